@@ -1,0 +1,65 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { NdArray, Tensors } from './engine.js';
+
+/** One tensor's place in a flat vector. */
+export interface FlatEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** First element, counted in elements. */
+  readonly offset: number;
+  /** Number of elements. */
+  readonly size: number;
+  /** What optimizers tell apart: `matrix` (2-D and conv kernels), `vector` (biases, norms), `embedding` (tables). */
+  readonly group: string;
+}
+
+/** How named tensors lie one after the other in one flat float32 vector of `size` elements. */
+export interface FlatLayout {
+  readonly size: number;
+  readonly entries: readonly FlatEntry[];
+}
+
+/** Lays tensors out in the order given. Throws on a repeated name. */
+export function flatLayout(
+  tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly group: string }[],
+): FlatLayout {
+  const entries: FlatEntry[] = [];
+  const names = new Set<string>();
+  let offset = 0;
+  for (const { name, shape, group } of tensors) {
+    if (names.has(name)) throw new Error(`flatLayout: the name "${name}" is given twice`);
+    names.add(name);
+    const size = shape.reduce((product, d) => product * d, 1);
+    entries.push({ name, shape, offset, size, group });
+    offset += size;
+  }
+  return { size: offset, entries };
+}
+
+/**
+ * Takes a flat vector apart: `flat` [layout.size] → one tensor an entry, in the entry's shape. One `tf.split`,
+ * whose gradient is one concatenation (slices would each pad a whole vector of zeros).
+ */
+export function splitFlat(flat: tf.Tensor, layout: FlatLayout): Tensors {
+  const pieces = tf.split(
+    flat as tf.Tensor1D,
+    layout.entries.map((e) => e.size),
+  );
+  const tensors: Tensors = {};
+  layout.entries.forEach((e, i) => {
+    tensors[e.name] = tf.reshape(pieces[i]!, [...e.shape]);
+  });
+  return tensors;
+}
+
+/** Views into a flat host vector, by name; nothing is copied. Throws if the length is not the layout's. */
+export function viewFlat(flat: Float32Array, layout: FlatLayout): Record<string, NdArray & { data: Float32Array }> {
+  if (flat.length !== layout.size) {
+    throw new Error(`viewFlat: the vector has ${flat.length} elements, the layout ${layout.size}`);
+  }
+  const arrays: Record<string, NdArray & { data: Float32Array }> = {};
+  for (const e of layout.entries) {
+    arrays[e.name] = { dtype: 'float32', shape: e.shape, data: flat.subarray(e.offset, e.offset + e.size) };
+  }
+  return arrays;
+}
