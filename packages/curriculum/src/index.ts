@@ -1,1 +1,10 @@
 export * from './schedule.js';
+export type { ScheduleContext, ScheduleFactory } from './context.js';
+export { coordinates, type Coordinate } from './coordinates.js';
+export { uniform } from './uniform.js';
+export { clts, cltsDefaults, cltsDensity, cltsLogSnr, cltsParts, ramps } from './clts.js';
+export type { CltsOptions, CltsParts, Ramp } from './clts.js';
+export { createSchedule, scheduleNames, schedules } from './registry.js';
+export type { ScheduleName, ScheduleOptions } from './registry.js';
+export { predictions, snrFromAlphasCumprod, snrFromSigma, weightRuleNames, weights } from './weights.js';
+export type { Prediction, WeightRule } from './weights.js';

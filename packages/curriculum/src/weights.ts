@@ -1,0 +1,121 @@
+/**
+ * Loss weights by noise level, as functions of plain arrays.
+ *
+ * Every rule is one weight on the squared error of x0, w_x0(SNR), seen through what the network predicts. For a
+ * variance-preserving process |x0 error|^2 = |epsilon error|^2 / SNR = |v error|^2 / (SNR + 1), so
+ *
+ *   w_epsilon = w_x0 / SNR,    w_v = w_x0 / (SNR + 1) = w_epsilon SNR / (SNR + 1).
+ *
+ * With sigma for the noise-to-signal ratio, SNR = 1 / sigma^2. The forms below are simplified so that they stay finite
+ * where SNR is 0 (zero terminal SNR) or very large, wherever the rule itself is finite there.
+ */
+import { requireChoice, requireNumber } from './options.js';
+
+/** What the network predicts: the noise, the clean image, or v = sqrt(abar) epsilon - sqrt(1 - abar) x0. */
+export const predictions = ['epsilon', 'x0', 'v'] as const;
+export type Prediction = (typeof predictions)[number];
+
+/** A weighting rule; plain data, so that a configuration can hold it. */
+export type WeightRule =
+  /** 1 on the network's own target: the plain MSE. */
+  | { readonly name: 'constant' }
+  /** w_x0 = min(SNR, gamma), gamma = 5. Hang et al. 2023, arXiv:2303.09556, Sec. 3.4. */
+  | { readonly name: 'minSnr'; readonly gamma?: number }
+  /** w_x0 = 1 / (sigma^2 + sigmaData^2), sigmaData = 0.5. Crowson et al. 2024, arXiv:2401.11605 (soft Min-SNR). */
+  | { readonly name: 'softMinSnr'; readonly sigmaData?: number }
+  /** w_epsilon = 1 / (k + SNR)^gamma, k = 1, gamma = 1. Choi et al. 2022, arXiv:2204.00227, Eq. 8. */
+  | { readonly name: 'p2'; readonly k?: number; readonly gamma?: number }
+  /**
+   * w_x0 = (sigma^2 + sigmaData^2) / (sigma sigmaData)^2, sigmaData = 0.5. Karras et al. 2022, arXiv:2206.00364, Table 1.
+   * Infinite for `epsilon` at SNR 0, where noise says nothing about the image: refused there.
+   */
+  | { readonly name: 'edm'; readonly sigmaData?: number }
+  /** w_x0 = max(SNR, 1). Salimans & Ho 2022, arXiv:2202.00512, Sec. 4. Infinite for `epsilon` at SNR 0: refused there. */
+  | { readonly name: 'truncatedSnr' };
+
+export const weightRuleNames = ['constant', 'minSnr', 'softMinSnr', 'p2', 'edm', 'truncatedSnr'] as const;
+
+/** SNR_t = abar_t / (1 - abar_t). Throws a RangeError on abar outside [0, 1). */
+export function snrFromAlphasCumprod(alphasCumprod: ArrayLike<number>): Float64Array {
+  return Float64Array.from(alphasCumprod, (abar, t) => {
+    requireNumber('snr', `alphasCumprod[${t}]`, abar, 'in [0, 1)', (v) => v >= 0 && v < 1);
+    return abar / (1 - abar);
+  });
+}
+
+/** SNR = 1 / sigma^2 for noise-to-signal ratios sigma > 0. Throws a RangeError otherwise. */
+export function snrFromSigma(sigma: ArrayLike<number>): Float64Array {
+  return Float64Array.from(sigma, (s, i) => {
+    requireNumber('snr', `sigma[${i}]`, s, 'a finite number > 0', (v) => v > 0);
+    return 1 / (s * s);
+  });
+}
+
+/**
+ * The weight of the network's squared error at each noise level: one entry for each entry of `snr` (finite, >= 0).
+ * Throws a RangeError on an impossible option, on SNR below 0 and where the rule is infinite.
+ */
+export function weights(
+  rule: WeightRule,
+  levels: { readonly snr: ArrayLike<number>; readonly prediction: Prediction },
+): Float64Array {
+  requireChoice('weights', 'rule', rule.name, weightRuleNames);
+  requireChoice('weights', 'prediction', levels.prediction, predictions);
+  const weight = weightFunction(rule, levels.prediction);
+  return Float64Array.from(levels.snr, (snr, i) => {
+    requireNumber('weights', `snr[${i}]`, snr, 'a finite number >= 0', (v) => v >= 0);
+    const w = weight(snr);
+    if (!Number.isFinite(w)) {
+      throw new RangeError(
+        `weights: rule "${rule.name}" is infinite for prediction "${levels.prediction}" at SNR ${snr}; predict x0 or v there`,
+      );
+    }
+    return w;
+  });
+}
+
+function weightFunction(rule: WeightRule, prediction: Prediction): (snr: number) => number {
+  switch (rule.name) {
+    case 'constant':
+      return () => 1;
+    case 'minSnr': {
+      const { gamma = 5 } = rule;
+      requirePositive(rule.name, 'gamma', gamma);
+      // min(1, gamma / SNR) and not min(SNR, gamma) / SNR: 1 and not 0 / 0 at SNR 0.
+      if (prediction === 'epsilon') return (snr) => Math.min(1, gamma / snr);
+      return fromX0(prediction, (snr) => Math.min(snr, gamma));
+    }
+    case 'softMinSnr': {
+      const { sigmaData = 0.5 } = rule;
+      requirePositive(rule.name, 'sigmaData', sigmaData);
+      const fromEpsilon = (snr: number): number => 1 / (1 + sigmaData ** 2 * snr);
+      if (prediction === 'epsilon') return fromEpsilon;
+      return fromX0(prediction, (snr) => snr * fromEpsilon(snr));
+    }
+    case 'p2': {
+      const { k = 1, gamma = 1 } = rule;
+      requirePositive(rule.name, 'k', k);
+      requireNumber('weights "p2"', 'gamma', gamma, 'a number >= 0', (v) => v >= 0);
+      const onEpsilon = (snr: number): number => (k + snr) ** -gamma;
+      if (prediction === 'epsilon') return onEpsilon;
+      return fromX0(prediction, (snr) => snr * onEpsilon(snr));
+    }
+    case 'edm': {
+      const { sigmaData = 0.5 } = rule;
+      requirePositive(rule.name, 'sigmaData', sigmaData);
+      return fromX0(prediction, (snr) => snr + 1 / sigmaData ** 2);
+    }
+    case 'truncatedSnr':
+    default:
+      return fromX0(prediction, (snr) => Math.max(snr, 1));
+  }
+}
+
+function fromX0(prediction: Prediction, weight: (snr: number) => number): (snr: number) => number {
+  if (prediction === 'x0') return weight;
+  return prediction === 'v' ? (snr) => weight(snr) / (snr + 1) : (snr) => weight(snr) / snr;
+}
+
+function requirePositive(rule: string, field: string, value: number): void {
+  requireNumber(`weights "${rule}"`, field, value, 'a number > 0', (v) => v > 0);
+}
