@@ -1,1 +1,10 @@
 export * from './optimizer.js';
+export { adamW, type AdamWOptions } from './adamw.js';
+export { momentumDecay, demon, type MomentumDecayOptions } from './momentum-decay.js';
+export { constantLr, cosineLr, inverseSqrtLr, linearLr, withWarmup, type DecayOptions } from './lr-schedules.js';
+export { asSchedule, product, type StepSchedule } from './step-schedule.js';
+export { biasCorrection } from './bias-correction.js';
+export type { WeightDecay } from './weight-decay.js';
+export { emaUpdate, fixedEma, halfLifeEma, powerEma } from './ema.js';
+export type { Ema, HalfLifeEmaOptions, PowerEmaOptions } from './ema.js';
+export { clipByGlobalNorm, gradientNorm } from './clip.js';

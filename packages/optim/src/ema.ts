@@ -1,0 +1,81 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { requireBeta, requireNumber } from './checks.js';
+import type { Scalars } from './optimizer.js';
+import type { StepSchedule } from './step-schedule.js';
+
+/** An exponential moving average of the parameters: a decay for each step, and the update inside the program. */
+export interface Ema {
+  /** Share of the old average that stays at optimizer step `step` (from 0), in [0, 1). */
+  readonly decay: StepSchedule;
+  /** Input of `update` at `step`: `emaRate` = 1 - decay, formed on the host because float32 would lose its digits. */
+  scalars(this: void, step: number): Scalars;
+  /** ema, params [size] after the optimizer's step; the scalar tensors of `scalars` by name → the new average. */
+  update(this: void, ema: tf.Tensor, params: tf.Tensor, scalars: Readonly<Record<string, tf.Tensor>>): tf.Tensor;
+}
+
+/** ema + rate (params - ema), rate = 1 - decay a scalar tensor. */
+export function emaUpdate(ema: tf.Tensor, params: tf.Tensor, rate: tf.Tensor): tf.Tensor {
+  return tf.add(ema, tf.mul(tf.sub(params, ema), rate));
+}
+
+function fromDecay(decay: StepSchedule): Ema {
+  return {
+    decay,
+    scalars: (step) => ({ emaRate: 1 - decay(step) }),
+    update: (ema, params, scalars) => emaUpdate(ema, params, scalars.emaRate!),
+  };
+}
+
+/** The same decay at every step, in [0, 1): 0.9999 in most papers, too slow for short runs. */
+export function fixedEma(decay: number): Ema {
+  requireBeta('fixedEma', 'decay', decay);
+  return fromDecay(() => decay);
+}
+
+export interface PowerEmaOptions {
+  /** Largest decay, in [0, 1); 0.9999 by default. */
+  readonly maxDecay?: number;
+  /** Smallest decay, in [0, 1); 0 by default. */
+  readonly minDecay?: number;
+  /** Steps over which the warm-up stretches, > 0; 1 by default. */
+  readonly invGamma?: number;
+  /** Exponent, > 0; 2/3 suits runs of a million steps, 3/4 shorter ones; 2/3 by default. */
+  readonly power?: number;
+}
+
+/**
+ * Power warm-up, decay = clip(1 - (1 + step / invGamma)^-power, minDecay, maxDecay), as diffusers' `EMAModel` with
+ * `use_ema_warmup`. Step 0 has decay `minDecay`: with 0 the average begins as the parameters.
+ */
+export function powerEma(options: PowerEmaOptions = {}): Ema {
+  const { maxDecay = 0.9999, minDecay = 0, invGamma = 1, power = 2 / 3 } = options;
+  requireBeta('powerEma', 'maxDecay', maxDecay);
+  requireNumber('powerEma', 'minDecay', minDecay, 'in [0, maxDecay]', (v) => v >= 0 && v <= maxDecay);
+  requireNumber('powerEma', 'invGamma', invGamma, 'a number > 0', (v) => v > 0);
+  requireNumber('powerEma', 'power', power, 'a number > 0', (v) => v > 0);
+  return fromDecay((step) => Math.min(maxDecay, Math.max(minDecay, 1 - (1 + step / invGamma) ** -power)));
+}
+
+export interface HalfLifeEmaOptions {
+  /** Images after which half of the old average is left, > 0. */
+  readonly halfLifeImages: number;
+  /** Images a step (batch times accumulation times ranks), > 0. */
+  readonly batchSize: number;
+  /** The half-life is at most this share of the images seen so far; 0.05 by default, Infinity for no warm-up. */
+  readonly rampUp?: number;
+}
+
+/**
+ * decay = 0.5^(batchSize / h), h = min(halfLifeImages, rampUp * images seen before this step), as in the training loop of
+ * Karras et al. 2022, arXiv:2206.00364. Comparable between batch sizes.
+ */
+export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
+  const { halfLifeImages, batchSize, rampUp = 0.05 } = options;
+  requireNumber('halfLifeEma', 'halfLifeImages', halfLifeImages, 'a number > 0', (v) => v > 0);
+  requireNumber('halfLifeEma', 'batchSize', batchSize, 'a number > 0', (v) => v > 0);
+  if (rampUp !== Infinity) requireNumber('halfLifeEma', 'rampUp', rampUp, 'a number > 0 or Infinity', (v) => v > 0);
+  return fromDecay((step) => {
+    const ramp = rampUp === Infinity ? Infinity : rampUp * step * batchSize;
+    return 0.5 ** (batchSize / Math.min(halfLifeImages, ramp));
+  });
+}

@@ -1,0 +1,51 @@
+import { requireInteger, requireNumber } from './checks.js';
+import { asSchedule, progress, type StepSchedule } from './step-schedule.js';
+
+export interface DecayOptions {
+  /** Learning rate at step 0, > 0. */
+  readonly lr: number;
+  /** Steps over which it decays; afterwards it stays at its last value. */
+  readonly totalSteps: number;
+  /** Value at the end as a share of `lr`, in [0, 1]; 0 by default. */
+  readonly finalRatio?: number;
+}
+
+function checkDecay(owner: string, { lr, totalSteps, finalRatio = 0 }: DecayOptions): Required<DecayOptions> {
+  requireNumber(owner, 'lr', lr, 'a number > 0', (v) => v > 0);
+  requireInteger(owner, 'totalSteps', totalSteps, 1);
+  requireNumber(owner, 'finalRatio', finalRatio, 'in [0, 1]', (v) => v >= 0 && v <= 1);
+  return { lr, totalSteps, finalRatio };
+}
+
+/** The same learning rate at every step. */
+export function constantLr(lr: number): StepSchedule {
+  requireNumber('constantLr', 'lr', lr, 'a number > 0', (v) => v > 0);
+  return () => lr;
+}
+
+/** lr (1 - (1 - finalRatio) tau), tau = step / totalSteps. */
+export function linearLr(options: DecayOptions): StepSchedule {
+  const { lr, totalSteps, finalRatio } = checkDecay('linearLr', options);
+  return (step) => lr * (1 - (1 - finalRatio) * progress(step, totalSteps));
+}
+
+/** lr (f + (1 - f) (1 + cos(pi tau)) / 2), f = finalRatio. Loshchilov & Hutter 2017, arXiv:1608.03983, Eq. 5. */
+export function cosineLr(options: DecayOptions): StepSchedule {
+  const { lr, totalSteps, finalRatio: f } = checkDecay('cosineLr', options);
+  return (step) => lr * (f + ((1 - f) * (1 + Math.cos(Math.PI * progress(step, totalSteps)))) / 2);
+}
+
+/** lr / sqrt(max(1, step / decaySteps)): constant up to `decaySteps`. Karras et al. 2024, arXiv:2312.02696, Eq. 67. */
+export function inverseSqrtLr(options: { readonly lr: number; readonly decaySteps: number }): StepSchedule {
+  const { lr, decaySteps } = options;
+  requireNumber('inverseSqrtLr', 'lr', lr, 'a number > 0', (v) => v > 0);
+  requireInteger('inverseSqrtLr', 'decaySteps', decaySteps, 1);
+  return (step) => lr / Math.sqrt(Math.max(1, step / decaySteps));
+}
+
+/** Multiplies the first steps of a schedule by (step + 1) / warmupSteps, so that step 0 already moves. 0 means none. */
+export function withWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {
+  requireInteger('withWarmup', 'warmupSteps', warmupSteps, 0);
+  const lr = asSchedule(schedule);
+  return (step) => lr(step) * Math.min(1, (step + 1) / Math.max(1, warmupSteps));
+}

@@ -1,0 +1,58 @@
+/**
+ * Momentum decay with learning-rate compensation (MDLRC).
+ *
+ * Xu, Mi, Wang, Chen, "Towards Faster Training of Diffusion Models: An Inspiration of A Consistency Phenomenon",
+ * arXiv:2404.07946. What is certain, from the abstract: the momentum coefficient is reduced during optimisation,
+ * because on the very smooth loss landscape of diffusion models a large momentum may slow convergence and cause
+ * oscillations. That the learning rate is lowered to compensate was read in reviews of an earlier version: plain decay
+ * over-amplifies the updates and hurts the EMA model.
+ *
+ * The formula is a RECONSTRUCTION from third-party re-implementations, not the authors' text. With
+ * tau = step / totalSteps and b0 = 0.9,
+ *
+ *   beta(tau) = b0 (1 - tau) / ((1 - b0) + b0 (1 - tau))        the rule of Demon, Chen et al., arXiv:1910.04952
+ *   lr(tau)   = lr0 (1 - b0) / (1 - beta(tau)) = lr0 (1 - b0 tau)
+ *
+ * so that lr (1 - beta), the coefficient of the newest gradient, stays constant. That last reading of "compensation"
+ * is ours. The second form of lr is an identity: MDLRC is Demon plus a LINEAR learning-rate decay to (1 - b0) lr0,
+ * which is why it must be compared with that decay alone.
+ *
+ * It is meant for a momentum that averages, m <- beta m + (1 - beta) g: Adam's beta1, or SGD in its averaged form. In
+ * the heavy-ball form m <- beta m + g the same method is Demon with a constant learning rate.
+ */
+import { requireInteger, requireNumber } from './checks.js';
+import { asSchedule, progress, type StepSchedule } from './step-schedule.js';
+
+export interface MomentumDecayOptions {
+  /** Learning rate before compensation: a number, or a schedule such as a warm-up. */
+  readonly lr: number | StepSchedule;
+  /** Optimizer steps of the whole configured run, >= 1. */
+  readonly totalSteps: number;
+  /** Momentum at step 0, in (0, 1); 0.9 by default. */
+  readonly b0?: number;
+  /** Lower the learning rate along with the momentum; true by default. False leaves Demon alone. */
+  readonly compensate?: boolean;
+}
+
+/**
+ * The two schedules of momentum decay, ready to be spread into an optimizer's options:
+ * `adamW({ ...momentumDecay({ lr: 2e-4, totalSteps: 10_000 }) })`. Throws a RangeError on b0 outside (0, 1).
+ */
+export function momentumDecay(options: MomentumDecayOptions): { lr: StepSchedule; beta1: StepSchedule } {
+  const { totalSteps, b0 = 0.9, compensate = true } = options;
+  requireInteger('momentumDecay', 'totalSteps', totalSteps, 1);
+  requireNumber('momentumDecay', 'b0', b0, 'in (0, 1)', (v) => v > 0 && v < 1);
+  const lr0 = asSchedule(options.lr);
+  const beta1 = demon({ b0, totalSteps });
+  if (!compensate) return { lr: lr0, beta1 };
+  return { lr: (step) => (lr0(step) * (1 - b0)) / (1 - beta1(step)), beta1 };
+}
+
+/** beta(tau) as above: from b0 at step 0 to 0 at totalSteps. Chen et al., arXiv:1910.04952, Eq. 2. */
+export function demon(options: { readonly totalSteps: number; readonly b0?: number }): StepSchedule {
+  const { totalSteps, b0 = 0.9 } = options;
+  return (step) => {
+    const left = b0 * (1 - progress(step, totalSteps));
+    return left / (1 - b0 + left);
+  };
+}

@@ -1,0 +1,19 @@
+/** A number that depends on the optimizer step alone (from 0), so that a resumed run sees the same values. */
+export type StepSchedule = (step: number) => number;
+
+/** A constant where a schedule is wanted. */
+export function asSchedule(value: number | StepSchedule): StepSchedule {
+  return typeof value === 'number' ? () => value : value;
+}
+
+/** Product of two schedules: a warm-up times a decay, a learning rate times a compensation. */
+export function product(a: number | StepSchedule, b: number | StepSchedule): StepSchedule {
+  const first = asSchedule(a);
+  const second = asSchedule(b);
+  return (step) => first(step) * second(step);
+}
+
+/** tau = step / totalSteps, held at 1 once the run is over. */
+export function progress(step: number, totalSteps: number): number {
+  return Math.min(1, step / totalSteps);
+}

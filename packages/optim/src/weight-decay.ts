@@ -1,0 +1,59 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { FlatLayout } from '@dm/ops';
+import { requireNumber } from './checks.js';
+
+/** One coefficient for all parameters, or one for each group of the layout (groups left out have 0). */
+export type WeightDecay = number | { readonly layout: FlatLayout; readonly byGroup: Readonly<Record<string, number>> };
+
+/** Neighbouring parameters with the same coefficient. */
+interface Run {
+  size: number;
+  readonly decay: number;
+}
+
+/**
+ * Multiplies each parameter by 1 - lr decay, the decoupled weight decay of Loshchilov & Hutter 2019, arXiv:1711.05101,
+ * Algorithm 2. `lr` is a scalar tensor. Throws a RangeError on a negative coefficient and an Error on a group that the
+ * layout lacks, both when it is made.
+ */
+export function decoupledDecay(
+  owner: string,
+  weightDecay: WeightDecay,
+): (params: tf.Tensor, lr: tf.Tensor) => tf.Tensor {
+  const runs = decayRuns(owner, weightDecay);
+  if (runs.length === 1) return (params, lr) => shrink(params, lr, runs[0]!.decay);
+  const sizes = runs.map((run) => run.size);
+  return (params, lr) => {
+    const pieces = tf.split(params, sizes);
+    return tf.concat(pieces.map((piece, i) => shrink(piece, lr, runs[i]!.decay)));
+  };
+}
+
+function shrink(params: tf.Tensor, lr: tf.Tensor, decay: number): tf.Tensor {
+  return decay === 0 ? params : tf.mul(params, tf.sub(1, tf.mul(lr, decay)));
+}
+
+function decayRuns(owner: string, weightDecay: WeightDecay): readonly Run[] {
+  const check = (field: string, value: number): void =>
+    requireNumber(owner, field, value, 'a number >= 0', (v) => v >= 0);
+  if (typeof weightDecay === 'number') {
+    check('weightDecay', weightDecay);
+    return [{ size: 0, decay: weightDecay }];
+  }
+  const { layout, byGroup } = weightDecay;
+  const groups = new Set(layout.entries.map((e) => e.group));
+  for (const [group, decay] of Object.entries(byGroup)) {
+    check(`weightDecay of group "${group}"`, decay);
+    if (!groups.has(group)) {
+      throw new Error(`${owner}: weightDecay names the group "${group}"; the layout has ${[...groups].join(', ')}`);
+    }
+  }
+  const runs: Run[] = [];
+  for (const { size, group } of layout.entries) {
+    const decay = byGroup[group] ?? 0;
+    const last = runs.at(-1);
+    if (last?.decay === decay) last.size += size;
+    else runs.push({ size, decay });
+  }
+  return runs;
+}
