@@ -1,0 +1,36 @@
+/** Bytes to the range that models see: x / 127.5 - 1, so 0 becomes -1 and 255 becomes 1. Any shape. */
+export function toFloat(bytes: Uint8Array): Float32Array {
+  const out = new Float32Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) out[i] = bytes[i]! / 127.5 - 1;
+  return out;
+}
+
+/**
+ * The way back: 127.5 (x + 1), rounded to the nearest integer and clamped to [0, 255]. Any shape.
+ * Throws an Error where a number is NaN: a picture of it would hide that.
+ */
+export function toBytes(values: Float32Array): Uint8Array {
+  const out = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (Number.isNaN(value)) throw new Error(`Value ${i} of ${values.length} is NaN, which is no colour.`);
+    out[i] = Math.round(Math.min(255, Math.max(0, 127.5 * (value + 1))));
+  }
+  return out;
+}
+
+/**
+ * Labels as one row each, float32 [N, classes], 1 at the label. Models take labels so, because a gather has no
+ * gradient on every backend. Throws a RangeError on a label outside [0, classes).
+ */
+export function oneHot(labels: ArrayLike<number>, classes: number): Float32Array {
+  const out = new Float32Array(labels.length * classes);
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (!Number.isInteger(label) || label < 0 || label >= classes) {
+      throw new RangeError(`Label ${label} (at position ${i}) is outside [0, ${classes}).`);
+    }
+    out[i * classes + label] = 1;
+  }
+  return out;
+}
