@@ -1,0 +1,177 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Engine, Program } from '@dm/ops';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { onnxEngine } from './engine.js';
+import { bools, floats, given } from './testing.js';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await onnxEngine({ threads: 1 });
+});
+afterAll(() => engine.dispose());
+
+/** Gradient descent on |w x - y|^2: forward, tape and update in one program. */
+const descent: Program = (state, { x, y, lr }) => {
+  const loss = (w: tf.Tensor) => tf.mean(tf.square(tf.sub(tf.matMul(x!, w), y!))) as tf.Scalar;
+  const { value, grad } = tf.valueAndGrad(loss)(state['w']!);
+  return { state: { w: tf.sub(state['w']!, tf.mul(lr!, grad)) }, outputs: { loss: value } };
+};
+const batch = { x: floats([8, 3]), y: floats([8, 2], 2), lr: given([0.1], []) };
+
+describe('state', () => {
+  it('is kept, double-buffered and updated from call to call', async () => {
+    const program = engine.compile(descent);
+    const start = floats([3, 2], 3);
+    const before = start.data.slice();
+    const handle = await program.load({ w: start });
+    const losses: number[] = [];
+    for (let i = 0; i < 60; i++) losses.push((await program.run(handle, batch))['loss']!.data[0]!);
+    expect(start.data).toEqual(before);
+    expect(losses.at(-1)!).toBeLessThan(losses[0]! / 2);
+    expect(losses.every((loss, i) => i === 0 || loss <= losses[i - 1]!)).toBe(true);
+    const { w } = await handle.read();
+
+    // A second handle, written from the first, goes on in the same way.
+    const other = await program.load({ w: start });
+    await other.write({ w: w! });
+    const next = [await program.run(handle, batch), await program.run(other, batch)];
+    expect(next[0]!['loss']!.data[0]).toBe(next[1]!['loss']!.data[0]);
+    expect((await other.read(['w']))['w']!.data).toEqual((await handle.read(['w']))['w']!.data);
+    await program.dispose();
+  });
+
+  it('stays as it was where the program leaves it out, and serves another program of the engine', async () => {
+    const train = engine.compile(descent);
+    const look = engine.compile((state, { x }) => ({ outputs: { y: tf.matMul(x!, state['w']!) } }));
+    const handle = await train.load({ w: floats([3, 2], 3) });
+    const before = (await look.run(handle, { x: batch.x }))['y']!;
+    expect((await look.run(handle, { x: batch.x }))['y']!.data).toEqual(before.data);
+    await train.run(handle, batch);
+    expect((await look.run(handle, { x: batch.x }))['y']!.data).not.toEqual(before.data);
+  });
+
+  it('may change places', async () => {
+    const swap = engine.compile(({ a, b }) => ({ state: { a: b!, b: a! }, outputs: {} }));
+    const handle = await swap.load({ a: given([1]), b: given([2]) });
+    await swap.run(handle, {});
+    expect(await handle.read()).toMatchObject({ a: { data: Float32Array.of(2) }, b: { data: Float32Array.of(1) } });
+  });
+
+  it('is compiled again for another batch size', async () => {
+    const program = engine.compile(descent);
+    const handle = await program.load({ w: floats([3, 2], 3) });
+    await program.run(handle, batch);
+    const last = await program.run(handle, { ...batch, x: floats([5, 3]), y: floats([5, 2]) });
+    expect(Number.isFinite(last['loss']!.data[0])).toBe(true);
+  });
+});
+
+it('gives the same bits again', async () => {
+  const results = [];
+  for (let run = 0; run < 2; run++) {
+    const program = engine.compile(descent);
+    const handle = await program.load({ w: floats([3, 2], 3) });
+    for (let i = 0; i < 5; i++) await program.run(handle, batch);
+    results.push((await handle.read())['w']!.data);
+  }
+  expect(results[0]).toEqual(results[1]);
+});
+
+it('captures tensors made outside as constants and leaves them usable', async () => {
+  await tf.setBackend('cpu');
+  const outside = tf.tensor1d([1, 2, 3]);
+  const program = engine.compile((_, { x }) => ({
+    outputs: { y: tf.add(x!, outside), n: tf.scalar(outside.dataSync()[1]!) },
+  }));
+  const handle = await program.load({});
+  const { y, n } = await program.run(handle, { x: given([10, 20, 30]) });
+  expect([...y!.data, ...n!.data]).toEqual([11, 22, 33, 2]);
+  expect(tf.getBackend()).toBe('cpu');
+  expect([...tf.add(outside, 1).dataSync()]).toEqual([2, 3, 4]);
+});
+
+it('leaves no tensors behind', async () => {
+  const before = tf.memory().numTensors;
+  const program = engine.compile(descent);
+  await program.run(await program.load({ w: floats([3, 2], 3) }), batch);
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+describe('errors name the op, the value, the line and the way out', () => {
+  const run = async (
+    fn: Program,
+    state = {},
+    inputs: Record<string, ReturnType<typeof given>> = { x: given([1, 2]) },
+  ) => {
+    const program = engine.compile(fn, { name: 'sample' });
+    return program.run(await program.load(state), inputs);
+  };
+
+  it('reading a value', async () => {
+    const reads: Program = (_, { x }) => ({ outputs: { y: tf.scalar(tf.sum(x!).dataSync()[0]!) } });
+    await expect(run(reads)).rejects.toThrow(
+      /cannot read a tensor's value.*float32 \[\].*result of Sum.*tf\.where.*engine\.test\.ts:\d+:\d+/s,
+    );
+  });
+
+  it('a kernel without a lowering', async () => {
+    const random: Program = (_, { x }) => ({ outputs: { y: tf.topk(x!, 1).values } });
+    await expect(run(random)).rejects.toThrow(
+      /cannot compile the TF.js kernel TopK \(x float32 \[2\]\).*FEATURES.*engine\.test\.ts:\d+:\d+/s,
+    );
+  });
+
+  it('state of another name, shape or type', async () => {
+    const w = { w: given([1]) };
+    await expect(run(() => ({ state: { v: tf.scalar(1) }, outputs: {} }), w)).rejects.toThrow(
+      'returned state "v" is not in the state (w)',
+    );
+    await expect(run(() => ({ state: { w: tf.scalar(1) }, outputs: {} }), w)).rejects.toThrow(
+      'state "w" is float32 [1], the program returned float32 []',
+    );
+  });
+
+  it('an asynchronous program, and one compiled inside another', async () => {
+    await expect(run((async () => ({ outputs: {} })) as unknown as Program)).rejects.toThrow('must be synchronous');
+  });
+
+  it('handles: another engine, unknown names, wrong shapes, use after dispose, overlapping runs', async () => {
+    const program = engine.compile(descent);
+    const handle = await program.load({ w: floats([3, 2], 3) });
+    const other = await onnxEngine({ threads: 1 });
+    await expect(other.compile(descent).run(handle, batch)).rejects.toThrow('belongs to another engine');
+    await expect(handle.read(['v'])).rejects.toThrow('no state "v"; there are w');
+    await expect(handle.write({ w: given([1]) })).rejects.toThrow(
+      'state "w" is float32 [3, 2]; float32 [1] cannot be written',
+    );
+    const first = program.run(handle, batch);
+    await expect(program.run(handle, batch)).rejects.toThrow('is running on this state handle');
+    await first;
+    handle.dispose();
+    await expect(program.run(handle, batch)).rejects.toThrow('has been disposed of');
+  });
+
+  it('arrays that do not fit their shape or type', async () => {
+    const fn: Program = (_, { x }) => ({ outputs: { x: x! } });
+    await expect(run(fn, {}, { x: { ...given([1, 2]), shape: [3] } })).rejects.toThrow(
+      'input "x": 2 elements do not fill the shape [3]',
+    );
+    await expect(run(fn, {}, { x: { ...bools([1]), dtype: 'float32' } as never })).rejects.toThrow(
+      'float32 data must be a Float32Array',
+    );
+  });
+
+  it('threads', async () => {
+    await expect(onnxEngine({ threads: 0 })).rejects.toThrow('threads must be a positive integer, not 0');
+  });
+});
+
+it('passes inputs through, and tensors of rank 0 and of no elements', async () => {
+  const program = engine.compile((_, { x, e }) => ({ outputs: { x: x!, s: tf.sum(x!), e: tf.mul(e!, 2) } }));
+  const outputs = await program.run(await program.load({}), { x: given([1, 2]), e: given([], [0, 3]) });
+  expect(outputs).toMatchObject({
+    x: { shape: [2] },
+    s: { shape: [], data: Float32Array.of(3) },
+    e: { shape: [0, 3] },
+  });
+});

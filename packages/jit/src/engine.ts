@@ -1,0 +1,273 @@
+import type { Arrays, CompiledProgram, CompileOptions, Engine, NdArray, Program, StateHandle } from '@dm/ops';
+import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
+import { lowerGraph } from './compile.js';
+import { sameShape, sizeOf } from './graph.js';
+import { encodeModel } from './onnx/proto.js';
+import { optimise } from './passes/index.js';
+import { type ArraySpec, type ArraySpecs, PREFIX, trace } from './trace.js';
+
+/** The part of ONNX Runtime's JavaScript API that the engine uses; onnxruntime-node and -web both have it. */
+export interface OnnxRuntime {
+  readonly InferenceSession: {
+    create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
+  };
+  readonly Tensor: new (type: string, data: NdArray['data'], dims: readonly number[]) => OrtTensor;
+}
+
+export interface OnnxEngineOptions {
+  /** Threads inside one operator, at least 1. Default: the machine's cores as the runtime counts them. */
+  readonly threads?: number;
+  /** The runtime to use. Default: `onnxruntime-node` under Node, `onnxruntime-web` elsewhere. */
+  readonly runtime?: OnnxRuntime;
+}
+
+/**
+ * The compiling engine: traces a program once for each signature of its inputs, lowers it to an ONNX graph and runs
+ * that, one session call a step. Throws when the runtime package is not installed or `threads` is not a positive
+ * integer.
+ */
+export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engine> {
+  const { threads } = options;
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
+    throw new RangeError(`onnxEngine: threads must be a positive integer, not ${threads}`);
+  }
+  const { runtime, version } = options.runtime ? { runtime: options.runtime, version: 'given' } : await loadRuntime();
+  return new OnnxEngine(runtime, { runtime: version, threads: threads ?? 0 });
+}
+
+async function loadRuntime(): Promise<{ runtime: OnnxRuntime; version: string }> {
+  const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
+  const name = inNode ? 'onnxruntime-node' : 'onnxruntime-web';
+  try {
+    const module = (await import(name)) as { default?: OnnxRuntime; env?: { versions?: Record<string, string> } };
+    const runtime = (module.default ?? module) as OnnxRuntime & { env?: { versions?: Record<string, string> } };
+    const versions = runtime.env?.versions ?? {};
+    return { runtime, version: `${name} ${versions[inNode ? 'node' : 'web'] ?? versions['common'] ?? 'unknown'}` };
+  } catch (cause) {
+    throw new Error(
+      `The onnx engine needs the package ${name}, which could not be loaded. Install it: npm install ${name}`,
+      { cause },
+    );
+  }
+}
+
+type Buffers = { current: OrtTensor; next: OrtTensor | undefined };
+
+class OnnxEngine implements Engine {
+  readonly name = 'onnx';
+
+  constructor(
+    readonly runtime: OnnxRuntime,
+    readonly info: Readonly<Record<string, string | number | boolean>>,
+  ) {}
+
+  compile(program: Program, options: CompileOptions = {}): CompiledProgram {
+    return new OnnxProgram(this, program, options.name ?? (program.name || 'program'));
+  }
+
+  sessionOptions(): InferenceSession.SessionOptions {
+    const threads = this.info['threads'] as number;
+    return {
+      executionProviders: ['cpu'],
+      executionMode: 'sequential',
+      interOpNumThreads: 1,
+      graphOptimizationLevel: 'all',
+      ...(threads > 0 ? { intraOpNumThreads: threads } : {}),
+    };
+  }
+
+  tensor(array: NdArray): OrtTensor {
+    return new this.runtime.Tensor(array.dtype, array.data, array.shape);
+  }
+
+  async dispose(): Promise<void> {}
+}
+
+/**
+ * State as pairs of tensors over typed arrays: a run reads the current ones and writes the next ones in place, then
+ * they change roles. Nothing is allocated or copied from step to step.
+ */
+class OnnxState implements StateHandle {
+  readonly buffers = new Map<string, Buffers>();
+  running = false;
+  private disposed = false;
+
+  constructor(
+    readonly engine: OnnxEngine,
+    arrays: Arrays,
+  ) {
+    for (const [name, array] of Object.entries(arrays)) {
+      checkArray(`state "${name}"`, array);
+      this.buffers.set(name, { current: engine.tensor(copyOf(array)), next: undefined });
+    }
+  }
+
+  get specs(): ArraySpecs {
+    this.check();
+    return Object.fromEntries([...this.buffers].map(([name, { current }]) => [name, specOf(current)]));
+  }
+
+  /** The tensor that a run writes the entry's new value to. */
+  target(name: string): OrtTensor {
+    const buffers = this.entry(name);
+    buffers.next ??= this.engine.tensor({ ...specOf(buffers.current), data: emptyLike(dataOf(buffers.current)) });
+    return buffers.next;
+  }
+
+  swap(name: string): void {
+    const buffers = this.entry(name);
+    [buffers.current, buffers.next] = [buffers.next!, buffers.current];
+  }
+
+  async read(names: readonly string[] = [...this.buffers.keys()]): Promise<Arrays> {
+    this.check();
+    return Object.fromEntries(
+      names.map((name) => {
+        const { current } = this.entry(name);
+        return [name, copyOf({ ...specOf(current), data: dataOf(current) })];
+      }),
+    );
+  }
+
+  async write(arrays: Arrays): Promise<void> {
+    this.check();
+    for (const [name, array] of Object.entries(arrays)) {
+      const { current } = this.entry(name);
+      const spec = specOf(current);
+      if (!sameShape(spec.shape, array.shape) || spec.dtype !== array.dtype) {
+        throw new Error(`state "${name}" is ${describe(spec)}; ${describe(array)} cannot be written to it`);
+      }
+      dataOf(current).set(array.data);
+    }
+  }
+
+  dispose(): void {
+    if (this.running) throw new Error('a state handle cannot be disposed of while a program runs on it');
+    this.buffers.clear();
+    this.disposed = true;
+  }
+
+  private entry(name: string): Buffers {
+    const buffers = this.buffers.get(name);
+    if (buffers === undefined) throw new Error(`no state "${name}"; there are ${[...this.buffers.keys()].join(', ')}`);
+    return buffers;
+  }
+
+  private check(): void {
+    if (this.disposed) throw new Error('this state handle has been disposed of');
+    if (this.running) throw new Error('a program is running on this state handle; await it first');
+  }
+}
+
+/** A program compiled for one signature. */
+interface Variant {
+  readonly session: InferenceSession;
+  readonly inputs: ReadonlySet<string>;
+  readonly stateOutputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+class OnnxProgram implements CompiledProgram {
+  private readonly variants = new Map<string, Promise<Variant>>();
+
+  constructor(
+    private readonly engine: OnnxEngine,
+    private readonly program: Program,
+    private readonly name: string,
+  ) {}
+
+  async load(arrays: Arrays): Promise<StateHandle> {
+    return new OnnxState(this.engine, arrays);
+  }
+
+  async run(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
+    if (!(handle instanceof OnnxState) || handle.engine !== this.engine) {
+      throw new Error(`${this.name}: the state handle belongs to another engine`);
+    }
+    for (const [name, array] of Object.entries(inputs)) checkArray(`input "${name}"`, array);
+    const specs = handle.specs;
+    handle.running = true;
+    try {
+      const variant = await this.variant(specs, inputs);
+      const feeds: Record<string, OrtTensor> = {};
+      for (const [name, { current }] of handle.buffers) {
+        if (variant.inputs.has(PREFIX.state + name)) feeds[PREFIX.state + name] = current;
+      }
+      for (const [name, array] of Object.entries(inputs)) {
+        if (variant.inputs.has(PREFIX.input + name)) feeds[PREFIX.input + name] = this.engine.tensor(array);
+      }
+      const fetches: Record<string, OrtTensor | null> = {};
+      for (const name of variant.stateOutputs) fetches[PREFIX.next + name] = handle.target(name);
+      for (const name of variant.outputs) fetches[PREFIX.output + name] = null;
+      const results = await variant.session.run(feeds, fetches);
+      for (const name of variant.stateOutputs) handle.swap(name);
+      return Object.fromEntries(
+        variant.outputs.map((name) => {
+          const tensor = results[PREFIX.output + name]!;
+          return [name, { ...specOf(tensor), data: dataOf(tensor) }];
+        }),
+      );
+    } finally {
+      handle.running = false;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    const variants = await Promise.allSettled(this.variants.values());
+    this.variants.clear();
+    for (const variant of variants) if (variant.status === 'fulfilled') await variant.value.session.release();
+  }
+
+  private variant(state: ArraySpecs, inputs: ArraySpecs): Promise<Variant> {
+    const signature = (specs: ArraySpecs) =>
+      Object.entries(specs)
+        .map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape.join(',')}]`)
+        .toSorted()
+        .join(' ');
+    const key = `${signature(state)} | ${signature(inputs)}`;
+    let variant = this.variants.get(key);
+    if (variant === undefined) {
+      variant = this.build(state, inputs);
+      this.variants.set(key, variant);
+      // A failed compilation is not kept: the next call reports it afresh.
+      variant.catch(() => this.variants.delete(key));
+    }
+    return variant;
+  }
+
+  private async build(state: ArraySpecs, inputs: ArraySpecs): Promise<Variant> {
+    const model = lowerGraph(optimise(trace(this.program, state, inputs, this.name)));
+    const session = await this.engine.runtime.InferenceSession.create(encodeModel(model), this.engine.sessionOptions());
+    const after = (prefix: string) =>
+      model.outputs.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name.slice(prefix.length));
+    return {
+      session,
+      inputs: new Set(model.inputs.map(({ name }) => name)),
+      stateOutputs: after(PREFIX.next),
+      outputs: after(PREFIX.output),
+    };
+  }
+}
+
+const specOf = (tensor: OrtTensor): ArraySpec => ({ dtype: tensor.type as ArraySpec['dtype'], shape: tensor.dims });
+
+const dataOf = (tensor: OrtTensor): NdArray['data'] => (tensor as TypedTensor<'float32'>).data as NdArray['data'];
+
+const copyOf = (array: NdArray): NdArray => ({ ...array, data: array.data.slice() });
+
+const emptyLike = (data: NdArray['data']): NdArray['data'] =>
+  new (data.constructor as new (length: number) => NdArray['data'])(data.length);
+
+const describe = ({ dtype, shape }: ArraySpec): string => `${dtype} [${shape.join(', ')}]`;
+
+const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
+
+function checkArray(what: string, array: NdArray): void {
+  const Type = arrayTypes[array.dtype];
+  if (Type === undefined)
+    throw new TypeError(`${what}: dtype must be float32, int32 or bool, not ${String(array.dtype)}`);
+  if (!(array.data instanceof Type)) throw new TypeError(`${what}: ${array.dtype} data must be a ${Type.name}`);
+  if (array.data.length !== sizeOf(array.shape)) {
+    throw new RangeError(`${what}: ${array.data.length} elements do not fill the shape [${array.shape.join(', ')}]`);
+  }
+}

@@ -1,0 +1,80 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { expectSame, floats, runCpu, runOnnx } from '../testing.js';
+
+type Pad = Parameters<typeof tf.conv2d>[3];
+const cases: { name: string; x: number[]; w: number[]; strides: number; pad: Pad; dilation?: number }[] = [
+  { name: '3x3 same', x: [2, 6, 5, 3], w: [3, 3, 3, 4], strides: 1, pad: 'same' },
+  { name: '3x3 valid', x: [2, 6, 5, 3], w: [3, 3, 3, 4], strides: 1, pad: 'valid' },
+  { name: '1x1', x: [2, 6, 5, 3], w: [1, 1, 3, 4], strides: 1, pad: 'same' },
+  { name: '5x1 same', x: [1, 6, 5, 3], w: [5, 1, 3, 2], strides: 1, pad: 'same' },
+  { name: '2x2 same, uneven padding', x: [1, 6, 5, 3], w: [2, 2, 3, 2], strides: 1, pad: 'same' },
+  { name: '3x3 stride 2 same', x: [2, 6, 5, 3], w: [3, 3, 3, 4], strides: 2, pad: 'same' },
+  {
+    name: '3x3 stride 2 explicit pad',
+    x: [2, 6, 6, 3],
+    w: [3, 3, 3, 4],
+    strides: 2,
+    pad: [
+      [0, 0],
+      [0, 1],
+      [0, 1],
+      [0, 0],
+    ],
+  },
+  { name: '3x3 stride 2 valid leaves a row over', x: [2, 6, 6, 3], w: [3, 3, 3, 4], strides: 2, pad: 'valid' },
+  { name: '4x4 patches', x: [1, 8, 8, 3], w: [4, 4, 3, 5], strides: 4, pad: 'valid' },
+  { name: 'pad wider than the kernel reaches', x: [1, 5, 5, 2], w: [1, 1, 2, 3], strides: 1, pad: 1 },
+];
+
+describe('conv2d and its gradients', () => {
+  it.each(cases)('$name', async ({ x, w, strides, pad }) => {
+    const fn = (inputs: Record<string, tf.Tensor>) =>
+      tf.conv2d(inputs['x'] as tf.Tensor4D, inputs['w'] as tf.Tensor4D, strides, pad);
+    await expectSame(fn, { x: floats(x), w: floats(w, 3) }, { tolerance: 1e-5 });
+  });
+});
+
+it('stays channels first from convolution to convolution', async () => {
+  const fn = ({ x, w, v }: Record<string, tf.Tensor>) => {
+    const h = tf.relu(tf.add(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same'), 0.5));
+    return tf.add(tf.conv2d(h as tf.Tensor4D, v as tf.Tensor4D, 1, 'same'), x!);
+  };
+  await expectSame(
+    fn,
+    { x: floats([2, 4, 4, 3]), w: floats([3, 3, 3, 5], 3), v: floats([3, 3, 5, 3], 4) },
+    { tolerance: 1e-5 },
+  );
+});
+
+it('dilated convolution', async () => {
+  const program = (_: unknown, { x, w }: Record<string, tf.Tensor>) => ({
+    outputs: { y: tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same', 'NHWC', 2) },
+  });
+  const inputs = { x: floats([1, 7, 7, 2]), w: floats([3, 3, 2, 3], 3) };
+  const [a, b] = [(await runOnnx(program, inputs))['y']!, (await runCpu(program, inputs))['y']!];
+  expect(a.shape).toEqual(b.shape);
+  a.data.forEach((value, i) => expect(value).toBeCloseTo(b.data[i]!, 4));
+});
+
+describe('pools', () => {
+  it.each([
+    [2, 2, 'valid'],
+    [3, 2, 'same'],
+    [3, 1, 'same'],
+  ] as const)('size %i stride %i %s', async (size, strides, pad) => {
+    const inputs = { x: floats([2, 6, 5, 3]) };
+    // TF.js' own gradient divides by the whole window where its forward counts the pixels inside the image.
+    await expectSame(({ x }) => tf.avgPool(x as tf.Tensor4D, size, strides, pad), inputs, { grad: pad === 'valid' });
+    await expectSame(({ x }) => tf.maxPool(x as tf.Tensor4D, size, strides, pad), inputs, { grad: false });
+  });
+});
+
+it('the gradient of an average over a padded window is the share of each pixel', async () => {
+  const program = (_: unknown, { x }: Record<string, tf.Tensor>) => ({
+    outputs: { dx: tf.grad((v) => tf.sum(tf.avgPool(v as tf.Tensor4D, 2, 2, 'same')))(x!) },
+  });
+  const { dx } = await runOnnx(program, { x: floats([1, 3, 3, 1]) });
+  // Windows of 4, 2, 2 and 1 pixels inside the 3 x 3 image.
+  expect([...dx!.data]).toEqual([0.25, 0.25, 0.5, 0.25, 0.25, 0.5, 0.5, 0.5, 1]);
+});

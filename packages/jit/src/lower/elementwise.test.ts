@@ -1,0 +1,161 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, it } from 'vitest';
+import { bools, expectSame, floats, type Fn, given, ints } from '../testing.js';
+
+const edges = given([-Infinity, -3.5, -1, -0.5, -1e-4, 0, 1e-4, 0.5, 1, 2.5, 3.5, Infinity, NaN]);
+
+type Unary = (x: tf.Tensor) => tf.Tensor;
+const everywhere: Record<string, Unary> = {
+  abs: tf.abs,
+  atan: tf.atan,
+  ceil: tf.ceil,
+  elu: tf.elu,
+  exp: tf.exp,
+  expm1: tf.expm1,
+  floor: tf.floor,
+  isFinite: tf.isFinite,
+  isInf: tf.isInf,
+  isNaN: tf.isNaN,
+  leakyRelu: (x) => tf.leakyRelu(x, 0.1),
+  neg: tf.neg,
+  reciprocal: tf.reciprocal,
+  round: tf.round,
+  sign: tf.sign,
+  square: tf.square,
+  step: (x) => tf.step(x, 0.25),
+  log: tf.log,
+  log1p: tf.log1p,
+  sqrt: tf.sqrt,
+};
+describe('unary kernels on edge values', () => {
+  it.each(Object.entries(everywhere))('%s', async (_, fn) => {
+    await expectSame(({ x }) => fn(x!), { x: edges }, { grad: false, tolerance: 1e-6 });
+  });
+});
+
+const differentiable: Record<string, Unary> = {
+  abs: tf.abs,
+  atan: tf.atan,
+  asinh: tf.asinh,
+  cos: tf.cos,
+  cosh: tf.cosh,
+  elu: tf.elu,
+  erf: tf.erf,
+  exp: tf.exp,
+  expm1: tf.expm1,
+  leakyRelu: (x) => tf.leakyRelu(x, 0.1),
+  neg: tf.neg,
+  relu: tf.relu,
+  relu6: (x) => tf.relu6(tf.mul(x, 5)),
+  selu: tf.selu,
+  sigmoid: tf.sigmoid,
+  sin: tf.sin,
+  sinh: tf.sinh,
+  softplus: tf.softplus,
+  square: tf.square,
+  tanh: tf.tanh,
+  tan: (x) => tf.tan(tf.mul(x, 0.5)),
+  clip: (x) => tf.clipByValue(x, -1, 0.5),
+  mean: (x) => tf.mean(x),
+  acos: (x) => tf.acos(tf.mul(x, 0.4)),
+  asin: (x) => tf.asin(tf.mul(x, 0.4)),
+  atanh: (x) => tf.atanh(tf.mul(x, 0.4)),
+  log: (x) => tf.log(tf.add(tf.abs(x), 0.5)),
+  log1p: (x) => tf.log1p(tf.abs(x)),
+  sqrt: (x) => tf.sqrt(tf.add(x, 3)),
+  rsqrt: (x) => tf.rsqrt(tf.add(x, 3)),
+  reciprocal: (x) => tf.reciprocal(tf.add(x, 3)),
+  acosh: (x) => tf.acosh(tf.add(x, 4)),
+};
+describe('unary kernels and their gradients', () => {
+  it.each(Object.entries(differentiable))('%s', async (_, fn) => {
+    await expectSame(({ x }) => fn(x!), { x: floats([3, 5]) }, { tolerance: 5e-6 });
+  });
+});
+
+type Binary = (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
+const smooth: Record<string, Binary> = {
+  add: tf.add,
+  sub: tf.sub,
+  mul: tf.mul,
+  maximum: tf.maximum,
+  minimum: tf.minimum,
+  squaredDifference: tf.squaredDifference,
+  div: (a, b) => tf.div(a, tf.add(tf.abs(b), 0.5)),
+  pow: (a, b) => tf.pow(tf.add(tf.abs(a), 0.5), b),
+  atan2: tf.atan2,
+  mod: (a, b) => tf.mod(a, tf.add(tf.abs(b), 0.5)),
+  prelu: (a, b) => tf.prelu(a, b),
+};
+const shapes: [number[], number[]][] = [
+  [
+    [2, 3, 4],
+    [2, 3, 4],
+  ],
+  [[2, 3, 4], [4]],
+  [
+    [2, 3, 4],
+    [2, 1, 4],
+  ],
+  [[2, 3, 4], []],
+];
+// TF.js' own gradients of these do not broadcast; ONNX's PRelu broadcasts a slope of lower rank only.
+const limited: Record<string, number> = { maximum: 1, minimum: 1, squaredDifference: 1, prelu: 2 };
+describe.each(Object.entries(smooth))('binary %s and its gradients', (name, fn) => {
+  it.each(shapes.slice(0, limited[name]))('[%j] with [%j]', async (a, b) => {
+    await expectSame(({ a, b }) => fn(a!, b!), { a: floats(a, 1), b: floats(b, 2) }, { tolerance: 5e-6 });
+  });
+});
+
+it('broadcasts both ways', async () => {
+  await expectSame(({ a, b }) => tf.add(a!, b!), { a: floats([3, 1]), b: floats([2, 1, 4], 2) });
+});
+
+const logic: Record<string, Binary> = {
+  equal: tf.equal,
+  notEqual: tf.notEqual,
+  less: tf.less,
+  lessEqual: tf.lessEqual,
+  greater: tf.greater,
+  greaterEqual: tf.greaterEqual,
+};
+it.each(Object.entries(logic))('%s on edge values', async (_, fn) => {
+  const inputs = { a: edges, b: given([...edges.data].toReversed()) };
+  await expectSame(({ a, b }) => fn(a!, b!), inputs, { grad: false });
+});
+
+it('boolean kernels', async () => {
+  const inputs = { a: bools([0, 0, 1, 1]), b: bools([0, 1, 0, 1]) };
+  const fn: Fn = ({ a, b }) => [tf.logicalAnd(a!, b!), tf.logicalOr(a!, b!), tf.logicalNot(a!), tf.cast(a!, 'float32')];
+  await expectSame(fn, inputs, { grad: false });
+});
+
+it('integer kernels: floor division, remainder and casts', async () => {
+  const inputs = { a: ints([-7, -6, 5, 7, 2147483647]), b: ints([2, -4, 3, -2, 2]) };
+  const fn: Fn = ({ a, b }) => [
+    tf.floorDiv(a!, b!),
+    tf.add(a!, 1),
+    tf.mul(b!, b!),
+    tf.sign(a!),
+    tf.abs(b!),
+    tf.cast(b!, 'float32'),
+    tf.cast(b!, 'bool'),
+    tf.cast(tf.div(tf.cast(b!, 'float32'), 3), 'int32'),
+    tf.maximum(a!, b!),
+  ];
+  await expectSame(fn, inputs, { grad: false });
+});
+
+it('floorDiv and mod of floats', async () => {
+  const inputs = { a: given([-7.5, -6, 5.25, 7]), b: given([2, -4, 1.5, -2]) };
+  await expectSame(({ a, b }) => [tf.floorDiv(a!, b!), tf.mod(a!, b!)], inputs, { grad: false });
+});
+
+it('where, addN, and operands that are constants alone', async () => {
+  const inputs = { a: floats([2, 3]), b: floats([2, 3], 5) };
+  const choice = { ...inputs, c: bools([1, 0, 0, 1, 1, 0], [2, 3]) };
+  await expectSame(({ a, b, c }) => tf.where(c!, tf.mul(a!, 2), b!), choice);
+  await expectSame(({ a, b }) => tf.addN([a!, b!, a!]), inputs);
+  await expectSame(({ a }) => tf.add(tf.mul(tf.ones([4, 2, 3]), 3), tf.mul(a!, 0)), { a: floats([2, 3]) });
+  await expectSame(() => [tf.atan2(tf.ones([2]), tf.fill([2], 2)), tf.scalar(3)], {}, { grad: false });
+});

@@ -1,0 +1,222 @@
+import { backend_util } from '@tensorflow/tfjs-core';
+import type { DType } from '@dm/ops';
+import { type Node, optionalArg, type Value } from '../graph.js';
+import { type Call, type Kernel, type Layout, type Lowering } from './lowering.js';
+
+type Build = (operands: readonly string[], ctx: Lowering, node: Node) => string;
+
+/** Channels first as soon as one operand is only that; all operands then follow. */
+function commonLayout(values: readonly Value[], rank: number, ctx: Lowering): Layout {
+  return rank === 4 && values.some((v) => v.shape.length === 4 && ctx.layoutOf(v) === 'cf') ? 'cf' : 'row';
+}
+
+const broadcastShape = (values: readonly Value[]): number[] =>
+  values.map((v) => [...v.shape]).reduce((a, b) => backend_util.assertAndGetBroadcastShape(a, b));
+
+/** A kernel that works element by element on broadcast operands; the result is of the first operand's type or `dtype`. */
+function elementwise(build: Build, dtype?: DType | ((call: Call) => DType)): Kernel {
+  return {
+    infer: (call) => [
+      {
+        shape: broadcastShape(call.inputs),
+        dtype: typeof dtype === 'function' ? dtype(call) : (dtype ?? call.inputs[0]!.dtype),
+      },
+    ],
+    lower(node, ctx) {
+      const output = node.outputs[0]!;
+      const rank = output.shape.length;
+      const layout = commonLayout(node.inputs, rank, ctx);
+      const operands = node.inputs.map((v) => ctx.operand(v, rank, layout));
+      const result = build(operands, ctx, node);
+      const covered = node.inputs.some((v) => ctx.splat(v) === undefined && sameSize(v, output));
+      ctx.set(output, covered ? result : expand(result, output, layout, ctx), layout);
+    },
+  };
+}
+
+const sameSize = (a: Value, b: Value): boolean =>
+  a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
+
+// Operands that were made scalars no longer say the output's shape.
+function expand(name: string, output: Value, layout: Layout, ctx: Lowering): string {
+  if (output.shape.length === 0) return name;
+  const shape = layout === 'cf' ? [0, 3, 1, 2].map((axis) => output.shape[axis]!) : output.shape;
+  return ctx.onnx.op('Expand', [name, ctx.onnx.ints(shape)]);
+}
+
+const op =
+  (name: string): Build =>
+  (operands, { onnx }) =>
+    onnx.op(name, operands);
+
+const unary = (name: string) => elementwise(op(name));
+const binary = (name: string) => elementwise(op(name));
+const comparison = (name: string) => elementwise(op(name), 'bool');
+
+/** floor(a / b) as int32, as TF.js' cpu backend has it; through float64, since ONNX divides integers towards zero. */
+const floorDiv: Build = ([a, b], ctx) => {
+  const double = (x: string) => ctx.onnx.op('Cast', [x], { attrs: { to: { int: 11 } } });
+  return ctx.cast(ctx.onnx.op('Floor', [ctx.onnx.op('Div', [double(a!), double(b!)])]), 'int32');
+};
+
+/** The remainder with the divisor's sign, as TF.js has it: fmod(fmod(a, b) + b, b). */
+const floorMod: Build = ([a, b], { onnx }) => {
+  const fmod = (x: string) => onnx.op('Mod', [x, b!], { attrs: { fmod: { int: 1 } } });
+  return fmod(onnx.op('Add', [fmod(a!), b!]));
+};
+
+/** exp(x) - 1 = 2 sinh(x / 2) exp(x / 2): used near 0, where the difference loses its digits. */
+const expm1: Build = ([x], { onnx }) => {
+  const half = onnx.op('Mul', [x!, onnx.float(0.5)]);
+  const near = onnx.op('Mul', [onnx.op('Mul', [onnx.op('Sinh', [half]), onnx.op('Exp', [half])]), onnx.float(2)]);
+  const far = onnx.op('Sub', [onnx.op('Exp', [x!]), onnx.float(1)]);
+  return onnx.op('Where', [onnx.op('Less', [onnx.op('Abs', [x!]), onnx.float(0.5)]), near, far]);
+};
+
+/** log(1 + x) = 2 atanh(x / (2 + x)): used near 0, where 1 + x rounds. */
+const log1p: Build = ([x], { onnx }) => {
+  const ratio = onnx.op('Div', [x!, onnx.op('Add', [x!, onnx.float(2)])]);
+  const near = onnx.op('Mul', [onnx.op('Atanh', [ratio]), onnx.float(2)]);
+  const far = onnx.op('Log', [onnx.op('Add', [x!, onnx.float(1)])]);
+  const isNear = onnx.op('Less', [onnx.op('Abs', [x!]), onnx.float(0.5)]);
+  return onnx.op('Where', [isNear, near, far]);
+};
+
+/** Atan2 by quadrants: atan(y / x), plus or minus pi where x < 0; on the axis x = 0, ±pi / 2 or 0. */
+const atan2: Build = ([y, x], { onnx }) => {
+  const zero = onnx.float(0);
+  const atan = onnx.op('Atan', [onnx.op('Div', [y!, x!])]);
+  const turn = onnx.op('Where', [onnx.op('Less', [y!, zero]), onnx.float(-Math.PI), onnx.float(Math.PI)]);
+  const left = onnx.op('Add', [atan, turn]);
+  const sign = onnx.op('Mul', [onnx.op('Sign', [y!]), onnx.float(Math.PI / 2)]);
+  const turned = onnx.op('Where', [onnx.op('Less', [x!, zero]), left, atan]);
+  return onnx.op('Where', [onnx.op('Equal', [x!, zero]), sign, turned]);
+};
+
+const step: Build = ([x], { onnx }, node) => {
+  const positive = onnx.op('Greater', [x!, onnx.float(0)]);
+  const result = onnx.op('Where', [positive, onnx.float(1), onnx.float((node.attrs['alpha'] as number) ?? 0)]);
+  return onnx.op('Where', [onnx.op('IsNaN', [x!]), x!, result]);
+};
+
+/** -1, 0 or 1; 0 for NaN, as TF.js has it. */
+const sign: Build = ([x], ctx, node) => {
+  const { dtype } = node.outputs[0]!;
+  const zero = ctx.scalar(0, node.outputs[0]!);
+  const positive = ctx.cast(ctx.onnx.op('Greater', [x!, zero]), dtype);
+  return ctx.onnx.op('Sub', [positive, ctx.cast(ctx.onnx.op('Less', [x!, zero]), dtype)]);
+};
+
+const not: Build = ([x], { onnx }) => onnx.op('Not', [x!]);
+
+const isFinite: Build = ([x], { onnx }) =>
+  onnx.op('Not', [onnx.op('Or', [onnx.op('IsInf', [x!]), onnx.op('IsNaN', [x!])])]);
+
+const square: Build = ([x], { onnx }) => onnx.op('Mul', [x!, x!]);
+
+const clip: Build = ([x], ctx, node) => {
+  const { clipValueMin, clipValueMax } = node.attrs as { clipValueMin: number; clipValueMax: number };
+  const like = node.inputs[0]!;
+  return ctx.onnx.op('Clip', [x!, ctx.scalar(clipValueMin, like), ctx.scalar(clipValueMax, like)]);
+};
+
+/** Gradient of elu from its output y: dy where y >= 0, dy (y + 1) elsewhere. */
+const eluGrad: Build = ([dy, y], { onnx }) => {
+  const negative = onnx.op('Mul', [dy!, onnx.op('Add', [y!, onnx.float(1)])]);
+  return onnx.op('Where', [onnx.op('GreaterOrEqual', [y!, onnx.float(0)]), dy!, negative]);
+};
+
+const addN: Build = (operands, { onnx }) => operands.reduce((a, b) => onnx.op('Add', [a, b]));
+
+const cast: Build = ([x], ctx, node) => {
+  const from = node.inputs[0]!.dtype;
+  const to = node.outputs[0]!.dtype;
+  return from === to ? x! : ctx.cast(x!, to);
+};
+
+const withAttr =
+  (name: string, attrs: Readonly<Record<string, number>>): Build =>
+  (operands, { onnx }) =>
+    onnx.op(name, operands, {
+      attrs: Object.fromEntries(Object.entries(attrs).map(([key, float]) => [key, { float }])),
+    });
+
+const relu6: Build = ([x], { onnx }) => onnx.op('Clip', [x!, onnx.float(0), onnx.float(6)]);
+
+const leakyRelu: Build = ([x], { onnx }, node) =>
+  onnx.op('LeakyRelu', [x!], { attrs: { alpha: { float: node.attrs['alpha'] as number } } });
+
+const select: Kernel = {
+  infer: (call) => {
+    const t = optionalArg(call as Node, 't')!;
+    return [{ shape: broadcastShape(call.inputs), dtype: t.dtype }];
+  },
+  lower: elementwise(op('Where')).lower,
+};
+
+export const elementwiseKernels: Readonly<Record<string, Kernel>> = {
+  Abs: unary('Abs'),
+  Acos: unary('Acos'),
+  Acosh: unary('Acosh'),
+  Add: binary('Add'),
+  AddN: elementwise(addN),
+  Asin: unary('Asin'),
+  Asinh: unary('Asinh'),
+  Atan: unary('Atan'),
+  Atan2: elementwise(atan2),
+  Atanh: unary('Atanh'),
+  Cast: elementwise(cast, (call) => call.attrs['dtype'] as DType),
+  Ceil: unary('Ceil'),
+  ClipByValue: elementwise(clip),
+  Cos: unary('Cos'),
+  Cosh: unary('Cosh'),
+  Elu: unary('Elu'),
+  EluGrad: elementwise(eluGrad),
+  Equal: comparison('Equal'),
+  Erf: unary('Erf'),
+  Exp: unary('Exp'),
+  Expm1: elementwise(expm1),
+  Floor: unary('Floor'),
+  FloorDiv: elementwise(floorDiv, 'int32'),
+  Greater: comparison('Greater'),
+  GreaterEqual: comparison('GreaterOrEqual'),
+  IsFinite: elementwise(isFinite, 'bool'),
+  IsInf: elementwise(op('IsInf'), 'bool'),
+  IsNan: elementwise(op('IsNaN'), 'bool'),
+  LeakyRelu: elementwise(leakyRelu),
+  Less: comparison('Less'),
+  LessEqual: comparison('LessOrEqual'),
+  Log: unary('Log'),
+  Log1p: elementwise(log1p),
+  LogicalAnd: comparison('And'),
+  LogicalNot: elementwise(not, 'bool'),
+  LogicalOr: comparison('Or'),
+  Maximum: binary('Max'),
+  Minimum: binary('Min'),
+  Mod: elementwise(floorMod),
+  Multiply: binary('Mul'),
+  Neg: unary('Neg'),
+  NotEqual: elementwise(([a, b], { onnx }) => onnx.op('Not', [onnx.op('Equal', [a!, b!])]), 'bool'),
+  Pow: binary('Pow'),
+  Prelu: binary('PRelu'),
+  RealDiv: binary('Div'),
+  Reciprocal: unary('Reciprocal'),
+  Relu: unary('Relu'),
+  Relu6: elementwise(relu6),
+  Round: unary('Round'),
+  Rsqrt: elementwise(([x], { onnx }) => onnx.op('Reciprocal', [onnx.op('Sqrt', [x!])])),
+  Select: select,
+  Selu: elementwise(withAttr('Selu', { alpha: 1.6732632423543772, gamma: 1.0507009873554805 })),
+  Sigmoid: unary('Sigmoid'),
+  Sign: elementwise(sign),
+  Sin: unary('Sin'),
+  Sinh: unary('Sinh'),
+  Softplus: unary('Softplus'),
+  Sqrt: unary('Sqrt'),
+  Square: elementwise(square),
+  SquaredDifference: elementwise(([a, b], ctx, node) => square([ctx.onnx.op('Sub', [a!, b!])], ctx, node)),
+  Step: elementwise(step),
+  Sub: binary('Sub'),
+  Tan: unary('Tan'),
+  Tanh: unary('Tanh'),
+};

@@ -1,0 +1,112 @@
+import { sizeOf, type Value } from '../graph.js';
+import { type Call, input, type Kernel, type Layout, type Lowering, pick } from './lowering.js';
+
+/** [N, ..., C] seen as N images of G groups, each with C / G channels of S places. */
+interface Extent {
+  readonly n: number;
+  readonly groups: number;
+  readonly channels: number;
+  readonly places: number;
+}
+
+function extent(x: Value, call: Call): Extent {
+  const n = x.shape[0]!;
+  const channels = x.shape.at(-1)!;
+  return { n, groups: call.attrs['groups'] as number, channels, places: sizeOf(x.shape) / (n * channels) };
+}
+
+/** x as [N, C, S]. */
+function channelsFirst(x: Value, { n, channels, places }: Extent, ctx: Lowering): string {
+  if (x.shape.length === 4) return ctx.reshape(ctx.get(x, 'cf'), [n, channels, places]);
+  return ctx.transpose(ctx.reshape(ctx.get(x), [n, places, channels]), [0, 2, 1]);
+}
+
+/** Names a result that is [N, C, S]. */
+function setChannelsFirst(value: Value, name: string, { n, channels, places }: Extent, ctx: Lowering): void {
+  if (value.shape.length === 4) {
+    const [, h, w] = value.shape;
+    const layout: Layout = 'cf';
+    ctx.set(value, ctx.reshape(name, [n, channels, h!, w!]), layout);
+  } else {
+    ctx.set(value, ctx.reshape(ctx.transpose(ctx.reshape(name, [n, channels, places]), [0, 2, 1]), value.shape));
+  }
+}
+
+/** One row a group, normalised by LayerNormalization, which returns mean and 1 / deviation as well; then scale, offset. */
+const groupNorm: Kernel = {
+  infer: (call) => {
+    const x = input(call, 'x');
+    const statistics = { shape: [x.shape[0]!, call.attrs['groups'] as number], dtype: 'float32' } as const;
+    return [pick(x), statistics, statistics];
+  },
+  lower(node, ctx) {
+    const x = input(node, 'x');
+    const e = extent(x, node);
+    const { onnx } = ctx;
+    const size = (e.channels / e.groups) * e.places;
+    const rows = ctx.reshape(channelsFirst(x, e, ctx), [e.n, e.groups, size]);
+    const [normalised, mean, invStd] = onnx.ops(
+      'LayerNormalization',
+      [rows, onnx.floats(new Float32Array(size).fill(1))],
+      {
+        attrs: { axis: { int: -1 }, epsilon: { float: node.attrs['epsilon'] as number } },
+        outputs: 3,
+      },
+    );
+    const column = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.channels, 1]);
+    const byChannel = ctx.reshape(normalised!, [e.n, e.channels, e.places]);
+    const y = onnx.op('Add', [onnx.op('Mul', [byChannel, column('scale')]), column('offset')]);
+    setChannelsFirst(node.outputs[0]!, y, e, ctx);
+    ctx.set(node.outputs[1]!, ctx.reshape(mean!, [e.n, e.groups]));
+    ctx.set(node.outputs[2]!, ctx.reshape(invStd!, [e.n, e.groups]));
+  },
+};
+
+/**
+ * With xh = (x - mean) invStd and D elements in a group,
+ *   dx = invStd (g dy - mean_D(g dy) - xh mean_D(g dy xh))
+ * is one affine combination A dy + B x + C whose coefficients, one a channel or group, follow from the two sums
+ * of dy and of dy x over the places of each channel. No normalised copy of x is kept or made again.
+ */
+const groupNormGrad: Kernel = {
+  infer: (call) => [pick(input(call, 'x')), pick(input(call, 'scale')), pick(input(call, 'scale'))],
+  lower(node, ctx) {
+    const { onnx } = ctx;
+    const mul = (a: string, b: string) => onnx.op('Mul', [a, b]);
+    const add = (a: string, b: string) => onnx.op('Add', [a, b]);
+    const sub = (a: string, b: string) => onnx.op('Sub', [a, b]);
+    const x = input(node, 'x');
+    const e = extent(x, node);
+    const inGroup = e.channels / e.groups;
+    const xs = channelsFirst(x, e, ctx);
+    const dys = channelsFirst(input(node, 'dy'), e, ctx);
+    const byGroup = (name: string) => ctx.reshape(name, [e.n, e.groups, inGroup]);
+    const ofGroup = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.n, e.groups, 1]);
+    const mean = ofGroup('mean');
+    const invStd = ofGroup('invStd');
+    const scale = ctx.reshape(ctx.get(input(node, 'scale')), [1, e.groups, inGroup]);
+
+    const sumDy = byGroup(ctx.sum(dys, [2], false));
+    const sumDyX = byGroup(ctx.sum(mul(dys, xs), [2], false));
+    const sumDyXh = mul(sub(sumDyX, mul(mean, sumDy)), invStd);
+    const flat = (name: string) => ctx.reshape(ctx.sum(name, [0], false), [e.channels]);
+
+    const perElement = onnx.float(1 / (inGroup * e.places));
+    const meanDy = mul(ctx.sum(mul(scale, sumDy), [2], true), perElement);
+    const meanDyXh = mul(ctx.sum(mul(scale, sumDyXh), [2], true), perElement);
+    const column = (name: string) => ctx.reshape(name, [e.n, e.channels, 1]);
+    const spread = (name: string) => column(onnx.op('Expand', [name, onnx.ints([e.n, e.groups, inGroup])]));
+    const a = column(mul(invStd, scale));
+    const b = mul(mul(invStd, invStd), meanDyXh);
+    const c = sub(mul(b, mean), mul(invStd, meanDy));
+    const dx = add(sub(mul(dys, a), mul(xs, spread(b))), spread(c));
+    setChannelsFirst(node.outputs[0]!, dx, e, ctx);
+    ctx.set(node.outputs[1]!, flat(sumDyXh));
+    ctx.set(node.outputs[2]!, flat(sumDy));
+  },
+};
+
+export const groupNormKernels: Readonly<Record<string, Kernel>> = {
+  DmGroupNorm: groupNorm,
+  DmGroupNormGrad: groupNormGrad,
+};

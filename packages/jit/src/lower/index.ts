@@ -1,0 +1,27 @@
+import { attentionKernels } from './attention.js';
+import { conv2dKernels } from './conv2d.js';
+import { elementwiseKernels } from './elementwise.js';
+import { groupNormKernels } from './group-norm.js';
+import { layerNormKernels } from './layer-norm.js';
+import type { Kernel } from './lowering.js';
+import { matmulKernels } from './matmul.js';
+import { movementKernels } from './movement.js';
+import { poolKernels } from './pool.js';
+import { reduceKernels } from './reduce.js';
+import { siluKernels } from './silu.js';
+import { upsampleKernels } from './upsample.js';
+
+/** Every TF.js kernel that the compiler knows, by name. A new family is a file and a line here. */
+export const kernels: Readonly<Record<string, Kernel>> = {
+  ...attentionKernels,
+  ...conv2dKernels,
+  ...elementwiseKernels,
+  ...groupNormKernels,
+  ...layerNormKernels,
+  ...matmulKernels,
+  ...movementKernels,
+  ...poolKernels,
+  ...reduceKernels,
+  ...siluKernels,
+  ...upsampleKernels,
+};

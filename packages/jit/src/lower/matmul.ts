@@ -1,0 +1,24 @@
+import { backend_util } from '@tensorflow/tfjs-core';
+import { type Call, input, type Kernel } from './lowering.js';
+
+const attrsOf = (call: Call) => call.attrs as { transposeA?: boolean; transposeB?: boolean };
+
+const batchMatMul: Kernel = {
+  infer: (call) => {
+    const { transposeA, transposeB } = attrsOf(call);
+    const a = input(call, 'a');
+    const b = input(call, 'b');
+    const rows = a.shape.at(transposeA === true ? -1 : -2)!;
+    const columns = b.shape.at(transposeB === true ? -2 : -1)!;
+    const batch = backend_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+    return [{ shape: [...batch, rows, columns], dtype: 'float32' }];
+  },
+  lower(node, ctx) {
+    const { transposeA: transA = false, transposeB: transB = false } = attrsOf(node);
+    const output = node.outputs[0]!;
+    const operands = [ctx.get(input(node, 'a')), ctx.get(input(node, 'b'))] as const;
+    ctx.set(output, ctx.matMul(...operands, output.shape.length, { transA, transB }));
+  },
+};
+
+export const matmulKernels: Readonly<Record<string, Kernel>> = { BatchMatMul: batchMatMul };

@@ -1,0 +1,123 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, it } from 'vitest';
+import { bools, expectSame, floats, type Fn, ints } from '../testing.js';
+
+const x = floats([2, 3, 4]);
+
+const moves: Record<string, Fn> = {
+  reshape: ({ x }) => tf.reshape(x!, [4, -1]),
+  'reshape to a scalar and back': ({ x }) => tf.reshape(tf.reshape(tf.sum(x!), [1, 1]), []),
+  expandDims: ({ x }) => [tf.expandDims(x!, 0), tf.expandDims(x!, -1), tf.expandDims(x!, 2)],
+  squeeze: ({ x }) => tf.squeeze(tf.expandDims(x!, 1)),
+  transpose: ({ x }) => [tf.transpose(x!), tf.transpose(x!, [1, 0, 2]), tf.transpose(x!, [0, 1, 2])],
+  concat: ({ x }) => [tf.concat([x!, tf.mul(x!, 2)], 1), tf.concat([x!, x!, x!], -1)],
+  stack: ({ x }) => tf.stack([x!, tf.mul(x!, 2)], 1),
+  unstack: ({ x }) => tf.unstack(x!, 1),
+  split: ({ x }) => [...tf.split(x!, 2, 2), ...tf.split(x!, [1, 2], 1)],
+  slice: ({ x }) => [tf.slice(x!, [0, 1, 1], [2, 2, -1]), tf.slice(x!, [1], [1])],
+  stridedSlice: ({ x }) => tf.stridedSlice(x!, [0, 0, 3], [2, 3, 0], [1, 2, -1]),
+  reverse: ({ x }) => [tf.reverse(x!, 1), tf.reverse(x!, [0, -1]), tf.reverse(x!)],
+  tile: ({ x }) => tf.tile(x!, [2, 1, 3]),
+  pad: ({ x }) =>
+    tf.pad(
+      x!,
+      [
+        [1, 0],
+        [0, 2],
+        [1, 1],
+      ],
+      0.5,
+    ),
+  broadcastTo: ({ x }) => tf.broadcastTo(tf.slice(x!, [0, 0, 0], [1, 3, 1]), [5, 3, 2]),
+  clone: ({ x }) => tf.clone(x!),
+};
+const withoutGradient = new Set(['stridedSlice']); // TF.js has none
+it.each(Object.entries(moves))('%s', async (name, fn) => {
+  await expectSame(fn, { x }, { grad: !withoutGradient.has(name) });
+});
+
+it('moves images that convolutions left channels first', async () => {
+  const inputs = { x: floats([2, 5, 6, 3]), w: floats([3, 3, 3, 4], 7), b: floats([4], 9) };
+  const image = ({ x, w }: Parameters<Fn>[0]) => tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same');
+  const fns: Fn[] = [
+    (i) => tf.concat([image(i), i['x']!], 3),
+    (i) => tf.concat([image(i), image(i)], 1),
+    (i) => tf.split(image(i), [1, 3], 3),
+    (i) => tf.slice(image(i), [0, 1, 2, 1], [1, 3, 4, 2]),
+    (i) => tf.reverse(image(i), [1, 3]),
+    (i) => tf.tile(image(i), [1, 2, 1, 3]),
+    (i) =>
+      tf.pad(image(i), [
+        [0, 0],
+        [1, 2],
+        [0, 1],
+        [0, 0],
+      ]),
+    (i) => tf.reshape(image(i), [2, 30, 4]),
+    (i) => tf.transpose(image(i), [3, 0, 2, 1]),
+    (i) => tf.add(image(i), i['b']!),
+    (i) => tf.mul(image(i), tf.reshape(i['b']!, [1, 1, 1, 4])),
+    (i) => tf.mul(image(i), tf.slice(i['x']!, [0, 0, 0, 0], [2, 5, 6, 1])),
+    (i) => tf.mul(image(i), tf.slice(i['x']!, [0, 0, 0, 0], [2, 1, 6, 1])),
+  ];
+  for (const fn of fns) {
+    const all: Fn = (i) => [fn(i)].flat().concat(i['b']!); // every input has a gradient
+    await expectSame(all, inputs, { tolerance: 1e-5 });
+  }
+});
+
+it('gather, its gradient and one-hot', async () => {
+  await expectSame(({ x }) => tf.gather(x!, tf.tensor1d([2, 0, 2, 1], 'int32'), 1), { x });
+  await expectSame(({ x, i }) => tf.gather(x!, i!), { x, i: ints([1, 0, 1]) });
+  await expectSame(({ i }) => [tf.oneHot(i!, 4), tf.oneHot(i!, 3, 2, -1)], { i: ints([1, 0, 3, -1]) }, { grad: false });
+});
+
+it('series, fills and constants', async () => {
+  const fn: Fn = ({ x }) => [
+    tf.range(0, 5, 2),
+    tf.range(3, 0, -1, 'int32'),
+    tf.linspace(0, 1, 5),
+    tf.fill([2, 2], 7),
+    tf.zerosLike(x!),
+    tf.onesLike(x!),
+    tf.tensor([1, 2, 3]),
+    tf.tensor([true, false], [2], 'bool'),
+    tf.eye(3),
+  ];
+  await expectSame(fn, { x }, { grad: false });
+});
+
+it('mirrorPad by reflection, and a clear error for the symmetric kind', async () => {
+  await expectSame(
+    ({ x }) =>
+      tf.mirrorPad(
+        x!,
+        [
+          [0, 1],
+          [1, 2],
+          [0, 0],
+        ],
+        'reflect',
+      ),
+    { x },
+    { grad: false },
+  );
+  const symmetric: Fn = ({ x }) =>
+    tf.mirrorPad(
+      x!,
+      [
+        [0, 1],
+        [1, 1],
+        [0, 0],
+      ],
+      'symmetric',
+    );
+  await expect(expectSame(symmetric, { x }, { grad: false })).rejects.toThrow(
+    'MirrorPad with mode "symmetric" has no lowering',
+  );
+});
+
+it('boolean tensors move too', async () => {
+  const fn: Fn = ({ b }) => [tf.reshape(b!, [4]), tf.transpose(b!), tf.concat([b!, b!])];
+  await expectSame(fn, { b: bools([1, 0, 0, 1], [2, 2]) }, { grad: false });
+});

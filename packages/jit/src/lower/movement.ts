@@ -1,0 +1,383 @@
+import { slice_util, util } from '@tensorflow/tfjs-core';
+import type { DType } from '@dm/ops';
+import { type ConstData, type Node, type OutputSpec, sizeOf, type Value } from '../graph.js';
+import {
+  type Call,
+  CF_AXIS,
+  inLayout,
+  input,
+  type Kernel,
+  type Layout,
+  type Lowering,
+  pick,
+  typedArray,
+} from './lowering.js';
+
+/** A kernel whose elements move axis by axis, so that it works in either layout: `emit` gets its entries reordered. */
+function axiswise(
+  infer: Kernel['infer'],
+  emit: (operand: string, node: Node, layout: Layout, ctx: Lowering) => string,
+): Kernel {
+  return {
+    infer,
+    lower(node, ctx) {
+      const x = node.inputs[0]!;
+      const layout = ctx.layoutOf(x);
+      ctx.set(node.outputs[0]!, emit(ctx.get(x, layout), node, layout, ctx), layout);
+    },
+  };
+}
+
+const reshapeTo = (shapeOf: (call: Call) => readonly number[]): Kernel => ({
+  infer: (call) => [{ shape: shapeOf(call), dtype: call.inputs[0]!.dtype }],
+  lower(node, ctx) {
+    const output = node.outputs[0]!;
+    ctx.set(output, ctx.reshape(ctx.get(node.inputs[0]!), output.shape));
+  },
+});
+
+const reshape = reshapeTo((call) =>
+  util.inferFromImplicitShape([...(call.attrs['shape'] as number[])], sizeOf(call.inputs[0]!.shape)),
+);
+
+const expandDims = reshapeTo((call) => {
+  const { shape } = call.inputs[0]!;
+  const dim = call.attrs['dim'] as number;
+  return shape.toSpliced(dim < 0 ? shape.length + dim + 1 : dim, 0, 1);
+});
+
+const identity: Kernel = {
+  infer: (call) => [pick(call.inputs[0]!)],
+  lower(node, ctx) {
+    const x = node.inputs[0]!;
+    const layout = ctx.layoutOf(x);
+    ctx.set(node.outputs[0]!, ctx.get(x, layout), layout);
+  },
+};
+
+const transpose: Kernel = {
+  infer: (call) => {
+    const x = call.inputs[0]!;
+    return [{ shape: (call.attrs['perm'] as number[]).map((axis) => x.shape[axis]!), dtype: x.dtype }];
+  },
+  lower(node, ctx) {
+    ctx.set(node.outputs[0]!, ctx.transpose(ctx.get(node.inputs[0]!), node.attrs['perm'] as number[]));
+  },
+};
+
+const concatAxis = (call: Call): number => {
+  const axis = call.attrs['axis'] as number;
+  return axis < 0 ? axis + call.inputs[0]!.shape.length : axis;
+};
+
+const concat: Kernel = {
+  infer: (call) => {
+    const axis = concatAxis(call);
+    const total = call.inputs.reduce((n, v) => n + v.shape[axis]!, 0);
+    return [{ shape: call.inputs[0]!.shape.with(axis, total), dtype: call.inputs[0]!.dtype }];
+  },
+  lower(node, ctx) {
+    const cf = node.inputs.some((v) => ctx.layoutOf(v) === 'cf');
+    const layout = cf ? 'cf' : 'row';
+    const axis = cf ? CF_AXIS[concatAxis(node)]! : concatAxis(node);
+    const parts = node.inputs.filter((v) => sizeOf(v.shape) > 0).map((v) => ctx.get(v, layout));
+    const only = parts.length === 1 ? parts[0] : undefined;
+    ctx.set(node.outputs[0]!, only ?? ctx.onnx.op('Concat', parts, { attrs: { axis: { int: axis } } }), layout);
+  },
+};
+
+const pack: Kernel = {
+  infer: (call) => {
+    const { shape, dtype } = call.inputs[0]!;
+    return [{ shape: shape.toSpliced(call.attrs['axis'] as number, 0, call.inputs.length), dtype }];
+  },
+  lower(node, ctx) {
+    const axis = node.attrs['axis'] as number;
+    const parts = node.inputs.map((v) => ctx.reshape(ctx.get(v), v.shape.toSpliced(axis, 0, 1)));
+    ctx.set(node.outputs[0]!, ctx.onnx.op('Concat', parts, { attrs: { axis: { int: axis } } }));
+  },
+};
+
+const unpack: Kernel = {
+  infer: (call) => {
+    const { shape, dtype } = input(call, 'value');
+    const axis = call.attrs['axis'] as number;
+    return Array.from({ length: shape[axis]! }, () => ({ shape: shape.toSpliced(axis, 1), dtype }));
+  },
+  lower(node, ctx) {
+    const axis = node.attrs['axis'] as number;
+    const parts = split(
+      ctx.get(node.inputs[0]!),
+      axis,
+      node.outputs.map(() => 1),
+      ctx,
+    );
+    node.outputs.forEach((v, i) => ctx.set(v, ctx.reshape(parts[i]!, v.shape)));
+  },
+};
+
+const splitSizes = (call: Call): { axis: number; sizes: number[] } => {
+  const x = input(call, 'x');
+  const axis = util.parseAxisParam(call.attrs['axis'] as number, [...x.shape])[0]!;
+  const given = call.attrs['numOrSizeSplits'] as number | number[];
+  const total = x.shape[axis]!;
+  if (typeof given === 'number') return { axis, sizes: Array<number>(given).fill(total / given) };
+  const known = given.reduce((n, size) => n + Math.max(size, 0), 0);
+  return { axis, sizes: given.map((size) => (size < 0 ? total - known : size)) };
+};
+
+function split(name: string, axis: number, sizes: readonly number[], ctx: Lowering): readonly string[] {
+  if (sizes.length === 1) return [name];
+  return ctx.onnx.ops('Split', [name, ctx.onnx.ints(sizes)], { attrs: { axis: { int: axis } }, outputs: sizes.length });
+}
+
+const splitV: Kernel = {
+  infer: (call) => {
+    const { shape, dtype } = input(call, 'x');
+    const { axis, sizes } = splitSizes(call);
+    return sizes.map((size) => ({ shape: shape.with(axis, size), dtype }));
+  },
+  lower(node, ctx) {
+    const x = node.inputs[0]!;
+    const layout = ctx.layoutOf(x);
+    const { axis, sizes } = splitSizes(node);
+    const parts = split(ctx.get(x, layout), layout === 'cf' ? CF_AXIS[axis]! : axis, sizes, ctx);
+    node.outputs.forEach((v, i) => ctx.set(v, parts[i]!, layout));
+  },
+};
+
+/** starts, ends and steps, one an axis. */
+function sliceOp(
+  x: string,
+  starts: readonly number[],
+  ends: readonly number[],
+  steps: readonly number[],
+  ctx: Lowering,
+): string {
+  const axes = ctx.onnx.ints(starts.map((_, i) => i));
+  return ctx.onnx.op('Slice', [x, ctx.onnx.ints(starts), ctx.onnx.ints(ends), axes, ctx.onnx.ints(steps)]);
+}
+
+const sliceRange = (call: Call): { begin: number[]; size: number[] } => {
+  const { begin, size } = call.attrs as { begin: number | number[]; size: number | number[] };
+  const [begins, sizes] = slice_util.parseSliceParams(input(call, 'x') as never, begin, size);
+  return { begin: begins!, size: sizes! };
+};
+
+const slice: Kernel = axiswise(
+  (call) => [{ shape: sliceRange(call).size, dtype: input(call, 'x').dtype }],
+  (x, node, layout, ctx) => {
+    const { begin, size } = sliceRange(node);
+    const ends = begin.map((b, i) => b + size[i]!);
+    return sliceOp(
+      x,
+      inLayout(layout, begin),
+      inLayout(layout, ends),
+      begin.map(() => 1),
+      ctx,
+    );
+  },
+);
+
+function stridedRange(call: Call) {
+  const a = call.attrs as Record<string, number> & { begin: number[]; end: number[]; strides: number[] };
+  return slice_util.sliceInfo(
+    [...input(call, 'x').shape],
+    a.begin,
+    a.end,
+    a.strides,
+    a['beginMask']!,
+    a['endMask']!,
+    a['ellipsisMask']!,
+    a['newAxisMask']!,
+    a['shrinkAxisMask']!,
+  );
+}
+
+const stridedSlice: Kernel = {
+  infer: (call) => [{ shape: stridedRange(call).finalShape, dtype: input(call, 'x').dtype }],
+  lower(node, ctx) {
+    const { begin, end, strides, finalShape } = stridedRange(node);
+    // An end of -1 with a negative step means "through the first element", which ONNX writes as a far negative.
+    const ends = end.map((e, i) => (strides[i]! < 0 && e < 0 ? -(2 ** 31) : e));
+    ctx.set(node.outputs[0]!, ctx.reshape(sliceOp(ctx.get(node.inputs[0]!), begin, ends, strides, ctx), finalShape));
+  },
+};
+
+const reverse: Kernel = axiswise(
+  (call) => [pick(call.inputs[0]!)],
+  (x, node, layout, ctx) => {
+    const { shape } = node.inputs[0]!;
+    const dims = util.parseAxisParam(node.attrs['dims'] as number[], [...shape]);
+    const axes = layout === 'cf' ? dims.map((d) => CF_AXIS[d]!) : dims;
+    const per = (value: number) => ctx.onnx.ints(axes.map(() => value));
+    if (axes.length === 0) return x;
+    return ctx.onnx.op('Slice', [x, per(-1), per(-(2 ** 31)), ctx.onnx.ints(axes), per(-1)]);
+  },
+);
+
+const tile: Kernel = axiswise(
+  (call) => {
+    const x = input(call, 'x');
+    const reps = call.attrs['reps'] as number[];
+    return [{ shape: x.shape.map((d, i) => d * reps[i]!), dtype: x.dtype }];
+  },
+  (x, node, layout, ctx) => ctx.onnx.op('Tile', [x, ctx.onnx.ints(inLayout(layout, node.attrs['reps'] as number[]))]),
+);
+
+const padded: Kernel['infer'] = (call) => {
+  const x = input(call, 'x');
+  const paddings = call.attrs['paddings'] as [number, number][];
+  return [{ shape: x.shape.map((d, i) => d + paddings[i]![0] + paddings[i]![1]), dtype: x.dtype }];
+};
+
+const pads = (node: Node, layout: Layout, ctx: Lowering): string => {
+  const paddings = inLayout(layout, node.attrs['paddings'] as [number, number][]);
+  return ctx.onnx.ints([...paddings.map((p) => p[0]), ...paddings.map((p) => p[1])]);
+};
+
+const padV2: Kernel = axiswise(padded, (x, node, layout, ctx) =>
+  ctx.onnx.op('Pad', [x, pads(node, layout, ctx), ctx.scalar(node.attrs['constantValue'] as number, node.inputs[0]!)]),
+);
+
+const mirrorPad: Kernel = axiswise(padded, (x, node, layout, ctx) => {
+  if (node.attrs['mode'] !== 'reflect') {
+    throw new Error(`MirrorPad with mode "${String(node.attrs['mode'])}" has no lowering; "reflect" has one`);
+  }
+  return ctx.onnx.op('Pad', [x, pads(node, layout, ctx)], { attrs: { mode: { string: 'reflect' } } });
+});
+
+const gather: Kernel = {
+  infer: (call) => {
+    const x = input(call, 'x');
+    const indices = input(call, 'indices');
+    const axis = gatherAxis(call);
+    return [{ shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype }];
+  },
+  lower(node, ctx) {
+    const operands = [ctx.get(input(node, 'x')), ctx.get(input(node, 'indices'))];
+    ctx.set(node.outputs[0]!, ctx.onnx.op('Gather', operands, { attrs: { axis: { int: gatherAxis(node) } } }));
+  },
+};
+
+function gatherAxis(call: Call): number {
+  const { axis, batchDims } = call.attrs as { axis: number; batchDims?: number };
+  if (batchDims !== undefined && batchDims !== 0)
+    throw new Error(`GatherV2 with batchDims ${batchDims} has no lowering`);
+  return util.parseAxisParam(axis, [...input(call, 'x').shape])[0]!;
+}
+
+/** Gradient of gather: rows of x added up by segment. */
+const unsortedSegmentSum: Kernel = {
+  infer: (call) => {
+    const x = input(call, 'x');
+    const ids = input(call, 'segmentIds');
+    return [{ shape: [call.attrs['numSegments'] as number, ...x.shape.slice(ids.shape.length)], dtype: x.dtype }];
+  },
+  lower(node, ctx) {
+    const ids = input(node, 'segmentIds');
+    const output = node.outputs[0]!;
+    const zeros = ctx.onnx.op('Expand', [ctx.scalar(0, output), ctx.onnx.ints(output.shape)]);
+    const wide = ctx.onnx.op('Cast', [ctx.get(ids)], { attrs: { to: { int: 7 } } });
+    const indices = ctx.reshape(wide, [...ids.shape, 1]);
+    const attrs = { reduction: { string: 'add' } };
+    ctx.set(output, ctx.onnx.op('ScatterND', [zeros, indices, ctx.get(input(node, 'x'))], { attrs }));
+  },
+};
+
+const oneHot: Kernel = {
+  infer: (call) => [
+    {
+      shape: [...input(call, 'indices').shape, call.attrs['depth'] as number],
+      dtype: (call.attrs['dtype'] as DType | undefined) ?? 'float32',
+    },
+  ],
+  lower(node, ctx) {
+    const indices = input(node, 'indices');
+    const output = node.outputs[0]!;
+    const { depth, onValue, offValue } = node.attrs as { depth: number; onValue: number; offValue: number };
+    const column = ctx.reshape(ctx.get(indices), [...indices.shape, 1]);
+    const classes = ctx.onnx.constant(
+      'int32',
+      [depth],
+      Int32Array.from({ length: depth }, (_, i) => i),
+    );
+    const hit = ctx.onnx.op('Equal', [column, classes]);
+    ctx.set(output, ctx.onnx.op('Where', [hit, ctx.scalar(onValue, output), ctx.scalar(offValue, output)]));
+  },
+};
+
+const broadcastTo: Kernel = {
+  infer: (call) => [{ shape: call.attrs['shape'] as number[], dtype: input(call, 'x').dtype }],
+  lower(node, ctx) {
+    const output = node.outputs[0]!;
+    ctx.set(output, ctx.onnx.op('Expand', [ctx.get(node.inputs[0]!), ctx.onnx.ints(output.shape)]));
+  },
+};
+
+/** A tensor known while tracing: handed to the lowering as a constant. */
+function known(infer: Kernel['infer'], data: (call: Call, output: Value) => ConstData | number): Kernel {
+  return {
+    infer,
+    lower(node, ctx) {
+      const output = node.outputs[0]!;
+      const value = data(node, output);
+      ctx.setConst(output, { ...node, attrs: typeof value === 'number' ? { splat: value } : { data: value } });
+    },
+  };
+}
+
+const steps = (call: Call): OutputSpec & { values: number[] } => {
+  const { start, stop, step, num, dtype } = call.attrs as Record<string, number> & { dtype?: DType };
+  if (num !== undefined) {
+    const gap = num > 1 ? (stop! - start!) / (num - 1) : 0;
+    return { shape: [num], dtype: 'float32', values: Array.from({ length: num }, (_, i) => start! + i * gap) };
+  }
+  const count = Math.max(0, Math.ceil((stop! - start!) / step!));
+  const values = Array.from({ length: count }, (_, i) => start! + i * step!);
+  return { shape: [count], dtype: dtype ?? 'float32', values };
+};
+
+const series = known(
+  (call) => [pick(steps(call))],
+  (call, output) => typedArray(output, steps(call).values),
+);
+
+export const movementKernels: Readonly<Record<string, Kernel>> = {
+  BroadcastTo: broadcastTo,
+  Concat: concat,
+  Const: known(
+    (call) => [pick(call.inputs[0]!)],
+    (call) => (call.attrs['data'] as ConstData | undefined) ?? (call.attrs['splat'] as number),
+  ),
+  ExpandDims: expandDims,
+  Fill: known(
+    (call) => [{ shape: call.attrs['shape'] as number[], dtype: (call.attrs['dtype'] as DType) ?? 'float32' }],
+    (call) => call.attrs['value'] as number,
+  ),
+  GatherV2: gather,
+  Identity: identity,
+  LinSpace: series,
+  MirrorPad: mirrorPad,
+  OneHot: oneHot,
+  OnesLike: known(
+    (call) => [pick(call.inputs[0]!)],
+    () => 1,
+  ),
+  Pack: pack,
+  PadV2: padV2,
+  Range: series,
+  Reshape: reshape,
+  Reverse: reverse,
+  Slice: slice,
+  SplitV: splitV,
+  StridedSlice: stridedSlice,
+  Tile: tile,
+  Transpose: transpose,
+  Unpack: unpack,
+  UnsortedSegmentSum: unsortedSegmentSum,
+  ZerosLike: known(
+    (call) => [pick(call.inputs[0]!)],
+    () => 0,
+  ),
+};

@@ -1,0 +1,102 @@
+import { util } from '@tensorflow/tfjs-core';
+import type { DType } from '@dm/ops';
+import { type Call, CF_AXIS, type Kernel, type Lowering, pick } from './lowering.js';
+import type { Node } from '../graph.js';
+
+function axesOf(call: Call): number[] {
+  const { axis, dim, reductionIndices } = call.attrs as {
+    axis?: number | number[];
+    dim?: number;
+    reductionIndices?: number | number[];
+  };
+  return util.parseAxisParam(axis ?? reductionIndices ?? dim!, [...call.inputs[0]!.shape]);
+}
+
+/**
+ * The axes to reduce in the layout at hand. Channels first serves when what remains is in the same order there; the
+ * order differs only if channels remain together with height or width and the rank shrinks.
+ */
+function plan(node: Node, ctx: Lowering): { operand: string; axes: number[]; layout: 'row' | 'cf' } {
+  const x = node.inputs[0]!;
+  const axes = axesOf(node);
+  const keepDims = node.attrs['keepDims'] === true;
+  const mixes = !axes.includes(3) && (!axes.includes(1) || !axes.includes(2));
+  if (ctx.layoutOf(x) === 'cf' && (keepDims || !mixes)) {
+    return { operand: ctx.get(x, 'cf'), axes: axes.map((a) => CF_AXIS[a]!), layout: keepDims ? 'cf' : 'row' };
+  }
+  return { operand: ctx.get(x), axes, layout: 'row' };
+}
+
+function reduction(op: string, dtype?: DType): Kernel {
+  return {
+    infer: (call) => {
+      const x = call.inputs[0]!;
+      const axes = axesOf(call);
+      const keep = call.attrs['keepDims'] === true;
+      const shape = keep
+        ? x.shape.map((d, i) => (axes.includes(i) ? 1 : d))
+        : x.shape.filter((_, i) => !axes.includes(i));
+      return [{ shape, dtype: dtype ?? x.dtype }];
+    },
+    lower(node, ctx) {
+      const output = node.outputs[0]!;
+      const { operand, axes, layout } = plan(node, ctx);
+      const x = node.inputs[0]!;
+      // All and Any have no ONNX operator: the least and the greatest of 0 and 1. Mean is of floats.
+      const number = x.dtype === 'bool' ? ctx.cast(operand, 'int32') : operand;
+      const source = dtype === 'float32' && x.dtype !== 'float32' ? ctx.cast(number, 'float32') : number;
+      const attrs = { keepdims: { int: node.attrs['keepDims'] === true ? 1 : 0 } };
+      const reduced = axes.length === 0 ? source : ctx.onnx.op(op, [source, ctx.onnx.ints(axes)], { attrs });
+      ctx.set(output, output.dtype === 'bool' ? ctx.cast(reduced, 'bool') : reduced, layout);
+    },
+  };
+}
+
+function argReduction(op: string): Kernel {
+  return {
+    infer: (call) => {
+      const [axis] = axesOf(call);
+      return [{ shape: call.inputs[0]!.shape.filter((_, i) => i !== axis), dtype: 'int32' }];
+    },
+    lower(node, ctx) {
+      const attrs = { axis: { int: axesOf(node)[0]! }, keepdims: { int: 0 } };
+      const index = ctx.onnx.op(op, [ctx.get(node.inputs[0]!)], { attrs });
+      ctx.set(node.outputs[0]!, ctx.cast(index, 'int32'));
+    },
+  };
+}
+
+function alongAxis(op: string): Kernel {
+  return {
+    infer: (call) => [pick(call.inputs[0]!)],
+    lower(node, ctx) {
+      const attrs = { axis: { int: axesOf(node)[0]! } };
+      ctx.set(node.outputs[0]!, ctx.onnx.op(op, [ctx.get(node.inputs[0]!)], { attrs }));
+    },
+  };
+}
+
+const cumsum: Kernel = {
+  infer: (call) => [pick(call.inputs[0]!)],
+  lower(node, ctx) {
+    const { exclusive, reverse } = node.attrs as { exclusive?: boolean; reverse?: boolean };
+    const attrs = { exclusive: { int: exclusive === true ? 1 : 0 }, reverse: { int: reverse === true ? 1 : 0 } };
+    const axis = ctx.onnx.ints(axesOf(node));
+    ctx.set(node.outputs[0]!, ctx.onnx.op('CumSum', [ctx.get(node.inputs[0]!), axis], { attrs }));
+  },
+};
+
+export const reduceKernels: Readonly<Record<string, Kernel>> = {
+  All: reduction('ReduceMin'),
+  Any: reduction('ReduceMax'),
+  ArgMax: argReduction('ArgMax'),
+  ArgMin: argReduction('ArgMin'),
+  Cumsum: cumsum,
+  LogSoftmax: alongAxis('LogSoftmax'),
+  Max: reduction('ReduceMax'),
+  Mean: reduction('ReduceMean', 'float32'),
+  Min: reduction('ReduceMin'),
+  Prod: reduction('ReduceProd'),
+  Softmax: alongAxis('Softmax'),
+  Sum: reduction('ReduceSum'),
+};

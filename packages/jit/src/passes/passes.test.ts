@@ -1,0 +1,95 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Program } from '@dm/ops';
+import { describe, expect, it } from 'vitest';
+import { type Graph, printGraph } from '../graph.js';
+import { trace } from '../trace.js';
+import '../testing.js';
+import { algebra } from './algebra.js';
+import { constants } from './constants.js';
+import { deadCode } from './dead-code.js';
+import { duplicates } from './duplicates.js';
+import { optimise } from './index.js';
+import { reshapes } from './reshapes.js';
+
+const x = { x: { dtype: 'float32', shape: [2, 3] } } as const;
+const traced = (program: Program): Graph => trace(program, {}, x);
+const ops = (graph: Graph): string[] => graph.nodes.map((node) => node.op);
+
+it('a graph prints one node a line', () => {
+  const graph = traced((_, { x }) => ({ outputs: { y: tf.sum(tf.add(x!, 1), 0) } }));
+  expect(printGraph(graph)).toBe(
+    [
+      '%0: float32[2,3] = input "in.x"',
+      '%1: float32[] = Const(splat=1)',
+      '%2: float32[2,3] = Add(a %0, b %1)',
+      '%3: float32[3] = Sum(x %2, axis=0, keepDims=false)',
+      'return "out.y" %3',
+    ].join('\n'),
+  );
+});
+
+it('dead code: what no output needs is dropped', () => {
+  const graph = traced((_, { x }) => {
+    tf.exp(x!);
+    return { outputs: { y: tf.neg(x!) } };
+  });
+  expect(ops(graph)).toEqual(['Exp', 'Neg']);
+  expect(ops(deadCode(graph))).toEqual(['Neg']);
+});
+
+it('duplicates: equal calls become one, calls with other attributes do not', () => {
+  const graph = traced((_, { x }) => ({
+    outputs: { y: tf.add(tf.exp(x!), tf.exp(x!)), a: tf.sum(x!, 0), b: tf.sum(x!, 1), c: tf.sum(x!, 0) },
+  }));
+  const after = duplicates(graph);
+  expect(ops(graph)).toEqual(['Exp', 'Exp', 'Add', 'Sum', 'Sum', 'Sum']);
+  expect(ops(after)).toEqual(['Exp', 'Add', 'Sum', 'Sum']);
+  expect(after.outputs[1]!.value).toBe(after.outputs[3]!.value);
+});
+
+it('reshapes: identities and chains vanish', () => {
+  const graph = traced((_, { x }) => ({
+    outputs: {
+      y: tf.reshape(tf.expandDims(tf.reshape(x!, [6]), 0), [3, 2]),
+      z: tf.reshape(tf.reshape(x!, [6]), [2, 3]),
+    },
+  }));
+  const after = deadCode(reshapes(graph));
+  expect(ops(after)).toEqual(['Reshape']);
+  expect(after.outputs[1]!.value).toBe(after.inputs[0]!.value);
+});
+
+it('constants: arithmetic on repeated numbers is done once, in float32', () => {
+  const graph = traced((_, { x }) => ({
+    outputs: { y: tf.mul(x!, tf.div(tf.onesLike(x!), tf.fill([2, 3], 3))), n: tf.sqrt(tf.scalar(2)) },
+  }));
+  const after = deadCode(constants(graph));
+  expect(ops(after)).toEqual(['Const', 'Multiply', 'Const']);
+  expect(after.nodes.map((node) => node.attrs['splat'])).toEqual([
+    Math.fround(1 / 3),
+    undefined,
+    Math.fround(Math.SQRT2),
+  ]);
+});
+
+it('algebra: neutral elements and double negations vanish, a product with 0 stays', () => {
+  const graph = traced((_, { x }) => ({
+    outputs: {
+      y: tf.neg(tf.neg(tf.div(tf.mul(tf.add(x!, 0), 1), 1))),
+      z: tf.mul(x!, 0),
+      w: tf.add(tf.scalar(0), tf.zeros([2, 3])),
+    },
+  }));
+  const after = deadCode(algebra(constants(graph)));
+  expect(after.outputs[0]!.value).toBe(after.inputs[0]!.value);
+  expect(ops(after).filter((op) => op !== 'Const')).toEqual(['Multiply']);
+});
+
+describe('all passes together', () => {
+  it('leave of a gradient tape what it must compute', () => {
+    const graph = traced((_, { x }) => ({ outputs: { dx: tf.grad((v) => tf.mean(tf.square(v)))(x!) } }));
+    const after = optimise(graph);
+    expect(ops(after).filter((op) => op !== 'Const')).toEqual(['Multiply', 'Multiply']);
+    expect(graph.nodes.length).toBeGreaterThan(after.nodes.length);
+  });
+});

@@ -1,0 +1,170 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { DType } from '@dm/ops';
+import { at, TraceError, userLine } from './errors.js';
+import { type ConstData, type GraphBuilder, type Node, sameShape, sizeOf, type Value } from './graph.js';
+import { kernels } from './lower/index.js';
+
+/** TF.js backend on which programs are traced: each kernel call becomes a node of the graph under construction. */
+export const RECORDER = 'dm-recorder';
+
+interface Recorded {
+  readonly value: Value;
+  readonly node: Node;
+}
+
+class RecorderBackend extends tf.KernelBackend {
+  /** The trace under way; kernel calls outside a trace have nowhere to go. */
+  builder: GraphBuilder | undefined;
+  private readonly store = new tf.DataStorage<Recorded>(this, tf.engine());
+
+  private get target(): GraphBuilder {
+    if (this.builder === undefined) {
+      throw new TraceError(`The TF.js backend "${RECORDER}" records programs for @dm/jit; it is not for direct use.`);
+    }
+    return this.builder;
+  }
+
+  /** A tensor of the trace for a value of the graph. */
+  track(value: Value, node: Node): tf.TensorInfo {
+    const dataId = {};
+    this.store.set(dataId, { value, node });
+    return { dataId, shape: [...value.shape], dtype: value.dtype };
+  }
+
+  traced(info: tf.TensorInfo): Value {
+    const { value } = this.store.get(info.dataId);
+    if (sameShape(value.shape, info.shape)) return value;
+    // TF.js may hand over the same data under another shape.
+    const [reshaped] = this.target.emit(
+      { op: 'Reshape', inputs: [value], names: ['x'], attrs: { shape: [...info.shape] }, where: userLine() },
+      [{ shape: info.shape, dtype: value.dtype }],
+    );
+    return reshaped!;
+  }
+
+  private constant(dataId: object, values: tf.BackendValues | null, shape: number[], dtype: tf.DataType): void {
+    const type = supportedType(dtype);
+    const data = toData(values, sizeOf(shape), type);
+    const first = data[0];
+    const splat = first !== undefined && data.every((x) => Object.is(x, first));
+    const value = this.target.constant({ shape, dtype: type }, splat ? first : data, userLine());
+    this.store.set(dataId, { value, node: this.target.nodes.at(-1)! });
+  }
+
+  override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
+    const dataId = {};
+    this.constant(dataId, values, shape, dtype);
+    return dataId;
+  }
+
+  /** A tensor made outside the trace on another backend enters as a constant. */
+  override move(dataId: object, values: tf.BackendValues, shape: number[], dtype: tf.DataType): void {
+    this.constant(dataId, values, shape, dtype);
+  }
+
+  override readSync(dataId: object): tf.BackendValues {
+    const { value, node } = this.store.get(dataId);
+    if (node.op === 'Const') return constData(node, value);
+    throw new TraceError(
+      `A compiled program cannot read a tensor's value: this one, ${value.dtype} [${value.shape.join(', ')}], is the ` +
+        `result of ${node.op} and is known only when the program runs. Return it as an output, pass it in as an ` +
+        `input, or choose with tf.where instead of if.${at(userLine())}`,
+    );
+  }
+
+  override read(dataId: object): Promise<tf.BackendValues> {
+    return Promise.resolve(this.readSync(dataId));
+  }
+
+  override disposeData(dataId: object): boolean {
+    this.store.delete(dataId);
+    return true;
+  }
+
+  override refCount(dataId: object): number {
+    return this.store.has(dataId) ? 1 : 0;
+  }
+
+  override incRef(): void {}
+
+  override numDataIds(): number {
+    return this.store.numDataIds();
+  }
+
+  override floatPrecision(): 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override timerAvailable(): boolean {
+    return false;
+  }
+
+  override dispose(): void {}
+}
+
+export function constData(node: Node, value: Value): ConstData {
+  const { data, splat } = node.attrs as { data?: ConstData; splat?: number };
+  return data ?? toData(null, sizeOf(value.shape), value.dtype).fill(splat!);
+}
+
+function supportedType(dtype: tf.DataType): DType {
+  if (dtype === 'float32' || dtype === 'int32' || dtype === 'bool') return dtype;
+  throw new TraceError(`Compiled programs know float32, int32 and bool tensors, not ${dtype}.${at(userLine())}`);
+}
+
+function toData(values: tf.BackendValues | null, size: number, dtype: DType): ConstData {
+  const Type = dtype === 'float32' ? Float32Array : dtype === 'int32' ? Int32Array : Uint8Array;
+  return values === null ? new Type(size) : Type.from(values as Float32Array);
+}
+
+/** Registers the backend and its kernels once, on TF.js's own registries (ESM and CommonJS share them). */
+export function recorder(): RecorderBackend {
+  const known = tf.findBackend(RECORDER) as RecorderBackend | null;
+  if (known !== null) return known;
+  tf.registerBackend(RECORDER, () => new RecorderBackend(), 0);
+  for (const kernelName of kernelNames()) {
+    tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc: (call) => record(kernelName, call) });
+  }
+  return tf.findBackend(RECORDER) as RecorderBackend;
+}
+
+/** Every kernel that TF.js names, with or without a lowering, and the kernels of @dm/ops. */
+export function kernelNames(): string[] {
+  const exported = Object.entries(tf).filter(([key, value]) => /^[_A-Z]/.test(key) && key === value);
+  return [...new Set([...Object.keys(kernels), ...exported.map(([key]) => key)])].toSorted();
+}
+
+interface KernelCall {
+  readonly inputs: tf.NamedTensorInfoMap;
+  readonly attrs?: tf.NamedAttrMap;
+}
+
+function record(op: string, call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
+  const backend = recorder();
+  const where = userLine();
+  const given = Object.entries(call.inputs).filter(([, info]) => info !== undefined && info !== null);
+  const node = {
+    op,
+    inputs: given.map(([, info]) => backend.traced(info!)),
+    names: given.map(([name]) => name),
+    attrs: (call.attrs ?? {}) as Record<string, unknown>,
+    where,
+  };
+  const kernel = kernels[op];
+  if (kernel === undefined) {
+    const shapes = node.inputs.map((v, i) => `${node.names[i]} ${v.dtype} [${v.shape.join(', ')}]`).join(', ');
+    throw new TraceError(
+      `@dm/jit cannot compile the TF.js kernel ${op} (${shapes}). Write it with ops from the FEATURES table in the ` +
+        `README of @dm/jit, or run this program on an eager engine such as "cpu".${at(where)}`,
+    );
+  }
+  const builder = backend.builder!;
+  const outputs = builder.emit(node, kernel.infer(node));
+  const recorded = builder.nodes.at(-1)!;
+  const infos = outputs.map((value) => backend.track(value, recorded));
+  return infos.length === 1 ? infos[0]! : infos;
+}

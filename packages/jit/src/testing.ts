@@ -1,0 +1,121 @@
+import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-core/dist/register_all_gradients';
+import type { Arrays, Engine, NdArray, Program, Tensors } from '@dm/ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'vitest';
+import { onnxEngine } from './engine.js';
+import { sizeOf } from './graph.js';
+
+/** Test set-up shared by the lowerings' tests: a function of tensors, run on `onnx` and on TF.js' own `cpu`. */
+export type Fn = (inputs: Tensors) => tf.Tensor | tf.Tensor[];
+
+/** A float32 array whose elements, from -2 to 2, follow from the seed alone. */
+export function floats(shape: readonly number[], seed = 1, scale = 2): NdArray {
+  let state = (seed * 2654435761 + 12345) >>> 0;
+  const data = Float32Array.from({ length: sizeOf(shape) }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state / 2 ** 31 - 1) * scale;
+  });
+  return { dtype: 'float32', shape, data };
+}
+
+export const given = (values: readonly number[], shape: readonly number[] = [values.length]): NdArray => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from(values),
+});
+
+export const ints = (values: readonly number[], shape: readonly number[] = [values.length]): NdArray => ({
+  dtype: 'int32',
+  shape,
+  data: Int32Array.from(values),
+});
+
+export const bools = (values: readonly number[], shape: readonly number[] = [values.length]): NdArray => ({
+  dtype: 'bool',
+  shape,
+  data: Uint8Array.from(values),
+});
+
+const asProgram =
+  (fn: Fn): Program =>
+  (_, inputs) => {
+    const result = fn(inputs);
+    const list = Array.isArray(result) ? result : [result];
+    return { outputs: Object.fromEntries(list.map((t, i) => [`out${i}`, t])) };
+  };
+
+/** The sum of cos-weighted outputs, so that every element's gradient differs, and its gradient by each float input. */
+const withGradients =
+  (fn: Fn): Program =>
+  (_, inputs) => {
+    const names = Object.keys(inputs).filter((name) => inputs[name]!.dtype === 'float32');
+    const total = (...tensors: tf.Tensor[]): tf.Scalar => {
+      const all = { ...inputs, ...Object.fromEntries(names.map((name, i) => [name, tensors[i]!])) };
+      const result = fn(all);
+      const list = Array.isArray(result) ? result : [result];
+      const sums = list.map((t) => {
+        const weights = tf.tensor(
+          Float32Array.from({ length: t.size }, (_, i) => Math.cos(i + 1)),
+          t.shape,
+        );
+        return tf.sum(tf.mul(t, weights));
+      });
+      return sums.reduce((a, b) => tf.add(a, b)) as tf.Scalar;
+    };
+    const grads = tf.grads(total)(names.map((name) => inputs[name]!));
+    return { outputs: Object.fromEntries(names.map((name, i) => [`d ${name}`, grads[i]!])) };
+  };
+
+export async function runOnnx(program: Program, inputs: Arrays, engine?: Engine): Promise<Arrays> {
+  const own = engine ?? (await onnxEngine({ threads: 1 }));
+  const compiled = own.compile(program);
+  const handle = await compiled.load({});
+  const outputs = await compiled.run(handle, inputs);
+  await compiled.dispose();
+  return outputs;
+}
+
+export async function runCpu(program: Program, inputs: Arrays): Promise<Arrays> {
+  await tf.setBackend('cpu');
+  return tf.tidy(() => {
+    const tensors = Object.fromEntries(
+      Object.entries(inputs).map(([name, a]) => [name, tf.tensor(a.data, [...a.shape], a.dtype)]),
+    );
+    const { outputs } = program({}, tensors);
+    return Object.fromEntries(
+      Object.entries(outputs).map(([name, t]) => [
+        name,
+        { dtype: t.dtype as NdArray['dtype'], shape: t.shape, data: t.dataSync() as NdArray['data'] },
+      ]),
+    );
+  });
+}
+
+/** Equal type and shape, and elements within `tolerance` of each other relative to the largest (or to 0.1); NaN equals NaN. */
+export function expectClose(actual: Arrays, expected: Arrays, tolerance: number): void {
+  expect(Object.keys(actual).toSorted()).toEqual(Object.keys(expected).toSorted());
+  for (const [name, want] of Object.entries(expected)) {
+    const got = actual[name]!;
+    expect([name, got.dtype, ...got.shape]).toEqual([name, want.dtype, ...want.shape]);
+    const finite = [...want.data].filter((x) => Number.isFinite(x)).map((x) => Math.abs(x));
+    const allowed = tolerance * Math.max(0.1, ...finite);
+    want.data.forEach((x, i) => {
+      const y = got.data[i]!;
+      const same = Number.isFinite(x) ? Math.abs(x - y) <= allowed : Object.is(x, y);
+      if (!same) expect.fail(`${name}[${i}]: onnx gives ${y}, cpu gives ${x} (allowed ${allowed})`);
+    });
+  }
+}
+
+/** Runs `fn` on both engines; with `grad`, its gradients by every float input too. */
+export async function expectSame(
+  fn: Fn,
+  inputs: Arrays,
+  { tolerance = 5e-6, grad = true }: { tolerance?: number; grad?: boolean } = {},
+): Promise<void> {
+  const programs = grad ? [asProgram(fn), withGradients(fn)] : [asProgram(fn)];
+  for (const program of programs) {
+    expectClose(await runOnnx(program, inputs), await runCpu(program, inputs), tolerance);
+  }
+}

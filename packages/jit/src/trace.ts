@@ -1,0 +1,78 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { DType, Program, Tensors } from '@dm/ops';
+import { TraceError } from './errors.js';
+import { type Graph, GraphBuilder, type Node, sameShape, type Value } from './graph.js';
+import { recorder, RECORDER } from './recorder.js';
+
+export interface ArraySpec {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+export type ArraySpecs = Readonly<Record<string, ArraySpec>>;
+
+/**
+ * First part of the names of a graph's inputs and outputs: what the engine keeps (`state.` before, `next.` after the
+ * call), what it is handed (`in.`) and what it returns (`out.`).
+ */
+export const PREFIX = { state: 'state.', next: 'next.', input: 'in.', output: 'out.' } as const;
+
+/**
+ * Runs `program` once on the recorder and returns what it did, gradient tape and optimizer update included, as a
+ * graph whose inputs and outputs are named by PREFIX. State that comes back unchanged is not an output.
+ *
+ * Throws a TraceError when the program reads a tensor's value, uses an op without a lowering, returns a promise, or
+ * returns state of another name, shape or type.
+ */
+export function trace(program: Program, state: ArraySpecs, inputs: ArraySpecs, name = 'program'): Graph {
+  const backend = recorder();
+  if (backend.builder !== undefined) throw new TraceError(`${name}: a program cannot be compiled inside a program.`);
+  const previous = tf.getBackend() as string | undefined; // undefined before any backend is chosen
+  const builder = new GraphBuilder();
+  backend.builder = builder;
+  void tf.setBackend(RECORDER); // synchronous: the backend is registered and needs no asynchronous start
+  tf.engine().startScope(name);
+  try {
+    const graphInputs: { name: string; value: Value }[] = [];
+    const enter = (prefix: string, specs: ArraySpecs): Tensors => {
+      const tensors: Tensors = {};
+      for (const [key, spec] of Object.entries(specs)) {
+        const value = builder.value(spec);
+        graphInputs.push({ name: prefix + key, value });
+        const node: Node = { op: `input "${key}"`, inputs: [], names: [], attrs: {}, outputs: [value] };
+        tensors[key] = tf.engine().makeTensorFromTensorInfo(backend.track(value, node));
+      }
+      return tensors;
+    };
+    const stateIn = enter(PREFIX.state, state);
+    const result = program(stateIn, enter(PREFIX.input, inputs)) as ReturnType<Program> | Promise<unknown>;
+    if (result instanceof Promise) throw new TraceError(`${name}: a program must be synchronous, this one is async.`);
+
+    const outputs: { name: string; value: Value }[] = [];
+    for (const [key, tensor] of Object.entries(result.state ?? {})) {
+      const spec = state[key];
+      if (spec === undefined) {
+        throw new TraceError(
+          `${name}: returned state "${key}" is not in the state (${Object.keys(state).join(', ')}).`,
+        );
+      }
+      if (!sameShape(spec.shape, tensor.shape) || spec.dtype !== tensor.dtype) {
+        throw new TraceError(
+          `${name}: state "${key}" is ${spec.dtype} [${spec.shape.join(', ')}], the program returned ` +
+            `${tensor.dtype} [${tensor.shape.join(', ')}].`,
+        );
+      }
+      const value = backend.traced(tensor);
+      const unchanged = graphInputs.some((i) => i.name === PREFIX.state + key && i.value === value);
+      if (!unchanged) outputs.push({ name: PREFIX.next + key, value });
+    }
+    for (const [key, tensor] of Object.entries(result.outputs)) {
+      outputs.push({ name: PREFIX.output + key, value: backend.traced(tensor) });
+    }
+    return { name, inputs: graphInputs, nodes: builder.nodes, outputs };
+  } finally {
+    tf.engine().endScope();
+    backend.builder = undefined;
+    if (previous !== undefined && previous !== '' && previous !== RECORDER) void tf.setBackend(previous);
+  }
+}
