@@ -42,8 +42,8 @@ export interface CltsOptions {
   /** Share of the Gaussian at the end, in [0, 1]; 1 - lamMax is the uniform floor that stays. */
   readonly lamMax: number;
   readonly ramp: Ramp;
-  /** Optimizer steps until lam = lamMax, >= 1; the run's `totalSteps` when undefined. */
-  readonly rampSteps: number | undefined;
+  /** Optimizer steps until lam = lamMax, >= 1; the run's `totalSteps` when null. */
+  readonly rampSteps: number | null;
   /** Weight losses by 1 / (T p_t), so that only the variance changes and not the objective. Off in CLTS. */
   readonly importanceCorrection: boolean;
 }
@@ -54,12 +54,9 @@ export const cltsDefaults: CltsOptions = {
   sigma: 0.2,
   lamMax: 0.8,
   ramp: 'linear',
-  rampSteps: undefined,
+  rampSteps: null,
   importanceCorrection: false,
 };
-
-/** CLTS in logSNR: centre 0 (equal signal and noise), sigma 2; means the same noise levels on every noise schedule. */
-export const cltsLogSnr: Partial<CltsOptions> = { coordinate: 'logSnr', mu: 0, sigma: 2 };
 
 /** The two things that CLTS is made of: the Gaussian g over timesteps, and its share lam at each step. */
 export interface CltsParts {
@@ -70,7 +67,8 @@ export interface CltsParts {
 /** Validates the options (throws a RangeError naming the field) and computes the parts of the mixture. */
 export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsParts {
   requireContext('clts', context);
-  const { coordinate, mu, sigma, lamMax, ramp, rampSteps = context.totalSteps } = options;
+  const { coordinate, mu, sigma, lamMax, ramp } = options;
+  const rampSteps = options.rampSteps ?? context.totalSteps;
   requireChoice('clts', 'coordinate', coordinate, coordinates);
   requireNumber('clts', 'mu', mu, 'a finite number', () => true);
   requireNumber('clts', 'sigma', sigma, 'a number > 0', (v) => v > 0);

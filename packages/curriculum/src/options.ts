@@ -2,7 +2,7 @@
 export function resolveOptions<O extends object>(owner: string, defaults: O, options: Partial<O> | undefined): O {
   if (options === undefined) return defaults;
   for (const key of Object.keys(options)) {
-    if (!(key in defaults)) {
+    if (!Object.hasOwn(defaults, key)) {
       throw new Error(
         `${owner}: unknown option "${key}"; the options are ${Object.keys(defaults).join(', ') || 'none'}`,
       );

@@ -19,18 +19,18 @@ export type Prediction = (typeof predictions)[number];
 export type WeightRule =
   /** 1 on the network's own target: the plain MSE. */
   | { readonly name: 'constant' }
-  /** w_x0 = min(SNR, gamma), gamma = 5. Hang et al. 2023, arXiv:2303.09556, Sec. 3.4. */
+  /** w_x0 = min(SNR, gamma), gamma = 5. Hang et al. 2023, arXiv:2303.09556. */
   | { readonly name: 'minSnr'; readonly gamma?: number }
   /** w_x0 = 1 / (sigma^2 + sigmaData^2), sigmaData = 0.5. Crowson et al. 2024, arXiv:2401.11605 (soft Min-SNR). */
   | { readonly name: 'softMinSnr'; readonly sigmaData?: number }
-  /** w_epsilon = 1 / (k + SNR)^gamma, k = 1, gamma = 1. Choi et al. 2022, arXiv:2204.00227, Eq. 8. */
+  /** w_epsilon = 1 / (k + SNR)^gamma, k = 1, gamma = 1. Choi et al. 2022, arXiv:2204.00227. */
   | { readonly name: 'p2'; readonly k?: number; readonly gamma?: number }
   /**
    * w_x0 = (sigma^2 + sigmaData^2) / (sigma sigmaData)^2, sigmaData = 0.5. Karras et al. 2022, arXiv:2206.00364, Table 1.
    * Infinite for `epsilon` at SNR 0, where noise says nothing about the image: refused there.
    */
   | { readonly name: 'edm'; readonly sigmaData?: number }
-  /** w_x0 = max(SNR, 1). Salimans & Ho 2022, arXiv:2202.00512, Sec. 4. Infinite for `epsilon` at SNR 0: refused there. */
+  /** w_x0 = max(SNR, 1). Salimans & Ho 2022, arXiv:2202.00512. Infinite for `epsilon` at SNR 0: refused there. */
   | { readonly name: 'truncatedSnr' };
 
 export const weightRuleNames = ['constant', 'minSnr', 'softMinSnr', 'p2', 'edm', 'truncatedSnr'] as const;

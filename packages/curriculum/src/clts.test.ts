@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest';
+import { clts, cltsDefaults } from './clts.js';
+import { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-twins.js';
+import type { CltsOptions } from './clts.js';
+import { uniform } from './uniform.js';
+import { cosineAlphasCumprod, linearAlphasCumprod, uniforms } from './testing/statistics.js';
+
+const T = 1000;
+const totalSteps = 10_000;
+const context = { numTimesteps: T, totalSteps, alphasCumprod: linearAlphasCumprod(T) };
+const moments = [0, 2500, 5000, 7500, 10_000];
+
+const sum = (p: Float64Array, from = 0): number => p.slice(from).reduce((a, b) => a + b, 0);
+
+/** The formula once more, written out for the default ramp and plain t / T. */
+function closedForm(step: number, { mu, sigma, lamMax } = cltsDefaults): Float64Array {
+  const lam = lamMax * Math.min(1, step / totalSteps);
+  const g = Array.from({ length: T }, (_, t) => Math.exp(-0.5 * ((t / T - mu) / sigma) ** 2));
+  const total = g.reduce((a, b) => a + b, 0);
+  return Float64Array.from(g, (value) => (1 - lam) / T + (lam * value) / total);
+}
+
+describe('clts', () => {
+  it('has the closed-form density at five moments', () => {
+    const schedule = clts(context);
+    for (const step of moments) {
+      const expected = closedForm(step);
+      const density = schedule.density(step);
+      expect(sum(density)).toBeCloseTo(1, 12);
+      density.forEach((p, t) => expect(Math.abs(p - expected[t]!)).toBeLessThan(1e-15));
+    }
+  });
+
+  it('is exactly uniform at lam = 0 and draws what the uniform schedule draws', () => {
+    const u = uniforms(100_000, 1);
+    const schedule = clts(context);
+    expect(schedule.density(0)).toEqual(uniform(context).density(0));
+    expect(schedule.sample(0, u)).toEqual(uniform(context).sample(0, u));
+    expect(uniform(context).sample(0, u).timesteps).toEqual(Int32Array.from(u, (x) => Math.floor(x * T)));
+  });
+
+  it('moves mass away from the easier half t >= T/2, step by step', () => {
+    const schedule = clts(context);
+    const masses = Array.from({ length: 101 }, (_, i) => sum(schedule.density(i * 100), T / 2));
+    expect(masses[0]).toBeCloseTo(0.5, 12);
+    for (let i = 1; i < masses.length; i++) expect(masses[i]!).toBeLessThan(masses[i - 1]!);
+  });
+
+  // METHOD: mass on t >= T/2 at lam = 1, computed from the formula in Python.
+  it.each([
+    [1, 0.476],
+    [0.3, 0.29],
+    [0.2, 0.17],
+    [0.1, 0.02],
+  ])('sigma %f leaves %f of the Gaussian on t >= T/2', (sigma, mass) => {
+    const density = clts(context, { sigma, lamMax: 1 }).density(totalSteps);
+    expect(sum(density, T / 2)).toBeCloseTo(mass, sigma === 1 ? 3 : 2);
+  });
+
+  it('is not the public slip: it leaves uniform early, and never spikes', () => {
+    const schedule = clts(context);
+    // Total variation from uniform at half time is half of that at the end, as a linear ramp has it.
+    const distance = (step: number): number => schedule.density(step).reduce((d, p) => d + Math.abs(p - 1 / T) / 2, 0);
+    expect(distance(totalSteps / 2) / distance(totalSteps)).toBeCloseTo(0.5, 10);
+    expect(distance(totalSteps)).toBeGreaterThan(0.25);
+    // Floor 0.2 plus 0.8 times the Gaussian's peak 1 / (0.2 sqrt(2 pi)) over its mass within [0, 1).
+    const mass = 0.93296;
+    expect(Math.max(...schedule.density(totalSteps)) * T).toBeCloseTo(
+      0.2 + 0.8 / (0.2 * Math.sqrt(2 * Math.PI) * mass),
+      2,
+    );
+    expect(Math.min(...schedule.density(totalSteps)) * T).toBeGreaterThan(0.2);
+  });
+
+  it('has the ramps it names, held after rampSteps', () => {
+    const floorAt = (options: Partial<CltsOptions>, step: number): number =>
+      // Far from the centre only the uniform floor (1 - lam) / T is left.
+      1 - clts(context, { sigma: 0.02, lamMax: 1, rampSteps: 1000, ...options }).density(step)[T - 1]! * T;
+    expect(floorAt({ ramp: 'linear' }, 250)).toBeCloseTo(0.25, 12);
+    expect(floorAt({ ramp: 'cosine' }, 250)).toBeCloseTo((1 - Math.SQRT1_2) / 2, 12);
+    expect(floorAt({ ramp: 'step' }, 999)).toBeCloseTo(0, 12);
+    for (const ramp of ['linear', 'cosine', 'step'] as const) {
+      expect(floorAt({ ramp }, 1000)).toBeCloseTo(1, 12);
+      expect(floorAt({ ramp }, 5000)).toBeCloseTo(1, 12);
+    }
+  });
+
+  // METHOD: on the linear schedule sqrt(1-abar) = .3 at t = 92, 1-abar = .3 at 184, logSNR = 0 at 258; cosine: 495.
+  it.each([
+    ['noiseStd', 0.3, 0.1, linearAlphasCumprod(), 92],
+    ['noiseVariance', 0.3, 0.1, linearAlphasCumprod(), 184],
+    ['logSnr', 0, 2, linearAlphasCumprod(), 258],
+    ['logSnr', 0, 2, cosineAlphasCumprod(), 495],
+    ['time', 0.3, 0.2, linearAlphasCumprod(), 300],
+  ] as const)('coordinate %s is centred on its mu %f', (coordinate, mu, sigma, alphasCumprod, peak) => {
+    const density = clts({ ...context, alphasCumprod }, { coordinate, mu, sigma }).density(totalSteps);
+    expect(Math.abs(density.indexOf(Math.max(...density)) - peak)).toBeLessThanOrEqual(1);
+  });
+
+  it('bears zero terminal SNR in logSNR', () => {
+    const alphasCumprod = linearAlphasCumprod(T);
+    alphasCumprod[T - 1] = 0;
+    const density = cltsLogSnr({ ...context, alphasCumprod }).density(totalSteps);
+    expect(density[T - 1]).toBeCloseTo(0.2 / T, 15);
+    expect(sum(density)).toBeCloseTo(1, 12);
+  });
+
+  it.each([
+    [{ sigma: 0 }, /clts: sigma must be a number > 0, got 0/],
+    [{ sigma: NaN }, /clts: sigma must be a number > 0, got NaN/],
+    [{ lamMax: 1.5 }, /clts: lamMax must be in \[0, 1\], got 1.5/],
+    [{ rampSteps: 0 }, /clts: rampSteps must be an integer >= 1, got 0/],
+    [{ mu: 50 }, /total mass 0/],
+    [{ coordinate: 'snr' } as unknown as Partial<CltsOptions>, /coordinate must be one of time, noiseStd/],
+    [{ sigmas: 1 } as unknown as Partial<CltsOptions>, /unknown option "sigmas"; the options are coordinate, mu/],
+  ])('refuses %j', (options, message) => {
+    expect(() => clts(context, options)).toThrow(message);
+  });
+
+  it('asks for alphasCumprod where the coordinate needs it, and checks it', () => {
+    const bare = { numTimesteps: T, totalSteps };
+    expect(() => clts(bare, { coordinate: 'logSnr' })).toThrow(/must have alphasCumprod/);
+    expect(() => cltsLogSnr({ ...bare, alphasCumprod: [0.5] })).toThrow(/has 1 entries, numTimesteps is 1000/);
+    expect(() => cltsLogSnr({ numTimesteps: 2, totalSteps, alphasCumprod: [0.5, 0.6] })).toThrow(/fall strictly/);
+  });
+
+  it('refuses uniform numbers outside [0, 1)', () => {
+    expect(() => clts(context).sample(0, [0.2, 1])).toThrow(/entry 1 is 1/);
+    expect(() => clts(context).sample(0, [NaN])).toThrow(/entry 0 is NaN/);
+  });
+});
+
+describe('twins of clts', () => {
+  it('reversed is CLTS backwards', () => {
+    for (const step of [0, 1, 5000, totalSteps - 1]) {
+      expect(cltsReversed(context).density(step)).toEqual(clts(context).density(totalSteps - 1 - step));
+    }
+    expect(cltsReversed(context).density(totalSteps - 1)).toEqual(uniform(context).density(0));
+  });
+
+  it.each(['linear', 'cosine', 'step'] as const)('time average is the mean over all steps (%s ramp)', (ramp) => {
+    const short = { ...context, totalSteps: 200 };
+    const options = { ramp, rampSteps: 150 };
+    const mean = new Float64Array(T);
+    for (let step = 0; step < 200; step++) {
+      clts(short, options)
+        .density(step)
+        .forEach((p, t) => (mean[t]! += p / 200));
+    }
+    const density = cltsTimeAverage(short, options).density(17);
+    density.forEach((p, t) => expect(Math.abs(p - mean[t]!)).toBeLessThan(1e-15));
+  });
+
+  it('corrected leaves every mean over timesteps unbiased (integration over u)', () => {
+    const u = Float64Array.from({ length: 1_000_000 }, (_, i) => (i + 0.5) / 1_000_000);
+    const f = (t: number): number => 1 + Math.sin(t / 90) + (t / T) ** 2;
+    let exact = 0;
+    for (let t = 0; t < T; t++) exact += f(t) / T;
+    const meanOf = (schedule: ReturnType<typeof clts>, step: number): number => {
+      const { timesteps, weights } = schedule.sample(step, u);
+      return timesteps.reduce((total, t, n) => total + weights[n]! * f(t), 0) / u.length;
+    };
+    for (const step of moments) expect(meanOf(cltsCorrected(context), step)).toBeCloseTo(exact, 4);
+    // CLTS itself is biased, which is what the correction is for.
+    expect(Math.abs(meanOf(clts(context), totalSteps) - exact)).toBeGreaterThan(0.05);
+  });
+
+  it('corrected without a floor keeps less than 8 % effective samples', () => {
+    const density = cltsCorrected(context, { lamMax: 1 }).density(totalSteps);
+    // Effective sample size of weights 1 / (T p) under p: 1 / sum(1 / (T^2 p)); METHOD has 7.3 % at sigma 0.2.
+    const share = 1 / density.reduce((total, p) => total + 1 / (T * T * p), 0);
+    expect(share).toBeCloseTo(0.073, 3);
+  });
+});

@@ -1,0 +1,91 @@
+import { requireContext, type ScheduleContext } from './context.js';
+import { discreteSchedule } from './discrete.js';
+import { requireInteger, requireNumber, resolveOptions } from './options.js';
+import type { ScheduleState, TimestepSchedule } from './schedule.js';
+
+export interface DifficultyCurriculumOptions {
+  /** N, equal intervals of t, in [1, T]. */
+  readonly clusters: number;
+  /** Updates in a row without a lower loss after which the next cluster joins, >= 1. */
+  readonly patience: number;
+  /** Share of the old value in the running loss that is compared, in [0, 1); 0 compares the batch losses themselves. */
+  readonly smoothing: number;
+}
+
+export const difficultyCurriculumDefaults: DifficultyCurriculumOptions = { clusters: 20, patience: 200, smoothing: 0 };
+
+interface Pace extends ScheduleState {
+  /** Number of the noisiest clusters in use, from 1 to N. */
+  readonly stage: Int32Array;
+  /** Updates since the loss last fell. */
+  readonly stale: Int32Array;
+  /** [running loss, lowest running loss of this stage]; Infinity before the first update of a stage. */
+  readonly loss: Float64Array;
+}
+
+function initialState(): Pace {
+  return { stage: Int32Array.of(1), stale: Int32Array.of(0), loss: Float64Array.of(Infinity, Infinity) };
+}
+
+/**
+ * Easy to hard by stages: T is cut into N equal intervals; stage n trains uniformly on the n noisiest, and gives way to
+ * stage n + 1 once the loss has not fallen for `patience` updates; after stage N it is uniform training. Kim et al.
+ * 2025, arXiv:2403.10348. One `update` a step, with the losses of the whole batch; their mean is what is compared.
+ *
+ * Note the direction: it ADDS harder timesteps, where CLTS begins with all and thins out the easier ones.
+ */
+export function difficultyCurriculum(
+  context: ScheduleContext,
+  options?: Partial<DifficultyCurriculumOptions>,
+): TimestepSchedule {
+  const name = 'difficultyCurriculum';
+  requireContext(name, context);
+  const { numTimesteps: T } = context;
+  const { clusters, patience, smoothing } = resolveOptions(name, difficultyCurriculumDefaults, options);
+  requireInteger(name, 'clusters', clusters, 1);
+  requireNumber(name, 'clusters', clusters, `at most T = ${T}`, (v) => v <= T);
+  requireInteger(name, 'patience', patience, 1);
+  requireNumber(name, 'smoothing', smoothing, 'in [0, 1)', (v) => v >= 0 && v < 1);
+
+  const read = (
+    state: ScheduleState = initialState(),
+  ): { stage: number; stale: number; running: number; best: number } => {
+    const [stage] = state.stage ?? [];
+    const [stale] = state.stale ?? [];
+    const [running, best] = state.loss ?? [];
+    if (stage === undefined || stale === undefined || running === undefined || best === undefined) {
+      throw new Error(`${name}: the state must have stage [1], stale [1] and loss [2]`);
+    }
+    requireNumber(name, 'state.stage', stage, `in [1, ${clusters}]`, (v) => v >= 1 && v <= clusters);
+    return { stage, stale, running, best };
+  };
+
+  return discreteSchedule({
+    name,
+    numTimesteps: T,
+    initialState,
+    density(_step, state) {
+      const first = Math.round((T * (clusters - read(state).stage)) / clusters);
+      return new Float64Array(T).fill(1 / (T - first), first);
+    },
+    update(state, _timesteps, losses): Pace {
+      if (losses.length === 0) throw new RangeError(`${name}: update needs the losses of a batch, got none`);
+      let sum = 0;
+      for (let n = 0; n < losses.length; n++) sum += losses[n]!;
+      const batch = sum / losses.length;
+      requireNumber(name, 'mean loss', batch, 'a finite number', () => true);
+
+      const { stage, stale, running: before, best } = read(state);
+      const running = before === Infinity ? batch : smoothing * before + (1 - smoothing) * batch;
+      const staleNow = running < best ? 0 : stale + 1;
+      if (staleNow >= patience && stage < clusters) {
+        return { ...initialState(), stage: Int32Array.of(stage + 1) };
+      }
+      return {
+        stage: Int32Array.of(stage),
+        stale: Int32Array.of(Math.min(staleNow, patience)),
+        loss: Float64Array.of(running, Math.min(best, running)),
+      };
+    },
+  });
+}

@@ -1,0 +1,85 @@
+import { requireContext, type ScheduleContext } from './context.js';
+import { discreteSchedule, importanceWeights, normalize } from './discrete.js';
+import { requireInteger, requireNumber, resolveOptions } from './options.js';
+import type { ScheduleState, TimestepSchedule } from './schedule.js';
+
+export interface LossSecondMomentOptions {
+  /** Losses remembered for each timestep, >= 1. */
+  readonly historyPerTimestep: number;
+  /** Share of the uniform density that stays, in (0, 1]. */
+  readonly uniformShare: number;
+}
+
+export const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTimestep: 10, uniformShare: 0.001 };
+
+/**
+ * p_t ∝ sqrt(mean of the last 10 squared losses at t), mixed with 0.001 of uniform, losses weighted by 1 / (T p_t);
+ * uniform until every timestep has 10 losses. Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 18, as in
+ * `LossSecondMomentResampler` of guided-diffusion. `update` takes the plain, unweighted losses.
+ *
+ * State: `losses` [T * history], the oldest first within each timestep, and `counts` [T].
+ */
+export function lossSecondMoment(
+  context: ScheduleContext,
+  options?: Partial<LossSecondMomentOptions>,
+): TimestepSchedule {
+  const name = 'lossSecondMoment';
+  requireContext(name, context);
+  const { numTimesteps: T } = context;
+  const { historyPerTimestep: H, uniformShare } = resolveOptions(name, lossSecondMomentDefaults, options);
+  requireInteger(name, 'historyPerTimestep', H, 1);
+  requireNumber(name, 'uniformShare', uniformShare, 'in (0, 1]', (v) => v > 0 && v <= 1);
+
+  const initialState = (): { losses: Float64Array; counts: Int32Array } => ({
+    losses: new Float64Array(T * H),
+    counts: new Int32Array(T),
+  });
+  const read = (state: ScheduleState | undefined): { losses: Float64Array; counts: Int32Array } => {
+    if (state === undefined) return initialState();
+    const { losses, counts } = state;
+    if (!(losses instanceof Float64Array && losses.length === T * H)) {
+      throw new Error(`${name}: state.losses must be a Float64Array of ${T * H} entries (T times history)`);
+    }
+    if (!(counts instanceof Int32Array && counts.length === T)) {
+      throw new Error(`${name}: state.counts must be an Int32Array of ${T} entries (T)`);
+    }
+    return { losses, counts };
+  };
+
+  return discreteSchedule({
+    name,
+    numTimesteps: T,
+    weights: importanceWeights,
+    initialState,
+    density(_step, state) {
+      const { losses, counts } = read(state);
+      if (counts.some((count) => count < H)) return new Float64Array(T).fill(1 / T);
+      const root = Float64Array.from({ length: T }, (_, t) => {
+        let sum = 0;
+        for (let i = t * H; i < (t + 1) * H; i++) sum += losses[i]! ** 2;
+        return Math.sqrt(sum / H);
+      });
+      // All losses zero: nothing tells timesteps apart.
+      if (root.every((value) => value === 0)) return root.fill(1 / T);
+      return normalize(name, root).map((p) => p * (1 - uniformShare) + uniformShare / T);
+    },
+    update(state, timesteps, newLosses) {
+      const old = read(state);
+      const losses = old.losses.slice();
+      const counts = old.counts.slice();
+      for (let n = 0; n < timesteps.length; n++) {
+        const t = timesteps[n]!;
+        const loss = newLosses[n]!;
+        requireNumber(name, `losses[${n}]`, loss, 'a finite number', () => true);
+        if (counts[t]! < H) {
+          losses[t * H + counts[t]!] = loss;
+          counts[t]! += 1;
+        } else {
+          losses.copyWithin(t * H, t * H + 1, (t + 1) * H);
+          losses[(t + 1) * H - 1] = loss;
+        }
+      }
+      return { losses, counts };
+    },
+  });
+}

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { createSchedule, scheduleNames } from './registry.js';
+import type { ScheduleState, TimestepSchedule } from './schedule.js';
+import { chiSquareScore, linearAlphasCumprod, uniforms } from './testing/statistics.js';
+
+const T = 1000;
+const totalSteps = 10_000;
+const context = { numTimesteps: T, totalSteps, alphasCumprod: linearAlphasCumprod(T) };
+
+/** A state as it is after some training: every timestep seen, losses that differ. */
+function trainedState(schedule: TimestepSchedule, rounds: number): ScheduleState | undefined {
+  let state = schedule.initialState?.();
+  const timesteps = Int32Array.from({ length: T }, (_, t) => t);
+  for (let round = 0; state && round < rounds; round++) {
+    const losses = Float64Array.from(timesteps, (t) => 0.05 + 1 / (1 + t / 50) + round / 100);
+    state = schedule.update!(state, timesteps, losses);
+  }
+  return state;
+}
+
+describe.each(scheduleNames)('%s', (name) => {
+  const schedule = createSchedule(name, context);
+
+  it('draws 10^6 timesteps within chance of its density, at five moments of training', () => {
+    [0, 2500, 5000, 7500, 9999].forEach((step, i) => {
+      const state = trainedState(schedule, i * 250);
+      const density = schedule.density(step, state);
+      expect(density).toHaveLength(T);
+      expect(density.every((p) => p >= 0)).toBe(true);
+      expect(density.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);
+      const { timesteps, weights } = schedule.sample(step, uniforms(1_000_000, 1000 + i), state);
+      // 4.5 standard deviations: about 3 in a million by chance, and the uniform numbers are fixed.
+      expect(Math.abs(chiSquareScore(timesteps, density))).toBeLessThan(4.5);
+      expect(weights).toHaveLength(timesteps.length);
+    });
+  });
+
+  it('is a function of its arguments, and hands out no array it keeps', () => {
+    const u = uniforms(64, 7);
+    const before = schedule.sample(3, u);
+    schedule.density(3).fill(0);
+    expect(schedule.sample(3, u)).toEqual(before);
+  });
+
+  it('refuses an option it does not have', () => {
+    expect(() => createSchedule(name, context, { nonsense: 1 } as never)).toThrow(/unknown option "nonsense"/);
+  });
+
+  it('works at T = 1 and on a short cosine-like schedule', () => {
+    const tiny = createSchedule(name, { numTimesteps: 1, totalSteps: 1, alphasCumprod: [0.5] }, tinyOptions(name));
+    expect([...tiny.sample(0, [0, 0.999]).timesteps]).toEqual([0, 0]);
+    const short = createSchedule(
+      name,
+      { numTimesteps: 3, totalSteps: 1, alphasCumprod: [0.9, 0.4, 0] },
+      tinyOptions(name),
+    );
+    expect(short.density(0).reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);
+  });
+});
+
+function tinyOptions(name: string): never {
+  return (name === 'difficultyCurriculum' ? { clusters: 1 } : {}) as never;
+}
+
+describe('the chi-square test itself', () => {
+  it('notices a density that is off by 5 % on half of the timesteps', () => {
+    const { timesteps } = createSchedule('uniform', context).sample(0, uniforms(1_000_000, 5));
+    const off = Float64Array.from({ length: T }, (_, t) => (t < T / 2 ? 1.025 : 0.975) / T);
+    expect(chiSquareScore(timesteps, off)).toBeGreaterThan(10);
+  });
+});
+
+describe('createSchedule', () => {
+  it('names the schedules there are when it does not know one', () => {
+    expect(() => createSchedule('cltz' as 'clts', context)).toThrow(
+      /unknown timestep schedule "cltz"; there are uniform/,
+    );
+    expect(() => createSchedule('toString' as 'clts', context)).toThrow(/unknown timestep schedule/);
+  });
+
+  it('refuses impossible sizes', () => {
+    expect(() => createSchedule('uniform', { numTimesteps: 0, totalSteps: 1 })).toThrow(
+      /numTimesteps must be an integer >= 1/,
+    );
+    expect(() => createSchedule('clts', { numTimesteps: 9, totalSteps: 0.5 })).toThrow(/totalSteps must be an integer/);
+  });
+});

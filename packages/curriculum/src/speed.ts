@@ -1,0 +1,54 @@
+import { requireAlphasCumprod, requireContext, type ScheduleContext } from './context.js';
+import { staticSchedule } from './discrete.js';
+import { requireInteger, requireNumber, resolveOptions } from './options.js';
+import type { TimestepSchedule } from './schedule.js';
+
+export interface SpeedOptions {
+  /** How many times likelier a timestep up to tau is than one after it, >= 1. */
+  readonly k: number;
+  /** Number of favoured timesteps, in [1, T]; 0.7 T when null (700 of 1000). */
+  readonly tau: number | null;
+  /** Ceiling of the change-aware weight, in [0.5, 1]; null for no weight, and then no `alphasCumprod` is needed. */
+  readonly weightCeiling: number | null;
+}
+
+export const speedDefaults: SpeedOptions = { k: 5, tau: null, weightCeiling: 0.6 };
+
+/**
+ * SpeeD, Wang et al. 2025, arXiv:2405.17403: p(t) = k / (T + tau (k - 1)) for the first tau timesteps, 1 / (T + tau (k - 1))
+ * for the rest (asymmetric sampling), and a weight that grows with the rate of change of the noise (change-aware
+ * weighting).
+ *
+ * The weight is our reading of the paper's description: the differences of 1 - abar_t over t, mapped affinely so that
+ * the smallest becomes 1 - ceiling and the largest ceiling. The authors' repository has other code at this place
+ * (1 / (1 + SNR) on dual timesteps), so do not take it for the authors' formula.
+ */
+export function speed(context: ScheduleContext, options?: Partial<SpeedOptions>): TimestepSchedule {
+  requireContext('speed', context);
+  const { numTimesteps: T } = context;
+  const { k, weightCeiling, ...given } = resolveOptions('speed', speedDefaults, options);
+  const tau = given.tau ?? Math.max(1, Math.round(0.7 * T));
+  requireNumber('speed', 'k', k, 'a number >= 1', (v) => v >= 1);
+  requireInteger('speed', 'tau', tau, 1);
+  requireNumber('speed', 'tau', tau, `at most T = ${T}`, (v) => v <= T);
+  const total = T + tau * (k - 1);
+  const density = Float64Array.from({ length: T }, (_, t) => (t < tau ? k : 1) / total);
+  if (weightCeiling === null) return staticSchedule('speed', density);
+
+  requireNumber('speed', 'weightCeiling', weightCeiling, 'in [0.5, 1]', (v) => v >= 0.5 && v <= 1);
+  const weight = changeAwareWeights(requireAlphasCumprod('speed', context), weightCeiling);
+  return staticSchedule('speed', density, (_, timesteps) => Float32Array.from(timesteps, (t) => weight[t]!));
+}
+
+/** Rate of change of 1 - abar, affinely in [1 - ceiling, ceiling]; with a constant rate all weights are `ceiling`. */
+function changeAwareWeights(abar: ArrayLike<number>, ceiling: number): Float64Array {
+  const change = Float64Array.from(abar, (a, t) => (abar[t - 1] ?? 1) - a);
+  let min = Infinity;
+  let max = -Infinity;
+  for (const c of change) {
+    min = Math.min(min, c);
+    max = Math.max(max, c);
+  }
+  const scale = max > min ? (2 * ceiling - 1) / (max - min) : 0;
+  return change.map((c) => ceiling - scale * (max - c));
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { difficultyCurriculum } from './difficulty-curriculum.js';
+import { lossSecondMoment } from './loss-second-moment.js';
+
+describe('lossSecondMoment', () => {
+  const schedule = lossSecondMoment({ numTimesteps: 4, totalSteps: 10 }, { historyPerTimestep: 2 });
+
+  it('is uniform, weights 1, until every timestep has its history', () => {
+    let state = schedule.initialState!();
+    state = schedule.update!(state, [0, 1, 2, 0, 1, 2, 3], [9, 9, 9, 9, 9, 9, 9]);
+    expect([...schedule.density(0, state)]).toEqual([0.25, 0.25, 0.25, 0.25]);
+    expect([...schedule.sample(0, [0.1, 0.9], state).weights]).toEqual([1, 1]);
+  });
+
+  it('then follows the root of the mean square, mixed with 0.001 of uniform, and forgets the oldest', () => {
+    let state = schedule.initialState!();
+    state = schedule.update!(state, [0, 0, 1, 1, 2, 2, 3, 3], [100, 3, 1, 1, 2, 2, 0, 0]);
+    state = schedule.update!(state, [0], [4]);
+    const roots = [Math.sqrt((3 ** 2 + 4 ** 2) / 2), 1, 2, 0];
+    const total = roots.reduce((a, b) => a + b, 0);
+    const expected = roots.map((root) => (0.999 * root) / total + 0.001 / 4);
+    schedule.density(0, state).forEach((p, t) => expect(p).toBeCloseTo(expected[t]!, 14));
+    const { timesteps, weights } = schedule.sample(0, [0, 0.9999], state);
+    expect([...timesteps]).toEqual([0, 3]);
+    expect(weights[0]).toBeCloseTo(1 / (4 * expected[0]!), 6);
+    expect(weights[1]).toBeCloseTo(1 / (4 * expected[3]!), 2);
+  });
+
+  it('leaves the old state alone and refuses one of another size', () => {
+    const state = schedule.initialState!();
+    schedule.update!(state, [1], [5]);
+    expect([...(state.losses as Float64Array)]).toEqual(Array.from({ length: 8 }, () => 0));
+    const other = lossSecondMoment({ numTimesteps: 5, totalSteps: 1 }).initialState!();
+    expect(() => schedule.density(0, other)).toThrow(/state.losses must be a Float64Array of 8 entries/);
+    expect(() => schedule.update!(state, [1], [NaN])).toThrow(/losses\[0\] must be a finite number, got NaN/);
+  });
+});
+
+describe('difficultyCurriculum', () => {
+  const schedule = difficultyCurriculum({ numTimesteps: 10, totalSteps: 10 }, { clusters: 5, patience: 2 });
+
+  it('begins with the noisiest cluster alone', () => {
+    expect([...schedule.density(0)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0.5, 0.5]);
+    expect([...schedule.sample(0, [0, 0.49, 0.5, 0.999]).timesteps]).toEqual([8, 8, 9, 9]);
+  });
+
+  it('adds the next cluster after `patience` updates without a lower loss, and starts counting anew', () => {
+    let state = schedule.initialState!();
+    const stages: number[] = [];
+    for (const loss of [5, 4, 4.5, 3, 3, 3.1, 50, 49, 49, 49]) {
+      state = schedule.update!(state, [9, 8], [loss, loss]);
+      stages.push((state.stage as Int32Array)[0]!);
+    }
+    expect(stages).toEqual([1, 1, 1, 1, 1, 2, 2, 2, 2, 3]);
+    expect(schedule.density(0, state).findIndex((p) => p > 0)).toBe(4);
+  });
+
+  it('ends as uniform training', () => {
+    let state = schedule.initialState!();
+    for (let i = 0; i < 100; i++) state = schedule.update!(state, [9], [1]);
+    expect([...schedule.density(0, state)]).toEqual(Array.from({ length: 10 }, () => 0.1));
+  });
+
+  it('compares the running loss where smoothing is asked for', () => {
+    const smooth = difficultyCurriculum({ numTimesteps: 10, totalSteps: 1 }, { clusters: 5, smoothing: 0.75 });
+    let state = smooth.update!(smooth.initialState!(), [9], [4]);
+    state = smooth.update!(state, [9], [8]);
+    expect([...(state.loss as Float64Array)]).toEqual([5, 4]);
+  });
+
+  it('refuses impossible values', () => {
+    expect(() => difficultyCurriculum({ numTimesteps: 10, totalSteps: 1 }, { clusters: 11 })).toThrow(
+      /at most T = 10, got 11/,
+    );
+    expect(() => schedule.update!(schedule.initialState!(), [], [])).toThrow(/needs the losses of a batch/);
+  });
+});

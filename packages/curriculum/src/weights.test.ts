@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import { linearAlphasCumprod } from './testing/statistics.js';
+import { snrFromAlphasCumprod, snrFromSigma, weightRuleNames, weights, type WeightRule } from './weights.js';
+
+const snr = [1e-8, 0.01, 0.65, 1, 4.9, 5.1, 100, 1e4];
+
+describe('weights', () => {
+  it.each([
+    // The closed forms of METHOD's table, each written in its own paper's terms.
+    [{ name: 'minSnr' }, 'epsilon', (s: number) => Math.min(s, 5) / s],
+    [{ name: 'minSnr' }, 'x0', (s: number) => Math.min(s, 5)],
+    [{ name: 'minSnr', gamma: 3 }, 'v', (s: number) => Math.min(s, 3) / (s + 1)],
+    [{ name: 'p2' }, 'epsilon', (s: number) => 1 / (1 + s)],
+    [{ name: 'p2', k: 2, gamma: 0.5 }, 'epsilon', (s: number) => 1 / Math.sqrt(2 + s)],
+    [{ name: 'p2' }, 'v', (s: number) => s / (1 + s) ** 2],
+    [{ name: 'constant' }, 'v', () => 1],
+    [{ name: 'truncatedSnr' }, 'x0', (s: number) => Math.max(s, 1)],
+    [
+      { name: 'edm' },
+      'x0',
+      (s: number) => {
+        const sigma = 1 / Math.sqrt(s);
+        return (sigma ** 2 + 0.25) / (sigma * 0.5) ** 2;
+      },
+    ],
+    [
+      { name: 'softMinSnr' },
+      'x0',
+      (s: number) => {
+        // (s sd)^2 / (s^2 + sd^2)^2 on EDM's F-loss, whose error is that of x0 over c_out = s sd / sqrt(s^2 + sd^2).
+        const sigma = 1 / Math.sqrt(s);
+        const onF = (sigma * 0.5) ** 2 / (sigma ** 2 + 0.25) ** 2;
+        return (onF * (sigma ** 2 + 0.25)) / (sigma * 0.5) ** 2;
+      },
+    ],
+  ] as const)('%j on %s has its closed form', (rule, prediction, form) => {
+    const got = weights(rule, { snr, prediction });
+    snr.forEach((s, i) => expect(got[i]! / form(s)).toBeCloseTo(1, 10));
+  });
+
+  it('is one weight on x0, whatever is predicted: w_eps = w_x0 / SNR, w_v = w_x0 / (SNR + 1)', () => {
+    for (const name of weightRuleNames) {
+      if (name === 'constant') continue;
+      const rule = { name } as WeightRule;
+      const onX0 = weights(rule, { snr, prediction: 'x0' });
+      const onEpsilon = weights(rule, { snr, prediction: 'epsilon' });
+      const onV = weights(rule, { snr, prediction: 'v' });
+      snr.forEach((s, i) => {
+        expect((onEpsilon[i]! * s) / onX0[i]!).toBeCloseTo(1, 12);
+        expect((onV[i]! * (s + 1)) / onX0[i]!).toBeCloseTo(1, 12);
+      });
+    }
+  });
+
+  it('is finite at zero terminal SNR, except where the rule itself is not', () => {
+    const at0 = (rule: WeightRule, prediction: 'epsilon' | 'x0' | 'v'): number =>
+      weights(rule, { snr: [0], prediction })[0]!;
+    expect(at0({ name: 'minSnr' }, 'epsilon')).toBe(1);
+    expect(at0({ name: 'minSnr' }, 'x0')).toBe(0);
+    expect(at0({ name: 'minSnr' }, 'v')).toBe(0);
+    expect(at0({ name: 'softMinSnr' }, 'epsilon')).toBe(1);
+    expect(at0({ name: 'p2' }, 'epsilon')).toBe(1);
+    expect(at0({ name: 'edm' }, 'x0')).toBe(4);
+    expect(at0({ name: 'edm' }, 'v')).toBe(4);
+    expect(() => at0({ name: 'edm' }, 'epsilon')).toThrow(/"edm" is infinite for prediction "epsilon" at SNR 0/);
+    expect(() => at0({ name: 'truncatedSnr' }, 'epsilon')).toThrow(/predict x0 or v/);
+  });
+
+  it('is not the public slip 5 / (1 + SNR)', () => {
+    expect(weights({ name: 'minSnr' }, { snr: [0.65, 10], prediction: 'epsilon' })).toEqual(Float64Array.of(1, 0.5));
+  });
+
+  it('reads SNR from abar and sigma', () => {
+    // METHOD: t = 300 of the linear schedule has abar .394011122523, SNR .65.
+    expect(snrFromAlphasCumprod(linearAlphasCumprod())[300]).toBeCloseTo(0.394011122523 / (1 - 0.394011122523), 10);
+    expect([...snrFromSigma([0.5, 2])]).toEqual([4, 0.25]);
+    expect(() => snrFromAlphasCumprod([1])).toThrow(/alphasCumprod\[0\] must be in \[0, 1\), got 1/);
+    expect(() => snrFromSigma([0])).toThrow(/sigma\[0\]/);
+  });
+
+  it('refuses impossible values', () => {
+    expect(() => weights({ name: 'minSnr', gamma: 0 }, { snr, prediction: 'v' })).toThrow(
+      /gamma must be a number > 0, got 0/,
+    );
+    expect(() => weights({ name: 'minSnr' }, { snr: [-1], prediction: 'v' })).toThrow(/snr\[0\] must be/);
+    expect(() => weights({ name: 'x' } as unknown as WeightRule, { snr, prediction: 'v' })).toThrow(
+      /rule must be one of/,
+    );
+    expect(() => weights({ name: 'p2' }, { snr, prediction: 'eps' as 'epsilon' })).toThrow(/one of epsilon, x0, v/);
+  });
+});
