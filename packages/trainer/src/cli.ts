@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/** The `dm` command: which commands there are, and how an error ends. Each command is a file in commands/. */
+import { Command, CommanderError } from 'commander';
+import { printError } from './commands/common.js';
+import { dataCommand } from './commands/data.js';
+import { doctorCommand } from './commands/doctor.js';
+import { sampleCommand } from './commands/sample.js';
+import { trainCommand } from './commands/train.js';
+import { environment } from './environment.js';
+
+const program = new Command('dm')
+  .description('Train diffusion models. `dm train` trains on handwritten digits and needs no arguments.')
+  .version(String(environment()['dm']));
+for (const command of [trainCommand(), sampleCommand(), dataCommand(), doctorCommand()]) program.addCommand(command);
+quiet(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Asking for help or the version ends in an error without a fault.
+  if (error instanceof CommanderError && error.exitCode === 0) process.exitCode = 0;
+  else {
+    printError(error, { json: process.argv.includes('--json'), debug: process.argv.includes('--debug') });
+    process.exitCode = 1;
+  }
+}
+
+/** Lets usage errors (an unknown flag, with the nearest name) come here too, so that every error is printed once. */
+function quiet(command: Command): void {
+  command.exitOverride().configureOutput({ outputError: () => {} });
+  for (const inner of command.commands) quiet(inner);
+}

@@ -1,0 +1,42 @@
+/** What all commands share: options, output and how an error ends the program. */
+import { Option, type Command } from 'commander';
+import { messageOf } from '../errors.js';
+
+export interface CommonFlags {
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+/** Adds `--json` and `--debug`. */
+export function withCommonOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--json', 'print JSON, one object a line, for programs'))
+    .addOption(new Option('--debug', 'show the stack of an error'));
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** One JSON object a line on standard output. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value));
+}
+
+/** Prints an error as its message alone, with the stack on request, and with `--json` as an object on standard output. */
+export function printError(error: unknown, flags: CommonFlags): void {
+  // These are thrown by mistakes in this program; a person can only report them.
+  const isFault = error instanceof TypeError || error instanceof ReferenceError;
+  const message = isFault
+    ? `${messageOf(error)} (a fault in dm; --debug shows where)`
+    : messageOf(error).replace(/^error: /, '');
+  process.stderr.write(`error: ${message}\n`);
+  if (flags.debug === true && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+  if (flags.json === true) printJson({ event: 'error', message });
+}
+
+/** A number where the text is one; otherwise the text, which the schema then refuses by name. */
+export function numeric(text: string): number | string {
+  const value = Number(text);
+  return text.trim() === '' || Number.isNaN(value) ? text : value;
+}

@@ -1,0 +1,116 @@
+/** The configuration of a run: one schema for the JSON file, the presets, the flags and the TypeScript API. */
+import { predictions, scheduleNames } from '@dm/curriculum';
+import { DATASET_FORMS } from '@dm/data';
+import { z } from 'zod';
+import { engineNames } from './engine.js';
+
+const positive = z.number().positive();
+const count = z.int().min(1);
+const share = z.number().min(0).max(1);
+const momentum = z.number().min(0).lt(1);
+
+/** Options of a part that validates them itself (a model, a timestep schedule): plain JSON by name. */
+const options = z.record(z.string(), z.json());
+
+export const configSchema = z.strictObject({
+  preset: z.string().describe('Preset that the rest was laid over.'),
+  data: z
+    .string()
+    .min(1)
+    .describe(`Data set: ${DATASET_FORMS.join(', ')}.`),
+  imageSize: count.nullable().describe('Side of the images, for image folders; null elsewhere.'),
+  imageChannels: z.union([z.literal(1), z.literal(3)]).describe('Grey or colour, for image folders.'),
+  model: z.strictObject({
+    type: z.enum(['unet', 'dit']).describe('UNet2DModel of diffusers, or DiT.'),
+    config: options.describe("The model's own fields; image size and channels are taken from the data where left out."),
+  }),
+  diffusion: z.strictObject({
+    schedule: z.enum(['linear', 'cosine']).describe('Noise schedule.'),
+    timesteps: z.int().min(2).max(100_000).describe('T, the number of diffusion steps.'),
+    prediction: z.enum(predictions).describe('What the network predicts.'),
+  }),
+  curriculum: z.strictObject({
+    name: z.enum(scheduleNames as [string, ...string[]]).describe('Which timesteps to train on, and when.'),
+    params: options.describe("The schedule's own fields; its defaults where left out."),
+  }),
+  weighting: z
+    .discriminatedUnion('name', [
+      z.strictObject({ name: z.literal('constant') }),
+      z.strictObject({ name: z.literal('minSnr'), gamma: positive.optional() }),
+      z.strictObject({ name: z.literal('softMinSnr'), sigmaData: positive.optional() }),
+      z.strictObject({ name: z.literal('p2'), k: positive.optional(), gamma: z.number().min(0).optional() }),
+      z.strictObject({ name: z.literal('edm'), sigmaData: positive.optional() }),
+      z.strictObject({ name: z.literal('truncatedSnr') }),
+    ])
+    .describe('Weight of the loss by noise level; constant is the plain MSE.'),
+  optimizer: z.strictObject({
+    lr: positive.describe('Learning rate at the start (after warm-up).'),
+    betas: z.tuple([momentum, momentum]).describe('Momentum (beta1, at the start) and average of squares (beta2).'),
+    eps: positive,
+    weightDecay: z.number().min(0).describe('Decoupled weight decay, times the learning rate.'),
+    momentumDecay: z.boolean().describe('Lower beta1 to 0 over the run (Demon).'),
+    compensate: z.boolean().describe('Lower the learning rate along with the momentum: with momentumDecay, MDLRC.'),
+    warmup: z.int().min(0).describe('Steps over which the learning rate rises at the start.'),
+    clip: positive.nullable().describe('Largest norm of the gradient; null does not clip.'),
+  }),
+  ema: z.strictObject({
+    decay: momentum.describe('Share of the old average that stays in one step; warmed up as 1 - (1 + step)^-power.'),
+    power: positive.describe('Exponent of the warm-up.'),
+  }),
+  batchSize: count.describe('Images a step.'),
+  totalSteps: count.describe('Optimizer steps of the whole run: curriculum and momentum decay are spread over them.'),
+  timeBudget: positive
+    .nullable()
+    .describe('Seconds after which this session saves and stops; nothing else changes. null: none.'),
+  seed: z.int().min(0).describe('Everything random is a function of it.'),
+  engine: z.enum(engineNames).describe('What computes.'),
+  threads: count.nullable().describe('Threads of the engine; null lets it choose.'),
+  logEvery: count.describe('Steps a line of metrics.jsonl.'),
+  sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 makes one at the end only.'),
+  samples: count.describe('Images in a sample grid.'),
+  sampler: z.strictObject({
+    name: z.enum(['ddpm', 'ddim']),
+    steps: count.describe('Steps from noise to image.'),
+  }),
+  checkpointEvery: z.int().min(0).describe('Steps between checkpoints; 0 writes one at the end only.'),
+  keep: count.describe('Checkpoints to keep.'),
+  out: z.string().min(1).describe('Folder of the run.'),
+  recorded: z
+    .record(z.string(), z.json())
+    .optional()
+    .describe('What a run found out (engine, versions, data), written by dm into its config.json; ignored when read.'),
+});
+
+/** A complete, valid configuration. */
+export type Config = z.infer<typeof configSchema>;
+
+/** Any part of a configuration, at any depth: what a file, flags or a caller give. */
+export type PartialConfig = DeepPartial<Config>;
+
+type DeepPartial<T> = T extends readonly unknown[]
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]?: DeepPartial<T[K]> | undefined }
+    : T;
+
+/** The part of a configuration that decides the weights at a given step; a resume must not change it. */
+export function trainingPart(config: Config): Omit<Config, (typeof freeOnResume)[number] | 'preset' | 'recorded'> {
+  const part: Record<string, unknown> = { ...config };
+  for (const key of [...freeOnResume, 'preset', 'recorded']) delete part[key];
+  return part as ReturnType<typeof trainingPart>;
+}
+
+/** What may differ between a run and its resumption. Engine and threads change the last bits, and that is said. */
+export const freeOnResume = [
+  'data', // compared by its hash
+  'timeBudget',
+  'engine',
+  'threads',
+  'logEvery',
+  'sampleEvery',
+  'samples',
+  'sampler',
+  'checkpointEvery',
+  'keep',
+  'out',
+] as const;

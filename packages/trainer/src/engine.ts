@@ -1,0 +1,28 @@
+/** Engines by name: the compiler, or TF.js as it is. */
+import { onnxEngine } from '@dm/jit';
+import { eagerEngine, type Engine } from '@dm/ops';
+import { UserError } from './errors.js';
+import { suggestion } from './nearest.js';
+
+/** The first is the default. */
+export const engineNames = ['onnx', 'tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu'] as const;
+
+export type EngineName = (typeof engineNames)[number];
+
+export interface EngineOptions {
+  /** Threads, for `onnx`; the eager engines choose their own. */
+  readonly threads?: number;
+}
+
+/** Opens an engine. Throws an Error that says why it does not work here, and how to install what it needs. */
+export async function openEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
+  if (!isEngineName(name)) throw new UserError(`Unknown engine "${name}". ${suggestion(name, engineNames)}`);
+  const { threads } = options;
+  if (name === 'onnx') return onnxEngine(threads === undefined ? {} : { threads });
+  if (threads !== undefined) throw new UserError(`The engine ${name} chooses its own threads: leave out --threads.`);
+  return eagerEngine(name);
+}
+
+function isEngineName(name: string): name is EngineName {
+  return (engineNames as readonly string[]).includes(name);
+}

@@ -1,0 +1,64 @@
+/** metrics.jsonl: one JSON object a logged step, appended; the record that reports and plots are made from. */
+import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, readFileSync } from 'node:fs';
+import { replaceFile } from './durable.js';
+import { UserError } from './errors.js';
+
+/** One line. Means are over the steps since the line before. */
+export interface MetricsRecord {
+  /** Optimizer steps done, from 1. */
+  readonly step: number;
+  /** Images seen. */
+  readonly images: number;
+  /** Mean of the weighted losses, as the optimizer sees them. */
+  readonly loss: number;
+  /** Mean loss of the timesteps in each quarter of [0, T), unweighted, from clean to noisy; null where none was drawn. */
+  readonly lossByQuarter: readonly (number | null)[];
+  /** Mean 2-norm of the gradient, before clipping. */
+  readonly gradNorm: number;
+  /** Learning rate and momentum (beta1) of the last step. */
+  readonly lr: number;
+  readonly beta1: number;
+  readonly emaDecay: number;
+  /** Throughput, without the time for samples and checkpoints. */
+  readonly imagesPerSecond: number;
+  /** Part of the time that the step stood waiting for data, in [0, 1]. */
+  readonly dataWait: number;
+  /** Seconds of training so far, over all sessions of the run. */
+  readonly seconds: number;
+}
+
+export function appendMetrics(path: string, record: MetricsRecord): void {
+  appendFileSync(path, `${JSON.stringify(record)}\n`);
+}
+
+/** Waits until what was appended is on the disk: before a checkpoint, so that no checkpoint knows more than the log. */
+export function syncMetrics(path: string): void {
+  if (!existsSync(path)) return;
+  const fd = openSync(path, 'r+');
+  fsyncSync(fd);
+  closeSync(fd);
+}
+
+/**
+ * Reads the log. A last line without its newline is what a kill leaves and is dropped; anything else that is not JSON
+ * throws a UserError with its line number.
+ */
+export function readMetrics(path: string): MetricsRecord[] {
+  if (!existsSync(path)) return [];
+  const lines = readFileSync(path, 'utf8').split('\n');
+  lines.pop(); // what follows the last newline: nothing, or half a line
+  return lines.map((line, i) => {
+    try {
+      return JSON.parse(line) as MetricsRecord;
+    } catch {
+      throw new UserError(`${path}, line ${i + 1} is not JSON. Remove that line to go on.`);
+    }
+  });
+}
+
+/** Cuts the log back to what was known at `step`, so that a resumed run leaves no gap and writes nothing twice. */
+export function truncateMetrics(path: string, step: number): MetricsRecord[] {
+  const kept = readMetrics(path).filter((r) => r.step <= step);
+  if (existsSync(path)) replaceFile(path, kept.map((r) => `${JSON.stringify(r)}\n`).join(''));
+  return kept;
+}

@@ -1,0 +1,56 @@
+/** Where the files of a run lie. */
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from './config.js';
+import { replaceFile } from './durable.js';
+import { messageOf, UserError } from './errors.js';
+
+export interface RunFolder {
+  readonly path: string;
+  /** The resolved configuration, and what the run found out (`recorded`). */
+  readonly config: string;
+  /** One JSON object a logged step. */
+  readonly metrics: string;
+  /** Sample grids, step-000500.png. */
+  readonly samples: string;
+  /** step-000500/, see checkpoint.ts. */
+  readonly checkpoints: string;
+  readonly report: string;
+}
+
+export function runFolder(path: string): RunFolder {
+  return {
+    path,
+    config: join(path, 'config.json'),
+    metrics: join(path, 'metrics.jsonl'),
+    samples: join(path, 'samples'),
+    checkpoints: join(path, 'checkpoints'),
+    report: join(path, 'report.html'),
+  };
+}
+
+/** `samples/step-000500.png` */
+export function samplePath(run: RunFolder, step: number): string {
+  return join(run.samples, `step-${String(step).padStart(6, '0')}.png`);
+}
+
+/** Makes the folder. Throws a UserError where it cannot be made. */
+export function createRunFolder(run: RunFolder): void {
+  try {
+    mkdirSync(run.samples, { recursive: true });
+    mkdirSync(run.checkpoints, { recursive: true });
+  } catch (error) {
+    throw new UserError(
+      `The run folder ${run.path} cannot be made (${messageOf(error)}). Choose another folder with --out.`,
+    );
+  }
+}
+
+/** Whether a run was begun there. */
+export function holdsRun(run: RunFolder): boolean {
+  return existsSync(run.config) || (existsSync(run.checkpoints) && readdirSync(run.checkpoints).length > 0);
+}
+
+export function saveConfig(run: RunFolder, config: Config): void {
+  replaceFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
+}
