@@ -1,0 +1,72 @@
+// The outside programs that the bootstrap runs. Neither pnpm nor nx has to be installed globally.
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The root of the workspace. */
+export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
+
+/**
+ * @typedef {object} Result
+ * @property {number} status exit code; 1 where the command was ended by a signal or could not be started
+ * @property {string} output stdout and stderr together; empty unless `quiet`
+ */
+
+/** Swallows a signal. */
+const wait = () => {};
+
+/**
+ * Runs a program in the root of the workspace and waits for its end.
+ *
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {{ quiet?: boolean, cwd?: string }} [options] `quiet` keeps the output back for the caller to show
+ * @returns {Promise<Result>}
+ */
+export function run(program, args, { quiet = false, cwd = root } = {}) {
+  return new Promise((done) => {
+    // npx is a script on Windows, which only a shell starts.
+    const shell = process.platform === 'win32' && program === 'npx';
+    const child = spawn(program, args, { cwd, shell, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit' });
+    /** @type {string[]} */
+    const output = [];
+    child.stdout?.setEncoding('utf8').on('data', (text) => output.push(text));
+    child.stderr?.setEncoding('utf8').on('data', (text) => output.push(text));
+    // The child gets the same signal from the terminal; this process stays to report its exit code.
+    process.on('SIGINT', wait);
+    const end = (/** @type {number} */ status) => {
+      process.off('SIGINT', wait);
+      done({ status, output: output.join('') });
+    };
+    child.on('error', (error) => {
+      output.push(`${program}: ${error.message}\n`);
+      if (!quiet) console.error(`${program}: ${error.message}`);
+      end(1);
+    });
+    child.on('close', (status) => end(status ?? 1));
+  });
+}
+
+/**
+ * pnpm at the version that `packageManager` in package.json pins, through npx, which keeps it in npm's cache.
+ *
+ * @param {readonly string[]} args
+ * @param {{ quiet?: boolean, cwd?: string }} [options]
+ */
+export function pnpm(args, options) {
+  const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return run('npx', ['--yes', '--prefer-offline', packageManager, ...args], options);
+}
+
+/**
+ * The workspace's own Nx.
+ *
+ * @param {readonly string[]} args
+ * @param {{ quiet?: boolean }} [options]
+ */
+export function nx(args, options) {
+  const home = join(root, 'node_modules', 'nx');
+  const { bin } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
+  return run(process.execPath, [join(home, bin.nx), ...args], options);
+}

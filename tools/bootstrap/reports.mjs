@@ -1,0 +1,91 @@
+// Vitest's JSON reports, one a project, summed. Nx restores them with its cached results, so those count as well.
+import { existsSync, readFileSync } from 'node:fs';
+
+/**
+ * @typedef {object} Tally
+ * @property {number} passed
+ * @property {number} failed tests that failed, and test files that could not be loaded
+ * @property {number} skipped
+ * @property {string[]} failures one line each
+ */
+
+/**
+ * @typedef {object} VitestReport the parts of vitest's JSON report that count here
+ * @property {boolean} success
+ * @property {{ name: string, status: string, message?: string,
+ *   assertionResults: { status: string, fullName: string }[] }[]} testResults
+ */
+
+/**
+ * Counts one report.
+ *
+ * @param {VitestReport} report
+ * @returns {Tally}
+ */
+export function tally(report) {
+  /** @type {Tally} */
+  const sum = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  for (const file of report.testResults) {
+    const failedBefore = sum.failed;
+    for (const test of file.assertionResults) {
+      if (test.status === 'passed') sum.passed += 1;
+      else if (test.status === 'failed') {
+        sum.failed += 1;
+        sum.failures.push(`${file.name}: ${test.fullName}`);
+      } else sum.skipped += 1;
+    }
+    // A file that could not be loaded, or whose hooks failed, has no failed test of its own.
+    if (file.status === 'failed' && sum.failed === failedBefore) {
+      sum.failed += 1;
+      sum.failures.push(`${file.name}: ${file.message?.split('\n')[0] || 'could not be run'}`);
+    }
+  }
+  // An error outside any test, for example a rejection that nobody handled.
+  if (!report.success && sum.failed === 0) {
+    sum.failed += 1;
+    sum.failures.push('an error outside the tests; see the output above');
+  }
+  return sum;
+}
+
+/**
+ * Sums the reports of several projects. A report that is missing or unreadable counts as one failure: its project
+ * did not run.
+ *
+ * @param {readonly string[]} paths
+ * @returns {Tally}
+ */
+export function sumReports(paths) {
+  /** @type {Tally} */
+  const total = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  for (const path of paths) {
+    /** @type {Tally} */
+    let one;
+    try {
+      if (!existsSync(path)) throw new Error('no test report');
+      one = tally(JSON.parse(readFileSync(path, 'utf8')));
+    } catch (error) {
+      one = {
+        passed: 0,
+        failed: 1,
+        skipped: 0,
+        failures: [`${path}: ${String(error)}`],
+      };
+    }
+    total.passed += one.passed;
+    total.failed += one.failed;
+    total.skipped += one.skipped;
+    total.failures.push(...one.failures);
+  }
+  return total;
+}
+
+/**
+ * The last line of `npm test`.
+ *
+ * @param {Tally} total
+ * @returns {string}
+ */
+export function lastLine({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}

@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { nodeComplaint } from './node-version.mjs';
+import { lastLine, sumReports, tally } from './reports.mjs';
+
+const test = (status: string, fullName = status) => ({ status, fullName });
+
+describe('tally', () => {
+  it('counts passed, failed and skipped tests', () => {
+    const report = {
+      success: false,
+      testResults: [
+        { name: 'a.test.ts', status: 'passed', assertionResults: [test('passed'), test('passed'), test('skipped')] },
+        {
+          name: 'b.test.ts',
+          status: 'failed',
+          assertionResults: [test('failed', 'adds'), test('todo'), test('pending')],
+        },
+      ],
+    };
+    expect(tally(report)).toEqual({ passed: 2, failed: 1, skipped: 3, failures: ['b.test.ts: adds'] });
+  });
+
+  it('counts a file that could not be loaded as one failure', () => {
+    const broken = { name: 'c.test.ts', status: 'failed', message: 'Error: no module x\n  at y', assertionResults: [] };
+    expect(tally({ success: false, testResults: [broken] })).toEqual({
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+      failures: ['c.test.ts: Error: no module x'],
+    });
+  });
+
+  it('counts a run that failed outside its tests as one failure', () => {
+    const file = { name: 'd.test.ts', status: 'passed', assertionResults: [test('passed')] };
+    expect(tally({ success: false, testResults: [file] })).toMatchObject({ passed: 1, failed: 1 });
+  });
+});
+
+describe('sumReports', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'reports-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('sums files, and counts a missing or damaged one as a failure', () => {
+    const good = join(folder, 'good.json');
+    const damaged = join(folder, 'damaged.json');
+    writeFileSync(
+      good,
+      JSON.stringify({
+        success: true,
+        testResults: [{ name: 'e', status: 'passed', assertionResults: [test('passed')] }],
+      }),
+    );
+    writeFileSync(damaged, '{"success": tr');
+    expect(sumReports([good, good])).toEqual({ passed: 2, failed: 0, skipped: 0, failures: [] });
+    const total = sumReports([good, join(folder, 'missing.json'), damaged]);
+    expect(total).toMatchObject({ passed: 1, failed: 2 });
+    expect(total.failures[0]).toContain('missing.json: Error: no test report');
+    expect(lastLine(total)).toBe('1 passed, 2 failed');
+  });
+});
+
+it('names the skipped tests only where there are some', () => {
+  expect(lastLine({ passed: 3, failed: 0, skipped: 2, failures: [] })).toBe('3 passed, 0 failed, 2 skipped');
+  expect(lastLine({ passed: 3, failed: 0, skipped: 0, failures: [] })).toBe('3 passed, 0 failed');
+});
+
+it('asks for a newer Node below 20, by name', () => {
+  expect(nodeComplaint('18.19.1')).toContain('needs Node 20 or later; this is Node 18.19.1');
+  expect(nodeComplaint('20.0.0')).toBeUndefined();
+  expect(nodeComplaint('24.1.0')).toBeUndefined();
+});

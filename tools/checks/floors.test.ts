@@ -1,0 +1,69 @@
+// The arrows of `nx graph` go down the floors of tools/config/floors.json and nowhere else.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { nx, root } from '../bootstrap/commands.mjs';
+import floors from '../config/floors.json' with { type: 'json' };
+
+interface Graph {
+  nodes: Record<string, { data: { root: string } }>;
+  dependencies: Record<string, { source: string; target: string }[]>;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'graph-'));
+let graph: Graph;
+
+beforeAll(async () => {
+  const file = join(folder, 'out.json');
+  const { status, output } = await nx(['graph', `--file=${file}`], { quiet: true });
+  if (status !== 0) throw new Error(output);
+  graph = (JSON.parse(readFileSync(file, 'utf8')) as { graph: Graph }).graph;
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The name that stands in floors.json for a project, or nothing for a tool. */
+function nameOnFloors(project: string) {
+  const [first, second] = graph.nodes[project]?.data.root.split('/') ?? [];
+  if (first === 'packages') return second;
+  return first === 'experiments' ? 'experiments' : undefined;
+}
+
+function mayDependOn(from: string, to: string) {
+  const reserved: Record<string, string[]> = floors.reserved;
+  if (from in reserved) return false;
+  if (to in reserved) return reserved[to]!.includes(from);
+  const floor = (name: string) => floors.floors.findIndex((names) => names.includes(name));
+  return floor(to) < floor(from) || floors.sideways.some(([a, b]) => a === from && b === to);
+}
+
+it('knows every package', () => {
+  const packages = Object.keys(graph.nodes).map(nameOnFloors);
+  const known = new Set([...floors.floors.flat(), ...Object.keys(floors.reserved), undefined]);
+  expect(packages.filter((name) => !known.has(name))).toEqual([]);
+  expect(packages.filter((name) => name !== undefined && name !== 'experiments').length).toBe(9);
+});
+
+it('draws downward arrows only', () => {
+  const edges = Object.values(graph.dependencies)
+    .flat()
+    .filter(({ target }) => target in graph.nodes);
+  const packageEdges = edges.filter(({ source }) => nameOnFloors(source) !== undefined);
+  const upward = packageEdges.filter(({ source, target }) => {
+    const [from, to] = [nameOnFloors(source)!, nameOnFloors(target)];
+    return to === undefined || !mayDependOn(from, to);
+  });
+  expect(upward.map(({ source, target }) => `${source} -> ${target}`)).toEqual([]);
+  // A graph without arrows would pass the check above and mean that Nx found none.
+  expect(packageEdges.map(({ source, target }) => `${source} -> ${target}`)).toContain('core -> ops');
+});
+
+it('lets no package take another one as a development dependency, which the arrows would hide', () => {
+  for (const { data } of Object.values(graph.nodes).filter(({ data: { root: at } }) => at.startsWith('packages/'))) {
+    const manifest = JSON.parse(readFileSync(join(root, data.root, 'package.json'), 'utf8')) as {
+      devDependencies?: Record<string, string>;
+    };
+    expect(Object.keys(manifest.devDependencies ?? {}).filter((name) => name.startsWith('@dm/'))).toEqual([]);
+  }
+});
