@@ -42,7 +42,7 @@ export function flatLayout(
  */
 export function splitFlat(flat: tf.Tensor, layout: FlatLayout): Tensors {
   const pieces = tf.split(
-    flat as tf.Tensor1D,
+    flat,
     layout.entries.map((e) => e.size),
   );
   const tensors: Tensors = {};

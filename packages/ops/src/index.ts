@@ -1,2 +1,11 @@
+import './gradients.js';
+
 export * from './engine.js';
 export * from './flat.js';
+export * from './kernels.js';
+export { attention, type AttentionOptions } from './attention.js';
+export { conv2d, type Conv2DOptions } from './conv2d.js';
+export { groupNorm, type GroupNormOptions } from './group-norm.js';
+export { layerNorm, type LayerNormOptions } from './layer-norm.js';
+export { silu } from './silu.js';
+export { upsampleNearest, type UpsampleNearestOptions } from './upsample.js';
