@@ -40,7 +40,8 @@ export function layerNorm(x: tf.Tensor, { scale, offset, epsilon = 1e-5 }: Layer
   );
 }
 
-type Saved = [x: tf.Tensor, mean: tf.Tensor, invStd: tf.Tensor, scale?: tf.Tensor];
+/** `scale` has no or one element. */
+type Saved = [x: tf.Tensor, mean: tf.Tensor, invStd: tf.Tensor, ...scale: tf.Tensor[]];
 
 const named = ([x, mean, invStd, scale]: Saved) => ({ x, mean, invStd, ...(scale && { scale }) });
 
