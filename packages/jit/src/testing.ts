@@ -1,5 +1,5 @@
 import '@tensorflow/tfjs-backend-cpu';
-import '@tensorflow/tfjs-core/dist/register_all_gradients';
+import '@dm/ops';
 import type { Arrays, Engine, NdArray, Program, Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';

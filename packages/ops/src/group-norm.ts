@@ -83,7 +83,7 @@ function backward(dy: tf.Tensor, [x, scale, mean, invStd]: Saved, groups: number
   const channels = x.shape.at(-1)!;
   const xg = grouped(x, groups);
   const dyg = grouped(dy, groups);
-  const perElement = channels / (groups * (x.size / n)); // 1 / (elements in a group)
+  const perElement = (groups * n) / x.size; // 1 / (elements in a group)
   const statistic = (t: tf.Tensor) => tf.reshape(t, [n, 1, groups, 1]);
   const inv = statistic(invStd);
   const gamma = tf.reshape(scale, [1, 1, groups, channels / groups]);

@@ -30,11 +30,16 @@ const attentionGrad: Kernel = {
     const dy = name('dy');
     const probs = name('probs');
     const p = ctx.matMul(dy, name('v'), 4, { transB: true });
+    // The product with a transposed T x T matrix, written as the transpose of a product that reads it as it lies: the
+    // rows to transpose are then d long, not T.
+    const transposed = (x: string) => ctx.transpose(x, [0, 1, 3, 2]);
+    const leftOf = (x: string, y: string, factor: number) =>
+      transposed(ctx.matMul(transposed(x), y, 4, { alpha: factor }));
     const weighted = onnx.op('Mul', [p, probs]);
     const ds = onnx.op('Sub', [weighted, onnx.op('Mul', [probs, ctx.sum(weighted, [3], true)])]);
     ctx.set(node.outputs[0]!, ctx.matMul(ds, name('k'), 4, { alpha }));
-    ctx.set(node.outputs[1]!, ctx.matMul(ds, name('q'), 4, { transA: true, alpha }));
-    ctx.set(node.outputs[2]!, ctx.matMul(probs, dy, 4, { transA: true }));
+    ctx.set(node.outputs[1]!, leftOf(name('q'), ds, alpha));
+    ctx.set(node.outputs[2]!, leftOf(dy, probs, 1));
   },
 };
 

@@ -1,3 +1,4 @@
+import { conv2d } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { expectSame, floats, runCpu, runOnnx } from '../testing.js';
@@ -77,4 +78,31 @@ it('the gradient of an average over a padded window is the share of each pixel',
   const { dx } = await runOnnx(program, { x: floats([1, 3, 3, 1]) });
   // Windows of 4, 2, 2 and 1 pixels inside the 3 x 3 image.
   expect([...dx!.data]).toEqual([0.25, 0.25, 0.5, 0.25, 0.25, 0.5, 0.5, 0.5, 1]);
+});
+
+describe("@dm/ops' conv2d and its gradients", () => {
+  it.each([
+    { name: '3x3', x: [2, 6, 5, 3], w: [3, 3, 3, 4], options: {} },
+    { name: '3x3 stride 2, symmetric', x: [2, 6, 6, 3], w: [3, 3, 3, 4], options: { strides: 2 } },
+    { name: '3x3 stride 2, odd image', x: [2, 7, 5, 3], w: [3, 3, 3, 4], options: { strides: 2 } },
+    {
+      name: '3x3 stride 2, padded below and right',
+      x: [2, 6, 6, 3],
+      w: [3, 3, 3, 4],
+      options: {
+        strides: 2,
+        pad: [
+          [0, 1],
+          [0, 1],
+        ],
+      },
+    },
+    { name: '1x1', x: [2, 4, 4, 3], w: [1, 1, 3, 4], options: {} },
+    { name: '2x2 patches', x: [2, 4, 4, 3], w: [2, 2, 3, 4], options: { strides: 2, pad: 0 } },
+    { name: '3x3 pad 2', x: [1, 4, 4, 2], w: [3, 3, 2, 3], options: { pad: 2 } },
+    { name: '3x3 pad 3, wider than the kernel reaches', x: [1, 4, 4, 2], w: [3, 3, 2, 3], options: { pad: 3 } },
+  ] as const)('$name', async ({ x, w, options }) => {
+    const inputs = { x: floats(x), w: floats(w, 3), b: floats(w.slice(3), 4) };
+    await expectSame(({ x, w, b }) => conv2d(x!, w!, { ...options, bias: b! }), inputs, { tolerance: 1e-5 });
+  });
 });

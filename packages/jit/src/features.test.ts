@@ -1,0 +1,50 @@
+import { expect, it } from 'vitest';
+import { attentionKernels } from './lower/attention.js';
+import { conv2dKernels } from './lower/conv2d.js';
+import { elementwiseKernels } from './lower/elementwise.js';
+import { groupNormKernels } from './lower/group-norm.js';
+import { kernels } from './lower/index.js';
+import { layerNormKernels } from './lower/layer-norm.js';
+import { matmulKernels } from './lower/matmul.js';
+import { movementKernels } from './lower/movement.js';
+import { poolKernels } from './lower/pool.js';
+import { reduceKernels } from './lower/reduce.js';
+import { siluKernels } from './lower/silu.js';
+import { upsampleKernels } from './lower/upsample.js';
+import { kernelNames } from './recorder.js';
+
+const families = {
+  'element-wise': elementwiseKernels,
+  reductions: reduceKernels,
+  'shapes and indexing': movementKernels,
+  'matrix products': matmulKernels,
+  convolutions: conv2dKernels,
+  pooling: poolKernels,
+  'group norm': groupNormKernels,
+  'layer norm': layerNormKernels,
+  SiLU: siluKernels,
+  attention: attentionKernels,
+  'nearest up-sampling': upsampleKernels,
+};
+
+/** `vitest run -u` in this package writes FEATURES.md anew. */
+it('FEATURES.md lists every kernel, compiled or not', async () => {
+  const listed = Object.values(families).flatMap((family) => Object.keys(family));
+  expect(listed.toSorted()).toEqual(Object.keys(kernels).toSorted());
+  const list = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(' ');
+  const missing = kernelNames().filter((name) => !(name in kernels));
+  const table = [
+    '# What @dm/jit compiles',
+    '',
+    'Kernels of TensorFlow.js 4.22 and of @dm/ops, by name. A program that calls another kernel gets an error that names',
+    'the kernel and the line. Generated from the code (`vitest run -u` in this package).',
+    '',
+    '| family | kernels with a lowering |',
+    '| --- | --- |',
+    ...Object.entries(families).map(([name, family]) => `| ${name} | ${list(Object.keys(family))} |`),
+    '',
+    `Without a lowering (${missing.length}): ${list(missing)}`,
+    '',
+  ].join('\n');
+  await expect(table).toMatchFileSnapshot('../FEATURES.md');
+});

@@ -1,0 +1,20 @@
+import { conv2d, silu } from '@dm/ops';
+import { expect, it } from 'vitest';
+import { optimise } from '../passes/index.js';
+import { lowerGraph } from '../compile.js';
+import { trace } from '../trace.js';
+import { expectSame, floats, given } from '../testing.js';
+
+it('silu and its gradient, in either layout and far from zero', async () => {
+  await expectSame(({ x }) => silu(x!), { x: floats([3, 5]) });
+  await expectSame(({ x }) => silu(x!), { x: given([-100, -20, -1, 0, 1, 20, 100]) });
+  const inputs = { x: floats([2, 4, 3, 2]), w: floats([3, 3, 2, 5], 2) };
+  await expectSame(({ x, w }) => silu(conv2d(x!, w!)), inputs, { tolerance: 1e-5 });
+});
+
+it('uses standard operators alone in a portable graph', () => {
+  const graph = trace((_, { x }) => ({ outputs: { y: silu(x!) } }), {}, { x: { dtype: 'float32', shape: [2] } });
+  const domains = (portable: boolean) => lowerGraph(optimise(graph), { portable }).nodes.map((node) => node.domain);
+  expect(domains(false)).toContain('com.microsoft');
+  expect(domains(true)).not.toContain('com.microsoft');
+});
