@@ -79,3 +79,27 @@ export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
     return 0.5 ** (batchSize / Math.min(halfLifeImages, ramp));
   });
 }
+
+/**
+ * Power-function averaging of Karras et al. 2024, arXiv:2312.02696 (EDM2), Sec. 3: decay = (1 - 1 / n)^(gamma + 1) at the
+ * n-th step, n from 1, so that the average covers the same share of the run whenever it is read. `relativeStd` is the
+ * width of its profile over the length of training, sigma_rel = sqrt((gamma + 1) / ((gamma + 2)^2 (gamma + 3))), in
+ * (0, 0.28]; 0.05 and 0.1 in the paper.
+ */
+export function karrasEma(options: { readonly relativeStd: number }): Ema {
+  const { relativeStd } = options;
+  requireNumber('karrasEma', 'relativeStd', relativeStd, 'in (0, 0.28]', (v) => v > 0 && v <= 0.28);
+  // The width falls with gamma from 0.2887 at 0; about 1 / gamma for large gamma.
+  let low = 0;
+  let high = 2 / relativeStd;
+  for (let i = 0; i < 100; i++) {
+    const middle = (low + high) / 2;
+    if (profileWidth(middle) > relativeStd) low = middle;
+    else high = middle;
+  }
+  return fromDecay((step) => (1 - 1 / (step + 1)) ** (low + 1));
+}
+
+function profileWidth(gamma: number): number {
+  return Math.sqrt((gamma + 1) / ((gamma + 2) ** 2 * (gamma + 3)));
+}

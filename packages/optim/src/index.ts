@@ -1,10 +1,22 @@
 export * from './optimizer.js';
-export { adamW, type AdamWOptions } from './adamw.js';
+
+// The method.
 export { momentumDecay, demon, type MomentumDecayOptions } from './momentum-decay.js';
+export { biasCorrection } from './bias-correction.js';
+
+// Optimizers.
+export { adamW, type AdamWOptions } from './adamw.js';
+export { adam, type AdamOptions } from './adam.js';
+export { sgd, type SgdOptions } from './sgd.js';
+export { lion, type LionOptions } from './lion.js';
+export { adEMAMix, type AdEMAMixOptions } from './ademamix.js';
+export { scheduleFreeAdamW, scheduleFreeAverage, type ScheduleFreeOptions } from './schedule-free.js';
+export { muon, type MuonOptions } from './muon.js';
+export type { WeightDecay } from './weight-decay.js';
+export { clipByGlobalNorm, gradientNorm } from './clip.js';
+
+// Learning rates and averages of the parameters.
 export { constantLr, cosineLr, inverseSqrtLr, linearLr, withWarmup, type DecayOptions } from './lr-schedules.js';
 export { asSchedule, product, type StepSchedule } from './step-schedule.js';
-export { biasCorrection } from './bias-correction.js';
-export type { WeightDecay } from './weight-decay.js';
-export { emaUpdate, fixedEma, halfLifeEma, powerEma } from './ema.js';
+export { emaUpdate, fixedEma, halfLifeEma, karrasEma, powerEma } from './ema.js';
 export type { Ema, HalfLifeEmaOptions, PowerEmaOptions } from './ema.js';
-export { clipByGlobalNorm, gradientNorm } from './clip.js';

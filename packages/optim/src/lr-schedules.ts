@@ -35,7 +35,7 @@ export function cosineLr(options: DecayOptions): StepSchedule {
   return (step) => lr * (f + ((1 - f) * (1 + Math.cos(Math.PI * progress(step, totalSteps)))) / 2);
 }
 
-/** lr / sqrt(max(1, step / decaySteps)): constant up to `decaySteps`. Karras et al. 2024, arXiv:2312.02696, Eq. 67. */
+/** lr / sqrt(max(1, step / decaySteps)): constant up to `decaySteps`. Karras et al. 2024, arXiv:2312.02696. */
 export function inverseSqrtLr(options: { readonly lr: number; readonly decaySteps: number }): StepSchedule {
   const { lr, decaySteps } = options;
   requireNumber('inverseSqrtLr', 'lr', lr, 'a number > 0', (v) => v > 0);

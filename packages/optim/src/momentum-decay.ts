@@ -40,19 +40,24 @@ export interface MomentumDecayOptions {
  */
 export function momentumDecay(options: MomentumDecayOptions): { lr: StepSchedule; beta1: StepSchedule } {
   const { totalSteps, b0 = 0.9, compensate = true } = options;
-  requireInteger('momentumDecay', 'totalSteps', totalSteps, 1);
-  requireNumber('momentumDecay', 'b0', b0, 'in (0, 1)', (v) => v > 0 && v < 1);
+  check('momentumDecay', totalSteps, b0);
   const lr0 = asSchedule(options.lr);
   const beta1 = demon({ b0, totalSteps });
   if (!compensate) return { lr: lr0, beta1 };
   return { lr: (step) => (lr0(step) * (1 - b0)) / (1 - beta1(step)), beta1 };
 }
 
-/** beta(tau) as above: from b0 at step 0 to 0 at totalSteps. Chen et al., arXiv:1910.04952, Eq. 2. */
+/** beta(tau) as above: from b0 at step 0 to 0 at totalSteps. Chen et al., arXiv:1910.04952. */
 export function demon(options: { readonly totalSteps: number; readonly b0?: number }): StepSchedule {
   const { totalSteps, b0 = 0.9 } = options;
+  check('demon', totalSteps, b0);
   return (step) => {
     const left = b0 * (1 - progress(step, totalSteps));
     return left / (1 - b0 + left);
   };
+}
+
+function check(owner: string, totalSteps: number, b0: number): void {
+  requireInteger(owner, 'totalSteps', totalSteps, 1);
+  requireNumber(owner, 'b0', b0, 'in (0, 1)', (v) => v > 0 && v < 1);
 }

@@ -17,3 +17,16 @@ export function product(a: number | StepSchedule, b: number | StepSchedule): Ste
 export function progress(step: number, totalSteps: number): number {
   return Math.min(1, step / totalSteps);
 }
+
+/**
+ * combine(... combine(combine(initial, 0), 1) ..., step): a running sum or product as a function of the step number
+ * alone. Values are kept as they are first needed, 8 bytes a step, always folded in the same order, so that a resumed
+ * run has the values of an unbroken one to the last bit.
+ */
+export function prefixFold(initial: number, combine: (soFar: number, step: number) => number): StepSchedule {
+  const values: number[] = [];
+  return (step) => {
+    for (let k = values.length; k <= step; k++) values.push(combine(values[k - 1] ?? initial, k));
+    return values[step]!;
+  };
+}

@@ -1,0 +1,139 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { FlatEntry, FlatLayout, Tensors } from '@dm/ops';
+import { adamMoments } from './adam-moments.js';
+import { requireBeta, requireInteger, requireNumber } from './checks.js';
+import type { Optimizer } from './optimizer.js';
+import { asSchedule, type StepSchedule } from './step-schedule.js';
+
+export interface MuonOptions {
+  /** Where the matrices lie in the flat vector. */
+  readonly layout: FlatLayout;
+  /** Learning rate of the matrices: a number or a schedule. */
+  readonly lr: number | StepSchedule;
+  /** Momentum of the matrices, averaged form, in [0, 1), a number or a schedule; 0.95 by default. */
+  readonly momentum?: number | StepSchedule;
+  /** Decoupled weight decay of the matrices, times the learning rate; 0.1 by default. */
+  readonly weightDecay?: number;
+  /** Newton-Schulz iterations; 5 by default. */
+  readonly iterations?: number;
+  /** Which parameters are orthogonalised; those of group `matrix` by default. Must have two axes or more. */
+  readonly isHidden?: (entry: FlatEntry) => boolean;
+  /** AdamW of all other parameters, without weight decay. */
+  readonly adam: {
+    readonly lr: number | StepSchedule;
+    readonly beta1?: number | StepSchedule;
+    readonly beta2?: number;
+    readonly eps?: number;
+  };
+}
+
+/** Neighbouring parameters that are updated alike; a matrix stands alone. */
+interface Piece {
+  size: number;
+  /** [rows, columns] of an orthogonalised parameter: all axes but the last, the last. */
+  readonly matrix?: readonly [number, number];
+}
+
+/**
+ * Muon, Jordan et al. 2024 (kellerjordan.github.io/posts/muon), in the form of `torch.optim.Muon` with Nesterov
+ * momentum, for hidden matrices and convolution kernels (taken as [kh kw in, out]); Adam for the rest:
+ *
+ *   m <- mu m + (1 - mu) g,    O = NewtonSchulz(mu m + (1 - mu) g)
+ *   p <- p (1 - lr wd) - lr sqrt(max(1, out / in)) O
+ *
+ * PyTorch iterates in bfloat16, this in float32. Throws a RangeError on an option out of range and an Error where a
+ * hidden parameter has fewer than two axes or there is none.
+ */
+export function muon(options: MuonOptions): Optimizer {
+  const { layout, momentum = 0.95, weightDecay = 0.1, iterations = 5 } = options;
+  const isHidden = options.isHidden ?? ((entry: FlatEntry) => entry.group === 'matrix');
+  if (typeof momentum === 'number') requireBeta('muon', 'momentum', momentum);
+  requireNumber('muon', 'weightDecay', weightDecay, 'a number >= 0', (v) => v >= 0);
+  requireInteger('muon', 'iterations', iterations, 1);
+  const pieces = toPieces(layout, isHidden);
+  const sizes = pieces.map((piece) => piece.size);
+  const lr = asSchedule(options.lr);
+  const mu = asSchedule(momentum);
+  const moments = adamMoments('muon', options.adam);
+
+  const updateMatrix = (
+    p: tf.Tensor,
+    g: tf.Tensor,
+    before: tf.Tensor,
+    [rows, cols]: readonly [number, number],
+    s: Tensors,
+  ) => {
+    const gained = tf.mul(g, s.muonGain!);
+    const m = tf.add(tf.mul(before, s.momentum!), gained);
+    const nesterov = tf.reshape(tf.add(tf.mul(m, s.momentum!), gained), [rows, cols]);
+    const step = tf.mul(orthogonalize(nesterov, iterations), Math.sqrt(Math.max(1, cols / rows)));
+    const decayed = tf.mul(p, tf.sub(1, tf.mul(s.muonLr!, weightDecay)));
+    return { m, p: tf.sub(decayed, tf.mul(tf.reshape(step, [rows * cols]), s.muonLr!)) };
+  };
+
+  return {
+    name: 'muon',
+    slots: moments.slots,
+    scalars: (step) => ({
+      ...moments.scalars(step),
+      muonLr: lr(step),
+      momentum: mu(step),
+      muonGain: 1 - mu(step),
+    }),
+    update(params, grads, slots, scalars) {
+      const [p, g, m, v] = [params, grads, slots.m!, slots.v!].map((flat) => tf.split(flat, sizes)) as [
+        tf.Tensor[],
+        tf.Tensor[],
+        tf.Tensor[],
+        tf.Tensor[],
+      ];
+      pieces.forEach(({ matrix }, i) => {
+        if (matrix) {
+          ({ p: p[i], m: m[i] } = updateMatrix(p[i]!, g[i]!, m[i]!, matrix, scalars));
+        } else {
+          const { direction, slots: next } = moments.update(g[i]!, { m: m[i]!, v: v[i]! }, scalars);
+          p[i] = tf.sub(p[i]!, direction);
+          m[i] = next.m!;
+          v[i] = next.v!;
+        }
+      });
+      return { params: tf.concat(p), slots: { m: tf.concat(m), v: tf.concat(v) } };
+    },
+  };
+}
+
+/** Quintic Newton-Schulz towards the nearest orthogonal matrix, [r, c] → [r, c], singular values to about 0.7 .. 1.2. */
+export function orthogonalize(matrix: tf.Tensor, iterations: number): tf.Tensor {
+  const [a, b, c] = [3.4445, -4.775, 2.0315];
+  const [rows, cols] = matrix.shape as [number, number];
+  const wide = rows <= cols;
+  let x = tf.div(matrix, tf.maximum(tf.sqrt(tf.sum(tf.square(matrix))), 1e-7));
+  for (let i = 0; i < iterations; i++) {
+    // The Gram matrix of the shorter side.
+    const gram = wide ? tf.matMul(x, x, false, true) : tf.matMul(x, x, true, false);
+    const polynomial = tf.add(tf.mul(gram, b), tf.mul(tf.matMul(gram, gram), c));
+    x = tf.add(tf.mul(x, a), wide ? tf.matMul(polynomial, x) : tf.matMul(x, polynomial));
+  }
+  return x;
+}
+
+function toPieces(layout: FlatLayout, isHidden: (entry: FlatEntry) => boolean): readonly Piece[] {
+  const pieces: Piece[] = [];
+  for (const entry of layout.entries) {
+    const last = pieces.at(-1);
+    if (isHidden(entry)) {
+      if (entry.shape.length < 2) {
+        throw new Error(
+          `muon: "${entry.name}" has shape [${entry.shape.join(', ')}]; only matrices can be orthogonalised`,
+        );
+      }
+      const cols = entry.shape.at(-1)!;
+      pieces.push({ size: entry.size, matrix: [entry.size / cols, cols] });
+    } else if (last && !last.matrix) last.size += entry.size;
+    else pieces.push({ size: entry.size });
+  }
+  if (!pieces.some((piece) => piece.matrix)) {
+    throw new Error('muon: no parameter of the layout is hidden (group "matrix" by default); use adamW');
+  }
+  return pieces;
+}
