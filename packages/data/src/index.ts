@@ -13,6 +13,9 @@ export { openImageFolder, type ImageFolderOptions } from './image-folder.js';
 export { memoryDataset, type MemoryDatasetOptions } from './memory.js';
 export { openNpz } from './npz-dataset.js';
 export { copyToShard, openShard, verifyShard, writeShard, type ShardContent, type ShardManifest } from './shard.js';
+export { batchIndices, epochOrder, type BatchOptions, type EpochOptions } from './order.js';
+export { loadBatch, type LoadBatchOptions, type TrainingBatch } from './load.js';
+export { flipImages, horizontalFlips } from './augment.js';
 export { oneHot, toBytes, toFloat } from './batch.js';
 export { imageGrid, type ImageGridOptions } from './png.js';
 export {

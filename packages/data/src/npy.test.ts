@@ -53,7 +53,7 @@ describe('npy', () => {
   ])('round trip %#', (data) => {
     const shape = [2, 1];
     expect(parseNpy(formatNpy({ shape, data }), 'x')).toEqual({ shape, data });
-    expect(parseNpy(formatNpy({ shape: [0, 3], data: data.slice(0, 0) as NpyData }), 'x').data.length).toBe(0);
+    expect(parseNpy(formatNpy({ shape: [0, 3], data: data.slice(0, 0) }), 'x').data.length).toBe(0);
   });
 
   it.each([

@@ -1,0 +1,42 @@
+import { uniform } from '@dm/core';
+import type { ImageBatch } from './dataset.js';
+import { firstExample, type BatchOptions } from './order.js';
+
+/** Flips draw from lane 0 of the stream `augment`; another augmentation takes another lane. */
+const FLIP_LANE = 0;
+
+/**
+ * Which images of a batch are mirrored, each with probability 1/2: a function of (seed, number of the example in the
+ * run), so that it is the same at every batch size and after every resume.
+ */
+export function horizontalFlips({ seed, step, batchSize }: Omit<BatchOptions, 'length'>): boolean[] {
+  const first = firstExample(step, batchSize);
+  return Array.from({ length: batchSize }, (_, i) => {
+    // A key's index has 32 bits; the number of an example may have more.
+    const [high, low] = [Math.floor((first + i) / 2 ** 32), (first + i) % 2 ** 32];
+    return uniform({ seed, stream: 'augment', lane: FLIP_LANE, step: high, index: low }, 1)[0]! < 0.5;
+  });
+}
+
+/** Mirrors the images n with `flips[n]` left to right, in place. `images` is uint8 [N, H, W, C]. */
+export function flipImages(
+  images: ImageBatch['images'],
+  shape: readonly [number, number, number],
+  flips: readonly boolean[],
+): void {
+  const [height, width, channels] = shape;
+  const rowBytes = width * channels;
+  if (images.length !== flips.length * height * rowBytes) {
+    throw new Error(`${images.length} bytes are not ${flips.length} images of ${shape.join('x')}.`);
+  }
+  flips.forEach((flip, n) => {
+    if (!flip) return;
+    for (let y = 0; y < height; y++) {
+      const start = (n * height + y) * rowBytes;
+      const row = images.slice(start, start + rowBytes);
+      for (let x = 0; x < width; x++) {
+        images.set(row.subarray(x * channels, (x + 1) * channels), start + (width - 1 - x) * channels);
+      }
+    }
+  });
+}
