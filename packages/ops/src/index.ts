@@ -9,3 +9,6 @@ export { groupNorm, type GroupNormOptions } from './group-norm.js';
 export { layerNorm, type LayerNormOptions } from './layer-norm.js';
 export { silu } from './silu.js';
 export { upsampleNearest, type UpsampleNearestOptions } from './upsample.js';
+export { eagerEngine, type EagerOptions } from './eager-engine.js';
+export type { EagerName } from './eager-backends.js';
+export { caseValues, type CaseInput, type OpCall, type OpCase, opCaseInputs, opCaseProgram, opCases } from './cases.js';

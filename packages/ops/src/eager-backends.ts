@@ -1,0 +1,105 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/** An eager engine's name, as after `--engine`. */
+export type EagerName = 'cpu' | 'wasm' | 'webgpu' | 'tfjs-node' | 'tfjs-node-gpu';
+
+/** Where an eager engine comes from: the npm package, and the TF.js backend that it registers. */
+export interface EagerBackend {
+  readonly package: string;
+  readonly backend: string;
+  /** Whether installing runs a script that fetches a native library, which pnpm must be told to allow. */
+  readonly native: boolean;
+}
+
+export const eagerBackends: Readonly<Record<EagerName, EagerBackend>> = {
+  cpu: { package: '@tensorflow/tfjs-backend-cpu', backend: 'cpu', native: false },
+  wasm: { package: '@tensorflow/tfjs-backend-wasm', backend: 'wasm', native: false },
+  webgpu: { package: '@tensorflow/tfjs-backend-webgpu', backend: 'webgpu', native: false },
+  'tfjs-node': { package: '@tensorflow/tfjs-node', backend: 'tensorflow', native: true },
+  'tfjs-node-gpu': { package: '@tensorflow/tfjs-node-gpu', backend: 'tensorflow', native: true },
+};
+
+/**
+ * Makes sure that the engine's TF.js backend is registered and started, and returns the backend's name. The backend
+ * that was selected before stays selected. Throws an Error that names the package and how to install it where it is
+ * missing, and one with the cause where it does not load or start.
+ */
+export async function startBackend(name: EagerName, load?: () => Promise<unknown>): Promise<string> {
+  const { backend, package: packageName, native } = eagerBackends[name];
+  if (!tf.findBackendFactory(backend)) {
+    if (native) await restoreIsNullOrUndefined();
+    try {
+      await (load === undefined ? import(/* @vite-ignore */ packageName) : load());
+    } catch (cause) {
+      throw loadError(name, cause);
+    }
+    if (!tf.findBackendFactory(backend)) {
+      throw new Error(`The engine "${name}" cannot run here: ${packageName} found no device or runtime for it`);
+    }
+  }
+  await initialise(name, backend);
+  if (name === 'tfjs-node-gpu' && (tf.findBackend(backend) as { isGPUPackage?: boolean }).isGPUPackage !== true) {
+    throw new Error('The engine "tfjs-node-gpu" cannot start: this process has already loaded @tensorflow/tfjs-node');
+  }
+  return backend;
+}
+
+/** TF.js starts a backend only by selecting it; one start at a time, since a second would cancel the first. */
+let starting: Promise<unknown> = Promise.resolve();
+
+async function initialise(name: EagerName, backend: string): Promise<void> {
+  const start = async () => {
+    if (backend in tf.engine().registry) return;
+    const former = tf.getBackend() as string | undefined;
+    let started = false;
+    try {
+      started = await tf.setBackend(backend);
+    } finally {
+      if (former !== undefined) select(former);
+    }
+    if (!started) throw new Error(`The engine "${name}" could not be started: TF.js says above why`);
+  };
+  const mine = starting.then(start);
+  starting = mine.catch(() => undefined);
+  await mine;
+}
+
+/** Selects a backend that has been started; does nothing for one that has not. */
+function select(backend: string): void {
+  // Synchronous for a started backend: TF.js's promise is resolved before it returns.
+  if (backend in tf.engine().registry) void tf.setBackend(backend);
+}
+
+/** Runs the synchronous `body` with `backend` selected, then selects the former one again. */
+export function onBackend<T>(backend: string, body: () => T): T {
+  const former = tf.getBackend() as string | undefined;
+  if (former === backend) return body();
+  select(backend);
+  try {
+    return body();
+  } finally {
+    if (former !== undefined) select(former);
+  }
+}
+
+function loadError(name: EagerName, cause: unknown): Error {
+  const { package: packageName, native } = eagerBackends[name];
+  const { code, message } = cause as { code?: string; message?: string };
+  const missing = /MODULE_NOT_FOUND/.test(code ?? '') && (message ?? '').includes(`'${packageName}'`);
+  if (!missing) {
+    return new Error(`The engine "${name}" cannot start: ${packageName} does not load (${message})`, { cause });
+  }
+  const pnpm = native ? `pnpm add --allow-build=${packageName} ${packageName}` : `pnpm add ${packageName}`;
+  return new Error(
+    `The engine "${name}" needs the package ${packageName}, which is not installed. Install it with ` +
+      `"npm install ${packageName}" or "${pnpm}".`,
+    { cause },
+  );
+}
+
+/** tfjs-node 4.22 calls this function of Node's, which Node 23 removed. */
+async function restoreIsNullOrUndefined(): Promise<void> {
+  const module = 'node:util'; // by variable: bundlers for browsers must not look for it
+  const { default: util } = (await import(/* @vite-ignore */ module)) as { default: Record<string, unknown> };
+  util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
+}

@@ -1,0 +1,253 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { type EagerName, eagerBackends, onBackend, startBackend } from './eager-backends.js';
+import type {
+  Arrays,
+  CompiledProgram,
+  CompileOptions,
+  DType,
+  Engine,
+  Program,
+  StateHandle,
+  Tensors,
+} from './engine.js';
+import { checkArray, copyOf, describe, isDType } from './nd-array.js';
+
+export interface EagerOptions {
+  /**
+   * Imports the backend's package, such as `() => import('@tensorflow/tfjs-backend-wasm')`: for bundlers, which have to
+   * see the import. Not called when the backend is registered already.
+   */
+  readonly load?: () => Promise<unknown>;
+}
+
+/**
+ * An engine that runs programs as they are, op by op, on a TF.js backend. Its package is an optional peer, imported
+ * only now; the backend is selected for the synchronous part of each call only.
+ *
+ * Throws on an unknown name, when the package is not installed (with the command that installs it), and when the
+ * backend does not start on this machine.
+ */
+export async function eagerEngine(name: EagerName, { load }: EagerOptions = {}): Promise<Engine> {
+  if (!Object.hasOwn(eagerBackends, name)) {
+    throw new RangeError(`eagerEngine: no engine "${name}"; there are ${Object.keys(eagerBackends).join(', ')}`);
+  }
+  return new EagerEngine(name, await startBackend(name, load));
+}
+
+class EagerEngine implements Engine {
+  readonly info: Readonly<Record<string, string>>;
+  readonly handles = new Set<EagerState>();
+  private disposed = false;
+
+  constructor(
+    readonly name: EagerName,
+    readonly backend: string,
+  ) {
+    this.info = { tfjs: tf.version_core, package: eagerBackends[name].package };
+  }
+
+  compile(program: Program, options: CompileOptions = {}): CompiledProgram {
+    this.check();
+    return new EagerProgram(this, program, options.name ?? (program.name || 'program'));
+  }
+
+  check(): void {
+    if (this.disposed) throw new Error(`the engine "${this.name}" has been disposed of`);
+  }
+
+  async dispose(): Promise<void> {
+    for (const handle of this.handles) handle.release();
+    this.disposed = true;
+  }
+}
+
+/** Named tensors that outlive every scope (`tf.keep`) until they are replaced or the handle is disposed of. */
+class EagerState implements StateHandle {
+  private tensors: Tensors;
+  private running = false;
+  private disposed = false;
+
+  constructor(
+    readonly engine: EagerEngine,
+    arrays: Arrays,
+  ) {
+    this.tensors = keptTensors(engine.backend, arrays);
+    engine.handles.add(this);
+  }
+
+  /** Runs `body` on the state; while it is pending nothing else may use the handle. */
+  async exclusively<T>(body: (tensors: Tensors) => Promise<T>): Promise<T> {
+    if (this.disposed) throw new Error('this state handle has been disposed of');
+    if (this.running) throw new Error('a call on this state handle is still running; await it first');
+    this.running = true;
+    try {
+      return await body(this.tensors);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  read(names?: readonly string[]): Promise<Arrays> {
+    return this.exclusively(async (tensors) => {
+      const wanted = names ?? Object.keys(tensors);
+      for (const name of wanted) this.known(name);
+      const copies = onBackend(this.engine.backend, () => clones(wanted.map((name) => [name, tensors[name]!])));
+      for (const copy of Object.values(copies)) tf.keep(copy);
+      return toArrays(copies);
+    });
+  }
+
+  write(arrays: Arrays): Promise<void> {
+    return this.exclusively(async () => {
+      for (const [name, array] of Object.entries(arrays)) {
+        checkArray(`state "${name}"`, array);
+        this.fits(name, array, (own) => `state "${name}" is ${own}; ${describe(array)} cannot be written to it`);
+      }
+      this.replace(keptTensors(this.engine.backend, arrays));
+    });
+  }
+
+  /** Puts kept tensors in the place of the entries of these names. */
+  replace(kept: Tensors): void {
+    const old = Object.keys(kept).map((name) => this.tensors[name]!);
+    Object.assign(this.tensors, kept);
+    tf.dispose(old);
+  }
+
+  /** Throws unless `value` has the dtype and shape of the entry. */
+  fits(name: string, value: { dtype: string; shape: readonly number[] }, message: (own: string) => string): void {
+    this.known(name);
+    const own = describe(this.tensors[name]!);
+    if (own !== describe(value)) throw new Error(message(own));
+  }
+
+  dispose(): void {
+    if (this.running) throw new Error('a state handle cannot be disposed of while a call on it is running');
+    this.release();
+  }
+
+  /** Frees the tensors, even under a call that is still reading: what it reads are clones. */
+  release(): void {
+    tf.dispose(this.tensors);
+    this.tensors = {};
+    this.disposed = true;
+    this.engine.handles.delete(this);
+  }
+
+  private known(name: string): void {
+    if (Object.hasOwn(this.tensors, name)) return;
+    throw new Error(`no state "${name}"; there is ${list(this.tensors)}`);
+  }
+}
+
+class EagerProgram implements CompiledProgram {
+  private disposed = false;
+
+  constructor(
+    private readonly engine: EagerEngine,
+    private readonly program: Program,
+    private readonly name: string,
+  ) {}
+
+  async load(arrays: Arrays): Promise<StateHandle> {
+    this.check();
+    for (const [name, array] of Object.entries(arrays)) checkArray(`${this.name}: state "${name}"`, array);
+    return new EagerState(this.engine, arrays);
+  }
+
+  async run(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
+    this.check();
+    if (!(handle instanceof EagerState) || handle.engine !== this.engine) {
+      throw new Error(`${this.name}: the state handle belongs to another engine`);
+    }
+    for (const [name, array] of Object.entries(inputs)) checkArray(`${this.name}: input "${name}"`, array);
+    return handle.exclusively(async (state) => {
+      const { next, outputs } = onBackend(this.engine.backend, () => this.call(handle, state, inputs));
+      handle.replace(next);
+      return toArrays(outputs);
+    });
+  }
+
+  async dispose(): Promise<void> {
+    this.disposed = true;
+  }
+
+  private check(): void {
+    this.engine.check();
+    if (this.disposed) throw new Error(`${this.name}: this program has been disposed of`);
+  }
+
+  /** The synchronous part: what it returns is kept, all else is freed, and a failure leaves the state as it was. */
+  private call(handle: EagerState, state: Tensors, inputs: Arrays): { next: Tensors; outputs: Tensors } {
+    return tf.tidy(() => {
+      const given = Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, toTensor(array)]));
+      const missing: string[] = [];
+      const watch = (kind: string, tensors: Tensors): Tensors =>
+        new Proxy(
+          { ...tensors },
+          {
+            get(target, key) {
+              if (typeof key === 'string' && !Object.hasOwn(target, key)) {
+                missing.push(`the ${kind} "${key}", of which there is ${list(target)}`);
+              }
+              return Reflect.get(target, key) as tf.Tensor;
+            },
+          },
+        );
+      let result: ReturnType<Program> | Promise<unknown>;
+      try {
+        result = this.program(watch('state', state), watch('input', given));
+      } catch (cause) {
+        if (missing.length === 0) throw cause;
+        throw new Error(`${this.name}: failed after it asked for ${missing.join(' and for ')}`, { cause });
+      }
+      if (result instanceof Promise) {
+        throw new TypeError(`${this.name}: a program must be synchronous, this one returned a promise`);
+      }
+      const changed: [string, tf.Tensor][] = [];
+      for (const [name, tensor] of Object.entries(result.state ?? {})) {
+        handle.fits(name, tensor, (own) => `${this.name}: state "${name}" is ${own}, returned was ${describe(tensor)}`);
+        if (tensor !== state[name]) changed.push([name, tensor]);
+      }
+      for (const [name, { dtype }] of Object.entries(result.outputs)) {
+        if (!isDType(dtype))
+          throw new TypeError(`${this.name}: output "${name}" is ${dtype}, which cannot leave an engine`);
+      }
+      const next = clones(changed);
+      const outputs = clones(Object.entries(result.outputs));
+      for (const tensor of [...Object.values(next), ...Object.values(outputs)]) tf.keep(tensor);
+      return { next, outputs };
+    });
+  }
+}
+
+const list = (tensors: Tensors): string =>
+  Object.keys(tensors)
+    .map((name) => `"${name}"`)
+    .join(', ') || 'none';
+
+/** A copy, since some backends keep the array that they are given. */
+const toTensor = ({ dtype, shape, data }: Arrays[string]): tf.Tensor => tf.tensor(data.slice(), [...shape], dtype);
+
+function keptTensors(backend: string, arrays: Arrays): Tensors {
+  return onBackend(backend, () =>
+    Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, tf.keep(toTensor(array))])),
+  );
+}
+
+/** New handles on the same data: a tensor may be returned under several names, or be an input or a state entry. */
+const clones = (entries: readonly (readonly [string, tf.Tensor])[]): Tensors =>
+  Object.fromEntries(entries.map(([name, tensor]) => [name, tf.clone(tensor)]));
+
+/** Reads tensors of a DType, then frees them. */
+async function toArrays(tensors: Tensors): Promise<Arrays> {
+  try {
+    const entries = Object.entries(tensors).map(async ([name, tensor]) => {
+      const values = await tensor.data<DType>();
+      return [name, copyOf(tensor.dtype as DType, tensor.shape, values)] as const;
+    });
+    return Object.fromEntries(await Promise.all(entries));
+  } finally {
+    tf.dispose(tensors);
+  }
+}

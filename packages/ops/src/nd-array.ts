@@ -1,0 +1,29 @@
+import type { DType, NdArray } from './engine.js';
+
+const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
+
+/** `float32 [2, 3]`, for messages. */
+export const describe = ({ dtype, shape }: { readonly dtype: string; readonly shape: readonly number[] }): string =>
+  `${dtype} [${shape.join(', ')}]`;
+
+export const isDType = (dtype: string): dtype is DType => Object.hasOwn(arrayTypes, dtype);
+
+/** Throws unless dtype, shape and data agree; `what` begins the message. */
+export function checkArray(what: string, array: NdArray): void {
+  const { dtype, shape, data } = array;
+  if (!isDType(dtype)) throw new TypeError(`${what}: dtype must be float32, int32 or bool, not ${String(dtype)}`);
+  const Type = arrayTypes[dtype];
+  if (!(data instanceof Type)) throw new TypeError(`${what}: ${dtype} data must be a ${Type.name}`);
+  if (!shape.every((d) => Number.isInteger(d) && d >= 0)) {
+    throw new RangeError(`${what}: the shape [${shape.join(', ')}] has a size that is not an integer of at least 0`);
+  }
+  const size = shape.reduce((product, d) => product * d, 1);
+  if (data.length !== size) {
+    throw new RangeError(`${what}: ${data.length} elements do not fill the shape [${shape.join(', ')}], ${size} would`);
+  }
+}
+
+/** A copy of values that a TF.js backend handed out (some hand out their own memory), in the dtype's array type. */
+export function copyOf(dtype: DType, shape: readonly number[], values: ArrayLike<number>): NdArray {
+  return { dtype, shape: [...shape], data: arrayTypes[dtype].from(values) };
+}
