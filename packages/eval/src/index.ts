@@ -1,1 +1,22 @@
-export {};
+export {
+  consistency,
+  type ConsistencyOptions,
+  type ConsistencyReport,
+  type MetricReport,
+  type PairReport,
+} from './consistency.js';
+export { bootstrapMean, type BootstrapOptions, type Estimate } from './bootstrap.js';
+export { meanAbsoluteError, psnr, type PairMetricName } from './pair-metrics.js';
+export { meanSsim, type SsimOptions } from './ssim.js';
+export { type SampleSet } from './sample-set.js';
+export { type Features } from './features.js';
+export {
+  accumulateStatistics,
+  featureStatistics,
+  type FeatureStatistics,
+  type StatisticsAccumulator,
+} from './statistics.js';
+export { frechetDistance, type FrechetResult } from './frechet.js';
+export { kernelDistance, unbiasedMmd2, type KidOptions } from './kid.js';
+export { densityCoverage, precisionRecall, type ManifoldOptions } from './manifold.js';
+export { inceptionScore, type InceptionScoreOptions } from './inception-score.js';

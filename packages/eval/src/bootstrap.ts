@@ -1,0 +1,51 @@
+import { draws } from './random.js';
+
+export interface BootstrapOptions {
+  /** Seed of the resampling and of the random pairing. Default 0. */
+  readonly seed?: number;
+  /** Default 1000. */
+  readonly resamples?: number;
+  /** Probability that an interval claims, in (0, 1). Default 0.95. */
+  readonly confidence?: number;
+}
+
+/** A mean with its percentile bootstrap interval. */
+export interface Estimate {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * The mean of `values` and its interval: the percentiles of the means of `resamples` draws of as many values with
+ * replacement (Efron 1979).
+ */
+export function bootstrapMean(values: Float64Array, options: Required<BootstrapOptions>): Estimate {
+  const { seed, resamples, confidence } = options;
+  if (!Number.isInteger(resamples) || resamples < 1) {
+    throw new Error(`resamples is ${resamples}; it must be a positive integer.`);
+  }
+  if (!(confidence > 0 && confidence < 1)) throw new Error(`confidence is ${confidence}; it must lie in (0, 1).`);
+  const count = values.length;
+  const means = new Float64Array(resamples);
+  for (let k = 0; k < resamples; k++) {
+    // The same draws for every metric of a report, so that their intervals can be compared.
+    const u = draws('bootstrap', seed, k, count);
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += values[Math.floor(u[i]! * count)]!;
+    means[k] = sum / count;
+  }
+  means.sort();
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  return { mean, low: quantile(means, (1 - confidence) / 2), high: quantile(means, (1 + confidence) / 2) };
+}
+
+/** Linear between the sorted values, as numpy.quantile. */
+function quantile(sorted: Float64Array, q: number): number {
+  const position = q * (sorted.length - 1);
+  const below = Math.floor(position);
+  const low = sorted[below]!;
+  const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
+  // Not low + (high - low) * ..., which is NaN between infinities.
+  return low === high ? low : low + (high - low) * (position - below);
+}

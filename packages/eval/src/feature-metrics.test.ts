@@ -1,0 +1,85 @@
+import { describe, expect, it } from 'vitest';
+import { inceptionScore } from './inception-score.js';
+import { kernelDistance, unbiasedMmd2 } from './kid.js';
+import { densityCoverage, precisionRecall } from './manifold.js';
+import { features, reference } from './fixtures/reference.js';
+
+const real = features(60, 8, 1);
+const generated = features(45, 8, 2, { shift: 0.2, scale: 1.2 });
+
+describe('KID', () => {
+  it('has the unbiased estimate of NumPy', () => {
+    expect(Math.abs(unbiasedMmd2(real, generated) / reference.mmd2 - 1)).toBeLessThan(1e-9);
+    expect(unbiasedMmd2(generated, real)).toBeCloseTo(unbiasedMmd2(real, generated), 12);
+  });
+
+  it('estimates the same from subsets, the same for a seed', () => {
+    const { mean, std, subsets, subsetSize } = kernelDistance(real, generated, { subsets: 400, subsetSize: 20 });
+    expect([subsets, subsetSize]).toEqual([400, 20]);
+    // Unbiased: within four standard errors of the estimate from all images.
+    expect(Math.abs(mean - reference.mmd2)).toBeLessThan((4 * std) / Math.sqrt(400) + 0.01);
+    const again = kernelDistance(real, generated, { subsets: 400, subsetSize: 20 });
+    expect(again.mean).toBe(mean);
+    expect(kernelDistance(real, generated, { subsets: 400, subsetSize: 20, seed: 1 }).mean).not.toBe(mean);
+  });
+
+  it('of all images is that one number', () => {
+    const set = features(45, 8, 1);
+    const { mean, std } = kernelDistance(set, generated, { subsets: 3 });
+    expect(mean).toBeCloseTo(unbiasedMmd2(set, generated), 12);
+    expect(std).toBeLessThan(1e-12);
+  });
+
+  it('refuses subsets that cannot be', () => {
+    expect(() => kernelDistance(real, generated, { subsetSize: 46 })).toThrow(
+      'subsetSize is 46; it must be an integer from 2 to 45',
+    );
+    expect(() => kernelDistance(real, generated, { subsets: 0 })).toThrow('subsets is 0');
+    expect(() => kernelDistance(real, features(9, 7, 1))).toThrow('Features of 8 and 7 dimensions');
+  });
+});
+
+describe('precision, recall, density, coverage', () => {
+  it('equal NumPy (the formulas of prdc)', () => {
+    const { precision, recall } = precisionRecall(real, generated);
+    const { density, coverage } = densityCoverage(real, generated);
+    const expected = reference.manifold;
+    expect([precision, recall, density, coverage]).toEqual(
+      [expected.precision, expected.recall, expected.density, expected.coverage].map(
+        (x) => expect.closeTo(x, 12) as number,
+      ),
+    );
+  });
+
+  it('are 1 for the same set and 0 for one far away', () => {
+    expect(precisionRecall(real, real)).toEqual({ precision: 1, recall: 1 });
+    expect(densityCoverage(real, real).coverage).toBe(1);
+    const far = features(45, 8, 2, { shift: 100 });
+    expect(precisionRecall(real, far)).toEqual({ precision: 0, recall: 0 });
+    expect(densityCoverage(real, far)).toEqual({ density: 0, coverage: 0 });
+  });
+
+  it('refuse fewer images than neighbours', () => {
+    expect(() => precisionRecall(real, features(3, 8, 1))).toThrow('generated: 3 images; at least 4');
+    expect(() => densityCoverage(real, generated, { neighbours: 0 })).toThrow('neighbours is 0');
+  });
+});
+
+describe('inceptionScore', () => {
+  const logits = features(60, 8, 1, { scale: 3 });
+  it.each([1, 5])('equals NumPy with %i splits', (splits) => {
+    const { mean, std } = inceptionScore(logits, { splits });
+    expect(mean).toBeCloseTo(reference.inceptionScore[splits]!.mean, 10);
+    expect(std).toBeCloseTo(reference.inceptionScore[splits]!.std, 10);
+  });
+
+  it('is the number of classes for sure and even answers, 1 for undecided ones, also where exp underflows', () => {
+    const sure = new Float64Array(40 * 4).map((_, i) => (Math.floor(i / 4) % 4 === i % 4 ? 1000 : 0));
+    expect(inceptionScore({ values: sure, dimension: 4 }).mean).toBeCloseTo(4, 12);
+    expect(inceptionScore({ values: new Float64Array(40), dimension: 4 }, { splits: 2 }).mean).toBeCloseTo(1, 12);
+  });
+
+  it('refuses more splits than images', () => {
+    expect(() => inceptionScore(logits, { splits: 61 })).toThrow('splits is 61; it must be an integer from 1 to 60');
+  });
+});

@@ -1,0 +1,39 @@
+/** Feature vectors of N images: [N, dimension], row by row. */
+export interface Features {
+  readonly values: Float32Array | Float64Array;
+  readonly dimension: number;
+}
+
+/** N, after checks. Throws an Error naming what is wrong: the size, fewer than `least` rows, a value not finite. */
+export function checkFeatures(name: string, features: Features, least = 2): number {
+  const { values, dimension } = features;
+  if (!Number.isInteger(dimension) || dimension < 1) {
+    throw new Error(`${name}: feature dimension ${dimension}; it must be a positive integer.`);
+  }
+  if (values.length % dimension !== 0) {
+    throw new Error(`${name}: ${values.length} numbers are no whole number of ${dimension}-d features.`);
+  }
+  const count = values.length / dimension;
+  if (count < least) throw new Error(`${name}: ${count} images; at least ${least} are needed.`);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0)
+    throw new Error(`${name}: feature of image ${Math.floor(bad / dimension)} has the value ${values[bad]}.`);
+  return count;
+}
+
+/** Throws an Error where two sets of features cannot come from one extractor. */
+export function checkSameDimension(a: { readonly dimension: number }, b: { readonly dimension: number }): void {
+  if (a.dimension !== b.dimension) {
+    throw new Error(`Features of ${a.dimension} and ${b.dimension} dimensions come from different extractors.`);
+  }
+}
+
+/** Squared Euclidean distance of row i of a and row j of b, in float64. */
+export function squaredDistance(a: Features, i: number, b: Features, j: number): number {
+  let sum = 0;
+  for (let k = 0; k < a.dimension; k++) {
+    const difference = a.values[i * a.dimension + k]! - b.values[j * b.dimension + k]!;
+    sum += difference * difference;
+  }
+  return sum;
+}

@@ -1,0 +1,74 @@
+import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { checkSameDimension } from './features.js';
+import type { FeatureStatistics } from './statistics.js';
+
+export interface FrechetResult {
+  readonly distance: number;
+  /** What a reader of the number must know; empty where there is nothing. */
+  readonly warnings: readonly string[];
+}
+
+/** Eigenvalues that are negative by no more than this part of the largest are rounding of zero. */
+const ROUNDING = 1e-6;
+
+/**
+ * Squared Fréchet distance of two Gaussians (Dowson and Landau 1982; as FID: Heusel et al. 2017, arXiv:1706.08500):
+ * |m1 - m2|^2 + tr(C1) + tr(C2) - 2 tr((C1 C2)^(1/2)).
+ *
+ * C1 C2 has the eigenvalues of the symmetric B^T C2 B with C1 = B B^T, B = V L^(1/2), so two symmetric
+ * eigen-decompositions give the trace, also where a covariance is singular (fewer images than dimensions).
+ * Throws an Error on statistics of different dimensions or values that are not finite.
+ */
+export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): FrechetResult {
+  checkSameDimension(a, b);
+  const { dimension } = a;
+  const warnings: string[] = [];
+  for (const { count } of [a, b]) {
+    if (count <= dimension) {
+      warnings.push(
+        `${count} images for ${dimension} feature dimensions: the covariance is singular and the distance biased upwards.`,
+      );
+    }
+  }
+  const factor = squareRootFactor(matrixOf(a), warnings);
+  const inner = factor.transpose().mmul(matrixOf(b)).mmul(factor);
+  // Rounding leaves it symmetric only nearly.
+  const symmetric = Matrix.add(inner, inner.transpose()).mul(0.5);
+  const values = new EigenvalueDecomposition(symmetric, { assumeSymmetric: true }).realEigenvalues;
+  const roots = clipped(values, 'the product of the covariances', warnings).map(Math.sqrt);
+
+  let distance = 0;
+  for (let i = 0; i < dimension; i++) {
+    distance += (a.mean[i]! - b.mean[i]!) ** 2;
+    distance += a.covariance[i * dimension + i]! + b.covariance[i * dimension + i]!;
+  }
+  distance -= 2 * roots.reduce((sum, root) => sum + root, 0);
+  if (!Number.isFinite(distance)) throw new Error('The statistics hold values that are not finite.');
+  if (distance < 0) {
+    warnings.push(`The distance came out as ${distance.toExponential(2)}, rounding of zero; 0 is returned.`);
+    distance = 0;
+  }
+  return { distance, warnings };
+}
+
+/** B = V L^(1/2) with C = V L V^T. */
+function squareRootFactor(covariance: Matrix, warnings: string[]): Matrix {
+  const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(covariance, { assumeSymmetric: true });
+  const roots = clipped(realEigenvalues, 'a covariance', warnings).map(Math.sqrt);
+  return eigenvectorMatrix.mulRowVector(roots);
+}
+
+function clipped(values: readonly number[], of: string, warnings: string[]): number[] {
+  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const smallest = values.reduce((least, value) => Math.min(least, value), 0);
+  if (smallest < -ROUNDING * largest) {
+    warnings.push(
+      `An eigenvalue of ${of} is ${smallest.toExponential(2)} (largest ${largest.toExponential(2)}); taken as 0.`,
+    );
+  }
+  return values.map((value) => Math.max(0, value));
+}
+
+function matrixOf({ covariance, dimension }: FeatureStatistics): Matrix {
+  return Matrix.from1DArray(dimension, dimension, covariance);
+}

@@ -1,0 +1,50 @@
+import { checkFeatures, type Features } from './features.js';
+
+export interface InceptionScoreOptions {
+  /** The images, in order, are cut into so many parts. Default 10, as in the paper. */
+  readonly splits?: number;
+}
+
+/**
+ * Inception score, Salimans et al. 2016, arXiv:1606.03498: exp(mean_x KL(p(y|x) || p(y))), from classifier logits [N,
+ * classes]; mean and standard deviation over parts of the images. Between 1 and the number of classes. It is comparable
+ * only between numbers made with the same classifier.
+ */
+export function inceptionScore(
+  logits: Features,
+  options: InceptionScoreOptions = {},
+): { readonly mean: number; readonly std: number; readonly splits: number } {
+  const { splits = 10 } = options;
+  const count = checkFeatures('logits', logits);
+  if (!Number.isInteger(splits) || splits < 1 || splits > count) {
+    throw new Error(`splits is ${splits}; it must be an integer from 1 to ${count}, the number of images.`);
+  }
+  const logProbabilities = Array.from({ length: count }, (_, n) => logSoftmax(logits, n));
+  const scores = Array.from({ length: splits }, (_, k) =>
+    scoreOf(logProbabilities.slice(Math.floor((k * count) / splits), Math.floor(((k + 1) * count) / splits))),
+  );
+  const mean = scores.reduce((sum, score) => sum + score, 0) / splits;
+  const variance = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / splits;
+  return { mean, std: Math.sqrt(variance), splits };
+}
+
+function scoreOf(rows: readonly Float64Array[]): number {
+  const marginal = new Float64Array(rows[0]!.length);
+  for (const row of rows) row.forEach((value, c) => (marginal[c]! += Math.exp(value) / rows.length));
+  let divergence = 0;
+  for (const row of rows) {
+    row.forEach((value, c) => {
+      const p = Math.exp(value);
+      // p log p is 0 at p = 0, also where p underflowed.
+      if (p > 0) divergence += (p * (value - Math.log(marginal[c]!))) / rows.length;
+    });
+  }
+  return Math.exp(divergence);
+}
+
+function logSoftmax({ values, dimension }: Features, n: number): Float64Array {
+  const row = Float64Array.from(values.subarray(n * dimension, (n + 1) * dimension));
+  const largest = row.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+  const log = largest + Math.log(row.reduce((sum, value) => sum + Math.exp(value - largest), 0));
+  return row.map((value) => value - log);
+}

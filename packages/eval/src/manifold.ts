@@ -1,0 +1,78 @@
+import { checkFeatures, checkSameDimension, squaredDistance, type Features } from './features.js';
+
+export interface ManifoldOptions {
+  /** k of the k-th nearest neighbour. Default: 3 (precision, recall) or 5 (density, coverage), as in the papers. */
+  readonly neighbours?: number;
+}
+
+/**
+ * Improved precision and recall, Kynkäänniemi et al. 2019, arXiv:1904.06991: the share of generated images that lie
+ * within the k-th neighbour's distance of some real image, and the other way round. Each in [0, 1].
+ */
+export function precisionRecall(
+  real: Features,
+  generated: Features,
+  options: ManifoldOptions = {},
+): { readonly precision: number; readonly recall: number } {
+  const { neighbours = 3 } = options;
+  checkSameDimension(real, generated);
+  const realRadii = neighbourRadii('real', real, neighbours);
+  const generatedRadii = neighbourRadii('generated', generated, neighbours);
+  const inReal = new Uint8Array(generatedRadii.length);
+  const inGenerated = new Uint8Array(realRadii.length);
+  for (let i = 0; i < realRadii.length; i++) {
+    for (let j = 0; j < generatedRadii.length; j++) {
+      const distance = squaredDistance(real, i, generated, j);
+      if (distance <= realRadii[i]!) inReal[j] = 1;
+      if (distance <= generatedRadii[j]!) inGenerated[i] = 1;
+    }
+  }
+  return { precision: mean(inReal), recall: mean(inGenerated) };
+}
+
+/**
+ * Density and coverage, Naeem et al. 2020, arXiv:2002.09797: how many real neighbourhoods a generated image lies in, over
+ * k (may exceed 1), and the share of real neighbourhoods that hold a generated image.
+ */
+export function densityCoverage(
+  real: Features,
+  generated: Features,
+  options: ManifoldOptions = {},
+): { readonly density: number; readonly coverage: number } {
+  const { neighbours = 5 } = options;
+  checkSameDimension(real, generated);
+  const radii = neighbourRadii('real', real, neighbours);
+  const count = checkFeatures('generated', generated, 1);
+  const covered = new Uint8Array(radii.length);
+  let inside = 0;
+  for (let i = 0; i < radii.length; i++) {
+    for (let j = 0; j < count; j++) {
+      if (squaredDistance(real, i, generated, j) >= radii[i]!) continue;
+      inside++;
+      covered[i] = 1;
+    }
+  }
+  return { density: inside / (neighbours * count), coverage: mean(covered) };
+}
+
+/** Squared distance of each row to its k-th nearest other row. */
+function neighbourRadii(name: string, features: Features, neighbours: number): Float64Array {
+  if (!Number.isInteger(neighbours) || neighbours < 1) {
+    throw new Error(`neighbours is ${neighbours}; it must be a positive integer.`);
+  }
+  const count = checkFeatures(name, features, neighbours + 1);
+  const distances = Array.from({ length: count }, () => new Float64Array(count));
+  for (let i = 0; i < count; i++) {
+    for (let j = i + 1; j < count; j++) {
+      const distance = squaredDistance(features, i, features, j);
+      distances[i]![j] = distance;
+      distances[j]![i] = distance;
+    }
+  }
+  // Position 0 of the sorted row is the distance to itself.
+  return Float64Array.from(distances, (row) => row.toSorted()[neighbours]!);
+}
+
+function mean(flags: Uint8Array): number {
+  return flags.reduce((sum, flag) => sum + flag, 0) / flags.length;
+}

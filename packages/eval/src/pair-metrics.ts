@@ -1,0 +1,113 @@
+import { meanSsim } from './ssim.js';
+
+export type PairMetricName = 'cosine' | 'mae' | 'psnr' | 'ssim';
+
+/** Rows of two sets, brought to the form in which a metric compares any two of them. */
+export interface PreparedPair {
+  readonly a: readonly Float64Array[];
+  readonly b: readonly Float64Array[];
+}
+
+export interface PairMetric {
+  readonly higherIsCloser: boolean;
+  readonly prepare: (
+    a: readonly Float64Array[],
+    b: readonly Float64Array[],
+    names: readonly [string, string],
+  ) => PreparedPair;
+  readonly measure: (x: Float64Array, y: Float64Array) => number;
+}
+
+export interface PairMetricOptions {
+  /** Shape of a sample; SSIM needs [H, W, C]. */
+  readonly shape: readonly number[];
+  /** Highest minus lowest possible value, for PSNR and SSIM: 2 for [-1, 1], 255 for bytes. */
+  readonly dataRange: number;
+  readonly centre: 'set' | 'image';
+}
+
+const METRICS: Readonly<Record<PairMetricName, (options: PairMetricOptions) => PairMetric>> = {
+  cosine: ({ centre }) => cosine(centre),
+  mae: () => ({ higherIsCloser: false, prepare: unchanged, measure: meanAbsoluteError }),
+  psnr: ({ dataRange }) => ({ higherIsCloser: true, prepare: unchanged, measure: (x, y) => psnr(x, y, dataRange) }),
+  ssim: ({ shape: [height, width, channels, ...rest], dataRange }) => {
+    if (height === undefined || width === undefined || channels === undefined || rest.length > 0) {
+      throw new Error('SSIM compares images; the shape of a sample must be [H, W, C].');
+    }
+    const options = { shape: [height, width, channels], dataRange } as const;
+    return { higherIsCloser: true, prepare: unchanged, measure: (x, y) => meanSsim(x, y, options) };
+  },
+};
+
+/** The metric of that name. All sums are in float64. Throws an Error on an unknown name. */
+export function pairMetric(name: PairMetricName, options: PairMetricOptions): PairMetric {
+  // A name may come from a configuration file, past the compiler.
+  if (!Object.hasOwn(METRICS, name)) {
+    throw new Error(`Unknown metric '${name}'; there are ${Object.keys(METRICS).join(', ')}.`);
+  }
+  return METRICS[name](options);
+}
+
+/** Mean of |x - y|. */
+export function meanAbsoluteError(x: ArrayLike<number>, y: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += Math.abs(x[i]! - y[i]!);
+  return sum / x.length;
+}
+
+/** Peak signal-to-noise ratio, 10 log10(range^2 / mse) in dB; Infinity for equal images. */
+export function psnr(x: ArrayLike<number>, y: ArrayLike<number>, dataRange: number): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += (x[i]! - y[i]!) ** 2;
+  return 10 * Math.log10((dataRange * dataRange * x.length) / sum);
+}
+
+/**
+ * <x, y> / (|x| |y|) after a mean was removed: the mean image of both sets together ('set'), so that what all images
+ * share does not count as agreement, or each image's own mean ('image'), which makes it Pearson's correlation.
+ */
+function cosine(centre: 'set' | 'image'): PairMetric {
+  return {
+    higherIsCloser: true,
+    prepare(a, b, names) {
+      const centred = centre === 'set' ? removeSetMean(a, b) : { a: a.map(removeOwnMean), b: b.map(removeOwnMean) };
+      return { a: centred.a.map(unit(names[0], a)), b: centred.b.map(unit(names[1], b)) };
+    },
+    measure: dot,
+  };
+}
+
+function removeSetMean(a: readonly Float64Array[], b: readonly Float64Array[]): PreparedPair {
+  const mean = new Float64Array(a[0]!.length);
+  for (const row of [...a, ...b]) row.forEach((value, i) => (mean[i]! += value));
+  const count = a.length + b.length;
+  const centred = (rows: readonly Float64Array[]) => rows.map((row) => row.map((value, i) => value - mean[i]! / count));
+  return { a: centred(a), b: centred(b) };
+}
+
+function removeOwnMean(row: Float64Array): Float64Array {
+  const mean = row.reduce((sum, value) => sum + value, 0) / row.length;
+  return row.map((value) => value - mean);
+}
+
+/** Divides by the norm. What rounding leaves of a constant image is no direction, so its size is compared with the image's. */
+function unit(name: string, originals: readonly Float64Array[]) {
+  return (row: Float64Array, n: number): Float64Array => {
+    const norm = Math.sqrt(dot(row, row));
+    const scale = Math.sqrt(dot(originals[n]!, originals[n]!));
+    if (norm <= 1e-12 * scale || norm === 0) {
+      throw new Error(`${name}: sample ${n} is constant once its mean is removed, so its cosine is undefined.`);
+    }
+    return row.map((value) => value / norm);
+  };
+}
+
+function dot(x: Float64Array, y: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
+  return sum;
+}
+
+function unchanged(a: readonly Float64Array[], b: readonly Float64Array[]): PreparedPair {
+  return { a, b };
+}

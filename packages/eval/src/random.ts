@@ -1,0 +1,35 @@
+import { uniform } from '@dm/core';
+
+/** Lanes of the stream `probe`, so that no two uses share a number; lane 0 is left to others. */
+const LANES = { pairing: 1, bootstrap: 2, subset: 3 } as const;
+
+/** `count` uniform numbers in [0, 1); `index` numbers independent draws of one seed. */
+export function draws(use: keyof typeof LANES, seed: number, index: number, count: number): Float64Array {
+  return uniform({ seed, stream: 'probe', lane: LANES[use], index }, count);
+}
+
+/**
+ * A permutation that leaves nothing in place, for random pairings: one cycle through all, uniform among the cycles
+ * (Sattolo 1986). Throws an Error for fewer than two elements.
+ */
+export function derangement(seed: number, count: number): Uint32Array {
+  if (count < 2) throw new Error(`No pairing of ${count} samples leaves none with itself; at least 2 are needed.`);
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  const u = draws('pairing', seed, 0, count);
+  for (let i = count - 1; i > 0; i--) swap(order, i, Math.floor(u[i]! * i));
+  return order;
+}
+
+/** `count` different integers of [0, from), in random order; `index` numbers independent draws of one seed. */
+export function choose(seed: number, index: number, from: number, count: number): Uint32Array {
+  const order = Uint32Array.from({ length: from }, (_, i) => i);
+  const u = draws('subset', seed, index, count);
+  for (let i = 0; i < count; i++) swap(order, i, i + Math.floor(u[i]! * (from - i)));
+  return order.slice(0, count);
+}
+
+function swap(order: Uint32Array, i: number, j: number): void {
+  const held = order[i]!;
+  order[i] = order[j]!;
+  order[j] = held;
+}

@@ -1,0 +1,28 @@
+/** Samples of one model, made from the same noise, in the same order, as those of every other set beside it. */
+export interface SampleSet {
+  readonly name: string;
+  /** [N, ...]: float32 or float64 in any one range, or bytes. Pixels or features. */
+  readonly samples: Float32Array | Float64Array | Uint8Array;
+}
+
+/**
+ * The samples as N rows in float64. Throws an Error that names the set where its length does not fit, it has fewer than
+ * two samples, or a value is not finite.
+ */
+export function sampleRows(set: SampleSet, shape: readonly number[]): Float64Array[] {
+  if (shape.length === 0 || shape.some((side) => !Number.isInteger(side) || side < 1)) {
+    throw new Error(`The shape of a sample is [${shape.join(', ')}]; it must be a list of positive integers.`);
+  }
+  const size = shape.reduce((product, side) => product * side, 1);
+  const { name, samples } = set;
+  if (samples.length % size !== 0) {
+    throw new Error(
+      `${name}: ${samples.length} numbers are no whole number of samples of shape [${shape.join(', ')}].`,
+    );
+  }
+  const count = samples.length / size;
+  if (count < 2) throw new Error(`${name}: ${count} samples; at least 2 are needed.`);
+  const bad = samples.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new Error(`${name}: sample ${Math.floor(bad / size)} has the value ${samples[bad]}.`);
+  return Array.from({ length: count }, (_, n) => Float64Array.from(samples.subarray(n * size, (n + 1) * size)));
+}

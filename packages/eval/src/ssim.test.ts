@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { meanAbsoluteError, psnr } from './pair-metrics.js';
+import { meanSsim } from './ssim.js';
+import { numbers, reference } from './fixtures/reference.js';
+
+const clip = (x: number) => Math.min(1, Math.max(-1, x));
+
+describe('SSIM, PSNR and MAE against scikit-image and NumPy', () => {
+  it.each(reference.ssim)('$shape', ({ shape, ...expected }) => {
+    const size = shape[0] * shape[1] * shape[2];
+    const noise = numbers(size, 2);
+    const x = numbers(size, 1).map((value) => clip(value / 1.5));
+    const y = x.map((value, i) => clip(0.8 * value + 0.2 * noise[i]!));
+    expect(meanSsim(x, y, { shape, dataRange: 2 })).toBeCloseTo(expected.uniform, 9);
+    expect(meanSsim(x, y, { shape, dataRange: 2, window: 'gaussian' })).toBeCloseTo(expected.gaussian, 9);
+    expect(psnr(x, y, 2)).toBeCloseTo(expected.psnr, 9);
+    expect(meanAbsoluteError(x, y)).toBeCloseTo(expected.mae, 12);
+    expect(meanSsim(x, x, { shape, dataRange: 2 })).toBeCloseTo(1, 12);
+    expect(psnr(x, x, 2)).toBe(Infinity);
+  });
+
+  it('is 1 for equal constant images', () => {
+    const flat = new Float64Array(64).fill(0.25);
+    expect(meanSsim(flat, flat, { shape: [8, 8, 1], dataRange: 1 })).toBeCloseTo(1, 12);
+  });
+
+  it('refuses what it cannot compare', () => {
+    const small = new Float64Array(36);
+    expect(() => meanSsim(small, small, { shape: [6, 6, 1], dataRange: 1 })).toThrow(
+      '6x6 are smaller than the 7x7 window',
+    );
+    expect(() => meanSsim(small, small.subarray(1), { shape: [6, 6, 1], dataRange: 1 })).toThrow('36 and 35 numbers');
+    const image = new Float64Array(64);
+    expect(() => meanSsim(image, image, { shape: [8, 8, 1], dataRange: 0 })).toThrow('dataRange is 0');
+  });
+});

@@ -1,0 +1,98 @@
+// Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", with the choices of
+// scikit-image's structural_similarity: sample (co)variance, windows that lie wholly inside, mean over windows and
+// channels.
+
+export interface SsimOptions {
+  /** [H, W, C] of both images. */
+  readonly shape: readonly [number, number, number];
+  /** L: highest minus lowest possible value, 2 for [-1, 1], 255 for bytes. */
+  readonly dataRange: number;
+  /** 'uniform': 7x7 of equal weights (scikit-image's default). 'gaussian': sigma 1.5, 11x11 (the paper's). */
+  readonly window?: 'uniform' | 'gaussian';
+}
+
+const K1 = 0.01;
+const K2 = 0.03;
+const UNIFORM = new Float64Array(7).fill(1 / 7);
+const GAUSSIAN = gaussian(1.5, 5);
+
+/**
+ * Mean structural similarity of two images, 1 for equal ones:
+ * (2 ux uy + C1)(2 vxy + C2) / ((ux^2 + uy^2 + C1)(vx + vy + C2)), C1 = (.01 L)^2, C2 = (.03 L)^2.
+ * Throws an Error where the images are smaller than the window or their sizes differ.
+ */
+export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: SsimOptions): number {
+  const { shape, dataRange, window = 'uniform' } = options;
+  const [height, width, channels] = shape;
+  const taps = window === 'uniform' ? UNIFORM : GAUSSIAN;
+  const side = taps.length;
+  if (x.length !== height * width * channels || y.length !== x.length) {
+    throw new Error(`SSIM: ${x.length} and ${y.length} numbers do not fit the shape [${shape.join(', ')}].`);
+  }
+  if (height < side || width < side) {
+    throw new Error(`SSIM: images of ${height}x${width} are smaller than the ${side}x${side} window.`);
+  }
+  if (!(dataRange > 0)) throw new Error(`SSIM: dataRange is ${dataRange}; it must be above 0.`);
+  const c1 = (K1 * dataRange) ** 2;
+  const c2 = (K2 * dataRange) ** 2;
+  // scikit-image takes n/(n-1) of the window's n = side^2 pixels for both windows.
+  const sample = (side * side) / (side * side - 1);
+
+  let sum = 0;
+  for (let c = 0; c < channels; c++) {
+    const px = plane(x, c, channels);
+    const py = plane(y, c, channels);
+    const ux = filter(px, height, width, taps);
+    const uy = filter(py, height, width, taps);
+    const xx = filter(multiply(px, px), height, width, taps);
+    const yy = filter(multiply(py, py), height, width, taps);
+    const xy = filter(multiply(px, py), height, width, taps);
+    for (let i = 0; i < ux.length; i++) {
+      const vx = sample * (xx[i]! - ux[i]! * ux[i]!);
+      const vy = sample * (yy[i]! - uy[i]! * uy[i]!);
+      const vxy = sample * (xy[i]! - ux[i]! * uy[i]!);
+      const numerator = (2 * ux[i]! * uy[i]! + c1) * (2 * vxy + c2);
+      sum += numerator / ((ux[i]! ** 2 + uy[i]! ** 2 + c1) * (vx + vy + c2)) / ux.length;
+    }
+  }
+  return sum / channels;
+}
+
+/** Rows, then columns; only where the window lies wholly inside. */
+function filter(image: Float64Array, height: number, width: number, taps: Float64Array): Float64Array {
+  const outWidth = width - taps.length + 1;
+  const outHeight = height - taps.length + 1;
+  const rows = new Float64Array(height * outWidth);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < outWidth; x++) {
+      let sum = 0;
+      for (let k = 0; k < taps.length; k++) sum += taps[k]! * image[y * width + x + k]!;
+      rows[y * outWidth + x] = sum;
+    }
+  }
+  const out = new Float64Array(outHeight * outWidth);
+  for (let y = 0; y < outHeight; y++) {
+    for (let x = 0; x < outWidth; x++) {
+      let sum = 0;
+      for (let k = 0; k < taps.length; k++) sum += taps[k]! * rows[(y + k) * outWidth + x]!;
+      out[y * outWidth + x] = sum;
+    }
+  }
+  return out;
+}
+
+function plane(image: ArrayLike<number>, channel: number, channels: number): Float64Array {
+  return Float64Array.from({ length: image.length / channels }, (_, i) => image[i * channels + channel]!);
+}
+
+function multiply(x: Float64Array, y: Float64Array): Float64Array {
+  return x.map((value, i) => value * y[i]!);
+}
+
+function gaussian(sigma: number, radius: number): Float64Array {
+  const taps = Float64Array.from({ length: 2 * radius + 1 }, (_, i) =>
+    Math.exp(-((i - radius) ** 2) / (2 * sigma ** 2)),
+  );
+  const sum = taps.reduce((total, tap) => total + tap, 0);
+  return taps.map((tap) => tap / sum);
+}

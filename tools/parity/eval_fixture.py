@@ -1,0 +1,129 @@
+"""Reference values for @dm/eval, from scikit-image, SciPy and plain NumPy.
+
+    python tools/parity/eval_fixture.py packages/eval/src/fixtures
+
+Inputs come from one closed formula, repeated in the tests, so that the fixtures hold results only.
+Made with NumPy 2.4.6, SciPy 1.17.1, scikit-image 0.26.0.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import scipy.linalg
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+
+def numbers(count, phase):
+    """sin of 12.9898 (i + 1) + phase, squared steps mixed in: far from periodic, equal in every language to 1 ulp."""
+    i = np.arange(1, count + 1, dtype=np.float64)
+    return np.sin(12.9898 * i + phase) + 0.5 * np.sin(0.37 * i * i / (1 + phase) + 78.233)
+
+
+def features(n, d, phase, shift=0.0):
+    """Columns of falling scale, as the features of a network have them."""
+    return numbers(n * d, phase).reshape(n, d) / np.sqrt(np.arange(1, d + 1)) + shift
+
+
+def ssim():
+    cases = []
+    for h, w, c in [(16, 20, 1), (32, 32, 3), (11, 11, 3)]:
+        x = np.clip(numbers(h * w * c, 1.0).reshape(h, w, c) / 1.5, -1, 1)
+        y = np.clip(0.8 * x + 0.2 * numbers(h * w * c, 2.0).reshape(h, w, c), -1, 1)
+        case = {"shape": [h, w, c]}
+        for window in ("uniform", "gaussian"):
+            case[window] = structural_similarity(
+                x, y, data_range=2.0, channel_axis=2, gaussian_weights=window == "gaussian"
+            )
+        case["psnr"] = peak_signal_noise_ratio(x, y, data_range=2.0)
+        case["mae"] = float(np.abs(x - y).mean())
+        cases.append(case)
+    return cases
+
+
+def frechet_sqrtm(x, y):
+    """pytorch-fid's formula."""
+    m1, m2 = x.mean(0), y.mean(0)
+    c1, c2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    root = scipy.linalg.sqrtm(c1 @ c2)
+    return float(((m1 - m2) ** 2).sum() + np.trace(c1) + np.trace(c2) - 2 * np.trace(root).real)
+
+
+def frechet_eigenvalues(x, y):
+    """The same with the eigenvalues of C1 C2 (torchmetrics' formula)."""
+    m1, m2 = x.mean(0), y.mean(0)
+    c1, c2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    root = np.sqrt(np.linalg.eigvals(c1 @ c2).astype(np.complex128)).real.sum()
+    return float(((m1 - m2) ** 2).sum() + np.trace(c1) + np.trace(c2) - 2 * root)
+
+
+def frechet():
+    cases = []
+    for n1, n2, d, shift in [(200, 150, 12, 0.3), (400, 500, 64, 0.0), (20, 30, 48, 0.1)]:
+        x, y = features(n1, d, 1.0), 1.1 * features(n2, d, 2.0, shift)
+        cases.append(
+            {
+                "n1": n1,
+                "n2": n2,
+                "d": d,
+                "shift": shift,
+                "sqrtm": frechet_sqrtm(x, y),
+                "eigenvalues": frechet_eigenvalues(x, y),
+            }
+        )
+    return cases
+
+
+def mmd2(x, y):
+    d = x.shape[1]
+    kxx, kyy, kxy = ((a @ b.T / d + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
+    m, n = len(x), len(y)
+    within = (kxx.sum() - np.trace(kxx)) / (m * (m - 1)) + (kyy.sum() - np.trace(kyy)) / (n * (n - 1))
+    return float(within - 2 * kxy.mean())
+
+
+def manifold(x, y):
+    """prdc's compute_prdc (Naeem et al. 2020), k = 3 for precision and recall, 5 for density and coverage."""
+
+    def distances(a, b):
+        return np.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))
+
+    def radii(a, k):
+        return np.sort(distances(a, a), axis=1)[:, k]
+
+    cross = distances(x, y)
+    r3, g3, r5 = radii(x, 3), radii(y, 3), radii(x, 5)
+    return {
+        "precision": float((cross <= r3[:, None]).any(0).mean()),
+        "recall": float((cross <= g3[None]).any(1).mean()),
+        "density": float((cross < r5[:, None]).sum(0).mean() / 5),
+        "coverage": float((cross.min(1) < r5).mean()),
+    }
+
+
+def inception_score(logits, splits):
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    scores = []
+    for part in np.array_split(p, splits):
+        scores.append(np.exp((part * (np.log(part) - np.log(part.mean(0)))).sum(1).mean()))
+    return {"mean": float(np.mean(scores)), "std": float(np.std(scores))}
+
+
+def main():
+    out = Path(sys.argv[1])
+    x, y = features(60, 8, 1.0), 1.2 * features(45, 8, 2.0, 0.2)
+    result = {
+        "ssim": ssim(),
+        "frechet": frechet(),
+        "mmd2": mmd2(x, y),
+        "manifold": manifold(x, y),
+        "inceptionScore": {str(k): inception_score(3 * features(60, 8, 1.0), k) for k in (1, 5)},
+    }
+    (out / "reference.json").write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
