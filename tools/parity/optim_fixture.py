@@ -7,7 +7,7 @@ AdEMAMix are the published code, looked for in `folder` as checked out from gith
 github.com/facebookresearch/schedule_free and github.com/apple/ml-ademamix, one over the other. Momentum decay with
 compensation has no published code that corrects the bias of a changing beta1; its reference is the plain loop below.
 
-The problem, also in packages/optim/src/testing/problem.ts: p of 17 numbers, a [4, 3] matrix and then 5 more,
+The problem, also in packages/optim/src/testing.ts: p of 17 numbers, a [4, 3] matrix and then 5 more,
 p_i = sin(3 i + 1) at the start, gradient at step k: (0.5 + 0.3 i) (p_i - cos i) + 0.1 p_i^3 + 0.3 sin(0.7 k + i).
 """
 

@@ -3,7 +3,7 @@ import { clts, cltsDefaults } from './clts.js';
 import { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-twins.js';
 import type { CltsOptions } from './clts.js';
 import { uniform } from './uniform.js';
-import { cosineAlphasCumprod, linearAlphasCumprod, uniforms } from './testing/statistics.js';
+import { cosineAlphasCumprod, linearAlphasCumprod, uniforms } from './testing.js';
 
 const T = 1000;
 const totalSteps = 10_000;

@@ -5,7 +5,7 @@ import { laplace } from './laplace.js';
 import { cosmap, logitNormal, mode } from './sd3.js';
 import { speed } from './speed.js';
 import type { TimestepSchedule } from './schedule.js';
-import { linearAlphasCumprod, wideAlphasCumprod } from './testing/statistics.js';
+import { linearAlphasCumprod, wideAlphasCumprod } from './testing.js';
 
 // Fine and wide enough that the discrete quantiles are those of the continuous density to four digits.
 const [lnSigmaMin, lnSigmaMax, T] = [-12, 12, 48_000];

@@ -41,7 +41,9 @@ export function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Ar
 
 /** Weights 1 / (T p_t), which make the weighted mean over p equal the plain mean over all timesteps. */
 export function importanceWeights(density: Float64Array, timesteps: Int32Array): Float32Array {
-  return Float32Array.from(timesteps, (t) => 1 / (density.length * density[t]!));
+  const weights = new Float32Array(timesteps.length);
+  for (let n = 0; n < weights.length; n++) weights[n] = 1 / (density.length * density[timesteps[n]!]!);
+  return weights;
 }
 
 /** What is left to say of a schedule once sampling is by inverse CDF. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { linearAlphasCumprod } from './testing/statistics.js';
+import { linearAlphasCumprod } from './testing.js';
 import { snrFromAlphasCumprod, snrFromSigma, weightRuleNames, weights, type WeightRule } from './weights.js';
 
 const snr = [1e-8, 0.01, 0.65, 1, 4.9, 5.1, 100, 1e4];

@@ -10,7 +10,7 @@ import { muon, orthogonalize } from './muon.js';
 import type { Optimizer } from './optimizer.js';
 import { scheduleFreeAdamW, scheduleFreeAverage } from './schedule-free.js';
 import { sgd } from './sgd.js';
-import { layout, trajectory } from './testing/problem.js';
+import { layout, trajectory } from './testing.js';
 
 /** Written by tools/parity/optim_fixture.py in float64: case → number of steps → parameters. */
 const { cases } = JSON.parse(readFileSync(new URL('fixtures/optimizers.json', import.meta.url), 'utf8')) as {

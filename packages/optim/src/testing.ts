@@ -2,7 +2,7 @@ import { flatLayout } from '@dm/ops';
 import type { Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import type { Optimizer } from '../optimizer.js';
+import type { Optimizer } from './optimizer.js';
 
 /** 17 numbers: a [4, 3] matrix and a vector of 5. */
 export const layout = flatLayout([

@@ -1,12 +1,14 @@
 /** Uniform numbers in [0, 1) with 32 random bits each, by mulberry32: what the tests of samplers are driven by. */
 export function uniforms(count: number, seed: number): Float64Array {
   let state = seed >>> 0;
-  return Float64Array.from({ length: count }, () => {
+  const values = new Float64Array(count);
+  for (let n = 0; n < count; n++) {
     state = (state + 0x6d2b79f5) >>> 0;
     let x = Math.imul(state ^ (state >>> 15), state | 1);
     x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
-    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
-  });
+    values[n] = ((x ^ (x >>> 14)) >>> 0) / 2 ** 32;
+  }
+  return values;
 }
 
 /**

@@ -1,0 +1,88 @@
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import '@dm/ops';
+import * as layers from '@tensorflow/tfjs-layers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { adam } from './adam.js';
+import { adamW } from './adamw.js';
+import { momentumDecay } from './momentum-decay.js';
+import { muon } from './muon.js';
+import { sgd } from './sgd.js';
+import { tfOptimizer } from './tf-optimizer.js';
+
+beforeAll(() => tf.setBackend('cpu'));
+
+function regression(optimizer: tf.Optimizer): layers.LayersModel {
+  const ramp = (shape: number[]): tf.Tensor =>
+    tf.tidy(() => tf.reshape(tf.sin(tf.range(1, 1 + shape.reduce((a, b) => a * b, 1))), shape));
+  const model = layers.sequential({
+    layers: [layers.layers.dense({ units: 4, activation: 'tanh', inputShape: [3] }), layers.layers.dense({ units: 2 })],
+  });
+  model.setWeights(model.getWeights().map((w) => ramp(w.shape)));
+  model.compile({ optimizer, loss: 'meanSquaredError' });
+  return model;
+}
+
+const x = (): tf.Tensor => tf.cos(tf.reshape(tf.range(0, 24), [8, 3]));
+const y = (): tf.Tensor => tf.sin(tf.reshape(tf.range(0, 16), [8, 2]));
+
+async function fit(optimizer: tf.Optimizer, epochs: number): Promise<{ weights: number[]; loss: number[] }> {
+  const model = regression(optimizer);
+  const history = await model.fit(x(), y(), { epochs, batchSize: 8, shuffle: false });
+  const weights = model.getWeights().flatMap((w) => [...w.dataSync()]);
+  return { weights, loss: history.history.loss as number[] };
+}
+
+describe('tfOptimizer', () => {
+  it("in model.compile: Adam's weights are those of TF.js's own Adam", async () => {
+    const own = await fit(tfOptimizer(adam({ lr: 0.01 })), 20);
+    const theirs = await fit(tf.train.adam(0.01, 0.9, 0.999, 1e-8), 20);
+    own.weights.forEach((w, i) => expect(Math.abs(w - theirs.weights[i]!)).toBeLessThan(1e-5));
+  });
+
+  it.each([
+    ['momentum decay on AdamW', () => tfOptimizer(adamW({ ...momentumDecay({ lr: 0.02, totalSteps: 30 }) }))],
+    [
+      'momentum decay on SGD',
+      () => {
+        const { lr, beta1 } = momentumDecay({ lr: 0.2, totalSteps: 30 });
+        return tfOptimizer(sgd({ lr, momentum: beta1 }));
+      },
+    ],
+    ['Muon, from the layout', () => tfOptimizer((layout) => muon({ layout, lr: 0.02, adam: { lr: 0.02 } }))],
+  ])('trains with %s', async (_name, make) => {
+    const { loss } = await fit(make(), 30);
+    expect(loss.at(-1)!).toBeLessThan(0.7 * loss[0]!);
+  });
+
+  it('keeps no tensor beside its slots, and gives its state back', async () => {
+    const w = tf.variable(tf.tensor1d([1, -2]), true, 'w');
+    const optimizer = tfOptimizer(adam({ lr: 0.1 }));
+    const step = (o: tf.Optimizer): void => void o.minimize(() => tf.sum<tf.Scalar>(tf.square(w)), false, [w]);
+    step(optimizer);
+    const tensors = tf.memory().numTensors;
+    step(optimizer);
+    expect(tf.memory().numTensors).toBe(tensors);
+
+    const state = (await optimizer.getWeights()).map(({ name, tensor }) => ({ name, tensor: tf.clone(tensor) }));
+    const at2 = w.dataSync().slice();
+    step(optimizer);
+    const at3 = [...w.dataSync()];
+    w.assign(tf.tensor1d(at2));
+    const resumed = tfOptimizer(adam({ lr: 0.1 }));
+    await resumed.setWeights(state);
+    step(resumed);
+    expect(resumed.iterations).toBe(3);
+    expect([...w.dataSync()]).toEqual(at3);
+  });
+
+  it('refuses other variables than it began with', () => {
+    const a = tf.variable(tf.scalar(1), true, 'a');
+    const b = tf.variable(tf.scalar(1), true, 'b');
+    const optimizer = tfOptimizer(adam({ lr: 0.1 }));
+    optimizer.minimize(() => tf.square(a) as tf.Scalar, false, [a]);
+    expect(() => optimizer.minimize(() => tf.square(b) as tf.Scalar, false, [b])).toThrow(
+      'tfOptimizer: began with gradients of a; now got b',
+    );
+  });
+});
