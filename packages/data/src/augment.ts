@@ -33,9 +33,12 @@ export function flipImages(
     if (!flip) return;
     for (let y = 0; y < height; y++) {
       const start = (n * height + y) * rowBytes;
-      const row = images.slice(start, start + rowBytes);
-      for (let x = 0; x < width; x++) {
-        images.set(row.subarray(x * channels, (x + 1) * channels), start + (width - 1 - x) * channels);
+      for (let left = 0, right = width - 1; left < right; left++, right--) {
+        for (let c = 0; c < channels; c++) {
+          const held = images[start + left * channels + c]!;
+          images[start + left * channels + c] = images[start + right * channels + c]!;
+          images[start + right * channels + c] = held;
+        }
       }
     }
   });

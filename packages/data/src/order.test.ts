@@ -80,6 +80,9 @@ describe('flips', () => {
     const images = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12);
     flipImages(images, [1, 2, 3], [true, false]);
     expect([...images]).toEqual([4, 5, 6, 1, 2, 3, 7, 8, 9, 10, 11, 12]);
+    const odd = Uint8Array.of(1, 2, 3, 4, 5, 6);
+    flipImages(odd, [2, 3, 1], [true]);
+    expect([...odd]).toEqual([3, 2, 1, 6, 5, 4]);
     expect(() => flipImages(images, [1, 2, 3], [true])).toThrow('12 bytes are not 1 images of 1x2x3');
   });
 });

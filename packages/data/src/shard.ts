@@ -90,10 +90,14 @@ export async function openShard(dir: string): Promise<Dataset> {
       const images = new Uint8Array(indices.length * pixels);
       const file = await open(join(dir, IMAGES));
       try {
-        for (let i = 0; i < indices.length; i++) {
-          const { bytesRead } = await file.read(images, i * pixels, pixels, indices[i]! * pixels);
-          if (bytesRead !== pixels) throw new Error(`${join(dir, IMAGES)}: cut off at image ${indices[i]}.`);
-        }
+        const readImage = async (index: number, i: number) => {
+          const { bytesRead } = await file.read(images, i * pixels, pixels, index * pixels);
+          if (bytesRead !== pixels) throw new Error(`${join(dir, IMAGES)}: cut off at image ${index}.`);
+        };
+        // All at once: one after the other, the round trips to the thread pool would cost more than the reading.
+        const read = await Promise.allSettled(Array.from(indices, readImage));
+        const failed = read.find((result) => result.status === 'rejected');
+        if (failed) throw failed.reason;
       } finally {
         await file.close();
       }
