@@ -1,19 +1,14 @@
 import type { Graph } from './graph.js';
 import { kernels } from './lower/index.js';
-import { Lowering } from './lower/lowering.js';
+import { Lowering, type LowerOptions } from './lower/lowering.js';
 import type { OnnxModel } from './onnx/proto.js';
-
-export interface LowerOptions {
-  /** Only the standard ONNX operators (opset 20), for a file that leaves the program. Default false. */
-  readonly portable?: boolean;
-}
 
 /**
  * Lowers a traced graph to an ONNX model. Its inputs are those of the graph that it depends on; inputs and outputs
  * keep their names, shapes and row-major layout.
  */
-export function lowerGraph(graph: Graph, { portable = false }: LowerOptions = {}): OnnxModel {
-  const ctx = new Lowering(portable);
+export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel {
+  const ctx = new Lowering(options);
   for (const { name, value } of graph.inputs) ctx.set(value, name);
   for (const node of graph.nodes) {
     ctx.onnx.scope = node.op;
@@ -24,11 +19,8 @@ export function lowerGraph(graph: Graph, { portable = false }: LowerOptions = {}
   const used = new Set(ctx.onnx.nodes.flatMap((node) => node.inputs));
   const info = ({ name, value }: Graph['inputs'][number]) => ({ name, type: value.dtype, dims: value.shape });
   return {
-    name: graph.name,
-    nodes: ctx.onnx.nodes,
+    ...ctx.model(graph.name),
     inputs: graph.inputs.filter(({ name }) => used.has(name)).map(info),
     outputs: graph.outputs.map(info),
-    initializers: ctx.onnx.initializers,
-    opsets: portable ? { '': 20 } : { '': 20, 'com.microsoft': 1 },
   };
 }

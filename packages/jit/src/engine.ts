@@ -1,6 +1,7 @@
 import type { Arrays, CompiledProgram, CompileOptions, Engine, NdArray, Program, StateHandle } from '@dm/ops';
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
 import { lowerGraph } from './compile.js';
+import { blockedProbe } from './lower/blocked-conv.js';
 import { sameShape, sizeOf } from './graph.js';
 import { encodeModel } from './onnx/proto.js';
 import { optimise } from './passes/index.js';
@@ -17,6 +18,11 @@ export interface OnnxRuntime {
 export interface OnnxEngineOptions {
   /** Threads inside one operator, at least 1. Default: the machine's cores as the runtime counts them. */
   readonly threads?: number;
+  /**
+   * `auto` (default) uses the runtime's blocked convolutions where a probe finds that they agree with the plain ones;
+   * `plain` never does.
+   */
+  readonly convolutions?: 'auto' | 'plain';
   /** The runtime to use. Default: `onnxruntime-node` under Node, `onnxruntime-web` elsewhere. */
   readonly runtime?: OnnxRuntime;
 }
@@ -32,7 +38,8 @@ export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engin
     throw new RangeError(`onnxEngine: threads must be a positive integer, not ${threads}`);
   }
   const { runtime, version } = options.runtime ? { runtime: options.runtime, version: 'given' } : await loadRuntime();
-  return new OnnxEngine(runtime, { runtime: version, threads: threads ?? 0 });
+  const block = options.convolutions === 'plain' ? 0 : await findBlock(runtime);
+  return new OnnxEngine(runtime, { runtime: version, threads: threads ?? 0, block });
 }
 
 async function loadRuntime(): Promise<{ runtime: OnnxRuntime; version: string }> {
@@ -49,6 +56,27 @@ async function loadRuntime(): Promise<{ runtime: OnnxRuntime; version: string }>
       { cause },
     );
   }
+}
+
+/** Tries the block sizes that ONNX Runtime knows; 0 if it has no blocked convolutions, or other ones than expected. */
+async function findBlock(runtime: OnnxRuntime): Promise<number> {
+  for (const block of [16, 8]) {
+    const { model, shapes } = blockedProbe(block);
+    const tensor = (dims: readonly number[], seed: number) => {
+      const data = Float32Array.from({ length: sizeOf(dims) }, (_, i) => Math.sin((i + 1) * seed));
+      return new runtime.Tensor('float32', data, dims);
+    };
+    try {
+      const session = await runtime.InferenceSession.create(encodeModel(model), { executionProviders: ['cpu'] });
+      const results = await session.run({ x: tensor(shapes.x, 0.7), filter: tensor(shapes.filter, 1.3) });
+      await session.release();
+      const [plain, blocked] = [dataOf(results['plain']!), dataOf(results['blocked']!)];
+      if (plain.every((value, i) => Math.abs(value - blocked[i]!) <= 1e-4)) return block;
+    } catch {
+      return 0; // the provider does not have these operators
+    }
+  }
+  return 0;
 }
 
 type Buffers = { current: OrtTensor; next: OrtTensor | undefined };
@@ -72,6 +100,8 @@ class OnnxEngine implements Engine {
       executionMode: 'sequential',
       interOpNumThreads: 1,
       graphOptimizationLevel: 'all',
+      // Patterns keep one block for all values of a run, twice the memory that this graph's values need at once.
+      enableMemPattern: false,
       ...(threads > 0 ? { intraOpNumThreads: threads } : {}),
     };
   }
@@ -236,7 +266,9 @@ class OnnxProgram implements CompiledProgram {
   }
 
   private async build(state: ArraySpecs, inputs: ArraySpecs): Promise<Variant> {
-    const model = lowerGraph(optimise(trace(this.program, state, inputs, this.name)));
+    const model = lowerGraph(optimise(trace(this.program, state, inputs, this.name)), {
+      block: this.engine.info['block'] as number,
+    });
     const session = await this.engine.runtime.InferenceSession.create(encodeModel(model), this.engine.sessionOptions());
     const after = (prefix: string) =>
       model.outputs.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name.slice(prefix.length));

@@ -99,6 +99,9 @@ describe("@dm/ops' conv2d and its gradients", () => {
     },
     { name: '1x1', x: [2, 4, 4, 3], w: [1, 1, 3, 4], options: {} },
     { name: '2x2 patches', x: [2, 4, 4, 3], w: [2, 2, 3, 4], options: { strides: 2, pad: 0 } },
+    { name: '3x3, channels in blocks', x: [2, 6, 5, 32], w: [3, 3, 32, 16], options: {} },
+    { name: '3x3 stride 2, channels in blocks', x: [2, 6, 6, 16], w: [3, 3, 16, 32], options: { strides: 2 } },
+    { name: '1x1, channels in blocks', x: [2, 4, 4, 16], w: [1, 1, 16, 16], options: {} },
     { name: '3x3 pad 2', x: [1, 4, 4, 2], w: [3, 3, 2, 3], options: { pad: 2 } },
     { name: '3x3 pad 3, wider than the kernel reaches', x: [1, 4, 4, 2], w: [3, 3, 2, 3], options: { pad: 3 } },
   ] as const)('$name', async ({ x, w, options }) => {

@@ -1,5 +1,6 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import { optionalArg, type Value } from '../graph.js';
+import { blockable, blockedConv } from './blocked-conv.js';
 import { type Call, input, type Kernel, type Lowering } from './lowering.js';
 
 /** What a convolution is, whichever kernel asked for it. Padding is explicit. */
@@ -68,7 +69,14 @@ const filterOIHW = (filter: Value, ctx: Lowering): string => ctx.transpose(ctx.g
 
 /** y = conv(x, filter) + bias, channels first. */
 function forward(x: Value, filter: Value, bias: Value | undefined, geometry: ConvGeometry, ctx: Lowering): string {
-  const operands = [ctx.get(x, 'cf'), filterOIHW(filter, ctx), ...(bias === undefined ? [] : [ctx.get(bias)])];
+  const [kh, kw, inChannels, outChannels] = geometry.filter as [number, number, number, number];
+  const biasName = bias && ctx.get(bias);
+  if (blockable(ctx, inChannels, outChannels)) {
+    const taps = ctx.reshape(ctx.get(filter), [kh * kw, inChannels, outChannels]);
+    const conv = { filter: taps, bias: biasName, over: 'in', kernel: [kh, kw], inChannels, outChannels } as const;
+    return blockedConv({ ...conv, x: ctx.get(x, 'cf'), attrs: convAttrs(geometry) }, ctx);
+  }
+  const operands = [ctx.get(x, 'cf'), filterOIHW(filter, ctx), ...(biasName === undefined ? [] : [biasName])];
   return ctx.onnx.op('Conv', operands, { attrs: convAttrs(geometry) });
 }
 
@@ -92,9 +100,14 @@ function gradInput(dy: Value, filter: Value, geometry: ConvGeometry, ctx: Loweri
     const flat = ctx.reshape(ctx.get(filter), [taps, inChannels!, outChannels!]);
     const order = ctx.onnx.ints(Array.from({ length: taps }, (_, i) => taps - 1 - i));
     const turned = taps === 1 ? flat : ctx.onnx.op('Gather', [flat, order], { attrs: { axis: { int: 0 } } });
-    const kernel = ctx.reshape(ctx.transpose(turned, [1, 2, 0]), [inChannels!, outChannels!, kh!, kw!]);
     const padOf = (i: 0 | 1) => [reach[i] - pad[i][0], reach[i] - pad[i][1]] as const;
     const attrs = convAttrs({ ...geometry, pad: [padOf(0), padOf(1)] });
+    if (blockable(ctx, inChannels!, outChannels!)) {
+      const channels = { inChannels: outChannels!, outChannels: inChannels! };
+      const conv = { filter: turned, over: 'out', kernel: [kh!, kw!], ...channels } as const;
+      return blockedConv({ ...conv, x: ctx.get(dy, 'cf'), attrs }, ctx);
+    }
+    const kernel = ctx.reshape(ctx.transpose(turned, [1, 2, 0]), [inChannels!, outChannels!, kh!, kw!]);
     return ctx.onnx.op('Conv', [ctx.get(dy, 'cf'), kernel], { attrs });
   }
   const missing = ([0, 1] as const).map(

@@ -1,5 +1,6 @@
 import { arg, type ConstData, type Node, type OutputSpec, sameShape, sizeOf, type Value } from '../graph.js';
 import { OnnxBuilder } from '../onnx/builder.js';
+import type { OnnxModel } from '../onnx/proto.js';
 
 /**
  * How the elements of a rank-4 tensor lie in memory. `row`: as TF.js has them, [N, H, W, C]. `cf`: channels first,
@@ -28,6 +29,13 @@ export const FROM_CF = [0, 2, 3, 1] as const;
 export const inLayout = <T>(layout: Layout, perAxis: readonly T[]): T[] =>
   layout === 'cf' ? TO_CF.map((axis) => perAxis[axis]!) : [...perAxis];
 
+export interface LowerOptions {
+  /** Only the standard ONNX operators (opset 20), for a file that leaves the program. Default false. */
+  readonly portable?: boolean;
+  /** Block size of blocked convolutions, as the engine's probe found it; 0, the default, does without. */
+  readonly block?: number;
+}
+
 /**
  * Under way from a traced graph to ONNX. It knows, for each traced value, in which layouts it exists already; asking
  * for another one inserts the transpose, once. So layouts follow from use: convolutions ask for channels first,
@@ -38,8 +46,24 @@ export class Lowering {
   private readonly names = new Map<Value, Map<Layout, string>>();
   private readonly constants = new Map<Value, Node>();
 
-  /** `portable`: only the standard ONNX operators, for files that travel. */
-  constructor(readonly portable = false) {}
+  /** Only the standard ONNX operators, for files that travel. */
+  readonly portable: boolean;
+  /** Channels in a block of the runtime's blocked convolutions (see blocked-conv.ts); 0 to do without them. */
+  readonly block: number;
+
+  constructor({ portable = false, block = 0 }: LowerOptions = {}) {
+    this.portable = portable;
+    this.block = portable ? 0 : block;
+  }
+
+  /** What has been emitted so far. */
+  model(name: string): Pick<OnnxModel, 'name' | 'nodes' | 'initializers' | 'opsets'> {
+    const { nodes, initializers } = this.onnx;
+    const opsets = Object.fromEntries(
+      ['', ...new Set(nodes.map((node) => node.domain))].map((domain) => [domain, domain === '' ? 20 : 1]),
+    );
+    return { name, nodes, initializers, opsets };
+  }
 
   set(value: Value, name: string, layout: Layout = 'row'): void {
     const known = this.names.get(value) ?? new Map<Layout, string>();

@@ -1,0 +1,28 @@
+import { conv2d } from '@dm/ops';
+import type { Program } from '@dm/ops';
+import { describe, expect, it } from 'vitest';
+import { lowerGraph } from '../compile.js';
+import { onnxEngine } from '../engine.js';
+import { expectClose, floats, runOnnx } from '../testing.js';
+import { trace } from '../trace.js';
+
+const program: Program = (_, { x, w }) => ({ outputs: { y: conv2d(x!, w!) } });
+const inputs = { x: floats([2, 5, 4, 32]), w: floats([3, 3, 32, 16], 2) };
+const domains = (block: number, portable = false, specs = inputs) =>
+  new Set(lowerGraph(trace(program, {}, specs), { block, portable }).nodes.map((node) => node.domain));
+
+describe('blocked convolutions', () => {
+  it('are used where the channels divide by the block, and never in a portable graph', () => {
+    expect(domains(16)).toContain('com.microsoft.nchwc');
+    expect(domains(0)).toEqual(new Set(['']));
+    expect(domains(16, true)).toEqual(new Set(['']));
+    expect(domains(16, false, { x: floats([1, 4, 4, 24]), w: floats([3, 3, 24, 16]) })).toEqual(new Set(['']));
+  });
+
+  it('agree with the plain ones, whichever the probe chose', async () => {
+    const [auto, plain] = [await onnxEngine({ threads: 1 }), await onnxEngine({ threads: 1, convolutions: 'plain' })];
+    expect([0, 8, 16]).toContain(auto.info['block']);
+    expect(plain.info['block']).toBe(0);
+    expectClose(await runOnnx(program, inputs, auto), await runOnnx(program, inputs, plain), 2e-6);
+  });
+});
