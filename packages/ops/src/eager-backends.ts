@@ -84,8 +84,9 @@ export function onBackend<T>(backend: string, body: () => T): T {
 
 function loadError(name: EagerName, cause: unknown): Error {
   const { package: packageName, native } = eagerBackends[name];
-  const { code, message } = cause as { code?: string; message?: string };
-  const missing = /MODULE_NOT_FOUND/.test(code ?? '') && (message ?? '').includes(`'${packageName}'`);
+  const { message = String(cause) } = cause as { message?: string };
+  // Node and bundlers say it in their own words; a file missing inside the package is another failure.
+  const missing = new RegExp(`(Cannot find (package|module)|Could not resolve) ['"]${packageName}['"]`).test(message);
   if (!missing) {
     return new Error(`The engine "${name}" cannot start: ${packageName} does not load (${message})`, { cause });
   }

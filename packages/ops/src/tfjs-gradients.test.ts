@@ -1,0 +1,68 @@
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { test } from 'vitest';
+import type { Tensors } from './engine.js';
+import { eagerEngine, type OpCase, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { expectClose } from './testing/compare.js';
+
+const engine = await eagerEngine('cpu');
+
+/** The op written with TF.js's own ops, whose gradients are TF.js's own. */
+function composed(opCase: OpCase, { x, scale, offset, filter, bias, q, k, v }: Tensors): tf.Tensor {
+  switch (opCase.op) {
+    case 'groupNorm': {
+      const { groups, epsilon } = opCase.attrs;
+      const channels = x!.shape.at(-1)!;
+      const places = x!.size / (x!.shape[0] * channels);
+      const rows = tf.reshape(x!, [x!.shape[0], places, groups, channels / groups]);
+      const { mean, variance } = tf.moments(rows, [1, 3], true);
+      const normalised = tf.div(tf.sub(rows, mean), tf.sqrt(tf.add(variance, epsilon)));
+      return tf.add(tf.mul(tf.reshape(normalised, x!.shape), scale!), offset!);
+    }
+    case 'layerNorm': {
+      const { mean, variance } = tf.moments(x!, -1, true);
+      const normalised = tf.div(tf.sub(x!, mean), tf.sqrt(tf.add(variance, opCase.attrs.epsilon)));
+      return scale && offset ? tf.add(tf.mul(normalised, scale), offset) : normalised;
+    }
+    case 'silu':
+      return tf.mul(x!, tf.sigmoid(x!));
+    case 'conv2d': {
+      const { strides, pad } = opCase.attrs;
+      const y = tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, strides, [[0, 0], ...pad, [0, 0]]);
+      return bias ? tf.add(y, bias) : y;
+    }
+    case 'attention':
+      return tf.matMul(tf.softmax(tf.mul(tf.matMul(q!, k!, false, true), opCase.attrs.scale)), v!);
+    default: {
+      // 'upsampleNearest', by broadcasting. TF.js's own resizeNearestNeighbor has a wrong gradient on cpu for more than
+      // one image: ResizeNearestNeighborGrad reads dy with the batch stride of x.
+      const { factor } = opCase.attrs;
+      const [n, h, w, c] = x!.shape as [number, number, number, number];
+      const blocks = tf.mul(tf.reshape(x!, [n, h, 1, w, 1, c]), tf.ones([1, 1, factor, 1, factor, 1]));
+      return tf.reshape(blocks, [...opCase.y]);
+    }
+  }
+}
+
+test.each(opCases)("$name: result and gradients are those of TF.js's own ops", async (opCase) => {
+  const names = Object.keys(opCase.inputs);
+  const inputs = opCaseInputs(opCase);
+  const { dy, ...tensors } = Object.fromEntries(
+    Object.entries(inputs).map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]),
+  );
+  const expected = tf.valueAndGrads((...args: tf.Tensor[]) =>
+    composed(opCase, Object.fromEntries(names.map((name, i) => [name, args[i]!]))),
+  )(
+    names.map((name) => tensors[name]!),
+    dy,
+  );
+  const read = async (tensor: tf.Tensor) => ({ shape: tensor.shape, data: await tensor.data<'float32'>() });
+  const gradients = await Promise.all(
+    names.map(async (name, i) => [`d${name}`, await read(expected.grads[i]!)] as const),
+  );
+
+  const program = engine.compile(opCaseProgram(opCase));
+  const { y, ...actual } = await program.run(await program.load({}), inputs);
+  expectClose({ y: y! }, { y: await read(expected.value) }, 2e-6);
+  expectClose(actual, Object.fromEntries(gradients), 1e-5);
+});

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { eagerEngine, type Engine, type OpCase, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { expectClose } from './testing/compare.js';
+
+const cpu = await eagerEngine('cpu');
+const wasm = await eagerEngine('wasm');
+
+async function results(engine: Engine, opCase: OpCase) {
+  const program = engine.compile(opCaseProgram(opCase));
+  return program.run(await program.load({}), opCaseInputs(opCase));
+}
+
+test.each(opCases)('$name: wasm agrees with cpu, gradients included', async (opCase) => {
+  const { y, ...gradients } = await results(wasm, opCase);
+  const { y: expectedY, ...expectedGradients } = await results(cpu, opCase);
+  expect(gradients).not.toEqual({});
+  expectClose({ y: y! }, { y: expectedY! }, 5e-6);
+  expectClose(gradients, expectedGradients, 1e-5);
+});
