@@ -12,7 +12,7 @@ afterAll(() => engine.dispose());
 
 /** Gradient descent on |w x - y|^2: forward, tape and update in one program. */
 const descent: Program = (state, { x, y, lr }) => {
-  const loss = (w: tf.Tensor) => tf.mean(tf.square(tf.sub(tf.matMul(x!, w), y!))) as tf.Scalar;
+  const loss = (w: tf.Tensor) => tf.mean<tf.Scalar>(tf.square(tf.sub(tf.matMul(x!, w), y!)));
   const { value, grad } = tf.valueAndGrad(loss)(state['w']!);
   return { state: { w: tf.sub(state['w']!, tf.mul(lr!, grad)) }, outputs: { loss: value } };
 };

@@ -283,7 +283,7 @@ class OnnxProgram implements CompiledProgram {
 
 const specOf = (tensor: OrtTensor): ArraySpec => ({ dtype: tensor.type as ArraySpec['dtype'], shape: tensor.dims });
 
-const dataOf = (tensor: OrtTensor): NdArray['data'] => (tensor as TypedTensor<'float32'>).data as NdArray['data'];
+const dataOf = (tensor: OrtTensor): NdArray['data'] => (tensor as TypedTensor<'float32' | 'int32' | 'bool'>).data;
 
 const copyOf = (array: NdArray): NdArray => ({ ...array, data: array.data.slice() });
 
@@ -297,7 +297,7 @@ const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array 
 function checkArray(what: string, array: NdArray): void {
   const Type = arrayTypes[array.dtype];
   if (Type === undefined)
-    throw new TypeError(`${what}: dtype must be float32, int32 or bool, not ${String(array.dtype)}`);
+    throw new TypeError(`${what}: dtype must be float32, int32 or bool, not ${array.dtype as string}`);
   if (!(array.data instanceof Type)) throw new TypeError(`${what}: ${array.dtype} data must be a ${Type.name}`);
   if (array.data.length !== sizeOf(array.shape)) {
     throw new RangeError(`${what}: ${array.data.length} elements do not fill the shape [${array.shape.join(', ')}]`);

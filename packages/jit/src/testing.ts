@@ -48,7 +48,7 @@ const asProgram =
 /** The sum of cos-weighted outputs, so that every element's gradient differs, and its gradient by each float input. */
 const withGradients =
   (fn: Fn): Program =>
-  (_, inputs) => {
+  (_state, inputs) => {
     const names = Object.keys(inputs).filter((name) => inputs[name]!.dtype === 'float32');
     const total = (...tensors: tf.Tensor[]): tf.Scalar => {
       const all = { ...inputs, ...Object.fromEntries(names.map((name, i) => [name, tensors[i]!])) };
@@ -86,7 +86,7 @@ export async function runCpu(program: Program, inputs: Arrays): Promise<Arrays> 
     return Object.fromEntries(
       Object.entries(outputs).map(([name, t]) => [
         name,
-        { dtype: t.dtype as NdArray['dtype'], shape: t.shape, data: t.dataSync() as NdArray['data'] },
+        { dtype: t.dtype as NdArray['dtype'], shape: t.shape, data: t.dataSync<'float32' | 'int32' | 'bool'>() },
       ]),
     );
   });

@@ -151,7 +151,7 @@ const select: Kernel = {
     const t = optionalArg(call as Node, 't')!;
     return [{ shape: broadcastShape(call.inputs), dtype: t.dtype }];
   },
-  lower: elementwise(op('Where')).lower,
+  lower: (node, ctx) => elementwise(op('Where')).lower(node, ctx),
 };
 
 export const elementwiseKernels: Readonly<Record<string, Kernel>> = {

@@ -101,7 +101,9 @@ export class Lowering {
     const [, h, w, c] = value.shape;
     const source = known.get(from)!;
     const converted =
-      h! * w! === 1 || c === 1 ? this.reshape(source, inLayout(layout, value.shape)) : this.transpose(source, perm);
+      (h === 1 && w === 1) || c === 1
+        ? this.reshape(source, inLayout(layout, value.shape))
+        : this.transpose(source, perm);
     this.set(value, converted, layout);
     return converted;
   }
@@ -117,7 +119,7 @@ export class Lowering {
     const shape = [...Array<number>(rank - value.shape.length).fill(1), ...value.shape];
     if (sameShape(shape, value.shape)) return this.get(value, layout);
     const padded = this.reshape(this.get(value), shape);
-    if (shape[1]! * shape[2]! === 1 || shape[3] === 1) return this.reshape(padded, inLayout(layout, shape));
+    if ((shape[1] === 1 && shape[2] === 1) || shape[3] === 1) return this.reshape(padded, inLayout(layout, shape));
     return this.transpose(padded, TO_CF);
   }
 

@@ -122,8 +122,8 @@ const splitSizes = (call: Call): { axis: number; sizes: number[] } => {
   const given = call.attrs['numOrSizeSplits'] as number | number[];
   const total = x.shape[axis]!;
   if (typeof given === 'number') return { axis, sizes: Array<number>(given).fill(total / given) };
-  const known = given.reduce((n, size) => n + Math.max(size, 0), 0);
-  return { axis, sizes: given.map((size) => (size < 0 ? total - known : size)) };
+  const fixed = given.reduce((n, size) => n + Math.max(size, 0), 0);
+  return { axis, sizes: given.map((size) => (size < 0 ? total - fixed : size)) };
 };
 
 function split(name: string, axis: number, sizes: readonly number[], ctx: Lowering): readonly string[] {
@@ -316,7 +316,7 @@ const broadcastTo: Kernel = {
 };
 
 /** A tensor known while tracing: handed to the lowering as a constant. */
-function known(infer: Kernel['infer'], data: (call: Call, output: Value) => ConstData | number): Kernel {
+function knownWhileTracing(infer: Kernel['infer'], data: (call: Call, output: Value) => ConstData | number): Kernel {
   return {
     infer,
     lower(node, ctx) {
@@ -338,7 +338,7 @@ const steps = (call: Call): OutputSpec & { values: number[] } => {
   return { shape: [count], dtype: dtype ?? 'float32', values };
 };
 
-const series = known(
+const series = knownWhileTracing(
   (call) => [pick(steps(call))],
   (call, output) => typedArray(output, steps(call).values),
 );
@@ -346,12 +346,12 @@ const series = known(
 export const movementKernels: Readonly<Record<string, Kernel>> = {
   BroadcastTo: broadcastTo,
   Concat: concat,
-  Const: known(
+  Const: knownWhileTracing(
     (call) => [pick(call.inputs[0]!)],
     (call) => (call.attrs['data'] as ConstData | undefined) ?? (call.attrs['splat'] as number),
   ),
   ExpandDims: expandDims,
-  Fill: known(
+  Fill: knownWhileTracing(
     (call) => [{ shape: call.attrs['shape'] as number[], dtype: (call.attrs['dtype'] as DType) ?? 'float32' }],
     (call) => call.attrs['value'] as number,
   ),
@@ -360,7 +360,7 @@ export const movementKernels: Readonly<Record<string, Kernel>> = {
   LinSpace: series,
   MirrorPad: mirrorPad,
   OneHot: oneHot,
-  OnesLike: known(
+  OnesLike: knownWhileTracing(
     (call) => [pick(call.inputs[0]!)],
     () => 1,
   ),
@@ -376,7 +376,7 @@ export const movementKernels: Readonly<Record<string, Kernel>> = {
   Transpose: transpose,
   Unpack: unpack,
   UnsortedSegmentSum: unsortedSegmentSum,
-  ZerosLike: known(
+  ZerosLike: knownWhileTracing(
     (call) => [pick(call.inputs[0]!)],
     () => 0,
   ),

@@ -61,7 +61,7 @@ it('reshapes: identities and chains vanish', () => {
 
 it('constants: arithmetic on repeated numbers is done once, in float32', () => {
   const graph = traced((_, { x }) => ({
-    outputs: { y: tf.mul(x!, tf.div(tf.onesLike(x!), tf.fill([2, 3], 3))), n: tf.sqrt(tf.scalar(2)) },
+    outputs: { y: tf.mul(x!, tf.div(tf.onesLike(x!), tf.mul(tf.onesLike(x!), 3))), n: tf.sqrt(tf.scalar(2)) },
   }));
   const after = deadCode(constants(graph));
   expect(ops(after)).toEqual(['Const', 'Multiply', 'Const']);
