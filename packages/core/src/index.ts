@@ -1,9 +1,10 @@
+export { float32, type Float32NdArray } from './nd-array.js';
+
 export { philox4x32 } from './random/philox.js';
 export { streams, type StreamName } from './random/streams.js';
 export type { BatchKey, RandomKey } from './random/key.js';
 export {
   dropoutMask,
-  type Float32NdArray,
   normal,
   normalBatch,
   permutation,
@@ -12,3 +13,43 @@ export {
   uniformEach,
   uniformU32,
 } from './random/draw.js';
+
+export { type NoiseSchedule, scheduleFromBetas } from './schedules/schedule.js';
+export { type BetaRange, linearSchedule } from './schedules/linear.js';
+export { type CosineOptions, cosineSchedule } from './schedules/cosine.js';
+export { noiseSchedule, type ScheduleConfig, type ScheduleName, schedules } from './schedules/registry.js';
+
+export { cleanLevel, levelAt, levelOfRatio, type NoiseLevel } from './levels/level.js';
+export { spacedTimesteps, type Spacing, type SpacingOptions, spacings } from './levels/spacing.js';
+export { discretePath, type DiscretePathOptions, type SamplingPath } from './levels/path.js';
+
+export {
+  type Conversion,
+  conversion,
+  inputScale,
+  type Mixture,
+  type Prediction,
+  type PredictionOptions,
+  predictions,
+  targetMixture,
+} from './process/prediction.js';
+export { forwardCoefficients, noiseLevels, targetCoefficients } from './process/coefficients.js';
+export { addNoise, convertPrediction, predictionTarget } from './process/forward.js';
+
+export { huberLoss, l1Loss, mseLoss, type PointwiseLoss, weightedMean } from './losses/pointwise.js';
+
+export type { LinearForm, Sampler, SamplerPlan, Stage } from './samplers/sampler.js';
+export { ddpm, type DdpmOptions, ddpmVariances } from './samplers/ddpm.js';
+export { ddim, type DdimOptions } from './samplers/ddim.js';
+export { createSamplerMethod, type SamplerConfig, type SamplerName, samplers } from './samplers/registry.js';
+export { churned, samplerStep, stageInputs } from './samplers/step.js';
+export type { LimitX0 } from './samplers/limit.js';
+export {
+  createSampler,
+  type ImageSampler,
+  type Predict,
+  sample,
+  type SampleOptions,
+  type SamplerOptions,
+  type SamplingProgress,
+} from './samplers/create-sampler.js';

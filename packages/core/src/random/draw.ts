@@ -6,12 +6,9 @@
  * Normals pass through `Math.log`, `Math.cos` and `Math.sin`, whose last bit the language leaves open; all that V8
  * runs on (Node, Chromium) computes them alike.
  */
-import type { NdArray } from '@dm/ops';
+import type { Float32NdArray } from '../nd-array.js';
 import { type BatchKey, type KeyWords, type RandomKey, keyWords, requireU32 } from './key.js';
 import { philox4x32 } from './philox.js';
-
-/** A float32 array that may be an engine's input. */
-export type Float32NdArray = NdArray & { readonly dtype: 'float32'; readonly data: Float32Array };
 
 const block = new Uint32Array(4);
 

@@ -32,7 +32,7 @@ export function keyWords({ seed, stream, step = 0, lane = 0 }: Omit<RandomKey, '
     throw new RangeError(`random: the seed must be an integer from 0 to 2^53 - 1, not ${seed}`);
   }
   if (!Object.hasOwn(streams, stream)) {
-    throw new RangeError(`random: no stream "${String(stream)}"; there are ${Object.keys(streams).join(', ')}`);
+    throw new RangeError(`random: no stream "${stream}"; there are ${Object.keys(streams).join(', ')}`);
   }
   requireU32('step', step);
   if (!Number.isInteger(lane) || lane < 0 || lane > 0xffff) {

@@ -1,0 +1,43 @@
+import { requireNumber } from '../checks.js';
+import type { NoiseSchedule } from '../schedules/schedule.js';
+
+/**
+ * One amount of noise: x_t = alpha x_0 + sigma epsilon. Variance preserving where alpha^2 + sigma^2 = 1, variance
+ * exploding (EDM) where alpha = 1, rectified flow where alpha + sigma = 1. The signal-to-noise ratio is
+ * alpha^2 / sigma^2.
+ */
+export interface NoiseLevel {
+  /** What the model is told: the timestep, c_noise or the flow time. */
+  readonly t: number;
+  /** Scale of the image, at least 0. */
+  readonly alpha: number;
+  /** Scale of the noise, at least 0; not the noise-to-signal ratio sigma / alpha. */
+  readonly sigma: number;
+}
+
+/** The level without noise. Nothing is ever evaluated there, so its t only says where it lies. */
+export const cleanLevel: NoiseLevel = { t: -1, alpha: 1, sigma: 0 };
+
+/**
+ * The level of timestep t in [0, T - 1]: alpha = sqrt(abar_t), sigma = sqrt(1 - abar_t). Between two timesteps
+ * ln(sigma / alpha) is interpolated linearly. Throws a RangeError on any other t.
+ */
+export function levelAt(schedule: NoiseSchedule, t: number): NoiseLevel {
+  const last = schedule.numTimesteps - 1;
+  requireNumber(`schedule "${schedule.name}": timestep`, t, `from 0 to ${last}`, (v) => v >= 0 && v <= last);
+  const below = Math.floor(t);
+  const abar = schedule.alphasCumprod[below]!;
+  if (below === t) return { t, alpha: Math.sqrt(abar), sigma: Math.sqrt(1 - abar) };
+  const above = schedule.alphasCumprod[below + 1]!;
+  const logRatio = (1 - (t - below)) * halfLogit(1 - abar) + (t - below) * halfLogit(1 - above);
+  return levelOfRatio(t, Math.exp(logRatio));
+}
+
+/** The variance-preserving level whose noise-to-signal ratio sigma / alpha is `ratio`, in [0, Infinity]. */
+export function levelOfRatio(t: number, ratio: number): NoiseLevel {
+  if (ratio > 1) return { t, alpha: 1 / ratio / Math.hypot(1 / ratio, 1), sigma: 1 / Math.hypot(1 / ratio, 1) };
+  return { t, alpha: 1 / Math.hypot(ratio, 1), sigma: ratio / Math.hypot(ratio, 1) };
+}
+
+/** ln sqrt(p / (1 - p)). */
+const halfLogit = (p: number): number => Math.log(p / (1 - p)) / 2;

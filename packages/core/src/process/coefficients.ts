@@ -1,0 +1,27 @@
+import { levelAt, type NoiseLevel } from '../levels/level.js';
+import { float32, type Float32NdArray } from '../nd-array.js';
+import type { NoiseSchedule } from '../schedules/schedule.js';
+import { type Prediction, type PredictionOptions, targetMixture } from './prediction.js';
+
+/** The levels of a batch of timesteps. Throws a RangeError on a timestep that is NaN or outside [0, T - 1]. */
+export function noiseLevels(schedule: NoiseSchedule, timesteps: ArrayLike<number>): NoiseLevel[] {
+  return Array.from(timesteps, (t) => levelAt(schedule, t));
+}
+
+/** The inputs of `addNoise` for one level an example: float32 [N] each. */
+export function forwardCoefficients(levels: readonly Pick<NoiseLevel, 'alpha' | 'sigma'>[]): {
+  alpha: Float32NdArray;
+  sigma: Float32NdArray;
+} {
+  return { alpha: float32(levels.map((l) => l.alpha)), sigma: float32(levels.map((l) => l.sigma)) };
+}
+
+/** The inputs of `predictionTarget` for one level an example: float32 [N] each. */
+export function targetCoefficients(
+  prediction: Prediction,
+  levels: readonly Pick<NoiseLevel, 'alpha' | 'sigma'>[],
+  options: PredictionOptions = {},
+): { x0: Float32NdArray; noise: Float32NdArray } {
+  const mixtures = levels.map((level) => targetMixture(prediction, level, options));
+  return { x0: float32(mixtures.map((m) => m.x0)), noise: float32(mixtures.map((m) => m.noise)) };
+}

@@ -1,0 +1,114 @@
+/**
+ * What a network predicts, and how one prediction becomes another.
+ *
+ * x_t = alpha x_0 + sigma epsilon, and every prediction F is a linear combination a x_0 + b epsilon as well. Solving the
+ * two for the coefficients of any other combination gives each conversion in closed form, without passing through one
+ * that is infinite at an end of the schedule.
+ */
+import { requireChoice, requireNumber } from '../checks.js';
+import type { NoiseLevel } from '../levels/level.js';
+
+/**
+ * - `epsilon`: the noise. Ho et al. 2020, arXiv:2006.11239.
+ * - `x0`: the clean image (`sample` in diffusers).
+ * - `v`: alpha epsilon - sigma x_0. Salimans & Ho 2022, arXiv:2202.00512.
+ * - `flow`: epsilon - x_0, the velocity of rectified flow. Liu et al. 2022, arXiv:2209.03003.
+ * - `edm`: F of D = c_skip x + c_out F. Karras et al. 2022, arXiv:2206.00364, Eq. 7 and Table 1. For sigmaData 1 and a
+ *   variance-preserving level it is -v.
+ */
+export const predictions = ['epsilon', 'x0', 'v', 'flow', 'edm'] as const;
+export type Prediction = (typeof predictions)[number];
+
+export interface PredictionOptions {
+  /** Standard deviation of the data, for `edm`: 0.5 by default. */
+  readonly sigmaData?: number;
+}
+
+/** A combination of x_0 and epsilon. */
+export interface Mixture {
+  readonly x0: number;
+  readonly noise: number;
+}
+
+/** A combination of x_t and the network's output. */
+export interface Conversion {
+  readonly x: number;
+  readonly output: number;
+}
+
+type Levels = Pick<NoiseLevel, 'alpha' | 'sigma'>;
+
+/** Each prediction as a x_0 + b epsilon, and alpha b - sigma a without its cancellations. */
+const forms: Record<
+  Prediction,
+  {
+    readonly mixture: (alpha: number, sigma: number, sigmaData: number) => readonly [a: number, b: number];
+    readonly determinant: (alpha: number, sigma: number, sigmaData: number) => number;
+  }
+> = {
+  epsilon: { mixture: () => [0, 1], determinant: (alpha) => alpha },
+  x0: { mixture: () => [1, 0], determinant: (_, sigma) => -sigma },
+  v: { mixture: (alpha, sigma) => [-sigma, alpha], determinant: (alpha, sigma) => alpha * alpha + sigma * sigma },
+  flow: { mixture: () => [-1, 1], determinant: (alpha, sigma) => alpha + sigma },
+  edm: {
+    // (x_0 - c_skip x) / c_out with x = alpha x_0 + sigma epsilon, simplified.
+    mixture: (alpha, sigma, sigmaData) => {
+      const scale = Math.hypot(sigma, sigmaData * alpha);
+      return [sigma / (sigmaData * scale), (-sigmaData * alpha) / scale];
+    },
+    determinant: (alpha, sigma, sigmaData) => -Math.hypot(sigma, sigmaData * alpha) / sigmaData,
+  },
+};
+
+/** The training target of a prediction at a level: x0 · x_0 + noise · epsilon. Finite at every level. */
+export function targetMixture(
+  prediction: Prediction,
+  { alpha, sigma }: Levels,
+  { sigmaData = 0.5 }: PredictionOptions = {},
+): Mixture {
+  requireChoice('prediction', prediction, predictions);
+  requireNumber('sigmaData', sigmaData, 'greater than 0', (s) => s > 0);
+  const [x0, noise] = forms[prediction].mixture(alpha, sigma, sigmaData);
+  return { x0, noise };
+}
+
+/**
+ * The numbers with which `to` = x · x_t + output · F, F being a network's output that predicts `from`.
+ *
+ * Throws a RangeError where F says nothing about it: from `epsilon` at SNR 0 and from `x0` without noise.
+ */
+export function conversion(
+  from: Prediction,
+  to: Prediction,
+  level: Levels,
+  options: PredictionOptions = {},
+): Conversion {
+  if (from === to) return { x: 0, output: 1 };
+  const { alpha, sigma } = level;
+  const f = targetMixture(from, level, options);
+  const g = targetMixture(to, level, options);
+  const determinant = forms[from].determinant(alpha, sigma, options.sigmaData ?? 0.5);
+  if (determinant === 0) {
+    throw new RangeError(
+      from === 'epsilon'
+        ? `a prediction of epsilon cannot become ${to} at SNR 0, where x is nothing but epsilon; train v or x0, or leave that timestep out`
+        : `a prediction of x0 cannot become ${to} where there is no noise (sigma ${sigma})`,
+    );
+  }
+  return {
+    x: (g.x0 * f.noise - g.noise * f.x0) / determinant,
+    output: (alpha * g.noise - sigma * g.x0) / determinant,
+  };
+}
+
+/**
+ * What x_t is multiplied with before the network sees it: c_in = 1 / sqrt(sigma^2 + sigmaData^2 alpha^2) for `edm`
+ * (Table 1 of arXiv:2206.00364), 1 for all others.
+ */
+export function inputScale(
+  prediction: Prediction,
+  { alpha, sigma }: Levels,
+  { sigmaData = 0.5 }: PredictionOptions = {},
+): number {
+  return prediction === 'edm' ? 1 / Math.hypot(sigma, sigmaData * alpha) : 1;
+}

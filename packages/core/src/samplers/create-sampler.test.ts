@@ -1,0 +1,112 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { eagerEngine } from '@dm/ops';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Engine } from '@dm/ops';
+import { discretePath } from '../levels/path.js';
+import { float32 } from '../nd-array.js';
+import { normalBatch } from '../random/draw.js';
+import { linearSchedule } from '../schedules/linear.js';
+import { createSampler, sample, type SamplerOptions } from './create-sampler.js';
+import { ddim } from './ddim.js';
+import { ddpm } from './ddpm.js';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await eagerEngine('cpu');
+});
+afterAll(() => engine.dispose());
+
+const shape = [4, 4, 2];
+const schedule = linearSchedule();
+/** Predicts epsilon as weight · x, whatever t. */
+const options = (): SamplerOptions => ({
+  engine,
+  predict: (state, x) => tf.mul(x, state['weight']!),
+  prediction: 'epsilon',
+  sampler: ddim(),
+  path: discretePath(schedule, { steps: 10 }),
+  shape,
+});
+const state = { weight: float32([0.9], []) };
+
+describe('createSampler', () => {
+  test.each([ddim(), ddpm()])('image i of a seed is the same in any batch: $name', async (sampler) => {
+    const all = await sample({ ...options(), sampler, state, seed: 7, n: 5 });
+    expect(all.shape).toEqual([5, ...shape]);
+    const some = await sample({ ...options(), sampler, state, seed: 7, imageIndices: [4, 1] });
+    expect(some.data.subarray(0, 32)).toEqual(all.data.subarray(4 * 32));
+    expect(some.data.subarray(32)).toEqual(all.data.subarray(32, 64));
+    const pieces = await sample({ ...options(), sampler, state, seed: 7, n: 5, batchSize: 2 });
+    expect(pieces).toEqual(all);
+    const other = await sample({ ...options(), sampler, state, seed: 8, n: 5 });
+    expect(other.data).not.toEqual(all.data);
+  });
+
+  test('one sampler, several states: arrays and a handle that stays usable', async () => {
+    const prepared = createSampler(options());
+    const program = engine.compile(() => ({ outputs: {} }));
+    const handle = await program.load(state);
+    const first = await prepared.sample({ state: handle, seed: 1, n: 2 });
+    expect(await prepared.sample({ state: handle, seed: 1, n: 2 })).toEqual(first);
+    expect(await prepared.sample({ state, seed: 1, n: 2 })).toEqual(first);
+    const half = await prepared.sample({ state: { weight: float32([0.5], []) }, seed: 1, n: 2 });
+    expect(half.data).not.toEqual(first.data);
+    handle.dispose();
+    await prepared.dispose();
+  });
+
+  test('leaves no tensor behind', async () => {
+    const before = tf.memory().numTensors;
+    await sample({ ...options(), sampler: ddpm(), state, seed: 1, n: 3, batchSize: 2 });
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('the initial noise may be given, and is that of the stream otherwise', async () => {
+    const initialNoise = normalBatch({ seed: 3, stream: 'sample', indices: [0, 1] }, shape);
+    const given = await sample({ ...options(), state, seed: 99, n: 2, initialNoise });
+    expect(given).toEqual(await sample({ ...options(), state, seed: 3, n: 2 }));
+  });
+
+  test('tells of each step, with rows of further inputs beside their images', async () => {
+    const seen: string[] = [];
+    const images = await sample({
+      ...options(),
+      predict: (_, x, t, inputs) =>
+        tf.add(tf.mul(x, 0), tf.reshape(tf.add(inputs['shift']!, tf.mul(t, 0)), [-1, 1, 1, 1])),
+      prediction: 'x0',
+      state: {},
+      seed: 0,
+      n: 3,
+      batchSize: 2,
+      inputs: { shift: float32([0.25, -0.5, 0.75]) },
+      onStep: ({ step, steps, level, first, count, x, x0 }) => {
+        seen.push(`${step}/${steps} t=${level.t} [${first}, +${count}] ${x.shape.join()} ${x0.data[0]}`);
+      },
+    });
+    expect(seen).toHaveLength(20);
+    expect(seen[0]).toBe('1/10 t=900 [0, +2] 2,4,4,2 0.25');
+    expect(seen[19]).toBe('10/10 t=0 [2, +1] 1,4,4,2 0.75');
+    expect([0, 32, 64].map((i) => images.data[i])).toEqual([0.25, -0.5, 0.75]);
+  });
+
+  test('an error of the callback ends it', async () => {
+    const boom = sample({ ...options(), state, seed: 0, n: 1, onStep: () => Promise.reject(new Error('enough')) });
+    await expect(boom).rejects.toThrow('enough');
+  });
+
+  test.each<[string, object, RegExp]>([
+    ['n and imageIndices', { n: 1, imageIndices: [0] }, /either n or imageIndices/],
+    ['neither', {}, /either n or imageIndices/],
+    ['no image', { n: 0 }, /n must be an integer of at least 1, not 0/],
+    ['batch 0', { n: 1, batchSize: 0 }, /batchSize must be an integer of at least 1, not 0/],
+    ['seed', { n: 1, seed: -1 }, /seed must be an integer from 0 to 2\^53 - 1, not -1/],
+    [
+      'noise',
+      { n: 2, initialNoise: float32(new Float32Array(32), [1, 4, 4, 2]) },
+      /initialNoise has shape \[1, 4, 4, 2\], not \[2, 4, 4, 2\]/,
+    ],
+    ['inputs', { n: 2, inputs: { cond: float32([1]) } }, /input "cond" has shape \[1\], not \[2, \.\.\.\]/],
+  ])('refuses %s', async (_, request, message) => {
+    await expect(sample({ ...options(), state, seed: 0, ...request })).rejects.toThrow(message);
+  });
+});

@@ -1,0 +1,107 @@
+/** The tensor half of every sampler: one evaluation of the model, and one product with the plan's coefficients. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Arrays, Tensors } from '@dm/ops';
+import { float32 } from '../nd-array.js';
+import { conversion, type Prediction, type PredictionOptions } from '../process/prediction.js';
+import { type LimitX0, limitX0 } from './limit.js';
+import type { LinearForm, SamplerPlan, Stage } from './sampler.js';
+
+/** The names of a plan's terms, in the order of the columns of `stageInputs`' matrix. */
+export function termsOf(plan: SamplerPlan): string[] {
+  return ['x', 'output', 'x0', ...(plan.noise ? ['noise'] : []), ...plan.history];
+}
+
+/**
+ * What a stage needs besides x, noise and history, as inputs of the compiled step: `conversion` [2] takes (x, output)
+ * to x_0; row r of `coefficients` [1 + history, terms] makes the next x (r = 0) or a tensor of the history.
+ */
+export function stageInputs(
+  plan: SamplerPlan,
+  stage: Stage,
+  prediction: Prediction,
+  options?: PredictionOptions,
+): Arrays {
+  const terms = termsOf(plan);
+  const rows = [stage.next, ...plan.history.map((name) => stage.history?.[name] ?? { [name]: 1 })];
+  const toX0 = conversion(prediction, 'x0', stage.level, options);
+  return {
+    conversion: float32([toX0.x, toX0.output]),
+    coefficients: float32(
+      rows.flatMap((row) => rowOf(row, terms)),
+      [rows.length, terms.length],
+    ),
+    ...(plan.churn ? { churn: float32([stage.churn?.x ?? 1, stage.churn?.noise ?? 0]) } : {}),
+    ...(plan.learnedVariance
+      ? { logVariance: float32([stage.logVariance?.min ?? 0, stage.logVariance?.max ?? 0]) }
+      : {}),
+  };
+}
+
+function rowOf(form: LinearForm, terms: readonly string[]): number[] {
+  for (const [term, value] of Object.entries(form)) {
+    if (value !== 0 && !terms.includes(term)) {
+      throw new Error(`sampler plan: no term "${term}"; there are ${terms.join(', ')}`);
+    }
+    if (!Number.isFinite(value)) throw new RangeError(`sampler plan: the coefficient of "${term}" is ${value}`);
+  }
+  return terms.map((term) => form[term] ?? 0);
+}
+
+/** x with the noise of a stage's churn: the x that the model sees, and that `samplerStep` takes. */
+export function churned(x: tf.Tensor, noise: tf.Tensor, churn: tf.Tensor): tf.Tensor {
+  const [ofX, ofNoise] = scalars(churn);
+  return tf.add(tf.mul(x, ofX!), tf.mul(noise, ofNoise!));
+}
+
+/**
+ * One stage. x, noise [N, H, W, C]; output [N, H, W, C], or 2C channels with a learned variance; `history` and
+ * `coefficients` as the plan says. Pure, and with every number an input: it may be traced once and run for all stages.
+ */
+export function samplerStep(
+  plan: Pick<SamplerPlan, 'history' | 'noise' | 'learnedVariance'>,
+  {
+    x,
+    output,
+    noise,
+    history,
+    inputs,
+  }: {
+    readonly x: tf.Tensor;
+    readonly output: tf.Tensor;
+    readonly noise?: tf.Tensor;
+    readonly history: Tensors;
+    /** The tensors of `stageInputs`. */
+    readonly inputs: Tensors;
+  },
+  limit: LimitX0 = {},
+): { x: tf.Tensor; x0: tf.Tensor; history: Tensors } {
+  const [mean, variance] = plan.learnedVariance ? tf.split(output, 2, -1) : [output];
+  const [ofX, ofOutput] = scalars(inputs['conversion']!);
+  const x0 = limitX0(tf.add(tf.mul(x, ofX!), tf.mul(mean!, ofOutput!)), limit);
+  const terms = [x, mean!, x0];
+  if (plan.noise) terms.push(variance ? tf.mul(noise!, learnedStd(variance, inputs['logVariance']!)) : noise!);
+  for (const name of plan.history) terms.push(history[name]!);
+  // One product of [rows, terms] with [terms, N H W C].
+  const flat = tf.concat(
+    terms.map((term) => tf.reshape(term, [1, x.size])),
+    0,
+  );
+  const rows = tf.matMul(inputs['coefficients']!, flat);
+  const [next, ...kept] = (plan.history.length > 0 ? tf.split(rows, 1 + plan.history.length, 0) : [rows]).map((row) =>
+    tf.reshape(row, x.shape),
+  );
+  return { x: next!, x0, history: Object.fromEntries(plan.history.map((name, i) => [name, kept[i]!])) };
+}
+
+/** exp(v/2), v between the two log variances: at the lower for -1, at the upper for 1. */
+function learnedStd(variance: tf.Tensor, logVariance: tf.Tensor): tf.Tensor {
+  const [min, max] = scalars(logVariance);
+  const fraction = tf.mul(tf.add(variance, 1), 0.5);
+  const v = tf.add(min!, tf.mul(fraction, tf.sub(max!, min!)));
+  return tf.exp(tf.mul(v, 0.5));
+}
+
+/** [k] → k scalars. */
+function scalars(vector: tf.Tensor): tf.Tensor[] {
+  return tf.split(vector, vector.size).map((s) => tf.reshape(s, []));
+}

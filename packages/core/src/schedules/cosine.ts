@@ -1,0 +1,28 @@
+import { requireInteger, requireNumber } from '../checks.js';
+import { type NoiseSchedule, scheduleFromBetas } from './schedule.js';
+
+export interface CosineOptions {
+  /** T, 1000 by default. */
+  readonly numTimesteps?: number;
+  /** s, which keeps the first betas from being too small: 0.008. */
+  readonly offset?: number;
+  /** Betas are cut off here, 0.999, so that the last step is not singular. */
+  readonly maxBeta?: number;
+}
+
+/**
+ * beta_t = min(1 - f(t+1) / f(t), maxBeta), f(t) = cos^2((t/T + s) / (1 + s) pi/2).
+ * Eq. 17 of Nichol & Dhariwal 2021, arXiv:2102.09672; `squaredcos_cap_v2` in diffusers.
+ */
+export function cosineSchedule({
+  numTimesteps = 1000,
+  offset = 0.008,
+  maxBeta = 0.999,
+}: CosineOptions = {}): NoiseSchedule {
+  requireInteger('cosineSchedule: numTimesteps', numTimesteps, 1);
+  requireNumber('cosineSchedule: offset', offset, 'at least 0', (s) => s >= 0);
+  requireNumber('cosineSchedule: maxBeta', maxBeta, 'in (0, 1)', (b) => b > 0 && b < 1);
+  const f = (t: number): number => Math.cos((((t / numTimesteps + offset) / (1 + offset)) * Math.PI) / 2) ** 2;
+  const betas = Float64Array.from({ length: numTimesteps }, (_, t) => Math.min(1 - f(t + 1) / f(t), maxBeta));
+  return scheduleFromBetas(betas, 'cosine');
+}
