@@ -20,9 +20,10 @@ import { existsSync, readFileSync } from 'node:fs';
  * Counts one report.
  *
  * @param {VitestReport} report
+ * @param {string} from where the report came from, to name what failed outside every test
  * @returns {Tally}
  */
-export function tally(report) {
+export function tally(report, from) {
   /** @type {Tally} */
   const sum = { passed: 0, failed: 0, skipped: 0, failures: [] };
   for (const file of report.testResults) {
@@ -43,7 +44,7 @@ export function tally(report) {
   // An error outside any test, for example a rejection that nobody handled.
   if (!report.success && sum.failed === 0) {
     sum.failed += 1;
-    sum.failures.push('an error outside the tests; see the output above');
+    sum.failures.push(`${from}: an error outside the tests, or no tests; see the output above`);
   }
   return sum;
 }
@@ -63,7 +64,7 @@ export function sumReports(paths) {
     let one;
     try {
       if (!existsSync(path)) throw new Error('no test report');
-      one = tally(JSON.parse(readFileSync(path, 'utf8')));
+      one = tally(JSON.parse(readFileSync(path, 'utf8')), path);
     } catch (error) {
       one = {
         passed: 0,

@@ -20,12 +20,12 @@ describe('tally', () => {
         },
       ],
     };
-    expect(tally(report)).toEqual({ passed: 2, failed: 1, skipped: 3, failures: ['b.test.ts: adds'] });
+    expect(tally(report, 'x')).toEqual({ passed: 2, failed: 1, skipped: 3, failures: ['b.test.ts: adds'] });
   });
 
   it('counts a file that could not be loaded as one failure', () => {
     const broken = { name: 'c.test.ts', status: 'failed', message: 'Error: no module x\n  at y', assertionResults: [] };
-    expect(tally({ success: false, testResults: [broken] })).toEqual({
+    expect(tally({ success: false, testResults: [broken] }, 'x')).toEqual({
       passed: 0,
       failed: 1,
       skipped: 0,
@@ -35,7 +35,7 @@ describe('tally', () => {
 
   it('counts a run that failed outside its tests as one failure', () => {
     const file = { name: 'd.test.ts', status: 'passed', assertionResults: [test('passed')] };
-    expect(tally({ success: false, testResults: [file] })).toMatchObject({ passed: 1, failed: 1 });
+    expect(tally({ success: false, testResults: [file] }, 'x')).toMatchObject({ passed: 1, failed: 1 });
   });
 });
 

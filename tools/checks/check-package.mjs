@@ -7,7 +7,7 @@ import { run } from '../bootstrap/commands.mjs';
 import { commandOf } from './commands.mjs';
 
 /** Tests, their data and leftovers of tools. */
-const UNWANTED = /\.test\.[cm]?[jt]sx?$|\/testing\.ts$|\/fixtures\/|\/node_modules\/|\.tsbuildinfo$/;
+const UNWANTED = /\.test\.[cm]?[jt]sx?$|\/testing(\.ts$|\/)|\/fixtures\/|\/node_modules\/|\.tsbuildinfo$/;
 
 const folder = join(process.cwd(), 'tarball');
 const [name, ...others] = readdirSync(folder).filter((file) => file.endsWith('.tgz'));

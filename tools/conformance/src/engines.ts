@@ -1,0 +1,38 @@
+// The engines that the suites of this folder run on: those that every installation has, and those that a person adds.
+import { onnxEngine } from '@dm/jit';
+import { eagerEngine, type Engine } from '@dm/ops';
+
+/** What `cpu`, the reference, is compared with. These have to work; a failure to start one fails the suite. */
+const always = ['wasm', 'onnx'] as const;
+/** Optional peers: compared where their package is installed. */
+const optional = ['tfjs-node', 'tfjs-node-gpu', 'webgpu'] as const;
+
+export interface Missing {
+  readonly name: string;
+  /** One sentence. */
+  readonly reason: string;
+}
+
+export interface Engines {
+  readonly reference: Engine;
+  readonly others: readonly Engine[];
+  readonly missing: readonly Missing[];
+}
+
+/** Starts every engine that can run here. Throws where one that every installation has does not start. */
+export async function startEngines(): Promise<Engines> {
+  const others: Engine[] = [];
+  const missing: Missing[] = [];
+  for (const name of always) others.push(await (name === 'onnx' ? onnxEngine() : eagerEngine(name)));
+  for (const name of optional) {
+    try {
+      others.push(await eagerEngine(name));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      // Only a package that was never installed is nobody's mistake.
+      if (!reason.includes('is not installed')) throw error;
+      missing.push({ name, reason });
+    }
+  }
+  return { reference: await eagerEngine('cpu'), others, missing };
+}

@@ -1,0 +1,25 @@
+import { type Engine, opCaseInputs, opCaseProgram, opCases, type OpCase } from '@dm/ops';
+import { expect, it } from 'vitest';
+import { tooFar } from './compare.js';
+import { onEachEngine } from './on-each-engine.js';
+
+async function results(engine: Engine, opCase: OpCase) {
+  const program = engine.compile(opCaseProgram(opCase), { name: opCase.name });
+  const state = await program.load({});
+  try {
+    return await program.run(state, opCaseInputs(opCase));
+  } finally {
+    state.dispose();
+    await program.dispose();
+  }
+}
+
+onEachEngine('ops', (engine, reference) => {
+  it.each(opCases)('$name', async (opCase) => {
+    const { y, ...gradients } = await results(engine, opCase);
+    const { y: expected, ...expectedGradients } = await results(reference, opCase);
+    expect(Object.keys(gradients).length).toBeGreaterThan(0);
+    expect(tooFar({ y: y! }, { y: expected! }, 5e-6)).toEqual([]);
+    expect(tooFar(gradients, expectedGradients, 1e-5)).toEqual([]);
+  });
+});
