@@ -2,8 +2,7 @@ import { expect, test } from 'vitest';
 import { eagerEngine, type Engine, type OpCase, opCaseInputs, opCaseProgram, opCases } from './index.js';
 import { expectClose } from './testing/compare.js';
 
-const cpu = await eagerEngine('cpu');
-const wasm = await eagerEngine('wasm');
+const [cpu, wasm] = await Promise.all([eagerEngine('cpu'), eagerEngine('wasm')]);
 
 async function results(engine: Engine, opCase: OpCase) {
   const program = engine.compile(opCaseProgram(opCase));
