@@ -62,7 +62,8 @@ module.exports = {
     {
       name: 'declared',
       severity: 'error',
-      comment: 'Everything imported stands in the package.json of the importing package; the test tools stand at the root',
+      comment:
+        'Everything imported stands in the package.json of the importing package; the test tools stand at the root',
       from: { path: '^(packages|experiments)/' },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], pathNot: '(^|/)node_modules/(vitest|typescript)/' },
     },

@@ -16,4 +16,5 @@ if (!(await build())) {
 }
 const cli = join(root, 'packages', 'trainer', 'dist', 'cli.js');
 const { status } = await run(process.execPath, [cli, 'train', ...process.argv.slice(2)]);
+if (status === 0) console.log('\nIn this folder `dm` is written `npm run -s dm --`, as in: npm run -s dm -- doctor');
 process.exitCode = status;
