@@ -25,43 +25,47 @@ export const eagerBackends: Readonly<Record<EagerName, EagerBackend>> = {
  * missing, and one with the cause where it does not load or start.
  */
 export async function startBackend(name: EagerName, load?: () => Promise<unknown>): Promise<string> {
-  const { backend, package: packageName, native } = eagerBackends[name];
-  if (!tf.findBackendFactory(backend)) {
-    if (native) await restoreIsNullOrUndefined();
-    try {
-      await (load === undefined ? import(/* @vite-ignore */ packageName) : load());
-    } catch (cause) {
-      throw loadError(name, cause);
-    }
-    if (!tf.findBackendFactory(backend)) {
-      throw new Error(`The engine "${name}" cannot run here: ${packageName} found no device or runtime for it`);
-    }
-  }
-  await initialise(name, backend);
-  if (name === 'tfjs-node-gpu' && (tf.findBackend(backend) as { isGPUPackage?: boolean }).isGPUPackage !== true) {
-    throw new Error('The engine "tfjs-node-gpu" cannot start: this process has already loaded @tensorflow/tfjs-node');
-  }
-  return backend;
+  const mine = starting.then(() => start(name, load));
+  starting = mine.catch(() => undefined);
+  return mine;
 }
 
 /** TF.js starts a backend only by selecting it; one start at a time, since a second would cancel the first. */
 let starting: Promise<unknown> = Promise.resolve();
 
-async function initialise(name: EagerName, backend: string): Promise<void> {
-  const start = async () => {
-    if (backend in tf.engine().registry) return;
-    const former = tf.getBackend() as string | undefined;
-    let started = false;
-    try {
-      started = await tf.setBackend(backend);
-    } finally {
-      if (former !== undefined) select(former);
+async function start(name: EagerName, load: (() => Promise<unknown>) | undefined): Promise<string> {
+  const { backend, package: packageName, native } = eagerBackends[name];
+  const former = tf.getBackend() as string | undefined;
+  try {
+    if (!tf.findBackendFactory(backend)) {
+      if (native) await restoreIsNullOrUndefined();
+      try {
+        await (load === undefined ? import(/* @vite-ignore */ packageName) : load());
+      } catch (cause) {
+        throw loadError(name, cause);
+      }
+      if (!tf.findBackendFactory(backend)) {
+        throw new Error(`The engine "${name}" cannot run here: ${packageName} found no device or runtime for it`);
+      }
     }
-    if (!started) throw new Error(`The engine "${name}" could not be started: TF.js says above why`);
-  };
-  const mine = starting.then(start);
-  starting = mine.catch(() => undefined);
-  await mine;
+    if (!(backend in tf.engine().registry) && !(await tf.setBackend(backend))) {
+      throw new Error(`The engine "${name}" could not be started: TF.js says above why`);
+    }
+  } finally {
+    // Loading tfjs-node selects it, too.
+    if (former !== undefined) select(former);
+  }
+  if (native) checkPackage(name);
+  return backend;
+}
+
+/** tfjs-node and tfjs-node-gpu register the same backend, so the first that a process loads stands for both. */
+function checkPackage(name: EagerName): void {
+  const { isGPUPackage } = tf.findBackend(eagerBackends[name].backend) as { isGPUPackage?: boolean };
+  const loaded: EagerName = isGPUPackage === true ? 'tfjs-node-gpu' : 'tfjs-node';
+  if (loaded !== name) {
+    throw new Error(`The engine "${name}" cannot start: this process has already loaded @tensorflow/${loaded}`);
+  }
 }
 
 /** Selects a backend that has been started; does nothing for one that has not. */
@@ -87,15 +91,17 @@ function loadError(name: EagerName, cause: unknown): Error {
   const { message = String(cause) } = cause as { message?: string };
   // Node and bundlers say it in their own words; a file missing inside the package is another failure.
   const missing = new RegExp(`(Cannot find (package|module)|Could not resolve) ['"]${packageName}['"]`).test(message);
-  if (!missing) {
-    return new Error(`The engine "${name}" cannot start: ${packageName} does not load (${message})`, { cause });
-  }
   const pnpm = native ? `pnpm add --allow-build=${packageName} ${packageName}` : `pnpm add ${packageName}`;
-  return new Error(
-    `The engine "${name}" needs the package ${packageName}, which is not installed. Install it with ` +
-      `"npm install ${packageName}" or "${pnpm}".`,
-    { cause },
-  );
+  const install = `"npm install ${packageName}" or "${pnpm}"`;
+  if (missing) {
+    return new Error(
+      `The engine "${name}" needs the package ${packageName}, which is not installed. Install it with ${install}.`,
+      { cause },
+    );
+  }
+  // pnpm skips install scripts that it was not told to allow, and the native library is then absent.
+  const hint = native ? ` If its install script has not run: ${install}.` : '';
+  return new Error(`The engine "${name}" cannot start: ${packageName} does not load (${message}).${hint}`, { cause });
 }
 
 /** tfjs-node 4.22 calls this function of Node's, which Node 23 removed. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Arrays, eagerEngine, type EagerName, type NdArray, type Program } from './index.js';
 
 const engine = await eagerEngine('cpu');
@@ -305,6 +305,33 @@ describe('an engine that cannot start', () => {
     await expect(eagerEngine('webgpu', { load: async () => undefined })).rejects.toThrow(
       'The engine "webgpu" cannot run here: @tensorflow/tfjs-backend-webgpu found no device or runtime for it',
     );
+  });
+
+  test('one whose backend fails as it starts leaves the selected backend as it was', async () => {
+    const load = async () => tf.registerBackend('webgpu', () => Promise.reject(new Error('no adapter')));
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined); // TF.js prints the cause
+    await expect(eagerEngine('webgpu', { load })).rejects.toThrow('The engine "webgpu" could not be started');
+    expect(warn.mock.calls.flat().join(' ')).toContain('no adapter');
+    warn.mockRestore();
+    tf.removeBackend('webgpu');
+    expect(tf.getBackend()).toBe('cpu');
+    expect(await tf.scalar(3).data()).toEqual(Float32Array.of(3));
+  });
+
+  test('tfjs-node-gpu after tfjs-node: both are the TF.js backend "tensorflow", and only one can be loaded', async () => {
+    class NodeBackend extends tf.KernelBackend {
+      readonly isGPUPackage = false;
+      override dispose(): void {}
+    }
+    // As tfjs-node does on import: register, then select.
+    const load = async () => {
+      tf.registerBackend('tensorflow', () => new NodeBackend(), 3);
+      await tf.setBackend('tensorflow');
+    };
+    const node = await eagerEngine('tfjs-node', { load });
+    expect([node.name, tf.getBackend()]).toEqual(['tfjs-node', 'cpu']);
+    await expect(eagerEngine('tfjs-node-gpu')).rejects.toThrow('this process has already loaded @tensorflow/tfjs-node');
+    tf.removeBackend('tensorflow');
   });
 
   test('one that does not exist', async () => {
