@@ -2,7 +2,7 @@ import { layerNorm } from '@dm/ops';
 import { it } from 'vitest';
 import { expectSame, floats } from '../testing.js';
 
-it.each([[[2, 3, 8]], [[5, 4]]])('layerNorm of %j with scale and offset, and its gradients', async (shape) => {
+it.each([[[2, 3, 8]], [[5, 4]], [[6]]])('layerNorm of %j with scale and offset, and its gradients', async (shape) => {
   const inputs = { x: floats(shape), scale: floats(shape.slice(-1), 2), offset: floats(shape.slice(-1), 3) };
   await expectSame(({ x, scale, offset }) => layerNorm(x!, { scale: scale!, offset: offset! }), inputs, {
     tolerance: 2e-5,

@@ -140,6 +140,7 @@ export class Lowering {
   }
 
   sum(name: string, axes: readonly number[], keepDims: boolean): string {
+    if (axes.length === 0) return name; // to ONNX no axes mean all of them
     return this.onnx.op('ReduceSum', [name, this.onnx.ints(axes)], { attrs: { keepdims: { int: keepDims ? 1 : 0 } } });
   }
 
