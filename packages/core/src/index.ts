@@ -16,11 +16,25 @@ export {
 
 export { type NoiseSchedule, scheduleFromBetas } from './schedules/schedule.js';
 export { type BetaRange, linearSchedule } from './schedules/linear.js';
+export { scaledLinearSchedule } from './schedules/scaled-linear.js';
+export { sigmoidSchedule } from './schedules/sigmoid.js';
+export { rescaleZeroTerminalSnr } from './schedules/zero-terminal-snr.js';
+export {
+  alphaCumprodFromEdmSigma,
+  alphaCumprodFromLogSnr,
+  edmSigmas,
+  logSnrs,
+  snrs,
+  timestepOfEdmSigma,
+  timestepOfLogSnr,
+} from './schedules/accessors.js';
 export { type CosineOptions, cosineSchedule } from './schedules/cosine.js';
-export { noiseSchedule, type ScheduleConfig, type ScheduleName, schedules } from './schedules/registry.js';
+export { scheduleFromConfig, type ScheduleConfig, type ScheduleName, schedules } from './schedules/registry.js';
 
-export { cleanLevel, levelAt, levelOfRatio, type NoiseLevel } from './levels/level.js';
+export { cleanLevel, halfLogSnr, levelAt, levelOfRatio, type NoiseLevel } from './levels/level.js';
 export { spacedTimesteps, type Spacing, type SpacingOptions, spacings } from './levels/spacing.js';
+export { edmLevel, edmPath, type KarrasOptions, karrasSigmas } from './levels/edm.js';
+export { flowLevel, flowPath, type FlowPathOptions, shiftFlowTime } from './levels/flow.js';
 export { discretePath, type DiscretePathOptions, type SamplingPath } from './levels/path.js';
 
 export {
@@ -41,7 +55,12 @@ export { huberLoss, l1Loss, mseLoss, type PointwiseLoss, weightedMean } from './
 export type { LinearForm, Sampler, SamplerPlan, Stage } from './samplers/sampler.js';
 export { ddpm, type DdpmOptions, ddpmVariances } from './samplers/ddpm.js';
 export { ddim, type DdimOptions } from './samplers/ddim.js';
-export { createSamplerMethod, type SamplerConfig, type SamplerName, samplers } from './samplers/registry.js';
+export { euler } from './samplers/euler.js';
+export { eulerAncestral } from './samplers/euler-ancestral.js';
+export { type ChurnOptions, heun, type HeunOptions } from './samplers/heun.js';
+export { dpmSolver2M, dpmSolver2MSde, type DpmSolverOptions } from './samplers/dpm-solver.js';
+export { uniPc, type UniPcOptions } from './samplers/unipc.js';
+export { samplerFromConfig, type SamplerConfig, type SamplerName, samplers } from './samplers/registry.js';
 export { churned, samplerStep, stageInputs } from './samplers/step.js';
 export type { LimitX0 } from './samplers/limit.js';
 export {

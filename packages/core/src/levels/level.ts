@@ -41,3 +41,8 @@ export function levelOfRatio(t: number, ratio: number): NoiseLevel {
 
 /** ln sqrt(p / (1 - p)). */
 const halfLogit = (p: number): number => Math.log(p / (1 - p)) / 2;
+
+/** lambda = ln(alpha / sigma), half the log-SNR: -Infinity at pure noise, Infinity without noise. */
+export function halfLogSnr({ alpha, sigma }: Pick<NoiseLevel, 'alpha' | 'sigma'>): number {
+  return Math.log(alpha / sigma);
+}

@@ -1,6 +1,8 @@
 import { requireNumber } from '../checks.js';
 import type { NoiseSchedule } from '../schedules/schedule.js';
-import { cleanLevel, levelAt, type NoiseLevel } from './level.js';
+import { edmSigmas, timestepOfEdmSigma } from '../schedules/accessors.js';
+import { karrasSigmas } from './edm.js';
+import { cleanLevel, levelAt, levelOfRatio, type NoiseLevel } from './level.js';
 import { spacedTimesteps, type SpacingOptions } from './spacing.js';
 
 /** The noise levels that a sampler goes through: plain data. */
@@ -23,13 +25,21 @@ export interface DiscretePathOptions extends SpacingOptions {
    * `clean` by default.
    */
   readonly final?: 'clean' | 'first';
+  /**
+   * `steps` noise-to-signal ratios between those of the schedule's ends, spaced as EDM does (`karrasSigmas`), in place of
+   * timesteps; the model is told fractional timesteps. `use_karras_sigmas` in diffusers.
+   */
+  readonly karras?: { readonly rho?: number };
 }
 
 /** A path over timesteps of a discrete schedule. Throws a RangeError on timesteps that do not descend. */
 export function discretePath(
   schedule: NoiseSchedule,
-  { steps, timesteps, final = 'clean', ...spacing }: DiscretePathOptions,
+  { steps, timesteps, final = 'clean', karras, ...spacing }: DiscretePathOptions,
 ): SamplingPath {
+  const atRatio = (ratio: number): NoiseLevel => levelOfRatio(timestepOfEdmSigma(schedule, ratio), ratio);
+  const end = final === 'clean' ? cleanLevel : levelAt(schedule, 0);
+  if (karras) return karrasPath(schedule, steps, karras, atRatio, end);
   if ((steps === undefined) === (timesteps === undefined)) {
     throw new RangeError('discretePath: give either steps or timesteps');
   }
@@ -38,6 +48,24 @@ export function discretePath(
   visited.forEach((t, i) => {
     if (i > 0) requireNumber(`discretePath: timestep ${i}`, t, `below ${visited[i - 1]!}`, (v) => v < visited[i - 1]!);
   });
-  const end = final === 'clean' ? cleanLevel : levelAt(schedule, 0);
-  return { levels: [...visited.map((t) => levelAt(schedule, t)), end], initialScale: 1 };
+  return { levels: [...visited.map((t) => levelAt(schedule, t)), end], initialScale: 1, levelOfRatio: atRatio };
+}
+
+function karrasPath(
+  schedule: NoiseSchedule,
+  steps: number | undefined,
+  karras: { readonly rho?: number },
+  atRatio: (ratio: number) => NoiseLevel,
+  end: NoiseLevel,
+): SamplingPath {
+  if (steps === undefined) throw new RangeError('discretePath: karras needs steps, not timesteps');
+  const sigmas = edmSigmas(schedule);
+  const [sigmaMin, sigmaMax] = [sigmas[0]!, sigmas[sigmas.length - 1]!];
+  if (sigmaMax === Infinity) {
+    throw new RangeError(
+      'discretePath: karras cannot start at SNR 0, where sigma is infinite; leave out zeroTerminalSnr',
+    );
+  }
+  const levels = karrasSigmas({ steps, sigmaMin, sigmaMax, ...karras }).map(atRatio);
+  return { levels: [...levels, end], initialScale: 1, levelOfRatio: atRatio };
 }

@@ -1,10 +1,23 @@
 import { requireFields } from '../checks.js';
 import { ddim, type DdimOptions } from './ddim.js';
 import { ddpm, type DdpmOptions } from './ddpm.js';
+import { dpmSolver2M, dpmSolver2MSde, type DpmSolverOptions } from './dpm-solver.js';
+import { eulerAncestral } from './euler-ancestral.js';
+import { euler } from './euler.js';
+import { heun, type HeunOptions } from './heun.js';
 import type { Sampler } from './sampler.js';
+import { uniPc, type UniPcOptions } from './unipc.js';
 
 /** A sampler as plain data, for a configuration file. */
-export type SamplerConfig = ({ readonly name: 'ddpm' } & DdpmOptions) | ({ readonly name: 'ddim' } & DdimOptions);
+export type SamplerConfig =
+  | ({ readonly name: 'ddpm' } & DdpmOptions)
+  | ({ readonly name: 'ddim' } & DdimOptions)
+  | { readonly name: 'euler' }
+  | { readonly name: 'euler-ancestral' }
+  | ({ readonly name: 'heun' } & HeunOptions)
+  | ({ readonly name: 'dpmpp-2m' } & DpmSolverOptions)
+  | ({ readonly name: 'dpmpp-2m-sde' } & DpmSolverOptions)
+  | ({ readonly name: 'unipc' } & UniPcOptions);
 
 export type SamplerName = SamplerConfig['name'];
 
@@ -14,10 +27,16 @@ export const samplers: Readonly<
 > = {
   ddpm: { options: ['variance'], create: ddpm },
   ddim: { options: ['eta', 'useClippedOutput'], create: ddim },
+  euler: { options: [], create: euler },
+  'euler-ancestral': { options: [], create: eulerAncestral },
+  heun: { options: ['variable', 'churn'], create: heun },
+  'dpmpp-2m': { options: ['lowerOrderFinal'], create: dpmSolver2M },
+  'dpmpp-2m-sde': { options: ['lowerOrderFinal'], create: dpmSolver2MSde },
+  unipc: { options: ['order'], create: uniPc },
 };
 
 /** Throws a RangeError on an unknown name or option, naming the known ones, and on an option out of its range. */
-export function createSamplerMethod(config: SamplerConfig): Sampler {
+export function samplerFromConfig(config: SamplerConfig): Sampler {
   const { name, ...options } = config;
   if (!Object.hasOwn(samplers, name)) {
     throw new RangeError(`no sampler "${name}"; there are ${Object.keys(samplers).join(', ')}`);

@@ -75,11 +75,12 @@ export function samplerStep(
   },
   limit: LimitX0 = {},
 ): { x: tf.Tensor; x0: tf.Tensor; history: Tensors } {
-  const [mean, variance] = plan.learnedVariance ? tf.split(output, 2, -1) : [output];
+  const [mean, variance] = outputParts(x, output, plan.learnedVariance);
   const [ofX, ofOutput] = scalars(inputs['conversion']!);
   const x0 = limitX0(tf.add(tf.mul(x, ofX!), tf.mul(mean!, ofOutput!)), limit);
   const terms = [x, mean!, x0];
-  if (plan.noise) terms.push(variance ? tf.mul(noise!, learnedStd(variance, inputs['logVariance']!)) : noise!);
+  if (plan.noise)
+    terms.push(plan.learnedVariance ? tf.mul(noise!, learnedStd(variance!, inputs['logVariance']!)) : noise!);
   for (const name of plan.history) terms.push(history[name]!);
   // One product of [rows, terms] with [terms, N H W C].
   const flat = tf.concat(
@@ -91,6 +92,18 @@ export function samplerStep(
     tf.reshape(row, x.shape),
   );
   return { x: next!, x0, history: Object.fromEntries(plan.history.map((name, i) => [name, kept[i]!])) };
+}
+
+/** The prediction, and the variance's half of the output where there is one (samplers that need none ignore it). */
+function outputParts(x: tf.Tensor, output: tf.Tensor, needsVariance: boolean): tf.Tensor[] {
+  const [channels, given] = [x.shape[x.rank - 1]!, output.shape[output.rank - 1]!];
+  if (given === 2 * channels) return tf.split(output, 2, -1);
+  if (given === channels && !needsVariance) return [output];
+  throw new RangeError(
+    needsVariance
+      ? `sampler: a learned variance needs a model with ${2 * channels} output channels, this one has ${given}`
+      : `sampler: the model must have ${channels} output channels, or ${2 * channels} with a learned variance, not ${given}`,
+  );
 }
 
 /** exp(v/2), v between the two log variances: at the lower for -1, at the upper for 1. */

@@ -1,10 +1,22 @@
 import { requireFields } from '../checks.js';
 import { cosineSchedule, type CosineOptions } from './cosine.js';
 import { type BetaRange, linearSchedule } from './linear.js';
-import type { NoiseSchedule } from './schedule.js';
+import { scaledLinearSchedule } from './scaled-linear.js';
+import { type NoiseSchedule, scheduleFromBetas } from './schedule.js';
+import { sigmoidSchedule } from './sigmoid.js';
+import { rescaleZeroTerminalSnr } from './zero-terminal-snr.js';
 
 /** A schedule as plain data, for a configuration file. */
-export type ScheduleConfig = ({ readonly name: 'linear' } & BetaRange) | ({ readonly name: 'cosine' } & CosineOptions);
+export type ScheduleConfig = (
+  | ({ readonly name: 'linear' } & BetaRange)
+  | ({ readonly name: 'scaled-linear' } & BetaRange)
+  | ({ readonly name: 'cosine' } & CosineOptions)
+  | ({ readonly name: 'sigmoid' } & BetaRange)
+  | { readonly name: 'betas'; readonly betas: readonly number[] }
+) & {
+  /** Rescales to pure noise at the last timestep: `rescaleZeroTerminalSnr`. False by default. */
+  readonly zeroTerminalSnr?: boolean;
+};
 
 export type ScheduleName = ScheduleConfig['name'];
 
@@ -13,15 +25,22 @@ export const schedules: Readonly<
   Record<ScheduleName, { readonly options: readonly string[]; readonly create: (options: object) => NoiseSchedule }>
 > = {
   linear: { options: ['numTimesteps', 'betaStart', 'betaEnd'], create: linearSchedule },
+  'scaled-linear': { options: ['numTimesteps', 'betaStart', 'betaEnd'], create: scaledLinearSchedule },
   cosine: { options: ['numTimesteps', 'offset', 'maxBeta'], create: cosineSchedule },
+  sigmoid: { options: ['numTimesteps', 'betaStart', 'betaEnd'], create: sigmoidSchedule },
+  betas: {
+    options: ['betas'],
+    create: (options: { readonly betas?: readonly number[] }) => scheduleFromBetas(options.betas ?? []),
+  },
 };
 
 /** Throws a RangeError on an unknown name or option, naming the known ones, and on an option out of its range. */
-export function noiseSchedule(config: ScheduleConfig): NoiseSchedule {
-  const { name, ...options } = config;
+export function scheduleFromConfig(config: ScheduleConfig): NoiseSchedule {
+  const { name, zeroTerminalSnr = false, ...options } = config;
   if (!Object.hasOwn(schedules, name)) {
     throw new RangeError(`no noise schedule "${name}"; there are ${Object.keys(schedules).join(', ')}`);
   }
   requireFields(`noise schedule "${name}"`, options, schedules[name].options);
-  return schedules[name].create(options);
+  const schedule = schedules[name].create(options);
+  return zeroTerminalSnr ? rescaleZeroTerminalSnr(schedule) : schedule;
 }

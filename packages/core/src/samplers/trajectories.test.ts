@@ -1,0 +1,120 @@
+/** Whole trajectories against diffusers and NVlabs/edm: tools/parity/schedulers_fixture.py. */
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import type { Tensors } from '@dm/ops';
+import { beforeAll, expect, test } from 'vitest';
+import cases from '../fixtures/trajectories.json' with { type: 'json' };
+import { edmPath } from '../levels/edm.js';
+import { flowLevel, flowPath } from '../levels/flow.js';
+import { discretePath, type DiscretePathOptions, type SamplingPath } from '../levels/path.js';
+import { inputScale, type Prediction } from '../process/prediction.js';
+import { type ScheduleConfig, scheduleFromConfig } from '../schedules/registry.js';
+import type { LimitX0 } from './limit.js';
+import { type SamplerConfig, samplerFromConfig } from './registry.js';
+import { churned, samplerStep, stageInputs } from './step.js';
+
+interface Case {
+  readonly sampler: SamplerConfig;
+  readonly prediction: Prediction;
+  readonly schedule?: ScheduleConfig;
+  /** One of these says which levels are gone through. */
+  readonly path?: DiscretePathOptions;
+  readonly edm?: { readonly steps: number };
+  readonly flow?: { readonly steps: number; readonly shift: number };
+  readonly flowTimes?: readonly number[];
+  readonly dependsOnT: boolean;
+  readonly learned?: boolean;
+  readonly clip?: number;
+  readonly threshold?: { readonly quantile: number; readonly max: number };
+  readonly init: readonly number[];
+  /** x after each evaluation, or only at the end. */
+  readonly trajectory?: readonly (readonly number[])[];
+  readonly final?: readonly number[];
+}
+
+const SHAPE = [2, 2, 3, 1];
+const each = (f: (j: number) => number): tf.Tensor =>
+  tf.tensor(
+    Array.from({ length: 12 }, (_, j) => f(j)),
+    SHAPE,
+  );
+const noise = (k: number): tf.Tensor =>
+  each((j) => 1.2 * Math.sin(1.7 * j + 2.3 * k + 0.5) + 0.4 * Math.cos(j * j + k));
+
+function network(x: tf.Tensor, t: number, { dependsOnT, learned }: Case): tf.Tensor {
+  const shift = dependsOnT ? 0.3 * Math.sin(0.003 * t) : 0;
+  const mean = tf.tanh(
+    tf.add(
+      tf.add(tf.mul(x, 0.7), shift),
+      each((j) => 0.4 * Math.cos(j)),
+    ),
+  );
+  return learned
+    ? tf.concat(
+        [
+          mean,
+          tf.sin(
+            tf.add(
+              x,
+              each((j) => j),
+            ),
+          ),
+        ],
+        -1,
+      )
+    : mean;
+}
+
+function pathOf({ schedule, path, edm, flow, flowTimes }: Case): SamplingPath {
+  if (edm) return edmPath(edm);
+  if (flow) return flowPath(flow);
+  if (flowTimes) return { levels: flowTimes.map((s) => flowLevel(s)), initialScale: 1 };
+  return discretePath(scheduleFromConfig(schedule!), path!);
+}
+
+function run(given: Case): number[][] {
+  const { clip, threshold, prediction } = given;
+  const limit: LimitX0 = { ...(clip === undefined ? {} : { clip }), ...(threshold ? { threshold } : {}) };
+  const plan = samplerFromConfig(given.sampler).plan(pathOf(given), prediction);
+  let drawn = 0;
+  let x: tf.Tensor = tf.tensor([...given.init], SHAPE);
+  let history: Tensors = Object.fromEntries(plan.history.map((name) => [name, tf.zeros(SHAPE)]));
+  return plan.stages.map((stage, k) => {
+    const inputs = Object.fromEntries(
+      Object.entries(stageInputs(plan, stage, prediction)).map(([name, a]) => [name, tf.tensor(a.data, [...a.shape])]),
+    );
+    // EDM's sampler draws noise in every step, needed or not.
+    if (stage.endsStep || plan.stages[k + 1]?.step === stage.step) {
+      if (plan.churn && k === plan.stages.findIndex((s) => s.step === stage.step)) {
+        x = churned(x, noise(drawn++), inputs['churn']!);
+      }
+    }
+    const output = network(tf.mul(x, inputScale(prediction, stage.level)), stage.level.t, given);
+    const fresh = plan.noise ? { noise: noise(k) } : {};
+    const next = samplerStep(plan, { x, output, history, inputs, ...fresh }, limit);
+    x = next.x;
+    history = next.history;
+    return [...x.dataSync()];
+  });
+}
+
+beforeAll(() => tf.setBackend('cpu'));
+
+const named = (cases as unknown as Case[]).map((given, i) => {
+  const { sampler, prediction, schedule, path, edm, flow, flowTimes, clip, threshold } = given;
+  const levels = path?.timesteps ? { ...path, timesteps: path.timesteps.length } : (path ?? edm ?? flow ?? flowTimes);
+  return [`${i} ${JSON.stringify({ sampler, prediction, schedule, levels, clip, threshold })}`, given] as const;
+});
+
+test.each(named)('%s', (_, given) => {
+  const trajectory = run(given);
+  const expected = given.trajectory ?? [given.final!];
+  const from = trajectory.length - expected.length;
+  expect(from).toBe(given.trajectory ? 0 : trajectory.length - 1);
+  expected.forEach((wanted, k) => {
+    const scale = Math.max(1, ...wanted.map(Math.abs));
+    wanted.forEach((value, j) => {
+      expect(Math.abs(trajectory[from + k]![j]! - value) / scale, `evaluation ${k}, element ${j}`).toBeLessThan(1e-4);
+    });
+  });
+});

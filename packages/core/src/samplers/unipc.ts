@@ -1,0 +1,123 @@
+import { requireInteger } from '../checks.js';
+import { halfLogSnr } from '../levels/level.js';
+import type { SamplingPath } from '../levels/path.js';
+import { combine, type LinearForm, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
+
+export interface UniPcOptions {
+  /** 1, 2 or 3; 2 by default, 3 for unguided models in the paper. */
+  readonly order?: number;
+}
+
+/**
+ * UniPC with data prediction and B(h) = e^h - 1 (`bh2`): Algorithms 1 to 4 of Zhao et al. 2023, arXiv:2302.04867. Each
+ * evaluation first corrects the x that the predictor before it made, then predicts the next. One evaluation a step.
+ */
+export function uniPc({ order = 2 }: UniPcOptions = {}): Sampler {
+  requireInteger('unipc: order', order, 1, 3);
+  // The corrected x of the last step, and the x_0 of the steps before: "x0-1" is the last one.
+  const history = ['corrected', ...Array.from({ length: order }, (_, i) => `x0-${i + 1}`)];
+  return {
+    name: 'unipc',
+    plan: (path) =>
+      planOfSteps(
+        path,
+        (_from, _to, step) => {
+          const corrected: LinearForm = step === 0 ? { x: 1 } : correct(path, step, orderAt(path, step - 1, order));
+          const predicted = predict(path, step, orderAt(path, step, order), corrected);
+          const shifted = Array.from({ length: order }, (_, i) => [`x0-${i + 1}`, outputOf(i)] as const);
+          return { next: predicted, history: { corrected, ...Object.fromEntries(shifted) } };
+        },
+        history,
+      ),
+  };
+}
+
+/** The x_0 of `ago` steps before the present one. */
+const outputOf = (ago: number): LinearForm => (ago === 0 ? { x0: 1 } : { [`x0-${ago}`]: 1 });
+
+/** Lower at the start, at the end, and just after a level of SNR 0, whose lambda is infinite. */
+function orderAt({ levels }: SamplingPath, step: number, order: number): number {
+  const usable = levels.slice(0, step).filter((level) => level.alpha > 0).length;
+  return Math.min(order, levels.length - 1 - step, usable + 1);
+}
+
+/** UniP from level `step` to the next, `x` being the x at `step` and the present evaluation made there. */
+function predict(path: SamplingPath, step: number, order: number, x: LinearForm): LinearForm {
+  const { ratio, from, to, b, r } = stepOf(path, step, order);
+  const weights = order === 2 ? [0.5] : solve(vandermonde(r.slice(0, order - 1)), b.slice(0, order - 1));
+  const base = outputOf(0);
+  return combine(
+    [to.sigma / from.sigma, x],
+    [to.alpha * (1 - ratio), base],
+    ...r
+      .slice(0, order - 1)
+      .map((rk, i) => [(to.alpha * (1 - ratio) * weights[i]!) / rk, difference(outputOf(i + 1), base)] as const),
+  );
+}
+
+/** UniC: the x at `step` again, from the corrected x before it, now that the model has been evaluated at `step`. */
+function correct(path: SamplingPath, step: number, order: number): LinearForm {
+  const { ratio, from, to, b, r } = stepOf(path, step - 1, order);
+  const weights = order === 1 ? [0.5] : solve(vandermonde(r), b);
+  const base = outputOf(1);
+  return combine(
+    [to.sigma / from.sigma, { corrected: 1 }],
+    [to.alpha * (1 - ratio), base],
+    ...r.map(
+      (rk, i) =>
+        [
+          (to.alpha * (1 - ratio) * weights[i]!) / rk,
+          // The last r is 1 and belongs to the present evaluation.
+          difference(i === order - 1 ? outputOf(0) : outputOf(i + 2), base),
+        ] as const,
+    ),
+  );
+}
+
+/**
+ * The step from level `step`: e^-h, the nodes r_k = (lambda_k - lambda_s) / h of the evaluations before it with 1 as the
+ * last, and the right-hand side b of the order conditions (Theorem 3.1).
+ */
+function stepOf({ levels }: SamplingPath, step: number, order: number) {
+  const from = levels[step]!;
+  const to = levels[step + 1]!;
+  const lambda = halfLogSnr(from);
+  const h = halfLogSnr(to) - lambda;
+  const before = Array.from({ length: order - 1 }, (_, i) => (halfLogSnr(levels[step - 1 - i]!) - lambda) / h);
+  const hh = -h;
+  const b: number[] = [];
+  let phi = Math.expm1(hh) / hh - 1;
+  let factorial = 1;
+  for (let i = 1; i <= order; i++) {
+    b.push((phi * factorial) / Math.expm1(hh));
+    factorial *= i + 1;
+    phi = phi / hh - 1 / factorial;
+  }
+  return { from, to, ratio: ratioOfStep(from, to), r: [...before, 1], b };
+}
+
+const difference = (a: LinearForm, b: LinearForm): LinearForm => combine([1, a], [-1, b]);
+
+/** Row i is nodes^i. */
+const vandermonde = (nodes: readonly number[]): number[][] => nodes.map((_, i) => nodes.map((node) => node ** i));
+
+/** Solves a small square system by Gaussian elimination with row pivots. */
+function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
+  const n = right.length;
+  const rows = matrix.map((row, i) => [...row, right[i]!]);
+  for (let k = 0; k < n; k++) {
+    const pivot = rows.reduce((best, row, i) => (i > k && Math.abs(row[k]!) > Math.abs(rows[best]![k]!) ? i : best), k);
+    [rows[k], rows[pivot]] = [rows[pivot]!, rows[k]!];
+    for (let i = k + 1; i < n; i++) {
+      const factor = rows[i]![k]! / rows[k]![k]!;
+      for (let j = k; j <= n; j++) rows[i]![j]! -= factor * rows[k]![j]!;
+    }
+  }
+  const solution = Array<number>(n).fill(0);
+  for (let k = n - 1; k >= 0; k--) {
+    let value = rows[k]![n]!;
+    for (let j = k + 1; j < n; j++) value -= rows[k]![j]! * solution[j]!;
+    solution[k] = value / rows[k]![k]!;
+  }
+  return solution;
+}

@@ -1,0 +1,58 @@
+/** The noise of a schedule seen in the field's other coordinates, and the way back to (fractional) timesteps. */
+import type { NoiseSchedule } from './schedule.js';
+
+/** Sigma of EDM and k-diffusion, the noise-to-signal ratio sqrt((1 - abar) / abar), by timestep: Infinity at abar 0. */
+export function edmSigmas({ alphasCumprod }: NoiseSchedule): Float64Array {
+  return alphasCumprod.map((abar) => Math.sqrt((1 - abar) / abar));
+}
+
+/** SNR = abar / (1 - abar), by timestep: 0 at abar 0. */
+export function snrs({ alphasCumprod }: NoiseSchedule): Float64Array {
+  return alphasCumprod.map((abar) => abar / (1 - abar));
+}
+
+/** ln SNR, by timestep: -Infinity at abar 0. */
+export function logSnrs({ alphasCumprod }: NoiseSchedule): Float64Array {
+  return alphasCumprod.map((abar) => Math.log(abar / (1 - abar)));
+}
+
+/** abar = 1 / (1 + sigma^2), for a noise-to-signal ratio in [0, Infinity]. */
+export function alphaCumprodFromEdmSigma(sigma: number): number {
+  if (!(sigma >= 0)) throw new RangeError(`alphaCumprodFromEdmSigma: sigma must be at least 0, not ${sigma}`);
+  return 1 / (1 + sigma * sigma);
+}
+
+/** abar = 1 / (1 + e^-logSnr), for any logSnr, infinite ones included. */
+export function alphaCumprodFromLogSnr(logSnr: number): number {
+  if (Number.isNaN(logSnr)) throw new RangeError('alphaCumprodFromLogSnr: logSnr must be a number, not NaN');
+  return 1 / (1 + Math.exp(-logSnr));
+}
+
+/**
+ * The timestep in [0, T - 1] with this noise-to-signal ratio, fractional: ln sigma is linear between timesteps. Ratios
+ * outside the schedule give its ends. Throws a RangeError unless sigma > 0.
+ */
+export function timestepOfEdmSigma(schedule: NoiseSchedule, sigma: number): number {
+  if (!(sigma > 0)) throw new RangeError(`timestepOfEdmSigma: sigma must be greater than 0, not ${sigma}`);
+  return timestepOfLogSnr(schedule, -2 * Math.log(sigma));
+}
+
+/** The fractional timestep in [0, T - 1] with this log-SNR, as `timestepOfEdmSigma`. Throws a RangeError on NaN. */
+export function timestepOfLogSnr(schedule: NoiseSchedule, logSnr: number): number {
+  if (Number.isNaN(logSnr)) throw new RangeError('timestepOfLogSnr: logSnr must be a number, not NaN');
+  const { alphasCumprod, numTimesteps } = schedule;
+  const at = (t: number): number => Math.log(alphasCumprod[t]! / (1 - alphasCumprod[t]!));
+  const last = numTimesteps - 1;
+  if (logSnr >= at(0)) return 0;
+  if (logSnr <= at(last)) return last;
+  // Bisection for the timestep below: log-SNR decreases with t.
+  let [below, above] = [0, last];
+  while (above - below > 1) {
+    const middle = (below + above) >> 1;
+    if (at(middle) >= logSnr) below = middle;
+    else above = middle;
+  }
+  const [high, low] = [at(below), at(above)];
+  // Towards an end at SNR 0, infinitely far, nothing is halfway.
+  return low === -Infinity ? below : below + (high - logSnr) / (high - low);
+}

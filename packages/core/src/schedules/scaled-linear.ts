@@ -1,0 +1,19 @@
+import { type BetaRange, checkBetaRange } from './linear.js';
+import { linspace, type NoiseSchedule, scheduleFromBetas } from './schedule.js';
+
+/**
+ * Betas whose square roots are evenly spaced, from 0.00085 to 0.012: that of latent diffusion and Stable Diffusion
+ * (Rombach et al. 2022, arXiv:2112.10752); `scaled_linear` in diffusers.
+ */
+export function scaledLinearSchedule({
+  numTimesteps = 1000,
+  betaStart = 0.00085,
+  betaEnd = 0.012,
+}: BetaRange = {}): NoiseSchedule {
+  checkBetaRange('scaledLinearSchedule', numTimesteps, betaStart, betaEnd);
+  const roots = linspace(Math.sqrt(betaStart), Math.sqrt(betaEnd), numTimesteps);
+  return scheduleFromBetas(
+    roots.map((root) => root * root),
+    'scaled-linear',
+  );
+}
