@@ -10,6 +10,11 @@ export function suite() {
       },
     },
     ssr: { resolve: { conditions: ['@dm/source', 'node', 'import', 'default'] } },
-    test: { include: ['src/**/*.test.ts'], testTimeout: 60_000 },
+    test: {
+      include: ['src/**/*.test.ts'],
+      testTimeout: 60_000,
+      // TF.js's advertisement for tfjs-node, once a file, hides what matters.
+      onConsoleLog: (log) => (log.includes('you are running TensorFlow.js in Node.js') ? false : undefined),
+    },
   });
 }

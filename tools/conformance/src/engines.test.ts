@@ -1,0 +1,18 @@
+// Which engines the suites of this folder ran on, and, as skipped tests, which they did not.
+import { expect, it } from 'vitest';
+import { startEngines } from './engines.js';
+
+const { reference, others, missing } = await startEngines();
+
+it('compares wasm and onnx with cpu on every machine', () => {
+  expect(reference.name).toBe('cpu');
+  expect(others.map(({ name }) => name)).toEqual(expect.arrayContaining(['wasm', 'onnx']));
+});
+
+for (const { name, reason } of missing) {
+  // oxlint-disable-next-line vitest/expect-expect -- it is there to be seen among the skipped
+  it(`conformance of ${name}`, ({ skip }) => {
+    console.warn(`SKIPPED on ${name}: ${reason}`);
+    skip(reason);
+  });
+}
