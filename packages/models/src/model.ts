@@ -24,11 +24,34 @@ export interface ParamSpec {
   readonly trainable?: false;
 }
 
+/** A place in the model where dropout acts while training. */
+export interface DropoutSpec {
+  /** Its key in `ApplyOptions.masks`. */
+  readonly name: string;
+  /** Shape of one image's mask: [H, W, C]. */
+  readonly shape: readonly number[];
+  /** Probability of a zero. */
+  readonly rate: number;
+}
+
+/** What one layer does for one image. */
+export interface LayerCost {
+  /** The module's name in the reference, such as `down_blocks.0.resnets.0.conv1`. */
+  readonly name: string;
+  readonly kind: 'conv' | 'linear' | 'embedding' | 'norm' | 'attention';
+  readonly multiplyAdds: number;
+  /** Elements that the layer puts out. */
+  readonly outputs: number;
+}
+
 /** What a call may carry besides x and t. */
 export interface ApplyOptions {
-  /** Class labels, one-hot float32 [N, numClasses + 1 where the model has a null class]. */
+  /** Class labels, one-hot float32 [N, condSize]. Required when the model has classes, refused when it has none. */
   readonly cond?: Tensor;
-  /** Dropout masks by layer name, already scaled by 1 / keep; made from (seed, stream, step, image). */
+  /**
+   * Dropout masks [N, ...shape] by the names of `Model.dropouts`, already scaled by 1 / keep; made from (seed, stream,
+   * step, image). Left out: no dropout, as in sampling.
+   */
   readonly masks?: Tensors;
 }
 
@@ -47,6 +70,14 @@ export interface Model<Config = unknown> {
   readonly outChannels: number;
   /** Classes for conditioning; 0 for an unconditional model. */
   readonly numClasses: number;
+  /**
+   * Width of `cond`: `numClasses`, plus 1 where the model has a null class of its own, which is then the last column.
+   */
+  readonly condSize: number;
+  /** In the order in which they act; empty for a model without dropout. */
+  readonly dropouts: readonly DropoutSpec[];
+  /** In the order of `specs`. */
+  readonly layers: readonly LayerCost[];
   /** params by name, x float32 [N, H, W, C], t float32 [N] → [N, H, W, outChannels]. Inside `tf.tidy` or a trace. */
   apply(params: Tensors, x: Tensor, t: Tensor, options?: ApplyOptions): Tensor;
 }

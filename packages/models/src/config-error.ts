@@ -1,0 +1,79 @@
+/** Checks of configurations read from JSON. Each message says which field, its value, and what would be right. */
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** A refusal of one field of a model class's configuration. */
+export const refuse = (kind: string, field: string, value: unknown, right: string) =>
+  new ConfigError(`${kind}: ${field} is ${JSON.stringify(value)}, but must be ${right}`);
+
+/** Throws unless `config` is a plain object for the class `kind`, with no field that the class does not have. */
+export function checkFields(kind: string, config: unknown, known: readonly string[]): asserts config is Fields {
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new ConfigError(`${kind}: the configuration must be an object of named fields`);
+  }
+  const className = (config as Fields)['_class_name'];
+  if (className !== undefined && className !== kind) {
+    throw new ConfigError(`${kind}: this is the configuration of another model class, ${JSON.stringify(className)}`);
+  }
+  const unknown = Object.keys(config).filter((key) => !key.startsWith('_') && !known.includes(key));
+  if (unknown.length > 0) {
+    throw new ConfigError(`${kind}: unknown field ${unknown.join(', ')}; the fields are ${known.join(', ')}`);
+  }
+}
+
+/** Checks of single fields of one configuration. */
+export function fieldChecks(kind: string, config: Fields) {
+  const fail = (field: string, right: string) => refuse(kind, field, config[field], right);
+  const isInteger = (value: unknown, least: number): value is number =>
+    Number.isInteger(value) && (value as number) >= least;
+  return {
+    fail,
+    integer(field: string, least: number): void {
+      if (!isInteger(config[field], least)) throw fail(field, `an integer of at least ${least}`);
+    },
+    integerOrNull(field: string, least: number): void {
+      const value = config[field];
+      if (value !== null && !isInteger(value, least)) throw fail(field, `an integer of at least ${least}, or null`);
+    },
+    number(field: string, { least, below }: { least?: number; below?: number }): void {
+      const value = config[field];
+      const right = `a number${least === undefined ? '' : ` of at least ${least}`}${below === undefined ? '' : ` below ${below}`}`;
+      if (
+        typeof value !== 'number' ||
+        !Number.isFinite(value) ||
+        (least !== undefined && value < least) ||
+        (below !== undefined && value >= below)
+      ) {
+        throw fail(field, right);
+      }
+    },
+    positive(field: string): void {
+      const value = config[field];
+      if (typeof value !== 'number' || !(value > 0 && value < Infinity)) throw fail(field, 'a positive number');
+    },
+    boolean(field: string): void {
+      if (typeof config[field] !== 'boolean') throw fail(field, 'true or false');
+    },
+    oneOf(field: string, values: readonly unknown[]): void {
+      if (!values.includes(config[field]))
+        throw fail(field, `one of ${values.map((v) => JSON.stringify(v)).join(', ')}`);
+    },
+    integers(field: string, least: number): void {
+      const value = config[field];
+      if (!Array.isArray(value) || value.length === 0 || !value.every((v) => isInteger(v, least))) {
+        throw fail(field, `a list of integers of at least ${least}`);
+      }
+    },
+    listOf(field: string, values: readonly string[], length: number): void {
+      const value = config[field];
+      if (!Array.isArray(value) || value.length !== length)
+        throw fail(field, `a list of ${length}, one for each level`);
+      const stranger = (value as unknown[]).find((v) => !values.includes(v as string));
+      if (stranger !== undefined) throw fail(field, `made of ${values.join(', ')} (not ${JSON.stringify(stranger)})`);
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { flatLayout, type FlatLayout } from '@dm/ops';
+import type { Model, ParamKind } from './model.js';
+
+/** Weight decay and the like tell these apart. */
+export type ParamGroup = 'matrix' | 'vector' | 'embedding';
+
+const groups: Readonly<Record<ParamKind, ParamGroup>> = {
+  conv: 'matrix',
+  linear: 'matrix',
+  vector: 'vector',
+  embedding: 'embedding',
+};
+
+/** How the trained parameters lie in one vector: those of `model.specs` in order, without buffers. */
+export const parameterLayout = (model: Model): FlatLayout => layoutOf(model, true);
+
+/** How the buffers (fixed tables) lie in another vector; of size 0 for most models. */
+export const bufferLayout = (model: Model): FlatLayout => layoutOf(model, false);
+
+function layoutOf({ specs }: Model, trained: boolean): FlatLayout {
+  return flatLayout(
+    Object.entries(specs)
+      .filter(([, { trainable = true }]) => trainable === trained)
+      .map(([name, { shape, kind }]) => ({ name, shape, group: groups[kind] })),
+  );
+}

@@ -1,0 +1,121 @@
+/**
+ * How a model is written down once: a unit is a function that declares its parameters in a `Scope` and returns the
+ * function that applies them, as a PyTorch module has a constructor and a `forward`.
+ */
+import type { Tensor } from '@tensorflow/tfjs-core';
+import type { Tensors } from '@dm/ops';
+import type { ApplyOptions, DropoutSpec, LayerCost, Model, ParamSpec } from './model.js';
+
+/** What a call of `Model.apply` was given, as its units see it. */
+export interface Call {
+  readonly params: Tensors;
+  readonly masks: Tensors;
+}
+
+/** The tensor that a call gave for a declared parameter. */
+export type Param = (call: Call) => Tensor;
+
+/** What a model has declared so far. */
+interface Declarations {
+  readonly specs: Record<string, ParamSpec>;
+  readonly dropouts: DropoutSpec[];
+  readonly layers: LayerCost[];
+}
+
+/** Where a unit declares its parameters: a dotted prefix, as PyTorch names submodules, over the model's one table. */
+export interface Scope {
+  readonly name: string;
+  readonly declared: Declarations;
+}
+
+/** The scope of a whole model. */
+export const root = (): Scope => ({ name: '', declared: { specs: {}, dropouts: [], layers: [] } });
+
+/** The scope of a submodule. */
+export const at = (scope: Scope, name: string | number): Scope => ({ ...scope, name: join(scope, name) });
+
+export function declare(scope: Scope, name: string, spec: ParamSpec): Param {
+  const full = join(scope, name);
+  scope.declared.specs[full] = spec;
+  return ({ params }) => params[full]!;
+}
+
+/** Declares what the unit that `scope` names costs for one image. */
+export function declareCost(scope: Scope, cost: Omit<LayerCost, 'name'>): void {
+  scope.declared.layers.push({ name: scope.name, ...cost });
+}
+
+/** Declares a dropout; the mask is undefined in a call without masks. */
+export function declareDropout(
+  scope: Scope,
+  shape: readonly number[],
+  rate: number,
+): (call: Call) => Tensor | undefined {
+  if (rate === 0) return () => undefined;
+  scope.declared.dropouts.push({ name: scope.name, shape, rate });
+  return ({ masks }) => masks[scope.name];
+}
+
+const join = (scope: Scope, name: string | number) => (scope.name === '' ? `${name}` : `${scope.name}.${name}`);
+
+type Described = Omit<Model, 'apply' | 'config' | 'specs' | 'dropouts' | 'layers'>;
+
+/**
+ * Makes the model out of what its units declared. `forward` sees calls that were checked: every trainable parameter is
+ * there in its shape, x and t fit together, `cond` is there if and only if the model has classes, and the masks are
+ * those of `dropouts` or none.
+ */
+export function finish<Config>(
+  scope: Scope,
+  description: Described,
+  config: Config,
+  forward: (call: Call, x: Tensor, t: Tensor, cond: Tensor | undefined) => Tensor,
+): Model<Config> {
+  const { specs, dropouts, layers } = scope.declared;
+  const model: Model<Config> = {
+    ...description,
+    config,
+    specs,
+    dropouts,
+    layers,
+    apply(params, x, t, options = {}) {
+      checkCall(model, params, x, t, options);
+      return forward({ params, masks: options.masks ?? {} }, x, t, options.cond);
+    },
+  };
+  return model;
+}
+
+function checkCall(model: Model, params: Tensors, x: Tensor, t: Tensor, { cond, masks = {} }: ApplyOptions): void {
+  const wrong = (what: string) => new Error(`${model.kind}: ${what}`);
+  const channels = model.inputShape[2];
+  if (x.rank !== 4 || x.shape[3] !== channels) {
+    throw wrong(`x must be [N, H, W, ${channels}], not ${shapeText(x)}`);
+  }
+  const n = x.shape[0]!;
+  if (t.rank !== 1 || t.shape[0] !== n) throw wrong(`t must be [${n}], one timestep an image, not ${shapeText(t)}`);
+  if (model.condSize === 0 && cond !== undefined) throw wrong('cond was given, but the model has no classes');
+  if (model.condSize > 0) {
+    const needed = `one-hot labels cond [${n}, ${model.condSize}]`;
+    if (cond === undefined) throw wrong(`the model has ${model.numClasses} classes and needs ${needed}`);
+    if (!sameShape(cond.shape, [n, model.condSize])) throw wrong(`${needed} are needed, not ${shapeText(cond)}`);
+  }
+
+  const bad = Object.entries(model.specs).flatMap(([name, { shape, trainable }]) => {
+    const given = params[name];
+    if (given === undefined) return trainable === false ? [] : [`${name} is missing`];
+    return sameShape(given.shape, shape) ? [] : [`${name} is ${shapeText(given)}, not [${shape.join(', ')}]`];
+  });
+  if (bad.length > 0) throw wrong(`the parameters do not fit: ${bad.join('; ')}`);
+
+  const names = Object.keys(masks);
+  const expected = model.dropouts.map((dropout) => dropout.name);
+  if (names.length > 0 && !(names.length === expected.length && expected.every((name) => Object.hasOwn(masks, name)))) {
+    throw wrong(`masks must be given for ${expected.join(', ') || 'no layer'}, not for ${names.join(', ')}`);
+  }
+}
+
+const sameShape = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((d, i) => d === b[i]);
+
+const shapeText = (t: Tensor) => `[${t.shape.join(', ')}]`;

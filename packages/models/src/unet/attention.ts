@@ -1,0 +1,49 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { attention as attend } from '@dm/ops';
+import { at, declareCost, type Scope } from '../scope.js';
+import { groupNorm, linear, type Unit } from '../units.js';
+
+interface AttentionShape {
+  readonly channels: number;
+  /** Channels of a head; null: one head of all channels. */
+  readonly headDim: number | null;
+  /** Of the norm before it; null: no norm. */
+  readonly groups: number | null;
+  readonly epsilon: number;
+  /** [H, W]. */
+  readonly size: readonly [number, number];
+  /** The sum is divided by it. Default 1. */
+  readonly scaleFactor?: number;
+}
+
+/** `Attention` among all pixels of an image, as diffusers' UNet uses it: x + to_out(attention of the normed x). */
+export function selfAttention(
+  scope: Scope,
+  { channels, headDim, groups, epsilon, size, scaleFactor = 1 }: AttentionShape,
+): Unit {
+  const rows = size[0] * size[1];
+  const width = headDim ?? channels;
+  const heads = Math.floor(channels / width);
+  const inner = heads * width; // less than the channels where the head size does not divide them
+  const norm =
+    groups === null ? undefined : groupNorm(at(scope, 'group_norm'), channels, { groups, epsilon, places: rows });
+  const toQ = linear(at(scope, 'to_q'), channels, inner, { rows });
+  const toK = linear(at(scope, 'to_k'), channels, inner, { rows });
+  const toV = linear(at(scope, 'to_v'), channels, inner, { rows });
+  const toOut = linear(at(scope, 'to_out.0'), inner, channels, { rows });
+  declareCost(scope, { kind: 'attention', multiplyAdds: 2 * rows * rows * inner, outputs: rows * inner });
+
+  return (call, x) => {
+    const [n, height, width4] = x.shape as [number, number, number, number];
+    const tokens = height * width4;
+    const pixels = tf.reshape(norm === undefined ? x : norm(call, x), [n * tokens, channels]);
+    const toHeads = (y: tf.Tensor) =>
+      heads === 1
+        ? tf.reshape(y, [n, 1, tokens, width])
+        : tf.transpose(tf.reshape(y, [n, tokens, heads, width]), [0, 2, 1, 3]);
+    const mixed = attend(toHeads(toQ(call, pixels)), toHeads(toK(call, pixels)), toHeads(toV(call, pixels)));
+    const rowsAgain = tf.reshape(heads === 1 ? mixed : tf.transpose(mixed, [0, 2, 1, 3]), [n * tokens, inner]);
+    const sum = tf.add(tf.reshape(toOut(call, rowsAgain), x.shape), x);
+    return scaleFactor === 1 ? sum : tf.div(sum, scaleFactor);
+  };
+}

@@ -1,0 +1,75 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { silu, upsampleNearest } from '@dm/ops';
+import { at, type Call, declareDropout, type Scope } from '../scope.js';
+import { conv, groupNorm, linear } from '../units.js';
+
+/** A unit of the UNet: `temb` [N, width] is the time (and class) embedding after its SiLU. */
+export type TimedUnit = (call: Call, x: tf.Tensor, temb: tf.Tensor) => tf.Tensor;
+
+/** What all residual blocks of one UNet share. */
+export interface ResnetSettings {
+  readonly tembWidth: number;
+  readonly groups: number;
+  readonly epsilon: number;
+  readonly timeScaleShift: 'default' | 'scale_shift';
+  readonly dropout: number;
+}
+
+interface ResnetShape {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** [H, W] of the output. */
+  readonly size: readonly [number, number];
+  /** Halves or doubles the image between the first activation and the first convolution. */
+  readonly resize?: 'down' | 'up';
+  /** The sum is divided by it. Default 1. */
+  readonly scaleFactor?: number;
+}
+
+/**
+ * `ResnetBlock2D`: x + conv2(silu(norm2(conv1(silu(norm1(x))) + time))), with a 1x1 convolution on the shortcut where
+ * the channels change. The time enters as a shift before norm2, or (`scale_shift`) as scale and shift after it.
+ * The reference applies SiLU to the embedding in each block; here it comes applied.
+ */
+export function resnet(
+  scope: Scope,
+  { inChannels, outChannels, size, resize, scaleFactor = 1 }: ResnetShape,
+  { tembWidth, groups, epsilon, timeScaleShift, dropout }: ResnetSettings,
+): TimedUnit {
+  const places = size[0] * size[1];
+  const placesBefore = resize === 'down' ? 4 * places : resize === 'up' ? places / 4 : places;
+  const scaleShift = timeScaleShift === 'scale_shift';
+  const norm1 = groupNorm(at(scope, 'norm1'), inChannels, { groups, epsilon, places: placesBefore });
+  const conv1 = conv(at(scope, 'conv1'), { inChannels, outChannels, size });
+  const timeProj = linear(at(scope, 'time_emb_proj'), tembWidth, scaleShift ? 2 * outChannels : outChannels);
+  const norm2 = groupNorm(at(scope, 'norm2'), outChannels, { groups, epsilon, places });
+  const mask = declareDropout(at(scope, 'dropout'), [...size, outChannels], dropout);
+  const conv2 = conv(at(scope, 'conv2'), { inChannels: outChannels, outChannels, size });
+  const shortcut =
+    inChannels === outChannels
+      ? undefined
+      : conv(at(scope, 'conv_shortcut'), { inChannels, outChannels, kernel: 1, size });
+
+  return (call, x, temb) => {
+    const resized = (t: tf.Tensor) =>
+      resize === undefined ? t : resize === 'down' ? averageHalf(t) : upsampleNearest(t);
+    let h = conv1(call, resized(silu(norm1(call, x))));
+    const time = tf.reshape(timeProj(call, temb), [-1, 1, 1, scaleShift ? 2 * outChannels : outChannels]);
+    if (scaleShift) {
+      const [scale, shift] = tf.split(time, 2, 3) as [tf.Tensor, tf.Tensor];
+      h = tf.add(tf.mul(norm2(call, h), tf.add(scale, 1)), shift);
+    } else {
+      h = norm2(call, tf.add(h, time));
+    }
+    h = silu(h);
+    const keep = mask(call);
+    if (keep !== undefined) h = tf.mul(h, keep);
+    h = conv2(call, h);
+    const input = resized(x);
+    const sum = tf.add(shortcut === undefined ? input : shortcut(call, input), h);
+    return scaleFactor === 1 ? sum : tf.div(sum, scaleFactor);
+  };
+}
+
+/** Means of 2x2 pixels. */
+const averageHalf = (x: tf.Tensor) => tf.avgPool(x as tf.Tensor4D, 2, 2, 'valid');

@@ -1,0 +1,40 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { silu } from '@dm/ops';
+import { at, declare, type Scope } from '../scope.js';
+import { sinusoid } from '../sinusoid.js';
+import { linear, type Unit } from '../units.js';
+import type { UNet2DConfig } from './config.js';
+
+/** t float32 [N] → [N, width], before any parameters that are trained. */
+export function timeProjection(scope: Scope, config: UNet2DConfig): { readonly width: number; readonly project: Unit } {
+  const channels = config.block_out_channels[0]!;
+  const { freq_shift: freqShift, flip_sin_to_cos: cosFirst } = config;
+  if (config.time_embedding_type === 'positional') {
+    return { width: channels, project: (_call, t) => sinusoid(t, channels, { freqShift, cosFirst }) };
+  }
+  return { width: 2 * channels, project: fourierFeatures(scope, channels) };
+}
+
+/**
+ * `GaussianFourierProjection`: sin and cos of 2π w ln t with fixed w ~ N(0, 16²), Song et al. 2021, arXiv:2011.13456.
+ * The reference leaves `flip_sin_to_cos` out here, so sines come first.
+ */
+function fourierFeatures(scope: Scope, channels: number): Unit {
+  const weight = declare(scope, 'weight', {
+    kind: 'vector',
+    shape: [channels],
+    init: { kind: 'normal', std: 16 },
+    trainable: false,
+  });
+  return (call, t) => {
+    const angles = tf.mul(tf.mul(tf.reshape(tf.log(t), [-1, 1]), weight(call)), 2 * Math.PI);
+    return tf.concat([tf.sin(angles), tf.cos(angles)], 1);
+  };
+}
+
+/** `TimestepEmbedding`: linear, SiLU, linear. */
+export function timestepEmbedding(scope: Scope, inWidth: number, width: number): Unit {
+  const first = linear(at(scope, 'linear_1'), inWidth, width);
+  const second = linear(at(scope, 'linear_2'), width, width);
+  return (call, x) => second(call, silu(first(call, x)));
+}

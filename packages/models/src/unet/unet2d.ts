@@ -1,0 +1,146 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { silu } from '@dm/ops';
+import type { Model } from '../model.js';
+import { at, finish, root } from '../scope.js';
+import { conv, embedding, groupNorm } from '../units.js';
+import { type BlockSettings, downBlock, half, midBlock, type Size, upBlock } from './blocks.js';
+import { imageSize, type UNet2DConfig, unet2dConfig, type UNet2DOptions } from './config.js';
+import { timeProjection, timestepEmbedding } from './time-embedding.js';
+
+/**
+ * The UNet of DDPM (Ho et al. 2020, arXiv:2006.11239) in the architecture and with the parameter names of diffusers'
+ * `UNet2DModel`. `config` may be the parsed `config.json` of such a model. Throws a ConfigError on a configuration that
+ * does not fit together or is not supported.
+ */
+export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
+  const config = unet2dConfig(options);
+  const { block_out_channels: channels, layers_per_block: layers, norm_num_groups: groups, norm_eps: epsilon } = config;
+  const levels = channels.length;
+  const sizes: Size[] = [imageSize(config)];
+  while (sizes.length < levels) sizes.push(half(sizes.at(-1)!));
+  const tembWidth = config.time_embedding_dim ?? 4 * channels[0]!;
+  const settings: BlockSettings = {
+    resnet: {
+      tembWidth,
+      groups,
+      epsilon,
+      timeScaleShift: config.resnet_time_scale_shift,
+      dropout: config.dropout,
+    },
+    headDim: config.attention_head_dim,
+  };
+  const scope = root();
+
+  // Units are declared in the order of the reference's state dict: the middle comes last of the three.
+  const convIn = conv(at(scope, 'conv_in'), {
+    inChannels: config.in_channels,
+    outChannels: channels[0]!,
+    size: sizes[0]!,
+  });
+
+  const time = timeProjection(at(scope, 'time_proj'), config);
+  const timeEmbedding = timestepEmbedding(at(scope, 'time_embedding'), time.width, tembWidth);
+  const classes = config.num_class_embeds ?? 0;
+  const classEmbedding = classes > 0 ? embedding(at(scope, 'class_embedding'), classes, tembWidth, 1) : undefined;
+
+  const keptChannels = [channels[0]!];
+  const downBlocks = config.down_block_types.map((type, i) => {
+    const outChannels = channels[i]!;
+    const last = i === levels - 1;
+    const attention = type === 'AttnDownBlock2D';
+    const byResnet = type === 'ResnetDownsampleBlock2D' || (attention && config.downsample_type === 'resnet');
+    const by = byResnet ? ({ by: 'resnet' } as const) : ({ by: 'conv', padding: config.downsample_padding } as const);
+    keptChannels.push(...Array<number>(last ? layers : layers + 1).fill(outChannels));
+    return downBlock(
+      at(at(scope, 'down_blocks'), i),
+      {
+        inChannels: channels[Math.max(i - 1, 0)]!,
+        outChannels,
+        size: sizes[i]!,
+        layers,
+        attention,
+        downsample: last ? null : by,
+      },
+      settings,
+    );
+  });
+
+  const upBlocks = config.up_block_types.map((type, i) => {
+    const level = levels - 1 - i;
+    const attention = type === 'AttnUpBlock2D';
+    const byResnet = type === 'ResnetUpsampleBlock2D' || (attention && config.upsample_type === 'resnet');
+    return upBlock(
+      at(at(scope, 'up_blocks'), i),
+      {
+        inChannels: channels[Math.min(level + 1, levels - 1)]!,
+        keptChannels: keptChannels.splice(-(layers + 1)).reverse(),
+        outChannels: channels[level]!,
+        size: sizes[level]!,
+        layers: layers + 1,
+        attention,
+        upsample: level === 0 ? null : byResnet ? 'resnet' : 'conv',
+      },
+      settings,
+    );
+  });
+
+  const groupsOfPlainMiddle = config.resnet_time_scale_shift === 'default' ? groups : null;
+  const middle =
+    config.mid_block_type === null
+      ? undefined
+      : midBlock(
+          at(scope, 'mid_block'),
+          {
+            channels: channels.at(-1)!,
+            size: sizes.at(-1)!,
+            scaleFactor: config.mid_block_scale_factor,
+            attention: config.add_attention,
+            attentionGroups: config.attn_norm_num_groups ?? groupsOfPlainMiddle,
+          },
+          settings,
+        );
+
+  const [height, width] = sizes[0]!;
+  const normOut = groupNorm(at(scope, 'conv_norm_out'), channels[0]!, { groups, epsilon, places: height * width });
+  const convOut = conv(at(scope, 'conv_out'), {
+    inChannels: channels[0]!,
+    outChannels: config.out_channels,
+    size: sizes[0]!,
+  });
+
+  const description = {
+    kind: 'UNet2DModel',
+    inputShape: [height, width, config.in_channels] as const,
+    outChannels: config.out_channels,
+    numClasses: classes,
+    condSize: classes,
+  };
+  return finish(scope, description, config, (call, x, t, cond) => {
+    checkHalvable(x, levels);
+    let emb = timeEmbedding(call, time.project(call, t));
+    if (classEmbedding !== undefined) emb = tf.add(emb, classEmbedding(call, cond!));
+    const temb = silu(emb);
+
+    let h = convIn(call, config.center_input_sample ? tf.sub(tf.mul(x, 2), 1) : x);
+    const kept = [h];
+    for (const block of downBlocks) {
+      kept.push(...block(call, h, temb));
+      h = kept.at(-1)!;
+    }
+    h = middle?.(call, h, temb) ?? h;
+    for (const block of upBlocks) h = block(call, h, kept.splice(-(layers + 1)).reverse(), temb);
+    return convOut(call, silu(normOut(call, h)));
+  });
+}
+
+/** The UNet takes images of any size that its levels can halve, not only `sample_size`. */
+function checkHalvable(x: tf.Tensor, levels: number): void {
+  const [, height, width] = x.shape as [number, number, number, number];
+  const factor = 2 ** (levels - 1);
+  if (height % factor !== 0 || width % factor !== 0) {
+    throw new Error(
+      `UNet2DModel: images of ${height} x ${width} cannot be halved ${levels - 1} times; ` +
+        `height and width must be multiples of ${factor}`,
+    );
+  }
+}

@@ -1,0 +1,95 @@
+/** The layers that every architecture is made of, declared as PyTorch's modules of the same names are. */
+import * as tf from '@tensorflow/tfjs-core';
+import { conv2d, type Conv2DOptions, groupNorm as groupNormOp } from '@dm/ops';
+import type { Init, ParamKind } from './model.js';
+import { type Call, declare, declareCost, type Scope } from './scope.js';
+
+/** A layer of one input. */
+export type Unit = (call: Call, x: tf.Tensor) => tf.Tensor;
+
+/** Weight and bias of a layer at the start. */
+export interface LayerInit {
+  readonly weight: Init;
+  readonly bias: Init;
+}
+
+/**
+ * PyTorch's default for convolutions and linear layers: He et al. 2015 (arXiv:1502.01852) with a = sqrt(5), which is
+ * uniform on ±1/sqrt(fan_in), for the bias as well.
+ */
+export const torchInit = (fanIn: number): LayerInit => {
+  const uniform: Init = { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
+  return { weight: uniform, bias: uniform };
+};
+
+/** Uniform on ±sqrt(6 / (fan_in + fan_out)), Glorot & Bengio 2010, with a bias of zero. */
+export const xavierInit = (fanIn: number, fanOut: number): LayerInit => ({
+  weight: { kind: 'uniform', bound: Math.sqrt(6 / (fanIn + fanOut)) },
+  bias: { kind: 'zeros' },
+});
+
+export const zeroInit: LayerInit = { weight: { kind: 'zeros' }, bias: { kind: 'zeros' } };
+
+export const normalInit = (std: number): LayerInit => ({ weight: { kind: 'normal', std }, bias: { kind: 'zeros' } });
+
+interface ConvShape {
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** Height and width of the square kernel. Default 3. */
+  readonly kernel?: number;
+  /** [H, W] that the layer puts out, for the count of its work. */
+  readonly size: readonly [number, number];
+}
+
+/** `nn.Conv2d`: [N, H, W, inChannels] → [N, H', W', outChannels]; padding `same` unless told otherwise. */
+export function conv(
+  scope: Scope,
+  { inChannels, outChannels, kernel = 3, size: [height, width] }: ConvShape,
+  options: Pick<Conv2DOptions, 'strides' | 'pad'> = {},
+): Unit {
+  const fanIn = inChannels * kernel * kernel;
+  const init = torchInit(fanIn);
+  const weight = declare(scope, 'weight', {
+    kind: 'conv',
+    shape: [kernel, kernel, inChannels, outChannels],
+    init: init.weight,
+  });
+  const bias = declare(scope, 'bias', { kind: 'vector', shape: [outChannels], init: init.bias });
+  const outputs = height * width * outChannels;
+  declareCost(scope, { kind: 'conv', multiplyAdds: outputs * fanIn, outputs });
+  return (call, x) => conv2d(x, weight(call), { ...options, bias: bias(call) });
+}
+
+/** `nn.Linear` on rows: [R, inFeatures] → [R, outFeatures]. `rows` of them belong to one image. */
+export function linear(
+  scope: Scope,
+  inFeatures: number,
+  outFeatures: number,
+  { rows = 1, init = torchInit(inFeatures) }: { readonly rows?: number; readonly init?: LayerInit } = {},
+): Unit {
+  const weight = declare(scope, 'weight', { kind: 'linear', shape: [inFeatures, outFeatures], init: init.weight });
+  const bias = declare(scope, 'bias', { kind: 'vector', shape: [outFeatures], init: init.bias });
+  const outputs = rows * outFeatures;
+  declareCost(scope, { kind: 'linear', multiplyAdds: outputs * inFeatures, outputs });
+  return (call, x) => tf.add(tf.matMul(x, weight(call)), bias(call));
+}
+
+/** `nn.Embedding` looked up by one-hot labels: [N, rows] → [N, width]. A product, since a gather has no gradient on wasm. */
+export function embedding(scope: Scope, rows: number, width: number, std: number): Unit {
+  const kind: ParamKind = 'embedding';
+  const weight = declare(scope, 'weight', { kind, shape: [rows, width], init: { kind: 'normal', std } });
+  declareCost(scope, { kind, multiplyAdds: rows * width, outputs: width });
+  return (call, oneHot) => tf.matMul(oneHot, weight(call));
+}
+
+/** `nn.GroupNorm` on [N, H, W, channels]. */
+export function groupNorm(
+  scope: Scope,
+  channels: number,
+  { groups, epsilon, places }: { readonly groups: number; readonly epsilon: number; readonly places: number },
+): Unit {
+  const scale = declare(scope, 'weight', { kind: 'vector', shape: [channels], init: { kind: 'ones' } });
+  const offset = declare(scope, 'bias', { kind: 'vector', shape: [channels], init: { kind: 'zeros' } });
+  declareCost(scope, { kind: 'norm', multiplyAdds: 0, outputs: places * channels });
+  return (call, x) => groupNormOp(x, scale(call), offset(call), { groups, epsilon });
+}
