@@ -92,7 +92,7 @@ function checkCall(model: Model, params: Tensors, x: Tensor, t: Tensor, { cond, 
   if (x.rank !== 4 || x.shape[3] !== channels) {
     throw wrong(`x must be [N, H, W, ${channels}], not ${shapeText(x)}`);
   }
-  const n = x.shape[0]!;
+  const n = x.shape[0];
   if (t.rank !== 1 || t.shape[0] !== n) throw wrong(`t must be [${n}], one timestep an image, not ${shapeText(t)}`);
   if (model.condSize === 0 && cond !== undefined) throw wrong('cond was given, but the model has no classes');
   if (model.condSize > 0) {

@@ -28,8 +28,10 @@ export const half = ([height, width]: Size): Size => [height / 2, width / 2];
 const double = ([height, width]: Size): Size => [2 * height, 2 * width];
 
 /** Attention after the residual blocks of a level. */
-const levelAttention = (scope: Scope, { outChannels, size }: LevelShape, { headDim, resnet }: BlockSettings) =>
-  selfAttention(scope, { channels: outChannels, headDim, groups: resnet.groups, epsilon: resnet.epsilon, size });
+const levelAttention = (scope: Scope, { outChannels, size }: LevelShape, settings: BlockSettings) => {
+  const { groups, epsilon } = settings.resnet;
+  return selfAttention(scope, { channels: outChannels, headDim: settings.headDim, groups, epsilon, size });
+};
 
 /** One for each layer. The reference lists a block's attentions before its residual blocks. */
 const levelAttentions = (scope: Scope, level: LevelShape, settings: BlockSettings) =>

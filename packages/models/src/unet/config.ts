@@ -166,7 +166,7 @@ export function unet2dConfigJson(config: UNet2DConfig): string {
   const named: Record<string, unknown> = { _class_name: kind, ...config };
   const sorted = Object.fromEntries(
     Object.keys(named)
-      .sort()
+      .toSorted()
       .map((key) => [key, named[key]]),
   );
   return `${JSON.stringify(sorted, null, 2)}\n`;

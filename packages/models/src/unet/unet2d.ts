@@ -73,7 +73,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
       at(at(scope, 'up_blocks'), i),
       {
         inChannels: channels[Math.min(level + 1, levels - 1)]!,
-        keptChannels: keptChannels.splice(-(layers + 1)).reverse(),
+        keptChannels: keptChannels.splice(-(layers + 1)).toReversed(),
         outChannels: channels[level]!,
         size: sizes[level]!,
         layers: layers + 1,
@@ -128,7 +128,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
       h = kept.at(-1)!;
     }
     h = middle?.(call, h, temb) ?? h;
-    for (const block of upBlocks) h = block(call, h, kept.splice(-(layers + 1)).reverse(), temb);
+    for (const block of upBlocks) h = block(call, h, kept.splice(-(layers + 1)).toReversed(), temb);
     return convOut(call, silu(normOut(call, h)));
   });
 }

@@ -1,0 +1,52 @@
+import type { DType } from '@dm/ops';
+
+/** How a stored type is read: into which of ours, and one element's value. */
+export interface StoredType {
+  /** Bytes of one element. */
+  readonly bytes: number;
+  readonly to: DType;
+  readonly read: (view: DataView, at: number) => number;
+  /** Whether `to` holds every value of it as it is. */
+  readonly exact: boolean;
+}
+
+const int = (bytes: number, read: StoredType['read']): StoredType => ({ bytes, to: 'int32', read, exact: true });
+const wideInt = (bytes: number, read: StoredType['read']): StoredType => ({ bytes, to: 'int32', read, exact: false });
+
+/** The types of the specification that are read here. Integers of 32 bits and more are refused where int32 ends. */
+export const storedTypes: Readonly<Record<string, StoredType>> = {
+  F32: { bytes: 4, to: 'float32', read: (view, at) => view.getFloat32(at, true), exact: true },
+  F64: { bytes: 8, to: 'float32', read: (view, at) => view.getFloat64(at, true), exact: false },
+  F16: { bytes: 2, to: 'float32', read: (view, at) => halfToNumber(view.getUint16(at, true)), exact: true },
+  BF16: { bytes: 2, to: 'float32', read: (view, at) => bfloatToNumber(view.getUint16(at, true)), exact: true },
+  BOOL: { bytes: 1, to: 'bool', read: (view, at) => view.getUint8(at), exact: true },
+  I8: int(1, (view, at) => view.getInt8(at)),
+  U8: int(1, (view, at) => view.getUint8(at)),
+  I16: int(2, (view, at) => view.getInt16(at, true)),
+  U16: int(2, (view, at) => view.getUint16(at, true)),
+  I32: int(4, (view, at) => view.getInt32(at, true)),
+  U32: wideInt(4, (view, at) => view.getUint32(at, true)),
+  I64: wideInt(8, (view, at) => Number(view.getBigInt64(at, true))),
+  U64: wideInt(8, (view, at) => Number(view.getBigUint64(at, true))),
+};
+
+/** Types of the specification that have no counterpart here. */
+export const unreadTypes: readonly string[] = ['F4', 'F6_E2M3', 'F6_E3M2', 'F8_E5M2', 'F8_E4M3', 'F8_E8M0', 'C64'];
+
+/** IEEE 754 binary16. */
+export function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** The upper half of a float32. */
+export function bfloatToNumber(bits: number): number {
+  word.setUint32(0, bits * 0x10000);
+  return word.getFloat32(0);
+}

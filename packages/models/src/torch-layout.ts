@@ -1,0 +1,80 @@
+/** The one place where parameters change between memory (HWIO, [in, out]) and files (PyTorch's OIHW, [out, in]). */
+import type { Arrays, NdArray } from '@dm/ops';
+import type { Model, ParamKind, ParamSpec } from './model.js';
+
+/** Axes of a file's array in terms of memory's: `file.shape[i] = memory.shape[axes[i]]`. */
+const fileAxes: Readonly<Partial<Record<ParamKind, readonly number[]>>> = {
+  conv: [3, 2, 0, 1],
+  linear: [1, 0],
+};
+
+/** Shape of a parameter in a file. */
+export const torchShape = ({ kind, shape }: ParamSpec): readonly number[] => permuted(shape, fileAxes[kind]);
+
+/**
+ * Arrays in memory's layout → in PyTorch's, for files. Arrays that need no change are handed on, not copied. Throws,
+ * listing all, on a name that the model does not have and on a wrong shape.
+ */
+export function toTorch(model: Model, arrays: Arrays): Record<string, NdArray> {
+  return convert(
+    model,
+    arrays,
+    ({ shape }) => shape,
+    (axes) => axes,
+  );
+}
+
+/** The reverse of `toTorch`. */
+export function fromTorch(model: Model, arrays: Arrays): Record<string, NdArray> {
+  return convert(model, arrays, torchShape, (axes) => axes.map((_, i) => axes.indexOf(i)));
+}
+
+function convert(
+  model: Model,
+  arrays: Arrays,
+  expected: (spec: ParamSpec) => readonly number[],
+  direction: (axes: readonly number[]) => readonly number[],
+): Record<string, NdArray> {
+  const wrong: string[] = [];
+  const converted = Object.entries(arrays).map(([name, array]): [string, NdArray] => {
+    const spec = Object.hasOwn(model.specs, name) ? model.specs[name]! : undefined;
+    if (spec === undefined) {
+      wrong.push(`${name} is not a parameter`);
+      return [name, array];
+    }
+    const shape = expected(spec);
+    if (shape.join() !== array.shape.join()) {
+      wrong.push(`${name} is [${array.shape.join(', ')}], not [${shape.join(', ')}]`);
+      return [name, array];
+    }
+    const axes = fileAxes[spec.kind];
+    return [name, axes === undefined ? array : transpose(array, direction(axes))];
+  });
+  if (wrong.length > 0) throw new Error(`${model.kind}: the arrays do not fit: ${wrong.join('; ')}`);
+  return Object.fromEntries(converted);
+}
+
+const permuted = (shape: readonly number[], axes: readonly number[] = shape.map((_, i) => i)) =>
+  axes.map((axis) => shape[axis]!);
+
+/** `out.shape[i] = array.shape[axes[i]]`, copied. */
+export function transpose(array: NdArray, axes: readonly number[]): NdArray {
+  const { shape, data } = array;
+  const strides = shape.map((_, i) => shape.slice(i + 1).reduce((product, d) => product * d, 1));
+  const outShape = permuted(shape, axes);
+  const outStrides = permuted(strides, axes);
+  const out = data.slice();
+  const index = outShape.map(() => 0);
+  let from = 0;
+  for (let i = 0; i < out.length; i++) {
+    out[i] = data[from]!;
+    for (let axis = outShape.length - 1; axis >= 0; axis--) {
+      index[axis]!++;
+      from += outStrides[axis]!;
+      if (index[axis]! < outShape[axis]!) break;
+      from -= index[axis]! * outStrides[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return { ...array, shape: outShape, data: out };
+}
