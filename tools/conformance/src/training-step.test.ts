@@ -1,0 +1,123 @@
+// A whole training step of each kind of model (forward, gradients, AdamW) on every engine: the loss and every gradient
+// of the first step, and the parameters after ten.
+import { float32, mseLoss, normal, normalBatch, weightedMean } from '@dm/core';
+import { bufferLayout, dit, flatten, initialise, type Model, parameterLayout, unet2d, unetPresets } from '@dm/models';
+import { type Arrays, type Engine, type NdArray, type Program, splitFlat, viewFlat } from '@dm/ops';
+import { adamW } from '@dm/optim';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, it } from 'vitest';
+import { tooFar } from './compare.js';
+import { onEachEngine } from './on-each-engine.js';
+
+const batch = 2;
+const steps = 10;
+const optimizer = adamW({ lr: 1e-4, weightDecay: 0.01 });
+
+const models: Readonly<Record<string, Model>> = {
+  'the UNet of the default preset, at 8 x 8': unet2d({ ...unetPresets.mnist, sample_size: 8 }),
+  'a UNet with classes, scale and shift, resampling blocks, several heads': unet2d({
+    sample_size: 8,
+    block_out_channels: [16, 32],
+    layers_per_block: 1,
+    down_block_types: ['ResnetDownsampleBlock2D', 'AttnDownBlock2D'],
+    up_block_types: ['AttnUpBlock2D', 'ResnetUpsampleBlock2D'],
+    resnet_time_scale_shift: 'scale_shift',
+    attention_head_dim: 8,
+    norm_num_groups: 8,
+    num_class_embeds: 5,
+  }),
+  'a DiT with classes and a learned variance': dit({
+    input_size: 8,
+    in_channels: 3,
+    hidden_size: 32,
+    depth: 2,
+    num_heads: 4,
+    num_classes: 5,
+  }),
+};
+
+/** The model's start, but no parameter zero: a DiT's blocks have no gradient where their gates are. */
+function start(model: Model) {
+  const arrays = initialise(model, 1);
+  Object.entries(model.specs).forEach(([name, { init }], index) => {
+    const { data } = arrays[name]!;
+    if (init.kind === 'zeros')
+      normal({ seed: 2, stream: 'init', index }, data.length).forEach((z, i) => (data[i] = z / 20));
+  });
+  return arrays;
+}
+
+function trainingStep(model: Model): Program {
+  const layout = parameterLayout(model);
+  const fixed = bufferLayout(model);
+  return ({ params, buffers, ...slots }, { x, target, t, cond, ...scalars }) => {
+    const lossOf = (flat: tf.Tensor) => {
+      const named = { ...splitFlat(flat, layout), ...(buffers && splitFlat(buffers, fixed)) };
+      const output = model.apply(named, x!, t!, cond ? { cond } : {});
+      return weightedMean(mseLoss(output, target!), tf.ones([batch]));
+    };
+    const { value, grad } = tf.valueAndGrad(lossOf)(params!);
+    const next = optimizer.update(params!, grad, slots, scalars);
+    return { state: { params: next.params, ...next.slots }, outputs: { loss: value, grad } };
+  };
+}
+
+function stepInputs(model: Model, step: number): Arrays {
+  const indices = Array.from({ length: batch }, (_, i) => i);
+  const [height, width, channels] = model.inputShape;
+  const cond = Float32Array.from({ length: batch * model.condSize }, (_, i) =>
+    i % (model.condSize + 1) === step % 2 ? 1 : 0,
+  );
+  const scalars = Object.entries(optimizer.scalars(step)).map(([name, value]): [string, NdArray] => [
+    name,
+    float32([value], []),
+  ]);
+  return {
+    x: normalBatch({ seed: 3, stream: 'noise', step, indices }, [height, width, channels]),
+    target: normalBatch({ seed: 4, stream: 'noise', step, indices }, [height, width, model.outChannels]),
+    t: float32([37 + 80 * step, 990 - 70 * step], [batch]),
+    ...(model.numClasses > 0 && { cond: float32(cond, [batch, model.condSize]) }),
+    ...Object.fromEntries(scalars),
+  };
+}
+
+async function train(engine: Engine, model: Model) {
+  const layout = parameterLayout(model);
+  const fixed = bufferLayout(model);
+  const arrays = start(model);
+  const vector = (data: Float32Array) => float32(data, [data.length]);
+  const program = engine.compile(trainingStep(model), { name: model.kind });
+  const handle = await program.load({
+    params: vector(flatten(arrays, layout)),
+    ...(fixed.size > 0 && { buffers: vector(flatten(arrays, fixed)) }),
+    ...Object.fromEntries(optimizer.slots.map((name) => [name, vector(new Float32Array(layout.size))])),
+  });
+  try {
+    const first = await program.run(handle, stepInputs(model, 0));
+    for (let step = 1; step < steps; step++) await program.run(handle, stepInputs(model, step));
+    const { params } = await handle.read(['params']);
+    return {
+      loss: { loss: first['loss']! },
+      gradients: viewFlat(first['grad']!.data as Float32Array, layout),
+      params: { params: params! },
+    };
+  } finally {
+    handle.dispose();
+    await program.dispose();
+  }
+}
+
+const references = new Map<string, ReturnType<typeof train>>();
+
+onEachEngine('training', (engine, reference) => {
+  it.each(Object.keys(models))('%s', async (name) => {
+    const model = models[name]!;
+    if (!references.has(name)) references.set(name, train(reference, model));
+    const expected = await references.get(name)!;
+    const actual = await train(engine, model);
+    expect(Object.values(expected.gradients).every(({ data }) => data.every(Number.isFinite))).toBe(true);
+    expect(tooFar(actual.loss, expected.loss, 1e-4)).toEqual([]);
+    expect(tooFar(actual.gradients, expected.gradients, 1e-4)).toEqual([]);
+    expect(tooFar(actual.params, expected.params, 1e-4)).toEqual([]);
+  });
+});
