@@ -1,3 +1,4 @@
 import { library } from '../../tools/config/tsup.js';
 
-export default library({ entry: ['src/index.ts', 'src/cli.ts'] });
+// `shims`: import.meta.url in the CommonJS build too, from where uPlot and the versions are found.
+export default library({ entry: ['src/index.ts', 'src/cli.ts'], shims: true });

@@ -142,7 +142,8 @@ function readVerified(folder: string, name: string, expected: { bytes: number; s
   if (sha256(bytes) !== expected.sha256) {
     throw new UserError(`${path} is damaged: its SHA-256 is not the one in the manifest.`);
   }
-  return bytes;
+  // A plain view: a Buffer's slice is no copy, which readers of typed arrays do not expect.
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 export interface Latest {

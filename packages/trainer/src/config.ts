@@ -1,4 +1,5 @@
 /** The configuration of a run: one schema for the JSON file, the presets, the flags and the TypeScript API. */
+import { samplers, schedules } from '@dm/core';
 import { predictions, scheduleNames } from '@dm/curriculum';
 import { DATASET_FORMS } from '@dm/data';
 import { z } from 'zod';
@@ -8,6 +9,13 @@ const positive = z.number().positive();
 const count = z.int().min(1);
 const share = z.number().min(0).max(1);
 const momentum = z.number().min(0).lt(1);
+
+function keysOf<K extends string>(table: Readonly<Record<K, unknown>>): K[] {
+  return Object.keys(table) as K[];
+}
+
+/** All that are given by a name and T alone. */
+const noiseSchedules = keysOf(schedules).filter((name) => name !== 'betas');
 
 /** Options of a part that validates them itself (a model, a timestep schedule): plain JSON by name. */
 const options = z.record(z.string(), z.json());
@@ -20,26 +28,27 @@ export const configSchema = z.strictObject({
     .describe(`Data set: ${DATASET_FORMS.join(', ')}.`),
   imageSize: count.nullable().describe('Side of the images, for image folders; null elsewhere.'),
   imageChannels: z.union([z.literal(1), z.literal(3)]).describe('Grey or colour, for image folders.'),
+  flip: z.boolean().describe('Mirror half of the images, by chance; not for digits and letters.'),
   model: z.strictObject({
     type: z.enum(['unet', 'dit']).describe('UNet2DModel of diffusers, or DiT.'),
     config: options.describe("The model's own fields; image size and channels are taken from the data where left out."),
   }),
   diffusion: z.strictObject({
-    schedule: z.enum(['linear', 'cosine']).describe('Noise schedule.'),
+    schedule: z.enum(noiseSchedules).describe('Noise schedule.'),
     timesteps: z.int().min(2).max(100_000).describe('T, the number of diffusion steps.'),
     prediction: z.enum(predictions).describe('What the network predicts.'),
   }),
   curriculum: z.strictObject({
-    name: z.enum(scheduleNames as [string, ...string[]]).describe('Which timesteps to train on, and when.'),
+    name: z.enum(scheduleNames).describe('Which timesteps to train on, and when.'),
     params: options.describe("The schedule's own fields; its defaults where left out."),
   }),
   weighting: z
     .discriminatedUnion('name', [
       z.strictObject({ name: z.literal('constant') }),
-      z.strictObject({ name: z.literal('minSnr'), gamma: positive.optional() }),
-      z.strictObject({ name: z.literal('softMinSnr'), sigmaData: positive.optional() }),
-      z.strictObject({ name: z.literal('p2'), k: positive.optional(), gamma: z.number().min(0).optional() }),
-      z.strictObject({ name: z.literal('edm'), sigmaData: positive.optional() }),
+      z.strictObject({ name: z.literal('minSnr'), gamma: positive.exactOptional() }),
+      z.strictObject({ name: z.literal('softMinSnr'), sigmaData: positive.exactOptional() }),
+      z.strictObject({ name: z.literal('p2'), k: positive.exactOptional(), gamma: z.number().min(0).exactOptional() }),
+      z.strictObject({ name: z.literal('edm'), sigmaData: positive.exactOptional() }),
       z.strictObject({ name: z.literal('truncatedSnr') }),
     ])
     .describe('Weight of the loss by noise level; constant is the plain MSE.'),
@@ -69,7 +78,7 @@ export const configSchema = z.strictObject({
   sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 makes one at the end only.'),
   samples: count.describe('Images in a sample grid.'),
   sampler: z.strictObject({
-    name: z.enum(['ddpm', 'ddim']),
+    name: z.enum(keysOf(samplers)),
     steps: count.describe('Steps from noise to image.'),
   }),
   checkpointEvery: z.int().min(0).describe('Steps between checkpoints; 0 writes one at the end only.'),

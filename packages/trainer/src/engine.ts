@@ -5,7 +5,7 @@ import { UserError } from './errors.js';
 import { suggestion } from './nearest.js';
 
 /** The first is the default. */
-export const engineNames = ['onnx', 'tfjs-node-gpu', 'tfjs-node', 'wasm', 'cpu'] as const;
+export const engineNames = ['onnx', 'tfjs-node-gpu', 'tfjs-node', 'wasm', 'webgpu', 'cpu'] as const;
 
 export type EngineName = (typeof engineNames)[number];
 

@@ -1,1 +1,22 @@
-export {};
+export { train, trainLayers } from './train.js';
+export type { RunStarted, TrainHooks, TrainOptions, TrainResult } from './train.js';
+export { sample, type SampleOptions, type SampleResult } from './sample.js';
+export { gridPng, writeImages, type Images } from './images.js';
+
+export { configSchema, trainingPart, type Config, type PartialConfig } from './config.js';
+export { presets } from './presets.js';
+export { assignment, configFile, resolveConfig, type Layer } from './resolve.js';
+
+export { engineNames, openEngine, type EngineName, type EngineOptions } from './engine.js';
+export { examineEngine, type EngineReport } from './examine.js';
+
+export { createDenoiser, openRecipe, type Denoiser, type Recipe } from './recipe.js';
+export { drawTimesteps, fetchBatch, stepInputs, type Batch } from './batch.js';
+export { trainingStep } from './step.js';
+export { initialState, packState, readWeights, unpackState } from './state.js';
+
+export { latestValid, readCheckpoint, writeCheckpoint } from './checkpoint.js';
+export type { Checkpoint, Latest, Manifest } from './checkpoint.js';
+export { readMetrics, type MetricsRecord } from './metrics.js';
+export { runFolder, type RunFolder } from './run-folder.js';
+export { UserError } from './errors.js';

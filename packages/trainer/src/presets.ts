@@ -1,12 +1,20 @@
 /** Named starting points. A new preset is a constant here and a line in `presets`. */
+import { unetPresets, type UNet2DOptions } from '@dm/models';
 import type { Config } from './config.js';
 
 type Preset = Omit<Config, 'preset' | 'recorded'>;
+
+/** A named UNet; its image size and channels follow the data. */
+function unet(options: UNet2DOptions): Preset['model'] {
+  const { sample_size: _size, in_channels: _in, out_channels: _out, ...config } = options;
+  return { type: 'unet', config: config as Preset['model']['config'] };
+}
 
 /** The part that presets share: the curriculum and momentum decay of arXiv:2404.07946 on a plain DDPM. */
 const method = {
   imageSize: null,
   imageChannels: 3,
+  flip: false,
   curriculum: { name: 'clts', params: {} },
   weighting: { name: 'constant' },
   optimizer: {
@@ -29,14 +37,7 @@ const method = {
 const mnist: Preset = {
   ...method,
   data: 'mnist',
-  model: {
-    type: 'unet',
-    config: {
-      blockOutChannels: [32, 64, 64],
-      layersPerBlock: 1,
-      normNumGroups: 8,
-    },
-  },
+  model: unet(unetPresets.mnist),
   diffusion: { schedule: 'cosine', timesteps: 1000, prediction: 'epsilon' },
   ema: { decay: 0.995, power: 2 / 3 },
   batchSize: 64,
@@ -54,13 +55,8 @@ const mnist: Preset = {
 const cifar10: Preset = {
   ...method,
   data: 'cifar10',
-  model: {
-    type: 'unet',
-    config: {
-      blockOutChannels: [64, 128, 128],
-      layersPerBlock: 2,
-    },
-  },
+  flip: true,
+  model: unet(unetPresets['cifar10-small']),
   diffusion: { schedule: 'linear', timesteps: 1000, prediction: 'epsilon' },
   optimizer: { ...method.optimizer, lr: 2e-4, warmup: 500 },
   ema: { decay: 0.9999, power: 2 / 3 },

@@ -1,7 +1,7 @@
 /** report.html of a run, made from what lies in its folder: config.json, metrics.jsonl and samples. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { TimestepSchedule } from '@dm/curriculum';
+import type { ScheduleState, TimestepSchedule } from '@dm/curriculum';
 import type { Config } from './config.js';
 import { replaceFile } from './durable.js';
 import { readMetrics, type MetricsRecord } from './metrics.js';
@@ -14,19 +14,29 @@ const maxGrids = 12;
 const moments = [0, 0.25, 0.5, 0.75, 1];
 
 /** Writes report.html and returns its path. */
-export function writeReport(run: RunFolder, config: Config, schedule: TimestepSchedule): string {
-  replaceFile(run.report, reportPage(reportData(run, config, schedule)));
+export function writeReport(
+  run: RunFolder,
+  config: Config,
+  schedule: TimestepSchedule,
+  state: ScheduleState | undefined,
+): string {
+  replaceFile(run.report, reportPage(reportData(run, config, schedule, state)));
   return run.report;
 }
 
-function reportData(run: RunFolder, config: Config, schedule: TimestepSchedule): ReportData {
+function reportData(
+  run: RunFolder,
+  config: Config,
+  schedule: TimestepSchedule,
+  state: ScheduleState | undefined,
+): ReportData {
   const records = readMetrics(run.metrics);
   const { recorded, ...chosen } = config;
   return {
     title: `dm run ${basename(run.path)}`,
     facts: facts(records, config),
     columns: columns(records),
-    densities: densities(config, schedule),
+    densities: densities(config, schedule, state, records.at(-1)?.step ?? 0),
     grids: grids(run.samples),
     config: chosen,
     recorded: recorded ?? {},
@@ -59,20 +69,27 @@ function columns(records: readonly MetricsRecord[]): ReportData['columns'] {
   };
 }
 
-function densities(config: Config, schedule: TimestepSchedule): ReportData['densities'] {
+/** At several moments of the run; of a schedule that learns from losses only the present density is known. */
+function densities(
+  config: Config,
+  schedule: TimestepSchedule,
+  state: ScheduleState | undefined,
+  now: number,
+): ReportData['densities'] {
   const { numTimesteps } = schedule;
   // A thousand timesteps are drawn with 250 points; nobody sees more.
   const stride = Math.max(1, Math.floor(numTimesteps / 250));
   const timesteps = Array.from({ length: Math.ceil(numTimesteps / stride) }, (_, i) => i * stride);
+  const steps =
+    state === undefined
+      ? moments.map((share) => Math.min(config.totalSteps - 1, Math.round(share * config.totalSteps)))
+      : [Math.max(0, now - 1)];
   return {
     timesteps,
-    moments: moments.map((share) => {
-      const step = Math.min(config.totalSteps - 1, Math.round(share * config.totalSteps));
-      const density = schedule.density(step);
-      return {
-        label: `step ${step}`,
-        values: timesteps.map((t) => Number((density[t]! * numTimesteps).toPrecision(4))),
-      };
+    moments: [...new Set(steps)].map((step) => {
+      const density = schedule.density(step, state);
+      const values = timesteps.map((t) => Number((density[t]! * numTimesteps).toPrecision(4)));
+      return { label: `step ${step}`, values };
     }),
   };
 }

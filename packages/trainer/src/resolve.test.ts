@@ -73,7 +73,7 @@ describe('errors', () => {
     [{ preset: 'mnits' }, 'Unknown preset "mnits". Did you mean "mnist"? There are: mnist, cifar10.'],
     [
       { engine: 'onx' },
-      'engine must be one of onnx, tfjs-node-gpu, tfjs-node, wasm, cpu (perhaps "onnx"), got "onx" (test).',
+      'engine must be one of onnx, tfjs-node-gpu, tfjs-node, wasm, webgpu, cpu (perhaps "onnx"), got "onx" (test).',
     ],
     [{ batchSize: 0 }, 'batchSize must be at least 1, got 0 (test).'],
     [{ batchSize: 1.5 }, 'batchSize must be a whole number, got 1.5 (test).'],

@@ -29,6 +29,25 @@ export function runFolder(path: string): RunFolder {
   };
 }
 
+/**
+ * The folder for a run of a preset that nobody named a folder for: `out`, else the first of `out-2`, `out-3`, ... that
+ * holds no run; to resume, the last of these that holds one. Throws a UserError where there is none to resume.
+ */
+export function defaultFolder(out: string, resume: boolean): RunFolder {
+  let last: RunFolder | undefined;
+  for (let n = 1; ; n++) {
+    const run = runFolder(n === 1 ? out : `${out}-${n}`);
+    if (holdsRun(run)) last = run;
+    else if (!resume) return run;
+    else if (last !== undefined) return last;
+    else throw nothingToResume(out);
+  }
+}
+
+export function nothingToResume(out: string): UserError {
+  return new UserError(`There is no run in ${out} to resume: name its folder with --out.`);
+}
+
 /** `samples/step-000500.png` */
 export function samplePath(run: RunFolder, step: number): string {
   return join(run.samples, `step-${String(step).padStart(6, '0')}.png`);

@@ -1,0 +1,86 @@
+/** What a training step is fed with: images, noise and timesteps, each a function of (seed, step). */
+import { dropoutMask, forwardCoefficients, noiseLevels, normalBatch, targetCoefficients, uniformEach } from '@dm/core';
+import type { Draw, ScheduleState } from '@dm/curriculum';
+import { loadBatch, oneHot } from '@dm/data';
+import type { Arrays, NdArray } from '@dm/ops';
+import type { Scalars } from '@dm/optim';
+import type { Recipe } from './recipe.js';
+
+/** The part of a step's inputs that needs nothing from the step before, and so is made while that is computed. */
+export interface Batch {
+  readonly images: NdArray;
+  readonly noise: NdArray;
+  /** One-hot classes, for a conditional model. */
+  readonly cond?: NdArray;
+  /** Dropout masks, `mask.<name>` each. */
+  readonly [mask: `mask.${string}`]: NdArray;
+}
+
+/** Images and noise of optimizer step `step` (from 0). */
+export async function fetchBatch(recipe: Recipe, step: number): Promise<Batch> {
+  const { config, dataset, model } = recipe;
+  const { seed, batchSize, flip } = config;
+  const { images, labels } = await loadBatch(dataset, { seed, step, batchSize, flip });
+  const indices = examples(batchSize);
+  const noise = normalBatch({ seed, stream: 'noise', step, indices }, dataset.shape);
+  const masks = model.dropouts.map(({ name, shape, rate }, lane) => [
+    `mask.${name}`,
+    dropoutMask({ seed, stream: 'dropout', step, indices, lane }, shape, rate),
+  ]);
+  return {
+    images: float32([batchSize, ...dataset.shape], images),
+    noise,
+    ...(model.numClasses > 0 && { cond: condition(recipe, step, labels!) }),
+    ...Object.fromEntries(masks),
+  };
+}
+
+/** One-hot classes. A model with a null class, its last, has some labels replaced by it: `class_dropout_prob` of DiT. */
+function condition({ config, model }: Recipe, step: number, labels: Int32Array): NdArray {
+  const { numClasses, condSize } = model;
+  const given = Int32Array.from(labels);
+  if (condSize > numClasses) {
+    const rate = Number(config.model.config['class_dropout_prob']);
+    const indices = examples(labels.length);
+    const u = uniformEach({ seed: config.seed, stream: 'labelDropout', step, indices });
+    u.forEach((value, i) => {
+      if (value < rate) given[i] = numClasses;
+    });
+  }
+  return float32([labels.length, condSize], oneHot(given, condSize));
+}
+
+/** The timesteps of optimizer step `step` and the importance weights of their losses, as the curriculum wants them. */
+export function drawTimesteps(recipe: Recipe, step: number, state: ScheduleState | undefined): Draw {
+  const { config, curriculum } = recipe;
+  const u = uniformEach({ seed: config.seed, stream: 'timesteps', step, indices: examples(config.batchSize) });
+  return curriculum.sample(step, u, state);
+}
+
+/** All inputs of `trainingStep`. The weight of an example is its importance weight times that of its noise level. */
+export function stepInputs(recipe: Recipe, batch: Batch, draw: Draw, scalars: Scalars): Arrays {
+  const { noiseSchedule, levelWeights, config } = recipe;
+  const { timesteps } = draw;
+  const n = timesteps.length;
+  const levels = noiseLevels(noiseSchedule, timesteps);
+  const target = targetCoefficients(config.diffusion.prediction, levels);
+  const weights = draw.weights.map((w, i) => w * levelWeights[timesteps[i]!]!);
+  return {
+    ...batch,
+    t: float32([n], Float32Array.from(timesteps)),
+    ...forwardCoefficients(levels),
+    targetX0: target.x0,
+    targetNoise: target.noise,
+    weights: float32([n], weights),
+    ...Object.fromEntries(Object.entries(scalars).map(([k, v]) => [k, float32([], Float32Array.of(v))])),
+  };
+}
+
+/** The numbers of a batch's examples: 0 .. B-1. */
+function examples(batchSize: number): number[] {
+  return Array.from({ length: batchSize }, (_, i) => i);
+}
+
+function float32(shape: readonly number[], data: Float32Array): NdArray {
+  return { dtype: 'float32', shape, data };
+}

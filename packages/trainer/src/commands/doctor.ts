@@ -1,0 +1,36 @@
+/** `dm doctor`: what works on this machine, found out by trying. */
+import { Command } from 'commander';
+import { engineNames } from '../engine.js';
+import { environment } from '../environment.js';
+import { examineEngine, type EngineReport } from '../examine.js';
+import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+
+export function doctorCommand(): Command {
+  return withCommonOptions(new Command('doctor'))
+    .description('Say which engines work on this machine, and why the others do not. Each is really tried.')
+    .action(run);
+}
+
+async function run(flags: CommonFlags): Promise<void> {
+  const machine = environment();
+  if (flags.json !== true) {
+    for (const [key, value] of Object.entries(machine)) print(`${key.padEnd(12)} ${value}`);
+    print('');
+  }
+  const reports: EngineReport[] = [];
+  for (const name of engineNames) {
+    const report = await examineEngine(name);
+    reports.push(report);
+    if (flags.json !== true) print(`${name.padEnd(14)} ${describe(report)}`);
+  }
+  const [preferred] = reports;
+  if (flags.json === true) printJson({ event: 'doctor', environment: machine, engines: reports });
+  else if (preferred!.works) print(`\nTraining uses ${preferred!.name}. Begin with: dm train`);
+  if (!preferred!.works) throw new Error(`The default engine, ${preferred!.name}, does not work here; see above.`);
+}
+
+function describe(report: EngineReport): string {
+  if (!report.works) return `no   ${report.reason}`;
+  const info = Object.entries(report.info).map(([key, value]) => `${key} ${value}`);
+  return `yes  ${info.join(', ')}`;
+}

@@ -1,0 +1,76 @@
+/** What a run must have in common with the one that it goes on with, and what is said where it does not. */
+import type { Engine } from '@dm/ops';
+import { sha256, type Checkpoint } from './checkpoint.js';
+import { trainingPart, type Config } from './config.js';
+import { UserError } from './errors.js';
+import type { Recipe } from './recipe.js';
+import { configFile, resolveConfig, type Layer } from './resolve.js';
+import type { RunFolder } from './run-folder.js';
+
+/** The configuration that the run was begun with. Throws a UserError where it is missing or damaged. */
+export function savedConfig(run: RunFolder): Layer {
+  return configFile(run.config);
+}
+
+/** SHA-256 of the part of the configuration that decides the weights; the order of fields does not matter. */
+export function trainingHash(config: Config): string {
+  return sha256(JSON.stringify(sorted(trainingPart(config))));
+}
+
+/**
+ * Throws a UserError that names every field that differs where the checkpoint belongs to another training; notes
+ * another engine, which changes the last bits only.
+ */
+export function checkSameTraining(
+  run: RunFolder,
+  recipe: Recipe,
+  engine: Engine,
+  { manifest, path }: Checkpoint,
+  dataSha256: string,
+  note: (text: string) => void = () => {},
+): void {
+  if (manifest.configSha256 !== trainingHash(recipe.config)) {
+    const before = resolveConfig([savedConfig(run)]);
+    const changes = differences(trainingPart(before), trainingPart(recipe.config));
+    throw new UserError(
+      `${path} belongs to another configuration; a resumed run must train as it began. ` +
+        (changes.length > 0
+          ? `Changed: ${changes.join('; ')}. Leave these out, or start a new run in another folder (--out).`
+          : 'Its config.json was changed since. Start a new run in another folder (--out).'),
+    );
+  }
+  if (manifest.dataSha256 !== dataSha256) {
+    throw new UserError(
+      `${path} was trained on other data: the SHA-256 of ${recipe.dataset.name} is ${dataSha256}, ` +
+        `then it was ${manifest.dataSha256}. Give the same data, or start a new run in another folder (--out).`,
+    );
+  }
+  const now = { name: engine.name, info: engine.info };
+  const changes = differences(manifest.engine, now);
+  if (changes.length > 0) {
+    note(`resumed on another engine than before (${changes.join('; ')}): the last bits of results may differ`);
+  }
+}
+
+/** `field: before -> now` for each leaf that differs. */
+export function differences(before: unknown, now: unknown, path = ''): string[] {
+  if (isObject(before) && isObject(now)) {
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+    return keys.flatMap((key) => differences(before[key], now[key], path === '' ? key : `${path}.${key}`));
+  }
+  const [a, b] = [JSON.stringify(before) ?? 'nothing', JSON.stringify(now) ?? 'nothing'];
+  return a === b ? [] : [`${path}: ${a} -> ${b}`];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function sorted(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key])]),
+  );
+}

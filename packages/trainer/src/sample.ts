@@ -1,0 +1,135 @@
+/**
+ * Sampling from a checkpoint.
+ *
+ *   import { sample, writeImages } from '@dm/trainer';
+ *   await writeImages('digits.png', await sample({ run: 'runs/digits', count: 16 }));
+ */
+import { readNpy } from '@dm/data';
+import type { NdArray } from '@dm/ops';
+import { latestValid, readCheckpoint, runOfCheckpoint, type Checkpoint } from './checkpoint.js';
+import type { Config, PartialConfig } from './config.js';
+import { openEngine } from './engine.js';
+import { UserError } from './errors.js';
+import type { Images } from './images.js';
+import { suggestion } from './nearest.js';
+import { createDenoiser, type Denoiser } from './recipe.js';
+import { resolveConfig, type Layer } from './resolve.js';
+import { savedConfig } from './resume.js';
+import { runFolder } from './run-folder.js';
+import { conditionOf, sampleBatch, samplerOf } from './sampling.js';
+import { readWeights } from './state.js';
+
+export interface SampleOptions {
+  /** Folder of a run, whose newest valid checkpoint is used. Give this or `checkpoint`. */
+  readonly run?: string;
+  /** Folder of one checkpoint of a run. */
+  readonly checkpoint?: string;
+  /** Images to make; 64 by default, or as many as `noise` has. */
+  readonly count?: number;
+  /** A .npy of float32 [N, H, W, C], standard normal, to begin with in place of the seed's noise. */
+  readonly noise?: string;
+  /** Steps and name of the sampler; the run's by default. */
+  readonly steps?: number;
+  readonly sampler?: string;
+  /** `ema` by default. */
+  readonly weights?: string;
+  /** Class of all images of a conditional model; each in turn by default. */
+  readonly label?: number;
+  /** Of the noise; 0 by default. Image i of a seed is the same whatever the count. */
+  readonly seed?: number;
+  /** What computes; the run's engine by default. */
+  readonly engine?: string;
+  readonly threads?: number;
+  /** Told of checkpoints that were skipped, with the reason. */
+  readonly onNote?: (text: string) => void;
+}
+
+export interface SampleResult extends Images {
+  /** The checkpoint that the weights came from. */
+  readonly checkpoint: string;
+}
+
+const weightNames = ['ema', 'raw'] as const;
+
+/** Makes images. Throws a UserError on what does not fit together, before any work is done. */
+export async function sample(options: SampleOptions): Promise<SampleResult> {
+  const checkpoint = openCheckpoint(options);
+  const config = samplingConfig(checkpoint, options);
+  const { weights = 'ema', seed = 0, label } = options;
+  if (!(weightNames as readonly string[]).includes(weights)) {
+    throw new UserError(`--weights ${weights} is unknown. ${suggestion(weights, weightNames)}`);
+  }
+  const denoiser = createDenoiser(config);
+  const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
+  const count = countOf(options.count, initialNoise);
+  const inputs = conditionOf(denoiser, count, label);
+  const state = readWeights(denoiser, checkpoint, weights === 'ema' ? 'ema' : 'model');
+
+  const engine = await openEngine(config.engine, config.threads === null ? {} : { threads: config.threads });
+  try {
+    const sampler = samplerOf(denoiser, engine, 'params');
+    const { data } = await sampler.sample({
+      state,
+      seed,
+      n: count,
+      batchSize: sampleBatch,
+      inputs,
+      ...(initialNoise !== undefined && { initialNoise }),
+    });
+    await sampler.dispose();
+    return { images: data, shape: [count, ...denoiser.model.inputShape], checkpoint: checkpoint.path };
+  } finally {
+    await engine.dispose();
+  }
+}
+
+function openCheckpoint({ run, checkpoint, onNote }: SampleOptions): Checkpoint {
+  if ((run === undefined) === (checkpoint === undefined)) {
+    throw new UserError('Name what to sample from: --run <folder of a run> or --checkpoint <folder of a checkpoint>.');
+  }
+  if (checkpoint !== undefined) return readCheckpoint(checkpoint);
+  const { checkpoint: latest, skipped } = latestValid(runFolder(run!).checkpoints);
+  for (const { path, reason } of skipped) onNote?.(`skipped ${path}: ${reason}`);
+  if (latest === undefined)
+    throw new UserError(`There is no valid checkpoint in ${run}. Train one: dm train --out ${run}`);
+  return latest;
+}
+
+/** The run's configuration with what was asked for laid over it. */
+function samplingConfig(checkpoint: Checkpoint, options: SampleOptions): Config {
+  const layer = (source: string, value: PartialConfig): Layer => ({ source, value });
+  const { steps, sampler, engine, threads } = options;
+  return resolveConfig([
+    savedConfig(runFolder(runOfCheckpoint(checkpoint.path))),
+    ...(steps === undefined ? [] : [layer('--steps', { sampler: { steps } })]),
+    ...(sampler === undefined ? [] : [layer('--sampler', { sampler: { name: sampler as Config['sampler']['name'] } })]),
+    // A thread count belongs to an engine: another engine starts without the run's.
+    ...(engine === undefined ? [] : [layer('--engine', { engine: engine as Config['engine'], threads: null })]),
+    ...(threads === undefined ? [] : [layer('--threads', { threads })]),
+  ]);
+}
+
+function countOf(count: number | undefined, noise: NdArray | undefined): number {
+  if (count === undefined) return noise?.shape[0] ?? 64;
+  if (!Number.isInteger(count) || count < 1)
+    throw new UserError(`--count must be a whole number of at least 1, got ${count}.`);
+  if (noise !== undefined && noise.shape[0] !== count) {
+    throw new UserError(`--count is ${count}, but the noise is for ${noise.shape[0]} images. Leave --count out.`);
+  }
+  return count;
+}
+
+async function readNoise(path: string, { model }: Denoiser): Promise<NdArray> {
+  const { shape, data } = await readNpy(path);
+  if (
+    !(data instanceof Float32Array) ||
+    shape.slice(1).join('x') !== model.inputShape.join('x') ||
+    shape.length !== 4
+  ) {
+    throw new UserError(
+      `${path} is ${data.constructor.name} [${shape.join(', ')}]; the noise must be float32 ` +
+        `[N, ${model.inputShape.join(', ')}] (NHWC).`,
+    );
+  }
+  return { dtype: 'float32', shape, data };
+}

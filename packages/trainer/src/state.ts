@@ -1,0 +1,135 @@
+/** The state of a training: how it begins, and its way into the files of a checkpoint and back. */
+import type { ScheduleState } from '@dm/curriculum';
+import { formatNpy, parseNpy } from '@dm/data';
+import {
+  flatten,
+  formatSafetensors,
+  fromTorch,
+  initialiseFlat,
+  loadWeights,
+  parseSafetensors,
+  toTorch,
+} from '@dm/models';
+import { viewFlat, type Arrays, type NdArray } from '@dm/ops';
+import type { Checkpoint } from './checkpoint.js';
+import { UserError } from './errors.js';
+import type { Denoiser, Recipe } from './recipe.js';
+
+/**
+ * Files of a checkpoint. All tensors have the names and layouts of the reference (PyTorch's OIHW and [out, in]):
+ * model and ema those of its state dict, optimizer `<slot>.<name>`, such as `m.conv_in.weight`.
+ */
+const modelFile = 'model.safetensors';
+const emaFile = 'ema.safetensors';
+const optimizerFile = 'optimizer.safetensors';
+
+/** `params`, `ema` (a copy), zero slots, and `buffers` where there are any. */
+export function initialState(recipe: Recipe): Arrays {
+  const { model, config, layout, optimizer } = recipe;
+  const { params, buffers } = initialiseFlat(model, config.seed);
+  return {
+    params: vector(params),
+    ema: vector(params),
+    ...Object.fromEntries(optimizer.slots.map((slot) => [slot, vector(new Float32Array(layout.size))])),
+    ...(buffers.length > 0 && { buffers: vector(buffers) }),
+  };
+}
+
+/** The files of a checkpoint, by name. */
+export function packState(
+  recipe: Recipe,
+  state: Arrays,
+  schedule: ScheduleState | undefined,
+): Record<string, Uint8Array> {
+  const { optimizer, layout } = recipe;
+  const slots = optimizer.slots.flatMap((slot) => {
+    const tensors = toTorch(recipe.model, viewFlat(dataOf(state, slot), layout));
+    return Object.entries(tensors).map(([name, tensor]) => [`${slot}.${name}`, tensor] as const);
+  });
+  return {
+    [modelFile]: formatSafetensors(weightsOf(recipe, state, 'params')),
+    [emaFile]: formatSafetensors(weightsOf(recipe, state, 'ema')),
+    [optimizerFile]: formatSafetensors(Object.fromEntries(slots)),
+    ...Object.fromEntries(
+      Object.entries(schedule ?? {}).map(([name, data]) => [
+        `curriculum.${name}.npy`,
+        formatNpy({ shape: [data.length], data }),
+      ]),
+    ),
+  };
+}
+
+/** What `packState` packed. Throws an Error where a file or tensor is missing or does not fit. */
+export function unpackState(
+  recipe: Recipe,
+  checkpoint: Checkpoint,
+): { readonly arrays: Arrays; readonly schedule?: ScheduleState } {
+  const { model, layout, bufferLayout, optimizer } = recipe;
+  const weights = loadWeights(model, readTensors(checkpoint, modelFile));
+  const slots = readTensors(checkpoint, optimizerFile);
+  const arrays: Record<string, NdArray> = {
+    params: vector(flatten(weights, layout)),
+    ema: vector(flatten(loadWeights(model, readTensors(checkpoint, emaFile)), layout)),
+  };
+  for (const slot of optimizer.slots) {
+    const prefix = `${slot}.`;
+    const tensors = Object.entries(slots)
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
+    arrays[slot] = vector(flatten(fromTorch(model, Object.fromEntries(tensors)), layout));
+  }
+  if (bufferLayout.size > 0) arrays['buffers'] = vector(flatten(weights, bufferLayout));
+  const schedule = readSchedule(recipe, checkpoint);
+  return schedule === undefined ? { arrays } : { arrays, schedule };
+}
+
+/** Weights for sampling, as the state `params` and `buffers`. */
+export function readWeights(
+  { model, layout, bufferLayout }: Denoiser,
+  checkpoint: Checkpoint,
+  which: 'model' | 'ema',
+): Arrays {
+  const tensors = loadWeights(model, readTensors(checkpoint, which === 'ema' ? emaFile : modelFile));
+  return {
+    params: vector(flatten(tensors, layout)),
+    ...(bufferLayout.size > 0 && { buffers: vector(flatten(tensors, bufferLayout)) }),
+  };
+}
+
+/** Parameters out of one vector, and the model's buffers, in PyTorch's layout. */
+function weightsOf({ model, layout, bufferLayout }: Denoiser, state: Arrays, name: string): Record<string, NdArray> {
+  return toTorch(model, {
+    ...viewFlat(dataOf(state, name), layout),
+    ...(bufferLayout.size > 0 && viewFlat(dataOf(state, 'buffers'), bufferLayout)),
+  });
+}
+
+function readTensors(checkpoint: Checkpoint, file: string): Record<string, NdArray> {
+  return parseSafetensors(bytesOf(checkpoint, file)).tensors;
+}
+
+/** The state of a curriculum that learns, in arrays of the kinds that it began with. */
+function readSchedule({ curriculum }: Recipe, checkpoint: Checkpoint): ScheduleState | undefined {
+  const initial = curriculum.initialState?.();
+  if (initial === undefined) return undefined;
+  return Object.fromEntries(
+    Object.keys(initial).map((name) => {
+      const file = `curriculum.${name}.npy`;
+      return [name, parseNpy(bytesOf(checkpoint, file), `${checkpoint.path}/${file}`).data as ScheduleState[string]];
+    }),
+  );
+}
+
+function bytesOf({ path, files }: Checkpoint, name: string): Uint8Array {
+  const bytes = files.get(name);
+  if (bytes === undefined) throw new UserError(`${path} has no ${name} in its manifest.`);
+  return bytes;
+}
+
+function dataOf(state: Arrays, name: string): Float32Array {
+  return state[name]!.data as Float32Array;
+}
+
+function vector(data: Float32Array): NdArray {
+  return { dtype: 'float32', shape: [data.length], data };
+}

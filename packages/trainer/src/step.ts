@@ -1,0 +1,52 @@
+/** The training step as one program over flat vectors: what an engine compiles. */
+import { addNoise, mseLoss, predictionTarget, weightedMean } from '@dm/core';
+import { splitFlat, type Program, type Tensors } from '@dm/ops';
+import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Denoiser, Recipe } from './recipe.js';
+
+/**
+ * One optimizer step on a batch, with B examples and P parameters.
+ *
+ *   x_t  = alpha x_0 + sigma eps                             Ho et al. 2020, arXiv:2006.11239, Eq. 4
+ *   loss = mean_i weight_i mean_pixels (model(x_t, t) - target)^2
+ *
+ * State: `params` [P], `ema` [P], the optimizer's slots [P] each, and `buffers` [Q] where the model has any.
+ * Inputs: `images` and `noise` float32 [B, H, W, C], images in [-1, 1]; `t`, `alpha`, `sigma`, `targetX0`,
+ * `targetNoise`, `weights` float32 [B]; `cond` one-hot [B, classes] for a conditional model; `mask.<name>` [B, ...] of
+ * each dropout; the scalars of optimizer and EMA. Outputs: `loss`, the weighted mean; `losses` [B], unweighted; `gradNorm` before clipping.
+ */
+export function trainingStep(recipe: Recipe): Program {
+  const { model, optimizer, ema, config } = recipe;
+  const { clip } = config.optimizer;
+  return (state, inputs) => {
+    const { images, noise, t, weights } = inputs;
+    const xt = addNoise(images!, noise!, { alpha: inputs['alpha']!, sigma: inputs['sigma']! });
+    const target = predictionTarget(images!, noise!, { x0: inputs['targetX0']!, noise: inputs['targetNoise']! });
+    const options = {
+      ...(model.numClasses > 0 && { cond: inputs['cond']! }),
+      masks: Object.fromEntries(model.dropouts.map(({ name }) => [name, inputs[`mask.${name}`]!])),
+    };
+
+    // Each example's loss is an output too, so the vector is differentiated: the gradient of its weighted mean is that
+    // of the vector against dy_i = weight_i / B.
+    const lossesOf = (params: tf.Tensor): tf.Tensor =>
+      mseLoss(model.apply(namedParameters(recipe, params, state), xt, t!, options), target);
+    const dy = tf.div(weights!, weights!.shape[0]!);
+    const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, dy);
+
+    const { grads, norm } = clip === null ? { grads: grad, norm: gradientNorm(grad) } : clipByGlobalNorm(grad, clip);
+    const slots = Object.fromEntries(optimizer.slots.map((name) => [name, state[name]!]));
+    const next = optimizer.update(state['params']!, grads, slots, inputs);
+    return {
+      state: { params: next.params, ...next.slots, ema: ema.update(state['ema']!, next.params, inputs) },
+      outputs: { loss: weightedMean(losses, weights!), losses, gradNorm: norm },
+    };
+  };
+}
+
+/** The model's parameters by name, out of a flat vector [P] and the buffers in `state`. */
+export function namedParameters({ layout, bufferLayout }: Denoiser, params: tf.Tensor, state: Tensors): Tensors {
+  const trained = splitFlat(params, layout);
+  return bufferLayout.size === 0 ? trained : { ...trained, ...splitFlat(state['buffers']!, bufferLayout) };
+}

@@ -1,0 +1,59 @@
+/** Runs the built `dm` as a person would. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+
+export interface Finished {
+  /** Exit code, or null after a signal. */
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly process: ChildProcess;
+  readonly finished: Promise<Finished>;
+  /** Resolves when standard output has had `text`; rejects if the command ends before. */
+  said(text: string): Promise<void>;
+}
+
+/** Starts `dm` with these arguments in the folder `cwd`. */
+export function start(args: readonly string[], cwd: string): Running {
+  return startNode([cli, ...args], cwd);
+}
+
+/** The same, as if installed where nothing else is: data packages of this workspace are not found. */
+export function dmElsewhere(args: readonly string[], cwd: string): Promise<Finished> {
+  const script = `process.argv.splice(1, 0, ${JSON.stringify(join(cwd, 'dm'))}); await import(${JSON.stringify(pathToFileURL(cli))})`;
+  return startNode(['--input-type=module', '--eval', script, '--', ...args], cwd).finished;
+}
+
+function startNode(args: readonly string[], cwd: string): Running {
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const finished = new Promise<Finished>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+  const said = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (stdout.includes(text)) resolve();
+      };
+      child.stdout.on('data', look);
+      look();
+      finished.then(() => reject(new Error(`dm ended before it said "${text}": ${stdout}${stderr}`)), reject);
+    });
+  return { process: child, finished, said };
+}
+
+/** Runs `dm` to its end. */
+export function dm(args: readonly string[], cwd: string): Promise<Finished> {
+  return start(args, cwd).finished;
+}

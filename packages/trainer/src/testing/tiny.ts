@@ -1,0 +1,53 @@
+/** A run small enough for the plain `cpu` engine: 8x8 grey images of bars, a UNet of a few thousand parameters. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeNpz } from '@dm/data';
+import type { PartialConfig } from '../config.js';
+
+const side = 8;
+const images = 23;
+
+/** A new folder with `data.npz` in it. Labels tell upright bars from lying ones. */
+export async function tinyFolder(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'dm-tiny-'));
+  const data = new Uint8Array(images * side * side);
+  const labels = Int32Array.from({ length: images }, (_, n) => n % 2);
+  data.forEach((_, i) => {
+    const n = Math.floor(i / (side * side));
+    const [y, x] = [Math.floor(i / side) % side, i % side];
+    if ((labels[n] === 0 ? x : y) === n % side) data[i] = 255;
+  });
+  await writeNpz(join(folder, 'data.npz'), {
+    images: { shape: [images, side, side, 1], data },
+    labels: { shape: [images], data: labels },
+  });
+  return folder;
+}
+
+/** A configuration of `steps` steps on the data in `folder`. */
+export function tinyConfig(folder: string, steps: number): PartialConfig {
+  return {
+    data: join(folder, 'data.npz'),
+    model: { type: 'unet', config: tinyUnet },
+    diffusion: { timesteps: 20 },
+    batchSize: 4,
+    totalSteps: steps,
+    engine: 'cpu',
+    logEvery: 3,
+    sampleEvery: 0,
+    samples: 4,
+    sampler: { name: 'ddim', steps: 2 },
+    checkpointEvery: 2,
+    keep: 3,
+    out: join(folder, 'run'),
+  };
+}
+
+const tinyUnet = {
+  block_out_channels: [8, 8],
+  down_block_types: ['DownBlock2D', 'DownBlock2D'],
+  up_block_types: ['UpBlock2D', 'UpBlock2D'],
+  layers_per_block: 1,
+  norm_num_groups: 4,
+};

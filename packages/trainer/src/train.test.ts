@@ -1,0 +1,208 @@
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { latestValid, readCheckpoint } from './checkpoint.js';
+import type { PartialConfig } from './config.js';
+import { readMetrics } from './metrics.js';
+import { runFolder } from './run-folder.js';
+import { sample } from './sample.js';
+import { tinyConfig, tinyFolder } from './testing/tiny.js';
+import { train, type TrainOptions } from './train.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await tinyFolder();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Trains until step `at`, then is stopped as by SIGINT. */
+async function trainUntil(config: PartialConfig, at: number, options: TrainOptions = {}) {
+  const stop = new AbortController();
+  const onStep = (step: number) => {
+    if (step === at) stop.abort();
+  };
+  return train(config, { ...options, signal: stop.signal, hooks: { onStep } });
+}
+
+/** Bytes of each file of a run's last checkpoint, manifest included. */
+function finalFiles(out: string): Record<string, string> {
+  const path = latestValid(runFolder(out).checkpoints).checkpoint!.path;
+  return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString('base64')]));
+}
+
+/** The log without what clocks measured. */
+function log(out: string) {
+  return readMetrics(runFolder(out).metrics).map(
+    ({ imagesPerSecond: _i, dataWait: _d, seconds: _s, ...deterministic }) => deterministic,
+  );
+}
+
+describe('a run', () => {
+  it('leaves what DESIGN.md promises, and samples from it are the grid that it made', async () => {
+    const seen: string[] = [];
+    const config = { ...tinyConfig(folder, 5), sampleEvery: 2 };
+    const result = await train(config, {
+      hooks: {
+        onStart: (s) => seen.push(`start ${s.model} ${s.images}`),
+        onStep: (step) => seen.push(`step ${step}`),
+        onLog: (record) => seen.push(`log ${record.step}`),
+        onSample: ({ step }) => seen.push(`sample ${step}`),
+        onCheckpoint: ({ step }) => seen.push(`checkpoint ${step}`),
+      },
+    });
+    expect(seen.join(', ')).toBe(
+      'start UNet2DModel 23, step 1, step 2, sample 2, checkpoint 2, step 3, log 3, step 4, sample 4, checkpoint 4, ' +
+        'step 5, log 5, sample 5, checkpoint 5',
+    );
+    expect(result).toMatchObject({ status: 'finished', step: 5, totalSteps: 5, out: config.out });
+    expect(readdirSync(config.out!).sort()).toEqual([
+      'checkpoints',
+      'config.json',
+      'metrics.jsonl',
+      'report.html',
+      'samples',
+    ]);
+    expect(readdirSync(result.checkpoint).sort()).toEqual([
+      'ema.safetensors',
+      'manifest.json',
+      'model.safetensors',
+      'optimizer.safetensors',
+    ]);
+    expect(readdirSync(join(config.out!, 'checkpoints')).length).toBe(3);
+    const saved = JSON.parse(readFileSync(join(config.out!, 'config.json'), 'utf8')) as Record<string, unknown>;
+    expect(saved).toMatchObject({
+      model: { config: { sample_size: 8, in_channels: 1 } },
+      recorded: { engine: { name: 'cpu' }, data: { images: 23, shape: [8, 8, 1] } },
+    });
+
+    const first = await sample({ run: config.out!, count: 3 });
+    expect(first.shape).toEqual([3, 8, 8, 1]);
+    const again = await sample({ checkpoint: result.checkpoint, count: 2 });
+    expect(again.images).toEqual(first.images.subarray(0, 2 * 64));
+    const raw = await sample({ run: config.out!, count: 2, weights: 'raw' });
+    expect(raw.images).not.toEqual(again.images);
+  });
+
+  it('lowers the loss on data that it can learn', async () => {
+    const config = { ...tinyConfig(folder, 30), logEvery: 10, checkpointEvery: 0, optimizer: { lr: 1e-2 } };
+    await train(config);
+    const losses = readMetrics(runFolder(config.out!).metrics).map((r) => r.loss);
+    expect(losses).toHaveLength(3);
+    expect(losses[2]!).toBeLessThan(0.8 * losses[0]!);
+  });
+
+  it('stops when its time is up and goes on from there', async () => {
+    const config = { ...tinyConfig(folder, 4), checkpointEvery: 0 };
+    const result = await train({ ...config, timeBudget: 1e-6 });
+    expect(result).toMatchObject({ status: 'timeBudget', step: 1 });
+    expect(await train({ out: config.out, timeBudget: null }, { resume: true })).toMatchObject({
+      status: 'finished',
+      step: 4,
+    });
+  });
+
+  it('stops with the last good checkpoint named when the loss is no number', async () => {
+    const config = { ...tinyConfig(folder, 50), optimizer: { lr: 1e30, clip: null } };
+    await expect(train(config)).rejects.toThrow(/The loss became (NaN|Infinity) at step \d+\. .*--lr/);
+    expect(existsSync(join(config.out!, 'run.lock'))).toBe(false);
+  });
+});
+
+describe('a resumed run is the unbroken run', () => {
+  it.each([
+    ['CLTS with momentum decay', {}],
+    [
+      'a curriculum that learns from losses',
+      { curriculum: { name: 'lossSecondMoment', params: { historyPerTimestep: 1 } } },
+    ],
+    [
+      'v-prediction, Min-SNR, plain AdamW',
+      {
+        diffusion: { timesteps: 20, prediction: 'v' },
+        weighting: { name: 'minSnr' },
+        optimizer: { momentumDecay: false, clip: null, weightDecay: 0.1 },
+        flip: true,
+      },
+    ],
+  ] as [string, PartialConfig][])('%s: every byte of the checkpoint, every line of the log', async (_, part) => {
+    const config = { ...tinyConfig(folder, 8), ...part };
+    const unbroken = join(folder, 'unbroken');
+    await train({ ...config, out: unbroken });
+    const stopped = await trainUntil(config, 5);
+    expect(stopped).toMatchObject({ status: 'stopped', step: 5 });
+    const resumed = await train({ out: config.out }, { resume: true });
+    expect(resumed).toMatchObject({ status: 'finished', step: 8 });
+    expect(finalFiles(config.out!)).toEqual(finalFiles(unbroken));
+    expect(log(config.out!)).toEqual(log(unbroken));
+    expect(log(unbroken).map((r) => r.step)).toEqual([3, 6, 8]);
+  });
+
+  it('also when the process died later than its last checkpoint, in the middle of a line', async () => {
+    const config = tinyConfig(folder, 8);
+    const unbroken = join(folder, 'unbroken');
+    await train({ ...config, out: unbroken });
+    await trainUntil({ ...config, logEvery: 1 }, 7);
+    rmSync(join(config.out!, 'checkpoints', 'step-000007'), { recursive: true });
+    writeFileSync(join(config.out!, 'metrics.jsonl'), '{"step": 8, "lo', { flag: 'a' });
+    await train({ out: config.out, logEvery: 3 }, { resume: true });
+    expect(finalFiles(config.out!)).toEqual(finalFiles(unbroken));
+    expect(readMetrics(runFolder(config.out!).metrics).map((r) => r.step)).toEqual([1, 2, 3, 4, 5, 6, 8]);
+  });
+
+  it('says which checkpoint it skipped and why, and goes on from the one before', async () => {
+    const config = tinyConfig(folder, 6);
+    await trainUntil(config, 4);
+    writeFileSync(join(config.out!, 'checkpoints', 'step-000004', 'ema.safetensors'), 'damaged');
+    const notes: string[] = [];
+    const started: number[] = [];
+    await train(
+      { out: config.out },
+      {
+        resume: true,
+        hooks: { onNote: (text) => notes.push(text), onStart: ({ step }) => started.push(step) },
+      },
+    );
+    expect(notes).toEqual([expect.stringMatching(/skipped .*step-000004: .*its manifest says/)]);
+    expect(started).toEqual([2]);
+    expect(readCheckpoint(join(config.out!, 'checkpoints', 'step-000004')).manifest.step).toBe(4);
+  });
+});
+
+describe('refused, with the reason', () => {
+  it('a resume that would train differently', async () => {
+    const config = tinyConfig(folder, 4);
+    await trainUntil(config, 2);
+    const resume = (part: PartialConfig) => train({ out: config.out, ...part }, { resume: true });
+    await expect(resume({ totalSteps: 9, optimizer: { lr: 1 } })).rejects.toThrow(
+      /another configuration.*Changed: .*lr: 0.001 -> 1; totalSteps: 4 -> 9/,
+    );
+    const other = await tinyFolder();
+    const bytes = readFileSync(join(other, 'data.npz'));
+    cpSync(join(other, 'data.npz'), join(folder, 'same.npz'));
+    await expect(resume({ data: join(folder, 'same.npz'), timeBudget: 1e-6 })).resolves.toBeTruthy();
+    bytes[bytes.length >> 1]! ^= 0xff;
+    rmSync(other, { recursive: true });
+  });
+
+  it('a second run in a folder, a resume of nothing', async () => {
+    const config = tinyConfig(folder, 2);
+    await expect(train(config, { resume: true })).rejects.toThrow(/There is no run in .* to resume/);
+    await train(config);
+    await expect(train(config)).rejects.toThrow(/holds a run already/);
+    expect((await train(config, { overwrite: true })).status).toBe('finished');
+  });
+
+  it.each([
+    [{ model: { config: { sample_size: 16 } } }, /The model takes images of 16x16x1.*are 8x8x1/],
+    [{ model: { config: { out_channels: 2 } } }, /puts out 2 channels/],
+    [{ batchSize: 0 }, /batchSize must be at least 1, got 0/],
+    [{ data: 'nowhere.npz' }, /nowhere\.npz/],
+    [{ curriculum: { name: 'clts', params: { sigma: -1 } } }, /sigma/],
+    [{ sampler: { steps: 21 } }, /sampler steps/],
+    [{ engine: 'tfjs-node-gpu' }, /tfjs-node-gpu.*not installed.*npm install/s],
+  ] as [PartialConfig, RegExp][])('%j', async (part, message) => {
+    const config = tinyConfig(folder, 2);
+    await expect(train({ ...config, ...part })).rejects.toThrow(message);
+    expect(existsSync(join(config.out!, 'run.lock'))).toBe(false);
+  });
+});
