@@ -15,3 +15,14 @@ export { parseSafetensors, type SafetensorsFile } from './safetensors/parse.js';
 export { formatSafetensors } from './safetensors/format.js';
 export { parseShards, shardNames } from './safetensors/shards.js';
 export { type ModelSummary, type ModuleSummary, summary, summaryText } from './summary.js';
+export {
+  caseModel,
+  caseWeights,
+  type GradientPrint,
+  gradientPrints,
+  type ModelCase,
+  modelCaseInputs,
+  modelCaseProgram,
+  modelCases,
+  modelCaseState,
+} from './model-cases.js';

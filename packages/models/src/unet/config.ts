@@ -11,7 +11,7 @@ export interface UNet2DConfig {
   readonly out_channels: number;
   /** Maps [0, 1] to [-1, 1] first. */
   readonly center_input_sample: boolean;
-  /** `fourier`: fixed random frequencies of ln t, for noise levels instead of timesteps. */
+  /** `fourier`: fixed random frequencies of ln t, and the output divided by t, which is a noise level and not 0. */
   readonly time_embedding_type: 'positional' | 'fourier';
   /** Default: 4 block_out_channels[0]. */
   readonly time_embedding_dim: number | null;

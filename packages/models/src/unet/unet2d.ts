@@ -129,7 +129,9 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     }
     h = middle?.(call, h, temb) ?? h;
     for (const block of upBlocks) h = block(call, h, kept.splice(-(layers + 1)).toReversed(), temb);
-    return convOut(call, silu(normOut(call, h)));
+    const y = convOut(call, silu(normOut(call, h)));
+    // Scores, Song et al. 2021: there t is a noise level, and the reference divides by it.
+    return config.time_embedding_type === 'fourier' ? tf.div(y, tf.reshape(t, [-1, 1, 1, 1])) : y;
   });
 }
 

@@ -1,0 +1,160 @@
+/**
+ * Models with which any engine can be checked against the references, gradients included: plain data, all numbers by
+ * one closed formula in integers, so that every language makes the same bits (tools/parity/models_fixture.py has the
+ * reference's answers).
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { type Arrays, type NdArray, type Program, splitFlat, viewFlat } from '@dm/ops';
+import type { DiTOptions } from './dit/config.js';
+import { dit } from './dit/dit.js';
+import { flatten, type Float32Nd } from './initialise.js';
+import { bufferLayout, parameterLayout } from './layout.js';
+import { loadWeights } from './load-weights.js';
+import cases from './model-cases.json' with { type: 'json' };
+import type { Model } from './model.js';
+import { toTorch, torchShape } from './torch-layout.js';
+import type { UNet2DOptions } from './unet/config.js';
+import { unet2d } from './unet/unet2d.js';
+
+export interface ModelCase {
+  /** Unique. */
+  readonly name: string;
+  readonly model: 'UNet2DModel' | 'DiT';
+  readonly config: UNet2DOptions | DiTOptions;
+  /** One for each image. */
+  readonly timesteps: readonly number[];
+  /** One for each image of a conditional model. */
+  readonly labels?: readonly number[];
+  /** Millions of parameters: too much for the plain `cpu` engine. */
+  readonly heavy?: boolean;
+}
+
+export const modelCases = cases as unknown as readonly ModelCase[];
+
+/** The case's model. */
+export const caseModel = ({ model, config }: ModelCase): Model =>
+  model === 'DiT' ? dit(config as DiTOptions) : unet2d(config as UNet2DOptions);
+
+/**
+ * Element i of the array `name`: an integer hash of both (FNV-1a of the name, then the finalizer of Ettinger's
+ * `lowbias32`), of which 24 bits are taken to [-1, 1).
+ */
+function hashed(name: string, size: number): Float64Array {
+  let seed = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);
+  return Float64Array.from({ length: size }, (_, i) => {
+    let h = (seed + Math.imul(i, 0x9e3779b9)) | 0;
+    h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
+    h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
+    return ((h ^ (h >>> 16)) >>> 8) * 2 ** -23 - 1;
+  });
+}
+
+const array = (shape: readonly number[], data: ArrayLike<number>): Float32Nd => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from(data),
+});
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, d) => product * d, 1);
+
+/**
+ * Weights in PyTorch's layout, as in a file: of variance 1/fan_in for matrices, kernels and tables, near 1 for the
+ * scales of norms, small for biases; nothing is zero. Buffers with a fixed value are left out.
+ */
+export function caseWeights(model: Model): Record<string, Float32Nd> {
+  const given = Object.entries(model.specs).filter(([, { init }]) => init.kind !== 'constant');
+  return Object.fromEntries(
+    given.map(([name, spec]) => {
+      const shape = torchShape(spec);
+      const u = hashed(name, sizeOf(shape));
+      const isScale = name.endsWith('weight');
+      if (shape.length === 1)
+        return [
+          name,
+          array(
+            shape,
+            u.map((v) => (isScale ? 1 + 0.2 * v : 0.1 * v)),
+          ),
+        ];
+      const bound = Math.sqrt(3 / sizeOf(shape.slice(1)));
+      return [
+        name,
+        array(
+          shape,
+          u.map((v) => bound * v),
+        ),
+      ];
+    }),
+  );
+}
+
+/** State of `modelCaseProgram`: the weights as flat vectors. */
+export function modelCaseState(model: Model): Arrays {
+  const weights = loadWeights(model, caseWeights(model));
+  const vector = (data: Float32Array) => array([data.length], data);
+  const buffers = flatten(weights, bufferLayout(model));
+  return {
+    params: vector(flatten(weights, parameterLayout(model))),
+    ...(buffers.length > 0 && { buffers: vector(buffers) }),
+  };
+}
+
+/**
+ * Inputs of `modelCaseProgram`: images `x`, `t`, one-hot `cond`, dropout masks by name, and `dy`, the gradient that is
+ * sent back through the model.
+ */
+export function modelCaseInputs(modelCase: ModelCase, model: Model): Arrays {
+  const { timesteps, labels } = modelCase;
+  const n = timesteps.length;
+  const [height, width, channels] = model.inputShape;
+  const filled = (name: string, shape: readonly number[], f: (u: number) => number) =>
+    array(shape, hashed(name, sizeOf(shape)).map(f));
+  const oneHot = new Float32Array(n * model.condSize);
+  labels?.forEach((label, i) => (oneHot[i * model.condSize + label] = 1));
+  const masks = model.dropouts.map(({ name, shape, rate }) => [
+    name,
+    filled(`mask ${name}`, [n, ...shape], (u) => ((u + 1) / 2 < rate ? 0 : 1 / (1 - rate))),
+  ]);
+  return {
+    x: filled('x', [n, height, width, channels], (u) => 1.5 * u),
+    t: array([n], timesteps),
+    dy: filled('dy', [n, height, width, model.outChannels], (u) => u),
+    ...(model.condSize > 0 && { cond: array([n, model.condSize], oneHot) }),
+    ...Object.fromEntries(masks as [string, NdArray][]),
+  };
+}
+
+/** State and inputs as above → `y` [N, H, W, outChannels] and `gradient` [P], flat as `params`. */
+export function modelCaseProgram(model: Model): Program {
+  const layout = parameterLayout(model);
+  const tables = bufferLayout(model);
+  return ({ params, buffers }, { x, t, dy, cond, ...masks }) => {
+    const fixed = buffers === undefined ? {} : splitFlat(buffers, tables);
+    const { value, grad } = tf.valueAndGrad((flat: tf.Tensor) =>
+      model.apply({ ...fixed, ...splitFlat(flat, layout) }, x!, t!, { ...(cond && { cond }), masks }),
+    )(params!, dy);
+    return { outputs: { y: value, gradient: grad } };
+  };
+}
+
+/** What a fixture keeps of a gradient: for each trained tensor its norm and two projections, in the layout's order. */
+export interface GradientPrint {
+  readonly name: string;
+  readonly norm: number;
+  /** Inner products, in PyTorch's layout, with two vectors uniform on [-1, 1). */
+  readonly projections: readonly [number, number];
+}
+
+/** Summed in float64. */
+export function gradientPrints(model: Model, gradient: Float32Array): GradientPrint[] {
+  return Object.entries(toTorch(model, viewFlat(gradient, parameterLayout(model)))).map(([name, { data }]) => {
+    const inner = (other: ArrayLike<number>) => {
+      let sum = 0;
+      for (let i = 0; i < data.length; i++) sum += data[i]! * other[i]!;
+      return sum;
+    };
+    const along = (k: number) => inner(hashed(`projection ${k} ${name}`, data.length));
+    return { name, norm: Math.sqrt(inner(data)), projections: [along(0), along(1)] };
+  });
+}

@@ -1,0 +1,154 @@
+"""Outputs and gradients of the reference models for the cases of @dm/models.
+
+    DIFFUSERS_SRC=<diffusers>/src DIT_SRC=<DiT> python tools/parity/models_fixture.py
+
+reads packages/models/src/model-cases.json and writes packages/models/src/fixtures/models.safetensors: for each case the
+output `y` in NHWC and, for each trained tensor in the order of the state dict, the norm of its gradient and two
+projections; the names and file shapes are in the metadata. Also writes diffusers' own config.json files and a small
+safetensors file of Hugging Face's library.
+
+diffusers (UNet2DModel) is taken from DIFFUSERS_SRC or where it is installed; facebookresearch/DiT from DIT_SRC; DiT
+needs timm. All weights and inputs are the closed formula of packages/models/src/model-cases.ts.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parents[2] / "packages" / "models" / "src"
+FIXTURES = ROOT / "fixtures"
+
+# A torchvision that does not match torch lacks these operators, and is not needed for more than its import.
+try:
+    torch.ops.torchvision.nms  # noqa: B018
+except (AttributeError, RuntimeError):
+    _library = torch.library.Library("torchvision", "DEF")
+    for _name in ("nms", "qnms"):
+        _library.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+if "DIFFUSERS_SRC" in os.environ:
+    sys.path.insert(0, os.environ["DIFFUSERS_SRC"])
+sys.path.insert(0, os.environ["DIT_SRC"])
+
+from diffusers import UNet2DModel  # noqa: E402
+from models import DiT  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+
+
+def hashed(name, shape):
+    """Numbers in [-1, 1): 24 bits of an integer hash of the name and the flat index, in float64."""
+    seed = 0x811C9DC5
+    for byte in name.encode():
+        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
+    size = int(np.prod(shape))
+    h = np.arange(size, dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(seed)
+    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
+    h = h ^ (h >> np.uint32(16))
+    return torch.from_numpy((h >> np.uint32(8)).astype(np.float64) * 2.0**-23 - 1).reshape(tuple(shape))
+
+
+def fill(model):
+    """All weights by the formula; fixed tables stay as the reference made them."""
+    for name, p in model.named_parameters():
+        if name == "pos_embed":
+            continue
+        u = hashed(name, p.shape)
+        if p.dim() == 1:
+            values = 1 + 0.2 * u if name.endswith("weight") else 0.1 * u
+        else:
+            values = np.sqrt(3 / np.prod(p.shape[1:])) * u
+        p.data.copy_(values.float())
+
+
+class Mask(torch.nn.Module):
+    """Dropout by a mask from the formula, made in NHWC."""
+
+    def __init__(self, name, rate):
+        super().__init__()
+        self.name, self.rate = name, rate
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        u = hashed(f"mask {self.name}", (n, h, w, c)).permute(0, 3, 1, 2)
+        return x * torch.where((u + 1) / 2 < self.rate, 0.0, 1 / (1 - self.rate)).float()
+
+
+def nchw(t):
+    return t.permute(0, 3, 1, 2).contiguous()
+
+
+def build(case):
+    if case["model"] == "DiT":
+        return DiT(**case["config"])
+    model = UNet2DModel(**case["config"])
+    for name, module in list(model.named_modules()):
+        if isinstance(module, torch.nn.Dropout) and name.endswith(".dropout") and module.p > 0:
+            parent, _, leaf = name.rpartition(".")
+            setattr(model.get_submodule(parent), leaf, Mask(name, module.p))
+    return model
+
+
+def run(case):
+    model = build(case).eval()
+    fill(model)
+    config = case["config"]
+    size = config.get("sample_size", config.get("input_size"))
+    height, width = size if isinstance(size, list) else (size, size)
+    n = len(case["timesteps"])
+    x = nchw(1.5 * hashed("x", (n, height, width, config.get("in_channels", 3)))).float()
+    t = torch.tensor(case["timesteps"], dtype=torch.float32)
+    labels = torch.tensor(case["labels"]) if "labels" in case else None
+    y = model(x, t, labels) if case["model"] == "DiT" else model(x, t, labels).sample
+    dy = nchw(hashed("dy", (n, *y.shape[2:], y.shape[1]))).float()
+    y.backward(dy)
+
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    prints = [
+        [
+            p.grad.double().norm(),
+            (p.grad.double() * hashed(f"projection 0 {name}", p.shape)).sum(),
+            (p.grad.double() * hashed(f"projection 1 {name}", p.shape)).sum(),
+        ]
+        for name, p in trained
+    ]
+    shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    print(f"{case['name']}: {sum(p.numel() for _, p in trained)} parameters, |y| {y.norm():.4f}")
+    return y.detach().permute(0, 2, 3, 1).contiguous(), torch.tensor(prints, dtype=torch.float32), shapes
+
+
+def main():
+    FIXTURES.mkdir(exist_ok=True)
+    tensors, metadata = {}, {}
+    for case in json.loads((ROOT / "model-cases.json").read_text()):
+        name = case["name"]
+        tensors[f"{name}/y"], tensors[f"{name}/gradient"], shapes = run(case)
+        metadata[name] = json.dumps(shapes, separators=(",", ":"))
+        if name == "unet as DDPM":
+            with tempfile.TemporaryDirectory() as folder:
+                UNet2DModel(**case["config"]).save_config(folder)
+                (FIXTURES / "unet-config.json").write_text((Path(folder) / "config.json").read_text())
+    save_file(tensors, FIXTURES / "models.safetensors", metadata)
+
+    kinds = {
+        "half": torch.tensor([1.5, -0.0, float("inf"), float("nan"), 6e-8, 65504.0], dtype=torch.float16),
+        "brain": torch.tensor([1.5, -2.0, float("inf"), 3.3895313892515355e38], dtype=torch.bfloat16),
+        "double": torch.tensor([0.1, 1e300, -1e-300], dtype=torch.float64),
+        "long": torch.tensor([[1, -2], [2**31 - 1, -(2**31)]]),
+        "int": torch.tensor([3, -4], dtype=torch.int32),
+        "bool": torch.tensor([True, False, True]),
+        "scalar": torch.tensor(2.5),
+        "empty": torch.zeros(0, 3),
+    }
+    save_file(kinds, FIXTURES / "kinds.safetensors", {"format": "pt"})
+    plain = {k: kinds[k] for k in ("int", "bool", "scalar", "empty")}
+    save_file(plain, FIXTURES / "plain.safetensors", {"format": "pt"})
+
+
+if __name__ == "__main__":
+    main()
