@@ -233,16 +233,11 @@ def schedules():
 def timesteps():
     rows = []
     for spacing in ("leading", "trailing", "linspace"):
-        for steps in (1, 3, 7, 10, 64, 999, 1000):
-            for offset in (0, 1) if spacing == "leading" and steps < 999 else (0,):
+        for steps in (1, 3, 7, 10, 64, 300):
+            for offset in (0, 1) if spacing == "leading" else (0,):
                 scheduler = S.DDPMScheduler(timestep_spacing=spacing, steps_offset=offset)
                 scheduler.set_timesteps(steps)
-                row = {"steps": steps, "spacing": spacing, "stepsOffset": offset}
-                values = scheduler.timesteps.tolist()
-                if steps > 64:
-                    rows.append({**row, "sum": sum(values), "length": len(values), "ends": [values[0], values[-1]]})
-                else:
-                    rows.append({**row, "timesteps": values})
+                rows.append({"steps": steps, "spacing": spacing, "stepsOffset": offset, "timesteps": scheduler.timesteps.tolist()})
     return rows
 
 

@@ -47,10 +47,20 @@ export {
   predictions,
   targetMixture,
 } from './process/prediction.js';
-export { forwardCoefficients, noiseLevels, targetCoefficients } from './process/coefficients.js';
+export { forwardCoefficients, networkInputs, noiseLevels, targetCoefficients } from './process/coefficients.js';
 export { addNoise, convertPrediction, predictionTarget } from './process/forward.js';
 
 export { huberLoss, l1Loss, mseLoss, type PointwiseLoss, weightedMean } from './losses/pointwise.js';
+
+export {
+  boundCoefficients,
+  boundInputs,
+  type BoundInputs,
+  boundTerm,
+  learnedVarianceLoss,
+  priorTerm,
+} from './losses/variational-bound.js';
+export { type BitsPerDim, bitsPerDim, type BitsPerDimOptions } from './losses/bits-per-dim.js';
 
 export type { LinearForm, Sampler, SamplerPlan, Stage } from './samplers/sampler.js';
 export { ddpm, type DdpmOptions, ddpmVariances } from './samplers/ddpm.js';
@@ -62,6 +72,7 @@ export { dpmSolver2M, dpmSolver2MSde, type DpmSolverOptions } from './samplers/d
 export { uniPc, type UniPcOptions } from './samplers/unipc.js';
 export { samplerFromConfig, type SamplerConfig, type SamplerName, samplers } from './samplers/registry.js';
 export { churned, samplerStep, stageInputs } from './samplers/step.js';
+export type { Guidance } from './samplers/guidance.js';
 export type { LimitX0 } from './samplers/limit.js';
 export {
   createSampler,

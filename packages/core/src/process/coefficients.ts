@@ -1,7 +1,7 @@
 import { levelAt, type NoiseLevel } from '../levels/level.js';
 import { float32, type Float32NdArray } from '../nd-array.js';
 import type { NoiseSchedule } from '../schedules/schedule.js';
-import { type Prediction, type PredictionOptions, targetMixture } from './prediction.js';
+import { inputScale, type Prediction, type PredictionOptions, targetMixture } from './prediction.js';
 
 /** The levels of a batch of timesteps. Throws a RangeError on a timestep that is NaN or outside [0, T - 1]. */
 export function noiseLevels(schedule: NoiseSchedule, timesteps: ArrayLike<number>): NoiseLevel[] {
@@ -24,4 +24,19 @@ export function targetCoefficients(
 ): { x0: Float32NdArray; noise: Float32NdArray } {
   const mixtures = levels.map((level) => targetMixture(prediction, level, options));
   return { x0: float32(mixtures.map((m) => m.x0)), noise: float32(mixtures.map((m) => m.noise)) };
+}
+
+/**
+ * What the network is given besides the noisy image: t, and what x is multiplied with before (1 save for `edm`):
+ * float32 [N] each.
+ */
+export function networkInputs(
+  prediction: Prediction,
+  levels: readonly NoiseLevel[],
+  options: PredictionOptions = {},
+): { t: Float32NdArray; scale: Float32NdArray } {
+  return {
+    t: float32(levels.map((level) => level.t)),
+    scale: float32(levels.map((level) => inputScale(prediction, level, options))),
+  };
 }

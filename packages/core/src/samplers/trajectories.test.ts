@@ -83,12 +83,9 @@ function run(given: Case): number[][] {
     const inputs = Object.fromEntries(
       Object.entries(stageInputs(plan, stage, prediction)).map(([name, a]) => [name, tf.tensor(a.data, [...a.shape])]),
     );
-    // EDM's sampler draws noise in every step, needed or not.
-    if (stage.endsStep || plan.stages[k + 1]?.step === stage.step) {
-      if (plan.churn && k === plan.stages.findIndex((s) => s.step === stage.step)) {
-        x = churned(x, noise(drawn++), inputs['churn']!);
-      }
-    }
+    // EDM's sampler draws noise at the beginning of every step, needed or not.
+    const begins = k === plan.stages.findIndex((s) => s.step === stage.step);
+    if (plan.churn && begins) x = churned(x, noise(drawn++), inputs['churn']!);
     const output = network(tf.mul(x, inputScale(prediction, stage.level)), stage.level.t, given);
     const fresh = plan.noise ? { noise: noise(k) } : {};
     const next = samplerStep(plan, { x, output, history, inputs, ...fresh }, limit);

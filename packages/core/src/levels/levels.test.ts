@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import fixture from '../fixtures/timesteps.json' with { type: 'json' };
+import { edmSigmas } from '../schedules/accessors.js';
+import { linearSchedule } from '../schedules/linear.js';
+import { rescaleZeroTerminalSnr } from '../schedules/zero-terminal-snr.js';
+import { edmLevel, edmPath, karrasSigmas } from './edm.js';
+import { flowLevel, flowPath, shiftFlowTime } from './flow.js';
+import { halfLogSnr, levelAt, levelOfRatio } from './level.js';
+import { discretePath } from './path.js';
+import { spacedTimesteps, type Spacing } from './spacing.js';
+
+const schedule = linearSchedule();
+
+test.each(fixture)('timesteps are those of diffusers: $spacing $steps +$stepsOffset', (row) => {
+  const { steps, stepsOffset } = row;
+  const values = spacedTimesteps(1000, steps, { spacing: row.spacing as Spacing, stepsOffset });
+  expect(values).toEqual(row.timesteps);
+});
+
+describe('a level', () => {
+  test('of a timestep, and between two', () => {
+    const { alpha, sigma } = levelAt(schedule, 300);
+    expect(alpha ** 2).toBeCloseTo(0.394011122523, 11);
+    expect(sigma ** 2).toBeCloseTo(1 - 0.394011122523, 11);
+    const between = levelAt(schedule, 300.5);
+    const sigmas = edmSigmas(schedule);
+    expect(between.sigma / between.alpha).toBeCloseTo(Math.sqrt(sigmas[300]! * sigmas[301]!), 12);
+    expect(between.alpha ** 2 + between.sigma ** 2).toBeCloseTo(1, 14);
+  });
+
+  test.each([0, 1e-9, 0.3, 1, 70, 1e200])('of a ratio: %f', (ratio) => {
+    const { alpha, sigma } = levelOfRatio(5, ratio);
+    expect(alpha ** 2 + sigma ** 2).toBeCloseTo(1, 14);
+    expect(alpha * ratio).toBeCloseTo(sigma, 14);
+  });
+
+  test.each([NaN, -1, 1000, Infinity])('refuses timestep %f', (t) => {
+    expect(() => levelAt(schedule, t)).toThrow(`schedule "linear": timestep must be from 0 to 999, not ${t}`);
+  });
+
+  test('of an infinite ratio', () => expect(levelOfRatio(5, Infinity)).toEqual({ t: 5, alpha: 0, sigma: 1 }));
+
+  test('next to pure noise is pure noise', () => {
+    const { alpha, sigma } = levelAt(rescaleZeroTerminalSnr(schedule), 998.5);
+    expect([alpha, sigma]).toEqual([0, 1]);
+  });
+
+  test('lambda is ln(alpha / sigma), infinite at both ends', () => {
+    expect(halfLogSnr({ alpha: 0.6, sigma: 0.8 })).toBeCloseTo(Math.log(0.75), 14);
+    expect(halfLogSnr({ alpha: 0, sigma: 1 })).toBe(-Infinity);
+    expect(halfLogSnr({ alpha: 1, sigma: 0 })).toBe(Infinity);
+  });
+});
+
+describe('a discrete path', () => {
+  test('ends clean, or at the first timestep', () => {
+    const { levels, initialScale } = discretePath(schedule, { steps: 4 });
+    expect(levels.map((l) => l.t)).toEqual([750, 500, 250, 0, -1]);
+    expect(levels.at(-1)).toMatchObject({ alpha: 1, sigma: 0 });
+    expect(initialScale).toBe(1);
+    expect(discretePath(schedule, { steps: 4, final: 'first' }).levels.at(-1)).toEqual(levelAt(schedule, 0));
+  });
+
+  test('of Karras sigmas has both ends of the schedule', () => {
+    const { levels } = discretePath(schedule, { steps: 5, karras: {} });
+    // diffusers' EulerDiscreteScheduler(use_karras_sigmas=True), 5 steps, in float32
+    const timesteps = [999, 843.3562, 592.9974, 141.822, 0, -1];
+    expect(levels.map((l) => l.t)).toEqual(timesteps.map((t) => expect.closeTo(t, 1)));
+    const ratios = levels.slice(0, -1).map((l) => l.sigma / l.alpha);
+    const sigmas = edmSigmas(schedule);
+    expect(ratios[0]).toBeCloseTo(sigmas[999]!, 8);
+    expect(ratios[4]).toBeCloseTo(sigmas[0]!, 12);
+  });
+
+  test.each<[object, RegExp]>([
+    [{}, /either steps or timesteps/],
+    [{ steps: 3, timesteps: [1] }, /either steps or timesteps/],
+    [{ steps: 0 }, /steps must be an integer from 1 to 1000, not 0/],
+    [{ steps: 1001 }, /steps must be an integer from 1 to 1000, not 1001/],
+    [{ steps: 10, spacing: 'log' }, /spacing must be one of leading, trailing, linspace, not "log"/],
+    [{ steps: 10, stepsOffset: 100 }, /stepsOffset must be an integer from 0 to 99, not 100/],
+    [{ timesteps: [] }, /must not be empty/],
+    [{ timesteps: [10, 10] }, /timestep 1 must be below 10, not 10/],
+    [{ timesteps: [1000] }, /timestep must be from 0 to 999, not 1000/],
+    [{ timesteps: [10], karras: {} }, /karras needs steps/],
+  ])('refuses %j', (options, message) => {
+    expect(() => discretePath(schedule, options)).toThrow(message);
+  });
+
+  test('Karras sigmas cannot begin at infinity', () => {
+    expect(() => discretePath(rescaleZeroTerminalSnr(schedule), { steps: 5, karras: {} })).toThrow(/SNR 0/);
+  });
+});
+
+describe('EDM', () => {
+  test('sigmas of Eq. 5, by hand', () => {
+    const [a, b] = [80 ** (1 / 7), 0.002 ** (1 / 7)];
+    const sigmas = karrasSigmas({ steps: 3 });
+    [80, ((a + b) / 2) ** 7, 0.002].forEach((sigma, i) => expect(sigmas[i]).toBeCloseTo(sigma, 10));
+    expect(karrasSigmas({ steps: 1 })).toEqual([expect.closeTo(80, 10)]);
+  });
+
+  test('path: c_noise, then none', () => {
+    const { levels, initialScale } = edmPath({ steps: 3 });
+    expect(initialScale).toBeCloseTo(80, 10);
+    expect(levels[0]!.t).toBeCloseTo(Math.log(80) / 4, 12);
+    expect(levels.map((l) => l.alpha)).toEqual([1, 1, 1, 1]);
+    expect(levels[3]!.sigma).toBe(0);
+  });
+
+  test('refuses', () => {
+    expect(() => karrasSigmas({ steps: 3, sigmaMin: 0 })).toThrow(/sigmaMin must be greater than 0, not 0/);
+    expect(() => karrasSigmas({ steps: 3, sigmaMax: 0.001 })).toThrow(/sigmaMax must be greater than sigmaMin, 0.002/);
+    expect(() => edmLevel(0)).toThrow(/sigma must be greater than 0/);
+  });
+});
+
+describe('rectified flow', () => {
+  test('path from noise to image', () => {
+    const { levels } = flowPath({ steps: 4 });
+    expect(levels.map((l) => l.t)).toEqual([1000, 750, 500, 250, 0]);
+    expect(levels[0]).toMatchObject({ alpha: 0, sigma: 1 });
+    expect(levels[4]).toMatchObject({ alpha: 1, sigma: 0 });
+  });
+
+  test('a shift keeps the ends', () => {
+    expect([0, 0.5, 1].map((s) => shiftFlowTime(s, 3))).toEqual([0, 0.75, 1]);
+    expect(() => shiftFlowTime(0.5, 0)).toThrow(/shift must be greater than 0/);
+    expect(() => flowLevel(1.5)).toThrow(/s must be in \[0, 1\], not 1.5/);
+  });
+});

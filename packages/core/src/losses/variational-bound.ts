@@ -1,0 +1,165 @@
+/**
+ * The variational bound L_vlb of Ho et al. 2020, arXiv:2006.11239, Eq. 5, one term at a time and in bits per dimension,
+ * with the learned range of variances of Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 15. Images lie in [-1, 1] in 256
+ * steps. For variance-preserving discrete schedules.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { requireInteger } from '../checks.js';
+import { levelAt } from '../levels/level.js';
+import { float32, type Float32NdArray } from '../nd-array.js';
+import { convertPrediction, perImage } from '../process/forward.js';
+import { conversion, type Prediction, type PredictionOptions } from '../process/prediction.js';
+import type { NoiseSchedule } from '../schedules/schedule.js';
+import { meanPerExample } from './pointwise.js';
+import { stopGradient } from './stop-gradient.js';
+
+/** The names of what `boundTerm` needs of each example's timestep, besides x. */
+export const boundInputs = [
+  'convertX',
+  'convertOutput',
+  'posteriorX0',
+  'posteriorX',
+  'minLogVariance',
+  'maxLogVariance',
+  'decodes',
+] as const;
+export type BoundInputs<T> = Record<(typeof boundInputs)[number], T>;
+
+/**
+ * The coefficients of `boundTerm` for a batch of integer timesteps: float32 [N] each. Throws a RangeError on a timestep
+ * outside [0, T - 1] and where the prediction says nothing about x_0 (epsilon at SNR 0).
+ */
+export function boundCoefficients(
+  schedule: NoiseSchedule,
+  timesteps: ArrayLike<number>,
+  prediction: Prediction,
+  options: PredictionOptions = {},
+): BoundInputs<Float32NdArray> {
+  const rows = Array.from(timesteps, (t) => {
+    requireInteger('boundCoefficients: timestep', t, 0, schedule.numTimesteps - 1);
+    const level = levelAt(schedule, t);
+    const beta = schedule.betas[t]!;
+    const previous = t === 0 ? { alpha: 1, sigma: 0 } : levelAt(schedule, t - 1);
+    const toX0 = conversion(prediction, 'x0', level, options);
+    return {
+      convertX: toX0.x,
+      convertOutput: toX0.output,
+      // mu~ of Eq. 7
+      posteriorX0: (previous.alpha * beta) / level.sigma ** 2,
+      posteriorX: (Math.sqrt(1 - beta) * previous.sigma ** 2) / level.sigma ** 2,
+      minLogVariance: Math.log(clippedPosteriorVariance(schedule, t)),
+      maxLogVariance: Math.log(beta),
+      decodes: t === 0 ? 1 : 0,
+    };
+  });
+  const columns = boundInputs.map((name) => [name, float32(rows.map((row) => row[name]))] as const);
+  return Object.fromEntries(columns) as BoundInputs<Float32NdArray>;
+}
+
+/** beta~_t, and beta~_1 in the place of beta~_0, which is 0 and has no logarithm. */
+function clippedPosteriorVariance({ alphasCumprod, betas, numTimesteps }: NoiseSchedule, t: number): number {
+  const at = numTimesteps === 1 ? 0 : Math.max(t, 1);
+  if (at === 0) return betas[0]!;
+  return (betas[at]! * (1 - alphasCumprod[at - 1]!)) / (1 - alphasCumprod[at]!);
+}
+
+/**
+ * L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), and -ln p(x_0 | x_1) in 256 bins at t = 0: bits per dimension,
+ * [N].
+ *
+ * x0, xt, output [N, H, W, C]; `variance` [N, H, W, C] is the upper half of a model with a learned variance, else
+ * 'fixedSmall' or 'fixedLarge'. The output is not clipped unless `clip` is given.
+ */
+export function boundTerm(
+  {
+    x0,
+    xt,
+    output,
+    variance,
+  }: {
+    readonly x0: tf.Tensor;
+    readonly xt: tf.Tensor;
+    readonly output: tf.Tensor;
+    readonly variance: tf.Tensor | 'fixedSmall' | 'fixedLarge';
+  },
+  coefficients: BoundInputs<tf.Tensor>,
+  { clip }: { readonly clip?: number } = {},
+): tf.Tensor {
+  const over = (name: keyof BoundInputs<tf.Tensor>): tf.Tensor => perImage(coefficients[name], xt.rank);
+  const [min, max] = [over('minLogVariance'), over('maxLogVariance')];
+  const meant = convertPrediction(xt, output, { x: coefficients.convertX, output: coefficients.convertOutput });
+  const predictedX0 = clip === undefined ? meant : tf.clipByValue(meant, -clip, clip);
+  const logVariance = logVarianceOf(variance, min, max, over('decodes'));
+  const mean = tf.add(tf.mul(over('posteriorX0'), predictedX0), tf.mul(over('posteriorX'), xt));
+
+  // Both means share the part of x_t.
+  const difference = tf.mul(over('posteriorX0'), tf.sub(x0, predictedX0));
+  const kl = tf.mul(
+    tf.add(
+      tf.add(tf.sub(logVariance, min), tf.sub(tf.exp(tf.sub(min, logVariance)), 1)),
+      tf.mul(tf.square(difference), tf.exp(tf.neg(logVariance))),
+    ),
+    0.5,
+  );
+  const decoded = tf.neg(discretizedGaussianLogLikelihood(x0, mean, tf.mul(logVariance, 0.5)));
+  const decodes = coefficients.decodes;
+  const nats = tf.add(
+    tf.mul(decodes, meanPerExample(decoded)),
+    tf.mul(tf.sub(1, decodes), meanPerExample(tf.add(kl, tf.zerosLike(xt)))),
+  );
+  return tf.div(nats, Math.LN2);
+}
+
+/**
+ * What a model with a learned variance adds to the squared error, `boundTerm` for the variance's sake only: no gradient
+ * reaches the mean. L_hybrid = L_simple + lambda L_vlb with lambda 0.001 (Eq. 16 of arXiv:2102.09672) is this times
+ * T / 1000, for uniform timesteps.
+ */
+export function learnedVarianceLoss(
+  tensors: { readonly x0: tf.Tensor; readonly xt: tf.Tensor; readonly output: tf.Tensor; readonly variance: tf.Tensor },
+  coefficients: BoundInputs<tf.Tensor>,
+): tf.Tensor {
+  return boundTerm({ ...tensors, output: stopGradient(tensors.output) }, coefficients);
+}
+
+/** KL(q(x_T | x_0) || N(0, I)) in bits per dimension, [N]: the bound's last term. alpha, sigma [N], those of T - 1. */
+export function priorTerm(x0: tf.Tensor, { alpha, sigma }: { alpha: tf.Tensor; sigma: tf.Tensor }): tf.Tensor {
+  const variance = tf.square(sigma);
+  const ofMean = meanPerExample(tf.square(tf.mul(perImage(alpha, x0.rank), x0)));
+  const nats = tf.mul(tf.add(tf.sub(tf.sub(variance, tf.log(variance)), 1), ofMean), 0.5);
+  return tf.div(nats, Math.LN2);
+}
+
+function logVarianceOf(
+  variance: tf.Tensor | 'fixedSmall' | 'fixedLarge',
+  min: tf.Tensor,
+  max: tf.Tensor,
+  decodes: tf.Tensor,
+): tf.Tensor {
+  if (variance === 'fixedSmall') return min;
+  // beta_0 would be a poor decoder: there the reference takes the small variance for both.
+  if (variance === 'fixedLarge') return tf.add(max, tf.mul(decodes, tf.sub(min, max)));
+  const fraction = tf.mul(tf.add(variance, 1), 0.5);
+  return tf.add(tf.mul(fraction, max), tf.mul(tf.sub(1, fraction), min));
+}
+
+/**
+ * ln of the mass that N(mean, exp(logScale)^2) gives to the bin of x, of width 2 / 255; the outermost bins reach to
+ * infinity. Eq. 13 of arXiv:2006.11239.
+ */
+function discretizedGaussianLogLikelihood(x: tf.Tensor, mean: tf.Tensor, logScale: tf.Tensor): tf.Tensor {
+  const centred = tf.sub(x, mean);
+  const inverse = tf.exp(tf.neg(logScale));
+  const above = normalCdf(tf.mul(inverse, tf.add(centred, 1 / 255)));
+  const below = normalCdf(tf.mul(inverse, tf.sub(centred, 1 / 255)));
+  const floor = 1e-12; // keeps logarithms and their gradients finite, as the reference does
+  const log = (p: tf.Tensor): tf.Tensor => tf.log(tf.maximum(p, floor));
+  const inside = log(tf.sub(above, below));
+  return tf.where(tf.less(x, -0.999), log(above), tf.where(tf.greater(x, 0.999), log(tf.sub(1, below)), inside));
+}
+
+/** The normal distribution function by the tanh approximation that the reference uses: within 3e-4. */
+function normalCdf(x: tf.Tensor): tf.Tensor {
+  const cubic = tf.add(x, tf.mul(tf.mul(tf.square(x), x), 0.044715));
+  return tf.mul(tf.add(tf.tanh(tf.mul(cubic, Math.sqrt(2 / Math.PI))), 1), 0.5);
+}

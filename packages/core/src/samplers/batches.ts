@@ -1,0 +1,110 @@
+import type { Arrays, NdArray } from '@dm/ops';
+import { requireInteger } from '../checks.js';
+import { float32, type Float32NdArray } from '../nd-array.js';
+import { normalBatch } from '../random/draw.js';
+
+/** What is to be sampled: the fields of `SampleOptions` that say so. */
+export interface BatchRequest {
+  readonly seed: number;
+  readonly n?: number;
+  readonly imageIndices?: readonly number[];
+  readonly batchSize?: number;
+  readonly initialNoise?: NdArray;
+  readonly inputs?: Arrays;
+  readonly unconditional?: Arrays;
+}
+
+export interface Batch {
+  readonly seed: number;
+  /** Image of each row; the last batch is filled up to the size of the others, so that one compiled shape does. */
+  readonly indices: readonly number[];
+  readonly first: number;
+  /** Rows that are wanted. */
+  readonly count: number;
+  readonly initial: Float32NdArray;
+  readonly inputs: Arrays;
+  readonly unconditional: Arrays;
+}
+
+/**
+ * What is sampled, cut into batches. Throws a RangeError on a count below 1, on arrays that have not one row an image,
+ * and where not exactly one of `n` and `imageIndices` is given.
+ */
+export function batchesOf(request: BatchRequest, shape: readonly number[], scale: number): Batch[] {
+  const { seed, n, imageIndices, initialNoise, inputs = {}, unconditional = {} } = request;
+  if ((n === undefined) === (imageIndices === undefined)) {
+    throw new RangeError('sample: give either n or imageIndices');
+  }
+  if (n !== undefined) requireInteger('sample: n', n, 1);
+  const indices = imageIndices ?? Array.from({ length: n! }, (_, i) => i);
+  requireInteger('sample: the number of imageIndices', indices.length, 1);
+  const batchSize = Math.min(request.batchSize ?? indices.length, indices.length);
+  requireInteger('sample: batchSize', batchSize, 1);
+  if (initialNoise) checkRows('initialNoise', initialNoise, indices.length, shape);
+  for (const [name, array] of Object.entries(inputs)) {
+    if (name.includes('/')) throw new RangeError(`sample: the input name "${name}" must have no "/"`);
+    checkRows(`input "${name}"`, array, indices.length);
+  }
+  for (const [name, array] of Object.entries(unconditional)) {
+    const twin = inputs[name];
+    if (!twin) throw new RangeError(`sample: unconditional "${name}" takes the place of no input of that name`);
+    checkRows(`unconditional "${name}"`, array, indices.length, twin.shape.slice(1));
+  }
+  const batches: Batch[] = [];
+  for (let first = 0; first < indices.length; first += batchSize) {
+    const rows = Array.from({ length: batchSize }, (_, i) => Math.min(first + i, indices.length - 1));
+    const images = rows.map((row) => indices[row]!);
+    const noise = initialNoise
+      ? takeRows(initialNoise, rows)
+      : normalBatch({ seed, stream: 'sample', step: 0, indices: images }, shape);
+    batches.push({
+      seed,
+      indices: images,
+      first,
+      count: Math.min(batchSize, indices.length - first),
+      initial: float32(
+        noise.data.map((value) => value * scale),
+        noise.shape,
+      ),
+      inputs: rowsOfAll(inputs, rows),
+      unconditional: rowsOfAll(unconditional, rows),
+    });
+  }
+  return batches;
+}
+
+function checkRows(what: string, { shape }: NdArray, rows: number, image?: readonly number[]): void {
+  const wanted = image ? `[${[rows, ...image].join(', ')}]` : `[${rows}, ...]`;
+  if (shape[0] !== rows || (image && String(shape.slice(1)) !== String(image))) {
+    throw new RangeError(`sample: ${what} has shape [${shape.join(', ')}], not ${wanted}`);
+  }
+}
+
+function rowsOfAll(arrays: Arrays, rows: readonly number[]): Arrays {
+  return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, takeRows(array, rows)]));
+}
+
+function takeRows(array: NdArray, rows: readonly number[]): NdArray {
+  const size = array.data.length / array.shape[0]!;
+  const data = array.data.slice(0, rows.length * size);
+  rows.forEach((row, i) => data.set(array.data.subarray(row * size, (row + 1) * size), i * size));
+  return { dtype: array.dtype, shape: [rows.length, ...array.shape.slice(1)], data };
+}
+
+/** The first `count` rows. */
+export function firstRows(array: NdArray, count: number): Float32NdArray {
+  const size = array.data.length / array.shape[0]!;
+  return float32(array.data.subarray(0, count * size), [count, ...array.shape.slice(1)]);
+}
+
+/** Batches of images of this shape, one after the other. */
+export function joined(parts: readonly Float32Array[], shape: readonly number[]): Float32NdArray {
+  const data = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    data.set(part, at);
+    at += part.length;
+  }
+  const size = shape.reduce((product, d) => product * d, 1);
+  return { dtype: 'float32', shape: [data.length / size, ...shape], data };
+}

@@ -1,0 +1,50 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Tensors } from '@dm/ops';
+import { requireNumber } from '../checks.js';
+import type { NoiseLevel } from '../levels/level.js';
+
+/** Classifier-free guidance. Ho & Salimans 2022, arXiv:2207.12598, with w = scale - 1. */
+export interface Guidance {
+  /** 1 is the conditional model, 0 the unconditional one; at least 0. */
+  readonly scale: number;
+  /**
+   * Guide only where the noise-to-signal ratio sigma / alpha lies in [low, high]; elsewhere the conditional model alone
+   * is evaluated, at half the cost. Kynkäänniemi et al. 2024, arXiv:2404.07724. All levels by default.
+   */
+  readonly interval?: readonly [low: number, high: number];
+}
+
+/** Throws a RangeError on a negative scale and an interval whose ends are not in order. */
+export function checkGuidance({ scale, interval = [0, Infinity] }: Guidance): void {
+  requireNumber('guidance: scale', scale, 'at least 0', (s) => s >= 0);
+  const [low, high] = interval;
+  if (!(low >= 0 && high >= low)) {
+    throw new RangeError(`guidance: the interval must be 0 <= low <= high, not [${low}, ${high}]`);
+  }
+}
+
+/** Whether the unconditional model is needed at this level. */
+export function guides({ scale, interval = [0, Infinity] }: Guidance, { alpha, sigma }: NoiseLevel): boolean {
+  const ratio = sigma / alpha;
+  return scale !== 1 && ratio >= interval[0] && ratio <= interval[1];
+}
+
+/**
+ * unconditional + scale (conditional - unconditional), from one evaluation of both in a batch of 2N. Inputs that have
+ * no unconditional counterpart are the same for both.
+ */
+export function guided(
+  evaluate: (x: tf.Tensor, t: tf.Tensor, inputs: Tensors) => tf.Tensor,
+  x: tf.Tensor,
+  t: tf.Tensor,
+  inputs: Tensors,
+  unconditional: Tensors,
+  scale: tf.Tensor,
+): tf.Tensor {
+  const both = Object.entries(inputs).map(
+    ([name, tensor]) => [name, tf.concat([tensor, unconditional[name] ?? tensor], 0)] as const,
+  );
+  const output = evaluate(tf.concat([x, x], 0), tf.concat([t, t], 0), Object.fromEntries(both));
+  const [conditional, without] = tf.split(output, 2, 0);
+  return tf.add(without!, tf.mul(scale, tf.sub(conditional!, without!)));
+}

@@ -1,0 +1,271 @@
+/** What every sampler must do, whatever it is. Trajectories are compared in trajectories.test.ts. */
+import * as tf from '@tensorflow/tfjs-core';
+import { eagerEngine, type Engine } from '@dm/ops';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { edmPath } from '../levels/edm.js';
+import { flowPath } from '../levels/flow.js';
+import { discretePath, type SamplingPath } from '../levels/path.js';
+import { float32 } from '../nd-array.js';
+import { inputScale, type Prediction, predictions, targetMixture } from '../process/prediction.js';
+import { cosineSchedule } from '../schedules/cosine.js';
+import { linearSchedule } from '../schedules/linear.js';
+import { rescaleZeroTerminalSnr } from '../schedules/zero-terminal-snr.js';
+import { createSampler, type Predict, sample, type SamplerOptions } from './create-sampler.js';
+import { ddim } from './ddim.js';
+import { ddpm } from './ddpm.js';
+import { heun } from './heun.js';
+import { type SamplerConfig, samplerFromConfig, samplers } from './registry.js';
+import type { Sampler } from './sampler.js';
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await eagerEngine('cpu');
+});
+afterAll(() => engine.dispose());
+
+const shape = [2, 2, 1];
+const names = Object.keys(samplers) as SamplerConfig['name'][];
+const paths: [string, SamplingPath][] = [
+  ['linear, leading', discretePath(linearSchedule(), { steps: 6 })],
+  ['cosine, every timestep', discretePath(cosineSchedule({ numTimesteps: 8 }), { steps: 8 })],
+  ['one step', discretePath(linearSchedule(), { steps: 1, spacing: 'trailing' })],
+  ['zero terminal SNR', discretePath(rescaleZeroTerminalSnr(linearSchedule()), { steps: 6, spacing: 'trailing' })],
+  ['Karras', discretePath(linearSchedule(), { steps: 6, karras: {} })],
+  ['EDM', edmPath({ steps: 8 })],
+  ['flow', flowPath({ steps: 6 })],
+];
+
+/** A network that knows: all images are `image`, so at (x, level) it says what is exactly true. */
+const image = 0.6;
+function knows(path: SamplingPath, prediction: Prediction): Predict {
+  // It tells the level by t. F = a x_0 + b epsilon with epsilon = (x - alpha x_0) / sigma.
+  const known = path.levels.slice(0, -1).map((level) => {
+    const { x0, noise } = targetMixture(prediction, level);
+    return {
+      t: level.t,
+      ofX: noise / level.sigma / inputScale(prediction, level),
+      constant: (x0 - (noise * level.alpha) / level.sigma) * image,
+    };
+  });
+  return (_, x, t) => {
+    const pick = (of: (entry: (typeof known)[number]) => number): tf.Tensor => {
+      const parts = known.map((entry) =>
+        tf.mul(tf.cast(tf.less(tf.abs(tf.sub(t, entry.t)), 1e-4), 'float32'), of(entry)),
+      );
+      return tf.reshape(tf.addN(parts), [-1, 1, 1, 1]);
+    };
+    return tf.add(
+      tf.mul(
+        x,
+        pick((e) => e.ofX),
+      ),
+      pick((e) => e.constant),
+    );
+  };
+}
+
+const startsAtNoise = (path: SamplingPath): boolean => path.levels[0]!.alpha === 0;
+
+function imagesOf(path: SamplingPath, name: SamplerConfig['name'], prediction: Prediction) {
+  const config: SamplerConfig = name === 'heun' && startsAtNoise(path) ? { name, variable: 'flow' } : { name };
+  const sampler = samplerFromConfig(config);
+  return sample({
+    engine,
+    predict: knows(path, prediction),
+    prediction,
+    path,
+    shape,
+    state: {},
+    seed: 5,
+    n: 3,
+    sampler,
+  });
+}
+
+describe.each(paths)('a network that knows the image finds it: %s', (_, path) => {
+  const usable = predictions.filter((prediction) => prediction !== 'epsilon' || !startsAtNoise(path));
+  test.each(names.flatMap((name) => usable.map((prediction) => [name, prediction] as const)))(
+    '%s, %s',
+    async (name, prediction) => {
+      const { data } = await imagesOf(path, name, prediction);
+      data.forEach((value) => expect(Math.abs(value - image)).toBeLessThan(2e-3));
+    },
+  );
+});
+
+describe.each(paths.filter(([, path]) => startsAtNoise(path)))('at SNR 0 epsilon is refused: %s', (_, path) => {
+  test.each(names)('%s', async (name) => {
+    await expect(async () => imagesOf(path, name, 'epsilon')).rejects.toThrow(/epsilon cannot become x0 at SNR 0/);
+  });
+});
+
+describe('a last step', () => {
+  const path = discretePath(linearSchedule(), { steps: 5 });
+  test.each<[string, Sampler]>([
+    ['ddpm', ddpm()],
+    ['ddpm, large variance', ddpm({ variance: 'fixedLarge' })],
+    ['ddim, eta 1', ddim({ eta: 1 })],
+    ...names.map((name) => [name, samplerFromConfig({ name })] as [string, Sampler]),
+  ])('returns x_0, clipped and without noise: %s', (_, sampler) => {
+    const { next } = sampler.plan(path, 'epsilon').stages.at(-1)!;
+    const nonzero = Object.entries(next).filter(([, value]) => value !== 0);
+    expect(nonzero).toEqual([['x0', 1]]);
+  });
+
+  test('to the first timestep keeps its noise', () => {
+    const first = discretePath(linearSchedule(), { steps: 5, stepsOffset: 1, final: 'first' });
+    const { next } = ddpm().plan(first, 'epsilon').stages.at(-1)!;
+    expect(next['noise']).toBeGreaterThan(0);
+  });
+});
+
+describe('DDIM', () => {
+  test('with eta 0 is Euler, with eta 1 is DDPM: the same plan in x, x_0 and noise', () => {
+    const path = discretePath(linearSchedule(), { steps: 7 });
+    const compare = (a: Sampler, b: SamplerConfig): void => {
+      const other = samplerFromConfig(b).plan(path, 'x0').stages;
+      a.plan(path, 'x0').stages.forEach(({ next }, k) => {
+        for (const term of ['x', 'noise', 'x0']) {
+          // With the prediction x0 the output is x_0.
+          const of = (form: Readonly<Record<string, number>>): number =>
+            (form[term] ?? 0) + (term === 'x0' ? (form['output'] ?? 0) : 0);
+          expect(of(next)).toBeCloseTo(of(other[k]!.next), 12);
+        }
+      });
+    };
+    compare(ddim(), { name: 'euler' });
+    compare(ddim({ eta: 1 }), { name: 'ddpm' });
+  });
+});
+
+describe('guidance', () => {
+  // The network says that x_0 is its condition, so that the image is what guidance makes of the two.
+  const path = discretePath(linearSchedule(), { steps: 3 });
+  const evaluations: number[] = [];
+  const options: Omit<SamplerOptions, 'engine'> = {
+    predict: (_, x, __, { cond }) => {
+      evaluations.push(x.shape[0]);
+      return tf.add(tf.mul(x, 0), tf.reshape(cond!, [-1, 1, 1, 1]));
+    },
+    prediction: 'x0',
+    sampler: ddim(),
+    path,
+    shape,
+  };
+  const request = {
+    state: {},
+    seed: 1,
+    n: 2,
+    inputs: { cond: float32([0.5, -0.25]) },
+    unconditional: { cond: float32([0.1, 0.2]) },
+  };
+  const run = (guidance: SamplerOptions['guidance']) =>
+    sample({ ...options, engine, ...(guidance ? { guidance } : {}), ...request });
+
+  test('unconditional + scale (conditional - unconditional)', async () => {
+    const images = await run({ scale: 3 });
+    expect([images.data[0], images.data[4]]).toEqual([
+      expect.closeTo(0.1 + 3 * 0.4, 5),
+      expect.closeTo(0.2 - 3 * 0.45, 5),
+    ]);
+  });
+
+  test.each([
+    [1, [0.5, -0.25]],
+    [0, [0.1, 0.2]],
+  ])('scale %f is one of the two models', async (scale, expected) => {
+    const images = await run({ scale });
+    expect([images.data[0], images.data[4]]).toEqual(expected.map((v) => expect.closeTo(v, 5)));
+  });
+
+  test('outside its interval the unconditional model is not evaluated', async () => {
+    const { levels } = path;
+    const middle = levels[1]!.sigma / levels[1]!.alpha;
+    evaluations.length = 0;
+    await run({ scale: 3, interval: [middle * 0.99, middle * 1.01] });
+    expect(evaluations).toEqual([2, 4, 2]);
+  });
+
+  test('refuses', async () => {
+    await expect(run({ scale: -1 })).rejects.toThrow(/scale must be at least 0, not -1/);
+    expect(() => createSampler({ ...options, engine, guidance: { scale: 2, interval: [3, 1] } })).toThrow(
+      /0 <= low <= high/,
+    );
+    const guided = createSampler({ ...options, engine, guidance: { scale: 2 } });
+    await expect(guided.sample({ state: {}, seed: 1, n: 1, inputs: { cond: float32([1]) } })).rejects.toThrow(
+      /needs `unconditional`/,
+    );
+    await expect(
+      guided.sample({
+        state: {},
+        seed: 1,
+        n: 1,
+        inputs: { cond: float32([1]) },
+        unconditional: { label: float32([1]) },
+      }),
+    ).rejects.toThrow(/unconditional "label" takes the place of no input/);
+  });
+});
+
+describe('bad input', () => {
+  const path = discretePath(linearSchedule(), { steps: 3 });
+  const options = { prediction: 'epsilon' as const, path, shape, predict: (_: unknown, x: tf.Tensor) => x };
+
+  test('an unknown sampler lists the known ones', () => {
+    expect(() => samplerFromConfig({ name: 'plms' } as never)).toThrow(
+      'no sampler "plms"; there are ddpm, ddim, euler, euler-ancestral, heun, dpmpp-2m, dpmpp-2m-sde, unipc',
+    );
+  });
+
+  test.each<[object, RegExp]>([
+    [{ name: 'ddim', et: 1 }, /sampler "ddim": no option "et"; there are eta, useClippedOutput/],
+    [{ name: 'euler', eta: 1 }, /sampler "euler": no option "eta"; it has none/],
+    [{ name: 'ddim', eta: 2 }, /eta must be in \[0, 1\], not 2/],
+    [{ name: 'ddpm', variance: 'big' }, /variance must be one of fixedSmall, fixedLarge, learnedRange, not "big"/],
+    [{ name: 'unipc', order: 4 }, /order must be an integer from 1 to 3, not 4/],
+    [{ name: 'heun', variable: 't' }, /variable must be one of ratio, flow/],
+    [{ name: 'heun', churn: { amount: -1 } }, /churn.amount must be at least 0/],
+    [{ name: 'heun', churn: { amount: 1, sMin: 0 } }, /no option "sMin"; there are amount, min, max, std/],
+    [{ name: 'heun', churn: { amount: 1, min: 2, max: 1 } }, /churn.max must be at least churn.min, 2, not 1/],
+    [{ name: 'heun', variable: 'flow', churn: { amount: 1 } }, /churn goes with the variable "ratio" only/],
+    [{ name: 'dpmpp-2m', lowerOrderFinal: 'yes' }, /lowerOrderFinal must be one of auto, never/],
+  ])('%j', (config, message) => {
+    expect(() => samplerFromConfig(config as SamplerConfig)).toThrow(message);
+  });
+
+  test.each<[object, RegExp]>([
+    [{ clip: 0 }, /clip must be greater than 0/],
+    [{ clip: 1, threshold: {} }, /clip or threshold, not both/],
+    [{ threshold: { quantile: 1 } }, /quantile must be in \(0, 1\), not 1/],
+    [{ threshold: { max: 0.5 } }, /max must be at least 1/],
+    [{ shape: [2, 0, 1] }, /shape\[1\] must be an integer of at least 1, not 0/],
+  ])('limits and shape %j', (wrong, message) => {
+    expect(() => createSampler({ ...options, engine, sampler: ddim(), ...wrong })).toThrow(message);
+  });
+
+  test('Heun over sigma / alpha cannot begin at pure noise', () => {
+    expect(() =>
+      createSampler({ ...options, prediction: 'v', engine, path: flowPath({ steps: 2 }), sampler: heun() }),
+    ).toThrow(/take the variable "flow"/);
+  });
+
+  test('a model of the wrong width', async () => {
+    const request = { state: {}, seed: 0, n: 1 };
+    const learned = sample({ ...options, ...request, engine, sampler: ddpm({ variance: 'learnedRange' }) });
+    await expect(learned).rejects.toThrow(/needs a model with 2 output channels, this one has 1/);
+    const wide = sample({
+      ...options,
+      ...request,
+      engine,
+      sampler: ddim(),
+      predict: (_, x) => tf.concat([x, x, x], -1),
+    });
+    await expect(wide).rejects.toThrow(/must have 1 output channels, or 2 with a learned variance, not 3/);
+  });
+
+  test('a learned variance is ignored where the sampler needs none', async () => {
+    const request = { ...options, state: {}, seed: 0, n: 1, engine, sampler: ddim() };
+    const both = await sample({ ...request, predict: (_, x) => tf.concat([x, tf.mul(x, 9)], -1) });
+    expect(both).toEqual(await sample(request));
+  });
+});

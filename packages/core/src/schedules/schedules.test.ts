@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest';
+import fixture from '../fixtures/schedules.json' with { type: 'json' };
+import {
+  alphaCumprodFromEdmSigma,
+  alphaCumprodFromLogSnr,
+  edmSigmas,
+  logSnrs,
+  snrs,
+  timestepOfEdmSigma,
+  timestepOfLogSnr,
+} from './accessors.js';
+import { cosineSchedule } from './cosine.js';
+import { linearSchedule } from './linear.js';
+import { type ScheduleConfig, scheduleFromConfig } from './registry.js';
+import { type NoiseSchedule, scheduleFromBetas } from './schedule.js';
+import { rescaleZeroTerminalSnr } from './zero-terminal-snr.js';
+
+/** |actual / expected - 1| <= tolerance. */
+function checkRelative(actual: number, expected: number, tolerance: number): void {
+  expect(Math.abs(actual - expected), `${actual} for ${expected}`).toBeLessThanOrEqual(tolerance * Math.abs(expected));
+}
+
+describe('golden numbers in float64', () => {
+  // Computed apart from this code, in float64, to twelve digits.
+  test.each([
+    [0, 0.9999],
+    [1, 0.999780092072],
+    [10, 0.997806572508],
+    [100, 0.895141590898],
+    [200, 0.656347005519],
+    [300, 0.394011122523],
+    [500, 0.077796658365],
+    [700, 0.00686827889036],
+    [900, 2.70244519558e-4],
+    [999, 4.03582976538e-5],
+  ])('linear, t = %i', (t, abar) => checkRelative(linearSchedule().alphasCumprod[t]!, abar, 1e-11));
+
+  test.each([
+    [0, 0.999958715775],
+    [100, 0.971575681808],
+    [300, 0.785632412772],
+    [500, 0.492285172449],
+    [900, 0.0236161087944],
+    [999, 2.42876690703e-9],
+  ])('cosine, t = %i', (t, abar) => checkRelative(cosineSchedule().alphasCumprod[t]!, abar, 1e-11));
+});
+
+// diffusers computes in float32, and rescaled tails there are a difference of neighbours.
+describe('diffusers', () => {
+  test.each(fixture)('$config', ({ config, at, alphasCumprod }) => {
+    const schedule = scheduleFromConfig(config as ScheduleConfig);
+    at.forEach((t, i) => {
+      const difference = Math.abs(schedule.alphasCumprod[t]! - alphasCumprod[i]!);
+      expect(difference, `t = ${t}`).toBeLessThan(2e-5 * alphasCumprod[i]! + 1e-9);
+    });
+  });
+});
+
+describe('every schedule', () => {
+  test.each<ScheduleConfig>([
+    { name: 'linear' },
+    { name: 'scaled-linear', numTimesteps: 50 },
+    { name: 'cosine', numTimesteps: 4000 },
+    { name: 'sigmoid' },
+    { name: 'betas', betas: [0.1, 0.2, 0.3] },
+    { name: 'linear', zeroTerminalSnr: true },
+    { name: 'cosine', zeroTerminalSnr: true },
+  ])('$name: betas in range, abar decreasing and their product', (config) => {
+    const { betas, alphasCumprod, numTimesteps } = scheduleFromConfig(config);
+    expect(betas).toHaveLength(numTimesteps);
+    let product = 1;
+    betas.forEach((beta, t) => {
+      expect(beta).toBeGreaterThan(0);
+      expect(beta).toBeLessThanOrEqual(1);
+      product *= 1 - beta;
+      checkRelative(product, alphasCumprod[t]!, 1e-9);
+      expect(alphasCumprod[t]!).toBeLessThan(alphasCumprod[t - 1] ?? 1);
+    });
+  });
+
+  test('one timestep', () => {
+    expect([...linearSchedule({ numTimesteps: 1 }).betas]).toEqual([1e-4]);
+  });
+});
+
+describe('zero terminal SNR', () => {
+  const schedule = rescaleZeroTerminalSnr(linearSchedule());
+  test('ends at 0 exactly and begins as before', () => {
+    expect(schedule.alphasCumprod[999]).toBe(0);
+    expect(schedule.betas[999]).toBe(1);
+    checkRelative(schedule.alphasCumprod[0]!, 0.9999, 1e-12);
+  });
+  test('is what its betas make', () => {
+    expect(scheduleFromBetas(schedule.betas).alphasCumprod[999]).toBe(0);
+  });
+  test('needs two timesteps', () => {
+    expect(() => rescaleZeroTerminalSnr(linearSchedule({ numTimesteps: 1 }))).toThrow(/one timestep/);
+  });
+});
+
+describe('accessors', () => {
+  const schedule = linearSchedule();
+  test('METHOD: SNR is 0.65 at t = 300; log-SNR crosses 0 at t = 258, on the cosine schedule at t = 495', () => {
+    expect(snrs(schedule)[300]).toBeCloseTo(0.65, 2);
+    expect(Math.round(timestepOfLogSnr(schedule, 0))).toBe(258);
+    expect(Math.round(timestepOfLogSnr(cosineSchedule(), 0))).toBe(495);
+  });
+
+  test.each([linearSchedule(), cosineSchedule()])('there and back: $name', (s: NoiseSchedule) => {
+    for (const t of [0, 1, 257, 500, 998, 999]) {
+      const abar = s.alphasCumprod[t]!;
+      checkRelative(alphaCumprodFromEdmSigma(edmSigmas(s)[t]!), abar, 1e-6);
+      checkRelative(alphaCumprodFromLogSnr(logSnrs(s)[t]!), abar, 1e-6);
+      checkRelative(Math.exp(logSnrs(s)[t]!), snrs(s)[t]!, 1e-12);
+      expect(timestepOfEdmSigma(s, edmSigmas(s)[t]!)).toBeCloseTo(t, 6);
+      expect(timestepOfLogSnr(s, logSnrs(s)[t]!)).toBeCloseTo(t, 6);
+    }
+  });
+
+  test('between timesteps ln sigma is linear; outside, the ends', () => {
+    const sigmas = edmSigmas(schedule);
+    expect(timestepOfEdmSigma(schedule, Math.sqrt(sigmas[400]! * sigmas[401]!))).toBeCloseTo(400.5, 9);
+    expect(timestepOfEdmSigma(schedule, 1e-9)).toBe(0);
+    expect(timestepOfEdmSigma(schedule, 1e9)).toBe(999);
+  });
+
+  test('pure noise has a place as well', () => {
+    const zero = rescaleZeroTerminalSnr(schedule);
+    expect([edmSigmas(zero)[999], snrs(zero)[999], logSnrs(zero)[999]]).toEqual([Infinity, 0, -Infinity]);
+    expect(timestepOfLogSnr(zero, -Infinity)).toBe(999);
+    expect(timestepOfEdmSigma(zero, Infinity)).toBe(999);
+    expect(timestepOfEdmSigma(zero, 1e6)).toBe(998);
+    expect(alphaCumprodFromEdmSigma(Infinity)).toBe(0);
+    expect(alphaCumprodFromLogSnr(-Infinity)).toBe(0);
+    expect(alphaCumprodFromLogSnr(Infinity)).toBe(1);
+  });
+
+  test('refuse what is no noise level', () => {
+    expect(() => timestepOfEdmSigma(schedule, 0)).toThrow(/sigma must be greater than 0, not 0/);
+    expect(() => timestepOfLogSnr(schedule, NaN)).toThrow(/not NaN/);
+    expect(() => alphaCumprodFromEdmSigma(-1)).toThrow(/at least 0, not -1/);
+    expect(() => alphaCumprodFromLogSnr(NaN)).toThrow(/not NaN/);
+  });
+});
+
+test.each<[object, RegExp]>([
+  [{ name: 'exponential' }, /no noise schedule "exponential"; there are linear, scaled-linear, cosine, sigmoid, betas/],
+  [
+    { name: 'linear', maxBeta: 1 },
+    /noise schedule "linear": no option "maxBeta"; there are numTimesteps, betaStart, betaEnd/,
+  ],
+  [{ name: 'linear', numTimesteps: 0 }, /numTimesteps must be an integer of at least 1, not 0/],
+  [{ name: 'sigmoid', betaEnd: 1 }, /betaEnd must be in \(0, 1\), not 1/],
+  [{ name: 'cosine', maxBeta: 1 }, /maxBeta must be in \(0, 1\), not 1/],
+  [{ name: 'betas', betas: [] }, /at least one beta/],
+  [{ name: 'betas' }, /at least one beta/],
+  [{ name: 'betas', betas: [0.1, NaN] }, /beta 1 must be in \(0, 1\), or 1 at the last timestep, not NaN/],
+  [{ name: 'betas', betas: [1, 0.1] }, /beta 0 must be .* not 1/],
+])('refuses %j', (config, message) => {
+  expect(() => scheduleFromConfig(config as ScheduleConfig)).toThrow(message);
+});
