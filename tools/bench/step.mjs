@@ -54,7 +54,7 @@ const median = (numbers) => {
 function run(contender, benchCase) {
   const [command, ...args] = contender.command;
   const input = JSON.stringify({ case: benchCase, threads, warmup, steps, ...contender.request });
-  const result = spawnSync(/** @type {string} */ (command), args, { cwd: here, input, encoding: 'utf8' });
+  const result = spawnSync(command, args, { cwd: here, input, encoding: 'utf8' });
   if (result.error !== undefined) return result.error.message;
   if (result.status === 3) return result.stderr.trim();
   if (result.status !== 0) throw new Error(`${contender.name} failed:\n${result.stderr}`);
@@ -97,14 +97,15 @@ for (const benchCase of cases) {
     }
   }
   const parameters = [...timings.values()].map(([first]) => first?.parameters);
-  if (new Set(parameters).size > 1) throw new Error(`${benchCase.name}: models differ, parameters ${parameters}`);
+  if (new Set(parameters).size > 1)
+    throw new Error(`${benchCase.name}: models differ, parameters ${parameters.join(', ')}`);
   const ours = summary(timings.get('dm') ?? []);
   const rivals = Object.fromEntries(
     [...timings].filter(([name]) => name !== 'dm').map(([name, list]) => [name, summary(list)]),
   );
   results.push({ name: benchCase.name, parameters: parameters[0], us: ours, rivals, skipped });
   console.log(`\n${benchCase.name}, ${parameters[0]} parameters, ${threads} threads`);
-  for (const [name, s] of [['dm', ours], ...Object.entries(rivals)]) {
+  for (const [name, s] of Object.entries({ dm: ours, ...rivals })) {
     const ratio = ours.medianMs / s.medianMs;
     console.log(
       `  ${name.padEnd(30)} median ${String(s.medianMs).padStart(7)} ms (${s.minMs} to ${s.maxMs})   ` +

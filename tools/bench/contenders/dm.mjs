@@ -18,7 +18,7 @@ const optimizer = adamW({
   lr: settings.lr,
   beta1: settings.beta1,
   beta2: settings.beta2,
-  epsilon: settings.epsilon,
+  eps: settings.epsilon,
   weightDecay: settings.weightDecay,
 });
 
