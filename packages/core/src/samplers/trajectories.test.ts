@@ -1,14 +1,16 @@
 /** Whole trajectories against diffusers and NVlabs/edm: tools/parity/schedulers_fixture.py. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import type { Tensors } from '@dm/ops';
+import { eagerEngine, type Tensors } from '@dm/ops';
 import { beforeAll, expect, test } from 'vitest';
 import cases from '../fixtures/trajectories.json' with { type: 'json' };
 import { edmPath } from '../levels/edm.js';
 import { flowLevel, flowPath } from '../levels/flow.js';
 import { discretePath, type DiscretePathOptions, type SamplingPath } from '../levels/path.js';
+import { float32 } from '../nd-array.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
 import { type ScheduleConfig, scheduleFromConfig } from '../schedules/registry.js';
+import { createSampler } from './create-sampler.js';
 import type { LimitX0 } from './limit.js';
 import { type SamplerConfig, samplerFromConfig } from './registry.js';
 import { churned, samplerStep, stageInputs } from './step.js';
@@ -72,9 +74,13 @@ function pathOf({ schedule, path, edm, flow, flowTimes }: Case): SamplingPath {
   return discretePath(scheduleFromConfig(schedule!), path!);
 }
 
+function limitOf({ clip, threshold }: Case): LimitX0 {
+  return { ...(clip === undefined ? {} : { clip }), ...(threshold ? { threshold } : {}) };
+}
+
 function run(given: Case): number[][] {
-  const { clip, threshold, prediction } = given;
-  const limit: LimitX0 = { ...(clip === undefined ? {} : { clip }), ...(threshold ? { threshold } : {}) };
+  const { prediction } = given;
+  const limit = limitOf(given);
   const plan = samplerFromConfig(given.sampler).plan(pathOf(given), prediction);
   let drawn = 0;
   let x: tf.Tensor = tf.tensor([...given.init], SHAPE);
@@ -114,4 +120,41 @@ test.each(named)('%s', (_, given) => {
       expect(Math.abs(trajectory[from + k]![j]! - value) / scale, `evaluation ${k}, element ${j}`).toBeLessThan(1e-4);
     });
   });
+});
+
+const deterministic = named.filter(([, given]) => {
+  const plan = samplerFromConfig(given.sampler).plan(pathOf(given), given.prediction);
+  return !plan.noise && !plan.churn;
+});
+
+test.each(deterministic)('the loop of createSampler ends there as well: %s', async (_, given) => {
+  const engine = await eagerEngine('cpu');
+  const path = pathOf(given);
+  const sampler = createSampler({
+    engine,
+    predict: (_state, x, t) => {
+      const shift = given.dependsOnT ? tf.mul(tf.sin(tf.mul(tf.reshape(t, [-1, 1, 1, 1]), 0.003)), 0.3) : tf.scalar(0);
+      return tf.tanh(
+        tf.add(
+          tf.add(tf.mul(x, 0.7), shift),
+          each((j) => 0.4 * Math.cos(j)),
+        ),
+      );
+    },
+    prediction: given.prediction,
+    sampler: samplerFromConfig(given.sampler),
+    path,
+    shape: SHAPE.slice(1),
+    ...limitOf(given),
+  });
+  const initialNoise = float32(
+    given.init.map((value) => value / path.initialScale),
+    SHAPE,
+  );
+  const { data } = await sampler.sample({ state: {}, seed: 0, n: 2, initialNoise });
+  const wanted = given.trajectory?.at(-1) ?? given.final!;
+  const scale = Math.max(1, ...wanted.map(Math.abs));
+  wanted.forEach((value, j) => expect(Math.abs(data[j]! - value) / scale, `element ${j}`).toBeLessThan(1e-4));
+  await sampler.dispose();
+  await engine.dispose();
 });
