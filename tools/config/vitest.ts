@@ -13,6 +13,7 @@ export function suite() {
     test: {
       include: ['src/**/*.test.ts'],
       testTimeout: 60_000,
+      hookTimeout: 60_000,
       // TF.js's advertisement for tfjs-node, once a file, hides what matters.
       onConsoleLog: (log) => (log.includes('you are running TensorFlow.js in Node.js') ? false : undefined),
     },

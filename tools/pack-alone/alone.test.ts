@@ -57,7 +57,7 @@ describe.each([...packages.keys()])('@dm/%s alone', (name) => {
     );
     await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], project);
     files = readdirSync(join(project, 'node_modules'), { recursive: true, encoding: 'utf8' });
-  });
+  }, 300_000);
 
   afterAll(() => rmSync(project, { recursive: true, force: true }));
 
