@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, it } from 'vitest';
-import { bools, expectSame, floats, ints } from '../testing.js';
+import { bools, expectSame, floats, type Fn, ints } from '../testing.js';
 
 const axes = [undefined, 0, -1, [0, 2], [1, 2], []];
 describe.each(['sum', 'mean', 'max', 'min', 'prod'] as const)('%s', (name) => {
@@ -63,4 +63,11 @@ it('moments and norms', async () => {
     { x: floats([3, 5]) },
   );
   await expectSame(({ x }) => tf.norm(x!, 'euclidean'), { x: floats([3, 5]) });
+});
+
+it('topk', async () => {
+  const inputs = { x: floats([3, 7]), ties: ints([1, 3, 3, 2], [1, 4]) };
+  const fn: Fn = ({ x, ties }) =>
+    [tf.topk(x!, 3), tf.topk(ties!, 2)].flatMap(({ values, indices }) => [values, indices]);
+  await expectSame(fn, inputs, { grad: false });
 });

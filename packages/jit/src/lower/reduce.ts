@@ -86,6 +86,24 @@ const cumsum: Kernel = {
   },
 };
 
+/** The k largest along the last axis, largest first; of equals the one with the lower index. */
+const topK: Kernel = {
+  infer: (call) => {
+    const x = call.inputs[0]!;
+    const shape = x.shape.with(-1, call.attrs['k'] as number);
+    return [
+      { shape, dtype: x.dtype },
+      { shape, dtype: 'int32' },
+    ];
+  },
+  lower(node, ctx) {
+    const k = ctx.onnx.ints([node.attrs['k'] as number]);
+    const [values, indices] = ctx.onnx.ops('TopK', [ctx.get(node.inputs[0]!), k], { outputs: 2 });
+    ctx.set(node.outputs[0]!, values!);
+    ctx.set(node.outputs[1]!, ctx.cast(indices!, 'int32'));
+  },
+};
+
 export const reduceKernels: Readonly<Record<string, Kernel>> = {
   All: reduction('ReduceMin'),
   Any: reduction('ReduceMax'),
@@ -99,4 +117,5 @@ export const reduceKernels: Readonly<Record<string, Kernel>> = {
   Prod: reduction('ReduceProd'),
   Softmax: alongAxis('Softmax'),
   Sum: reduction('ReduceSum'),
+  TopK: topK,
 };
