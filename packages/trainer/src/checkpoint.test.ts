@@ -129,7 +129,7 @@ describe('pruning', () => {
     mkdirSync(join(folder, 'step-000007.partial'));
     mkdirSync(join(folder, 'mine'));
     pruneCheckpoints(folder, 2);
-    expect(readdirSync(folder).sort()).toEqual(['mine', 'step-1000000', 'step-999999']);
+    expect(readdirSync(folder).toSorted()).toEqual(['mine', 'step-1000000', 'step-999999']);
     expect(existsSync(join(folder, 'step-999999', 'manifest.json'))).toBe(true);
   });
 });

@@ -156,7 +156,7 @@ export interface Latest {
 /** Finds the newest valid checkpoint of a run's `checkpoints` folder, reading from the newest down. */
 export function latestValid(folder: string): Latest {
   const skipped: { path: string; reason: string }[] = [];
-  for (const { path, complete } of listCheckpoints(folder).reverse()) {
+  for (const { path, complete } of listCheckpoints(folder).toReversed()) {
     if (!complete) {
       skipped.push({ path, reason: 'writing it was never finished' });
       continue;
@@ -190,7 +190,7 @@ function listCheckpoints(folder: string): { path: string; step: number; complete
       if (match === null) return [];
       return [{ path: join(folder, name), step: Number(match[1]), complete: match[2] === undefined }];
     })
-    .sort((a, b) => a.step - b.step || Number(a.complete) - Number(b.complete));
+    .toSorted((a, b) => a.step - b.step || Number(a.complete) - Number(b.complete));
 }
 
 /** The `checkpoints` folder that a checkpoint lies in, and the run above it. */

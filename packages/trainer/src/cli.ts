@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `dm` command: which commands there are, and how an error ends. Each command is a file in commands/. */
+import { enableProdMode } from '@tensorflow/tfjs-core';
 import { Command, CommanderError } from 'commander';
 import { printError } from './commands/common.js';
 import { dataCommand } from './commands/data.js';
@@ -7,6 +8,9 @@ import { doctorCommand } from './commands/doctor.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
 import { environment } from './environment.js';
+
+// Without it TF.js greets everybody who uses the engine cpu and advises another package.
+enableProdMode();
 
 const program = new Command('dm')
   .description('Train diffusion models. `dm train` trains on handwritten digits and needs no arguments.')

@@ -7,7 +7,6 @@ import { engineNames } from './engine.js';
 
 const positive = z.number().positive();
 const count = z.int().min(1);
-const share = z.number().min(0).max(1);
 const momentum = z.number().min(0).lt(1);
 
 function keysOf<K extends string>(table: Readonly<Record<K, unknown>>): K[] {
@@ -21,7 +20,7 @@ const noiseSchedules = keysOf(schedules).filter((name) => name !== 'betas');
 const options = z.record(z.string(), z.json());
 
 export const configSchema = z.strictObject({
-  preset: z.string().describe('Preset that the rest was laid over.'),
+  preset: z.string().describe('Preset that everything else is laid over.'),
   data: z
     .string()
     .min(1)
@@ -30,7 +29,7 @@ export const configSchema = z.strictObject({
   imageChannels: z.union([z.literal(1), z.literal(3)]).describe('Grey or colour, for image folders.'),
   flip: z.boolean().describe('Mirror half of the images, by chance; not for digits and letters.'),
   model: z.strictObject({
-    type: z.enum(['unet', 'dit']).describe('UNet2DModel of diffusers, or DiT.'),
+    type: z.enum(['unet', 'dit']).describe('Architecture: unet (UNet2DModel of diffusers) or dit.'),
     config: options.describe("The model's own fields; image size and channels are taken from the data where left out."),
   }),
   diffusion: z.strictObject({
@@ -73,12 +72,12 @@ export const configSchema = z.strictObject({
     .describe('Seconds after which this session saves and stops; nothing else changes. null: none.'),
   seed: z.int().min(0).describe('Everything random is a function of it.'),
   engine: z.enum(engineNames).describe('What computes.'),
-  threads: count.nullable().describe('Threads of the engine; null lets it choose.'),
+  threads: count.nullable().describe('Threads of the engine onnx; null lets it choose.'),
   logEvery: count.describe('Steps a line of metrics.jsonl.'),
   sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 makes one at the end only.'),
   samples: count.describe('Images in a sample grid.'),
   sampler: z.strictObject({
-    name: z.enum(keysOf(samplers)),
+    name: z.enum(keysOf(samplers)).describe('How samples are made.'),
     steps: count.describe('Steps from noise to image.'),
   }),
   checkpointEvery: z.int().min(0).describe('Steps between checkpoints; 0 writes one at the end only.'),

@@ -1,6 +1,6 @@
 /** Whether an engine works here: a convolution with its gradient, with numbers worked out by hand. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Engine, NdArray, Program } from '@dm/ops';
+import { conv2d, type Engine, type NdArray, type Program } from '@dm/ops';
 import { openEngine } from './engine.js';
 import { messageOf } from './errors.js';
 
@@ -28,7 +28,7 @@ export async function examineEngine(name: string): Promise<EngineReport> {
  * w = 2 the loss is 20 and w becomes 2 - 0.1 * 10 = 1.
  */
 const program: Program = (state, inputs) => {
-  const loss = (w: tf.Tensor) => tf.sum(tf.conv2d(inputs['x'] as tf.Tensor4D, w as tf.Tensor4D, 1, 'same'));
+  const loss = (w: tf.Tensor) => tf.sum(conv2d(inputs['x']!, w));
   const { value, grad } = tf.valueAndGrad(loss)(state['w']!);
   return { state: { w: tf.sub(state['w']!, tf.mul(grad, 0.1)) }, outputs: { loss: value } };
 };

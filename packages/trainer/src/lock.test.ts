@@ -34,6 +34,7 @@ it('is taken over from a process that is gone', () => {
 it('is taken over from an earlier process with the id of this one', () => {
   writeFileSync(path, JSON.stringify({ pid: process.pid, host: hostname() }));
   acquireLock(folder).release();
+  expect(existsSync(path)).toBe(false);
 });
 
 it('stands while its owner lives, or may live on another host', () => {

@@ -101,7 +101,7 @@ function grids(folder: string): ReportData['grids'] {
       const match = /^step-(\d+)\.png$/.exec(name);
       return match === null ? [] : [{ step: Number(match[1]), path: join(folder, name) }];
     })
-    .sort((a, b) => a.step - b.step);
+    .toSorted((a, b) => a.step - b.step);
   const n = Math.min(all.length, maxGrids);
   const chosen = Array.from({ length: n }, (_, i) => all[n === 1 ? 0 : Math.round((i * (all.length - 1)) / (n - 1))]!);
   return chosen.map(({ step, path }) => ({

@@ -29,7 +29,7 @@ export function resolveConfig(layers: readonly Layer[] = []): Config {
   if (preset === undefined) throw new UserError(`Unknown preset "${name}". ${suggestion(name, Object.keys(presets))}`);
 
   let merged: Json = { ...preset, preset: name };
-  for (const { value } of layers) merged = merge(merged, withoutUndefined(value as Json));
+  for (const { value } of layers) merged = merge(merged, withoutUndefined(value));
   merged.preset = name;
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) {
@@ -53,7 +53,7 @@ export function configFile(path: string): Layer {
     throw new UserError(`${path} is not JSON: ${messageOf(error)}`);
   }
   if (!isObject(value)) throw new UserError(`${path} must hold a JSON object, such as {"batchSize": 32}.`);
-  return { source: path, value: value as PartialConfig };
+  return { source: path, value };
 }
 
 /**
@@ -69,7 +69,7 @@ export function assignment(text: string): Layer {
   } catch {
     // Not JSON: a plain string, such as engine=cpu.
   }
-  return { source: `--set ${text}`, value: nest(text.slice(0, at).split('.'), value) as PartialConfig };
+  return { source: `--set ${text}`, value: nest(text.slice(0, at).split('.'), value) };
 }
 
 /** {a: {b: value}} from ['a', 'b']. */

@@ -4,12 +4,13 @@
  *   import { sample, writeImages } from '@dm/trainer';
  *   await writeImages('digits.png', await sample({ run: 'runs/digits', count: 16 }));
  */
-import { readNpy } from '@dm/data';
+import { readFile } from 'node:fs/promises';
+import { parseNpy } from '@dm/data';
 import type { NdArray } from '@dm/ops';
 import { latestValid, readCheckpoint, runOfCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { Config, PartialConfig } from './config.js';
 import { openEngine } from './engine.js';
-import { UserError } from './errors.js';
+import { messageOf, UserError } from './errors.js';
 import type { Images } from './images.js';
 import { suggestion } from './nearest.js';
 import { createDenoiser, type Denoiser } from './recipe.js';
@@ -119,8 +120,17 @@ function countOf(count: number | undefined, noise: NdArray | undefined): number 
   return count;
 }
 
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    // A plain array, not Node's Buffer, whose slices are no copies.
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    throw new UserError(`The noise cannot be read: ${messageOf(error)}`);
+  }
+}
+
 async function readNoise(path: string, { model }: Denoiser): Promise<NdArray> {
-  const { shape, data } = await readNpy(path);
+  const { shape, data } = parseNpy(await readBytes(path), path);
   if (
     !(data instanceof Float32Array) ||
     shape.slice(1).join('x') !== model.inputShape.join('x') ||

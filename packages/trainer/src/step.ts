@@ -32,7 +32,7 @@ export function trainingStep(recipe: Recipe): Program {
     // of the vector against dy_i = weight_i / B.
     const lossesOf = (params: tf.Tensor): tf.Tensor =>
       mseLoss(model.apply(namedParameters(recipe, params, state), xt, t!, options), target);
-    const dy = tf.div(weights!, weights!.shape[0]!);
+    const dy = tf.div(weights!, images!.shape[0]);
     const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, dy);
 
     const { grads, norm } = clip === null ? { grads: grad, norm: gradientNorm(grad) } : clipByGlobalNorm(grad, clip);

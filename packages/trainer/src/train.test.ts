@@ -55,14 +55,14 @@ describe('a run', () => {
         'step 5, log 5, sample 5, checkpoint 5',
     );
     expect(result).toMatchObject({ status: 'finished', step: 5, totalSteps: 5, out: config.out });
-    expect(readdirSync(config.out!).sort()).toEqual([
+    expect(readdirSync(config.out!).toSorted()).toEqual([
       'checkpoints',
       'config.json',
       'metrics.jsonl',
       'report.html',
       'samples',
     ]);
-    expect(readdirSync(result.checkpoint).sort()).toEqual([
+    expect(readdirSync(result.checkpoint).toSorted()).toEqual([
       'ema.safetensors',
       'manifest.json',
       'model.safetensors',
@@ -111,6 +111,7 @@ describe('a run', () => {
 describe('a resumed run is the unbroken run', () => {
   it.each([
     ['CLTS with momentum decay', {}],
+    ['the same, compiled', { engine: 'onnx' }],
     [
       'a curriculum that learns from losses',
       { curriculum: { name: 'lossSecondMoment', params: { historyPerTimestep: 1 } } },

@@ -9,6 +9,7 @@
  * checkpoint: a resumed run is the unbroken run, bit for bit.
  */
 import { rmSync } from 'node:fs';
+import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
 import { stepInputs, fetchBatch, drawTimesteps, type Batch } from './batch.js';
@@ -251,7 +252,8 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
       // Save.
       if (isDue(step, config.checkpointEvery, totalSteps)) saved = await checkpoint(step);
 
-      // Stop before the end where asked to.
+      // Stop before the end where asked to. An engine may answer without ever waiting, so let signals and timers in.
+      await eventLoopTurn();
       if (step === totalSteps) break;
       const isOver = config.timeBudget !== null && sessionSeconds() >= config.timeBudget;
       if (signal?.aborted === true || isOver) {

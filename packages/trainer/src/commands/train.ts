@@ -1,6 +1,7 @@
 /** `dm train`. */
 import { Command } from 'commander';
-import { configSchema, type PartialConfig } from '../config.js';
+import { z } from 'zod';
+import { configSchema } from '../config.js';
 import { createProgress, duration } from '../progress.js';
 import { presets } from '../presets.js';
 import { assignment, configFile, nest, type Layer } from '../resolve.js';
@@ -104,7 +105,7 @@ function layersOf(flags: TrainFlags): Layer[] {
   for (const [flag, , field] of fieldFlags) {
     const value = flags[camelCase(flag)];
     if (value === undefined) continue;
-    layers.push({ source: `--${flag}`, value: nest(field.split('.'), value) as PartialConfig });
+    layers.push({ source: `--${flag}`, value: nest(field.split('.'), value) });
   }
   if (flags.momentumDecay === false) {
     layers.push({ source: '--no-momentum-decay', value: { optimizer: { momentumDecay: false } } });
@@ -116,11 +117,13 @@ function camelCase(flag: string): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** The schema's own words for a field. */
+/** The schema's own words for a field, or for the part that it belongs to. */
 function descriptionOf(field: string): string {
-  let schema: unknown = configSchema;
-  for (const key of field.split('.')) schema = (schema as { shape: Record<string, unknown> }).shape[key];
-  const { description = '' } = schema as { description?: string };
+  let schema: z.core.$ZodType = configSchema;
+  for (const key of field.split('.')) {
+    if (schema instanceof z.ZodObject) schema = schema.shape[key]!;
+  }
+  const { description = '' } = schema as z.ZodType;
   return description.charAt(0).toLowerCase() + description.slice(1).replace(/\.$/, '');
 }
 

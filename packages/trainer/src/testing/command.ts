@@ -1,6 +1,5 @@
 /** Runs the built `dm` as a person would. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -27,7 +26,7 @@ export function start(args: readonly string[], cwd: string): Running {
 
 /** The same, as if installed where nothing else is: data packages of this workspace are not found. */
 export function dmElsewhere(args: readonly string[], cwd: string): Promise<Finished> {
-  const script = `process.argv.splice(1, 0, ${JSON.stringify(join(cwd, 'dm'))}); await import(${JSON.stringify(pathToFileURL(cli))})`;
+  const script = `await import(${JSON.stringify(pathToFileURL(cli))})`;
   return startNode(['--input-type=module', '--eval', script, '--', ...args], cwd).finished;
 }
 
