@@ -116,7 +116,7 @@ describe('errors name the op, the value, the line and the way out', () => {
 
   it('a kernel without a lowering', async () => {
     const depthToSpace: Program = (_, { x }) => ({
-      outputs: { y: tf.depthToSpace(tf.reshape(x!, [1, 1, 1, 4]) as tf.Tensor4D, 2) },
+      outputs: { y: tf.depthToSpace(tf.reshape<tf.Rank.R4>(x!, [1, 1, 1, 4]), 2) },
     });
     await expect(run(depthToSpace, {}, { x: given([1, 2, 3, 4]) })).rejects.toThrow(
       /cannot compile the TF.js kernel DepthToSpace \(x float32 \[1, 1, 1, 4\]\).*FEATURES.*engine\.test\.ts:\d+:\d+/s,

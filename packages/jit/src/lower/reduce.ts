@@ -90,7 +90,7 @@ const cumsum: Kernel = {
 const topK: Kernel = {
   infer: (call) => {
     const x = call.inputs[0]!;
-    const shape = x.shape.with(-1, call.attrs['k'] as number);
+    const shape = [...x.shape.slice(0, -1), call.attrs['k'] as number];
     return [
       { shape, dtype: x.dtype },
       { shape, dtype: 'int32' },
