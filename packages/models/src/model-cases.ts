@@ -33,7 +33,7 @@ export const modelCases = cases as unknown as readonly ModelCase[];
 
 /** The case's model. */
 export const caseModel = ({ model, config }: ModelCase): Model =>
-  model === 'DiT' ? dit(config as DiTOptions) : unet2d(config as UNet2DOptions);
+  model === 'DiT' ? dit(config) : unet2d(config as UNet2DOptions);
 
 /**
  * Element i of the array `name`: an integer hash of both (FNV-1a of the name, then the finalizer of Ettinger's

@@ -1,4 +1,4 @@
-import { checkFields, ConfigError, fieldChecks } from '../config-error.js';
+import { checkFields, ConfigError, fieldChecks, refuse } from '../config-error.js';
 
 export const downBlockTypes = ['DownBlock2D', 'AttnDownBlock2D', 'ResnetDownsampleBlock2D'] as const;
 export const upBlockTypes = ['UpBlock2D', 'AttnUpBlock2D', 'ResnetUpsampleBlock2D'] as const;
@@ -145,6 +145,15 @@ function checkWidths(config: UNet2DConfig): void {
   if (uneven.length > 0) {
     throw new ConfigError(
       `${kind}: norm_num_groups is ${groups}, but must divide every one of block_out_channels, and not ${uneven.join(', ')}`,
+    );
+  }
+  const middleGroups = config.attn_norm_num_groups;
+  if (middleGroups !== null && channels.at(-1)! % middleGroups !== 0) {
+    throw refuse(
+      kind,
+      'attn_norm_num_groups',
+      middleGroups,
+      `null or a divisor of ${channels.at(-1)}, the last of block_out_channels`,
     );
   }
   const withAttention = channels.filter(

@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+import ts from 'typescript';
+import { expect, it } from 'vitest';
+import * as models from './index.js';
+
+it("the README's example prints what it says", async () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const source = /```ts\n(.*?)```/s.exec(readme)![1]!;
+  const { outputText } = ts.transpileModule(source, { compilerOptions: { target: ts.ScriptTarget.ESNext } });
+  const body = outputText
+    .replaceAll(/^import \* as (\w+) from '(.+)';$/gm, "const $1 = modules['$2'];")
+    .replaceAll(/^import (\{.+\}) from '(.+)';$/gm, "const $1 = modules['$2'];")
+    .replaceAll(/^import '.+';$/gm, '');
+  const printed: unknown[] = [];
+  // oxlint-disable-next-line typescript/no-implied-eval -- the code is the README's own
+  const run = new Function('modules', 'console', `return (async () => {${body}})()`) as (
+    ...args: unknown[]
+  ) => Promise<void>;
+  await tf.setBackend('cpu');
+  await run(
+    { '@tensorflow/tfjs-core': tf, '@dm/models': models },
+    { log: (...values: unknown[]) => printed.push(...values) },
+  );
+  expect(printed).toEqual([64193, [2, 8, 8, 1]]);
+});

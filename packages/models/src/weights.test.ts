@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { dit } from './dit/dit.js';
+import { flatten, initialise, initialiseFlat } from './initialise.js';
+import { bufferLayout, parameterLayout } from './layout.js';
+import { loadWeights } from './load-weights.js';
+import type { Model } from './model.js';
+import { caseModel, caseWeights, modelCases } from './model-cases.js';
+import { formatSafetensors } from './safetensors/format.js';
+import { parseSafetensors } from './safetensors/parse.js';
+import { toTorch, transpose } from './torch-layout.js';
+import { unet2d } from './unet/unet2d.js';
+
+const small = { block_out_channels: [8, 8], norm_num_groups: 4, layers_per_block: 1, sample_size: 8 } as const;
+const levels = {
+  down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
+  up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
+} as const;
+const unet = unet2d({ ...small, ...levels });
+const transformer = dit({ input_size: 8, hidden_size: 16, depth: 1, num_heads: 2, num_classes: 3 });
+
+describe('layouts', () => {
+  it('hold all trained parameters in the order of the specs, and buffers apart', () => {
+    const layout = parameterLayout(transformer);
+    expect(layout.entries.map((e) => e.name)).toEqual(Object.keys(transformer.specs).filter((n) => n !== 'pos_embed'));
+    expect(bufferLayout(transformer).entries.map((e) => e.name)).toEqual(['pos_embed']);
+    expect(bufferLayout(unet).size).toBe(0);
+  });
+
+  it('tell matrices, vectors and embeddings apart', () => {
+    const group = Object.fromEntries(parameterLayout(transformer).entries.map((e) => [e.name, e.group]));
+    expect(group['x_embedder.proj.weight']).toBe('matrix');
+    expect(group['blocks.0.attn.qkv.weight']).toBe('matrix');
+    expect(group['blocks.0.attn.qkv.bias']).toBe('vector');
+    expect(group['y_embedder.embedding_table.weight']).toBe('embedding');
+  });
+});
+
+describe('files', () => {
+  it('transposes as an index formula says', () => {
+    const shape = [2, 3, 4, 5];
+    const data = Float32Array.from({ length: 120 }, (_, i) => i);
+    const out = transpose({ dtype: 'float32', shape, data }, [3, 2, 0, 1]);
+    expect(out.shape).toEqual([5, 4, 2, 3]);
+    for (let h = 0; h < 2; h++)
+      for (let w = 0; w < 3; w++)
+        for (let i = 0; i < 4; i++)
+          for (let o = 0; o < 5; o++) {
+            expect(out.data[((o * 4 + i) * 2 + h) * 3 + w]).toBe(data[((h * 3 + w) * 4 + i) * 5 + o]);
+          }
+  });
+
+  it.each(modelCases.filter((c) => !c.heavy))('bring back the weights of $name', (modelCase) => {
+    const model = caseModel(modelCase);
+    const start = initialise(model, 3);
+    const { tensors } = parseSafetensors(formatSafetensors(toTorch(model, start)));
+    expect(loadWeights(model, tensors)).toEqual(start);
+  });
+
+  it('of old diffusers name attention layers otherwise', () => {
+    const given = caseWeights(unet);
+    const old = Object.fromEntries(
+      Object.entries(given).map(([name, array]) => [
+        name
+          .replace('.to_q.', '.query.')
+          .replace('.to_k.', '.key.')
+          .replace('.to_v.', '.value.')
+          .replace('.to_out.0.', '.proj_attn.'),
+        array,
+      ]),
+    );
+    expect(Object.keys(old)).toContain('mid_block.attentions.0.proj_attn.weight');
+    expect(loadWeights(unet, old)).toEqual(loadWeights(unet, given));
+  });
+
+  it('are refused with all that is wrong in one message', () => {
+    const { ['conv_in.bias']: _, ...weights } = caseWeights(unet);
+    weights['conv_out.weight'] = { dtype: 'float32', shape: [3, 8, 3], data: new Float32Array(72) };
+    weights['spare'] = weights['conv_norm_out.bias']!;
+    const bad = { ...weights, 'conv_out.bias': { dtype: 'int32', shape: [3], data: new Int32Array(3) } as const };
+    expect(() => loadWeights(unet, bad)).toThrow(
+      'The weights do not fit this UNet2DModel. 1 missing: conv_in.bias. 1 not in the model: spare. ' +
+        '2 of another shape or type: conv_out.weight is [3, 8, 3], not [3, 8, 3, 3], conv_out.bias is int32, not float32.',
+    );
+    expect(() => toTorch(unet, { spare: weights['spare']! })).toThrow(/spare is not a parameter/);
+  });
+
+  it('may lack a table that is fixed', () => {
+    const weights = caseWeights(transformer);
+    expect(Object.keys(weights)).not.toContain('pos_embed');
+    expect(loadWeights(transformer, weights)['pos_embed']).toEqual(initialise(transformer, 0)['pos_embed']);
+  });
+});
+
+describe('initial values', () => {
+  const values = (model: Model, name: string, seed = 0) => initialise(model, seed)[name]!.data;
+  const moments = (data: Float32Array) => {
+    const mean = data.reduce((sum, v) => sum + v, 0) / data.length;
+    const variance = data.reduce((sum, v) => sum + (v - mean) ** 2, 0) / data.length;
+    return { mean, std: Math.sqrt(variance), max: data.reduce((most, v) => Math.max(most, Math.abs(v)), 0) };
+  };
+
+  /** Uniform on ±bound: within it, close to it, with its standard deviation. */
+  function expectUniform(data: Float32Array, bound: number): void {
+    const { mean, std, max } = moments(data);
+    expect(max).toBeLessThanOrEqual(bound);
+    expect(max).toBeGreaterThan(bound * (1 - 10 / data.length));
+    expect(Math.abs(mean)).toBeLessThan((5 * bound) / Math.sqrt(3 * data.length));
+    expect(Math.abs(std / (bound / Math.sqrt(3)) - 1)).toBeLessThan(5 / Math.sqrt(data.length));
+  }
+
+  const wide = unet2d({ ...small, ...levels, block_out_channels: [32, 64], num_class_embeds: 20 });
+
+  it("of the UNet are PyTorch's: uniform on ±1/sqrt(fan_in), biases too; norms 1 and 0; classes normal", () => {
+    expectUniform(values(wide, 'down_blocks.1.resnets.0.conv1.weight'), 1 / Math.sqrt(32 * 9));
+    expectUniform(values(wide, 'down_blocks.1.resnets.0.conv1.bias'), 1 / Math.sqrt(32 * 9));
+    expectUniform(values(wide, 'time_embedding.linear_2.weight'), 1 / Math.sqrt(128));
+    expectUniform(values(wide, 'time_embedding.linear_2.bias'), 1 / Math.sqrt(128));
+    expect(new Set(values(wide, 'conv_norm_out.weight'))).toEqual(new Set([1]));
+    expect(new Set(values(wide, 'conv_norm_out.bias'))).toEqual(new Set([0]));
+    expect(moments(values(wide, 'class_embedding.weight')).std).toBeCloseTo(1, 1);
+  });
+
+  const larger = dit({ input_size: 8, hidden_size: 64, depth: 1, num_heads: 2, num_classes: 30 });
+
+  it("of DiT are the reference's: Glorot, normal .02 in the embeddings, zero where a block begins as the identity", () => {
+    expectUniform(values(larger, 'blocks.0.attn.qkv.weight'), Math.sqrt(6 / (64 + 192)));
+    expectUniform(values(larger, 'x_embedder.proj.weight'), Math.sqrt(6 / (16 + 64)));
+    for (const name of ['t_embedder.mlp.0.weight', 't_embedder.mlp.2.weight', 'y_embedder.embedding_table.weight']) {
+      expect(Math.abs(moments(values(larger, name)).std / 0.02 - 1)).toBeLessThan(0.1);
+    }
+    const zero = Object.entries(initialise(larger, 0)).filter(([, { data }]) => data.every((v) => v === 0));
+    expect(zero.map(([name]) => name).filter((name) => name.endsWith('weight'))).toEqual([
+      'blocks.0.adaLN_modulation.1.weight',
+      'final_layer.linear.weight',
+      'final_layer.adaLN_modulation.1.weight',
+    ]);
+    const biases = Object.keys(larger.specs).filter((name) => name.endsWith('bias'));
+    expect(zero.map(([name]) => name).filter((name) => name.endsWith('bias'))).toEqual(biases);
+  });
+
+  it('follow from the seed and the place alone', () => {
+    expect(initialise(unet, 7)).toEqual(initialise(unet, 7));
+    expect(values(unet, 'conv_in.weight', 1)).not.toEqual(values(unet, 'conv_in.weight', 2));
+    expect(values(unet, 'conv_in.bias')).not.toEqual(values(unet, 'conv_out.bias'));
+    const { params, buffers } = initialiseFlat(transformer, 5);
+    expect(params).toEqual(flatten(initialise(transformer, 5), parameterLayout(transformer)));
+    expect(buffers).toEqual(values(transformer, 'pos_embed'));
+  });
+});
