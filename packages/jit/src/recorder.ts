@@ -143,6 +143,9 @@ interface KernelCall {
   readonly attrs?: tf.NamedAttrMap;
 }
 
+/** Kernels that return a list, even of one tensor. */
+const lists = new Set(['SplitV', 'Unpack']);
+
 function record(op: string, call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   const backend = recorder();
   const where = userLine();
@@ -166,5 +169,5 @@ function record(op: string, call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   const outputs = builder.emit(node, kernel.infer(node));
   const recorded = builder.nodes.at(-1)!;
   const infos = outputs.map((value) => backend.track(value, recorded));
-  return infos.length === 1 ? infos[0]! : infos;
+  return infos.length === 1 && !lists.has(op) ? infos[0]! : infos;
 }
