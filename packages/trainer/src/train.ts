@@ -185,7 +185,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
   let samples: string | undefined;
   let step = firstStep;
   let trained = 0; // seconds in steps, since the session began
-  let clock = { trained: 0, waited: 0, step }; // at the last log line
+  let clock = { trained: 0, waited: 0, step }; // where the speed of the next log line is measured from
   let waited = 0;
   let next: Promise<Batch> | undefined = step < totalSteps ? fetchBatch(recipe, step) : undefined;
 
@@ -224,7 +224,10 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
         losses: losses!.data,
         timesteps: draw.timesteps,
       });
-      if (step % config.logEvery === 0 || step === totalSteps) {
+      const isLogged = step % config.logEvery === 0 || step === totalSteps;
+      // The first step of a session compiles: it says nothing about the speed of the others.
+      if (step === firstStep + 1 && !isLogged) clock = { trained, waited, step };
+      if (isLogged) {
         const seconds = trained - clock.trained;
         const line: MetricsRecord = {
           step,
