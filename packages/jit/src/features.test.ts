@@ -1,9 +1,11 @@
 import { expect, it } from 'vitest';
 import { attentionKernels } from './lower/attention.js';
 import { conv2dKernels } from './lower/conv2d.js';
+import { creationKernels } from './lower/creation.js';
 import { elementwiseKernels } from './lower/elementwise.js';
 import { groupNormKernels } from './lower/group-norm.js';
 import { kernels } from './lower/index.js';
+import { indexingKernels } from './lower/indexing.js';
 import { layerNormKernels } from './lower/layer-norm.js';
 import { matmulKernels } from './lower/matmul.js';
 import { movementKernels } from './lower/movement.js';
@@ -16,7 +18,9 @@ import { kernelNames } from './recorder.js';
 const families = {
   'element-wise': elementwiseKernels,
   reductions: reduceKernels,
-  'shapes and indexing': movementKernels,
+  shapes: movementKernels,
+  indexing: indexingKernels,
+  constants: creationKernels,
   'matrix products': matmulKernels,
   convolutions: conv2dKernels,
   pooling: poolKernels,

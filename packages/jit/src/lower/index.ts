@@ -1,7 +1,9 @@
 import { attentionKernels } from './attention.js';
 import { conv2dKernels } from './conv2d.js';
+import { creationKernels } from './creation.js';
 import { elementwiseKernels } from './elementwise.js';
 import { groupNormKernels } from './group-norm.js';
+import { indexingKernels } from './indexing.js';
 import { layerNormKernels } from './layer-norm.js';
 import type { Kernel } from './lowering.js';
 import { matmulKernels } from './matmul.js';
@@ -15,8 +17,10 @@ import { upsampleKernels } from './upsample.js';
 export const kernels: Readonly<Record<string, Kernel>> = {
   ...attentionKernels,
   ...conv2dKernels,
+  ...creationKernels,
   ...elementwiseKernels,
   ...groupNormKernels,
+  ...indexingKernels,
   ...layerNormKernels,
   ...matmulKernels,
   ...movementKernels,

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { bools, expectSame, floats, type Fn, ints } from '../testing.js';
+import { bools, expectSame, floats, type Fn } from '../testing.js';
 
 const x = floats([2, 3, 4]);
 
@@ -67,27 +67,6 @@ it('moves images that convolutions left channels first', async () => {
     const all: Fn = (i) => [fn(i)].flat().concat(i['b']!); // every input has a gradient
     await expectSame(all, inputs, { tolerance: 1e-5 });
   }
-});
-
-it('gather, its gradient and one-hot', async () => {
-  await expectSame(({ x }) => tf.gather(x!, tf.tensor1d([2, 0, 2, 1], 'int32'), 1), { x });
-  await expectSame(({ x, i }) => tf.gather(x!, i!), { x, i: ints([1, 0, 1]) });
-  await expectSame(({ i }) => [tf.oneHot(i!, 4), tf.oneHot(i!, 3, 2, -1)], { i: ints([1, 0, 3, -1]) }, { grad: false });
-});
-
-it('series, fills and constants', async () => {
-  const fn: Fn = ({ x }) => [
-    tf.range(0, 5, 2),
-    tf.range(3, 0, -1, 'int32'),
-    tf.linspace(0, 1, 5),
-    tf.fill([2, 2], 7),
-    tf.zerosLike(x!),
-    tf.onesLike(x!),
-    tf.tensor([1, 2, 3]),
-    tf.tensor([true, false], [2], 'bool'),
-    tf.eye(3),
-  ];
-  await expectSame(fn, { x }, { grad: false });
 });
 
 it('mirrorPad by reflection, and a clear error for the symmetric kind', async () => {

@@ -1,17 +1,6 @@
 import { slice_util, util } from '@tensorflow/tfjs-core';
-import type { DType } from '@dm/ops';
-import { type ConstData, type Node, type OutputSpec, sizeOf, type Value } from '../graph.js';
-import {
-  type Call,
-  CF_AXIS,
-  inLayout,
-  input,
-  type Kernel,
-  type Layout,
-  type Lowering,
-  pick,
-  typedArray,
-} from './lowering.js';
+import { type Node, sizeOf } from '../graph.js';
+import { type Call, CF_AXIS, inLayout, input, type Kernel, type Layout, type Lowering, pick } from './lowering.js';
 
 /** A kernel whose elements move axis by axis, so that it works in either layout: `emit` gets its entries reordered. */
 function axiswise(
@@ -247,66 +236,6 @@ const mirrorPad: Kernel = axiswise(padded, (x, node, layout, ctx) => {
   return ctx.onnx.op('Pad', [x, pads(node, layout, ctx)], { attrs: { mode: { string: 'reflect' } } });
 });
 
-const gather: Kernel = {
-  infer: (call) => {
-    const x = input(call, 'x');
-    const indices = input(call, 'indices');
-    const axis = gatherAxis(call);
-    return [{ shape: [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)], dtype: x.dtype }];
-  },
-  lower(node, ctx) {
-    const operands = [ctx.get(input(node, 'x')), ctx.get(input(node, 'indices'))];
-    ctx.set(node.outputs[0]!, ctx.onnx.op('Gather', operands, { attrs: { axis: { int: gatherAxis(node) } } }));
-  },
-};
-
-function gatherAxis(call: Call): number {
-  const { axis, batchDims } = call.attrs as { axis: number; batchDims?: number };
-  if (batchDims !== undefined && batchDims !== 0)
-    throw new Error(`GatherV2 with batchDims ${batchDims} has no lowering`);
-  return util.parseAxisParam(axis, [...input(call, 'x').shape])[0]!;
-}
-
-/** Gradient of gather: rows of x added up by segment. */
-const unsortedSegmentSum: Kernel = {
-  infer: (call) => {
-    const x = input(call, 'x');
-    const ids = input(call, 'segmentIds');
-    return [{ shape: [call.attrs['numSegments'] as number, ...x.shape.slice(ids.shape.length)], dtype: x.dtype }];
-  },
-  lower(node, ctx) {
-    const ids = input(node, 'segmentIds');
-    const output = node.outputs[0]!;
-    const zeros = ctx.onnx.op('Expand', [ctx.scalar(0, output), ctx.onnx.ints(output.shape)]);
-    const wide = ctx.onnx.op('Cast', [ctx.get(ids)], { attrs: { to: { int: 7 } } });
-    const indices = ctx.reshape(wide, [...ids.shape, 1]);
-    const attrs = { reduction: { string: 'add' } };
-    ctx.set(output, ctx.onnx.op('ScatterND', [zeros, indices, ctx.get(input(node, 'x'))], { attrs }));
-  },
-};
-
-const oneHot: Kernel = {
-  infer: (call) => [
-    {
-      shape: [...input(call, 'indices').shape, call.attrs['depth'] as number],
-      dtype: (call.attrs['dtype'] as DType | undefined) ?? 'float32',
-    },
-  ],
-  lower(node, ctx) {
-    const indices = input(node, 'indices');
-    const output = node.outputs[0]!;
-    const { depth, onValue, offValue } = node.attrs as { depth: number; onValue: number; offValue: number };
-    const column = ctx.reshape(ctx.get(indices), [...indices.shape, 1]);
-    const classes = ctx.onnx.constant(
-      'int32',
-      [depth],
-      Int32Array.from({ length: depth }, (_, i) => i),
-    );
-    const hit = ctx.onnx.op('Equal', [column, classes]);
-    ctx.set(output, ctx.onnx.op('Where', [hit, ctx.scalar(onValue, output), ctx.scalar(offValue, output)]));
-  },
-};
-
 const broadcastTo: Kernel = {
   infer: (call) => [{ shape: call.attrs['shape'] as number[], dtype: input(call, 'x').dtype }],
   lower(node, ctx) {
@@ -315,58 +244,14 @@ const broadcastTo: Kernel = {
   },
 };
 
-/** A tensor known while tracing: handed to the lowering as a constant. */
-function knownWhileTracing(infer: Kernel['infer'], data: (call: Call, output: Value) => ConstData | number): Kernel {
-  return {
-    infer,
-    lower(node, ctx) {
-      const output = node.outputs[0]!;
-      const value = data(node, output);
-      ctx.setConst(output, { ...node, attrs: typeof value === 'number' ? { splat: value } : { data: value } });
-    },
-  };
-}
-
-const steps = (call: Call): OutputSpec & { values: number[] } => {
-  const { start, stop, step, num, dtype } = call.attrs as Record<string, number> & { dtype?: DType };
-  if (num !== undefined) {
-    const gap = num > 1 ? (stop! - start!) / (num - 1) : 0;
-    return { shape: [num], dtype: 'float32', values: Array.from({ length: num }, (_, i) => start! + i * gap) };
-  }
-  const count = Math.max(0, Math.ceil((stop! - start!) / step!));
-  const values = Array.from({ length: count }, (_, i) => start! + i * step!);
-  return { shape: [count], dtype: dtype ?? 'float32', values };
-};
-
-const series = knownWhileTracing(
-  (call) => [pick(steps(call))],
-  (call, output) => typedArray(output, steps(call).values),
-);
-
 export const movementKernels: Readonly<Record<string, Kernel>> = {
   BroadcastTo: broadcastTo,
   Concat: concat,
-  Const: knownWhileTracing(
-    (call) => [pick(call.inputs[0]!)],
-    (call) => (call.attrs['data'] as ConstData | undefined) ?? (call.attrs['splat'] as number),
-  ),
   ExpandDims: expandDims,
-  Fill: knownWhileTracing(
-    (call) => [{ shape: call.attrs['shape'] as number[], dtype: (call.attrs['dtype'] as DType) ?? 'float32' }],
-    (call) => call.attrs['value'] as number,
-  ),
-  GatherV2: gather,
   Identity: identity,
-  LinSpace: series,
   MirrorPad: mirrorPad,
-  OneHot: oneHot,
-  OnesLike: knownWhileTracing(
-    (call) => [pick(call.inputs[0]!)],
-    () => 1,
-  ),
   Pack: pack,
   PadV2: padV2,
-  Range: series,
   Reshape: reshape,
   Reverse: reverse,
   Slice: slice,
@@ -375,9 +260,4 @@ export const movementKernels: Readonly<Record<string, Kernel>> = {
   Tile: tile,
   Transpose: transpose,
   Unpack: unpack,
-  UnsortedSegmentSum: unsortedSegmentSum,
-  ZerosLike: knownWhileTracing(
-    (call) => [pick(call.inputs[0]!)],
-    () => 0,
-  ),
 };
