@@ -114,13 +114,16 @@ function smooth(values, share) {
     return mean / weight;
   });
 }
+// Three digits: uPlot's own labels stop at thousandths.
+const ticks = (_, values) => values.map((v) => String(Number(v.toPrecision(3))));
 function plot(id, x, lines, options) {
   const element = document.getElementById(id);
   const data = [x, ...lines.map((l) => l.values)];
   const instance = new uPlot({
     width: element.clientWidth, height: 280,
     scales: { x: { time: false }, ...(options && options.scales) },
-    axes: [{ label: (options && options.x) || 'step' }, ...((options && options.axes) || [{ size: 70 }])],
+    axes: [{ label: (options && options.x) || 'step' },
+      ...((options && options.axes) || [{}]).map((axis) => ({ size: 70, values: ticks, ...axis }))],
     series: [{ label: (options && options.x) || 'step' }, ...lines.map((l, i) => ({
       label: l.label, stroke: l.color || colors[i % colors.length], width: l.width || 1.5, scale: l.scale || 'y',
       points: { show: x.length < 2 },
@@ -144,7 +147,7 @@ slider.addEventListener('input', () => { lossPlot.setData(lossData()); quarterPl
 plot('rates', step, [
   { label: 'learning rate', values: columns.lr },
   { label: 'momentum (beta1)', values: columns.beta1, scale: 'momentum' },
-], { axes: [{ size: 90, scale: 'y' }, { side: 1, scale: 'momentum', grid: { show: false } }] });
+], { axes: [{ scale: 'y' }, { side: 1, scale: 'momentum', grid: { show: false } }] });
 plot('norms', step, [{ label: 'gradient norm', values: columns.gradNorm }]);
 plot('density', densities.timesteps, densities.moments, { x: 'timestep' });
 

@@ -6,7 +6,7 @@ import type { PartialConfig } from './config.js';
 import { readMetrics } from './metrics.js';
 import { runFolder } from './run-folder.js';
 import { sample } from './sample.js';
-import { tinyConfig, tinyFolder } from './testing/tiny.js';
+import { tinyConfig, tinyDit, tinyFolder } from './testing/tiny.js';
 import { train, type TrainOptions } from './train.js';
 
 let folder: string;
@@ -91,6 +91,18 @@ describe('a run', () => {
     expect(losses[2]!).toBeLessThan(0.8 * losses[0]!);
   });
 
+  it('is sampled by class where the model has classes', async () => {
+    const config: PartialConfig = { ...tinyConfig(folder, 3), model: { type: 'dit', config: tinyDit } };
+    await train({ ...config, optimizer: { lr: 0.05 } });
+    const run = config.out!;
+    const both = await sample({ run, count: 2 });
+    const second = await sample({ run, count: 2, label: 1 });
+    // In turn: image 0 of class 0, image 1 of class 1.
+    expect(both.images.subarray(64)).toEqual(second.images.subarray(64));
+    expect(both.images.subarray(0, 64)).not.toEqual(second.images.subarray(0, 64));
+    await expect(sample({ run, label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
+  });
+
   it('stops when its time is up and goes on from there', async () => {
     const config = { ...tinyConfig(folder, 4), checkpointEvery: 0 };
     const result = await train({ ...config, timeBudget: 1e-6 });
@@ -112,6 +124,7 @@ describe('a resumed run is the unbroken run', () => {
   it.each([
     ['CLTS with momentum decay', {}],
     ['the same, compiled', { engine: 'onnx' }],
+    ['a class-conditional DiT with label dropout', { model: { type: 'dit', config: tinyDit } }],
     [
       'a curriculum that learns from losses',
       { curriculum: { name: 'lossSecondMoment', params: { historyPerTimestep: 1 } } },
@@ -177,12 +190,13 @@ describe('refused, with the reason', () => {
     await expect(resume({ totalSteps: 9, optimizer: { lr: 1 } })).rejects.toThrow(
       /another configuration.*Changed: .*lr: 0.001 -> 1; totalSteps: 4 -> 9/,
     );
-    const other = await tinyFolder();
-    const bytes = readFileSync(join(other, 'data.npz'));
-    cpSync(join(other, 'data.npz'), join(folder, 'same.npz'));
-    await expect(resume({ data: join(folder, 'same.npz'), timeBudget: 1e-6 })).resolves.toBeTruthy();
+    const bytes = readFileSync(join(folder, 'data.npz'));
     bytes[bytes.length >> 1]! ^= 0xff;
-    rmSync(other, { recursive: true });
+    writeFileSync(join(folder, 'other.npz'), bytes);
+    await expect(resume({ data: join(folder, 'other.npz') })).rejects.toThrow(/was trained on other data/);
+    // The same images under another name are the same data.
+    cpSync(join(folder, 'data.npz'), join(folder, 'same.npz'));
+    expect(await resume({ data: join(folder, 'same.npz') })).toMatchObject({ status: 'finished' });
   });
 
   it('a second run in a folder, a resume of nothing', async () => {
@@ -196,6 +210,7 @@ describe('refused, with the reason', () => {
   it.each([
     [{ model: { config: { sample_size: 16 } } }, /The model takes images of 16x16x1.*are 8x8x1/],
     [{ model: { config: { out_channels: 2 } } }, /puts out 2 channels/],
+    [{ model: { type: 'dit', config: { ...tinyDit, num_classes: 3 } } }, /conditioned on 3 classes; .* has 2/],
     [{ batchSize: 0 }, /batchSize must be at least 1, got 0/],
     [{ data: 'nowhere.npz' }, /nowhere\.npz/],
     [{ curriculum: { name: 'clts', params: { sigma: -1 } } }, /sigma/],

@@ -51,3 +51,13 @@ const tinyUnet = {
   layers_per_block: 1,
   norm_num_groups: 4,
 };
+
+/** Conditional on the two classes, with a null class. */
+export const tinyDit = {
+  patch_size: 4,
+  hidden_size: 16,
+  depth: 1,
+  num_heads: 2,
+  num_classes: 2,
+  class_dropout_prob: 0.5,
+};
