@@ -102,6 +102,8 @@ class OnnxEngine implements Engine {
       graphOptimizationLevel: 'all',
       // Patterns keep one block for all values of a run, twice the memory that this graph's values need at once.
       enableMemPattern: false,
+      // Threads that wait for work by spinning gain nothing here and take the processor from everything else.
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
       ...(threads > 0 ? { intraOpNumThreads: threads } : {}),
     };
   }
