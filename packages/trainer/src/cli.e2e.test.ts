@@ -133,6 +133,14 @@ describe('a run that is interrupted', () => {
     expect(logged('killed').map(([step]) => step)).toEqual(Array.from({ length: 12 }, (_, i) => 3 * (i + 1)));
   });
 
+  it('by nobody reading its output goes on', async () => {
+    const run = start(tinyTraining(12, 'run'), folder);
+    await run.said('step ');
+    run.process.stdout!.destroy();
+    expect(await run.finished).toMatchObject({ code: 0, stderr: '' });
+    expect(latestValid(join(folder, 'run/checkpoints')).checkpoint!.manifest.step).toBe(12);
+  });
+
   it('keeps a second one out of its folder', async () => {
     const run = start(tinyTraining(100_000, 'run'), folder);
     await run.said('step ');

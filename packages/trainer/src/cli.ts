@@ -12,6 +12,11 @@ import { environment } from './environment.js';
 // Without it TF.js greets everybody who uses the engine cpu and advises another package.
 enableProdMode();
 
+// Who reads along (`dm train | head`) may leave: that is no reason to end a training, whose log is in its folder.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 const program = new Command('dm')
   .description('Train diffusion models. `dm train` trains on handwritten digits and needs no arguments.')
   .version(String(environment()['dm']));
