@@ -31,6 +31,12 @@ describe('npy', () => {
     expect(parseNpy(shifted, 'x').data).toEqual(Float32Array.of(1.5, -2, 3, 4, 5, 6.25));
   });
 
+  it('reads a part of a larger buffer, such as Node hands out', () => {
+    const file = formatNpy({ shape: [3], data: Float32Array.of(1, 2, 3) });
+    const pool = Buffer.concat([Buffer.from([9, 9, 9]), file]);
+    expect(parseNpy(pool.subarray(3))).toEqual({ shape: [3], data: Float32Array.of(1, 2, 3) });
+  });
+
   it('writes the bytes that NumPy writes', () => {
     expect(formatNpy({ shape: [2, 3], data: Float32Array.of(1.5, -2, 3, 4, 5, 6.25) })).toEqual(FLOATS);
     const scalar = bytesOf(head("{'descr': '<i8', 'fortran_order': False, 'shape': (), }"), [7, 0, 0, 0, 0, 0, 0, 0]);

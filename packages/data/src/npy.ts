@@ -94,8 +94,9 @@ export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
       `${source}: ${descr} [${shape.join(', ')}] needs ${expected} bytes, but ${bytes.length - dataStart} follow the header.`,
     );
   }
-  // Copied: a typed array must start at a multiple of its item size, and `bytes` may be part of a larger buffer.
-  return { shape, data: new type(bytes.slice(dataStart).buffer) };
+  // Copied: a typed array must start at a multiple of its item size, and `bytes` may be part of a larger buffer. By a
+  // constructor, since the slice of a Node Buffer is no copy.
+  return { shape, data: new type(new Uint8Array(bytes.subarray(dataStart)).buffer) };
 }
 
 /** The bytes of a .npy file, version 1. */

@@ -39,11 +39,24 @@ export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engin
   }
   const { runtime, version } = options.runtime ? { runtime: options.runtime, version: 'given' } : await loadRuntime();
   const block = options.convolutions === 'plain' ? 0 : await findBlock(runtime);
-  return new OnnxEngine(runtime, { runtime: version, threads: threads ?? 0, block });
+  const info = {
+    runtime: version,
+    threads: threads ?? `chosen by the runtime, ${await processors()} processors`,
+    block,
+  };
+  return new OnnxEngine(runtime, info, threads);
 }
 
+/** How many the machine has, as far as it says. */
+async function processors(): Promise<number | string> {
+  if (inNode) return (await import('node:os')).availableParallelism();
+  const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number } };
+  return navigator?.hardwareConcurrency ?? 'unknown';
+}
+
+const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
+
 async function loadRuntime(): Promise<{ runtime: OnnxRuntime; version: string }> {
-  const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
   const name = inNode ? 'onnxruntime-node' : 'onnxruntime-web';
   try {
     const module = (await import(name)) as { default?: OnnxRuntime; env?: { versions?: Record<string, string> } };
@@ -87,6 +100,7 @@ class OnnxEngine implements Engine {
   constructor(
     readonly runtime: OnnxRuntime,
     readonly info: Readonly<Record<string, string | number | boolean>>,
+    private readonly threads: number | undefined,
   ) {}
 
   compile(program: Program, options: CompileOptions = {}): CompiledProgram {
@@ -94,7 +108,6 @@ class OnnxEngine implements Engine {
   }
 
   sessionOptions(): InferenceSession.SessionOptions {
-    const threads = this.info['threads'] as number;
     return {
       executionProviders: ['cpu'],
       executionMode: 'sequential',
@@ -104,7 +117,7 @@ class OnnxEngine implements Engine {
       enableMemPattern: false,
       // Threads that wait for work by spinning gain nothing here and take the processor from everything else.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
-      ...(threads > 0 ? { intraOpNumThreads: threads } : {}),
+      ...(this.threads === undefined ? {} : { intraOpNumThreads: this.threads }),
     };
   }
 

@@ -122,8 +122,7 @@ function countOf(count: number | undefined, noise: NdArray | undefined): number 
 
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    // A plain array, not Node's Buffer, whose slices are no copies.
-    return new Uint8Array(await readFile(path));
+    return await readFile(path);
   } catch (error) {
     throw new UserError(`The noise cannot be read: ${messageOf(error)}`);
   }
