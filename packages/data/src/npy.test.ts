@@ -32,7 +32,7 @@ describe('npy', () => {
   });
 
   it('reads a part of a larger buffer, such as Node hands out', () => {
-    const file = formatNpy({ shape: [3], data: Float32Array.of(1, 2, 3) });
+    const file = formatNpy(Float32Array.of(1, 2, 3), [3]);
     const pool = Buffer.concat([Buffer.from([9, 9, 9]), file]);
     expect(parseNpy(pool.subarray(3))).toEqual({ shape: [3], data: Float32Array.of(1, 2, 3) });
   });
