@@ -32,9 +32,9 @@ describe('npy', () => {
   });
 
   it('reads a part of a larger buffer, such as Node hands out', () => {
-    const file = formatNpy(Float32Array.of(1, 2, 3), [3]);
+    const file = formatNpy({ shape: [3], data: Float32Array.of(1, 2, 3) });
     const pool = Buffer.concat([Buffer.from([9, 9, 9]), file]);
-    expect(parseNpy(pool.subarray(3))).toEqual({ shape: [3], data: Float32Array.of(1, 2, 3) });
+    expect(parseNpy(pool.subarray(3), 'pool.npy')).toEqual({ shape: [3], data: Float32Array.of(1, 2, 3) });
   });
 
   it('writes the bytes that NumPy writes', () => {
