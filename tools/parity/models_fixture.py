@@ -1,14 +1,14 @@
 """Outputs and gradients of the reference models for the cases of @dm/models.
 
-    DIFFUSERS_SRC=<diffusers>/src DIT_SRC=<DiT> python tools/parity/models_fixture.py
+    DIFFUSERS_SRC=<diffusers>/src DIT_SRC=<DiT> UVIT_SRC=<U-ViT> python tools/parity/models_fixture.py
 
 reads packages/models/src/model-cases.json and writes packages/models/src/fixtures/models.safetensors: for each case the
 output `y` in NHWC and, for each trained tensor in the order of the state dict, the norm of its gradient and two
 projections; the names and file shapes are in the metadata. Also writes diffusers' own config.json files and a small
 safetensors file of Hugging Face's library.
 
-diffusers (UNet2DModel) is taken from DIFFUSERS_SRC or where it is installed; facebookresearch/DiT from DIT_SRC; DiT
-needs timm. All weights and inputs are the closed formula of packages/models/src/model-cases.ts.
+diffusers (UNet2DModel, DiTTransformer2DModel) is taken from DIFFUSERS_SRC or where it is installed; facebookresearch/DiT
+from DIT_SRC, which needs timm; baofff/U-ViT from UVIT_SRC, which needs einops. All weights and inputs are the closed formula of packages/models/src/model-cases.ts.
 """
 
 import json
@@ -33,9 +33,10 @@ except (AttributeError, RuntimeError):
 
 if "DIFFUSERS_SRC" in os.environ:
     sys.path.insert(0, os.environ["DIFFUSERS_SRC"])
-sys.path.insert(0, os.environ["DIT_SRC"])
+sys.path[:0] = [os.environ["DIT_SRC"], os.environ["UVIT_SRC"]]
 
-from diffusers import UNet2DModel  # noqa: E402
+from diffusers import DiTTransformer2DModel, UNet2DModel  # noqa: E402
+from libs.uvit import UViT  # noqa: E402
 from models import DiT  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
@@ -56,7 +57,7 @@ def hashed(name, shape):
 def fill(model):
     """All weights by the formula; fixed tables stay as the reference made them."""
     for name, p in model.named_parameters():
-        if name == "pos_embed":
+        if name == "pos_embed" and not p.requires_grad:
             continue
         u = hashed(name, p.shape)
         if p.dim() == 1:
@@ -84,8 +85,9 @@ def nchw(t):
 
 
 def build(case):
-    if case["model"] == "DiT":
-        return DiT(**case["config"])
+    others = {"DiT": DiT, "DiTTransformer2DModel": DiTTransformer2DModel, "UViT": UViT}
+    if case["model"] in others:
+        return others[case["model"]](**case["config"])
     model = UNet2DModel(**case["config"])
     for name, module in list(model.named_modules()):
         if isinstance(module, torch.nn.Dropout) and name.endswith(".dropout") and module.p > 0:
@@ -98,13 +100,16 @@ def run(case):
     model = build(case).eval()
     fill(model)
     config = case["config"]
-    size = config.get("sample_size", config.get("input_size"))
+    size = next(config[key] for key in ("sample_size", "input_size", "img_size") if key in config)
     height, width = size if isinstance(size, list) else (size, size)
     n = len(case["timesteps"])
-    x = nchw(1.5 * hashed("x", (n, height, width, config.get("in_channels", 3)))).float()
+    default = 4 if case["model"] == "DiTTransformer2DModel" else 3
+    channels = config.get("in_channels", config.get("in_chans", default))
+    x = nchw(1.5 * hashed("x", (n, height, width, channels))).float()
     t = torch.tensor(case["timesteps"], dtype=torch.float32)
     labels = torch.tensor(case["labels"]) if "labels" in case else None
-    y = model(x, t, labels) if case["model"] == "DiT" else model(x, t, labels).sample
+    y = model(x, t, labels)
+    y = y if torch.is_tensor(y) else y.sample
     dy = nchw(hashed("dy", (n, *y.shape[2:], y.shape[1]))).float()
     y.backward(dy)
 

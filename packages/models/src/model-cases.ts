@@ -5,22 +5,20 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Arrays, type NdArray, type Program, splitFlat, viewFlat } from '@dm/ops';
-import type { DiTOptions } from './dit/config.js';
-import { dit } from './dit/dit.js';
 import { flatten, type Float32Nd } from './initialise.js';
 import { bufferLayout, parameterLayout } from './layout.js';
 import { loadWeights } from './load-weights.js';
 import cases from './model-cases.json' with { type: 'json' };
 import type { Model } from './model.js';
+import { type ModelClass, modelClasses } from './model-classes.js';
 import { toTorch, torchShape } from './torch-layout.js';
-import type { UNet2DOptions } from './unet/config.js';
-import { unet2d } from './unet/unet2d.js';
 
 export interface ModelCase {
   /** Unique. */
   readonly name: string;
-  readonly model: 'UNet2DModel' | 'DiT';
-  readonly config: UNet2DOptions | DiTOptions;
+  readonly model: ModelClass;
+  /** For the class's function. */
+  readonly config: object;
   /** One for each image. */
   readonly timesteps: readonly number[];
   /** One for each image of a conditional model. */
@@ -29,11 +27,10 @@ export interface ModelCase {
   readonly heavy?: boolean;
 }
 
-export const modelCases = cases as unknown as readonly ModelCase[];
+export const modelCases = cases as readonly ModelCase[];
 
 /** The case's model. */
-export const caseModel = ({ model, config }: ModelCase): Model =>
-  model === 'DiT' ? dit(config) : unet2d(config as UNet2DOptions);
+export const caseModel = ({ model, config }: ModelCase): Model => modelClasses[model](config as never);
 
 /**
  * Element i of the array `name`: an integer hash of both (FNV-1a of the name, then the finalizer of Ettinger's

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { dit } from './dit/dit.js';
+import { ditTransformer2d } from './dit/transformer2d.js';
 import { type DiTSizeName, ditSizes } from './dit/sizes.js';
 import { initialise } from './initialise.js';
 import { parameterLayout } from './layout.js';
@@ -11,6 +12,8 @@ import { summary, summaryText } from './summary.js';
 import { unet2dConfig, unet2dConfigJson } from './unet/config.js';
 import { unetPresets } from './unet/presets.js';
 import { unet2d } from './unet/unet2d.js';
+import { uvitSizes } from './uvit/sizes.js';
+import { uvit } from './uvit/uvit.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -67,6 +70,18 @@ describe('presets', () => {
   });
 });
 
+it.each<[keyof typeof uvitSizes, number]>([
+  // Table 1 of arXiv:2209.12152, at patches of 2 and 32 x 32 pixels or latents.
+  ['U-ViT-S', 44],
+  ['U-ViT-S-Deep', 58],
+  ['U-ViT-M', 131],
+  ['U-ViT-L', 287],
+  ['U-ViT-H', 501],
+])('%s has %i million parameters', (name, millions) => {
+  const { size } = parameterLayout(uvit({ ...uvitSizes[name], img_size: 32, patch_size: 2, in_chans: 4 }));
+  expect(Math.abs(size / 1e6 / millions - 1)).toBeLessThan(0.01);
+});
+
 describe('configurations', () => {
   const text = readFileSync(new URL('fixtures/unet-config.json', import.meta.url), 'utf8');
 
@@ -116,6 +131,26 @@ describe('configurations', () => {
     [{ class_dropout_prob: 1.5 }, /class_dropout_prob is 1.5/],
   ])('%j is refused by DiT', (change, message) => {
     expect(() => dit(change)).toThrow(message);
+  });
+
+  it.each<[object, RegExp]>([
+    [{ sample_size: 9 }, /9 x 9 cannot be cut into patches of 2 x 2/],
+    [{ norm_type: 'layer_norm' }, /norm_type is "layer_norm", but must be one of "ada_norm_zero"/],
+    [{ dropout: 0.1 }, /dropout is 0.1/],
+    [{ attention_head_dim: 3, num_attention_heads: 2 }, /num_attention_heads times attention_head_dim is 6/],
+    [{ hidden_size: 8 }, /unknown field hidden_size/],
+  ])("%j is refused by diffusers' DiT", (change, message) => {
+    expect(() => ditTransformer2d(change)).toThrow(message);
+  });
+
+  it.each<[object, RegExp]>([
+    [{ depth: 3 }, /depth is 3, but must be even/],
+    [{ img_size: 20 }, /20 x 20 cannot be cut into patches of 16 x 16/],
+    [{ num_heads: 7 }, /embed_dim is 768, but must be a multiple of num_heads, 7/],
+    [{ num_classes: 0 }, /num_classes is 0/],
+    [{ use_checkpoint: true }, /unknown field use_checkpoint/],
+  ])('%j is refused by U-ViT', (change, message) => {
+    expect(() => uvit(change)).toThrow(message);
   });
 
   it('that are no objects are refused', () => {

@@ -1,36 +1,35 @@
 /** The layers that every architecture is made of, declared as PyTorch's modules of the same names are. */
 import * as tf from '@tensorflow/tfjs-core';
-import { conv2d, type Conv2DOptions, groupNorm as groupNormOp } from '@dm/ops';
+import { conv2d, type Conv2DOptions, groupNorm as groupNormOp, layerNorm as layerNormOp } from '@dm/ops';
 import type { Init, ParamKind } from './model.js';
 import { type Call, declare, declareCost, type Scope } from './scope.js';
 
 /** A layer of one input. */
 export type Unit = (call: Call, x: tf.Tensor) => tf.Tensor;
 
-/** Weight and bias of a layer at the start. */
-export interface LayerInit {
-  readonly weight: Init;
-  readonly bias: Init;
-}
+/** Weight and bias of a layer at the start, from the numbers of its inputs and outputs. */
+export type LayerInit = (fanIn: number, fanOut: number) => { readonly weight: Init; readonly bias: Init };
 
 /**
  * PyTorch's default for convolutions and linear layers: He et al. 2015 (arXiv:1502.01852) with a = sqrt(5), which is
  * uniform on ±1/sqrt(fan_in), for the bias as well.
  */
-export const torchInit = (fanIn: number): LayerInit => {
+export const torchInit: LayerInit = (fanIn) => {
   const uniform: Init = { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
   return { weight: uniform, bias: uniform };
 };
 
 /** Uniform on ±sqrt(6 / (fan_in + fan_out)), Glorot & Bengio 2010, with a bias of zero. */
-export const xavierInit = (fanIn: number, fanOut: number): LayerInit => ({
+export const xavierInit: LayerInit = (fanIn, fanOut) => ({
   weight: { kind: 'uniform', bound: Math.sqrt(6 / (fanIn + fanOut)) },
   bias: { kind: 'zeros' },
 });
 
-export const zeroInit: LayerInit = { weight: { kind: 'zeros' }, bias: { kind: 'zeros' } };
+export const zeroInit: LayerInit = () => ({ weight: { kind: 'zeros' }, bias: { kind: 'zeros' } });
 
-export const normalInit = (std: number): LayerInit => ({ weight: { kind: 'normal', std }, bias: { kind: 'zeros' } });
+export const normalInit =
+  (std: number): LayerInit =>
+  () => ({ weight: { kind: 'normal', std }, bias: { kind: 'zeros' } });
 
 interface ConvShape {
   readonly inChannels: number;
@@ -48,7 +47,7 @@ export function conv(
   options: Pick<Conv2DOptions, 'strides' | 'pad'> = {},
 ): Unit {
   const fanIn = inChannels * kernel * kernel;
-  const init = torchInit(fanIn);
+  const init = torchInit(fanIn, outChannels);
   const weight = declare(scope, 'weight', {
     kind: 'conv',
     shape: [kernel, kernel, inChannels, outChannels],
@@ -60,18 +59,30 @@ export function conv(
   return (call, x) => conv2d(x, weight(call), { ...options, bias: bias(call) });
 }
 
-/** `nn.Linear` on rows: [R, inFeatures] → [R, outFeatures]. `rows` of them belong to one image. */
+/** `nn.Linear` on the last axis: [..., inFeatures] → [..., outFeatures]. `rows` of them belong to one image. */
 export function linear(
   scope: Scope,
   inFeatures: number,
   outFeatures: number,
-  { rows = 1, init = torchInit(inFeatures) }: { readonly rows?: number; readonly init?: LayerInit } = {},
+  {
+    rows = 1,
+    init = torchInit,
+    withBias = true,
+  }: { readonly rows?: number; readonly init?: LayerInit; readonly withBias?: boolean } = {},
 ): Unit {
-  const weight = declare(scope, 'weight', { kind: 'linear', shape: [inFeatures, outFeatures], init: init.weight });
-  const bias = declare(scope, 'bias', { kind: 'vector', shape: [outFeatures], init: init.bias });
+  const start = init(inFeatures, outFeatures);
+  const weight = declare(scope, 'weight', { kind: 'linear', shape: [inFeatures, outFeatures], init: start.weight });
+  const bias = withBias
+    ? declare(scope, 'bias', { kind: 'vector', shape: [outFeatures], init: start.bias })
+    : undefined;
   const outputs = rows * outFeatures;
   declareCost(scope, { kind: 'linear', multiplyAdds: outputs * inFeatures, outputs });
-  return (call, x) => tf.add(tf.matMul(x, weight(call)), bias(call));
+  return (call, x) => {
+    const matrix = x.rank === 2 ? x : tf.reshape(x, [-1, inFeatures]);
+    const product = tf.matMul(matrix, weight(call));
+    const y = bias === undefined ? product : tf.add(product, bias(call));
+    return x.rank === 2 ? y : tf.reshape(y, [...x.shape.slice(0, -1), outFeatures]);
+  };
 }
 
 /** `nn.Embedding` looked up by one-hot labels: [N, rows] → [N, width]. A product, since a gather has no gradient on wasm. */
@@ -92,4 +103,17 @@ export function groupNorm(
   const offset = declare(scope, 'bias', { kind: 'vector', shape: [channels], init: { kind: 'zeros' } });
   declareCost(scope, { kind: 'norm', multiplyAdds: 0, outputs: places * channels });
   return (call, x) => groupNormOp(x, scale(call), offset(call), { groups, epsilon });
+}
+
+/** `nn.LayerNorm` on [N, T, channels], with or without parameters. */
+export function layerNorm(
+  scope: Scope,
+  channels: number,
+  { affine, epsilon, rows }: { readonly affine: boolean; readonly epsilon: number; readonly rows: number },
+): Unit {
+  declareCost(scope, { kind: 'norm', multiplyAdds: 0, outputs: rows * channels });
+  if (!affine) return (_call, x) => layerNormOp(x, { epsilon });
+  const scale = declare(scope, 'weight', { kind: 'vector', shape: [channels], init: { kind: 'ones' } });
+  const offset = declare(scope, 'bias', { kind: 'vector', shape: [channels], init: { kind: 'zeros' } });
+  return (call, x) => layerNormOp(x, { scale: scale(call), offset: offset(call), epsilon });
 }

@@ -1,13 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '@dm/ops';
 import type { Model } from '../model.js';
-import { at, declare, declareCost, finish, root, type Scope } from '../scope.js';
+import { at, declare, finish, root } from '../scope.js';
 import { sinusoid } from '../sinusoid.js';
-import { embedding, linear, normalInit, type Unit, xavierInit } from '../units.js';
+import { timeMlp } from '../time-mlp.js';
+import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patches.js';
+import { positionTable } from '../transformer/position.js';
+import { embedding, normalInit, xavierInit } from '../units.js';
 import { ditBlock, finalLayer } from './block.js';
 import { type DiTConfig, ditConfig, type DiTOptions } from './config.js';
-import { fromPatches, toPatches } from './patches.js';
-import { positionTable } from './position.js';
 
 /** Sines and cosines that a timestep is turned into. */
 const timeFrequencies = 256;
@@ -36,8 +37,19 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
     init: { kind: 'constant', values: table },
     trainable: false,
   });
-  const embedPatches = patchEmbedding(at(scope, 'x_embedder.proj'), { channels, patch, hidden, tokens });
-  const embedTime = timestepEmbedder(at(scope, 't_embedder'), hidden);
+  const embedPatches = patchEmbedding(at(scope, 'x_embedder.proj'), {
+    channels,
+    patch,
+    hidden,
+    tokens,
+    init: xavierInit,
+  });
+  const embedTime = timeMlp(at(scope, 't_embedder.mlp'), {
+    from: timeFrequencies,
+    to: hidden,
+    names: ['0', '2'],
+    init: normalInit(0.02),
+  });
   const embedLabels =
     condSize > 0 ? embedding(at(scope, 'y_embedder.embedding_table'), condSize, hidden, 0.02) : undefined;
   const blocks = Array.from({ length: config.depth }, (_, i) => ditBlock(at(at(scope, 'blocks'), i), widths));
@@ -51,38 +63,12 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
     condSize,
   };
   return finish(scope, description, config, (call, x, t, cond) => {
-    if (x.shape[1] !== size || x.shape[2] !== size) {
-      throw new Error(`DiT: the model takes images of ${size} x ${size}, not ${x.shape[1]} x ${x.shape[2]}`);
-    }
-    const time = embedTime(call, t);
+    checkImageSize('DiT', x, size);
+    const time = embedTime(call, sinusoid(t, timeFrequencies, { cosFirst: true }));
     const c = silu(embedLabels === undefined ? time : tf.add(time, embedLabels(call, cond!)));
     const positions = givenTable(call) ?? tf.tensor3d(table, tableShape);
-    let h: tf.Tensor = tf.add(tf.reshape(embedPatches(call, x), [-1, tokens, hidden]), positions);
+    let h: tf.Tensor = tf.add(embedPatches(call, x), positions);
     for (const block of blocks) h = block(call, h, c);
     return fromPatches(toPixels(call, h, c), patch, side, outChannels);
   });
-}
-
-/**
- * `PatchEmbed`: a convolution whose stride is its kernel, computed as one matrix product; initialised like a linear
- * layer. [N, H, W, C] → [N · T, D].
- */
-function patchEmbedding(
-  scope: Scope,
-  { channels, patch, hidden, tokens }: { channels: number; patch: number; hidden: number; tokens: number },
-): Unit {
-  const fanIn = patch * patch * channels;
-  const init = xavierInit(fanIn, hidden);
-  const weight = declare(scope, 'weight', { kind: 'conv', shape: [patch, patch, channels, hidden], init: init.weight });
-  const bias = declare(scope, 'bias', { kind: 'vector', shape: [hidden], init: init.bias });
-  declareCost(scope, { kind: 'conv', multiplyAdds: tokens * hidden * fanIn, outputs: tokens * hidden });
-  return (call, x) => tf.add(tf.matMul(toPatches(x, patch), tf.reshape(weight(call), [fanIn, hidden])), bias(call));
-}
-
-/** `TimestepEmbedder`: sinusoids, linear, SiLU, linear. */
-function timestepEmbedder(scope: Scope, hidden: number): Unit {
-  const init = normalInit(0.02);
-  const first = linear(at(scope, 'mlp.0'), timeFrequencies, hidden, { init });
-  const second = linear(at(scope, 'mlp.2'), hidden, hidden, { init });
-  return (call, t) => second(call, silu(first(call, sinusoid(t, timeFrequencies, { cosFirst: true }))));
 }

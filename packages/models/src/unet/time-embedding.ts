@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { silu } from '@dm/ops';
-import { at, declare, type Scope } from '../scope.js';
+import { declare, type Scope } from '../scope.js';
 import { sinusoid } from '../sinusoid.js';
-import { linear, type Unit } from '../units.js';
+import type { Unit } from '../units.js';
 import type { UNet2DConfig } from './config.js';
 
 /** t float32 [N] → [N, width], before any parameters that are trained. */
@@ -30,11 +29,4 @@ function fourierFeatures(scope: Scope, channels: number): Unit {
     const angles = tf.mul(tf.mul(tf.reshape(tf.log(t), [-1, 1]), weight(call)), 2 * Math.PI);
     return tf.concat([tf.sin(angles), tf.cos(angles)], 1);
   };
-}
-
-/** `TimestepEmbedding`: linear, SiLU, linear. */
-export function timestepEmbedding(scope: Scope, inWidth: number, width: number): Unit {
-  const first = linear(at(scope, 'linear_1'), inWidth, width);
-  const second = linear(at(scope, 'linear_2'), width, width);
-  return (call, x) => second(call, silu(first(call, x)));
 }

@@ -2,10 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '@dm/ops';
 import type { Model } from '../model.js';
 import { at, finish, root } from '../scope.js';
+import { timeMlp } from '../time-mlp.js';
 import { conv, embedding, groupNorm } from '../units.js';
 import { type BlockSettings, downBlock, half, midBlock, type Size, upBlock } from './blocks.js';
 import { imageSize, type UNet2DConfig, unet2dConfig, type UNet2DOptions } from './config.js';
-import { timeProjection, timestepEmbedding } from './time-embedding.js';
+import { timeProjection } from './time-embedding.js';
 
 /**
  * The UNet of DDPM (Ho et al. 2020, arXiv:2006.11239) in the architecture and with the parameter names of diffusers'
@@ -39,7 +40,11 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
   });
 
   const time = timeProjection(at(scope, 'time_proj'), config);
-  const timeEmbedding = timestepEmbedding(at(scope, 'time_embedding'), time.width, tembWidth);
+  const timeEmbedding = timeMlp(at(scope, 'time_embedding'), {
+    from: time.width,
+    to: tembWidth,
+    names: ['linear_1', 'linear_2'],
+  });
   const classes = config.num_class_embeds ?? 0;
   const classEmbedding = classes > 0 ? embedding(at(scope, 'class_embedding'), classes, tembWidth, 1) : undefined;
 

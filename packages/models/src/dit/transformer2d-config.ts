@@ -1,0 +1,91 @@
+import { checkFields, ConfigError, fieldChecks } from '../config-error.js';
+
+/** The fields of diffusers' `DiTTransformer2DModel`, by their names there. */
+export interface DiTTransformer2DConfig {
+  readonly num_attention_heads: number;
+  /** Channels of a head; the width of the model is this times `num_attention_heads`. */
+  readonly attention_head_dim: number;
+  readonly in_channels: number;
+  /** null: as `in_channels`. Twice that for a learned variance. */
+  readonly out_channels: number | null;
+  /** Number of blocks. */
+  readonly num_layers: number;
+  readonly dropout: 0;
+  /** Without effect, as in diffusers. */
+  readonly norm_num_groups: number;
+  /** Whether queries, keys and values have a bias. */
+  readonly attention_bias: boolean;
+  /** Height and width of the (square) images or latents. */
+  readonly sample_size: number;
+  readonly patch_size: number;
+  readonly activation_fn: 'gelu-approximate';
+  /** Classes; the table has one row more, the null class. */
+  readonly num_embeds_ada_norm: number;
+  /** Without effect in float32. */
+  readonly upcast_attention: boolean;
+  readonly norm_type: 'ada_norm_zero';
+  readonly norm_elementwise_affine: false;
+  /** Of the norm before each MLP; the others have 1e-6. */
+  readonly norm_eps: number;
+  /** Fields that begin with `_` are kept as they are. */
+  readonly [note: `_${string}`]: unknown;
+}
+
+const defaults: DiTTransformer2DConfig = {
+  num_attention_heads: 16,
+  attention_head_dim: 72,
+  in_channels: 4,
+  out_channels: null,
+  num_layers: 28,
+  dropout: 0,
+  norm_num_groups: 32,
+  attention_bias: true,
+  sample_size: 32,
+  patch_size: 2,
+  activation_fn: 'gelu-approximate',
+  num_embeds_ada_norm: 1000,
+  upcast_attention: false,
+  norm_type: 'ada_norm_zero',
+  norm_elementwise_affine: false,
+  norm_eps: 1e-5,
+};
+
+const kind = 'DiTTransformer2DModel';
+
+/** Fills in diffusers' defaults. Throws a ConfigError on what that class does not have or this one does not support. */
+export function ditTransformer2dConfig(options: unknown): DiTTransformer2DConfig {
+  checkFields(kind, options, Object.keys(defaults));
+  const config = { ...defaults, ...options } as DiTTransformer2DConfig;
+  const check = fieldChecks(kind, config as unknown as Record<string, unknown>);
+  for (const field of [
+    'num_attention_heads',
+    'attention_head_dim',
+    'in_channels',
+    'num_layers',
+    'norm_num_groups',
+    'sample_size',
+    'patch_size',
+    'num_embeds_ada_norm',
+  ]) {
+    check.integer(field, 1);
+  }
+  check.integerOrNull('out_channels', 1);
+  check.oneOf('dropout', [0]);
+  check.oneOf('activation_fn', ['gelu-approximate']);
+  check.oneOf('norm_type', ['ada_norm_zero']);
+  check.oneOf('norm_elementwise_affine', [false]);
+  check.boolean('attention_bias');
+  check.boolean('upcast_attention');
+  check.positive('norm_eps');
+  const { sample_size: size, patch_size: patch } = config;
+  if (size % patch !== 0) {
+    throw new ConfigError(`${kind}: images of ${size} x ${size} cannot be cut into patches of ${patch} x ${patch}`);
+  }
+  const width = config.num_attention_heads * config.attention_head_dim;
+  if (width % 4 !== 0) {
+    throw new ConfigError(
+      `${kind}: num_attention_heads times attention_head_dim is ${width}, but must be a multiple of 4`,
+    );
+  }
+  return config;
+}

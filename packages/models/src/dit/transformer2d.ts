@@ -1,0 +1,91 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { silu } from '@dm/ops';
+import type { Model } from '../model.js';
+import { at, type Call, finish, root, type Scope } from '../scope.js';
+import { sinusoid } from '../sinusoid.js';
+import { timeMlp } from '../time-mlp.js';
+import { separateAttention } from '../transformer/attention.js';
+import { feedForward } from '../transformer/feed-forward.js';
+import { geluTanh } from '../transformer/gelu.js';
+import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patches.js';
+import { positionTable } from '../transformer/position.js';
+import { embedding, layerNorm, linear, torchInit } from '../units.js';
+import { type BlockUnits, modulate, modulatedBlock, modulation } from './modulation.js';
+import { type DiTTransformer2DConfig, ditTransformer2dConfig } from './transformer2d-config.js';
+
+/** Sines and cosines that a timestep is turned into. */
+const timeFrequencies = 256;
+
+/**
+ * DiT as diffusers has it, `DiTTransformer2DModel`, with its parameter names. It differs from facebookresearch/DiT
+ * (`dit`): every block has its own embedding of timestep and class, the frequencies of the timestep end at 1/10000
+ * exactly, and the norm before the MLP has an epsilon of its own. Throws a ConfigError on a configuration that does not
+ * fit together or is not supported.
+ */
+export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Model<DiTTransformer2DConfig> {
+  const config = ditTransformer2dConfig(options);
+  const { sample_size: size, patch_size: patch, in_channels: channels, num_embeds_ada_norm: classes } = config;
+  const hidden = config.num_attention_heads * config.attention_head_dim;
+  const side = size / patch;
+  const tokens = side * side;
+  const outChannels = config.out_channels ?? channels;
+  const scope = root();
+
+  const init = torchInit;
+  const embedPatches = patchEmbedding(at(scope, 'pos_embed.proj'), { channels, patch, hidden, tokens, init });
+  const blocks = Array.from({ length: config.num_layers }, (_, i) =>
+    block(at(at(scope, 'transformer_blocks'), i), config, tokens),
+  );
+  const normOut = layerNorm(at(scope, 'norm_out'), hidden, { affine: false, epsilon: 1e-6, rows: tokens });
+  const outModulations = modulation(at(scope, 'proj_out_1'), hidden, 2, init);
+  const toPixels = linear(at(scope, 'proj_out_2'), hidden, patch * patch * outChannels, { rows: tokens });
+
+  const table = positionTable(hidden, side);
+  const description = {
+    kind: 'DiTTransformer2DModel',
+    inputShape: [size, size, channels] as const,
+    outChannels,
+    numClasses: classes,
+    condSize: classes + 1,
+  };
+  return finish(scope, description, config, (call, x, t, cond) => {
+    checkImageSize('DiTTransformer2DModel', x, size);
+    const time = sinusoid(t, timeFrequencies, { freqShift: 1, cosFirst: true });
+    let h: tf.Tensor = tf.add(embedPatches(call, x), tf.tensor3d(table, [1, tokens, hidden]));
+    for (const { embed, units } of blocks) h = modulatedBlock(call, units, h, embed(call, time, cond!));
+    const [shift, scale] = outModulations(call, blocks[0]!.embed(call, time, cond!)) as [tf.Tensor, tf.Tensor];
+    return fromPatches(toPixels(call, modulate(normOut(call, h), shift, scale)), patch, side, outChannels);
+  });
+}
+
+/** `BasicTransformerBlock` with `AdaLayerNormZero`; `embed` makes its condition [N, D]. */
+function block(scope: Scope, config: DiTTransformer2DConfig, tokens: number) {
+  const { num_attention_heads: heads, attention_bias: qkvBias, num_embeds_ada_norm: classes } = config;
+  const hidden = heads * config.attention_head_dim;
+  const init = torchInit;
+  const embedding1 = at(scope, 'norm1.emb');
+  const embedTime = timeMlp(at(embedding1, 'timestep_embedder'), {
+    from: timeFrequencies,
+    to: hidden,
+    names: ['linear_1', 'linear_2'],
+  });
+  const embedClass = embedding(at(embedding1, 'class_embedder.embedding_table'), classes + 1, hidden, 1);
+  const modulations = modulation(at(scope, 'norm1.linear'), hidden, 6, init);
+  const units: BlockUnits = {
+    modulations,
+    norm1: layerNorm(at(scope, 'norm1.norm'), hidden, { affine: false, epsilon: 1e-6, rows: tokens }),
+    attention: separateAttention(at(scope, 'attn1'), { hidden, heads, tokens, qkvBias, init }),
+    norm2: layerNorm(at(scope, 'norm3'), hidden, { affine: false, epsilon: config.norm_eps, rows: tokens }),
+    feedForward: feedForward(at(scope, 'ff'), {
+      hidden,
+      inner: 4 * hidden,
+      tokens,
+      activation: geluTanh,
+      init,
+      names: ['net.0.proj', 'net.2'],
+    }),
+  };
+  const embed = (call: Call, time: tf.Tensor, cond: tf.Tensor) =>
+    silu(tf.add(embedTime(call, time), embedClass(call, cond)));
+  return { embed, units };
+}

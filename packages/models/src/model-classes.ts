@@ -1,0 +1,15 @@
+import { dit } from './dit/dit.js';
+import { ditTransformer2d } from './dit/transformer2d.js';
+import type { Model } from './model.js';
+import { unet2d } from './unet/unet2d.js';
+import { uvit } from './uvit/uvit.js';
+
+/** The references' classes, by the name in `Model.kind` and in the `_class_name` of a diffusers configuration. */
+export const modelClasses = {
+  UNet2DModel: unet2d,
+  DiT: dit,
+  DiTTransformer2DModel: ditTransformer2d,
+  UViT: uvit,
+} as const satisfies Readonly<Record<string, (config: never) => Model>>;
+
+export type ModelClass = keyof typeof modelClasses;

@@ -1,0 +1,51 @@
+// What is written here opens in Python: needs DM_PYTHON, a Python with torch and diffusers (or DIFFUSERS_SRC).
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { eagerEngine } from '@dm/ops';
+import { expect, it } from 'vitest';
+import { initialise } from './initialise.js';
+import { caseModel, modelCaseInputs, modelCases } from './model-cases.js';
+import { formatSafetensors } from './safetensors/format.js';
+import { toTorch, transpose } from './torch-layout.js';
+import { type UNet2DConfig, unet2dConfigJson } from './unet/config.js';
+
+const python = process.env['DM_PYTHON'];
+
+const unets = modelCases.filter(
+  ({ model, heavy, labels, config }) =>
+    model === 'UNet2DModel' && heavy !== true && labels === undefined && !('dropout' in config),
+);
+
+const needs = python === undefined ? ': SKIPPED, set DM_PYTHON to a Python with torch and diffusers' : '';
+
+it.skipIf(python === undefined).each(unets)(`diffusers opens $name and computes the same${needs}`, async (modelCase) => {
+  const model = caseModel(modelCase);
+  const weights = initialise(model, 11);
+  const { x, t } = modelCaseInputs(modelCase, model);
+  const engine = await eagerEngine('cpu');
+  const program = engine.compile((state, inputs) => ({
+    outputs: { y: model.apply(state, inputs['x']!, inputs['t']!) },
+  }));
+  const { y } = await program.run(await program.load(weights), { x: x!, t: t! });
+  await engine.dispose();
+
+  const folder = mkdtempSync(join(tmpdir(), 'dm-models-'));
+  try {
+    const toNchw = [0, 3, 1, 2];
+    const check = { x: transpose(x!, toNchw), t: t!, y: transpose(y!, toNchw) };
+    writeFileSync(join(folder, 'config.json'), unet2dConfigJson(model.config as UNet2DConfig));
+    writeFileSync(join(folder, 'check.safetensors'), formatSafetensors(check));
+    writeFileSync(
+      join(folder, 'diffusion_pytorch_model.safetensors'),
+      formatSafetensors(toTorch(model, weights), { format: 'pt' }),
+    );
+    const script = fileURLToPath(new URL('../../../tools/parity/models_load.py', import.meta.url));
+    const { status, stdout, stderr } = spawnSync(python!, [script, folder], { encoding: 'utf8' });
+    expect(`${stdout}${status === 0 ? '' : stderr}`).toMatch(/^difference \d\.\de-0[5-9]\n$/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

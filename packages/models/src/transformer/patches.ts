@@ -1,0 +1,53 @@
+/** Images to patches and back. Transposes of rank 4 only, which every backend has. */
+import * as tf from '@tensorflow/tfjs-core';
+import { declare, declareCost, type Scope } from '../scope.js';
+import type { LayerInit, Unit } from '../units.js';
+
+/** [N, H, W, C] → [N · H/p · W/p, p · p · C]: the pixels of each patch, row by row. */
+function toPatches(x: tf.Tensor, patch: number): tf.Tensor {
+  const [n, height, width, channels] = x.shape as [number, number, number, number];
+  const [rows, columns] = [height / patch, width / patch];
+  const strips = tf.reshape(x, [n * rows, patch, columns, patch * channels]);
+  return tf.reshape(tf.transpose(strips, [0, 2, 1, 3]), [n * rows * columns, patch * patch * channels]);
+}
+
+/** [N, T, p · p · C] → [N, side · p, side · p, C] for T = side² patches. */
+export function fromPatches(tokens: tf.Tensor, patch: number, side: number, channels: number): tf.Tensor {
+  const strips = tf.reshape(tokens, [-1, side, patch, patch * channels]);
+  return tf.reshape(tf.transpose(strips, [0, 2, 1, 3]), [-1, side * patch, side * patch, channels]);
+}
+
+/** Throws unless x [N, H, W, C] has the one size that a table of positions is made for. */
+export function checkImageSize(kind: string, x: tf.Tensor, size: number): void {
+  const [, height, width] = x.shape;
+  if (height !== size || width !== size) {
+    throw new Error(`${kind}: the model takes images of ${size} x ${size}, not ${height} x ${width}`);
+  }
+}
+
+interface PatchEmbeddingShape {
+  readonly channels: number;
+  /** Side of a patch. */
+  readonly patch: number;
+  readonly hidden: number;
+  /** T, patches of an image. */
+  readonly tokens: number;
+  readonly init: LayerInit;
+}
+
+/** `PatchEmbed`: a convolution whose stride is its kernel, computed as one matrix product. [N, H, W, C] → [N, T, D]. */
+export function patchEmbedding(scope: Scope, { channels, patch, hidden, tokens, init }: PatchEmbeddingShape): Unit {
+  const fanIn = patch * patch * channels;
+  const start = init(fanIn, hidden);
+  const weight = declare(scope, 'weight', {
+    kind: 'conv',
+    shape: [patch, patch, channels, hidden],
+    init: start.weight,
+  });
+  const bias = declare(scope, 'bias', { kind: 'vector', shape: [hidden], init: start.bias });
+  declareCost(scope, { kind: 'conv', multiplyAdds: tokens * hidden * fanIn, outputs: tokens * hidden });
+  return (call, x) => {
+    const product = tf.matMul(toPatches(x, patch), tf.reshape(weight(call), [fanIn, hidden]));
+    return tf.reshape(tf.add(product, bias(call)), [-1, tokens, hidden]);
+  };
+}

@@ -1,0 +1,64 @@
+import { checkFields, ConfigError, fieldChecks } from '../config-error.js';
+
+/** The arguments of U-ViT's class `UViT`, by their names there. */
+export interface UViTConfig {
+  /** Height and width of the (square) images or latents. */
+  readonly img_size: number;
+  /** Side of a patch; divides `img_size`. */
+  readonly patch_size: number;
+  readonly in_chans: number;
+  readonly embed_dim: number;
+  /** Blocks besides the middle one; even. */
+  readonly depth: number;
+  readonly num_heads: number;
+  /** Width of a block's MLP over `embed_dim`. */
+  readonly mlp_ratio: number;
+  /** Whether queries, keys and values have a bias. */
+  readonly qkv_bias: boolean;
+  /** An MLP on the time token, which is else the sinusoids themselves. */
+  readonly mlp_time_embed: boolean;
+  /** Rows of the label table, a null class where wanted among them; -1: unconditional. */
+  readonly num_classes: number;
+  /** A 3x3 convolution at the end. */
+  readonly conv: boolean;
+  /** Long skip connections. */
+  readonly skip: boolean;
+  /** Fields that begin with `_` are kept as they are. */
+  readonly [note: `_${string}`]: unknown;
+}
+
+const defaults: UViTConfig = {
+  img_size: 224,
+  patch_size: 16,
+  in_chans: 3,
+  embed_dim: 768,
+  depth: 12,
+  num_heads: 12,
+  mlp_ratio: 4,
+  qkv_bias: false,
+  mlp_time_embed: false,
+  num_classes: -1,
+  conv: true,
+  skip: true,
+};
+
+const kind = 'UViT';
+
+/** Fills in the defaults. Throws a ConfigError on an unknown field, a value out of range, or sizes that do not fit. */
+export function uvitConfig(options: unknown): UViTConfig {
+  checkFields(kind, options, Object.keys(defaults));
+  const config = { ...defaults, ...options } as UViTConfig;
+  const check = fieldChecks(kind, config as unknown as Record<string, unknown>);
+  for (const field of ['img_size', 'patch_size', 'in_chans', 'embed_dim', 'num_heads']) check.integer(field, 1);
+  check.integer('depth', 0);
+  check.positive('mlp_ratio');
+  for (const field of ['qkv_bias', 'mlp_time_embed', 'conv', 'skip']) check.boolean(field);
+  if (config.num_classes !== -1) check.integer('num_classes', 1);
+  if (config.depth % 2 !== 0) throw check.fail('depth', 'even: as many blocks before the middle one as after it');
+  const { img_size: size, patch_size: patch, embed_dim: hidden, num_heads: heads } = config;
+  if (size % patch !== 0) {
+    throw new ConfigError(`${kind}: images of ${size} x ${size} cannot be cut into patches of ${patch} x ${patch}`);
+  }
+  if (hidden % heads !== 0) throw check.fail('embed_dim', `a multiple of num_heads, ${heads}`);
+  return config;
+}

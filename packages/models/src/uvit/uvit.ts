@@ -1,0 +1,116 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Model } from '../model.js';
+import { at, type Call, declare, finish, root, type Scope } from '../scope.js';
+import { sinusoid } from '../sinusoid.js';
+import { timeMlp } from '../time-mlp.js';
+import { jointAttention } from '../transformer/attention.js';
+import { feedForward } from '../transformer/feed-forward.js';
+import { gelu } from '../transformer/gelu.js';
+import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patches.js';
+import { conv, embedding, layerNorm, linear, normalInit, torchInit } from '../units.js';
+import { type UViTConfig, uvitConfig } from './config.js';
+
+/**
+ * Linear layers and positions: the reference truncates at ±2, a hundred standard deviations, which is no truncation.
+ */
+const init = normalInit(0.02);
+
+/**
+ * U-ViT (Bao et al. 2023, arXiv:2209.12152) with the structure and parameter names of baofff/U-ViT: timestep and class
+ * are tokens, and the second half of the blocks sees what the first half put out. Throws a ConfigError on a
+ * configuration that does not fit together.
+ */
+export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
+  const config = uvitConfig(options);
+  const { img_size: size, patch_size: patch, in_chans: channels, embed_dim: hidden } = config;
+  const side = size / patch;
+  const patches = side * side;
+  const classes = Math.max(config.num_classes, 0);
+  const extras = classes > 0 ? 2 : 1;
+  const tokens = patches + extras;
+  const scope = root();
+
+  // A parameter of the module itself comes before those of its submodules.
+  const positions = declare(scope, 'pos_embed', {
+    kind: 'vector',
+    shape: [1, tokens, hidden],
+    init: init(hidden, hidden).weight,
+  });
+  const embedPatches = patchEmbedding(at(scope, 'patch_embed.proj'), {
+    channels,
+    patch,
+    hidden,
+    tokens: patches,
+    init: torchInit,
+  });
+  const embedTime = config.mlp_time_embed
+    ? timeMlp(at(scope, 'time_embed'), { from: hidden, inner: 4 * hidden, to: hidden, names: ['0', '2'], init })
+    : undefined;
+  const embedLabels = classes > 0 ? embedding(at(scope, 'label_emb'), classes, hidden, 1) : undefined;
+  const half = (name: string, skip: boolean) =>
+    Array.from({ length: config.depth / 2 }, (_, i) => block(at(at(scope, name), i), config, tokens, skip));
+  const inBlocks = half('in_blocks', false);
+  const middle = block(at(scope, 'mid_block'), config, tokens, false);
+  const outBlocks = half('out_blocks', config.skip);
+  const norm = layerNorm(at(scope, 'norm'), hidden, { affine: true, epsilon: 1e-5, rows: tokens });
+  const toPixels = linear(at(scope, 'decoder_pred'), hidden, patch * patch * channels, { rows: tokens, init });
+  const last = config.conv
+    ? conv(at(scope, 'final_layer'), { inChannels: channels, outChannels: channels, size: [size, size] })
+    : undefined;
+
+  const description = {
+    kind: 'UViT',
+    inputShape: [size, size, channels] as const,
+    outChannels: channels,
+    numClasses: classes,
+    condSize: classes,
+  };
+  return finish(scope, description, config, (call, x, t, cond) => {
+    checkImageSize('UViT', x, size);
+    const token = (embedded: tf.Tensor) => tf.reshape(embedded, [-1, 1, hidden]);
+    const time = sinusoid(t, hidden, { cosFirst: true });
+    const before = [token(embedTime?.(call, time) ?? time)];
+    if (embedLabels !== undefined) before.unshift(token(embedLabels(call, cond!)));
+    let h: tf.Tensor = tf.add(tf.concat([...before, embedPatches(call, x)], 1), positions(call));
+
+    const skips: tf.Tensor[] = [];
+    for (const unit of inBlocks) {
+      h = unit(call, h);
+      skips.push(h);
+    }
+    h = middle(call, h);
+    for (const unit of outBlocks) h = unit(call, h, skips.pop());
+
+    // Only the patches are decoded; the reference decodes all tokens and drops the others.
+    const decoded = toPixels(call, tf.slice(norm(call, h), [0, extras, 0], [-1, patches, hidden]));
+    const image = fromPatches(decoded, patch, side, channels);
+    return last?.(call, image) ?? image;
+  });
+}
+
+/** A pre-norm block, x [N, T, D] → the same; with `skip` its input is first mixed with an earlier output. */
+function block(
+  scope: Scope,
+  { embed_dim: hidden, num_heads: heads, mlp_ratio, qkv_bias: qkvBias }: UViTConfig,
+  tokens: number,
+  skip: boolean,
+): (call: Call, x: tf.Tensor, earlier?: tf.Tensor) => tf.Tensor {
+  const normSettings = { affine: true, epsilon: 1e-5, rows: tokens };
+  const norm1 = layerNorm(at(scope, 'norm1'), hidden, normSettings);
+  const attention = jointAttention(at(scope, 'attn'), { hidden, heads, tokens, qkvBias, init });
+  const norm2 = layerNorm(at(scope, 'norm2'), hidden, normSettings);
+  const mlp = feedForward(at(scope, 'mlp'), {
+    hidden,
+    inner: Math.floor(hidden * mlp_ratio),
+    tokens,
+    activation: gelu,
+    init,
+    names: ['fc1', 'fc2'],
+  });
+  const mix = skip ? linear(at(scope, 'skip_linear'), 2 * hidden, hidden, { rows: tokens, init }) : undefined;
+  return (call, x, earlier) => {
+    let h = mix === undefined ? x : mix(call, tf.concat([x, earlier!], 2));
+    h = tf.add(h, attention(call, norm1(call, h)));
+    return tf.add(h, mlp(call, norm2(call, h)));
+  };
+}
