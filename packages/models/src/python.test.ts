@@ -21,31 +21,34 @@ const unets = modelCases.filter(
 
 const needs = python === undefined ? ': SKIPPED, set DM_PYTHON to a Python with torch and diffusers' : '';
 
-it.skipIf(python === undefined).each(unets)(`diffusers opens $name and computes the same${needs}`, async (modelCase) => {
-  const model = caseModel(modelCase);
-  const weights = initialise(model, 11);
-  const { x, t } = modelCaseInputs(modelCase, model);
-  const engine = await eagerEngine('cpu');
-  const program = engine.compile((state, inputs) => ({
-    outputs: { y: model.apply(state, inputs['x']!, inputs['t']!) },
-  }));
-  const { y } = await program.run(await program.load(weights), { x: x!, t: t! });
-  await engine.dispose();
+it.skipIf(python === undefined).each(unets)(
+  `diffusers opens $name and computes the same${needs}`,
+  async (modelCase) => {
+    const model = caseModel(modelCase);
+    const weights = initialise(model, 11);
+    const { x, t } = modelCaseInputs(modelCase, model);
+    const engine = await eagerEngine('cpu');
+    const program = engine.compile((state, inputs) => ({
+      outputs: { y: model.apply(state, inputs['x']!, inputs['t']!) },
+    }));
+    const { y } = await program.run(await program.load(weights), { x: x!, t: t! });
+    await engine.dispose();
 
-  const folder = mkdtempSync(join(tmpdir(), 'dm-models-'));
-  try {
-    const toNchw = [0, 3, 1, 2];
-    const check = { x: transpose(x!, toNchw), t: t!, y: transpose(y!, toNchw) };
-    writeFileSync(join(folder, 'config.json'), unet2dConfigJson(model.config as UNet2DConfig));
-    writeFileSync(join(folder, 'check.safetensors'), formatSafetensors(check));
-    writeFileSync(
-      join(folder, 'diffusion_pytorch_model.safetensors'),
-      formatSafetensors(toTorch(model, weights), { format: 'pt' }),
-    );
-    const script = fileURLToPath(new URL('../../../tools/parity/models_load.py', import.meta.url));
-    const { status, stdout, stderr } = spawnSync(python!, [script, folder], { encoding: 'utf8' });
-    expect(`${stdout}${status === 0 ? '' : stderr}`).toMatch(/^difference \d\.\de-0[5-9]\n$/);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-});
+    const folder = mkdtempSync(join(tmpdir(), 'dm-models-'));
+    try {
+      const toNchw = [0, 3, 1, 2];
+      const check = { x: transpose(x!, toNchw), t: t!, y: transpose(y!, toNchw) };
+      writeFileSync(join(folder, 'config.json'), unet2dConfigJson(model.config as UNet2DConfig));
+      writeFileSync(join(folder, 'check.safetensors'), formatSafetensors(check));
+      writeFileSync(
+        join(folder, 'diffusion_pytorch_model.safetensors'),
+        formatSafetensors(toTorch(model, weights), { format: 'pt' }),
+      );
+      const script = fileURLToPath(new URL('../../../tools/parity/models_load.py', import.meta.url));
+      const { status, stdout, stderr } = spawnSync(python!, [script, folder], { encoding: 'utf8' });
+      expect(`${stdout}${status === 0 ? '' : stderr}`).toMatch(/^difference \d\.\de-0[5-9]\n$/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+);
