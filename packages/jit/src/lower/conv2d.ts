@@ -123,27 +123,17 @@ function padSpatial(x: string, [[top, bottom], [left, right]]: Pad, ctx: Lowerin
   return ctx.onnx.op('Pad', [x, ctx.onnx.ints([0, 0, top, left, 0, 0, bottom, right]), ctx.onnx.float(0)]);
 }
 
-/** Windows of `length` elements along a spatial axis (2 or 3), starting at each of `starts`, on the channel axis. */
-function windows(
-  x: string,
-  axis: 2 | 3,
-  starts: readonly number[],
-  length: number,
-  step: number,
-  ctx: Lowering,
-): string {
-  const axes = ctx.onnx.ints([axis]);
-  const parts = starts.map((start) =>
-    ctx.onnx.op('Slice', [
-      x,
-      ctx.onnx.ints([start]),
-      ctx.onnx.ints([start + (length - 1) * step + 1]),
-      axes,
-      ctx.onnx.ints([step]),
-    ]),
-  );
-  return parts.length === 1 ? parts[0]! : ctx.onnx.op('Concat', parts, { attrs: { axis: { int: 1 } } });
+const noPad = [0, 0] as const;
+
+/** Every `step`-th of a spatial axis (2 or 3), `length` of them from `start` on. */
+function strided(x: string, axis: 2 | 3, start: number, length: number, step: number, { onnx }: Lowering): string {
+  const bounds = [start, start + (length - 1) * step + 1].map((at) => onnx.ints([at]));
+  return onnx.op('Slice', [x, ...bounds, onnx.ints([axis]), onnx.ints([step])]);
 }
+
+/** One below the other on the channel axis. */
+const stack = (parts: readonly string[], { onnx }: Lowering): string =>
+  parts.length === 1 ? parts[0]! : onnx.op('Concat', parts, { attrs: { axis: { int: 1 } } });
 
 const upTo = (n: number): number[] => [...Array(n).keys()];
 
@@ -152,7 +142,7 @@ const upTo = (n: number): number[] => [...Array(n).keys()];
  *
  * With stride 1, x shifted along the width and dy along the height give all kh · kw taps in one product of
  * kw · I rows and kh · O columns: tap (a, b) pairs x shifted by b with dy shifted by a, and only kw + kh copies are
- * made where patches would need kh · kw. Other strides and dilations use patches of x.
+ * made where patches would need kh · kw. A shift is one Pad: zeros on one side, a negative pad on the other. Other strides and dilations use patches of x.
  */
 function gradFilter(x: Value, dy: Value, geometry: ConvGeometry, ctx: Lowering): string {
   const {
@@ -161,7 +151,7 @@ function gradFilter(x: Value, dy: Value, geometry: ConvGeometry, ctx: Lowering):
     pad,
     filter: [kh, kw, inChannels, outChannels],
   } = geometry;
-  const [n, height] = geometry.x;
+  const [n, height, width] = geometry.x;
   const [, outHeight, outWidth] = geometry.y;
   const xs = ctx.get(x, 'cf');
   const dys = ctx.get(dy, 'cf');
@@ -172,45 +162,27 @@ function gradFilter(x: Value, dy: Value, geometry: ConvGeometry, ctx: Lowering):
     // The sum over images as a product with ones, which the runtime does at the speed of memory; its ReduceSum does not.
     return ctx.onnx.op('MatMul', [ctx.onnx.floats(new Float32Array(n!).fill(1), [1, n!]), perImage]);
   };
-  if (strides.every((s) => s === 1) && dilations.every((d) => d === 1) && pad[0].every((p) => p <= kh! - 1)) {
-    const wide = padSpatial(xs, [[0, 0], pad[1]], ctx);
-    const shiftedX = windows(wide, 3, upTo(kw!), outWidth!, 1, ctx);
-    const tall = padSpatial(
-      dys,
-      [
-        [kh! - 1 - pad[0][0], kh! - 1 - pad[0][1]],
-        [0, 0],
-      ],
-      ctx,
-    );
-    const shiftedDy = windows(
-      tall,
-      2,
-      upTo(kh!).map((a) => kh! - 1 - a),
-      height!,
-      1,
-      ctx,
-    );
+  if (strides.every((s) => s === 1) && dilations.every((d) => d === 1)) {
+    const shiftedX = upTo(kw!).map((tap) => {
+      const left = pad[1][0] - tap;
+      return padSpatial(xs, [noPad, [left, outWidth! - width! - left]], ctx);
+    });
+    const shiftedDy = upTo(kh!).map((tap) => {
+      const top = tap - pad[0][0];
+      return padSpatial(dys, [[top, height! - outHeight! - top], noPad], ctx);
+    });
     const rows = kw! * inChannels!;
     const columns = kh! * outChannels!;
-    const taps = product(shiftedX, shiftedDy, rows, columns, height! * outWidth!);
+    const taps = product(stack(shiftedX, ctx), stack(shiftedDy, ctx), rows, columns, height! * outWidth!);
     const apart = ctx.reshape(taps, [kw!, inChannels!, kh!, outChannels!]);
     return kh === 1 ? ctx.reshape(taps, [kh, kw!, inChannels!, outChannels!]) : ctx.transpose(apart, [2, 0, 1, 3]);
   }
   const padded = padSpatial(xs, pad, ctx);
-  const rows = upTo(kh!).map((a) => windows(padded, 2, [a * dilations[0]], outHeight!, strides[0], ctx));
-  const patches = rows.map((row) =>
-    windows(
-      row,
-      3,
-      upTo(kw!).map((b) => b * dilations[1]),
-      outWidth!,
-      strides[1],
-      ctx,
-    ),
-  );
-  const all = patches.length === 1 ? patches[0]! : ctx.onnx.op('Concat', patches, { attrs: { axis: { int: 1 } } });
-  const taps = product(all, dys, kh! * kw! * inChannels!, outChannels!, outHeight! * outWidth!);
+  const patches = upTo(kh!).flatMap((tapH) => {
+    const rows = strided(padded, 2, tapH * dilations[0], outHeight!, strides[0], ctx);
+    return upTo(kw!).map((tapW) => strided(rows, 3, tapW * dilations[1], outWidth!, strides[1], ctx));
+  });
+  const taps = product(stack(patches, ctx), dys, kh! * kw! * inChannels!, outChannels!, outHeight! * outWidth!);
   return ctx.reshape(taps, [kh!, kw!, inChannels!, outChannels!]);
 }
 
