@@ -1,3 +1,5 @@
+import type * as NodeModule from 'node:module';
+import type * as NodePath from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** An eager engine's name, as after `--engine`. */
@@ -9,14 +11,26 @@ export interface EagerBackend {
   readonly backend: string;
   /** Whether installing runs a script that fetches a native library, which pnpm must be told to allow. */
   readonly native: boolean;
+  /** Environment variable with the folder of a package that was built by hand, which then goes before the installed. */
+  readonly variable?: string;
 }
 
 export const eagerBackends: Readonly<Record<EagerName, EagerBackend>> = {
   cpu: { package: '@tensorflow/tfjs-backend-cpu', backend: 'cpu', native: false },
   wasm: { package: '@tensorflow/tfjs-backend-wasm', backend: 'wasm', native: false },
   webgpu: { package: '@tensorflow/tfjs-backend-webgpu', backend: 'webgpu', native: false },
-  'tfjs-node': { package: '@tensorflow/tfjs-node', backend: 'tensorflow', native: true },
-  'tfjs-node-gpu': { package: '@tensorflow/tfjs-node-gpu', backend: 'tensorflow', native: true },
+  'tfjs-node': {
+    package: '@tensorflow/tfjs-node',
+    backend: 'tensorflow',
+    native: true,
+    variable: 'DM_TFJS_NODE',
+  },
+  'tfjs-node-gpu': {
+    package: '@tensorflow/tfjs-node-gpu',
+    backend: 'tensorflow',
+    native: true,
+    variable: 'DM_TFJS_NODE_GPU',
+  },
 };
 
 /**
@@ -40,9 +54,9 @@ async function start(name: EagerName, load: (() => Promise<unknown>) | undefined
     if (!tf.findBackendFactory(backend)) {
       if (native) await restoreIsNullOrUndefined();
       try {
-        await (load === undefined ? import(/* @vite-ignore */ packageName) : load());
+        await (load === undefined ? importPackage(name) : load());
       } catch (cause) {
-        throw loadError(name, cause);
+        throw loadError(name, cause, load === undefined ? givenFolder(name) : undefined);
       }
       if (!tf.findBackendFactory(backend)) {
         throw new Error(`The engine "${name}" cannot run here: ${packageName} found no device or runtime for it`);
@@ -57,6 +71,26 @@ async function start(name: EagerName, load: (() => Promise<unknown>) | undefined
   }
   if (native) checkPackage(name);
   return backend;
+}
+
+/** The folder that the user gives for the engine's package, if any. */
+function givenFolder(name: EagerName): string | undefined {
+  const { process } = globalThis as { process?: { env?: Readonly<Record<string, string | undefined>> } };
+  const { variable } = eagerBackends[name];
+  return (variable && process?.env?.[variable]) || undefined;
+}
+
+/** A second copy of tfjs-core below a given folder does no harm: all copies in a process share one engine. */
+async function importPackage(name: EagerName): Promise<unknown> {
+  const folder = givenFolder(name);
+  if (folder === undefined) return import(/* @vite-ignore */ eagerBackends[name].package);
+  const modules = ['node:module', 'node:path']; // by variable: bundlers for browsers must not look for them
+  const [module, path] = (await Promise.all(modules.map((each) => import(/* @vite-ignore */ each)))) as [
+    typeof NodeModule,
+    typeof NodePath,
+  ];
+  const absolute = path.resolve(folder);
+  return module.createRequire(path.join(absolute, 'package.json'))(absolute) as unknown;
 }
 
 /** tfjs-node and tfjs-node-gpu register the same backend, so the first that a process loads stands for both. */
@@ -86,9 +120,12 @@ export function onBackend<T>(backend: string, body: () => T): T {
   }
 }
 
-function loadError(name: EagerName, cause: unknown): Error {
-  const { package: packageName, native } = eagerBackends[name];
+function loadError(name: EagerName, cause: unknown, folder: string | undefined): Error {
+  const { package: packageName, native, variable } = eagerBackends[name];
   const { message = String(cause) } = cause as { message?: string };
+  if (folder !== undefined) {
+    return new Error(`The engine "${name}" cannot start: ${variable}=${folder} does not load (${message})`, { cause });
+  }
   // Node and bundlers say it in their own words; a file missing inside the package is another failure.
   const missing = new RegExp(`(Cannot find (package|module)|Could not resolve) ['"]${packageName}['"]`).test(message);
   const pnpm = native ? `pnpm add --allow-build=${packageName} ${packageName}` : `pnpm add ${packageName}`;

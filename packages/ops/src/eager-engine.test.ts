@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { type Arrays, eagerEngine, type EagerName, type NdArray, type Program } from './index.js';
@@ -27,6 +30,10 @@ const start = (): Arrays => ({
 const inputs: Arrays = { x: floats([2, 4]), lr: floats([0.25], []) };
 
 const tensors = () => tf.memory().numTensors;
+
+// Nothing here is about a tfjs-node that the person who runs the tests has built.
+vi.stubEnv('DM_TFJS_NODE', undefined);
+vi.stubEnv('DM_TFJS_NODE_GPU', undefined);
 
 afterEach(() => {
   if (tf.getBackend() !== 'cpu') throw new Error(`the test left the backend ${tf.getBackend()} selected`);
@@ -299,6 +306,24 @@ describe('an engine that cannot start', () => {
     await expect(eagerEngine('tfjs-node', { load })).rejects.toThrow(
       'The engine "tfjs-node" cannot start: @tensorflow/tfjs-node does not load (libtensorflow.so.2',
     );
+  });
+
+  test('one whose package is given as a folder that is not there, or does not load', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dm-ops-'));
+    writeFileSync(join(folder, 'package.json'), '{ "main": "main.cjs" }');
+    writeFileSync(join(folder, 'main.cjs'), 'throw new Error("no addon for " + typeof require);');
+    const none = join(folder, 'none');
+    vi.stubEnv('DM_TFJS_NODE', none);
+    await expect(eagerEngine('tfjs-node')).rejects.toThrow(
+      `The engine "tfjs-node" cannot start: DM_TFJS_NODE=${none} does not load (Cannot find module`,
+    );
+    vi.stubEnv('DM_TFJS_NODE_GPU', folder);
+    await expect(eagerEngine('tfjs-node-gpu')).rejects.toThrow(
+      `The engine "tfjs-node-gpu" cannot start: DM_TFJS_NODE_GPU=${folder} does not load (no addon for function)`,
+    );
+    vi.stubEnv('DM_TFJS_NODE', undefined);
+    vi.stubEnv('DM_TFJS_NODE_GPU', undefined);
+    rmSync(folder, { recursive: true });
   });
 
   test('one whose package registers nothing here', async () => {
