@@ -39,18 +39,20 @@ export const caseModel = ({ model, config }: ModelCase): Model => modelClasses[m
 function hashed(name: string, size: number): Float64Array {
   let seed = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);
-  return Float64Array.from({ length: size }, (_, i) => {
+  const values = new Float64Array(size); // a loop: the full-size models ask for hundreds of millions
+  for (let i = 0; i < size; i++) {
     let h = (seed + Math.imul(i, 0x9e3779b9)) | 0;
     h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
     h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
-    return ((h ^ (h >>> 16)) >>> 8) * 2 ** -23 - 1;
-  });
+    values[i] = ((h ^ (h >>> 16)) >>> 8) * 2 ** -23 - 1;
+  }
+  return values;
 }
 
 const array = (shape: readonly number[], data: ArrayLike<number>): Float32Nd => ({
   dtype: 'float32',
   shape,
-  data: Float32Array.from(data),
+  data: new Float32Array(data),
 });
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, d) => product * d, 1);

@@ -1,0 +1,61 @@
+// Every model beside the reference implementation's numbers, output and all parameter gradients, on the engines that run
+// models of full size in seconds. packages/models runs the small ones on `cpu`.
+import { readFileSync } from 'node:fs';
+import type { Engine } from '@dm/ops';
+import {
+  caseModel,
+  gradientPrints,
+  type ModelCase,
+  modelCaseInputs,
+  modelCaseProgram,
+  modelCases,
+  modelCaseState,
+  parseSafetensors,
+} from '@dm/models';
+import { describe, expect, it } from 'vitest';
+import { norm } from './compare.js';
+import { startEngines } from './engines.js';
+
+const file = new URL('../../../packages/models/src/fixtures/models.safetensors', import.meta.url);
+const fixture = parseSafetensors(readFileSync(file));
+
+async function results(engine: Engine, modelCase: ModelCase) {
+  const model = caseModel(modelCase);
+  const program = engine.compile(modelCaseProgram(model), { name: modelCase.name });
+  const handle = await program.load(modelCaseState(model));
+  try {
+    const { y, gradient } = await program.run(handle, modelCaseInputs(modelCase, model));
+    const data = gradient!.data as Float32Array;
+    return { y: y!, whole: norm(data), prints: gradientPrints(model, data) };
+  } finally {
+    handle.dispose();
+    await program.dispose();
+  }
+}
+
+const engines = (await startEngines()).others.filter(({ name }) => name === 'onnx' || name.startsWith('tfjs-node'));
+
+describe.each(engines.map((engine) => ({ name: engine.name, engine })))('models on $name', ({ name, engine }) => {
+  // What is heavy costs an eager engine minutes, and shows nothing about it that the small ones do not.
+  const cases = modelCases.filter(({ heavy }) => name === 'onnx' || heavy !== true);
+
+  it.each(cases)('$name', async (modelCase) => {
+    const { y, whole, prints } = await results(engine, modelCase);
+
+    const expected = fixture.tensors[`${modelCase.name}/y`]!;
+    expect(y.shape).toEqual(expected.shape);
+    const difference = norm(Float64Array.from(expected.data, (v, i) => v - y.data[i]!));
+    expect(difference / norm(expected.data)).toBeLessThan(1e-4);
+
+    const rows = fixture.tensors[`${modelCase.name}/gradient`]!;
+    expect(rows.shape).toEqual([prints.length, 3]);
+    const wrong = prints.flatMap((print, i) => {
+      const [wantedNorm, ...wanted] = Array.from(rows.data.subarray(3 * i, 3 * i + 3)) as [number, number, number];
+      // A difference d has projections of about |d| / sqrt(3), the vectors being uniform on [-1, 1).
+      const along = print.projections.map((p, k) => (p - wanted[k]!) * Math.sqrt(3));
+      const worst = Math.max(...[print.norm - wantedNorm, ...along].map(Math.abs));
+      return worst <= 1e-3 * wantedNorm + 1e-6 * whole ? [] : [`${print.name}: ${worst} of ${wantedNorm}`];
+    });
+    expect(wrong).toEqual([]);
+  });
+});
