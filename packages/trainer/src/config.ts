@@ -28,9 +28,14 @@ export const configSchema = z.strictObject({
   imageSize: count.nullable().describe('Side of the images, for image folders; null elsewhere.'),
   imageChannels: z.union([z.literal(1), z.literal(3)]).describe('Grey or colour, for image folders.'),
   flip: z.boolean().describe('Mirror half of the images, by chance; not for digits and letters.'),
+  conditional: z
+    .boolean()
+    .describe('Give the model the classes of the data, where it has any: samples are then made class by class.'),
   model: z.strictObject({
     type: z.enum(['unet', 'dit']).describe('Architecture: unet (UNet2DModel of diffusers) or dit.'),
-    config: options.describe("The model's own fields; image size and channels are taken from the data where left out."),
+    config: options.describe(
+      "The model's own fields; image size, channels and classes are taken from the data where left out.",
+    ),
   }),
   diffusion: z.strictObject({
     schedule: z.enum(noiseSchedules).describe('Noise schedule.'),

@@ -62,7 +62,7 @@ export function createDenoiser(config: Config): Denoiser {
   const model = createModel(config);
   return {
     // With the model's defaults written out: a run means the same when they change.
-    config: { ...config, model: { type: config.model.type, config: model.config as Config['model']['config'] } },
+    config: { ...config, model: { ...config.model, config: model.config as Config['model']['config'] } },
     model,
     layout: parameterLayout(model),
     bufferLayout: bufferLayout(model),
@@ -71,12 +71,18 @@ export function createDenoiser(config: Config): Denoiser {
 }
 
 /** Fills in what the data says and the configuration leaves out. */
-function withDataShape(config: Config, { shape }: Dataset): Config {
+function withDataShape(config: Config, { shape, classes }: Dataset): Config {
   const [height, width, channels] = shape;
+  const numClasses = config.conditional ? classes.length : 0;
   const fromData =
     config.model.type === 'unet'
-      ? { sample_size: height === width ? height : [height, width], in_channels: channels, out_channels: channels }
-      : { input_size: height, in_channels: channels, learn_sigma: false };
+      ? {
+          sample_size: height === width ? height : [height, width],
+          in_channels: channels,
+          out_channels: channels,
+          num_class_embeds: numClasses > 0 ? numClasses : null,
+        }
+      : { input_size: height, in_channels: channels, learn_sigma: false, num_classes: numClasses };
   return { ...config, model: { ...config.model, config: { ...fromData, ...config.model.config } } };
 }
 

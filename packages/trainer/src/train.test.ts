@@ -188,7 +188,7 @@ describe('refused, with the reason', () => {
     await trainUntil(config, 2);
     const resume = (part: PartialConfig) => train({ out: config.out, ...part }, { resume: true });
     await expect(resume({ totalSteps: 9, optimizer: { lr: 1 } })).rejects.toThrow(
-      /another configuration.*Changed: .*lr: 0.001 -> 1; totalSteps: 4 -> 9/,
+      /another configuration.*Changed: .*lr: 0.004 -> 1; totalSteps: 4 -> 9/,
     );
     const bytes = readFileSync(join(folder, 'data.npz'));
     bytes[bytes.length >> 1]! ^= 0xff;

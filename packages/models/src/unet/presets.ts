@@ -25,12 +25,11 @@ export const unetPresets = {
     sample_size: 28,
     in_channels: 1,
     out_channels: 1,
-    block_out_channels: [32, 64, 64],
+    block_out_channels: [16, 32, 64],
     layers_per_block: 1,
-    down_block_types: ['DownBlock2D', 'DownBlock2D', 'AttnDownBlock2D'],
-    up_block_types: ['AttnUpBlock2D', 'UpBlock2D', 'UpBlock2D'],
+    down_block_types: ['DownBlock2D', 'DownBlock2D', 'DownBlock2D'],
+    up_block_types: ['UpBlock2D', 'UpBlock2D', 'UpBlock2D'],
     norm_num_groups: 8,
-    attention_head_dim: null,
   },
   /** Colour images of 32 x 32 on a laptop: 6 472 195 parameters, attention at 16 x 16. */
   'cifar10-small': {
