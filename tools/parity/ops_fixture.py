@@ -41,6 +41,8 @@ def apply(op, attrs, t):
         return F.layer_norm(t["x"], t["x"].shape[-1:], t.get("scale"), t.get("offset"), attrs["epsilon"])
     if op == "silu":
         return F.silu(t["x"])
+    if op == "gelu":
+        return F.gelu(t["x"], approximate=attrs["approximate"])
     if op == "conv2d":
         (top, bottom), (left, right) = attrs["pad"]
         x = F.pad(channels_first(t["x"]), (left, right, top, bottom))

@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { attention } from './attention.js';
 import { conv2d } from './conv2d.js';
 import type { Arrays, NdArray, Program, Tensors } from './engine.js';
+import { gelu } from './gelu.js';
 import { groupNorm } from './group-norm.js';
 import type { Pad2D } from './kernels.js';
 import { layerNorm } from './layer-norm.js';
@@ -26,6 +27,7 @@ export type OpCall =
   | { readonly op: 'groupNorm'; readonly attrs: { readonly groups: number; readonly epsilon: number } }
   | { readonly op: 'layerNorm'; readonly attrs: { readonly epsilon: number } }
   | { readonly op: 'silu'; readonly attrs: Record<string, never> }
+  | { readonly op: 'gelu'; readonly attrs: { readonly approximate: 'none' | 'tanh' } }
   | { readonly op: 'conv2d'; readonly attrs: { readonly strides: [number, number]; readonly pad: Pad2D } }
   | { readonly op: 'attention'; readonly attrs: { readonly scale: number } }
   | { readonly op: 'upsampleNearest'; readonly attrs: { readonly factor: number } };
@@ -79,6 +81,8 @@ function applyOp(call: OpCall, inputs: Tensors): tf.Tensor {
       return layerNorm(x!, { ...call.attrs, ...(scale && { scale }), ...(offset && { offset }) });
     case 'silu':
       return silu(x!);
+    case 'gelu':
+      return gelu(x!, call.attrs);
     case 'conv2d':
       return conv2d(x!, filter!, { ...call.attrs, ...(bias && { bias }) });
     case 'attention':
@@ -107,6 +111,11 @@ function layerNormCase(name: string, x: CaseInput, affine: boolean, epsilon: num
 
 function siluCase(name: string, x: CaseInput): OpCase {
   return { op: 'silu', name: `SiLU, ${name}`, inputs: { x }, attrs: {}, y: x.shape };
+}
+
+function geluCase(name: string, x: CaseInput, approximate: 'none' | 'tanh'): OpCase {
+  const form = approximate === 'tanh' ? 'GELU by tanh' : 'GELU';
+  return { op: 'gelu', name: `${form}, ${name}`, inputs: { x }, attrs: { approximate }, y: x.shape };
 }
 
 function convCase(
@@ -158,6 +167,12 @@ export const opCases: readonly OpCase[] = [
   layerNormCase('one vector', { shape: [16] }, true, 1e-5),
   siluCase('images', { shape: [2, 3, 4, 5], range: 3 }),
   siluCase('far from zero', { shape: [64], range: 60 }),
+  geluCase('tokens', { shape: [2, 5, 8], range: 3 }, 'none'),
+  geluCase('tokens', { shape: [2, 5, 8], range: 3 }, 'tanh'),
+  geluCase('images', { shape: [2, 3, 4, 5], range: 3 }, 'none'),
+  geluCase('images', { shape: [2, 3, 4, 5], range: 3 }, 'tanh'),
+  geluCase('far from zero', { shape: [64], range: 60 }, 'none'),
+  geluCase('far from zero', { shape: [64], range: 60 }, 'tanh'),
   convCase('3 × 3, same, bias', [2, 5, 6, 3], [3, 3, 3, 4], [1, 1], pads(1, 1, 1, 1), true),
   convCase('3 × 3, same, one image', [1, 4, 4, 5], [3, 3, 5, 2], [1, 1], pads(1, 1, 1, 1), false),
   convCase('1 × 1', [2, 4, 3, 5], [1, 1, 5, 3], [1, 1], pads(0, 0, 0, 0), true),

@@ -1,13 +1,15 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
-import { attention, conv2d, groupNorm, layerNorm, silu, upsampleNearest } from './index.js';
+import { attention, conv2d, gelu, groupNorm, layerNorm, silu, upsampleNearest } from './index.js';
 
 const ones = (...shape: number[]) => tf.ones(shape);
 const ints = (...shape: number[]) => tf.ones(shape, 'int32');
 
 test.each<[string, () => tf.Tensor]>([
   ['silu: x must be float32, not int32', () => silu(ints(3))],
+  ['gelu: x must be float32, not int32', () => gelu(ints(3))],
+  ["gelu: approximate must be 'none' or 'tanh', not \"fast\"", () => gelu(ones(3), { approximate: 'fast' as 'tanh' })],
   ['groupNorm: x must be [N, ...spatial, C], not [4]', () => groupNorm(ones(4), ones(4), ones(4), { groups: 2 })],
   ['groupNorm: 6 channels cannot form 4 groups', () => groupNorm(ones(1, 6), ones(6), ones(6), { groups: 4 })],
   [

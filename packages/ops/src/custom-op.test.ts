@@ -37,6 +37,8 @@ function outputShapes(kernel: DmKernel, shape: Call['inputs'], attrs: Call['attr
       return scale ? [x!, scale, scale] : [x!];
     case 'DmSilu':
     case 'DmSiluGrad':
+    case 'DmGelu':
+    case 'DmGeluGrad':
       return [x!];
     case 'DmConv2D': {
       const { strides, pad } = attrs as { strides: number[]; pad: number[][] };

@@ -5,6 +5,7 @@ export * from './flat.js';
 export * from './kernels.js';
 export { attention, type AttentionOptions } from './attention.js';
 export { conv2d, type Conv2DOptions } from './conv2d.js';
+export { gelu, type GeluOptions } from './gelu.js';
 export { groupNorm, type GroupNormOptions } from './group-norm.js';
 export { layerNorm, type LayerNormOptions } from './layer-norm.js';
 export { silu } from './silu.js';

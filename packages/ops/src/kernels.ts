@@ -40,6 +40,10 @@ export interface DmKernels {
   DmSilu: { inputs: { x: Tensor }; attrs: Record<string, never>; outputs: [y: Tensor] };
   /** dy, x → dx as x. */
   DmSiluGrad: { inputs: { dy: Tensor; x: Tensor }; attrs: Record<string, never>; outputs: [dx: Tensor] };
+  /** x → y as x. */
+  DmGelu: { inputs: { x: Tensor }; attrs: { approximate: 'none' | 'tanh' }; outputs: [y: Tensor] };
+  /** dy, x → dx as x. */
+  DmGeluGrad: { inputs: { dy: Tensor; x: Tensor }; attrs: { approximate: 'none' | 'tanh' }; outputs: [dx: Tensor] };
   /**
    * x [N, H, W, I], filter [kh, kw, I, O], bias [O] → y [N, Ho, Wo, O] with
    * Ho = floor((H + top + bottom - kh) / strides[0]) + 1, Wo likewise. Cross-correlation, as everywhere in this field.
@@ -89,6 +93,8 @@ export const dmKernels: readonly DmKernel[] = [
   'DmLayerNormGrad',
   'DmSilu',
   'DmSiluGrad',
+  'DmGelu',
+  'DmGeluGrad',
   'DmConv2D',
   'DmConv2DGradInput',
   'DmConv2DGradFilter',

@@ -26,6 +26,12 @@ function composed(opCase: OpCase, { x, scale, offset, filter, bias, q, k, v }: T
     }
     case 'silu':
       return tf.mul(x!, tf.sigmoid(x!));
+    case 'gelu': {
+      const scaled = tf.mul(x!, Math.SQRT1_2);
+      if (opCase.attrs.approximate === 'none') return tf.mul(tf.mul(x!, 0.5), tf.add(tf.erf(scaled), 1));
+      const cubic = tf.add(x!, tf.mul(tf.pow(x!, 3), 0.044715));
+      return tf.mul(tf.mul(x!, 0.5), tf.add(tf.tanh(tf.mul(cubic, Math.sqrt(2 / Math.PI))), 1));
+    }
     case 'conv2d': {
       const { strides, pad } = opCase.attrs;
       const y = tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, strides, [[0, 0], ...pad, [0, 0]]);

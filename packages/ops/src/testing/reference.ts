@@ -10,6 +10,17 @@ const sum = (count: number, term: (i: number) => number): number => {
   return total;
 };
 
+/** 2/sqrt(π) exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!!, DLMF 7.6.2: no term cancels another. 1 in float64 from 6 on. */
+function erf(x: number): number {
+  if (Math.abs(x) > 6) return Math.sign(x);
+  let [term, total] = [x, x];
+  for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(total); n++) {
+    term *= (2 * x * x) / (2 * n + 1);
+    total += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
+}
+
 /** The values normalised to mean 0 and variance 1 over the indices given. */
 function normalise(x: Float64Array, y: Float64Array, indices: readonly number[], epsilon: number): void {
   const mean = sum(indices.length, (i) => x[indices[i]!]!) / indices.length;
@@ -52,6 +63,15 @@ export function reference(opCase: OpCase): Reference {
       };
     case 'silu':
       return (x) => x.map((value) => value / (1 + Math.exp(-value)));
+    case 'gelu': {
+      const { approximate } = opCase.attrs;
+      const inner = (value: number) => Math.sqrt(2 / Math.PI) * (value + 0.044715 * value ** 3);
+      const bent =
+        approximate === 'tanh'
+          ? (value: number) => Math.tanh(inner(value))
+          : (value: number) => erf(value / Math.SQRT2);
+      return (x) => x.map((value) => (value / 2) * (1 + bent(value)));
+    }
     case 'conv2d':
       return (x, filter, bias) => {
         const { strides, pad } = opCase.attrs;
