@@ -3,6 +3,7 @@ import { attentionKernels } from './lower/attention.js';
 import { conv2dKernels } from './lower/conv2d.js';
 import { creationKernels } from './lower/creation.js';
 import { elementwiseKernels } from './lower/elementwise.js';
+import { geluKernels } from './lower/gelu.js';
 import { groupNormKernels } from './lower/group-norm.js';
 import { kernels } from './lower/index.js';
 import { indexingKernels } from './lower/indexing.js';
@@ -27,6 +28,7 @@ const families = {
   'group norm': groupNormKernels,
   'layer norm': layerNormKernels,
   SiLU: siluKernels,
+  GELU: geluKernels,
   attention: attentionKernels,
   'nearest up-sampling': upsampleKernels,
 };

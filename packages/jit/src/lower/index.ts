@@ -2,6 +2,7 @@ import { attentionKernels } from './attention.js';
 import { conv2dKernels } from './conv2d.js';
 import { creationKernels } from './creation.js';
 import { elementwiseKernels } from './elementwise.js';
+import { geluKernels } from './gelu.js';
 import { groupNormKernels } from './group-norm.js';
 import { indexingKernels } from './indexing.js';
 import { layerNormKernels } from './layer-norm.js';
@@ -19,6 +20,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...conv2dKernels,
   ...creationKernels,
   ...elementwiseKernels,
+  ...geluKernels,
   ...groupNormKernels,
   ...indexingKernels,
   ...layerNormKernels,
