@@ -3,7 +3,6 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { at, type Call, type Scope } from '../scope.js';
 import { jointAttention } from '../transformer/attention.js';
 import { feedForward } from '../transformer/feed-forward.js';
-import { geluTanh } from '../transformer/gelu.js';
 import { layerNorm, linear, xavierInit, zeroInit } from '../units.js';
 import { type BlockUnits, modulate, modulatedBlock, modulation } from './modulation.js';
 
@@ -32,7 +31,7 @@ export function ditBlock(scope: Scope, widths: Widths): ConditionedUnit {
       hidden,
       inner,
       tokens,
-      activation: geluTanh,
+      activation: { approximate: 'tanh' },
       init,
       names: ['fc1', 'fc2'],
     }),

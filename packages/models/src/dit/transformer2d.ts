@@ -6,7 +6,6 @@ import { sinusoid } from '../sinusoid.js';
 import { timeMlp } from '../time-mlp.js';
 import { separateAttention } from '../transformer/attention.js';
 import { feedForward } from '../transformer/feed-forward.js';
-import { geluTanh } from '../transformer/gelu.js';
 import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patches.js';
 import { positionTable } from '../transformer/position.js';
 import { embedding, layerNorm, linear, torchInit } from '../units.js';
@@ -80,7 +79,7 @@ function block(scope: Scope, config: DiTTransformer2DConfig, tokens: number) {
       hidden,
       inner: 4 * hidden,
       tokens,
-      activation: geluTanh,
+      activation: { approximate: 'tanh' },
       init,
       names: ['net.0.proj', 'net.2'],
     }),

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import { gelu, type GeluOptions } from '@dm/ops';
 import { at, type Scope } from '../scope.js';
 import { type LayerInit, linear, type Unit } from '../units.js';
 
@@ -8,15 +8,15 @@ interface FeedForwardShape {
   readonly inner: number;
   /** T, tokens of an image. */
   readonly tokens: number;
-  readonly activation: (x: tf.Tensor) => tf.Tensor;
+  readonly activation: GeluOptions;
   readonly init: LayerInit;
   /** Names of the two layers, such as timm's `fc1` and `fc2`. */
   readonly names: readonly [string, string];
 }
 
-/** Linear, activation, linear, for each token: [N, T, D] → [N, T, D]. */
+/** Linear, GELU, linear, for each token: [N, T, D] → [N, T, D]. */
 export function feedForward(scope: Scope, { hidden, inner, tokens, activation, init, names }: FeedForwardShape): Unit {
   const first = linear(at(scope, names[0]), hidden, inner, { rows: tokens, init });
   const second = linear(at(scope, names[1]), inner, hidden, { rows: tokens, init });
-  return (call, x) => second(call, activation(first(call, x)));
+  return (call, x) => second(call, gelu(first(call, x), activation));
 }

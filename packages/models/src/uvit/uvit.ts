@@ -5,7 +5,6 @@ import { sinusoid } from '../sinusoid.js';
 import { timeMlp } from '../time-mlp.js';
 import { jointAttention } from '../transformer/attention.js';
 import { feedForward } from '../transformer/feed-forward.js';
-import { gelu } from '../transformer/gelu.js';
 import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patches.js';
 import { conv, embedding, layerNorm, linear, normalInit, torchInit } from '../units.js';
 import { type UViTConfig, uvitConfig } from './config.js';
@@ -103,7 +102,7 @@ function block(
     hidden,
     inner: Math.floor(hidden * mlp_ratio),
     tokens,
-    activation: gelu,
+    activation: { approximate: 'none' },
     init,
     names: ['fc1', 'fc2'],
   });
