@@ -1,8 +1,8 @@
 // Builds the addon of @tensorflow/tfjs-node against a libtensorflow that you have, where its install script cannot
 // download one or has none for your platform. Linux only; needs npm, a C++ compiler, make and Python 3 (for node-gyp).
 //
-//   python3 -m venv tf && tf/bin/pip install tensorflow-cpu
-//   node tools/tfjs-node/build.mjs --libtensorflow tf/lib/python3.*/site-packages/tensorflow
+//   python3 -m venv ~/tf && ~/tf/bin/pip install tensorflow-cpu
+//   DM_PYTHON=~/tf/bin/python node tools/tfjs-node/build.mjs
 //   DM_TFJS_NODE=$PWD/tools/tfjs-node/build/node_modules/@tensorflow/tfjs-node npm start -- --engine tfjs-node
 //
 //   --libtensorflow <folder>  the TensorFlow package of a Python: `include/`, `libtensorflow_cc.so.2` and

@@ -346,6 +346,7 @@ describe('an engine that cannot start', () => {
   test('tfjs-node-gpu after tfjs-node: both are the TF.js backend "tensorflow", and only one can be loaded', async () => {
     class NodeBackend extends tf.KernelBackend {
       readonly isGPUPackage = false;
+      readonly binding = { TF_Version: '2.9.1' };
       override dispose(): void {}
     }
     // As tfjs-node does on import: register, then select.
@@ -355,6 +356,7 @@ describe('an engine that cannot start', () => {
     };
     const node = await eagerEngine('tfjs-node', { load });
     expect([node.name, tf.getBackend()]).toEqual(['tfjs-node', 'cpu']);
+    expect(node.info).toEqual({ tfjs: tf.version_core, package: '@tensorflow/tfjs-node', libtensorflow: '2.9.1' });
     await expect(eagerEngine('tfjs-node-gpu')).rejects.toThrow('this process has already loaded @tensorflow/tfjs-node');
     tf.removeBackend('tensorflow');
   });

@@ -43,7 +43,13 @@ class EagerEngine implements Engine {
     readonly name: EagerName,
     readonly backend: string,
   ) {
-    this.info = { tfjs: tf.version_core, package: eagerBackends[name].package };
+    const { binding } = tf.findBackend(backend) as { binding?: { TF_Version?: string } };
+    const native = binding?.TF_Version;
+    this.info = {
+      tfjs: tf.version_core,
+      package: eagerBackends[name].package,
+      ...(native !== undefined && { libtensorflow: native }),
+    };
   }
 
   compile(program: Program, options: CompileOptions = {}): CompiledProgram {
