@@ -44,12 +44,12 @@ const mnist: Preset = {
   optimizer: { ...method.optimizer, lr: 4e-3 },
   ema: { decay: 0.995, power: 2 / 3 },
   batchSize: 32,
-  totalSteps: 1500,
+  totalSteps: 1300,
   logEvery: 20,
-  sampleEvery: 500,
+  sampleEvery: 650,
   samples: 100, // ten rows of 0 to 9
   sampler: { name: 'ddim', steps: 50 },
-  checkpointEvery: 500,
+  checkpointEvery: 650,
   keep: 2,
   out: 'runs/mnist',
 };
