@@ -31,7 +31,8 @@ export async function startEngines(): Promise<Engines> {
       const reason = error instanceof Error ? error.message : String(error);
       // Only a package that was never installed is nobody's mistake; the two tfjs-node share one name within TF.js.
       if (!/is not installed|has already loaded/.test(reason)) throw error;
-      missing.push({ name, reason });
+      const hint = name === 'tfjs-node' ? ' Or build it: tools/tfjs-node/build.mjs.' : '';
+      missing.push({ name, reason: reason + hint });
     }
   }
   return { reference: await eagerEngine('cpu'), others, missing };

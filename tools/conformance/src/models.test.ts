@@ -37,7 +37,7 @@ const engines = (await startEngines()).others.filter(({ name }) => name === 'onn
 
 describe.each(engines.map((engine) => ({ name: engine.name, engine })))('models on $name', ({ engine }) => {
   // DiT-B/8 takes 17 s and 3 GB here, most of it to make its weights and projections; the others of full size 4 to 6 s.
-  it.each(modelCases)('$name', async (modelCase) => {
+  it.each(modelCases)('$name', { timeout: 180_000 }, async (modelCase) => {
     const { y, whole, prints } = await results(engine, modelCase);
 
     const expected = fixture.tensors[`${modelCase.name}/y`]!;
