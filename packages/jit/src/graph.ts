@@ -143,5 +143,5 @@ function printAttr(value: unknown): string {
     const data = value as ConstData;
     return data.length <= 8 ? `[${[...data].join(',')}]` : `[${data.length} values]`;
   }
-  return JSON.stringify(value) ?? 'undefined';
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'undefined');
 }

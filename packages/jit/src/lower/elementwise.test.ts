@@ -159,3 +159,17 @@ it('where, addN, and operands that are constants alone', async () => {
   await expectSame(({ a }) => tf.add(tf.mul(tf.ones([4, 2, 3]), 3), tf.mul(a!, 0)), { a: floats([2, 3]) });
   await expectSame(() => [tf.atan2(tf.ones([2]), tf.fill([2], 2)), tf.scalar(3)], {}, { grad: false });
 });
+
+it('tells constants apart that JSON writes alike', async () => {
+  const fn: Fn = ({ x }) => [
+    tf.add(x!, tf.scalar(Infinity)),
+    tf.add(x!, tf.scalar(-Infinity)),
+    tf.div(x!, tf.scalar(0)),
+    tf.div(x!, tf.scalar(-0)),
+    tf.add(x!, tf.tensor([NaN, 1])),
+    tf.add(x!, tf.tensor([Infinity, 1])),
+    tf.pad(x!, [[0, 1]], Infinity),
+    tf.pad(x!, [[0, 1]], -Infinity),
+  ];
+  await expectSame(fn, { x: given([1, 2]) }, { grad: false });
+});

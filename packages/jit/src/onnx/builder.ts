@@ -1,3 +1,4 @@
+import { contentKey } from '../content-key.js';
 import { type ConstData, sizeOf } from '../graph.js';
 import type { OnnxAttr, OnnxNode, OnnxTensor, OnnxType } from './proto.js';
 
@@ -29,7 +30,7 @@ export class OnnxBuilder {
     inputs: readonly string[],
     { attrs = {}, domain = '', outputs = 1 }: OpOptions = {},
   ): readonly string[] {
-    const key = JSON.stringify([op, domain, inputs, attrs, outputs]);
+    const key = contentKey([op, domain, inputs, attrs, outputs]);
     const same = this.known.get(key);
     if (same !== undefined) return same;
     const name = `${this.scope}/${op}.${this.nodes.length}`;

@@ -1,3 +1,4 @@
+import { contentKey } from '../content-key.js';
 import { type Graph, type Node, rewrite, type Value } from '../graph.js';
 
 /** Common subexpressions: a kernel call equal to an earlier one (same inputs and attributes) becomes that one. */
@@ -18,5 +19,5 @@ function keyOf(node: Node): string | undefined {
   if (data !== undefined && data.length > 256) return undefined;
   const inputs = node.inputs.map((v, i) => `${node.names[i]}:${v.id}`);
   const { shape, dtype } = node.outputs[0]!;
-  return JSON.stringify([node.op, inputs, node.attrs, node.op === 'Const' ? [shape, dtype] : null]);
+  return contentKey([node.op, inputs, node.attrs, node.op === 'Const' ? [shape, dtype] : null]);
 }

@@ -47,6 +47,37 @@ it('duplicates: equal calls become one, calls with other attributes do not', () 
   expect(after.outputs[1]!.value).toBe(after.outputs[3]!.value);
 });
 
+it('duplicates: constants and attributes that JSON writes alike stay apart', () => {
+  const graph = traced((_, { x }) => ({
+    outputs: {
+      up: tf.add(x!, tf.scalar(Infinity)),
+      down: tf.add(x!, tf.scalar(-Infinity)),
+      nan: tf.add(x!, tf.scalar(NaN)),
+      zero: tf.div(x!, tf.scalar(0)),
+      minus: tf.div(x!, tf.scalar(-0)),
+      table: tf.add(x!, tf.tensor([NaN, 1, 2])),
+      other: tf.add(x!, tf.tensor([Infinity, 1, 2])),
+      padUp: tf.pad(
+        x!,
+        [
+          [0, 1],
+          [0, 0],
+        ],
+        Infinity,
+      ),
+      padDown: tf.pad(
+        x!,
+        [
+          [0, 1],
+          [0, 0],
+        ],
+        -Infinity,
+      ),
+    },
+  }));
+  expect(ops(duplicates(graph))).toEqual(ops(graph));
+});
+
 it('reshapes: identities and chains vanish', () => {
   const graph = traced((_, { x }) => ({
     outputs: {
