@@ -153,6 +153,19 @@ describe('errors name the op, the value, the line and the way out', () => {
     await expect(program.run(handle, batch)).rejects.toThrow('has been disposed of');
   });
 
+  it('programs and engines that have been disposed of', async () => {
+    const other = await onnxEngine({ threads: 1 });
+    const [first, second] = [other.compile(descent, { name: 'first' }), other.compile(descent, { name: 'second' })];
+    const handle = await first.load({ w: floats([3, 2], 3) });
+    await first.run(handle, batch);
+    await first.dispose();
+    await expect(first.run(handle, batch)).rejects.toThrow('first: this program has been disposed of');
+    await second.run(handle, batch); // the handle stays valid
+    await other.dispose();
+    await expect(second.run(handle, batch)).rejects.toThrow('second: this program has been disposed of');
+    expect(() => other.compile(descent)).toThrow('the engine "onnx" has been disposed of');
+  });
+
   it('arrays that do not fit their shape or type', async () => {
     const fn: Program = (_, { x }) => ({ outputs: { x: x! } });
     await expect(run(fn, {}, { x: { ...given([1, 2]), shape: [3] } })).rejects.toThrow(

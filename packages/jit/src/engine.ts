@@ -96,6 +96,8 @@ type Buffers = { current: OrtTensor; next: OrtTensor | undefined };
 
 class OnnxEngine implements Engine {
   readonly name = 'onnx';
+  private readonly programs = new Set<OnnxProgram>();
+  private disposed = false;
 
   constructor(
     readonly runtime: OnnxRuntime,
@@ -104,7 +106,10 @@ class OnnxEngine implements Engine {
   ) {}
 
   compile(program: Program, options: CompileOptions = {}): CompiledProgram {
-    return new OnnxProgram(this, program, options.name ?? (program.name || 'program'));
+    if (this.disposed) throw new Error('the engine "onnx" has been disposed of');
+    const compiled = new OnnxProgram(this, program, options.name ?? (program.name || 'program'));
+    this.programs.add(compiled);
+    return compiled;
   }
 
   sessionOptions(): InferenceSession.SessionOptions {
@@ -125,7 +130,15 @@ class OnnxEngine implements Engine {
     return new this.runtime.Tensor(array.dtype, array.data, array.shape);
   }
 
-  async dispose(): Promise<void> {}
+  /** Frees the sessions of programs that their makers have not disposed of. */
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    await Promise.all([...this.programs].map((program) => program.dispose()));
+  }
+
+  forget(program: OnnxProgram): void {
+    this.programs.delete(program);
+  }
 }
 
 /**
@@ -214,6 +227,7 @@ interface Variant {
 
 class OnnxProgram implements CompiledProgram {
   private readonly variants = new Map<string, Promise<Variant>>();
+  private disposed = false;
 
   constructor(
     private readonly engine: OnnxEngine,
@@ -222,10 +236,12 @@ class OnnxProgram implements CompiledProgram {
   ) {}
 
   async load(arrays: Arrays): Promise<StateHandle> {
+    this.check();
     return new OnnxState(this.engine, arrays);
   }
 
   async run(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
+    this.check();
     if (!(handle instanceof OnnxState) || handle.engine !== this.engine) {
       throw new Error(`${this.name}: the state handle belongs to another engine`);
     }
@@ -258,9 +274,15 @@ class OnnxProgram implements CompiledProgram {
   }
 
   async dispose(): Promise<void> {
+    this.disposed = true;
+    this.engine.forget(this);
     const variants = await Promise.allSettled(this.variants.values());
     this.variants.clear();
     for (const variant of variants) if (variant.status === 'fulfilled') await variant.value.session.release();
+  }
+
+  private check(): void {
+    if (this.disposed) throw new Error(`${this.name}: this program has been disposed of`);
   }
 
   private variant(state: ArraySpecs, inputs: ArraySpecs): Promise<Variant> {

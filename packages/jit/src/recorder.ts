@@ -106,7 +106,7 @@ class RecorderBackend extends tf.KernelBackend {
   override dispose(): void {}
 }
 
-export function constData(node: Node, value: Value): ConstData {
+function constData(node: Node, value: Value): ConstData {
   const { data, splat } = node.attrs as { data?: ConstData; splat?: number };
   return data ?? toData(null, sizeOf(value.shape), value.dtype).fill(splat!);
 }
@@ -161,8 +161,8 @@ function record(op: string, call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   if (kernel === undefined) {
     const shapes = node.inputs.map((v, i) => `${node.names[i]} ${v.dtype} [${v.shape.join(', ')}]`).join(', ');
     throw new TraceError(
-      `@dm/jit cannot compile the TF.js kernel ${op} (${shapes}). Write it with ops from the FEATURES table in the ` +
-        `README of @dm/jit, or run this program on an eager engine such as "cpu".${at(where)}`,
+      `@dm/jit cannot compile the TF.js kernel ${op} (${shapes}). Write it with ops from the FEATURES.md of ` +
+        `@dm/jit, or run this program on an eager engine such as "cpu".${at(where)}`,
     );
   }
   const builder = backend.builder!;

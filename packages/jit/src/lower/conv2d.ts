@@ -142,7 +142,8 @@ const upTo = (n: number): number[] => [...Array(n).keys()];
  *
  * With stride 1, x shifted along the width and dy along the height give all kh · kw taps in one product of
  * kw · I rows and kh · O columns: tap (a, b) pairs x shifted by b with dy shifted by a, and only kw + kh copies are
- * made where patches would need kh · kw. A shift is one Pad: zeros on one side, a negative pad on the other. Other strides and dilations use patches of x.
+ * made where patches would need kh · kw. A shift is one Pad: zeros on one side, a negative pad on the other. Other
+ * strides and dilations use patches of x.
  */
 function gradFilter(x: Value, dy: Value, geometry: ConvGeometry, ctx: Lowering): string {
   const {

@@ -22,8 +22,8 @@ export interface Kernel {
 /** Position in channels-first order of each axis of [N, H, W, C]. */
 export const CF_AXIS = [0, 2, 3, 1] as const;
 /** [N, H, W, C] → [N, C, H, W] as a permutation, and back. */
-export const TO_CF = [0, 3, 1, 2] as const;
-export const FROM_CF = [0, 2, 3, 1] as const;
+const TO_CF = [0, 3, 1, 2] as const;
+const FROM_CF = [0, 2, 3, 1] as const;
 
 /** Reorders one entry an axis, from [N, H, W, C] to the order of `layout`. */
 export const inLayout = <T>(layout: Layout, perAxis: readonly T[]): T[] =>
@@ -184,9 +184,7 @@ export function typedArray({ dtype }: { dtype: OutputSpec['dtype'] }, values: re
   return dtype === 'int32' ? Int32Array.from(values) : Uint8Array.from(values);
 }
 
-/** The lowering of a kernel with one output whose shape and type are those of its input `x`. */
-export const likeInput = (call: Call): readonly OutputSpec[] => [{ ...pick(call.inputs[0]!) }];
-
+/** Shape and type of a value, for an output that has the same. */
 export const pick = ({ shape, dtype }: OutputSpec): OutputSpec => ({ shape, dtype });
 
 export const input = (call: Call, name: string): Value => arg(call as Node, name);
