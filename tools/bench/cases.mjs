@@ -20,4 +20,4 @@ export const cases = [
 ];
 
 /** AdamW as every contender runs it. */
-export const optimizer = { lr: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
+export const optimizer = { lr: 1e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };

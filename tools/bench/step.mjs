@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { cases } from './cases.mjs';
+import { cases, optimizer } from './cases.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -53,7 +53,7 @@ const median = (numbers) => {
  */
 function run(contender, benchCase) {
   const [command, ...args] = contender.command;
-  const input = JSON.stringify({ case: benchCase, threads, warmup, steps, ...contender.request });
+  const input = JSON.stringify({ case: benchCase, optimizer, threads, warmup, steps, ...contender.request });
   const result = spawnSync(command, args, { cwd: here, input, encoding: 'utf8' });
   if (result.error !== undefined) return result.error.message;
   if (result.status === 3) return result.stderr.trim();

@@ -19,20 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from reference_import import find_diffusers
 
 ROOT = Path(__file__).resolve().parents[2] / "packages" / "models" / "src"
 FIXTURES = ROOT / "fixtures"
 
-# A torchvision that does not match torch lacks these operators, and is not needed for more than its import.
-try:
-    torch.ops.torchvision.nms  # noqa: B018
-except (AttributeError, RuntimeError):
-    _library = torch.library.Library("torchvision", "DEF")
-    for _name in ("nms", "qnms"):
-        _library.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-if "DIFFUSERS_SRC" in os.environ:
-    sys.path.insert(0, os.environ["DIFFUSERS_SRC"])
+find_diffusers()
 sys.path[:0] = [os.environ["DIT_SRC"], os.environ["UVIT_SRC"]]
 
 from diffusers import DiTTransformer2DModel, UNet2DModel  # noqa: E402

@@ -6,21 +6,13 @@ The folder has config.json, diffusion_pytorch_model.safetensors and check.safete
 must match (strict) and y agree to 1e-4. Run by packages/models/src/python.test.ts where DM_PYTHON names a Python.
 """
 
-import os
 import sys
 from pathlib import Path
 
 import torch
+from reference_import import find_diffusers
 
-try:
-    torch.ops.torchvision.nms  # noqa: B018
-except (AttributeError, RuntimeError):
-    _library = torch.library.Library("torchvision", "DEF")
-    for _name in ("nms", "qnms"):
-        _library.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-if "DIFFUSERS_SRC" in os.environ:
-    sys.path.insert(0, os.environ["DIFFUSERS_SRC"])
+find_diffusers()
 
 from diffusers import UNet2DModel  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402

@@ -1,5 +1,5 @@
 // Times our training step: forward, MSE, backward, AdamW, on the onnx engine.
-// Reads one JSON object on standard input, { case, threads, warmup, steps }; prints one JSON line
+// Reads one JSON object on standard input, { case, optimizer, threads, warmup, steps }; prints one JSON line
 // { ms, parameters, peakMb, compileMs, versions }.
 import { readFileSync } from 'node:fs';
 import { normal } from '@dm/core';
@@ -8,19 +8,12 @@ import { initialiseFlat, parameterLayout, unet2d } from '@dm/models';
 import { splitFlat } from '@dm/ops';
 import { adamW } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
-import { optimizer as settings } from '../cases.mjs';
 
 const request = JSON.parse(readFileSync(0, 'utf8'));
 const { model: config, batch } = request.case;
 const model = unet2d(config);
 const layout = parameterLayout(model);
-const optimizer = adamW({
-  lr: settings.lr,
-  beta1: settings.beta1,
-  beta2: settings.beta2,
-  eps: settings.epsilon,
-  weightDecay: settings.weightDecay,
-});
+const optimizer = adamW(request.optimizer);
 
 /** @type {import('@dm/ops').Program} */
 const program = (state, inputs) => {

@@ -1,14 +1,14 @@
 """Times the training step of a diffusers model in PyTorch eager: forward, MSE, backward, AdamW.
 
-Reads one JSON object on standard input: {case, layout, threads, warmup, steps, diffusersSrc?}; prints one JSON line
-{"ms": [...], "parameters": n, "versions": {...}, "peakMb": m}. `case` is {model: {diffusers UNet2DModel config}, batch, optimizer: {...}}.
+Reads one JSON object on standard input: {case, optimizer, layout, threads, warmup, steps}, with case and
+optimizer as in cases.mjs; prints one JSON line {"ms": [...], "parameters": n, "versions": {...}, "peakMb": m}.
 Exit code 3 with one line of reason when PyTorch or diffusers is not installed.
 """
 import json
-import os
 import resource
 import sys
 import time
+from pathlib import Path
 
 
 def main() -> None:
@@ -16,12 +16,10 @@ def main() -> None:
     try:
         import torch
 
-        # A torchvision built for another torch registers its operators only where they are declared.
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        if os.environ.get("DIFFUSERS_SRC"):
-            sys.path.insert(0, os.environ["DIFFUSERS_SRC"])
+        sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "parity"))
+        from reference_import import find_diffusers
+
+        find_diffusers()
         import diffusers
     except ImportError as error:
         print(f"not installed: {error}", file=sys.stderr)
@@ -39,7 +37,14 @@ def main() -> None:
         model = model.to(memory_format=torch.channels_last)
         images = images.to(memory_format=torch.channels_last)
         noise = noise.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+    settings = request["optimizer"]
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=settings["lr"],
+        betas=(settings["beta1"], settings["beta2"]),
+        eps=settings["eps"],
+        weight_decay=settings["weightDecay"],
+    )
 
     def step() -> float:
         start = time.perf_counter()
