@@ -3,14 +3,20 @@ import { requireInteger } from '../checks.js';
 import { float32, type Float32NdArray } from '../nd-array.js';
 import { normalBatch } from '../random/draw.js';
 
-/** What is to be sampled: the fields of `SampleOptions` that say so. */
+/** What is to be sampled. */
 export interface BatchRequest {
+  /** A non-negative safe integer. Image i of a seed is made of the same noise in every batch. */
   readonly seed: number;
+  /** How many images: those of indices 0 .. n-1. Give this or `imageIndices`. */
   readonly n?: number;
   readonly imageIndices?: readonly number[];
+  /** Images that go through the model at a time; all by default. */
   readonly batchSize?: number;
+  /** Standard normal noise [N, ...shape] to begin with, in place of the seed's. */
   readonly initialNoise?: NdArray;
+  /** Further inputs of `predict`, [N, ...] each: one row an image. */
   readonly inputs?: Arrays;
+  /** With guidance: what takes the place of the inputs of the same names in the unconditional model. */
   readonly unconditional?: Arrays;
 }
 

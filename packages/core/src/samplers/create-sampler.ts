@@ -6,7 +6,7 @@ import type { SamplingPath } from '../levels/path.js';
 import { float32, type Float32NdArray } from '../nd-array.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
 import { normalBatch } from '../random/draw.js';
-import { type Batch, batchesOf, firstRows, joined } from './batches.js';
+import { type Batch, type BatchRequest, batchesOf, firstRows, joined } from './batches.js';
 import { checkGuidance, type Guidance, guided, guides } from './guidance.js';
 import { checkLimit, type LimitX0 } from './limit.js';
 import type { Sampler } from './sampler.js';
@@ -30,22 +30,9 @@ export interface SamplerOptions extends LimitX0 {
   readonly guidance?: Guidance;
 }
 
-export interface SampleOptions {
+export interface SampleOptions extends BatchRequest {
   /** The model's state, or a handle of the same engine that holds it (it stays the caller's). */
   readonly state: Arrays | StateHandle;
-  /** A non-negative safe integer. Image i of a seed is made of the same noise in every batch. */
-  readonly seed: number;
-  /** How many images: those of indices 0 .. n-1. Give this or `imageIndices`. */
-  readonly n?: number;
-  readonly imageIndices?: readonly number[];
-  /** Images that go through the model at a time; all by default. */
-  readonly batchSize?: number;
-  /** Standard normal noise [N, ...shape] to begin with, in place of the seed's. */
-  readonly initialNoise?: NdArray;
-  /** Further inputs of `predict`, [N, ...] each: one row an image. */
-  readonly inputs?: Arrays;
-  /** With guidance: what takes the place of the inputs of the same names in the unconditional model. */
-  readonly unconditional?: Arrays;
   /** Called after each step of each batch; what it throws ends the sampling. */
   readonly onStep?: (progress: SamplingProgress) => void | Promise<void>;
 }

@@ -5,19 +5,8 @@ import { sample, type SampleOptions } from '../sample.js';
 import { duration } from '../progress.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
-interface SampleFlags extends CommonFlags {
-  readonly run?: string;
-  readonly checkpoint?: string;
-  readonly count?: number;
-  readonly noise?: string;
+interface SampleFlags extends CommonFlags, Omit<SampleOptions, 'onNote'> {
   readonly out: string;
-  readonly steps?: number;
-  readonly sampler?: string;
-  readonly weights?: string;
-  readonly label?: number;
-  readonly seed?: number;
-  readonly engine?: string;
-  readonly threads?: number;
 }
 
 export function sampleCommand(): Command {
@@ -42,7 +31,7 @@ async function run(flags: SampleFlags): Promise<void> {
   const { json, debug: _debug, out, ...given } = flags;
   const began = performance.now();
   const result = await sample({
-    ...(given as SampleOptions),
+    ...given,
     onNote: (text) => {
       if (json === true) printJson({ event: 'note', text });
       else print(text);
