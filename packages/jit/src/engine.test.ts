@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, Program } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { onnxEngine } from './engine.js';
+import { encodeModel } from './onnx/proto.js';
 import { bools, floats, given } from './testing.js';
 
 let engine: Engine;
@@ -189,4 +190,29 @@ it('passes inputs through, and tensors of rank 0 and of no elements', async () =
     s: { shape: [], data: Float32Array.of(3) },
     e: { shape: [0, 3] },
   });
+});
+
+it('tells an observer of each compilation and each call', async () => {
+  const seen: string[] = [];
+  const watched = await onnxEngine({
+    threads: 1,
+    observer: {
+      compiled: ({ name, model, bytes, ms }) => {
+        seen.push(`compiled ${name}`);
+        expect(bytes).toEqual(encodeModel(model));
+        for (const phase of Object.values(ms)) expect(phase).toBeGreaterThan(0);
+      },
+      ran: ({ name, ms, sessionMs }) => {
+        seen.push(`ran ${name}`);
+        expect(sessionMs).toBeGreaterThan(0);
+        expect(ms).toBeGreaterThan(sessionMs);
+      },
+    },
+  });
+  const program = watched.compile(descent, { name: 'descent' });
+  const handle = await program.load({ w: floats([3, 2], 3) });
+  await program.run(handle, batch);
+  await program.run(handle, batch);
+  await watched.dispose();
+  expect(seen).toEqual(['compiled descent', 'ran descent', 'ran descent']);
 });

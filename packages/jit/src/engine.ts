@@ -3,6 +3,7 @@ import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxrun
 import { lowerGraph } from './compile.js';
 import { blockedProbe } from './lower/blocked-conv.js';
 import { sameShape, sizeOf } from './graph.js';
+import type { EngineObserver } from './observer.js';
 import { encodeModel } from './onnx/proto.js';
 import { optimise } from './passes/index.js';
 import { type ArraySpec, type ArraySpecs, PREFIX, trace } from './trace.js';
@@ -25,6 +26,8 @@ export interface OnnxEngineOptions {
   readonly convolutions?: 'auto' | 'plain';
   /** The runtime to use. Default: `onnxruntime-node` under Node, `onnxruntime-web` elsewhere. */
   readonly runtime?: OnnxRuntime;
+  /** Is told of each compilation and each call. */
+  readonly observer?: EngineObserver;
 }
 
 /**
@@ -44,7 +47,7 @@ export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engin
     threads: threads ?? `chosen by the runtime, ${await processors()} processors`,
     block,
   };
-  return new OnnxEngine(runtime, info, threads);
+  return new OnnxEngine(runtime, info, threads, options.observer ?? {});
 }
 
 /** How many the machine has, as far as it says. */
@@ -103,6 +106,7 @@ class OnnxEngine implements Engine {
     readonly runtime: OnnxRuntime,
     readonly info: Readonly<Record<string, string | number | boolean>>,
     private readonly threads: number | undefined,
+    readonly observer: EngineObserver,
   ) {}
 
   compile(program: Program, options: CompileOptions = {}): CompiledProgram {
@@ -247,6 +251,7 @@ class OnnxProgram implements CompiledProgram {
     }
     for (const [name, array] of Object.entries(inputs)) checkArray(`input "${name}"`, array);
     const specs = handle.specs;
+    const began = performance.now();
     handle.running = true;
     try {
       const variant = await this.variant(specs, inputs);
@@ -260,14 +265,18 @@ class OnnxProgram implements CompiledProgram {
       const fetches: Record<string, OrtTensor | null> = {};
       for (const name of variant.stateOutputs) fetches[PREFIX.next + name] = handle.target(name);
       for (const name of variant.outputs) fetches[PREFIX.output + name] = null;
+      const sessionBegan = performance.now();
       const results = await variant.session.run(feeds, fetches);
+      const sessionMs = performance.now() - sessionBegan;
       for (const name of variant.stateOutputs) handle.swap(name);
-      return Object.fromEntries(
+      const outputs = Object.fromEntries(
         variant.outputs.map((name) => {
           const tensor = results[PREFIX.output + name]!;
           return [name, { ...specOf(tensor), data: dataOf(tensor) }];
         }),
       );
+      this.engine.observer.ran?.({ name: this.name, ms: performance.now() - began, sessionMs });
+      return outputs;
     } finally {
       handle.running = false;
     }
@@ -303,10 +312,18 @@ class OnnxProgram implements CompiledProgram {
   }
 
   private async build(state: ArraySpecs, inputs: ArraySpecs): Promise<Variant> {
-    const model = lowerGraph(optimise(trace(this.program, state, inputs, this.name)), {
-      block: this.engine.info['block'] as number,
-    });
-    const session = await this.engine.runtime.InferenceSession.create(encodeModel(model), this.engine.sessionOptions());
+    const clock = stopwatch();
+    const traced = trace(this.program, state, inputs, this.name);
+    const traceMs = clock();
+    const graph = optimise(traced);
+    const optimiseMs = clock();
+    const model = lowerGraph(graph, { block: this.engine.info['block'] as number });
+    const lowerMs = clock();
+    const bytes = encodeModel(model);
+    const encodeMs = clock();
+    const session = await this.engine.runtime.InferenceSession.create(bytes, this.engine.sessionOptions());
+    const ms = { trace: traceMs, optimise: optimiseMs, lower: lowerMs, encode: encodeMs, session: clock() };
+    this.engine.observer.compiled?.({ name: this.name, graph, model, bytes, ms });
     const after = (prefix: string) =>
       model.outputs.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name.slice(prefix.length));
     return {
@@ -316,6 +333,17 @@ class OnnxProgram implements CompiledProgram {
       outputs: after(PREFIX.output),
     };
   }
+}
+
+/** Milliseconds since the last call, or since it was made. */
+function stopwatch(): () => number {
+  let last = performance.now();
+  return () => {
+    const now = performance.now();
+    const ms = now - last;
+    last = now;
+    return ms;
+  };
 }
 
 const specOf = (tensor: OrtTensor): ArraySpec => ({ dtype: tensor.type as ArraySpec['dtype'], shape: tensor.dims });

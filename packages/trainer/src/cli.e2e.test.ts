@@ -86,6 +86,22 @@ describe('dm train, then dm sample', () => {
   });
 });
 
+describe('dm bench', () => {
+  it('times the step of a configuration file or of a run, in words or as JSON, and leaves nothing behind', async () => {
+    expect(await dm(tinyTraining(1, 'run'), folder)).toMatchObject({ code: 0 });
+    const before = readdirSync(folder, { recursive: true });
+    const args = ['bench', '--run', 'run', '--batch-size', '2', '--steps', '2', '--warmup', '0'];
+    const words = await dm([...args, '--engine', 'onnx'], folder);
+    expect(words).toMatchObject({ code: 0, stderr: '' });
+    expect(words.stdout).toMatch(/^UNet2DModel, [\d,]+ parameters, 2 images of 8x8x1 a step, on onnx \(runtime /);
+    expect(words.stdout).toMatch(/\nstep +median [\d.]+ ms, quartiles .*, of 2\nthroughput +[\d.]+ images\/s\n/);
+    expect(words.stdout).toMatch(/\ncompiling +[\d.]+ ms: trace .*, session [\d.]+ ms\n/);
+    const json = await dm([...args, '--json'], folder);
+    expect(JSON.parse(json.stdout)).toMatchObject({ event: 'bench', engine: 'cpu', batchSize: 2, steps: 2 });
+    expect(readdirSync(folder, { recursive: true })).toEqual(before);
+  });
+});
+
 describe('a run that is interrupted', () => {
   it('by SIGINT saves, says so, and exits with 130', async () => {
     const run = start(tinyTraining(100_000, 'run'), folder);

@@ -2,6 +2,7 @@
 /** The `dm` command: which commands there are, and how an error ends. Each command is a file in commands/. */
 import { enableProdMode } from '@tensorflow/tfjs-core';
 import { Command, CommanderError } from 'commander';
+import { benchCommand } from './commands/bench.js';
 import { printError } from './commands/common.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -20,7 +21,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 const program = new Command('dm')
   .description('Train diffusion models. `dm train` trains on handwritten digits and needs no arguments.')
   .version(String(environment()['dm']));
-for (const command of [trainCommand(), sampleCommand(), dataCommand(), doctorCommand()]) program.addCommand(command);
+const commands = [trainCommand(), sampleCommand(), dataCommand(), benchCommand(), doctorCommand()];
+for (const command of commands) program.addCommand(command);
 quiet(program);
 
 try {

@@ -1,5 +1,5 @@
 /** Engines by name: the compiler, or TF.js as it is. */
-import { onnxEngine } from '@dm/jit';
+import { onnxEngine, type EngineObserver } from '@dm/jit';
 import { eagerEngine, type Engine } from '@dm/ops';
 import { UserError } from './errors.js';
 import { suggestion } from './nearest.js';
@@ -12,13 +12,15 @@ export type EngineName = (typeof engineNames)[number];
 export interface EngineOptions {
   /** Threads, for `onnx`; the eager engines choose their own. */
   readonly threads?: number;
+  /** Is told what `onnx` compiles and runs; the eager engines tell nothing. */
+  readonly observer?: EngineObserver;
 }
 
 /** Opens an engine. Throws an Error that says why it does not work here, and how to install what it needs. */
 export async function openEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
   if (!isEngineName(name)) throw new UserError(`Unknown engine "${name}". ${suggestion(name, engineNames)}`);
+  if (name === 'onnx') return onnxEngine(options);
   const { threads } = options;
-  if (name === 'onnx') return onnxEngine(threads === undefined ? {} : { threads });
   if (threads !== undefined) throw new UserError(`The engine ${name} chooses its own threads: leave out --threads.`);
   return eagerEngine(name);
 }

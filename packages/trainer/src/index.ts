@@ -19,4 +19,6 @@ export { latestValid, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 export type { Checkpoint, Latest, Manifest } from './checkpoint.js';
 export { readMetrics, type MetricsRecord } from './metrics.js';
 export { runFolder, type RunFolder } from './run-folder.js';
+export { bench, type BenchOptions, type BenchResult } from './bench/bench.js';
+export { spread, type Spread } from './bench/spread.js';
 export { UserError } from './errors.js';

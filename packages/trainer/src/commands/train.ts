@@ -1,63 +1,31 @@
 /** `dm train`. */
 import { Command } from 'commander';
-import { z } from 'zod';
-import { configSchema } from '../config.js';
 import { createProgress, duration } from '../progress.js';
 import { presets } from '../presets.js';
-import { assignment, configFile, nest, type Layer } from '../resolve.js';
+import type { Layer } from '../resolve.js';
 import { trainLayers, type TrainHooks, type TrainResult } from '../train.js';
-import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { allFieldFlags, layersOf, withConfigOptions, type ConfigFlags } from './config-flags.js';
 
-/** Flags that set a field of the configuration; the schema has their meaning and checks their values. */
-const fieldFlags: readonly (readonly [flag: string, argument: string, field: string])[] = [
-  ['preset', 'name', 'preset'],
-  ['data', 'data', 'data'],
-  ['image-size', 'pixels', 'imageSize'],
-  ['image-channels', '1|3', 'imageChannels'],
-  ['model', 'type', 'model.type'],
-  ['curriculum', 'name', 'curriculum.name'],
-  ['weighting', 'name', 'weighting.name'],
-  ['lr', 'number', 'optimizer.lr'],
-  ['batch-size', 'n', 'batchSize'],
-  ['steps', 'n', 'totalSteps'],
-  ['time-budget', 'seconds', 'timeBudget'],
-  ['seed', 'n', 'seed'],
-  ['engine', 'name', 'engine'],
-  ['threads', 'n', 'threads'],
-  ['log-every', 'n', 'logEvery'],
-  ['sample-every', 'n', 'sampleEvery'],
-  ['samples', 'n', 'samples'],
-  ['sampler', 'name', 'sampler.name'],
-  ['sampler-steps', 'n', 'sampler.steps'],
-  ['checkpoint-every', 'n', 'checkpointEvery'],
-  ['keep', 'n', 'keep'],
-  ['out', 'folder', 'out'],
-];
-
-type TrainFlags = CommonFlags & {
-  readonly config?: string;
-  readonly momentumDecay?: boolean;
-  readonly set?: readonly string[];
-  readonly resume?: boolean;
-  readonly overwrite?: boolean;
-} & Readonly<Record<string, unknown>>;
+type TrainFlags = CommonFlags &
+  ConfigFlags & { readonly momentumDecay?: boolean; readonly resume?: boolean; readonly overwrite?: boolean };
 
 export function trainCommand(): Command {
-  const command = new Command('train')
-    .description(`Train a model. Presets: ${Object.keys(presets).join(', ')}. What is left out comes from the preset.`)
-    .option('--config <file>', 'JSON file with any part of the configuration, such as the config.json of a run');
-  for (const [flag, argument, field] of fieldFlags) {
-    command.option(`--${flag} <${argument}>`, descriptionOf(field), numeric);
-  }
-  command
+  const command = new Command('train').description(
+    `Train a model. Presets: ${Object.keys(presets).join(', ')}. What is left out comes from the preset.`,
+  );
+  withConfigOptions(command, allFieldFlags)
     .option('--no-momentum-decay', 'keep the momentum (and the learning rate) constant')
-    .option('--set <field=value...>', 'set any field of the configuration, such as optimizer.clip=null')
     .option('--resume', 'go on with the run in the folder, from its newest valid checkpoint')
     .option('--overwrite', 'remove the run in the folder first');
   return withCommonOptions(command).action(run);
 }
 
 async function run(flags: TrainFlags): Promise<void> {
+  const momentum: Layer[] =
+    flags.momentumDecay === false
+      ? [{ source: '--no-momentum-decay', value: { optimizer: { momentumDecay: false } } }]
+      : [];
   const stop = new AbortController();
   const restore = stopOnSignals(stop);
   const progress = createProgress(process.stdout);
@@ -83,7 +51,7 @@ async function run(flags: TrainFlags): Promise<void> {
           onNote: (text) => progress.note(text),
         };
   try {
-    const result = await trainLayers(layersOf(flags), {
+    const result = await trainLayers(layersOf(flags, allFieldFlags, momentum), {
       resume: flags.resume === true,
       overwrite: flags.overwrite === true,
       signal: stop.signal,
@@ -97,34 +65,6 @@ async function run(flags: TrainFlags): Promise<void> {
     progress.end();
     restore();
   }
-}
-
-/** The configuration's layers from the bottom up: the file, then the flags. */
-function layersOf(flags: TrainFlags): Layer[] {
-  const layers: Layer[] = flags.config === undefined ? [] : [configFile(flags.config)];
-  for (const [flag, , field] of fieldFlags) {
-    const value = flags[camelCase(flag)];
-    if (value === undefined) continue;
-    layers.push({ source: `--${flag}`, value: nest(field.split('.'), value) });
-  }
-  if (flags.momentumDecay === false) {
-    layers.push({ source: '--no-momentum-decay', value: { optimizer: { momentumDecay: false } } });
-  }
-  return [...layers, ...(flags.set ?? []).map(assignment)];
-}
-
-function camelCase(flag: string): string {
-  return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
-}
-
-/** The schema's own words for a field, or for the part that it belongs to. */
-function descriptionOf(field: string): string {
-  let schema: z.core.$ZodType = configSchema;
-  for (const key of field.split('.')) {
-    if (schema instanceof z.ZodObject) schema = schema.shape[key]!;
-  }
-  const { description = '' } = schema as z.ZodType;
-  return description.charAt(0).toLowerCase() + description.slice(1).replace(/\.$/, '');
 }
 
 /** The first signal asks the run to save and stop after the step that is going on; a second one ends at once. */

@@ -1,0 +1,37 @@
+import type { Graph } from './graph.js';
+import type { OnnxModel } from './onnx/proto.js';
+
+/** One compilation: a program for one signature of its state and inputs. */
+export interface Compilation {
+  /** The program's name. */
+  readonly name: string;
+  /** The traced graph after all passes. */
+  readonly graph: Graph;
+  readonly model: OnnxModel;
+  /** `model` as the bytes of an `.onnx` file: what the runtime was given. */
+  readonly bytes: Uint8Array;
+  /** Milliseconds of each phase, in the order in which they ran. */
+  readonly ms: {
+    readonly trace: number;
+    readonly optimise: number;
+    readonly lower: number;
+    readonly encode: number;
+    /** The runtime's own: it reads, optimises and prepares the graph. */
+    readonly session: number;
+  };
+}
+
+/** One call of a compiled program. */
+export interface ProgramRun {
+  readonly name: string;
+  /** Milliseconds of the whole call. A first call compiles too. */
+  readonly ms: number;
+  /** Milliseconds of it inside the runtime. What is left is JavaScript's. */
+  readonly sessionMs: number;
+}
+
+/** Is told what the engine does: for benchmarks, profiles and dumps. */
+export interface EngineObserver {
+  readonly compiled?: (compilation: Compilation) => void;
+  readonly ran?: (run: ProgramRun) => void;
+}

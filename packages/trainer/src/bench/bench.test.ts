@@ -1,0 +1,48 @@
+import { rmSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resolveConfig } from '../resolve.js';
+import { tinyConfig, tinyFolder } from '../testing/tiny.js';
+import { bench } from './bench.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await tinyFolder();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const config = (engine: 'cpu' | 'onnx') =>
+  resolveConfig([{ source: 'test', value: { ...tinyConfig(folder, 2), engine } }]);
+
+describe('bench', () => {
+  it('times compiled steps, the phases of compiling and the part of JavaScript', async () => {
+    const seen: number[] = [];
+    const result = await bench(config('onnx'), { steps: 3, warmup: 1, onStep: (done) => seen.push(done) });
+    expect(result).toMatchObject({ model: 'UNet2DModel', engine: 'onnx', batchSize: 4, shape: [8, 8, 1], steps: 3 });
+    expect(seen).toEqual([1, 2, 3, 4, 5]);
+    const { stepMs, compileMs } = result;
+    expect(stepMs.min).toBeGreaterThan(0);
+    expect(stepMs.q1).toBeGreaterThanOrEqual(stepMs.min);
+    expect(stepMs.q3).toBeGreaterThanOrEqual(stepMs.median);
+    expect(result.imagesPerSecond).toBeCloseTo(4000 / stepMs.median, 6);
+    expect(Object.keys(compileMs!)).toEqual(['trace', 'optimise', 'lower', 'encode', 'session']);
+    const compiling = Object.values(compileMs!).reduce((a, b) => a + b);
+    expect(result.firstStepMs).toBeGreaterThan(compiling);
+    expect(result.javascript).toBeGreaterThan(0);
+    expect(result.javascript).toBeLessThan(1);
+    expect(result.peakMb).toBeGreaterThan(10);
+  });
+
+  it('times eager engines too, without the figures that they do not have', async () => {
+    const result = await bench(config('cpu'), { steps: 1, warmup: 0 });
+    expect(result.stepMs.median).toBeGreaterThan(0);
+    expect(result).not.toHaveProperty('compileMs');
+    expect(result).not.toHaveProperty('javascript');
+  });
+
+  it('refuses impossible counts', async () => {
+    await expect(bench(config('cpu'), { steps: 0 })).rejects.toThrow('steps must be a whole number from 1 on, not 0');
+    await expect(bench(config('cpu'), { warmup: -1 })).rejects.toThrow(
+      'warmup must be a whole number from 0 on, not -1',
+    );
+  });
+});

@@ -1,0 +1,108 @@
+/**
+ * Times the training step of a configuration as `train` runs it: timesteps are drawn, inputs made, the compiled step is
+ * run and the next batch is read. Nothing is written but what is asked for, and no checkpoint, sample or log is in the time.
+ */
+import type { Compilation, ProgramRun } from '@dm/jit';
+import { drawTimesteps, fetchBatch, stepInputs, type Batch } from '../batch.js';
+import type { Config } from '../config.js';
+import { openEngine } from '../engine.js';
+import { openRecipe } from '../recipe.js';
+import { initialState } from '../state.js';
+import { trainingStep } from '../step.js';
+import { peakMemoryMb } from '../peak-memory.js';
+import { spread, type Spread } from './spread.js';
+
+export interface BenchOptions {
+  /** Steps that are timed, at least 1. Default 20. */
+  readonly steps?: number;
+  /** Steps before them that are not, besides the first one, which compiles. Default 3. */
+  readonly warmup?: number;
+  /** After each step, those that are not timed included: steps done, and of how many. */
+  readonly onStep?: (done: number, of: number) => void;
+}
+
+export interface BenchResult {
+  readonly model: string;
+  readonly parameters: number;
+  /** [H, W, C] of one image. */
+  readonly shape: readonly number[];
+  readonly batchSize: number;
+  readonly engine: string;
+  readonly info: Readonly<Record<string, string | number | boolean>>;
+  readonly steps: number;
+  /** Milliseconds of one step. */
+  readonly stepMs: Spread;
+  /** At the median. */
+  readonly imagesPerSecond: number;
+  /** Milliseconds of the first step, compilation included. */
+  readonly firstStepMs: number;
+  /** Milliseconds of each phase of compiling; absent on an engine that does not compile. */
+  readonly compileMs?: Compilation['ms'];
+  /** Median part of a step that is spent outside the runtime, in [0, 1]; absent on an engine that has no runtime below. */
+  readonly javascript?: number;
+  /** Largest resident size of this process so far, in MiB. */
+  readonly peakMb: number;
+}
+
+/** Throws a RangeError on impossible counts, and whatever opening data or engine throws. */
+export async function bench(config: Config, options: BenchOptions = {}): Promise<BenchResult> {
+  const { steps = 20, warmup = 3, onStep } = options;
+  if (!Number.isInteger(steps) || steps < 1) {
+    throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
+  }
+  if (!Number.isInteger(warmup) || warmup < 0) {
+    throw new RangeError(`warmup must be a whole number from 0 on, not ${warmup}`);
+  }
+  const recipe = await openRecipe(config);
+  const { optimizer, ema, curriculum, model, layout, dataset } = recipe;
+  const compilations: Compilation['ms'][] = [];
+  const runs: ProgramRun[] = [];
+  const engine = await openEngine(config.engine, {
+    ...(config.threads !== null && { threads: config.threads }),
+    observer: {
+      compiled: ({ ms }) => void compilations.push(ms),
+      ran: (run) => void runs.push(run),
+    },
+  });
+  try {
+    const program = engine.compile(trainingStep(recipe), { name: 'training step' });
+    const state = await program.load(initialState(recipe));
+    let scheduleState = curriculum.initialState?.();
+    let batch: Batch = await fetchBatch(recipe, 0);
+    const total = 1 + warmup + steps;
+    const ms: number[] = [];
+    for (let step = 0; step < total; step++) {
+      const began = performance.now();
+      const draw = drawTimesteps(recipe, step, scheduleState);
+      const scalars = { ...optimizer.scalars(step), ...ema.scalars(step) };
+      const { losses } = await program.run(state, stepInputs(recipe, batch, draw, scalars));
+      if (scheduleState !== undefined && curriculum.update !== undefined) {
+        scheduleState = curriculum.update(scheduleState, draw.timesteps, losses!.data);
+      }
+      // `train` asks for the next batch while the step is computed; here it comes after, so that the two can be told apart.
+      batch = await fetchBatch(recipe, step + 1);
+      ms.push(performance.now() - began);
+      onStep?.(step + 1, total);
+    }
+    const timed = ms.slice(-steps);
+    const stepMs = spread(timed);
+    const outside = runs.slice(-steps).map(({ sessionMs }, i) => 1 - sessionMs / timed[i]!);
+    return {
+      model: model.kind,
+      parameters: layout.size,
+      shape: dataset.shape,
+      batchSize: config.batchSize,
+      engine: engine.name,
+      info: engine.info,
+      steps,
+      stepMs,
+      imagesPerSecond: (1000 * config.batchSize) / stepMs.median,
+      firstStepMs: ms[0]!,
+      ...(compilations.length > 0 && { compileMs: compilations[0]! }),
+      ...(outside.length > 0 && { javascript: spread(outside).median }),
+      peakMb: peakMemoryMb(),
+    };
+  } finally {
+    await engine.dispose();
+  }
+}
