@@ -11,7 +11,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
   const ctx = new Lowering(options);
   for (const { name, value } of graph.inputs) ctx.set(value, name);
   for (const node of graph.nodes) {
-    ctx.onnx.scope = node.op;
+    ctx.onnx.scope = node.scope === undefined || node.scope === '' ? node.op : `${node.scope}/${node.op}`;
     kernels[node.op]!.lower(node, ctx);
   }
   for (const { name, value } of graph.outputs) ctx.onnx.output(name, ctx.get(value));

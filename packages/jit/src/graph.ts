@@ -23,6 +23,8 @@ export interface Node {
   readonly outputs: readonly Value[];
   /** The user's line that made this call: `file:line:column`. */
   readonly where?: string | undefined;
+  /** The name that `scope` of @dm/ops had set: the block of the model. */
+  readonly scope?: string | undefined;
 }
 
 /** A traced program. Nodes are in an order in which they can run. */

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { DType } from '@dm/ops';
+import { currentScope, type DType } from '@dm/ops';
 import { at, TraceError, userLine } from './errors.js';
 import { type ConstData, type GraphBuilder, type Node, sameShape, sizeOf, type Value } from './graph.js';
 import { kernels } from './lower/index.js';
@@ -36,7 +36,14 @@ class RecorderBackend extends tf.KernelBackend {
     if (sameShape(value.shape, info.shape)) return value;
     // TF.js may hand over the same data under another shape.
     const [reshaped] = this.target.emit(
-      { op: 'Reshape', inputs: [value], names: ['x'], attrs: { shape: [...info.shape] }, where: userLine() },
+      {
+        op: 'Reshape',
+        inputs: [value],
+        names: ['x'],
+        attrs: { shape: [...info.shape] },
+        where: userLine(),
+        scope: currentScope(),
+      },
       [{ shape: info.shape, dtype: value.dtype }],
     );
     return reshaped!;
@@ -156,6 +163,7 @@ function record(op: string, call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
     names: given.map(([name]) => name),
     attrs: (call.attrs ?? {}) as Record<string, unknown>,
     where,
+    scope: currentScope(),
   };
   const kernel = kernels[op];
   if (kernel === undefined) {

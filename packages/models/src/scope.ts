@@ -3,7 +3,7 @@
  * function that applies them, as a PyTorch module has a constructor and a `forward`.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { Tensors } from '@dm/ops';
+import { scope as named, type Tensors } from '@dm/ops';
 import type { ApplyOptions, DropoutSpec, LayerCost, Model, ParamSpec } from './model.js';
 
 /** What a call of `Model.apply` was given, as its units see it. */
@@ -54,6 +54,14 @@ export function declareDropout(
   if (rate === 0) return () => undefined;
   scope.declared.dropouts.push({ name: scope.name, shape, rate });
   return ({ masks }) => masks[scope.name];
+}
+
+/** The unit under the name of its scope: profiles tell what each block costs, forwards and backwards. */
+export function block<Args extends unknown[], Result>(
+  scope: Scope,
+  unit: (call: Call, ...args: Args) => Result,
+): (call: Call, ...args: Args) => Result {
+  return (call, ...args) => named(scope.name, () => unit(call, ...args));
 }
 
 const join = (scope: Scope, name: string | number) => (scope.name === '' ? `${name}` : `${scope.name}.${name}`);

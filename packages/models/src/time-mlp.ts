@@ -1,5 +1,5 @@
 import { silu } from '@dm/ops';
-import { at, type Scope } from './scope.js';
+import { at, block, type Scope } from './scope.js';
 import { type LayerInit, linear, torchInit, type Unit } from './units.js';
 
 interface TimeMlpShape {
@@ -17,5 +17,5 @@ interface TimeMlpShape {
 export function timeMlp(scope: Scope, { from, to, inner = to, names, init = torchInit }: TimeMlpShape): Unit {
   const first = linear(at(scope, names[0]), from, inner, { init });
   const second = linear(at(scope, names[1]), inner, to, { init });
-  return (call, x) => second(call, silu(first(call, x)));
+  return block(scope, (call, x) => second(call, silu(first(call, x))));
 }

@@ -1,6 +1,6 @@
 /** The training step as one program over flat vectors: what an engine compiles. */
 import { addNoise, mseLoss, predictionTarget, weightedMean } from '@dm/core';
-import { splitFlat, type Program, type Tensors } from '@dm/ops';
+import { scope, splitFlat, type Program, type Tensors } from '@dm/ops';
 import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Denoiser, Recipe } from './recipe.js';
@@ -21,8 +21,10 @@ export function trainingStep(recipe: Recipe): Program {
   const { clip } = config.optimizer;
   return (state, inputs) => {
     const { images, noise, t, weights } = inputs;
-    const xt = addNoise(images!, noise!, { alpha: inputs['alpha']!, sigma: inputs['sigma']! });
-    const target = predictionTarget(images!, noise!, { x0: inputs['targetX0']!, noise: inputs['targetNoise']! });
+    const xt = scope('noise', () => addNoise(images!, noise!, { alpha: inputs['alpha']!, sigma: inputs['sigma']! }));
+    const target = scope('target', () =>
+      predictionTarget(images!, noise!, { x0: inputs['targetX0']!, noise: inputs['targetNoise']! }),
+    );
     const options = {
       ...(model.numClasses > 0 && { cond: inputs['cond']! }),
       masks: Object.fromEntries(model.dropouts.map(({ name }) => [name, inputs[`mask.${name}`]!])),
@@ -30,16 +32,22 @@ export function trainingStep(recipe: Recipe): Program {
 
     // Each example's loss is an output too, so the vector is differentiated: the gradient of its weighted mean is that
     // of the vector against dy_i = weight_i / B.
-    const lossesOf = (params: tf.Tensor): tf.Tensor =>
-      mseLoss(model.apply(namedParameters(recipe, params, state), xt, t!, options), target);
+    const lossesOf = (params: tf.Tensor): tf.Tensor => {
+      const named = scope('parameters', () => namedParameters(recipe, params, state));
+      const predicted = model.apply(named, xt, t!, options);
+      return scope('loss', () => mseLoss(predicted, target));
+    };
     const dy = tf.div(weights!, images!.shape[0]);
     const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, dy);
 
-    const { grads, norm } = clip === null ? { grads: grad, norm: gradientNorm(grad) } : clipByGlobalNorm(grad, clip);
+    const { grads, norm } = scope('clip', () =>
+      clip === null ? { grads: grad, norm: gradientNorm(grad) } : clipByGlobalNorm(grad, clip),
+    );
     const slots = Object.fromEntries(optimizer.slots.map((name) => [name, state[name]!]));
-    const next = optimizer.update(state['params']!, grads, slots, inputs);
+    const next = scope('optimizer', () => optimizer.update(state['params']!, grads, slots, inputs));
+    const average = scope('ema', () => ema.update(state['ema']!, next.params, inputs));
     return {
-      state: { params: next.params, ...next.slots, ema: ema.update(state['ema']!, next.params, inputs) },
+      state: { params: next.params, ...next.slots, ema: average },
       outputs: { loss: weightedMean(losses, weights!), losses, gradNorm: norm },
     };
   };

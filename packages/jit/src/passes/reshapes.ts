@@ -23,7 +23,7 @@ export function reshapes(graph: Graph): Graph {
     if (source === x) return undefined;
     if (sameShape(source.shape, output!.shape)) return [source];
     const attrs = { shape: output!.shape };
-    const call = { op: 'Reshape', inputs: [source], names: ['x'], attrs, where: node.where };
+    const call = { op: 'Reshape', inputs: [source], names: ['x'], attrs, where: node.where, scope: node.scope };
     return builder.emit(call, [output!]);
   });
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '@dm/ops';
 import type { Model } from '../model.js';
-import { at, type Call, finish, root, type Scope } from '../scope.js';
+import { at, block as named, type Call, finish, root, type Scope } from '../scope.js';
 import { sinusoid } from '../sinusoid.js';
 import { timeMlp } from '../time-mlp.js';
 import { separateAttention } from '../transformer/attention.js';
@@ -51,7 +51,7 @@ export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Mode
     checkImageSize('DiTTransformer2DModel', x, size);
     const time = sinusoid(t, timeFrequencies, { freqShift: 1, cosFirst: true });
     let h: tf.Tensor = tf.add(embedPatches(call, x), tf.tensor3d(table, [1, tokens, hidden]));
-    for (const { embed, units } of blocks) h = modulatedBlock(call, units, h, embed(call, time, cond!));
+    for (const { embed, apply } of blocks) h = apply(call, h, embed(call, time, cond!));
     const [shift, scale] = outModulations(call, blocks[0]!.embed(call, time, cond!)) as [tf.Tensor, tf.Tensor];
     return fromPatches(toPixels(call, modulate(normOut(call, h), shift, scale)), patch, side, outChannels);
   });
@@ -84,7 +84,10 @@ function block(scope: Scope, config: DiTTransformer2DConfig, tokens: number) {
       names: ['net.0.proj', 'net.2'],
     }),
   };
-  const embed = (call: Call, time: tf.Tensor, cond: tf.Tensor) =>
-    silu(tf.add(embedTime(call, time), embedClass(call, cond)));
-  return { embed, units };
+  return {
+    embed: named(embedding1, (call: Call, time: tf.Tensor, cond: tf.Tensor) =>
+      silu(tf.add(embedTime(call, time), embedClass(call, cond))),
+    ),
+    apply: named(scope, (call: Call, x: tf.Tensor, c: tf.Tensor) => modulatedBlock(call, units, x, c)),
+  };
 }

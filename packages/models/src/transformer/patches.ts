@@ -1,6 +1,6 @@
 /** Images to patches and back. Transposes of rank 4 only, which every backend has. */
 import * as tf from '@tensorflow/tfjs-core';
-import { declare, declareCost, type Scope } from '../scope.js';
+import { block, declare, declareCost, type Scope } from '../scope.js';
 import type { LayerInit, Unit } from '../units.js';
 
 /** [N, H, W, C] → [N · H/p · W/p, p · p · C]: the pixels of each patch, row by row. */
@@ -46,8 +46,8 @@ export function patchEmbedding(scope: Scope, { channels, patch, hidden, tokens, 
   });
   const bias = declare(scope, 'bias', { kind: 'vector', shape: [hidden], init: start.bias });
   declareCost(scope, { kind: 'conv', multiplyAdds: tokens * hidden * fanIn, outputs: tokens * hidden });
-  return (call, x) => {
+  return block(scope, (call, x) => {
     const product = tf.matMul(toPatches(x, patch), tf.reshape(weight(call), [fanIn, hidden]));
     return tf.reshape(tf.add(product, bias(call)), [-1, tokens, hidden]);
-  };
+  });
 }

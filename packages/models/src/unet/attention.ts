@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attention as attend } from '@dm/ops';
-import { at, declareCost, type Scope } from '../scope.js';
+import { at, block, declareCost, type Scope } from '../scope.js';
 import { groupNorm, linear, type Unit } from '../units.js';
 
 interface AttentionShape {
@@ -33,7 +33,7 @@ export function selfAttention(
   const toOut = linear(at(scope, 'to_out.0'), inner, channels, { rows });
   declareCost(scope, { kind: 'attention', multiplyAdds: 2 * rows * rows * inner, outputs: rows * inner });
 
-  return (call, x) => {
+  return block(scope, (call, x) => {
     const [n, height, width4] = x.shape as [number, number, number, number];
     const tokens = height * width4;
     const pixels = tf.reshape(norm === undefined ? x : norm(call, x), [n * tokens, channels]);
@@ -45,5 +45,5 @@ export function selfAttention(
     const rowsAgain = tf.reshape(heads === 1 ? mixed : tf.transpose(mixed, [0, 2, 1, 3]), [n * tokens, inner]);
     const sum = tf.add(tf.reshape(toOut(call, rowsAgain), x.shape), x);
     return scaleFactor === 1 ? sum : tf.div(sum, scaleFactor);
-  };
+  });
 }

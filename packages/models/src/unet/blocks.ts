@@ -1,7 +1,7 @@
 /** The levels of the UNet: `DownBlock2D`, `UpBlock2D` and `UNetMidBlock2D` with their variants. */
 import * as tf from '@tensorflow/tfjs-core';
 import { upsampleNearest } from '@dm/ops';
-import { at, type Call, type Scope } from '../scope.js';
+import { at, block, type Call, type Scope } from '../scope.js';
 import { conv } from '../units.js';
 import { selfAttention } from './attention.js';
 import { resnet, type ResnetSettings, type TimedUnit } from './resnet.js';
@@ -92,7 +92,7 @@ function downsampling(
           [0, 1],
         ] as const)
       : how.padding;
-  return conv(at(scope, 'conv'), shape, { strides: 2, pad });
+  return block(scope, conv(at(scope, 'conv'), shape, { strides: 2, pad }));
 }
 
 // ---- middle --------------------------------------------------------------------------------------------------------
@@ -184,5 +184,5 @@ function upsampling(
   const shape = { inChannels: channels, outChannels: channels, size: double(size) };
   if (by === 'resnet') return resnet(scope, { ...shape, resize: 'up' }, settings.resnet);
   const after = conv(at(scope, 'conv'), shape);
-  return (call, x) => after(call, upsampleNearest(x));
+  return block(scope, (call, x) => after(call, upsampleNearest(x)));
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '@dm/ops';
 import type { Model } from '../model.js';
-import { at, finish, root } from '../scope.js';
+import { at, block, type Call, finish, root } from '../scope.js';
 import { timeMlp } from '../time-mlp.js';
 import { conv, embedding, groupNorm } from '../units.js';
 import { type BlockSettings, downBlock, half, midBlock, type Size, upBlock } from './blocks.js';
@@ -113,6 +113,10 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     size: sizes[0]!,
   });
 
+  const named = {
+    convIn: block(at(scope, 'conv_in'), convIn),
+    convOut: block(at(scope, 'conv_out'), (call: Call, h: tf.Tensor) => convOut(call, silu(normOut(call, h)))),
+  };
   const description = {
     kind: 'UNet2DModel',
     inputShape: [height, width, config.in_channels] as const,
@@ -126,15 +130,15 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     if (classEmbedding !== undefined) emb = tf.add(emb, classEmbedding(call, cond!));
     const temb = silu(emb);
 
-    let h = convIn(call, config.center_input_sample ? tf.sub(tf.mul(x, 2), 1) : x);
+    let h: tf.Tensor = named.convIn(call, config.center_input_sample ? tf.sub(tf.mul(x, 2), 1) : x);
     const kept = [h];
-    for (const block of downBlocks) {
-      kept.push(...block(call, h, temb));
+    for (const down of downBlocks) {
+      kept.push(...down(call, h, temb));
       h = kept.at(-1)!;
     }
     h = middle?.(call, h, temb) ?? h;
-    for (const block of upBlocks) h = block(call, h, kept.splice(-(layers + 1)).toReversed(), temb);
-    const y = convOut(call, silu(normOut(call, h)));
+    for (const up of upBlocks) h = up(call, h, kept.splice(-(layers + 1)).toReversed(), temb);
+    const y = named.convOut(call, h);
     // Scores, Song et al. 2021: there t is a noise level, and the reference divides by it.
     return config.time_embedding_type === 'fourier' ? tf.div(y, tf.reshape(t, [-1, 1, 1, 1])) : y;
   });
