@@ -28,6 +28,12 @@ export interface OnnxEngineOptions {
   readonly runtime?: OnnxRuntime;
   /** Is told of each compilation and each call. */
   readonly observer?: EngineObserver;
+  /**
+   * Beginning of the names of the files that the runtime writes a profile of each session to, such as
+   * `folder/session`; complete once the program or the engine is disposed of, and read by `parseProfile`. Slows every
+   * call down.
+   */
+  readonly profilePrefix?: string;
 }
 
 /**
@@ -47,7 +53,7 @@ export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engin
     threads: threads ?? `chosen by the runtime, ${await processors()} processors`,
     block,
   };
-  return new OnnxEngine(runtime, info, threads, options.observer ?? {});
+  return new OnnxEngine(runtime, info, options);
 }
 
 /** How many the machine has, as far as it says. */
@@ -105,9 +111,12 @@ class OnnxEngine implements Engine {
   constructor(
     readonly runtime: OnnxRuntime,
     readonly info: Readonly<Record<string, string | number | boolean>>,
-    private readonly threads: number | undefined,
-    readonly observer: EngineObserver,
+    private readonly options: Pick<OnnxEngineOptions, 'threads' | 'observer' | 'profilePrefix'>,
   ) {}
+
+  get observer(): EngineObserver {
+    return this.options.observer ?? {};
+  }
 
   compile(program: Program, options: CompileOptions = {}): CompiledProgram {
     if (this.disposed) throw new Error('the engine "onnx" has been disposed of');
@@ -117,6 +126,7 @@ class OnnxEngine implements Engine {
   }
 
   sessionOptions(): InferenceSession.SessionOptions {
+    const { threads, profilePrefix } = this.options;
     return {
       executionProviders: ['cpu'],
       executionMode: 'sequential',
@@ -126,7 +136,8 @@ class OnnxEngine implements Engine {
       enableMemPattern: false,
       // Threads that wait for work by spinning gain nothing here and take the processor from everything else.
       extra: { session: { intra_op: { allow_spinning: '0' } } },
-      ...(this.threads === undefined ? {} : { intraOpNumThreads: this.threads }),
+      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+      ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
     };
   }
 
@@ -138,6 +149,12 @@ class OnnxEngine implements Engine {
   async dispose(): Promise<void> {
     this.disposed = true;
     await Promise.all([...this.programs].map((program) => program.dispose()));
+  }
+
+  /** Frees a session; its profile, if there is one, is written first. */
+  async release(session: InferenceSession): Promise<void> {
+    if (this.options.profilePrefix !== undefined) session.endProfiling();
+    await session.release();
   }
 
   forget(program: OnnxProgram): void {
@@ -287,7 +304,8 @@ class OnnxProgram implements CompiledProgram {
     this.engine.forget(this);
     const variants = await Promise.allSettled(this.variants.values());
     this.variants.clear();
-    for (const variant of variants) if (variant.status === 'fulfilled') await variant.value.session.release();
+    for (const variant of variants)
+      if (variant.status === 'fulfilled') await this.engine.release(variant.value.session);
   }
 
   private check(): void {

@@ -5,5 +5,6 @@ export { lowerGraph } from './compile.js';
 export type { Compilation, EngineObserver, ProgramRun } from './observer.js';
 export type { LowerOptions } from './lower/lowering.js';
 export { encodeModel, type OnnxModel } from './onnx/proto.js';
+export { type NodeCall, parseProfile, type SessionCall, type SessionProfile } from './profile.js';
 export { optimise } from './passes/index.js';
 export { type ArraySpec, type ArraySpecs, trace } from './trace.js';
