@@ -96,6 +96,9 @@ describe('dm bench', () => {
     expect(words.stdout).toMatch(/^UNet2DModel, [\d,]+ parameters, 2 images of 8x8x1 a step, on onnx \(runtime /);
     expect(words.stdout).toMatch(/\nstep +median [\d.]+ ms, quartiles .*, of 2\nthroughput +[\d.]+ images\/s\n/);
     expect(words.stdout).toMatch(/\ncompiling +[\d.]+ ms: trace .*, session [\d.]+ ms\n/);
+    const profiled = await dm([...args, '--engine', 'onnx', '--profile'], folder);
+    expect(profiled.stdout).toMatch(/ms +share +of best +calls +operator\n( +[\d.]+ +[\d.]+ %.*\n)+/);
+    expect(profiled.stdout).toMatch(/ +[\d.]+ %.* down_blocks\.0\.resnets\.0\n/);
     const json = await dm([...args, '--json'], folder);
     expect(JSON.parse(json.stdout)).toMatchObject({ event: 'bench', engine: 'cpu', batchSize: 2, steps: 2 });
     expect(readdirSync(folder, { recursive: true })).toEqual(before);

@@ -14,6 +14,8 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Is told what `onnx` compiles and runs; the eager engines tell nothing. */
   readonly observer?: EngineObserver;
+  /** For `onnx`: where the runtime writes profiles, see `OnnxEngineOptions`. */
+  readonly profilePrefix?: string;
 }
 
 /** Opens an engine. Throws an Error that says why it does not work here, and how to install what it needs. */

@@ -20,5 +20,6 @@ export type { Checkpoint, Latest, Manifest } from './checkpoint.js';
 export { readMetrics, type MetricsRecord } from './metrics.js';
 export { runFolder, type RunFolder } from './run-folder.js';
 export { bench, type BenchOptions, type BenchResult } from './bench/bench.js';
+export { profileStep, type BlockCost, type Cost, type OpCost, type StepProfile } from './bench/profile.js';
 export { spread, type Spread } from './bench/spread.js';
 export { UserError } from './errors.js';

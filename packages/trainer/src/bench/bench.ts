@@ -3,14 +3,12 @@
  * run and the next batch is read. Nothing is written but what is asked for, and no checkpoint, sample or log is in the time.
  */
 import type { Compilation, ProgramRun } from '@dm/jit';
-import { drawTimesteps, fetchBatch, stepInputs, type Batch } from '../batch.js';
 import type { Config } from '../config.js';
 import { openEngine } from '../engine.js';
 import { openRecipe } from '../recipe.js';
-import { initialState } from '../state.js';
-import { trainingStep } from '../step.js';
 import { peakMemoryMb } from '../peak-memory.js';
 import { spread, type Spread } from './spread.js';
+import { openStepper } from './stepper.js';
 
 export interface BenchOptions {
   /** Steps that are timed, at least 1. Default 20. */
@@ -54,7 +52,7 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
     throw new RangeError(`warmup must be a whole number from 0 on, not ${warmup}`);
   }
   const recipe = await openRecipe(config);
-  const { optimizer, ema, curriculum, model, layout, dataset } = recipe;
+  const { model, layout, dataset } = recipe;
   const compilations: Compilation['ms'][] = [];
   const runs: ProgramRun[] = [];
   const engine = await openEngine(config.engine, {
@@ -65,24 +63,12 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
     },
   });
   try {
-    const program = engine.compile(trainingStep(recipe), { name: 'training step' });
-    const state = await program.load(initialState(recipe));
-    let scheduleState = curriculum.initialState?.();
-    let batch: Batch = await fetchBatch(recipe, 0);
+    const runStep = await openStepper(recipe, engine);
     const total = 1 + warmup + steps;
     const ms: number[] = [];
-    for (let step = 0; step < total; step++) {
-      const began = performance.now();
-      const draw = drawTimesteps(recipe, step, scheduleState);
-      const scalars = { ...optimizer.scalars(step), ...ema.scalars(step) };
-      const { losses } = await program.run(state, stepInputs(recipe, batch, draw, scalars));
-      if (scheduleState !== undefined && curriculum.update !== undefined) {
-        scheduleState = curriculum.update(scheduleState, draw.timesteps, losses!.data);
-      }
-      // `train` asks for the next batch while the step is computed; here it comes after, so that the two can be told apart.
-      batch = await fetchBatch(recipe, step + 1);
-      ms.push(performance.now() - began);
-      onStep?.(step + 1, total);
+    while (ms.length < total) {
+      ms.push(await runStep());
+      onStep?.(ms.length, total);
     }
     const timed = ms.slice(-steps);
     const stepMs = spread(timed);

@@ -1,6 +1,7 @@
 /** `dm bench`: how long our own training step takes, and what in it. Rivals are timed by tools/bench. */
 import { Command, Option } from 'commander';
 import { bench, type BenchOptions, type BenchResult } from '../bench/bench.js';
+import { profileStep, type Cost, type StepProfile } from '../bench/profile.js';
 import { resolveConfig } from '../resolve.js';
 import { savedConfig } from '../resume.js';
 import { runFolder } from '../run-folder.js';
@@ -21,7 +22,7 @@ const fieldFlags: readonly FieldFlag[] = [
 ];
 
 type BenchFlags = CommonFlags &
-  ConfigFlags & { readonly run?: string; readonly steps: number; readonly warmup: number };
+  ConfigFlags & { readonly run?: string; readonly steps: number; readonly warmup: number; readonly profile?: boolean };
 
 export function benchCommand(): Command {
   const command = new Command('bench').description(
@@ -30,7 +31,8 @@ export function benchCommand(): Command {
   withConfigOptions(command, fieldFlags)
     .addOption(new Option('--run <folder>', 'take the configuration of that run').conflicts('config'))
     .option('--steps <n>', 'steps to time', numeric, 20)
-    .option('--warmup <n>', 'steps before them, besides the first, which compiles', numeric, 3);
+    .option('--warmup <n>', 'steps before them, besides the first, which compiles', numeric, 3)
+    .option('--profile', 'also say where the time goes, by operator and by block of the model (engine onnx)');
   return withCommonOptions(command).action(run);
 }
 
@@ -47,9 +49,14 @@ async function run(flags: BenchFlags): Promise<void> {
   };
   const result = await bench(config, options);
   if (isTerminal) process.stderr.write('\r\x1B[K');
-  if (flags.json === true) printJson({ event: 'bench', ...result });
-  else printResult(result);
+  if (flags.json !== true) printResult(result);
+  const profile = flags.profile === true ? await profileStep(config, Math.min(flags.steps, profiledSteps)) : undefined;
+  if (flags.json === true) printJson({ event: 'bench', ...result, ...(profile !== undefined && { profile }) });
+  else if (profile !== undefined) printProfile(profile);
 }
+
+/** At most: a profile has some megabytes a step. */
+const profiledSteps = 5;
 
 function printResult(result: BenchResult): void {
   const { stepMs, compileMs, javascript } = result;
@@ -72,4 +79,27 @@ function printResult(result: BenchResult): void {
     print(`compiling   ${ms(total)}: ${phases.map(([name, value]) => `${name} ${ms(value)}`).join(', ')}`);
   }
   print(`first step  ${ms(result.firstStepMs)}, compilation included`);
+}
+
+function printProfile({ total, ops, blocks, bestGflops, stepMs, steps, valuesPeakMb }: StepProfile): void {
+  print(
+    `\nprofile     of ${steps} steps, each ${stepMs.toPrecision(4)} ms while watched; the values of a step need ` +
+      `${Math.round(valuesPeakMb)} MiB at the most`,
+  );
+  print(
+    `            ${total.gflop.toPrecision(3)} GFLOP a step; a 1024 x 1024 product runs at ` +
+      `${bestGflops.toPrecision(3)} GFLOP/s here, and "of best" is a rate over that`,
+  );
+  print('\n      ms   share  of best   calls  operator');
+  for (const op of ops) print(`${columns(op)}  ${String(Math.round(op.calls)).padStart(6)}  ${op.op}`);
+  print('\n      ms   share  of best   forward  backward  block');
+  for (const { block, forwardMs, backwardMs, ...cost } of blocks) {
+    const halves = [forwardMs, backwardMs].map((ms) => ms.toFixed(1).padStart(8)).join('  ');
+    print(`${columns(cost)}  ${halves}  ${block === '' ? '(none)' : block}`);
+  }
+}
+
+function columns({ ms, share, reached }: Cost): string {
+  const percent = (part: number) => `${(100 * part).toFixed(1)} %`;
+  return `${ms.toFixed(1).padStart(8)}  ${percent(share).padStart(6)}  ${(reached === null ? '' : percent(reached)).padStart(7)}`;
 }

@@ -1,0 +1,33 @@
+import { onnxEngine, type OnnxEngineOptions } from '@dm/jit';
+import type { NdArray } from '@dm/ops';
+import * as tf from '@tensorflow/tfjs-core';
+
+const size = 1024;
+const products = 4;
+const calls = 8;
+
+/**
+ * The rate that a step is measured against: operations a second, in GFLOP/s, of float32 products of two 1024 x 1024
+ * matrices on the engine `onnx`. The best of eight calls of four products each, a second or so in all.
+ */
+export async function bestMatmulRate(options: Pick<OnnxEngineOptions, 'threads'>): Promise<number> {
+  const sessionMs: number[] = [];
+  const engine = await onnxEngine({ ...options, observer: { ran: (run) => void sessionMs.push(run.sessionMs) } });
+  try {
+    const program = engine.compile((_, { x, w }) => {
+      let y = x!;
+      for (let i = 0; i < products; i++) y = tf.matMul(y, w!);
+      return { outputs: { sum: tf.sum(y) } };
+    });
+    const handle = await program.load({});
+    const matrix: NdArray = {
+      dtype: 'float32',
+      shape: [size, size],
+      data: Float32Array.from({ length: size * size }, (_, i) => Math.sin(i) / size),
+    };
+    for (let i = 0; i < calls; i++) await program.run(handle, { x: matrix, w: matrix });
+    return (products * 2 * size ** 3) / (Math.min(...sessionMs) * 1e6);
+  } finally {
+    await engine.dispose();
+  }
+}

@@ -1,0 +1,135 @@
+/** Where the time of a training step goes: by kind of operator and by block of the model. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseProfile, type NodeCall, type SessionCall } from '@dm/jit';
+import type { Config } from '../config.js';
+import { openEngine } from '../engine.js';
+import { UserError } from '../errors.js';
+import { openRecipe } from '../recipe.js';
+import { bestMatmulRate } from './matmul-rate.js';
+import { spread } from './spread.js';
+import { openStepper } from './stepper.js';
+
+/** Milliseconds and operations a step. */
+export interface Cost {
+  readonly ms: number;
+  /** Part of the time of all nodes, in [0, 1]. */
+  readonly share: number;
+  /** 10^9 floating-point operations: those of products and convolutions. */
+  readonly gflop: number;
+  /** GFLOP a second of the nodes that have any, over `bestGflops`; null where none has. */
+  readonly reached: number | null;
+}
+
+export interface OpCost extends Cost {
+  readonly op: string;
+  /** Calls a step. */
+  readonly calls: number;
+}
+
+export interface BlockCost extends Cost {
+  /** The name of the model's block; '' for what belongs to none. */
+  readonly block: string;
+  readonly forwardMs: number;
+  readonly backwardMs: number;
+}
+
+export interface StepProfile {
+  /** Steps that the figures are the mean of. */
+  readonly steps: number;
+  /** Median milliseconds of a step while it is profiled, which takes time itself. */
+  readonly stepMs: number;
+  /** GFLOP/s of 1024 x 1024 products measured beside it. */
+  readonly bestGflops: number;
+  /** Of all nodes. */
+  readonly total: Cost;
+  /** The dearest first. */
+  readonly ops: readonly OpCost[];
+  readonly blocks: readonly BlockCost[];
+  /** Largest size of the runtime's memory for values, in MiB. */
+  readonly valuesPeakMb: number;
+}
+
+/** Throws a UserError on another engine than `onnx`, whose runtime is the one that can tell. */
+export async function profileStep(config: Config, steps = 5): Promise<StepProfile> {
+  if (config.engine !== 'onnx') throw new UserError(`Only the engine onnx can be profiled, not ${config.engine}.`);
+  if (!Number.isInteger(steps) || steps < 1) {
+    throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
+  }
+  const threads = config.threads === null ? {} : { threads: config.threads };
+  const bestGflops = await bestMatmulRate(threads);
+  const recipe = await openRecipe(config);
+  const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
+  try {
+    const engine = await openEngine('onnx', { ...threads, profilePrefix: join(folder, 'session') });
+    try {
+      const runStep = await openStepper(recipe, engine);
+      for (let i = 0; i < 1 + steps; i++) await runStep();
+    } finally {
+      await engine.dispose();
+    }
+    const [file] = readdirSync(folder);
+    const { calls, valuesPeakMb } = parseProfile(readFileSync(join(folder, file!), 'utf8'));
+    // The first call maps memory.
+    return { ...sumUp(calls.slice(1), bestGflops), valuesPeakMb };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The sums a step over `calls`. */
+export function sumUp(calls: readonly SessionCall[], bestGflops: number): Omit<StepProfile, 'valuesPeakMb'> {
+  const nodes = calls.flatMap((call) => call.nodes);
+  const allMs = sum(nodes, (node) => node.ms);
+  const perStep = (value: number) => value / calls.length;
+  const cost = (some: readonly NodeCall[]): Cost => {
+    const ms = sum(some, (node) => node.ms);
+    const counted = some.filter((node) => node.flops > 0);
+    const flops = sum(counted, (node) => node.flops);
+    const countedMs = sum(counted, (node) => node.ms);
+    return {
+      ms: perStep(ms),
+      share: ms / allMs,
+      gflop: perStep(flops) / 1e9,
+      reached: countedMs === 0 ? null : flops / (countedMs * 1e6) / bestGflops,
+    };
+  };
+  const dearestFirst = (a: Cost, b: Cost) => b.ms - a.ms;
+  const ops = [...groupBy(nodes, (node) => node.op)].map(([op, some]) => ({
+    op,
+    calls: perStep(some.length),
+    ...cost(some),
+  }));
+  const blocks = [...groupBy(nodes, (node) => node.scope.replace(backward, ''))].map(([block, some]) => ({
+    block,
+    ...cost(some),
+    forwardMs: perStep(sum(some, (node) => (backward.test(node.scope) ? 0 : node.ms))),
+    backwardMs: perStep(sum(some, (node) => (backward.test(node.scope) ? node.ms : 0))),
+  }));
+  return {
+    steps: calls.length,
+    stepMs: spread(calls.map((call) => call.ms)).median,
+    bestGflops,
+    total: cost(nodes),
+    ops: ops.toSorted(dearestFirst),
+    blocks: blocks.toSorted(dearestFirst),
+  };
+}
+
+/** What `scope` of @dm/ops puts before the name of a block for its gradient. */
+const backward = /^gradient of /;
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group === undefined) groups.set(key(item), [item]);
+    else group.push(item);
+  }
+  return groups;
+}
