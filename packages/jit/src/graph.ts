@@ -125,25 +125,3 @@ function lastIds(nodes: readonly Node[]): number[] {
   for (const node of nodes) for (const value of node.outputs) last = Math.max(last, value.id);
   return [last];
 }
-
-/** A graph as text, one node a line: `%7: float32[2,4] = Add(a %5, b %6)`. */
-export function printGraph(graph: Graph): string {
-  const type = (v: Value) => `${v.dtype}[${v.shape.join(',')}]`;
-  const lines = graph.inputs.map(({ name, value }) => `%${value.id}: ${type(value)} = input "${name}"`);
-  for (const node of graph.nodes) {
-    const outputs = node.outputs.map((v) => `%${v.id}: ${type(v)}`).join(', ');
-    const inputs = node.inputs.map((v, i) => `${node.names[i]} %${v.id}`).join(', ');
-    const attrs = Object.entries(node.attrs).map(([key, value]) => `${key}=${printAttr(value)}`);
-    lines.push(`${outputs} = ${node.op}(${[inputs, ...attrs].filter((s) => s !== '').join(', ')})`);
-  }
-  lines.push(...graph.outputs.map(({ name, value }) => `return "${name}" %${value.id}`));
-  return lines.join('\n');
-}
-
-function printAttr(value: unknown): string {
-  if (ArrayBuffer.isView(value)) {
-    const data = value as ConstData;
-    return data.length <= 8 ? `[${[...data].join(',')}]` : `[${data.length} values]`;
-  }
-  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? 'undefined');
-}

@@ -1,6 +1,7 @@
 export { onnxEngine, type OnnxEngineOptions, type OnnxRuntime } from './engine.js';
 export { TraceError } from './errors.js';
-export { type Graph, type Node, printGraph, type Value } from './graph.js';
+export { dumpFiles, printGraph } from './dump.js';
+export type { Graph, Node, Value } from './graph.js';
 export { lowerGraph } from './compile.js';
 export type { Compilation, EngineObserver, ProgramRun } from './observer.js';
 export type { LowerOptions } from './lower/lowering.js';

@@ -102,6 +102,16 @@ describe('dm bench', () => {
     const json = await dm([...args, '--json'], folder);
     expect(JSON.parse(json.stdout)).toMatchObject({ event: 'bench', engine: 'cpu', batchSize: 2, steps: 2 });
     expect(readdirSync(folder, { recursive: true })).toEqual(before);
+
+    const dumped = await dm([...args, '--engine', 'onnx', '--dump', 'graphs', '--json'], folder);
+    const files = ['graphs/training-step.onnx', 'graphs/training-step.txt'];
+    expect(JSON.parse(dumped.stdout)).toMatchObject({ dumped: files });
+    expect(readFileSync(join(folder, files[1]!), 'utf8')).toMatch(
+      /: DmConv2D\(.*\) -> float32 \[2, 8, 8, 8\] \{.*\} {2}# conv_in\n/,
+    );
+    const eager = await dm([...args, '--dump', 'graphs'], folder);
+    expect(eager).toMatchObject({ code: 1 });
+    expect(eager.stderr).toMatch(/^error: Only the engine onnx compiles what --dump could write, not cpu\.\n/);
   });
 });
 

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Program } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
-import { type Graph, printGraph } from '../graph.js';
+import { printGraph } from '../dump.js';
+import type { Graph } from '../graph.js';
 import { trace } from '../trace.js';
 import '../testing.js';
 import { algebra } from './algebra.js';
@@ -19,11 +20,11 @@ it('a graph prints one node a line', () => {
   const graph = traced((_, { x }) => ({ outputs: { y: tf.sum(tf.add(x!, 1), 0) } }));
   expect(printGraph(graph)).toBe(
     [
-      '%0: float32[2,3] = input "in.x"',
-      '%1: float32[] = Const(splat=1)',
-      '%2: float32[2,3] = Add(a %0, b %1)',
-      '%3: float32[3] = Sum(x %2, axis=0, keepDims=false)',
-      'return "out.y" %3',
+      '%0: input "in.x" -> float32 [2, 3]',
+      '%1: Const() -> float32 [] {splat=1}',
+      '%2: Add(a %0, b %1) -> float32 [2, 3]',
+      '%3: Sum(x %2) -> float32 [3] {axis=0, keepDims=false}',
+      'output "out.y": %3',
     ].join('\n'),
   );
 });

@@ -15,6 +15,8 @@ export interface BenchOptions {
   readonly steps?: number;
   /** Steps before them that are not, besides the first one, which compiles. Default 3. */
   readonly warmup?: number;
+  /** Is told of each compilation, to dump it for instance. */
+  readonly onCompiled?: (compilation: Compilation) => void;
   /** After each step, those that are not timed included: steps done, and of how many. */
   readonly onStep?: (done: number, of: number) => void;
 }
@@ -44,7 +46,7 @@ export interface BenchResult {
 
 /** Throws a RangeError on impossible counts, and whatever opening data or engine throws. */
 export async function bench(config: Config, options: BenchOptions = {}): Promise<BenchResult> {
-  const { steps = 20, warmup = 3, onStep } = options;
+  const { steps = 20, warmup = 3, onStep, onCompiled } = options;
   if (!Number.isInteger(steps) || steps < 1) {
     throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
   }
@@ -58,7 +60,10 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
   const engine = await openEngine(config.engine, {
     ...(config.threads !== null && { threads: config.threads }),
     observer: {
-      compiled: ({ ms }) => void compilations.push(ms),
+      compiled(compilation) {
+        compilations.push(compilation.ms);
+        onCompiled?.(compilation);
+      },
       ran: (run) => void runs.push(run),
     },
   });

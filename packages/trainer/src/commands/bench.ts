@@ -1,7 +1,11 @@
 /** `dm bench`: how long our own training step takes, and what in it. Rivals are timed by tools/bench. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { dumpFiles, type Compilation } from '@dm/jit';
 import { Command, Option } from 'commander';
 import { bench, type BenchOptions, type BenchResult } from '../bench/bench.js';
 import { profileStep, type Cost, type StepProfile } from '../bench/profile.js';
+import { messageOf, UserError } from '../errors.js';
 import { resolveConfig } from '../resolve.js';
 import { savedConfig } from '../resume.js';
 import { runFolder } from '../run-folder.js';
@@ -22,7 +26,13 @@ const fieldFlags: readonly FieldFlag[] = [
 ];
 
 type BenchFlags = CommonFlags &
-  ConfigFlags & { readonly run?: string; readonly steps: number; readonly warmup: number; readonly profile?: boolean };
+  ConfigFlags & {
+    readonly run?: string;
+    readonly steps: number;
+    readonly warmup: number;
+    readonly profile?: boolean;
+    readonly dump?: string;
+  };
 
 export function benchCommand(): Command {
   const command = new Command('bench').description(
@@ -32,31 +42,62 @@ export function benchCommand(): Command {
     .addOption(new Option('--run <folder>', 'take the configuration of that run').conflicts('config'))
     .option('--steps <n>', 'steps to time', numeric, 20)
     .option('--warmup <n>', 'steps before them, besides the first, which compiles', numeric, 3)
-    .option('--profile', 'also say where the time goes, by operator and by block of the model (engine onnx)');
+    .option('--profile', 'also say where the time goes, by operator and by block of the model (engine onnx)')
+    .option('--dump <folder>', 'write the compiled step there, as .onnx and as readable text (engine onnx)');
   return withCommonOptions(command).action(run);
 }
 
 async function run(flags: BenchFlags): Promise<void> {
   const before = flags.run === undefined ? [] : [savedConfig(runFolder(flags.run))];
   const config = resolveConfig([...before, ...layersOf(flags, fieldFlags)]);
+  if (flags.dump !== undefined && config.engine !== 'onnx') {
+    throw new UserError(`Only the engine onnx compiles what --dump could write, not ${config.engine}.`);
+  }
+  const dumped: string[] = [];
   const isTerminal = process.stderr.isTTY && flags.json !== true;
   const options: BenchOptions = {
     steps: flags.steps,
     warmup: flags.warmup,
+    ...(flags.dump !== undefined && {
+      onCompiled: (compilation: Compilation) => void dumped.push(...dump(compilation, flags.dump!)),
+    }),
     ...(isTerminal && {
       onStep: (done: number, of: number) => void process.stderr.write(`\rstep ${done}/${of}\x1B[K`),
     }),
   };
   const result = await bench(config, options);
   if (isTerminal) process.stderr.write('\r\x1B[K');
-  if (flags.json !== true) printResult(result);
+  if (flags.json !== true) {
+    printResult(result);
+    for (const path of dumped) print(`dumped      ${path}`);
+  }
   const profile = flags.profile === true ? await profileStep(config, Math.min(flags.steps, profiledSteps)) : undefined;
-  if (flags.json === true) printJson({ event: 'bench', ...result, ...(profile !== undefined && { profile }) });
-  else if (profile !== undefined) printProfile(profile);
+  if (flags.json === true) {
+    printJson({
+      event: 'bench',
+      ...result,
+      ...(dumped.length > 0 && { dumped }),
+      ...(profile !== undefined && { profile }),
+    });
+  } else if (profile !== undefined) printProfile(profile);
 }
 
 /** At most: a profile has some megabytes a step. */
 const profiledSteps = 5;
+
+/** Writes the files of a compilation into `folder` and returns their paths. Throws a UserError where it cannot. */
+function dump(compilation: Compilation, folder: string): string[] {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return Object.entries(dumpFiles(compilation)).map(([name, content]) => {
+      const path = join(folder, name);
+      writeFileSync(path, content);
+      return path;
+    });
+  } catch (error) {
+    throw new UserError(`The compiled step cannot be written to ${folder}: ${messageOf(error)}`);
+  }
+}
 
 function printResult(result: BenchResult): void {
   const { stepMs, compileMs, javascript } = result;
