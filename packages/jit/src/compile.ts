@@ -1,3 +1,4 @@
+import { orRefuse } from './errors.js';
 import type { Graph } from './graph.js';
 import { kernels } from './lower/index.js';
 import { Lowering, type LowerOptions } from './lower/lowering.js';
@@ -12,7 +13,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
   for (const { name, value } of graph.inputs) ctx.set(value, name);
   for (const node of graph.nodes) {
     ctx.onnx.scope = node.scope === undefined || node.scope === '' ? node.op : `${node.scope}/${node.op}`;
-    kernels[node.op]!.lower(node, ctx);
+    orRefuse(node, () => kernels[node.op]!.lower(node, ctx));
   }
   for (const { name, value } of graph.outputs) ctx.onnx.output(name, ctx.get(value));
 

@@ -115,6 +115,36 @@ describe('errors name the op, the value, the line and the way out', () => {
     );
   });
 
+  it('reading a value by other ways: arraySync, a comparison in if, data in an async program', async () => {
+    const message = /cannot read a tensor's value.*result of Sum.*engine\.test\.ts:\d+:\d+/s;
+    await expect(run((_, { x }) => ({ outputs: { y: tf.tensor(tf.sum(x!).arraySync()) } }))).rejects.toThrow(message);
+    const branches: Program = (_, { x }) => {
+      const positive = (tf.sum(x!) as unknown as number) > 0; // a tensor as text is its value
+      return { outputs: { y: positive ? x! : tf.neg(x!) } };
+    };
+    await expect(run(branches)).rejects.toThrow(message);
+    const waits = async (_: unknown, { x }: { x: tf.Tensor }) => {
+      const [sum] = await tf.sum(x).data();
+      return { outputs: { y: sum! > 0 ? x : tf.neg(x) } };
+    };
+    await expect(run(waits as unknown as Program)).rejects.toThrow(message);
+  });
+
+  it('values known while tracing may be read', async () => {
+    const scaled: Program = (_, { x }) => ({ outputs: { y: tf.mul(x!, tf.scalar(3).dataSync()[0]!) } });
+    expect((await run(scaled))['y']!.data).toEqual(Float32Array.of(3, 6));
+  });
+
+  it('attributes without a lowering', async () => {
+    const image = floats([1, 3, 4, 4]);
+    const nchw: Program = (_, { x }) => ({
+      outputs: { y: tf.conv2d(x as tf.Tensor4D, tf.ones<tf.Rank.R4>([1, 1, 3, 2]), 1, 'same', 'NCHW') },
+    });
+    await expect(run(nchw, {}, { x: image })).rejects.toThrow(
+      /kernel Conv2D \(x float32 \[1, 3, 4, 4\], filter .*: dataFormat NCHW has no lowering.*engine\.test\.ts:\d+:\d+/s,
+    );
+  });
+
   it('a kernel without a lowering', async () => {
     const depthToSpace: Program = (_, { x }) => ({
       outputs: { y: tf.depthToSpace(tf.reshape<tf.Rank.R4>(x!, [1, 1, 1, 4]), 2) },

@@ -1,4 +1,5 @@
 import type { DType } from '@dm/ops';
+import type { Place } from './errors.js';
 
 /** One tensor of a graph, defined once: by an input, a constant or a node. */
 export interface Value {
@@ -21,8 +22,8 @@ export interface Node {
   readonly names: readonly string[];
   readonly attrs: Attrs;
   readonly outputs: readonly Value[];
-  /** The user's line that made this call: `file:line:column`. */
-  readonly where?: string | undefined;
+  /** Where the user's program made this call, for errors. */
+  readonly where?: Place | undefined;
   /** The name that `scope` of @dm/ops had set: the block of the model. */
   readonly scope?: string | undefined;
 }
@@ -89,7 +90,7 @@ export class GraphBuilder {
     return this.made.get(value);
   }
 
-  constant(spec: OutputSpec, data: ConstData | number, where?: string): Value {
+  constant(spec: OutputSpec, data: ConstData | number, where?: Place): Value {
     const attrs = typeof data === 'number' ? { splat: data } : { data };
     return this.emit({ op: 'Const', inputs: [], names: [], attrs, where }, [spec])[0]!;
   }

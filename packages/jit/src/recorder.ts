@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { currentScope, type DType } from '@dm/ops';
-import { at, TraceError, userLine } from './errors.js';
+import { at, cannotCompile, orRefuse, TraceError, here } from './errors.js';
 import { type ConstData, type GraphBuilder, type Node, sameShape, sizeOf, type Value } from './graph.js';
 import { kernels } from './lower/index.js';
 
@@ -15,6 +15,8 @@ interface Recorded {
 class RecorderBackend extends tf.KernelBackend {
   /** The trace under way; kernel calls outside a trace have nowhere to go. */
   builder: GraphBuilder | undefined;
+  /** The first read that was refused in this trace: an async program hides it in its promise. */
+  refusedRead: TraceError | undefined;
   private readonly store = new tf.DataStorage<Recorded>(this, tf.engine());
 
   private get target(): GraphBuilder {
@@ -41,7 +43,7 @@ class RecorderBackend extends tf.KernelBackend {
         inputs: [value],
         names: ['x'],
         attrs: { shape: [...info.shape] },
-        where: userLine(),
+        where: here(),
         scope: currentScope(),
       },
       [{ shape: info.shape, dtype: value.dtype }],
@@ -54,7 +56,7 @@ class RecorderBackend extends tf.KernelBackend {
     const data = toData(values, sizeOf(shape), type);
     const first = data[0];
     const splat = first !== undefined && data.every((x) => Object.is(x, first));
-    const value = this.target.constant({ shape, dtype: type }, splat ? first : data, userLine());
+    const value = this.target.constant({ shape, dtype: type }, splat ? first : data, here());
     this.store.set(dataId, { value, node: this.target.nodes.at(-1)! });
   }
 
@@ -72,11 +74,13 @@ class RecorderBackend extends tf.KernelBackend {
   override readSync(dataId: object): tf.BackendValues {
     const { value, node } = this.store.get(dataId);
     if (node.op === 'Const') return constData(node, value);
-    throw new TraceError(
+    const error = new TraceError(
       `A compiled program cannot read a tensor's value: this one, ${value.dtype} [${value.shape.join(', ')}], is the ` +
         `result of ${node.op} and is known only when the program runs. Return it as an output, pass it in as an ` +
-        `input, or choose with tf.where instead of if.${at(userLine())}`,
+        `input, or choose with tf.where instead of if.${at(here())}`,
     );
+    this.refusedRead ??= error;
+    throw error;
   }
 
   override read(dataId: object): Promise<tf.BackendValues> {
@@ -120,7 +124,7 @@ function constData(node: Node, value: Value): ConstData {
 
 function supportedType(dtype: tf.DataType): DType {
   if (dtype === 'float32' || dtype === 'int32' || dtype === 'bool') return dtype;
-  throw new TraceError(`Compiled programs know float32, int32 and bool tensors, not ${dtype}.${at(userLine())}`);
+  throw new TraceError(`Compiled programs know float32, int32 and bool tensors, not ${dtype}.${at(here())}`);
 }
 
 function toData(values: tf.BackendValues | null, size: number, dtype: DType): ConstData {
@@ -155,7 +159,7 @@ const lists = new Set(['SplitV', 'Unpack']);
 
 function record(op: string, call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
   const backend = recorder();
-  const where = userLine();
+  const where = here();
   const given = Object.entries(call.inputs).filter(([, info]) => info !== undefined && info !== null);
   const node = {
     op,
@@ -166,15 +170,12 @@ function record(op: string, call: KernelCall): tf.TensorInfo | tf.TensorInfo[] {
     scope: currentScope(),
   };
   const kernel = kernels[op];
-  if (kernel === undefined) {
-    const shapes = node.inputs.map((v, i) => `${node.names[i]} ${v.dtype} [${v.shape.join(', ')}]`).join(', ');
-    throw new TraceError(
-      `@dm/jit cannot compile the TF.js kernel ${op} (${shapes}). Write it with ops from the FEATURES.md of ` +
-        `@dm/jit, or run this program on an eager engine such as "cpu".${at(where)}`,
-    );
-  }
+  if (kernel === undefined) throw cannotCompile(node);
   const builder = backend.builder!;
-  const outputs = builder.emit(node, kernel.infer(node));
+  const outputs = builder.emit(
+    node,
+    orRefuse(node, () => kernel.infer(node)),
+  );
   const recorded = builder.nodes.at(-1)!;
   const infos = outputs.map((value) => backend.track(value, recorded));
   return infos.length === 1 && !lists.has(op) ? infos[0]! : infos;

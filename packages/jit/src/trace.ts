@@ -30,6 +30,7 @@ export function trace(program: Program, state: ArraySpecs, inputs: ArraySpecs, n
   const previous = tf.getBackend() as string | undefined; // undefined before any backend is chosen
   const builder = new GraphBuilder();
   backend.builder = builder;
+  backend.refusedRead = undefined;
   void tf.setBackend(RECORDER); // synchronous: the backend is registered and needs no asynchronous start
   tf.engine().startScope(name);
   try {
@@ -46,7 +47,16 @@ export function trace(program: Program, state: ArraySpecs, inputs: ArraySpecs, n
     };
     const stateIn = enter(PREFIX.state, state);
     const result = program(stateIn, enter(PREFIX.input, inputs)) as ReturnType<Program> | Promise<unknown>;
-    if (result instanceof Promise) throw new TraceError(`${name}: a program must be synchronous, this one is async.`);
+    if (result instanceof Promise) {
+      result.catch(() => {}); // what it may still throw says less than this
+      throw (
+        backend.refusedRead ??
+        new TraceError(
+          `${name}: a program must be synchronous, this one is async. Wait for data before the call, and pass it in as ` +
+            'an input.',
+        )
+      );
+    }
 
     const outputs: { name: string; value: Value }[] = [];
     for (const [key, tensor] of Object.entries(result.state ?? {})) {
