@@ -32,6 +32,13 @@ describe('bench', () => {
     expect(result.peakMb).toBeGreaterThan(10);
   });
 
+  it('compiles once, also where a batch runs on into the next epoch', async () => {
+    const names: string[] = [];
+    // 8 batches of 4 images out of 23: the sixth holds the end of the first epoch and the begin of the second.
+    await bench(config('onnx'), { steps: 7, warmup: 0, onCompiled: ({ name }) => void names.push(name) });
+    expect(names).toEqual(['training step']);
+  });
+
   it('times eager engines too, without the figures that they do not have', async () => {
     const result = await bench(config('cpu'), { steps: 1, warmup: 0 });
     expect(result.stepMs.median).toBeGreaterThan(0);
