@@ -1,9 +1,9 @@
-"""Reference values for @dm/eval, from scikit-image, SciPy and plain NumPy.
+"""Reference values for @dm/eval, from scikit-image, SciPy, torchmetrics, scikit-learn and plain NumPy.
 
     python tools/parity/eval_fixture.py packages/eval/src/fixtures
 
 Inputs come from one closed formula, repeated in the tests, so that the fixtures hold results only.
-Made with NumPy 2.4.6, SciPy 1.17.1, scikit-image 0.26.0.
+Made with NumPy 2.4.6, SciPy 1.17.1, scikit-image 0.26.0, torchmetrics 1.9.0, scikit-learn 1.9.1.
 """
 
 import json
@@ -11,8 +11,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import reference_import
 import scipy.linalg
+import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from sklearn.linear_model import LinearRegression
+from sklearn.neighbors import NearestNeighbors
+
+reference_import.accept_torchvision()
+
+from torchmetrics.image.fid import _compute_fid  # noqa: E402
+from torchmetrics.image.inception import InceptionScore  # noqa: E402
+from torchmetrics.image.kid import poly_mmd  # noqa: E402
 
 
 def numbers(count, phase):
@@ -58,6 +68,11 @@ def frechet_eigenvalues(x, y):
     return float(((m1 - m2) ** 2).sum() + np.trace(c1) + np.trace(c2) - 2 * root)
 
 
+def frechet_torchmetrics(x, y):
+    x, y = torch.from_numpy(x), torch.from_numpy(y)
+    return float(_compute_fid(x.mean(0), x.T.cov(), y.mean(0), y.T.cov()))
+
+
 def frechet():
     cases = []
     for n1, n2, d, shift in [(200, 150, 12, 0.3), (400, 500, 64, 0.0), (20, 30, 48, 0.1)]:
@@ -70,6 +85,7 @@ def frechet():
                 "shift": shift,
                 "sqrtm": frechet_sqrtm(x, y),
                 "eigenvalues": frechet_eigenvalues(x, y),
+                "torchmetrics": frechet_torchmetrics(x, y),
             }
         )
     return cases
@@ -102,6 +118,45 @@ def manifold(x, y):
     }
 
 
+def manifold_sklearn(x, y):
+    """The same numbers from scikit-learn's neighbours."""
+
+    def radii(a, k):
+        return NearestNeighbors(n_neighbors=k + 1).fit(a).kneighbors(a)[0][:, k]
+
+    from_y = NearestNeighbors(n_neighbors=len(x)).fit(x).kneighbors(y)
+    cross = np.empty((len(x), len(y)))
+    for j, (distances, order) in enumerate(zip(*from_y)):
+        cross[order, j] = distances
+    return {
+        "precision": float((cross <= radii(x, 3)[:, None]).any(0).mean()),
+        "recall": float((cross <= radii(y, 3)[None]).any(1).mean()),
+        "density": float((cross < radii(x, 5)[:, None]).sum(0).mean() / 5),
+        "coverage": float((cross.min(1) < radii(x, 5)).mean()),
+    }
+
+
+def infinity():
+    """Distances of the first N rows for several N, and the line through them over 1/N."""
+    x, y = features(300, 8, 1.0), features(400, 8, 2.0, 0.1)
+    counts = np.linspace(40, 400, 7).astype(int)
+    distances = [frechet_sqrtm(x, y[:n]) for n in counts]
+    line = LinearRegression().fit(1 / counts.reshape(-1, 1), distances)
+    return {
+        "counts": counts.tolist(),
+        "distances": distances,
+        "intercept": float(line.intercept_),
+        "slope": float(line.coef_[0]),
+    }
+
+
+def inception_score_torchmetrics(logits):
+    """Of one split: torchmetrics puts the images into a random order before it splits them."""
+    metric = InceptionScore(feature=torch.nn.Identity(), splits=1, normalize=False)
+    metric.features = [torch.from_numpy(logits)]
+    return float(metric.compute()[0])
+
+
 def inception_score(logits, splits):
     p = np.exp(logits - logits.max(1, keepdims=True))
     p /= p.sum(1, keepdims=True)
@@ -118,8 +173,12 @@ def main():
         "ssim": ssim(),
         "frechet": frechet(),
         "mmd2": mmd2(x, y),
+        "mmd2Torchmetrics": float(poly_mmd(torch.from_numpy(x[:45]), torch.from_numpy(y))),
         "manifold": manifold(x, y),
+        "manifoldSklearn": manifold_sklearn(x, y),
+        "infinity": infinity(),
         "inceptionScore": {str(k): inception_score(3 * features(60, 8, 1.0), k) for k in (1, 5)},
+        "inceptionScoreTorchmetrics": inception_score_torchmetrics(3 * features(60, 8, 1.0)),
     }
     (out / "reference.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

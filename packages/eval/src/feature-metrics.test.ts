@@ -13,6 +13,11 @@ describe('KID', () => {
     expect(unbiasedMmd2(generated, real)).toBeCloseTo(unbiasedMmd2(real, generated), 12);
   });
 
+  it('equals torchmetrics for sets of one size', () => {
+    const first = { values: real.values.subarray(0, 45 * 8), dimension: 8 };
+    expect(Math.abs(unbiasedMmd2(first, generated) / reference.mmd2Torchmetrics - 1)).toBeLessThan(1e-9);
+  });
+
   it('estimates the same from subsets, the same for a seed', () => {
     const { mean, std, subsets, subsetSize } = kernelDistance(real, generated, { subsets: 400, subsetSize: 20 });
     expect([subsets, subsetSize]).toEqual([400, 20]);
@@ -44,6 +49,7 @@ describe('precision, recall, density, coverage', () => {
     const { precision, recall } = precisionRecall(real, generated);
     const { density, coverage } = densityCoverage(real, generated);
     const expected = reference.manifold;
+    expect(reference.manifoldSklearn).toEqual(expected);
     expect([precision, recall, density, coverage]).toEqual(
       [expected.precision, expected.recall, expected.density, expected.coverage].map(
         (x) => expect.closeTo(x, 12) as number,
@@ -71,6 +77,10 @@ describe('inceptionScore', () => {
     const { mean, std } = inceptionScore(logits, { splits });
     expect(mean).toBeCloseTo(reference.inceptionScore[splits]!.mean, 10);
     expect(std).toBeCloseTo(reference.inceptionScore[splits]!.std, 10);
+  });
+
+  it('equals torchmetrics', () => {
+    expect(inceptionScore(logits, { splits: 1 }).mean).toBeCloseTo(reference.inceptionScoreTorchmetrics, 10);
   });
 
   it('is the number of classes for sure and even answers, 1 for undecided ones, also where exp underflows', () => {

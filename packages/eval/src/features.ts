@@ -37,3 +37,10 @@ export function squaredDistance(a: Features, i: number, b: Features, j: number):
   }
   return sum;
 }
+
+/** Copies of some rows, in the order of `indices`. */
+export function rowsAt({ values, dimension }: Features, indices: Uint32Array): Features {
+  const out = new Float64Array(indices.length * dimension);
+  indices.forEach((index, n) => out.set(values.subarray(index * dimension, (index + 1) * dimension), n * dimension));
+  return { values: out, dimension };
+}

@@ -20,6 +20,7 @@ describe('frechetDistance', () => {
       const { distance, warnings } = frechetDistance(a, b);
       expect(Math.abs(distance / expected.sqrtm - 1)).toBeLessThan(1e-6);
       expect(Math.abs(distance / expected.eigenvalues - 1)).toBeLessThan(1e-6);
+      expect(Math.abs(distance / expected.torchmetrics - 1)).toBeLessThan(1e-6);
       expect(Math.abs(frechetDistance(b, a).distance / distance - 1)).toBeLessThan(1e-7);
       expect(warnings.filter((line) => line.includes('singular')).length).toBe(n1 <= d ? 2 : 0);
     },
@@ -42,9 +43,18 @@ describe('frechetDistance', () => {
 
   it('takes constant images, whose covariance is zero', () => {
     const flat = featureStatistics({ values: new Float64Array(40).fill(3), dimension: 4 });
-    expect(frechetDistance(flat, flat).distance).toBe(0);
+    const { distance, warnings } = frechetDistance(flat, flat);
+    expect(distance).toBe(0);
+    expect(warnings[0]).toBe('The covariance of 10 images is zero: their features are all the same.');
     // What remains is |m|^2 + tr(C).
     expect(frechetDistance(flat, gaussian([3, 3, 3, 5], [1, 1, 1, 1])).distance).toBeCloseTo(8, 12);
+  });
+
+  it('is that of the means for two images and more dimensions', () => {
+    // C = v v^T / 2 with v the difference of the two; the same v on both sides leaves |m1 - m2|^2.
+    const a = featureStatistics({ values: Float64Array.of(0, 0, 0, 1, 2, 3), dimension: 3 });
+    const b = featureStatistics({ values: Float64Array.of(5, 0, 0, 6, 2, 3), dimension: 3 });
+    expect(frechetDistance(a, b).distance).toBeCloseTo(25, 6);
   });
 
   it('names both numbers when there are too few images', () => {
@@ -57,6 +67,7 @@ describe('frechetDistance', () => {
     expect(() => frechetDistance(gaussian([0], [1]), gaussian([0, 0], [1, 1]))).toThrow(
       'Features of 1 and 2 dimensions',
     );
+    expect(() => frechetDistance(gaussian([0], [NaN]), gaussian([0], [1]))).toThrow('not finite');
     const { warnings } = frechetDistance(gaussian([0, 0], [1, -0.5]), gaussian([0, 0], [1, 1]));
     expect(warnings[0]).toMatch(/eigenvalue of a covariance is -5\.00e-1 .* taken as 0/);
   });
@@ -72,6 +83,24 @@ describe('accumulateStatistics', () => {
     expect(sum.count).toBe(101);
     whole.mean.forEach((value, i) => expect(sum.mean[i]).toBeCloseTo(value, 12));
     whole.covariance.forEach((value, i) => expect(sum.covariance[i]).toBeCloseTo(value, 12));
+  });
+
+  it('merges accumulators with other origins into the same', () => {
+    const set = features(60, 5, 1, { shift: 3 });
+    const parts = [0, 7, 40, 60].slice(0, -1).map((from, k) => {
+      const part = accumulateStatistics(5);
+      part.add({ values: set.values.subarray(from * 5, [7, 40, 60][k]! * 5), dimension: 5 });
+      return part;
+    });
+    const sum = accumulateStatistics(5);
+    sum.merge(accumulateStatistics(5));
+    for (const part of parts) sum.merge(part);
+    const merged = sum.finish();
+    const whole = featureStatistics(set);
+    expect(sum.count).toBe(60);
+    whole.mean.forEach((value, i) => expect(merged.mean[i]).toBeCloseTo(value, 12));
+    whole.covariance.forEach((value, i) => expect(merged.covariance[i]).toBeCloseTo(value, 12));
+    expect(() => sum.merge(accumulateStatistics(4))).toThrow('Features of 5 and 4 dimensions');
   });
 
   it('keeps its digits where the mean is large beside the deviation', () => {

@@ -20,35 +20,56 @@ const ROUNDING = 1e-6;
  * Throws an Error on statistics of different dimensions or values that are not finite.
  */
 export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): FrechetResult {
-  checkSameDimension(a, b);
-  const { dimension } = a;
-  const warnings: string[] = [];
-  for (const { count } of [a, b]) {
-    if (count <= dimension) {
-      warnings.push(
-        `${count} images for ${dimension} feature dimensions: the covariance is singular and the distance biased upwards.`,
-      );
-    }
-  }
-  const factor = squareRootFactor(matrixOf(a), warnings);
-  const inner = factor.transpose().mmul(matrixOf(b)).mmul(factor);
-  // Rounding leaves it symmetric only nearly.
-  const symmetric = Matrix.add(inner, inner.transpose()).mul(0.5);
-  const values = new EigenvalueDecomposition(symmetric, { assumeSymmetric: true }).realEigenvalues;
-  const roots = clipped(values, 'the product of the covariances', warnings).map(Math.sqrt);
+  return frechetDistanceFrom(a)(b);
+}
 
-  let distance = 0;
-  for (let i = 0; i < dimension; i++) {
-    distance += (a.mean[i]! - b.mean[i]!) ** 2;
-    distance += a.covariance[i * dimension + i]! + b.covariance[i * dimension + i]!;
+/** Distances from one set to many: the first of the two eigen-decompositions is done once. */
+export function frechetDistanceFrom(a: FeatureStatistics): (b: FeatureStatistics) => FrechetResult {
+  checkFinite(a);
+  const ofA: string[] = warningsOf(a);
+  const factor = squareRootFactor(matrixOf(a), ofA);
+  const factorTransposed = factor.transpose();
+  return (b) => {
+    checkSameDimension(a, b);
+    checkFinite(b);
+    const { dimension } = a;
+    const warnings = [...ofA, ...warningsOf(b)];
+    const inner = factorTransposed.mmul(matrixOf(b)).mmul(factor);
+    // Rounding leaves it symmetric only nearly.
+    const symmetric = Matrix.add(inner, inner.transpose()).mul(0.5);
+    const values = new EigenvalueDecomposition(symmetric, { assumeSymmetric: true }).realEigenvalues;
+    const roots = clipped(values, 'the product of the covariances', warnings).map(Math.sqrt);
+
+    let distance = 0;
+    for (let i = 0; i < dimension; i++) {
+      distance += (a.mean[i]! - b.mean[i]!) ** 2;
+      distance += a.covariance[i * dimension + i]! + b.covariance[i * dimension + i]!;
+    }
+    distance -= 2 * roots.reduce((sum, root) => sum + root, 0);
+    if (distance < 0) {
+      warnings.push(`The distance came out as ${distance.toExponential(2)}, rounding of zero; 0 is returned.`);
+      distance = 0;
+    }
+    return { distance, warnings };
+  };
+}
+
+/** What is odd about the statistics of one side. */
+function warningsOf({ count, dimension, covariance }: FeatureStatistics): string[] {
+  if (covariance.every((value) => value === 0)) {
+    return [`The covariance of ${count} images is zero: their features are all the same.`];
   }
-  distance -= 2 * roots.reduce((sum, root) => sum + root, 0);
-  if (!Number.isFinite(distance)) throw new Error('The statistics hold values that are not finite.');
-  if (distance < 0) {
-    warnings.push(`The distance came out as ${distance.toExponential(2)}, rounding of zero; 0 is returned.`);
-    distance = 0;
+  if (count > dimension) return [];
+  return [
+    `${count} images for ${dimension} feature dimensions: the covariance is singular and the distance biased upwards.`,
+  ];
+}
+
+/** An eigen-decomposition of NaN may never end. */
+function checkFinite({ mean, covariance }: FeatureStatistics): void {
+  if ([mean, covariance].some((values) => values.some((value) => !Number.isFinite(value)))) {
+    throw new Error('The statistics hold values that are not finite.');
   }
-  return { distance, warnings };
 }
 
 /** B = V L^(1/2) with C = V L V^T. */

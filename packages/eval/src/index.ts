@@ -15,8 +15,10 @@ export {
   featureStatistics,
   type FeatureStatistics,
   type StatisticsAccumulator,
+  type StatisticsSums,
 } from './statistics.js';
-export { frechetDistance, type FrechetResult } from './frechet.js';
+export { frechetDistance, frechetDistanceFrom, type FrechetResult } from './frechet.js';
+export { frechetInfinity, type FrechetInfinityOptions, type FrechetInfinityResult } from './frechet-infinity.js';
 export { kernelDistance, unbiasedMmd2, type KidOptions } from './kid.js';
 export { densityCoverage, precisionRecall, type ManifoldOptions } from './manifold.js';
 export { inceptionScore, type InceptionScoreOptions } from './inception-score.js';

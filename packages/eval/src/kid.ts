@@ -1,4 +1,4 @@
-import { checkFeatures, checkSameDimension, type Features } from './features.js';
+import { checkFeatures, checkSameDimension, rowsAt, type Features } from './features.js';
 import { choose } from './random.js';
 
 export interface KidOptions {
@@ -64,10 +64,4 @@ function kernel(a: Features, i: number, b: Features, j: number): number {
   let dot = 0;
   for (let k = 0; k < dimension; k++) dot += a.values[i * dimension + k]! * b.values[j * dimension + k]!;
   return (dot / dimension + 1) ** 3;
-}
-
-function rowsAt({ values, dimension }: Features, indices: Uint32Array): Features {
-  const out = new Float64Array(indices.length * dimension);
-  indices.forEach((index, n) => out.set(values.subarray(index * dimension, (index + 1) * dimension), n * dimension));
-  return { values: out, dimension };
 }

@@ -1,4 +1,4 @@
-import { checkFeatures, type Features } from './features.js';
+import { checkFeatures, checkSameDimension, type Features } from './features.js';
 
 /** Mean and covariance of features: all that the Fréchet distance needs. */
 export interface FeatureStatistics {
@@ -13,8 +13,25 @@ export interface FeatureStatistics {
 export interface StatisticsAccumulator {
   /** Adds a batch of any size of at least one image. */
   add(batch: Features): void;
+  /** Adds all that another accumulator of the same dimension was given; the other stays as it is. */
+  merge(other: StatisticsAccumulator): void;
+  /** Images added so far. */
+  readonly count: number;
+  /** The sums so far, for `merge`. */
+  sums(): StatisticsSums;
   /** Throws an Error where fewer than two images were added. */
   finish(): FeatureStatistics;
+}
+
+/** What an accumulator holds: sums about `origin`, which is undefined while nothing was added. */
+export interface StatisticsSums {
+  readonly count: number;
+  readonly dimension: number;
+  readonly origin: Float64Array | undefined;
+  /** [dimension]: sum of x - origin. */
+  readonly sum: Float64Array;
+  /** [dimension, dimension]: sum of (x - origin)(x - origin)^T; the upper triangle only. */
+  readonly products: Float64Array;
 }
 
 /**
@@ -27,6 +44,10 @@ export function accumulateStatistics(dimension: number): StatisticsAccumulator {
   let origin: Float64Array | undefined;
   let count = 0;
   return {
+    get count() {
+      return count;
+    },
+    sums: () => ({ count, dimension, origin, sum, products }),
     add(batch) {
       if (batch.dimension !== dimension) {
         throw new Error(`A batch of ${batch.dimension}-d features in statistics of ${dimension}-d ones.`);
@@ -43,6 +64,25 @@ export function accumulateStatistics(dimension: number): StatisticsAccumulator {
         }
       }
       count += rows;
+    },
+    merge(accumulator) {
+      const other = accumulator.sums();
+      checkSameDimension({ dimension }, other);
+      if (other.origin === undefined) return;
+      origin ??= other.origin;
+      // About our origin o instead of its own p, with s = p - o: x - o = (x - p) + s.
+      const shift = other.origin.map((value, i) => value - origin![i]!);
+      for (let i = 0; i < dimension; i++) {
+        sum[i]! += other.sum[i]! + other.count * shift[i]!;
+        for (let j = i; j < dimension; j++) {
+          products[i * dimension + j]! +=
+            other.products[i * dimension + j]! +
+            other.sum[i]! * shift[j]! +
+            shift[i]! * other.sum[j]! +
+            other.count * shift[i]! * shift[j]!;
+        }
+      }
+      count += other.count;
     },
     finish() {
       if (!origin || count < 2) throw new Error(`Statistics of ${count} images; at least 2 are needed.`);

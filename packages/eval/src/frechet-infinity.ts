@@ -1,0 +1,74 @@
+import { checkFeatures, rowsAt, type Features } from './features.js';
+import { frechetDistanceFrom } from './frechet.js';
+import { choose } from './random.js';
+import { featureStatistics, type FeatureStatistics } from './statistics.js';
+
+export interface FrechetInfinityOptions {
+  /** Sizes of subset, evenly spaced from `smallest` to all images. Default 15, as in the paper. */
+  readonly points?: number;
+  /** Images of the smallest subset. Default 5000, as in the paper, or half of the images where that is less. */
+  readonly smallest?: number;
+  /** Of the order in which images are drawn. Default 0. */
+  readonly seed?: number;
+}
+
+export interface FrechetInfinityResult {
+  /** The distance extrapolated to infinitely many generated images; noise may make it negative. */
+  readonly distance: number;
+  /** Slope of the line: the bias of a distance from N images is about slope / N. */
+  readonly slope: number;
+  readonly points: readonly { readonly count: number; readonly distance: number }[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * FID_infinity, Chong and Forsyth 2020, arXiv:1911.07023: the Fréchet distance has a bias of order 1/N in the number of
+ * generated images, so it is measured for subsets of several sizes and the line d = d_inf + slope / N, fitted by least
+ * squares, is read at 1/N = 0. The bias of the reference's own finite number of images stays. Each point costs an
+ * eigen-decomposition and needs more images than dimensions to lie on the line; fewer are warned of.
+ */
+export function frechetInfinity(
+  reference: FeatureStatistics,
+  generated: Features,
+  options: FrechetInfinityOptions = {},
+): FrechetInfinityResult {
+  const { points = 15, seed = 0 } = options;
+  const total = checkFeatures('generated', generated);
+  const { smallest = Math.max(2, Math.min(5000, Math.floor(total / 2))) } = options;
+  if (!Number.isInteger(points) || points < 2) throw new Error(`points is ${points}; a line needs at least 2.`);
+  if (!Number.isInteger(smallest) || smallest < 2 || smallest >= total) {
+    throw new Error(`smallest is ${smallest}; it must be an integer from 2 to ${total - 1}, less than all images.`);
+  }
+  const warnings = new Set<string>();
+  if (smallest <= generated.dimension) {
+    warnings.add(
+      `The smallest subset has ${smallest} images for ${generated.dimension} feature dimensions: the distance is not ` +
+        'linear in 1/N there, and the extrapolation not to be trusted.',
+    );
+  }
+  const counts = Array.from({ length: points }, (_, k) =>
+    Math.floor(smallest + ((total - smallest) * k) / (points - 1)),
+  );
+  const distanceTo = frechetDistanceFrom(reference);
+  const measured = [...new Set(counts)].map((count, k) => {
+    const subset = rowsAt(generated, choose(seed, k, total, count));
+    const { distance, warnings: more } = distanceTo(featureStatistics(subset));
+    // Those of small subsets are covered by the one above.
+    if (count === total) for (const warning of more) warnings.add(warning);
+    return { count, distance };
+  });
+  const { intercept, slope } = lineThrough(
+    measured.map(({ count }) => 1 / count),
+    measured.map(({ distance }) => distance),
+  );
+  return { distance: intercept, slope, points: measured, warnings: [...warnings] };
+}
+
+/** Least squares. */
+export function lineThrough(x: readonly number[], y: readonly number[]): { intercept: number; slope: number } {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [mx, my] = [mean(x), mean(y)];
+  const slope =
+    x.reduce((sum, value, i) => sum + (value - mx) * (y[i]! - my), 0) / x.reduce((sum, v) => sum + (v - mx) ** 2, 0);
+  return { intercept: my - slope * mx, slope };
+}
