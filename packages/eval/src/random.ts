@@ -1,7 +1,7 @@
 import { uniform } from '@dm/core';
 
 /** Lanes of the stream `probe`, so that no two uses share a number; lane 0 is left to others. */
-const LANES = { pairing: 1, bootstrap: 2, subset: 3 } as const;
+const LANES = { pairing: 1, bootstrap: 2, subset: 3, images: 4 } as const;
 
 /** `count` uniform numbers in [0, 1); `index` numbers independent draws of one seed. */
 export function draws(use: keyof typeof LANES, seed: number, index: number, count: number): Float64Array {
@@ -26,6 +26,14 @@ export function choose(seed: number, index: number, from: number, count: number)
   const u = draws('subset', seed, index, count);
   for (let i = 0; i < count; i++) swap(order, i, i + Math.floor(u[i]! * (from - i)));
   return order.slice(0, count);
+}
+
+/** [0, count) in random order: by it the images of a set are chosen. */
+export function orderOfImages(seed: number, count: number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  const u = draws('images', seed, 0, count);
+  for (let i = count - 1; i > 0; i--) swap(order, i, Math.floor(u[i]! * (i + 1)));
+  return order;
 }
 
 function swap(order: Uint32Array, i: number, j: number): void {

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { readNpy, readNpz, toBytes, type NpyArray } from '@dm/data';
+import { choiceHash, chosenImages, type ImageSource, type SourceOptions } from './image-source.js';
+
+/** Arrays of an .npz that may hold the images, in this order. */
+const IMAGE_NAMES = ['images', 'samples', 'x', 'arr_0'];
+
+/**
+ * Images from a .npy, or from the array `images`, `samples`, `x` or `arr_0` of an .npz: [N, H, W] or [N, H, W, C], uint8,
+ * or floats in [-1, 1], which are rounded to bytes as a PNG would hold them. Throws an Error that names the file and what
+ * is wrong with it.
+ */
+export async function arraySource(path: string, options: SourceOptions = {}): Promise<ImageSource> {
+  if (!path.toLowerCase().endsWith('.npz')) return sourceOfArray(path, await readNpy(path), options);
+  const arrays = await readNpz(path);
+  const name = IMAGE_NAMES.find((key) => Object.hasOwn(arrays, key));
+  if (name === undefined) {
+    throw new Error(
+      `${path}: no array named ${IMAGE_NAMES.join(', ')}; it has: ${Object.keys(arrays).join(', ') || 'none'}.`,
+    );
+  }
+  return sourceOfArray(`${path}/${name}`, arrays[name]!, options);
+}
+
+/** Images that lie in memory. As `arraySource`; an image with NaN in it is bad. */
+export function sourceOfArray(name: string, { shape, data }: NpyArray, options: SourceOptions = {}): ImageSource {
+  const [count = 0, height = 0, width = 0, channels = 1] = shape;
+  if (shape.length < 3 || shape.length > 4 || (channels !== 1 && channels !== 3) || height < 1 || width < 1) {
+    throw new Error(
+      `${name} is [${shape.join(', ')}]; images are [N, H, W] or [N, H, W, C] with 1 or 3 channels, which come last.`,
+    );
+  }
+  if (!(data instanceof Uint8Array || data instanceof Float32Array || data instanceof Float64Array)) {
+    throw new Error(`${name} holds numbers of ${data.constructor.name}; images are uint8 or floats in [-1, 1].`);
+  }
+  const pixels = height * width * channels;
+  const chosen = chosenImages(name, count, options);
+  const notes: string[] = [];
+  if (!(data instanceof Uint8Array)) checkRange(name, data, notes);
+  const skipped: string[] = [];
+  const sha256 = createHash('sha256')
+    .update(JSON.stringify([shape, data.constructor.name]))
+    .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    .digest('hex');
+  return {
+    name,
+    shape: [height, width, channels],
+    length: chosen.length,
+    sha256: choiceHash(sha256, chosen),
+    // Nothing waits here, but sources of other kinds do.
+    // oxlint-disable-next-line require-await
+    async *batches(size) {
+      for (let start = 0; start < chosen.length; start += size) {
+        const good = [...chosen.subarray(start, start + size)].filter((index) => {
+          const fault = faultOf(data.subarray(index * pixels, (index + 1) * pixels));
+          if (fault === undefined) return true;
+          const what = `${name}: image ${index} ${fault}`;
+          if (options.skipBad !== true) throw new Error(`${what}. --skip-bad leaves such images out.`);
+          skipped.push(what);
+          return false;
+        });
+        const bytes = new Uint8Array(good.length * pixels);
+        good.forEach((index, n) => {
+          const image = data.subarray(index * pixels, (index + 1) * pixels);
+          bytes.set(image instanceof Uint8Array ? image : toBytes(Float32Array.from(image)), n * pixels);
+        });
+        if (good.length > 0) yield bytes;
+      }
+    },
+    skipped,
+    notes,
+  };
+}
+
+function faultOf(image: Uint8Array | Float32Array | Float64Array): string | undefined {
+  if (image instanceof Uint8Array) return undefined;
+  const at = image.findIndex((value) => !Number.isFinite(value));
+  return at < 0 ? undefined : `has the value ${image[at]} at position ${at}`;
+}
+
+/** Floats in [0, 255] would all become white, and those in [0, 1] lose half of the range: neither would be noticed. */
+function checkRange(name: string, data: Float32Array | Float64Array, notes: string[]): void {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of data) {
+    if (!Number.isFinite(value)) continue;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low < -2 || high > 2) {
+    throw new Error(
+      `${name} has values from ${low.toPrecision(4)} to ${high.toPrecision(4)}; floats must lie in [-1, 1], or save the images as uint8.`,
+    );
+  }
+  if (low >= 0) notes.push(`${name} has no value below 0: floats are taken to lie in [-1, 1], not [0, 1].`);
+}
