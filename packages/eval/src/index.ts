@@ -22,3 +22,32 @@ export { frechetInfinity, type FrechetInfinityOptions, type FrechetInfinityResul
 export { kernelDistance, unbiasedMmd2, type KidOptions } from './kid.js';
 export { densityCoverage, precisionRecall, type ManifoldOptions } from './manifold.js';
 export { inceptionScore, type InceptionScoreOptions } from './inception-score.js';
+export { type ImageSource, type SourceOptions, datasetSource } from './sources/image-source.js';
+export { arraySource, sourceOfArray } from './sources/array-source.js';
+export { folderSource } from './sources/folder-source.js';
+export {
+  type ExtractedBatch,
+  type ExtractorIdentity,
+  type FeatureExtractor,
+  type ImageBytes,
+} from './feature-extractor.js';
+export { extractFeatures, identityOf, type ExtractionOptions, type ImageFeatures } from './extraction.js';
+export {
+  holdsStatistics,
+  keptStatistics,
+  readStatistics,
+  statisticsFile,
+  writeStatistics,
+} from './reference-statistics.js';
+export {
+  evaluate,
+  type EvaluateOptions,
+  type Evaluation,
+  frechetLabel,
+  type MetricName,
+  metricNames,
+  metricsAbout,
+  type MetricValue,
+  needsOf,
+  type SetSummary,
+} from './evaluate.js';

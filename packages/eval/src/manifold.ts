@@ -55,22 +55,29 @@ export function densityCoverage(
   return { density: inside / (neighbours * count), coverage: mean(covered) };
 }
 
-/** Squared distance of each row to its k-th nearest other row. */
+/** Squared distance of each row to its k-th nearest other row. Holds k numbers a row, not N. */
 function neighbourRadii(name: string, features: Features, neighbours: number): Float64Array {
   if (!Number.isInteger(neighbours) || neighbours < 1) {
     throw new Error(`neighbours is ${neighbours}; it must be a positive integer.`);
   }
   const count = checkFeatures(name, features, neighbours + 1);
-  const distances = Array.from({ length: count }, () => new Float64Array(count));
+  // The k smallest distances of each row so far, ascending.
+  const nearest = new Float64Array(count * neighbours).fill(Infinity);
+  const offer = (row: number, distance: number) => {
+    const start = row * neighbours;
+    let at = start + neighbours - 1;
+    if (distance >= nearest[at]!) return;
+    for (; at > start && nearest[at - 1]! > distance; at--) nearest[at] = nearest[at - 1]!;
+    nearest[at] = distance;
+  };
   for (let i = 0; i < count; i++) {
     for (let j = i + 1; j < count; j++) {
       const distance = squaredDistance(features, i, features, j);
-      distances[i]![j] = distance;
-      distances[j]![i] = distance;
+      offer(i, distance);
+      offer(j, distance);
     }
   }
-  // Position 0 of the sorted row is the distance to itself.
-  return Float64Array.from(distances, (row) => row.toSorted()[neighbours]!);
+  return Float64Array.from({ length: count }, (_, i) => nearest[i * neighbours + neighbours - 1]!);
 }
 
 function mean(flags: Uint8Array): number {

@@ -1,0 +1,216 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readNpz, writeNpz } from '@dm/data';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { evaluate, needsOf } from './evaluate.js';
+import { extractFeatures } from './extraction.js';
+import type { FeatureExtractor } from './feature-extractor.js';
+import { featureStatistics } from './statistics.js';
+import { keptStatistics, readStatistics, statisticsFile, writeStatistics } from './reference-statistics.js';
+import { sourceOfArray } from './sources/array-source.js';
+import { fakeExtractor } from './testing/fake-extractor.js';
+
+/** `count` images of 4x4 grey bytes. */
+function images(name: string, count: number, shift: number) {
+  const data = Uint8Array.from({ length: count * 16 }, (_, i) => 100 + shift + 60 * Math.sin(i * i * 0.7 + shift));
+  return sourceOfArray(name, { shape: [count, 4, 4], data });
+}
+
+const keep = { keepFeatures: true };
+
+function folder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'dm-statistics-'));
+  onTestFinished(() => rmSync(path, { recursive: true }));
+  return path;
+}
+
+describe('extractFeatures', () => {
+  it('gives the same statistics at every batch size, and keeps features only when asked', async () => {
+    const progress: number[][] = [];
+    const whole = await extractFeatures(images('a', 20, 0), fakeExtractor(), { batchSize: 20, ...keep });
+    const parts = await extractFeatures(images('a', 20, 0), fakeExtractor(), {
+      batchSize: 7,
+      onProgress: (...now) => progress.push(now),
+    });
+    expect(progress).toEqual([
+      [7, 20],
+      [14, 20],
+      [20, 20],
+    ]);
+    expect(parts.features).toBeUndefined();
+    expect(parts.count).toBe(20);
+    whole.statistics.covariance.forEach((value, i) => expect(parts.statistics.covariance[i]).toBeCloseTo(value, 8));
+    expect(whole.statistics).toEqual(featureStatistics(whole.features!));
+  });
+
+  it('says how many images were used where bad ones are left out, and stops where too few are left', async () => {
+    const data = Float32Array.from({ length: 5 * 16 }, (_, i) => Math.sin(i));
+    data[20] = NaN;
+    const set = (count: number) =>
+      sourceOfArray('x', { shape: [count, 4, 4], data: data.subarray(0, count * 16) }, { skipBad: true });
+    const { count, notes } = await extractFeatures(set(5), fakeExtractor());
+    expect(count).toBe(4);
+    expect(notes).toEqual(['x: 4 images used, 1 left out.', 'x: image 1 has the value NaN at position 4']);
+    await expect(extractFeatures(set(2), fakeExtractor())).rejects.toThrow('x: 1 good image');
+  });
+});
+
+describe('evaluate', () => {
+  const both = async (extractor: FeatureExtractor = fakeExtractor()) => [
+    await extractFeatures(images('a', 40, 9), extractor, keep),
+    await extractFeatures(images('b', 50, 0), extractor, keep),
+  ];
+
+  it('gives every number a name with its extractor, and says what it may be compared with', async () => {
+    const [a, b] = await both();
+    const report = evaluate(a!, b!, { metrics: ['fid', 'fid-infinity', 'kid', 'pr', 'dc'] });
+    expect(report.results.map(({ label }) => label)).toEqual([
+      'FD-fake',
+      'FD-fake-infinity',
+      'KD-fake',
+      'precision',
+      'recall',
+      'density',
+      'coverage',
+    ]);
+    expect(report.comparable).toMatch(/^Not to be compared with published FIDs: the features are those of fake/);
+    expect(report.generated).toMatchObject({ name: 'a', count: 40, shape: [4, 4, 1] });
+    expect(report.extractor).toEqual({
+      name: 'fake',
+      weightsSha256: 'f'.repeat(64),
+      resize: 'none',
+      dimensions: 3,
+      comparable: false,
+    });
+  });
+
+  it('calls a number FID only where the extractor is comparable', async () => {
+    const [a, b] = await both(fakeExtractor({ name: 'inception', comparable: true }));
+    const report = evaluate(a!, b!);
+    expect(report.results.map(({ label }) => label)).toEqual(['FID', 'KID']);
+    expect(report.comparable).toContain('here are 40');
+  });
+
+  it('is 0 for identical sets, and all of one set lies in the other', async () => {
+    const [a] = await both();
+    const { results, warnings } = evaluate(a!, a!, { metrics: ['fid', 'kid', 'pr', 'dc'] });
+    const value = Object.fromEntries(results.map((result) => [result.label, result.value]));
+    expect(value['FD-fake']).toBeLessThan(1e-6);
+    expect([value['precision'], value['recall'], value['coverage']]).toEqual([1, 1, 1]);
+    // The unbiased estimate leaves the pairs i = i out, which here are in the mixed term: below 0, and said.
+    expect(value['KD-fake']).toBeLessThan(0);
+    expect(warnings).toContainEqual(expect.stringMatching(/^KD-fake is -.* may be negative/));
+  });
+
+  it('refuses sFID and IS by name where the extractor cannot give them', async () => {
+    const [a, b] = await both();
+    expect(() => evaluate(a!, b!, { metrics: ['sfid'] })).toThrow(
+      'sfid needs spatial features, which the extractor fake does not give',
+    );
+    expect(() => evaluate(a!, b!, { metrics: ['is'] })).toThrow('is needs logits, which the extractor fake');
+    await expect(extractFeatures(images('a', 4, 0), fakeExtractor(), { keepLogits: true })).rejects.toThrow(
+      'The extractor fake has no logits',
+    );
+  });
+
+  it('measures sFID and IS where it can', async () => {
+    const plain = fakeExtractor();
+    const extractor = fakeExtractor({
+      hasLogits: true,
+      features: async (batch) => {
+        const { features } = await plain.features(batch);
+        return { features, logits: features, spatial: features.map((value) => 2 * value) };
+      },
+    });
+    const [a, b] = await Promise.all(
+      [images('a', 40, 9), images('b', 50, 0)].map((source) =>
+        extractFeatures(source, extractor, { keepFeatures: true, keepLogits: true }),
+      ),
+    );
+    const { results } = evaluate(a!, b!, { metrics: ['fid', 'sfid', 'is'] });
+    expect(results.map(({ label }) => label)).toEqual(['FD-fake', 'sFD-fake', 'IS-fake']);
+    // Twice the features: four times the squared distance.
+    expect(results[1]!.value / results[0]!.value).toBeCloseTo(4, 6);
+    expect(results[2]!.value).toBeGreaterThanOrEqual(1);
+  });
+
+  it('refuses other extractors, other sizes and sets whose features were not kept', async () => {
+    const [a, b] = await both();
+    const other = await extractFeatures(images('b', 50, 0), fakeExtractor({ weightsSha256: '0'.repeat(64) }));
+    expect(() => evaluate(a!, other)).toThrow(
+      /a and b have features of different extractors \(weightsSha256 f+ and 0+\)/,
+    );
+    const wide = sourceOfArray('wide', { shape: [3, 4, 2], data: new Uint8Array(24) });
+    const set = await extractFeatures(wide, fakeExtractor(), keep);
+    expect(() => evaluate(set, b!)).toThrow('wide has images of 4x2x1, b of 4x4x1');
+    const bare = await extractFeatures(images('b', 50, 0), fakeExtractor());
+    expect(() => evaluate(a!, bare)).toThrow('kid needs all features of b; only statistics were kept');
+    expect(needsOf(['fid', 'is'])).toEqual({
+      generated: { keepFeatures: false, keepLogits: true },
+      reference: { keepFeatures: false },
+    });
+  });
+
+  it('warns of fewer images than dimensions, naming both, and of constant images', async () => {
+    const few = await extractFeatures(images('few', 3, 1), fakeExtractor());
+    const flat = sourceOfArray('flat', { shape: [5, 4, 4], data: new Uint8Array(80).fill(9) });
+    const { warnings } = evaluate(few, await extractFeatures(flat, fakeExtractor()), { metrics: ['fid'] });
+    expect(warnings).toEqual([
+      'The covariance of 5 images is zero: their features are all the same.',
+      expect.stringMatching(/^3 images for 3 feature dimensions/),
+    ]);
+  });
+});
+
+describe('statistics on the disk', () => {
+  it('come back as they were, found by images and extractor', async () => {
+    const dir = folder();
+    const set = await extractFeatures(images('a', 20, 0), fakeExtractor(), keep);
+    const path = statisticsFile(dir, set.sha256!, set.extractor);
+    await writeStatistics(path, set);
+    expect(await readStatistics(path)).toEqual(set);
+    expect(await keptStatistics(dir, set.sha256!, set.extractor, { needsFeatures: true })).toEqual(set);
+    expect(Object.keys(await readNpz(path))).toEqual(['mu', 'sigma', 'features', 'metadata']);
+    expect(await keptStatistics(dir, '0'.repeat(64), set.extractor)).toBeUndefined();
+    expect(await keptStatistics(dir, set.sha256!, { ...set.extractor, resize: 'other' })).toBeUndefined();
+    const bare = await extractFeatures(images('a', 20, 0), fakeExtractor());
+    await writeStatistics(path, bare);
+    expect(await keptStatistics(dir, set.sha256!, set.extractor)).toEqual(bare);
+    expect(await keptStatistics(dir, set.sha256!, set.extractor, { needsFeatures: true })).toBeUndefined();
+  });
+
+  it('are refused when damaged, and made again', async () => {
+    const dir = folder();
+    const set = await extractFeatures(images('a', 20, 0), fakeExtractor());
+    const path = statisticsFile(dir, set.sha256!, set.extractor);
+    await writeStatistics(path, set);
+    const good = readFileSync(path);
+    const bytes = Uint8Array.from(good);
+    const at = good.indexOf(Buffer.from(set.statistics.mean.buffer));
+    bytes[at + 6]! ^= 1;
+    writeFileSync(path, bytes);
+    await expect(readStatistics(path)).rejects.toThrow(/is damaged: mu is not what was written/);
+    const notes: string[] = [];
+    const onNote = (text: string) => void notes.push(text);
+    expect(await keptStatistics(dir, set.sha256!, set.extractor, { onNote })).toBeUndefined();
+    expect(notes[0]).toMatch(/is damaged: .* It is made again\.$/);
+    writeFileSync(path, good.subarray(0, 300));
+    await expect(readStatistics(path)).rejects.toThrow('not a readable zip archive');
+  });
+
+  it('are refused when made by another extractor or by who does not say which', async () => {
+    const dir = folder();
+    const set = await extractFeatures(images('a', 20, 0), fakeExtractor());
+    const path = join(dir, 'a.npz');
+    await writeStatistics(path, set);
+    await expect(readStatistics(path, { ...set.extractor, name: 'inception' })).rejects.toThrow(
+      /different extractors \(name fake and inception\)/,
+    );
+    const { mean, covariance } = set.statistics;
+    await writeNpz(path, { mu: { shape: [3], data: mean }, sigma: { shape: [3, 3], data: covariance } });
+    await expect(readStatistics(path)).rejects.toThrow('does not say which extractor made it');
+    const { sha256: _, ...nameless } = set;
+    await expect(writeStatistics(path, nameless)).rejects.toThrow('a has no hash of its images');
+  });
+});

@@ -1,0 +1,225 @@
+import { checkSameExtractor, type ImageFeatures } from './extraction.js';
+import type { ExtractorIdentity } from './feature-extractor.js';
+import type { Features } from './features.js';
+import { frechetInfinity } from './frechet-infinity.js';
+import { frechetDistance } from './frechet.js';
+import { inceptionScore } from './inception-score.js';
+import { kernelDistance } from './kid.js';
+import { densityCoverage, precisionRecall } from './manifold.js';
+
+/** One number. */
+export interface MetricValue {
+  /** Such as `FD-mobilenet`; `FID` and `KID` alone only where papers mean the same number. */
+  readonly label: string;
+  readonly value: number;
+  /** Standard deviation over subsets (KID) or splits (IS). */
+  readonly std?: number;
+  readonly better: 'lower' | 'higher';
+  /** What the number was made of, such as the subsets of KID. */
+  readonly detail?: Readonly<Record<string, number>>;
+}
+
+export interface SetSummary {
+  readonly name: string;
+  /** Images used. */
+  readonly count: number;
+  readonly shape: readonly [number, number, number];
+  readonly sha256?: string;
+}
+
+export interface Evaluation {
+  readonly generated: SetSummary;
+  readonly reference: SetSummary;
+  readonly extractor: ExtractorIdentity;
+  /** Whether the numbers may be compared with published FIDs, in a sentence. */
+  readonly comparable: string;
+  readonly results: readonly MetricValue[];
+  readonly warnings: readonly string[];
+}
+
+export interface EvaluateOptions {
+  /** Default `fid` and `kid`. */
+  readonly metrics?: readonly MetricName[];
+  /** Of subsets. Default 0. */
+  readonly seed?: number;
+}
+
+interface Metric {
+  /** What it is, for help texts. */
+  readonly about: string;
+  /** What it needs beyond statistics, of the generated images and of the reference. */
+  readonly generated?: 'features' | 'logits' | 'spatial';
+  readonly reference?: 'features' | 'spatial';
+  measure(
+    generated: ImageFeatures,
+    reference: ImageFeatures,
+    seed: number,
+  ): { readonly results: readonly MetricValue[]; readonly warnings?: readonly string[] };
+}
+
+const METRICS = {
+  fid: {
+    about: 'Fréchet distance',
+    measure(generated, reference) {
+      const { distance, warnings } = frechetDistance(reference.statistics, generated.statistics);
+      return { results: [{ label: frechetLabel(generated.extractor), value: distance, better: 'lower' }], warnings };
+    },
+  },
+  'fid-infinity': {
+    about: 'Fréchet distance extrapolated to infinitely many images',
+    generated: 'features',
+    measure(generated, reference, seed) {
+      const { distance, slope, points, warnings } = frechetInfinity(reference.statistics, generated.features!, {
+        seed,
+      });
+      const detail = { slope, points: points.length, smallest: points[0]!.count };
+      const label = `${frechetLabel(generated.extractor)}-infinity`;
+      return { results: [{ label, value: distance, better: 'lower', detail }], warnings };
+    },
+  },
+  sfid: {
+    about: 'Fréchet distance of spatial features',
+    generated: 'spatial',
+    reference: 'spatial',
+    measure(generated, reference) {
+      const { distance, warnings } = frechetDistance(reference.spatial!, generated.spatial!);
+      return {
+        results: [{ label: `s${frechetLabel(generated.extractor)}`, value: distance, better: 'lower' }],
+        warnings,
+      };
+    },
+  },
+  kid: {
+    about: 'kernel distance, unbiased, over subsets',
+    generated: 'features',
+    reference: 'features',
+    measure(generated, reference, seed) {
+      const { mean, std, ...detail } = kernelDistance(reference.features!, generated.features!, { seed });
+      const { comparable, name } = generated.extractor;
+      const label = comparable ? 'KID' : `KD-${name}`;
+      const warnings =
+        mean < 0 ? [`${label} is ${mean.toExponential(2)}: an unbiased estimate of about 0 may be negative.`] : [];
+      return { results: [{ label, value: mean, std, better: 'lower', detail }], warnings };
+    },
+  },
+  is: {
+    about: 'inception score of the generated images',
+    generated: 'logits',
+    measure(generated) {
+      const splits = Math.min(10, generated.count);
+      const { mean, std } = inceptionScore(generated.logits!, { splits });
+      const { comparable, name } = generated.extractor;
+      const label = comparable ? 'IS' : `IS-${name}`;
+      return { results: [{ label, value: mean, std, better: 'higher', detail: { splits } }] };
+    },
+  },
+  pr: {
+    about: 'precision and recall',
+    generated: 'features',
+    reference: 'features',
+    measure(generated, reference) {
+      const { precision, recall } = precisionRecall(reference.features!, generated.features!);
+      return { results: [higher('precision', precision), higher('recall', recall)] };
+    },
+  },
+  dc: {
+    about: 'density and coverage',
+    generated: 'features',
+    reference: 'features',
+    measure(generated, reference) {
+      const { density, coverage } = densityCoverage(reference.features!, generated.features!);
+      return { results: [higher('density', density), higher('coverage', coverage)] };
+    },
+  },
+} as const satisfies Readonly<Record<string, Metric>>;
+
+export type MetricName = keyof typeof METRICS;
+
+export const metricNames = Object.keys(METRICS) as MetricName[];
+
+/** Each metric and what it is. */
+export const metricsAbout: Readonly<Record<MetricName, string>> = Object.fromEntries(
+  metricNames.map((name) => [name, METRICS[name].about]),
+) as Record<MetricName, string>;
+
+/** What is to be kept of the two sets for these metrics. */
+export function needsOf(metrics: readonly MetricName[]): {
+  readonly generated: { readonly keepFeatures: boolean; readonly keepLogits: boolean };
+  readonly reference: { readonly keepFeatures: boolean };
+} {
+  const asked = metrics.map((name): Metric => METRICS[name]);
+  return {
+    generated: {
+      keepFeatures: asked.some((metric) => metric.generated === 'features'),
+      keepLogits: asked.some((metric) => metric.generated === 'logits'),
+    },
+    reference: { keepFeatures: asked.some((metric) => metric.reference === 'features') },
+  };
+}
+
+/**
+ * The metrics of generated images against a reference. Throws an Error where the two come from different extractors, have
+ * images of different shape, or lack what a metric needs.
+ */
+export function evaluate(
+  generated: ImageFeatures,
+  reference: ImageFeatures,
+  options: EvaluateOptions = {},
+): Evaluation {
+  const { metrics = ['fid', 'kid'], seed = 0 } = options;
+  checkSameExtractor(generated.extractor, reference.extractor, [generated.name, reference.name]);
+  if (generated.shape.join('x') !== reference.shape.join('x')) {
+    throw new Error(
+      `${generated.name} has images of ${generated.shape.join('x')}, ${reference.name} of ${reference.shape.join('x')} ` +
+        '(height x width x channels). Bring them to one size first.',
+    );
+  }
+  const measured = metrics.map((name) => {
+    const metric: Metric = METRICS[name];
+    requirePart(name, generated, metric.generated);
+    requirePart(name, reference, metric.reference);
+    return metric.measure(generated, reference, seed);
+  });
+  const notes = [...generated.notes, ...reference.notes];
+  return {
+    generated: summaryOf(generated),
+    reference: summaryOf(reference),
+    extractor: generated.extractor,
+    comparable: comparableSentence(generated),
+    results: measured.flatMap(({ results }) => results),
+    warnings: [...new Set([...notes, ...measured.flatMap(({ warnings = [] }) => warnings)])],
+  };
+}
+
+/** `FID` is the name of one extractor's distance; every other is FD with its extractor's name. */
+export function frechetLabel({ comparable, name }: ExtractorIdentity): string {
+  return comparable ? 'FID' : `FD-${name}`;
+}
+
+function comparableSentence({ extractor, count }: ImageFeatures): string {
+  if (!extractor.comparable) {
+    return (
+      `Not to be compared with published FIDs: the features are those of ${extractor.name}, so compare only with ` +
+      'numbers of the same extractor, weights, resize and number of images.'
+    );
+  }
+  return (
+    `May be compared with published FIDs of the same reference and as many images: the features are those of ` +
+    `pytorch-fid. Most papers take 50 000; here are ${count}.`
+  );
+}
+
+function requirePart(name: MetricName, set: ImageFeatures, part: Metric['generated']): void {
+  if (part === undefined || set[part] !== undefined) return;
+  if (part === 'features') throw new Error(`${name} needs all features of ${set.name}; only statistics were kept.`);
+  const lacking = part === 'logits' ? 'logits' : 'spatial features';
+  throw new Error(`${name} needs ${lacking}, which the extractor ${set.extractor.name} does not give.`);
+}
+
+function summaryOf({ name, count, shape, sha256 }: ImageFeatures): SetSummary {
+  return { name, count, shape, ...(sha256 !== undefined && { sha256 }) };
+}
+
+function higher(label: string, value: number): MetricValue {
+  return { label, value, better: 'higher' };
+}

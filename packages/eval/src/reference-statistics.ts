@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { readNpz, writeNpz, type NpyArray } from '@dm/data';
+import { checkSameExtractor, type ImageFeatures } from './extraction.js';
+import type { ExtractorIdentity } from './feature-extractor.js';
+import type { FeatureStatistics } from './statistics.js';
+
+/** Version of the file's layout. */
+const FORMAT = 1;
+
+interface Metadata {
+  readonly format: number;
+  readonly name: string;
+  readonly sha256: string;
+  readonly count: number;
+  readonly shape: readonly [number, number, number];
+  readonly extractor: ExtractorIdentity;
+  readonly notes: readonly string[];
+  /** SHA-256 of each array's bytes: a zip's reader does not check them. */
+  readonly arrays: Readonly<Record<string, string>>;
+}
+
+/** Name of the file that the statistics of these images by this extractor are kept in. */
+export function statisticsFile(folder: string, sha256: string, extractor: ExtractorIdentity): string {
+  const { name, weightsSha256, resize, dimensions } = extractor;
+  const key = createHash('sha256')
+    .update(JSON.stringify([FORMAT, sha256, name, weightsSha256, resize, dimensions]))
+    .digest('hex');
+  return join(folder, `${name.replaceAll(/[^\w.-]/g, '-')}-${key.slice(0, 24)}.npz`);
+}
+
+/**
+ * Writes statistics, and features where the set has them, as an .npz: `mu` and `sigma` as pytorch-fid has them,
+ * `features`, `spatial_mu`, `spatial_sigma`, and `metadata`, JSON as bytes. The file appears whole. Throws an Error for a
+ * set without a hash: nobody could tell what the numbers are of.
+ */
+export async function writeStatistics(path: string, set: ImageFeatures): Promise<void> {
+  if (set.sha256 === undefined) throw new Error(`${set.name} has no hash of its images to keep statistics under.`);
+  const arrays: Record<string, NpyArray> = {
+    ...statisticsArrays('', set.statistics),
+    ...(set.spatial !== undefined && statisticsArrays('spatial_', set.spatial)),
+    ...(set.features !== undefined && {
+      features: { shape: [set.count, set.features.dimension], data: set.features.values },
+    }),
+  };
+  const metadata: Metadata = {
+    format: FORMAT,
+    name: set.name,
+    sha256: set.sha256,
+    count: set.count,
+    shape: set.shape,
+    extractor: set.extractor,
+    notes: set.notes,
+    arrays: Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, hashOf(array)])),
+  };
+  const json = new TextEncoder().encode(JSON.stringify(metadata));
+  await mkdir(dirname(path), { recursive: true });
+  const partial = `${path}.${process.pid}.partial`;
+  await writeNpz(partial, { ...arrays, metadata: { shape: [json.length], data: json } });
+  await rename(partial, path);
+}
+
+/** Whether an .npz holds statistics, not images. */
+export async function holdsStatistics(path: string): Promise<boolean> {
+  return Object.hasOwn(await readNpz(path), 'mu');
+}
+
+/**
+ * Reads what `writeStatistics` wrote. Throws an Error that names the file where it is damaged, was written by another
+ * program (which extractor made it cannot be known then), or holds the features of another extractor than `expected`.
+ */
+export async function readStatistics(path: string, expected?: ExtractorIdentity): Promise<ImageFeatures> {
+  const arrays = await readNpz(path);
+  const metadata = readMetadata(path, arrays['metadata']);
+  for (const [name, sha256] of Object.entries(metadata.arrays)) {
+    const array = arrays[name];
+    if (array === undefined || hashOf(array) !== sha256) {
+      throw new Error(`${path} is damaged: ${name} is ${array === undefined ? 'missing' : 'not what was written'}.`);
+    }
+  }
+  if (expected !== undefined) checkSameExtractor(metadata.extractor, expected, [path, 'the extractor asked for']);
+  const { name, sha256, count, shape, extractor, notes } = metadata;
+  return {
+    name,
+    sha256,
+    count,
+    shape,
+    extractor,
+    notes,
+    statistics: statisticsOf(path, '', arrays, count),
+    ...(arrays['spatial_mu'] !== undefined && { spatial: statisticsOf(path, 'spatial_', arrays, count) }),
+    ...(arrays['features'] !== undefined && {
+      features: { values: arrays['features'].data as Float32Array, dimension: extractor.dimensions },
+    }),
+  };
+}
+
+/**
+ * The statistics kept in `folder` for these images and this extractor; `undefined` where there are none, or where they
+ * lack the features that are needed. A file that does not hold is as good as none, and `onNote` is told of it.
+ */
+export async function keptStatistics(
+  folder: string,
+  sha256: string,
+  extractor: ExtractorIdentity,
+  { needsFeatures = false, onNote }: { needsFeatures?: boolean; onNote?: (text: string) => void } = {},
+): Promise<ImageFeatures | undefined> {
+  const path = statisticsFile(folder, sha256, extractor);
+  if (!existsSync(path)) return undefined;
+  try {
+    const set = await readStatistics(path, extractor);
+    if (set.sha256 !== sha256) throw new Error(`${path} holds statistics of other images.`);
+    return needsFeatures && set.features === undefined ? undefined : set;
+  } catch (error) {
+    onNote?.(`${(error as Error).message} It is made again.`);
+    return undefined;
+  }
+}
+
+function statisticsArrays(prefix: string, { mean, covariance, dimension }: FeatureStatistics) {
+  return {
+    [`${prefix}mu`]: { shape: [dimension], data: mean },
+    [`${prefix}sigma`]: { shape: [dimension, dimension], data: covariance },
+  };
+}
+
+function statisticsOf(
+  path: string,
+  prefix: string,
+  arrays: Readonly<Record<string, NpyArray>>,
+  count: number,
+): FeatureStatistics {
+  const [mean, covariance] = [arrays[`${prefix}mu`]?.data, arrays[`${prefix}sigma`]?.data];
+  if (
+    !(mean instanceof Float64Array && covariance instanceof Float64Array) ||
+    covariance.length !== mean.length * mean.length
+  ) {
+    throw new Error(`${path} is damaged: ${prefix}mu and ${prefix}sigma must be float64 [d] and [d, d].`);
+  }
+  return { count, dimension: mean.length, mean, covariance };
+}
+
+function readMetadata(path: string, array: NpyArray | undefined): Metadata {
+  if (!(array?.data instanceof Uint8Array)) {
+    throw new Error(
+      `${path} does not say which extractor made it (it has no metadata), so nothing can be compared with it. ` +
+        'Make the statistics from the images themselves.',
+    );
+  }
+  let metadata: Metadata;
+  try {
+    metadata = JSON.parse(new TextDecoder().decode(array.data)) as Metadata;
+  } catch (cause) {
+    throw new Error(`${path} is damaged: its metadata is not JSON.`, { cause });
+  }
+  if (metadata.format !== FORMAT) {
+    throw new Error(`${path} has format ${metadata.format}; this version reads ${FORMAT}. Make the statistics again.`);
+  }
+  // What every file of this format has: reading on must not depend on bytes that nobody checked.
+  if (!['mu', 'sigma'].every((name) => typeof metadata.arrays?.[name] === 'string') || !(metadata.count >= 2)) {
+    throw new Error(`${path} is damaged: its metadata is not complete.`);
+  }
+  return metadata;
+}
+
+function hashOf({ shape, data }: NpyArray): string {
+  return createHash('sha256')
+    .update(JSON.stringify(shape))
+    .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    .digest('hex');
+}
