@@ -2,7 +2,7 @@ import { orRefuse } from './errors.js';
 import type { Graph } from './graph.js';
 import { kernels } from './lower/index.js';
 import { Lowering, type LowerOptions } from './lower/lowering.js';
-import type { OnnxModel } from './onnx/proto.js';
+import type { OnnxModel, OnnxNode } from './onnx/proto.js';
 
 /**
  * Lowers a traced graph to an ONNX model. Its inputs are those of the graph that it depends on; inputs and outputs
@@ -17,11 +17,32 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
   }
   for (const { name, value } of graph.outputs) ctx.onnx.output(name, ctx.get(value));
 
-  const used = new Set(ctx.onnx.nodes.flatMap((node) => node.inputs));
+  const { nodes, initializers, ...model } = ctx.model(graph.name);
+  const { kept, used } = needed(
+    nodes,
+    graph.outputs.map(({ name }) => name),
+  );
   const info = ({ name, value }: Graph['inputs'][number]) => ({ name, type: value.dtype, dims: value.shape });
   return {
-    ...ctx.model(graph.name),
+    ...model,
+    nodes: kept,
+    initializers: initializers.filter(({ name }) => used.has(name)),
     inputs: graph.inputs.filter(({ name }) => used.has(name)).map(info),
     outputs: graph.outputs.map(info),
   };
+}
+
+/**
+ * The nodes that the outputs depend on, and what these use. A lowering may make more than is asked for, such as the mean
+ * of a norm whose gradient nobody wants; the runtime would compute it, last of all.
+ */
+function needed(nodes: readonly OnnxNode[], outputs: readonly string[]) {
+  const used = new Set(outputs);
+  const kept: OnnxNode[] = [];
+  for (const node of nodes.toReversed()) {
+    if (!node.outputs.some((output) => used.has(output))) continue;
+    kept.push(node);
+    for (const input of node.inputs) used.add(input);
+  }
+  return { kept: kept.toReversed(), used };
 }

@@ -11,6 +11,7 @@ import { layerNormKernels } from './lower/layer-norm.js';
 import { matmulKernels } from './lower/matmul.js';
 import { movementKernels } from './lower/movement.js';
 import { poolKernels } from './lower/pool.js';
+import { recomputeKernels } from './lower/recompute.js';
 import { reduceKernels } from './lower/reduce.js';
 import { siluKernels } from './lower/silu.js';
 import { upsampleKernels } from './lower/upsample.js';
@@ -31,6 +32,7 @@ const families = {
   GELU: geluKernels,
   attention: attentionKernels,
   'nearest up-sampling': upsampleKernels,
+  recomputation: recomputeKernels,
 };
 
 /** `vitest run -u` in this package writes FEATURES.md anew. */

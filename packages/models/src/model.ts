@@ -53,6 +53,11 @@ export interface ApplyOptions {
    * step, image). Left out: no dropout, as in sampling.
    */
   readonly masks?: Tensors;
+  /**
+   * What the gradient keeps of the forward pass. `none` (default): everything. `blocks`: what goes from block to block,
+   * and the gradient computes each block a second time; less memory for about a third more work.
+   */
+  readonly recompute?: 'none' | 'blocks';
 }
 
 /**

@@ -3,13 +3,14 @@
  * function that applies them, as a PyTorch module has a constructor and a `forward`.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { scope as named, type Tensors } from '@dm/ops';
+import { recompute as recomputeOp, scope as named, type Tensors } from '@dm/ops';
 import type { ApplyOptions, DropoutSpec, LayerCost, Model, ParamSpec } from './model.js';
 
 /** What a call of `Model.apply` was given, as its units see it. */
 export interface Call {
   readonly params: Tensors;
   readonly masks: Tensors;
+  readonly recompute: boolean;
 }
 
 /** The tensor that a call gave for a declared parameter. */
@@ -64,6 +65,27 @@ export function block<Args extends unknown[], Result>(
   return (call, ...args) => named(scope.name, () => unit(call, ...args));
 }
 
+/**
+ * A block that is worth computing a second time in its gradient where the call wants that: much happens between its
+ * inputs and its output. It reads no parameters but those in its scope.
+ */
+export function recomputable<Args extends (Tensor | undefined)[]>(
+  scope: Scope,
+  unit: (call: Call, ...args: Args) => Tensor,
+): (call: Call, ...args: Args) => Tensor {
+  return block(scope, (call, ...args) => {
+    if (!call.recompute) return unit(call, ...args);
+    const own = Object.entries(call.params).filter(([name]) => name.startsWith(`${scope.name}.`));
+    const given = args.filter((arg) => arg !== undefined);
+    const again = (inputs: Tensor[], params: Tensors) => {
+      const rest = inputs.values();
+      const here = args.map((arg) => (arg === undefined ? arg : rest.next().value)) as unknown as Args;
+      return unit({ ...call, params }, ...here);
+    };
+    return recomputeOp(again, given, Object.fromEntries(own));
+  });
+}
+
 const join = (scope: Scope, name: string | number) => (scope.name === '' ? `${name}` : `${scope.name}.${name}`);
 
 type Described = Omit<Model, 'apply' | 'config' | 'specs' | 'dropouts' | 'layers'>;
@@ -88,7 +110,8 @@ export function finish<Config>(
     layers,
     apply(params, x, t, options = {}) {
       checkCall(model, params, x, t, options);
-      return forward({ params, masks: options.masks ?? {} }, x, t, options.cond);
+      const { masks = {}, recompute = 'none' } = options;
+      return forward({ params, masks, recompute: recompute === 'blocks' }, x, t, options.cond);
     },
   };
   return model;

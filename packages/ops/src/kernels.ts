@@ -81,6 +81,12 @@ export interface DmKernels {
   DmUpsampleNearest: { inputs: { x: Tensor }; attrs: { factor: number }; outputs: [y: Tensor] };
   /** dy [N, H factor, W factor, C] → dx [N, H, W, C]. */
   DmUpsampleNearestGrad: { inputs: { dy: Tensor }; attrs: { factor: number }; outputs: [dx: Tensor] };
+  /** x of rank 1 at least → y equal to x, and computed after all the others are: not to be merged with x. */
+  DmAfter: {
+    inputs: { x: Tensor; [after: `after${number}`]: Tensor };
+    attrs: Record<string, never>;
+    outputs: [y: Tensor];
+  };
 }
 
 export type DmKernel = keyof DmKernels;
@@ -102,4 +108,5 @@ export const dmKernels: readonly DmKernel[] = [
   'DmAttentionGrad',
   'DmUpsampleNearest',
   'DmUpsampleNearestGrad',
+  'DmAfter',
 ];

@@ -10,6 +10,7 @@ import type { Kernel } from './lowering.js';
 import { matmulKernels } from './matmul.js';
 import { movementKernels } from './movement.js';
 import { poolKernels } from './pool.js';
+import { recomputeKernels } from './recompute.js';
 import { reduceKernels } from './reduce.js';
 import { siluKernels } from './silu.js';
 import { upsampleKernels } from './upsample.js';
@@ -27,6 +28,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...matmulKernels,
   ...movementKernels,
   ...poolKernels,
+  ...recomputeKernels,
   ...reduceKernels,
   ...siluKernels,
   ...upsampleKernels,

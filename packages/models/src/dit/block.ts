@@ -1,6 +1,6 @@
 /** The units of facebookresearch/DiT. */
 import type * as tf from '@tensorflow/tfjs-core';
-import { at, block, type Call, type Scope } from '../scope.js';
+import { at, block, type Call, recomputable, type Scope } from '../scope.js';
 import { jointAttention } from '../transformer/attention.js';
 import { feedForward } from '../transformer/feed-forward.js';
 import { layerNorm, linear, xavierInit, zeroInit } from '../units.js';
@@ -37,7 +37,7 @@ export function ditBlock(scope: Scope, widths: Widths): ConditionedUnit {
     }),
     modulations: modulation(at(scope, 'adaLN_modulation.1'), hidden, 6, zeroInit),
   };
-  return block(scope, (call, x, c) => modulatedBlock(call, units, x, c));
+  return recomputable(scope, (call, x, c) => modulatedBlock(call, units, x, c));
 }
 
 /** The last layer: modulated norm, then a linear layer (zero at the start) to the pixels of a patch. */

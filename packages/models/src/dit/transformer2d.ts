@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '@dm/ops';
 import type { Model } from '../model.js';
-import { at, block as named, type Call, finish, root, type Scope } from '../scope.js';
+import { at, block as named, type Call, finish, recomputable, root, type Scope } from '../scope.js';
 import { sinusoid } from '../sinusoid.js';
 import { timeMlp } from '../time-mlp.js';
 import { separateAttention } from '../transformer/attention.js';
@@ -88,6 +88,6 @@ function block(scope: Scope, config: DiTTransformer2DConfig, tokens: number) {
     embed: named(embedding1, (call: Call, time: tf.Tensor, cond: tf.Tensor) =>
       silu(tf.add(embedTime(call, time), embedClass(call, cond))),
     ),
-    apply: named(scope, (call: Call, x: tf.Tensor, c: tf.Tensor) => modulatedBlock(call, units, x, c)),
+    apply: recomputable(scope, (call: Call, x: tf.Tensor, c: tf.Tensor) => modulatedBlock(call, units, x, c)),
   };
 }

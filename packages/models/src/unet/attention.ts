@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attention as attend } from '@dm/ops';
-import { at, block, declareCost, type Scope } from '../scope.js';
+import { at, declareCost, recomputable, type Scope } from '../scope.js';
 import { groupNorm, linear, type Unit } from '../units.js';
 
 interface AttentionShape {
@@ -33,7 +33,7 @@ export function selfAttention(
   const toOut = linear(at(scope, 'to_out.0'), inner, channels, { rows });
   declareCost(scope, { kind: 'attention', multiplyAdds: 2 * rows * rows * inner, outputs: rows * inner });
 
-  return block(scope, (call, x) => {
+  return recomputable(scope, (call, x) => {
     const [n, height, width4] = x.shape as [number, number, number, number];
     const tokens = height * width4;
     const pixels = tf.reshape(norm === undefined ? x : norm(call, x), [n * tokens, channels]);

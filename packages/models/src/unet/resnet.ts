@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu, upsampleNearest } from '@dm/ops';
-import { at, block, type Call, declareDropout, type Scope } from '../scope.js';
+import { at, type Call, declareDropout, recomputable, type Scope } from '../scope.js';
 import { conv, groupNorm, linear } from '../units.js';
 
 /** A unit of the UNet: `temb` [N, width] is the time (and class) embedding after its SiLU. */
@@ -50,7 +50,7 @@ export function resnet(
       ? undefined
       : conv(at(scope, 'conv_shortcut'), { inChannels, outChannels, kernel: 1, size });
 
-  return block(scope, (call, x, temb) => {
+  return recomputable(scope, (call, x, temb) => {
     const resized = (t: tf.Tensor) =>
       resize === undefined ? t : resize === 'down' ? averageHalf(t) : upsampleNearest(t);
     let h = conv1(call, resized(silu(norm1(call, x))));

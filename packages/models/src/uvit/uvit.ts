@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Model } from '../model.js';
-import { at, block as named, type Call, declare, finish, root, type Scope } from '../scope.js';
+import { at, type Call, declare, finish, recomputable, root, type Scope } from '../scope.js';
 import { sinusoid } from '../sinusoid.js';
 import { timeMlp } from '../time-mlp.js';
 import { jointAttention } from '../transformer/attention.js';
@@ -107,7 +107,7 @@ function block(
     names: ['fc1', 'fc2'],
   });
   const mix = skip ? linear(at(scope, 'skip_linear'), 2 * hidden, hidden, { rows: tokens, init }) : undefined;
-  return named(scope, (call, x, earlier) => {
+  return recomputable(scope, (call, x, earlier) => {
     let h = mix === undefined ? x : mix(call, tf.concat([x, earlier!], 2));
     h = tf.add(h, attention(call, norm1(call, h)));
     return tf.add(h, mlp(call, norm2(call, h)));

@@ -1,0 +1,76 @@
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { conv2d, groupNorm, recompute, silu } from './index.js';
+import { caseValues } from './cases.js';
+
+beforeAll(() => tf.setBackend('cpu'));
+
+const tensor = (shape: number[], seed: number) => tf.tensor(caseValues({ shape }, seed).data, shape);
+
+describe('recompute', () => {
+  const parameters = () => ({ filter: tensor([3, 3, 4, 4], 2), scale: tensor([4], 3), unused: tensor([2], 4) });
+  const block = ([x, t]: tf.Tensor[], { filter, scale }: Record<string, tf.Tensor>) =>
+    tf.add(x!, conv2d(silu(groupNorm(tf.add(x!, t!), scale!, tf.zeros([4]), { groups: 2 })), filter!));
+
+  /** Two blocks, by each input and parameter; TF.js' gradient of the plain function is the reference. */
+  const gradients = (apply: typeof block): Float32Array[] => {
+    const { filter, scale, unused } = parameters();
+    const loss = (...[x, t, f, s, u]: tf.Tensor[]) => {
+      const own = { filter: f!, scale: s!, unused: u! };
+      const first = apply([x!, t!], own);
+      const y = apply([tf.mul(first, 0.5), t!], own);
+      return tf.sum<tf.Scalar>(tf.mul(y, tf.add(tf.sin(y), tf.mul(tf.sum(u!), 0))));
+    };
+    const { value, grads } = tf.valueAndGrads(loss)([
+      tensor([2, 4, 4, 4], 1),
+      tensor([1, 1, 1, 4], 5),
+      filter,
+      scale,
+      unused,
+    ]);
+    return [value, ...grads].map((t) => t.dataSync<'float32'>());
+  };
+
+  it('has the value and the gradients of the function itself, for inputs and parameters', () => {
+    const plain = gradients(block);
+    const again = gradients((inputs, own) => recompute(block, inputs, own));
+    expect(again).toEqual(plain); // the same kernels on the same numbers
+  });
+
+  it('runs the function once forwards and once more in the gradient, and frees what it computes on its way', () => {
+    let calls = 0;
+    const x = tensor([8], 1);
+    const before = tf.memory().numTensors;
+    const forward = tf.tidy(() =>
+      tf.valueAndGrad((v: tf.Tensor) =>
+        tf.sum(
+          recompute(
+            ([a]) => {
+              calls++;
+              return tf.exp(tf.sin(tf.square(a!)));
+            },
+            [v],
+          ),
+        ),
+      )(x),
+    );
+    expect(calls).toBe(2);
+    expect(tf.memory().numTensors).toBe(before + 2);
+    tf.dispose([forward.value, forward.grad]);
+  });
+
+  it('may be nested', () => {
+    const inner = ([a]: tf.Tensor[]) => tf.sin(tf.square(a!));
+    const nested = (v: tf.Tensor) => tf.sum(recompute(([a]) => tf.exp(recompute(inner, [a!])), [v]));
+    const plain = (v: tf.Tensor) => tf.sum(tf.exp(inner([v])));
+    const x = tensor([8], 1);
+    expect(tf.grad(nested)(x).dataSync()).toEqual(tf.grad(plain)(x).dataSync());
+  });
+
+  it('refuses other dtypes and second derivatives', () => {
+    expect(() => recompute(([x]) => x!, [tf.tensor1d([1], 'int32')])).toThrow(/recompute: inputs\[0\].*int32/);
+    const once = (x: tf.Tensor) => tf.grad((v: tf.Tensor) => tf.sum(recompute(([a]) => tf.square(a!), [v])))(x);
+    expect(() => tf.grad((x: tf.Tensor) => tf.sum(once(x)))(tf.tensor1d([1]))).toThrow(/only first derivatives/);
+  });
+});
