@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readNpz, writeNpz } from '@dm/data';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { evaluate, needsOf } from './evaluate.js';
+import { checkMetrics, evaluate, needsOf } from './evaluate.js';
 import { extractFeatures } from './extraction.js';
 import type { FeatureExtractor } from './feature-extractor.js';
 import { featureStatistics } from './statistics.js';
@@ -109,6 +109,9 @@ describe('evaluate', () => {
       'sfid needs spatial features, which the extractor fake does not give',
     );
     expect(() => evaluate(a!, b!, { metrics: ['is'] })).toThrow('is needs logits, which the extractor fake');
+    expect(() => checkMetrics(['fid', 'sfid'], fakeExtractor())).toThrow('sfid needs spatial features');
+    expect(() => checkMetrics(['is'], fakeExtractor())).toThrow('is needs logits');
+    checkMetrics(['is', 'sfid', 'kid'], fakeExtractor({ hasLogits: true, hasSpatial: true }));
     await expect(extractFeatures(images('a', 4, 0), fakeExtractor(), { keepLogits: true })).rejects.toThrow(
       'The extractor fake has no logits',
     );

@@ -1,6 +1,5 @@
 import { checkSameExtractor, type ImageFeatures } from './extraction.js';
-import type { ExtractorIdentity } from './feature-extractor.js';
-import type { Features } from './features.js';
+import type { ExtractorIdentity, FeatureExtractor } from './feature-extractor.js';
 import { frechetInfinity } from './frechet-infinity.js';
 import { frechetDistance } from './frechet.js';
 import { inceptionScore } from './inception-score.js';
@@ -157,6 +156,19 @@ export function needsOf(metrics: readonly MetricName[]): {
   };
 }
 
+/** Throws an Error, before any work, where the extractor cannot give what a metric needs. */
+export function checkMetrics(metrics: readonly MetricName[], extractor: FeatureExtractor): void {
+  for (const name of metrics) {
+    const { generated }: Metric = METRICS[name];
+    if (generated === 'logits' && !extractor.hasLogits) throw lacking(name, 'logits', extractor);
+    if (generated === 'spatial' && extractor.hasSpatial !== true) throw lacking(name, 'spatial features', extractor);
+  }
+}
+
+function lacking(metric: MetricName, part: string, { name }: { readonly name: string }): Error {
+  return new Error(`${metric} needs ${part}, which the extractor ${name} does not give.`);
+}
+
 /**
  * The metrics of generated images against a reference. Throws an Error where the two come from different extractors, have
  * images of different shape, or lack what a metric needs.
@@ -212,8 +224,7 @@ function comparableSentence({ extractor, count }: ImageFeatures): string {
 function requirePart(name: MetricName, set: ImageFeatures, part: Metric['generated']): void {
   if (part === undefined || set[part] !== undefined) return;
   if (part === 'features') throw new Error(`${name} needs all features of ${set.name}; only statistics were kept.`);
-  const lacking = part === 'logits' ? 'logits' : 'spatial features';
-  throw new Error(`${name} needs ${lacking}, which the extractor ${set.extractor.name} does not give.`);
+  throw lacking(name, part === 'logits' ? 'logits' : 'spatial features', set.extractor);
 }
 
 function summaryOf({ name, count, shape, sha256 }: ImageFeatures): SetSummary {

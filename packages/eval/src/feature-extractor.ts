@@ -28,6 +28,8 @@ export interface ExtractedBatch {
 /** A network whose activations stand for images. */
 export interface FeatureExtractor extends ExtractorIdentity {
   readonly hasLogits: boolean;
+  /** Whether it gives `spatial`. */
+  readonly hasSpatial?: boolean;
   features(images: ImageBytes): Promise<ExtractedBatch>;
   dispose(): Promise<void>;
 }

@@ -40,6 +40,7 @@ export {
   writeStatistics,
 } from './reference-statistics.js';
 export {
+  checkMetrics,
   evaluate,
   type EvaluateOptions,
   type Evaluation,

@@ -84,7 +84,8 @@ export async function sample(options: SampleOptions): Promise<SampleResult> {
   }
 }
 
-function openCheckpoint({ run, checkpoint, onNote }: SampleOptions): Checkpoint {
+/** The checkpoint that the options name. */
+export function openCheckpoint({ run, checkpoint, onNote }: SampleOptions): Checkpoint {
   if ((run === undefined) === (checkpoint === undefined)) {
     throw new UserError('Name what to sample from: --run <folder of a run> or --checkpoint <folder of a checkpoint>.');
   }
@@ -97,7 +98,7 @@ function openCheckpoint({ run, checkpoint, onNote }: SampleOptions): Checkpoint 
 }
 
 /** The run's configuration with what was asked for laid over it. */
-function samplingConfig(checkpoint: Checkpoint, options: SampleOptions): Config {
+export function samplingConfig(checkpoint: Checkpoint, options: SampleOptions): Config {
   const layer = (source: string, value: PartialConfig): Layer => ({ source, value });
   const { steps, sampler, engine, threads } = options;
   return resolveConfig([

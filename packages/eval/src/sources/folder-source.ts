@@ -19,7 +19,7 @@ interface ImageFile {
 export async function folderSource(root: string, options: SourceOptions = {}): Promise<ImageSource> {
   const skipped: string[] = [];
   const bad = (path: string, error: unknown): void => {
-    const what = `${path}: cannot be decoded (${String((error as Error).message).trim()})`;
+    const what = `${path}: cannot be decoded (${(error as Error).message.trim()})`;
     if (options.skipBad !== true) throw new Error(`${what}. --skip-bad leaves such images out.`, { cause: error });
     skipped.push(what);
   };
