@@ -70,6 +70,9 @@ export const configSchema = z.strictObject({
     decay: momentum.describe('Share of the old average that stays in one step; warmed up as 1 - (1 + step)^-power.'),
     power: positive.describe('Exponent of the warm-up.'),
   }),
+  recompute: z
+    .enum(['none', 'blocks'])
+    .describe('Blocks computed a second time in the gradient, for less memory and more time; none keeps everything.'),
   batchSize: count.describe('Images a step.'),
   totalSteps: count.describe('Optimizer steps of the whole run: curriculum and momentum decay are spread over them.'),
   timeBudget: positive
@@ -113,8 +116,12 @@ export function trainingPart(config: Config): Omit<Config, (typeof freeOnResume)
   return part as ReturnType<typeof trainingPart>;
 }
 
-/** What may differ between a run and its resumption. Engine and threads change the last bits, and that is said. */
+/**
+ * What may differ between a run and its resumption. Engine and threads change the last bits, and that is said; recompute
+ * may change them too.
+ */
 export const freeOnResume = [
+  'recompute',
   'data', // compared by its hash
   'timeBudget',
   'engine',

@@ -24,6 +24,7 @@ function record(step: number): MetricsRecord {
     emaDecay: 0.99,
     imagesPerSecond: 10,
     dataWait: 0,
+    peakMb: 400,
     seconds: 1,
   };
 }

@@ -25,6 +25,8 @@ export interface MetricsRecord {
   readonly dataWait: number;
   /** Seconds of training so far, over all sessions of the run. */
   readonly seconds: number;
+  /** Largest resident size of the process so far, in MiB. */
+  readonly peakMb: number;
 }
 
 export function appendMetrics(path: string, record: MetricsRecord): void {

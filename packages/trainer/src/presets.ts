@@ -28,6 +28,7 @@ const method = {
     warmup: 0,
     clip: 1,
   },
+  recompute: 'none',
   timeBudget: null,
   seed: 0,
   engine: 'onnx',

@@ -13,6 +13,7 @@ const record: MetricsRecord = {
   emaDecay: 0.99,
   imagesPerSecond: 320,
   dataWait: 0,
+  peakMb: 400,
   seconds: 50,
 };
 

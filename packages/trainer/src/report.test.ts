@@ -35,6 +35,7 @@ function report(): { html: string; shown: Shown } {
       emaDecay: 0.99,
       imagesPerSecond: 10,
       dataWait: 0.01,
+      peakMb: 400,
       seconds: step,
     });
   }

@@ -26,6 +26,7 @@ export function trainingStep(recipe: Recipe): Program {
       predictionTarget(images!, noise!, { x0: inputs['targetX0']!, noise: inputs['targetNoise']! }),
     );
     const options = {
+      recompute: config.recompute,
       ...(model.numClasses > 0 && { cond: inputs['cond']! }),
       masks: Object.fromEntries(model.dropouts.map(({ name }) => [name, inputs[`mask.${name}`]!])),
     };

@@ -33,7 +33,7 @@ function finalFiles(out: string): Record<string, string> {
 /** The log without what clocks measured. */
 function log(out: string) {
   return readMetrics(runFolder(out).metrics).map(
-    ({ imagesPerSecond: _i, dataWait: _d, seconds: _s, ...deterministic }) => deterministic,
+    ({ imagesPerSecond: _i, dataWait: _d, seconds: _s, peakMb: _p, ...deterministic }) => deterministic,
   );
 }
 
@@ -89,6 +89,23 @@ describe('a run', () => {
     const losses = readMetrics(runFolder(config.out!).metrics).map((r) => r.loss);
     expect(losses).toHaveLength(3);
     expect(losses[2]!).toBeLessThan(0.8 * losses[0]!);
+  });
+
+  it('says how much memory it took, in its log and at its end', async () => {
+    const result = await train(tinyConfig(folder, 3));
+    const [line] = readMetrics(runFolder(result.out).metrics);
+    expect(line!.peakMb).toBeGreaterThan(20);
+    expect(result.peakMb).toBeGreaterThanOrEqual(line!.peakMb);
+  });
+
+  it('learns the same, up to the order of sums, where blocks are computed again in the gradient; may go on so', async () => {
+    const config = { ...tinyConfig(folder, 6), logEvery: 1 };
+    await train({ ...config, out: join(folder, 'plain') });
+    await trainUntil({ ...config, out: join(folder, 'again') }, 3);
+    await train({ out: join(folder, 'again'), recompute: 'blocks' }, { resume: true });
+    const losses = (out: string) => log(join(folder, out)).map(({ loss }) => loss);
+    expect(losses('again')).toHaveLength(6);
+    losses('plain').forEach((loss, i) => expect(losses('again')[i]! / loss).toBeCloseTo(1, 4));
   });
 
   it('is sampled by class where the model has classes', async () => {

@@ -20,6 +20,7 @@ import { UserError } from './errors.js';
 import { acquireLock } from './lock.js';
 import { LogWindow } from './log-window.js';
 import { appendMetrics, syncMetrics, truncateMetrics, type MetricsRecord } from './metrics.js';
+import { peakMemoryMb } from './peak-memory.js';
 import { openRecipe, record, type Recipe } from './recipe.js';
 import { writeReport } from './report.js';
 import { resolveConfig, type Layer } from './resolve.js';
@@ -83,6 +84,8 @@ export interface TrainResult {
   readonly totalSteps: number;
   /** Seconds of this session, set-up included. */
   readonly seconds: number;
+  /** Largest resident size of the process, in MiB. */
+  readonly peakMb: number;
   readonly out: string;
   readonly checkpoint: string;
   readonly report: string;
@@ -239,6 +242,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
           imagesPerSecond: rounded(((step - clock.step) * batchSize) / seconds),
           dataWait: rounded((waited - clock.waited) / seconds),
           seconds: rounded(secondsBefore + trained),
+          peakMb: Math.round(peakMemoryMb()),
         };
         clock = { trained, waited, step };
         appendMetrics(run.metrics, line);
@@ -276,6 +280,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
     step,
     totalSteps,
     seconds: rounded(sessionSeconds()),
+    peakMb: Math.round(peakMemoryMb()),
     out: run.path,
     checkpoint: saved!,
     report: writeReport(run, record(recipe, engine, dataSha256), curriculum, scheduleState),

@@ -20,6 +20,7 @@ const fieldFlags: readonly FieldFlag[] = [
   'image-channels',
   'model',
   'batch-size',
+  'recompute',
   'seed',
   'engine',
   'threads',

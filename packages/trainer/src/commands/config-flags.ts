@@ -15,6 +15,7 @@ const fieldFlags = {
   weighting: ['name', 'weighting.name'],
   lr: ['number', 'optimizer.lr'],
   'batch-size': ['n', 'batchSize'],
+  recompute: ['none|blocks', 'recompute'],
   steps: ['n', 'totalSteps'],
   'time-budget': ['seconds', 'timeBudget'],
   seed: ['n', 'seed'],

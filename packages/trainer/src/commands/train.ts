@@ -90,6 +90,7 @@ function printResult(result: TrainResult): void {
     timeBudget: `The time budget is used up at step ${step} of ${totalSteps}; everything is saved.`,
   };
   print(how[status]);
+  print(`memory:     ${result.peakMb} MiB at the peak`);
   if (result.samples !== undefined) print(`samples:    ${result.samples}`);
   print(`report:     ${result.report}`);
   print(`checkpoint: ${result.checkpoint}`);
