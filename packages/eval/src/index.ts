@@ -22,7 +22,7 @@ export { frechetInfinity, type FrechetInfinityOptions, type FrechetInfinityResul
 export { kernelDistance, unbiasedMmd2, type KidOptions } from './kid.js';
 export { densityCoverage, precisionRecall, type ManifoldOptions } from './manifold.js';
 export { inceptionScore, type InceptionScoreOptions } from './inception-score.js';
-export { type ImageSource, type SourceOptions, datasetSource } from './sources/image-source.js';
+export { chosenImages, datasetSource, type ImageSource, type SourceOptions } from './sources/image-source.js';
 export { arraySource, sourceOfArray } from './sources/array-source.js';
 export { folderSource } from './sources/folder-source.js';
 export {

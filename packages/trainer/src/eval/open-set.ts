@@ -50,7 +50,7 @@ export async function openSet(
   options: OpenSetOptions = {},
 ): Promise<OpenedSet> {
   if (isFolder(spec)) {
-    const checkpoint = existsSync(join(spec, 'manifest.json'));
+    const checkpoint = isCheckpoint(spec);
     if (checkpoint || holdsRun(runFolder(spec))) {
       const which = checkpoint ? { checkpoint: spec } : { run: spec };
       const { count = defaultSamples, ...others } = options;
@@ -68,6 +68,11 @@ export async function openSet(
   const { split } = options;
   const dataset = await openDataset(spec, split === undefined ? {} : { split });
   return { kind: 'images', source: await datasetSource(dataset, options) };
+}
+
+/** Whether it is the folder of one checkpoint. */
+export function isCheckpoint(path: string): boolean {
+  return existsSync(join(path, 'manifest.json'));
 }
 
 function isFolder(path: string): boolean {

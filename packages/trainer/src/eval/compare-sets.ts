@@ -1,0 +1,97 @@
+/** Consistency of two or more models: pixels, features, the denoisers, and a picture. */
+import { toBytes } from '@dm/data';
+import {
+  consistency,
+  identityOf,
+  type ConsistencyReport,
+  type ExtractorIdentity,
+  type FeatureExtractor,
+  type PairMetricName,
+  type SampleSet,
+} from '@dm/eval';
+import { denoiserAgreement, type LevelAgreement } from './denoisers.js';
+import { openSameNoise, type SameNoiseOptions } from './same-noise.js';
+
+export interface CompareSetsOptions extends SameNoiseOptions {
+  /** For the cosine of features; none is taken where it is left out. */
+  readonly extractor?: FeatureExtractor;
+  /** Default cosine, MAE, PSNR and SSIM; images smaller than SSIM's window go without it. */
+  readonly metrics?: readonly PairMetricName[];
+  /** A pair with a cosine above it counts as reproduced. Default 0.6. */
+  readonly threshold?: number;
+  /** Compare the denoisers at so many noise levels; every set must be a run or a checkpoint then. */
+  readonly levels?: number;
+  readonly onProgress?: (name: string, done: number, of: number) => void;
+}
+
+export interface SetsComparison {
+  readonly sets: readonly SampleSet[];
+  readonly shape: readonly [number, number, number];
+  readonly count: number;
+  readonly pixels: ConsistencyReport;
+  /** The cosine of features, with its own score. */
+  readonly features?: { readonly extractor: ExtractorIdentity; readonly report: ConsistencyReport };
+  readonly denoisers?: readonly LevelAgreement[];
+}
+
+/** Side of SSIM's window. */
+const ssimWindow = 7;
+
+/** Compares sets by name: runs, checkpoints and .npy files of samples, all from the same noise. */
+export async function compareSets(specs: readonly string[], options: CompareSetsOptions = {}): Promise<SetsComparison> {
+  const { extractor, levels, seed = 0, threshold, onProgress, engine, threads, onNote } = options;
+  const { sets, shape, count } = await openSameNoise(specs, {
+    ...options,
+    ...(onProgress !== undefined && { onSet: (name: string) => onProgress(name, 0, 1) }),
+  });
+  const common = { seed, ...(threshold !== undefined && { threshold }) };
+  const all: readonly PairMetricName[] = ['cosine', 'mae', 'psnr', 'ssim'];
+  const fitting = all.filter((name) => name !== 'ssim' || Math.min(shape[0], shape[1]) >= ssimWindow);
+  const pixels = consistency(sets, { ...common, shape, metrics: options.metrics ?? fitting, dataRange: 2 });
+
+  const features = extractor && {
+    extractor: identityOf(extractor),
+    report: consistency(await featureSets(sets, shape, extractor, onProgress), {
+      ...common,
+      shape: [extractor.dimensions],
+      metrics: ['cosine'],
+    }),
+  };
+  const denoisers =
+    levels === undefined
+      ? undefined
+      : await denoiserAgreement(specs, {
+          levels,
+          count,
+          seed,
+          ...(engine !== undefined && { engine }),
+          ...(threads !== undefined && { threads }),
+          ...(onNote !== undefined && { onNote }),
+          ...(onProgress !== undefined && { onProgress }),
+        });
+  return { sets, shape, count, pixels, ...(features && { features }), ...(denoisers && { denoisers }) };
+}
+
+async function featureSets(
+  sets: readonly SampleSet[],
+  shape: readonly [number, number, number],
+  extractor: FeatureExtractor,
+  onProgress: CompareSetsOptions['onProgress'],
+): Promise<SampleSet[]> {
+  const size = shape[0] * shape[1] * shape[2];
+  const batch = 64;
+  const out: SampleSet[] = [];
+  for (const { name, samples } of sets) {
+    const count = samples.length / size;
+    const features = new Float32Array(count * extractor.dimensions);
+    for (let start = 0; start < count; start += batch) {
+      const n = Math.min(batch, count - start);
+      const data = toBytes(Float32Array.from(samples.subarray(start * size, (start + n) * size)));
+      const part = await extractor.features({ data, shape: [n, ...shape] });
+      features.set(part.features, start * extractor.dimensions);
+      onProgress?.(`features of ${name}`, start + n, count);
+    }
+    out.push({ name, samples: features });
+  }
+  return out;
+}
