@@ -1,20 +1,21 @@
 import type { Arrays, CompiledProgram, CompileOptions, Engine, NdArray, Program, StateHandle } from '@dm/ops';
-import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
 import { lowerGraph } from './compile.js';
-import { blockedProbe } from './lower/blocked-conv.js';
 import { sameShape, sizeOf } from './graph.js';
 import type { EngineObserver } from './observer.js';
 import { encodeModel } from './onnx/proto.js';
 import { optimise } from './passes/index.js';
+import {
+  dataOf,
+  type Device,
+  devices,
+  findBlock,
+  loadRuntime,
+  type OnnxRuntime,
+  processors,
+  tryDevice,
+} from './runtime.js';
 import { type ArraySpec, type ArraySpecs, PREFIX, trace } from './trace.js';
-
-/** The part of ONNX Runtime's JavaScript API that the engine uses; onnxruntime-node and -web both have it. */
-export interface OnnxRuntime {
-  readonly InferenceSession: {
-    create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
-  };
-  readonly Tensor: new (type: string, data: NdArray['data'], dims: readonly number[]) => OrtTensor;
-}
 
 export interface OnnxEngineOptions {
   /** Threads inside one operator, at least 1. Default: the machine's cores as the runtime counts them. */
@@ -24,6 +25,8 @@ export interface OnnxEngineOptions {
    * `plain` never does.
    */
   readonly convolutions?: 'auto' | 'plain';
+  /** What computes. Default `cpu`; on another device only the standard operators are used, and state goes there and back. */
+  readonly device?: Device;
   /** The runtime to use. Default: `onnxruntime-node` under Node, `onnxruntime-web` elsewhere. */
   readonly runtime?: OnnxRuntime;
   /** Is told of each compilation and each call. */
@@ -38,67 +41,27 @@ export interface OnnxEngineOptions {
 
 /**
  * The compiling engine: traces a program once for each signature of its inputs, lowers it to an ONNX graph and runs
- * that, one session call a step. Throws when the runtime package is not installed or `threads` is not a positive
- * integer.
+ * that, one session call a step. Throws when the runtime package is not installed, `threads` is not a positive integer,
+ * or the device does not work here, with the runtime's reason.
  */
 export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engine> {
-  const { threads } = options;
+  const { threads, device = 'cpu' } = options;
+  if (!devices.includes(device)) {
+    throw new RangeError(`onnxEngine: no device "${device as string}"; there are ${devices.join(', ')}`);
+  }
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
     throw new RangeError(`onnxEngine: threads must be a positive integer, not ${threads}`);
   }
   const { runtime, version } = options.runtime ? { runtime: options.runtime, version: 'given' } : await loadRuntime();
-  const block = options.convolutions === 'plain' ? 0 : await findBlock(runtime);
+  if (device !== 'cpu') await tryDevice(runtime, device);
+  const block = options.convolutions === 'plain' || device !== 'cpu' ? 0 : await findBlock(runtime);
   const info = {
     runtime: version,
+    device,
     threads: threads ?? `chosen by the runtime, ${await processors()} processors`,
     block,
   };
   return new OnnxEngine(runtime, info, options);
-}
-
-/** How many the machine has, as far as it says. */
-async function processors(): Promise<number | string> {
-  if (inNode) return (await import('node:os')).availableParallelism();
-  const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number } };
-  return navigator?.hardwareConcurrency ?? 'unknown';
-}
-
-const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
-
-async function loadRuntime(): Promise<{ runtime: OnnxRuntime; version: string }> {
-  const name = inNode ? 'onnxruntime-node' : 'onnxruntime-web';
-  try {
-    const module = (await import(name)) as { default?: OnnxRuntime; env?: { versions?: Record<string, string> } };
-    const runtime = (module.default ?? module) as OnnxRuntime & { env?: { versions?: Record<string, string> } };
-    const versions = runtime.env?.versions ?? {};
-    return { runtime, version: `${name} ${versions[inNode ? 'node' : 'web'] ?? versions['common'] ?? 'unknown'}` };
-  } catch (cause) {
-    throw new Error(
-      `The onnx engine needs the package ${name}, which could not be loaded. Install it: npm install ${name}`,
-      { cause },
-    );
-  }
-}
-
-/** Tries the block sizes that ONNX Runtime knows; 0 if it has no blocked convolutions, or other ones than expected. */
-async function findBlock(runtime: OnnxRuntime): Promise<number> {
-  for (const block of [16, 8]) {
-    const { model, shapes } = blockedProbe(block);
-    const tensor = (dims: readonly number[], seed: number) => {
-      const data = Float32Array.from({ length: sizeOf(dims) }, (_, i) => Math.sin((i + 1) * seed));
-      return new runtime.Tensor('float32', data, dims);
-    };
-    try {
-      const session = await runtime.InferenceSession.create(encodeModel(model), { executionProviders: ['cpu'] });
-      const results = await session.run({ x: tensor(shapes.x, 0.7), filter: tensor(shapes.filter, 1.3) });
-      await session.release();
-      const [plain, blocked] = [dataOf(results['plain']!), dataOf(results['blocked']!)];
-      if (plain.every((value, i) => Math.abs(value - blocked[i]!) <= 1e-4)) return block;
-    } catch {
-      return 0; // the provider does not have these operators
-    }
-  }
-  return 0;
 }
 
 type Buffers = { current: OrtTensor; next: OrtTensor | undefined };
@@ -111,7 +74,7 @@ class OnnxEngine implements Engine {
   constructor(
     readonly runtime: OnnxRuntime,
     readonly info: Readonly<Record<string, string | number | boolean>>,
-    private readonly options: Pick<OnnxEngineOptions, 'threads' | 'observer' | 'profilePrefix'>,
+    private readonly options: Pick<OnnxEngineOptions, 'threads' | 'device' | 'observer' | 'profilePrefix'>,
   ) {}
 
   get observer(): EngineObserver {
@@ -126,9 +89,9 @@ class OnnxEngine implements Engine {
   }
 
   sessionOptions(): InferenceSession.SessionOptions {
-    const { threads, profilePrefix } = this.options;
+    const { threads, device = 'cpu', profilePrefix } = this.options;
     return {
-      executionProviders: ['cpu'],
+      executionProviders: [device],
       executionMode: 'sequential',
       interOpNumThreads: 1,
       graphOptimizationLevel: 'all',
@@ -335,7 +298,8 @@ class OnnxProgram implements CompiledProgram {
     const traceMs = clock();
     const graph = optimise(traced);
     const optimiseMs = clock();
-    const model = lowerGraph(graph, { block: this.engine.info['block'] as number });
+    const { block, device } = this.engine.info;
+    const model = lowerGraph(graph, { block: block as number, portable: device !== 'cpu' });
     const lowerMs = clock();
     const bytes = encodeModel(model);
     const encodeMs = clock();
@@ -365,8 +329,6 @@ function stopwatch(): () => number {
 }
 
 const specOf = (tensor: OrtTensor): ArraySpec => ({ dtype: tensor.type as ArraySpec['dtype'], shape: tensor.dims });
-
-const dataOf = (tensor: OrtTensor): NdArray['data'] => (tensor as TypedTensor<'float32' | 'int32' | 'bool'>).data;
 
 const copyOf = (array: NdArray): NdArray => ({ ...array, data: array.data.slice() });
 

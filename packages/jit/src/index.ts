@@ -1,4 +1,4 @@
-export { onnxEngine, type OnnxEngineOptions, type OnnxRuntime } from './engine.js';
+export { onnxEngine, type OnnxEngineOptions } from './engine.js';
 export { TraceError } from './errors.js';
 export { dumpFiles, printGraph } from './dump.js';
 export type { Graph, Node, Value } from './graph.js';
@@ -8,4 +8,5 @@ export type { LowerOptions } from './lower/lowering.js';
 export { encodeModel, type OnnxModel } from './onnx/proto.js';
 export { type NodeCall, parseProfile, type SessionCall, type SessionProfile } from './profile.js';
 export { optimise } from './passes/index.js';
+export { type Device, devices, type OnnxRuntime } from './runtime.js';
 export { type ArraySpec, type ArraySpecs, trace } from './trace.js';

@@ -232,11 +232,29 @@ describe('bad input ends with one message, no stack, and exit code 1', () => {
 
 it('dm doctor says what works, having tried it', async () => {
   const { code, stdout } = await dm(['doctor', '--json'], folder);
-  const { engines } = JSON.parse(stdout) as { engines: { name: string; works: boolean; reason?: string }[] };
+  const { engines } = JSON.parse(stdout) as {
+    engines: { name: string; device: string; works: boolean; reason?: string }[];
+  };
   expect(code).toBe(0);
   expect(engines.find((e) => e.name === 'onnx')).toMatchObject({ works: true });
   expect(engines.find((e) => e.name === 'cpu')).toMatchObject({ works: true });
+  expect(engines.filter((e) => e.name === 'onnx').map((e) => e.device)).toEqual(['cpu', 'webgpu', 'cuda']);
   expect(engines.filter((e) => !e.works).every((e) => e.reason!.length > 0)).toBe(true);
+});
+
+it('--device is for the engine onnx, and says why a device does not work', async () => {
+  const eager = await dm(tinyTraining(1, 'run', '--engine', 'cpu', '--device', 'cuda'), folder);
+  expect(eager.stderr).toBe('error: The engine cpu has no devices to choose from: leave out --device.\n');
+  const unknown = await dm(tinyTraining(1, 'run', '--device', 'gpu'), folder);
+  expect(unknown.stderr).toMatch(/^error: device must be one of cpu, webgpu, cuda.*got "gpu" \(--device\)\.\n/);
+  const { stdout } = await dm(['doctor', '--json'], folder);
+  const { engines } = JSON.parse(stdout) as { engines: { name: string; device: string; works: boolean }[] };
+  const cuda = engines.find(({ name, device }) => name === 'onnx' && device === 'cuda')!;
+  const trained = await dm(tinyTraining(1, 'run', '--engine', 'onnx', '--device', 'cuda'), folder);
+  expect(trained.code).toBe(cuda.works ? 0 : 1);
+  expect(trained.stderr).toMatch(
+    cuda.works ? /^$/ : /error: The device "cuda" does not work here: .*\. It needs Linux on x64/s,
+  );
 });
 
 it('dm data inspect counts, and draws a sheet', async () => {
@@ -248,7 +266,7 @@ it('dm data inspect counts, and draws a sheet', async () => {
 
 it('dm --help names every command and each explains itself', async () => {
   const { stdout } = await dm(['--help'], folder);
-  for (const command of ['train', 'sample', 'data', 'doctor']) expect(stdout).toContain(`  ${command} `);
+  for (const command of ['train', 'sample', 'data', 'bench', 'doctor']) expect(stdout).toContain(`  ${command} `);
   const train = await dm(['train', '--help'], folder);
   expect(train.code).toBe(0);
   expect(train.stdout).toMatch(/--batch-size <n> +images a step/);

@@ -2,6 +2,7 @@
 import { samplers, schedules } from '@dm/core';
 import { predictions, scheduleNames } from '@dm/curriculum';
 import { DATASET_FORMS } from '@dm/data';
+import { devices } from '@dm/jit';
 import { z } from 'zod';
 import { engineNames } from './engine.js';
 
@@ -80,6 +81,7 @@ export const configSchema = z.strictObject({
     .describe('Seconds after which this session saves and stops; nothing else changes. null: none.'),
   seed: z.int().min(0).describe('Everything random is a function of it.'),
   engine: z.enum(engineNames).describe('What computes.'),
+  device: z.enum(devices).describe('What the engine onnx computes on.'),
   threads: count.nullable().describe('Threads of the engine onnx; null lets it choose.'),
   logEvery: count.describe('Steps a line of metrics.jsonl.'),
   sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 makes one at the end only.'),
@@ -125,6 +127,7 @@ export const freeOnResume = [
   'data', // compared by its hash
   'timeBudget',
   'engine',
+  'device',
   'threads',
   'logEvery',
   'sampleEvery',

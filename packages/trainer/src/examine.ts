@@ -1,23 +1,24 @@
 /** Whether an engine works here: a convolution with its gradient, with numbers worked out by hand. */
+import type { Device } from '@dm/jit';
 import * as tf from '@tensorflow/tfjs-core';
 import { conv2d, type Engine, type NdArray, type Program } from '@dm/ops';
 import { openEngine } from './engine.js';
 import { messageOf } from './errors.js';
 
 export type EngineReport =
-  | { readonly name: string; readonly works: true; readonly info: Engine['info'] }
-  | { readonly name: string; readonly works: false; readonly reason: string };
+  | { readonly name: string; readonly device: Device; readonly works: true; readonly info: Engine['info'] }
+  | { readonly name: string; readonly device: Device; readonly works: false; readonly reason: string };
 
 /** Opens the engine, runs a small program and compares. Never throws. */
-export async function examineEngine(name: string): Promise<EngineReport> {
+export async function examineEngine(name: string, device: Device = 'cpu'): Promise<EngineReport> {
   let engine: Engine | undefined;
   try {
-    engine = await openEngine(name);
+    engine = await openEngine(name, { device });
     const wrong = await compute(engine);
-    if (wrong !== undefined) return { name, works: false, reason: `it computes wrong numbers: ${wrong}` };
-    return { name, works: true, info: engine.info };
+    if (wrong !== undefined) return { name, device, works: false, reason: `it computes wrong numbers: ${wrong}` };
+    return { name, device, works: true, info: engine.info };
   } catch (error) {
-    return { name, works: false, reason: messageOf(error) };
+    return { name, device, works: false, reason: messageOf(error) };
   } finally {
     await engine?.dispose();
   }

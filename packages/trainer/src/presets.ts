@@ -32,6 +32,7 @@ const method = {
   timeBudget: null,
   seed: 0,
   engine: 'onnx',
+  device: 'cpu',
   threads: null,
 } satisfies Partial<Preset>;
 

@@ -9,7 +9,7 @@ import { parseNpy } from '@dm/data';
 import type { NdArray } from '@dm/ops';
 import { latestValid, readCheckpoint, runOfCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { Config, PartialConfig } from './config.js';
-import { openEngine } from './engine.js';
+import { engineOptions, openEngine } from './engine.js';
 import { messageOf, UserError } from './errors.js';
 import type { Images } from './images.js';
 import { suggestion } from './nearest.js';
@@ -66,7 +66,7 @@ export async function sample(options: SampleOptions): Promise<SampleResult> {
   const inputs = conditionOf(denoiser, count, label);
   const state = readWeights(denoiser, checkpoint, weights === 'ema' ? 'ema' : 'model');
 
-  const engine = await openEngine(config.engine, config.threads === null ? {} : { threads: config.threads });
+  const engine = await openEngine(config.engine, engineOptions(config));
   try {
     const sampler = samplerOf(denoiser, engine, 'params');
     const { data } = await sampler.sample({
@@ -105,8 +105,10 @@ export function samplingConfig(checkpoint: Checkpoint, options: SampleOptions): 
     savedConfig(runFolder(runOfCheckpoint(checkpoint.path))),
     ...(steps === undefined ? [] : [layer('--steps', { sampler: { steps } })]),
     ...(sampler === undefined ? [] : [layer('--sampler', { sampler: { name: sampler as Config['sampler']['name'] } })]),
-    // A thread count belongs to an engine: another engine starts without the run's.
-    ...(engine === undefined ? [] : [layer('--engine', { engine: engine as Config['engine'], threads: null })]),
+    // Threads and device belong to an engine: another engine starts without the run's.
+    ...(engine === undefined
+      ? []
+      : [layer('--engine', { engine: engine as Config['engine'], threads: null, device: 'cpu' })]),
     ...(threads === undefined ? [] : [layer('--threads', { threads })]),
   ]);
 }

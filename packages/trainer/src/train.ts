@@ -15,7 +15,7 @@ import type { Engine } from '@dm/ops';
 import { stepInputs, fetchBatch, drawTimesteps, type Batch } from './batch.js';
 import { latestValid, pruneCheckpoints, writeCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { PartialConfig } from './config.js';
-import { openEngine } from './engine.js';
+import { engineOptions, openEngine } from './engine.js';
 import { UserError } from './errors.js';
 import { acquireLock } from './lock.js';
 import { LogWindow } from './log-window.js';
@@ -108,7 +108,7 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
     const before = options.resume === true ? [savedConfig(run)] : [];
     const chosen = { ...resolveConfig([...before, ...layers]), out: run.path };
     const recipe = await openRecipe(chosen);
-    engine = await openEngine(chosen.engine, chosen.threads === null ? {} : { threads: chosen.threads });
+    engine = await openEngine(chosen.engine, engineOptions(chosen));
     return await loop(run, recipe, engine, options);
   } finally {
     await engine?.dispose();

@@ -4,7 +4,7 @@
  */
 import type { Compilation, ProgramRun } from '@dm/jit';
 import type { Config } from '../config.js';
-import { openEngine } from '../engine.js';
+import { engineOptions, openEngine } from '../engine.js';
 import { openRecipe } from '../recipe.js';
 import { peakMemoryMb } from '../peak-memory.js';
 import { spread, type Spread } from './spread.js';
@@ -58,7 +58,7 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
   const compilations: Compilation['ms'][] = [];
   const runs: ProgramRun[] = [];
   const engine = await openEngine(config.engine, {
-    ...(config.threads !== null && { threads: config.threads }),
+    ...engineOptions(config),
     observer: {
       compiled(compilation) {
         compilations.push(compilation.ms);

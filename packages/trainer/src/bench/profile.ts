@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseProfile, type NodeCall, type SessionCall } from '@dm/jit';
 import type { Config } from '../config.js';
-import { openEngine } from '../engine.js';
+import { engineOptions, openEngine } from '../engine.js';
 import { UserError } from '../errors.js';
 import { openRecipe } from '../recipe.js';
 import { bestMatmulRate } from './matmul-rate.js';
@@ -57,12 +57,11 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
   if (!Number.isInteger(steps) || steps < 1) {
     throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
   }
-  const threads = config.threads === null ? {} : { threads: config.threads };
-  const bestGflops = await bestMatmulRate(threads);
+  const bestGflops = await bestMatmulRate(engineOptions(config));
   const recipe = await openRecipe(config);
   const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
   try {
-    const engine = await openEngine('onnx', { ...threads, profilePrefix: join(folder, 'session') });
+    const engine = await openEngine('onnx', { ...engineOptions(config), profilePrefix: join(folder, 'session') });
     try {
       const runStep = await openStepper(recipe, engine);
       for (let i = 0; i < 1 + steps; i++) await runStep();

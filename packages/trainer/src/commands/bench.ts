@@ -23,6 +23,7 @@ const fieldFlags: readonly FieldFlag[] = [
   'recompute',
   'seed',
   'engine',
+  'device',
   'threads',
 ];
 

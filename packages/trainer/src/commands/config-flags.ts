@@ -20,6 +20,7 @@ const fieldFlags = {
   'time-budget': ['seconds', 'timeBudget'],
   seed: ['n', 'seed'],
   engine: ['name', 'engine'],
+  device: ['name', 'device'],
   threads: ['n', 'threads'],
   'log-every': ['n', 'logEvery'],
   'sample-every': ['n', 'sampleEvery'],

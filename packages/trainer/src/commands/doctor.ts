@@ -1,4 +1,5 @@
 /** `dm doctor`: what works on this machine, found out by trying. */
+import { devices, type Device } from '@dm/jit';
 import { Command } from 'commander';
 import { engineNames } from '../engine.js';
 import { environment } from '../environment.js';
@@ -18,16 +19,21 @@ async function run(flags: CommonFlags): Promise<void> {
     print('');
   }
   const reports: EngineReport[] = [];
-  for (const name of engineNames) {
-    const report = await examineEngine(name);
+  for (const [name, device] of contenders) {
+    const report = await examineEngine(name, device);
     reports.push(report);
-    if (flags.json !== true) print(`${name.padEnd(14)} ${describe(report)}`);
+    if (flags.json !== true) print(`${(device === 'cpu' ? name : `${name} ${device}`).padEnd(14)} ${describe(report)}`);
   }
   const [preferred] = reports;
   if (flags.json === true) printJson({ event: 'doctor', environment: machine, engines: reports });
   else if (preferred!.works) print(`\nTraining uses ${preferred!.name}. Begin with: dm train`);
   if (!preferred!.works) throw new Error(`The default engine, ${preferred!.name}, does not work here; see above.`);
 }
+
+/** Every engine, and the default one on each of its devices too. */
+const contenders = engineNames.flatMap((name): (readonly [engine: string, device: Device])[] =>
+  (name === 'onnx' ? devices : (['cpu'] as const)).map((device) => [name, device]),
+);
 
 function describe(report: EngineReport): string {
   if (!report.works) return `no   ${report.reason}`;

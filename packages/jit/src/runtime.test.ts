@@ -1,0 +1,53 @@
+import { type Engine, groupNorm, type Program, silu } from '@dm/ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, it } from 'vitest';
+import { onnxEngine } from './engine.js';
+import { type Device, devices } from './runtime.js';
+import { expectClose, floats, given, runCpu, runOnnx } from './testing.js';
+
+const program: Program = (_, { x, scale, offset }) => {
+  const loss = (v: tf.Tensor) => tf.sum(silu(groupNorm(v, scale!, offset!, { groups: 2 })));
+  return { outputs: { dx: tf.grad(loss)(x!) } };
+};
+const inputs = { x: floats([2, 4, 4, 4]), scale: given([1, 2, 3, 4]), offset: given([0, 1, 0, 1]) };
+
+/** `computes`, or why the engine does not start. */
+async function attempt(device: Device): Promise<string> {
+  let engine: Engine;
+  try {
+    engine = await onnxEngine({ device, threads: 1 });
+  } catch (error) {
+    return (error as Error).message;
+  }
+  expect(engine.info['device']).toBe(device);
+  expectClose(await runOnnx(program, inputs, engine), await runCpu(program, inputs), device === 'cpu' ? 5e-6 : 1e-3);
+  await engine.dispose();
+  return 'computes';
+}
+
+it('the processor computes; another device does too, or the message has the reason of the runtime and what is needed', async () => {
+  expect(await attempt('cpu')).toBe('computes');
+  for (const device of devices.filter((name) => name !== 'cpu')) {
+    const reason = new RegExp(`^computes$|^The device "${device}" does not work here: .{20,}\\. It needs `, 's');
+    expect(await attempt(device)).toMatch(reason);
+  }
+});
+
+it('refuses a device that no runtime has, and a runtime that computes wrong numbers on one', async () => {
+  await expect(onnxEngine({ device: 'gpu' as 'cuda' })).rejects.toThrow('no device "gpu"; there are cpu, webgpu, cuda');
+  const { Tensor, InferenceSession } = await import('onnxruntime-node');
+  const wrong = {
+    Tensor,
+    InferenceSession: {
+      async create(model: Uint8Array) {
+        const session = await InferenceSession.create(model);
+        const run = session.run.bind(session);
+        session.run = async (feeds: Parameters<typeof run>[0]) => run({ ...feeds, w: feeds['x']! });
+        return session;
+      },
+    },
+  };
+  await expect(onnxEngine({ device: 'cuda', runtime: wrong })).rejects.toThrow(
+    'The device "cuda" computes wrong numbers here: 5, 11, 11, 25, not 17, 23, 39, 53',
+  );
+});
