@@ -147,6 +147,10 @@ describe('evaluate', () => {
     const wide = sourceOfArray('wide', { shape: [3, 4, 2], data: new Uint8Array(24) });
     const set = await extractFeatures(wide, fakeExtractor(), keep);
     expect(() => evaluate(set, b!)).toThrow('wide has images of 4x2x1, b of 4x4x1');
+    const colour = { ...a!, name: 'c', shape: [4, 4, 3] as const };
+    expect(evaluate(colour, b!).warnings[0]).toBe(
+      'b is grey and c has three channels: a grey image counts as three equal channels.',
+    );
     const bare = await extractFeatures(images('b', 50, 0), fakeExtractor());
     expect(() => evaluate(a!, bare)).toThrow('kid needs all features of b; only statistics were kept');
     expect(needsOf(['fid', 'is'])).toEqual({

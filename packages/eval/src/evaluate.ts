@@ -171,7 +171,7 @@ function lacking(metric: MetricName, part: string, { name }: { readonly name: st
 
 /**
  * The metrics of generated images against a reference. Throws an Error where the two come from different extractors, have
- * images of different shape, or lack what a metric needs.
+ * images of different size, or lack what a metric needs.
  */
 export function evaluate(
   generated: ImageFeatures,
@@ -180,19 +180,14 @@ export function evaluate(
 ): Evaluation {
   const { metrics = ['fid', 'kid'], seed = 0 } = options;
   checkSameExtractor(generated.extractor, reference.extractor, [generated.name, reference.name]);
-  if (generated.shape.join('x') !== reference.shape.join('x')) {
-    throw new Error(
-      `${generated.name} has images of ${generated.shape.join('x')}, ${reference.name} of ${reference.shape.join('x')} ` +
-        '(height x width x channels). Bring them to one size first.',
-    );
-  }
+  const colour = checkShapes(generated, reference);
   const measured = metrics.map((name) => {
     const metric: Metric = METRICS[name];
     requirePart(name, generated, metric.generated);
     requirePart(name, reference, metric.reference);
     return metric.measure(generated, reference, seed);
   });
-  const notes = [...generated.notes, ...reference.notes];
+  const notes = [...colour, ...generated.notes, ...reference.notes];
   return {
     generated: summaryOf(generated),
     reference: summaryOf(reference),
@@ -225,6 +220,20 @@ function requirePart(name: MetricName, set: ImageFeatures, part: Metric['generat
   if (part === undefined || set[part] !== undefined) return;
   if (part === 'features') throw new Error(`${name} needs all features of ${set.name}; only statistics were kept.`);
   throw lacking(name, part === 'logits' ? 'logits' : 'spatial features', set.extractor);
+}
+
+/** Throws an Error on images of different sizes; grey beside colour is noted, since extractors make grey into colour. */
+function checkShapes(a: ImageFeatures, b: ImageFeatures): string[] {
+  const [[height, width, channels], [otherHeight, otherWidth, otherChannels]] = [a.shape, b.shape];
+  if (height !== otherHeight || width !== otherWidth) {
+    throw new Error(
+      `${a.name} has images of ${a.shape.join('x')}, ${b.name} of ${b.shape.join('x')} (height x width x channels). ` +
+        'Bring them to one size first.',
+    );
+  }
+  if (channels === otherChannels) return [];
+  const [grey, colour] = channels === 1 ? [a, b] : [b, a];
+  return [`${grey.name} is grey and ${colour.name} has three channels: a grey image counts as three equal channels.`];
 }
 
 function summaryOf({ name, count, shape, sha256 }: ImageFeatures): SetSummary {

@@ -52,3 +52,4 @@ export {
   needsOf,
   type SetSummary,
 } from './evaluate.js';
+export { pixelExtractor, type PixelExtractorOptions } from './pixel-extractor.js';

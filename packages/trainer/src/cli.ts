@@ -6,6 +6,7 @@ import { benchCommand } from './commands/bench.js';
 import { printError } from './commands/common.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
+import { evalCommand } from './commands/eval.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
 import { environment } from './environment.js';
@@ -20,8 +21,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const program = new Command('dm')
   .description('Train diffusion models. `dm train` trains on handwritten digits and needs no arguments.')
-  .version(String(environment()['dm']));
-const commands = [trainCommand(), sampleCommand(), dataCommand(), benchCommand(), doctorCommand()];
+  .version(String(environment()['dm']))
+  // What follows a command's name is that command's: `dm eval` and the commands below it share names of options.
+  .enablePositionalOptions();
+const commands = [trainCommand(), sampleCommand(), evalCommand(), dataCommand(), benchCommand(), doctorCommand()];
 for (const command of commands) program.addCommand(command);
 quiet(program);
 

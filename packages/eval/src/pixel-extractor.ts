@@ -1,0 +1,57 @@
+import type { FeatureExtractor } from './feature-extractor.js';
+
+export interface PixelExtractorOptions {
+  /** Default 8: 64 features. */
+  readonly side?: number;
+}
+
+/**
+ * The image itself, as the mean of its channels averaged over areas to `side` x `side`, in [0, 1]: no network and no
+ * weights. A Fréchet distance of it compares means and covariances of coarse grey images: enough to see that a training
+ * goes wrong or that two sets are the same, blind to fine structure and to colour.
+ */
+export function pixelExtractor({ side = 8 }: PixelExtractorOptions = {}): FeatureExtractor {
+  if (!Number.isInteger(side) || side < 1) throw new Error(`side is ${side}; it must be a positive integer.`);
+  const dimensions = side * side;
+  return {
+    name: 'pixels',
+    weightsSha256: 'none',
+    resize: `area ${side}x${side}, grey`,
+    dimensions,
+    comparable: false,
+    hasLogits: false,
+    features({ data, shape: [count, height, width, channels] }) {
+      const features = new Float32Array(count * dimensions);
+      const [down, across] = [shares(height, side), shares(width, side)];
+      for (let n = 0; n < count; n++) {
+        for (let y = 0; y < height; y++) {
+          for (let x = 0; x < width; x++) {
+            const at = ((n * height + y) * width + x) * channels;
+            let grey = 0;
+            for (let c = 0; c < channels; c++) grey += data[at + c]! / (255 * channels);
+            for (const { cell: row, share: sy } of down[y]!) {
+              for (const { cell: column, share: sx } of across[x]!) {
+                features[n * dimensions + row * side + column]! += sy * sx * grey;
+              }
+            }
+          }
+        }
+      }
+      return Promise.resolve({ features });
+    },
+    dispose: () => Promise.resolve(),
+  };
+}
+
+/** For each of `from` pixels the cells, of `to`, that it lies in, with its share of the cell's mean. */
+function shares(from: number, to: number): { cell: number; share: number }[][] {
+  const size = from / to;
+  return Array.from({ length: from }, (_, pixel) => {
+    const cells: { cell: number; share: number }[] = [];
+    for (let cell = Math.floor(pixel / size); cell < to && cell * size < pixel + 1; cell++) {
+      const overlap = Math.min(pixel + 1, (cell + 1) * size) - Math.max(pixel, cell * size);
+      if (overlap > 0) cells.push({ cell, share: overlap / size });
+    }
+    return cells;
+  });
+}
