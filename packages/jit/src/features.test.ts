@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { attentionKernels } from './lower/attention.js';
 import { conv2dKernels } from './lower/conv2d.js';
 import { creationKernels } from './lower/creation.js';
+import { depthwiseKernels } from './lower/depthwise.js';
 import { elementwiseKernels } from './lower/elementwise.js';
 import { geluKernels } from './lower/gelu.js';
 import { groupNormKernels } from './lower/group-norm.js';
@@ -25,6 +26,7 @@ const families = {
   constants: creationKernels,
   'matrix products': matmulKernels,
   convolutions: conv2dKernels,
+  'depthwise convolutions, without gradient': depthwiseKernels,
   pooling: poolKernels,
   'group norm': groupNormKernels,
   'layer norm': layerNormKernels,

@@ -1,6 +1,7 @@
 import { attentionKernels } from './attention.js';
 import { conv2dKernels } from './conv2d.js';
 import { creationKernels } from './creation.js';
+import { depthwiseKernels } from './depthwise.js';
 import { elementwiseKernels } from './elementwise.js';
 import { geluKernels } from './gelu.js';
 import { groupNormKernels } from './group-norm.js';
@@ -20,6 +21,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...attentionKernels,
   ...conv2dKernels,
   ...creationKernels,
+  ...depthwiseKernels,
   ...elementwiseKernels,
   ...geluKernels,
   ...groupNormKernels,
