@@ -109,6 +109,9 @@ describe('dm bench', () => {
     expect(readFileSync(join(folder, files[1]!), 'utf8')).toMatch(
       /: DmConv2D\(.*\) -> float32 \[2, 8, 8, 8\] \{.*\} {2}# conv_in\n/,
     );
+    const watched = await dm([...args, '--profile'], folder);
+    expect(watched).toMatchObject({ code: 1, stdout: '' });
+    expect(watched.stderr).toBe('error: Only the engine onnx can be profiled, not cpu.\n');
     const eager = await dm([...args, '--dump', 'graphs'], folder);
     expect(eager).toMatchObject({ code: 1 });
     expect(eager.stderr).toMatch(/^error: Only the engine onnx compiles what --dump could write, not cpu\.\n/);

@@ -53,7 +53,7 @@ export interface StepProfile {
 
 /** Throws a UserError on another engine than `onnx`, whose runtime is the one that can tell. */
 export async function profileStep(config: Config, steps = 5): Promise<StepProfile> {
-  if (config.engine !== 'onnx') throw new UserError(`Only the engine onnx can be profiled, not ${config.engine}.`);
+  if (config.engine !== 'onnx') throw notProfiled(config.engine);
   if (!Number.isInteger(steps) || steps < 1) {
     throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
   }
@@ -75,6 +75,11 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What is said of another engine than `onnx`. */
+export function notProfiled(engine: string): UserError {
+  return new UserError(`Only the engine onnx can be profiled, not ${engine}.`);
 }
 
 /** The sums a step over `calls`. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { dumpFiles, type Compilation } from '@dm/jit';
 import { Command, Option } from 'commander';
 import { bench, type BenchOptions, type BenchResult } from '../bench/bench.js';
-import { profileStep, type Cost, type StepProfile } from '../bench/profile.js';
+import { notProfiled, profileStep, type Cost, type StepProfile } from '../bench/profile.js';
 import { messageOf, UserError } from '../errors.js';
 import { resolveConfig } from '../resolve.js';
 import { savedConfig } from '../resume.js';
@@ -52,8 +52,11 @@ export function benchCommand(): Command {
 async function run(flags: BenchFlags): Promise<void> {
   const before = flags.run === undefined ? [] : [savedConfig(runFolder(flags.run))];
   const config = resolveConfig([...before, ...layersOf(flags, fieldFlags)]);
-  if (flags.dump !== undefined && config.engine !== 'onnx') {
-    throw new UserError(`Only the engine onnx compiles what --dump could write, not ${config.engine}.`);
+  if (config.engine !== 'onnx') {
+    if (flags.dump !== undefined) {
+      throw new UserError(`Only the engine onnx compiles what --dump could write, not ${config.engine}.`);
+    }
+    if (flags.profile === true) throw notProfiled(config.engine);
   }
   const dumped: string[] = [];
   const isTerminal = process.stderr.isTTY && flags.json !== true;
