@@ -94,8 +94,7 @@ const METRICS = {
     reference: 'features',
     measure(generated, reference, seed) {
       const { mean, std, ...detail } = kernelDistance(reference.features!, generated.features!, { seed });
-      const { comparable, name } = generated.extractor;
-      const label = comparable ? 'KID' : `KD-${name}`;
+      const label = kernelLabel(generated.extractor);
       const warnings =
         mean < 0 ? [`${label} is ${mean.toExponential(2)}: an unbiased estimate of about 0 may be negative.`] : [];
       return { results: [{ label, value: mean, std, better: 'lower', detail }], warnings };
@@ -201,6 +200,11 @@ export function evaluate(
 /** `FID` is the name of one extractor's distance; every other is FD with its extractor's name. */
 export function frechetLabel({ comparable, name }: ExtractorIdentity): string {
   return comparable ? 'FID' : `FD-${name}`;
+}
+
+/** As `frechetLabel`, of the kernel distance. */
+export function kernelLabel({ comparable, name }: ExtractorIdentity): string {
+  return comparable ? 'KID' : `KD-${name}`;
 }
 
 function comparableSentence({ extractor, count }: ImageFeatures): string {

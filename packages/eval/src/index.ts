@@ -45,6 +45,7 @@ export {
   type EvaluateOptions,
   type Evaluation,
   frechetLabel,
+  kernelLabel,
   type MetricName,
   metricNames,
   metricsAbout,

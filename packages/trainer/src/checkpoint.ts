@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { readBest } from './best.js';
 import { syncFolder, writeSynced } from './durable.js';
 import { messageOf, UserError } from './errors.js';
 
@@ -171,11 +172,12 @@ export function latestValid(folder: string): Latest {
   return { checkpoint: undefined, skipped };
 }
 
-/** Removes the oldest complete checkpoints so that `keep` remain, and what earlier, killed writers left behind. */
+/** Removes the oldest complete checkpoints so that `keep` remain, besides the best one (best.json), and what earlier, killed writers left behind. */
 export function pruneCheckpoints(folder: string, keep: number): void {
   const all = listCheckpoints(folder);
+  const best = readBest(folder)?.step;
   const complete = all.filter((c) => c.complete);
-  const old = complete.slice(0, Math.max(0, complete.length - keep));
+  const old = complete.slice(0, Math.max(0, complete.length - keep)).filter((c) => c.step !== best);
   for (const { path } of [...old, ...all.filter((c) => !c.complete)]) {
     rmSync(path, { recursive: true, force: true });
   }

@@ -4,6 +4,8 @@ import { predictions, scheduleNames } from '@dm/curriculum';
 import { DATASET_FORMS } from '@dm/data';
 import { devices } from '@dm/jit';
 import { z } from 'zod';
+import { trainingMetrics } from './eval/during-training.js';
+import { extractorNames } from './eval/extractor.js';
 import { engineNames } from './engine.js';
 
 const positive = z.number().positive();
@@ -90,6 +92,10 @@ export const configSchema = z.strictObject({
     name: z.enum(keysOf(samplers)).describe('How samples are made.'),
     steps: count.describe('Steps from noise to image.'),
   }),
+  evalEvery: z.int().min(0).describe('Steps between evaluations of samples against the data; 0 makes none.'),
+  evalSamples: z.int().min(2).describe('Samples of an evaluation, and images of the data beside them.'),
+  evalMetrics: z.array(z.enum(trainingMetrics)).min(1).describe('Metrics; the first one chooses the best checkpoint.'),
+  evalExtractor: z.enum(extractorNames).describe('What makes features of images for these metrics.'),
   checkpointEvery: z.int().min(0).describe('Steps between checkpoints; 0 writes one at the end only.'),
   keep: count.describe('Checkpoints to keep.'),
   out: z.string().min(1).describe('Folder of the run.'),
@@ -133,6 +139,10 @@ export const freeOnResume = [
   'sampleEvery',
   'samples',
   'sampler',
+  'evalEvery',
+  'evalSamples',
+  'evalMetrics',
+  'evalExtractor',
   'checkpointEvery',
   'keep',
   'out',

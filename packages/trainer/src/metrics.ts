@@ -15,6 +15,8 @@ export interface MetricsRecord {
   readonly lossByQuarter: readonly (number | null)[];
   /** Mean 2-norm of the gradient, before clipping. */
   readonly gradNorm: number;
+  /** Metrics of samples by name, such as `FD-pixels`, of the weights after this step; where they were evaluated. */
+  readonly eval?: Readonly<Record<string, number>>;
   /** Learning rate and momentum (beta1) of the last step. */
   readonly lr: number;
   readonly beta1: number;

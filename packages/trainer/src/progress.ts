@@ -53,6 +53,7 @@ export function progressLine(record: MetricsRecord, totalSteps: number): string 
     `step ${String(record.step).padStart(String(totalSteps).length)}/${totalSteps}`,
     `${String(Math.floor((100 * record.step) / totalSteps)).padStart(3)} %`,
     `loss ${record.loss.toFixed(4)}`,
+    ...Object.entries(record.eval ?? {}).map(([name, value]) => `${name} ${value.toPrecision(4)}`),
     `${record.imagesPerSecond.toPrecision(3)} images/s`,
     `ETA ${duration(left)}`,
   ].join('  ');

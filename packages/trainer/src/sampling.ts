@@ -3,7 +3,7 @@ import { createSampler, samplerFromConfig, discretePath, type ImageSampler } fro
 import { oneHot } from '@dm/data';
 import type { Arrays, Engine, StateHandle } from '@dm/ops';
 import { UserError } from './errors.js';
-import { gridPng } from './images.js';
+import { gridPng, type Images } from './images.js';
 import type { Denoiser } from './recipe.js';
 import { namedParameters } from './step.js';
 
@@ -50,6 +50,8 @@ export function conditionOf({ model }: Denoiser, count: number, label: number | 
 
 /** Makes the same images again and again while their model learns: the noise is that of the run's seed. */
 export interface GridSampler {
+  /** The first `count` images of the run's seed with the EMA weights in `state`, which is left as it is. */
+  images(state: StateHandle, count: number): Promise<Images>;
   /** A PNG of `config.samples` images with the EMA weights in `state`, which is left as it is. */
   grid(state: StateHandle): Promise<Uint8Array>;
   dispose(): Promise<void>;
@@ -58,17 +60,19 @@ export interface GridSampler {
 export function createGridSampler(denoiser: Denoiser, engine: Engine): GridSampler {
   const { config, model } = denoiser;
   const sampler = samplerOf(denoiser, engine, 'ema');
+  const images = async (state: StateHandle, count: number): Promise<Images> => {
+    const { data } = await sampler.sample({
+      state,
+      seed: config.seed,
+      n: count,
+      batchSize: sampleBatch,
+      inputs: conditionOf(denoiser, count, undefined),
+    });
+    return { images: data, shape: [count, ...model.inputShape] };
+  };
   return {
-    async grid(state) {
-      const { data } = await sampler.sample({
-        state,
-        seed: config.seed,
-        n: config.samples,
-        batchSize: sampleBatch,
-        inputs: conditionOf(denoiser, config.samples, undefined),
-      });
-      return gridPng({ images: data, shape: [config.samples, ...model.inputShape] });
-    },
+    images,
+    grid: async (state) => gridPng(await images(state, config.samples)),
     dispose: () => sampler.dispose(),
   };
 }

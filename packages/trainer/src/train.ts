@@ -12,11 +12,13 @@ import { rmSync } from 'node:fs';
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
+import { bestOfLog, readBest, writeBest, type Best } from './best.js';
 import { stepInputs, fetchBatch, drawTimesteps, type Batch } from './batch.js';
 import { latestValid, pruneCheckpoints, writeCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { PartialConfig } from './config.js';
 import { engineOptions, openEngine } from './engine.js';
 import { UserError } from './errors.js';
+import { trainingEvaluator } from './eval/during-training.js';
 import { acquireLock } from './lock.js';
 import { LogWindow } from './log-window.js';
 import { appendMetrics, syncMetrics, truncateMetrics, type MetricsRecord } from './metrics.js';
@@ -89,6 +91,8 @@ export interface TrainResult {
   readonly out: string;
   readonly checkpoint: string;
   readonly report: string;
+  /** The best checkpoint by the first of `evalMetrics`, where the run evaluates. */
+  readonly best?: Best;
   /** The newest sample grid; absent where the run stopped before one was made. */
   readonly samples?: string;
 }
@@ -153,6 +157,8 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
   const program = engine.compile(trainingStep(recipe), { name: 'training step' });
   const state = await program.load(restored?.arrays ?? initialState(recipe));
   const sampler = createGridSampler(recipe, engine);
+  const evaluator = config.evalEvery > 0 ? await trainingEvaluator(recipe, hooks.onNote) : undefined;
+  let best = evaluator && bestOfLog(run.checkpoints, logged, evaluator.label, firstStep);
 
   hooks.onStart?.({
     out: run.path,
@@ -167,13 +173,14 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
     totalSteps,
   });
 
-  const checkpoint = async (step: number): Promise<string> => {
+  const checkpoint = async (step: number, newBest?: Best): Promise<string> => {
     syncMetrics(run.metrics);
     const path = writeCheckpoint(
       run.checkpoints,
       { step, configSha256, dataSha256, engine: { name: engine.name, info: { ...engine.info } }, log: window.state() },
       packState(recipe, await state.read(), scheduleState),
     );
+    if (newBest !== undefined) writeBest(run.checkpoints, newBest);
     pruneCheckpoints(run.checkpoints, config.keep);
     hooks.onCheckpoint?.({ step, path });
     return path;
@@ -220,6 +227,15 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
         scheduleState = curriculum.update(scheduleState, draw.timesteps, losses!.data);
       }
 
+      // Evaluate. Its numbers are in the log line of the step.
+      const isEvaluated = evaluator !== undefined && isDue(step, config.evalEvery, totalSteps);
+      const evaluated = isEvaluated
+        ? await evaluator.measure(await sampler.images(state, config.evalSamples))
+        : undefined;
+      const value = evaluated?.[evaluator!.label];
+      const isBest = value !== undefined && (best === undefined || value < best.value);
+      if (isBest) best = { step, metric: evaluator!.label, value };
+
       // Log.
       window.add({
         loss: lossValue,
@@ -227,7 +243,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
         losses: losses!.data,
         timesteps: draw.timesteps,
       });
-      const isLogged = step % config.logEvery === 0 || step === totalSteps;
+      const isLogged = step % config.logEvery === 0 || step === totalSteps || isEvaluated;
       // The first step of a session compiles: it says nothing about the speed of the others.
       if (step === firstStep + 1 && !isLogged) clock = { trained, waited, step };
       if (isLogged) {
@@ -236,6 +252,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
           step,
           images: step * batchSize,
           ...window.take(),
+          ...(evaluated !== undefined && { eval: evaluated }),
           lr: scalars['lr']!,
           beta1: scalars['beta1']!,
           emaDecay: ema.decay(step - 1),
@@ -257,7 +274,8 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
       }
 
       // Save.
-      if (isDue(step, config.checkpointEvery, totalSteps)) saved = await checkpoint(step);
+      const isSaved = isDue(step, config.checkpointEvery, totalSteps) || isBest;
+      if (isSaved) saved = await checkpoint(step, isBest ? best : undefined);
 
       // Stop before the end where asked to. An engine may answer without ever waiting, so let signals and timers in.
       await eventLoopTurn();
@@ -265,16 +283,18 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
       const isOver = config.timeBudget !== null && sessionSeconds() >= config.timeBudget;
       if (signal?.aborted === true || isOver) {
         status = signal?.aborted === true ? 'stopped' : 'timeBudget';
-        if (!isDue(step, config.checkpointEvery, totalSteps)) saved = await checkpoint(step);
+        if (!isSaved) saved = await checkpoint(step);
         break;
       }
     }
   } finally {
+    await evaluator?.dispose();
     await sampler.dispose();
     state.dispose();
     await program.dispose();
   }
 
+  const bestKept = readBest(run.checkpoints);
   return {
     status,
     step,
@@ -285,6 +305,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
     checkpoint: saved!,
     report: writeReport(run, record(recipe, engine, dataSha256), curriculum, scheduleState),
     ...(samples !== undefined && { samples }),
+    ...(bestKept !== undefined && { best: bestKept }),
   };
 }
 

@@ -27,6 +27,8 @@ const fieldFlags = {
   samples: ['n', 'samples'],
   sampler: ['name', 'sampler.name'],
   'sampler-steps': ['n', 'sampler.steps'],
+  'eval-every': ['n', 'evalEvery'],
+  'eval-samples': ['n', 'evalSamples'],
   'checkpoint-every': ['n', 'checkpointEvery'],
   keep: ['n', 'keep'],
   out: ['folder', 'out'],

@@ -8,16 +8,18 @@ export interface ExtractorOptions {
   readonly weights?: string;
 }
 
-const openers: Readonly<Record<string, (options: ExtractorOptions) => Promise<FeatureExtractor>>> = {
+type Opener = (options: ExtractorOptions) => Promise<FeatureExtractor>;
+
+/** The first is the default. */
+export const extractorNames = ['pixels'] as const;
+
+const openers: Readonly<Record<(typeof extractorNames)[number], Opener>> = {
   pixels: () => Promise.resolve(pixelExtractor()),
 };
 
-/** The first is the default. */
-export const extractorNames = Object.keys(openers);
-
 /** Opens an extractor. Throws an Error that names the file or what is missing. */
 export async function openExtractor(name: string, options: ExtractorOptions = {}): Promise<FeatureExtractor> {
-  const opener = Object.hasOwn(openers, name) ? openers[name] : undefined;
+  const opener: Opener | undefined = Object.hasOwn(openers, name) ? openers[name as keyof typeof openers] : undefined;
   if (opener === undefined) throw new UserError(`Unknown extractor "${name}". ${suggestion(name, extractorNames)}`);
   return opener(options);
 }

@@ -1,0 +1,88 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readBest, writeBest } from '../best.js';
+import { pruneCheckpoints } from '../checkpoint.js';
+import { readMetrics } from '../metrics.js';
+import { runFolder } from '../run-folder.js';
+import { tinyConfig, tinyFolder } from '../testing/tiny.js';
+import { train } from '../train.js';
+import { evaluateSets } from './evaluate-sets.js';
+import { openExtractor } from './extractor.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await tinyFolder();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const config = (steps: number) => ({
+  ...tinyConfig(folder, steps),
+  evalEvery: 2,
+  evalSamples: 8,
+  checkpointEvery: 0,
+  keep: 1,
+});
+
+describe('evaluation in training', () => {
+  it('logs the numbers that dm eval gives for the checkpoint, and keeps the best one', async () => {
+    const notes: string[] = [];
+    const run = await train(config(7), { hooks: { onNote: (text) => notes.push(text) } });
+    const { metrics, checkpoints } = runFolder(run.out);
+    const evaluated = readMetrics(metrics).filter((line) => line.eval !== undefined);
+    expect(evaluated.map(({ step }) => step)).toEqual([2, 4, 6, 7]);
+    expect(Object.keys(evaluated[0]!.eval!)).toEqual(['FD-pixels', 'KD-pixels']);
+    expect(notes[0]).toMatch(/^evaluation: 8 images for 64 feature dimensions/);
+
+    const best = evaluated.toSorted((a, b) => a.eval!['FD-pixels']! - b.eval!['FD-pixels']!)[0]!;
+    expect(run.best).toEqual({ step: best.step, metric: 'FD-pixels', value: best.eval!['FD-pixels'] });
+    expect(readBest(checkpoints)).toEqual(run.best);
+    const kept = readdirSync(checkpoints).filter((name) => name.startsWith('step-'));
+    expect(kept).toEqual([...new Set([best.step, 7])].map((step) => `step-00000${step}`));
+
+    const report = await evaluateSets(join(checkpoints, `step-00000${best.step}`), join(folder, 'data.npz'), {
+      extractor: await openExtractor('pixels'),
+      metrics: ['fid', 'kid'],
+      count: 8,
+      seed: 0,
+    });
+    expect(report.results.map(({ value }) => value)).toEqual(Object.values(best.eval!));
+  });
+
+  it('goes on from the best of the log when it is resumed', async () => {
+    const unbroken = await train({ ...config(6), out: join(folder, 'unbroken') });
+    const stop = new AbortController();
+    const onStep = (step: number) => step === 3 && stop.abort();
+    await train(config(6), { signal: stop.signal, hooks: { onStep } });
+    const resumed = await train(config(6), { resume: true });
+    expect(resumed.best).toEqual(unbroken.best);
+    const evaluations = (out: string) =>
+      readMetrics(runFolder(out).metrics).map(({ step, eval: values }) => [step, values]);
+    expect(evaluations(resumed.out).filter(([, values]) => values !== undefined)).toEqual(
+      evaluations(unbroken.out).filter(([, values]) => values !== undefined),
+    );
+  });
+
+  it('is not made where it is not asked for, and refuses too few samples', async () => {
+    const run = await train({ ...config(2), evalEvery: 0 });
+    expect(run.best).toBeUndefined();
+    expect(existsSync(join(runFolder(run.out).checkpoints, 'best.json'))).toBe(false);
+    expect(readMetrics(runFolder(run.out).metrics).every((line) => line.eval === undefined)).toBe(true);
+    await expect(train({ ...config(2), evalSamples: 1, out: join(folder, 'other') })).rejects.toThrow(/evalSamples/);
+  });
+});
+
+describe('best.json', () => {
+  it('keeps its checkpoint from being pruned; a damaged one is as good as none', async () => {
+    const { out } = await train({ ...config(6), evalEvery: 0, checkpointEvery: 1, keep: 6 });
+    const { checkpoints } = runFolder(out);
+    writeBest(checkpoints, { step: 2, metric: 'FD-pixels', value: 1 });
+    pruneCheckpoints(checkpoints, 2);
+    expect(readdirSync(checkpoints)).toEqual(['best.json', 'step-000002', 'step-000005', 'step-000006']);
+    expect(JSON.parse(readFileSync(join(checkpoints, 'best.json'), 'utf8'))).toEqual(readBest(checkpoints));
+    writeFileSync(join(checkpoints, 'best.json'), '{"step":');
+    expect(readBest(checkpoints)).toBeUndefined();
+    pruneCheckpoints(checkpoints, 2);
+    expect(readdirSync(checkpoints)).toEqual(['best.json', 'step-000005', 'step-000006']);
+  });
+});

@@ -1,0 +1,59 @@
+/** Metrics of a training's own samples against its own data, every so many steps. */
+import { toBytes } from '@dm/data';
+import {
+  checkMetrics,
+  datasetSource,
+  evaluate,
+  extractFeatures,
+  frechetLabel,
+  kernelLabel,
+  needsOf,
+  sourceOfArray,
+  type ImageFeatures,
+} from '@dm/eval';
+import type { Images } from '../images.js';
+import type { Recipe } from '../recipe.js';
+import { openExtractor } from './extractor.js';
+
+/** Lower is better for each: the first of a configuration chooses the best checkpoint. */
+export const trainingMetrics = ['fid', 'kid'] as const;
+
+export interface TrainingEvaluator {
+  /** Name of the first metric's number. */
+  readonly label: string;
+  /** Every number by its name. */
+  measure(samples: Images): Promise<Record<string, number>>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * The reference are as many images of the data as there are samples, chosen by the run's seed, the same at each
+ * evaluation; their features are made at the first. Throws an Error where the extractor or a metric is not to be had.
+ */
+export async function trainingEvaluator(
+  { config, dataset }: Pick<Recipe, 'config' | 'dataset'>,
+  onNote?: (text: string) => void,
+): Promise<TrainingEvaluator> {
+  const { evalMetrics, evalSamples, evalExtractor, seed } = config;
+  const extractor = await openExtractor(evalExtractor);
+  checkMetrics(evalMetrics, extractor);
+  const needs = needsOf(evalMetrics);
+  let reference: ImageFeatures | undefined;
+  return {
+    label: evalMetrics[0] === 'kid' ? kernelLabel(extractor) : frechetLabel(extractor),
+    async measure({ images, shape }) {
+      const isFirst = reference === undefined;
+      reference ??= await extractFeatures(
+        await datasetSource(dataset, { count: Math.min(evalSamples, dataset.length), seed }),
+        extractor,
+        needs.reference,
+      );
+      const source = sourceOfArray('samples', { shape: [...shape], data: toBytes(images) });
+      const generated = await extractFeatures(source, extractor, needs.generated);
+      const { results, warnings } = evaluate(generated, reference, { metrics: evalMetrics, seed });
+      if (isFirst) for (const warning of warnings) onNote?.(`evaluation: ${warning}`);
+      return Object.fromEntries(results.map(({ label, value }) => [label, value]));
+    },
+    dispose: () => extractor.dispose(),
+  };
+}
