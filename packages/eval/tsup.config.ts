@@ -1,3 +1,4 @@
 import { library } from '../../tools/config/tsup.js';
 
-export default library();
+// `shims`: import.meta.url in the CommonJS build too, from where the weights in assets/ are found.
+export default library({ shims: true });

@@ -1,0 +1,66 @@
+// Against TFLite's run of the model that the weights were cut from: tools/extractors/mobilenet.py.
+import { readFileSync } from 'node:fs';
+import { onnxEngine } from '@dm/jit';
+import { parseSafetensors } from '@dm/models';
+import { eagerEngine, type Engine } from '@dm/ops';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mobilenetExtractor } from './mobilenet.js';
+import { formulaImages, relativeDifference } from './testing.js';
+
+const fixture = parseSafetensors(readFileSync(new URL('fixtures/mobilenet.safetensors', import.meta.url)));
+
+let engine: Engine;
+beforeAll(async () => {
+  engine = await onnxEngine({ threads: 1 });
+});
+afterAll(() => engine.dispose());
+
+describe('mobilenetExtractor', () => {
+  it("has TFLite's features, in batches that do not come out even", async () => {
+    const extractor = await mobilenetExtractor({ engine, batchSize: 3 });
+    const { features, logits } = await extractor.features(formulaImages(4, 96));
+    expect(relativeDifference(features, fixture.tensors['features']!.data)).toBeLessThan(1e-5);
+    expect(logits).toBeUndefined();
+    expect(extractor).toMatchObject({
+      name: 'mobilenet',
+      dimensions: 576,
+      resize: 'antialiased bicubic 96x96',
+      comparable: false,
+      weightsSha256: 'b3582a2de383625e4347927a3ed34842bf9e3b000ab367ff8dfc714b3c5ddcba',
+    });
+    await extractor.dispose();
+  });
+
+  it('has the same features on the eager engine', async () => {
+    const eager = await eagerEngine('cpu');
+    const extractor = await mobilenetExtractor({ engine: eager, batchSize: 1 });
+    const { features } = await extractor.features(formulaImages(1, 96));
+    expect(relativeDifference(features, fixture.tensors['features']!.data.subarray(0, 576))).toBeLessThan(1e-5);
+    await extractor.dispose();
+    await eager.dispose();
+  });
+
+  it('takes any size, grey as three equal channels, by either resize', async () => {
+    const grey = formulaImages(2, 32, 1);
+    const rgb = { data: Uint8Array.from({ length: 2 * 32 * 32 * 3 }, (_, i) => grey.data[Math.floor(i / 3)]!) };
+    const features = [];
+    for (const resize of ['antialiased', 'bilinear'] as const) {
+      const extractor = await mobilenetExtractor({ engine, resize, batchSize: 2 });
+      const one = await extractor.features(grey);
+      const three = await extractor.features({ ...rgb, shape: [2, 32, 32, 3] });
+      expect(relativeDifference(one.features, three.features)).toBeLessThan(1e-5);
+      features.push(one.features);
+      await extractor.dispose();
+    }
+    // Close, but not the same: the identity carries the method.
+    expect(relativeDifference(features[0]!, features[1]!)).toBeGreaterThan(1e-3);
+    expect(relativeDifference(features[0]!, features[1]!)).toBeLessThan(0.5);
+  });
+
+  it('refuses what it cannot take', async () => {
+    const extractor = await mobilenetExtractor({ engine });
+    await expect(extractor.features(formulaImages(1, 8, 2))).rejects.toThrow('not images of 2 channels');
+    await extractor.dispose();
+    await expect(mobilenetExtractor({ engine, batchSize: 0 })).rejects.toThrow('batchSize is 0');
+  });
+});

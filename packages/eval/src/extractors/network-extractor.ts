@@ -1,0 +1,108 @@
+/** A network as a feature extractor: one program on an engine, run in batches of one size. */
+import type { Arrays, Engine, StateHandle, Tensors } from '@dm/ops';
+import type * as tf from '@tensorflow/tfjs-core';
+import type { ExtractedBatch, ExtractorIdentity, FeatureExtractor, ImageBytes } from '../feature-extractor.js';
+
+export interface ExtractorEngineOptions {
+  /** What computes. It stays open when the extractor is disposed of. */
+  readonly engine: Engine;
+  /** Images that are computed at a time. Any number may be asked for; the last ones are filled up to a whole batch. */
+  readonly batchSize?: number;
+}
+
+/** A network, its weights and how images come to it. */
+export interface Network extends ExtractorIdentity {
+  /** By the names that `apply` uses, in memory's layout. */
+  readonly weights: Arrays;
+  readonly hasLogits: boolean;
+  readonly hasSpatial?: boolean;
+  /** Brings images to the size that `apply` wants, where it does not do so itself. */
+  readonly prepare?: (images: ImageBytes) => Promise<ImageBytes>;
+  /**
+   * float32 [N, H, W, C] from 0 to 255 → features [N, dimensions], logits [N, classes] and spatial [N, d]. Runs while an
+   * engine traces. Throws an Error on images that it cannot take.
+   */
+  apply(weights: Tensors, images: tf.Tensor4D): NetworkOutputs;
+}
+
+export interface NetworkOutputs {
+  readonly features: tf.Tensor;
+  readonly logits?: tf.Tensor;
+  readonly spatial?: tf.Tensor;
+}
+
+/**
+ * The extractor of a network. Every run has `batchSize` images, so that an engine that compiles does it once for each
+ * size of image. Throws a RangeError on a batch size that is not a positive integer.
+ */
+export function networkExtractor(network: Network, options: ExtractorEngineOptions): FeatureExtractor {
+  const { engine, batchSize = 16 } = options;
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new RangeError(`batchSize is ${batchSize}; it must be a positive integer.`);
+  }
+  const { name, weightsSha256, resize, dimensions, comparable, hasLogits, hasSpatial = false } = network;
+  const program = engine.compile(
+    (state, { images }) => ({ outputs: { ...network.apply(state, images as tf.Tensor4D) } }),
+    { name },
+  );
+  let loaded: Promise<StateHandle> | undefined;
+
+  async function run(images: ImageBytes): Promise<Arrays> {
+    const { data, shape } = images;
+    const size = shape[1] * shape[2] * shape[3];
+    const padded = new Float32Array(batchSize * size);
+    padded.set(data);
+    loaded ??= program.load(network.weights);
+    const inputs = { images: { dtype: 'float32', shape: [batchSize, ...shape.slice(1)], data: padded } } as const;
+    return program.run(await loaded, inputs);
+  }
+
+  return {
+    name,
+    weightsSha256,
+    resize,
+    dimensions,
+    comparable,
+    hasLogits,
+    hasSpatial,
+    async features(images) {
+      const { shape } = images;
+      const [count, ...imageShape] = shape;
+      if (imageShape[2] !== 1 && imageShape[2] !== 3) {
+        throw new Error(`${name} takes grey or RGB images, not images of ${imageShape[2]} channels.`);
+      }
+      const size = imageShape.reduce((product, length) => product * length, 1);
+      const parts: Record<keyof ExtractedBatch, Float32Array[]> = { features: [], logits: [], spatial: [] };
+      for (let start = 0; start < count; start += batchSize) {
+        const n = Math.min(batchSize, count - start);
+        const batch = {
+          data: images.data.subarray(start * size, (start + n) * size),
+          shape: [n, ...imageShape] as const,
+        };
+        const outputs = await run(network.prepare === undefined ? batch : await network.prepare(batch));
+        for (const [key, { data, shape: padded }] of Object.entries(outputs)) {
+          parts[key as keyof ExtractedBatch].push((data as Float32Array).subarray(0, n * padded[1]!));
+        }
+      }
+      return {
+        features: joined(parts.features),
+        ...(hasLogits && { logits: joined(parts.logits) }),
+        ...(hasSpatial && { spatial: joined(parts.spatial) }),
+      };
+    },
+    async dispose() {
+      (await loaded)?.dispose();
+      await program.dispose();
+    },
+  };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}

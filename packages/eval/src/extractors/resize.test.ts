@@ -1,0 +1,51 @@
+import '@tensorflow/tfjs-backend-cpu';
+import { readFileSync } from 'node:fs';
+import { parseSafetensors } from '@dm/models';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { resizeAntialiased, resizeBilinear } from './resize.js';
+import { formulaImages, relativeDifference } from './testing.js';
+
+// From tools/extractors/resize_fixture.py.
+const fixture = parseSafetensors(readFileSync(new URL('fixtures/resize.safetensors', import.meta.url)));
+
+/** Black and white in turn: what aliases most. */
+function checkerboard(size: number) {
+  const data = Uint8Array.from({ length: size * size }, (_, i) => 255 * ((Math.floor(i / size) + i) % 2));
+  return { data, shape: [1, size, size, 1] as const };
+}
+
+const bilinear = ({ data, shape }: { data: Uint8Array; shape: readonly number[] }, size: number) =>
+  tf.tidy(() => resizeBilinear(tf.tensor4d(Float32Array.from(data), [...shape] as never), size).dataSync());
+
+describe('resizeBilinear', () => {
+  it.each(Object.keys(fixture.tensors))("is PyTorch's interpolation, %s", (name) => {
+    const [from, to] = name.split(' to ').map(Number) as [number, number];
+    const resized = bilinear(formulaImages(2, from), to);
+    expect(relativeDifference(resized, fixture.tensors[name]!.data)).toBeLessThan(1e-6);
+  });
+});
+
+describe('resizeAntialiased', () => {
+  it('makes a fine checkerboard grey, where the bilinear one aliases', async () => {
+    const { data, shape } = await resizeAntialiased(checkerboard(64), 21);
+    expect(shape).toEqual([1, 21, 21, 1]);
+    const inside = Array.from(data).filter((_, i) => i % 21 > 1 && i % 21 < 19 && i > 42 && i < 21 * 19);
+    expect(Math.max(...inside.map((value) => Math.abs(value - 127.5)))).toBeLessThan(20);
+    const aliased = bilinear(checkerboard(64), 21);
+    expect(Math.max(...aliased) - Math.min(...aliased)).toBeGreaterThan(200);
+  });
+
+  it('keeps constant images, channels and the order of images', async () => {
+    const data = Uint8Array.from({ length: 3 * 10 * 10 * 3 }, (_, i) => 40 * (1 + Math.floor(i / 300)) + (i % 3));
+    const resized = await resizeAntialiased({ data, shape: [3, 10, 10, 3] }, 33);
+    expect(resized.data).toEqual(
+      Uint8Array.from({ length: 3 * 33 * 33 * 3 }, (_, i) => 40 * (1 + Math.floor(i / 3267)) + (i % 3)),
+    );
+  });
+
+  it('leaves images of that size as they are', async () => {
+    const images = formulaImages(2, 9);
+    expect(await resizeAntialiased(images, 9)).toBe(images);
+  });
+});

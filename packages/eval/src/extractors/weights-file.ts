@@ -1,0 +1,45 @@
+/** Files of weights: their hash, and errors that say what does not fit. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { parseSafetensors } from '@dm/models';
+import type { NdArray } from '@dm/ops';
+
+export interface WeightsFile {
+  readonly tensors: Readonly<Record<string, NdArray>>;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Of the file's bytes, hex. */
+  readonly sha256: string;
+}
+
+/** Reads a safetensors file. Throws an Error that names the file, followed by `help` where there is no such file. */
+export async function readWeights(path: string | URL, help = ''): Promise<WeightsFile> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new Error(`There is no file of weights ${String(path)}.${help === '' ? '' : ` ${help}`}`, { cause: error });
+  }
+  try {
+    const { tensors, metadata } = parseSafetensors(bytes);
+    return { tensors, metadata, sha256: createHash('sha256').update(bytes).digest('hex') };
+  } catch (error) {
+    throw new Error(`${String(path)}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** Throws one Error that lists every tensor that is missing, of another shape, or not float32. Others are let be. */
+export function checkWeights(
+  what: string,
+  tensors: Readonly<Record<string, NdArray>>,
+  shapes: Readonly<Record<string, readonly number[]>>,
+): void {
+  const wrong = Object.entries(shapes).flatMap(([name, shape]) => {
+    const tensor = Object.hasOwn(tensors, name) ? tensors[name]! : undefined;
+    if (tensor === undefined) return [`${name} is missing`];
+    if (tensor.dtype !== 'float32') return [`${name} is ${tensor.dtype}, not float32`];
+    if (tensor.shape.join() === shape.join()) return [];
+    return [`${name} is [${tensor.shape.join(', ')}], not [${shape.join(', ')}]`];
+  });
+  if (wrong.length > 0) throw new Error(`The weights do not fit ${what}: ${wrong.join('; ')}.`);
+}
