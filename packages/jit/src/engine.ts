@@ -4,6 +4,7 @@ import { lowerGraph } from './compile.js';
 import { sameShape, sizeOf } from './graph.js';
 import type { EngineObserver } from './observer.js';
 import { encodeModel } from './onnx/proto.js';
+import { filterGradientsFirst } from './passes/filter-gradients-first.js';
 import { optimise } from './passes/index.js';
 import {
   dataOf,
@@ -296,7 +297,7 @@ class OnnxProgram implements CompiledProgram {
     const clock = stopwatch();
     const traced = trace(this.program, state, inputs, this.name);
     const traceMs = clock();
-    const graph = optimise(traced);
+    const graph = filterGradientsFirst(optimise(traced));
     const optimiseMs = clock();
     const { block, device } = this.engine.info;
     const model = lowerGraph(graph, { block: block as number, portable: device !== 'cpu' });
