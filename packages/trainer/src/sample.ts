@@ -7,7 +7,8 @@
 import { readFile } from 'node:fs/promises';
 import { parseNpy } from '@dm/data';
 import type { NdArray } from '@dm/ops';
-import { latestValid, readCheckpoint, runOfCheckpoint, type Checkpoint } from './checkpoint.js';
+import { readBest } from './best.js';
+import { checkpointPath, latestValid, readCheckpoint, runOfCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { Config, PartialConfig } from './config.js';
 import { engineOptions, openEngine } from './engine.js';
 import { messageOf, UserError } from './errors.js';
@@ -25,6 +26,8 @@ export interface SampleOptions {
   readonly run?: string;
   /** Folder of one checkpoint of a run. */
   readonly checkpoint?: string;
+  /** Of the run, the checkpoint with the best metric (checkpoints/best.json) instead of the newest. */
+  readonly best?: boolean;
   /** Images to make; 64 by default, or as many as `noise` has. */
   readonly count?: number;
   /** A .npy of float32 [N, H, W, C], standard normal, to begin with in place of the seed's noise. */
@@ -85,16 +88,24 @@ export async function sample(options: SampleOptions): Promise<SampleResult> {
 }
 
 /** The checkpoint that the options name. */
-export function openCheckpoint({ run, checkpoint, onNote }: SampleOptions): Checkpoint {
+export function openCheckpoint({ run, checkpoint, best = false, onNote }: SampleOptions): Checkpoint {
   if ((run === undefined) === (checkpoint === undefined)) {
     throw new UserError('Name what to sample from: --run <folder of a run> or --checkpoint <folder of a checkpoint>.');
   }
   if (checkpoint !== undefined) return readCheckpoint(checkpoint);
+  if (best) return bestCheckpoint(run!);
   const { checkpoint: latest, skipped } = latestValid(runFolder(run!).checkpoints);
   for (const { path, reason } of skipped) onNote?.(`skipped ${path}: ${reason}`);
   if (latest === undefined)
     throw new UserError(`There is no valid checkpoint in ${run}. Train one: dm train --out ${run}`);
   return latest;
+}
+
+function bestCheckpoint(run: string): Checkpoint {
+  const { checkpoints } = runFolder(run);
+  const best = readBest(checkpoints);
+  if (best !== undefined) return readCheckpoint(checkpointPath(checkpoints, best.step));
+  throw new UserError(`${run} has no best checkpoint: it was trained without --eval-every. Leave --best out.`);
 }
 
 /** The run's configuration with what was asked for laid over it. */

@@ -23,7 +23,7 @@ interface ExtractorFlags {
 
 type SetFlags = CommonFlags &
   ExtractorFlags &
-  Pick<OpenSetOptions, 'count' | 'seed' | 'skipBad' | 'split' | 'steps' | 'sampler' | 'engine' | 'threads'> & {
+  Pick<OpenSetOptions, 'count' | 'seed' | 'skipBad' | 'best' | 'split' | 'steps' | 'sampler' | 'engine' | 'threads'> & {
     /** False after --no-cache. */
     readonly cache: boolean;
   };
@@ -72,6 +72,7 @@ function withExtractorOptions(command: Command): Command {
 
 function withSamplingOptions(command: Command): Command {
   return command
+    .option('--best', 'of runs, the checkpoint with the best metric instead of the newest')
     .option('--steps <n>', "steps of a run's sampler (default: the run's)", numeric)
     .option('--sampler <name>', "sampler of runs (default: the run's)")
     .option('--engine <name>', "what computes samples (default: the run's)")
@@ -126,7 +127,7 @@ async function writeSet(
 
 type ConsistencyFlags = CommonFlags &
   ExtractorFlags &
-  Pick<OpenSetOptions, 'count' | 'seed' | 'steps' | 'sampler' | 'engine' | 'threads'> & {
+  Pick<OpenSetOptions, 'count' | 'seed' | 'best' | 'steps' | 'sampler' | 'engine' | 'threads'> & {
     readonly noise?: string;
     readonly threshold: number;
     readonly levels?: number;

@@ -14,6 +14,7 @@ export function sampleCommand(): Command {
     .description('Make images with a trained model.')
     .option('--run <folder>', 'folder of a run: its newest valid checkpoint is used')
     .option('--checkpoint <folder>', 'one checkpoint of a run')
+    .option('--best', 'of the run, the checkpoint with the best metric instead of the newest')
     .option('--count <n>', 'images to make (default: 64, or as many as --noise has)', numeric)
     .option('--noise <file.npy>', 'start from this noise, float32 [N, H, W, C], instead of that of --seed')
     .option('--out <file>', 'grid.png, or samples.npy with float32 [N, H, W, C] in [-1, 1]', 'samples.png')

@@ -3,7 +3,7 @@ import { addNoise, conversion, float32, levelAt, logSnrs, normalBatch, timestepO
 import { oneHot, openDataset, toFloat } from '@dm/data';
 import { chosenImages, consistency, type PairReport, type SampleSet } from '@dm/eval';
 import type { Arrays, NdArray } from '@dm/ops';
-import { openEngine } from '../engine.js';
+import { engineOptions, openEngine } from '../engine.js';
 import { UserError } from '../errors.js';
 import { createDenoiser, type Denoiser } from '../recipe.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../sample.js';
@@ -11,7 +11,7 @@ import { readWeights } from '../state.js';
 import { namedParameters } from '../step.js';
 import { isCheckpoint } from './open-set.js';
 
-export interface DenoiserOptions extends Pick<SampleOptions, 'engine' | 'threads' | 'onNote'> {
+export interface DenoiserOptions extends Pick<SampleOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
   /** Noise levels, evenly spaced in the first model's timesteps. Default 10. */
   readonly levels?: number;
   /** Images of the first run's data, chosen by chance. Default 64. */
@@ -69,7 +69,7 @@ export async function denoiserAgreement(
   const outputs: SampleSet[][] = chosen.map(() => []);
   for (const { name, denoiser, weights } of models) {
     const { config, model, noiseSchedule } = denoiser;
-    const engine = await openEngine(config.engine, config.threads === null ? {} : { threads: config.threads });
+    const engine = await openEngine(config.engine, engineOptions(config));
     try {
       const program = engine.compile(
         (state, inputs) => {
@@ -107,8 +107,9 @@ export async function denoiserAgreement(
 }
 
 function open(spec: string, options: DenoiserOptions): Opened {
-  const { engine, threads, onNote } = options;
+  const { best, engine, threads, onNote } = options;
   const asked = {
+    ...(best !== undefined && { best }),
     ...(engine !== undefined && { engine }),
     ...(threads !== undefined && { threads }),
     ...(onNote !== undefined && { onNote }),

@@ -5,6 +5,7 @@ import { readBest, writeBest } from '../best.js';
 import { pruneCheckpoints } from '../checkpoint.js';
 import { readMetrics } from '../metrics.js';
 import { runFolder } from '../run-folder.js';
+import { sample } from '../sample.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 import { evaluateSets } from './evaluate-sets.js';
@@ -46,6 +47,9 @@ describe('evaluation in training', () => {
       count: 8,
       seed: 0,
     });
+    expect((await sample({ run: run.out, best: true, count: 2 })).checkpoint).toBe(
+      join(checkpoints, `step-00000${best.step}`),
+    );
     expect(report.results.map(({ value }) => value)).toEqual(Object.values(best.eval!));
   });
 
@@ -66,6 +70,7 @@ describe('evaluation in training', () => {
   it('is not made where it is not asked for, and refuses too few samples', async () => {
     const run = await train({ ...config(2), evalEvery: 0 });
     expect(run.best).toBeUndefined();
+    await expect(sample({ run: run.out, best: true })).rejects.toThrow('has no best checkpoint');
     expect(existsSync(join(runFolder(run.out).checkpoints, 'best.json'))).toBe(false);
     expect(readMetrics(runFolder(run.out).metrics).every((line) => line.eval === undefined)).toBe(true);
     await expect(train({ ...config(2), evalSamples: 1, out: join(folder, 'other') })).rejects.toThrow(/evalSamples/);

@@ -25,7 +25,10 @@ export const SET_FORMS = [
   'an .npz of statistics',
 ] as const;
 
-export interface OpenSetOptions extends Pick<SampleOptions, 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'> {
+export interface OpenSetOptions extends Pick<
+  SampleOptions,
+  'best' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
+> {
   /** Images to use: samples to make, or a choice by chance. Default: `defaultSamples` of a run, all of others. */
   readonly count?: number;
   /** Of samples and choices. Default 0. */

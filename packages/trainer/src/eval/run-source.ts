@@ -2,7 +2,7 @@
 import { toBytes } from '@dm/data';
 import type { ImageSource } from '@dm/eval';
 import type { Arrays, NdArray } from '@dm/ops';
-import { openEngine } from '../engine.js';
+import { engineOptions, openEngine } from '../engine.js';
 import { UserError } from '../errors.js';
 import { createDenoiser } from '../recipe.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../sample.js';
@@ -11,7 +11,7 @@ import { readWeights } from '../state.js';
 
 export type RunSourceOptions = Pick<
   SampleOptions,
-  'run' | 'checkpoint' | 'steps' | 'sampler' | 'seed' | 'engine' | 'threads' | 'onNote'
+  'run' | 'checkpoint' | 'best' | 'steps' | 'sampler' | 'seed' | 'engine' | 'threads' | 'onNote'
 > & { readonly count: number };
 
 /** A set of images that holds an engine until it is disposed of. */
@@ -36,7 +36,7 @@ export async function runSource(options: RunSourceOptions): Promise<RunSource> {
     throw new UserError(`${checkpoint.path} makes arrays of ${shape[2]} channels; images have 1 or 3.`);
   }
   const conditions = conditionOf(denoiser, count, undefined);
-  const engine = await openEngine(config.engine, config.threads === null ? {} : { threads: config.threads });
+  const engine = await openEngine(config.engine, engineOptions(config));
   const sampler = samplerOf(denoiser, engine, 'params');
   const state = readWeights(denoiser, checkpoint, 'ema');
   const { name, steps } = config.sampler;

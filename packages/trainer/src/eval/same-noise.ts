@@ -8,7 +8,7 @@ import { isCheckpoint } from './open-set.js';
 
 export interface SameNoiseOptions extends Pick<
   SampleOptions,
-  'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
+  'best' | 'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
 > {
   /** Samples of each set. Default 64; of files all, where no run is among the sets. */
   readonly count?: number;
