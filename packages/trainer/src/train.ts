@@ -157,7 +157,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
   const program = engine.compile(trainingStep(recipe), { name: 'training step' });
   const state = await program.load(restored?.arrays ?? initialState(recipe));
   const sampler = createGridSampler(recipe, engine);
-  const evaluator = config.evalEvery > 0 ? await trainingEvaluator(recipe, hooks.onNote) : undefined;
+  const evaluator = config.evalEvery > 0 ? await trainingEvaluator(recipe, engine, hooks.onNote) : undefined;
   let best = evaluator && bestOfLog(run.checkpoints, logged, evaluator.label, firstStep);
 
   hooks.onStart?.({

@@ -19,6 +19,7 @@ import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '
 interface ExtractorFlags {
   readonly extractor: string;
   readonly weights?: string;
+  readonly resize?: string;
 }
 
 type SetFlags = CommonFlags &
@@ -67,7 +68,8 @@ function about(): string {
 function withExtractorOptions(command: Command): Command {
   return command
     .option('--extractor <name>', `what makes features of images: ${extractorNames.join(', ')}`, extractorNames[0])
-    .option('--weights <file>', "the extractor's weights, where it has none of its own");
+    .option('--weights <file>', "the extractor's weights, where it has none of its own")
+    .option('--resize <method>', "how images come to the network's size: antialiased or bilinear (default: its own)");
 }
 
 function withSamplingOptions(command: Command): Command {
@@ -136,7 +138,7 @@ type ConsistencyFlags = CommonFlags &
   };
 
 async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> {
-  const { json, debug: _debug, extractor: _name, weights: _weights, grid, rows, ...options } = flags;
+  const { json, debug: _debug, extractor: _name, weights: _weights, resize: _resize, grid, rows, ...options } = flags;
   if (grid !== undefined && !grid.toLowerCase().endsWith('.png'))
     throw new UserError(`--grid must name a .png, not ${grid}.`);
   await withExtractor(flags, async (extractor, progress) => {
@@ -161,10 +163,13 @@ async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> 
 
 /** Opens the extractor, shows progress on standard error, and cleans both up. */
 async function withExtractor(
-  { extractor: name, weights, json }: ExtractorFlags & CommonFlags,
+  { extractor: name, weights, resize, json }: ExtractorFlags & CommonFlags,
   work: (extractor: FeatureExtractor, progress: ReturnType<typeof createCounter>) => Promise<void>,
 ): Promise<void> {
-  const extractor = await openExtractor(name, weights === undefined ? {} : { weights });
+  const extractor = await openExtractor(name, {
+    ...(weights !== undefined && { weights }),
+    ...(resize !== undefined && { resize }),
+  });
   const progress = createCounter(json === true ? { write: () => {} } : process.stderr);
   try {
     await work(extractor, progress);
@@ -179,7 +184,7 @@ function setOptions(
   extractor: FeatureExtractor,
   onProgress: NonNullable<EvaluateSetsOptions['onProgress']>,
 ): Omit<EvaluateSetsOptions, 'metrics'> {
-  const { json: _json, debug: _debug, extractor: _name, weights: _weights, cache, ...options } = flags;
+  const { json: _json, debug: _debug, extractor: _name, weights: _weights, resize: _resize, cache, ...options } = flags;
   return {
     ...options,
     extractor,

@@ -21,6 +21,8 @@ const config = (steps: number) => ({
   ...tinyConfig(folder, steps),
   evalEvery: 2,
   evalSamples: 8,
+  evalMetrics: ['fid' as const, 'kid' as const],
+  evalExtractor: 'pixels' as const,
   checkpointEvery: 0,
   keep: 1,
 });

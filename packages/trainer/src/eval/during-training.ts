@@ -11,6 +11,7 @@ import {
   sourceOfArray,
   type ImageFeatures,
 } from '@dm/eval';
+import type { Engine } from '@dm/ops';
 import type { Images } from '../images.js';
 import type { Recipe } from '../recipe.js';
 import { openExtractor } from './extractor.js';
@@ -28,14 +29,18 @@ export interface TrainingEvaluator {
 
 /**
  * The reference are as many images of the data as there are samples, chosen by the run's seed, the same at each
- * evaluation; their features are made at the first. Throws an Error where the extractor or a metric is not to be had.
+ * evaluation; their features are made at the first, on the training's own engine. Throws an Error where the extractor or a metric is not to be had.
  */
 export async function trainingEvaluator(
   { config, dataset }: Pick<Recipe, 'config' | 'dataset'>,
+  engine: Engine,
   onNote?: (text: string) => void,
 ): Promise<TrainingEvaluator> {
-  const { evalMetrics, evalSamples, evalExtractor, seed } = config;
-  const extractor = await openExtractor(evalExtractor);
+  const { evalMetrics, evalSamples, evalExtractor, evalWeights, seed } = config;
+  const extractor = await openExtractor(evalExtractor, {
+    engine,
+    ...(evalWeights !== null && { weights: evalWeights }),
+  });
   checkMetrics(evalMetrics, extractor);
   const needs = needsOf(evalMetrics);
   let reference: ImageFeatures | undefined;

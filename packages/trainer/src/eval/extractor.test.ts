@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { openExtractor } from './extractor.js';
+
+describe('openExtractor', () => {
+  it('opens the default with an engine of its own', async () => {
+    const extractor = await openExtractor('mobilenet');
+    const data = Uint8Array.from({ length: 3 * 8 * 8 }, (_, i) => (i * 37) % 256);
+    const { features } = await extractor.features({ data, shape: [3, 8, 8, 1] });
+    expect(features).toHaveLength(3 * extractor.dimensions);
+    expect(features.every((value) => Number.isFinite(value))).toBe(true);
+    expect(extractor).toMatchObject({ name: 'mobilenet', comparable: false });
+    expect(extractor.weightsSha256).toMatch(/^[\da-f]{64}$/);
+    await extractor.dispose();
+  });
+
+  it('refuses unknown names, and options that an extractor has no use for', async () => {
+    await expect(openExtractor('mobilnet')).rejects.toThrow('Did you mean "mobilenet"?');
+    await expect(openExtractor('mobilenet', { resize: 'bilnear' })).rejects.toThrow('Did you mean "bilinear"?');
+    await expect(openExtractor('mobilenet', { weights: 'x' })).rejects.toThrow('mobilenet takes no weights');
+    await expect(openExtractor('pixels', { resize: 'bilinear' })).rejects.toThrow('pixels has one way to resize');
+  });
+});
