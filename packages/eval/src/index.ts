@@ -54,6 +54,13 @@ export {
   type SetSummary,
 } from './evaluate.js';
 export { pixelExtractor, type PixelExtractorOptions } from './pixel-extractor.js';
+export {
+  inceptionExtractor,
+  inceptionHelp,
+  inceptionTaps,
+  type InceptionOptions,
+  type InceptionTap,
+} from './extractors/inception.js';
 export { mobilenetExtractor, type MobilenetOptions } from './extractors/mobilenet.js';
 export { type ExtractorEngineOptions } from './extractors/network-extractor.js';
 export { resizeMethods, type ResizeMethod } from './extractors/resize.js';

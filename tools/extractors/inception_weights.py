@@ -1,0 +1,35 @@
+"""FID's Inception weights for @dm/eval, from pytorch-fid's public file.
+
+    python tools/extractors/inception_weights.py pt_inception-2015-12-05-6726825d.pth inception.safetensors
+
+needs torch and safetensors. The file is in the releases of github.com/mseitzer/pytorch-fid. Its SHA-256 must begin with
+the digits that its name ends in; names and values are kept. Then: dm eval <a> <b> --extractor inception --weights
+inception.safetensors
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+
+PREFIX = "6726825d"
+
+
+def convert(source, target):
+    content = Path(source).read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if not sha256.startswith(PREFIX):
+        raise SystemExit(f"{source} has SHA-256 {sha256}, which does not begin with {PREFIX}: it is not pytorch-fid's file.")
+
+    import torch
+    from safetensors.torch import save_file
+
+    state = torch.load(source, map_location="cpu", weights_only=True)
+    tensors = {name: t.float().contiguous() for name, t in state.items() if not name.endswith("num_batches_tracked")}
+    save_file(tensors, target, {"format": "pt", "source": Path(source).name, "source_sha256": sha256})
+    print(f"{target}: {len(tensors)} tensors, SHA-256 {hashlib.sha256(Path(target).read_bytes()).hexdigest()}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit(__doc__)
+    convert(*sys.argv[1:])
