@@ -15,6 +15,8 @@ describe('openExtractor', () => {
 
   it('refuses unknown names, and options that an extractor has no use for', async () => {
     await expect(openExtractor('mobilnet')).rejects.toThrow('Did you mean "mobilenet"?');
+    await expect(openExtractor('inception')).rejects.toThrow(/pt_inception-2015-12-05-6726825d\.pth .*--weights/);
+    await expect(openExtractor('inception', { weights: 'none.safetensors' })).rejects.toThrow('none.safetensors');
     await expect(openExtractor('mobilenet', { resize: 'bilnear' })).rejects.toThrow('Did you mean "bilinear"?');
     await expect(openExtractor('mobilenet', { weights: 'x' })).rejects.toThrow('mobilenet takes no weights');
     await expect(openExtractor('pixels', { resize: 'bilinear' })).rejects.toThrow('pixels has one way to resize');

@@ -1,5 +1,13 @@
 /** Feature extractors by name. */
-import { mobilenetExtractor, pixelExtractor, resizeMethods, type FeatureExtractor, type ResizeMethod } from '@dm/eval';
+import {
+  inceptionExtractor,
+  inceptionHelp,
+  mobilenetExtractor,
+  pixelExtractor,
+  resizeMethods,
+  type FeatureExtractor,
+  type ResizeMethod,
+} from '@dm/eval';
 import type { Engine } from '@dm/ops';
 import { openEngine } from '../engine.js';
 import { UserError } from '../errors.js';
@@ -15,7 +23,7 @@ export interface ExtractorOptions {
 }
 
 /** The first is the default. */
-export const extractorNames = ['mobilenet', 'pixels'] as const;
+export const extractorNames = ['mobilenet', 'inception', 'pixels'] as const;
 
 type ExtractorName = (typeof extractorNames)[number];
 
@@ -49,18 +57,24 @@ export async function openExtractor(name: string, options: ExtractorOptions = {}
   }
 }
 
-function openNetwork(
+async function openNetwork(
   name: Exclude<ExtractorName, 'pixels'>,
   engine: Engine,
   options: ExtractorOptions,
 ): Promise<FeatureExtractor> {
   const { weights } = options;
   const common = { engine, ...(options.resize !== undefined && { resize: options.resize as ResizeMethod }) };
-  switch (name) {
-    case 'mobilenet':
+  const openers: Record<typeof name, () => Promise<FeatureExtractor>> = {
+    mobilenet() {
       if (weights !== undefined) refuse(name, { weights });
       return mobilenetExtractor(common);
-  }
+    },
+    inception() {
+      if (weights === undefined) throw new UserError(inceptionHelp);
+      return inceptionExtractor({ ...common, weights });
+    },
+  };
+  return openers[name]();
 }
 
 /** Throws a UserError on options that an extractor has no use for. */
