@@ -54,6 +54,8 @@ export {
   type SetSummary,
 } from './evaluate.js';
 export { pixelExtractor, type PixelExtractorOptions } from './pixel-extractor.js';
+export { classifierExtractor, classifierHelp, type ClassifierOptions } from './extractors/classifier.js';
+export { trainClassifier, type TrainClassifierOptions, type TrainedClassifier } from './extractors/train-classifier.js';
 export {
   inceptionExtractor,
   inceptionHelp,
