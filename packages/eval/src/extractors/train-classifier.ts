@@ -22,7 +22,7 @@ export interface TrainClassifierOptions {
   readonly batchSize?: number;
   /** Highest learning rate, after a warm-up of a twentieth of the steps and before a cosine to 0. Default 2e-3. */
   readonly lr?: number;
-  /** Called after each step with the mean loss of its batch. */
+  /** Called after each step with the images seen so far, of so many, and the mean loss of its batch. */
   readonly onProgress?: (done: number, of: number, loss: number) => void;
 }
 
@@ -70,7 +70,7 @@ export async function trainClassifier(options: TrainClassifierOptions): Promise<
     const value = loss!.data[0]!;
     if (!Number.isFinite(value))
       throw new Error(`The loss of step ${step + 1} is ${value}. Try a lower learning rate.`);
-    onProgress?.(step + 1, steps, value);
+    onProgress?.((step + 1) * batchSize, steps * batchSize, value);
   }
   const params = (await state.read(['params']))['params']!.data as Float32Array;
   state.dispose();

@@ -1,4 +1,4 @@
-/** `dm eval`, `dm eval statistics` and `dm eval consistency`. */
+/** `dm eval`, `dm eval statistics` and `dm eval consistency`; the other commands below it have files of their own. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultCacheDir } from '@dm/data';
@@ -15,6 +15,8 @@ import { evaluationText } from '../eval/table.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../nearest.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { throughputCommand } from './eval-throughput.js';
+import { trainExtractorCommand } from './eval-train-extractor.js';
 
 interface ExtractorFlags {
   readonly extractor: string;
@@ -58,7 +60,8 @@ export function evalCommand(): Command {
     .option('--rows <n>', 'rows of that picture', numeric, 8);
   withSamplingOptions(withExtractorOptions(consistency));
   withCommonOptions(consistency).action(compare);
-  return command;
+
+  return command.addCommand(trainExtractorCommand()).addCommand(throughputCommand());
 }
 
 function about(): string {

@@ -1,5 +1,7 @@
 /** Feature extractors by name. */
 import {
+  classifierExtractor,
+  classifierHelp,
   inceptionExtractor,
   inceptionHelp,
   mobilenetExtractor,
@@ -23,7 +25,7 @@ export interface ExtractorOptions {
 }
 
 /** The first is the default. */
-export const extractorNames = ['mobilenet', 'inception', 'pixels'] as const;
+export const extractorNames = ['mobilenet', 'inception', 'classifier', 'pixels'] as const;
 
 type ExtractorName = (typeof extractorNames)[number];
 
@@ -72,6 +74,11 @@ async function openNetwork(
     inception() {
       if (weights === undefined) throw new UserError(inceptionHelp);
       return inceptionExtractor({ ...common, weights });
+    },
+    classifier() {
+      if (options.resize !== undefined) refuse(name, { resize: options.resize });
+      if (weights === undefined) throw new UserError(classifierHelp);
+      return classifierExtractor({ engine, weights });
     },
   };
   return openers[name]();
