@@ -74,6 +74,10 @@ describe('evaluate', () => {
       'density',
       'coverage',
     ]);
+    expect(report.results[2]).toMatchObject({
+      std: expect.any(Number) as number,
+      detail: { subsets: 100, subsetSize: 40 },
+    });
     expect(report.comparable).toMatch(/^Not to be compared with published FIDs: the features are those of fake/);
     expect(report.generated).toMatchObject({ name: 'a', count: 40, shape: [4, 4, 1] });
     expect(report.extractor).toEqual({
@@ -95,6 +99,13 @@ describe('evaluate', () => {
   it('is 0 for identical sets, and all of one set lies in the other', async () => {
     const [a] = await both();
     const { results, warnings } = evaluate(a!, a!, { metrics: ['fid', 'kid', 'pr', 'dc'] });
+    // One subset of all images has no deviation.
+    expect(results[1]).toEqual({
+      label: 'KD-fake',
+      value: expect.any(Number) as number,
+      better: 'lower',
+      detail: { subsets: 1, subsetSize: 40 },
+    });
     const value = Object.fromEntries(results.map((result) => [result.label, result.value]));
     expect(value['FD-fake']).toBeLessThan(1e-6);
     expect([value['precision'], value['recall'], value['coverage']]).toEqual([1, 1, 1]);
