@@ -63,6 +63,11 @@ export {
   type InceptionOptions,
   type InceptionTap,
 } from './extractors/inception.js';
-export { mobilenetExtractor, type MobilenetOptions } from './extractors/mobilenet.js';
+export {
+  mobilenetExtractor,
+  type MobilenetOptions,
+  randomExtractor,
+  type RandomOptions,
+} from './extractors/mobilenet.js';
 export { type ExtractorEngineOptions } from './extractors/network-extractor.js';
 export { resizeMethods, type ResizeMethod } from './extractors/resize.js';

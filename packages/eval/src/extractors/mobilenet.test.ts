@@ -4,7 +4,7 @@ import { onnxEngine } from '@dm/jit';
 import { parseSafetensors } from '@dm/models';
 import { eagerEngine, type Engine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mobilenetExtractor } from './mobilenet.js';
+import { mobilenetExtractor, randomExtractor } from './mobilenet.js';
 import { formulaImages, relativeDifference } from './testing.js';
 
 const fixture = parseSafetensors(readFileSync(new URL('fixtures/mobilenet.safetensors', import.meta.url)));
@@ -62,5 +62,27 @@ describe('mobilenetExtractor', () => {
     await expect(extractor.features(formulaImages(1, 8, 2))).rejects.toThrow('not images of 2 channels');
     await extractor.dispose();
     await expect(mobilenetExtractor({ engine, batchSize: 0 })).rejects.toThrow('batchSize is 0');
+  });
+});
+
+describe('randomExtractor', () => {
+  it('has features that follow from the seed and differ between images', async () => {
+    const images = formulaImages(2, 32);
+    const open = async (seed: number) => {
+      const extractor = await randomExtractor({ engine, seed, batchSize: 2 });
+      const { features } = await extractor.features(images);
+      await extractor.dispose();
+      return { name: extractor.name, sha256: extractor.weightsSha256, features };
+    };
+    const [a, again, b] = [await open(3), await open(3), await open(4)];
+    expect(a.name).toBe('random');
+    expect(again).toEqual(a);
+    expect(b.sha256).not.toBe(a.sha256);
+    expect(relativeDifference(b.features, a.features)).toBeGreaterThan(0.1);
+    // Neither dead nor saturated, and each image has its own.
+    const mean = a.features.reduce((sum, value) => sum + value, 0) / a.features.length;
+    expect(mean).toBeGreaterThan(0.3);
+    expect(mean).toBeLessThan(4);
+    expect(relativeDifference(a.features.subarray(0, 576), a.features.subarray(576))).toBeGreaterThan(0.02);
   });
 });

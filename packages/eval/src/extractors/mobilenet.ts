@@ -1,5 +1,7 @@
-/** The extractor that comes with this package: MobileNetV2 trained on Open Images. */
+/** The extractor that comes with this package: MobileNetV2 trained on Open Images; and its control, untrained. */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { uniform } from '@dm/core';
 import { transpose } from '@dm/models';
 import type { Arrays, NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
@@ -14,6 +16,12 @@ export interface MobilenetOptions extends ExtractorEngineOptions {
   readonly resize?: ResizeMethod;
 }
 
+export interface RandomOptions extends MobilenetOptions {
+  /** Of the weights. Default 0. */
+  readonly seed?: number;
+}
+
+const DIMENSIONS = 576;
 const FILE = 'mobilenetv2-openimages.safetensors';
 const INPUT_SIZE = 96;
 
@@ -23,22 +31,50 @@ const INPUT_SIZE = 96;
  * since that is what the network itself reads there and a file of TFLite has no other. No logits, no spatial features.
  */
 export async function mobilenetExtractor(options: MobilenetOptions): Promise<FeatureExtractor> {
-  const { resize = 'antialiased', ...engine } = options;
   const { tensors, sha256 } = await readWeights(assetUrl(FILE));
-  const dimensions = 576;
+  return extractorOf('mobilenet', memoryWeights(tensors), sha256, options);
+}
+
+/**
+ * The same network with random weights, a control: what its Fréchet distance tells apart needs no training to be seen.
+ * Kernels are uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), biases 0, all from the seed.
+ */
+export async function randomExtractor(options: RandomOptions): Promise<FeatureExtractor> {
+  const { seed = 0, ...others } = options;
+  const { tensors } = await readWeights(assetUrl(FILE));
+  const sum = createHash('sha256');
+  const drawn = Object.entries(tensors).map(([name, { shape }], index) => {
+    const data = new Float32Array(shape.reduce((product, length) => product * length, 1));
+    if (shape.length > 1) {
+      const bound = Math.sqrt((6 * shape[0]!) / data.length);
+      uniform({ seed, stream: 'init', index }, data.length).forEach((u, i) => (data[i] = bound * (2 * u - 1)));
+    }
+    sum.update(data);
+    return [name, { dtype: 'float32', shape, data }] as const;
+  });
+  return extractorOf('random', memoryWeights(Object.fromEntries(drawn)), sum.digest('hex'), others);
+}
+
+function extractorOf(
+  name: string,
+  weights: Arrays,
+  weightsSha256: string,
+  options: MobilenetOptions,
+): FeatureExtractor {
+  const { resize = 'antialiased', ...engine } = options;
   return networkExtractor(
     {
-      name: 'mobilenet',
-      weightsSha256: sha256,
+      name,
+      weightsSha256,
       resize: resizeName(resize, INPUT_SIZE),
-      dimensions,
+      dimensions: DIMENSIONS,
       comparable: false,
       hasLogits: false,
-      weights: memoryWeights(tensors),
+      weights,
       ...(resize === 'antialiased' && { prepare: (images) => resizeAntialiased(images, INPUT_SIZE) }),
-      apply(weights, images) {
+      apply(params, images) {
         const sized = resizeBilinear(asRgb(images), INPUT_SIZE);
-        const map = mobilenetMap(weights, tf.sub(tf.div(sized, 127.5), 1));
+        const map = mobilenetMap(params, tf.sub(tf.div(sized, 127.5), 1));
         return { features: tf.mean(map, [1, 2]) };
       },
     },

@@ -19,6 +19,7 @@ describe('openExtractor', () => {
     await expect(openExtractor('inception', { weights: 'none.safetensors' })).rejects.toThrow('none.safetensors');
     await expect(openExtractor('mobilenet', { resize: 'bilnear' })).rejects.toThrow('Did you mean "bilinear"?');
     await expect(openExtractor('mobilenet', { weights: 'x' })).rejects.toThrow('mobilenet takes no weights');
+    await expect(openExtractor('random', { weights: 'x' })).rejects.toThrow('random takes no weights');
     await expect(openExtractor('pixels', { resize: 'bilinear' })).rejects.toThrow('pixels has one way to resize');
   });
 });

@@ -6,6 +6,7 @@ import {
   inceptionHelp,
   mobilenetExtractor,
   pixelExtractor,
+  randomExtractor,
   resizeMethods,
   type FeatureExtractor,
   type ResizeMethod,
@@ -25,7 +26,7 @@ export interface ExtractorOptions {
 }
 
 /** The first is the default. */
-export const extractorNames = ['mobilenet', 'inception', 'classifier', 'pixels'] as const;
+export const extractorNames = ['mobilenet', 'inception', 'classifier', 'random', 'pixels'] as const;
 
 type ExtractorName = (typeof extractorNames)[number];
 
@@ -70,6 +71,10 @@ async function openNetwork(
     mobilenet() {
       if (weights !== undefined) refuse(name, { weights });
       return mobilenetExtractor(common);
+    },
+    random() {
+      if (weights !== undefined) refuse(name, { weights });
+      return randomExtractor(common);
     },
     inception() {
       if (weights === undefined) throw new UserError(inceptionHelp);
