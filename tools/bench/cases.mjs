@@ -1,23 +1,72 @@
-/** The training steps that are timed: the model as diffusers' configuration, and the batch. */
+/** What is timed: the model as its reference's configuration, the batch, and what is done with them. */
 
-/** @typedef {{ name: string, model: Record<string, unknown>, batch: number }} Case */
+/**
+ * @typedef {object} Case
+ * @property {string} name
+ * @property {'training' | 'sampling'} kind `training`: one step; `sampling`: a batch of images, all steps of it.
+ * @property {'UNet2DModel' | 'DiT'} model The class in diffusers or facebookresearch/DiT.
+ * @property {Record<string, unknown>} config Its arguments.
+ * @property {number} batch
+ * @property {Sampling} [sampling] For `sampling`.
+ * @property {true} [small] TF.js's wasm and cpu backends can bear it.
+ */
+
+/**
+ * @typedef {object} Sampling DDIM with eta 0 on the linear schedule of DDPM, prediction `epsilon`, x_0 clipped.
+ * @property {number} numTimesteps
+ * @property {number} betaStart
+ * @property {number} betaEnd
+ * @property {number} steps Calls of the model.
+ */
+
+/** 6 472 195 parameters: the UNet of the design. */
+const unet32 = {
+  sample_size: 32,
+  in_channels: 3,
+  out_channels: 3,
+  layers_per_block: 2,
+  block_out_channels: [64, 128, 128],
+  down_block_types: ['DownBlock2D', 'AttnDownBlock2D', 'DownBlock2D'],
+  up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D'],
+};
+
+/** The model of the trainer's default preset, `mnist`. */
+const laptop = {
+  sample_size: 28,
+  in_channels: 1,
+  out_channels: 1,
+  layers_per_block: 1,
+  block_out_channels: [16, 32, 64],
+  down_block_types: ['DownBlock2D', 'DownBlock2D', 'DownBlock2D'],
+  up_block_types: ['UpBlock2D', 'UpBlock2D', 'UpBlock2D'],
+  norm_num_groups: 8,
+};
+
+// No share of labels is dropped and no variance is learned: both would make the reference's step random or its loss
+// another one.
+const dit = { patch_size: 4, input_size: 32, class_dropout_prob: 0, learn_sigma: false };
+const ditS = { ...dit, in_channels: 3, hidden_size: 384, depth: 12, num_heads: 6, num_classes: 10 };
+const ditB = { ...dit, in_channels: 4, hidden_size: 768, depth: 12, num_heads: 12, num_classes: 1000 };
+
+const ddim = { numTimesteps: 1000, betaStart: 1e-4, betaEnd: 0.02, steps: 50 };
 
 /** @type {readonly Case[]} */
 export const cases = [
+  { name: 'unet-32x32x3-batch-16', kind: 'training', model: 'UNet2DModel', config: unet32, batch: 16 },
+  { name: 'laptop-28x28x1-batch-64', kind: 'training', model: 'UNet2DModel', config: laptop, batch: 64 },
+  { name: 'laptop-28x28x1-batch-2', kind: 'training', model: 'UNet2DModel', config: laptop, batch: 2, small: true },
+  { name: 'dit-s-4-32x32x3-batch-16', kind: 'training', model: 'DiT', config: ditS, batch: 16 },
+  { name: 'dit-b-4-32x32x4-batch-4', kind: 'training', model: 'DiT', config: ditB, batch: 4 },
   {
-    name: 'unet-32x32x3-batch-16',
-    model: {
-      sample_size: 32,
-      in_channels: 3,
-      out_channels: 3,
-      layers_per_block: 2,
-      block_out_channels: [64, 128, 128],
-      down_block_types: ['DownBlock2D', 'AttnDownBlock2D', 'DownBlock2D'],
-      up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D'],
-    },
+    name: 'ddim-50-laptop-batch-16',
+    kind: 'sampling',
+    model: 'UNet2DModel',
+    config: laptop,
     batch: 16,
+    sampling: ddim,
   },
+  { name: 'ddim-50-unet-batch-16', kind: 'sampling', model: 'UNet2DModel', config: unet32, batch: 16, sampling: ddim },
 ];
 
-/** AdamW as every contender runs it. */
-export const optimizer = { lr: 1e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 };
+/** AdamW and the average of the parameters, as every contender runs them. */
+export const optimizer = { lr: 1e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, emaDecay: 0.999 };

@@ -1,122 +1,147 @@
-// Times one training step, ours beside its rivals': each contender in a process of its own, in turn, over several
-// rounds, so that what else the machine does falls on all of them alike. Prints a table and writes results/step.json.
+// Times training steps and sampling, ours beside its rivals': each contender in a process of its own, in turn, over
+// several rounds, so that what else the machine does falls on all of them alike. See README.md.
 //
-//   nx run bench:step              rounds, steps and threads: node step.mjs --rounds 3 --steps 5 --threads 2
-//
-// PyTorch is looked for as `python3` (or DM_PYTHON), diffusers as an installed package (or in DIFFUSERS_SRC). A rival
-// that is not installed is named as skipped.
+//   nx run bench:step
+//   nx run bench:step --cases dit-s-4-32x32x3-batch-16 --rounds 3
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { cases, optimizer } from './cases.mjs';
+import { contenders } from './contenders.mjs';
+import { runContender } from './run-contender.mjs';
+import { merge, requireSameWork, summarise } from './summary.mjs';
+import { writeTable } from './table.mjs';
+
+const here = import.meta.dirname;
+const committed = join(here, 'results/step.json');
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '3' },
+    /** Names of cases.mjs, comma-separated. */
+    cases: { type: 'string', default: cases.map(({ name }) => name).join() },
+    /** Names of contenders.mjs: only these run, and nothing is written. */
+    contenders: { type: 'string' },
+    rounds: { type: 'string', default: '2' },
     steps: { type: 'string', default: '5' },
     warmup: { type: 'string', default: '2' },
+    /** A slow contender makes fewer calls than `steps`, so many as fit. */
+    seconds: { type: 'string', default: '12' },
     threads: { type: 'string', default: '2' },
+    /** Cases in this file that are not run now stay. The default is the committed one, and README.md's table follows. */
+    out: { type: 'string', default: committed },
   },
 });
-const [rounds, steps, warmup, threads] = [values.rounds, values.steps, values.warmup, values.threads].map(Number);
 
-const here = new URL('.', import.meta.url);
-const python = process.env.DM_PYTHON ?? 'python3';
-/** @typedef {{ ms: number[], peakMb: number, parameters: number, compileMs?: number, versions: Record<string, unknown> }} Timing */
-/** @type {{ name: string, command: string[], request?: Record<string, unknown> }[]} */
-const contenders = [
-  { name: 'dm', command: [process.execPath, 'contenders/dm.mjs'] },
-  {
-    name: 'pytorch-eager-contiguous',
-    command: [python, 'contenders/torch_eager.py'],
-    request: { layout: 'contiguous' },
-  },
-  {
-    name: 'pytorch-eager-channels-last',
-    command: [python, 'contenders/torch_eager.py'],
-    request: { layout: 'channels-last' },
-  },
-];
-
-/** @param {number[]} numbers */
-const median = (numbers) => {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
+/** @param {'rounds' | 'steps' | 'warmup' | 'seconds' | 'threads'} name @param {number} least */
+function count(name, least) {
+  const value = Number(values[name]);
+  if (!Number.isInteger(value) || value < least) {
+    throw new RangeError(`--${name} must be a whole number from ${least} on, not ${values[name]}`);
+  }
+  return value;
+}
 
 /**
- * @param {(typeof contenders)[number]} contender
- * @param {(typeof cases)[number]} benchCase
- * @returns {Timing | string} the timing, or why there is none
+ * @template {{ name: string }} T
+ * @param {string} flag @param {string} names @param {readonly T[]} all
  */
-function run(contender, benchCase) {
-  const [command, ...args] = contender.command;
-  const input = JSON.stringify({ case: benchCase, optimizer, threads, warmup, steps, ...contender.request });
-  const result = spawnSync(command, args, { cwd: here, input, encoding: 'utf8' });
-  if (result.error !== undefined) return result.error.message;
-  if (result.status === 3) return result.stderr.trim();
-  if (result.status !== 0) throw new Error(`${contender.name} failed:\n${result.stderr}`);
-  return JSON.parse(result.stdout.trim().split('\n').at(-1) ?? '');
+function chosen(flag, names, all) {
+  const wanted = names.split(',');
+  const unknown = wanted.filter((name) => all.every((one) => one.name !== name));
+  if (unknown.length > 0) {
+    throw new RangeError(`--${flag}: no ${unknown.join(', ')}; there are ${all.map(({ name }) => name).join(', ')}`);
+  }
+  return all.filter(({ name }) => wanted.includes(name));
 }
 
-/** @param {Timing[]} timings */
-function summary(timings) {
-  const ms = timings.flatMap((t) => t.ms);
-  const round = (/** @type {number} */ x) => Number(x.toFixed(1));
-  const compileMs = timings.flatMap((t) => (t.compileMs === undefined ? [] : [t.compileMs]));
-  return {
-    medianMs: round(median(ms)),
-    minMs: round(Math.min(...ms)),
-    maxMs: round(Math.max(...ms)),
-    samples: ms.length,
-    peakMb: round(Math.max(...timings.map((t) => t.peakMb))),
-    ...(compileMs.length > 0 && { compileMs: round(median(compileMs)) }),
-  };
+const pace = { steps: count('steps', 1), warmup: count('warmup', 0), seconds: count('seconds', 1) };
+const [rounds, threads] = [count('rounds', 1), count('threads', 1)];
+const wantedCases = chosen('cases', values.cases, cases);
+const wanted = values.contenders === undefined ? contenders : chosen('contenders', values.contenders, contenders);
+
+const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) };
+
+/** The commit that is measured, with a plus where files are changed; nothing outside a checkout. */
+function commit() {
+  const git = (/** @type {string[]} */ ...args) => spawnSync('git', args, { cwd: here, encoding: 'utf8' });
+  const { status, stdout } = git('rev-parse', '--short', 'HEAD');
+  const changed = git('status', '--porcelain', '--untracked-files=no', ':/packages').stdout?.trim();
+  return status === 0 ? { commit: stdout.trim() + (changed ? '+' : '') } : {};
 }
 
-const results = [];
-/** @type {Record<string, unknown>} */
-const versions = {};
-for (const benchCase of cases) {
-  /** @type {Map<string, Timing[]>} */
+/** Cores that other programs keep busy now, measured over two seconds in which this one waits. */
+async function busyCores() {
+  const idle = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
+  const [began, before] = [performance.now(), idle()];
+  await sleep(2000);
+  const free = (idle() - before) / (performance.now() - began);
+  const busy = Math.max(0, Number((machine.cores - free).toFixed(2)));
+  if (busy > 0.2) {
+    console.warn(`Other programs keep ${busy} cores busy: these figures are not those of an idle machine.`);
+  }
+  return busy;
+}
+
+/** @param {import('./cases.mjs').Case} benchCase @param {string} scratch */
+async function runCase(benchCase, scratch) {
+  const othersBusy = await busyCores();
+  /** @type {Map<string, import('./run-contender.mjs').Timing[]>} */
   const timings = new Map();
   /** @type {Record<string, string>} */
   const skipped = {};
   for (let round = 0; round < rounds; round++) {
-    for (const contender of contenders.filter(({ name }) => !(name in skipped))) {
-      const timing = run(contender, benchCase);
-      if (typeof timing === 'string') {
-        skipped[contender.name] = timing;
-        console.log(`${contender.name}: skipped, ${timing}`);
-        continue;
-      }
-      timings.set(contender.name, [...(timings.get(contender.name) ?? []), timing]);
-      Object.assign(versions, timing.versions);
+    for (const contender of wanted.filter(({ name }) => !(name in skipped))) {
+      const timing = await runContender(contender, benchCase, { optimizer, threads, scratch, ...pace });
+      if (typeof timing === 'string') skipped[contender.name] = timing;
+      else timings.set(contender.name, [...(timings.get(contender.name) ?? []), timing]);
     }
   }
-  const parameters = [...timings.values()].map(([first]) => first?.parameters);
-  if (new Set(parameters).size > 1)
-    throw new Error(`${benchCase.name}: models differ, parameters ${parameters.join(', ')}`);
-  const ours = summary(timings.get('dm') ?? []);
-  const rivals = Object.fromEntries(
-    [...timings].filter(([name]) => name !== 'dm').map(([name, list]) => [name, summary(list)]),
-  );
-  results.push({ name: benchCase.name, parameters: parameters[0], us: ours, rivals, skipped });
-  console.log(`\n${benchCase.name}, ${parameters[0]} parameters, ${threads} threads`);
-  for (const [name, s] of Object.entries({ dm: ours, ...rivals })) {
-    const ratio = ours.medianMs / s.medianMs;
-    console.log(
-      `  ${name.padEnd(30)} median ${String(s.medianMs).padStart(7)} ms (${s.minMs} to ${s.maxMs})   ` +
-        `peak ${s.peakMb} MB   dm / this ${ratio.toFixed(2)}`,
-    );
-  }
+  requireSameWork(benchCase.name, timings);
+  const summaries = Object.fromEntries([...timings].map(([name, list]) => [name, summarise(list)]));
+  const { dm: us, ...rivals } = summaries;
+  const versions = Object.assign({}, ...[...timings.values()].flat().map((timing) => timing.versions));
+  const parameters = [...timings.values()][0]?.[0]?.parameters;
+  const run = { ...commit(), machine, versions, threads, rounds, ...pace, othersBusy };
+  return { name: benchCase.name, kind: benchCase.kind, parameters, us, rivals, skipped, run };
 }
 
-const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) };
-mkdirSync(new URL('results/', here), { recursive: true });
-writeFileSync(
-  new URL('results/step.json', here),
-  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), machine, versions, rounds, steps, threads, cases: results }, null, 2)}\n`,
-);
+/** @param {Awaited<ReturnType<typeof runCase>>} result */
+function print({ name, parameters, us, rivals, skipped }) {
+  console.log(`\n${name}, ${parameters} parameters, ${threads} threads`);
+  for (const [contender, s] of Object.entries({ ...(us && { dm: us }), ...rivals })) {
+    const ratio = us ? `   dm / this ${(us.medianMs / s.medianMs).toFixed(3)}` : '';
+    console.log(
+      `  ${contender.padEnd(28)} median ${String(s.medianMs).padStart(8)} ms ` +
+        `(min ${s.minMs}, quartiles ${s.q1Ms} to ${s.q3Ms}, n = ${s.samples})   ` +
+        `first ${s.firstMs} ms   peak ${s.peakMb} MiB${ratio}`,
+    );
+  }
+  if (us?.compileMs !== undefined && us.javascript !== undefined) {
+    const part = (100 * us.javascript).toFixed(2);
+    console.log(`  dm compiles in ${us.compileMs} ms; ${part} % of a call is spent outside the runtime, in JavaScript`);
+  }
+  for (const [contender, reason] of Object.entries(skipped))
+    console.log(`  ${contender.padEnd(28)} skipped: ${reason}`);
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'dm-bench-'));
+try {
+  for (const benchCase of wantedCases) {
+    const result = await runCase(benchCase, scratch);
+    print(result);
+    if (values.contenders !== undefined) continue;
+    // After each case, so that a run that is ended early keeps what it has.
+    const out = resolve(values.out);
+    const old = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).cases : [];
+    const names = cases.map(({ name }) => name);
+    const { versions } = result.run;
+    mkdirSync(dirname(out), { recursive: true });
+    writeFileSync(out, `${JSON.stringify({ machine, versions, cases: merge(old, [result], names) }, undefined, 2)}\n`);
+    if (out === committed) writeTable();
+  }
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}

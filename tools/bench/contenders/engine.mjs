@@ -1,0 +1,34 @@
+/** The engine of a contender of ours or of TF.js, and what it tells of itself. */
+import { onnxEngine } from '@dm/jit';
+import { eagerEngine } from '@dm/ops';
+
+/** Exit code of a contender that cannot run here; the reason is on its standard error. */
+const notInstalled = 3;
+
+/**
+ * Opens an engine with counters of what it compiles and runs. Ends the process where the engine is not installed.
+ *
+ * @param {'onnx' | 'tfjs-node' | 'wasm' | 'cpu'} name
+ * @param {number} threads
+ */
+export async function openEngine(name, threads) {
+  const counters = { compileMs: 0, sessionMs: 0 };
+  try {
+    const engine =
+      name !== 'onnx'
+        ? await eagerEngine(name)
+        : await onnxEngine({
+            threads,
+            observer: {
+              compiled: ({ ms }) => void (counters.compileMs += Object.values(ms).reduce((a, b) => a + b)),
+              ran: ({ sessionMs }) => void (counters.sessionMs += sessionMs),
+            },
+          });
+    return { engine, counters };
+  } catch (error) {
+    const { message } = /** @type {Error} */ (error);
+    if (!/is not installed/.test(message)) throw error;
+    console.error(message);
+    process.exit(notInstalled);
+  }
+}

@@ -1,0 +1,75 @@
+// Times sampling a batch of images with a model of ours on one engine.
+// Reads and prints what train.mjs does; `check` is the mean square of x after the warm-up's three calls of the model: with
+// random weights rounding grows by half with each call, so that nobody's last images are another's.
+import { readFileSync } from 'node:fs';
+import { createSampler, ddim, discretePath, linearSchedule } from '@dm/core';
+import { splitFlat } from '@dm/ops';
+import { openEngine } from './engine.mjs';
+import { formulaWeights } from './formula.mjs';
+import { peakMb, repeat } from './repeat.mjs';
+import { trainingOf } from './training.mjs';
+
+const request = JSON.parse(readFileSync(0, 'utf8'));
+const { batch, sampling } = request.case;
+const training = trainingOf(request.case, request.optimizer);
+const { model, layout } = training;
+const { engine, counters } = await openEngine(request.engine, request.threads);
+const { numTimesteps, betaStart, betaEnd, steps } = sampling;
+const sampler = createSampler({
+  engine,
+  predict: (state, x, t) => model.apply(splitFlat(state.params, layout), x, t),
+  prediction: 'epsilon',
+  sampler: ddim(),
+  path: discretePath(linearSchedule({ numTimesteps, betaStart, betaEnd }), { steps }),
+  shape: model.inputShape,
+  clip: 1,
+});
+const { params } = formulaWeights(model);
+// A handle, so that the weights are copied once, not with each sampling.
+const state = await engine
+  .compile(() => ({ outputs: {} }))
+  .load({ params: { dtype: 'float32', shape: [layout.size], data: params } });
+const initialNoise = training.batch(0).noise;
+
+/** Model calls of a warm-up: enough to compile and to touch the memory. */
+const warmCalls = 3;
+class Warm extends Error {}
+
+let check = 0;
+/** @type {number[]} */
+const outside = [];
+const images = { state, seed: 0, n: batch, initialNoise };
+const { ms, firstMs } = await repeat(
+  async () => {
+    const [start, before] = [performance.now(), counters.sessionMs];
+    await sampler.sample(images);
+    outside.push(1 - (counters.sessionMs - before) / (performance.now() - start));
+  },
+  request,
+  async () => {
+    const stop = sampler.sample({
+      ...images,
+      onStep: ({ step, x: { data } }) => {
+        if (step < warmCalls) return;
+        check = data.reduce((sum, value) => sum + value * value, 0) / data.length;
+        throw new Warm();
+      },
+    });
+    await stop.catch((error) => {
+      if (!(error instanceof Warm)) throw error;
+    });
+  },
+);
+
+console.log(
+  JSON.stringify({
+    ms,
+    firstMs,
+    check,
+    parameters: layout.size,
+    peakMb: peakMb(),
+    versions: { node: process.version, [engine.name]: engine.info },
+    ...(engine.name === 'onnx' && { compileMs: counters.compileMs, javascript: outside }),
+  }),
+);
+await engine.dispose();

@@ -1,0 +1,34 @@
+"""PyTorch's training step: forward, MSE, backward, gradient norm, AdamW and the average of the parameters."""
+
+import torch
+
+
+def training_step(module, model, call, settings):
+    """`step(batch) -> (loss, gradient norm)`, both floats, and the average's tensors in the order of `parameters()`.
+
+    `model` is what is called: `module`, or its compiled form. AdamW is PyTorch's fused one and the average one `foreach`
+    call: the fastest forms of both on a CPU.
+    """
+    params = [p for p in module.parameters() if p.requires_grad]
+    average = [p.detach().clone() for p in params]
+    optimizer = torch.optim.AdamW(
+        params,
+        lr=settings["lr"],
+        betas=(settings["beta1"], settings["beta2"]),
+        eps=settings["eps"],
+        weight_decay=settings["weightDecay"],
+        fused=True,
+    )
+
+    def step(batch):
+        optimizer.zero_grad(set_to_none=True)
+        predicted = call(model, batch["images"], batch["t"], batch["labels"])
+        loss = torch.nn.functional.mse_loss(predicted, batch["noise"])
+        loss.backward()
+        norm = torch.nn.utils.get_total_norm([p.grad for p in params])
+        optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(average, params, 1 - settings["emaDecay"])
+        return loss.item(), norm.item()
+
+    return step, average

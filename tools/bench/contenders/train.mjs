@@ -1,0 +1,38 @@
+// Times a training step of ours on one engine.
+// Reads one JSON object on standard input: { case, optimizer, engine, threads, warmup, steps, seconds }; prints one JSON
+// line { ms, firstMs, check, parameters, peakMb, versions }, and of the engine `onnx` compileMs and javascript too.
+import { readFileSync } from 'node:fs';
+import { openEngine } from './engine.mjs';
+import { peakMb, repeat } from './repeat.mjs';
+import { trainingOf } from './training.mjs';
+
+const request = JSON.parse(readFileSync(0, 'utf8'));
+const training = trainingOf(request.case, request.optimizer);
+const { engine, counters } = await openEngine(request.engine, request.threads);
+const step = engine.compile(training.program, { name: 'training step' });
+const state = await step.load(training.state());
+const batch = training.batch(0);
+
+/** @type {number[]} */
+const losses = [];
+/** Part of each step that is not inside the runtime. @type {number[]} */
+const outside = [];
+const { ms, firstMs } = await repeat(async () => {
+  const [start, before] = [performance.now(), counters.sessionMs];
+  const { loss } = await step.run(state, { ...batch, ...training.scalars(losses.length) });
+  losses.push(loss.data[0]);
+  outside.push(1 - (counters.sessionMs - before) / (performance.now() - start));
+}, request);
+
+console.log(
+  JSON.stringify({
+    ms,
+    firstMs,
+    check: losses[0],
+    parameters: training.layout.size,
+    peakMb: peakMb(),
+    versions: { node: process.version, [engine.name]: engine.info },
+    ...(engine.name === 'onnx' && { compileMs: counters.compileMs, javascript: outside.slice(-ms.length) }),
+  }),
+);
+await engine.dispose();

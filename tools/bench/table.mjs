@@ -1,0 +1,69 @@
+// Writes the table of results/step.json into README.md, between its two marks. `nx run bench:table`.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * @typedef {object} CaseResult
+ * @property {string} name
+ * @property {'training' | 'sampling'} kind
+ * @property {number} parameters
+ * @property {import('./summary.mjs').Summary} us
+ * @property {Record<string, import('./summary.mjs').Summary>} rivals
+ * @property {Record<string, string>} skipped
+ * @property {Run} run
+ */
+
+/** @typedef {{ machine: Record<string, unknown>, versions: Record<string, unknown>, [key: string]: unknown }} Run */
+/** @typedef {{ machine: Run['machine'], versions: Run['versions'], cases: CaseResult[] }} Results */
+
+/** @param {number} ms */
+const time = (ms) => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0));
+
+/** @param {CaseResult} result @returns {string[]} One line a contender. */
+function rows({ name, us, rivals, skipped }) {
+  const timed = Object.entries({ dm: us, ...rivals }).map(([contender, s]) => {
+    const ratio =
+      contender === 'dm' ? '' : (us.medianMs / s.medianMs).toPrecision(s.medianMs > 10 * us.medianMs ? 2 : 3);
+    const spread = `${time(s.minMs)} / ${time(s.q1Ms)} to ${time(s.q3Ms)}`;
+    return [contender, time(s.medianMs), spread, ratio, s.peakMb.toFixed(0), time(s.firstMs)];
+  });
+  const others = Object.entries(skipped).map(([contender, reason]) => [
+    contender,
+    '–',
+    `skipped: ${reason}`,
+    '',
+    '',
+    '',
+  ]);
+  return [...timed, ...others].map((cells, i) => `| ${[i === 0 ? name : '', ...cells].join(' | ')} |`);
+}
+
+/** @param {Results} results */
+export function markdownTable({ cases }) {
+  const head = ['case', 'contender', 'median ms', 'min / quartiles', 'dm / this', 'peak MiB', 'first call ms'];
+  const ours = cases.map(({ name, us, run }) => {
+    const compiled = us.compileMs === undefined ? '' : `compiled in ${time(us.compileMs)} ms`;
+    const outside = us.javascript === undefined ? '' : `JavaScript ${(100 * us.javascript).toFixed(2)} % of a call`;
+    return `- ${name}: ${[compiled, outside, `${String(run['othersBusy'])} cores busy with other programs`].filter(Boolean).join(', ')}.`;
+  });
+  return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...cases.flatMap(rows), '', ...ours].join(
+    '\n',
+  );
+}
+
+const marks = ['<!-- table: written by table.mjs -->', '<!-- end of the table -->'];
+
+/** Puts the table of `results` between the marks of a text. @param {string} text @param {Results} results */
+export function withTable(text, results) {
+  const [begin, end] = marks.map((mark) => text.indexOf(mark));
+  if (begin < 0 || end < begin) throw new Error(`the text lacks ${marks.join(' ... ')}`);
+  return `${text.slice(0, begin + marks[0].length)}\n\n${markdownTable(results)}\n\n${text.slice(end)}`;
+}
+
+export function writeTable() {
+  const readme = new URL('README.md', import.meta.url);
+  const results = JSON.parse(readFileSync(new URL('results/step.json', import.meta.url), 'utf8'));
+  writeFileSync(readme, withTable(readFileSync(readme, 'utf8'), results));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) writeTable();
