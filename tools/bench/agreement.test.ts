@@ -56,7 +56,7 @@ async function train(engine: Engine, benchCase: Case) {
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
     const { loss } = await program.run(state, { ...training.batch(step), ...training.scalars(step) });
-    losses.push(loss!.data[0]!);
+    losses.push(loss.data[0]);
   }
   const trained = await state.read();
   await engine.dispose();
@@ -70,8 +70,8 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   expect(a.length).toBe(b.length);
   let [difference, size] = [0, 0];
   for (let i = 0; i < b.length; i++) {
-    difference += (a[i]! - b[i]!) ** 2;
-    size += b[i]! ** 2;
+    difference += (a[i] - b[i]) ** 2;
+    size += b[i] ** 2;
   }
   return Math.sqrt(difference / size);
 }
@@ -79,7 +79,7 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 /** A bar that the parameters of the start would meet too compares nothing. */
 function expectMoved(benchCase: Case, trained: Arrays) {
   const start = trainingOf(benchCase, optimizer).state();
-  expect(distance(trained['params']!.data, start['params']!.data)).toBeGreaterThan(bar);
+  expect(distance(trained['params'].data, start['params'].data)).toBeGreaterThan(bar);
 }
 
 describe.each([unet, dit])(`${steps} steps of $name`, (benchCase) => {
@@ -87,7 +87,7 @@ describe.each([unet, dit])(`${steps} steps of $name`, (benchCase) => {
     const [first, second] = [await onOnnx(benchCase), await onOnnx(benchCase)];
     expect(second.losses).toEqual(first.losses);
     for (const [name, { data }] of Object.entries(first.trained)) {
-      expect(Buffer.compare(bytes(data), bytes(second.trained[name]!.data)), name).toBe(0);
+      expect(Buffer.compare(bytes(data), bytes(second.trained[name].data)), name).toBe(0);
     }
     expectMoved(benchCase, first.trained);
   });
@@ -96,7 +96,7 @@ describe.each([unet, dit])(`${steps} steps of $name`, (benchCase) => {
     const { trained } = await onOnnx(benchCase);
     const reference = await train(await eagerEngine('cpu'), benchCase);
     for (const name of ['params', 'ema']) {
-      expect(distance(trained[name]!.data, reference.trained[name]!.data), name).toBeLessThan(bar);
+      expect(distance(trained[name].data, reference.trained[name].data), name).toBeLessThan(bar);
     }
   });
 
@@ -123,7 +123,7 @@ describe.each([unet, dit])(`${steps} steps of $name`, (benchCase) => {
     for (const name of ['params', 'ema']) {
       const own = Object.entries(theirs).filter(([key]) => key.startsWith(`${name}/`));
       const arrays = fromTorch(model, Object.fromEntries(own.map(([key, a]) => [key.slice(name.length + 1), a])));
-      expect(distance(trained[name]!.data, flatten(arrays, layout)), name).toBeLessThan(bar);
+      expect(distance(trained[name].data, flatten(arrays, layout)), name).toBeLessThan(bar);
     }
   });
 });

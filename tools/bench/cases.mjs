@@ -9,6 +9,7 @@
  * @property {number} batch
  * @property {Sampling} [sampling] For `sampling`.
  * @property {true} [small] TF.js's wasm and cpu backends can bear it.
+ * @property {true} [compile] For torch.compile too, which takes a minute or two to compile each.
  */
 
 /**
@@ -52,10 +53,10 @@ const ddim = { numTimesteps: 1000, betaStart: 1e-4, betaEnd: 0.02, steps: 50 };
 
 /** @type {readonly Case[]} */
 export const cases = [
-  { name: 'unet-32x32x3-batch-16', kind: 'training', model: 'UNet2DModel', config: unet32, batch: 16 },
-  { name: 'laptop-28x28x1-batch-64', kind: 'training', model: 'UNet2DModel', config: laptop, batch: 64 },
+  { name: 'unet-32x32x3-batch-16', kind: 'training', model: 'UNet2DModel', config: unet32, batch: 16, compile: true },
+  { name: 'laptop-28x28x1-batch-64', kind: 'training', model: 'UNet2DModel', config: laptop, batch: 64, compile: true },
   { name: 'laptop-28x28x1-batch-2', kind: 'training', model: 'UNet2DModel', config: laptop, batch: 2, small: true },
-  { name: 'dit-s-4-32x32x3-batch-16', kind: 'training', model: 'DiT', config: ditS, batch: 16 },
+  { name: 'dit-s-4-32x32x3-batch-16', kind: 'training', model: 'DiT', config: ditS, batch: 16, compile: true },
   { name: 'dit-b-4-32x32x4-batch-4', kind: 'training', model: 'DiT', config: ditB, batch: 4 },
   {
     name: 'ddim-50-laptop-batch-16',

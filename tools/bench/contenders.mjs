@@ -3,20 +3,24 @@
 const { env, execPath } = process;
 const python = env['DM_PYTHON'] ?? 'python3';
 const minutes = 60;
+const verbs = { training: 'train', sampling: 'sample' };
+
+/** @typedef {import('./cases.mjs').Case} Case */
 
 /**
  * @typedef {object} Contender
  * @property {string} name
- * @property {string} program What runs `contenders/<program>_train.py` and its kin.
+ * @property {(kind: Case['kind']) => string[]} command Program and arguments for a kind of case, from this folder.
  * @property {Record<string, unknown>} request What it is told besides the case and the pace.
  * @property {number} seconds It is ended, and named as skipped, when it takes longer than this.
- * @property {(benchCase: import('./cases.mjs').Case) => string | undefined} [unfit] Why it does not run a case.
+ * @property {true} [once] One process with the steps of all rounds, for one that takes long to begin.
+ * @property {(benchCase: Case) => string | undefined} [unfit] Why it does not run a case.
  */
 
 /** @param {string} name @param {string} engine @param {Contender['unfit']} [unfit] @returns {Contender} */
 const ours = (name, engine, unfit) => ({
   name,
-  program: 'javascript',
+  command: (kind) => [execPath, `contenders/${verbs[kind]}.mjs`],
   request: { engine },
   seconds: 10 * minutes,
   ...(unfit && { unfit }),
@@ -25,9 +29,9 @@ const ours = (name, engine, unfit) => ({
 /** @param {string} name @param {Record<string, unknown>} request @param {Contender['unfit']} [unfit] @returns {Contender} */
 const torch = (name, request, unfit) => ({
   name,
-  program: 'python',
+  command: (kind) => [python, `contenders/torch_${verbs[kind]}.py`],
   request: { layout: 'contiguous', compile: false, ...request },
-  seconds: (request['compile'] ? 4 : 10) * minutes,
+  seconds: 10 * minutes,
   ...(unfit && { unfit }),
 });
 
@@ -41,22 +45,17 @@ export const contenders = [
   torch('pytorch-eager-channels-last', { layout: 'channels-last' }, ({ model }) =>
     model === 'DiT' ? 'a transformer has no image layout between its ends' : undefined,
   ),
-  torch('pytorch-compile', { compile: true }),
+  {
+    ...torch('pytorch-compile', { compile: true }, (benchCase) =>
+      benchCase.compile ? undefined : 'compiling takes a minute or two: only for some cases',
+    ),
+    once: true,
+    seconds: 5 * minutes,
+  },
   ours('tfjs-node', 'tfjs-node'),
   ours('tfjs-wasm', 'wasm', tooLarge),
   ours('tfjs-cpu', 'cpu', tooLarge),
 ];
-
-/**
- * Program and arguments of a contender for a kind of case, from this folder.
- *
- * @param {Contender} contender
- * @param {import('./cases.mjs').Case['kind']} kind
- */
-export function commandOf({ program }, kind) {
-  const verb = kind === 'training' ? 'train' : 'sample';
-  return program === 'python' ? [python, `contenders/torch_${verb}.py`] : [execPath, `contenders/${verb}.mjs`];
-}
 
 /**
  * What all have in their environment: the same number of threads.

@@ -1,6 +1,7 @@
 /** Runs one contender on one case in a process of its own. */
 import { spawn } from 'node:child_process';
-import { commandOf, environment } from './contenders.mjs';
+import { cpus } from 'node:os';
+import { environment } from './contenders.mjs';
 
 /**
  * @typedef {object} Timing What a contender prints.
@@ -9,13 +10,24 @@ import { commandOf, environment } from './contenders.mjs';
  * @property {number} check Loss of the first step, or mean square of the images: the same for all contenders.
  * @property {number} parameters
  * @property {number} peakMb Largest resident size of the process, in MiB.
+ * @property {number} [cpuSeconds] Processor time of the process; left out where it starts others that work for it.
  * @property {Record<string, unknown>} versions
  * @property {number} [compileMs]
  * @property {number[]} [javascript] Part of each timed call outside the runtime.
  */
 
+/** @typedef {Timing & { othersBusy?: number }} Timed `othersBusy`: cores that other processes kept busy meanwhile, on average. */
+
 /** Exit code of a contender that is not installed; the reason is on its standard error. */
 const notInstalled = 3;
+
+/** Begins to count what the processors do; what it returns takes off one's own seconds and tells the cores that are left. */
+function busyTime() {
+  const busy = () => cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1e3;
+  const [began, before] = [performance.now(), busy()];
+  /** @param {number} own */
+  return (own) => Math.max(0, busy() - before - own) / ((performance.now() - began) / 1e3);
+}
 
 /** @param {string} text */
 const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
@@ -27,19 +39,20 @@ const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
  * @param {import('./cases.mjs').Case} benchCase
  * @param {{ threads: number, scratch: string } & Record<string, unknown>} settings `scratch` is a folder for what
  * compilers keep.
- * @returns {Promise<Timing | string>}
+ * @returns {Promise<Timed | string>}
  */
 export function runContender(contender, benchCase, { threads, scratch, ...settings }) {
   const unfit = contender.unfit?.(benchCase);
   if (unfit !== undefined) return Promise.resolve(unfit);
-  const [command, ...args] = commandOf(contender, benchCase.kind);
+  const [command, ...args] = contender.command(benchCase.kind);
+  const others = busyTime();
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: import.meta.dirname,
       env: { ...environment(threads), TORCHINDUCTOR_CACHE_DIR: scratch },
       detached: true, // a group of its own, so that a compiler that it started ends with it
     });
-    let late = false;
+    let [late, finished] = [false, false];
     const timer = setTimeout(() => {
       late = true;
       end();
@@ -49,7 +62,7 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
       end();
       process.exit(130);
     };
-    process.once('SIGINT', interrupted);
+    process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
     let [output, errors] = ['', ''];
     child.stdout.on('data', (data) => (output += data));
     child.stderr.on('data', (data) => (errors += data));
@@ -63,7 +76,8 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
           process.exitCode = 1;
           return resolve(`failed: ${lastLine(errors)}`);
         }
-        return resolve(JSON.parse(lastLine(output)));
+        const timing = JSON.parse(lastLine(output));
+        return resolve({ ...timing, ...(timing.cpuSeconds && { othersBusy: others(timing.cpuSeconds) }) });
       }),
     );
     child.stdin.on('error', () => {}); // a program that is not there reads nothing; 'error' above says why
@@ -71,8 +85,10 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
 
     /** @param {() => void} settle */
     function finish(settle) {
+      if (finished) return; // 'close' follows 'error'
+      finished = true;
       clearTimeout(timer);
-      process.off('SIGINT', interrupted);
+      process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
       settle();
     }
   });

@@ -7,7 +7,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { cases, optimizer } from './cases.mjs';
 import { contenders } from './contenders.mjs';
@@ -72,29 +71,16 @@ function commit() {
   return status === 0 ? { commit: stdout.trim() + (changed ? '+' : '') } : {};
 }
 
-/** Cores that other programs keep busy now, measured over two seconds in which this one waits. */
-async function busyCores() {
-  const idle = () => cpus().reduce((sum, { times }) => sum + times.idle, 0);
-  const [began, before] = [performance.now(), idle()];
-  await sleep(2000);
-  const free = (idle() - before) / (performance.now() - began);
-  const busy = Math.max(0, Number((machine.cores - free).toFixed(2)));
-  if (busy > 0.2) {
-    console.warn(`Other programs keep ${busy} cores busy: these figures are not those of an idle machine.`);
-  }
-  return busy;
-}
-
 /** @param {import('./cases.mjs').Case} benchCase @param {string} scratch */
 async function runCase(benchCase, scratch) {
-  const othersBusy = await busyCores();
-  /** @type {Map<string, import('./run-contender.mjs').Timing[]>} */
+  /** @type {Map<string, import('./run-contender.mjs').Timed[]>} */
   const timings = new Map();
   /** @type {Record<string, string>} */
   const skipped = {};
   for (let round = 0; round < rounds; round++) {
-    for (const contender of wanted.filter(({ name }) => !(name in skipped))) {
-      const timing = await runContender(contender, benchCase, { optimizer, threads, scratch, ...pace });
+    for (const contender of wanted.filter(({ name, once }) => !(name in skipped) && !(once && round > 0))) {
+      const steps = pace.steps * (contender.once ? rounds : 1);
+      const timing = await runContender(contender, benchCase, { optimizer, threads, scratch, ...pace, steps });
       if (typeof timing === 'string') skipped[contender.name] = timing;
       else timings.set(contender.name, [...(timings.get(contender.name) ?? []), timing]);
     }
@@ -102,9 +88,14 @@ async function runCase(benchCase, scratch) {
   requireSameWork(benchCase.name, timings);
   const summaries = Object.fromEntries([...timings].map(([name, list]) => [name, summarise(list)]));
   const { dm: us, ...rivals } = summaries;
+  const disturbed = Object.entries(summaries).filter(([, s]) => (s.othersBusy ?? 0) > 0.1);
+  if (disturbed.length > 0) {
+    const list = disturbed.map(([name, s]) => `${name} ${s.othersBusy}`).join(', ');
+    console.warn(`\nNot the figures of an idle machine; cores that other programs kept busy meanwhile: ${list}`);
+  }
   const versions = Object.assign({}, ...[...timings.values()].flat().map((timing) => timing.versions));
   const parameters = [...timings.values()][0]?.[0]?.parameters;
-  const run = { ...commit(), machine, versions, threads, rounds, ...pace, othersBusy };
+  const run = { ...commit(), machine, versions, threads, rounds, ...pace };
   return { name: benchCase.name, kind: benchCase.kind, parameters, us, rivals, skipped, run };
 }
 

@@ -10,6 +10,7 @@
  * @property {number} samples
  * @property {number} firstMs Median of the first calls, one a process, compilation included.
  * @property {number} peakMb Largest resident size of all its processes, in MiB.
+ * @property {number} [othersBusy] Cores that other processes kept busy meanwhile, on average; 0 on an idle machine.
  * @property {number} [compileMs] Median.
  * @property {number} [javascript] Median part of a call outside the runtime, in [0, 1].
  */
@@ -35,12 +36,13 @@ const median = (numbers) => quantile(numbers, 0.5);
 const round = (digits, value) => Number(value.toFixed(digits));
 
 /**
- * @param {readonly import('./run-contender.mjs').Timing[]} timings of one contender, one a round, at least one
+ * @param {readonly import('./run-contender.mjs').Timed[]} timings of one contender, one a round, at least one
  * @returns {Summary}
  */
 export function summarise(timings) {
   const ms = timings.flatMap((timing) => timing.ms);
   const at = (/** @type {number} */ q) => round(1, quantile(ms, q));
+  const others = timings.flatMap((timing) => timing.othersBusy ?? []);
   const compileMs = timings.flatMap((timing) => timing.compileMs ?? []);
   const javascript = timings.flatMap((timing) => timing.javascript ?? []);
   return {
@@ -52,6 +54,7 @@ export function summarise(timings) {
     samples: ms.length,
     firstMs: round(1, median(timings.map((timing) => timing.firstMs))),
     peakMb: round(1, Math.max(...timings.map((timing) => timing.peakMb))),
+    ...(others.length > 0 && { othersBusy: round(2, Math.max(...others)) }),
     ...(compileMs.length > 0 && { compileMs: round(1, median(compileMs)) }),
     ...(javascript.length > 0 && { javascript: round(5, median(javascript)) }),
   };

@@ -41,10 +41,12 @@ function rows({ name, us, rivals, skipped }) {
 /** @param {Results} results */
 export function markdownTable({ cases }) {
   const head = ['case', 'contender', 'median ms', 'min / quartiles', 'dm / this', 'peak MiB', 'first call ms'];
-  const ours = cases.map(({ name, us, run }) => {
-    const compiled = us.compileMs === undefined ? '' : `compiled in ${time(us.compileMs)} ms`;
-    const outside = us.javascript === undefined ? '' : `JavaScript ${(100 * us.javascript).toFixed(2)} % of a call`;
-    return `- ${name}: ${[compiled, outside, `${String(run['othersBusy'])} cores busy with other programs`].filter(Boolean).join(', ')}.`;
+  const ours = cases.map(({ name, us, rivals }) => {
+    const compiled = us.compileMs === undefined ? [] : [`compiled in ${time(us.compileMs)} ms`];
+    const outside = us.javascript === undefined ? [] : [`JavaScript ${(100 * us.javascript).toFixed(2)} % of a call`];
+    const busy = Math.max(...[us, ...Object.values(rivals)].map(({ othersBusy = 0 }) => othersBusy));
+    const others = `other programs kept at most ${busy.toFixed(2)} cores busy`;
+    return `- ${name}: ${[...compiled, ...outside, others].join(', ')}.`;
   });
   return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...cases.flatMap(rows), '', ...ours].join(
     '\n',

@@ -29,6 +29,6 @@ export async function openEngine(name, threads) {
     const { message } = /** @type {Error} */ (error);
     if (!/is not installed/.test(message)) throw error;
     console.error(message);
-    process.exit(notInstalled);
+    return process.exit(notInstalled);
   }
 }

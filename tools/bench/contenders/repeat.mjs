@@ -31,6 +31,12 @@ export async function repeat(call, { warmup, steps, seconds }, warm = call) {
   return { firstMs, ms };
 }
 
+/** Seconds of processor time that this process has used. */
+export function cpuSeconds() {
+  const { userCPUTime, systemCPUTime } = process.resourceUsage();
+  return (userCPUTime + systemCPUTime) / 1e6;
+}
+
 /** Largest resident size of this process so far, in MiB. */
 export function peakMb() {
   try {

@@ -27,6 +27,11 @@ def repeat(call, pace, warm=None):
     return {"firstMs": first, "ms": ms}
 
 
+def cpu_seconds():
+    """Seconds of processor time that this process has used."""
+    return time.process_time()
+
+
 def peak_mb():
     """Largest resident size of this process so far, in MiB."""
     status = Path("/proc/self/status")

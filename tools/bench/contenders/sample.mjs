@@ -6,7 +6,7 @@ import { createSampler, ddim, discretePath, linearSchedule } from '@dm/core';
 import { splitFlat } from '@dm/ops';
 import { openEngine } from './engine.mjs';
 import { formulaWeights } from './formula.mjs';
-import { peakMb, repeat } from './repeat.mjs';
+import { cpuSeconds, peakMb, repeat } from './repeat.mjs';
 import { trainingOf } from './training.mjs';
 
 const request = JSON.parse(readFileSync(0, 'utf8'));
@@ -68,6 +68,7 @@ console.log(
     check,
     parameters: layout.size,
     peakMb: peakMb(),
+    cpuSeconds: cpuSeconds(),
     versions: { node: process.version, [engine.name]: engine.info },
     ...(engine.name === 'onnx' && { compileMs: counters.compileMs, javascript: outside }),
   }),

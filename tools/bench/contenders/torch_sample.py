@@ -5,7 +5,7 @@ sample.mjs.
 import json
 import sys
 
-from repeat import peak_mb, repeat
+from repeat import cpu_seconds, peak_mb, repeat
 from torch_models import compiled, load, prepare, shape_of
 
 request = json.load(sys.stdin)
@@ -55,6 +55,8 @@ print(
             "check": checks[0],
             "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
             "peakMb": peak_mb(),
+            # A compiler works in processes of its own.
+            **({} if request["compile"] else {"cpuSeconds": cpu_seconds()}),
             "versions": versions,
         }
     )

@@ -1,14 +1,14 @@
 """Times a training step in PyTorch.
 
 Reads one JSON object on standard input: {case, optimizer, layout, compile, threads, warmup, steps, seconds}; prints one
-JSON line {ms, firstMs, check, parameters, peakMb, versions}. Exit code 3 with one line of reason where PyTorch or the
+JSON line {ms, firstMs, check, parameters, peakMb, cpuSeconds, versions}. Exit code 3 with one line of reason where PyTorch or the
 reference model is not installed.
 """
 
 import json
 import sys
 
-from repeat import peak_mb, repeat
+from repeat import cpu_seconds, peak_mb, repeat
 from torch_models import compiled, load, prepare, shape_of
 
 request = json.load(sys.stdin)
@@ -34,6 +34,8 @@ print(
             "check": losses[0],
             "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
             "peakMb": peak_mb(),
+            # A compiler works in processes of its own.
+            **({} if request["compile"] else {"cpuSeconds": cpu_seconds()}),
             "versions": versions,
         }
     )

@@ -1,9 +1,9 @@
 // Times a training step of ours on one engine.
 // Reads one JSON object on standard input: { case, optimizer, engine, threads, warmup, steps, seconds }; prints one JSON
-// line { ms, firstMs, check, parameters, peakMb, versions }, and of the engine `onnx` compileMs and javascript too.
+// line { ms, firstMs, check, parameters, peakMb, cpuSeconds, versions }, and of the engine `onnx` compileMs and javascript too.
 import { readFileSync } from 'node:fs';
 import { openEngine } from './engine.mjs';
-import { peakMb, repeat } from './repeat.mjs';
+import { cpuSeconds, peakMb, repeat } from './repeat.mjs';
 import { trainingOf } from './training.mjs';
 
 const request = JSON.parse(readFileSync(0, 'utf8'));
@@ -31,6 +31,7 @@ console.log(
     check: losses[0],
     parameters: training.layout.size,
     peakMb: peakMb(),
+    cpuSeconds: cpuSeconds(),
     versions: { node: process.version, [engine.name]: engine.info },
     ...(engine.name === 'onnx' && { compileMs: counters.compileMs, javascript: outside.slice(-ms.length) }),
   }),

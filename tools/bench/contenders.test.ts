@@ -1,0 +1,73 @@
+// Contenders as the bench runs them: in processes, at a size that takes no time.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { type Case, optimizer } from './cases.mjs';
+import { type Contender, contenders } from './contenders.mjs';
+import { runContender } from './run-contender.mjs';
+
+const tiny: Case = {
+  name: 'tiny',
+  kind: 'training',
+  model: 'UNet2DModel',
+  config: {},
+  batch: 1,
+};
+const settings = { optimizer, threads: 1, steps: 1, warmup: 0, seconds: 1 };
+
+/** A contender that runs this JavaScript: Node takes it for its Python. */
+async function run(code: string, seconds = 60) {
+  const folder = mkdtempSync(join(tmpdir(), 'dm-contender-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const contender: Contender = { name: 'made up', command: () => [process.execPath, '-e', code], request: {}, seconds };
+  return runContender(contender, tiny, { ...settings, scratch: folder });
+}
+
+describe('a contender', () => {
+  it('is told the case and answers with its last line', async () => {
+    const timing = await run(`
+      const { case: { name }, threads } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+      console.log('noise');
+      console.log(JSON.stringify({ ms: [threads], name, omp: process.env.OMP_NUM_THREADS, cpuSeconds: 1e6 }));
+    `);
+    expect(timing).toEqual({ ms: [1], name: 'tiny', omp: '1', cpuSeconds: 1e6, othersBusy: 0 });
+  });
+
+  it('that is not installed is skipped with its reason', async () => {
+    await expect(run(`console.error('a\\nno such package'); process.exit(3)`)).resolves.toBe('no such package');
+  });
+
+  it('whose program is not there is skipped too', async () => {
+    const contender: Contender = { name: 'x', command: () => ['no-such-program'], request: {}, seconds: 1 };
+    await expect(runContender(contender, tiny, { ...settings, scratch: '' })).resolves.toBe(
+      'spawn no-such-program ENOENT',
+    );
+  });
+
+  it('that takes too long is ended, and what it started with it', async () => {
+    const code = `
+      const { spawn } = require('node:child_process');
+      spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60000)'], { stdio: 'inherit' });
+      setTimeout(() => {}, 60000);
+    `;
+    // Its child holds the output open: this would wait for a minute if it lived on.
+    await expect(run(code, 1)).resolves.toBe('not done after 1 s');
+  });
+
+  it('that fails is told of, and the bench ends with 1', async () => {
+    const told = vi.spyOn(console, 'error').mockImplementation(() => {});
+    onTestFinished(() => {
+      told.mockRestore();
+      process.exitCode = undefined;
+    });
+    await expect(run(`throw new Error('broken')`)).resolves.toMatch(/^failed: /);
+    expect(told.mock.calls[0][0]).toMatch(/made up failed on tiny:[^]*broken/);
+    expect(process.exitCode).toBe(1);
+  });
+
+  it('is not run where it is unfit', async () => {
+    const cpu = contenders.find(({ name }) => name === 'tfjs-cpu')!;
+    await expect(runContender(cpu, tiny, { ...settings, scratch: '' })).resolves.toBe('too slow for this case');
+  });
+});

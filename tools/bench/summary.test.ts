@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { cases } from './cases.mjs';
+import { merge, quantile, requireSameWork, summarise } from './summary.mjs';
+import { markdownTable, withTable } from './table.mjs';
+
+const timing = {
+  ms: [30, 10, 20],
+  firstMs: 500,
+  check: 1.25,
+  parameters: 7,
+  peakMb: 100,
+  cpuSeconds: 1,
+  othersBusy: 0.0512,
+  versions: {},
+};
+
+describe('quantiles', () => {
+  // numpy.quantile([1, 2, 4, 8], [0, 0.25, 0.5, 0.75, 1]), which is linear between neighbours
+  it('are those of numpy', () => {
+    expect([0, 0.25, 0.5, 0.75, 1].map((q) => quantile([8, 1, 4, 2], q))).toEqual([1, 1.75, 3, 5, 8]);
+    expect(quantile([3], 0.25)).toBe(3);
+  });
+});
+
+describe('a summary', () => {
+  it('pools the calls of all rounds, and takes the largest memory', () => {
+    const rounds = [timing, { ...timing, ms: [40, 60], firstMs: 700, peakMb: 130, othersBusy: 0.1 }];
+    expect(summarise(rounds)).toEqual({
+      medianMs: 30,
+      minMs: 10,
+      q1Ms: 20,
+      q3Ms: 40,
+      maxMs: 60,
+      samples: 5,
+      firstMs: 600,
+      peakMb: 130,
+      othersBusy: 0.1,
+    });
+  });
+
+  it('has the figures of a compiler where they are given', () => {
+    const compiled = { ...timing, compileMs: 400, javascript: [0.01, 0.03, 0.02] };
+    expect(summarise([compiled])).toMatchObject({ compileMs: 400, javascript: 0.02 });
+  });
+});
+
+describe('that all did the same work', () => {
+  const among = (other: Partial<typeof timing>) =>
+    new Map([
+      ['dm', [timing]],
+      ['rival', [timing, { ...timing, ...other }]],
+    ]);
+
+  it('is accepted within the tolerance', () => {
+    expect(() => requireSameWork('case', among({ check: 1.2505 }))).not.toThrow();
+  });
+
+  it.each([
+    [{ check: 1.26 }, 'case: rival computed 1.26 in its first call, dm 1.25'],
+    [{ check: NaN }, 'case: rival computed NaN in its first call, dm 1.25'],
+    [{ parameters: 8 }, 'case: rival has 8 parameters, dm 7'],
+  ])('is refused with %j', (other, message) => {
+    expect(() => requireSameWork('case', among(other))).toThrow(message);
+  });
+});
+
+it('merges results by name, in the order of the cases', () => {
+  const old = [
+    { name: 'b', at: 1 },
+    { name: 'gone', at: 1 },
+    { name: 'c', at: 1 },
+  ];
+  const fresh = [
+    { name: 'c', at: 2 },
+    { name: 'a', at: 2 },
+  ];
+  expect(merge(old, fresh, ['a', 'b', 'c'])).toEqual([
+    { name: 'a', at: 2 },
+    { name: 'b', at: 1 },
+    { name: 'c', at: 2 },
+  ]);
+});
+
+describe('the table', () => {
+  const us = { ...summarise([timing]), compileMs: 400, javascript: 0.0123 };
+  const results = {
+    machine: {},
+    versions: {},
+    cases: [
+      {
+        name: 'small',
+        kind: 'training' as const,
+        parameters: 7,
+        us,
+        rivals: { slow: { ...us, medianMs: 2000 } },
+        skipped: { absent: 'not installed' },
+        run: { machine: {}, versions: {} },
+      },
+    ],
+  };
+
+  it('has a line for each contender, those that were skipped too', () => {
+    expect(markdownTable(results).split('\n').slice(2)).toEqual([
+      '| small | dm | 20.0 | 10.0 / 15.0 to 25.0 |  | 100 | 500 |',
+      '|  | slow | 2000 | 10.0 / 15.0 to 25.0 | 0.010 | 100 | 500 |',
+      '|  | absent | – | skipped: not installed |  |  |  |',
+      '',
+      '- small: compiled in 400 ms, JavaScript 1.23 % of a call, other programs kept at most 0.05 cores busy.',
+    ]);
+  });
+
+  it('takes the place of the one before it', () => {
+    const text = 'a\n<!-- table: written by table.mjs -->\nold\n<!-- end of the table -->\nb\n';
+    const once = withTable(text, results);
+    expect(once).toMatch(/^a\n<!--.*-->\n\n\| case [^]*busy\.\n\n<!-- end of the table -->\nb\n$/);
+    expect(withTable(once, results)).toBe(once);
+    expect(() => withTable('no marks', results)).toThrow('the text lacks <!-- table');
+  });
+});
+
+it('names each case once', () => {
+  expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length);
+});
