@@ -13,17 +13,16 @@ const verbs = { training: 'train', sampling: 'sample' };
  * @property {(kind: Case['kind']) => string[]} command Program and arguments for a kind of case, from this folder.
  * @property {Record<string, unknown>} request What it is told besides the case and the pace.
  * @property {number} seconds It is ended, and named as skipped, when it takes longer than this.
- * @property {true} [once] One process with the steps of all rounds, for one that takes long to begin.
+ * @property {true} [once] One process, in the first round, with the steps of all: for those that take long.
  * @property {(benchCase: Case) => string | undefined} [unfit] Why it does not run a case.
  */
 
-/** @param {string} name @param {string} engine @param {Contender['unfit']} [unfit] @returns {Contender} */
-const ours = (name, engine, unfit) => ({
+/** @param {string} name @param {string} engine @returns {Contender} */
+const ours = (name, engine) => ({
   name,
   command: (kind) => [execPath, `contenders/${verbs[kind]}.mjs`],
   request: { engine },
   seconds: 10 * minutes,
-  ...(unfit && { unfit }),
 });
 
 /** @param {string} name @param {Record<string, unknown>} request @param {Contender['unfit']} [unfit] @returns {Contender} */
@@ -47,14 +46,14 @@ export const contenders = [
   ),
   {
     ...torch('pytorch-compile', { compile: true }, (benchCase) =>
-      benchCase.compile ? undefined : 'compiling takes a minute or two: only for some cases',
+      benchCase.compile ? undefined : 'compiling takes a minute or more: only for some cases',
     ),
     once: true,
     seconds: 5 * minutes,
   },
-  ours('tfjs-node', 'tfjs-node'),
-  ours('tfjs-wasm', 'wasm', tooLarge),
-  ours('tfjs-cpu', 'cpu', tooLarge),
+  { ...ours('tfjs-node', 'tfjs-node'), once: true },
+  { ...ours('tfjs-wasm', 'wasm'), once: true, unfit: tooLarge },
+  { ...ours('tfjs-cpu', 'cpu'), once: true, unfit: tooLarge },
 ];
 
 /**

@@ -19,15 +19,15 @@ const committed = join(here, 'results/step.json');
 
 const { values } = parseArgs({
   options: {
-    /** Names of cases.mjs, comma-separated. */
-    cases: { type: 'string', default: cases.map(({ name }) => name).join() },
+    /** Names of cases.mjs, comma-separated. Default: all that are not `extra`. */
+    cases: { type: 'string' },
     /** Names of contenders.mjs: only these run, and nothing is written. */
     contenders: { type: 'string' },
     rounds: { type: 'string', default: '2' },
     steps: { type: 'string', default: '5' },
     warmup: { type: 'string', default: '2' },
     /** A slow contender makes fewer calls than `steps`, so many as fit. */
-    seconds: { type: 'string', default: '12' },
+    seconds: { type: 'string', default: '6' },
     threads: { type: 'string', default: '2' },
     /** Cases in this file that are not run now stay. The default is the committed one, and README.md's table follows. */
     out: { type: 'string', default: committed },
@@ -58,7 +58,8 @@ function chosen(flag, names, all) {
 
 const pace = { steps: count('steps', 1), warmup: count('warmup', 0), seconds: count('seconds', 1) };
 const [rounds, threads] = [count('rounds', 1), count('threads', 1)];
-const wantedCases = chosen('cases', values.cases, cases);
+const wantedCases =
+  values.cases === undefined ? cases.filter(({ extra }) => !extra) : chosen('cases', values.cases, cases);
 const wanted = values.contenders === undefined ? contenders : chosen('contenders', values.contenders, contenders);
 
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) };

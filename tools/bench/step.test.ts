@@ -1,0 +1,17 @@
+// What the command says of flags that make no sense, before anything is timed.
+import { spawnSync } from 'node:child_process';
+import { expect, it } from 'vitest';
+
+it.each([
+  [['--cases', 'unet'], /--cases: no unet; there are unet-32x32x3-batch-16, /],
+  [['--contenders', 'dm,jax'], /--contenders: no jax; there are dm, pytorch-eager-contiguous, /],
+  [['--rounds', '0'], /--rounds must be a whole number from 1 on, not 0/],
+  [['--steps', 'two'], /--steps must be a whole number from 1 on, not two/],
+])('refuses %j', (flags, message) => {
+  const { status, stderr } = spawnSync(process.execPath, ['step.mjs', ...flags], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+  });
+  expect(stderr).toMatch(message);
+  expect(status).toBe(1);
+});
