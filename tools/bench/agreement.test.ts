@@ -29,7 +29,7 @@ const unet: Case = {
     norm_num_groups: 4,
     attention_head_dim: 8,
   },
-  batch: 2,
+  batch: 1,
 };
 const dit: Case = {
   name: 'a DiT at 16 x 16',

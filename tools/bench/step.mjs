@@ -26,7 +26,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '2' },
     steps: { type: 'string', default: '5' },
     warmup: { type: 'string', default: '2' },
-    /** A slow contender makes fewer calls than `steps`, so many as fit. */
+    /** A slow contender makes fewer timed calls than `steps`: so many as fit, one at least. */
     seconds: { type: 'string', default: '6' },
     threads: { type: 'string', default: '2' },
     /** Cases in this file that are not run now stay. The default is the committed one, and README.md's table follows. */
@@ -56,8 +56,8 @@ function chosen(flag, names, all) {
   return all.filter(({ name }) => wanted.includes(name));
 }
 
-const pace = { steps: count('steps', 1), warmup: count('warmup', 0), seconds: count('seconds', 1) };
-const [rounds, threads] = [count('rounds', 1), count('threads', 1)];
+const [rounds, steps, warmup] = [count('rounds', 1), count('steps', 1), count('warmup', 0)];
+const [seconds, threads] = [count('seconds', 1), count('threads', 1)];
 const wantedCases =
   values.cases === undefined ? cases.filter(({ extra }) => !extra) : chosen('cases', values.cases, cases);
 const wanted = values.contenders === undefined ? contenders : chosen('contenders', values.contenders, contenders);
@@ -80,8 +80,15 @@ async function runCase(benchCase, scratch) {
   const skipped = {};
   for (let round = 0; round < rounds; round++) {
     for (const contender of wanted.filter(({ name, once }) => !(name in skipped) && !(once && round > 0))) {
-      const steps = pace.steps * (contender.once ? rounds : 1);
-      const timing = await runContender(contender, benchCase, { optimizer, threads, scratch, ...pace, steps });
+      const share = contender.once ? rounds : 1;
+      const timing = await runContender(contender, benchCase, {
+        optimizer,
+        threads,
+        scratch,
+        warmup,
+        steps: share * steps,
+        seconds: share * seconds,
+      });
       if (typeof timing === 'string') skipped[contender.name] = timing;
       else timings.set(contender.name, [...(timings.get(contender.name) ?? []), timing]);
     }
@@ -96,7 +103,7 @@ async function runCase(benchCase, scratch) {
   }
   const versions = Object.assign({}, ...[...timings.values()].flat().map((timing) => timing.versions));
   const parameters = [...timings.values()][0]?.[0]?.parameters;
-  const run = { ...commit(), machine, versions, threads, rounds, ...pace };
+  const run = { ...commit(), machine, versions, threads, rounds, steps, warmup, seconds };
   return { name: benchCase.name, kind: benchCase.kind, parameters, us, rivals, skipped, run };
 }
 
@@ -129,9 +136,11 @@ try {
     const out = resolve(values.out);
     const old = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).cases : [];
     const names = cases.map(({ name }) => name);
-    const { versions } = result.run;
+    const names = cases.map(({ name }) => name);
+    const all = merge(old, [result], names);
+    const versions = Object.assign({}, ...all.map(({ run }) => run?.versions));
     mkdirSync(dirname(out), { recursive: true });
-    writeFileSync(out, `${JSON.stringify({ machine, versions, cases: merge(old, [result], names) }, undefined, 2)}\n`);
+    writeFileSync(out, `${JSON.stringify({ machine, versions, cases: all }, undefined, 2)}\n`);
     if (out === committed) writeTable();
   }
 } finally {

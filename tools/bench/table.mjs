@@ -45,7 +45,8 @@ export function markdownTable({ cases }) {
     const compiled = us.compileMs === undefined ? [] : [`compiled in ${time(us.compileMs)} ms`];
     const outside = us.javascript === undefined ? [] : [`JavaScript ${(100 * us.javascript).toFixed(2)} % of a call`];
     const busy = Math.max(...[us, ...Object.values(rivals)].map(({ othersBusy = 0 }) => othersBusy));
-    const others = `other programs kept at most ${busy.toFixed(2)} cores busy`;
+    const idle = busy > 0.1 ? ', so these are not the figures of an idle machine' : '';
+    const others = `other programs kept at most ${busy.toFixed(2)} cores busy${idle}`;
     return `- ${name}: ${[...compiled, ...outside, others].join(', ')}.`;
   });
   return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...cases.flatMap(rows), '', ...ours].join(

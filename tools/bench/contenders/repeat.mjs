@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
  * @typedef {object} Pace
  * @property {number} warmup Calls that are not timed, after the first one.
  * @property {number} steps Calls that are.
- * @property {number} seconds After half of them the warm-up ends early, after all of them the timed calls; one is made.
+ * @property {number} seconds After half of them the warm-up ends early; after all of them the timed calls do, of which one is made.
  */
 
 /**
@@ -23,9 +23,10 @@ export async function repeat(call, { warmup, steps, seconds }, warm = call) {
     return performance.now() - start;
   };
   const firstMs = await timed(warm);
-  const began = performance.now();
+  let began = performance.now();
   const elapsed = () => (performance.now() - began) / 1000;
   for (let i = 0; i < warmup && elapsed() < seconds / 2; i++) await timed(warm);
+  began = performance.now();
   const ms = [await timed(call)];
   while (ms.length < steps && elapsed() < seconds) ms.push(await timed(call));
   return { firstMs, ms };
