@@ -136,7 +136,6 @@ try {
     const out = resolve(values.out);
     const old = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).cases : [];
     const names = cases.map(({ name }) => name);
-    const names = cases.map(({ name }) => name);
     const all = merge(old, [result], names);
     const versions = Object.assign({}, ...all.map(({ run }) => run?.versions));
     mkdirSync(dirname(out), { recursive: true });
