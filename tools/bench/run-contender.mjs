@@ -21,12 +21,18 @@ import { environment } from './contenders.mjs';
 /** Exit code of a contender that is not installed; the reason is on its standard error. */
 const notInstalled = 3;
 
-/** Begins to count what the processors do; what it returns takes off one's own seconds and tells the cores that are left. */
+/**
+ * Begins to count what the processors do. Each call of what it returns takes a reading, which tells the cores that are
+ * left after one's own seconds.
+ */
 function busyTime() {
   const busy = () => cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1e3;
   const [began, before] = [performance.now(), busy()];
-  /** @param {number} own */
-  return (own) => Math.max(0, busy() - before - own) / ((performance.now() - began) / 1e3);
+  return () => {
+    const [seconds, used] = [(performance.now() - began) / 1e3, busy() - before];
+    /** @param {number} own */
+    return (own) => Math.max(0, used - own) / seconds;
+  };
 }
 
 /** @param {string} text */
@@ -45,7 +51,7 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
   const unfit = contender.unfit?.(benchCase);
   if (unfit !== undefined) return Promise.resolve(unfit);
   const [command, ...args] = contender.command(benchCase.kind);
-  const others = busyTime();
+  const reading = busyTime();
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: import.meta.dirname,
@@ -64,7 +70,11 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
     };
     process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
     let [output, errors] = ['', ''];
-    child.stdout.on('data', (data) => (output += data));
+    let others = reading();
+    child.stdout.on('data', (data) => {
+      output += data;
+      others = reading(); // what the process does to end is in no figure of its own
+    });
     child.stderr.on('data', (data) => (errors += data));
     child.on('error', (error) => finish(() => resolve(error.message)));
     child.on('close', (code) =>
