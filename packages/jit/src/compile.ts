@@ -18,7 +18,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
   for (const { name, value } of graph.outputs) ctx.onnx.output(name, ctx.get(value));
 
   const { nodes, initializers, ...model } = ctx.model(graph.name);
-  const { kept, used } = needed(
+  const { kept, used } = neededNodes(
     nodes,
     graph.outputs.map(({ name }) => name),
   );
@@ -36,7 +36,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
  * The nodes that the outputs depend on, and what these use. A lowering may make more than is asked for, such as the mean
  * of a norm whose gradient nobody wants; the runtime would compute it, last of all.
  */
-function needed(nodes: readonly OnnxNode[], outputs: readonly string[]) {
+export function neededNodes(nodes: readonly OnnxNode[], outputs: readonly string[]) {
   const used = new Set(outputs);
   const kept: OnnxNode[] = [];
   for (const node of nodes.toReversed()) {

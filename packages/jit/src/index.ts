@@ -1,6 +1,7 @@
 export { onnxEngine, type OnnxEngineOptions } from './engine.js';
 export { TraceError } from './errors.js';
 export { dumpFiles, printGraph } from './dump.js';
+export { exportOnnx, type ExportOnnxOptions, type OnnxInput } from './export/export-onnx.js';
 export type { Graph, Node, Value } from './graph.js';
 export { lowerGraph } from './compile.js';
 export type { Compilation, EngineObserver, ProgramRun } from './observer.js';

@@ -47,6 +47,10 @@ export interface OnnxModel {
   readonly initializers: readonly OnnxTensor[];
   /** Version of each operator domain; '' is the standard one. */
   readonly opsets: Readonly<Record<string, number>>;
+  /** For people. */
+  readonly description?: string;
+  /** For programs. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 type Write = (writer: BinaryWriter) => void;
@@ -118,6 +122,7 @@ export function encodeModel(model: OnnxModel): Uint8Array {
   const writer = new BinaryWriter();
   integer(writer, 1, 10);
   text(writer, 2, '@dm/jit');
+  if (model.description !== undefined) text(writer, 6, model.description);
   message(writer, 7, (graph) => {
     for (const node of model.nodes) message(graph, 1, (w) => writeNode(w, node));
     text(graph, 2, model.name);
@@ -129,6 +134,12 @@ export function encodeModel(model: OnnxModel): Uint8Array {
     message(writer, 8, (w) => {
       text(w, 1, domain);
       integer(w, 2, version);
+    });
+  }
+  for (const [key, value] of Object.entries(model.metadata ?? {})) {
+    message(writer, 14, (w) => {
+      text(w, 1, key);
+      text(w, 2, value);
     });
   }
   return writer.finish();
