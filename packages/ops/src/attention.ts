@@ -23,26 +23,30 @@ export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: Att
     'attention',
     [q, k, v],
     () => {
-      const [y, probs] = emit('DmAttention', { q, k, v }, { scale }, () => forward(q, k, v, scale));
-      return { y, saved: [q, k, v, probs] };
+      const [y] = emit('DmAttention', { q, k, v }, { scale }, () => [tf.matMul(probabilities(q, k, scale), v)]);
+      return { y, saved: [q, k, v, y] };
     },
     (dy, saved: Saved) => emit('DmAttentionGrad', { dy, ...named(saved) }, { scale }, () => backward(dy, saved, scale)),
   );
 }
 
-type Saved = [q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, probs: tf.Tensor];
+type Saved = [q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, y: tf.Tensor];
 
-const named = ([q, k, v, probs]: Saved) => ({ q, k, v, probs });
+const named = ([q, k, v, y]: Saved) => ({ q, k, v, y });
 
-function forward(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, scale: number): [tf.Tensor, tf.Tensor] {
-  const probs = tf.softmax(tf.matMul(tf.mul(q, scale), k, false, true));
-  return [tf.matMul(probs, v), probs];
-}
+const probabilities = (q: tf.Tensor, k: tf.Tensor, scale: number): tf.Tensor =>
+  tf.softmax(tf.matMul(tf.mul(q, scale), k, false, true));
 
-/** dv = probsᵀ dy; with dp = dy vᵀ, ds = probs (dp - rowsum(dp probs)); dq = scale ds k; dk = scale dsᵀ q. */
-function backward(dy: tf.Tensor, [q, k, v, probs]: Saved, scale: number): [tf.Tensor, tf.Tensor, tf.Tensor] {
+/**
+ * dv = probsᵀ dy; with dp = dy vᵀ, ds = probs (dp - rowsum(dp probs)); dq = scale ds k; dk = scale dsᵀ q.
+ *
+ * Sec. 3.1 and App. B of Dao et al. 2022, arXiv:2205.14135: the probabilities, [Tq, Tk] a head and the largest tensor
+ * of a model with attention, are made again instead of kept, and rowsum(dp probs) is rowsum(dy y).
+ */
+function backward(dy: tf.Tensor, [q, k, v, y]: Saved, scale: number): [tf.Tensor, tf.Tensor, tf.Tensor] {
+  const probs = probabilities(q, k, scale);
   const dp = tf.matMul(dy, v, false, true);
-  const ds = tf.mul(probs, tf.sub(dp, tf.sum(tf.mul(dp, probs), -1, true)));
+  const ds = tf.mul(probs, tf.sub(dp, tf.sum(tf.mul(dy, y), -1, true)));
   return [
     tf.mul(tf.matMul(ds, k), scale),
     tf.mul(tf.matMul(ds, q, true, false), scale),

@@ -51,7 +51,7 @@ function outputShapes(kernel: DmKernel, shape: Call['inputs'], attrs: Call['attr
     case 'DmConv2DGradFilter':
       return [attrs['filterShape'] as number[]];
     case 'DmAttention':
-      return [q!, [...q!.slice(0, 3), k![2]!]];
+      return [q!];
     case 'DmAttentionGrad':
       return [q!, k!, v!];
     case 'DmUpsampleNearest': {

@@ -65,15 +65,15 @@ export interface DmKernels {
     attrs: { strides: [number, number]; pad: Pad2D; filterShape: [number, number, number, number] };
     outputs: [dfilter: Tensor];
   };
-  /** q [B, heads, Tq, d], k and v [B, heads, Tk, d] → y [B, heads, Tq, d], probs [B, heads, Tq, Tk]. */
+  /** q [B, heads, Tq, d], k and v [B, heads, Tk, d] → y [B, heads, Tq, d]. */
   DmAttention: {
     inputs: { q: Tensor; k: Tensor; v: Tensor };
     attrs: { scale: number };
-    outputs: [y: Tensor, probs: Tensor];
+    outputs: [y: Tensor];
   };
-  /** dy as y, q, k, v, probs → dq, dk, dv. */
+  /** dy as y, q, k, v, y → dq, dk, dv. */
   DmAttentionGrad: {
-    inputs: { dy: Tensor; q: Tensor; k: Tensor; v: Tensor; probs: Tensor };
+    inputs: { dy: Tensor; q: Tensor; k: Tensor; v: Tensor; y: Tensor };
     attrs: { scale: number };
     outputs: [dq: Tensor, dk: Tensor, dv: Tensor];
   };

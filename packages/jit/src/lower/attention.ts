@@ -1,26 +1,66 @@
-import { input, type Kernel, pick } from './lowering.js';
+import type { Value } from '../graph.js';
+import { input, type Kernel, type Lowering, pick } from './lowering.js';
 
-/** probs = softmax(scale q kᵀ), y = probs v. */
+/**
+ * Elements of [Tq, Tk] matrices in work at a time, 4 MB of them. Images are independent, so they go through in groups
+ * whose matrices stay in the processor's cache from one operator to the next. Smaller groups lose more to the number of
+ * operators than they gain.
+ */
+const IN_CACHE = 2 ** 20;
+
+/** Images a group, for q [B, heads, Tq, d] and k [B, heads, Tk, d]. A file that travels has one group: its B may vary. */
+function groupSizes(q: Value, k: Value, ctx: Lowering): number[] {
+  const [images, heads, queries] = q.shape as [number, number, number];
+  const matrices = heads * queries * k.shape[2]!;
+  const size = ctx.portable ? images : Math.min(images, Math.max(1, Math.floor(IN_CACHE / matrices)));
+  const whole = Array<number>(Math.floor(images / size)).fill(size);
+  return images % size === 0 ? whole : [...whole, images % size];
+}
+
+/** What `each` makes of every group of images, joined again. `each` gets the group's share of the operands. */
+function byGroups<Key extends string>(
+  sizes: readonly number[],
+  operands: Readonly<Record<Key, string>>,
+  each: (shares: Readonly<Record<Key, string>>) => readonly string[],
+  { onnx }: Lowering,
+): string[] {
+  if (sizes.length === 1) return [...each(operands)];
+  const attrs = { axis: { int: 0 } };
+  const lengths = onnx.ints(sizes);
+  const split = (name: string) => onnx.ops('Split', [name, lengths], { attrs, outputs: sizes.length });
+  const shares = (Object.entries(operands) as [Key, string][]).map(([key, name]) => [key, split(name)] as const);
+  const groups = sizes.map((_, group) =>
+    each(Object.fromEntries(shares.map(([key, parts]) => [key, parts[group]!])) as Record<Key, string>),
+  );
+  const joined = (i: number) => groups.map((results) => results[i]!);
+  return groups[0]!.map((_, i) => onnx.op('Concat', joined(i), { attrs }));
+}
+
+const softmax = (scores: string, { onnx }: Lowering): string =>
+  onnx.op('Softmax', [scores], { attrs: { axis: { int: -1 } } });
+
+/** y = softmax(scale q kᵀ) v. */
 const attention: Kernel = {
-  infer: (call) => {
-    const [b, heads, queries, d] = input(call, 'q').shape;
-    const keys = input(call, 'k').shape[2]!;
-    return [
-      { shape: [b!, heads!, queries!, input(call, 'v').shape[3] ?? d!], dtype: 'float32' },
-      { shape: [b!, heads!, queries!, keys], dtype: 'float32' },
-    ];
-  },
+  infer: (call) => [{ shape: [...input(call, 'q').shape.slice(0, 3), input(call, 'v').shape[3]!], dtype: 'float32' }],
   lower(node, ctx) {
     const name = (key: string) => ctx.get(input(node, key));
     const alpha = node.attrs['scale'] as number;
-    const scores = ctx.matMul(name('q'), name('k'), 4, { transB: true, alpha });
-    const probs = ctx.onnx.op('Softmax', [scores], { attrs: { axis: { int: -1 } } });
-    ctx.set(node.outputs[0]!, ctx.matMul(probs, name('v'), 4));
-    ctx.set(node.outputs[1]!, probs);
+    const sizes = groupSizes(input(node, 'q'), input(node, 'k'), ctx);
+    const operands = { q: name('q'), k: name('k'), v: name('v') };
+    const [y] = byGroups(
+      sizes,
+      operands,
+      ({ q, k, v }) => [ctx.matMul(softmax(ctx.matMul(q, k, 4, { transB: true, alpha }), ctx), v, 4)],
+      ctx,
+    );
+    ctx.set(node.outputs[0]!, y!);
   },
 };
 
-/** dv = probsᵀ dy; with p = dy vᵀ, ds = probs (p - rowsum(p probs)); dq = scale ds k, dk = scale dsᵀ q. */
+/**
+ * With probs = softmax(scale q kᵀ) made again: dv = probsᵀ dy; ds = probs (dy vᵀ - rowsum(dy y)); dq = scale ds k,
+ * dk = dsᵀ (scale q).
+ */
 const attentionGrad: Kernel = {
   infer: (call) => ['q', 'k', 'v'].map((key) => pick(input(call, key))),
   lower(node, ctx) {
@@ -28,18 +68,36 @@ const attentionGrad: Kernel = {
     const name = (key: string) => ctx.get(input(node, key));
     const alpha = node.attrs['scale'] as number;
     const dy = name('dy');
-    const probs = name('probs');
-    const p = ctx.matMul(dy, name('v'), 4, { transB: true });
+    // Scaled here rather than in the product, as the forward pass has it: else the runtime would see the same products
+    // and keep those of the forward pass, all of them, until now.
+    const scaled = onnx.op('Mul', [name('q'), onnx.float(alpha)]);
+    const rowSums = ctx.sum(onnx.op('Mul', [dy, name('y')]), [3], true);
     // The product with a transposed T x T matrix, written as the transpose of a product that reads it as it lies: the
     // rows to transpose are then d long, not T.
     const transposed = (x: string) => ctx.transpose(x, [0, 1, 3, 2]);
-    const leftOf = (x: string, y: string, factor: number) =>
-      transposed(ctx.matMul(transposed(x), y, 4, { alpha: factor }));
-    const weighted = onnx.op('Mul', [p, probs]);
-    const ds = onnx.op('Sub', [weighted, onnx.op('Mul', [probs, ctx.sum(weighted, [3], true)])]);
-    ctx.set(node.outputs[0]!, ctx.matMul(ds, name('k'), 4, { alpha }));
-    ctx.set(node.outputs[1]!, leftOf(name('q'), ds, alpha));
-    ctx.set(node.outputs[2]!, leftOf(dy, probs, 1));
+    const operands = {
+      q: scaled,
+      k: name('k'),
+      v: name('v'),
+      dy,
+      rowSums,
+      qT: transposed(scaled),
+      dyT: transposed(dy),
+    };
+    const sizes = groupSizes(input(node, 'q'), input(node, 'k'), ctx);
+    const [dq, dk, dv] = byGroups(
+      sizes,
+      operands,
+      (at) => {
+        const probs = softmax(ctx.matMul(at.q, at.k, 4, { transB: true }), ctx);
+        const ds = onnx.op('Mul', [probs, onnx.op('Sub', [ctx.matMul(at.dy, at.v, 4, { transB: true }), at.rowSums])]);
+        return [ctx.matMul(ds, at.k, 4, { alpha }), ctx.matMul(at.qT, ds, 4), ctx.matMul(at.dyT, probs, 4)];
+      },
+      ctx,
+    );
+    ctx.set(node.outputs[0]!, dq!);
+    ctx.set(node.outputs[1]!, transposed(dk!));
+    ctx.set(node.outputs[2]!, transposed(dv!));
   },
 };
 

@@ -123,6 +123,12 @@ function padSpatial(x: string, [[top, bottom], [left, right]]: Pad, ctx: Lowerin
   return ctx.onnx.op('Pad', [x, ctx.onnx.ints([0, 0, top, left, 0, 0, bottom, right]), ctx.onnx.float(0)]);
 }
 
+/** Pads or crops (negative) the last axis of [N, C, L]. */
+function padLine(x: string, before: number, after: number, { onnx }: Lowering): string {
+  if (before === 0 && after === 0) return x;
+  return onnx.op('Pad', [x, onnx.ints([0, 0, before, 0, 0, after]), onnx.float(0)]);
+}
+
 const noPad = [0, 0] as const;
 
 /** Every `step`-th of a spatial axis (2 or 3), `length` of them from `start` on. */
@@ -131,19 +137,19 @@ function strided(x: string, axis: 2 | 3, start: number, length: number, step: nu
   return onnx.op('Slice', [x, ...bounds, onnx.ints([axis]), onnx.ints([step])]);
 }
 
-/** One below the other on the channel axis. */
-const stack = (parts: readonly string[], { onnx }: Lowering): string =>
-  parts.length === 1 ? parts[0]! : onnx.op('Concat', parts, { attrs: { axis: { int: 1 } } });
+/** One below the other: on the channel axis, unless told otherwise. */
+const stack = (parts: readonly string[], { onnx }: Lowering, axis = 1): string =>
+  parts.length === 1 ? parts[0]! : onnx.op('Concat', parts, { attrs: { axis: { int: axis } } });
 
 const upTo = (n: number): number[] => [...Array(n).keys()];
 
 /**
- * Gradient by the filter as one batched matrix product, [kh, kw, I, O].
+ * Gradient by the filter as batched matrix products, [kh, kw, I, O].
  *
- * With stride 1, x shifted along the width and dy along the height give all kh · kw taps in one product of
- * kw · I rows and kh · O columns: tap (a, b) pairs x shifted by b with dy shifted by a, and only kw + kh copies are
- * made where patches would need kh · kw. A shift is one Pad: zeros on one side, a negative pad on the other. Other
- * strides and dilations use patches of x.
+ * With stride 1, x shifted along the width, all shifts one below the other, is multiplied with dy shifted along the
+ * height, a product of kw · I rows and O columns for each of the kh shifts: tap (a, b) pairs x shifted by b with dy
+ * shifted by a, and only kw + kh copies are made where patches would need kh · kw. A shift is one Pad: zeros on one side,
+ * a negative pad on the other. Other strides and dilations use patches of x.
  */
 function gradFilter(x: Value, dy: Value, geometry: ConvGeometry, ctx: Lowering): string {
   const {
@@ -168,15 +174,15 @@ function gradFilter(x: Value, dy: Value, geometry: ConvGeometry, ctx: Lowering):
       const left = pad[1][0] - tap;
       return padSpatial(xs, [noPad, [left, outWidth! - width! - left]], ctx);
     });
-    const shiftedDy = upTo(kh!).map((tap) => {
+    const stacked = stack(shiftedX, ctx);
+    // Along the height a shift is one of whole rows, so the plane is padded as one line, which the runtime does faster.
+    const lines = ctx.reshape(dys, [n!, outChannels!, outHeight! * outWidth!]);
+    const taps = upTo(kh!).map((tap) => {
       const top = tap - pad[0][0];
-      return padSpatial(dys, [[top, height! - outHeight! - top], noPad], ctx);
+      const shiftedDy = padLine(lines, top * outWidth!, (height! - outHeight! - top) * outWidth!, ctx);
+      return product(stacked, shiftedDy, kw! * inChannels!, outChannels!, height! * outWidth!);
     });
-    const rows = kw! * inChannels!;
-    const columns = kh! * outChannels!;
-    const taps = product(stack(shiftedX, ctx), stack(shiftedDy, ctx), rows, columns, height! * outWidth!);
-    const apart = ctx.reshape(taps, [kw!, inChannels!, kh!, outChannels!]);
-    return kh === 1 ? ctx.reshape(taps, [kh, kw!, inChannels!, outChannels!]) : ctx.transpose(apart, [2, 0, 1, 3]);
+    return ctx.reshape(stack(taps, ctx, 0), [kh!, kw!, inChannels!, outChannels!]);
   }
   const padded = padSpatial(xs, pad, ctx);
   const patches = upTo(kh!).flatMap((tapH) => {
