@@ -14,7 +14,7 @@ export { uvitSizes } from './uvit/sizes.js';
 export { type ModelClass, modelClasses } from './model-classes.js';
 export { bufferLayout, parameterLayout, type ParamGroup } from './layout.js';
 export { flatten, initialise, initialiseFlat } from './initialise.js';
-export { fromTorch, torchShape, toTorch, transpose } from './torch-layout.js';
+export { fromTorch, fromTorchTensors, torchShape, toTorch, transpose } from './torch-layout.js';
 export { loadWeights } from './load-weights.js';
 export { SafetensorsError } from './safetensors/header.js';
 export { parseSafetensors, type SafetensorsFile } from './safetensors/parse.js';

@@ -1,5 +1,6 @@
 /** The one place where parameters change between memory (HWIO, [in, out]) and files (PyTorch's OIHW, [out, in]). */
-import type { Arrays, NdArray } from '@dm/ops';
+import type { Arrays, NdArray, Tensors } from '@dm/ops';
+import * as tf from '@tensorflow/tfjs-core';
 import type { Model, ParamKind, ParamSpec } from './model.js';
 
 /** Axes of a file's array in terms of memory's: `file.shape[i] = memory.shape[axes[i]]`. */
@@ -26,7 +27,20 @@ export function toTorch(model: Model, arrays: Arrays): Record<string, NdArray> {
 
 /** The reverse of `toTorch`. */
 export function fromTorch(model: Model, arrays: Arrays): Record<string, NdArray> {
-  return convert(model, arrays, torchShape, (axes) => axes.map((_, i) => axes.indexOf(i)));
+  return convert(model, arrays, torchShape, inverse);
+}
+
+/**
+ * `fromTorch` inside a program: parameters in PyTorch's layout by name, as tensors → in memory's. For a program that
+ * gets its parameters as a file has them. Shapes are not checked.
+ */
+export function fromTorchTensors(model: Model, tensors: Tensors): Tensors {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => {
+      const axes = fileAxes[model.specs[name]!.kind];
+      return [name, axes === undefined ? tensor : tf.transpose(tensor, inverse(axes))];
+    }),
+  );
 }
 
 function convert(
@@ -53,6 +67,8 @@ function convert(
   if (wrong.length > 0) throw new Error(`${model.kind}: the arrays do not fit: ${wrong.join('; ')}`);
   return Object.fromEntries(converted);
 }
+
+const inverse = (axes: readonly number[]): number[] => axes.map((_, i) => axes.indexOf(i));
 
 const permuted = (shape: readonly number[], axes: readonly number[] = shape.map((_, i) => i)) =>
   axes.map((axis) => shape[axis]!);

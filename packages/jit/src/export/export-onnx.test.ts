@@ -58,11 +58,11 @@ describe('a file for any batch size', () => {
   it('of convolutions, norms and attention', async () => {
     await expectSameAtEachSize((x) => {
       const ones = tf.ones([6]);
-      const h = silu(groupNorm(conv2d(x, tensorOf(weights) as tf.Tensor4D), ones, tf.zeros([6]), { groups: 3 }));
-      const tokens = tf.reshape(layerNorm(tf.reshape(h, [-1, 16, 6])), [x.shape[0], 16, 2, 3]);
-      const heads = tf.transpose(tokens, [0, 2, 1, 3]) as tf.Tensor4D;
+      const h = silu(groupNorm(conv2d(x, tensorOf(weights)), ones, tf.zeros([6]), { groups: 3 }));
+      const tokens = tf.reshape<tf.Rank.R4>(layerNorm(tf.reshape(h, [-1, 16, 6])), [x.shape[0], 16, 2, 3]);
+      const heads = tf.transpose(tokens, [0, 2, 1, 3]);
       const mixed = tf.transpose(attention(heads, heads, heads, { scale: 0.5 }), [0, 2, 1, 3]);
-      return upsampleNearest(tf.add(x, gelu(tf.reshape(mixed, x.shape))) as tf.Tensor4D, { factor: 2 });
+      return upsampleNearest(tf.add<tf.Tensor4D>(x, gelu(tf.reshape(mixed, x.shape))), { factor: 2 });
     });
   });
 
@@ -98,5 +98,86 @@ describe('a file for any batch size', () => {
       const rows = Array.from({ length: x.shape[0] }, () => [1, -2, 0.5]);
       return tf.add(tf.expandDims(tf.sum(x, [1, 2, 3]), 1), tf.tensor2d(rows));
     });
+  });
+});
+
+describe('a file', () => {
+  it('holds the weights by name and takes int64', async () => {
+    const table = floats([5, 3], 2);
+    const program: Program = ({ 'embed.weight': embed }, { labels }) => ({
+      outputs: { rows: tf.gather(embed!, labels!) },
+    });
+    const file = exportOnnx(program, {
+      weights: { 'embed.weight': table },
+      inputs: { labels: { dtype: 'int64', shape: ['batch'] } },
+      description: 'Rows of a table.',
+      metadata: { source: 'a test' },
+    });
+    const { rows } = await run(file, { labels: ints([4, 0, 4]) });
+    expect([...rows!.data]).toEqual([4, 0, 4].flatMap((i) => [...table.data.subarray(3 * i, 3 * i + 3)]));
+    const text = Buffer.from(file).toString('latin1');
+    for (const part of ['embed.weight', 'batch', 'Rows of a table.', 'source', 'a test']) expect(text).toContain(part);
+  });
+
+  it('of fixed shapes may be a training step, state going in and out', async () => {
+    const program: Program = ({ w }, { x, lr }) => {
+      const { value, grad } = tf.valueAndGrad((v: tf.Tensor) => tf.mean<tf.Scalar>(tf.square(tf.matMul(x!, v))))(w!);
+      return { state: { w: tf.sub(w!, tf.mul(lr!, grad)) }, outputs: { loss: value } };
+    };
+    const [w, x, lr] = [floats([4, 1], 2), floats([3, 4]), floats([])];
+    const inputs = { x: given([3, 4]), lr: given([]) };
+    const results = await run(exportOnnx(program, { state: { w }, inputs }), { 'state.w': w, x, lr });
+    expect(Object.keys(results).toSorted()).toEqual(['loss', 'next.w']);
+    const eager = await runCpu(
+      (_, all) => {
+        const { state, outputs } = program({ w: all['w']! }, all);
+        return { outputs: { 'next.w': state!['w']!, ...outputs } };
+      },
+      { w, x, lr },
+    );
+    expectClose(results, eager, 1e-6);
+  });
+});
+
+describe('refused, by name', () => {
+  const of =
+    (f: (x: tf.Tensor) => tf.Tensor, shape: readonly (number | string)[] = ['batch', 3]) =>
+    () =>
+      exportOnnx((_, { x }) => ({ outputs: { y: f(x!) } }), { inputs: { x: given(shape) } });
+
+  it.each<[string, (x: tf.Tensor) => tf.Tensor, RegExp]>([
+    ['the mean over the batch', (x) => tf.div(tf.sum(x), x.shape[0]), /RealDiv.*constant float32 \[\].*other numbers/s],
+    ['one node for each image', (x) => tf.addN(tf.unstack(x)), /Unpack\/Split.*with 127 outputs.*with 131 outputs/],
+    [
+      'a table as long as the batch',
+      (x) => tf.mul(x, tf.expandDims(tf.range(0, x.shape[0], 1), 1)),
+      /constant float32 \[127\]/,
+    ],
+    ['all images but one', (x) => tf.slice(x, [0, 0], [x.shape[0] - 1, 3]), /Slice.*\[126, 3\] or \[130, 3\]/],
+    [
+      'other numbers of nodes',
+      (x) => (x.shape[0] > 130 ? tf.sqrt(tf.abs(x)) : tf.abs(x)),
+      /with another batch size|only one/,
+    ],
+  ])('%s', (_, f, message) => {
+    expect(of(f)).toThrow(message);
+  });
+
+  it('two named dimensions', () => {
+    expect(of((x) => x, ['batch', 'width'])).toThrow('one dimension may have a name, not batch and width');
+  });
+
+  it('weights of 2 GiB, before anything is done', () => {
+    const big = { dtype: 'float32', shape: [2 ** 29], data: { byteLength: 2 ** 31 } } as unknown as NdArray;
+    const program: Program = () => expect.fail('traced');
+    expect(() => exportOnnx(program, { weights: { big }, inputs: {} })).toThrow(/smaller than 2 GiB.*2\.00 GiB/);
+  });
+
+  it('weights that the program changes, and two values of one name', () => {
+    const w = floats([3]);
+    const program: Program = (state, { x }) => ({ state: { w: tf.add(state['w']!, x!) }, outputs: { y: x! } });
+    expect(() => exportOnnx(program, { weights: { w }, inputs: { x: given([3]) } })).toThrow('changes "w"');
+    const same: Program = (state, { x }) => ({ outputs: { w: tf.add(state['w']!, x!) } });
+    expect(() => exportOnnx(same, { weights: { w }, inputs: { x: given([3]) } })).toThrow('would be called "w"');
   });
 });
