@@ -1,0 +1,51 @@
+"""Opens denoisers that @dm/trainer exported, with onnx and ONNX Runtime, and compares their output at each batch size.
+
+    python tools/parity/onnx_check.py <folder>...
+
+A folder has model.onnx and check.safetensors with <n>/sample, <n>/timestep, <n>/class_labels where there are classes,
+and <n>/out_sample for each batch size n, and weights/<name> of a state dict. All weights must be in the file, equal, and
+outputs agree to 1e-4 of the largest element. Run by
+packages/trainer/src/export where DM_PYTHON names a Python.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from safetensors.numpy import load_file
+
+
+
+def check(folder: Path) -> str:
+    path = str(folder / "model.onnx")
+    onnx.checker.check_model(path, full_check=True)
+
+    model = onnx.load(path)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 20)], model.opset_import
+    assert {node.domain for node in model.graph.node} == {""}
+    assert model.metadata_props, "no metadata"
+    for value in [*model.graph.input, *model.graph.output]:
+        assert value.type.tensor_type.shape.dim[0].dim_param == "batch", value
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    types = {"tensor(float)": np.float32, "tensor(int64)": np.int64}
+    arrays = load_file(folder / "check.safetensors")
+    held = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for name in [name for name in arrays if name.startswith("weights/")]:
+        np.testing.assert_array_equal(held[name.removeprefix("weights/")], arrays.pop(name))
+    batches = sorted({int(name.split("/")[0]) for name in arrays})
+    worst = 0.0
+    for n in batches:
+        feeds = {value.name: arrays[f"{n}/{value.name}"].astype(types[value.type]) for value in session.get_inputs()}
+        (actual,) = session.run(["out_sample"], feeds)
+        expected = arrays[f"{n}/out_sample"]
+        assert actual.shape == expected.shape, (actual.shape, expected.shape)
+        worst = max(worst, float(np.abs(actual - expected).max() / np.abs(expected).max()))
+    assert worst <= 1e-4, worst
+    return f"{folder.name}: batches {', '.join(map(str, batches))}, largest difference {worst:.1e}"
+
+
+for argument in sys.argv[1:]:
+    print(check(Path(argument)))
