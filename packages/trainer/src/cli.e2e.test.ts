@@ -116,6 +116,18 @@ describe('dm bench', () => {
     expect(eager).toMatchObject({ code: 1 });
     expect(eager.stderr).toMatch(/^error: Only the engine onnx compiles what --dump could write, not cpu\.\n/);
   });
+
+  it.skipIf(!existsSync('/proc/self/status'))(
+    'tells its own memory, not that of the process which started it',
+    async () => {
+      expect(await dm(tinyTraining(1, 'run'), folder)).toMatchObject({ code: 0 });
+      const held = Buffer.alloc(1024 * 2 ** 20, 1);
+      const { stdout } = await dm(['bench', '--run', 'run', '--steps', '1', '--warmup', '0', '--json'], folder);
+      const { peakMb } = JSON.parse(stdout) as { peakMb: number };
+      expect(peakMb).toBeGreaterThan(20);
+      expect(peakMb).toBeLessThan(held.length / 2 ** 20);
+    },
+  );
 });
 
 describe('a run that is interrupted', () => {
