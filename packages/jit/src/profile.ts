@@ -3,6 +3,7 @@
  * microseconds. Events of category `Node` named `<node>_kernel_time` are one call of one node; `model_run` is one call
  * of the session, written after its nodes.
  */
+import { sizeOf } from './graph.js';
 
 /** One call of one node. */
 export interface NodeCall {
@@ -81,8 +82,6 @@ function originOf(name: string): { scope: string; kernel: string } {
 }
 
 type Shape = readonly number[];
-
-const sizeOf = (shape: Shape): number => shape.reduce((n, d) => n * d, 1);
 
 /**
  * Floating-point operations of a node, two for each multiplication with its addition. A filter, [O, I, kh, kw] plain or

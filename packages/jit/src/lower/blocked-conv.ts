@@ -27,7 +27,7 @@ export const blockable = (ctx: Lowering, inChannels: number, outChannels: number
 
 /** Channels first in, channels first out; the reorders cost little beside what the convolution gains. */
 export function blockedConv(conv: BlockedConv, ctx: Lowering): string {
-  const { onnx, block: b } = ctx;
+  const { block: b } = ctx;
   const [kh, kw] = conv.kernel;
   const blocksIn = conv.inChannels / b;
   const blocksOut = conv.outChannels / b;
@@ -43,12 +43,21 @@ export function blockedConv(conv: BlockedConv, ctx: Lowering): string {
     ? placed
     : ctx.transpose(ctx.reshape(placed, [kh * kw * blocksIn * blocksOut, b, b]), [0, 2, 1]);
   const filter = ctx.reshape(blocks, [conv.outChannels, conv.inChannels, kh, kw]);
-  const x = onnx.op('ReorderInput', [conv.x], { domain: DOMAIN });
-  const y = onnx.op('Conv', [x, filter, ...(conv.bias === undefined ? [] : [conv.bias])], {
-    domain: DOMAIN,
-    attrs: { ...conv.attrs, kernel_shape: { ints: [kh, kw] }, group: { int: 1 } },
-  });
-  return onnx.op('ReorderOutput', [y], { domain: DOMAIN, attrs: { channels: { int: conv.outChannels } } });
+  const operands = [conv.x, filter, ...(conv.bias === undefined ? [] : [conv.bias])];
+  const attrs = { ...conv.attrs, kernel_shape: { ints: [kh, kw] }, group: { int: 1 } };
+  return convOverBlocks(operands, conv.outChannels, attrs, ctx);
+}
+
+/** The convolution of `x`, channels first, with a filter that is in blocks already, and a bias; channels first again. */
+export function convOverBlocks(
+  [x, ...others]: readonly string[],
+  outChannels: number,
+  attrs: Readonly<Record<string, OnnxAttr>>,
+  { onnx }: Lowering,
+): string {
+  const blocks = onnx.op('ReorderInput', [x!], { domain: DOMAIN });
+  const y = onnx.op('Conv', [blocks, ...others], { domain: DOMAIN, attrs });
+  return onnx.op('ReorderOutput', [y], { domain: DOMAIN, attrs: { channels: { int: outChannels } } });
 }
 
 /** A tiny convolution done both ways: inputs `x` and `filter` of the given shapes, outputs `plain` and `blocked`. */

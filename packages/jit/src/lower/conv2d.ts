@@ -26,16 +26,21 @@ function dmGeometry(call: Call, x: readonly number[], filter: readonly number[])
   return { strides, pad, dilations: [1, 1], x, filter, y: [x[0]!, out(0), out(1), filter[3]!] };
 }
 
-/** Geometry of TF.js's own convolutions. */
-function tfGeometry(call: Call, x: readonly number[], filter: readonly number[]): ConvGeometry {
+/** Geometry of TF.js's own convolutions; the filter of a depthwise one is [kh, kw, I, O / I]. */
+export function tfGeometry(
+  call: Call,
+  x: readonly number[],
+  filter: readonly number[],
+  depthwise = false,
+): ConvGeometry {
   const a = call.attrs as {
     strides: number | [number, number];
     pad: never;
     dilations?: number | [number, number];
-    dataFormat: string;
+    dataFormat?: string; // a depthwise convolution has none
     dimRoundingMode?: never;
   };
-  if (a.dataFormat !== 'NHWC') throw new Error(`dataFormat ${a.dataFormat} has no lowering; NHWC has one`);
+  if ((a.dataFormat ?? 'NHWC') !== 'NHWC') throw new Error(`dataFormat ${a.dataFormat} has no lowering; NHWC has one`);
   const info = backend_util.computeConv2DInfo(
     [...x] as [number, number, number, number],
     [...filter] as [number, number, number, number],
@@ -43,6 +48,7 @@ function tfGeometry(call: Call, x: readonly number[], filter: readonly number[])
     a.dilations ?? 1,
     a.pad,
     a.dimRoundingMode,
+    depthwise,
   );
   const { top, bottom, left, right } = info.padInfo;
   return {
@@ -58,7 +64,7 @@ function tfGeometry(call: Call, x: readonly number[], filter: readonly number[])
   };
 }
 
-const convAttrs = ({ strides, dilations, pad }: ConvGeometry) => ({
+export const convAttrs = ({ strides, dilations, pad }: ConvGeometry) => ({
   strides: { ints: strides },
   dilations: { ints: dilations },
   pads: { ints: [pad[0][0], pad[1][0], pad[0][1], pad[1][1]] },
