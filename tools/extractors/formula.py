@@ -1,4 +1,4 @@
-"""Numbers by closed formulas in integers; packages/eval/src/extractors/testing.ts has the same."""
+"""Images by a closed formula in integers; packages/eval/src/extractors/testing.ts has the same."""
 
 import numpy as np
 
@@ -7,15 +7,3 @@ def formula_images(count, size, channels=3):
     """Bytes [count, size, size, channels]."""
     n, y, x, c = np.ogrid[0:count, 0:size, 0:size, 0:channels]
     return ((x * x * (n + 1) + 3 * y * y + 5 * x * y * c + 31 * c * n) // 16 % 256).astype(np.uint8)
-
-
-def hashed(name, shape):
-    """Numbers in [-1, 1): 24 bits of an integer hash of the name and the flat index, in float64."""
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    h = np.arange(int(np.prod(shape)), dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(seed)
-    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
-    h = h ^ (h >> np.uint32(16))
-    return ((h >> np.uint32(8)).astype(np.float64) * 2.0**-23 - 1).reshape(shape)

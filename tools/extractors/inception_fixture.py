@@ -13,10 +13,13 @@ import sys
 from pathlib import Path
 
 import torch
-from formula import formula_images, hashed
+from formula import formula_images
 from safetensors.torch import save_file
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools" / "parity"))
+
+from closed_formula import hashed  # noqa: E402
 sys.path.append(str(ROOT / "tools" / "parity"))
 from reference_import import accept_torchvision  # noqa: E402
 

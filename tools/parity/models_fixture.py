@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from closed_formula import hashed as hashed_array
 from reference_import import find_diffusers
 
 ROOT = Path(__file__).resolve().parents[2] / "packages" / "models" / "src"
@@ -34,16 +35,7 @@ from safetensors.torch import save_file  # noqa: E402
 
 
 def hashed(name, shape):
-    """Numbers in [-1, 1): 24 bits of an integer hash of the name and the flat index, in float64."""
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    size = int(np.prod(shape))
-    h = np.arange(size, dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(seed)
-    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
-    h = h ^ (h >> np.uint32(16))
-    return torch.from_numpy((h >> np.uint32(8)).astype(np.float64) * 2.0**-23 - 1).reshape(tuple(shape))
+    return torch.from_numpy(hashed_array(name, shape))
 
 
 def fill(model):

@@ -23,9 +23,11 @@ export { parseShards, shardNames } from './safetensors/shards.js';
 export { type ModelSummary, type ModuleSummary, summary, summaryText } from './summary.js';
 export {
   caseModel,
+  caseWeight,
   caseWeights,
   type GradientPrint,
   gradientPrints,
+  hashed,
   type ModelCase,
   modelCaseInputs,
   modelCaseProgram,

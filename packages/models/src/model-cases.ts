@@ -36,7 +36,7 @@ export const caseModel = ({ model, config }: ModelCase): Model => modelClasses[m
  * Element i of the array `name`: an integer hash of both (FNV-1a of the name, then the finalizer of Ettinger's
  * `lowbias32`), of which 24 bits are taken to [-1, 1).
  */
-function hashed(name: string, size: number): Float64Array {
+export function hashed(name: string, size: number): Float64Array {
   let seed = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);
   const values = new Float64Array(size); // a loop: the full-size models ask for hundreds of millions
@@ -63,29 +63,15 @@ const sizeOf = (shape: readonly number[]) => shape.reduce((product, d) => produc
  */
 export function caseWeights(model: Model): Record<string, Float32Nd> {
   const given = Object.entries(model.specs).filter(([, { init }]) => init.kind !== 'constant');
-  return Object.fromEntries(
-    given.map(([name, spec]) => {
-      const shape = torchShape(spec);
-      const u = hashed(name, sizeOf(shape));
-      const isScale = name.endsWith('weight');
-      if (shape.length === 1)
-        return [
-          name,
-          array(
-            shape,
-            u.map((v) => (isScale ? 1 + 0.2 * v : 0.1 * v)),
-          ),
-        ];
-      const bound = Math.sqrt(3 / sizeOf(shape.slice(1)));
-      return [
-        name,
-        array(
-          shape,
-          u.map((v) => bound * v),
-        ),
-      ];
-    }),
-  );
+  return Object.fromEntries(given.map(([name, spec]) => [name, caseWeight(name, torchShape(spec))]));
+}
+
+/** One of `caseWeights`, by its name and its shape in PyTorch's layout. */
+export function caseWeight(name: string, shape: readonly number[]): Float32Nd {
+  const isScale = name.endsWith('weight');
+  const bound = Math.sqrt(3 / sizeOf(shape.slice(1)));
+  const range = (u: number) => (shape.length !== 1 ? bound * u : isScale ? 1 + 0.2 * u : 0.1 * u);
+  return array(shape, hashed(name, sizeOf(shape)).map(range));
 }
 
 /** State of `modelCaseProgram`: the weights as flat vectors. */

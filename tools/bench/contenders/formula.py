@@ -1,20 +1,13 @@
 """Weights and inputs by one closed formula in integers, so that every contender has the same bits. formula.mjs has the same."""
 
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
 
-
-def hashed(name, shape):
-    """Numbers in [-1, 1): 24 bits of an integer hash of the name and the flat index, in float64."""
-    seed = 0x811C9DC5
-    for byte in name.encode():
-        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
-    h = np.arange(int(np.prod(shape)), dtype=np.uint32) * np.uint32(0x9E3779B9) + np.uint32(seed)
-    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x7FEB352D)
-    h = (h ^ (h >> np.uint32(15))) * np.uint32(0x846CA68B)
-    h = h ^ (h >> np.uint32(16))
-    return ((h >> np.uint32(8)).astype(np.float64) * 2.0**-23 - 1).reshape(shape)
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "parity"))
+from closed_formula import hashed  # noqa: E402
 
 
 def fill(model):

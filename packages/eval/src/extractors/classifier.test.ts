@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { memoryDataset, type Dataset } from '@dm/data';
 import { onnxEngine } from '@dm/jit';
-import { formatSafetensors, parseSafetensors } from '@dm/models';
+import { formatSafetensors, hashed, parseSafetensors } from '@dm/models';
 import { eagerEngine, type Engine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classifierLayout, classifierStart } from './classifier-graph.js';
 import { classifierExtractor, formatClassifier } from './classifier.js';
-import { formulaImages, hashed, relativeDifference } from './testing.js';
+import { formulaImages, relativeDifference } from './testing.js';
 import { trainClassifier } from './train-classifier.js';
 
 const classes = ['vertical', 'horizontal', 'diagonal'];

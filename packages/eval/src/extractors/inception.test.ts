@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onnxEngine } from '@dm/jit';
-import { formatSafetensors, parseSafetensors } from '@dm/models';
+import { formatSafetensors, hashed, parseSafetensors } from '@dm/models';
 import type { Engine, NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { inception } from './inception-graph.js';
 import { inceptionExtractor, inceptionWeights, isPublishedForm } from './inception.js';
 import { inceptionUnits } from './inception-units.js';
 import { resizeBilinear } from './resize.js';
-import { formulaImages, hashed, relativeDifference } from './testing.js';
+import { formulaImages, relativeDifference } from './testing.js';
 
 const fixture = parseSafetensors(readFileSync(new URL('fixtures/inception.safetensors', import.meta.url)));
 

@@ -26,20 +26,3 @@ export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): 
   }
   return Math.sqrt(difference / norm);
 }
-
-/**
- * Element i of the array `name`, in [-1, 1): an integer hash of both (FNV-1a, then the finalizer of Ettinger's
- * `lowbias32`); tools/extractors has the same.
- */
-export function hashed(name: string, size: number): Float64Array {
-  let seed = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);
-  const values = new Float64Array(size);
-  for (let i = 0; i < size; i++) {
-    let h = (seed + Math.imul(i, 0x9e3779b9)) | 0;
-    h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
-    h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
-    values[i] = ((h ^ (h >>> 16)) >>> 8) * 2 ** -23 - 1;
-  }
-  return values;
-}
