@@ -1,4 +1,5 @@
 /** What is timed: the model as its reference's configuration, the batch, and what is done with them. */
+import { unetPresets } from '@dm/models';
 
 /**
  * @typedef {object} Case
@@ -32,17 +33,8 @@ const unet32 = {
   up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D'],
 };
 
-/** The model of the trainer's default preset, `mnist`. */
-const laptop = {
-  sample_size: 28,
-  in_channels: 1,
-  out_channels: 1,
-  layers_per_block: 1,
-  block_out_channels: [16, 32, 64],
-  down_block_types: ['DownBlock2D', 'DownBlock2D', 'DownBlock2D'],
-  up_block_types: ['UpBlock2D', 'UpBlock2D', 'UpBlock2D'],
-  norm_num_groups: 8,
-};
+/** The model of the trainer's default preset, `mnist`, without classes. */
+const laptop = unetPresets.mnist;
 
 // No share of labels is dropped and no variance is learned: both would make the reference's step random or its loss
 // another one.

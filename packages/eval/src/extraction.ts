@@ -1,5 +1,6 @@
 import type { ExtractorIdentity, FeatureExtractor } from './feature-extractor.js';
 import type { Features } from './features.js';
+import { joined } from './joined.js';
 import type { ImageSource } from './sources/image-source.js';
 import { accumulateStatistics, type FeatureStatistics, type StatisticsAccumulator } from './statistics.js';
 
@@ -113,14 +114,4 @@ export function checkSameExtractor(a: ExtractorIdentity, b: ExtractorIdentity, n
   throw new Error(
     `${names[0]} and ${names[1]} have features of different extractors (${told}), which cannot be compared.`,
   );
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -31,12 +31,14 @@ export interface Recipe extends Denoiser {
   readonly ema: Ema;
 }
 
+/** The data that a configuration names. */
+export function openData({ data, imageSize, imageChannels }: Config): Promise<Dataset> {
+  return openDataset(data, { ...(imageSize !== null && { size: imageSize }), channels: imageChannels });
+}
+
 /** Opens the data and makes all parts. Throws an Error that names what does not fit together. */
 export async function openRecipe(chosen: Config): Promise<Recipe> {
-  const dataset = await openDataset(chosen.data, {
-    ...(chosen.imageSize !== null && { size: chosen.imageSize }),
-    channels: chosen.imageChannels,
-  });
+  const dataset = await openData(chosen);
   const denoiser = createDenoiser(withDataShape(chosen, dataset));
   const { config, model, noiseSchedule } = denoiser;
   checkFit(model, dataset);

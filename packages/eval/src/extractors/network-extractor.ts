@@ -1,6 +1,7 @@
 /** A network as a feature extractor: one program on an engine, run in batches of one size. */
 import type { Arrays, Engine, StateHandle, Tensors } from '@dm/ops';
 import type * as tf from '@tensorflow/tfjs-core';
+import { joined } from '../joined.js';
 import type { ExtractedBatch, ExtractorIdentity, FeatureExtractor, ImageBytes } from '../feature-extractor.js';
 
 export interface ExtractorEngineOptions {
@@ -95,14 +96,4 @@ export function networkExtractor(network: Network, options: ExtractorEngineOptio
       await program.dispose();
     },
   };
-}
-
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }

@@ -1,15 +1,12 @@
 /** `dm eval throughput`. */
 import { Command } from 'commander';
 import { openEngine } from '../engine.js';
-import { createCounter } from '../eval/counter.js';
-import { extractorNames, openExtractor } from '../eval/extractor.js';
+import { openExtractor } from '../eval/extractor.js';
 import { measureThroughput, throughputText } from '../eval/throughput.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { extractorOptions, progressOf, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
 
-interface ThroughputFlags extends CommonFlags {
-  readonly extractor: string;
-  readonly weights?: string;
-  readonly resize?: string;
+interface ThroughputFlags extends CommonFlags, ExtractorFlags {
   readonly count: number;
   readonly imageSize: number;
   readonly imageChannels: number;
@@ -18,11 +15,10 @@ interface ThroughputFlags extends CommonFlags {
 }
 
 export function throughputCommand(): Command {
-  const command = new Command('throughput')
-    .description('Time an extractor on images of noise: images a second, and memory.')
-    .option('--extractor <name>', `one of ${extractorNames.join(', ')}`, extractorNames[0])
-    .option('--weights <file>', "the extractor's weights, where it has none of its own")
-    .option('--resize <method>', "how images come to the network's size (default: its own)")
+  const command = new Command('throughput').description(
+    'Time an extractor on images of noise: images a second, and memory.',
+  );
+  withExtractorOptions(command)
     .option('--count <n>', 'images to time', numeric, 1000)
     .option('--image-size <n>', 'side of the images', numeric, 32)
     .option('--image-channels <n>', '1 or 3', numeric, 3)
@@ -32,15 +28,11 @@ export function throughputCommand(): Command {
 }
 
 async function run(flags: ThroughputFlags): Promise<void> {
-  const { extractor: name, weights, resize, count, imageSize, imageChannels, threads, json } = flags;
+  const { count, imageSize, imageChannels, threads, json } = flags;
   const engine = await openEngine(flags.engine, threads === undefined ? {} : { threads });
-  const progress = createCounter(json === true ? { write: () => {} } : process.stderr);
+  const progress = progressOf(flags);
   try {
-    const extractor = await openExtractor(name, {
-      engine,
-      ...(weights !== undefined && { weights }),
-      ...(resize !== undefined && { resize }),
-    });
+    const extractor = await openExtractor(flags.extractor, { engine, ...extractorOptions(flags) });
     const measured = await measureThroughput(extractor, {
       count,
       shape: [imageSize, imageSize, imageChannels],

@@ -6,23 +6,18 @@ import { metricNames, metricsAbout, writeStatistics, type FeatureExtractor, type
 import { Command, Option } from 'commander';
 import { compareSets } from '../eval/compare-sets.js';
 import { comparisonText } from '../eval/consistency-table.js';
-import { createCounter } from '../eval/counter.js';
+import type { Counter } from '../eval/counter.js';
 import { evaluateSets, featuresOf, type EvaluateSetsOptions } from '../eval/evaluate-sets.js';
-import { extractorNames, openExtractor } from '../eval/extractor.js';
+import { openExtractor } from '../eval/extractor.js';
 import { consistencyGrid } from '../eval/grid.js';
 import { defaultSamples, SET_FORMS, type OpenSetOptions } from '../eval/open-set.js';
 import { evaluationText } from '../eval/table.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../nearest.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { extractorOptions, progressOf, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
 import { throughputCommand } from './eval-throughput.js';
 import { trainExtractorCommand } from './eval-train-extractor.js';
-
-interface ExtractorFlags {
-  readonly extractor: string;
-  readonly weights?: string;
-  readonly resize?: string;
-}
 
 type SetFlags = CommonFlags &
   ExtractorFlags &
@@ -66,13 +61,6 @@ export function evalCommand(): Command {
 
 function about(): string {
   return metricNames.map((name) => `${name} (${metricsAbout[name]})`).join(', ');
-}
-
-function withExtractorOptions(command: Command): Command {
-  return command
-    .option('--extractor <name>', `what makes features of images: ${extractorNames.join(', ')}`, extractorNames[0])
-    .option('--weights <file>', "the extractor's weights, where it has none of its own")
-    .option('--resize <method>', "how images come to the network's size: antialiased or bilinear (default: its own)");
 }
 
 function withSamplingOptions(command: Command): Command {
@@ -166,14 +154,11 @@ async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> 
 
 /** Opens the extractor, shows progress on standard error, and cleans both up. */
 async function withExtractor(
-  { extractor: name, weights, resize, json }: ExtractorFlags & CommonFlags,
-  work: (extractor: FeatureExtractor, progress: ReturnType<typeof createCounter>) => Promise<void>,
+  flags: ExtractorFlags & CommonFlags,
+  work: (extractor: FeatureExtractor, progress: Counter) => Promise<void>,
 ): Promise<void> {
-  const extractor = await openExtractor(name, {
-    ...(weights !== undefined && { weights }),
-    ...(resize !== undefined && { resize }),
-  });
-  const progress = createCounter(json === true ? { write: () => {} } : process.stderr);
+  const extractor = await openExtractor(flags.extractor, extractorOptions(flags));
+  const progress = progressOf(flags);
   try {
     await work(extractor, progress);
   } finally {

@@ -39,7 +39,7 @@ const ssimWindow = 7;
 
 /** Compares sets by name: runs, checkpoints and .npy files of samples, all from the same noise. */
 export async function compareSets(specs: readonly string[], options: CompareSetsOptions = {}): Promise<SetsComparison> {
-  const { extractor, levels, seed = 0, threshold, onProgress, best, engine, threads, onNote } = options;
+  const { extractor, levels, seed = 0, threshold, onProgress } = options;
   const { sets, shape, count } = await openSameNoise(specs, {
     ...options,
     ...(onProgress !== undefined && { onSet: (name: string) => onProgress(name, 0, 1) }),
@@ -58,18 +58,7 @@ export async function compareSets(specs: readonly string[], options: CompareSets
     }),
   };
   const denoisers =
-    levels === undefined
-      ? undefined
-      : await denoiserAgreement(specs, {
-          levels,
-          count,
-          seed,
-          ...(best !== undefined && { best }),
-          ...(engine !== undefined && { engine }),
-          ...(threads !== undefined && { threads }),
-          ...(onNote !== undefined && { onNote }),
-          ...(onProgress !== undefined && { onProgress }),
-        });
+    levels === undefined ? undefined : await denoiserAgreement(specs, { ...options, levels, count, seed });
   return { sets, shape, count, pixels, ...(features && { features }), ...(denoisers && { denoisers }) };
 }
 

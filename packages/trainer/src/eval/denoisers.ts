@@ -1,15 +1,15 @@
 /** How far denoisers agree at each noise level, on the same noisy images: before a sampler adds its steps up. */
 import { addNoise, conversion, float32, levelAt, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
-import { oneHot, openDataset, toFloat } from '@dm/data';
+import { oneHot, toFloat } from '@dm/data';
 import { chosenImages, consistency, type PairReport, type SampleSet } from '@dm/eval';
 import type { Arrays, NdArray } from '@dm/ops';
 import { engineOptions, openEngine } from '../engine.js';
 import { UserError } from '../errors.js';
-import { createDenoiser, type Denoiser } from '../recipe.js';
+import { createDenoiser, openData, type Denoiser } from '../recipe.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../sample.js';
 import { readWeights } from '../state.js';
 import { namedParameters } from '../step.js';
-import { isCheckpoint } from './open-set.js';
+import { runOrCheckpoint } from './open-set.js';
 
 export interface DenoiserOptions extends Pick<SampleOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
   /** Noise levels, evenly spaced in the first model's timesteps. Default 10. */
@@ -107,14 +107,7 @@ export async function denoiserAgreement(
 }
 
 function open(spec: string, options: DenoiserOptions): Opened {
-  const { best, engine, threads, onNote } = options;
-  const asked = {
-    ...(best !== undefined && { best }),
-    ...(engine !== undefined && { engine }),
-    ...(threads !== undefined && { threads }),
-    ...(onNote !== undefined && { onNote }),
-    ...(isCheckpoint(spec) ? { checkpoint: spec } : { run: spec }),
-  };
+  const asked = { ...options, ...runOrCheckpoint(spec) };
   const checkpoint = openCheckpoint(asked);
   const denoiser = createDenoiser(samplingConfig(checkpoint, asked));
   return { name: spec, denoiser, weights: readWeights(denoiser, checkpoint, 'ema') };
@@ -141,10 +134,7 @@ async function dataOf(
   count: number,
   seed: number,
 ): Promise<{ images: NdArray; labels: Int32Array | undefined }> {
-  const dataset = await openDataset(config.data, {
-    ...(config.imageSize !== null && { size: config.imageSize }),
-    channels: config.imageChannels,
-  });
+  const dataset = await openData(config);
   const { images, labels } = await dataset.read(chosenImages(dataset.name, dataset.length, { count, seed }));
   return { images: float32(toFloat(images), [count, ...dataset.shape]), labels };
 }

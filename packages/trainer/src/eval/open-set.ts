@@ -53,11 +53,9 @@ export async function openSet(
   options: OpenSetOptions = {},
 ): Promise<OpenedSet> {
   if (isFolder(spec)) {
-    const checkpoint = isCheckpoint(spec);
-    if (checkpoint || holdsRun(runFolder(spec))) {
-      const which = checkpoint ? { checkpoint: spec } : { run: spec };
+    if (isCheckpoint(spec) || holdsRun(runFolder(spec))) {
       const { count = defaultSamples, ...others } = options;
-      return { kind: 'run', source: await runSource({ ...others, ...which, count }) };
+      return { kind: 'run', source: await runSource({ ...others, ...runOrCheckpoint(spec), count }) };
     }
     return { kind: 'images', source: await folderSource(spec, options) };
   }
@@ -73,8 +71,12 @@ export async function openSet(
   return { kind: 'images', source: await datasetSource(dataset, options) };
 }
 
-/** Whether it is the folder of one checkpoint. */
-export function isCheckpoint(path: string): boolean {
+/** What a folder's name stands for: one checkpoint, else a run. */
+export function runOrCheckpoint(spec: string): Pick<SampleOptions, 'run' | 'checkpoint'> {
+  return isCheckpoint(spec) ? { checkpoint: spec } : { run: spec };
+}
+
+function isCheckpoint(path: string): boolean {
   return existsSync(join(path, 'manifest.json'));
 }
 

@@ -4,7 +4,7 @@ import { readNpy, toFloat } from '@dm/data';
 import type { SampleSet } from '@dm/eval';
 import { UserError } from '../errors.js';
 import { sample, type SampleOptions } from '../sample.js';
-import { isCheckpoint } from './open-set.js';
+import { runOrCheckpoint } from './open-set.js';
 
 export interface SameNoiseOptions extends Pick<
   SampleOptions,
@@ -49,8 +49,11 @@ export async function openSameNoise(specs: readonly string[], options: SameNoise
       continue;
     }
     onSet?.(spec);
-    const which = isCheckpoint(spec) ? { checkpoint: spec } : { run: spec };
-    const { images, shape } = await sample({ ...sampling, ...which, ...(count !== undefined && { count }) });
+    const { images, shape } = await sample({
+      ...sampling,
+      ...runOrCheckpoint(spec),
+      ...(count !== undefined && { count }),
+    });
     sets.push({ name: spec, samples: images, shape: shape.slice(1) });
   }
   const [first] = sets;
