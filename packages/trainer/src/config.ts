@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { trainingMetrics } from './eval/during-training.js';
 import { extractorNames } from './eval/extractor.js';
 import { engineNames } from './engine.js';
+import { modelTypes } from './model-types.js';
 
 const positive = z.number().positive();
 const count = z.int().min(1);
@@ -35,7 +36,12 @@ export const configSchema = z.strictObject({
     .boolean()
     .describe('Give the model the classes of the data, where it has any: samples are then made class by class.'),
   model: z.strictObject({
-    type: z.enum(['unet', 'dit']).describe('Architecture: unet (UNet2DModel of diffusers) or dit.'),
+    type: z
+      .enum(keysOf(modelTypes))
+      .describe(
+        'Architecture: unet (UNet2DModel of diffusers), dit (of facebookresearch), dit-diffusers ' +
+          '(DiTTransformer2DModel) or uvit.',
+      ),
     config: options.describe(
       "The model's own fields; image size, channels and classes are taken from the data where left out.",
     ),

@@ -2,12 +2,13 @@
 import { scheduleFromConfig, type NoiseSchedule } from '@dm/core';
 import { createSchedule, snrFromAlphasCumprod, weights, type TimestepSchedule } from '@dm/curriculum';
 import { openDataset, type Dataset } from '@dm/data';
-import { bufferLayout, dit, parameterLayout, unet2d, type Model, type UNet2DOptions } from '@dm/models';
+import { bufferLayout, parameterLayout, type Model } from '@dm/models';
 import type { Engine, FlatLayout } from '@dm/ops';
 import { adamW, momentumDecay, powerEma, withWarmup, type Ema, type Optimizer } from '@dm/optim';
 import type { Config } from './config.js';
 import { environment } from './environment.js';
 import { UserError } from './errors.js';
+import { modelTypes } from './model-types.js';
 
 /** What sampling needs. */
 export interface Denoiser {
@@ -61,7 +62,7 @@ export async function openRecipe(chosen: Config): Promise<Recipe> {
 /** The part that a checkpoint is sampled with. */
 export function createDenoiser(config: Config): Denoiser {
   const { schedule, timesteps: numTimesteps } = config.diffusion;
-  const model = createModel(config);
+  const model: Model = modelTypes[config.model.type].create(config.model.config);
   return {
     // With the model's defaults written out: a run means the same when they change.
     config: { ...config, model: { ...config.model, config: model.config as Config['model']['config'] } },
@@ -76,15 +77,7 @@ export function createDenoiser(config: Config): Denoiser {
 function withDataShape(config: Config, { shape, classes }: Dataset): Config {
   const [height, width, channels] = shape;
   const numClasses = config.conditional ? classes.length : 0;
-  const fromData =
-    config.model.type === 'unet'
-      ? {
-          sample_size: height === width ? height : [height, width],
-          in_channels: channels,
-          out_channels: channels,
-          num_class_embeds: numClasses > 0 ? numClasses : null,
-        }
-      : { input_size: height, in_channels: channels, learn_sigma: false, num_classes: numClasses };
+  const fromData = modelTypes[config.model.type].fromData({ height, width, channels, numClasses });
   return { ...config, model: { ...config.model, config: { ...fromData, ...config.model.config } } };
 }
 
@@ -109,10 +102,6 @@ function checkFit(model: Model, dataset: Dataset): void {
         (classes.length === 0 ? 'no labels.' : `${classes.length}.`),
     );
   }
-}
-
-function createModel({ model: { type, config } }: Config): Model {
-  return type === 'unet' ? unet2d(config as unknown as UNet2DOptions) : dit(config);
 }
 
 function createOptimizer(options: Config['optimizer'], totalSteps: number): Optimizer {
