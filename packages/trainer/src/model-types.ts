@@ -1,15 +1,5 @@
 /** The architectures that a configuration may name: how each is made, and what it takes from the data. */
-import {
-  dit,
-  ditTransformer2d,
-  unet2d,
-  uvit,
-  type DiTOptions,
-  type DiTTransformer2DConfig,
-  type Model,
-  type UNet2DOptions,
-  type UViTConfig,
-} from '@dm/models';
+import { dit, ditTransformer2d, unet2d, uvit, type Model, type UNet2DOptions } from '@dm/models';
 import { UserError } from './errors.js';
 
 /** What the data say about a model; `numClasses` is 0 for an unconditional one. */
@@ -39,7 +29,7 @@ export const modelTypes = {
     }),
   },
   dit: {
-    create: (config) => dit(config as DiTOptions),
+    create: (config) => dit(config),
     fromData: ({ height, channels, numClasses }) => ({
       input_size: height,
       in_channels: channels,
@@ -48,7 +38,7 @@ export const modelTypes = {
     }),
   },
   'dit-diffusers': {
-    create: (config) => ditTransformer2d(config as Partial<DiTTransformer2DConfig>),
+    create: (config) => ditTransformer2d(config),
     fromData: ({ height, channels, numClasses }) => {
       if (numClasses === 0) {
         throw new UserError(
@@ -60,7 +50,7 @@ export const modelTypes = {
     },
   },
   uvit: {
-    create: (config) => uvit(config as Partial<UViTConfig>),
+    create: (config) => uvit(config),
     fromData: ({ height, channels, numClasses }) => ({
       img_size: height,
       in_chans: channels,
