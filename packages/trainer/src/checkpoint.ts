@@ -15,7 +15,10 @@ import { readBest } from './best.js';
 import { syncFolder, writeSynced } from './durable.js';
 import { messageOf, UserError } from './errors.js';
 
-/** Version of this layout. A reader for every version ever written stays in this file. */
+/**
+ * Version of this layout. A reader for every version ever written stays in this file, and a small checkpoint of
+ * each, which a test goes on training from, in fixtures/format-<version>.
+ */
 export const checkpointFormat = 1;
 
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits');
