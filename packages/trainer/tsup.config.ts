@@ -1,8 +1,14 @@
 import { library } from '../../tools/config/tsup.js';
 
-// The command is built on its own, as ESM alone: nobody imports it.
+// The command, and the thread that writes checkpoints, are built on their own, as ESM alone: nobody imports them.
 export default [
   // `shims`: import.meta.url in the CommonJS build too, from where uPlot and the versions are found.
-  library({ entry: ['src/index.ts'], shims: true, clean: ['!cli.*'] }),
-  library({ entry: ['src/cli.ts'], format: ['esm'], dts: false, clean: false }),
+  library({ entry: ['src/index.ts'], shims: true, clean: ['!cli.*', '!save-worker.*'] }),
+  library({
+    entry: ['src/cli.ts', 'src/save-worker.ts'],
+    format: ['esm'],
+    dts: false,
+    clean: false,
+    splitting: false,
+  }),
 ];

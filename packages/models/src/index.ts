@@ -14,11 +14,11 @@ export { uvitSizes } from './uvit/sizes.js';
 export { type ModelClass, modelClasses } from './model-classes.js';
 export { bufferLayout, parameterLayout, type ParamGroup } from './layout.js';
 export { flatten, initialise, initialiseFlat } from './initialise.js';
-export { fromTorch, fromTorchTensors, torchShape, toTorch, transpose } from './torch-layout.js';
+export { fromTorch, fromTorchTensors, torchAxes, torchShape, toTorch, transpose } from './torch-layout.js';
 export { loadWeights } from './load-weights.js';
 export { SafetensorsError } from './safetensors/header.js';
 export { parseSafetensors, type SafetensorsFile } from './safetensors/parse.js';
-export { formatSafetensors } from './safetensors/format.js';
+export { formatSafetensors, safetensorsHeader } from './safetensors/format.js';
 export { parseShards, shardNames } from './safetensors/shards.js';
 export { type ModelSummary, type ModuleSummary, summary, summaryText } from './summary.js';
 export {

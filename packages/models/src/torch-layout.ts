@@ -12,6 +12,9 @@ const fileAxes: Readonly<Partial<Record<ParamKind, readonly number[]>>> = {
 /** Shape of a parameter in a file. */
 export const torchShape = ({ kind, shape }: ParamSpec): readonly number[] => permuted(shape, fileAxes[kind]);
 
+/** What `transpose` brings a parameter of memory's layout to a file's with; undefined where they are the same. */
+export const torchAxes = ({ kind }: ParamSpec): readonly number[] | undefined => fileAxes[kind];
+
 /**
  * Arrays in memory's layout → in PyTorch's, for files. Arrays that need no change are handed on, not copied. Throws,
  * listing all, on a name that the model does not have and on a wrong shape.

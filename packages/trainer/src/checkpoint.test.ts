@@ -37,7 +37,7 @@ function fields(step: number): ManifestFields {
     log: { loss: [0.1 + 0.2, 3] },
   };
 }
-const files = { 'model.safetensors': Uint8Array.of(1, 2, 3), 'ema.safetensors': new Uint8Array(1000).fill(7) };
+const files = { 'model.safetensors': [Uint8Array.of(1, 2, 3)], 'ema.safetensors': [new Uint8Array(1000).fill(7)] };
 
 describe('a checkpoint', () => {
   it('comes back as it was written, numbers to the last bit', () => {
@@ -45,7 +45,7 @@ describe('a checkpoint', () => {
     expect(path).toBe(join(folder, 'step-000500'));
     const { manifest, files: read } = readCheckpoint(path);
     expect(manifest.log).toEqual({ loss: [0.30000000000000004, 3] });
-    expect(new Uint8Array(read.get('ema.safetensors')!)).toEqual(files['ema.safetensors']);
+    expect(new Uint8Array(read.get('ema.safetensors')!)).toEqual(files['ema.safetensors'][0]);
     // SHA-256 of the bytes 1, 2, 3, by sha256sum.
     expect(manifest.files['model.safetensors']).toEqual({
       bytes: 3,
@@ -90,7 +90,7 @@ describe('a checkpoint', () => {
     writeCheckpoint(folder, fields(1), files);
     // A file where the temporary folder should go cannot be got rid of by a writer that fails before.
     writeFileSync(join(folder, 'step-000002'), '');
-    const failing = { ...files, 'no/such/folder': Uint8Array.of(1) };
+    const failing = { ...files, 'no/such/folder': [Uint8Array.of(1)] };
     expect(() => writeCheckpoint(folder, fields(2), failing)).toThrow(/ENOENT/);
     expect(latestValid(folder).checkpoint!.manifest.step).toBe(1);
   });

@@ -1,18 +1,21 @@
 /**
  * Checkpoints that cannot be half-written: a folder of files and a manifest with their sizes and SHA-256.
  *
- *   write   sibling folder step-000500.partial, each file synced, manifest.json last, rename to step-000500, sync
+ *   write   sibling folder step-000500.partial, each file synced, manifest.json last, rename to step-000500, sync;
+ *           not begun where the disk has no room for it
  *   prune   older folders, only after that
  *   read    newest first; what does not hold is skipped and said
  *
  * A checkpoint holds no clock time: the same training gives the same bytes.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { transpose } from '@dm/models';
+import type { NdArray } from '@dm/ops';
 import { z } from 'zod';
 import { readBest } from './best.js';
-import { syncFolder, writeSynced } from './durable.js';
+import { refusal, syncFolder, writePieces } from './durable.js';
 import { messageOf, UserError } from './errors.js';
 
 /**
@@ -43,6 +46,13 @@ const manifestSchema = z.object({
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ManifestFields = Omit<Manifest, 'format' | 'files'>;
 
+/**
+ * Bytes of a file in their order. An array with `axes` is transposed (`transpose` of @dm/models) only when it is
+ * written, so that no second copy of a large state is made. Plain data: it may be sent to another thread.
+ */
+export type FileContent = readonly FilePart[];
+export type FilePart = Uint8Array | { readonly array: NdArray; readonly axes: readonly number[] };
+
 /** A checkpoint whose manifest was read and whose files have the sizes and hashes that it says. */
 export interface Checkpoint {
   readonly path: string;
@@ -57,52 +67,98 @@ export function checkpointPath(folder: string, step: number): string {
 
 /**
  * Writes one checkpoint and returns its path. Whatever happens on the way, a folder of the final name is complete.
- * Throws a UserError where the disk refuses; checkpoints written before are untouched then.
+ * Throws a UserError where the disk has no room or refuses; checkpoints written before are untouched then.
+ *
+ * `freeBytes`: what a disk has left for us, of a folder on it.
  */
 export function writeCheckpoint(
   folder: string,
   fields: ManifestFields,
-  files: Readonly<Record<string, Uint8Array>>,
+  files: Readonly<Record<string, FileContent>>,
+  freeBytes: (folder: string) => number = freeBytesOf,
 ): string {
   const path = checkpointPath(folder, fields.step);
   const partial = `${path}.partial`;
   try {
     mkdirSync(folder, { recursive: true });
     rmSync(partial, { recursive: true, force: true });
+    checkSpace(path, bytesOnDisk(files), freeBytes(folder));
     mkdirSync(partial);
     const entries: Record<string, { bytes: number; sha256: string }> = {};
-    for (const [name, bytes] of Object.entries(files)) {
-      writeSynced(join(partial, name), bytes);
-      entries[name] = { bytes: bytes.length, sha256: sha256(bytes) };
-    }
+    for (const [name, content] of Object.entries(files)) entries[name] = writeFile(join(partial, name), content);
     const manifest: Manifest = { format: checkpointFormat, ...fields, files: entries };
-    writeSynced(join(partial, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+    writePieces(join(partial, 'manifest.json'), [Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)]);
     syncFolder(partial);
     // A folder of this name can only be one that was found invalid and trained past again.
     rmSync(path, { recursive: true, force: true });
     renameSync(partial, path);
     syncFolder(folder);
   } catch (error) {
-    throw writeError(path, error);
+    discard(partial);
+    const reason = refusal(`The checkpoint ${path}`, error);
+    throw reason instanceof UserError ? new UserError(`${reason.message} ${untouched}`) : reason;
   }
   return path;
 }
 
-function writeError(path: string, error: unknown): Error {
-  const remedies: Record<string, string> = {
-    ENOSPC: 'The disk is full: free some space, or keep fewer checkpoints (--set keep=1).',
-    EDQUOT: 'The disk quota is used up: free some space, or keep fewer checkpoints (--set keep=1).',
-    EFBIG: 'The file is larger than this system allows (ulimit -f).',
-    EACCES: 'The folder may not be written: choose another with --out.',
-    EROFS: 'The file system is read-only: choose another folder with --out.',
+const untouched = 'Checkpoints written before are untouched: go on from the newest with --resume.';
+
+/** Writes one file, hashing what goes by. */
+function writeFile(path: string, content: FileContent): { bytes: number; sha256: string } {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const pieces = function* () {
+    for (const part of content) {
+      const piece = part instanceof Uint8Array ? part : rawBytes(transpose(part.array, part.axes));
+      hash.update(piece);
+      bytes += piece.length;
+      yield piece;
+    }
   };
-  const { code } = error as NodeJS.ErrnoException;
-  const remedy = code === undefined ? undefined : remedies[code];
-  if (remedy === undefined) return error instanceof Error ? error : new Error(String(error));
-  return new UserError(
-    `The checkpoint ${path} could not be written (${messageOf(error)}). ${remedy} ` +
-      'Checkpoints written before are untouched: go on from the newest with --resume.',
+  writePieces(path, pieces());
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+/** The bytes of an array as they lie in memory, which is little-endian wherever the engines run. */
+export function rawBytes({ data }: NdArray): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Disks give space away in blocks, of 4096 bytes on most. */
+const block = 4096;
+
+/** What these files take on a disk, a generous manifest included. */
+function bytesOnDisk(files: Readonly<Record<string, FileContent>>): number {
+  const sizes = Object.values(files).map((content) =>
+    content.reduce((sum, part) => sum + (part instanceof Uint8Array ? part : part.array.data).byteLength, 0),
   );
+  return [...sizes, 16 * block].reduce((sum, bytes) => sum + Math.ceil(bytes / block) * block, 0);
+}
+
+function freeBytesOf(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
+
+function checkSpace(path: string, needed: number, free: number): void {
+  if (free >= needed) return;
+  throw new UserError(
+    `The checkpoint ${path} needs ${mebibytes(needed)} MiB, and the disk has ${mebibytes(free)} MiB left. Free some ` +
+      'space, or keep fewer checkpoints (--set keep=1).',
+  );
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(1);
+}
+
+/** Half a checkpoint must not stay on a disk that is full. What cannot be removed, the next writer or reader passes over. */
+function discard(partial: string): void {
+  try {
+    rmSync(partial, { recursive: true, force: true });
+  } catch {
+    // The error that led here says more than this one.
+  }
 }
 
 /** Reads and verifies one checkpoint folder. Throws a UserError that names the file and what is wrong with it. */

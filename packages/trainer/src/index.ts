@@ -16,7 +16,7 @@ export { trainingStep } from './step.js';
 export { initialState, packState, readWeights, unpackState } from './state.js';
 
 export { latestValid, readCheckpoint, writeCheckpoint } from './checkpoint.js';
-export type { Checkpoint, Latest, Manifest } from './checkpoint.js';
+export type { Checkpoint, FileContent, FilePart, Latest, Manifest } from './checkpoint.js';
 export { readMetrics, type MetricsRecord } from './metrics.js';
 export { runFolder, type RunFolder } from './run-folder.js';
 export { bench, type BenchOptions, type BenchResult } from './bench/bench.js';

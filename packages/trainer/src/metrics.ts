@@ -1,6 +1,6 @@
 /** metrics.jsonl: one JSON object a logged step, appended; the record that reports and plots are made from. */
-import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, readFileSync } from 'node:fs';
-import { replaceFile } from './durable.js';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync } from 'node:fs';
+import { appendText, replaceFile } from './durable.js';
 import { UserError } from './errors.js';
 
 /** One line. Means are over the steps since the line before. */
@@ -32,7 +32,7 @@ export interface MetricsRecord {
 }
 
 export function appendMetrics(path: string, record: MetricsRecord): void {
-  appendFileSync(path, `${JSON.stringify(record)}\n`);
+  appendText(path, `${JSON.stringify(record)}\n`);
 }
 
 /** Waits until what was appended is on the disk: before a checkpoint, so that no checkpoint knows more than the log. */

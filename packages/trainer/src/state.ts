@@ -3,15 +3,17 @@ import type { ScheduleState } from '@dm/curriculum';
 import { formatNpy, parseNpy } from '@dm/data';
 import {
   flatten,
-  formatSafetensors,
   fromTorch,
   initialiseFlat,
   loadWeights,
+  type Model,
   parseSafetensors,
-  toTorch,
+  safetensorsHeader,
+  torchAxes,
+  torchShape,
 } from '@dm/models';
 import { viewFlat, type Arrays, type NdArray } from '@dm/ops';
-import type { Checkpoint } from './checkpoint.js';
+import { rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { UserError } from './errors.js';
 import type { Denoiser, Recipe } from './recipe.js';
 
@@ -35,25 +37,27 @@ export function initialState(recipe: Recipe): Arrays {
   };
 }
 
-/** The files of a checkpoint, by name. */
+/**
+ * The files of a checkpoint, by name. They hold views of `state`, which must not change until they are written, and
+ * share no memory with `schedule`.
+ */
 export function packState(
   recipe: Recipe,
   state: Arrays,
   schedule: ScheduleState | undefined,
-): Record<string, Uint8Array> {
-  const { optimizer, layout } = recipe;
-  const slots = optimizer.slots.flatMap((slot) => {
-    const tensors = toTorch(recipe.model, viewFlat(dataOf(state, slot), layout));
-    return Object.entries(tensors).map(([name, tensor]) => [`${slot}.${name}`, tensor] as const);
-  });
+): Record<string, FileContent> {
+  const { model, optimizer, layout } = recipe;
+  const slots = optimizer.slots.flatMap((slot) =>
+    storedTensors(model, viewFlat(dataOf(state, slot), layout), `${slot}.`),
+  );
   return {
-    [modelFile]: formatSafetensors(weightsOf(recipe, state, 'params')),
-    [emaFile]: formatSafetensors(weightsOf(recipe, state, 'ema')),
-    [optimizerFile]: formatSafetensors(Object.fromEntries(slots)),
+    [modelFile]: safetensorsContent(weightsOf(recipe, state, 'params')),
+    [emaFile]: safetensorsContent(weightsOf(recipe, state, 'ema')),
+    [optimizerFile]: safetensorsContent(slots),
     ...Object.fromEntries(
       Object.entries(schedule ?? {}).map(([name, data]) => [
         `curriculum.${name}.npy`,
-        formatNpy({ shape: [data.length], data }),
+        [formatNpy({ shape: [data.length], data })],
       ]),
     ),
   };
@@ -96,12 +100,39 @@ export function readWeights(
   };
 }
 
-/** Parameters out of one vector, and the model's buffers, in PyTorch's layout. */
-function weightsOf({ model, layout, bufferLayout }: Denoiser, state: Arrays, name: string): Record<string, NdArray> {
-  return toTorch(model, {
-    ...viewFlat(dataOf(state, name), layout),
-    ...(bufferLayout.size > 0 && viewFlat(dataOf(state, 'buffers'), bufferLayout)),
+/** A tensor in memory's layout, with what a file has it under. */
+interface StoredTensor {
+  readonly name: string;
+  readonly array: NdArray;
+  readonly shape: readonly number[];
+  readonly axes: readonly number[] | undefined;
+}
+
+/** Parameters out of one vector, and the model's buffers. */
+function weightsOf({ model, layout, bufferLayout }: Denoiser, state: Arrays, name: string): StoredTensor[] {
+  return [
+    ...storedTensors(model, viewFlat(dataOf(state, name), layout)),
+    ...(bufferLayout.size > 0 ? storedTensors(model, viewFlat(dataOf(state, 'buffers'), bufferLayout)) : []),
+  ];
+}
+
+function storedTensors({ specs }: Model, arrays: Arrays, prefix = ''): StoredTensor[] {
+  return Object.entries(arrays).map(([name, array]) => {
+    const spec = specs[name]!;
+    return { name: prefix + name, array, shape: torchShape(spec), axes: torchAxes(spec) };
   });
+}
+
+/** A safetensors file in parts. */
+function safetensorsContent(tensors: readonly StoredTensor[]): FileContent {
+  const named = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const described = tensors.map(({ name, array, shape }) => [name, { dtype: array.dtype, shape }] as const);
+  const { bytes, order } = safetensorsHeader(Object.fromEntries(described));
+  const parts = order.map((name) => {
+    const { array, axes } = named.get(name)!;
+    return axes === undefined ? rawBytes(array) : { array, axes };
+  });
+  return [bytes, ...parts];
 }
 
 function readTensors(checkpoint: Checkpoint, file: string): Record<string, NdArray> {

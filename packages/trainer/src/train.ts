@@ -12,16 +12,16 @@ import { rmSync } from 'node:fs';
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
-import { bestOfLog, readBest, writeBest, type Best } from './best.js';
+import { bestOfLog, readBest, type Best } from './best.js';
 import { stepInputs, fetchBatch, drawTimesteps, type Batch } from './batch.js';
-import { latestValid, pruneCheckpoints, writeCheckpoint, type Checkpoint } from './checkpoint.js';
+import { latestValid, type Checkpoint } from './checkpoint.js';
 import type { PartialConfig } from './config.js';
 import { engineOptions, openEngine } from './engine.js';
 import { UserError } from './errors.js';
 import { trainingEvaluator } from './eval/during-training.js';
 import { acquireLock } from './lock.js';
 import { LogWindow } from './log-window.js';
-import { appendMetrics, syncMetrics, truncateMetrics, type MetricsRecord } from './metrics.js';
+import { appendMetrics, truncateMetrics, type MetricsRecord } from './metrics.js';
 import { peakMemoryMb } from './peak-memory.js';
 import { openRecipe, record, type Recipe } from './recipe.js';
 import { writeReport } from './report.js';
@@ -38,6 +38,7 @@ import {
   type RunFolder,
 } from './run-folder.js';
 import { createGridSampler } from './sampling.js';
+import { createSaver } from './saver.js';
 import { initialState, packState, unpackState } from './state.js';
 import { trainingStep } from './step.js';
 import { writeSynced } from './durable.js';
@@ -173,17 +174,32 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
     totalSteps,
   });
 
-  const checkpoint = async (step: number, newBest?: Best): Promise<string> => {
-    syncMetrics(run.metrics);
-    const path = writeCheckpoint(
-      run.checkpoints,
-      { step, configSha256, dataSha256, engine: { name: engine.name, info: { ...engine.info } }, log: window.state() },
-      packState(recipe, await state.read(), scheduleState),
-    );
-    if (newBest !== undefined) writeBest(run.checkpoints, newBest);
-    pruneCheckpoints(run.checkpoints, config.keep);
-    hooks.onCheckpoint?.({ step, path });
-    return path;
+  // A failed save does not end the training, which may be saved later: it is said, and the last one's error is thrown.
+  let saved = from?.path;
+  const saver = createSaver({
+    onSaved: (checkpoint) => {
+      saved = checkpoint.path;
+      hooks.onCheckpoint?.(checkpoint);
+    },
+    onFailed: (error, step) =>
+      hooks.onNote?.(`step ${step} is not saved, training goes on until the next checkpoint is due: ${error.message}`),
+  });
+  const checkpoint = async (step: number, newBest?: Best): Promise<void> => {
+    await saver.settle(); // before another copy of the state is made
+    await saver.save({
+      folder: run.checkpoints,
+      fields: {
+        step,
+        configSha256,
+        dataSha256,
+        engine: { name: engine.name, info: { ...engine.info } },
+        log: window.state(),
+      },
+      files: packState(recipe, await state.read(), scheduleState),
+      metrics: run.metrics,
+      best: newBest,
+      keep: config.keep,
+    });
   };
 
   // -------------------------------------------------------------------------------------------------------------
@@ -191,7 +207,6 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
 
   const secondsBefore = logged.at(-1)?.seconds ?? 0;
   let status: TrainResult['status'] = 'finished';
-  let saved = from?.path;
   let samples: string | undefined;
   let step = firstStep;
   let trained = 0; // seconds in steps, since the session began
@@ -219,7 +234,10 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
       const lossValue = loss!.data[0]!;
       step++;
       trained += (performance.now() - stepBegan) / 1000;
-      if (!Number.isFinite(lossValue)) throw diverged(step, lossValue, saved);
+      if (!Number.isFinite(lossValue)) {
+        await saver.settle();
+        throw diverged(step, lossValue, saved);
+      }
       hooks.onStep?.(step, lossValue);
 
       // Let the curriculum learn from the losses, where it does.
@@ -273,9 +291,9 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
         hooks.onSample?.({ step, path: samples });
       }
 
-      // Save.
+      // Save. The state is copied here; what follows goes on beside the next steps.
       const isSaved = isDue(step, config.checkpointEvery, totalSteps) || isBest;
-      if (isSaved) saved = await checkpoint(step, isBest ? best : undefined);
+      if (isSaved) await checkpoint(step, isBest ? best : undefined);
 
       // Stop before the end where asked to. An engine may answer without ever waiting, so let signals and timers in.
       await eventLoopTurn();
@@ -283,11 +301,13 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
       const isOver = config.timeBudget !== null && sessionSeconds() >= config.timeBudget;
       if (signal?.aborted === true || isOver) {
         status = signal?.aborted === true ? 'stopped' : 'timeBudget';
-        if (!isSaved) saved = await checkpoint(step);
+        if (!isSaved) await checkpoint(step);
         break;
       }
     }
+    await saver.finish();
   } finally {
+    await saver.dispose();
     await evaluator?.dispose();
     await sampler.dispose();
     state.dispose();

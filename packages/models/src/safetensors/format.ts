@@ -3,8 +3,13 @@ import { SafetensorsError } from './header.js';
 
 const storedNames: Readonly<Record<DType, string>> = { float32: 'F32', int32: 'I32', bool: 'BOOL' };
 
+const itemBytes: Readonly<Record<DType, number>> = { float32: 4, int32: 4, bool: 1 };
+
 /** The wider types first, so that every tensor lies on a multiple of its item size. */
 const order: readonly DType[] = ['float32', 'int32', 'bool'];
+
+/** What the header says of a tensor. */
+type Described = Pick<NdArray, 'dtype' | 'shape'>;
 
 /**
  * Writes a safetensors file, in the bytes that the reference library writes: metadata, then the tensors by type and
@@ -13,6 +18,30 @@ const order: readonly DType[] = ['float32', 'int32', 'bool'];
  * Throws a SafetensorsError on a name that a reader refuses, and where shape and data disagree.
  */
 export function formatSafetensors(tensors: Arrays, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  for (const [name, array] of Object.entries(tensors)) checkSize(name, array);
+  const { bytes: header, order: names } = safetensorsHeader(tensors, metadata);
+  const file = new Uint8Array(names.reduce((bytes, name) => bytes + tensors[name]!.data.byteLength, header.length));
+  const view = new DataView(file.buffer);
+  file.set(header);
+  let at = header.length;
+  for (const name of names) {
+    const { dtype, data } = tensors[name]!;
+    if (dtype === 'float32') for (let i = 0; i < data.length; i++) view.setFloat32(at + 4 * i, data[i]!, true);
+    else if (dtype === 'int32') for (let i = 0; i < data.length; i++) view.setInt32(at + 4 * i, data[i]!, true);
+    else file.set(data, at);
+    at += data.byteLength;
+  }
+  return file;
+}
+
+/**
+ * The beginning of such a file, and the order in which the little-endian data of the tensors follow it: for who writes
+ * a file piece by piece. Throws a SafetensorsError on a name that a reader refuses.
+ */
+export function safetensorsHeader(
+  tensors: Readonly<Record<string, Described>>,
+  metadata: Readonly<Record<string, string>> = {},
+): { readonly bytes: Uint8Array; readonly order: readonly string[] } {
   const sorted = Object.entries(tensors).toSorted(
     ([a, { dtype: ofA }], [b, { dtype: ofB }]) => order.indexOf(ofA) - order.indexOf(ofB) || compare(a, b),
   );
@@ -26,28 +55,19 @@ export function formatSafetensors(tensors: Arrays, metadata: Readonly<Record<str
     );
   }
   let end = 0;
-  for (const [name, array] of sorted) {
-    check(name, array);
+  for (const [name, { dtype, shape }] of sorted) {
+    checkName(name, dtype);
     const begin = end;
-    end += array.data.byteLength;
-    header.push(member(name, { dtype: storedNames[array.dtype], shape: array.shape, data_offsets: [begin, end] }));
+    end += itemBytes[dtype] * elements(shape);
+    header.push(member(name, { dtype: storedNames[dtype], shape, data_offsets: [begin, end] }));
   }
 
   const text = new TextEncoder().encode(`{${header.join(',')}}`);
-  const headerLength = Math.ceil(text.length / 8) * 8;
-  const file = new Uint8Array(8 + headerLength + end);
-  const view = new DataView(file.buffer);
-  view.setBigUint64(0, BigInt(headerLength), true);
-  file.fill(0x20, 8, 8 + headerLength);
-  file.set(text, 8);
-  let at = 8 + headerLength;
-  for (const [, { dtype, data }] of sorted) {
-    if (dtype === 'float32') for (let i = 0; i < data.length; i++) view.setFloat32(at + 4 * i, data[i]!, true);
-    else if (dtype === 'int32') for (let i = 0; i < data.length; i++) view.setInt32(at + 4 * i, data[i]!, true);
-    else file.set(data, at);
-    at += data.byteLength;
-  }
-  return file;
+  const length = Math.ceil(text.length / 8) * 8;
+  const bytes = new Uint8Array(8 + length).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(text, 8);
+  return { bytes, order: sorted.map(([name]) => name) };
 }
 
 /** One member of a JSON object. Not left to `JSON.stringify` of an object, which moves names such as "0" to the front. */
@@ -55,10 +75,17 @@ const member = (key: string, value: unknown) => `${JSON.stringify(key)}:${JSON.s
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-function check(name: string, { dtype, shape, data }: NdArray): void {
-  const fail = (what: string) => new SafetensorsError(`tensor ${JSON.stringify(name)}: ${what}`);
-  if (name === '__metadata__' || name === '__proto__') throw fail('this name is not allowed');
-  if (!Object.hasOwn(storedNames, dtype)) throw fail(`dtype ${dtype as string} cannot be written`);
-  const size = shape.reduce((product, d) => product * d, 1);
-  if (size !== data.length) throw fail(`${data.length} elements do not fill the shape [${shape.join(', ')}]`);
+const elements = (shape: readonly number[]) => shape.reduce((product, d) => product * d, 1);
+
+const failure = (name: string, what: string) => new SafetensorsError(`tensor ${JSON.stringify(name)}: ${what}`);
+
+function checkName(name: string, dtype: DType): void {
+  if (name === '__metadata__' || name === '__proto__') throw failure(name, 'this name is not allowed');
+  if (!Object.hasOwn(storedNames, dtype)) throw failure(name, `dtype ${dtype as string} cannot be written`);
+}
+
+function checkSize(name: string, { shape, data }: NdArray): void {
+  if (elements(shape) !== data.length) {
+    throw failure(name, `${data.length} elements do not fill the shape [${shape.join(', ')}]`);
+  }
 }

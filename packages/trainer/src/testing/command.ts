@@ -1,5 +1,5 @@
 /** Runs the built `dm` as a person would. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -19,9 +19,9 @@ export interface Running {
   said(text: string): Promise<void>;
 }
 
-/** Starts `dm` with these arguments in the folder `cwd`. */
-export function start(args: readonly string[], cwd: string): Running {
-  return startNode([cli, ...args], cwd);
+/** Starts `dm` with these arguments in the folder `cwd`; `options` such as its environment or its user. */
+export function start(args: readonly string[], cwd: string, options: SpawnOptions = {}): Running {
+  return startNode([cli, ...args], cwd, options);
 }
 
 /** The same, as if installed where nothing else is: data packages of this workspace are not found. */
@@ -30,8 +30,8 @@ export function dmElsewhere(args: readonly string[], cwd: string): Promise<Finis
   return startNode(['--input-type=module', '--eval', script, '--', ...args], cwd).finished;
 }
 
-function startNode(args: readonly string[], cwd: string): Running {
-  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+function startNode(args: readonly string[], cwd: string, options: SpawnOptions = {}): Running {
+  const child = spawn(process.execPath, args, { ...options, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -53,6 +53,6 @@ function startNode(args: readonly string[], cwd: string): Running {
 }
 
 /** Runs `dm` to its end. */
-export function dm(args: readonly string[], cwd: string): Promise<Finished> {
-  return start(args, cwd).finished;
+export function dm(args: readonly string[], cwd: string, options: SpawnOptions = {}): Promise<Finished> {
+  return start(args, cwd, options).finished;
 }

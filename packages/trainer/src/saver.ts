@@ -1,0 +1,105 @@
+/**
+ * Saving while training goes on. The loop hands a copy of its state over and trains on; laying the files out, hashing,
+ * writing and waiting for the disk happen in a thread of their own. At most one save is in flight.
+ *
+ * The thread's code is a built file beside this one. Where it is not (the sources under test, a program bundled into
+ * one file) each save is made on the spot, and the loop waits for it.
+ */
+import { existsSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { errorOf, failed, performSave, type SaveJob, type SaveOutcome } from './save-job.js';
+
+const workerFile = new URL('./save-worker.js', import.meta.url);
+
+export interface SaverEvents {
+  readonly onSaved: (saved: { readonly step: number; readonly path: string }) => void;
+  /** A save that failed; the ones before it are as they were. */
+  readonly onFailed: (error: Error, step: number) => void;
+}
+
+export interface Saver {
+  /** Begins a save, once the one before is done. The arrays of the job belong to the saver from then on. */
+  save(job: SaveJob): Promise<void>;
+  /** Waits for the save in flight, whatever comes of it. */
+  settle(): Promise<void>;
+  /** Waits for the save in flight. Throws where the last one failed. */
+  finish(): Promise<void>;
+  /** Waits for the save in flight and ends the thread. */
+  dispose(): Promise<void>;
+}
+
+export function createSaver({ onSaved, onFailed }: SaverEvents): Saver {
+  const thread = existsSync(workerFile) ? createThread() : undefined;
+  let flight: Promise<void> = Promise.resolve();
+  let failure: Error | undefined;
+
+  const write = async (job: SaveJob): Promise<void> => {
+    const { step } = job.fields;
+    const outcome = thread === undefined ? performSave(job) : await thread.perform(job).catch(failed);
+    if ('path' in outcome) {
+      failure = undefined;
+      onSaved({ step, path: outcome.path });
+      return;
+    }
+    failure = errorOf(outcome);
+    onFailed(failure, step);
+  };
+  return {
+    async save(job) {
+      await flight;
+      flight = write(job);
+      if (thread === undefined) await flight;
+    },
+    settle: () => flight,
+    async finish() {
+      await flight;
+      if (failure !== undefined) throw failure;
+    },
+    async dispose() {
+      await flight;
+      await thread?.dispose();
+    },
+  };
+}
+
+interface Thread {
+  /** Does a job and gives its outcome. Rejects where the thread dies over it, such as for want of memory. */
+  perform(job: SaveJob): Promise<SaveOutcome>;
+  dispose(): Promise<void>;
+}
+
+/** A thread that is started when it is needed, also after one has died, and keeps no process alive while it is idle. */
+function createThread(): Thread {
+  let worker: Worker | undefined;
+  return {
+    perform: (job) =>
+      new Promise((resolve, reject) => {
+        const started = (worker ??= new Worker(workerFile));
+        let error: unknown = new Error('The thread that writes checkpoints ended before its work was done.');
+        const onError = (thrown: unknown) => (error = thrown);
+        const onExit = () => {
+          worker = undefined;
+          reject(error);
+        };
+        started.on('error', onError);
+        started.on('exit', onExit);
+        started.once('message', (outcome: SaveOutcome) => {
+          started.off('error', onError);
+          started.off('exit', onExit);
+          started.unref();
+          resolve(outcome);
+        });
+        started.ref();
+        started.postMessage(job, buffersOf(job));
+      }),
+    async dispose() {
+      await worker?.terminate();
+    },
+  };
+}
+
+/** The memory of the job's arrays, handed over instead of copied. */
+function buffersOf({ files }: SaveJob): ArrayBuffer[] {
+  const parts = Object.values(files).flat();
+  return [...new Set(parts.map((part) => (part instanceof Uint8Array ? part : part.array.data).buffer as ArrayBuffer))];
+}
