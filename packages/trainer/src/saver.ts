@@ -68,29 +68,36 @@ interface Thread {
   dispose(): Promise<void>;
 }
 
-/** A thread that is started when it is needed, also after one has died, and keeps no process alive while it is idle. */
+/** A thread that is there before the first job, and again after one has died, and keeps no process alive while it is idle. */
 function createThread(): Thread {
   let worker: Worker | undefined;
+  const start = (): Worker => {
+    const started = new Worker(workerFile);
+    started.unref();
+    started.on('error', () => {}); // who has work for it listens as well; an idle thread that dies is started again
+    started.once('exit', () => {
+      if (worker === started) worker = undefined;
+    });
+    return started;
+  };
+  worker = start();
   return {
     perform: (job) =>
       new Promise((resolve, reject) => {
-        const started = (worker ??= new Worker(workerFile));
+        const thread = (worker ??= start());
         let error: unknown = new Error('The thread that writes checkpoints ended before its work was done.');
         const onError = (thrown: unknown) => (error = thrown);
-        const onExit = () => {
-          worker = undefined;
-          reject(error);
-        };
-        started.on('error', onError);
-        started.on('exit', onExit);
-        started.once('message', (outcome: SaveOutcome) => {
-          started.off('error', onError);
-          started.off('exit', onExit);
-          started.unref();
+        const onExit = () => reject(error);
+        thread.on('error', onError);
+        thread.once('exit', onExit);
+        thread.once('message', (outcome: SaveOutcome) => {
+          thread.off('error', onError);
+          thread.off('exit', onExit);
+          thread.unref();
           resolve(outcome);
         });
-        started.ref();
-        started.postMessage(job, buffersOf(job));
+        thread.ref();
+        thread.postMessage(job, buffersOf(job));
       }),
     async dispose() {
       await worker?.terminate();
