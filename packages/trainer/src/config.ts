@@ -92,6 +92,7 @@ export const configSchema = z.strictObject({
   device: z.enum(devices).describe('What the engine onnx computes on.'),
   threads: count.nullable().describe('Threads of the engine onnx; null lets it choose.'),
   logEvery: count.describe('Steps a line of metrics.jsonl.'),
+  tensorboard: z.boolean().describe("Write TensorBoard's event files into the run's folder, beside metrics.jsonl."),
   sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 makes one at the end only.'),
   samples: count.describe('Images in a sample grid.'),
   sampler: z.strictObject({
@@ -143,6 +144,7 @@ export const freeOnResume = [
   'device',
   'threads',
   'logEvery',
+  'tensorboard',
   'sampleEvery',
   'samples',
   'sampler',

@@ -1,5 +1,5 @@
 /** Writing so that a crash or a power cut leaves the old state or the new one, and nothing between. */
-import { appendFileSync, closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, UserError } from './errors.js';
 
@@ -27,10 +27,10 @@ export function replaceFile(path: string, data: Uint8Array | string): void {
   }
 }
 
-/** Adds text at the end of a file, not waiting for the disk. Throws as `writeSynced` does. */
-export function appendText(path: string, text: string): void {
+/** Adds to the end of a file, not waiting for the disk. Throws as `writeSynced` does. */
+export function append(path: string, data: Uint8Array | string): void {
   try {
-    appendFileSync(path, text);
+    appendFileSync(path, data);
   } catch (error) {
     throw refusal(path, error);
   }
@@ -47,6 +47,17 @@ export function writePieces(path: string, pieces: Iterable<Uint8Array>, replace 
         done += writeSync(fd, bytes, done, Math.min(bytes.length - done, 1 << 28));
       }
     }
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Waits until what was appended to a file is on the disk; does nothing where there is no file. */
+export function syncFile(path: string): void {
+  if (!existsSync(path)) return;
+  const fd = openSync(path, 'r+');
+  try {
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -2,7 +2,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { appendMetrics, readMetrics, truncateMetrics, type MetricsRecord } from './metrics.js';
+import { appendMetrics, readMetrics, truncateMetrics } from './metrics.js';
+import { metricsRecord as record } from './testing/metrics.js';
 
 let folder: string;
 let path: string;
@@ -11,23 +12,6 @@ beforeEach(() => {
   path = join(folder, 'metrics.jsonl');
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
-
-function record(step: number): MetricsRecord {
-  return {
-    step,
-    images: step * 4,
-    loss: 1 / 3,
-    lossByQuarter: [1, null, 0.25, 0.1],
-    gradNorm: 2,
-    lr: 1e-3,
-    beta1: 0.9,
-    emaDecay: 0.99,
-    imagesPerSecond: 10,
-    dataWait: 0,
-    peakMb: 400,
-    seconds: 1,
-  };
-}
 
 it('gives back what was appended, without the half line that a kill leaves', () => {
   appendMetrics(path, record(1));

@@ -1,6 +1,6 @@
 /** metrics.jsonl: one JSON object a logged step, appended; the record that reports and plots are made from. */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync } from 'node:fs';
-import { appendText, replaceFile } from './durable.js';
+import { existsSync, readFileSync } from 'node:fs';
+import { append, replaceFile } from './durable.js';
 import { UserError } from './errors.js';
 
 /** One line. Means are over the steps since the line before. */
@@ -13,6 +13,9 @@ export interface MetricsRecord {
   readonly loss: number;
   /** Mean loss of the timesteps in each quarter of [0, T), unweighted, from clean to noisy; null where none was drawn. */
   readonly lossByQuarter: readonly (number | null)[];
+  /** The same for twenty equal parts of [0, T), and how many examples were drawn in each; logs of old runs lack them. */
+  readonly lossByLevel?: readonly (number | null)[];
+  readonly drawsByLevel?: readonly number[];
   /** Mean 2-norm of the gradient, before clipping. */
   readonly gradNorm: number;
   /** Metrics of samples by name, such as `FD-pixels`, of the weights after this step; where they were evaluated. */
@@ -32,15 +35,7 @@ export interface MetricsRecord {
 }
 
 export function appendMetrics(path: string, record: MetricsRecord): void {
-  appendText(path, `${JSON.stringify(record)}\n`);
-}
-
-/** Waits until what was appended is on the disk: before a checkpoint, so that no checkpoint knows more than the log. */
-export function syncMetrics(path: string): void {
-  if (!existsSync(path)) return;
-  const fd = openSync(path, 'r+');
-  fsyncSync(fd);
-  closeSync(fd);
+  append(path, `${JSON.stringify(record)}\n`);
 }
 
 /**

@@ -29,6 +29,7 @@ const method = {
     clip: 1,
   },
   recompute: 'none',
+  tensorboard: true,
   evalEvery: 0,
   evalSamples: 256,
   // KID chooses the best: unlike FD it has no bias from so few images.

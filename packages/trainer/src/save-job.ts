@@ -1,8 +1,8 @@
 /** One save, from the copied state to the disk: done in a thread of its own where there is one (save-worker.ts). */
 import { writeBest, type Best } from './best.js';
 import { pruneCheckpoints, writeCheckpoint, type FileContent, type ManifestFields } from './checkpoint.js';
+import { syncFile } from './durable.js';
 import { UserError } from './errors.js';
-import { syncMetrics } from './metrics.js';
 
 /** Plain data, which may be sent to another thread. */
 export interface SaveJob {
@@ -10,8 +10,8 @@ export interface SaveJob {
   readonly folder: string;
   readonly fields: ManifestFields;
   readonly files: Readonly<Record<string, FileContent>>;
-  /** metrics.jsonl: on the disk before the checkpoint is, so that no checkpoint knows more than the log. */
-  readonly metrics: string;
+  /** Files of the log: on the disk before the checkpoint is, so that no checkpoint knows more than the log. */
+  readonly logs: readonly string[];
   /** Where this checkpoint is the best so far. */
   readonly best: Best | undefined;
   /** How many checkpoints stay. */
@@ -23,9 +23,9 @@ export type SaveOutcome =
   { readonly path: string } | { readonly message: string; readonly stack: string; readonly isUserError: boolean };
 
 /** Does it, and never throws. */
-export function performSave({ folder, fields, files, metrics, best, keep }: SaveJob): SaveOutcome {
+export function performSave({ folder, fields, files, logs, best, keep }: SaveJob): SaveOutcome {
   try {
-    syncMetrics(metrics);
+    for (const log of logs) syncFile(log);
     const path = writeCheckpoint(folder, fields, files);
     if (best !== undefined) writeBest(folder, best);
     pruneCheckpoints(folder, keep);

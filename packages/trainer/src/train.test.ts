@@ -58,6 +58,7 @@ describe('a run', () => {
     expect(readdirSync(config.out!).toSorted()).toEqual([
       'checkpoints',
       'config.json',
+      expect.stringMatching(/^events\.out\.tfevents\.\d{10}\./),
       'metrics.jsonl',
       'report.html',
       'samples',

@@ -21,7 +21,9 @@ import { UserError } from './errors.js';
 import { trainingEvaluator } from './eval/during-training.js';
 import { acquireLock } from './lock.js';
 import { LogWindow } from './log-window.js';
-import { appendMetrics, truncateMetrics, type MetricsRecord } from './metrics.js';
+import { removeEventFiles } from './logs/event-file.js';
+import { openRunLog } from './logs/run-log.js';
+import type { MetricsRecord } from './metrics.js';
 import { peakMemoryMb } from './peak-memory.js';
 import { openRecipe, record, type Recipe } from './recipe.js';
 import { writeReport } from './report.js';
@@ -150,7 +152,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
   if (options.resume !== true && holdsRun(run)) removeRun(run);
   const firstStep = from?.manifest.step ?? 0;
   saveConfig(run, record(recipe, engine, dataSha256));
-  const logged = truncateMetrics(run.metrics, firstStep);
+  const log = openRunLog(run, config, firstStep);
 
   const restored = from === undefined ? undefined : unpackState(recipe, from);
   let scheduleState: ScheduleState | undefined = restored?.schedule ?? curriculum.initialState?.();
@@ -159,7 +161,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
   const state = await program.load(restored?.arrays ?? initialState(recipe));
   const sampler = createGridSampler(recipe, engine);
   const evaluator = config.evalEvery > 0 ? await trainingEvaluator(recipe, engine, hooks.onNote) : undefined;
-  let best = evaluator && bestOfLog(run.checkpoints, logged, evaluator.label, firstStep);
+  let best = evaluator && bestOfLog(run.checkpoints, log.before, evaluator.label, firstStep);
 
   hooks.onStart?.({
     out: run.path,
@@ -196,7 +198,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
         log: window.state(),
       },
       files: packState(recipe, await state.read(), scheduleState),
-      metrics: run.metrics,
+      logs: log.files,
       best: newBest,
       keep: config.keep,
     });
@@ -205,7 +207,7 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
   // -------------------------------------------------------------------------------------------------------------
   // The loop. `step` counts the optimizer steps done; the random numbers of a step are keyed by it.
 
-  const secondsBefore = logged.at(-1)?.seconds ?? 0;
+  const secondsBefore = log.before.at(-1)?.seconds ?? 0;
   let status: TrainResult['status'] = 'finished';
   let samples: string | undefined;
   let step = firstStep;
@@ -280,14 +282,16 @@ async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: Tra
           peakMb: Math.round(peakMemoryMb()),
         };
         clock = { trained, waited, step };
-        appendMetrics(run.metrics, line);
+        log.add(line);
         hooks.onLog?.(line, totalSteps);
       }
 
       // Sample.
       if (isDue(step, config.sampleEvery, totalSteps)) {
         samples = samplePath(run, step);
-        writeSynced(samples, await sampler.grid(state), true);
+        const png = await sampler.grid(state);
+        writeSynced(samples, png, true);
+        log.addSample(step, png);
         hooks.onSample?.({ step, path: samples });
       }
 
@@ -357,6 +361,7 @@ function findCheckpoint(
 function removeRun(run: RunFolder): void {
   for (const path of [run.config, run.metrics, run.report]) rmSync(path, { force: true });
   for (const path of [run.samples, run.checkpoints]) rmSync(path, { recursive: true, force: true });
+  removeEventFiles(run.path);
   createRunFolder(run);
 }
 

@@ -1,0 +1,39 @@
+/** One TensorBoard event file a session, in the folder of the run. */
+import { readdirSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { append } from '../durable.js';
+import { encodeEvent, type Event, type SummaryValue } from './event.js';
+import { frameRecord } from './tfrecord.js';
+
+export interface EventFile {
+  readonly path: string;
+  add(step: number, summary: readonly SummaryValue[]): void;
+}
+
+const eventFileName = /^events\.out\.tfevents\.(\d+)\./;
+
+/**
+ * Begins a file for the steps after `firstStep`. A reader forgets what the files of earlier sessions say of those steps;
+ * a record that a kill left unfinished ends such a file, and readers go on with the next. The file's name sorts after
+ * theirs, whatever the clock says: TensorBoard reads files by name.
+ */
+export function openEventFile(folder: string, firstStep: number): EventFile {
+  const earlier = readdirSync(folder).flatMap((name) => Number(eventFileName.exec(name)?.[1] ?? []));
+  const seconds = Math.max(Math.floor(Date.now() / 1000), ...earlier.map((s) => s + 1));
+  const path = join(folder, `events.out.tfevents.${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}.0`);
+  // One call for a whole record: a kill leaves all of it or an unfinished last one.
+  const write = (event: Omit<Event, 'wallTime'>) =>
+    append(path, frameRecord(encodeEvent({ wallTime: Date.now() / 1000, ...event })));
+  write({ fileVersion: 'brain.Event:2' });
+  if (earlier.length > 0) write({ step: firstStep + 1, sessionStart: true });
+  return {
+    path,
+    add: (step, summary) => write({ step, summary }),
+  };
+}
+
+/** Removes the event files of all sessions. */
+export function removeEventFiles(folder: string): void {
+  for (const name of readdirSync(folder)) if (eventFileName.test(name)) rmSync(join(folder, name), { force: true });
+}

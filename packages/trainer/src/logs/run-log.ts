@@ -1,0 +1,31 @@
+/** What a run writes down as it goes: metrics.jsonl always, TensorBoard's event files where the configuration wants them. */
+import { appendMetrics, truncateMetrics, type MetricsRecord } from '../metrics.js';
+import type { Config } from '../config.js';
+import type { RunFolder } from '../run-folder.js';
+import { openEventFile } from './event-file.js';
+import { summaryOf } from './summary.js';
+
+export interface RunLog {
+  /** What earlier sessions logged up to the step that this one goes on from. */
+  readonly before: readonly MetricsRecord[];
+  /** What is written to. */
+  readonly files: readonly string[];
+  add(record: MetricsRecord): void;
+  /** A sample grid, as a PNG. */
+  addSample(step: number, png: Uint8Array): void;
+}
+
+/** Opens the log of a session that goes on from step `firstStep`: what was logged after it is forgotten. */
+export function openRunLog(run: RunFolder, config: Config, firstStep: number): RunLog {
+  const before = truncateMetrics(run.metrics, firstStep);
+  const events = config.tensorboard ? openEventFile(run.path, firstStep) : undefined;
+  return {
+    before,
+    files: [run.metrics, ...(events === undefined ? [] : [events.path])],
+    add(record) {
+      appendMetrics(run.metrics, record);
+      events?.add(record.step, summaryOf(record, config.diffusion.timesteps));
+    },
+    addSample: (step, png) => events?.add(step, [{ tag: 'samples/grid', png }]),
+  };
+}

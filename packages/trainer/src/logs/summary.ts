@@ -1,0 +1,36 @@
+/** What TensorBoard is shown of a line of metrics.jsonl. Tags with the same first part are drawn under one heading. */
+import type { MetricsRecord } from '../metrics.js';
+import type { SummaryValue } from './event.js';
+
+const quarters = ['1_cleanest', '2', '3', '4_noisiest'] as const;
+
+/** `numTimesteps` is T, the range of the histograms over timesteps. */
+export function summaryOf(record: MetricsRecord, numTimesteps: number): SummaryValue[] {
+  const scalars: Record<string, number | null> = {
+    'train/loss': record.loss,
+    'train/gradient_norm': record.gradNorm,
+    'train/learning_rate': record.lr,
+    'train/beta1': record.beta1,
+    'train/ema_decay': record.emaDecay,
+    ...Object.fromEntries(quarters.map((name, q) => [`loss_by_quarter/${name}`, record.lossByQuarter[q] ?? null])),
+    ...Object.fromEntries(Object.entries(record.eval ?? {}).map(([name, value]) => [`eval/${name}`, value])),
+    'speed/images_per_second': record.imagesPerSecond,
+    'speed/data_wait': record.dataWait,
+    'speed/peak_mib': record.peakMb,
+  };
+  return [
+    ...Object.entries(scalars).flatMap(([tag, scalar]) => (scalar === null ? [] : [{ tag, scalar }])),
+    ...histograms(record, numTimesteps),
+  ];
+}
+
+/** Over the timesteps: how often each level was drawn, and its mean loss (0 where it was not drawn). */
+function histograms({ drawsByLevel, lossByLevel }: MetricsRecord, numTimesteps: number): SummaryValue[] {
+  if (drawsByLevel === undefined || lossByLevel === undefined) return [];
+  const levels = drawsByLevel.length;
+  const edges = Array.from({ length: levels + 1 }, (_, i) => (i * numTimesteps) / levels);
+  return [
+    { tag: 'timesteps/draws', histogram: { edges, heights: drawsByLevel } },
+    { tag: 'timesteps/mean_loss', histogram: { edges, heights: lossByLevel.map((loss) => loss ?? 0) } },
+  ];
+}

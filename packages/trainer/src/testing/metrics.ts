@@ -1,0 +1,22 @@
+import type { MetricsRecord } from '../metrics.js';
+
+/** A line of metrics.jsonl at `step`, of batches of 4; `changes` over it. */
+export function metricsRecord(step: number, changes: Partial<MetricsRecord> = {}): MetricsRecord {
+  return {
+    step,
+    images: step * 4,
+    loss: 1 / step,
+    lossByQuarter: [0.5, null, 0.25, 0.1],
+    lossByLevel: Array.from({ length: 20 }, (_, i) => (i === 3 ? null : (20 - i) / 10)),
+    drawsByLevel: Array.from({ length: 20 }, (_, i) => (i === 3 ? 0 : 1 + (i % 3))),
+    gradNorm: 2,
+    lr: 1e-3,
+    beta1: 0.9,
+    emaDecay: 0.99,
+    imagesPerSecond: 10,
+    dataWait: 0.01,
+    peakMb: 400,
+    seconds: step,
+    ...changes,
+  };
+}
