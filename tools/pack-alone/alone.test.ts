@@ -16,7 +16,8 @@ const tsc = resolve(import.meta.dirname, 'node_modules/typescript-oldest/bin/tsc
 const native: Readonly<Record<string, readonly string[]>> = {
   data: ['sharp', '@img/sharp'],
   eval: ['sharp', '@img/sharp'],
-  trainer: ['sharp', '@img/sharp', 'onnxruntime-node'],
+  jit: ['@koromix/koffi'],
+  trainer: ['sharp', '@img/sharp', 'onnxruntime-node', '@koromix/koffi'],
 };
 
 async function run(program: string, args: readonly string[], cwd: string) {

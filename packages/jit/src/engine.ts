@@ -1,21 +1,14 @@
 import type { Arrays, CompiledProgram, CompileOptions, Engine, NdArray, Program, StateHandle } from '@dm/ops';
-import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
 import { lowerGraph } from './compile.js';
 import { sameShape, sizeOf } from './graph.js';
 import type { EngineObserver } from './observer.js';
-import { encodeModel } from './onnx/proto.js';
+import { encodeModel, type OnnxModel } from './onnx/proto.js';
 import { filterGradientsFirst } from './passes/filter-gradients-first.js';
 import { optimise } from './passes/index.js';
-import {
-  dataOf,
-  type Device,
-  devices,
-  findBlock,
-  loadRuntime,
-  type OnnxRuntime,
-  processors,
-  tryDevice,
-} from './runtime.js';
+import { arrayTypes, emptyArray } from './runtime/arrays.js';
+import { loadRuntime, processors } from './runtime/load.js';
+import { findBlock, tryDevice } from './runtime/probes.js';
+import { type Device, devices, type Runtime, type Session, type SessionSettings } from './runtime/runtime.js';
 import { type ArraySpec, type ArraySpecs, PREFIX, trace } from './trace.js';
 
 export interface OnnxEngineOptions {
@@ -28,8 +21,11 @@ export interface OnnxEngineOptions {
   readonly convolutions?: 'auto' | 'plain';
   /** What computes. Default `cpu`; on another device only the standard operators are used, and state goes there and back. */
   readonly device?: Device;
-  /** The runtime to use. Default: `onnxruntime-node` under Node, `onnxruntime-web` elsewhere. */
-  readonly runtime?: OnnxRuntime;
+  /**
+   * The runtime to use, `javascriptRuntime(module, name)` for instance. Default: ONNX Runtime's C API under Node, or
+   * onnxruntime-node where that cannot be reached or the device is not the processor; onnxruntime-web elsewhere.
+   */
+  readonly runtime?: Runtime;
   /** Is told of each compilation and each call. */
   readonly observer?: EngineObserver;
   /**
@@ -53,11 +49,11 @@ export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engin
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
     throw new RangeError(`onnxEngine: threads must be a positive integer, not ${threads}`);
   }
-  const { runtime, version } = options.runtime ? { runtime: options.runtime, version: 'given' } : await loadRuntime();
+  const runtime = options.runtime ?? (await loadRuntime(device));
   if (device !== 'cpu') await tryDevice(runtime, device);
   const block = options.convolutions === 'plain' || device !== 'cpu' ? 0 : await findBlock(runtime);
   const info = {
-    runtime: version,
+    runtime: runtime.name,
     device,
     threads: threads ?? `chosen by the runtime, ${await processors()} processors`,
     block,
@@ -65,7 +61,7 @@ export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engin
   return new OnnxEngine(runtime, info, options);
 }
 
-type Buffers = { current: OrtTensor; next: OrtTensor | undefined };
+type Buffers = { current: NdArray; next: NdArray | undefined };
 
 class OnnxEngine implements Engine {
   readonly name = 'onnx';
@@ -73,7 +69,7 @@ class OnnxEngine implements Engine {
   private disposed = false;
 
   constructor(
-    readonly runtime: OnnxRuntime,
+    readonly runtime: Runtime,
     readonly info: Readonly<Record<string, string | number | boolean>>,
     private readonly options: Pick<OnnxEngineOptions, 'threads' | 'device' | 'observer' | 'profilePrefix'>,
   ) {}
@@ -89,24 +85,14 @@ class OnnxEngine implements Engine {
     return compiled;
   }
 
-  sessionOptions(): InferenceSession.SessionOptions {
+  createSession(model: Uint8Array): Promise<Session> {
     const { threads, device = 'cpu', profilePrefix } = this.options;
-    return {
-      executionProviders: [device],
-      executionMode: 'sequential',
-      interOpNumThreads: 1,
-      graphOptimizationLevel: 'all',
-      // Patterns keep one block for all values of a run, twice the memory that this graph's values need at once.
-      enableMemPattern: false,
-      // Threads that wait for work by spinning gain nothing here and take the processor from everything else.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
-      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-      ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
+    const settings: SessionSettings = {
+      device,
+      ...(threads !== undefined && { threads }),
+      ...(profilePrefix !== undefined && { profilePrefix }),
     };
-  }
-
-  tensor(array: NdArray): OrtTensor {
-    return new this.runtime.Tensor(array.dtype, array.data, array.shape);
+    return this.runtime.createSession(model, settings);
   }
 
   /** Frees the sessions of programs that their makers have not disposed of. */
@@ -115,20 +101,14 @@ class OnnxEngine implements Engine {
     await Promise.all([...this.programs].map((program) => program.dispose()));
   }
 
-  /** Frees a session; its profile, if there is one, is written first. */
-  async release(session: InferenceSession): Promise<void> {
-    if (this.options.profilePrefix !== undefined) session.endProfiling();
-    await session.release();
-  }
-
   forget(program: OnnxProgram): void {
     this.programs.delete(program);
   }
 }
 
 /**
- * State as pairs of tensors over typed arrays: a run reads the current ones and writes the next ones in place, then
- * they change roles. Nothing is allocated or copied from step to step.
+ * State as pairs of arrays: a run reads the current ones and writes the next ones in place, then they change roles.
+ * Nothing is allocated or copied from step to step.
  */
 class OnnxState implements StateHandle {
   readonly buffers = new Map<string, Buffers>();
@@ -141,20 +121,21 @@ class OnnxState implements StateHandle {
   ) {
     for (const [name, array] of Object.entries(arrays)) {
       checkArray(`state "${name}"`, array);
-      this.buffers.set(name, { current: engine.tensor(copyOf(array)), next: undefined });
+      this.buffers.set(name, { current: copyOf(array), next: undefined });
     }
   }
 
   get specs(): ArraySpecs {
     this.check();
-    return Object.fromEntries([...this.buffers].map(([name, { current }]) => [name, specOf(current)]));
+    return Object.fromEntries(
+      [...this.buffers].map(([name, { current }]) => [name, { dtype: current.dtype, shape: current.shape }]),
+    );
   }
 
-  /** The tensor that a run writes the entry's new value to. */
-  target(name: string): OrtTensor {
+  /** The array that a run writes the entry's new value to. */
+  target(name: string): NdArray {
     const buffers = this.entry(name);
-    buffers.next ??= this.engine.tensor({ ...specOf(buffers.current), data: emptyLike(dataOf(buffers.current)) });
-    return buffers.next;
+    return (buffers.next ??= emptyArray(buffers.current));
   }
 
   swap(name: string): void {
@@ -164,23 +145,17 @@ class OnnxState implements StateHandle {
 
   async read(names: readonly string[] = [...this.buffers.keys()]): Promise<Arrays> {
     this.check();
-    return Object.fromEntries(
-      names.map((name) => {
-        const { current } = this.entry(name);
-        return [name, copyOf({ ...specOf(current), data: dataOf(current) })];
-      }),
-    );
+    return Object.fromEntries(names.map((name) => [name, copyOf(this.entry(name).current)]));
   }
 
   async write(arrays: Arrays): Promise<void> {
     this.check();
     for (const [name, array] of Object.entries(arrays)) {
       const { current } = this.entry(name);
-      const spec = specOf(current);
-      if (!sameShape(spec.shape, array.shape) || spec.dtype !== array.dtype) {
-        throw new Error(`state "${name}" is ${describe(spec)}; ${describe(array)} cannot be written to it`);
+      if (!sameShape(current.shape, array.shape) || current.dtype !== array.dtype) {
+        throw new Error(`state "${name}" is ${describe(current)}; ${describe(array)} cannot be written to it`);
       }
-      dataOf(current).set(array.data);
+      current.data.set(array.data);
     }
   }
 
@@ -204,10 +179,11 @@ class OnnxState implements StateHandle {
 
 /** A program compiled for one signature. */
 interface Variant {
-  readonly session: InferenceSession;
+  readonly session: Session;
   readonly inputs: ReadonlySet<string>;
-  readonly stateOutputs: readonly string[];
-  readonly outputs: readonly string[];
+  /** Names of the state that a run writes. */
+  readonly next: readonly string[];
+  readonly outputs: ArraySpecs;
 }
 
 class OnnxProgram implements CompiledProgram {
@@ -236,26 +212,23 @@ class OnnxProgram implements CompiledProgram {
     handle.running = true;
     try {
       const variant = await this.variant(specs, inputs);
-      const feeds: Record<string, OrtTensor> = {};
+      const reads: Record<string, NdArray> = {};
+      const writes: Record<string, NdArray> = {};
       for (const [name, { current }] of handle.buffers) {
-        if (variant.inputs.has(PREFIX.state + name)) feeds[PREFIX.state + name] = current;
+        if (variant.inputs.has(PREFIX.state + name)) reads[PREFIX.state + name] = current;
       }
       for (const [name, array] of Object.entries(inputs)) {
-        if (variant.inputs.has(PREFIX.input + name)) feeds[PREFIX.input + name] = this.engine.tensor(array);
+        if (variant.inputs.has(PREFIX.input + name)) reads[PREFIX.input + name] = array;
       }
-      const fetches: Record<string, OrtTensor | null> = {};
-      for (const name of variant.stateOutputs) fetches[PREFIX.next + name] = handle.target(name);
-      for (const name of variant.outputs) fetches[PREFIX.output + name] = null;
-      const sessionBegan = performance.now();
-      const results = await variant.session.run(feeds, fetches);
-      const sessionMs = performance.now() - sessionBegan;
-      for (const name of variant.stateOutputs) handle.swap(name);
+      for (const name of variant.next) writes[PREFIX.next + name] = handle.target(name);
       const outputs = Object.fromEntries(
-        variant.outputs.map((name) => {
-          const tensor = results[PREFIX.output + name]!;
-          return [name, { ...specOf(tensor), data: dataOf(tensor) }];
-        }),
+        Object.entries(variant.outputs).map(([name, spec]) => [name, emptyArray(spec)]),
       );
+      for (const [name, array] of Object.entries(outputs)) writes[PREFIX.output + name] = array;
+      const sessionBegan = performance.now();
+      await variant.session.run(reads, writes);
+      const sessionMs = performance.now() - sessionBegan;
+      for (const name of variant.next) handle.swap(name);
       this.engine.observer.ran?.({ name: this.name, ms: performance.now() - began, sessionMs });
       return outputs;
     } finally {
@@ -268,8 +241,7 @@ class OnnxProgram implements CompiledProgram {
     this.engine.forget(this);
     const variants = await Promise.allSettled(this.variants.values());
     this.variants.clear();
-    for (const variant of variants)
-      if (variant.status === 'fulfilled') await this.engine.release(variant.value.session);
+    for (const variant of variants) if (variant.status === 'fulfilled') await variant.value.session.release();
   }
 
   private check(): void {
@@ -304,18 +276,29 @@ class OnnxProgram implements CompiledProgram {
     const lowerMs = clock();
     const bytes = encodeModel(model);
     const encodeMs = clock();
-    const session = await this.engine.runtime.InferenceSession.create(bytes, this.engine.sessionOptions());
+    const session = await this.engine.createSession(bytes);
     const ms = { trace: traceMs, optimise: optimiseMs, lower: lowerMs, encode: encodeMs, session: clock() };
     this.engine.observer.compiled?.({ name: this.name, graph, model, bytes, ms });
-    const after = (prefix: string) =>
-      model.outputs.filter(({ name }) => name.startsWith(prefix)).map(({ name }) => name.slice(prefix.length));
+    const outputs = specsOf(model, PREFIX.output);
     return {
       session,
       inputs: new Set(model.inputs.map(({ name }) => name)),
-      stateOutputs: after(PREFIX.next),
-      outputs: after(PREFIX.output),
+      next: Object.keys(specsOf(model, PREFIX.next)),
+      outputs,
     };
   }
+}
+
+/** The outputs of a model whose names begin with `prefix`, by what follows it. */
+function specsOf({ outputs }: OnnxModel, prefix: string): ArraySpecs {
+  return Object.fromEntries(
+    outputs
+      .filter(({ name }) => name.startsWith(prefix))
+      .map(({ name, type, dims }) => [
+        name.slice(prefix.length),
+        { dtype: type as ArraySpec['dtype'], shape: dims as readonly number[] },
+      ]),
+  );
 }
 
 /** Milliseconds since the last call, or since it was made. */
@@ -329,16 +312,9 @@ function stopwatch(): () => number {
   };
 }
 
-const specOf = (tensor: OrtTensor): ArraySpec => ({ dtype: tensor.type as ArraySpec['dtype'], shape: tensor.dims });
-
 const copyOf = (array: NdArray): NdArray => ({ ...array, data: array.data.slice() });
 
-const emptyLike = (data: NdArray['data']): NdArray['data'] =>
-  new (data.constructor as new (length: number) => NdArray['data'])(data.length);
-
 const describe = ({ dtype, shape }: ArraySpec): string => `${dtype} [${shape.join(', ')}]`;
-
-const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
 
 function checkArray(what: string, array: NdArray): void {
   const Type = arrayTypes[array.dtype];

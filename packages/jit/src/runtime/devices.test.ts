@@ -1,9 +1,10 @@
 import { type Engine, groupNorm, type Program, silu } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { onnxEngine } from './engine.js';
-import { type Device, devices } from './runtime.js';
-import { expectClose, floats, given, runCpu, runOnnx } from './testing.js';
+import { onnxEngine } from '../engine.js';
+import { cApiRuntime } from './c-api/runtime.js';
+import { type Device, devices, type Runtime } from './runtime.js';
+import { expectClose, floats, given, runCpu, runOnnx } from '../testing.js';
 
 const program: Program = (_, { x, scale, offset }) => {
   const loss = (v: tf.Tensor) => tf.sum(silu(groupNorm(v, scale!, offset!, { groups: 2 })));
@@ -35,16 +36,12 @@ it('the processor computes; another device does too, or the message has the reas
 
 it('refuses a device that no runtime has, and a runtime that computes wrong numbers on one', async () => {
   await expect(onnxEngine({ device: 'gpu' as 'cuda' })).rejects.toThrow('no device "gpu"; there are cpu, webgpu, cuda');
-  const { Tensor, InferenceSession } = await import('onnxruntime-node');
-  const wrong = {
-    Tensor,
-    InferenceSession: {
-      async create(model: Uint8Array) {
-        const session = await InferenceSession.create(model);
-        const run = session.run.bind(session);
-        session.run = async (feeds: Parameters<typeof run>[0]) => run({ ...feeds, w: feeds['x']! });
-        return session;
-      },
+  const runtime = await cApiRuntime();
+  const wrong: Runtime = {
+    name: 'wrong',
+    async createSession(model) {
+      const session = await runtime.createSession(model, { device: 'cpu' });
+      return { ...session, run: (inputs, outputs) => session.run({ ...inputs, w: inputs['x']! }, outputs) };
     },
   };
   await expect(onnxEngine({ device: 'cuda', runtime: wrong })).rejects.toThrow(

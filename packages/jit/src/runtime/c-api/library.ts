@@ -1,0 +1,112 @@
+/** ONNX Runtime's shared library, as it lies in the package onnxruntime-node, called through koffi. */
+import type Koffi from 'koffi';
+import { apiVersion, functions, type FunctionName } from './table.js';
+
+/** Where something is in memory; null where nothing is. */
+export type Pointer = bigint | null;
+
+/** What a function takes: a pointer, an array for its memory, a number, a text. */
+export type Argument = Pointer | ArrayBufferView | number | string;
+
+export interface Library {
+  /** Of the runtime, such as 1.30.0. */
+  readonly version: string;
+  /** Calls a function. Throws an Error with the runtime's message where it returns a status. */
+  call(name: FunctionName, ...args: Argument[]): void;
+  /** The same on another thread; arrays must be kept, and neither read nor changed, until the promise settles. */
+  callAsync(name: FunctionName, ...args: Argument[]): Promise<void>;
+  /** Calls a function that makes something and writes the pointer to it to its last argument. */
+  make(name: FunctionName, ...args: Argument[]): bigint;
+  /** Where the elements of an array lie. */
+  address(array: ArrayBufferView): bigint;
+}
+
+/**
+ * Loads the library. Rejects where koffi or onnxruntime-node is not installed, has nothing for this platform, or cannot
+ * be loaded. (Node's own modules are imported here too, so that browsers can load the package.)
+ */
+export async function openLibrary(): Promise<Library> {
+  const koffi = ((await import(koffiName)) as { default: typeof Koffi }).default;
+  // The runtime's products keep panels of their operands on the stack: more than the default for asynchronous calls.
+  if (Number(koffi.config()['async_stack_size']) < stackBytes) koffi.config({ async_stack_size: stackBytes });
+  const base = koffi.load(await libraryPath()).func('void *OrtGetApiBase()')() as bigint;
+  const pointerBytes = koffi.sizeof('void *');
+  /** The function whose pointer is at `place` of the struct of pointers at `table`. */
+  const functionAt = (table: bigint, place: number, result: string, args: readonly string[]) =>
+    koffi.decode(koffi.decode(table, place * pointerBytes, 'void *'), koffi.proto(result, [...args])) as NativeFunction;
+  const getApi = functionAt(base, 0, 'void *', ['uint32_t']);
+  const getVersion = functionAt(base, 1, 'const char *', []);
+  const version = getVersion() as string;
+  const table = getApi(apiVersion) as Pointer;
+  if (table === null) throw new Error(`ONNX Runtime ${version} does not offer version ${apiVersion} of its C API`);
+
+  const types = { path: process.platform === 'win32' ? 'const char16_t *' : 'const char *', status: 'void *' };
+  const typeOf = (type: string) => types[type as keyof typeof types] ?? type;
+  const native = Object.fromEntries(
+    Object.entries(functions).map(([name, { place, result, args }]) => [
+      name,
+      functionAt(table, place, typeOf(result), args.map(typeOf)),
+    ]),
+  ) as Record<FunctionName, NativeFunction>;
+
+  const check = (status: Pointer): void => {
+    if (status === null) return;
+    const message = native.GetErrorMessage(status) as string;
+    native.ReleaseStatus(status);
+    throw new Error(message);
+  };
+  const call: Library['call'] = (name, ...args) => {
+    const result = native[name](...args) as Pointer;
+    if (functions[name].result === 'status') check(result);
+  };
+  return {
+    version,
+    call,
+    callAsync: (name, ...args) =>
+      new Promise((resolve, reject) => {
+        native[name].async(...args, (error: Error | null, result: Pointer) => {
+          if (error !== null) return reject(error);
+          try {
+            check(result);
+          } catch (failure) {
+            return reject(failure);
+          }
+          resolve();
+        });
+      }),
+    make: (name, ...args) => {
+      const out = new BigUint64Array(1);
+      call(name, ...args, out);
+      return out[0]!;
+    },
+    address: (array) => koffi.address(array),
+  };
+}
+
+/** In a variable, so that bundlers for browsers do not look for it. */
+const koffiName = 'koffi';
+
+const stackBytes = 4 * 2 ** 20;
+
+interface NativeFunction {
+  (...args: Argument[]): unknown;
+  async(...args: unknown[]): void;
+}
+
+/** The library's file: its name has a version in it on some platforms. */
+async function libraryPath(): Promise<string> {
+  const [{ existsSync, readdirSync }, module, path] = await Promise.all([
+    import('node:fs'),
+    import('node:module'),
+    import('node:path'),
+  ]);
+  const root = path.dirname(module.createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
+  const folder = path.join(root, 'bin', 'napi-v6', process.platform, process.arch);
+  const file = existsSync(folder) ? readdirSync(folder).find((name) => libraryName.test(name)) : undefined;
+  if (file === undefined) {
+    throw new Error(`onnxruntime-node has no ONNX Runtime for ${process.platform} on ${process.arch}`);
+  }
+  return path.join(folder, file);
+}
+
+const libraryName = /^(libonnxruntime\.so|libonnxruntime\..*dylib$|onnxruntime\.dll$)/;

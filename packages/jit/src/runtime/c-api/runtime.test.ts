@@ -1,0 +1,108 @@
+import type { NdArray } from '@dm/ops';
+import { describe, expect, it, vi } from 'vitest';
+import { encodeModel, type OnnxModel } from '../../onnx/proto.js';
+import { floats, given } from '../../testing.js';
+import { emptyArray } from '../arrays.js';
+import { javascriptRuntime } from '../javascript.js';
+import { cApiRuntime } from './runtime.js';
+
+/** y = x w and total = sum of y, for square matrices of `size`. */
+function product(size: number): Uint8Array {
+  const node = (op: string, inputs: string[], output: string, attrs: OnnxModel['nodes'][number]['attrs'] = {}) => ({
+    op,
+    domain: '',
+    inputs,
+    outputs: [output],
+    attrs,
+    name: op,
+  });
+  return encodeModel({
+    name: 'product',
+    nodes: [node('MatMul', ['x', 'w'], 'y'), node('ReduceSum', ['y'], 'total', { keepdims: { int: 0 } })],
+    inputs: ['x', 'w'].map((name) => ({ name, type: 'float32', dims: [size, size] })),
+    outputs: [
+      { name: 'y', type: 'float32', dims: [size, size] },
+      { name: 'total', type: 'float32', dims: [] },
+    ],
+    initializers: [],
+    opsets: { '': 20 },
+  });
+}
+
+const outputsOf = (size: number): Record<'y' | 'total', NdArray> => ({
+  y: emptyArray({ dtype: 'float32', shape: [size, size] }),
+  total: emptyArray({ dtype: 'float32', shape: [] }),
+});
+
+describe('the C API', () => {
+  it('reads arrays where they lie, views and small ones too, and writes the arrays that it is given', async () => {
+    const session = await (await cApiRuntime()).createSession(product(2), { device: 'cpu', threads: 1 });
+    const within = Float32Array.of(9, 9, 1, 2, 3, 4, 9).subarray(2, 6);
+    const outputs = outputsOf(2);
+    const { data } = outputs.y;
+    await session.run(
+      { x: { dtype: 'float32', shape: [2, 2], data: within }, w: given([5, 6, 7, 8], [2, 2]) },
+      outputs,
+    );
+    expect([...data]).toEqual([19, 22, 43, 50]);
+    expect([...outputs.total.data]).toEqual([134]);
+    await session.release();
+  });
+
+  it('gives what the JavaScript API gives, to the bit', async () => {
+    const inputs = { x: floats([70, 70], 1), w: floats([70, 70], 2) };
+    const results = [];
+    for (const runtime of [await cApiRuntime(), javascriptRuntime(await import('onnxruntime-node'), 'JavaScript')]) {
+      const session = await runtime.createSession(product(70), { device: 'cpu', threads: 2 });
+      const outputs = outputsOf(70);
+      await session.run(inputs, outputs);
+      await session.release();
+      results.push(outputs);
+    }
+    expect(results[0]).toEqual(results[1]);
+  });
+
+  it('computes on another thread, several calls at once; a release waits for them', async () => {
+    const session = await (await cApiRuntime()).createSession(product(512), { device: 'cpu', threads: 1 });
+    const inputs = { x: floats([512, 512], 1), w: floats([512, 512], 2) };
+    const order: string[] = [];
+    const calls = [outputsOf(512), outputsOf(512)].map(async (outputs) => {
+      await session.run(inputs, outputs);
+      order.push('done');
+      return outputs.total.data[0];
+    });
+    setImmediate(() => order.push('other work'));
+    await session.release();
+    order.push('released');
+    const [a, b] = await Promise.all(calls);
+    expect(order).toEqual(['other work', 'done', 'done', 'released']);
+    expect(a).toBe(b);
+    expect(a).not.toBe(0);
+  });
+
+  it('rejects with the message of the runtime', async () => {
+    const runtime = await cApiRuntime();
+    await expect(runtime.createSession(Uint8Array.of(1, 2, 3), { device: 'cpu' })).rejects.toThrow(/protobuf/i);
+    await expect(runtime.createSession(product(2), { device: 'cuda' })).rejects.toThrow('cpu here, not on cuda');
+    const session = await runtime.createSession(product(2), { device: 'cpu' });
+    const wrongShape = session.run({ x: floats([3, 2]), w: floats([2, 2]) }, outputsOf(2));
+    await expect(wrongShape).rejects.toThrow(/Got invalid dimensions for input: x/);
+    await expect(session.run({ x: floats([2, 2]) }, outputsOf(2))).rejects.toThrow(/Missing Input: w/);
+    await session.release();
+  });
+});
+
+it('says why it goes by the JavaScript API where the C API cannot be reached', async () => {
+  vi.doMock('./runtime.js', () => ({ cApiRuntime: () => Promise.reject(new Error('no library\nat all')) }));
+  vi.resetModules();
+  const { loadRuntime } = await import('../load.js');
+  const { name } = await loadRuntime('cpu');
+  expect(name).toMatch(/^onnxruntime-node 1\.\d+\.\d+, JavaScript API \(its C API cannot be reached: no library\)$/);
+});
+
+it('is what the engine takes for the processor', async () => {
+  vi.doUnmock('./runtime.js');
+  vi.resetModules();
+  const { onnxEngine } = await import('../../engine.js');
+  expect((await onnxEngine({ threads: 1 })).info['runtime']).toMatch(/^ONNX Runtime 1\.\d+\.\d+, C API$/);
+});

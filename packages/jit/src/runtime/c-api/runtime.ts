@@ -1,0 +1,157 @@
+/**
+ * ONNX Runtime over its C API. Tensors are the engine's own arrays: the runtime reads inputs and writes outputs where
+ * they lie. (onnxruntime-node's binding copies every output of a call into an array that it allocates for it.)
+ */
+import type { Arrays, NdArray } from '@dm/ops';
+import type { Runtime, Session, SessionSettings } from '../runtime.js';
+import { type Library, openLibrary } from './library.js';
+import { constants } from './table.js';
+
+interface Api {
+  readonly library: Library;
+  readonly env: bigint;
+  /** Says of memory that it is the processor's. */
+  readonly memory: bigint;
+}
+
+/** The runtime of this process; made once, it lives as long as the process. */
+let opened: Promise<Api> | undefined;
+
+/** Rejects where the library cannot be loaded. Computes on `cpu` alone. */
+export async function cApiRuntime(): Promise<Runtime> {
+  opened ??= open();
+  const api = await opened;
+  return {
+    name: `ONNX Runtime ${api.library.version}, C API`,
+    createSession: (model, settings) => createSession(api, model, settings),
+  };
+}
+
+async function open(): Promise<Api> {
+  const library = await openLibrary();
+  const env = library.make('CreateEnv', constants.loggingLevelWarning, '@dm/jit');
+  const memory = library.make('CreateCpuMemoryInfo', constants.deviceAllocator, constants.memTypeDefault);
+  return { library, env, memory };
+}
+
+async function createSession(api: Api, model: Uint8Array, settings: SessionSettings): Promise<Session> {
+  const { library } = api;
+  if (settings.device !== 'cpu') throw new Error(`the C API computes on cpu here, not on ${settings.device}`);
+  const options = sessionOptions(library, settings);
+  const out = offHeap(BigUint64Array, 1);
+  try {
+    await library.callAsync('CreateSessionFromArray', api.env, model, model.byteLength, options, out);
+  } finally {
+    library.call('ReleaseSessionOptions', options);
+  }
+  const session = out[0]!;
+  const running = new Set<Promise<void>>();
+  return {
+    async run(inputs, outputs) {
+      const call = run(api, session, inputs, outputs);
+      running.add(call);
+      try {
+        await call;
+      } finally {
+        running.delete(call);
+      }
+    },
+    async release() {
+      await Promise.allSettled(running);
+      if (settings.profilePrefix !== undefined) endProfiling(library, session);
+      library.call('ReleaseSession', session);
+    },
+  };
+}
+
+function sessionOptions(library: Library, { threads, profilePrefix }: SessionSettings): bigint {
+  const options = library.make('CreateSessionOptions');
+  const set = (name: Parameters<Library['call']>[0], ...args: (number | string)[]) =>
+    library.call(name, options, ...args);
+  set('SetSessionGraphOptimizationLevel', constants.enableAllOptimisations);
+  set('SetInterOpNumThreads', 1);
+  // Patterns keep one block for all values of a run, twice the memory that this graph's values need at once.
+  set('DisableMemPattern');
+  // Threads that wait for work by spinning gain nothing here and take the processor from everything else.
+  set('AddSessionConfigEntry', 'session.intra_op.allow_spinning', '0');
+  if (threads !== undefined) set('SetIntraOpNumThreads', threads);
+  if (profilePrefix !== undefined) set('EnableProfiling', profilePrefix);
+  return options;
+}
+
+async function run({ library, memory }: Api, session: bigint, inputs: Arrays, outputs: Arrays): Promise<void> {
+  const made: bigint[] = [];
+  const values = (arrays: readonly NdArray[]) => {
+    const pointers = offHeap(BigUint64Array, arrays.length);
+    arrays.forEach((array, i) => {
+      const value = tensorOver(library, memory, array);
+      made.push(value);
+      pointers[i] = value;
+    });
+    return pointers;
+  };
+  try {
+    const [inputNames, outputNames] = [cStrings(library, Object.keys(inputs)), cStrings(library, Object.keys(outputs))];
+    const [reads, writes] = [values(Object.values(inputs)), values(Object.values(outputs))];
+    await library.callAsync(
+      'Run',
+      session,
+      null,
+      inputNames.pointers,
+      reads,
+      reads.length,
+      outputNames.pointers,
+      writes.length,
+      writes,
+    );
+    // The names lie in these until the call is over.
+    void [inputNames.text, outputNames.text];
+  } finally {
+    for (const value of made) library.call('ReleaseValue', value);
+  }
+}
+
+/** A tensor of the runtime over the memory of `array`, which must outlive it. */
+function tensorOver(library: Library, memory: bigint, { dtype, shape, data }: NdArray): bigint {
+  return library.make(
+    'CreateTensorWithDataAsOrtValue',
+    memory,
+    // Asking for its buffer takes a small array's elements out of the heap, where the collector could move them.
+    new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    data.byteLength,
+    BigInt64Array.from(shape, BigInt),
+    shape.length,
+    constants.elementType[dtype],
+  );
+}
+
+/** Texts that end in a zero, one after the other, and the address of each. */
+function cStrings(
+  library: Library,
+  strings: readonly string[],
+): { readonly pointers: BigUint64Array; readonly text: Uint8Array } {
+  const encoded = strings.map((string) => new TextEncoder().encode(`${string}\0`));
+  const text = offHeap(
+    Uint8Array,
+    encoded.reduce((bytes, { length }) => bytes + length, 0),
+  );
+  const pointers = offHeap(BigUint64Array, strings.length);
+  const start = library.address(text);
+  let offset = 0;
+  encoded.forEach((bytes, i) => {
+    pointers[i] = start + BigInt(offset);
+    text.set(bytes, offset);
+    offset += bytes.length;
+  });
+  return { pointers, text };
+}
+
+/** An array whose elements stay where they are. At least one element, so that it has an address. */
+function offHeap<T>(Type: new (buffer: ArrayBuffer, offset: number, length: number) => T, length: number): T {
+  return new Type(new ArrayBuffer(8 * Math.max(1, length)), 0, length);
+}
+
+function endProfiling(library: Library, session: bigint): void {
+  const allocator = library.make('GetAllocatorWithDefaultOptions');
+  library.call('AllocatorFree', allocator, library.make('SessionEndProfiling', session, allocator));
+}

@@ -1,0 +1,54 @@
+/**
+ * The functions of ONNX Runtime's C API that are used, by their places in its table of function pointers, the struct
+ * `OrtApi` of onnxruntime_c_api.h (MIT). The table is append-only: a place never changes.
+ */
+
+/** Asked for, so that functions behave as in this version of the header; every later runtime offers it too. */
+export const apiVersion = 22;
+
+type Argument = 'void *' | 'const char *' | 'path' | 'int' | 'size_t';
+
+interface Signature {
+  readonly place: number;
+  /** `status`: a pointer to what went wrong, null where nothing did. */
+  readonly result: 'status' | 'void' | 'const char *';
+  readonly args: readonly Argument[];
+}
+
+const status = (place: number, ...args: Argument[]): Signature => ({ place, result: 'status', args });
+const release = (place: number): Signature => ({ place, result: 'void', args: ['void *'] });
+
+/** Pointers to objects of the runtime and to memory are `void *` alike; a `path` has UTF-16 on Windows. */
+export const functions = {
+  GetErrorMessage: { place: 2, result: 'const char *', args: ['void *'] },
+  CreateEnv: status(3, 'int', 'const char *', 'void *'),
+  CreateSessionFromArray: status(8, 'void *', 'void *', 'size_t', 'void *', 'void *'),
+  Run: status(9, 'void *', 'void *', 'void *', 'void *', 'size_t', 'void *', 'size_t', 'void *'),
+  CreateSessionOptions: status(10, 'void *'),
+  EnableProfiling: status(14, 'void *', 'path'),
+  DisableMemPattern: status(17, 'void *'),
+  SetSessionGraphOptimizationLevel: status(23, 'void *', 'int'),
+  SetIntraOpNumThreads: status(24, 'void *', 'int'),
+  SetInterOpNumThreads: status(25, 'void *', 'int'),
+  CreateTensorWithDataAsOrtValue: status(49, 'void *', 'void *', 'size_t', 'void *', 'size_t', 'int', 'void *'),
+  CreateCpuMemoryInfo: status(69, 'int', 'int', 'void *'),
+  AllocatorFree: status(76, 'void *', 'void *'),
+  GetAllocatorWithDefaultOptions: status(78, 'void *'),
+  ReleaseStatus: release(93),
+  ReleaseSession: release(95),
+  ReleaseValue: release(96),
+  ReleaseSessionOptions: release(100),
+  SessionEndProfiling: status(110, 'void *', 'void *', 'void *'),
+  AddSessionConfigEntry: status(130, 'void *', 'const char *', 'const char *'),
+} as const satisfies Record<string, Signature>;
+
+export type FunctionName = keyof typeof functions;
+
+/** Values of the header's enumerations. */
+export const constants = {
+  loggingLevelWarning: 2,
+  enableAllOptimisations: 99,
+  deviceAllocator: 0,
+  memTypeDefault: 0,
+  elementType: { float32: 1, int32: 6, bool: 9 },
+} as const;

@@ -1,0 +1,59 @@
+/**
+ * ONNX Runtime over its JavaScript API, the way of onnxruntime-web and, for devices besides the processor, of
+ * onnxruntime-node. Outputs are copied twice: by the binding and into the engine's arrays.
+ */
+import type { NdArray } from '@dm/ops';
+import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
+import type { Runtime, SessionSettings } from './runtime.js';
+
+/** What onnxruntime-node and onnxruntime-web export, as far as it is used. */
+export interface OnnxRuntimeModule {
+  readonly InferenceSession: {
+    create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
+  };
+  readonly Tensor: new (type: string, data: NdArray['data'], dims: readonly number[]) => OrtTensor;
+}
+
+/** A runtime out of such a module; `name` is what the engine says of it in its `info`. */
+export function javascriptRuntime({ InferenceSession, Tensor }: OnnxRuntimeModule, name: string): Runtime {
+  return {
+    name,
+    async createSession(model, settings) {
+      const session = await InferenceSession.create(model, sessionOptions(settings));
+      return {
+        async run(inputs, outputs) {
+          const feeds = Object.fromEntries(
+            Object.entries(inputs).map(([key, { dtype, data, shape }]) => [key, new Tensor(dtype, data, shape)]),
+          );
+          const results = await session.run(feeds, Object.keys(outputs));
+          for (const [key, { data }] of Object.entries(outputs)) {
+            data.set((results[key] as TypedTensor<'float32' | 'int32' | 'bool'>).data);
+          }
+        },
+        async release() {
+          if (settings.profilePrefix !== undefined) session.endProfiling();
+          await session.release();
+        },
+      };
+    },
+  };
+}
+
+function sessionOptions({ device, threads, deviceOnly, profilePrefix }: SessionSettings) {
+  return {
+    executionProviders: [device],
+    executionMode: 'sequential',
+    interOpNumThreads: 1,
+    graphOptimizationLevel: 'all',
+    // As in c-api/runtime.ts.
+    enableMemPattern: false,
+    extra: {
+      session: {
+        intra_op: { allow_spinning: '0' },
+        ...(deviceOnly === true && { disable_cpu_ep_fallback: '1' }),
+      },
+    },
+    ...(threads !== undefined && { intraOpNumThreads: threads }),
+    ...(profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: profilePrefix }),
+  } satisfies InferenceSession.SessionOptions;
+}

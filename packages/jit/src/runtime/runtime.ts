@@ -1,0 +1,35 @@
+/** What the engine needs of a runtime: sessions that read and write arrays of the engine's. */
+import type { Arrays } from '@dm/ops';
+
+/** What computes, as the runtime's execution providers are called. */
+export const devices = ['cpu', 'webgpu', 'cuda'] as const;
+
+export type Device = (typeof devices)[number];
+
+export interface SessionSettings {
+  readonly device: Device;
+  /** Threads inside one operator. Default: as many as the runtime chooses. */
+  readonly threads?: number;
+  /** Refuses a graph that needs the processor besides the device. */
+  readonly deviceOnly?: boolean;
+  /** Beginning of the name of the file that the runtime writes a profile of the session to, by its release. */
+  readonly profilePrefix?: string;
+}
+
+/** One graph, ready to run. */
+export interface Session {
+  /**
+   * Reads `inputs` and writes the elements of `outputs`: the graph's, with the types and shapes that it has for them.
+   * Neither may be changed or read until the promise settles.
+   */
+  run(inputs: Arrays, outputs: Arrays): Promise<void>;
+  /** Frees the session, after the calls that still run; its profile, if there is one, is written first. */
+  release(): Promise<void>;
+}
+
+export interface Runtime {
+  /** The runtime, its version, and the way to it: `ONNX Runtime 1.30.0, C API`. */
+  readonly name: string;
+  /** Rejects with the runtime's message where it refuses the model or the settings. */
+  createSession(model: Uint8Array, settings: SessionSettings): Promise<Session>;
+}
