@@ -1,7 +1,8 @@
 export type { ApplyOptions, DropoutSpec, Init, LayerCost, Model, ParamKind, ParamSpec } from './model.js';
 export { ConfigError } from './config-error.js';
 export { unet2d } from './unet/unet2d.js';
-export { unet2dConfig, unet2dConfigJson, type UNet2DConfig, type UNet2DOptions } from './unet/config.js';
+export { diffusersJson } from './diffusers-json.js';
+export { unet2dConfig, type UNet2DConfig, type UNet2DOptions } from './unet/config.js';
 export { unetPresets } from './unet/presets.js';
 export { dit } from './dit/dit.js';
 export { ditConfig, type DiTConfig, type DiTOptions } from './dit/config.js';

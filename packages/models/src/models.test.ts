@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { diffusersJson } from './diffusers-json.js';
 import { dit } from './dit/dit.js';
 import { ditTransformer2d } from './dit/transformer2d.js';
 import { type DiTSizeName, ditSizes } from './dit/sizes.js';
@@ -9,7 +10,7 @@ import { initialise } from './initialise.js';
 import { parameterLayout } from './layout.js';
 import type { Model } from './model.js';
 import { summary, summaryText } from './summary.js';
-import { unet2dConfig, unet2dConfigJson } from './unet/config.js';
+import { unet2dConfig } from './unet/config.js';
 import { unetPresets } from './unet/presets.js';
 import { unet2d } from './unet/unet2d.js';
 import { uvitSizes } from './uvit/sizes.js';
@@ -86,8 +87,8 @@ describe('configurations', () => {
   const text = readFileSync(new URL('fixtures/unet-config.json', import.meta.url), 'utf8');
 
   it('of diffusers are read and written unchanged', () => {
-    const { config } = unet2d(JSON.parse(text));
-    const written = unet2dConfigJson(config);
+    const { kind, config } = unet2d(JSON.parse(text));
+    const written = diffusersJson(kind, config);
     expect(JSON.parse(written)).toEqual(JSON.parse(text));
     expect(Object.keys(JSON.parse(written) as object)).toEqual(Object.keys(JSON.parse(text) as object));
   });

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { eagerEngine } from '@dm/ops';
 import { expect, it } from 'vitest';
+import { diffusersJson } from './diffusers-json.js';
 import { initialise } from './initialise.js';
 import { caseModel, modelCaseInputs, modelCases } from './model-cases.js';
 import { formatSafetensors } from './safetensors/format.js';
 import { toTorch, transpose } from './torch-layout.js';
-import { type UNet2DConfig, unet2dConfigJson } from './unet/config.js';
 
 const python = process.env['DM_PYTHON'];
 
@@ -38,7 +38,7 @@ it.skipIf(python === undefined).each(unets)(
     try {
       const toNchw = [0, 3, 1, 2];
       const check = { x: transpose(x!, toNchw), t: t!, y: transpose(y!, toNchw) };
-      writeFileSync(join(folder, 'config.json'), unet2dConfigJson(model.config as UNet2DConfig));
+      writeFileSync(join(folder, 'config.json'), diffusersJson(model.kind, model.config as object));
       writeFileSync(join(folder, 'check.safetensors'), formatSafetensors(check));
       writeFileSync(
         join(folder, 'diffusion_pytorch_model.safetensors'),

@@ -17,6 +17,7 @@ import { z } from 'zod';
 import { readBest } from './best.js';
 import { refusal, syncFolder, writePieces } from './durable.js';
 import { messageOf, UserError } from './errors.js';
+import { runFolder } from './run-folder.js';
 
 /**
  * Version of this layout. A reader for every version ever written stays in this file, and a small checkpoint of
@@ -229,6 +230,14 @@ export function latestValid(folder: string): Latest {
     }
   }
   return { checkpoint: undefined, skipped };
+}
+
+/** The checkpoint in this folder, or the newest valid one of the run in it. Throws a UserError where there is neither. */
+export function checkpointIn(path: string): Checkpoint {
+  if (existsSync(join(path, 'manifest.json'))) return readCheckpoint(path);
+  const { checkpoint } = latestValid(runFolder(path).checkpoints);
+  if (checkpoint === undefined) throw new UserError(`${path} is neither a checkpoint nor a run with a valid one.`);
+  return checkpoint;
 }
 
 /** Removes the oldest complete checkpoints so that `keep` remain, besides the best one (best.json), and what earlier, killed writers left behind. */

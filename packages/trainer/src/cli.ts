@@ -7,6 +7,8 @@ import { printError } from './commands/common.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
+import { exportCommand } from './commands/export.js';
+import { importCommand } from './commands/import.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
 import { environment } from './environment.js';
@@ -24,7 +26,16 @@ const program = new Command('dm')
   .version(String(environment()['dm']))
   // What follows a command's name is that command's: `dm eval` and the commands below it share names of options.
   .enablePositionalOptions();
-const commands = [trainCommand(), sampleCommand(), evalCommand(), dataCommand(), benchCommand(), doctorCommand()];
+const commands = [
+  trainCommand(),
+  sampleCommand(),
+  evalCommand(),
+  exportCommand(),
+  importCommand(),
+  dataCommand(),
+  benchCommand(),
+  doctorCommand(),
+];
 for (const command of commands) program.addCommand(command);
 quiet(program);
 

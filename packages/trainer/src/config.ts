@@ -12,6 +12,7 @@ import { modelTypes } from './model-types.js';
 const positive = z.number().positive();
 const count = z.int().min(1);
 const momentum = z.number().min(0).lt(1);
+const beta = z.number().gt(0).lt(1);
 
 function keysOf<K extends string>(table: Readonly<Record<K, unknown>>): K[] {
   return Object.keys(table) as K[];
@@ -50,6 +51,9 @@ export const configSchema = z.strictObject({
     schedule: z.enum(noiseSchedules).describe('Noise schedule.'),
     timesteps: z.int().min(2).max(100_000).describe('T, the number of diffusion steps.'),
     prediction: z.enum(predictions).describe('What the network predicts.'),
+    betaStart: beta.exactOptional().describe("The schedule's first beta; not for cosine."),
+    betaEnd: beta.exactOptional().describe("The schedule's last beta; not for cosine."),
+    zeroTerminalSnr: z.boolean().exactOptional().describe('Rescale the betas so that the last timestep is pure noise.'),
   }),
   curriculum: z.strictObject({
     name: z.enum(scheduleNames).describe('Which timesteps to train on, and when.'),
@@ -88,6 +92,11 @@ export const configSchema = z.strictObject({
     .nullable()
     .describe('Seconds after which this session saves and stops; nothing else changes. null: none.'),
   seed: z.int().min(0).describe('Everything random is a function of it.'),
+  initFrom: z
+    .string()
+    .min(1)
+    .exactOptional()
+    .describe("Run or checkpoint whose EMA weights training starts from; the seed's weights where left out."),
   engine: z.enum(engineNames).describe('What computes.'),
   device: z.enum(devices).describe('What the engine onnx computes on.'),
   threads: count.nullable().describe('Threads of the engine onnx; null lets it choose.'),

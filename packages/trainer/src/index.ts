@@ -1,6 +1,9 @@
 export { train, trainLayers } from './train.js';
 export type { RunStarted, TrainHooks, TrainOptions, TrainResult } from './train.js';
 export { sample, type SampleOptions, type SampleResult } from './sample.js';
+export { exportModel, type ExportFormat, type ExportOptions, type ExportResult } from './export/export.js';
+export { denoiserOnnx, type DenoiserOnnxOptions } from './export/onnx-denoiser.js';
+export { importPipeline, type ImportOptions, type ImportResult } from './import/import.js';
 export { gridPng, writeImages, type Images } from './images.js';
 
 export { configSchema, trainingPart, type Config, type PartialConfig } from './config.js';

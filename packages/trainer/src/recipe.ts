@@ -61,7 +61,6 @@ export async function openRecipe(chosen: Config): Promise<Recipe> {
 
 /** The part that a checkpoint is sampled with. */
 export function createDenoiser(config: Config): Denoiser {
-  const { schedule, timesteps: numTimesteps } = config.diffusion;
   const model: Model = modelTypes[config.model.type].create(config.model.config);
   return {
     // With the model's defaults written out: a run means the same when they change.
@@ -69,8 +68,13 @@ export function createDenoiser(config: Config): Denoiser {
     model,
     layout: parameterLayout(model),
     bufferLayout: bufferLayout(model),
-    noiseSchedule: scheduleFromConfig({ name: schedule, numTimesteps }),
+    noiseSchedule: createNoiseSchedule(config.diffusion),
   };
+}
+
+function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedule {
+  const { schedule, timesteps, prediction: _prediction, ...options } = diffusion;
+  return scheduleFromConfig({ name: schedule, numTimesteps: timesteps, ...options });
 }
 
 /** Fills in what the data says and the configuration leaves out. */

@@ -6,6 +6,7 @@ import { UserError } from './errors.js';
 import type { Recipe } from './recipe.js';
 import { configFile, resolveConfig, type Layer } from './resolve.js';
 import type { RunFolder } from './run-folder.js';
+import { optimizerFile } from './state.js';
 
 /**
  * Fields that decide the weights and that are younger than the first checkpoints, by path, with the value that stands
@@ -68,10 +69,16 @@ export function checkSameTraining(
   run: RunFolder,
   recipe: Recipe,
   engine: Engine,
-  { manifest, path }: Checkpoint,
+  { manifest, path, files }: Checkpoint,
   dataSha256: string,
   note: (text: string) => void = () => {},
 ): void {
+  if (!files.has(optimizerFile)) {
+    throw new UserError(
+      `${path} holds weights only, as dm import leaves them: there is no training to go on with. Start one from them ` +
+        `in another folder: dm train --init-from ${run.path} --config ${run.config} --out <folder>.`,
+    );
+  }
   if (manifest.configSha256 !== trainingHash(recipe.config)) {
     const before = resolveConfig([savedConfig(run)]);
     const changes = differences(trainingPart(before), trainingPart(recipe.config));

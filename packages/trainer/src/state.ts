@@ -13,7 +13,7 @@ import {
   torchShape,
 } from '@dm/models';
 import { viewFlat, type Arrays, type NdArray } from '@dm/ops';
-import { rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
+import { checkpointIn, rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { UserError } from './errors.js';
 import type { Denoiser, Recipe } from './recipe.js';
 
@@ -21,20 +21,30 @@ import type { Denoiser, Recipe } from './recipe.js';
  * Files of a checkpoint. All tensors have the names and layouts of the reference (PyTorch's OIHW and [out, in]):
  * model and ema those of its state dict, optimizer `<slot>.<name>`, such as `m.conv_in.weight`.
  */
-const modelFile = 'model.safetensors';
-const emaFile = 'ema.safetensors';
-const optimizerFile = 'optimizer.safetensors';
+export const modelFile = 'model.safetensors';
+export const emaFile = 'ema.safetensors';
+export const optimizerFile = 'optimizer.safetensors';
 
-/** `params`, `ema` (a copy), zero slots, and `buffers` where there are any. */
+/**
+ * `params`, `ema` (a copy), zero slots, and `buffers` where there are any: the seed's weights, or those that
+ * `config.initFrom` names. Throws an Error where these are not there or do not fit the model.
+ */
 export function initialState(recipe: Recipe): Arrays {
-  const { model, config, layout, optimizer } = recipe;
-  const { params, buffers } = initialiseFlat(model, config.seed);
+  const { layout, optimizer } = recipe;
+  const { params, ...buffers } = initialWeights(recipe);
   return {
-    params: vector(params),
-    ema: vector(params),
+    params: params!,
+    ema: params!,
     ...Object.fromEntries(optimizer.slots.map((slot) => [slot, vector(new Float32Array(layout.size))])),
-    ...(buffers.length > 0 && { buffers: vector(buffers) }),
+    ...buffers,
   };
+}
+
+function initialWeights(recipe: Recipe): Arrays {
+  const { model, config } = recipe;
+  if (config.initFrom !== undefined) return readWeights(recipe, checkpointIn(config.initFrom), 'ema');
+  const { params, buffers } = initialiseFlat(model, config.seed);
+  return { params: vector(params), ...(buffers.length > 0 && { buffers: vector(buffers) }) };
 }
 
 /**

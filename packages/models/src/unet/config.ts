@@ -169,14 +169,3 @@ function checkWidths(config: UNet2DConfig): void {
     );
   }
 }
-
-/** The configuration as diffusers' `save_config` writes it: sorted fields, two spaces, a newline at the end. */
-export function unet2dConfigJson(config: UNet2DConfig): string {
-  const named: Record<string, unknown> = { _class_name: kind, ...config };
-  const sorted = Object.fromEntries(
-    Object.keys(named)
-      .toSorted()
-      .map((key) => [key, named[key]]),
-  );
-  return `${JSON.stringify(sorted, null, 2)}\n`;
-}

@@ -19,6 +19,7 @@ const fieldFlags = {
   steps: ['n', 'totalSteps'],
   'time-budget': ['seconds', 'timeBudget'],
   seed: ['n', 'seed'],
+  'init-from': ['folder', 'initFrom'],
   engine: ['name', 'engine'],
   device: ['name', 'device'],
   threads: ['n', 'threads'],

@@ -1,0 +1,33 @@
+/** `dm import`. */
+import { Command } from 'commander';
+import { importPipeline } from '../import/import.js';
+import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+
+interface ImportFlags extends CommonFlags {
+  readonly out: string;
+}
+
+export function importCommand(): Command {
+  const command = new Command('import')
+    .description('Read a pipeline folder of diffusers, to sample from it or to start a training from its weights.')
+    .argument('<folder>', 'as save_pretrained writes it: model_index.json, unet/ and scheduler/')
+    .requiredOption('--out <folder>', 'new folder for the run');
+  return withCommonOptions(command).action(run);
+}
+
+async function run(folder: string, { json, out }: ImportFlags): Promise<void> {
+  const result = await importPipeline({
+    folder,
+    out,
+    onNote: (text) => {
+      if (json === true) printJson({ event: 'note', text });
+      else print(`note: ${text}`);
+    },
+  });
+  if (json === true) printJson({ event: 'end', ...result });
+  else {
+    print(`${result.model}, ${result.parameters.toLocaleString('en')} parameters: ${result.out}`);
+    print(`next:       dm sample --run ${out} --out samples.png`);
+    print(`            dm train --config ${out}/config.json --init-from ${out} --data <data> --out <new folder>`);
+  }
+}

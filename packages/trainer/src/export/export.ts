@@ -1,0 +1,103 @@
+/**
+ * A trained model for other programs.
+ *
+ *   import { exportModel } from '@dm/trainer';
+ *   await exportModel({ run: 'runs/digits', format: 'diffusers', out: 'digits' });
+ */
+import { formatSafetensors, toTorch } from '@dm/models';
+import { viewFlat, type Arrays } from '@dm/ops';
+import type { Checkpoint } from '../checkpoint.js';
+import { UserError } from '../errors.js';
+import { suggestion } from '../nearest.js';
+import { createDenoiser, type Denoiser } from '../recipe.js';
+import { openCheckpoint, samplingConfig } from '../sample.js';
+import { readWeights } from '../state.js';
+import { diffusersFolder } from './diffusers-folder.js';
+import { denoiserOnnx } from './onnx-denoiser.js';
+import { checkNew, writeNewFile, writeNewFolder } from './write-new.js';
+
+export const exportFormats = ['diffusers', 'onnx', 'safetensors'] as const;
+export type ExportFormat = (typeof exportFormats)[number];
+
+export const exportedWeights = ['ema', 'model'] as const;
+
+export interface ExportOptions {
+  /** Folder of a run, whose newest valid checkpoint is exported. Give this or `checkpoint`. */
+  readonly run?: string;
+  /** Folder of one checkpoint of a run. */
+  readonly checkpoint?: string;
+  /** Of the run, the checkpoint with the best metric instead of the newest. */
+  readonly best?: boolean;
+  /**
+   * `diffusers`: a pipeline folder. `onnx`: the denoiser, for batches of any size. `safetensors`: the weights alone, under
+   * the reference's names in PyTorch's layout.
+   */
+  readonly format: string;
+  /** `ema` by default, or `model`: as the optimizer left them. */
+  readonly weights?: string;
+  /** A new folder for `diffusers`, else a new file. */
+  readonly out: string;
+  /** Told of checkpoints that were skipped, and of what to know about the export. */
+  readonly onNote?: (text: string) => void;
+}
+
+export interface ExportResult {
+  readonly out: string;
+  readonly format: ExportFormat;
+  /** The class of the model. */
+  readonly model: string;
+  readonly weights: (typeof exportedWeights)[number];
+  /** The checkpoint that the weights came from. */
+  readonly checkpoint: string;
+}
+
+/** Writes the export. Throws a UserError on what cannot be exported so, before anything is written. */
+export async function exportModel(options: ExportOptions): Promise<ExportResult> {
+  const { out, onNote } = options;
+  const format = chosen('--format', options.format, exportFormats);
+  const weights = chosen('--weights', options.weights ?? 'ema', exportedWeights);
+  checkNew(out);
+  const checkpoint = openCheckpoint(options);
+  const denoiser = createDenoiser(samplingConfig(checkpoint, {}));
+  const { model, config } = denoiser;
+  const arrays = torchWeights(denoiser, checkpoint, weights);
+  switch (format) {
+    case 'diffusers': {
+      const { files, notes } = diffusersFolder(model, config, arrays);
+      writeNewFolder(out, files);
+      for (const note of notes) onNote?.(note);
+      break;
+    }
+    case 'onnx':
+      writeNewFile(out, denoiserOnnx(model, arrays, { metadata: metadataOf(denoiser, weights) }));
+      break;
+    case 'safetensors':
+      writeNewFile(out, formatSafetensors(arrays, { format: 'pt', ...metadataOf(denoiser, weights) }));
+  }
+  return { out, format, model: model.kind, weights, checkpoint: checkpoint.path };
+}
+
+/** The weights of a checkpoint by their names, in PyTorch's layout. */
+function torchWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: 'ema' | 'model'): Arrays {
+  const { model, layout, bufferLayout } = denoiser;
+  const { params, buffers } = readWeights(denoiser, checkpoint, which);
+  return toTorch(model, {
+    ...viewFlat(params!.data as Float32Array, layout),
+    ...(buffers !== undefined && viewFlat(buffers.data as Float32Array, bufferLayout)),
+  });
+}
+
+/** What the weights mean, for a file that holds nothing else. */
+function metadataOf({ model, config }: Denoiser, weights: string): Record<string, string> {
+  return {
+    model: model.kind,
+    config: JSON.stringify(model.config),
+    diffusion: JSON.stringify(config.diffusion),
+    weights,
+  };
+}
+
+function chosen<T extends string>(flag: string, value: string, known: readonly T[]): T {
+  if ((known as readonly string[]).includes(value)) return value as T;
+  throw new UserError(`${flag} ${value} is unknown. ${suggestion(value, known)}`);
+}
