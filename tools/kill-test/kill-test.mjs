@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { philox4x32 } from '@dm/core';
-import { latestValid, readMetrics, runFolder } from '@dm/trainer';
+import { latestValid, readMetrics, runFolder, withoutMeasured } from '@dm/trainer';
 import { firstStepOf, prepareTraining, startTraining } from './training.mjs';
 
 /**
@@ -118,7 +118,7 @@ export async function killTest({ kills, seed, engine, steps, interval, onKill = 
  *
  * @param {string} out
  * @param {string} config
- * @param {{ inSave: boolean, moments: readonly number[], startMs: number }} when `moments` in [0, 1)
+ * @param {{ inSave: boolean, moments: readonly [number, number], startMs: number }} when `moments` in [0, 1)
  */
 async function killOnce(out, config, { inSave, moments: [when, which], startMs }) {
   const { checkpoints, metrics } = runFolder(out);
@@ -157,11 +157,18 @@ function nextSession(out, config) {
   return existsSync(runFolder(out).config) ? ['--resume', '--out', out] : ['--config', config, '--out', out];
 }
 
-/** Two numbers in [0, 1) for kill `n` of a seed. @param {number} seed @param {number} n */
+/**
+ * Two numbers in [0, 1) for kill `n` of a seed.
+ *
+ * @param {number} seed
+ * @param {number} n
+ * @returns {[number, number]}
+ */
 function uniforms(seed, n) {
   const words = new Uint32Array(4);
   philox4x32(n, 0, 0, 0, seed, 0, words, 0);
-  return [words[0] / 2 ** 32, words[1] / 2 ** 32];
+  const [a = 0, b = 0] = words;
+  return [a / 2 ** 32, b / 2 ** 32];
 }
 
 /**
@@ -205,20 +212,26 @@ function lastLogged(path) {
 
 /** @param {string} killed @param {string} unbroken @param {number} steps */
 function compareRuns(killed, unbroken, steps) {
-  const logged = [killed, unbroken].map((out) =>
-    readMetrics(runFolder(out).metrics).map(
-      ({ imagesPerSecond: _i, dataWait: _d, seconds: _s, peakMb: _p, ...deterministic }) => deterministic,
-    ),
-  );
   if (lastLogged(runFolder(killed).metrics) !== steps) throw new Error(`${killed}: the log ends too early`);
-  const other = logged[0].findIndex((line, i) => JSON.stringify(line) !== JSON.stringify(logged[1][i]));
+  const [mine, theirs] = [logOf(killed), logOf(unbroken)];
+  const other = mine.findIndex((line, i) => line !== theirs[i]);
   if (other >= 0) throw new Error(`${killed}: line ${other + 1} of metrics.jsonl is not that of the unbroken run`);
-  const [mine, theirs] = [killed, unbroken].map(
-    (out) => latestValid(runFolder(out).checkpoints).checkpoint?.path ?? '',
-  );
-  for (const name of readdirSync(theirs)) {
-    if (!readFileSync(join(mine, name)).equals(readFileSync(join(theirs, name)))) {
-      throw new Error(`${join(mine, name)} is not that of the unbroken run`);
+  const [last, expected] = [lastCheckpoint(killed), lastCheckpoint(unbroken)];
+  for (const name of readdirSync(expected)) {
+    if (!readFileSync(join(last, name)).equals(readFileSync(join(expected, name)))) {
+      throw new Error(`${join(last, name)} is not that of the unbroken run`);
     }
   }
+}
+
+/** The log without what clocks measured. @param {string} out */
+function logOf(out) {
+  return readMetrics(runFolder(out).metrics).map((line) => JSON.stringify(withoutMeasured(line)));
+}
+
+/** @param {string} out */
+function lastCheckpoint(out) {
+  const { checkpoint } = latestValid(runFolder(out).checkpoints);
+  if (checkpoint === undefined) throw new Error(`${out} has no valid checkpoint`);
+  return checkpoint.path;
 }

@@ -34,6 +34,16 @@ export interface MetricsRecord {
   readonly peakMb: number;
 }
 
+/** Fields that clocks and the machine decide. All others of a line are the same whenever the same training is done. */
+const measured = ['imagesPerSecond', 'dataWait', 'seconds', 'peakMb'] as const satisfies (keyof MetricsRecord)[];
+
+/** A line without what was measured: to compare two runs of one training. */
+export function withoutMeasured(record: MetricsRecord): Omit<MetricsRecord, (typeof measured)[number]> {
+  const rest: Partial<Record<keyof MetricsRecord, unknown>> = { ...record };
+  for (const field of measured) delete rest[field];
+  return rest as ReturnType<typeof withoutMeasured>;
+}
+
 export function appendMetrics(path: string, record: MetricsRecord): void {
   append(path, `${JSON.stringify(record)}\n`);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestValid, readCheckpoint } from './checkpoint.js';
 import type { PartialConfig } from './config.js';
-import { readMetrics } from './metrics.js';
+import { readMetrics, withoutMeasured } from './metrics.js';
 import { runFolder } from './run-folder.js';
 import { sample } from './sample.js';
 import { tinyConfig, tinyDit, tinyFolder } from './testing/tiny.js';
@@ -32,9 +32,7 @@ function finalFiles(out: string): Record<string, string> {
 
 /** The log without what clocks measured. */
 function log(out: string) {
-  return readMetrics(runFolder(out).metrics).map(
-    ({ imagesPerSecond: _i, dataWait: _d, seconds: _s, peakMb: _p, ...deterministic }) => deterministic,
-  );
+  return readMetrics(runFolder(out).metrics).map(withoutMeasured);
 }
 
 describe('a run', () => {
