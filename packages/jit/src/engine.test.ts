@@ -51,6 +51,23 @@ describe('state', () => {
     expect((await look.run(handle, { x: batch.x }))['y']!.data).not.toEqual(before.data);
   });
 
+  it('stays as it was after a run that does not count', async () => {
+    const halve: Program = ({ w }, { by }) => {
+      const next = tf.div(w!, by!);
+      return { state: { w: next }, outputs: { isFinite: tf.isFinite(tf.sum(next)), next } };
+    };
+    const program = engine.compile(halve, { name: 'halve', commitIf: 'isFinite' });
+    const handle = await program.load({ w: given([4, 8]) });
+    await program.run(handle, { by: given([2], []) });
+    const refused = await program.run(handle, { by: given([0], []) });
+    expect([...refused['next']!.data]).toEqual([Infinity, Infinity]);
+    expect((await handle.read())['w']!.data).toEqual(Float32Array.of(2, 4));
+    await program.run(handle, { by: given([2], []) });
+    expect((await handle.read())['w']!.data).toEqual(Float32Array.of(1, 2));
+    const wrong = engine.compile(halve, { name: 'halve', commitIf: 'next' });
+    await expect(wrong.run(handle, { by: given([2], []) })).rejects.toThrow('commitIf names "next"');
+  });
+
   it('may change places', async () => {
     const swap = engine.compile(({ a, b }) => ({ state: { a: b!, b: a! }, outputs: {} }));
     const handle = await swap.load({ a: given([1]), b: given([2]) });

@@ -1,4 +1,13 @@
-import type { Arrays, CompiledProgram, CompileOptions, Engine, NdArray, Program, StateHandle } from '@dm/ops';
+import {
+  isCommitted,
+  type Arrays,
+  type CompiledProgram,
+  type CompileOptions,
+  type Engine,
+  type NdArray,
+  type Program,
+  type StateHandle,
+} from '@dm/ops';
 import { lowerGraph } from './compile.js';
 import { sameShape, sizeOf } from './graph.js';
 import type { EngineObserver } from './observer.js';
@@ -80,7 +89,7 @@ class OnnxEngine implements Engine {
 
   compile(program: Program, options: CompileOptions = {}): CompiledProgram {
     if (this.disposed) throw new Error('the engine "onnx" has been disposed of');
-    const compiled = new OnnxProgram(this, program, options.name ?? (program.name || 'program'));
+    const compiled = new OnnxProgram(this, program, options.name ?? (program.name || 'program'), options.commitIf);
     this.programs.add(compiled);
     return compiled;
   }
@@ -194,6 +203,7 @@ class OnnxProgram implements CompiledProgram {
     private readonly engine: OnnxEngine,
     private readonly program: Program,
     private readonly name: string,
+    private readonly commitIf: string | undefined,
   ) {}
 
   async load(arrays: Arrays): Promise<StateHandle> {
@@ -228,7 +238,9 @@ class OnnxProgram implements CompiledProgram {
       const sessionBegan = performance.now();
       await variant.session.run(reads, writes);
       const sessionMs = performance.now() - sessionBegan;
-      for (const name of variant.next) handle.swap(name);
+      if (this.commitIf === undefined || isCommitted(this.name, outputs, this.commitIf)) {
+        for (const name of variant.next) handle.swap(name);
+      }
       this.engine.observer.ran?.({ name: this.name, ms: performance.now() - began, sessionMs });
       return outputs;
     } finally {

@@ -92,6 +92,31 @@ describe('a program run eagerly', () => {
     handle.dispose();
   });
 
+  test('leaves the state as it was after a run that does not count', async () => {
+    const halve: Program = ({ w }, { by }) => {
+      const next = tf.div(w!, by!);
+      return { state: { w: next }, outputs: { isFinite: tf.isFinite(tf.sum(next)), next } };
+    };
+    const program = engine.compile(halve, { commitIf: 'isFinite' });
+    const before = tensors();
+    const handle = await program.load({ w: floats([4, 8]) });
+    await program.run(handle, { by: floats([2], []) });
+    const refused = await program.run(handle, { by: floats([0], []) });
+    expect([...refused['next']!.data]).toEqual([Infinity, Infinity]);
+    expect(await handle.read()).toEqual({ w: floats([2, 4]) });
+    expect(tensors()).toBe(before + 1);
+    await program.run(handle, { by: floats([2], []) });
+    expect(await handle.read()).toEqual({ w: floats([1, 2]) });
+
+    const wrong = engine.compile(halve, { name: 'halve', commitIf: 'next' });
+    await expect(wrong.run(handle, { by: floats([2], []) })).rejects.toThrow(
+      'halve: commitIf names "next", which must be a scalar output; there is "isFinite" bool [], "next" float32 [2]',
+    );
+    expect(await handle.read()).toEqual({ w: floats([1, 2]) });
+    handle.dispose();
+    expect(tensors()).toBe(before);
+  });
+
   test('shares a handle with another program of the engine', async () => {
     const double = engine.compile(({ w }) => ({ state: { w: tf.mul(w!, 2) }, outputs: {} }));
     const show = engine.compile(({ w }) => ({ outputs: { w: w! } }));

@@ -10,7 +10,7 @@ import type {
   StateHandle,
   Tensors,
 } from './engine.js';
-import { checkArray, copyOf, describe, isDType } from './nd-array.js';
+import { checkArray, copyOf, describe, isCommitted, isDType } from './nd-array.js';
 
 export interface EagerOptions {
   /**
@@ -54,7 +54,7 @@ class EagerEngine implements Engine {
 
   compile(program: Program, options: CompileOptions = {}): CompiledProgram {
     this.check();
-    return new EagerProgram(this, program, options.name ?? (program.name || 'program'));
+    return new EagerProgram(this, program, options.name ?? (program.name || 'program'), options.commitIf);
   }
 
   check(): void {
@@ -153,6 +153,7 @@ class EagerProgram implements CompiledProgram {
     private readonly engine: EagerEngine,
     private readonly program: Program,
     private readonly name: string,
+    private readonly commitIf: string | undefined,
   ) {}
 
   async load(arrays: Arrays): Promise<StateHandle> {
@@ -169,8 +170,19 @@ class EagerProgram implements CompiledProgram {
     for (const [name, array] of Object.entries(inputs)) checkArray(`${this.name}: input "${name}"`, array);
     return handle.exclusively(async (state) => {
       const { next, outputs } = onBackend(this.engine.backend, () => this.call(handle, state, inputs));
-      handle.replace(next);
-      return toArrays(outputs);
+      if (this.commitIf === undefined) {
+        handle.replace(next);
+        return toArrays(outputs);
+      }
+      let kept = false;
+      try {
+        const arrays = await toArrays(outputs);
+        kept = isCommitted(this.name, arrays, this.commitIf);
+        return arrays;
+      } finally {
+        if (kept) handle.replace(next);
+        else tf.dispose(next);
+      }
     });
   }
 

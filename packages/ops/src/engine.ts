@@ -55,6 +55,11 @@ export interface CompiledProgram {
 export interface CompileOptions {
   /** Shown in errors, dumps and profiles. */
   readonly name?: string;
+  /**
+   * Name of a scalar output that decides whether a run counts: where it is 0 (or false) the state stays what it was
+   * before the run, to the bit. The outputs are returned all the same. It costs nothing: no value is selected or copied.
+   */
+  readonly commitIf?: string;
 }
 
 /** Runs programs: eagerly on a TF.js backend, or compiled (`@dm/jit`). */

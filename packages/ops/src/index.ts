@@ -12,6 +12,7 @@ export { recompute } from './recompute.js';
 export { currentScope, scope } from './scope.js';
 export { silu } from './silu.js';
 export { upsampleNearest, type UpsampleNearestOptions } from './upsample.js';
+export { isCommitted } from './nd-array.js';
 export { eagerEngine, type EagerOptions } from './eager-engine.js';
 export type { EagerName } from './eager-backends.js';
 export { caseValues, type CaseInput, type OpCall, type OpCase, opCaseInputs, opCaseProgram, opCases } from './cases.js';

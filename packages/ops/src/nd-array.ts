@@ -1,4 +1,4 @@
-import type { DType, NdArray } from './engine.js';
+import type { Arrays, DType, NdArray } from './engine.js';
 
 const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
 
@@ -27,3 +27,22 @@ export function checkArray(what: string, array: NdArray): void {
 export function copyOf(dtype: DType, shape: readonly number[], values: ArrayLike<number>): NdArray {
   return { dtype, shape: [...shape], data: arrayTypes[dtype].from(values) };
 }
+
+/**
+ * Whether a run counts (`CompileOptions.commitIf`): whether the scalar output of this name is not 0. Throws an Error where
+ * there is no such output or it is no scalar; `owner` begins the message.
+ */
+export function isCommitted(owner: string, outputs: Arrays, commitIf: string): boolean {
+  const flag = outputs[commitIf];
+  if (flag === undefined || flag.data.length !== 1) {
+    throw new Error(
+      `${owner}: commitIf names "${commitIf}", which must be a scalar output; there is ${describeAll(outputs)}`,
+    );
+  }
+  return flag.data[0] !== 0;
+}
+
+const describeAll = (arrays: Arrays): string =>
+  Object.entries(arrays)
+    .map(([name, array]) => `"${name}" ${describe(array)}`)
+    .join(', ') || 'none';
