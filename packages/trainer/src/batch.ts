@@ -3,7 +3,6 @@ import { dropoutMask, forwardCoefficients, noiseLevels, normalBatch, targetCoeff
 import type { Draw, ScheduleState } from '@dm/curriculum';
 import { loadBatch, oneHot } from '@dm/data';
 import type { Arrays, NdArray } from '@dm/ops';
-import type { Scalars } from '@dm/optim';
 import type { Recipe } from './recipe.js';
 
 /** The part of a step's inputs that needs nothing from the step before, and so is made while that is computed. */
@@ -57,9 +56,12 @@ export function drawTimesteps(recipe: Recipe, step: number, state: ScheduleState
   return curriculum.sample(step, u, state);
 }
 
-/** All inputs of `trainingStep`. The weight of an example is its importance weight times that of its noise level. */
-export function stepInputs(recipe: Recipe, batch: Batch, draw: Draw, scalars: Scalars): Arrays {
-  const { noiseSchedule, levelWeights, config } = recipe;
+/**
+ * All inputs of optimizer step `step` (from 0). The weight of an example is its importance weight times that of its noise
+ * level.
+ */
+export function stepInputs(recipe: Recipe, batch: Batch, draw: Draw, step: number): Arrays {
+  const { noiseSchedule, levelWeights, config, optimizer, ema } = recipe;
   const { timesteps } = draw;
   const n = timesteps.length;
   const levels = noiseLevels(noiseSchedule, timesteps);
@@ -72,13 +74,20 @@ export function stepInputs(recipe: Recipe, batch: Batch, draw: Draw, scalars: Sc
     targetX0: target.x0,
     targetNoise: target.noise,
     weights: float32([n], weights),
-    ...Object.fromEntries(Object.entries(scalars).map(([k, v]) => [k, float32([], Float32Array.of(v))])),
+    ...Object.fromEntries(
+      Object.entries({ ...optimizer.scalars(step), ...ema.scalars(step) }).map(([name, v]) => [name, scalar(v)]),
+    ),
   };
 }
 
 /** The numbers of a batch's examples: 0 .. B-1. */
 function examples(batchSize: number): number[] {
   return Array.from({ length: batchSize }, (_, i) => i);
+}
+
+/** A number as an input, float32 []. */
+export function scalar(value: number): NdArray {
+  return float32([], Float32Array.of(value));
 }
 
 function float32(shape: readonly number[], data: Float32Array): NdArray {

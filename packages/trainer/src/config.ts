@@ -87,10 +87,19 @@ export const configSchema = z.strictObject({
     .enum(['none', 'blocks'])
     .describe('Blocks computed a second time in the gradient, for less memory and more time; none keeps everything.'),
   batchSize: count.describe('Images a step.'),
+  accumulate: count.describe(
+    'Parts that a batch is computed in, one after the other, for less memory: it must divide batchSize. The sum of their ' +
+      'gradients is that of the whole, up to rounding.',
+  ),
   totalSteps: count.describe('Optimizer steps of the whole run: curriculum and momentum decay are spread over them.'),
   timeBudget: positive
     .nullable()
     .describe('Seconds after which this session saves and stops; nothing else changes. null: none.'),
+  stepBudget: count.nullable().describe('Steps after which this session saves and stops, likewise.'),
+  imageBudget: count.nullable().describe('Images after which this session saves and stops, likewise.'),
+  skipLimit: count.describe(
+    'Updates that are skipped in a row, because loss or gradient is no finite number, before the run ends.',
+  ),
   seed: z.int().min(0).describe('Everything random is a function of it.'),
   initFrom: z
     .string()
@@ -143,12 +152,16 @@ export function trainingPart(config: Config): Omit<Config, (typeof freeOnResume)
 
 /**
  * What may differ between a run and its resumption. Engine and threads change the last bits, and that is said; recompute
- * may change them too.
+ * and accumulate may change them too.
  */
 export const freeOnResume = [
   'recompute',
+  'accumulate',
   'data', // compared by its hash
   'timeBudget',
+  'stepBudget',
+  'imageBudget',
+  'skipLimit',
   'engine',
   'device',
   'threads',

@@ -1,5 +1,6 @@
 export { train, trainLayers } from './train.js';
-export type { RunStarted, TrainHooks, TrainOptions, TrainResult } from './train.js';
+export type { TrainOptions, TrainResult, TrainStatus } from './train.js';
+export type { RunStarted, TrainHooks } from './hooks.js';
 export { sample, type SampleOptions, type SampleResult } from './sample.js';
 export { exportModel, type ExportFormat, type ExportOptions, type ExportResult } from './export/export.js';
 export { denoiserOnnx, type DenoiserOnnxOptions } from './export/onnx-denoiser.js';
@@ -15,7 +16,8 @@ export { examineEngine, type EngineReport } from './examine.js';
 
 export { createDenoiser, openRecipe, type Denoiser, type Recipe } from './recipe.js';
 export { drawTimesteps, fetchBatch, stepInputs, type Batch } from './batch.js';
-export { trainingStep } from './step.js';
+export { accumulationStep, trainingStep } from './step.js';
+export { openStepper, type Stepper, type StepResult } from './stepper.js';
 export { initialState, packState, readWeights, unpackState } from './state.js';
 
 export { latestValid, readCheckpoint, writeCheckpoint } from './checkpoint.js';

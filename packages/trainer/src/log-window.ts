@@ -46,6 +46,11 @@ export class LogWindow {
     this.levelCount = [...(state['levelCount'] ?? this.levelCount)];
   }
 
+  /** Whether there is nothing to take. */
+  get isEmpty(): boolean {
+    return this.steps === 0;
+  }
+
   add({ loss, gradNorm, losses, timesteps }: StepFigures): void {
     this.steps++;
     this.loss += loss;

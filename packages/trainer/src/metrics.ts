@@ -20,6 +20,8 @@ export interface MetricsRecord {
   readonly gradNorm: number;
   /** Metrics of samples by name, such as `FD-pixels`, of the weights after this step; where they were evaluated. */
   readonly eval?: Readonly<Record<string, number>>;
+  /** Updates skipped since the beginning of the run, because loss or gradient was no number; where there are any. */
+  readonly skipped?: number;
   /** Learning rate and momentum (beta1) of the last step. */
   readonly lr: number;
   readonly beta1: number;

@@ -30,6 +30,8 @@ const method = {
   },
   recompute: 'none',
   tensorboard: true,
+  accumulate: 1,
+  skipLimit: 10,
   evalEvery: 0,
   evalSamples: 256,
   // KID chooses the best: unlike FD it has no bias from so few images.
@@ -37,6 +39,8 @@ const method = {
   evalExtractor: 'mobilenet',
   evalWeights: null,
   timeBudget: null,
+  stepBudget: null,
+  imageBudget: null,
   seed: 0,
   engine: 'onnx',
   device: 'cpu',

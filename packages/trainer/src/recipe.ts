@@ -43,6 +43,7 @@ export async function openRecipe(chosen: Config): Promise<Recipe> {
   const denoiser = createDenoiser(withDataShape(chosen, dataset));
   const { config, model, noiseSchedule } = denoiser;
   checkFit(model, dataset);
+  checkParts(config);
 
   const { alphasCumprod, numTimesteps } = noiseSchedule;
   const { totalSteps, optimizer, diffusion, curriculum } = config;
@@ -106,6 +107,13 @@ function checkFit(model: Model, dataset: Dataset): void {
         (classes.length === 0 ? 'no labels.' : `${classes.length}.`),
     );
   }
+}
+
+function checkParts({ batchSize, accumulate }: Config): void {
+  if (batchSize % accumulate === 0) return;
+  throw new UserError(
+    `accumulate is ${accumulate}, which does not divide batchSize ${batchSize}: the parts of a batch must be equal.`,
+  );
 }
 
 function createOptimizer(options: Config['optimizer'], totalSteps: number): Optimizer {

@@ -1,4 +1,4 @@
-/** The training step as one program over flat vectors: what an engine compiles. */
+/** The training step as programs over flat vectors: what an engine compiles. */
 import { addNoise, mseLoss, predictionTarget, weightedMean } from '@dm/core';
 import { scope, splitFlat, type Program, type Tensors } from '@dm/ops';
 import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
@@ -11,47 +11,77 @@ import type { Denoiser, Recipe } from './recipe.js';
  *   x_t  = alpha x_0 + sigma eps                             Ho et al. 2020, arXiv:2006.11239, Eq. 4
  *   loss = mean_i weight_i mean_pixels (model(x_t, t) - target)^2
  *
- * State: `params` [P], `ema` [P], the optimizer's slots [P] each, and `buffers` [Q] where the model has any.
+ * State: `params` [P], the averages and the optimizer's slots [P] each, and `buffers` [Q] where the model has any.
  * Inputs: `images` and `noise` float32 [B, H, W, C], images in [-1, 1]; `t`, `alpha`, `sigma`, `targetX0`,
  * `targetNoise`, `weights` float32 [B]; `cond` one-hot [B, classes] for a conditional model; `mask.<name>` [B, ...] of
- * each dropout; the scalars of optimizer and EMA. Outputs: `loss`, the weighted mean; `losses` [B], unweighted; `gradNorm` before clipping.
+ * each dropout; the scalars of optimizer and averages. Outputs: `loss`, the weighted mean; `losses` [B], unweighted;
+ * `gradNorm` before clipping; `isFinite`, whether loss and gradient are numbers: the run is to count only then.
+ *
+ * With gradient accumulation the batch is the last of `config.accumulate` equal parts of one: the gradient of the others,
+ * `gradients` [P] in the state, and their share of the loss, the input `lossBefore`, are added to those of this one.
  */
 export function trainingStep(recipe: Recipe): Program {
-  const { model, optimizer, ema, config } = recipe;
+  const { optimizer, ema, config } = recipe;
   const { clip } = config.optimizer;
   return (state, inputs) => {
-    const { images, noise, t, weights } = inputs;
-    const xt = scope('noise', () => addNoise(images!, noise!, { alpha: inputs['alpha']!, sigma: inputs['sigma']! }));
-    const target = scope('target', () =>
-      predictionTarget(images!, noise!, { x0: inputs['targetX0']!, noise: inputs['targetNoise']! }),
-    );
-    const options = {
-      recompute: config.recompute,
-      ...(model.numClasses > 0 && { cond: inputs['cond']! }),
-      masks: Object.fromEntries(model.dropouts.map(({ name }) => [name, inputs[`mask.${name}`]!])),
-    };
-
-    // Each example's loss is an output too, so the vector is differentiated: the gradient of its weighted mean is that
-    // of the vector against dy_i = weight_i / B.
-    const lossesOf = (params: tf.Tensor): tf.Tensor => {
-      const named = scope('parameters', () => namedParameters(recipe, params, state));
-      const predicted = model.apply(named, xt, t!, options);
-      return scope('loss', () => mseLoss(predicted, target));
-    };
-    const dy = tf.div(weights!, images!.shape[0]);
-    const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, dy);
-
+    const { loss, losses, grad } = lossAndGradient(recipe, state, inputs);
+    const whole = config.accumulate === 1 ? grad : scope('accumulate', () => tf.add(state['gradients']!, grad));
     const { grads, norm } = scope('clip', () =>
-      clip === null ? { grads: grad, norm: gradientNorm(grad) } : clipByGlobalNorm(grad, clip),
+      clip === null ? { grads: whole, norm: gradientNorm(whole) } : clipByGlobalNorm(whole, clip),
     );
     const slots = Object.fromEntries(optimizer.slots.map((name) => [name, state[name]!]));
     const next = scope('optimizer', () => optimizer.update(state['params']!, grads, slots, inputs));
     const average = scope('ema', () => ema.update(state['ema']!, next.params, inputs));
     return {
       state: { params: next.params, ...next.slots, ema: average },
-      outputs: { loss: weightedMean(losses, weights!), losses, gradNorm: norm },
+      outputs: { loss, losses, gradNorm: norm, isFinite: tf.isFinite(tf.add(loss, norm)) },
     };
   };
+}
+
+/**
+ * The parts of a batch before the last: their gradient is left in `gradients` [P] of the state, in place of what was
+ * there (`start`) or added to it (`add`). Inputs as those of `trainingStep`; outputs `loss`, the share of the parts up to
+ * this one, and `losses` of the part.
+ */
+export function accumulationStep(recipe: Recipe, kind: 'start' | 'add'): Program {
+  return (state, inputs) => {
+    const { loss, losses, grad } = lossAndGradient(recipe, state, inputs);
+    const gradients = kind === 'start' ? grad : scope('accumulate', () => tf.add(state['gradients']!, grad));
+    return { state: { gradients }, outputs: { loss, losses } };
+  };
+}
+
+/** The gradient [P] is this part's share of that of the whole batch: dy_i = weight_i / (parts B). */
+function lossAndGradient(
+  recipe: Recipe,
+  state: Tensors,
+  inputs: Tensors,
+): { readonly loss: tf.Tensor; readonly losses: tf.Tensor; readonly grad: tf.Tensor } {
+  const { model, config } = recipe;
+  const { images, noise, t, weights } = inputs;
+  const xt = scope('noise', () => addNoise(images!, noise!, { alpha: inputs['alpha']!, sigma: inputs['sigma']! }));
+  const target = scope('target', () =>
+    predictionTarget(images!, noise!, { x0: inputs['targetX0']!, noise: inputs['targetNoise']! }),
+  );
+  const options = {
+    recompute: config.recompute,
+    ...(model.numClasses > 0 && { cond: inputs['cond']! }),
+    masks: Object.fromEntries(model.dropouts.map(({ name }) => [name, inputs[`mask.${name}`]!])),
+  };
+
+  // Each example's loss is an output too, so the vector is differentiated: the gradient of its weighted mean is that
+  // of the vector against dy_i = weight_i / B.
+  const lossesOf = (params: tf.Tensor): tf.Tensor => {
+    const named = scope('parameters', () => namedParameters(recipe, params, state));
+    const predicted = model.apply(named, xt, t!, options);
+    return scope('loss', () => mseLoss(predicted, target));
+  };
+  const dy = tf.div(weights!, images!.shape[0] * config.accumulate);
+  const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, dy);
+  const mean = weightedMean(losses, weights!);
+  const loss = config.accumulate === 1 ? mean : tf.add(inputs['lossBefore']!, tf.div(mean, config.accumulate));
+  return { loss, losses, grad };
 }
 
 /** The model's parameters by name, out of a flat vector [P] and the buffers in `state`. */

@@ -129,10 +129,32 @@ describe('a run', () => {
     });
   });
 
-  it('stops with the last good checkpoint named when the loss is no number', async () => {
-    const config = { ...tinyConfig(folder, 50), optimizer: { lr: 1e30, clip: null } };
-    await expect(train(config)).rejects.toThrow(/The loss became (NaN|Infinity) at step \d+\. .*--lr/);
+  it('skips updates that are no numbers, counts them, and ends after so many with the last good checkpoint named', async () => {
+    const notes: string[] = [];
+    const config = { ...tinyConfig(folder, 50), checkpointEvery: 1, optimizer: { lr: 1e30, clip: null }, skipLimit: 4 };
+    const run = train(config, { hooks: { onNote: (text) => notes.push(text) } });
+    await expect(run).rejects.toThrow(
+      /The (loss|norm of the gradient) is (NaN|Infinity) at step 5, .* last good checkpoint is .*step-000001\. .*--lr/,
+    );
+    expect(notes).toHaveLength(3);
+    expect(notes[0]).toMatch(/at step 2: its update is skipped \(1 in a row; 4 end the run\)/);
+    expect(readdirSync(join(config.out!, 'checkpoints'))).toEqual(['step-000001']);
     expect(existsSync(join(config.out!, 'run.lock'))).toBe(false);
+    // The count goes on where the run does.
+    const stopped = await trainUntil({ ...config, skipLimit: 100, out: join(folder, 'long') }, 4);
+    expect(readCheckpoint(stopped.checkpoint).manifest.log['skipped']).toEqual([3, 3]);
+    const resumed = train({ out: join(folder, 'long'), skipLimit: 5 }, { resume: true });
+    await expect(resumed).rejects.toThrow(/at step 6, .* No good checkpoint was written in this session/);
+  });
+
+  it.each([
+    [{ stepBudget: 2 }, 'stepBudget', 2],
+    [{ imageBudget: 9 }, 'imageBudget', 3],
+  ])('stops when its %j is used up', async (budget, status, step) => {
+    const config = { ...tinyConfig(folder, 8), checkpointEvery: 0, ...budget };
+    expect(await train(config)).toMatchObject({ status, step });
+    // Each session has its own.
+    expect(await train({ out: config.out }, { resume: true })).toMatchObject({ status, step: 2 * step });
   });
 });
 

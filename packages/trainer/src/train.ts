@@ -1,5 +1,5 @@
 /**
- * Training: the whole of it in one loop.
+ * Training: the whole of it in one loop, `trainSteps`.
  *
  *   import { train } from '@dm/trainer';
  *   const run = await train({ preset: 'mnist', out: 'runs/digits' });
@@ -8,55 +8,23 @@
  * Everything random is a function of (seed, stream, step, index), and everything else that a step depends on is in the
  * checkpoint: a resumed run is the unbroken run, bit for bit.
  */
-import { rmSync } from 'node:fs';
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
-import type { ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
-import { bestOfLog, readBest, type Best } from './best.js';
-import { stepInputs, fetchBatch, drawTimesteps, type Batch } from './batch.js';
-import { latestValid, type Checkpoint } from './checkpoint.js';
+import { drawTimesteps } from './batch.js';
+import { readBest, type Best } from './best.js';
 import type { PartialConfig } from './config.js';
 import { engineOptions, openEngine } from './engine.js';
 import { UserError } from './errors.js';
-import { trainingEvaluator } from './eval/during-training.js';
+import { BatchFeed } from './feed.js';
+import type { TrainHooks } from './hooks.js';
 import { acquireLock } from './lock.js';
-import { LogWindow } from './log-window.js';
-import { removeEventFiles } from './logs/event-file.js';
-import { openRunLog } from './logs/run-log.js';
-import type { MetricsRecord } from './metrics.js';
 import { peakMemoryMb } from './peak-memory.js';
-import { openRecipe, record, type Recipe } from './recipe.js';
-import { writeReport } from './report.js';
+import { openRecipe } from './recipe.js';
 import { resolveConfig, type Layer } from './resolve.js';
-import { checkSameTraining, savedConfig, trainingHash } from './resume.js';
-import {
-  createRunFolder,
-  defaultFolder,
-  holdsRun,
-  nothingToResume,
-  runFolder,
-  samplePath,
-  saveConfig,
-  type RunFolder,
-} from './run-folder.js';
-import { createGridSampler } from './sampling.js';
-import { createSaver } from './saver.js';
-import { initialState, packState, unpackState } from './state.js';
-import { trainingStep } from './step.js';
-import { writeSynced } from './durable.js';
-
-export interface TrainHooks {
-  /** Once, before the first step. */
-  readonly onStart?: (started: RunStarted) => void;
-  /** After each optimizer step: steps done and the batch's weighted mean loss. */
-  readonly onStep?: (step: number, loss: number) => void;
-  /** After each line of metrics.jsonl. */
-  readonly onLog?: (record: MetricsRecord, totalSteps: number) => void;
-  readonly onSample?: (sample: { readonly step: number; readonly path: string }) => void;
-  readonly onCheckpoint?: (checkpoint: { readonly step: number; readonly path: string }) => void;
-  /** What a person should know: a checkpoint that was skipped, another engine than before. */
-  readonly onNote?: (text: string) => void;
-}
+import { savedConfig } from './resume.js';
+import { createRunFolder, defaultFolder, holdsRun, nothingToResume, runFolder, type RunFolder } from './run-folder.js';
+import { Session } from './session.js';
+import { rounded } from './speed.js';
 
 export interface TrainOptions {
   /** Go on with the run in `out`, from its newest valid checkpoint. */
@@ -68,22 +36,11 @@ export interface TrainOptions {
   readonly hooks?: TrainHooks;
 }
 
-export interface RunStarted {
-  readonly out: string;
-  readonly model: string;
-  readonly parameters: number;
-  readonly engine: string;
-  readonly data: string;
-  readonly images: number;
-  readonly shape: readonly number[];
-  readonly batchSize: number;
-  /** Steps done already. */
-  readonly step: number;
-  readonly totalSteps: number;
-}
+/** How a session ended: all steps are done, it was asked to stop, or what it may use is used up. */
+export type TrainStatus = 'finished' | 'stopped' | 'timeBudget' | 'stepBudget' | 'imageBudget';
 
 export interface TrainResult {
-  readonly status: 'finished' | 'stopped' | 'timeBudget';
+  readonly status: TrainStatus;
   /** Optimizer steps done, of `totalSteps`. */
   readonly step: number;
   readonly totalSteps: number;
@@ -110,14 +67,20 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
   const run = chooseFolder(layers, options);
   createRunFolder(run);
   const lock = acquireLock(run.path);
+  const began = performance.now();
   let engine: Engine | undefined;
+  let session: Session | undefined;
   try {
     const before = options.resume === true ? [savedConfig(run)] : [];
     const chosen = { ...resolveConfig([...before, ...layers]), out: run.path };
     const recipe = await openRecipe(chosen);
     engine = await openEngine(chosen.engine, engineOptions(chosen));
-    return await loop(run, recipe, engine, options);
+    session = await Session.open(run, recipe, engine, options);
+    const status = await trainSteps(session, began, options.signal);
+    await session.finish();
+    return resultOf(session, status, secondsSince(began));
   } finally {
+    await session?.dispose();
     await engine?.dispose();
     lock.release();
   }
@@ -136,239 +99,75 @@ function chooseFolder(layers: readonly Layer[], { resume = false, overwrite = fa
   return run;
 }
 
-async function loop(run: RunFolder, recipe: Recipe, engine: Engine, options: TrainOptions): Promise<TrainResult> {
-  const { config, curriculum, dataset, optimizer, ema } = recipe;
-  const { totalSteps, batchSize } = config;
-  const { hooks = {}, signal } = options;
-  const began = performance.now();
-  const sessionSeconds = () => (performance.now() - began) / 1000;
+/**
+ * The loop. `session.step` counts the optimizer steps done; the random numbers of a step are keyed by it. `began`: when the
+ * session did, by `performance.now()`.
+ */
+async function trainSteps(session: Session, began: number, signal: AbortSignal | undefined): Promise<TrainStatus> {
+  const { recipe, stepper } = session;
+  const feed = new BatchFeed(recipe, session.step);
+  while (session.step < recipe.config.totalSteps) {
+    const stepBegan = performance.now();
 
-  // -------------------------------------------------------------------------------------------------------------
-  // Set up: where to begin, the compiled programs, the state inside the engine.
+    // Fetch data: asked for while the step before was computed.
+    const batch = await feed.take();
+    const waited = secondsSince(stepBegan);
 
-  const dataSha256 = await dataset.hash();
-  const configSha256 = trainingHash(config);
-  const from = options.resume === true ? findCheckpoint(run, recipe, engine, dataSha256, hooks) : undefined;
-  if (options.resume !== true && holdsRun(run)) removeRun(run);
-  const firstStep = from?.manifest.step ?? 0;
-  saveConfig(run, record(recipe, engine, dataSha256));
-  const log = openRunLog(run, config, firstStep);
+    // Draw timesteps.
+    const draw = drawTimesteps(recipe, session.step, session.scheduleState);
 
-  const restored = from === undefined ? undefined : unpackState(recipe, from);
-  let scheduleState: ScheduleState | undefined = restored?.schedule ?? curriculum.initialState?.();
-  const window = new LogWindow(curriculum.numTimesteps, from?.manifest.log);
-  const program = engine.compile(trainingStep(recipe), { name: 'training step' });
-  const state = await program.load(restored?.arrays ?? initialState(recipe));
-  const sampler = createGridSampler(recipe, engine);
-  const evaluator = config.evalEvery > 0 ? await trainingEvaluator(recipe, engine, hooks.onNote) : undefined;
-  let best = evaluator && bestOfLog(run.checkpoints, log.before, evaluator.label, firstStep);
+    // Step: accumulate gradients, update weights and averages. While the engine computes, the next batch is read.
+    const running = stepper.run(session.step, batch, draw);
+    feed.ask(session.step + 1);
+    const result = await running;
+    await session.count(draw, result, secondsSince(stepBegan), waited);
 
-  hooks.onStart?.({
-    out: run.path,
-    model: recipe.model.kind,
-    parameters: recipe.layout.size,
-    engine: engine.name,
-    data: dataset.name,
-    images: dataset.length,
-    shape: dataset.shape,
-    batchSize,
-    step: firstStep,
-    totalSteps,
-  });
+    // Maintenance: each where it is due. The numbers of an evaluation are in the log line of its step.
+    session.log(await session.evaluate());
+    await session.sample();
+    await session.save();
 
-  // A failed save does not end the training, which may be saved later: it is said, and the last one's error is thrown.
-  let saved = from?.path;
-  const saver = createSaver({
-    onSaved: (checkpoint) => {
-      saved = checkpoint.path;
-      hooks.onCheckpoint?.(checkpoint);
-    },
-    onFailed: (error, step) =>
-      hooks.onNote?.(`step ${step} is not saved, training goes on until the next checkpoint is due: ${error.message}`),
-  });
-  const checkpoint = async (step: number, newBest?: Best): Promise<void> => {
-    await saver.settle(); // before another copy of the state is made
-    await saver.save({
-      folder: run.checkpoints,
-      fields: {
-        step,
-        configSha256,
-        dataSha256,
-        engine: { name: engine.name, info: { ...engine.info } },
-        log: window.state(),
-      },
-      files: packState(recipe, await state.read(), scheduleState),
-      logs: log.files,
-      best: newBest,
-      keep: config.keep,
-    });
-  };
-
-  // -------------------------------------------------------------------------------------------------------------
-  // The loop. `step` counts the optimizer steps done; the random numbers of a step are keyed by it.
-
-  const secondsBefore = log.before.at(-1)?.seconds ?? 0;
-  let status: TrainResult['status'] = 'finished';
-  let samples: string | undefined;
-  let step = firstStep;
-  let trained = 0; // seconds in steps, since the session began
-  let clock = { trained: 0, waited: 0, step }; // where the speed of the next log line is measured from
-  let waited = 0;
-  let next: Promise<Batch> | undefined = step < totalSteps ? fetchBatch(recipe, step) : undefined;
-
-  try {
-    while (step < totalSteps) {
-      const stepBegan = performance.now();
-
-      // Fetch data: asked for while the step before was computed.
-      const batch: Batch = await next!;
-      waited += (performance.now() - stepBegan) / 1000;
-
-      // Draw timesteps.
-      const draw = drawTimesteps(recipe, step, scheduleState);
-
-      // Step. While the engine computes, the next batch is read.
-      const scalars = { ...optimizer.scalars(step), ...ema.scalars(step) };
-      const running = program.run(state, stepInputs(recipe, batch, draw, scalars));
-      next = step + 1 < totalSteps ? fetchBatch(recipe, step + 1) : undefined;
-      next?.catch(() => {}); // awaited above, unless this step fails first
-      const { loss, losses, gradNorm } = await running;
-      const lossValue = loss!.data[0]!;
-      step++;
-      trained += (performance.now() - stepBegan) / 1000;
-      if (!Number.isFinite(lossValue)) {
-        await saver.settle();
-        throw diverged(step, lossValue, saved);
-      }
-      hooks.onStep?.(step, lossValue);
-
-      // Let the curriculum learn from the losses, where it does.
-      if (scheduleState !== undefined && curriculum.update !== undefined) {
-        scheduleState = curriculum.update(scheduleState, draw.timesteps, losses!.data);
-      }
-
-      // Evaluate. Its numbers are in the log line of the step.
-      const isEvaluated = evaluator !== undefined && isDue(step, config.evalEvery, totalSteps);
-      const evaluated = isEvaluated
-        ? await evaluator.measure(await sampler.images(state, config.evalSamples))
-        : undefined;
-      const value = evaluated?.[evaluator!.label];
-      const isBest = value !== undefined && (best === undefined || value < best.value);
-      if (isBest) best = { step, metric: evaluator!.label, value };
-
-      // Log.
-      window.add({
-        loss: lossValue,
-        gradNorm: gradNorm!.data[0]!,
-        losses: losses!.data,
-        timesteps: draw.timesteps,
-      });
-      const isLogged = step % config.logEvery === 0 || step === totalSteps || isEvaluated;
-      // The first step of a session compiles: it says nothing about the speed of the others.
-      if (step === firstStep + 1 && !isLogged) clock = { trained, waited, step };
-      if (isLogged) {
-        const seconds = trained - clock.trained;
-        const line: MetricsRecord = {
-          step,
-          images: step * batchSize,
-          ...window.take(),
-          ...(evaluated !== undefined && { eval: evaluated }),
-          lr: scalars['lr']!,
-          beta1: scalars['beta1']!,
-          emaDecay: ema.decay(step - 1),
-          imagesPerSecond: rounded(((step - clock.step) * batchSize) / seconds),
-          dataWait: rounded((waited - clock.waited) / seconds),
-          seconds: rounded(secondsBefore + trained),
-          peakMb: Math.round(peakMemoryMb()),
-        };
-        clock = { trained, waited, step };
-        log.add(line);
-        hooks.onLog?.(line, totalSteps);
-      }
-
-      // Sample.
-      if (isDue(step, config.sampleEvery, totalSteps)) {
-        samples = samplePath(run, step);
-        const png = await sampler.grid(state);
-        writeSynced(samples, png, true);
-        log.addSample(step, png);
-        hooks.onSample?.({ step, path: samples });
-      }
-
-      // Save. The state is copied here; what follows goes on beside the next steps.
-      const isSaved = isDue(step, config.checkpointEvery, totalSteps) || isBest;
-      if (isSaved) await checkpoint(step, isBest ? best : undefined);
-
-      // Stop before the end where asked to. An engine may answer without ever waiting, so let signals and timers in.
-      await eventLoopTurn();
-      if (step === totalSteps) break;
-      const isOver = config.timeBudget !== null && sessionSeconds() >= config.timeBudget;
-      if (signal?.aborted === true || isOver) {
-        status = signal?.aborted === true ? 'stopped' : 'timeBudget';
-        if (!isSaved) await checkpoint(step);
-        break;
-      }
+    // Stop before the end where asked to. An engine may answer without ever waiting, so let signals and timers in.
+    await eventLoopTurn();
+    const reason = reasonToStop(session, secondsSince(began), signal);
+    if (reason !== undefined) {
+      await session.saveNow();
+      return reason;
     }
-    await saver.finish();
-  } finally {
-    await saver.dispose();
-    await evaluator?.dispose();
-    await sampler.dispose();
-    state.dispose();
-    await program.dispose();
   }
+  return 'finished';
+}
 
-  const bestKept = readBest(run.checkpoints);
+/** Why a session ends before the run does, if it is to. */
+function reasonToStop(session: Session, seconds: number, signal: AbortSignal | undefined): TrainStatus | undefined {
+  const { step, firstStep, recipe } = session;
+  const { timeBudget, stepBudget, imageBudget, batchSize, totalSteps } = recipe.config;
+  if (step === totalSteps) return undefined;
+  if (signal?.aborted === true) return 'stopped';
+  if (timeBudget !== null && seconds >= timeBudget) return 'timeBudget';
+  if (stepBudget !== null && step - firstStep >= stepBudget) return 'stepBudget';
+  if (imageBudget !== null && (step - firstStep) * batchSize >= imageBudget) return 'imageBudget';
+  return undefined;
+}
+
+function resultOf(session: Session, status: TrainStatus, seconds: number): TrainResult {
+  const { run, step, recipe, saved, samples } = session;
+  const best = readBest(run.checkpoints);
   return {
     status,
     step,
-    totalSteps,
-    seconds: rounded(sessionSeconds()),
+    totalSteps: recipe.config.totalSteps,
+    seconds: rounded(seconds),
     peakMb: Math.round(peakMemoryMb()),
     out: run.path,
     checkpoint: saved!,
-    report: writeReport(run, record(recipe, engine, dataSha256), curriculum, scheduleState),
+    report: session.report(),
     ...(samples !== undefined && { samples }),
-    ...(bestKept !== undefined && { best: bestKept }),
+    ...(best !== undefined && { best }),
   };
 }
 
-/** Every `every` steps, and at the end. */
-function isDue(step: number, every: number, totalSteps: number): boolean {
-  return step === totalSteps || (every > 0 && step % every === 0);
-}
-
-/** Four digits are enough for what a clock measured. */
-function rounded(value: number): number {
-  return Number(value.toPrecision(4));
-}
-
-function findCheckpoint(
-  run: RunFolder,
-  recipe: Recipe,
-  engine: Engine,
-  dataSha256: string,
-  hooks: TrainHooks,
-): Checkpoint | undefined {
-  const { checkpoint, skipped } = latestValid(run.checkpoints);
-  for (const { path, reason } of skipped) hooks.onNote?.(`skipped ${path}: ${reason}`);
-  if (checkpoint === undefined) hooks.onNote?.(`no valid checkpoint in ${run.checkpoints}: starting from step 0`);
-  else checkSameTraining(run, recipe, engine, checkpoint, dataSha256, hooks.onNote);
-  return checkpoint;
-}
-
-/** Everything that a former run left in the folder; the lock and what others put there stay. */
-function removeRun(run: RunFolder): void {
-  for (const path of [run.config, run.metrics, run.report]) rmSync(path, { force: true });
-  for (const path of [run.samples, run.checkpoints]) rmSync(path, { recursive: true, force: true });
-  removeEventFiles(run.path);
-  createRunFolder(run);
-}
-
-function diverged(step: number, loss: number, saved: string | undefined): UserError {
-  const good = saved === undefined ? 'No checkpoint was written yet.' : `The last good checkpoint is ${saved}.`;
-  return new UserError(
-    `The loss became ${loss} at step ${step}. ${good} Lower the learning rate (--lr) or clip the gradient ` +
-      '(--set optimizer.clip=1).',
-  );
+/** Since a moment of `performance.now()`. */
+function secondsSince(moment: number): number {
+  return (performance.now() - moment) / 1000;
 }

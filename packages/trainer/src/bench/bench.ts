@@ -8,7 +8,7 @@ import { engineOptions, openEngine } from '../engine.js';
 import { openRecipe } from '../recipe.js';
 import { peakMemoryMb } from '../peak-memory.js';
 import { spread, type Spread } from './spread.js';
-import { openStepper } from './stepper.js';
+import { openTimedSteps } from './timed-steps.js';
 
 export interface BenchOptions {
   /** Steps that are timed, at least 1. Default 20. */
@@ -68,7 +68,7 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
     },
   });
   try {
-    const runStep = await openStepper(recipe, engine);
+    const runStep = await openTimedSteps(recipe, engine);
     const total = 1 + warmup + steps;
     const ms: number[] = [];
     while (ms.length < total) {
@@ -77,7 +77,13 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
     }
     const timed = ms.slice(-steps);
     const stepMs = spread(timed);
-    const outside = runs.slice(-steps).map(({ sessionMs }, i) => 1 - sessionMs / timed[i]!);
+    // As many runs a step as the batch has parts.
+    const { accumulate } = config;
+    const inRuntime = runs.slice(-steps * accumulate).map(({ sessionMs }) => sessionMs);
+    const outside = timed.map((wholeMs, i) => {
+      const parts = inRuntime.slice(i * accumulate, (i + 1) * accumulate);
+      return 1 - parts.reduce((sum, part) => sum + part, 0) / wholeMs;
+    });
     return {
       model: model.kind,
       parameters: layout.size,
@@ -90,7 +96,7 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
       imagesPerSecond: (1000 * config.batchSize) / stepMs.median,
       firstStepMs: ms[0]!,
       ...(compilations.length > 0 && { compileMs: compilations[0]! }),
-      ...(outside.length > 0 && { javascript: spread(outside).median }),
+      ...(runs.length > 0 && { javascript: spread(outside).median }),
       peakMb: peakMemoryMb(),
     };
   } finally {

@@ -9,7 +9,7 @@ import { UserError } from '../errors.js';
 import { openRecipe } from '../recipe.js';
 import { bestMatmulRate } from './matmul-rate.js';
 import { spread } from './spread.js';
-import { openStepper } from './stepper.js';
+import { openTimedSteps } from './timed-steps.js';
 
 /** Milliseconds and operations a step. */
 export interface Cost {
@@ -57,13 +57,18 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
   if (!Number.isInteger(steps) || steps < 1) {
     throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
   }
+  if (config.accumulate > 1) {
+    throw new UserError(
+      `A profile is of one program, and this step has parts: set accumulate=1 and batchSize=${config.batchSize / config.accumulate}.`,
+    );
+  }
   const bestGflops = await bestMatmulRate(engineOptions(config));
   const recipe = await openRecipe(config);
   const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
   try {
     const engine = await openEngine('onnx', { ...engineOptions(config), profilePrefix: join(folder, 'session') });
     try {
-      const runStep = await openStepper(recipe, engine);
+      const runStep = await openTimedSteps(recipe, engine);
       for (let i = 0; i < 1 + steps; i++) await runStep();
     } finally {
       await engine.dispose();

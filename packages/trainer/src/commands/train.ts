@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import { createProgress, duration } from '../progress.js';
 import { presets } from '../presets.js';
 import type { Layer } from '../resolve.js';
-import { trainLayers, type TrainHooks, type TrainResult } from '../train.js';
+import type { TrainHooks } from '../hooks.js';
+import { trainLayers, type TrainResult } from '../train.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 import { allFieldFlags, layersOf, withConfigOptions, type ConfigFlags } from './config-flags.js';
 
@@ -84,10 +85,14 @@ function stopOnSignals(stop: AbortController): () => void {
 
 function printResult(result: TrainResult): void {
   const { status, step, totalSteps, seconds } = result;
-  const how = {
+  const usedUp = (budget: string) =>
+    `The ${budget} budget is used up at step ${step} of ${totalSteps}; everything is saved.`;
+  const how: Record<TrainResult['status'], string> = {
     finished: `Trained ${totalSteps} steps in ${duration(seconds)}.`,
     stopped: `Stopped at step ${step} of ${totalSteps}; everything is saved.`,
-    timeBudget: `The time budget is used up at step ${step} of ${totalSteps}; everything is saved.`,
+    timeBudget: usedUp('time'),
+    stepBudget: usedUp('step'),
+    imageBudget: usedUp('image'),
   };
   print(how[status]);
   print(`memory:     ${result.peakMb} MiB at the peak`);

@@ -1,0 +1,276 @@
+/**
+ * One session of a run: what stands around the steps. It finds where to begin, and looks after the run between steps:
+ * counts, evaluates, logs, samples, saves.
+ */
+import { rmSync } from 'node:fs';
+import type { Draw, ScheduleState } from '@dm/curriculum';
+import type { Engine } from '@dm/ops';
+import { bestOfLog, type Best } from './best.js';
+import { latestValid, type Checkpoint } from './checkpoint.js';
+import { trainingEvaluator, type TrainingEvaluator } from './eval/during-training.js';
+import { writeSynced } from './durable.js';
+import type { TrainHooks } from './hooks.js';
+import { LogWindow } from './log-window.js';
+import { removeEventFiles } from './logs/event-file.js';
+import { openRunLog, type RunLog } from './logs/run-log.js';
+import type { MetricsRecord } from './metrics.js';
+import { peakMemoryMb } from './peak-memory.js';
+import { record, type Recipe } from './recipe.js';
+import { writeReport } from './report.js';
+import { checkSameTraining, trainingHash } from './resume.js';
+import { createRunFolder, holdsRun, samplePath, saveConfig, type RunFolder } from './run-folder.js';
+import { createGridSampler, type GridSampler } from './sampling.js';
+import { createSaver, type Saver } from './saver.js';
+import { SkipCounter } from './skips.js';
+import { Speedometer } from './speed.js';
+import { initialState, packState, unpackState } from './state.js';
+import { openStepper, type StepResult, type Stepper } from './stepper.js';
+
+/** What the steps of a session and the work between them share. */
+export class Session {
+  /** Optimizer steps done; the random numbers of the next one are keyed by it. */
+  step: number;
+  scheduleState: ScheduleState | undefined;
+  /** The newest sample grid. */
+  samples: string | undefined;
+  /** The newest checkpoint. */
+  saved: string | undefined;
+  /** The newest that was written while updates were not being skipped. */
+  private good: string | undefined;
+  /** The last step that was handed to the saver. */
+  private savedStep: number | undefined;
+  private readonly saver: Saver;
+  private best: Best | undefined;
+  private readonly speed: Speedometer;
+  private readonly window: LogWindow;
+  private readonly skips: SkipCounter;
+
+  private constructor(
+    readonly run: RunFolder,
+    readonly recipe: Recipe,
+    private readonly engine: Engine,
+    private readonly dataSha256: string,
+    private readonly hooks: TrainHooks,
+    readonly stepper: Stepper,
+    private readonly sampler: GridSampler,
+    private readonly evaluator: TrainingEvaluator | undefined,
+    private readonly from: Checkpoint | undefined,
+    private readonly runLog: RunLog,
+    scheduleState: ScheduleState | undefined,
+  ) {
+    const { config, curriculum } = recipe;
+    this.step = this.firstStep;
+    this.scheduleState = scheduleState;
+    this.saved = from?.path;
+    this.savedStep = from?.manifest.step;
+    this.window = new LogWindow(curriculum.numTimesteps, from?.manifest.log);
+    this.skips = new SkipCounter(config.skipLimit, from?.manifest.log['skipped']);
+    this.good = this.skips.isSkipping ? undefined : from?.path;
+    this.saver = createSaver({
+      onSaved: (checkpoint) => {
+        this.saved = checkpoint.path;
+        if (!this.skips.isSkipping) this.good = checkpoint.path;
+        hooks.onCheckpoint?.(checkpoint);
+      },
+      onFailed: (error, at) =>
+        hooks.onNote?.(`step ${at} is not saved, training goes on until the next checkpoint is due: ${error.message}`),
+    });
+    this.speed = new Speedometer(config.batchSize, runLog.before.at(-1)?.seconds ?? 0);
+    this.best = evaluator && bestOfLog(run.checkpoints, runLog.before, evaluator.label, this.step);
+  }
+
+  /** Begins a run in its folder or, to `resume`, takes its newest valid checkpoint; compiles what the run needs. */
+  static async open(
+    run: RunFolder,
+    recipe: Recipe,
+    engine: Engine,
+    { resume = false, hooks = {} }: { readonly resume?: boolean; readonly hooks?: TrainHooks },
+  ): Promise<Session> {
+    const { config, curriculum } = recipe;
+    const dataSha256 = await recipe.dataset.hash();
+    const from = resume ? findCheckpoint(run, recipe, engine, dataSha256, hooks) : undefined;
+    if (!resume && holdsRun(run)) removeRun(run);
+    saveConfig(run, record(recipe, engine, dataSha256));
+    const runLog = openRunLog(run, config, from?.manifest.step ?? 0);
+
+    const restored = from === undefined ? undefined : unpackState(recipe, from);
+    const scheduleState = restored?.schedule ?? curriculum.initialState?.();
+    const stepper = await openStepper(recipe, engine, restored?.arrays ?? initialState(recipe));
+    const sampler = createGridSampler(recipe, engine);
+    const evaluator = config.evalEvery > 0 ? await trainingEvaluator(recipe, engine, hooks.onNote) : undefined;
+    const parts = [run, recipe, engine, dataSha256, hooks, stepper, sampler, evaluator, from] as const;
+    const session = new Session(...parts, runLog, scheduleState);
+    session.announce();
+    return session;
+  }
+
+  /** Steps that were done when the session began. */
+  get firstStep(): number {
+    return this.from?.manifest.step ?? 0;
+  }
+
+  private announce(): void {
+    const { model, layout, dataset, config } = this.recipe;
+    this.hooks.onStart?.({
+      out: this.run.path,
+      model: model.kind,
+      parameters: layout.size,
+      engine: this.engine.name,
+      data: dataset.name,
+      images: dataset.length,
+      shape: dataset.shape,
+      batchSize: config.batchSize,
+      step: this.firstStep,
+      totalSteps: config.totalSteps,
+    });
+  }
+
+  /** A step was done: `seconds` it took, `waited` of them for its data. Throws where too many updates were skipped. */
+  async count(draw: Draw, result: StepResult, seconds: number, waited: number): Promise<void> {
+    const { curriculum } = this.recipe;
+    // What is being saved is from before: it must be known as good before the count goes on.
+    if (!result.isFinite) await this.saver.settle();
+    this.step++;
+    this.speed.add(seconds, waited);
+    const skipped = this.skips.add(this.step, result, this.good);
+    if (skipped !== undefined) this.hooks.onNote?.(skipped);
+    this.hooks.onStep?.(this.step, result.loss);
+    if (!result.isFinite) return;
+    const { timesteps } = draw;
+    if (this.scheduleState !== undefined && curriculum.update !== undefined) {
+      this.scheduleState = curriculum.update(this.scheduleState, timesteps, result.losses);
+    }
+    this.window.add({ ...result, timesteps });
+  }
+
+  /** Metrics of samples, where they are due; a new best is kept in mind for `save`. */
+  async evaluate(): Promise<MetricsRecord['eval']> {
+    const { evaluator, stepper, window } = this;
+    const { evalEvery, evalSamples } = this.recipe.config;
+    if (evaluator === undefined || window.isEmpty || !this.isDue(evalEvery)) return undefined;
+    const evaluated = await evaluator.measure(await this.sampler.images(stepper.state, evalSamples));
+    const value = evaluated[evaluator.label];
+    if (value !== undefined && (this.best === undefined || value < this.best.value)) {
+      this.best = { step: this.step, metric: evaluator.label, value };
+    }
+    return evaluated;
+  }
+
+  /** A line of metrics.jsonl, where one is due. Where all updates since the last one were skipped, there is none to write. */
+  log(evaluated: MetricsRecord['eval']): void {
+    const { step, recipe, window, hooks, speed, skips } = this;
+    const { config, optimizer, ema } = recipe;
+    const isLogged = step % config.logEvery === 0 || step === config.totalSteps || evaluated !== undefined;
+    if (!isLogged || window.isEmpty) {
+      if (step === this.firstStep + 1) speed.restart();
+      return;
+    }
+    const scalars = optimizer.scalars(step - 1);
+    const line: MetricsRecord = {
+      step,
+      images: step * config.batchSize,
+      ...window.take(),
+      ...(evaluated !== undefined && { eval: evaluated }),
+      ...(skips.total > 0 && { skipped: skips.total }),
+      lr: scalars['lr']!,
+      beta1: scalars['beta1']!,
+      emaDecay: ema.decay(step - 1),
+      ...speed.take(),
+      peakMb: Math.round(peakMemoryMb()),
+    };
+    this.runLog.add(line);
+    hooks.onLog?.(line, config.totalSteps);
+  }
+
+  /** A grid of samples, where one is due. */
+  async sample(): Promise<void> {
+    const { step, run } = this;
+    if (!this.isDue(this.recipe.config.sampleEvery)) return;
+    this.samples = samplePath(run, step);
+    const png = await this.sampler.grid(this.stepper.state);
+    writeSynced(this.samples, png, true);
+    this.runLog.addSample(step, png);
+    this.hooks.onSample?.({ step, path: this.samples });
+  }
+
+  /**
+   * A checkpoint, where one is due or the weights are the best so far. While updates are skipped none is written before
+   * the end: the weights are those of before, and may be what is wrong.
+   */
+  async save(): Promise<void> {
+    const isBest = this.best?.step === this.step;
+    const isDue = this.isDue(this.recipe.config.checkpointEvery) || isBest;
+    if (isDue && (!this.skips.isSkipping || this.step === this.recipe.config.totalSteps)) await this.saveNow();
+  }
+
+  /**
+   * A checkpoint of this step, unless one is made already. The state is copied here; what follows goes on beside the next
+   * steps. A save that fails does not end the training, which may be saved later: it is said, and `finish` throws the
+   * error of the last one.
+   */
+  async saveNow(): Promise<void> {
+    const { step, recipe, engine, run, best, dataSha256, saver } = this;
+    if (this.savedStep === step) return;
+    await saver.settle(); // before another copy of the state is made
+    this.savedStep = step;
+    await saver.save({
+      folder: run.checkpoints,
+      fields: {
+        step,
+        configSha256: trainingHash(recipe.config),
+        dataSha256,
+        engine: { name: engine.name, info: { ...engine.info } },
+        log: { ...this.window.state(), skipped: this.skips.state() },
+      },
+      files: packState(recipe, await this.stepper.state.read(), this.scheduleState),
+      logs: this.runLog.files,
+      best: best?.step === step ? best : undefined,
+      keep: recipe.config.keep,
+    });
+  }
+
+  /** Waits for the last save. Throws where it failed. */
+  finish(): Promise<void> {
+    return this.saver.finish();
+  }
+
+  /** Writes report.html and returns its path. */
+  report(): string {
+    const { run, recipe, engine, dataSha256 } = this;
+    return writeReport(run, record(recipe, engine, dataSha256), recipe.curriculum, this.scheduleState);
+  }
+
+  async dispose(): Promise<void> {
+    await this.saver.dispose();
+    await this.evaluator?.dispose();
+    await this.sampler.dispose();
+    await this.stepper.dispose();
+  }
+
+  /** Every `every` steps, and at the end. */
+  private isDue(every: number): boolean {
+    return this.step === this.recipe.config.totalSteps || (every > 0 && this.step % every === 0);
+  }
+}
+
+function findCheckpoint(
+  run: RunFolder,
+  recipe: Recipe,
+  engine: Engine,
+  dataSha256: string,
+  hooks: TrainHooks,
+): Checkpoint | undefined {
+  const { checkpoint, skipped } = latestValid(run.checkpoints);
+  for (const { path, reason } of skipped) hooks.onNote?.(`skipped ${path}: ${reason}`);
+  if (checkpoint === undefined) hooks.onNote?.(`no valid checkpoint in ${run.checkpoints}: starting from step 0`);
+  else checkSameTraining(run, recipe, engine, checkpoint, dataSha256, hooks.onNote);
+  return checkpoint;
+}
+
+/** Everything that a former run left in the folder; the lock and what others put there stay. */
+function removeRun(run: RunFolder): void {
+  for (const path of [run.config, run.metrics, run.report]) rmSync(path, { force: true });
+  for (const path of [run.samples, run.checkpoints]) rmSync(path, { recursive: true, force: true });
+  removeEventFiles(run.path);
+  createRunFolder(run);
+}
