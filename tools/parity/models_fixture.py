@@ -1,6 +1,6 @@
 """Outputs and gradients of the reference models for the cases of @dm/models.
 
-    DIFFUSERS_SRC=<diffusers>/src DIT_SRC=<DiT> UVIT_SRC=<U-ViT> python tools/parity/models_fixture.py
+    DIFFUSERS_SRC=<diffusers>/src DIT_SRC=<DiT> UVIT_SRC=<U-ViT> EDM_SRC=<edm> python tools/parity/models_fixture.py
 
 reads packages/models/src/model-cases.json and writes packages/models/src/fixtures/models.safetensors: for each case the
 output `y` in NHWC and, for each trained tensor in the order of the state dict, the norm of its gradient and two
@@ -8,7 +8,8 @@ projections; the names and file shapes are in the metadata. Also writes diffuser
 safetensors file of Hugging Face's library.
 
 diffusers (UNet2DModel, DiTTransformer2DModel) is taken from DIFFUSERS_SRC or where it is installed; facebookresearch/DiT
-from DIT_SRC, which needs timm; baofff/U-ViT from UVIT_SRC, which needs einops. All weights and inputs are the closed formula of packages/models/src/model-cases.ts.
+from DIT_SRC, which needs timm; baofff/U-ViT from UVIT_SRC, which needs einops; EDMPrecond of NVlabs/edm, around the
+models of the cases that have `edm` (their timesteps are sigmas), from EDM_SRC. All weights and inputs are the closed formula of packages/models/src/model-cases.ts.
 """
 
 import json
@@ -16,6 +17,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -26,12 +28,13 @@ ROOT = Path(__file__).resolve().parents[2] / "packages" / "models" / "src"
 FIXTURES = ROOT / "fixtures"
 
 find_diffusers()
-sys.path[:0] = [os.environ["DIT_SRC"], os.environ["UVIT_SRC"]]
+sys.path[:0] = [os.environ["DIT_SRC"], os.environ["UVIT_SRC"], os.environ["EDM_SRC"]]
 
 from diffusers import DiTTransformer2DModel, UNet2DModel  # noqa: E402
 from libs.uvit import UViT  # noqa: E402
 from models import DiT  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
+from training.networks import EDMPrecond  # noqa: E402
 
 
 def hashed(name, shape):
@@ -92,8 +95,16 @@ def run(case):
     x = nchw(1.5 * hashed("x", (n, height, width, channels))).float()
     t = torch.tensor(case["timesteps"], dtype=torch.float32)
     labels = torch.tensor(case["labels"]) if "labels" in case else None
-    y = model(x, t, labels)
-    y = y if torch.is_tensor(y) else y.sample
+
+    def call(x, t, **_):
+        y = model(x, t, labels)
+        return y if torch.is_tensor(y) else y.sample
+
+    if "edm" in case:
+        preconditioning = SimpleNamespace(model=call, label_dim=0, use_fp16=False, **case["edm"])
+        y = EDMPrecond.forward(preconditioning, x, t)
+    else:
+        y = call(x, t)
     dy = nchw(hashed("dy", (n, *y.shape[2:], y.shape[1]))).float()
     y.backward(dy)
 

@@ -12,6 +12,7 @@ export { ditTransformer2dConfig, type DiTTransformer2DConfig } from './dit/trans
 export { uvit } from './uvit/uvit.js';
 export { uvitConfig, type UViTConfig } from './uvit/config.js';
 export { uvitSizes } from './uvit/sizes.js';
+export { edmPrecond, type EdmPrecondConfig } from './edm-precond.js';
 export { type ModelClass, modelClasses } from './model-classes.js';
 export { bufferLayout, parameterLayout, type ParamGroup } from './layout.js';
 export { flatten, initialise, initialiseFlat } from './initialise.js';

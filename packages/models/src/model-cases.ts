@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Arrays, type NdArray, type Program, splitFlat, viewFlat } from '@dm/ops';
+import { edmPrecond } from './edm-precond.js';
 import { flatten, type Float32Nd } from './initialise.js';
 import { bufferLayout, parameterLayout } from './layout.js';
 import { loadWeights } from './load-weights.js';
@@ -19,6 +20,8 @@ export interface ModelCase {
   readonly model: ModelClass;
   /** For the class's function. */
   readonly config: object;
+  /** EDM's preconditioning around it: then `timesteps` are sigmas. */
+  readonly edm?: { readonly sigma_data: number };
   /** One for each image. */
   readonly timesteps: readonly number[];
   /** One for each image of a conditional model. */
@@ -30,7 +33,10 @@ export interface ModelCase {
 export const modelCases = cases as readonly ModelCase[];
 
 /** The case's model. */
-export const caseModel = ({ model, config }: ModelCase): Model => modelClasses[model](config as never);
+export function caseModel({ model: name, config, edm }: ModelCase): Model {
+  const model: Model = modelClasses[name](config as never);
+  return edm === undefined ? model : edmPrecond(model, edm);
+}
 
 /**
  * Element i of the array `name`: an integer hash of both (FNV-1a of the name, then the finalizer of Ettinger's

@@ -15,8 +15,8 @@ import { toTorch, transpose } from './torch-layout.js';
 const python = process.env['DM_PYTHON'];
 
 const unets = modelCases.filter(
-  ({ model, heavy, labels, config }) =>
-    model === 'UNet2DModel' && heavy !== true && labels === undefined && !('dropout' in config),
+  ({ model, heavy, labels, config, edm }) =>
+    edm === undefined && model === 'UNet2DModel' && heavy !== true && labels === undefined && !('dropout' in config),
 );
 
 const needs = python === undefined ? ': SKIPPED, set DM_PYTHON to a Python with torch and diffusers' : '';
