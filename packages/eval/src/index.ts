@@ -71,3 +71,19 @@ export {
 } from './extractors/mobilenet.js';
 export { type ExtractorEngineOptions } from './extractors/network-extractor.js';
 export { resizeMethods, type ResizeMethod } from './extractors/resize.js';
+export {
+  type BucketCoordinate,
+  bucketCoordinates,
+  type NoiseBucket,
+  noiseBuckets,
+  stratifiedTimesteps,
+} from './difficulty/noise-buckets.js';
+export { rankCorrelation, smoothed, timeToStayBelow } from './difficulty/curves.js';
+export {
+  type BucketDifficulty,
+  difficulty,
+  type DifficultyOptions,
+  type DifficultyRecord,
+  type DifficultyReport,
+  type TimeToWithin,
+} from './difficulty/difficulty.js';

@@ -252,7 +252,7 @@ export function pruneCheckpoints(folder: string, keep: number): void {
 }
 
 /** Checkpoint folders by step, oldest first; `complete` is false for those that a killed writer left behind. */
-function listCheckpoints(folder: string): { path: string; step: number; complete: boolean }[] {
+export function listCheckpoints(folder: string): { path: string; step: number; complete: boolean }[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .flatMap((name) => {

@@ -122,6 +122,9 @@ export const configSchema = z.strictObject({
   evalMetrics: z.array(z.enum(trainingMetrics)).min(1).describe('Metrics; the first one chooses the best checkpoint.'),
   evalExtractor: z.enum(extractorNames).describe('What makes features of images for these metrics.'),
   evalWeights: z.string().nullable().describe("File of the extractor's weights, where it has none of its own."),
+  probe: z
+    .strictObject({ every: z.int().min(0), buckets: count, images: z.int().min(2) })
+    .describe('Loss and gradient by noise bucket, on fixed images, every so many steps; 0 for never.'),
   checkpointEvery: z.int().min(0).describe('Steps between checkpoints; 0 writes one at the end only.'),
   keep: count.describe('Checkpoints to keep.'),
   out: z.string().min(1).describe('Folder of the run.'),
@@ -175,6 +178,7 @@ export const freeOnResume = [
   'evalMetrics',
   'evalExtractor',
   'evalWeights',
+  'probe',
   'checkpointEvery',
   'keep',
   'out',

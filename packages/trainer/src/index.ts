@@ -32,4 +32,18 @@ export { evaluateSets, type EvaluateSetsOptions } from './eval/evaluate-sets.js'
 export { compareSets, type CompareSetsOptions, type SetsComparison } from './eval/compare-sets.js';
 export { denoiserAgreement, type DenoiserOptions, type LevelAgreement } from './eval/denoisers.js';
 export { extractorNames, openExtractor, type ExtractorOptions } from './eval/extractor.js';
+export { noiseProbe, type NoiseProbe, type NoiseProbeOptions, type ProbeSetting } from './eval/noise-probe.js';
+export { readDifficulty, type DifficultyLog } from './eval/difficulty-file.js';
+export { probeCheckpoints, type ProbeCheckpointsOptions } from './eval/probe-checkpoints.js';
+export {
+  heatMapSpec,
+  lineSpec,
+  plotSvg,
+  stacked,
+  type Axis,
+  type HeatMap,
+  type LinePlot,
+  type Series,
+} from './plot/svg.js';
+export { difficultyPlot } from './plot/difficulty-plot.js';
 export { UserError } from './errors.js';

@@ -1,7 +1,7 @@
 /** metrics.jsonl: one JSON object a logged step, appended; the record that reports and plots are made from. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { append, replaceFile } from './durable.js';
-import { UserError } from './errors.js';
+import { readJsonLines } from './json-lines.js';
 
 /** One line. Means are over the steps since the line before. */
 export interface MetricsRecord {
@@ -50,21 +50,9 @@ export function appendMetrics(path: string, record: MetricsRecord): void {
   append(path, `${JSON.stringify(record)}\n`);
 }
 
-/**
- * Reads the log. A last line without its newline is what a kill leaves and is dropped; anything else that is not JSON
- * throws a UserError with its line number.
- */
+/** Reads the log, as `readJsonLines` does. */
 export function readMetrics(path: string): MetricsRecord[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, 'utf8').split('\n');
-  lines.pop(); // what follows the last newline: nothing, or half a line
-  return lines.map((line, i) => {
-    try {
-      return JSON.parse(line) as MetricsRecord;
-    } catch {
-      throw new UserError(`${path}, line ${i + 1} is not JSON. Remove that line to go on.`);
-    }
-  });
+  return readJsonLines(path) as MetricsRecord[];
 }
 
 /** Cuts the log back to what was known at `step`, so that a resumed run leaves no gap and writes nothing twice. */

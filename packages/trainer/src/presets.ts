@@ -38,6 +38,7 @@ const method = {
   evalMetrics: ['kid', 'fid'],
   evalExtractor: 'mobilenet',
   evalWeights: null,
+  probe: { every: 0, buckets: 10, images: 32 },
   timeBudget: null,
   stepBudget: null,
   imageBudget: null,

@@ -1,7 +1,7 @@
 /** A configuration made real: data, model, noise schedule, curriculum, optimizer. */
 import { scheduleFromConfig, type NoiseSchedule } from '@dm/core';
 import { createSchedule, snrFromAlphasCumprod, weights, type TimestepSchedule } from '@dm/curriculum';
-import { openDataset, type Dataset } from '@dm/data';
+import { openDataset, type Dataset, type Split } from '@dm/data';
 import { bufferLayout, parameterLayout, type Model } from '@dm/models';
 import type { Engine, FlatLayout } from '@dm/ops';
 import { adamW, momentumDecay, powerEma, withWarmup, type Ema, type Optimizer } from '@dm/optim';
@@ -32,9 +32,9 @@ export interface Recipe extends Denoiser {
   readonly ema: Ema;
 }
 
-/** The data that a configuration names. */
-export function openData({ data, imageSize, imageChannels }: Config): Promise<Dataset> {
-  return openDataset(data, { ...(imageSize !== null && { size: imageSize }), channels: imageChannels });
+/** The data that a configuration names; `split` matters for sets that have both. */
+export function openData({ data, imageSize, imageChannels }: Config, split: Split = 'train'): Promise<Dataset> {
+  return openDataset(data, { split, ...(imageSize !== null && { size: imageSize }), channels: imageChannels });
 }
 
 /** Opens the data and makes all parts. Throws an Error that names what does not fit together. */

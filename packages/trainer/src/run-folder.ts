@@ -11,6 +11,8 @@ export interface RunFolder {
   readonly config: string;
   /** One JSON object a logged step. */
   readonly metrics: string;
+  /** Loss and gradient by noise bucket, see eval/difficulty-file.ts. */
+  readonly difficulty: string;
   /** Sample grids, step-000500.png. */
   readonly samples: string;
   /** step-000500/, see checkpoint.ts. */
@@ -23,6 +25,7 @@ export function runFolder(path: string): RunFolder {
     path,
     config: join(path, 'config.json'),
     metrics: join(path, 'metrics.jsonl'),
+    difficulty: join(path, 'difficulty.jsonl'),
     samples: join(path, 'samples'),
     checkpoints: join(path, 'checkpoints'),
     report: join(path, 'report.html'),

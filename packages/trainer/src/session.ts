@@ -7,6 +7,7 @@ import type { Draw, ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
 import { bestOfLog, type Best } from './best.js';
 import { latestValid, type Checkpoint } from './checkpoint.js';
+import { difficultyRecorder, type DifficultyRecorder } from './eval/difficulty-recorder.js';
 import { trainingEvaluator, type TrainingEvaluator } from './eval/during-training.js';
 import { writeSynced } from './durable.js';
 import type { TrainHooks } from './hooks.js';
@@ -54,6 +55,7 @@ export class Session {
     readonly stepper: Stepper,
     private readonly sampler: GridSampler,
     private readonly evaluator: TrainingEvaluator | undefined,
+    private readonly recorder: DifficultyRecorder | undefined,
     private readonly from: Checkpoint | undefined,
     private readonly runLog: RunLog,
     scheduleState: ScheduleState | undefined,
@@ -98,7 +100,9 @@ export class Session {
     const stepper = await openStepper(recipe, engine, restored?.arrays ?? initialState(recipe));
     const sampler = createGridSampler(recipe, engine);
     const evaluator = config.evalEvery > 0 ? await trainingEvaluator(recipe, engine, hooks.onNote) : undefined;
-    const parts = [run, recipe, engine, dataSha256, hooks, stepper, sampler, evaluator, from] as const;
+    const recorder = config.probe.every > 0 ? await difficultyRecorder(run, recipe, engine, hooks.onNote) : undefined;
+    await recorder?.begin(from?.manifest.step ?? 0, stepper.state);
+    const parts = [run, recipe, engine, dataSha256, hooks, stepper, sampler, evaluator, recorder, from] as const;
     const session = new Session(...parts, runLog, scheduleState);
     session.announce();
     return session;
@@ -182,6 +186,11 @@ export class Session {
     hooks.onLog?.(line, config.totalSteps);
   }
 
+  /** Loss and gradient by noise bucket, where they are due. */
+  async probe(): Promise<void> {
+    if (this.isDue(this.recipe.config.probe.every)) await this.recorder?.record(this.step, this.stepper.state);
+  }
+
   /** A grid of samples, where one is due. */
   async sample(): Promise<void> {
     const { step, run } = this;
@@ -223,7 +232,7 @@ export class Session {
         log: { ...this.window.state(), skipped: this.skips.state() },
       },
       files: packState(recipe, await this.stepper.state.read(), this.scheduleState),
-      logs: this.runLog.files,
+      logs: [...this.runLog.files, run.difficulty],
       best: best?.step === step ? best : undefined,
       keep: recipe.config.keep,
     });
@@ -242,6 +251,7 @@ export class Session {
 
   async dispose(): Promise<void> {
     await this.saver.dispose();
+    await this.recorder?.dispose();
     await this.evaluator?.dispose();
     await this.sampler.dispose();
     await this.stepper.dispose();
@@ -269,7 +279,7 @@ function findCheckpoint(
 
 /** Everything that a former run left in the folder; the lock and what others put there stay. */
 function removeRun(run: RunFolder): void {
-  for (const path of [run.config, run.metrics, run.report]) rmSync(path, { force: true });
+  for (const path of [run.config, run.metrics, run.difficulty, run.report]) rmSync(path, { force: true });
   for (const path of [run.samples, run.checkpoints]) rmSync(path, { recursive: true, force: true });
   removeEventFiles(run.path);
   createRunFolder(run);

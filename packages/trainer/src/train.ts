@@ -124,6 +124,7 @@ async function trainSteps(session: Session, began: number, signal: AbortSignal |
 
     // Maintenance: each where it is due. The numbers of an evaluation are in the log line of its step.
     session.log(await session.evaluate());
+    await session.probe();
     await session.sample();
     await session.save();
 

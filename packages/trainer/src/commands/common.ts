@@ -1,6 +1,6 @@
 /** What all commands share: options, output and how an error ends the program. */
 import { Option, type Command } from 'commander';
-import { messageOf } from '../errors.js';
+import { messageOf, UserError } from '../errors.js';
 
 export interface CommonFlags {
   readonly json?: boolean;
@@ -39,4 +39,13 @@ export function printError(error: unknown, flags: CommonFlags): void {
 export function numeric(text: string): number | string {
   const value = Number(text);
   return text.trim() === '' || Number.isNaN(value) ? text : value;
+}
+
+/** Numbers with commas between. Throws a UserError that quotes what is none. */
+export function numbers(text: string): number[] {
+  return text.split(',').map((part) => {
+    const value = numeric(part);
+    if (typeof value === 'number') return value;
+    throw new UserError(`"${part}" of "${text}" is not a number.`);
+  });
 }

@@ -33,6 +33,7 @@ const fieldFlags = {
   'sampler-steps': ['n', 'sampler.steps'],
   'eval-every': ['n', 'evalEvery'],
   'eval-samples': ['n', 'evalSamples'],
+  'probe-every': ['n', 'probe.every'],
   'checkpoint-every': ['n', 'checkpointEvery'],
   keep: ['n', 'keep'],
   out: ['folder', 'out'],

@@ -16,6 +16,7 @@ import { UserError } from '../errors.js';
 import { suggestion } from '../nearest.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 import { extractorOptions, progressOf, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
+import { difficultyCommand } from './eval-difficulty.js';
 import { throughputCommand } from './eval-throughput.js';
 import { trainExtractorCommand } from './eval-train-extractor.js';
 
@@ -56,7 +57,7 @@ export function evalCommand(): Command {
   withSamplingOptions(withExtractorOptions(consistency));
   withCommonOptions(consistency).action(compare);
 
-  return command.addCommand(trainExtractorCommand()).addCommand(throughputCommand());
+  return command.addCommand(difficultyCommand()).addCommand(trainExtractorCommand()).addCommand(throughputCommand());
 }
 
 function about(): string {

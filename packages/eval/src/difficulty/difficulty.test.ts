@@ -1,0 +1,130 @@
+import { cosineSchedule, linearSchedule, rescaleZeroTerminalSnr } from '@dm/core';
+import { describe, expect, it } from 'vitest';
+import { rankCorrelation, smoothed, timeToStayBelow } from './curves.js';
+import { difficulty } from './difficulty.js';
+import { noiseBuckets, stratifiedTimesteps } from './noise-buckets.js';
+
+describe('noiseBuckets', () => {
+  const schedule = linearSchedule();
+
+  it('are equal parts of the timesteps, cleanest first', () => {
+    const buckets = noiseBuckets(schedule, 10);
+    expect(buckets.map(({ from, to }) => [from, to])).toEqual(
+      Array.from({ length: 10 }, (_, k) => [100 * k, 100 * (k + 1)]),
+    );
+    // sqrt(1 - abar) at the ends of the first bucket is .01 and .32 (METHOD's golden numbers: abar[100] = .8951).
+    expect(buckets[0]!.noiseRate).toBeGreaterThan(0.01);
+    expect(buckets[0]!.noiseRate).toBeLessThan(Math.sqrt(1 - 0.895141590898));
+    expect(buckets.map(({ noiseRate }) => noiseRate)).toEqual(
+      buckets.map(({ noiseRate }) => noiseRate).toSorted((a, b) => a - b),
+    );
+  });
+
+  it('or of the log-SNR, whose widths are then equal up to a timestep', () => {
+    const buckets = noiseBuckets(schedule, 5, 'logSnr');
+    expect([buckets[0]!.from, buckets.at(-1)!.to]).toEqual([0, 1000]);
+    const logSnr = (t: number) => Math.log(schedule.alphasCumprod[t]! / (1 - schedule.alphasCumprod[t]!));
+    const width = (logSnr(0) - logSnr(999)) / 5;
+    buckets.forEach(({ from }, k) => {
+      if (k === 0) return;
+      const edge = logSnr(0) - k * width;
+      expect(logSnr(from)).toBeLessThanOrEqual(edge);
+      expect(logSnr(from - 1)).toBeGreaterThan(edge);
+    });
+  });
+
+  it('reach the end also where that has SNR 0', () => {
+    const terminal = noiseBuckets(rescaleZeroTerminalSnr(cosineSchedule({ numTimesteps: 50 })), 5, 'logSnr');
+    expect(terminal.at(-1)!.to).toBe(50);
+    expect(terminal.every(({ logSnr }) => Number.isFinite(logSnr))).toBe(true);
+  });
+
+  it('refuse more than there are timesteps for', () => {
+    expect(() => noiseBuckets(linearSchedule({ numTimesteps: 20 }), 21)).toThrow(
+      '21 noise buckets; it must be an integer from 1 to 20',
+    );
+    expect(() => noiseBuckets(linearSchedule({ numTimesteps: 20 }), 20, 'logSnr')).toThrow(
+      'leave one without a timestep',
+    );
+  });
+
+  it('are sampled evenly', () => {
+    expect([...stratifiedTimesteps({ from: 10, to: 20 }, 5)]).toEqual([11, 13, 15, 17, 19]);
+    expect([...stratifiedTimesteps({ from: 3, to: 5 }, 4)]).toEqual([3, 3, 4, 4]);
+  });
+});
+
+describe('curves', () => {
+  it('smooth by a centred mean, which leaves a straight line', () => {
+    expect(smoothed([0, 3, 0, 3, 0], 3)).toEqual([0, 1, 2, 1, 0]);
+    expect(smoothed([5, 4, 3, 2, 1], 5)).toEqual([5, 4, 3, 2, 1]);
+    expect(() => smoothed([1, 2], 2)).toThrow('The window is 2; it must be an odd integer');
+  });
+
+  it('find where a curve stays below a level', () => {
+    const steps = [0, 10, 20, 30];
+    expect(timeToStayBelow(steps, [4, 2, 1, 1], 3)).toBe(5);
+    // Below once, above again, below for good.
+    expect(timeToStayBelow(steps, [4, 1, 3, 1], 2)).toBe(25);
+    expect(timeToStayBelow(steps, [1, 1, 1, 1], 2)).toBe(0);
+    expect(timeToStayBelow(steps, [4, 2, 1, 3], 2)).toBeNull();
+    expect(timeToStayBelow(steps, [Infinity, 2, 1, 1], 3)).toBe(10);
+  });
+
+  it('correlate ranks as scipy.stats.spearmanr does', () => {
+    expect(rankCorrelation([1, 2, 3, 4, 5, 6], [2, 1, 4, 4, 9, 3])).toBeCloseTo(0.5797710356524484, 14);
+    expect(rankCorrelation([0.1, 0.5, 0.2, 0.9], [4, 3, 2, 1])).toBeCloseTo(-0.8, 14);
+    expect(rankCorrelation([1, 2, 3], [5, null, 4])).toBe(-1);
+    expect(rankCorrelation([1, 2, 3], [7, 7, 7])).toBeNull();
+    expect(() => rankCorrelation([1], [1, 2])).toThrow('1 and 2 values are no pairs');
+  });
+});
+
+describe('difficulty', () => {
+  const buckets = noiseBuckets(linearSchedule({ numTimesteps: 100 }), 3);
+  // Losses floor + height exp(-step / tau): a noisier bucket ends lower and comes there faster.
+  const decay = [
+    { floor: 0.5, height: 0.5, tau: 100, norm: 1 },
+    { floor: 0.2, height: 0.8, tau: 50, norm: 2 },
+    { floor: 0.05, height: 0.95, tau: 25, norm: 3 },
+  ];
+  const records = Array.from({ length: 101 }, (_, k) => ({
+    step: 10 * k,
+    loss: decay.map(({ floor, height, tau }) => floor + height * Math.exp((-10 * k) / tau)),
+    gradNorm: decay.map(({ norm }) => norm),
+  }));
+
+  it('finds the ends, the times and the order of exponential decays', () => {
+    const report = difficulty(buckets, records, { within: [0.1], window: 1, tail: 0.1 });
+    report.buckets.forEach(({ finalLoss, times, meanGradNorm, finalGradNorm }, b) => {
+      const { floor, height, tau, norm } = decay[b]!;
+      expect(finalLoss).toBeCloseTo(floor, 3);
+      // exp(-t / tau) = 0.1, and height exp(-t / tau) = 0.1 floor; linear between records of 10 steps.
+      expect(Math.abs(times[0]!.ofDrop! - tau * Math.log(10))).toBeLessThan(2);
+      expect(Math.abs(times[0]!.ofFinal! - tau * Math.log(height / (0.1 * floor)))).toBeLessThan(2);
+      expect([meanGradNorm, finalGradNorm]).toEqual([norm, norm]);
+    });
+    expect(report.rankCorrelations).toEqual({
+      finalLoss: -1,
+      meanGradNorm: 1,
+      finalGradNorm: 1,
+      timeWithin10OfFinal: -1,
+      timeWithin10OfDrop: -1,
+    });
+  });
+
+  it('says that a loss which rises at the end never came to stay', () => {
+    const rising = records.map((record, k) => ({ ...record, loss: record.loss.map((loss) => (k === 100 ? 9 : loss)) }));
+    const report = difficulty(buckets, rising, { window: 1, tail: 0.1 });
+    expect(report.buckets.every(({ times }) => times.every(({ ofFinal }) => ofFinal === null))).toBe(true);
+    expect(report.rankCorrelations['timeWithin5OfFinal']).toBeNull();
+  });
+
+  it('refuses records that do not fit', () => {
+    expect(() => difficulty(buckets, records.slice(0, 1))).toThrow('over 1 record; at least 2');
+    expect(() => difficulty(buckets.slice(1), records)).toThrow('has 3 losses and 3 gradient norms for 2 buckets');
+    expect(() => difficulty(buckets, [records[1]!, records[0]!])).toThrow('step 0 follows that of step 10');
+    expect(() => difficulty(buckets, records, { within: [5] })).toThrow('within has 5');
+    expect(() => difficulty(buckets, records, { tail: 0 })).toThrow('tail is 0');
+  });
+});

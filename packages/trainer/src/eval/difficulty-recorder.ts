@@ -1,0 +1,63 @@
+/** Writes difficulty.jsonl while a run trains. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Engine, StateHandle } from '@dm/ops';
+import type { Recipe } from '../recipe.js';
+import type { RunFolder } from '../run-folder.js';
+import { appendDifficulty, readDifficulty, writeDifficulty } from './difficulty-file.js';
+import { noiseProbe, type NoiseProbe } from './noise-probe.js';
+import type { DifficultyRecord } from '@dm/eval';
+
+export interface DifficultyRecorder {
+  /** Goes on with what the file has up to `step`; at step 0 measures the initial weights. */
+  begin(step: number, state: StateHandle): Promise<void>;
+  /** Measures the weights in `state`, those that are trained and not their average, and appends a line. */
+  record(step: number, state: StateHandle): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * A recorder with the configuration's `probe`, on the training's own engine. Costs as many images forwards and backwards
+ * as the buckets have in all, each time. Notes where a resumed run measures otherwise than it began: the file is begun
+ * anew then, since its lines could not be compared.
+ */
+export async function difficultyRecorder(
+  run: RunFolder,
+  recipe: Recipe,
+  engine: Engine,
+  onNote?: (text: string) => void,
+): Promise<DifficultyRecorder> {
+  const { buckets, images } = recipe.config.probe;
+  const probe = await noiseProbe(recipe, engine, 'params', { buckets, images });
+  const { setting } = probe;
+  const record = async (step: number, state: StateHandle) =>
+    appendDifficulty(run.difficulty, await measure(probe, step, state));
+  return {
+    async begin(step, state) {
+      const written = step === 0 ? undefined : readDifficulty(run.difficulty);
+      const isSame = written !== undefined && isDeepStrictEqual(written.setting, setting);
+      if (step > 0 && !isSame) {
+        onNote?.(
+          `${run.difficulty} ${written === undefined ? 'is not there' : 'was begun with other buckets or images'}: ` +
+            `begun anew at step ${step}`,
+        );
+      }
+      const records = isSame ? written.records.filter((line) => line.step <= step) : [];
+      writeDifficulty(run.difficulty, { setting, weights: 'raw', records });
+      if (step === 0) await record(step, state);
+    },
+    record,
+    dispose: () => probe.dispose(),
+  };
+}
+
+/** Loss and gradient norm of every bucket. */
+export async function measure(probe: NoiseProbe, step: number, state: StateHandle): Promise<DifficultyRecord> {
+  const losses: number[] = [];
+  const gradNorm: number[] = [];
+  for (const bucket of probe.setting.buckets.keys()) {
+    const { loss, gradient } = await probe.gradient(state, bucket);
+    losses.push(loss);
+    gradNorm.push(Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0)));
+  }
+  return { step, loss: losses, gradNorm };
+}

@@ -1,0 +1,114 @@
+/** Plots as SVG text, drawn by Vega. Both libraries are loaded when the first plot is asked for. */
+import type { TopLevelSpec } from 'vega-lite';
+
+/** The SVG of a Vega-Lite specification. Throws an Error where the specification is wrong. */
+export async function plotSvg(spec: TopLevelSpec): Promise<string> {
+  const [{ compile }, vega] = await Promise.all([import('vega-lite'), import('vega')]);
+  const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none', logLevel: vega.Error });
+  try {
+    return await view.toSVG();
+  } finally {
+    view.finalize();
+  }
+}
+
+export interface Axis {
+  readonly title: string;
+  /** Log leaves out values that are not above 0. Default linear. */
+  readonly scale?: 'linear' | 'log';
+}
+
+export interface Series {
+  readonly name: string;
+  readonly x: readonly number[];
+  readonly y: readonly (number | null)[];
+}
+
+export interface LinePlot {
+  readonly title: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly series: readonly Series[];
+  /** Series follow an order, such as that of noise: colours go from light to dark. Default false. */
+  readonly ordered?: boolean;
+}
+
+const size = { width: 520, height: 320 };
+
+/** Lines, one a series, with a legend where there are several. */
+export function lineSpec({ title, x, y, series, ordered = false }: LinePlot): TopLevelSpec {
+  const drawn = (value: number | null, { scale }: Axis) =>
+    value !== null && Number.isFinite(value) && (scale !== 'log' || value > 0);
+  const values = series.flatMap((one) =>
+    one.x.flatMap((at, i) => (drawn(at, x) && drawn(one.y[i]!, y) ? [{ series: one.name, x: at, y: one.y[i]! }] : [])),
+  );
+  const channel = ({ title: name, scale = 'linear' }: Axis) => ({
+    type: 'quantitative' as const,
+    title: name,
+    scale: { type: scale, zero: false },
+  });
+  return {
+    title,
+    ...size,
+    data: { values },
+    mark: { type: 'line', point: values.length <= 40 * series.length },
+    encoding: {
+      x: { field: 'x', ...channel(x) },
+      y: { field: 'y', ...channel(y) },
+      ...(series.length > 1 && {
+        color: {
+          field: 'series',
+          type: ordered ? 'ordinal' : 'nominal',
+          title: null,
+          sort: series.map(({ name }) => name),
+          ...(ordered && { scale: { scheme: 'viridis' } }),
+        },
+      }),
+    },
+  };
+}
+
+export interface HeatMap {
+  readonly title: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  /** Name of the values. */
+  readonly value: Axis;
+  /** Ascending positions of the columns and rows. */
+  readonly columns: readonly number[];
+  readonly rows: readonly number[];
+  /** [rows, columns], row by row. */
+  readonly values: ArrayLike<number>;
+}
+
+/** A coloured cell a value; values that cannot be drawn are left white. */
+export function heatMapSpec({ title, x, y, value, columns, rows, values }: HeatMap): TopLevelSpec {
+  const cells = rows.flatMap((row, j) =>
+    columns.map((column, i) => ({ x: column, y: row, value: values[j * columns.length + i]! })),
+  );
+  const { scale = 'linear' } = value;
+  const cell = (field: 'x' | 'y', axis: Axis) => ({
+    field,
+    type: 'ordinal' as const,
+    title: axis.title,
+    sort: field === 'x' ? ('ascending' as const) : ('descending' as const),
+    axis: { format: '.2f', labelOverlap: true, labelAngle: 0 },
+  });
+  return {
+    title,
+    width: 400,
+    height: 400,
+    data: { values: cells.filter((one) => Number.isFinite(one.value) && (scale !== 'log' || one.value > 0)) },
+    mark: 'rect',
+    encoding: {
+      x: cell('x', x),
+      y: cell('y', y),
+      color: { field: 'value', type: 'quantitative', title: value.title, scale: { type: scale, scheme: 'viridis' } },
+    },
+  };
+}
+
+/** Plots one below the other in one picture. */
+export function stacked(specs: readonly TopLevelSpec[]): TopLevelSpec {
+  return { vconcat: specs, resolve: { scale: { color: 'independent' } } } as TopLevelSpec;
+}
