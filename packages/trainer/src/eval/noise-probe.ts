@@ -125,7 +125,7 @@ function lossOf(denoiser: Denoiser, weights: string): Program {
 function gradientOf(denoiser: Denoiser, weights: string): Program {
   return (state, inputs) => {
     const [count] = inputs['images']!.shape;
-    const dy = tf.fill([count!], 1 / count!);
+    const dy = tf.fill([count], 1 / count);
     const { value, grad } = tf.valueAndGrad((params: tf.Tensor) => lossesOf(denoiser, params, state, inputs))(
       state[weights]!,
       dy,

@@ -45,7 +45,7 @@ export function lineSpec({ title, x, y, series, ordered = false }: LinePlot): To
   const channel = ({ title: name, scale = 'linear' }: Axis) => ({
     type: 'quantitative' as const,
     title: name,
-    scale: { type: scale, zero: false },
+    scale: { type: scale, ...(scale === 'linear' && { zero: false }) },
   });
   return {
     title,
