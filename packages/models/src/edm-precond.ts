@@ -40,7 +40,7 @@ export function edmPrecond<Config>(
     kind,
     config: { sigma_data, model: model.config },
     apply(params, x, sigma, options) {
-      const n = x.shape[0]!;
+      const n = x.shape[0];
       if (sigma.rank !== 1 || sigma.shape[0] !== n) {
         throw new Error(`${kind}: sigma must be [${n}], one noise level an image, not [${sigma.shape.join(', ')}]`);
       }
