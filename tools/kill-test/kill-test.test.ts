@@ -10,4 +10,4 @@ it('a training killed at random moments loses at most one save interval, and end
   expect(outcome.kills).toBeGreaterThanOrEqual(6);
   expect(outcome.duringSave).toBeGreaterThanOrEqual(2);
   expect(outcome.lost).toBeLessThanOrEqual(interval);
-});
+}, 240_000);

@@ -126,6 +126,9 @@ export const configSchema = z.strictObject({
     .strictObject({ every: z.int().min(0), buckets: count, images: z.int().min(2) })
     .describe('Loss and gradient by noise bucket, on fixed images, every so many steps; 0 for never.'),
   checkpointEvery: z.int().min(0).describe('Steps between checkpoints; 0 writes one at the end only.'),
+  checkpointMinutes: positive
+    .nullable()
+    .describe('Minutes after which a checkpoint is due besides, however few steps were done; null: none.'),
   keep: count.describe('Checkpoints to keep.'),
   out: z.string().min(1).describe('Folder of the run.'),
   recorded: z
@@ -180,6 +183,7 @@ export const freeOnResume = [
   'evalWeights',
   'probe',
   'checkpointEvery',
+  'checkpointMinutes',
   'keep',
   'out',
 ] as const;

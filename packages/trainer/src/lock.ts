@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { refusal } from './durable.js';
 import { UserError } from './errors.js';
 
 export interface Lock {
@@ -47,7 +48,7 @@ function create(path: string, text: string): boolean {
     fd = openSync(path, 'wx');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    throw refusal(path, error);
   }
   writeSync(fd, text);
   fsyncSync(fd);

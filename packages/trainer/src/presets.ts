@@ -42,6 +42,7 @@ const method = {
   timeBudget: null,
   stepBudget: null,
   imageBudget: null,
+  checkpointMinutes: null,
   seed: 0,
   engine: 'onnx',
   device: 'cpu',

@@ -40,6 +40,8 @@ export class Session {
   private good: string | undefined;
   /** The last step that was handed to the saver. */
   private savedStep: number | undefined;
+  /** When that was, on the process's clock. */
+  private savedAt = performance.now();
   private readonly saver: Saver;
   private best: Best | undefined;
   private readonly speed: Speedometer;
@@ -207,9 +209,11 @@ export class Session {
    * the end: the weights are those of before, and may be what is wrong.
    */
   async save(): Promise<void> {
+    const { checkpointEvery, checkpointMinutes, totalSteps } = this.recipe.config;
     const isBest = this.best?.step === this.step;
-    const isDue = this.isDue(this.recipe.config.checkpointEvery) || isBest;
-    if (isDue && (!this.skips.isSkipping || this.step === this.recipe.config.totalSteps)) await this.saveNow();
+    const minutes = (performance.now() - this.savedAt) / 60_000;
+    const isDue = this.isDue(checkpointEvery) || (checkpointMinutes !== null && minutes >= checkpointMinutes) || isBest;
+    if (isDue && (!this.skips.isSkipping || this.step === totalSteps)) await this.saveNow();
   }
 
   /**
@@ -222,6 +226,7 @@ export class Session {
     if (this.savedStep === step) return;
     await saver.settle(); // before another copy of the state is made
     this.savedStep = step;
+    this.savedAt = performance.now();
     await saver.save({
       folder: run.checkpoints,
       fields: {

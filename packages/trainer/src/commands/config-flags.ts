@@ -35,6 +35,7 @@ const fieldFlags = {
   'eval-samples': ['n', 'evalSamples'],
   'probe-every': ['n', 'probe.every'],
   'checkpoint-every': ['n', 'checkpointEvery'],
+  'checkpoint-minutes': ['minutes', 'checkpointMinutes'],
   keep: ['n', 'keep'],
   out: ['folder', 'out'],
 } as const satisfies Record<string, readonly [argument: string, field: string]>;

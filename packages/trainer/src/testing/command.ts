@@ -31,7 +31,11 @@ export function dmElsewhere(args: readonly string[], cwd: string): Promise<Finis
 }
 
 function startNode(args: readonly string[], cwd: string, options: SpawnOptions = {}): Running {
-  const child = spawn(process.execPath, args, { ...options, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  return startProgram(process.execPath, args, cwd, options);
+}
+
+function startProgram(program: string, args: readonly string[], cwd: string, options: SpawnOptions = {}): Running {
+  const child = spawn(program, args, { ...options, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -55,4 +59,10 @@ function startNode(args: readonly string[], cwd: string, options: SpawnOptions =
 /** Runs `dm` to its end. */
 export function dm(args: readonly string[], cwd: string, options: SpawnOptions = {}): Promise<Finished> {
   return start(args, cwd, options).finished;
+}
+
+/** The same where no file may be larger than `kib` KiB, as `ulimit -f` of a shell has it. */
+export function dmWithFileLimit(kib: number, args: readonly string[], cwd: string): Promise<Finished> {
+  return startProgram('bash', ['-c', `ulimit -f ${kib}; exec "$@"`, 'bash', process.execPath, cli, ...args], cwd)
+    .finished;
 }
