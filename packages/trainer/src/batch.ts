@@ -34,16 +34,15 @@ export async function fetchBatch(recipe: Recipe, step: number): Promise<Batch> {
   };
 }
 
-/** One-hot classes. A model with a null class, its last, has some labels replaced by it: `class_dropout_prob` of DiT. */
-function condition({ config, model }: Recipe, step: number, labels: Int32Array): NdArray {
-  const { numClasses, condSize } = model;
+/** One-hot classes; some labels are replaced by the null class where the recipe drops labels. */
+function condition({ config, model, nullClass, labelDropout }: Recipe, step: number, labels: Int32Array): NdArray {
+  const { condSize } = model;
   const given = Int32Array.from(labels);
-  if (condSize > numClasses) {
-    const rate = Number(config.model.config['class_dropout_prob']);
+  if (nullClass !== undefined) {
     const indices = examples(labels.length);
     const u = uniformEach({ seed: config.seed, stream: 'labelDropout', step, indices });
     u.forEach((value, i) => {
-      if (value < rate) given[i] = numClasses;
+      if (value < labelDropout) given[i] = nullClass;
     });
   }
   return float32([labels.length, condSize], oneHot(given, condSize));
@@ -61,7 +60,7 @@ export function drawTimesteps(recipe: Recipe, step: number, state: ScheduleState
  * level.
  */
 export function stepInputs(recipe: Recipe, batch: Batch, draw: Draw, step: number): Arrays {
-  const { noiseSchedule, levelWeights, config, optimizer, ema } = recipe;
+  const { noiseSchedule, levelWeights, config, optimizer, averages } = recipe;
   const { timesteps } = draw;
   const n = timesteps.length;
   const levels = noiseLevels(noiseSchedule, timesteps);
@@ -75,7 +74,9 @@ export function stepInputs(recipe: Recipe, batch: Batch, draw: Draw, step: numbe
     targetNoise: target.noise,
     weights: float32([n], weights),
     ...Object.fromEntries(
-      Object.entries({ ...optimizer.scalars(step), ...ema.scalars(step) }).map(([name, v]) => [name, scalar(v)]),
+      [optimizer, ...averages]
+        .flatMap((part) => Object.entries(part.scalars(step)))
+        .map(([name, value]) => [name, scalar(value)]),
     ),
   };
 }

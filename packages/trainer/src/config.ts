@@ -8,6 +8,7 @@ import { trainingMetrics } from './eval/during-training.js';
 import { extractorNames } from './eval/extractor.js';
 import { engineNames } from './engine.js';
 import { modelTypes } from './model-types.js';
+import { optimizerSchema } from './optimizer-schema.js';
 
 const positive = z.number().positive();
 const count = z.int().min(1);
@@ -24,6 +25,28 @@ const noiseSchedules = keysOf(schedules).filter((name) => name !== 'betas');
 /** Options of a part that validates them itself (a model, a timestep schedule): plain JSON by name. */
 const options = z.record(z.string(), z.json());
 
+const average = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('power'),
+    decay: momentum.describe('Share of the old average that stays in one step; warmed up as 1 - (1 + step)^-power.'),
+    power: positive.describe('Exponent of the warm-up.'),
+  }),
+  z.strictObject({ type: z.literal('fixed'), decay: momentum.describe('Share that stays in one step.') }),
+  z.strictObject({
+    type: z.literal('halfLife'),
+    images: positive.describe('Images after which half of the old average is left.'),
+    rampUp: positive
+      .nullable()
+      .exactOptional()
+      .describe('Largest half-life as a share of the images seen (0.05); null: no warm-up.'),
+  }),
+  z.strictObject({
+    type: z.literal('karras'),
+    relativeStd: z.number().gt(0).max(0.28).describe('Width of the profile as a share of the run: 0.05, 0.1.'),
+  }),
+  z.strictObject({ type: z.literal('scheduleFree') }).describe('The average that scheduleFreeAdamW keeps.'),
+]);
+
 export const configSchema = z.strictObject({
   preset: z.string().describe('Preset that everything else is laid over.'),
   data: z
@@ -36,6 +59,12 @@ export const configSchema = z.strictObject({
   conditional: z
     .boolean()
     .describe('Give the model the classes of the data, where it has any: samples are then made class by class.'),
+  labelDropout: momentum
+    .nullable()
+    .describe(
+      'Share of labels that training replaces by a null class, so that samples can be guided; null leaves it to the model ' +
+        '(class_dropout_prob of dit).',
+    ),
   model: z.strictObject({
     type: z
       .enum(keysOf(modelTypes))
@@ -69,20 +98,11 @@ export const configSchema = z.strictObject({
       z.strictObject({ name: z.literal('truncatedSnr') }),
     ])
     .describe('Weight of the loss by noise level; constant is the plain MSE.'),
-  optimizer: z.strictObject({
-    lr: positive.describe('Learning rate at the start (after warm-up).'),
-    betas: z.tuple([momentum, momentum]).describe('Momentum (beta1, at the start) and average of squares (beta2).'),
-    eps: positive,
-    weightDecay: z.number().min(0).describe('Decoupled weight decay, times the learning rate.'),
-    momentumDecay: z.boolean().describe('Lower beta1 to 0 over the run (Demon).'),
-    compensate: z.boolean().describe('Lower the learning rate along with the momentum: with momentumDecay, MDLRC.'),
-    warmup: z.int().min(0).describe('Steps over which the learning rate rises at the start.'),
-    clip: positive.nullable().describe('Largest norm of the gradient; null does not clip.'),
-  }),
-  ema: z.strictObject({
-    decay: momentum.describe('Share of the old average that stays in one step; warmed up as 1 - (1 + step)^-power.'),
-    power: positive.describe('Exponent of the warm-up.'),
-  }),
+  optimizer: optimizerSchema,
+  ema: average.describe('Average of the weights that samples are made with.'),
+  emas: z
+    .record(z.string().regex(/^(?!(ema|raw)$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/), average)
+    .describe('Further averages by name, for dm sample --weights <name>; kept as ema-<name>.safetensors.'),
   recompute: z
     .enum(['none', 'blocks'])
     .describe('Blocks computed a second time in the gradient, for less memory and more time; none keeps everything.'),
@@ -116,6 +136,14 @@ export const configSchema = z.strictObject({
   sampler: z.strictObject({
     name: z.enum(keysOf(samplers)).describe('How samples are made.'),
     steps: count.describe('Steps from noise to image.'),
+    guidance: z
+      .number()
+      .min(0)
+      .describe('Classifier-free guidance: 1 is the model as it is; more needs a model trained with label dropout.'),
+    guidanceInterval: z
+      .tuple([z.number().min(0), z.number().min(0)])
+      .nullable()
+      .describe('Guide only where sigma / alpha lies between these two; null: everywhere.'),
   }),
   evalEvery: z.int().min(0).describe('Steps between evaluations of samples against the data; 0 makes none.'),
   evalSamples: z.int().min(2).describe('Samples of an evaluation, and images of the data beside them.'),

@@ -8,6 +8,8 @@ export interface DataShape {
   readonly width: number;
   readonly channels: number;
   readonly numClasses: number;
+  /** Share of labels to be dropped; null leaves it to the model. */
+  readonly labelDropout: number | null;
 }
 
 interface ModelType {
@@ -15,27 +17,37 @@ interface ModelType {
   readonly create: (config: object) => Model;
   /** The fields that follow the data where the configuration leaves them out. */
   readonly fromData: (data: DataShape) => object;
+  /** Whether it has a null class beside its classes; where not, the last of its classes is one if labels are dropped. */
+  readonly hasNullClass: boolean;
+}
+
+/** Classes of a model whose null class is one of them. */
+function withNullClass({ numClasses, labelDropout }: DataShape): number {
+  return numClasses > 0 && labelDropout !== null && labelDropout > 0 ? numClasses + 1 : numClasses;
 }
 
 /** By the name in `model.type`. A new architecture is a line here. */
 export const modelTypes = {
   unet: {
     create: (config) => unet2d(config as UNet2DOptions),
-    fromData: ({ height, width, channels, numClasses }) => ({
-      sample_size: height === width ? height : [height, width],
-      in_channels: channels,
-      out_channels: channels,
-      num_class_embeds: numClasses > 0 ? numClasses : null,
+    fromData: (data) => ({
+      sample_size: data.height === data.width ? data.height : [data.height, data.width],
+      in_channels: data.channels,
+      out_channels: data.channels,
+      num_class_embeds: data.numClasses > 0 ? withNullClass(data) : null,
     }),
+    hasNullClass: false,
   },
   dit: {
     create: (config) => dit(config),
-    fromData: ({ height, channels, numClasses }) => ({
+    fromData: ({ height, channels, numClasses, labelDropout }) => ({
       input_size: height,
       in_channels: channels,
       learn_sigma: false,
       num_classes: numClasses,
+      ...(labelDropout !== null && { class_dropout_prob: labelDropout }),
     }),
+    hasNullClass: true,
   },
   'dit-diffusers': {
     create: (config) => ditTransformer2d(config),
@@ -48,14 +60,16 @@ export const modelTypes = {
       }
       return { sample_size: height, in_channels: channels, num_embeds_ada_norm: numClasses };
     },
+    hasNullClass: true,
   },
   uvit: {
     create: (config) => uvit(config),
-    fromData: ({ height, channels, numClasses }) => ({
-      img_size: height,
-      in_chans: channels,
-      num_classes: numClasses > 0 ? numClasses : -1,
+    fromData: (data) => ({
+      img_size: data.height,
+      in_chans: data.channels,
+      num_classes: data.numClasses > 0 ? withNullClass(data) : -1,
     }),
+    hasNullClass: false,
   },
 } as const satisfies Readonly<Record<string, ModelType>>;
 

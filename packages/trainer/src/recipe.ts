@@ -4,11 +4,13 @@ import { createSchedule, snrFromAlphasCumprod, weights, type TimestepSchedule } 
 import { openDataset, type Dataset, type Split } from '@dm/data';
 import { bufferLayout, parameterLayout, type Model } from '@dm/models';
 import type { Engine, FlatLayout } from '@dm/ops';
-import { adamW, momentumDecay, powerEma, withWarmup, type Ema, type Optimizer } from '@dm/optim';
+import type { Optimizer, StepSchedule } from '@dm/optim';
+import { createAverages, type Average } from './averages.js';
 import type { Config } from './config.js';
 import { environment } from './environment.js';
 import { UserError } from './errors.js';
 import { modelTypes } from './model-types.js';
+import { createOptimizer } from './optimizers.js';
 
 /** What sampling needs. */
 export interface Denoiser {
@@ -20,6 +22,12 @@ export interface Denoiser {
   /** The model's fixed tables in another; of size 0 for most models. */
   readonly bufferLayout: FlatLayout;
   readonly noiseSchedule: NoiseSchedule;
+  /** Classes that may be asked for, the null class not among them; 0 for an unconditional model. */
+  readonly classes: number;
+  /** The class that stands for none, where the model has one: a column of `cond`. */
+  readonly nullClass: number | undefined;
+  /** Share of labels that training replaces by it. */
+  readonly labelDropout: number;
 }
 
 /** What training needs. */
@@ -29,7 +37,11 @@ export interface Recipe extends Denoiser {
   /** Weight of the loss at each timestep, [T]. */
   readonly levelWeights: Float64Array;
   readonly optimizer: Optimizer;
-  readonly ema: Ema;
+  /** Learning rate and momentum (beta1) at each step. */
+  readonly lr: StepSchedule;
+  readonly momentum: StepSchedule;
+  /** Of the weights; the first is sampled while training. */
+  readonly averages: readonly Average[];
 }
 
 /** The data that a configuration names; `split` matters for sets that have both. */
@@ -41,12 +53,13 @@ export function openData({ data, imageSize, imageChannels }: Config, split: Spli
 export async function openRecipe(chosen: Config): Promise<Recipe> {
   const dataset = await openData(chosen);
   const denoiser = createDenoiser(withDataShape(chosen, dataset));
-  const { config, model, noiseSchedule } = denoiser;
-  checkFit(model, dataset);
+  const { config, noiseSchedule } = denoiser;
+  checkFit(denoiser, dataset);
   checkParts(config);
 
   const { alphasCumprod, numTimesteps } = noiseSchedule;
-  const { totalSteps, optimizer, diffusion, curriculum } = config;
+  const { totalSteps, diffusion, curriculum } = config;
+  const scheduled = createOptimizer(config.optimizer, totalSteps, denoiser.layout);
   return {
     ...denoiser,
     dataset,
@@ -55,8 +68,8 @@ export async function openRecipe(chosen: Config): Promise<Recipe> {
       snr: snrFromAlphasCumprod(alphasCumprod),
       prediction: diffusion.prediction,
     }),
-    optimizer: createOptimizer(optimizer, totalSteps),
-    ema: powerEma({ maxDecay: config.ema.decay, power: config.ema.power }),
+    ...scheduled,
+    averages: createAverages(config, scheduled.optimizer),
   };
 }
 
@@ -70,7 +83,32 @@ export function createDenoiser(config: Config): Denoiser {
     layout: parameterLayout(model),
     bufferLayout: bufferLayout(model),
     noiseSchedule: createNoiseSchedule(config.diffusion),
+    ...labelsOf(config, model),
   };
+}
+
+/** A null class is the model's own, or the last of its classes where it has none and labels are to be dropped. */
+function labelsOf(
+  { labelDropout, model: { type } }: Config,
+  model: Model,
+): Pick<Denoiser, 'classes' | 'nullClass' | 'labelDropout'> {
+  const { numClasses, condSize } = model;
+  const own = (model.config as { class_dropout_prob?: number }).class_dropout_prob;
+  const rate = labelDropout ?? (numClasses > 0 ? own : undefined) ?? 0;
+  if (own !== undefined && numClasses > 0 && rate !== own) {
+    throw new UserError(
+      `labelDropout is ${rate}, and the model's class_dropout_prob ${own}: leave one of them out, or set both alike.`,
+    );
+  }
+  if (rate > 0 && numClasses === 0) {
+    throw new UserError(
+      `labelDropout is ${rate}, but the model has no classes whose labels could be dropped: set it to null.`,
+    );
+  }
+  if (condSize > numClasses) return { classes: numClasses, nullClass: numClasses, labelDropout: rate };
+  const isLast = !modelTypes[type].hasNullClass && rate > 0;
+  const classes = isLast ? numClasses - 1 : numClasses;
+  return { classes, nullClass: isLast ? classes : undefined, labelDropout: rate };
 }
 
 function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedule {
@@ -82,12 +120,19 @@ function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedule {
 function withDataShape(config: Config, { shape, classes }: Dataset): Config {
   const [height, width, channels] = shape;
   const numClasses = config.conditional ? classes.length : 0;
-  const fromData = modelTypes[config.model.type].fromData({ height, width, channels, numClasses });
+  const fromData = modelTypes[config.model.type].fromData({
+    height,
+    width,
+    channels,
+    numClasses,
+    labelDropout: config.labelDropout,
+  });
   return { ...config, model: { ...config.model, config: { ...fromData, ...config.model.config } } };
 }
 
 /** Throws a UserError where model and data have different images or classes. */
-function checkFit(model: Model, dataset: Dataset): void {
+function checkFit(denoiser: Denoiser, dataset: Dataset): void {
+  const { model } = denoiser;
   const { name, shape, classes } = dataset;
   if (model.inputShape.join('x') !== shape.join('x')) {
     throw new UserError(
@@ -101,9 +146,9 @@ function checkFit(model: Model, dataset: Dataset): void {
         'have; a learned variance cannot be trained yet.',
     );
   }
-  if (model.numClasses > 0 && model.numClasses !== classes.length) {
+  if (model.numClasses > 0 && denoiser.classes !== classes.length) {
     throw new UserError(
-      `The model is conditioned on ${model.numClasses} classes; ${name} has ` +
+      `The model is conditioned on ${denoiser.classes} classes; ${name} has ` +
         (classes.length === 0 ? 'no labels.' : `${classes.length}.`),
     );
   }
@@ -114,16 +159,6 @@ function checkParts({ batchSize, accumulate }: Config): void {
   throw new UserError(
     `accumulate is ${accumulate}, which does not divide batchSize ${batchSize}: the parts of a batch must be equal.`,
   );
-}
-
-function createOptimizer(options: Config['optimizer'], totalSteps: number): Optimizer {
-  const { betas, eps, weightDecay, compensate, warmup } = options;
-  const [b0, beta2] = betas;
-  const lr = withWarmup(options.lr, warmup);
-  // Momentum that is 0 from the start has nothing to lose.
-  const schedules =
-    options.momentumDecay && b0 > 0 ? momentumDecay({ lr, totalSteps, b0, compensate }) : { lr, beta1: b0 };
-  return adamW({ ...schedules, beta2, eps, weightDecay });
 }
 
 /** The configuration with what the run found out, for config.json. */

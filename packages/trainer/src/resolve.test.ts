@@ -34,7 +34,9 @@ describe('resolving', () => {
     ]);
     expect(other.model).toEqual({ type: 'dit', config: { depth: 2 } });
     expect(other.weighting).toEqual({ name: 'constant' });
-    expect(other.sampler).toEqual({ name: 'ddpm', steps: presets['mnist']!.sampler.steps });
+    expect(other.sampler).toEqual({ ...presets['mnist']!.sampler, name: 'ddpm' });
+    const lion = resolve({ optimizer: { name: 'lion', lr: 1, params: {} } });
+    expect(lion.optimizer).toEqual({ ...presets['mnist']!.optimizer, name: 'lion', lr: 1 });
     const same = resolveConfig([
       layer({ curriculum: { params: { mu: 0.4 } } }),
       layer({ curriculum: { name: 'clts' } }),

@@ -94,14 +94,16 @@ function isOtherKind(old: Json, value: Json): boolean {
   return tags.some((tag) => old[tag] !== undefined && value[tag] !== undefined && old[tag] !== value[tag]);
 }
 
-/** Of a part whose kind changes: nested options become empty, its own scalars (a rule's gamma) go, save those of a sampler. */
+/** Where a part keeps the options of its kind, if it has others beside them. */
+const ownOptions = ['params', 'config'];
+/** What samplers of every kind have. */
+const common = ['steps', 'guidance', 'guidanceInterval'];
+
+/** What stays of a part whose kind changes: all but its `params` or `config`; of a part without these, what all kinds have. */
 function emptied(old: Json): Json {
-  return Object.fromEntries(
-    Object.entries(old).flatMap(([key, value]) => {
-      if (isObject(value)) return [[key, {}]];
-      return key === 'steps' ? [[key, value]] : [];
-    }),
-  );
+  const own = ownOptions.filter((key) => isObject(old[key]));
+  if (own.length > 0) return { ...old, ...Object.fromEntries(own.map((key) => [key, {}])) };
+  return Object.fromEntries(Object.entries(old).filter(([key]) => common.includes(key)));
 }
 
 function withoutUndefined(value: Json): Json {

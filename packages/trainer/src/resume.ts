@@ -14,7 +14,15 @@ import { optimizerFile } from './state.js';
  * left out of the hash: its checkpoints stay those of its configuration. Whoever adds such a field adds a line here;
  * the test of old checkpoints fails until then.
  */
-const addedFields: Readonly<Record<string, unknown>> = {};
+const addedFields: Readonly<Record<string, unknown>> = {
+  labelDropout: null,
+  'optimizer.name': 'adamW',
+  'optimizer.params': {},
+  'optimizer.schedule': { name: 'constant' },
+  'optimizer.decayGroups': ['matrix', 'vector', 'embedding'],
+  'ema.type': 'power',
+  emas: {},
+};
 
 /**
  * The configuration that the run was begun with, also by an older version. Throws a UserError where it is missing or

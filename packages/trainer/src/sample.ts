@@ -7,6 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseNpy } from '@dm/data';
 import type { NdArray } from '@dm/ops';
+import { averageName } from './averages.js';
 import { readBest } from './best.js';
 import { checkpointPath, latestValid, readCheckpoint, runOfCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { Config, PartialConfig } from './config.js';
@@ -35,7 +36,10 @@ export interface SampleOptions {
   /** Steps and name of the sampler; the run's by default. */
   readonly steps?: number;
   readonly sampler?: string;
-  /** `ema` by default. */
+  /** Classifier-free guidance, and the interval of sigma / alpha that it is confined to; the run's by default. */
+  readonly guidance?: number;
+  readonly guidanceInterval?: readonly [low: number, high: number];
+  /** `ema` (default), another average of the run by its name, or `raw`: the weights that are trained. */
   readonly weights?: string;
   /** Class of all images of a conditional model; each in turn by default. */
   readonly label?: number;
@@ -53,21 +57,20 @@ export interface SampleResult extends Images {
   readonly checkpoint: string;
 }
 
-const weightNames = ['ema', 'raw'] as const;
-
 /** Makes images. Throws a UserError on what does not fit together, before any work is done. */
 export async function sample(options: SampleOptions): Promise<SampleResult> {
   const checkpoint = openCheckpoint(options);
   const config = samplingConfig(checkpoint, options);
   const { weights = 'ema', seed = 0, label } = options;
-  if (!(weightNames as readonly string[]).includes(weights)) {
+  const weightNames = ['ema', ...Object.keys(config.emas), 'raw'];
+  if (!weightNames.includes(weights)) {
     throw new UserError(`--weights ${weights} is unknown. ${suggestion(weights, weightNames)}`);
   }
   const denoiser = createDenoiser(config);
   const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
   const count = countOf(options.count, initialNoise);
-  const inputs = conditionOf(denoiser, count, label);
-  const state = readWeights(denoiser, checkpoint, weights === 'ema' ? 'ema' : 'model');
+  const condition = conditionOf(denoiser, count, label);
+  const state = readWeights(denoiser, checkpoint, weights === 'raw' ? 'model' : averageName(weights));
 
   const engine = await openEngine(config.engine, engineOptions(config));
   try {
@@ -77,7 +80,7 @@ export async function sample(options: SampleOptions): Promise<SampleResult> {
       seed,
       n: count,
       batchSize: sampleBatch,
-      inputs,
+      ...condition,
       ...(initialNoise !== undefined && { initialNoise }),
     });
     await sampler.dispose();
@@ -111,11 +114,15 @@ function bestCheckpoint(run: string): Checkpoint {
 /** The run's configuration with what was asked for laid over it. */
 export function samplingConfig(checkpoint: Checkpoint, options: SampleOptions): Config {
   const layer = (source: string, value: PartialConfig): Layer => ({ source, value });
-  const { steps, sampler, engine, threads } = options;
+  const { steps, sampler, guidance, guidanceInterval, engine, threads } = options;
   return resolveConfig([
     savedConfig(runFolder(runOfCheckpoint(checkpoint.path))),
     ...(steps === undefined ? [] : [layer('--steps', { sampler: { steps } })]),
     ...(sampler === undefined ? [] : [layer('--sampler', { sampler: { name: sampler as Config['sampler']['name'] } })]),
+    ...(guidance === undefined ? [] : [layer('--guidance', { sampler: { guidance } })]),
+    ...(guidanceInterval === undefined
+      ? []
+      : [layer('--guidance-interval', { sampler: { guidanceInterval: [...guidanceInterval] } })]),
     // Threads and device belong to an engine: another engine starts without the run's.
     ...(engine === undefined
       ? []

@@ -165,22 +165,21 @@ export class Session {
   /** A line of metrics.jsonl, where one is due. Where all updates since the last one were skipped, there is none to write. */
   log(evaluated: MetricsRecord['eval']): void {
     const { step, recipe, window, hooks, speed, skips } = this;
-    const { config, optimizer, ema } = recipe;
+    const { config, lr, momentum, averages } = recipe;
     const isLogged = step % config.logEvery === 0 || step === config.totalSteps || evaluated !== undefined;
     if (!isLogged || window.isEmpty) {
       if (step === this.firstStep + 1) speed.restart();
       return;
     }
-    const scalars = optimizer.scalars(step - 1);
     const line: MetricsRecord = {
       step,
       images: step * config.batchSize,
       ...window.take(),
       ...(evaluated !== undefined && { eval: evaluated }),
       ...(skips.total > 0 && { skipped: skips.total }),
-      lr: scalars['lr']!,
-      beta1: scalars['beta1']!,
-      emaDecay: ema.decay(step - 1),
+      lr: lr(step - 1),
+      beta1: momentum(step - 1),
+      emaDecay: averages[0]!.decay(step - 1),
       ...speed.take(),
       peakMb: Math.round(peakMemoryMb()),
     };

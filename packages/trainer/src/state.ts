@@ -23,18 +23,20 @@ import type { Denoiser, Recipe } from './recipe.js';
  */
 export const modelFile = 'model.safetensors';
 export const emaFile = 'ema.safetensors';
+/** Of a part of the state: `ema.safetensors`. */
+const fileOf = (name: string): string => `${name}.safetensors`;
 export const optimizerFile = 'optimizer.safetensors';
 
 /**
- * `params`, `ema` (a copy), zero slots, and `buffers` where there are any: the seed's weights, or those that
+ * `params`, the averages (copies), zero slots, and `buffers` where there are any: the seed's weights, or those that
  * `config.initFrom` names. Throws an Error where these are not there or do not fit the model.
  */
 export function initialState(recipe: Recipe): Arrays {
-  const { layout, optimizer } = recipe;
+  const { layout, optimizer, averages } = recipe;
   const { params, ...buffers } = initialWeights(recipe);
   return {
     params: params!,
-    ema: params!,
+    ...Object.fromEntries(averages.map(({ name }) => [name, params!])),
     ...Object.fromEntries(optimizer.slots.map((slot) => [slot, vector(new Float32Array(layout.size))])),
     ...buffers,
   };
@@ -56,13 +58,15 @@ export function packState(
   state: Arrays,
   schedule: ScheduleState | undefined,
 ): Record<string, FileContent> {
-  const { model, optimizer, layout } = recipe;
+  const { model, optimizer, layout, averages } = recipe;
   const slots = optimizer.slots.flatMap((slot) =>
     storedTensors(model, viewFlat(dataOf(state, slot), layout), `${slot}.`),
   );
   return {
     [modelFile]: safetensorsContent(weightsOf(recipe, state, 'params')),
-    [emaFile]: safetensorsContent(weightsOf(recipe, state, 'ema')),
+    ...Object.fromEntries(
+      averages.map(({ name }) => [fileOf(name), safetensorsContent(weightsOf(recipe, state, name))]),
+    ),
     [optimizerFile]: safetensorsContent(slots),
     ...Object.fromEntries(
       Object.entries(schedule ?? {}).map(([name, data]) => [
@@ -78,13 +82,15 @@ export function unpackState(
   recipe: Recipe,
   checkpoint: Checkpoint,
 ): { readonly arrays: Arrays; readonly schedule?: ScheduleState } {
-  const { model, layout, bufferLayout, optimizer } = recipe;
+  const { model, layout, bufferLayout, optimizer, averages } = recipe;
   const weights = loadWeights(model, readTensors(checkpoint, modelFile));
   const slots = readTensors(checkpoint, optimizerFile);
   const arrays: Record<string, NdArray> = {
     params: vector(flatten(weights, layout)),
-    ema: vector(flatten(loadWeights(model, readTensors(checkpoint, emaFile)), layout)),
   };
+  for (const { name } of averages) {
+    arrays[name] = vector(flatten(loadWeights(model, readTensors(checkpoint, fileOf(name))), layout));
+  }
   for (const slot of optimizer.slots) {
     const prefix = `${slot}.`;
     const tensors = Object.entries(slots)
@@ -97,13 +103,9 @@ export function unpackState(
   return schedule === undefined ? { arrays } : { arrays, schedule };
 }
 
-/** Weights for sampling, as the state `params` and `buffers`. */
-export function readWeights(
-  { model, layout, bufferLayout }: Denoiser,
-  checkpoint: Checkpoint,
-  which: 'model' | 'ema',
-): Arrays {
-  const tensors = loadWeights(model, readTensors(checkpoint, which === 'ema' ? emaFile : modelFile));
+/** Weights for sampling, as the state `params` and `buffers`: `model`, or an average by its name, such as `ema`. */
+export function readWeights({ model, layout, bufferLayout }: Denoiser, checkpoint: Checkpoint, which: string): Arrays {
+  const tensors = loadWeights(model, readTensors(checkpoint, fileOf(which)));
   return {
     params: vector(flatten(tensors, layout)),
     ...(bufferLayout.size > 0 && { buffers: vector(flatten(tensors, bufferLayout)) }),

@@ -21,7 +21,7 @@ import type { Denoiser, Recipe } from './recipe.js';
  * `gradients` [P] in the state, and their share of the loss, the input `lossBefore`, are added to those of this one.
  */
 export function trainingStep(recipe: Recipe): Program {
-  const { optimizer, ema, config } = recipe;
+  const { optimizer, averages, config } = recipe;
   const { clip } = config.optimizer;
   return (state, inputs) => {
     const { loss, losses, grad } = lossAndGradient(recipe, state, inputs);
@@ -31,9 +31,11 @@ export function trainingStep(recipe: Recipe): Program {
     );
     const slots = Object.fromEntries(optimizer.slots.map((name) => [name, state[name]!]));
     const next = scope('optimizer', () => optimizer.update(state['params']!, grads, slots, inputs));
-    const average = scope('ema', () => ema.update(state['ema']!, next.params, inputs));
+    const averaged = averages.map(
+      ({ name, update }) => [name, update(state[name]!, next.params, next.slots, inputs)] as const,
+    );
     return {
-      state: { params: next.params, ...next.slots, ema: average },
+      state: { params: next.params, ...next.slots, ...Object.fromEntries(averaged) },
       outputs: { loss, losses, gradNorm: norm, isFinite: tf.isFinite(tf.add(loss, norm)) },
     };
   };

@@ -1,5 +1,7 @@
 /** `dm sample`. */
+import { samplers } from '@dm/core';
 import { Command } from 'commander';
+import { UserError } from '../errors.js';
 import { writeImages } from '../images.js';
 import { sample, type SampleOptions } from '../sample.js';
 import { duration } from '../progress.js';
@@ -19,8 +21,14 @@ export function sampleCommand(): Command {
     .option('--noise <file.npy>', 'start from this noise, float32 [N, H, W, C], instead of that of --seed')
     .option('--out <file>', 'grid.png, or samples.npy with float32 [N, H, W, C] in [-1, 1]', 'samples.png')
     .option('--steps <n>', "steps from noise to image (default: the run's)", numeric)
-    .option('--sampler <name>', "ddpm or ddim (default: the run's)")
-    .option('--weights <which>', 'ema (default) or raw')
+    .option('--sampler <name>', `${Object.keys(samplers).join(', ')} (default: the run's)`)
+    .option(
+      '--guidance <scale>',
+      "classifier-free guidance, for a model trained with label dropout (default: the run's)",
+      numeric,
+    )
+    .option('--guidance-interval <low,high>', 'guide only where sigma / alpha lies between these two', interval)
+    .option('--weights <which>', 'ema (default), another average of the run by its name, or raw')
     .option('--label <class>', 'class of all images, for a conditional model (default: each class in turn)', numeric)
     .option('--seed <n>', 'seed of the noise (default: 0)', numeric)
     .option('--engine <name>', "what computes (default: the run's)")
@@ -43,4 +51,13 @@ async function run(flags: SampleFlags): Promise<void> {
   const [count] = result.shape;
   if (json === true) printJson({ event: 'end', out, count, checkpoint: result.checkpoint, seconds });
   else print(`${count} images from ${result.checkpoint} in ${duration(seconds)}: ${out}`);
+}
+
+/** `0.2,3` */
+function interval(text: string): [number, number] {
+  const [low, high, ...more] = text.split(',').map(Number);
+  if (low === undefined || high === undefined || more.length > 0 || !(low >= 0 && high >= low)) {
+    throw new UserError(`--guidance-interval ${text}: must be two numbers from low to high, such as 0.2,3.`);
+  }
+  return [low, high];
 }

@@ -50,7 +50,9 @@ export async function runSource(options: RunSourceOptions): Promise<RunSource> {
         const wanted = Math.min(rows, count - start);
         // Always as many, the last ones of them twice: another number would be compiled anew.
         const imageIndices = Array.from({ length: rows }, (_, i) => Math.min(start + i, count - 1));
-        const { data } = await sampler.sample({ state, seed, imageIndices, inputs: rowsOf(conditions, imageIndices) });
+        const inputs = rowsOf(conditions.inputs, imageIndices);
+        const unconditional = rowsOf(conditions.unconditional, imageIndices);
+        const { data } = await sampler.sample({ state, seed, imageIndices, inputs, unconditional });
         yield toBytes(data.subarray(0, (data.length / rows) * wanted));
       }
     },

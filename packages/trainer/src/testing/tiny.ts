@@ -44,7 +44,7 @@ export function tinyConfig(folder: string, steps: number): PartialConfig {
   };
 }
 
-const tinyUnet = {
+export const tinyUnet = {
   block_out_channels: [8, 8],
   down_block_types: ['DownBlock2D', 'DownBlock2D'],
   up_block_types: ['UpBlock2D', 'UpBlock2D'],
