@@ -12,7 +12,8 @@ export const betaDefaults: BetaOptions = { a: 0.8 };
 
 /**
  * t / T ~ Beta(a, 1), by exact cells: p_t = ((t + 1) / T)^a - (t / T)^a. Zheng et al. 2024, "Beta-Tuned Timestep Diffusion
- * Model" (B-TTDM), ECCV 2024, which has a < 1. The default a = 0.8 is ours.
+ * Model" (B-TTDM), ECCV 2024, which has a < 1. The default a = 0.8 is ours. Throws an Error on an impossible
+ * context and on an unknown or impossible option.
  */
 export function beta(context: ScheduleContext, options?: Partial<BetaOptions>): TimestepSchedule {
   requireContext('beta', context);

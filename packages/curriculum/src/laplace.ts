@@ -15,7 +15,8 @@ export const laplaceDefaults: LaplaceOptions = { mu: 0, b: 0.5 };
 
 /**
  * p(logSNR) = exp(-|logSNR - mu| / b) / (2 b): most training where signal and noise are equal.
- * Hang et al. 2025, arXiv:2407.03297. Needs `alphasCumprod`.
+ * Hang et al. 2025, arXiv:2407.03297. Needs `alphasCumprod`. Throws an Error on an impossible context and on an
+ * unknown or impossible option.
  */
 export function laplace(context: ScheduleContext, options?: Partial<LaplaceOptions>): TimestepSchedule {
   requireContext('laplace', context);

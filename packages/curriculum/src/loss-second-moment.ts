@@ -17,7 +17,8 @@ export const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTim
  * uniform until every timestep has 10 losses. Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 18, as in
  * `LossSecondMomentResampler` of guided-diffusion. `update` takes the plain, unweighted losses.
  *
- * State: `losses` [T * history], the oldest first within each timestep, and `counts` [T].
+ * State: `losses` [T * history], the oldest first within each timestep, and `counts` [T]. Throws an Error on an
+ * impossible context and on an unknown or impossible option.
  */
 export function lossSecondMoment(
   context: ScheduleContext,

@@ -18,7 +18,10 @@ export interface LogitNormalOptions {
 
 export const logitNormalDefaults: LogitNormalOptions = { mean: 0, std: 1 };
 
-/** logit(s) ~ N(mean, std^2): density exp(-(logit s - mean)^2 / (2 std^2)) / (s (1 - s)) up to a constant. */
+/**
+ * logit(s) ~ N(mean, std^2): density exp(-(logit s - mean)^2 / (2 std^2)) / (s (1 - s)) up to a constant. Throws an
+ * Error on an impossible context and on an unknown or impossible option.
+ */
 export function logitNormal(context: ScheduleContext, options?: Partial<LogitNormalOptions>): TimestepSchedule {
   requireContext('logitNormal', context);
   const { mean, std } = resolveOptions('logitNormal', logitNormalDefaults, options);
@@ -41,7 +44,8 @@ export const modeDefaults: ModeOptions = { scale: 1.29 };
 
 /**
  * Mode sampling with heavy tails: s = f(u) = 1 - u - scale (cos^2(pi u / 2) - 1 + u) for uniform u, so that the
- * density is 1 / |f'(u)| at u = f^-1(s), f'(u) = -1 - scale + scale (pi / 2) sin(pi u). f falls, so bisection inverts it.
+ * density is 1 / |f'(u)| at u = f^-1(s), f'(u) = -1 - scale + scale (pi / 2) sin(pi u). f falls, so bisection inverts
+ * it. Throws an Error on an impossible context and on an unknown or impossible option.
  */
 export function mode(context: ScheduleContext, options?: Partial<ModeOptions>): TimestepSchedule {
   requireContext('mode', context);
@@ -62,7 +66,10 @@ export function mode(context: ScheduleContext, options?: Partial<ModeOptions>): 
   return staticSchedule('mode', densityByMass('mode', context, 'flowTime', density));
 }
 
-/** CosMap: density 2 / (pi - 2 pi s + 2 pi s^2), the cosine schedule's levels in flow time. No options. */
+/**
+ * CosMap: density 2 / (pi - 2 pi s + 2 pi s^2), the cosine schedule's levels in flow time. No options. Throws an
+ * Error on an impossible context and on any option.
+ */
 export function cosmap(context: ScheduleContext, options?: Record<string, never>): TimestepSchedule {
   requireContext('cosmap', context);
   resolveOptions('cosmap', {}, options);

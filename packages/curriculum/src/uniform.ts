@@ -2,7 +2,10 @@ import { requireContext, type ScheduleFactory } from './context.js';
 import { staticSchedule } from './discrete.js';
 import { resolveOptions } from './options.js';
 
-/** Uniform timesteps, p_t = 1/T: the usual recipe (Ho et al. 2020, arXiv:2006.11239, Algorithm 1). No options. */
+/**
+ * Uniform timesteps, p_t = 1/T: the usual recipe (Ho et al. 2020, arXiv:2006.11239, Algorithm 1). No options. Throws an
+ * Error on an impossible context and on any option.
+ */
 export const uniform: ScheduleFactory<Record<string, never>> = (context, options) => {
   requireContext('uniform', context);
   resolveOptions('uniform', {}, options);

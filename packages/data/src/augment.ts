@@ -18,7 +18,10 @@ export function horizontalFlips({ seed, step, batchSize }: Omit<BatchOptions, 'l
   });
 }
 
-/** Mirrors the images n with `flips[n]` left to right, in place. `images` is uint8 [N, H, W, C]. */
+/**
+ * Mirrors the images n with `flips[n]` left to right, in place. `images` is uint8 [N, H, W, C]. Throws an Error where
+ * `images`, `shape` and `flips` do not fit together.
+ */
 export function flipImages(
   images: ImageBatch['images'],
   shape: readonly [number, number, number],

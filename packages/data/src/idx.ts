@@ -74,7 +74,10 @@ export async function readIdx(path: string): Promise<IdxArray> {
   return parseIdx(unpacked, path);
 }
 
-/** Reads the bytes of an idx file of unsigned bytes; `source` names it in errors. */
+/**
+ * Reads the bytes of an idx file of unsigned bytes; `source` names it in errors. Throws an Error on a file that is cut
+ * off, of another kind or of another type of numbers.
+ */
 export function parseIdx(bytes: Uint8Array, source: string): IdxArray {
   if (bytes.length < 4) throw new Error(`${source}: ${bytes.length} bytes are too few for an idx header.`);
   if (bytes[0] !== 0 || bytes[1] !== 0) {

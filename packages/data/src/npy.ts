@@ -64,7 +64,10 @@ export async function writeNpz(path: string, arrays: Readonly<Record<string, Npy
   await writeFile(path, zipSync(Object.fromEntries(entries), { level: 0 }));
 }
 
-/** Reads the bytes of a .npy file; `source` names it in errors. Little-endian numbers in C order only. */
+/**
+ * Reads the bytes of a .npy file; `source` names it in errors. Little-endian numbers in C order only. Throws an Error
+ * on anything else.
+ */
 export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || MAGIC.some((byte, i) => bytes[i] !== byte)) throw new Error(`${source}: not a .npy file.`);
@@ -99,7 +102,7 @@ export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
   return { shape, data: new type(new Uint8Array(bytes.subarray(dataStart)).buffer) };
 }
 
-/** The bytes of a .npy file, version 1. */
+/** The bytes of a .npy file, version 1. Throws an Error where shape and numbers do not fit. */
 export function formatNpy(array: NpyArray): Uint8Array {
   const { shape, data } = array;
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0) || elements(shape) !== data.length) {
@@ -120,7 +123,10 @@ export function formatNpy(array: NpyArray): Uint8Array {
   return bytes;
 }
 
-/** Reads the bytes of a .npz file; `source` names it in errors. */
+/**
+ * Reads the bytes of a .npz file; `source` names it in errors. Throws an Error on an archive that cannot be read and on
+ * a file in it that is no .npy.
+ */
 export function parseNpz(bytes: Uint8Array, source: string): Record<string, NpyArray> {
   let files: Record<string, Uint8Array>;
   try {

@@ -7,7 +7,8 @@ const LABEL_NAMES = ['labels', 'y', 'arr_1'];
 
 /**
  * Images from a .npz file: uint8 [N, H, W] or [N, H, W, C] under `images`, `x` or `arr_0` (as guided-diffusion's
- * reference batches have it), integer labels [N] under `labels`, `y` or `arr_1` where there are any.
+ * reference batches have it), integer labels [N] under `labels`, `y` or `arr_1` where there are any. Throws an Error
+ * that names the arrays where there are no images, or labels that do not fit them.
  */
 export async function openNpz(path: string): Promise<Dataset> {
   const arrays = await readNpz(path);

@@ -21,7 +21,10 @@ export interface BatchOptions {
 const KEPT_ORDERS = 4;
 const orders = new Map<string, Uint32Array>();
 
-/** The order of the images in an epoch: a permutation of [0, length), a function of (seed, epoch) alone. */
+/**
+ * The order of the images in an epoch: a permutation of [0, length), a function of (seed, epoch) alone. Throws a
+ * RangeError unless length >= 1.
+ */
 export function epochOrder({ seed, epoch, length }: EpochOptions): Uint32Array {
   if (!Number.isSafeInteger(length) || length < 1) {
     throw new RangeError(`The set has ${length} images; an order needs at least 1.`);

@@ -67,7 +67,10 @@ export async function copyToShard(
   return writeShard(dir, { name, shape, classes, images: pieces(), ...(labels && { labels }) });
 }
 
-/** Opens a shard and checks its manifest and the sizes of its files; `verifyShard` reads all bytes. */
+/**
+ * Opens a shard and checks its manifest and the sizes of its files; `verifyShard` reads all bytes. Throws an Error that
+ * names the file that does not fit.
+ */
 export async function openShard(dir: string): Promise<Dataset> {
   const manifest = await readManifest(dir);
   const { name, length, shape, classes } = manifest;

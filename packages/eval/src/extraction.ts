@@ -100,6 +100,7 @@ export async function extractFeatures(
   };
 }
 
+/** What tells features of one extractor from those of another. */
 export function identityOf(extractor: FeatureExtractor): ExtractorIdentity {
   const { name, weightsSha256, resize, dimensions, comparable } = extractor;
   return { name, weightsSha256, resize, dimensions, comparable };

@@ -23,7 +23,10 @@ export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): Fre
   return frechetDistanceFrom(a)(b);
 }
 
-/** Distances from one set to many: the first of the two eigen-decompositions is done once. */
+/**
+ * Distances from one set to many: the first of the two eigen-decompositions is done once. Throws an Error on statistics
+ * of different dimensions and on those with a number that is not finite.
+ */
 export function frechetDistanceFrom(a: FeatureStatistics): (b: FeatureStatistics) => FrechetResult {
   checkFinite(a);
   const ofA: string[] = warningsOf(a);

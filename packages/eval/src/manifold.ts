@@ -7,7 +7,8 @@ export interface ManifoldOptions {
 
 /**
  * Improved precision and recall, Kynkäänniemi et al. 2019, arXiv:1904.06991: the share of generated images that lie
- * within the k-th neighbour's distance of some real image, and the other way round. Each in [0, 1].
+ * within the k-th neighbour's distance of some real image, and the other way round. Each in [0, 1]. Throws an Error on
+ * sets of different dimensions and on fewer images than neighbours.
  */
 export function precisionRecall(
   real: Features,
@@ -32,7 +33,8 @@ export function precisionRecall(
 
 /**
  * Density and coverage, Naeem et al. 2020, arXiv:2002.09797: how many real neighbourhoods a generated image lies in, over
- * k (may exceed 1), and the share of real neighbourhoods that hold a generated image.
+ * k (may exceed 1), and the share of real neighbourhoods that hold a generated image. Throws an Error on sets of
+ * different dimensions and on fewer real images than neighbours.
  */
 export function densityCoverage(
   real: Features,

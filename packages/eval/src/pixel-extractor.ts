@@ -8,7 +8,7 @@ export interface PixelExtractorOptions {
 /**
  * The image itself, as the mean of its channels averaged over areas to `side` x `side`, in [0, 1]: no network and no
  * weights. A Fréchet distance of it compares means and covariances of coarse grey images: enough to see that a training
- * goes wrong or that two sets are the same, blind to fine structure and to colour.
+ * goes wrong or that two sets are the same, blind to fine structure and to colour. Throws an Error unless side >= 1.
  */
 export function pixelExtractor({ side = 8 }: PixelExtractorOptions = {}): FeatureExtractor {
   if (!Number.isInteger(side) || side < 1) throw new Error(`side is ${side}; it must be a positive integer.`);

@@ -99,7 +99,8 @@ export async function readStatistics(path: string, expected?: ExtractorIdentity)
 
 /**
  * The statistics kept in `folder` for these images and this extractor; `undefined` where there are none, or where they
- * lack the features that are needed. A file that does not hold is as good as none, and `onNote` is told of it.
+ * lack the features that are needed. A file that does not hold is as good as none, and `onNote` is told of it. It never
+ * throws for that.
  */
 export async function keptStatistics(
   folder: string,

@@ -36,7 +36,8 @@ export interface StatisticsSums {
 
 /**
  * Mean and covariance in one pass over batches, in float64, without holding the features. The sums are taken about the
- * first batch's mean: about zero they would cancel where the mean is large beside the deviation.
+ * first batch's mean: about zero they would cancel where the mean is large beside the deviation. Its methods throw an
+ * Error on features of another dimension.
  */
 export function accumulateStatistics(dimension: number): StatisticsAccumulator {
   const sum = new Float64Array(dimension);

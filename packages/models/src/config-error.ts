@@ -2,6 +2,7 @@
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** A configuration that a model class refuses; the message names the field, its value and what would be right. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }

@@ -13,7 +13,7 @@ export interface Ema {
   update(this: void, ema: tf.Tensor, params: tf.Tensor, scalars: Readonly<Record<string, tf.Tensor>>): tf.Tensor;
 }
 
-/** ema + rate (params - ema), rate = 1 - decay a scalar tensor. */
+/** ema + rate (params - ema), rate = 1 - decay a scalar tensor. ema, params [P]. */
 export function emaUpdate(ema: tf.Tensor, params: tf.Tensor, rate: tf.Tensor): tf.Tensor {
   return tf.add(ema, tf.mul(tf.sub(params, ema), rate));
 }
@@ -26,7 +26,10 @@ function fromDecay(decay: StepSchedule): Ema {
   };
 }
 
-/** The same decay at every step, in [0, 1): 0.9999 in most papers, too slow for short runs. */
+/**
+ * The same decay at every step, in [0, 1): 0.9999 in most papers, too slow for short runs. Throws a RangeError on
+ * another decay.
+ */
 export function fixedEma(decay: number): Ema {
   requireBeta('fixedEma', 'decay', decay);
   return fromDecay(() => decay);
@@ -45,7 +48,8 @@ export interface PowerEmaOptions {
 
 /**
  * Power warm-up, decay = clip(1 - (1 + step / invGamma)^-power, minDecay, maxDecay), as diffusers' `EMAModel` with
- * `use_ema_warmup`. Step 0 has decay `minDecay`: with 0 the average begins as the parameters.
+ * `use_ema_warmup`. Step 0 has decay `minDecay`: with 0 the average begins as the parameters. Throws a RangeError
+ * unless 0 <= minDecay <= maxDecay < 1 and invGamma and power are above 0.
  */
 export function powerEma(options: PowerEmaOptions = {}): Ema {
   const { maxDecay = 0.9999, minDecay = 0, invGamma = 1, power = 2 / 3 } = options;
@@ -67,7 +71,8 @@ export interface HalfLifeEmaOptions {
 
 /**
  * decay = 0.5^(batchSize / h), h = min(halfLifeImages, rampUp * images seen before this step), as in the training loop of
- * Karras et al. 2022, arXiv:2206.00364. Comparable between batch sizes.
+ * Karras et al. 2022, arXiv:2206.00364. Comparable between batch sizes. Throws a RangeError unless all three are above
+ * 0.
  */
 export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
   const { halfLifeImages, batchSize, rampUp = 0.05 } = options;
@@ -84,7 +89,7 @@ export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
  * Power-function averaging of Karras et al. 2024, arXiv:2312.02696 (EDM2), Sec. 3: decay = (1 - 1 / n)^(gamma + 1) at the
  * n-th step, n from 1, so that the average covers the same share of the run whenever it is read. `relativeStd` is the
  * width of its profile over the length of training, sigma_rel = sqrt((gamma + 1) / ((gamma + 2)^2 (gamma + 3))), in
- * (0, 0.28]; 0.05 and 0.1 in the paper.
+ * (0, 0.28]; 0.05 and 0.1 in the paper. Throws a RangeError on a width outside of that.
  */
 export function karrasEma(options: { readonly relativeStd: number }): Ema {
   const { relativeStd } = options;

@@ -17,25 +17,34 @@ function checkDecay(owner: string, { lr, totalSteps, finalRatio = 0 }: DecayOpti
   return { lr, totalSteps, finalRatio };
 }
 
-/** The same learning rate at every step. */
+/** The same learning rate at every step. Throws a RangeError unless lr > 0. */
 export function constantLr(lr: number): StepSchedule {
   requireNumber('constantLr', 'lr', lr, 'a number > 0', (v) => v > 0);
   return () => lr;
 }
 
-/** lr (1 - (1 - finalRatio) tau), tau = step / totalSteps. */
+/**
+ * lr (1 - (1 - finalRatio) tau), tau = step / totalSteps. Throws a RangeError unless lr > 0, totalSteps >= 1 and
+ * finalRatio is in [0, 1].
+ */
 export function linearLr(options: DecayOptions): StepSchedule {
   const { lr, totalSteps, finalRatio } = checkDecay('linearLr', options);
   return (step) => lr * (1 - (1 - finalRatio) * progress(step, totalSteps));
 }
 
-/** lr (f + (1 - f) (1 + cos(pi tau)) / 2), f = finalRatio. Loshchilov & Hutter 2017, arXiv:1608.03983, Eq. 5. */
+/**
+ * lr (f + (1 - f) (1 + cos(pi tau)) / 2), f = finalRatio. Loshchilov & Hutter 2017, arXiv:1608.03983, Eq. 5. Throws a
+ * RangeError unless lr > 0, totalSteps >= 1 and finalRatio is in [0, 1].
+ */
 export function cosineLr(options: DecayOptions): StepSchedule {
   const { lr, totalSteps, finalRatio: f } = checkDecay('cosineLr', options);
   return (step) => lr * (f + ((1 - f) * (1 + Math.cos(Math.PI * progress(step, totalSteps)))) / 2);
 }
 
-/** lr / sqrt(max(1, step / decaySteps)): constant up to `decaySteps`. Karras et al. 2024, arXiv:2312.02696. */
+/**
+ * lr / sqrt(max(1, step / decaySteps)): constant up to `decaySteps`. Karras et al. 2024, arXiv:2312.02696. Throws a
+ * RangeError unless lr > 0 and decaySteps >= 1.
+ */
 export function inverseSqrtLr(options: { readonly lr: number; readonly decaySteps: number }): StepSchedule {
   const { lr, decaySteps } = options;
   requireNumber('inverseSqrtLr', 'lr', lr, 'a number > 0', (v) => v > 0);
@@ -43,7 +52,10 @@ export function inverseSqrtLr(options: { readonly lr: number; readonly decayStep
   return (step) => lr / Math.sqrt(Math.max(1, step / decaySteps));
 }
 
-/** Multiplies the first steps of a schedule by (step + 1) / warmupSteps, so that step 0 already moves. 0 means none. */
+/**
+ * Multiplies the first steps of a schedule by (step + 1) / warmupSteps, so that step 0 already moves. 0 means none.
+ * Throws a RangeError on anything but a whole number of at least 0.
+ */
 export function withWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {
   requireInteger('withWarmup', 'warmupSteps', warmupSteps, 0);
   const lr = asSchedule(schedule);

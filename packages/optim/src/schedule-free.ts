@@ -67,7 +67,10 @@ export function scheduleFreeAdamW(options: ScheduleFreeOptions): Optimizer {
   };
 }
 
-/** x, the average to evaluate and sample with, from the parameters y and the slot `ahead`: y + (1 - 1 / beta1) ahead. */
+/**
+ * x, the average to evaluate and sample with, from the parameters y and the slot `ahead`: y + (1 - 1 / beta1) ahead.
+ * [P] each.
+ */
 export function scheduleFreeAverage(params: tf.Tensor, ahead: tf.Tensor, beta1 = 0.9): tf.Tensor {
   return tf.add(params, tf.mul(ahead, 1 - 1 / beta1));
 }

@@ -30,7 +30,7 @@ export async function gridPng({ images, shape }: Images): Promise<Uint8Array> {
   return imageGrid(images, { shape: [h, w, c], scale });
 }
 
-/** Writes a grid (.png) or the numbers (.npy). */
+/** Writes a grid (.png) or the numbers (.npy). Throws a UserError on a file name of another kind. */
 export async function writeImages(path: string, result: Images): Promise<void> {
   checkImageFormat(path);
   const bytes =

@@ -20,6 +20,7 @@ export interface RunFolder {
   readonly report: string;
 }
 
+/** The paths of a run in the folder `path`, whether they exist or not. */
 export function runFolder(path: string): RunFolder {
   return {
     path,

@@ -2,7 +2,10 @@ import { requireInteger, requireNumber } from '../checks.js';
 import type { NoiseLevel } from './level.js';
 import type { SamplingPath } from './path.js';
 
-/** The variance-exploding level x = x_0 + sigma epsilon, told to the model as c_noise = ln(sigma) / 4. Table 1, EDM. */
+/**
+ * The variance-exploding level x = x_0 + sigma epsilon, told to the model as c_noise = ln(sigma) / 4. Table 1, EDM.
+ * Throws a RangeError unless sigma > 0.
+ */
 export function edmLevel(sigma: number): NoiseLevel {
   requireNumber('edmLevel: sigma', sigma, 'greater than 0', (s) => s > 0);
   return { t: Math.log(sigma) / 4, alpha: 1, sigma };
@@ -20,7 +23,8 @@ export interface KarrasOptions {
 
 /**
  * sigma_i = (sigmaMax^(1/rho) + i / (steps - 1) (sigmaMin^(1/rho) - sigmaMax^(1/rho)))^rho for i < steps, descending.
- * Eq. 5 of Karras et al. 2022, arXiv:2206.00364.
+ * Eq. 5 of Karras et al. 2022, arXiv:2206.00364. Throws a RangeError unless steps >= 1, 0 < sigmaMin < sigmaMax and rho
+ * > 0.
  */
 export function karrasSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }: KarrasOptions): number[] {
   requireInteger('karrasSigmas: steps', steps, 1);

@@ -4,14 +4,17 @@ import type { SamplingPath } from './path.js';
 
 /**
  * The rectified-flow level of time s in [0, 1]: x = (1 - s) x_0 + s epsilon. Liu et al. 2022, arXiv:2209.03003. The
- * model is told s timeScale, 1000 s by default.
+ * model is told s timeScale, 1000 s by default. Throws a RangeError on a time outside [0, 1].
  */
 export function flowLevel(s: number, timeScale = 1000): NoiseLevel {
   requireNumber('flowLevel: s', s, 'in [0, 1]', (v) => v >= 0 && v <= 1);
   return { t: s * timeScale, alpha: 1 - s, sigma: s };
 }
 
-/** s' = shift s / (1 + (shift - 1) s): more noise where shift > 1. Section 5.3.2 of Esser et al. 2024, arXiv:2403.03206. */
+/**
+ * s' = shift s / (1 + (shift - 1) s): more noise where shift > 1. Section 5.3.2 of Esser et al. 2024, arXiv:2403.03206.
+ * s in [0, 1]. Throws a RangeError unless shift > 0.
+ */
 export function shiftFlowTime(s: number, shift: number): number {
   requireNumber('shiftFlowTime: shift', shift, 'greater than 0', (v) => v > 0);
   return (shift * s) / (1 + (shift - 1) * s);
@@ -25,7 +28,10 @@ export interface FlowPathOptions {
   readonly timeScale?: number;
 }
 
-/** The path s = 1, 1 - 1/steps, ..., 0, each shifted. */
+/**
+ * The path s = 1, 1 - 1/steps, ..., 0, each shifted. Throws a RangeError on fewer than one step and on a shift that is
+ * not above 0.
+ */
 export function flowPath({ steps, shift = 1, timeScale = 1000 }: FlowPathOptions): SamplingPath {
   requireInteger('flowPath: steps', steps, 1);
   const times = Array.from({ length: steps + 1 }, (_, i) => shiftFlowTime(1 - i / steps, shift));

@@ -41,7 +41,8 @@ export interface BitsPerDim {
 
 /**
  * The variational bound on the negative log-likelihood of images, in bits per dimension: T evaluations of the model.
- * Section 3.3 and Eq. 13 of Ho et al. 2020, arXiv:2006.11239.
+ * Section 3.3 and Eq. 13 of Ho et al. 2020, arXiv:2006.11239. Throws a RangeError where there is no image and where
+ * imageIndices has another length.
  */
 export async function bitsPerDim(options: BitsPerDimOptions): Promise<BitsPerDim> {
   const { engine, predict, prediction, schedule, variance, images, seed, clip = 1 } = options;

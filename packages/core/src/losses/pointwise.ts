@@ -8,10 +8,13 @@ import { requireNumber } from '../checks.js';
 /** Mean over each example's elements: prediction, target [N, ...] → [N]. */
 export type PointwiseLoss = (prediction: tf.Tensor, target: tf.Tensor) => tf.Tensor;
 
-/** |F - target|^2. The simple loss, Eq. 14 of Ho et al. 2020, arXiv:2006.11239. */
+/**
+ * |F - target|^2. The simple loss, Eq. 14 of Ho et al. 2020, arXiv:2006.11239. [N, ...] and the same → [N], the mean
+ * over each example.
+ */
 export const mseLoss: PointwiseLoss = (prediction, target) => meanPerExample(tf.squaredDifference(prediction, target));
 
-/** |F - target|. */
+/** |F - target|. [N, ...] and the same → [N], the mean over each example. */
 export const l1Loss: PointwiseLoss = (prediction, target) => meanPerExample(tf.abs(tf.sub(prediction, target)));
 
 /**

@@ -113,7 +113,7 @@ export function boundTerm(
 /**
  * What a model with a learned variance adds to the squared error, `boundTerm` for the variance's sake only: no gradient
  * reaches the mean. L_hybrid = L_simple + lambda L_vlb with lambda 0.001 (Eq. 16 of arXiv:2102.09672) is this times
- * T / 1000, for uniform timesteps.
+ * T / 1000, for uniform timesteps. Images [N, H, W, C], coefficients [N] → [N].
  */
 export function learnedVarianceLoss(
   tensors: { readonly x0: tf.Tensor; readonly xt: tf.Tensor; readonly output: tf.Tensor; readonly variance: tf.Tensor },

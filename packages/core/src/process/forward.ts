@@ -10,7 +10,10 @@ export function addNoise(
   return mix(x0, alpha, noise, sigma);
 }
 
-/** What the network should predict: coefficients.x0 x_0 + coefficients.noise noise, from `targetCoefficients`. */
+/**
+ * What the network should predict: coefficients.x0 x_0 + coefficients.noise noise, from `targetCoefficients`. x0, noise
+ * [N, ...]; coefficients [N].
+ */
 export function predictionTarget(
   x0: tf.Tensor,
   noise: tf.Tensor,

@@ -60,7 +60,10 @@ const forms: Record<
   },
 };
 
-/** The training target of a prediction at a level: x0 · x_0 + noise · epsilon. Finite at every level. */
+/**
+ * The training target of a prediction at a level: x0 · x_0 + noise · epsilon. Finite at every level. Throws a
+ * RangeError on an unknown prediction and unless sigmaData > 0.
+ */
 export function targetMixture(
   prediction: Prediction,
   { alpha, sigma }: Levels,

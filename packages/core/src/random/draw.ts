@@ -38,7 +38,10 @@ export function normal(key: RandomKey, n: number): Float32Array {
   return out;
 }
 
-/** One uniform number in [0, 1) for each index: the first of `uniform({ ...key, index }, 1)`. */
+/**
+ * One uniform number in [0, 1) for each index: the first of `uniform({ ...key, index }, 1)`. Throws a RangeError on an
+ * index that is not an integer in [0, 2^32).
+ */
 export function uniformEach({ indices, ...key }: BatchKey): Float64Array {
   const words = keyWords(key);
   const out = new Float64Array(indices.length);

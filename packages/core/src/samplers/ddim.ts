@@ -12,7 +12,10 @@ export interface DdimOptions {
   readonly useClippedOutput?: boolean;
 }
 
-/** x_s = alpha_s x_0 + sqrt(sigma_s^2 - std^2) epsilon + std noise. Eqs. 12 and 16 of Song et al. 2021, arXiv:2010.02502. */
+/**
+ * x_s = alpha_s x_0 + sqrt(sigma_s^2 - std^2) epsilon + std noise. Eqs. 12 and 16 of Song et al. 2021,
+ * arXiv:2010.02502. Throws a RangeError on an eta outside [0, 1].
+ */
 export function ddim({ eta = 0, useClippedOutput = false }: DdimOptions = {}): Sampler {
   requireNumber('ddim: eta', eta, 'in [0, 1]', (e) => e >= 0 && e <= 1);
   return {

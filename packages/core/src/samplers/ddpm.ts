@@ -15,7 +15,8 @@ export interface DdpmOptions {
 
 /**
  * Ancestral sampling: x_{t-1} ~ N(mu(x_t, x_0), variance), Eqs. 6 and 7 of Ho et al. 2020, arXiv:2006.11239. Where steps
- * are skipped, beta_t is that of the whole step, 1 - abar_t / abar_s. A step that ends without noise adds none.
+ * are skipped, beta_t is that of the whole step, 1 - abar_t / abar_s. A step that ends without noise adds none. Throws
+ * a RangeError on an unknown variance.
  */
 export function ddpm({ variance = 'fixedSmall' }: DdpmOptions = {}): Sampler {
   requireChoice('ddpm: variance', variance, ddpmVariances);

@@ -11,6 +11,7 @@ export interface DpmSolverOptions {
 /**
  * DPM-Solver++(2M), the data-prediction multistep solver of second order, midpoint form: Algorithm 2 of Lu et al. 2022,
  * arXiv:2211.01095. One evaluation a step. The first step, and a last one that ends without noise, are of first order.
+ * Throws a RangeError on an unknown lowerOrderFinal.
  */
 export function dpmSolver2M({ lowerOrderFinal = 'auto' }: DpmSolverOptions = {}): Sampler {
   requireChoice('dpmpp-2m: lowerOrderFinal', lowerOrderFinal, ['auto', 'never']);
@@ -34,7 +35,10 @@ export function dpmSolver2M({ lowerOrderFinal = 'auto' }: DpmSolverOptions = {})
   };
 }
 
-/** SDE-DPM-Solver++(2M): the same for the reverse SDE, with fresh noise at each step. Appendix of arXiv:2211.01095. */
+/**
+ * SDE-DPM-Solver++(2M): the same for the reverse SDE, with fresh noise at each step. Appendix of arXiv:2211.01095.
+ * Throws a RangeError on an unknown lowerOrderFinal.
+ */
 export function dpmSolver2MSde({ lowerOrderFinal = 'auto' }: DpmSolverOptions = {}): Sampler {
   requireChoice('dpmpp-2m-sde: lowerOrderFinal', lowerOrderFinal, ['auto', 'never']);
   return {

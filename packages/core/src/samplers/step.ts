@@ -47,7 +47,10 @@ function rowOf(form: LinearForm, terms: readonly string[]): number[] {
   return terms.map((term) => form[term] ?? 0);
 }
 
-/** x with the noise of a stage's churn: the x that the model sees, and that `samplerStep` takes. */
+/**
+ * x with the noise of a stage's churn: the x that the model sees, and that `samplerStep` takes. x, noise [N, H, W, C];
+ * churn [2], the factors of both.
+ */
 export function churned(x: tf.Tensor, noise: tf.Tensor, churn: tf.Tensor): tf.Tensor {
   const [ofX, ofNoise] = scalars(churn);
   return tf.add(tf.mul(x, ofX!), tf.mul(noise, ofNoise!));

@@ -16,13 +16,13 @@ export function logSnrs({ alphasCumprod }: NoiseSchedule): Float64Array {
   return alphasCumprod.map((abar) => Math.log(abar / (1 - abar)));
 }
 
-/** abar = 1 / (1 + sigma^2), for a noise-to-signal ratio in [0, Infinity]. */
+/** abar = 1 / (1 + sigma^2), for a noise-to-signal ratio in [0, Infinity]. Throws a RangeError on any other. */
 export function alphaCumprodFromEdmSigma(sigma: number): number {
   if (!(sigma >= 0)) throw new RangeError(`alphaCumprodFromEdmSigma: sigma must be at least 0, not ${sigma}`);
   return 1 / (1 + sigma * sigma);
 }
 
-/** abar = 1 / (1 + e^-logSnr), for any logSnr, infinite ones included. */
+/** abar = 1 / (1 + e^-logSnr), for any logSnr, infinite ones included. Throws a RangeError on NaN. */
 export function alphaCumprodFromLogSnr(logSnr: number): number {
   if (Number.isNaN(logSnr)) throw new RangeError('alphaCumprodFromLogSnr: logSnr must be a number, not NaN');
   return 1 / (1 + Math.exp(-logSnr));

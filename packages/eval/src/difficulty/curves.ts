@@ -1,4 +1,7 @@
-/** A centred mean over `window` values, an odd number; nearer to the ends over as many as there are on both sides. */
+/**
+ * A centred mean over `window` values, an odd number; nearer to the ends over as many as there are on both sides.
+ * Throws a RangeError on another window.
+ */
 export function smoothed(values: readonly number[], window: number): number[] {
   if (!Number.isInteger(window) || window < 1 || window % 2 === 0) {
     throw new RangeError(`The window is ${window}; it must be an odd integer of at least 1.`);
@@ -26,7 +29,8 @@ export function timeToStayBelow(positions: readonly number[], values: readonly n
 
 /**
  * Spearman's rank correlation: Pearson's of the ranks, ties sharing their mean rank. Null where one side is all the same
- * or fewer than two pairs have numbers on both sides; pairs with a null are left out.
+ * or fewer than two pairs have numbers on both sides; pairs with a null are left out. Throws a RangeError where x and y
+ * have different lengths.
  */
 export function rankCorrelation(x: readonly (number | null)[], y: readonly (number | null)[]): number | null {
   if (x.length !== y.length) throw new RangeError(`${x.length} and ${y.length} values are no pairs.`);

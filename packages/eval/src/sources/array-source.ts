@@ -22,7 +22,10 @@ export async function arraySource(path: string, options: SourceOptions = {}): Pr
   return sourceOfArray(`${path}/${name}`, arrays[name]!, options);
 }
 
-/** Images that lie in memory. As `arraySource`; an image with NaN in it is bad. */
+/**
+ * Images that lie in memory. As `arraySource`; an image with NaN in it is bad. Throws an Error on another shape or type
+ * of numbers, and on a bad image unless `skipBad` is set.
+ */
 export function sourceOfArray(name: string, { shape, data }: NpyArray, options: SourceOptions = {}): ImageSource {
   const [count = 0, height = 0, width = 0, channels = 1] = shape;
   if (shape.length < 3 || shape.length > 4 || (channels !== 1 && channels !== 3) || height < 1 || width < 1) {

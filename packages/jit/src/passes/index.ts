@@ -10,4 +10,5 @@ export type Pass = (graph: Graph) => Graph;
 /** In this order; each sees what the former ones left. */
 const passes: readonly Pass[] = [deadCode, constants, reshapes, algebra, duplicates, deadCode];
 
+/** The graph after every pass, in their order; what it computes is the same. */
 export const optimise = (graph: Graph): Graph => passes.reduce((g, pass) => pass(g), graph);

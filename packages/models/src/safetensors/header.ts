@@ -1,6 +1,7 @@
 /** The header of a safetensors file, with everything that the format says a reader must refuse. */
 import { storedTypes, unreadTypes } from './dtypes.js';
 
+/** A safetensors file that must not be read; the message says what is wrong with it. */
 export class SafetensorsError extends Error {
   override readonly name = 'SafetensorsError';
 }

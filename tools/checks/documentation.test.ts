@@ -1,0 +1,105 @@
+// Every function and class of a package's public entry has a doc comment. A function that throws says so there; one of
+// tensors gives their shapes. Whether the words are right, only a reader can tell.
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { expect, it } from 'vitest';
+import { root } from '../bootstrap/commands.mjs';
+
+const packages = readdirSync(join(root, 'packages')).filter((name) => existsSync(entryOf(name)));
+
+function entryOf(name: string): string {
+  return join(root, 'packages', name, 'src/index.ts');
+}
+
+/** Complaints about the exports of these files, by file. */
+function complaintsOf(entries: readonly string[]): Map<string, string[]> {
+  const options: ts.CompilerOptions = {
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    target: ts.ScriptTarget.ESNext,
+    resolveJsonModule: true,
+    strict: true,
+    noEmit: true,
+    types: [],
+  };
+  const program = ts.createProgram([...entries], options);
+  const checker = program.getTypeChecker();
+  return new Map(
+    entries.map((entry) => {
+      const file = program.getSourceFile(entry)!;
+      const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(file)!);
+      return [entry, exported.flatMap((symbol) => complaintsAbout(symbol, checker))];
+    }),
+  );
+}
+
+function complaintsAbout(exported: ts.Symbol, checker: ts.TypeChecker): string[] {
+  const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+  const isClass = (symbol.flags & ts.SymbolFlags.Class) !== 0;
+  const [signature] = symbol.valueDeclaration === undefined ? [] : callsOf(symbol, checker);
+  if (!isClass && signature === undefined) return [];
+  const text = ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
+  if (text === '') return [`${exported.name} has no doc comment`];
+  const complaints: string[] = [];
+  if (throws(symbol.valueDeclaration!) && !/\b(throws?|refus\w+|rejects?)\b/i.test(text)) {
+    complaints.push(`${exported.name} throws, and its doc comment does not say so`);
+  }
+  if (signature !== undefined && takesTensors(signature, checker) && !/\[[^\]]*\]|\bshapes?\b|\brank\b/.test(text)) {
+    complaints.push(`${exported.name} takes or returns tensors, and its doc comment has no shape`);
+  }
+  return complaints;
+}
+
+function callsOf(symbol: ts.Symbol, checker: ts.TypeChecker): readonly ts.Signature[] {
+  return checker.getSignaturesOfType(checker.getTypeOfSymbol(symbol), ts.SignatureKind.Call);
+}
+
+/** Whether a `throw`, or a call of a check that is named so, stands in its body. */
+function throws(node: ts.Node): boolean {
+  if (ts.isCatchClause(node)) return false; // hands on what something else threw
+  if (ts.isThrowStatement(node)) return true;
+  if (ts.isCallExpression(node) && /^(require|check|refuse)[A-Z]/.test(node.expression.getText())) return true;
+  return ts.forEachChild(node, (child) => throws(child) || undefined) ?? false;
+}
+
+function takesTensors(signature: ts.Signature, checker: ts.TypeChecker): boolean {
+  const types = [...signature.getParameters().map((p) => checker.getTypeOfSymbol(p)), signature.getReturnType()];
+  return types.some((type) => /\bTensor(\d|<|\b)/.test(checker.typeToString(type)));
+}
+
+const complaints = complaintsOf(packages.map(entryOf));
+
+it.each(packages)('the public functions of @dm/%s are documented', (name) => {
+  expect(complaints.get(entryOf(name))).toEqual([]);
+});
+
+it('sees what is missing', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'documentation-'));
+  const file = join(folder, 'entry.ts');
+  writeFileSync(
+    file,
+    `interface Tensor { readonly id: number }
+     export function bare() {}
+     export class Bare {}
+     /** Of a number. */
+     export const silent = (x: number) => { if (x > 1) throw new Error('x'); };
+     /** Of tensors. Throws an Error. */
+     export function shapeless(x: Tensor): Tensor { throw new Error(String(x)); }
+     /** x [N] to [N]. */
+     export function whole(x: Tensor): Tensor { return x; }
+     export interface Plain { readonly x: number }
+     export const number = 1;`,
+  );
+  try {
+    expect(complaintsOf([file]).get(file)!.toSorted()).toEqual([
+      'Bare has no doc comment',
+      'bare has no doc comment',
+      'shapeless takes or returns tensors, and its doc comment has no shape',
+      'silent throws, and its doc comment does not say so',
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
