@@ -15,11 +15,11 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
     ctx.onnx.scope = node.scope === undefined || node.scope === '' ? node.op : `${node.scope}/${node.op}`;
     orRefuse(node, () => kernels[node.op]!.lower(node, ctx));
   }
-  for (const { name, value } of graph.outputs) ctx.onnx.output(name, ctx.get(value));
+  const sources = graph.outputs.map(({ name, value }) => ({ name, source: ctx.get(value) }));
 
   const { nodes, initializers, ...model } = ctx.model(graph.name);
   const { kept, used } = neededNodes(
-    nodes,
+    nameOutputs(nodes, sources),
     graph.outputs.map(({ name }) => name),
   );
   const info = ({ name, value }: Graph['inputs'][number]) => ({ name, type: value.dtype, dims: value.shape });
@@ -45,4 +45,27 @@ export function neededNodes(nodes: readonly OnnxNode[], outputs: readonly string
     for (const input of node.inputs) used.add(input);
   }
   return { kept: kept.toReversed(), used };
+}
+
+/**
+ * Gives values the names that the caller of the graph knows them by. The node that makes one writes the output itself,
+ * others read it there; what is an input, a constant or an output already is copied.
+ */
+function nameOutputs(nodes: readonly OnnxNode[], outputs: readonly { name: string; source: string }[]): OnnxNode[] {
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  const names = new Map<string, string>();
+  const copies: OnnxNode[] = [];
+  for (const { name, source } of outputs) {
+    if (made.has(source) && !names.has(source)) names.set(source, name);
+    else {
+      const copy = { op: 'Identity', domain: '', outputs: [name], attrs: {}, name: `output/${name}` };
+      copies.push({ ...copy, inputs: [source] });
+    }
+  }
+  const now = (name: string) => names.get(name) ?? name;
+  return [...nodes, ...copies].map((node) => ({
+    ...node,
+    inputs: node.inputs.map(now),
+    outputs: node.outputs.map(now),
+  }));
 }

@@ -14,6 +14,7 @@ import type { EngineObserver } from './observer.js';
 import { encodeModel, type OnnxModel } from './onnx/proto.js';
 import { filterGradientsFirst } from './passes/filter-gradients-first.js';
 import { optimise } from './passes/index.js';
+import { type Stretch, vectorPieces } from './passes/vector-pieces.js';
 import { arrayTypes, emptyArray } from './runtime/arrays.js';
 import { loadRuntime, processors } from './runtime/load.js';
 import { findBlock, tryDevice } from './runtime/probes.js';
@@ -189,7 +190,10 @@ class OnnxState implements StateHandle {
 /** A program compiled for one signature. */
 interface Variant {
   readonly session: Session;
-  readonly inputs: ReadonlySet<string>;
+  /** What the graph reads: names of its inputs, and where they lie. */
+  readonly reads: ReadonlyMap<string, Stretch | undefined>;
+  /** What of the state it writes, likewise. */
+  readonly writes: ReadonlyMap<string, Stretch | undefined>;
   /** Names of the state that a run writes. */
   readonly next: readonly string[];
   readonly outputs: ArraySpecs;
@@ -222,15 +226,10 @@ class OnnxProgram implements CompiledProgram {
     handle.running = true;
     try {
       const variant = await this.variant(specs, inputs);
-      const reads: Record<string, NdArray> = {};
-      const writes: Record<string, NdArray> = {};
-      for (const [name, { current }] of handle.buffers) {
-        if (variant.inputs.has(PREFIX.state + name)) reads[PREFIX.state + name] = current;
-      }
-      for (const [name, array] of Object.entries(inputs)) {
-        if (variant.inputs.has(PREFIX.input + name)) reads[PREFIX.input + name] = array;
-      }
-      for (const name of variant.next) writes[PREFIX.next + name] = handle.target(name);
+      const given = new Map(Object.entries(inputs).map(([name, array]) => [PREFIX.input + name, array]));
+      for (const [name, { current }] of handle.buffers) given.set(PREFIX.state + name, current);
+      const reads = bind(variant.reads, (name) => given.get(name)!);
+      const writes = bind(variant.writes, (name) => handle.target(name.slice(PREFIX.next.length)));
       const outputs = Object.fromEntries(
         Object.entries(variant.outputs).map(([name, spec]) => [name, emptyArray(spec)]),
       );
@@ -281,7 +280,7 @@ class OnnxProgram implements CompiledProgram {
     const clock = stopwatch();
     const traced = trace(this.program, state, inputs, this.name);
     const traceMs = clock();
-    const graph = filterGradientsFirst(optimise(traced));
+    const { graph, stretches } = vectorPieces(filterGradientsFirst(optimise(traced)));
     const optimiseMs = clock();
     const { block, device } = this.engine.info;
     const model = lowerGraph(graph, { block: block as number, portable: device !== 'cpu' });
@@ -291,15 +290,36 @@ class OnnxProgram implements CompiledProgram {
     const session = await this.engine.createSession(bytes);
     const ms = { trace: traceMs, optimise: optimiseMs, lower: lowerMs, encode: encodeMs, session: clock() };
     this.engine.observer.compiled?.({ name: this.name, graph, model, bytes, ms });
-    const outputs = specsOf(model, PREFIX.output);
+    const placed = (names: readonly string[]) => new Map(names.map((name) => [name, stretches.get(name)]));
+    const written = model.outputs.map(({ name }) => name).filter((name) => name.startsWith(PREFIX.next));
     return {
       session,
-      inputs: new Set(model.inputs.map(({ name }) => name)),
-      next: Object.keys(specsOf(model, PREFIX.next)),
-      outputs,
+      reads: placed(model.inputs.map(({ name }) => name)),
+      writes: placed(written),
+      next: [...new Set(written.map((name) => (stretches.get(name)?.name ?? name).slice(PREFIX.next.length)))],
+      outputs: specsOf(model, PREFIX.output),
     };
   }
 }
+
+/** The arrays that `places` names, or the stretches of them. */
+function bind(
+  places: ReadonlyMap<string, Stretch | undefined>,
+  arrayOf: (name: string) => NdArray,
+): Record<string, NdArray> {
+  return Object.fromEntries(
+    Array.from(places, ([name, stretch]) => [
+      name,
+      stretch === undefined ? arrayOf(name) : partOf(arrayOf(stretch.name), stretch),
+    ]),
+  );
+}
+
+const partOf = ({ dtype, data }: NdArray, { offset, length }: Stretch): NdArray => ({
+  dtype,
+  shape: [length],
+  data: data.subarray(offset, offset + length),
+});
 
 /** The outputs of a model whose names begin with `prefix`, by what follows it. */
 function specsOf({ outputs }: OnnxModel, prefix: string): ArraySpecs {

@@ -104,8 +104,7 @@ export function rewrite(
   graph: Graph,
   visit: (node: Node, builder: GraphBuilder) => readonly Value[] | undefined,
 ): Graph {
-  const lastId = Math.max(-1, ...graph.inputs.map((i) => i.value.id), ...lastIds(graph.nodes));
-  const builder = new GraphBuilder(lastId + 1);
+  const builder = new GraphBuilder(lastId(graph) + 1);
   const stands = new Map<Value, Value>();
   const now = (value: Value): Value => stands.get(value) ?? value;
   for (const old of graph.nodes) {
@@ -121,8 +120,10 @@ export function rewrite(
   };
 }
 
-function lastIds(nodes: readonly Node[]): number[] {
+/** Largest number of a value; -1 in an empty graph. */
+export function lastId({ inputs, nodes }: Graph): number {
   let last = -1;
+  for (const { value } of inputs) last = Math.max(last, value.id);
   for (const node of nodes) for (const value of node.outputs) last = Math.max(last, value.id);
-  return [last];
+  return last;
 }

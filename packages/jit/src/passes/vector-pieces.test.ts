@@ -1,0 +1,104 @@
+import { eagerEngine, flatLayout, type Program, splitFlat } from '@dm/ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { printGraph } from '../dump.js';
+import { onnxEngine } from '../engine.js';
+import { expectClose, floats, given } from '../testing.js';
+import { trace } from '../trace.js';
+import { optimise } from './index.js';
+import { vectorPieces } from './vector-pieces.js';
+
+const layout = flatLayout([
+  { name: 'w', shape: [3, 4], group: 'matrix' },
+  { name: 'b', shape: [4], group: 'vector' },
+  { name: 'gain', shape: [], group: 'vector' },
+  { name: 'out', shape: [4, 2], group: 'matrix' },
+]);
+const specs = (arrays: Record<string, { dtype: 'float32'; shape: readonly number[] }>) => arrays;
+const vector = { dtype: 'float32', shape: [layout.size] } as const;
+const state = specs({ params: vector, m: vector });
+const inputs = specs({ x: { dtype: 'float32', shape: [2, 3] }, rate: { dtype: 'float32', shape: [] } });
+
+/** Momentum on a small network, with the norm of the gradient. */
+const step: Program = (now, { x, rate }) => {
+  const loss = (params: tf.Tensor) => {
+    const { w, b, gain, out } = splitFlat(params, layout);
+    return tf.sum<tf.Scalar>(tf.matMul(tf.tanh(tf.mul(tf.add(tf.matMul(x!, w!), b!), gain!)), out!));
+  };
+  const grad = tf.grad(loss)(now['params']!);
+  const m = tf.add(tf.mul(now['m']!, 0.9), grad);
+  return {
+    state: { params: tf.sub(now['params']!, tf.mul(m, rate!)), m },
+    outputs: { norm: tf.sqrt(tf.sum(tf.square(grad))) },
+  };
+};
+
+const lines = (text: string, kernel: string) => text.split('\n').filter((line) => line.includes(`: ${kernel}(`));
+
+describe('vectors in pieces', () => {
+  const before = optimise(trace(step, state, inputs));
+  // The weight is long enough to be a piece, and so are bias, gain and the last weight together.
+  const { graph, stretches } = vectorPieces(before, 12);
+
+  it('computes on pieces that are stretches of the state, and splits and joins no vector', () => {
+    const [whole, taken] = [printGraph(before), printGraph(graph)];
+    expect([lines(whole, 'SplitV').length, lines(whole, 'Concat').length]).toEqual([1, 1]);
+    // The short parts of a piece are: three parameters out of one, three gradients into one; and the sums for the norm.
+    expect([lines(taken, 'SplitV').length, lines(taken, 'Concat').length]).toEqual([1, 2]);
+    expect(whole).toContain(`[${layout.size}]`);
+    expect(taken).not.toContain(`[${layout.size}]`);
+    expect(graph.inputs.map(({ name, value }) => `${name} ${value.shape.join()}`)).toEqual([
+      'state.params[0:12] 12',
+      'state.params[12:25] 13',
+      'state.m[0:12] 12',
+      'state.m[12:25] 13',
+      'in.x 2,3',
+      'in.rate ',
+    ]);
+    expect(graph.outputs.map(({ name }) => name)).toEqual([
+      'next.params[0:12]',
+      'next.params[12:25]',
+      'next.m[0:12]',
+      'next.m[12:25]',
+      'out.norm',
+    ]);
+    expect(stretches.get('next.m[12:25]')).toEqual({ name: 'next.m', offset: 12, length: 13 });
+  });
+
+  it('gives what whole vectors give, where they are needed whole too', async () => {
+    const long = flatLayout([
+      { name: 'a', shape: [300_000], group: 'matrix' },
+      { name: 'b', shape: [5], group: 'vector' },
+      { name: 'c', shape: [300_000], group: 'matrix' },
+    ]);
+    const program: Program = ({ params, m }, { rate }) => {
+      const grad = tf.grad((p: tf.Tensor) => {
+        const { a, b, c } = splitFlat(p, long);
+        return tf.sum<tf.Scalar>(tf.add(tf.square(tf.mul(a!, c!)), tf.sum(tf.square(b!))));
+      })(params!);
+      // Cut where no piece ends, and reversed: neither can be done piece by piece.
+      const [head, tail] = tf.split(grad, [7, long.size - 7]);
+      const scaled = tf.concat([tf.mul(head!, 2), tail!]);
+      const next = tf.add(tf.mul(m!, 0.5), tf.reverse(scaled));
+      return {
+        state: { m: next, params: tf.sub(params!, tf.mul(next, rate!)) },
+        outputs: { norm: tf.sum(tf.abs(grad)), scaled },
+      };
+    };
+    const arrays = { params: floats([long.size], 3), m: floats([long.size], 4) };
+    const results = [];
+    for (const engine of [await onnxEngine({ threads: 2 }), await eagerEngine('cpu')]) {
+      const compiled = engine.compile(program);
+      const handle = await compiled.load(arrays);
+      await compiled.run(handle, { rate: given([1e-6], []) });
+      const outputs = await compiled.run(handle, { rate: given([1e-6], []) });
+      results.push({ ...(await handle.read()), ...outputs });
+      await engine.dispose();
+    }
+    expectClose(results[0]!, results[1]!, 1e-5);
+  });
+
+  it('leaves a graph alone whose vectors are shorter than two pieces', () => {
+    expect(vectorPieces(before)).toEqual({ graph: before, stretches: new Map() });
+  });
+});
