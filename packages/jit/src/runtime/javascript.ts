@@ -4,7 +4,7 @@
  */
 import type { NdArray } from '@dm/ops';
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
-import type { Runtime, SessionSettings } from './runtime.js';
+import { type Runtime, type SessionSettings, SPIN_MICROSECONDS } from './runtime.js';
 
 /** What onnxruntime-node and onnxruntime-web export, as far as it is used. */
 export interface OnnxRuntimeModule {
@@ -49,7 +49,7 @@ function sessionOptions({ device, threads, deviceOnly, profilePrefix }: SessionS
     enableMemPattern: false,
     extra: {
       session: {
-        intra_op: { allow_spinning: '0' },
+        intra_op: { allow_spinning: '1', spin_duration_us: String(SPIN_MICROSECONDS) },
         ...(deviceOnly === true && { disable_cpu_ep_fallback: '1' }),
       },
     },

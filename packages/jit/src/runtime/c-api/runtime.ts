@@ -3,7 +3,7 @@
  * they lie. (onnxruntime-node's binding copies every output of a call into an array that it allocates for it.)
  */
 import type { Arrays, NdArray } from '@dm/ops';
-import type { Runtime, Session, SessionSettings } from '../runtime.js';
+import { type Runtime, type Session, type SessionSettings, SPIN_MICROSECONDS } from '../runtime.js';
 import { type Library, openLibrary } from './library.js';
 import { constants } from './table.js';
 
@@ -72,8 +72,10 @@ function sessionOptions(library: Library, { threads, profilePrefix }: SessionSet
   set('SetInterOpNumThreads', 1);
   // Patterns keep one block for all values of a run, twice the memory that this graph's values need at once.
   set('DisableMemPattern');
-  // Threads that wait for work by spinning gain nothing here and take the processor from everything else.
-  set('AddSessionConfigEntry', 'session.intra_op.allow_spinning', '0');
+  // Threads that wait for work spin for a moment before they sleep: from one operator to the next is shorter than waking
+  // up. Spinning without end, the runtime's default, takes the processor from everything else.
+  set('AddSessionConfigEntry', 'session.intra_op.allow_spinning', '1');
+  set('AddSessionConfigEntry', 'session.intra_op.spin_duration_us', String(SPIN_MICROSECONDS));
   if (threads !== undefined) set('SetIntraOpNumThreads', threads);
   if (profilePrefix !== undefined) set('EnableProfiling', profilePrefix);
   return options;
