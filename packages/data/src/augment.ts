@@ -2,20 +2,34 @@ import { uniform } from '@dm/core';
 import type { ImageBatch } from './dataset.js';
 import { firstExample, type BatchOptions } from './order.js';
 
-/** Flips draw from lane 0 of the stream `augment`; another augmentation takes another lane. */
-const FLIP_LANE = 0;
+/** Each augmentation draws from a lane of its own of the stream `augment`. */
+const LANES = { flip: 0, crop: 1 } as const;
+
+/** Uniform numbers in [0, 1) for each example of a batch: a function of (seed, number of the example in the run). */
+function perExample(
+  lane: keyof typeof LANES,
+  count: number,
+  { seed, step, batchSize }: Omit<BatchOptions, 'length'>,
+): Float64Array[] {
+  const first = firstExample(step, batchSize);
+  return Array.from({ length: batchSize }, (_, i) => {
+    // A key's index has 32 bits; the number of an example may have more.
+    const [high, low] = [Math.floor((first + i) / 2 ** 32), (first + i) % 2 ** 32];
+    return uniform({ seed, stream: 'augment', lane: LANES[lane], step: high, index: low }, count);
+  });
+}
 
 /**
  * Which images of a batch are mirrored, each with probability 1/2: a function of (seed, number of the example in the
  * run), so that it is the same at every batch size and after every resume.
  */
-export function horizontalFlips({ seed, step, batchSize }: Omit<BatchOptions, 'length'>): boolean[] {
-  const first = firstExample(step, batchSize);
-  return Array.from({ length: batchSize }, (_, i) => {
-    // A key's index has 32 bits; the number of an example may have more.
-    const [high, low] = [Math.floor((first + i) / 2 ** 32), (first + i) % 2 ** 32];
-    return uniform({ seed, stream: 'augment', lane: FLIP_LANE, step: high, index: low }, 1)[0]! < 0.5;
-  });
+export function horizontalFlips(options: Omit<BatchOptions, 'length'>): boolean[] {
+  return perExample('flip', 1, options).map(([u]) => u! < 0.5);
+}
+
+/** Where the images of a batch are cut out, [N, 2] in [0, 1) as `Dataset.readAt` takes it: a function as `horizontalFlips`. */
+export function cropPlaces(options: Omit<BatchOptions, 'length'>): Float64Array {
+  return Float64Array.from(perExample('crop', 2, options).flatMap((places) => [...places]));
 }
 
 /**

@@ -54,8 +54,8 @@ describe('convertCifar10', () => {
   });
 
   it('puts each row of a PNG back to an image [32, 32, 3]', async () => {
-    const train = await openShard(join(dir, 'train'));
-    const test = await openShard(join(dir, 'test'));
+    const train = await openShard(join(dir, 'train.shard'));
+    const test = await openShard(join(dir, 'test.shard'));
     expect([train.length, test.length, train.shape]).toEqual([5 * ROWS, ROWS, [32, 32, 3]]);
     // Image 1 of the third file.
     const { images, labels } = await train.read([2 * ROWS + 1]);
@@ -96,11 +96,8 @@ describe('the cache', () => {
     const cacheDir = await mkdtemp(join(tmpdir(), 'dm-cache-'));
     const made = await convert({});
     await mkdir(join(cacheDir, 'cifar10'));
-    for (const split of ['train', 'test']) {
-      await mkdir(join(cacheDir, 'cifar10', split));
-      for (const file of await readdir(join(made, split))) {
-        await writeFile(join(cacheDir, 'cifar10', split, file), await readFile(join(made, split, file)));
-      }
+    for (const file of ['train.shard', 'test.shard']) {
+      await writeFile(join(cacheDir, 'cifar10', file), await readFile(join(made, file)));
     }
     const said: string[] = [];
     // A tarball that does not exist: it would be an error to look at it.
@@ -109,16 +106,18 @@ describe('the cache', () => {
     expect(said.join()).toContain('complete');
     expect((await openCifar10({ cacheDir, split: 'test' })).length).toBe(ROWS);
 
-    const images = join(cacheDir, 'cifar10', 'train', 'images.u8');
+    const images = join(cacheDir, 'cifar10', 'train.shard');
     const bytes = await readFile(images);
     bytes[100]! ^= 1;
     await writeFile(images, bytes);
     await expect(fetchCifar10(options)).rejects.toThrow(/absent\.tgz/);
-    expect(said.join()).toMatch(/damaged and will be replaced: .*images\.u8: SHA-256 is/);
+    expect(said.join()).toMatch(/damaged and will be replaced: .*train\.shard: damaged: the SHA-256 of/);
     // Nothing half-made stays behind, and the old folder is still there.
     expect(await readdir(cacheDir)).toEqual(['cifar10']);
 
-    await rm(join(cacheDir, 'cifar10', 'train', 'labels.i32'));
-    await expect(openCifar10({ cacheDir })).rejects.toThrow(/labels\.i32: missing, though the manifest names it/);
+    await rm(images);
+    await expect(openCifar10({ cacheDir })).rejects.toThrow(
+      /not ready in .*train\.shard: no such file\)\. Fetch it once/,
+    );
   });
 });

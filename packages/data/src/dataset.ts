@@ -14,8 +14,18 @@ export interface Dataset {
   readonly shape: readonly [number, number, number];
   /** Names of the classes; empty where the set has no labels. */
   readonly classes: readonly string[];
-  /** SHA-256 (hex) of the images in order, then labels: what a run records and a resume compares. */
+  /** What a person should know about the set, such as files that were left out: one sentence each. */
+  readonly notes?: readonly string[];
+  /**
+   * SHA-256 (hex) of the images in order, then labels as little-endian int32: what a run records and a resume compares.
+   * Sets that are cut have another one (`cropDataset`).
+   */
   hash(): Promise<string>;
   /** Reads the images at `indices`, in that order. Throws a RangeError on an index outside [0, length). */
   read(indices: ArrayLike<number>): Promise<ImageBatch>;
+  /**
+   * Only sets that are cut at random places (`cropDataset`) have it: as `read`, which cuts the middle out, but image n is
+   * cut at the part places[2n] of its free rows and places[2n + 1] of its free columns, each in [0, 1).
+   */
+  readonly readAt?: (indices: ArrayLike<number>, places: ArrayLike<number>) => Promise<ImageBatch>;
 }

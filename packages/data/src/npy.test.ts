@@ -1,9 +1,10 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { describe, expect, it } from 'vitest';
-import { formatNpy, parseNpy, parseNpz, readNpz, writeNpz, type NpyData } from './npy.js';
+import { memoryDataset } from './memory.js';
+import { formatNpy, parseNpy, parseNpz, readNpz, writeNpy, writeNpz, type NpyData } from './npy.js';
 import { openDataset } from './open.js';
 
 // Written by NumPy 2.4.6; the header is 128 bytes, 118 of them text.
@@ -106,7 +107,7 @@ describe('npy', () => {
 
 describe('npz', () => {
   it('reads what NumPy wrote, as a data set too', async () => {
-    expect(parseNpz(NPZ, 'x')).toEqual({
+    expect(await parseNpz(NPZ, 'x')).toEqual({
       images: { shape: [2, 2, 2], data: Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7) },
       labels: { shape: [2], data: BigInt64Array.of(1n, 0n) },
     });
@@ -126,8 +127,8 @@ describe('npz', () => {
   });
 
   it('refuses damaged archives, other files in them, and arrays that are no images', async () => {
-    expect(() => parseNpz(NPZ.subarray(0, 100), 'x')).toThrow(/x: not a readable zip archive/);
-    expect(() => parseNpz(zipSync({ 'a.txt': Uint8Array.of(1) }), 'x')).toThrow(
+    await expect(parseNpz(NPZ.subarray(0, 100), 'x')).rejects.toThrow(/x: not a readable zip archive/);
+    await expect(parseNpz(zipSync({ 'a.txt': Uint8Array.of(1) }), 'x')).rejects.toThrow(
       'x: contains a.txt, which is no .npy file',
     );
     const path = join(await mkdtemp(join(tmpdir(), 'dm-npz-')), 'x.npz');
@@ -140,5 +141,46 @@ describe('npz', () => {
       y: { shape: [2], data: Int32Array.of(0, 0) },
     });
     await expect(openDataset(path)).rejects.toThrow(/y is \[2\]; expected \[1\], one label an image/);
+  });
+
+  it('notices a changed byte by its CRC-32', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'dm-npz-')), 'x.npz');
+    await writeNpz(path, { x: { shape: [4], data: Uint8Array.of(1, 2, 3, 4) } });
+    const bytes = await readFile(path);
+    bytes[bytes.indexOf(Uint8Array.of(1, 2, 3, 4)) + 1]! ^= 1;
+    await expect(parseNpz(bytes, 'x')).rejects.toThrow('x/x.npy: damaged: its CRC-32 is not the one recorded.');
+  });
+
+  it('refuses labels that are no class numbers', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'dm-npz-')), 'x.npz');
+    const x = { shape: [2, 1, 1], data: Uint8Array.of(1, 2) };
+    for (const label of [0.5, -1, 2 ** 40, NaN]) {
+      await writeNpz(path, { x, y: { shape: [2], data: Float64Array.of(0, label) } });
+      await expect(openDataset(path)).rejects.toThrow(`y: label ${label} of image 1; labels are integers from 0.`);
+    }
+  });
+});
+
+describe('a .npy of images', () => {
+  it('is read by position, and refused where it is not uint8 with channels last', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'dm-npy-')), 'x.npy');
+    await writeNpy(path, { shape: [3, 1, 2], data: Uint8Array.of(1, 2, 3, 4, 5, 6) });
+    const set = await openDataset(path);
+    expect([set.length, set.shape, set.classes]).toEqual([3, [1, 2, 1], []]);
+    expect(await set.read([2, 0])).toEqual({ images: Uint8Array.of(5, 6, 1, 2) });
+    const inMemory = memoryDataset({ name: 'x', images: Uint8Array.of(1, 2, 3, 4, 5, 6), shape: [1, 2, 1] });
+    expect(await set.hash()).toBe(await inMemory.hash());
+    await writeFile(path, (await readFile(path)).subarray(0, -1));
+    await expect(openDataset(path)).rejects.toThrow(/x\.npy: \[3, 1, 2\] needs 6 bytes, but 5 follow the header/);
+    for (const [array, message] of [
+      [{ shape: [1, 1, 1], data: Float32Array.of(1) }, /is Float32Array \[1, 1, 1\]; images are uint8/],
+      [{ shape: [1, 3, 2, 2], data: new Uint8Array(12) }, /with 1 or 3 channels, which come last/],
+      [{ shape: [0, 2, 2], data: new Uint8Array(0) }, /no images: its shape is \[0, 2, 2\]/],
+    ] as const) {
+      await writeNpy(path, array);
+      await expect(openDataset(path)).rejects.toThrow(message);
+    }
+    await writeFile(path, 'no array');
+    await expect(openDataset(path)).rejects.toThrow(/x\.npy: not a \.npy file/);
   });
 });

@@ -6,7 +6,10 @@ import { openDataset } from './open.js';
 
 describe('openDataset', () => {
   it.each([
-    ['minst', /Unknown data set 'minst'\. Did you mean mnist\? Known: mnist, cifar10, fashion-mnist:<folder>, idx:/],
+    [
+      'minst',
+      /Unknown data set 'minst'\. Did you mean mnist\? Known: mnist, cifar10, emoji, cifar10:<folder>, cifar100:/,
+    ],
     ['CIFAR-10', /Did you mean cifar10\?/],
     ['folders:/x', /Did you mean folder:<folder of images>\?/],
     ['imagenet64', /^Unknown data set 'imagenet64'\. Known: mnist/],
@@ -14,7 +17,13 @@ describe('openDataset', () => {
     ['mnist:/somewhere', /Unknown data set 'mnist:\/somewhere'/],
     ['idx:', /Data set 'idx:': a path must follow, as in idx:<file of images>/],
     ['folder', /a path must follow, as in folder:<folder of images>/],
-    ['folder:/x', /an image folder needs a size/],
+    ['folder:/x', /images of files need a size, such as 32/],
+    ['cifar10:', /a path must follow, as in cifar10:<folder>/],
+    ['cifar:/x', /Did you mean cifar10:<folder>\?/],
+    ['x.tar', /^Unknown data set 'x\.tar'/],
+    ['__proto__', /Unknown data set/],
+    ['constructor:/x', /Unknown data set/],
+    ['x.shard', /x\.shard: no such file/],
     ['/absent/x.npz', /\/absent\/x\.npz: no such file/],
   ])('refuses %s', async (spec, message) => {
     await expect(openDataset(spec)).rejects.toThrow(message);

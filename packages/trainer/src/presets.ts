@@ -14,6 +14,7 @@ function unet(options: UNet2DOptions): Preset['model'] {
 const method = {
   imageSize: null,
   imageChannels: 3,
+  crop: null,
   flip: false,
   conditional: true,
   curriculum: { name: 'clts', params: {} },

@@ -45,8 +45,13 @@ export interface Recipe extends Denoiser {
 }
 
 /** The data that a configuration names; `split` matters for sets that have both. */
-export function openData({ data, imageSize, imageChannels }: Config, split: Split = 'train'): Promise<Dataset> {
-  return openDataset(data, { split, ...(imageSize !== null && { size: imageSize }), channels: imageChannels });
+export function openData({ data, imageSize, imageChannels, crop }: Config, split: Split = 'train'): Promise<Dataset> {
+  return openDataset(data, {
+    split,
+    ...(imageSize !== null && { size: imageSize }),
+    channels: imageChannels,
+    ...(crop !== null && { crop }),
+  });
 }
 
 /** Opens the data and makes all parts. Throws an Error that names what does not fit together. */

@@ -15,6 +15,7 @@ import { optimizerFile } from './state.js';
  * the test of old checkpoints fails until then.
  */
 const addedFields: Readonly<Record<string, unknown>> = {
+  crop: null,
   labelDropout: null,
   'optimizer.name': 'adamW',
   'optimizer.params': {},

