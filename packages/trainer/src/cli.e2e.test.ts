@@ -285,12 +285,14 @@ it('dm data inspect counts, and draws a sheet', async () => {
 });
 
 it('dm data prepare makes a shard that dm train takes, and leaves bad images out on request', async () => {
+  mkdirSync(join(folder, 'damaged'));
+  writeFileSync(join(folder, 'damaged/broken.png'), 'not a picture');
   const prepare = (...more: string[]) =>
-    dm(['data', 'prepare', 'folder:pictures', '--image-size', '8', '--out', 'pictures.shard', ...more], folder);
+    dm(['data', 'prepare', 'folder:damaged', '--image-size', '8', '--out', 'damaged.shard', ...more], folder);
   const stopped = await prepare();
   expect(stopped.code).toBe(1);
   expect(stopped.stderr).toMatch(/broken\.png: cannot be decoded/);
-  expect(existsSync(join(folder, 'pictures.shard'))).toBe(false);
+  expect(existsSync(join(folder, 'damaged.shard'))).toBe(false);
   const skipped = await prepare('--skip-bad');
   expect(skipped.stderr).toMatch(/none of its 1 images can be decoded/);
 

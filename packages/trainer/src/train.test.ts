@@ -1,5 +1,6 @@
 import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readNpz, writeNpz } from '@dm/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestValid, readCheckpoint } from './checkpoint.js';
 import type { PartialConfig } from './config.js';
@@ -252,9 +253,9 @@ describe('refused, with the reason', () => {
     await expect(resume({ totalSteps: 9, optimizer: { lr: 1 } })).rejects.toThrow(
       /another configuration.*Changed: .*lr: 0.004 -> 1; totalSteps: 4 -> 9/,
     );
-    const bytes = readFileSync(join(folder, 'data.npz'));
-    bytes[bytes.length >> 1]! ^= 0xff;
-    writeFileSync(join(folder, 'other.npz'), bytes);
+    const arrays = await readNpz(join(folder, 'data.npz'));
+    (arrays['images']!.data as Uint8Array)[0]! ^= 0xff;
+    await writeNpz(join(folder, 'other.npz'), arrays);
     await expect(resume({ data: join(folder, 'other.npz') })).rejects.toThrow(/was trained on other data/);
     // The same images under another name are the same data.
     cpSync(join(folder, 'data.npz'), join(folder, 'same.npz'));

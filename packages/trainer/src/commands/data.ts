@@ -145,6 +145,6 @@ function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetD
 
 /** Counts on one live line of a terminal; silent elsewhere. */
 function counter(length: number, flags: CommonFlags): (done: number) => void {
-  if (process.stderr.isTTY !== true || flags.json === true) return () => {};
+  if (!process.stderr.isTTY || flags.json === true) return () => {};
   return (done) => process.stderr.write(`\r${done}/${length} images${done === length ? '\n' : ''}`);
 }

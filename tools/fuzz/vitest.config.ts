@@ -1,0 +1,3 @@
+import { suite } from '../config/vitest.js';
+
+export default suite();
