@@ -10,6 +10,9 @@ import { install } from './set-up.mjs';
 /** Nx targets without tests, in the order in which a person wants to hear of a mistake. */
 const STEPS = ['format', 'boundaries', 'lint', 'typecheck', 'build', 'check-package'];
 
+/** The experiments at their smallest, through what was built: they must still run from end to end. */
+const SMOKE = 'experiment';
+
 const started = Date.now();
 /** @type {string[]} */
 const failedSteps = [];
@@ -52,6 +55,8 @@ if (await step('install', install)) {
   const reports = await reportPaths();
   // A report of an earlier run must not stand in for one that was not written; Nx restores those of cached results.
   for (const path of reports) rmSync(path, { force: true });
+  // One at a time: each uses every core.
+  await step(SMOKE, () => everywhere(SMOKE, '--parallel=1'));
   // One project at a time: vitest already uses every core, and ONNX Runtime's threads would fight for them.
   const passed = await step('test', () => everywhere('test', '--parallel=1'));
   total = sumReports(reports);

@@ -65,6 +65,27 @@ function tinyOptions(name: string): never {
   return (name === 'difficultyCurriculum' ? { clusters: 1 } : {}) as never;
 }
 
+describe('importance correction', () => {
+  const u = Float64Array.from({ length: 1_000_000 }, (_, i) => (i + 0.5) / 1_000_000);
+  const f = (t: number): number => 1 + Math.sin(t / 90) + (t / T) ** 2;
+  const exact = Array.from({ length: T }, (_, t) => f(t) / T).reduce((a, b) => a + b, 0);
+
+  it.each([
+    ['cltsCorrected', {}],
+    ['cltsReversed', { importanceCorrection: true }],
+    ['cltsTimeAverage', { importanceCorrection: true }],
+    ['cltsLogSnr', { importanceCorrection: true }],
+    ['lossSecondMoment', {}],
+  ] as const)('leaves the mean over timesteps unbiased, by integration over u: %s', (name, options) => {
+    const schedule = createSchedule(name, context, options as never);
+    for (const step of moments) {
+      const { timesteps, weights } = schedule.sample(step, u, trainedState(schedule, 10));
+      const mean = timesteps.reduce((sum, t, n) => sum + weights[n]! * f(t), 0) / u.length;
+      expect(mean).toBeCloseTo(exact, 3);
+    }
+  });
+});
+
 describe('the chi-square test itself', () => {
   it('notices a density that is off by 5 % on half of the timesteps', () => {
     const { timesteps } = createSchedule('uniform', context).sample(0, uniforms(1_000_000, 5));

@@ -5,8 +5,11 @@ import * as layers from '@tensorflow/tfjs-layers';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { adam } from './adam.js';
 import { adamW } from './adamw.js';
+import { adEMAMix } from './ademamix.js';
+import { lion } from './lion.js';
 import { momentumDecay } from './momentum-decay.js';
 import { muon } from './muon.js';
+import { scheduleFreeAdamW } from './schedule-free.js';
 import { sgd } from './sgd.js';
 import { tfOptimizer } from './tf-optimizer.js';
 
@@ -49,6 +52,10 @@ describe('tfOptimizer', () => {
         return tfOptimizer(sgd({ lr, momentum: beta1 }));
       },
     ],
+    ['SGD, heavy ball', () => tfOptimizer(sgd({ lr: 0.02, form: 'heavyBall' }))],
+    ['Lion', () => tfOptimizer(lion({ lr: 0.01 }))],
+    ['AdEMAMix', () => tfOptimizer(adEMAMix({ lr: 0.01 }))],
+    ['schedule-free AdamW', () => tfOptimizer(scheduleFreeAdamW({ lr: 0.05 }))],
     ['Muon, from the layout', () => tfOptimizer((layout) => muon({ layout, lr: 0.02, adam: { lr: 0.02 } }))],
   ])('trains with %s', async (_name, make) => {
     const { loss } = await fit(make(), 30);

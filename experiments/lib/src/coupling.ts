@@ -1,0 +1,30 @@
+// oxlint-disable-next-line typescript/triple-slash-reference -- whoever reads this from source needs it too
+/// <reference path="./munkres-js.d.ts" />
+/** Immiscible diffusion: noise paired with the images that are nearest to it. */
+import munkres from 'munkres-js';
+import type { NdArray } from '@dm/ops';
+
+/**
+ * The noise of a batch in another order: image i gets the noise that the assignment of least total squared distance
+ * gives it. Li et al. 2024, arXiv:2406.12303, Algorithm 1 (distances in full precision). images, noise [B, H, W, C].
+ */
+export function immiscible(images: NdArray, noise: NdArray): NdArray {
+  const count = images.shape[0]!;
+  const size = images.data.length / count;
+  // |x - e|^2 = |x|^2 + |e|^2 - 2 x.e, whose first two terms are the same in total whatever the pairs.
+  const costs = Array.from({ length: count }, (_, i) =>
+    Array.from({ length: count }, (_unused, j) => {
+      let dot = 0;
+      for (let k = 0; k < size; k++) dot += images.data[i * size + k]! * noise.data[j * size + k]!;
+      return -2 * dot;
+    }),
+  );
+  const least = Math.min(...costs.flat());
+  // The algorithm wants costs that are not negative.
+  const pairs = munkres(costs.map((row) => row.map((cost) => cost - least)));
+  const data = new Float32Array(noise.data.length);
+  for (const [image, from] of pairs) {
+    data.set(noise.data.subarray(from * size, (from + 1) * size), image * size);
+  }
+  return { ...noise, data };
+}

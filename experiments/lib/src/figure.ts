@@ -1,0 +1,118 @@
+/** Figures: the trainer's plots by Vega-Lite, with bands and intervals, and a PNG beside the SVG. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { plotSvg } from '@dm/trainer';
+import sharp from 'sharp';
+
+/** A Vega-Lite specification. */
+export type PlotSpec = Parameters<typeof plotSvg>[0];
+
+export interface Figure {
+  /** Name of its files, without extension. */
+  readonly name: string;
+  /** Under the figure in the README. */
+  readonly caption: string;
+  readonly spec: PlotSpec;
+}
+
+/** Colours that stay apart for the colour-blind and in print (Okabe and Ito 2008). */
+const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#999999'];
+
+/** Writes <name>.svg and <name>.png (twice the size) into `folder`. */
+export async function writeFigure(folder: string, { name, spec }: Figure): Promise<void> {
+  const look = { background: 'white', config: { range: { category: colours }, font: 'DejaVu Sans, sans-serif' } };
+  const svg = await plotSvg({ ...look, ...spec });
+  writeFileSync(join(folder, `${name}.svg`), `${svg}\n`);
+  const png = await sharp(Buffer.from(svg), { density: 144 }).png({ compressionLevel: 9, palette: true }).toBuffer();
+  writeFileSync(join(folder, `${name}.png`), png);
+}
+
+export interface Series {
+  readonly name: string;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+}
+
+/** Lines; series of one name (seeds) are averaged, with a band from the least to the greatest. */
+export function lineFigure(options: {
+  readonly name: string;
+  readonly caption: string;
+  readonly xTitle: string;
+  readonly yTitle: string;
+  readonly series: readonly Series[];
+  readonly logY?: boolean;
+}): Figure {
+  const { name, caption, xTitle, yTitle, series, logY = false } = options;
+  const values = series.flatMap((s) => s.x.map((x, i) => ({ series: s.name, x, y: s.y[i]! })));
+  const x = { field: 'x', type: 'quantitative', title: xTitle };
+  const scale = scaleOf(logY);
+  const colour = {
+    field: 'series',
+    type: 'nominal',
+    title: null,
+    sort: null,
+    legend: { labelLimit: 320, orient: 'right', symbolType: 'stroke' },
+  };
+  const line = { x, y: { aggregate: 'mean', field: 'y', type: 'quantitative', title: yTitle, scale }, color: colour };
+  const band = {
+    x,
+    y: { aggregate: 'min', field: 'y', type: 'quantitative', title: yTitle, scale },
+    y2: { aggregate: 'max', field: 'y' },
+    color: colour,
+  };
+  const spec = {
+    width: 520,
+    height: 320,
+    data: { values },
+    layer: [
+      { mark: { type: 'area', opacity: 0.15 }, encoding: band },
+      { mark: { type: 'line', strokeWidth: 2 }, encoding: line },
+    ],
+  };
+  return { name, caption, spec: spec as unknown as PlotSpec };
+}
+
+/** Values with their intervals, a row each, in the order given; a rule where the first row is. */
+export function intervalFigure(options: {
+  readonly name: string;
+  readonly caption: string;
+  readonly xTitle: string;
+  readonly rows: readonly {
+    readonly name: string;
+    readonly group?: string;
+    readonly mean: number;
+    readonly low?: number;
+    readonly high?: number;
+  }[];
+  readonly reference?: number;
+  readonly logX?: boolean;
+}): Figure {
+  const { name, caption, xTitle, rows, reference, logX = false } = options;
+  const y = { field: 'name', type: 'nominal', title: null, sort: null, axis: { labelLimit: 320 } };
+  const x = { type: 'quantitative', title: xTitle, scale: scaleOf(logX) };
+  const colour = { field: 'group', type: 'nominal', title: null, sort: null };
+  const grouped = rows.some((row) => row.group !== undefined)
+    ? { color: colour, yOffset: { field: 'group', sort: null } }
+    : {};
+  const layers = [
+    {
+      mark: { type: 'rule', strokeWidth: 2 },
+      encoding: { y, x: { ...x, field: 'low' }, x2: { field: 'high' }, ...grouped },
+    },
+    { mark: { type: 'point', filled: true, size: 55 }, encoding: { y, x: { ...x, field: 'mean' }, ...grouped } },
+    ...(reference === undefined
+      ? []
+      : [{ mark: { type: 'rule', strokeDash: [4, 4], color: '#777777' }, encoding: { x: { datum: reference } } }]),
+  ];
+  const values = rows.map((row) => ({ ...row, low: row.low ?? row.mean, high: row.high ?? row.mean }));
+  return {
+    name,
+    caption,
+    spec: { width: 460, height: { step: 24 }, data: { values }, layer: layers } as unknown as PlotSpec,
+  };
+}
+
+/** Not from zero: differences matter here. A logarithmic scale has none. */
+function scaleOf(isLog: boolean): object {
+  return isLog ? { type: 'log', nice: true } : { type: 'linear', zero: false, nice: true };
+}

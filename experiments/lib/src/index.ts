@@ -1,0 +1,28 @@
+export * from './arm.js';
+export { smallMnist, SIDE, spreadIndices } from './data.js';
+export * from './experiment.js';
+export { intervalFigure, lineFigure, writeFigure, type Figure, type Series } from './figure.js';
+export {
+  curve,
+  finalInterval,
+  finalValue,
+  judged,
+  metricNames,
+  metricTitles,
+  pairedRatio,
+  valueAt,
+  type Metric,
+  type Weights,
+} from './metrics.js';
+export { runExperiment } from './run-experiment.js';
+export { runTrial, type Point, type RawAndEma, type TrialResult, type Workshop } from './run-trial.js';
+export { createSampleMaker, extractorFile, openRuler, type Ruler, type SampleQuality } from './sample-quality.js';
+export { phaseSteps, setUp, type Phase } from './setup.js';
+export { firstReach, interval, intervalText, type Interval } from './statistics.js';
+export { createValidator, type Validation, type Validator } from './validation.js';
+export { batchSize, finalSeeds, finalSize, screeningSize } from './sizes.js';
+export { armTable, bestArm, comparison, rankedArms, trialsOf, type Judgement } from './compare.js';
+export { curveFigure, limits, measuredHow, smokeOnly } from './describe.js';
+export { bestRecipe, paperRecipes, sized } from './recipes.js';
+export { reach, type Reach } from './reach.js';
+export { reaches, reachTable } from './reach-table.js';

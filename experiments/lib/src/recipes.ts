@@ -1,0 +1,32 @@
+/** Recipes that several experiments name. */
+import { recipe, type TrainingRecipe } from './arm.js';
+import type { Scale } from './experiment.js';
+import { batchSize } from './sizes.js';
+
+type Changes = Parameters<typeof recipe>[0];
+
+const mdlrc = { demon: true, compensate: true } as const;
+
+/** A recipe at the configuration's batch size. */
+export function sized(scale: Scale, changes: Changes = {}): TrainingRecipe {
+  return recipe({ batch: [{ share: 1, size: batchSize[scale] }], ...changes });
+}
+
+/** The paper's two ideas, alone and together, and the learning-rate decay that the second one contains. */
+export const paperRecipes = {
+  /** Uniform timesteps, constant lr. */
+  baseline: {},
+  /** Uniform timesteps, lr linear to a tenth. */
+  decayed: { optimizer: { decay: { linearTo: 0.1 } } },
+  clts: { curriculum: { name: 'clts' } },
+  mdlrc: { optimizer: mdlrc },
+  both: { curriculum: { name: 'clts' }, optimizer: mdlrc },
+} as const satisfies Record<string, Changes>;
+
+/**
+ * The recipe that did best so far: Muon with a cosine decay, the winner of the finals of `momentum`. The search of `best`
+ * is what may replace it.
+ */
+export function bestRecipe(scale: Scale): TrainingRecipe {
+  return sized(scale, { optimizer: { name: 'muon', decay: 'cosine', momentum: 0.95, lr: 3e-2, adamLr: 3e-3 } });
+}

@@ -1,0 +1,125 @@
+/** The command of an experiment: `node dist/main.js --scale laptop [--minutes 20] [--workers 2] [--threads 1] [--engine onnx] [--report]`. */
+import { createRequire } from 'node:module';
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Trial } from './arm.js';
+import { scales, type Experiment, type Scale, type StageResults } from './experiment.js';
+import type { TrialResult } from './run-trial.js';
+import { openStore, type Store } from './store.js';
+import { doTrials, isWorker, work, type WorkOptions } from './workers.js';
+import { isComplete, writeResults, type Account } from './write-results.js';
+
+/** The exit code of a run that was stopped by `--minutes` with trials left. */
+const UNFINISHED = 3;
+
+/**
+ * Runs the stages in order, each with what is not finished yet, and writes the results. In a process that was forked for
+ * it, does trials instead. `home` is the experiment's folder. Never returns a rejected promise: it sets the exit code.
+ */
+export async function runExperiment(experiment: Experiment, home: string): Promise<void> {
+  if (isWorker()) return work();
+  try {
+    process.exitCode = await command(experiment, home);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
+
+async function command(experiment: Experiment, home: string): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      scale: { type: 'string', default: 'smoke' },
+      minutes: { type: 'string', default: 'Infinity' },
+      workers: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+      engine: { type: 'string', default: 'onnx' },
+      threads: { type: 'string', default: '1' },
+      report: { type: 'boolean', default: false },
+    },
+  });
+  const scale = oneOf(values.scale);
+  const minutes = values.report ? 0 : positive('minutes', values.minutes);
+  const workers = positive('workers', values.workers);
+  const engine = { name: values.engine, threads: positive('threads', values.threads) };
+  // A smoke run shows that it works now: what an earlier one left must not stand in for it.
+  const store = openStore(join(home, 'results', scale), scale === 'smoke');
+  const until = performance.now() + minutes * 60_000;
+
+  const finished: Record<string, StageResults> = {};
+  const all: TrialResult[] = [];
+  const stages: Account['stages'][number][] = [];
+  let isOpen = true;
+  for (const { name, about, trials } of experiment.stages) {
+    const planned: readonly Trial[] | undefined = isOpen ? trials(scale, finished) : undefined;
+    if (planned !== undefined) await finish(planned, store, { workers, engine, until });
+    const results: readonly TrialResult[] = (planned ?? []).flatMap((trial) => store.find(trial) ?? []);
+    finished[name] = byArm(results);
+    all.push(...results);
+    stages.push({ name, about, done: results.length, of: planned?.length ?? null });
+    isOpen &&= results.length === planned?.length;
+  }
+  const account: Account = {
+    scale,
+    stages,
+    seeds: [...new Set(all.map(({ seed }) => seed))].toSorted((a, b) => a - b),
+    coreMinutes: all.reduce((sum, { seconds }) => sum + seconds.training + seconds.measuring, 0) / 60,
+    machine: machine(),
+  };
+  await writeResults(store.folder, experiment, experiment.conclude(finished, scale), account);
+  console.log(`${experiment.name}, ${scale}: ${join(store.folder, 'README.md')}`);
+  if (isComplete(account) || values.report) return 0;
+  const left = stages.map(({ name, done, of }) => `${name} ${done} of ${of ?? '?'}`).join(', ');
+  console.log(`Time is up with trainings left (${left}). The same command goes on.`);
+  return UNFINISHED;
+}
+
+async function finish(planned: readonly Trial[], store: Store, how: Omit<WorkOptions, 'onDone'>): Promise<void> {
+  const open = planned.filter((trial) => store.find(trial) === undefined);
+  if (open.length === 0) return;
+  let done = planned.length - open.length;
+  await doTrials(open, {
+    ...how,
+    workers: Math.min(how.workers, open.length),
+    onDone(trial, result) {
+      store.save(trial, result);
+      done++;
+      const last = result.points.at(-1);
+      const figures = last?.validation === undefined ? '' : `, validation ${last.validation.ema.loss.toPrecision(4)}`;
+      const fd = last?.samples === undefined ? '' : `, FD-classifier ${last.samples.ema.fd.toPrecision(4)}`;
+      const end = result.divergedAt === undefined ? `${figures}${fd} (EMA)` : `, diverged at step ${result.divergedAt}`;
+      const seconds = result.seconds.training + result.seconds.measuring;
+      console.log(
+        `${trial.stage} ${done}/${planned.length}: ${trial.arm.name}, seed ${trial.seed}${end}, ${seconds.toFixed(0)} s`,
+      );
+    },
+  });
+}
+
+function byArm(results: readonly TrialResult[]): StageResults {
+  const arms = new Map<string, TrialResult[]>();
+  for (const result of results) arms.set(result.arm, [...(arms.get(result.arm) ?? []), result]);
+  return arms;
+}
+
+function oneOf(scale: string): Scale {
+  const known = scales.find((name) => name === scale);
+  if (known === undefined) throw new Error(`--scale ${scale} is unknown; there are ${scales.join(', ')}.`);
+  return known;
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`--${name} must be a number above 0, got ${text}.`);
+  return value;
+}
+
+function machine(): Account['machine'] {
+  const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    node: process.versions.node,
+    onnxruntime: version,
+  };
+}

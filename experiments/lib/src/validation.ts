@@ -1,0 +1,81 @@
+/** Held-out loss: the plain epsilon-MSE over uniform timesteps, on fixed images, noise and timesteps. */
+import { addNoise, forwardCoefficients, mseLoss, noiseLevels, normalBatch, permutation } from '@dm/core';
+import { toFloat, type Dataset } from '@dm/data';
+import { splitFlat, type Arrays, type Engine, type NdArray } from '@dm/ops';
+import type { Denoiser } from '@dm/trainer';
+import { spreadIndices } from './data.js';
+
+/** Mean loss, and by quarter of the timesteps, from clean to noisy. */
+export interface Validation {
+  readonly loss: number;
+  readonly quarters: readonly number[];
+}
+
+export interface Validator {
+  /** Of parameters [P]. The same images, noise and timesteps at every call, for every arm and seed. */
+  validate(weights: NdArray): Promise<Validation>;
+  dispose(): Promise<void>;
+}
+
+/** Images that go through the model at a time. */
+const CHUNK = 256;
+/** Of the noise and the timesteps: not that of any run. */
+const SEED = 2_404_079;
+
+/** `count` held-out images, image i at one timestep; the timesteps are spread evenly over [0, T), in random order. */
+export async function createValidator(
+  denoiser: Denoiser,
+  heldOut: Dataset,
+  count: number,
+  engine: Engine,
+): Promise<Validator> {
+  const { model, layout, noiseSchedule } = denoiser;
+  const { images } = await heldOut.read(spreadIndices(count, heldOut.length));
+  const order = permutation({ seed: SEED, stream: 'evaluation', step: 0 }, count);
+  const timesteps = Array.from(order, (k) => Math.floor(((k + 0.5) * noiseSchedule.numTimesteps) / count));
+  const chunks: Arrays[] = [];
+  const pixels = images.length / count;
+  for (let start = 0; start < count; start += CHUNK) {
+    const end = Math.min(count, start + CHUNK);
+    const indices = Array.from({ length: end - start }, (_, i) => start + i);
+    const at = timesteps.slice(start, end);
+    chunks.push({
+      images: {
+        dtype: 'float32',
+        shape: [indices.length, ...heldOut.shape],
+        data: toFloat(images.subarray(start * pixels, end * pixels)),
+      },
+      noise: normalBatch({ seed: SEED, stream: 'evaluation', step: 1, indices }, heldOut.shape),
+      t: { dtype: 'float32', shape: [indices.length], data: Float32Array.from(at) },
+      ...forwardCoefficients(noiseLevels(noiseSchedule, at)),
+    });
+  }
+  const program = engine.compile(
+    (state, { images: x0, noise, t, alpha, sigma }) => {
+      const xt = addNoise(x0!, noise!, { alpha: alpha!, sigma: sigma! });
+      const predicted = model.apply(splitFlat(state['weights']!, layout), xt, t!, {});
+      return { outputs: { losses: mseLoss(predicted, noise!) } };
+    },
+    { name: 'validation' },
+  );
+  return {
+    async validate(weights) {
+      const state = await program.load({ weights });
+      const sums = [0, 0, 0, 0];
+      const counts = [0, 0, 0, 0];
+      let seen = 0;
+      for (const chunk of chunks) {
+        const { losses } = await program.run(state, chunk);
+        losses!.data.forEach((loss) => {
+          const quarter = Math.floor((4 * timesteps[seen++]!) / noiseSchedule.numTimesteps);
+          sums[quarter]! += loss;
+          counts[quarter]! += 1;
+        });
+      }
+      state.dispose();
+      const total = sums.reduce((a, b) => a + b, 0);
+      return { loss: total / seen, quarters: sums.map((sum, q) => sum / counts[q]!) };
+    },
+    dispose: () => program.dispose(),
+  };
+}

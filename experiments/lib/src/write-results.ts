@@ -1,0 +1,88 @@
+/** results.json, figures and README.md of one configuration of an experiment. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Conclusion, Experiment, Scale, Table } from './experiment.js';
+import { writeFigure } from './figure.js';
+import { writeJson } from './store.js';
+
+/** What was run, when all stages are through or time is up. */
+export interface Account {
+  readonly scale: Scale;
+  /** Trials by stage: finished, and of how many; `of` is null for a stage that could not be planned yet. */
+  readonly stages: readonly {
+    readonly name: string;
+    readonly about: string;
+    readonly done: number;
+    readonly of: number | null;
+  }[];
+  readonly seeds: readonly number[];
+  /** Sum over trials of their seconds, training and measuring, in minutes of one core. */
+  readonly coreMinutes: number;
+  readonly machine: Readonly<Record<string, string | number>>;
+}
+
+export async function writeResults(
+  folder: string,
+  experiment: Experiment,
+  conclusion: Conclusion,
+  account: Account,
+): Promise<void> {
+  const figures = join(folder, 'figures');
+  mkdirSync(figures, { recursive: true });
+  for (const figure of conclusion.figures) await writeFigure(figures, figure);
+  const { name, claim } = experiment;
+  writeJson(join(folder, 'results.json'), {
+    experiment: name,
+    configuration: account.scale,
+    claim,
+    verdict: conclusion.verdict,
+    sentences: conclusion.sentences,
+    isComplete: isComplete(account),
+    seeds: account.seeds,
+    command: command(name, account.scale),
+    machine: account.machine,
+    coreMinutes: account.coreMinutes,
+    stages: account.stages,
+    tables: conclusion.tables,
+    figures: conclusion.figures.map((figure) => ({ file: `figures/${figure.name}.svg`, caption: figure.caption })),
+    numbers: conclusion.numbers,
+  });
+  writeFileSync(join(folder, 'README.md'), readme(experiment, conclusion, account));
+}
+
+export function isComplete({ stages }: Account): boolean {
+  return stages.every(({ done, of }) => done === of);
+}
+
+const command = (name: string, scale: Scale): string =>
+  `node_modules/.bin/nx run experiment-${name}:experiment${scale === 'smoke' ? '' : ` -c ${scale}`}`;
+
+function readme({ name, claim, setup }: Experiment, conclusion: Conclusion, account: Account): string {
+  const { scale, stages, seeds, coreMinutes, machine } = account;
+  const parts = stages.map(
+    ({ name: stage, about, done, of }) =>
+      `- \`${stage}\`: ${about} ${of === null ? 'Not begun.' : `${done} of ${of} trainings finished.`}`,
+  );
+  return (
+    [
+      `# ${name}, ${scale}`,
+      `**Claim.** ${claim}`,
+      `**Verdict: ${conclusion.verdict}.** ${conclusion.sentences.join(' ')}`,
+      ...(isComplete(account) ? [] : ['**Unfinished**: what is missing is listed below; the command goes on with it.']),
+      ...conclusion.tables.map(tableText),
+      ...conclusion.figures.map((figure) => `![${figure.caption}](figures/${figure.name}.svg)\n\n_${figure.caption}_`),
+      '## How it was measured',
+      setup(scale).join('\n\n'),
+      parts.join('\n'),
+      `Seeds: ${seeds.join(', ')}. ${coreMinutes.toFixed(1)} minutes of one core in all, training and measuring, on ` +
+        `${machine['cpu']} (${machine['cores']} cores; other work shared the machine), Node ${machine['node']}.`,
+      `\`\`\`sh\n${command(name, scale)}\n\`\`\``,
+      'This page is written by the command, out of the JSON files of the finished trainings beside it.',
+    ].join('\n\n') + '\n'
+  );
+}
+
+function tableText({ title, columns, rows }: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [`### ${title}\n`, line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
+}

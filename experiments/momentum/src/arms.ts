@@ -1,0 +1,82 @@
+/** The arms of `momentum`: the ablations of METHOD's reconstruction, the rivals, and a ladder of momenta. */
+import { batchSize, recipe, type Arm, type OptimizerChoice, type Scale } from '@dm/experiments';
+
+/** A way to train, to be tried at several learning rates. */
+export interface Candidate {
+  readonly name: string;
+  readonly about: string;
+  readonly optimizer: Partial<OptimizerChoice>;
+  readonly lrs: readonly number[];
+}
+
+const adamLrs = [1e-3, 3e-3, 1e-2, 2e-2];
+
+/** MDLRC is Demon on beta1 and a linear decay of the learning rate; so each is tried alone, and other decays beside. */
+export const ablations: readonly Candidate[] = [
+  { name: 'constant', about: 'constant lr, constant beta1 .9 (baseline)', optimizer: {}, lrs: adamLrs },
+  {
+    name: 'linear-10',
+    about: 'lr linear to 10 %, constant beta1',
+    optimizer: { decay: { linearTo: 0.1 } },
+    lrs: adamLrs,
+  },
+  { name: 'demon', about: 'constant lr, beta1 by Demon', optimizer: { demon: true }, lrs: adamLrs },
+  {
+    name: 'mdlrc',
+    about: 'Demon with compensation: lr linear to 10 %',
+    optimizer: { demon: true, compensate: true },
+    lrs: adamLrs,
+  },
+  { name: 'linear-0', about: 'lr linear to 0, constant beta1', optimizer: { decay: { linearTo: 0 } }, lrs: adamLrs },
+  { name: 'cosine', about: 'lr cosine to 0, constant beta1', optimizer: { decay: 'cosine' }, lrs: adamLrs },
+];
+
+/** With a cosine decay, save schedule-free, which takes none. */
+export const rivals: readonly Candidate[] = [
+  {
+    name: 'lion',
+    about: 'Lion, cosine lr',
+    optimizer: { name: 'lion', decay: 'cosine' },
+    lrs: [1e-4, 3e-4, 1e-3, 3e-3],
+  },
+  {
+    name: 'muon',
+    about: 'Muon on matrices and kernels, Adam (lr 3e-3) on the rest, cosine lr',
+    optimizer: { name: 'muon', decay: 'cosine', momentum: 0.95, adamLr: 3e-3 },
+    lrs: [3e-3, 1e-2, 3e-2, 1e-1],
+  },
+  {
+    name: 'ademamix',
+    about: 'AdEMAMix (beta3 .999), cosine lr',
+    optimizer: { name: 'adEMAMix', decay: 'cosine' },
+    lrs: adamLrs,
+  },
+  {
+    name: 'schedule-free',
+    about: 'schedule-free AdamW; its average x in place of EMA',
+    optimizer: { name: 'scheduleFree' },
+    lrs: [3e-3, 1e-2, 3e-2, 1e-1],
+  },
+];
+
+export function armAt(candidate: Candidate, lr: number, scale: Scale, name = candidate.name): Arm {
+  return {
+    name,
+    about: `${candidate.about}, lr ${lr}`,
+    recipe: recipe({ optimizer: { ...candidate.optimizer, lr }, batch: [{ share: 1, size: batchSize[scale] }] }),
+  };
+}
+
+/** The same candidate at each of its learning rates. */
+export function grid(candidate: Candidate, scale: Scale): Arm[] {
+  return candidate.lrs.map((lr) => armAt(candidate, lr, scale, `${candidate.name}-lr${lr}`));
+}
+
+/** Constant learning rate 3e-3, constant beta1. */
+export function ladder(scale: Scale): Arm[] {
+  return [0, 0.5, 0.9, 0.95, 0.99].map((momentum) => ({
+    name: `beta1-${momentum}`,
+    about: `constant beta1 ${momentum}, constant lr 0.003`,
+    recipe: recipe({ optimizer: { momentum, lr: 3e-3 }, batch: [{ share: 1, size: batchSize[scale] }] }),
+  }));
+}

@@ -1,0 +1,5 @@
+import { runExperiment } from '@dm/experiments';
+import { fileURLToPath } from 'node:url';
+import { momentum } from './momentum.js';
+
+await runExperiment(momentum, fileURLToPath(new URL('..', import.meta.url)));
