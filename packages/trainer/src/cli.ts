@@ -9,6 +9,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
 import { exportCommand } from './commands/export.js';
 import { importCommand } from './commands/import.js';
+import { reportCommand } from './commands/report.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
 import { environment } from './environment.js';
@@ -32,6 +33,7 @@ const commands = [
   evalCommand(),
   exportCommand(),
   importCommand(),
+  reportCommand(),
   dataCommand(),
   benchCommand(),
   doctorCommand(),

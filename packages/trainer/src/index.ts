@@ -23,6 +23,8 @@ export { initialState, packState, readWeights, unpackState } from './state.js';
 export { latestValid, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 export type { Checkpoint, FileContent, FilePart, Latest, Manifest } from './checkpoint.js';
 export { readMetrics, withoutMeasured, type MetricsRecord } from './metrics.js';
+export { metricsCsv } from './logs/csv.js';
+export { writeReport } from './report/report.js';
 export { runFolder, type RunFolder } from './run-folder.js';
 export { bench, type BenchOptions, type BenchResult } from './bench/bench.js';
 export { profileStep, type BlockCost, type Cost, type OpCost, type StepProfile } from './bench/profile.js';

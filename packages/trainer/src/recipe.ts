@@ -62,20 +62,25 @@ export async function openRecipe(chosen: Config): Promise<Recipe> {
   checkFit(denoiser, dataset);
   checkParts(config);
 
-  const { alphasCumprod, numTimesteps } = noiseSchedule;
-  const { totalSteps, diffusion, curriculum } = config;
+  const { totalSteps, diffusion } = config;
   const scheduled = createOptimizer(config.optimizer, totalSteps, denoiser.layout);
   return {
     ...denoiser,
     dataset,
-    curriculum: createSchedule(curriculum.name, { numTimesteps, totalSteps, alphasCumprod }, curriculum.params),
+    curriculum: curriculumOf(config),
     levelWeights: weights(config.weighting, {
-      snr: snrFromAlphasCumprod(alphasCumprod),
+      snr: snrFromAlphasCumprod(noiseSchedule.alphasCumprod),
       prediction: diffusion.prediction,
     }),
     ...scheduled,
     averages: createAverages(config, scheduled.optimizer),
   };
+}
+
+/** The timestep schedule of a configuration. */
+export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): TimestepSchedule {
+  const { numTimesteps, alphasCumprod } = createNoiseSchedule(diffusion);
+  return createSchedule(curriculum.name, { numTimesteps, totalSteps, alphasCumprod }, curriculum.params);
 }
 
 /** The part that a checkpoint is sampled with. */

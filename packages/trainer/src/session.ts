@@ -17,7 +17,7 @@ import { openRunLog, type RunLog } from './logs/run-log.js';
 import type { MetricsRecord } from './metrics.js';
 import { peakMemoryMb } from './peak-memory.js';
 import { record, type Recipe } from './recipe.js';
-import { writeReport } from './report.js';
+import { writeReport } from './report/report.js';
 import { checkSameTraining, trainingHash } from './resume.js';
 import { createRunFolder, holdsRun, samplePath, saveConfig, type RunFolder } from './run-folder.js';
 import { createGridSampler, type GridSampler } from './sampling.js';
@@ -249,8 +249,7 @@ export class Session {
 
   /** Writes report.html and returns its path. */
   report(): string {
-    const { run, recipe, engine, dataSha256 } = this;
-    return writeReport(run, record(recipe, engine, dataSha256), recipe.curriculum, this.scheduleState);
+    return writeReport([this.run], this.run.report);
   }
 
   async dispose(): Promise<void> {

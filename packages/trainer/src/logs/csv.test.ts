@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest';
+import { metricsRecord } from '../testing/metrics.js';
+import { metricsCsv } from './csv.js';
+
+it('has a row a line and a column a number; what a line lacks is empty', () => {
+  const { lossByLevel: _l, drawsByLevel: _d, ...record } = metricsRecord(2);
+  expect(metricsCsv([record, { ...record, step: 4, eval: { 'KD, "x"': 0.5 } }])).toBe(
+    'step,images,loss,lossByQuarter.1,lossByQuarter.2,lossByQuarter.3,lossByQuarter.4,' +
+      'gradNorm,lr,beta1,emaDecay,imagesPerSecond,dataWait,peakMb,seconds,"eval.KD, ""x"""\n' +
+      '2,8,0.5,0.5,,0.25,0.1,2,0.001,0.9,0.99,10,0.01,400,2,\n' +
+      '4,8,0.5,0.5,,0.25,0.1,2,0.001,0.9,0.99,10,0.01,400,2,0.5\n',
+  );
+});

@@ -1,0 +1,30 @@
+/** Configurations side by side. */
+
+/** The fields of nested plain data by path, `optimizer.lr`, with their values as text. */
+export function leaves(value: unknown, path = ''): Record<string, string> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0) {
+    return Object.assign(
+      {},
+      ...Object.entries(value).map(([key, inner]) => leaves(inner, path === '' ? key : `${path}.${key}`)),
+    ) as Record<string, string>;
+  }
+  if (path === '') return {};
+  return { [path]: typeof value === 'string' ? value : JSON.stringify(value) };
+}
+
+export interface ConfigRow {
+  readonly field: string;
+  /** One a run; undefined where it has no such field. */
+  readonly values: readonly (string | undefined)[];
+  readonly differs: boolean;
+}
+
+/** A row a field, those that differ between the runs first. */
+export function compareConfigs(configs: readonly Readonly<Record<string, string>>[]): ConfigRow[] {
+  const fields = [...new Set(configs.flatMap((config) => Object.keys(config)))];
+  const rows = fields.map((field) => {
+    const values = configs.map((config) => config[field]);
+    return { field, values, differs: new Set(values).size > 1 };
+  });
+  return [...rows.filter((r) => r.differs), ...rows.filter((r) => !r.differs)];
+}

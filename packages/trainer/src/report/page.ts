@@ -1,0 +1,202 @@
+/** report.html: one page with everything in it, drawn by uPlot. It loads nothing from anywhere. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { drawReport, shortNumber, smoothed, viridis, type PageData } from './browser.js';
+import { compareConfigs } from './config-table.js';
+import type { RunData } from './run-data.js';
+import { style } from './style.js';
+
+/** The whole page as text, about one run or several compared. */
+export function reportPage(runs: readonly RunData[]): string {
+  const require = createRequire(import.meta.url);
+  const library = readFileSync(require.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8');
+  const libraryStyle = readFileSync(require.resolve('uplot/dist/uPlot.min.css'), 'utf8');
+  const title = `${runs.length === 1 ? 'Run' : 'Runs'} ${runs.map((run) => run.name).join(', ')}`;
+  const data: PageData = {
+    runs: runs.map(({ name, columns, density, loss, grids }) => ({ name, columns, density, loss, grids })),
+  };
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<link rel="icon" href="data:,">
+<style>${libraryStyle}${style}</style>
+</head>
+<body>
+<h1>${escapeHtml(title)}</h1>
+${factsTable(runs)}
+${controls}
+<main>
+${samples(runs)}
+${section('Loss', 'Weighted, as the optimizer sees it. Faint: as logged.', chart('loss', { unit: 'loss', smooth: true }))}
+${section(
+  'Loss by noise level',
+  'Unweighted. Quarters of the timesteps from clean to noisy, smoothed as above; in the maps, twenty parts of them.',
+  quarters(runs) + maps(runs, 'loss'),
+)}
+${section(
+  'Which timesteps are trained on',
+  'Probability of a timestep over that of uniform sampling, as training goes on. Noise grows with the timestep.',
+  maps(runs, 'density'),
+)}
+${evaluations(runs)}
+${section(
+  'Learning rate and momentum',
+  '',
+  two(chart('lr', { unit: 'learning rate' }), chart('beta1', { unit: 'momentum (beta1)' })),
+)}
+${section('Gradient norm', 'Before clipping, smoothed as above.', chart('gradNorm', { unit: '2-norm', smooth: true }))}
+${section(
+  'Speed',
+  'Without the time for samples and checkpoints; the share of the time that steps stood waiting for data.',
+  two(chart('imagesPerSecond', { unit: 'images per second' }), chart('dataWait', { unit: 'data wait in %' })),
+)}
+${section(
+  'Configuration',
+  '',
+  (runs.length > 1 ? '<p><label><input type="checkbox" id="only-differences"> only what differs</label></p>' : '') +
+    fieldTable(
+      runs,
+      runs.map((run) => run.config),
+    ),
+)}
+${section(
+  'Environment',
+  '',
+  fieldTable(
+    runs,
+    runs.map((run) => run.environment),
+  ),
+)}
+</main>
+<script type="application/json" id="data">${jsonForScript(data)}</script>
+<script>${library}</script>
+<script>
+'use strict';
+(${String(drawReport)})(uPlot, JSON.parse(document.getElementById('data').textContent), {
+smoothed: ${String(smoothed)},
+viridis: ${String(viridis)},
+shortNumber: ${String(shortNumber)},
+});
+</script>
+</body>
+</html>
+`;
+}
+
+const controls = `<form onsubmit="return false" aria-label="how curves are drawn">
+<fieldset><legend>against</legend>
+<label><input type="radio" name="x" value="step" checked> steps</label>
+<label><input type="radio" name="x" value="images"> images</label>
+<label><input type="radio" name="x" value="minutes"> time</label></fieldset>
+<label>smoothing <input id="smoothing" type="range" min="0" max="0.99" step="0.01" value="0.8" autocomplete="off">
+<output id="smoothing-share"></output></label>
+<label><input id="log" type="checkbox" autocomplete="off"> logarithmic loss</label>
+</form>`;
+
+function factsTable(runs: readonly RunData[]): string {
+  const names = [...new Set(runs.flatMap((run) => run.facts.map(([name]) => name)))];
+  const row = (run: RunData, r: number) => {
+    const values = new Map(run.facts);
+    return `<tr><th>${swatch(runs, r)}${escapeHtml(run.name)}</th>${names.map((name) => `<td>${escapeHtml(values.get(name) ?? '')}</td>`).join('')}</tr>`;
+  };
+  return `<div class="scroll"><table id="facts"><thead><tr><th>run</th>${names.map((name) => `<th>${escapeHtml(name)}</th>`).join('')}</tr></thead>
+<tbody>${runs.map(row).join('')}</tbody></table></div>`;
+}
+
+function samples(runs: readonly RunData[]): string {
+  if (runs.every((run) => run.grids.length === 0)) return section('Samples', 'None were made.', '');
+  const steps = new Set(runs.flatMap((run) => run.grids.map((grid) => grid.step)));
+  const figures = runs.map(
+    (run, r) =>
+      `<figure>${caption(runs, r)}${
+        run.grids.length === 0
+          ? '<p>None were made.</p>'
+          : `<img id="grid-${r}" alt="samples of ${escapeHtml(run.name)}">`
+      }</figure>`,
+  );
+  return section(
+    'Samples',
+    'From the same noise each time, with the EMA weights.',
+    `<div class="slider"><label for="moment">step</label><input id="moment" type="range" min="0" max="${steps.size - 1}"
+ value="${steps.size - 1}" autocomplete="off"><output id="moment-step" for="moment"></output></div>
+<div class="grids">${figures.join('')}</div>`,
+  );
+}
+
+/** One run: four lines in a chart. Several: a chart a quarter, a line a run. */
+function quarters(runs: readonly RunData[]): string {
+  const names = ['cleanest quarter', 'second quarter', 'third quarter', 'noisiest quarter'];
+  const columns = names.map((_, q) => `quarter${q + 1}`);
+  if (runs.length === 1) {
+    return chart(columns.join('|'), { unit: 'loss', smooth: true, labels: names });
+  }
+  return two(
+    ...columns.map((column, q) => `<div><h3>${names[q]}</h3>${chart(column, { unit: 'loss', smooth: true })}</div>`),
+  );
+}
+
+function maps(runs: readonly RunData[], kind: 'density' | 'loss'): string {
+  const of = kind === 'density' ? 'density of the timesteps' : 'loss by timestep';
+  return two(
+    ...runs.map(
+      (run, r) => `<figure>${caption(runs, r)}<div class="map" data-map="${kind}" data-run="${r}" role="img"
+ aria-label="${of} over the steps of ${escapeHtml(run.name)}, as a heat map"></div><div class="readout"></div></figure>`,
+    ),
+  );
+}
+
+function evaluations(runs: readonly RunData[]): string {
+  const names = [
+    ...new Set(runs.flatMap((run) => Object.keys(run.columns).filter((name) => name.startsWith('eval ')))),
+  ];
+  if (names.length === 0) return '';
+  return section(
+    'Evaluation',
+    'Of samples against the data; lower is better.',
+    two(...names.map((name) => chart(name, { unit: name.slice('eval '.length) }))),
+  );
+}
+
+function chart(columns: string, options: { unit: string; smooth?: boolean; labels?: readonly string[] }): string {
+  const { unit, smooth = false, labels = [unit] } = options;
+  return `<div class="chart" data-columns="${escapeHtml(columns)}" data-unit="${escapeHtml(unit)}"
+ data-labels="${escapeHtml(labels.join('|'))}" data-smooth="${smooth ? 'yes' : 'no'}" role="group"
+ aria-label="curve of ${escapeHtml(labels.join(', '))}; arrow keys move from point to point"></div>`;
+}
+
+function fieldTable(runs: readonly RunData[], configs: readonly Readonly<Record<string, string>>[]): string {
+  const rows = compareConfigs(configs).map(
+    ({ field, values, differs }) =>
+      `<tr class="${differs ? 'differs' : 'same'}"><th>${escapeHtml(field)}</th>${values.map((v) => `<td>${escapeHtml(v ?? '–')}</td>`).join('')}</tr>`,
+  );
+  const heads = runs.map((run, r) => `<th>${swatch(runs, r)}${escapeHtml(run.name)}</th>`).join('');
+  return `<div class="scroll"><table class="fields"><thead><tr><th>field</th>${heads}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+}
+
+function caption(runs: readonly RunData[], r: number): string {
+  return runs.length === 1 ? '' : `<figcaption>${swatch(runs, r)}${escapeHtml(runs[r]!.name)}</figcaption>`;
+}
+
+function swatch(runs: readonly RunData[], r: number): string {
+  return runs.length === 1 ? '' : `<span class="swatch" style="background: var(--line-${(r % 8) + 1})"></span>`;
+}
+
+function section(title: string, about: string, body: string): string {
+  return `<section>\n<h2>${title}</h2>\n${about === '' ? '' : `<p>${about}</p>\n`}${body}\n</section>`;
+}
+
+function two(...parts: readonly string[]): string {
+  return `<div class="two">${parts.join('\n')}</div>`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}
+
+/** JSON in which no `</script>` can end the element. */
+function jsonForScript(value: unknown): string {
+  return JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
+}

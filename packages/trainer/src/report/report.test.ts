@@ -1,0 +1,102 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeRun, type MadeRun } from '../testing/run.js';
+import { samplePath } from '../run-folder.js';
+import type { PageData } from './browser.js';
+import { writeReport } from './report.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dm-report-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function report(...made: readonly MadeRun[]) {
+  const runs = await Promise.all(made.map((run, i) => makeRun(folder, `run${i}`, run)));
+  const html = readFileSync(writeReport(runs, join(folder, 'report.html')), 'utf8');
+  const json = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(html)![1]!;
+  return { html, runs, shown: (JSON.parse(json) as PageData).runs };
+}
+
+describe('the report of a run', () => {
+  it('has the log, the planned timesteps of the whole run, and the loss by timestep', async () => {
+    const { shown } = await report({ steps: [10, 20] });
+    const { columns, density, loss } = shown[0]!;
+    expect(columns['step']).toEqual([10, 20]);
+    expect(columns['loss']).toEqual([0.1, 0.05]);
+    expect(columns['quarter2']).toEqual([null, null]);
+    expect(density.steps).toHaveLength(61);
+    expect([density.steps[0], density.steps.at(-1), density.timesteps.at(-1)]).toEqual([0, 100, 1000]);
+    // CLTS: uniform at the start; at the end .2 uniform is left far from the Gaussian at t = 300.
+    expect(new Set(density.values[0])).toEqual(new Set([1]));
+    expect(density.values.at(-1)!.at(-1)!).toBeLessThan(0.25);
+    expect(density.values.at(-1)![15]!).toBeGreaterThan(1.5);
+    expect(loss.steps).toEqual([0, 10, 20]);
+    expect(loss.values[0]!.slice(0, 5)).toEqual([2, 1.9, 1.8, null, 1.6]);
+  });
+
+  it('shows what was drawn where the schedule learns from losses', async () => {
+    const { shown } = await report({ config: { curriculum: { name: 'lossSecondMoment' } }, steps: [10] });
+    const { density } = shown[0]!;
+    expect(density.steps).toEqual([0, 10]);
+    const draws = Array.from({ length: 20 }, (_, i) => (i === 3 ? 0 : 1 + (i % 3)));
+    const total = draws.reduce((sum, n) => sum + n, 0);
+    draws.forEach((n, i) => expect(density.values[0]![i]).toBeCloseTo((20 * n) / total, 3));
+  });
+
+  it('reads logs that have quarters alone', async () => {
+    const change = () => ({ lossByLevel: undefined, drawsByLevel: undefined }) as never;
+    const { shown } = await report({ steps: [10, 20], change });
+    expect(shown[0]!.loss).toMatchObject({
+      steps: [0, 10, 20],
+      timesteps: [0, 250, 500, 750, 1000],
+      values: [
+        [0.5, null, 0.25, 0.1],
+        [0.5, null, 0.25, 0.1],
+      ],
+    });
+  });
+
+  it('has at most twelve grids, the first and the last among them', async () => {
+    const { shown, runs } = await report({ steps: [10], samples: Array.from({ length: 30 }, (_, i) => i + 1) });
+    const { grids } = shown[0]!;
+    expect(grids).toHaveLength(12);
+    expect(grids[0]!.step).toBe(1);
+    expect(grids.at(-1)).toEqual({
+      step: 30,
+      dataUri: `data:image/png;base64,${readFileSync(samplePath(runs[0]!, 30)).toString('base64')}`,
+    });
+  });
+
+  it('loads nothing from anywhere, and text in it stays text', async () => {
+    const { html } = await report({ config: { data: '</script><b>' }, steps: [10] });
+    expect(html).not.toMatch(/(src|href)\s*=\s*["']?(https?:|\/\/)/i);
+    expect(html).not.toMatch(/@import|url\(\s*["']?(https?:|\/\/)|\bfetch\(|XMLHttpRequest|import\(/);
+    expect(html).not.toContain('</script><b>');
+    expect(html).toContain('&lt;/script&gt;&lt;b&gt;');
+    // uPlot itself is in it.
+    expect(html).toContain('var uPlot=function');
+  });
+
+  it('is refused for a folder without a run', () => {
+    const run = { path: 'nowhere', config: 'nowhere/config.json', checkpoints: 'nowhere/checkpoints' } as never;
+    expect(() => writeReport([run], join(folder, 'x.html'))).toThrow(/^There is no run in nowhere: name the folder/);
+  });
+});
+
+it('compares the configurations of several runs, those fields first in which they differ', async () => {
+  const { html, shown } = await report(
+    { steps: [10], config: { seed: 1 } },
+    { steps: [20], config: { seed: 2, optimizer: { lr: 0.5 } } },
+  );
+  expect(shown.map((run) => run.columns['step'])).toEqual([[10], [20]]);
+  const rows = [...html.matchAll(/<tr class="(differs|same)"><th>(.*?)<\/th><td>(.*?)<\/td><td>(.*?)<\/td><\/tr>/g)];
+  expect(rows.filter((row) => row[1] === 'differs').map((row) => row.slice(2))).toEqual([
+    ['optimizer.lr', '0.004', '0.5'],
+    ['seed', '1', '2'],
+  ]);
+  expect(rows.slice(0, 2).every((row) => row[1] === 'differs')).toBe(true);
+  expect(rows.length).toBeGreaterThan(30);
+});

@@ -1,0 +1,110 @@
+/** What a report shows of a run, as plain data, read from its folder. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import type { Config } from '../config.js';
+import { UserError } from '../errors.js';
+import { readMetrics, type MetricsRecord } from '../metrics.js';
+import { resolveConfig } from '../resolve.js';
+import { savedConfig } from '../resume.js';
+import { holdsRun, type RunFolder } from '../run-folder.js';
+import { leaves } from './config-table.js';
+import { densityMap, lossMap, type HeatMap } from './heat-maps.js';
+import { thin } from './thin.js';
+
+/** One entry a logged step, or a group of them. */
+export type Column = readonly (number | null)[];
+
+export interface RunData {
+  readonly name: string;
+  /** Columns of the log by name: `step`, `loss`, `quarter1` to `quarter4`, `eval <name>`, ... */
+  readonly columns: Readonly<Record<string, Column>>;
+  readonly density: HeatMap;
+  readonly loss: HeatMap;
+  readonly grids: readonly { readonly step: number; readonly dataUri: string }[];
+  /** Name and value, for the top of the page. */
+  readonly facts: readonly (readonly [string, string])[];
+  /** Fields of the configuration and of what the run recorded, by path. */
+  readonly config: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Points of a curve: more cannot be told apart, and make the file large. */
+const maxPoints = 1500;
+/** Sample grids of a run: the first, the last and as many between, so that the file stays small. */
+const maxGrids = 12;
+
+/** Reads a run. Throws a UserError where the folder holds none. */
+export function readRun(run: RunFolder): RunData {
+  if (!holdsRun(run)) throw new UserError(`There is no run in ${run.path}: name the folder that dm train wrote into.`);
+  const layer = savedConfig(run);
+  const config = resolveConfig([layer]);
+  const records = readMetrics(run.metrics);
+  // Where the run is and where it came from is no part of what it does.
+  const { out: _out, recorded: _recorded, ...chosen } = config;
+  return {
+    name: basename(resolve(run.path)),
+    columns: columns(thin(records, maxPoints)),
+    density: densityMap(config, records),
+    loss: lossMap(config, records),
+    grids: grids(run.samples),
+    facts: facts(records, config),
+    config: leaves(chosen),
+    environment: leaves(layer.value['recorded'] ?? {}),
+  };
+}
+
+function facts(records: readonly MetricsRecord[], config: Config): RunData['facts'] {
+  const last = records.at(-1);
+  if (last === undefined) return [['steps', `0 of ${config.totalSteps}`]];
+  return [
+    ['steps', `${last.step} of ${config.totalSteps}`],
+    ['images seen', last.images.toLocaleString('en')],
+    ['last loss', last.loss.toPrecision(3)],
+    ...Object.entries(records.findLast((r) => r.eval !== undefined)?.eval ?? {}).map(
+      ([name, value]) => [name, value.toPrecision(3)] as const,
+    ),
+    ['images/s', last.imagesPerSecond.toPrecision(3)],
+    ['training time', `${Math.round(last.seconds)} s`],
+    ['data wait', `${(100 * last.dataWait).toFixed(1)} %`],
+    ['memory', `${last.peakMb} MiB`],
+    ['engine', config.engine],
+  ];
+}
+
+function columns(records: readonly MetricsRecord[]): RunData['columns'] {
+  const column = (value: (record: MetricsRecord) => number | null | undefined) =>
+    records.map((record) => {
+      const v = value(record);
+      return v == null ? null : Number(v.toPrecision(5));
+    });
+  const metrics = [...new Set(records.flatMap((r) => Object.keys(r.eval ?? {})))];
+  return {
+    step: records.map((r) => r.step),
+    images: records.map((r) => r.images),
+    minutes: column((r) => r.seconds / 60),
+    loss: column((r) => r.loss),
+    ...Object.fromEntries([0, 1, 2, 3].map((q) => [`quarter${q + 1}`, column((r) => r.lossByQuarter[q])])),
+    gradNorm: column((r) => r.gradNorm),
+    lr: column((r) => r.lr),
+    beta1: column((r) => r.beta1),
+    imagesPerSecond: column((r) => r.imagesPerSecond),
+    dataWait: column((r) => 100 * r.dataWait),
+    ...Object.fromEntries(metrics.map((name) => [`eval ${name}`, column((r) => r.eval?.[name])])),
+  };
+}
+
+function grids(folder: string): RunData['grids'] {
+  if (!existsSync(folder)) return [];
+  const all = readdirSync(folder)
+    .flatMap((name) => {
+      const match = /^step-(\d+)\.png$/.exec(name);
+      return match === null ? [] : [{ step: Number(match[1]), path: join(folder, name) }];
+    })
+    .toSorted((a, b) => a.step - b.step);
+  const n = Math.min(all.length, maxGrids);
+  const chosen = Array.from({ length: n }, (_, i) => all[n === 1 ? 0 : Math.round((i * (all.length - 1)) / (n - 1))]!);
+  return chosen.map(({ step, path }) => ({
+    step,
+    dataUri: `data:image/png;base64,${readFileSync(path).toString('base64')}`,
+  }));
+}

@@ -1,0 +1,32 @@
+/** Long logs made short enough to draw. */
+import type { MetricsRecord } from '../metrics.js';
+
+/** At most `max` groups of consecutive items, all but the last of equal size. */
+export function groups<T>(items: readonly T[], max: number): T[][] {
+  const size = Math.max(1, Math.ceil(items.length / max));
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}
+
+/** Means of groups of lines, each at the place of its last line; the log itself where it has at most `max` lines. */
+export function thin(records: readonly MetricsRecord[], max: number): MetricsRecord[] {
+  if (records.length <= max) return [...records];
+  return groups(records, max).map((group) => {
+    const last = group.at(-1)!;
+    const evaluated = group.findLast((r) => r.eval !== undefined)?.eval;
+    const { eval: _none, ...rest } = last;
+    return {
+      ...rest,
+      loss: mean(group.map((r) => r.loss))!,
+      lossByQuarter: last.lossByQuarter.map((_, q) => mean(group.map((r) => r.lossByQuarter[q] ?? null))),
+      gradNorm: mean(group.map((r) => r.gradNorm))!,
+      imagesPerSecond: mean(group.map((r) => r.imagesPerSecond))!,
+      dataWait: mean(group.map((r) => r.dataWait))!,
+      ...(evaluated !== undefined && { eval: evaluated }),
+    };
+  });
+}
+
+function mean(values: readonly (number | null)[]): number | null {
+  const known = values.filter((v) => v !== null);
+  return known.length === 0 ? null : known.reduce((sum, v) => sum + v, 0) / known.length;
+}
