@@ -4,6 +4,7 @@ import { enableProdMode } from '@tensorflow/tfjs-core';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './commands/bench.js';
 import { printError } from './commands/common.js';
+import { configCommand } from './commands/config.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
 import { evalCommand } from './commands/eval.js';
@@ -35,6 +36,7 @@ const commands = [
   importCommand(),
   reportCommand(),
   dataCommand(),
+  configCommand(),
   benchCommand(),
   doctorCommand(),
 ];

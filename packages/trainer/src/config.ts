@@ -131,7 +131,9 @@ export const configSchema = z.strictObject({
     .string()
     .min(1)
     .exactOptional()
-    .describe("Run or checkpoint whose EMA weights training starts from; the seed's weights where left out."),
+    .describe(
+      "Run or checkpoint whose EMA weights, or .safetensors file whose weights training starts from; the seed's weights where left out.",
+    ),
   engine: z.enum(engineNames).describe('What computes.'),
   device: z.enum(devices).describe('What the engine onnx computes on.'),
   threads: count.nullable().describe('Threads of the engine onnx; null lets it choose.'),

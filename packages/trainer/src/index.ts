@@ -9,6 +9,8 @@ export { gridPng, writeImages, type Images } from './images.js';
 
 export { configSchema, trainingPart, type Config, type PartialConfig } from './config.js';
 export { presets } from './presets.js';
+export { configJsonSchema } from './json-schema.js';
+export { dryRun, type DryRun } from './dry-run.js';
 export { assignment, configFile, resolveConfig, type Layer } from './resolve.js';
 
 export { engineNames, openEngine, type EngineName, type EngineOptions } from './engine.js';

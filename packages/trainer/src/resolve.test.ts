@@ -54,6 +54,19 @@ describe('resolving', () => {
     writeFileSync(path, '{');
     expect(() => configFile(path)).toThrow(/is not JSON/);
     expect(() => configFile(join(folder, 'none.json'))).toThrow(/cannot be read/);
+
+    const yaml = join(folder, 'my.yaml');
+    writeFileSync(yaml, 'preset: cifar10\noptimizer: # of all\n  lr: 1e-3\n  betas: [0.8, 0.9]\n$schema: ./dm.json\n');
+    expect(resolveConfig([configFile(yaml)])).toMatchObject({
+      preset: 'cifar10',
+      optimizer: { lr: 1e-3, betas: [0.8, 0.9], clip: 1 },
+    });
+    writeFileSync(yaml, 'optimizer:\n  lr: 1\n lr: 2\n');
+    expect(() => configFile(yaml)).toThrow(/my\.yaml is not YAML: .*line 3/);
+    writeFileSync(yaml, 'optimizer:\n  lrr: 1\n');
+    expect(() => resolveConfig([configFile(yaml)])).toThrow('unknown field "optimizer.lrr". Did you mean "lr"?');
+    writeFileSync(yaml, '- 1\n');
+    expect(() => configFile(yaml)).toThrow(/must hold fields/);
     rmSync(folder, { recursive: true });
 
     const config = resolveConfig(['optimizer.clip=null', 'engine=cpu', 'model.config.x=[1, 2]'].map(assignment));

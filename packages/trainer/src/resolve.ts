@@ -1,5 +1,6 @@
 /** From presets, files and flags to one complete, valid configuration. */
 import { readFileSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { configSchema, type Config, type PartialConfig } from './config.js';
 import { messageOf, UserError } from './errors.js';
@@ -38,7 +39,7 @@ export function resolveConfig(layers: readonly Layer[] = []): Config {
   return parsed.data;
 }
 
-/** Reads a layer from a JSON file. Throws a UserError where it is missing, not JSON or no object. */
+/** Reads a layer from a JSON file, or from YAML where its name says so. Throws a UserError where it is missing, damaged or no object. */
 export function configFile(path: string): Layer {
   let text: string;
   try {
@@ -46,14 +47,22 @@ export function configFile(path: string): Layer {
   } catch (error) {
     throw new UserError(`The configuration file cannot be read: ${messageOf(error)}`);
   }
+  const isYaml = /\.ya?ml$/i.test(path);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = isYaml ? parseYaml(text) : JSON.parse(text);
   } catch (error) {
-    throw new UserError(`${path} is not JSON: ${messageOf(error)}`);
+    throw new UserError(`${path} is not ${isYaml ? 'YAML' : 'JSON'}: ${messageOf(error)}`);
   }
-  if (!isObject(value)) throw new UserError(`${path} must hold a JSON object, such as {"batchSize": 32}.`);
-  return { source: path, value };
+  if (isObject(value)) {
+    const { $schema: _forEditors, ...fields } = value;
+    return { source: path, value: fields };
+  }
+  throw new UserError(
+    isYaml
+      ? `${path} must hold fields, such as "batchSize: 32".`
+      : `${path} must hold a JSON object, such as {"batchSize": 32}.`,
+  );
 }
 
 /**

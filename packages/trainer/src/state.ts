@@ -1,4 +1,5 @@
 /** The state of a training: how it begins, and its way into the files of a checkpoint and back. */
+import { readFileSync } from 'node:fs';
 import type { ScheduleState } from '@dm/curriculum';
 import { formatNpy, parseNpy } from '@dm/data';
 import {
@@ -14,7 +15,7 @@ import {
 } from '@dm/models';
 import { viewFlat, type Arrays, type NdArray } from '@dm/ops';
 import { checkpointIn, rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
-import { UserError } from './errors.js';
+import { messageOf, UserError } from './errors.js';
 import type { Denoiser, Recipe } from './recipe.js';
 
 /**
@@ -44,7 +45,9 @@ export function initialState(recipe: Recipe): Arrays {
 
 function initialWeights(recipe: Recipe): Arrays {
   const { model, config } = recipe;
-  if (config.initFrom !== undefined) return readWeights(recipe, checkpointIn(config.initFrom), 'ema');
+  const { initFrom } = config;
+  if (initFrom?.endsWith('.safetensors') === true) return weightsState(recipe, readTensorFile(initFrom));
+  if (initFrom !== undefined) return readWeights(recipe, checkpointIn(initFrom), 'ema');
   const { params, buffers } = initialiseFlat(model, config.seed);
   return { params: vector(params), ...(buffers.length > 0 && { buffers: vector(buffers) }) };
 }
@@ -104,8 +107,12 @@ export function unpackState(
 }
 
 /** Weights for sampling, as the state `params` and `buffers`: `model`, or an average by its name, such as `ema`. */
-export function readWeights({ model, layout, bufferLayout }: Denoiser, checkpoint: Checkpoint, which: string): Arrays {
-  const tensors = loadWeights(model, readTensors(checkpoint, fileOf(which)));
+export function readWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string): Arrays {
+  return weightsState(denoiser, readTensors(checkpoint, fileOf(which)));
+}
+
+function weightsState({ model, layout, bufferLayout }: Denoiser, file: Arrays): Arrays {
+  const tensors = loadWeights(model, file);
   return {
     params: vector(flatten(tensors, layout)),
     ...(bufferLayout.size > 0 && { buffers: vector(flatten(tensors, bufferLayout)) }),
@@ -145,6 +152,16 @@ function safetensorsContent(tensors: readonly StoredTensor[]): FileContent {
     return axes === undefined ? rawBytes(array) : { array, axes };
   });
   return [bytes, ...parts];
+}
+
+function readTensorFile(path: string): Arrays {
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(readFileSync(path));
+  } catch (error) {
+    throw new UserError(`The weights to start from cannot be read: ${messageOf(error)}`);
+  }
+  return parseSafetensors(bytes).tensors;
 }
 
 function readTensors(checkpoint: Checkpoint, file: string): Record<string, NdArray> {

@@ -1,6 +1,7 @@
 import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readNpz, writeNpz } from '@dm/data';
+import { parseSafetensors } from '@dm/models';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestValid, readCheckpoint } from './checkpoint.js';
 import type { PartialConfig } from './config.js';
@@ -118,6 +119,22 @@ describe('a run', () => {
     expect(both.images.subarray(64)).toEqual(second.images.subarray(64));
     expect(both.images.subarray(0, 64)).not.toEqual(second.images.subarray(0, 64));
     await expect(sample({ run, label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
+  });
+
+  it('starts from the weights of a safetensors file', async () => {
+    const config = { ...tinyConfig(folder, 2), model: { type: 'dit' as const, config: tinyDit } };
+    const first = await train({ ...config, out: join(folder, 'first') });
+    const file = join(first.checkpoint, 'model.safetensors');
+    // At a learning rate that moves only zeros in float32, and these by next to nothing, the weights stay those of the file.
+    const still = { lr: 1e-30, momentumDecay: false };
+    const { checkpoint } = await train({ ...config, seed: 5, optimizer: still, initFrom: file });
+    const numbersOf = (path: string) =>
+      Object.values(parseSafetensors(new Uint8Array(readFileSync(path))).tensors).flatMap(({ data }) => [...data]);
+    const start = numbersOf(file);
+    const off = numbersOf(join(checkpoint, 'model.safetensors')).map((value, i) => Math.abs(value - start[i]!));
+    expect(Math.max(...off)).toBeLessThan(1e-20);
+    const missing = train({ ...config, out: join(folder, 'none'), initFrom: join(folder, 'none.safetensors') });
+    await expect(missing).rejects.toThrow(/weights to start from cannot be read: .*none\.safetensors/);
   });
 
   it('keeps several averages, each of which can be sampled', async () => {

@@ -56,7 +56,10 @@ export interface ConfigFlags {
 
 /** Adds `--config`, the flags named and `--set`. */
 export function withConfigOptions(command: Command, flags: readonly FieldFlag[]): Command {
-  command.option('--config <file>', 'JSON file with any part of the configuration, such as the config.json of a run');
+  command.option(
+    '--config <file>',
+    'JSON or YAML file with any part of the configuration, such as the config.json of a run',
+  );
   for (const flag of flags) {
     const [argument, field] = fieldFlags[flag];
     command.option(`--${flag} <${argument}>`, descriptionOf(field), numeric);

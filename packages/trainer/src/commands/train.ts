@@ -3,13 +3,19 @@ import { Command } from 'commander';
 import { createProgress, duration } from '../progress.js';
 import { presets } from '../presets.js';
 import type { Layer } from '../resolve.js';
+import { dryRun, type DryRun } from '../dry-run.js';
 import type { TrainHooks } from '../hooks.js';
 import { trainLayers, type TrainResult } from '../train.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 import { allFieldFlags, layersOf, withConfigOptions, type ConfigFlags } from './config-flags.js';
 
 type TrainFlags = CommonFlags &
-  ConfigFlags & { readonly momentumDecay?: boolean; readonly resume?: boolean; readonly overwrite?: boolean };
+  ConfigFlags & {
+    readonly momentumDecay?: boolean;
+    readonly resume?: boolean;
+    readonly overwrite?: boolean;
+    readonly dryRun?: boolean;
+  };
 
 export function trainCommand(): Command {
   const command = new Command('train').description(
@@ -18,7 +24,8 @@ export function trainCommand(): Command {
   withConfigOptions(command, allFieldFlags)
     .option('--no-momentum-decay', 'keep the momentum (and the learning rate) constant')
     .option('--resume', 'go on with the run in the folder, from its newest valid checkpoint')
-    .option('--overwrite', 'remove the run in the folder first');
+    .option('--overwrite', 'remove the run in the folder first')
+    .option('--dry-run', 'print configuration, model, and time and memory of a few steps that are run; write nothing');
   return withCommonOptions(command).action(run);
 }
 
@@ -27,6 +34,10 @@ async function run(flags: TrainFlags): Promise<void> {
     flags.momentumDecay === false
       ? [{ source: '--no-momentum-decay', value: { optimizer: { momentumDecay: false } } }]
       : [];
+  if (flags.dryRun === true) {
+    printDryRun(await dryRun(layersOf(flags, allFieldFlags, momentum)), flags.json === true);
+    return;
+  }
   const stop = new AbortController();
   const restore = stopOnSignals(stop);
   const progress = createProgress(process.stdout);
@@ -102,4 +113,27 @@ function printResult(result: TrainResult): void {
   const next =
     status === 'finished' ? `dm sample --run ${result.out} --out samples.png` : `dm train --resume --out ${result.out}`;
   print(`next:       ${next}`);
+}
+
+function printDryRun(result: DryRun, asJson: boolean): void {
+  if (asJson) {
+    printJson({ event: 'dryRun', ...result });
+    return;
+  }
+  const { config, model, stateBytes, checkpointBytes, measured, seconds } = result;
+  const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  print(JSON.stringify(config, null, 2));
+  print(`\n${model}\n`);
+  print(`engine:     ${measured.engine}, ${JSON.stringify(measured.info)}`);
+  print(
+    `step:       ${measured.stepMs.median.toFixed(0)} ms, ${measured.imagesPerSecond.toPrecision(3)} images/s (measured: ${measured.steps} steps)`,
+  );
+  print(
+    `all steps:  ${duration(seconds)} for ${config.totalSteps} at that speed (estimate), without samples and evaluations`,
+  );
+  print(
+    `memory:     ${Math.round(measured.peakMb)} MiB at the peak of these steps (measured), ${mebibytes(stateBytes)} of it state (computed)`,
+  );
+  print(`checkpoint: ${mebibytes(checkpointBytes)} (computed), ${config.keep} are kept`);
+  print('Nothing was written.');
 }

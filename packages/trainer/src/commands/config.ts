@@ -1,0 +1,14 @@
+/** `dm config`. */
+import { Command } from 'commander';
+import { configJsonSchema } from '../json-schema.js';
+import { print, withCommonOptions } from './common.js';
+
+export function configCommand(): Command {
+  const command = new Command('config').description('About configuration files.');
+  const schema = new Command('schema').description(
+    'Print the JSON Schema of a configuration file, for editors: dm config schema > dm.schema.json, then ' +
+      '"$schema": "./dm.schema.json" in the file.',
+  );
+  command.addCommand(withCommonOptions(schema).action(() => print(JSON.stringify(configJsonSchema(), null, 2))));
+  return command;
+}

@@ -1,0 +1,43 @@
+/** What a training would be, without beginning it: `dm train --dry-run`. */
+import { summaryText } from '@dm/models';
+import { bench, type BenchResult } from './bench/bench.js';
+import type { Config } from './config.js';
+import { openRecipe } from './recipe.js';
+import { resolveConfig, type Layer } from './resolve.js';
+
+/** Steps that are run and timed, after the first, which compiles, and one more. */
+const timedSteps = 2;
+
+export interface DryRun {
+  /** Complete: what the data say about the model is filled in. */
+  readonly config: Config;
+  /** Parameters, multiply-adds and activations by module, as a table. */
+  readonly model: string;
+  readonly parameters: number;
+  /** Bytes of the state that a run holds: parameters, averages, the optimizer's slots, summed gradients; computed. */
+  readonly stateBytes: number;
+  /** Bytes of a checkpoint's weights, averages and slots; computed. */
+  readonly checkpointBytes: number;
+  /** Two steps that were run on the engine and thrown away. */
+  readonly measured: BenchResult;
+  /** Seconds of all steps at that speed; samples, evaluations and checkpoints come on top. An extrapolation. */
+  readonly seconds: number;
+}
+
+/** Resolves the layers, opens the data and runs a few steps. Writes nothing. Throws as `train` does. */
+export async function dryRun(layers: readonly Layer[]): Promise<DryRun> {
+  const recipe = await openRecipe(resolveConfig(layers));
+  const { config, model, layout, optimizer, averages } = recipe;
+  const vectors = 1 + averages.length + optimizer.slots.length;
+  const bytes = 4 * layout.size;
+  const measured = await bench(config, { steps: timedSteps, warmup: 1 });
+  return {
+    config,
+    model: summaryText(model),
+    parameters: layout.size,
+    stateBytes: bytes * (vectors + (config.accumulate > 1 ? 1 : 0)),
+    checkpointBytes: bytes * vectors,
+    measured,
+    seconds: (config.totalSteps * measured.stepMs.median) / 1000,
+  };
+}
