@@ -87,3 +87,16 @@ export {
   type DifficultyReport,
   type TimeToWithin,
 } from './difficulty/difficulty.js';
+export { type FlatVector, type Objective } from './landscape/objective.js';
+export { interpolate, type Interpolation, type InterpolationOptions } from './landscape/interpolation.js';
+export { filterDirection, type Plane, type PlaneOptions, planeSlice } from './landscape/plane.js';
+export { hessianProduct, type HessianProduct, type HessianProductOptions } from './landscape/hessian-product.js';
+export { lanczos, type LanczosOptions, type LanczosRun } from './landscape/lanczos.js';
+export {
+  type Eigenvalue,
+  hessianSpectrum,
+  type HessianSpectrum,
+  type SpectralDensity,
+  spectralDensity,
+  type SpectrumOptions,
+} from './landscape/spectrum.js';

@@ -1,11 +1,16 @@
-import { uniform } from '@dm/core';
+import { normal, uniform } from '@dm/core';
 
 /** Lanes of the stream `probe`, so that no two uses share a number; lane 0 is left to others. */
-const LANES = { pairing: 1, bootstrap: 2, subset: 3, images: 4 } as const;
+const LANES = { pairing: 1, bootstrap: 2, subset: 3, images: 4, direction: 5, product: 6, lanczos: 7 } as const;
 
 /** `count` uniform numbers in [0, 1); `index` numbers independent draws of one seed. */
 export function draws(use: keyof typeof LANES, seed: number, index: number, count: number): Float64Array {
   return uniform({ seed, stream: 'probe', lane: LANES[use], index }, count);
+}
+
+/** As `draws`, standard normal. */
+export function normals(use: keyof typeof LANES, seed: number, index: number, count: number): Float32Array {
+  return normal({ seed, stream: 'probe', lane: LANES[use], index }, count);
 }
 
 /**

@@ -1,0 +1,85 @@
+import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { dot, norm, type FlatVector } from './objective.js';
+import { unit } from './hessian-product.js';
+
+export interface LanczosOptions {
+  /** Products with the matrix; at most its size. */
+  readonly steps: number;
+  readonly onProgress?: (done: number, of: number) => void;
+}
+
+/** What k steps found: the eigenvalues of the matrix as its k-dimensional Krylov space sees them. */
+export interface LanczosRun {
+  /** Ritz values, descending. */
+  readonly values: Float64Array;
+  /** Squared first components of the eigenvectors of the tridiagonal matrix: weights of Gauss' quadrature; their sum is 1. */
+  readonly weights: Float64Array;
+  /** |A y - value y| of each Ritz vector y, by the last off-diagonal: some eigenvalue lies so near. */
+  readonly residuals: Float64Array;
+  /** The Ritz vector of value k, of norm 1. */
+  vector(k: number): Float64Array;
+}
+
+/**
+ * The method of Lanczos (1950) for a symmetric matrix known by its products, with full reorthogonalisation: every new
+ * vector is freed twice of all former ones (Golub and Van Loan, section 10.3), so that no eigenvalue is found twice for
+ * rounding. An eigenvalue that the matrix has several times is found once. Holds the vectors as float32: 4 steps n bytes.
+ */
+export async function lanczos(
+  apply: (v: FlatVector) => Promise<FlatVector>,
+  start: FlatVector,
+  { steps, onProgress }: LanczosOptions,
+): Promise<LanczosRun> {
+  const size = start.length;
+  if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`${steps} Lanczos steps; at least 1 is needed.`);
+  if (!(norm(start) > 0)) throw new RangeError('Lanczos begins with a vector that is not zero.');
+  const basis: FlatVector[] = [];
+  const alpha: number[] = [];
+  const beta: number[] = [];
+  let next: Float64Array = unit(start);
+  let scale = 0;
+  for (;;) {
+    // Small problems keep float64: there the test is against exact eigenvalues.
+    const current = size > 100_000 ? Float32Array.from(next) : next;
+    basis.push(current);
+    const product = Float64Array.from(await apply(current));
+    alpha.push(dot(current, product));
+    for (let pass = 0; pass < 2; pass++) for (const q of basis) remove(product, q);
+    const rest = norm(product);
+    scale = Math.max(scale, Math.abs(alpha.at(-1)!), rest);
+    onProgress?.(alpha.length, Math.min(steps, size));
+    beta.push(rest);
+    // Nothing is left: the space is invariant, and its eigenvalues are exact.
+    if (alpha.length === Math.min(steps, size) || rest <= 1e-10 * scale) break;
+    next = unit(product);
+  }
+  const k = alpha.length;
+  const tridiagonal = Matrix.zeros(k, k);
+  alpha.forEach((value, i) => tridiagonal.set(i, i, value));
+  for (let i = 0; i + 1 < k; i++) {
+    tridiagonal.set(i, i + 1, beta[i]!);
+    tridiagonal.set(i + 1, i, beta[i]!);
+  }
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(tridiagonal, { assumeSymmetric: true });
+  const order = realEigenvalues.map((_, i) => i).toSorted((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
+  const each = (value: (column: number) => number) => Float64Array.from(order, value);
+  return {
+    values: each((column) => realEigenvalues[column]!),
+    weights: each((column) => eigenvectorMatrix.get(0, column) ** 2),
+    residuals: each((column) => Math.abs(beta.at(-1)! * eigenvectorMatrix.get(k - 1, column))),
+    vector(which) {
+      const out = new Float64Array(size);
+      basis.forEach((q, row) => {
+        const c = eigenvectorMatrix.get(row, order[which]!);
+        for (let i = 0; i < size; i++) out[i]! += c * q[i]!;
+      });
+      return unit(out);
+    },
+  };
+}
+
+/** v <- v - (q.v) q */
+function remove(v: Float64Array, q: FlatVector): void {
+  const c = dot(q, v);
+  for (let i = 0; i < v.length; i++) v[i]! -= c * q[i]!;
+}

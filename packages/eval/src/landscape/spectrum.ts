@@ -1,0 +1,132 @@
+import { normals } from '../random.js';
+import { hessianProduct, type HessianProduct } from './hessian-product.js';
+import { lanczos, type LanczosRun } from './lanczos.js';
+import { displaced, norm, type FlatVector, type Objective } from './objective.js';
+
+export interface SpectrumOptions {
+  /** Largest and smallest eigenvalues to give. Default 5. */
+  readonly top?: number;
+  /** Random vectors that Lanczos begins with; the density is the mean over them. Default 1. */
+  readonly probes?: number;
+  /** Lanczos steps of each. Default 40. */
+  readonly steps?: number;
+  /** Standard deviation of the bumps that the density is drawn with, as a share of the spectrum's width. Default 0.01. */
+  readonly width?: number;
+  /** Default 0. */
+  readonly seed?: number;
+  readonly onProgress?: (done: number, of: number) => void;
+}
+
+export interface Eigenvalue {
+  readonly value: number;
+  /** |H y - value y| of the Ritz vector y as Lanczos knows it: an eigenvalue of H lies so near. */
+  readonly residual: number;
+}
+
+export interface SpectralDensity {
+  readonly at: Float64Array;
+  /** Per unit of eigenvalue; its integral over `at` is 1. */
+  readonly density: Float64Array;
+  /** Standard deviation of a bump, in eigenvalues. */
+  readonly sigma: number;
+}
+
+export interface HessianSpectrum {
+  /** Descending. */
+  readonly largest: readonly Eigenvalue[];
+  /** Ascending. */
+  readonly smallest: readonly Eigenvalue[];
+  readonly density: SpectralDensity;
+  /** Estimate of the trace, Hutchinson's: the mean over the probes, and its standard error where there are several. */
+  readonly trace: { readonly value: number; readonly standardError: number | null };
+  /** How good the products with the Hessian are. */
+  readonly error: Pick<HessianProduct, 'step' | 'stepError' | 'asymmetry'> & {
+    /** |H y - value y| / |value| of the largest eigenvalue, its product taken once more at half the step. */
+    readonly largest: number;
+  };
+  readonly gradients: number;
+}
+
+/**
+ * Extreme eigenvalues and spectral density of the Hessian, by stochastic Lanczos quadrature (Ubaru, Chen and Saad 2017;
+ * for networks: Ghorbani et al. 2019, arXiv:1901.10159). The eigenvalues are those of the first probe.
+ */
+export async function hessianSpectrum(
+  objective: Objective,
+  params: FlatVector,
+  options: SpectrumOptions = {},
+): Promise<HessianSpectrum> {
+  const { top = 5, probes = 1, steps = 40, width = 0.01, seed = 0, onProgress } = options;
+  for (const [name, value] of Object.entries({ top, probes, steps })) {
+    if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}; it must be at least 1.`);
+  }
+  let gradients = 0;
+  const counted: Objective = {
+    ...objective,
+    size: objective.size,
+    loss: (p) => objective.loss(p),
+    gradient: (p) => {
+      gradients++;
+      return objective.gradient(p);
+    },
+  };
+  const product = await hessianProduct(counted, params, { seed });
+  const runs: LanczosRun[] = [];
+  const each = Math.min(steps, objective.size);
+  for (let probe = 0; probe < probes; probe++) {
+    const start = normals('lanczos', seed, probe, objective.size);
+    const progress = (done: number) => onProgress?.(probe * each + done, probes * each);
+    runs.push(await lanczos((v) => product.apply(v), start, { steps: each, onProgress: progress }));
+  }
+  const [first] = runs;
+  const count = Math.min(top, first!.values.length);
+  const pairs = Array.from(first!.values, (value, k): Eigenvalue => ({ value, residual: first!.residuals[k]! }));
+
+  const y = first!.vector(0);
+  const largest = pairs[0]!.value;
+  const apart = norm(displaced(await product.apply(y, product.step / 2), [y], [-largest]));
+
+  const traces = runs.map((run) => objective.size * run.values.reduce((sum, v, k) => sum + v * run.weights[k]!, 0));
+  const mean = traces.reduce((sum, value) => sum + value, 0) / probes;
+  const variance = traces.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, probes - 1);
+  return {
+    largest: pairs.slice(0, count),
+    smallest: pairs.slice(-count).toReversed(),
+    density: spectralDensity(runs, width),
+    trace: { value: mean, standardError: probes > 1 ? Math.sqrt(variance / probes) : null },
+    error: {
+      step: product.step,
+      stepError: product.stepError,
+      asymmetry: product.asymmetry,
+      largest: apart === 0 ? 0 : apart / Math.abs(largest),
+    },
+    gradients,
+  };
+}
+
+/**
+ * phi(t) = mean over the runs of sum_k weight_k N(t; value_k, sigma^2), on a grid that reaches 6 sigma beyond the outermost
+ * values with 8 points a sigma. `width` is sigma as a share of the distance between these values.
+ */
+export function spectralDensity(
+  runs: readonly Pick<LanczosRun, 'values' | 'weights'>[],
+  width = 0.01,
+): SpectralDensity {
+  if (!(width > 0 && width <= 1)) throw new RangeError(`The width is ${width}; it is a share above 0, at most 1.`);
+  const all = runs.flatMap(({ values }) => [...values]);
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const sigma = width * (high > low ? high - low : Math.max(Math.abs(high), 1));
+  const points = Math.round((8 * (high - low + 12 * sigma)) / sigma) + 1;
+  const at = Float64Array.from(
+    { length: points },
+    (_, i) => low - 6 * sigma + (i * (high - low + 12 * sigma)) / (points - 1),
+  );
+  const density = new Float64Array(points);
+  for (const { values, weights } of runs) {
+    values.forEach((value, k) => {
+      const height = weights[k]! / (runs.length * sigma * Math.sqrt(2 * Math.PI));
+      for (let i = 0; i < points; i++) density[i]! += height * Math.exp(-0.5 * ((at[i]! - value) / sigma) ** 2);
+    });
+  }
+  return { at, density, sigma };
+}
