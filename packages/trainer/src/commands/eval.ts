@@ -17,6 +17,7 @@ import { suggestion } from '../nearest.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 import { extractorOptions, progressOf, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
 import { difficultyCommand } from './eval-difficulty.js';
+import { landscapeCommand } from './eval-landscape.js';
 import { throughputCommand } from './eval-throughput.js';
 import { trainExtractorCommand } from './eval-train-extractor.js';
 

@@ -1,0 +1,101 @@
+/** A run's loss as a function of its parameters, for the landscape. */
+import type { Objective } from '@dm/eval';
+import type { Arrays, Engine } from '@dm/ops';
+import { engineOptions, openEngine } from '../engine.js';
+import { UserError } from '../errors.js';
+import { createDenoiser, type Denoiser } from '../recipe.js';
+import { openCheckpoint, samplingConfig, type SampleOptions } from '../sample.js';
+import { readWeights } from '../state.js';
+import { noiseProbe, type NoiseProbeOptions, type ProbeSetting } from './noise-probe.js';
+import { runOrCheckpoint } from './open-set.js';
+
+export interface RunObjectiveOptions
+  extends NoiseProbeOptions, Pick<SampleOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
+  /** Default raw, the weights that were trained. */
+  readonly weights?: 'raw' | 'ema';
+}
+
+export interface RunObjective {
+  readonly denoiser: Denoiser;
+  /** The checkpoints' parameters [P], in the order of the specs. */
+  readonly params: readonly Float32Array[];
+  readonly setting: ProbeSetting;
+  /** Mean loss over one noise bucket of the setting. */
+  objective(bucket: number): Objective;
+  dispose(): Promise<void>;
+}
+
+/**
+ * The unweighted loss of a run's or checkpoint's model on fixed held-out images and noise, and the parameters of all specs,
+ * which must be of one architecture. Model, data and buffers are those of the first. Throws a UserError where they differ.
+ */
+export async function runObjective(specs: readonly string[], options: RunObjectiveOptions = {}): Promise<RunObjective> {
+  const { weights = 'raw' } = options;
+  const opened = specs.map((spec) => {
+    const asked = { ...options, ...runOrCheckpoint(spec) };
+    const checkpoint = openCheckpoint(asked);
+    const denoiser = createDenoiser(samplingConfig(checkpoint, asked));
+    return { spec, denoiser, arrays: readWeights(denoiser, checkpoint, weights === 'raw' ? 'model' : 'ema') };
+  });
+  const [first] = opened;
+  if (first === undefined) throw new UserError('Name a run or a checkpoint.');
+  const shapes = ({ layout }: Denoiser) => layout.entries.map(({ name, shape }) => `${name} [${shape.join(', ')}]`);
+  for (const { spec, denoiser } of opened) {
+    const other = shapes(denoiser).find((entry, i) => entry !== shapes(first.denoiser)[i]);
+    if (other !== undefined || denoiser.layout.size !== first.denoiser.layout.size) {
+      throw new UserError(
+        `${spec} has another architecture than ${first.spec}: between them there is no line in one space of parameters` +
+          `${other === undefined ? '' : ` (first difference: ${other})`}.`,
+      );
+    }
+    if (denoiser.config.diffusion.prediction !== first.denoiser.config.diffusion.prediction) {
+      throw new UserError(
+        `${spec} predicts ${denoiser.config.diffusion.prediction} and ${first.spec} ` +
+          `${first.denoiser.config.diffusion.prediction}: they do not share a loss.`,
+      );
+    }
+  }
+  const { denoiser, arrays } = first;
+  const engine = await openEngine(denoiser.config.engine, engineOptions(denoiser.config));
+  try {
+    return await objectiveOn(engine, denoiser, arrays, options, opened);
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
+}
+
+async function objectiveOn(
+  engine: Engine,
+  denoiser: Denoiser,
+  arrays: Arrays,
+  options: NoiseProbeOptions,
+  opened: readonly { readonly arrays: Arrays }[],
+): Promise<RunObjective> {
+  const probe = await noiseProbe(denoiser, engine, 'params', options);
+  const state = await probe.load(arrays);
+  const { size } = denoiser.layout;
+  const put = (params: Float32Array | Float64Array) =>
+    state.write({ params: { dtype: 'float32', shape: [size], data: Float32Array.from(params) } });
+  return {
+    denoiser,
+    params: opened.map((one) => one.arrays['params']!.data as Float32Array),
+    setting: probe.setting,
+    objective: (bucket) => ({
+      size,
+      async loss(params) {
+        await put(params);
+        return probe.loss(state, bucket);
+      },
+      async gradient(params) {
+        await put(params);
+        return (await probe.gradient(state, bucket)).gradient;
+      },
+    }),
+    async dispose() {
+      state.dispose();
+      await probe.dispose();
+      await engine.dispose();
+    },
+  };
+}
