@@ -58,7 +58,11 @@ export function evalCommand(): Command {
   withSamplingOptions(withExtractorOptions(consistency));
   withCommonOptions(consistency).action(compare);
 
-  return command.addCommand(difficultyCommand()).addCommand(trainExtractorCommand()).addCommand(throughputCommand());
+  return command
+    .addCommand(difficultyCommand())
+    .addCommand(landscapeCommand())
+    .addCommand(trainExtractorCommand())
+    .addCommand(throughputCommand());
 }
 
 function about(): string {
