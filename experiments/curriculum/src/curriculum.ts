@@ -88,7 +88,8 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
     constant: comparison(final, 'clts-constant', 'uniform-constant'),
   };
   const [uniform, average] = [beside.uniform.judgement, beside.average.judgement];
-  const open = uniform === 'not measured' || average === 'not measured';
+  const seedsDone = ['uniform', 'clts', 'time-average'].map((name) => final.get(name)?.length ?? 0);
+  const open = seedsDone.some((seeds) => seeds < finalSeeds[scale].length);
   const helps = uniform === 'better';
   const verdict = open
     ? 'open'
@@ -98,7 +99,7 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
         ? 'depends'
         : 'does not hold';
   const reading = {
-    open: 'The finals are not finished, so nothing is decided.',
+    open: 'The finals are not finished, so nothing is decided; what there is so far:',
     holds: 'CLTS is better than uniform timesteps and than its own average density without a curriculum.',
     depends: helps
       ? 'CLTS is better than uniform timesteps, but not than its own average density at every step: what helps is the density, not the curriculum.'
@@ -109,7 +110,7 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
     verdict,
     sentences: [
       reading,
-      ...(open ? [] : Object.values(beside).map(({ sentence }) => sentence)),
+      ...Object.values(beside).map(({ sentence }) => sentence),
       'Validation is uniform over t, so a sampler that draws the noisy timesteps less often is at a disadvantage there.',
       limits[scale],
     ],

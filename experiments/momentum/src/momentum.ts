@@ -118,8 +118,8 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
     open: 'The finals are not finished, so nothing is decided.',
     holds: 'Momentum decay adds something to the learning-rate decay that comes with it.',
     depends:
-      'MDLRC beats a constant learning rate, but not the linear decay of the learning rate that it contains: what helps ' +
-      'is that decay, not the momentum.',
+      'MDLRC is better than a constant learning rate and momentum, but not clearly better than the linear decay of the ' +
+      'learning rate that it contains: nothing here shows that lowering the momentum adds anything to that decay.',
     'does not hold': 'MDLRC is not better than a constant learning rate and momentum here.',
   }[verdict];
   return {
@@ -127,6 +127,7 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
     sentences: [
       reading,
       ...(open ? [] : Object.values(beside).map(({ sentence }) => sentence)),
+      ...collapses(final),
       ...ladderSentences(rungs),
       limits[scale],
     ],
@@ -142,6 +143,16 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
     ],
     numbers: { beside },
   };
+}
+
+/** Arms that collapsed at some seeds, which their means hide. */
+function collapses(final: StageResults): string[] {
+  return [...final].flatMap(([name, trials]) => {
+    const count = trials.filter((trial) => (finalValue(trial, 'validation', 'ema') ?? Infinity) > COLLAPSED).length;
+    return count === 0
+      ? []
+      : [`${name} collapsed at ${count} of ${trials.length} seeds, and its means and intervals are of that.`];
+  });
 }
 
 function ladderSentences(rungs: StageResults): string[] {
