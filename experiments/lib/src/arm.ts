@@ -1,6 +1,7 @@
 /** What an arm of an experiment is: plain data, so that it can be hashed, sent to a worker and read in a result. */
 import { createHash } from 'node:crypto';
 import type { ScheduleName, WeightRule } from '@dm/curriculum';
+import type { Config } from '@dm/trainer';
 
 /** Noise schedules that the experiments train on. */
 export type NoiseScheduleName = 'linear' | 'cosine';
@@ -42,6 +43,10 @@ export interface TrainingRecipe {
   /** `immiscible`: noise and images of a batch are paired by the least total squared distance, arXiv:2406.12303. */
   readonly coupling: 'independent' | 'immiscible';
   readonly batch: readonly BatchPhase[];
+  /** What the network predicts; default epsilon. */
+  readonly prediction?: Config['diffusion']['prediction'];
+  /** The model, without what follows from the data; default the size's UNet. */
+  readonly model?: Config['model'];
 }
 
 /** How large the run is and how it is measured: the same for all arms of a stage. */
@@ -84,11 +89,29 @@ export interface Trial {
   readonly seed: number;
 }
 
+/** What the trials of every experiment have, whatever they train. */
+export interface AnyTrial {
+  readonly stage: string;
+  readonly arm: { readonly name: string; readonly about: string; readonly recipe: unknown };
+  readonly size: Pick<Size, 'data' | 'trainImages'>;
+  readonly seed: number;
+}
+
+/** What the results of every experiment have: the JSON that is committed. */
+export interface AnyResult {
+  /** `trialKey` of the trial. */
+  readonly key: string;
+  readonly arm: string;
+  readonly about: string;
+  readonly seed: number;
+  readonly seconds: { readonly training: number; readonly measuring: number };
+}
+
 /** The version of what a trial means: raise it where the same data would be trained or measured otherwise. */
 const MEANING = 1;
 
 /** SHA-256 of all that decides a trial's numbers; a finished trial with another key is done anew. */
-export function trialKey({ arm, size, seed }: Trial): string {
+export function trialKey({ arm, size, seed }: AnyTrial): string {
   const decides = canonical({ meaning: MEANING, recipe: arm.recipe, size, seed });
   return createHash('sha256').update(JSON.stringify(decides)).digest('hex').slice(0, 16);
 }

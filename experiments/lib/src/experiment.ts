@@ -1,6 +1,7 @@
 /** What an experiment is, and how it is run from the command line. */
-import type { Trial } from './arm.js';
+import type { AnyResult, AnyTrial, Trial } from './arm.js';
 import type { Figure } from './figure.js';
+import type { Picture } from './picture.js';
 import type { TrialResult } from './run-trial.js';
 
 /** smoke: it works, in seconds. laptop: the result, on two cores. full: the paper's scale, for a GPU. */
@@ -21,27 +22,28 @@ export interface Conclusion {
   readonly sentences: readonly string[];
   readonly tables: readonly Table[];
   readonly figures: readonly Figure[];
+  readonly pictures?: readonly Picture[];
   /** Numbers for machines: whatever the tables say, unrounded. */
   readonly numbers: Readonly<Record<string, unknown>>;
 }
 
 /** The results of a stage, by arm; an arm that is not finished has fewer seeds or is missing. */
-export type StageResults = ReadonlyMap<string, readonly TrialResult[]>;
+export type StageResults<R extends AnyResult = TrialResult> = ReadonlyMap<string, readonly R[]>;
 
-export interface Stage {
+export interface Stage<T extends AnyTrial = Trial, R extends AnyResult = TrialResult> {
   readonly name: string;
   /** In a sentence: what it is for. */
   readonly about: string;
   /** The trials, out of the finished stages before; called when all of those are finished. */
-  trials(this: void, scale: Scale, before: Readonly<Record<string, StageResults>>): readonly Trial[];
+  trials(this: void, scale: Scale, before: Readonly<Record<string, StageResults<R>>>): readonly T[];
 }
 
-export interface Experiment {
+export interface Experiment<T extends AnyTrial = Trial, R extends AnyResult = TrialResult> {
   readonly name: string;
   /** The claim of the paper, or the question. */
   readonly claim: string;
   /** The set-up in plain sentences, for the README. */
   readonly setup: (scale: Scale) => readonly string[];
-  readonly stages: readonly Stage[];
-  conclude(results: Readonly<Record<string, StageResults>>, scale: Scale): Conclusion;
+  readonly stages: readonly Stage<T, R>[];
+  conclude(results: Readonly<Record<string, StageResults<R>>>, scale: Scale): Conclusion;
 }

@@ -3,31 +3,46 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Trial } from './arm.js';
+import type { AnyResult, AnyTrial, Trial } from './arm.js';
 import { scales, type Experiment, type Scale, type StageResults } from './experiment.js';
-import type { TrialResult } from './run-trial.js';
+import { runTrial, type TrialResult } from './run-trial.js';
 import { openStore, type Store } from './store.js';
-import { doTrials, isWorker, work, type WorkOptions } from './workers.js';
+import { doTrials, isWorker, work, type Perform, type WorkOptions } from './workers.js';
 import { isComplete, writeResults, type Account } from './write-results.js';
 
 /** The exit code of a run that was stopped by `--minutes` with trials left. */
 const UNFINISHED = 3;
 
+/** How the trials of an experiment are done. */
+export interface Practice<T extends AnyTrial, R extends AnyResult> {
+  readonly perform: Perform<T, R>;
+  /** Of a result in a line, beside arm, seed and seconds. */
+  readonly summary: (result: R) => string;
+}
+
 /**
  * Runs the stages in order, each with what is not finished yet, and writes the results. In a process that was forked for
  * it, does trials instead. `home` is the experiment's folder. Never returns a rejected promise: it sets the exit code.
  */
-export async function runExperiment(experiment: Experiment, home: string): Promise<void> {
-  if (isWorker()) return work();
+export async function runExperiment<T extends AnyTrial, R extends AnyResult>(
+  experiment: Experiment<T, R>,
+  home: string,
+  practice: Practice<T, R>,
+): Promise<void> {
+  if (isWorker()) return work(practice.perform);
   try {
-    process.exitCode = await command(experiment, home);
+    process.exitCode = await command(experiment, home, practice.summary);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   }
 }
 
-async function command(experiment: Experiment, home: string): Promise<number> {
+async function command<T extends AnyTrial, R extends AnyResult>(
+  experiment: Experiment<T, R>,
+  home: string,
+  summary: Practice<T, R>['summary'],
+): Promise<number> {
   const { values } = parseArgs({
     options: {
       scale: { type: 'string', default: 'smoke' },
@@ -43,17 +58,17 @@ async function command(experiment: Experiment, home: string): Promise<number> {
   const workers = positive('workers', values.workers);
   const engine = { name: values.engine, threads: positive('threads', values.threads) };
   // A smoke run shows that it works now: what an earlier one left must not stand in for it.
-  const store = openStore(join(home, 'results', scale), scale === 'smoke');
+  const store = openStore<T, R>(join(home, 'results', scale), scale === 'smoke');
   const until = performance.now() + minutes * 60_000;
 
-  const finished: Record<string, StageResults> = {};
-  const all: TrialResult[] = [];
+  const finished: Record<string, StageResults<R>> = {};
+  const all: R[] = [];
   const stages: Account['stages'][number][] = [];
   let isOpen = true;
   for (const { name, about, trials } of experiment.stages) {
-    const planned: readonly Trial[] | undefined = isOpen ? trials(scale, finished) : undefined;
-    if (planned !== undefined) await finish(planned, store, { workers, engine, until });
-    const results: readonly TrialResult[] = (planned ?? []).flatMap((trial) => store.find(trial) ?? []);
+    const planned: readonly T[] | undefined = isOpen ? trials(scale, finished) : undefined;
+    if (planned !== undefined) await finish(planned, store, summary, { workers, engine, until });
+    const results: readonly R[] = (planned ?? []).flatMap((trial) => store.find(trial) ?? []);
     finished[name] = byArm(results);
     all.push(...results);
     stages.push({ name, about, done: results.length, of: planned?.length ?? null });
@@ -74,30 +89,43 @@ async function command(experiment: Experiment, home: string): Promise<number> {
   return UNFINISHED;
 }
 
-async function finish(planned: readonly Trial[], store: Store, how: Omit<WorkOptions, 'onDone'>): Promise<void> {
+/** Trainings of a denoiser by a recipe. */
+export const trainings: Practice<Trial, TrialResult> = {
+  perform: runTrial,
+  summary({ points, divergedAt }) {
+    if (divergedAt !== undefined) return `diverged at step ${divergedAt}`;
+    const last = points.at(-1);
+    const loss = last?.validation === undefined ? [] : [`validation ${last.validation.ema.loss.toPrecision(4)}`];
+    const fd = last?.samples === undefined ? [] : [`FD-classifier ${last.samples.ema.fd.toPrecision(4)}`];
+    return `${[...loss, ...fd].join(', ')} (EMA)`;
+  },
+};
+
+async function finish<T extends AnyTrial, R extends AnyResult>(
+  planned: readonly T[],
+  store: Store<T, R>,
+  summary: Practice<T, R>['summary'],
+  how: Omit<WorkOptions<T, R>, 'onDone'>,
+): Promise<void> {
   const open = planned.filter((trial) => store.find(trial) === undefined);
   if (open.length === 0) return;
   let done = planned.length - open.length;
-  await doTrials(open, {
+  await doTrials<T, R>(open, {
     ...how,
     workers: Math.min(how.workers, open.length),
     onDone(trial, result) {
       store.save(trial, result);
       done++;
-      const last = result.points.at(-1);
-      const figures = last?.validation === undefined ? '' : `, validation ${last.validation.ema.loss.toPrecision(4)}`;
-      const fd = last?.samples === undefined ? '' : `, FD-classifier ${last.samples.ema.fd.toPrecision(4)}`;
-      const end = result.divergedAt === undefined ? `${figures}${fd} (EMA)` : `, diverged at step ${result.divergedAt}`;
       const seconds = result.seconds.training + result.seconds.measuring;
       console.log(
-        `${trial.stage} ${done}/${planned.length}: ${trial.arm.name}, seed ${trial.seed}${end}, ${seconds.toFixed(0)} s`,
+        `${trial.stage} ${done}/${planned.length}: ${trial.arm.name}, seed ${trial.seed}, ${summary(result)}, ${seconds.toFixed(0)} s`,
       );
     },
   });
 }
 
-function byArm(results: readonly TrialResult[]): StageResults {
-  const arms = new Map<string, TrialResult[]>();
+function byArm<R extends AnyResult>(results: readonly R[]): StageResults<R> {
+  const arms = new Map<string, R[]>();
   for (const result of results) arms.set(result.arm, [...(arms.get(result.arm) ?? []), result]);
   return arms;
 }

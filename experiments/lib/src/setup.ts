@@ -2,7 +2,7 @@
 import { createSchedule, snrFromAlphasCumprod, weights } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
-import { createDenoiser, resolveConfig, type Recipe } from '@dm/trainer';
+import { createDenoiser, modelTypes, resolveConfig, type Config, type Recipe } from '@dm/trainer';
 import type { BatchPhase, Trial } from './arm.js';
 import { createOptimizer } from './optimizer.js';
 
@@ -26,10 +26,10 @@ export function phaseSteps(images: number, batch: readonly BatchPhase[]): number
 
 /** The phases of a trial. All share model, curriculum and optimizer, which count the steps of the whole run. */
 export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Phase[] {
-  const { schedule, curriculum, weighting, optimizer, emaHalfLife, batch } = arm.recipe;
+  const { schedule, curriculum, weighting, optimizer, emaHalfLife, batch, prediction = 'epsilon' } = arm.recipe;
+  const model = arm.recipe.model ?? { type: 'unet', config: size.unet };
   const steps = phaseSteps(size.images, batch);
   const totalSteps = steps.reduce((sum, n) => sum + n, 0);
-  const [height, , channels] = dataset.shape;
   const denoiser = createDenoiser(
     resolveConfig([
       {
@@ -38,11 +38,8 @@ export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Ph
           seed,
           conditional: false,
           totalSteps,
-          diffusion: { schedule, timesteps: TIMESTEPS, prediction: 'epsilon' },
-          model: {
-            type: 'unet',
-            config: { sample_size: height, in_channels: channels, out_channels: channels, ...size.unet },
-          },
+          diffusion: { schedule, timesteps: TIMESTEPS, prediction },
+          model: { type: model.type, config: { ...shapeFields(model.type, dataset), ...model.config } as Config['model']['config'] },
         },
       },
     ]),
@@ -56,7 +53,7 @@ export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Ph
       { numTimesteps: TIMESTEPS, totalSteps, alphasCumprod },
       curriculum.params,
     ),
-    levelWeights: weights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction: 'epsilon' }),
+    levelWeights: weights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
     ...createOptimizer(optimizer, denoiser.layout, totalSteps),
   };
   let first = 0;
@@ -86,4 +83,9 @@ function averageOf(optimizer: Optimizer, halfLifeImages: number, batchSize: numb
     scalars: () => ({}),
     update: (_ema, params, slots) => scheduleFreeAverage(params, slots['ahead']!),
   };
+}
+
+/** Image size and channels, by the names of the model's own fields; without classes. */
+function shapeFields(type: Config['model']['type'], { shape: [height, width, channels] }: Dataset): object {
+  return modelTypes[type].fromData({ height, width, channels, numClasses: 0, labelDropout: null });
 }

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Conclusion, Experiment, Scale, Table } from './experiment.js';
 import { writeFigure } from './figure.js';
+import { writePicture } from './picture.js';
 import { writeJson } from './store.js';
 
 /** What was run, when all stages are through or time is up. */
@@ -21,15 +22,19 @@ export interface Account {
   readonly machine: Readonly<Record<string, string | number>>;
 }
 
+type Described = Pick<Experiment, 'name' | 'claim' | 'setup'>;
+
 export async function writeResults(
   folder: string,
-  experiment: Experiment,
+  experiment: Described,
   conclusion: Conclusion,
   account: Account,
 ): Promise<void> {
   const figures = join(folder, 'figures');
   mkdirSync(figures, { recursive: true });
   for (const figure of conclusion.figures) await writeFigure(figures, figure);
+  const pictures = conclusion.pictures ?? [];
+  for (const picture of pictures) await writePicture(figures, picture);
   const { name, claim } = experiment;
   writeJson(join(folder, 'results.json'), {
     experiment: name,
@@ -44,7 +49,10 @@ export async function writeResults(
     coreMinutes: account.coreMinutes,
     stages: account.stages,
     tables: conclusion.tables,
-    figures: conclusion.figures.map((figure) => ({ file: `figures/${figure.name}.svg`, caption: figure.caption })),
+    figures: [
+      ...conclusion.figures.map((figure) => ({ file: `figures/${figure.name}.svg`, caption: figure.caption })),
+      ...pictures.map((picture) => ({ file: `figures/${picture.name}.png`, caption: picture.caption })),
+    ],
     numbers: conclusion.numbers,
   });
   writeFileSync(join(folder, 'README.md'), readme(experiment, conclusion, account));
@@ -57,7 +65,7 @@ export function isComplete({ stages }: Account): boolean {
 const command = (name: string, scale: Scale): string =>
   `node_modules/.bin/nx run experiment-${name}:experiment${scale === 'smoke' ? '' : ` -c ${scale}`}`;
 
-function readme({ name, claim, setup }: Experiment, conclusion: Conclusion, account: Account): string {
+function readme({ name, claim, setup }: Described, conclusion: Conclusion, account: Account): string {
   const { scale, stages, seeds, coreMinutes, machine } = account;
   const parts = stages.map(
     ({ name: stage, about, done, of }) =>
@@ -71,6 +79,9 @@ function readme({ name, claim, setup }: Experiment, conclusion: Conclusion, acco
       ...(isComplete(account) ? [] : ['**Unfinished**: what is missing is listed below; the command goes on with it.']),
       ...conclusion.tables.map(tableText),
       ...conclusion.figures.map((figure) => `![${figure.caption}](figures/${figure.name}.svg)\n\n_${figure.caption}_`),
+      ...(conclusion.pictures ?? []).map(
+        ({ name: file, caption }) => `![${caption}](figures/${file}.png)\n\n_${caption}_`,
+      ),
       '## How it was measured',
       setup(scale).join('\n\n'),
       parts.join('\n'),

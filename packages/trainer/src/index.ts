@@ -17,6 +17,7 @@ export { engineNames, openEngine, type EngineName, type EngineOptions } from './
 export { examineEngine, type EngineReport } from './examine.js';
 
 export { createDenoiser, openRecipe, type Denoiser, type Recipe } from './recipe.js';
+export { modelTypes, type ModelTypeName } from './model-types.js';
 export { drawTimesteps, fetchBatch, stepInputs, type Batch } from './batch.js';
 export { accumulationStep, trainingStep } from './step.js';
 export { openStepper, type Stepper, type StepResult } from './stepper.js';

@@ -10,7 +10,7 @@ import {
   predictionTarget,
   targetCoefficients,
 } from '@dm/core';
-import { oneHot, toFloat } from '@dm/data';
+import { oneHot, toFloat, type Dataset } from '@dm/data';
 import { chosenImages, noiseBuckets, stratifiedTimesteps, type BucketCoordinate, type NoiseBucket } from '@dm/eval';
 import type { Arrays, CompiledProgram, Engine, Program, StateHandle, Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
@@ -27,6 +27,8 @@ export interface NoiseProbeOptions {
   readonly images?: number;
   /** Of the choice of images and of their noise. Default 0. */
   readonly seed?: number;
+  /** Where the images are taken from; default the test images of the data that the configuration names. */
+  readonly dataset?: Dataset;
 }
 
 /** What a probe measured on: the same for every measurement, and what makes two of them comparable. */
@@ -74,7 +76,7 @@ export async function noiseProbe(
   }
   const { noiseSchedule, config } = denoiser;
   const buckets = noiseBuckets(noiseSchedule, count, coordinate);
-  const { name, batch } = await examples(denoiser, images, seed);
+  const { name, batch } = await examples(denoiser, options.dataset ?? (await openData(denoiser.config, 'test')), images, seed);
   const inputs = buckets.map((bucket) => chunksOf({ ...batch, ...levelsOf(denoiser, bucket, images, seed) }));
   const lossProgram = engine.compile(lossOf(denoiser, weights), { name: 'loss by noise' });
   const gradientProgram = engine.compile(gradientOf(denoiser, weights), { name: 'gradient by noise' });
@@ -136,11 +138,11 @@ function gradientOf(denoiser: Denoiser, weights: string): Program {
 
 /** Images chosen by chance with their noise and classes: test images where the data has any. */
 async function examples(
-  { config, model }: Denoiser,
+  { model }: Denoiser,
+  dataset: Dataset,
   count: number,
   seed: number,
 ): Promise<{ name: string; batch: Arrays }> {
-  const dataset = await openData(config, 'test');
   if (dataset.length < count) {
     throw new UserError(`A probe of ${count} images, but ${dataset.name} has ${dataset.length}: take fewer.`);
   }
