@@ -14,7 +14,7 @@ export {
   type Metric,
   type Weights,
 } from './metrics.js';
-export { runExperiment } from './run-experiment.js';
+export { runExperiment, trainings, type Practice } from './run-experiment.js';
 export { runTrial, type Point, type RawAndEma, type TrialResult, type Workshop } from './run-trial.js';
 export { createSampleMaker, extractorFile, openRuler, type Ruler, type SampleQuality } from './sample-quality.js';
 export { phaseSteps, setUp, type Phase } from './setup.js';

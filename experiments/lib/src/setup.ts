@@ -39,7 +39,10 @@ export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Ph
           conditional: false,
           totalSteps,
           diffusion: { schedule, timesteps: TIMESTEPS, prediction },
-          model: { type: model.type, config: { ...shapeFields(model.type, dataset), ...model.config } as Config['model']['config'] },
+          model: {
+            type: model.type,
+            config: { ...shapeFields(model.type, dataset), ...model.config } as Config['model']['config'],
+          },
         },
       },
     ]),

@@ -3,7 +3,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Conclusion, Experiment, Scale, Table } from './experiment.js';
 import { writeFigure } from './figure.js';
-import { writePicture } from './picture.js';
 import { writeJson } from './store.js';
 
 /** What was run, when all stages are through or time is up. */
@@ -33,8 +32,6 @@ export async function writeResults(
   const figures = join(folder, 'figures');
   mkdirSync(figures, { recursive: true });
   for (const figure of conclusion.figures) await writeFigure(figures, figure);
-  const pictures = conclusion.pictures ?? [];
-  for (const picture of pictures) await writePicture(figures, picture);
   const { name, claim } = experiment;
   writeJson(join(folder, 'results.json'), {
     experiment: name,
@@ -49,10 +46,7 @@ export async function writeResults(
     coreMinutes: account.coreMinutes,
     stages: account.stages,
     tables: conclusion.tables,
-    figures: [
-      ...conclusion.figures.map((figure) => ({ file: `figures/${figure.name}.svg`, caption: figure.caption })),
-      ...pictures.map((picture) => ({ file: `figures/${picture.name}.png`, caption: picture.caption })),
-    ],
+    figures: conclusion.figures.map((figure) => ({ file: `figures/${figure.name}.svg`, caption: figure.caption })),
     numbers: conclusion.numbers,
   });
   writeFileSync(join(folder, 'README.md'), readme(experiment, conclusion, account));
@@ -79,9 +73,6 @@ function readme({ name, claim, setup }: Described, conclusion: Conclusion, accou
       ...(isComplete(account) ? [] : ['**Unfinished**: what is missing is listed below; the command goes on with it.']),
       ...conclusion.tables.map(tableText),
       ...conclusion.figures.map((figure) => `![${figure.caption}](figures/${figure.name}.svg)\n\n_${figure.caption}_`),
-      ...(conclusion.pictures ?? []).map(
-        ({ name: file, caption }) => `![${caption}](figures/${file}.png)\n\n_${caption}_`,
-      ),
       '## How it was measured',
       setup(scale).join('\n\n'),
       parts.join('\n'),

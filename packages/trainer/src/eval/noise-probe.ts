@@ -76,7 +76,12 @@ export async function noiseProbe(
   }
   const { noiseSchedule, config } = denoiser;
   const buckets = noiseBuckets(noiseSchedule, count, coordinate);
-  const { name, batch } = await examples(denoiser, options.dataset ?? (await openData(denoiser.config, 'test')), images, seed);
+  const { name, batch } = await examples(
+    denoiser,
+    options.dataset ?? (await openData(denoiser.config, 'test')),
+    images,
+    seed,
+  );
   const inputs = buckets.map((bucket) => chunksOf({ ...batch, ...levelsOf(denoiser, bucket, images, seed) }));
   const lossProgram = engine.compile(lossOf(denoiser, weights), { name: 'loss by noise' });
   const gradientProgram = engine.compile(gradientOf(denoiser, weights), { name: 'gradient by noise' });

@@ -1,0 +1,85 @@
+/** One training, with loss and gradient of every range of noise measured on the way. */
+import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
+import { setUp, trialKey, type AnyResult, type Trial, type Workshop } from '@dm/experiments';
+import { drawTimesteps, fetchBatch, initialState, noiseProbe, openStepper, type NoiseProbe } from '@dm/trainer';
+
+export interface DifficultyResult extends AnyResult {
+  readonly recipe: Trial['arm']['recipe'];
+  readonly size: Trial['size'];
+  readonly parameters: number;
+  readonly buckets: readonly NoiseBucket[];
+  /** Images of a bucket: held out, the same in each. */
+  readonly images: number;
+  readonly records: readonly DifficultyRecord[];
+}
+
+const BUCKETS = 10;
+const IMAGES = 32;
+
+/** Measures at the start and `size.validations` times, closer together at first, where losses fall fast. */
+export async function measureDifficulty(trial: Trial, { engine, train, heldOut }: Workshop): Promise<DifficultyResult> {
+  const [phase] = setUp(trial, train);
+  const { recipe, end } = phase!;
+  const probe = await noiseProbe(recipe, engine, 'params', { buckets: BUCKETS, images: IMAGES, dataset: heldOut });
+  const stepper = await openStepper(recipe, engine, initialState(recipe));
+  const moments = new Set(
+    Array.from({ length: trial.size.validations }, (_, k) =>
+      Math.max(k + 1, Math.round(end * ((k + 1) / trial.size.validations) ** 2)),
+    ),
+  );
+  const began = performance.now();
+  let measuring = 0;
+  const records: DifficultyRecord[] = [];
+  const measure = async (step: number): Promise<void> => {
+    const from = performance.now();
+    const { params } = await stepper.state.read(['params']);
+    records.push(await record(probe, step, params!));
+    measuring += performance.now() - from;
+  };
+  await measure(0);
+  for (let step = 0; step < end; step++) {
+    const result = await stepper.run(step, await fetchBatch(recipe, step), drawTimesteps(recipe, step, undefined));
+    if (!result.isFinite) throw new Error(`${trial.arm.name}, seed ${trial.seed}, diverged at step ${step + 1}.`);
+    if (moments.has(step + 1)) await measure(step + 1);
+  }
+  const total = performance.now() - began;
+  await stepper.dispose();
+  await probe.dispose();
+  const { arm, size, seed } = trial;
+  return {
+    key: trialKey(trial),
+    arm: arm.name,
+    about: arm.about,
+    seed,
+    recipe: arm.recipe,
+    size,
+    parameters: recipe.layout.size,
+    buckets: probe.setting.buckets,
+    images: IMAGES,
+    records,
+    seconds: { training: (total - measuring) / 1000, measuring: measuring / 1000 },
+  };
+}
+
+type Weights = Parameters<NoiseProbe['load']>[0][string];
+
+async function record(probe: NoiseProbe, step: number, params: Weights): Promise<DifficultyRecord> {
+  const state = await probe.load({ params });
+  const loss: number[] = [];
+  const gradNorm: number[] = [];
+  for (const bucket of probe.setting.buckets.keys()) {
+    const measured = await probe.gradient(state, bucket);
+    loss.push(rounded(measured.loss));
+    gradNorm.push(rounded(Math.sqrt(measured.gradient.reduce((sum, value) => sum + value * value, 0))));
+  }
+  state.dispose();
+  return { step, loss, gradNorm };
+}
+
+/** Six digits: more would be noise. */
+const rounded = (value: number): number => Number(value.toPrecision(6));
+
+export function summary({ records }: DifficultyResult): string {
+  const { loss } = records.at(-1)!;
+  return `loss ${loss[0]!.toPrecision(3)} in the cleanest bucket, ${loss.at(-1)!.toPrecision(3)} in the noisiest`;
+}
