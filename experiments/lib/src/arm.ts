@@ -111,7 +111,7 @@ export interface AnyResult {
 const MEANING = 1;
 
 /** SHA-256 of all that decides a trial's numbers; a finished trial with another key is done anew. */
-export function trialKey<T extends AnyTrial>({ arm, size, seed }: T): string {
+export function trialKey({ arm, size, seed }: AnyTrial): string {
   const decides = canonical({ meaning: MEANING, recipe: arm.recipe, size, seed });
   return createHash('sha256').update(JSON.stringify(decides)).digest('hex').slice(0, 16);
 }

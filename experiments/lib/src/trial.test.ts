@@ -19,7 +19,8 @@ describe('trialKey', () => {
     const reordered = { ...baseline, optimizer: { ...rest, lr } };
     expect(trialKey({ ...trial, stage: 'final', arm: { name: 'b', about: '', recipe: reordered } })).toBe(key);
     expect(trialKey({ ...trial, seed: 1 })).not.toBe(key);
-    expect(trialKey({ ...trial, size: { ...trial.size, samples: 17 } })).not.toBe(key);
+    const larger: Trial = { ...trial, size: { ...trial.size, samples: 17 } };
+    expect(trialKey(larger)).not.toBe(key);
     const other = recipe({ optimizer: { lr: 1e-2 } });
     expect(trialKey({ ...trial, arm: { ...trial.arm, recipe: other } })).not.toBe(key);
   });
