@@ -21,7 +21,7 @@ describe('trialKey', () => {
     expect(trialKey({ ...trial, seed: 1 })).not.toBe(key);
     const larger: Trial = { ...trial, size: { ...trial.size, samples: 17 } };
     expect(trialKey(larger)).not.toBe(key);
-    const other = recipe({ optimizer: { lr: 1e-2 } });
+    const other = recipe({ optimizer: { lr: 3e-3 } });
     expect(trialKey({ ...trial, arm: { ...trial.arm, recipe: other } })).not.toBe(key);
   });
 });
