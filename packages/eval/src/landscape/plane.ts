@@ -48,7 +48,10 @@ export interface Plane {
   readonly loss: Float64Array;
 }
 
-/** The loss on a square around `params`, spanned by two directions. */
+/**
+ * The loss on a square around `params`, spanned by two directions. Throws an Error where a vector has another size than the
+ * objective, a RangeError on a range that is not above 0 or an even number of points.
+ */
 export async function planeSlice(
   objective: Objective,
   params: FlatVector,
