@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { rowsAt } from './features.js';
 import { inceptionScore } from './inception-score.js';
 import { kernelDistance, unbiasedMmd2 } from './kid.js';
 import { densityCoverage, precisionRecall } from './manifold.js';
 import { features, reference } from './fixtures/reference.js';
+import { choose } from './random.js';
 
 const real = features(60, 8, 1);
 const generated = features(45, 8, 2, { shift: 0.2, scale: 1.2 });
@@ -26,6 +28,21 @@ describe('KID', () => {
     const again = kernelDistance(real, generated, { subsets: 400, subsetSize: 20 });
     expect(again.mean).toBe(mean);
     expect(kernelDistance(real, generated, { subsets: 400, subsetSize: 20, seed: 1 }).mean).not.toBe(mean);
+  });
+
+  it.each([
+    ['two sets', generated],
+    ['a set and itself', real],
+  ])('is the mean over its subsets, each taken alone: %s', (_, other) => {
+    const options = { subsets: 5, subsetSize: 20, seed: 3 };
+    const alone = Array.from({ length: 5 }, (__, k) =>
+      unbiasedMmd2(
+        rowsAt(real, choose(3, 2 * k, 60, 20)),
+        rowsAt(other, choose(3, 2 * k + 1, other.values.length / 8, 20)),
+      ),
+    );
+    const mean = alone.reduce((sum, value) => sum + value, 0) / 5;
+    expect(kernelDistance(real, other, options).mean).toBeCloseTo(mean, 12);
   });
 
   it('of all images is that one number', () => {

@@ -1,4 +1,4 @@
-import { checkFeatures, checkSameDimension, rowsAt, type Features } from './features.js';
+import { checkFeatures, checkSameDimension, type Features } from './features.js';
 import { choose } from './random.js';
 
 export interface KidOptions {
@@ -30,12 +30,9 @@ export function kernelDistance(
   }
   if (!Number.isInteger(subsets) || subsets < 1) throw new Error(`subsets is ${subsets}; it must be at least 1.`);
 
-  const values = Float64Array.from({ length: subsets }, (_, k) =>
-    unbiasedMmd2(
-      rowsAt(real, choose(seed, 2 * k, counts[0], subsetSize)),
-      rowsAt(generated, choose(seed, 2 * k + 1, counts[1], subsetSize)),
-    ),
-  );
+  const chosen = (side: 0 | 1): Uint32Array[] =>
+    Array.from({ length: subsets }, (_, k) => choose(seed, 2 * k + side, counts[side], subsetSize).toSorted());
+  const values = subsetMmd2(real, chosen(0), generated, chosen(1));
   const mean = values.reduce((sum, value) => sum + value, 0) / subsets;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / subsets;
   return { mean, std: Math.sqrt(variance), subsets, subsetSize };
@@ -50,15 +47,50 @@ export function unbiasedMmd2(x: Features, y: Features): number {
   checkSameDimension(x, y);
   const m = checkFeatures('x', x);
   const n = checkFeatures('y', y);
-  let across = 0;
-  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) across += kernel(x, i, y, j);
-  return meanWithin(x, m) + meanWithin(y, n) - (2 * across) / (m * n);
+  return subsetMmd2(x, [indices(m)], y, [indices(n)])[0]!;
 }
 
-function meanWithin(features: Features, count: number): number {
-  let sum = 0;
-  for (let i = 0; i < count; i++) for (let j = i + 1; j < count; j++) sum += kernel(features, i, features, j);
-  return (2 * sum) / (count * (count - 1));
+/** `unbiasedMmd2` of each pair of subsets: those of x by the indices in `inX[s]`, of y by `inY[s]`, none twice in one. */
+function subsetMmd2(x: Features, inX: readonly Uint32Array[], y: Features, inY: readonly Uint32Array[]): Float64Array {
+  const [withinX, withinY, across] = [
+    kernelSums(x, inX, x, inX),
+    kernelSums(y, inY, y, inY),
+    kernelSums(x, inX, y, inY),
+  ];
+  return Float64Array.from(inX, ({ length: m }, s) => {
+    const { length: n } = inY[s]!;
+    return (2 * withinX[s]!) / (m * (m - 1)) + (2 * withinY[s]!) / (n * (n - 1)) - (2 * across[s]!) / (m * n);
+  });
+}
+
+/**
+ * For each s the sum of k(a_i, b_j) over i in `inA[s]` and j in `inB[s]`; of one list of subsets with itself over i < j
+ * only. Subsets overlap, and a kernel value costs far more than adding it, so each is computed once for all that hold its
+ * pair.
+ */
+function kernelSums(a: Features, inA: readonly Uint32Array[], b: Features, inB: readonly Uint32Array[]): Float64Array {
+  const sums = new Float64Array(inA.length);
+  const holders = Array.from({ length: a.values.length / a.dimension }, (): number[] => []);
+  inA.forEach((members, s) => members.forEach((i) => holders[i]!.push(s)));
+  const row = new Float64Array(b.values.length / b.dimension); // k(a_i, b_j) where `rowOf` is i
+  const rowOf = new Int32Array(row.length).fill(-1);
+  holders.forEach((subsets, i) => {
+    for (const s of subsets) {
+      for (const j of inB[s]!) {
+        if (inA === inB && j <= i) continue;
+        if (rowOf[j] !== i) {
+          row[j] = kernel(a, i, b, j);
+          rowOf[j] = i;
+        }
+        sums[s]! += row[j]!;
+      }
+    }
+  });
+  return sums;
+}
+
+function indices(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => i);
 }
 
 function kernel(a: Features, i: number, b: Features, j: number): number {
