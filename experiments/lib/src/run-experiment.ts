@@ -78,7 +78,7 @@ async function command<T extends AnyTrial, R extends AnyResult>(
     scale,
     stages,
     seeds: [...new Set(all.map(({ seed }) => seed))].toSorted((a, b) => a - b),
-    coreMinutes: all.reduce((sum, { seconds }) => sum + seconds.training + seconds.measuring, 0) / 60,
+    trialMinutes: all.reduce((sum, { seconds }) => sum + seconds.training + seconds.measuring, 0) / 60,
     machine: machine(),
   };
   await writeResults(store.folder, experiment, experiment.conclude(finished, scale), account);

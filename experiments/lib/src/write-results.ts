@@ -16,8 +16,8 @@ export interface Account {
     readonly of: number | null;
   }[];
   readonly seeds: readonly number[];
-  /** Sum over trials of their seconds, training and measuring, in minutes of one core. */
-  readonly coreMinutes: number;
+  /** Wall-clock minutes of the trials, training and measuring, added up; trials run beside each other. */
+  readonly trialMinutes: number;
   readonly machine: Readonly<Record<string, string | number>>;
 }
 
@@ -43,7 +43,7 @@ export async function writeResults(
     seeds: account.seeds,
     command: command(name, account.scale),
     machine: account.machine,
-    coreMinutes: account.coreMinutes,
+    trialMinutes: account.trialMinutes,
     stages: account.stages,
     tables: conclusion.tables,
     figures: conclusion.figures.map((figure) => ({ file: `figures/${figure.name}.svg`, caption: figure.caption })),
@@ -60,7 +60,7 @@ const command = (name: string, scale: Scale): string =>
   `node_modules/.bin/nx run experiment-${name}:experiment${scale === 'smoke' ? '' : ` -c ${scale}`}`;
 
 function readme({ name, claim, setup }: Described, conclusion: Conclusion, account: Account): string {
-  const { scale, stages, seeds, coreMinutes, machine } = account;
+  const { scale, stages, seeds, trialMinutes, machine } = account;
   const parts = stages.map(
     ({ name: stage, about, done, of }) =>
       `- \`${stage}\`: ${about} ${of === null ? 'Not begun.' : `${done} of ${of} trainings finished.`}`,
@@ -76,7 +76,7 @@ function readme({ name, claim, setup }: Described, conclusion: Conclusion, accou
       '## How it was measured',
       setup(scale).join('\n\n'),
       parts.join('\n'),
-      `Seeds: ${seeds.join(', ')}. ${coreMinutes.toFixed(1)} minutes of one core in all, training and measuring, on ` +
+      `Seeds: ${seeds.join(', ')}. ${trialMinutes.toFixed(1)} minutes by the clock, added up over trainings that run beside each other, on ` +
         `${machine['cpu']} (${machine['cores']} cores; other work shared the machine), Node ${machine['node']}.`,
       `\`\`\`sh\n${command(name, scale)}\n\`\`\``,
       'This page is written by the command, out of the JSON files of the finished trainings beside it.',

@@ -50,7 +50,8 @@ export const momentum: Experiment = {
   setup: (scale) => [
     `Every optimizer is first tried at four learning rates with one seed on ${screeningSize[scale].images} images. The ` +
       'ablations go on at one learning rate, the best of the baseline by EMA validation loss among those at which none of them ' +
-      'collapses; the two best rivals at their own best. The finals have ' +
+      'collapses (a rule made after a first final at 0.02 had collapsed for the baseline); the two best rivals at their own ' +
+      'best. The finals have ' +
       `${finalSeeds[scale].length} seeds and ${finalSize[scale].images} images. Weight decay is 0; gradients are clipped to norm 1; EMA half-life 2000 images; ` +
       'uniform timesteps, linear noise schedule, T = 1000, epsilon-prediction; 50 steps of warm-up.',
     measuredHow(finalSize[scale]),
