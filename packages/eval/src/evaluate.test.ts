@@ -208,6 +208,11 @@ describe('statistics on the disk', () => {
     const at = good.indexOf(Buffer.from(set.statistics.mean.buffer));
     bytes[at + 6]! ^= 1;
     writeFileSync(path, bytes);
+    await expect(readStatistics(path)).rejects.toThrow(/mu\.npy: damaged: its CRC-32 is not the one recorded/);
+    // A sound archive of other numbers is not what was written either.
+    writeFileSync(path, good);
+    const arrays = await readNpz(path);
+    await writeNpz(path, { ...arrays, mu: { ...arrays['mu']!, data: set.statistics.mean.map((value) => value + 1) } });
     await expect(readStatistics(path)).rejects.toThrow(/is damaged: mu is not what was written/);
     const notes: string[] = [];
     const onNote = (text: string) => void notes.push(text);
