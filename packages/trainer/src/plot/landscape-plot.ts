@@ -28,7 +28,10 @@ export function planePlot({ at, loss }: Plane, name: string): Promise<string> {
   );
 }
 
-/** Spectral densities, a line each; what is below 1e-6 of the highest is left out. */
+/**
+ * Spectral densities, a line each; what is below 1e-9 of the highest is left out, so that one eigenvalue among millions is
+ * still seen.
+ */
 export function spectrumPlot(
   spectra: readonly { readonly name: string; readonly spectrum: HessianSpectrum }[],
 ): Promise<string> {
@@ -39,7 +42,7 @@ export function spectrumPlot(
       y: { title: 'density', scale: 'log' },
       ordered: spectra.length > 1,
       series: spectra.map(({ name, spectrum: { density } }) => {
-        const floor = 1e-6 * density.density.reduce((most, value) => Math.max(most, value), 0);
+        const floor = 1e-9 * density.density.reduce((most, value) => Math.max(most, value), 0);
         return { name, x: [...density.at], y: Array.from(density.density, (value) => (value < floor ? null : value)) };
       }),
     }),

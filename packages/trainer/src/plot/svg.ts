@@ -35,13 +35,18 @@ export interface LinePlot {
 
 const size = { width: 520, height: 320 };
 
-/** Lines, one a series, with a legend where there are several. */
+/** Lines, one a series, with a legend where there are several; a value that cannot be drawn leaves a gap. */
 export function lineSpec({ title, x, y, series, ordered = false }: LinePlot): TopLevelSpec {
   const drawn = (value: number | null, { scale }: Axis) =>
     value !== null && Number.isFinite(value) && (scale !== 'log' || value > 0);
-  const values = series.flatMap((one) =>
-    one.x.flatMap((at, i) => (drawn(at, x) && drawn(one.y[i]!, y) ? [{ series: one.name, x: at, y: one.y[i]! }] : [])),
-  );
+  const values = series.flatMap((one) => {
+    let part = 0;
+    return one.x.flatMap((at, i) => {
+      if (drawn(at, x) && drawn(one.y[i]!, y)) return [{ series: one.name, part, x: at, y: one.y[i]! }];
+      part++;
+      return [];
+    });
+  });
   const channel = ({ title: name, scale = 'linear' }: Axis) => ({
     type: 'quantitative' as const,
     title: name,
@@ -55,6 +60,7 @@ export function lineSpec({ title, x, y, series, ordered = false }: LinePlot): To
     encoding: {
       x: { field: 'x', ...channel(x) },
       y: { field: 'y', ...channel(y) },
+      detail: { field: 'part', type: 'nominal' },
       ...(series.length > 1 && {
         color: {
           field: 'series',
