@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { IMAGE_EXTENSIONS } from '@dm/data';
 import sharp from 'sharp';
 import { choiceHash, chosenImages, type ImageSource, type SourceOptions } from './image-source.js';
-
-const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp']);
 
 interface ImageFile {
   readonly path: string;
@@ -12,7 +11,7 @@ interface ImageFile {
 }
 
 /**
- * Images (jpg, png, webp) of a folder and its sub-folders as they are: nothing is resized or cut, so all must have one
+ * Images (jpg, png, webp, gif's first frame) of a folder and its sub-folders as they are: nothing is resized or cut, so all must have one
  * size. Transparent pixels become white. Every file is opened first: one that is no image stops here, or is left out and
  * named. Throws an Error naming two files where sizes or channels are mixed.
  */
@@ -36,7 +35,7 @@ export async function folderSource(root: string, options: SourceOptions = {}): P
   }
   const [first] = files;
   if (first === undefined) {
-    throw new Error(`${root}: no images there (looked for ${[...EXTENSIONS].join(', ')}, sub-folders included).`);
+    throw new Error(`${root}: no images there (looked for ${IMAGE_EXTENSIONS.join(', ')}, sub-folders included).`);
   }
   const other = files.find(({ shape }) => shape.join('x') !== first.shape.join('x'));
   if (other !== undefined) {
@@ -93,7 +92,7 @@ async function imagePaths(root: string): Promise<string[]> {
     throw new Error(`${root}: the folder cannot be read (${cause.message}).`, { cause });
   });
   return entries
-    .filter((entry) => entry.isFile() && EXTENSIONS.has(extname(entry.name).toLowerCase()))
+    .filter((entry) => entry.isFile() && IMAGE_EXTENSIONS.includes(extname(entry.name).toLowerCase()))
     .map((entry) => join(entry.parentPath, entry.name))
     .toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }

@@ -101,6 +101,19 @@ describe('folderSource', () => {
     expect(await readAll(source)).toEqual([10, 10, 10, 10, 20, 20, 20, 20]);
   });
 
+  it('takes the first frame of a gif, as a data set of images does', async () => {
+    const dir = folder();
+    const frames = [await png(2, 3, 0), await png(2, 3, 255)];
+    await sharp(frames, { join: { animated: true } })
+      .gif()
+      .toFile(join(dir, 'two.gif'));
+    expect((await sharp(join(dir, 'two.gif')).metadata()).pages).toBe(2);
+    writeFileSync(join(dir, 'z.png'), await png(2, 3, 7));
+    const source = await folderSource(dir);
+    expect(source.shape).toEqual([2, 2, 3]);
+    expect(await readAll(source)).toEqual([0, 7].flatMap((value) => Array<number>(12).fill(value)));
+  });
+
   it.each([
     ['cut off within its pixels', (bytes: Buffer) => bytes.subarray(0, bytes.length - 30)],
     ['no image at all', () => Buffer.from('not a png')],
