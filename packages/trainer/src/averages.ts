@@ -13,6 +13,7 @@ import { scope, type Tensors } from '@dm/ops';
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Config } from './config.js';
 import { UserError } from './errors.js';
+import { suggestion } from './nearest.js';
 
 /** One of them. It begins as a copy of the parameters. */
 export interface Average {
@@ -26,9 +27,19 @@ export interface Average {
   update(this: void, average: tf.Tensor, params: tf.Tensor, slots: Tensors, inputs: Tensors): tf.Tensor;
 }
 
-/** What `dm sample --weights <name>` asks for: `ema`, or a name in `config.emas`. */
-export function averageName(name: string): string {
+/** In the state and among the files of a checkpoint: `ema`, or `ema-<name>` for a name in `config.emas`. */
+function averageName(name: string): string {
   return name === 'ema' ? name : `ema-${name}`;
+}
+
+/**
+ * What `--weights <which>` asks for, by its name among the files of a checkpoint: `ema` (default), a name in `config.emas`,
+ * or `raw`, the weights that are trained. Throws a UserError that names the known ones.
+ */
+export function weightsFile({ emas }: Pick<Config, 'emas'>, which = 'ema'): string {
+  const known = ['ema', ...Object.keys(emas), 'raw'];
+  if (!known.includes(which)) throw new UserError(`--weights ${which} is unknown. ${suggestion(which, known)}`);
+  return which === 'raw' ? 'model' : averageName(which);
 }
 
 /** `ema` first, then those of `emas` in their order. Throws a UserError on one that the optimizer has no use for. */

@@ -108,7 +108,9 @@ export const configSchema = z.strictObject({
   ema: average.describe('Average of the weights that samples are made with.'),
   emas: z
     .record(z.string().regex(/^(?!(ema|raw)$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/), average)
-    .describe('Further averages by name, for dm sample --weights <name>; kept as ema-<name>.safetensors.'),
+    .describe(
+      'Further averages by name, for --weights <name> of dm sample and dm export; kept as ema-<name>.safetensors.',
+    ),
   recompute: z
     .enum(['none', 'blocks'])
     .describe('Blocks computed a second time in the gradient, for less memory and more time; none keeps everything.'),

@@ -7,14 +7,13 @@
 import { readFile } from 'node:fs/promises';
 import { parseNpy } from '@dm/data';
 import type { NdArray } from '@dm/ops';
-import { averageName } from './averages.js';
+import { weightsFile } from './averages.js';
 import { readBest } from './best.js';
 import { checkpointPath, latestValid, readCheckpoint, runOfCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { Config, PartialConfig } from './config.js';
 import { engineOptions, openEngine } from './engine.js';
 import { messageOf, UserError } from './errors.js';
 import type { Images } from './images.js';
-import { suggestion } from './nearest.js';
 import { createDenoiser, type Denoiser } from './recipe.js';
 import { resolveConfig, type Layer } from './resolve.js';
 import { savedConfig } from './resume.js';
@@ -61,16 +60,13 @@ export interface SampleResult extends Images {
 export async function sample(options: SampleOptions): Promise<SampleResult> {
   const checkpoint = openCheckpoint(options);
   const config = samplingConfig(checkpoint, options);
-  const { weights = 'ema', seed = 0, label } = options;
-  const weightNames = ['ema', ...Object.keys(config.emas), 'raw'];
-  if (!weightNames.includes(weights)) {
-    throw new UserError(`--weights ${weights} is unknown. ${suggestion(weights, weightNames)}`);
-  }
+  const { weights, seed = 0, label } = options;
+  const file = weightsFile(config, weights);
   const denoiser = createDenoiser(config);
   const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
   const count = countOf(options.count, initialNoise);
   const condition = conditionOf(denoiser, count, label);
-  const state = readWeights(denoiser, checkpoint, weights === 'raw' ? 'model' : averageName(weights));
+  const state = readWeights(denoiser, checkpoint, file);
 
   const engine = await openEngine(config.engine, engineOptions(config));
   try {

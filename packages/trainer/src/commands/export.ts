@@ -16,7 +16,7 @@ export function exportCommand(): Command {
       `${exportFormats.join(', ')}: a pipeline folder for Python's diffusers, the denoiser with a batch of any size, the weights`,
       'diffusers',
     )
-    .option('--weights <which>', 'ema (default) or model')
+    .option('--weights <which>', 'ema (default), another average of the run by its name, or raw')
     .requiredOption('--out <path>', 'new folder (diffusers) or new file');
   return withCommonOptions(command).action(run);
 }

@@ -47,7 +47,7 @@ describe('a pipeline folder', () => {
     expect(metadata).toEqual({ format: 'pt' });
     expect(tensors).toEqual(parseSafetensors(checkpoint!.files.get('ema.safetensors')!).tensors);
 
-    await exportModel({ run, format: 'diffusers', weights: 'model', out: inFolder('raw') });
+    await exportModel({ run, format: 'diffusers', weights: 'raw', out: inFolder('raw') });
     expect(parseSafetensors(weightsIn('raw', 'unet')).tensors).toEqual(
       parseSafetensors(checkpoint!.files.get('model.safetensors')!).tensors,
     );
@@ -119,6 +119,18 @@ describe('other formats', () => {
     expect(JSON.parse(metadata['diffusion']!)).toMatchObject({ schedule: 'cosine', prediction: 'v' });
   });
 
+  it('takes another average of the run by its name', async () => {
+    const emas = { slow: { type: 'fixed', decay: 0.9 } } as const;
+    await train({ ...tinyConfig(folder, 2), emas, out: inFolder('averaged') });
+    const out = inFolder('slow.safetensors');
+    const result = await exportModel({ run: inFolder('averaged'), format: 'safetensors', weights: 'slow', out });
+    expect(result.weights).toBe('slow');
+    const { checkpoint } = latestValid(inFolder('averaged', 'checkpoints'));
+    const [slow, ema] = ['ema-slow', 'ema'].map((name) => checkpoint!.files.get(`${name}.safetensors`)!);
+    expect(parseSafetensors(readFileSync(out)).tensors).toEqual(parseSafetensors(slow!).tensors);
+    expect(slow!.some((byte, i) => byte !== ema![i])).toBe(true);
+  });
+
   it('onnx is the denoiser', async () => {
     await exportModel({ run, format: 'onnx', out: inFolder('unet.onnx') });
     const session = await InferenceSession.create(inFolder('unet.onnx'));
@@ -130,7 +142,7 @@ describe('other formats', () => {
 describe('is refused', () => {
   it.each<[string, object, RegExp]>([
     ['an unknown format', { format: 'onxx' }, /--format onxx is unknown. Did you mean "onnx"\?/],
-    ['unknown weights', { weights: 'emma' }, /--weights emma is unknown. Did you mean "ema"\? There are: ema, model/],
+    ['unknown weights', { weights: 'emma' }, /--weights emma is unknown. Did you mean "ema"\? There are: ema, raw/],
     ['a place that is taken', { out: 'TAKEN' }, /exists already. Remove it, or choose another/],
   ])('%s', async (_, change, message) => {
     const out = 'out' in change ? inFolder('data.npz') : inFolder('new');

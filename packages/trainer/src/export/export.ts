@@ -6,6 +6,7 @@
  */
 import { formatSafetensors, toTorch } from '@dm/models';
 import { viewFlat, type Arrays } from '@dm/ops';
+import { weightsFile } from '../averages.js';
 import type { Checkpoint } from '../checkpoint.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../nearest.js';
@@ -19,8 +20,6 @@ import { checkNew, writeNewFile, writeNewFolder } from './write-new.js';
 export const exportFormats = ['diffusers', 'onnx', 'safetensors'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
-export const exportedWeights = ['ema', 'model'] as const;
-
 export interface ExportOptions {
   /** Folder of a run, whose newest valid checkpoint is exported. Give this or `checkpoint`. */
   readonly run?: string;
@@ -33,7 +32,7 @@ export interface ExportOptions {
    * the reference's names in PyTorch's layout.
    */
   readonly format: string;
-  /** `ema` by default, or `model`: as the optimizer left them. */
+  /** `ema` by default, another average of the run by its name, or `raw`: as the optimizer left them. */
   readonly weights?: string;
   /** A new folder for `diffusers`, else a new file. */
   readonly out: string;
@@ -46,21 +45,21 @@ export interface ExportResult {
   readonly format: ExportFormat;
   /** The class of the model. */
   readonly model: string;
-  readonly weights: (typeof exportedWeights)[number];
+  /** What was asked for: `ema`, a name, or `raw`. */
+  readonly weights: string;
   /** The checkpoint that the weights came from. */
   readonly checkpoint: string;
 }
 
 /** Writes the export. Throws a UserError on what cannot be exported so, before anything is written. */
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
-  const { out, onNote } = options;
+  const { out, weights = 'ema', onNote } = options;
   const format = chosen('--format', options.format, exportFormats);
-  const weights = chosen('--weights', options.weights ?? 'ema', exportedWeights);
   checkNew(out);
   const checkpoint = openCheckpoint(options);
   const denoiser = createDenoiser(samplingConfig(checkpoint, {}));
   const { model, config } = denoiser;
-  const arrays = torchWeights(denoiser, checkpoint, weights);
+  const arrays = torchWeights(denoiser, checkpoint, weightsFile(config, weights));
   switch (format) {
     case 'diffusers': {
       const { files, notes } = diffusersFolder(model, config, arrays);
@@ -78,7 +77,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
 }
 
 /** The weights of a checkpoint by their names, in PyTorch's layout. */
-function torchWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: 'ema' | 'model'): Arrays {
+function torchWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string): Arrays {
   const { model, layout, bufferLayout } = denoiser;
   const { params, buffers } = readWeights(denoiser, checkpoint, which);
   return toTorch(model, {
