@@ -26,3 +26,26 @@ export { curveFigure, limits, measuredHow, smokeOnly } from './describe.js';
 export { bestRecipe, paperRecipes, sized } from './recipes.js';
 export { reach, type Reach } from './reach.js';
 export { reaches, reachTable } from './reach-table.js';
+export { createPainter, LATENT, type ImageShape, type Painter } from './convolutional.js';
+export { type ContrastOptions } from './contrast-training.js';
+export {
+  discriminatorObjective,
+  ganLayouts,
+  ganRecipe,
+  ganStart,
+  generatorObjective,
+  trainGan,
+  type GanRecipe,
+  type GanWeights,
+} from './gan.js';
+export { type OpenObjective } from './objective.js';
+export {
+  decoderOf,
+  trainVae,
+  vaeLayout,
+  vaeObjective,
+  vaeRecipe,
+  vaeStart,
+  type VaeRecipe,
+  type VaeWeights,
+} from './vae.js';

@@ -1,0 +1,77 @@
+/** What the trainings of the GAN and the VAE share: recipe, options, and the loop. */
+import type { Dataset } from '@dm/data';
+import type { Arrays, Engine, NdArray, Program } from '@dm/ops';
+
+export interface ContrastRecipe<Kind extends 'gan' | 'vae'> {
+  readonly kind: Kind;
+  /** Adam's. */
+  readonly lr: number;
+  readonly beta1: number;
+  /** Images after which half of the old average is left; it grows to that with the images seen, as 5 % of them. */
+  readonly emaHalfLife: number;
+  readonly batchSize: number;
+}
+
+export interface ContrastOptions<Recipe, Weights> {
+  readonly train: Dataset;
+  readonly engine: Engine;
+  readonly recipe: Recipe;
+  readonly seed: number;
+  readonly steps: number;
+  /** Called after these numbers of steps, with copies. */
+  readonly moments?: readonly number[];
+  readonly onMoment?: (step: number, weights: Weights) => void | Promise<void>;
+}
+
+/** Runs `program` for so many steps and returns the entries of its state that `read` names. Throws an Error where an output is not finite. */
+export async function runSteps<Name extends string>(options: {
+  readonly name: string;
+  readonly program: Program;
+  readonly engine: Engine;
+  readonly start: Arrays;
+  readonly steps: number;
+  readonly inputs: (step: number) => Promise<Arrays>;
+  readonly read: readonly Name[];
+  readonly moments: readonly number[];
+  readonly onMoment: (step: number, read: Record<Name, Float32Array>) => void | Promise<void>;
+}): Promise<Record<Name, Float32Array>> {
+  const { name, program, engine, start, steps, inputs, read, moments, onMoment } = options;
+  const compiled = engine.compile(program, { name });
+  const state = await compiled.load(start);
+  const copies = async () => {
+    const arrays = await state.read(read);
+    return Object.fromEntries(read.map((entry) => [entry, Float32Array.from(arrays[entry]!.data)])) as Record<
+      Name,
+      Float32Array
+    >;
+  };
+  try {
+    for (let step = 0; step < steps; step++) {
+      const outputs = await compiled.run(state, await inputs(step));
+      for (const [output, { data }] of Object.entries(outputs)) {
+        if (!Number.isFinite(data[0]!)) throw new Error(`${name} ${step + 1}: ${output} is ${data[0]}.`);
+      }
+      if (moments.includes(step + 1)) await onMoment(step + 1, await copies());
+    }
+    return await copies();
+  } finally {
+    state.dispose();
+    await compiled.dispose();
+  }
+}
+
+/** A host vector as an engine's array. */
+export function vector(data: Float32Array): NdArray {
+  return { dtype: 'float32', shape: [data.length], data };
+}
+
+/** Zeros of that length for each name. */
+export function zeroVectors(names: readonly string[], size: number): Record<string, NdArray> {
+  return Object.fromEntries(names.map((name) => [name, vector(new Float32Array(size))]));
+}
+
+/** Numbers that change from step to step as scalar inputs. */
+export function scalarInputs(scalars: Readonly<Record<string, number>>): Record<string, NdArray> {
+  const scalar = (value: number): NdArray => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
+  return Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, scalar(value)]));
+}
