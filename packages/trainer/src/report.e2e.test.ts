@@ -18,8 +18,8 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'dm-report-'));
   const steps = Array.from({ length: 20 }, (_, i) => 5 * (i + 1));
-  const change = (step: number) => (step % 50 === 0 ? { eval: { 'KD-pixels': 1 / step } } : {});
-  await makeRun(folder, 'a', { steps, samples: [50, 100], change });
+  const change = (step: number) => (step % 50 === 0 ? { eval: { 'KD-pixels': 1 / step }, skipped: 1 } : {});
+  await makeRun(folder, 'a', { steps, samples: [50, 100], probed: [0, 50, 100], change });
   await makeRun(folder, 'b', { steps, samples: [100], config: { seed: 7 } });
   // A run that has only begun.
   await makeRun(folder, 'c', { steps: [], config: { curriculum: { name: 'lossSecondMoment' } } });
@@ -90,8 +90,11 @@ describe.skipIf(executablePath === undefined)(`its page in Chromium${needs}`, ()
 
   it('draws a run; sliders and keys work; nothing else is loaded', async () => {
     const { page, complaints, others } = await open(['a']);
-    // Loss, its quarters, one evaluation, rates (2), gradient norm, speed (2); and two maps.
-    expect(await page.locator('.chart .uplot').count()).toBe(8);
+    // Loss, its quarters, the probe (2), one evaluation, rates (2), gradient norm, skips, speed (2); and two maps.
+    expect(await page.locator('.chart .uplot').count()).toBe(11);
+    // Three ranges of noise, each by its name.
+    const ranges = page.locator('.chart[data-columns="loss1|loss2|loss3"] .u-legend .u-label');
+    expect(await ranges.allTextContents()).toEqual(['step', '0–299', '300–599', '600–899']);
     expect(await page.locator('.map .uplot').count()).toBe(2);
     expect(await colours(page, '[data-map="density"]')).toBeGreaterThan(100);
     expect(await colours(page, '[data-map="loss"]')).toBeGreaterThan(15);
@@ -125,14 +128,15 @@ describe.skipIf(executablePath === undefined)(`its page in Chromium${needs}`, ()
 
   it('compares three runs, one of them not begun, in the dark and in a narrow window', async () => {
     const { page, complaints, others } = await open(['a', 'b', 'c'], 'dark');
-    expect(await page.locator('.chart .uplot').count()).toBe(10); // a chart a quarter, of which one has no loss
+    expect(await page.locator('.chart .uplot').count()).toBe(13); // a chart a quarter, of which one has no loss
     expect(await page.locator('.map .uplot').count()).toBe(4); // nothing was drawn in c
     expect(await page.locator('.grids figure').allTextContents()).toEqual(['a', 'b', 'cNone were made.']);
     await page.locator('#only-differences').check();
     const rows = page.locator('table.fields').first().locator('tbody tr:visible th');
     expect(await rows.allTextContents()).toEqual(['curriculum.name', 'seed']);
     await page.setViewportSize({ width: 420, height: 800 });
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(420);
+    // The charts follow when the window tells them.
+    await expect.poll(() => page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(420);
     expect(complaints).toEqual([]);
     expect(others()).toEqual([]);
   });

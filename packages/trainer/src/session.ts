@@ -102,7 +102,10 @@ export class Session {
     const stepper = await openStepper(recipe, engine, restored?.arrays ?? initialState(recipe));
     const sampler = createGridSampler(recipe, engine);
     const evaluator = config.evalEvery > 0 ? await trainingEvaluator(recipe, engine, hooks.onNote) : undefined;
-    const recorder = config.probe.every > 0 ? await difficultyRecorder(run, recipe, engine, hooks.onNote) : undefined;
+    const recorder =
+      config.probe.every > 0
+        ? await difficultyRecorder(run, recipe, engine, { onRecord: runLog.addDifficulty, onNote: hooks.onNote })
+        : undefined;
     await recorder?.begin(from?.manifest.step ?? 0, stepper.state);
     const parts = [run, recipe, engine, dataSha256, hooks, stepper, sampler, evaluator, recorder, from] as const;
     const session = new Session(...parts, runLog, scheduleState);

@@ -4,8 +4,15 @@ import type { Engine, StateHandle } from '@dm/ops';
 import type { Recipe } from '../recipe.js';
 import type { RunFolder } from '../run-folder.js';
 import { appendDifficulty, readDifficulty, writeDifficulty } from './difficulty-file.js';
-import { noiseProbe, type NoiseProbe } from './noise-probe.js';
+import { noiseProbe, type NoiseProbe, type ProbeSetting } from './noise-probe.js';
 import type { DifficultyRecord } from '@dm/eval';
+
+export interface DifficultyHooks {
+  /** After each line of the file. */
+  readonly onRecord?: (record: DifficultyRecord, setting: ProbeSetting) => void;
+  /** What a person should know. */
+  readonly onNote?: ((text: string) => void) | undefined;
+}
 
 export interface DifficultyRecorder {
   /** Goes on with what the file has up to `step`; at step 0 measures the initial weights. */
@@ -24,13 +31,16 @@ export async function difficultyRecorder(
   run: RunFolder,
   recipe: Recipe,
   engine: Engine,
-  onNote?: (text: string) => void,
+  { onRecord, onNote }: DifficultyHooks = {},
 ): Promise<DifficultyRecorder> {
   const { buckets, images } = recipe.config.probe;
   const probe = await noiseProbe(recipe, engine, 'params', { buckets, images });
   const { setting } = probe;
-  const record = async (step: number, state: StateHandle) =>
-    appendDifficulty(run.difficulty, await measure(probe, step, state));
+  const record = async (step: number, state: StateHandle) => {
+    const line = await measure(probe, step, state);
+    appendDifficulty(run.difficulty, line);
+    onRecord?.(line, setting);
+  };
   return {
     async begin(step, state) {
       const written = step === 0 ? undefined : readDifficulty(run.difficulty);

@@ -24,13 +24,21 @@ afterEach(() => rmSync(run.path, { recursive: true, force: true }));
 
 const eventFiles = () => readdirSync(run.path).filter((name) => name.startsWith('events.out.tfevents.'));
 
+const buckets = [
+  { from: 0, to: 500, logSnr: 1, noiseRate: 0.2 },
+  { from: 500, to: 1000, logSnr: -1, noiseRate: 0.8 },
+];
+const setting = { buckets, coordinate: 'timestep', data: 'bars', images: 2, seed: 0, prediction: 'v' } as const;
+
 /** A session that logs these steps, with samples at steps that 20 divides. */
 async function session(firstStep: number, steps: readonly number[], tensorboard = true) {
   const config = resolveConfig([{ source: 'test', value: { tensorboard } }]);
   const log = openRunLog(run, config, firstStep);
   const png = await imageGrid(new Float32Array(2 * 64), { shape: [8, 8, 1] });
   for (const step of steps) {
-    log.add(metricsRecord(step, step === 20 ? { eval: { 'KID-pixels': 0.5 } } : {}));
+    const more = { 20: { eval: { 'KID-pixels': 0.5 } }, 30: { skipped: 2 } }[step] ?? {};
+    log.add(metricsRecord(step, more));
+    if (step % 20 === 0) log.addDifficulty({ step, loss: [1 / step, NaN], gradNorm: [2, 3] }, setting);
     if (step % 20 === 0) log.addSample(step, png);
   }
   return { before: log.before, png };
@@ -72,15 +80,28 @@ it.skipIf(python === undefined)(`is read by TensorBoard, no step twice and none 
   const seen = JSON.parse(stdout) as Seen;
   const scalars = Object.keys(seen.scalars).toSorted();
   expect(scalars).toEqual([
+    ...['1_0-500', '2_500-1000'].map((name) => `difficulty_gradient_norm/${name}`),
+    'difficulty_loss/1_0-500',
     'eval/KID-pixels',
     ...['1_cleanest', '3', '4_noisiest'].map((name) => `loss_by_quarter/${name}`),
     ...['data_wait', 'images_per_second', 'peak_mib'].map((name) => `speed/${name}`),
-    ...['beta1', 'ema_decay', 'gradient_norm', 'learning_rate', 'loss'].map((name) => `train/${name}`),
+    ...['beta1', 'ema_decay', 'gradient_norm', 'learning_rate', 'loss', 'skipped_updates'].map(
+      (name) => `train/${name}`,
+    ),
   ]);
   const loss = seen.scalars['train/loss']!;
   expect(loss.map(([step]) => step)).toEqual([10, 20, 30, 40]);
   for (const [step, value] of loss) expect(value).toBeCloseTo(1 / step, 7);
   expect(seen.scalars['eval/KID-pixels']).toEqual([[20, 0.5]]);
+  expect(seen.scalars['train/skipped_updates']).toEqual([
+    [10, 0],
+    [20, 0],
+    [30, 2],
+    [40, 0],
+  ]);
+  const difficulty = seen.scalars['difficulty_loss/1_0-500']!;
+  expect(difficulty.map(([step]) => step)).toEqual([20, 40]);
+  expect(difficulty[0]![1]).toBeCloseTo(1 / 20, 7);
   const [width, height] = [16, 20].map((offset) => Buffer.from(png).readUInt32BE(offset)); // of its first chunk
   expect(seen.images).toEqual({
     'samples/grid': [20, 40].map((step) => [step, width, height, png.length]),

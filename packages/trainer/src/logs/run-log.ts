@@ -2,8 +2,10 @@
 import { appendMetrics, truncateMetrics, type MetricsRecord } from '../metrics.js';
 import type { Config } from '../config.js';
 import type { RunFolder } from '../run-folder.js';
+import type { ProbeSetting } from '../eval/noise-probe.js';
 import { openEventFile } from './event-file.js';
-import { summaryOf } from './summary.js';
+import { difficultySummary, summaryOf } from './summary.js';
+import type { DifficultyRecord } from '@dm/eval';
 
 export interface RunLog {
   /** What earlier sessions logged up to the step that this one goes on from. */
@@ -11,6 +13,8 @@ export interface RunLog {
   /** What is written to. */
   readonly files: readonly string[];
   add(record: MetricsRecord): void;
+  /** Loss and gradient norm by range of noise, for TensorBoard; difficulty.jsonl is its recorder's. */
+  readonly addDifficulty: (record: DifficultyRecord, setting: ProbeSetting) => void;
   /** A sample grid, as a PNG. */
   addSample(step: number, png: Uint8Array): void;
 }
@@ -26,6 +30,7 @@ export function openRunLog(run: RunFolder, config: Config, firstStep: number): R
       appendMetrics(run.metrics, record);
       events?.add(record.step, summaryOf(record, config.diffusion.timesteps));
     },
+    addDifficulty: (record, { buckets }) => events?.add(record.step, difficultySummary(record, buckets)),
     addSample: (step, png) => events?.add(step, [{ tag: 'samples/grid', png }]),
   };
 }

@@ -1,4 +1,5 @@
 /** What TensorBoard is shown of a line of metrics.jsonl. Tags with the same first part are drawn under one heading. */
+import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
 import type { MetricsRecord } from '../metrics.js';
 import type { SummaryValue } from './event.js';
 
@@ -12,6 +13,7 @@ export function summaryOf(record: MetricsRecord, numTimesteps: number): SummaryV
     'train/learning_rate': record.lr,
     'train/beta1': record.beta1,
     'train/ema_decay': record.emaDecay,
+    'train/skipped_updates': record.skipped ?? 0,
     ...Object.fromEntries(quarters.map((name, q) => [`loss_by_quarter/${name}`, record.lossByQuarter[q] ?? null])),
     ...Object.fromEntries(Object.entries(record.eval ?? {}).map(([name, value]) => [`eval/${name}`, value])),
     'speed/images_per_second': record.imagesPerSecond,
@@ -22,6 +24,24 @@ export function summaryOf(record: MetricsRecord, numTimesteps: number): SummaryV
     ...Object.entries(scalars).flatMap(([tag, scalar]) => (scalar === null ? [] : [{ tag, scalar }])),
     ...histograms(record, numTimesteps),
   ];
+}
+
+/**
+ * What the probe measured: `difficulty_loss/02_100-200` is the mean loss at timesteps from 100 to below 200. A value that is
+ * no number is left out.
+ */
+export function difficultySummary(
+  { loss, gradNorm }: DifficultyRecord,
+  buckets: readonly Pick<NoiseBucket, 'from' | 'to'>[],
+): SummaryValue[] {
+  const width = String(buckets.length).length;
+  return buckets.flatMap(({ from, to }, b) => {
+    const bucket = `${String(b + 1).padStart(width, '0')}_${from}-${to}`;
+    return [
+      { tag: `difficulty_loss/${bucket}`, scalar: loss[b]! },
+      { tag: `difficulty_gradient_norm/${bucket}`, scalar: gradNorm[b]! },
+    ].filter(({ scalar }) => Number.isFinite(scalar));
+  });
 }
 
 /** Over the timesteps: how often each level was drawn, and its mean loss (0 where it was not drawn). */

@@ -10,7 +10,7 @@ import type { RunData } from './run-data.js';
 
 /** What the page carries as JSON. */
 export interface PageData {
-  readonly runs: readonly Pick<RunData, 'name' | 'columns' | 'density' | 'loss' | 'grids'>[];
+  readonly runs: readonly Pick<RunData, 'name' | 'columns' | 'probe' | 'density' | 'loss' | 'grids'>[];
 }
 
 /** Exponential smoothing with the bias of the start removed; null stays null. `share` in [0, 1) is what stays a point. */
@@ -87,38 +87,43 @@ export function drawReport(
     const names = box.dataset['columns']!.split('|');
     const labels = (box.dataset['labels'] ?? '').split('|');
     const isSmooth = box.dataset['smooth'] === 'yes';
-    const lines = runs.flatMap((run, r) =>
-      names
-        .filter((name) => run.columns[name]?.some((v) => v !== null))
-        .map((name) => ({
-          run,
-          name,
-          stroke: color(isSingle ? names.indexOf(name) : r),
-          label: isSingle ? labels[names.indexOf(name)] || name : run.name,
-        })),
-    );
+    const isProbe = box.dataset['table'] === 'probe';
+    const only = box.dataset['run'];
+    const byColumn = isSingle || only !== undefined;
+    const lines = runs.flatMap((run, r) => {
+      if (only !== undefined && r !== Number(only)) return [];
+      const columns = (isProbe ? run.probe?.columns : run.columns) ?? {};
+      return names
+        .filter((name) => columns[name]?.some((v) => v !== null))
+        .map((name) => {
+          const at = names.indexOf(name);
+          // Ranges of noise have an order, and their colours show it; the last of viridis is lost on white.
+          const own = isProbe ? help.viridis((0.9 * at) / Math.max(1, names.length - 1)) : color(byColumn ? at : r);
+          return { columns, name, stroke: own, label: byColumn ? labels[at] || name : run.name };
+        });
+    });
     if (lines.length === 0) {
       box.textContent = 'Nothing was logged.';
       return;
     }
     const showsRaw = isSmooth && names.length === 1;
     const data = (): uPlot.AlignedData => {
-      const tables = lines.map(({ run, name }) => {
-        const y = run.columns[name]!;
+      const tables = lines.map(({ columns, name }) => {
+        const y = columns[name]!;
         const kept = y.flatMap((v, i) => (v === null ? [] : [i]));
         const values = kept.map((i) => y[i]!);
-        const x = kept.map((i) => run.columns[setting.x()]![i]!);
+        const x = kept.map((i) => columns[setting.x()]![i]!);
         const smooth = isSmooth ? help.smoothed(values, setting.share()) : values;
         return [x, ...(showsRaw ? [values] : []), smooth] as uPlot.AlignedData;
       });
       return Plot.join(tables);
     };
-    const isFew = lines.every(({ run, name }) => run.columns[name]!.filter((v) => v !== null).length < 40);
+    const isFew = lines.every(({ columns, name }) => columns[name]!.filter((v) => v !== null).length < 40);
     const plot = new Plot(
       {
         width: widthOf(box),
         height: 260,
-        scales: { x: { time: false }, y: scaleOf(isSmooth && setting.log()) },
+        scales: { x: { time: false }, y: scaleOf(isProbe || (isSmooth && setting.log())) },
         axes: [axis(xLabels[setting.x()]!), axis(box.dataset['unit']!, { size: 62 })],
         cursor: { sync: { key: 'lines' }, drag: { x: true, y: false } },
         series: [

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { drawReport, shortNumber, smoothed, viridis, type PageData } from './browser.js';
 import { compareConfigs } from './config-table.js';
-import type { RunData } from './run-data.js';
+import type { ProbeData, RunData } from './run-data.js';
 import { style } from './style.js';
 
 /** The whole page as text, about one run or several compared. */
@@ -13,7 +13,14 @@ export function reportPage(runs: readonly RunData[]): string {
   const libraryStyle = readFileSync(require.resolve('uplot/dist/uPlot.min.css'), 'utf8');
   const title = `${runs.length === 1 ? 'Run' : 'Runs'} ${runs.map((run) => run.name).join(', ')}`;
   const data: PageData = {
-    runs: runs.map(({ name, columns, density, loss, grids }) => ({ name, columns, density, loss, grids })),
+    runs: runs.map(({ name, columns, probe, density, loss, grids }) => ({
+      name,
+      columns,
+      ...(probe !== undefined && { probe }),
+      density,
+      loss,
+      grids,
+    })),
   };
   return `<!doctype html>
 <html lang="en">
@@ -41,6 +48,7 @@ ${section(
   'Probability of a timestep over that of uniform sampling, as training goes on. Noise grows with the timestep.',
   maps(runs, 'density'),
 )}
+${difficulties(runs)}
 ${evaluations(runs)}
 ${section(
   'Learning rate and momentum',
@@ -48,6 +56,7 @@ ${section(
   two(chart('lr', { unit: 'learning rate' }), chart('beta1', { unit: 'momentum (beta1)' })),
 )}
 ${section('Gradient norm', 'Before clipping, smoothed as above.', chart('gradNorm', { unit: '2-norm', smooth: true }))}
+${skips(runs)}
 ${section(
   'Speed',
   'Without the time for samples and checkpoints; the share of the time that steps stood waiting for data.',
@@ -148,6 +157,53 @@ function maps(runs: readonly RunData[], kind: 'density' | 'loss'): string {
   );
 }
 
+/** What the probe measured, where a run has one: two charts a run, a line a range of noise, and how long each took. */
+function difficulties(runs: readonly RunData[]): string {
+  const probed = runs.flatMap((run, r) => (run.probe === undefined ? [] : [{ probe: run.probe, r }]));
+  if (probed.length === 0) return '';
+  const figure = ({ probe: { buckets }, r }: (typeof probed)[number], column: string, unit: string) => {
+    const columns = buckets.map((_, b) => `${column}${b + 1}`).join('|');
+    const labels = buckets.map(rangeName);
+    return `<figure>${caption(runs, r)}${chart(columns, { unit, labels, table: 'probe', run: r })}</figure>`;
+  };
+  const about = [...new Set(probed.map(({ probe }) => probe.about))].join('; ');
+  return section(
+    'Difficulty by noise level',
+    `Of fixed images, measured now and then: ${escapeHtml(about)}. A line a range of timesteps, dark for the cleanest.`,
+    two(...probed.flatMap((one) => [figure(one, 'loss', 'loss'), figure(one, 'gradNorm', 'gradient norm')])) +
+      learnedTable(runs, probed),
+  );
+}
+
+/** A row a range of timesteps: runs with the same ranges stand side by side. */
+function learnedTable(
+  runs: readonly RunData[],
+  probed: readonly { readonly probe: ProbeData; readonly r: number }[],
+): string {
+  const names = [...new Set(probed.flatMap(({ probe }) => probe.buckets.map(rangeName)))];
+  const cell = (name: string) => (one: (typeof probed)[number]) => {
+    const bucket = one.probe.buckets.find((b) => rangeName(b) === name);
+    return `<td>${bucket?.learnedBy == null ? '–' : Math.round(bucket.learnedBy)}</td>`;
+  };
+  const heads = probed.map(({ r }) => `<th>${swatch(runs, r)}${escapeHtml(runs[r]!.name)}</th>`).join('');
+  const rows = names.map((name) => `<tr><th>${name}</th>${probed.map(cell(name)).join('')}</tr>`).join('');
+  return `<h3>Steps until nine tenths of the way to the final loss are made for good</h3>
+<div class="scroll"><table id="learned"><thead><tr><th>timesteps</th>${heads}</tr></thead><tbody>${rows}</tbody></table></div>`;
+}
+
+function rangeName({ from, to }: { readonly from: number; readonly to: number }): string {
+  return `${from}–${to - 1}`;
+}
+
+function skips(runs: readonly RunData[]): string {
+  if (runs.every((run) => run.columns['skipped'] === undefined)) return '';
+  return section(
+    'Skipped updates',
+    'Because loss or gradient was no finite number; counted since the beginning of the run.',
+    chart('skipped', { unit: 'updates' }),
+  );
+}
+
 function evaluations(runs: readonly RunData[]): string {
   const names = [
     ...new Set(runs.flatMap((run) => Object.keys(run.columns).filter((name) => name.startsWith('eval ')))),
@@ -160,9 +216,19 @@ function evaluations(runs: readonly RunData[]): string {
   );
 }
 
-function chart(columns: string, options: { unit: string; smooth?: boolean; labels?: readonly string[] }): string {
-  const { unit, smooth = false, labels = [unit] } = options;
-  return `<div class="chart" data-columns="${escapeHtml(columns)}" data-unit="${escapeHtml(unit)}"
+interface ChartOptions {
+  readonly unit: string;
+  readonly smooth?: boolean;
+  readonly labels?: readonly string[];
+  /** `probe`: the columns are those of the probe, drawn in the order of noise on a logarithmic scale. */
+  readonly table?: 'probe';
+  /** Of this run alone. */
+  readonly run?: number;
+}
+
+function chart(columns: string, { unit, smooth = false, labels = [unit], table, run }: ChartOptions): string {
+  const only = (table === undefined ? '' : ` data-table="${table}"`) + (run === undefined ? '' : ` data-run="${run}"`);
+  return `<div class="chart" data-columns="${escapeHtml(columns)}" data-unit="${escapeHtml(unit)}"${only}
  data-labels="${escapeHtml(labels.join('|'))}" data-smooth="${smooth ? 'yes' : 'no'}" role="group"
  aria-label="curve of ${escapeHtml(labels.join(', '))}; arrow keys move from point to point"></div>`;
 }

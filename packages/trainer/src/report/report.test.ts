@@ -22,8 +22,9 @@ async function report(...made: readonly MadeRun[]) {
 
 describe('the report of a run', () => {
   it('has the log, the planned timesteps of the whole run, and the loss by timestep', async () => {
-    const { shown } = await report({ steps: [10, 20] });
+    const { shown, html } = await report({ steps: [10, 20] });
     const { columns, density, loss } = shown[0]!;
+    expect(html).not.toMatch(/Skipped updates|<h2>Difficulty/); // there were none, and nothing was probed
     expect(columns['step']).toEqual([10, 20]);
     expect(columns['loss']).toEqual([0.1, 0.05]);
     expect(columns['quarter2']).toEqual([null, null]);
@@ -35,6 +36,29 @@ describe('the report of a run', () => {
     expect(density.values.at(-1)![15]!).toBeGreaterThan(1.5);
     expect(loss.steps).toEqual([0, 10, 20]);
     expect(loss.values[0]!.slice(0, 5)).toEqual([2, 1.9, 1.8, null, 1.6]);
+  });
+
+  it('has what the probe measured, at the time of its steps, and how long each range of noise took', async () => {
+    const { shown, html } = await report({ steps: [10, 20], probed: [0, 5, 10, 15, 20] });
+    const { columns, buckets } = shown[0]!.probe!;
+    expect(columns['step']).toEqual([0, 5, 10, 15, 20]);
+    expect(columns['images']).toEqual([0, 5, 10, 15, 20].map((step) => 32 * step));
+    // The log has step 10 at 10 s and step 20 at 20 s.
+    expect(columns['minutes']).toEqual([0, 0.083333, 0.16667, 0.25, 0.33333]);
+    expect(columns['loss2']).toEqual([9, 1.4, 1.2, 1.1333, 1.1]);
+    expect(columns['gradNorm3']).toEqual([null, 3, 3, 3, 3]); // JSON's null, a NaN
+    // Losses 9, 1.2, 1.1, 1.067, 1.05; the means of three around steps 5 and 10 are 3.767 and 1.122, the ends stay. A tenth
+    // of the way is left at 1.845, by linear interpolation at step 5 + 5 (3.767 - 1.845) / (3.767 - 1.122).
+    expect(buckets[0]).toEqual({ from: 0, to: 300, learnedBy: expect.closeTo(8.633, 2) as number });
+    expect(html).toContain('the unweighted loss of v on 4 images of bars');
+    expect(html).toMatch(/<th>0–299<\/th><td>9<\/td>/);
+  });
+
+  it('counts skipped updates where there were any', async () => {
+    const { shown, html } = await report({ steps: [10, 20, 30], change: (step) => (step > 10 ? { skipped: 3 } : {}) });
+    expect(shown[0]!.columns['skipped']).toEqual([0, 3, 3]);
+    expect(html).toContain('<h2>Skipped updates</h2>');
+    expect(html).toMatch(/<th>skipped updates<\/th>.*<td>3<\/td>/s);
   });
 
   it('shows what was drawn where the schedule learns from losses', async () => {

@@ -1,7 +1,9 @@
 /** What a report shows of a run, as plain data, read from its folder. */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { difficulty, type DifficultyRecord } from '@dm/eval';
 import type { Config } from '../config.js';
+import { readDifficulty } from '../eval/difficulty-file.js';
 import { UserError } from '../errors.js';
 import { readMetrics, type MetricsRecord } from '../metrics.js';
 import { resolveConfig } from '../resolve.js';
@@ -9,7 +11,7 @@ import { savedConfig } from '../resume.js';
 import { holdsRun, type RunFolder } from '../run-folder.js';
 import { leaves } from './config-table.js';
 import { densityMap, lossMap, type HeatMap } from './heat-maps.js';
-import { thin } from './thin.js';
+import { groups, thin } from './thin.js';
 
 /** One entry a logged step, or a group of them. */
 export type Column = readonly (number | null)[];
@@ -18,6 +20,8 @@ export interface RunData {
   readonly name: string;
   /** Columns of the log by name: `step`, `loss`, `quarter1` to `quarter4`, `eval <name>`, ... */
   readonly columns: Readonly<Record<string, Column>>;
+  /** Of what the probe measured, where it did: `step`, `images`, `minutes`, and by range of noise `loss1`, `gradNorm1`, ... */
+  readonly probe?: ProbeData;
   readonly density: HeatMap;
   readonly loss: HeatMap;
   readonly grids: readonly { readonly step: number; readonly dataUri: string }[];
@@ -26,6 +30,21 @@ export interface RunData {
   /** Fields of the configuration and of what the run recorded, by path. */
   readonly config: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface ProbeData {
+  readonly columns: Readonly<Record<string, Column>>;
+  readonly buckets: readonly ProbeBucket[];
+  /** Whose loss was measured, and on what, for a caption. */
+  readonly about: string;
+}
+
+/** A range of timesteps [from, to). */
+export interface ProbeBucket {
+  readonly from: number;
+  readonly to: number;
+  /** Steps until the loss has made, and keeps, nine tenths of its way; null where it never does or was measured once. */
+  readonly learnedBy: number | null;
 }
 
 /** Points of a curve: more cannot be told apart, and make the file large. */
@@ -44,6 +63,7 @@ export function readRun(run: RunFolder): RunData {
   return {
     name: basename(resolve(run.path)),
     columns: columns(thin(records, maxPoints)),
+    ...probeData(run, config, records),
     density: densityMap(config, records),
     loss: lossMap(config, records),
     grids: grids(run.samples),
@@ -60,6 +80,7 @@ function facts(records: readonly MetricsRecord[], config: Config): RunData['fact
     ['steps', `${last.step} of ${config.totalSteps}`],
     ['images seen', last.images.toLocaleString('en')],
     ['last loss', last.loss.toPrecision(3)],
+    ...((last.skipped ?? 0) > 0 ? [['skipped updates', String(last.skipped)] as const] : []),
     ...Object.entries(records.findLast((r) => r.eval !== undefined)?.eval ?? {}).map(
       ([name, value]) => [name, value.toPrecision(3)] as const,
     ),
@@ -85,12 +106,53 @@ function columns(records: readonly MetricsRecord[]): RunData['columns'] {
     loss: column((r) => r.loss),
     ...Object.fromEntries([0, 1, 2, 3].map((q) => [`quarter${q + 1}`, column((r) => r.lossByQuarter[q])])),
     gradNorm: column((r) => r.gradNorm),
+    ...(records.some((r) => (r.skipped ?? 0) > 0) && { skipped: column((r) => r.skipped ?? 0) }),
     lr: column((r) => r.lr),
     beta1: column((r) => r.beta1),
     imagesPerSecond: column((r) => r.imagesPerSecond),
     dataWait: column((r) => 100 * r.dataWait),
     ...Object.fromEntries(metrics.map((name) => [`eval ${name}`, column((r) => r.eval?.[name])])),
   };
+}
+
+/** Nine tenths of the way from the first loss to the final one: the difficulty that the report states. */
+const learnedShare = 0.1;
+
+function probeData(run: RunFolder, { batchSize }: Config, records: readonly MetricsRecord[]): { probe?: ProbeData } {
+  const log = readDifficulty(run.difficulty);
+  if (log === undefined || log.records.length === 0) return {};
+  const { setting, records: measured } = log;
+  const { buckets, data, images, prediction } = setting;
+  const shown = groups(measured, maxPoints).map((group) => group.at(-1)!);
+  const each = (name: string, values: (record: DifficultyRecord) => readonly number[]) =>
+    buckets.map((_, b) => [`${name}${b + 1}`, shown.map((record) => positive(values(record)[b]!))] as const);
+  const times = measured.length > 1 ? difficulty(buckets, measured, { within: [learnedShare] }).buckets : [];
+  return {
+    probe: {
+      columns: {
+        step: shown.map(({ step }) => step),
+        images: shown.map(({ step }) => step * batchSize),
+        minutes: shown.map(({ step }) => minutesAt(step, records)),
+        ...Object.fromEntries([...each('loss', (r) => r.loss), ...each('gradNorm', (r) => r.gradNorm)]),
+      },
+      buckets: buckets.map(({ from, to }, b) => ({ from, to, learnedBy: times[b]?.times[0]!.ofDrop ?? null })),
+      about: `the unweighted loss of ${prediction} on ${images} images of ${data}`,
+    },
+  };
+}
+
+/** For a logarithmic scale; a loss that is no number has no place on it. */
+function positive(value: number): number | null {
+  return value > 0 && Number.isFinite(value) ? Number(value.toPrecision(5)) : null;
+}
+
+/** Training time at a step: that of the log, whose lines are at other steps, linear between them. */
+function minutesAt(step: number, records: readonly MetricsRecord[]): number | null {
+  const after = records.find((r) => r.step >= step);
+  if (after === undefined) return null;
+  const before = records.findLast((r) => r.step <= step) ?? { step: 0, seconds: 0 };
+  const share = after.step === before.step ? 0 : (step - before.step) / (after.step - before.step);
+  return Number(((before.seconds + share * (after.seconds - before.seconds)) / 60).toPrecision(5));
 }
 
 function grids(folder: string): RunData['grids'] {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { imageGrid } from '@dm/data';
 import type { PartialConfig } from '../config.js';
 import { writeSynced } from '../durable.js';
+import { writeDifficulty } from '../eval/difficulty-file.js';
 import { appendMetrics, type MetricsRecord } from '../metrics.js';
 import { resolveConfig } from '../resolve.js';
 import { createRunFolder, runFolder, samplePath, saveConfig, type RunFolder } from '../run-folder.js';
@@ -14,6 +15,8 @@ export interface MadeRun {
   readonly steps: readonly number[];
   /** Steps of sample grids, whose grey is the step. */
   readonly samples?: readonly number[];
+  /** Steps at which three ranges of noise were probed: the loss of range b is 1 + (b + 1) / step, or 9 at step 0. */
+  readonly probed?: readonly number[];
   readonly change?: (step: number) => Partial<MetricsRecord>;
 }
 
@@ -24,6 +27,16 @@ export async function makeRun(folder: string, name: string, made: MadeRun): Prom
   const value = { totalSteps: 100, ...made.config };
   saveConfig(run, { ...resolveConfig([{ source: 'test', value }]), recorded: { environment: { node: '20.0.0' } } });
   for (const step of made.steps) appendMetrics(run.metrics, metricsRecord(step, made.change?.(step)));
+  if (made.probed !== undefined) {
+    const buckets = [0, 1, 2].map((b) => ({ from: 300 * b, to: 300 * (b + 1), logSnr: 1 - b, noiseRate: b / 3 }));
+    const setting = { buckets, coordinate: 'timestep', data: 'bars', images: 4, seed: 0, prediction: 'v' } as const;
+    const records = made.probed.map((step) => ({
+      step,
+      loss: buckets.map((_, b) => (step === 0 ? 9 : 1 + (b + 1) / step)),
+      gradNorm: buckets.map((_, b) => (step === 0 && b === 2 ? NaN : b + 1)),
+    }));
+    writeDifficulty(run.difficulty, { setting, weights: 'raw', records });
+  }
   for (const step of made.samples ?? []) {
     const grey = new Float32Array(64).fill(step / 50 - 1);
     writeSynced(samplePath(run, step), await imageGrid(grey, { shape: [8, 8, 1] }));
