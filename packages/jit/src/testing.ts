@@ -46,7 +46,7 @@ const asProgram =
   };
 
 /** The sum of cos-weighted outputs, so that every element's gradient differs, and its gradient by each float input. */
-const withGradients =
+export const withGradients =
   (fn: Fn): Program =>
   (_state, inputs) => {
     const names = Object.keys(inputs).filter((name) => inputs[name]!.dtype === 'float32');

@@ -9,16 +9,20 @@ import { Lowering } from './lowering.js';
  */
 const DOMAIN = 'com.microsoft.nchwc';
 
-export interface BlockedConv {
-  /** [N, I, H, W] and the filter as TF.js has it, [taps, I, O] with taps = kh · kw. */
-  readonly x: string;
+export interface FilterOfTaps {
+  /** As TF.js has it, [taps, I, O] with taps = kh · kw. */
   readonly filter: string;
-  readonly bias?: string | undefined;
   /** Which channel axis of `filter` the convolution sums over: its second (I) or its third (O, for dx). */
   readonly over: 'in' | 'out';
   readonly kernel: readonly [number, number];
   readonly inChannels: number;
   readonly outChannels: number;
+}
+
+export interface BlockedConv extends FilterOfTaps {
+  /** [N, I, H, W] */
+  readonly x: string;
+  readonly bias?: string | undefined;
   readonly attrs: Readonly<Record<string, OnnxAttr>>;
 }
 
@@ -27,25 +31,26 @@ export const blockable = (ctx: Lowering, inChannels: number, outChannels: number
 
 /** Channels first in, channels first out; the reorders cost little beside what the convolution gains. */
 export function blockedConv(conv: BlockedConv, ctx: Lowering): string {
-  const { block: b } = ctx;
-  const [kh, kw] = conv.kernel;
-  const blocksIn = conv.inChannels / b;
-  const blocksOut = conv.outChannels / b;
-  // [taps, I / b, b, O / b, b] → [kept / b, summed / b, taps, b summed, b kept]. The blocks go to their places first and
-  // are then turned, where they must be: in one Transpose that is several times slower.
-  const summedFirst = conv.over === 'in';
-  const apart = ctx.reshape(conv.filter, [
-    kh * kw,
-    ...(summedFirst ? [blocksIn, b, blocksOut, b] : [blocksOut, b, blocksIn, b]),
-  ]);
-  const placed = ctx.transpose(apart, summedFirst ? [3, 1, 0, 2, 4] : [1, 3, 0, 2, 4]);
-  const blocks = summedFirst
-    ? placed
-    : ctx.transpose(ctx.reshape(placed, [kh * kw * blocksIn * blocksOut, b, b]), [0, 2, 1]);
-  const filter = ctx.reshape(blocks, [conv.outChannels, conv.inChannels, kh, kw]);
-  const operands = [conv.x, filter, ...(conv.bias === undefined ? [] : [conv.bias])];
-  const attrs = { ...conv.attrs, kernel_shape: { ints: [kh, kw] }, group: { int: 1 } };
+  const operands = [conv.x, blockedFilter(conv, ctx), ...(conv.bias === undefined ? [] : [conv.bias])];
+  const attrs = { ...conv.attrs, kernel_shape: { ints: conv.kernel }, group: { int: 1 } };
   return convOverBlocks(operands, conv.outChannels, attrs, ctx);
+}
+
+/**
+ * [taps, I / b, b, O / b, b] → [kept / b, summed / b, taps, b summed, b kept]. Blocks that must be turned are turned as the
+ * channels of an image are put into blocks, by an operator that is several times faster than Transpose.
+ */
+export function blockedFilter({ filter, over, kernel, inChannels, outChannels }: FilterOfTaps, ctx: Lowering): string {
+  const { block: b } = ctx;
+  const [kh, kw] = kernel;
+  const [blocksIn, blocksOut] = [inChannels / b, outChannels / b];
+  if (over === 'in') {
+    const apart = ctx.reshape(filter, [kh * kw, blocksIn, b, blocksOut, b]);
+    return ctx.reshape(ctx.transpose(apart, [3, 1, 0, 2, 4]), [outChannels, inChannels, kh, kw]);
+  }
+  const turned = toBlocks(ctx.reshape(filter, [kh * kw, outChannels, 1, inChannels]), ctx);
+  const apart = ctx.reshape(turned, [kh * kw, blocksOut, blocksIn, b * b]);
+  return ctx.reshape(ctx.transpose(apart, [1, 2, 0, 3]), [outChannels, inChannels, kh, kw]);
 }
 
 /** The convolution of `x`, channels first, with a filter that is in blocks already, and a bias; channels first again. */
@@ -53,12 +58,24 @@ export function convOverBlocks(
   [x, ...others]: readonly string[],
   outChannels: number,
   attrs: Readonly<Record<string, OnnxAttr>>,
-  { onnx }: Lowering,
+  ctx: Lowering,
 ): string {
-  const blocks = onnx.op('ReorderInput', [x!], { domain: DOMAIN });
-  const y = onnx.op('Conv', [blocks, ...others], { domain: DOMAIN, attrs });
-  return onnx.op('ReorderOutput', [y], { domain: DOMAIN, attrs: { channels: { int: outChannels } } });
+  return fromBlocks(convOfBlocks([toBlocks(x!, ctx), ...others], attrs, ctx), outChannels, ctx);
 }
+
+/** [N, C, H, W] → [N, C / b, H, W, b]; to the graph's checker its shape is the former still. */
+export const toBlocks = (x: string, { onnx }: Lowering): string => onnx.op('ReorderInput', [x], { domain: DOMAIN });
+
+/** The way back. */
+export const fromBlocks = (x: string, channels: number, { onnx }: Lowering): string =>
+  onnx.op('ReorderOutput', [x], { domain: DOMAIN, attrs: { channels: { int: channels } } });
+
+/** Of image, filter and, where there is one, bias, the former two in blocks; the result is in blocks. */
+export const convOfBlocks = (
+  operands: readonly string[],
+  attrs: Readonly<Record<string, OnnxAttr>>,
+  { onnx }: Lowering,
+): string => onnx.op('Conv', operands, { domain: DOMAIN, attrs });
 
 /** A tiny convolution done both ways: inputs `x` and `filter` of the given shapes, outputs `plain` and `blocked`. */
 export function blockedProbe(block: number): { model: OnnxModel; shapes: Record<'x' | 'filter', number[]> } {

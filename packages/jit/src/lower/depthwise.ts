@@ -1,5 +1,5 @@
 import { blockable, convOverBlocks } from './blocked-conv.js';
-import { convAttrs, type ConvGeometry, tfGeometry } from './conv2d.js';
+import { convAttrs, type ConvGeometry, tfGeometry } from './conv-geometry.js';
 import { type Call, input, type Kernel } from './lowering.js';
 
 const geometryOf = (call: Call): ConvGeometry =>

@@ -1,0 +1,69 @@
+import { backend_util } from '@tensorflow/tfjs-core';
+import type { Call } from './lowering.js';
+
+/** What a convolution is, whichever kernel asked for it. Padding is explicit. */
+export interface ConvGeometry {
+  readonly strides: readonly [number, number];
+  readonly dilations: readonly [number, number];
+  /** [[top, bottom], [left, right]] */
+  readonly pad: readonly [readonly [number, number], readonly [number, number]];
+  /** [N, H, W, I] */
+  readonly x: readonly number[];
+  /** [kh, kw, I, O] */
+  readonly filter: readonly number[];
+  /** [N, H', W', O] */
+  readonly y: readonly number[];
+}
+
+export type Pad = ConvGeometry['pad'];
+
+/** Geometry of @dm/ops' convolutions: padding is given, dilation is 1. */
+export function dmGeometry(call: Call, x: readonly number[], filter: readonly number[]): ConvGeometry {
+  const { strides, pad } = call.attrs as { strides: [number, number]; pad: Pad };
+  const out = (i: 0 | 1) => Math.floor((x[i + 1]! + pad[i][0] + pad[i][1] - filter[i]!) / strides[i]) + 1;
+  return { strides, pad, dilations: [1, 1], x, filter, y: [x[0]!, out(0), out(1), filter[3]!] };
+}
+
+/** Geometry of TF.js's own convolutions; the filter of a depthwise one is [kh, kw, I, O / I]. */
+export function tfGeometry(
+  call: Call,
+  x: readonly number[],
+  filter: readonly number[],
+  depthwise = false,
+): ConvGeometry {
+  const a = call.attrs as {
+    strides: number | [number, number];
+    pad: never;
+    dilations?: number | [number, number];
+    dataFormat?: string; // a depthwise convolution has none
+    dimRoundingMode?: never;
+  };
+  if ((a.dataFormat ?? 'NHWC') !== 'NHWC') throw new Error(`dataFormat ${a.dataFormat} has no lowering; NHWC has one`);
+  const info = backend_util.computeConv2DInfo(
+    [...x] as [number, number, number, number],
+    [...filter] as [number, number, number, number],
+    a.strides,
+    a.dilations ?? 1,
+    a.pad,
+    a.dimRoundingMode,
+    depthwise,
+  );
+  const { top, bottom, left, right } = info.padInfo;
+  return {
+    strides: [info.strideHeight, info.strideWidth],
+    dilations: [info.dilationHeight, info.dilationWidth],
+    pad: [
+      [top, bottom],
+      [left, right],
+    ],
+    x,
+    filter,
+    y: info.outShape,
+  };
+}
+
+export const convAttrs = ({ strides, dilations, pad }: ConvGeometry) => ({
+  strides: { ints: strides },
+  dilations: { ints: dilations },
+  pads: { ints: [pad[0][0], pad[1][0], pad[0][1], pad[1][1]] },
+});
