@@ -30,6 +30,7 @@ const GOAL = 3;
 
 export const best: Experiment = {
   name: 'best',
+  inShort: 'our best recipe is 3 times as fast',
   claim:
     'A recipe of today reaches the quality of the baseline in a third of the steps: our goal, no claim of the paper.',
   setup: (scale) => [

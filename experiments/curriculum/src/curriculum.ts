@@ -24,6 +24,7 @@ import { baselines, constantTwins, twins, uniformArm, variants } from './arms.js
 
 export const curriculum: Experiment = {
   name: 'curriculum',
+  inShort: 'CLTS trains faster or better',
   claim:
     'Reducing the training frequency of the easier timesteps (those near pure noise) gradually, as CLTS does, trains ' +
     'diffusion models faster or better (arXiv:2404.07946, abstract; the formula is a reconstruction).',
@@ -108,6 +109,7 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
   }[verdict];
   return {
     verdict,
+    ...(beside.uniform.ratios !== undefined && { key: beside.uniform.ratios }),
     sentences: [
       reading,
       ...Object.values(beside).map(({ sentence }) => sentence),

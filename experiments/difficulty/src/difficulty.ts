@@ -44,6 +44,7 @@ function arms(scale: Scale): Arm[] {
 
 export const difficultyExperiment: Experiment<Trial, DifficultyResult> = {
   name: 'difficulty',
+  inShort: 'the noisier, the easier to learn',
   claim:
     'Timesteps near pure noise are easier to learn, and the noise rate is an explicit indicator of difficulty ' +
     '(arXiv:2404.07946, abstract).',
@@ -93,6 +94,7 @@ function conclude(results: Readonly<Record<string, StageResults<DifficultyResult
         : 'depends';
   return {
     verdict,
+    ...(!open && { key: `noisier is easier by ${count('easier')} of ${seen.length} measures` }),
     sentences: [
       open
         ? 'Too few trainings are finished, so nothing is decided.'

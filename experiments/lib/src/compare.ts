@@ -65,12 +65,15 @@ export function armTable(title: string, results: StageResults, baselineName?: st
 
 export type Judgement = 'better' | 'worse' | 'no clear difference' | 'mixed' | 'not measured';
 
-/** `a` beside `b` by EMA validation loss and Fréchet distance, both seed by seed, with a sentence that says the ratios. */
+/**
+ * `a` beside `b` by EMA validation loss and Fréchet distance, both seed by seed, with a sentence that says the ratios, and
+ * the ratios alone where they were measured.
+ */
 export function comparison(
   results: StageResults,
   a: string,
   b: string,
-): { readonly judgement: Judgement; readonly sentence: string } {
+): { readonly judgement: Judgement; readonly sentence: string; readonly ratios?: string } {
   const of = (metric: Metric) => pairedRatio(results.get(a) ?? [], results.get(b) ?? [], metric, 'ema');
   const [validation, fd] = [of('validation'), of('fd')];
   const verdicts = [judged(validation), judged(fd)];
@@ -90,6 +93,7 @@ export function comparison(
   const told = verdicts.includes(undefined) ? 'one seed only, so no interval' : judgement;
   return {
     judgement,
+    ratios: `${a} over ${b}: validation loss ${intervalText(validation)}, FD-classifier ${intervalText(fd)}`,
     sentence:
       `${a} has ${intervalText(validation)} times the validation loss and ${intervalText(fd)} times the FD-classifier of ` +
       `${b} (EMA weights, ratio seed by seed, 95 % interval): ${told}.`,

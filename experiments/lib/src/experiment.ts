@@ -17,6 +17,8 @@ export interface Table {
 /** What the numbers say of the claim. */
 export interface Conclusion {
   readonly verdict: 'holds' | 'does not hold' | 'depends' | 'open';
+  /** The number that a summary of all experiments quotes, with its name; without it the first sentence is quoted. */
+  readonly key?: string;
   /** Plain sentences with numbers; the first one alone must be true and enough. */
   readonly sentences: readonly string[];
   readonly tables: readonly Table[];
@@ -38,6 +40,8 @@ export interface Stage<T extends AnyTrial = Trial, R extends AnyResult = TrialRe
 
 export interface Experiment<T extends AnyTrial = Trial, R extends AnyResult = TrialResult> {
   readonly name: string;
+  /** The claim in a few words, for a table. */
+  readonly inShort: string;
   /** The claim of the paper, or the question. */
   readonly claim: string;
   /** The set-up in plain sentences, for the README. */

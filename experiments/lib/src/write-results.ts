@@ -21,7 +21,7 @@ export interface Account {
   readonly machine: Readonly<Record<string, string | number>>;
 }
 
-type Described = Pick<Experiment, 'name' | 'claim' | 'setup'>;
+type Described = Pick<Experiment, 'name' | 'inShort' | 'claim' | 'setup'>;
 
 export async function writeResults(
   folder: string,
@@ -32,12 +32,14 @@ export async function writeResults(
   const figures = join(folder, 'figures');
   mkdirSync(figures, { recursive: true });
   for (const figure of conclusion.figures) await writeFigure(figures, figure);
-  const { name, claim } = experiment;
+  const { name, inShort, claim } = experiment;
   writeJson(join(folder, 'results.json'), {
     experiment: name,
     configuration: account.scale,
+    inShort,
     claim,
     verdict: conclusion.verdict,
+    ...(conclusion.key !== undefined && { key: conclusion.key }),
     sentences: conclusion.sentences,
     isComplete: isComplete(account),
     seeds: account.seeds,

@@ -43,6 +43,7 @@ const ladderStage = {
 
 export const momentum: Experiment = {
   name: 'momentum',
+  inShort: 'momentum decay trains faster or better',
   claim:
     'Lowering the momentum during training, with the learning rate lowered in compensation (MDLRC), trains diffusion ' +
     'models faster or better; the reason given is that on so smooth a landscape a large momentum slows convergence and ' +
@@ -125,6 +126,7 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
   }[verdict];
   return {
     verdict,
+    ...(beside.linear.ratios !== undefined && { key: beside.linear.ratios }),
     sentences: [
       reading,
       ...(open ? [] : Object.values(beside).map(({ sentence }) => sentence)),

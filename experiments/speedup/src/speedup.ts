@@ -35,6 +35,7 @@ function size(scale: Scale, share = 1): Size {
 
 export const speedup: Experiment = {
   name: 'speedup',
+  inShort: 'CLTS and momentum decay together train 2 times as fast',
   claim:
     'CLTS and momentum decay speed up the training of diffusion models (arXiv:2404.07946, abstract; reviews and summaries ' +
     'tell of 2 to 2.6 times).',

@@ -28,6 +28,8 @@ export type { Checkpoint, FileContent, FilePart, Latest, Manifest } from './chec
 export { readMetrics, withoutMeasured, type MetricsRecord } from './metrics.js';
 export { metricsCsv } from './logs/csv.js';
 export { writeReport } from './report/report.js';
+export { experimentsPage, writeExperimentsPage } from './report/experiments-page.js';
+export { readExperiments, type ExperimentFolder, type ExperimentResults } from './report/experiment-results.js';
 export { runFolder, type RunFolder } from './run-folder.js';
 export { bench, type BenchOptions, type BenchResult } from './bench/bench.js';
 export { profileStep, type BlockCost, type Cost, type OpCost, type StepProfile } from './bench/profile.js';

@@ -1,5 +1,5 @@
 // `dm report`, and its page in a real browser: needs Chromium, in DM_CHROMIUM or on the PATH.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -44,6 +44,30 @@ describe('dm report', () => {
     const refused = await dm(['report', 'a', 'nowhere'], folder);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toBe('error: There is no run in nowhere: name the folder that dm train wrote into.\n');
+  });
+});
+
+describe('dm report --experiments', () => {
+  it('writes one page about all of them, and refuses runs beside it', async () => {
+    const home = join(folder, 'experiments/a');
+    mkdirSync(home, { recursive: true });
+    mkdirSync(join(folder, 'docs'));
+    writeFileSync(join(home, 'project.json'), '{"targets":{"experiment":{}}}');
+    expect(await dm(['report', '--experiments'], folder)).toMatchObject({
+      code: 0,
+      stdout: 'report: docs/experiments.md\nwithout results: a\n',
+      stderr: '',
+    });
+    expect(readFileSync(join(folder, 'docs/experiments.md'), 'utf8')).toContain('| a |  | no results yet |  |');
+    const json = await dm(['report', '--experiments', 'experiments', '--out', 'x.md', '--json'], folder);
+    expect(JSON.parse(json.stdout)).toEqual({
+      event: 'report',
+      path: 'x.md',
+      experiments: [{ name: 'a', results: [] }],
+    });
+    const refused = await dm(['report', 'a', '--experiments'], folder);
+    expect(refused.stderr).toBe('error: --experiments reports on no runs, but a was named.\n');
+    expect((await dm(['report'], folder)).stderr).toBe('error: Name a run to report on, or --experiments.\n');
   });
 });
 

@@ -5,6 +5,7 @@ import { replaceFile } from '../durable.js';
 import { UserError } from '../errors.js';
 import { metricsCsv } from '../logs/csv.js';
 import { readMetrics } from '../metrics.js';
+import { writeExperimentsPage } from '../report/experiments-page.js';
 import { writeReport } from '../report/report.js';
 import { holdsRun, runFolder } from '../run-folder.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
@@ -12,21 +13,32 @@ import { print, printJson, withCommonOptions, type CommonFlags } from './common.
 interface ReportFlags extends CommonFlags {
   readonly out?: string;
   readonly csv?: boolean;
+  /** The folder of the experiments; true where none was named. */
+  readonly experiments?: string | true;
 }
 
 export function reportCommand(): Command {
   const command = new Command('report')
     .description(
       'Write a page with the curves, timesteps, samples and configuration of a run (into its folder), or of several ' +
-        'compared. It opens offline.',
+        'compared. It opens offline. With --experiments: gather the results of the experiments in one page of Markdown.',
     )
-    .argument('<runs...>', 'folders of runs')
-    .option('--out <file.html>', 'file to write; report.html in the folder of one run, compare.html for several')
-    .option('--csv', "write each run's log as metrics.csv into its folder instead");
+    .argument('[runs...]', 'folders of runs')
+    .option(
+      '--out <file>',
+      'file to write; report.html in the folder of one run, compare.html for several, docs/experiments.md for experiments',
+    )
+    .option('--csv', "write each run's log as metrics.csv into its folder instead")
+    .option(
+      '--experiments [folder]',
+      'instead of runs, all results of experiments (default folder: experiments); those without any are named',
+    );
   return withCommonOptions(command).action(run);
 }
 
 function run(folders: readonly string[], flags: ReportFlags): void {
+  if (flags.experiments !== undefined) return gather(folders, flags);
+  if (folders.length === 0) throw new UserError('Name a run to report on, or --experiments.');
   const runs = folders.map(runFolder);
   for (const { path } of runs.filter((r) => !holdsRun(r))) {
     throw new UserError(`There is no run in ${path}: name the folder that dm train wrote into.`);
@@ -36,6 +48,28 @@ function run(folders: readonly string[], flags: ReportFlags): void {
     if (flags.json === true) printJson({ event: 'report', path });
     else print(`${flags.csv === true ? 'log' : 'report'}: ${path}`);
   }
+}
+
+function gather(runs: readonly string[], flags: ReportFlags): void {
+  if (runs.length > 0) throw new UserError(`--experiments reports on no runs, but ${runs.join(', ')} was named.`);
+  if (flags.csv === true) throw new UserError('--csv is of runs; results of experiments have none.');
+  const folder = typeof flags.experiments === 'string' ? flags.experiments : 'experiments';
+  const path = flags.out ?? join('docs', 'experiments.md');
+  const experiments = writeExperimentsPage(folder, path);
+  if (flags.json === true) {
+    const found = experiments.map(({ name, results }) => ({
+      name,
+      results: results.map(({ found: { configuration, verdict, isComplete } }) => ({
+        configuration,
+        verdict,
+        isComplete,
+      })),
+    }));
+    printJson({ event: 'report', path, experiments: found });
+    return;
+  }
+  const missing = experiments.filter(({ results }) => results.length === 0).map(({ name }) => name);
+  print([`report: ${path}`, ...(missing.length === 0 ? [] : [`without results: ${missing.join(', ')}`])].join('\n'));
 }
 
 type Run = ReturnType<typeof runFolder>;

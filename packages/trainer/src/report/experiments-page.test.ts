@@ -1,0 +1,123 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { UserError } from '../errors.js';
+import { writeExperimentsPage } from './experiments-page.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dm-experiments-'));
+  mkdirSync(join(folder, 'docs'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const results = {
+  experiment: 'a',
+  configuration: 'laptop',
+  inShort: 'a | b',
+  claim: 'A is better than B.',
+  verdict: 'holds',
+  key: 'A over B: 0.5',
+  sentences: ['It is.', 'By half.'],
+  isComplete: true,
+  seeds: [0, 1, 2],
+  command: 'nx run experiment-a:experiment -c laptop',
+  machine: { cpu: 'CPU', cores: 2, node: '20.0.0', onnxruntime: '1.0.0' },
+  trialMinutes: 1.25,
+  tables: [
+    { title: 'Finals', columns: ['arm', 'loss'], rows: [['A', '0.5']] },
+    { title: 'Screening', columns: ['arm'], rows: [['A'], ['B']] },
+    { title: 'Not begun', columns: ['arm'], rows: [] },
+  ],
+  figures: [{ file: 'figures/loss.svg', caption: 'Loss' }],
+  numbers: { unread: 1 },
+};
+
+function experiment(name: string, found: Readonly<Record<string, string | object>> = {}): void {
+  const home = join(folder, 'experiments', name);
+  mkdirSync(home, { recursive: true });
+  writeFileSync(join(home, 'project.json'), JSON.stringify({ targets: { experiment: {} } }));
+  for (const [configuration, value] of Object.entries(found)) {
+    const path = join(home, 'results', configuration);
+    mkdirSync(join(path, 'figures'), { recursive: true });
+    writeFileSync(join(path, 'figures/loss.svg'), '<svg/>');
+    writeFileSync(join(path, 'results.json'), typeof value === 'string' ? value : JSON.stringify(value));
+  }
+}
+
+const page = () => {
+  const path = join(folder, 'docs/experiments.md');
+  writeExperimentsPage(join(folder, 'experiments'), path);
+  return readFileSync(path, 'utf8');
+};
+
+describe('the page of the experiments', () => {
+  it('has verdicts on top, then claim, tables, figures, seeds, command, machine; and says what is missing', () => {
+    experiment('a', { laptop: results, smoke: { nothing: 'that is committed' } });
+    experiment('later');
+    mkdirSync(join(folder, 'experiments/lib'));
+    const text = page();
+    expect(text).toContain(
+      [
+        '| experiment | claim | verdict | key number |',
+        '| --- | --- | --- | --- |',
+        '| [a, laptop](#a-laptop) | a \\| b | holds | A over B: 0.5 |',
+        '| later |  | no results yet |  |',
+        '',
+        'Without results: `later`.',
+        '',
+        '## a, laptop',
+        '',
+        '**Claim.** A is better than B.',
+        '',
+        '**Verdict: holds.** It is. By half.',
+        '',
+        '### Finals',
+        '',
+        '| arm | loss |',
+      ].join('\n'),
+    );
+    expect(text).toContain('<details><summary>Screening (2 rows)</summary>\n\n| arm |\n');
+    expect(text).toContain('![Loss](../experiments/a/results/laptop/figures/loss.svg)');
+    expect(text).toContain(
+      'Seeds: 0, 1, 2. 1.3 minutes of trainings by the clock, added up, on CPU (2 cores), Node 20.0.0',
+    );
+    expect(text).toContain(`\`\`\`sh\n${results.command}\n\`\`\``);
+    expect(text).not.toContain('Not begun');
+    expect(text).not.toContain('smoke');
+    expect(page()).toBe(text);
+  });
+
+  it('marks what is unfinished, and quotes the first sentence where there is no key number', () => {
+    const { key: _, ...open } = results;
+    experiment('a', { laptop: { ...open, isComplete: false } });
+    expect(page()).toContain('| holds (unfinished) | It is. |');
+  });
+
+  it('refuses results that are not what an experiment writes, and says which and why', () => {
+    const refusal = (found: string | object): string | undefined => {
+      experiment('a', { laptop: found });
+      try {
+        page();
+        return undefined;
+      } catch (error) {
+        return error instanceof UserError ? error.message.replace(folder, '') : `not for a person: ${String(error)}`;
+      }
+    };
+    const path = '/experiments/a/results/laptop/results.json';
+    expect(refusal('{"experiment": ')).toContain(`${path} is not JSON: `);
+    expect(refusal({ ...results, verdict: 'perhaps' })).toContain(`${path}: verdict: Invalid option`);
+    expect(refusal({ ...results, inShort: undefined })).toContain(`${path}: inShort: `);
+    expect(refusal({ ...results, tables: [{ title: 'x', columns: ['a'], rows: [['1', '2']] }] })).toContain(
+      `${path}: tables.0: has rows with more or fewer cells than columns`,
+    );
+    expect(refusal({ ...results, experiment: 'b' })).toContain(`${path} has the results of b`);
+    expect(refusal({ ...results, figures: [{ file: 'figures/x.svg', caption: '' }] })).toContain('figures/x.svg');
+    expect(refusal(results)).toBeUndefined();
+  });
+
+  it('refuses a folder without experiments', () => {
+    expect(page).toThrow(/There is no experiment in .*experiments/);
+  });
+});

@@ -1,0 +1,81 @@
+/** One page of Markdown about all experiments, for a reader on a Git host. */
+import { dirname, relative, sep } from 'node:path';
+import { replaceFile } from '../durable.js';
+import { readExperiments, type ExperimentFolder, type ExperimentResults } from './experiment-results.js';
+
+/**
+ * Gathers what the experiments below `folder` left into one page, written to `path`, and returns what was read. Links
+ * lead from the page to the figures and results where they lie. Throws a UserError as `readExperiments` does.
+ */
+export function writeExperimentsPage(folder: string, path: string): readonly ExperimentFolder[] {
+  const experiments = readExperiments(folder);
+  replaceFile(path, experimentsPage(experiments, dirname(path)));
+  return experiments;
+}
+
+/** The page as it is for a file in `home`. The same results give the same page: it has no date. */
+export function experimentsPage(experiments: readonly ExperimentFolder[], home: string): string {
+  const done = experiments.flatMap(({ results }) => results);
+  const missing = experiments.filter(({ results }) => results.length === 0).map(({ name }) => `\`${name}\``);
+  const blocks = [
+    '# The experiments, gathered',
+    'Each claim of the paper (arXiv:2404.07946) that was measured, with its verdict. `dm report --experiments` writes this ' +
+      'page from the results that are committed. Square brackets hold 95 % intervals over seeds.',
+    table(
+      ['experiment', 'claim', 'verdict', 'key number'],
+      [
+        ...done.map(({ found }) => [
+          `[${title(found)}](#${anchor(title(found))})`,
+          found.inShort,
+          found.verdict + (found.isComplete ? '' : ' (unfinished)'),
+          found.key ?? found.sentences[0]!,
+        ]),
+        ...experiments
+          .filter(({ results }) => results.length === 0)
+          .map(({ name }) => [name, '', 'no results yet', '']),
+      ],
+    ),
+    ...(missing.length === 0 ? [] : [`Without results: ${missing.join(', ')}.`]),
+    ...done.flatMap(({ folder, found }) => section(found, link(home, folder))),
+  ];
+  return `${blocks.join('\n\n')}\n`;
+}
+
+const title = ({ experiment, configuration }: ExperimentResults): string => `${experiment}, ${configuration}`;
+
+/** As Git hosts make it of a heading. */
+const anchor = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\w -]/g, '')
+    .replaceAll(' ', '-');
+
+/** The first table stands open; others fold, since a screening has dozens of rows. */
+function section(found: ExperimentResults, folder: string): string[] {
+  const [first, ...others] = found.tables.filter(({ rows }) => rows.length > 0);
+  const { machine, seeds, trialMinutes } = found;
+  return [
+    `## ${title(found)}`,
+    `**Claim.** ${found.claim}`,
+    `**Verdict: ${found.verdict}.** ${found.sentences.join(' ')}`,
+    ...(found.isComplete ? [] : ['**Unfinished**: not all trainings that are planned are in these numbers.']),
+    ...(first === undefined ? [] : [`### ${first.title}`, table(first.columns, first.rows)]),
+    ...others.map((one) => {
+      const rows = `${one.rows.length} ${one.rows.length === 1 ? 'row' : 'rows'}`;
+      return `<details><summary>${one.title} (${rows})</summary>\n\n${table(one.columns, one.rows)}\n\n</details>`;
+    }),
+    ...found.figures.map(({ file, caption }) => `![${caption}](${folder}/${file})\n\n_${caption}_`),
+    `Seeds: ${seeds.join(', ')}. ${trialMinutes.toFixed(1)} minutes of trainings by the clock, added up, on ${machine.cpu} ` +
+      `(${machine.cores} cores), Node ${machine.node}, onnxruntime ${machine.onnxruntime}. ` +
+      `[How it was measured](${folder}/README.md), [the numbers](${folder}/results.json). Again by:`,
+    `\`\`\`sh\n${found.command}\n\`\`\``,
+  ];
+}
+
+function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** Relative, with the slashes of an address. */
+const link = (home: string, path: string): string => relative(home, path).split(sep).join('/');
