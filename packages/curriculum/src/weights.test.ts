@@ -53,7 +53,7 @@ describe('weights', () => {
   });
 
   it('is finite at zero terminal SNR, except where the rule itself is not', () => {
-    const at0 = (rule: WeightRule, prediction: 'epsilon' | 'x0' | 'v'): number =>
+    const at0 = (rule: WeightRule, prediction: 'epsilon' | 'x0' | 'v' | 'edm'): number =>
       weights(rule, { snr: [0], prediction })[0]!;
     expect(at0({ name: 'minSnr' }, 'epsilon')).toBe(1);
     expect(at0({ name: 'minSnr' }, 'x0')).toBe(0);
@@ -62,8 +62,31 @@ describe('weights', () => {
     expect(at0({ name: 'p2' }, 'epsilon')).toBe(1);
     expect(at0({ name: 'edm' }, 'x0')).toBe(4);
     expect(at0({ name: 'edm' }, 'v')).toBe(4);
+    expect(at0({ name: 'edm' }, 'edm')).toBe(1);
     expect(() => at0({ name: 'edm' }, 'epsilon')).toThrow(/"edm" is infinite for prediction "epsilon" at SNR 0/);
     expect(() => at0({ name: 'truncatedSnr' }, 'epsilon')).toThrow(/predict x0 or v/);
+  });
+
+  it("on EDM's F is what Karras and Crowson write", () => {
+    for (const sigmaData of [0.5, 1.3]) {
+      const onF = (rule: WeightRule) => weights(rule, { snr, prediction: 'edm', sigmaData });
+      // lambda c_out^2 = 1, Eq. 8 and Table 1 of arXiv:2206.00364.
+      onF({ name: 'edm', sigmaData }).forEach((w) => expect(w).toBeCloseTo(1, 12));
+      onF({ name: 'softMinSnr', sigmaData }).forEach((w, i) => {
+        const sigma = 1 / Math.sqrt(snr[i]!);
+        expect(w / ((sigma * sigmaData) / (sigma ** 2 + sigmaData ** 2)) ** 2).toBeCloseTo(1, 10);
+      });
+      // c_out^2 = sigma^2 sd^2 / (sigma^2 + sd^2) on any weight of x0.
+      const onX0 = weights({ name: 'truncatedSnr' }, { snr, prediction: 'x0' });
+      onF({ name: 'truncatedSnr' }).forEach((w, i) => {
+        const sigma = 1 / Math.sqrt(snr[i]!);
+        const cOut = (sigma * sigmaData) / Math.hypot(sigma, sigmaData);
+        expect(w / (onX0[i]! * cOut ** 2)).toBeCloseTo(1, 10);
+      });
+    }
+    expect(() => weights({ name: 'edm' }, { snr, prediction: 'edm', sigmaData: 0 })).toThrow(
+      /sigmaData must be a number > 0/,
+    );
   });
 
   it('is not the public slip 5 / (1 + SNR)', () => {
@@ -86,6 +109,8 @@ describe('weights', () => {
     expect(() => weights({ name: 'x' } as unknown as WeightRule, { snr, prediction: 'v' })).toThrow(
       /rule must be one of/,
     );
-    expect(() => weights({ name: 'p2' }, { snr, prediction: 'eps' as 'epsilon' })).toThrow(/one of epsilon, x0, v/);
+    expect(() => weights({ name: 'p2' }, { snr, prediction: 'eps' as 'epsilon' })).toThrow(
+      /one of epsilon, x0, v, edm/,
+    );
   });
 });

@@ -4,15 +4,19 @@
  * Every rule is one weight on the squared error of x0, w_x0(SNR), seen through what the network predicts. For a
  * variance-preserving process |x0 error|^2 = |epsilon error|^2 / SNR = |v error|^2 / (SNR + 1), so
  *
- *   w_epsilon = w_x0 / SNR,    w_v = w_x0 / (SNR + 1) = w_epsilon SNR / (SNR + 1).
+ *   w_epsilon = w_x0 / SNR,    w_v = w_x0 / (SNR + 1) = w_epsilon SNR / (SNR + 1),
+ *   w_F = w_x0 sd^2 / (1 + sd^2 SNR)    for EDM's F, since D = c_skip x + c_out F and c_out^2 = sigma^2 sd^2 / (sigma^2 + sd^2).
  *
  * With sigma for the noise-to-signal ratio, SNR = 1 / sigma^2. The forms below are simplified so that they stay finite
  * where SNR is 0 (zero terminal SNR) or very large, wherever the rule itself is finite there.
  */
 import { requireChoice, requireNumber } from './options.js';
 
-/** What the network predicts: the noise, the clean image, or v = sqrt(abar) epsilon - sqrt(1 - abar) x0. */
-export const predictions = ['epsilon', 'x0', 'v'] as const;
+/**
+ * What the network predicts: the noise, the clean image, v = sqrt(abar) epsilon - sqrt(1 - abar) x0, or EDM's F (Karras et
+ * al. 2022, arXiv:2206.00364, Eq. 7).
+ */
+export const predictions = ['epsilon', 'x0', 'v', 'edm'] as const;
 export type Prediction = (typeof predictions)[number];
 
 /** A weighting rule; plain data, so that a configuration can hold it. */
@@ -53,15 +57,19 @@ export function snrFromSigma(sigma: ArrayLike<number>): Float64Array {
 
 /**
  * The weight of the network's squared error at each noise level: one entry for each entry of `snr` (finite, >= 0).
- * Throws a RangeError on an impossible option, on SNR below 0 and where the rule is infinite.
+ * `sigmaData` (0.5 by default) is that of the prediction `edm`. Throws a RangeError on an impossible option, on SNR below 0
+ * and where the rule is infinite.
  */
 export function weights(
   rule: WeightRule,
-  levels: { readonly snr: ArrayLike<number>; readonly prediction: Prediction },
+  levels: { readonly snr: ArrayLike<number>; readonly prediction: Prediction; readonly sigmaData?: number },
 ): Float64Array {
   requireChoice('weights', 'rule', rule.name, weightRuleNames);
   requireChoice('weights', 'prediction', levels.prediction, predictions);
-  const weight = weightFunction(rule, levels.prediction);
+  const { prediction, sigmaData = 0.5 } = levels;
+  requireNumber('weights', 'sigmaData', sigmaData, 'a number > 0', (v) => v > 0);
+  const fromX0 = (weight: Weight): Weight => seenThrough(prediction, sigmaData, weight);
+  const weight = weightFunction(rule, prediction, fromX0);
   return Float64Array.from(levels.snr, (snr, i) => {
     requireNumber('weights', `snr[${i}]`, snr, 'a finite number >= 0', (v) => v >= 0);
     const w = weight(snr);
@@ -74,7 +82,9 @@ export function weights(
   });
 }
 
-function weightFunction(rule: WeightRule, prediction: Prediction): (snr: number) => number {
+type Weight = (snr: number) => number;
+
+function weightFunction(rule: WeightRule, prediction: Prediction, fromX0: (weight: Weight) => Weight): Weight {
   switch (rule.name) {
     case 'constant':
       return () => 1;
@@ -83,14 +93,14 @@ function weightFunction(rule: WeightRule, prediction: Prediction): (snr: number)
       requirePositive(rule.name, 'gamma', gamma);
       // min(1, gamma / SNR) and not min(SNR, gamma) / SNR: 1 and not 0 / 0 at SNR 0.
       if (prediction === 'epsilon') return (snr) => Math.min(1, gamma / snr);
-      return fromX0(prediction, (snr) => Math.min(snr, gamma));
+      return fromX0((snr) => Math.min(snr, gamma));
     }
     case 'softMinSnr': {
       const { sigmaData = 0.5 } = rule;
       requirePositive(rule.name, 'sigmaData', sigmaData);
       const fromEpsilon = (snr: number): number => 1 / (1 + sigmaData ** 2 * snr);
       if (prediction === 'epsilon') return fromEpsilon;
-      return fromX0(prediction, (snr) => snr * fromEpsilon(snr));
+      return fromX0((snr) => snr * fromEpsilon(snr));
     }
     case 'p2': {
       const { k = 1, gamma = 1 } = rule;
@@ -98,22 +108,32 @@ function weightFunction(rule: WeightRule, prediction: Prediction): (snr: number)
       requireNumber('weights "p2"', 'gamma', gamma, 'a number >= 0', (v) => v >= 0);
       const onEpsilon = (snr: number): number => (k + snr) ** -gamma;
       if (prediction === 'epsilon') return onEpsilon;
-      return fromX0(prediction, (snr) => snr * onEpsilon(snr));
+      return fromX0((snr) => snr * onEpsilon(snr));
     }
     case 'edm': {
       const { sigmaData = 0.5 } = rule;
       requirePositive(rule.name, 'sigmaData', sigmaData);
-      return fromX0(prediction, (snr) => snr + 1 / sigmaData ** 2);
+      return fromX0((snr) => snr + 1 / sigmaData ** 2);
     }
     case 'truncatedSnr':
     default:
-      return fromX0(prediction, (snr) => Math.max(snr, 1));
+      return fromX0((snr) => Math.max(snr, 1));
   }
 }
 
-function fromX0(prediction: Prediction, weight: (snr: number) => number): (snr: number) => number {
-  if (prediction === 'x0') return weight;
-  return prediction === 'v' ? (snr) => weight(snr) / (snr + 1) : (snr) => weight(snr) / snr;
+/** A weight on the squared error of x0 as one on that of the prediction. */
+function seenThrough(prediction: Prediction, sigmaData: number, weight: Weight): Weight {
+  switch (prediction) {
+    case 'x0':
+      return weight;
+    case 'v':
+      return (snr) => weight(snr) / (snr + 1);
+    case 'edm':
+      return (snr) => (weight(snr) * sigmaData ** 2) / (1 + sigmaData ** 2 * snr);
+    case 'epsilon':
+    default:
+      return (snr) => weight(snr) / snr;
+  }
 }
 
 function requirePositive(rule: string, field: string, value: number): void {

@@ -1,8 +1,9 @@
 /** What a training step is fed with: images, noise and timesteps, each a function of (seed, step). */
-import { dropoutMask, forwardCoefficients, noiseLevels, normalBatch, targetCoefficients, uniformEach } from '@dm/core';
+import { dropoutMask, noiseLevels, normalBatch, uniformEach } from '@dm/core';
 import type { Draw, ScheduleState } from '@dm/curriculum';
 import { loadBatch, oneHot } from '@dm/data';
 import type { Arrays, NdArray } from '@dm/ops';
+import { levelInputs } from './levels.js';
 import type { Recipe } from './recipe.js';
 
 /** The part of a step's inputs that needs nothing from the step before, and so is made while that is computed. */
@@ -64,14 +65,10 @@ export function stepInputs(recipe: Recipe, batch: Batch, draw: Draw, step: numbe
   const { timesteps } = draw;
   const n = timesteps.length;
   const levels = noiseLevels(noiseSchedule, timesteps);
-  const target = targetCoefficients(config.diffusion.prediction, levels);
   const weights = draw.weights.map((w, i) => w * levelWeights[timesteps[i]!]!);
   return {
     ...batch,
-    t: float32([n], Float32Array.from(timesteps)),
-    ...forwardCoefficients(levels),
-    targetX0: target.x0,
-    targetNoise: target.noise,
+    ...levelInputs(config.diffusion, levels),
     weights: float32([n], weights),
     ...Object.fromEntries(
       [optimizer, ...averages]

@@ -19,9 +19,6 @@ function keysOf<K extends string>(table: Readonly<Record<K, unknown>>): K[] {
   return Object.keys(table) as K[];
 }
 
-/** All that are given by a name and T alone. */
-const noiseSchedules = keysOf(schedules).filter((name) => name !== 'betas');
-
 /** Options of a part that validates them itself (a model, a timestep schedule): plain JSON by name. */
 const options = z.record(z.string(), z.json());
 
@@ -83,9 +80,16 @@ export const configSchema = z.strictObject({
     ),
   }),
   diffusion: z.strictObject({
-    schedule: z.enum(noiseSchedules).describe('Noise schedule.'),
+    schedule: z.enum(keysOf(schedules)).describe('Noise schedule; betas: those that the field betas lists.'),
     timesteps: z.int().min(2).max(100_000).describe('T, the number of diffusion steps.'),
-    prediction: z.enum(predictions).describe('What the network predicts.'),
+    prediction: z
+      .enum(predictions)
+      .describe('What the network predicts; edm: F of Karras et al. 2022, whose input is scaled to unit variance.'),
+    sigmaData: positive.exactOptional().describe('Standard deviation of the data, of the prediction edm alone: 0.5.'),
+    betas: z
+      .array(z.number().gt(0).max(1))
+      .exactOptional()
+      .describe('Of the schedule betas alone: one for each of the timesteps.'),
     betaStart: beta.exactOptional().describe("The schedule's first beta; not for cosine."),
     betaEnd: beta.exactOptional().describe("The schedule's last beta; not for cosine."),
     zeroTerminalSnr: z.boolean().exactOptional().describe('Rescale the betas so that the last timestep is pure noise.'),

@@ -1,5 +1,5 @@
 /** A configuration made real: data, model, noise schedule, curriculum, optimizer. */
-import { scheduleFromConfig, type NoiseSchedule } from '@dm/core';
+import { scheduleFromConfig, type NoiseSchedule, type PredictionOptions } from '@dm/core';
 import { createSchedule, snrFromAlphasCumprod, weights, type TimestepSchedule } from '@dm/curriculum';
 import { openDataset, type Dataset, type Split } from '@dm/data';
 import { bufferLayout, parameterLayout, type Model } from '@dm/models';
@@ -71,6 +71,7 @@ export async function openRecipe(chosen: Config): Promise<Recipe> {
     levelWeights: weights(config.weighting, {
       snr: snrFromAlphasCumprod(noiseSchedule.alphasCumprod),
       prediction: diffusion.prediction,
+      ...predictionOptions(diffusion),
     }),
     ...scheduled,
     averages: createAverages(config, scheduled.optimizer),
@@ -122,8 +123,30 @@ function labelsOf(
 }
 
 function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedule {
-  const { schedule, timesteps, prediction: _prediction, ...options } = diffusion;
-  return scheduleFromConfig({ name: schedule, numTimesteps: timesteps, ...options });
+  const { schedule, timesteps, prediction, sigmaData, betas, ...options } = diffusion;
+  if (sigmaData !== undefined && prediction !== 'edm') {
+    throw new UserError(
+      `diffusion.sigmaData is ${sigmaData}, which the prediction edm alone knows, and this one is ${prediction}.`,
+    );
+  }
+  if (schedule !== 'betas') {
+    if (betas === undefined) return scheduleFromConfig({ name: schedule, numTimesteps: timesteps, ...options });
+    throw new UserError(
+      `diffusion.betas are given, and the schedule is ${schedule}: set diffusion.schedule to betas, or leave them out.`,
+    );
+  }
+  if (betas?.length !== timesteps) {
+    throw new UserError(
+      `The noise schedule betas has ${betas?.length ?? 0} betas for ${timesteps} timesteps: give one each ` +
+        `(diffusion.betas), or set diffusion.timesteps to their number.`,
+    );
+  }
+  return scheduleFromConfig({ name: schedule, betas, ...options });
+}
+
+/** What the functions of @dm/core want to know of the prediction. */
+export function predictionOptions({ sigmaData }: Config['diffusion']): PredictionOptions {
+  return sigmaData === undefined ? {} : { sigmaData };
 }
 
 /** Fills in what the data says and the configuration leaves out. */

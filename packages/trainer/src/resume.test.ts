@@ -46,6 +46,17 @@ const cases: Readonly<Record<string, PartialConfig>> = {
     curriculum: { name: 'lossSecondMoment', params: { historyPerTimestep: 1 } },
   },
   'difficulty curriculum': { curriculum: { name: 'difficultyCurriculum', params: { patience: 1 } } },
+  // What is predicted, and of what.
+  'prediction edm, betas of its own': {
+    diffusion: {
+      schedule: 'betas',
+      betas: [0.001, 0.05, 0.2, 0.5],
+      timesteps: 4,
+      prediction: 'edm',
+      sigmaData: 0.4,
+    },
+    weighting: { name: 'edm', sigmaData: 0.4 },
+  },
   // Averages.
   'every average at once': {
     ema: { type: 'fixed', decay: 0.5 },

@@ -4,7 +4,7 @@ import { oneHot } from '@dm/data';
 import type { Arrays, Engine, StateHandle } from '@dm/ops';
 import { UserError } from './errors.js';
 import { gridPng, type Images } from './images.js';
-import type { Denoiser } from './recipe.js';
+import { predictionOptions, type Denoiser } from './recipe.js';
 import { namedParameters } from './step.js';
 
 /** Images that go through the model at a time: enough to keep the processor busy, few enough for the memory. */
@@ -33,6 +33,7 @@ export function samplerOf(denoiser: Denoiser, engine: Engine, weights: string): 
         model.numClasses > 0 ? { cond: inputs['cond']! } : {},
       ),
     prediction: config.diffusion.prediction,
+    ...predictionOptions(config.diffusion),
     sampler: samplerFromConfig({ name }),
     path: discretePath(noiseSchedule, { steps }),
     shape: model.inputShape,

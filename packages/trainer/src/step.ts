@@ -8,7 +8,7 @@ import type { Denoiser, Recipe } from './recipe.js';
 /**
  * One optimizer step on a batch, with B examples and P parameters.
  *
- *   x_t  = alpha x_0 + sigma eps                             Ho et al. 2020, arXiv:2006.11239, Eq. 4
+ *   x_t  = alpha x_0 + sigma eps                             Ho et al. 2020, arXiv:2006.11239, Eq. 4; see `levelInputs`
  *   loss = mean_i weight_i mean_pixels (model(x_t, t) - target)^2
  *
  * State: `params` [P], the averages and the optimizer's slots [P] each, and `buffers` [Q] where the model has any.

@@ -92,6 +92,23 @@ describe('a run', () => {
     expect(losses[2]!).toBeLessThan(0.8 * losses[0]!);
   });
 
+  it('predicts F of EDM: learns, and samples what its sampler makes of it', async () => {
+    const diffusion = { prediction: 'edm', sigmaData: 0.6 } as const;
+    const model = { type: 'dit', config: tinyDit } as const;
+    const config = { ...tinyConfig(folder, 30), model, diffusion: { timesteps: 20, ...diffusion } };
+    const { out } = await train({ ...config, logEvery: 10, checkpointEvery: 0, optimizer: { lr: 1e-2 } });
+    const losses = readMetrics(runFolder(out).metrics).map((r) => r.loss);
+    expect(losses[2]!).toBeLessThan(0.8 * losses[0]!);
+    const { images } = await sample({ run: out, count: 2 });
+    expect(images.every((v) => Math.abs(v) <= 1)).toBe(true);
+    // The same weights read as v make other images.
+    const file = join(out, 'config.json');
+    const { diffusion: written, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as { diffusion: object };
+    expect(written).toMatchObject(diffusion);
+    writeFileSync(file, JSON.stringify({ ...rest, diffusion: { ...written, prediction: 'v', sigmaData: undefined } }));
+    expect((await sample({ run: out, count: 2 })).images).not.toEqual(images);
+  });
+
   it('says how much memory it took, in its log and at its end', async () => {
     const result = await train(tinyConfig(folder, 3));
     const [line] = readMetrics(runFolder(result.out).metrics);

@@ -6,12 +6,13 @@ import { readScheduler, schedulerFields } from './scheduler.js';
 type Diffusion = Config['diffusion'];
 
 const plain: Diffusion = { schedule: 'linear', timesteps: 1000, prediction: 'epsilon' };
-const names = Object.keys(schedules).filter((name) => name !== 'betas') as Diffusion['schedule'][];
+const names = Object.keys(schedules).filter((name) => name !== 'betas') as Exclude<Diffusion['schedule'], 'betas'>[];
 
 const cases: Diffusion[] = [
   ...names.map((schedule) => ({ ...plain, schedule })),
   { ...plain, prediction: 'v', timesteps: 20 },
   { ...plain, prediction: 'x0', zeroTerminalSnr: true },
+  { ...plain, schedule: 'betas', timesteps: 3, betas: [0.1, 0.2, 0.3] },
   { ...plain, schedule: 'scaled-linear', betaStart: 0.001, betaEnd: 0.03 },
 ];
 
@@ -30,6 +31,12 @@ it.each(names.filter((name) => name !== 'cosine'))("the ends of %s's betas are t
   const { beta_start: betaStart, beta_end: betaEnd } = schedulerFields({ ...plain, schedule: name });
   const given = scheduleFromConfig({ name, betaStart, betaEnd } as Parameters<typeof scheduleFromConfig>[0]);
   expect(given.betas).toEqual(scheduleFromConfig({ name }).betas);
+});
+
+it('has no word for edm', () => {
+  expect(() => schedulerFields({ ...plain, prediction: 'edm' })).toThrow(
+    /edm cannot be exported to diffusers: .* do not scale the network's input.*onnx and safetensors take it/,
+  );
 });
 
 it("fields left out have diffusers' defaults: the file of google/ddpm-cifar10-32", () => {
@@ -67,7 +74,10 @@ describe('is refused by name', () => {
     ],
     [{ beta_schedule: 'laplace' }, /beta_schedule is "laplace"; linear, scaled_linear, squaredcos_cap_v2, sigmoid can/],
     [{ prediction_type: 'flow_prediction' }, /prediction_type is "flow_prediction"; epsilon, sample, v_prediction can/],
-    [{ trained_betas: [0.1, 0.2] }, /trained_betas is \[0.1,0.2\], but must be null/],
+    [
+      { trained_betas: [0.1, 0.2] },
+      /trained_betas is \[0.1,0.2\], but must be null, or one number for each of 1000 timesteps/,
+    ],
     [{ num_train_timesteps: '1000' }, /num_train_timesteps is "1000", but must be a number/],
     [{ rescale_betas_zero_snr: 1 }, /rescale_betas_zero_snr is 1, but must be true or false/],
     [{ set_alpha_to_one: true }, /unknown field "set_alpha_to_one" of DDPMScheduler/],

@@ -8,7 +8,10 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** diffusers' name and range of betas for each of ours; the cosine's betas come from no range. */
 const betaSchedules: Readonly<
-  Record<Diffusion['schedule'], { readonly name: string; readonly start: number; readonly end: number }>
+  Record<
+    Exclude<Diffusion['schedule'], 'betas'>,
+    { readonly name: string; readonly start: number; readonly end: number }
+  >
 > = {
   linear: { name: 'linear', start: 1e-4, end: 0.02 },
   'scaled-linear': { name: 'scaled_linear', start: 0.00085, end: 0.012 },
@@ -16,7 +19,7 @@ const betaSchedules: Readonly<
   sigmoid: { name: 'sigmoid', start: 1e-4, end: 0.02 },
 };
 
-const predictionTypes: Readonly<Record<Diffusion['prediction'], string>> = {
+const predictionTypes: Readonly<Record<Exclude<Diffusion['prediction'], 'edm'>, string>> = {
   epsilon: 'epsilon',
   x0: 'sample',
   v: 'v_prediction',
@@ -55,13 +58,21 @@ const trainingFields = {
 
 /**
  * The fields of diffusers' DDPMScheduler under which it samples as this package does: timesteps, prediction, clipping of
- * x_0 to [-1, 1].
+ * x_0 to [-1, 1]. Throws a UserError on the prediction edm, which those schedulers do not have.
  */
 export function schedulerFields(diffusion: Diffusion): Fields {
-  const { schedule, timesteps, prediction, betaStart, betaEnd, zeroTerminalSnr = false, ...rest } = diffusion;
+  const { schedule, timesteps, prediction, betaStart, betaEnd, zeroTerminalSnr = false, betas, ...others } = diffusion;
+  const { sigmaData: _ofEdm, ...rest } = others;
   // Fails to compile when the configuration gets a new field: it must find its place here, or be refused.
   rest satisfies Record<string, never>;
-  const { name, start, end } = betaSchedules[schedule];
+  if (prediction === 'edm') {
+    throw new UserError(
+      "The prediction edm cannot be exported to diffusers: its DDPMScheduler and DDIMScheduler do not scale the network's " +
+        'input, as c_in of EDM does. The formats onnx and safetensors take it.',
+    );
+  }
+  // diffusers reads trained_betas before it looks at the others.
+  const { name, start, end } = betaSchedules[schedule === 'betas' ? 'linear' : schedule];
   return {
     ...trainingFields,
     ...samplingFields,
@@ -70,6 +81,7 @@ export function schedulerFields(diffusion: Diffusion): Fields {
     beta_schedule: name,
     beta_start: betaStart ?? start,
     beta_end: betaEnd ?? end,
+    trained_betas: betas ?? null,
     prediction_type: predictionTypes[prediction],
     rescale_betas_zero_snr: zeroTerminalSnr,
   };
@@ -101,26 +113,18 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
     throw new UserError(each.map((text) => `${source}: ${text}`).join('\n'));
   }
   const given: Fields = { ...trainingFields, ...fields };
-  const schedule = keyOf(
-    given['beta_schedule'],
-    Object.entries(betaSchedules).map(([key, { name }]) => [key, name]),
-    `${source}: beta_schedule`,
-  ) as Diffusion['schedule'];
-  if (given['trained_betas'] !== null) throw refused(source, 'trained_betas', given['trained_betas'], 'null');
-  const range = betaRange(given, schedule, source);
   const zeroTerminalSnr = given['rescale_betas_zero_snr'];
   if (typeof zeroTerminalSnr !== 'boolean') {
     throw refused(source, 'rescale_betas_zero_snr', zeroTerminalSnr, 'true or false');
   }
   const diffusion: Diffusion = {
-    schedule,
+    ...readBetas(given, source),
     timesteps: numberOf(given, 'num_train_timesteps', source),
     prediction: keyOf(
       given['prediction_type'],
       Object.entries(predictionTypes),
       `${source}: prediction_type`,
     ) as Diffusion['prediction'],
-    ...range,
     ...(zeroTerminalSnr && { zeroTerminalSnr }),
   };
   const notes = Object.entries(sampling).flatMap(([key, ours]) => {
@@ -137,8 +141,26 @@ const withoutEffect: Readonly<Record<string, string>> = {
   sample_max_value: 'thresholding',
 };
 
+/** The betas themselves where the file has them, else the schedule by its name. */
+function readBetas(given: Fields, source: string): Pick<Diffusion, 'schedule' | 'betas' | 'betaStart' | 'betaEnd'> {
+  const betas = given['trained_betas'];
+  if (betas !== null) {
+    const timesteps = given['num_train_timesteps'];
+    if (!Array.isArray(betas) || betas.length !== timesteps || !betas.every((b) => typeof b === 'number')) {
+      throw refused(source, 'trained_betas', betas, `null, or one number for each of ${String(timesteps)} timesteps`);
+    }
+    return { schedule: 'betas', betas };
+  }
+  const schedule = keyOf(
+    given['beta_schedule'],
+    Object.entries(betaSchedules).map(([key, { name }]) => [key, name]),
+    `${source}: beta_schedule`,
+  ) as keyof typeof betaSchedules;
+  return { schedule, ...betaRange(given, schedule, source) };
+}
+
 /** The betas' ends where they are not ours. */
-function betaRange(given: Fields, schedule: Diffusion['schedule'], source: string): Partial<Diffusion> {
+function betaRange(given: Fields, schedule: keyof typeof betaSchedules, source: string): Partial<Diffusion> {
   if (schedule === 'cosine') return {};
   const [betaStart, betaEnd] = [numberOf(given, 'beta_start', source), numberOf(given, 'beta_end', source)];
   const { start, end } = betaSchedules[schedule];

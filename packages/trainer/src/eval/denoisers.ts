@@ -1,11 +1,12 @@
 /** How far denoisers agree at each noise level, on the same noisy images: before a sampler adds its steps up. */
-import { addNoise, conversion, float32, levelAt, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
+import { addNoise, conversion, float32, inputScale, levelAt, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
 import { oneHot, toFloat } from '@dm/data';
 import { chosenImages, consistency, type PairReport, type SampleSet } from '@dm/eval';
 import type { Arrays, NdArray } from '@dm/ops';
 import { engineOptions, openEngine } from '../engine.js';
 import { UserError } from '../errors.js';
-import { createDenoiser, openData, type Denoiser } from '../recipe.js';
+import * as tf from '@tensorflow/tfjs-core';
+import { createDenoiser, openData, predictionOptions, type Denoiser } from '../recipe.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../sample.js';
 import { readWeights } from '../state.js';
 import { namedParameters } from '../step.js';
@@ -77,7 +78,15 @@ export async function denoiserAgreement(
           const x = addNoise(x0!, epsilon!, { alpha: alpha!, sigma: sigma! });
           const cond = model.numClasses > 0 ? { cond: inputs['cond']! } : {};
           return {
-            outputs: { x, output: model.apply(namedParameters(denoiser, state['params']!, state), x, t!, cond) },
+            outputs: {
+              x,
+              output: model.apply(
+                namedParameters(denoiser, state['params']!, state),
+                tf.mul(x, inputs['scale']!),
+                t!,
+                cond,
+              ),
+            },
           };
         },
         { name: 'denoiser' },
@@ -87,9 +96,20 @@ export async function denoiserAgreement(
       for (const [k, logSnr] of chosen.entries()) {
         const level = levelAt(noiseSchedule, timestepOfLogSnr(noiseSchedule, logSnr));
         const each = (value: number) => float32(new Float32Array(count).fill(value));
-        const inputs = { images, noise, t: each(level.t), alpha: each(level.alpha), sigma: each(level.sigma), ...cond };
+        const { prediction } = config.diffusion;
+        const ofPrediction = predictionOptions(config.diffusion);
+        const scale = float32([inputScale(prediction, level, ofPrediction)], []);
+        const inputs = {
+          images,
+          noise,
+          t: each(level.t),
+          alpha: each(level.alpha),
+          sigma: each(level.sigma),
+          scale,
+          ...cond,
+        };
         const { x, output } = await program.run(handle, inputs);
-        const toV = conversion(config.diffusion.prediction, 'v', level);
+        const toV = conversion(prediction, 'v', level, ofPrediction);
         outputs[k]!.push({ name, samples: combined(toV, x!, output!) });
         onProgress?.(name, k + 1, chosen.length);
       }

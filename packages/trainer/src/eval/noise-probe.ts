@@ -1,20 +1,11 @@
 /** Loss and gradient of a denoiser in each range of noise, on images, noise and timesteps that never change. */
-import {
-  addNoise,
-  float32,
-  forwardCoefficients,
-  mseLoss,
-  noiseLevels,
-  normalBatch,
-  permutation,
-  predictionTarget,
-  targetCoefficients,
-} from '@dm/core';
+import { addNoise, float32, mseLoss, noiseLevels, normalBatch, permutation, predictionTarget } from '@dm/core';
 import { oneHot, toFloat, type Dataset } from '@dm/data';
 import { chosenImages, noiseBuckets, stratifiedTimesteps, type BucketCoordinate, type NoiseBucket } from '@dm/eval';
 import type { Arrays, CompiledProgram, Engine, Program, StateHandle, Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../errors.js';
+import { levelInputs } from '../levels.js';
 import { openData, type Denoiser } from '../recipe.js';
 import { namedParameters } from '../step.js';
 
@@ -172,8 +163,7 @@ function levelsOf({ noiseSchedule, config }: Denoiser, bucket: NoiseBucket, coun
   const even = stratifiedTimesteps(bucket, count);
   const timesteps = Int32Array.from(permutation({ seed, stream: 'evaluation', lane: 1 }, count), (i) => even[i]!);
   const levels = noiseLevels(noiseSchedule, timesteps);
-  const { x0, noise } = targetCoefficients(config.diffusion.prediction, levels);
-  return { t: float32([...timesteps]), ...forwardCoefficients(levels), targetX0: x0, targetNoise: noise };
+  return levelInputs(config.diffusion, levels);
 }
 
 function chunksOf(batch: Arrays): Arrays[] {

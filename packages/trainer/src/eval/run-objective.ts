@@ -48,10 +48,9 @@ export async function runObjective(specs: readonly string[], options: RunObjecti
           `${other === undefined ? '' : ` (first difference: ${other})`}.`,
       );
     }
-    if (denoiser.config.diffusion.prediction !== first.denoiser.config.diffusion.prediction) {
+    if (predicts(denoiser) !== predicts(first.denoiser)) {
       throw new UserError(
-        `${spec} predicts ${denoiser.config.diffusion.prediction} and ${first.spec} ` +
-          `${first.denoiser.config.diffusion.prediction}: they do not share a loss.`,
+        `${spec} predicts ${predicts(denoiser)} and ${first.spec} ${predicts(first.denoiser)}: they do not share a loss.`,
       );
     }
   }
@@ -63,6 +62,11 @@ export async function runObjective(specs: readonly string[], options: RunObjecti
     await engine.dispose();
     throw error;
   }
+}
+
+function predicts({ config: { diffusion } }: Denoiser): string {
+  const { prediction, sigmaData } = diffusion;
+  return sigmaData === undefined ? prediction : `${prediction} (sigmaData ${sigmaData})`;
 }
 
 async function objectiveOn(

@@ -139,6 +139,27 @@ describe('other formats', () => {
   });
 });
 
+it('a network that predicts F of EDM says how it is to be called; diffusers has no scheduler for it', async () => {
+  const diffusion = { timesteps: 20, prediction: 'edm' } as const;
+  await train({ ...tinyConfig(folder, 1), diffusion, conditional: false, out: inFolder('edm-run') });
+  const notes: string[] = [];
+  const exported = (format: string) =>
+    exportModel({
+      run: inFolder('edm-run'),
+      format,
+      out: inFolder(`edm.${format}`),
+      onNote: (text) => notes.push(text),
+    });
+  await exported('onnx');
+  await exported('safetensors');
+  expect(notes).toHaveLength(2);
+  expect(notes[0]).toMatch(/^the network is F of EDM: give it x_t \/ sqrt\(.* sd = 0.5; x_0 = /);
+  const { metadata } = parseSafetensors(readFileSync(inFolder('edm.safetensors')));
+  expect(JSON.parse(metadata['diffusion']!)).toMatchObject({ prediction: 'edm' });
+  await expect(exported('diffusers')).rejects.toThrow(/edm cannot be exported to diffusers/);
+  expect(readdirSync(folder)).not.toContain('edm.diffusers');
+});
+
 describe('is refused', () => {
   it.each<[string, object, RegExp]>([
     ['an unknown format', { format: 'onxx' }, /--format onxx is unknown. Did you mean "onnx"\?/],

@@ -8,6 +8,7 @@ import { formatSafetensors, toTorch } from '@dm/models';
 import { viewFlat, type Arrays } from '@dm/ops';
 import { weightsFile } from '../averages.js';
 import type { Checkpoint } from '../checkpoint.js';
+import type { Config } from '../config.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../nearest.js';
 import { createDenoiser, type Denoiser } from '../recipe.js';
@@ -73,7 +74,17 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
     case 'safetensors':
       writeNewFile(out, formatSafetensors(arrays, { format: 'pt', ...metadataOf(denoiser, weights) }));
   }
+  if (config.diffusion.prediction === 'edm') onNote?.(edmNote(config.diffusion));
   return { out, format, model: model.kind, weights, checkpoint: checkpoint.path };
+}
+
+/** What whoever calls the network has to do around it. */
+function edmNote(diffusion: Config['diffusion']): string {
+  return (
+    `the network is F of EDM: give it x_t / sqrt(sigma_t^2 + sd^2 alpha_t^2), with x_t = alpha_t x_0 + sigma_t noise and ` +
+    `sd = ${diffusion.sigmaData ?? 0.5}; x_0 = (sd^2 alpha_t x_t + sd sigma_t sqrt(sigma_t^2 + sd^2 alpha_t^2) F) / ` +
+    '(sigma_t^2 + sd^2 alpha_t^2)'
+  );
 }
 
 /** The weights of a checkpoint by their names, in PyTorch's layout. */
