@@ -30,8 +30,7 @@ console.log(
   `${outcome.kills} kills with SIGKILL, ${outcome.duringSave} of them during a save, ${outcome.beforeFirst} before the ` +
     `first checkpoint was there\n` +
     `the newest checkpoint loaded after each; ${outcome.resumed} sessions were seen to begin at it, the others died before\n` +
-    `lost: at most ${outcome.lost} steps up to the save in flight, and at most ${outcome.beside} computed beside it (` +
-    `${outcome.besideUnslowed} where the save was not slowed down)\n` +
+    `lost: at most ${outcome.lost} steps; a checkpoint was due every ${values.interval}\n` +
     `${outcome.runs} runs came to their end: metrics.jsonl has the steps 1 to ${outcome.steps} once each; it and the ` +
     `last checkpoint are those of an unbroken run`,
 );

@@ -171,6 +171,13 @@ export const configSchema = z.strictObject({
   checkpointMinutes: positive
     .nullable()
     .describe('Minutes after which a checkpoint is due besides, however few steps were done; null: none.'),
+  checkpointOverlap: z
+    .int()
+    .min(0)
+    .describe(
+      'Steps that are computed beside a save before training waits for it: 1 loses one save interval at most to a kill, n ' +
+        'n - 1 steps more; 0 computes none beside it.',
+    ),
   keep: count.describe('Checkpoints to keep.'),
   out: z.string().min(1).describe('Folder of the run.'),
   recorded: z
@@ -226,6 +233,7 @@ export const freeOnResume = [
   'probe',
   'checkpointEvery',
   'checkpointMinutes',
+  'checkpointOverlap',
   'keep',
   'out',
 ] as const;

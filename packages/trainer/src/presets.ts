@@ -50,6 +50,7 @@ const method = {
   stepBudget: null,
   imageBudget: null,
   checkpointMinutes: null,
+  checkpointOverlap: 1,
   seed: 0,
   engine: 'onnx',
   device: 'cpu',

@@ -137,6 +137,7 @@ export class Session {
   /** A step was done: `seconds` it took, `waited` of them for its data. Throws where too many updates were skipped. */
   async count(draw: Draw, result: StepResult, seconds: number, waited: number): Promise<void> {
     const { curriculum } = this.recipe;
+    await this.waitForSave(this.step + 1);
     // What is being saved is from before: it must be known as good before the count goes on.
     if (!result.isFinite) await this.saver.settle();
     this.step++;
@@ -219,8 +220,8 @@ export class Session {
   }
 
   /**
-   * A checkpoint of this step, unless one is made already. The state is copied here; what follows goes on beside the next
-   * steps. A save that fails does not end the training, which may be saved later: it is said, and `finish` throws the
+   * A checkpoint of this step, unless one is made already. The state is copied here; what follows goes on beside
+   * `checkpointOverlap` steps. A save that fails does not end the training, which may be saved later: it is said, and `finish` throws the
    * error of the last one.
    */
   async saveNow(): Promise<void> {
@@ -243,6 +244,17 @@ export class Session {
       best: best?.step === step ? best : undefined,
       keep: recipe.config.keep,
     });
+    await this.waitForSave(step);
+  }
+
+  /**
+   * Waits for the save in flight where `step` may not be done before it is. With the default of 1 the step after a save is
+   * computed beside it and counts when it is there. So while step s is the last that counts, the newest checkpoint is at
+   * least that of s - interval: s - interval itself only where s is being saved, a later one everywhere else.
+   */
+  private async waitForSave(step: number): Promise<void> {
+    const { savedStep, saver, recipe } = this;
+    if (savedStep !== undefined && step - savedStep >= recipe.config.checkpointOverlap) await saver.settle();
   }
 
   /** Waits for the last save. Throws where it failed. */
