@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { reduced, SIDE, smallMnist, spreadIndices } from './data.js';
+import { halfOf, reduced, SIDE, smallMnist, spreadIndices } from './data.js';
 
 it('averages 2x2 pixels of the middle 24x24', () => {
   const image = new Uint8Array(28 * 28);
@@ -16,6 +16,15 @@ it('gives MNIST at 12x12 with its labels', async () => {
   expect([set.length, ...set.shape]).toEqual([5, SIDE, SIDE, 1]);
   // The first labels of MNIST's training set.
   expect([...(await set.read([0, 1, 2, 3, 4])).labels!]).toEqual([5, 0, 4, 1, 9]);
+});
+
+it('halves a set without a common image', async () => {
+  const set = await smallMnist('train', 5);
+  const halves = [await halfOf(set, 0), await halfOf(set, 1)];
+  expect(halves.map(({ length }) => length)).toEqual([3, 2]);
+  expect([...(await halves[0]!.read([0, 1, 2])).labels!]).toEqual([5, 4, 9]);
+  expect([...(await halves[1]!.read([0, 1])).labels!]).toEqual([0, 1]);
+  expect((await halves[1]!.read([1])).images).toEqual((await set.read([3])).images);
 });
 
 it('spreads indices over a set', () => {

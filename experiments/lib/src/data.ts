@@ -49,6 +49,18 @@ export function reduced(images: Uint8Array, count: number): Uint8Array {
   return small;
 }
 
+/** Every second image, from the first (0) or the second (1) on: two halves of a set without a common image. */
+export async function halfOf(dataset: Dataset, which: 0 | 1): Promise<Dataset> {
+  const indices = Uint32Array.from({ length: Math.floor((dataset.length + 1 - which) / 2) }, (_, i) => 2 * i + which);
+  const { images, labels } = await dataset.read(indices);
+  return memoryDataset({
+    name: `${dataset.name}, half ${which}`,
+    images,
+    shape: dataset.shape,
+    ...(labels !== undefined && { labels, classes: dataset.classes }),
+  });
+}
+
 /** `count` indices spread evenly over a set of `length`: MNIST's test set is not in random order. */
 export function spreadIndices(count: number, length: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));

@@ -1,6 +1,7 @@
 /** What an experiment is, and how it is run from the command line. */
 import type { AnyResult, AnyTrial, Trial } from './arm.js';
 import type { Figure } from './figure.js';
+import type { Picture } from './picture.js';
 import type { TrialResult } from './run-trial.js';
 
 /** smoke: it works, in seconds. laptop: the result, on two cores. full: the paper's scale, for a GPU. */
@@ -23,6 +24,8 @@ export interface Conclusion {
   readonly sentences: readonly string[];
   readonly tables: readonly Table[];
   readonly figures: readonly Figure[];
+  /** Images themselves. */
+  readonly pictures?: readonly Picture[];
   /** Numbers for machines: whatever the tables say, unrounded. */
   readonly numbers: Readonly<Record<string, unknown>>;
 }

@@ -18,7 +18,7 @@ import { openObjective, type OpenObjective } from './objective.js';
 export type GanRecipe = ContrastRecipe<'gan'>;
 
 /** beta1 of Radford et al. 2016, arXiv:1511.06434. */
-export const ganRecipe: GanRecipe = { kind: 'gan', lr: 1e-3, beta1: 0.5, emaHalfLife: 2000, batchSize: 32 };
+export const ganRecipe: GanRecipe = { kind: 'gan', lr: 2e-3, beta1: 0.5, emaHalfLife: 2000, batchSize: 32 };
 
 /** Flat vectors, as `ganLayouts` have them. */
 export interface GanWeights {

@@ -1,5 +1,5 @@
 export * from './arm.js';
-export { smallMnist, SIDE, spreadIndices } from './data.js';
+export { halfOf, smallMnist, SIDE, spreadIndices } from './data.js';
 export * from './experiment.js';
 export { intervalFigure, lineFigure, writeFigure, type Figure, type Series } from './figure.js';
 export {
@@ -14,6 +14,7 @@ export {
   type Metric,
   type Weights,
 } from './metrics.js';
+export { type Picture } from './picture.js';
 export { runExperiment, trainings, type Practice } from './run-experiment.js';
 export { runTrial, type Point, type RawAndEma, type TrialResult, type Workshop } from './run-trial.js';
 export { createSampleMaker, extractorFile, openRuler, type Ruler, type SampleQuality } from './sample-quality.js';

@@ -1,5 +1,5 @@
 /** How far samples are from held-out images, in the features of a small network. */
-import { createSampler, discretePath, samplerFromConfig } from '@dm/core';
+import { createSampler, discretePath, samplerFromConfig, type SamplerConfig } from '@dm/core';
 import type { Dataset } from '@dm/data';
 import {
   classifierExtractor,
@@ -69,7 +69,7 @@ function spread({ values, dimension }: Features, count: number): Features {
 }
 
 export interface SampleMaker {
-  /** `count` images from the parameters [P]: the same noise at every call, for every arm. */
+  /** `count` images from the parameters [P]: the same noise at every call, for every arm, that of each step too. */
   samples(weights: NdArray, count: number): Promise<NdArray>;
   dispose(): Promise<void>;
 }
@@ -79,14 +79,19 @@ const BATCH = 250;
 /** Of the initial noise. */
 const SEED = 79_462_404;
 
-/** DDIM (eta 0) in `steps` trailing steps; x0 is clipped to [-1, 1]. */
-export function createSampleMaker(denoiser: Denoiser, steps: number, engine: Engine): SampleMaker {
+/** In `steps` trailing steps, by default of DDIM (eta 0); x0 is clipped to [-1, 1]. */
+export function createSampleMaker(
+  denoiser: Denoiser,
+  steps: number,
+  engine: Engine,
+  config: SamplerConfig = { name: 'ddim' },
+): SampleMaker {
   const { model, layout, noiseSchedule } = denoiser;
   const sampler = createSampler({
     engine,
     predict: (state, x, t) => model.apply(splitFlat(state['weights']!, layout), x, t, {}),
-    prediction: 'epsilon',
-    sampler: samplerFromConfig({ name: 'ddim' }),
+    prediction: denoiser.config.diffusion.prediction,
+    sampler: samplerFromConfig(config),
     path: discretePath(noiseSchedule, { steps, spacing: 'trailing' }),
     shape: model.inputShape,
     clip: 1,

@@ -17,7 +17,7 @@ import { openObjective, type OpenObjective } from './objective.js';
 
 export type VaeRecipe = ContrastRecipe<'vae'>;
 
-export const vaeRecipe: VaeRecipe = { kind: 'vae', lr: 2e-3, beta1: 0.9, emaHalfLife: 2000, batchSize: 32 };
+export const vaeRecipe: VaeRecipe = { kind: 'vae', lr: 5e-3, beta1: 0.9, emaHalfLife: 2000, batchSize: 32 };
 
 /** Flat vectors, as `vaeLayout` has them. */
 export interface VaeWeights {

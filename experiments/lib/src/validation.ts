@@ -1,5 +1,14 @@
-/** Held-out loss: the plain epsilon-MSE over uniform timesteps, on fixed images, noise and timesteps. */
-import { addNoise, forwardCoefficients, mseLoss, noiseLevels, normalBatch, permutation } from '@dm/core';
+/** Held-out loss: the plain MSE of what the network predicts over uniform timesteps, on fixed images, noise and timesteps. */
+import {
+  addNoise,
+  forwardCoefficients,
+  mseLoss,
+  noiseLevels,
+  normalBatch,
+  permutation,
+  predictionTarget,
+  targetCoefficients,
+} from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
 import { splitFlat, type Arrays, type Engine, type NdArray } from '@dm/ops';
 import type { Denoiser } from '@dm/trainer';
@@ -29,7 +38,7 @@ export async function createValidator(
   count: number,
   engine: Engine,
 ): Promise<Validator> {
-  const { model, layout, noiseSchedule } = denoiser;
+  const { model, layout, noiseSchedule, config } = denoiser;
   const { images } = await heldOut.read(spreadIndices(count, heldOut.length));
   const order = permutation({ seed: SEED, stream: 'evaluation', step: 0 }, count);
   const timesteps = Array.from(order, (k) => Math.floor(((k + 0.5) * noiseSchedule.numTimesteps) / count));
@@ -39,6 +48,8 @@ export async function createValidator(
     const end = Math.min(count, start + CHUNK);
     const indices = Array.from({ length: end - start }, (_, i) => start + i);
     const at = timesteps.slice(start, end);
+    const levels = noiseLevels(noiseSchedule, at);
+    const target = targetCoefficients(config.diffusion.prediction, levels);
     chunks.push({
       images: {
         dtype: 'float32',
@@ -47,14 +58,17 @@ export async function createValidator(
       },
       noise: normalBatch({ seed: SEED, stream: 'evaluation', step: 1, indices }, heldOut.shape),
       t: { dtype: 'float32', shape: [indices.length], data: Float32Array.from(at) },
-      ...forwardCoefficients(noiseLevels(noiseSchedule, at)),
+      ...forwardCoefficients(levels),
+      targetX0: target.x0,
+      targetNoise: target.noise,
     });
   }
   const program = engine.compile(
-    (state, { images: x0, noise, t, alpha, sigma }) => {
+    (state, { images: x0, noise, t, alpha, sigma, targetX0, targetNoise }) => {
       const xt = addNoise(x0!, noise!, { alpha: alpha!, sigma: sigma! });
+      const target = predictionTarget(x0!, noise!, { x0: targetX0!, noise: targetNoise! });
       const predicted = model.apply(splitFlat(state['weights']!, layout), xt, t!, {});
-      return { outputs: { losses: mseLoss(predicted, noise!) } };
+      return { outputs: { losses: mseLoss(predicted, target) } };
     },
     { name: 'validation' },
   );

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Conclusion, Experiment, Scale, Table } from './experiment.js';
 import { writeFigure } from './figure.js';
+import { writePicture } from './picture.js';
 import { writeJson } from './store.js';
 
 /** What was run, when all stages are through or time is up. */
@@ -33,6 +34,8 @@ export async function writeResults(
   mkdirSync(figures, { recursive: true });
   for (const figure of conclusion.figures) await writeFigure(figures, figure);
   const { name, inShort, claim } = experiment;
+  const pictures = conclusion.pictures ?? [];
+  for (const picture of pictures) await writePicture(figures, picture);
   writeJson(join(folder, 'results.json'), {
     experiment: name,
     configuration: account.scale,
@@ -48,7 +51,10 @@ export async function writeResults(
     trialMinutes: account.trialMinutes,
     stages: account.stages,
     tables: conclusion.tables,
-    figures: conclusion.figures.map((figure) => ({ file: `figures/${figure.name}.svg`, caption: figure.caption })),
+    figures: [
+      ...pictures.map((picture) => ({ file: `figures/${picture.name}.png`, caption: picture.caption })),
+      ...conclusion.figures.map((figure) => ({ file: `figures/${figure.name}.svg`, caption: figure.caption })),
+    ],
     numbers: conclusion.numbers,
   });
   writeFileSync(join(folder, 'README.md'), readme(experiment, conclusion, account));
@@ -74,7 +80,8 @@ function readme({ name, claim, setup }: Described, conclusion: Conclusion, accou
       `**Verdict: ${conclusion.verdict}.** ${conclusion.sentences.join(' ')}`,
       ...(isComplete(account) ? [] : ['**Unfinished**: what is missing is listed below; the command goes on with it.']),
       ...conclusion.tables.map(tableText),
-      ...conclusion.figures.map((figure) => `![${figure.caption}](figures/${figure.name}.svg)\n\n_${figure.caption}_`),
+      ...(conclusion.pictures ?? []).map(({ name: file, caption }) => image(`${file}.png`, caption)),
+      ...conclusion.figures.map(({ name: file, caption }) => image(`${file}.svg`, caption)),
       '## How it was measured',
       setup(scale).join('\n\n'),
       parts.join('\n'),
@@ -85,6 +92,8 @@ function readme({ name, claim, setup }: Described, conclusion: Conclusion, accou
     ].join('\n\n') + '\n'
   );
 }
+
+const image = (file: string, caption: string): string => `![${caption}](figures/${file})\n\n_${caption}_`;
 
 function tableText({ title, columns, rows }: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;

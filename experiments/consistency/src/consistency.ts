@@ -1,0 +1,264 @@
+/** Do diffusion models that differ in all but the data make the same images of the same noise, and do others not? */
+import {
+  intervalFigure,
+  intervalText,
+  limits,
+  type Conclusion,
+  type Experiment,
+  type Interval,
+  type Picture,
+  type Scale,
+  type StageResults,
+  type Table,
+} from '@dm/experiments';
+import { arms, seeds, sizes, type ConsistencyTrial } from './arms.js';
+import type { ConsistencyResult } from './measure.js';
+import { groups, likeness, type Group, type Likeness } from './pairs.js';
+import { decodeBytes } from './pixels.js';
+
+type Results = StageResults<ConsistencyResult>;
+
+/** Images of a row of the picture. */
+const COLUMNS = 16;
+/** Arms of a smoke run. */
+const SMOKE = ['unet', 'gan', 'vae'];
+
+export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResult> = {
+  name: 'consistency',
+  inShort: 'the same noise makes the same images in every diffusion model, not in a GAN',
+  claim:
+    'Diffusion models with different initialisations, or even different architectures, make very similar images of the ' +
+    'same noise; other generative models do not (arXiv:2404.07946, abstract; the GAN as contrast is from reviews).',
+  setup: (scale) => {
+    const { images, samplerSteps, ddpmSteps, kept, samples } = sizes[scale];
+    return [
+      `Every diffusion model is trained on ${images} images by AdamW with a learning rate that falls linearly to a tenth ` +
+        '(0.01 for UNets, 0.005 for transformers), on the linear schedule with uniform timesteps and unweighted MSE. GAN and ' +
+        'VAE share one decoder of 16 latents and see as many images. All samples are of EMA weights. A seed decides the ' +
+        'weights at the start, the order of the data, noise and timesteps; all pairs are of different seeds.',
+      `Sample n of every diffusion model is of the same initial noise: DDIM (eta 0, ${samplerSteps} steps), and DDPM ` +
+        `(${ddpmSteps} steps) with the same noise at every step too. Sample n of every GAN and VAE is of the same latent. ` +
+        `${kept} samples are compared. Cosine: of the pixels without the mean image of both sets; 1 is equal, 0 unlike. ` +
+        'Feature cosine: the same in the features of the classifier that measures FD-classifier.',
+      'Controls: `random`, with the other model’s samples in random order; `nearest`, with whichever of the other model’s ' +
+        'samples is nearest, except the one of the same noise; `found`, the share of samples whose partner of the same ' +
+        `noise is nearer than all others (by chance 1/${kept}); models at their start, which have seen no data.`,
+      'Intervals are 95 %, over pairs (Student). Pairs that share a model are not independent, so the intervals are ' +
+        `narrower than they should be. FD-classifier is of ${samples} samples.`,
+    ];
+  },
+  stages: [
+    {
+      name: 'models',
+      about: 'each model at each seed.',
+      trials: (scale) => {
+        const chosen = scale === 'smoke' ? arms(scale).filter(({ name }) => SMOKE.includes(name)) : arms(scale);
+        return seeds[scale].flatMap((seed) =>
+          chosen.map((arm) => ({ stage: 'models', arm, size: sizes[scale], seed })),
+        );
+      },
+    },
+  ],
+  conclude,
+};
+
+/** A group with its likeness. `pixels` are cosine, SSIM and MAE. */
+interface Measured {
+  readonly group: Group;
+  readonly pixels: readonly Likeness[];
+  readonly features: Likeness;
+  readonly ddpm?: Likeness;
+  readonly early?: Likeness;
+}
+
+function conclude(all: Readonly<Record<string, Results>>, scale: Scale): Conclusion {
+  const results = all['models']!;
+  const measured = groups.flatMap((group): Measured[] => {
+    const pixels = likeness(group, results, 'final', ['cosine', 'ssim', 'mae']);
+    if (pixels === undefined) return [];
+    const [features] = likeness(group, results, 'features', ['cosine'])!;
+    const [ddpm] = likeness(group, results, 'ddpm', ['cosine']) ?? [];
+    const [early] = likeness(group, results, 'early', ['cosine']) ?? [];
+    return [{ group, pixels, features: features!, ...(ddpm && { ddpm }), ...(early && { early }) }];
+  });
+  return {
+    ...judgement(measured, results, scale),
+    tables: [
+      likenessTable('Cosine, DDIM or latent', measured, ({ pixels }) => pixels[0]),
+      likenessTable('Cosine, DDPM with shared noise at each step', measured, ({ ddpm }) => ddpm),
+      likenessTable('SSIM, DDIM or latent', measured, ({ pixels }) => pixels[1]),
+      likenessTable('MAE in grey values of 255, DDIM or latent (lower is closer)', measured, ({ pixels }) => pixels[2]),
+      likenessTable('Feature cosine, DDIM or latent', measured, ({ features }) => features),
+      likenessTable('Cosine after a quarter of the training, DDIM or latent', measured, ({ early }) => early),
+      modelTable(results),
+    ].filter(({ rows }) => rows.length > 0),
+    figures: measured.length === 0 ? [] : [likenessFigure(measured)],
+    pictures: pictureOf(results),
+    numbers: { groups: measured.map(({ group, ...rest }) => ({ ...group, ...rest })) },
+  };
+}
+
+/** Whether the same noise makes samples that are closer than look-alikes, closer than chance, or neither. */
+type Standing = 'reproduced' | 'more alike than chance' | 'unrelated' | 'unknown';
+
+function standing({ overNearest, overRandom }: Likeness): Standing {
+  if (overNearest.low === undefined || overRandom.low === undefined) return 'unknown';
+  if (overNearest.low > 0) return 'reproduced';
+  return overRandom.low > 0 ? 'more alike than chance' : 'unrelated';
+}
+
+function judgement(
+  measured: readonly Measured[],
+  results: Results,
+  scale: Scale,
+): Pick<Conclusion, 'verdict' | 'key' | 'sentences'> {
+  const of = (kind: Group['kind']) => measured.filter(({ group }) => group.kind === kind);
+  const cosines = ({ pixels, ddpm }: Measured) => [pixels[0]!, ...(ddpm ? [ddpm] : [])];
+  const diffusion = of('diffusion').flatMap((one) => cosines(one).map(standing));
+  const contrast = of('contrast').flatMap((one) => cosines(one).map(standing));
+  const isOpen =
+    measured.length < groups.length || [...diffusion, ...contrast].some((standingOf) => standingOf === 'unknown');
+  if (isOpen) {
+    return {
+      verdict: 'open',
+      sentences: ['Too few models are finished, so nothing is decided.', limits[scale]],
+    };
+  }
+  const all = (list: readonly Standing[], which: Standing) => list.every((one) => one === which);
+  const none = (list: readonly Standing[], which: Standing) => !list.includes(which);
+  const verdict =
+    all(diffusion, 'reproduced') && none(contrast, 'reproduced')
+      ? 'holds'
+      : none(diffusion, 'reproduced') && none(diffusion, 'more alike than chance')
+        ? 'does not hold'
+        : 'depends';
+  const said = ({ group, pixels: [cosine] }: Measured) =>
+    `${group.name}: cosine ${intervalText(cosine!.same)} for the same noise, ${intervalText(cosine!.random)} for random pairs, ` +
+    `${intervalText(cosine!.nearest)} for the nearest other sample (${standing(cosine!)}).`;
+  const counted = (list: readonly Standing[]) =>
+    (['reproduced', 'more alike than chance', 'unrelated'] as const)
+      .map((which) => [list.filter((one) => one === which).length, which] as const)
+      .filter(([count]) => count > 0)
+      .map(([count, which]) => `${count} ${which}`)
+      .join(', ');
+  const range = (list: readonly Measured[]) => {
+    const means = list.map(({ pixels: [cosine] }) => cosine!.same.mean).toSorted((a, b) => a - b);
+    return `${means[0]!.toFixed(2)} to ${means.at(-1)!.toFixed(2)}`;
+  };
+  return {
+    verdict,
+    key: `cosine ${range(of('diffusion'))} between diffusion models, ${range(of('contrast'))} between GANs or VAEs`,
+    sentences: [
+      `Of ${diffusion.length} comparisons of trained diffusion models (groups of pairs, DDIM and DDPM), ${counted(diffusion)}; ` +
+        `of ${contrast.length} of GANs and VAEs, ${counted(contrast)}. Reproduced means: closer than the nearest other sample.`,
+      ...[...of('diffusion'), ...of('contrast'), ...of('untrained')].map(said),
+      ...qualitySentences(results),
+      limits[scale],
+    ],
+  };
+}
+
+/** Similar because bad? */
+function qualitySentences(results: Results): string[] {
+  const fd = (arm: string) => {
+    const values = (results.get(arm) ?? []).map(({ quality }) => quality.fd);
+    return values.length === 0 ? undefined : values.reduce((a, b) => a + b, 0) / values.length;
+  };
+  const told = ['unet', 'dit', 'gan', 'vae', 'untrained-unet']
+    .map((arm) => [arm, fd(arm)] as const)
+    .filter(([, value]) => value !== undefined)
+    .map(([arm, value]) => `${arm} ${value!.toPrecision(3)}`);
+  return [`How good the samples are, FD-classifier (lower is better): ${told.join(', ')}.`];
+}
+
+function likenessTable(
+  title: string,
+  measured: readonly Measured[],
+  pick: (one: Measured) => Likeness | undefined,
+): Table {
+  return {
+    title,
+    columns: ['models', 'pairs', 'same noise', 'random', 'nearest other', 'found', 'standing'],
+    rows: measured.flatMap((one) => {
+      const values = pick(one);
+      if (values === undefined) return [];
+      const { same, random, nearest, retrieved } = values;
+      const cells = [same, random, nearest, retrieved].map((value) => intervalText(value));
+      return [[one.group.name, String(same.n), ...cells, standing(values)]];
+    }),
+  };
+}
+
+function modelTable(results: Results): Table {
+  const meanOf = (values: readonly number[], digits = 3) =>
+    values.length === 0 ? '' : (values.reduce((a, b) => a + b, 0) / values.length).toPrecision(digits);
+  return {
+    title: 'The models, means over seeds',
+    columns: [
+      'model',
+      'what it is',
+      'seeds',
+      'parameters',
+      'validation loss of its own target',
+      'FD-classifier',
+      'cosine with the nearest training image',
+    ],
+    rows: [...results].map(([name, trials]) => [
+      name,
+      trials[0]!.about,
+      String(trials.length),
+      String(trials[0]!.parameters),
+      meanOf(
+        trials.flatMap(({ validation }) => validation?.loss ?? []),
+        4,
+      ),
+      meanOf(trials.map(({ quality }) => quality.fd)),
+      meanOf(trials.map(({ nearestTraining }) => nearestTraining)),
+    ]),
+  };
+}
+
+function likenessFigure(measured: readonly Measured[]) {
+  const row = (name: string, group: string, { mean, low, high }: Interval) => ({
+    name,
+    group,
+    mean,
+    ...(low !== undefined && { low }),
+    ...(high !== undefined && { high }),
+  });
+  return intervalFigure({
+    name: 'cosine',
+    caption: 'Mean-removed cosine of two models’ samples, by what the pair shares; intervals over pairs',
+    xTitle: 'cosine (1: equal)',
+    rows: measured.flatMap(({ group, pixels: [cosine], ddpm }) => [
+      row(group.name, 'same noise (DDIM, or latent)', cosine!.same),
+      ...(ddpm ? [row(group.name, 'same noise (DDPM)', ddpm.same)] : []),
+      row(group.name, 'nearest other sample', cosine!.nearest),
+      row(group.name, 'random pairs', cosine!.random),
+    ]),
+    reference: 0,
+  });
+}
+
+/** Rows: models; a column: one noise. Seeds differ from row to row. */
+function pictureOf(results: Results): Picture[] {
+  const rows = [...results].flatMap(([, trials]) =>
+    trials.slice(0, 2).map(({ arm, seed, samples, shape }) => ({
+      name: `${arm}, seed ${seed}`,
+      images: decodeBytes(samples.final).slice(0, COLUMNS * shape.reduce((product, side) => product * side, 1)),
+    })),
+  );
+  const [first] = [...results.values()].flat();
+  if (first === undefined) return [];
+  return [
+    {
+      name: 'samples',
+      caption:
+        'One column, one noise (DDIM) or latent (GAN, VAE; theirs is not the diffusion models’). One row, one model, ' +
+        'of the first two seeds.',
+      shape: first.shape,
+      rows,
+      scale: 3,
+    },
+  ];
+}

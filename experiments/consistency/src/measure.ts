@@ -1,0 +1,201 @@
+/** One model: trained, sampled from the noise that is the same for all of its kind, and measured. */
+import { toBytes, type Dataset } from '@dm/data';
+import {
+  createPainter,
+  createSampleMaker,
+  createValidator,
+  decoderOf,
+  ganStart,
+  halfOf,
+  setUp,
+  trainGan,
+  trainVae,
+  trialKey,
+  vaeStart,
+  type AnyResult,
+  type GanRecipe,
+  type SampleQuality,
+  type TrainingRecipe,
+  type VaeRecipe,
+  type Validation,
+  type Workshop,
+} from '@dm/experiments';
+import { drawTimesteps, fetchBatch, initialState, openStepper } from '@dm/trainer';
+import type { ConsistencyTrial, ModelRecipe } from './arms.js';
+import { nearestCosines } from './nearest.js';
+import { encodeBytes, quantise, type Quantised } from './pixels.js';
+
+/** Samples of a model, uint8 [kept, H, W, C] as base64. Sample n of every model of a kind is of the same noise. */
+export interface Samples {
+  /** At a quarter of the training and at its end. Diffusion: DDIM, eta 0. */
+  readonly early?: string;
+  readonly final: string;
+  /** Diffusion only: DDPM, with the same noise at each step too. */
+  readonly ddpm?: string;
+}
+
+export interface ConsistencyResult extends AnyResult {
+  readonly recipe: ModelRecipe;
+  readonly size: ConsistencyTrial['size'];
+  /** Of the network that makes samples. */
+  readonly parameters: number;
+  readonly shape: readonly [number, number, number];
+  readonly samples: Samples;
+  /** Of the final samples, [kept, dimensions]. */
+  readonly features: Quantised;
+  readonly dimensions: number;
+  /** Of the final samples, `size.samples` of them. */
+  readonly quality: SampleQuality;
+  /** Diffusion only: plain MSE of what the network predicts. */
+  readonly validation?: Validation;
+  /** Mean cosine of a final sample with the training image that is nearest to it, the mean training image taken off both. */
+  readonly nearestTraining: number;
+  readonly extractor: { readonly name: string; readonly weightsSha256: string };
+}
+
+type Pixels = Awaited<ReturnType<ReturnType<typeof createPainter>['samples']>>;
+
+/** Images in [-1, 1] of a model at a quarter of its training and at the end. */
+interface Made {
+  readonly parameters: number;
+  readonly early?: Pixels;
+  readonly final: Pixels;
+  readonly ddpm?: Pixels;
+  readonly validation?: Validation;
+  /** Seconds. */
+  readonly training: number;
+}
+
+export async function measureModel(trial: ConsistencyTrial, shop: Workshop): Promise<ConsistencyResult> {
+  const began = performance.now();
+  const { recipe } = trial.arm;
+  const train = recipe.data === 'all' ? shop.train : await halfOf(shop.train, recipe.data === 'half 0' ? 0 : 1);
+  const { model } = recipe;
+  const made = await (model.kind === 'diffusion'
+    ? makeByDiffusion(trial, model.training, train, shop)
+    : makeByDecoder(trial, model, train, shop));
+  const kept = (images: Pixels) => toBytes(images.data.slice(0, trial.size.kept * pixelsOf(train)) as Float32Array);
+  const final = kept(made.final);
+  const { extractor } = shop.ruler;
+  const { features } = await extractor.features({ data: final, shape: [trial.size.kept, ...train.shape] });
+  const training = made.training;
+  return {
+    key: trialKey(trial),
+    arm: trial.arm.name,
+    about: trial.arm.about,
+    seed: trial.seed,
+    recipe,
+    size: trial.size,
+    parameters: made.parameters,
+    shape: train.shape,
+    samples: {
+      ...(made.early && { early: encodeBytes(kept(made.early)) }),
+      final: encodeBytes(final),
+      ...(made.ddpm && { ddpm: encodeBytes(kept(made.ddpm)) }),
+    },
+    features: quantise(features),
+    dimensions: extractor.dimensions,
+    quality: await shop.ruler.compare(made.final),
+    ...(made.validation && { validation: made.validation }),
+    nearestTraining: mean(await nearestCosines(final, train)),
+    extractor: { name: extractor.name, weightsSha256: extractor.weightsSha256 },
+    seconds: { training, measuring: (performance.now() - began) / 1000 - training },
+  };
+}
+
+/** Steps of all the training, and of a quarter of it. */
+function stepsOf({ size }: ConsistencyTrial, batchSize: number) {
+  const steps = Math.max(1, Math.round(size.images / batchSize));
+  return { steps, quarter: Math.max(1, Math.round(steps / 4)) };
+}
+
+async function makeByDiffusion(
+  trial: ConsistencyTrial,
+  training: TrainingRecipe,
+  train: Dataset,
+  { engine, heldOut }: Workshop,
+): Promise<Made> {
+  const { size, arm, seed } = trial;
+  const [phase] = setUp({ stage: trial.stage, arm: { ...arm, recipe: training }, size, seed }, train);
+  const { recipe, end } = phase!;
+  const ddim = createSampleMaker(recipe, size.samplerSteps, engine);
+  const ddpm = createSampleMaker(recipe, size.ddpmSteps, engine, { name: 'ddpm' });
+  const validator = await createValidator(recipe, heldOut, size.validationImages, engine);
+  const stepper = await openStepper(recipe, engine, initialState(recipe));
+  const { quarter } = stepsOf(trial, recipe.config.batchSize);
+  const average = async () => (await stepper.state.read(['ema']))['ema']!;
+  let seconds = 0;
+  let early: Pixels | undefined;
+  if (arm.recipe.isTrained) {
+    let from = performance.now();
+    for (let step = 0; step < end; step++) {
+      const result = await stepper.run(step, await fetchBatch(recipe, step), drawTimesteps(recipe, step, undefined));
+      if (!result.isFinite) throw new Error(`${arm.name}, seed ${seed}, diverged at step ${step + 1}.`);
+      if (step + 1 !== quarter) continue;
+      seconds += (performance.now() - from) / 1000;
+      early = await ddim.samples(await average(), size.kept);
+      from = performance.now();
+    }
+    seconds += (performance.now() - from) / 1000;
+  }
+  const weights = await average();
+  const made = {
+    parameters: recipe.layout.size,
+    ...(early && { early }),
+    final: await ddim.samples(weights, size.samples),
+    ddpm: await ddpm.samples(weights, size.kept),
+    validation: await validator.validate(weights),
+    training: seconds,
+  };
+  await stepper.dispose();
+  await validator.dispose();
+  await ddim.dispose();
+  await ddpm.dispose();
+  return made;
+}
+
+async function makeByDecoder(
+  trial: ConsistencyTrial,
+  recipe: GanRecipe | VaeRecipe,
+  train: Dataset,
+  { engine }: Workshop,
+): Promise<Made> {
+  const { size, seed, arm } = trial;
+  const { steps, quarter } = stepsOf(trial, recipe.batchSize);
+  const painter = createPainter(engine, train.shape, recipe.kind === 'gan' ? 1 : 0.5);
+  let early: Pixels | undefined;
+  let measuring = 0;
+  const began = performance.now();
+  const onDecoder = async (decoder: Float32Array): Promise<void> => {
+    const from = performance.now();
+    early = await painter.samples(decoder, size.kept);
+    measuring += performance.now() - from;
+  };
+  const options = { train, engine, seed, steps, moments: [quarter] };
+  let decoder: Float32Array;
+  if (recipe.kind === 'gan') {
+    const trained = arm.recipe.isTrained
+      ? await trainGan({ ...options, recipe, onMoment: (_step, { ema }) => onDecoder(ema) })
+      : ganStart(train.shape, seed);
+    decoder = trained.ema;
+  } else {
+    const trained = arm.recipe.isTrained
+      ? await trainVae({ ...options, recipe, onMoment: (_step, { ema }) => onDecoder(decoderOf(ema, train.shape)) })
+      : vaeStart(train.shape, seed);
+    decoder = decoderOf(trained.ema, train.shape);
+  }
+  const training = arm.recipe.isTrained ? (performance.now() - began - measuring) / 1000 : 0;
+  const final = await painter.samples(decoder, size.samples);
+  await painter.dispose();
+  return { parameters: decoder.length, ...(early && { early }), final, training };
+}
+
+const pixelsOf = ({ shape }: Dataset): number => shape.reduce((product, side) => product * side, 1);
+
+const mean = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
+
+export function summary({ quality, validation }: ConsistencyResult): string {
+  const loss = validation === undefined ? '' : `validation ${validation.loss.toPrecision(4)}, `;
+  return `${loss}FD-classifier ${quality.fd.toPrecision(4)} (EMA)`;
+}

@@ -1,0 +1,30 @@
+/** How near samples are to training images: are they copies? */
+import type { Dataset } from '@dm/data';
+
+/** Of each of the samples, uint8 [N, H, W, C], the greatest cosine with a training image, the mean training image taken off both. */
+export async function nearestCosines(samples: Uint8Array, train: Dataset): Promise<Float64Array> {
+  const size = train.shape.reduce((product, side) => product * side, 1);
+  const { images } = await train.read(Uint32Array.from({ length: train.length }, (_, i) => i));
+  const mean = new Float64Array(size);
+  images.forEach((value, i) => (mean[i % size]! += value / train.length));
+  const count = samples.length / size;
+  const wanted = Array.from({ length: count }, (_, n) => unit(samples.subarray(n * size, (n + 1) * size), mean));
+  const cosines = new Float64Array(count).fill(-Infinity);
+  for (let m = 0; m < train.length; m++) {
+    const image = unit(images.subarray(m * size, (m + 1) * size), mean);
+    for (let n = 0; n < count; n++) {
+      const sample = wanted[n]!;
+      let cosine = 0;
+      for (let k = 0; k < size; k++) cosine += sample[k]! * image[k]!;
+      if (cosine > cosines[n]!) cosines[n] = cosine;
+    }
+  }
+  return cosines;
+}
+
+/** The image without the mean, of length 1; 0 where nothing is left. */
+function unit(image: Uint8Array, mean: Float64Array): Float32Array {
+  const rest = Float32Array.from(image, (value, k) => value - mean[k]!);
+  const norm = Math.sqrt(rest.reduce((sum, value) => sum + value * value, 0));
+  return norm === 0 ? rest : rest.map((value) => value / norm);
+}

@@ -1,0 +1,95 @@
+/** How alike two models' samples from the same noise are, beside the controls, and that over all pairs of a group. */
+import { consistency, type MetricReport, type PairMetricName } from '@dm/eval';
+import { interval, type Interval, type StageResults } from '@dm/experiments';
+import type { ConsistencyResult, Samples } from './measure.js';
+import { decodeBytes, dequantise } from './pixels.js';
+
+type Results = StageResults<ConsistencyResult>;
+
+/** Pairs of one kind: a model of the one arm with a model of the other, always of different seeds. */
+export interface Group {
+  readonly name: string;
+  readonly kind: 'diffusion' | 'contrast' | 'untrained';
+  readonly arms: readonly [string, string];
+}
+
+export const groups: readonly Group[] = [
+  { name: 'UNet, another seed', kind: 'diffusion', arms: ['unet', 'unet'] },
+  { name: 'UNet and one twice as wide', kind: 'diffusion', arms: ['unet', 'wide'] },
+  { name: 'UNet and DiT', kind: 'diffusion', arms: ['unet', 'dit'] },
+  { name: 'UNet and U-ViT', kind: 'diffusion', arms: ['unet', 'uvit'] },
+  { name: 'DiT and U-ViT', kind: 'diffusion', arms: ['dit', 'uvit'] },
+  { name: 'UNets that predict epsilon and x0', kind: 'diffusion', arms: ['unet', 'x0'] },
+  { name: 'UNets that predict epsilon and v', kind: 'diffusion', arms: ['unet', 'v'] },
+  { name: 'UNets of disjoint halves of the data', kind: 'diffusion', arms: ['half-0', 'half-1'] },
+  { name: 'GAN, another seed', kind: 'contrast', arms: ['gan', 'gan'] },
+  { name: 'VAE, another seed', kind: 'contrast', arms: ['vae', 'vae'] },
+  { name: 'untrained UNet, another seed', kind: 'untrained', arms: ['untrained-unet', 'untrained-unet'] },
+  { name: 'untrained GAN, another seed', kind: 'untrained', arms: ['untrained-gan', 'untrained-gan'] },
+];
+
+/** What is compared: pixels of the samples of one kind, or the features of the final ones. */
+export type Space = keyof Samples | 'features';
+
+/** One measure of likeness over the pairs of a group: means, with Student's interval over pairs. */
+export interface Likeness {
+  readonly metric: PairMetricName;
+  /** Of the same noise. */
+  readonly same: Interval;
+  /** Control: of other noise, at random. */
+  readonly random: Interval;
+  /** Control: with the other model's sample that is nearest, of all but the one of the same noise. */
+  readonly nearest: Interval;
+  /** By how much the same noise is closer than each control; above 0 is closer for every metric. */
+  readonly overRandom: Interval;
+  readonly overNearest: Interval;
+  /** Share of samples whose own partner is nearer than all of the other model's; by chance 1 / samples. */
+  readonly retrieved: Interval;
+}
+
+/** The pairs of a group that are finished. */
+export function pairsOf({ arms: [a, b] }: Group, results: Results): [ConsistencyResult, ConsistencyResult][] {
+  const [ofA, ofB] = [results.get(a) ?? [], results.get(b) ?? []];
+  return ofA.flatMap((one) =>
+    ofB
+      .filter(({ seed }) => (a === b ? one.seed < seed : one.seed !== seed))
+      .map((other): [ConsistencyResult, ConsistencyResult] => [one, other]),
+  );
+}
+
+/** Undefined where no pair is finished, or its models have no such samples. */
+export function likeness(
+  group: Group,
+  results: Results,
+  space: Space,
+  metrics: readonly PairMetricName[],
+): readonly Likeness[] | undefined {
+  const reports = pairsOf(group, results).flatMap((pair) => {
+    const sets = pair.map((one) => samplesOf(one, space));
+    if (sets[0] === undefined || sets[1] === undefined) return [];
+    const shape = space === 'features' ? [pair[0].dimensions] : pair[0].shape;
+    const named = sets.map((samples, i) => ({ name: `${pair[i]!.arm}, seed ${pair[i]!.seed}`, samples: samples! }));
+    // The intervals here are over pairs; those over images, which cost resampling, are not asked for.
+    return [consistency(named, { shape, metrics, dataRange: 255, resamples: 1 }).overall.metrics];
+  });
+  if (reports.length === 0) return undefined;
+  return metrics.map((metric, m) => {
+    const of = (pick: (report: MetricReport) => number) => interval(reports.map((report) => pick(report[m]!)));
+    const sign = reports[0]![m]!.higherIsCloser ? 1 : -1;
+    return {
+      metric,
+      same: of(({ same }) => same.mean),
+      random: of(({ random }) => random.mean),
+      nearest: of(({ nearest }) => nearest.mean),
+      overRandom: of(({ same, random }) => sign * (same.mean - random.mean)),
+      overNearest: of(({ same, nearest }) => sign * (same.mean - nearest.mean)),
+      retrieved: of(({ retrieval }) => retrieval.mean),
+    };
+  });
+}
+
+function samplesOf({ samples, features }: ConsistencyResult, space: Space): Uint8Array | Float32Array | undefined {
+  if (space === 'features') return dequantise(features);
+  const text = samples[space];
+  return text === undefined ? undefined : decodeBytes(text);
+}
