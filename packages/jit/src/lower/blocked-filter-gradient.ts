@@ -34,7 +34,7 @@ export const hasBlockedFilterGradient = (geometry: ConvGeometry, { block }: Pick
  */
 export function blockedFilterGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: Lowering): string {
   const { strides, pad, filter } = geometry;
-  const [kh, kw] = filter as [number, number, number, number];
+  const [kh, kw, inChannels, outChannels] = filter as [number, number, number, number];
   const { block: b, onnx } = ctx;
   const dySlides = slid(geometry, b) === 'dy';
   const [slides, still] = dySlides ? [dy, x] : [x, dy];
@@ -54,8 +54,17 @@ export function blockedFilterGradient(x: Value, dy: Value, geometry: ConvGeometr
   const blocks = ctx.reshape(convOfBlocks(operands, attrs, ctx), [still.shape[3]!, slides.shape[3]! / b, kh * kw, b]);
   if (dySlides) return ctx.reshape(ctx.transpose(blocks, [2, 0, 1, 3]), filter);
   const lastFirst = onnx.ints(Array.from({ length: kh * kw }, (_, i) => kh * kw - 1 - i));
-  const turned = onnx.op('Gather', [blocks, lastFirst], { attrs: { axis: { int: 2 } } });
-  return ctx.reshape(ctx.transpose(turned, [2, 1, 3, 0]), filter);
+  const turned = ctx.reshape(outChannelsLast(blocks, filter, ctx), [kh * kw, inChannels, outChannels]);
+  return ctx.reshape(onnx.op('Gather', [turned, lastFirst], { attrs: { axis: { int: 0 } } }), filter);
+}
+
+/** [O, I / b, taps, b] → [taps, I / b, b, O]; where O fills blocks by the operator that is faster than Transpose. */
+function outChannelsLast(name: string, [kh, kw, inChannels, outChannels]: readonly number[], ctx: Lowering): string {
+  const { block: b } = ctx;
+  const rest = [inChannels! / b, kh! * kw!, b];
+  if (outChannels! % b !== 0) return ctx.transpose(ctx.reshape(name, [outChannels!, ...rest]), [2, 1, 3, 0]);
+  const blocks = toBlocks(ctx.reshape(name, [1, outChannels!, 1, inChannels! * kh! * kw!]), ctx);
+  return ctx.transpose(ctx.reshape(blocks, [outChannels! / b, ...rest, b]), [2, 1, 3, 0, 4]);
 }
 
 /** [N, H, W, C] as images of `C`: blocked over n as a convolution's input is over channels, [C, N / b, H', W', b]. */
