@@ -82,6 +82,10 @@ export function drawReport(
   /** uPlot's `distr` 3 is logarithmic; the name that it has for that is in its types alone. */
   const scaleOf = (isLog: boolean) => Plot.assign({}, isLog ? { distr: 3 } : {}) as uPlot.Scale;
 
+  /** Ranges of noise have an order, and their colours show it. One end of viridis is lost on white, the other on black. */
+  const dark = matchMedia('(prefers-color-scheme: dark)');
+  const inOrder = (at: number, of: number) => help.viridis((dark.matches ? 0.2 : 0) + (0.8 * at) / Math.max(1, of - 1));
+
   /** One chart: lines of (column of a run). `box` says in data attributes what it shows. */
   function chart(box: HTMLElement): void {
     const names = box.dataset['columns']!.split('|');
@@ -97,8 +101,7 @@ export function drawReport(
         .filter((name) => columns[name]?.some((v) => v !== null))
         .map((name) => {
           const at = names.indexOf(name);
-          // Ranges of noise have an order, and their colours show it; the last of viridis is lost on white.
-          const own = isProbe ? help.viridis((0.9 * at) / Math.max(1, names.length - 1)) : color(byColumn ? at : r);
+          const own = isProbe ? inOrder(at, names.length) : color(byColumn ? at : r);
           return { columns, name, stroke: own, label: byColumn ? labels[at] || name : run.name };
         });
     });
@@ -254,7 +257,7 @@ export function drawReport(
   });
   showShare();
   for (const choice of document.querySelectorAll('input[name="x"], #log')) choice.addEventListener('change', draw);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
+  dark.addEventListener('change', draw);
   addEventListener('resize', () => {
     for (const { plot, box } of drawn) plot.setSize({ width: widthOf(box), height: plot.height });
   });

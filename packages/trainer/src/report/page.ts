@@ -169,7 +169,7 @@ function difficulties(runs: readonly RunData[]): string {
   const about = [...new Set(probed.map(({ probe }) => probe.about))].join('; ');
   return section(
     'Difficulty by noise level',
-    `Of fixed images, measured now and then: ${escapeHtml(about)}. A line a range of timesteps, dark for the cleanest.`,
+    `Of fixed images, measured now and then: ${escapeHtml(about)}. A line a range of timesteps, the darkest of the cleanest.`,
     two(...probed.flatMap((one) => [figure(one, 'loss', 'loss'), figure(one, 'gradNorm', 'gradient norm')])) +
       learnedTable(runs, probed),
   );
