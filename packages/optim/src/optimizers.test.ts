@@ -10,7 +10,7 @@ import { muon, orthogonalize } from './muon.js';
 import type { Optimizer } from './optimizer.js';
 import { scheduleFreeAdamW, scheduleFreeAverage } from './schedule-free.js';
 import { sgd } from './sgd.js';
-import { layout, trajectory } from './testing.js';
+import { gradient, layout, startingPoint, trajectory } from './testing.js';
 
 /** Written by tools/parity/optim_fixture.py in float64: case → number of steps → parameters. */
 const { cases } = JSON.parse(readFileSync(new URL('fixtures/optimizers.json', import.meta.url), 'utf8')) as {
@@ -59,6 +59,40 @@ describe('100 steps equal the reference to 1e-5', () => {
       );
       expectClose(average, expected);
     }
+  });
+});
+
+describe('momentum decay with compensation equals the plain loop in float64 over 100 steps to 1e-5', () => {
+  const steps = Array.from({ length: 100 }, (_, step) => {
+    const tau = step / 100;
+    const beta = (0.9 * (1 - tau)) / (0.1 + 0.9 * (1 - tau));
+    return { step, beta, lr: (0.02 * 0.1) / (1 - beta) };
+  });
+  const { lr, beta1 } = momentumDecay(decay);
+
+  it('on SGD', () => {
+    const p = startingPoint();
+    const m = new Float64Array(p.length);
+    for (const { step, beta, lr: rate } of steps) {
+      const g = gradient(p, step);
+      p.forEach((_, i) => (p[i]! -= rate * (m[i] = beta * m[i]! + (1 - beta) * g[i]!)));
+    }
+    expectClose(trajectory(sgd({ lr, momentum: beta1 }), 100).at(-1)!.params, [...p]);
+  });
+
+  it('on Adam, its bias corrected by the product of the betas used so far', () => {
+    const p = startingPoint();
+    const [m, v] = [new Float64Array(p.length), new Float64Array(p.length)];
+    let product = 1;
+    for (const { step, beta, lr: rate } of steps) {
+      product *= beta;
+      gradient(p, step).forEach((g, i) => {
+        m[i] = beta * m[i]! + (1 - beta) * g;
+        v[i] = 0.999 * v[i]! + 0.001 * g * g;
+        p[i]! -= (rate * (m[i]! / (1 - product))) / (Math.sqrt(v[i]! / (1 - 0.999 ** (step + 1))) + 1e-8);
+      });
+    }
+    expectClose(trajectory(adam({ lr, beta1 }), 100).at(-1)!.params, [...p]);
   });
 });
 

@@ -44,6 +44,12 @@ describe('tfOptimizer', () => {
   });
 
   it.each([
+    ['AdamW', () => tfOptimizer(adamW({ lr: 0.02 }))],
+    ['momentum decay on Adam', () => tfOptimizer(adam({ ...momentumDecay({ lr: 0.02, totalSteps: 30 }) }))],
+    [
+      'momentum decay without compensation',
+      () => tfOptimizer(adamW({ ...momentumDecay({ lr: 0.02, totalSteps: 30, compensate: false }) })),
+    ],
     ['momentum decay on AdamW', () => tfOptimizer(adamW({ ...momentumDecay({ lr: 0.02, totalSteps: 30 }) }))],
     [
       'momentum decay on SGD',
