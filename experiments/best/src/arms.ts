@@ -1,25 +1,23 @@
-/** The arms of `best`: one part of a good recipe changed at a time, then pairs of what may add up. */
-import { batchSize, bestRecipe, paperRecipes, recipe, sized, type Arm, type Scale } from '@dm/experiments';
+/** The arms of `best`: one part of a good recipe changed at a time, then what helped together. */
+import { batchSize, paperRecipes, recipe, sized, type Arm, type Scale, type TrainingRecipe } from '@dm/experiments';
 
-type Changes = Parameters<typeof recipe>[0];
+type Changes = Parameters<typeof recipe>[0] & object;
 
-/** The baseline, and Muon with a cosine decay with parts changed. */
-export function search(scale: Scale): Arm[] {
-  const start = bestRecipe(scale);
-  const size = batchSize[scale];
-  const changed = (name: string, about: string, changes: Changes): Arm => ({
-    name,
-    about,
-    recipe: recipe(changes, start),
-  });
-  const phases = (from: number, to: number) => [
-    { share: 0.5, size: from },
-    { share: 0.5, size: to },
-  ];
-  const laplace = { curriculum: { name: 'laplace' } } as const;
-  const average = { curriculum: { name: 'cltsTimeAverage' } } as const;
-  const minSnr = { weighting: { name: 'minSnr' } } as const;
-  const immiscible = { coupling: 'immiscible' } as const;
+/** A change of one part of the recipe; only changes of different parts are put together. */
+export interface Change {
+  readonly part: 'optimizer' | 'sampler' | 'weights' | 'coupling' | 'prediction' | 'average' | 'batch' | 'noise';
+  readonly name: string;
+  readonly about: string;
+  readonly changes: Changes;
+}
+
+/** Muon with a cosine decay: the best rival of the experiment momentum, where the search starts. */
+export function start(scale: Scale): TrainingRecipe {
+  return sized(scale, { optimizer: { name: 'muon', decay: 'cosine', momentum: 0.95, lr: 3e-2, adamLr: 3e-3 } });
+}
+
+/** What everything is compared with, and the least that it should have: AdamW with a decay. */
+export function references(scale: Scale): readonly [Arm, Arm] {
   return [
     { name: 'baseline', about: 'uniform, AdamW, constant lr', recipe: sized(scale, paperRecipes.baseline) },
     {
@@ -27,23 +25,64 @@ export function search(scale: Scale): Arm[] {
       about: 'uniform, AdamW, cosine lr',
       recipe: sized(scale, { optimizer: { decay: 'cosine' } }),
     },
-    changed('muon', 'uniform, Muon, cosine lr', {}),
-    changed('muon-lr-0.05', 'Muon at lr .05', { optimizer: { lr: 5e-2 } }),
-    changed('muon-linear', 'Muon, lr linear to 10 %', { optimizer: { decay: { linearTo: 0.1 } } }),
-    changed('muon-adam-1e-2', "Muon, Adam's part at lr .01", { optimizer: { adamLr: 1e-2 } }),
-    changed('clts', 'Muon, CLTS', { curriculum: { name: 'clts' } }),
-    changed('clts-average', "Muon, CLTS's mean density", average),
-    changed('laplace', 'Muon, Laplace over logSNR', laplace),
-    changed('logit-normal', 'Muon, logit-normal', { curriculum: { name: 'logitNormal' } }),
-    changed('speed', 'Muon, SpeeD', { curriculum: { name: 'speed' } }),
-    changed('min-snr', 'Muon, Min-SNR-5', minSnr),
-    changed('immiscible', 'Muon, noise paired with images', immiscible),
-    changed('ema-500', 'Muon, EMA half-life 500 images', { emaHalfLife: 500 }),
-    changed('ema-8000', 'Muon, EMA half-life 8000 images', { emaHalfLife: 8000 }),
-    changed('batch-half', 'Muon, half the batch', { batch: [{ share: 1, size: size / 2 }] }),
-    changed('batch-growing', 'Muon, batch half as large, then twice', { batch: phases(size / 2, size * 2) }),
-    changed('cosine-noise', 'Muon, cosine noise schedule', { schedule: 'cosine' }),
-    changed('immiscible-average', "Muon, paired noise, CLTS's mean density", { ...immiscible, ...average }),
-    changed('immiscible-min-snr', 'Muon, paired noise, Min-SNR-5', { ...immiscible, ...minSnr }),
   ];
+}
+
+export function singleChanges(scale: Scale): readonly Change[] {
+  const size = batchSize[scale];
+  const phases = (from: number, to: number) => [
+    { share: 0.5, size: from },
+    { share: 0.5, size: to },
+  ];
+  const of =
+    (part: Change['part']) =>
+    (name: string, about: string, changes: Changes): Change => ({ part, name, about, changes });
+  const [optimizer, sampler, weights] = [of('optimizer'), of('sampler'), of('weights')];
+  return [
+    optimizer('muon-lr-0.05', 'lr .05', { optimizer: { lr: 5e-2 } }),
+    optimizer('muon-linear', 'lr linear to 10 %', { optimizer: { decay: { linearTo: 0.1 } } }),
+    optimizer('muon-adam-1e-2', "Adam's part at lr .01", { optimizer: { adamLr: 1e-2 } }),
+    sampler('clts', 'CLTS', { curriculum: { name: 'clts' } }),
+    sampler('clts-average', "CLTS's mean density", { curriculum: { name: 'cltsTimeAverage' } }),
+    sampler('laplace', 'Laplace over logSNR', { curriculum: { name: 'laplace' } }),
+    sampler('logit-normal', 'logit-normal', { curriculum: { name: 'logitNormal' } }),
+    sampler('speed', 'SpeeD', { curriculum: { name: 'speed' } }),
+    weights('min-snr', 'Min-SNR-5', { weighting: { name: 'minSnr' } }),
+    weights('soft-min-snr', 'soft Min-SNR', { weighting: { name: 'softMinSnr' } }),
+    weights('p2', 'P2, gamma .5', { weighting: { name: 'p2', gamma: 0.5 } }),
+    weights('p2-1', 'P2, gamma 1', { weighting: { name: 'p2', gamma: 1 } }),
+    of('coupling')('immiscible', 'noise paired with images', { coupling: 'immiscible' }),
+    of('prediction')('v', 'v-prediction', { prediction: 'v' }),
+    of('prediction')('x0', 'x0-prediction', { prediction: 'x0' }),
+    of('average')('ema-0.01', 'EMA half-life at most 1 % of the images seen', { emaRampUp: 0.01 }),
+    of('average')('ema-0.2', 'EMA half-life at most 20 % of the images seen', { emaRampUp: 0.2 }),
+    of('batch')('batch-half', 'half the batch', { batch: [{ share: 1, size: size / 2 }] }),
+    of('batch')('batch-growing', 'batch half as large, then twice', { batch: phases(size / 2, size * 2) }),
+    of('noise')('cosine-noise', 'cosine noise schedule', { schedule: 'cosine' }),
+  ];
+}
+
+/** The start with changes, the later ones over the earlier. */
+export function changed(scale: Scale, name: string, parts: readonly Change[]): Arm {
+  const changes = parts.reduce<Changes>(
+    (all, { changes: more }) => ({ ...all, ...more, optimizer: { ...all.optimizer, ...more.optimizer } }),
+    {},
+  );
+  return {
+    name,
+    about: ['Muon', ...parts.map(({ about }) => about)].join(', '),
+    recipe: recipe(changes, start(scale)),
+  };
+}
+
+/** The start, and each change of it alone. */
+export function singles(scale: Scale): readonly Arm[] {
+  return [changed(scale, 'muon', []), ...singleChanges(scale).map((change) => changed(scale, change.name, [change]))];
+}
+
+/** All pairs of changes, and all of them at once, named by their parts. */
+export function together(scale: Scale, changes: readonly Change[]): Arm[] {
+  const pairs = changes.flatMap((a, i) => changes.slice(i + 1).map((b) => [a, b]));
+  const sets = changes.length > 2 ? [...pairs, changes] : pairs;
+  return sets.map((parts) => changed(scale, parts.map(({ name }) => name).join('+'), parts));
 }

@@ -38,8 +38,10 @@ export interface TrainingRecipe {
   readonly curriculum: { readonly name: ScheduleName; readonly params?: Readonly<Record<string, unknown>> };
   readonly weighting: WeightRule;
   readonly optimizer: OptimizerChoice;
-  /** Images after which half of the old average is left; it grows to that with the images seen, as 5 % of them. */
+  /** Images after which half of the old average is left; it grows to that with the images seen. */
   readonly emaHalfLife: number;
+  /** Largest half-life as a share of the images seen; default 0.05. */
+  readonly emaRampUp?: number;
   /** `immiscible`: noise and images of a batch are paired by the least total squared distance, arXiv:2406.12303. */
   readonly coupling: 'independent' | 'immiscible';
   readonly batch: readonly BatchPhase[];
@@ -105,6 +107,8 @@ export interface AnyResult {
   readonly about: string;
   readonly seed: number;
   readonly seconds: { readonly training: number; readonly measuring: number };
+  /** Experiment, stage and file of which this is a copy; absent where it was trained here. */
+  readonly from?: string;
 }
 
 /** The version of what a trial means: raise it where the same data would be trained or measured otherwise. */

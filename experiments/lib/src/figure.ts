@@ -40,11 +40,14 @@ export function lineFigure(options: {
   readonly xTitle: string;
   readonly yTitle: string;
   readonly series: readonly Series[];
+  readonly logX?: boolean;
   readonly logY?: boolean;
+  /** Height of a dashed line across. */
+  readonly level?: number;
 }): Figure {
-  const { name, caption, xTitle, yTitle, series, logY = false } = options;
+  const { name, caption, xTitle, yTitle, series, logX = false, logY = false, level } = options;
   const values = series.flatMap((s) => s.x.map((x, i) => ({ series: s.name, x, y: s.y[i]! })));
-  const x = { field: 'x', type: 'quantitative', title: xTitle };
+  const x = { field: 'x', type: 'quantitative', title: xTitle, ...(logX && { scale: scaleOf(logX) }) };
   const scale = scaleOf(logY);
   const colour = {
     field: 'series',
@@ -67,6 +70,7 @@ export function lineFigure(options: {
     layer: [
       { mark: { type: 'area', opacity: 0.15 }, encoding: band },
       { mark: { type: 'line', strokeWidth: 2 }, encoding: line },
+      ...(level === undefined ? [] : [{ ...levelMark, encoding: { y: { datum: level } } }]),
     ],
   };
   return { name, caption, spec: spec as unknown as PlotSpec };
@@ -100,9 +104,7 @@ export function intervalFigure(options: {
       encoding: { y, x: { ...x, field: 'low' }, x2: { field: 'high' }, ...grouped },
     },
     { mark: { type: 'point', filled: true, size: 55 }, encoding: { y, x: { ...x, field: 'mean' }, ...grouped } },
-    ...(reference === undefined
-      ? []
-      : [{ mark: { type: 'rule', strokeDash: [4, 4], color: '#777777' }, encoding: { x: { datum: reference } } }]),
+    ...(reference === undefined ? [] : [{ ...levelMark, encoding: { x: { datum: reference } } }]),
   ];
   const values = rows.map((row) => ({ ...row, low: row.low ?? row.mean, high: row.high ?? row.mean }));
   return {
@@ -111,6 +113,8 @@ export function intervalFigure(options: {
     spec: { width: 460, height: { step: 24 }, data: { values }, layer: layers } as unknown as PlotSpec,
   };
 }
+
+const levelMark = { mark: { type: 'rule', strokeDash: [4, 4], color: '#777777' } };
 
 /** Not from zero: differences matter here. A logarithmic scale has none. */
 function scaleOf(isLog: boolean): object {

@@ -1,12 +1,13 @@
 /** Speed-ups in tables: how soon arms reach the values that a reference ended with. */
 import type { StageResults, Table } from './experiment.js';
-import { finalInterval, metricNames, metricTitles, type Metric, type Weights } from './metrics.js';
-import { reach, type Reach } from './reach.js';
-import { intervalText } from './statistics.js';
+import { finalInterval, metricTitles, type Metric, type Weights } from './metrics.js';
+import { reach, speedupText, type Reach } from './reach.js';
 
-const targets: readonly (readonly [Metric, Weights])[] = metricNames.flatMap((metric) =>
-  (['ema', 'raw'] as const).map((weights) => [metric, weights] as const),
-);
+/** Only the validation loss is measured often enough within a run. */
+const targets: readonly (readonly [Metric, Weights])[] = [
+  ['validation', 'ema'],
+  ['validation', 'raw'],
+];
 
 /** Of each arm, by metric and weights: `validation ema` and the like. Targets are the reference's means over seeds. */
 export function reaches(results: StageResults, reference: string): Readonly<Record<string, Record<string, Reach>>> {
@@ -42,9 +43,7 @@ export function reachTable(title: string, results: StageResults, reference: stri
       results.get(name)![0]!.about,
       ...targets.map(([metric, weights]) => {
         const one = byMetric[`${metric} ${weights}`];
-        if (one === undefined) return '';
-        if (one.speedup === undefined) return `not reached (0 of ${one.of})`;
-        return `${intervalText(one.speedup)}${one.reached < one.of ? ` (${one.reached} of ${one.of} seeds)` : ''}`;
+        return one === undefined ? '' : speedupText(one);
       }),
     ]),
   };

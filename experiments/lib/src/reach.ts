@@ -1,7 +1,7 @@
 /** Steps to a target: how soon a training reaches the value that another ended with. */
 import { curve, type Metric, type Weights } from './metrics.js';
 import type { TrialResult } from './run-trial.js';
-import { firstReach, interval, type Interval } from './statistics.js';
+import { firstReach, interval, intervalText, type Interval } from './statistics.js';
 
 export interface Reach {
   /** Images seen when the target was first reached, of the trials that reached it. */
@@ -11,9 +11,30 @@ export interface Reach {
   readonly of: number;
   /** Images of the whole reference run over `images`: 2 is twice as fast. Absent where none reached it. */
   readonly speedup?: Interval;
+  /** Whether a trial was there at its first measurement already, so that it may have been faster. */
+  readonly isLeast: boolean;
 }
 
-/** When each trial first falls to `target`, interpolated between its evaluations; `reference` is the other run's length in images. */
+/** A falling metric over images, ascending. */
+export interface Curve {
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+}
+
+/** When each curve first falls to `target`, interpolated; `reference` is the other run's length in images. */
+export function reachOf(curves: readonly Curve[], target: number, reference: number): Reach {
+  const found = curves.map(({ x, y }) => ({ first: x[0], at: firstReach(x, y, target) }));
+  const images = found.flatMap(({ at }) => at ?? []);
+  return {
+    images,
+    reached: images.length,
+    of: curves.length,
+    ...(images.length > 0 && { speedup: interval(images.map((x) => reference / x)) }),
+    isLeast: found.some(({ first, at }) => at !== undefined && at === first),
+  };
+}
+
+/** `reachOf` the trials' own curves, between their evaluations. */
 export function reach(
   trials: readonly TrialResult[],
   metric: Metric,
@@ -21,10 +42,16 @@ export function reach(
   target: number,
   reference: number,
 ): Reach {
-  const images = trials.flatMap((trial) => {
-    const { images: x, value } = curve(trial, metric, weights);
-    return firstReach(x, value, target) ?? [];
+  const curves = trials.map((trial) => {
+    const { images: x, value: y } = curve(trial, metric, weights);
+    return { x, y };
   });
-  const counts = { images, reached: images.length, of: trials.length };
-  return images.length === 0 ? counts : { ...counts, speedup: interval(images.map((x) => reference / x)) };
+  return reachOf(curves, target, reference);
+}
+
+/** `2.10 [1.95, 2.25]`; "at least" where the first measurement was enough, and counts where not every seed got there. */
+export function speedupText({ speedup, reached, of, isLeast }: Reach): string {
+  if (speedup === undefined) return `not reached (0 of ${of})`;
+  const counts = reached < of ? ` (${reached} of ${of} seeds)` : '';
+  return `${isLeast ? 'at least ' : ''}${intervalText(speedup)}${counts}`;
 }

@@ -20,7 +20,7 @@ export const paperRecipes = {
   decayed: { optimizer: { decay: { linearTo: 0.1 } } },
   clts: { curriculum: { name: 'clts' } },
   mdlrc: { optimizer: mdlrc },
-  both: { curriculum: { name: 'clts' }, optimizer: mdlrc },
+  'clts-mdlrc': { curriculum: { name: 'clts' }, optimizer: mdlrc },
 } as const satisfies Record<string, Changes>;
 
 /**

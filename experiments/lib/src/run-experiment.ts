@@ -18,6 +18,8 @@ export interface Practice<T extends AnyTrial, R extends AnyResult> {
   readonly perform: Perform<T, R>;
   /** Of a result in a line, beside arm, seed and seconds. */
   readonly summary: (result: R) => string;
+  /** Whether a result of another experiment is of this kind; left out, none is taken from there. */
+  readonly accepts?: (result: AnyResult) => result is R;
 }
 
 /**
@@ -31,7 +33,7 @@ export async function runExperiment<T extends AnyTrial, R extends AnyResult>(
 ): Promise<void> {
   if (isWorker()) return work(practice.perform);
   try {
-    process.exitCode = await command(experiment, home, practice.summary);
+    process.exitCode = await command(experiment, home, practice);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
@@ -41,7 +43,7 @@ export async function runExperiment<T extends AnyTrial, R extends AnyResult>(
 async function command<T extends AnyTrial, R extends AnyResult>(
   experiment: Experiment<T, R>,
   home: string,
-  summary: Practice<T, R>['summary'],
+  { summary, accepts }: Practice<T, R>,
 ): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -58,7 +60,7 @@ async function command<T extends AnyTrial, R extends AnyResult>(
   const workers = positive('workers', values.workers);
   const engine = { name: values.engine, threads: positive('threads', values.threads) };
   // A smoke run shows that it works now: what an earlier one left must not stand in for it.
-  const store = openStore<T, R>(join(home, 'results', scale), scale === 'smoke');
+  const store = openStore<T, R>(join(home, 'results', scale), { fresh: scale === 'smoke', accepts });
   const until = performance.now() + minutes * 60_000;
 
   const finished: Record<string, StageResults<R>> = {};
@@ -90,16 +92,21 @@ async function command<T extends AnyTrial, R extends AnyResult>(
 }
 
 /** Trainings of a denoiser by a recipe. */
-export const trainings: Practice<Trial, TrialResult> = {
+export const trainings = {
   perform: runTrial,
-  summary({ points, divergedAt }) {
+  accepts: isTraining,
+  summary({ points, divergedAt }: TrialResult) {
     if (divergedAt !== undefined) return `diverged at step ${divergedAt}`;
     const last = points.at(-1);
     const loss = last?.validation === undefined ? [] : [`validation ${last.validation.ema.loss.toPrecision(4)}`];
     const fd = last?.samples === undefined ? [] : [`FD-classifier ${last.samples.ema.fd.toPrecision(4)}`];
     return `${[...loss, ...fd].join(', ')} (EMA)`;
   },
-};
+} satisfies Practice<Trial, TrialResult>;
+
+function isTraining(result: AnyResult): result is TrialResult {
+  return 'points' in result && 'trainingLoss' in result && 'size' in result;
+}
 
 async function finish<T extends AnyTrial, R extends AnyResult>(
   planned: readonly T[],

@@ -2,12 +2,12 @@
 import type { ScheduleState } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import type { Engine, NdArray } from '@dm/ops';
-import { drawTimesteps, fetchBatch, initialState, openStepper } from '@dm/trainer';
+import { initialState, openStepper } from '@dm/trainer';
 import { trialKey, type Trial } from './arm.js';
-import { immiscible } from './coupling.js';
 import { LAGS, pathDirection } from './path-direction.js';
 import { createSampleMaker, type Ruler, type SampleQuality } from './sample-quality.js';
 import { setUp } from './setup.js';
+import { trainingStep } from './training-step.js';
 import { createValidator, type Validation } from './validation.js';
 
 /** Two values of one metric: with the weights as trained, and with their average. */
@@ -43,6 +43,7 @@ export interface TrialResult {
   /** Mean cosine of the parameters' displacements, where `pathEvery` asks for it: first half of the run, second half. */
   readonly pathCosines?: readonly (readonly number[])[];
   readonly seconds: { readonly training: number; readonly measuring: number };
+  readonly from?: string;
   readonly extractor: { readonly name: string; readonly weightsSha256: string };
 }
 
@@ -63,7 +64,7 @@ export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResul
   const totalSteps = phases.at(-1)!.end;
   let phase = phases[0]!;
   let stepper = await openStepper(phase.recipe, engine, initialState(denoiser));
-  const validator = await createValidator(denoiser, shop.heldOut, size.validationImages, engine);
+  const validator = await createValidator(denoiser, shop.heldOut, size.validationImages, engine, 'epsilon');
   const maker = createSampleMaker(denoiser, size.samplerSteps, engine);
   const path = size.pathEvery > 0 ? pathDirection() : undefined;
   const validateAt = evenly(size.validations, totalSteps);
@@ -84,18 +85,10 @@ export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResul
       await stepper.dispose();
       stepper = await openStepper(phase.recipe, engine, arrays);
     }
-    const { recipe } = phase;
-    const { config, curriculum } = recipe;
-    const batch = await fetchBatch(recipe, step);
-    const coupled =
-      arm.recipe.coupling === 'immiscible' ? { ...batch, noise: immiscible(batch.images, batch.noise) } : batch;
-    const draw = drawTimesteps(recipe, step, schedule);
-    const result = await stepper.run(step, coupled, draw);
-    if (schedule !== undefined && curriculum.update !== undefined) {
-      schedule = curriculum.update(schedule, draw.timesteps, result.losses);
-    }
+    const { result, schedule: after } = await trainingStep(stepper, phase.recipe, arm.recipe.coupling, step, schedule);
+    schedule = after;
     losses.push(result.loss);
-    images += config.batchSize;
+    images += phase.recipe.config.batchSize;
     if (!result.isFinite) {
       divergedAt = step + 1;
       break;

@@ -3,7 +3,7 @@ import { createSchedule, snrFromAlphasCumprod, weights } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
 import { createDenoiser, modelTypes, resolveConfig, type Config, type Recipe } from '@dm/trainer';
-import type { BatchPhase, Trial } from './arm.js';
+import type { BatchPhase, TrainingRecipe, Trial } from './arm.js';
 import { createOptimizer } from './optimizer.js';
 
 /** Part of a run: its recipe has the batch size of the phase. */
@@ -26,7 +26,7 @@ export function phaseSteps(images: number, batch: readonly BatchPhase[]): number
 
 /** The phases of a trial. All share model, curriculum and optimizer, which count the steps of the whole run. */
 export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Phase[] {
-  const { schedule, curriculum, weighting, optimizer, emaHalfLife, batch, prediction = 'epsilon' } = arm.recipe;
+  const { schedule, curriculum, weighting, optimizer, batch, prediction = 'epsilon' } = arm.recipe;
   const model = arm.recipe.model ?? { type: 'unet', config: size.unet };
   const steps = phaseSteps(size.images, batch);
   const totalSteps = steps.reduce((sum, n) => sum + n, 0);
@@ -69,15 +69,19 @@ export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Ph
       recipe: {
         ...parts,
         config: { ...denoiser.config, batchSize },
-        averages: [averageOf(parts.optimizer, emaHalfLife, batchSize)],
+        averages: [averageOf(parts.optimizer, arm.recipe, batchSize)],
       },
     };
   });
 }
 
 /** The weights that samples are made with, `ema`: schedule-free training has an average of its own, x, in place of EMA. */
-function averageOf(optimizer: Optimizer, halfLifeImages: number, batchSize: number): Recipe['averages'][number] {
-  const { decay, scalars, update } = halfLifeEma({ halfLifeImages, batchSize });
+function averageOf(
+  optimizer: Optimizer,
+  { emaHalfLife, emaRampUp = 0.05 }: TrainingRecipe,
+  batchSize: number,
+): Recipe['averages'][number] {
+  const { decay, scalars, update } = halfLifeEma({ halfLifeImages: emaHalfLife, batchSize, rampUp: emaRampUp });
   if (optimizer.name !== 'scheduleFreeAdamW')
     return { name: 'ema', decay, scalars, update: (ema, params, _slots, inputs) => update(ema, params, inputs) };
   return {

@@ -1,6 +1,8 @@
-/** Held-out loss: the plain MSE of what the network predicts over uniform timesteps, on fixed images, noise and timesteps. */
+/** Held-out loss: a plain MSE over uniform timesteps, on fixed images, noise and timesteps. */
 import {
   addNoise,
+  conversion,
+  convertPrediction,
   forwardCoefficients,
   mseLoss,
   noiseLevels,
@@ -8,6 +10,7 @@ import {
   permutation,
   predictionTarget,
   targetCoefficients,
+  type Prediction,
 } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
 import { splitFlat, type Arrays, type Engine, type NdArray } from '@dm/ops';
@@ -31,14 +34,20 @@ const CHUNK = 256;
 /** Of the noise and the timesteps: not that of any run. */
 const SEED = 2_404_079;
 
-/** `count` held-out images, image i at one timestep; the timesteps are spread evenly over [0, T), in random order. */
+/**
+ * `count` held-out images, image i at one timestep; the timesteps are spread evenly over [0, T), in random order. The
+ * loss is of what the network says of `measured`, by default what it predicts itself: networks that predict different
+ * things have one task on one noise schedule only if all are asked for the same.
+ */
 export async function createValidator(
   denoiser: Denoiser,
   heldOut: Dataset,
   count: number,
   engine: Engine,
+  measured: Prediction = denoiser.config.diffusion.prediction,
 ): Promise<Validator> {
-  const { model, layout, noiseSchedule, config } = denoiser;
+  const { model, layout, noiseSchedule } = denoiser;
+  const { prediction } = denoiser.config.diffusion;
   const { images } = await heldOut.read(spreadIndices(count, heldOut.length));
   const order = permutation({ seed: SEED, stream: 'evaluation', step: 0 }, count);
   const timesteps = Array.from(order, (k) => Math.floor(((k + 0.5) * noiseSchedule.numTimesteps) / count));
@@ -49,7 +58,8 @@ export async function createValidator(
     const indices = Array.from({ length: end - start }, (_, i) => start + i);
     const at = timesteps.slice(start, end);
     const levels = noiseLevels(noiseSchedule, at);
-    const target = targetCoefficients(config.diffusion.prediction, levels);
+    const target = targetCoefficients(measured, levels);
+    const conversions = levels.map((level) => conversion(prediction, measured, level));
     chunks.push({
       images: {
         dtype: 'float32',
@@ -57,17 +67,20 @@ export async function createValidator(
         data: toFloat(images.subarray(start * pixels, end * pixels)),
       },
       noise: normalBatch({ seed: SEED, stream: 'evaluation', step: 1, indices }, heldOut.shape),
-      t: { dtype: 'float32', shape: [indices.length], data: Float32Array.from(at) },
+      t: perExample(at),
       ...forwardCoefficients(levels),
       targetX0: target.x0,
       targetNoise: target.noise,
+      ofX: perExample(conversions.map(({ x }) => x)),
+      ofOutput: perExample(conversions.map(({ output }) => output)),
     });
   }
   const program = engine.compile(
-    (state, { images: x0, noise, t, alpha, sigma, targetX0, targetNoise }) => {
+    (state, { images: x0, noise, t, alpha, sigma, targetX0, targetNoise, ofX, ofOutput }) => {
       const xt = addNoise(x0!, noise!, { alpha: alpha!, sigma: sigma! });
       const target = predictionTarget(x0!, noise!, { x0: targetX0!, noise: targetNoise! });
-      const predicted = model.apply(splitFlat(state['weights']!, layout), xt, t!, {});
+      const output = model.apply(splitFlat(state['weights']!, layout), xt, t!, {});
+      const predicted = convertPrediction(xt, output, { x: ofX!, output: ofOutput! });
       return { outputs: { losses: mseLoss(predicted, target) } };
     },
     { name: 'validation' },
@@ -92,4 +105,9 @@ export async function createValidator(
     },
     dispose: () => program.dispose(),
   };
+}
+
+/** A number an example, float32 [N]. */
+function perExample(values: readonly number[]): NdArray {
+  return { dtype: 'float32', shape: [values.length], data: Float32Array.from(values) };
 }

@@ -1,32 +1,35 @@
-/** The arms of `speedup`: whole runs, and shorter ones that have to end as well as the baseline does. */
-import { bestRecipe, paperRecipes, sized, type Arm, type Scale, type TrainingRecipe } from '@dm/experiments';
+/** The arms of `speedup`: the baseline, the paper's ideas alone and together, and our best recipe. */
+import { bestRecipe, paperRecipes, sized, type Arm, type Scale } from '@dm/experiments';
 
-export function wholeRuns(scale: Scale): Arm[] {
+type Named = keyof typeof paperRecipes;
+
+const about: Readonly<Record<Named, string>> = {
+  baseline: 'uniform, constant lr',
+  decayed: 'uniform, lr linear to 10 %',
+  clts: 'CLTS, constant lr',
+  mdlrc: 'uniform, MDLRC',
+  'clts-mdlrc': 'CLTS and MDLRC',
+};
+
+export function arms(scale: Scale): Arm[] {
+  const names = Object.keys(about) as Named[];
   return [
-    { name: 'baseline', about: 'uniform, constant lr', recipe: sized(scale, paperRecipes.baseline) },
-    { name: 'decayed', about: 'uniform, lr linear to 10 %', recipe: sized(scale, paperRecipes.decayed) },
-    { name: 'clts', about: 'CLTS, constant lr', recipe: sized(scale, paperRecipes.clts) },
-    { name: 'mdlrc', about: 'uniform, MDLRC', recipe: sized(scale, paperRecipes.mdlrc) },
-    { name: 'clts-mdlrc', about: 'CLTS and MDLRC', recipe: sized(scale, paperRecipes.both) },
-    best(scale),
+    ...names.map((name) => ({ name, about: about[name], recipe: sized(scale, paperRecipes[name]) })),
+    { name: 'best', about: 'our best recipe, of the experiment best', recipe: bestRecipe(scale) },
   ];
 }
 
-/** A schedule that spans the run ends well only at its end: so the same recipes in half of the steps, and in a third. */
-export function shortRuns(scale: Scale): readonly { readonly share: number; readonly arm: Arm }[] {
-  const both = sized(scale, paperRecipes.both);
-  const short = (name: string, about: string, recipe: TrainingRecipe, share: number) => ({
-    share,
-    arm: { name, about, recipe },
-  });
-  return [
-    short('clts-mdlrc-half', 'CLTS and MDLRC, half of the images', both, 1 / 2),
-    short('decayed-half', 'uniform, lr linear to 10 %, half of the images', sized(scale, paperRecipes.decayed), 1 / 2),
-    short('best-half', 'our best recipe, half of the images', best(scale).recipe, 1 / 2),
-    short('best-third', 'our best recipe, a third of the images', best(scale).recipe, 1 / 3),
-  ];
-}
-
-function best(scale: Scale): Arm {
-  return { name: 'best', about: 'our best recipe, of the experiment best', recipe: bestRecipe(scale) };
+/** The baseline, the decay and the method at half and at twice the learning rate: is 0.01 fair to each? */
+export function otherRates(scale: Scale): Arm[] {
+  return (['baseline', 'decayed', 'clts-mdlrc'] as const).flatMap((name) =>
+    [0.5, 1, 2].map((times) => {
+      const recipe = sized(scale, paperRecipes[name]);
+      const lr = recipe.optimizer.lr * times;
+      return {
+        name: `${name}-lr${lr}`,
+        about: `${about[name]}, lr ${lr}`,
+        recipe: { ...recipe, optimizer: { ...recipe.optimizer, lr } },
+      };
+    }),
+  );
 }

@@ -1,0 +1,58 @@
+/** Which changes are put together, which recipes go on, and which one wins: rules made before the finals were run. */
+import { finalValue, type Arm, type Reach, type Scale, type StageResults } from '@dm/experiments';
+import { singleChanges, together, type Change } from './arms.js';
+
+/** Changes that are put together. */
+const COMBINED = 3;
+
+/** Lower is better. `balanced`: the product of both, so that neither is bought with the other. */
+const scores = ['fd', 'balanced'] as const;
+type Score = (typeof scores)[number];
+
+function score(results: StageResults, name: string, by: Score): number {
+  const [first] = results.get(name) ?? [];
+  const fd = first && finalValue(first, 'fd', 'ema');
+  const validation = first && finalValue(first, 'validation', 'ema');
+  if (fd === undefined || validation === undefined) return Infinity;
+  return by === 'fd' ? fd : fd * validation;
+}
+
+/** Of each part the change with the lowest score, where that is lower than the start's: the best three, best first. */
+function helpfulChanges(scale: Scale, search: StageResults, by: Score): Change[] {
+  const all = singleChanges(scale);
+  const of = ({ name }: Change) => score(search, name, by);
+  const leaders = [...new Set(all.map(({ part }) => part))].map((part) =>
+    all.filter((change) => change.part === part).reduce((a, b) => (of(b) < of(a) ? b : a)),
+  );
+  const startScore = score(search, 'muon', by);
+  return leaders
+    .filter((change) => of(change) < startScore)
+    .toSorted((a, b) => of(a) - of(b))
+    .slice(0, COMBINED);
+}
+
+/** What helped most by either score, put together in pairs and all at once. */
+export function combinations(scale: Scale, search: StageResults): Arm[] {
+  const arms = scores.flatMap((by) => together(scale, helpfulChanges(scale, search, by)));
+  return arms.filter(({ name }, i) => arms.findIndex((arm) => arm.name === name) === i);
+}
+
+/** The arm with the lowest FD-classifier, and that with the lowest product of it and the validation loss. */
+export function finalists(arms: readonly Arm[], searched: StageResults): Arm[] {
+  const lowest = (by: Score) =>
+    arms.reduce((a, b) => (score(searched, b.name, by) < score(searched, a.name, by) ? b : a));
+  return [...new Set(scores.map(lowest))];
+}
+
+/**
+ * The arm that ends with the baseline's FD-classifier soonest, among those of which every seed also reaches its validation
+ * loss (EMA weights). Of arms whose shortest trainings are enough, the one listed first. Undefined where none does.
+ */
+export function winner(found: Readonly<Record<string, Readonly<Record<string, Reach>>>>): string | undefined {
+  const sound = (one: Reach | undefined) => one !== undefined && one.of > 1 && one.reached === one.of;
+  const rows = Object.entries(found).filter(
+    ([, byMetric]) => sound(byMetric['fd ema']) && sound(byMetric['validation ema']),
+  );
+  const speed = (byMetric: Readonly<Record<string, Reach>>) => byMetric['fd ema']!.speedup!.mean;
+  return rows.toSorted(([, a], [, b]) => speed(b) - speed(a))[0]?.[0];
+}

@@ -1,0 +1,133 @@
+/** What the numbers of `speedup` say. */
+import {
+  armTable,
+  curveFigure,
+  finalSeeds,
+  intervalText,
+  lengthFigure,
+  lengthReaches,
+  lengthTable,
+  limits,
+  reaches,
+  reachTable,
+  speedupText,
+  type Conclusion,
+  type Reach,
+  type Scale,
+  type StageResults,
+  type Table,
+} from '@dm/experiments';
+import type { StepTimes } from './clock.js';
+import { isClockResult, trainingsOf, type SpeedupResult } from './kinds.js';
+
+/** The goal for CLTS and MDLRC together, the paper's figure: twice as fast. */
+const GOAL = 2;
+
+type Times = Readonly<Record<string, StepTimes>>;
+
+export function conclude(results: Readonly<Record<string, StageResults<SpeedupResult>>>, scale: Scale): Conclusion {
+  const [rates, whole, short] = (['rates', 'whole', 'short'] as const).map((stage) => trainingsOf(results[stage]!));
+  const times = [...results['clock']!.values()].flat().find(isClockResult);
+  const byLength = lengthReaches(whole!, short!, 'baseline');
+  const both = byLength['clts-mdlrc'];
+  const seeds = finalSeeds[scale].length;
+  const isDone =
+    both !== undefined && seeds > 1 && [...whole!.values(), ...short!.values()].every(({ length }) => length === seeds);
+  const speeds = [both?.['fd ema'], both?.['validation ema']];
+  const verdict = !isDone
+    ? 'open'
+    : speeds.every((one) => isReached(one) && one.speedup!.mean >= GOAL)
+      ? 'holds'
+      : speeds.some((one) => isReached(one) && (one.speedup!.low ?? 0) > 1)
+        ? 'depends'
+        : 'does not hold';
+  return {
+    verdict,
+    sentences: [
+      isDone ? reading(both, byLength['decayed']) : 'Not enough is finished to decide.',
+      ...Object.entries(byLength).map(([name, byMetric]) => told(name, byMetric, times?.stepMs)),
+      limits[scale],
+    ],
+    tables: [
+      lengthTable("Speed-up in steps: trained whole to the baseline's final value", whole!, short!, 'baseline'),
+      ...(times === undefined ? [] : [clockTable(times.stepMs, byLength, times.machine.cpu)]),
+      reachTable("Speed-up in steps: within one run to the baseline's final value", whole!, 'baseline'),
+      armTable('Whole runs', whole!, 'baseline'),
+      armTable('Trained whole in fewer images', short!),
+      armTable('Learning rates, one seed', rates!),
+    ],
+    figures: [
+      ...lengthFigure(whole!, short!, 'baseline', 'fd'),
+      ...lengthFigure(whole!, short!, 'baseline', 'validation'),
+      ...curveFigure(whole!, 'validation', 'ema'),
+    ],
+    numbers: { byLength, within: reaches(whole!, 'baseline'), stepMs: times?.stepMs ?? null },
+  };
+}
+
+/** At every seed. */
+const isReached = (one: Reach | undefined): one is Reach => one?.speedup !== undefined && one.reached === one.of;
+
+function reading(both: Readonly<Record<string, Reach>>, decayed: Readonly<Record<string, Reach>> | undefined): string {
+  const speeds = (of: Readonly<Record<string, Reach>>) =>
+    `${speedupText(of['fd ema']!)} (FD-classifier) and ${speedupText(of['validation ema']!)} (validation loss)`;
+  return (
+    `CLTS and MDLRC together end as well as the baseline does ${speeds(both)} times as soon, in steps, EMA weights` +
+    (decayed === undefined
+      ? '.'
+      : `; the linear decay of the learning rate that MDLRC contains, with uniform timesteps, does ${speeds(decayed)} times as soon.`)
+  );
+}
+
+function told(name: string, byMetric: Readonly<Record<string, Reach>>, times: Times | undefined): string {
+  const [fd, validation] = [byMetric['fd ema']!, byMetric['validation ema']!];
+  const steps = `${name}: in steps ${speedupText(fd)} to the FD-classifier, ${speedupText(validation)} to the validation loss`;
+  const factor = clockFactor(name, times);
+  const clock = [fd, validation].map(({ speedup }) =>
+    speedup === undefined || factor === undefined ? undefined : (speedup.mean * factor).toPrecision(3),
+  );
+  return factor === undefined || clock.every((one) => one === undefined)
+    ? `${steps}.`
+    : `${steps}; by the clock ${clock.map((one) => one ?? 'never').join(' and ')}.`;
+}
+
+/** Steps of the baseline in the time of one of the recipe's. */
+function clockFactor(name: string, times: Times | undefined): number | undefined {
+  const [base, own] = [times?.['baseline'], times?.[name]];
+  return base === undefined || own === undefined ? undefined : base.median / own.median;
+}
+
+function clockTable(
+  times: Times,
+  byLength: Readonly<Record<string, Readonly<Record<string, Reach>>>>,
+  cpu: string,
+): Table {
+  const scaled = (one: Reach | undefined, factor: number) => {
+    if (one?.speedup === undefined) return '';
+    const { mean, low, high, n } = one.speedup;
+    const bounds = low === undefined || high === undefined ? {} : { low: low * factor, high: high * factor };
+    return `${one.isLeast ? 'at least ' : ''}${intervalText({ mean: mean * factor, n, ...bounds })}`;
+  };
+  return {
+    title: `Step times and the speed-up by the clock, one thread of ${cpu}`,
+    columns: [
+      'arm',
+      'ms a step, median',
+      'quartiles',
+      'times the baseline',
+      'by the clock to the FD-classifier, EMA',
+      'by the clock to the validation loss, EMA',
+    ],
+    rows: Object.entries(times).map(([name, { median, low, high }]) => {
+      const factor = clockFactor(name, times)!;
+      return [
+        name,
+        median.toFixed(2),
+        `${low.toFixed(2)} to ${high.toFixed(2)}`,
+        (1 / factor).toFixed(3),
+        scaled(byLength[name]?.['fd ema'], factor),
+        scaled(byLength[name]?.['validation ema'], factor),
+      ];
+    }),
+  };
+}
