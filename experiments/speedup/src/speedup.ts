@@ -9,7 +9,7 @@ import {
   type Experiment,
   type Scale,
 } from '@dm/experiments';
-import { arms, otherRates } from './arms.js';
+import { arms, otherRates, shortArms } from './arms.js';
 import { clockTrial } from './clock.js';
 import { conclude } from './conclude.js';
 import type { SpeedupResult, SpeedupTrial } from './kinds.js';
@@ -46,13 +46,13 @@ export const speedup: Experiment<SpeedupTrial, SpeedupResult> = {
       name: 'short',
       about: 'the same in fewer images.',
       trials: (scale) =>
-        smokeOnly(arms(scale).slice(1), scale, 1).flatMap((arm) =>
-          shortTrials('short', arm, finalSize[scale], arm.name === 'best' ? [2, 4] : [2], finalSeeds[scale]),
+        smokeOnly(shortArms(scale), scale, 1).flatMap(({ arm, divisors }) =>
+          shortTrials('short', arm, finalSize[scale], divisors, finalSeeds[scale]),
         ),
     },
     {
       name: 'rates',
-      about: 'the baseline, the decay and the method at other learning rates, one seed.',
+      about: 'the baseline and the method at other learning rates, one seed.',
       trials: (scale) => trialsOf('rates', smokeOnly(otherRates(scale), scale, 1), finalSize[scale], [0]),
     },
     {

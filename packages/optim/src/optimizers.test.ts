@@ -87,9 +87,9 @@ describe('momentum decay with compensation equals the plain loop in float64 over
     for (const { step, beta, lr: rate } of steps) {
       product *= beta;
       gradient(p, step).forEach((g, i) => {
-        m[i] = beta * m[i]! + (1 - beta) * g;
-        v[i] = 0.999 * v[i]! + 0.001 * g * g;
-        p[i]! -= (rate * (m[i]! / (1 - product))) / (Math.sqrt(v[i]! / (1 - 0.999 ** (step + 1))) + 1e-8);
+        const mean = (m[i] = beta * m[i]! + (1 - beta) * g);
+        const square = (v[i] = 0.999 * v[i]! + 0.001 * g * g);
+        p[i]! -= (rate * (mean / (1 - product))) / (Math.sqrt(square / (1 - 0.999 ** (step + 1))) + 1e-8);
       });
     }
     expectClose(trajectory(adam({ lr, beta1 }), 100).at(-1)!.params, [...p]);
