@@ -48,7 +48,7 @@ export async function imageSet(source: ImageSource, options: ImageFileOptions): 
     const out = new Uint8Array(indices.length * pixels);
     await mapConcurrent(Array.from(indices), CONCURRENT, async (index, n) => {
       const { path, load } = images[index]!;
-      out.set(await decodeImage(await load(), path, options), n * pixels);
+      out.set(await decodeOrRefuse(path, load, options), n * pixels);
     });
     return labels ? { images: out, labels: Int32Array.from(indices, (index) => labels[index]!) } : { images: out };
   };
@@ -65,6 +65,18 @@ export async function imageSet(source: ImageSource, options: ImageFileOptions): 
     },
     read,
   };
+}
+
+/** Throws a DataError that names the image, and what leaves it out. */
+async function decodeOrRefuse(path: string, load: EncodedImage['load'], size: ImageSize): Promise<Uint8Array> {
+  const bytes = await load();
+  try {
+    return await decodeImage(bytes, path, size);
+  } catch (cause) {
+    throw cause instanceof DataError
+      ? new DataError(`${cause.message} skipBad (--skip-bad) leaves such out.`, { cause })
+      : cause;
+  }
 }
 
 async function hashAll(

@@ -68,6 +68,18 @@ describe('state', () => {
     await expect(wrong.run(handle, { by: given([2], []) })).rejects.toThrow('commitIf names "next"');
   });
 
+  it('is copied into arrays that are given for it, where they are alike', async () => {
+    const handle = await engine.compile(({ w }) => ({ state: { w: w! }, outputs: {} })).load({ w: given([1, 2]) });
+    const [alike, longer] = [given([0, 0]), given([0, 0, 0])];
+    const { w } = await handle.read(undefined, { w: alike });
+    expect(w).toBe(alike);
+    expect(alike.data).toEqual(Float32Array.of(1, 2));
+    expect((await handle.read(['w'], { w: longer }))['w']!.data).toEqual(Float32Array.of(1, 2));
+    expect(longer.data).toEqual(Float32Array.of(0, 0, 0));
+    alike.data.fill(9);
+    expect((await handle.read())['w']!.data).toEqual(Float32Array.of(1, 2));
+  });
+
   it('may change places', async () => {
     const swap = engine.compile(({ a, b }) => ({ state: { a: b!, b: a! }, outputs: {} }));
     const handle = await swap.load({ a: given([1]), b: given([2]) });

@@ -155,9 +155,9 @@ class OnnxState implements StateHandle {
     [buffers.current, buffers.next] = [buffers.next!, buffers.current];
   }
 
-  async read(names: readonly string[] = [...this.buffers.keys()]): Promise<Arrays> {
+  async read(names: readonly string[] = [...this.buffers.keys()], into: Arrays = {}): Promise<Arrays> {
     this.check();
-    return Object.fromEntries(names.map((name) => [name, copyOf(this.entry(name).current)]));
+    return Object.fromEntries(names.map((name) => [name, copyInto(into[name], this.entry(name).current)]));
   }
 
   async write(arrays: Arrays): Promise<void> {
@@ -349,6 +349,13 @@ function stopwatch(): () => number {
 }
 
 const copyOf = (array: NdArray): NdArray => ({ ...array, data: array.data.slice() });
+
+/** A copy of `array`, in the memory of `old` where that is alike. */
+function copyInto(old: NdArray | undefined, array: NdArray): NdArray {
+  if (old === undefined || old.dtype !== array.dtype || !sameShape(old.shape, array.shape)) return copyOf(array);
+  old.data.set(array.data);
+  return old;
+}
 
 const describe = ({ dtype, shape }: ArraySpec): string => `${dtype} [${shape.join(', ')}]`;
 

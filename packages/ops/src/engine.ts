@@ -31,8 +31,12 @@ export type Program = (state: Tensors, inputs: Tensors) => { state?: Tensors; ou
  * whose state has these names and shapes, so that a training step and a gradient-accumulation step share it.
  */
 export interface StateHandle {
-  /** Copies the named entries (all by default) out of the engine. Throws on an unknown name. */
-  read(names?: readonly string[]): Promise<Arrays>;
+  /**
+   * Copies the named entries (all by default) out of the engine. Throws on an unknown name. `into`: arrays that nobody
+   * needs any more; where one has the name, dtype and shape of an entry the engine may copy into it and give it back, which
+   * spares a large state the time that new memory takes.
+   */
+  read(names?: readonly string[], into?: Arrays): Promise<Arrays>;
   /** Overwrites the named entries with copies. Throws on an unknown name or another shape. */
   write(arrays: Arrays): Promise<void>;
   /** Frees the state; using the handle afterwards throws. */

@@ -39,6 +39,11 @@ function averageName(name: string): string {
 export function weightsFile({ emas }: Pick<Config, 'emas'>, which = 'ema'): string {
   const known = ['ema', ...Object.keys(emas), 'raw'];
   if (!known.includes(which)) throw new UserError(`--weights ${which} is unknown. ${suggestion(which, known)}`);
+  return weightsName(which);
+}
+
+/** The same without a look at whether there are such. */
+export function weightsName(which = 'ema'): string {
   return which === 'raw' ? 'model' : averageName(which);
 }
 

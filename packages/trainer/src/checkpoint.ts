@@ -9,7 +9,7 @@
  * A checkpoint holds no clock time: the same training gives the same bytes.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { transpose } from '@dm/models';
 import type { NdArray } from '@dm/ops';
@@ -17,6 +17,7 @@ import { z } from 'zod';
 import { readBest } from './best.js';
 import { refusal, syncFolder, writePieces } from './durable.js';
 import { messageOf, UserError } from './errors.js';
+import { piecesOf, readWhole } from './read-file.js';
 import { runFolder } from './run-folder.js';
 
 /**
@@ -54,10 +55,11 @@ export type ManifestFields = Omit<Manifest, 'format' | 'files'>;
 export type FileContent = readonly FilePart[];
 export type FilePart = Uint8Array | { readonly array: NdArray; readonly axes: readonly number[] };
 
-/** A checkpoint whose manifest was read and whose files have the sizes and hashes that it says. */
+/** A checkpoint whose manifest was read; the files read with it have the sizes and hashes that it says. */
 export interface Checkpoint {
   readonly path: string;
   readonly manifest: Manifest;
+  /** All that the manifest names, or those of them that were asked for. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -110,10 +112,11 @@ function writeFile(path: string, content: FileContent): { bytes: number; sha256:
   let bytes = 0;
   const pieces = function* () {
     for (const part of content) {
-      const piece = part instanceof Uint8Array ? part : rawBytes(transpose(part.array, part.axes));
-      hash.update(piece);
-      bytes += piece.length;
-      yield piece;
+      for (const piece of piecesOf(part instanceof Uint8Array ? part : rawBytes(transpose(part.array, part.axes)))) {
+        hash.update(piece);
+        bytes += piece.length;
+        yield piece;
+      }
     }
   };
   writePieces(path, pieces());
@@ -136,7 +139,8 @@ function bytesOnDisk(files: Readonly<Record<string, FileContent>>): number {
   return [...sizes, 16 * block].reduce((sum, bytes) => sum + Math.ceil(bytes / block) * block, 0);
 }
 
-function freeBytesOf(folder: string): number {
+/** What the disk of `folder` has left for us. */
+export function freeBytesOf(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
 }
@@ -149,7 +153,7 @@ function checkSpace(path: string, needed: number, free: number): void {
   );
 }
 
-function mebibytes(bytes: number): string {
+export function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(1);
 }
 
@@ -162,8 +166,11 @@ function discard(partial: string): void {
   }
 }
 
-/** Reads and verifies one checkpoint folder. Throws a UserError that names the file and what is wrong with it. */
-export function readCheckpoint(path: string): Checkpoint {
+/**
+ * Reads and verifies one checkpoint folder: all of it, or of its files those with the names `only`; the others are not
+ * opened then. Throws a UserError that names the file and what is wrong with it.
+ */
+export function readCheckpoint(path: string, only?: readonly string[]): Checkpoint {
   const manifestPath = join(path, 'manifest.json');
   if (!existsSync(manifestPath)) {
     throw new UserError(`${path} is no checkpoint: there is no manifest.json in it.`);
@@ -186,7 +193,7 @@ export function readCheckpoint(path: string): Checkpoint {
   }
   const files = new Map<string, Uint8Array>();
   for (const [name, expected] of Object.entries(parsed.data.files)) {
-    files.set(name, readVerified(path, name, expected));
+    if (only?.includes(name) !== false) files.set(name, readVerified(path, name, expected));
   }
   return { path, manifest: parsed.data, files };
 }
@@ -196,15 +203,16 @@ function readVerified(folder: string, name: string, expected: { bytes: number; s
   if (basename(name) !== name) throw new UserError(`${folder}: the manifest names a file outside of it: ${name}`);
   const path = join(folder, name);
   if (!existsSync(path)) throw new UserError(`${path} is missing.`);
-  const bytes = readFileSync(path);
-  if (bytes.length !== expected.bytes) {
-    throw new UserError(`${path} has ${bytes.length} bytes; its manifest says ${expected.bytes}.`);
+  const { size } = statSync(path);
+  if (size !== expected.bytes) {
+    throw new UserError(`${path} has ${size} bytes; its manifest says ${expected.bytes}.`);
   }
-  if (sha256(bytes) !== expected.sha256) {
+  const hash = createHash('sha256');
+  const bytes = readWhole(path, { onPiece: (piece) => hash.update(piece) });
+  if (hash.digest('hex') !== expected.sha256) {
     throw new UserError(`${path} is damaged: its SHA-256 is not the one in the manifest.`);
   }
-  // A plain view: a Buffer's slice is no copy, which readers of typed arrays do not expect.
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  return bytes;
 }
 
 export interface Latest {
@@ -214,8 +222,11 @@ export interface Latest {
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
 }
 
-/** Finds the newest valid checkpoint of a run's `checkpoints` folder, reading from the newest down. */
-export function latestValid(folder: string): Latest {
+/**
+ * Finds the newest valid checkpoint of a run's `checkpoints` folder, reading from the newest down: valid as a whole, or as
+ * far as its files `only` go.
+ */
+export function latestValid(folder: string, only?: readonly string[]): Latest {
   const skipped: { path: string; reason: string }[] = [];
   for (const { path, complete } of listCheckpoints(folder).toReversed()) {
     if (!complete) {
@@ -223,7 +234,7 @@ export function latestValid(folder: string): Latest {
       continue;
     }
     try {
-      return { checkpoint: readCheckpoint(path), skipped };
+      return { checkpoint: readCheckpoint(path, only), skipped };
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       skipped.push({ path, reason: error.message });
@@ -232,10 +243,13 @@ export function latestValid(folder: string): Latest {
   return { checkpoint: undefined, skipped };
 }
 
-/** The checkpoint in this folder, or the newest valid one of the run in it. Throws a UserError where there is neither. */
-export function checkpointIn(path: string): Checkpoint {
-  if (existsSync(join(path, 'manifest.json'))) return readCheckpoint(path);
-  const { checkpoint } = latestValid(runFolder(path).checkpoints);
+/**
+ * The checkpoint in this folder, or the newest valid one of the run in it, with its files `only`. Throws a UserError where
+ * there is neither.
+ */
+export function checkpointIn(path: string, only: readonly string[]): Checkpoint {
+  if (existsSync(join(path, 'manifest.json'))) return readCheckpoint(path, only);
+  const { checkpoint } = latestValid(runFolder(path).checkpoints, only);
   if (checkpoint === undefined) throw new UserError(`${path} is neither a checkpoint nor a run with a valid one.`);
   return checkpoint;
 }

@@ -58,6 +58,11 @@ export const configSchema = z.strictObject({
     .strictObject({ size: count, at: z.enum(['centre', 'random']) })
     .nullable()
     .describe('Square cut out of every image, in the middle or, in training, at random; null takes all of it.'),
+  skipBad: z
+    .boolean()
+    .describe(
+      'Leave images out that cannot be decoded, counted and named, for folders and archives; false stops there.',
+    ),
   flip: z.boolean().describe('Mirror half of the images, by chance; not for digits and letters.'),
   conditional: z
     .boolean()
@@ -213,6 +218,7 @@ export const freeOnResume = [
   'recompute',
   'accumulate',
   'data', // compared by its hash
+  'skipBad', // so is what it leaves
   'timeBudget',
   'stepBudget',
   'imageBudget',

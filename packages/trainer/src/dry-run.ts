@@ -4,6 +4,7 @@ import { bench, type BenchResult } from './bench/bench.js';
 import type { Config } from './config.js';
 import { openRecipe } from './recipe.js';
 import { resolveConfig, type Layer } from './resolve.js';
+import { checkpointBytes } from './room.js';
 
 /** Steps that are run and timed, after the first, which compiles, and one more. */
 const timedSteps = 2;
@@ -16,7 +17,7 @@ export interface DryRun {
   readonly parameters: number;
   /** Bytes of the state that a run holds: parameters, averages, the optimizer's slots, summed gradients; computed. */
   readonly stateBytes: number;
-  /** Bytes of a checkpoint's weights, averages and slots; computed. */
+  /** Bytes of a checkpoint's tensors; computed. */
   readonly checkpointBytes: number;
   /** Two steps that were run on the engine and thrown away. */
   readonly measured: BenchResult;
@@ -36,7 +37,7 @@ export async function dryRun(layers: readonly Layer[]): Promise<DryRun> {
     model: summaryText(model),
     parameters: layout.size,
     stateBytes: bytes * (vectors + (config.accumulate > 1 ? 1 : 0)),
-    checkpointBytes: bytes * vectors,
+    checkpointBytes: checkpointBytes(recipe),
     measured,
     seconds: (config.totalSteps * measured.stepMs.median) / 1000,
   };

@@ -8,6 +8,7 @@ import { createDenoiser } from './recipe.js';
 import { resolveConfig } from './resolve.js';
 import { savedConfig } from './resume.js';
 import { runFolder } from './run-folder.js';
+import { sample } from './sample.js';
 import { readWeights } from './state.js';
 import { tinyConfig, tinyDit, tinyFolder } from './testing/tiny.js';
 import { train } from './train.js';
@@ -105,6 +106,20 @@ it('minutes make a checkpoint due as steps do', async () => {
   steps.length = 0;
   await train(config({ checkpointEvery: 3, checkpointMinutes: 1e3 }), { hooks, overwrite: true });
   expect(steps).toEqual([3, 4]);
+});
+
+it('sampling reads the weights that it needs and nothing else; going on needs the whole checkpoint', async () => {
+  const { out, checkpoint } = await train(config());
+  truncateSync(join(checkpoint, 'optimizer.safetensors'), 100);
+  rmSync(join(checkpoint, 'model.safetensors'));
+  const notes: string[] = [];
+  const sampled = await sample({ run: out, count: 1, steps: 1, onNote: (text) => notes.push(text) });
+  expect(sampled.checkpoint).toBe(checkpoint);
+  expect(notes).toEqual([]);
+  await expect(sample({ checkpoint, count: 1, steps: 1, weights: 'raw' })).rejects.toThrow(
+    /model\.safetensors is missing/,
+  );
+  expect(latestValid(runFolder(out).checkpoints).checkpoint!.manifest.step).toBe(3);
 });
 
 it('weights are read without data, optimizer or the rest of a recipe', async () => {

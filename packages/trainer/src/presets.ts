@@ -16,6 +16,7 @@ const method = {
   imageChannels: 3,
   crop: null,
   flip: false,
+  skipBad: false,
   conditional: true,
   curriculum: { name: 'clts', params: {} },
   weighting: { name: 'constant' },

@@ -47,16 +47,19 @@ function plainLines(stream: Stream): Progress {
 
 /** `step 120/1000  12 %  loss 0.1234  85.1 images/s  ETA 2 min 10 s` */
 export function progressLine(record: MetricsRecord, totalSteps: number): string {
-  const imagesPerStep = record.images / record.step;
-  const left = ((totalSteps - record.step) * imagesPerStep) / record.imagesPerSecond;
   return [
     `step ${String(record.step).padStart(String(totalSteps).length)}/${totalSteps}`,
     `${String(Math.floor((100 * record.step) / totalSteps)).padStart(3)} %`,
     `loss ${record.loss.toFixed(4)}`,
     ...Object.entries(record.eval ?? {}).map(([name, value]) => `${name} ${value.toPrecision(4)}`),
     `${record.imagesPerSecond.toPrecision(3)} images/s`,
-    `ETA ${duration(left)}`,
+    `ETA ${duration(secondsLeft(record, totalSteps))}`,
   ].join('  ');
+}
+
+/** Seconds of the steps to come, at the speed of this record. */
+export function secondsLeft({ step, images, imagesPerSecond }: MetricsRecord, totalSteps: number): number {
+  return ((totalSteps - step) * (images / step)) / imagesPerSecond;
 }
 
 /** `3 h 05 min`, `2 min 10 s`, `9 s`. */

@@ -45,11 +45,15 @@ export interface Recipe extends Denoiser {
 }
 
 /** The data that a configuration names; `split` matters for sets that have both. */
-export function openData({ data, imageSize, imageChannels, crop }: Config, split: Split = 'train'): Promise<Dataset> {
+export function openData(
+  { data, imageSize, imageChannels, crop, skipBad }: Config,
+  split: Split = 'train',
+): Promise<Dataset> {
   return openDataset(data, {
     split,
     ...(imageSize !== null && { size: imageSize }),
     channels: imageChannels,
+    skipBad,
     ...(crop !== null && { crop }),
   });
 }

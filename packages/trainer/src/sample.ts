@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { parseNpy } from '@dm/data';
 import type { NdArray } from '@dm/ops';
-import { weightsFile } from './averages.js';
+import { weightsFile, weightsName } from './averages.js';
 import { readBest } from './best.js';
 import { checkpointPath, latestValid, readCheckpoint, runOfCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { Config, PartialConfig } from './config.js';
@@ -19,7 +19,7 @@ import { resolveConfig, type Layer } from './resolve.js';
 import { savedConfig } from './resume.js';
 import { runFolder } from './run-folder.js';
 import { conditionOf, sampleBatch, samplerOf } from './sampling.js';
-import { readWeights } from './state.js';
+import { fileOf, readWeights } from './state.js';
 
 export interface SampleOptions {
   /** Folder of a run, whose newest valid checkpoint is used. Give this or `checkpoint`. */
@@ -86,24 +86,25 @@ export async function sample(options: SampleOptions): Promise<SampleResult> {
   }
 }
 
-/** The checkpoint that the options name. */
-export function openCheckpoint({ run, checkpoint, best = false, onNote }: SampleOptions): Checkpoint {
+/** The checkpoint that the options name, and of its files the weights alone: nothing else is read, nor verified. */
+export function openCheckpoint({ run, checkpoint, best = false, weights, onNote }: SampleOptions): Checkpoint {
   if ((run === undefined) === (checkpoint === undefined)) {
     throw new UserError('Name what to sample from: --run <folder of a run> or --checkpoint <folder of a checkpoint>.');
   }
-  if (checkpoint !== undefined) return readCheckpoint(checkpoint);
-  if (best) return bestCheckpoint(run!);
-  const { checkpoint: latest, skipped } = latestValid(runFolder(run!).checkpoints);
+  const only = [fileOf(weightsName(weights))];
+  if (checkpoint !== undefined) return readCheckpoint(checkpoint, only);
+  if (best) return bestCheckpoint(run!, only);
+  const { checkpoint: latest, skipped } = latestValid(runFolder(run!).checkpoints, only);
   for (const { path, reason } of skipped) onNote?.(`skipped ${path}: ${reason}`);
   if (latest === undefined)
     throw new UserError(`There is no valid checkpoint in ${run}. Train one: dm train --out ${run}`);
   return latest;
 }
 
-function bestCheckpoint(run: string): Checkpoint {
+function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {
   const { checkpoints } = runFolder(run);
   const best = readBest(checkpoints);
-  if (best !== undefined) return readCheckpoint(checkpointPath(checkpoints, best.step));
+  if (best !== undefined) return readCheckpoint(checkpointPath(checkpoints, best.step), only);
   throw new UserError(`${run} has no best checkpoint: it was trained without --eval-every. Leave --best out.`);
 }
 

@@ -1,6 +1,13 @@
 /** The thread that writes checkpoints while training goes on: a job in, its outcome out. Built as a file of its own. */
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
-import { performSave, type SaveJob } from './save-job.js';
+import { buffersOf, performSave, type SaveDone, type SaveJob } from './save-job.js';
 
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a port between threads, not a window
-parentPort!.on('message', (job: SaveJob) => parentPort!.postMessage(performSave(job)));
+// The engine's threads come first. Linux has a priority for each thread, and 0 means the calling one; elsewhere it is that
+// of the whole process, which is left alone.
+if (process.platform === 'linux') setPriority(0, constants.priority.PRIORITY_LOW);
+
+parentPort!.on('message', (job: SaveJob) => {
+  const done: SaveDone = { outcome: performSave(job), state: job.state };
+  parentPort!.postMessage(done, buffersOf(job.state));
+});

@@ -7,7 +7,8 @@
  */
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { errorOf, failed, performSave, type SaveJob, type SaveOutcome } from './save-job.js';
+import type { Arrays } from '@dm/ops';
+import { buffersOf, errorOf, failed, performSave, type SaveDone, type SaveJob } from './save-job.js';
 
 const workerFile = new URL('./save-worker.js', import.meta.url);
 
@@ -20,6 +21,8 @@ export interface SaverEvents {
 export interface Saver {
   /** Begins a save, once the one before is done. The arrays of the job belong to the saver from then on. */
   save(job: SaveJob): Promise<void>;
+  /** The arrays of the last save that is done, to copy the next state into; none before that. */
+  takeSpare(): Arrays | undefined;
   /** Waits for the save in flight, whatever comes of it. */
   settle(): Promise<void>;
   /** Waits for the save in flight. Throws where the last one failed. */
@@ -32,10 +35,15 @@ export function createSaver({ onSaved, onFailed }: SaverEvents): Saver {
   const thread = existsSync(workerFile) ? createThread() : undefined;
   let flight: Promise<void> = Promise.resolve();
   let failure: Error | undefined;
+  let spare: Arrays | undefined;
 
   const write = async (job: SaveJob): Promise<void> => {
     const { step } = job.fields;
-    const outcome = thread === undefined ? performSave(job) : await thread.perform(job).catch(failed);
+    const { outcome, state } =
+      thread === undefined
+        ? { outcome: performSave(job), state: job.state }
+        : await thread.perform(job).catch((error: unknown) => ({ outcome: failed(error), state: undefined }));
+    spare = state;
     if ('path' in outcome) {
       failure = undefined;
       onSaved({ step, path: outcome.path });
@@ -50,6 +58,11 @@ export function createSaver({ onSaved, onFailed }: SaverEvents): Saver {
       flight = write(job);
       if (thread === undefined) await flight;
     },
+    takeSpare() {
+      const taken = spare;
+      spare = undefined;
+      return taken;
+    },
     settle: () => flight,
     async finish() {
       await flight;
@@ -63,8 +76,8 @@ export function createSaver({ onSaved, onFailed }: SaverEvents): Saver {
 }
 
 interface Thread {
-  /** Does a job and gives its outcome. Rejects where the thread dies over it, such as for want of memory. */
-  perform(job: SaveJob): Promise<SaveOutcome>;
+  /** Does a job, gives its outcome and the memory back. Rejects where the thread dies over it, such as for want of memory. */
+  perform(job: SaveJob): Promise<SaveDone>;
   dispose(): Promise<void>;
 }
 
@@ -90,23 +103,17 @@ function createThread(): Thread {
         const onExit = () => reject(error);
         thread.on('error', onError);
         thread.once('exit', onExit);
-        thread.once('message', (outcome: SaveOutcome) => {
+        thread.once('message', (done: SaveDone) => {
           thread.off('error', onError);
           thread.off('exit', onExit);
           thread.unref();
-          resolve(outcome);
+          resolve(done);
         });
         thread.ref();
-        thread.postMessage(job, buffersOf(job));
+        thread.postMessage(job, buffersOf(job.state));
       }),
     async dispose() {
       await worker?.terminate();
     },
   };
-}
-
-/** The memory of the job's arrays, handed over instead of copied. */
-function buffersOf({ files }: SaveJob): ArrayBuffer[] {
-  const parts = Object.values(files).flat();
-  return [...new Set(parts.map((part) => (part instanceof Uint8Array ? part : part.array.data).buffer as ArrayBuffer))];
 }

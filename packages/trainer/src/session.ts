@@ -19,6 +19,7 @@ import { peakMemoryMb } from './peak-memory.js';
 import { record, type Recipe } from './recipe.js';
 import { writeReport } from './report/report.js';
 import { checkSameTraining, trainingHash } from './resume.js';
+import { checkRoom } from './room.js';
 import { createRunFolder, holdsRun, samplePath, saveConfig, type RunFolder } from './run-folder.js';
 import { createGridSampler, type GridSampler } from './sampling.js';
 import { createSaver, type Saver } from './saver.js';
@@ -94,6 +95,8 @@ export class Session {
     const dataSha256 = await recipe.dataset.hash();
     const from = resume ? findCheckpoint(run, recipe, engine, dataSha256, hooks) : undefined;
     if (!resume && holdsRun(run)) removeRun(run);
+    const tight = checkRoom(run, recipe, from?.manifest.step ?? 0);
+    if (tight !== undefined) hooks.onNote?.(tight);
     saveConfig(run, record(recipe, engine, dataSha256));
     const runLog = openRunLog(run, config, from?.manifest.step ?? 0);
 
@@ -132,6 +135,7 @@ export class Session {
       step: this.firstStep,
       totalSteps: config.totalSteps,
     });
+    for (const note of dataset.notes ?? []) this.hooks.onNote?.(note);
   }
 
   /** A step was done: `seconds` it took, `waited` of them for its data. Throws where too many updates were skipped. */
@@ -230,6 +234,7 @@ export class Session {
     await saver.settle(); // before another copy of the state is made
     this.savedStep = step;
     this.savedAt = performance.now();
+    const state = await this.stepper.state.read(undefined, saver.takeSpare());
     await saver.save({
       folder: run.checkpoints,
       fields: {
@@ -239,7 +244,8 @@ export class Session {
         engine: { name: engine.name, info: { ...engine.info } },
         log: { ...this.window.state(), skipped: this.skips.state() },
       },
-      files: packState(recipe, await this.stepper.state.read(), this.scheduleState),
+      files: packState(recipe, state, this.scheduleState),
+      state,
       logs: [...this.runLog.files, run.difficulty],
       best: best?.step === step ? best : undefined,
       keep: recipe.config.keep,

@@ -1,5 +1,4 @@
 /** The state of a training: how it begins, and its way into the files of a checkpoint and back. */
-import { readFileSync } from 'node:fs';
 import type { ScheduleState } from '@dm/curriculum';
 import { formatNpy, parseNpy } from '@dm/data';
 import {
@@ -16,6 +15,7 @@ import {
 import { viewFlat, type Arrays, type NdArray } from '@dm/ops';
 import { checkpointIn, rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { messageOf, UserError } from './errors.js';
+import { readWhole } from './read-file.js';
 import type { Denoiser, Recipe } from './recipe.js';
 
 /**
@@ -25,7 +25,7 @@ import type { Denoiser, Recipe } from './recipe.js';
 export const modelFile = 'model.safetensors';
 export const emaFile = 'ema.safetensors';
 /** Of a part of the state: `ema.safetensors`. */
-const fileOf = (name: string): string => `${name}.safetensors`;
+export const fileOf = (name: string): string => `${name}.safetensors`;
 export const optimizerFile = 'optimizer.safetensors';
 
 /**
@@ -47,7 +47,7 @@ function initialWeights(recipe: Recipe): Arrays {
   const { model, config } = recipe;
   const { initFrom } = config;
   if (initFrom?.endsWith('.safetensors') === true) return weightsState(recipe, readTensorFile(initFrom));
-  if (initFrom !== undefined) return readWeights(recipe, checkpointIn(initFrom), 'ema');
+  if (initFrom !== undefined) return readWeights(recipe, checkpointIn(initFrom, [emaFile]), 'ema');
   const { params, buffers } = initialiseFlat(model, config.seed);
   return { params: vector(params), ...(buffers.length > 0 && { buffers: vector(buffers) }) };
 }
@@ -157,7 +157,7 @@ function safetensorsContent(tensors: readonly StoredTensor[]): FileContent {
 function readTensorFile(path: string): Arrays {
   let bytes: Uint8Array;
   try {
-    bytes = new Uint8Array(readFileSync(path));
+    bytes = readWhole(path);
   } catch (error) {
     throw new UserError(`The weights to start from cannot be read: ${messageOf(error)}`);
   }

@@ -1,6 +1,7 @@
 /** `dm train`. */
 import { Command } from 'commander';
-import { createProgress, duration } from '../progress.js';
+import { createDashboard } from '../dashboard/dashboard.js';
+import { createProgress, duration, type Progress } from '../progress.js';
 import { presets } from '../presets.js';
 import type { Layer } from '../resolve.js';
 import { dryRun, type DryRun } from '../dry-run.js';
@@ -12,6 +13,8 @@ import { allFieldFlags, layersOf, withConfigOptions, type ConfigFlags } from './
 type TrainFlags = CommonFlags &
   ConfigFlags & {
     readonly momentumDecay?: boolean;
+    readonly skipBad?: boolean;
+    readonly ui?: boolean;
     readonly resume?: boolean;
     readonly overwrite?: boolean;
     readonly dryRun?: boolean;
@@ -23,6 +26,8 @@ export function trainCommand(): Command {
   );
   withConfigOptions(command, allFieldFlags)
     .option('--no-momentum-decay', 'keep the momentum (and the learning rate) constant')
+    .option('--skip-bad', 'leave images out that cannot be decoded, and name them, instead of stopping at the first')
+    .option('--ui', 'on a terminal: a dashboard of a few lines in place of the one line')
     .option('--resume', 'go on with the run in the folder, from its newest valid checkpoint')
     .option('--overwrite', 'remove the run in the folder first')
     .option('--dry-run', 'print configuration, model, and time and memory of a few steps that are run; write nothing');
@@ -30,60 +35,85 @@ export function trainCommand(): Command {
 }
 
 async function run(flags: TrainFlags): Promise<void> {
-  const momentum: Layer[] =
-    flags.momentumDecay === false
+  const switches: Layer[] = [
+    ...(flags.momentumDecay === false
       ? [{ source: '--no-momentum-decay', value: { optimizer: { momentumDecay: false } } }]
-      : [];
+      : []),
+    ...(flags.skipBad === true ? [{ source: '--skip-bad', value: { skipBad: true } }] : []),
+  ];
   if (flags.dryRun === true) {
-    printDryRun(await dryRun(layersOf(flags, allFieldFlags, momentum)), flags.json === true);
+    printDryRun(await dryRun(layersOf(flags, allFieldFlags, switches)), flags.json === true);
     return;
   }
   const stop = new AbortController();
-  const restore = stopOnSignals(stop);
-  const progress = createProgress(process.stdout);
-  const hooks: TrainHooks =
-    flags.json === true
-      ? {
-          onStart: (started) => printJson({ event: 'start', ...started }),
-          onLog: (record) => printJson({ event: 'step', ...record }),
-          onSample: (sample) => printJson({ event: 'sample', ...sample }),
-          onCheckpoint: (checkpoint) => printJson({ event: 'checkpoint', ...checkpoint }),
-          onNote: (text) => printJson({ event: 'note', text }),
-        }
-      : {
-          onStart: (started) =>
-            progress.note(
-              `${started.model}, ${started.parameters.toLocaleString('en')} parameters, on ${started.engine}; ` +
-                `${started.images.toLocaleString('en')} images of ${started.shape.join('x')} from ${started.data}; ` +
-                `steps ${started.step} to ${started.totalSteps} at batch ${started.batchSize}; into ${started.out}`,
-            ),
-          onLog: (record, totalSteps) => progress.step(record, totalSteps),
-          onSample: ({ path }) => progress.note(`samples: ${path}`),
-          onCheckpoint: ({ path }) => progress.note(`checkpoint: ${path}`),
-          onNote: (text) => progress.note(text),
-        };
+  const view = viewOf(flags);
+  const restore = stopOnSignals(stop, view.warn);
   try {
-    const result = await trainLayers(layersOf(flags, allFieldFlags, momentum), {
+    const result = await trainLayers(layersOf(flags, allFieldFlags, switches), {
       resume: flags.resume === true,
       overwrite: flags.overwrite === true,
       signal: stop.signal,
-      hooks,
+      hooks: view.hooks,
     });
-    progress.end();
+    view.end();
     if (flags.json === true) printJson({ event: 'end', ...result });
     else printResult(result);
     if (result.status === 'stopped') process.exitCode = 130;
   } finally {
-    progress.end();
+    view.end();
     restore();
   }
 }
 
+/** How a training is shown. */
+interface View {
+  readonly hooks: TrainHooks;
+  /** Says what concerns the command, not the run. */
+  readonly warn: (text: string) => void;
+  /** Leaves the terminal as it was; may be called again. */
+  readonly end: () => void;
+}
+
+/** JSON lines where asked for, the dashboard where asked for and on a terminal; else a live line there, and plain lines. */
+function viewOf({ json, ui }: TrainFlags): View {
+  const warn = (text: string) => void process.stderr.write(`\n${text}\n`);
+  if (json === true) return { hooks: jsonHooks, warn, end: () => {} };
+  if (ui === true && process.stdout.isTTY) {
+    const { hooks, note, end } = createDashboard(process.stdout);
+    return { hooks, warn: note, end };
+  }
+  const progress = createProgress(process.stdout);
+  return { hooks: lineHooks(progress), warn, end: () => progress.end() };
+}
+
+const jsonHooks: TrainHooks = {
+  onStart: (started) => printJson({ event: 'start', ...started }),
+  onLog: (record) => printJson({ event: 'step', ...record }),
+  onSample: (sample) => printJson({ event: 'sample', ...sample }),
+  onCheckpoint: (checkpoint) => printJson({ event: 'checkpoint', ...checkpoint }),
+  onNote: (text) => printJson({ event: 'note', text }),
+};
+
+function lineHooks(progress: Progress): TrainHooks {
+  return {
+    onStart: (started) =>
+      progress.note(
+        `${started.model}, ${started.parameters.toLocaleString('en')} parameters, on ${started.engine}; ` +
+          `${started.images.toLocaleString('en')} images of ${started.shape.join('x')} from ${started.data}; ` +
+          `steps ${started.step} to ${started.totalSteps} at batch ${started.batchSize}; into ${started.out}`,
+      ),
+    onLog: (record, totalSteps) => progress.step(record, totalSteps),
+    onSample: ({ path }) => progress.note(`samples: ${path}`),
+    onCheckpoint: ({ path }) => progress.note(`checkpoint: ${path}`),
+    onNote: (text) => progress.note(text),
+  };
+}
+
 /** The first signal asks the run to save and stop after the step that is going on; a second one ends at once. */
-function stopOnSignals(stop: AbortController): () => void {
+function stopOnSignals(stop: AbortController, warn: (text: string) => void): () => void {
   const onSignal = (signal: NodeJS.Signals) => {
     if (stop.signal.aborted) process.exit(signal === 'SIGTERM' ? 143 : 130);
-    process.stderr.write(`\n${signal}: saving a checkpoint after this step; once more to stop at once.\n`);
+    warn(`${signal}: saving a checkpoint after this step; once more to stop at once.`);
     stop.abort();
   };
   process.on('SIGINT', onSignal);

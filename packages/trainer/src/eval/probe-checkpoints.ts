@@ -1,12 +1,13 @@
 /** Difficulty by noise bucket after the fact, from the checkpoints that a run kept. */
 import type { DifficultyRecord } from '@dm/eval';
+import { weightsName } from '../averages.js';
 import { listCheckpoints, readCheckpoint } from '../checkpoint.js';
 import { engineOptions, openEngine } from '../engine.js';
 import { UserError } from '../errors.js';
 import { createDenoiser } from '../recipe.js';
 import { runFolder } from '../run-folder.js';
 import { samplingConfig, type SampleOptions } from '../sample.js';
-import { readWeights } from '../state.js';
+import { fileOf, readWeights } from '../state.js';
 import { measure } from './difficulty-recorder.js';
 import type { DifficultyLog } from './difficulty-file.js';
 import { noiseProbe, type NoiseProbeOptions } from './noise-probe.js';
@@ -29,14 +30,15 @@ export async function probeCheckpoints(run: string, options: ProbeCheckpointsOpt
         'training: --probe-every.',
     );
   }
+  const which = weightsName(weights);
   const records: DifficultyRecord[] = [];
-  const denoiser = createDenoiser(samplingConfig(readCheckpoint(paths[0]!), options));
+  const denoiser = createDenoiser(samplingConfig(readCheckpoint(paths[0]!, []), options));
   const engine = await openEngine(denoiser.config.engine, engineOptions(denoiser.config));
   try {
     const probe = await noiseProbe(denoiser, engine, 'params', options);
     for (const path of paths) {
-      const checkpoint = readCheckpoint(path);
-      const state = await probe.load(readWeights(denoiser, checkpoint, weights === 'raw' ? 'model' : 'ema'));
+      const checkpoint = readCheckpoint(path, [fileOf(which)]);
+      const state = await probe.load(readWeights(denoiser, checkpoint, which));
       records.push(await measure(probe, checkpoint.manifest.step, state));
       state.dispose();
       onProgress?.('checkpoints', records.length, paths.length);

@@ -4,6 +4,7 @@ import type { Arrays, Engine } from '@dm/ops';
 import { engineOptions, openEngine } from '../engine.js';
 import { UserError } from '../errors.js';
 import { createDenoiser, type Denoiser } from '../recipe.js';
+import { weightsName } from '../averages.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../sample.js';
 import { readWeights } from '../state.js';
 import { noiseProbe, type NoiseProbeOptions, type ProbeSetting } from './noise-probe.js';
@@ -32,10 +33,10 @@ export interface RunObjective {
 export async function runObjective(specs: readonly string[], options: RunObjectiveOptions = {}): Promise<RunObjective> {
   const { weights = 'raw' } = options;
   const opened = specs.map((spec) => {
-    const asked = { ...options, ...runOrCheckpoint(spec) };
+    const asked = { ...options, weights, ...runOrCheckpoint(spec) };
     const checkpoint = openCheckpoint(asked);
     const denoiser = createDenoiser(samplingConfig(checkpoint, asked));
-    return { spec, denoiser, arrays: readWeights(denoiser, checkpoint, weights === 'raw' ? 'model' : 'ema') };
+    return { spec, denoiser, arrays: readWeights(denoiser, checkpoint, weightsName(weights)) };
   });
   const [first] = opened;
   if (first === undefined) throw new UserError('Name a run or a checkpoint.');

@@ -1,5 +1,5 @@
 /** Reads a pipeline folder of diffusers: what it says of the model and its noise, and the weights as they are. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseSafetensors, parseShards, shardNames, type SafetensorsFile } from '@dm/models';
 import {
@@ -13,6 +13,7 @@ import {
 } from '../diffusers/denoiser.js';
 import { readScheduler, type ReadScheduler } from '../diffusers/scheduler.js';
 import { messageOf, UserError } from '../errors.js';
+import { readWhole } from '../read-file.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -84,7 +85,7 @@ function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'>
   if (existsSync(whole)) return explained(whole, () => parseSafetensors(readBytes(whole)));
   if (existsSync(index)) {
     return explained(index, () => {
-      const text = readBytes(index).toString('utf8');
+      const text = readText(index);
       const present = shardNames(text).filter((name) => existsSync(join(folder, name)));
       return parseShards(text, Object.fromEntries(present.map((name) => [name, readBytes(join(folder, name))])));
     });
@@ -101,14 +102,16 @@ function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'>
 }
 
 function readFields(path: string): Fields {
-  const value: unknown = explained(path, () => JSON.parse(readBytes(path).toString('utf8')) as unknown);
+  const value: unknown = explained(path, () => JSON.parse(readText(path)) as unknown);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
   throw new UserError(`${path} must hold a JSON object of named fields.`);
 }
 
-function readBytes(path: string): Buffer {
+const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
+
+function readBytes(path: string): Uint8Array {
   try {
-    return readFileSync(path);
+    return readWhole(path);
   } catch (error) {
     throw new UserError(`The pipeline cannot be read: ${messageOf(error)}`);
   }

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { metricsRecord } from '../testing/metrics.js';
+import { renderDashboard } from './render.js';
+import { emptySnapshot, withRecord, type Snapshot } from './snapshot.js';
+
+const started = {
+  out: 'runs/digits',
+  model: 'UNet2DModel',
+  parameters: 1_234_567,
+  engine: 'onnx',
+  data: 'mnist',
+  images: 60_000,
+  shape: [28, 28, 1],
+  batchSize: 4,
+  step: 0,
+  totalSteps: 100,
+};
+
+/** After steps 1, 2, ... whose loss is 1 / step, at 10 images a second. */
+function after(steps: number, changes: Partial<Snapshot> = {}): Snapshot {
+  let snapshot: Snapshot = { ...emptySnapshot, started: { ...started, totalSteps: Math.max(100, steps) } };
+  for (let step = 1; step <= steps; step++) snapshot = withRecord(snapshot, metricsRecord(step));
+  return { ...snapshot, ...changes };
+}
+
+describe('the dashboard', () => {
+  it('shows progress, loss and its course, quarters, optimizer, speed, and the newest files', () => {
+    const snapshot = after(4, {
+      checkpoint: { step: 3, path: 'runs/digits/checkpoints/step-000003' },
+      sample: { step: 2, path: 'runs/digits/samples/step-000002.png' },
+    });
+    // 96 steps of 4 images at 10 images/s: 38.4 s.
+    expect(renderDashboard(snapshot, 101, 24).split('\n')).toEqual([
+      'UNet2DModel, 1,234,567 parameters, on onnx; into runs/digits',
+      `step 4/100  4 %  ${'█'.repeat(3)}${'─'.repeat(80)}`,
+      'loss        0.2500  █▃▁▁',
+      '  by quarter 0.5000  -  0.2500  0.1000  (of t: little noise to much)',
+      'optimizer   lr 1.00e-3  beta1 0.9000  gradient norm 2.00',
+      'speed       10.0 images/s  ETA 38 s  data wait 1.0 %  memory 400 MiB at the peak',
+      'checkpoint  step 3: runs/digits/checkpoints/step-000003',
+      'samples     step 2: runs/digits/samples/step-000002.png',
+    ]);
+  });
+
+  it('adds an evaluation and skipped updates where there are any', () => {
+    const record = metricsRecord(5, { eval: { KID: 0.01234567 }, skipped: 2 });
+    const lines = renderDashboard(withRecord(after(4), record), 100, 24).split('\n');
+    expect(lines).toContain('evaluation  KID 0.01235');
+    expect(lines).toContain('skipped     2 updates whose loss or gradient was no number');
+  });
+
+  it('waits with dignity before the first logged step', () => {
+    expect(renderDashboard(emptySnapshot, 80, 24)).toBe('');
+    const lines = renderDashboard({ ...emptySnapshot, started: { ...started, step: 50 } }, 80, 24).split('\n');
+    expect(lines[1]).toMatch(/^step 50\/100 {2}50 % {2}█+─+$/);
+    expect(lines.slice(2)).toEqual([
+      '            waiting for the first logged step',
+      'checkpoint  none yet',
+      'samples     none yet',
+    ]);
+  });
+
+  it.each([
+    [200, 50],
+    [80, 24],
+    [40, 24],
+    [20, 24],
+    [5, 24],
+    [80, 6],
+    [80, 2],
+  ])('stays within %i columns and %i rows', (columns, rows) => {
+    const lines = renderDashboard(after(300), columns, rows).split('\n');
+    expect(lines.length).toBeLessThan(rows);
+    for (const line of lines) expect(line.length).toBeLessThan(Math.max(columns, 13));
+  });
+
+  it('draws the losses that fit: the newest, between their least and greatest', () => {
+    const line = renderDashboard(after(300), 50, 24).split('\n')[2]!;
+    expect(line).toHaveLength(49);
+    expect(line).toMatch(/^loss {8}0\.0033 {2}█[▁-█]+▁$/);
+  });
+});
+
+it('keeps so many losses as the widest terminal shows', () => {
+  expect(after(600).losses).toHaveLength(500);
+  expect(after(600).losses.at(-1)).toBe(1 / 600);
+});
