@@ -9,6 +9,12 @@ export type Device = (typeof devices)[number];
 /** For how long a thread that waits for work spins before it sleeps; docs/engine.md has what was measured. */
 export const SPIN_MICROSECONDS = 50;
 
+/**
+ * Of the runtime's own passes over a graph, those that it does without. This one moves transposes behind the Split that
+ * takes attention's images apart, and makes one for each image of each; where none is needed the lowering leaves none.
+ */
+export const OPTIMIZERS_LEFT_OUT = 'TransposeOptimizer';
+
 export interface SessionSettings {
   readonly device: Device;
   /** Threads inside one operator. Default: as many as the runtime chooses. */

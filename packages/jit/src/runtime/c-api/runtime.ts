@@ -3,7 +3,13 @@
  * they lie. (onnxruntime-node's binding copies every output of a call into an array that it allocates for it.)
  */
 import type { Arrays, NdArray } from '@dm/ops';
-import { type Runtime, type Session, type SessionSettings, SPIN_MICROSECONDS } from '../runtime.js';
+import {
+  type Runtime,
+  type Session,
+  type SessionSettings,
+  OPTIMIZERS_LEFT_OUT,
+  SPIN_MICROSECONDS,
+} from '../runtime.js';
 import { type Library, openLibrary } from './library.js';
 import { constants } from './table.js';
 
@@ -76,6 +82,7 @@ function sessionOptions(library: Library, { threads, profilePrefix }: SessionSet
   // up. Spinning without end, the runtime's default, takes the processor from everything else.
   set('AddSessionConfigEntry', 'session.intra_op.allow_spinning', '1');
   set('AddSessionConfigEntry', 'session.intra_op.spin_duration_us', String(SPIN_MICROSECONDS));
+  set('AddSessionConfigEntry', 'optimization.disable_specified_optimizers', OPTIMIZERS_LEFT_OUT);
   if (threads !== undefined) set('SetIntraOpNumThreads', threads);
   if (profilePrefix !== undefined) set('EnableProfiling', profilePrefix);
   return options;
