@@ -1,7 +1,7 @@
 export * from './arm.js';
 export { halfOf, smallMnist, SIDE, spreadIndices } from './data.js';
 export * from './experiment.js';
-export { intervalFigure, lineFigure, writeFigure, type Figure, type Series } from './figure.js';
+export { intervalFigure, lineFigure, writeFigure, type Figure, type PlotSpec, type Series } from './figure.js';
 export {
   curve,
   finalInterval,
@@ -29,8 +29,16 @@ export { bestRecipe, paperRecipes, sized } from './recipes.js';
 export { reach, speedupText, type Reach } from './reach.js';
 export { lengthFigure, lengthReaches, lengthTable, shortTrials } from './lengths.js';
 export { reaches, reachTable } from './reach-table.js';
-export { createPainter, LATENT, type ImageShape, type Painter } from './convolutional.js';
-export { type ContrastOptions } from './contrast-training.js';
+export {
+  createPainter,
+  encode,
+  encoderLayout,
+  LATENT,
+  startOf,
+  type ImageShape,
+  type Painter,
+} from './convolutional.js';
+export { runSteps, scalarInputs, vector, zeroVectors, type ContrastOptions } from './contrast-training.js';
 export {
   discriminatorObjective,
   ganLayouts,
@@ -41,7 +49,7 @@ export {
   type GanRecipe,
   type GanWeights,
 } from './gan.js';
-export { type OpenObjective } from './objective.js';
+export { openObjective, type OpenObjective } from './objective.js';
 export {
   decoderOf,
   trainVae,

@@ -52,7 +52,7 @@ export {
   type LinePlot,
   type Series,
 } from './plot/svg.js';
-export { runObjective, type RunObjective, type RunObjectiveOptions } from './eval/run-objective.js';
+export { probeObjective, runObjective, type RunObjective, type RunObjectiveOptions } from './eval/run-objective.js';
 export { interpolationPlot, planePlot, spectrumPlot } from './plot/landscape-plot.js';
 export { difficultyPlot } from './plot/difficulty-plot.js';
 export { UserError } from './errors.js';

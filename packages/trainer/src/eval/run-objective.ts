@@ -1,13 +1,13 @@
 /** A run's loss as a function of its parameters, for the landscape. */
 import type { Objective } from '@dm/eval';
-import type { Arrays, Engine } from '@dm/ops';
+import type { Arrays, Engine, StateHandle } from '@dm/ops';
 import { engineOptions, openEngine } from '../engine.js';
 import { UserError } from '../errors.js';
 import { createDenoiser, type Denoiser } from '../recipe.js';
 import { weightsName } from '../averages.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../sample.js';
 import { readWeights } from '../state.js';
-import { noiseProbe, type NoiseProbeOptions, type ProbeSetting } from './noise-probe.js';
+import { noiseProbe, type NoiseProbe, type NoiseProbeOptions, type ProbeSetting } from './noise-probe.js';
 import { runOrCheckpoint } from './open-set.js';
 
 export interface RunObjectiveOptions
@@ -79,28 +79,32 @@ async function objectiveOn(
 ): Promise<RunObjective> {
   const probe = await noiseProbe(denoiser, engine, 'params', options);
   const state = await probe.load(arrays);
-  const { size } = denoiser.layout;
-  const put = (params: Float32Array | Float64Array) =>
-    state.write({ params: { dtype: 'float32', shape: [size], data: Float32Array.from(params) } });
   return {
     denoiser,
     params: opened.map((one) => one.arrays['params']!.data as Float32Array),
     setting: probe.setting,
-    objective: (bucket) => ({
-      size,
-      async loss(params) {
-        await put(params);
-        return probe.loss(state, bucket);
-      },
-      async gradient(params) {
-        await put(params);
-        return (await probe.gradient(state, bucket)).gradient;
-      },
-    }),
+    objective: (bucket) => probeObjective(probe, state, denoiser.layout.size, bucket),
     async dispose() {
       state.dispose();
       await probe.dispose();
       await engine.dispose();
+    },
+  };
+}
+
+/** The mean loss over a bucket of `probe` as a function of `params` [size], which are put into `state` at every call. */
+export function probeObjective(probe: NoiseProbe, state: StateHandle, size: number, bucket: number): Objective {
+  const put = (params: Float32Array | Float64Array) =>
+    state.write({ params: { dtype: 'float32', shape: [size], data: Float32Array.from(params) } });
+  return {
+    size,
+    async loss(params) {
+      await put(params);
+      return probe.loss(state, bucket);
+    },
+    async gradient(params) {
+      await put(params);
+      return (await probe.gradient(state, bucket)).gradient;
     },
   };
 }

@@ -1,0 +1,89 @@
+/** A classifier of the discriminator's network, as the supervised contrast. */
+import { loadBatch, oneHot, type Dataset } from '@dm/data';
+import {
+  encode,
+  encoderLayout,
+  openObjective,
+  runSteps,
+  scalarInputs,
+  startOf,
+  vector,
+  zeroVectors,
+  type ImageShape,
+  type OpenObjective,
+} from '@dm/experiments';
+import { splitFlat, type Engine, type FlatLayout, type NdArray } from '@dm/ops';
+import { adam } from '@dm/optim';
+import * as tf from '@tensorflow/tfjs-core';
+import type { ClassifierRecipe } from './trial.js';
+
+export const classifierLayout = (shape: ImageShape, classes: number): FlatLayout => encoderLayout(shape, classes);
+
+/** At the start of training. */
+export const classifierStart = (layout: FlatLayout, seed: number): Float32Array => startOf(layout, seed, 1);
+
+/** Mean cross-entropy in nats. `params` [P]; images [N, H, W, C]; labels one-hot [N, classes]. */
+function crossEntropy(params: tf.Tensor, images: tf.Tensor, labels: tf.Tensor, layout: FlatLayout): tf.Tensor {
+  const logits = encode(splitFlat(params, layout), images);
+  return tf.neg(tf.mean(tf.sum(tf.mul(labels, tf.logSoftmax(logits)), 1)));
+}
+
+/** The parameters after `steps` batches. Throws an Error where the loss is not finite. */
+export async function trainClassifier(options: {
+  readonly train: Dataset;
+  readonly engine: Engine;
+  readonly recipe: ClassifierRecipe;
+  readonly seed: number;
+  readonly steps: number;
+}): Promise<Float32Array> {
+  const { train, engine, recipe, seed, steps } = options;
+  const classes = train.classes.length;
+  const layout = classifierLayout(train.shape, classes);
+  const optimizer = adam({ lr: recipe.lr, beta1: recipe.beta1 });
+  const { params } = await runSteps({
+    name: `classifier, seed ${seed}, step`,
+    program: (state, inputs) => {
+      const { value: loss, grad } = tf.valueAndGrad((p: tf.Tensor) =>
+        crossEntropy(p, inputs['images']!, inputs['labels']!, layout),
+      )(state['params']!);
+      const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, state[slot]!]));
+      const next = optimizer.update(state['params']!, grad, slots, inputs);
+      return { state: { params: next.params, ...next.slots }, outputs: { loss } };
+    },
+    engine,
+    start: { params: vector(classifierStart(layout, seed)), ...zeroVectors(optimizer.slots, layout.size) },
+    steps,
+    async inputs(step) {
+      const { images, labels } = await loadBatch(train, { seed, step, batchSize: recipe.batchSize });
+      return {
+        images: { dtype: 'float32', shape: [recipe.batchSize, ...train.shape], data: images },
+        labels: oneHotRows(labels!, classes),
+        ...scalarInputs(optimizer.scalars(step)),
+      };
+    },
+    read: ['params'],
+    moments: [],
+    onMoment: () => undefined,
+  });
+  return params;
+}
+
+const oneHotRows = (labels: Int32Array, classes: number): NdArray => ({
+  dtype: 'float32',
+  shape: [labels.length, classes],
+  data: oneHot(labels, classes),
+});
+
+/** The cross-entropy of fixed images [N, H, W, C] as a function of the parameters. */
+export function classifierObjective(
+  engine: Engine,
+  layout: FlatLayout,
+  fixed: { readonly images: NdArray; readonly labels: Int32Array; readonly classes: number },
+): Promise<OpenObjective> {
+  return openObjective(engine, {
+    name: 'cross-entropy',
+    size: layout.size,
+    loss: (params, { images, labels }) => crossEntropy(params, images!, labels!, layout),
+    inputs: { images: fixed.images, labels: oneHotRows(fixed.labels, fixed.classes) },
+  });
+}

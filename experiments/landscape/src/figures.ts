@@ -1,0 +1,142 @@
+/** Figures of landscapes. Losses are drawn in drops above the trained one, so that models share an axis. */
+import { lineFigure, type Figure, type PlotSpec } from '@dm/experiments';
+import type { Loss } from './compare.js';
+import type { LandscapeResult, View } from './measure.js';
+
+const dropOf = ({ loss }: View): number => loss.start - loss.end;
+const inDrops = (view: View, losses: readonly number[]): number[] =>
+  losses.map((value) => (value - view.loss.end) / dropOf(view));
+
+export function lineFigures(losses: readonly Loss[]): Figure[] {
+  const figure = (name: 'fromStart' | 'toPartner', file: string, caption: string, xTitle: string) =>
+    lineFigure({
+      name: file,
+      caption,
+      xTitle,
+      yTitle: '(loss - trained) / drop',
+      series: losses.flatMap(({ name: series, seeds }) =>
+        seeds.map(({ view }) => ({ name: series, x: view[name].at, y: inDrops(view, view[name].loss) })),
+      ),
+    });
+  return [
+    figure(
+      'fromStart',
+      'line-start',
+      'Loss on the straight line from the start of training (0) to its end (1), in drops above the end; mean and range over seeds',
+      'from start (0) to end (1)',
+    ),
+    figure(
+      'toPartner',
+      'line-partner',
+      'Loss on the straight line from one training (0) to that with another seed (1), in drops above the first; mean and range over seeds',
+      'from a training (0) to its partner (1)',
+    ),
+  ];
+}
+
+/** Each slice as a share of its own height: only its shape is seen. */
+export function sliceFigure(losses: readonly Loss[]): Figure {
+  return lineFigure({
+    name: 'slices',
+    caption:
+      'Slices along filter-normalised random directions, each as a share of its own height; mean and range over directions and seeds',
+    xTitle: 'distance in norms of the filters',
+    yTitle: '(loss - lowest) / height',
+    series: losses.flatMap(({ name, seeds }) =>
+      seeds.flatMap(({ view }) =>
+        view.slices.map(({ at, loss }) => {
+          const [low, high] = [Math.min(...loss), Math.max(...loss)];
+          return { name, x: at, y: loss.map((value) => (value - low) / (high - low)) };
+        }),
+      ),
+    ),
+  });
+}
+
+/** Bands of equal loss, of the first seed; a colour is a factor of 10 ** (1 / 2) in drops. */
+export function planeFigure(losses: readonly Loss[]): Figure {
+  const panels = losses.flatMap(({ name, seeds }) => {
+    const { view } = seeds[0]!;
+    if (view.plane === null) return [];
+    const { at, loss } = view.plane;
+    const drops = inDrops(view, loss);
+    // Half a step of the grid around each point.
+    const half = (at[1]! - at[0]!) / 2;
+    const values = at.flatMap((y, j) =>
+      at.map((x, i) => ({
+        x: x - half,
+        x2: x + half,
+        y: y - half,
+        y2: y + half,
+        level: Math.floor(2 * Math.log10(Math.max(1e-2, drops[j * at.length + i]!))) / 2,
+      })),
+    );
+    const axis = (field: string, title: string) => ({ field, type: 'quantitative', title, scale: { nice: false } });
+    return [
+      {
+        title: name,
+        width: 190,
+        height: 190,
+        data: { values },
+        mark: { type: 'rect', strokeWidth: 0 },
+        encoding: {
+          x: axis('x', 'first direction'),
+          x2: { field: 'x2' },
+          y: axis('y', 'second direction'),
+          y2: { field: 'y2' },
+          color: {
+            field: 'level',
+            type: 'ordinal',
+            title: ['log10 of', 'drops above', 'trained'],
+            scale: { scheme: 'viridis' },
+          },
+        },
+      },
+    ];
+  });
+  const spec = { concat: panels, columns: 3, resolve: { scale: { color: 'shared' } } };
+  return {
+    name: 'planes',
+    caption:
+      'The loss on a plane of two filter-normalised random directions around the trained weights, in drops above them; a band is a factor of 3.2; one seed',
+    spec: spec as unknown as PlotSpec,
+  };
+}
+
+/** Of one seed: spectra of several have no common grid. */
+export function bucketSpectra(diffusion: LandscapeResult): Figure {
+  return lineFigure({
+    name: 'spectra-noise',
+    caption:
+      "Density of the Hessian's eigenvalues in each range of noise, of the diffusion model; bumps of 2 % of a spectrum's width; one seed",
+    xTitle: 'eigenvalue',
+    yTitle: 'density',
+    logY: true,
+    series: diffusion.views.filter(({ isWhole }) => !isWhole).map((view) => ({ name: view.name, ...drawn(view, 1) })),
+  });
+}
+
+export function spectra(losses: readonly Loss[]): Figure {
+  return lineFigure({
+    name: 'spectra',
+    caption:
+      "Density of the Hessian's eigenvalues over the largest of them; bumps of 2 % of a spectrum's width; one seed",
+    xTitle: 'eigenvalue / largest',
+    yTitle: 'density',
+    logY: true,
+    series: losses.map(({ name, seeds }) => {
+      const { view } = seeds[0]!;
+      return { name, ...drawn(view, view.spectrum.largest[0]!) };
+    }),
+  });
+}
+
+/** What is below a millionth of the highest is drawn there. */
+function drawn({ spectrum }: View, unit: number): { x: number[]; y: number[] } {
+  const { from, step, values } = spectrum.density;
+  const floor = 1e-6 * Math.max(...values);
+  return {
+    x: values.map((_, i) => (from + i * step) / unit),
+    y: values.map((value) => Math.max(value, floor) * unit),
+  };
+}

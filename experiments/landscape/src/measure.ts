@@ -1,0 +1,133 @@
+/** Two trainings of a model, and the landscape of its losses. */
+import { filterDirection, hessianSpectrum, interpolate, planeSlice, type HessianSpectrum } from '@dm/eval';
+import { trialKey, type AnyResult, type Workshop } from '@dm/experiments';
+import type { Curve } from './shape.js';
+import { openScenes, type Scene } from './subjects.js';
+import type { LandscapeTrial, Resolution, Subject } from './trial.js';
+
+/** The landscape of one loss. Curves have the loss itself; what is compared is made of ratios, in numbers.ts. */
+export interface View {
+  readonly name: string;
+  readonly isWhole: boolean;
+  readonly parameters: number;
+  /** Of the parameters before training, after it, and of the partner. */
+  readonly loss: { readonly start: number; readonly end: number; readonly partner: number };
+  /** From the start (0) to the end (1) of the training, and from its end (0) to that of the partner (1). */
+  readonly fromStart: Line;
+  readonly toPartner: Line;
+  /** Through the end of the training, along filter-normalised random directions. */
+  readonly slices: readonly Curve[];
+  /** [points, points], row by row: the plane of two of them. */
+  readonly plane: { readonly at: readonly number[]; readonly loss: readonly number[] } | null;
+  /** Squared norm of the weights that a filter-normalised direction moves: its own squared norm. */
+  readonly filterNorm2: number;
+  readonly spectrum: {
+    readonly largest: readonly number[];
+    readonly smallest: readonly number[];
+    /** Distance within which a true eigenvalue lies, of the outermost two. */
+    readonly residuals: { readonly largest: number; readonly smallest: number };
+    readonly trace: number;
+    readonly stepError: number;
+    /** Evenly spaced from `from`. */
+    readonly density: { readonly from: number; readonly step: number; readonly values: readonly number[] };
+  };
+}
+
+export interface Line extends Curve {
+  readonly barrier: number;
+}
+
+export interface LandscapeResult extends AnyResult {
+  readonly recipe: Subject;
+  readonly size: LandscapeTrial['size'];
+  readonly views: readonly View[];
+}
+
+export async function measureLandscape(trial: LandscapeTrial, shop: Workshop): Promise<LandscapeResult> {
+  const began = performance.now();
+  const { scenes, trainingSeconds } = await openScenes(trial, shop);
+  const views: View[] = [];
+  for (const scene of scenes) {
+    views.push(await viewOf(scene, trial.size, trial.seed));
+    await scene.dispose();
+  }
+  const { arm, size, seed } = trial;
+  return {
+    key: trialKey(trial),
+    arm: arm.name,
+    about: arm.about,
+    seed,
+    recipe: arm.recipe,
+    size,
+    views,
+    seconds: { training: trainingSeconds, measuring: (performance.now() - began) / 1000 - trainingSeconds },
+  };
+}
+
+async function viewOf(scene: Scene, counts: Resolution, seed: number): Promise<View> {
+  const { name, objective, layout, start, end, partner, isWhole } = scene;
+  const line = async (a: Scene['start'], b: Scene['start']): Promise<Line> => {
+    const { at, loss, barrier } = await interpolate(objective, a, b, { from: 0, to: 1, points: counts.line });
+    return { at: at.map(rounded), loss: loss.map(rounded), barrier: rounded(barrier!) };
+  };
+  const directions = Array.from({ length: Math.max(2, counts.directions) }, (_, k) =>
+    filterDirection(end, layout, seed, k),
+  );
+  const slices: Curve[] = [];
+  for (const direction of isWhole ? directions.slice(0, counts.directions) : []) {
+    const to = Float64Array.from(end, (value, i) => value + direction[i]!);
+    const { at, loss } = await interpolate(objective, end, to, { from: -1, to: 1, points: counts.slice });
+    slices.push({ at: at.map(rounded), loss: loss.map(rounded) });
+  }
+  const plane = isWhole
+    ? await planeSlice(objective, end, [directions[0]!, directions[1]!], { points: counts.plane })
+    : undefined;
+  // Bumps of 2 % of the spectrum's width: fewer points in the file than by default.
+  const spectrum = await hessianSpectrum(objective, end, { steps: counts.lanczos, width: 0.02, seed });
+  return {
+    name,
+    isWhole,
+    parameters: layout.size,
+    loss: {
+      start: rounded(await objective.loss(start)),
+      end: rounded(await objective.loss(end)),
+      partner: rounded(await objective.loss(partner)),
+    },
+    fromStart: await line(start, end),
+    toPartner: await line(end, partner),
+    slices,
+    plane: plane === undefined ? null : { at: plane.at.map(rounded), loss: Array.from(plane.loss, rounded) },
+    filterNorm2: rounded(directions[0]!.reduce((sum, d) => sum + d * d, 0)),
+    spectrum: plain(spectrum),
+  };
+}
+
+function plain({ largest, smallest, trace, error, density }: HessianSpectrum): View['spectrum'] {
+  // The grid has 8 points to a bump's deviation; 2 are enough to draw it.
+  const stride = 4;
+  return {
+    largest: largest.map(({ value }) => rounded(value)),
+    smallest: smallest.map(({ value }) => rounded(value)),
+    residuals: { largest: rounded(largest[0]!.residual), smallest: rounded(smallest[0]!.residual) },
+    trace: rounded(trace.value),
+    stepError: rounded(error.stepError),
+    density: {
+      from: rounded(density.at[0]!),
+      step: rounded(stride * (density.at[1]! - density.at[0]!)),
+      values: Array.from(
+        density.density.filter((_, i) => i % stride === 0),
+        rounded,
+      ),
+    },
+  };
+}
+
+/** Six digits: more would be noise. */
+const rounded = (value: number): number => Number(value.toPrecision(6));
+
+export function summary({ views }: LandscapeResult): string {
+  return views
+    .filter(({ isWhole }) => isWhole)
+    .map(({ name, loss }) => `${name} loss ${loss.start.toPrecision(3)} to ${loss.end.toPrecision(3)}`)
+    .join(', ');
+}
