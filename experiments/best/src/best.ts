@@ -1,6 +1,7 @@
 /** Which recipe reaches the baseline's quality soonest? A search that reports all it tried. */
 import {
   armTable,
+  comparison,
   curveFigure,
   finalSeeds,
   finalSize,
@@ -8,7 +9,9 @@ import {
   lengthReaches,
   lengthTable,
   limits,
+  intervalText,
   measuredHow,
+  pairedRatio,
   reaches,
   reachTable,
   screeningSize,
@@ -98,6 +101,11 @@ function chosen(scale: Scale, before: Before): readonly Arm[] {
   return smokeOnly(finalists(arms, searched), scale, 1);
 }
 
+function ratioText(final: StageResults, name: string, metric: 'fd' | 'validation'): string {
+  const ratio = pairedRatio(final.get(name)!, final.get('baseline')!, metric, 'ema');
+  return ratio === undefined ? 'unknown' : intervalText(ratio);
+}
+
 function conclude(results: Before, scale: Scale): Conclusion {
   const {
     search,
@@ -106,9 +114,12 @@ function conclude(results: Before, scale: Scale): Conclusion {
     short,
   } = results as Record<'search' | 'together' | 'final' | 'short', StageResults>;
   const byLength = lengthReaches(final, short, 'baseline');
-  const isDone = final.size > 0 && [...final.values(), ...short.values()].every((trials) => trials.length > 1);
-  const name = isDone ? winner(byLength) : undefined;
-  const won = name === undefined ? undefined : byLength[name]!;
+  const seeds = finalSeeds[scale].length;
+  const isFinished = (stage: StageResults) =>
+    stage.size > 0 && seeds > 1 && [...stage.values()].every(({ length }) => length === seeds);
+  const name = isFinished(final) ? winner(final, byLength) : undefined;
+  const won = name === undefined ? undefined : byLength[name];
+  const isDone = isFinished(final) && isFinished(short);
   const isFast = (metric: string) => (won?.[metric]?.speedup?.mean ?? 0) >= GOAL;
   const fast = [isFast('fd ema'), isFast('validation ema')];
   const verdict = !isDone ? 'open' : fast.every(Boolean) ? 'holds' : fast.some(Boolean) ? 'depends' : 'does not hold';
@@ -121,12 +132,19 @@ function conclude(results: Before, scale: Scale): Conclusion {
     verdict,
     sentences: [
       !isDone
-        ? 'The finals are not finished, so nothing is decided.'
+        ? name === undefined
+          ? 'The finals are not finished, so nothing is decided.'
+          : `How much faster is not measured yet. The winner is ${name} (${final.get(name)![0]!.about}): in as many images as ` +
+            `the baseline it ends with ${ratioText(final, name, 'fd')} times its FD-classifier and ` +
+            `${ratioText(final, name, 'validation')} times its validation loss (EMA weights, seed by seed).`
         : won === undefined
           ? "No recipe reaches both the FD-classifier and the validation loss of the baseline's end at every seed."
           : `The winner is ${name} (${final.get(name!)![0]!.about}): trained whole, it ends with the FD-classifier of the ` +
             `baseline ${speedupText(won['fd ema']!)} times as soon, in images, and with its validation loss ` +
             `${speedupText(won['validation ema']!)} times as soon (EMA weights).`,
+      ...[...final.keys()]
+        .filter((arm) => arm !== 'baseline')
+        .map((arm) => `In as many steps, ${comparison(final, arm, 'baseline').sentence}`),
       ...(isDone ? told : []),
       limits[scale],
     ],

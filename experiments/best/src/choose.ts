@@ -1,5 +1,5 @@
 /** Which changes are put together, which recipes go on, and which one wins: rules made before the finals were run. */
-import { finalValue, type Arm, type Reach, type Scale, type StageResults } from '@dm/experiments';
+import { finalInterval, finalValue, type Arm, type Reach, type Scale, type StageResults } from '@dm/experiments';
 import { singleChanges, together, type Change } from './arms.js';
 
 /** Changes that are put together. */
@@ -45,14 +45,27 @@ export function finalists(arms: readonly Arm[], searched: StageResults): Arm[] {
 }
 
 /**
- * The arm that ends with the baseline's FD-classifier soonest, among those of which every seed also reaches its validation
- * loss (EMA weights). Of arms whose shortest trainings are enough, the one listed first. Undefined where none does.
+ * The arm that ends with the baseline's FD-classifier soonest, among those of which every seed ends at full length with no
+ * more than the baseline's FD-classifier and validation loss (EMA weights, the baseline's mean). Undefined where none
+ * does, and where several do that were not trained in fewer images yet.
  */
-export function winner(found: Readonly<Record<string, Readonly<Record<string, Reach>>>>): string | undefined {
-  const sound = (one: Reach | undefined) => one !== undefined && one.of > 1 && one.reached === one.of;
-  const rows = Object.entries(found).filter(
-    ([, byMetric]) => sound(byMetric['fd ema']) && sound(byMetric['validation ema']),
-  );
-  const speed = (byMetric: Readonly<Record<string, Reach>>) => byMetric['fd ema']!.speedup!.mean;
-  return rows.toSorted(([, a], [, b]) => speed(b) - speed(a))[0]?.[0];
+export function winner(
+  final: StageResults,
+  found: Readonly<Record<string, Readonly<Record<string, Reach>>>>,
+): string | undefined {
+  const limits = (['fd', 'validation'] as const).map((metric) => ({
+    metric,
+    most: finalInterval(final.get('baseline') ?? [], metric, 'ema')?.mean ?? -Infinity,
+  }));
+  const sound = [...final]
+    .filter(([name]) => name !== 'baseline')
+    .filter(([, trials]) =>
+      trials.every((trial) =>
+        limits.every(({ metric, most }) => (finalValue(trial, metric, 'ema') ?? Infinity) <= most),
+      ),
+    )
+    .map(([name]) => name);
+  const speed = (name: string) => found[name]?.['fd ema']?.speedup?.mean ?? 0;
+  const timed = sound.filter((name) => speed(name) > 0);
+  return sound.length === 1 ? sound[0] : timed.toSorted((a, b) => speed(b) - speed(a))[0];
 }

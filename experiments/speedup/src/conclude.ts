@@ -1,6 +1,7 @@
 /** What the numbers of `speedup` say. */
 import {
   armTable,
+  comparison,
   curveFigure,
   finalSeeds,
   intervalText,
@@ -45,6 +46,11 @@ export function conclude(results: Readonly<Record<string, StageResults<SpeedupRe
     verdict,
     sentences: [
       isDone ? reading(both, byLength['decayed']) : 'Not enough is finished to decide.',
+      ...[
+        comparison(whole!, 'clts-mdlrc', 'baseline'),
+        comparison(whole!, 'clts-mdlrc', 'decayed'),
+        comparison(whole!, 'best', 'baseline'),
+      ].map(({ sentence }) => `In as many steps, ${sentence}`),
       ...Object.entries(byLength).map(([name, byMetric]) => told(name, byMetric, times?.stepMs)),
       limits[scale],
     ],

@@ -85,7 +85,7 @@ describe('errors', () => {
   it.each([
     [{ batchSiez: 3 }, 'test: unknown field "batchSiez". Did you mean "batchSize"?'],
     [{ optimizer: { learningrate: 3, Lr: 3 } }, 'unknown field "optimizer.Lr". Did you mean "lr"?'],
-    [{ preset: 'mnits' }, 'Unknown preset "mnits". Did you mean "mnist"? There are: mnist, cifar10.'],
+    [{ preset: 'mnits' }, 'Unknown preset "mnits". Did you mean "mnist"? There are: mnist, mnist-fast, cifar10.'],
     [
       { engine: 'onx' },
       'engine must be one of onnx, tfjs-node-gpu, tfjs-node, wasm, webgpu, cpu (perhaps "onnx"), got "onx" (test).',
