@@ -40,11 +40,11 @@ export function openStore<T extends AnyTrial, R extends AnyResult>(
     find(trial) {
       const key = trialKey(trial);
       const path = pathOf(trial);
-      const own = existsSync(path) ? read<R>(path) : undefined;
+      const own = existsSync(path) ? (read(path) as R) : undefined;
       if (own?.key === key) return own;
       const other = finished.get(key);
       if (other === undefined) return undefined;
-      const found = read<R>(other);
+      const found = read(other) as R;
       const { stage, arm, seed } = trial;
       const copy: R = { ...found, stage, arm: arm.name, about: arm.about, seed, from: origin(other) };
       save(trial, copy);
@@ -68,7 +68,7 @@ function finishedTrials(folder: string, accepts: (result: AnyResult) => boolean)
   // What was itself copied is left out: a copy names where it was trained.
   return new Map(
     paths.flatMap((path) => {
-      const result = read<AnyResult>(path);
+      const result = read(path) as AnyResult;
       return result.from === undefined && accepts(result) ? [[result.key, path] as const] : [];
     }),
   );
@@ -80,7 +80,7 @@ function origin(path: string): string {
   return [parts.at(-5), parts.at(-2), parts.at(-1)].join('/');
 }
 
-const read = <R>(path: string): R => JSON.parse(readFileSync(path, 'utf8')) as R;
+const read = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
 /** By rename, so that a run that is killed leaves no half a file. */
 export function writeJson(path: string, value: unknown): void {
