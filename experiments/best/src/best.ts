@@ -133,7 +133,7 @@ function conclude(results: Before, scale: Scale): Conclusion {
     sentences: [
       !isDone
         ? name === undefined
-          ? 'The finals are not finished, so nothing is decided.'
+          ? 'The shorter trainings are not finished, so nothing is decided.'
           : `How much faster is not measured yet. The winner is ${name} (${final.get(name)![0]!.about}): in as many images as ` +
             `the baseline it ends with ${ratioText(final, name, 'fd')} times its FD-classifier and ` +
             `${ratioText(final, name, 'validation')} times its validation loss (EMA weights, seed by seed).`
