@@ -78,12 +78,12 @@ export function arms(scale: Scale): Arm[] {
   });
   return [
     diffusion('unet', 'UNet, predicts epsilon', convolutional),
-    diffusion('x0', 'the UNet, predicts x0', { ...convolutional, prediction: 'x0' }),
-    diffusion('v', 'the UNet, predicts v', { ...convolutional, prediction: 'v' }),
-    diffusion('half-0', 'the UNet, trained on every second image', convolutional, { data: 'half 0' }),
-    diffusion('half-1', 'the UNet, trained on the other images', convolutional, { data: 'half 1' }),
     contrast('gan', 'GAN of the same data', ganRecipe, true),
     contrast('vae', 'VAE of the same data, with the decoder of the GAN', vaeRecipe, true),
+    diffusion('half-0', 'the UNet, trained on every second image', convolutional, { data: 'half 0' }),
+    diffusion('half-1', 'the UNet, trained on the other images', convolutional, { data: 'half 1' }),
+    diffusion('x0', 'the UNet, predicts x0', { ...convolutional, prediction: 'x0' }),
+    diffusion('v', 'the UNet, predicts v', { ...convolutional, prediction: 'v' }),
     diffusion('untrained-unet', 'the UNet at its start', convolutional, { isTrained: false }),
     contrast('untrained-gan', 'the generator of the GAN at its start', ganRecipe, false),
     diffusion('wide', 'the UNet with twice the channels', {
