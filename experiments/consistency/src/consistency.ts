@@ -232,13 +232,14 @@ function likenessFigure(measured: readonly Measured[]) {
   });
   return intervalFigure({
     name: 'cosine',
-    caption: 'Mean-removed cosine of two models’ samples, by what the pair shares; intervals over pairs',
+    caption:
+      'Mean-removed cosine of two models’ samples, for the same noise (DDIM, DDPM, or the latent of a GAN or VAE) and the controls; intervals over pairs',
     xTitle: 'cosine (1: equal)',
     rows: measured.flatMap(({ group, pixels: [cosine], ddpm }) => [
-      row(group.name, 'same noise (DDIM, or latent)', cosine!.same),
-      ...(ddpm ? [row(group.name, 'same noise (DDPM)', ddpm.same)] : []),
-      row(group.name, 'nearest other sample', cosine!.nearest),
-      row(group.name, 'random pairs', cosine!.random),
+      row(group.name, 'DDIM, or latent', cosine!.same),
+      ...(ddpm ? [row(group.name, 'DDPM', ddpm.same)] : []),
+      row(group.name, 'nearest other', cosine!.nearest),
+      row(group.name, 'random', cosine!.random),
     ]),
     reference: 0,
   });
