@@ -28,7 +28,8 @@ export type Judgement = 'smoother' | 'rougher' | 'no clear difference' | 'Hessia
 export const MAX_HESSIAN_ERROR = 0.1;
 const ofHessian: readonly Measure[] = ['topCurvature', 'negative'];
 
-const hessianError = (loss: Loss): number => Math.max(...loss.seeds.map(({ view }) => view.spectrum.stepError));
+/** The largest over seeds. */
+export const hessianError = (loss: Loss): number => Math.max(...loss.seeds.map(({ view }) => view.spectrum.stepError));
 
 export interface Difference {
   readonly other: string;
