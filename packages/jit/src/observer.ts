@@ -1,7 +1,10 @@
 import type { Graph } from './graph.js';
 import type { OnnxModel } from './onnx/proto.js';
 
-/** One compilation: a program for one signature of its state and inputs. */
+/**
+ * One graph of a program, compiled for one signature of its state and inputs. A step that is parted has two: the second is
+ * called `<name>, update`, and its tracing is in the time of the first.
+ */
 export interface Compilation {
   /** The program's name. */
   readonly name: string;

@@ -13,9 +13,10 @@ export type ArraySpecs = Readonly<Record<string, ArraySpec>>;
 
 /**
  * First part of the names of a graph's inputs and outputs: what the engine keeps (`state.` before, `next.` after the
- * call), what it is handed (`in.`) and what it returns (`out.`).
+ * call), what it is handed (`in.`) and what it returns (`out.`); and what the first graph of a parted step leaves for the
+ * second (`between.`, see passes/split-update.ts).
  */
-export const PREFIX = { state: 'state.', next: 'next.', input: 'in.', output: 'out.' } as const;
+export const PREFIX = { state: 'state.', next: 'next.', input: 'in.', output: 'out.', between: 'between.' } as const;
 
 /**
  * Runs `program` once on the recorder and returns what it did, gradient tape and optimizer update included, as a

@@ -20,10 +20,10 @@ export interface Pieces {
  * Elements of a piece, at least, where the vector allows it. Shorter ones cost more in calls of operators than the cache
  * gives back.
  */
-const SMALLEST = 2 ** 18;
+export const SMALLEST = 2 ** 18;
 
 /** Kernels that take every element by itself, and scalars beside. */
-const elementwise = new Set(
+export const elementwise = new Set(
   (
     'Abs Add Exp Log Maximum Minimum Multiply Neg Pow RealDiv Reciprocal Rsqrt Sigmoid Sign Sqrt Square ' +
     'SquaredDifference Sub Tanh'
@@ -37,10 +37,23 @@ const elementwise = new Set(
  * and out by stretches of the engine's arrays, so that no vector is split or joined.
  *
  * The vectors are those of one length: that of the longest split or concatenation of a vector along its only axis. Pieces
- * end where parts of it do. Anything else that needs a whole vector gets one.
+ * end where parts of it do. Anything else that needs a whole vector gets one. A stretch that goes out may have another shape
+ * than a vector, for its elements in that order.
  */
 export function vectorPieces(graph: Graph, smallest = SMALLEST): Pieces {
-  const lengths = pieceLengths(graph, smallest);
+  return cutAt(graph, pieceLengths(graph, smallest));
+}
+
+/**
+ * The same for a graph that neither splits nor joins vectors: those of `length` elements go in even pieces of `piece`
+ * elements, the last of which may be shorter.
+ */
+export function evenPieces(graph: Graph, length: number, piece: number): Pieces {
+  const whole = Array<number>(Math.floor(length / piece)).fill(piece);
+  return cutAt(graph, length % piece === 0 ? whole : [...whole, length % piece]);
+}
+
+function cutAt(graph: Graph, lengths: readonly number[]): Pieces {
   if (lengths.length < 2) return { graph, stretches: new Map() };
   return new PieceRewriter(graph, lengths).rewritten();
 }
@@ -76,6 +89,10 @@ function pieceLengths(graph: Graph, smallest: number): number[] {
   return pieces;
 }
 
+/** Whether an input or output stands in an array of the engine's own, of which a stretch can be given. */
+const isKept = (name: string): boolean =>
+  [PREFIX.state, PREFIX.next, PREFIX.between].some((prefix) => name.startsWith(prefix));
+
 class PieceRewriter {
   private readonly builder: GraphBuilder;
   private readonly offsets: readonly number[];
@@ -104,7 +121,7 @@ class PieceRewriter {
 
   rewritten(): Pieces {
     for (const { name, value } of this.graph.inputs) {
-      if (!name.startsWith(PREFIX.state) || !this.isVector(value)) this.inputs.push({ name, value });
+      if (!isKept(name) || !this.isVector(value)) this.inputs.push({ name, value });
       else
         this.setPieces(
           value,
@@ -114,11 +131,20 @@ class PieceRewriter {
     for (const node of this.graph.nodes) this.visit(node);
     const outputs = this.graph.outputs.flatMap(({ name, value }) => {
       const pieces = this.pieces.get(value);
-      if (pieces === undefined || !name.startsWith(PREFIX.next)) return [{ name, value: this.whole(value) }];
-      return this.stretchesOf(name).map((stretch, i) => ({ name: this.nameOf(stretch), value: pieces[i]! }));
+      if (pieces === undefined || !isKept(name)) return [{ name, value: this.whole(value) }];
+      return this.stretchesOf(name).map((stretch, i) => ({
+        name: this.nameOf(stretch),
+        value: this.shaped(pieces[i]!),
+      }));
     });
     const graph = { ...this.graph, inputs: this.inputs, nodes: this.builder.nodes, outputs };
     return { graph: deadCode(graph), stretches: this.stretches };
+  }
+
+  /** A vector, or what it was reshaped from: its elements in the same order, without a copy. */
+  private shaped(piece: Value): Value {
+    const made = this.builder.producer(piece);
+    return made?.op === 'Reshape' && this.builder.producer(made.inputs[0]!) !== undefined ? made.inputs[0]! : piece;
   }
 
   private isVector = ({ shape }: Value): boolean => shape.length === 1 && shape[0] === this.total;

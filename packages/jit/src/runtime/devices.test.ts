@@ -41,7 +41,7 @@ it('refuses a device that no runtime has, and a runtime that computes wrong numb
     name: 'wrong',
     async createSession(model) {
       const session = await runtime.createSession(model, { device: 'cpu' });
-      return { ...session, run: (inputs, outputs) => session.run({ ...inputs, w: inputs['x']! }, outputs) };
+      return { ...session, bind: (inputs, outputs) => session.bind({ ...inputs, w: inputs['x']! }, outputs) };
     },
   };
   await expect(onnxEngine({ device: 'cuda', runtime: wrong })).rejects.toThrow(

@@ -21,14 +21,18 @@ export function javascriptRuntime({ InferenceSession, Tensor }: OnnxRuntimeModul
     async createSession(model, settings) {
       const session = await InferenceSession.create(model, sessionOptions(settings));
       return {
-        async run(inputs, outputs) {
+        bind(inputs, outputs) {
+          // The binding reads the elements with each call.
           const feeds = Object.fromEntries(
             Object.entries(inputs).map(([key, { dtype, data, shape }]) => [key, new Tensor(dtype, data, shape)]),
           );
-          const results = await session.run(feeds, Object.keys(outputs));
-          for (const [key, { data }] of Object.entries(outputs)) {
-            data.set((results[key] as TypedTensor<'float32' | 'int32' | 'bool'>).data);
-          }
+          const names = Object.keys(outputs);
+          return async () => {
+            const results = await session.run(feeds, names);
+            for (const [key, { data }] of Object.entries(outputs)) {
+              data.set((results[key] as TypedTensor<'float32' | 'int32' | 'bool'>).data);
+            }
+          };
         },
         async release() {
           if (settings.profilePrefix !== undefined) session.endProfiling();

@@ -17,7 +17,7 @@ export async function findBlock(runtime: Runtime): Promise<number> {
     const results = resultsOf(model);
     try {
       const session = await runtime.createSession(encodeModel(model), { device: 'cpu' });
-      await session.run({ x: array(shapes.x, 0.7), filter: array(shapes.filter, 1.3) }, results);
+      await session.bind({ x: array(shapes.x, 0.7), filter: array(shapes.filter, 1.3) }, results)();
       await session.release();
     } catch {
       return 0; // the provider does not have these operators
@@ -49,7 +49,7 @@ export async function tryDevice(runtime: Runtime, device: Device): Promise<void>
   try {
     // Not `deviceOnly`, the runtime would quietly use the processor for what the device cannot do.
     const session = await runtime.createSession(encodeModel(deviceProbe), { device, deviceOnly: true });
-    await session.run({ x: matrix(1, 2, 3, 4), w: matrix(5, 6, 7, 8) }, { y });
+    await session.bind({ x: matrix(1, 2, 3, 4), w: matrix(5, 6, 7, 8) }, { y })();
     await session.release();
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);

@@ -28,13 +28,16 @@ export interface SessionSettings {
 /** One graph, ready to run. */
 export interface Session {
   /**
-   * Reads `inputs` and writes the elements of `outputs`: the graph's, with the types and shapes that it has for them.
-   * Neither may be changed or read until the promise settles.
+   * A call that reads `inputs` and writes the elements of `outputs`: the graph's, with the types and shapes that it has
+   * for them. It may be run again and again, with what the arrays then hold.
    */
-  run(inputs: Arrays, outputs: Arrays): Promise<void>;
+  bind(inputs: Arrays, outputs: Arrays): BoundCall;
   /** Frees the session, after the calls that still run; its profile, if there is one, is written first. */
   release(): Promise<void>;
 }
+
+/** Runs a graph on the arrays that it was bound to; none of them may be changed or read until the promise settles. */
+export type BoundCall = () => Promise<void>;
 
 export interface Runtime {
   /** The runtime, its version, and the way to it: `ONNX Runtime 1.30.0, C API`. */

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
 import { resolveConfig } from '../resolve.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
-import { profileStep, sumUp } from './profile.js';
+import { joinCalls, profileStep, sumUp } from './profile.js';
 
 it('sums a profile up by operator and by block, forwards and backwards', () => {
   const node = (op: string, scope: string, ms: number, flops = 0) => ({ name: '', op, scope, kernel: '', ms, flops });
@@ -28,6 +28,15 @@ it('sums a profile up by operator and by block, forwards and backwards', () => {
   expect(blocks.map(({ block, forwardMs, backwardMs }) => [block, forwardMs, backwardMs])).toEqual([
     ['down', 3, 4],
     ['', 1, 0],
+  ]);
+});
+
+it('joins the calls of the two graphs of a step', () => {
+  const node = (op: string) => ({ name: '', op, scope: '', kernel: '', ms: 1, flops: 0 });
+  const graph = (op: string, ms: number) => [ms, ms + 1].map((each) => ({ ms: each, nodes: [node(op)] }));
+  expect(joinCalls([graph('Conv', 10), graph('Add', 2)])).toEqual([
+    { ms: 12, nodes: [node('Conv'), node('Add')] },
+    { ms: 14, nodes: [node('Conv'), node('Add')] },
   ]);
 });
 

@@ -73,13 +73,24 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
     } finally {
       await engine.dispose();
     }
-    const [file] = readdirSync(folder);
-    const { calls, valuesPeakMb } = parseProfile(readFileSync(join(folder, file!), 'utf8'));
+    // One profile for each graph of the step.
+    const profiles = readdirSync(folder).map((file) => parseProfile(readFileSync(join(folder, file), 'utf8')));
+    const calls = joinCalls(profiles.map((profile) => profile.calls));
+    const valuesPeakMb = Math.max(...profiles.map((profile) => profile.valuesPeakMb));
     // The first call maps memory.
     return { ...sumUp(calls.slice(1), bestGflops), valuesPeakMb };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The steps whose graphs were called in turn: call k of each is of step k. */
+export function joinCalls(graphs: readonly (readonly SessionCall[])[]): SessionCall[] {
+  const steps = Math.min(...graphs.map((calls) => calls.length));
+  return Array.from({ length: steps }, (_, step) => {
+    const calls = graphs.map((of) => of[step]!);
+    return { ms: sum(calls, ({ ms }) => ms), nodes: calls.flatMap(({ nodes }) => nodes) };
+  });
 }
 
 /** What is said of another engine than `onnx`. */

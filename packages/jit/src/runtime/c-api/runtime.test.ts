@@ -40,10 +40,11 @@ describe('the C API', () => {
     const within = Float32Array.of(9, 9, 1, 2, 3, 4, 9).subarray(2, 6);
     const outputs = outputsOf(2);
     const { data } = outputs.y;
-    await session.run(
+    const call = session.bind(
       { x: { dtype: 'float32', shape: [2, 2], data: within }, w: given([5, 6, 7, 8], [2, 2]) },
       outputs,
     );
+    await call();
     expect([...data]).toEqual([19, 22, 43, 50]);
     expect([...outputs.total.data]).toEqual([134]);
     await session.release();
@@ -55,7 +56,7 @@ describe('the C API', () => {
     for (const runtime of [await cApiRuntime(), javascriptRuntime(await import('onnxruntime-node'), 'JavaScript')]) {
       const session = await runtime.createSession(product(70), { device: 'cpu', threads: 2 });
       const outputs = outputsOf(70);
-      await session.run(inputs, outputs);
+      await session.bind(inputs, outputs)();
       await session.release();
       results.push(outputs);
     }
@@ -67,7 +68,7 @@ describe('the C API', () => {
     const inputs = { x: floats([512, 512], 1), w: floats([512, 512], 2) };
     const order: string[] = [];
     const calls = [outputsOf(512), outputsOf(512)].map(async (outputs) => {
-      await session.run(inputs, outputs);
+      await session.bind(inputs, outputs)();
       order.push('done');
       return outputs.total.data[0];
     });
@@ -85,9 +86,9 @@ describe('the C API', () => {
     await expect(runtime.createSession(Uint8Array.of(1, 2, 3), { device: 'cpu' })).rejects.toThrow(/protobuf/i);
     await expect(runtime.createSession(product(2), { device: 'cuda' })).rejects.toThrow('cpu here, not on cuda');
     const session = await runtime.createSession(product(2), { device: 'cpu' });
-    const wrongShape = session.run({ x: floats([3, 2]), w: floats([2, 2]) }, outputsOf(2));
+    const wrongShape = session.bind({ x: floats([3, 2]), w: floats([2, 2]) }, outputsOf(2))();
     await expect(wrongShape).rejects.toThrow(/Got invalid dimensions for input: x/);
-    await expect(session.run({ x: floats([2, 2]) }, outputsOf(2))).rejects.toThrow(/Missing Input: w/);
+    await expect(session.bind({ x: floats([2, 2]) }, outputsOf(2))()).rejects.toThrow(/Missing Input: w/);
     await session.release();
   });
 });

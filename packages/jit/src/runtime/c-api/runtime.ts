@@ -4,10 +4,11 @@
  */
 import type { Arrays, NdArray } from '@dm/ops';
 import {
+  type BoundCall,
+  OPTIMIZERS_LEFT_OUT,
   type Runtime,
   type Session,
   type SessionSettings,
-  OPTIMIZERS_LEFT_OUT,
   SPIN_MICROSECONDS,
 } from '../runtime.js';
 import { type Library, openLibrary } from './library.js';
@@ -53,14 +54,17 @@ async function createSession(api: Api, model: Uint8Array, settings: SessionSetti
   const session = out[0]!;
   const running = new Set<Promise<void>>();
   return {
-    async run(inputs, outputs) {
-      const call = run(api, session, inputs, outputs);
-      running.add(call);
-      try {
-        await call;
-      } finally {
-        running.delete(call);
-      }
+    bind(inputs, outputs) {
+      const call = bind(api, session, inputs, outputs);
+      return async () => {
+        const done = call();
+        running.add(done);
+        try {
+          await done;
+        } finally {
+          running.delete(done);
+        }
+      };
     },
     async release() {
       await Promise.allSettled(running);
@@ -88,7 +92,11 @@ function sessionOptions(library: Library, { threads, profilePrefix }: SessionSet
   return options;
 }
 
-async function run({ library, memory }: Api, session: bigint, inputs: Arrays, outputs: Arrays): Promise<void> {
+/**
+ * Names, tensors and their addresses are made once, for all calls. The tensors are freed some time after the call that
+ * they were made for can no longer be made.
+ */
+function bind({ library, memory }: Api, session: bigint, inputs: Arrays, outputs: Arrays): BoundCall {
   const made: bigint[] = [];
   const values = (arrays: readonly NdArray[]) => {
     const pointers = offHeap(BigUint64Array, arrays.length);
@@ -99,26 +107,23 @@ async function run({ library, memory }: Api, session: bigint, inputs: Arrays, ou
     });
     return pointers;
   };
-  try {
-    const [inputNames, outputNames] = [cStrings(library, Object.keys(inputs)), cStrings(library, Object.keys(outputs))];
-    const [reads, writes] = [values(Object.values(inputs)), values(Object.values(outputs))];
-    await library.callAsync(
-      'Run',
-      session,
-      null,
-      inputNames.pointers,
-      reads,
-      reads.length,
-      outputNames.pointers,
-      writes.length,
-      writes,
-    );
-    // The names lie in these until the call is over.
-    void [inputNames.text, outputNames.text];
-  } finally {
-    for (const value of made) library.call('ReleaseValue', value);
-  }
+  const [inputNames, outputNames] = [cStrings(library, Object.keys(inputs)), cStrings(library, Object.keys(outputs))];
+  const [reads, writes] = [values(Object.values(inputs)), values(Object.values(outputs))];
+  const args = [inputNames.pointers, reads, reads.length, outputNames.pointers, writes.length, writes] as const;
+  // All that the runtime is told the addresses of.
+  const kept = [inputNames.text, outputNames.text, inputs, outputs];
+  const call: BoundCall = async () => {
+    await library.callAsync('Run', session, null, ...args);
+    void kept;
+  };
+  unreachable.register(call, { library, made });
+  return call;
 }
+
+/** Frees the tensors of a call that the garbage collector has found to be of no more use. */
+const unreachable = new FinalizationRegistry<{ library: Library; made: readonly bigint[] }>(({ library, made }) => {
+  for (const value of made) library.call('ReleaseValue', value);
+});
 
 /** A tensor of the runtime over the memory of `array`, which must outlive it. */
 function tensorOver(library: Library, memory: bigint, { dtype, shape, data }: NdArray): bigint {

@@ -1,0 +1,86 @@
+import { flatLayout, type Program, splitFlat } from '@dm/ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import '../testing.js';
+import type { Graph } from '../graph.js';
+import { trace } from '../trace.js';
+import { optimise } from './index.js';
+import { splitUpdate } from './split-update.js';
+
+const layout = flatLayout([
+  { name: 'w', shape: [3, 4], group: 'matrix' },
+  { name: 'b', shape: [4], group: 'vector' },
+]);
+const vector = { dtype: 'float32', shape: [layout.size] } as const;
+const inputs = { x: { dtype: 'float32', shape: [2, 3] }, rate: { dtype: 'float32', shape: [] } } as const;
+
+const gradientOf = (params: tf.Tensor, x: tf.Tensor): tf.Tensor =>
+  tf.grad((p: tf.Tensor) => {
+    const { w, b } = splitFlat(p, layout);
+    return tf.sum<tf.Scalar>(tf.tanh(tf.add(tf.matMul(x, w!), b!)));
+  })(params);
+
+/** RMSprop with momentum and clipping: the norm needs the squares of the gradient, and so does v. */
+const step: Program = ({ params, m, v }, { x, rate }) => {
+  const grad = gradientOf(params!, x!);
+  const norm = tf.sqrt(tf.sum(tf.square(grad)));
+  const clipped = tf.mul(grad, tf.minimum(tf.div(1, norm), 1));
+  const nextV = tf.add(tf.mul(v!, 0.9), tf.square(grad));
+  const nextM = tf.add(tf.mul(m!, 0.9), clipped);
+  return {
+    state: { params: tf.sub(params!, tf.mul(tf.div(nextM, tf.sqrt(nextV)), rate!)), m: nextM, v: nextV },
+    outputs: { norm },
+  };
+};
+const traced = (program: Program) => optimise(trace(program, { params: vector, m: vector, v: vector }, inputs));
+const ops = ({ nodes }: Graph) => nodes.map(({ op }) => op);
+const names = (values: Graph['inputs']) => values.map(({ name }) => name);
+
+describe('a step in two graphs', () => {
+  it('has outputs and gradient in the first, what is done element by element in the second', () => {
+    const graph = traced(step);
+    const { main, update, length } = splitUpdate(graph, layout.size)!;
+    expect(length).toBe(layout.size);
+    expect(ops(graph).filter((op) => op === 'BatchMatMul')).toHaveLength(2);
+    expect(ops(main).filter((op) => op === 'BatchMatMul')).toHaveLength(2);
+    // The gradient and the norm: not the squares of the gradient, which are cheaper to make again.
+    expect(names(main.outputs)).toEqual(['out.norm', 'between.0', 'between.1']);
+    expect(main.outputs.map(({ value }) => value.shape)).toEqual([[], [layout.size], []]);
+    expect(names(update.outputs)).toEqual(['next.params', 'next.m', 'next.v']);
+    expect(names(update.inputs).slice(-2)).toEqual(['between.0', 'between.1']);
+    const perElement = ['Const', 'Minimum', 'Square', 'Multiply', 'Add', 'Sqrt', 'RealDiv', 'Sub'];
+    expect(new Set(ops(update))).toEqual(new Set(perElement));
+  });
+
+  it('is not made where the vectors are shorter than asked for', () => {
+    expect(splitUpdate(traced(step), layout.size + 1)).toBeUndefined();
+  });
+
+  it.each<[string, Program]>([
+    [
+      'more than element by element is left',
+      ({ params, m }, { x, rate }) => {
+        const next = tf.add(tf.reverse(m!), gradientOf(params!, x!));
+        return { state: { params: tf.sub(params!, tf.mul(next, rate!)), m: next }, outputs: { sum: tf.sum(x!) } };
+      },
+    ],
+    [
+      'no output needs the gradient',
+      ({ params, m }, { x, rate }) => {
+        const next = tf.add(m!, gradientOf(params!, x!));
+        return { state: { params: tf.sub(params!, tf.mul(next, rate!)), m: next }, outputs: { sum: tf.sum(x!) } };
+      },
+    ],
+    [
+      'as many vectors would be kept as are saved',
+      ({ params }, { x, rate }) => {
+        const grad = gradientOf(params!, x!);
+        return { state: { params: tf.sub(params!, tf.mul(grad, rate!)) }, outputs: { norm: tf.sum(grad) } };
+      },
+    ],
+    ['there is no output', ({ params, m }) => ({ state: { params: m!, m: params! }, outputs: {} })],
+    ['there is no state to write', (_, { x }) => ({ outputs: { sum: tf.sum(x!) } })],
+  ])('is not made where %s', (_, program) => {
+    expect(splitUpdate(traced(program), layout.size)).toBeUndefined();
+  });
+});

@@ -1,0 +1,122 @@
+import { type Arrays, type CompiledProgram, isCommitted, type Program, type StateHandle } from '@dm/ops';
+import { Binding } from './bound-step.js';
+import { build, type BuildOptions, type Variant } from './build.js';
+import type { EngineObserver } from './observer.js';
+import { checkArray, OnnxState } from './state.js';
+import type { ArraySpecs } from './trace.js';
+
+export interface ProgramOptions {
+  readonly name: string;
+  readonly commitIf: string | undefined;
+  /** The engine: what states must come from. */
+  readonly owner: object;
+  readonly build: BuildOptions;
+  readonly observer: EngineObserver;
+  /** Is told that the program has been disposed of. */
+  readonly forget: (program: OnnxProgram) => void;
+}
+
+/** A program, compiled once for each signature of state and inputs. */
+export class OnnxProgram implements CompiledProgram {
+  private readonly variants = new Map<string, Promise<Variant>>();
+  private readonly bindings = new WeakMap<OnnxState, Map<Variant, Binding>>();
+  private disposed = false;
+
+  constructor(
+    private readonly program: Program,
+    private readonly options: ProgramOptions,
+  ) {}
+
+  async load(arrays: Arrays): Promise<StateHandle> {
+    this.check();
+    return new OnnxState(this.options.owner, arrays);
+  }
+
+  async run(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
+    this.check();
+    const { name, commitIf, owner, observer } = this.options;
+    if (!(handle instanceof OnnxState) || handle.owner !== owner) {
+      throw new Error(`${name}: the state handle belongs to another engine`);
+    }
+    for (const [key, array] of Object.entries(inputs)) checkArray(`input "${key}"`, array);
+    const specs = handle.specs;
+    const began = performance.now();
+    handle.running = true;
+    try {
+      const variant = await this.variant(specs, inputs);
+      const binding = this.bindingOf(variant, handle);
+      const step = binding.take(inputs);
+      let sessionBegan = performance.now();
+      await step.main();
+      let sessionMs = performance.now() - sessionBegan;
+      const outputs = binding.results();
+      if (commitIf === undefined || isCommitted(name, outputs, commitIf)) {
+        if (step.update !== undefined) {
+          sessionBegan = performance.now();
+          await this.updating(step.update, variant, handle);
+          sessionMs += performance.now() - sessionBegan;
+        }
+        for (const entry of variant.next) handle.swap(entry);
+      }
+      observer.ran?.({ name, ms: performance.now() - began, sessionMs });
+      return outputs;
+    } finally {
+      handle.running = false;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    this.options.forget(this);
+    const variants = await Promise.allSettled(this.variants.values());
+    this.variants.clear();
+    for (const variant of variants) {
+      if (variant.status === 'rejected') continue;
+      await variant.value.main.session.release();
+      await variant.value.update?.session.release();
+    }
+  }
+
+  private check(): void {
+    if (this.disposed) throw new Error(`${this.options.name}: this program has been disposed of`);
+  }
+
+  private async updating(update: () => Promise<void>, { inPlace }: Variant, handle: OnnxState): Promise<void> {
+    try {
+      await update();
+    } catch (cause) {
+      const { name } = this.options;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const lost =
+        `${name}: the runtime failed while it wrote the new state over the old one (${reason}). This state is lost: ` +
+        'dispose of the handle, and load the state again from what was saved last';
+      if (inPlace.size > 0) handle.spoil(lost);
+      throw new Error(inPlace.size > 0 ? lost : `${name}: ${reason}`, { cause });
+    }
+  }
+
+  private bindingOf(variant: Variant, handle: OnnxState): Binding {
+    const known = this.bindings.get(handle) ?? new Map<Variant, Binding>();
+    this.bindings.set(handle, known);
+    let binding = known.get(variant);
+    if (binding === undefined) known.set(variant, (binding = new Binding(variant, handle)));
+    return binding;
+  }
+
+  private variant(state: ArraySpecs, inputs: ArraySpecs): Promise<Variant> {
+    const signature = (specs: ArraySpecs) =>
+      Object.entries(specs)
+        .map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape.join(',')}]`)
+        .toSorted()
+        .join(' ');
+    const key = `${signature(state)} | ${signature(inputs)}`;
+    let variant = this.variants.get(key);
+    if (variant === undefined) {
+      variant = build(this.program, this.options.name, state, inputs, this.options.build);
+      this.variants.set(key, variant);
+      // A failed compilation is not kept: the next call reports it afresh.
+      variant.catch(() => this.variants.delete(key));
+    }
+    return variant;
+  }
+}
