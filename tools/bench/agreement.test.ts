@@ -31,6 +31,24 @@ const unet: Case = {
   },
   batch: 1,
 };
+/** Filter gradients and up-sampling go by blocked convolutions only here: both need a batch of whole blocks, 8 or 16. */
+const blocks: Case = {
+  name: 'a UNet of whole blocks',
+  kind: 'training',
+  model: 'UNet2DModel',
+  config: {
+    sample_size: 8,
+    in_channels: 3,
+    out_channels: 3,
+    layers_per_block: 1,
+    block_out_channels: [16, 16],
+    down_block_types: ['DownBlock2D', 'DownBlock2D'],
+    up_block_types: ['UpBlock2D', 'UpBlock2D'],
+    norm_num_groups: 4,
+    attention_head_dim: 8,
+  },
+  batch: 16,
+};
 const dit: Case = {
   name: 'a DiT at 16 x 16',
   kind: 'training',
@@ -103,7 +121,7 @@ it('covers steps in one graph and steps that are parted before the update', asyn
   expect(graphs).toEqual([['step'], ['step'], ['step', 'step, update']]);
 });
 
-describe.each([unet, dit, longDit])(`${steps} steps of $name`, (benchCase) => {
+describe.each([unet, blocks, dit, longDit])(`${steps} steps of $name`, (benchCase) => {
   it('are the same bits in two runs', async () => {
     const [first, second] = [await onOnnx(benchCase), await onOnnx(benchCase)];
     expect(second.losses).toEqual(first.losses);

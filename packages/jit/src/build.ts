@@ -15,10 +15,7 @@ import { evenPieces, type Pieces, SMALLEST, vectorPieces } from './passes/vector
 import type { Session } from './runtime/runtime.js';
 import { type ArraySpec, type ArraySpecs, PREFIX, trace } from './trace.js';
 
-/**
- * Elements of a piece of an update: no slower than 2^18, and a model of 10^8 parameters then has a graph that the runtime
- * prepares in half a second, not in three.
- */
+/** Elements of a piece of an update: a model of 10^8 parameters then has a graph that the runtime prepares in half a second. */
 const UPDATE_PIECE = 2 ** 20;
 
 /** An input or output of a session: an array, or a stretch of one. */
