@@ -37,7 +37,7 @@ const blocks: Case = {
   kind: 'training',
   model: 'UNet2DModel',
   config: {
-    sample_size: 8,
+    sample_size: 4,
     in_channels: 3,
     out_channels: 3,
     layers_per_block: 1,
