@@ -14,7 +14,7 @@ export interface LogNormalOptions {
 
 /** ln sigma ~ N(-1.2, 1.2^2): Karras et al. 2022, arXiv:2206.00364, Table 1. Goes with the weight rule `edm`. */
 export const edmDefaults: LogNormalOptions = { mean: -1.2, std: 1.2 };
-/** ln sigma ~ N(-0.4, 1): Karras et al. 2024, arXiv:2312.02696. Its learned u(sigma) is the trainer's. */
+/** ln sigma ~ N(-0.4, 1): Karras et al. 2024, arXiv:2312.02696. Its learned u(sigma) is the trainer's field `uncertainty`. */
 export const edm2Defaults: LogNormalOptions = { mean: -0.4, std: 1 };
 
 /** Timesteps by a normal density in ln sigma, EDM's defaults. Needs `alphasCumprod`. */

@@ -5,6 +5,7 @@ import { loadBatch, oneHot } from '@dm/data';
 import type { Arrays, NdArray } from '@dm/ops';
 import { levelInputs } from './levels.js';
 import type { Recipe } from './recipe.js';
+import { uncertaintyInputs } from './uncertainty.js';
 
 /** The part of a step's inputs that needs nothing from the step before, and so is made while that is computed. */
 export interface Batch {
@@ -61,7 +62,7 @@ export function drawTimesteps(recipe: Recipe, step: number, state: ScheduleState
  * level.
  */
 export function stepInputs(recipe: Recipe, batch: Batch, draw: Draw, step: number): Arrays {
-  const { noiseSchedule, levelWeights, config, optimizer, averages } = recipe;
+  const { noiseSchedule, levelWeights, config, optimizer, averages, uncertainty } = recipe;
   const { timesteps } = draw;
   const n = timesteps.length;
   const levels = noiseLevels(noiseSchedule, timesteps);
@@ -70,6 +71,7 @@ export function stepInputs(recipe: Recipe, batch: Batch, draw: Draw, step: numbe
     ...batch,
     ...levelInputs(config.diffusion, levels),
     weights: float32([n], weights),
+    ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, draw, step)),
     ...Object.fromEntries(
       [optimizer, ...averages]
         .flatMap((part) => Object.entries(part.scalars(step)))

@@ -113,6 +113,13 @@ export const configSchema = z.strictObject({
       z.strictObject({ name: z.literal('truncatedSnr') }),
     ])
     .describe('Weight of the loss by noise level; constant is the plain MSE.'),
+  uncertainty: z
+    .strictObject({ lr: positive.describe("Learning rate of the head, which Adam trains: 0.01 is about EDM2's.") })
+    .nullable()
+    .describe(
+      "EDM2's learned uncertainty u(sigma): a head, trained beside the model, that evens out what the noise levels " +
+        'count in the loss; null: none.',
+    ),
   optimizer: optimizerSchema,
   ema: average.describe('Average of the weights that samples are made with.'),
   emas: z

@@ -5,6 +5,7 @@ import type { Config } from './config.js';
 import { openRecipe } from './recipe.js';
 import { resolveConfig, type Layer } from './resolve.js';
 import { checkpointBytes } from './room.js';
+import { uncertaintyChannels, uncertaintyEntries } from './uncertainty.js';
 
 /** Steps that are run and timed, after the first, which compiles, and one more. */
 const timedSteps = 2;
@@ -28,15 +29,17 @@ export interface DryRun {
 /** Resolves the layers, opens the data and runs a few steps. Writes nothing. Throws as `train` does. */
 export async function dryRun(layers: readonly Layer[]): Promise<DryRun> {
   const recipe = await openRecipe(resolveConfig(layers));
-  const { config, model, layout, optimizer, averages } = recipe;
+  const { config, model, layout, optimizer, averages, uncertainty } = recipe;
   const vectors = 1 + averages.length + optimizer.slots.length;
+  const summed = config.accumulate > 1 ? 1 : 0;
+  const head = uncertainty ? uncertaintyEntries(uncertainty).length + summed : 0;
   const bytes = 4 * layout.size;
   const measured = await bench(config, { steps: timedSteps, warmup: 1 });
   return {
     config,
     model: summaryText(model),
     parameters: layout.size,
-    stateBytes: bytes * (vectors + (config.accumulate > 1 ? 1 : 0)),
+    stateBytes: bytes * (vectors + summed) + 4 * uncertaintyChannels * head,
     checkpointBytes: checkpointBytes(recipe),
     measured,
     seconds: (config.totalSteps * measured.stepMs.median) / 1000,

@@ -11,7 +11,14 @@ describe('the JSON Schema of a configuration', () => {
   it('accepts every preset, and any part of one', () => {
     for (const preset of Object.values(presets)) expect(accepts(preset)).toBe(true);
     expect(accepts({})).toBe(true);
-    expect(accepts({ optimizer: { lr: 1 }, ema: { type: 'karras', relativeStd: 0.1 }, $schema: 'x.json' })).toBe(true);
+    expect(
+      accepts({
+        optimizer: { lr: 1 },
+        ema: { type: 'karras', relativeStd: 0.1 },
+        uncertainty: { lr: 0.01 },
+        $schema: 'x.json',
+      }),
+    ).toBe(true);
   });
 
   it.each([
@@ -21,6 +28,7 @@ describe('the JSON Schema of a configuration', () => {
     { optimizer: { lrr: 1 } },
     { ema: { type: 'karras' } },
     { weighting: { name: 'minSnr', gama: 5 } },
+    { uncertainty: { lr: 0 } },
   ])('refuses %j', (value) => expect(accepts(value)).toBe(false));
 
   it('says of each field what it is, and of most what they are where left out', () => {

@@ -20,6 +20,7 @@ const method = {
   conditional: true,
   curriculum: { name: 'clts', params: {} },
   weighting: { name: 'constant' },
+  uncertainty: null,
   labelDropout: null,
   optimizer: {
     name: 'adamW',

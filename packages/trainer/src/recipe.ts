@@ -11,6 +11,7 @@ import { environment } from './environment.js';
 import { UserError } from './errors.js';
 import { modelTypes } from './model-types.js';
 import { createOptimizer } from './optimizers.js';
+import { createUncertainty, type Uncertainty } from './uncertainty.js';
 
 /** What sampling needs. */
 export interface Denoiser {
@@ -36,6 +37,8 @@ export interface Recipe extends Denoiser {
   readonly curriculum: TimestepSchedule;
   /** Weight of the loss at each timestep, [T]. */
   readonly levelWeights: Float64Array;
+  /** A head in the loss, where one is asked for. */
+  readonly uncertainty?: Uncertainty;
   readonly optimizer: Optimizer;
   /** Learning rate and momentum (beta1) at each step. */
   readonly lr: StepSchedule;
@@ -68,6 +71,7 @@ export async function openRecipe(chosen: Config): Promise<Recipe> {
 
   const { totalSteps, diffusion } = config;
   const scheduled = createOptimizer(config.optimizer, totalSteps, denoiser.layout);
+  const uncertainty = createUncertainty(config, noiseSchedule);
   return {
     ...denoiser,
     dataset,
@@ -77,6 +81,7 @@ export async function openRecipe(chosen: Config): Promise<Recipe> {
       prediction: diffusion.prediction,
       ...predictionOptions(diffusion),
     }),
+    ...(uncertainty !== undefined && { uncertainty }),
     ...scheduled,
     averages: createAverages(config, scheduled.optimizer),
   };

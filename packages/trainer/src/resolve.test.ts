@@ -97,6 +97,9 @@ describe('errors', () => {
     [{ seed: 'x' }, 'seed must be of type number, got "x" (test).'],
     [{ weighting: { name: 'minSnr', gama: 5 } }, 'weighting has no field "gama"'],
     [{ weighting: { name: 'minsnr' } }, 'weighting'],
+    [{ uncertainty: { lr: 0 } }, 'uncertainty.lr must be more than 0, got 0 (test).'],
+    [{ uncertainty: 'learned' }, 'uncertainty must be of type object, got "learned" (test).'],
+    [{ uncertainty: { lr: 1, chanels: 3 } }, 'uncertainty has no field "chanels"'],
   ])('for %j say what is wrong and what would be right', (value, message) => {
     expect(() => resolve(value)).toThrow(message);
   });

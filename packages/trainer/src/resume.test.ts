@@ -57,6 +57,13 @@ const cases: Readonly<Record<string, PartialConfig>> = {
     },
     weighting: { name: 'edm', sigmaData: 0.4 },
   },
+  // Of importance weights, and a batch in parts, which sums its gradient too.
+  'learned uncertainty': {
+    curriculum: { name: 'cltsCorrected', params: {} },
+    weighting: { name: 'minSnr' },
+    uncertainty: { lr: 0.1 },
+    accumulate: 2,
+  },
   // Averages.
   'every average at once': {
     ema: { type: 'fixed', decay: 0.5 },

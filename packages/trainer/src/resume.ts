@@ -17,6 +17,7 @@ import { optimizerFile } from './state.js';
 const addedFields: Readonly<Record<string, unknown>> = {
   crop: null,
   labelDropout: null,
+  uncertainty: null,
   'optimizer.name': 'adamW',
   'optimizer.params': {},
   'optimizer.schedule': { name: 'constant' },

@@ -24,14 +24,18 @@ function configOf(part: PartialConfig) {
   return resolveConfig([{ source: 'test', value }]);
 }
 
-it('counts the bytes that a checkpoint has, but for headers', () => {
-  const files = Object.values(packState(recipe, initialState(recipe), undefined));
-  // The first part of a file is its header.
-  const bytes = files
-    .flatMap((parts) => parts.slice(1))
-    .reduce((sum, part) => sum + (part instanceof Uint8Array ? part : part.array.data).byteLength, 0);
-  expect(checkpointBytes(recipe)).toBe(bytes);
-});
+it.each([null, { lr: 0.01 }])(
+  'counts the bytes that a checkpoint has, but for headers (uncertainty %j)',
+  async (part) => {
+    const one = await openRecipe(configOf({ uncertainty: part }));
+    const files = Object.values(packState(one, initialState(one), undefined));
+    // The first part of a file is its header.
+    const bytes = files
+      .flatMap((parts) => parts.slice(1))
+      .reduce((sum, part) => sum + (part instanceof Uint8Array ? part : part.array.data).byteLength, 0);
+    expect(checkpointBytes(one)).toBe(bytes);
+  },
+);
 
 describe('checkpoints beside each other', () => {
   it.each([

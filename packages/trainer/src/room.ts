@@ -4,16 +4,22 @@ import type { Config } from './config.js';
 import { UserError } from './errors.js';
 import type { Recipe } from './recipe.js';
 import type { RunFolder } from './run-folder.js';
+import { uncertaintyChannels, uncertaintyEntries } from './uncertainty.js';
 
-/** Bytes of a checkpoint's tensors: weights, averages, slots of the optimizer, and the model's buffers beside weights. */
+/**
+ * Bytes of a checkpoint's tensors: weights, averages, slots of the optimizer, the model's buffers beside weights, and the
+ * head of a learned uncertainty with the constants of its features.
+ */
 export function checkpointBytes({
   layout,
   bufferLayout,
   averages,
   optimizer,
-}: Pick<Recipe, 'layout' | 'bufferLayout' | 'averages' | 'optimizer'>): number {
+  uncertainty,
+}: Pick<Recipe, 'layout' | 'bufferLayout' | 'averages' | 'optimizer' | 'uncertainty'>): number {
   const copies = 1 + averages.length;
-  return 4 * (layout.size * (copies + optimizer.slots.length) + bufferLayout.size * copies);
+  const head = uncertainty ? uncertaintyChannels * (uncertaintyEntries(uncertainty).length + 2) : 0;
+  return 4 * (layout.size * (copies + optimizer.slots.length) + bufferLayout.size * copies + head);
 }
 
 /**

@@ -17,29 +17,36 @@ import { checkpointIn, rawBytes, type Checkpoint, type FileContent } from './che
 import { messageOf, UserError } from './errors.js';
 import { readWhole } from './read-file.js';
 import type { Denoiser, Recipe } from './recipe.js';
+import { uncertaintyChannels, uncertaintyEntries, type Uncertainty } from './uncertainty.js';
 
 /**
  * Files of a checkpoint. All tensors have the names and layouts of the reference (PyTorch's OIHW and [out, in]):
- * model and ema those of its state dict, optimizer `<slot>.<name>`, such as `m.conv_in.weight`.
+ * model and ema those of its state dict, optimizer `<slot>.<name>`, such as `m.conv_in.weight`. A learned uncertainty has
+ * a file of its own, so that nothing that reads a model meets it.
  */
 export const modelFile = 'model.safetensors';
 export const emaFile = 'ema.safetensors';
 /** Of a part of the state: `ema.safetensors`. */
 export const fileOf = (name: string): string => `${name}.safetensors`;
 export const optimizerFile = 'optimizer.safetensors';
+const uncertaintyFile = 'uncertainty.safetensors';
 
 /**
- * `params`, the averages (copies), zero slots, and `buffers` where there are any: the seed's weights, or those that
- * `config.initFrom` names. Throws an Error where these are not there or do not fit the model.
+ * `params`, the averages (copies), zero slots, `buffers` where there are any, and a learned uncertainty's part: the seed's
+ * weights, or those that `config.initFrom` names. Throws an Error where these are not there or do not fit the model.
  */
 export function initialState(recipe: Recipe): Arrays {
-  const { layout, optimizer, averages } = recipe;
+  const { layout, optimizer, averages, uncertainty } = recipe;
   const { params, ...buffers } = initialWeights(recipe);
   return {
     params: params!,
     ...Object.fromEntries(averages.map(({ name }) => [name, params!])),
     ...Object.fromEntries(optimizer.slots.map((slot) => [slot, vector(new Float32Array(layout.size))])),
     ...buffers,
+    ...(uncertainty &&
+      Object.fromEntries(
+        uncertaintyEntries(uncertainty).map((name) => [name, vector(new Float32Array(uncertaintyChannels))]),
+      )),
   };
 }
 
@@ -61,7 +68,7 @@ export function packState(
   state: Arrays,
   schedule: ScheduleState | undefined,
 ): Record<string, FileContent> {
-  const { model, optimizer, layout, averages } = recipe;
+  const { model, optimizer, layout, averages, uncertainty } = recipe;
   const slots = optimizer.slots.flatMap((slot) =>
     storedTensors(model, viewFlat(dataOf(state, slot), layout), `${slot}.`),
   );
@@ -71,6 +78,7 @@ export function packState(
       averages.map(({ name }) => [fileOf(name), safetensorsContent(weightsOf(recipe, state, name))]),
     ),
     [optimizerFile]: safetensorsContent(slots),
+    ...(uncertainty && { [uncertaintyFile]: safetensorsContent(uncertaintyTensors(uncertainty, state)) }),
     ...Object.fromEntries(
       Object.entries(schedule ?? {}).map(([name, data]) => [
         `curriculum.${name}.npy`,
@@ -85,7 +93,7 @@ export function unpackState(
   recipe: Recipe,
   checkpoint: Checkpoint,
 ): { readonly arrays: Arrays; readonly schedule?: ScheduleState } {
-  const { model, layout, bufferLayout, optimizer, averages } = recipe;
+  const { model, layout, bufferLayout, optimizer, averages, uncertainty } = recipe;
   const weights = loadWeights(model, readTensors(checkpoint, modelFile));
   const slots = readTensors(checkpoint, optimizerFile);
   const arrays: Record<string, NdArray> = {
@@ -102,6 +110,7 @@ export function unpackState(
     arrays[slot] = vector(flatten(fromTorch(model, Object.fromEntries(tensors)), layout));
   }
   if (bufferLayout.size > 0) arrays['buffers'] = vector(flatten(weights, bufferLayout));
+  if (uncertainty) Object.assign(arrays, readUncertainty(uncertainty, checkpoint));
   const schedule = readSchedule(recipe, checkpoint);
   return schedule === undefined ? { arrays } : { arrays, schedule };
 }
@@ -140,6 +149,32 @@ function storedTensors({ specs }: Model, arrays: Arrays, prefix = ''): StoredTen
     const spec = specs[name]!;
     return { name: prefix + name, array, shape: torchShape(spec), axes: torchAxes(spec) };
   });
+}
+
+/** The head's weight [1, C] and its moments, and the constants of its features: the seed has them, other readers do not. */
+function uncertaintyTensors(head: Uncertainty, state: Arrays): StoredTensor[] {
+  const weights = uncertaintyEntries(head).map((name) => {
+    const array = state[name]!;
+    return { name, array, shape: [1, ...array.shape] };
+  });
+  const constants = (['frequencies', 'phases'] as const).map((name) => {
+    const array = vector(head[name]);
+    return { name: `uncertainty.${name}`, array, shape: array.shape };
+  });
+  return [...weights, ...constants].map((tensor) => ({ ...tensor, axes: undefined }));
+}
+
+function readUncertainty(head: Uncertainty, checkpoint: Checkpoint): Arrays {
+  const tensors = readTensors(checkpoint, uncertaintyFile);
+  return Object.fromEntries(
+    uncertaintyEntries(head).map((name) => {
+      const tensor = tensors[name];
+      if (tensor?.data.length !== uncertaintyChannels) {
+        throw new UserError(`${checkpoint.path}/${uncertaintyFile} has no ${name} of ${uncertaintyChannels} numbers.`);
+      }
+      return [name, vector(tensor.data as Float32Array)];
+    }),
+  );
 }
 
 /** A safetensors file in parts. */

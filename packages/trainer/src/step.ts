@@ -4,6 +4,7 @@ import { scope, splitFlat, type Program, type Tensors } from '@dm/ops';
 import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Denoiser, Recipe } from './recipe.js';
+import { scaledWeights, uncertaintyGradient, updateUncertainty } from './uncertainty.js';
 
 /**
  * One optimizer step on a batch, with B examples and P parameters.
@@ -11,7 +12,11 @@ import type { Denoiser, Recipe } from './recipe.js';
  *   x_t  = alpha x_0 + sigma eps                             Ho et al. 2020, arXiv:2006.11239, Eq. 4; see `levelInputs`
  *   loss = mean_i weight_i mean_pixels (model(x_t, t) - target)^2
  *
- * State: `params` [P], the averages and the optimizer's slots [P] each, and `buffers` [Q] where the model has any.
+ * With a learned uncertainty that of `Uncertainty` is minimised in its place, and there are the inputs of
+ * `uncertaintyInputs` besides; the output `loss` is this one all the same.
+ *
+ * State: `params` [P], the averages and the optimizer's slots [P] each, and `buffers` [Q] where the model has any;
+ * `uncertainty` and its moments [C] each.
  * Inputs: `images` and `noise` float32 [B, H, W, C], images in [-1, 1]; `t`, `alpha`, `sigma`, `targetX0`,
  * `targetNoise`, `weights` float32 [B]; `cond` one-hot [B, classes] for a conditional model; `mask.<name>` [B, ...] of
  * each dropout; the scalars of optimizer and averages. Outputs: `loss`, the weighted mean; `losses` [B], unweighted;
@@ -21,22 +26,32 @@ import type { Denoiser, Recipe } from './recipe.js';
  * `gradients` [P] in the state, and their share of the loss, the input `lossBefore`, are added to those of this one.
  */
 export function trainingStep(recipe: Recipe): Program {
-  const { optimizer, averages, config } = recipe;
+  const { optimizer, averages, config, uncertainty } = recipe;
   const { clip } = config.optimizer;
   return (state, inputs) => {
-    const { loss, losses, grad } = lossAndGradient(recipe, state, inputs);
-    const whole = config.accumulate === 1 ? grad : scope('accumulate', () => tf.add(state['gradients']!, grad));
-    const { grads, norm } = scope('clip', () =>
-      clip === null ? { grads: whole, norm: gradientNorm(whole) } : clipByGlobalNorm(whole, clip),
-    );
+    const { loss, losses, gradients } = lossAndGradients(recipe, state, inputs);
+    const whole = config.accumulate === 1 ? gradients : added(state, gradients);
+    const clipped = (name: string) =>
+      scope('clip', () => {
+        const grads = whole[name]!;
+        return clip === null ? { grads, norm: gradientNorm(grads) } : clipByGlobalNorm(grads, clip);
+      });
+    const { grads, norm } = clipped('gradients');
+    const head = uncertainty && clipped('uncertainty.gradients');
     const slots = Object.fromEntries(optimizer.slots.map((name) => [name, state[name]!]));
     const next = scope('optimizer', () => optimizer.update(state['params']!, grads, slots, inputs));
     const averaged = averages.map(
       ({ name, update }) => [name, update(state[name]!, next.params, next.slots, inputs)] as const,
     );
+    const sum = tf.add(loss, norm);
     return {
-      state: { params: next.params, ...next.slots, ...Object.fromEntries(averaged) },
-      outputs: { loss, losses, gradNorm: norm, isFinite: tf.isFinite(tf.add(loss, norm)) },
+      state: {
+        params: next.params,
+        ...next.slots,
+        ...Object.fromEntries(averaged),
+        ...(uncertainty && scope('uncertainty', () => updateUncertainty(uncertainty, head!.grads, state, inputs))),
+      },
+      outputs: { loss, losses, gradNorm: norm, isFinite: tf.isFinite(head ? tf.add(sum, head.norm) : sum) },
     };
   };
 }
@@ -48,19 +63,28 @@ export function trainingStep(recipe: Recipe): Program {
  */
 export function accumulationStep(recipe: Recipe, kind: 'start' | 'add'): Program {
   return (state, inputs) => {
-    const { loss, losses, grad } = lossAndGradient(recipe, state, inputs);
-    const gradients = kind === 'start' ? grad : scope('accumulate', () => tf.add(state['gradients']!, grad));
-    return { state: { gradients }, outputs: { loss, losses } };
+    const { loss, losses, gradients } = lossAndGradients(recipe, state, inputs);
+    return { state: kind === 'start' ? gradients : added(state, gradients), outputs: { loss, losses } };
   };
 }
 
-/** The gradient [P] is this part's share of that of the whole batch: dy_i = weight_i / (parts B). */
-function lossAndGradient(
+/** Gradients on top of those in the state, by their names there. */
+function added(state: Tensors, gradients: Tensors): Tensors {
+  return scope('accumulate', () =>
+    Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, tf.add(state[name]!, gradient)])),
+  );
+}
+
+/**
+ * The gradients, `gradients` [P] and with a learned uncertainty `uncertainty.gradients` [C], are this part's share of those
+ * of the whole batch: dy_i = weight_i / (parts B).
+ */
+function lossAndGradients(
   recipe: Recipe,
   state: Tensors,
   inputs: Tensors,
-): { readonly loss: tf.Tensor; readonly losses: tf.Tensor; readonly grad: tf.Tensor } {
-  const { model, config } = recipe;
+): { readonly loss: tf.Tensor; readonly losses: tf.Tensor; readonly gradients: Tensors } {
+  const { model, config, uncertainty } = recipe;
   const { images, noise, t, weights } = inputs;
   const xt = scope('noise', () => addNoise(images!, noise!, { alpha: inputs['alpha']!, sigma: inputs['sigma']! }));
   const target = scope('target', () =>
@@ -79,11 +103,20 @@ function lossAndGradient(
     const predicted = model.apply(named, xt, t!, options);
     return scope('loss', () => mseLoss(predicted, target));
   };
-  const dy = tf.div(weights!, images!.shape[0] * config.accumulate);
+  const count = images!.shape[0] * config.accumulate;
+  // u is no function of the model's parameters: it only scales what their gradient counts of each example.
+  const scaled = uncertainty ? scope('uncertainty', () => scaledWeights(weights!, state, inputs)) : weights!;
+  const dy = tf.div(scaled, count);
   const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, dy);
   const mean = weightedMean(losses, weights!);
   const loss = config.accumulate === 1 ? mean : tf.add(inputs['lossBefore']!, tf.div(mean, config.accumulate));
-  return { loss, losses, grad };
+  const gradients: Tensors = {
+    gradients: grad,
+    ...(uncertainty && {
+      'uncertainty.gradients': scope('uncertainty', () => uncertaintyGradient(scaled, losses, inputs, count)),
+    }),
+  };
+  return { loss, losses, gradients };
 }
 
 /** The model's parameters by name, out of a flat vector [P] and the buffers in `state`. */

@@ -1,9 +1,11 @@
 /** The compiled training step with its state inside the engine. */
+import { float32 } from '@dm/core';
 import type { Draw } from '@dm/curriculum';
-import type { Arrays, CompiledProgram, Engine, NdArray, StateHandle } from '@dm/ops';
+import type { Arrays, CompiledProgram, Engine, StateHandle } from '@dm/ops';
 import { scalar, stepInputs, type Batch } from './batch.js';
 import type { Recipe } from './recipe.js';
 import { accumulationStep, trainingStep } from './step.js';
+import { uncertaintyChannels } from './uncertainty.js';
 
 export interface StepResult {
   /** Weighted mean loss of the batch. */
@@ -17,7 +19,7 @@ export interface StepResult {
 }
 
 export interface Stepper {
-  /** Parameters, averages and slots: as `initialState` has them, and `gradients` where they are accumulated. */
+  /** Parameters, averages and slots: as `initialState` has them, and gradients where they are accumulated. */
   readonly state: StateHandle;
   /** One optimizer step, `step` counted from 0, on a whole batch. */
   run(step: number, batch: Batch, draw: Draw): Promise<StepResult>;
@@ -30,7 +32,7 @@ export interface Stepper {
  * as in one piece, so that the number of parts changes nothing but the order of sums and the memory.
  */
 export async function openStepper(recipe: Recipe, engine: Engine, arrays: Arrays): Promise<Stepper> {
-  const { config, layout } = recipe;
+  const { config, layout, uncertainty } = recipe;
   const { accumulate: parts } = config;
   const last = engine.compile(trainingStep(recipe), { name: 'training step', commitIf: 'isFinite' });
   const start = engine.compile(accumulationStep(recipe, 'start'), { name: 'first part of a batch' });
@@ -39,8 +41,11 @@ export async function openStepper(recipe: Recipe, engine: Engine, arrays: Arrays
     if (part === parts - 1) return last;
     return part === 0 ? start : add;
   };
-  const gradients: NdArray = { dtype: 'float32', shape: [layout.size], data: new Float32Array(layout.size) };
-  const state = await last.load({ ...arrays, ...(parts > 1 && { gradients }) });
+  const gradients: Arrays = {
+    gradients: float32(new Float32Array(layout.size)),
+    ...(uncertainty && { 'uncertainty.gradients': float32(new Float32Array(uncertaintyChannels)) }),
+  };
+  const state = await last.load({ ...arrays, ...(parts > 1 && gradients) });
 
   return {
     state,

@@ -76,6 +76,7 @@ describe('addresses', () => {
       labels: 8,
       evaluation: 9,
       probe: 10,
+      uncertainty: 11,
     });
   });
 

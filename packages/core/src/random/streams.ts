@@ -25,6 +25,8 @@ export const streams = {
   evaluation: 9,
   /** Random projections, directions and other probes of diagnostics. */
   probe: 10,
+  /** Frequencies and phases of the learned uncertainty; `index` 0 and 1. */
+  uncertainty: 11,
 } as const;
 
 export type StreamName = keyof typeof streams;
