@@ -15,8 +15,8 @@ import { evenPieces, type Pieces, SMALLEST, vectorPieces } from './passes/vector
 import type { Session } from './runtime/runtime.js';
 import { type ArraySpec, type ArraySpecs, PREFIX, trace } from './trace.js';
 
-/** Elements of a piece of an update: a model of 10^8 parameters then has a graph that the runtime prepares in half a second. */
-const UPDATE_PIECE = 2 ** 20;
+/** Elements of a piece of an update: 2^20 is slower, 2^18 no faster, and its graph takes seconds to prepare for 10^8 parameters. */
+const UPDATE_PIECE = 2 ** 19;
 
 /** An input or output of a session: an array, or a stretch of one. */
 export interface Place extends ArraySpec {
