@@ -1,4 +1,4 @@
-/** Which changes are put together, which recipes go on, and which one wins: rules made before the finals were run. */
+/** Which changes are put together, which recipes go on, and which one wins: rules made after the search of one seed, before the finals. */
 import { finalInterval, finalValue, type Arm, type Reach, type Scale, type StageResults } from '@dm/experiments';
 import { singleChanges, together, type Change } from './arms.js';
 

@@ -10,7 +10,7 @@ import {
   setUp,
   trainGan,
   trainVae,
-  trialKey,
+  trialFields,
   vaeStart,
   type AnyResult,
   type GanRecipe,
@@ -80,12 +80,7 @@ export async function measureModel(trial: ConsistencyTrial, shop: Workshop): Pro
   const { features } = await extractor.features({ data: final, shape: [trial.size.kept, ...train.shape] });
   const training = made.training;
   return {
-    key: trialKey(trial),
-    arm: trial.arm.name,
-    about: trial.arm.about,
-    seed: trial.seed,
-    recipe,
-    size: trial.size,
+    ...trialFields(trial),
     parameters: made.parameters,
     shape: train.shape,
     samples: {

@@ -1,6 +1,6 @@
 /** One training, with loss and gradient of every range of noise measured on the way. */
 import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
-import { setUp, trialKey, type AnyResult, type Trial, type Workshop } from '@dm/experiments';
+import { setUp, trialFields, type AnyResult, type Trial, type Workshop } from '@dm/experiments';
 import { drawTimesteps, fetchBatch, initialState, noiseProbe, openStepper, type NoiseProbe } from '@dm/trainer';
 
 export interface DifficultyResult extends AnyResult {
@@ -45,14 +45,8 @@ export async function measureDifficulty(trial: Trial, { engine, train, heldOut }
   const total = performance.now() - began;
   await stepper.dispose();
   await probe.dispose();
-  const { arm, size, seed } = trial;
   return {
-    key: trialKey(trial),
-    arm: arm.name,
-    about: arm.about,
-    seed,
-    recipe: arm.recipe,
-    size,
+    ...trialFields(trial),
     parameters: recipe.layout.size,
     buckets: probe.setting.buckets,
     images: IMAGES,

@@ -1,6 +1,6 @@
 /** Two trainings of a model, and the landscape of its losses. */
 import { filterDirection, hessianSpectrum, interpolate, planeSlice, type HessianSpectrum } from '@dm/eval';
-import { trialKey, type AnyResult, type Workshop } from '@dm/experiments';
+import { trialFields, type AnyResult, type Workshop } from '@dm/experiments';
 import type { Curve } from './shape.js';
 import { openScenes, type Scene } from './subjects.js';
 import type { LandscapeTrial, Resolution, Subject } from './trial.js';
@@ -51,14 +51,8 @@ export async function measureLandscape(trial: LandscapeTrial, shop: Workshop): P
     views.push(await viewOf(scene, trial.size, trial.seed));
     await scene.dispose();
   }
-  const { arm, size, seed } = trial;
   return {
-    key: trialKey(trial),
-    arm: arm.name,
-    about: arm.about,
-    seed,
-    recipe: arm.recipe,
-    size,
+    ...trialFields(trial),
     views,
     seconds: { training: trainingSeconds, measuring: (performance.now() - began) / 1000 - trainingSeconds },
   };

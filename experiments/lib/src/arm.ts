@@ -120,6 +120,18 @@ export function trialKey({ arm, size, seed }: AnyTrial): string {
   return createHash('sha256').update(JSON.stringify(decides)).digest('hex').slice(0, 16);
 }
 
+/** The fields with which every result begins: which trial it is of. */
+export function trialFields<T extends AnyTrial>(trial: T) {
+  return {
+    key: trialKey(trial),
+    arm: trial.arm.name,
+    about: trial.arm.about,
+    seed: trial.seed,
+    recipe: trial.arm.recipe as T['arm']['recipe'],
+    size: trial.size as T['size'],
+  };
+}
+
 /** Objects with their fields in order, so that equal data have equal text. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);

@@ -3,7 +3,7 @@ import type { ScheduleState } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import type { Engine, NdArray } from '@dm/ops';
 import { initialState, openStepper } from '@dm/trainer';
-import { trialKey, type Trial } from './arm.js';
+import { trialFields, type Trial } from './arm.js';
 import { LAGS, pathDirection } from './path-direction.js';
 import { createSampleMaker, type Ruler, type SampleQuality } from './sample-quality.js';
 import { setUp } from './setup.js';
@@ -57,7 +57,7 @@ export interface Workshop {
 
 /** Trains and measures. A run that diverges is a result too: it ends there. */
 export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResult> {
-  const { arm, size, seed } = trial;
+  const { arm, size } = trial;
   const { engine, ruler } = shop;
   const phases = setUp(trial, shop.train);
   const denoiser = phases[0]!.recipe;
@@ -126,13 +126,8 @@ export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResul
   await stepper.dispose();
   const { name, weightsSha256 } = ruler.extractor;
   return rounded({
-    key: trialKey(trial),
+    ...trialFields(trial),
     stage: trial.stage,
-    arm: arm.name,
-    about: arm.about,
-    seed,
-    recipe: arm.recipe,
-    size,
     steps: totalSteps,
     parameters: denoiser.layout.size,
     trainingLoss: tenths(losses, totalSteps),

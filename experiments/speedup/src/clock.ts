@@ -2,7 +2,7 @@
 import {
   setUp,
   trainingStep,
-  trialKey,
+  trialFields,
   type AnyResult,
   type Arm,
   type Size,
@@ -82,12 +82,7 @@ export async function measureSteps(trial: ClockTrial, { engine, train }: Worksho
   }
   for (const { stepper } of runs) await stepper.dispose();
   return {
-    key: trialKey(trial),
-    arm: arm.name,
-    about: arm.about,
-    seed,
-    recipe: arm.recipe,
-    size,
+    ...trialFields(trial),
     stepMs: Object.fromEntries(runs.map(({ name, times }) => [name, summaryOf(times)])),
     machine: { cpu: cpus()[0]?.model.trim() ?? 'unknown', node: process.versions.node },
     seconds: { training: 0, measuring: (performance.now() - began) / 1000 },
