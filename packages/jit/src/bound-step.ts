@@ -1,10 +1,11 @@
 import type { Arrays, NdArray } from '@dm/ops';
-import type { Part, Variant } from './build.js';
+import type { Part, Update, Variant } from './build.js';
 import { sizeOf } from './graph.js';
 import { emptyArray } from './runtime/arrays.js';
 import type { BoundCall } from './runtime/runtime.js';
 import { copyOf, type OnnxState } from './state.js';
-import { PREFIX } from './trace.js';
+import { type ArraySpec, PREFIX } from './trace.js';
+import type { UpdateThreads } from './update/threads.js';
 
 /** The calls of a step, on state where it now lies. */
 export interface BoundStep {
@@ -23,11 +24,15 @@ export class Binding {
   private readonly inputs: readonly (readonly [name: string, array: NdArray])[];
   private readonly outputs: readonly (readonly [name: string, array: NdArray])[];
 
+  /** `threads` run the update of a variant that has one. */
   constructor(
     private readonly variant: Variant,
     private readonly state: OnnxState,
+    private readonly threads: UpdateThreads | undefined,
   ) {
-    const arrays = Object.entries(variant.arrays).map(([name, spec]) => [name, emptyArray(spec)] as const);
+    const empty = (name: string, spec: ArraySpec) =>
+      name.startsWith(PREFIX.between) ? state.empty(spec) : emptyArray(spec);
+    const arrays = Object.entries(variant.arrays).map(([name, spec]) => [name, empty(name, spec)] as const);
     const named = (prefix: string) =>
       arrays.flatMap(([name, array]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), array] as const] : []));
     this.arrays = new Map(arrays);
@@ -42,7 +47,7 @@ export class Binding {
     let step = this.steps.get(position);
     if (step === undefined) {
       const { main, update } = this.variant;
-      step = { main: this.bound(main), update: update && this.bound(update) };
+      step = { main: this.bound(main), update: update && this.boundUpdate(update) };
       this.steps.set(position, step);
     }
     return step;
@@ -64,10 +69,19 @@ export class Binding {
     return session.bind(arraysOf(reads), arraysOf(writes));
   }
 
+  /** The kernel writes each vector where the state has it now. */
+  private boundUpdate({ reads, writes, scalars }: Update): BoundCall {
+    const there = writes.map((name) => PREFIX.state + name.slice(PREFIX.next.length));
+    const vectors = [...reads, ...there].map((name) => this.array(name).data);
+    const numbers = scalars.map((name) => this.array(name).data);
+    const addresses = vectors.map(({ byteOffset }) => byteOffset);
+    const { byteLength } = vectors[0]!;
+    return () => this.threads!.run(byteLength, [...addresses, ...numbers.map((data) => data[0]!)]);
+  }
+
   private array(name: string): NdArray {
     if (name.startsWith(PREFIX.state)) return this.state.current(name.slice(PREFIX.state.length));
-    if (!name.startsWith(PREFIX.next)) return this.arrays.get(name)!;
-    const entry = name.slice(PREFIX.next.length);
-    return this.variant.inPlace.has(entry) ? this.state.current(entry) : this.state.target(entry);
+    if (name.startsWith(PREFIX.next)) return this.state.target(name.slice(PREFIX.next.length));
+    return this.arrays.get(name)!;
   }
 }

@@ -1,8 +1,7 @@
-/** From a program to sessions of the runtime, for one signature. */
+/** From a program to a session of the runtime, and a kernel, for one signature. */
 import type { Program } from '@dm/ops';
 import { lowerGraph } from './compile.js';
-import { sizeOf } from './graph.js';
-import { inPlace } from './in-place.js';
+import { type Graph, sizeOf } from './graph.js';
 import type { LowerOptions } from './lower/lowering.js';
 import type { Compilation } from './observer.js';
 import { encodeModel, type OnnxModel } from './onnx/proto.js';
@@ -11,12 +10,13 @@ import { filterGradientsFirst } from './passes/filter-gradients-first.js';
 import { optimise } from './passes/index.js';
 import { splitUpdate } from './passes/split-update.js';
 import { upsampledConvolutions } from './passes/upsampled-convolutions.js';
-import { evenPieces, type Pieces, SMALLEST, vectorPieces } from './passes/vector-pieces.js';
+import { sumsOfSquares } from './passes/sums-of-squares.js';
+import { type Pieces, vectorPieces } from './passes/vector-pieces.js';
 import type { Session } from './runtime/runtime.js';
 import { type ArraySpec, type ArraySpecs, PREFIX, trace } from './trace.js';
-
-/** Elements of a piece of an update: 2^20 is slower, 2^18 no faster, and its graph takes seconds to prepare for 10^8 parameters. */
-const UPDATE_PIECE = 2 ** 19;
+import { type UpdateKernel, updateKernel } from './update/kernel.js';
+import { isShareable } from './update/shared-memory.js';
+import { type WasmModule, webAssembly } from './update/web-assembly.js';
 
 /** An input or output of a session: an array, or a stretch of one. */
 export interface Place extends ArraySpec {
@@ -28,11 +28,16 @@ export interface Place extends ArraySpec {
   readonly offset: number;
 }
 
-/** One graph of a program. */
+/** A graph as a session of the runtime. */
 export interface Part {
   readonly session: Session;
   readonly reads: readonly Place[];
   readonly writes: readonly Place[];
+}
+
+/** A graph as a kernel, which writes the state where it reads it. */
+export interface Update extends Omit<UpdateKernel, 'bytes'> {
+  readonly module: WasmModule;
 }
 
 /** A program compiled for one signature. */
@@ -40,10 +45,8 @@ export interface Variant {
   /** Computes the outputs, and the new state of a program that is in one part. */
   readonly main: Part;
   /** Computes the new state of a program that is parted (passes/split-update.ts). */
-  readonly update: Part | undefined;
-  /** Names of the state that `update` writes where it reads. */
-  readonly inPlace: ReadonlySet<string>;
-  /** Names of the state that is written elsewhere, and then changes places. */
+  readonly update: Update | undefined;
+  /** Names of the state that `main` writes elsewhere, and that then changes places. */
   readonly next: readonly string[];
   /** The arrays besides the state, by their names with prefix: inputs, outputs, and what `main` leaves for `update`. */
   readonly arrays: ArraySpecs;
@@ -52,6 +55,8 @@ export interface Variant {
 export interface BuildOptions {
   readonly lower: LowerOptions;
   readonly createSession: (model: Uint8Array) => Promise<Session>;
+  /** Whether states lie in shared memory where they can, for threads to update them there. */
+  readonly sharing: boolean;
   /** Is told of each graph. */
   readonly compiled: (compilation: Compilation) => void;
 }
@@ -68,31 +73,39 @@ export async function build(
   const traced = trace(program, state, inputs, name);
   const traceMs = clock();
   const graph = deadCode(upsampledConvolutions(optimise(traced), options.lower.block ?? 0));
-  // Shorter vectors are not taken apart either.
-  const split = splitUpdate(graph, 2 * SMALLEST);
-  const main = vectorPieces(filterGradientsFirst(split?.main ?? graph));
-  const update = split && evenPieces(split.update, split.length, UPDATE_PIECE);
-  const optimiseMs = clock();
+  const split = options.sharing && isShareable(state) ? splitUpdate(graph) : undefined;
+  const main = await open(
+    inPieces(filterGradientsFirst(split?.main ?? graph)),
+    { trace: traceMs, optimise: clock() },
+    options,
+  );
+  const update = split && (await compileUpdate(split.update, options));
+  const scalars = Object.fromEntries(
+    (update?.scalars ?? []).map((key) => [key, { dtype: 'float32', shape: [] } as const]),
+  );
+  return { main, update, next: writtenBy(main), arrays: { ...scalars, ...arraysOf(main) } };
+}
 
-  const first = await open(main, { trace: traceMs, optimise: optimiseMs }, options);
-  if (update === undefined) {
-    return {
-      main: first.part,
-      update,
-      inPlace: new Set(),
-      next: writtenBy(first.part),
-      arrays: arraysOf([first.part]),
-    };
-  }
-  const second = await open(update, { trace: 0, optimise: 0 }, options);
-  const there = inPlace(second.model, update.stretches);
-  return {
-    main: first.part,
-    update: second.part,
-    inPlace: there,
-    next: writtenBy(second.part).filter((entry) => !there.has(entry)),
-    arrays: arraysOf([first.part, second.part]),
-  };
+/** Long vectors in pieces, and then the sums of their squares. */
+function inPieces(graph: Graph): Pieces {
+  const pieces = vectorPieces(graph);
+  return { ...pieces, graph: sumsOfSquares(pieces.graph) };
+}
+
+/** Makes the kernel of a graph. */
+async function compileUpdate(graph: Graph, { compiled }: BuildOptions): Promise<Update> {
+  const clock = stopwatch();
+  const { bytes, ...names } = updateKernel(graph);
+  const lower = clock();
+  const module = await webAssembly.compile(bytes);
+  compiled({
+    name: graph.name,
+    graph,
+    format: 'wasm',
+    bytes,
+    ms: { trace: 0, optimise: 0, lower, encode: 0, session: clock() },
+  });
+  return { ...names, module };
 }
 
 /** Makes the session of a graph. */
@@ -100,7 +113,7 @@ async function open(
   { graph, stretches }: Pieces,
   before: Pick<Compilation['ms'], 'trace' | 'optimise'>,
   { lower, createSession, compiled }: BuildOptions,
-): Promise<{ readonly model: OnnxModel; readonly part: Part }> {
+): Promise<Part> {
   const clock = stopwatch();
   const model = lowerGraph(graph, lower);
   const lowerMs = clock();
@@ -110,7 +123,7 @@ async function open(
   compiled({
     name: graph.name,
     graph,
-    model,
+    format: 'onnx',
     bytes,
     ms: { ...before, lower: lowerMs, encode: encodeMs, session: clock() },
   });
@@ -119,7 +132,7 @@ async function open(
       const { name: array, offset } = stretches.get(name) ?? { name, offset: 0 };
       return { name, array, offset, dtype: type as ArraySpec['dtype'], shape: dims as readonly number[] };
     });
-  return { model, part: { session, reads: places(model.inputs), writes: places(model.outputs) } };
+  return { session, reads: places(model.inputs), writes: places(model.outputs) };
 }
 
 /** Names of the state that a part writes. */
@@ -129,10 +142,10 @@ function writtenBy({ writes }: Part): string[] {
 }
 
 /** Type and shape of the arrays that are not state. One that goes by stretches is a vector. */
-function arraysOf(parts: readonly Part[]): ArraySpecs {
+function arraysOf({ reads, writes }: Part): ArraySpecs {
   const isState = (array: string) => [PREFIX.state, PREFIX.next].some((prefix) => array.startsWith(prefix));
   const specs: Record<string, ArraySpec> = {};
-  for (const { name, array, offset, dtype, shape } of parts.flatMap(({ reads, writes }) => [...reads, ...writes])) {
+  for (const { name, array, offset, dtype, shape } of [...reads, ...writes]) {
     if (isState(array)) continue;
     const known = sizeOf(specs[array]?.shape ?? [0]);
     specs[array] = name === array ? { dtype, shape } : { dtype, shape: [Math.max(known, offset + sizeOf(shape))] };

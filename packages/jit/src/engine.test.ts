@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, Program } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { onnxEngine } from './engine.js';
+import { lowerGraph } from './compile.js';
 import { encodeModel } from './onnx/proto.js';
 import { bools, floats, given } from './testing.js';
 
@@ -256,15 +257,17 @@ it('tells an observer of each compilation and each call', async () => {
   const watched = await onnxEngine({
     threads: 1,
     observer: {
-      compiled: ({ name, model, bytes, ms }) => {
+      compiled: ({ name, graph, format, bytes, ms }) => {
         seen.push(`compiled ${name}`);
-        expect(bytes).toEqual(encodeModel(model));
+        expect(format).toBe('onnx');
+        expect(bytes).toEqual(encodeModel(lowerGraph(graph, { block: watched.info['block'] as number })));
         for (const phase of Object.values(ms)) expect(phase).toBeGreaterThan(0);
       },
-      ran: ({ name, ms, sessionMs }) => {
+      ran: ({ name, ms, sessionMs, updateMs }) => {
         seen.push(`ran ${name}`);
         expect(sessionMs).toBeGreaterThan(0);
         expect(ms).toBeGreaterThan(sessionMs);
+        expect(updateMs).toBe(0);
       },
     },
   });

@@ -1,7 +1,7 @@
 import type { CompiledProgram, CompileOptions, Engine, Program } from '@dm/ops';
 import type { EngineObserver } from './observer.js';
 import { OnnxProgram } from './program.js';
-import { loadRuntime, processors } from './runtime/load.js';
+import { inNode, loadRuntime, processors } from './runtime/load.js';
 import { findBlock, tryDevice } from './runtime/probes.js';
 import { type Device, devices, type Runtime, type Session, type SessionSettings } from './runtime/runtime.js';
 
@@ -46,13 +46,14 @@ export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engin
   const runtime = options.runtime ?? (await loadRuntime(device));
   if (device !== 'cpu') await tryDevice(runtime, device);
   const block = options.convolutions === 'plain' || device !== 'cpu' ? 0 : await findBlock(runtime);
+  const available = await processors();
   const info = {
     runtime: runtime.name,
     device,
-    threads: threads ?? `chosen by the runtime, ${await processors()} processors`,
+    threads: threads ?? `chosen by the runtime, ${available} processors`,
     block,
   };
-  return new OnnxEngine(runtime, info, options);
+  return new OnnxEngine(runtime, info, options, threads ?? (typeof available === 'number' ? available : 1));
 }
 
 class OnnxEngine implements Engine {
@@ -64,6 +65,8 @@ class OnnxEngine implements Engine {
     private readonly runtime: Runtime,
     readonly info: Readonly<Record<string, string | number | boolean>>,
     private readonly options: Pick<OnnxEngineOptions, 'threads' | 'device' | 'observer' | 'profilePrefix'>,
+    /** How many run an update. */
+    private readonly threads: number,
   ) {}
 
   compile(program: Program, { name, commitIf }: CompileOptions = {}): CompiledProgram {
@@ -73,9 +76,12 @@ class OnnxEngine implements Engine {
       name: name ?? (program.name || 'program'),
       commitIf,
       owner: this,
+      threads: this.threads,
       build: {
         lower: { block: this.info['block'] as number, portable: device !== 'cpu' },
         createSession: (model) => this.createSession(model),
+        // A browser's page has shared memory only where its server asks for it.
+        sharing: inNode,
         compiled: (compilation) => observer.compiled?.(compilation),
       },
       observer,

@@ -1,17 +1,17 @@
 import type { Graph } from './graph.js';
-import type { OnnxModel } from './onnx/proto.js';
 
 /**
  * One graph of a program, compiled for one signature of its state and inputs. A step that is parted has two: the second is
- * called `<name>, update`, and its tracing is in the time of the first.
+ * called `<name>, update`, is a kernel of WebAssembly, and its tracing is in the time of the first.
  */
 export interface Compilation {
   /** The program's name. */
   readonly name: string;
   /** The traced graph after all passes. */
   readonly graph: Graph;
-  readonly model: OnnxModel;
-  /** `model` as the bytes of an `.onnx` file: what the runtime was given. */
+  /** Which kind of file it became. */
+  readonly format: 'onnx' | 'wasm';
+  /** That file: what the runtime was given. */
   readonly bytes: Uint8Array;
   /** Milliseconds of each phase, in the order in which they ran. */
   readonly ms: {
@@ -19,7 +19,7 @@ export interface Compilation {
     readonly optimise: number;
     readonly lower: number;
     readonly encode: number;
-    /** The runtime's own: it reads, optimises and prepares the graph. */
+    /** The runtime's own: it reads, optimises and prepares the graph, or compiles the kernel. */
     readonly session: number;
   };
 }
@@ -29,8 +29,10 @@ export interface ProgramRun {
   readonly name: string;
   /** Milliseconds of the whole call. A first call compiles too. */
   readonly ms: number;
-  /** Milliseconds of it inside the runtime. What is left is JavaScript's. */
+  /** Milliseconds of it inside the runtime, the kernel of the update included. What is left is JavaScript's. */
   readonly sessionMs: number;
+  /** Milliseconds of `sessionMs` in that kernel; 0 of a step that is not parted. */
+  readonly updateMs: number;
 }
 
 /** Is told what the engine does: for benchmarks, profiles and dumps. */

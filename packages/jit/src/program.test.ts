@@ -1,11 +1,21 @@
 import { type Arrays, eagerEngine, flatLayout, type NdArray, type Program, splitFlat } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { onnxEngine } from './engine.js';
 import type { Compilation } from './observer.js';
 import { cApiRuntime } from './runtime/c-api/runtime.js';
 import type { Runtime } from './runtime/runtime.js';
 import { floats, given } from './testing.js';
+
+const threads = vi.hoisted(() => ({ fail: false }));
+vi.mock('./update/threads.js', async (original) => {
+  const { startThreads } = await original<typeof import('./update/threads.js')>();
+  const start: typeof startThreads = async (...args) => {
+    const real = await startThreads(...args);
+    return { ...real, run: (...work) => (threads.fail ? Promise.reject(new Error('no thread')) : real.run(...work)) };
+  };
+  return { startThreads: start };
+});
 
 // Long enough to be parted before its update.
 const layout = flatLayout([
@@ -91,7 +101,7 @@ describe('a step that is parted before its update', () => {
     await engine.dispose();
   });
 
-  it('says that the state is lost where the runtime fails in the update, and leaves it where it fails before', async () => {
+  it('says that the state is lost where a thread dies in the update, and leaves it where the runtime fails before', async () => {
     const real = await cApiRuntime();
     let [calls, failing] = [0, 0];
     const runtime: Runtime = {
@@ -111,13 +121,14 @@ describe('a step that is parted before its update', () => {
     failing = 1;
     await expect(program.run(handle, batch())).rejects.toThrow(/^no memory$/);
     expectSame(await handle.read(), start);
-    failing = 3;
+    [failing, threads.fail] = [0, true];
     const lost =
-      /^step: the runtime failed while it wrote the new state over the old one \(no memory\).* is lost: dispose/;
+      /^step: a failure while the update wrote the new state over the old one \(no thread\).* is lost: dispose/;
     await expect(program.run(handle, batch())).rejects.toThrow(lost);
     await expect(program.run(handle, batch())).rejects.toThrow(lost);
     await expect(handle.read()).rejects.toThrow(lost);
     handle.dispose();
+    threads.fail = false;
     const again = await program.load(start);
     await program.run(again, batch());
     await engine.dispose();

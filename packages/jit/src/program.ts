@@ -4,6 +4,9 @@ import { build, type BuildOptions, type Variant } from './build.js';
 import type { EngineObserver } from './observer.js';
 import { checkArray, OnnxState } from './state.js';
 import type { ArraySpecs } from './trace.js';
+import { isShareable, SharedMemory } from './update/shared-memory.js';
+import { startThreads, type UpdateThreads } from './update/threads.js';
+import type { WasmModule } from './update/web-assembly.js';
 
 export interface ProgramOptions {
   readonly name: string;
@@ -11,6 +14,8 @@ export interface ProgramOptions {
   /** The engine: what states must come from. */
   readonly owner: object;
   readonly build: BuildOptions;
+  /** How many run an update. */
+  readonly threads: number;
   readonly observer: EngineObserver;
   /** Is told that the program has been disposed of. */
   readonly forget: (program: OnnxProgram) => void;
@@ -20,6 +25,7 @@ export interface ProgramOptions {
 export class OnnxProgram implements CompiledProgram {
   private readonly variants = new Map<string, Promise<Variant>>();
   private readonly bindings = new WeakMap<OnnxState, Map<Variant, Binding>>();
+  private readonly threads = new Set<UpdateThreads>();
   private disposed = false;
 
   constructor(
@@ -29,7 +35,8 @@ export class OnnxProgram implements CompiledProgram {
 
   async load(arrays: Arrays): Promise<StateHandle> {
     this.check();
-    return new OnnxState(this.options.owner, arrays);
+    const { owner, build: options } = this.options;
+    return new OnnxState(owner, arrays, options.sharing && isShareable(arrays) ? new SharedMemory() : undefined);
   }
 
   async run(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
@@ -44,21 +51,22 @@ export class OnnxProgram implements CompiledProgram {
     handle.running = true;
     try {
       const variant = await this.variant(specs, inputs);
-      const binding = this.bindingOf(variant, handle);
+      const binding = await this.bindingOf(variant, handle);
       const step = binding.take(inputs);
       let sessionBegan = performance.now();
       await step.main();
-      let sessionMs = performance.now() - sessionBegan;
+      const mainMs = performance.now() - sessionBegan;
       const outputs = binding.results();
+      let updateMs = 0;
       if (commitIf === undefined || isCommitted(name, outputs, commitIf)) {
         if (step.update !== undefined) {
           sessionBegan = performance.now();
-          await this.updating(step.update, variant, handle);
-          sessionMs += performance.now() - sessionBegan;
+          await this.updating(step.update, handle);
+          updateMs = performance.now() - sessionBegan;
         }
         for (const entry of variant.next) handle.swap(entry);
       }
-      observer.ran?.({ name, ms: performance.now() - began, sessionMs });
+      observer.ran?.({ name, ms: performance.now() - began, sessionMs: mainMs + updateMs, updateMs });
       return outputs;
     } finally {
       handle.running = false;
@@ -73,34 +81,47 @@ export class OnnxProgram implements CompiledProgram {
     for (const variant of variants) {
       if (variant.status === 'rejected') continue;
       await variant.value.main.session.release();
-      await variant.value.update?.session.release();
     }
+    for (const threads of this.threads) threads.dispose();
   }
 
   private check(): void {
     if (this.disposed) throw new Error(`${this.options.name}: this program has been disposed of`);
   }
 
-  private async updating(update: () => Promise<void>, { inPlace }: Variant, handle: OnnxState): Promise<void> {
+  private async updating(update: () => Promise<void>, handle: OnnxState): Promise<void> {
     try {
       await update();
     } catch (cause) {
-      const { name } = this.options;
       const reason = cause instanceof Error ? cause.message : String(cause);
       const lost =
-        `${name}: the runtime failed while it wrote the new state over the old one (${reason}). This state is lost: ` +
+        `${this.options.name}: a failure while the update wrote the new state over the old one (${reason}). This state is lost: ` +
         'dispose of the handle, and load the state again from what was saved last';
-      if (inPlace.size > 0) handle.spoil(lost);
-      throw new Error(inPlace.size > 0 ? lost : `${name}: ${reason}`, { cause });
+      handle.spoil(lost);
+      throw new Error(lost, { cause });
     }
   }
 
-  private bindingOf(variant: Variant, handle: OnnxState): Binding {
+  private async bindingOf(variant: Variant, handle: OnnxState): Promise<Binding> {
     const known = this.bindings.get(handle) ?? new Map<Variant, Binding>();
     this.bindings.set(handle, known);
     let binding = known.get(variant);
-    if (binding === undefined) known.set(variant, (binding = new Binding(variant, handle)));
+    if (binding === undefined) {
+      const threads = variant.update && (await this.start(variant.update.module, handle));
+      known.set(variant, (binding = new Binding(variant, handle, threads)));
+    }
     return binding;
+  }
+
+  /** Threads for an update, until the program or the state is disposed of. */
+  private async start(module: WasmModule, handle: OnnxState): Promise<UpdateThreads> {
+    const threads = await startThreads(module, handle.shared!.memory, this.options.threads);
+    this.threads.add(threads);
+    handle.onDispose(() => {
+      this.threads.delete(threads);
+      threads.dispose();
+    });
+    return threads;
   }
 
   private variant(state: ArraySpecs, inputs: ArraySpecs): Promise<Variant> {

@@ -2,29 +2,40 @@ import type { Arrays, NdArray, StateHandle } from '@dm/ops';
 import { sameShape, sizeOf } from './graph.js';
 import { arrayTypes, emptyArray } from './runtime/arrays.js';
 import type { ArraySpec, ArraySpecs } from './trace.js';
+import type { SharedMemory } from './update/shared-memory.js';
 
 /** An entry's value, and where a run writes the next one that does not write it in place. */
 type Buffers = { current: NdArray; next: NdArray | undefined; swapped: boolean };
 
 /**
- * State in arrays of its own. What a run does not write in place is double-buffered: it reads one array and writes the
- * other, then they change roles. Nothing is allocated or copied from step to step.
+ * State in arrays of its own, the long vectors in shared memory where there is one. What a run does not write in place is
+ * double-buffered: it reads one array and writes the other, then they change roles. Nothing is allocated or copied from
+ * step to step.
  */
 export class OnnxState implements StateHandle {
   private readonly buffers = new Map<string, Buffers>();
   running = false;
   private disposed = false;
   private spoilt: string | undefined;
+  private readonly whenDisposed: (() => void)[] = [];
 
   /** `owner` is the engine that made it. */
   constructor(
     readonly owner: object,
     arrays: Arrays,
+    readonly shared?: SharedMemory,
   ) {
     for (const [name, array] of Object.entries(arrays)) {
       checkArray(`state "${name}"`, array);
-      this.buffers.set(name, { current: copyOf(array), next: undefined, swapped: false });
+      const current = this.empty(array);
+      current.data.set(array.data);
+      this.buffers.set(name, { current, next: undefined, swapped: false });
     }
+  }
+
+  /** Zeros, in the shared memory where that has room for such an array. */
+  empty(spec: ArraySpec): NdArray {
+    return this.shared?.empty(spec) ?? emptyArray(spec);
   }
 
   get specs(): ArraySpecs {
@@ -46,13 +57,22 @@ export class OnnxState implements StateHandle {
   /** The array that a run writes the entry's new value to where it does not do so in place. */
   target(name: string): NdArray {
     const buffers = this.entry(name);
-    return (buffers.next ??= emptyArray(buffers.current));
+    return (buffers.next ??= this.empty(buffers.current));
   }
 
+  /** Makes what a run has written to `target` the entry's value. */
   swap(name: string): void {
     const buffers = this.entry(name);
+    const { current, next } = buffers;
+    // What lies in shared memory stays there: it is where a kernel looks for it.
+    if (this.shared?.has(current) === true && !this.shared.has(next!)) return current.data.set(next!.data);
     [buffers.current, buffers.next] = [buffers.next!, buffers.current];
     buffers.swapped = !buffers.swapped;
+  }
+
+  /** Calls `free` once the handle is disposed of. */
+  onDispose(free: () => void): void {
+    this.whenDisposed.push(free);
   }
 
   /** After a call that failed while it wrote in place: the state is neither the old nor the new one, and no more to be used. */
@@ -80,6 +100,7 @@ export class OnnxState implements StateHandle {
     if (this.running) throw new Error('a state handle cannot be disposed of while a program runs on it');
     this.buffers.clear();
     this.disposed = true;
+    for (const free of this.whenDisposed) free();
   }
 
   private entry(name: string): Buffers {

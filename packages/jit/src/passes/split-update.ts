@@ -1,44 +1,47 @@
 import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
 import { PREFIX } from '../trace.js';
+import { isInstruction, isOneNumber } from '../update/kernel.js';
+import { isLong } from '../update/shared-memory.js';
 import { deadCode } from './dead-code.js';
-import { elementwise } from './vector-pieces.js';
 
 /** A step in two graphs, to be run one after the other. */
 export interface SplitStep {
   /** Computes all outputs of the program, and what `update` needs besides state and inputs: `between.0`, ... */
   readonly main: Graph;
-  /** Computes the new state, element by element. */
+  /** Computes the new state, element by element: what an update's kernel is made of (update/kernel.ts). */
   readonly update: Graph;
-  /** Elements of the vectors of state. */
-  readonly length: number;
 }
 
 /**
  * Parts a training step behind its gradient: the first graph has loss, gradient and norm, the second what an optimizer
- * makes of them. The second reads and writes every element of the state at its own place only, so that the engine can let
- * it write where it reads, and need not run it where a step is not to count.
+ * makes of them. The second reads and writes every element of the state at its own place only, so that one loop can do it
+ * all and write where it reads, and it need not be run where a step is not to count.
  *
- * The first graph is what the outputs need. A program is parted only if what is left works element by element on vectors
- * as long as the state and on scalars; nothing is returned for any other, without outputs, or where the vectors are shorter than `smallest` elements, a second call then costing more than it gives.
+ * The first graph is what the outputs need. A program is parted only if what is left works element by element on long
+ * vectors of one length and on scalars, by kernels that such a loop has, and if the first graph leaves it one vector at
+ * most, which takes the room that is saved. Nothing is returned for any other, and without outputs.
  */
-export function splitUpdate(graph: Graph, smallest: number): SplitStep | undefined {
+export function splitUpdate(graph: Graph, isVector: (value: Value) => boolean = isLong): SplitStep | undefined {
   const isNext = ({ name }: { name: string }) => name.startsWith(PREFIX.next);
   const next = graph.outputs.filter(isNext);
   const outputs = graph.outputs.filter((output) => !isNext(output));
-  const length = Math.max(0, ...next.map(({ value }) => (value.shape.length === 1 ? value.shape[0]! : 0)));
-  if (length < smallest || outputs.length === 0) return undefined;
-  const isVector = ({ shape }: Value) => shape.length === 1 && shape[0] === length;
+  const length = next[0]?.value.shape[0];
+  if (outputs.length === 0 || length === undefined) return undefined;
+  const isOurs = (value: Value) => isVector(value) && value.shape[0] === length;
+  if (!next.every(({ value }) => isOurs(value))) return undefined;
 
   const first = deadCode({ ...graph, outputs });
   const inFirst = new Set(first.nodes);
-  const isOneByOne = ({ op, outputs: [value] }: Node) =>
-    op === 'Const' || (elementwise.has(op) && (isVector(value!) || sizeOf(value!.shape) === 1));
-  if (!graph.nodes.every((node) => inFirst.has(node) || isOneByOne(node))) return undefined;
+  const isNumber = ({ dtype, shape }: Value) => dtype === 'float32' && sizeOf(shape) === 1;
+  const isOneByOne = (node: Node) => {
+    const [value] = node.outputs as [Value];
+    return node.op === 'Const' ? isOneNumber(node) : isInstruction(node.op) && (isOurs(value) || isNumber(value));
+  };
 
   // What is cheap is computed in both graphs rather than kept from one to the other.
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
   const again = (node: Node) =>
-    node.op === 'Const' || (elementwise.has(node.op) && isVector(node.outputs[0]!) && isOneByOne(node));
+    node.op === 'Const' || (isInstruction(node.op) && isOurs(node.outputs[0]!) && isOneByOne(node));
   const wanted = new Set<Node>();
   const kept = new Set<Value>();
   const visit = (value: Value): void => {
@@ -49,20 +52,21 @@ export function splitUpdate(graph: Graph, smallest: number): SplitStep | undefin
     node.inputs.forEach(visit);
   };
   next.forEach(({ value }) => visit(value));
-  // Kept vectors take the room that is saved.
-  if ([...kept].filter((value) => sizeOf(value.shape) > 1).length >= next.length) return undefined;
-  if ([...kept].some((value) => sizeOf(value.shape) > 1 && !isVector(value))) return undefined;
+  if (![...wanted].every(isOneByOne)) return undefined;
+  const vectors = [...kept].filter((value) => !isNumber(value));
+  if (vectors.length > 1 || !vectors.every(isOurs)) return undefined;
 
   const between = [...kept].map((value, i) => ({ name: `${PREFIX.between}${i}`, value }));
+  const nodes = graph.nodes.filter((node) => wanted.has(node));
+  const read = new Set([...nodes.flatMap(({ inputs }) => inputs), ...next.map(({ value }) => value)]);
   return {
     main: deadCode({ ...graph, outputs: [...outputs, ...between] }),
     update: {
       ...graph,
       name: `${graph.name}, update`,
-      inputs: [...graph.inputs, ...between],
-      nodes: graph.nodes.filter((node) => wanted.has(node)),
+      inputs: [...graph.inputs, ...between].filter(({ value }) => read.has(value)),
+      nodes,
       outputs: next,
     },
-    length,
   };
 }

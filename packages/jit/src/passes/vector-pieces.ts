@@ -20,10 +20,10 @@ export interface Pieces {
  * Elements of a piece, at least, where the vector allows it. Shorter ones cost more in calls of operators than the cache
  * gives back.
  */
-export const SMALLEST = 2 ** 18;
+const SMALLEST = 2 ** 18;
 
 /** Kernels that take every element by itself, and scalars beside. */
-export const elementwise = new Set(
+const elementwise = new Set(
   (
     'Abs Add Exp Log Maximum Minimum Multiply Neg Pow RealDiv Reciprocal Rsqrt Sigmoid Sign Sqrt Square ' +
     'SquaredDifference Sub Tanh'
@@ -41,19 +41,7 @@ export const elementwise = new Set(
  * than a vector, for its elements in that order.
  */
 export function vectorPieces(graph: Graph, smallest = SMALLEST): Pieces {
-  return cutAt(graph, pieceLengths(graph, smallest));
-}
-
-/**
- * The same for a graph that neither splits nor joins vectors: those of `length` elements go in even pieces of `piece`
- * elements, the last of which may be shorter.
- */
-export function evenPieces(graph: Graph, length: number, piece: number): Pieces {
-  const whole = Array<number>(Math.floor(length / piece)).fill(piece);
-  return cutAt(graph, length % piece === 0 ? whole : [...whole, length % piece]);
-}
-
-function cutAt(graph: Graph, lengths: readonly number[]): Pieces {
+  const lengths = pieceLengths(graph, smallest);
   if (lengths.length < 2) return { graph, stretches: new Map() };
   return new PieceRewriter(graph, lengths).rewritten();
 }

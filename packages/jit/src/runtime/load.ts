@@ -3,7 +3,8 @@ import { cApiRuntime } from './c-api/runtime.js';
 import { javascriptRuntime, type OnnxRuntimeModule } from './javascript.js';
 import type { Device, Runtime } from './runtime.js';
 
-const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
+/** Whether this is Node, with its threads, or else a browser. */
+export const inNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
 
 /**
  * Under Node the C API of onnxruntime-node's library for the processor, and its JavaScript API for other devices;

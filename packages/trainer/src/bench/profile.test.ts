@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
 import { resolveConfig } from '../resolve.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
-import { joinCalls, profileStep, sumUp } from './profile.js';
+import { withUpdates, profileStep, sumUp } from './profile.js';
 
 it('sums a profile up by operator and by block, forwards and backwards', () => {
   const node = (op: string, scope: string, ms: number, flops = 0) => ({ name: '', op, scope, kernel: '', ms, flops });
@@ -31,13 +31,11 @@ it('sums a profile up by operator and by block, forwards and backwards', () => {
   ]);
 });
 
-it('joins the calls of the two graphs of a step', () => {
-  const node = (op: string) => ({ name: '', op, scope: '', kernel: '', ms: 1, flops: 0 });
-  const graph = (op: string, ms: number) => [ms, ms + 1].map((each) => ({ ms: each, nodes: [node(op)] }));
-  expect(joinCalls([graph('Conv', 10), graph('Add', 2)])).toEqual([
-    { ms: 12, nodes: [node('Conv'), node('Add')] },
-    { ms: 14, nodes: [node('Conv'), node('Add')] },
-  ]);
+it('adds the kernel that updates the state to each call', () => {
+  const node = { name: 'a', op: 'Conv', scope: 'down', kernel: '', ms: 9, flops: 0 };
+  const call = { ms: 10, nodes: [node] };
+  const kernel = { name: '', op: 'update kernel', scope: 'optimizer', kernel: '', ms: 2, flops: 0 };
+  expect(withUpdates([call, call], [2, 0])).toEqual([{ ms: 12, nodes: [node, kernel] }, call]);
 });
 
 it('profiles the step of a configuration', async () => {

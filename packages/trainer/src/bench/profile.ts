@@ -66,30 +66,32 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
   const recipe = await openRecipe(config);
   const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
   try {
-    const engine = await openEngine('onnx', { ...engineOptions(config), profilePrefix: join(folder, 'session') });
+    const updates: number[] = [];
+    const engine = await openEngine('onnx', {
+      ...engineOptions(config),
+      profilePrefix: join(folder, 'session'),
+      observer: { ran: ({ updateMs }) => void updates.push(updateMs) },
+    });
     try {
       const runStep = await openTimedSteps(recipe, engine);
       for (let i = 0; i < 1 + steps; i++) await runStep();
     } finally {
       await engine.dispose();
     }
-    // One profile for each graph of the step.
-    const profiles = readdirSync(folder).map((file) => parseProfile(readFileSync(join(folder, file), 'utf8')));
-    const calls = joinCalls(profiles.map((profile) => profile.calls));
-    const valuesPeakMb = Math.max(...profiles.map((profile) => profile.valuesPeakMb));
+    const [file] = readdirSync(folder) as [string];
+    const { calls, valuesPeakMb } = parseProfile(readFileSync(join(folder, file), 'utf8'));
     // The first call maps memory.
-    return { ...sumUp(calls.slice(1), bestGflops), valuesPeakMb };
+    return { ...sumUp(withUpdates(calls, updates).slice(1), bestGflops), valuesPeakMb };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** The steps whose graphs were called in turn: call k of each is of step k. */
-export function joinCalls(graphs: readonly (readonly SessionCall[])[]): SessionCall[] {
-  const steps = Math.min(...graphs.map((calls) => calls.length));
-  return Array.from({ length: steps }, (_, step) => {
-    const calls = graphs.map((of) => of[step]!);
-    return { ms: sum(calls, ({ ms }) => ms), nodes: calls.flatMap(({ nodes }) => nodes) };
+/** The calls with the kernel that updates the state, which runs after them and takes 0 ms where there is none. */
+export function withUpdates(calls: readonly SessionCall[], updates: readonly number[]): SessionCall[] {
+  return calls.map(({ ms, nodes }, i) => {
+    const kernel = { name: '', op: 'update kernel', scope: 'optimizer', kernel: '', ms: updates[i]!, flops: 0 };
+    return kernel.ms === 0 ? { ms, nodes } : { ms: ms + kernel.ms, nodes: [...nodes, kernel] };
   });
 }
 

@@ -1,0 +1,127 @@
+import { type ConstData, type Graph, type Node, sizeOf, type Value } from '../graph.js';
+import { type Code, code, wasmModule } from './wasm.js';
+
+/** A function of WebAssembly that makes new vectors out of old ones, four elements at a time. */
+export interface UpdateKernel {
+  /**
+   * Its module, which offers `update(begin, end, ...addresses, ...scalars)`: all bytes from `begin` to `end`, multiples of
+   * 16, of the vectors at `addresses`.
+   */
+  readonly bytes: Uint8Array;
+  /** Names of the graph's inputs and outputs that are vectors, in the order of their addresses: `reads`, then `writes`. */
+  readonly reads: readonly string[];
+  readonly writes: readonly string[];
+  /** Names of the inputs that are one number. */
+  readonly scalars: readonly string[];
+}
+
+const { lanes } = code;
+
+const op =
+  (instruction: Code) =>
+  (...operands: readonly Code[]): Code => [...operands.flat(), ...instruction];
+const one: Code = [...code.f32(1), ...code.splat];
+const subtract = op(lanes.sub);
+const divide = op(lanes.div);
+const root = op(lanes.sqrt);
+const square = (x: Code): Code => [...x, ...x, ...lanes.mul];
+const is = (comparison: Code, x: Code): Code => [
+  ...x,
+  ...code.f32(0),
+  ...code.splat,
+  ...comparison,
+  ...one,
+  ...code.and,
+];
+
+/** Each kernel as instructions that leave its value; each operand is one that puts a local on the stack. */
+const instructions: Readonly<Record<string, (...operands: readonly Code[]) => Code>> = {
+  Abs: op(lanes.abs),
+  Add: op(lanes.add),
+  Maximum: op(lanes.max),
+  Minimum: op(lanes.min),
+  Multiply: op(lanes.mul),
+  Neg: op(lanes.neg),
+  RealDiv: divide,
+  Reciprocal: (x) => divide(one, x!),
+  Rsqrt: (x) => divide(one, root(x!)),
+  Sign: (x) => subtract(is(lanes.above, x!), is(lanes.below, x!)),
+  Sqrt: root,
+  Square: (x) => square(x!),
+  // The difference is computed twice: what an instruction leaves on the stack cannot be read twice.
+  SquaredDifference: (a, b) => [...subtract(a!, b!), ...subtract(a!, b!), ...lanes.mul],
+  Sub: subtract,
+};
+
+/** Whether a kernel of TF.js can be part of an update: it takes every element by itself, and has an instruction. */
+export const isInstruction = (kernel: string): boolean => Object.hasOwn(instructions, kernel);
+
+/** Whether a constant is, or is full of, one number. */
+export const isOneNumber = ({ attrs, outputs }: Node): boolean =>
+  outputs[0]!.dtype === 'float32' && (attrs['splat'] !== undefined || sizeOf(outputs[0]!.shape) === 1);
+
+const isScalar = ({ shape }: Value): boolean => sizeOf(shape) === 1;
+
+/**
+ * Writes `graph` as one loop: its inputs are vectors of one length and single numbers, its outputs such vectors, and its
+ * nodes constants or what `isInstruction` knows, all float32. An element is read before anything is written at its place,
+ * so that a vector may be written where another, or the same, is read. Every operation rounds as those of ONNX do: results
+ * are the same bits.
+ *
+ * Throws an Error on any other graph.
+ */
+export function updateKernel(graph: Graph): UpdateKernel {
+  for (const { value } of graph.inputs) {
+    if (value.dtype !== 'float32') throw new Error(`an update is of float32, not of ${value.dtype}`);
+  }
+  const scalarInputs = graph.inputs.filter(({ value }) => isScalar(value));
+  const reads = graph.inputs.filter(({ value }) => !isScalar(value));
+  const [begin, end] = [0, 1];
+  const addresses = 2;
+  const scalars = addresses + reads.length + graph.outputs.length;
+  const params = [...Array<'i32'>(scalars).fill('i32'), ...scalarInputs.map(() => 'f32' as const)];
+
+  // Every value has a local of its own: four elements of a vector, or a number four times.
+  const local = new Map<Value, number>();
+  const reserve = (value: Value): number => {
+    const index = params.length + local.size;
+    local.set(value, index);
+    return index;
+  };
+  const set = (value: Value, made: Code): Code => [...made, ...code.set(reserve(value))];
+  const get = (value: Value): Code => {
+    const index = local.get(value);
+    if (index === undefined) throw new Error(`value %${value.id} of an update is used before it is made`);
+    return code.get(index);
+  };
+  const place = (vector: number): Code => [...code.get(addresses + vector), ...code.get(begin), ...code.addI32];
+  const made = (node: Node): Code => {
+    const output = node.outputs[0]!;
+    if (node.op === 'Const') return set(output, [...code.f32(constantOf(node)), ...code.splat]);
+    if (!isInstruction(node.op)) throw new Error(`${node.op} is not for an update`);
+    return set(output, instructions[node.op]!(...node.inputs.map(get)));
+  };
+
+  const before = [
+    ...scalarInputs.flatMap(({ value }, i) => set(value, [...code.get(scalars + i), ...code.splat])),
+    ...graph.nodes.filter(({ outputs }) => isScalar(outputs[0]!)).flatMap(made),
+  ];
+  const body = [
+    ...reads.flatMap(({ value }, i) => set(value, [...place(i), ...code.load])),
+    ...graph.nodes.filter(({ outputs }) => !isScalar(outputs[0]!)).flatMap(made),
+    ...graph.outputs.flatMap(({ value }, i) => [...place(reads.length + i), ...get(value), ...code.store]),
+    ...[...code.get(begin), ...code.i32(16), ...code.addI32, ...code.tee(begin), ...code.get(end), ...code.belowI32],
+  ];
+  const locals = Array.from(local, () => 'v128' as const);
+  return {
+    bytes: wasmModule(params, locals, [...before, ...code.loop(body)]),
+    reads: reads.map(({ name }) => name),
+    writes: graph.outputs.map(({ name }) => name),
+    scalars: scalarInputs.map(({ name }) => name),
+  };
+}
+
+function constantOf(node: Node): number {
+  if (!isOneNumber(node)) throw new Error('a constant of an update is one float32');
+  return (node.attrs['splat'] as number | undefined) ?? (node.attrs['data'] as ConstData)[0]!;
+}

@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+import { OnnxState } from '../state.js';
+import { floats } from '../testing.js';
+import { isShareable, LONG, SharedMemory } from './shared-memory.js';
+
+const long = { dtype: 'float32', shape: [LONG + 1] } as const;
+
+it('holds long vectors of zeros, one behind the other from one line of the cache on, and nothing else', () => {
+  const shared = new SharedMemory();
+  const [first, second] = [shared.empty(long)!, shared.empty(long)!];
+  expect(first.data.length).toBe(LONG + 1);
+  expect(second.data.byteOffset).toBe(4 * LONG + 64);
+  first.data.fill(1);
+  expect(second.data.every((value) => value === 0)).toBe(true);
+  // It has grown since the first was made, which still lies there.
+  expect([shared.has(first), shared.has(second), shared.has(floats([3]))]).toEqual([true, true, false]);
+  expect(shared.empty({ ...long, shape: [LONG - 1] })).toBeUndefined();
+  expect(shared.empty({ ...long, shape: [2, LONG] })).toBeUndefined();
+  expect(shared.empty({ ...long, dtype: 'int32' })).toBeUndefined();
+});
+
+it('says what fits: the long vectors and a gradient in 4 GiB', () => {
+  const vectors = (count: number, length: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`v${i}`, { ...long, shape: [length] }]));
+  expect(isShareable(vectors(4, LONG))).toBe(true);
+  expect(isShareable(vectors(4, LONG - 1))).toBe(false);
+  // DiT-B with AdamW and an average, and the longest that fits.
+  expect(isShareable(vectors(4, 130_517_776))).toBe(true);
+  expect(isShareable(vectors(4, 214_748_352))).toBe(true);
+  expect(isShareable(vectors(4, 214_748_353))).toBe(false);
+  expect(isShareable({})).toBe(false);
+});
+
+it('keeps state where it is: what a run wrote elsewhere, for want of room, is copied there', () => {
+  const pages = (4 * LONG) / 2 ** 16 + 1;
+  const shared = new SharedMemory(pages);
+  const value = floats([LONG], 3);
+  const state = new OnnxState({}, { x: value }, shared);
+  const { data } = state.current('x');
+  expect(data).toEqual(value.data);
+  expect(shared.has(state.current('x'))).toBe(true);
+  const next = state.target('x');
+  expect(shared.has(next)).toBe(false);
+  next.data.fill(7);
+  state.swap('x');
+  expect(state.current('x').data).toBe(data);
+  expect(data.every((element) => element === 7)).toBe(true);
+  expect(state.position).toBe('0');
+});

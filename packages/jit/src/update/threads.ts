@@ -1,0 +1,69 @@
+import type { Worker } from 'node:worker_threads';
+import type { WasmMemory, WasmModule } from './web-assembly.js';
+
+/** Threads that run one kernel on one memory. */
+export interface UpdateThreads {
+  /**
+   * Runs the kernel on `bytes` of each vector, every thread on a part of its own. Rejects where a thread dies over it; what
+   * is written then is anybody's guess.
+   */
+  run(bytes: number, args: readonly number[]): Promise<void>;
+  /** Ends the threads, which keep the memory otherwise. */
+  dispose(): void;
+}
+
+/** What a thread does: it answers each call when it is done. Text, so that it needs no file of its own beside the library. */
+const program = `
+const { parentPort, workerData: { module, memory } } = require('node:worker_threads');
+const { update } = new WebAssembly.Instance(module, { state: { memory } }).exports;
+parentPort.on('message', (args) => {
+  update(...args);
+  parentPort.postMessage('done');
+});`;
+
+/** Starts `count` threads. They keep no process alive while they wait. */
+export async function startThreads(module: WasmModule, memory: WasmMemory, count: number): Promise<UpdateThreads> {
+  const { Worker } = await import('node:worker_threads');
+  const workers = Array.from({ length: count }, () => {
+    const worker = new Worker(program, { eval: true, workerData: { module, memory } });
+    worker.unref();
+    worker.on('error', () => {}); // a call listens as well, and finds out when it is made where the thread has ended before
+    return worker;
+  });
+  return {
+    async run(bytes, args) {
+      await Promise.all(parts(bytes, count).map(([begin, end], i) => call(workers[i]!, [begin, end, ...args])));
+    },
+    dispose: () => workers.forEach((worker) => void worker.terminate()),
+  };
+}
+
+/** [begin, end) of up to `count` parts of `bytes`, in whole lanes of 16 bytes. */
+function parts(bytes: number, count: number): [begin: number, end: number][] {
+  const lanes = Math.ceil(bytes / 16);
+  const bound = (i: number) => 16 * Math.floor((lanes * i) / count);
+  return Array.from({ length: count }, (_, i): [number, number] => [bound(i), bound(i + 1)]).filter(
+    ([begin, end]) => end > begin,
+  );
+}
+
+function call(worker: Worker, args: readonly number[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let reason: unknown = new Error('a thread that updates the state has ended');
+    const onError = (error: unknown) => (reason = error);
+    const onExit = () => reject(reason);
+    const over = () => {
+      worker.off('error', onError);
+      worker.off('exit', onExit);
+      worker.unref();
+      resolve();
+    };
+    // A thread that has ended has no number any more, and will not say so again.
+    if (worker.threadId < 0) return reject(reason);
+    worker.on('error', onError);
+    worker.once('exit', onExit);
+    worker.once('message', over);
+    worker.ref();
+    worker.postMessage(args);
+  });
+}
