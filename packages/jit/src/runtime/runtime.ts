@@ -10,10 +10,11 @@ export type Device = (typeof devices)[number];
 export const SPIN_MICROSECONDS = 50;
 
 /**
- * Of the runtime's own passes over a graph, those that it does without. This one moves transposes behind the Split that
- * takes attention's images apart, and makes one for each image of each; where none is needed the lowering leaves none.
+ * Of the runtime's own passes over a graph, those that it does without. This one, which comes twice, moves transposes behind
+ * the Split that takes attention's images apart, and makes one for each image of each; where none is needed the lowering
+ * leaves none.
  */
-export const OPTIMIZERS_LEFT_OUT = 'TransposeOptimizer';
+export const OPTIMIZERS_LEFT_OUT = 'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider';
 
 export interface SessionSettings {
   readonly device: Device;
