@@ -6,12 +6,13 @@ import type { Compilation } from './observer.js';
 import { cApiRuntime } from './runtime/c-api/runtime.js';
 import type { Runtime } from './runtime/runtime.js';
 import { floats, given } from './testing.js';
+import type { startThreads } from './update/threads.js';
 
 const threads = vi.hoisted(() => ({ fail: false }));
 vi.mock('./update/threads.js', async (original) => {
-  const { startThreads } = await original<typeof import('./update/threads.js')>();
+  const { startThreads: startReal } = await original<{ startThreads: typeof startThreads }>();
   const start: typeof startThreads = async (...args) => {
-    const real = await startThreads(...args);
+    const real = await startReal(...args);
     return { ...real, run: (...work) => (threads.fail ? Promise.reject(new Error('no thread')) : real.run(...work)) };
   };
   return { startThreads: start };

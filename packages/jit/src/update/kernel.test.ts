@@ -72,7 +72,7 @@ describe('an operation of an update', () => {
 describe('a kernel', () => {
   it('works with numbers that come in, that are made of them, and that are constants', async () => {
     const inputs = { rate: given([0.3], []), decay: given([0.9], [1]) };
-    const { x } = { x: floats([size], 4) };
+    const x = floats([size], 4);
     const program: Program = ({ x: old }, { rate, decay }) => {
       const scale = tf.mul(tf.minimum(rate!, 0.25), 3);
       return { state: { x: tf.add(tf.mul(old!, scale), tf.mul(tf.onesLike(old!), decay!)) }, outputs: {} };
@@ -89,7 +89,7 @@ describe('a kernel', () => {
     const found = await runKernel(program, state, {});
     expect(found['x']!.data).toEqual(state.y.data);
     expect(found['y']!.data).toEqual(state.z.data);
-    expect(found['z']!.data).toEqual(state.x.data.map((value, i) => Math.fround((value as number) + state.y.data[i]!)));
+    expect(found['z']!.data).toEqual(state.x.data.map((value, i) => Math.fround(value + state.y.data[i]!)));
   });
 
   it('is refused to an operation that has no instruction, and to other types', async () => {

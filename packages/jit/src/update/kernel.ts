@@ -17,39 +17,40 @@ export interface UpdateKernel {
 
 const { lanes } = code;
 
-const op =
+const unary =
   (instruction: Code) =>
-  (...operands: readonly Code[]): Code => [...operands.flat(), ...instruction];
+  (x: Code): Code => [...x, ...instruction];
+const binary =
+  (instruction: Code) =>
+  (x: Code, y: Code): Code => [...x, ...y, ...instruction];
 const one: Code = [...code.f32(1), ...code.splat];
-const subtract = op(lanes.sub);
-const divide = op(lanes.div);
-const root = op(lanes.sqrt);
-const square = (x: Code): Code => [...x, ...x, ...lanes.mul];
-const is = (comparison: Code, x: Code): Code => [
-  ...x,
-  ...code.f32(0),
-  ...code.splat,
-  ...comparison,
-  ...one,
-  ...code.and,
-];
+const zero: Code = [...code.f32(0), ...code.splat];
+const [subtract, multiply, divide, root] = [
+  binary(lanes.sub),
+  binary(lanes.mul),
+  binary(lanes.div),
+  unary(lanes.sqrt),
+] as const;
+/** 1 where a comparison with 0 holds, else 0. */
+const whether = (comparison: Code, x: Code): Code => [...x, ...zero, ...comparison, ...one, ...code.and];
+const square = (x: Code): Code => multiply(x, x);
 
-/** Each kernel as instructions that leave its value; each operand is one that puts a local on the stack. */
-const instructions: Readonly<Record<string, (...operands: readonly Code[]) => Code>> = {
-  Abs: op(lanes.abs),
-  Add: op(lanes.add),
-  Maximum: op(lanes.max),
-  Minimum: op(lanes.min),
-  Multiply: op(lanes.mul),
-  Neg: op(lanes.neg),
+/** Each kernel as instructions that leave its value; each operand is what puts a value on the stack. */
+const instructions: Readonly<Record<string, (x: Code, y: Code) => Code>> = {
+  Abs: unary(lanes.abs),
+  Add: binary(lanes.add),
+  Maximum: binary(lanes.max),
+  Minimum: binary(lanes.min),
+  Multiply: multiply,
+  Neg: unary(lanes.neg),
   RealDiv: divide,
-  Reciprocal: (x) => divide(one, x!),
-  Rsqrt: (x) => divide(one, root(x!)),
-  Sign: (x) => subtract(is(lanes.above, x!), is(lanes.below, x!)),
+  Reciprocal: (x) => divide(one, x),
+  Rsqrt: (x) => divide(one, root(x)),
+  Sign: (x) => subtract(whether(lanes.above, x), whether(lanes.below, x)),
   Sqrt: root,
-  Square: (x) => square(x!),
-  // The difference is computed twice: what an instruction leaves on the stack cannot be read twice.
-  SquaredDifference: (a, b) => [...subtract(a!, b!), ...subtract(a!, b!), ...lanes.mul],
+  Square: square,
+  // What is on the stack cannot be read twice: the difference is computed again.
+  SquaredDifference: (x, y) => square(subtract(x, y)),
   Sub: subtract,
 };
 
@@ -99,7 +100,8 @@ export function updateKernel(graph: Graph): UpdateKernel {
     const output = node.outputs[0]!;
     if (node.op === 'Const') return set(output, [...code.f32(constantOf(node)), ...code.splat]);
     if (!isInstruction(node.op)) throw new Error(`${node.op} is not for an update`);
-    return set(output, instructions[node.op]!(...node.inputs.map(get)));
+    const [x, y = []] = node.inputs.map(get) as [Code, Code?];
+    return set(output, instructions[node.op]!(x, y));
   };
 
   const before = [
@@ -110,7 +112,7 @@ export function updateKernel(graph: Graph): UpdateKernel {
     ...reads.flatMap(({ value }, i) => set(value, [...place(i), ...code.load])),
     ...graph.nodes.filter(({ outputs }) => !isScalar(outputs[0]!)).flatMap(made),
     ...graph.outputs.flatMap(({ value }, i) => [...place(reads.length + i), ...get(value), ...code.store]),
-    ...[...code.get(begin), ...code.i32(16), ...code.addI32, ...code.tee(begin), ...code.get(end), ...code.belowI32],
+    ...code.upTo(begin, 16, end),
   ];
   const locals = Array.from(local, () => 'v128' as const);
   return {

@@ -64,6 +64,6 @@ function call(worker: Worker, args: readonly number[]): Promise<void> {
     worker.once('exit', onExit);
     worker.once('message', over);
     worker.ref();
-    worker.postMessage(args);
+    worker.postMessage(args, []);
   });
 }

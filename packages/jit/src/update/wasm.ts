@@ -32,15 +32,19 @@ const vector = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
 export const code = {
   get: (local: number): Code => [0x20, ...unsigned(local)],
   set: (local: number): Code => [0x21, ...unsigned(local)],
-  /** Sets a local and leaves its value. */
-  tee: (local: number): Code => [0x22, ...unsigned(local)],
-  i32: (value: number): Code => {
-    if (value < 0 || value > 63) throw new RangeError(`a constant from 0 to 63, not ${value}`);
-    return [0x41, value];
-  },
   f32: (value: number): Code => [0x43, ...new Uint8Array(new Float32Array([value]).buffer)],
   addI32: [0x6a] as Code,
-  belowI32: [0x49] as Code,
+  /** Adds `step`, up to 63, to a local, and tells whether it is then still below another. */
+  upTo: (local: number, step: number, end: number): Code => [
+    ...code.get(local),
+    0x41,
+    step,
+    ...code.addI32,
+    0x22, // local.tee: sets it and leaves it on the stack
+    ...unsigned(local),
+    ...code.get(end),
+    0x49,
+  ],
   /** Runs `body` again while it leaves a number that is not 0. */
   loop: (body: Code): Code => [0x03, 0x40, ...body, 0x0d, 0, 0x0b],
   /** Address on the stack, a multiple of 16. */
@@ -64,13 +68,16 @@ export const code = {
   },
 } as const;
 
+/** `\0asm` and the version of the format. */
+const preamble = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+
 /** A module that takes the memory `state.memory` and offers `update(...params)`, with `locals` after its parameters. */
 export function wasmModule(params: readonly ValueType[], locals: readonly ValueType[], body: Code): Uint8Array {
   const shared = 0x03;
   const memory = [...text('state'), ...text('memory'), 0x02, shared, ...unsigned(0), ...unsigned(MOST_PAGES)];
   const content = [...list(locals.map((type) => [1, types[type]])), ...body, 0x0b];
   return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...preamble,
     ...section(1, list([[0x60, ...list(params.map((type) => [types[type]])), ...list([])]])),
     ...section(2, list([memory])),
     ...section(3, list([[0]])),
