@@ -102,6 +102,19 @@ describe('a step that is parted before its update', () => {
     await engine.dispose();
   });
 
+  it('is over before the program is disposed of', async () => {
+    const engine = await onnxEngine({ threads: 2 });
+    const [program, other] = [engine.compile(step), engine.compile(step)];
+    const [handle, same] = [await program.load(start), await other.load(start)];
+    await other.run(same, batch());
+    const running = program.run(handle, batch());
+    await program.dispose();
+    await running;
+    expectSame(await handle.read(), await same.read());
+    await expect(program.run(handle, batch())).rejects.toThrow('this program has been disposed of');
+    await engine.dispose();
+  });
+
   it('says that the state is lost where a thread dies in the update, and leaves it where the runtime fails before', async () => {
     const real = await cApiRuntime();
     let [calls, failing] = [0, 0];

@@ -26,6 +26,7 @@ export class OnnxProgram implements CompiledProgram {
   private readonly variants = new Map<string, Promise<Variant>>();
   private readonly bindings = new WeakMap<OnnxState, Map<Variant, Binding>>();
   private readonly threads = new Set<UpdateThreads>();
+  private readonly runs = new Set<Promise<Arrays>>();
   private disposed = false;
 
   constructor(
@@ -41,6 +42,16 @@ export class OnnxProgram implements CompiledProgram {
 
   async run(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
     this.check();
+    const run = this.runOn(handle, inputs);
+    this.runs.add(run);
+    try {
+      return await run;
+    } finally {
+      this.runs.delete(run);
+    }
+  }
+
+  private async runOn(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
     const { name, commitIf, owner, observer } = this.options;
     if (!(handle instanceof OnnxState) || handle.owner !== owner) {
       throw new Error(`${name}: the state handle belongs to another engine`);
@@ -73,9 +84,11 @@ export class OnnxProgram implements CompiledProgram {
     }
   }
 
+  /** Waits for the calls that still run. */
   async dispose(): Promise<void> {
     this.disposed = true;
     this.options.forget(this);
+    await Promise.allSettled(this.runs);
     const variants = await Promise.allSettled(this.variants.values());
     this.variants.clear();
     for (const variant of variants) {

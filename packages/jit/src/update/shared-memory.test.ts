@@ -1,7 +1,8 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { OnnxState } from '../state.js';
 import { floats } from '../testing.js';
 import { isShareable, LONG, SharedMemory } from './shared-memory.js';
+import { webAssembly } from './web-assembly.js';
 
 const long = { dtype: 'float32', shape: [LONG + 1] } as const;
 
@@ -46,4 +47,12 @@ it('keeps state where it is: what a run wrote elsewhere, for want of room, is co
   expect(state.current('x').data).toBe(data);
   expect(data.every((element) => element === 7)).toBe(true);
   expect(state.position).toBe('0');
+});
+
+it('says what may be the matter where the system has no addresses for it', () => {
+  const memory = vi.spyOn(webAssembly, 'Memory').mockImplementation(function () {
+    throw new RangeError('could not allocate memory');
+  });
+  expect(() => new SharedMemory()).toThrow(/^no addresses .* \(could not allocate memory\): .*ulimit/);
+  memory.mockRestore();
 });

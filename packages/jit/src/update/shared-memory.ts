@@ -33,10 +33,19 @@ export class SharedMemory {
   readonly memory: WasmMemory;
   private used = 0;
 
-  /** `most` is its largest size in pages of 64 KiB. */
+  /** `most` is its largest size in pages of 64 KiB. Throws an Error where the system has no addresses for it. */
   constructor(private readonly most = MOST_PAGES) {
-    // The module asks for one that may have all pages; none takes room before it is used.
-    this.memory = new webAssembly.Memory({ initial: 0, maximum: MOST_PAGES, shared: true });
+    try {
+      // The module asks for one that may have all pages; none takes room before it is used, but addresses are set aside.
+      this.memory = new webAssembly.Memory({ initial: 0, maximum: MOST_PAGES, shared: true });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(
+        `no addresses are left for the memory that threads share (${reason}): is there a limit ("ulimit -v"), or are ` +
+          'there many state handles that have not been disposed of?',
+        { cause },
+      );
+    }
   }
 
   /** Zeros for a long vector; nothing for other arrays, and where the memory is full. */
