@@ -1,12 +1,9 @@
-import type { Node } from './graph.js';
+import type { Node, Place } from './graph.js';
 
 /** A function that cannot be compiled, or a program used against its contract. */
 export class TraceError extends Error {
   override readonly name = 'TraceError';
 }
-
-/** Where a call was made: kept for the message of an error, and turned into text only for one. */
-export type Place = Error;
 
 /** The place of the call under way. */
 export function here(): Place {

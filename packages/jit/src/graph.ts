@@ -1,5 +1,4 @@
 import type { DType } from '@dm/ops';
-import type { Place } from './errors.js';
 
 /** One tensor of a graph, defined once: by an input, a constant or a node. */
 export interface Value {
@@ -7,6 +6,9 @@ export interface Value {
   readonly shape: readonly number[];
   readonly dtype: DType;
 }
+
+/** Where a call was made: kept for the message of an error, and turned into text only for one. */
+export type Place = Error;
 
 /** Plain JSON data (typed arrays in constants aside) that a kernel takes besides tensors. */
 export type Attrs = Readonly<Record<string, unknown>>;
