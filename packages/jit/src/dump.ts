@@ -30,9 +30,10 @@ function attributeText(value: unknown): string {
 }
 
 /**
- * The files that show a compilation, by name: `<program>.onnx` (of the update of a parted step `.wasm`), what the
- * runtime was given, and `<program>.txt`, the graph before it was lowered, as `printGraph` prints it. The ONNX file is for viewers and for this machine: it may use
- * operators that only ONNX Runtime's CPU provider has. `lowerGraph(graph, { portable: true })` makes one that travels.
+ * The files that show a compilation, by name: `<program>.onnx`, what the runtime was given (`.wasm` for the update of a
+ * parted step), and `<program>.txt`, the graph before it was lowered, as `printGraph` prints it. The ONNX file is for
+ * viewers and for this machine: it may use operators that only ONNX Runtime's CPU provider has.
+ * `lowerGraph(graph, { portable: true })` makes one that travels.
  */
 export function dumpFiles({ name, graph, format, bytes }: Compilation): Readonly<Record<string, Uint8Array | string>> {
   const file = name.replaceAll(/[^\w.-]+/g, '-');
