@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { cases, optimizer } from './cases.mjs';
 import { contenders } from './contenders.mjs';
 import { runContender } from './run-contender.mjs';
-import { merge, requireSameWork, summarise } from './summary.mjs';
+import { merge, requireSameWork, summarize } from './summary.mjs';
 import { writeTable } from './table.mjs';
 
 const here = import.meta.dirname;
@@ -94,7 +94,7 @@ async function runCase(benchCase, scratch) {
     }
   }
   requireSameWork(benchCase.name, timings);
-  const summaries = Object.fromEntries([...timings].map(([name, list]) => [name, summarise(list)]));
+  const summaries = Object.fromEntries([...timings].map(([name, list]) => [name, summarize(list)]));
   const { dm: us, ...rivals } = summaries;
   const disturbed = Object.entries(summaries).filter(([, s]) => (s.othersBusy ?? 0) > 0.1);
   if (disturbed.length > 0) {

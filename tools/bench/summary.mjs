@@ -16,7 +16,7 @@
  */
 
 /**
- * The value below which the part `q` of the numbers lies, linear between neighbours (type 7 of Hyndman & Fan 1996).
+ * The value below which the part `q` of the numbers lies, linear between neighbors (type 7 of Hyndman & Fan 1996).
  *
  * @param {readonly number[]} numbers
  * @param {number} q in [0, 1]
@@ -39,7 +39,7 @@ const round = (digits, value) => Number(value.toFixed(digits));
  * @param {readonly import('./run-contender.mjs').Timed[]} timings of one contender, one a round, at least one
  * @returns {Summary}
  */
-export function summarise(timings) {
+export function summarize(timings) {
   const ms = timings.flatMap((timing) => timing.ms);
   const at = (/** @type {number} */ q) => round(1, quantile(ms, q));
   const others = timings.flatMap((timing) => timing.othersBusy ?? []);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cases } from './cases.mjs';
-import { merge, quantile, requireSameWork, summarise } from './summary.mjs';
+import { merge, quantile, requireSameWork, summarize } from './summary.mjs';
 import { markdownTable, withTable } from './table.mjs';
 
 const timing = {
@@ -15,7 +15,7 @@ const timing = {
 };
 
 describe('quantiles', () => {
-  // numpy.quantile([1, 2, 4, 8], [0, 0.25, 0.5, 0.75, 1]), which is linear between neighbours
+  // numpy.quantile([1, 2, 4, 8], [0, 0.25, 0.5, 0.75, 1]), which is linear between neighbors
   it('are those of numpy', () => {
     expect([0, 0.25, 0.5, 0.75, 1].map((q) => quantile([8, 1, 4, 2], q))).toEqual([1, 1.75, 3, 5, 8]);
     expect(quantile([3], 0.25)).toBe(3);
@@ -25,7 +25,7 @@ describe('quantiles', () => {
 describe('a summary', () => {
   it('pools the calls of all rounds, and takes the largest memory', () => {
     const rounds = [timing, { ...timing, ms: [40, 60], firstMs: 700, peakMb: 130, othersBusy: 0.1 }];
-    expect(summarise(rounds)).toEqual({
+    expect(summarize(rounds)).toEqual({
       medianMs: 30,
       minMs: 10,
       q1Ms: 20,
@@ -40,7 +40,7 @@ describe('a summary', () => {
 
   it('has the figures of a compiler where they are given', () => {
     const compiled = { ...timing, compileMs: 400, javascript: [0.01, 0.03, 0.02] };
-    expect(summarise([compiled])).toMatchObject({ compileMs: 400, javascript: 0.02 });
+    expect(summarize([compiled])).toMatchObject({ compileMs: 400, javascript: 0.02 });
   });
 });
 
@@ -82,7 +82,7 @@ it('merges results by name, in the order of the cases', () => {
 });
 
 describe('the table', () => {
-  const us = { ...summarise([timing]), compileMs: 400, javascript: 0.0123 };
+  const us = { ...summarize([timing]), compileMs: 400, javascript: 0.0123 };
   const results = {
     machine: {},
     versions: {},

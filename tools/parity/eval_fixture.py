@@ -119,7 +119,7 @@ def manifold(x, y):
 
 
 def manifold_sklearn(x, y):
-    """The same numbers from scikit-learn's neighbours."""
+    """The same numbers from scikit-learn's neighbors."""
 
     def radii(a, k):
         return NearestNeighbors(n_neighbors=k + 1).fit(a).kneighbors(a)[0][:, k]

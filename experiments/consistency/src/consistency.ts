@@ -29,7 +29,7 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
   name: 'consistency',
   inShort: 'the same noise makes the same images in every diffusion model, not in a GAN',
   claim:
-    'Diffusion models with different initialisations, or even different architectures, make very similar images of the ' +
+    'Diffusion models with different initializations, or even different architectures, make very similar images of the ' +
     'same noise; other generative models do not (arXiv:2404.07946, abstract; the GAN as contrast is from reviews).',
   setup: (scale) => {
     const { images, samplerSteps, ddpmSteps, kept, samples } = sizes[scale];
@@ -87,12 +87,12 @@ function conclude(all: Readonly<Record<string, Results>>, scale: Scale): Conclus
     return [{ group, pixels, features: features!, ...(ddpm && { ddpm }), ...(early && { early }) }];
   });
   return {
-    ...judgement(measured, results, scale),
+    ...judgment(measured, results, scale),
     tables: [
       likenessTable('Cosine, DDIM or latent', measured, ({ pixels }) => pixels[0]),
       likenessTable('Cosine, DDPM with shared noise at each step', measured, ({ ddpm }) => ddpm),
       likenessTable('SSIM, DDIM or latent', measured, ({ pixels }) => pixels[1]),
-      likenessTable('MAE in grey values of 255, DDIM or latent (lower is closer)', measured, ({ pixels }) => pixels[2]),
+      likenessTable('MAE in gray values of 255, DDIM or latent (lower is closer)', measured, ({ pixels }) => pixels[2]),
       likenessTable('Feature cosine, DDIM or latent', measured, ({ features }) => features),
       likenessTable('Cosine after a quarter of the training, DDIM or latent', measured, ({ early }) => early),
       modelTable(results),
@@ -112,7 +112,7 @@ function standing({ overNearest, overRandom }: Likeness): Standing {
   return overRandom.low > 0 ? 'more alike than chance' : 'unrelated';
 }
 
-function judgement(
+function judgment(
   measured: readonly Measured[],
   results: Results,
   scale: Scale,

@@ -20,10 +20,10 @@ import {
   type Validation,
   type Workshop,
 } from '@dm/experiments';
-import { drawTimesteps, fetchBatch, initialState, openStepper } from '@dm/trainer';
+import { drawTimesteps, fetchBatch, initialState, compileStep } from '@dm/trainer';
 import type { ConsistencyTrial, ModelRecipe } from './arms.js';
 import { nearestCosines } from './nearest.js';
-import { encodeBytes, quantise, type Quantised } from './pixels.js';
+import { encodeBytes, quantize, type Quantized } from './pixels.js';
 
 /** Samples of a model, uint8 [kept, H, W, C] as base64. Sample n of every model of a kind is of the same noise. */
 export interface Samples {
@@ -42,7 +42,7 @@ export interface ConsistencyResult extends AnyResult {
   readonly shape: readonly [number, number, number];
   readonly samples: Samples;
   /** Of the final samples, [kept, dimensions]. */
-  readonly features: Quantised;
+  readonly features: Quantized;
   readonly dimensions: number;
   /** Of the final samples, `size.samples` of them. */
   readonly quality: SampleQuality;
@@ -88,7 +88,7 @@ export async function measureModel(trial: ConsistencyTrial, shop: Workshop): Pro
       final: encodeBytes(final),
       ...(made.ddpm && { ddpm: encodeBytes(kept(made.ddpm)) }),
     },
-    features: quantise(features),
+    features: quantize(features),
     dimensions: extractor.dimensions,
     quality: await shop.ruler.compare(made.final),
     ...(made.validation && { validation: made.validation }),
@@ -116,7 +116,7 @@ async function makeByDiffusion(
   const ddim = createSampleMaker(recipe, size.samplerSteps, engine);
   const ddpm = createSampleMaker(recipe, size.ddpmSteps, engine, { name: 'ddpm' });
   const validator = await createValidator(recipe, heldOut, size.validationImages, engine);
-  const stepper = await openStepper(recipe, engine, initialState(recipe));
+  const stepper = await compileStep(recipe, engine, initialState(recipe));
   const { quarter } = stepsOf(trial, recipe.config.batchSize);
   const average = async () => (await stepper.state.read(['ema']))['ema']!;
   let seconds = 0;

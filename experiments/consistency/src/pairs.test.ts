@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { ConsistencyResult } from './measure.js';
 import { nearestCosines } from './nearest.js';
 import { groups, likeness, pairsOf } from './pairs.js';
-import { dequantise, encodeBytes, quantise } from './pixels.js';
+import { dequantize, encodeBytes, quantize } from './pixels.js';
 
 /** Samples of 2x2 pixels: eight patterns, and what `seed` adds to them. */
 function model(arm: string, seed: number, patternOf: (n: number) => number): ConsistencyResult {
@@ -48,7 +48,7 @@ it('tells models that agree on each noise from models that make the same images 
 it('keeps features to a 255th of their range', () => {
   const values = Float32Array.of(-1, 0.5, 3, 0.123);
   const range = 4;
-  dequantise(quantise(values)).forEach((value, i) => {
+  dequantize(quantize(values)).forEach((value, i) => {
     expect(Math.abs(value - values[i]!)).toBeLessThanOrEqual(range / 255 / 2 + 1e-6);
   });
 });

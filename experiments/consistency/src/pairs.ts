@@ -2,7 +2,7 @@
 import { consistency, type MetricReport, type PairMetricName } from '@dm/eval';
 import { interval, type Interval, type StageResults } from '@dm/experiments';
 import type { ConsistencyResult, Samples } from './measure.js';
-import { decodeBytes, dequantise } from './pixels.js';
+import { decodeBytes, dequantize } from './pixels.js';
 
 type Results = StageResults<ConsistencyResult>;
 
@@ -89,7 +89,7 @@ export function likeness(
 }
 
 function samplesOf({ samples, features }: ConsistencyResult, space: Space): Uint8Array | Float32Array | undefined {
-  if (space === 'features') return dequantise(features);
+  if (space === 'features') return dequantize(features);
   const text = samples[space];
   return text === undefined ? undefined : decodeBytes(text);
 }

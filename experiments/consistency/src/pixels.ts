@@ -7,19 +7,19 @@ export const encodeBytes = (bytes: Uint8Array): string => Buffer.from(bytes).toS
 export const decodeBytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64'));
 
 /** Real numbers in 256 steps from the least to the greatest. */
-export interface Quantised {
+export interface Quantized {
   readonly low: number;
   readonly high: number;
   readonly values: string;
 }
 
-export function quantise(values: Float32Array): Quantised {
+export function quantize(values: Float32Array): Quantized {
   const low = values.reduce((a, b) => Math.min(a, b), Infinity);
   const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
   const step = (high - low) / 255 || 1;
   return { low, high, values: encodeBytes(Uint8Array.from(values, (value) => Math.round((value - low) / step))) };
 }
 
-export function dequantise({ low, high, values }: Quantised): Float32Array {
+export function dequantize({ low, high, values }: Quantized): Float32Array {
   return Float32Array.from(decodeBytes(values), (byte) => low + (byte * (high - low)) / 255);
 }

@@ -88,7 +88,7 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
     corrected: comparison(final, 'corrected', 'uniform'),
     constant: comparison(final, 'clts-constant', 'uniform-constant'),
   };
-  const [uniform, average] = [beside.uniform.judgement, beside.average.judgement];
+  const [uniform, average] = [beside.uniform.judgment, beside.average.judgment];
   const seedsDone = ['uniform', 'clts', 'time-average'].map((name) => final.get(name)?.length ?? 0);
   const open = seedsDone.some((seeds) => seeds < finalSeeds[scale].length);
   const helps = uniform === 'better';

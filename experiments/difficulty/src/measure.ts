@@ -1,7 +1,7 @@
 /** One training, with loss and gradient of every range of noise measured on the way. */
 import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
 import { setUp, trialFields, type AnyResult, type Trial, type Workshop } from '@dm/experiments';
-import { drawTimesteps, fetchBatch, initialState, noiseProbe, openStepper, type NoiseProbe } from '@dm/trainer';
+import { drawTimesteps, fetchBatch, initialState, noiseProbe, compileStep, type NoiseProbe } from '@dm/trainer';
 
 export interface DifficultyResult extends AnyResult {
   readonly recipe: Trial['arm']['recipe'];
@@ -21,7 +21,7 @@ export async function measureDifficulty(trial: Trial, { engine, train, heldOut }
   const [phase] = setUp(trial, train);
   const { recipe, end } = phase!;
   const probe = await noiseProbe(recipe, engine, 'params', { buckets: BUCKETS, images: IMAGES, dataset: heldOut });
-  const stepper = await openStepper(recipe, engine, initialState(recipe));
+  const stepper = await compileStep(recipe, engine, initialState(recipe));
   const moments = new Set(
     Array.from({ length: trial.size.validations }, (_, k) =>
       Math.max(k + 1, Math.round(end * ((k + 1) / trial.size.validations) ** 2)),

@@ -22,7 +22,7 @@ export function wholeLosses(results: Results): Loss[] {
 }
 
 /** `Hessian too inexact`: its products differ too much between steps for the eigenvalues to be compared. */
-export type Judgement = 'smoother' | 'rougher' | 'no clear difference' | 'Hessian too inexact' | 'not measured';
+export type Judgment = 'smoother' | 'rougher' | 'no clear difference' | 'Hessian too inexact' | 'not measured';
 
 /** Relative error of the products with the Hessian, at any seed, above which its eigenvalues are not compared. */
 export const MAX_HESSIAN_ERROR = 0.1;
@@ -36,7 +36,7 @@ export interface Difference {
   readonly measure: Measure;
   /** Diffusion minus the other, seed by seed. */
   readonly difference: Interval | undefined;
-  readonly judgement: Judgement;
+  readonly judgment: Judgment;
 }
 
 /** Differences and not ratios: some of these numbers are 0. */
@@ -49,12 +49,12 @@ export function differences(diffusion: Loss, other: Loss): Difference[] {
     });
     const difference = values.length === 0 ? undefined : interval(values);
     const isInexact = Math.max(hessianError(diffusion), hessianError(other)) > MAX_HESSIAN_ERROR;
-    const judgement = ofHessian.includes(measure) && isInexact ? 'Hessian too inexact' : judged(difference);
-    return { other: other.name, measure, difference, judgement };
+    const judgment = ofHessian.includes(measure) && isInexact ? 'Hessian too inexact' : judged(difference);
+    return { other: other.name, measure, difference, judgment };
   });
 }
 
-function judged(difference: Interval | undefined): Judgement {
+function judged(difference: Interval | undefined): Judgment {
   if (difference?.low === undefined || difference.high === undefined) return 'not measured';
   if (difference.high < 0) return 'smoother';
   return difference.low > 0 ? 'rougher' : 'no clear difference';
@@ -97,7 +97,7 @@ export function differencesTable(found: readonly Difference[]): Table {
       measures[measure],
       ...others.map((other) => {
         const one = found.find((each) => each.other === other && each.measure === measure)!;
-        return one.difference === undefined ? 'not measured' : `${text(one.difference)}: ${one.judgement}`;
+        return one.difference === undefined ? 'not measured' : `${text(one.difference)}: ${one.judgment}`;
       }),
     ]),
   };

@@ -39,7 +39,7 @@ export function sliceFigure(losses: readonly Loss[]): Figure {
   return lineFigure({
     name: 'slices',
     caption:
-      'Slices along filter-normalised random directions, each as a share of its own height; mean and range over directions and seeds',
+      'Slices along filter-normalized random directions, each as a share of its own height; mean and range over directions and seeds',
     xTitle: 'distance in norms of the filters',
     yTitle: '(loss - lowest) / height',
     series: losses.flatMap(({ name, seeds }) =>
@@ -53,7 +53,7 @@ export function sliceFigure(losses: readonly Loss[]): Figure {
   });
 }
 
-/** Bands of equal loss, of the first seed; a colour is a factor of 10 ** (1 / 2) in drops. */
+/** Bands of equal loss, of the first seed; a color is a factor of 10 ** (1 / 2) in drops. */
 export function planeFigure(losses: readonly Loss[]): Figure {
   const panels = losses.flatMap(({ name, seeds }) => {
     const { view } = seeds[0]!;
@@ -98,7 +98,7 @@ export function planeFigure(losses: readonly Loss[]): Figure {
   return {
     name: 'planes',
     caption:
-      'The loss on a plane of two filter-normalised random directions around the trained weights, in drops above them; a band is a factor of 3.2; one seed',
+      'The loss on a plane of two filter-normalized random directions around the trained weights, in drops above them; a band is a factor of 3.2; one seed',
     spec: spec as unknown as PlotSpec,
   };
 }

@@ -20,7 +20,7 @@ import {
   text,
   wholeLosses,
   type Difference,
-  type Judgement,
+  type Judgment,
   type Loss,
 } from './compare.js';
 import { bucketSpectra, lineFigures, planeFigure, sliceFigure, spectra } from './figures.js';
@@ -65,7 +65,7 @@ function conclude(results: Readonly<Record<string, StageResults<LandscapeResult>
   const diffusion = losses.find(({ name }) => name === 'diffusion');
   const others = losses.filter((loss) => loss !== diffusion);
   const found = diffusion === undefined ? [] : others.flatMap((other) => differences(diffusion, other));
-  const ofGan = found.filter(({ other, judgement }) => other.startsWith('gan') && judgement !== 'Hessian too inexact');
+  const ofGan = found.filter(({ other, judgment }) => other.startsWith('gan') && judgment !== 'Hessian too inexact');
   const open = ofGan.length === 0 || count(ofGan, 'not measured') > 0;
   const [smoother, rougher] = [count(ofGan, 'smoother'), count(ofGan, 'rougher')];
   const verdict = open
@@ -98,8 +98,8 @@ function conclude(results: Readonly<Record<string, StageResults<LandscapeResult>
   };
 }
 
-const count = (found: readonly Difference[], which: Judgement): number =>
-  found.filter(({ judgement }) => judgement === which).length;
+const count = (found: readonly Difference[], which: Judgment): number =>
+  found.filter(({ judgment }) => judgment === which).length;
 
 function besideOthers(found: readonly Difference[]): string[] {
   const others = [...new Set(found.map(({ other }) => other))];

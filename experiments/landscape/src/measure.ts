@@ -15,11 +15,11 @@ export interface View {
   /** From the start (0) to the end (1) of the training, and from its end (0) to that of the partner (1). */
   readonly fromStart: Line;
   readonly toPartner: Line;
-  /** Through the end of the training, along filter-normalised random directions. */
+  /** Through the end of the training, along filter-normalized random directions. */
   readonly slices: readonly Curve[];
   /** [points, points], row by row: the plane of two of them. */
   readonly plane: { readonly at: readonly number[]; readonly loss: readonly number[] } | null;
-  /** Squared norm of the weights that a filter-normalised direction moves: its own squared norm. */
+  /** Squared norm of the weights that a filter-normalized direction moves: its own squared norm. */
   readonly filterNorm2: number;
   readonly spectrum: {
     readonly largest: readonly number[];

@@ -22,7 +22,7 @@ import {
   type Workshop,
 } from '@dm/experiments';
 import type { FlatLayout, NdArray } from '@dm/ops';
-import { drawTimesteps, fetchBatch, initialState, noiseProbe, openStepper, probeObjective } from '@dm/trainer';
+import { drawTimesteps, fetchBatch, initialState, noiseProbe, compileStep, probeObjective } from '@dm/trainer';
 import { classifierLayout, classifierObjective, classifierStart, trainClassifier } from './classifier.js';
 import { PARTNER, type ClassifierRecipe, type LandscapeTrial } from './trial.js';
 
@@ -73,7 +73,7 @@ async function diffusionScenes(trial: LandscapeTrial, training: TrainingRecipe, 
     const { recipe, end } = phase!;
     const initial = initialState(recipe);
     const start = Float32Array.from(initial['params']!.data);
-    const stepper = await openStepper(recipe, engine, initial);
+    const stepper = await compileStep(recipe, engine, initial);
     for (let step = 0; step < end; step++) {
       const result = await stepper.run(step, await fetchBatch(recipe, step), drawTimesteps(recipe, step, undefined));
       if (!result.isFinite) throw new Error(`${trial.arm.name}, seed ${seed}, diverged at step ${step + 1}.`);

@@ -63,7 +63,7 @@ export function armTable(title: string, results: StageResults, baselineName?: st
   };
 }
 
-export type Judgement = 'better' | 'worse' | 'no clear difference' | 'mixed' | 'not measured';
+export type Judgment = 'better' | 'worse' | 'no clear difference' | 'mixed' | 'not measured';
 
 /**
  * `a` beside `b` by EMA validation loss and Fréchet distance, both seed by seed, with a sentence that says the ratios, and
@@ -73,15 +73,15 @@ export function comparison(
   results: StageResults,
   a: string,
   b: string,
-): { readonly judgement: Judgement; readonly sentence: string; readonly ratios?: string } {
+): { readonly judgment: Judgment; readonly sentence: string; readonly ratios?: string } {
   const of = (metric: Metric) => pairedRatio(results.get(a) ?? [], results.get(b) ?? [], metric, 'ema');
   const [validation, fd] = [of('validation'), of('fd')];
   const verdicts = [judged(validation), judged(fd)];
   if (validation === undefined || fd === undefined) {
-    return { judgement: 'not measured', sentence: `${a} beside ${b} is not measured yet.` };
+    return { judgment: 'not measured', sentence: `${a} beside ${b} is not measured yet.` };
   }
-  const has = (verdict: Judgement) => verdicts.some((v) => v === verdict);
-  const judgement = verdicts.includes(undefined)
+  const has = (verdict: Judgment) => verdicts.some((v) => v === verdict);
+  const judgment = verdicts.includes(undefined)
     ? 'not measured'
     : has('better') && has('worse')
       ? 'mixed'
@@ -90,9 +90,9 @@ export function comparison(
         : has('worse')
           ? 'worse'
           : 'no clear difference';
-  const told = verdicts.includes(undefined) ? 'one seed only, so no interval' : judgement;
+  const told = verdicts.includes(undefined) ? 'one seed only, so no interval' : judgment;
   return {
-    judgement,
+    judgment,
     ratios: `${a} over ${b}: validation loss ${intervalText(validation)}, FD-classifier ${intervalText(fd)}`,
     sentence:
       `${a} has ${intervalText(validation)} times the validation loss and ${intervalText(fd)} times the FD-classifier of ` +

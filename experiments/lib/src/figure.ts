@@ -15,12 +15,12 @@ export interface Figure {
   readonly spec: PlotSpec;
 }
 
-/** Colours that stay apart for the colour-blind and in print (Okabe and Ito 2008). */
-const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#999999'];
+/** Colors that stay apart for the color-blind and in print (Okabe and Ito 2008). */
+const colors = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#999999'];
 
 /** Writes <name>.svg and <name>.png (twice the size) into `folder`. */
 export async function writeFigure(folder: string, { name, spec }: Figure): Promise<void> {
-  const look = { background: 'white', config: { range: { category: colours }, font: 'DejaVu Sans, sans-serif' } };
+  const look = { background: 'white', config: { range: { category: colors }, font: 'DejaVu Sans, sans-serif' } };
   const svg = await plotSvg({ ...look, ...spec });
   writeFileSync(join(folder, `${name}.svg`), `${svg}\n`);
   const png = await sharp(Buffer.from(svg), { density: 144 }).png({ compressionLevel: 9, palette: true }).toBuffer();
@@ -49,19 +49,19 @@ export function lineFigure(options: {
   const values = series.flatMap((s) => s.x.map((x, i) => ({ series: s.name, x, y: s.y[i]! })));
   const x = { field: 'x', type: 'quantitative', title: xTitle, ...(logX && { scale: scaleOf(logX) }) };
   const scale = scaleOf(logY);
-  const colour = {
+  const color = {
     field: 'series',
     type: 'nominal',
     title: null,
     sort: null,
     legend: { labelLimit: 320, orient: 'right', symbolType: 'stroke' },
   };
-  const line = { x, y: { aggregate: 'mean', field: 'y', type: 'quantitative', title: yTitle, scale }, color: colour };
+  const line = { x, y: { aggregate: 'mean', field: 'y', type: 'quantitative', title: yTitle, scale }, color: color };
   const band = {
     x,
     y: { aggregate: 'min', field: 'y', type: 'quantitative', title: yTitle, scale },
     y2: { aggregate: 'max', field: 'y' },
-    color: colour,
+    color: color,
   };
   const spec = {
     width: 520,
@@ -94,9 +94,9 @@ export function intervalFigure(options: {
   const { name, caption, xTitle, rows, reference, logX = false } = options;
   const y = { field: 'name', type: 'nominal', title: null, sort: null, axis: { labelLimit: 320 } };
   const x = { type: 'quantitative', title: xTitle, scale: scaleOf(logX) };
-  const colour = { field: 'group', type: 'nominal', title: null, sort: null };
+  const color = { field: 'group', type: 'nominal', title: null, sort: null };
   const grouped = rows.some((row) => row.group !== undefined)
-    ? { color: colour, yOffset: { field: 'group', sort: null } }
+    ? { color: color, yOffset: { field: 'group', sort: null } }
     : {};
   const layers = [
     {

@@ -23,7 +23,7 @@ export { phaseSteps, setUp, type Phase } from './setup.js';
 export { firstReach, interval, intervalText, type Interval } from './statistics.js';
 export { createValidator, type Validation, type Validator } from './validation.js';
 export { batchSize, finalSeeds, finalSize, screeningSize } from './sizes.js';
-export { armTable, bestArm, comparison, rankedArms, trialsOf, type Judgement } from './compare.js';
+export { armTable, bestArm, comparison, rankedArms, trialsOf, type Judgment } from './compare.js';
 export { curveFigure, limits, measuredHow, smokeOnly } from './describe.js';
 export { bestRecipe, paperRecipes, sized } from './recipes.js';
 export { reach, speedupText, type Reach } from './reach.js';

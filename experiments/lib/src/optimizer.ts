@@ -14,7 +14,7 @@ import {
   type Optimizer,
   type StepSchedule,
 } from '@dm/optim';
-import type { Recipe } from '@dm/trainer';
+import type { TrainingSetup } from '@dm/trainer';
 import type { LrDecay, OptimizerChoice } from './arm.js';
 
 /** Weight decay is 0 everywhere: in runs this short it would only be a second learning rate to tune. */
@@ -25,7 +25,7 @@ export function createOptimizer(
   choice: OptimizerChoice,
   layout: FlatLayout,
   totalSteps: number,
-): Pick<Recipe, 'optimizer' | 'lr' | 'momentum'> {
+): Pick<TrainingSetup, 'optimizer' | 'lr' | 'momentum'> {
   const { name, lr, decay, momentum, demon, compensate, warmup } = choice;
   if (demon && name !== 'adamW') throw new Error(`Momentum decay is an arm of adamW here, not of ${name}.`);
   if (compensate && !demon) throw new Error('compensate belongs to momentum decay: set demon too.');

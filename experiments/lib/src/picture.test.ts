@@ -15,7 +15,7 @@ it('writes rows of images with their names before them', async () => {
     { name: '', images: row(180, 255) },
   ];
   await writePicture(folder, { name: 'rows', caption: '', shape: [4, 4, 1], rows, scale: 4 });
-  const { data, info } = await sharp(join(folder, 'rows.png')).greyscale().raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(join(folder, 'rows.png')).grayscale().raw().toBuffer({ resolveWithObject: true });
   const margin = info.width - (2 * (16 + 2) + 2);
   expect([margin, info.height]).toEqual([190, 2 * (16 + 2) + 2]);
   const at = (x: number, y: number) => data[(y * info.width + x) * info.channels]!;

@@ -35,7 +35,7 @@ export async function writePicture(folder: string, { name, shape, rows, scale }:
     `font-family="DejaVu Sans, sans-serif" font-size="14">${text.join('')}</svg>`;
   const png = await sharp(grid)
     .extend({ left: MARGIN, background: 'white' })
-    .toColourspace('srgb')
+    .toColorspace('srgb')
     .composite([{ input: Buffer.from(svg), left: 0, top: 0 }])
     .png({ compressionLevel: 9, palette: true })
     .toBuffer();

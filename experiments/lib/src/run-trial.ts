@@ -2,7 +2,7 @@
 import type { ScheduleState } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import type { Engine, NdArray } from '@dm/ops';
-import { initialState, openStepper } from '@dm/trainer';
+import { initialState, compileStep } from '@dm/trainer';
 import { trialFields, type Trial } from './arm.js';
 import { LAGS, pathDirection } from './path-direction.js';
 import { createSampleMaker, type Ruler, type SampleQuality } from './sample-quality.js';
@@ -63,7 +63,7 @@ export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResul
   const denoiser = phases[0]!.recipe;
   const totalSteps = phases.at(-1)!.end;
   let phase = phases[0]!;
-  let stepper = await openStepper(phase.recipe, engine, initialState(denoiser));
+  let stepper = await compileStep(phase.recipe, engine, initialState(denoiser));
   const validator = await createValidator(denoiser, shop.heldOut, size.validationImages, engine, 'epsilon');
   const maker = createSampleMaker(denoiser, size.samplerSteps, engine);
   const path = size.pathEvery > 0 ? pathDirection() : undefined;
@@ -83,7 +83,7 @@ export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResul
       phase = phases.find(({ first }) => first === step)!;
       const arrays = await stepper.state.read();
       await stepper.dispose();
-      stepper = await openStepper(phase.recipe, engine, arrays);
+      stepper = await compileStep(phase.recipe, engine, arrays);
     }
     const { result, schedule: after } = await trainingStep(stepper, phase.recipe, arm.recipe.coupling, step, schedule);
     schedule = after;

@@ -2,13 +2,13 @@
 import { createSchedule, snrFromAlphasCumprod, weights } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
-import { createDenoiser, modelTypes, resolveConfig, type Config, type Recipe } from '@dm/trainer';
+import { createDenoiser, modelTypes, resolveConfig, type Config, type TrainingSetup } from '@dm/trainer';
 import type { BatchPhase, TrainingRecipe, Trial } from './arm.js';
 import { createOptimizer } from './optimizer.js';
 
 /** Part of a run: its recipe has the batch size of the phase. */
 export interface Phase {
-  readonly recipe: Recipe;
+  readonly recipe: TrainingSetup;
   /** Optimizer steps [first, end) of the run. */
   readonly first: number;
   readonly end: number;
@@ -56,7 +56,7 @@ export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Ph
       { numTimesteps: TIMESTEPS, totalSteps, alphasCumprod },
       curriculum.params,
     ),
-    levelWeights: weights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
+    lossWeights: weights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
     ...createOptimizer(optimizer, denoiser.layout, totalSteps),
   };
   let first = 0;
@@ -80,7 +80,7 @@ function averageOf(
   optimizer: Optimizer,
   { emaHalfLife, emaRampUp = 0.05 }: TrainingRecipe,
   batchSize: number,
-): Recipe['averages'][number] {
+): TrainingSetup['averages'][number] {
   const { decay, scalars, update } = halfLifeEma({ halfLifeImages: emaHalfLife, batchSize, rampUp: emaRampUp });
   if (optimizer.name !== 'scheduleFreeAdamW')
     return { name: 'ema', decay, scalars, update: (ema, params, _slots, inputs) => update(ema, params, inputs) };

@@ -1,20 +1,20 @@
 /** One step of a recipe, as trainings do it and as it is timed. */
 import type { ScheduleState } from '@dm/curriculum';
-import { drawTimesteps, fetchBatch, type Recipe, type openStepper } from '@dm/trainer';
+import { drawTimesteps, fetchBatch, type TrainingSetup, type compileStep } from '@dm/trainer';
 import type { TrainingRecipe } from './arm.js';
 import { immiscible } from './coupling.js';
 
-type Stepper = Awaited<ReturnType<typeof openStepper>>;
+type CompiledStep = Awaited<ReturnType<typeof compileStep>>;
 
 /** Optimizer step `step` (from 0), with the curriculum's state before it; `schedule` is the state after it. */
 export async function trainingStep(
-  stepper: Stepper,
-  recipe: Recipe,
+  stepper: CompiledStep,
+  recipe: TrainingSetup,
   coupling: TrainingRecipe['coupling'],
   step: number,
   schedule: ScheduleState | undefined,
 ): Promise<{
-  readonly result: Awaited<ReturnType<Stepper['run']>>;
+  readonly result: Awaited<ReturnType<CompiledStep['run']>>;
   readonly schedule: ScheduleState | undefined;
 }> {
   const batch = await fetchBatch(recipe, step);

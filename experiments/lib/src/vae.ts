@@ -57,7 +57,7 @@ export function vaeStart(shape: ImageShape, seed: number): VaeWeights {
  *
  *   -E_q log p(b | z) + KL(q(z | x) || N(0, I)),   KL = 1/2 sum (mean^2 + exp(logvar) - 1 - logvar)
  *
- * p is Bernoulli, pixel by pixel, and the first term its cross-entropy with the grey value x01 = (x + 1) / 2: that is the mean
+ * p is Bernoulli, pixel by pixel, and the first term its cross-entropy with the gray value x01 = (x + 1) / 2: that is the mean
  * over all black-and-white images b that are drawn from x01, so this bounds the mean of -log p(b), not a density of x.
  * `params` [P]; images [N, H, W, C] in [-1, 1]; eps [N, 16].
  */
@@ -67,8 +67,8 @@ function negativeElbo(params: tf.Tensor, images: tf.Tensor, eps: tf.Tensor, shap
   const [mean, logvar] = tf.split(encode(splitFlat(encoder!, layouts.encoder), images), 2, 1);
   const z = tf.add(mean!, tf.mul(tf.exp(tf.mul(logvar!, 0.5)), eps));
   const logits = decode(splitFlat(decoder!, layouts.decoder), z, shape);
-  const grey = tf.mul(tf.add(images, 1), 0.5);
-  const crossEntropy = tf.sum(tf.sub(tf.softplus(logits), tf.mul(grey, logits)));
+  const gray = tf.mul(tf.add(images, 1), 0.5);
+  const crossEntropy = tf.sum(tf.sub(tf.softplus(logits), tf.mul(gray, logits)));
   const kl = tf.mul(tf.sum(tf.sub(tf.add(tf.square(mean!), tf.exp(logvar!)), tf.add(logvar!, 1))), 0.5);
   return tf.div(tf.add(crossEntropy, kl), images.shape[0]);
 }

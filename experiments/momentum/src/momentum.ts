@@ -113,7 +113,7 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
     linear: comparison(final, 'mdlrc', 'linear-10'),
     cosine: comparison(final, 'mdlrc', 'cosine'),
   };
-  const [constant, linear] = [beside.constant.judgement, beside.linear.judgement];
+  const [constant, linear] = [beside.constant.judgment, beside.linear.judgment];
   const open = constant === 'not measured' || linear === 'not measured';
   const verdict = open ? 'open' : linear === 'better' ? 'holds' : constant === 'better' ? 'depends' : 'does not hold';
   const reading = {

@@ -9,7 +9,7 @@ import {
   type TrainingRecipe,
   type Workshop,
 } from '@dm/experiments';
-import { initialState, openStepper } from '@dm/trainer';
+import { initialState, compileStep } from '@dm/trainer';
 import { cpus } from 'node:os';
 
 /** A measurement of all recipes at once, where a trial of another kind trains one. */
@@ -65,7 +65,7 @@ export async function measureSteps(trial: ClockTrial, { engine, train }: Worksho
       name,
       recipe: made,
       coupling: recipe.coupling,
-      stepper: await openStepper(made, engine, initialState(made)),
+      stepper: await compileStep(made, engine, initialState(made)),
       schedule: made.curriculum.initialState?.(),
       times: [] as number[],
     });

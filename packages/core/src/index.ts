@@ -31,11 +31,11 @@ export {
 export { type CosineOptions, cosineSchedule } from './schedules/cosine.js';
 export { scheduleFromConfig, type ScheduleConfig, type ScheduleName, schedules } from './schedules/registry.js';
 
-export { cleanLevel, halfLogSnr, levelAt, levelOfRatio, type NoiseLevel } from './levels/level.js';
+export { cleanLevel, halfLogSnr, levelAt, vpLevelFromSigma, type NoiseLevel } from './levels/level.js';
 export { spacedTimesteps, type Spacing, type SpacingOptions, spacings } from './levels/spacing.js';
 export { edmLevel, edmPath, type KarrasOptions, karrasSigmas } from './levels/edm.js';
 export { flowLevel, flowPath, type FlowPathOptions, shiftFlowTime } from './levels/flow.js';
-export { discretePath, type DiscretePathOptions, type SamplingPath } from './levels/path.js';
+export { discretePath, type DiscretePathOptions, type NoisePath } from './levels/path.js';
 
 export {
   type Conversion,
@@ -71,9 +71,9 @@ export { type ChurnOptions, heun, type HeunOptions } from './samplers/heun.js';
 export { dpmSolver2M, dpmSolver2MSde, type DpmSolverOptions } from './samplers/dpm-solver.js';
 export { uniPc, type UniPcOptions } from './samplers/unipc.js';
 export { samplerFromConfig, type SamplerConfig, type SamplerName, samplers } from './samplers/registry.js';
-export { churned, samplerStep, stageInputs } from './samplers/step.js';
+export { withChurn, samplerStep, stageInputs } from './samplers/step.js';
 export type { Guidance } from './samplers/guidance.js';
-export type { LimitX0 } from './samplers/limit.js';
+export type { X0Clipping } from './samplers/x0-clipping.js';
 export {
   createSampler,
   type ImageSampler,

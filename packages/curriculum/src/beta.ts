@@ -4,7 +4,7 @@ import { requireNumber, resolveOptions } from './options.js';
 import type { TimestepSchedule } from './schedule.js';
 
 export interface BetaOptions {
-  /** First parameter of the Beta distribution, > 0; below 1 small t are favoured, 1 is uniform. */
+  /** First parameter of the Beta distribution, > 0; below 1 small t are favored, 1 is uniform. */
   readonly a: number;
 }
 

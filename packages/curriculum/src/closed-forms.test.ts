@@ -25,7 +25,7 @@ const mixture = (coordinate: readonly number[], mu: number, sigma: number, lam: 
   );
 const plainTime = timesteps.map((t) => t / T);
 
-/** p_t ∝ p(c_t) times the width of t's cell, half-way to its neighbours; the end cells mirrored. */
+/** p_t ∝ p(c_t) times the width of t's cell, half-way to its neighbors; the end cells mirrored. */
 const byMass = (c: readonly number[], density: (c: number) => number): number[] =>
   normalized(
     c.map((here, t) => {

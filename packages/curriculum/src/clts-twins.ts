@@ -42,7 +42,7 @@ export function cltsCorrected(context: ScheduleContext, options?: Partial<CltsOp
   return { ...clts(context, { ...options, importanceCorrection: true }), name: 'cltsCorrected' };
 }
 
-/** CLTS in logSNR: centre 0 (signal equals noise), sigma 2. Needs `alphasCumprod`; carries over between schedules. */
+/** CLTS in logSNR: center 0 (signal equals noise), sigma 2. Needs `alphasCumprod`; carries over between schedules. */
 export function cltsLogSnr(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const inLogSnr: Partial<CltsOptions> = { coordinate: 'logSnr', mu: 0, sigma: 2 };
   return { ...clts(context, { ...inLogSnr, ...options }), name: 'cltsLogSnr' };

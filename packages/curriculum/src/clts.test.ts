@@ -13,8 +13,8 @@ const moments = [0, 2500, 5000, 7500, 10_000];
 const sum = (p: Float64Array, from = 0): number => p.slice(from).reduce((a, b) => a + b, 0);
 
 /** The formula once more, written out for the default ramp and plain t / T. */
-function closedForm(step: number, { mu, sigma, lamMax } = cltsDefaults): Float64Array {
-  const lam = lamMax * Math.min(1, step / totalSteps);
+function closedForm(step: number, { mu, sigma, lambdaMax } = cltsDefaults): Float64Array {
+  const lam = lambdaMax * Math.min(1, step / totalSteps);
   const g = Array.from({ length: T }, (_, t) => Math.exp(-0.5 * ((t / T - mu) / sigma) ** 2));
   const total = g.reduce((a, b) => a + b, 0);
   return Float64Array.from(g, (value) => (1 - lam) / T + (lam * value) / total);
@@ -53,7 +53,7 @@ describe('clts', () => {
     [0.2, 0.17],
     [0.1, 0.02],
   ])('sigma %f leaves %f of the Gaussian on t >= T/2', (sigma, mass) => {
-    const density = clts(context, { sigma, lamMax: 1 }).density(totalSteps);
+    const density = clts(context, { sigma, lambdaMax: 1 }).density(totalSteps);
     expect(sum(density, T / 2)).toBeCloseTo(mass, sigma === 1 ? 3 : 2);
   });
 
@@ -74,8 +74,8 @@ describe('clts', () => {
 
   it('has the ramps it names, held after rampSteps', () => {
     const floorAt = (options: Partial<CltsOptions>, step: number): number =>
-      // Far from the centre only the uniform floor (1 - lam) / T is left.
-      1 - clts(context, { sigma: 0.02, lamMax: 1, rampSteps: 1000, ...options }).density(step)[T - 1]! * T;
+      // Far from the center only the uniform floor (1 - lam) / T is left.
+      1 - clts(context, { sigma: 0.02, lambdaMax: 1, rampSteps: 1000, ...options }).density(step)[T - 1]! * T;
     expect(floorAt({ ramp: 'linear' }, 250)).toBeCloseTo(0.25, 12);
     expect(floorAt({ ramp: 'cosine' }, 250)).toBeCloseTo((1 - Math.SQRT1_2) / 2, 12);
     expect(floorAt({ ramp: 'step' }, 999)).toBeCloseTo(0, 12);
@@ -92,7 +92,7 @@ describe('clts', () => {
     ['logSnr', 0, 2, linearAlphasCumprod(), 258],
     ['logSnr', 0, 2, cosineAlphasCumprod(), 495],
     ['time', 0.3, 0.2, linearAlphasCumprod(), 300],
-  ] as const)('coordinate %s is centred on its mu %f', (coordinate, mu, sigma, alphasCumprod, peak) => {
+  ] as const)('coordinate %s is centered on its mu %f', (coordinate, mu, sigma, alphasCumprod, peak) => {
     const density = clts({ ...context, alphasCumprod }, { coordinate, mu, sigma }).density(totalSteps);
     expect(Math.abs(density.indexOf(Math.max(...density)) - peak)).toBeLessThanOrEqual(1);
   });
@@ -108,7 +108,7 @@ describe('clts', () => {
   it.each([
     [{ sigma: 0 }, /clts: sigma must be a number > 0, got 0/],
     [{ sigma: NaN }, /clts: sigma must be a number > 0, got NaN/],
-    [{ lamMax: 1.5 }, /clts: lamMax must be in \[0, 1\], got 1.5/],
+    [{ lambdaMax: 1.5 }, /clts: lambdaMax must be in \[0, 1\], got 1.5/],
     [{ rampSteps: 0 }, /clts: rampSteps must be an integer >= 1, got 0/],
     [{ mu: 50 }, /total mass 0/],
     [{ coordinate: 'snr' } as unknown as Partial<CltsOptions>, /coordinate must be one of time, noiseStd/],
@@ -166,7 +166,7 @@ describe('twins of clts', () => {
   });
 
   it('corrected without a floor keeps less than 8 % effective samples', () => {
-    const density = cltsCorrected(context, { lamMax: 1 }).density(totalSteps);
+    const density = cltsCorrected(context, { lambdaMax: 1 }).density(totalSteps);
     // Effective sample size of weights 1 / (T p) under p: 1 / sum(1 / (T^2 p)); METHOD has 7.3 % at sigma 0.2.
     const share = 1 / density.reduce((total, p) => total + 1 / (T * T * p), 0);
     expect(share).toBeCloseTo(0.073, 3);

@@ -8,12 +8,12 @@
  * The formula is a RECONSTRUCTION, not the authors' text: a mixture that moves from uniform to a Gaussian,
  *
  *   p_i(t) = (1 - lam_i) / T + lam_i g(t),    g(t) ∝ exp(-(c_t - mu)^2 / (2 sigma^2)),  sum_t g(t) = 1
- *   lam_i  = lamMax r(min(1, i / rampSteps)),  i = optimizer step from 0
+ *   lam_i  = lambdaMax r(min(1, i / rampSteps)),  i = optimizer step from 0
  *
  * The mixture, the linear ramp over the whole training, c_t = t / T and mu = 0.3 come from reviews of an earlier
  * version and from third-party re-implementations. Unknown are sigma and, really, the coordinate c: the abstract says
- * noise rate, the re-implementations use t / T. sigma = 0.2 and lamMax = 0.8 are OUR choice: at sigma = 1 the Gaussian
- * is nearly flat, and lamMax = 0.8 keeps every timestep at 20 % of its uniform frequency or more. So each of these is
+ * noise rate, the re-implementations use t / T. sigma = 0.2 and lambdaMax = 0.8 are OUR choice: at sigma = 1 the Gaussian
+ * is nearly flat, and lambdaMax = 0.8 keeps every timestep at 20 % of its uniform frequency or more. So each of these is
  * an option here, to be measured and not believed.
  */
 import { requireContext, type ScheduleContext } from './context.js';
@@ -22,7 +22,7 @@ import { discreteSchedule, importanceWeights, normalize } from './discrete.js';
 import { requireChoice, requireInteger, requireNumber, resolveOptions } from './options.js';
 import type { TimestepSchedule } from './schedule.js';
 
-/** How lam grows from 0 to lamMax, x = step / rampSteps in [0, 1]: x; (1 - cos(pi x)) / 2; 0, then 1 at x = 1. */
+/** How lam grows from 0 to lambdaMax, x = step / rampSteps in [0, 1]: x; (1 - cos(pi x)) / 2; 0, then 1 at x = 1. */
 export const ramps = ['linear', 'cosine', 'step'] as const;
 export type Ramp = (typeof ramps)[number];
 
@@ -35,14 +35,14 @@ const rampShape: Record<Ramp, (x: number) => number> = {
 export interface CltsOptions {
   /** What measures difficulty; enters the exponent only. All but `time` need `alphasCumprod` in the context. */
   readonly coordinate: Coordinate;
-  /** Centre of the Gaussian, in the coordinate's units. */
+  /** Center of the Gaussian, in the coordinate's units. */
   readonly mu: number;
   /** Standard deviation of the Gaussian, in the coordinate's units, > 0. */
   readonly sigma: number;
-  /** Share of the Gaussian at the end, in [0, 1]; 1 - lamMax is the uniform floor that stays. */
-  readonly lamMax: number;
+  /** Share of the Gaussian at the end, in [0, 1]; 1 - lambdaMax is the uniform floor that stays. */
+  readonly lambdaMax: number;
   readonly ramp: Ramp;
-  /** Optimizer steps until lam = lamMax, >= 1; the run's `totalSteps` when null. */
+  /** Optimizer steps until lam = lambdaMax, >= 1; the run's `totalSteps` when null. */
   readonly rampSteps: number | null;
   /** Weight losses by 1 / (T p_t), so that only the variance changes and not the objective. Off in CLTS. */
   readonly importanceCorrection: boolean;
@@ -52,7 +52,7 @@ export const cltsDefaults: CltsOptions = {
   coordinate: 'time',
   mu: 0.3,
   sigma: 0.2,
-  lamMax: 0.8,
+  lambdaMax: 0.8,
   ramp: 'linear',
   rampSteps: null,
   importanceCorrection: false,
@@ -67,12 +67,12 @@ export interface CltsParts {
 /** Validates the options (throws a RangeError naming the field) and computes the parts of the mixture. */
 export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsParts {
   requireContext('clts', context);
-  const { coordinate, mu, sigma, lamMax, ramp } = options;
+  const { coordinate, mu, sigma, lambdaMax, ramp } = options;
   const rampSteps = options.rampSteps ?? context.totalSteps;
   requireChoice('clts', 'coordinate', coordinate, coordinates);
   requireNumber('clts', 'mu', mu, 'a finite number', () => true);
   requireNumber('clts', 'sigma', sigma, 'a number > 0', (v) => v > 0);
-  requireNumber('clts', 'lamMax', lamMax, 'in [0, 1]', (v) => v >= 0 && v <= 1);
+  requireNumber('clts', 'lambdaMax', lambdaMax, 'in [0, 1]', (v) => v >= 0 && v <= 1);
   requireChoice('clts', 'ramp', ramp, ramps);
   requireInteger('clts', 'rampSteps', rampSteps, 1);
 
@@ -81,7 +81,7 @@ export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsP
     'clts',
     c.map((x) => Math.exp(-((x - mu) ** 2) / (2 * sigma ** 2))),
   );
-  return { gaussian, lam: (step) => lamMax * rampShape[ramp](Math.min(1, step / rampSteps)) };
+  return { gaussian, lam: (step) => lambdaMax * rampShape[ramp](Math.min(1, step / rampSteps)) };
 }
 
 /** (1 - lam) / T + lam g(t): length T, sums to 1. */

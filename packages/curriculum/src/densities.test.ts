@@ -70,7 +70,7 @@ describe('densities in a continuous noise level', () => {
         const logSnr = Math.log(abar[t]! / (1 - abar[t]!));
         return logSnr > -0.5 && logSnr < 0.5 ? sum + p : sum;
       }, 0);
-    // 1 - exp(-0.5 / 0.5), the Laplace distribution's mass within 0.5 of its centre.
+    // 1 - exp(-0.5 / 0.5), the Laplace distribution's mass within 0.5 of its center.
     expect(share(laplace(context), context.alphasCumprod)).toBeCloseTo(1 - Math.exp(-1), 3);
     expect(share(laplace(other), other.alphasCumprod)).toBeCloseTo(1 - Math.exp(-1), 2);
   });

@@ -5,7 +5,7 @@ export function normalize(owner: string, masses: Float64Array): Float64Array {
   let sum = 0;
   for (const mass of masses) sum += mass;
   if (!(sum > 0 && Number.isFinite(sum))) {
-    throw new RangeError(`${owner}: the density has total mass ${sum} on these timesteps; check its centre and width`);
+    throw new RangeError(`${owner}: the density has total mass ${sum} on these timesteps; check its center and width`);
   }
   for (let t = 0; t < masses.length; t++) masses[t]! /= sum;
   return masses;

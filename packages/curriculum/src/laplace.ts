@@ -5,7 +5,7 @@ import type { TimestepSchedule } from './schedule.js';
 import { densityByMass } from './transfer.js';
 
 export interface LaplaceOptions {
-  /** Centre in logSNR. */
+  /** Center in logSNR. */
   readonly mu: number;
   /** Scale in logSNR, > 0. */
   readonly b: number;

@@ -36,7 +36,7 @@ export function logitNormal(context: ScheduleContext, options?: Partial<LogitNor
 }
 
 export interface ModeOptions {
-  /** Scale, in (-1, 2 / (pi - 2)), where the density is bounded: 0 is uniform in s, positive favours the middle, negative the ends. */
+  /** Scale, in (-1, 2 / (pi - 2)), where the density is bounded: 0 is uniform in s, positive favors the middle, negative the ends. */
   readonly scale: number;
 }
 

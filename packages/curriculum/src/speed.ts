@@ -6,7 +6,7 @@ import type { TimestepSchedule } from './schedule.js';
 export interface SpeedOptions {
   /** How many times likelier a timestep up to tau is than one after it, >= 1. */
   readonly k: number;
-  /** Number of favoured timesteps, in [1, T]; 0.7 T when null (700 of 1000). */
+  /** Number of favored timesteps, in [1, T]; 0.7 T when null (700 of 1000). */
   readonly tau: number | null;
   /** Ceiling of the change-aware weight, in [0.5, 1]; null for no weight, and then no `alphasCumprod` is needed. */
   readonly weightCeiling: number | null;

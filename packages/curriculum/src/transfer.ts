@@ -10,7 +10,7 @@ export type DensityCoordinate = 'lnSigma' | 'logSnr' | 'flowTime';
  *
  *   p_t ∝ p(c_t) |c_(t+1/2) - c_(t-1/2)|,   c_(t+1/2) = (c_t + c_(t+1)) / 2,
  *
- * with the end cells mirrored about their centre. `logSnr` is ln(abar / (1 - abar)), `lnSigma` is -logSnr / 2, `flowTime`
+ * with the end cells mirrored about their center. `logSnr` is ln(abar / (1 - abar)), `lnSigma` is -logSnr / 2, `flowTime`
  * is s = sigma / (1 + sigma) with sigma^2 = (1 - abar) / abar. So the same images are seen at the same noise levels as in
  * the density's own paper, whatever the noise schedule, up to the range that the schedule has. A timestep where the
  * coordinate is infinite (zero terminal SNR) gets no mass, as the density's tail has none there.
@@ -29,7 +29,7 @@ export function densityByMass(
     const above = (at(t + 1) - here) / 2;
     const hasBelow = Number.isFinite(below);
     const hasAbove = Number.isFinite(above);
-    // A lone finite timestep has no neighbour to measure its cell by; it is the whole range.
+    // A lone finite timestep has no neighbor to measure its cell by; it is the whole range.
     const width = hasBelow || hasAbove ? (hasBelow ? below : above) + (hasAbove ? above : below) : 1;
     return density(here) * Math.abs(width);
   });

@@ -68,7 +68,7 @@ export function weights(
   requireChoice('weights', 'prediction', levels.prediction, predictions);
   const { prediction, sigmaData = 0.5 } = levels;
   requireNumber('weights', 'sigmaData', sigmaData, 'a number > 0', (v) => v > 0);
-  const fromX0 = (weight: Weight): Weight => seenThrough(prediction, sigmaData, weight);
+  const fromX0 = (weight: Weight): Weight => convertWeight(prediction, sigmaData, weight);
   const weight = weightFunction(rule, prediction, fromX0);
   return Float64Array.from(levels.snr, (snr, i) => {
     requireNumber('weights', `snr[${i}]`, snr, 'a finite number >= 0', (v) => v >= 0);
@@ -122,7 +122,7 @@ function weightFunction(rule: WeightRule, prediction: Prediction, fromX0: (weigh
 }
 
 /** A weight on the squared error of x0 as one on that of the prediction. */
-function seenThrough(prediction: Prediction, sigmaData: number, weight: Weight): Weight {
+function convertWeight(prediction: Prediction, sigmaData: number, weight: Weight): Weight {
   switch (prediction) {
     case 'x0':
       return weight;

@@ -13,7 +13,7 @@ export function toBytes(values: Float32Array): Uint8Array {
   const out = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
-    if (Number.isNaN(value)) throw new Error(`Value ${i} of ${values.length} is NaN, which is no colour.`);
+    if (Number.isNaN(value)) throw new Error(`Value ${i} of ${values.length} is NaN, which is no color.`);
     out[i] = Math.round(Math.min(255, Math.max(0, 127.5 * (value + 1))));
   }
   return out;

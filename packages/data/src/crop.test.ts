@@ -10,11 +10,11 @@ const dataset = memoryDataset({ name: 'four', images, shape: [3, 4, 1], labels: 
 
 describe('cropDataset', () => {
   it('cuts the middle out', async () => {
-    const cut = cropDataset(dataset, { size: 2, at: 'centre' });
+    const cut = cropDataset(dataset, { size: 2, at: 'center' });
     expect([cut.shape, cut.length, cut.readAt]).toEqual([[2, 2, 1], 4, undefined]);
     // Of 3 rows the upper of two middles, of 4 columns the middle.
     expect(await cut.read([1])).toEqual({ images: Uint8Array.of(21, 22, 25, 26), labels: Int32Array.of(1) });
-    const all = cropDataset(memoryDataset({ name: 'x', images, shape: [4, 3, 1] }), { size: 3, at: 'centre' });
+    const all = cropDataset(memoryDataset({ name: 'x', images, shape: [4, 3, 1] }), { size: 3, at: 'center' });
     expect([...(await all.read([0])).images]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
@@ -40,11 +40,11 @@ describe('cropDataset', () => {
   });
 
   it('has a hash of its own, and refuses what does not fit', async () => {
-    const hash = await cropDataset(dataset, { size: 2, at: 'centre' }).hash();
+    const hash = await cropDataset(dataset, { size: 2, at: 'center' }).hash();
     expect(hash).not.toBe(await dataset.hash());
-    expect(hash).not.toBe(await cropDataset(dataset, { size: 1, at: 'centre' }).hash());
+    expect(hash).not.toBe(await cropDataset(dataset, { size: 1, at: 'center' }).hash());
     for (const size of [0, 4, 1.5]) {
-      expect(() => cropDataset(dataset, { size, at: 'centre' })).toThrow(
+      expect(() => cropDataset(dataset, { size, at: 'center' })).toThrow(
         `four: a crop of ${size} out of 3x4 images; it must be an integer from 1 to 3.`,
       );
     }

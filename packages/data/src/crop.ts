@@ -5,8 +5,8 @@ import { DataError } from './error.js';
 export interface CropOptions {
   /** Side of the square that is cut out, at most the images' shorter side. */
   readonly size: number;
-  /** `centre` always; `random` at another place each time that an example comes, in training only. */
-  readonly at: 'centre' | 'random';
+  /** `center` always; `random` at another place each time that an example comes, in training only. */
+  readonly at: 'center' | 'random';
 }
 
 /**
@@ -28,7 +28,7 @@ export function cropDataset(dataset: Dataset, { size, at }: CropOptions): Datase
   };
   // Half of the free rows and columns above and left, rounded down.
   const middle = (free: number): number => Math.floor(free / 2) / (free + 1);
-  const centre = [middle(height - size), middle(width - size)] as const;
+  const center = [middle(height - size), middle(width - size)] as const;
   return {
     ...dataset,
     shape: [size, size, channels],
@@ -39,7 +39,7 @@ export function cropDataset(dataset: Dataset, { size, at }: CropOptions): Datase
     read: (indices) =>
       readAt(
         indices,
-        Array.from({ length: 2 * indices.length }, (_, i) => centre[(i % 2) as 0 | 1]),
+        Array.from({ length: 2 * indices.length }, (_, i) => center[(i % 2) as 0 | 1]),
       ),
     ...(at === 'random' && { readAt }),
   };

@@ -4,7 +4,7 @@ import { DataError, reasonOf } from './error.js';
 export interface ImageSize {
   /** Side of the square images, 1 to 4096: the shorter side is resized to it, then the middle is cut out. */
   readonly size: number;
-  /** 1 (grey) or 3 (RGB). Default 3. Transparent pixels become white. */
+  /** 1 (gray) or 3 (RGB). Default 3. Transparent pixels become white. */
   readonly channels?: 1 | 3;
 }
 
@@ -18,7 +18,7 @@ export function checkImageSize(name: string, { size, channels = 3 }: ImageSize):
     throw new DataError(`${name}: image size ${size}; it must be an integer from 1 to ${MAX_SIZE}.`);
   }
   if (channels !== 1 && channels !== 3) {
-    throw new DataError(`${name}: ${String(channels)} image channels; it must be 1 (grey) or 3 (RGB).`);
+    throw new DataError(`${name}: ${String(channels)} image channels; it must be 1 (gray) or 3 (RGB).`);
   }
 }
 
@@ -38,8 +38,8 @@ export async function decodeImage(
     const image = sharp(bytes, { failOn: 'error' })
       .autoOrient()
       .flatten({ background: '#ffffff' })
-      .resize(size, size, { fit: 'cover', position: 'centre', kernel: 'lanczos3', fastShrinkOnLoad: false })
-      .toColourspace(channels === 1 ? 'b-w' : 'srgb');
+      .resize(size, size, { fit: 'cover', position: 'center', kernel: 'lanczos3', fastShrinkOnLoad: false })
+      .toColorspace(channels === 1 ? 'b-w' : 'srgb');
     const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     if (data.length !== size * size * channels) throw new Error(`it has ${info.channels} channels, not ${channels}`);
     return data;

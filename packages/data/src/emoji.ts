@@ -30,7 +30,7 @@ const DEFAULT_SIZE = 64;
 const BORDER = 1;
 
 /**
- * 3786 colour images on white, with their categories as classes, from the npm package `emoji-datasource-twitter` (the
+ * 3786 color images on white, with their categories as classes, from the npm package `emoji-datasource-twitter` (the
  * drawings are CC BY 4.0, Twitter and other contributors), which the user installs. Throws a DataError with the install
  * command where it is missing.
  */
@@ -52,7 +52,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   });
 }
 
-/** The emoji that have an image, each followed by its variants of skin colour. */
+/** The emoji that have an image, each followed by its variants of skin color. */
 function parseCells(text: string, path: string): Cell[] {
   try {
     const emoji = JSON.parse(text) as (Cell & { has_img_twitter: boolean; skin_variations?: Record<string, Cell> })[];
@@ -69,7 +69,7 @@ function parseCells(text: string, path: string): Cell[] {
 async function cutSheet(path: string, cells: readonly Cell[], size: number): Promise<Uint8Array> {
   const { data, info } = await sharp(await readBytes(path))
     .flatten({ background: '#ffffff' })
-    .toColourspace('srgb')
+    .toColorspace('srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {

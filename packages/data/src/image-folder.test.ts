@@ -22,14 +22,14 @@ beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'dm-folder-'));
 });
 
-/** One colour, but for the left and right edge columns where `edge` is given. */
-async function image(name: string, colour: number[], size: { width: number; height: number; edge?: number[] }) {
+/** One color, but for the left and right edge columns where `edge` is given. */
+async function image(name: string, color: number[], size: { width: number; height: number; edge?: number[] }) {
   const { width, height, edge } = size;
-  const channels = colour.length as 3 | 4;
+  const channels = color.length as 3 | 4;
   const data = Uint8Array.from({ length: width * height * channels }, (_, i) => {
     const x = Math.floor(i / channels) % width;
     const outer = edge && (x < width / 4 || x >= (3 * width) / 4);
-    return (outer ? edge : colour)[i % channels]!;
+    return (outer ? edge : color)[i % channels]!;
   });
   const path = join(root, name);
   await mkdir(dirname(path), { recursive: true });
@@ -69,14 +69,14 @@ describe('openImageFolder', () => {
     );
   });
 
-  it('makes grey of colour, colour of grey, and white of transparent', async () => {
+  it('makes gray of color, color of gray, and white of transparent', async () => {
     await image('1.png', [90, 90, 90], { width: 4, height: 4 });
     await sharp(Uint8Array.of(7, 7, 7, 7), { raw: { width: 2, height: 2, channels: 1 } }).toFile(join(root, '2.png'));
     await image('3.png', [0, 0, 0, 0], { width: 4, height: 4 });
-    const grey = await (await openImageFolder({ path: root, size: 2, channels: 1 })).read([0, 1, 2]);
-    expect([...grey.images]).toEqual([90, 90, 90, 90, 7, 7, 7, 7, 255, 255, 255, 255]);
-    const colour = await (await openImageFolder({ path: root, size: 1 })).read([0, 1, 2]);
-    expect([...colour.images]).toEqual([90, 90, 90, 7, 7, 7, 255, 255, 255]);
+    const gray = await (await openImageFolder({ path: root, size: 2, channels: 1 })).read([0, 1, 2]);
+    expect([...gray.images]).toEqual([90, 90, 90, 90, 7, 7, 7, 7, 255, 255, 255, 255]);
+    const color = await (await openImageFolder({ path: root, size: 1 })).read([0, 1, 2]);
+    expect([...color.images]).toEqual([90, 90, 90, 7, 7, 7, 255, 255, 255]);
   });
 
   it('takes the first frame of a gif', async () => {
@@ -98,7 +98,7 @@ describe('openImageFolder', () => {
     await sharp(data, { raw: { width, height, channels: 3 } }).toFile(join(root, 'x.png'));
     const { images } = await (await openImageFolder({ path: root, size: 6 })).read([0]);
     // Pillow 12.3: Image.fromarray(data).resize((8, 6), Image.LANCZOS), columns 1 to 6. libvips first
-    // averages by a whole factor, which leaves a few grey levels between the two.
+    // averages by a whole factor, which leaves a few gray levels between the two.
     const differences = PILLOW.map((value, i) => Math.abs(value - images[i]!));
     expect(Math.max(...differences)).toBeLessThanOrEqual(8);
     // What aliasing gives: every eighth pixel is another picture.

@@ -36,11 +36,11 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
     if (cause.code === 'ENOENT') return undefined;
     throw fileError(join(root, LABEL_FILE), cause);
   });
-  const labelled = text === undefined ? labelsFromFolders(root, paths) : labelsFromFile(root, text, paths);
+  const labeled = text === undefined ? labelsFromFolders(root, paths) : labelsFromFile(root, text, paths);
   return imageSet(
     {
       name: `folder:${root}`,
-      ...labelled,
+      ...labeled,
       notes: leftOut(others, empty),
       images: images.map((path) => ({ path, load: () => readBytes(path) })),
     },

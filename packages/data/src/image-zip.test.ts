@@ -7,8 +7,8 @@ import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openImageZip } from './image-zip.js';
 import { openDataset } from './open.js';
 
-const pixel = async (grey: number, format: 'png' | 'gif' = 'png'): Promise<Uint8Array> =>
-  sharp(Uint8Array.of(grey, grey, grey), { raw: { width: 1, height: 1, channels: 3 } })
+const pixel = async (gray: number, format: 'png' | 'gif' = 'png'): Promise<Uint8Array> =>
+  sharp(Uint8Array.of(gray, gray, gray), { raw: { width: 1, height: 1, channels: 3 } })
     .toFormat(format)
     .toBuffer();
 

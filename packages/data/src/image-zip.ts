@@ -36,14 +36,14 @@ export async function openImageZip(options: ImageZipOptions): Promise<Dataset> {
   const root = files.some((file) => isLabelFile(file, '')) ? '' : commonFolder(entries.map(({ name }) => name));
   const labelFile = files.find((file) => isLabelFile(file, root));
   const names = entries.map(({ name }) => name.slice(root.length));
-  const labelled = labelFile
+  const labeled = labelFile
     ? labelsFromFile(path, new TextDecoder().decode(await readZipEntry(path, labelFile)), names)
     : labelsFromFolders(path, names);
   const others = files.filter((file) => !isImage(file.name) && file !== labelFile).map(({ name }) => name);
   return imageSet(
     {
       name: path,
-      ...labelled,
+      ...labeled,
       notes: leftOut(others, []),
       images: entries.map((entry) => ({ path: `${path}/${entry.name}`, load: () => readZipEntry(path, entry) })),
     },

@@ -12,11 +12,11 @@ describe('imageGrid', () => {
     const images = Uint8Array.of(10, 20, 30);
     const grid = await pixels(await imageGrid(images, { shape: [1, 1, 1], columns: 2, gap: 1, background: 0 }));
     expect([grid.width, grid.height]).toEqual([5, 5]);
-    const grey = grid.data.filter((_, i) => i % grid.channels === 0);
-    expect(grey).toEqual([0, 0, 0, 0, 0, 0, 10, 0, 20, 0, 0, 0, 0, 0, 0, 0, 30, 0, 0, 0, 0, 0, 0, 0, 0]);
+    const gray = grid.data.filter((_, i) => i % grid.channels === 0);
+    expect(gray).toEqual([0, 0, 0, 0, 0, 0, 10, 0, 20, 0, 0, 0, 0, 0, 0, 0, 30, 0, 0, 0, 0, 0, 0, 0, 0]);
   });
 
-  it('scales by repeating pixels and keeps colours', async () => {
+  it('scales by repeating pixels and keeps colors', async () => {
     const images = Float32Array.of(-1, 0.2, 1, 1, -3, 3);
     const grid = await pixels(await imageGrid(images, { shape: [1, 2, 3], scale: 2, gap: 0 }));
     expect([grid.width, grid.height, grid.channels]).toEqual([4, 2, 3]);

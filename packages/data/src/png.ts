@@ -7,11 +7,11 @@ export interface ImageGridOptions {
   readonly shape: readonly [number, number, number];
   /** Images in a row. Default: the smallest number whose square holds all. */
   readonly columns?: number;
-  /** Each pixel becomes scale x scale pixels (nearest neighbour). Default 1. */
+  /** Each pixel becomes scale x scale pixels (nearest neighbor). Default 1. */
   readonly scale?: number;
   /** Pixels between images and around them, after scaling. Default 2. */
   readonly gap?: number;
-  /** Grey level of gaps and empty cells, 0 to 255. Default 255. */
+  /** Gray level of gaps and empty cells, 0 to 255. Default 255. */
   readonly background?: number;
 }
 

@@ -61,7 +61,7 @@ async function readManifest(
     throw new DataError(`${path}: version ${String(manifest['version'])}; a folder has version 1.`);
   }
   const files = Object.entries((manifest['files'] ?? {}) as Record<string, FileRecord | null>);
-  const description = checkedDescription({ ...manifest, labelled: files.length > 1, sha256: '' }, path);
+  const description = checkedDescription({ ...manifest, labeled: files.length > 1, sha256: '' }, path);
   for (const [file, record] of files) {
     if (file !== IMAGES && file !== LABELS) throw new DataError(`${path}: unknown file ${file}.`);
     const found = await stat(join(dir, file)).catch((cause: unknown) => {

@@ -24,7 +24,7 @@ export interface ShardDescription {
   /** [H, W, C]. */
   readonly shape: readonly [number, number, number];
   readonly classes: readonly string[];
-  readonly labelled: boolean;
+  readonly labeled: boolean;
   /** SHA-256 (hex) of images and labels: `Dataset.hash()` of the set that was written. */
   readonly sha256: string;
 }
@@ -99,11 +99,11 @@ export function parseDescription(text: Buffer, path: string, preamble: Preamble)
     throw new DataError(`${path}: its description is no JSON (${reasonOf(cause)}).`, { cause });
   }
   const description = checkedDescription(json, path);
-  const { length, shape, labelled } = description;
-  const dataBytes = length * imageBytes(path, shape) + (labelled ? 4 * length : 0);
+  const { length, shape, labeled } = description;
+  const dataBytes = length * imageBytes(path, shape) + (labeled ? 4 * length : 0);
   if (preamble.start !== PREAMBLE_BYTES + dataBytes) {
     throw new DataError(
-      `${path}: ${length} images of ${shape.join('x')}${labelled ? ' with labels' : ''} take ${dataBytes} bytes, ` +
+      `${path}: ${length} images of ${shape.join('x')}${labeled ? ' with labels' : ''} take ${dataBytes} bytes, ` +
         `but ${preamble.start - PREAMBLE_BYTES} are there.`,
     );
   }
@@ -112,20 +112,20 @@ export function parseDescription(text: Buffer, path: string, preamble: Preamble)
 
 /** Throws a DataError where a field is missing or of another type. */
 export function checkedDescription(json: Partial<ShardDescription> | null, path: string): ShardDescription {
-  const { name, length, shape, classes, labelled, sha256 } = json ?? {};
+  const { name, length, shape, classes, labeled, sha256 } = json ?? {};
   if (
     typeof name !== 'string' ||
     !Number.isSafeInteger(length) ||
     length! < 1 ||
     !Array.isArray(shape) ||
     !isTexts(classes) ||
-    typeof labelled !== 'boolean' ||
+    typeof labeled !== 'boolean' ||
     typeof sha256 !== 'string'
   ) {
     throw new DataError(`${path}: name, length, shape, classes, labels or SHA-256 are missing or of another type.`);
   }
   imageBytes(path, shape);
-  return { name, length: length!, shape, classes, labelled, sha256 };
+  return { name, length: length!, shape, classes, labeled, sha256 };
 }
 
 /** Labels of a shard from their bytes, one an image. Throws a DataError on one that names no class. */

@@ -95,9 +95,9 @@ async function writeFile(path: string, content: ShardContent): Promise<ShardDesc
       checkLabels(name, labels, length, classes);
       await file.writeFile(labelBytes(labels));
     }
-    const labelled = labels !== undefined;
-    const description: ShardDescription = { name, length, shape, classes, labelled, sha256: hash.digest(labels) };
-    const { preamble, text } = formatShard(description, bytes + (labelled ? 4 * length : 0));
+    const labeled = labels !== undefined;
+    const description: ShardDescription = { name, length, shape, classes, labeled, sha256: hash.digest(labels) };
+    const { preamble, text } = formatShard(description, bytes + (labeled ? 4 * length : 0));
     await file.writeFile(text);
     await file.write(preamble, 0, preamble.length, 0);
     await file.sync();

@@ -55,7 +55,7 @@ describe('a shard', () => {
       length: 5,
       shape: [2, 2, 3],
       classes: ['a', 'b'],
-      labelled: true,
+      labeled: true,
       sha256: await source.hash(),
     });
   });
@@ -108,7 +108,7 @@ describe('a shard', () => {
     await check(() => Buffer.from('PK\u0003\u0004'), /not a shard/);
     await check(() => Buffer.alloc(0), /not a shard/);
     const described = (change: object) => () => {
-      const description = { name: 'x', length: 5, shape, classes: ['a', 'b'], labelled: true, sha256: '', ...change };
+      const description = { name: 'x', length: 5, shape, classes: ['a', 'b'], labeled: true, sha256: '', ...change };
       const { preamble, text } = formatShard(description, 80);
       return Buffer.concat([preamble, bytes.subarray(PREAMBLE_BYTES, PREAMBLE_BYTES + 80), text]);
     };
@@ -139,7 +139,7 @@ describe('a shard', () => {
     const side = 128;
     const length = 2 ** 28 / side ** 2;
     const { preamble, text } = formatShard(
-      { name: 'hole', length, shape: [side, side, 1], classes: [], labelled: false, sha256: '' },
+      { name: 'hole', length, shape: [side, side, 1], classes: [], labeled: false, sha256: '' },
       2 ** 28,
     );
     const file = await open(path, 'w');

@@ -61,8 +61,8 @@ async function readHead(path: string): Promise<{ description: ShardDescription; 
     const { size } = await file.stat();
     const preamble = parsePreamble(await readAt(file, path, 0, Math.min(size, PREAMBLE_BYTES)), path, size);
     const description = parseDescription(await readAt(file, path, preamble.start, preamble.bytes), path, preamble);
-    const { length, classes, labelled } = description;
-    const labels = labelled
+    const { length, classes, labeled } = description;
+    const labels = labeled
       ? parseLabels(await readAt(file, path, preamble.start - 4 * length, 4 * length), path, length, classes)
       : undefined;
     return { description, labels };

@@ -34,7 +34,7 @@ describe('consistency', () => {
     const { samples } = set('x', 0, 1);
     const unrelated = { name: 'b', samples: samples.map((_, i) => samples[(i + SIZE) % samples.length]!) };
     const removed = row(consistency([set('a', 0, 1), unrelated], { shape }), 'cosine');
-    const kept = row(consistency([set('a', 0, 1), unrelated], { shape, centre: 'image' }), 'cosine');
+    const kept = row(consistency([set('a', 0, 1), unrelated], { shape, center: 'image' }), 'cosine');
     // 24 cosines of 64 numbers: a deviation of 1/8 each, 1/40 of their mean.
     expect(Math.abs(removed.same.mean)).toBeLessThan(0.1);
     // With each image's own mean only, the pattern makes even unrelated images look alike.
@@ -64,7 +64,7 @@ describe('consistency', () => {
   });
 
   it('equals the numbers worked out by hand', () => {
-    // Mean image of both sets: [1, 1]. Centred: a = (1,0), (-1,0); b = (1,1), (-1,-1).
+    // Mean image of both sets: [1, 1]. Centered: a = (1,0), (-1,0); b = (1,1), (-1,-1).
     const a = { name: 'a', samples: Float64Array.of(2, 1, 0, 1) };
     const b = { name: 'b', samples: Float64Array.of(2, 2, 0, 0) };
     const { pairs } = consistency([a, b], { shape: [2] });
@@ -111,7 +111,7 @@ describe('consistency', () => {
     [
       'constant image',
       [fine, constant],
-      { shape, centre: 'image' },
+      { shape, center: 'image' },
       'b: sample 2 is constant once its mean is removed',
     ],
     [

@@ -11,7 +11,7 @@ export interface ConsistencyOptions extends BootstrapOptions {
   /** Highest minus lowest possible value: 2 for [-1, 1], 255 for bytes. */
   readonly dataRange?: number;
   /** Cosine only: which mean is removed. 'set' (default): the mean image of both sets; 'image': each image's own. */
-  readonly centre?: 'set' | 'image';
+  readonly center?: 'set' | 'image';
   /** A pair with a cosine above it counts as reproduced. Default 0.6. */
   readonly threshold?: number;
 }
@@ -49,7 +49,7 @@ export interface ConsistencyReport {
   readonly overall: PairReport;
   readonly settings: {
     readonly shape: readonly number[];
-    readonly centre: 'set' | 'image';
+    readonly center: 'set' | 'image';
     readonly threshold: number;
     readonly seed: number;
     readonly resamples: number;
@@ -82,7 +82,7 @@ const THRESHOLD = 0.6;
  * the cosine, on a sample that is constant once the mean is removed.
  */
 export function consistency(sets: readonly SampleSet[], options: ConsistencyOptions): ConsistencyReport {
-  const { shape, metrics = ['cosine', 'mae'], centre = 'set', threshold = THRESHOLD } = options;
+  const { shape, metrics = ['cosine', 'mae'], center = 'set', threshold = THRESHOLD } = options;
   const { seed = SEED, resamples = RESAMPLES, confidence = CONFIDENCE } = options;
   if (sets.length < 2) throw new Error(`Consistency compares at least 2 sets of samples; ${sets.length} given.`);
   const needsRange = metrics.find((name) => name === 'psnr' || name === 'ssim');
@@ -107,7 +107,7 @@ export function consistency(sets: readonly SampleSet[], options: ConsistencyOpti
     for (let j = i + 1; j < sets.length; j++) {
       const names = [sets[i]!.name, sets[j]!.name] as const;
       const ofPair = metrics.map((name) =>
-        comparePair(name, rows[i]!, rows[j]!, names, partner, { shape, dataRange, centre }),
+        comparePair(name, rows[i]!, rows[j]!, names, partner, { shape, dataRange, center }),
       );
       values.push(ofPair);
       pairs.push(reportPair(names, [ofPair], threshold, bootstrap));
@@ -117,7 +117,7 @@ export function consistency(sets: readonly SampleSet[], options: ConsistencyOpti
     count,
     pairs,
     overall: reportPair(['all', 'all'], values, threshold, bootstrap),
-    settings: { shape, centre, threshold, seed, resamples, confidence },
+    settings: { shape, center, threshold, seed, resamples, confidence },
   };
 }
 
@@ -127,7 +127,7 @@ function comparePair(
   b: readonly Float64Array[],
   names: readonly [string, string],
   partner: Uint32Array,
-  options: { shape: readonly number[]; dataRange: number; centre: 'set' | 'image' },
+  options: { shape: readonly number[]; dataRange: number; center: 'set' | 'image' },
 ): PairValues {
   const { higherIsCloser, prepare, measure } = pairMetric(name, options);
   const prepared = prepare(a, b, names);

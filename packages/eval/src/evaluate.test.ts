@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readNpz, writeNpz } from '@dm/data';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { checkMetrics, evaluate, needsOf } from './evaluate.js';
+import { checkMetrics, evaluate, requiredFeatures } from './evaluate.js';
 import { extractFeatures } from './extraction.js';
 import type { FeatureExtractor } from './feature-extractor.js';
 import { featureStatistics } from './statistics.js';
-import { keptStatistics, readStatistics, statisticsFile, writeStatistics } from './reference-statistics.js';
+import { cachedStatistics, readStatistics, statisticsFile, writeStatistics } from './reference-statistics.js';
 import { sourceOfArray } from './sources/array-source.js';
 import { fakeExtractor } from './testing/fake-extractor.js';
 
-/** `count` images of 4x4 grey bytes. */
+/** `count` images of 4x4 gray bytes. */
 function images(name: string, count: number, shift: number) {
   const data = Uint8Array.from({ length: count * 16 }, (_, i) => 100 + shift + 60 * Math.sin(i * i * 0.7 + shift));
   return sourceOfArray(name, { shape: [count, 4, 4], data });
@@ -158,13 +158,13 @@ describe('evaluate', () => {
     const wide = sourceOfArray('wide', { shape: [3, 4, 2], data: new Uint8Array(24) });
     const set = await extractFeatures(wide, fakeExtractor(), keep);
     expect(() => evaluate(set, b!)).toThrow('wide has images of 4x2x1, b of 4x4x1');
-    const colour = { ...a!, name: 'c', shape: [4, 4, 3] as const };
-    expect(evaluate(colour, b!).warnings[0]).toBe(
-      'b is grey and c has three channels: a grey image counts as three equal channels.',
+    const color = { ...a!, name: 'c', shape: [4, 4, 3] as const };
+    expect(evaluate(color, b!).warnings[0]).toBe(
+      'b is gray and c has three channels: a gray image counts as three equal channels.',
     );
     const bare = await extractFeatures(images('b', 50, 0), fakeExtractor());
     expect(() => evaluate(a!, bare)).toThrow('kid needs all features of b; only statistics were kept');
-    expect(needsOf(['fid', 'is'])).toEqual({
+    expect(requiredFeatures(['fid', 'is'])).toEqual({
       generated: { keepFeatures: false, keepLogits: true },
       reference: { keepFeatures: false },
     });
@@ -188,14 +188,14 @@ describe('statistics on the disk', () => {
     const path = statisticsFile(dir, set.sha256!, set.extractor);
     await writeStatistics(path, set);
     expect(await readStatistics(path)).toEqual(set);
-    expect(await keptStatistics(dir, set.sha256!, set.extractor, { needsFeatures: true })).toEqual(set);
+    expect(await cachedStatistics(dir, set.sha256!, set.extractor, { needsFeatures: true })).toEqual(set);
     expect(Object.keys(await readNpz(path))).toEqual(['mu', 'sigma', 'features', 'metadata']);
-    expect(await keptStatistics(dir, '0'.repeat(64), set.extractor)).toBeUndefined();
-    expect(await keptStatistics(dir, set.sha256!, { ...set.extractor, resize: 'other' })).toBeUndefined();
+    expect(await cachedStatistics(dir, '0'.repeat(64), set.extractor)).toBeUndefined();
+    expect(await cachedStatistics(dir, set.sha256!, { ...set.extractor, resize: 'other' })).toBeUndefined();
     const bare = await extractFeatures(images('a', 20, 0), fakeExtractor());
     await writeStatistics(path, bare);
-    expect(await keptStatistics(dir, set.sha256!, set.extractor)).toEqual(bare);
-    expect(await keptStatistics(dir, set.sha256!, set.extractor, { needsFeatures: true })).toBeUndefined();
+    expect(await cachedStatistics(dir, set.sha256!, set.extractor)).toEqual(bare);
+    expect(await cachedStatistics(dir, set.sha256!, set.extractor, { needsFeatures: true })).toBeUndefined();
   });
 
   it('are refused when damaged, and made again', async () => {
@@ -216,7 +216,7 @@ describe('statistics on the disk', () => {
     await expect(readStatistics(path)).rejects.toThrow(/is damaged: mu is not what was written/);
     const notes: string[] = [];
     const onNote = (text: string) => void notes.push(text);
-    expect(await keptStatistics(dir, set.sha256!, set.extractor, { onNote })).toBeUndefined();
+    expect(await cachedStatistics(dir, set.sha256!, set.extractor, { onNote })).toBeUndefined();
     expect(notes[0]).toMatch(/is damaged: .* It is made again\.$/);
     writeFileSync(path, good.subarray(0, 300));
     await expect(readStatistics(path)).rejects.toThrow('not a readable zip archive');

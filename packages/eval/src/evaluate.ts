@@ -142,12 +142,12 @@ export type MetricName = keyof typeof METRICS;
 export const metricNames = Object.keys(METRICS) as MetricName[];
 
 /** Each metric and what it is. */
-export const metricsAbout: Readonly<Record<MetricName, string>> = Object.fromEntries(
+export const metricDescriptions: Readonly<Record<MetricName, string>> = Object.fromEntries(
   metricNames.map((name) => [name, METRICS[name].about]),
 ) as Record<MetricName, string>;
 
 /** What is to be kept of the two sets for these metrics. */
-export function needsOf(metrics: readonly MetricName[]): {
+export function requiredFeatures(metrics: readonly MetricName[]): {
   readonly generated: { readonly keepFeatures: boolean; readonly keepLogits: boolean };
   readonly reference: { readonly keepFeatures: boolean };
 } {
@@ -185,14 +185,14 @@ export function evaluate(
 ): Evaluation {
   const { metrics = ['fid', 'kid'], seed = 0 } = options;
   checkSameExtractor(generated.extractor, reference.extractor, [generated.name, reference.name]);
-  const colour = checkShapes(generated, reference);
+  const color = checkShapes(generated, reference);
   const measured = metrics.map((name) => {
     const metric: Metric = METRICS[name];
     requirePart(name, generated, metric.generated);
     requirePart(name, reference, metric.reference);
     return metric.measure(generated, reference, seed);
   });
-  const notes = [...colour, ...generated.notes, ...reference.notes];
+  const notes = [...color, ...generated.notes, ...reference.notes];
   return {
     generated: summaryOf(generated),
     reference: summaryOf(reference),
@@ -232,7 +232,7 @@ function requirePart(name: MetricName, set: ImageFeatures, part: Metric['generat
   throw lacking(name, part === 'logits' ? 'logits' : 'spatial features', set.extractor);
 }
 
-/** Throws an Error on images of different sizes; grey beside colour is noted, since extractors make grey into colour. */
+/** Throws an Error on images of different sizes; gray beside color is noted, since extractors make gray into color. */
 function checkShapes(a: ImageFeatures, b: ImageFeatures): string[] {
   const [[height, width, channels], [otherHeight, otherWidth, otherChannels]] = [a.shape, b.shape];
   if (height !== otherHeight || width !== otherWidth) {
@@ -242,8 +242,8 @@ function checkShapes(a: ImageFeatures, b: ImageFeatures): string[] {
     );
   }
   if (channels === otherChannels) return [];
-  const [grey, colour] = channels === 1 ? [a, b] : [b, a];
-  return [`${grey.name} is grey and ${colour.name} has three channels: a grey image counts as three equal channels.`];
+  const [gray, color] = channels === 1 ? [a, b] : [b, a];
+  return [`${gray.name} is gray and ${color.name} has three channels: a gray image counts as three equal channels.`];
 }
 
 function summaryOf({ name, count, shape, sha256 }: ImageFeatures): SetSummary {

@@ -82,9 +82,9 @@ describe('precision, recall, density, coverage', () => {
     expect(densityCoverage(real, far)).toEqual({ density: 0, coverage: 0 });
   });
 
-  it('refuse fewer images than neighbours', () => {
+  it('refuse fewer images than neighbors', () => {
     expect(() => precisionRecall(real, features(3, 8, 1))).toThrow('generated: 3 images; at least 4');
-    expect(() => densityCoverage(real, generated, { neighbours: 0 })).toThrow('neighbours is 0');
+    expect(() => densityCoverage(real, generated, { neighbors: 0 })).toThrow('neighbors is 0');
   });
 });
 

@@ -34,7 +34,7 @@ export {
 export { extractFeatures, identityOf, type ExtractionOptions, type ImageFeatures } from './extraction.js';
 export {
   holdsStatistics,
-  keptStatistics,
+  cachedStatistics,
   readStatistics,
   statisticsFile,
   writeStatistics,
@@ -48,9 +48,9 @@ export {
   kernelLabel,
   type MetricName,
   metricNames,
-  metricsAbout,
+  metricDescriptions,
   type MetricValue,
-  needsOf,
+  requiredFeatures,
   type SetSummary,
 } from './evaluate.js';
 export { pixelExtractor, type PixelExtractorOptions } from './pixel-extractor.js';

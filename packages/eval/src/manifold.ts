@@ -1,24 +1,24 @@
 import { checkFeatures, checkSameDimension, squaredDistance, type Features } from './features.js';
 
 export interface ManifoldOptions {
-  /** k of the k-th nearest neighbour. Default: 3 (precision, recall) or 5 (density, coverage), as in the papers. */
-  readonly neighbours?: number;
+  /** k of the k-th nearest neighbor. Default: 3 (precision, recall) or 5 (density, coverage), as in the papers. */
+  readonly neighbors?: number;
 }
 
 /**
  * Improved precision and recall, Kynkäänniemi et al. 2019, arXiv:1904.06991: the share of generated images that lie
- * within the k-th neighbour's distance of some real image, and the other way round. Each in [0, 1]. Throws an Error on
- * sets of different dimensions and on fewer images than neighbours.
+ * within the k-th neighbor's distance of some real image, and the other way round. Each in [0, 1]. Throws an Error on
+ * sets of different dimensions and on fewer images than neighbors.
  */
 export function precisionRecall(
   real: Features,
   generated: Features,
   options: ManifoldOptions = {},
 ): { readonly precision: number; readonly recall: number } {
-  const { neighbours = 3 } = options;
+  const { neighbors = 3 } = options;
   checkSameDimension(real, generated);
-  const realRadii = neighbourRadii('real', real, neighbours);
-  const generatedRadii = neighbourRadii('generated', generated, neighbours);
+  const realRadii = neighborRadii('real', real, neighbors);
+  const generatedRadii = neighborRadii('generated', generated, neighbors);
   const inReal = new Uint8Array(generatedRadii.length);
   const inGenerated = new Uint8Array(realRadii.length);
   for (let i = 0; i < realRadii.length; i++) {
@@ -32,18 +32,18 @@ export function precisionRecall(
 }
 
 /**
- * Density and coverage, Naeem et al. 2020, arXiv:2002.09797: how many real neighbourhoods a generated image lies in, over
- * k (may exceed 1), and the share of real neighbourhoods that hold a generated image. Throws an Error on sets of
- * different dimensions and on fewer real images than neighbours.
+ * Density and coverage, Naeem et al. 2020, arXiv:2002.09797: how many real neighborhoods a generated image lies in, over
+ * k (may exceed 1), and the share of real neighborhoods that hold a generated image. Throws an Error on sets of
+ * different dimensions and on fewer real images than neighbors.
  */
 export function densityCoverage(
   real: Features,
   generated: Features,
   options: ManifoldOptions = {},
 ): { readonly density: number; readonly coverage: number } {
-  const { neighbours = 5 } = options;
+  const { neighbors = 5 } = options;
   checkSameDimension(real, generated);
-  const radii = neighbourRadii('real', real, neighbours);
+  const radii = neighborRadii('real', real, neighbors);
   const count = checkFeatures('generated', generated, 1);
   const covered = new Uint8Array(radii.length);
   let inside = 0;
@@ -54,20 +54,20 @@ export function densityCoverage(
       covered[i] = 1;
     }
   }
-  return { density: inside / (neighbours * count), coverage: mean(covered) };
+  return { density: inside / (neighbors * count), coverage: mean(covered) };
 }
 
 /** Squared distance of each row to its k-th nearest other row. Holds k numbers a row, not N. */
-function neighbourRadii(name: string, features: Features, neighbours: number): Float64Array {
-  if (!Number.isInteger(neighbours) || neighbours < 1) {
-    throw new Error(`neighbours is ${neighbours}; it must be a positive integer.`);
+function neighborRadii(name: string, features: Features, neighbors: number): Float64Array {
+  if (!Number.isInteger(neighbors) || neighbors < 1) {
+    throw new Error(`neighbors is ${neighbors}; it must be a positive integer.`);
   }
-  const count = checkFeatures(name, features, neighbours + 1);
+  const count = checkFeatures(name, features, neighbors + 1);
   // The k smallest distances of each row so far, ascending.
-  const nearest = new Float64Array(count * neighbours).fill(Infinity);
+  const nearest = new Float64Array(count * neighbors).fill(Infinity);
   const offer = (row: number, distance: number) => {
-    const start = row * neighbours;
-    let at = start + neighbours - 1;
+    const start = row * neighbors;
+    let at = start + neighbors - 1;
     if (distance >= nearest[at]!) return;
     for (; at > start && nearest[at - 1]! > distance; at--) nearest[at] = nearest[at - 1]!;
     nearest[at] = distance;
@@ -79,7 +79,7 @@ function neighbourRadii(name: string, features: Features, neighbours: number): F
       offer(j, distance);
     }
   }
-  return Float64Array.from({ length: count }, (_, i) => nearest[i * neighbours + neighbours - 1]!);
+  return Float64Array.from({ length: count }, (_, i) => nearest[i * neighbors + neighbors - 1]!);
 }
 
 function mean(flags: Uint8Array): number {

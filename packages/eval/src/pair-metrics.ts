@@ -23,11 +23,11 @@ export interface PairMetricOptions {
   readonly shape: readonly number[];
   /** Highest minus lowest possible value, for PSNR and SSIM: 2 for [-1, 1], 255 for bytes. */
   readonly dataRange: number;
-  readonly centre: 'set' | 'image';
+  readonly center: 'set' | 'image';
 }
 
 const METRICS: Readonly<Record<PairMetricName, (options: PairMetricOptions) => PairMetric>> = {
-  cosine: ({ centre }) => cosine(centre),
+  cosine: ({ center }) => cosine(center),
   mae: () => ({ higherIsCloser: false, prepare: unchanged, measure: meanAbsoluteError }),
   psnr: ({ dataRange }) => ({ higherIsCloser: true, prepare: unchanged, measure: (x, y) => psnr(x, y, dataRange) }),
   ssim: ({ shape: [height, width, channels, ...rest], dataRange }) => {
@@ -66,12 +66,12 @@ export function psnr(x: ArrayLike<number>, y: ArrayLike<number>, dataRange: numb
  * <x, y> / (|x| |y|) after a mean was removed: the mean image of both sets together ('set'), so that what all images
  * share does not count as agreement, or each image's own mean ('image'), which makes it Pearson's correlation.
  */
-function cosine(centre: 'set' | 'image'): PairMetric {
+function cosine(center: 'set' | 'image'): PairMetric {
   return {
     higherIsCloser: true,
     prepare(a, b, names) {
-      const centred = centre === 'set' ? removeSetMean(a, b) : { a: a.map(removeOwnMean), b: b.map(removeOwnMean) };
-      return { a: centred.a.map(unit(names[0], a)), b: centred.b.map(unit(names[1], b)) };
+      const centered = center === 'set' ? removeSetMean(a, b) : { a: a.map(removeOwnMean), b: b.map(removeOwnMean) };
+      return { a: centered.a.map(unit(names[0], a)), b: centered.b.map(unit(names[1], b)) };
     },
     measure: dot,
   };
@@ -81,8 +81,9 @@ function removeSetMean(a: readonly Float64Array[], b: readonly Float64Array[]): 
   const mean = new Float64Array(a[0]!.length);
   for (const row of [...a, ...b]) row.forEach((value, i) => (mean[i]! += value));
   const count = a.length + b.length;
-  const centred = (rows: readonly Float64Array[]) => rows.map((row) => row.map((value, i) => value - mean[i]! / count));
-  return { a: centred(a), b: centred(b) };
+  const centered = (rows: readonly Float64Array[]) =>
+    rows.map((row) => row.map((value, i) => value - mean[i]! / count));
+  return { a: centered(a), b: centered(b) };
 }
 
 function removeOwnMean(row: Float64Array): Float64Array {

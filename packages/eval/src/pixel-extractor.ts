@@ -7,8 +7,8 @@ export interface PixelExtractorOptions {
 
 /**
  * The image itself, as the mean of its channels averaged over areas to `side` x `side`, in [0, 1]: no network and no
- * weights. A Fréchet distance of it compares means and covariances of coarse grey images: enough to see that a training
- * goes wrong or that two sets are the same, blind to fine structure and to colour. Throws an Error unless side >= 1.
+ * weights. A Fréchet distance of it compares means and covariances of coarse gray images: enough to see that a training
+ * goes wrong or that two sets are the same, blind to fine structure and to color. Throws an Error unless side >= 1.
  */
 export function pixelExtractor({ side = 8 }: PixelExtractorOptions = {}): FeatureExtractor {
   if (!Number.isInteger(side) || side < 1) throw new Error(`side is ${side}; it must be a positive integer.`);
@@ -16,7 +16,7 @@ export function pixelExtractor({ side = 8 }: PixelExtractorOptions = {}): Featur
   return {
     name: 'pixels',
     weightsSha256: 'none',
-    resize: `area ${side}x${side}, grey`,
+    resize: `area ${side}x${side}, gray`,
     dimensions,
     comparable: false,
     hasLogits: false,
@@ -27,11 +27,11 @@ export function pixelExtractor({ side = 8 }: PixelExtractorOptions = {}): Featur
         for (let y = 0; y < height; y++) {
           for (let x = 0; x < width; x++) {
             const at = ((n * height + y) * width + x) * channels;
-            let grey = 0;
-            for (let c = 0; c < channels; c++) grey += data[at + c]! / (255 * channels);
+            let gray = 0;
+            for (let c = 0; c < channels; c++) gray += data[at + c]! / (255 * channels);
             for (const { cell: row, share: sy } of down[y]!) {
               for (const { cell: column, share: sx } of across[x]!) {
-                features[n * dimensions + row * side + column]! += sy * sx * grey;
+                features[n * dimensions + row * side + column]! += sy * sx * gray;
               }
             }
           }

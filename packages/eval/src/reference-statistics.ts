@@ -102,7 +102,7 @@ export async function readStatistics(path: string, expected?: ExtractorIdentity)
  * lack the features that are needed. A file that does not hold is as good as none, and `onNote` is told of it. It never
  * throws for that.
  */
-export async function keptStatistics(
+export async function cachedStatistics(
   folder: string,
   sha256: string,
   extractor: ExtractorIdentity,

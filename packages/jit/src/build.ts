@@ -7,7 +7,7 @@ import type { Compilation } from './observer.js';
 import { encodeModel, type OnnxModel } from './onnx/proto.js';
 import { deadCode } from './passes/dead-code.js';
 import { filterGradientsFirst } from './passes/filter-gradients-first.js';
-import { optimise } from './passes/index.js';
+import { optimize } from './passes/index.js';
 import { splitUpdate } from './passes/split-update.js';
 import { upsampledConvolutions } from './passes/upsampled-convolutions.js';
 import { sumsOfSquares } from './passes/sums-of-squares.js';
@@ -61,7 +61,7 @@ export interface BuildOptions {
   readonly compiled: (compilation: Compilation) => void;
 }
 
-/** Traces, optimises and lowers `program`, and makes the sessions. Throws what tracing and the runtime throw. */
+/** Traces, optimizes and lowers `program`, and makes the sessions. Throws what tracing and the runtime throw. */
 export async function build(
   program: Program,
   name: string,
@@ -72,11 +72,11 @@ export async function build(
   const clock = stopwatch();
   const traced = trace(program, state, inputs, name);
   const traceMs = clock();
-  const graph = deadCode(upsampledConvolutions(optimise(traced), options.lower.block ?? 0));
+  const graph = deadCode(upsampledConvolutions(optimize(traced), options.lower.block ?? 0));
   const split = options.sharing && isShareable(state) ? splitUpdate(graph) : undefined;
   const main = await open(
     inPieces(filterGradientsFirst(split?.main ?? graph)),
-    { trace: traceMs, optimise: clock() },
+    { trace: traceMs, optimize: clock() },
     options,
   );
   const update = split && (await compileUpdate(split.update, options));
@@ -103,7 +103,7 @@ async function compileUpdate(graph: Graph, { compiled }: BuildOptions): Promise<
     graph,
     format: 'wasm',
     bytes,
-    ms: { trace: 0, optimise: 0, lower, encode: 0, session: clock() },
+    ms: { trace: 0, optimize: 0, lower, encode: 0, session: clock() },
   });
   return { ...names, module };
 }
@@ -111,7 +111,7 @@ async function compileUpdate(graph: Graph, { compiled }: BuildOptions): Promise<
 /** Makes the session of a graph. */
 async function open(
   { graph, stretches }: Pieces,
-  before: Pick<Compilation['ms'], 'trace' | 'optimise'>,
+  before: Pick<Compilation['ms'], 'trace' | 'optimize'>,
   { lower, createSession, compiled }: BuildOptions,
 ): Promise<Part> {
   const clock = stopwatch();

@@ -8,7 +8,7 @@ export type { Compilation, EngineObserver, ProgramRun } from './observer.js';
 export type { LowerOptions } from './lower/lowering.js';
 export { encodeModel, type OnnxModel } from './onnx/proto.js';
 export { type NodeCall, parseProfile, type SessionCall, type SessionProfile } from './profile.js';
-export { optimise } from './passes/index.js';
+export { optimize } from './passes/index.js';
 export { javascriptRuntime, type OnnxRuntimeModule } from './runtime/javascript.js';
 export { type Device, devices, type Runtime, type Session, type SessionSettings } from './runtime/runtime.js';
 export { type ArraySpec, type ArraySpecs, trace } from './trace.js';

@@ -16,10 +16,10 @@ export interface Compilation {
   /** Milliseconds of each phase, in the order in which they ran. */
   readonly ms: {
     readonly trace: number;
-    readonly optimise: number;
+    readonly optimize: number;
     readonly lower: number;
     readonly encode: number;
-    /** The runtime's own: it reads, optimises and prepares the graph, or compiles the kernel. */
+    /** The runtime's own: it reads, optimizes and prepares the graph, or compiles the kernel. */
     readonly session: number;
   };
 }

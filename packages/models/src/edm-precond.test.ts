@@ -40,7 +40,7 @@ it('keeps the parameters, the classes and the dropouts of the model inside', () 
   const modelCase = modelCases.find(({ edm }) => edm !== undefined)!;
   const { edm: _edm, ...plain } = modelCase;
   const [inside, around] = [caseModel(plain), caseModel(modelCase)];
-  expect(around).toMatchObject({ specs: inside.specs, condSize: inside.condSize, layers: inside.layers });
+  expect(around).toMatchObject({ specs: inside.specs, condDim: inside.condDim, layers: inside.layers });
   expect(around).toMatchObject({ kind: 'EDMPrecond', config: { sigma_data: 0.5, model: inside.config } });
 });
 

@@ -15,7 +15,7 @@ export { uvitSizes } from './uvit/sizes.js';
 export { edmPrecond, type EdmPrecondConfig } from './edm-precond.js';
 export { type ModelClass, modelClasses } from './model-classes.js';
 export { bufferLayout, parameterLayout, type ParamGroup } from './layout.js';
-export { flatten, initialise, initialiseFlat } from './initialise.js';
+export { flatten, initialize, initializeFlat } from './initialize.js';
 export { fromTorch, fromTorchTensors, torchAxes, torchShape, toTorch, transpose } from './torch-layout.js';
 export { loadWeights } from './load-weights.js';
 export { SafetensorsError } from './safetensors/header.js';

@@ -1,5 +1,5 @@
 import type { Arrays, NdArray } from '@dm/ops';
-import type { Float32Nd } from './initialise.js';
+import type { Float32Nd } from './initialize.js';
 import type { Model } from './model.js';
 import { fromTorch, torchShape } from './torch-layout.js';
 

@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Arrays, type NdArray, type Program, splitFlat, viewFlat } from '@dm/ops';
 import { edmPrecond } from './edm-precond.js';
-import { flatten, type Float32Nd } from './initialise.js';
+import { flatten, type Float32Nd } from './initialize.js';
 import { bufferLayout, parameterLayout } from './layout.js';
 import { loadWeights } from './load-weights.js';
 import cases from './model-cases.json' with { type: 'json' };
@@ -101,8 +101,8 @@ export function modelCaseInputs(modelCase: ModelCase, model: Model): Arrays {
   const [height, width, channels] = model.inputShape;
   const filled = (name: string, shape: readonly number[], f: (u: number) => number) =>
     array(shape, hashed(name, sizeOf(shape)).map(f));
-  const oneHot = new Float32Array(n * model.condSize);
-  labels?.forEach((label, i) => (oneHot[i * model.condSize + label] = 1));
+  const oneHot = new Float32Array(n * model.condDim);
+  labels?.forEach((label, i) => (oneHot[i * model.condDim + label] = 1));
   const masks = model.dropouts.map(({ name, shape, rate }) => [
     name,
     filled(`mask ${name}`, [n, ...shape], (u) => ((u + 1) / 2 < rate ? 0 : 1 / (1 - rate))),
@@ -111,7 +111,7 @@ export function modelCaseInputs(modelCase: ModelCase, model: Model): Arrays {
     x: filled('x', [n, height, width, channels], (u) => 1.5 * u),
     t: array([n], timesteps),
     dy: filled('dy', [n, height, width, model.outChannels], (u) => u),
-    ...(model.condSize > 0 && { cond: array([n, model.condSize], oneHot) }),
+    ...(model.condDim > 0 && { cond: array([n, model.condDim], oneHot) }),
     ...Object.fromEntries(masks as [string, NdArray][]),
   };
 }

@@ -14,7 +14,7 @@ export type ParamKind = 'conv' | 'linear' | 'vector' | 'embedding';
 
 /**
  * One parameter: its in-memory shape (HWIO for `conv`, [in, out] for `linear`, [rows, width] for `embedding`) and its
- * initialisation.
+ * initialization.
  */
 export interface ParamSpec {
   readonly kind: ParamKind;
@@ -46,7 +46,7 @@ export interface LayerCost {
 
 /** What a call may carry besides x and t. */
 export interface ApplyOptions {
-  /** Class labels, one-hot float32 [N, condSize]. Required when the model has classes, refused when it has none. */
+  /** Class labels, one-hot float32 [N, condDim]. Required when the model has classes, refused when it has none. */
   readonly cond?: Tensor;
   /**
    * Dropout masks [N, ...shape] by the names of `Model.dropouts`, already scaled by 1 / keep; made from (seed, stream,
@@ -78,7 +78,7 @@ export interface Model<Config = unknown> {
   /**
    * Width of `cond`: `numClasses`, plus 1 where the model has a null class of its own, which is then the last column.
    */
-  readonly condSize: number;
+  readonly condDim: number;
   /** In the order in which they act; empty for a model without dropout. */
   readonly dropouts: readonly DropoutSpec[];
   /** In the order of `specs`. */

@@ -6,7 +6,7 @@ import { diffusersJson } from './diffusers-json.js';
 import { dit } from './dit/dit.js';
 import { ditTransformer2d } from './dit/transformer2d.js';
 import { type DiTSizeName, ditSizes } from './dit/sizes.js';
-import { initialise } from './initialise.js';
+import { initialize } from './initialize.js';
 import { parameterLayout } from './layout.js';
 import type { Model } from './model.js';
 import { summary, summaryText } from './summary.js';
@@ -21,7 +21,7 @@ beforeAll(() => tf.setBackend('cpu'));
 /** Weights that are nowhere zero, as tensors. */
 const weights = (model: Model, without: readonly string[] = []) =>
   Object.fromEntries(
-    Object.entries(initialise(model, 1))
+    Object.entries(initialize(model, 1))
       .filter(([name]) => !without.includes(name))
       .map(([name, { data, shape }], i) => [name, tf.add(tf.tensor(data, [...shape]), 0.01 * ((i % 3) - 1))]),
   );
@@ -221,7 +221,7 @@ describe('DiT', () => {
   it('makes its position table where a call does not give it', () => {
     const model = dit(small);
     const params = weights(model);
-    const fixed = { ...params, pos_embed: tf.tensor(initialise(model, 0)['pos_embed']!.data, [1, 16, 16]) };
+    const fixed = { ...params, pos_embed: tf.tensor(initialize(model, 0)['pos_embed']!.data, [1, 16, 16]) };
     const { pos_embed: _, ...without } = params;
     const [x, t] = [images(model, 1), tf.tensor1d([5])];
     const [a, b, c] = [fixed, without, params].map((p) => model.apply(p, x, t).dataSync());
@@ -232,7 +232,7 @@ describe('DiT', () => {
   it('has a null class only with label dropout, and no labels without classes', () => {
     const rows = (model: Model) => [
       model.numClasses,
-      model.condSize,
+      model.condDim,
       model.specs['y_embedder.embedding_table.weight']?.shape[0],
     ];
     expect(rows(dit({ ...small, num_classes: 7 }))).toEqual([7, 8, 8]);

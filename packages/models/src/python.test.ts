@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { eagerEngine } from '@dm/ops';
 import { expect, it } from 'vitest';
 import { diffusersJson } from './diffusers-json.js';
-import { initialise } from './initialise.js';
+import { initialize } from './initialize.js';
 import { caseModel, modelCaseInputs, modelCases } from './model-cases.js';
 import { formatSafetensors } from './safetensors/format.js';
 import { toTorch, transpose } from './torch-layout.js';
@@ -25,7 +25,7 @@ it.skipIf(python === undefined).each(unets)(
   `diffusers opens $name and computes the same${needs}`,
   async (modelCase) => {
     const model = caseModel(modelCase);
-    const weights = initialise(model, 11);
+    const weights = initialize(model, 11);
     const { x, t } = modelCaseInputs(modelCase, model);
     const engine = await eagerEngine('cpu');
     const program = engine.compile((state, inputs) => ({

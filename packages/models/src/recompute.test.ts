@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { dit } from './dit/dit.js';
 import { ditTransformer2d } from './dit/transformer2d.js';
-import { initialiseFlat } from './initialise.js';
+import { initializeFlat } from './initialize.js';
 import { parameterLayout } from './layout.js';
 import type { Model } from './model.js';
 import { unet2d } from './unet/unet2d.js';
@@ -41,7 +41,7 @@ describe.each(models.map((model) => [model.kind, model] as const))('recompute: b
   it('gives the same output and gradients', () => {
     const layout = parameterLayout(model);
     // Zeros at the start hide what lies behind them.
-    const data = initialiseFlat(model, 1).params.map((v, i) => v + 0.05 * Math.sin(i));
+    const data = initializeFlat(model, 1).params.map((v, i) => v + 0.05 * Math.sin(i));
     const [height, width, channels] = model.inputShape;
     const wave = (shape: number[]) =>
       tf.tensor(
@@ -50,7 +50,7 @@ describe.each(models.map((model) => [model.kind, model] as const))('recompute: b
       );
     const x = wave([2, height, width, channels]);
     const options = {
-      ...(model.condSize > 0 && { cond: tf.cast(tf.oneHot(tf.tensor1d([0, 2], 'int32'), model.condSize), 'float32') }),
+      ...(model.condDim > 0 && { cond: tf.cast(tf.oneHot(tf.tensor1d([0, 2], 'int32'), model.condDim), 'float32') }),
       masks: Object.fromEntries(model.dropouts.map(({ name, shape }) => [name, wave([2, ...shape])])),
     };
     const loss =

@@ -125,11 +125,11 @@ function checkCall(model: Model, params: Tensors, x: Tensor, t: Tensor, { cond, 
   }
   const n = x.shape[0];
   if (t.rank !== 1 || t.shape[0] !== n) throw wrong(`t must be [${n}], one timestep an image, not ${shapeText(t)}`);
-  if (model.condSize === 0 && cond !== undefined) throw wrong('cond was given, but the model has no classes');
-  if (model.condSize > 0) {
-    const needed = `one-hot labels cond [${n}, ${model.condSize}]`;
+  if (model.condDim === 0 && cond !== undefined) throw wrong('cond was given, but the model has no classes');
+  if (model.condDim > 0) {
+    const needed = `one-hot labels cond [${n}, ${model.condDim}]`;
     if (cond === undefined) throw wrong(`the model has ${model.numClasses} classes and needs ${needed}`);
-    if (!sameShape(cond.shape, [n, model.condSize])) throw wrong(`${needed} are needed, not ${shapeText(cond)}`);
+    if (!sameShape(cond.shape, [n, model.condDim])) throw wrong(`${needed} are needed, not ${shapeText(cond)}`);
   }
 
   const bad = Object.entries(model.specs).flatMap(([name, { shape, trainable }]) => {

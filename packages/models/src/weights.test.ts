@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dit } from './dit/dit.js';
-import { flatten, initialise, initialiseFlat } from './initialise.js';
+import { flatten, initialize, initializeFlat } from './initialize.js';
 import { bufferLayout, parameterLayout } from './layout.js';
 import { loadWeights } from './load-weights.js';
 import type { Model } from './model.js';
@@ -51,7 +51,7 @@ describe('files', () => {
 
   it.each(modelCases.filter((c) => !c.heavy))('bring back the weights of $name', (modelCase) => {
     const model = caseModel(modelCase);
-    const start = initialise(model, 3);
+    const start = initialize(model, 3);
     const { tensors } = parseSafetensors(formatSafetensors(toTorch(model, start)));
     expect(loadWeights(model, tensors)).toEqual(start);
   });
@@ -87,12 +87,12 @@ describe('files', () => {
   it('may lack a table that is fixed', () => {
     const weights = caseWeights(transformer);
     expect(Object.keys(weights)).not.toContain('pos_embed');
-    expect(loadWeights(transformer, weights)['pos_embed']).toEqual(initialise(transformer, 0)['pos_embed']);
+    expect(loadWeights(transformer, weights)['pos_embed']).toEqual(initialize(transformer, 0)['pos_embed']);
   });
 });
 
 describe('initial values', () => {
-  const values = (model: Model, name: string, seed = 0) => initialise(model, seed)[name]!.data;
+  const values = (model: Model, name: string, seed = 0) => initialize(model, seed)[name]!.data;
   const moments = (data: Float32Array) => {
     const mean = data.reduce((sum, v) => sum + v, 0) / data.length;
     const variance = data.reduce((sum, v) => sum + (v - mean) ** 2, 0) / data.length;
@@ -128,7 +128,7 @@ describe('initial values', () => {
     for (const name of ['t_embedder.mlp.0.weight', 't_embedder.mlp.2.weight', 'y_embedder.embedding_table.weight']) {
       expect(Math.abs(moments(values(larger, name)).std / 0.02 - 1)).toBeLessThan(0.1);
     }
-    const zero = Object.entries(initialise(larger, 0)).filter(([, { data }]) => data.every((v) => v === 0));
+    const zero = Object.entries(initialize(larger, 0)).filter(([, { data }]) => data.every((v) => v === 0));
     expect(zero.map(([name]) => name).filter((name) => name.endsWith('weight'))).toEqual([
       'blocks.0.adaLN_modulation.1.weight',
       'final_layer.linear.weight',
@@ -139,11 +139,11 @@ describe('initial values', () => {
   });
 
   it('follow from the seed and the place alone', () => {
-    expect(initialise(unet, 7)).toEqual(initialise(unet, 7));
+    expect(initialize(unet, 7)).toEqual(initialize(unet, 7));
     expect(values(unet, 'conv_in.weight', 1)).not.toEqual(values(unet, 'conv_in.weight', 2));
     expect(values(unet, 'conv_in.bias')).not.toEqual(values(unet, 'conv_out.bias'));
-    const { params, buffers } = initialiseFlat(transformer, 5);
-    expect(params).toEqual(flatten(initialise(transformer, 5), parameterLayout(transformer)));
+    const { params, buffers } = initializeFlat(transformer, 5);
+    expect(params).toEqual(flatten(initialize(transformer, 5), parameterLayout(transformer)));
     expect(buffers).toEqual(values(transformer, 'pos_embed'));
   });
 });

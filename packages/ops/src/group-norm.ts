@@ -3,7 +3,7 @@ import { checkFloat, checkInteger, checkPositive, checkShape } from './check.js'
 import { customOp, emit } from './custom-op.js';
 
 export interface GroupNormOptions {
-  /** Groups of neighbouring channels that share a mean and a variance; must divide the channels. */
+  /** Groups of neighboring channels that share a mean and a variance; must divide the channels. */
   readonly groups: number;
   /** Added to the variance. Default 1e-5, as in PyTorch. */
   readonly epsilon?: number;
@@ -66,11 +66,11 @@ function forward(
 ): [tf.Tensor, tf.Tensor, tf.Tensor] {
   const g = grouped(x, groups);
   const mean = tf.mean(g, [1, 3], true);
-  const centred = tf.sub(g, mean);
-  const invStd = tf.rsqrt(tf.add(tf.mean(tf.square(centred), [1, 3], true), epsilon));
-  const normalised = tf.reshape(tf.mul(centred, invStd), x.shape);
+  const centered = tf.sub(g, mean);
+  const invStd = tf.rsqrt(tf.add(tf.mean(tf.square(centered), [1, 3], true), epsilon));
+  const normalized = tf.reshape(tf.mul(centered, invStd), x.shape);
   const statistics = [x.shape[0], groups];
-  return [tf.add(tf.mul(normalised, scale), offset), tf.reshape(mean, statistics), tf.reshape(invStd, statistics)];
+  return [tf.add(tf.mul(normalized, scale), offset), tf.reshape(mean, statistics), tf.reshape(invStd, statistics)];
 }
 
 /**

@@ -11,7 +11,7 @@ export type Pad2D = [[number, number], [number, number]];
 export interface DmKernels {
   /**
    * x [N, ...spatial, C], scale [C], offset [C] → y as x, mean [N, groups], invStd [N, groups]. Channels of a group are
-   * neighbours; the variance is divided by the number of elements; invStd = 1 / sqrt(variance + epsilon).
+   * neighbors; the variance is divided by the number of elements; invStd = 1 / sqrt(variance + epsilon).
    */
   DmGroupNorm: {
     inputs: { x: Tensor; scale: Tensor; offset: Tensor };

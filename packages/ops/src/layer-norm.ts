@@ -53,10 +53,10 @@ function forward(
   epsilon: number,
 ): [tf.Tensor, tf.Tensor, tf.Tensor] {
   const mean = tf.mean(x, -1, true);
-  const centred = tf.sub(x, mean);
-  const invStd = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon));
-  const normalised = tf.mul(centred, invStd);
-  const y = affine ? tf.add(tf.mul(normalised, affine.scale), affine.offset) : normalised;
+  const centered = tf.sub(x, mean);
+  const invStd = tf.rsqrt(tf.add(tf.mean(tf.square(centered), -1, true), epsilon));
+  const normalized = tf.mul(centered, invStd);
+  const y = affine ? tf.add(tf.mul(normalized, affine.scale), affine.offset) : normalized;
   const rows = x.shape.slice(0, -1);
   return [y, tf.reshape(mean, rows), tf.reshape(invStd, rows)];
 }

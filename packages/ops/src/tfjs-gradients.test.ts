@@ -16,13 +16,13 @@ function composed(opCase: OpCase, { x, scale, offset, filter, bias, q, k, v }: T
       const places = x!.size / (x!.shape[0] * channels);
       const rows = tf.reshape(x!, [x!.shape[0], places, groups, channels / groups]);
       const { mean, variance } = tf.moments(rows, [1, 3], true);
-      const normalised = tf.div(tf.sub(rows, mean), tf.sqrt(tf.add(variance, epsilon)));
-      return tf.add(tf.mul(tf.reshape(normalised, x!.shape), scale!), offset!);
+      const normalized = tf.div(tf.sub(rows, mean), tf.sqrt(tf.add(variance, epsilon)));
+      return tf.add(tf.mul(tf.reshape(normalized, x!.shape), scale!), offset!);
     }
     case 'layerNorm': {
       const { mean, variance } = tf.moments(x!, -1, true);
-      const normalised = tf.div(tf.sub(x!, mean), tf.sqrt(tf.add(variance, opCase.attrs.epsilon)));
-      return scale && offset ? tf.add(tf.mul(normalised, scale), offset) : normalised;
+      const normalized = tf.div(tf.sub(x!, mean), tf.sqrt(tf.add(variance, opCase.attrs.epsilon)));
+      return scale && offset ? tf.add(tf.mul(normalized, scale), offset) : normalized;
     }
     case 'silu':
       return tf.mul(x!, tf.sigmoid(x!));

@@ -8,7 +8,7 @@ export interface UpsampleNearestOptions {
 }
 
 /**
- * Nearest-neighbour up-sampling by a whole factor: y[n, i, j, c] = x[n, floor(i / factor), floor(j / factor), c].
+ * Nearest-neighbor up-sampling by a whole factor: y[n, i, j, c] = x[n, floor(i / factor), floor(j / factor), c].
  *
  * x float32 [N, H, W, C] → y [N, H factor, W factor, C]. Throws on another dtype or rank, or a factor that is not a
  * positive integer.

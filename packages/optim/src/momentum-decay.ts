@@ -2,7 +2,7 @@
  * Momentum decay with learning-rate compensation (MDLRC).
  *
  * Xu, Mi, Wang, Chen, "Towards Faster Training of Diffusion Models: An Inspiration of A Consistency Phenomenon",
- * arXiv:2404.07946. What is certain, from the abstract: the momentum coefficient is reduced during optimisation,
+ * arXiv:2404.07946. What is certain, from the abstract: the momentum coefficient is reduced during optimization,
  * because on the very smooth loss landscape of diffusion models a large momentum may slow convergence and cause
  * oscillations. That the learning rate is lowered to compensate was read in reviews of an earlier version: plain decay
  * over-amplifies the updates and hurts the EMA model.

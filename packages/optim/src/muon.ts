@@ -27,7 +27,7 @@ export interface MuonOptions {
   };
 }
 
-/** Neighbouring parameters that are updated alike; a matrix stands alone. */
+/** Neighboring parameters that are updated alike; a matrix stands alone. */
 interface Piece {
   size: number;
   /** [rows, columns] of an orthogonalised parameter: all axes but the last, the last. */

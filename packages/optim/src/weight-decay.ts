@@ -5,7 +5,7 @@ import { requireNumber } from './checks.js';
 /** One coefficient for all parameters, or one for each group of the layout (groups left out have 0). */
 export type WeightDecay = number | { readonly layout: FlatLayout; readonly byGroup: Readonly<Record<string, number>> };
 
-/** Neighbouring parameters with the same coefficient. */
+/** Neighboring parameters with the same coefficient. */
 interface Run {
   size: number;
   readonly decay: number;

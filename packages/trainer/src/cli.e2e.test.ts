@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { parseNpy, writeNpy } from '@dm/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestValid } from './checkpoint.js';
-import { readMetrics } from './metrics.js';
+import { latestValid } from './checkpoint/checkpoint.js';
+import { readMetrics } from './run/metrics.js';
 import { dm, dmElsewhere, start } from './testing/command.js';
 import { tinyConfig, tinyFolder } from './testing/tiny.js';
 

@@ -7,13 +7,13 @@ import { printError } from './commands/common.js';
 import { configCommand } from './commands/config.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
-import { evalCommand } from './commands/eval.js';
+import { evalCommand } from './commands/eval/eval.js';
 import { exportCommand } from './commands/export.js';
 import { importCommand } from './commands/import.js';
 import { reportCommand } from './commands/report.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
-import { environment } from './environment.js';
+import { environment } from './machine/environment.js';
 
 // Without it TF.js greets everybody who uses the engine cpu and advises another package.
 enableProdMode();

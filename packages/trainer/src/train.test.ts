@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { readNpz, writeNpz } from '@dm/data';
 import { parseSafetensors } from '@dm/models';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestValid, readCheckpoint } from './checkpoint.js';
-import type { PartialConfig } from './config.js';
-import { readMetrics, withoutMeasured } from './metrics.js';
-import { runFolder } from './run-folder.js';
-import { sample } from './sample.js';
+import { latestValid, readCheckpoint } from './checkpoint/checkpoint.js';
+import type { PartialConfig } from './config/schema.js';
+import { readMetrics, withoutMeasured } from './run/metrics.js';
+import { runFolder } from './run/run-folder.js';
+import { sample } from './sampling/sample.js';
 import { tinyConfig, tinyDit, tinyFolder } from './testing/tiny.js';
 import { train, type TrainOptions } from './train.js';
 

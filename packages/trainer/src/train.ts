@@ -10,21 +10,28 @@
  */
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { Engine } from '@dm/ops';
-import { drawTimesteps } from './batch.js';
-import { readBest, type Best } from './best.js';
-import type { PartialConfig } from './config.js';
-import { engineOptions, openEngine } from './engine.js';
+import { drawTimesteps } from './step/batch.js';
+import { readBest, type Best } from './checkpoint/best.js';
+import type { PartialConfig } from './config/schema.js';
+import { engineOptions, openEngine } from './setup/engine.js';
 import { UserError } from './errors.js';
-import { BatchFeed } from './feed.js';
-import type { TrainHooks } from './hooks.js';
-import { acquireLock } from './lock.js';
-import { peakMemoryMb } from './peak-memory.js';
-import { openRecipe } from './recipe.js';
-import { resolveConfig, type Layer } from './resolve.js';
-import { savedConfig } from './resume.js';
-import { createRunFolder, defaultFolder, holdsRun, nothingToResume, runFolder, type RunFolder } from './run-folder.js';
-import { Session } from './session.js';
-import { rounded } from './speed.js';
+import { Prefetcher } from './step/feed.js';
+import type { TrainHooks } from './session/hooks.js';
+import { acquireLock } from './run/lock.js';
+import { peakMemoryMb } from './machine/peak-memory.js';
+import { openTrainingSetup } from './setup/training-setup.js';
+import { resolveConfig, type Layer } from './config/resolve.js';
+import { savedConfig } from './checkpoint/resume.js';
+import {
+  createRunFolder,
+  defaultFolder,
+  holdsRun,
+  nothingToResume,
+  runFolder,
+  type RunFolder,
+} from './run/run-folder.js';
+import { Session } from './session/session.js';
+import { rounded } from './session/throughput.js';
 
 export interface TrainOptions {
   /** Go on with the run in `out`, from its newest valid checkpoint. */
@@ -73,9 +80,9 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
   try {
     const before = options.resume === true ? [savedConfig(run)] : [];
     const chosen = { ...resolveConfig([...before, ...layers]), out: run.path };
-    const recipe = await openRecipe(chosen);
+    const setup = await openTrainingSetup(chosen);
     engine = await openEngine(chosen.engine, engineOptions(chosen));
-    session = await Session.open(run, recipe, engine, options);
+    session = await Session.open(run, setup, engine, options);
     const status = await trainSteps(session, began, options.signal);
     await session.finish();
     return resultOf(session, status, secondsSince(began));
@@ -104,9 +111,9 @@ function chooseFolder(layers: readonly Layer[], { resume = false, overwrite = fa
  * session did, by `performance.now()`.
  */
 async function trainSteps(session: Session, began: number, signal: AbortSignal | undefined): Promise<TrainStatus> {
-  const { recipe, stepper } = session;
-  const feed = new BatchFeed(recipe, session.step);
-  while (session.step < recipe.config.totalSteps) {
+  const { setup, stepper } = session;
+  const feed = new Prefetcher(setup, session.step);
+  while (session.step < setup.config.totalSteps) {
     const stepBegan = performance.now();
 
     // Fetch data: asked for while the step before was computed.
@@ -114,7 +121,7 @@ async function trainSteps(session: Session, began: number, signal: AbortSignal |
     const waited = secondsSince(stepBegan);
 
     // Draw timesteps.
-    const draw = drawTimesteps(recipe, session.step, session.scheduleState);
+    const draw = drawTimesteps(setup, session.step, session.scheduleState);
 
     // Step: accumulate gradients, update weights and averages. While the engine computes, the next batch is read.
     const running = stepper.run(session.step, batch, draw);
@@ -141,8 +148,8 @@ async function trainSteps(session: Session, began: number, signal: AbortSignal |
 
 /** Why a session ends before the run does, if it is to. */
 function reasonToStop(session: Session, seconds: number, signal: AbortSignal | undefined): TrainStatus | undefined {
-  const { step, firstStep, recipe } = session;
-  const { timeBudget, stepBudget, imageBudget, batchSize, totalSteps } = recipe.config;
+  const { step, firstStep, setup } = session;
+  const { timeBudget, stepBudget, imageBudget, batchSize, totalSteps } = setup.config;
   if (step === totalSteps) return undefined;
   if (signal?.aborted === true) return 'stopped';
   if (timeBudget !== null && seconds >= timeBudget) return 'timeBudget';
@@ -152,12 +159,12 @@ function reasonToStop(session: Session, seconds: number, signal: AbortSignal | u
 }
 
 function resultOf(session: Session, status: TrainStatus, seconds: number): TrainResult {
-  const { run, step, recipe, saved, samples } = session;
+  const { run, step, setup, saved, samples } = session;
   const best = readBest(run.checkpoints);
   return {
     status,
     step,
-    totalSteps: recipe.config.totalSteps,
+    totalSteps: setup.config.totalSteps,
     seconds: rounded(seconds),
     peakMb: Math.round(peakMemoryMb()),
     out: run.path,

@@ -56,13 +56,13 @@ export function trainingOf({ model: className, config, batch }, settings) {
     /** @param {number} step @returns {Arrays} Batch number `step`. */
     batch(step) {
       const { images, noise, t, labels } = formulaBatch(model, batch, step);
-      const cond = new Float32Array(batch * model.condSize);
-      labels.forEach((label, i) => (cond[i * model.condSize + label] = 1));
+      const cond = new Float32Array(batch * model.condDim);
+      labels.forEach((label, i) => (cond[i * model.condDim + label] = 1));
       return {
         images,
         noise,
         t: float32(t),
-        ...(model.numClasses > 0 && { cond: float32(cond, [batch, model.condSize]) }),
+        ...(model.numClasses > 0 && { cond: float32(cond, [batch, model.condDim]) }),
       };
     },
     /** @param {number} step @returns {Arrays} What optimizer and average need at optimizer step `step`, from 0. */

@@ -43,7 +43,7 @@ const optimizers: Readonly<Record<string, Optimizer>> = {
   Muon: muon({ lr, layout, adam: { lr: 0.003 } }),
 };
 
-/** Minimises sum_i h_i p_i^2 / 2, whose gradient is h p. */
+/** Minimizes sum_i h_i p_i^2 / 2, whose gradient is h p. */
 function quadratic(optimizer: Optimizer): Program {
   return ({ params, ...slots }, { h, ...scalars }) => {
     const next = optimizer.update(params!, tf.mul(h!, params!), slots, scalars);
@@ -51,7 +51,7 @@ function quadratic(optimizer: Optimizer): Program {
   };
 }
 
-async function minimise(engine: Engine, optimizer: Optimizer): Promise<Arrays> {
+async function minimize(engine: Engine, optimizer: Optimizer): Promise<Arrays> {
   const program = engine.compile(quadratic(optimizer), { name: optimizer.name });
   const slots = Object.fromEntries(optimizer.slots.map((name) => [name, vector(() => 0)]));
   const state = await program.load({ params: start, ...slots });
@@ -73,8 +73,8 @@ async function minimise(engine: Engine, optimizer: Optimizer): Promise<Arrays> {
 onEachEngine('optimizers', (engine, reference) => {
   it.each(Object.keys(optimizers))('%s', async (name) => {
     const optimizer = optimizers[name]!;
-    const expected = await minimise(reference, optimizer);
+    const expected = await minimize(reference, optimizer);
     expect(expected['params']!.data).not.toEqual(start.data);
-    expect(tooFar(await minimise(engine, optimizer), expected, 1e-5)).toEqual([]);
+    expect(tooFar(await minimize(engine, optimizer), expected, 1e-5)).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 // A whole training step of each kind of model (forward, gradients, AdamW) on every engine: the loss and every gradient
 // of the first step, and the parameters after ten.
 import { float32, mseLoss, normal, normalBatch, weightedMean } from '@dm/core';
-import { bufferLayout, dit, flatten, initialise, type Model, parameterLayout, unet2d, unetPresets } from '@dm/models';
+import { bufferLayout, dit, flatten, initialize, type Model, parameterLayout, unet2d, unetPresets } from '@dm/models';
 import { type Arrays, type Engine, type NdArray, type Program, splitFlat, viewFlat } from '@dm/ops';
 import { adamW } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
@@ -38,7 +38,7 @@ const models: Readonly<Record<string, Model>> = {
 
 /** The model's start, but no parameter zero: a DiT's blocks have no gradient where their gates are. */
 function start(model: Model) {
-  const arrays = initialise(model, 1);
+  const arrays = initialize(model, 1);
   Object.entries(model.specs).forEach(([name, { init }], index) => {
     const { data } = arrays[name]!;
     if (init.kind === 'zeros')
@@ -65,8 +65,8 @@ function trainingStep(model: Model, recompute: 'none' | 'blocks'): Program {
 function stepInputs(model: Model, step: number): Arrays {
   const indices = Array.from({ length: batch }, (_, i) => i);
   const [height, width, channels] = model.inputShape;
-  const cond = Float32Array.from({ length: batch * model.condSize }, (_, i) =>
-    i % (model.condSize + 1) === step % 2 ? 1 : 0,
+  const cond = Float32Array.from({ length: batch * model.condDim }, (_, i) =>
+    i % (model.condDim + 1) === step % 2 ? 1 : 0,
   );
   const scalars = Object.entries(optimizer.scalars(step)).map(([name, value]): [string, NdArray] => [
     name,
@@ -76,7 +76,7 @@ function stepInputs(model: Model, step: number): Arrays {
     x: normalBatch({ seed: 3, stream: 'noise', step, indices }, [height, width, channels]),
     target: normalBatch({ seed: 4, stream: 'noise', step, indices }, [height, width, model.outChannels]),
     t: float32([37 + 80 * step, 990 - 70 * step], [batch]),
-    ...(model.numClasses > 0 && { cond: float32(cond, [batch, model.condSize]) }),
+    ...(model.numClasses > 0 && { cond: float32(cond, [batch, model.condDim]) }),
     ...Object.fromEntries(scalars),
   };
 }

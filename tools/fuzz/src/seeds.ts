@@ -65,7 +65,7 @@ export async function shardFiles(): Promise<Uint8Array[]> {
   const dir = await mkdtemp(join(tmpdir(), 'dm-fuzz-seeds-'));
   const images = Uint8Array.from({ length: 24 }, (_, i) => i);
   const sets = [
-    memoryDataset({ name: 'labelled', images, shape: [2, 2, 3], labels: [0, 1], classes: ['a', 'b'] }),
+    memoryDataset({ name: 'labeled', images, shape: [2, 2, 3], labels: [0, 1], classes: ['a', 'b'] }),
     memoryDataset({ name: 'bare', images, shape: [2, 2, 1] }),
   ];
   return Promise.all(

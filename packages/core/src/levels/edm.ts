@@ -1,6 +1,6 @@
 import { requireInteger, requireNumber } from '../checks.js';
 import type { NoiseLevel } from './level.js';
-import type { SamplingPath } from './path.js';
+import type { NoisePath } from './path.js';
 
 /**
  * The variance-exploding level x = x_0 + sigma epsilon, told to the model as c_noise = ln(sigma) / 4. Table 1, EDM.
@@ -36,8 +36,8 @@ export function karrasSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }
 }
 
 /** EDM's path: `karrasSigmas`, then 0, for a model of the levels `edmLevel`. Starts from noise times sigmaMax. */
-export function edmPath(options: KarrasOptions): SamplingPath {
+export function edmPath(options: KarrasOptions): NoisePath {
   const levels = karrasSigmas(options).map(edmLevel);
   const end = { t: -Infinity, alpha: 1, sigma: 0 };
-  return { levels: [...levels, end], initialScale: levels[0]!.sigma, levelOfRatio: edmLevel };
+  return { levels: [...levels, end], initialScale: levels[0]!.sigma, vpLevelFromSigma: edmLevel };
 }

@@ -1,6 +1,6 @@
 import { requireInteger, requireNumber } from '../checks.js';
 import type { NoiseLevel } from './level.js';
-import type { SamplingPath } from './path.js';
+import type { NoisePath } from './path.js';
 
 /**
  * The rectified-flow level of time s in [0, 1]: x = (1 - s) x_0 + s epsilon. Liu et al. 2022, arXiv:2209.03003. The
@@ -32,13 +32,13 @@ export interface FlowPathOptions {
  * The path s = 1, 1 - 1/steps, ..., 0, each shifted. Throws a RangeError on fewer than one step and on a shift that is
  * not above 0.
  */
-export function flowPath({ steps, shift = 1, timeScale = 1000 }: FlowPathOptions): SamplingPath {
+export function flowPath({ steps, shift = 1, timeScale = 1000 }: FlowPathOptions): NoisePath {
   requireInteger('flowPath: steps', steps, 1);
   const times = Array.from({ length: steps + 1 }, (_, i) => shiftFlowTime(1 - i / steps, shift));
   return {
     levels: times.map((s) => flowLevel(s, timeScale)),
     initialScale: 1,
     // s / (1 - s) = ratio
-    levelOfRatio: (ratio) => flowLevel(ratio / (1 + ratio), timeScale),
+    vpLevelFromSigma: (ratio) => flowLevel(ratio / (1 + ratio), timeScale),
   };
 }

@@ -30,11 +30,11 @@ export function levelAt(schedule: NoiseSchedule, t: number): NoiseLevel {
   if (below === t) return { t, alpha: Math.sqrt(abar), sigma: Math.sqrt(1 - abar) };
   const above = schedule.alphasCumprod[below + 1]!;
   const logRatio = (1 - (t - below)) * halfLogit(1 - abar) + (t - below) * halfLogit(1 - above);
-  return levelOfRatio(t, Math.exp(logRatio));
+  return vpLevelFromSigma(t, Math.exp(logRatio));
 }
 
 /** The variance-preserving level whose noise-to-signal ratio sigma / alpha is `ratio`, in [0, Infinity]. */
-export function levelOfRatio(t: number, ratio: number): NoiseLevel {
+export function vpLevelFromSigma(t: number, ratio: number): NoiseLevel {
   if (ratio > 1) return { t, alpha: 1 / ratio / Math.hypot(1 / ratio, 1), sigma: 1 / Math.hypot(1 / ratio, 1) };
   return { t, alpha: 1 / Math.hypot(ratio, 1), sigma: ratio / Math.hypot(ratio, 1) };
 }

@@ -5,7 +5,7 @@ import { linearSchedule } from '../schedules/linear.js';
 import { rescaleZeroTerminalSnr } from '../schedules/zero-terminal-snr.js';
 import { edmLevel, edmPath, karrasSigmas } from './edm.js';
 import { flowLevel, flowPath, shiftFlowTime } from './flow.js';
-import { halfLogSnr, levelAt, levelOfRatio } from './level.js';
+import { halfLogSnr, levelAt, vpLevelFromSigma } from './level.js';
 import { discretePath } from './path.js';
 import { spacedTimesteps, type Spacing } from './spacing.js';
 
@@ -29,7 +29,7 @@ describe('a level', () => {
   });
 
   test.each([0, 1e-9, 0.3, 1, 70, 1e200])('of a ratio: %f', (ratio) => {
-    const { alpha, sigma } = levelOfRatio(5, ratio);
+    const { alpha, sigma } = vpLevelFromSigma(5, ratio);
     expect(alpha ** 2 + sigma ** 2).toBeCloseTo(1, 14);
     expect(alpha * ratio).toBeCloseTo(sigma, 14);
   });
@@ -38,7 +38,7 @@ describe('a level', () => {
     expect(() => levelAt(schedule, t)).toThrow(`schedule "linear": timestep must be from 0 to 999, not ${t}`);
   });
 
-  test('of an infinite ratio', () => expect(levelOfRatio(5, Infinity)).toEqual({ t: 5, alpha: 0, sigma: 1 }));
+  test('of an infinite ratio', () => expect(vpLevelFromSigma(5, Infinity)).toEqual({ t: 5, alpha: 0, sigma: 1 }));
 
   test('next to pure noise is pure noise', () => {
     const { alpha, sigma } = levelAt(rescaleZeroTerminalSnr(schedule), 998.5);

@@ -2,17 +2,17 @@ import { requireNumber } from '../checks.js';
 import type { NoiseSchedule } from '../schedules/schedule.js';
 import { edmSigmas, timestepOfEdmSigma } from '../schedules/accessors.js';
 import { karrasSigmas } from './edm.js';
-import { cleanLevel, levelAt, levelOfRatio, type NoiseLevel } from './level.js';
+import { cleanLevel, levelAt, vpLevelFromSigma, type NoiseLevel } from './level.js';
 import { spacedTimesteps, type SpacingOptions } from './spacing.js';
 
 /** The noise levels that a sampler goes through: plain data. */
-export interface SamplingPath {
+export interface NoisePath {
   /** From noise to image, steps + 1 levels; the model is evaluated at all but the last. */
   readonly levels: readonly NoiseLevel[];
   /** What standard normal noise is multiplied with to begin. */
   readonly initialScale: number;
   /** The level of a noise-to-signal ratio sigma / alpha between those of the path, for samplers that add noise (churn). */
-  readonly levelOfRatio?: (ratio: number) => NoiseLevel;
+  readonly vpLevelFromSigma?: (ratio: number) => NoiseLevel;
 }
 
 export interface DiscretePathOptions extends SpacingOptions {
@@ -36,8 +36,8 @@ export interface DiscretePathOptions extends SpacingOptions {
 export function discretePath(
   schedule: NoiseSchedule,
   { steps, timesteps, final = 'clean', karras, ...spacing }: DiscretePathOptions,
-): SamplingPath {
-  const atRatio = (ratio: number): NoiseLevel => levelOfRatio(timestepOfEdmSigma(schedule, ratio), ratio);
+): NoisePath {
+  const atRatio = (ratio: number): NoiseLevel => vpLevelFromSigma(timestepOfEdmSigma(schedule, ratio), ratio);
   const end = final === 'clean' ? cleanLevel : levelAt(schedule, 0);
   if (karras) return karrasPath(schedule, steps, karras, atRatio, end);
   if ((steps === undefined) === (timesteps === undefined)) {
@@ -48,7 +48,7 @@ export function discretePath(
   visited.forEach((t, i) => {
     if (i > 0) requireNumber(`discretePath: timestep ${i}`, t, `below ${visited[i - 1]!}`, (v) => v < visited[i - 1]!);
   });
-  return { levels: [...visited.map((t) => levelAt(schedule, t)), end], initialScale: 1, levelOfRatio: atRatio };
+  return { levels: [...visited.map((t) => levelAt(schedule, t)), end], initialScale: 1, vpLevelFromSigma: atRatio };
 }
 
 function karrasPath(
@@ -57,7 +57,7 @@ function karrasPath(
   karras: { readonly rho?: number },
   atRatio: (ratio: number) => NoiseLevel,
   end: NoiseLevel,
-): SamplingPath {
+): NoisePath {
   if (steps === undefined) throw new RangeError('discretePath: karras needs steps, not timesteps');
   const sigmas = edmSigmas(schedule);
   const [sigmaMin, sigmaMax] = [sigmas[0]!, sigmas[sigmas.length - 1]!];
@@ -67,5 +67,5 @@ function karrasPath(
     );
   }
   const levels = karrasSigmas({ steps, sigmaMin, sigmaMax, ...karras }).map(atRatio);
-  return { levels: [...levels, end], initialScale: 1, levelOfRatio: atRatio };
+  return { levels: [...levels, end], initialScale: 1, vpLevelFromSigma: atRatio };
 }

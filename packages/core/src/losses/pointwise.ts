@@ -31,7 +31,7 @@ export function huberLoss({ delta = 1 }: { readonly delta?: number } = {}): Poin
   };
 }
 
-/** The loss that is minimised: the mean over examples of weight times loss, both [N] → scalar. */
+/** The loss that is minimized: the mean over examples of weight times loss, both [N] → scalar. */
 export function weightedMean(losses: tf.Tensor, weights: tf.Tensor): tf.Scalar {
   return tf.mean(tf.mul(losses, weights));
 }

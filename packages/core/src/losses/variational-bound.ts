@@ -148,10 +148,10 @@ function logVarianceOf(
  * infinity. Eq. 13 of arXiv:2006.11239.
  */
 function discretizedGaussianLogLikelihood(x: tf.Tensor, mean: tf.Tensor, logScale: tf.Tensor): tf.Tensor {
-  const centred = tf.sub(x, mean);
+  const centered = tf.sub(x, mean);
   const inverse = tf.exp(tf.neg(logScale));
-  const above = normalCdf(tf.mul(inverse, tf.add(centred, 1 / 255)));
-  const below = normalCdf(tf.mul(inverse, tf.sub(centred, 1 / 255)));
+  const above = normalCdf(tf.mul(inverse, tf.add(centered, 1 / 255)));
+  const below = normalCdf(tf.mul(inverse, tf.sub(centered, 1 / 255)));
   const floor = 1e-12; // keeps logarithms and their gradients finite, as the reference does
   const log = (p: tf.Tensor): tf.Tensor => tf.log(tf.maximum(p, floor));
   const inside = log(tf.sub(above, below));

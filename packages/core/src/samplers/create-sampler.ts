@@ -2,20 +2,20 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Arrays, CompiledProgram, Engine, NdArray, Program, StateHandle, Tensors } from '@dm/ops';
 import { requireInteger } from '../checks.js';
 import type { NoiseLevel } from '../levels/level.js';
-import type { SamplingPath } from '../levels/path.js';
+import type { NoisePath } from '../levels/path.js';
 import { float32, type Float32NdArray } from '../nd-array.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
 import { normalBatch } from '../random/draw.js';
 import { type Batch, type BatchRequest, batchesOf, firstRows, joined } from './batches.js';
 import { checkGuidance, type Guidance, guided, guides } from './guidance.js';
-import { checkLimit, type LimitX0 } from './limit.js';
+import { checkLimit, type X0Clipping } from './x0-clipping.js';
 import type { Sampler } from './sampler.js';
-import { churned, samplerStep, stageInputs } from './step.js';
+import { withChurn, samplerStep, stageInputs } from './step.js';
 
 /** The network: x [N, H, W, C], t [N], and the caller's own inputs → [N, H, W, C], or 2C with a learned variance. */
 export type Predict = (state: Tensors, x: tf.Tensor, t: tf.Tensor, inputs: Tensors) => tf.Tensor;
 
-export interface SamplerOptions extends LimitX0 {
+export interface SamplerOptions extends X0Clipping {
   readonly engine: Engine;
   readonly predict: Predict;
   readonly prediction: Prediction;
@@ -23,7 +23,7 @@ export interface SamplerOptions extends LimitX0 {
   readonly sigmaData?: number;
   readonly sampler: Sampler;
   /** The noise levels: `discretePath(schedule, { steps })` and the like. */
-  readonly path: SamplingPath;
+  readonly path: NoisePath;
   /** [H, W, C] of one image. */
   readonly shape: readonly number[];
   /** Classifier-free guidance, towards `inputs` and away from `unconditional`. None by default. */
@@ -66,7 +66,10 @@ export interface ImageSampler {
  */
 export function createSampler(options: SamplerOptions): ImageSampler {
   const { engine, predict, prediction, sampler, path, shape, clip, threshold, guidance, sigmaData } = options;
-  const limit: LimitX0 = { ...(clip === undefined ? {} : { clip }), ...(threshold === undefined ? {} : { threshold }) };
+  const limit: X0Clipping = {
+    ...(clip === undefined ? {} : { clip }),
+    ...(threshold === undefined ? {} : { threshold }),
+  };
   checkLimit(limit);
   if (guidance) checkGuidance(guidance);
   shape.forEach((d, i) => requireInteger(`sampler: shape[${i}]`, d, 1));
@@ -77,7 +80,7 @@ export function createSampler(options: SamplerOptions): ImageSampler {
     (isGuided: boolean): Program =>
     (state, all) => {
       const { own, unconditional, inputs } = parted(all);
-      const x = plan.churn ? churned(own['x']!, own['churnNoise']!, own['churn']!) : own['x']!;
+      const x = plan.churn ? withChurn(own['x']!, own['churnNoise']!, own['churn']!) : own['x']!;
       const evaluate = (scaled: tf.Tensor, t: tf.Tensor, given: Tensors) => predict(state, scaled, t, given);
       const scaledX = tf.mul(x, own['inputScale']!);
       const output = isGuided

@@ -1,6 +1,6 @@
 import { requireChoice } from '../checks.js';
 import { halfLogSnr } from '../levels/level.js';
-import type { SamplingPath } from '../levels/path.js';
+import type { NoisePath } from '../levels/path.js';
 import { combine, type LinearForm, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 export interface DpmSolverOptions {
@@ -62,7 +62,7 @@ export function dpmSolver2MSde({ lowerOrderFinal = 'auto' }: DpmSolverOptions = 
 }
 
 /** x_0 carried on to the middle of the step, x_0 + (x_0 - previous) h / (2 h_previous), or x_0 where order 1 is due. */
-function secondOrder(path: SamplingPath, step: number, lowerOrderFinal: 'auto' | 'never'): LinearForm {
+function secondOrder(path: NoisePath, step: number, lowerOrderFinal: 'auto' | 'never'): LinearForm {
   const { levels } = path;
   const steps = levels.length - 1;
   const last = step === steps - 1;

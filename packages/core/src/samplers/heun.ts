@@ -1,6 +1,6 @@
 import { requireChoice, requireFields, requireNumber } from '../checks.js';
 import type { NoiseLevel } from '../levels/level.js';
-import type { SamplingPath } from '../levels/path.js';
+import type { NoisePath } from '../levels/path.js';
 import { planOf, type Sampler, type Stage } from './sampler.js';
 
 /** Noise added before a step, so that errors of earlier steps are forgotten. Section 4 of arXiv:2206.00364. */
@@ -82,7 +82,7 @@ export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
 /** The level after churn, and the step to it: x / alpha gains noise of variance s'^2 - s^2. */
 function churnedLevel(
   level: NoiseLevel,
-  path: SamplingPath,
+  path: NoisePath,
   steps: number,
   churn: ChurnOptions | undefined,
 ): { from: NoiseLevel; added?: { x: number; noise: number } } {
@@ -91,8 +91,8 @@ function churnedLevel(
   const ratio = level.sigma / level.alpha;
   const gamma = ratio >= min && ratio <= max ? Math.min(amount / steps, Math.SQRT2 - 1) : 0;
   if (gamma === 0) return { from: level };
-  if (!path.levelOfRatio) throw new RangeError('heun: this path has no levels between its own, which churn needs');
-  const from = path.levelOfRatio(ratio * (1 + gamma));
+  if (!path.vpLevelFromSigma) throw new RangeError('heun: this path has no levels between its own, which churn needs');
+  const from = path.vpLevelFromSigma(ratio * (1 + gamma));
   const gained = ratio * Math.sqrt((1 + gamma) ** 2 - 1);
   return { from, added: { x: from.alpha / level.alpha, noise: from.alpha * gained * std } };
 }

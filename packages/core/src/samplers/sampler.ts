@@ -6,7 +6,7 @@
  * Clipping and thresholding act on x_0 before it is combined; `output` stays what the model said.
  */
 import type { NoiseLevel } from '../levels/level.js';
-import type { SamplingPath } from '../levels/path.js';
+import type { NoisePath } from '../levels/path.js';
 import type { Prediction, PredictionOptions } from '../process/prediction.js';
 
 /** Coefficients by term: `x`, `output`, `x0`, `noise`, or a name of the plan's history. Terms left out count 0. */
@@ -49,12 +49,12 @@ export interface SamplerPlan {
 export interface Sampler {
   readonly name: string;
   /** Throws a RangeError where the path or the prediction does not suit the sampler. */
-  plan(path: SamplingPath, prediction: Prediction, options?: PredictionOptions): SamplerPlan;
+  plan(path: NoisePath, prediction: Prediction, options?: PredictionOptions): SamplerPlan;
 }
 
-/** Calls `stage` for each pair of neighbouring levels; for samplers with one evaluation a step. */
+/** Calls `stage` for each pair of neighboring levels; for samplers with one evaluation a step. */
 export function planOfSteps(
-  path: SamplingPath,
+  path: NoisePath,
   stage: (from: NoiseLevel, to: NoiseLevel, step: number) => Omit<Stage, 'level' | 'step' | 'endsStep'>,
   history: readonly string[] = [],
 ): SamplerPlan {

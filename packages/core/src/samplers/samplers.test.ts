@@ -4,7 +4,7 @@ import { eagerEngine, type Engine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { edmPath } from '../levels/edm.js';
 import { flowPath } from '../levels/flow.js';
-import { discretePath, type SamplingPath } from '../levels/path.js';
+import { discretePath, type NoisePath } from '../levels/path.js';
 import { float32 } from '../nd-array.js';
 import { inputScale, type Prediction, predictions, targetMixture } from '../process/prediction.js';
 import { cosineSchedule } from '../schedules/cosine.js';
@@ -25,7 +25,7 @@ afterAll(() => engine.dispose());
 
 const shape = [2, 2, 1];
 const names = Object.keys(samplers) as SamplerConfig['name'][];
-const paths: [string, SamplingPath][] = [
+const paths: [string, NoisePath][] = [
   ['linear, leading', discretePath(linearSchedule(), { steps: 6 })],
   ['cosine, every timestep', discretePath(cosineSchedule({ numTimesteps: 8 }), { steps: 8 })],
   ['one step', discretePath(linearSchedule(), { steps: 1, spacing: 'trailing' })],
@@ -37,7 +37,7 @@ const paths: [string, SamplingPath][] = [
 
 /** A network that knows: all images are `image`, so at (x, level) it says what is exactly true. */
 const image = 0.6;
-function knows(path: SamplingPath, prediction: Prediction): Predict {
+function knows(path: NoisePath, prediction: Prediction): Predict {
   // It tells the level by t. F = a x_0 + b epsilon with epsilon = (x - alpha x_0) / sigma.
   const known = path.levels.slice(0, -1).map((level) => {
     const { x0, noise } = targetMixture(prediction, level);
@@ -64,9 +64,9 @@ function knows(path: SamplingPath, prediction: Prediction): Predict {
   };
 }
 
-const startsAtNoise = (path: SamplingPath): boolean => path.levels[0]!.alpha === 0;
+const startsAtNoise = (path: NoisePath): boolean => path.levels[0]!.alpha === 0;
 
-function imagesOf(path: SamplingPath, name: SamplerConfig['name'], prediction: Prediction) {
+function imagesOf(path: NoisePath, name: SamplerConfig['name'], prediction: Prediction) {
   const config: SamplerConfig = name === 'heun' && startsAtNoise(path) ? { name, variable: 'flow' } : { name };
   const sampler = samplerFromConfig(config);
   return sample({

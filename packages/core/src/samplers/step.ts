@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Arrays, Tensors } from '@dm/ops';
 import { float32 } from '../nd-array.js';
 import { conversion, type Prediction, type PredictionOptions } from '../process/prediction.js';
-import { type LimitX0, limitX0 } from './limit.js';
+import { type X0Clipping, limitX0 } from './x0-clipping.js';
 import type { LinearForm, SamplerPlan, Stage } from './sampler.js';
 
 /** The names of a plan's terms, in the order of the columns of `stageInputs`' matrix. */
@@ -51,7 +51,7 @@ function rowOf(form: LinearForm, terms: readonly string[]): number[] {
  * x with the noise of a stage's churn: the x that the model sees, and that `samplerStep` takes. x, noise [N, H, W, C];
  * churn [2], the factors of both.
  */
-export function churned(x: tf.Tensor, noise: tf.Tensor, churn: tf.Tensor): tf.Tensor {
+export function withChurn(x: tf.Tensor, noise: tf.Tensor, churn: tf.Tensor): tf.Tensor {
   const [ofX, ofNoise] = scalars(churn);
   return tf.add(tf.mul(x, ofX!), tf.mul(noise, ofNoise!));
 }
@@ -76,7 +76,7 @@ export function samplerStep(
     /** The tensors of `stageInputs`. */
     readonly inputs: Tensors;
   },
-  limit: LimitX0 = {},
+  limit: X0Clipping = {},
 ): { x: tf.Tensor; x0: tf.Tensor; history: Tensors } {
   const [mean, variance] = outputParts(x, output, plan.learnedVariance);
   const [ofX, ofOutput] = scalars(inputs['conversion']!);

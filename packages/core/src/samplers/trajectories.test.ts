@@ -6,14 +6,14 @@ import { beforeAll, expect, test } from 'vitest';
 import cases from '../fixtures/trajectories.json' with { type: 'json' };
 import { edmPath } from '../levels/edm.js';
 import { flowLevel, flowPath } from '../levels/flow.js';
-import { discretePath, type DiscretePathOptions, type SamplingPath } from '../levels/path.js';
+import { discretePath, type DiscretePathOptions, type NoisePath } from '../levels/path.js';
 import { float32 } from '../nd-array.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
 import { type ScheduleConfig, scheduleFromConfig } from '../schedules/registry.js';
 import { createSampler } from './create-sampler.js';
-import type { LimitX0 } from './limit.js';
+import type { X0Clipping } from './x0-clipping.js';
 import { type SamplerConfig, samplerFromConfig } from './registry.js';
-import { churned, samplerStep, stageInputs } from './step.js';
+import { withChurn, samplerStep, stageInputs } from './step.js';
 
 interface Case {
   readonly sampler: SamplerConfig;
@@ -67,14 +67,14 @@ function network(x: tf.Tensor, t: number, { dependsOnT, learned }: Case): tf.Ten
     : mean;
 }
 
-function pathOf({ schedule, path, edm, flow, flowTimes }: Case): SamplingPath {
+function pathOf({ schedule, path, edm, flow, flowTimes }: Case): NoisePath {
   if (edm) return edmPath(edm);
   if (flow) return flowPath(flow);
   if (flowTimes) return { levels: flowTimes.map((s) => flowLevel(s)), initialScale: 1 };
   return discretePath(scheduleFromConfig(schedule!), path!);
 }
 
-function limitOf({ clip, threshold }: Case): LimitX0 {
+function limitOf({ clip, threshold }: Case): X0Clipping {
   return { ...(clip === undefined ? {} : { clip }), ...(threshold ? { threshold } : {}) };
 }
 
@@ -91,7 +91,7 @@ function run(given: Case): number[][] {
     );
     // EDM's sampler draws noise at the beginning of every step, needed or not.
     const begins = k === plan.stages.findIndex((s) => s.step === stage.step);
-    if (plan.churn && begins) x = churned(x, noise(drawn++), inputs['churn']!);
+    if (plan.churn && begins) x = withChurn(x, noise(drawn++), inputs['churn']!);
     const output = network(tf.mul(x, inputScale(prediction, stage.level)), stage.level.t, given);
     const fresh = plan.noise ? { noise: noise(k) } : {};
     const next = samplerStep(plan, { x, output, history, inputs, ...fresh }, limit);

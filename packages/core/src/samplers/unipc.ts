@@ -1,6 +1,6 @@
 import { requireInteger } from '../checks.js';
 import { halfLogSnr } from '../levels/level.js';
-import type { SamplingPath } from '../levels/path.js';
+import type { NoisePath } from '../levels/path.js';
 import { combine, type LinearForm, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 export interface UniPcOptions {
@@ -37,13 +37,13 @@ export function uniPc({ order = 2 }: UniPcOptions = {}): Sampler {
 const outputOf = (ago: number): LinearForm => (ago === 0 ? { x0: 1 } : { [`x0-${ago}`]: 1 });
 
 /** Lower at the start, at the end, and just after a level of SNR 0, whose lambda is infinite. */
-function orderAt({ levels }: SamplingPath, step: number, order: number): number {
+function orderAt({ levels }: NoisePath, step: number, order: number): number {
   const usable = levels.slice(0, step).filter((level) => level.alpha > 0).length;
   return Math.min(order, levels.length - 1 - step, usable + 1);
 }
 
 /** UniP from level `step` to the next, `x` being the x at `step` and the present evaluation made there. */
-function predict(path: SamplingPath, step: number, order: number, x: LinearForm): LinearForm {
+function predict(path: NoisePath, step: number, order: number, x: LinearForm): LinearForm {
   const { ratio, from, to, b, r } = stepOf(path, step, order);
   const weights = order === 2 ? [0.5] : solve(vandermonde(r.slice(0, order - 1)), b.slice(0, order - 1));
   const base = outputOf(0);
@@ -57,7 +57,7 @@ function predict(path: SamplingPath, step: number, order: number, x: LinearForm)
 }
 
 /** UniC: the x at `step` again, from the corrected x before it, now that the model has been evaluated at `step`. */
-function correct(path: SamplingPath, step: number, order: number): LinearForm {
+function correct(path: NoisePath, step: number, order: number): LinearForm {
   const { ratio, from, to, b, r } = stepOf(path, step - 1, order);
   const weights = order === 1 ? [0.5] : solve(vandermonde(r), b);
   const base = outputOf(1);
@@ -79,7 +79,7 @@ function correct(path: SamplingPath, step: number, order: number): LinearForm {
  * The step from level `step`: e^-h, the nodes r_k = (lambda_k - lambda_s) / h of the evaluations before it with 1 as the
  * last, and the right-hand side b of the order conditions (Theorem 3.1).
  */
-function stepOf({ levels }: SamplingPath, step: number, order: number) {
+function stepOf({ levels }: NoisePath, step: number, order: number) {
   const from = levels[step]!;
   const to = levels[step + 1]!;
   const lambda = halfLogSnr(from);

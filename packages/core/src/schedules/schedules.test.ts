@@ -45,7 +45,7 @@ describe('golden numbers in float64', () => {
   ])('cosine, t = %i', (t, abar) => checkRelative(cosineSchedule().alphasCumprod[t]!, abar, 1e-11));
 });
 
-// diffusers computes in float32, and rescaled tails there are a difference of neighbours.
+// diffusers computes in float32, and rescaled tails there are a difference of neighbors.
 describe('diffusers', () => {
   test.each(fixture)('$config', ({ config, at, alphasCumprod }) => {
     const schedule = scheduleFromConfig(config as ScheduleConfig);

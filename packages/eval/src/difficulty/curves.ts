@@ -1,5 +1,5 @@
 /**
- * A centred mean over `window` values, an odd number; nearer to the ends over as many as there are on both sides.
+ * A centered mean over `window` values, an odd number; nearer to the ends over as many as there are on both sides.
  * Throws a RangeError on another window.
  */
 export function smoothed(values: readonly number[], window: number): number[] {

@@ -55,7 +55,7 @@ describe('noiseBuckets', () => {
 });
 
 describe('curves', () => {
-  it('smooth by a centred mean, which leaves a straight line', () => {
+  it('smooth by a centered mean, which leaves a straight line', () => {
     expect(smoothed([0, 3, 0, 3, 0], 3)).toEqual([0, 1, 2, 1, 0]);
     expect(smoothed([5, 4, 3, 2, 1], 5)).toEqual([5, 4, 3, 2, 1]);
     expect(() => smoothed([1, 2], 2)).toThrow('The window is 2; it must be an odd integer');

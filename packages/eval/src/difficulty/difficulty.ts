@@ -14,7 +14,7 @@ export interface DifficultyRecord {
 export interface DifficultyOptions {
   /** Shares x of the times to within x; default 0.05, 0.1 and 0.25. */
   readonly within?: readonly number[];
-  /** Records of the centred mean that curves are smoothed with, odd. Default 3. */
+  /** Records of the centered mean that curves are smoothed with, odd. Default 3. */
   readonly window?: number;
   /** Share of the records, at the end, whose mean is the final value. Default 0.1, at least one record. */
   readonly tail?: number;
@@ -73,7 +73,7 @@ export function difficulty(
   if (!(tail > 0 && tail <= 1)) throw new RangeError(`tail is ${tail}; it is a share above 0, at most 1.`);
   const steps = records.map(({ step }) => step);
   const atEnd = Math.max(1, Math.round(tail * records.length));
-  const analysed = buckets.map((bucket, b): BucketDifficulty => {
+  const analyzed = buckets.map((bucket, b): BucketDifficulty => {
     const loss = smoothed(
       records.map((record) => record.loss[b]!),
       window,
@@ -95,13 +95,13 @@ export function difficulty(
       gradNorm: smoothed(gradNorm, window),
     };
   });
-  const noise = analysed.map(({ noiseRate }) => noiseRate);
+  const noise = analyzed.map(({ noiseRate }) => noiseRate);
   const against = (measure: (bucket: BucketDifficulty) => number | null) =>
-    rankCorrelation(noise, analysed.map(measure));
+    rankCorrelation(noise, analyzed.map(measure));
   return {
     steps,
     settings: { within, window, tail },
-    buckets: analysed,
+    buckets: analyzed,
     rankCorrelations: {
       finalLoss: against(({ finalLoss }) => finalLoss),
       meanGradNorm: against(({ meanGradNorm }) => meanGradNorm),

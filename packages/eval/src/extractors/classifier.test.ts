@@ -13,7 +13,7 @@ import { trainClassifier } from './train-classifier.js';
 
 const classes = ['vertical', 'horizontal', 'diagonal'];
 
-/** Noisy stripes in three directions, 12x12 grey. */
+/** Noisy stripes in three directions, 12x12 gray. */
 function stripes(name: string, count: number): Dataset {
   const noise = hashed(name, count * 144);
   const labels = Int32Array.from({ length: count }, (_, n) => n % 3);

@@ -40,13 +40,13 @@ describe('mobilenetExtractor', () => {
     await eager.dispose();
   });
 
-  it('takes any size, grey as three equal channels, by either resize', async () => {
-    const grey = formulaImages(2, 32, 1);
-    const rgb = { data: Uint8Array.from({ length: 2 * 32 * 32 * 3 }, (_, i) => grey.data[Math.floor(i / 3)]!) };
+  it('takes any size, gray as three equal channels, by either resize', async () => {
+    const gray = formulaImages(2, 32, 1);
+    const rgb = { data: Uint8Array.from({ length: 2 * 32 * 32 * 3 }, (_, i) => gray.data[Math.floor(i / 3)]!) };
     const features = [];
     for (const resize of ['antialiased', 'bilinear'] as const) {
       const extractor = await mobilenetExtractor({ engine, resize, batchSize: 2 });
-      const one = await extractor.features(grey);
+      const one = await extractor.features(gray);
       const three = await extractor.features({ ...rgb, shape: [2, 32, 32, 3] });
       expect(relativeDifference(one.features, three.features)).toBeLessThan(1e-5);
       features.push(one.features);

@@ -70,7 +70,7 @@ export function networkExtractor(network: Network, options: ExtractorEngineOptio
       const { shape } = images;
       const [count, ...imageShape] = shape;
       if (imageShape[2] !== 1 && imageShape[2] !== 3) {
-        throw new Error(`${name} takes grey or RGB images, not images of ${imageShape[2]} channels.`);
+        throw new Error(`${name} takes gray or RGB images, not images of ${imageShape[2]} channels.`);
       }
       const size = imageShape.reduce((product, length) => product * length, 1);
       const parts: Record<keyof ExtractedBatch, Float32Array[]> = { features: [], logits: [], spatial: [] };

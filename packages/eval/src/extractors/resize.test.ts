@@ -27,7 +27,7 @@ describe('resizeBilinear', () => {
 });
 
 describe('resizeAntialiased', () => {
-  it('makes a fine checkerboard grey, where the bilinear one aliases', async () => {
+  it('makes a fine checkerboard gray, where the bilinear one aliases', async () => {
     const { data, shape } = await resizeAntialiased(checkerboard(64), 21);
     expect(shape).toEqual([1, 21, 21, 1]);
     const inside = Array.from(data).filter((_, i) => i % 21 > 1 && i % 21 < 19 && i > 42 && i < 21 * 19);

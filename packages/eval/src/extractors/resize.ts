@@ -29,7 +29,7 @@ export async function resizeAntialiased(images: ImageBytes, size: number): Promi
       const raw = { width, height, channels: channels as 1 | 3 };
       const resized = await sharp(data.subarray(n * from, (n + 1) * from), { raw })
         .resize(size, size, { fit: 'fill', kernel: 'cubic' })
-        .toColourspace(channels === 1 ? 'b-w' : 'srgb') // else grey comes back as three channels
+        .toColorspace(channels === 1 ? 'b-w' : 'srgb') // else gray comes back as three channels
         .raw()
         .toBuffer({ resolveWithObject: true });
       if (resized.info.channels !== channels) {
@@ -55,7 +55,7 @@ export function resizeBilinear(images: tf.Tensor4D, size: number): tf.Tensor4D {
   return tf.transpose(tf.reshape(down, [n, channels, size, size]), [0, 2, 3, 1]);
 }
 
-/** [to, from]: row i has the weights of the two samples around the centre of target pixel i. */
+/** [to, from]: row i has the weights of the two samples around the center of target pixel i. */
 function interpolation(from: number, to: number): tf.Tensor2D {
   const weights = new Float32Array(to * from);
   for (let i = 0; i < to; i++) {
@@ -68,7 +68,7 @@ function interpolation(from: number, to: number): tf.Tensor2D {
   return tf.tensor2d(weights, [to, from]);
 }
 
-/** Grey images three times, so that all have three channels. */
+/** Gray images three times, so that all have three channels. */
 export function asRgb(images: tf.Tensor4D): tf.Tensor4D {
   return images.shape[3] === 1 ? tf.concat([images, images, images], 3) : images;
 }

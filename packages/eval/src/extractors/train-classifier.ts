@@ -9,7 +9,7 @@ import { classifierLayout, classifierStart, classify, type ClassifierShape } fro
 import { extractorOf, formatClassifier } from './classifier.js';
 
 export interface TrainClassifierOptions {
-  /** With labels; images of any one size, grey or RGB. */
+  /** With labels; images of any one size, gray or RGB. */
   readonly train: Dataset;
   /** Images that are not among those, of the same shape and classes; for the accuracy. */
   readonly test: Dataset;

@@ -9,7 +9,7 @@ export interface HessianProduct {
   /** Length of the displacement. */
   readonly step: number;
   /**
-   * Relative difference of the products at the neighbouring steps between which `step` lies, the larger one of two probes:
+   * Relative difference of the products at the neighboring steps between which `step` lies, the larger one of two probes:
    * a bound that was measured, not proved.
    */
   readonly stepError: number;
@@ -32,8 +32,8 @@ const exponents = [-3, -6, -9, -12, -15, -18];
  *
  * A large h pays with the third derivative, a small one with the rounding of gradients and parameters. The rule: products
  * with two probes (the gradient's own direction, which lies along sharp ones, and a random one) are taken at steps
- * max(1, |p|) 2^-3, 2^-6, ..., 2^-18; where two neighbours differ least, in the worse of the probes, the step is their
- * geometric mean, at which both kinds of error are smaller than at the neighbour that has more of it. Costs 24 gradients.
+ * max(1, |p|) 2^-3, 2^-6, ..., 2^-18; where two neighbors differ least, in the worse of the probes, the step is their
+ * geometric mean, at which both kinds of error are smaller than at the neighbor that has more of it. Costs 24 gradients.
  *
  * Throws an Error where gradients are not finite.
  */

@@ -3,7 +3,7 @@ import { normals } from '../random.js';
 import { checkSize, displaced, type FlatVector, type Objective } from './objective.js';
 
 /**
- * A random direction, normalised filter by filter: each filter d of it has the norm of the same filter of the parameters,
+ * A random direction, normalized filter by filter: each filter d of it has the norm of the same filter of the parameters,
  * d <- d |w| / |d| (Li et al. 2018, arXiv:1712.09913, section 4), so that the scale of a layer, which a norm after it
  * takes away again, does not decide how sharp a plot looks. A filter is what makes one output: the last axis of a kernel
  * [H, W, in, out] or matrix [in, out]; of an embedding table a row. Biases and the scales of norms stay where they are, as in

@@ -79,7 +79,7 @@ async function decode(path: string, shape: readonly [number, number, number]): P
   const { data } = await sharp(path, { failOn: 'error' })
     .autoOrient()
     .flatten({ background: '#ffffff' })
-    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+    .toColorspace(channels === 1 ? 'b-w' : 'srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
   if (data.length !== height * width * channels) throw new Error('it has another size than its header says');

@@ -22,7 +22,7 @@ async function readAll(source: ImageSource, size = 2): Promise<number[]> {
 
 const png = (side: number, channels: 1 | 3, value: number) =>
   sharp(Buffer.alloc(side * side * channels, value), { raw: { width: side, height: side, channels } })
-    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+    .toColorspace(channels === 1 ? 'b-w' : 'srgb')
     .png()
     .toBuffer();
 
@@ -90,7 +90,7 @@ describe('arraySource', () => {
 });
 
 describe('folderSource', () => {
-  it('reads images of sub-folders in the order of their paths, grey as grey', async () => {
+  it('reads images of sub-folders in the order of their paths, gray as gray', async () => {
     const dir = folder();
     mkdirSync(join(dir, 'b'));
     writeFileSync(join(dir, 'b', '2.png'), await png(2, 1, 20));

@@ -2,7 +2,7 @@ import type { Arrays, DType, Program } from '@dm/ops';
 import { lowerGraph } from '../compile.js';
 import { TraceError } from '../errors.js';
 import { encodeModel, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValueInfo } from '../onnx/proto.js';
-import { optimise } from '../passes/index.js';
+import { optimize } from '../passes/index.js';
 import { type ArraySpec, type ArraySpecs, PREFIX, trace } from '../trace.js';
 import { batchSizes, symbolicBatch } from './symbolic-batch.js';
 import { tidy } from './tidy.js';
@@ -63,7 +63,7 @@ export function exportOnnx(program: Program, options: ExportOnnxOptions): Uint8A
       { dtype: dtype === 'int64' ? 'int32' : dtype, shape: shape.map((dim) => (typeof dim === 'string' ? size : dim)) },
     ]);
     const traced = trace(program, { ...specsOf(weights), ...state }, Object.fromEntries(specs), name);
-    return lowerGraph(optimise(traced), { portable: true });
+    return lowerGraph(optimize(traced), { portable: true });
   };
   const [first, second] = batchSizes;
   const model = batch === undefined ? lowered(1) : symbolicBatch(lowered(first), lowered(second), batch);

@@ -38,7 +38,7 @@ function joinTransposes(nodes: readonly OnnxNode[]): OnnxNode[] {
   });
 }
 
-/** The normalisation of a group has ones for a scale, as many as the group has elements. */
+/** The normalization of a group has ones for a scale, as many as the group has elements. */
 function shortenConstants(model: OnnxModel): { nodes: OnnxNode[]; initializers: OnnxTensor[] } {
   const expands: OnnxNode[] = [];
   const shapes: OnnxTensor[] = [];
@@ -57,7 +57,7 @@ function shortenConstants(model: OnnxModel): { nodes: OnnxNode[]; initializers: 
   return { nodes: [...expands, ...model.nodes], initializers: [...initializers, ...shapes] };
 }
 
-/** Mean and deviation of a normalisation are for its gradient. */
+/** Mean and deviation of a normalization are for its gradient. */
 function withoutUnused(node: OnnxNode, used: ReadonlySet<string>): OnnxNode {
   if (node.op !== 'LayerNormalization') return node;
   const last = node.outputs.findLastIndex((name) => used.has(name));

@@ -2,9 +2,9 @@ import type { OnnxAttr, OnnxModel } from '../onnx/proto.js';
 import { Lowering } from './lowering.js';
 
 /**
- * ONNX Runtime's CPU provider has, for its own optimiser, convolutions on blocked tensors: channels in blocks of 8 or
+ * ONNX Runtime's CPU provider has, for its own optimizer, convolutions on blocked tensors: channels in blocks of 8 or
  * 16, as wide as the processor's vectors, the block innermost. A graph may use them directly, with a filter that is
- * computed in the same step, which that optimiser never does. The block size is the processor's secret, so the engine
+ * computed in the same step, which that optimizer never does. The block size is the processor's secret, so the engine
  * finds it by trying (`blockedProbe`), and a graph with such nodes is for this machine only.
  */
 const DOMAIN = 'com.microsoft.nchwc';

@@ -1,7 +1,7 @@
 import { conv2d, gelu } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import { lowerGraph } from '../compile.js';
-import { optimise } from '../passes/index.js';
+import { optimize } from '../passes/index.js';
 import { expectSame, floats, given } from '../testing.js';
 import { trace } from '../trace.js';
 
@@ -16,7 +16,7 @@ describe.each(['none', 'tanh'] as const)('gelu, approximate: %s', (approximate) 
   it('is one standard operator forwards', () => {
     const spec = { x: { dtype: 'float32', shape: [2] } } as const;
     const graph = trace((_, { x }) => ({ outputs: { y: gelu(x!, { approximate }) } }), {}, spec);
-    const [node] = lowerGraph(optimise(graph), { portable: true }).nodes;
+    const [node] = lowerGraph(optimize(graph), { portable: true }).nodes;
     expect(node).toMatchObject({ op: 'Gelu', domain: '', attrs: { approximate: { string: approximate } } });
   });
 });

@@ -32,7 +32,7 @@ function setChannelsFirst(value: Value, name: string, { n, channels, places }: E
   }
 }
 
-/** One row a group, normalised by LayerNormalization, which returns mean and 1 / deviation as well; then scale, offset. */
+/** One row a group, normalized by LayerNormalization, which returns mean and 1 / deviation as well; then scale, offset. */
 const groupNorm: Kernel = {
   infer: (call) => {
     const x = input(call, 'x');
@@ -45,7 +45,7 @@ const groupNorm: Kernel = {
     const { onnx } = ctx;
     const size = (e.channels / e.groups) * e.places;
     const rows = ctx.reshape(channelsFirst(x, e, ctx), [e.n, e.groups, size]);
-    const [normalised, mean, invStd] = onnx.ops(
+    const [normalized, mean, invStd] = onnx.ops(
       'LayerNormalization',
       [rows, onnx.floats(new Float32Array(size).fill(1))],
       {
@@ -54,7 +54,7 @@ const groupNorm: Kernel = {
       },
     );
     const column = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.channels, 1]);
-    const byChannel = ctx.reshape(normalised!, [e.n, e.channels, e.places]);
+    const byChannel = ctx.reshape(normalized!, [e.n, e.channels, e.places]);
     const y = onnx.op('Add', [onnx.op('Mul', [byChannel, column('scale')]), column('offset')]);
     setChannelsFirst(node.outputs[0]!, y, e, ctx);
     ctx.set(node.outputs[1]!, ctx.reshape(mean!, [e.n, e.groups]));
@@ -66,7 +66,7 @@ const groupNorm: Kernel = {
  * With xh = (x - mean) invStd and D elements in a group,
  *   dx = invStd (g dy - mean_D(g dy) - xh mean_D(g dy xh))
  * is one affine combination A dy + B x + C whose coefficients, one a channel or group, follow from the two sums
- * of dy and of dy x over the places of each channel. No normalised copy of x is kept or made again.
+ * of dy and of dy x over the places of each channel. No normalized copy of x is kept or made again.
  */
 const groupNormGrad: Kernel = {
   infer: (call) => [pick(input(call, 'x')), pick(input(call, 'scale')), pick(input(call, 'scale'))],

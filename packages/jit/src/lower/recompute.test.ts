@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, it, onTestFinished } from 'vitest';
 import { lowerGraph } from '../compile.js';
 import { onnxEngine } from '../engine.js';
-import { optimise } from '../passes/index.js';
+import { optimize } from '../passes/index.js';
 import { parseProfile } from '../profile.js';
 import { expectClose, floats, runCpu, runOnnx } from '../testing.js';
 import { trace } from '../trace.js';
@@ -46,7 +46,7 @@ it('is not merged with the first run by the passes here', () => {
     const specs = Object.fromEntries(
       Object.entries(inputs).map(([name, { dtype, shape: s }]) => [name, { dtype, shape: s }]),
     );
-    const { nodes } = lowerGraph(optimise(trace(chain(again), {}, specs)));
+    const { nodes } = lowerGraph(optimize(trace(chain(again), {}, specs)));
     return nodes.filter(({ name }) => name.startsWith('DmSilu/')).length;
   };
   expect(count(true)).toBe(2 * count(false));

@@ -4,7 +4,7 @@ import { inLayout, input, type Kernel, pick } from './lowering.js';
 /**
  * x, but not before the others have been computed: what keeps a second run of the same kernels from being merged with
  * the first, and from being done too early. ONNX has no such operator, and an Identity would be dropped; so x is joined
- * with no row at all of the others, which no optimiser sees through. It costs one copy of x.
+ * with no row at all of the others, which no optimizer sees through. It costs one copy of x.
  */
 const after: Kernel = {
   infer: (call) => [pick(input(call, 'x'))],

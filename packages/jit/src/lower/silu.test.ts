@@ -1,6 +1,6 @@
 import { conv2d, silu } from '@dm/ops';
 import { expect, it } from 'vitest';
-import { optimise } from '../passes/index.js';
+import { optimize } from '../passes/index.js';
 import { lowerGraph } from '../compile.js';
 import { trace } from '../trace.js';
 import { expectSame, floats, given } from '../testing.js';
@@ -14,7 +14,7 @@ it('silu and its gradient, in either layout and far from zero', async () => {
 
 it('uses standard operators alone in a portable graph', () => {
   const graph = trace((_, { x }) => ({ outputs: { y: silu(x!) } }), {}, { x: { dtype: 'float32', shape: [2] } });
-  const domains = (portable: boolean) => lowerGraph(optimise(graph), { portable }).nodes.map((node) => node.domain);
+  const domains = (portable: boolean) => lowerGraph(optimize(graph), { portable }).nodes.map((node) => node.domain);
   expect(domains(false)).toContain('com.microsoft');
   expect(domains(true)).not.toContain('com.microsoft');
 });

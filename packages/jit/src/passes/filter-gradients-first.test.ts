@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { runCpu, expectClose, floats, runOnnx } from '../testing.js';
 import { trace } from '../trace.js';
 import { filterGradientsFirst } from './filter-gradients-first.js';
-import { optimise } from './index.js';
+import { optimize } from './index.js';
 
 const inputs = {
   x: floats([2, 6, 6, 3]),
@@ -22,7 +22,7 @@ const program: Program = (_, { x, a, b, bias }) => {
 };
 
 it("computes the gradient of an image after those of filter and bias, by the filter's copy", () => {
-  const before = optimise(trace(program, {}, inputs));
+  const before = optimize(trace(program, {}, inputs));
   const after = filterGradientsFirst(before);
   const gradients = (graph: typeof before) =>
     graph.nodes.map(({ op }) => op).filter((op) => /Grad|DmAfter|Sum/.test(op));

@@ -11,4 +11,4 @@ export type Pass = (graph: Graph) => Graph;
 const passes: readonly Pass[] = [deadCode, constants, reshapes, algebra, duplicates, deadCode];
 
 /** The graph after every pass, in their order; what it computes is the same. */
-export const optimise = (graph: Graph): Graph => passes.reduce((g, pass) => pass(g), graph);
+export const optimize = (graph: Graph): Graph => passes.reduce((g, pass) => pass(g), graph);

@@ -9,7 +9,7 @@ import { algebra } from './algebra.js';
 import { constants } from './constants.js';
 import { deadCode } from './dead-code.js';
 import { duplicates } from './duplicates.js';
-import { optimise } from './index.js';
+import { optimize } from './index.js';
 import { reshapes } from './reshapes.js';
 
 const x = { x: { dtype: 'float32', shape: [2, 3] } } as const;
@@ -120,7 +120,7 @@ it('algebra: neutral elements and double negations vanish, a product with 0 stay
 describe('all passes together', () => {
   it('leave of a gradient tape what it must compute', () => {
     const graph = traced((_, { x }) => ({ outputs: { dx: tf.grad((v) => tf.mean(tf.square(v)))(x!) } }));
-    const after = optimise(graph);
+    const after = optimize(graph);
     expect(ops(after).filter((op) => op !== 'Const')).toEqual(['Multiply', 'Multiply']);
     expect(graph.nodes.length).toBeGreaterThan(after.nodes.length);
   });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import '../testing.js';
 import type { Graph, Value } from '../graph.js';
 import { trace } from '../trace.js';
-import { optimise } from './index.js';
+import { optimize } from './index.js';
 import { splitUpdate } from './split-update.js';
 
 const layout = flatLayout([
@@ -33,7 +33,7 @@ const step: Program = ({ params, m, v }, { x, rate }) => {
   };
 };
 const state = { params: vector, m: vector, v: vector, few: { dtype: 'float32', shape: [3] } } as const;
-const traced = (program: Program) => optimise(trace(program, state, inputs));
+const traced = (program: Program) => optimize(trace(program, state, inputs));
 const isVector = ({ shape }: Value) => shape.length === 1 && shape[0] === layout.size;
 const ops = ({ nodes }: Graph) => nodes.map(({ op }) => op);
 const names = (values: Graph['inputs']) => values.map(({ name }) => name);

@@ -4,10 +4,10 @@ import { expect, it } from 'vitest';
 import { floats, runOnnx } from '../testing.js';
 import { trace } from '../trace.js';
 import { sumsOfSquares } from './sums-of-squares.js';
-import { optimise } from './index.js';
+import { optimize } from './index.js';
 
 const graphOf = (program: Program, length: number) =>
-  sumsOfSquares(optimise(trace(program, {}, { x: { dtype: 'float32', shape: [length] } })));
+  sumsOfSquares(optimize(trace(program, {}, { x: { dtype: 'float32', shape: [length] } })));
 const ops = (program: Program, length = 24) => graphOf(program, length).nodes.map(({ op }) => op);
 
 it('a sum of squares becomes one product of matrices, whose rows are powers of two', () => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { expectSame, floats, type Fn } from '../testing.js';
 import { trace } from '../trace.js';
 import { deadCode } from './dead-code.js';
-import { optimise } from './index.js';
+import { optimize } from './index.js';
 import { upsampledConvolutions } from './upsampled-convolutions.js';
 
 const inputs = (images: number) => ({
@@ -22,7 +22,7 @@ function ops(fn: Fn, images: number, block = 16): { before: string[]; after: str
     const { value, grads } = tf.valueAndGrads(loss)([x!, w!, b!]);
     return { outputs: { value, ...Object.fromEntries(grads.map((grad, i) => [`d${i}`, grad])) } };
   };
-  const graph = optimise(trace(program, {}, inputs(images)));
+  const graph = optimize(trace(program, {}, inputs(images)));
   const names = ({ nodes }: typeof graph) => nodes.map(({ op }) => op).filter((op) => /Conv|Upsample/.test(op));
   return { before: names(graph), after: names(deadCode(upsampledConvolutions(graph, block))) };
 }

@@ -33,7 +33,7 @@ const spread = Float32Array.from({ length: 16 * 9 }, (_, i) => {
 
 /**
  * Nearest up-sampling by 2 and a 3x3 convolution behind it read each pixel up to nine times. Pixel 2i + p of the result, p = 0
- * or 1 along each axis, needs two neighbours only, with sums of the filter's taps:
+ * or 1 along each axis, needs two neighbors only, with sums of the filter's taps:
  *   y[2i] = w0 x[i-1] + (w1 + w2) x[i],  y[2i+1] = (w0 + w1) x[i] + w2 x[i+1].
  * That is the gradient, by its image, of a convolution of stride 2 with the 4x4 filter of these sums; its own gradient by x
  * is this convolution, and its gradient by the filter is this one's, from which that of the 3x3 taps is gathered. There are

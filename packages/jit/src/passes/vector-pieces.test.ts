@@ -5,7 +5,7 @@ import { printGraph } from '../dump.js';
 import { onnxEngine } from '../engine.js';
 import { expectClose, floats, given } from '../testing.js';
 import { trace } from '../trace.js';
-import { optimise } from './index.js';
+import { optimize } from './index.js';
 import { vectorPieces } from './vector-pieces.js';
 
 const layout = flatLayout([
@@ -36,7 +36,7 @@ const step: Program = (now, { x, rate }) => {
 const lines = (text: string, kernel: string) => text.split('\n').filter((line) => line.includes(`: ${kernel}(`));
 
 describe('vectors in pieces', () => {
-  const before = optimise(trace(step, state, inputs));
+  const before = optimize(trace(step, state, inputs));
   // The weight is long enough to be a piece, and so are bias, gain and the last weight together.
   const { graph, stretches } = vectorPieces(before, 12);
 

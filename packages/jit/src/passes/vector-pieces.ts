@@ -54,7 +54,7 @@ function partLengths(node: Node): readonly number[] | undefined {
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
-/** A part that is long enough is a piece; short neighbours are one together, as soon as they are long enough. */
+/** A part that is long enough is a piece; short neighbors are one together, as soon as they are long enough. */
 function pieceLengths(graph: Graph, smallest: number): number[] {
   const parts = graph.nodes
     .flatMap((node) => {

@@ -1,7 +1,7 @@
 import type { Arrays, Program } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { optimise } from '../passes/index.js';
+import { optimize } from '../passes/index.js';
 import { floats, given, runOnnx } from '../testing.js';
 import { type ArraySpecs, PREFIX, trace } from '../trace.js';
 import { updateKernel } from './kernel.js';
@@ -14,7 +14,7 @@ const api = (globalThis as unknown as { WebAssembly: { Instance: new (...args: o
 /** Runs a program's kernel on `state`, each array in a memory that they share, and returns what the state is then. */
 async function runKernel(program: Program, state: Arrays, inputs: Arrays): Promise<Arrays> {
   const specs = (arrays: Arrays): ArraySpecs => arrays;
-  const kernel = updateKernel(optimise(trace(program, specs(state), specs(inputs))));
+  const kernel = updateKernel(optimize(trace(program, specs(state), specs(inputs))));
   const memory = new webAssembly.Memory({ initial: 1, maximum: 2 ** 16, shared: true });
   const module = await webAssembly.compile(kernel.bytes);
   const { update } = new api.Instance(module, { state: { memory } }).exports as { update: Update };
@@ -95,7 +95,7 @@ describe('a kernel', () => {
   it('is refused to an operation that has no instruction, and to other types', async () => {
     const state = { x: { dtype: 'float32', shape: [size] } } as const;
     const of = (program: Program, more: ArraySpecs = {}) =>
-      updateKernel(optimise(trace(program, { ...state, ...more }, {})));
+      updateKernel(optimize(trace(program, { ...state, ...more }, {})));
     expect(() => of(({ x }) => ({ state: { x: tf.tanh(x!) }, outputs: {} }))).toThrow('Tanh is not for an update');
     expect(() => of(() => ({ outputs: {} }), { n: { dtype: 'int32', shape: [] } })).toThrow('float32, not of int32');
     const table = () => tf.tensor1d(floats([size]).data as Float32Array);

@@ -25,7 +25,7 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
   const tokens = side * side;
   const outChannels = config.learn_sigma ? 2 * channels : channels;
   const widths = { hidden, heads: config.num_heads, mlp: Math.floor(hidden * config.mlp_ratio), tokens };
-  const condSize = num_classes === 0 ? 0 : num_classes + (config.class_dropout_prob > 0 ? 1 : 0);
+  const condDim = num_classes === 0 ? 0 : num_classes + (config.class_dropout_prob > 0 ? 1 : 0);
   const scope = root();
 
   // A parameter of the module itself comes before those of its submodules.
@@ -51,7 +51,7 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
     init: normalInit(0.02),
   });
   const embedLabels =
-    condSize > 0 ? embedding(at(scope, 'y_embedder.embedding_table'), condSize, hidden, 0.02) : undefined;
+    condDim > 0 ? embedding(at(scope, 'y_embedder.embedding_table'), condDim, hidden, 0.02) : undefined;
   const blocks = Array.from({ length: config.depth }, (_, i) => ditBlock(at(at(scope, 'blocks'), i), widths));
   const toPixels = finalLayer(at(scope, 'final_layer'), widths, patch * patch * outChannels);
 
@@ -60,7 +60,7 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
     inputShape: [size, size, channels] as const,
     outChannels,
     numClasses: num_classes,
-    condSize,
+    condDim,
   };
   return finish(scope, description, config, (call, x, t, cond) => {
     checkImageSize('DiT', x, size);

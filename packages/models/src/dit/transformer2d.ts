@@ -45,7 +45,7 @@ export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Mode
     inputShape: [size, size, channels] as const,
     outChannels,
     numClasses: classes,
-    condSize: classes + 1,
+    condDim: classes + 1,
   };
   return finish(scope, description, config, (call, x, t, cond) => {
     checkImageSize('DiTTransformer2DModel', x, size);

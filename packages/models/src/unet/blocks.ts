@@ -137,7 +137,7 @@ export function midBlock(
 
 // ---- up ------------------------------------------------------------------------------------------------------------
 
-/** How a level ends: by nearest neighbours and a convolution, by a residual block that doubles, or (the last) not. */
+/** How a level ends: by nearest neighbors and a convolution, by a residual block that doubles, or (the last) not. */
 export type Upsample = 'conv' | 'resnet' | null;
 
 /** Takes the outputs kept on the way down, one for each layer in the order in which they are used. */

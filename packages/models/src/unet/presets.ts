@@ -20,7 +20,7 @@ const ddpm256: UNet2DOptions = {
 
 /** Named configurations, to be given to `unet2d` as they are or spread and changed. */
 export const unetPresets = {
-  /** Grey images of 28 x 28 in minutes on two cores. */
+  /** Gray images of 28 x 28 in minutes on two cores. */
   mnist: {
     sample_size: 28,
     in_channels: 1,
@@ -31,7 +31,7 @@ export const unetPresets = {
     up_block_types: ['UpBlock2D', 'UpBlock2D', 'UpBlock2D'],
     norm_num_groups: 8,
   },
-  /** Colour images of 32 x 32 on a laptop: 6 472 195 parameters, attention at 16 x 16. */
+  /** Color images of 32 x 32 on a laptop: 6 472 195 parameters, attention at 16 x 16. */
   'cifar10-small': {
     sample_size: 32,
     block_out_channels: [64, 128, 128],
@@ -40,7 +40,7 @@ export const unetPresets = {
     up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D'],
     attention_head_dim: null,
   },
-  /** Colour images of 64 x 64 on a laptop, attention at 16 x 16. */
+  /** Color images of 64 x 64 on a laptop, attention at 16 x 16. */
   'small-64': {
     sample_size: 64,
     block_out_channels: [64, 128, 192, 256],

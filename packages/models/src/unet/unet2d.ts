@@ -122,7 +122,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     inputShape: [height, width, config.in_channels] as const,
     outChannels: config.out_channels,
     numClasses: classes,
-    condSize: classes,
+    condDim: classes,
   };
   return finish(scope, description, config, (call, x, t, cond) => {
     checkHalvable(x, levels);

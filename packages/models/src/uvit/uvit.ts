@@ -62,7 +62,7 @@ export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
     inputShape: [size, size, channels] as const,
     outChannels: channels,
     numClasses: classes,
-    condSize: classes,
+    condDim: classes,
   };
   return finish(scope, description, config, (call, x, t, cond) => {
     checkImageSize('UViT', x, size);

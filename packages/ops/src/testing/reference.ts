@@ -21,8 +21,8 @@ function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
 }
 
-/** The values normalised to mean 0 and variance 1 over the indices given. */
-function normalise(x: Float64Array, y: Float64Array, indices: readonly number[], epsilon: number): void {
+/** The values normalized to mean 0 and variance 1 over the indices given. */
+function normalize(x: Float64Array, y: Float64Array, indices: readonly number[], epsilon: number): void {
   const mean = sum(indices.length, (i) => x[indices[i]!]!) / indices.length;
   const variance = sum(indices.length, (i) => (x[indices[i]!]! - mean) ** 2) / indices.length;
   for (const i of indices) y[i] = (x[i]! - mean) / Math.sqrt(variance + epsilon);
@@ -46,7 +46,7 @@ export function reference(opCase: OpCase): Reference {
           for (let group = 0; group < groups; group++) {
             const inGroup = (i: number) =>
               Math.floor(i / (x.length / n)) === image && Math.floor((i % channels) / (channels / groups)) === group;
-            normalise(x, y, [...x.keys()].filter(inGroup), epsilon);
+            normalize(x, y, [...x.keys()].filter(inGroup), epsilon);
           }
         }
         return affine(y, scale, offset);
@@ -57,7 +57,7 @@ export function reference(opCase: OpCase): Reference {
         const y = new Float64Array(x.length);
         for (let row = 0; row < x.length; row += channels) {
           const indices = Array.from({ length: channels }, (_, c) => row + c);
-          normalise(x, y, indices, opCase.attrs.epsilon);
+          normalize(x, y, indices, opCase.attrs.epsilon);
         }
         return scale && offset ? affine(y, scale, offset) : y;
       };

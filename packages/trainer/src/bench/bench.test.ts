@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { resolveConfig } from '../resolve.js';
+import { resolveConfig } from '../config/resolve.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import { bench } from './bench.js';
 
@@ -24,7 +24,7 @@ describe('bench', () => {
     expect(stepMs.q1).toBeGreaterThanOrEqual(stepMs.min);
     expect(stepMs.q3).toBeGreaterThanOrEqual(stepMs.median);
     expect(result.imagesPerSecond).toBeCloseTo(4000 / stepMs.median, 6);
-    expect(Object.keys(compileMs!)).toEqual(['trace', 'optimise', 'lower', 'encode', 'session']);
+    expect(Object.keys(compileMs!)).toEqual(['trace', 'optimize', 'lower', 'encode', 'session']);
     const compiling = Object.values(compileMs!).reduce((a, b) => a + b);
     expect(result.firstStepMs).toBeGreaterThan(compiling);
     expect(result.javascript).toBeGreaterThan(0);

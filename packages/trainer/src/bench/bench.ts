@@ -3,10 +3,10 @@
  * run and the next batch is read. Nothing is written but what is asked for, and no checkpoint, sample or log is in the time.
  */
 import type { Compilation, ProgramRun } from '@dm/jit';
-import type { Config } from '../config.js';
-import { engineOptions, openEngine } from '../engine.js';
-import { openRecipe } from '../recipe.js';
-import { peakMemoryMb } from '../peak-memory.js';
+import type { Config } from '../config/schema.js';
+import { engineOptions, openEngine } from '../setup/engine.js';
+import { openTrainingSetup } from '../setup/training-setup.js';
+import { peakMemoryMb } from '../machine/peak-memory.js';
 import { spread, type Spread } from './spread.js';
 import { openTimedSteps } from './timed-steps.js';
 
@@ -53,8 +53,8 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
   if (!Number.isInteger(warmup) || warmup < 0) {
     throw new RangeError(`warmup must be a whole number from 0 on, not ${warmup}`);
   }
-  const recipe = await openRecipe(config);
-  const { model, layout, dataset } = recipe;
+  const setup = await openTrainingSetup(config);
+  const { model, layout, dataset } = setup;
   const compilations: Compilation['ms'][] = [];
   const runs: ProgramRun[] = [];
   const engine = await openEngine(config.engine, {
@@ -68,7 +68,7 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
     },
   });
   try {
-    const runStep = await openTimedSteps(recipe, engine);
+    const runStep = await openTimedSteps(setup, engine);
     const total = 1 + warmup + steps;
     const ms: number[] = [];
     while (ms.length < total) {
@@ -110,7 +110,7 @@ function together(compilations: readonly Compilation['ms'][]): Compilation['ms']
 
   return {
     trace: sumOf('trace'),
-    optimise: sumOf('optimise'),
+    optimize: sumOf('optimize'),
     lower: sumOf('lower'),
     encode: sumOf('encode'),
     session: sumOf('session'),

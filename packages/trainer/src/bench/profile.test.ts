@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
-import { resolveConfig } from '../resolve.js';
+import { resolveConfig } from '../config/resolve.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import { withUpdates, profileStep, sumUp } from './profile.js';
 

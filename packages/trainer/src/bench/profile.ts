@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseProfile, type NodeCall, type SessionCall } from '@dm/jit';
-import type { Config } from '../config.js';
-import { engineOptions, openEngine } from '../engine.js';
+import type { Config } from '../config/schema.js';
+import { engineOptions, openEngine } from '../setup/engine.js';
 import { UserError } from '../errors.js';
-import { openRecipe } from '../recipe.js';
+import { openTrainingSetup } from '../setup/training-setup.js';
 import { bestMatmulRate } from './matmul-rate.js';
 import { spread } from './spread.js';
 import { openTimedSteps } from './timed-steps.js';
@@ -63,7 +63,7 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
     );
   }
   const bestGflops = await bestMatmulRate(engineOptions(config));
-  const recipe = await openRecipe(config);
+  const setup = await openTrainingSetup(config);
   const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
   try {
     const updates: number[] = [];
@@ -73,7 +73,7 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
       observer: { ran: ({ updateMs }) => void updates.push(updateMs) },
     });
     try {
-      const runStep = await openTimedSteps(recipe, engine);
+      const runStep = await openTimedSteps(setup, engine);
       for (let i = 0; i < 1 + steps; i++) await runStep();
     } finally {
       await engine.dispose();

@@ -6,9 +6,9 @@ import { Command, Option } from 'commander';
 import { bench, type BenchOptions, type BenchResult } from '../bench/bench.js';
 import { notProfiled, profileStep, type Cost, type StepProfile } from '../bench/profile.js';
 import { messageOf, UserError } from '../errors.js';
-import { resolveConfig } from '../resolve.js';
-import { savedConfig } from '../resume.js';
-import { runFolder } from '../run-folder.js';
+import { resolveConfig } from '../config/resolve.js';
+import { savedConfig } from '../checkpoint/resume.js';
+import { runFolder } from '../run/run-folder.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 import { layersOf, withConfigOptions, type ConfigFlags, type FieldFlag } from './config-flags.js';
 

@@ -1,8 +1,8 @@
 /** Flags that set a field of the configuration; the schema has their meaning and checks their values. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { configSchema } from '../config.js';
-import { assignment, configFile, nest, type Layer } from '../resolve.js';
+import { configSchema } from '../config/schema.js';
+import { assignment, configFile, nest, type Layer } from '../config/resolve.js';
 import { numeric } from './common.js';
 
 const fieldFlags = {

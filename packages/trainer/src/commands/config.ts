@@ -1,6 +1,6 @@
 /** `dm config`. */
 import { Command } from 'commander';
-import { configJsonSchema } from '../json-schema.js';
+import { configJsonSchema } from '../config/json-schema.js';
 import { print, withCommonOptions } from './common.js';
 
 export function configCommand(): Command {

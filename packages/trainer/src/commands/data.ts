@@ -12,8 +12,8 @@ import {
 } from '@dm/data';
 import { Command, Option } from 'commander';
 import { UserError } from '../errors.js';
-import { suggestion } from '../nearest.js';
-import { duration } from '../progress.js';
+import { suggestion } from '../config/suggestion.js';
+import { duration } from '../terminal/progress.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
 const fetchers: Readonly<Record<string, (onProgress: (message: string) => void) => Promise<string>>> = {
@@ -99,11 +99,11 @@ async function prepare(spec: string, flags: PrepareFlags): Promise<void> {
   const began = performance.now();
   const dataset = await open(spec, flags);
   const onProgress = counter(dataset.length, flags);
-  const { name, length, shape, classes, labelled, sha256 } = await copyToShard(dataset, out, { onProgress });
+  const { name, length, shape, classes, labeled, sha256 } = await copyToShard(dataset, out, { onProgress });
   const seconds = Number(((performance.now() - began) / 1000).toPrecision(3));
   if (flags.json === true) printJson({ event: 'prepared', out, name, length, shape, classes, sha256, seconds });
   else {
-    const labels = labelled ? `${classes.length} classes` : 'no labels';
+    const labels = labeled ? `${classes.length} classes` : 'no labels';
     print(`${out}: ${length} images of ${shape.join('x')}, ${labels}, SHA-256 ${sha256}, in ${duration(seconds)}`);
   }
 }

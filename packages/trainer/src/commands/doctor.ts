@@ -1,9 +1,9 @@
 /** `dm doctor`: what works on this machine, found out by trying. */
 import { devices, type Device } from '@dm/jit';
 import { Command } from 'commander';
-import { engineNames } from '../engine.js';
-import { environment } from '../environment.js';
-import { examineEngine, type EngineReport } from '../examine.js';
+import { engineNames } from '../setup/engine.js';
+import { environment } from '../machine/environment.js';
+import { checkEngine, type EngineReport } from '../setup/check-engine.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
 export function doctorCommand(): Command {
@@ -20,7 +20,7 @@ async function run(flags: CommonFlags): Promise<void> {
   }
   const reports: EngineReport[] = [];
   for (const [name, device] of contenders) {
-    const report = await examineEngine(name, device);
+    const report = await checkEngine(name, device);
     reports.push(report);
     if (flags.json !== true) print(`${(device === 'cpu' ? name : `${name} ${device}`).padEnd(14)} ${describe(report)}`);
   }

@@ -1,6 +1,6 @@
 /** `dm export`. */
 import { Command } from 'commander';
-import { exportFormats, exportModel, type ExportOptions } from '../export/export.js';
+import { exportFormats, exportModel, type ExportOptions } from '../interchange/export.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
 type ExportFlags = CommonFlags & Omit<ExportOptions, 'onNote'>;

@@ -1,6 +1,6 @@
 /** `dm import`. */
 import { Command } from 'commander';
-import { importPipeline } from '../import/import.js';
+import { importPipeline } from '../interchange/import.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
 interface ImportFlags extends CommonFlags {

@@ -1,13 +1,13 @@
 /** `dm report`. */
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { replaceFile } from '../durable.js';
+import { replaceFile } from '../files/atomic-write.js';
 import { UserError } from '../errors.js';
 import { metricsCsv } from '../logs/csv.js';
-import { readMetrics } from '../metrics.js';
+import { readMetrics } from '../run/metrics.js';
 import { writeExperimentsPage } from '../report/experiments-page.js';
 import { writeReport } from '../report/report.js';
-import { holdsRun, runFolder } from '../run-folder.js';
+import { holdsRun, runFolder } from '../run/run-folder.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
 interface ReportFlags extends CommonFlags {

@@ -2,9 +2,9 @@
 import { samplers } from '@dm/core';
 import { Command } from 'commander';
 import { UserError } from '../errors.js';
-import { writeImages } from '../images.js';
-import { sample, type SampleOptions } from '../sample.js';
-import { duration } from '../progress.js';
+import { writeImages } from '../files/images.js';
+import { sample, type SampleOptions } from '../sampling/sample.js';
+import { duration } from '../terminal/progress.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
 interface SampleFlags extends CommonFlags, Omit<SampleOptions, 'onNote'> {

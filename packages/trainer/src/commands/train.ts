@@ -1,11 +1,11 @@
 /** `dm train`. */
 import { Command } from 'commander';
-import { createDashboard } from '../dashboard/dashboard.js';
-import { createProgress, duration, type Progress } from '../progress.js';
-import { presets } from '../presets.js';
-import type { Layer } from '../resolve.js';
-import { dryRun, type DryRun } from '../dry-run.js';
-import type { TrainHooks } from '../hooks.js';
+import { createDashboard } from '../terminal/dashboard.js';
+import { createProgress, duration, type Progress } from '../terminal/progress.js';
+import { presets } from '../config/presets.js';
+import type { Layer } from '../config/resolve.js';
+import { dryRun, type DryRun } from '../bench/dry-run.js';
+import type { TrainHooks } from '../session/hooks.js';
 import { trainLayers, type TrainResult } from '../train.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 import { allFieldFlags, layersOf, withConfigOptions, type ConfigFlags } from './config-flags.js';

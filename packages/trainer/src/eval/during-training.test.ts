@@ -1,15 +1,15 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readBest, writeBest } from '../best.js';
-import { pruneCheckpoints } from '../checkpoint.js';
-import { readMetrics } from '../metrics.js';
-import { runFolder } from '../run-folder.js';
-import { sample } from '../sample.js';
+import { readBest, writeBest } from '../checkpoint/best.js';
+import { pruneCheckpoints } from '../checkpoint/checkpoint.js';
+import { readMetrics } from '../run/metrics.js';
+import { runFolder } from '../run/run-folder.js';
+import { sample } from '../sampling/sample.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
-import { evaluateSets } from './evaluate-sets.js';
-import { openExtractor } from './extractor.js';
+import { evaluateSets } from './sets/evaluate-sets.js';
+import { openExtractor } from './extractors/extractor.js';
 
 let folder: string;
 beforeEach(async () => {

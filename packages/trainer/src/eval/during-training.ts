@@ -7,14 +7,14 @@ import {
   extractFeatures,
   frechetLabel,
   kernelLabel,
-  needsOf,
+  requiredFeatures,
   sourceOfArray,
   type ImageFeatures,
 } from '@dm/eval';
 import type { Engine } from '@dm/ops';
-import type { Images } from '../images.js';
-import type { Recipe } from '../recipe.js';
-import { openExtractor } from './extractor.js';
+import type { Images } from '../files/images.js';
+import type { TrainingSetup } from '../setup/training-setup.js';
+import { openExtractor } from './extractors/extractor.js';
 
 /** Lower is better for each: the first of a configuration chooses the best checkpoint. */
 export const trainingMetrics = ['fid', 'kid'] as const;
@@ -32,7 +32,7 @@ export interface TrainingEvaluator {
  * evaluation; their features are made at the first, on the training's own engine. Throws an Error where the extractor or a metric is not to be had.
  */
 export async function trainingEvaluator(
-  { config, dataset }: Pick<Recipe, 'config' | 'dataset'>,
+  { config, dataset }: Pick<TrainingSetup, 'config' | 'dataset'>,
   engine: Engine,
   onNote?: (text: string) => void,
 ): Promise<TrainingEvaluator> {
@@ -42,7 +42,7 @@ export async function trainingEvaluator(
     ...(evalWeights !== null && { weights: evalWeights }),
   });
   checkMetrics(evalMetrics, extractor);
-  const needs = needsOf(evalMetrics);
+  const needs = requiredFeatures(evalMetrics);
   let reference: ImageFeatures | undefined;
   return {
     label: evalMetrics[0] === 'kid' ? kernelLabel(extractor) : frechetLabel(extractor),

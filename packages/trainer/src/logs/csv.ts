@@ -1,6 +1,6 @@
 /** The log as a table, for spreadsheets. */
 import { stringify } from 'csv-stringify/sync';
-import type { MetricsRecord } from '../metrics.js';
+import type { MetricsRecord } from '../run/metrics.js';
 
 /**
  * A row a line of metrics.jsonl, a column a number: `lossByQuarter.1` to `.4`, `eval.<name>`. What a line does not have

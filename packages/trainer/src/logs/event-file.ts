@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { append } from '../durable.js';
+import { append } from '../files/atomic-write.js';
 import { encodeEvent, type Event, type SummaryValue } from './event.js';
 import { frameRecord } from './tfrecord.js';
 

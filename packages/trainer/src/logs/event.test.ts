@@ -12,7 +12,7 @@ it('writes the first event of a file and the start of a session', () => {
 });
 
 it('writes a scalar, an image with the size in its header, and a histogram', () => {
-  // The signature and the first chunk of a PNG: 2 wide, 3 high, grey.
+  // The signature and the first chunk of a PNG: 2 wide, 3 high, gray.
   const png = Buffer.from('89504e470d0a1a0a0000000d49484452000000020000000308000000009a0a8d0e', 'hex');
   const event = encodeEvent({
     wallTime: 3,

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { imageGrid } from '@dm/data';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { readMetrics } from '../metrics.js';
-import { resolveConfig } from '../resolve.js';
-import { createRunFolder, runFolder, type RunFolder } from '../run-folder.js';
+import { readMetrics } from '../run/metrics.js';
+import { resolveConfig } from '../config/resolve.js';
+import { createRunFolder, runFolder, type RunFolder } from '../run/run-folder.js';
 import { metricsRecord } from '../testing/metrics.js';
 import { openRunLog } from './run-log.js';
 

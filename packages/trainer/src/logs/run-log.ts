@@ -1,8 +1,8 @@
 /** What a run writes down as it goes: metrics.jsonl always, TensorBoard's event files where the configuration wants them. */
-import { appendMetrics, truncateMetrics, type MetricsRecord } from '../metrics.js';
-import type { Config } from '../config.js';
-import type { RunFolder } from '../run-folder.js';
-import type { ProbeSetting } from '../eval/noise-probe.js';
+import { appendMetrics, truncateMetrics, type MetricsRecord } from '../run/metrics.js';
+import type { Config } from '../config/schema.js';
+import type { RunFolder } from '../run/run-folder.js';
+import type { ProbeSetting } from '../eval/difficulty/noise-probe.js';
 import { openEventFile } from './event-file.js';
 import { difficultySummary, summaryOf } from './summary.js';
 import type { DifficultyRecord } from '@dm/eval';

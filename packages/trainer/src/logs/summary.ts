@@ -1,6 +1,6 @@
 /** What TensorBoard is shown of a line of metrics.jsonl. Tags with the same first part are drawn under one heading. */
 import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
-import type { MetricsRecord } from '../metrics.js';
+import type { MetricsRecord } from '../run/metrics.js';
 import type { SummaryValue } from './event.js';
 
 const quarters = ['1_cleanest', '2', '3', '4_noisiest'] as const;

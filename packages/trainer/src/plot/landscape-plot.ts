@@ -13,11 +13,11 @@ export function interpolationPlot({ at, loss }: Interpolation, names: readonly [
   );
 }
 
-/** The loss on a filter-normalised plane. */
+/** The loss on a filter-normalized plane. */
 export function planePlot({ at, loss }: Plane, name: string): Promise<string> {
   return plotSvg(
     heatMapSpec({
-      title: `Loss around ${name}, filter-normalised directions`,
+      title: `Loss around ${name}, filter-normalized directions`,
       x: { title: 'first direction' },
       y: { title: 'second direction' },
       value: { title: 'loss', scale: 'log' },

@@ -29,7 +29,7 @@ export interface LinePlot {
   readonly x: Axis;
   readonly y: Axis;
   readonly series: readonly Series[];
-  /** Series follow an order, such as that of noise: colours go from light to dark. Default false. */
+  /** Series follow an order, such as that of noise: colors go from light to dark. Default false. */
   readonly ordered?: boolean;
 }
 
@@ -87,7 +87,7 @@ export interface HeatMap {
   readonly values: ArrayLike<number>;
 }
 
-/** A coloured cell a value; values that cannot be drawn are left white. */
+/** A colored cell a value; values that cannot be drawn are left white. */
 export function heatMapSpec({ title, x, y, value, columns, rows, values }: HeatMap): TopLevelSpec {
   const cells = rows.flatMap((row, j) =>
     columns.map((column, i) => ({ x: column, y: row, value: values[j * columns.length + i]! })),

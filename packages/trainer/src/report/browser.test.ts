@@ -9,7 +9,7 @@ it('smooths without a bias at the start, over gaps', () => {
   expect(smoothed([3, 1, 2], 0)).toEqual([3, 1, 2]);
 });
 
-it('has the colours of viridis', () => {
+it('has the colors of viridis', () => {
   // matplotlib.colormaps['viridis'](0.5) is #21918c, its ends #440154 and #fde725.
   expect([0, 0.5, 1, 2].map(viridis)).toEqual([
     'rgb(68, 1, 84)',

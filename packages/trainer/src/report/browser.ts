@@ -25,7 +25,7 @@ export function smoothed(values: readonly (number | null)[], share: number): (nu
   });
 }
 
-/** The colour map viridis (matplotlib) at `share` in [0, 1], between nine of its colours. */
+/** The color map viridis (matplotlib) at `share` in [0, 1], between nine of its colors. */
 export function viridis(share: number): string {
   const stops = [0x440154, 0x472d7b, 0x3b528b, 0x2c728e, 0x21918c, 0x28ae80, 0x5ec962, 0xaddc30, 0xfde725];
   const at = Math.min(1, Math.max(0, share)) * (stops.length - 1);
@@ -82,7 +82,7 @@ export function drawReport(
   /** uPlot's `distr` 3 is logarithmic; the name that it has for that is in its types alone. */
   const scaleOf = (isLog: boolean) => Plot.assign({}, isLog ? { distr: 3 } : {}) as uPlot.Scale;
 
-  /** Ranges of noise have an order, and their colours show it. One end of viridis is lost on white, the other on black. */
+  /** Ranges of noise have an order, and their colors show it. One end of viridis is lost on white, the other on black. */
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const inOrder = (at: number, of: number) => help.viridis((dark.matches ? 0.2 : 0) + (0.8 * at) / Math.max(1, of - 1));
 
@@ -176,7 +176,7 @@ export function drawReport(
     });
   }
 
-  /** Coloured cells under uPlot's axes. All maps of a kind share their colours. */
+  /** Colored cells under uPlot's axes. All maps of a kind share their colors. */
   function heatMap(box: HTMLElement): void {
     const kind = box.dataset['map'] as 'density' | 'loss';
     const map: HeatMap = runs[Number(box.dataset['run'])]![kind];

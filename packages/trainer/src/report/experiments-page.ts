@@ -1,6 +1,6 @@
 /** One page of Markdown about all experiments, for a reader on a Git host. */
 import { dirname, relative, sep } from 'node:path';
-import { replaceFile } from '../durable.js';
+import { replaceFile } from '../files/atomic-write.js';
 import { readExperiments, type ExperimentFolder, type ExperimentResults } from './experiment-results.js';
 
 /**

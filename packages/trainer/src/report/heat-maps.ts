@@ -1,7 +1,7 @@
 /** Timesteps against the course of a run: which are trained on, and with what loss. */
-import type { Config } from '../config.js';
-import type { MetricsRecord } from '../metrics.js';
-import { curriculumOf } from '../recipe.js';
+import type { Config } from '../config/schema.js';
+import type { MetricsRecord } from '../run/metrics.js';
+import { curriculumOf } from '../setup/training-setup.js';
 import { groups } from './thin.js';
 
 export interface HeatMap {

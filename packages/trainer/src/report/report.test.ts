@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeRun, type MadeRun } from '../testing/run.js';
-import { samplePath } from '../run-folder.js';
+import { samplePath } from '../run/run-folder.js';
 import type { PageData } from './browser.js';
 import { writeReport } from './report.js';
 

@@ -1,6 +1,6 @@
 /** report.html of a run, or of several compared, made from what lies in their folders. */
-import { replaceFile } from '../durable.js';
-import type { RunFolder } from '../run-folder.js';
+import { replaceFile } from '../files/atomic-write.js';
+import type { RunFolder } from '../run/run-folder.js';
 import { reportPage } from './page.js';
 import { readRun } from './run-data.js';
 

@@ -1,5 +1,5 @@
 /** Long logs made short enough to draw. */
-import type { MetricsRecord } from '../metrics.js';
+import type { MetricsRecord } from '../run/metrics.js';
 
 /** At most `max` groups of consecutive items, all but the last of equal size. */
 export function groups<T>(items: readonly T[], max: number): T[][] {

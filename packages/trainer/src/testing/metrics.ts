@@ -1,4 +1,4 @@
-import type { MetricsRecord } from '../metrics.js';
+import type { MetricsRecord } from '../run/metrics.js';
 
 /** A line of metrics.jsonl at `step`, of batches of 4; `changes` over it. */
 export function metricsRecord(step: number, changes: Partial<MetricsRecord> = {}): MetricsRecord {

@@ -1,19 +1,19 @@
 /** The folder of a run that nobody trained: its configuration, log and sample grids. */
 import { join } from 'node:path';
 import { imageGrid } from '@dm/data';
-import type { PartialConfig } from '../config.js';
-import { writeSynced } from '../durable.js';
-import { writeDifficulty } from '../eval/difficulty-file.js';
-import { appendMetrics, type MetricsRecord } from '../metrics.js';
-import { resolveConfig } from '../resolve.js';
-import { createRunFolder, runFolder, samplePath, saveConfig, type RunFolder } from '../run-folder.js';
+import type { PartialConfig } from '../config/schema.js';
+import { writeSynced } from '../files/atomic-write.js';
+import { writeDifficulty } from '../eval/difficulty/file.js';
+import { appendMetrics, type MetricsRecord } from '../run/metrics.js';
+import { resolveConfig } from '../config/resolve.js';
+import { createRunFolder, runFolder, samplePath, saveConfig, type RunFolder } from '../run/run-folder.js';
 import { metricsRecord } from './metrics.js';
 
 export interface MadeRun {
   readonly config?: PartialConfig;
   /** Logged steps. */
   readonly steps: readonly number[];
-  /** Steps of sample grids, whose grey is the step. */
+  /** Steps of sample grids, whose gray is the step. */
   readonly samples?: readonly number[];
   /** Steps at which three ranges of noise were probed: the loss of range b is 1 + (b + 1) / step, or 9 at step 0. */
   readonly probed?: readonly number[];
@@ -38,8 +38,8 @@ export async function makeRun(folder: string, name: string, made: MadeRun): Prom
     writeDifficulty(run.difficulty, { setting, weights: 'raw', records });
   }
   for (const step of made.samples ?? []) {
-    const grey = new Float32Array(64).fill(step / 50 - 1);
-    writeSynced(samplePath(run, step), await imageGrid(grey, { shape: [8, 8, 1] }));
+    const gray = new Float32Array(64).fill(step / 50 - 1);
+    writeSynced(samplePath(run, step), await imageGrid(gray, { shape: [8, 8, 1] }));
   }
   return run;
 }

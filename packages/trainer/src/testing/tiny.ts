@@ -1,9 +1,9 @@
-/** A run small enough for the plain `cpu` engine: 8x8 grey images of bars, a UNet of a few thousand parameters. */
+/** A run small enough for the plain `cpu` engine: 8x8 gray images of bars, a UNet of a few thousand parameters. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeNpz } from '@dm/data';
-import type { PartialConfig } from '../config.js';
+import type { PartialConfig } from '../config/schema.js';
 
 const side = 8;
 const images = 23;

@@ -78,7 +78,7 @@ function sessionOptions(library: Library, { threads, profilePrefix }: SessionSet
   const options = library.make('CreateSessionOptions');
   const set = (name: Parameters<Library['call']>[0], ...args: (number | string)[]) =>
     library.call(name, options, ...args);
-  set('SetSessionGraphOptimizationLevel', constants.enableAllOptimisations);
+  set('SetSessionGraphOptimizationLevel', constants.enableAllOptimizations);
   set('SetInterOpNumThreads', 1);
   // Patterns keep one block for all values of a run, twice the memory that this graph's values need at once.
   set('DisableMemPattern');

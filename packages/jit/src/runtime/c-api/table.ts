@@ -47,7 +47,7 @@ export type FunctionName = keyof typeof functions;
 /** Values of the header's enumerations. */
 export const constants = {
   loggingLevelWarning: 2,
-  enableAllOptimisations: 99,
+  enableAllOptimizations: 99,
   deviceAllocator: 0,
   memTypeDefault: 0,
   elementType: { float32: 1, int32: 6, bool: 9 },

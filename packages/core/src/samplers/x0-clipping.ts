@@ -1,0 +1,50 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { requireNumber } from '../checks.js';
+import { perImage } from '../process/forward.js';
+
+/** How x_0 is kept in range at each step. At most one of the two; neither: it is left alone. */
+export interface X0Clipping {
+  /** x_0 is clipped to [-clip, clip]. */
+  readonly clip?: number;
+  /** Dynamic thresholding. Section 2.3 of Saharia et al. 2022, arXiv:2205.11487. */
+  readonly threshold?: {
+    /** The quantile of |x_0| in an image that becomes its new range, in (0, 1): 0.995 by default. */
+    readonly quantile?: number;
+    /** The range is never taken above this, at least 1: 1 by default, as in diffusers, which is plain clipping. */
+    readonly max?: number;
+  };
+}
+
+/** Throws a RangeError on an impossible or double limit. */
+export function checkLimit({ clip, threshold }: X0Clipping): void {
+  if (clip !== undefined && threshold !== undefined) throw new RangeError('sampler: give clip or threshold, not both');
+  if (clip !== undefined) requireNumber('sampler: clip', clip, 'greater than 0', (c) => c > 0);
+  if (threshold) {
+    const { quantile = 0.995, max = 1 } = threshold;
+    requireNumber('sampler: threshold.quantile', quantile, 'in (0, 1)', (q) => q > 0 && q < 1);
+    requireNumber('sampler: threshold.max', max, 'at least 1', (m) => m >= 1);
+  }
+}
+
+/** x0 [N, ...] within its limits. */
+export function limitX0(x0: tf.Tensor, { clip, threshold }: X0Clipping): tf.Tensor {
+  if (clip !== undefined) return tf.clipByValue(x0, -clip, clip);
+  if (threshold === undefined) return x0;
+  const range = tf.clipByValue(quantilePerImage(tf.abs(x0), threshold.quantile ?? 0.995), 1, threshold.max ?? 1);
+  const s = perImage(range, x0.rank);
+  return tf.div(tf.maximum(tf.minimum(x0, s), tf.neg(s)), s);
+}
+
+/** The q-quantile of each image, between neighbors by linear interpolation: [N, ...] → [N]. */
+function quantilePerImage(values: tf.Tensor, q: number): tf.Tensor {
+  const flat = tf.reshape(values, [values.shape[0], -1]);
+  const size = flat.shape[1]!;
+  const position = q * (size - 1);
+  const below = Math.floor(position);
+  // Only the largest are needed, and they come in descending order.
+  const k = size - below;
+  const { values: top } = tf.topk(flat, k);
+  const low = tf.slice(top, [0, k - 1], [-1, 1]);
+  const high = tf.slice(top, [0, Math.max(k - 2, 0)], [-1, 1]);
+  return tf.reshape(tf.add(low, tf.mul(tf.sub(high, low), position - below)), [-1]);
+}

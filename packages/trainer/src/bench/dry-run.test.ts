@@ -1,0 +1,21 @@
+import { existsSync, rmSync } from 'node:fs';
+import { expect, it, onTestFinished } from 'vitest';
+import { dryRun } from './dry-run.js';
+import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
+
+it('tells what a training would be and writes nothing', async () => {
+  const folder = await tinyFolder();
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const emas = { slow: { type: 'fixed', decay: 0.9 } } as const;
+  const config = { ...tinyConfig(folder, 100), model: { type: 'dit' as const, config: tinyDit }, accumulate: 2, emas };
+  const result = await dryRun([{ source: 'test', value: config }]);
+  expect(result.config.model.config).toMatchObject({ input_size: 8, depth: 1 });
+  expect(result.model).toMatch(/blocks\.0 .*\ntotal/s);
+  // Parameters, two averages, two moments, the summed gradients: float32.
+  expect(result.stateBytes).toBe(4 * 6 * result.parameters);
+  // All but the last; and the table of positions, [1, 4, 16], beside parameters and averages.
+  expect(result.checkpointBytes).toBe(4 * (5 * result.parameters + 3 * 64));
+  expect(result.measured).toMatchObject({ steps: 2, engine: 'cpu' });
+  expect(result.seconds).toBeCloseTo((100 * result.measured.stepMs.median) / 1000);
+  expect(existsSync(config.out!)).toBe(false);
+});

@@ -1,0 +1,119 @@
+/**
+ * Saving while training goes on. The loop hands a copy of its state over and trains on; laying the files out, hashing,
+ * writing and waiting for the disk happen in a thread of their own. At most one save is in flight.
+ *
+ * The thread's code is a built file beside this one. Where it is not (the sources under test, a program bundled into
+ * one file) each save is made on the spot, and the loop waits for it.
+ */
+import { existsSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import type { Arrays } from '@dm/ops';
+import { buffersOf, errorOf, failed, performSave, type SaveDone, type SaveJob } from './checkpoint-job.js';
+
+const workerFile = new URL('./checkpoint-worker.js', import.meta.url);
+
+export interface AsyncCheckpointerEvents {
+  readonly onSaved: (saved: { readonly step: number; readonly path: string }) => void;
+  /** A save that failed; the ones before it are as they were. */
+  readonly onFailed: (error: Error, step: number) => void;
+}
+
+export interface AsyncCheckpointer {
+  /** Begins a save, once the one before is done. The arrays of the job belong to the saver from then on. */
+  save(job: SaveJob): Promise<void>;
+  /** The arrays of the last save that is done, to copy the next state into; none before that. */
+  acquireBuffer(): Arrays | undefined;
+  /** Waits for the save in flight, whatever comes of it. */
+  settle(): Promise<void>;
+  /** Waits for the save in flight. Throws where the last one failed. */
+  finish(): Promise<void>;
+  /** Waits for the save in flight and ends the thread. */
+  dispose(): Promise<void>;
+}
+
+export function createAsyncCheckpointer({ onSaved, onFailed }: AsyncCheckpointerEvents): AsyncCheckpointer {
+  const thread = existsSync(workerFile) ? createThread() : undefined;
+  let flight: Promise<void> = Promise.resolve();
+  let failure: Error | undefined;
+  let spare: Arrays | undefined;
+
+  const write = async (job: SaveJob): Promise<void> => {
+    const { step } = job.fields;
+    const { outcome, state } =
+      thread === undefined
+        ? { outcome: performSave(job), state: job.state }
+        : await thread.perform(job).catch((error: unknown) => ({ outcome: failed(error), state: undefined }));
+    spare = state;
+    if ('path' in outcome) {
+      failure = undefined;
+      onSaved({ step, path: outcome.path });
+      return;
+    }
+    failure = errorOf(outcome);
+    onFailed(failure, step);
+  };
+  return {
+    async save(job) {
+      await flight;
+      flight = write(job);
+      if (thread === undefined) await flight;
+    },
+    acquireBuffer() {
+      const taken = spare;
+      spare = undefined;
+      return taken;
+    },
+    settle: () => flight,
+    async finish() {
+      await flight;
+      if (failure !== undefined) throw failure;
+    },
+    async dispose() {
+      await flight;
+      await thread?.dispose();
+    },
+  };
+}
+
+interface Thread {
+  /** Does a job, gives its outcome and the memory back. Rejects where the thread dies over it, such as for want of memory. */
+  perform(job: SaveJob): Promise<SaveDone>;
+  dispose(): Promise<void>;
+}
+
+/** A thread that is there before the first job, and again after one has died, and keeps no process alive while it is idle. */
+function createThread(): Thread {
+  let worker: Worker | undefined;
+  const start = (): Worker => {
+    const started = new Worker(workerFile);
+    started.unref();
+    started.on('error', () => {}); // who has work for it listens as well; an idle thread that dies is started again
+    started.once('exit', () => {
+      if (worker === started) worker = undefined;
+    });
+    return started;
+  };
+  worker = start();
+  return {
+    perform: (job) =>
+      new Promise((resolve, reject) => {
+        const thread = (worker ??= start());
+        let error: unknown = new Error('The thread that writes checkpoints ended before its work was done.');
+        const onError = (thrown: unknown) => (error = thrown);
+        const onExit = () => reject(error);
+        thread.on('error', onError);
+        thread.once('exit', onExit);
+        thread.once('message', (done: SaveDone) => {
+          thread.off('error', onError);
+          thread.off('exit', onExit);
+          thread.unref();
+          resolve(done);
+        });
+        thread.ref();
+        thread.postMessage(job, buffersOf(job.state));
+      }),
+    async dispose() {
+      await worker?.terminate();
+    },
+  };
+}

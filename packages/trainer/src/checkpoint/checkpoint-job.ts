@@ -1,0 +1,62 @@
+/** One save, from the copied state to the disk: done in a thread of its own where there is one (save-worker.ts). */
+import type { Arrays } from '@dm/ops';
+import { writeBest, type Best } from './best.js';
+import { pruneCheckpoints, writeCheckpoint, type FileContent, type ManifestFields } from './checkpoint.js';
+import { syncFile } from '../files/atomic-write.js';
+import { UserError } from '../errors.js';
+
+/** Plain data, which may be sent to another thread. */
+export interface SaveJob {
+  /** The run's `checkpoints`. */
+  readonly folder: string;
+  readonly fields: ManifestFields;
+  readonly files: Readonly<Record<string, FileContent>>;
+  /** The arrays that `files` are views of: their memory goes to the saver with the job, and comes back when it is done. */
+  readonly state: Arrays;
+  /** Files of the log: on the disk before the checkpoint is, so that no checkpoint knows more than the log. */
+  readonly logs: readonly string[];
+  /** Where this checkpoint is the best so far. */
+  readonly best: Best | undefined;
+  /** How many checkpoints stay. */
+  readonly keep: number;
+}
+
+/** Plain data again: errors lose their class on the way between threads. */
+export type SaveOutcome =
+  { readonly path: string } | { readonly message: string; readonly stack: string; readonly isUserError: boolean };
+
+/** What the thread answers. */
+export interface SaveDone {
+  readonly outcome: SaveOutcome;
+  readonly state: Arrays;
+}
+
+/** The memory of these arrays, to be handed over between threads instead of copied. */
+export function buffersOf(arrays: Arrays): ArrayBuffer[] {
+  return [...new Set(Object.values(arrays).map(({ data }) => data.buffer as ArrayBuffer))];
+}
+
+/** Does it, and never throws. */
+export function performSave({ folder, fields, files, logs, best, keep }: SaveJob): SaveOutcome {
+  try {
+    for (const log of logs) syncFile(log);
+    const path = writeCheckpoint(folder, fields, files);
+    if (best !== undefined) writeBest(folder, best);
+    pruneCheckpoints(folder, keep);
+    return { path };
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+export function failed(error: unknown): SaveOutcome {
+  const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
+  return { message, stack, isUserError: error instanceof UserError };
+}
+
+/** The error that an outcome tells of. */
+export function errorOf(outcome: Exclude<SaveOutcome, { path: string }>): Error {
+  const error = outcome.isUserError ? new UserError(outcome.message) : new Error(outcome.message);
+  error.stack = outcome.stack;
+  return error;
+}

@@ -1,0 +1,78 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PartialConfig } from '../config/schema.js';
+import type { TrainingSetup } from '../setup/training-setup.js';
+import { openTrainingSetup } from '../setup/training-setup.js';
+import { resolveConfig } from '../config/resolve.js';
+import { checkpointBytes, checkRoom, mostCheckpoints } from './disk-space.js';
+import { runFolder } from '../run/run-folder.js';
+import { initialState, packState } from './state.js';
+import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
+
+let folder: string;
+let setup: TrainingSetup;
+beforeAll(async () => {
+  folder = await tinyFolder();
+  setup = await openTrainingSetup(configOf({ checkpointEvery: 2, keep: 3 }));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function configOf(part: PartialConfig) {
+  const value = { ...tinyConfig(folder, 20), model: { type: 'dit' as const, config: tinyDit }, ...part };
+  return resolveConfig([{ source: 'test', value }]);
+}
+
+it.each([null, { lr: 0.01 }])(
+  'counts the bytes that a checkpoint has, but for headers (uncertainty %j)',
+  async (part) => {
+    const one = await openTrainingSetup(configOf({ uncertainty: part }));
+    const files = Object.values(packState(one, initialState(one), undefined));
+    // The first part of a file is its header.
+    const bytes = files
+      .flatMap((parts) => parts.slice(1))
+      .reduce((sum, part) => sum + (part instanceof Uint8Array ? part : part.array.data).byteLength, 0);
+    expect(checkpointBytes(one)).toBe(bytes);
+  },
+);
+
+describe('checkpoints beside each other', () => {
+  it.each([
+    // keep 3, and the one that is written; 10 are due.
+    [{ checkpointEvery: 2, keep: 3 }, 0, 0, 4],
+    // At the end only, or one in the middle besides.
+    [{ checkpointEvery: 0, keep: 3 }, 0, 0, 1],
+    [{ checkpointEvery: 15, keep: 3 }, 0, 0, 2],
+    [{ checkpointEvery: 15, keep: 3 }, 15, 1, 2],
+    // The best, and saves whose number nobody knows.
+    [{ checkpointEvery: 0, keep: 3, evalEvery: 5 }, 0, 0, 5],
+    [{ checkpointEvery: 0, keep: 3, checkpointMinutes: 1 }, 0, 0, 4],
+  ])('%j from step %i with %i there: %i', (part, step, present, expected) => {
+    expect(mostCheckpoints(configOf(part), step, present)).toBe(expected);
+  });
+});
+
+describe('a disk', () => {
+  const bytes = () => checkpointBytes(setup);
+
+  it('with room for all is passed over in silence; with less it is said what will not fit', () => {
+    const run = runFolder(mkdtempSync(join(tmpdir(), 'dm-room-')));
+    expect(checkRoom(run, setup, 0, 4 * bytes())).toBeUndefined();
+    expect(checkRoom(run, setup, 0, 4 * bytes() - 1)).toMatch(
+      /^the disk of .*checkpoints has [\d.]+ MiB left, and up to 4 more checkpoints .*keep is 3.*--set keep=1\)$/,
+    );
+    // Those that are there already need none.
+    for (const step of [2, 4]) mkdirSync(join(run.checkpoints, `step-00000${step}`), { recursive: true });
+    expect(checkRoom(run, setup, 4, 2 * bytes())).toBeUndefined();
+    rmSync(run.path, { recursive: true });
+  });
+
+  it('without room for one is refused', () => {
+    expect(() => checkRoom(runFolder(folder), setup, 0, bytes() - 1)).toThrow(
+      /A checkpoint of this run takes [\d.]+ MiB, and the disk of .* has [\d.]+ MiB left\. .*--out/,
+    );
+    // There is nothing to save any more.
+    expect(checkRoom(runFolder(folder), setup, 20, 0)).toBeUndefined();
+  });
+});

@@ -1,0 +1,160 @@
+// A run that died goes on as if it never had: every file of its last checkpoint, every line of its log.
+//
+// `npm test` lets most runs die by an error thrown between two steps, in this process: nothing is saved, and the resumed
+// run is made anew from the files alone. `nx run trainer:exact-resume` kills the built command with SIGKILL, case by case.
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PartialConfig } from '../config/schema.js';
+import { readMetrics, withoutMeasured } from '../run/metrics.js';
+import { dm, start } from '../testing/command.js';
+import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
+import { train } from '../train.js';
+
+const plain = { momentumDecay: false, compensate: false } as const;
+
+const cases: Readonly<Record<string, PartialConfig>> = {
+  // The optimizers, with momentum decay where they have it.
+  'AdamW with momentum decay': {},
+  'AdamW, warm-up, cosine, decay of matrices': {
+    optimizer: { ...plain, warmup: 2, schedule: { name: 'cosine' }, weightDecay: 0.1, decayGroups: ['matrix'] },
+  },
+  'Adam, inverse square root': {
+    optimizer: { name: 'adam', ...plain, schedule: { name: 'inverseSqrt', decaySteps: 2 }, weightDecay: 0.1 },
+  },
+  'SGD, averaged, Nesterov': { optimizer: { name: 'sgd', lr: 0.1, params: { nesterov: true } } },
+  'SGD, heavy ball, Demon, linear': {
+    optimizer: {
+      name: 'sgd',
+      lr: 0.01,
+      compensate: false,
+      params: { form: 'heavyBall' },
+      schedule: { name: 'linear' },
+    },
+  },
+  Lion: { optimizer: { name: 'lion', lr: 1e-3, weightDecay: 0.1 } },
+  Muon: { optimizer: { name: 'muon', weightDecay: 0.1 } },
+  AdEMAMix: { optimizer: { name: 'adEMAMix', ...plain, params: { warmupSteps: 5 } } },
+  'schedule-free AdamW': {
+    optimizer: { name: 'scheduleFreeAdamW', ...plain, warmup: 2 },
+    ema: { type: 'scheduleFree' },
+  },
+  // Timestep samplers that learn.
+  // Four timesteps, so that each has been seen and the density is no longer uniform.
+  'loss second moment': {
+    diffusion: { timesteps: 4 },
+    curriculum: { name: 'lossSecondMoment', params: { historyPerTimestep: 1 } },
+  },
+  'difficulty curriculum': { curriculum: { name: 'difficultyCurriculum', params: { patience: 1 } } },
+  // What is predicted, and of what.
+  'prediction edm, betas of its own': {
+    diffusion: {
+      schedule: 'betas',
+      betas: [0.001, 0.05, 0.2, 0.5],
+      timesteps: 4,
+      prediction: 'edm',
+      sigmaData: 0.4,
+    },
+    weighting: { name: 'edm', sigmaData: 0.4 },
+  },
+  // Of importance weights, and a batch in parts, which sums its gradient too.
+  'learned uncertainty': {
+    curriculum: { name: 'cltsCorrected', params: {} },
+    weighting: { name: 'minSnr' },
+    uncertainty: { lr: 0.1 },
+    accumulate: 2,
+  },
+  // Averages.
+  'every average at once': {
+    ema: { type: 'fixed', decay: 0.5 },
+    emas: {
+      power: { type: 'power', decay: 0.9, power: 0.7 },
+      'half-life': { type: 'halfLife', images: 20 },
+      karras: { type: 'karras', relativeStd: 0.1 },
+    },
+  },
+  // The batch.
+  'accumulation, flips': { accumulate: 4, flip: true },
+  'label dropout': { labelDropout: 0.5 },
+  'UNet with label dropout and dropout': {
+    model: { type: 'unet', config: { ...tinyUnet, dropout: 0.3 } },
+    labelDropout: 0.5,
+  },
+};
+
+const engines = ['cpu', 'onnx'] as const;
+const byKill = process.env['DM_EXACT_RESUME'] === 'kill';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await tinyFolder();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Steps of the whole run, of the last checkpoint before the death, and of the death; a signal takes some steps to arrive. */
+const [total, saved, death] = byKill ? [60, 20, 24] : [6, 3, 4];
+
+function configOf(out: string, engine: (typeof engines)[number], part: PartialConfig): PartialConfig {
+  return {
+    ...tinyConfig(folder, total),
+    model: { type: 'dit', config: tinyDit },
+    engine,
+    logEvery: 2,
+    checkpointEvery: saved,
+    ...part,
+    out: join(folder, out),
+  };
+}
+
+/** Dies at step `death` without a word, in this process. */
+async function dieHere(config: PartialConfig): Promise<void> {
+  const onStep = (step: number) => {
+    if (step === death) throw new Error('died');
+  };
+  await expect(train(config, { hooks: { onStep } })).rejects.toThrow('died');
+}
+
+/** A process of its own, killed as soon as it says that it has logged step `death`. */
+async function dieByKill(config: PartialConfig): Promise<void> {
+  const path = join(folder, 'killed.json');
+  writeFileSync(path, JSON.stringify(config));
+  const run = start(['train', '--json', '--config', path], folder);
+  await run.said(`"event":"step","step":${death},`);
+  run.process.kill('SIGKILL');
+  expect((await run.finished).signal).toBe('SIGKILL');
+}
+
+async function resumeHere(out: string): Promise<string> {
+  return (await train({ out }, { resume: true })).status;
+}
+
+async function resumeByCommand(out: string): Promise<string> {
+  const { code, stderr } = await dm(['train', '--resume', '--out', out], folder);
+  return code === 0 ? 'finished' : stderr;
+}
+
+/** Bytes of each file of the final checkpoint. */
+function finalFiles(out: string): Record<string, string> {
+  const path = join(out, 'checkpoints', `step-${String(total).padStart(6, '0')}`);
+  return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString('base64')]));
+}
+
+/** The log without what clocks measured. */
+function log(out: string) {
+  return readMetrics(join(out, 'metrics.jsonl')).map(withoutMeasured);
+}
+
+describe.each(engines)('on %s', (engine) => {
+  it.each(Object.entries(cases))('%s', async (name, part) => {
+    const id = `${engine}-${name}`.replaceAll(/[^A-Za-z]+/g, '-');
+    const unbroken = configOf(`${id}-unbroken`, engine, part);
+    const broken = configOf(id, engine, part);
+    await train(unbroken);
+    await (byKill ? dieByKill(broken) : dieHere(broken));
+    expect(await (byKill ? resumeByCommand(broken.out!) : resumeHere(broken.out!))).toBe('finished');
+    expect(finalFiles(broken.out!)).toEqual(finalFiles(unbroken.out!));
+    const whole = log(unbroken.out!);
+    expect(whole.map(({ step }) => step)).toEqual(Array.from({ length: total / 2 }, (_, i) => 2 * (i + 1)));
+    expect(log(broken.out!)).toEqual(whole);
+  });
+});

@@ -1,0 +1,82 @@
+/** `dm eval difficulty`. */
+import { bucketCoordinates, difficulty, type BucketCoordinate } from '@dm/eval';
+import { Command, Option } from 'commander';
+import { writeSynced } from '../../files/atomic-write.js';
+import { UserError } from '../../errors.js';
+import { readDifficulty, type DifficultyLog } from '../../eval/difficulty/file.js';
+import { difficultyText } from '../../eval/difficulty/table.js';
+import { probeCheckpoints } from '../../eval/difficulty/probe-checkpoints.js';
+import { difficultyPlot } from '../../plot/difficulty-plot.js';
+import { runFolder } from '../../run/run-folder.js';
+import { numbers, numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
+import { progressOf } from './extractor-flags.js';
+
+interface DifficultyFlags extends CommonFlags {
+  readonly checkpoints?: boolean;
+  readonly within: number[];
+  readonly window: number;
+  readonly svg?: string;
+  readonly buckets: number;
+  readonly coordinate: BucketCoordinate;
+  readonly images: number;
+  readonly seed: number;
+  readonly weights: 'raw' | 'ema';
+  readonly engine?: string;
+  readonly threads?: number;
+}
+
+export function difficultyCommand(): Command {
+  const command = new Command('difficulty')
+    .description(
+      'How hard each range of noise was to learn: loss, time to within x % of the final loss, gradient norm. Read from ' +
+        'what a run measured (dm train --probe-every), or measured now on the checkpoints that it kept.',
+    )
+    .argument('<run>', 'folder of the run')
+    .option('--checkpoints', 'measure the checkpoints now; the options below the line of --svg are for this')
+    .option('--within <percents>', 'with commas between', numbers, [5, 10, 25])
+    .option('--window <n>', 'measurements of the centered mean that smooths the losses, odd', numeric, 3)
+    .option('--svg <file.svg>', 'write the curves')
+    .option('--buckets <n>', 'ranges of noise', numeric, 10)
+    .addOption(
+      new Option('--coordinate <name>', 'what is divided into equal parts')
+        .choices(bucketCoordinates)
+        .default('timestep'),
+    )
+    .option('--images <n>', 'images of a bucket, up to 64 or a multiple of 64', numeric, 32)
+    .option('--seed <n>', 'of the choice of images and of their noise', numeric, 0)
+    .addOption(new Option('--weights <which>', 'of the checkpoints').choices(['raw', 'ema']).default('raw'))
+    .option('--engine <name>', "what computes (default: the run's)")
+    .option('--threads <n>', 'threads of that engine', numeric);
+  return withCommonOptions(command).action(run);
+}
+
+async function run(path: string, flags: DifficultyFlags): Promise<void> {
+  const { within, window, svg, json } = flags;
+  if (svg !== undefined && !svg.toLowerCase().endsWith('.svg')) {
+    throw new UserError(`--svg must name an .svg, not ${svg}.`);
+  }
+  const log = await logOf(path, flags);
+  const { buckets } = log.setting;
+  const report = difficulty(buckets, log.records, { window, within: within.map((percent) => percent / 100) });
+  if (svg !== undefined) writeSynced(svg, await difficultyPlot(report, log.setting.prediction), true);
+  if (json === true)
+    printJson({ event: 'difficulty', run: path, weights: log.weights, setting: log.setting, ...report });
+  else print([difficultyText(log, report), ...(svg === undefined ? [] : ['', `picture: ${svg}`])].join('\n'));
+}
+
+async function logOf(path: string, flags: DifficultyFlags): Promise<DifficultyLog> {
+  const { difficulty: file } = runFolder(path);
+  if (flags.checkpoints !== true) {
+    const log = readDifficulty(file);
+    if (log !== undefined) return log;
+    throw new UserError(
+      `${path} measured no difficulty. Measure the checkpoints that it kept (--checkpoints), or train with --probe-every.`,
+    );
+  }
+  const progress = progressOf(flags);
+  try {
+    return await probeCheckpoints(path, { ...flags, onProgress: progress });
+  } finally {
+    progress.end();
+  }
+}

@@ -1,0 +1,28 @@
+/** Flags of the commands that use a feature extractor. */
+import type { Command } from 'commander';
+import { createCounter, type Counter } from '../../terminal/counter.js';
+import { extractorNames, type ExtractorOptions } from '../../eval/extractors/extractor.js';
+import type { CommonFlags } from '../common.js';
+
+export interface ExtractorFlags {
+  readonly extractor: string;
+  readonly weights?: string;
+  readonly resize?: string;
+}
+
+export function withExtractorOptions(command: Command): Command {
+  return command
+    .option('--extractor <name>', `what makes features of images: ${extractorNames.join(', ')}`, extractorNames[0])
+    .option('--weights <file>', "the extractor's weights, where it has none of its own")
+    .option('--resize <method>', "how images come to the network's size: antialiased or bilinear (default: its own)");
+}
+
+/** What `openExtractor` needs of the flags. */
+export function extractorOptions({ weights, resize }: ExtractorFlags): ExtractorOptions {
+  return { ...(weights !== undefined && { weights }), ...(resize !== undefined && { resize }) };
+}
+
+/** Progress on standard error; none beside JSON. */
+export function progressOf({ json }: CommonFlags): Counter {
+  return createCounter(json === true ? { write: () => {} } : process.stderr);
+}

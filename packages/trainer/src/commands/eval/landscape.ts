@@ -1,0 +1,200 @@
+/** `dm eval landscape`. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  bucketCoordinates,
+  filterDirection,
+  hessianSpectrum,
+  interpolate,
+  planeSlice,
+  type BucketCoordinate,
+  type HessianSpectrum,
+  type Interpolation,
+  type Plane,
+} from '@dm/eval';
+import { Command, Option } from 'commander';
+import { writeSynced } from '../../files/atomic-write.js';
+import { runObjective, type RunObjective } from '../../eval/landscape/run-objective.js';
+import { aligned, digits } from '../../eval/sets/table.js';
+import { bucketName } from '../../plot/difficulty-plot.js';
+import { interpolationPlot, planePlot, spectrumPlot } from '../../plot/landscape-plot.js';
+import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
+import { progressOf } from './extractor-flags.js';
+
+interface LandscapeFlags extends CommonFlags {
+  readonly points: number;
+  readonly from: number;
+  readonly to: number;
+  readonly plane: number;
+  readonly range: number;
+  readonly lanczos: number;
+  readonly probes: number;
+  readonly top: number;
+  readonly buckets: number;
+  readonly coordinate: BucketCoordinate;
+  readonly images: number;
+  readonly seed: number;
+  readonly weights: 'raw' | 'ema';
+  readonly best?: boolean;
+  readonly engine?: string;
+  readonly threads?: number;
+  readonly out?: string;
+}
+
+export function landscapeCommand(): Command {
+  const command = new Command('landscape')
+    .description(
+      'The loss around a run: along the line to a second one, on a filter-normalized plane, and the eigenvalues of the ' +
+        'Hessian, over fixed held-out images. A run may be a checkpoint.',
+    )
+    .argument('<run>', 'folder of a run or checkpoint')
+    .argument('[other]', 'another of the same architecture: the line goes from the first (0) to it (1)')
+    .option('--points <n>', 'of the line', numeric, 31)
+    .option('--from <t>', 'where the line begins', numeric, -0.25)
+    .option('--to <t>', 'where it ends', numeric, 1.25)
+    .option('--plane <n>', 'points a side of the plane, odd; 0 draws none', numeric, 0)
+    .option('--range <r>', 'the plane reaches from -r to r', numeric, 1)
+    .option('--lanczos <n>', 'steps of Lanczos for the Hessian, two gradients each; 0 leaves it out', numeric, 30)
+    .option('--probes <n>', 'random vectors that Lanczos begins with', numeric, 1)
+    .option('--top <n>', 'eigenvalues to print', numeric, 5)
+    .option('--buckets <n>', 'take the Hessian of each of so many ranges of noise', numeric, 1)
+    .addOption(
+      new Option('--coordinate <name>', 'what is divided into equal ranges')
+        .choices(bucketCoordinates)
+        .default('timestep'),
+    )
+    .option('--images <n>', 'up to 64, or a multiple of 64', numeric, 64)
+    .option('--seed <n>', 'of images, noise and directions', numeric, 0)
+    .addOption(new Option('--weights <which>', 'of the checkpoints').choices(['raw', 'ema']).default('raw'))
+    .option('--best', 'of runs, the checkpoint with the best metric instead of the newest')
+    .option('--engine <name>', "what computes (default: the run's)")
+    .option('--threads <n>', 'threads of that engine', numeric)
+    .option('--out <folder>', 'write line.svg, plane.svg, spectrum.svg and landscape.json there');
+  return withCommonOptions(command).action(run);
+}
+
+interface Landscape {
+  readonly runs: readonly string[];
+  readonly setting: RunObjective['setting'];
+  readonly loss: readonly number[];
+  readonly line?: Interpolation;
+  readonly plane?: Plane;
+  readonly spectra: readonly { readonly name: string; readonly spectrum: HessianSpectrum }[];
+}
+
+async function run(first: string, other: string | undefined, flags: LandscapeFlags): Promise<void> {
+  const runs = other === undefined ? [first] : [first, other];
+  const progress = progressOf(flags);
+  let landscape: Landscape;
+  try {
+    landscape = await measure(runs, flags, progress);
+  } finally {
+    progress.end();
+  }
+  if (flags.out !== undefined) await write(flags.out, landscape);
+  if (flags.json === true) printJson({ event: 'landscape', ...plain(landscape) });
+  else print([landscapeText(landscape), ...(flags.out === undefined ? [] : ['', `plots: ${flags.out}`])].join('\n'));
+}
+
+async function measure(
+  runs: readonly string[],
+  flags: LandscapeFlags,
+  progress: (name: string, done: number, of: number) => void,
+): Promise<Landscape> {
+  const { seed, points, from, to, range, probes, top } = flags;
+  const told = (name: string) => (done: number, of: number) => progress(name, done, of);
+  // Line and plane are of all noise, as the loss that is trained.
+  const whole = await runObjective(runs, { ...flags, buckets: 1 });
+  let result: Landscape;
+  try {
+    const objective = whole.objective(0);
+    const [a, b] = whole.params;
+    const loss: number[] = [];
+    for (const params of whole.params) loss.push(await objective.loss(params));
+    const line = b && (await interpolate(objective, a!, b, { points, from, to, onProgress: told('line') }));
+    const { layout } = whole.denoiser;
+    const plane =
+      flags.plane === 0
+        ? undefined
+        : await planeSlice(
+            objective,
+            a!,
+            [filterDirection(a!, layout, seed, 0), filterDirection(a!, layout, seed, 1)],
+            {
+              range,
+              points: flags.plane,
+              onProgress: told('plane'),
+            },
+          );
+    result = { runs, setting: whole.setting, loss, ...(line && { line }), ...(plane && { plane }), spectra: [] };
+  } finally {
+    await whole.dispose();
+  }
+  if (flags.lanczos === 0) return result;
+  const each = await runObjective(runs.slice(0, 1), flags);
+  try {
+    const spectra: Landscape['spectra'][number][] = [];
+    for (const [k, bucket] of each.setting.buckets.entries()) {
+      const name = bucketName(bucket);
+      const options = { seed, steps: flags.lanczos, probes, top, onProgress: told(`Hessian of timesteps ${name}`) };
+      spectra.push({ name, spectrum: await hessianSpectrum(each.objective(k), each.params[0]!, options) });
+    }
+    return { ...result, spectra };
+  } finally {
+    await each.dispose();
+  }
+}
+
+async function write(folder: string, landscape: Landscape): Promise<void> {
+  const { runs, line, plane, spectra } = landscape;
+  mkdirSync(folder, { recursive: true });
+  const put = (name: string, text: string) => writeSynced(join(folder, name), text, true);
+  put('landscape.json', `${JSON.stringify(plain(landscape), null, 2)}\n`);
+  if (line !== undefined) put('line.svg', await interpolationPlot(line, [runs[0]!, runs[1]!]));
+  if (plane !== undefined) put('plane.svg', await planePlot(plane, runs[0]!));
+  if (spectra.length > 0) put('spectrum.svg', await spectrumPlot(spectra));
+}
+
+/** With plain arrays in place of typed ones, which JSON would write as objects. */
+function plain(landscape: Landscape): object {
+  return JSON.parse(
+    JSON.stringify(landscape, (_, value: unknown) => (value instanceof Float64Array ? [...value] : value)),
+  ) as object;
+}
+
+function landscapeText({ runs, setting, loss, line, plane, spectra }: Landscape): string {
+  const lines = [
+    `unweighted loss of ${setting.prediction} on ${setting.images} images of ${setting.data}, evenly over all timesteps`,
+    ...runs.map((name, k) => `  ${name}: ${digits(loss[k]!)}`),
+  ];
+  if (line !== undefined) {
+    lines.push('', 'line between them', ...aligned(line.at.map((t, k) => [t.toFixed(3), digits(line.loss[k]!)])));
+    if (line.barrier !== null)
+      lines.push(`barrier above the straight line between the two losses: ${digits(line.barrier)}`);
+  }
+  if (plane !== undefined) {
+    const [low, high] = [Math.min(...plane.loss), Math.max(...plane.loss)];
+    lines.push(
+      '',
+      `plane of ${plane.at.length}x${plane.at.length} points: loss from ${digits(low)} to ${digits(high)}`,
+    );
+  }
+  if (spectra.length === 0) return lines.join('\n');
+  const row = ({ name, spectrum }: Landscape['spectra'][number]) => [
+    name,
+    spectrum.largest.map(({ value }) => digits(value)).join(' '),
+    digits(spectrum.smallest[0]!.value),
+    digits(spectrum.trace.value),
+    digits(spectrum.error.step),
+    spectrum.error.stepError.toExponential(1),
+    spectrum.error.largest.toExponential(1),
+  ];
+  const header = ['timesteps', 'largest', 'smallest', 'trace', 'step', 'step error', 'error of largest'];
+  lines.push(
+    '',
+    `eigenvalues of the Hessian at ${runs[0]}`,
+    ...aligned([header, ...spectra.map(row)]),
+    'step error: relative difference of products at neighboring steps; error of largest: |H y - value y| / value at half the step.',
+  );
+  return lines.join('\n');
+}

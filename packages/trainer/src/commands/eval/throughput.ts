@@ -1,0 +1,49 @@
+/** `dm eval throughput`. */
+import { Command } from 'commander';
+import { openEngine } from '../../setup/engine.js';
+import { openExtractor } from '../../eval/extractors/extractor.js';
+import { measureThroughput, throughputText } from '../../eval/extractors/throughput.js';
+import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
+import { extractorOptions, progressOf, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
+
+interface ThroughputFlags extends CommonFlags, ExtractorFlags {
+  readonly count: number;
+  readonly imageSize: number;
+  readonly imageChannels: number;
+  readonly engine: string;
+  readonly threads?: number;
+}
+
+export function throughputCommand(): Command {
+  const command = new Command('throughput').description(
+    'Time an extractor on images of noise: images a second, and memory.',
+  );
+  withExtractorOptions(command)
+    .option('--count <n>', 'images to time', numeric, 1000)
+    .option('--image-size <n>', 'side of the images', numeric, 32)
+    .option('--image-channels <n>', '1 or 3', numeric, 3)
+    .option('--engine <name>', 'what computes', 'onnx')
+    .option('--threads <n>', 'threads of that engine', numeric);
+  return withCommonOptions(command).action(run);
+}
+
+async function run(flags: ThroughputFlags): Promise<void> {
+  const { count, imageSize, imageChannels, threads, json } = flags;
+  const engine = await openEngine(flags.engine, threads === undefined ? {} : { threads });
+  const progress = progressOf(flags);
+  try {
+    const extractor = await openExtractor(flags.extractor, { engine, ...extractorOptions(flags) });
+    const measured = await measureThroughput(extractor, {
+      count,
+      shape: [imageSize, imageSize, imageChannels],
+      onProgress: progress,
+    });
+    progress.end();
+    await extractor.dispose();
+    if (json === true) printJson({ event: 'throughput', ...measured, engine: engine.name, ...engine.info });
+    else print(throughputText(measured));
+  } finally {
+    progress.end();
+    await engine.dispose();
+  }
+}

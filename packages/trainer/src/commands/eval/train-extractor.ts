@@ -1,0 +1,71 @@
+/** `dm eval train-extractor`. */
+import { existsSync } from 'node:fs';
+import { DATASET_FORMS } from '@dm/data';
+import { Command } from 'commander';
+import { writeSynced } from '../../files/atomic-write.js';
+import { openEngine } from '../../setup/engine.js';
+import { UserError } from '../../errors.js';
+import { trainExtractor } from '../../eval/extractors/train-extractor.js';
+import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
+import { progressOf } from './extractor-flags.js';
+
+interface TrainExtractorFlags extends CommonFlags {
+  readonly out: string;
+  readonly epochs?: number;
+  readonly batchSize?: number;
+  readonly lr?: number;
+  readonly seed: number;
+  readonly imageSize?: number;
+  readonly imageChannels?: number;
+  readonly engine: string;
+  readonly threads?: number;
+}
+
+export function trainExtractorCommand(): Command {
+  const command = new Command('train-extractor')
+    .description(
+      'Train a small classifier whose hidden layer makes features: for images, such as digits, that the other ' +
+        `extractors do not know. <data> has labels and is one of ${DATASET_FORMS.join(', ')}.`,
+    )
+    .argument('<data>', 'what to train on')
+    .requiredOption('--out <file.safetensors>', 'for --extractor classifier --weights <file>; must not exist yet')
+    .option('--epochs <n>', 'times that every image is seen (default: 3)', numeric)
+    .option('--batch-size <n>', 'images a step (default: 128)', numeric)
+    .option('--lr <rate>', 'highest learning rate (default: 0.002)', numeric)
+    .option('--seed <n>', 'of the start and of the order of images', numeric, 0)
+    .option('--image-size <n>', 'side of the images, for image folders', numeric)
+    .option('--image-channels <n>', '1 or 3, for image folders', numeric)
+    .option('--engine <name>', 'what computes', 'onnx')
+    .option('--threads <n>', 'threads of that engine', numeric);
+  return withCommonOptions(command).action(run);
+}
+
+async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
+  const { out, epochs, batchSize, lr, seed, imageSize, imageChannels, threads, json } = flags;
+  if (existsSync(out)) throw new UserError(`${out} exists already. Name a new file with --out.`);
+  const engine = await openEngine(flags.engine, threads === undefined ? {} : { threads });
+  const progress = progressOf(flags);
+  try {
+    const { file, sha256, testAccuracy, testImages, steps } = await trainExtractor({
+      data,
+      engine,
+      seed,
+      ...(epochs !== undefined && { epochs }),
+      ...(batchSize !== undefined && { batchSize }),
+      ...(lr !== undefined && { lr }),
+      ...(imageSize !== undefined && { size: imageSize }),
+      ...(imageChannels !== undefined && { channels: imageChannels as 1 | 3 }),
+      onProgress: (done, of) => progress('training', done, of),
+    });
+    progress.end();
+    writeSynced(out, file);
+    if (json === true) printJson({ event: 'extractor', out, sha256, testAccuracy, testImages, steps });
+    else {
+      const percent = (100 * testAccuracy).toFixed(2);
+      print(`${out}: ${percent} % of ${testImages} test images right after ${steps} steps, SHA-256 ${sha256}`);
+    }
+  } finally {
+    progress.end();
+    await engine.dispose();
+  }
+}

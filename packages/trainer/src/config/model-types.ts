@@ -1,0 +1,76 @@
+/** The architectures that a configuration may name: how each is made, and what it takes from the data. */
+import { dit, ditTransformer2d, unet2d, uvit, type Model, type UNet2DOptions } from '@dm/models';
+import { UserError } from '../errors.js';
+
+/** What the data say about a model; `numClasses` is 0 for an unconditional one. */
+export interface DataShape {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly numClasses: number;
+  /** Share of labels to be dropped; null leaves it to the model. */
+  readonly labelDropout: number | null;
+}
+
+interface ModelType {
+  /** Throws a ConfigError on fields that the class does not have or that do not fit together. */
+  readonly create: (config: object) => Model;
+  /** The fields that follow the data where the configuration leaves them out. */
+  readonly fromData: (data: DataShape) => object;
+  /** Whether it has a null class beside its classes; where not, the last of its classes is one if labels are dropped. */
+  readonly hasNullClass: boolean;
+}
+
+/** Classes of a model whose null class is one of them. */
+function withNullClass({ numClasses, labelDropout }: DataShape): number {
+  return numClasses > 0 && labelDropout !== null && labelDropout > 0 ? numClasses + 1 : numClasses;
+}
+
+/** By the name in `model.type`. A new architecture is a line here. */
+export const modelTypes = {
+  unet: {
+    create: (config) => unet2d(config as UNet2DOptions),
+    fromData: (data) => ({
+      sample_size: data.height === data.width ? data.height : [data.height, data.width],
+      in_channels: data.channels,
+      out_channels: data.channels,
+      num_class_embeds: data.numClasses > 0 ? withNullClass(data) : null,
+    }),
+    hasNullClass: false,
+  },
+  dit: {
+    create: (config) => dit(config),
+    fromData: ({ height, channels, numClasses, labelDropout }) => ({
+      input_size: height,
+      in_channels: channels,
+      learn_sigma: false,
+      num_classes: numClasses,
+      ...(labelDropout !== null && { class_dropout_prob: labelDropout }),
+    }),
+    hasNullClass: true,
+  },
+  'dit-diffusers': {
+    create: (config) => ditTransformer2d(config),
+    fromData: ({ height, channels, numClasses }) => {
+      if (numClasses === 0) {
+        throw new UserError(
+          'The model type dit-diffusers has class labels always, as in diffusers: train it on data with classes and ' +
+            'conditional true, or choose dit.',
+        );
+      }
+      return { sample_size: height, in_channels: channels, num_embeds_ada_norm: numClasses };
+    },
+    hasNullClass: true,
+  },
+  uvit: {
+    create: (config) => uvit(config),
+    fromData: (data) => ({
+      img_size: data.height,
+      in_chans: data.channels,
+      num_classes: data.numClasses > 0 ? withNullClass(data) : -1,
+    }),
+    hasNullClass: false,
+  },
+} as const satisfies Readonly<Record<string, ModelType>>;
+
+export type ModelTypeName = keyof typeof modelTypes;

@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { trainingPart, type PartialConfig } from './schema.js';
+import { nearest } from './suggestion.js';
+import { presets } from './presets.js';
+import { assignment, configFile, resolveConfig } from './resolve.js';
+
+const layer = (value: unknown, source = 'test') => ({ source, value: value as PartialConfig });
+const resolve = (value: unknown) => resolveConfig([layer(value)]);
+
+describe('resolving', () => {
+  it('takes the mnist preset where nothing is said, and every preset is valid', () => {
+    expect(resolveConfig()).toEqual({ ...presets['mnist'], preset: 'mnist' });
+    for (const preset of Object.keys(presets)) expect(resolve({ preset }).preset).toBe(preset);
+  });
+
+  it('lays later layers on top, field by field', () => {
+    const config = resolveConfig([
+      layer({ preset: 'cifar10', optimizer: { lr: 1, clip: 2 }, batchSize: 3 }),
+      layer({ optimizer: { lr: 5 }, seed: undefined }),
+    ]);
+    expect(config.data).toBe('cifar10');
+    expect(config.optimizer).toMatchObject({ lr: 5, clip: 2, momentumDecay: true });
+    expect(config).toMatchObject({ batchSize: 3, seed: 0 });
+  });
+
+  it('drops the options of a part that is replaced by another kind, and keeps those of the same kind', () => {
+    const other = resolveConfig([
+      layer({ model: { type: 'dit', config: { depth: 2 } }, curriculum: { name: 'uniform' } }),
+      layer({ weighting: { name: 'minSnr', gamma: 3 } }),
+      layer({ weighting: { name: 'constant' }, sampler: { name: 'ddpm' } }),
+    ]);
+    expect(other.model).toEqual({ type: 'dit', config: { depth: 2 } });
+    expect(other.weighting).toEqual({ name: 'constant' });
+    expect(other.sampler).toEqual({ ...presets['mnist']!.sampler, name: 'ddpm' });
+    const lion = resolve({ optimizer: { name: 'lion', lr: 1, params: {} } });
+    expect(lion.optimizer).toEqual({ ...presets['mnist']!.optimizer, name: 'lion', lr: 1 });
+    const same = resolveConfig([
+      layer({ curriculum: { params: { mu: 0.4 } } }),
+      layer({ curriculum: { name: 'clts' } }),
+    ]);
+    expect(same.curriculum).toEqual({ name: 'clts', params: { mu: 0.4 } });
+  });
+
+  it('reads files and assignments', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dm-config-'));
+    const path = join(folder, 'my.json');
+    writeFileSync(path, '{"batchSize": 0}');
+    expect(() => resolveConfig([configFile(path)])).toThrow(`batchSize must be at least 1, got 0 (${path}).`);
+    writeFileSync(path, '[1]');
+    expect(() => configFile(path)).toThrow(/must hold a JSON object/);
+    writeFileSync(path, '{');
+    expect(() => configFile(path)).toThrow(/is not JSON/);
+    expect(() => configFile(join(folder, 'none.json'))).toThrow(/cannot be read/);
+
+    const yaml = join(folder, 'my.yaml');
+    writeFileSync(yaml, 'preset: cifar10\noptimizer: # of all\n  lr: 1e-3\n  betas: [0.8, 0.9]\n$schema: ./dm.json\n');
+    expect(resolveConfig([configFile(yaml)])).toMatchObject({
+      preset: 'cifar10',
+      optimizer: { lr: 1e-3, betas: [0.8, 0.9], clip: 1 },
+    });
+    writeFileSync(yaml, 'optimizer:\n  lr: 1\n lr: 2\n');
+    expect(() => configFile(yaml)).toThrow(/my\.yaml is not YAML: .*line 3/);
+    writeFileSync(yaml, 'optimizer:\n  lrr: 1\n');
+    expect(() => resolveConfig([configFile(yaml)])).toThrow('unknown field "optimizer.lrr". Did you mean "lr"?');
+    writeFileSync(yaml, '- 1\n');
+    expect(() => configFile(yaml)).toThrow(/must hold fields/);
+    rmSync(folder, { recursive: true });
+
+    const config = resolveConfig(['optimizer.clip=null', 'engine=cpu', 'model.config.x=[1, 2]'].map(assignment));
+    expect(config).toMatchObject({ optimizer: { clip: null }, engine: 'cpu', model: { config: { x: [1, 2] } } });
+    expect(() => assignment('engine')).toThrow(/must have the form field=value/);
+  });
+
+  it('ignores what a run recorded, so that a config.json can be used again', () => {
+    const config = resolve({ recorded: { engine: { name: 'cpu' } }, seed: 7 });
+    expect(trainingPart(config)).not.toHaveProperty('recorded');
+    expect(trainingPart(config).seed).toBe(7);
+  });
+});
+
+describe('errors', () => {
+  it.each([
+    [{ batchSiez: 3 }, 'test: unknown field "batchSiez". Did you mean "batchSize"?'],
+    [{ optimizer: { learningrate: 3, Lr: 3 } }, 'unknown field "optimizer.Lr". Did you mean "lr"?'],
+    [{ preset: 'mnits' }, 'Unknown preset "mnits". Did you mean "mnist"? There are: mnist, mnist-fast, cifar10.'],
+    [
+      { engine: 'onx' },
+      'engine must be one of onnx, tfjs-node-gpu, tfjs-node, wasm, webgpu, cpu (perhaps "onnx"), got "onx" (test).',
+    ],
+    [{ batchSize: 0 }, 'batchSize must be at least 1, got 0 (test).'],
+    [{ batchSize: 1.5 }, 'batchSize must be a whole number, got 1.5 (test).'],
+    [{ optimizer: { lr: -1 } }, 'optimizer.lr must be more than 0, got -1 (test).'],
+    [{ optimizer: { betas: [0.9, 1] } }, 'optimizer.betas.1 must be less than 1'],
+    [{ seed: 'x' }, 'seed must be of type number, got "x" (test).'],
+    [{ weighting: { name: 'minSnr', gama: 5 } }, 'weighting has no field "gama"'],
+    [{ weighting: { name: 'minsnr' } }, 'weighting'],
+    [{ uncertainty: { lr: 0 } }, 'uncertainty.lr must be more than 0, got 0 (test).'],
+    [{ uncertainty: 'learned' }, 'uncertainty must be of type object, got "learned" (test).'],
+    [{ uncertainty: { lr: 1, chanels: 3 } }, 'uncertainty has no field "chanels"'],
+  ])('for %j say what is wrong and what would be right', (value, message) => {
+    expect(() => resolve(value)).toThrow(message);
+  });
+
+  it('name every impossible value at once', () => {
+    expect(() => resolve({ batchSize: 0, samples: -1 })).toThrow(/batchSize .*\nsamples /);
+  });
+});
+
+it('the nearest name is near', () => {
+  expect(nearest('batch_size', ['batchSize', 'seed'])).toBe('batchSize');
+  expect(nearest('zzzzzz', ['batchSize', 'seed'])).toBeUndefined();
+  expect(nearest('x', [])).toBeUndefined();
+});

@@ -1,0 +1,109 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeNpy } from '@dm/data';
+import { folderSource } from '@dm/eval';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sample } from '../../sampling/sample.js';
+import { fakeExtractor } from '../../testing/fake-extractor.js';
+import { tinyConfig, tinyFolder } from '../../testing/tiny.js';
+import { train } from '../../train.js';
+import { compareSets } from './compare-sets.js';
+import { denoiserAgreement } from './denoisers.js';
+import { consistencyGrid } from './grid.js';
+import { openSameNoise } from './same-noise.js';
+
+let folder: string;
+let a: string;
+let b: string;
+beforeAll(async () => {
+  folder = await tinyFolder();
+  const config = tinyConfig(folder, 2);
+  a = (await train({ ...config, out: join(folder, 'a') })).out;
+  // Another seed and another schedule: its timesteps of the same noise are others.
+  const other = {
+    ...config,
+    seed: 1,
+    diffusion: { timesteps: 30, schedule: 'cosine' as const, prediction: 'v' as const },
+  };
+  b = (await train({ ...other, out: join(folder, 'b') })).out;
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('openSameNoise', () => {
+  it('draws every run from the same noise, and as many samples as a file has', async () => {
+    const { images, shape } = await sample({ run: a, count: 6, seed: 2 });
+    const file = join(folder, 'a.npy');
+    await writeNpy(file, { shape: [...shape], data: images });
+    const { sets, count } = await openSameNoise([a, file, b], { seed: 2 });
+    expect(count).toBe(6);
+    expect(sets.map(({ name }) => name)).toEqual([a, file, b]);
+    expect(sets[0]!.samples).toEqual(images);
+    expect(sets[1]!.samples).toEqual(images);
+    expect(sets[2]!.samples).not.toEqual(images);
+  });
+
+  it('refuses one set, a set twice, too few samples and other shapes', async () => {
+    await expect(openSameNoise([a])).rejects.toThrow('at least 2 sets; 1 given');
+    await expect(openSameNoise([a, a])).rejects.toThrow('is given twice');
+    const file = join(folder, 'wide.npy');
+    await writeNpy(file, { shape: [3, 8, 9, 1], data: new Float32Array(3 * 72) });
+    await expect(openSameNoise([a, file])).rejects.toThrow(/wide\.npy has samples of 8x9x1, .* of 8x8x1/);
+    await expect(openSameNoise([a, file], { count: 4 })).rejects.toThrow('has 3 samples; 4 were asked for');
+    await writeNpy(file, { shape: [3, 8, 9], data: new Float32Array(3 * 72) });
+    await expect(openSameNoise([a, file])).rejects.toThrow('samples are float32 in [-1, 1] or uint8, [N, H, W, C]');
+  });
+});
+
+describe('compareSets', () => {
+  it('compares pixels, features and denoisers, each beside its controls', async () => {
+    const comparison = await compareSets([a, b], { count: 8, levels: 3, extractor: fakeExtractor() });
+    expect(comparison.pixels.overall.metrics.map(({ metric }) => metric)).toEqual(['cosine', 'mae', 'psnr', 'ssim']);
+    expect(comparison.features!.report.overall.metrics.map(({ metric }) => metric)).toEqual(['cosine']);
+    expect(comparison.features!.extractor.name).toBe('fake');
+    // The tiny models have learned next to nothing, so their samples are what the noise made of them.
+    const [cosine] = comparison.pixels.overall.metrics;
+    expect(cosine!.same.mean).toBeGreaterThan(cosine!.random.mean);
+    expect(cosine!.same.low).toBeLessThanOrEqual(cosine!.same.mean);
+    expect(comparison.pixels.overall.reproducibility!.same.mean).toBeGreaterThanOrEqual(0);
+    expect(comparison.denoisers).toHaveLength(3);
+  });
+});
+
+describe('denoiserAgreement', () => {
+  it('is complete for a model and its copy, and less for two models, at the same noise', async () => {
+    const checkpoint = join(a, 'checkpoints', 'step-000002');
+    const [same] = await denoiserAgreement([a, checkpoint], { levels: 1, count: 8 });
+    expect(same!.overall.metrics[0]!.same.mean).toBeCloseTo(1, 6);
+    expect(same!.overall.metrics[1]!.same.mean).toBe(0);
+    expect(same!.overall.metrics[0]!.random.mean).toBeLessThan(0.9);
+    const levels = await denoiserAgreement([a, b], { levels: 4, count: 8 });
+    expect(levels.length).toBeGreaterThan(1);
+    for (const { logSnr, timesteps, overall } of levels) {
+      expect(Number.isFinite(logSnr)).toBe(true);
+      expect(timesteps[0]).not.toBeCloseTo(timesteps[1]!, 3);
+      expect(overall.metrics[0]!.same.mean).toBeLessThan(0.999);
+    }
+    // From little noise to much.
+    expect(levels.map(({ logSnr }) => logSnr)).toEqual(levels.map(({ logSnr }) => logSnr).toSorted((x, y) => y - x));
+    await expect(denoiserAgreement([a, b], { levels: 0 })).rejects.toThrow('--levels must be at least 1');
+  });
+});
+
+describe('consistencyGrid', () => {
+  it('has a row per noise and a column per model', async () => {
+    const set = (name: string, level: number) => ({ name, samples: new Float32Array(3 * 4).fill(level) });
+    const png = await consistencyGrid([set('black', -1), set('white', 1)], [2, 2, 1], 3);
+    const pictures = join(folder, 'pictures');
+    mkdirSync(pictures);
+    for (const name of ['1.png', '2.png']) writeFileSync(join(pictures, name), png);
+    const source = await folderSource(pictures);
+    // 28-fold cells of 56 pixels, with gaps of 2.
+    expect(source.shape.slice(0, 2)).toEqual([3 * 58 + 2, 2 * 58 + 2]);
+    const [, width, channels] = source.shape;
+    const data = (await source.batches(1)[Symbol.asyncIterator]().next()).value as Uint8Array;
+    for (const row of [0, 1, 2]) {
+      const at = (column: number) => data[((2 + row * 58 + 28) * width + 2 + column * 58 + 28) * channels];
+      expect([at(0), at(1)]).toEqual([0, 255]);
+    }
+  });
+});

@@ -1,0 +1,176 @@
+/** How far denoisers agree at each noise level, on the same noisy images: before a sampler adds its steps up. */
+import { addNoise, conversion, float32, inputScale, levelAt, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
+import { oneHot, toFloat } from '@dm/data';
+import { chosenImages, consistency, type PairReport, type SampleSet } from '@dm/eval';
+import type { Arrays, NdArray } from '@dm/ops';
+import { engineOptions, openEngine } from '../../setup/engine.js';
+import { UserError } from '../../errors.js';
+import * as tf from '@tensorflow/tfjs-core';
+import { createDenoiser, openData, predictionOptions, type Denoiser } from '../../setup/training-setup.js';
+import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
+import { readWeights } from '../../checkpoint/state.js';
+import { namedParameters } from '../../step/training-step.js';
+import { runOrCheckpoint } from '../sets/open-set.js';
+
+export interface DenoiserOptions extends Pick<SampleOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
+  /** Noise levels, evenly spaced in the first model's timesteps. Default 10. */
+  readonly levels?: number;
+  /** Images of the first run's data, chosen by chance. Default 64. */
+  readonly count?: number;
+  /** Of the noise and the choice of images. Default 0. */
+  readonly seed?: number;
+  /** Called after each level of each model. */
+  readonly onProgress?: (name: string, done: number, of: number) => void;
+}
+
+/** Agreement at one noise level. */
+export interface LevelAgreement {
+  /** ln(alpha^2 / sigma^2). */
+  readonly logSnr: number;
+  /** The timestep of each model with that noise; fractional where its schedule is another. */
+  readonly timesteps: readonly number[];
+  /** Of each pair of models, and overall: cosine and MAE of the predicted v beside their controls. */
+  readonly pairs: readonly PairReport[];
+  readonly overall: PairReport;
+}
+
+interface Opened {
+  readonly name: string;
+  readonly denoiser: Denoiser;
+  readonly weights: Arrays;
+}
+
+/**
+ * Every model denoises the same images under the same noise, with its EMA weights. What is compared is
+ * v = alpha epsilon - sigma x_0 (Salimans & Ho 2022, arXiv:2202.00512) after the mean over the images is removed: unlike
+ * epsilon at high noise or x_0 at low noise it is at no level a copy of the input, which all models would share.
+ * Throws a UserError where the models take different images, or share no noise level.
+ */
+export async function denoiserAgreement(
+  specs: readonly string[],
+  options: DenoiserOptions = {},
+): Promise<LevelAgreement[]> {
+  const { levels = 10, count = 64, seed = 0, onProgress } = options;
+  if (!Number.isInteger(levels) || levels < 1) throw new UserError(`--levels must be at least 1, got ${levels}.`);
+  const models = specs.map((spec) => open(spec, options));
+  const first = models[0]!.denoiser;
+  const shape = first.model.inputShape;
+  for (const { name, denoiser } of models) {
+    if (denoiser.model.inputShape.join('x') !== shape.join('x')) {
+      throw new UserError(
+        `${name} takes images of ${denoiser.model.inputShape.join('x')}, ${models[0]!.name} of ${shape.join('x')}.`,
+      );
+    }
+  }
+  const { images, labels } = await dataOf(first, count, seed);
+  const noise = normalBatch({ seed, stream: 'evaluation', indices: Array.from({ length: count }, (_, i) => i) }, shape);
+  const chosen = sharedLevels(models, levels);
+
+  // outputs[level][model]: one engine at a time, since two of them hinder each other.
+  const outputs: SampleSet[][] = chosen.map(() => []);
+  for (const { name, denoiser, weights } of models) {
+    const { config, model, noiseSchedule } = denoiser;
+    const engine = await openEngine(config.engine, engineOptions(config));
+    try {
+      const program = engine.compile(
+        (state, inputs) => {
+          const { images: x0, noise: epsilon, alpha, sigma, t } = inputs;
+          const x = addNoise(x0!, epsilon!, { alpha: alpha!, sigma: sigma! });
+          const cond = model.numClasses > 0 ? { cond: inputs['cond']! } : {};
+          return {
+            outputs: {
+              x,
+              output: model.apply(
+                namedParameters(denoiser, state['params']!, state),
+                tf.mul(x, inputs['scale']!),
+                t!,
+                cond,
+              ),
+            },
+          };
+        },
+        { name: 'denoiser' },
+      );
+      const handle = await program.load(weights);
+      const cond = conditions(denoiser, labels, count);
+      for (const [k, logSnr] of chosen.entries()) {
+        const level = levelAt(noiseSchedule, timestepOfLogSnr(noiseSchedule, logSnr));
+        const each = (value: number) => float32(new Float32Array(count).fill(value));
+        const { prediction } = config.diffusion;
+        const ofPrediction = predictionOptions(config.diffusion);
+        const scale = float32([inputScale(prediction, level, ofPrediction)], []);
+        const inputs = {
+          images,
+          noise,
+          t: each(level.t),
+          alpha: each(level.alpha),
+          sigma: each(level.sigma),
+          scale,
+          ...cond,
+        };
+        const { x, output } = await program.run(handle, inputs);
+        const toV = conversion(prediction, 'v', level, ofPrediction);
+        outputs[k]!.push({ name, samples: combined(toV, x!, output!) });
+        onProgress?.(name, k + 1, chosen.length);
+      }
+      handle.dispose();
+      await program.dispose();
+    } finally {
+      await engine.dispose();
+    }
+  }
+  return chosen.map((logSnr, k) => {
+    const { pairs, overall } = consistency(outputs[k]!, { shape, metrics: ['cosine', 'mae'], seed });
+    const timesteps = models.map(({ denoiser }) => timestepOfLogSnr(denoiser.noiseSchedule, logSnr));
+    return { logSnr, timesteps, pairs, overall };
+  });
+}
+
+function open(spec: string, options: DenoiserOptions): Opened {
+  const asked = { ...options, ...runOrCheckpoint(spec) };
+  const checkpoint = openCheckpoint(asked);
+  const denoiser = createDenoiser(samplingConfig(checkpoint, asked));
+  return { name: spec, denoiser, weights: readWeights(denoiser, checkpoint, 'ema') };
+}
+
+/**
+ * Log-SNRs at the middles of `levels` equal parts of the first model's timesteps, without those that another model's
+ * schedule does not reach and that at SNR 0, where nothing of an image is left.
+ */
+function sharedLevels(models: readonly Opened[], levels: number): number[] {
+  const all = models.map(({ denoiser }) => logSnrs(denoiser.noiseSchedule));
+  const { numTimesteps } = models[0]!.denoiser.noiseSchedule;
+  const high = Math.min(...all.map((values) => values[0]!));
+  const low = Math.max(...all.map((values) => values.at(-1)!));
+  const chosen = Array.from({ length: levels }, (_, k) => all[0]![Math.floor(((k + 0.5) * numTimesteps) / levels)]!);
+  const shared = [...new Set(chosen)].filter((value) => Number.isFinite(value) && value >= low && value <= high);
+  if (shared.length === 0) throw new UserError('The noise schedules of the models share none of these levels.');
+  return shared;
+}
+
+/** Images of the run's own data, float32 [count, H, W, C], with their labels where it has any. */
+async function dataOf(
+  { config }: Denoiser,
+  count: number,
+  seed: number,
+): Promise<{ images: NdArray; labels: Int32Array | undefined }> {
+  const dataset = await openData(config);
+  const { images, labels } = await dataset.read(chosenImages(dataset.name, dataset.length, { count, seed }));
+  return { images: float32(toFloat(images), [count, ...dataset.shape]), labels };
+}
+
+/** The images' own classes as one-hot rows; none for an unconditional model. */
+function conditions({ model }: Denoiser, labels: Int32Array | undefined, count: number): Arrays {
+  if (model.numClasses === 0) return {};
+  if (labels === undefined) throw new UserError('A conditional model needs classes, which the data has not.');
+  return { cond: float32(oneHot(labels, model.condDim), [count, model.condDim]) };
+}
+
+/** x · x_t + output · F, pixel by pixel; of an output with more channels (a learned variance) the first ones. */
+function combined(to: { readonly x: number; readonly output: number }, x: NdArray, output: NdArray): Float32Array {
+  const [channels, outputChannels] = [x.shape.at(-1)!, output.shape.at(-1)!];
+  return (x.data as Float32Array).map((value, i) => {
+    const pixel = Math.floor(i / channels);
+    return to.x * value + to.output * output.data[pixel * outputChannels + (i % channels)]!;
+  });
+}

@@ -1,0 +1,84 @@
+/** Sets of samples that were made from the same noise, in the same order. */
+import { extname } from 'node:path';
+import { readNpy, toFloat } from '@dm/data';
+import type { SampleSet } from '@dm/eval';
+import { UserError } from '../../errors.js';
+import { sample, type SampleOptions } from '../../sampling/sample.js';
+import { runOrCheckpoint } from '../sets/open-set.js';
+
+export interface SameNoiseOptions extends Pick<
+  SampleOptions,
+  'best' | 'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
+> {
+  /** Samples of each set. Default 64; of files all, where no run is among the sets. */
+  readonly count?: number;
+  /** Called before the samples of a run are made. */
+  readonly onSet?: (name: string) => void;
+}
+
+export interface SameNoiseSets {
+  readonly sets: readonly SampleSet[];
+  /** [H, W, C] */
+  readonly shape: readonly [number, number, number];
+  readonly count: number;
+}
+
+/**
+ * Samples of runs and checkpoints from the noise of one seed, or of one file, and `.npy` files of samples, whose noise
+ * their author answers for. Pixels in [-1, 1]. Throws an Error that names the set where shapes or counts do not match.
+ */
+export async function openSameNoise(specs: readonly string[], options: SameNoiseOptions = {}): Promise<SameNoiseSets> {
+  if (specs.length < 2) throw new UserError(`Consistency compares at least 2 sets; ${specs.length} given.`);
+  const repeated = specs.find((spec, i) => specs.indexOf(spec) !== i);
+  if (repeated !== undefined) throw new UserError(`${repeated} is given twice: it would agree with itself.`);
+  const { count: asked, onSet, ...sampling } = options;
+  const files = new Map<string, { data: Float32Array; shape: readonly number[] }>();
+  for (const spec of specs) if (isFile(spec)) files.set(spec, await readSamples(spec));
+  // Files decide how many samples a run has to make to match them.
+  const lengths = [...files.values()].map(({ shape }) => shape[0]!);
+  const count = asked ?? (lengths.length > 0 ? Math.min(...lengths) : undefined);
+
+  const sets: { name: string; samples: Float32Array; shape: readonly number[] }[] = [];
+  for (const spec of specs) {
+    const file = files.get(spec);
+    if (file !== undefined) {
+      const [length, ...shape] = file.shape;
+      if (count! > length!) throw new UserError(`${spec} has ${length} samples; ${count} were asked for.`);
+      const size = file.data.length / length!;
+      sets.push({ name: spec, samples: file.data.subarray(0, count! * size), shape });
+      continue;
+    }
+    onSet?.(spec);
+    const { images, shape } = await sample({
+      ...sampling,
+      ...runOrCheckpoint(spec),
+      ...(count !== undefined && { count }),
+    });
+    sets.push({ name: spec, samples: images, shape: shape.slice(1) });
+  }
+  const [first] = sets;
+  for (const { name, shape } of sets) {
+    if (shape.join('x') !== first!.shape.join('x')) {
+      throw new UserError(
+        `${name} has samples of ${shape.join('x')}, ${first!.name} of ${first!.shape.join('x')}: they cannot come from the same noise.`,
+      );
+    }
+  }
+  const [height, width, channels] = first!.shape;
+  const shape = [height!, width!, channels!] as const;
+  return { sets, shape, count: first!.samples.length / (height! * width! * channels!) };
+}
+
+function isFile(spec: string): boolean {
+  return extname(spec).toLowerCase() === '.npy';
+}
+
+async function readSamples(path: string): Promise<{ data: Float32Array; shape: readonly number[] }> {
+  const { data, shape } = await readNpy(path);
+  if (shape.length !== 4 || !(data instanceof Float32Array || data instanceof Uint8Array)) {
+    throw new UserError(
+      `${path} is ${data.constructor.name} [${shape.join(', ')}]; samples are float32 in [-1, 1] or uint8, [N, H, W, C].`,
+    );
+  }
+  return { data: data instanceof Uint8Array ? toFloat(data) : data, shape };
+}

@@ -1,0 +1,96 @@
+/** Feature extractors by name. */
+import {
+  classifierExtractor,
+  classifierHelp,
+  inceptionExtractor,
+  inceptionHelp,
+  mobilenetExtractor,
+  pixelExtractor,
+  randomExtractor,
+  resizeMethods,
+  type FeatureExtractor,
+  type ResizeMethod,
+} from '@dm/eval';
+import type { Engine } from '@dm/ops';
+import { openEngine } from '../../setup/engine.js';
+import { UserError } from '../../errors.js';
+import { suggestion } from '../../config/suggestion.js';
+
+export interface ExtractorOptions {
+  /** File of weights, for an extractor that has none of its own. */
+  readonly weights?: string;
+  /** How images come to the network's size; the extractor's own way by default. */
+  readonly resize?: string;
+  /** What computes; stays open. By default an engine `onnx` is opened, and closed with the extractor. */
+  readonly engine?: Engine;
+}
+
+/** The first is the default. */
+export const extractorNames = ['mobilenet', 'inception', 'classifier', 'random', 'pixels'] as const;
+
+type ExtractorName = (typeof extractorNames)[number];
+
+/** Opens an extractor. Throws an Error that names the file, or what is missing and how to get it. */
+export async function openExtractor(name: string, options: ExtractorOptions = {}): Promise<FeatureExtractor> {
+  if (!(extractorNames as readonly string[]).includes(name)) {
+    throw new UserError(`Unknown extractor "${name}". ${suggestion(name, extractorNames)}`);
+  }
+  const { resize } = options;
+  if (resize !== undefined && !(resizeMethods as readonly string[]).includes(resize)) {
+    throw new UserError(`--resize ${resize} is unknown. ${suggestion(resize, resizeMethods)}`);
+  }
+  if (name === 'pixels') {
+    refuse(name, options);
+    return pixelExtractor();
+  }
+  const engine = options.engine ?? (await openEngine('onnx'));
+  try {
+    const extractor = await openNetwork(name as Exclude<ExtractorName, 'pixels'>, engine, options);
+    if (options.engine !== undefined) return extractor;
+    return {
+      ...extractor,
+      async dispose() {
+        await extractor.dispose();
+        await engine.dispose();
+      },
+    };
+  } catch (error) {
+    if (options.engine === undefined) await engine.dispose();
+    throw error;
+  }
+}
+
+async function openNetwork(
+  name: Exclude<ExtractorName, 'pixels'>,
+  engine: Engine,
+  options: ExtractorOptions,
+): Promise<FeatureExtractor> {
+  const { weights } = options;
+  const common = { engine, ...(options.resize !== undefined && { resize: options.resize as ResizeMethod }) };
+  const openers: Record<typeof name, () => Promise<FeatureExtractor>> = {
+    mobilenet() {
+      if (weights !== undefined) refuse(name, { weights });
+      return mobilenetExtractor(common);
+    },
+    random() {
+      if (weights !== undefined) refuse(name, { weights });
+      return randomExtractor(common);
+    },
+    inception() {
+      if (weights === undefined) throw new UserError(inceptionHelp);
+      return inceptionExtractor({ ...common, weights });
+    },
+    classifier() {
+      if (options.resize !== undefined) refuse(name, { resize: options.resize });
+      if (weights === undefined) throw new UserError(classifierHelp);
+      return classifierExtractor({ engine, weights });
+    },
+  };
+  return openers[name]();
+}
+
+/** Throws a UserError on options that an extractor has no use for. */
+function refuse(name: string, { weights, resize }: ExtractorOptions): void {
+  if (weights !== undefined) throw new UserError(`The extractor ${name} takes no weights: leave --weights out.`);
+  if (resize !== undefined) throw new UserError(`The extractor ${name} has one way to resize: leave --resize out.`);
+}

@@ -1,0 +1,110 @@
+/** A run's loss as a function of its parameters, for the landscape. */
+import type { Objective } from '@dm/eval';
+import type { Arrays, Engine, StateHandle } from '@dm/ops';
+import { engineOptions, openEngine } from '../../setup/engine.js';
+import { UserError } from '../../errors.js';
+import { createDenoiser, type Denoiser } from '../../setup/training-setup.js';
+import { weightsName } from '../../setup/averages.js';
+import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
+import { readWeights } from '../../checkpoint/state.js';
+import { noiseProbe, type NoiseProbe, type NoiseProbeOptions, type ProbeSetting } from '../difficulty/noise-probe.js';
+import { runOrCheckpoint } from '../sets/open-set.js';
+
+export interface RunObjectiveOptions
+  extends NoiseProbeOptions, Pick<SampleOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
+  /** Default raw, the weights that were trained. */
+  readonly weights?: 'raw' | 'ema';
+}
+
+export interface RunObjective {
+  readonly denoiser: Denoiser;
+  /** The checkpoints' parameters [P], in the order of the specs. */
+  readonly params: readonly Float32Array[];
+  readonly setting: ProbeSetting;
+  /** Mean loss over one noise bucket of the setting. */
+  objective(bucket: number): Objective;
+  dispose(): Promise<void>;
+}
+
+/**
+ * The unweighted loss of a run's or checkpoint's model on fixed held-out images and noise, and the parameters of all specs,
+ * which must be of one architecture. Model, data and buffers are those of the first. Throws a UserError where they differ.
+ */
+export async function runObjective(specs: readonly string[], options: RunObjectiveOptions = {}): Promise<RunObjective> {
+  const { weights = 'raw' } = options;
+  const opened = specs.map((spec) => {
+    const asked = { ...options, weights, ...runOrCheckpoint(spec) };
+    const checkpoint = openCheckpoint(asked);
+    const denoiser = createDenoiser(samplingConfig(checkpoint, asked));
+    return { spec, denoiser, arrays: readWeights(denoiser, checkpoint, weightsName(weights)) };
+  });
+  const [first] = opened;
+  if (first === undefined) throw new UserError('Name a run or a checkpoint.');
+  const shapes = ({ layout }: Denoiser) => layout.entries.map(({ name, shape }) => `${name} [${shape.join(', ')}]`);
+  for (const { spec, denoiser } of opened) {
+    const other = shapes(denoiser).find((entry, i) => entry !== shapes(first.denoiser)[i]);
+    if (other !== undefined || denoiser.layout.size !== first.denoiser.layout.size) {
+      throw new UserError(
+        `${spec} has another architecture than ${first.spec}: between them there is no line in one space of parameters` +
+          `${other === undefined ? '' : ` (first difference: ${other})`}.`,
+      );
+    }
+    if (predicts(denoiser) !== predicts(first.denoiser)) {
+      throw new UserError(
+        `${spec} predicts ${predicts(denoiser)} and ${first.spec} ${predicts(first.denoiser)}: they do not share a loss.`,
+      );
+    }
+  }
+  const { denoiser, arrays } = first;
+  const engine = await openEngine(denoiser.config.engine, engineOptions(denoiser.config));
+  try {
+    return await objectiveOn(engine, denoiser, arrays, options, opened);
+  } catch (error) {
+    await engine.dispose();
+    throw error;
+  }
+}
+
+function predicts({ config: { diffusion } }: Denoiser): string {
+  const { prediction, sigmaData } = diffusion;
+  return sigmaData === undefined ? prediction : `${prediction} (sigmaData ${sigmaData})`;
+}
+
+async function objectiveOn(
+  engine: Engine,
+  denoiser: Denoiser,
+  arrays: Arrays,
+  options: NoiseProbeOptions,
+  opened: readonly { readonly arrays: Arrays }[],
+): Promise<RunObjective> {
+  const probe = await noiseProbe(denoiser, engine, 'params', options);
+  const state = await probe.load(arrays);
+  return {
+    denoiser,
+    params: opened.map((one) => one.arrays['params']!.data as Float32Array),
+    setting: probe.setting,
+    objective: (bucket) => probeObjective(probe, state, denoiser.layout.size, bucket),
+    async dispose() {
+      state.dispose();
+      await probe.dispose();
+      await engine.dispose();
+    },
+  };
+}
+
+/** The mean loss over a bucket of `probe` as a function of `params` [size], which are put into `state` at every call. */
+export function probeObjective(probe: NoiseProbe, state: StateHandle, size: number, bucket: number): Objective {
+  const put = (params: Float32Array | Float64Array) =>
+    state.write({ params: { dtype: 'float32', shape: [size], data: Float32Array.from(params) } });
+  return {
+    size,
+    async loss(params) {
+      await put(params);
+      return probe.loss(state, bucket);
+    },
+    async gradient(params) {
+      await put(params);
+      return (await probe.gradient(state, bucket)).gradient;
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/** Two sets by name, their features, the metrics. */
+import {
+  checkMetrics,
+  evaluate,
+  extractFeatures,
+  cachedStatistics,
+  requiredFeatures,
+  statisticsFile,
+  writeStatistics,
+  type Evaluation,
+  type FeatureExtractor,
+  type ImageFeatures,
+  type MetricName,
+} from '@dm/eval';
+import { openSet, type OpenSetOptions } from './open-set.js';
+
+export interface EvaluateSetsOptions extends OpenSetOptions {
+  readonly extractor: FeatureExtractor;
+  readonly metrics: readonly MetricName[];
+  /** Folder in which the statistics of sets that do not change are kept; none are kept where it is left out. */
+  readonly cache?: string;
+  /** Called after each batch of a set. */
+  readonly onProgress?: (name: string, done: number, of: number) => void;
+}
+
+/**
+ * Evaluates `generated` against `reference`, each one of `SET_FORMS`. Throws an Error that names the set and what is wrong
+ * with it.
+ */
+export async function evaluateSets(
+  generated: string,
+  reference: string,
+  options: EvaluateSetsOptions,
+): Promise<Evaluation> {
+  const { metrics, seed = 0, extractor } = options;
+  checkMetrics(metrics, extractor);
+  const needs = requiredFeatures(metrics);
+  const a = await featuresOf(generated, needs.generated, options);
+  const b = await featuresOf(reference, needs.reference, options);
+  return evaluate(a, b, { metrics, seed });
+}
+
+/** The features of a set: from the cache where they lie there, else extracted and kept. */
+export async function featuresOf(
+  spec: string,
+  needs: { readonly keepFeatures: boolean; readonly keepLogits?: boolean },
+  options: EvaluateSetsOptions,
+): Promise<ImageFeatures> {
+  const { extractor, cache, onNote, onProgress } = options;
+  const opened = await openSet(spec, extractor, options);
+  if (opened.kind === 'statistics') return opened.set;
+  const { source } = opened;
+  try {
+    const canBeKept = cache !== undefined && source.sha256 !== undefined && needs.keepLogits !== true;
+    if (canBeKept) {
+      const kept = await cachedStatistics(cache, source.sha256, extractor, {
+        needsFeatures: needs.keepFeatures,
+        ...(onNote !== undefined && { onNote }),
+      });
+      if (kept !== undefined) return { ...kept, name: source.name };
+    }
+    const set = await extractFeatures(source, extractor, {
+      ...needs,
+      ...(onProgress !== undefined && { onProgress: (done, of) => onProgress(source.name, done, of) }),
+    });
+    if (canBeKept) await writeStatistics(statisticsFile(cache, source.sha256, extractor), set);
+    return set;
+  } finally {
+    if (opened.kind === 'run') await opened.source.dispose();
+  }
+}

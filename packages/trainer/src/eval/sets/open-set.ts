@@ -1,0 +1,85 @@
+/** What a name on the command line stands for. */
+import { existsSync, statSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { openDataset, type Split } from '@dm/data';
+import {
+  arraySource,
+  datasetSource,
+  folderSource,
+  holdsStatistics,
+  readStatistics,
+  type ExtractorIdentity,
+  type ImageFeatures,
+  type ImageSource,
+} from '@dm/eval';
+import { holdsRun, runFolder } from '../../run/run-folder.js';
+import type { SampleOptions } from '../../sampling/sample.js';
+import { runSource, type RunSource } from './run-source.js';
+
+/** Forms of a set's name, for help texts. */
+export const SET_FORMS = [
+  'the folder of a run or of a checkpoint (samples are made)',
+  'a folder of images',
+  'a .npy or .npz of images',
+  'a data set such as mnist',
+  'an .npz of statistics',
+] as const;
+
+export interface OpenSetOptions extends Pick<
+  SampleOptions,
+  'best' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
+> {
+  /** Images to use: samples to make, or a choice by chance. Default: `defaultSamples` of a run, all of others. */
+  readonly count?: number;
+  /** Of samples and choices. Default 0. */
+  readonly seed?: number;
+  readonly skipBad?: boolean;
+  /** Of data sets that have both. Default train. */
+  readonly split?: Split;
+}
+
+/** Samples of a run where nobody says how many. */
+export const defaultSamples = 1000;
+
+export type OpenedSet =
+  | { readonly kind: 'statistics'; readonly set: ImageFeatures }
+  | { readonly kind: 'images'; readonly source: ImageSource }
+  | { readonly kind: 'run'; readonly source: RunSource };
+
+/** Opens a set by its name. Throws an Error that names the set and what is wrong with it. */
+export async function openSet(
+  spec: string,
+  extractor: ExtractorIdentity,
+  options: OpenSetOptions = {},
+): Promise<OpenedSet> {
+  if (isFolder(spec)) {
+    if (isCheckpoint(spec) || holdsRun(runFolder(spec))) {
+      const { count = defaultSamples, ...others } = options;
+      return { kind: 'run', source: await runSource({ ...others, ...runOrCheckpoint(spec), count }) };
+    }
+    return { kind: 'images', source: await folderSource(spec, options) };
+  }
+  const extension = extname(spec).toLowerCase();
+  if (extension === '.npz' && (await holdsStatistics(spec))) {
+    return { kind: 'statistics', set: await readStatistics(spec, extractor) };
+  }
+  if (extension === '.npz' || extension === '.npy') {
+    return { kind: 'images', source: await arraySource(spec, options) };
+  }
+  const { split } = options;
+  const dataset = await openDataset(spec, split === undefined ? {} : { split });
+  return { kind: 'images', source: await datasetSource(dataset, options) };
+}
+
+/** What a folder's name stands for: one checkpoint, else a run. */
+export function runOrCheckpoint(spec: string): Pick<SampleOptions, 'run' | 'checkpoint'> {
+  return isCheckpoint(spec) ? { checkpoint: spec } : { run: spec };
+}
+
+function isCheckpoint(path: string): boolean {
+  return existsSync(join(path, 'manifest.json'));
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}

@@ -1,0 +1,79 @@
+/** Samples of a run as a set of images: made while they are read. */
+import { toBytes } from '@dm/data';
+import type { ImageSource } from '@dm/eval';
+import type { Arrays, NdArray } from '@dm/ops';
+import { engineOptions, openEngine } from '../../setup/engine.js';
+import { UserError } from '../../errors.js';
+import { createDenoiser } from '../../setup/training-setup.js';
+import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
+import { conditionOf, samplerOf } from '../../sampling/sampler.js';
+import { readWeights } from '../../checkpoint/state.js';
+
+export type RunSourceOptions = Pick<
+  SampleOptions,
+  'run' | 'checkpoint' | 'best' | 'steps' | 'sampler' | 'seed' | 'engine' | 'threads' | 'onNote'
+> & { readonly count: number };
+
+/** A set of images that holds an engine until it is disposed of. */
+export interface RunSource extends ImageSource {
+  dispose(): Promise<void>;
+}
+
+/**
+ * `count` images with the EMA weights, image i from noise i of the seed, its class i mod the number of classes. They are
+ * rounded to bytes, as a PNG would hold them: so published metrics are taken.
+ */
+export async function runSource(options: RunSourceOptions): Promise<RunSource> {
+  const checkpoint = openCheckpoint(options);
+  const config = samplingConfig(checkpoint, options);
+  const { count, seed = 0 } = options;
+  if (!Number.isInteger(count) || count < 2) {
+    throw new UserError(`--count must be a whole number of at least 2, got ${count}.`);
+  }
+  const denoiser = createDenoiser(config);
+  const shape = denoiser.model.inputShape;
+  if (shape[2] !== 1 && shape[2] !== 3) {
+    throw new UserError(`${checkpoint.path} makes arrays of ${shape[2]} channels; images have 1 or 3.`);
+  }
+  const conditions = conditionOf(denoiser, count, undefined);
+  const engine = await openEngine(config.engine, engineOptions(config));
+  const sampler = samplerOf(denoiser, engine, 'params');
+  const state = readWeights(denoiser, checkpoint, 'ema');
+  const { name, steps } = config.sampler;
+  return {
+    name: checkpoint.path,
+    shape,
+    length: count,
+    async *batches(size) {
+      const rows = Math.min(size, count);
+      for (let start = 0; start < count; start += rows) {
+        const wanted = Math.min(rows, count - start);
+        // Always as many, the last ones of them twice: another number would be compiled anew.
+        const imageIndices = Array.from({ length: rows }, (_, i) => Math.min(start + i, count - 1));
+        const inputs = rowsOf(conditions.inputs, imageIndices);
+        const unconditional = rowsOf(conditions.unconditional, imageIndices);
+        const { data } = await sampler.sample({ state, seed, imageIndices, inputs, unconditional });
+        yield toBytes(data.subarray(0, (data.length / rows) * wanted));
+      }
+    },
+    skipped: [],
+    notes: [`${checkpoint.path}: EMA weights, ${name} with ${steps} steps, seed ${seed}`],
+    async dispose() {
+      await sampler.dispose();
+      await engine.dispose();
+    },
+  };
+}
+
+function rowsOf(arrays: Arrays, indices: readonly number[]): Arrays {
+  return Object.fromEntries(
+    Object.entries(arrays).map(([name, { shape, data }]): [string, NdArray] => {
+      const width = data.length / shape[0]!;
+      const rows = new Float32Array(indices.length * width);
+      indices.forEach((index, n) =>
+        rows.set((data as Float32Array).subarray(index * width, (index + 1) * width), n * width),
+      );
+      return [name, { dtype: 'float32', shape: [indices.length, ...shape.slice(1)], data: rows }];
+    }),
+  );
+}

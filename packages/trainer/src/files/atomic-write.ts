@@ -1,0 +1,103 @@
+/** Writing so that a crash or a power cut leaves the old state or the new one, and nothing between. */
+import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { messageOf, UserError } from '../errors.js';
+
+/**
+ * Writes a whole file and waits until it is on the disk. The file must not exist unless `replace` is set. Throws a
+ * UserError that says what to do where the disk refuses.
+ */
+export function writeSynced(path: string, data: Uint8Array | string, replace = false): void {
+  try {
+    writePieces(path, [bytesOf(data)], replace);
+  } catch (error) {
+    throw refusal(path, error);
+  }
+}
+
+/** Puts a new file in the place of an old one in one step. Throws as `writeSynced` does. */
+export function replaceFile(path: string, data: Uint8Array | string): void {
+  const temporary = `${path}.partial`;
+  try {
+    writePieces(temporary, [bytesOf(data)], true);
+    renameSync(temporary, path);
+    syncFolder(dirname(path));
+  } catch (error) {
+    throw refusal(path, error);
+  }
+}
+
+/** Adds to the end of a file, not waiting for the disk. Throws as `writeSynced` does. */
+export function append(path: string, data: Uint8Array | string): void {
+  try {
+    appendFileSync(path, data);
+  } catch (error) {
+    throw refusal(path, error);
+  }
+}
+
+/** Writes a file piece by piece and waits until it is on the disk. Throws what the file system throws. */
+export function writePieces(path: string, pieces: Iterable<Uint8Array>, replace = false): void {
+  const fd = openSync(path, replace ? 'w' : 'wx');
+  try {
+    for (const bytes of pieces) {
+      waitForTest();
+      // One call writes at most 2 GiB, and fewer bytes than asked are a normal answer.
+      for (let done = 0; done < bytes.length;) {
+        done += writeSync(fd, bytes, done, Math.min(bytes.length - done, 1 << 28));
+      }
+    }
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Waits until what was appended to a file is on the disk; does nothing where there is no file. */
+export function syncFile(path: string): void {
+  if (!existsSync(path)) return;
+  const fd = openSync(path, 'r+');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Makes the names inside a folder durable. Windows cannot open folders, and renames there are journalled. */
+export function syncFolder(path: string): void {
+  if (process.platform === 'win32') return;
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** What the person can do about an error of the file system, by its code. */
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: 'The disk is full: free some space, or keep fewer checkpoints (--set keep=1).',
+  EDQUOT: 'The disk quota is used up: free some space, or keep fewer checkpoints (--set keep=1).',
+  EFBIG: 'The file is larger than this system allows (ulimit -f): raise that limit.',
+  EACCES: 'The folder may not be written: choose another with --out.',
+  EPERM: 'The folder may not be written: choose another with --out.',
+  EROFS: 'The file system is read-only: choose another folder with --out.',
+};
+
+/** A UserError with cause and remedy where the file system refused for a reason that a person can put right; else the error itself. */
+export function refusal(what: string, error: unknown): Error {
+  const remedy = remedies[(error as NodeJS.ErrnoException).code ?? ''];
+  if (remedy !== undefined) return new UserError(`${what} could not be written (${messageOf(error)}). ${remedy}`);
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function bytesOf(data: Uint8Array | string): Uint8Array {
+  return typeof data === 'string' ? Buffer.from(data, 'utf8') : data;
+}
+
+/** For tests alone, which kill a process while it writes: DM_TEST_SLOW_WRITE=<milliseconds> waits before each piece. */
+function waitForTest(): void {
+  const ms = Number(process.env['DM_TEST_SLOW_WRITE'] ?? 0);
+  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

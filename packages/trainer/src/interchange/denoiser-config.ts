@@ -1,0 +1,32 @@
+/** The model classes that are in diffusers under the same function of the same weights. */
+import type { Config } from '../config/schema.js';
+
+export interface DiffusersDenoiser {
+  /** The class, ours and diffusers'. */
+  readonly className: 'UNet2DModel' | 'DiTTransformer2DModel';
+  readonly type: Config['model']['type'];
+  /** Its name in the pipeline, and its folder. */
+  readonly component: string;
+  /** The pipeline that an exported folder names. */
+  readonly pipeline: string;
+  /** Components of that pipeline that a model of pixels has not. */
+  readonly absent: readonly string[];
+}
+
+export const diffusersDenoisers: readonly DiffusersDenoiser[] = [
+  { className: 'UNet2DModel', type: 'unet', component: 'unet', pipeline: 'DDPMPipeline', absent: [] },
+  {
+    className: 'DiTTransformer2DModel',
+    type: 'dit-diffusers',
+    component: 'transformer',
+    pipeline: 'DiTPipeline',
+    absent: ['vae'],
+  },
+];
+
+/** Names of files in a pipeline folder. */
+export const pipelineFile = 'model_index.json';
+export const modelConfigFile = 'config.json';
+export const schedulerFile = 'scheduler_config.json';
+export const weightsFile = 'diffusion_pytorch_model.safetensors';
+export const weightsIndexFile = `${weightsFile}.index.json`;

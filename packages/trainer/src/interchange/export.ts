@@ -1,0 +1,113 @@
+/**
+ * A trained model for other programs.
+ *
+ *   import { exportModel } from '@dm/trainer';
+ *   await exportModel({ run: 'runs/digits', format: 'diffusers', out: 'digits' });
+ */
+import { formatSafetensors, toTorch } from '@dm/models';
+import { viewFlat, type Arrays } from '@dm/ops';
+import { weightsFile } from '../setup/averages.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { Config } from '../config/schema.js';
+import { UserError } from '../errors.js';
+import { suggestion } from '../config/suggestion.js';
+import { createDenoiser, type Denoiser } from '../setup/training-setup.js';
+import { openCheckpoint, samplingConfig } from '../sampling/sample.js';
+import { readWeights } from '../checkpoint/state.js';
+import { diffusersFolder } from './write-pipeline.js';
+import { denoiserOnnx } from './onnx-denoiser.js';
+import { checkNew, writeNewFile, writeNewFolder } from '../files/write-new.js';
+
+export const exportFormats = ['diffusers', 'onnx', 'safetensors'] as const;
+export type ExportFormat = (typeof exportFormats)[number];
+
+export interface ExportOptions {
+  /** Folder of a run, whose newest valid checkpoint is exported. Give this or `checkpoint`. */
+  readonly run?: string;
+  /** Folder of one checkpoint of a run. */
+  readonly checkpoint?: string;
+  /** Of the run, the checkpoint with the best metric instead of the newest. */
+  readonly best?: boolean;
+  /**
+   * `diffusers`: a pipeline folder. `onnx`: the denoiser, for batches of any size. `safetensors`: the weights alone, under
+   * the reference's names in PyTorch's layout.
+   */
+  readonly format: string;
+  /** `ema` by default, another average of the run by its name, or `raw`: as the optimizer left them. */
+  readonly weights?: string;
+  /** A new folder for `diffusers`, else a new file. */
+  readonly out: string;
+  /** Told of checkpoints that were skipped, and of what to know about the export. */
+  readonly onNote?: (text: string) => void;
+}
+
+export interface ExportResult {
+  readonly out: string;
+  readonly format: ExportFormat;
+  /** The class of the model. */
+  readonly model: string;
+  /** What was asked for: `ema`, a name, or `raw`. */
+  readonly weights: string;
+  /** The checkpoint that the weights came from. */
+  readonly checkpoint: string;
+}
+
+/** Writes the export. Throws a UserError on what cannot be exported so, before anything is written. */
+export async function exportModel(options: ExportOptions): Promise<ExportResult> {
+  const { out, weights = 'ema', onNote } = options;
+  const format = chosen('--format', options.format, exportFormats);
+  checkNew(out);
+  const checkpoint = openCheckpoint(options);
+  const denoiser = createDenoiser(samplingConfig(checkpoint, {}));
+  const { model, config } = denoiser;
+  const arrays = torchWeights(denoiser, checkpoint, weightsFile(config, weights));
+  switch (format) {
+    case 'diffusers': {
+      const { files, notes } = diffusersFolder(model, config, arrays);
+      writeNewFolder(out, files);
+      for (const note of notes) onNote?.(note);
+      break;
+    }
+    case 'onnx':
+      writeNewFile(out, denoiserOnnx(model, arrays, { metadata: metadataOf(denoiser, weights) }));
+      break;
+    case 'safetensors':
+      writeNewFile(out, formatSafetensors(arrays, { format: 'pt', ...metadataOf(denoiser, weights) }));
+  }
+  if (config.diffusion.prediction === 'edm') onNote?.(edmNote(config.diffusion));
+  return { out, format, model: model.kind, weights, checkpoint: checkpoint.path };
+}
+
+/** What whoever calls the network has to do around it. */
+function edmNote(diffusion: Config['diffusion']): string {
+  return (
+    `the network is F of EDM: give it x_t / sqrt(sigma_t^2 + sd^2 alpha_t^2), with x_t = alpha_t x_0 + sigma_t noise and ` +
+    `sd = ${diffusion.sigmaData ?? 0.5}; x_0 = (sd^2 alpha_t x_t + sd sigma_t sqrt(sigma_t^2 + sd^2 alpha_t^2) F) / ` +
+    '(sigma_t^2 + sd^2 alpha_t^2)'
+  );
+}
+
+/** The weights of a checkpoint by their names, in PyTorch's layout. */
+function torchWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string): Arrays {
+  const { model, layout, bufferLayout } = denoiser;
+  const { params, buffers } = readWeights(denoiser, checkpoint, which);
+  return toTorch(model, {
+    ...viewFlat(params!.data as Float32Array, layout),
+    ...(buffers !== undefined && viewFlat(buffers.data as Float32Array, bufferLayout)),
+  });
+}
+
+/** What the weights mean, for a file that holds nothing else. */
+function metadataOf({ model, config }: Denoiser, weights: string): Record<string, string> {
+  return {
+    model: model.kind,
+    config: JSON.stringify(model.config),
+    diffusion: JSON.stringify(config.diffusion),
+    weights,
+  };
+}
+
+function chosen<T extends string>(flag: string, value: string, known: readonly T[]): T {
+  if ((known as readonly string[]).includes(value)) return value as T;
+  throw new UserError(`${flag} ${value} is unknown. ${suggestion(value, known)}`);
+}

@@ -1,0 +1,91 @@
+/**
+ * A pipeline folder of diffusers as a run, to sample from and to start a training from.
+ *
+ *   import { importPipeline, sample } from '@dm/trainer';
+ *   const { out } = await importPipeline({ folder: 'ddpm-cifar10-32', out: 'runs/ddpm' });
+ *   const images = await sample({ run: out, count: 16 });
+ */
+import { formatSafetensors, loadWeights, parameterLayout, toTorch, type Model } from '@dm/models';
+import { sha256, writeCheckpoint } from '../checkpoint/checkpoint.js';
+import type { Config, PartialConfig } from '../config/schema.js';
+import { replaceFile } from '../files/atomic-write.js';
+import { messageOf, UserError } from '../errors.js';
+import { checkNew } from '../files/write-new.js';
+import { modelTypes } from '../config/model-types.js';
+import { resolveConfig } from '../config/resolve.js';
+import { trainingHash } from '../checkpoint/resume.js';
+import { createRunFolder, runFolder } from '../run/run-folder.js';
+import { emaFile, modelFile } from '../checkpoint/state.js';
+import { readPipeline, type Pipeline } from './read-pipeline.js';
+
+export interface ImportOptions {
+  /** The pipeline folder: model_index.json, the model's and the scheduler's. */
+  readonly folder: string;
+  /** A new folder for the run. */
+  readonly out: string;
+  /** Told of what is otherwise than in diffusers: converted numbers, options of the scheduler. */
+  readonly onNote?: (text: string) => void;
+}
+
+export interface ImportResult {
+  readonly out: string;
+  readonly checkpoint: string;
+  /** The class of the model. */
+  readonly model: string;
+  /** Trained numbers in it. */
+  readonly parameters: number;
+}
+
+/**
+ * Writes a run of 0 steps: config.json with the model and its noise, and a checkpoint with the weights, which are both
+ * its model and its EMA. Throws a UserError on a field, a class or a weight that does not fit, all weights in one error.
+ */
+export async function importPipeline({ folder, out, onNote }: ImportOptions): Promise<ImportResult> {
+  checkNew(out);
+  const pipeline = readPipeline(folder);
+  const model = createModel(pipeline, folder);
+  const weights = toTorch(model, loadChecked(model, pipeline, folder));
+  const file = formatSafetensors(weights);
+
+  const config: PartialConfig = {
+    model: { type: pipeline.type, config: model.config as Config['model']['config'] },
+    diffusion: pipeline.diffusion,
+    conditional: model.numClasses > 0,
+    sampler: { name: 'ddim', steps: Math.min(50, pipeline.diffusion.timesteps) },
+  };
+  const resolved = resolveConfig([{ source: folder, value: config }]);
+  const run = runFolder(out);
+  createRunFolder(run);
+  const checkpoint = writeCheckpoint(
+    run.checkpoints,
+    {
+      step: 0,
+      configSha256: trainingHash(resolved),
+      dataSha256: sha256(''), // none: the data are not in the pipeline
+      engine: { name: 'none', info: {} },
+      log: {},
+    },
+    { [modelFile]: [file], [emaFile]: [file] },
+  );
+  // Only what the pipeline says, and last: a folder with this file is complete.
+  replaceFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
+  for (const note of pipeline.notes) onNote?.(note);
+  return { out, checkpoint, model: model.kind, parameters: parameterLayout(model).size };
+}
+
+function createModel({ type, className, config }: Pipeline, folder: string): Model {
+  const given = { _class_name: className, ...config };
+  return explained(folder, () => modelTypes[type].create(given));
+}
+
+function loadChecked(model: Model, { weights }: Pipeline, folder: string): ReturnType<typeof loadWeights> {
+  return explained(folder, () => loadWeights(model, weights));
+}
+
+function explained<T>(folder: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new UserError(`${folder}: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,126 @@
+// Every small model of @dm/models as a file, at batch sizes other than those it was made from, beside the engine `cpu`.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  caseModel,
+  caseWeights,
+  formatSafetensors,
+  loadWeights,
+  type ModelCase,
+  modelCases,
+  toTorch,
+  transpose,
+} from '@dm/models';
+import { normalBatch } from '@dm/core';
+import { oneHot } from '@dm/data';
+import { eagerEngine, type NdArray } from '@dm/ops';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { expect, it, onTestFinished } from 'vitest';
+import { denoiserOnnx } from './onnx-denoiser.js';
+
+const python = process.env['DM_PYTHON'];
+const needs = python === undefined ? ': SKIPPED, set DM_PYTHON to a Python with onnx and onnxruntime' : '';
+const small = modelCases.filter(({ heavy }) => heavy !== true);
+const batches = [1, 2, 5];
+
+/** The file, the weights in it, and for each batch size its inputs and, by the engine `cpu`, its output. NCHW. */
+async function exported(modelCase: ModelCase) {
+  const model = caseModel(modelCase);
+  const weights = loadWeights(model, caseWeights(model));
+  const engine = await eagerEngine('cpu');
+  const program = engine.compile((state, { x, t, cond }) => ({
+    outputs: { y: model.apply(state, x!, t!, cond === undefined ? {} : { cond }) },
+  }));
+  const state = await program.load(weights);
+  const runs: Record<string, NdArray>[] = [];
+  for (const n of batches) {
+    const indices = Array.from({ length: n }, (_, i) => i);
+    const x = normalBatch({ seed: 3, stream: 'evaluation', indices }, model.inputShape);
+    const timestep = array(
+      [n],
+      Float32Array.from(indices, (i) => 3.5 + 199 * i),
+    );
+    const labels = indices.map((i) => (i + 1) % model.condDim);
+    const { y } = await program.run(state, {
+      x,
+      t: timestep,
+      ...(model.condDim > 0 && { cond: array([n, model.condDim], oneHot(labels, model.condDim)) }),
+    });
+    runs.push({
+      sample: transpose(x, [0, 3, 1, 2]),
+      timestep,
+      ...(model.condDim > 0 && { class_labels: { dtype: 'int32', shape: [n], data: Int32Array.from(labels) } }),
+      out_sample: transpose(y!, [0, 3, 1, 2]),
+    });
+  }
+  await engine.dispose();
+  const torch = toTorch(model, weights);
+  return { file: denoiserOnnx(model, torch, { metadata: { case: modelCase.name } }), weights: torch, runs };
+}
+
+const array = (shape: readonly number[], data: Float32Array): NdArray => ({ dtype: 'float32', shape, data });
+
+it.each(small)('$name as a file computes the same at batches 1, 2 and 5', async (modelCase) => {
+  const { file, runs } = await exported(modelCase);
+  const session = await InferenceSession.create(file, { intraOpNumThreads: 1 });
+  for (const { out_sample: expected, class_labels: labels, sample, timestep } of runs) {
+    const { out_sample: actual } = await session.run({
+      sample: new Tensor('float32', sample!.data as Float32Array, sample!.shape),
+      timestep: new Tensor('float32', timestep!.data as Float32Array, timestep!.shape),
+      ...(labels && { class_labels: new Tensor('int64', BigInt64Array.from(labels.data, BigInt), labels.shape) }),
+    });
+    expect(actual!.dims).toEqual(expected!.shape);
+    const got = actual!.data as Float32Array;
+    const largest = Math.max(...expected!.data.map(Math.abs));
+    const difference = Math.max(...expected!.data.map((value, i) => Math.abs(value - got[i]!)));
+    expect(difference / largest).toBeLessThan(1e-4);
+  }
+  await session.release();
+});
+
+it.skipIf(python === undefined)(
+  `onnx.checker and ONNX Runtime in Python accept every file${needs}`,
+  { timeout: 120_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dm-onnx-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const folderOf = ({ name }: ModelCase) => join(folder, name.replaceAll('/', '-'));
+    for (const modelCase of small) {
+      const { file, weights, runs } = await exported(modelCase);
+      const arrays = runs.flatMap((run, i) =>
+        Object.entries(run).map(([name, value]): [string, NdArray] => [`${batches[i]}/${name}`, value]),
+      );
+      for (const [name, value] of Object.entries(weights)) arrays.push([`weights/${name}`, value]);
+      const path = folderOf(modelCase);
+      mkdirSync(path);
+      writeFileSync(join(path, 'model.onnx'), file);
+      writeFileSync(join(path, 'check.safetensors'), formatSafetensors(Object.fromEntries(arrays)));
+    }
+    const script = fileURLToPath(new URL('../../../../tools/parity/onnx_check.py', import.meta.url));
+    const { status, stdout, stderr } = spawnSync(python!, [script, ...small.map(folderOf)], { encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    const lines = stdout.trim().split('\n');
+    expect(lines.length).toBe(small.length);
+    for (const line of lines) expect(line).toMatch(/: batches 1, 2, 5, largest difference \d\.\de-0[5-9]$/);
+  },
+);
+
+it('a label that is no class is an error, and so are missing weights', async () => {
+  const modelCase = small.find(({ labels }) => labels !== undefined)!;
+  const model = caseModel(modelCase);
+  const weights = toTorch(model, loadWeights(model, caseWeights(model)));
+  const session = await InferenceSession.create(denoiserOnnx(model, weights), { logSeverityLevel: 4 });
+  const [height, width, channels] = model.inputShape;
+  const feeds = {
+    sample: new Tensor('float32', new Float32Array(height * width * channels), [1, channels, height, width]),
+    timestep: new Tensor('float32', [0], [1]),
+    class_labels: new Tensor('int64', [BigInt(model.condDim)], [1]),
+  };
+  await expect(session.run(feeds)).rejects.toThrow(/indices element out of data bounds/);
+  await session.release();
+  const { 'conv_in.weight': _, ...rest } = weights;
+  expect(() => denoiserOnnx(model, rest)).toThrow('weights are missing: conv_in.weight');
+});

@@ -1,0 +1,127 @@
+/** Reads a pipeline folder of diffusers: what it says of the model and its noise, and the weights as they are. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseSafetensors, parseShards, shardNames, type SafetensorsFile } from '@dm/models';
+import {
+  diffusersDenoisers,
+  modelConfigFile,
+  pipelineFile,
+  schedulerFile,
+  weightsFile,
+  weightsIndexFile,
+  type DiffusersDenoiser,
+} from './denoiser-config.js';
+import { readScheduler, type ReadScheduler } from './scheduler-config.js';
+import { messageOf, UserError } from '../errors.js';
+import { readWhole } from '../files/read-file.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+export interface Pipeline extends ReadScheduler {
+  readonly type: DiffusersDenoiser['type'];
+  readonly className: DiffusersDenoiser['className'];
+  /** The model's configuration as the file has it. */
+  readonly config: Fields;
+  readonly weights: SafetensorsFile['tensors'];
+}
+
+/**
+ * Reads model_index.json, the model's config.json and weights (.safetensors, in one file or in shards with an index) and
+ * scheduler_config.json. As in diffusers, a component lies in a folder of its name, or beside the index where there is
+ * none. Throws a UserError on a component, a scheduler or a file that cannot be used here, and says which.
+ */
+export function readPipeline(folder: string): Pipeline {
+  const indexPath = join(folder, pipelineFile);
+  const components = Object.entries(readFields(indexPath)).filter(([key]) => !key.startsWith('_'));
+  const found = components.filter(([, value]) => classOf(value) !== null);
+  const denoiser = denoiserOf(found, indexPath);
+  for (const [name, value] of found) {
+    if (name === denoiser.component || name === 'scheduler') continue;
+    throw new UserError(
+      `${indexPath} has the component ${name} (${classOf(value)}), which there is nothing for here: pipelines of ` +
+        'a model of pixels and a scheduler can be imported, latent diffusion and conditions other than classes cannot.',
+    );
+  }
+  const modelFolder = componentFolder(folder, denoiser.component);
+  const scheduler = join(componentFolder(folder, 'scheduler'), schedulerFile);
+  const { diffusion, notes } = readScheduler(readFields(scheduler), scheduler);
+  const { tensors, notes: conversions } = readWeights(modelFolder);
+  return {
+    type: denoiser.type,
+    className: denoiser.className,
+    config: readFields(join(modelFolder, modelConfigFile)),
+    weights: tensors,
+    diffusion,
+    notes: [...notes, ...conversions],
+  };
+}
+
+function denoiserOf(components: readonly (readonly [string, unknown])[], source: string): DiffusersDenoiser {
+  const denoiser = diffusersDenoisers.find(({ className, component }) =>
+    components.some(([name, value]) => name === component && classOf(value) === className),
+  );
+  if (denoiser !== undefined) return denoiser;
+  const given = components.map(([name, value]) => `${name} (${classOf(value)})`).join(', ');
+  const known = diffusersDenoisers.map(({ className, component }) => `${component} (${className})`).join(' or ');
+  throw new UserError(
+    `${source} has no model that can be imported: it names ${given || 'nothing'}; needed is ${known}.`,
+  );
+}
+
+/** The class of a component, null where it is left out: a value is [library, class]. */
+function classOf(value: unknown): string | null {
+  const name: unknown = Array.isArray(value) ? value[1] : undefined;
+  return name === null ? null : typeof name === 'string' ? name : JSON.stringify(value);
+}
+
+function componentFolder(folder: string, name: string): string {
+  const own = join(folder, name);
+  return existsSync(own) && statSync(own).isDirectory() ? own : folder;
+}
+
+function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'> {
+  const whole = join(folder, weightsFile);
+  const index = join(folder, weightsIndexFile);
+  if (existsSync(whole)) return explained(whole, () => parseSafetensors(readBytes(whole)));
+  if (existsSync(index)) {
+    return explained(index, () => {
+      const text = readText(index);
+      const present = shardNames(text).filter((name) => existsSync(join(folder, name)));
+      return parseShards(text, Object.fromEntries(present.map((name) => [name, readBytes(join(folder, name))])));
+    });
+  }
+  const others = existsSync(folder)
+    ? readdirSync(folder).filter((name) => /\.(bin|pt|pth|ckpt|safetensors)$/.test(name))
+    : [];
+  throw new UserError(
+    `There is neither ${weightsFile} nor its index in ${folder}. ` +
+      (others.length > 0
+        ? `${others.join(', ')} cannot be read; in Python, save_pretrained(folder, safe_serialization=True) writes what can.`
+        : 'Name the folder of a whole pipeline, as save_pretrained writes it.'),
+  );
+}
+
+function readFields(path: string): Fields {
+  const value: unknown = explained(path, () => JSON.parse(readText(path)) as unknown);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new UserError(`${path} must hold a JSON object of named fields.`);
+}
+
+const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
+
+function readBytes(path: string): Uint8Array {
+  try {
+    return readWhole(path);
+  } catch (error) {
+    throw new UserError(`The pipeline cannot be read: ${messageOf(error)}`);
+  }
+}
+
+/** Names the file in whatever is thrown. */
+function explained<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof UserError ? error : new UserError(`${path}: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,91 @@
+import { schedules, scheduleFromConfig } from '@dm/core';
+import { describe, expect, it } from 'vitest';
+import type { Config } from '../config/schema.js';
+import { readScheduler, schedulerFields } from './scheduler-config.js';
+
+type Diffusion = Config['diffusion'];
+
+const plain: Diffusion = { schedule: 'linear', timesteps: 1000, prediction: 'epsilon' };
+const names = Object.keys(schedules).filter((name) => name !== 'betas') as Exclude<Diffusion['schedule'], 'betas'>[];
+
+const cases: Diffusion[] = [
+  ...names.map((schedule) => ({ ...plain, schedule })),
+  { ...plain, prediction: 'v', timesteps: 20 },
+  { ...plain, prediction: 'x0', zeroTerminalSnr: true },
+  { ...plain, schedule: 'betas', timesteps: 3, betas: [0.1, 0.2, 0.3] },
+  { ...plain, schedule: 'scaled-linear', betaStart: 0.001, betaEnd: 0.03 },
+];
+
+/** What an exported file has. */
+const file = (diffusion: Diffusion, change: object = {}) => ({
+  _class_name: 'DDPMScheduler',
+  ...schedulerFields(diffusion),
+  ...change,
+});
+
+it.each(cases)('%j comes back, with nothing to note', (diffusion) => {
+  expect(readScheduler(file(diffusion), 'x.json')).toEqual({ diffusion, notes: [] });
+});
+
+it.each(names.filter((name) => name !== 'cosine'))("the ends of %s's betas are those that it has by itself", (name) => {
+  const { beta_start: betaStart, beta_end: betaEnd } = schedulerFields({ ...plain, schedule: name });
+  const given = scheduleFromConfig({ name, betaStart, betaEnd } as Parameters<typeof scheduleFromConfig>[0]);
+  expect(given.betas).toEqual(scheduleFromConfig({ name }).betas);
+});
+
+it('has no word for edm', () => {
+  expect(() => schedulerFields({ ...plain, prediction: 'edm' })).toThrow(
+    /edm cannot be exported to diffusers: .* do not scale the network's input.*onnx and safetensors take it/,
+  );
+});
+
+it("fields left out have diffusers' defaults: the file of google/ddpm-cifar10-32", () => {
+  const published = {
+    _class_name: 'DDPMScheduler',
+    _diffusers_version: '0.1.1',
+    beta_end: 0.02,
+    beta_schedule: 'linear',
+    beta_start: 0.0001,
+    clip_sample: true,
+    num_train_timesteps: 1000,
+    trained_betas: null,
+    variance_type: 'fixed_large',
+  };
+  expect(readScheduler(published, 'x.json')).toEqual({
+    diffusion: plain,
+    notes: ['variance_type is "fixed_large" in x.json; dm samples with "fixed_small"'],
+  });
+});
+
+it('notes what diffusers would do in sampling and dm does not', () => {
+  const change = { clip_sample: false, timestep_spacing: 'trailing', sample_max_value: 2 };
+  const { notes } = readScheduler(file(plain, change), 'x.json');
+  // sample_max_value acts with thresholding alone.
+  expect(notes.map((note) => note.split(' ')[0])).toEqual(['clip_sample', 'timestep_spacing']);
+  const thresholding = readScheduler(file(plain, { thresholding: true, sample_max_value: 2 }), 'x.json').notes;
+  expect(thresholding.map((note) => note.split(' ')[0])).toEqual(['sample_max_value', 'thresholding']);
+});
+
+describe('is refused by name', () => {
+  it.each<[object, RegExp]>([
+    [
+      { _class_name: 'PNDMScheduler' },
+      /x.json: the scheduler is PNDMScheduler; DDPMScheduler and DDIMScheduler can be/,
+    ],
+    [{ beta_schedule: 'laplace' }, /beta_schedule is "laplace"; linear, scaled_linear, squaredcos_cap_v2, sigmoid can/],
+    [{ prediction_type: 'flow_prediction' }, /prediction_type is "flow_prediction"; epsilon, sample, v_prediction can/],
+    [
+      { trained_betas: [0.1, 0.2] },
+      /trained_betas is \[0.1,0.2\], but must be null, or one number for each of 1000 timesteps/,
+    ],
+    [{ num_train_timesteps: '1000' }, /num_train_timesteps is "1000", but must be a number/],
+    [{ rescale_betas_zero_snr: 1 }, /rescale_betas_zero_snr is 1, but must be true or false/],
+    [{ set_alpha_to_one: true }, /unknown field "set_alpha_to_one" of DDPMScheduler/],
+    [
+      { beta_stat: 0.1, skip: 1 },
+      /unknown field "beta_stat" of DDPMScheduler. Did you mean "beta_start"[^]*unknown field "skip" of DDPMScheduler/,
+    ],
+  ])('%j', (change, message) => {
+    expect(() => readScheduler(file(plain, change), 'x.json')).toThrow(message);
+  });
+});

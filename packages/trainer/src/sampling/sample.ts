@@ -1,0 +1,168 @@
+/**
+ * Sampling from a checkpoint.
+ *
+ *   import { sample, writeImages } from '@dm/trainer';
+ *   await writeImages('digits.png', await sample({ run: 'runs/digits', count: 16 }));
+ */
+import { readFile } from 'node:fs/promises';
+import { parseNpy } from '@dm/data';
+import type { NdArray } from '@dm/ops';
+import { weightsFile, weightsName } from '../setup/averages.js';
+import { readBest } from '../checkpoint/best.js';
+import {
+  checkpointPath,
+  latestValid,
+  readCheckpoint,
+  runOfCheckpoint,
+  type Checkpoint,
+} from '../checkpoint/checkpoint.js';
+import type { Config, PartialConfig } from '../config/schema.js';
+import { engineOptions, openEngine } from '../setup/engine.js';
+import { messageOf, UserError } from '../errors.js';
+import type { Images } from '../files/images.js';
+import { createDenoiser, type Denoiser } from '../setup/training-setup.js';
+import { resolveConfig, type Layer } from '../config/resolve.js';
+import { savedConfig } from '../checkpoint/resume.js';
+import { runFolder } from '../run/run-folder.js';
+import { conditionOf, sampleBatch, samplerOf } from './sampler.js';
+import { fileOf, readWeights } from '../checkpoint/state.js';
+
+export interface SampleOptions {
+  /** Folder of a run, whose newest valid checkpoint is used. Give this or `checkpoint`. */
+  readonly run?: string;
+  /** Folder of one checkpoint of a run. */
+  readonly checkpoint?: string;
+  /** Of the run, the checkpoint with the best metric (checkpoints/best.json) instead of the newest. */
+  readonly best?: boolean;
+  /** Images to make; 64 by default, or as many as `noise` has. */
+  readonly count?: number;
+  /** A .npy of float32 [N, H, W, C], standard normal, to begin with in place of the seed's noise. */
+  readonly noise?: string;
+  /** Steps and name of the sampler; the run's by default. */
+  readonly steps?: number;
+  readonly sampler?: string;
+  /** Classifier-free guidance, and the interval of sigma / alpha that it is confined to; the run's by default. */
+  readonly guidance?: number;
+  readonly guidanceInterval?: readonly [low: number, high: number];
+  /** `ema` (default), another average of the run by its name, or `raw`: the weights that are trained. */
+  readonly weights?: string;
+  /** Class of all images of a conditional model; each in turn by default. */
+  readonly label?: number;
+  /** Of the noise; 0 by default. Image i of a seed is the same whatever the count. */
+  readonly seed?: number;
+  /** What computes; the run's engine by default. */
+  readonly engine?: string;
+  readonly threads?: number;
+  /** Told of checkpoints that were skipped, with the reason. */
+  readonly onNote?: (text: string) => void;
+}
+
+export interface SampleResult extends Images {
+  /** The checkpoint that the weights came from. */
+  readonly checkpoint: string;
+}
+
+/** Makes images. Throws a UserError on what does not fit together, before any work is done. */
+export async function sample(options: SampleOptions): Promise<SampleResult> {
+  const checkpoint = openCheckpoint(options);
+  const config = samplingConfig(checkpoint, options);
+  const { weights, seed = 0, label } = options;
+  const file = weightsFile(config, weights);
+  const denoiser = createDenoiser(config);
+  const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
+  const count = countOf(options.count, initialNoise);
+  const condition = conditionOf(denoiser, count, label);
+  const state = readWeights(denoiser, checkpoint, file);
+
+  const engine = await openEngine(config.engine, engineOptions(config));
+  try {
+    const sampler = samplerOf(denoiser, engine, 'params');
+    const { data } = await sampler.sample({
+      state,
+      seed,
+      n: count,
+      batchSize: sampleBatch,
+      ...condition,
+      ...(initialNoise !== undefined && { initialNoise }),
+    });
+    await sampler.dispose();
+    return { images: data, shape: [count, ...denoiser.model.inputShape], checkpoint: checkpoint.path };
+  } finally {
+    await engine.dispose();
+  }
+}
+
+/** The checkpoint that the options name, and of its files the weights alone: nothing else is read, nor verified. */
+export function openCheckpoint({ run, checkpoint, best = false, weights, onNote }: SampleOptions): Checkpoint {
+  if ((run === undefined) === (checkpoint === undefined)) {
+    throw new UserError('Name what to sample from: --run <folder of a run> or --checkpoint <folder of a checkpoint>.');
+  }
+  const only = [fileOf(weightsName(weights))];
+  if (checkpoint !== undefined) return readCheckpoint(checkpoint, only);
+  if (best) return bestCheckpoint(run!, only);
+  const { checkpoint: latest, skipped } = latestValid(runFolder(run!).checkpoints, only);
+  for (const { path, reason } of skipped) onNote?.(`skipped ${path}: ${reason}`);
+  if (latest === undefined)
+    throw new UserError(`There is no valid checkpoint in ${run}. Train one: dm train --out ${run}`);
+  return latest;
+}
+
+function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {
+  const { checkpoints } = runFolder(run);
+  const best = readBest(checkpoints);
+  if (best !== undefined) return readCheckpoint(checkpointPath(checkpoints, best.step), only);
+  throw new UserError(`${run} has no best checkpoint: it was trained without --eval-every. Leave --best out.`);
+}
+
+/** The run's configuration with what was asked for laid over it. */
+export function samplingConfig(checkpoint: Checkpoint, options: SampleOptions): Config {
+  const layer = (source: string, value: PartialConfig): Layer => ({ source, value });
+  const { steps, sampler, guidance, guidanceInterval, engine, threads } = options;
+  return resolveConfig([
+    savedConfig(runFolder(runOfCheckpoint(checkpoint.path))),
+    ...(steps === undefined ? [] : [layer('--steps', { sampler: { steps } })]),
+    ...(sampler === undefined ? [] : [layer('--sampler', { sampler: { name: sampler as Config['sampler']['name'] } })]),
+    ...(guidance === undefined ? [] : [layer('--guidance', { sampler: { guidance } })]),
+    ...(guidanceInterval === undefined
+      ? []
+      : [layer('--guidance-interval', { sampler: { guidanceInterval: [...guidanceInterval] } })]),
+    // Threads and device belong to an engine: another engine starts without the run's.
+    ...(engine === undefined
+      ? []
+      : [layer('--engine', { engine: engine as Config['engine'], threads: null, device: 'cpu' })]),
+    ...(threads === undefined ? [] : [layer('--threads', { threads })]),
+  ]);
+}
+
+function countOf(count: number | undefined, noise: NdArray | undefined): number {
+  if (count === undefined) return noise?.shape[0] ?? 64;
+  if (!Number.isInteger(count) || count < 1)
+    throw new UserError(`--count must be a whole number of at least 1, got ${count}.`);
+  if (noise !== undefined && noise.shape[0] !== count) {
+    throw new UserError(`--count is ${count}, but the noise is for ${noise.shape[0]} images. Leave --count out.`);
+  }
+  return count;
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new UserError(`The noise cannot be read: ${messageOf(error)}`);
+  }
+}
+
+async function readNoise(path: string, { model }: Denoiser): Promise<NdArray> {
+  const { shape, data } = parseNpy(await readBytes(path), path);
+  if (
+    !(data instanceof Float32Array) ||
+    shape.slice(1).join('x') !== model.inputShape.join('x') ||
+    shape.length !== 4
+  ) {
+    throw new UserError(
+      `${path} is ${data.constructor.name} [${shape.join(', ')}]; the noise must be float32 ` +
+        `[N, ${model.inputShape.join(', ')}] (NHWC).`,
+    );
+  }
+  return { dtype: 'float32', shape, data };
+}

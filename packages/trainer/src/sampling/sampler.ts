@@ -1,0 +1,102 @@
+/** Images from a denoiser: the sampler of @dm/core around the model of a run. */
+import { createSampler, samplerFromConfig, discretePath, type ImageSampler } from '@dm/core';
+import { oneHot } from '@dm/data';
+import type { Arrays, Engine, StateHandle } from '@dm/ops';
+import { UserError } from '../errors.js';
+import { gridPng, type Images } from '../files/images.js';
+import { predictionOptions, type Denoiser } from '../setup/training-setup.js';
+import { namedParameters } from '../step/training-step.js';
+
+/** Images that go through the model at a time: enough to keep the processor busy, few enough for the memory. */
+export const sampleBatch = 64;
+
+/**
+ * Compiles a sampler over the state `weights` [P] (`params`, or an average's name) and `buffers`, as in a training state.
+ * x_0 is clipped to [-1, 1], the range of images. Throws a UserError where guidance is asked of a model that has no null
+ * class.
+ */
+export function samplerOf(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
+  const { model, noiseSchedule, config } = denoiser;
+  const { name, steps, guidance, guidanceInterval } = config.sampler;
+  if (guidance !== 1 && denoiser.nullClass === undefined) {
+    throw new UserError(
+      `Guidance ${guidance} needs a model that knows images without a class as well: train it with --label-dropout 0.1.`,
+    );
+  }
+  return createSampler({
+    engine,
+    predict: (state, x, t, inputs) =>
+      model.apply(
+        namedParameters(denoiser, state[weights]!, state),
+        x,
+        t,
+        model.numClasses > 0 ? { cond: inputs['cond']! } : {},
+      ),
+    prediction: config.diffusion.prediction,
+    ...predictionOptions(config.diffusion),
+    sampler: samplerFromConfig({ name }),
+    path: discretePath(noiseSchedule, { steps }),
+    shape: model.inputShape,
+    clip: 1,
+    ...(guidance !== 1 && {
+      guidance: { scale: guidance, ...(guidanceInterval !== null && { interval: guidanceInterval }) },
+    }),
+  });
+}
+
+/** What tells a sampler of classes: one row an image. */
+export interface Condition {
+  readonly inputs: Arrays;
+  /** The same without the class, for guidance; empty where the model has no null class. */
+  readonly unconditional: Arrays;
+}
+
+/** For images of this class, or of each in turn; nothing for an unconditional model. */
+export function conditionOf(denoiser: Denoiser, count: number, label: number | undefined): Condition {
+  const { model, classes, nullClass } = denoiser;
+  if (model.numClasses === 0) {
+    if (label !== undefined) throw new UserError(`The model is unconditional: there is no class ${label} to ask for.`);
+    return { inputs: {}, unconditional: {} };
+  }
+  if (label !== undefined && !(Number.isInteger(label) && label >= 0 && label < classes)) {
+    throw new UserError(`There is no class ${label}: the model has ${classes}, counted from 0.`);
+  }
+  const rows = (labelOf: (i: number) => number): Arrays => {
+    const labels = Array.from({ length: count }, (_, i) => labelOf(i));
+    const width = model.condDim;
+    return { cond: { dtype: 'float32', shape: [count, width], data: oneHot(labels, width) } };
+  };
+  return {
+    inputs: rows((i) => label ?? i % classes),
+    unconditional: nullClass === undefined ? {} : rows(() => nullClass),
+  };
+}
+
+/** Makes the same images again and again while their model learns: the noise is that of the run's seed. */
+export interface GridSampler {
+  /** The first `count` images of the run's seed with the weights of `ema` in `state`, which is left as it is. */
+  images(state: StateHandle, count: number): Promise<Images>;
+  /** A PNG of `config.samples` images with the EMA weights in `state`, which is left as it is. */
+  grid(state: StateHandle): Promise<Uint8Array>;
+  dispose(): Promise<void>;
+}
+
+export function createGridSampler(denoiser: Denoiser, engine: Engine): GridSampler {
+  const { config, model } = denoiser;
+  const sampler = samplerOf(denoiser, engine, 'ema');
+  const images = async (state: StateHandle, count: number): Promise<Images> => {
+    const { data } = await sampler.sample({
+      state,
+      seed: config.seed,
+      n: count,
+      batchSize: sampleBatch,
+      ...conditionOf(denoiser, count, undefined),
+    });
+    return { images: data, shape: [count, ...model.inputShape] };
+  };
+  return {
+    images,
+    grid: async (state) => gridPng(await images(state, config.samples)),
+    dispose: () => sampler.dispose(),
+  };
+}

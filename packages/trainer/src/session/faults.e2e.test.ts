@@ -1,0 +1,176 @@
+// Disks that are full or may not be written, met by the built command. What cannot be set up here is skipped.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { imageGrid } from '@dm/data';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { latestValid } from '../checkpoint/checkpoint.js';
+import { dm, dmWithFileLimit, start } from '../testing/command.js';
+import { tinyConfig, tinyFolder } from '../testing/tiny.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await tinyFolder();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function training(steps: number, out: string): string[] {
+  const path = join(folder, 'tiny.json');
+  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, steps), keep: 9 }));
+  return ['train', '--config', path, '--out', out];
+}
+
+const isRoot = process.getuid?.() === 0;
+
+function mount(...args: string[]): boolean {
+  return spawnSync('mount', args, { stdio: 'ignore' }).status === 0;
+}
+
+/** Whether this user may mount a file system of a given size: root outside of most containers. */
+const canMount = (() => {
+  const path = mkdtempSync(join(tmpdir(), 'dm-mount-'));
+  const mounted = mount('-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', path);
+  if (mounted) spawnSync('umount', [path]);
+  rmSync(path, { recursive: true });
+  return mounted;
+})();
+
+describe('a full disk', () => {
+  it.skipIf(!canMount)(
+    'keeps older checkpoints and training; the run ends with an error and goes on later',
+    async () => {
+      const disk = join(folder, 'disk');
+      mkdirSync(disk);
+      expect(mount('-t', 'tmpfs', '-o', 'size=900k', 'tmpfs', disk)).toBe(true);
+      try {
+        const full = await dm(training(8, 'disk/run'), folder);
+        expect(full.stdout).toMatch(
+          /step 8 is not saved, .*: The checkpoint disk\/run\/checkpoints\/step-000008 needs [\d.]+ MiB, and the disk has [\d.]+ MiB left\. Free some space, or keep fewer checkpoints \(--set keep=1\)\./,
+        );
+        expect(full.stderr).toMatch(
+          /^error: The checkpoint .*step-000008 needs .*go on from the newest with --resume\.\n$/,
+        );
+        expect(full.code).toBe(1);
+        const saved = readdirSync(join(disk, 'run/checkpoints'));
+        expect(saved).toContain('step-000002');
+        expect(saved.filter((name) => name.endsWith('.partial'))).toEqual([]);
+        const { checkpoint, skipped } = latestValid(join(disk, 'run/checkpoints'));
+        expect(checkpoint!.manifest.step).toBeGreaterThanOrEqual(2);
+        expect(skipped).toEqual([]);
+
+        expect(mount('-o', 'remount,size=20m', disk)).toBe(true);
+        const resumed = await dm(['train', '--resume', '--out', 'disk/run'], folder);
+        expect(resumed).toMatchObject({ code: 0, stderr: '' });
+        expect(latestValid(join(disk, 'run/checkpoints')).checkpoint!.manifest.step).toBe(8);
+      } finally {
+        spawnSync('umount', [disk]);
+      }
+    },
+  );
+
+  it.skipIf(process.platform === 'win32')('or a limit on the size of files names it and the remedy', async () => {
+    const { code, stdout, stderr } = await dmWithFileLimit(40, training(4, 'run'), folder);
+    expect(stdout).toMatch(/step 2 is not saved, training goes on until the next checkpoint is due: The checkpoint/);
+    expect(stderr).toMatch(
+      /^error: The checkpoint .*step-000004 could not be written \(EFBIG.*larger than this system allows \(ulimit -f\)/,
+    );
+    expect(code).toBe(1);
+    expect(readdirSync(join(folder, 'run/checkpoints'))).toEqual([]);
+  });
+});
+
+// Root may write everywhere: there the command is run as nobody.
+const nobody: { uid?: number; gid?: number } = isRoot ? { uid: 65534, gid: 65534 } : {};
+
+it.skipIf(process.platform === 'win32')(
+  'a folder that may not be written is named before anything is trained',
+  async () => {
+    const locked = join(folder, 'locked');
+    mkdirSync(locked);
+    chmodSync(folder, 0o755);
+    chmodSync(locked, 0o555);
+    const { code, stdout, stderr } = await dm(training(2, 'locked/run'), folder, nobody);
+    expect(stderr).toMatch(
+      /^error: The run folder locked\/run cannot be made \(EACCES: permission denied.*\)\. Choose another folder with --out\.\n$/,
+    );
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(existsSync(join(locked, 'run'))).toBe(false);
+  },
+);
+
+it.skipIf(process.platform === 'win32')('so is a run whose folder may not be written any more', async () => {
+  expect(await dm(training(2, 'run'), folder)).toMatchObject({ code: 0 });
+  for (const path of ['', 'run', 'run/samples', 'run/checkpoints']) chmodSync(join(folder, path), 0o555);
+  const { code, stderr } = await dm(['train', '--resume', '--out', 'run'], folder, nobody);
+  for (const path of ['', 'run', 'run/samples', 'run/checkpoints']) chmodSync(join(folder, path), 0o755);
+  expect(stderr).toMatch(/^error: \S*run\/run\.lock could not be written \(EACCES.*choose another with --out\.\n$/);
+  expect(code).toBe(1);
+});
+
+it.skipIf(process.platform === 'win32')(
+  'a folder that turns read-only while training goes on is named at each save, and fails the run at its end',
+  async () => {
+    const mine = join(folder, 'mine');
+    mkdirSync(mine);
+    chmodSync(folder, 0o755);
+    if (isRoot) chownSync(mine, nobody.uid!, nobody.gid!);
+    const run = start([...training(12, 'mine/run'), '--json'], folder, nobody);
+    await run.said('"event":"checkpoint"');
+    chmodSync(join(mine, 'run/checkpoints'), 0o555);
+    const { code, stdout, stderr } = await run.finished;
+    chmodSync(join(mine, 'run/checkpoints'), 0o755);
+    expect(stdout).toMatch(
+      /step \d+ is not saved, training goes on until the next checkpoint is due: The checkpoint mine\/run\/checkpoints\/step-\d+ could not be written \(EACCES.*choose another with --out\. Checkpoints written before are untouched/,
+    );
+    expect(stderr).toMatch(/^error: The checkpoint .*step-000012 could not be written \(EACCES.*--resume\.\n$/);
+    expect(code).toBe(1);
+    const { checkpoint, skipped } = latestValid(join(mine, 'run/checkpoints'));
+    expect(checkpoint!.manifest.step).toBeGreaterThanOrEqual(2);
+    expect(skipped.filter(({ path }) => !path.endsWith('.partial'))).toEqual([]);
+  },
+);
+
+it('a thread that dies while it writes costs that checkpoint alone: another writes the next one', async () => {
+  // Loaded into each thread: the first that syncs a file while there is a file `die` ends, with half a checkpoint written.
+  writeFileSync(
+    join(folder, 'dying.mjs'),
+    `import fs from 'node:fs';
+     import { syncBuiltinESMExports } from 'node:module';
+     import { isMainThread } from 'node:worker_threads';
+     const sync = fs.fsyncSync;
+     if (!isMainThread) fs.fsyncSync = (fd) => {
+       if (!fs.existsSync('die')) return sync(fd);
+       fs.rmSync('die');
+       process.exit(1);
+     };
+     syncBuiltinESMExports();`,
+  );
+  writeFileSync(join(folder, 'die'), '');
+  const { code, stdout, stderr } = await dm(training(6, 'run'), folder, {
+    env: { ...process.env, NODE_OPTIONS: `--import ${pathToFileURL(join(folder, 'dying.mjs')).href}` },
+  });
+  expect(stdout).toMatch(
+    /step 2 is not saved, training goes on until the next checkpoint is due: The thread that writes checkpoints ended before its work was done\./,
+  );
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(readdirSync(join(folder, 'run/checkpoints')).toSorted()).toEqual(['step-000004', 'step-000006']);
+});
+
+it('a corrupt image among good ones stops with its name and the remedy, or is left out, counted and named', async () => {
+  mkdirSync(join(folder, 'pictures'));
+  const gray = (shade: number) => imageGrid(new Float32Array(64).fill(shade), { shape: [8, 8, 1] });
+  for (const n of [0, 1, 2, 3]) writeFileSync(join(folder, 'pictures', `${n}.png`), await gray(n / 4));
+  writeFileSync(join(folder, 'pictures', '2.png'), 'no picture');
+  const args = [...training(2, 'run'), '--data', 'folder:pictures', '--image-size', '8'];
+  const stopped = await dm(args, folder);
+  expect(stopped.stderr).toMatch(
+    /^error: pictures\/2\.png: cannot be decoded \(.*skipBad \(--skip-bad\) leaves such out\.\n$/,
+  );
+  expect(stopped.code).toBe(1);
+  const { code, stdout, stderr } = await dm([...args, '--skip-bad'], folder);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/; 3 images of 8x8x3 from folder:pictures/);
+  expect(stdout).toMatch(/1 of 4 images left out, as they are bad:\npictures\/2\.png: cannot be decoded/);
+});

@@ -1,0 +1,93 @@
+import { flatLayout, type FlatLayout } from '@dm/ops';
+import { adamW, adEMAMix, lion, muon, scheduleFreeAdamW, sgd, type Optimizer } from '@dm/optim';
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import type { PartialConfig } from '../config/schema.js';
+import { createOptimizer } from './optimizers.js';
+import { resolveConfig } from '../config/resolve.js';
+
+const layout: FlatLayout = flatLayout([
+  { name: 'weight', shape: [3, 2], group: 'matrix' },
+  { name: 'bias', shape: [2], group: 'vector' },
+]);
+const totalSteps = 10;
+
+function scheduled(optimizer: PartialConfig['optimizer']) {
+  const config = resolveConfig([{ source: 'test', value: { optimizer: { lr: 0.1, ...optimizer } } }]);
+  return createOptimizer(config.optimizer, totalSteps, layout);
+}
+
+/** Parameters after three steps down |p - 1|^2 / 2. */
+function descend(optimizer: Optimizer): Float32Array {
+  return tf.tidy(() => {
+    let params: tf.Tensor = tf.tensor1d(Array.from({ length: layout.size }, (_, i) => Math.sin(i + 1)));
+    let slots = Object.fromEntries(optimizer.slots.map((name) => [name, tf.zeros<tf.Rank>([layout.size])]));
+    for (let step = 0; step < 3; step++) {
+      const scalars = Object.entries(optimizer.scalars(step)).map(([name, value]) => [name, tf.scalar(value)]);
+      ({ params, slots } = optimizer.update(params, tf.sub(params, 1), slots, Object.fromEntries(scalars)));
+    }
+    return params.dataSync<'float32'>().slice();
+  });
+}
+
+const plain = { momentumDecay: false } as const;
+const demon = (step: number) => (0.9 * (1 - step / 10)) / (0.1 + 0.9 * (1 - step / 10));
+
+describe('an optimizer by its name is that of @dm/optim', () => {
+  it.each<[PartialConfig['optimizer'], Optimizer]>([
+    [{}, adamW({ lr: (k) => 0.1 * (1 - 0.09 * k), beta1: demon, weightDecay: 0 })],
+    [
+      { ...plain, weightDecay: 0.5, decayGroups: ['matrix'], schedule: { name: 'linear', finalRatio: 0.5 }, warmup: 2 },
+      adamW({
+        lr: (k) => 0.1 * (1 - 0.05 * k) * Math.min(1, (k + 1) / 2),
+        weightDecay: { layout, byGroup: { matrix: 0.5 } },
+      }),
+    ],
+    [
+      { name: 'sgd', compensate: false, params: { form: 'heavyBall', nesterov: true } },
+      sgd({ lr: 0.1, momentum: demon, form: 'heavyBall', nesterov: true }),
+    ],
+    [
+      { ...plain, name: 'lion', betas: [0.8, 0.95], weightDecay: 0.1 },
+      lion({ lr: 0.1, beta1: 0.8, beta2: 0.95, weightDecay: 0.1 }),
+    ],
+    [
+      { ...plain, name: 'muon', params: { lr: 0.3, momentum: 0.6 }, warmup: 2 },
+      muon({
+        layout,
+        lr: (k) => 0.3 * Math.min(1, (k + 1) / 2),
+        momentum: 0.6,
+        weightDecay: 0,
+        adam: { lr: (k) => 0.1 * Math.min(1, (k + 1) / 2) },
+      }),
+    ],
+    [{ ...plain, name: 'adEMAMix', params: { alpha: 5, beta3: 0.99 } }, adEMAMix({ lr: 0.1, alpha: 5, beta3: 0.99 })],
+    [{ ...plain, name: 'scheduleFreeAdamW', warmup: 2 }, scheduleFreeAdamW({ lr: 0.1, warmupSteps: 2 })],
+  ])('%j', (options, expected) => {
+    const { optimizer } = scheduled(options);
+    expect(optimizer.name).toBe(expected.name);
+    descend(expected).forEach((value, i) => expect(descend(optimizer)[i]).toBeCloseTo(value, 6));
+  });
+
+  it('tells of its learning rate and momentum, warm-up and decay included', () => {
+    const { lr, momentum } = scheduled({ warmup: 4, schedule: { name: 'inverseSqrt', decaySteps: 2 } });
+    expect(lr(0)).toBeCloseTo(0.025);
+    expect(lr(8)).toBeCloseTo((0.1 / 2) * (1 - 0.09 * 8));
+    expect(momentum(0)).toBeCloseTo(0.9, 12);
+    expect(momentum(8)).toBeCloseTo(demon(8), 12);
+  });
+});
+
+describe('refused', () => {
+  it.each<[PartialConfig['optimizer'], RegExp]>([
+    [{ name: 'adEMAMix' }, /adEMAMix has no momentum decay: .*--no-momentum-decay/],
+    [{ name: 'scheduleFreeAdamW', ...plain, schedule: { name: 'cosine' } }, /follows no schedule/],
+    [{ name: 'sgd', weightDecay: 0.1, decayGroups: ['matrix'] }, /sgd cannot decay some groups/],
+    [{ name: 'sgd', params: { nesterow: true } }, /sgd has no field "nesterow". Did you mean "nesterov"/],
+    [{ params: { x: 1 } }, /adamW has no field "x". It has none of its own/],
+    [{ name: 'muon', params: { iterations: 0 } }, /optimizer.params.iterations of muon is not possible/],
+  ])('%j', (options, message) => {
+    expect(() => scheduled(options)).toThrow(message);
+  });
+});

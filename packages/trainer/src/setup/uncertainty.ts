@@ -1,0 +1,128 @@
+/** EDM2's learned uncertainty u(sigma): a head that training has beside the model, and that nothing else sees. */
+import { float32, halfLogSnr, noiseLevels, normal, uniform, type NoiseSchedule } from '@dm/core';
+import type { Arrays, NdArray, Tensors } from '@dm/ops';
+import { adam, type Optimizer } from '@dm/optim';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Config } from '../config/schema.js';
+import { UserError } from '../errors.js';
+
+/** C, the features of a noise level: as many as EDM2 has. */
+export const uncertaintyChannels = 128;
+
+/** Adam's betas in EDM2, Karras et al. 2024, arXiv:2312.02696. */
+const [beta1, beta2] = [0.9, 0.99];
+
+/** Before the names of its weight's moments in the state, and of Adam's scalars among the inputs. */
+const prefix = 'uncertainty.';
+
+/**
+ * The head. With a weight a [C], zero at the start, and sigma the noise-to-signal ratio of a timestep:
+ *
+ *   u(sigma)   = sum_j a_j phi_j(sigma)
+ *   phi_j      = sqrt(2 / C) cos(f_j ln(sigma) / 4 + p_j),    f_j = 2 pi N(0, 1),  p_j = 2 pi U[0, 1)
+ *   loss       = mean_i importance_i (w_i exp(-u_i) L_i + u_i)
+ *
+ * with w the weight of the noise level, L the mean squared error of an example, and importance that of the timesteps'
+ * draw: Eq. 21 of Karras et al. 2024, arXiv:2312.02696. The least loss at a level has u = ln(w L). Theirs is a linear layer
+ * on Fourier features too, of the same scale, whose weight is random at the start and kept at norm sqrt(C); ours is free
+ * and begins with u = 0, the plain loss. f and p are constants of the seed.
+ */
+export interface Uncertainty {
+  /** f and p, [C] each. */
+  readonly frequencies: Float32Array;
+  readonly phases: Float32Array;
+  readonly optimizer: Optimizer;
+  /** phi of each timestep, [N, C]. */
+  features(this: void, timesteps: ArrayLike<number>): NdArray;
+}
+
+/**
+ * The head that a configuration asks for. Throws a UserError where a timestep is pure noise: its ln sigma is infinite.
+ */
+export function createUncertainty(
+  { uncertainty, seed }: Pick<Config, 'uncertainty' | 'seed'>,
+  schedule: NoiseSchedule,
+): Uncertainty | undefined {
+  if (uncertainty === null) return undefined;
+  const pureNoise = schedule.alphasCumprod.findIndex((abar) => abar <= 0);
+  if (pureNoise >= 0) {
+    throw new UserError(
+      `uncertainty is a function of ln sigma, which is infinite at timestep ${pureNoise}, where nothing but noise is left: ` +
+        'set diffusion.zeroTerminalSnr=false, or uncertainty=null.',
+    );
+  }
+  const key = { seed, stream: 'uncertainty' } as const;
+  const frequencies = normal({ ...key, index: 0 }, uncertaintyChannels).map((x) => 2 * Math.PI * x);
+  const phases = Float32Array.from(uniform({ ...key, index: 1 }, uncertaintyChannels), (x) => 2 * Math.PI * x);
+  return {
+    frequencies,
+    phases,
+    optimizer: adam({ lr: uncertainty.lr, beta1, beta2 }),
+    features(timesteps) {
+      const scale = Math.sqrt(2 / uncertaintyChannels);
+      const rows = noiseLevels(schedule, timesteps).map((level) => {
+        const noise = -halfLogSnr(level) / 4; // EDM's c_noise
+        return Array.from(frequencies, (f, j) => scale * Math.cos(f * noise + phases[j]!));
+      });
+      return float32(rows.flat(), [rows.length, uncertaintyChannels]);
+    },
+  };
+}
+
+/** Its part of a training's state, by name: the weight `uncertainty` and Adam's moments, [C] each, zeros at the start. */
+export function uncertaintyEntries({ optimizer }: Uncertainty): readonly string[] {
+  return ['uncertainty', ...optimizer.slots.map((slot) => prefix + slot)];
+}
+
+/**
+ * Inputs of optimizer step `step` (from 0): `uncertainty.features` [N, C]; `importance` [N], the weights of the draw,
+ * which weigh u too, as those of the noise levels do not; the scalars of its optimizer.
+ */
+export function uncertaintyInputs(
+  { optimizer, features }: Uncertainty,
+  draw: { readonly timesteps: ArrayLike<number>; readonly weights: ArrayLike<number> },
+  step: number,
+): Arrays {
+  return {
+    'uncertainty.features': features(draw.timesteps),
+    importance: float32(draw.weights),
+    ...Object.fromEntries(
+      Object.entries(optimizer.scalars(step)).map(([name, value]) => [prefix + name, float32([value], [])]),
+    ),
+  };
+}
+
+/** w exp(-u) importance, what an example's loss counts: `weights` (w importance) [N] → [N]. */
+export function scaledWeights(weights: tf.Tensor, state: Tensors, inputs: Tensors): tf.Tensor {
+  const u = tf.sum(tf.mul(inputs['uncertainty.features']!, state['uncertainty']!), 1);
+  return tf.mul(weights, tf.exp(tf.neg(u)));
+}
+
+/**
+ * The loss's gradient by the weight [C]: with dloss/du_i = (importance_i - scaled_i L_i) / count, the sum of
+ * dloss/du_i phi(sigma_i). `scaled` of `scaledWeights` and `losses` [N]; `count`, the examples of the whole batch.
+ */
+export function uncertaintyGradient(scaled: tf.Tensor, losses: tf.Tensor, inputs: Tensors, count: number): tf.Tensor {
+  const du = tf.div(tf.sub(inputs['importance']!, tf.mul(scaled, losses)), count);
+  return tf.sum(tf.mul(inputs['uncertainty.features']!, tf.expandDims(du, 1)), 0);
+}
+
+/** One step of its own optimizer: the new entries of the state, from the gradient [C]. */
+export function updateUncertainty(
+  { optimizer }: Uncertainty,
+  grads: tf.Tensor,
+  state: Tensors,
+  inputs: Tensors,
+): Tensors {
+  const own = (tensors: Tensors): Tensors =>
+    Object.fromEntries(
+      Object.entries(tensors).flatMap(([name, tensor]) =>
+        name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [],
+      ),
+    );
+  const { params, slots } = optimizer.update(state['uncertainty']!, grads, own(state), own(inputs));
+  return {
+    uncertainty: params,
+    ...Object.fromEntries(Object.entries(slots).map(([name, slot]) => [prefix + name, slot])),
+  };
+}

@@ -1,0 +1,45 @@
+import { rmSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fetchBatch } from './batch.js';
+import type { PartialConfig } from '../config/schema.js';
+import { openTrainingSetup } from '../setup/training-setup.js';
+import { resolveConfig } from '../config/resolve.js';
+import { conditionOf } from '../sampling/sampler.js';
+import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await tinyFolder();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+// LabelEmbedding of diffusers and of facebookresearch/DiT drops a label by `torch.where(drop_ids, num_classes, labels)` and
+// has a table of num_classes + 1 rows; UNet2DModel and U-ViT have no null class, so ours is one more class, the last.
+const ditDiffusers = { patch_size: 4, num_layers: 1, num_attention_heads: 2, attention_head_dim: 8 };
+it.each<[string, PartialConfig['model'], table: string]>([
+  ['dit-diffusers', { config: ditDiffusers }, 'transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight'],
+  ['dit', { config: tinyDit }, 'y_embedder.embedding_table.weight'],
+  ['unet', { config: tinyUnet }, 'class_embedding.weight'],
+])(
+  '%s: a dropped label is the row after the classes, as where it is sampled without one',
+  async (type, model, table) => {
+    const value = {
+      ...tinyConfig(folder, 1),
+      model: { ...model, type: type as 'unet' },
+      labelDropout: 0.5,
+      batchSize: 16,
+    };
+    const setup = await openTrainingSetup(resolveConfig([{ source: 'test', value }]));
+    expect(setup.model.specs[table]!.shape[0]).toBe(3);
+    const { cond } = await fetchBatch(setup, 0);
+    expect(cond!.shape).toEqual([16, 3]);
+    const rows = Array.from({ length: 16 }, (_, i) => cond!.data.slice(3 * i, 3 * i + 3).join(' '));
+    const kinds = new Set(rows);
+    expect([...kinds].toSorted()).toEqual(['0 0 1', '0 1 0', '1 0 0']);
+    const dropped = rows.filter((row) => row === '0 0 1').length;
+    expect(dropped).toBeGreaterThan(3);
+    expect(dropped).toBeLessThan(13);
+    const { unconditional } = conditionOf(setup, 1, undefined);
+    expect([...unconditional['cond']!.data]).toEqual([0, 0, 1]);
+  },
+);

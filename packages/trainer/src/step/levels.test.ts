@@ -1,0 +1,76 @@
+import { levelAt, linearSchedule } from '@dm/core';
+import { describe, expect, it } from 'vitest';
+import { levelInputs } from './levels.js';
+import { createDenoiser } from '../setup/training-setup.js';
+import { resolveConfig } from '../config/resolve.js';
+
+const levels = [0, 300, 999].map((t) => levelAt(linearSchedule(), t));
+const base = { schedule: 'linear', timesteps: 1000 } as const;
+
+describe('what the network is given and should predict', () => {
+  it("is EDM's, with the noise-to-signal ratio for its sigma", () => {
+    const sd = 0.4;
+    const { t, alpha, sigma, targetX0, targetNoise } = levelInputs(
+      { ...base, prediction: 'edm', sigmaData: sd },
+      levels,
+    );
+    const [x0, noise] = [0.7, -1.3];
+    expect([...t!.data]).toEqual([0, 300, 999]);
+    levels.forEach((level, i) => {
+      // Table 1 of Karras et al. 2022, arXiv:2206.00364, in its own terms: y = x_0 + s n.
+      const s = level.sigma / level.alpha;
+      const [cIn, cSkip] = [1 / Math.sqrt(s ** 2 + sd ** 2), sd ** 2 / (s ** 2 + sd ** 2)];
+      const cOut = (s * sd) / Math.sqrt(s ** 2 + sd ** 2);
+      const y = x0 + s * noise;
+      expect(alpha!.data[i]! * x0 + sigma!.data[i]! * noise).toBeCloseTo(cIn * y, 5);
+      // Eq. 8: the target of F.
+      expect(targetX0!.data[i]! * x0 + targetNoise!.data[i]! * noise).toBeCloseTo((x0 - cSkip * y) / cOut, 4);
+    });
+  });
+
+  it('is x_t itself for the other predictions', () => {
+    const { alpha, sigma, targetX0, targetNoise } = levelInputs({ ...base, prediction: 'epsilon' }, levels);
+    expect([...alpha!.data]).toEqual(levels.map((l) => Math.fround(l.alpha)));
+    expect([...sigma!.data]).toEqual(levels.map((l) => Math.fround(l.sigma)));
+    expect([[...targetX0!.data], [...targetNoise!.data]]).toEqual([
+      [0, 0, 0],
+      [1, 1, 1],
+    ]);
+  });
+});
+
+describe('the noise schedule of a configuration', () => {
+  const denoiser = (diffusion: object) => {
+    const config = resolveConfig([{ source: 'test', value: { diffusion } }]);
+    return createDenoiser({
+      ...config,
+      model: {
+        type: 'unet',
+        config: {
+          sample_size: 8,
+          block_out_channels: [32],
+          down_block_types: ['DownBlock2D'],
+          up_block_types: ['UpBlock2D'],
+        },
+      },
+    });
+  };
+
+  it('may be betas of its own', () => {
+    const { noiseSchedule } = denoiser({ schedule: 'betas', timesteps: 2, betas: [0.1, 0.5] });
+    expect([...noiseSchedule.alphasCumprod]).toEqual([0.9, 0.45]);
+  });
+
+  it.each<[object, RegExp]>([
+    [{ schedule: 'betas', timesteps: 3, betas: [0.1, 0.5] }, /has 2 betas for 3 timesteps: give one each/],
+    [{ schedule: 'betas', timesteps: 3 }, /has 0 betas for 3 timesteps/],
+    [
+      { schedule: 'linear', betas: [0.1] },
+      /betas are given, and the schedule is linear: set diffusion.schedule to betas/,
+    ],
+    [{ schedule: 'betas', timesteps: 2, betas: [0.1, 0.2], betaStart: 0.1 }, /betaStart/],
+    [{ prediction: 'v', sigmaData: 0.3 }, /sigmaData is 0.3, which the prediction edm alone knows, and this one is v/],
+  ])('is refused: %j', (diffusion, message) => {
+    expect(() => denoiser(diffusion)).toThrow(message);
+  });
+});

@@ -1,0 +1,72 @@
+/** What a person sees while a run goes on: one live line on a terminal, plain lines elsewhere, JSON lines on request. */
+import type { MetricsRecord } from '../run/metrics.js';
+
+export interface Progress {
+  /** A logged step. */
+  step(record: MetricsRecord, totalSteps: number): void;
+  /** Something to be said that stays: a checkpoint, samples, a warning. */
+  note(text: string): void;
+  /** Ends the live line. */
+  end(): void;
+}
+
+interface Stream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** Chooses the live line on a terminal and one line a record elsewhere. */
+export function createProgress(stream: Stream): Progress {
+  return stream.isTTY === true ? liveLine(stream) : plainLines(stream);
+}
+
+function liveLine(stream: Stream): Progress {
+  const clear = '\r\u001B[K';
+  let line = '';
+  return {
+    step(record, totalSteps) {
+      line = progressLine(record, totalSteps).slice(0, (stream.columns ?? 80) - 1);
+      stream.write(clear + line);
+    },
+    note: (text) => void stream.write(`${clear}${text}\n${line}`),
+    end() {
+      if (line !== '') stream.write('\n');
+      line = '';
+    },
+  };
+}
+
+function plainLines(stream: Stream): Progress {
+  return {
+    step: (record, totalSteps) => void stream.write(`${progressLine(record, totalSteps)}\n`),
+    note: (text) => void stream.write(`${text}\n`),
+    end: () => {},
+  };
+}
+
+/** `step 120/1000  12 %  loss 0.1234  85.1 images/s  ETA 2 min 10 s` */
+export function progressLine(record: MetricsRecord, totalSteps: number): string {
+  return [
+    `step ${String(record.step).padStart(String(totalSteps).length)}/${totalSteps}`,
+    `${String(Math.floor((100 * record.step) / totalSteps)).padStart(3)} %`,
+    `loss ${record.loss.toFixed(4)}`,
+    ...Object.entries(record.eval ?? {}).map(([name, value]) => `${name} ${value.toPrecision(4)}`),
+    `${record.imagesPerSecond.toPrecision(3)} images/s`,
+    `ETA ${duration(secondsLeft(record, totalSteps))}`,
+  ].join('  ');
+}
+
+/** Seconds of the steps to come, at the speed of this record. */
+export function secondsLeft({ step, images, imagesPerSecond }: MetricsRecord, totalSteps: number): number {
+  return ((totalSteps - step) * (images / step)) / imagesPerSecond;
+}
+
+/** `3 h 05 min`, `2 min 10 s`, `9 s`. */
+export function duration(seconds: number): string {
+  const s = Math.round(seconds);
+  const two = (n: number) => String(n).padStart(2, '0');
+  if (s >= 3600) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;
+  if (s >= 60) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
+  return `${s} s`;
+}

@@ -1,0 +1,75 @@
+/** A snapshot of a training as the lines of a terminal: a function of both alone. */
+import sparkly from 'sparkly';
+import type { MetricsRecord } from '../run/metrics.js';
+import { duration, secondsLeft } from './progress.js';
+import type { Snapshot, Written } from './snapshot.js';
+
+/** Columns of the names on the left. */
+const nameWidth = 12;
+const smallestBar = 10;
+
+/** Lines of at most `columns` characters without colors, for a terminal of `rows` lines. */
+export function renderDashboard(snapshot: Snapshot, columns: number, rows: number): string {
+  const { started, latest } = snapshot;
+  if (started === undefined) return '';
+  const width = Math.max(columns - 1, nameWidth);
+  const { model, parameters, engine, out, step, totalSteps } = started;
+  const lines = [
+    `${model}, ${parameters.toLocaleString('en')} parameters, on ${engine}; into ${out}`,
+    progressBar(latest?.step ?? step, totalSteps, width),
+    ...(latest === undefined
+      ? [row('', 'waiting for the first logged step')]
+      : recordLines(latest, snapshot.losses, totalSteps, width)),
+    row('checkpoint', written(snapshot.checkpoint)),
+    row('samples', written(snapshot.sample)),
+  ];
+  return lines
+    .map((line) => line.slice(0, width))
+    .slice(0, Math.max(1, rows - 1)) // what does not fit could not be wiped away again
+    .join('\n');
+}
+
+function recordLines(record: MetricsRecord, losses: readonly number[], totalSteps: number, width: number): string[] {
+  const { loss, lossByQuarter, lr, beta1, gradNorm, imagesPerSecond, dataWait, peakMb, skipped = 0 } = record;
+  const value = loss.toFixed(4);
+  const evaluated = Object.entries(record.eval ?? {});
+  return [
+    row('loss', `${value}  ${sparkline(losses, width - nameWidth - value.length - 2)}`),
+    row('  by quarter', `${lossByQuarter.map((q) => q?.toFixed(4) ?? '-').join('  ')}  (of t: little noise to much)`),
+    ...(evaluated.length > 0
+      ? [row('evaluation', evaluated.map(([name, figure]) => `${name} ${figure.toPrecision(4)}`).join('  '))]
+      : []),
+    row('optimizer', `lr ${lr.toExponential(2)}  beta1 ${beta1.toFixed(4)}  gradient norm ${gradNorm.toPrecision(3)}`),
+    row(
+      'speed',
+      `${imagesPerSecond.toPrecision(3)} images/s  ETA ${duration(secondsLeft(record, totalSteps))}  ` +
+        `data wait ${(100 * dataWait).toFixed(1)} %  memory ${peakMb} MiB at the peak`,
+    ),
+    ...(skipped > 0 ? [row('skipped', `${skipped} updates whose loss or gradient was no number`)] : []),
+  ];
+}
+
+/** `step 250/1000  25 %  █████──────`, over the whole width. */
+function progressBar(step: number, totalSteps: number, width: number): string {
+  const share = step / totalSteps;
+  const text = `step ${step}/${totalSteps}  ${Math.floor(100 * share)} %  `;
+  const room = width - text.length;
+  if (room < smallestBar) return text.trimEnd();
+  const done = Math.floor(room * share);
+  return text + '█'.repeat(done) + '─'.repeat(room - done);
+}
+
+/** The last `width` of the values as bars between their least and their greatest. */
+function sparkline(values: readonly number[], width: number): string {
+  const shown = width > 0 ? values.slice(-width) : [];
+  if (shown.length < 2) return '';
+  return sparkly([...shown], { minimum: Math.min(...shown), maximum: Math.max(...shown) });
+}
+
+function row(name: string, text: string): string {
+  return name.padEnd(nameWidth) + (name.length < nameWidth ? '' : ' ') + text;
+}
+
+function written(file: Written | undefined): string {
+  return file === undefined ? 'none yet' : `step ${file.step}: ${file.path}`;
+}
