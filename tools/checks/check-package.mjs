@@ -2,6 +2,7 @@
 // package.json promises (publint), and whether TypeScript finds the types under every module system (attw).
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { unpack } from '@publint/pack';
 import { run } from '../bootstrap/commands.mjs';
 import { commandOf } from './commands.mjs';
@@ -24,8 +25,12 @@ for (const wanted of ['package/LICENSE', 'package/README.md', 'package/package.j
 for (const path of contents.keys()) {
   if (UNWANTED.test(path)) problems.push(`${path} should not be published`);
 }
-if (new TextDecoder().decode(contents.get('package/package.json')).includes('"workspace:')) {
-  problems.push('package.json still has a workspace: version');
+const packed = new TextDecoder().decode(contents.get('package/package.json'));
+if (packed.includes('"workspace:')) problems.push('package.json still has a workspace: version');
+// `./testing` is for tests of this workspace; `publishConfig.exports` leaves it out, and must leave out nothing else.
+const { './testing': _, ...expected } = JSON.parse(readFileSync('package.json', 'utf8')).exports;
+if (!isDeepStrictEqual(JSON.parse(packed).exports, expected)) {
+  problems.push('package.json: the published exports are not those of the workspace without ./testing');
 }
 for (const problem of problems) console.error(`${name}: ${problem}`);
 
