@@ -10,7 +10,7 @@ import { sample } from '../sampling/sample.js';
 import { tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 
-const fixtures = fileURLToPath(new URL('../fixtures', import.meta.url));
+const fixtures = fileURLToPath(new URL('./fixtures', import.meta.url));
 const formats = readdirSync(fixtures).filter((name) => name.startsWith('format-'));
 const runs = formats.flatMap((format) => readdirSync(join(fixtures, format)).map((run) => [format, run] as const));
 

@@ -5,7 +5,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 export function environment(): Record<string, string | number> {
   const processors = cpus();
   return {
-    dm: version('../package.json'),
+    dm: version('@dm/trainer/package.json'),
     node: process.versions.node,
     platform: `${process.platform} ${process.arch}`,
     cpu: processors[0]?.model.trim() ?? 'unknown',
