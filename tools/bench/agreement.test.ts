@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onnxEngine } from '@dm/jit';
+import { openOnnxEngine } from '@dm/jit';
 import { flatten, fromTorch, parseSafetensors } from '@dm/models';
 import { eagerEngine, type Arrays, type Engine } from '@dm/ops';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -88,7 +88,7 @@ async function train(engine: Engine, benchCase: Case) {
   return { losses, trained };
 }
 
-const onOnnx = async (benchCase: Case) => train(await onnxEngine({ threads }), benchCase);
+const onOnnx = async (benchCase: Case) => train(await openOnnxEngine({ threads }), benchCase);
 
 /** |a - b| / |b|, in float64. */
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -111,7 +111,7 @@ it('covers steps in one graph and steps that are parted before the update', asyn
   const graphs: string[][] = [];
   for (const benchCase of [unet, dit, longDit]) {
     const names: string[] = [];
-    const engine = await onnxEngine({ threads, observer: { compiled: ({ name }) => void names.push(name) } });
+    const engine = await openOnnxEngine({ threads, observer: { compiled: ({ name }) => void names.push(name) } });
     const training = trainingOf(benchCase, optimizer);
     const program = engine.compile(training.program, { name: 'step' });
     await program.run(await program.load(training.state()), { ...training.batch(0), ...training.scalars(0) });

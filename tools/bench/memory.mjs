@@ -2,7 +2,7 @@
 // small model on the engine `onnx`. Exit code 1 where it is not. `nx run bench:memory`.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { onnxEngine } from '@dm/jit';
+import { openOnnxEngine } from '@dm/jit';
 import { cases, optimizer } from './cases.mjs';
 import { trainingOf } from './contenders/training.mjs';
 
@@ -29,7 +29,7 @@ async function residentMb() {
 const benchCase = cases.find(({ small, kind }) => small && kind === 'training');
 if (benchCase === undefined) throw new Error('cases.mjs has no small training case');
 const training = trainingOf(benchCase, optimizer);
-const engine = await onnxEngine({ threads });
+const engine = await openOnnxEngine({ threads });
 const program = engine.compile(training.program, { name: 'training step' });
 const state = await program.load(training.state());
 

@@ -1,6 +1,6 @@
 import { normal, normalBatch } from '@dm/core';
 import { toFloat } from '@dm/data';
-import { onnxEngine } from '@dm/jit';
+import { openOnnxEngine } from '@dm/jit';
 import { eagerEngine, type Engine, type NdArray } from '@dm/ops';
 import '@tensorflow/tfjs-backend-cpu';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ import { decoderOf, trainVae, vaeLayout, vaeObjective, vaeRecipe, vaeStart } fro
 let onnx: Engine;
 let cpu: Engine;
 beforeAll(async () => {
-  onnx = await onnxEngine({ threads: 1 });
+  onnx = await openOnnxEngine({ threads: 1 });
   cpu = await eagerEngine('cpu');
 });
 afterAll(() => onnx.dispose());

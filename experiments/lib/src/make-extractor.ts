@@ -2,11 +2,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { trainClassifier } from '@dm/eval';
-import { onnxEngine } from '@dm/jit';
+import { openOnnxEngine } from '@dm/jit';
 import { smallMnist } from './data.js';
 import { extractorFile } from './sample-quality.js';
 
-const engine = await onnxEngine();
+const engine = await openOnnxEngine();
 const trained = await trainClassifier({
   train: await smallMnist('train'),
   test: await smallMnist('test'),

@@ -2,13 +2,13 @@ import { scope, type Program } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
 import { dumpFiles } from './dump.js';
-import { onnxEngine } from './engine.js';
+import { openOnnxEngine } from './engine.js';
 import type { Compilation } from './observer.js';
 import { floats } from './testing.js';
 
 it('shows a compilation as text with shapes, attributes and scopes, and as the model that ran', async () => {
   const compilations: Compilation[] = [];
-  const engine = await onnxEngine({ threads: 1, observer: { compiled: (c) => void compilations.push(c) } });
+  const engine = await openOnnxEngine({ threads: 1, observer: { compiled: (c) => void compilations.push(c) } });
   const program: Program = (_, { x }) => ({
     outputs: { y: scope('block', () => tf.matMul(x as tf.Tensor2D, x as tf.Tensor2D, false, true)) },
   });

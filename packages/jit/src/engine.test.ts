@@ -1,14 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, Program } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { onnxEngine } from './engine.js';
+import { openOnnxEngine } from './engine.js';
 import { lowerGraph } from './compile.js';
 import { encodeModel } from './onnx/proto.js';
 import { bools, floats, given } from './testing.js';
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await onnxEngine({ threads: 1 });
+  engine = await openOnnxEngine({ threads: 1 });
 });
 afterAll(() => engine.dispose());
 
@@ -201,7 +201,7 @@ describe('errors name the op, the value, the line and the way out', () => {
   it('handles: another engine, unknown names, wrong shapes, use after dispose, overlapping runs', async () => {
     const program = engine.compile(descent);
     const handle = await program.load({ w: floats([3, 2], 3) });
-    const other = await onnxEngine({ threads: 1 });
+    const other = await openOnnxEngine({ threads: 1 });
     await expect(other.compile(descent).run(handle, batch)).rejects.toThrow('belongs to another engine');
     await expect(handle.read(['v'])).rejects.toThrow('no state "v"; there are w');
     await expect(handle.write({ w: given([1]) })).rejects.toThrow(
@@ -215,7 +215,7 @@ describe('errors name the op, the value, the line and the way out', () => {
   });
 
   it('programs and engines that have been disposed of', async () => {
-    const other = await onnxEngine({ threads: 1 });
+    const other = await openOnnxEngine({ threads: 1 });
     const [first, second] = [other.compile(descent, { name: 'first' }), other.compile(descent, { name: 'second' })];
     const handle = await first.load({ w: floats([3, 2], 3) });
     await first.run(handle, batch);
@@ -238,7 +238,7 @@ describe('errors name the op, the value, the line and the way out', () => {
   });
 
   it('threads', async () => {
-    await expect(onnxEngine({ threads: 0 })).rejects.toThrow('threads must be a positive integer, not 0');
+    await expect(openOnnxEngine({ threads: 0 })).rejects.toThrow('threads must be a positive integer, not 0');
   });
 });
 
@@ -254,7 +254,7 @@ it('passes inputs through, and tensors of rank 0 and of no elements', async () =
 
 it('tells an observer of each compilation and each call', async () => {
   const seen: string[] = [];
-  const watched = await onnxEngine({
+  const watched = await openOnnxEngine({
     threads: 1,
     observer: {
       compiled: ({ name, graph, format, bytes, ms }) => {

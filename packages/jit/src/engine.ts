@@ -16,7 +16,7 @@ export interface OnnxEngineOptions {
   /** What computes. Default `cpu`; on another device only the standard operators are used, and state goes there and back. */
   readonly device?: Device;
   /**
-   * The runtime to use, `javascriptRuntime(module, name)` for instance. Default: ONNX Runtime's C API under Node, or
+   * The runtime to use, `createJavaScriptRuntime(module, name)` for instance. Default: ONNX Runtime's C API under Node, or
    * onnxruntime-node where that cannot be reached or the device is not the processor; onnxruntime-web elsewhere.
    */
   readonly runtime?: Runtime;
@@ -35,13 +35,13 @@ export interface OnnxEngineOptions {
  * that, one session call a step. Throws when the runtime package is not installed, `threads` is not a positive integer,
  * or the device does not work here, with the runtime's reason.
  */
-export async function onnxEngine(options: OnnxEngineOptions = {}): Promise<Engine> {
+export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<Engine> {
   const { threads, device = 'cpu' } = options;
   if (!devices.includes(device)) {
-    throw new RangeError(`onnxEngine: no device "${device as string}"; there are ${devices.join(', ')}`);
+    throw new RangeError(`openOnnxEngine: no device "${device as string}"; there are ${devices.join(', ')}`);
   }
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
-    throw new RangeError(`onnxEngine: threads must be a positive integer, not ${threads}`);
+    throw new RangeError(`openOnnxEngine: threads must be a positive integer, not ${threads}`);
   }
   const runtime = options.runtime ?? (await loadRuntime(device));
   if (device !== 'cpu') await tryDevice(runtime, device);

@@ -1,4 +1,4 @@
-export { onnxEngine, type OnnxEngineOptions } from './engine.js';
+export { openOnnxEngine, type OnnxEngineOptions } from './engine.js';
 export { TraceError } from './errors.js';
 export { dumpFiles, printGraph } from './dump.js';
 export { exportOnnx, type ExportOnnxOptions, type OnnxInput } from './export/export-onnx.js';
@@ -9,6 +9,6 @@ export type { LowerOptions } from './lower/lowering.js';
 export { encodeModel, type OnnxModel } from './onnx/proto.js';
 export { type NodeCall, parseProfile, type SessionCall, type SessionProfile } from './profile.js';
 export { optimize } from './passes/index.js';
-export { javascriptRuntime, type OnnxRuntimeModule } from './runtime/javascript.js';
+export { createJavaScriptRuntime, type OnnxRuntimeModule } from './runtime/javascript.js';
 export { type Device, devices, type Runtime, type Session, type SessionSettings } from './runtime/runtime.js';
 export { type ArraySpec, type ArraySpecs, trace } from './trace.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { conv2d, type Program, scope } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it, onTestFinished } from 'vitest';
-import { onnxEngine } from './engine.js';
+import { openOnnxEngine } from './engine.js';
 import { flopsOf, parseProfile } from './profile.js';
 import { floats } from './testing.js';
 
@@ -62,7 +62,7 @@ it('has each node of each call, with the scope and the kernel that it was made f
     const loss = (filter: tf.Tensor) => tf.sum(scope('layer', () => conv2d(x!, filter)));
     return { outputs: { d: tf.grad(loss)(w!), y: loss(w!) } };
   };
-  const engine = await onnxEngine({ threads: 1, convolutions: 'plain', profilePrefix: join(folder, 'session') });
+  const engine = await openOnnxEngine({ threads: 1, convolutions: 'plain', profilePrefix: join(folder, 'session') });
   const compiled = engine.compile(program);
   const handle = await compiled.load({});
   for (let i = 0; i < 2; i++) await compiled.run(handle, { x: floats([2, 8, 8, 3]), w: floats([3, 3, 3, 4]) });

@@ -1,7 +1,7 @@
 import { type Arrays, eagerEngine, flatLayout, type NdArray, type Program, splitFlat } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it, vi } from 'vitest';
-import { onnxEngine } from './engine.js';
+import { openOnnxEngine } from './engine.js';
 import type { Compilation } from './observer.js';
 import { cApiRuntime } from './runtime/c-api/runtime.js';
 import type { Runtime } from './runtime/runtime.js';
@@ -55,7 +55,10 @@ const batch = (scale = 1) => ({ x: floats([2, 600], 4), rate: given([0.01], []),
 describe('a step that is parted before its update', () => {
   it('gives what the engine cpu gives, and leaves the state to the bit where a run does not count', async () => {
     const seen: Compilation[] = [];
-    const onnx = await onnxEngine({ threads: 2, observer: { compiled: (compilation) => void seen.push(compilation) } });
+    const onnx = await openOnnxEngine({
+      threads: 2,
+      observer: { compiled: (compilation) => void seen.push(compilation) },
+    });
     const results: Arrays[] = [];
     for (const engine of [onnx, await eagerEngine('cpu')]) {
       const program = engine.compile(step, { name: 'step', commitIf: 'isFinite' });
@@ -84,7 +87,7 @@ describe('a step that is parted before its update', () => {
   });
 
   it('works on state that another program has moved, and on two handles in turn', async () => {
-    const engine = await onnxEngine({ threads: 1 });
+    const engine = await openOnnxEngine({ threads: 1 });
     const program = engine.compile(step);
     const swap = engine.compile(({ m, ema }) => ({ state: { m: ema!, ema: m! }, outputs: {} }));
     const [handle, other] = [await program.load(start), await program.load({ ...start, m: start.ema, ema: start.m })];
@@ -103,7 +106,7 @@ describe('a step that is parted before its update', () => {
   });
 
   it('is over before the program is disposed of', async () => {
-    const engine = await onnxEngine({ threads: 2 });
+    const engine = await openOnnxEngine({ threads: 2 });
     const [program, other] = [engine.compile(step), engine.compile(step)];
     const [handle, same] = [await program.load(start), await other.load(start)];
     await other.run(same, batch());
@@ -129,7 +132,7 @@ describe('a step that is parted before its update', () => {
         return { ...session, bind };
       },
     };
-    const engine = await onnxEngine({ threads: 1, convolutions: 'plain', runtime });
+    const engine = await openOnnxEngine({ threads: 1, convolutions: 'plain', runtime });
     const program = engine.compile(step, { name: 'step' });
     const handle = await program.load(start);
     failing = 1;

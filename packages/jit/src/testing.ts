@@ -3,7 +3,7 @@ import '@dm/ops';
 import type { Arrays, Engine, NdArray, Program, Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
-import { onnxEngine } from './engine.js';
+import { openOnnxEngine } from './engine.js';
 import { sizeOf } from './graph.js';
 
 /** Test set-up shared by the lowerings' tests: a function of tensors, run on `onnx` and on TF.js' own `cpu`. */
@@ -68,7 +68,7 @@ export const withGradients =
   };
 
 export async function runOnnx(program: Program, inputs: Arrays, engine?: Engine): Promise<Arrays> {
-  const own = engine ?? (await onnxEngine({ threads: 1 }));
+  const own = engine ?? (await openOnnxEngine({ threads: 1 }));
   const compiled = own.compile(program);
   const handle = await compiled.load({});
   const outputs = await compiled.run(handle, inputs);

@@ -1,5 +1,5 @@
 /** The engine of a contender of ours or of TF.js, and what it tells of itself. */
-import { onnxEngine } from '@dm/jit';
+import { openOnnxEngine } from '@dm/jit';
 import { eagerEngine } from '@dm/ops';
 
 /** Exit code of a contender that cannot run here; the reason is on its standard error. */
@@ -17,7 +17,7 @@ export async function openEngine(name, threads) {
     const engine =
       name !== 'onnx'
         ? await eagerEngine(name)
-        : await onnxEngine({
+        : await openOnnxEngine({
             threads,
             observer: {
               compiled: ({ ms }) => void (counters.compileMs += Object.values(ms).reduce((a, b) => a + b)),

@@ -1,5 +1,5 @@
 // The engines that the suites of this folder run on: those that every installation has, and those that a person adds.
-import { onnxEngine } from '@dm/jit';
+import { openOnnxEngine } from '@dm/jit';
 import { eagerEngine, type Engine } from '@dm/ops';
 
 /** What `cpu`, the reference, is compared with. These have to work; a failure to start one fails the suite. */
@@ -23,7 +23,7 @@ export interface Engines {
 export async function startEngines(): Promise<Engines> {
   const others: Engine[] = [];
   const missing: Missing[] = [];
-  for (const name of always) others.push(await (name === 'onnx' ? onnxEngine() : eagerEngine(name)));
+  for (const name of always) others.push(await (name === 'onnx' ? openOnnxEngine() : eagerEngine(name)));
   for (const name of optional) {
     try {
       others.push(await eagerEngine(name));

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { memoryDataset, type Dataset } from '@dm/data';
-import { onnxEngine } from '@dm/jit';
+import { openOnnxEngine } from '@dm/jit';
 import { formatSafetensors, hashed, parseSafetensors } from '@dm/models';
 import { eagerEngine, type Engine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,7 +28,7 @@ function stripes(name: string, count: number): Dataset {
 let engine: Engine;
 let folder: string;
 beforeAll(async () => {
-  engine = await onnxEngine({ threads: 1 });
+  engine = await openOnnxEngine({ threads: 1 });
   folder = mkdtempSync(join(tmpdir(), 'classifier-'));
 });
 afterAll(async () => {

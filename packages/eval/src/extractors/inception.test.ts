@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onnxEngine } from '@dm/jit';
+import { openOnnxEngine } from '@dm/jit';
 import { formatSafetensors, hashed, parseSafetensors } from '@dm/models';
 import type { Engine, NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
@@ -59,7 +59,7 @@ let folder: string;
 let file: string;
 let tensors: Record<string, NdArray>;
 beforeAll(async () => {
-  engine = await onnxEngine();
+  engine = await openOnnxEngine();
   folder = mkdtempSync(join(tmpdir(), 'inception-'));
   file = join(folder, 'weights.safetensors');
   tensors = formulaWeights();

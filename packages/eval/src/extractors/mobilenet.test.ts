@@ -1,6 +1,6 @@
 // Against TFLite's run of the model that the weights were cut from: tools/extractors/mobilenet.py.
 import { readFileSync } from 'node:fs';
-import { onnxEngine } from '@dm/jit';
+import { openOnnxEngine } from '@dm/jit';
 import { parseSafetensors } from '@dm/models';
 import { eagerEngine, type Engine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ const fixture = parseSafetensors(readFileSync(new URL('fixtures/mobilenet.safete
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await onnxEngine({ threads: 1 });
+  engine = await openOnnxEngine({ threads: 1 });
 });
 afterAll(() => engine.dispose());
 

@@ -2,7 +2,7 @@ import { conv2d } from '@dm/ops';
 import type { Program } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import { lowerGraph } from '../compile.js';
-import { onnxEngine } from '../engine.js';
+import { openOnnxEngine } from '../engine.js';
 import { expectClose, floats, runOnnx } from '../testing.js';
 import { trace } from '../trace.js';
 
@@ -20,7 +20,10 @@ describe('blocked convolutions', () => {
   });
 
   it('agree with the plain ones, whichever the probe chose', async () => {
-    const [auto, plain] = [await onnxEngine({ threads: 1 }), await onnxEngine({ threads: 1, convolutions: 'plain' })];
+    const [auto, plain] = [
+      await openOnnxEngine({ threads: 1 }),
+      await openOnnxEngine({ threads: 1, convolutions: 'plain' }),
+    ];
     expect([0, 8, 16]).toContain(auto.info['block']);
     expect(plain.info['block']).toBe(0);
     expectClose(await runOnnx(program, inputs, auto), await runOnnx(program, inputs, plain), 2e-6);

@@ -5,7 +5,7 @@ import { conv2d, type Program, recompute, silu, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it, onTestFinished } from 'vitest';
 import { lowerGraph } from '../compile.js';
-import { onnxEngine } from '../engine.js';
+import { openOnnxEngine } from '../engine.js';
 import { optimize } from '../passes/index.js';
 import { parseProfile } from '../profile.js';
 import { expectClose, floats, runCpu, runOnnx } from '../testing.js';
@@ -56,7 +56,7 @@ it('needs less memory for values, so the runtime does not merge it either', asyn
   const peak = async (again: boolean): Promise<number> => {
     const folder = mkdtempSync(join(tmpdir(), 'dm-recompute-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    const engine = await onnxEngine({ threads: 1, profilePrefix: join(folder, 'session') });
+    const engine = await openOnnxEngine({ threads: 1, profilePrefix: join(folder, 'session') });
     await runOnnx(chain(again), { ...inputs, x: floats([4, 64, 64, 4]) }, engine);
     await engine.dispose();
     return parseProfile(readFileSync(join(folder, readdirSync(folder)[0]!), 'utf8')).valuesPeakMb;

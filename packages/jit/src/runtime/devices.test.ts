@@ -1,7 +1,7 @@
 import { type Engine, groupNorm, type Program, silu } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { onnxEngine } from '../engine.js';
+import { openOnnxEngine } from '../engine.js';
 import { cApiRuntime } from './c-api/runtime.js';
 import { type Device, devices, type Runtime } from './runtime.js';
 import { expectClose, floats, given, runCpu, runOnnx } from '../testing.js';
@@ -16,7 +16,7 @@ const inputs = { x: floats([2, 4, 4, 4]), scale: given([1, 2, 3, 4]), offset: gi
 async function attempt(device: Device): Promise<string> {
   let engine: Engine;
   try {
-    engine = await onnxEngine({ device, threads: 1 });
+    engine = await openOnnxEngine({ device, threads: 1 });
   } catch (error) {
     return (error as Error).message;
   }
@@ -35,7 +35,9 @@ it('the processor computes; another device does too, or the message has the reas
 });
 
 it('refuses a device that no runtime has, and a runtime that computes wrong numbers on one', async () => {
-  await expect(onnxEngine({ device: 'gpu' as 'cuda' })).rejects.toThrow('no device "gpu"; there are cpu, webgpu, cuda');
+  await expect(openOnnxEngine({ device: 'gpu' as 'cuda' })).rejects.toThrow(
+    'no device "gpu"; there are cpu, webgpu, cuda',
+  );
   const runtime = await cApiRuntime();
   const wrong: Runtime = {
     name: 'wrong',
@@ -44,7 +46,7 @@ it('refuses a device that no runtime has, and a runtime that computes wrong numb
       return { ...session, bind: (inputs, outputs) => session.bind({ ...inputs, w: inputs['x']! }, outputs) };
     },
   };
-  await expect(onnxEngine({ device: 'cuda', runtime: wrong })).rejects.toThrow(
+  await expect(openOnnxEngine({ device: 'cuda', runtime: wrong })).rejects.toThrow(
     'The device "cuda" computes wrong numbers here: 5, 11, 11, 25, not 17, 23, 39, 53',
   );
 });

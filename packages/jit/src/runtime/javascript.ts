@@ -15,7 +15,7 @@ export interface OnnxRuntimeModule {
 }
 
 /** A runtime out of such a module; `name` is what the engine says of it in its `info`. */
-export function javascriptRuntime({ InferenceSession, Tensor }: OnnxRuntimeModule, name: string): Runtime {
+export function createJavaScriptRuntime({ InferenceSession, Tensor }: OnnxRuntimeModule, name: string): Runtime {
   return {
     name,
     async createSession(model, settings) {

@@ -1,6 +1,6 @@
 /** Which runtime the engine gets where it is given none. */
 import { cApiRuntime } from './c-api/runtime.js';
-import { javascriptRuntime, type OnnxRuntimeModule } from './javascript.js';
+import { createJavaScriptRuntime, type OnnxRuntimeModule } from './javascript.js';
 import type { Device, Runtime } from './runtime.js';
 
 /** Whether this is Node, with its threads, or else a browser. */
@@ -31,7 +31,7 @@ async function javascriptApi(name: string, versionKey: string): Promise<Runtime>
     const module = imported.default ?? imported;
     const versions = module.env?.versions ?? {};
     const version = versions[versionKey] ?? versions['common'] ?? 'of unknown version';
-    return javascriptRuntime(module, `${name} ${version}, JavaScript API`);
+    return createJavaScriptRuntime(module, `${name} ${version}, JavaScript API`);
   } catch (cause) {
     throw new Error(
       `The onnx engine needs the package ${name}, which could not be loaded. Install it: npm install ${name}`,

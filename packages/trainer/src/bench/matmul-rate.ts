@@ -1,4 +1,4 @@
-import { onnxEngine, type OnnxEngineOptions } from '@dm/jit';
+import { openOnnxEngine, type OnnxEngineOptions } from '@dm/jit';
 import type { NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -12,7 +12,7 @@ const calls = 8;
  */
 export async function bestMatmulRate(options: Pick<OnnxEngineOptions, 'threads' | 'device'>): Promise<number> {
   const sessionMs: number[] = [];
-  const engine = await onnxEngine({ ...options, observer: { ran: (run) => void sessionMs.push(run.sessionMs) } });
+  const engine = await openOnnxEngine({ ...options, observer: { ran: (run) => void sessionMs.push(run.sessionMs) } });
   try {
     const program = engine.compile((_, { x, w }) => {
       let y = x!;

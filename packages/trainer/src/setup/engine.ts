@@ -1,5 +1,5 @@
 /** Engines by name: the compiler, or TF.js as it is. */
-import { onnxEngine, type Device, type EngineObserver } from '@dm/jit';
+import { openOnnxEngine, type Device, type EngineObserver } from '@dm/jit';
 import { eagerEngine, type Engine } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
@@ -24,7 +24,7 @@ export interface EngineOptions {
 /** Opens an engine. Throws an Error that says why it does not work here, and how to install what it needs. */
 export async function openEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
   if (!isEngineName(name)) throw new UserError(`Unknown engine "${name}". ${suggestion(name, engineNames)}`);
-  if (name === 'onnx') return onnxEngine(options);
+  if (name === 'onnx') return openOnnxEngine(options);
   const { threads, device = 'cpu' } = options;
   if (device !== 'cpu') throw new UserError(`The engine ${name} has no devices to choose from: leave out --device.`);
   if (threads !== undefined) throw new UserError(`The engine ${name} chooses its own threads: leave out --threads.`);

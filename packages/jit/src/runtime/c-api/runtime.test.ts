@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { encodeModel, type OnnxModel } from '../../onnx/proto.js';
 import { floats, given } from '../../testing.js';
 import { emptyArray } from '../arrays.js';
-import { javascriptRuntime } from '../javascript.js';
+import { createJavaScriptRuntime } from '../javascript.js';
 import { cApiRuntime } from './runtime.js';
 
 /** y = x w and total = sum of y, for square matrices of `size`. */
@@ -53,7 +53,10 @@ describe('the C API', () => {
   it('gives what the JavaScript API gives, to the bit', async () => {
     const inputs = { x: floats([70, 70], 1), w: floats([70, 70], 2) };
     const results = [];
-    for (const runtime of [await cApiRuntime(), javascriptRuntime(await import('onnxruntime-node'), 'JavaScript')]) {
+    for (const runtime of [
+      await cApiRuntime(),
+      createJavaScriptRuntime(await import('onnxruntime-node'), 'JavaScript'),
+    ]) {
       const session = await runtime.createSession(product(70), { device: 'cpu', threads: 2 });
       const outputs = outputsOf(70);
       await session.bind(inputs, outputs)();
@@ -104,6 +107,6 @@ it('says why it goes by the JavaScript API where the C API cannot be reached', a
 it('is what the engine takes for the processor', async () => {
   vi.doUnmock('./runtime.js');
   vi.resetModules();
-  const { onnxEngine } = await import('../../engine.js');
-  expect((await onnxEngine({ threads: 1 })).info['runtime']).toMatch(/^ONNX Runtime 1\.\d+\.\d+, C API$/);
+  const { openOnnxEngine } = await import('../../engine.js');
+  expect((await openOnnxEngine({ threads: 1 })).info['runtime']).toMatch(/^ONNX Runtime 1\.\d+\.\d+, C API$/);
 });
