@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { replaceFile } from '../files/atomic-write.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import type { MetricsRecord } from '../run/metrics.js';
 
 const bestSchema = z.object({
@@ -27,7 +27,7 @@ export function readBest(folder: string): Best | undefined {
 }
 
 export function writeBest(folder: string, best: Best): void {
-  replaceFile(join(folder, 'best.json'), `${JSON.stringify(best, null, 2)}\n`);
+  atomicWriteFile(join(folder, 'best.json'), `${JSON.stringify(best, null, 2)}\n`);
 }
 
 /**

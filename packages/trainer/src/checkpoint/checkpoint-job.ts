@@ -2,7 +2,7 @@
 import type { Arrays } from '@dm/ops';
 import { writeBest, type Best } from './best.js';
 import { pruneCheckpoints, writeCheckpoint, type FileContent, type ManifestFields } from './checkpoint.js';
-import { syncFile } from '../files/atomic-write.js';
+import { fsyncFile } from '../files/atomic-write.js';
 import { UserError } from '../errors.js';
 
 /** Plain data, which may be sent to another thread. */
@@ -39,7 +39,7 @@ export function buffersOf(arrays: Arrays): ArrayBuffer[] {
 /** Does it, and never throws. */
 export function performSave({ folder, fields, files, logs, best, keep }: SaveJob): SaveOutcome {
   try {
-    for (const log of logs) syncFile(log);
+    for (const log of logs) fsyncFile(log);
     const path = writeCheckpoint(folder, fields, files);
     if (best !== undefined) writeBest(folder, best);
     pruneCheckpoints(folder, keep);

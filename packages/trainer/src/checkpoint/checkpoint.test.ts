@@ -16,10 +16,10 @@ import {
   latestValid,
   pruneCheckpoints,
   readCheckpoint,
-  sha256,
   writeCheckpoint,
   type ManifestFields,
 } from './checkpoint.js';
+import { sha256 } from '../files/hash.js';
 
 let folder: string;
 beforeEach(() => {

@@ -9,15 +9,16 @@
  * A checkpoint holds no clock time: the same training gives the same bytes.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { transpose } from '@dm/models';
 import type { NdArray } from '@dm/ops';
 import { z } from 'zod';
 import { readBest } from './best.js';
-import { refusal, syncFolder, writePieces } from '../files/atomic-write.js';
+import { fsyncFolder, writeChunks, writeError } from '../files/atomic-write.js';
+import { formatMebibytes, freeBytes } from '../files/disk.js';
 import { messageOf, UserError } from '../errors.js';
-import { piecesOf, readWhole } from '../files/read-file.js';
+import { readFileChunked, splitIntoChunks } from '../files/read-file.js';
 import { runFolder } from '../run/run-folder.js';
 
 /**
@@ -72,33 +73,33 @@ export function checkpointPath(folder: string, step: number): string {
  * Writes one checkpoint and returns its path. Whatever happens on the way, a folder of the final name is complete.
  * Throws a UserError where the disk has no room or refuses; checkpoints written before are untouched then.
  *
- * `freeBytes`: what a disk has left for us, of a folder on it.
+ * `freeBytesOf`: gives the bytes that are left on the disk of a folder.
  */
 export function writeCheckpoint(
   folder: string,
   fields: ManifestFields,
   files: Readonly<Record<string, FileContent>>,
-  freeBytes: (folder: string) => number = freeBytesOf,
+  freeBytesOf: (folder: string) => number = freeBytes,
 ): string {
   const path = checkpointPath(folder, fields.step);
   const partial = `${path}.partial`;
   try {
     mkdirSync(folder, { recursive: true });
     rmSync(partial, { recursive: true, force: true });
-    checkSpace(path, bytesOnDisk(files), freeBytes(folder));
+    checkSpace(path, bytesOnDisk(files), freeBytesOf(folder));
     mkdirSync(partial);
     const entries: Record<string, { bytes: number; sha256: string }> = {};
     for (const [name, content] of Object.entries(files)) entries[name] = writeFile(join(partial, name), content);
     const manifest: Manifest = { format: checkpointFormat, ...fields, files: entries };
-    writePieces(join(partial, 'manifest.json'), [Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)]);
-    syncFolder(partial);
+    writeChunks(join(partial, 'manifest.json'), [Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)]);
+    fsyncFolder(partial);
     // A folder of this name can only be one that was found invalid and trained past again.
     rmSync(path, { recursive: true, force: true });
     renameSync(partial, path);
-    syncFolder(folder);
+    fsyncFolder(folder);
   } catch (error) {
     discard(partial);
-    const reason = refusal(`The checkpoint ${path}`, error);
+    const reason = writeError(`The checkpoint ${path}`, error);
     throw reason instanceof UserError ? new UserError(`${reason.message} ${untouched}`) : reason;
   }
   return path;
@@ -110,16 +111,18 @@ const untouched = 'Checkpoints written before are untouched: go on from the newe
 function writeFile(path: string, content: FileContent): { bytes: number; sha256: string } {
   const hash = createHash('sha256');
   let bytes = 0;
-  const pieces = function* () {
+  const hashed = function* () {
     for (const part of content) {
-      for (const piece of piecesOf(part instanceof Uint8Array ? part : rawBytes(transpose(part.array, part.axes)))) {
-        hash.update(piece);
-        bytes += piece.length;
-        yield piece;
+      for (const chunk of splitIntoChunks(
+        part instanceof Uint8Array ? part : rawBytes(transpose(part.array, part.axes)),
+      )) {
+        hash.update(chunk);
+        bytes += chunk.length;
+        yield chunk;
       }
     }
   };
-  writePieces(path, pieces());
+  writeChunks(path, hashed());
   return { bytes, sha256: hash.digest('hex') };
 }
 
@@ -139,22 +142,12 @@ function bytesOnDisk(files: Readonly<Record<string, FileContent>>): number {
   return [...sizes, 16 * block].reduce((sum, bytes) => sum + Math.ceil(bytes / block) * block, 0);
 }
 
-/** What the disk of `folder` has left for us. */
-export function freeBytesOf(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize;
-}
-
 function checkSpace(path: string, needed: number, free: number): void {
   if (free >= needed) return;
   throw new UserError(
-    `The checkpoint ${path} needs ${mebibytes(needed)} MiB, and the disk has ${mebibytes(free)} MiB left. Free some ` +
+    `The checkpoint ${path} needs ${formatMebibytes(needed)}, and the disk has ${formatMebibytes(free)} left. Free some ` +
       'space, or keep fewer checkpoints (--set keep=1).',
   );
-}
-
-export function mebibytes(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(1);
 }
 
 /** Half a checkpoint must not stay on a disk that is full. What cannot be removed, the next writer or reader passes over. */
@@ -208,7 +201,7 @@ function readVerified(folder: string, name: string, expected: { bytes: number; s
     throw new UserError(`${path} has ${size} bytes; its manifest says ${expected.bytes}.`);
   }
   const hash = createHash('sha256');
-  const bytes = readWhole(path, { onPiece: (piece) => hash.update(piece) });
+  const bytes = readFileChunked(path, { onChunk: (chunk) => hash.update(chunk) });
   if (hash.digest('hex') !== expected.sha256) {
     throw new UserError(`${path} is damaged: its SHA-256 is not the one in the manifest.`);
   }
@@ -280,8 +273,4 @@ export function listCheckpoints(folder: string): { path: string; step: number; c
 /** The `checkpoints` folder that a checkpoint lies in, and the run above it. */
 export function runOfCheckpoint(path: string): string {
   return dirname(dirname(path));
-}
-
-export function sha256(bytes: Uint8Array | string): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

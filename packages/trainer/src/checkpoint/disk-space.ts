@@ -1,5 +1,6 @@
 /** Whether a disk has room for the checkpoints of a run, asked before anything is trained. */
-import { freeBytesOf, listCheckpoints, mebibytes } from './checkpoint.js';
+import { listCheckpoints } from './checkpoint.js';
+import { formatMebibytes, freeBytes } from '../files/disk.js';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
@@ -43,23 +44,23 @@ export function checkRoom(
   run: RunFolder,
   setup: TrainingSetup,
   step: number,
-  free: number = freeBytesOf(run.checkpoints),
+  free: number = freeBytes(run.checkpoints),
 ): string | undefined {
   const { config } = setup;
   if (step >= config.totalSteps) return undefined;
   const bytes = checkpointBytes(setup);
   if (bytes > free) {
     throw new UserError(
-      `A checkpoint of this run takes ${mebibytes(bytes)} MiB, and the disk of ${run.checkpoints} has ` +
-        `${mebibytes(free)} MiB left. Free some space, or choose a folder on another disk with --out.`,
+      `A checkpoint of this run takes ${formatMebibytes(bytes)}, and the disk of ${run.checkpoints} has ` +
+        `${formatMebibytes(free)} left. Free some space, or choose a folder on another disk with --out.`,
     );
   }
   const present = listCheckpoints(run.checkpoints).filter(({ complete }) => complete).length;
   const more = Math.max(0, mostCheckpoints(config, step, present) - present);
   if (more * bytes <= free) return undefined;
   return (
-    `the disk of ${run.checkpoints} has ${mebibytes(free)} MiB left, and up to ${more} more checkpoints of ` +
-    `${mebibytes(bytes)} MiB will lie there at a time (keep is ${config.keep}, one more while it is written` +
+    `the disk of ${run.checkpoints} has ${formatMebibytes(free)} left, and up to ${more} more checkpoints of ` +
+    `${formatMebibytes(bytes)} will lie there at a time (keep is ${config.keep}, one more while it is written` +
     `${config.evalEvery > 0 ? ', one more for the best' : ''}): free some space, or keep fewer (--set keep=1)`
   );
 }

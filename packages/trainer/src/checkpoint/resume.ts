@@ -1,6 +1,7 @@
 /** What a run must have in common with the one that it goes on with, and what is said where it does not. */
 import type { Engine } from '@dm/ops';
-import { sha256, type Checkpoint } from './checkpoint.js';
+import type { Checkpoint } from './checkpoint.js';
+import { sha256 } from '../files/hash.js';
 import { trainingPart, type Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import type { TrainingSetup } from '../setup/training-setup.js';

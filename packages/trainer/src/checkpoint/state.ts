@@ -15,7 +15,7 @@ import {
 import { viewFlat, type Arrays, type NdArray } from '@dm/ops';
 import { checkpointIn, rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { messageOf, UserError } from '../errors.js';
-import { readWhole } from '../files/read-file.js';
+import { readFileChunked } from '../files/read-file.js';
 import type { Denoiser, TrainingSetup } from '../setup/training-setup.js';
 import { uncertaintyChannels, uncertaintyEntries, type Uncertainty } from '../setup/uncertainty.js';
 
@@ -192,7 +192,7 @@ function safetensorsContent(tensors: readonly StoredTensor[]): FileContent {
 function readTensorFile(path: string): Arrays {
   let bytes: Uint8Array;
   try {
-    bytes = readWhole(path);
+    bytes = readFileChunked(path);
   } catch (error) {
     throw new UserError(`The weights to start from cannot be read: ${messageOf(error)}`);
   }

@@ -1,7 +1,7 @@
 /** `dm report`. */
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { replaceFile } from '../files/atomic-write.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { UserError } from '../errors.js';
 import { metricsCsv } from '../logs/csv.js';
 import { readMetrics } from '../run/metrics.js';
@@ -80,6 +80,6 @@ function defaultOut(runs: readonly Run[]): string {
 
 function writeCsv({ path, metrics }: Run): string {
   const out = join(path, 'metrics.csv');
-  replaceFile(out, metricsCsv(readMetrics(metrics)));
+  atomicWriteFile(out, metricsCsv(readMetrics(metrics)));
   return out;
 }

@@ -4,6 +4,7 @@ import { createDashboard } from '../terminal/dashboard.js';
 import { createProgress, duration, type Progress } from '../terminal/progress.js';
 import { presets } from '../config/presets.js';
 import type { Layer } from '../config/resolve.js';
+import { formatMebibytes } from '../files/disk.js';
 import { dryRun, type DryRun } from '../bench/dry-run.js';
 import type { TrainHooks } from '../session/hooks.js';
 import { trainLayers, type TrainResult } from '../train.js';
@@ -151,7 +152,6 @@ function printDryRun(result: DryRun, asJson: boolean): void {
     return;
   }
   const { config, model, stateBytes, checkpointBytes, measured, seconds } = result;
-  const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   print(JSON.stringify(config, null, 2));
   print(`\n${model}\n`);
   print(`engine:     ${measured.engine}, ${JSON.stringify(measured.info)}`);
@@ -162,8 +162,8 @@ function printDryRun(result: DryRun, asJson: boolean): void {
     `all steps:  ${duration(seconds)} for ${config.totalSteps} at that speed (estimate), without samples and evaluations`,
   );
   print(
-    `memory:     ${Math.round(measured.peakMb)} MiB at the peak of these steps (measured), ${mebibytes(stateBytes)} of it state (computed)`,
+    `memory:     ${Math.round(measured.peakMb)} MiB at the peak of these steps (measured), ${formatMebibytes(stateBytes)} of it state (computed)`,
   );
-  print(`checkpoint: ${mebibytes(checkpointBytes)} (computed), ${config.keep} are kept`);
+  print(`checkpoint: ${formatMebibytes(checkpointBytes)} (computed), ${config.keep} are kept`);
   print('Nothing was written.');
 }

@@ -4,43 +4,43 @@ import { dirname } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
 
 /**
- * Writes a whole file and waits until it is on the disk. The file must not exist unless `replace` is set. Throws a
+ * Writes a whole file and waits until it is on the disk. The file must not exist unless `overwrite` is set. Throws a
  * UserError that says what to do where the disk refuses.
  */
-export function writeSynced(path: string, data: Uint8Array | string, replace = false): void {
+export function writeAndFsync(path: string, data: Uint8Array | string, overwrite = false): void {
   try {
-    writePieces(path, [bytesOf(data)], replace);
+    writeChunks(path, [bytesOf(data)], overwrite);
   } catch (error) {
-    throw refusal(path, error);
+    throw writeError(path, error);
   }
 }
 
-/** Puts a new file in the place of an old one in one step. Throws as `writeSynced` does. */
-export function replaceFile(path: string, data: Uint8Array | string): void {
+/** Puts a new file in the place of an old one in one step. Throws as `writeAndFsync` does. */
+export function atomicWriteFile(path: string, data: Uint8Array | string): void {
   const temporary = `${path}.partial`;
   try {
-    writePieces(temporary, [bytesOf(data)], true);
+    writeChunks(temporary, [bytesOf(data)], true);
     renameSync(temporary, path);
-    syncFolder(dirname(path));
+    fsyncFolder(dirname(path));
   } catch (error) {
-    throw refusal(path, error);
+    throw writeError(path, error);
   }
 }
 
-/** Adds to the end of a file, not waiting for the disk. Throws as `writeSynced` does. */
-export function append(path: string, data: Uint8Array | string): void {
+/** Adds to the end of a file, not waiting for the disk. Throws as `writeAndFsync` does. */
+export function appendFile(path: string, data: Uint8Array | string): void {
   try {
     appendFileSync(path, data);
   } catch (error) {
-    throw refusal(path, error);
+    throw writeError(path, error);
   }
 }
 
-/** Writes a file piece by piece and waits until it is on the disk. Throws what the file system throws. */
-export function writePieces(path: string, pieces: Iterable<Uint8Array>, replace = false): void {
-  const fd = openSync(path, replace ? 'w' : 'wx');
+/** Writes a file chunk by chunk and waits until it is on the disk. Throws what the file system throws. */
+export function writeChunks(path: string, chunks: Iterable<Uint8Array>, overwrite = false): void {
+  const fd = openSync(path, overwrite ? 'w' : 'wx');
   try {
-    for (const bytes of pieces) {
+    for (const bytes of chunks) {
       waitForTest();
       // One call writes at most 2 GiB, and fewer bytes than asked are a normal answer.
       for (let done = 0; done < bytes.length;) {
@@ -54,7 +54,7 @@ export function writePieces(path: string, pieces: Iterable<Uint8Array>, replace 
 }
 
 /** Waits until what was appended to a file is on the disk; does nothing where there is no file. */
-export function syncFile(path: string): void {
+export function fsyncFile(path: string): void {
   if (!existsSync(path)) return;
   const fd = openSync(path, 'r+');
   try {
@@ -65,7 +65,7 @@ export function syncFile(path: string): void {
 }
 
 /** Makes the names inside a folder durable. Windows cannot open folders, and renames there are journalled. */
-export function syncFolder(path: string): void {
+export function fsyncFolder(path: string): void {
   if (process.platform === 'win32') return;
   const fd = openSync(path, 'r');
   try {
@@ -86,7 +86,7 @@ const remedies: Readonly<Record<string, string>> = {
 };
 
 /** A UserError with cause and remedy where the file system refused for a reason that a person can put right; else the error itself. */
-export function refusal(what: string, error: unknown): Error {
+export function writeError(what: string, error: unknown): Error {
   const remedy = remedies[(error as NodeJS.ErrnoException).code ?? ''];
   if (remedy !== undefined) return new UserError(`${what} could not be written (${messageOf(error)}). ${remedy}`);
   return error instanceof Error ? error : new Error(String(error));
@@ -96,7 +96,7 @@ function bytesOf(data: Uint8Array | string): Uint8Array {
   return typeof data === 'string' ? Buffer.from(data, 'utf8') : data;
 }
 
-/** For tests alone, which kill a process while it writes: DM_TEST_SLOW_WRITE=<milliseconds> waits before each piece. */
+/** For tests alone, which kill a process while it writes: DM_TEST_SLOW_WRITE=<milliseconds> waits before each chunk. */
 function waitForTest(): void {
   const ms = Number(process.env['DM_TEST_SLOW_WRITE'] ?? 0);
   if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { piecesOf, readWhole } from './read-file.js';
+import { splitIntoChunks, readFileChunked } from './read-file.js';
 
 let folder: string;
 beforeAll(() => {
@@ -10,14 +10,14 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it.each([0, 1, 255, 256, 257, 1000])('reads a file of %i bytes in pieces of 256 as in one', (length) => {
+it.each([0, 1, 255, 256, 257, 1000])('reads a file of %i bytes in chunks of 256 as in one', (length) => {
   const path = join(folder, `${length}.bin`);
   writeFileSync(
     path,
     Uint8Array.from({ length }, (_, i) => (i * 7) % 253),
   );
   const seen: number[] = [];
-  const bytes = readWhole(path, { size: 256, onPiece: (piece) => seen.push(...piece) });
+  const bytes = readFileChunked(path, { size: 256, onChunk: (chunk) => seen.push(...chunk) });
   expect(bytes).toEqual(new Uint8Array(readFileSync(path)));
   expect(bytes.buffer.byteLength).toBe(length);
   expect(seen).toEqual([...bytes]);
@@ -25,7 +25,7 @@ it.each([0, 1, 255, 256, 257, 1000])('reads a file of %i bytes in pieces of 256 
 
 it('cuts into views that share the memory', () => {
   const bytes = Uint8Array.of(1, 2, 3, 4, 5);
-  const pieces = [...piecesOf(bytes, 2)];
-  expect(pieces.map((piece) => [...piece])).toEqual([[1, 2], [3, 4], [5]]);
-  expect(pieces.every(({ buffer }) => buffer === bytes.buffer)).toBe(true);
+  const chunks = [...splitIntoChunks(bytes, 2)];
+  expect(chunks.map((chunk) => [...chunk])).toEqual([[1, 2], [3, 4], [5]]);
+  expect(chunks.every(({ buffer }) => buffer === bytes.buffer)).toBe(true);
 });

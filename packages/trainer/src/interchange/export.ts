@@ -16,7 +16,7 @@ import { openCheckpoint, samplingConfig } from '../sampling/sample.js';
 import { readWeights } from '../checkpoint/state.js';
 import { diffusersFolder } from './write-pipeline.js';
 import { denoiserOnnx } from './onnx-denoiser.js';
-import { checkNew, writeNewFile, writeNewFolder } from '../files/write-new.js';
+import { checkNotExisting, writeNewFile, writeNewFolder } from '../files/write-new.js';
 
 export const exportFormats = ['diffusers', 'onnx', 'safetensors'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
@@ -56,7 +56,7 @@ export interface ExportResult {
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
   const { out, weights = 'ema', onNote } = options;
   const format = chosen('--format', options.format, exportFormats);
-  checkNew(out);
+  checkNotExisting(out);
   const checkpoint = openCheckpoint(options);
   const denoiser = createDenoiser(samplingConfig(checkpoint, {}));
   const { model, config } = denoiser;

@@ -6,11 +6,12 @@
  *   const images = await sample({ run: out, count: 16 });
  */
 import { formatSafetensors, loadWeights, parameterLayout, toTorch, type Model } from '@dm/models';
-import { sha256, writeCheckpoint } from '../checkpoint/checkpoint.js';
+import { writeCheckpoint } from '../checkpoint/checkpoint.js';
+import { sha256 } from '../files/hash.js';
 import type { Config, PartialConfig } from '../config/schema.js';
-import { replaceFile } from '../files/atomic-write.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { messageOf, UserError } from '../errors.js';
-import { checkNew } from '../files/write-new.js';
+import { checkNotExisting } from '../files/write-new.js';
 import { modelTypes } from '../config/model-types.js';
 import { resolveConfig } from '../config/resolve.js';
 import { trainingHash } from '../checkpoint/resume.js';
@@ -41,7 +42,7 @@ export interface ImportResult {
  * its model and its EMA. Throws a UserError on a field, a class or a weight that does not fit, all weights in one error.
  */
 export async function importPipeline({ folder, out, onNote }: ImportOptions): Promise<ImportResult> {
-  checkNew(out);
+  checkNotExisting(out);
   const pipeline = readPipeline(folder);
   const model = createModel(pipeline, folder);
   const weights = toTorch(model, loadChecked(model, pipeline, folder));
@@ -68,7 +69,7 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
     { [modelFile]: [file], [emaFile]: [file] },
   );
   // Only what the pipeline says, and last: a folder with this file is complete.
-  replaceFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
+  atomicWriteFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
   for (const note of pipeline.notes) onNote?.(note);
   return { out, checkpoint, model: model.kind, parameters: parameterLayout(model).size };
 }

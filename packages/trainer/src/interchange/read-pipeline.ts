@@ -13,7 +13,7 @@ import {
 } from './denoiser-config.js';
 import { readScheduler, type ReadScheduler } from './scheduler-config.js';
 import { messageOf, UserError } from '../errors.js';
-import { readWhole } from '../files/read-file.js';
+import { readFileChunked } from '../files/read-file.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -111,7 +111,7 @@ const readText = (path: string): string => new TextDecoder().decode(readBytes(pa
 
 function readBytes(path: string): Uint8Array {
   try {
-    return readWhole(path);
+    return readFileChunked(path);
   } catch (error) {
     throw new UserError(`The pipeline cannot be read: ${messageOf(error)}`);
   }

@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { append } from '../files/atomic-write.js';
+import { appendFile } from '../files/atomic-write.js';
 import { encodeEvent, type Event, type SummaryValue } from './event.js';
 import { frameRecord } from './tfrecord.js';
 
@@ -24,7 +24,7 @@ export function openEventFile(folder: string, firstStep: number): EventFile {
   const path = join(folder, `events.out.tfevents.${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}.0`);
   // One call for a whole record: a kill leaves all of it or an unfinished last one.
   const write = (event: Omit<Event, 'wallTime'>) =>
-    append(path, frameRecord(encodeEvent({ wallTime: Date.now() / 1000, ...event })));
+    appendFile(path, frameRecord(encodeEvent({ wallTime: Date.now() / 1000, ...event })));
   write({ fileVersion: 'brain.Event:2' });
   if (earlier.length > 0) write({ step: firstStep + 1, sessionStart: true });
   return {

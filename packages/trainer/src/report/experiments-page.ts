@@ -1,6 +1,6 @@
 /** One page of Markdown about all experiments, for a reader on a Git host. */
 import { dirname, relative, sep } from 'node:path';
-import { replaceFile } from '../files/atomic-write.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { readExperiments, type ExperimentFolder, type ExperimentResults } from './experiment-results.js';
 
 /**
@@ -9,7 +9,7 @@ import { readExperiments, type ExperimentFolder, type ExperimentResults } from '
  */
 export function writeExperimentsPage(folder: string, path: string): readonly ExperimentFolder[] {
   const experiments = readExperiments(folder);
-  replaceFile(path, experimentsPage(experiments, dirname(path)));
+  atomicWriteFile(path, experimentsPage(experiments, dirname(path)));
   return experiments;
 }
 

@@ -2,7 +2,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { refusal } from '../files/atomic-write.js';
+import { writeError } from '../files/atomic-write.js';
 import { UserError } from '../errors.js';
 
 export interface Lock {
@@ -48,7 +48,7 @@ function create(path: string, text: string): boolean {
     fd = openSync(path, 'wx');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw refusal(path, error);
+    throw writeError(path, error);
   }
   writeSync(fd, text);
   fsyncSync(fd);

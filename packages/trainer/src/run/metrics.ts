@@ -1,6 +1,6 @@
 /** metrics.jsonl: one JSON object a logged step, appended; the record that reports and plots are made from. */
 import { existsSync } from 'node:fs';
-import { append, replaceFile } from '../files/atomic-write.js';
+import { appendFile, atomicWriteFile } from '../files/atomic-write.js';
 import { readJsonLines } from '../files/json-lines.js';
 
 /** One line. Means are over the steps since the line before. */
@@ -47,7 +47,7 @@ export function withoutMeasured(record: MetricsRecord): Omit<MetricsRecord, (typ
 }
 
 export function appendMetrics(path: string, record: MetricsRecord): void {
-  append(path, `${JSON.stringify(record)}\n`);
+  appendFile(path, `${JSON.stringify(record)}\n`);
 }
 
 /** Reads the log, as `readJsonLines` does. */
@@ -58,6 +58,6 @@ export function readMetrics(path: string): MetricsRecord[] {
 /** Cuts the log back to what was known at `step`, so that a resumed run leaves no gap and writes nothing twice. */
 export function truncateMetrics(path: string, step: number): MetricsRecord[] {
   const kept = readMetrics(path).filter((r) => r.step <= step);
-  if (existsSync(path)) replaceFile(path, kept.map((r) => `${JSON.stringify(r)}\n`).join(''));
+  if (existsSync(path)) atomicWriteFile(path, kept.map((r) => `${JSON.stringify(r)}\n`).join(''));
   return kept;
 }

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/schema.js';
-import { replaceFile } from '../files/atomic-write.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { messageOf, UserError } from '../errors.js';
 
 export interface RunFolder {
@@ -75,5 +75,5 @@ export function holdsRun(run: RunFolder): boolean {
 }
 
 export function saveConfig(run: RunFolder, config: Config): void {
-  replaceFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
+  atomicWriteFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
 }

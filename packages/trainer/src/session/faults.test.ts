@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestValid, readCheckpoint, sha256, writeCheckpoint } from '../checkpoint/checkpoint.js';
+import { latestValid, readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
+import { sha256 } from '../files/hash.js';
 import type { PartialConfig } from '../config/schema.js';
 import { createDenoiser } from '../setup/training-setup.js';
 import { resolveConfig } from '../config/resolve.js';

@@ -9,7 +9,7 @@ import { bestOfLog, type Best } from '../checkpoint/best.js';
 import { latestValid, type Checkpoint } from '../checkpoint/checkpoint.js';
 import { difficultyRecorder, type DifficultyRecorder } from '../eval/difficulty/recorder.js';
 import { trainingEvaluator, type TrainingEvaluator } from '../eval/during-training.js';
-import { writeSynced } from '../files/atomic-write.js';
+import { writeAndFsync } from '../files/atomic-write.js';
 import type { TrainHooks } from './hooks.js';
 import { LogWindow } from './log-window.js';
 import { removeEventFiles } from '../logs/event-file.js';
@@ -206,7 +206,7 @@ export class Session {
     if (!this.isDue(this.setup.config.sampleEvery)) return;
     this.samples = samplePath(run, step);
     const png = await this.sampler.grid(this.stepper.state);
-    writeSynced(this.samples, png, true);
+    writeAndFsync(this.samples, png, true);
     this.runLog.addSample(step, png);
     this.hooks.onSample?.({ step, path: this.samples });
   }

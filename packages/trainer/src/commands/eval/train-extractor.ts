@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { DATASET_FORMS } from '@dm/data';
 import { Command } from 'commander';
-import { writeSynced } from '../../files/atomic-write.js';
+import { writeAndFsync } from '../../files/atomic-write.js';
 import { openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { trainExtractor } from '../../eval/extractors/train-extractor.js';
@@ -58,7 +58,7 @@ async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
       onProgress: (done, of) => progress('training', done, of),
     });
     progress.end();
-    writeSynced(out, file);
+    writeAndFsync(out, file);
     if (json === true) printJson({ event: 'extractor', out, sha256, testAccuracy, testImages, steps });
     else {
       const percent = (100 * testAccuracy).toFixed(2);

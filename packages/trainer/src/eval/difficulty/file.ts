@@ -1,7 +1,7 @@
 /** difficulty.jsonl of a run: a line that says what was measured on, then one line a measurement. */
 import { bucketCoordinates, type DifficultyRecord } from '@dm/eval';
 import { z } from 'zod';
-import { append, replaceFile } from '../../files/atomic-write.js';
+import { appendFile, atomicWriteFile } from '../../files/atomic-write.js';
 import { UserError } from '../../errors.js';
 import { readJsonLines } from '../../files/json-lines.js';
 import type { ProbeSetting } from './noise-probe.js';
@@ -56,11 +56,11 @@ export function readDifficulty(path: string): DifficultyLog | undefined {
 /** Writes a whole file in place of what was there. */
 export function writeDifficulty(path: string, { setting, weights, records }: DifficultyLog): void {
   const lines = [{ format: 1, weights, setting }, ...records];
-  replaceFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  atomicWriteFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
 }
 
 export function appendDifficulty(path: string, record: DifficultyRecord): void {
-  append(path, `${JSON.stringify(record)}\n`);
+  appendFile(path, `${JSON.stringify(record)}\n`);
 }
 
 function parsed<T>(schema: z.ZodType<T>, value: unknown, path: string, line: number): T {
