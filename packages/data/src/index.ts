@@ -1,5 +1,5 @@
 export * from './dataset.js';
-export { DataError } from './error.js';
+export { DataError, type DataErrorCode } from './error.js';
 export { DATASET_FORMS, openDataset, type OpenDatasetOptions } from './open.js';
 export { openFashionMnist, openMnist, type FashionMnistOptions, type MnistOptions, type Split } from './mnist.js';
 export {

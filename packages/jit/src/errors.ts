@@ -1,8 +1,13 @@
+import { DmError, type DmErrorOptions } from '@dm/ops';
 import type { Node, Place } from './graph.js';
 
 /** A function that cannot be compiled, or a program used against its contract. */
-export class TraceError extends Error {
+export class TraceError extends DmError<'TRACE_FAILED'> {
   override readonly name = 'TraceError';
+
+  constructor(message: string, options: DmErrorOptions = {}) {
+    super(message, { ...options, code: 'TRACE_FAILED' });
+  }
 }
 
 /** The place of the call under way. */

@@ -1,10 +1,22 @@
 /** Checks of configurations read from JSON. Each message says which field, its value, and what would be right. */
+import { DmError, type DmErrorOptions } from '@dm/ops';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+/**
+ * - `MODEL_CONFIG_INVALID`: a field's value, or a combination of values, is not possible (the default).
+ * - `MODEL_CONFIG_UNKNOWN_FIELD`: a field that the model class does not have.
+ * - `MODEL_CONFIG_OTHER_CLASS`: `_class_name` names another model class.
+ */
+export type ConfigErrorCode = 'MODEL_CONFIG_INVALID' | 'MODEL_CONFIG_UNKNOWN_FIELD' | 'MODEL_CONFIG_OTHER_CLASS';
+
 /** A configuration that a model class refuses; the message names the field, its value and what would be right. */
-export class ConfigError extends Error {
+export class ConfigError extends DmError<ConfigErrorCode> {
   override readonly name = 'ConfigError';
+
+  constructor(message: string, options: DmErrorOptions<ConfigErrorCode> = {}) {
+    super(message, { code: 'MODEL_CONFIG_INVALID', ...options });
+  }
 }
 
 /** A refusal of one field of a model class's configuration. */
@@ -18,11 +30,15 @@ export function checkFields(kind: string, config: unknown, known: readonly strin
   }
   const className = (config as Fields)['_class_name'];
   if (className !== undefined && className !== kind) {
-    throw new ConfigError(`${kind}: this is the configuration of another model class, ${JSON.stringify(className)}`);
+    throw new ConfigError(`${kind}: this is the configuration of another model class, ${JSON.stringify(className)}`, {
+      code: 'MODEL_CONFIG_OTHER_CLASS',
+    });
   }
   const unknown = Object.keys(config).filter((key) => !key.startsWith('_') && !known.includes(key));
   if (unknown.length > 0) {
-    throw new ConfigError(`${kind}: unknown field ${unknown.join(', ')}; the fields are ${known.join(', ')}`);
+    throw new ConfigError(`${kind}: unknown field ${unknown.join(', ')}; the fields are ${known.join(', ')}`, {
+      code: 'MODEL_CONFIG_UNKNOWN_FIELD',
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 export type { ApplyOptions, DropoutSpec, Init, LayerCost, Model, ParamKind, ParamSpec } from './model.js';
-export { ConfigError } from './config-error.js';
+export { ConfigError, type ConfigErrorCode } from './config-error.js';
 export { unet2d } from './unet/unet2d.js';
 export { diffusersJson } from './diffusers-json.js';
 export { unet2dConfig, type UNet2DConfig, type UNet2DOptions } from './unet/config.js';
@@ -18,7 +18,7 @@ export { bufferLayout, parameterLayout, type ParamGroup } from './layout.js';
 export { flatten, initialize, initializeFlat } from './initialize.js';
 export { fromTorch, fromTorchTensors, torchAxes, torchShape, toTorch, transpose } from './torch-layout.js';
 export { loadWeights } from './load-weights.js';
-export { SafetensorsError } from './safetensors/header.js';
+export { SafetensorsError, type SafetensorsErrorCode } from './safetensors/header.js';
 export { parseSafetensors, type SafetensorsFile } from './safetensors/parse.js';
 export { formatSafetensors, safetensorsHeader } from './safetensors/format.js';
 export { parseShards, shardNames } from './safetensors/shards.js';

@@ -1,6 +1,7 @@
 import './gradients.js';
 
 export * from './engine.js';
+export { DmError, type DmErrorOptions } from './errors.js';
 export * from './flat.js';
 export * from './kernels.js';
 export { attention, type AttentionOptions } from './attention.js';

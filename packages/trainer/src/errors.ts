@@ -1,12 +1,66 @@
+/** Errors of the trainer, whose fault an error is, and errors as plain data. */
+import { DmError, type DmErrorOptions } from '@dm/ops';
+
 /**
- * An error that the person at the keyboard can act on: the command prints its message alone, without a stack. Anything
- * else that is thrown is a fault of the program and says so.
+ * - `OPTION_INVALID`: an option or an argument is not possible, or does not fit the others (the default).
  */
-export class UserError extends Error {
+export type UserErrorCode = 'OPTION_INVALID';
+
+/** What the person at the keyboard has to change; the message says how. */
+export class UserError extends DmError<UserErrorCode> {
   override readonly name = 'UserError';
+
+  constructor(message: string, options: DmErrorOptions<UserErrorCode> = {}) {
+    super(message, { code: 'OPTION_INVALID', ...options });
+  }
+}
+
+/**
+ * Whether an error is a mistake in this program, which a person can only report. All others (a `DmError`, a value out
+ * of range, what the operating system refuses) are about what the program was given.
+ */
+export function isFault(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof ReferenceError;
 }
 
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The code of a `DmError` or of an error of the operating system (`ENOSPC`). */
+export function codeOf(error: unknown): string | undefined {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** An error as plain data, which can be sent to another thread. */
+export interface SerializedError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string;
+  readonly code?: string;
+}
+
+export function serializeError(error: unknown): SerializedError {
+  const { name, message, stack = message } = error instanceof Error ? error : new Error(String(error));
+  const code = codeOf(error);
+  return { name, message, stack, ...(code !== undefined && { code }) };
+}
+
+/** The error that `serializeError` was given, of the same class where that is the trainer's or JavaScript's own. */
+export function deserializeError(serialized: SerializedError): Error {
+  const error = emptyError(serialized);
+  error.stack = serialized.stack;
+  return error;
+}
+
+function emptyError({ name, message, code }: SerializedError): Error {
+  if (name === 'UserError') return new UserError(message, { code: code as UserErrorCode });
+  if (name === 'TypeError') return new TypeError(message);
+  if (name === 'ReferenceError') return new ReferenceError(message);
+  if (name === 'RangeError') return new RangeError(message);
+  if (code === undefined) return new Error(message);
+  // An error of the operating system has the name Error, one of another package its own.
+  return name === 'Error' ? Object.assign(new Error(message), { code }) : new DmError(message, { code });
 }

@@ -1,9 +1,23 @@
 /** The header of a safetensors file, with everything that the format says a reader must refuse. */
+import { DmError, type DmErrorOptions } from '@dm/ops';
 import { storedTypes, unreadTypes } from './dtypes.js';
 
+/**
+ * - `SAFETENSORS_INVALID`: against the rules of the format, or of the index of several files (the default).
+ * - `SAFETENSORS_TRUNCATED`: the file ends before its header or its data do.
+ * - `SAFETENSORS_UNSUPPORTED`: a dtype of the format that is not read here.
+ * - `SAFETENSORS_SHARD_MISSING`: a file that the index names is not there.
+ */
+export type SafetensorsErrorCode =
+  'SAFETENSORS_INVALID' | 'SAFETENSORS_TRUNCATED' | 'SAFETENSORS_UNSUPPORTED' | 'SAFETENSORS_SHARD_MISSING';
+
 /** A safetensors file that must not be read; the message says what is wrong with it. */
-export class SafetensorsError extends Error {
+export class SafetensorsError extends DmError<SafetensorsErrorCode> {
   override readonly name = 'SafetensorsError';
+
+  constructor(message: string, options: DmErrorOptions<SafetensorsErrorCode> = {}) {
+    super(message, { code: 'SAFETENSORS_INVALID', ...options });
+  }
 }
 
 /** One tensor as the header describes it; `begin` and `end` count bytes from the start of the data. */
@@ -49,7 +63,9 @@ export function parseHeader(bytes: Uint8Array): Header {
 
 function headerText(bytes: Uint8Array): { text: string; dataStart: number } {
   if (bytes.length < 8) {
-    throw new SafetensorsError(`the file has ${bytes.length} bytes; the length of the header alone takes 8`);
+    throw new SafetensorsError(`the file has ${bytes.length} bytes; the length of the header alone takes 8`, {
+      code: 'SAFETENSORS_TRUNCATED',
+    });
   }
   // As BigInt: a hostile length does not fit a number, and rounded it could pass for another.
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
@@ -60,6 +76,7 @@ function headerText(bytes: Uint8Array): { text: string; dataStart: number } {
   if (dataStart > bytes.length) {
     throw new SafetensorsError(
       `the header would be ${length} bytes long, but only ${bytes.length - 8} follow: the file is cut short`,
+      { code: 'SAFETENSORS_TRUNCATED' },
     );
   }
   const header = bytes.subarray(8, dataStart);
@@ -92,7 +109,8 @@ function refuseDuplicateKeys(text: string): void {
 }
 
 function parseEntry(name: string, value: unknown): TensorEntry {
-  const fail = (what: string) => new SafetensorsError(`tensor ${JSON.stringify(name)}: ${what}`);
+  const fail = (what: string, options?: DmErrorOptions<SafetensorsErrorCode>) =>
+    new SafetensorsError(`tensor ${JSON.stringify(name)}: ${what}`, options);
   // As a name it would be a trap for whoever keeps the tensors in an object.
   if (name === '__proto__') throw fail('this name is not allowed');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
@@ -100,7 +118,9 @@ function parseEntry(name: string, value: unknown): TensorEntry {
   }
   const { dtype, shape, data_offsets: offsets } = value as Record<string, unknown>;
   if (typeof dtype === 'string' && unreadTypes.includes(dtype)) {
-    throw fail(`its dtype ${dtype} cannot be read here; ${Object.keys(storedTypes).join(', ')} can`);
+    throw fail(`its dtype ${dtype} cannot be read here; ${Object.keys(storedTypes).join(', ')} can`, {
+      code: 'SAFETENSORS_UNSUPPORTED',
+    });
   }
   if (typeof dtype !== 'string' || !Object.hasOwn(storedTypes, dtype)) {
     throw fail(
@@ -139,6 +159,7 @@ function checkCoverage(entries: readonly TensorEntry[], length: number): void {
     if (end > length) {
       throw new SafetensorsError(
         `${tensor} ends at byte ${end} of the data, but there are only ${length}: the file is cut short`,
+        { code: 'SAFETENSORS_TRUNCATED' },
       );
     }
     at = end;

@@ -18,7 +18,10 @@ export function parseShards(indexText: string, shards: Readonly<Record<string, U
   const notes: string[] = [];
   const wrong: string[] = [];
   for (const file of shardNames(indexText)) {
-    if (!Object.hasOwn(shards, file)) throw new SafetensorsError(`the index names the file ${file}, which is missing`);
+    if (!Object.hasOwn(shards, file))
+      throw new SafetensorsError(`the index names the file ${file}, which is missing`, {
+        code: 'SAFETENSORS_SHARD_MISSING',
+      });
     const shard = parseSafetensors(shards[file]!);
     for (const [name, array] of Object.entries(shard.tensors)) {
       if (places[name] === file) tensors.push([name, array]);

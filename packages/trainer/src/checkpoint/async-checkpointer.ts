@@ -8,7 +8,8 @@
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Arrays } from '@dm/ops';
-import { buffersOf, errorOf, failed, performSave, type SaveDone, type SaveJob } from './checkpoint-job.js';
+import { deserializeError, serializeError } from '../errors.js';
+import { buffersOf, performSave, type SaveDone, type SaveJob } from './checkpoint-job.js';
 
 const workerFile = new URL('./checkpoint-worker.js', import.meta.url);
 
@@ -42,14 +43,16 @@ export function createAsyncCheckpointer({ onSaved, onFailed }: AsyncCheckpointer
     const { outcome, state } =
       thread === undefined
         ? { outcome: performSave(job), state: job.state }
-        : await thread.perform(job).catch((error: unknown) => ({ outcome: failed(error), state: undefined }));
+        : await thread
+            .perform(job)
+            .catch((error: unknown) => ({ outcome: { error: serializeError(error) }, state: undefined }));
     spare = state;
     if ('path' in outcome) {
       failure = undefined;
       onSaved({ step, path: outcome.path });
       return;
     }
-    failure = errorOf(outcome);
+    failure = deserializeError(outcome.error);
     onFailed(failure, step);
   };
   return {

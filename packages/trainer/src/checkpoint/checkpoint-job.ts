@@ -3,7 +3,7 @@ import type { Arrays } from '@dm/ops';
 import { writeBest, type Best } from './best.js';
 import { pruneCheckpoints, writeCheckpoint, type FileContent, type ManifestFields } from './checkpoint.js';
 import { fsyncFile } from '../files/atomic-write.js';
-import { UserError } from '../errors.js';
+import { serializeError, type SerializedError } from '../errors.js';
 
 /** Plain data, which may be sent to another thread. */
 export interface SaveJob {
@@ -22,8 +22,7 @@ export interface SaveJob {
 }
 
 /** Plain data again: errors lose their class on the way between threads. */
-export type SaveOutcome =
-  { readonly path: string } | { readonly message: string; readonly stack: string; readonly isUserError: boolean };
+export type SaveOutcome = { readonly path: string } | { readonly error: SerializedError };
 
 /** What the thread answers. */
 export interface SaveDone {
@@ -45,18 +44,6 @@ export function performSave({ folder, fields, files, logs, best, keep }: SaveJob
     pruneCheckpoints(folder, keep);
     return { path };
   } catch (error) {
-    return failed(error);
+    return { error: serializeError(error) };
   }
-}
-
-export function failed(error: unknown): SaveOutcome {
-  const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
-  return { message, stack, isUserError: error instanceof UserError };
-}
-
-/** The error that an outcome tells of. */
-export function errorOf(outcome: Exclude<SaveOutcome, { path: string }>): Error {
-  const error = outcome.isUserError ? new UserError(outcome.message) : new Error(outcome.message);
-  error.stack = outcome.stack;
-  return error;
 }

@@ -1,6 +1,6 @@
 /** What all commands share: options, output and how an error ends the program. */
 import { Option, type Command } from 'commander';
-import { messageOf, UserError } from '../errors.js';
+import { codeOf, isFault, messageOf, UserError } from '../errors.js';
 
 export interface CommonFlags {
   readonly json?: boolean;
@@ -25,14 +25,13 @@ export function printJson(value: unknown): void {
 
 /** Prints an error as its message alone, with the stack on request, and with `--json` as an object on standard output. */
 export function printError(error: unknown, flags: CommonFlags): void {
-  // These are thrown by mistakes in this program; a person can only report them.
-  const isFault = error instanceof TypeError || error instanceof ReferenceError;
-  const message = isFault
+  const message = isFault(error)
     ? `${messageOf(error)} (a fault in dm; --debug shows where)`
     : messageOf(error).replace(/^error: /, '');
   process.stderr.write(`error: ${message}\n`);
   if (flags.debug === true && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
-  if (flags.json === true) printJson({ event: 'error', message });
+  if (flags.json === true)
+    printJson({ event: 'error', code: codeOf(error) ?? (isFault(error) ? 'FAULT' : 'ERROR'), message });
 }
 
 /** A number where the text is one; otherwise the text, which the schema then refuses by name. */
