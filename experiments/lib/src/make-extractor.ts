@@ -3,8 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { trainClassifier } from '@dm/eval';
 import { openOnnxEngine } from '@dm/jit';
-import { smallMnist } from './data.js';
-import { extractorFile } from './sample-quality.js';
+import { smallMnist } from './trial/data.js';
+import { extractorFile } from './trial/sample-quality.js';
 
 const engine = await openOnnxEngine();
 const trained = await trainClassifier({

@@ -1,0 +1,104 @@
+import { normal, normalBatch } from '@dm/core';
+import { toFloat } from '@dm/data';
+import { openOnnxEngine } from '@dm/jit';
+import { eagerEngine, type Engine, type NdArray } from '@dm/ops';
+import '@tensorflow/tfjs-backend-cpu';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openData, spreadIndices } from '../trial/data.js';
+import { openRuler } from '../trial/sample-quality.js';
+import { discriminatorObjective, ganLayouts, ganRecipe, ganStart, generatorObjective, trainGan } from './gan.js';
+import { createPainter, LATENT, type ImageShape } from './networks.js';
+import type { OpenObjective } from './objective.js';
+import { decoderOf, trainVae, vaeLayout, vaeObjective, vaeRecipe, vaeStart } from './vae.js';
+
+let onnx: Engine;
+let cpu: Engine;
+beforeAll(async () => {
+  onnx = await openOnnxEngine({ threads: 1 });
+  cpu = await eagerEngine('cpu');
+});
+afterAll(() => onnx.dispose());
+
+const latents = (count: number, step = 0): NdArray =>
+  normalBatch({ seed: 5, stream: 'probe', step, indices: Array.from({ length: count }, (_, i) => i) }, [LATENT]);
+
+function pictures(count: number, [h, w, c]: ImageShape): NdArray {
+  const indices = Array.from({ length: count }, (_, i) => i);
+  const noise = normalBatch({ seed: 6, stream: 'probe', indices }, [h, w, c]);
+  return { ...noise, data: noise.data.map(Math.tanh) };
+}
+
+/** The derivative along the gradient plus as long a random vector, against central differences of the loss. */
+async function expectGradient(objective: OpenObjective, params: Float32Array): Promise<void> {
+  const gradient = Float64Array.from(await objective.gradient(params));
+  const random = normal({ seed: 7, stream: 'probe' }, params.length);
+  const stretch = length(gradient) / length(random);
+  const direction = gradient.map((g, i) => g + stretch * random[i]!);
+  const h = 3e-4 / length(direction);
+  const at = (t: number) => objective.loss(params.map((p, i) => p + t * direction[i]!));
+  const difference = ((await at(h)) - (await at(-h))) / (2 * h);
+  const along = direction.reduce((sum, d, i) => sum + d * gradient[i]!, 0);
+  // The rounding of float32, and the kinks of the leaky units, leave a few parts in ten thousand.
+  expect(Math.abs(along - difference)).toBeLessThan(2e-3 * Math.abs(difference));
+}
+
+const length = (v: ArrayLike<number>): number => Math.hypot(...Array.from(v));
+
+describe('on 8x8 images the losses', () => {
+  const shape: ImageShape = [8, 8, 1];
+  const { generator, discriminator } = ganStart(shape, 3);
+
+  it('have gradients that central differences confirm, on cpu', async () => {
+    const g = await generatorObjective(cpu, shape, { discriminator, latents: latents(4) });
+    await expectGradient(g, generator);
+    const d = await discriminatorObjective(cpu, shape, { generator, images: pictures(4, shape), latents: latents(4) });
+    await expectGradient(d, discriminator);
+    const v = await vaeObjective(cpu, shape, { images: pictures(4, shape), eps: latents(4) });
+    await expectGradient(v, vaeStart(shape, 3).params);
+    expect([g.size, d.size, v.size]).toEqual([
+      ganLayouts(shape).generator.size,
+      ganLayouts(shape).discriminator.size,
+      vaeLayout(shape).size,
+    ]);
+    for (const one of [g, d, v]) await one.dispose();
+  });
+});
+
+describe('on MNIST at 12x12', () => {
+  it('the GAN learns, and is a function of its seed', async () => {
+    const train = await openData('mnist-12', 'train', 2048);
+    const ruler = await openRuler(onnx, 'mnist-12', await openData('mnist-12', 'test', 1000));
+    const painter = createPainter(onnx, train.shape, 1);
+    const fd = async (weights: Float32Array) => (await ruler.compare(await painter.samples(weights, 256))).fd;
+    const options = { train, engine: onnx, recipe: ganRecipe, seed: 0 };
+    const seen: number[] = [];
+    const { ema } = await trainGan({ ...options, steps: 100, moments: [50], onMoment: (step) => void seen.push(step) });
+    expect(seen).toEqual([50]);
+    expect(await fd(ema)).toBeLessThan(0.7 * (await fd(ganStart(train.shape, 0).ema)));
+
+    const short = await Promise.all([0, 0, 1].map((seed) => trainGan({ ...options, seed, steps: 2 })));
+    expect(short[0]).toEqual(short[1]);
+    expect(short[0]).not.toEqual(short[2]);
+    await painter.dispose();
+  });
+
+  it('the VAE learns, and is a function of its seed', async () => {
+    const train = await openData('mnist-12', 'train', 2048);
+    const heldOut = await openData('mnist-12', 'test', 1000);
+    const { images } = await heldOut.read(spreadIndices(64, heldOut.length));
+    const batch = { dtype: 'float32' as const, shape: [64, ...train.shape], data: toFloat(images) };
+    const objective = await vaeObjective(onnx, train.shape, { images: batch, eps: latents(64) });
+    const options = { train, engine: onnx, recipe: vaeRecipe, seed: 0 };
+    const { params, ema } = await trainVae({ ...options, steps: 100 });
+    const untrained = await objective.loss(vaeStart(train.shape, 0).params);
+    // A decoder that knows nothing pays a coin for each pixel.
+    expect(untrained).toBeGreaterThan(144 * Math.LN2);
+    expect(await objective.loss(params)).toBeLessThan(0.8 * untrained);
+    expect(await objective.loss(ema)).toBeLessThan(0.8 * untrained);
+    expect(decoderOf(params, train.shape)).toHaveLength(ganLayouts(train.shape).generator.size);
+    const short = await Promise.all([0, 0, 1].map((seed) => trainVae({ ...options, seed, steps: 2 })));
+    expect(short[0]).toEqual(short[1]);
+    expect(short[0]).not.toEqual(short[2]);
+    await objective.dispose();
+  });
+});

@@ -1,0 +1,162 @@
+/** A small GAN, trained through an engine as the diffusion models are: the contrast to them. */
+import { normalBatch } from '@dm/core';
+import { loadBatch } from '@dm/data';
+import { splitFlat, type Arrays, type Engine, type NdArray, type Program, type Tensors } from '@dm/ops';
+import { adam, halfLifeEma, type Optimizer } from '@dm/optim';
+import * as tf from '@tensorflow/tfjs-core';
+import { decode, decoderLayout, encode, encoderLayout, LATENT, startOf, type ImageShape } from './networks.js';
+import { openObjective, type OpenObjective } from './objective.js';
+import { runSteps, scalarInputs, vector, zeroVectors, type ContrastOptions, type ContrastRecipe } from './training.js';
+
+export type GanRecipe = ContrastRecipe<'gan'>;
+
+/** beta1 of Radford et al. 2016, arXiv:1511.06434. */
+export const ganRecipe: GanRecipe = { kind: 'gan', lr: 2e-3, beta1: 0.5, emaHalfLife: 2000, batchSize: 32 };
+
+/** Flat vectors, as `ganLayouts` have them. */
+export interface GanWeights {
+  readonly generator: Float32Array;
+  readonly discriminator: Float32Array;
+  /** Average of the generator. */
+  readonly ema: Float32Array;
+}
+
+export function ganLayouts(shape: ImageShape) {
+  return { generator: decoderLayout(shape), discriminator: encoderLayout(shape, 1) };
+}
+
+/** At the start of training, or as a control of an untrained generator. */
+export function ganStart(shape: ImageShape, seed: number): GanWeights {
+  const layouts = ganLayouts(shape);
+  const generator = startOf(layouts.generator, seed, 0);
+  return { generator, discriminator: startOf(layouts.discriminator, seed, 1), ema: generator };
+}
+
+/** Latents [N, 16] → images [N, H, W, C] in [-1, 1]. `generator` is flat. */
+function generate(generator: tf.Tensor, latents: tf.Tensor, shape: ImageShape): tf.Tensor {
+  return tf.tanh(decode(splitFlat(generator, ganLayouts(shape).generator), latents, shape));
+}
+
+function realness(discriminator: tf.Tensor, images: tf.Tensor, shape: ImageShape): tf.Tensor {
+  return encode(splitFlat(discriminator, ganLayouts(shape).discriminator), images);
+}
+
+/**
+ * Non-saturating losses of Goodfellow et al. 2014, arXiv:1406.2661, section 3, with d the discriminator's logit:
+ * generator mean softplus(-d(fake)), discriminator mean softplus(-d(real)) + mean softplus(d(fake)). Both flat vectors.
+ */
+const losses = {
+  generator(generator: tf.Tensor, discriminator: tf.Tensor, latents: tf.Tensor, shape: ImageShape): tf.Tensor {
+    return tf.mean(tf.softplus(tf.neg(realness(discriminator, generate(generator, latents, shape), shape))));
+  },
+  discriminator(discriminator: tf.Tensor, images: tf.Tensor, fakes: tf.Tensor, shape: ImageShape): tf.Tensor {
+    const ofReal = tf.softplus(tf.neg(realness(discriminator, images, shape)));
+    return tf.add(tf.mean(ofReal), tf.mean(tf.softplus(realness(discriminator, fakes, shape))));
+  },
+};
+
+/** One step of the discriminator, then one of the generator against it, a batch. Throws an Error where a loss is not finite. */
+export function trainGan(options: ContrastOptions<GanRecipe, GanWeights>): Promise<GanWeights> {
+  const { train, engine, recipe, seed, steps, moments = [], onMoment } = options;
+  const { lr, beta1, emaHalfLife, batchSize } = recipe;
+  const optimizer = adam({ lr, beta1 });
+  const ema = halfLifeEma({ halfLifeImages: emaHalfLife, batchSize });
+  return runSteps({
+    name: `GAN, seed ${seed}, step`,
+    program: ganStep(train.shape, optimizer, ema.update),
+    engine,
+    start: initialState(ganStart(train.shape, seed), optimizer),
+    steps,
+    async inputs(step) {
+      const { images } = await loadBatch(train, { seed, step, batchSize });
+      const indices = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
+      const latents = (lane: number) => normalBatch({ seed, stream: 'noise', indices, lane }, [LATENT]);
+      return {
+        images: { dtype: 'float32', shape: [batchSize, ...train.shape], data: images },
+        latentsOfDiscriminator: latents(0),
+        latentsOfGenerator: latents(1),
+        ...scalarInputs({ ...optimizer.scalars(step), ...ema.scalars(step) }),
+      };
+    },
+    read: ['generator', 'discriminator', 'ema'],
+    moments,
+    onMoment: (step, weights) => onMoment?.(step, weights),
+  });
+}
+
+const networks = ['generator', 'discriminator'] as const;
+
+function initialState(start: GanWeights, { slots }: Optimizer): Arrays {
+  const ofNetworks = networks.map((network) => ({
+    [network]: vector(start[network]),
+    ...zeroVectors(
+      slots.map((slot) => `${network}.${slot}`),
+      start[network].length,
+    ),
+  }));
+  return { ...ofNetworks[0], ...ofNetworks[1], ema: vector(start.ema) };
+}
+
+function ganStep(shape: ImageShape, optimizer: Optimizer, average: ReturnType<typeof halfLifeEma>['update']): Program {
+  return (state, inputs) => {
+    const { generator, discriminator } = state;
+    const update = (network: (typeof networks)[number], gradient: tf.Tensor) => {
+      const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, state[`${network}.${slot}`]!]));
+      const next = optimizer.update(state[network]!, gradient, slots, inputs);
+      const named = Object.entries(next.slots).map(([slot, value]) => [`${network}.${slot}`, value] as const);
+      return { params: next.params, slots: Object.fromEntries(named) };
+    };
+    const fakes = generate(generator!, inputs['latentsOfDiscriminator']!, shape);
+    const ofDiscriminator = tf.valueAndGrad((d: tf.Tensor) => losses.discriminator(d, inputs['images']!, fakes, shape))(
+      discriminator!,
+    );
+    const nextDiscriminator = update('discriminator', ofDiscriminator.grad);
+    const ofGenerator = tf.valueAndGrad((g: tf.Tensor) =>
+      losses.generator(g, nextDiscriminator.params, inputs['latentsOfGenerator']!, shape),
+    )(generator!);
+    const nextGenerator = update('generator', ofGenerator.grad);
+    const next: Tensors = {
+      generator: nextGenerator.params,
+      discriminator: nextDiscriminator.params,
+      ema: average(state['ema']!, nextGenerator.params, inputs),
+      ...nextGenerator.slots,
+      ...nextDiscriminator.slots,
+    };
+    return {
+      state: next,
+      outputs: { generatorLoss: ofGenerator.value, discriminatorLoss: ofDiscriminator.value },
+    };
+  };
+}
+
+/** The generator's loss against a fixed discriminator on fixed latents [N, 16], as a function of the generator. */
+export function generatorObjective(
+  engine: Engine,
+  shape: ImageShape,
+  fixed: { readonly discriminator: Float32Array; readonly latents: NdArray },
+): Promise<OpenObjective> {
+  return openObjective(engine, {
+    name: 'generator loss',
+    size: ganLayouts(shape).generator.size,
+    loss: (generator, { discriminator, latents }) => losses.generator(generator, discriminator!, latents!, shape),
+    inputs: { discriminator: vector(fixed.discriminator), latents: fixed.latents },
+  });
+}
+
+/**
+ * The discriminator's loss on fixed images [N, H, W, C] and a fixed generator's images of fixed latents [N, 16], as a function of
+ * the discriminator.
+ */
+export function discriminatorObjective(
+  engine: Engine,
+  shape: ImageShape,
+  fixed: { readonly generator: Float32Array; readonly images: NdArray; readonly latents: NdArray },
+): Promise<OpenObjective> {
+  return openObjective(engine, {
+    name: 'discriminator loss',
+    size: ganLayouts(shape).discriminator.size,
+    loss: (discriminator, { generator, images, latents }) =>
+      losses.discriminator(discriminator, images!, generate(generator!, latents!, shape), shape),
+    inputs: { generator: vector(fixed.generator), images: fixed.images, latents: fixed.latents },
+  });
+}

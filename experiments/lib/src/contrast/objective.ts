@@ -1,0 +1,46 @@
+/** A loss on fixed data as a function of one flat vector of parameters, for landscapes and gradient checks. */
+import type { Objective } from '@dm/eval';
+import type { Arrays, Engine, Tensors } from '@dm/ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { vector } from './training.js';
+
+export interface OpenObjective extends Objective {
+  dispose(): Promise<void>;
+}
+
+/** `loss` of parameters [size] and the fixed `inputs`, a scalar; compiled, without and with its gradient. */
+export async function openObjective(
+  engine: Engine,
+  options: {
+    readonly name: string;
+    readonly size: number;
+    readonly loss: (params: tf.Tensor, inputs: Tensors) => tf.Tensor;
+    readonly inputs: Arrays;
+  },
+): Promise<OpenObjective> {
+  const { name, size, loss, inputs } = options;
+  const value = engine.compile((state, given) => ({ outputs: { loss: loss(state['params']!, given) } }), { name });
+  const both = engine.compile(
+    (state, given) => ({
+      outputs: { gradient: tf.grad((params: tf.Tensor) => loss(params, given))(state['params']!) },
+    }),
+    { name: `${name} gradient` },
+  );
+  const state = await value.load({ params: vector(new Float32Array(size)) });
+  return {
+    size,
+    async loss(params) {
+      await state.write({ params: vector(Float32Array.from(params)) });
+      return (await value.run(state, inputs))['loss']!.data[0]!;
+    },
+    async gradient(params) {
+      await state.write({ params: vector(Float32Array.from(params)) });
+      return (await both.run(state, inputs))['gradient']!.data as Float32Array;
+    },
+    async dispose() {
+      state.dispose();
+      await value.dispose();
+      await both.dispose();
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { resolveConfig } from '@dm/trainer';
+import { describe, expect, it } from 'vitest';
+import { bestRecipe } from './named-recipes.js';
+
+const results = new URL('../../../best/results/laptop/', import.meta.url);
+const read = (path: string): unknown => JSON.parse(readFileSync(new URL(path, results), 'utf8'));
+
+describe('bestRecipe', () => {
+  it('is the finalist that leads the committed search, or has won it', () => {
+    const name = 'muon-linear+v+clts-average';
+    const { numbers } = read('results.json') as { numbers: { winner: string | null } };
+    expect([name, null]).toContain(numbers.winner);
+    const { recipe } = read(`final/${name}.seed-0.json`) as { recipe: unknown };
+    expect(bestRecipe('laptop')).toEqual(recipe);
+  });
+
+  it('has the parts of the preset mnist-fast, as far as data, model and length differ', () => {
+    const config = resolveConfig([{ source: 'test', value: { preset: 'mnist-fast' } }]);
+    const { schedule, curriculum, weighting, optimizer, emaHalfLife, coupling, batch, prediction } =
+      bestRecipe('laptop');
+    expect(config.diffusion).toEqual({ schedule, timesteps: 1000, prediction });
+    expect(config.curriculum).toEqual({ name: curriculum.name, params: {} });
+    expect(config.weighting).toEqual(weighting);
+    expect(config.ema).toEqual({ type: 'halfLife', images: emaHalfLife, rampUp: 0.05 });
+    expect(coupling).toBe('independent');
+    expect(batch).toEqual([{ share: 1, size: config.batchSize }]);
+    const { name, lr, params, schedule: decay, warmup, weightDecay, clip, momentumDecay } = config.optimizer;
+    expect({ name, lr: params['lr'], adamLr: lr, momentum: params['momentum'], warmup, momentumDecay }).toEqual({
+      name: optimizer.name,
+      lr: optimizer.lr,
+      adamLr: optimizer.adamLr,
+      momentum: optimizer.momentum,
+      warmup: optimizer.warmup,
+      momentumDecay: optimizer.demon,
+    });
+    expect(decay).toEqual({ name: 'linear', finalRatio: (optimizer.decay as { linearTo: number }).linearTo });
+    expect({ weightDecay, clip }).toEqual({ weightDecay: 0, clip: 1 });
+  });
+});

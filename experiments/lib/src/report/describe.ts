@@ -1,0 +1,47 @@
+/** Sentences and figures that the experiments on training share. */
+import type { Scale, Size } from '../recipe/sizes.js';
+import type { StageResults } from '../trial/result.js';
+import { lineFigure, type Figure } from './figure.js';
+import { curve, metricTitles, type Metric, type Weights } from './metrics.js';
+
+/** How the numbers of a size are measured, for the README. */
+export function measuredHow({ samples, samplerSteps, validationImages }: Size): string {
+  return (
+    `Validation loss: plain epsilon-MSE on ${validationImages} held-out images at fixed noise and timesteps, uniform over t. ` +
+    `FD-classifier and KD-classifier: Fréchet and kernel distance of ${samples} samples (DDIM, ${samplerSteps} steps) to the ` +
+    'held-out images, in the features of a small classifier of the same data: no FID, no KID.'
+  );
+}
+
+/** What models and data of a configuration are, and what they cannot decide. */
+export const limits: Readonly<Record<Scale, string>> = {
+  smoke: 'A smoke run shows that the experiment works, and nothing else.',
+  laptop: 'This is a model of 160 345 parameters on MNIST at 12x12: it decides nothing about ImageNet.',
+  full: '',
+};
+
+/** In a smoke run the first few are enough. */
+export function smokeOnly<T>(all: readonly T[], scale: Scale, count: number): readonly T[] {
+  return scale === 'smoke' ? all.slice(0, count) : all;
+}
+
+/** A figure of a metric over the images seen, a line an arm: mean and range over seeds. */
+export function curveFigure(results: StageResults, metric: Metric, weights: Weights): Figure[] {
+  if (results.size === 0) return [];
+  const of = `${metricTitles[metric]} of the ${weights === 'raw' ? 'raw' : 'EMA'} weights`;
+  return [
+    lineFigure({
+      name: `${metric}-${weights}`,
+      caption: `${of[0]!.toUpperCase()}${of.slice(1)}, mean and range over seeds`,
+      xTitle: 'images seen',
+      yTitle: metricTitles[metric],
+      logY: true,
+      series: [...results].flatMap(([name, trials]) =>
+        trials.map((trial) => {
+          const { images, value } = curve(trial, metric, weights);
+          return { name, x: images, y: value };
+        }),
+      ),
+    }),
+  ];
+}

@@ -1,0 +1,150 @@
+/**
+ * A recipe whose schedule spans the run ends well only at its end, so it is also trained whole on a share of the images:
+ * a trial an arm, a share and a seed.
+ */
+import type { Size } from '../recipe/sizes.js';
+import type { Arm, Trial } from '../recipe/trial.js';
+import type { StageResults, TrialResult } from '../trial/result.js';
+import type { Table } from './conclusion.js';
+import { lineFigure, type Figure } from './figure.js';
+import { finalInterval, finalValue, metricTitles, type Metric, type Weights } from './metrics.js';
+import { reachOf, speedupText, type Curve, type Reach } from './steps-to-target.js';
+
+/** Whole trainings of `arm` on one in `divisor` of the images of `size`, named `<arm>-1-of-<divisor>`; samples at the end. */
+export function shortTrials(
+  stage: string,
+  arm: Arm,
+  size: Size,
+  divisors: readonly number[],
+  seeds: readonly number[],
+): Trial[] {
+  return divisors.flatMap((divisor) =>
+    seeds.map((seed) => ({
+      stage,
+      arm: { ...arm, name: shortName(arm.name, divisor), about: `${arm.about}, 1/${divisor} of the images` },
+      size: { ...size, images: Math.round(size.images / divisor), validations: 2, sampleEvaluations: 1 },
+      seed,
+    })),
+  );
+}
+
+const shortName = (name: string, divisor: number | ''): string => `${name}-1-of-${divisor}`;
+
+/**
+ * How few images a whole training of an arm needs to end at `target`: seed by seed, between its lengths by linear
+ * interpolation. `whole` and `short` are the stages' results; `reference` is the length of the other run in images.
+ * Undefined for an arm without short trainings.
+ */
+export function reachByLength(
+  name: string,
+  stages: { readonly whole: StageResults; readonly short: StageResults },
+  target: { readonly metric: Metric; readonly weights: Weights; readonly value: number; readonly reference: number },
+): Reach | undefined {
+  const { metric, weights, value, reference } = target;
+  const shorter = shortTrialsOf(name, stages.short);
+  if (shorter.length === 0) return undefined;
+  const all = [...shorter, ...(stages.whole.get(name) ?? [])];
+  const seeds = [...new Set(all.map(({ seed }) => seed))];
+  const curves = seeds.map((one) =>
+    endings(
+      all.filter(({ seed }) => seed === one),
+      metric,
+      weights,
+    ),
+  );
+  return reachOf(curves, value, reference);
+}
+
+function shortTrialsOf(name: string, short: StageResults): TrialResult[] {
+  return [...short].flatMap(([arm, trials]) => (arm.startsWith(shortName(name, '')) ? trials : []));
+}
+
+function endings(trials: readonly TrialResult[], metric: Metric, weights: Weights): Curve {
+  const sorted = trials
+    .flatMap((trial) => {
+      const value = finalValue(trial, metric, weights);
+      return value === undefined ? [] : [{ images: trial.size.images, value }];
+    })
+    .toSorted((a, b) => a.images - b.images);
+  return { x: sorted.map(({ images }) => images), y: sorted.map(({ value }) => value) };
+}
+
+const targets: readonly (readonly [Metric, Weights])[] = (['fd', 'kd', 'validation'] as const).flatMap((metric) =>
+  (['ema', 'raw'] as const).map((weights) => [metric, weights] as const),
+);
+
+/** Of each arm that has short trainings, by metric and weights (`fd ema`): how soon it ends as well as `baseline` does. */
+export function lengthReaches(
+  whole: StageResults,
+  short: StageResults,
+  baseline: string,
+): Readonly<Record<string, Readonly<Record<string, Reach>>>> {
+  const base = whole.get(baseline) ?? [];
+  const reference = base[0]?.size.images;
+  if (reference === undefined) return {};
+  return Object.fromEntries(
+    [...whole.keys()].flatMap((name) => {
+      const byMetric = targets.flatMap(([metric, weights]) => {
+        const value = finalInterval(base, metric, weights)?.mean;
+        const found =
+          value === undefined
+            ? undefined
+            : reachByLength(name, { whole, short }, { metric, weights, value, reference });
+        return found === undefined ? [] : [[`${metric} ${weights}`, found] as const];
+      });
+      return byMetric.length === 0 ? [] : [[name, Object.fromEntries(byMetric)] as const];
+    }),
+  );
+}
+
+/** `lengthReaches` as a table. */
+export function lengthTable(title: string, whole: StageResults, short: StageResults, baseline: string): Table {
+  return {
+    title,
+    columns: [
+      'arm',
+      ...targets.map(([metric, weights]) => `${metricTitles[metric]}, ${weights === 'ema' ? 'EMA' : 'raw'}`),
+    ],
+    rows: Object.entries(lengthReaches(whole, short, baseline)).map(([name, byMetric]) => [
+      name,
+      ...targets.map(([metric, weights]) => {
+        const one = byMetric[`${metric} ${weights}`];
+        return one === undefined ? '' : speedupText(one);
+      }),
+    ]),
+  };
+}
+
+/** Final values of the EMA weights over the length of the training; a dashed line where `baseline` ends. */
+export function lengthFigure(
+  whole: StageResults,
+  short: StageResults,
+  baseline: string,
+  metric: 'fd' | 'validation',
+): Figure[] {
+  const series = [...whole.keys()].flatMap((name) => {
+    const shorter = shortTrialsOf(name, short);
+    if (shorter.length === 0) return [];
+    return [...shorter, ...whole.get(name)!].flatMap((trial) => {
+      const value = finalValue(trial, metric, 'ema');
+      return value === undefined ? [] : [{ name, x: [trial.size.images], y: [value] }];
+    });
+  });
+  const level = finalInterval(whole.get(baseline) ?? [], metric, 'ema')?.mean;
+  if (series.length === 0 || level === undefined) return [];
+  const title = metricTitles[metric];
+  return [
+    lineFigure({
+      name: `length-${metric}`,
+      caption:
+        `Final ${title} of trainings of several lengths, EMA weights, mean and range over seeds; ` +
+        `dashed: where ${baseline} ends`,
+      xTitle: 'images of the whole training',
+      yTitle: title,
+      logX: true,
+      logY: true,
+      level,
+      series,
+    }),
+  ];
+}

@@ -1,0 +1,162 @@
+/** The command of an experiment: `node dist/main.js --scale laptop [--minutes 20] [--workers 2] [--threads 1] [--engine onnx] [--report]`. */
+import { createRequire } from 'node:module';
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { scales, type Scale } from '../recipe/sizes.js';
+import type { AnyResult, AnyTrial, Trial } from '../recipe/trial.js';
+import type { StageResults, TrialResult } from '../trial/result.js';
+import { runTrial } from '../trial/run-trial.js';
+import type { Experiment } from './experiment.js';
+import { openStore, type Store } from './store.js';
+import { doTrials, isWorker, work, type Perform, type WorkOptions } from './workers.js';
+import { isComplete, writeResults, type Account } from './write-results.js';
+
+/** The exit code of a run that was stopped by `--minutes` with trials left. */
+const UNFINISHED = 3;
+
+/** How the trials of an experiment are done. */
+export interface Practice<T extends AnyTrial, R extends AnyResult> {
+  readonly perform: Perform<T, R>;
+  /** Of a result in a line, beside arm, seed and seconds. */
+  readonly summary: (result: R) => string;
+  /** Whether a result of another experiment is of this kind; left out, none is taken from there. */
+  readonly accepts?: (result: AnyResult) => result is R;
+}
+
+/**
+ * Runs the stages in order, each with what is not finished yet, and writes the results. In a process that was forked for
+ * it, does trials instead. `home` is the experiment's folder. Never returns a rejected promise: it sets the exit code.
+ */
+export async function runExperiment<T extends AnyTrial, R extends AnyResult>(
+  experiment: Experiment<T, R>,
+  home: string,
+  practice: Practice<T, R>,
+): Promise<void> {
+  if (isWorker()) return work(practice.perform);
+  try {
+    process.exitCode = await command(experiment, home, practice);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}
+
+async function command<T extends AnyTrial, R extends AnyResult>(
+  experiment: Experiment<T, R>,
+  home: string,
+  { summary, accepts }: Practice<T, R>,
+): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      scale: { type: 'string', default: 'smoke' },
+      minutes: { type: 'string', default: 'Infinity' },
+      workers: { type: 'string', default: String(Math.min(2, availableParallelism())) },
+      engine: { type: 'string', default: 'onnx' },
+      threads: { type: 'string', default: '1' },
+      report: { type: 'boolean', default: false },
+    },
+  });
+  const scale = oneOf(values.scale);
+  const minutes = values.report ? 0 : positive('minutes', values.minutes);
+  const workers = positive('workers', values.workers);
+  const engine = { name: values.engine, threads: positive('threads', values.threads) };
+  // A smoke run shows that it works now: what an earlier one left must not stand in for it.
+  const store = openStore<T, R>(join(home, 'results', scale), { fresh: scale === 'smoke', accepts });
+  const until = performance.now() + minutes * 60_000;
+
+  const finished: Record<string, StageResults<R>> = {};
+  const all: R[] = [];
+  const stages: Account['stages'][number][] = [];
+  let isOpen = true;
+  for (const { name, about, trials } of experiment.stages) {
+    const planned: readonly T[] | undefined = isOpen ? trials(scale, finished) : undefined;
+    if (planned !== undefined) await finish(planned, store, summary, { workers, engine, until });
+    const results: readonly R[] = (planned ?? []).flatMap((trial) => store.find(trial) ?? []);
+    finished[name] = byArm(results);
+    all.push(...results);
+    stages.push({ name, about, done: results.length, of: planned?.length ?? null });
+    isOpen &&= results.length === planned?.length;
+  }
+  const account: Account = {
+    scale,
+    stages,
+    seeds: [...new Set(all.map(({ seed }) => seed))].toSorted((a, b) => a - b),
+    trialMinutes: all.reduce((sum, { seconds }) => sum + seconds.training + seconds.measuring, 0) / 60,
+    machine: machine(),
+  };
+  await writeResults(store.folder, experiment, experiment.conclude(finished, scale), account);
+  console.log(`${experiment.name}, ${scale}: ${join(store.folder, 'README.md')}`);
+  if (isComplete(account) || values.report) return 0;
+  const left = stages.map(({ name, done, of }) => `${name} ${done} of ${of ?? '?'}`).join(', ');
+  console.log(`Time is up with trainings left (${left}). The same command goes on.`);
+  return UNFINISHED;
+}
+
+/** Trainings of a denoiser by a recipe. */
+export const trainings = {
+  perform: runTrial,
+  accepts: isTraining,
+  summary({ points, divergedAt }: TrialResult) {
+    if (divergedAt !== undefined) return `diverged at step ${divergedAt}`;
+    const last = points.at(-1);
+    const loss = last?.validation === undefined ? [] : [`validation ${last.validation.ema.loss.toPrecision(4)}`];
+    const fd = last?.samples === undefined ? [] : [`FD-classifier ${last.samples.ema.fd.toPrecision(4)}`];
+    return `${[...loss, ...fd].join(', ')} (EMA)`;
+  },
+} satisfies Practice<Trial, TrialResult>;
+
+function isTraining(result: AnyResult): result is TrialResult {
+  return 'points' in result && 'trainingLoss' in result && 'size' in result;
+}
+
+async function finish<T extends AnyTrial, R extends AnyResult>(
+  planned: readonly T[],
+  store: Store<T, R>,
+  summary: Practice<T, R>['summary'],
+  how: Omit<WorkOptions<T, R>, 'onDone'>,
+): Promise<void> {
+  const open = planned.filter((trial) => store.find(trial) === undefined);
+  if (open.length === 0) return;
+  let done = planned.length - open.length;
+  await doTrials<T, R>(open, {
+    ...how,
+    workers: Math.min(how.workers, open.length),
+    onDone(trial, result) {
+      store.save(trial, result);
+      done++;
+      const seconds = result.seconds.training + result.seconds.measuring;
+      console.log(
+        `${trial.stage} ${done}/${planned.length}: ${trial.arm.name}, seed ${trial.seed}, ${summary(result)}, ${seconds.toFixed(0)} s`,
+      );
+    },
+  });
+}
+
+function byArm<R extends AnyResult>(results: readonly R[]): StageResults<R> {
+  const arms = new Map<string, R[]>();
+  for (const result of results) arms.set(result.arm, [...(arms.get(result.arm) ?? []), result]);
+  return arms;
+}
+
+function oneOf(scale: string): Scale {
+  const known = scales.find((name) => name === scale);
+  if (known === undefined) throw new Error(`--scale ${scale} is unknown; there are ${scales.join(', ')}.`);
+  return known;
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`--${name} must be a number above 0, got ${text}.`);
+  return value;
+}
+
+function machine(): Account['machine'] {
+  const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: availableParallelism(),
+    node: process.versions.node,
+    onnxruntime: version,
+  };
+}

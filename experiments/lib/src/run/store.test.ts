@@ -1,0 +1,59 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { baseline, recipe } from '../recipe/recipe.js';
+import { screeningSize } from '../recipe/sizes.js';
+import { trialKey, type AnyResult, type Trial } from '../recipe/trial.js';
+import { openStore } from './store.js';
+
+const trial = (stage: string, name: string, seed = 0): Trial => ({
+  stage,
+  arm: { name, about: `${name} as it is`, recipe: baseline },
+  size: screeningSize.smoke,
+  seed,
+});
+const result = (of: Trial): AnyResult => ({
+  key: trialKey(of),
+  arm: of.arm.name,
+  about: of.arm.about,
+  seed: of.seed,
+  seconds: { training: 1, measuring: 2 },
+});
+const accepts = (one: AnyResult): one is AnyResult => 'seconds' in one;
+
+describe('openStore', () => {
+  let root: string;
+  const open = (experiment: string, fresh = false) =>
+    openStore<Trial, AnyResult>(join(root, experiment, 'results', 'laptop'), { fresh, accepts });
+  beforeEach(() => (root = mkdtempSync(join(tmpdir(), 'dm-store-'))));
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  it('finds what it saved, and nothing that means something else', () => {
+    const store = open('a');
+    expect(store.find(trial('final', 'x'))).toBeUndefined();
+    store.save(trial('final', 'x'), result(trial('final', 'x')));
+    expect(open('a').find(trial('final', 'x'))).toEqual(result(trial('final', 'x')));
+    const changed = { ...trial('final', 'x'), arm: { name: 'x', about: '', recipe: recipe({ optimizer: { lr: 1 } }) } };
+    expect(open('a').find(changed)).toBeUndefined();
+  });
+
+  it('copies a trial that another experiment or stage has finished, under its own name', () => {
+    open('a').save(trial('final', 'x'), result(trial('final', 'x')));
+    const store = open('b');
+    const copy = store.find(trial('whole', 'y'));
+    expect(copy).toEqual({ ...result(trial('whole', 'y')), stage: 'whole', from: 'a/final/x.seed-0' });
+    expect(existsSync(join(root, 'b/results/laptop/whole/y.seed-0.json'))).toBe(true);
+    // A copy is no origin: a third experiment names the first.
+    expect(open('c').find(trial('again', 'z'))).toMatchObject({ from: 'a/final/x.seed-0' });
+    store.save(trial('whole', 'y', 1), result(trial('whole', 'y', 1)));
+    expect(store.find(trial('rates', 'y', 1))).toMatchObject({ from: 'b/whole/y.seed-1' });
+  });
+
+  it('takes nothing from elsewhere in a fresh store, and where results are of another kind', () => {
+    open('a').save(trial('final', 'x'), result(trial('final', 'x')));
+    expect(open('b', true).find(trial('final', 'x'))).toBeUndefined();
+    const folder = join(root, 'c', 'results', 'laptop');
+    expect(openStore<Trial, AnyResult>(folder, { fresh: false }).find(trial('final', 'x'))).toBeUndefined();
+  });
+});

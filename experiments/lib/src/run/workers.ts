@@ -1,0 +1,103 @@
+/** Trials in processes of their own. On a small model two of one thread are faster than one of two threads. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { openEngine } from '@dm/trainer';
+import type { AnyResult, AnyTrial } from '../recipe/trial.js';
+import { openData } from '../trial/data.js';
+import type { Workshop } from '../trial/run-trial.js';
+import { openRuler } from '../trial/sample-quality.js';
+
+/** Set for the processes that this one forks: their engine, as JSON. */
+const MARK = 'DM_EXPERIMENT_WORKER';
+
+type Answer<R> = { readonly result: R } | { readonly error: string };
+
+/** Trains and measures. */
+export type Perform<T extends AnyTrial, R extends AnyResult> = (trial: T, shop: Workshop) => Promise<R>;
+
+export const isWorker = (): boolean => process.env[MARK] !== undefined;
+
+/** The life of a worker: does the trials that it is sent, one at a time, until its parent disconnects. */
+export function work<T extends AnyTrial, R extends AnyResult>(perform: Perform<T, R>): void {
+  let shop: Promise<Workshop> | undefined;
+  process.on('message', (trial: T) => {
+    shop ??= openWorkshop(trial.size);
+    shop
+      .then((open) => perform(trial, open))
+      .then((result): Answer<R> => ({ result }))
+      .catch((error: unknown): Answer<R> => ({
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      }))
+      .then((answer) => process.send!(answer))
+      .catch((error: unknown) => {
+        console.error(error);
+        process.exit(1);
+      });
+  });
+  process.on('disconnect', () => process.exit(0));
+}
+
+async function openWorkshop({ data, trainImages }: AnyTrial['size']): Promise<Workshop> {
+  const { name, threads } = JSON.parse(process.env[MARK]!) as EngineChoice;
+  const engine = await openEngine(name, name === 'onnx' ? { threads } : {});
+  const heldOut = await openData(data, 'test');
+  return {
+    engine,
+    train: await openData(data, 'train', trainImages),
+    heldOut,
+    ruler: await openRuler(engine, data, heldOut),
+  };
+}
+
+/** What computes in each worker. */
+export interface EngineChoice {
+  readonly name: string;
+  /** Of the engine onnx. */
+  readonly threads: number;
+}
+
+export interface WorkOptions<T extends AnyTrial, R extends AnyResult> {
+  readonly workers: number;
+  readonly engine: EngineChoice;
+  /** No trial is begun after this time, in milliseconds of `performance.now()`. */
+  readonly until: number;
+  readonly onDone: (trial: T, result: R) => void;
+}
+
+/** Does the trials and says how many were left because time was up. Throws the first error of a worker. */
+export async function doTrials<T extends AnyTrial, R extends AnyResult>(
+  trials: readonly T[],
+  { workers, engine, until, onDone }: WorkOptions<T, R>,
+): Promise<number> {
+  const waiting = [...trials];
+  const children: ChildProcess[] = [];
+  const life = async (): Promise<void> => {
+    if (waiting.length === 0) return;
+    const child = fork(process.argv[1]!, { env: { ...process.env, [MARK]: JSON.stringify(engine) } });
+    children.push(child);
+    while (waiting.length > 0 && performance.now() < until) {
+      const trial = waiting.shift()!;
+      onDone(trial, await ask<R>(child, trial));
+    }
+    child.disconnect();
+  };
+  try {
+    await Promise.all(Array.from({ length: workers }, life));
+  } finally {
+    for (const child of children) if (child.connected) child.kill();
+  }
+  return waiting.length;
+}
+
+function ask<R extends AnyResult>(child: ChildProcess, trial: AnyTrial): Promise<R> {
+  const what = `${trial.stage}/${trial.arm.name}, seed ${trial.seed}`;
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null) => reject(new Error(`${what}: the worker ended with code ${code}.`));
+    child.once('exit', onExit);
+    child.once('message', (answer: Answer<R>) => {
+      child.off('exit', onExit);
+      if ('result' in answer) resolve(answer.result);
+      else reject(new Error(`${what}: ${answer.error}`));
+    });
+    child.send(trial);
+  });
+}

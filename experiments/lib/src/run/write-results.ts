@@ -1,0 +1,103 @@
+/** results.json, figures and README.md of one configuration of an experiment. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Scale } from '../recipe/sizes.js';
+import type { Conclusion, Table } from '../report/conclusion.js';
+import { writeFigure } from '../report/figure.js';
+import { writePicture } from '../report/picture.js';
+import type { Experiment } from './experiment.js';
+import { writeJson } from './store.js';
+
+/** What was run, when all stages are through or time is up. */
+export interface Account {
+  readonly scale: Scale;
+  /** Trials by stage: finished, and of how many; `of` is null for a stage that could not be planned yet. */
+  readonly stages: readonly {
+    readonly name: string;
+    readonly about: string;
+    readonly done: number;
+    readonly of: number | null;
+  }[];
+  readonly seeds: readonly number[];
+  /** Wall-clock minutes of the trials, training and measuring, added up; trials run beside each other. */
+  readonly trialMinutes: number;
+  readonly machine: Readonly<Record<string, string | number>>;
+}
+
+type Described = Pick<Experiment, 'name' | 'inShort' | 'claim' | 'setup'>;
+
+export async function writeResults(
+  folder: string,
+  experiment: Described,
+  conclusion: Conclusion,
+  account: Account,
+): Promise<void> {
+  const figures = join(folder, 'figures');
+  mkdirSync(figures, { recursive: true });
+  for (const figure of conclusion.figures) await writeFigure(figures, figure);
+  const { name, inShort, claim } = experiment;
+  const pictures = conclusion.pictures ?? [];
+  for (const picture of pictures) await writePicture(figures, picture);
+  writeJson(join(folder, 'results.json'), {
+    experiment: name,
+    configuration: account.scale,
+    inShort,
+    claim,
+    verdict: conclusion.verdict,
+    ...(conclusion.key !== undefined && { key: conclusion.key }),
+    sentences: conclusion.sentences,
+    isComplete: isComplete(account),
+    seeds: account.seeds,
+    command: command(name, account.scale),
+    machine: account.machine,
+    trialMinutes: account.trialMinutes,
+    stages: account.stages,
+    tables: conclusion.tables,
+    figures: [
+      ...pictures.map((picture) => ({ file: `figures/${picture.name}.png`, caption: picture.caption })),
+      ...conclusion.figures.map((figure) => ({ file: `figures/${figure.name}.svg`, caption: figure.caption })),
+    ],
+    numbers: conclusion.numbers,
+  });
+  writeFileSync(join(folder, 'README.md'), readme(experiment, conclusion, account));
+}
+
+export function isComplete({ stages }: Account): boolean {
+  return stages.every(({ done, of }) => done === of);
+}
+
+const command = (name: string, scale: Scale): string =>
+  `node_modules/.bin/nx run experiment-${name}:experiment${scale === 'smoke' ? '' : ` -c ${scale}`}`;
+
+function readme({ name, claim, setup }: Described, conclusion: Conclusion, account: Account): string {
+  const { scale, stages, seeds, trialMinutes, machine } = account;
+  const parts = stages.map(
+    ({ name: stage, about, done, of }) =>
+      `- \`${stage}\`: ${about} ${of === null ? 'Not begun.' : `${done} of ${of} trainings finished.`}`,
+  );
+  return (
+    [
+      `# ${name}, ${scale}`,
+      `**Claim.** ${claim}`,
+      `**Verdict: ${conclusion.verdict}.** ${conclusion.sentences.join(' ')}`,
+      ...(isComplete(account) ? [] : ['**Unfinished**: what is missing is listed below; the command goes on with it.']),
+      ...conclusion.tables.map(tableText),
+      ...(conclusion.pictures ?? []).map(({ name: file, caption }) => image(`${file}.png`, caption)),
+      ...conclusion.figures.map(({ name: file, caption }) => image(`${file}.svg`, caption)),
+      '## How it was measured',
+      setup(scale).join('\n\n'),
+      parts.join('\n'),
+      `Seeds: ${seeds.join(', ')}. ${trialMinutes.toFixed(1)} minutes by the clock, added up over trainings that run beside each other, on ` +
+        `${machine['cpu']} (${machine['cores']} cores; other work shared the machine), Node ${machine['node']}.`,
+      `\`\`\`sh\n${command(name, scale)}\n\`\`\``,
+      'This page is written by the command, out of the JSON files of the finished trainings beside it.',
+    ].join('\n\n') + '\n'
+  );
+}
+
+const image = (file: string, caption: string): string => `![${caption}](figures/${file})\n\n_${caption}_`;
+
+function tableText({ title, columns, rows }: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [`### ${title}\n`, line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
+}

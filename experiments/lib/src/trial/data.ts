@@ -1,0 +1,67 @@
+/** The images of the experiments: MNIST, small enough for hundreds of trainings, or CIFAR-10. */
+import { memoryDataset, openDataset, openMnist, type Dataset, type Split } from '@dm/data';
+import type { Size } from '../recipe/sizes.js';
+
+/** Side of the images. */
+export const SIDE = 12;
+/** Side of MNIST's, and pixels cut off at each edge, which nearly all digits leave black. */
+const FULL = 28;
+const MARGIN = 2;
+
+/**
+ * MNIST at 12x12: the middle 24x24 pixels, each 2x2 of them averaged (an antialiased reduction by exactly two).
+ * `limit` keeps the first so many images.
+ */
+export async function smallMnist(split: Split, limit?: number): Promise<Dataset> {
+  const full = await openMnist({ split });
+  const count = Math.min(limit ?? full.length, full.length);
+  const { images, labels } = await full.read(Uint32Array.from({ length: count }, (_, i) => i));
+  return memoryDataset({
+    name: `${full.name} at ${SIDE}x${SIDE}`,
+    images: reduced(images, count),
+    shape: [SIDE, SIDE, 1],
+    labels: labels!,
+    classes: full.classes,
+  });
+}
+
+/** A data set of the experiments; `limit` keeps the first so many images. */
+export async function openData(data: Size['data'], split: Split, limit?: number): Promise<Dataset> {
+  if (data === 'mnist-12') return smallMnist(split, limit);
+  const full = await openDataset('cifar10', { split });
+  if (limit === undefined || limit >= full.length) return full;
+  const { images, labels } = await full.read(Uint32Array.from({ length: limit }, (_, i) => i));
+  return memoryDataset({ name: full.name, images, shape: full.shape, labels: labels!, classes: full.classes });
+}
+
+/** uint8 [N, 28, 28] → uint8 [N, 12, 12]. */
+export function reduced(images: Uint8Array, count: number): Uint8Array {
+  const small = new Uint8Array(count * SIDE * SIDE);
+  for (let n = 0; n < count; n++) {
+    for (let y = 0; y < SIDE; y++) {
+      for (let x = 0; x < SIDE; x++) {
+        const at = n * FULL * FULL + (2 * y + MARGIN) * FULL + 2 * x + MARGIN;
+        const sum = images[at]! + images[at + 1]! + images[at + FULL]! + images[at + FULL + 1]!;
+        small[(n * SIDE + y) * SIDE + x] = Math.round(sum / 4);
+      }
+    }
+  }
+  return small;
+}
+
+/** Every second image, from the first (0) or the second (1) on: two halves of a set without a common image. */
+export async function halfOf(dataset: Dataset, which: 0 | 1): Promise<Dataset> {
+  const indices = Uint32Array.from({ length: Math.floor((dataset.length + 1 - which) / 2) }, (_, i) => 2 * i + which);
+  const { images, labels } = await dataset.read(indices);
+  return memoryDataset({
+    name: `${dataset.name}, half ${which}`,
+    images,
+    shape: dataset.shape,
+    ...(labels !== undefined && { labels, classes: dataset.classes }),
+  });
+}
+
+/** `count` indices spread evenly over a set of `length`: MNIST's test set is not in random order. */
+export function spreadIndices(count: number, length: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));
+}

@@ -1,0 +1,99 @@
+/** A trial made real, out of the trainer's own parts: the model, the curriculum, and the steps of the run. */
+import { createSchedule, snrFromAlphasCumprod, weights } from '@dm/curriculum';
+import type { Dataset } from '@dm/data';
+import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
+import { createDenoiser, modelTypes, resolveConfig, type Config, type TrainingSetup } from '@dm/trainer';
+import type { BatchPhase, TrainingRecipe } from '../recipe/recipe.js';
+import type { Trial } from '../recipe/trial.js';
+import { createOptimizer } from './optimizer.js';
+
+/** Part of a run: its recipe has the batch size of the phase. */
+export interface Phase {
+  readonly recipe: TrainingSetup;
+  /** Optimizer steps [first, end) of the run. */
+  readonly first: number;
+  readonly end: number;
+}
+
+/** T of the experiments. */
+const TIMESTEPS = 1000;
+
+/** Optimizer steps of each phase: as many batches as its share of the images fills. */
+export function phaseSteps(images: number, batch: readonly BatchPhase[]): number[] {
+  const shares = batch.reduce((sum, { share }) => sum + share, 0);
+  if (Math.abs(shares - 1) > 1e-9) throw new RangeError(`The shares of the batch phases add up to ${shares}, not 1.`);
+  return batch.map(({ share, size }) => Math.max(1, Math.round((images * share) / size)));
+}
+
+/** The phases of a trial. All share model, curriculum and optimizer, which count the steps of the whole run. */
+export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Phase[] {
+  const { schedule, curriculum, weighting, optimizer, batch, prediction = 'epsilon' } = arm.recipe;
+  const model = arm.recipe.model ?? { type: 'unet', config: size.unet };
+  const steps = phaseSteps(size.images, batch);
+  const totalSteps = steps.reduce((sum, n) => sum + n, 0);
+  const denoiser = createDenoiser(
+    resolveConfig([
+      {
+        source: `the arm ${arm.name}`,
+        value: {
+          seed,
+          conditional: false,
+          totalSteps,
+          diffusion: { schedule, timesteps: TIMESTEPS, prediction },
+          model: {
+            type: model.type,
+            config: { ...shapeFields(model.type, dataset), ...model.config } as Config['model']['config'],
+          },
+        },
+      },
+    ]),
+  );
+  const { alphasCumprod } = denoiser.noiseSchedule;
+  const parts = {
+    ...denoiser,
+    dataset,
+    curriculum: createSchedule(
+      curriculum.name,
+      { numTimesteps: TIMESTEPS, totalSteps, alphasCumprod },
+      curriculum.params,
+    ),
+    lossWeights: weights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
+    ...createOptimizer(optimizer, denoiser.layout, totalSteps),
+  };
+  let first = 0;
+  return batch.map(({ size: batchSize }, i) => {
+    const begin = first;
+    first += steps[i]!;
+    return {
+      first: begin,
+      end: first,
+      recipe: {
+        ...parts,
+        config: { ...denoiser.config, batchSize },
+        averages: [averageOf(parts.optimizer, arm.recipe, batchSize)],
+      },
+    };
+  });
+}
+
+/** The weights that samples are made with, `ema`: schedule-free training has an average of its own, x, in place of EMA. */
+function averageOf(
+  optimizer: Optimizer,
+  { emaHalfLife, emaRampUp = 0.05 }: TrainingRecipe,
+  batchSize: number,
+): TrainingSetup['averages'][number] {
+  const { decay, scalars, update } = halfLifeEma({ halfLifeImages: emaHalfLife, batchSize, rampUp: emaRampUp });
+  if (optimizer.name !== 'scheduleFreeAdamW')
+    return { name: 'ema', decay, scalars, update: (ema, params, _slots, inputs) => update(ema, params, inputs) };
+  return {
+    name: 'ema',
+    decay: (step) => optimizer.scalars(step)['oneMinusShare']!,
+    scalars: () => ({}),
+    update: (_ema, params, slots) => scheduleFreeAverage(params, slots['ahead']!),
+  };
+}
+
+/** Image size and channels, by the names of the model's own fields; without classes. */
+function shapeFields(type: Config['model']['type'], { shape: [height, width, channels] }: Dataset): object {
+  return modelTypes[type].fromData({ height, width, channels, numClasses: 0, labelDropout: null });
+}

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { baseline, recipe } from '../recipe/recipe.js';
+import { screeningSize } from '../recipe/sizes.js';
+import { trialKey, type Trial } from '../recipe/trial.js';
+import { immiscible } from './coupling.js';
+import { pathDirection } from './path-direction.js';
+import { phaseSteps } from './setup.js';
+
+const trial: Trial = {
+  stage: 'screening',
+  arm: { name: 'a', about: 'as it is', recipe: baseline },
+  size: screeningSize.smoke,
+  seed: 0,
+};
+
+describe('trialKey', () => {
+  it('does not depend on names and the order of fields, but on all that changes numbers', () => {
+    const key = trialKey(trial);
+    const { lr, ...rest } = baseline.optimizer;
+    const reordered = { ...baseline, optimizer: { ...rest, lr } };
+    expect(trialKey({ ...trial, stage: 'final', arm: { name: 'b', about: '', recipe: reordered } })).toBe(key);
+    expect(trialKey({ ...trial, seed: 1 })).not.toBe(key);
+    const larger: Trial = { ...trial, size: { ...trial.size, samples: 17 } };
+    expect(trialKey(larger)).not.toBe(key);
+    const other = recipe({ optimizer: { lr: 3e-3 } });
+    expect(trialKey({ ...trial, arm: { ...trial.arm, recipe: other } })).not.toBe(key);
+  });
+});
+
+describe('phaseSteps', () => {
+  it('fills the share of the images of each phase with its batches', () => {
+    const phases = [
+      { share: 0.5, size: 16 },
+      { share: 0.5, size: 64 },
+    ];
+    expect(phaseSteps(6400, phases)).toEqual([200, 50]);
+    expect(() => phaseSteps(100, [{ share: 0.9, size: 1 }])).toThrow(/add up to 0.9/);
+  });
+});
+
+describe('immiscible', () => {
+  it('gives each image the noise that lies nearest in total', () => {
+    const array = (data: number[]) => ({
+      dtype: 'float32' as const,
+      shape: [3, 1, 1, 1],
+      data: Float32Array.from(data),
+    });
+    // Pairs in order of size have the least total squared distance on a line.
+    expect([...immiscible(array([1, -1, 0]), array([-2, 0.5, 3])).data]).toEqual([3, -2, 0.5]);
+  });
+});
+
+describe('pathDirection', () => {
+  it('is 1 along a line and -1 between the swings of a path that turns back', () => {
+    const straight = pathDirection();
+    const swinging = pathDirection();
+    for (let i = 0; i < 40; i++) {
+      straight.add(Float32Array.of(i, 2 * i));
+      swinging.add(Float32Array.of(i % 2, 0));
+    }
+    for (const half of straight.cosines()) for (const cosine of half) expect(cosine).toBeCloseTo(1, 6);
+    expect(swinging.cosines()[1]!.slice(0, 2)).toEqual([-1, 1]);
+  });
+});
