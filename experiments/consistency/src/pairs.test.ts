@@ -1,4 +1,4 @@
-import { memoryDataset } from '@dm/data';
+import { createMemoryDataset } from '@dm/data';
 import { expect, it } from 'vitest';
 import type { ConsistencyResult } from './measure.js';
 import { nearestCosines } from './nearest.js';
@@ -55,7 +55,7 @@ it('keeps features to a 255th of their range', () => {
 
 it('finds the training image that a sample is a brighter copy of', async () => {
   const images = Uint8Array.of(100, 0, 0, 0, 0, 100, 0, 0, 0, 0, 100, 0, 0, 0, 0, 100);
-  const train = memoryDataset({ name: 'corners', images, shape: [2, 2, 1] });
+  const train = createMemoryDataset({ name: 'corners', images, shape: [2, 2, 1] });
   // The mean is 25 everywhere, which is the second sample.
   const samples = Uint8Array.of(0, 200, 0, 0, 25, 25, 25, 25);
   const [copy, blank] = await nearestCosines(samples, train);

@@ -24,8 +24,8 @@ export interface Dataset {
   /** Reads the images at `indices`, in that order. Throws a RangeError on an index outside [0, length). */
   read(indices: ArrayLike<number>): Promise<ImageBatch>;
   /**
-   * Only sets that are cut at random places (`cropDataset`) have it: as `read`, which cuts the middle out, but image n is
-   * cut at the part places[2n] of its free rows and places[2n + 1] of its free columns, each in [0, 1).
+   * Only sets that are cut at random offsets (`cropDataset`) have it: as `read`, which cuts the middle out, but image n is
+   * cut at the part offsets[2n] of its free rows and offsets[2n + 1] of its free columns, each in [0, 1).
    */
-  readonly readAt?: (indices: ArrayLike<number>, places: ArrayLike<number>) => Promise<ImageBatch>;
+  readonly readCrops?: (indices: ArrayLike<number>, offsets: ArrayLike<number>) => Promise<ImageBatch>;
 }

@@ -1,39 +1,45 @@
 export * from './dataset.js';
-export { DataError, type DataErrorCode } from './error.js';
-export { DATASET_FORMS, openDataset, type OpenDatasetOptions } from './open.js';
-export { openFashionMnist, openMnist, type FashionMnistOptions, type MnistOptions, type Split } from './mnist.js';
+export { DataError, type DataErrorCode } from './errors.js';
+export { datasetForms, openDataset, type OpenDatasetOptions } from './datasets/open-dataset.js';
+export {
+  openFashionMnist,
+  openMnist,
+  type FashionMnistOptions,
+  type MnistOptions,
+  type Split,
+} from './datasets/mnist.js';
 export {
   defaultCacheDir,
   fetchCifar10,
   openCifar10,
   type Cifar10Options,
   type FetchCifar10Options,
-} from './cifar10.js';
+} from './datasets/cifar10.js';
 export {
   openCifar100,
   openCifar10Binary,
-  parseCifar,
   type Cifar100Options,
   type CifarBinaryOptions,
-  type CifarRecordLayout,
-} from './cifar-binary.js';
-export { EMOJI_SIZES, openEmoji, type EmojiOptions } from './emoji.js';
-export { idxDataset, parseIdx, readIdx, type IdxArray, type IdxDatasetOptions } from './idx.js';
-export { openImageFolder, type ImageFolderOptions } from './image-folder.js';
-export { openImageZip, type ImageZipOptions } from './image-zip.js';
-export { decodeImage, IMAGE_EXTENSIONS, type ImageSize } from './decode.js';
-export { memoryDataset, type MemoryDatasetOptions } from './memory.js';
-export { openNpy, openNpz } from './array-dataset.js';
-export { openShard, verifyShard } from './shard.js';
-export { copyToShard, writeShard, type ShardContent } from './shard-write.js';
-export type { ShardDescription } from './shard-format.js';
-export { cropDataset, type CropOptions } from './crop.js';
-export { describeDataset, type ChannelStatistics, type DatasetDescription } from './describe.js';
-export { batchIndices, epochOrder, type BatchOptions, type EpochOptions } from './order.js';
-export { loadBatch, type LoadBatchOptions, type TrainingBatch } from './load.js';
-export { cropPlaces, flipImages, horizontalFlips } from './augment.js';
-export { oneHot, toBytes, toFloat } from './batch.js';
-export { imageGrid, type ImageGridOptions } from './png.js';
+} from './datasets/cifar-binary.js';
+export { parseCifar, type CifarRecordLayout } from './formats/cifar-binary.js';
+export { emojiSizes, openEmoji, type EmojiOptions } from './datasets/emoji.js';
+export { openIdx, type IdxOptions } from './datasets/idx.js';
+export { parseIdx, readIdx, type IdxArray } from './formats/idx.js';
+export { openImageFolder, type ImageFolderOptions } from './image-files/image-folder.js';
+export { openImageZip, type ImageZipOptions } from './image-files/image-zip.js';
+export { decodeImage, imageExtensions, type DecodeOptions } from './formats/decode-image.js';
+export { createMemoryDataset, type MemoryDatasetOptions } from './datasets/memory.js';
+export { openNpy, openNpz } from './datasets/npy.js';
+export { openShard, verifyShard } from './shard/open-shard.js';
+export { convertToShard, writeShard, type ShardContent } from './shard/write-shard.js';
+export type { ShardDescription } from './shard/format.js';
+export { cropDataset, type CropOptions } from './datasets/crop.js';
+export { describeDataset, type ChannelStatistics, type DatasetDescription } from './datasets/describe.js';
+export { batchIndices, epochOrder, type BatchOptions, type EpochOptions } from './batch/order.js';
+export { loadBatch, type LoadBatchOptions, type TrainingBatch } from './batch/load-batch.js';
+export { cropOffsets, flipImages, horizontalFlips } from './batch/augment.js';
+export { oneHot, toBytes, toFloat } from './batch/pixels.js';
+export { imageGrid, type ImageGridOptions } from './formats/image-grid.js';
 export {
   formatNpy,
   parseNpy,
@@ -44,4 +50,4 @@ export {
   writeNpz,
   type NpyArray,
   type NpyData,
-} from './npy.js';
+} from './formats/npy.js';

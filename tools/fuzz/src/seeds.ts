@@ -3,7 +3,7 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { copyToShard, formatNpy, memoryDataset } from '@dm/data';
+import { convertToShard, formatNpy, createMemoryDataset } from '@dm/data';
 import { formatSafetensors } from '@dm/models';
 import { zipSync } from 'fflate';
 import sharp from 'sharp';
@@ -65,13 +65,13 @@ export async function shardFiles(): Promise<Uint8Array[]> {
   const dir = await mkdtemp(join(tmpdir(), 'dm-fuzz-seeds-'));
   const images = Uint8Array.from({ length: 24 }, (_, i) => i);
   const sets = [
-    memoryDataset({ name: 'labeled', images, shape: [2, 2, 3], labels: [0, 1], classes: ['a', 'b'] }),
-    memoryDataset({ name: 'bare', images, shape: [2, 2, 1] }),
+    createMemoryDataset({ name: 'labeled', images, shape: [2, 2, 3], labels: [0, 1], classes: ['a', 'b'] }),
+    createMemoryDataset({ name: 'bare', images, shape: [2, 2, 1] }),
   ];
   return Promise.all(
     sets.map(async (set) => {
       const path = join(dir, `${set.name}.shard`);
-      await copyToShard(set, path);
+      await convertToShard(set, path);
       return new Uint8Array(await readFile(path));
     }),
   );

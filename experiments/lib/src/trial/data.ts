@@ -1,5 +1,5 @@
 /** The images of the experiments: MNIST, small enough for hundreds of trainings, or CIFAR-10. */
-import { memoryDataset, openDataset, openMnist, type Dataset, type Split } from '@dm/data';
+import { createMemoryDataset, openDataset, openMnist, type Dataset, type Split } from '@dm/data';
 import type { Size } from '../recipe/sizes.js';
 
 /** Side of the images. */
@@ -16,7 +16,7 @@ export async function smallMnist(split: Split, limit?: number): Promise<Dataset>
   const full = await openMnist({ split });
   const count = Math.min(limit ?? full.length, full.length);
   const { images, labels } = await full.read(Uint32Array.from({ length: count }, (_, i) => i));
-  return memoryDataset({
+  return createMemoryDataset({
     name: `${full.name} at ${SIDE}x${SIDE}`,
     images: reduced(images, count),
     shape: [SIDE, SIDE, 1],
@@ -31,7 +31,7 @@ export async function openData(data: Size['data'], split: Split, limit?: number)
   const full = await openDataset('cifar10', { split });
   if (limit === undefined || limit >= full.length) return full;
   const { images, labels } = await full.read(Uint32Array.from({ length: limit }, (_, i) => i));
-  return memoryDataset({ name: full.name, images, shape: full.shape, labels: labels!, classes: full.classes });
+  return createMemoryDataset({ name: full.name, images, shape: full.shape, labels: labels!, classes: full.classes });
 }
 
 /** uint8 [N, 28, 28] → uint8 [N, 12, 12]. */
@@ -53,7 +53,7 @@ export function reduced(images: Uint8Array, count: number): Uint8Array {
 export async function halfOf(dataset: Dataset, which: 0 | 1): Promise<Dataset> {
   const indices = Uint32Array.from({ length: Math.floor((dataset.length + 1 - which) / 2) }, (_, i) => 2 * i + which);
   const { images, labels } = await dataset.read(indices);
-  return memoryDataset({
+  return createMemoryDataset({
     name: `${dataset.name}, half ${which}`,
     images,
     shape: dataset.shape,

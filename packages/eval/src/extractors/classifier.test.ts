@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryDataset, type Dataset } from '@dm/data';
+import { createMemoryDataset, type Dataset } from '@dm/data';
 import { openOnnxEngine } from '@dm/jit';
 import { formatSafetensors, hashed, parseSafetensors } from '@dm/models';
 import { eagerEngine, type Engine } from '@dm/ops';
@@ -22,7 +22,7 @@ function stripes(name: string, count: number): Dataset {
     const along = [x, y, x + y][n % 3]! + Math.floor(n / 3);
     return 128 + 60 * Math.sin(1.7 * along) + 60 * noise[i]!;
   });
-  return memoryDataset({ name, images, shape: [12, 12, 1], labels, classes });
+  return createMemoryDataset({ name, images, shape: [12, 12, 1], labels, classes });
 }
 
 let engine: Engine;
@@ -84,9 +84,9 @@ describe('trainClassifier', () => {
 
   it('refuses data that it cannot learn from', async () => {
     const train = stripes('a', 6);
-    const plain = memoryDataset({ name: 'plain', images: new Uint8Array(36), shape: [6, 6, 1] });
+    const plain = createMemoryDataset({ name: 'plain', images: new Uint8Array(36), shape: [6, 6, 1] });
     await expect(trainClassifier({ train: plain, test: train, engine })).rejects.toThrow('plain has 0 classes');
-    const other = memoryDataset({
+    const other = createMemoryDataset({
       name: 'other',
       images: new Uint8Array(72),
       shape: [6, 6, 1],

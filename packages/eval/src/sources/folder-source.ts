@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import { IMAGE_EXTENSIONS } from '@dm/data';
+import { imageExtensions } from '@dm/data';
 import sharp from 'sharp';
 import { choiceHash, chosenImages, type ImageSource, type SourceOptions } from './image-source.js';
 
@@ -35,7 +35,7 @@ export async function folderSource(root: string, options: SourceOptions = {}): P
   }
   const [first] = files;
   if (first === undefined) {
-    throw new Error(`${root}: no images there (looked for ${IMAGE_EXTENSIONS.join(', ')}, sub-folders included).`);
+    throw new Error(`${root}: no images there (looked for ${imageExtensions.join(', ')}, sub-folders included).`);
   }
   const other = files.find(({ shape }) => shape.join('x') !== first.shape.join('x'));
   if (other !== undefined) {
@@ -92,7 +92,7 @@ async function imagePaths(root: string): Promise<string[]> {
     throw new Error(`${root}: the folder cannot be read (${cause.message}).`, { cause });
   });
   return entries
-    .filter((entry) => entry.isFile() && IMAGE_EXTENSIONS.includes(extname(entry.name).toLowerCase()))
+    .filter((entry) => entry.isFile() && imageExtensions.includes(extname(entry.name).toLowerCase()))
     .map((entry) => join(entry.parentPath, entry.name))
     .toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { memoryDataset, writeNpy, writeNpz } from '@dm/data';
+import { createMemoryDataset, writeNpy, writeNpz } from '@dm/data';
 import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { arraySource, sourceOfArray } from './array-source.js';
@@ -27,7 +27,7 @@ const png = (side: number, channels: 1 | 3, value: number) =>
     .toBuffer();
 
 describe('datasetSource', () => {
-  const dataset = memoryDataset({
+  const dataset = createMemoryDataset({
     name: 'ramp',
     images: Uint8Array.from({ length: 10 }, (_, i) => i),
     shape: [1, 1, 1],
@@ -49,7 +49,7 @@ describe('datasetSource', () => {
     await expect(datasetSource(dataset, { count: 11 })).rejects.toThrow(
       '11 images were asked for; it must be a number',
     );
-    const one = memoryDataset({ name: 'one', images: new Uint8Array(1), shape: [1, 1, 1] });
+    const one = createMemoryDataset({ name: 'one', images: new Uint8Array(1), shape: [1, 1, 1] });
     await expect(datasetSource(one)).rejects.toThrow('one: 1 image; statistics need at least 2');
   });
 });

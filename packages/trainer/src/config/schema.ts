@@ -1,7 +1,7 @@
 /** The configuration of a run: one schema for the JSON file, the presets, the flags and the TypeScript API. */
 import { samplers, schedules } from '@dm/core';
 import { predictions, scheduleNames } from '@dm/curriculum';
-import { DATASET_FORMS } from '@dm/data';
+import { datasetForms } from '@dm/data';
 import { devices } from '@dm/jit';
 import { z } from 'zod';
 import { trainingMetrics } from '../eval/during-training.js';
@@ -49,7 +49,7 @@ export const configSchema = z.strictObject({
   data: z
     .string()
     .min(1)
-    .describe(`Data set: ${DATASET_FORMS.join(', ')}.`),
+    .describe(`Data set: ${datasetForms.join(', ')}.`),
   imageSize: count
     .nullable()
     .describe('Side of the images, for image folders, zip archives and emoji; null elsewhere.'),

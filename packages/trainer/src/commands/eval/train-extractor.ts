@@ -1,6 +1,6 @@
 /** `dm eval train-extractor`. */
 import { existsSync } from 'node:fs';
-import { DATASET_FORMS } from '@dm/data';
+import { datasetForms } from '@dm/data';
 import { Command } from 'commander';
 import { writeAndFsync } from '../../files/atomic-write.js';
 import { openEngine } from '../../setup/engine.js';
@@ -25,7 +25,7 @@ export function trainExtractorCommand(): Command {
   const command = new Command('train-extractor')
     .description(
       'Train a small classifier whose hidden layer makes features: for images, such as digits, that the other ' +
-        `extractors do not know. <data> has labels and is one of ${DATASET_FORMS.join(', ')}.`,
+        `extractors do not know. <data> has labels and is one of ${datasetForms.join(', ')}.`,
     )
     .argument('<data>', 'what to train on')
     .requiredOption('--out <file.safetensors>', 'for --extractor classifier --weights <file>; must not exist yet')

@@ -1,0 +1,62 @@
+import { uniform } from '@dm/core';
+import type { ImageBatch } from '../dataset.js';
+import { firstExample, type BatchOptions } from './order.js';
+
+/** Each augmentation draws from a lane of its own of the stream `augment`. */
+const LANES = { flip: 0, crop: 1 } as const;
+
+/** Uniform numbers in [0, 1) for each example of a batch: a function of (seed, number of the example in the run). */
+function perExample(
+  lane: keyof typeof LANES,
+  count: number,
+  { seed, step, batchSize }: Omit<BatchOptions, 'length'>,
+): Float64Array[] {
+  const first = firstExample(step, batchSize);
+  return Array.from({ length: batchSize }, (_, i) => {
+    // A key's index has 32 bits; the number of an example may have more.
+    const [high, low] = [Math.floor((first + i) / 2 ** 32), (first + i) % 2 ** 32];
+    return uniform({ seed, stream: 'augment', lane: LANES[lane], step: high, index: low }, count);
+  });
+}
+
+/**
+ * Which images of a batch are mirrored, each with probability 1/2: a function of (seed, number of the example in the
+ * run), so that it is the same at every batch size and after every resume.
+ */
+export function horizontalFlips(options: Omit<BatchOptions, 'length'>): boolean[] {
+  return perExample('flip', 1, options).map(([u]) => u! < 0.5);
+}
+
+/** Where the images of a batch are cut out, [N, 2] in [0, 1) as `Dataset.readCrops` takes it: a function as `horizontalFlips`. */
+export function cropOffsets(options: Omit<BatchOptions, 'length'>): Float64Array {
+  return Float64Array.from(perExample('crop', 2, options).flatMap((offsets) => [...offsets]));
+}
+
+/**
+ * Mirrors the images n with `flips[n]` left to right, in place. `images` is uint8 [N, H, W, C]. Throws an Error where
+ * `images`, `shape` and `flips` do not fit together.
+ */
+export function flipImages(
+  images: ImageBatch['images'],
+  shape: readonly [number, number, number],
+  flips: readonly boolean[],
+): void {
+  const [height, width, channels] = shape;
+  const rowBytes = width * channels;
+  if (images.length !== flips.length * height * rowBytes) {
+    throw new Error(`${images.length} bytes are not ${flips.length} images of ${shape.join('x')}.`);
+  }
+  flips.forEach((flip, n) => {
+    if (!flip) return;
+    for (let y = 0; y < height; y++) {
+      const start = (n * height + y) * rowBytes;
+      for (let left = 0, right = width - 1; left < right; left++, right--) {
+        for (let c = 0; c < channels; c++) {
+          const pixel = images[start + left * channels + c]!;
+          images[start + left * channels + c] = images[start + right * channels + c]!;
+          images[start + right * channels + c] = pixel;
+        }
+      }
+    }
+  });
+}

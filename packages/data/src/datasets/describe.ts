@@ -1,0 +1,93 @@
+import type { Dataset } from '../dataset.js';
+
+export interface ChannelStatistics {
+  /** Of the values in [0, 1]: bytes / 255. */
+  readonly mean: number;
+  /** Standard deviation over all pixels of all images. */
+  readonly std: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface DatasetDescription {
+  readonly name: string;
+  readonly length: number;
+  /** [H, W, C]. */
+  readonly shape: readonly [number, number, number];
+  readonly channels: readonly ChannelStatistics[];
+  /** Images of each class, in the order of the labels; empty where the set has no labels. */
+  readonly classes: readonly { readonly name: string; readonly images: number }[];
+  readonly notes: readonly string[];
+  readonly sha256: string;
+  /**
+   * Images for a contact sheet: of each class the first ones, a row each, where the set has at most `SHEET_CLASSES`
+   * classes; else spread evenly over the set.
+   */
+  readonly sheet: { readonly indices: readonly number[]; readonly columns: number };
+}
+
+export const SHEET_CLASSES = 20;
+const SHEET_COLUMNS = 10;
+const SHEET_ROWS = 10;
+/** Bytes of images that are held at a time. */
+const PASS_BYTES = 2 ** 22;
+
+/**
+ * Reads a set once and says what is in it. `onProgress` gets the number of images read so far. Throws a DataError where
+ * an image is bad or a checksum wrong.
+ */
+export async function describeDataset(
+  dataset: Dataset,
+  options: { readonly onProgress?: (read: number) => void } = {},
+): Promise<DatasetDescription> {
+  const { name, length, shape, classes, notes = [] } = dataset;
+  const [height, width, channels] = shape;
+  // Counts of byte values are exact whatever the size of the set.
+  const histograms = Array.from({ length: channels }, () => new Float64Array(256));
+  const counts = classes.map(() => 0);
+  const firstOfClass = classes.map((): number[] => []);
+  const perRead = Math.max(1, Math.floor(PASS_BYTES / (height * width * channels)));
+  for (let start = 0; start < length; start += perRead) {
+    const count = Math.min(perRead, length - start);
+    const { images, labels } = await dataset.read(Array.from({ length: count }, (_, i) => start + i));
+    for (let i = 0; i < images.length; i += channels) {
+      for (let c = 0; c < channels; c++) histograms[c]![images[i + c]!]!++;
+    }
+    labels?.forEach((label, i) => {
+      counts[label]!++;
+      if (firstOfClass[label]!.length < SHEET_COLUMNS) firstOfClass[label]!.push(start + i);
+    });
+    options.onProgress?.(start + count);
+  }
+  const rows = firstOfClass.filter((indices) => indices.length > 0);
+  const byClass = rows.length > 0 && rows.length <= SHEET_CLASSES && rows.every((row) => row.length === SHEET_COLUMNS);
+  const shown = Math.min(length, SHEET_COLUMNS * SHEET_ROWS);
+  return {
+    name,
+    length,
+    shape,
+    channels: histograms.map(statistics),
+    classes: counts.some((count) => count > 0) ? classes.map((of, i) => ({ name: of, images: counts[i]! })) : [],
+    notes,
+    sha256: await dataset.hash(),
+    sheet: {
+      indices: byClass ? rows.flat() : Array.from({ length: shown }, (_, i) => Math.floor((i * length) / shown)),
+      columns: SHEET_COLUMNS,
+    },
+  };
+}
+
+/** Mean and deviation of byte values, from how often each came. */
+function statistics(histogram: Float64Array): ChannelStatistics {
+  let [total, sum, squares] = [0, 0, 0];
+  histogram.forEach((count, value) => {
+    total += count;
+    sum += count * value;
+    squares += count * value ** 2;
+  });
+  const mean = sum / total;
+  const std = Math.sqrt(Math.max(0, squares / total - mean ** 2));
+  const min = histogram.findIndex((count) => count > 0);
+  const max = histogram.findLastIndex((count) => count > 0);
+  return { mean: mean / 255, std: std / 255, min: min / 255, max: max / 255 };
+}

@@ -1,0 +1,97 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import type { Dataset } from '../dataset.js';
+import { DataError, reasonOf } from '../errors.js';
+import { fileError, readBytes } from '../io/read-file.js';
+import { compareCodeUnits } from '../image-files/labels.js';
+import { createMemoryDataset } from './memory.js';
+import { findPackageFolder } from '../io/npm-package.js';
+
+export interface EmojiOptions {
+  /** Side of the images: one of `emojiSizes`. Default 64. */
+  readonly size?: number;
+  /** Path or file URL from where the npm package is looked for first. Then: the working folder, the running script. */
+  readonly from?: string;
+}
+
+/** An image in the sheet, in cells from the top left. */
+interface Cell {
+  readonly sheet_x: number;
+  readonly sheet_y: number;
+  readonly category: string;
+}
+
+const PACKAGE = { title: 'The emoji set', name: 'emoji-datasource-twitter', version: '16.0.0', size: '74 MB' };
+/** Sizes that the package has a sheet of. */
+export const emojiSizes = [16, 20, 32, 64] as const;
+const DEFAULT_SIZE = 64;
+/** Transparent pixels around each cell, https://github.com/iamcal/emoji-data#using-the-sheets. */
+const BORDER = 1;
+
+/**
+ * 3786 color images on white, with their categories as classes, from the npm package `emoji-datasource-twitter` (the
+ * drawings are CC BY 4.0, Twitter and other contributors), which the user installs. Throws a DataError with the install
+ * command where it is missing.
+ */
+export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
+  const { size = DEFAULT_SIZE } = options;
+  if (!(emojiSizes as readonly number[]).includes(size)) {
+    throw new DataError(`emoji: image size ${size}; there are sheets of ${emojiSizes.join(', ')}.`);
+  }
+  const root = findPackageFolder(PACKAGE, options.from);
+  const cells = parseCells(await readText(join(root, 'emoji.json')), join(root, 'emoji.json'));
+  const path = join(root, 'img', 'twitter', 'sheets-clean', `${size}.png`);
+  const classes = [...new Set(cells.map(({ category }) => category))].toSorted(compareCodeUnits);
+  return createMemoryDataset({
+    name: `emoji/${size}`,
+    images: await cutSheet(path, cells, size),
+    shape: [size, size, 3],
+    labels: cells.map(({ category }) => classes.indexOf(category)),
+    classes,
+  });
+}
+
+/** The emoji that have an image, each followed by its variants of skin color. */
+function parseCells(text: string, path: string): Cell[] {
+  try {
+    const emoji = JSON.parse(text) as (Cell & { has_img_twitter: boolean; skin_variations?: Record<string, Cell> })[];
+    const all = emoji.flatMap(({ skin_variations: variants = {}, ...one }) => [
+      one,
+      ...Object.values(variants).map((variant) => ({ ...one, ...variant })),
+    ]);
+    return all.filter(({ has_img_twitter: hasImage }) => hasImage);
+  } catch (cause) {
+    throw new DataError(`${path}: not the list of emoji (${reasonOf(cause)}). Is it ${PACKAGE.name}?`, { cause });
+  }
+}
+
+async function cutSheet(path: string, cells: readonly Cell[], size: number): Promise<Uint8Array> {
+  const { data, info } = await sharp(await readBytes(path))
+    .flatten({ background: '#ffffff' })
+    .toColorspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+    .catch((cause: unknown) => {
+      throw new DataError(`${path}: cannot be decoded (${reasonOf(cause)}).`, { cause });
+    });
+  const row = info.width * 3;
+  const images = new Uint8Array(cells.length * size * size * 3);
+  cells.forEach(({ sheet_x: column, sheet_y: line }, n) => {
+    const [left, top] = [column, line].map((cell) => cell * (size + 2 * BORDER) + BORDER) as [number, number];
+    if (!(left + size <= info.width && top + size <= info.height)) {
+      throw new DataError(`${path}: image ${n} lies outside the sheet. Is it ${PACKAGE.name}@${PACKAGE.version}?`);
+    }
+    for (let y = 0; y < size; y++) {
+      const start = (top + y) * row + left * 3;
+      images.set(data.subarray(start, start + size * 3), (n * size + y) * size * 3);
+    }
+  });
+  return images;
+}
+
+async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: unknown) => {
+    throw fileError(path, cause);
+  });
+}

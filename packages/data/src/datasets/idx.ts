@@ -1,0 +1,41 @@
+import type { Dataset } from '../dataset.js';
+import { DataError } from '../errors.js';
+import { readIdx } from '../formats/idx.js';
+import { createMemoryDataset } from './memory.js';
+
+export interface IdxOptions {
+  /** File of the images: [N, H, W] or [N, H, W, C], plain or gzipped. */
+  readonly images: string;
+  /** File of the labels: [N], plain or gzipped. */
+  readonly labels?: string;
+  /** Default: the name of the images' file. */
+  readonly name?: string;
+  /** Default: '0', '1', ... up to the highest label. */
+  readonly classes?: readonly string[];
+}
+
+/** Images, and labels where given, from idx files. Throws a DataError that names the file and what is wrong with it. */
+export async function openIdx(options: IdxOptions): Promise<Dataset> {
+  const images = await readIdx(options.images);
+  const [count, height, width, channels = 1] = images.shape;
+  if (images.shape.length < 3 || images.shape.length > 4) {
+    throw new DataError(
+      `${options.images}: an image file has 3 or 4 dimensions, [N, H, W] or [N, H, W, C]; this has ${images.shape.length}: ` +
+        `[${images.shape.join(', ')}]. Is it the file of the labels?`,
+    );
+  }
+  const labels = options.labels === undefined ? undefined : await readIdx(options.labels);
+  if (labels && labels.shape.length !== 1) {
+    throw new DataError(`${options.labels}: a label file has 1 dimension; this has [${labels.shape.join(', ')}].`);
+  }
+  if (labels && labels.shape[0] !== count) {
+    throw new DataError(`${options.labels}: ${labels.shape[0]} labels, but ${options.images} has ${count} images.`);
+  }
+  return createMemoryDataset({
+    name: options.name ?? options.images,
+    images: images.data,
+    shape: [height!, width!, channels],
+    ...(labels && { labels: labels.data }),
+    ...(options.classes && { classes: options.classes }),
+  });
+}

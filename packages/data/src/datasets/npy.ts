@@ -1,0 +1,122 @@
+import type { FileHandle } from 'node:fs/promises';
+import type { Dataset } from '../dataset.js';
+import { DataError } from '../errors.js';
+import { fileError, readAt, withFile } from '../io/read-file.js';
+import { createContentHash } from '../content-hash.js';
+import { createMemoryDataset } from './memory.js';
+import {
+  NPY_PREFIX_BYTES,
+  npyHeaderBytes,
+  parseNpyHeader,
+  readNpz,
+  type NpyArray,
+  type NpyHeader,
+} from '../formats/npy.js';
+import { readRawImages } from '../io/raw-images.js';
+
+const IMAGE_NAMES = ['images', 'x', 'arr_0'];
+const LABEL_NAMES = ['labels', 'y', 'arr_1'];
+/** Images that `hash` of a .npy holds at a time. */
+const HASH_BATCH = 256;
+
+/**
+ * Images from a .npz file: uint8 [N, H, W] or [N, H, W, C] under `images`, `x` or `arr_0` (as guided-diffusion's
+ * reference batches have it), integer labels [N] under `labels`, `y` or `arr_1` where there are any. Throws a DataError
+ * that names the file and what is wrong with it.
+ */
+export async function openNpz(path: string): Promise<Dataset> {
+  const arrays = await readNpz(path);
+  const nameOf = (names: readonly string[]) => names.find((name) => Object.hasOwn(arrays, name));
+  const found = nameOf(IMAGE_NAMES);
+  if (found === undefined) {
+    throw new DataError(
+      `${path}: no array named ${IMAGE_NAMES.join(', ')}; it has: ${Object.keys(arrays).join(', ') || 'none'}.`,
+    );
+  }
+  const { data, shape } = arrays[found]!;
+  const imageShape = shapeOfImages(`${path}: ${found}`, data.constructor.name, shape);
+  const labelName = nameOf(LABEL_NAMES);
+  return createMemoryDataset({
+    name: path,
+    images: data as Uint8Array,
+    shape: imageShape,
+    ...(labelName !== undefined && { labels: labelsOf(`${path}: ${labelName}`, arrays[labelName]!, shape[0]!) }),
+  });
+}
+
+/**
+ * Images from a .npy file, uint8 [N, H, W] or [N, H, W, C], without labels; read by position, so the file may be larger
+ * than memory. Throws a DataError that names the file and what is wrong with it.
+ */
+export async function openNpy(path: string): Promise<Dataset> {
+  const { header, size } = await withFile(path, async (file) => ({
+    header: await readHeader(file, path),
+    size: (await file.stat()).size,
+  }));
+  const { shape, type, dataStart } = header;
+  const imageShape = shapeOfImages(path, type.name, shape);
+  const [height, width, channels] = imageShape;
+  const length = shape[0]!;
+  const layout = { path, start: dataStart, imageBytes: height * width * channels, length };
+  if (size - dataStart !== length * layout.imageBytes) {
+    throw new DataError(
+      `${path}: [${shape.join(', ')}] needs ${length * layout.imageBytes} bytes, but ${size - dataStart} follow the header.`,
+    );
+  }
+  let hash: Promise<string> | undefined;
+  const read = (indices: ArrayLike<number>) => readRawImages(layout, indices);
+  const hashAll = async (): Promise<string> => {
+    const sum = createContentHash();
+    for (let start = 0; start < length; start += HASH_BATCH) {
+      const count = Math.min(HASH_BATCH, length - start);
+      sum.add((await read(Array.from({ length: count }, (_, i) => start + i))).images);
+    }
+    return sum.digest();
+  };
+  return {
+    name: path,
+    length,
+    shape: imageShape,
+    classes: [],
+    hash() {
+      hash ??= hashAll();
+      return hash;
+    },
+    read,
+  };
+}
+
+async function readHeader(file: FileHandle, path: string): Promise<NpyHeader> {
+  const { size } = await file.stat().catch((cause: unknown) => {
+    throw fileError(path, cause);
+  });
+  const prefix = await readAt(file, path, 0, Math.min(size, NPY_PREFIX_BYTES));
+  return parseNpyHeader(await readAt(file, path, 0, Math.min(size, npyHeaderBytes(prefix, path))), path);
+}
+
+/** [H, W, C] of uint8 [N, H, W] or [N, H, W, C]; throws a DataError on anything else. */
+function shapeOfImages(name: string, type: string, shape: readonly number[]): [number, number, number] {
+  if (type !== 'Uint8Array' || shape.length < 3 || shape.length > 4) {
+    throw new DataError(
+      `${name} is ${type} [${shape.join(', ')}]; images are uint8 [N, H, W] or [N, H, W, C], channels last.`,
+    );
+  }
+  const [count = 0, height = 0, width = 0, channels = 1] = shape;
+  if (count < 1) throw new DataError(`${name}: no images: its shape is [${shape.join(', ')}].`);
+  if (height < 1 || width < 1 || (channels !== 1 && channels !== 3)) {
+    throw new DataError(
+      `${name} is [${shape.join(', ')}]; images are [N, H, W] or [N, H, W, C] with 1 or 3 channels, which come last.`,
+    );
+  }
+  return [height, width, channels];
+}
+
+function labelsOf(name: string, { data, shape }: NpyArray, count: number): number[] {
+  if (shape.length !== 1 || shape[0] !== count) {
+    throw new DataError(`${name} is [${shape.join(', ')}]; expected [${count}], one label an image.`);
+  }
+  const labels = Array.from(data as ArrayLike<number | bigint>, Number);
+  const bad = labels.findIndex((label) => !Number.isInteger(label) || label < 0 || label >= 2 ** 31);
+  if (bad >= 0) throw new DataError(`${name}: label ${labels[bad]} of image ${bad}; labels are integers from 0.`);
+  return labels;
+}

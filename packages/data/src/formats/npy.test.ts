@@ -1,0 +1,186 @@
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { zipSync } from 'fflate';
+import { describe, expect, it } from 'vitest';
+import { createMemoryDataset } from '../datasets/memory.js';
+import { formatNpy, parseNpy, parseNpz, readNpz, writeNpy, writeNpz, type NpyData } from './npy.js';
+import { openDataset } from '../datasets/open-dataset.js';
+
+// Written by NumPy 2.4.6; the header is 128 bytes, 118 of them text.
+const head = (text: string) => `\u0093NUMPY\u0001\u0000v\u0000${text.padEnd(117)}\n`;
+const bytesOf = (latin1: string, data: number[] = []) => Uint8Array.from([...Buffer.from(latin1, 'latin1'), ...data]);
+/** numpy.save of [[1.5, -2, 3], [4, 5, 6.25]] in float32. */
+const FLOATS = bytesOf(head("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }"), [
+  ...Buffer.from('AADAPwAAAMAAAEBAAACAQAAAoEAAAMhA', 'base64'),
+]);
+/** numpy.savez_compressed(images=arange(8, dtype=uint8).reshape(2, 2, 2), labels=array([1, 0])) */
+const NPZ = Buffer.from(
+  'UEsDBC0AAAAIAAAAIQBhYP21//////////8KABQAaW1hZ2VzLm5weQEAEACIAAAAAAAAAE8AAAAAAAAAm+wX6hsQychQxlCtnpJanFykbqWgXlNqqK' +
+    '6joJ6WX1RSlJgXn1+UkgoSd0vMKU4FihdnJBakAvkaRjoKIKSpo1CrQB7gYmBkYmZhZWMHAFBLAwQtAAAACAAAACEAcfs5q///////////CgAUAGxh' +
+    'YmVscy5ucHkBABAAkAAAAAAAAABIAAAAAAAAAJvsF+obEMnIUMZQrZ6SWpxcpG6loG6TaaGuo6Cell9UUpSYF59flJIKEndLzClOBYoXZyQWpAL5Gk' +
+    'Y6mjoKtQoUAC5GBlQAAFBLAQItAy0AAAAIAAAAIQBhYP21TwAAAIgAAAAKAAAAAAAAAAAAAACAAQAAAABpbWFnZXMubnB5UEsBAi0DLQAAAAgAAAAh' +
+    'AHH7OatIAAAAkAAAAAoAAAAAAAAAAAAAAIABiwAAAGxhYmVscy5ucHlQSwUGAAAAAAIAAgBwAAAADwEAAAAA',
+  'base64',
+);
+
+describe('npy', () => {
+  it('reads what NumPy wrote', () => {
+    expect(parseNpy(FLOATS, 'x')).toEqual({ shape: [2, 3], data: Float32Array.of(1.5, -2, 3, 4, 5, 6.25) });
+    // An odd offset within a larger buffer, as a zip archive gives it.
+    const shifted = Uint8Array.from([0, ...FLOATS]).subarray(1);
+    expect(parseNpy(shifted, 'x').data).toEqual(Float32Array.of(1.5, -2, 3, 4, 5, 6.25));
+  });
+
+  it('reads a part of a larger buffer, such as Node hands out', () => {
+    const file = formatNpy({ shape: [3], data: Float32Array.of(1, 2, 3) });
+    const pool = Buffer.concat([Buffer.from([9, 9, 9]), file]);
+    expect(parseNpy(pool.subarray(3), 'pool.npy')).toEqual({ shape: [3], data: Float32Array.of(1, 2, 3) });
+  });
+
+  it('writes the bytes that NumPy writes', () => {
+    expect(formatNpy({ shape: [2, 3], data: Float32Array.of(1.5, -2, 3, 4, 5, 6.25) })).toEqual(FLOATS);
+    const scalar = bytesOf(head("{'descr': '<i8', 'fortran_order': False, 'shape': (), }"), [7, 0, 0, 0, 0, 0, 0, 0]);
+    expect(formatNpy({ shape: [], data: BigInt64Array.of(7n) })).toEqual(scalar);
+    const bytes = bytesOf(head("{'descr': '|u1', 'fortran_order': False, 'shape': (1,), }"), [9]);
+    expect(formatNpy({ shape: [1], data: Uint8Array.of(9) })).toEqual(bytes);
+  });
+
+  it.each<NpyData>([
+    Int8Array.of(-1, 2),
+    Uint8Array.of(1, 255),
+    Int16Array.of(-300, 2),
+    Uint16Array.of(1, 65535),
+    Int32Array.of(-70000, 2),
+    Uint32Array.of(1, 4294967295),
+    Float32Array.of(0.1, NaN),
+    Float64Array.of(0.1, -Infinity),
+    BigInt64Array.of(-1n, 2n),
+    BigUint64Array.of(1n, 18446744073709551615n),
+  ])('round trip %#', (data) => {
+    const shape = [2, 1];
+    expect(parseNpy(formatNpy({ shape, data }), 'x')).toEqual({ shape, data });
+    expect(parseNpy(formatNpy({ shape: [0, 3], data: data.slice(0, 0) }), 'x').data.length).toBe(0);
+  });
+
+  it.each([
+    ['no npy', bytesOf('PK\u0003\u0004 and some more bytes'), /x: not a \.npy file/],
+    ['empty', new Uint8Array(), /x: not a \.npy file/],
+    ['version 4', bytesOf('\u0093NUMPY\u0004\u0000v\u0000xxxx'), /version 4\.0; versions 1 to 3/],
+    ['header cut off', FLOATS.subarray(0, 60), /cut off within the header/],
+    ['data cut off', FLOATS.subarray(0, 150), /<f4 \[2, 3\] needs 24 bytes, but 22 follow/],
+    ['trailing bytes', Uint8Array.from([...FLOATS, 0]), /needs 24 bytes, but 25 follow/],
+    [
+      'Fortran order',
+      bytesOf(head("{'descr': '<f8', 'fortran_order': True, 'shape': (2, 2), }")),
+      /Fortran order; save it/,
+    ],
+    [
+      'big-endian',
+      bytesOf(head("{'descr': '>f4', 'fortran_order': False, 'shape': (1,), }")),
+      /type '>f4' is not read/,
+    ],
+    ['objects', bytesOf(head("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }")), /type '\|O' is not read/],
+    ['no shape', bytesOf(head("{'descr': '<f4', 'fortran_order': False, }")), /header not understood/],
+    ['negative', bytesOf(head("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }")), /header not understood/],
+    ['no tuple', bytesOf(head("{'descr': '<f4', 'fortran_order': False, 'shape': (3), }")), /shape \(3\) is no tuple/],
+    [
+      'hole',
+      bytesOf(head("{'descr': '<f4', 'fortran_order': False, 'shape': (3,,2), }")),
+      /shape \(3,,2\) is not understood/,
+    ],
+    [
+      'overflow',
+      bytesOf(head("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }")),
+      /is not understood/,
+    ],
+  ])('refuses: %s', (_, bytes, message) => {
+    expect(() => parseNpy(bytes, 'x')).toThrow(message);
+  });
+
+  it('refuses to write a shape that does not fit', () => {
+    expect(() => formatNpy({ shape: [2, 2], data: Float32Array.of(1, 2, 3) })).toThrow(
+      'shape [2, 2] does not fit 3 numbers',
+    );
+  });
+});
+
+describe('npz', () => {
+  it('reads what NumPy wrote, as a data set too', async () => {
+    expect(await parseNpz(NPZ, 'x')).toEqual({
+      images: { shape: [2, 2, 2], data: Uint8Array.of(0, 1, 2, 3, 4, 5, 6, 7) },
+      labels: { shape: [2], data: BigInt64Array.of(1n, 0n) },
+    });
+    const path = join(await mkdtemp(join(tmpdir(), 'dm-npz-')), 'set.npz');
+    await writeFile(path, NPZ);
+    const set = await openDataset(path);
+    expect([set.length, set.shape, set.classes]).toEqual([2, [2, 2, 1], ['0', '1']]);
+    const batch = await set.read([1]);
+    expect([[...batch.images], [...batch.labels!]]).toEqual([[4, 5, 6, 7], [0]]);
+  });
+
+  it('round trip through a file', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'dm-npz-')), 'x.npz');
+    const arrays = { noise: { shape: [2], data: Float32Array.of(1, 2) }, seed: { shape: [], data: Int32Array.of(3) } };
+    await writeNpz(path, arrays);
+    expect(await readNpz(path)).toEqual(arrays);
+  });
+
+  it('refuses damaged archives, other files in them, and arrays that are no images', async () => {
+    await expect(parseNpz(NPZ.subarray(0, 100), 'x')).rejects.toThrow(/x: not a readable zip archive/);
+    await expect(parseNpz(zipSync({ 'a.txt': Uint8Array.of(1) }), 'x')).rejects.toThrow(
+      'x: contains a.txt, which is no .npy file',
+    );
+    const path = join(await mkdtemp(join(tmpdir(), 'dm-npz-')), 'x.npz');
+    await writeNpz(path, { pictures: { shape: [1, 1, 1], data: Uint8Array.of(1) } });
+    await expect(openDataset(path)).rejects.toThrow(/no array named images, x, arr_0; it has: pictures/);
+    await writeNpz(path, { x: { shape: [1, 1, 1], data: Float32Array.of(1) } });
+    await expect(openDataset(path)).rejects.toThrow(/x is Float32Array \[1, 1, 1\]; images are uint8/);
+    await writeNpz(path, {
+      x: { shape: [1, 1, 1], data: Uint8Array.of(1) },
+      y: { shape: [2], data: Int32Array.of(0, 0) },
+    });
+    await expect(openDataset(path)).rejects.toThrow(/y is \[2\]; expected \[1\], one label an image/);
+  });
+
+  it('notices a changed byte by its CRC-32', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'dm-npz-')), 'x.npz');
+    await writeNpz(path, { x: { shape: [4], data: Uint8Array.of(1, 2, 3, 4) } });
+    const bytes = await readFile(path);
+    bytes[bytes.indexOf(Uint8Array.of(1, 2, 3, 4)) + 1]! ^= 1;
+    await expect(parseNpz(bytes, 'x')).rejects.toThrow('x/x.npy: damaged: its CRC-32 is not the one recorded.');
+  });
+
+  it('refuses labels that are no class numbers', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'dm-npz-')), 'x.npz');
+    const x = { shape: [2, 1, 1], data: Uint8Array.of(1, 2) };
+    for (const label of [0.5, -1, 2 ** 40, NaN]) {
+      await writeNpz(path, { x, y: { shape: [2], data: Float64Array.of(0, label) } });
+      await expect(openDataset(path)).rejects.toThrow(`y: label ${label} of image 1; labels are integers from 0.`);
+    }
+  });
+});
+
+describe('a .npy of images', () => {
+  it('is read by position, and refused where it is not uint8 with channels last', async () => {
+    const path = join(await mkdtemp(join(tmpdir(), 'dm-npy-')), 'x.npy');
+    await writeNpy(path, { shape: [3, 1, 2], data: Uint8Array.of(1, 2, 3, 4, 5, 6) });
+    const set = await openDataset(path);
+    expect([set.length, set.shape, set.classes]).toEqual([3, [1, 2, 1], []]);
+    expect(await set.read([2, 0])).toEqual({ images: Uint8Array.of(5, 6, 1, 2) });
+    const inMemory = createMemoryDataset({ name: 'x', images: Uint8Array.of(1, 2, 3, 4, 5, 6), shape: [1, 2, 1] });
+    expect(await set.hash()).toBe(await inMemory.hash());
+    await writeFile(path, (await readFile(path)).subarray(0, -1));
+    await expect(openDataset(path)).rejects.toThrow(/x\.npy: \[3, 1, 2\] needs 6 bytes, but 5 follow the header/);
+    for (const [array, message] of [
+      [{ shape: [1, 1, 1], data: Float32Array.of(1) }, /is Float32Array \[1, 1, 1\]; images are uint8/],
+      [{ shape: [1, 3, 2, 2], data: new Uint8Array(12) }, /with 1 or 3 channels, which come last/],
+      [{ shape: [0, 2, 2], data: new Uint8Array(0) }, /no images: its shape is \[0, 2, 2\]/],
+    ] as const) {
+      await writeNpy(path, array);
+      await expect(openDataset(path)).rejects.toThrow(message);
+    }
+    await writeFile(path, 'no array');
+    await expect(openDataset(path)).rejects.toThrow(/x\.npy: not a \.npy file/);
+  });
+});

@@ -1,0 +1,189 @@
+import { writeFile } from 'node:fs/promises';
+import { zipSync } from 'fflate';
+import { DataError } from '../errors.js';
+import { readBytes } from '../io/read-file.js';
+import { listZipBytes, readZipEntryBytes } from './zip.js';
+
+// NumPy's format, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Ours because npyjs 1.2.0
+// compares neither header nor shape with the bytes that follow, and aligns them to 8 bytes instead of 64.
+
+export type NpyData =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array;
+
+export interface NpyArray {
+  /** [] is a scalar. */
+  readonly shape: readonly number[];
+  /** In C order (last index fastest). */
+  readonly data: NpyData;
+}
+
+type Constructor = { new (buffer: ArrayBuffer): NpyData; readonly BYTES_PER_ELEMENT: number; readonly name: string };
+
+/** Little-endian, as every machine that Node runs on today. */
+const TYPES: Readonly<Record<string, Constructor>> = {
+  '|i1': Int8Array,
+  '|u1': Uint8Array,
+  '<i2': Int16Array,
+  '<u2': Uint16Array,
+  '<i4': Int32Array,
+  '<u4': Uint32Array,
+  '<i8': BigInt64Array,
+  '<u8': BigUint64Array,
+  '<f4': Float32Array,
+  '<f8': Float64Array,
+};
+const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
+const ALIGNMENT = 64;
+const HEADER =
+  /^\{\s*'descr'\s*:\s*'([^']*)'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*'shape'\s*:\s*\(([\d\s,]*)\)\s*,?\s*\}\s*\n$/;
+
+/** Reads a .npy file. Throws a DataError that names the file and what is wrong with it. */
+export async function readNpy(path: string): Promise<NpyArray> {
+  return parseNpy(await readBytes(path), path);
+}
+
+/** Writes a .npy file that NumPy reads. Throws an Error where the shape does not fit the data. */
+export async function writeNpy(path: string, array: NpyArray): Promise<void> {
+  await writeFile(path, formatNpy(array));
+}
+
+/** Reads a .npz file: its arrays by name, without `.npy`. Throws a DataError that names the file. */
+export async function readNpz(path: string): Promise<Record<string, NpyArray>> {
+  return parseNpz(await readBytes(path), path);
+}
+
+/** Writes a .npz file that NumPy reads, uncompressed as `numpy.savez` does. */
+export async function writeNpz(path: string, arrays: Readonly<Record<string, NpyArray>>): Promise<void> {
+  const entries = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, formatNpy(array)] as const);
+  await writeFile(path, zipSync(Object.fromEntries(entries), { level: 0 }));
+}
+
+/** What stands before the numbers of a .npy file. */
+export interface NpyHeader {
+  readonly descr: string;
+  readonly type: Constructor;
+  readonly shape: readonly number[];
+  /** Position of the first number. */
+  readonly dataStart: number;
+}
+
+/** Bytes that tell how long the header is. */
+export const NPY_PREFIX_BYTES = 12;
+
+/**
+ * Reads the bytes of a .npy file; `source` names it in errors. Little-endian numbers in C order only. Throws a DataError
+ * on anything else.
+ */
+export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
+  const { descr, type, shape, dataStart } = parseNpyHeader(bytes, source);
+  const expected = elements(shape) * type.BYTES_PER_ELEMENT;
+  if (bytes.length - dataStart !== expected) {
+    throw new DataError(
+      `${source}: ${descr} [${shape.join(', ')}] needs ${expected} bytes, but ${bytes.length - dataStart} follow the header.`,
+    );
+  }
+  // Copied: a typed array must start at a multiple of its item size, and `bytes` may be part of a larger buffer. By a
+  // constructor, since the slice of a Node Buffer is no copy.
+  return { shape, data: new type(new Uint8Array(bytes.subarray(dataStart)).buffer) };
+}
+
+/** Position of the first number, from the first `NPY_PREFIX_BYTES`. Throws a DataError where they are not .npy's. */
+export function npyHeaderBytes(bytes: Uint8Array, source: string): number {
+  if (bytes.length < NPY_PREFIX_BYTES || MAGIC.some((byte, i) => bytes[i] !== byte)) {
+    throw new DataError(`${source}: not a .npy file.`);
+  }
+  const major = bytes[6]!;
+  if (major < 1 || major > 3) {
+    throw new DataError(`${source}: .npy version ${major}.${bytes[7]}; versions 1 to 3 are read.`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return major === 1 ? 10 + view.getUint16(8, true) : 12 + view.getUint32(8, true);
+}
+
+/** Reads the header of a .npy file, of which `bytes` is the beginning. Throws a DataError that says what is wrong. */
+export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
+  const dataStart = npyHeaderBytes(bytes, source);
+  if (dataStart > bytes.length) throw new DataError(`${source}: cut off within the header.`);
+  const text = new TextDecoder('latin1').decode(bytes.subarray(bytes[6] === 1 ? 10 : 12, dataStart));
+  const [, descr, fortran, dims] = HEADER.exec(text) ?? [];
+  if (descr === undefined || fortran === undefined || dims === undefined) {
+    throw new DataError(`${source}: header not understood: ${JSON.stringify(text.slice(0, 120))}.`);
+  }
+  const type = Object.hasOwn(TYPES, descr) ? TYPES[descr] : undefined;
+  if (!type) {
+    throw new DataError(`${source}: type '${descr}' is not read; these are: ${Object.keys(TYPES).join(' ')}.`);
+  }
+  if (fortran === 'True') {
+    throw new DataError(`${source}: in Fortran order; save it with numpy.ascontiguousarray.`);
+  }
+  return { descr, type, shape: parseShape(dims, source), dataStart };
+}
+
+/** The bytes of a .npy file, version 1. Throws an Error where shape and numbers do not fit. */
+export function formatNpy(array: NpyArray): Uint8Array {
+  const { shape, data } = array;
+  if (shape.some((side) => !Number.isSafeInteger(side) || side < 0) || elements(shape) !== data.length) {
+    throw new Error(`npy: shape [${shape.join(', ')}] does not fit ${data.length} numbers.`);
+  }
+  const descr = Object.entries(TYPES).find(([, type]) => data instanceof type)![0];
+  // A tuple of one keeps its comma: (3,).
+  const tuple = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
+  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${tuple}), }`;
+  const prefix = MAGIC.length + 4;
+  const dataStart = Math.ceil((prefix + text.length + 1) / ALIGNMENT) * ALIGNMENT;
+  const bytes = new Uint8Array(dataStart + data.byteLength);
+  bytes.set(MAGIC);
+  bytes.set([1, 0], MAGIC.length);
+  new DataView(bytes.buffer).setUint16(MAGIC.length + 2, dataStart - prefix, true);
+  bytes.set(new TextEncoder().encode(`${text.padEnd(dataStart - prefix - 1)}\n`), prefix);
+  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), dataStart);
+  return bytes;
+}
+
+/**
+ * Reads the bytes of a .npz file, each entry compared with its CRC-32; `source` names it in errors. Throws a DataError on
+ * an archive that cannot be read and on a file in it that is no .npy.
+ */
+export async function parseNpz(bytes: Uint8Array, source: string): Promise<Record<string, NpyArray>> {
+  const arrays: [string, NpyArray][] = [];
+  for (const entry of await listZipBytes(bytes, source)) {
+    const { name } = entry;
+    if (!name.endsWith('.npy')) throw new DataError(`${source}: contains ${name}, which is no .npy file.`);
+    const key = name.slice(0, -4);
+    // As a name it would be a trap for whoever keeps the arrays in an object.
+    if (key === '__proto__' || arrays.some(([other]) => other === key)) {
+      throw new DataError(`${source}: the name ${name} is not allowed, or comes twice.`);
+    }
+    arrays.push([key, parseNpy(await readZipEntryBytes(bytes, source, entry), `${source}/${name}`)]);
+  }
+  return Object.fromEntries(arrays);
+}
+
+function parseShape(dims: string, source: string): number[] {
+  const parts = dims.split(',').map((part) => part.trim());
+  // (3,) and () end in an empty part; (3) is a number in Python, no tuple.
+  if (parts.at(-1) === '') parts.pop();
+  else if (parts.length === 1) throw new DataError(`${source}: shape (${dims}) is no tuple.`);
+  const shape = parts.map(Number);
+  if (
+    parts.includes('') ||
+    shape.some((side) => !Number.isSafeInteger(side)) ||
+    !Number.isSafeInteger(elements(shape))
+  ) {
+    throw new DataError(`${source}: shape (${dims}) is not understood.`);
+  }
+  return shape;
+}
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, side) => product * side, 1);
+}

@@ -1,0 +1,69 @@
+import { numberedClasses } from '../checks.js';
+import { DataError, reasonOf } from '../errors.js';
+
+export interface ImageLabels {
+  /** Class of each path; undefined where the set has none. */
+  readonly labels: Int32Array | undefined;
+  readonly classes: readonly string[];
+}
+
+/** The file of labels beside or among images, as EDM's and StyleGAN's dataset_tool.py write it. */
+export const LABEL_FILE = 'dataset.json';
+
+/**
+ * The classes of images by their paths (relative, with '/'): the first folder of each, sorted by code units. Images
+ * without any folder have no labels. Throws a DataError where some images lie in class folders and others beside them.
+ */
+export function labelsFromFolders(source: string, paths: readonly string[]): ImageLabels {
+  const folders = paths.map((path) => path.split('/').slice(0, -1)[0]);
+  const loose = folders.indexOf(undefined);
+  const classes = [...new Set(folders.filter((name) => name !== undefined))].toSorted(compareCodeUnits);
+  if (classes.length === 0) return { labels: undefined, classes };
+  if (loose >= 0) {
+    throw new DataError(
+      `${source}: images lie both in class folders (${classes[0]}, ...) and beside them (${paths[loose]}). Move one or the other.`,
+    );
+  }
+  const labelOf = new Map(classes.map((name, label) => [name, label]));
+  return { labels: Int32Array.from(folders, (name) => labelOf.get(name!)!), classes };
+}
+
+/**
+ * The classes of images by a `dataset.json`: {"labels": [["00000/img00000000.png", 6], ...]}, or null for none. Throws a
+ * DataError where it is not of that form or lacks an image.
+ */
+export function labelsFromFile(source: string, text: string, paths: readonly string[]): ImageLabels {
+  const file = `${source}/${LABEL_FILE}`;
+  let listed: unknown;
+  try {
+    listed = (JSON.parse(text) as { labels?: unknown } | null)?.labels;
+  } catch (cause) {
+    throw new DataError(`${file}: no JSON (${reasonOf(cause)}).`, { cause });
+  }
+  if (listed === null) return { labels: undefined, classes: [] };
+  if (!Array.isArray(listed)) throw new DataError(`${file}: has no "labels": a list of [path, class], or null.`);
+  const labelOf = new Map<string, number>();
+  for (const pair of listed as unknown[]) {
+    const [path, label] = Array.isArray(pair) ? (pair as unknown[]) : [];
+    if (typeof path !== 'string' || !Number.isInteger(label) || (label as number) < 0 || (label as number) >= 2 ** 31) {
+      throw new DataError(
+        `${file}: ${JSON.stringify(pair)?.slice(0, 80)} is no [path, class]; a class is an integer from 0.`,
+      );
+    }
+    labelOf.set(path, label as number);
+  }
+  const missing = paths.filter((path) => !labelOf.has(path));
+  if (missing.length > 0) {
+    throw new DataError(
+      `${file}: ${missing.length} of ${paths.length} images have no label there, such as ${missing[0]}. ` +
+        'Add them to the file, or remove the file to take folders as classes.',
+    );
+  }
+  const labels = Int32Array.from(paths, (path) => labelOf.get(path)!);
+  return { labels, classes: numberedClasses(source, labels) };
+}
+
+/** Not localeCompare: that depends on the machine's language. */
+export function compareCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

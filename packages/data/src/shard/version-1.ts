@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Dataset } from '../dataset.js';
+import { DataError, reasonOf } from '../errors.js';
+import { fileError, readBytes } from '../io/read-file.js';
+import { imageBytes } from '../checks.js';
+import { readRawImages } from '../io/raw-images.js';
+import { checkedDescription, parseLabels, type ShardDescription } from './format.js';
+
+// Version 1 of a shard was a folder: images.u8 (uint8 [N, H, W, C]), labels.i32 (little-endian int32 [N], where there are
+// labels) and manifest.json with size and SHA-256 of each. It is still read; version 2, one file, is written.
+
+const IMAGES = 'images.u8';
+const LABELS = 'labels.i32';
+const MANIFEST = 'manifest.json';
+
+interface FileRecord {
+  readonly bytes: number;
+  /** Hex. */
+  readonly sha256: string;
+}
+
+/** Opens a shard of version 1. Throws a DataError that names the file that is missing, damaged or of another version. */
+export async function openShardFolder(dir: string): Promise<Dataset> {
+  const { description, images, labels: labelRecord } = await readManifest(dir);
+  const { name, length, shape, classes } = description;
+  const labels = labelRecord && parseLabels(await readBytes(join(dir, LABELS)), join(dir, LABELS), length, classes);
+  const path = join(dir, IMAGES);
+  const layout = { path, start: 0, imageBytes: imageBytes(dir, shape), length, labels };
+  let hash: Promise<string> | undefined;
+  return {
+    name,
+    length,
+    shape,
+    classes,
+    hash() {
+      hash ??= checkBytes(dir, images, labelRecord);
+      return hash;
+    },
+    read: (indices) => readRawImages(layout, indices),
+  };
+}
+
+async function readManifest(
+  dir: string,
+): Promise<{ description: ShardDescription; images: FileRecord; labels: FileRecord | undefined }> {
+  const path = join(dir, MANIFEST);
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new DataError(`${dir}: no shard there (${MANIFEST} is missing).`, { cause });
+  });
+  let manifest: Record<string, unknown> | null;
+  try {
+    manifest = JSON.parse(text) as Record<string, unknown> | null;
+  } catch (cause) {
+    throw new DataError(`${path}: no JSON (${reasonOf(cause)}).`, { cause });
+  }
+  if (manifest?.['format'] !== 'dm-shard') throw new DataError(`${path}: not the manifest of a shard.`);
+  if (manifest['version'] !== 1) {
+    throw new DataError(`${path}: version ${String(manifest['version'])}; a folder has version 1.`);
+  }
+  const files = Object.entries((manifest['files'] ?? {}) as Record<string, FileRecord | null>);
+  const description = checkedDescription({ ...manifest, labeled: files.length > 1, sha256: '' }, path);
+  for (const [file, record] of files) {
+    if (file !== IMAGES && file !== LABELS) throw new DataError(`${path}: unknown file ${file}.`);
+    const found = await stat(join(dir, file)).catch((cause: unknown) => {
+      throw fileError(join(dir, file), cause);
+    });
+    if (found.size !== record?.bytes) {
+      throw new DataError(`${join(dir, file)}: ${found.size} bytes, the manifest says ${record?.bytes}.`);
+    }
+  }
+  const { [IMAGES]: images, [LABELS]: labels } = Object.fromEntries(files) as Record<string, FileRecord>;
+  const { length, shape } = description;
+  if (images?.bytes !== length * imageBytes(path, shape)) {
+    throw new DataError(`${path}: ${length} images of ${shape.join('x')} contradict the size of ${IMAGES}.`);
+  }
+  return { description, images, labels };
+}
+
+/** The set's SHA-256, after each file's was compared with the manifest. */
+async function checkBytes(dir: string, images: FileRecord, labels: FileRecord | undefined): Promise<string> {
+  const all = createHash('sha256');
+  for (const [name, { sha256 }] of [[IMAGES, images] as const, ...(labels ? [[LABELS, labels] as const] : [])]) {
+    const one = createHash('sha256');
+    for await (const piece of createReadStream(join(dir, name))) {
+      one.update(piece as Uint8Array);
+      all.update(piece as Uint8Array);
+    }
+    const found = one.digest('hex');
+    if (found !== sha256) {
+      throw new DataError(`${join(dir, name)}: damaged: SHA-256 is ${found}, the manifest says ${sha256}.`);
+    }
+  }
+  return all.digest('hex');
+}

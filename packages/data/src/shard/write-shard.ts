@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs';
+import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Dataset } from '../dataset.js';
+import { DataError, reasonOf } from '../errors.js';
+import { checkLabels, imageBytes } from '../checks.js';
+import { createContentHash, labelBytes } from '../content-hash.js';
+import { formatShard, PREAMBLE_BYTES, type ShardDescription } from './format.js';
+
+export interface ShardContent {
+  readonly name: string;
+  /** [H, W, C]. */
+  readonly shape: readonly [number, number, number];
+  readonly classes: readonly string[];
+  /** Bytes in order, in pieces of any size. */
+  readonly images: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+  /** One an image; they are read only after the last image was written. */
+  readonly labels?: Int32Array;
+}
+
+/** Bytes of images that `convertToShard` holds at a time. */
+const COPY_BYTES = 2 ** 22;
+/** Room for the description, in the check of the disk's space. */
+const MARGIN_BYTES = 2 ** 20;
+
+/**
+ * Any data set as a shard: `dm data prepare`. `onProgress` gets the number of images written so far. Throws a DataError
+ * where the disk has not the room, before anything is written.
+ */
+export async function convertToShard(
+  dataset: Dataset,
+  path: string,
+  options: { readonly onProgress?: (written: number) => void } = {},
+): Promise<ShardDescription> {
+  const { name, shape, classes, length } = dataset;
+  const pixels = imageBytes(name, shape);
+  await checkSpace(path, length * (pixels + 4));
+  const perRead = Math.max(1, Math.floor(COPY_BYTES / pixels));
+  const read = (start: number) =>
+    dataset.read(Array.from({ length: Math.max(0, Math.min(perRead, length - start)) }, (_, i) => start + i));
+  const labels = (await dataset.read([0])).labels && new Int32Array(length);
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    let next = read(0);
+    for (let start = 0; start < length; start += perRead) {
+      const batch = await next;
+      // Read and decoded while this piece is hashed and written.
+      next = read(start + perRead);
+      next.catch(() => undefined); // awaited above, unless writing fails first
+      if (labels && batch.labels) labels.set(batch.labels, start);
+      yield batch.images;
+      options.onProgress?.(Math.min(length, start + perRead));
+    }
+  }
+  // `labels` is filled while the images are written, and written after them.
+  return writeShard(path, { name, shape, classes, images: pieces(), ...(labels && { labels }) });
+}
+
+/**
+ * Writes a shard to `path`. All goes to a sibling file that is renamed at the end: `path` is complete or as it was.
+ * Throws a DataError where labels and images contradict each other, and where the file cannot be written.
+ */
+export async function writeShard(path: string, content: ShardContent): Promise<ShardDescription> {
+  await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
+    throw new DataError(`${dirname(path)}: the folder cannot be made (${reasonOf(cause)}).`, { cause });
+  });
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${Date.now().toString(36)}.tmp`);
+  try {
+    const description = await writeFile(temporary, content);
+    await rename(temporary, path);
+    return description;
+  } catch (error) {
+    await rm(temporary, { force: true });
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw new DataError(`${path}: cannot be written (${reasonOf(error)}).`, { cause: error });
+  }
+}
+
+async function writeFile(path: string, content: ShardContent): Promise<ShardDescription> {
+  const { name, shape, classes, labels } = content;
+  const pixels = imageBytes(name, shape);
+  const hash = createContentHash();
+  const file = await open(path, 'w');
+  try {
+    await file.writeFile(Buffer.alloc(PREAMBLE_BYTES)); // its numbers are known at the end
+    let bytes = 0;
+    for await (const piece of content.images) {
+      hash.add(piece);
+      bytes += piece.length;
+      await file.writeFile(piece);
+    }
+    if (bytes === 0 || bytes % pixels !== 0) {
+      throw new DataError(`${name}: ${bytes} bytes are no whole number of ${shape.join('x')} images.`);
+    }
+    const length = bytes / pixels;
+    if (labels) {
+      checkLabels(name, labels, length, classes);
+      await file.writeFile(labelBytes(labels));
+    }
+    const labeled = labels !== undefined;
+    const description: ShardDescription = { name, length, shape, classes, labeled, sha256: hash.digest(labels) };
+    const { preamble, text } = formatShard(description, bytes + (labeled ? 4 * length : 0));
+    await file.writeFile(text);
+    await file.write(preamble, 0, preamble.length, 0);
+    await file.sync();
+    return description;
+  } finally {
+    await file.close();
+  }
+}
+
+async function checkSpace(path: string, bytes: number): Promise<void> {
+  // The folder may still have to be made; then it will lie on the disk of the nearest one that is there.
+  let dir = dirname(resolve(path));
+  while (!existsSync(dir)) dir = dirname(dir);
+  const disk = await statfs(dir);
+  const free = disk.bavail * disk.bsize;
+  if (free < bytes + MARGIN_BYTES) {
+    const mb = (count: number) => `${Math.ceil(count / 1e6)} MB`;
+    throw new DataError(`${path}: ${mb(bytes)} are needed, but the disk has ${mb(free)} free. Choose another place.`);
+  }
+}
