@@ -1,5 +1,6 @@
 // Who may import whom. The floors stand in tools/config/floors.json, read by this file and by the test of Nx's graph.
 const { floors, sideways, reserved } = require('./tools/config/floors.json');
+const { floors: trainerFolders } = require('./tools/config/trainer-folders.json');
 
 const floorOf = new Map(floors.flatMap((names, floor) => names.map((name) => [name, floor])));
 const everyone = [...floorOf.keys(), ...Object.keys(reserved)];
@@ -27,10 +28,26 @@ const floorRules = everyone.map((name) => {
   };
 });
 
+/** One rule per folder (or root file) of the trainer: it imports from the floors below its own only. Tests may import any. */
+const trainer = 'packages/trainer/src';
+const trainerRules = trainerFolders.flatMap((names, floor) =>
+  names.map((name) => ({
+    name: 'trainer-folders',
+    severity: 'error',
+    comment: `${name} may import only lower folders of ${trainer} (tools/config/trainer-folders.json)`,
+    from: { path: `^${trainer}/${name}(/|$)`, pathNot: '[.]test[.]ts$|/testing/' },
+    to: {
+      path: `^${trainer}/`,
+      pathNot: [name, ...trainerFolders.slice(0, floor).flat()].map((other) => `^${trainer}/${other}(/|$)`),
+    },
+  })),
+);
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     ...floorRules,
+    ...trainerRules,
     {
       name: 'public-entry-only',
       severity: 'error',
@@ -48,9 +65,9 @@ module.exports = {
     {
       name: 'no-cycles',
       severity: 'error',
-      comment: 'Modules that import each other in a circle cannot be read, or loaded, in any order',
+      comment: 'Modules that import each other in a circle, types included, cannot be read in any order',
       from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      to: { circular: true },
     },
     {
       name: 'no-umbrella-tfjs',

@@ -1,4 +1,4 @@
-// Plants imports that the floors forbid in a small workspace of its own and sees .dependency-cruiser.cjs refuse each.
+// Plants imports that the rules forbid in a small workspace and checks that dependency-cruiser refuses each.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +9,10 @@ import { commandOf } from './commands.mjs';
 const root = resolve(import.meta.dirname, '../..');
 const packages = ['ops', 'core', 'optim', 'models', 'jit', 'data', 'eval', 'trainer', 'curriculum'];
 
-/** File, what it imports, and the rules that should refuse it (none: a lawful import). */
-const planted: readonly (readonly [file: string, imports: string, rules: readonly string[]])[] = [
+type Planted = readonly (readonly [file: string, imports: string, rules: readonly string[]])[];
+
+/** File, what it imports (`type ` before it: types only), and the rules that should refuse it (none: a lawful import). */
+const planted: Planted = [
   ['packages/ops/src/up.ts', '@dm/core', ['floor-ops']],
   ['packages/core/src/beside.ts', '@dm/optim', ['floor-core']],
   ['packages/models/src/engine.ts', '@dm/jit', ['floor-models']],
@@ -27,6 +29,19 @@ const planted: readonly (readonly [file: string, imports: string, rules: readonl
   ['packages/core/src/tool.ts', '../../../tools/config/x.js', ['floor-core']],
   ['packages/core/src/a.ts', './b.js', ['no-cycles']],
   ['packages/core/src/b.ts', './a.js', []], // a circle is reported once, at its first file
+  ['packages/core/src/type-a.ts', 'type ./type-b.js', ['no-cycles']],
+  ['packages/core/src/type-b.ts', 'type ./type-a.js', []],
+  ['packages/trainer/src/config/up.ts', '../commands/flags.js', ['trainer-folders']],
+  ['packages/trainer/src/config/type-up.ts', 'type ../session/x.js', ['trainer-folders']],
+  ['packages/trainer/src/config/beside.ts', './up.js', []],
+  ['packages/trainer/src/config/up.test.ts', '../commands/flags.js', []],
+  ['packages/trainer/src/session/x.ts', '../logs/x.js', []],
+  ['packages/trainer/src/logs/x.ts', '../report/x.js', ['trainer-folders']], // of the same floor
+  ['packages/trainer/src/report/x.ts', '../errors.js', []],
+  ['packages/trainer/src/errors.ts', '@dm/ops', []],
+  ['packages/trainer/src/commands/flags.ts', '../train.js', []],
+  ['packages/trainer/src/train.ts', './session/x.js', []],
+  ['packages/trainer/src/session/root.ts', '../train.js', ['trainer-folders']],
   ['packages/core/src/umbrella.ts', '@tensorflow/tfjs', ['no-umbrella-tfjs']],
   ['packages/core/src/undeclared.ts', 'undeclared', ['declared']],
   ['packages/core/src/dev.ts', 'dev-only', ['declared-for-users']],
@@ -39,8 +54,24 @@ const planted: readonly (readonly [file: string, imports: string, rules: readonl
   ['experiments/speed/reach.ts', '../../packages/core/src/index.js', ['public-entry-only-experiments']],
 ];
 
+/** The same of .dependency-cruiser.browser.cjs. */
+const plantedInCore: Planted = [
+  ['packages/trainer/src/step/direct.ts', 'node:fs', ['browser-core']],
+  ['packages/trainer/src/step/through.ts', '../files/read.js', ['browser-core']],
+  ['packages/trainer/src/step/types.ts', 'type node:fs', []],
+  ['packages/trainer/src/step/direct.test.ts', 'node:fs', []],
+  ['packages/trainer/src/step/pure.ts', '@dm/ops', []],
+  ['packages/trainer/src/setup/optimizers.ts', 'sharp', ['browser-core']],
+  ['packages/trainer/src/setup/averages.ts', '../files/read.js', ['browser-core']],
+  ['packages/trainer/src/setup/engine.ts', 'node:os', []],
+  ['packages/trainer/src/config/schema.ts', '@dm/data', ['browser-core']],
+  ['packages/trainer/src/config/resolve.ts', 'node:fs', []],
+  ['packages/trainer/src/files/read.ts', 'node:fs', []],
+];
+
 const workspace = mkdtempSync(join(tmpdir(), 'boundaries-'));
-const refused = new Map<string, string[]>();
+let refused: Map<string, Set<string>>;
+let refusedInCore: Map<string, Set<string>>;
 
 function write(file: string, content: string) {
   mkdirSync(dirname(join(workspace, file)), { recursive: true });
@@ -71,31 +102,41 @@ beforeAll(() => {
   }
   write('experiments/speed/package.json', '{}');
   write('tools/config/x.ts', 'export const here = 1;\n');
-  for (const name of ['undeclared', 'dev-only', 'peer', '@tensorflow/tfjs']) writeModule(`node_modules/${name}`, name);
-  for (const [file, imports] of planted) write(file, `import '${imports}';\nexport const here = 1;\n`);
+  for (const name of ['undeclared', 'dev-only', 'peer', 'sharp', '@tensorflow/tfjs'])
+    writeModule(`node_modules/${name}`, name);
+  for (const [file, imports] of [...planted, ...plantedInCore]) {
+    const [, module] = /^type (.*)/.exec(imports) ?? [];
+    const statement = module === undefined ? `import '${imports}'` : `import type * as types from '${module}'`;
+    write(file, `${statement};\nexport const here = 1;\n`);
+  }
+  refused = cruise('.dependency-cruiser.cjs', ['packages', 'experiments']);
+  refusedInCore = cruise('.dependency-cruiser.browser.cjs', ['packages/trainer']);
+});
 
+/** The names of the rules that refuse an import, by file. */
+function cruise(config: string, folders: readonly string[]): Map<string, Set<string>> {
   const { stdout, stderr } = spawnSync(
     process.execPath,
-    [
-      commandOf('dependency-cruiser', 'depcruise'),
-      'packages',
-      'experiments',
-      '--config',
-      join(root, '.dependency-cruiser.cjs'),
-      '--output-type',
-      'json',
-    ],
+    [commandOf('dependency-cruiser', 'depcruise'), ...folders, '--config', join(root, config), '--output-type', 'json'],
     { cwd: workspace, encoding: 'utf8', maxBuffer: 1 << 28 },
   );
   if (stderr) throw new Error(stderr);
   const report = JSON.parse(stdout) as { summary: { violations: { from: string; rule: { name: string } }[] } };
-  for (const { from, rule } of report.summary.violations) refused.set(from, [...(refused.get(from) ?? []), rule.name]);
-});
+  const rules = new Map<string, Set<string>>();
+  for (const { from, rule } of report.summary.violations) {
+    rules.set(from, (rules.get(from) ?? new Set()).add(rule.name));
+  }
+  return rules;
+}
 
 afterAll(() => rmSync(workspace, { recursive: true, force: true }));
 
-describe('package boundaries', () => {
+describe('boundaries', () => {
   it.each(planted)('%s importing %s: %j', (file, _imports, rules) => {
-    expect(new Set(refused.get(file))).toEqual(new Set(rules));
+    expect(refused.get(file) ?? new Set()).toEqual(new Set(rules));
+  });
+
+  it.each(plantedInCore)('browser core: %s importing %s: %j', (file, _imports, rules) => {
+    expect(refusedInCore.get(file) ?? new Set()).toEqual(new Set(rules));
   });
 });

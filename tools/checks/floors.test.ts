@@ -1,10 +1,11 @@
 // The arrows of `nx graph` go down the floors of tools/config/floors.json and nowhere else.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { nx, root } from '../bootstrap/commands.mjs';
 import floors from '../config/floors.json' with { type: 'json' };
+import trainerFolders from '../config/trainer-folders.json' with { type: 'json' };
 
 interface Graph {
   nodes: Record<string, { data: { root: string } }>;
@@ -80,4 +81,15 @@ it('lets development dependencies point downward only, too', () => {
     }
   }
   expect(upward).toEqual([]);
+});
+
+it('gives every folder of the trainer a floor, and has no other file in its root', () => {
+  const entries = readdirSync(join(root, 'packages/trainer/src')).filter((name) => !name.endsWith('.test.ts'));
+  expect(entries.filter((name) => name !== 'testing').toSorted()).toEqual(trainerFolders.floors.flat().toSorted());
+  expect(entries.filter((name) => name.endsWith('.ts')).toSorted()).toEqual([
+    'cli.ts',
+    'errors.ts',
+    'index.ts',
+    'train.ts',
+  ]);
 });
