@@ -1,18 +1,15 @@
 /** A classifier of the discriminator's network, as the supervised contrast. */
-import { loadBatch, oneHot, type Dataset } from '@dm/data';
+import { loadBatch, type Dataset } from '@dm/data';
 import {
   encode,
   encoderLayout,
   openObjective,
   runSteps,
-  scalarInputs,
   startOf,
-  vector,
-  zeroVectors,
   type ImageShape,
   type OpenObjective,
 } from '@dm/experiments';
-import { splitFlat, type Engine, type FlatLayout, type NdArray } from '@dm/ops';
+import { type Engine, type FlatLayout, float32, type NdArray, oneHot, splitFlat, toScalars } from '@dm/ops';
 import { adam } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import type { ClassifierRecipe } from './trial.js';
@@ -51,14 +48,14 @@ export async function trainClassifier(options: {
       return { state: { params: next.params, ...next.slots }, outputs: { loss } };
     },
     engine,
-    start: { params: vector(classifierStart(layout, seed)), ...zeroVectors(optimizer.slots, layout.size) },
+    start: { params: float32(classifierStart(layout, seed)), ...optimizer.init(layout.size) },
     steps,
     async inputs(step) {
       const { images, labels } = await loadBatch(train, { seed, step, batchSize: recipe.batchSize });
       return {
-        images: { dtype: 'float32', shape: [recipe.batchSize, ...train.shape], data: images },
-        labels: oneHotRows(labels!, classes),
-        ...scalarInputs(optimizer.scalars(step)),
+        images: float32(images, [recipe.batchSize, ...train.shape]),
+        labels: oneHot(labels!, classes),
+        ...toScalars(optimizer.scalars(step)),
       };
     },
     read: ['params'],
@@ -67,12 +64,6 @@ export async function trainClassifier(options: {
   });
   return params;
 }
-
-const oneHotRows = (labels: Int32Array, classes: number): NdArray => ({
-  dtype: 'float32',
-  shape: [labels.length, classes],
-  data: oneHot(labels, classes),
-});
 
 /** The cross-entropy of fixed images [N, H, W, C] as a function of the parameters. */
 export function classifierObjective(
@@ -84,6 +75,6 @@ export function classifierObjective(
     name: 'cross-entropy',
     size: layout.size,
     loss: (params, { images, labels }) => crossEntropy(params, images!, labels!, layout),
-    inputs: { images: fixed.images, labels: oneHotRows(fixed.labels, fixed.classes) },
+    inputs: { images: fixed.images, labels: oneHot(fixed.labels, fixed.classes) },
   });
 }

@@ -21,7 +21,7 @@ import {
   type VaeRecipe,
   type Workshop,
 } from '@dm/experiments';
-import type { FlatLayout, NdArray } from '@dm/ops';
+import { type FlatLayout, float32, type NdArray } from '@dm/ops';
 import { drawTimesteps, fetchBatch, initialState, noiseProbe, compileStep, probeObjective } from '@dm/trainer';
 import { classifierLayout, classifierObjective, classifierStart, trainClassifier } from './classifier.js';
 import { PARTNER, type ClassifierRecipe, type LandscapeTrial } from './trial.js';
@@ -84,7 +84,7 @@ async function diffusionScenes(trial: LandscapeTrial, training: TrainingRecipe, 
   });
   const { denoiser, start, end } = a;
   const { layout } = denoiser;
-  const params = { dtype: 'float32', shape: [layout.size], data: end } as const;
+  const params = float32(end);
   const scenes: Scene[] = [];
   for (const [buckets, images] of [
     [1, size.probeImages],
@@ -203,7 +203,7 @@ async function examples(
 ): Promise<{ images: NdArray; labels: Int32Array }> {
   const { images, labels } = await heldOut.read(spreadIndices(size.probeImages, heldOut.length));
   return {
-    images: { dtype: 'float32', shape: [size.probeImages, ...heldOut.shape], data: toFloat(images) },
+    images: float32(toFloat(images), [size.probeImages, ...heldOut.shape]),
     labels: labels!,
   };
 }

@@ -20,7 +20,7 @@ export {
 } from './contrast/gan.js';
 export { createPainter, encode, encoderLayout, LATENT, startOf, type ImageShape } from './contrast/networks.js';
 export { openObjective, type OpenObjective } from './contrast/objective.js';
-export { runSteps, scalarInputs, vector, zeroVectors } from './contrast/training.js';
+export { runSteps } from './contrast/training.js';
 export { decoderOf, trainVae, vaeLayout, vaeObjective, vaeRecipe, vaeStart, type VaeRecipe } from './contrast/vae.js';
 export { armTable, bestArm, comparison, rankedArms, trialsOf } from './report/compare.js';
 export type { Conclusion, Table } from './report/conclusion.js';

@@ -21,7 +21,7 @@ it("the README's example runs", async () => {
     'ops',
     'console',
     `return (async () => { ${body}; return { alpha, sigma, target, noise, images }; })()`,
-  ) as (...modules: unknown[]) => Promise<Record<'alpha' | 'noise' | 'images', core.Float32NdArray>>;
+  ) as (...modules: unknown[]) => Promise<Record<'alpha' | 'noise' | 'images', ops.Float32NdArray>>;
   const printed: unknown[] = [];
   const { alpha, noise, images } = await run(tf, core, ops, { log: (value: unknown) => printed.push(value) });
   expect(printed).toEqual([[4, 8, 8, 1]]);

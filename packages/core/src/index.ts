@@ -1,5 +1,3 @@
-export { float32, type Float32NdArray } from './nd-array.js';
-
 export { philox4x32 } from './random/philox.js';
 export { streams, type StreamName } from './random/streams.js';
 export type { BatchKey, RandomKey } from './random/key.js';

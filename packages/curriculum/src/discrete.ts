@@ -1,4 +1,4 @@
-import type { Draw, ScheduleState, TimestepSchedule } from './schedule.js';
+import type { TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
 
 /** Divides by the sum, in place. Throws if the sum is not a positive finite number. */
 export function normalize(owner: string, masses: Float64Array): Float64Array {
@@ -65,7 +65,7 @@ export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
     name,
     numTimesteps,
     density,
-    sample(step, u, state): Draw {
+    sample(step, u, state): TimestepSample {
       const p = density(step, state);
       const timesteps = inverseCdf(p, u);
       return { timesteps, weights: weights?.(p, timesteps) ?? new Float32Array(timesteps.length).fill(1) };

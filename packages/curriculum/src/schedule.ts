@@ -1,5 +1,5 @@
 /** Timesteps to train on with the importance weights of their losses. Both have one entry a training example. */
-export interface Draw {
+export interface TimestepSample {
   /** Integers in [0, T). */
   readonly timesteps: Int32Array;
   readonly weights: Float32Array;
@@ -17,7 +17,7 @@ export interface TimestepSchedule {
   /** T, the number of diffusion steps. */
   readonly numTimesteps: number;
   /** Draws one timestep for each uniform number u in [0, 1) at optimizer step `step` (from 0). */
-  sample(step: number, u: ArrayLike<number>, state?: ScheduleState): Draw;
+  sample(step: number, u: ArrayLike<number>, state?: ScheduleState): TimestepSample;
   /** Probability of each timestep at `step`: length T, sums to 1. */
   density(step: number, state?: ScheduleState): Float64Array;
   /** Present only on schedules that learn from losses. */

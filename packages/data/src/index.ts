@@ -38,7 +38,7 @@ export { describeDataset, type ChannelStatistics, type DatasetDescription } from
 export { batchIndices, epochOrder, type BatchOptions, type EpochOptions } from './batch/order.js';
 export { loadBatch, type LoadBatchOptions, type TrainingBatch } from './batch/load-batch.js';
 export { cropOffsets, flipImages, horizontalFlips } from './batch/augment.js';
-export { oneHot, toBytes, toFloat } from './batch/pixels.js';
+export { toBytes, toFloat } from './batch/pixels.js';
 export { imageGrid, type ImageGridOptions } from './formats/image-grid.js';
 export {
   formatNpy,

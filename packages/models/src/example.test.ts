@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
+import * as ops from '@dm/ops';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
 import * as models from './index.js';
@@ -20,7 +21,7 @@ it("the README's example prints what it says", async () => {
   ) => Promise<void>;
   await tf.setBackend('cpu');
   await run(
-    { '@tensorflow/tfjs-core': tf, '@dm/models': models },
+    { '@tensorflow/tfjs-core': tf, '@dm/ops': ops, '@dm/models': models },
     { log: (...values: unknown[]) => printed.push(...values) },
   );
   expect(printed).toEqual([64193, [2, 8, 8, 1]]);

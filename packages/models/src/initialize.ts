@@ -1,20 +1,18 @@
 import { normal, uniform } from '@dm/core';
-import type { FlatLayout, NdArray } from '@dm/ops';
+import { type FlatLayout, float32, type Float32NdArray, type NdArray } from '@dm/ops';
 import { bufferLayout, parameterLayout } from './layout.js';
 import type { Init, Model } from './model.js';
-
-export type Float32Nd = NdArray & { readonly dtype: 'float32'; readonly data: Float32Array };
 
 /**
  * Parameters and buffers at the start, in the reference's distributions. Each is a function of the seed and of its
  * place in `model.specs` alone. Throws a RangeError on a seed that is not a non-negative safe integer.
  */
-export function initialize(model: Model, seed: number): Record<string, Float32Nd> {
+export function initialize(model: Model, seed: number): Record<string, Float32NdArray> {
   return Object.fromEntries(
     Object.entries(model.specs).map(([name, { shape, init }], index) => {
       const data = new Float32Array(shape.reduce((product, d) => product * d, 1));
       fill(data, init, seed, index);
-      return [name, { dtype: 'float32', shape, data }];
+      return [name, float32(data, shape)];
     }),
   );
 }

@@ -1,5 +1,4 @@
-import type { Arrays, NdArray } from '@dm/ops';
-import type { Float32Nd } from './initialize.js';
+import { type Arrays, float32, type Float32NdArray, type NdArray } from '@dm/ops';
 import type { Model } from './model.js';
 import { fromTorch, torchShape } from './torch-layout.js';
 
@@ -10,7 +9,7 @@ import { fromTorch, torchShape } from './torch-layout.js';
  *
  * Throws one error that lists every tensor that is missing, not known, of another shape or not float32.
  */
-export function loadWeights(model: Model, arrays: Arrays): Record<string, Float32Nd> {
+export function loadWeights(model: Model, arrays: Arrays): Record<string, Float32NdArray> {
   const given = new Map(Object.entries(arrays).map(([name, array]) => [currentName(name), array]));
   const missing: string[] = [];
   const misshaped: string[] = [];
@@ -19,7 +18,7 @@ export function loadWeights(model: Model, arrays: Arrays): Record<string, Float3
     const array = given.get(name);
     const shape = torchShape(spec);
     if (array === undefined) {
-      if (spec.init.kind === 'constant') found.push([name, { dtype: 'float32', shape, data: spec.init.values }]);
+      if (spec.init.kind === 'constant') found.push([name, float32(spec.init.values, shape)]);
       else missing.push(name);
     } else if (array.shape.join() !== shape.join()) {
       misshaped.push(`${name} is [${array.shape.join(', ')}], not [${shape.join(', ')}]`);
@@ -38,7 +37,7 @@ export function loadWeights(model: Model, arrays: Arrays): Record<string, Float3
   if (complaints.length > 0) {
     throw new Error(`The weights do not fit this ${model.kind}. ${complaints.join('. ')}.`);
   }
-  return fromTorch(model, Object.fromEntries(found)) as Record<string, Float32Nd>;
+  return fromTorch(model, Object.fromEntries(found)) as Record<string, Float32NdArray>;
 }
 
 const list = (what: string, items: readonly string[]) =>

@@ -4,9 +4,18 @@
  * reference's answers).
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Arrays, type NdArray, type Program, splitFlat, viewFlat } from '@dm/ops';
+import {
+  type Arrays,
+  float32,
+  type Float32NdArray,
+  type NdArray,
+  oneHot,
+  type Program,
+  splitFlat,
+  viewFlat,
+} from '@dm/ops';
 import { edmPrecond } from './edm-precond.js';
-import { flatten, type Float32Nd } from './initialize.js';
+import { flatten } from './initialize.js';
 import { bufferLayout, parameterLayout } from './layout.js';
 import { loadWeights } from './load-weights.js';
 import cases from './model-cases.json' with { type: 'json' };
@@ -55,39 +64,32 @@ export function hashed(name: string, size: number): Float64Array {
   return values;
 }
 
-const array = (shape: readonly number[], data: ArrayLike<number>): Float32Nd => ({
-  dtype: 'float32',
-  shape,
-  data: new Float32Array(data),
-});
-
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, d) => product * d, 1);
 
 /**
  * Weights in PyTorch's layout, as in a file: of variance 1/fan_in for matrices, kernels and tables, near 1 for the
  * scales of norms, small for biases; nothing is zero. Buffers with a fixed value are left out.
  */
-export function caseWeights(model: Model): Record<string, Float32Nd> {
+export function caseWeights(model: Model): Record<string, Float32NdArray> {
   const given = Object.entries(model.specs).filter(([, { init }]) => init.kind !== 'constant');
   return Object.fromEntries(given.map(([name, spec]) => [name, caseWeight(name, torchShape(spec))]));
 }
 
 /** One of `caseWeights`, by its name and its shape in PyTorch's layout. */
-export function caseWeight(name: string, shape: readonly number[]): Float32Nd {
+export function caseWeight(name: string, shape: readonly number[]): Float32NdArray {
   const isScale = name.endsWith('weight');
   const bound = Math.sqrt(3 / sizeOf(shape.slice(1)));
   const range = (u: number) => (shape.length !== 1 ? bound * u : isScale ? 1 + 0.2 * u : 0.1 * u);
-  return array(shape, hashed(name, sizeOf(shape)).map(range));
+  return float32(hashed(name, sizeOf(shape)).map(range), shape);
 }
 
 /** State of `modelCaseProgram`: the weights as flat vectors. */
 export function modelCaseState(model: Model): Arrays {
   const weights = loadWeights(model, caseWeights(model));
-  const vector = (data: Float32Array) => array([data.length], data);
   const buffers = flatten(weights, bufferLayout(model));
   return {
-    params: vector(flatten(weights, parameterLayout(model))),
-    ...(buffers.length > 0 && { buffers: vector(buffers) }),
+    params: float32(flatten(weights, parameterLayout(model))),
+    ...(buffers.length > 0 && { buffers: float32(buffers) }),
   };
 }
 
@@ -100,18 +102,16 @@ export function modelCaseInputs(modelCase: ModelCase, model: Model): Arrays {
   const n = timesteps.length;
   const [height, width, channels] = model.inputShape;
   const filled = (name: string, shape: readonly number[], f: (u: number) => number) =>
-    array(shape, hashed(name, sizeOf(shape)).map(f));
-  const oneHot = new Float32Array(n * model.condDim);
-  labels?.forEach((label, i) => (oneHot[i * model.condDim + label] = 1));
+    float32(hashed(name, sizeOf(shape)).map(f), shape);
   const masks = model.dropouts.map(({ name, shape, rate }) => [
     name,
     filled(`mask ${name}`, [n, ...shape], (u) => ((u + 1) / 2 < rate ? 0 : 1 / (1 - rate))),
   ]);
   return {
     x: filled('x', [n, height, width, channels], (u) => 1.5 * u),
-    t: array([n], timesteps),
+    t: float32(timesteps),
     dy: filled('dy', [n, height, width, model.outChannels], (u) => u),
-    ...(model.condDim > 0 && { cond: array([n, model.condDim], oneHot) }),
+    ...(model.condDim > 0 && { cond: oneHot(labels!, model.condDim) }),
     ...Object.fromEntries(masks as [string, NdArray][]),
   };
 }

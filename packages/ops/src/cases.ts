@@ -3,9 +3,10 @@
  * data, inputs by a closed formula in integers, so that every language makes the same bits.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { float32, type Float32NdArray } from './arrays.js';
 import { attention } from './attention.js';
 import { conv2d } from './conv2d.js';
-import type { Arrays, NdArray, Program, Tensors } from './engine.js';
+import type { Arrays, Program, Tensors } from './engine.js';
 import { gelu } from './gelu.js';
 import { groupNorm } from './group-norm.js';
 import type { Pad2D } from './kernels.js';
@@ -45,11 +46,14 @@ export type OpCase = OpCall & {
  * Element i of seed s: shift + range (2 r / 10006 - 1) with r = ((31 + 7 s) i² + 4801 i + 1009 s) mod 10007, in float64, then
  * rounded to float32.
  */
-export function caseValues({ shape, range = 1, shift = 0 }: CaseInput, seed: number): NdArray & { data: Float32Array } {
+export function caseValues({ shape, range = 1, shift = 0 }: CaseInput, seed: number): Float32NdArray {
   const size = shape.reduce((product, d) => product * d, 1);
   const value = (i: number) =>
     shift + range * ((2 * (((31 + 7 * seed) * i * i + 4801 * i + 1009 * seed) % 10007)) / 10006 - 1);
-  return { dtype: 'float32', shape, data: Float32Array.from({ length: size }, (_, i) => value(i)) };
+  return float32(
+    Float32Array.from({ length: size }, (_, i) => value(i)),
+    shape,
+  );
 }
 
 /** The inputs of `opCaseProgram`: the op's tensors, and `dy` (seed 100). */

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { toTensors } from './arrays.js';
 import { type EagerName, eagerBackends, onBackend, startBackend } from './eager-backends.js';
 import type {
   Arrays,
@@ -198,7 +199,7 @@ class EagerProgram implements CompiledProgram {
   /** The synchronous part: what it returns is kept, all else is freed, and a failure leaves the state as it was. */
   private call(handle: EagerState, state: Tensors, inputs: Arrays): { next: Tensors; outputs: Tensors } {
     return tf.tidy(() => {
-      const given = Object.fromEntries(Object.entries(inputs).map(([name, array]) => [name, toTensor(array)]));
+      const given = toTensors(inputs);
       const missing: string[] = [];
       const watch = (kind: string, tensors: Tensors): Tensors =>
         new Proxy(
@@ -244,12 +245,9 @@ const list = (tensors: Tensors): string =>
     .map((name) => `"${name}"`)
     .join(', ') || 'none';
 
-/** A copy, since some backends keep the array that they are given. */
-const toTensor = ({ dtype, shape, data }: Arrays[string]): tf.Tensor => tf.tensor(data.slice(), [...shape], dtype);
-
 function keptTensors(backend: string, arrays: Arrays): Tensors {
   return onBackend(backend, () =>
-    Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, tf.keep(toTensor(array))])),
+    Object.fromEntries(Object.entries(toTensors(arrays)).map(([name, tensor]) => [name, tf.keep(tensor)])),
   );
 }
 

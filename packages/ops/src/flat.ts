@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { NdArray, Tensors } from './engine.js';
+import { float32, type Float32NdArray } from './arrays.js';
+import type { Tensors } from './engine.js';
 
 /** One tensor's place in a flat vector. */
 export interface FlatEntry {
@@ -53,13 +54,13 @@ export function splitFlat(flat: tf.Tensor, layout: FlatLayout): Tensors {
 }
 
 /** Views into a flat host vector, by name; nothing is copied. Throws if the length is not the layout's. */
-export function viewFlat(flat: Float32Array, layout: FlatLayout): Record<string, NdArray & { data: Float32Array }> {
+export function viewFlat(flat: Float32Array, layout: FlatLayout): Record<string, Float32NdArray> {
   if (flat.length !== layout.size) {
     throw new Error(`viewFlat: the vector has ${flat.length} elements, the layout ${layout.size}`);
   }
-  const arrays: Record<string, NdArray & { data: Float32Array }> = {};
+  const arrays: Record<string, Float32NdArray> = {};
   for (const e of layout.entries) {
-    arrays[e.name] = { dtype: 'float32', shape: e.shape, data: flat.subarray(e.offset, e.offset + e.size) };
+    arrays[e.name] = float32(flat.subarray(e.offset, e.offset + e.size), e.shape);
   }
   return arrays;
 }

@@ -2,6 +2,7 @@ import './gradients.js';
 
 export * from './engine.js';
 export { DmError, type DmErrorOptions } from './errors.js';
+export { float32, type Float32NdArray, oneHot, scalar, toScalars, toTensors } from './arrays.js';
 export * from './flat.js';
 export * from './kernels.js';
 export { attention, type AttentionOptions } from './attention.js';

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { adamMoments } from './adam-moments.js';
 import { requireNumber } from './checks.js';
-import type { Optimizer } from './optimizer.js';
+import { type Optimizer, zeroSlots } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 
 export interface AdamOptions {
@@ -27,7 +27,7 @@ export function adam(options: AdamOptions): Optimizer {
   const moments = adamMoments('adam', options);
   return {
     name: 'adam',
-    slots: moments.slots,
+    ...zeroSlots(moments.slots),
     scalars: moments.scalars,
     update(params, grads, slots, scalars) {
       const penalized = weightDecay === 0 ? grads : tf.add(grads, tf.mul(params, weightDecay));

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { adamMoments } from './adam-moments.js';
-import type { Optimizer } from './optimizer.js';
+import { type Optimizer, zeroSlots } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
@@ -30,7 +30,7 @@ export function adamW(options: AdamWOptions): Optimizer {
   const moments = adamMoments('adamW', options);
   return {
     name: 'adamW',
-    slots: moments.slots,
+    ...zeroSlots(moments.slots),
     scalars: moments.scalars,
     update(params, grads, slots, scalars) {
       const { direction, slots: next } = moments.update(grads, slots, scalars);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { adamMoments } from './adam-moments.js';
 import { requireBeta, requireInteger, requireNumber } from './checks.js';
-import type { Optimizer } from './optimizer.js';
+import { type Optimizer, zeroSlots } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
@@ -49,7 +49,7 @@ export function adEMAMix(options: AdEMAMixOptions): Optimizer {
   };
   return {
     name: 'adEMAMix',
-    slots: [...fast.slots, 'slow'],
+    ...zeroSlots([...fast.slots, 'slow']),
     scalars(step) {
       const scalars = fast.scalars(step);
       const a = warmupSteps === 0 ? 1 : Math.min(1, (step + 1) / warmupSteps);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
+import * as ops from '@dm/ops';
 import ts from 'typescript';
 import { expect, it } from 'vitest';
 import * as optim from './index.js';
@@ -20,7 +21,7 @@ it("the README's example does what it says", async () => {
   ) => Promise<void>;
   await tf.setBackend('cpu');
   await run(
-    { '@tensorflow/tfjs-core': tf, '@dm/optim': optim },
+    { '@tensorflow/tfjs-core': tf, '@dm/ops': ops, '@dm/optim': optim },
     { log: (...values: unknown[]) => printed.push(...values) },
   );
   const [params, average] = printed as [Float32Array, Float32Array];

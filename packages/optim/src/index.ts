@@ -1,4 +1,4 @@
-export * from './optimizer.js';
+export type { Optimizer, Scalars } from './optimizer.js';
 
 // The method.
 export { momentumDecay, demon, type MomentumDecayOptions } from './momentum-decay.js';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { requireBeta } from './checks.js';
-import type { Optimizer } from './optimizer.js';
+import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
@@ -31,7 +31,7 @@ export function lion(options: LionOptions): Optimizer {
   const b1 = asSchedule(beta1);
   return {
     name: 'lion',
-    slots: ['m'],
+    ...zeroSlots(['m']),
     scalars: (step) => ({ lr: lr(step), beta1: b1(step), oneMinusBeta1: 1 - b1(step) }),
     update(params, grads, slots, scalars) {
       const mixed = tf.add(tf.mul(slots.m!, scalars.beta1!), tf.mul(grads, scalars.oneMinusBeta1!));

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { FlatEntry, FlatLayout, Tensors } from '@dm/ops';
 import { adamMoments } from './adam-moments.js';
 import { requireBeta, requireInteger, requireNumber } from './checks.js';
-import type { Optimizer } from './optimizer.js';
+import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
 export interface MuonOptions {
@@ -73,7 +73,7 @@ export function muon(options: MuonOptions): Optimizer {
 
   return {
     name: 'muon',
-    slots: moments.slots,
+    ...zeroSlots(moments.slots),
     scalars: (step) => ({
       ...moments.scalars(step),
       muonLr: lr(step),

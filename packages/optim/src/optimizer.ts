@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { Tensors } from '@dm/ops';
+import { float32, type Float32NdArray, type Tensors } from '@dm/ops';
 
 /** Numbers that change from step to step; they enter the compiled step as inputs (float32 scalars). */
 export type Scalars = Readonly<Record<string, number>>;
@@ -10,8 +10,10 @@ export type Scalars = Readonly<Record<string, number>>;
  */
 export interface Optimizer {
   readonly name: string;
-  /** Names of the vectors that it keeps beside the parameters, each [layout.size], zero at the start. */
+  /** Names of the vectors that it keeps alongside the parameters, each [layout.size]. */
   readonly slots: readonly string[];
+  /** The slots before the first step: zeros [size] each, where size is the number of parameters. */
+  init(size: number): Record<string, Float32NdArray>;
   /** Inputs of `update` at optimizer step `step` (from 0). Their names never change. */
   scalars(step: number): Scalars;
   /** One step: params, grads [size]; slots by name; scalars by name, each a scalar tensor. */
@@ -21,4 +23,12 @@ export interface Optimizer {
     slots: Tensors,
     scalars: Tensors,
   ): { readonly params: Tensor; readonly slots: Tensors };
+}
+
+/** `slots` and `init` of an optimizer with slots of these names. */
+export function zeroSlots(slots: readonly string[]): Pick<Optimizer, 'slots' | 'init'> {
+  return {
+    slots,
+    init: (size) => Object.fromEntries(slots.map((name) => [name, float32(new Float32Array(size))])),
+  };
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { requireBeta, requireInteger, requireNumber } from './checks.js';
-import type { Optimizer } from './optimizer.js';
+import { type Optimizer, zeroSlots } from './optimizer.js';
 import { prefixFold } from './step-schedule.js';
 
 export interface ScheduleFreeOptions {
@@ -43,7 +43,7 @@ export function scheduleFreeAdamW(options: ScheduleFreeOptions): Optimizer {
   const sumOfSquares = prefixFold(0, (sum, step) => sum + lrAt(step) ** 2);
   return {
     name: owner,
-    slots: ['ahead', 'v'],
+    ...zeroSlots(['ahead', 'v']),
     scalars(step) {
       const c = lrAt(step) ** 2 / sumOfSquares(step);
       const rootCorrection2 = Math.sqrt(1 - beta2 ** (step + 1));

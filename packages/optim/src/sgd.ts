@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { requireBeta, requireNumber } from './checks.js';
-import type { Optimizer } from './optimizer.js';
+import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
 export interface SgdOptions {
@@ -36,7 +36,7 @@ export function sgd(options: SgdOptions): Optimizer {
   const beta = asSchedule(momentum);
   return {
     name: 'sgd',
-    slots: ['m'],
+    ...zeroSlots(['m']),
     scalars: (step) => ({
       lr: lr(step),
       beta: beta(step),

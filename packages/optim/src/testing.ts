@@ -1,5 +1,4 @@
-import { flatLayout } from '@dm/ops';
-import type { Tensors } from '@dm/ops';
+import { flatLayout, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import type { Optimizer } from './optimizer.js';

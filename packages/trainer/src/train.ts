@@ -120,7 +120,7 @@ async function trainSteps(session: Session, began: number, signal: AbortSignal |
     const batch = await feed.take();
     const waited = secondsSince(stepBegan);
 
-    // Draw timesteps.
+    // TimestepSample timesteps.
     const draw = drawTimesteps(setup, session.step, session.scheduleState);
 
     // Step: accumulate gradients, update weights and averages. While the engine computes, the next batch is read.

@@ -3,7 +3,7 @@
 // random weights rounding grows by half with each call, so that nobody's last images are another's.
 import { readFileSync } from 'node:fs';
 import { createSampler, ddim, discretePath, linearSchedule } from '@dm/core';
-import { splitFlat } from '@dm/ops';
+import { float32, splitFlat } from '@dm/ops';
 import { openEngine } from './engine.mjs';
 import { formulaWeights } from './formula.mjs';
 import { cpuSeconds, peakMb, repeat } from './repeat.mjs';
@@ -26,9 +26,7 @@ const sampler = createSampler({
 });
 const { params } = formulaWeights(model);
 // A handle, so that the weights are copied once, not with each sampling.
-const state = await engine
-  .compile(() => ({ outputs: {} }))
-  .load({ params: { dtype: 'float32', shape: [layout.size], data: params } });
+const state = await engine.compile(() => ({ outputs: {} })).load({ params: float32(params) });
 const initialNoise = training.batch(0).noise;
 
 /** Model calls of a warm-up: enough to compile and to touch the memory. */

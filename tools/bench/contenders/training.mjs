@@ -1,6 +1,6 @@
 /** Our training step: forward, MSE, backward, gradient norm, AdamW and the average of the parameters, as one program. */
 import { modelClasses, parameterLayout, bufferLayout } from '@dm/models';
-import { splitFlat } from '@dm/ops';
+import { float32, scalar, splitFlat } from '@dm/ops';
 import { adamW, fixedEma, gradientNorm } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { formulaBatch, formulaWeights } from './formula.mjs';
@@ -8,7 +8,6 @@ import { formulaBatch, formulaWeights } from './formula.mjs';
 /** @typedef {import('@dm/ops').Arrays} Arrays */
 
 /** @param {Float32Array} data @param {readonly number[]} [shape] */
-const float32 = (data, shape = [data.length]) => ({ dtype: /** @type {const} */ ('float32'), shape, data });
 
 /**
  * @param {Pick<import('../cases.mjs').Case, 'model' | 'config' | 'batch'>} benchCase
@@ -69,7 +68,7 @@ export function trainingOf({ model: className, config, batch }, settings) {
     scalars: (step) =>
       Object.fromEntries(
         Object.entries({ ...optimizer.scalars(step), ...ema.scalars(step) }) //
-          .map(([name, value]) => [name, float32(Float32Array.of(value), [])]),
+          .map(([name, value]) => [name, scalar(value)]),
       ),
   };
 }

@@ -3,7 +3,6 @@ import {
   addNoise,
   convertPrediction,
   discretePath,
-  float32,
   huberLoss,
   l1Loss,
   linearSchedule,
@@ -15,7 +14,7 @@ import {
   type SamplerOptions,
   weightedMean,
 } from '@dm/core';
-import type { Engine, Program } from '@dm/ops';
+import { type Engine, float32, type Program } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { tooFar } from './compare.js';

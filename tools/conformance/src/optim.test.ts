@@ -1,5 +1,5 @@
 // Every optimizer, ten steps on a quadratic with curvatures from 0.1 to 10, on every engine.
-import { type Arrays, type Engine, flatLayout, type NdArray, type Program } from '@dm/ops';
+import { type Arrays, type Engine, flatLayout, float32, type Program, toScalars } from '@dm/ops';
 import {
   adam,
   adamW,
@@ -22,11 +22,8 @@ const layout = flatLayout([
   { name: 'weight', shape: [6, 4], group: 'matrix' },
   { name: 'bias', shape: [4], group: 'vector' },
 ]);
-const vector = (value: (i: number) => number): NdArray => ({
-  dtype: 'float32',
-  shape: [layout.size],
-  data: Float32Array.from({ length: layout.size }, (_, i) => value(i)),
-});
+const vector = (value: (i: number) => number) =>
+  float32(Float32Array.from({ length: layout.size }, (_, i) => value(i)));
 const curvature = vector((i) => 10 ** ((i % 5) / 2 - 1));
 const start = vector((i) => Math.cos(3 * i + 1));
 
@@ -53,15 +50,10 @@ function quadratic(optimizer: Optimizer): Program {
 
 async function minimize(engine: Engine, optimizer: Optimizer): Promise<Arrays> {
   const program = engine.compile(quadratic(optimizer), { name: optimizer.name });
-  const slots = Object.fromEntries(optimizer.slots.map((name) => [name, vector(() => 0)]));
-  const state = await program.load({ params: start, ...slots });
+  const state = await program.load({ params: start, ...optimizer.init(layout.size) });
   try {
     for (let step = 0; step < steps; step++) {
-      const scalars = Object.entries(optimizer.scalars(step)).map(([name, value]): [string, NdArray] => [
-        name,
-        { dtype: 'float32', shape: [], data: Float32Array.of(value) },
-      ]);
-      await program.run(state, { h: curvature, ...Object.fromEntries(scalars) });
+      await program.run(state, { h: curvature, ...toScalars(optimizer.scalars(step)) });
     }
     return await state.read();
   } finally {

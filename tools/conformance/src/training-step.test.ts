@@ -1,8 +1,8 @@
 // A whole training step of each kind of model (forward, gradients, AdamW) on every engine: the loss and every gradient
 // of the first step, and the parameters after ten.
-import { float32, mseLoss, normal, normalBatch, weightedMean } from '@dm/core';
+import { mseLoss, normal, normalBatch, weightedMean } from '@dm/core';
 import { bufferLayout, dit, flatten, initialize, type Model, parameterLayout, unet2d, unetPresets } from '@dm/models';
-import { type Arrays, type Engine, type NdArray, type Program, splitFlat, viewFlat } from '@dm/ops';
+import { type Arrays, type Engine, float32, type NdArray, type Program, scalar, splitFlat, viewFlat } from '@dm/ops';
 import { adamW } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
@@ -70,7 +70,7 @@ function stepInputs(model: Model, step: number): Arrays {
   );
   const scalars = Object.entries(optimizer.scalars(step)).map(([name, value]): [string, NdArray] => [
     name,
-    float32([value], []),
+    scalar(value),
   ]);
   return {
     x: normalBatch({ seed: 3, stream: 'noise', step, indices }, [height, width, channels]),
@@ -90,7 +90,7 @@ async function train(engine: Engine, model: Model, recompute: 'none' | 'blocks' 
   const handle = await program.load({
     params: vector(flatten(arrays, layout)),
     ...(fixed.size > 0 && { buffers: vector(flatten(arrays, fixed)) }),
-    ...Object.fromEntries(optimizer.slots.map((name) => [name, vector(new Float32Array(layout.size))])),
+    ...optimizer.init(layout.size),
   });
   try {
     const first = await program.run(handle, stepInputs(model, 0));

@@ -1,7 +1,7 @@
 import { normal, normalBatch } from '@dm/core';
 import { toFloat } from '@dm/data';
 import { openOnnxEngine } from '@dm/jit';
-import { eagerEngine, type Engine, type NdArray } from '@dm/ops';
+import { eagerEngine, type Engine, float32, type NdArray } from '@dm/ops';
 import '@tensorflow/tfjs-backend-cpu';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openData, spreadIndices } from '../trial/data.js';
@@ -86,7 +86,7 @@ describe('on MNIST at 12x12', () => {
     const train = await openData('mnist-12', 'train', 2048);
     const heldOut = await openData('mnist-12', 'test', 1000);
     const { images } = await heldOut.read(spreadIndices(64, heldOut.length));
-    const batch = { dtype: 'float32' as const, shape: [64, ...train.shape], data: toFloat(images) };
+    const batch = float32(toFloat(images), [64, ...train.shape]);
     const objective = await vaeObjective(onnx, train.shape, { images: batch, eps: latents(64) });
     const options = { train, engine: onnx, recipe: vaeRecipe, seed: 0 };
     const { params, ema } = await trainVae({ ...options, steps: 100 });

@@ -1,12 +1,21 @@
 /** A small GAN, trained through an engine as the diffusion models are: the contrast to them. */
 import { normalBatch } from '@dm/core';
 import { loadBatch } from '@dm/data';
-import { splitFlat, type Arrays, type Engine, type NdArray, type Program, type Tensors } from '@dm/ops';
+import {
+  type Arrays,
+  type Engine,
+  float32,
+  type NdArray,
+  type Program,
+  splitFlat,
+  type Tensors,
+  toScalars,
+} from '@dm/ops';
 import { adam, halfLifeEma, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { decode, decoderLayout, encode, encoderLayout, LATENT, startOf, type ImageShape } from './networks.js';
 import { openObjective, type OpenObjective } from './objective.js';
-import { runSteps, scalarInputs, vector, zeroVectors, type ContrastOptions, type ContrastRecipe } from './training.js';
+import { runSteps, type ContrastOptions, type ContrastRecipe } from './training.js';
 
 export type GanRecipe = ContrastRecipe<'gan'>;
 
@@ -72,10 +81,10 @@ export function trainGan(options: ContrastOptions<GanRecipe, GanWeights>): Promi
       const indices = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
       const latents = (lane: number) => normalBatch({ seed, stream: 'noise', indices, lane }, [LATENT]);
       return {
-        images: { dtype: 'float32', shape: [batchSize, ...train.shape], data: images },
+        images: float32(images, [batchSize, ...train.shape]),
         latentsOfDiscriminator: latents(0),
         latentsOfGenerator: latents(1),
-        ...scalarInputs({ ...optimizer.scalars(step), ...ema.scalars(step) }),
+        ...toScalars({ ...optimizer.scalars(step), ...ema.scalars(step) }),
       };
     },
     read: ['generator', 'discriminator', 'ema'],
@@ -86,15 +95,14 @@ export function trainGan(options: ContrastOptions<GanRecipe, GanWeights>): Promi
 
 const networks = ['generator', 'discriminator'] as const;
 
-function initialState(start: GanWeights, { slots }: Optimizer): Arrays {
+function initialState(start: GanWeights, optimizer: Optimizer): Arrays {
   const ofNetworks = networks.map((network) => ({
-    [network]: vector(start[network]),
-    ...zeroVectors(
-      slots.map((slot) => `${network}.${slot}`),
-      start[network].length,
+    [network]: float32(start[network]),
+    ...Object.fromEntries(
+      Object.entries(optimizer.init(start[network].length)).map(([slot, zeros]) => [`${network}.${slot}`, zeros]),
     ),
   }));
-  return { ...ofNetworks[0], ...ofNetworks[1], ema: vector(start.ema) };
+  return { ...ofNetworks[0], ...ofNetworks[1], ema: float32(start.ema) };
 }
 
 function ganStep(shape: ImageShape, optimizer: Optimizer, average: ReturnType<typeof halfLifeEma>['update']): Program {
@@ -139,7 +147,7 @@ export function generatorObjective(
     name: 'generator loss',
     size: ganLayouts(shape).generator.size,
     loss: (generator, { discriminator, latents }) => losses.generator(generator, discriminator!, latents!, shape),
-    inputs: { discriminator: vector(fixed.discriminator), latents: fixed.latents },
+    inputs: { discriminator: float32(fixed.discriminator), latents: fixed.latents },
   });
 }
 
@@ -157,6 +165,6 @@ export function discriminatorObjective(
     size: ganLayouts(shape).discriminator.size,
     loss: (discriminator, { generator, images, latents }) =>
       losses.discriminator(discriminator, images!, generate(generator!, latents!, shape), shape),
-    inputs: { generator: vector(fixed.generator), images: fixed.images, latents: fixed.latents },
+    inputs: { generator: float32(fixed.generator), images: fixed.images, latents: fixed.latents },
   });
 }

@@ -1,9 +1,19 @@
 /** The small networks that the GAN and the VAE are made of: one decoder for both, and one for images on the way in. */
 import { normalBatch, uniform } from '@dm/core';
-import { conv2d, flatLayout, groupNorm, silu, splitFlat, upsampleNearest } from '@dm/ops';
-import type { Engine, FlatLayout, NdArray, Tensors } from '@dm/ops';
+import {
+  conv2d,
+  type Engine,
+  type FlatLayout,
+  flatLayout,
+  float32,
+  groupNorm,
+  type NdArray,
+  silu,
+  splitFlat,
+  type Tensors,
+  upsampleNearest,
+} from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { vector } from './training.js';
 
 /** Numbers in a latent. */
 export const LATENT = 16;
@@ -121,7 +131,7 @@ export function createPainter(engine: Engine, shape: ImageShape, slope: number):
   );
   return {
     async samples(decoder, count) {
-      const state = await program.load({ decoder: vector(decoder) });
+      const state = await program.load({ decoder: float32(decoder) });
       const indices = Array.from({ length: count }, (_, i) => i);
       const latents = normalBatch({ seed: SEED, stream: 'sample', step: 0, indices }, [LATENT]);
       const { images } = await program.run(state, { latents });

@@ -1,8 +1,7 @@
 /** A loss on fixed data as a function of one flat vector of parameters, for landscapes and gradient checks. */
 import type { Objective } from '@dm/eval';
-import type { Arrays, Engine, Tensors } from '@dm/ops';
+import { type Arrays, type Engine, float32, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { vector } from './training.js';
 
 export interface OpenObjective extends Objective {
   dispose(): Promise<void>;
@@ -26,15 +25,15 @@ export async function openObjective(
     }),
     { name: `${name} gradient` },
   );
-  const state = await value.load({ params: vector(new Float32Array(size)) });
+  const state = await value.load({ params: float32(new Float32Array(size)) });
   return {
     size,
     async loss(params) {
-      await state.write({ params: vector(Float32Array.from(params)) });
+      await state.write({ params: float32(Float32Array.from(params)) });
       return (await value.run(state, inputs))['loss']!.data[0]!;
     },
     async gradient(params) {
-      await state.write({ params: vector(Float32Array.from(params)) });
+      await state.write({ params: float32(Float32Array.from(params)) });
       return (await both.run(state, inputs))['gradient']!.data as Float32Array;
     },
     async dispose() {

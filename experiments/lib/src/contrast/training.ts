@@ -1,6 +1,6 @@
 /** What the trainings of the GAN and the VAE share: recipe, options, and the loop. */
 import type { Dataset } from '@dm/data';
-import type { Arrays, Engine, NdArray, Program } from '@dm/ops';
+import type { Arrays, Engine, Program } from '@dm/ops';
 
 export interface ContrastRecipe<Kind extends 'gan' | 'vae'> {
   readonly kind: Kind;
@@ -58,20 +58,4 @@ export async function runSteps<Name extends string>(options: {
     state.dispose();
     await compiled.dispose();
   }
-}
-
-/** A host vector as an engine's array. */
-export function vector(data: Float32Array): NdArray {
-  return { dtype: 'float32', shape: [data.length], data };
-}
-
-/** Zeros of that length for each name. */
-export function zeroVectors(names: readonly string[], size: number): Record<string, NdArray> {
-  return Object.fromEntries(names.map((name) => [name, vector(new Float32Array(size))]));
-}
-
-/** Numbers that change from step to step as scalar inputs. */
-export function scalarInputs(scalars: Readonly<Record<string, number>>): Record<string, NdArray> {
-  const scalar = (value: number): NdArray => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
-  return Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, scalar(value)]));
 }

@@ -1,12 +1,21 @@
 /** A small VAE with the GAN's decoder, trained through an engine as the diffusion models are: the other contrast. */
 import { normalBatch } from '@dm/core';
 import { loadBatch } from '@dm/data';
-import { flatLayout, splitFlat, type Engine, type FlatLayout, type NdArray, type Program } from '@dm/ops';
+import {
+  type Engine,
+  flatLayout,
+  type FlatLayout,
+  float32,
+  type NdArray,
+  type Program,
+  splitFlat,
+  toScalars,
+} from '@dm/ops';
 import { adam, halfLifeEma, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { decode, decoderLayout, encode, encoderLayout, LATENT, startOf, type ImageShape } from './networks.js';
 import { openObjective, type OpenObjective } from './objective.js';
-import { runSteps, scalarInputs, vector, zeroVectors, type ContrastOptions, type ContrastRecipe } from './training.js';
+import { runSteps, type ContrastOptions, type ContrastRecipe } from './training.js';
 
 export type VaeRecipe = ContrastRecipe<'vae'>;
 
@@ -78,18 +87,18 @@ export function trainVae(options: ContrastOptions<VaeRecipe, VaeWeights>): Promi
     program: vaeStep(train.shape, optimizer, ema.update),
     engine,
     start: {
-      params: vector(start.params),
-      ema: vector(start.ema),
-      ...zeroVectors(optimizer.slots, start.params.length),
+      params: float32(start.params),
+      ema: float32(start.ema),
+      ...optimizer.init(start.params.length),
     },
     steps,
     async inputs(step) {
       const { images } = await loadBatch(train, { seed, step, batchSize });
       const indices = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
       return {
-        images: { dtype: 'float32', shape: [batchSize, ...train.shape], data: images },
+        images: float32(images, [batchSize, ...train.shape]),
         eps: normalBatch({ seed, stream: 'noise', indices }, [LATENT]),
-        ...scalarInputs({ ...optimizer.scalars(step), ...ema.scalars(step) }),
+        ...toScalars({ ...optimizer.scalars(step), ...ema.scalars(step) }),
       };
     },
     read: ['params', 'ema'],

@@ -1,3 +1,4 @@
+import { float32 } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import { baseline, recipe } from '../recipe/recipe.js';
 import { screeningSize } from '../recipe/sizes.js';
@@ -40,11 +41,7 @@ describe('phaseSteps', () => {
 
 describe('immiscible', () => {
   it('gives each image the noise that lies nearest in total', () => {
-    const array = (data: number[]) => ({
-      dtype: 'float32' as const,
-      shape: [3, 1, 1, 1],
-      data: Float32Array.from(data),
-    });
+    const array = (data: number[]) => float32(data, [3, 1, 1, 1]);
     // Pairs in order of size have the least total squared distance on a line.
     expect([...immiscible(array([1, -1, 0]), array([-2, 0.5, 3])).data]).toEqual([3, -2, 0.5]);
   });

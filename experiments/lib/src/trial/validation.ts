@@ -13,7 +13,7 @@ import {
   type Prediction,
 } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
-import { splitFlat, type Arrays, type Engine, type NdArray } from '@dm/ops';
+import { type Arrays, type Engine, float32, type NdArray, splitFlat } from '@dm/ops';
 import type { Denoiser } from '@dm/trainer';
 import { spreadIndices } from './data.js';
 
@@ -61,18 +61,14 @@ export async function createValidator(
     const target = targetCoefficients(measured, levels);
     const conversions = levels.map((level) => conversion(prediction, measured, level));
     chunks.push({
-      images: {
-        dtype: 'float32',
-        shape: [indices.length, ...heldOut.shape],
-        data: toFloat(images.subarray(start * pixels, end * pixels)),
-      },
+      images: float32(toFloat(images.subarray(start * pixels, end * pixels)), [indices.length, ...heldOut.shape]),
       noise: normalBatch({ seed: SEED, stream: 'evaluation', step: 1, indices }, heldOut.shape),
-      t: perExample(at),
+      t: float32(at),
       ...forwardCoefficients(levels),
       targetX0: target.x0,
       targetNoise: target.noise,
-      ofX: perExample(conversions.map(({ x }) => x)),
-      ofOutput: perExample(conversions.map(({ output }) => output)),
+      ofX: float32(conversions.map(({ x }) => x)),
+      ofOutput: float32(conversions.map(({ output }) => output)),
     });
   }
   const program = engine.compile(
@@ -105,9 +101,4 @@ export async function createValidator(
     },
     dispose: () => program.dispose(),
   };
-}
-
-/** A number an example, float32 [N]. */
-function perExample(values: readonly number[]): NdArray {
-  return { dtype: 'float32', shape: [values.length], data: Float32Array.from(values) };
 }

@@ -1,8 +1,7 @@
-import type { Arrays, Engine, StateHandle } from '@dm/ops';
+import { type Arrays, type Engine, float32, type Float32NdArray, type StateHandle } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { requireInteger } from '../checks.js';
 import { levelAt } from '../levels/level.js';
-import { float32, type Float32NdArray } from '../nd-array.js';
 import { forwardCoefficients, noiseLevels } from '../process/coefficients.js';
 import { addNoise } from '../process/forward.js';
 import { conversion, type Prediction, type PredictionOptions } from '../process/prediction.js';

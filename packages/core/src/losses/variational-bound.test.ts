@@ -1,9 +1,8 @@
 /** Against the diffusion package of facebookresearch/DiT: tools/parity/losses_fixture.py. */
 import * as tf from '@tensorflow/tfjs-core';
-import { eagerEngine, type Engine } from '@dm/ops';
+import { eagerEngine, type Engine, float32, type Float32NdArray } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import fixture from '../fixtures/variational-bound.json' with { type: 'json' };
-import { float32, type Float32NdArray } from '../nd-array.js';
 import { forwardCoefficients, noiseLevels } from '../process/coefficients.js';
 import { addNoise } from '../process/forward.js';
 import { linspace, scheduleFromBetas } from '../schedules/schedule.js';

@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { requireInteger } from '../checks.js';
 import { levelAt } from '../levels/level.js';
-import { float32, type Float32NdArray } from '../nd-array.js';
+import { float32, type Float32NdArray } from '@dm/ops';
 import { convertPrediction, perImage } from '../process/forward.js';
 import { conversion, type Prediction, type PredictionOptions } from '../process/prediction.js';
 import type { NoiseSchedule } from '../schedules/schedule.js';

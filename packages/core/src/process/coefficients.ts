@@ -1,5 +1,5 @@
 import { levelAt, type NoiseLevel } from '../levels/level.js';
-import { float32, type Float32NdArray } from '../nd-array.js';
+import { float32, type Float32NdArray } from '@dm/ops';
 import type { NoiseSchedule } from '../schedules/schedule.js';
 import { inputScale, type Prediction, type PredictionOptions, targetMixture } from './prediction.js';
 

@@ -6,7 +6,7 @@
  * Normals pass through `Math.log`, `Math.cos` and `Math.sin`, whose last bit the language leaves open; all that V8
  * runs on (Node, Chromium) computes them alike.
  */
-import type { Float32NdArray } from '../nd-array.js';
+import { float32, type Float32NdArray } from '@dm/ops';
 import { type BatchKey, type KeyWords, type RandomKey, keyWords, requireU32 } from './key.js';
 import { philox4x32 } from './philox.js';
 
@@ -114,7 +114,7 @@ function fillBatch(
     requireU32('index', indices[i]!);
     fill(data.subarray(i * size, (i + 1) * size), words, indices[i]!);
   }
-  return { dtype: 'float32', shape: [indices.length, ...shape], data };
+  return float32(data, [indices.length, ...shape]);
 }
 
 const fillUniform: Fill<Float64Array> = (out, { k0, k1, step, stream }, index) => {

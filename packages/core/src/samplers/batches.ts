@@ -1,6 +1,5 @@
-import type { Arrays, NdArray } from '@dm/ops';
+import { type Arrays, float32, type Float32NdArray, type NdArray } from '@dm/ops';
 import { requireInteger } from '../checks.js';
-import { float32, type Float32NdArray } from '../nd-array.js';
 import { normalBatch } from '../random/draw.js';
 
 /** What is to be sampled. */
@@ -100,7 +99,7 @@ function takeRows(array: NdArray, rows: readonly number[]): NdArray {
 /** The first `count` rows. */
 export function firstRows(array: NdArray, count: number): Float32NdArray {
   const size = array.data.length / array.shape[0]!;
-  return float32(array.data.subarray(0, count * size), [count, ...array.shape.slice(1)]);
+  return float32(array.data.slice(0, count * size), [count, ...array.shape.slice(1)]);
 }
 
 /** Batches of images of this shape, one after the other. */
@@ -112,5 +111,5 @@ export function joined(parts: readonly Float32Array[], shape: readonly number[])
     at += part.length;
   }
   const size = shape.reduce((product, d) => product * d, 1);
-  return { dtype: 'float32', shape: [data.length / size, ...shape], data };
+  return float32(data, [data.length / size, ...shape]);
 }

@@ -1,9 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { eagerEngine } from '@dm/ops';
+import { eagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Engine } from '@dm/ops';
 import { discretePath } from '../levels/path.js';
-import { float32 } from '../nd-array.js';
 import { normalBatch } from '../random/draw.js';
 import { linearSchedule } from '../schedules/linear.js';
 import { createSampler, sample, type SamplerOptions } from './create-sampler.js';

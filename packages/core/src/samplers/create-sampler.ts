@@ -1,9 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Arrays, CompiledProgram, Engine, NdArray, Program, StateHandle, Tensors } from '@dm/ops';
+import {
+  type Arrays,
+  type CompiledProgram,
+  type Engine,
+  float32,
+  type Float32NdArray,
+  type NdArray,
+  type Program,
+  type StateHandle,
+  type Tensors,
+} from '@dm/ops';
 import { requireInteger } from '../checks.js';
 import type { NoiseLevel } from '../levels/level.js';
 import type { NoisePath } from '../levels/path.js';
-import { float32, type Float32NdArray } from '../nd-array.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
 import { normalBatch } from '../random/draw.js';
 import { type Batch, type BatchRequest, batchesOf, firstRows, joined } from './batches.js';

@@ -1,11 +1,10 @@
 /** What every sampler must do, whatever it is. Trajectories are compared in trajectories.test.ts. */
 import * as tf from '@tensorflow/tfjs-core';
-import { eagerEngine, type Engine } from '@dm/ops';
+import { eagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { edmPath } from '../levels/edm.js';
 import { flowPath } from '../levels/flow.js';
 import { discretePath, type NoisePath } from '../levels/path.js';
-import { float32 } from '../nd-array.js';
 import { inputScale, type Prediction, predictions, targetMixture } from '../process/prediction.js';
 import { cosineSchedule } from '../schedules/cosine.js';
 import { linearSchedule } from '../schedules/linear.js';

@@ -1,7 +1,6 @@
 /** The tensor half of every sampler: one evaluation of the model, and one product with the plan's coefficients. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Arrays, Tensors } from '@dm/ops';
-import { float32 } from '../nd-array.js';
+import { type Arrays, float32, type Tensors } from '@dm/ops';
 import { conversion, type Prediction, type PredictionOptions } from '../process/prediction.js';
 import { type X0Clipping, limitX0 } from './x0-clipping.js';
 import type { LinearForm, SamplerPlan, Stage } from './sampler.js';

@@ -1,13 +1,12 @@
 /** Whole trajectories against diffusers and NVlabs/edm: tools/parity/schedulers_fixture.py. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { eagerEngine, type Tensors } from '@dm/ops';
+import { eagerEngine, float32, type Tensors } from '@dm/ops';
 import { beforeAll, expect, test } from 'vitest';
 import cases from '../fixtures/trajectories.json' with { type: 'json' };
 import { edmPath } from '../levels/edm.js';
 import { flowLevel, flowPath } from '../levels/flow.js';
 import { discretePath, type DiscretePathOptions, type NoisePath } from '../levels/path.js';
-import { float32 } from '../nd-array.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
 import { type ScheduleConfig, scheduleFromConfig } from '../schedules/registry.js';
 import { createSampler } from './create-sampler.js';

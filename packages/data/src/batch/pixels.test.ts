@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { oneHot, toBytes, toFloat } from './pixels.js';
+import { toBytes, toFloat } from './pixels.js';
 
 describe('bytes and floats', () => {
   it('maps 0 to -1 and 255 to 1', () => {
@@ -19,16 +19,5 @@ describe('bytes and floats', () => {
 
   it('refuses NaN', () => {
     expect(() => toBytes(Float32Array.of(0, NaN))).toThrow('Value 1 of 2 is NaN');
-  });
-});
-
-describe('oneHot', () => {
-  it('has one row a label', () => {
-    expect([...oneHot([2, 0], 3)]).toEqual([0, 0, 1, 1, 0, 0]);
-  });
-
-  it('refuses a label that names no class', () => {
-    expect(() => oneHot([0, 3], 3)).toThrow('Label 3 (at position 1) is outside [0, 3)');
-    expect(() => oneHot([-1], 3)).toThrow(RangeError);
   });
 });

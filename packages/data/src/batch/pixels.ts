@@ -18,19 +18,3 @@ export function toBytes(values: Float32Array): Uint8Array {
   }
   return out;
 }
-
-/**
- * Labels as one row each, float32 [N, classes], 1 at the label. Models take labels so, because a gather has no
- * gradient on every backend. Throws a RangeError on a label outside [0, classes).
- */
-export function oneHot(labels: ArrayLike<number>, classes: number): Float32Array {
-  const out = new Float32Array(labels.length * classes);
-  for (let i = 0; i < labels.length; i++) {
-    const label = labels[i]!;
-    if (!Number.isInteger(label) || label < 0 || label >= classes) {
-      throw new RangeError(`Label ${label} (at position ${i}) is outside [0, ${classes}).`);
-    }
-    out[i * classes + label] = 1;
-  }
-  return out;
-}

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createMemoryDataset, type Dataset } from '@dm/data';
 import { openOnnxEngine } from '@dm/jit';
 import { formatSafetensors, hashed, parseSafetensors } from '@dm/models';
-import { eagerEngine, type Engine } from '@dm/ops';
+import { eagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classifierLayout, classifierStart } from './classifier-graph.js';
 import { classifierExtractor, formatClassifier } from './classifier.js';
@@ -126,7 +126,7 @@ describe('classifierExtractor', () => {
       /no file of weights .*none\. .*dm eval train-extractor/,
     );
     const file = join(folder, 'another.safetensors');
-    writeFileSync(file, formatSafetensors({ x: { dtype: 'float32', shape: [1], data: Float32Array.of(1) } }));
+    writeFileSync(file, formatSafetensors({ x: float32([1]) }));
     await expect(classifierExtractor({ engine, weights: file })).rejects.toThrow('is no classifier of this library');
   });
 });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseSafetensors } from '@dm/models';
+import { float32 } from '@dm/ops';
 import { expect, it, onTestFinished } from 'vitest';
 
 const python = process.env['DM_PYTHON'];
@@ -31,6 +32,6 @@ it.skipIf(python === undefined)(`converts the public file by its hash alone, nam
   const made = spawnSync(python!, ['-c', script, source, target], { cwd: scripts, encoding: 'utf8' });
   expect(made.stderr).toBe('');
   const { tensors, metadata } = parseSafetensors(readFileSync(target));
-  expect(tensors).toEqual({ 'a.weight': { dtype: 'float32', shape: [2, 3], data: Float32Array.of(0, 1, 2, 3, 4, 5) } });
+  expect(tensors).toEqual({ 'a.weight': float32([0, 1, 2, 3, 4, 5], [2, 3]) });
   expect(metadata).toMatchObject({ source: 'x.pth', source_sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openOnnxEngine } from '@dm/jit';
 import { formatSafetensors, hashed, parseSafetensors } from '@dm/models';
-import type { Engine, NdArray } from '@dm/ops';
+import { type Engine, float32, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inception } from './inception-graph.js';
@@ -17,7 +17,7 @@ const fixture = parseSafetensors(readFileSync(new URL('fixtures/inception.safete
 
 const filled = (name: string, shape: readonly number[], f: (u: number) => number): NdArray => {
   const size = shape.reduce((product, d) => product * d, 1);
-  return { dtype: 'float32', shape, data: Float32Array.from(hashed(name, size), f) };
+  return float32(Float32Array.from(hashed(name, size), f), shape);
 };
 
 /** All that a file holds, by the formula of the fixture. */
@@ -80,7 +80,7 @@ describe('inceptionExtractor', () => {
       return { outputs: Object.fromEntries(Object.entries(taps).map(([tap, map]) => [`tap ${tap}`, map])) };
     });
     const handle = await program.load(inceptionWeights(file, tensors));
-    const x = { dtype: 'float32', shape: images.shape, data: Float32Array.from(images.data) } as const;
+    const x = float32(Float32Array.from(images.data), images.shape);
     const maps = await program.run(handle, { x });
     await program.dispose();
     expect(Object.keys(maps)).toEqual(['tap 64', 'tap 192', 'tap 768', 'tap 2048']);

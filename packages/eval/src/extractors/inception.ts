@@ -1,6 +1,6 @@
 /** InceptionV3 with the weights of FID, from a file that the user has. */
 import { transpose } from '@dm/models';
-import type { Arrays, NdArray } from '@dm/ops';
+import { type Arrays, float32, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import type { FeatureExtractor } from '../feature-extractor.js';
 import { inception } from './inception-graph.js';
@@ -118,6 +118,6 @@ function foldBatchNorm(unit: string, tensors: Readonly<Record<string, NdArray>>)
   const bias = Float32Array.from(beta, (value, o) => value - mean[o]! * scale[o]!);
   return {
     weight: { ...weight, data: scaled },
-    bias: { dtype: 'float32', shape: [bias.length], data: bias },
+    bias: float32(bias),
   };
 }

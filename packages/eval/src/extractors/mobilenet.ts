@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { uniform } from '@dm/core';
 import { transpose } from '@dm/models';
-import type { Arrays, NdArray } from '@dm/ops';
+import { type Arrays, float32, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import type { FeatureExtractor } from '../feature-extractor.js';
 import { mobilenetMap, mobilenetUnits } from './mobilenet-graph.js';
@@ -50,7 +50,7 @@ export async function randomExtractor(options: RandomOptions): Promise<FeatureEx
       uniform({ seed, stream: 'init', index }, data.length).forEach((u, i) => (data[i] = bound * (2 * u - 1)));
     }
     sum.update(data);
-    return [name, { dtype: 'float32', shape, data }] as const;
+    return [name, float32(data, shape)] as const;
   });
   return extractorOf('random', memoryWeights(Object.fromEntries(drawn)), sum.digest('hex'), others);
 }

@@ -1,5 +1,5 @@
 /** A network as a feature extractor: one program on an engine, run in batches of one size. */
-import type { Arrays, Engine, StateHandle, Tensors } from '@dm/ops';
+import { type Arrays, type Engine, float32, type StateHandle, type Tensors } from '@dm/ops';
 import type * as tf from '@tensorflow/tfjs-core';
 import { joined } from '../joined.js';
 import type { ExtractedBatch, ExtractorIdentity, FeatureExtractor, ImageBytes } from '../feature-extractor.js';
@@ -54,7 +54,7 @@ export function networkExtractor(network: Network, options: ExtractorEngineOptio
     const padded = new Float32Array(batchSize * size);
     padded.set(data);
     loaded ??= program.load(network.weights);
-    const inputs = { images: { dtype: 'float32', shape: [batchSize, ...shape.slice(1)], data: padded } } as const;
+    const inputs = { images: float32(padded, [batchSize, ...shape.slice(1)]) };
     return program.run(await loaded, inputs);
   }
 

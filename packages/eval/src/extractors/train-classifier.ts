@@ -1,8 +1,8 @@
 /** Trains the extractor `classifier`. */
 import { createHash } from 'node:crypto';
-import { loadBatch, oneHot, type Dataset } from '@dm/data';
+import { loadBatch, type Dataset } from '@dm/data';
 import { parseSafetensors } from '@dm/models';
-import { splitFlat, type Arrays, type Engine, type NdArray, type Program } from '@dm/ops';
+import { type Engine, float32, oneHot, type Program, splitFlat, toScalars } from '@dm/ops';
 import { adamW, cosineLr, withWarmup, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { classifierLayout, classifierStart, classify, type ClassifierShape } from './classifier-graph.js';
@@ -53,19 +53,16 @@ export async function trainClassifier(options: TrainClassifierOptions): Promise<
 
   const layout = classifierLayout(of);
   const program = engine.compile(trainingStep(of, optimizer), { name: 'train-classifier' });
-  const vector = (data: Float32Array) => floats([data.length], data);
-  const zeros = optimizer.slots.map((name) => [name, vector(new Float32Array(layout.size))]);
   const state = await program.load({
-    params: vector(classifierStart(layout, seed)),
-    ...(Object.fromEntries(zeros) as Arrays),
+    params: float32(classifierStart(layout, seed)),
+    ...optimizer.init(layout.size),
   });
   for (let step = 0; step < steps; step++) {
     const { images, labels } = await loadBatch(train, { seed, step, batchSize });
-    const scalars = Object.entries(optimizer.scalars(step)).map(([name, value]) => [name, floats([], [value])]);
     const { loss } = await program.run(state, {
-      images: floats([batchSize, ...of.shape], images),
-      labels: floats([batchSize, of.classes], oneHot(labels!, of.classes)),
-      ...(Object.fromEntries(scalars) as Arrays),
+      images: float32(images, [batchSize, ...of.shape]),
+      labels: oneHot(labels!, of.classes),
+      ...toScalars(optimizer.scalars(step)),
     });
     const value = loss!.data[0]!;
     if (!Number.isFinite(value))
@@ -135,8 +132,4 @@ function checkSets(train: Dataset, test: Dataset): void {
     if (train[field].join() === test[field].join()) continue;
     throw new Error(`${train.name} has the ${field} ${train[field].join()}, ${test.name} ${test[field].join()}.`);
   }
-}
-
-function floats(shape: readonly number[], data: Float32Array | readonly number[]): NdArray {
-  return { dtype: 'float32', shape, data: data instanceof Float32Array ? data : Float32Array.from(data) };
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { eagerEngine, flatLayout, splitFlat, type Engine } from '@dm/ops';
+import { eagerEngine, type Engine, flatLayout, float32, splitFlat } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { numbers } from '../fixtures/reference.js';
@@ -154,7 +154,7 @@ describe('of a small network in float32', () => {
     });
     const run = async (p: FlatVector) => {
       const data = Float32Array.from(p);
-      const state = await program.load({ params: { dtype: 'float32', shape: [layout.size], data } });
+      const state = await program.load({ params: float32(data) });
       const outputs = await program.run(state, {});
       state.dispose();
       return outputs;

@@ -1,5 +1,5 @@
 import { openOnnxEngine, type OnnxEngineOptions } from '@dm/jit';
-import type { NdArray } from '@dm/ops';
+import { float32 } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 
 const size = 1024;
@@ -20,11 +20,8 @@ export async function bestMatmulRate(options: Pick<OnnxEngineOptions, 'threads' 
       return { outputs: { sum: tf.sum(y) } };
     });
     const handle = await program.load({});
-    const matrix: NdArray = {
-      dtype: 'float32',
-      shape: [size, size],
-      data: Float32Array.from({ length: size * size }, (_, i) => Math.sin(i) / size),
-    };
+    const values = Float32Array.from({ length: size * size }, (_, i) => Math.sin(i) / size);
+    const matrix = float32(values, [size, size]);
     for (let i = 0; i < calls; i++) await program.run(handle, { x: matrix, w: matrix });
     return (products * 2 * size ** 3) / (Math.min(...sessionMs) * 1e6);
   } finally {

@@ -12,7 +12,7 @@ import {
   torchAxes,
   torchShape,
 } from '@dm/models';
-import { viewFlat, type Arrays, type NdArray } from '@dm/ops';
+import { type Arrays, float32, type NdArray, viewFlat } from '@dm/ops';
 import { checkpointIn, rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { messageOf, UserError } from '../errors.js';
 import { readFileChunked } from '../files/read-file.js';
@@ -41,11 +41,11 @@ export function initialState(setup: TrainingSetup): Arrays {
   return {
     params: params!,
     ...Object.fromEntries(averages.map(({ name }) => [name, params!])),
-    ...Object.fromEntries(optimizer.slots.map((slot) => [slot, vector(new Float32Array(layout.size))])),
+    ...optimizer.init(layout.size),
     ...buffers,
     ...(uncertainty &&
       Object.fromEntries(
-        uncertaintyEntries(uncertainty).map((name) => [name, vector(new Float32Array(uncertaintyChannels))]),
+        uncertaintyEntries(uncertainty).map((name) => [name, float32(new Float32Array(uncertaintyChannels))]),
       )),
   };
 }
@@ -56,7 +56,7 @@ function initialWeights(setup: TrainingSetup): Arrays {
   if (initFrom?.endsWith('.safetensors') === true) return weightsState(setup, readTensorFile(initFrom));
   if (initFrom !== undefined) return readWeights(setup, checkpointIn(initFrom, [emaFile]), 'ema');
   const { params, buffers } = initializeFlat(model, config.seed);
-  return { params: vector(params), ...(buffers.length > 0 && { buffers: vector(buffers) }) };
+  return { params: float32(params), ...(buffers.length > 0 && { buffers: float32(buffers) }) };
 }
 
 /**
@@ -97,19 +97,19 @@ export function unpackState(
   const weights = loadWeights(model, readTensors(checkpoint, modelFile));
   const slots = readTensors(checkpoint, optimizerFile);
   const arrays: Record<string, NdArray> = {
-    params: vector(flatten(weights, layout)),
+    params: float32(flatten(weights, layout)),
   };
   for (const { name } of averages) {
-    arrays[name] = vector(flatten(loadWeights(model, readTensors(checkpoint, fileOf(name))), layout));
+    arrays[name] = float32(flatten(loadWeights(model, readTensors(checkpoint, fileOf(name))), layout));
   }
   for (const slot of optimizer.slots) {
     const prefix = `${slot}.`;
     const tensors = Object.entries(slots)
       .filter(([name]) => name.startsWith(prefix))
       .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
-    arrays[slot] = vector(flatten(fromTorch(model, Object.fromEntries(tensors)), layout));
+    arrays[slot] = float32(flatten(fromTorch(model, Object.fromEntries(tensors)), layout));
   }
-  if (bufferLayout.size > 0) arrays['buffers'] = vector(flatten(weights, bufferLayout));
+  if (bufferLayout.size > 0) arrays['buffers'] = float32(flatten(weights, bufferLayout));
   if (uncertainty) Object.assign(arrays, readUncertainty(uncertainty, checkpoint));
   const schedule = readSchedule(setup, checkpoint);
   return schedule === undefined ? { arrays } : { arrays, schedule };
@@ -123,8 +123,8 @@ export function readWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: s
 function weightsState({ model, layout, bufferLayout }: Denoiser, file: Arrays): Arrays {
   const tensors = loadWeights(model, file);
   return {
-    params: vector(flatten(tensors, layout)),
-    ...(bufferLayout.size > 0 && { buffers: vector(flatten(tensors, bufferLayout)) }),
+    params: float32(flatten(tensors, layout)),
+    ...(bufferLayout.size > 0 && { buffers: float32(flatten(tensors, bufferLayout)) }),
   };
 }
 
@@ -158,7 +158,7 @@ function uncertaintyTensors(head: Uncertainty, state: Arrays): StoredTensor[] {
     return { name, array, shape: [1, ...array.shape] };
   });
   const constants = (['frequencies', 'phases'] as const).map((name) => {
-    const array = vector(head[name]);
+    const array = float32(head[name]);
     return { name: `uncertainty.${name}`, array, shape: array.shape };
   });
   return [...weights, ...constants].map((tensor) => ({ ...tensor, axes: undefined }));
@@ -172,7 +172,7 @@ function readUncertainty(head: Uncertainty, checkpoint: Checkpoint): Arrays {
       if (tensor?.data.length !== uncertaintyChannels) {
         throw new UserError(`${checkpoint.path}/${uncertaintyFile} has no ${name} of ${uncertaintyChannels} numbers.`);
       }
-      return [name, vector(tensor.data as Float32Array)];
+      return [name, float32(tensor.data as Float32Array)];
     }),
   );
 }
@@ -223,8 +223,4 @@ function bytesOf({ path, files }: Checkpoint, name: string): Uint8Array {
 
 function dataOf(state: Arrays, name: string): Float32Array {
   return state[name]!.data as Float32Array;
-}
-
-function vector(data: Float32Array): NdArray {
-  return { dtype: 'float32', shape: [data.length], data };
 }

@@ -15,8 +15,7 @@ import {
   transpose,
 } from '@dm/models';
 import { normalBatch } from '@dm/core';
-import { oneHot } from '@dm/data';
-import { eagerEngine, type NdArray } from '@dm/ops';
+import { eagerEngine, float32, type NdArray, oneHot } from '@dm/ops';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, it, onTestFinished } from 'vitest';
 import { denoiserOnnx } from './onnx-denoiser.js';
@@ -39,15 +38,12 @@ async function exported(modelCase: ModelCase) {
   for (const n of batches) {
     const indices = Array.from({ length: n }, (_, i) => i);
     const x = normalBatch({ seed: 3, stream: 'evaluation', indices }, model.inputShape);
-    const timestep = array(
-      [n],
-      Float32Array.from(indices, (i) => 3.5 + 199 * i),
-    );
+    const timestep = float32(indices.map((i) => 3.5 + 199 * i));
     const labels = indices.map((i) => (i + 1) % model.condDim);
     const { y } = await program.run(state, {
       x,
       t: timestep,
-      ...(model.condDim > 0 && { cond: array([n, model.condDim], oneHot(labels, model.condDim)) }),
+      ...(model.condDim > 0 && { cond: oneHot(labels, model.condDim) }),
     });
     runs.push({
       sample: transpose(x, [0, 3, 1, 2]),
@@ -60,8 +56,6 @@ async function exported(modelCase: ModelCase) {
   const torch = toTorch(model, weights);
   return { file: denoiserOnnx(model, torch, { metadata: { case: modelCase.name } }), weights: torch, runs };
 }
-
-const array = (shape: readonly number[], data: Float32Array): NdArray => ({ dtype: 'float32', shape, data });
 
 it.each(small)('$name as a file computes the same at batches 1, 2 and 5', async (modelCase) => {
   const { file, runs } = await exported(modelCase);

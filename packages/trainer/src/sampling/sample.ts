@@ -6,7 +6,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { parseNpy } from '@dm/data';
-import type { NdArray } from '@dm/ops';
+import { float32, type NdArray } from '@dm/ops';
 import { weightsFile, weightsName } from '../setup/averages.js';
 import { readBest } from '../checkpoint/best.js';
 import {
@@ -164,5 +164,5 @@ async function readNoise(path: string, { model }: Denoiser): Promise<NdArray> {
         `[N, ${model.inputShape.join(', ')}] (NHWC).`,
     );
   }
-  return { dtype: 'float32', shape, data };
+  return float32(data, shape);
 }

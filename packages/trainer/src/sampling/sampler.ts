@@ -1,7 +1,6 @@
 /** Images from a denoiser: the sampler of @dm/core around the model of a run. */
 import { createSampler, samplerFromConfig, discretePath, type ImageSampler } from '@dm/core';
-import { oneHot } from '@dm/data';
-import type { Arrays, Engine, StateHandle } from '@dm/ops';
+import { type Arrays, type Engine, oneHot, type StateHandle } from '@dm/ops';
 import { UserError } from '../errors.js';
 import { gridPng, type Images } from '../files/images.js';
 import { predictionOptions, type Denoiser } from '../setup/training-setup.js';
@@ -63,8 +62,7 @@ export function conditionOf(denoiser: Denoiser, count: number, label: number | u
   }
   const rows = (labelOf: (i: number) => number): Arrays => {
     const labels = Array.from({ length: count }, (_, i) => labelOf(i));
-    const width = model.condDim;
-    return { cond: { dtype: 'float32', shape: [count, width], data: oneHot(labels, width) } };
+    return { cond: oneHot(labels, model.condDim) };
   };
   return {
     inputs: rows((i) => label ?? i % classes),

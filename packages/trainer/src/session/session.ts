@@ -3,7 +3,7 @@
  * counts, evaluates, logs, samples, saves.
  */
 import { rmSync } from 'node:fs';
-import type { Draw, ScheduleState } from '@dm/curriculum';
+import type { TimestepSample, ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
 import { bestOfLog, type Best } from '../checkpoint/best.js';
 import { latestValid, type Checkpoint } from '../checkpoint/checkpoint.js';
@@ -139,7 +139,7 @@ export class Session {
   }
 
   /** A step was done: `seconds` it took, `waited` of them for its data. Throws where too many updates were skipped. */
-  async count(draw: Draw, result: StepResult, seconds: number, waited: number): Promise<void> {
+  async count(draw: TimestepSample, result: StepResult, seconds: number, waited: number): Promise<void> {
     const { curriculum } = this.setup;
     await this.waitForSave(this.step + 1);
     // What is being saved is from before: it must be known as good before the count goes on.

@@ -1,7 +1,7 @@
 /** Whether an engine works here: a convolution with its gradient, with numbers worked out by hand. */
 import type { Device } from '@dm/jit';
 import * as tf from '@tensorflow/tfjs-core';
-import { conv2d, type Engine, type NdArray, type Program } from '@dm/ops';
+import { conv2d, type Engine, float32, type Program } from '@dm/ops';
 import { openEngine } from './engine.js';
 import { messageOf } from '../errors.js';
 
@@ -35,14 +35,9 @@ const program: Program = (state, inputs) => {
 };
 
 async function compute(engine: Engine): Promise<string | undefined> {
-  const array = (shape: readonly number[], ...data: number[]): NdArray => ({
-    dtype: 'float32',
-    shape,
-    data: Float32Array.from(data),
-  });
   const compiled = engine.compile(program, { name: 'doctor' });
-  const state = await compiled.load({ w: array([1, 1, 1, 1], 2) });
-  const { loss } = await compiled.run(state, { x: array([1, 2, 2, 1], 1, 2, 3, 4) });
+  const state = await compiled.load({ w: float32([2], [1, 1, 1, 1]) });
+  const { loss } = await compiled.run(state, { x: float32([1, 2, 3, 4], [1, 2, 2, 1]) });
   const { w } = await state.read();
   state.dispose();
   await compiled.dispose();

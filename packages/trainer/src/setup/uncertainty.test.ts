@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { noiseLevels } from '@dm/core';
-import type { Draw } from '@dm/curriculum';
+import type { TimestepSample } from '@dm/curriculum';
 import { parseSafetensors } from '@dm/models';
 import type { Arrays } from '@dm/ops';
 import '@tensorflow/tfjs-backend-cpu';
@@ -105,7 +105,7 @@ async function step(
   factor?: readonly number[],
 ) {
   const engine = await openEngine(engineName);
-  const draw: Draw = drawTimesteps(setup, at, undefined);
+  const draw: TimestepSample = drawTimesteps(setup, at, undefined);
   const weights = draw.weights.map((w, i) => w * (factor?.[i] ?? 1));
   const stepper = await compileStep(setup, engine, from);
   const result = await stepper.run(at, await fetchBatch(setup, at), { ...draw, weights });

@@ -1,6 +1,6 @@
 /** EDM2's learned uncertainty u(sigma): a head that training has beside the model, and that nothing else sees. */
-import { float32, halfLogSnr, noiseLevels, normal, uniform, type NoiseSchedule } from '@dm/core';
-import type { Arrays, NdArray, Tensors } from '@dm/ops';
+import { halfLogSnr, noiseLevels, normal, uniform, type NoiseSchedule } from '@dm/core';
+import { type Arrays, float32, type NdArray, scalar, type Tensors } from '@dm/ops';
 import { adam, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Config } from '../config/schema.js';
@@ -87,7 +87,7 @@ export function uncertaintyInputs(
     'uncertainty.features': features(draw.timesteps),
     importance: float32(draw.weights),
     ...Object.fromEntries(
-      Object.entries(optimizer.scalars(step)).map(([name, value]) => [prefix + name, float32([value], [])]),
+      Object.entries(optimizer.scalars(step)).map(([name, value]) => [prefix + name, scalar(value)]),
     ),
   };
 }

@@ -1,8 +1,8 @@
 /** What a training step is fed with: images, noise and timesteps, each a function of (seed, step). */
 import { dropoutMask, noiseLevels, normalBatch, uniformEach } from '@dm/core';
-import type { Draw, ScheduleState } from '@dm/curriculum';
-import { loadBatch, oneHot } from '@dm/data';
-import type { Arrays, NdArray } from '@dm/ops';
+import type { TimestepSample, ScheduleState } from '@dm/curriculum';
+import { loadBatch } from '@dm/data';
+import { type Arrays, float32, type NdArray, oneHot, toScalars } from '@dm/ops';
 import { levelInputs } from './levels.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import { uncertaintyInputs } from '../setup/uncertainty.js';
@@ -29,7 +29,7 @@ export async function fetchBatch(setup: TrainingSetup, step: number): Promise<Ba
     dropoutMask({ seed, stream: 'dropout', step, indices, lane }, shape, rate),
   ]);
   return {
-    images: float32([batchSize, ...dataset.shape], images),
+    images: float32(images, [batchSize, ...dataset.shape]),
     noise,
     ...(model.numClasses > 0 && { cond: condition(setup, step, labels!) }),
     ...Object.fromEntries(masks),
@@ -42,7 +42,6 @@ function condition(
   step: number,
   labels: Int32Array,
 ): NdArray {
-  const { condDim } = model;
   const given = Int32Array.from(labels);
   if (nullClass !== undefined) {
     const indices = examples(labels.length);
@@ -51,11 +50,11 @@ function condition(
       if (value < labelDropout) given[i] = nullClass;
     });
   }
-  return float32([labels.length, condDim], oneHot(given, condDim));
+  return oneHot(given, model.condDim);
 }
 
 /** The timesteps of optimizer step `step` and the importance weights of their losses, as the curriculum wants them. */
-export function drawTimesteps(setup: TrainingSetup, step: number, state: ScheduleState | undefined): Draw {
+export function drawTimesteps(setup: TrainingSetup, step: number, state: ScheduleState | undefined): TimestepSample {
   const { config, curriculum } = setup;
   const u = uniformEach({ seed: config.seed, stream: 'timesteps', step, indices: examples(config.batchSize) });
   return curriculum.sample(step, u, state);
@@ -65,35 +64,21 @@ export function drawTimesteps(setup: TrainingSetup, step: number, state: Schedul
  * All inputs of optimizer step `step` (from 0). The weight of an example is its importance weight times that of its noise
  * level.
  */
-export function stepInputs(setup: TrainingSetup, batch: Batch, draw: Draw, step: number): Arrays {
+export function stepInputs(setup: TrainingSetup, batch: Batch, draw: TimestepSample, step: number): Arrays {
   const { noiseSchedule, lossWeights, config, optimizer, averages, uncertainty } = setup;
   const { timesteps } = draw;
-  const n = timesteps.length;
   const levels = noiseLevels(noiseSchedule, timesteps);
   const weights = draw.weights.map((w, i) => w * lossWeights[timesteps[i]!]!);
   return {
     ...batch,
     ...levelInputs(config.diffusion, levels),
-    weights: float32([n], weights),
+    weights: float32(weights),
     ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, draw, step)),
-    ...Object.fromEntries(
-      [optimizer, ...averages]
-        .flatMap((part) => Object.entries(part.scalars(step)))
-        .map(([name, value]) => [name, scalar(value)]),
-    ),
+    ...Object.assign({}, ...[optimizer, ...averages].map((part) => toScalars(part.scalars(step)))),
   };
 }
 
 /** The numbers of a batch's examples: 0 .. B-1. */
 function examples(batchSize: number): number[] {
   return Array.from({ length: batchSize }, (_, i) => i);
-}
-
-/** A number as an input, float32 []. */
-export function scalar(value: number): NdArray {
-  return float32([], Float32Array.of(value));
-}
-
-function float32(shape: readonly number[], data: Float32Array): NdArray {
-  return { dtype: 'float32', shape, data };
 }

@@ -1,8 +1,7 @@
 /** The compiled training step with its state inside the engine. */
-import { float32 } from '@dm/core';
-import type { Draw } from '@dm/curriculum';
-import type { Arrays, CompiledProgram, Engine, StateHandle } from '@dm/ops';
-import { scalar, stepInputs, type Batch } from './batch.js';
+import type { TimestepSample } from '@dm/curriculum';
+import { type Arrays, type CompiledProgram, type Engine, float32, scalar, type StateHandle } from '@dm/ops';
+import { stepInputs, type Batch } from './batch.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import { accumulationStep, trainingStep } from './training-step.js';
 import { uncertaintyChannels } from '../setup/uncertainty.js';
@@ -22,7 +21,7 @@ export interface CompiledStep {
   /** Parameters, averages and slots: as `initialState` has them, and gradients where they are accumulated. */
   readonly state: StateHandle;
   /** One optimizer step, `step` counted from 0, on a whole batch. */
-  run(step: number, batch: Batch, draw: Draw): Promise<StepResult>;
+  run(step: number, batch: Batch, draw: TimestepSample): Promise<StepResult>;
   dispose(): Promise<void>;
 }
 

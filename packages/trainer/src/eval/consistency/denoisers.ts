@@ -1,8 +1,8 @@
 /** How far denoisers agree at each noise level, on the same noisy images: before a sampler adds its steps up. */
-import { addNoise, conversion, float32, inputScale, levelAt, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
-import { oneHot, toFloat } from '@dm/data';
+import { addNoise, conversion, inputScale, levelAt, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
+import { toFloat } from '@dm/data';
 import { chosenImages, consistency, type PairReport, type SampleSet } from '@dm/eval';
-import type { Arrays, NdArray } from '@dm/ops';
+import { type Arrays, float32, type NdArray, oneHot } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import * as tf from '@tensorflow/tfjs-core';
@@ -92,7 +92,7 @@ export async function denoiserAgreement(
         { name: 'denoiser' },
       );
       const handle = await program.load(weights);
-      const cond = conditions(denoiser, labels, count);
+      const cond = conditions(denoiser, labels);
       for (const [k, logSnr] of chosen.entries()) {
         const level = levelAt(noiseSchedule, timestepOfLogSnr(noiseSchedule, logSnr));
         const each = (value: number) => float32(new Float32Array(count).fill(value));
@@ -160,10 +160,10 @@ async function dataOf(
 }
 
 /** The images' own classes as one-hot rows; none for an unconditional model. */
-function conditions({ model }: Denoiser, labels: Int32Array | undefined, count: number): Arrays {
+function conditions({ model }: Denoiser, labels: Int32Array | undefined): Arrays {
   if (model.numClasses === 0) return {};
   if (labels === undefined) throw new UserError('A conditional model needs classes, which the data has not.');
-  return { cond: float32(oneHot(labels, model.condDim), [count, model.condDim]) };
+  return { cond: oneHot(labels, model.condDim) };
 }
 
 /** x · x_t + output · F, pixel by pixel; of an output with more channels (a learned variance) the first ones. */

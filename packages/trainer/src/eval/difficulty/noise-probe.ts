@@ -1,8 +1,17 @@
 /** Loss and gradient of a denoiser in each range of noise, on images, noise and timesteps that never change. */
-import { addNoise, float32, mseLoss, noiseLevels, normalBatch, permutation, predictionTarget } from '@dm/core';
-import { oneHot, toFloat, type Dataset } from '@dm/data';
+import { addNoise, mseLoss, noiseLevels, normalBatch, permutation, predictionTarget } from '@dm/core';
+import { toFloat, type Dataset } from '@dm/data';
 import { chosenImages, noiseBuckets, stratifiedTimesteps, type BucketCoordinate, type NoiseBucket } from '@dm/eval';
-import type { Arrays, CompiledProgram, Engine, Program, StateHandle, Tensors } from '@dm/ops';
+import {
+  type Arrays,
+  type CompiledProgram,
+  type Engine,
+  float32,
+  oneHot,
+  type Program,
+  type StateHandle,
+  type Tensors,
+} from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../errors.js';
 import { levelInputs } from '../../step/levels.js';
@@ -152,7 +161,7 @@ async function examples(
     batch: {
       images: float32(toFloat(images), [count, ...dataset.shape]),
       noise: normalBatch({ seed, stream: 'evaluation', indices }, dataset.shape),
-      ...(model.numClasses > 0 && { cond: float32(oneHot(labels!, model.condDim), [count, model.condDim]) }),
+      ...(model.numClasses > 0 && { cond: oneHot(labels!, model.condDim) }),
     },
   };
 }

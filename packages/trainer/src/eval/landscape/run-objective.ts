@@ -1,6 +1,6 @@
 /** A run's loss as a function of its parameters, for the landscape. */
 import type { Objective } from '@dm/eval';
-import type { Arrays, Engine, StateHandle } from '@dm/ops';
+import { type Arrays, type Engine, float32, type StateHandle } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { createDenoiser, type Denoiser } from '../../setup/training-setup.js';
@@ -94,8 +94,7 @@ async function objectiveOn(
 
 /** The mean loss over a bucket of `probe` as a function of `params` [size], which are put into `state` at every call. */
 export function probeObjective(probe: NoiseProbe, state: StateHandle, size: number, bucket: number): Objective {
-  const put = (params: Float32Array | Float64Array) =>
-    state.write({ params: { dtype: 'float32', shape: [size], data: Float32Array.from(params) } });
+  const put = (params: Float32Array | Float64Array) => state.write({ params: float32(Float32Array.from(params)) });
   return {
     size,
     async loss(params) {

@@ -1,7 +1,7 @@
 /** Samples of a run as a set of images: made while they are read. */
 import { toBytes } from '@dm/data';
 import type { ImageSource } from '@dm/eval';
-import type { Arrays, NdArray } from '@dm/ops';
+import { type Arrays, float32, type NdArray } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { createDenoiser } from '../../setup/training-setup.js';
@@ -73,7 +73,7 @@ function rowsOf(arrays: Arrays, indices: readonly number[]): Arrays {
       indices.forEach((index, n) =>
         rows.set((data as Float32Array).subarray(index * width, (index + 1) * width), n * width),
       );
-      return [name, { dtype: 'float32', shape: [indices.length, ...shape.slice(1)], data: rows }];
+      return [name, float32(rows, [indices.length, ...shape.slice(1)])];
     }),
   );
 }
