@@ -16,11 +16,18 @@ export { assignment, configFile, resolveConfig, type Layer } from './config/reso
 export { engineNames, openEngine, type EngineName, type EngineOptions } from './setup/engine.js';
 export { checkEngine, type EngineReport } from './setup/check-engine.js';
 
-export { createDenoiser, openTrainingSetup, type Denoiser, type TrainingSetup } from './setup/training-setup.js';
+export { createDenoiser, type Denoiser } from './setup/denoiser.js';
+export { createTrainingSetup } from './setup/training-setup.js';
+export type { BatchRequest, BatchSource, SourceBatch, TrainingSetup } from './setup/training-setup.js';
+export { batchSource, openTrainingSetup, type OpenedTrainingSetup } from './setup/open-training-setup.js';
 export { modelTypes, type ModelTypeName } from './config/model-types.js';
 export { drawTimesteps, fetchBatch, stepInputs, type Batch } from './step/batch.js';
+export { denoisingLosses, type ConvertPrediction, type LossDenoiser } from './step/denoising-losses.js';
 export { accumulationStep, trainingStep } from './step/training-step.js';
 export { compileStep, type CompiledStep, type StepResult } from './step/compiled-step.js';
+export { NonFiniteGuard } from './step/non-finite-guard.js';
+export { trainingSteps, trainStep } from './step/training-loop.js';
+export type { StepOutcome, TrainingStepsOptions, TrainStepResult } from './step/training-loop.js';
 export { initialState, packState, readWeights, unpackState } from './checkpoint/state.js';
 
 export { latestValid, readCheckpoint, writeCheckpoint } from './checkpoint/checkpoint.js';

@@ -1,5 +1,5 @@
 /**
- * Training: the whole of it in one loop, `trainSteps`.
+ * Training: the whole of it in one loop, `trainingSteps`.
  *
  *   import { train } from '@dm/trainer';
  *   const run = await train({ preset: 'mnist', out: 'runs/digits' });
@@ -10,16 +10,15 @@
  */
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { Engine } from '@dm/ops';
-import { drawTimesteps } from './step/batch.js';
+import { trainingSteps } from './step/training-loop.js';
 import { readBest, type Best } from './checkpoint/best.js';
 import type { PartialConfig } from './config/schema.js';
 import { engineOptions, openEngine } from './setup/engine.js';
 import { UserError } from './errors.js';
-import { Prefetcher } from './step/feed.js';
 import type { TrainHooks } from './session/hooks.js';
 import { acquireLock } from './run/lock.js';
 import { peakMemoryMb } from './machine/peak-memory.js';
-import { openTrainingSetup } from './setup/training-setup.js';
+import { openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
 import { savedConfig } from './checkpoint/resume.js';
 import {
@@ -83,7 +82,7 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
     const setup = await openTrainingSetup(chosen);
     engine = await openEngine(chosen.engine, engineOptions(chosen));
     session = await Session.open(run, setup, engine, options);
-    const status = await trainSteps(session, began, options.signal);
+    const status = await trainSession(session, began, options.signal);
     await session.finish();
     return resultOf(session, status, secondsSince(began));
   } finally {
@@ -106,28 +105,17 @@ function chooseFolder(layers: readonly Layer[], { resume = false, overwrite = fa
   return run;
 }
 
-/**
- * The loop. `session.step` counts the optimizer steps done; the random numbers of a step are keyed by it. `began`: when the
- * session did, by `performance.now()`.
- */
-async function trainSteps(session: Session, began: number, signal: AbortSignal | undefined): Promise<TrainStatus> {
-  const { setup, stepper } = session;
-  const feed = new Prefetcher(setup, session.step);
-  while (session.step < setup.config.totalSteps) {
-    const stepBegan = performance.now();
-
-    // Fetch data: asked for while the step before was computed.
-    const batch = await feed.take();
-    const waited = secondsSince(stepBegan);
-
-    // TimestepSample timesteps.
-    const draw = drawTimesteps(setup, session.step, session.scheduleState);
-
-    // Step: accumulate gradients, update weights and averages. While the engine computes, the next batch is read.
-    const running = stepper.run(session.step, batch, draw);
-    feed.ask(session.step + 1);
-    const result = await running;
-    await session.count(draw, result, secondsSince(stepBegan), waited);
+/** The loop. `began`: when the session did, by `performance.now()`. */
+async function trainSession(session: Session, began: number, signal: AbortSignal | undefined): Promise<TrainStatus> {
+  const { setup, compiledStep, step, curriculumState, guard } = session;
+  const steps = trainingSteps(setup, compiledStep, {
+    firstStep: step,
+    curriculumState,
+    guard,
+    lastGoodCheckpoint: () => session.lastGoodCheckpoint(),
+  });
+  for await (const outcome of steps) {
+    await session.recordStep(outcome);
 
     // Maintenance: each where it is due. The numbers of an evaluation are in the log line of its step.
     session.log(await session.evaluate());

@@ -2,7 +2,7 @@
 import { createSchedule, snrFromAlphasCumprod, weights } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
-import { createDenoiser, modelTypes, resolveConfig, type Config, type TrainingSetup } from '@dm/trainer';
+import { batchSource, createDenoiser, modelTypes, resolveConfig, type Config, type TrainingSetup } from '@dm/trainer';
 import type { BatchPhase, TrainingRecipe } from '../recipe/recipe.js';
 import type { Trial } from '../recipe/trial.js';
 import { createOptimizer } from './optimizer.js';
@@ -51,7 +51,7 @@ export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Ph
   const { alphasCumprod } = denoiser.noiseSchedule;
   const parts = {
     ...denoiser,
-    dataset,
+    batches: batchSource(dataset),
     curriculum: createSchedule(
       curriculum.name,
       { numTimesteps: TIMESTEPS, totalSteps, alphasCumprod },

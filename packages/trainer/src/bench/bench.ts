@@ -5,10 +5,10 @@
 import type { Compilation, ProgramRun } from '@dm/jit';
 import type { Config } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
-import { openTrainingSetup } from '../setup/training-setup.js';
+import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { peakMemoryMb } from '../machine/peak-memory.js';
 import { spread, type Spread } from './spread.js';
-import { openTimedSteps } from './timed-steps.js';
+import { timedSteps } from './timed-steps.js';
 
 export interface BenchOptions {
   /** Steps that are timed, at least 1. Default 20. */
@@ -68,11 +68,10 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
     },
   });
   try {
-    const runStep = await openTimedSteps(setup, engine);
     const total = 1 + warmup + steps;
     const ms: number[] = [];
-    while (ms.length < total) {
-      ms.push(await runStep());
+    for await (const one of timedSteps(setup, engine, total)) {
+      ms.push(one);
       onStep?.(ms.length, total);
     }
     const timed = ms.slice(-steps);

@@ -2,7 +2,7 @@
 import { summaryText } from '@dm/models';
 import { bench, type BenchResult } from './bench.js';
 import type { Config } from '../config/schema.js';
-import { openTrainingSetup } from '../setup/training-setup.js';
+import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
 import { checkpointBytes } from '../checkpoint/disk-space.js';
 import { uncertaintyChannels, uncertaintyEntries } from '../setup/uncertainty.js';

@@ -6,10 +6,10 @@ import { parseProfile, type NodeCall, type SessionCall } from '@dm/jit';
 import type { Config } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
 import { UserError } from '../errors.js';
-import { openTrainingSetup } from '../setup/training-setup.js';
+import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { bestMatmulRate } from './matmul-rate.js';
 import { spread } from './spread.js';
-import { openTimedSteps } from './timed-steps.js';
+import { timedSteps } from './timed-steps.js';
 
 /** Milliseconds and operations a step. */
 export interface Cost {
@@ -73,8 +73,7 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
       observer: { ran: ({ updateMs }) => void updates.push(updateMs) },
     });
     try {
-      const runStep = await openTimedSteps(setup, engine);
-      for (let i = 0; i < 1 + steps; i++) await runStep();
+      for await (const _ms of timedSteps(setup, engine, 1 + steps));
     } finally {
       await engine.dispose();
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PartialConfig } from '../config/schema.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
-import { openTrainingSetup } from '../setup/training-setup.js';
+import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
 import { checkpointBytes, checkRoom, mostCheckpoints } from './disk-space.js';
 import { runFolder } from '../run/run-folder.js';

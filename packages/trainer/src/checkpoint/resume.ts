@@ -4,7 +4,7 @@ import type { Checkpoint } from './checkpoint.js';
 import { sha256 } from '../files/hash.js';
 import { trainingPart, type Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
-import type { TrainingSetup } from '../setup/training-setup.js';
+import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { configFile, resolveConfig, type Layer } from '../config/resolve.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { optimizerFile } from './state.js';
@@ -78,7 +78,7 @@ function placeOf(config: object, path: string): { parent: Record<string, unknown
  */
 export function checkSameTraining(
   run: RunFolder,
-  setup: TrainingSetup,
+  setup: OpenedTrainingSetup,
   engine: Engine,
   { manifest, path, files }: Checkpoint,
   dataSha256: string,

@@ -16,7 +16,8 @@ import { type Arrays, float32, type NdArray, viewFlat } from '@dm/ops';
 import { checkpointIn, rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { messageOf, UserError } from '../errors.js';
 import { readFileChunked } from '../files/read-file.js';
-import type { Denoiser, TrainingSetup } from '../setup/training-setup.js';
+import type { Denoiser } from '../setup/denoiser.js';
+import type { TrainingSetup } from '../setup/training-setup.js';
 import { uncertaintyChannels, uncertaintyEntries, type Uncertainty } from '../setup/uncertainty.js';
 
 /**

@@ -13,7 +13,7 @@ import {
 } from '@dm/eval';
 import type { Engine } from '@dm/ops';
 import type { Images } from '../files/images.js';
-import type { TrainingSetup } from '../setup/training-setup.js';
+import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { openExtractor } from './extractors/extractor.js';
 
 /** Lower is better for each: the first of a configuration chooses the best checkpoint. */
@@ -32,7 +32,7 @@ export interface TrainingEvaluator {
  * evaluation; their features are made at the first, on the training's own engine. Throws an Error where the extractor or a metric is not to be had.
  */
 export async function trainingEvaluator(
-  { config, dataset }: Pick<TrainingSetup, 'config' | 'dataset'>,
+  { config, dataset }: Pick<OpenedTrainingSetup, 'config' | 'dataset'>,
   engine: Engine,
   onNote?: (text: string) => void,
 ): Promise<TrainingEvaluator> {

@@ -11,7 +11,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
-import { createDenoiser, type Denoiser } from '../setup/training-setup.js';
+import { createDenoiser, type Denoiser } from '../setup/denoiser.js';
 import { openCheckpoint, samplingConfig } from '../sampling/sample.js';
 import { readWeights } from '../checkpoint/state.js';
 import { diffusersFolder } from './write-pipeline.js';

@@ -20,7 +20,7 @@ import type { Config, PartialConfig } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
 import { messageOf, UserError } from '../errors.js';
 import type { Images } from '../files/images.js';
-import { createDenoiser, type Denoiser } from '../setup/training-setup.js';
+import { createDenoiser, type Denoiser } from '../setup/denoiser.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
 import { savedConfig } from '../checkpoint/resume.js';
 import { runFolder } from '../run/run-folder.js';

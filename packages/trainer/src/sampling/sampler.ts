@@ -3,8 +3,8 @@ import { createSampler, samplerFromConfig, discretePath, type ImageSampler } fro
 import { type Arrays, type Engine, oneHot, type StateHandle } from '@dm/ops';
 import { UserError } from '../errors.js';
 import { gridPng, type Images } from '../files/images.js';
-import { predictionOptions, type Denoiser } from '../setup/training-setup.js';
-import { namedParameters } from '../step/training-step.js';
+import { predictionOptions, type Denoiser } from '../setup/denoiser.js';
+import { namedParameters } from '../step/denoising-losses.js';
 
 /** Images that go through the model at a time: enough to keep the processor busy, few enough for the memory. */
 export const sampleBatch = 64;

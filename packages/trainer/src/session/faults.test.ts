@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestValid, readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
 import { sha256 } from '../files/hash.js';
 import type { PartialConfig } from '../config/schema.js';
-import { createDenoiser } from '../setup/training-setup.js';
+import { createDenoiser } from '../setup/denoiser.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../checkpoint/resume.js';
 import { runFolder } from '../run/run-folder.js';

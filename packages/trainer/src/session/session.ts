@@ -3,7 +3,7 @@
  * counts, evaluates, logs, samples, saves.
  */
 import { rmSync } from 'node:fs';
-import type { TimestepSample, ScheduleState } from '@dm/curriculum';
+import type { ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
 import { bestOfLog, type Best } from '../checkpoint/best.js';
 import { latestValid, type Checkpoint } from '../checkpoint/checkpoint.js';
@@ -16,23 +16,24 @@ import { removeEventFiles } from '../logs/event-file.js';
 import { openRunLog, type RunLog } from '../logs/run-log.js';
 import type { MetricsRecord } from '../run/metrics.js';
 import { peakMemoryMb } from '../machine/peak-memory.js';
-import { record, type TrainingSetup } from '../setup/training-setup.js';
+import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { writeReport } from '../report/report.js';
 import { checkSameTraining, trainingHash } from '../checkpoint/resume.js';
 import { checkRoom } from '../checkpoint/disk-space.js';
 import { createRunFolder, holdsRun, samplePath, saveConfig, type RunFolder } from '../run/run-folder.js';
 import { createGridSampler, type GridSampler } from '../sampling/sampler.js';
 import { createAsyncCheckpointer, type AsyncCheckpointer } from '../checkpoint/async-checkpointer.js';
-import { NonFiniteGuard } from './non-finite-guard.js';
+import { NonFiniteGuard } from '../step/non-finite-guard.js';
 import { ThroughputMeter } from './throughput.js';
 import { initialState, packState, unpackState } from '../checkpoint/state.js';
-import { compileStep, type StepResult, type CompiledStep } from '../step/compiled-step.js';
+import { compileStep, type CompiledStep } from '../step/compiled-step.js';
+import type { StepOutcome } from '../step/training-loop.js';
 
 /** What the steps of a session and the work between them share. */
 export class Session {
   /** Optimizer steps done; the random numbers of the next one are keyed by it. */
   step: number;
-  scheduleState: ScheduleState | undefined;
+  curriculumState: ScheduleState | undefined;
   /** The newest sample grid. */
   samples: string | undefined;
   /** The newest checkpoint. */
@@ -47,34 +48,34 @@ export class Session {
   private best: Best | undefined;
   private readonly speed: ThroughputMeter;
   private readonly window: LogWindow;
-  private readonly skips: NonFiniteGuard;
+  readonly guard: NonFiniteGuard;
 
   private constructor(
     readonly run: RunFolder,
-    readonly setup: TrainingSetup,
+    readonly setup: OpenedTrainingSetup,
     private readonly engine: Engine,
     private readonly dataSha256: string,
     private readonly hooks: TrainHooks,
-    readonly stepper: CompiledStep,
+    readonly compiledStep: CompiledStep,
     private readonly sampler: GridSampler,
     private readonly evaluator: TrainingEvaluator | undefined,
     private readonly recorder: DifficultyRecorder | undefined,
     private readonly from: Checkpoint | undefined,
     private readonly runLog: RunLog,
-    scheduleState: ScheduleState | undefined,
+    curriculumState: ScheduleState | undefined,
   ) {
     const { config, curriculum } = setup;
     this.step = this.firstStep;
-    this.scheduleState = scheduleState;
+    this.curriculumState = curriculumState;
     this.saved = from?.path;
     this.savedStep = from?.manifest.step;
     this.window = new LogWindow(curriculum.numTimesteps, from?.manifest.log);
-    this.skips = new NonFiniteGuard(config.skipLimit, from?.manifest.log['skipped']);
-    this.good = this.skips.isSkipping ? undefined : from?.path;
+    this.guard = new NonFiniteGuard(config.skipLimit, from?.manifest.log['skipped']);
+    this.good = this.guard.isSkipping ? undefined : from?.path;
     this.saver = createAsyncCheckpointer({
       onSaved: (checkpoint) => {
         this.saved = checkpoint.path;
-        if (!this.skips.isSkipping) this.good = checkpoint.path;
+        if (!this.guard.isSkipping) this.good = checkpoint.path;
         hooks.onCheckpoint?.(checkpoint);
       },
       onFailed: (error, at) =>
@@ -87,7 +88,7 @@ export class Session {
   /** Begins a run in its folder or, to `resume`, takes its newest valid checkpoint; compiles what the run needs. */
   static async open(
     run: RunFolder,
-    setup: TrainingSetup,
+    setup: OpenedTrainingSetup,
     engine: Engine,
     { resume = false, hooks = {} }: { readonly resume?: boolean; readonly hooks?: TrainHooks },
   ): Promise<Session> {
@@ -101,17 +102,17 @@ export class Session {
     const runLog = openRunLog(run, config, from?.manifest.step ?? 0);
 
     const restored = from === undefined ? undefined : unpackState(setup, from);
-    const scheduleState = restored?.schedule ?? curriculum.initialState?.();
-    const stepper = await compileStep(setup, engine, restored?.arrays ?? initialState(setup));
+    const curriculumState = restored?.schedule ?? curriculum.initialState?.();
+    const compiledStep = await compileStep(setup, engine, restored?.arrays ?? initialState(setup));
     const sampler = createGridSampler(setup, engine);
     const evaluator = config.evalEvery > 0 ? await trainingEvaluator(setup, engine, hooks.onNote) : undefined;
     const recorder =
       config.probe.every > 0
         ? await difficultyRecorder(run, setup, engine, { onRecord: runLog.addDifficulty, onNote: hooks.onNote })
         : undefined;
-    await recorder?.begin(from?.manifest.step ?? 0, stepper.state);
-    const parts = [run, setup, engine, dataSha256, hooks, stepper, sampler, evaluator, recorder, from] as const;
-    const session = new Session(...parts, runLog, scheduleState);
+    await recorder?.begin(from?.manifest.step ?? 0, compiledStep.state);
+    const parts = [run, setup, engine, dataSha256, hooks, compiledStep, sampler, evaluator, recorder, from] as const;
+    const session = new Session(...parts, runLog, curriculumState);
     session.announce();
     return session;
   }
@@ -138,31 +139,33 @@ export class Session {
     for (const note of dataset.notes ?? []) this.hooks.onNote?.(note);
   }
 
-  /** A step was done: `seconds` it took, `waited` of them for its data. Throws where too many updates were skipped. */
-  async count(draw: TimestepSample, result: StepResult, seconds: number, waited: number): Promise<void> {
-    const { curriculum } = this.setup;
-    await this.waitForSave(this.step + 1);
-    // What is being saved is from before: it must be known as good before the count goes on.
-    if (!result.isFinite) await this.saver.settle();
-    this.step++;
-    this.speed.add(seconds, waited);
-    const skipped = this.skips.add(this.step, result, this.good);
+  /**
+   * The newest checkpoint that was written while updates were not being skipped. Waits for the save in flight: what is
+   * being saved is from before, and must be known as good before another skip is counted.
+   */
+  async lastGoodCheckpoint(): Promise<string | undefined> {
+    await this.saver.settle();
+    return this.good;
+  }
+
+  /** Takes in a step that was done. */
+  async recordStep(outcome: StepOutcome): Promise<void> {
+    const { step, sample, result, curriculumState, seconds, secondsWaited, skipped } = outcome;
+    await this.waitForSave(step);
+    this.step = step;
+    this.curriculumState = curriculumState;
+    this.speed.add(seconds, secondsWaited);
     if (skipped !== undefined) this.hooks.onNote?.(skipped);
-    this.hooks.onStep?.(this.step, result.loss);
-    if (!result.isFinite) return;
-    const { timesteps } = draw;
-    if (this.scheduleState !== undefined && curriculum.update !== undefined) {
-      this.scheduleState = curriculum.update(this.scheduleState, timesteps, result.losses);
-    }
-    this.window.add({ ...result, timesteps });
+    this.hooks.onStep?.(step, result.loss);
+    if (result.isFinite) this.window.add({ ...result, timesteps: sample.timesteps });
   }
 
   /** Metrics of samples, where they are due; a new best is kept in mind for `save`. */
   async evaluate(): Promise<MetricsRecord['eval']> {
-    const { evaluator, stepper, window } = this;
+    const { evaluator, compiledStep, window } = this;
     const { evalEvery, evalSamples } = this.setup.config;
     if (evaluator === undefined || window.isEmpty || !this.isDue(evalEvery)) return undefined;
-    const evaluated = await evaluator.measure(await this.sampler.images(stepper.state, evalSamples));
+    const evaluated = await evaluator.measure(await this.sampler.images(compiledStep.state, evalSamples));
     const value = evaluated[evaluator.label];
     if (value !== undefined && (this.best === undefined || value < this.best.value)) {
       this.best = { step: this.step, metric: evaluator.label, value };
@@ -172,7 +175,7 @@ export class Session {
 
   /** A line of metrics.jsonl, where one is due. Where all updates since the last one were skipped, there is none to write. */
   log(evaluated: MetricsRecord['eval']): void {
-    const { step, setup, window, hooks, speed, skips } = this;
+    const { step, setup, window, hooks, speed, guard } = this;
     const { config, lr, momentum, averages } = setup;
     const isLogged = step % config.logEvery === 0 || step === config.totalSteps || evaluated !== undefined;
     if (!isLogged || window.isEmpty) {
@@ -184,7 +187,7 @@ export class Session {
       images: step * config.batchSize,
       ...window.take(),
       ...(evaluated !== undefined && { eval: evaluated }),
-      ...(skips.total > 0 && { skipped: skips.total }),
+      ...(guard.total > 0 && { skipped: guard.total }),
       lr: lr(step - 1),
       beta1: momentum(step - 1),
       emaDecay: averages[0]!.decay(step - 1),
@@ -197,7 +200,7 @@ export class Session {
 
   /** Loss and gradient by noise bucket, where they are due. */
   async probe(): Promise<void> {
-    if (this.isDue(this.setup.config.probe.every)) await this.recorder?.record(this.step, this.stepper.state);
+    if (this.isDue(this.setup.config.probe.every)) await this.recorder?.record(this.step, this.compiledStep.state);
   }
 
   /** A grid of samples, where one is due. */
@@ -205,7 +208,7 @@ export class Session {
     const { step, run } = this;
     if (!this.isDue(this.setup.config.sampleEvery)) return;
     this.samples = samplePath(run, step);
-    const png = await this.sampler.grid(this.stepper.state);
+    const png = await this.sampler.grid(this.compiledStep.state);
     writeAndFsync(this.samples, png, true);
     this.runLog.addSample(step, png);
     this.hooks.onSample?.({ step, path: this.samples });
@@ -220,7 +223,7 @@ export class Session {
     const isBest = this.best?.step === this.step;
     const minutes = (performance.now() - this.savedAt) / 60_000;
     const isDue = this.isDue(checkpointEvery) || (checkpointMinutes !== null && minutes >= checkpointMinutes) || isBest;
-    if (isDue && (!this.skips.isSkipping || this.step === totalSteps)) await this.saveNow();
+    if (isDue && (!this.guard.isSkipping || this.step === totalSteps)) await this.saveNow();
   }
 
   /**
@@ -234,7 +237,7 @@ export class Session {
     await saver.settle(); // before another copy of the state is made
     this.savedStep = step;
     this.savedAt = performance.now();
-    const state = await this.stepper.state.read(undefined, saver.acquireBuffer());
+    const state = await this.compiledStep.state.read(undefined, saver.acquireBuffer());
     await saver.save({
       folder: run.checkpoints,
       fields: {
@@ -242,9 +245,9 @@ export class Session {
         configSha256: trainingHash(setup.config),
         dataSha256,
         engine: { name: engine.name, info: { ...engine.info } },
-        log: { ...this.window.state(), skipped: this.skips.state() },
+        log: { ...this.window.state(), skipped: this.guard.state() },
       },
-      files: packState(setup, state, this.scheduleState),
+      files: packState(setup, state, this.curriculumState),
       state,
       logs: [...this.runLog.files, run.difficulty],
       best: best?.step === step ? best : undefined,
@@ -278,7 +281,7 @@ export class Session {
     await this.recorder?.dispose();
     await this.evaluator?.dispose();
     await this.sampler.dispose();
-    await this.stepper.dispose();
+    await this.compiledStep.dispose();
   }
 
   /** Every `every` steps, and at the end. */
@@ -289,7 +292,7 @@ export class Session {
 
 function findCheckpoint(
   run: RunFolder,
-  setup: TrainingSetup,
+  setup: OpenedTrainingSetup,
   engine: Engine,
   dataSha256: string,
   hooks: TrainHooks,

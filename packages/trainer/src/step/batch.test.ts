@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fetchBatch } from './batch.js';
 import type { PartialConfig } from '../config/schema.js';
-import { openTrainingSetup } from '../setup/training-setup.js';
+import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
 import { conditionOf } from '../sampling/sampler.js';
 import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';

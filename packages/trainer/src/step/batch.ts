@@ -1,9 +1,19 @@
-/** What a training step is fed with: images, noise and timesteps, each a function of (seed, step). */
-import { dropoutMask, noiseLevels, normalBatch, uniformEach } from '@dm/core';
+/** The inputs of a training step: images, noise and timesteps, each a function of (seed, step). */
+import {
+  dropoutMask,
+  forwardCoefficients,
+  inputScale,
+  networkInputs,
+  noiseLevels,
+  normalBatch,
+  targetCoefficients,
+  uniformEach,
+  type NoiseLevel,
+} from '@dm/core';
 import type { TimestepSample, ScheduleState } from '@dm/curriculum';
-import { loadBatch } from '@dm/data';
 import { type Arrays, float32, type NdArray, oneHot, toScalars } from '@dm/ops';
-import { levelInputs } from './levels.js';
+import type { Config } from '../config/schema.js';
+import { predictionOptions } from '../setup/denoiser.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import { uncertaintyInputs } from '../setup/uncertainty.js';
 
@@ -19,21 +29,40 @@ export interface Batch {
 
 /** Images and noise of optimizer step `step` (from 0). */
 export async function fetchBatch(setup: TrainingSetup, step: number): Promise<Batch> {
-  const { config, dataset, model } = setup;
+  const { config, batches, model } = setup;
   const { seed, batchSize, flip } = config;
-  const { images, labels } = await loadBatch(dataset, { seed, step, batchSize, flip });
+  const { images, labels } = await batches.read({ seed, step, batchSize, flip });
   const indices = examples(batchSize);
-  const noise = normalBatch({ seed, stream: 'noise', step, indices }, dataset.shape);
+  const noise = normalBatch({ seed, stream: 'noise', step, indices }, batches.shape);
   const masks = model.dropouts.map(({ name, shape, rate }, lane) => [
     `mask.${name}`,
     dropoutMask({ seed, stream: 'dropout', step, indices, lane }, shape, rate),
   ]);
   return {
-    images: float32(images, [batchSize, ...dataset.shape]),
+    images: float32(images, [batchSize, ...batches.shape]),
     noise,
     ...(model.numClasses > 0 && { cond: condition(setup, step, labels!) }),
     ...Object.fromEntries(masks),
   };
+}
+
+/** Reads batches ahead: one is read while the step before it is computed. */
+export class Prefetcher {
+  private requested: Promise<Batch> | undefined;
+
+  constructor(private readonly setup: TrainingSetup) {}
+
+  /** Starts reading the batch of optimizer step `step` (from 0). */
+  request(step: number): void {
+    this.requested = fetchBatch(this.setup, step);
+    this.requested.catch(() => {}); // thrown by `next`, unless a step fails first
+  }
+
+  /** The batch that was requested last. */
+  async next(): Promise<Batch> {
+    if (this.requested === undefined) throw new Error('no batch was requested');
+    return this.requested;
+  }
 }
 
 /** One-hot classes; some labels are replaced by the null class where the setup drops labels. */
@@ -71,10 +100,32 @@ export function stepInputs(setup: TrainingSetup, batch: Batch, draw: TimestepSam
   const weights = draw.weights.map((w, i) => w * lossWeights[timesteps[i]!]!);
   return {
     ...batch,
-    ...levelInputs(config.diffusion, levels),
+    ...noiseLevelInputs(config.diffusion, levels),
     weights: float32(weights),
     ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, draw, step)),
     ...Object.assign({}, ...[optimizer, ...averages].map((part) => toScalars(part.scalars(step)))),
+  };
+}
+
+/**
+ * Inputs by noise level, one level per example, float32 [N] each: `t`; `alpha` and `sigma`, with which `addNoise` makes
+ * what the network is given; `targetX0` and `targetNoise`. For the prediction `edm` alpha and sigma have c_in as a factor,
+ * which scales x to unit variance (Table 1 of Karras et al. 2022, arXiv:2206.00364); for the others the network is given
+ * x_t itself.
+ */
+export function noiseLevelInputs(diffusion: Config['diffusion'], levels: readonly NoiseLevel[]): Arrays {
+  const { prediction } = diffusion;
+  const options = predictionOptions(diffusion);
+  const target = targetCoefficients(prediction, levels, options);
+  const scaled = levels.map((level) => {
+    const scale = inputScale(prediction, level, options);
+    return { alpha: scale * level.alpha, sigma: scale * level.sigma };
+  });
+  return {
+    t: networkInputs(prediction, levels, options).t,
+    ...forwardCoefficients(scaled),
+    targetX0: target.x0,
+    targetNoise: target.noise,
   };
 }
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawTimesteps, fetchBatch } from './batch.js';
 import type { PartialConfig } from '../config/schema.js';
 import { openEngine } from '../setup/engine.js';
-import { openTrainingSetup } from '../setup/training-setup.js';
+import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
 import { initialState } from '../checkpoint/state.js';
 import { compileStep, type StepResult } from './compiled-step.js';

@@ -1,16 +1,16 @@
 /** The training step as programs over flat vectors: what an engine compiles. */
-import { addNoise, mseLoss, predictionTarget, weightedMean } from '@dm/core';
-import { scope, splitFlat, type Program, type Tensors } from '@dm/ops';
+import { weightedMean } from '@dm/core';
+import { scope, type Program, type Tensors } from '@dm/ops';
 import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Denoiser, TrainingSetup } from '../setup/training-setup.js';
+import { denoisingLosses } from './denoising-losses.js';
+import type { TrainingSetup } from '../setup/training-setup.js';
 import { scaledWeights, uncertaintyGradient, updateUncertainty } from '../setup/uncertainty.js';
 
 /**
  * One optimizer step on a batch, with B examples and P parameters.
  *
- *   x_t  = alpha x_0 + sigma eps                             Ho et al. 2020, arXiv:2006.11239, Eq. 4; see `levelInputs`
- *   loss = mean_i weight_i mean_pixels (model(x_t, t) - target)^2
+ *   loss = mean_i weight_i loss_i                            loss_i of `denoisingLosses`
  *
  * With a learned uncertainty that of `Uncertainty` is minimized in its place, and there are the inputs of
  * `uncertaintyInputs` besides; the output `loss` is this one all the same.
@@ -84,25 +84,11 @@ function lossAndGradients(
   state: Tensors,
   inputs: Tensors,
 ): { readonly loss: tf.Tensor; readonly losses: tf.Tensor; readonly gradients: Tensors } {
-  const { model, config, uncertainty } = setup;
-  const { images, noise, t, weights } = inputs;
-  const xt = scope('noise', () => addNoise(images!, noise!, { alpha: inputs['alpha']!, sigma: inputs['sigma']! }));
-  const target = scope('target', () =>
-    predictionTarget(images!, noise!, { x0: inputs['targetX0']!, noise: inputs['targetNoise']! }),
-  );
-  const options = {
-    recompute: config.recompute,
-    ...(model.numClasses > 0 && { cond: inputs['cond']! }),
-    masks: Object.fromEntries(model.dropouts.map(({ name }) => [name, inputs[`mask.${name}`]!])),
-  };
-
+  const { config, uncertainty } = setup;
+  const { images, weights } = inputs;
   // Each example's loss is an output too, so the vector is differentiated: the gradient of its weighted mean is that
   // of the vector against dy_i = weight_i / B.
-  const lossesOf = (params: tf.Tensor): tf.Tensor => {
-    const named = scope('parameters', () => namedParameters(setup, params, state));
-    const predicted = model.apply(named, xt, t!, options);
-    return scope('loss', () => mseLoss(predicted, target));
-  };
+  const lossesOf = (params: tf.Tensor): tf.Tensor => denoisingLosses(setup, params, state, inputs);
   const count = images!.shape[0] * config.accumulate;
   // u is no function of the model's parameters: it only scales what their gradient counts of each example.
   const scaled = uncertainty ? scope('uncertainty', () => scaledWeights(weights!, state, inputs)) : weights!;
@@ -117,10 +103,4 @@ function lossAndGradients(
     }),
   };
   return { loss, losses, gradients };
-}
-
-/** The model's parameters by name, out of a flat vector [P] and the buffers in `state`. */
-export function namedParameters({ layout, bufferLayout }: Denoiser, params: tf.Tensor, state: Tensors): Tensors {
-  const trained = splitFlat(params, layout);
-  return bufferLayout.size === 0 ? trained : { ...trained, ...splitFlat(state['buffers']!, bufferLayout) };
 }

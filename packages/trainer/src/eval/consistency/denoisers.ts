@@ -6,10 +6,11 @@ import { type Arrays, float32, type NdArray, oneHot } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import * as tf from '@tensorflow/tfjs-core';
-import { createDenoiser, openData, predictionOptions, type Denoiser } from '../../setup/training-setup.js';
+import { createDenoiser, predictionOptions, type Denoiser } from '../../setup/denoiser.js';
+import { openData } from '../../setup/open-training-setup.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
 import { readWeights } from '../../checkpoint/state.js';
-import { namedParameters } from '../../step/training-step.js';
+import { namedParameters } from '../../step/denoising-losses.js';
 import { runOrCheckpoint } from '../sets/open-set.js';
 
 export interface DenoiserOptions extends Pick<SampleOptions, 'best' | 'engine' | 'threads' | 'onNote'> {

@@ -1,5 +1,5 @@
 /** Loss and gradient of a denoiser in each range of noise, on images, noise and timesteps that never change. */
-import { addNoise, mseLoss, noiseLevels, normalBatch, permutation, predictionTarget } from '@dm/core';
+import { noiseLevels, normalBatch, permutation } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
 import { chosenImages, noiseBuckets, stratifiedTimesteps, type BucketCoordinate, type NoiseBucket } from '@dm/eval';
 import {
@@ -10,13 +10,13 @@ import {
   oneHot,
   type Program,
   type StateHandle,
-  type Tensors,
 } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../errors.js';
-import { levelInputs } from '../../step/levels.js';
-import { openData, type Denoiser } from '../../setup/training-setup.js';
-import { namedParameters } from '../../step/training-step.js';
+import { noiseLevelInputs } from '../../step/batch.js';
+import type { Denoiser } from '../../setup/denoiser.js';
+import { openData } from '../../setup/open-training-setup.js';
+import { denoisingLosses } from '../../step/denoising-losses.js';
 
 export interface NoiseProbeOptions {
   /** Ranges of noise; 1 is all of it. Default 10. */
@@ -115,25 +115,15 @@ export async function noiseProbe(
   };
 }
 
-/** Losses [N], of x_t = alpha x_0 + sigma epsilon against what the network predicts. */
-function lossesOf(denoiser: Denoiser, params: tf.Tensor, state: Tensors, inputs: Tensors): tf.Tensor {
-  const { model, config } = denoiser;
-  const { images, noise, t } = inputs;
-  const xt = addNoise(images!, noise!, { alpha: inputs['alpha']!, sigma: inputs['sigma']! });
-  const target = predictionTarget(images!, noise!, { x0: inputs['targetX0']!, noise: inputs['targetNoise']! });
-  const options = { recompute: config.recompute, ...(model.numClasses > 0 && { cond: inputs['cond']! }) };
-  return mseLoss(model.apply(namedParameters(denoiser, params, state), xt, t!, options), target);
-}
-
 function lossOf(denoiser: Denoiser, weights: string): Program {
-  return (state, inputs) => ({ outputs: { losses: lossesOf(denoiser, state[weights]!, state, inputs) } });
+  return (state, inputs) => ({ outputs: { losses: denoisingLosses(denoiser, state[weights]!, state, inputs) } });
 }
 
 function gradientOf(denoiser: Denoiser, weights: string): Program {
   return (state, inputs) => {
     const [count] = inputs['images']!.shape;
     const dy = tf.fill([count], 1 / count);
-    const { value, grad } = tf.valueAndGrad((params: tf.Tensor) => lossesOf(denoiser, params, state, inputs))(
+    const { value, grad } = tf.valueAndGrad((params: tf.Tensor) => denoisingLosses(denoiser, params, state, inputs))(
       state[weights]!,
       dy,
     );
@@ -172,7 +162,7 @@ function levelsOf({ noiseSchedule, config }: Denoiser, bucket: NoiseBucket, coun
   const even = stratifiedTimesteps(bucket, count);
   const timesteps = Int32Array.from(permutation({ seed, stream: 'evaluation', lane: 1 }, count), (i) => even[i]!);
   const levels = noiseLevels(noiseSchedule, timesteps);
-  return levelInputs(config.diffusion, levels);
+  return noiseLevelInputs(config.diffusion, levels);
 }
 
 function chunksOf(batch: Arrays): Arrays[] {

@@ -4,7 +4,7 @@ import { weightsName } from '../../setup/averages.js';
 import { listCheckpoints, readCheckpoint } from '../../checkpoint/checkpoint.js';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
-import { createDenoiser } from '../../setup/training-setup.js';
+import { createDenoiser } from '../../setup/denoiser.js';
 import { runFolder } from '../../run/run-folder.js';
 import { samplingConfig, type SampleOptions } from '../../sampling/sample.js';
 import { fileOf, readWeights } from '../../checkpoint/state.js';

@@ -3,7 +3,7 @@ import type { Objective } from '@dm/eval';
 import { type Arrays, type Engine, float32, type StateHandle } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
-import { createDenoiser, type Denoiser } from '../../setup/training-setup.js';
+import { createDenoiser, type Denoiser } from '../../setup/denoiser.js';
 import { weightsName } from '../../setup/averages.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
 import { readWeights } from '../../checkpoint/state.js';

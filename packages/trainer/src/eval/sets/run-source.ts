@@ -4,7 +4,7 @@ import type { ImageSource } from '@dm/eval';
 import { type Arrays, float32, type NdArray } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
-import { createDenoiser } from '../../setup/training-setup.js';
+import { createDenoiser } from '../../setup/denoiser.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
 import { conditionOf, samplerOf } from '../../sampling/sampler.js';
 import { readWeights } from '../../checkpoint/state.js';

@@ -1,6 +1,6 @@
 /** What happens when a loss or a gradient is no number: the update is skipped and counted, and too many end the run. */
 import { UserError } from '../errors.js';
-import type { StepResult } from '../step/compiled-step.js';
+import type { StepResult } from './compiled-step.js';
 
 export class NonFiniteGuard {
   private inRow: number;

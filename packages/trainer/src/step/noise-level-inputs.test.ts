@@ -1,7 +1,7 @@
 import { levelAt, linearSchedule } from '@dm/core';
 import { describe, expect, it } from 'vitest';
-import { levelInputs } from './levels.js';
-import { createDenoiser } from '../setup/training-setup.js';
+import { noiseLevelInputs } from './batch.js';
+import { createDenoiser } from '../setup/denoiser.js';
 import { resolveConfig } from '../config/resolve.js';
 
 const levels = [0, 300, 999].map((t) => levelAt(linearSchedule(), t));
@@ -10,7 +10,7 @@ const base = { schedule: 'linear', timesteps: 1000 } as const;
 describe('what the network is given and should predict', () => {
   it("is EDM's, with the noise-to-signal ratio for its sigma", () => {
     const sd = 0.4;
-    const { t, alpha, sigma, targetX0, targetNoise } = levelInputs(
+    const { t, alpha, sigma, targetX0, targetNoise } = noiseLevelInputs(
       { ...base, prediction: 'edm', sigmaData: sd },
       levels,
     );
@@ -29,7 +29,7 @@ describe('what the network is given and should predict', () => {
   });
 
   it('is x_t itself for the other predictions', () => {
-    const { alpha, sigma, targetX0, targetNoise } = levelInputs({ ...base, prediction: 'epsilon' }, levels);
+    const { alpha, sigma, targetX0, targetNoise } = noiseLevelInputs({ ...base, prediction: 'epsilon' }, levels);
     expect([...alpha!.data]).toEqual(levels.map((l) => Math.fround(l.alpha)));
     expect([...sigma!.data]).toEqual(levels.map((l) => Math.fround(l.sigma)));
     expect([[...targetX0!.data], [...targetNoise!.data]]).toEqual([

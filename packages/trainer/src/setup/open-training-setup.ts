@@ -1,0 +1,55 @@
+/** Training setups on data sets that are read from disk. */
+import { loadBatch, openDataset, type Dataset, type Split } from '@dm/data';
+import type { Engine } from '@dm/ops';
+import type { Config } from '../config/schema.js';
+import { environment } from '../machine/environment.js';
+import { createTrainingSetup, type BatchSource, type TrainingSetup } from './training-setup.js';
+
+/** A setup with the data set that its batches are read from. */
+export interface OpenedTrainingSetup extends TrainingSetup {
+  readonly dataset: Dataset;
+}
+
+/** The data that a configuration names; `split` matters for sets that have both. */
+export function openData(
+  { data, imageSize, imageChannels, crop, skipBad }: Config,
+  split: Split = 'train',
+): Promise<Dataset> {
+  return openDataset(data, {
+    split,
+    ...(imageSize !== null && { size: imageSize }),
+    channels: imageChannels,
+    skipBad,
+    ...(crop !== null && { crop }),
+  });
+}
+
+/** Batches of `dataset`, shuffled anew each epoch (`loadBatch`). */
+export function batchSource(dataset: Dataset): BatchSource {
+  const { name, shape, classes } = dataset;
+  return { name, shape, classes, read: (request) => loadBatch(dataset, request) };
+}
+
+/**
+ * Opens the data and creates all parts.
+ *
+ * @throws {UserError} if parts do not fit together
+ */
+export async function openTrainingSetup(chosen: Config): Promise<OpenedTrainingSetup> {
+  const dataset = await openData(chosen);
+  return { ...createTrainingSetup(chosen, batchSource(dataset)), dataset };
+}
+
+/** The configuration with what the run found out, for config.json. */
+export function record(setup: OpenedTrainingSetup, engine: Engine, dataSha256: string): Config {
+  const { dataset, layout } = setup;
+  return {
+    ...setup.config,
+    recorded: {
+      environment: environment(),
+      engine: { name: engine.name, info: { ...engine.info } },
+      data: { name: dataset.name, images: dataset.length, shape: [...dataset.shape], sha256: dataSha256 },
+      parameters: layout.size,
+    },
+  };
+}
