@@ -1,4 +1,4 @@
-"""Images by a closed formula in integers; packages/eval/src/extractors/testing.ts has the same."""
+"""Images by a closed formula in integers; packages/eval/src/testing/images.ts has the same."""
 
 import numpy as np
 

@@ -1,5 +1,5 @@
 /** Two trainings of a model, and the landscape of its losses. */
-import { filterDirection, hessianSpectrum, interpolate, planeSlice, type HessianSpectrum } from '@dm/eval';
+import { filterNormalizedDirection, hessianSpectrum, interpolate, planeSlice, type HessianSpectrum } from '@dm/eval';
 import { trialFields, type AnyResult, type Workshop } from '@dm/experiments';
 import type { Curve } from './shape.js';
 import { openScenes, type Scene } from './subjects.js';
@@ -65,7 +65,7 @@ async function viewOf(scene: Scene, counts: Resolution, seed: number): Promise<V
     return { at: at.map(rounded), loss: loss.map(rounded), barrier: rounded(barrier!) };
   };
   const directions = Array.from({ length: Math.max(2, counts.directions) }, (_, k) =>
-    filterDirection(end, layout, seed, k),
+    filterNormalizedDirection(end, layout, seed, k),
   );
   const slices: Curve[] = [];
   for (const direction of isWhole ? directions.slice(0, counts.directions) : []) {

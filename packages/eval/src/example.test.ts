@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
-import type { Estimate } from './bootstrap.js';
-import type { Evaluation } from './evaluate.js';
+import type { Estimate } from './consistency/bootstrap.js';
+import type { Evaluation } from './evaluation/evaluate.js';
 
 afterEach(() => vi.restoreAllMocks());
 

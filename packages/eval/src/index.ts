@@ -4,41 +4,50 @@ export {
   type ConsistencyReport,
   type MetricReport,
   type PairReport,
-} from './consistency.js';
-export { bootstrapMean, type BootstrapOptions, type Estimate } from './bootstrap.js';
-export { meanAbsoluteError, psnr, type PairMetricName } from './pair-metrics.js';
-export { meanSsim, type SsimOptions } from './ssim.js';
-export { type SampleSet } from './sample-set.js';
-export { type Features } from './features.js';
+} from './consistency/consistency.js';
+export { bootstrapMean, type BootstrapOptions, type Estimate } from './consistency/bootstrap.js';
+export { meanAbsoluteError, psnr, type PairMetricName } from './consistency/pair-metrics.js';
+export { meanSsim, type SsimOptions } from './consistency/ssim.js';
+export { type SampleSet } from './consistency/sample-set.js';
+export { type Features } from './metrics/features.js';
 export {
-  accumulateStatistics,
+  createStatisticsAccumulator,
   featureStatistics,
   type FeatureStatistics,
   type StatisticsAccumulator,
   type StatisticsSums,
-} from './statistics.js';
-export { frechetDistance, frechetDistanceFrom, type FrechetResult } from './frechet.js';
-export { frechetInfinity, type FrechetInfinityOptions, type FrechetInfinityResult } from './frechet-infinity.js';
-export { kernelDistance, unbiasedMmd2, type KidOptions } from './kid.js';
-export { densityCoverage, precisionRecall, type ManifoldOptions } from './manifold.js';
-export { inceptionScore, type InceptionScoreOptions } from './inception-score.js';
-export { chosenImages, datasetSource, type ImageSource, type SourceOptions } from './sources/image-source.js';
-export { arraySource, sourceOfArray } from './sources/array-source.js';
-export { folderSource } from './sources/folder-source.js';
+} from './metrics/statistics.js';
+export { frechetDistance, frechetDistanceFrom, type FrechetResult } from './metrics/frechet.js';
+export {
+  frechetInfinity,
+  type FrechetInfinityOptions,
+  type FrechetInfinityResult,
+} from './metrics/frechet-infinity.js';
+export { kernelDistance, unbiasedMmd2, type KidOptions } from './metrics/kid.js';
+export { densityCoverage, precisionRecall, type ManifoldOptions } from './metrics/manifold.js';
+export { inceptionScore, type InceptionScoreOptions } from './metrics/inception-score.js';
+export { selectIndices, openDatasetSource, type ImageSource, type SourceOptions } from './sources/image-source.js';
+export { openArraySource, createArraySource } from './sources/array-source.js';
+export { openFolderSource } from './sources/folder-source.js';
 export {
   type ExtractedBatch,
   type ExtractorIdentity,
   type FeatureExtractor,
   type ImageBytes,
-} from './feature-extractor.js';
-export { extractFeatures, identityOf, type ExtractionOptions, type ImageFeatures } from './extraction.js';
+} from './extractors/feature-extractor.js';
 export {
-  holdsStatistics,
+  extractFeatures,
+  extractorIdentity,
+  type ExtractionOptions,
+  type ImageFeatures,
+} from './evaluation/extract-features.js';
+export {
+  isStatisticsFile,
   cachedStatistics,
   readStatistics,
-  statisticsFile,
+  statisticsPath,
   writeStatistics,
-} from './reference-statistics.js';
+} from './evaluation/statistics-file.js';
 export {
   checkMetrics,
   evaluate,
@@ -52,21 +61,21 @@ export {
   type MetricValue,
   requiredFeatures,
   type SetSummary,
-} from './evaluate.js';
-export { pixelExtractor, type PixelExtractorOptions } from './pixel-extractor.js';
-export { classifierExtractor, classifierHelp, type ClassifierOptions } from './extractors/classifier.js';
+} from './evaluation/evaluate.js';
+export { createPixelExtractor, type PixelExtractorOptions } from './extractors/pixels.js';
+export { openClassifierExtractor, classifierHelp, type ClassifierOptions } from './extractors/classifier.js';
 export { trainClassifier, type TrainClassifierOptions, type TrainedClassifier } from './extractors/train-classifier.js';
 export {
-  inceptionExtractor,
+  openInceptionExtractor,
   inceptionHelp,
   inceptionTaps,
   type InceptionOptions,
   type InceptionTap,
 } from './extractors/inception.js';
 export {
-  mobilenetExtractor,
+  openMobilenetExtractor,
   type MobilenetOptions,
-  randomExtractor,
+  openRandomExtractor,
   type RandomOptions,
 } from './extractors/mobilenet.js';
 export { type ExtractorEngineOptions } from './extractors/network-extractor.js';
@@ -78,7 +87,7 @@ export {
   noiseBuckets,
   stratifiedTimesteps,
 } from './difficulty/noise-buckets.js';
-export { rankCorrelation, smoothed, timeToStayBelow } from './difficulty/curves.js';
+export { spearmanCorrelation, movingAverage, settlingTime } from './difficulty/curves.js';
 export {
   type BucketDifficulty,
   difficulty,
@@ -89,8 +98,12 @@ export {
 } from './difficulty/difficulty.js';
 export { type FlatVector, type Objective } from './landscape/objective.js';
 export { interpolate, type Interpolation, type InterpolationOptions } from './landscape/interpolation.js';
-export { filterDirection, type Plane, type PlaneOptions, planeSlice } from './landscape/plane.js';
-export { hessianProduct, type HessianProduct, type HessianProductOptions } from './landscape/hessian-product.js';
+export { filterNormalizedDirection, type Plane, type PlaneOptions, planeSlice } from './landscape/plane.js';
+export {
+  hessianVectorProduct,
+  type HessianVectorProduct,
+  type HessianVectorProductOptions,
+} from './landscape/hessian-vector-product.js';
 export { lanczos, type LanczosOptions, type LanczosRun } from './landscape/lanczos.js';
 export {
   type Eigenvalue,

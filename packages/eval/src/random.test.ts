@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { choose, derangement } from './random.js';
+import { randomSubset, derangement } from './random.js';
 
 describe('derangement', () => {
   it.each([2, 3, 17, 1000])('of %i is a permutation that leaves nothing in place', (count) => {
@@ -24,12 +24,12 @@ describe('derangement', () => {
   });
 });
 
-describe('choose', () => {
+describe('randomSubset', () => {
   it('draws different integers, others for another index', () => {
-    const chosen = choose(0, 0, 100, 30);
+    const chosen = randomSubset(0, 0, 100, 30);
     expect(new Set(chosen).size).toBe(30);
     expect(Math.max(...chosen)).toBeLessThan(100);
-    expect(choose(0, 1, 100, 30)).not.toEqual(chosen);
-    expect([...choose(0, 0, 10, 10)].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(randomSubset(0, 1, 100, 30)).not.toEqual(chosen);
+    expect([...randomSubset(0, 0, 10, 10)].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 });

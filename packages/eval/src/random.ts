@@ -26,7 +26,7 @@ export function derangement(seed: number, count: number): Uint32Array {
 }
 
 /** `count` different integers of [0, from), in random order; `index` numbers independent draws of one seed. */
-export function choose(seed: number, index: number, from: number, count: number): Uint32Array {
+export function randomSubset(seed: number, index: number, from: number, count: number): Uint32Array {
   const order = Uint32Array.from({ length: from }, (_, i) => i);
   const u = draws('subset', seed, index, count);
   for (let i = 0; i < count; i++) swap(order, i, i + Math.floor(u[i]! * (from - i)));
@@ -34,7 +34,7 @@ export function choose(seed: number, index: number, from: number, count: number)
 }
 
 /** [0, count) in random order: by it the images of a set are chosen. */
-export function orderOfImages(seed: number, count: number): Uint32Array {
+export function randomPermutation(seed: number, count: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   const u = draws('images', seed, 0, count);
   for (let i = count - 1; i > 0; i--) swap(order, i, Math.floor(u[i]! * (i + 1)));
@@ -42,7 +42,5 @@ export function orderOfImages(seed: number, count: number): Uint32Array {
 }
 
 function swap(order: Uint32Array, i: number, j: number): void {
-  const held = order[i]!;
-  order[i] = order[j]!;
-  order[j] = held;
+  [order[i], order[j]] = [order[j]!, order[i]!];
 }

@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { createSampler, discretePath, samplerFromConfig, type SamplerConfig } from '@dm/core';
 import type { Dataset } from '@dm/data';
 import {
-  classifierExtractor,
-  datasetSource,
+  openClassifierExtractor,
+  openDatasetSource,
   extractFeatures,
   frechetDistanceFrom,
-  mobilenetExtractor,
-  sourceOfArray,
+  openMobilenetExtractor,
+  createArraySource,
   unbiasedMmd2,
   type FeatureExtractor,
   type Features,
@@ -42,15 +42,15 @@ export interface Ruler {
 export async function openRuler(engine: Engine, data: Size['data'], heldOut: Dataset): Promise<Ruler> {
   const extractor =
     data === 'mnist-12'
-      ? await classifierExtractor({ engine, weights: extractorFile })
-      : await mobilenetExtractor({ engine });
+      ? await openClassifierExtractor({ engine, weights: extractorFile })
+      : await openMobilenetExtractor({ engine });
   const keepFeatures = true;
-  const reference = await extractFeatures(await datasetSource(heldOut), extractor, { keepFeatures });
+  const reference = await extractFeatures(await openDatasetSource(heldOut), extractor, { keepFeatures });
   const distanceTo = frechetDistanceFrom(reference.statistics);
   return {
     extractor,
     async compare(samples) {
-      const source = sourceOfArray('samples', { ...samples, shape: [...samples.shape] });
+      const source = createArraySource('samples', { ...samples, shape: [...samples.shape] });
       const generated = await extractFeatures(source, extractor, { keepFeatures });
       return {
         fd: distanceTo(generated.statistics).distance,

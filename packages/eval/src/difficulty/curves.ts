@@ -2,7 +2,7 @@
  * A centered mean over `window` values, an odd number; nearer to the ends over as many as there are on both sides.
  * Throws a RangeError on another window.
  */
-export function smoothed(values: readonly number[], window: number): number[] {
+export function movingAverage(values: readonly number[], window: number): number[] {
   if (!Number.isInteger(window) || window < 1 || window % 2 === 0) {
     throw new RangeError(`The window is ${window}; it must be an odd integer of at least 1.`);
   }
@@ -18,7 +18,7 @@ export function smoothed(values: readonly number[], window: number): number[] {
  * Where a curve comes below `level` to stay: linear between the last point above it and the one after. The first
  * position where it never is above; null where its last value is.
  */
-export function timeToStayBelow(positions: readonly number[], values: readonly number[], level: number): number | null {
+export function settlingTime(positions: readonly number[], values: readonly number[], level: number): number | null {
   const last = values.findLastIndex((value) => !(value <= level));
   if (last < 0) return positions[0]!;
   if (last === values.length - 1) return null;
@@ -32,7 +32,7 @@ export function timeToStayBelow(positions: readonly number[], values: readonly n
  * or fewer than two pairs have numbers on both sides; pairs with a null are left out. Throws a RangeError where x and y
  * have different lengths.
  */
-export function rankCorrelation(x: readonly (number | null)[], y: readonly (number | null)[]): number | null {
+export function spearmanCorrelation(x: readonly (number | null)[], y: readonly (number | null)[]): number | null {
   if (x.length !== y.length) throw new RangeError(`${x.length} and ${y.length} values are no pairs.`);
   const pairs = x.flatMap((value, i) => (value === null || y[i] === null ? [] : [[value, y[i]!] as const]));
   const [a, b] = [ranks(pairs.map(([value]) => value)), ranks(pairs.map(([, value]) => value))];

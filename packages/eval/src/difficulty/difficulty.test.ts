@@ -1,6 +1,6 @@
 import { cosineSchedule, linearSchedule, rescaleZeroTerminalSnr } from '@dm/core';
 import { describe, expect, it } from 'vitest';
-import { rankCorrelation, smoothed, timeToStayBelow } from './curves.js';
+import { spearmanCorrelation, movingAverage, settlingTime } from './curves.js';
 import { difficulty } from './difficulty.js';
 import { noiseBuckets, stratifiedTimesteps } from './noise-buckets.js';
 
@@ -56,27 +56,27 @@ describe('noiseBuckets', () => {
 
 describe('curves', () => {
   it('smooth by a centered mean, which leaves a straight line', () => {
-    expect(smoothed([0, 3, 0, 3, 0], 3)).toEqual([0, 1, 2, 1, 0]);
-    expect(smoothed([5, 4, 3, 2, 1], 5)).toEqual([5, 4, 3, 2, 1]);
-    expect(() => smoothed([1, 2], 2)).toThrow('The window is 2; it must be an odd integer');
+    expect(movingAverage([0, 3, 0, 3, 0], 3)).toEqual([0, 1, 2, 1, 0]);
+    expect(movingAverage([5, 4, 3, 2, 1], 5)).toEqual([5, 4, 3, 2, 1]);
+    expect(() => movingAverage([1, 2], 2)).toThrow('The window is 2; it must be an odd integer');
   });
 
   it('find where a curve stays below a level', () => {
     const steps = [0, 10, 20, 30];
-    expect(timeToStayBelow(steps, [4, 2, 1, 1], 3)).toBe(5);
+    expect(settlingTime(steps, [4, 2, 1, 1], 3)).toBe(5);
     // Below once, above again, below for good.
-    expect(timeToStayBelow(steps, [4, 1, 3, 1], 2)).toBe(25);
-    expect(timeToStayBelow(steps, [1, 1, 1, 1], 2)).toBe(0);
-    expect(timeToStayBelow(steps, [4, 2, 1, 3], 2)).toBeNull();
-    expect(timeToStayBelow(steps, [Infinity, 2, 1, 1], 3)).toBe(10);
+    expect(settlingTime(steps, [4, 1, 3, 1], 2)).toBe(25);
+    expect(settlingTime(steps, [1, 1, 1, 1], 2)).toBe(0);
+    expect(settlingTime(steps, [4, 2, 1, 3], 2)).toBeNull();
+    expect(settlingTime(steps, [Infinity, 2, 1, 1], 3)).toBe(10);
   });
 
   it('correlate ranks as scipy.stats.spearmanr does', () => {
-    expect(rankCorrelation([1, 2, 3, 4, 5, 6], [2, 1, 4, 4, 9, 3])).toBeCloseTo(0.5797710356524484, 14);
-    expect(rankCorrelation([0.1, 0.5, 0.2, 0.9], [4, 3, 2, 1])).toBeCloseTo(-0.8, 14);
-    expect(rankCorrelation([1, 2, 3], [5, null, 4])).toBe(-1);
-    expect(rankCorrelation([1, 2, 3], [7, 7, 7])).toBeNull();
-    expect(() => rankCorrelation([1], [1, 2])).toThrow('1 and 2 values are no pairs');
+    expect(spearmanCorrelation([1, 2, 3, 4, 5, 6], [2, 1, 4, 4, 9, 3])).toBeCloseTo(0.5797710356524484, 14);
+    expect(spearmanCorrelation([0.1, 0.5, 0.2, 0.9], [4, 3, 2, 1])).toBeCloseTo(-0.8, 14);
+    expect(spearmanCorrelation([1, 2, 3], [5, null, 4])).toBe(-1);
+    expect(spearmanCorrelation([1, 2, 3], [7, 7, 7])).toBeNull();
+    expect(() => spearmanCorrelation([1], [1, 2])).toThrow('1 and 2 values are no pairs');
   });
 });
 

@@ -1,4 +1,4 @@
-import { rankCorrelation, smoothed, timeToStayBelow } from './curves.js';
+import { spearmanCorrelation, movingAverage, settlingTime } from './curves.js';
 import type { NoiseBucket } from './noise-buckets.js';
 
 /** Loss and gradient of each bucket at one moment of a training, all on the same images and noise. */
@@ -74,7 +74,7 @@ export function difficulty(
   const steps = records.map(({ step }) => step);
   const atEnd = Math.max(1, Math.round(tail * records.length));
   const analyzed = buckets.map((bucket, b): BucketDifficulty => {
-    const loss = smoothed(
+    const loss = movingAverage(
       records.map((record) => record.loss[b]!),
       window,
     );
@@ -86,18 +86,18 @@ export function difficulty(
       finalLoss,
       times: within.map((share) => ({
         within: share,
-        ofFinal: timeToStayBelow(steps, loss, (1 + share) * finalLoss),
-        ofDrop: timeToStayBelow(steps, loss, finalLoss + share * (firstLoss - finalLoss)),
+        ofFinal: settlingTime(steps, loss, (1 + share) * finalLoss),
+        ofDrop: settlingTime(steps, loss, finalLoss + share * (firstLoss - finalLoss)),
       })),
       meanGradNorm: mean(gradNorm),
       finalGradNorm: mean(gradNorm.slice(-atEnd)),
       loss,
-      gradNorm: smoothed(gradNorm, window),
+      gradNorm: movingAverage(gradNorm, window),
     };
   });
   const noise = analyzed.map(({ noiseRate }) => noiseRate);
   const against = (measure: (bucket: BucketDifficulty) => number | null) =>
-    rankCorrelation(noise, analyzed.map(measure));
+    spearmanCorrelation(noise, analyzed.map(measure));
   return {
     steps,
     settings: { within, window, tail },

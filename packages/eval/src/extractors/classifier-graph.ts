@@ -43,7 +43,7 @@ export function classifierLayout({ shape: [height, width, channels], classes }: 
  * Parameters at the start: kernels and matrices uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), norms
  * 1, biases 0. A function of the seed and of each parameter's place alone.
  */
-export function classifierStart(layout: FlatLayout, seed: number): Float32Array {
+export function initializeClassifier(layout: FlatLayout, seed: number): Float32Array {
   const params = new Float32Array(layout.size);
   layout.entries.forEach(({ name, shape, offset, size, group }, index) => {
     if (name.endsWith('norm.weight')) params.fill(1, offset, offset + size);

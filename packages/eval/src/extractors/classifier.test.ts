@@ -6,9 +6,9 @@ import { openOnnxEngine } from '@dm/jit';
 import { formatSafetensors, hashed, parseSafetensors } from '@dm/models';
 import { eagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { classifierLayout, classifierStart } from './classifier-graph.js';
-import { classifierExtractor, formatClassifier } from './classifier.js';
-import { formulaImages, relativeDifference } from './testing.js';
+import { classifierLayout, initializeClassifier } from './classifier-graph.js';
+import { openClassifierExtractor, formatClassifier } from './classifier.js';
+import { formulaImages, relativeDifference } from '../testing/images.js';
 import { trainClassifier } from './train-classifier.js';
 
 const classes = ['vertical', 'horizontal', 'diagonal'];
@@ -58,7 +58,7 @@ describe('trainClassifier', () => {
 
     const file = join(folder, 'stripes.safetensors');
     writeFileSync(file, trained.file);
-    const extractor = await classifierExtractor({ engine, weights: file });
+    const extractor = await openClassifierExtractor({ engine, weights: file });
     expect(extractor).toMatchObject({ name: 'classifier', dimensions: 128, hasLogits: true, resize: 'none' });
     expect(extractor.weightsSha256).toBe(trained.sha256);
     const { images, labels } = await options.test.read([0, 1, 2, 3, 4]);
@@ -104,7 +104,7 @@ describe('classifierExtractor', () => {
   it('computes the same on the eager engine, from a file in PyTorch order', async () => {
     const of = { shape: [9, 7, 3], classes: 4 } as const;
     const file = join(folder, 'random.safetensors');
-    const bytes = formatClassifier(of, classifierStart(classifierLayout(of), 5));
+    const bytes = formatClassifier(of, initializeClassifier(classifierLayout(of), 5));
     writeFileSync(file, bytes);
     expect(parseSafetensors(bytes).tensors['conv1.weight']!.shape).toEqual([32, 3, 3, 3]);
     expect(parseSafetensors(bytes).tensors['hidden.weight']!.shape).toEqual([128, 3 * 2 * 64]);
@@ -112,7 +112,7 @@ describe('classifierExtractor', () => {
     const data = Uint8Array.from(hashed('images', 3 * 9 * 7 * 3), (u) => 128 + 127 * u);
     const results = [];
     for (const each of [engine, eager]) {
-      const extractor = await classifierExtractor({ engine: each, weights: file, batchSize: 2 });
+      const extractor = await openClassifierExtractor({ engine: each, weights: file, batchSize: 2 });
       results.push(await extractor.features({ data, shape: [3, 9, 7, 3] }));
       await extractor.dispose();
     }
@@ -122,11 +122,13 @@ describe('classifierExtractor', () => {
   });
 
   it('says what is wrong with a file', async () => {
-    await expect(classifierExtractor({ engine, weights: join(folder, 'none') })).rejects.toThrow(
+    await expect(openClassifierExtractor({ engine, weights: join(folder, 'none') })).rejects.toThrow(
       /no file of weights .*none\. .*dm eval train-extractor/,
     );
     const file = join(folder, 'another.safetensors');
     writeFileSync(file, formatSafetensors({ x: float32([1]) }));
-    await expect(classifierExtractor({ engine, weights: file })).rejects.toThrow('is no classifier of this library');
+    await expect(openClassifierExtractor({ engine, weights: file })).rejects.toThrow(
+      'is no classifier of this library',
+    );
   });
 });

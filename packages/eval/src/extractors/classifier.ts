@@ -2,9 +2,9 @@
 import { formatSafetensors, transpose } from '@dm/models';
 import { viewFlat, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import type { FeatureExtractor } from '../feature-extractor.js';
+import type { FeatureExtractor } from './feature-extractor.js';
 import { classifierDimensions, classifierLayout, classify, type ClassifierShape } from './classifier-graph.js';
-import { networkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
+import { createNetworkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
 import { checkWeights, readWeights, type WeightsFile } from './weights-file.js';
 
 export interface ClassifierOptions extends ExtractorEngineOptions {
@@ -26,13 +26,13 @@ const CLASSES = 'classes';
 const toFile: Readonly<Record<number, readonly number[]>> = { 4: [3, 2, 0, 1], 2: [1, 0] };
 const fromFile: Readonly<Record<number, readonly number[]>> = { 4: [2, 3, 1, 0], 2: [1, 0] };
 
-const turned = (array: NdArray, axes: Readonly<Record<number, readonly number[]>>): NdArray =>
+const permuted = (array: NdArray, axes: Readonly<Record<number, readonly number[]>>): NdArray =>
   axes[array.shape.length] === undefined ? array : transpose(array, axes[array.shape.length]!);
 
 /** Bytes of a safetensors file of `params`, laid out by `classifierLayout(of)`; `record` is kept with them. */
 export function formatClassifier(of: ClassifierShape, params: Float32Array, record: ClassifierRecord = {}): Uint8Array {
   const tensors = Object.entries(viewFlat(params, classifierLayout(of))).map(
-    ([name, array]) => [name, turned(array, toFile)] as const,
+    ([name, array]) => [name, permuted(array, toFile)] as const,
   );
   const own = { kind: KIND, [SHAPE]: of.shape.join('x'), [CLASSES]: String(of.classes) };
   return formatSafetensors(Object.fromEntries(tensors), { ...record, ...own });
@@ -42,13 +42,17 @@ export function formatClassifier(of: ClassifierShape, params: Float32Array, reco
  * The last hidden layer, 128 features, of a classifier for images of one size. Its logits make an inception score of that
  * data's own classes. Throws an Error where the file is missing or no such classifier, and on images of another shape.
  */
-export async function classifierExtractor(options: ClassifierOptions): Promise<FeatureExtractor> {
+export async function openClassifierExtractor(options: ClassifierOptions): Promise<FeatureExtractor> {
   const { weights: path, ...engine } = options;
-  return extractorOf(await readWeights(path, classifierHelp), path, engine);
+  return createClassifierExtractor(await readWeights(path, classifierHelp), path, engine);
 }
 
-/** As `classifierExtractor`, of a file that was read already; `name` is for messages. */
-export function extractorOf(file: WeightsFile, name: string, engine: ExtractorEngineOptions): FeatureExtractor {
+/** As `openClassifierExtractor`, of a file that was read already; `name` is for messages. */
+export function createClassifierExtractor(
+  file: WeightsFile,
+  name: string,
+  engine: ExtractorEngineOptions,
+): FeatureExtractor {
   const { tensors, metadata, sha256 } = file;
   const of = shapeOf(name, metadata);
   const layout = classifierLayout(of);
@@ -57,8 +61,8 @@ export function extractorOf(file: WeightsFile, name: string, engine: ExtractorEn
     return [entry, axes === undefined ? shape : axes.map((axis) => shape[axis]!)] as const;
   });
   checkWeights(`the classifier (${name})`, tensors, Object.fromEntries(shapes));
-  const weights = Object.fromEntries(shapes.map(([entry]) => [entry, turned(tensors[entry]!, fromFile)]));
-  return networkExtractor(
+  const weights = Object.fromEntries(shapes.map(([entry]) => [entry, permuted(tensors[entry]!, fromFile)]));
+  return createNetworkExtractor(
     {
       name: 'classifier',
       weightsSha256: sha256,

@@ -8,10 +8,10 @@ import { type Engine, float32, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inception } from './inception-graph.js';
-import { inceptionExtractor, inceptionWeights, isPublishedForm } from './inception.js';
+import { openInceptionExtractor, inceptionWeights, isPublishedForm } from './inception.js';
 import { inceptionUnits } from './inception-units.js';
 import { resizeBilinear } from './resize.js';
-import { formulaImages, relativeDifference } from './testing.js';
+import { formulaImages, relativeDifference } from '../testing/images.js';
 
 const fixture = parseSafetensors(readFileSync(new URL('fixtures/inception.safetensors', import.meta.url)));
 
@@ -91,7 +91,7 @@ describe('inceptionExtractor', () => {
   });
 
   it("has pytorch-fid's features, logits without bias, and spatial features", async () => {
-    const extractor = await inceptionExtractor({ engine, weights: file, batchSize: 2 });
+    const extractor = await openInceptionExtractor({ engine, weights: file, batchSize: 2 });
     const { features, logits, spatial } = await extractor.features(images);
     expect(relativeDifference(features, fixture.tensors['features']!.data)).toBeLessThan(1e-3);
     expect(logits).toHaveLength(2 * 1008);
@@ -118,7 +118,7 @@ describe('inceptionExtractor', () => {
   });
 
   it('says how to get the weights, and what does not fit', async () => {
-    await expect(inceptionExtractor({ engine, weights: join(folder, 'none') })).rejects.toThrow(
+    await expect(openInceptionExtractor({ engine, weights: join(folder, 'none') })).rejects.toThrow(
       /no file of weights .*none\. .*pt_inception-2015-12-05-6726825d\.pth.*inception_weights\.py/,
     );
     const { 'fc.weight': fc, ...rest } = tensors;
@@ -129,7 +129,7 @@ describe('inceptionExtractor', () => {
     expect(fc!.shape).toEqual([1008, 2048]);
     const broken = join(folder, 'broken');
     writeFileSync(broken, 'no safetensors file');
-    await expect(inceptionExtractor({ engine, weights: broken })).rejects.toThrow(/broken: /);
-    await expect(inceptionExtractor({ engine, weights: file, tap: 63 as never })).rejects.toThrow('tap is 63');
+    await expect(openInceptionExtractor({ engine, weights: broken })).rejects.toThrow(/broken: /);
+    await expect(openInceptionExtractor({ engine, weights: file, tap: 63 as never })).rejects.toThrow('tap is 63');
   });
 });

@@ -2,10 +2,10 @@
 import { transpose } from '@dm/models';
 import { type Arrays, float32, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import type { FeatureExtractor } from '../feature-extractor.js';
+import type { FeatureExtractor } from './feature-extractor.js';
 import { inception } from './inception-graph.js';
 import { inceptionUnits } from './inception-units.js';
-import { networkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
+import { createNetworkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
 import { asRgb, resizeAntialiased, resizeBilinear, resizeName, type ResizeMethod } from './resize.js';
 import { checkWeights, readWeights } from './weights-file.js';
 
@@ -46,12 +46,12 @@ export const inceptionHelp =
  *
  * Throws an Error that says how to get the weights where the file is missing, and lists what does not fit in it.
  */
-export async function inceptionExtractor(options: InceptionOptions): Promise<FeatureExtractor> {
+export async function openInceptionExtractor(options: InceptionOptions): Promise<FeatureExtractor> {
   const { weights: path, tap = 2048, resize = 'bilinear', ...engine } = options;
   if (!inceptionTaps.includes(tap))
     throw new RangeError(`tap is ${tap as number}; there are ${inceptionTaps.join(', ')}.`);
   const { tensors, metadata, sha256 } = await readWeights(path, inceptionHelp);
-  return networkExtractor(
+  return createNetworkExtractor(
     {
       name: tap === 2048 ? 'inception' : `inception-${tap}`,
       weightsSha256: sha256,

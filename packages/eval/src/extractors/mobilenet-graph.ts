@@ -23,7 +23,7 @@ export const mobilenetUnits: Readonly<Record<string, { readonly depthwise: boole
  * images float32 [N, H, W, 3] in [-1, 1] → [N, H / 16, W / 16, 576], not negative and at most 6. Batch norms are in the
  * weights already. Each block: expand 1x1, depthwise 3x3, project 1x1, with a residual where shapes allow.
  */
-export function mobilenetMap(weights: Tensors, images: tf.Tensor): tf.Tensor {
+export function mobilenetFeatureMap(weights: Tensors, images: tf.Tensor): tf.Tensor {
   let x = tf.relu6(convolution(weights, 'conv', images, 2));
   x = block(weights, 'expanded_conv', x, 1, false);
   for (const [i, stride] of STRIDES.entries()) x = block(weights, `expanded_conv_${i + 1}`, x, stride, true);

@@ -4,8 +4,8 @@ import { openOnnxEngine } from '@dm/jit';
 import { parseSafetensors } from '@dm/models';
 import { eagerEngine, type Engine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mobilenetExtractor, randomExtractor } from './mobilenet.js';
-import { formulaImages, relativeDifference } from './testing.js';
+import { openMobilenetExtractor, openRandomExtractor } from './mobilenet.js';
+import { formulaImages, relativeDifference } from '../testing/images.js';
 
 const fixture = parseSafetensors(readFileSync(new URL('fixtures/mobilenet.safetensors', import.meta.url)));
 
@@ -17,7 +17,7 @@ afterAll(() => engine.dispose());
 
 describe('mobilenetExtractor', () => {
   it("has TFLite's features, in batches that do not come out even", async () => {
-    const extractor = await mobilenetExtractor({ engine, batchSize: 3 });
+    const extractor = await openMobilenetExtractor({ engine, batchSize: 3 });
     const { features, logits } = await extractor.features(formulaImages(4, 96));
     expect(relativeDifference(features, fixture.tensors['features']!.data)).toBeLessThan(1e-5);
     expect(logits).toBeUndefined();
@@ -33,7 +33,7 @@ describe('mobilenetExtractor', () => {
 
   it('has the same features on the eager engine', async () => {
     const eager = await eagerEngine('cpu');
-    const extractor = await mobilenetExtractor({ engine: eager, batchSize: 1 });
+    const extractor = await openMobilenetExtractor({ engine: eager, batchSize: 1 });
     const { features } = await extractor.features(formulaImages(1, 96));
     expect(relativeDifference(features, fixture.tensors['features']!.data.subarray(0, 576))).toBeLessThan(1e-5);
     await extractor.dispose();
@@ -45,7 +45,7 @@ describe('mobilenetExtractor', () => {
     const rgb = { data: Uint8Array.from({ length: 2 * 32 * 32 * 3 }, (_, i) => gray.data[Math.floor(i / 3)]!) };
     const features = [];
     for (const resize of ['antialiased', 'bilinear'] as const) {
-      const extractor = await mobilenetExtractor({ engine, resize, batchSize: 2 });
+      const extractor = await openMobilenetExtractor({ engine, resize, batchSize: 2 });
       const one = await extractor.features(gray);
       const three = await extractor.features({ ...rgb, shape: [2, 32, 32, 3] });
       expect(relativeDifference(one.features, three.features)).toBeLessThan(1e-5);
@@ -58,10 +58,10 @@ describe('mobilenetExtractor', () => {
   });
 
   it('refuses what it cannot take', async () => {
-    const extractor = await mobilenetExtractor({ engine });
+    const extractor = await openMobilenetExtractor({ engine });
     await expect(extractor.features(formulaImages(1, 8, 2))).rejects.toThrow('not images of 2 channels');
     await extractor.dispose();
-    await expect(mobilenetExtractor({ engine, batchSize: 0 })).rejects.toThrow('batchSize is 0');
+    await expect(openMobilenetExtractor({ engine, batchSize: 0 })).rejects.toThrow('batchSize is 0');
   });
 });
 
@@ -69,7 +69,7 @@ describe('randomExtractor', () => {
   it('has features that follow from the seed and differ between images', async () => {
     const images = formulaImages(2, 32);
     const open = async (seed: number) => {
-      const extractor = await randomExtractor({ engine, seed, batchSize: 2 });
+      const extractor = await openRandomExtractor({ engine, seed, batchSize: 2 });
       const { features } = await extractor.features(images);
       await extractor.dispose();
       return { name: extractor.name, sha256: extractor.weightsSha256, features };

@@ -5,9 +5,9 @@ import { uniform } from '@dm/core';
 import { transpose } from '@dm/models';
 import { type Arrays, float32, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import type { FeatureExtractor } from '../feature-extractor.js';
-import { mobilenetMap, mobilenetUnits } from './mobilenet-graph.js';
-import { networkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
+import type { FeatureExtractor } from './feature-extractor.js';
+import { mobilenetFeatureMap, mobilenetUnits } from './mobilenet-graph.js';
+import { createNetworkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
 import { asRgb, resizeAntialiased, resizeBilinear, resizeName, type ResizeMethod } from './resize.js';
 import { checkWeights, readWeights } from './weights-file.js';
 
@@ -30,16 +30,16 @@ const INPUT_SIZE = 96;
  * features from 0 to 6. What is cut off is for the places of objects. The activation is taken, not what goes into it,
  * since that is what the network itself reads there and a file of TFLite has no other. No logits, no spatial features.
  */
-export async function mobilenetExtractor(options: MobilenetOptions): Promise<FeatureExtractor> {
+export async function openMobilenetExtractor(options: MobilenetOptions): Promise<FeatureExtractor> {
   const { tensors, sha256 } = await readWeights(assetUrl(FILE));
-  return extractorOf('mobilenet', memoryWeights(tensors), sha256, options);
+  return createMobilenetExtractor('mobilenet', memoryWeights(tensors), sha256, options);
 }
 
 /**
  * The same network with random weights, a control: what its Fréchet distance tells apart needs no training to be seen.
  * Kernels are uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), biases 0, all from the seed.
  */
-export async function randomExtractor(options: RandomOptions): Promise<FeatureExtractor> {
+export async function openRandomExtractor(options: RandomOptions): Promise<FeatureExtractor> {
   const { seed = 0, ...others } = options;
   const { tensors } = await readWeights(assetUrl(FILE));
   const sum = createHash('sha256');
@@ -52,17 +52,17 @@ export async function randomExtractor(options: RandomOptions): Promise<FeatureEx
     sum.update(data);
     return [name, float32(data, shape)] as const;
   });
-  return extractorOf('random', memoryWeights(Object.fromEntries(drawn)), sum.digest('hex'), others);
+  return createMobilenetExtractor('random', memoryWeights(Object.fromEntries(drawn)), sum.digest('hex'), others);
 }
 
-function extractorOf(
+function createMobilenetExtractor(
   name: string,
   weights: Arrays,
   weightsSha256: string,
   options: MobilenetOptions,
 ): FeatureExtractor {
   const { resize = 'antialiased', ...engine } = options;
-  return networkExtractor(
+  return createNetworkExtractor(
     {
       name,
       weightsSha256,
@@ -74,7 +74,7 @@ function extractorOf(
       ...(resize === 'antialiased' && { prepare: (images) => resizeAntialiased(images, INPUT_SIZE) }),
       apply(params, images) {
         const sized = resizeBilinear(asRgb(images), INPUT_SIZE);
-        const map = mobilenetMap(params, tf.sub(tf.div(sized, 127.5), 1));
+        const map = mobilenetFeatureMap(params, tf.sub(tf.div(sized, 127.5), 1));
         return { features: tf.mean(map, [1, 2]) };
       },
     },

@@ -1,8 +1,8 @@
 /** A network as a feature extractor: one program on an engine, run in batches of one size. */
 import { type Arrays, type Engine, float32, type StateHandle, type Tensors } from '@dm/ops';
 import type * as tf from '@tensorflow/tfjs-core';
-import { joined } from '../joined.js';
-import type { ExtractedBatch, ExtractorIdentity, FeatureExtractor, ImageBytes } from '../feature-extractor.js';
+import { concatFloat32 } from '../concat-float32.js';
+import type { ExtractedBatch, ExtractorIdentity, FeatureExtractor, ImageBytes } from './feature-extractor.js';
 
 export interface ExtractorEngineOptions {
   /** What computes. It stays open when the extractor is disposed of. */
@@ -36,7 +36,7 @@ export interface NetworkOutputs {
  * The extractor of a network. Every run has `batchSize` images, so that an engine that compiles does it once for each
  * size of image. Throws a RangeError on a batch size that is not a positive integer.
  */
-export function networkExtractor(network: Network, options: ExtractorEngineOptions): FeatureExtractor {
+export function createNetworkExtractor(network: Network, options: ExtractorEngineOptions): FeatureExtractor {
   const { engine, batchSize = 16 } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new RangeError(`batchSize is ${batchSize}; it must be a positive integer.`);
@@ -86,9 +86,9 @@ export function networkExtractor(network: Network, options: ExtractorEngineOptio
         }
       }
       return {
-        features: joined(parts.features),
-        ...(hasLogits && { logits: joined(parts.logits) }),
-        ...(hasSpatial && { spatial: joined(parts.spatial) }),
+        features: concatFloat32(parts.features),
+        ...(hasLogits && { logits: concatFloat32(parts.logits) }),
+        ...(hasSpatial && { spatial: concatFloat32(parts.spatial) }),
       };
     },
     async dispose() {

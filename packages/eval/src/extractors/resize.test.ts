@@ -4,7 +4,7 @@ import { parseSafetensors } from '@dm/models';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { resizeAntialiased, resizeBilinear } from './resize.js';
-import { formulaImages, relativeDifference } from './testing.js';
+import { formulaImages, relativeDifference } from '../testing/images.js';
 
 // From tools/extractors/resize_fixture.py.
 const fixture = parseSafetensors(readFileSync(new URL('fixtures/resize.safetensors', import.meta.url)));

@@ -1,7 +1,7 @@
 /** How images of any size come to the size that a network takes. */
 import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';
-import type { ImageBytes } from '../feature-extractor.js';
+import type { ImageBytes } from './feature-extractor.js';
 
 /**
  * `antialiased`: bicubic, with the kernel widened where images shrink, by sharp; results are rounded to bytes.

@@ -5,8 +5,8 @@ import { parseSafetensors } from '@dm/models';
 import { type Engine, float32, oneHot, type Program, splitFlat, toScalars } from '@dm/ops';
 import { adamW, cosineLr, withWarmup, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
-import { classifierLayout, classifierStart, classify, type ClassifierShape } from './classifier-graph.js';
-import { extractorOf, formatClassifier } from './classifier.js';
+import { classifierLayout, initializeClassifier, classify, type ClassifierShape } from './classifier-graph.js';
+import { createClassifierExtractor, formatClassifier } from './classifier.js';
 
 export interface TrainClassifierOptions {
   /** With labels; images of any one size, gray or RGB. */
@@ -54,7 +54,7 @@ export async function trainClassifier(options: TrainClassifierOptions): Promise<
   const layout = classifierLayout(of);
   const program = engine.compile(trainingStep(of, optimizer), { name: 'train-classifier' });
   const state = await program.load({
-    params: float32(classifierStart(layout, seed)),
+    params: float32(initializeClassifier(layout, seed)),
     ...optimizer.init(layout.size),
   });
   for (let step = 0; step < steps; step++) {
@@ -107,7 +107,9 @@ function trainingStep(of: ClassifierShape, optimizer: Optimizer): Program {
 }
 
 async function accuracy(file: Uint8Array, test: Dataset, engine: Engine): Promise<number> {
-  const extractor = extractorOf({ ...parseSafetensors(file), sha256: '' }, 'the trained classifier', { engine });
+  const extractor = createClassifierExtractor({ ...parseSafetensors(file), sha256: '' }, 'the trained classifier', {
+    engine,
+  });
   const classes = test.classes.length;
   const chunk = 512;
   let right = 0;

@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { dot, norm, type FlatVector } from './objective.js';
-import { unit } from './hessian-product.js';
+import { normalize } from './hessian-vector-product.js';
 
 export interface LanczosOptions {
   /** Products with the matrix; at most its size. */
@@ -37,7 +37,7 @@ export async function lanczos(
   const basis: FlatVector[] = [];
   const alpha: number[] = [];
   const beta: number[] = [];
-  let next: Float64Array = unit(start);
+  let next: Float64Array = normalize(start);
   let scale = 0;
   for (;;) {
     // Small problems keep float64: there the test is against exact eigenvalues.
@@ -52,7 +52,7 @@ export async function lanczos(
     beta.push(rest);
     // Nothing is left: the space is invariant, and its eigenvalues are exact.
     if (alpha.length === Math.min(steps, size) || rest <= 1e-10 * scale) break;
-    next = unit(product);
+    next = normalize(product);
   }
   const k = alpha.length;
   const tridiagonal = Matrix.zeros(k, k);
@@ -74,7 +74,7 @@ export async function lanczos(
         const c = eigenvectorMatrix.get(row, order[which]!);
         for (let i = 0; i < size; i++) out[i]! += c * q[i]!;
       });
-      return unit(out);
+      return normalize(out);
     },
   };
 }

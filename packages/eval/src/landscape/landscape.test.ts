@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { eagerEngine, type Engine, flatLayout, float32, splitFlat } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { numbers } from '../fixtures/reference.js';
-import { hessianProduct } from './hessian-product.js';
+import { numbers } from '../testing/reference.js';
+import { hessianVectorProduct } from './hessian-vector-product.js';
 import { interpolate } from './interpolation.js';
 import { lanczos } from './lanczos.js';
 import { dot, norm, type FlatVector, type Objective } from './objective.js';
-import { filterDirection, planeSlice } from './plane.js';
+import { filterNormalizedDirection, planeSlice } from './plane.js';
 import { hessianSpectrum, spectralDensity } from './spectrum.js';
 
 /** What tools/parity/landscape_fixture.py wrote: torch's dense Hessian of the network below, in float64. */
@@ -101,7 +101,7 @@ describe('of a quadratic', () => {
     await expect(interpolate(quadratic, at, at, { from: 1, to: 0 })).rejects.toThrow('from must be below to');
     await expect(planeSlice(quadratic, at, [at, at], { points: 4 })).rejects.toThrow('an odd integer');
     await expect(hessianSpectrum(quadratic, at, { steps: 0 })).rejects.toThrow('steps is 0');
-    await expect(hessianProduct(quadratic, at, { step: -1 })).rejects.toThrow('The step is -1');
+    await expect(hessianVectorProduct(quadratic, at, { step: -1 })).rejects.toThrow('The step is -1');
     const broken = { ...quadratic, gradient: () => Promise.resolve(new Float64Array(10).fill(NaN)) };
     await expect(hessianSpectrum(broken, at)).rejects.toThrow('is not finite');
     expect(() => spectralDensity([{ values: Float64Array.of(1), weights: Float64Array.of(1) }], 0)).toThrow(
@@ -118,7 +118,7 @@ describe('filterDirection', () => {
       { name: 'table', shape: [5, 3], group: 'embedding' },
     ]);
     const params = numbers(layout.size, 1);
-    const direction = filterDirection(params, layout, 0, 0);
+    const direction = filterNormalizedDirection(params, layout, 0, 0);
     const filter = (v: FlatVector, f: number) => norm(Float64Array.from({ length: 18 }, (_, k) => v[4 * k + f]!));
     for (let f = 0; f < 4; f++) expect(filter(direction, f)).toBeCloseTo(filter(params, f), 10);
     expect(norm(direction.subarray(72, 76))).toBe(0);
@@ -126,7 +126,7 @@ describe('filterDirection', () => {
       const part = (v: FlatVector) => norm(v.slice(76 + 3 * row, 79 + 3 * row));
       expect(part(direction)).toBeCloseTo(part(params), 10);
     }
-    expect(filterDirection(params, layout, 0, 1)).not.toEqual(direction);
+    expect(filterNormalizedDirection(params, layout, 0, 1)).not.toEqual(direction);
   });
 });
 

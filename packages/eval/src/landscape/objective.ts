@@ -20,7 +20,7 @@ export function checkSize(objective: Pick<Objective, 'size'>, name: string, para
 }
 
 /** base + sum_k coefficients[k] directions[k], in float64. */
-export function displaced(
+export function addScaled(
   base: FlatVector,
   directions: readonly FlatVector[],
   coefficients: readonly number[],

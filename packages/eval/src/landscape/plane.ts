@@ -1,6 +1,6 @@
 import type { FlatLayout } from '@dm/ops';
 import { normals } from '../random.js';
-import { checkSize, displaced, type FlatVector, type Objective } from './objective.js';
+import { checkSize, addScaled, type FlatVector, type Objective } from './objective.js';
 
 /**
  * A random direction, normalized filter by filter: each filter d of it has the norm of the same filter of the parameters,
@@ -9,7 +9,12 @@ import { checkSize, displaced, type FlatVector, type Objective } from './objecti
  * [H, W, in, out] or matrix [in, out]; of an embedding table a row. Biases and the scales of norms stay where they are, as in
  * the authors' plots. `index` numbers independent directions of a seed.
  */
-export function filterDirection(params: FlatVector, layout: FlatLayout, seed: number, index: number): Float64Array {
+export function filterNormalizedDirection(
+  params: FlatVector,
+  layout: FlatLayout,
+  seed: number,
+  index: number,
+): Float64Array {
   const direction = Float64Array.from(normals('direction', seed, index, layout.size));
   for (const { shape, offset, size, group } of layout.entries) {
     if (shape.length < 2) {
@@ -71,7 +76,7 @@ export async function planeSlice(
   const loss = new Float64Array(points * points);
   for (let j = 0; j < points; j++) {
     for (let i = 0; i < points; i++) {
-      loss[j * points + i] = await objective.loss(displaced(params, [x, y], [at[i]!, at[j]!]));
+      loss[j * points + i] = await objective.loss(addScaled(params, [x, y], [at[i]!, at[j]!]));
       onProgress?.(j * points + i + 1, points * points);
     }
   }

@@ -1,7 +1,7 @@
 import { normals } from '../random.js';
-import { hessianProduct, type HessianProduct } from './hessian-product.js';
+import { hessianVectorProduct, type HessianVectorProduct } from './hessian-vector-product.js';
 import { lanczos, type LanczosRun } from './lanczos.js';
-import { displaced, norm, type FlatVector, type Objective } from './objective.js';
+import { addScaled, norm, type FlatVector, type Objective } from './objective.js';
 
 export interface SpectrumOptions {
   /** Largest and smallest eigenvalues to give. Default 5. */
@@ -40,7 +40,7 @@ export interface HessianSpectrum {
   /** Estimate of the trace, Hutchinson's: the mean over the probes, and its standard error where there are several. */
   readonly trace: { readonly value: number; readonly standardError: number | null };
   /** How good the products with the Hessian are. */
-  readonly error: Pick<HessianProduct, 'step' | 'stepError' | 'asymmetry'> & {
+  readonly error: Pick<HessianVectorProduct, 'step' | 'stepError' | 'asymmetry'> & {
     /** |H y - value y| / |value| of the largest eigenvalue, its product taken once more at half the step. */
     readonly largest: number;
   };
@@ -71,7 +71,7 @@ export async function hessianSpectrum(
       return objective.gradient(p);
     },
   };
-  const product = await hessianProduct(counted, params, { seed });
+  const product = await hessianVectorProduct(counted, params, { seed });
   const runs: LanczosRun[] = [];
   const each = Math.min(steps, objective.size);
   for (let probe = 0; probe < probes; probe++) {
@@ -85,7 +85,7 @@ export async function hessianSpectrum(
 
   const y = first!.vector(0);
   const largest = pairs[0]!.value;
-  const apart = norm(displaced(await product.apply(y, product.step / 2), [y], [-largest]));
+  const apart = norm(addScaled(await product.apply(y, product.step / 2), [y], [-largest]));
 
   const traces = runs.map((run) => objective.size * run.values.reduce((sum, v, k) => sum + v * run.weights[k]!, 0));
   const mean = traces.reduce((sum, value) => sum + value, 0) / probes;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readNpy, readNpz, toBytes, type NpyArray } from '@dm/data';
-import { choiceHash, chosenImages, type ImageSource, type SourceOptions } from './image-source.js';
+import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from './image-source.js';
 
 /** Arrays of an .npz that may hold the images, in this order. */
 const IMAGE_NAMES = ['images', 'samples', 'x', 'arr_0'];
@@ -10,8 +10,8 @@ const IMAGE_NAMES = ['images', 'samples', 'x', 'arr_0'];
  * or floats in [-1, 1], which are rounded to bytes as a PNG would hold them. Throws an Error that names the file and what
  * is wrong with it.
  */
-export async function arraySource(path: string, options: SourceOptions = {}): Promise<ImageSource> {
-  if (!path.toLowerCase().endsWith('.npz')) return sourceOfArray(path, await readNpy(path), options);
+export async function openArraySource(path: string, options: SourceOptions = {}): Promise<ImageSource> {
+  if (!path.toLowerCase().endsWith('.npz')) return createArraySource(path, await readNpy(path), options);
   const arrays = await readNpz(path);
   const name = IMAGE_NAMES.find((key) => Object.hasOwn(arrays, key));
   if (name === undefined) {
@@ -19,14 +19,14 @@ export async function arraySource(path: string, options: SourceOptions = {}): Pr
       `${path}: no array named ${IMAGE_NAMES.join(', ')}; it has: ${Object.keys(arrays).join(', ') || 'none'}.`,
     );
   }
-  return sourceOfArray(`${path}/${name}`, arrays[name]!, options);
+  return createArraySource(`${path}/${name}`, arrays[name]!, options);
 }
 
 /**
- * Images that lie in memory. As `arraySource`; an image with NaN in it is bad. Throws an Error on another shape or type
+ * Images that lie in memory. As `openArraySource`; an image with NaN in it is bad. Throws an Error on another shape or type
  * of numbers, and on a bad image unless `skipBad` is set.
  */
-export function sourceOfArray(name: string, { shape, data }: NpyArray, options: SourceOptions = {}): ImageSource {
+export function createArraySource(name: string, { shape, data }: NpyArray, options: SourceOptions = {}): ImageSource {
   const [count = 0, height = 0, width = 0, channels = 1] = shape;
   if (shape.length < 3 || shape.length > 4 || (channels !== 1 && channels !== 3) || height < 1 || width < 1) {
     throw new Error(
@@ -37,7 +37,7 @@ export function sourceOfArray(name: string, { shape, data }: NpyArray, options: 
     throw new Error(`${name} holds numbers of ${data.constructor.name}; images are uint8 or floats in [-1, 1].`);
   }
   const pixels = height * width * channels;
-  const chosen = chosenImages(name, count, options);
+  const chosen = selectIndices(name, count, options);
   const notes: string[] = [];
   if (!(data instanceof Uint8Array)) checkRange(name, data, notes);
   const skipped: string[] = [];
@@ -49,7 +49,7 @@ export function sourceOfArray(name: string, { shape, data }: NpyArray, options: 
     name,
     shape: [height, width, channels],
     length: chosen.length,
-    sha256: choiceHash(sha256, chosen),
+    sha256: subsetHash(sha256, chosen),
     // Nothing waits here, but sources of other kinds do.
     // oxlint-disable-next-line require-await
     async *batches(size) {

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { imageExtensions } from '@dm/data';
 import sharp from 'sharp';
-import { choiceHash, chosenImages, type ImageSource, type SourceOptions } from './image-source.js';
+import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from './image-source.js';
 
 interface ImageFile {
   readonly path: string;
@@ -15,7 +15,7 @@ interface ImageFile {
  * size. Transparent pixels become white. Every file is opened first: one that is no image stops here, or is left out and
  * named. Throws an Error naming two files where sizes or channels are mixed.
  */
-export async function folderSource(root: string, options: SourceOptions = {}): Promise<ImageSource> {
+export async function openFolderSource(root: string, options: SourceOptions = {}): Promise<ImageSource> {
   const skipped: string[] = [];
   const bad = (path: string, error: unknown): void => {
     const what = `${path}: cannot be decoded (${(error as Error).message.trim()})`;
@@ -44,12 +44,12 @@ export async function folderSource(root: string, options: SourceOptions = {}): P
         `${other.shape.join('x')} (height x width x channels). Bring them to one size first.`,
     );
   }
-  const chosen = chosenImages(root, files.length, options);
+  const chosen = selectIndices(root, files.length, options);
   return {
     name: root,
     shape: first.shape,
     length: chosen.length,
-    sha256: choiceHash(hash.digest('hex'), chosen),
+    sha256: subsetHash(hash.digest('hex'), chosen),
     async *batches(size) {
       for (let start = 0; start < chosen.length; start += size) {
         const images: Uint8Array[] = [];

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Dataset } from '@dm/data';
-import { orderOfImages } from '../random.js';
+import { randomPermutation } from '../random.js';
 
 /** A set of equally sized images that is read once, from the beginning, a batch at a time. */
 export interface ImageSource {
@@ -33,17 +33,17 @@ export interface SourceOptions {
  * Which of `length` images are read: all in order, or `count` chosen by chance, in ascending order (sets are often
  * sorted by class, so the first ones would not do). Throws an Error on a count that is not in [2, length].
  */
-export function chosenImages(name: string, length: number, { count, seed = 0 }: SourceOptions): Uint32Array {
+export function selectIndices(name: string, length: number, { count, seed = 0 }: SourceOptions): Uint32Array {
   if (length < 2) throw new Error(`${name}: ${length} image; statistics need at least 2.`);
   if (count === undefined || count === length) return Uint32Array.from({ length }, (_, i) => i);
   if (!Number.isInteger(count) || count < 2 || count > length) {
     throw new Error(`${name}: ${count} images were asked for; it must be a number from 2 to ${length}, all there are.`);
   }
-  return orderOfImages(seed, length).slice(0, count).toSorted();
+  return randomPermutation(seed, length).slice(0, count).toSorted();
 }
 
 /** SHA-256 of the set's own hash and of the choice among its images. */
-export function choiceHash(sha256: string, chosen: Uint32Array): string {
+export function subsetHash(sha256: string, chosen: Uint32Array): string {
   const bytes = new Uint8Array(chosen.length * 4);
   const view = new DataView(bytes.buffer);
   chosen.forEach((index, i) => view.setUint32(i * 4, index, true));
@@ -51,14 +51,14 @@ export function choiceHash(sha256: string, chosen: Uint32Array): string {
 }
 
 /** The images of a data set of @dm/data. */
-export async function datasetSource(dataset: Dataset, options: SourceOptions = {}): Promise<ImageSource> {
+export async function openDatasetSource(dataset: Dataset, options: SourceOptions = {}): Promise<ImageSource> {
   const { name, shape } = dataset;
-  const chosen = chosenImages(name, dataset.length, options);
+  const chosen = selectIndices(name, dataset.length, options);
   return {
     name,
     shape,
     length: chosen.length,
-    sha256: choiceHash(await dataset.hash(), chosen),
+    sha256: subsetHash(await dataset.hash(), chosen),
     async *batches(size) {
       for (let start = 0; start < chosen.length; start += size) {
         yield (await dataset.read(chosen.subarray(start, start + size))).images;

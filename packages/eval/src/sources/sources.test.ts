@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { createMemoryDataset, writeNpy, writeNpz } from '@dm/data';
 import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { arraySource, sourceOfArray } from './array-source.js';
-import { folderSource } from './folder-source.js';
-import { datasetSource, type ImageSource } from './image-source.js';
+import { openArraySource, createArraySource } from './array-source.js';
+import { openFolderSource } from './folder-source.js';
+import { openDatasetSource, type ImageSource } from './image-source.js';
 
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'dm-sources-'));
@@ -34,8 +34,10 @@ describe('datasetSource', () => {
   });
 
   it('reads all in order, or a choice by seed in ascending order', async () => {
-    expect(await readAll(await datasetSource(dataset), 3)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    const [five, again, other] = await Promise.all([0, 0, 1].map((seed) => datasetSource(dataset, { count: 5, seed })));
+    expect(await readAll(await openDatasetSource(dataset), 3)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const [five, again, other] = await Promise.all(
+      [0, 0, 1].map((seed) => openDatasetSource(dataset, { count: 5, seed })),
+    );
     const images = await readAll(five!, 3);
     expect(images).toEqual(images.toSorted((a, b) => a - b));
     expect(new Set(images).size).toBe(5);
@@ -46,11 +48,11 @@ describe('datasetSource', () => {
   });
 
   it('refuses a count that cannot be, and a set of one image', async () => {
-    await expect(datasetSource(dataset, { count: 11 })).rejects.toThrow(
+    await expect(openDatasetSource(dataset, { count: 11 })).rejects.toThrow(
       '11 images were asked for; it must be a number',
     );
     const one = createMemoryDataset({ name: 'one', images: new Uint8Array(1), shape: [1, 1, 1] });
-    await expect(datasetSource(one)).rejects.toThrow('one: 1 image; statistics need at least 2');
+    await expect(openDatasetSource(one)).rejects.toThrow('one: 1 image; statistics need at least 2');
   });
 });
 
@@ -58,13 +60,13 @@ describe('arraySource', () => {
   it('takes bytes and floats from .npy and .npz', async () => {
     const dir = folder();
     await writeNpy(join(dir, 'a.npy'), { shape: [3, 1, 2, 1], data: Float32Array.of(-1, 1, 0, 0.5, -0.5, 2) });
-    const a = await arraySource(join(dir, 'a.npy'));
+    const a = await openArraySource(join(dir, 'a.npy'));
     expect([a.shape, a.length]).toEqual([[1, 2, 1], 3]);
     expect(await readAll(a)).toEqual([0, 255, 128, 191, 64, 255]);
     await writeNpz(join(dir, 'b.npz'), { arr_0: { shape: [2, 1, 1, 3], data: Uint8Array.of(1, 2, 3, 4, 5, 6) } });
-    expect(await readAll(await arraySource(join(dir, 'b.npz')))).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await readAll(await openArraySource(join(dir, 'b.npz')))).toEqual([1, 2, 3, 4, 5, 6]);
     await writeNpz(join(dir, 'c.npz'), { mu: { shape: [1], data: Float64Array.of(1) } });
-    await expect(arraySource(join(dir, 'c.npz'))).rejects.toThrow(
+    await expect(openArraySource(join(dir, 'c.npz'))).rejects.toThrow(
       'no array named images, samples, x, arr_0; it has: mu',
     );
   });
@@ -72,20 +74,24 @@ describe('arraySource', () => {
   it('names an image with NaN, or leaves it out', async () => {
     const data = Float32Array.of(0, -1, 0.5, NaN, 1, 0);
     const array = { shape: [3, 1, 2, 1], data };
-    await expect(readAll(sourceOfArray('x', array))).rejects.toThrow('x: image 1 has the value NaN at position 1');
-    const source = sourceOfArray('x', array, { skipBad: true });
+    await expect(readAll(createArraySource('x', array))).rejects.toThrow('x: image 1 has the value NaN at position 1');
+    const source = createArraySource('x', array, { skipBad: true });
     expect(await readAll(source)).toEqual([128, 0, 255, 128]);
     expect(source.skipped).toEqual(['x: image 1 has the value NaN at position 1']);
   });
 
   it('refuses other ranges, layouts and kinds of numbers, and notes what may be [0, 1]', () => {
     const floats = (...values: number[]) => ({ shape: [2, 1, 1], data: Float32Array.from(values) });
-    expect(() => sourceOfArray('x', floats(0, 255))).toThrow('values from 0.000 to 255.0; floats must lie in [-1, 1]');
-    expect(sourceOfArray('x', floats(0, 1)).notes[0]).toContain('not [0, 1]');
-    expect(sourceOfArray('x', floats(-1, 1)).notes).toEqual([]);
+    expect(() => createArraySource('x', floats(0, 255))).toThrow(
+      'values from 0.000 to 255.0; floats must lie in [-1, 1]',
+    );
+    expect(createArraySource('x', floats(0, 1)).notes[0]).toContain('not [0, 1]');
+    expect(createArraySource('x', floats(-1, 1)).notes).toEqual([]);
     const first = { shape: [2, 3, 8, 8], data: new Uint8Array(2 * 3 * 64) };
-    expect(() => sourceOfArray('x', first)).toThrow('x is [2, 3, 8, 8]; images are [N, H, W]');
-    expect(() => sourceOfArray('x', { shape: [2, 1, 1], data: new Int32Array(2) })).toThrow('numbers of Int32Array');
+    expect(() => createArraySource('x', first)).toThrow('x is [2, 3, 8, 8]; images are [N, H, W]');
+    expect(() => createArraySource('x', { shape: [2, 1, 1], data: new Int32Array(2) })).toThrow(
+      'numbers of Int32Array',
+    );
   });
 });
 
@@ -96,7 +102,7 @@ describe('folderSource', () => {
     writeFileSync(join(dir, 'b', '2.png'), await png(2, 1, 20));
     writeFileSync(join(dir, 'a.png'), await png(2, 1, 10));
     writeFileSync(join(dir, 'notes.txt'), 'no image');
-    const source = await folderSource(dir);
+    const source = await openFolderSource(dir);
     expect(source.shape).toEqual([2, 2, 1]);
     expect(await readAll(source)).toEqual([10, 10, 10, 10, 20, 20, 20, 20]);
   });
@@ -109,7 +115,7 @@ describe('folderSource', () => {
       .toFile(join(dir, 'two.gif'));
     expect((await sharp(join(dir, 'two.gif')).metadata()).pages).toBe(2);
     writeFileSync(join(dir, 'z.png'), await png(2, 3, 7));
-    const source = await folderSource(dir);
+    const source = await openFolderSource(dir);
     expect(source.shape).toEqual([2, 2, 3]);
     expect(await readAll(source)).toEqual([0, 7].flatMap((value) => Array<number>(12).fill(value)));
   });
@@ -121,22 +127,22 @@ describe('folderSource', () => {
     const dir = folder();
     for (const name of ['a', 'b', 'c']) writeFileSync(join(dir, `${name}.png`), await png(8, 3, 7));
     writeFileSync(join(dir, 'bad.png'), damage(await png(8, 3, 9)));
-    const read = async () => readAll(await folderSource(dir));
+    const read = async () => readAll(await openFolderSource(dir));
     await expect(read()).rejects.toThrow(/bad\.png: cannot be decoded \(.*--skip-bad leaves/s);
-    const source = await folderSource(dir, { skipBad: true });
+    const source = await openFolderSource(dir, { skipBad: true });
     expect(await readAll(source)).toEqual(Array.from({ length: 3 * 8 * 8 * 3 }, () => 7));
     expect(source.skipped).toEqual([expect.stringMatching(/bad\.png: cannot be decoded/)]);
   });
 
   it('refuses mixed sizes and channels, naming two files, and a folder without images', async () => {
     const dir = folder();
-    await expect(folderSource(dir)).rejects.toThrow('no images there (looked for .jpg');
+    await expect(openFolderSource(dir)).rejects.toThrow('no images there (looked for .jpg');
     writeFileSync(join(dir, 'a.png'), await png(8, 3, 1));
     writeFileSync(join(dir, 'b.png'), await png(8, 3, 1));
     writeFileSync(join(dir, 'z.png'), await png(8, 1, 1));
-    await expect(folderSource(dir)).rejects.toThrow(/a\.png is 8x8x3, .*z\.png is 8x8x1 .*one size first/);
+    await expect(openFolderSource(dir)).rejects.toThrow(/a\.png is 8x8x3, .*z\.png is 8x8x1 .*one size first/);
     writeFileSync(join(dir, 'z.png'), await png(9, 3, 1));
-    await expect(folderSource(dir, { skipBad: true })).rejects.toThrow(/z\.png is 9x9x3/);
-    await expect(folderSource(join(dir, 'none'))).rejects.toThrow('none: the folder cannot be read');
+    await expect(openFolderSource(dir, { skipBad: true })).rejects.toThrow(/z\.png is 9x9x3/);
+    await expect(openFolderSource(join(dir, 'none'))).rejects.toThrow('none: the folder cannot be read');
   });
 });

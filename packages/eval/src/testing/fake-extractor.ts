@@ -1,4 +1,4 @@
-import type { FeatureExtractor } from '../feature-extractor.js';
+import type { FeatureExtractor } from '../extractors/feature-extractor.js';
 
 /** Features in closed form: of each image the mean of channel 0, its mean square, and the first pixel. */
 export function fakeExtractor(changes: Partial<FeatureExtractor> = {}): FeatureExtractor {

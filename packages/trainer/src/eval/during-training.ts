@@ -2,13 +2,13 @@
 import { toBytes } from '@dm/data';
 import {
   checkMetrics,
-  datasetSource,
+  openDatasetSource,
   evaluate,
   extractFeatures,
   frechetLabel,
   kernelLabel,
   requiredFeatures,
-  sourceOfArray,
+  createArraySource,
   type ImageFeatures,
 } from '@dm/eval';
 import type { Engine } from '@dm/ops';
@@ -49,11 +49,11 @@ export async function trainingEvaluator(
     async measure({ images, shape }) {
       const isFirst = reference === undefined;
       reference ??= await extractFeatures(
-        await datasetSource(dataset, { count: Math.min(evalSamples, dataset.length), seed }),
+        await openDatasetSource(dataset, { count: Math.min(evalSamples, dataset.length), seed }),
         extractor,
         needs.reference,
       );
-      const source = sourceOfArray('samples', { shape: [...shape], data: toBytes(images) });
+      const source = createArraySource('samples', { shape: [...shape], data: toBytes(images) });
       const generated = await extractFeatures(source, extractor, needs.generated);
       const { results, warnings } = evaluate(generated, reference, { metrics: evalMetrics, seed });
       if (isFirst) for (const warning of warnings) onNote?.(`evaluation: ${warning}`);

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   bucketCoordinates,
-  filterDirection,
+  filterNormalizedDirection,
   hessianSpectrum,
   interpolate,
   planeSlice,
@@ -119,7 +119,7 @@ async function measure(
         : await planeSlice(
             objective,
             a!,
-            [filterDirection(a!, layout, seed, 0), filterDirection(a!, layout, seed, 1)],
+            [filterNormalizedDirection(a!, layout, seed, 0), filterNormalizedDirection(a!, layout, seed, 1)],
             {
               range,
               points: flags.plane,

@@ -1,10 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeNpy } from '@dm/data';
-import { folderSource } from '@dm/eval';
+import { openFolderSource } from '@dm/eval';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sample } from '../../sampling/sample.js';
-import { fakeExtractor } from '../../testing/fake-extractor.js';
+import { fakeExtractor } from '@dm/eval/testing';
 import { tinyConfig, tinyFolder } from '../../testing/tiny.js';
 import { train } from '../../train.js';
 import { compareSets } from './compare-sets.js';
@@ -96,7 +96,7 @@ describe('consistencyGrid', () => {
     const pictures = join(folder, 'pictures');
     mkdirSync(pictures);
     for (const name of ['1.png', '2.png']) writeFileSync(join(pictures, name), png);
-    const source = await folderSource(pictures);
+    const source = await openFolderSource(pictures);
     // 28-fold cells of 56 pixels, with gaps of 2.
     expect(source.shape.slice(0, 2)).toEqual([3 * 58 + 2, 2 * 58 + 2]);
     const [, width, channels] = source.shape;

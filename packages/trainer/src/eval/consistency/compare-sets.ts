@@ -2,7 +2,7 @@
 import { toBytes } from '@dm/data';
 import {
   consistency,
-  identityOf,
+  extractorIdentity,
   type ConsistencyReport,
   type ExtractorIdentity,
   type FeatureExtractor,
@@ -50,7 +50,7 @@ export async function compareSets(specs: readonly string[], options: CompareSets
   const pixels = consistency(sets, { ...common, shape, metrics: options.metrics ?? fitting, dataRange: 2 });
 
   const features = extractor && {
-    extractor: identityOf(extractor),
+    extractor: extractorIdentity(extractor),
     report: consistency(await featureSets(sets, shape, extractor, onProgress), {
       ...common,
       shape: [extractor.dimensions],

@@ -1,7 +1,7 @@
 /** How far denoisers agree at each noise level, on the same noisy images: before a sampler adds its steps up. */
 import { addNoise, conversion, inputScale, levelAt, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
 import { toFloat } from '@dm/data';
-import { chosenImages, consistency, type PairReport, type SampleSet } from '@dm/eval';
+import { selectIndices, consistency, type PairReport, type SampleSet } from '@dm/eval';
 import { type Arrays, float32, type NdArray, oneHot } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
@@ -156,7 +156,7 @@ async function dataOf(
   seed: number,
 ): Promise<{ images: NdArray; labels: Int32Array | undefined }> {
   const dataset = await openData(config);
-  const { images, labels } = await dataset.read(chosenImages(dataset.name, dataset.length, { count, seed }));
+  const { images, labels } = await dataset.read(selectIndices(dataset.name, dataset.length, { count, seed }));
   return { images: float32(toFloat(images), [count, ...dataset.shape]), labels };
 }
 

@@ -1,7 +1,7 @@
 /** Loss and gradient of a denoiser in each range of noise, on images, noise and timesteps that never change. */
 import { noiseLevels, normalBatch, permutation } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
-import { chosenImages, noiseBuckets, stratifiedTimesteps, type BucketCoordinate, type NoiseBucket } from '@dm/eval';
+import { selectIndices, noiseBuckets, stratifiedTimesteps, type BucketCoordinate, type NoiseBucket } from '@dm/eval';
 import {
   type Arrays,
   type CompiledProgram,
@@ -141,7 +141,7 @@ async function examples(
   if (dataset.length < count) {
     throw new UserError(`A probe of ${count} images, but ${dataset.name} has ${dataset.length}: take fewer.`);
   }
-  const { images, labels } = await dataset.read(chosenImages(dataset.name, dataset.length, { count, seed }));
+  const { images, labels } = await dataset.read(selectIndices(dataset.name, dataset.length, { count, seed }));
   if (model.numClasses > 0 && labels === undefined) {
     throw new UserError(`The model is conditional, but ${dataset.name} has no labels.`);
   }

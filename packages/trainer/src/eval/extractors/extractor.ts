@@ -1,12 +1,12 @@
 /** Feature extractors by name. */
 import {
-  classifierExtractor,
+  openClassifierExtractor,
   classifierHelp,
-  inceptionExtractor,
+  openInceptionExtractor,
   inceptionHelp,
-  mobilenetExtractor,
-  pixelExtractor,
-  randomExtractor,
+  openMobilenetExtractor,
+  createPixelExtractor,
+  openRandomExtractor,
   resizeMethods,
   type FeatureExtractor,
   type ResizeMethod,
@@ -41,7 +41,7 @@ export async function openExtractor(name: string, options: ExtractorOptions = {}
   }
   if (name === 'pixels') {
     refuse(name, options);
-    return pixelExtractor();
+    return createPixelExtractor();
   }
   const engine = options.engine ?? (await openEngine('onnx'));
   try {
@@ -70,20 +70,20 @@ async function openNetwork(
   const openers: Record<typeof name, () => Promise<FeatureExtractor>> = {
     mobilenet() {
       if (weights !== undefined) refuse(name, { weights });
-      return mobilenetExtractor(common);
+      return openMobilenetExtractor(common);
     },
     random() {
       if (weights !== undefined) refuse(name, { weights });
-      return randomExtractor(common);
+      return openRandomExtractor(common);
     },
     inception() {
       if (weights === undefined) throw new UserError(inceptionHelp);
-      return inceptionExtractor({ ...common, weights });
+      return openInceptionExtractor({ ...common, weights });
     },
     classifier() {
       if (options.resize !== undefined) refuse(name, { resize: options.resize });
       if (weights === undefined) throw new UserError(classifierHelp);
-      return classifierExtractor({ engine, weights });
+      return openClassifierExtractor({ engine, weights });
     },
   };
   return openers[name]();

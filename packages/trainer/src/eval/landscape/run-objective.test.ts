@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { filterDirection, hessianSpectrum, interpolate, planeSlice } from '@dm/eval';
+import { filterNormalizedDirection, hessianSpectrum, interpolate, planeSlice } from '@dm/eval';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { dm } from '../../testing/command.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../../testing/tiny.js';
@@ -30,7 +30,10 @@ it('makes a line whose ends are the two losses, a plane around the first, and a 
   expect(await alone.objective(1).loss(alone.params[0]!)).toBe(line.loss[2]);
 
   const { layout } = run.denoiser;
-  const directions = [filterDirection(a!, layout, 0, 0), filterDirection(a!, layout, 0, 1)] as const;
+  const directions = [
+    filterNormalizedDirection(a!, layout, 0, 0),
+    filterNormalizedDirection(a!, layout, 0, 1),
+  ] as const;
   const plane = await planeSlice(objective, a!, directions, { points: 3 });
   expect(plane.loss[4]).toBe(line.loss[0]);
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { toFloat, writeNpy } from '@dm/data';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sample } from '../../sampling/sample.js';
-import { fakeExtractor } from '../../testing/fake-extractor.js';
+import { fakeExtractor } from '@dm/eval/testing';
 import { tinyConfig, tinyDit, tinyFolder } from '../../testing/tiny.js';
 import { train } from '../../train.js';
 import { createCounter } from '../../terminal/counter.js';

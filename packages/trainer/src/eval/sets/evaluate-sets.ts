@@ -5,7 +5,7 @@ import {
   extractFeatures,
   cachedStatistics,
   requiredFeatures,
-  statisticsFile,
+  statisticsPath,
   writeStatistics,
   type Evaluation,
   type FeatureExtractor,
@@ -63,7 +63,7 @@ export async function featuresOf(
       ...needs,
       ...(onProgress !== undefined && { onProgress: (done, of) => onProgress(source.name, done, of) }),
     });
-    if (canBeKept) await writeStatistics(statisticsFile(cache, source.sha256, extractor), set);
+    if (canBeKept) await writeStatistics(statisticsPath(cache, source.sha256, extractor), set);
     return set;
   } finally {
     if (opened.kind === 'run') await opened.source.dispose();

@@ -3,10 +3,10 @@ import { existsSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { openDataset, type Split } from '@dm/data';
 import {
-  arraySource,
-  datasetSource,
-  folderSource,
-  holdsStatistics,
+  openArraySource,
+  openDatasetSource,
+  openFolderSource,
+  isStatisticsFile,
   readStatistics,
   type ExtractorIdentity,
   type ImageFeatures,
@@ -57,18 +57,18 @@ export async function openSet(
       const { count = defaultSamples, ...others } = options;
       return { kind: 'run', source: await runSource({ ...others, ...runOrCheckpoint(spec), count }) };
     }
-    return { kind: 'images', source: await folderSource(spec, options) };
+    return { kind: 'images', source: await openFolderSource(spec, options) };
   }
   const extension = extname(spec).toLowerCase();
-  if (extension === '.npz' && (await holdsStatistics(spec))) {
+  if (extension === '.npz' && (await isStatisticsFile(spec))) {
     return { kind: 'statistics', set: await readStatistics(spec, extractor) };
   }
   if (extension === '.npz' || extension === '.npy') {
-    return { kind: 'images', source: await arraySource(spec, options) };
+    return { kind: 'images', source: await openArraySource(spec, options) };
   }
   const { split } = options;
   const dataset = await openDataset(spec, split === undefined ? {} : { split });
-  return { kind: 'images', source: await datasetSource(dataset, options) };
+  return { kind: 'images', source: await openDatasetSource(dataset, options) };
 }
 
 /** What a folder's name stands for: one checkpoint, else a run. */

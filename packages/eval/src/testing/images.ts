@@ -1,4 +1,4 @@
-import type { ImageBytes } from '../feature-extractor.js';
+import type { ImageBytes } from '../extractors/feature-extractor.js';
 
 /** Images of a closed formula in integers; tools/extractors has the same. */
 export function formulaImages(count: number, size: number, channels = 3): ImageBytes {

@@ -1,6 +1,6 @@
 import { bootstrapMean, type BootstrapOptions, type Estimate } from './bootstrap.js';
 import { pairMetric, type PairMetricName } from './pair-metrics.js';
-import { derangement } from './random.js';
+import { derangement } from '../random.js';
 import { sampleRows, type SampleSet } from './sample-set.js';
 
 export interface ConsistencyOptions extends BootstrapOptions {

@@ -1,8 +1,8 @@
 import { normals } from '../random.js';
-import { checkSize, displaced, dot, norm, type FlatVector, type Objective } from './objective.js';
+import { checkSize, addScaled, dot, norm, type FlatVector, type Objective } from './objective.js';
 
 /** Products of the Hessian at fixed parameters with any vector, and how good they are. */
-export interface HessianProduct {
+export interface HessianVectorProduct {
   readonly size: number;
   /** H v, to the error below; with another step on request, to see what that changes. */
   apply(v: FlatVector, step?: number): Promise<Float64Array>;
@@ -17,7 +17,7 @@ export interface HessianProduct {
   readonly asymmetry: number;
 }
 
-export interface HessianProductOptions {
+export interface HessianVectorProductOptions {
   /** Length of the displacement, in place of the chosen one. */
   readonly step?: number;
   /** Of the random probe. Default 0. */
@@ -37,11 +37,11 @@ const exponents = [-3, -6, -9, -12, -15, -18];
  *
  * Throws an Error where gradients are not finite.
  */
-export async function hessianProduct(
+export async function hessianVectorProduct(
   objective: Objective,
   params: FlatVector,
-  options: HessianProductOptions = {},
-): Promise<HessianProduct> {
+  options: HessianVectorProductOptions = {},
+): Promise<HessianVectorProduct> {
   const { seed = 0 } = options;
   checkSize(objective, 'params', params);
   const { size } = objective;
@@ -50,16 +50,16 @@ export async function hessianProduct(
     if (length === 0) return new Float64Array(size);
     const c = step / length;
     // Copies: an engine may give its own buffer.
-    const ahead = Float64Array.from(await objective.gradient(displaced(params, [v], [c])));
-    const behind = await objective.gradient(displaced(params, [v], [-c]));
+    const ahead = Float64Array.from(await objective.gradient(addScaled(params, [v], [c])));
+    const behind = await objective.gradient(addScaled(params, [v], [-c]));
     for (let i = 0; i < size; i++) ahead[i] = (ahead[i]! - behind[i]!) / (2 * c);
     return ahead;
   };
-  const random = unit(normals('product', seed, 0, size));
+  const random = normalize(normals('product', seed, 0, size));
   const gradient = Float64Array.from(await objective.gradient(params));
   if (!gradient.every(Number.isFinite)) throw new Error('The gradient at these parameters is not finite.');
   // At a minimum the gradient is zero and has no direction.
-  const probes = norm(gradient) > 0 ? [unit(gradient), random] : [random];
+  const probes = norm(gradient) > 0 ? [normalize(gradient), random] : [random];
 
   let step = options.step;
   let stepError: number;
@@ -94,8 +94,8 @@ export async function hessianProduct(
     asymmetry: await asymmetryOf((v) => at(v, chosen)),
   };
 
-  async function asymmetryOf(apply: HessianProduct['apply']): Promise<number> {
-    const [u, v] = [random, unit(normals('product', seed, 1, size))];
+  async function asymmetryOf(apply: HessianVectorProduct['apply']): Promise<number> {
+    const [u, v] = [random, normalize(normals('product', seed, 1, size))];
     const [hu, hv] = [await apply(u), await apply(v)];
     const scale = Math.sqrt(norm(hu) * norm(hv));
     return scale === 0 ? 0 : Math.abs(dot(u, hv) - dot(v, hu)) / scale;
@@ -104,12 +104,12 @@ export async function hessianProduct(
 
 /** |a - b| / |b|; 0 where both are zero. */
 function difference(a: Float64Array, b: Float64Array): number {
-  const apart = norm(displaced(a, [b], [-1]));
+  const apart = norm(addScaled(a, [b], [-1]));
   return apart === 0 ? 0 : apart / norm(b);
 }
 
 /** A vector of norm 1 in its direction. */
-export function unit(v: FlatVector): Float64Array {
+export function normalize(v: FlatVector): Float64Array {
   const length = norm(v);
   return Float64Array.from(v, (value) => value / length);
 }

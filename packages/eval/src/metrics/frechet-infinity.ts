@@ -1,6 +1,6 @@
 import { checkFeatures, rowsAt, type Features } from './features.js';
 import { frechetDistanceFrom } from './frechet.js';
-import { choose } from './random.js';
+import { randomSubset } from '../random.js';
 import { featureStatistics, type FeatureStatistics } from './statistics.js';
 
 export interface FrechetInfinityOptions {
@@ -52,7 +52,7 @@ export function frechetInfinity(
   );
   const distanceTo = frechetDistanceFrom(reference);
   const measured = [...new Set(counts)].map((count, k) => {
-    const subset = rowsAt(generated, choose(seed, k, total, count));
+    const subset = rowsAt(generated, randomSubset(seed, k, total, count));
     const { distance, warnings: more } = distanceTo(featureStatistics(subset));
     // Those of small subsets are covered by the one above.
     if (count === total) for (const warning of more) warnings.add(warning);

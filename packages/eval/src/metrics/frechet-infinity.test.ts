@@ -1,6 +1,6 @@
 import { normal } from '@dm/core';
 import { describe, expect, it } from 'vitest';
-import { features, reference } from './fixtures/reference.js';
+import { features, reference } from '../testing/reference.js';
 import { frechetDistance } from './frechet.js';
 import { frechetInfinity, lineThrough } from './frechet-infinity.js';
 import { featureStatistics } from './statistics.js';

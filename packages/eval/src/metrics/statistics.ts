@@ -39,7 +39,7 @@ export interface StatisticsSums {
  * first batch's mean: about zero they would cancel where the mean is large beside the deviation. Its methods throw an
  * Error on features of another dimension.
  */
-export function accumulateStatistics(dimension: number): StatisticsAccumulator {
+export function createStatisticsAccumulator(dimension: number): StatisticsAccumulator {
   const sum = new Float64Array(dimension);
   const products = new Float64Array(dimension * dimension);
   let origin: Float64Array | undefined;
@@ -103,7 +103,7 @@ export function accumulateStatistics(dimension: number): StatisticsAccumulator {
 
 /** Mean and covariance of features that lie in memory. */
 export function featureStatistics(features: Features): FeatureStatistics {
-  const accumulator = accumulateStatistics(features.dimension);
+  const accumulator = createStatisticsAccumulator(features.dimension);
   accumulator.add(features);
   return accumulator.finish();
 }

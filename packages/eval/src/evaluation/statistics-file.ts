@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readNpz, writeNpz, type NpyArray } from '@dm/data';
-import { checkSameExtractor, type ImageFeatures } from './extraction.js';
-import type { ExtractorIdentity } from './feature-extractor.js';
-import type { FeatureStatistics } from './statistics.js';
+import { checkSameExtractor, type ImageFeatures } from './extract-features.js';
+import type { ExtractorIdentity } from '../extractors/feature-extractor.js';
+import type { FeatureStatistics } from '../metrics/statistics.js';
 
 /** Version of the file's layout. */
 const FORMAT = 1;
@@ -23,7 +23,7 @@ interface Metadata {
 }
 
 /** Name of the file that the statistics of these images by this extractor are kept in. */
-export function statisticsFile(folder: string, sha256: string, extractor: ExtractorIdentity): string {
+export function statisticsPath(folder: string, sha256: string, extractor: ExtractorIdentity): string {
   const { name, weightsSha256, resize, dimensions } = extractor;
   const key = createHash('sha256')
     .update(JSON.stringify([FORMAT, sha256, name, weightsSha256, resize, dimensions]))
@@ -63,7 +63,7 @@ export async function writeStatistics(path: string, set: ImageFeatures): Promise
 }
 
 /** Whether an .npz holds statistics, not images. */
-export async function holdsStatistics(path: string): Promise<boolean> {
+export async function isStatisticsFile(path: string): Promise<boolean> {
   return Object.hasOwn(await readNpz(path), 'mu');
 }
 
@@ -108,7 +108,7 @@ export async function cachedStatistics(
   extractor: ExtractorIdentity,
   { needsFeatures = false, onNote }: { needsFeatures?: boolean; onNote?: (text: string) => void } = {},
 ): Promise<ImageFeatures | undefined> {
-  const path = statisticsFile(folder, sha256, extractor);
+  const path = statisticsPath(folder, sha256, extractor);
   if (!existsSync(path)) return undefined;
   try {
     const set = await readStatistics(path, extractor);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { meanAbsoluteError, psnr } from './pair-metrics.js';
 import { meanSsim } from './ssim.js';
-import { numbers, reference } from './fixtures/reference.js';
+import { numbers, reference } from '../testing/reference.js';
 
 const clip = (x: number) => Math.min(1, Math.max(-1, x));
 

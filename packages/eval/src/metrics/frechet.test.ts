@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { frechetDistance } from './frechet.js';
-import { accumulateStatistics, featureStatistics } from './statistics.js';
-import { features, numbers, reference } from './fixtures/reference.js';
+import { createStatisticsAccumulator, featureStatistics } from './statistics.js';
+import { features, numbers, reference } from '../testing/reference.js';
 
 /** Statistics of a Gaussian that is known, with a diagonal covariance. */
 function gaussian(mean: number[], variances: number[], count = 1000) {
@@ -77,7 +77,7 @@ describe('accumulateStatistics', () => {
   it('gives the same in one batch and in many', () => {
     const set = features(101, 6, 1, { shift: 5 });
     const whole = featureStatistics(set);
-    const pieces = accumulateStatistics(6);
+    const pieces = createStatisticsAccumulator(6);
     for (let n = 0; n < 101; n += 10) pieces.add({ values: set.values.subarray(n * 6, (n + 10) * 6), dimension: 6 });
     const sum = pieces.finish();
     expect(sum.count).toBe(101);
@@ -88,19 +88,19 @@ describe('accumulateStatistics', () => {
   it('merges accumulators with other origins into the same', () => {
     const set = features(60, 5, 1, { shift: 3 });
     const parts = [0, 7, 40, 60].slice(0, -1).map((from, k) => {
-      const part = accumulateStatistics(5);
+      const part = createStatisticsAccumulator(5);
       part.add({ values: set.values.subarray(from * 5, [7, 40, 60][k]! * 5), dimension: 5 });
       return part;
     });
-    const sum = accumulateStatistics(5);
-    sum.merge(accumulateStatistics(5));
+    const sum = createStatisticsAccumulator(5);
+    sum.merge(createStatisticsAccumulator(5));
     for (const part of parts) sum.merge(part);
     const merged = sum.finish();
     const whole = featureStatistics(set);
     expect(sum.count).toBe(60);
     whole.mean.forEach((value, i) => expect(merged.mean[i]).toBeCloseTo(value, 12));
     whole.covariance.forEach((value, i) => expect(merged.covariance[i]).toBeCloseTo(value, 12));
-    expect(() => sum.merge(accumulateStatistics(4))).toThrow('Features of 5 and 4 dimensions');
+    expect(() => sum.merge(createStatisticsAccumulator(4))).toThrow('Features of 5 and 4 dimensions');
   });
 
   it('keeps its digits where the mean is large beside the deviation', () => {
@@ -112,12 +112,12 @@ describe('accumulateStatistics', () => {
   });
 
   it('refuses too few images, NaN and other dimensions', () => {
-    expect(() => accumulateStatistics(2).finish()).toThrow('Statistics of 0 images; at least 2');
+    expect(() => createStatisticsAccumulator(2).finish()).toThrow('Statistics of 0 images; at least 2');
     expect(() => featureStatistics({ values: Float64Array.of(1, 2), dimension: 2 })).toThrow('Statistics of 1 images');
     expect(() => featureStatistics({ values: Float64Array.of(1, 2, 3, NaN), dimension: 2 })).toThrow(
       'feature of image 1 has the value NaN',
     );
-    expect(() => accumulateStatistics(3).add(features(4, 2, 1))).toThrow(
+    expect(() => createStatisticsAccumulator(3).add(features(4, 2, 1))).toThrow(
       'A batch of 2-d features in statistics of 3-d',
     );
     expect(() => featureStatistics({ values: Float64Array.of(1, 2, 3), dimension: 2 })).toThrow(

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { pixelExtractor } from './pixel-extractor.js';
+import { createPixelExtractor } from './pixels.js';
 
 describe('pixelExtractor', () => {
   it('keeps images of its own size, and takes the mean of the channels', async () => {
-    const extractor = pixelExtractor({ side: 2 });
+    const extractor = createPixelExtractor({ side: 2 });
     const data = Uint8Array.from({ length: 24 }, (_, i) => i * 10);
     const { features } = await extractor.features({ data, shape: [2, 2, 2, 3] });
     expect([extractor.dimensions, features.length]).toEqual([4, 8]);
@@ -11,7 +11,7 @@ describe('pixelExtractor', () => {
   });
 
   it('averages areas, also where cells cut through pixels, and repeats small images', async () => {
-    const extractor = pixelExtractor({ side: 2 });
+    const extractor = createPixelExtractor({ side: 2 });
     const of = async (height: number, width: number, ...bytes: number[]) =>
       [...(await extractor.features({ data: Uint8Array.from(bytes), shape: [1, height, width, 1] })).features].map(
         (value) => Math.round(value * 255 * 1e4) / 1e4,
@@ -19,6 +19,6 @@ describe('pixelExtractor', () => {
     expect(await of(4, 2, 0, 10, 20, 30, 255, 255, 255, 255)).toEqual([10, 20, 255, 255]);
     // 3 pixels to 2 cells: (a + b / 2) / 1.5 and (b / 2 + c) / 1.5, in both rows.
     expect(await of(1, 3, 30, 60, 90)).toEqual([40, 80, 40, 80]);
-    expect(() => pixelExtractor({ side: 0 })).toThrow('side is 0');
+    expect(() => createPixelExtractor({ side: 0 })).toThrow('side is 0');
   });
 });

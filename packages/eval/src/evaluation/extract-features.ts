@@ -1,8 +1,12 @@
-import type { ExtractorIdentity, FeatureExtractor } from './feature-extractor.js';
-import type { Features } from './features.js';
-import { joined } from './joined.js';
-import type { ImageSource } from './sources/image-source.js';
-import { accumulateStatistics, type FeatureStatistics, type StatisticsAccumulator } from './statistics.js';
+import type { ExtractorIdentity, FeatureExtractor } from '../extractors/feature-extractor.js';
+import type { Features } from '../metrics/features.js';
+import { concatFloat32 } from '../concat-float32.js';
+import type { ImageSource } from '../sources/image-source.js';
+import {
+  createStatisticsAccumulator,
+  type FeatureStatistics,
+  type StatisticsAccumulator,
+} from '../metrics/statistics.js';
 
 /** What an extractor made of one set of images. */
 export interface ImageFeatures {
@@ -52,7 +56,7 @@ export async function extractFeatures(
   if (keepLogits && !extractor.hasLogits) {
     throw new Error(`The extractor ${extractor.name} has no logits, so there is no inception score with it.`);
   }
-  const statistics = accumulateStatistics(extractor.dimensions);
+  const statistics = createStatisticsAccumulator(extractor.dimensions);
   let spatial: StatisticsAccumulator | undefined;
   const features: Float32Array[] = [];
   const logits: Float32Array[] = [];
@@ -64,7 +68,7 @@ export async function extractFeatures(
     statistics.add({ values: batch.features, dimension: extractor.dimensions });
     if (batch.spatial !== undefined) {
       const dimension = batch.spatial.length / count;
-      spatial ??= accumulateStatistics(dimension);
+      spatial ??= createStatisticsAccumulator(dimension);
       spatial.add({ values: batch.spatial, dimension });
     }
     if (keepFeatures) features.push(batch.features);
@@ -86,11 +90,11 @@ export async function extractFeatures(
     ...(source.sha256 !== undefined && { sha256: source.sha256 }),
     count: statistics.count,
     shape,
-    extractor: identityOf(extractor),
+    extractor: extractorIdentity(extractor),
     statistics: statistics.finish(),
     ...(spatial !== undefined && { spatial: spatial.finish() }),
-    ...(keepFeatures && { features: { values: joined(features), dimension: extractor.dimensions } }),
-    ...(keepLogits && { logits: { values: joined(logits), dimension: classes } }),
+    ...(keepFeatures && { features: { values: concatFloat32(features), dimension: extractor.dimensions } }),
+    ...(keepLogits && { logits: { values: concatFloat32(logits), dimension: classes } }),
     notes: [
       ...notes,
       ...(skipped.length > 0
@@ -101,7 +105,7 @@ export async function extractFeatures(
 }
 
 /** What tells features of one extractor from those of another. */
-export function identityOf(extractor: FeatureExtractor): ExtractorIdentity {
+export function extractorIdentity(extractor: FeatureExtractor): ExtractorIdentity {
   const { name, weightsSha256, resize, dimensions, comparable } = extractor;
   return { name, weightsSha256, resize, dimensions, comparable };
 }

@@ -10,7 +10,7 @@ export interface PixelExtractorOptions {
  * weights. A Fréchet distance of it compares means and covariances of coarse gray images: enough to see that a training
  * goes wrong or that two sets are the same, blind to fine structure and to color. Throws an Error unless side >= 1.
  */
-export function pixelExtractor({ side = 8 }: PixelExtractorOptions = {}): FeatureExtractor {
+export function createPixelExtractor({ side = 8 }: PixelExtractorOptions = {}): FeatureExtractor {
   if (!Number.isInteger(side) || side < 1) throw new Error(`side is ${side}; it must be a positive integer.`);
   const dimensions = side * side;
   return {

@@ -1,4 +1,4 @@
-import { draws } from './random.js';
+import { draws } from '../random.js';
 
 export interface BootstrapOptions {
   /** Seed of the resampling and of the random pairing. Default 0. */

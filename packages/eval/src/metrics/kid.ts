@@ -1,5 +1,5 @@
 import { checkFeatures, checkSameDimension, type Features } from './features.js';
-import { choose } from './random.js';
+import { randomSubset } from '../random.js';
 
 export interface KidOptions {
   /** Number of random subsets. Default 100. */
@@ -31,7 +31,7 @@ export function kernelDistance(
   if (!Number.isInteger(subsets) || subsets < 1) throw new Error(`subsets is ${subsets}; it must be at least 1.`);
 
   const chosen = (side: 0 | 1): Uint32Array[] =>
-    Array.from({ length: subsets }, (_, k) => choose(seed, 2 * k + side, counts[side], subsetSize).toSorted());
+    Array.from({ length: subsets }, (_, k) => randomSubset(seed, 2 * k + side, counts[side], subsetSize).toSorted());
   const values = subsetMmd2(real, chosen(0), generated, chosen(1));
   const mean = values.reduce((sum, value) => sum + value, 0) / subsets;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / subsets;

@@ -3,8 +3,8 @@ import { rowsAt } from './features.js';
 import { inceptionScore } from './inception-score.js';
 import { kernelDistance, unbiasedMmd2 } from './kid.js';
 import { densityCoverage, precisionRecall } from './manifold.js';
-import { features, reference } from './fixtures/reference.js';
-import { choose } from './random.js';
+import { features, reference } from '../testing/reference.js';
+import { randomSubset } from '../random.js';
 
 const real = features(60, 8, 1);
 const generated = features(45, 8, 2, { shift: 0.2, scale: 1.2 });
@@ -37,8 +37,8 @@ describe('KID', () => {
     const options = { subsets: 5, subsetSize: 20, seed: 3 };
     const alone = Array.from({ length: 5 }, (__, k) =>
       unbiasedMmd2(
-        rowsAt(real, choose(3, 2 * k, 60, 20)),
-        rowsAt(other, choose(3, 2 * k + 1, other.values.length / 8, 20)),
+        rowsAt(real, randomSubset(3, 2 * k, 60, 20)),
+        rowsAt(other, randomSubset(3, 2 * k + 1, other.values.length / 8, 20)),
       ),
     );
     const mean = alone.reduce((sum, value) => sum + value, 0) / 5;

@@ -1,10 +1,10 @@
-import { checkSameExtractor, type ImageFeatures } from './extraction.js';
-import type { ExtractorIdentity, FeatureExtractor } from './feature-extractor.js';
-import { frechetInfinity } from './frechet-infinity.js';
-import { frechetDistance } from './frechet.js';
-import { inceptionScore } from './inception-score.js';
-import { kernelDistance } from './kid.js';
-import { densityCoverage, precisionRecall } from './manifold.js';
+import { checkSameExtractor, type ImageFeatures } from './extract-features.js';
+import type { ExtractorIdentity, FeatureExtractor } from '../extractors/feature-extractor.js';
+import { frechetInfinity } from '../metrics/frechet-infinity.js';
+import { frechetDistance } from '../metrics/frechet.js';
+import { inceptionScore } from '../metrics/inception-score.js';
+import { kernelDistance } from '../metrics/kid.js';
+import { densityCoverage, precisionRecall } from '../metrics/manifold.js';
 
 /** One number. */
 export interface MetricValue {
@@ -48,7 +48,7 @@ const LARGEST_SUBSET = 1000;
 
 interface Metric {
   /** What it is, for help texts. */
-  readonly about: string;
+  readonly description: string;
   /** What it needs beyond statistics, of the generated images and of the reference. */
   readonly generated?: 'features' | 'logits' | 'spatial';
   readonly reference?: 'features' | 'spatial';
@@ -61,14 +61,14 @@ interface Metric {
 
 const METRICS = {
   fid: {
-    about: 'Fréchet distance',
+    description: 'Fréchet distance',
     measure(generated, reference) {
       const { distance, warnings } = frechetDistance(reference.statistics, generated.statistics);
       return { results: [{ label: frechetLabel(generated.extractor), value: distance, better: 'lower' }], warnings };
     },
   },
   'fid-infinity': {
-    about: 'Fréchet distance extrapolated to infinitely many images',
+    description: 'Fréchet distance extrapolated to infinitely many images',
     generated: 'features',
     measure(generated, reference, seed) {
       const { distance, slope, points, warnings } = frechetInfinity(reference.statistics, generated.features!, {
@@ -80,7 +80,7 @@ const METRICS = {
     },
   },
   sfid: {
-    about: 'Fréchet distance of spatial features',
+    description: 'Fréchet distance of spatial features',
     generated: 'spatial',
     reference: 'spatial',
     measure(generated, reference) {
@@ -92,7 +92,7 @@ const METRICS = {
     },
   },
   kid: {
-    about: 'kernel distance, unbiased, over subsets',
+    description: 'kernel distance, unbiased, over subsets',
     generated: 'features',
     reference: 'features',
     measure(generated, reference, seed) {
@@ -107,7 +107,7 @@ const METRICS = {
     },
   },
   is: {
-    about: 'inception score of the generated images',
+    description: 'inception score of the generated images',
     generated: 'logits',
     measure(generated) {
       const splits = Math.min(10, generated.count);
@@ -118,7 +118,7 @@ const METRICS = {
     },
   },
   pr: {
-    about: 'precision and recall',
+    description: 'precision and recall',
     generated: 'features',
     reference: 'features',
     measure(generated, reference) {
@@ -127,7 +127,7 @@ const METRICS = {
     },
   },
   dc: {
-    about: 'density and coverage',
+    description: 'density and coverage',
     generated: 'features',
     reference: 'features',
     measure(generated, reference) {
@@ -143,7 +143,7 @@ export const metricNames = Object.keys(METRICS) as MetricName[];
 
 /** Each metric and what it is. */
 export const metricDescriptions: Readonly<Record<MetricName, string>> = Object.fromEntries(
-  metricNames.map((name) => [name, METRICS[name].about]),
+  metricNames.map((name) => [name, METRICS[name].description]),
 ) as Record<MetricName, string>;
 
 /** What is to be kept of the two sets for these metrics. */
@@ -165,12 +165,12 @@ export function requiredFeatures(metrics: readonly MetricName[]): {
 export function checkMetrics(metrics: readonly MetricName[], extractor: FeatureExtractor): void {
   for (const name of metrics) {
     const { generated }: Metric = METRICS[name];
-    if (generated === 'logits' && !extractor.hasLogits) throw lacking(name, 'logits', extractor);
-    if (generated === 'spatial' && extractor.hasSpatial !== true) throw lacking(name, 'spatial features', extractor);
+    if (generated === 'logits' && !extractor.hasLogits) throw missing(name, 'logits', extractor);
+    if (generated === 'spatial' && extractor.hasSpatial !== true) throw missing(name, 'spatial features', extractor);
   }
 }
 
-function lacking(metric: MetricName, part: string, { name }: { readonly name: string }): Error {
+function missing(metric: MetricName, part: string, { name }: { readonly name: string }): Error {
   return new Error(`${metric} needs ${part}, which the extractor ${name} does not give.`);
 }
 
@@ -229,7 +229,7 @@ function comparableSentence({ extractor, count }: ImageFeatures): string {
 function requirePart(name: MetricName, set: ImageFeatures, part: Metric['generated']): void {
   if (part === undefined || set[part] !== undefined) return;
   if (part === 'features') throw new Error(`${name} needs all features of ${set.name}; only statistics were kept.`);
-  throw lacking(name, part === 'logits' ? 'logits' : 'spatial features', set.extractor);
+  throw missing(name, part === 'logits' ? 'logits' : 'spatial features', set.extractor);
 }
 
 /** Throws an Error on images of different sizes; gray beside color is noted, since extractors make gray into color. */

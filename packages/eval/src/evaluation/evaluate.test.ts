@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import { readNpz, writeNpz } from '@dm/data';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { checkMetrics, evaluate, requiredFeatures } from './evaluate.js';
-import { extractFeatures } from './extraction.js';
-import type { FeatureExtractor } from './feature-extractor.js';
-import { featureStatistics } from './statistics.js';
-import { cachedStatistics, readStatistics, statisticsFile, writeStatistics } from './reference-statistics.js';
-import { sourceOfArray } from './sources/array-source.js';
-import { fakeExtractor } from './testing/fake-extractor.js';
+import { extractFeatures } from './extract-features.js';
+import type { FeatureExtractor } from '../extractors/feature-extractor.js';
+import { featureStatistics } from '../metrics/statistics.js';
+import { cachedStatistics, readStatistics, statisticsPath, writeStatistics } from './statistics-file.js';
+import { createArraySource } from '../sources/array-source.js';
+import { fakeExtractor } from '../testing/fake-extractor.js';
 
 /** `count` images of 4x4 gray bytes. */
 function images(name: string, count: number, shift: number) {
   const data = Uint8Array.from({ length: count * 16 }, (_, i) => 100 + shift + 60 * Math.sin(i * i * 0.7 + shift));
-  return sourceOfArray(name, { shape: [count, 4, 4], data });
+  return createArraySource(name, { shape: [count, 4, 4], data });
 }
 
 const keep = { keepFeatures: true };
@@ -48,7 +48,7 @@ describe('extractFeatures', () => {
     const data = Float32Array.from({ length: 5 * 16 }, (_, i) => Math.sin(i));
     data[20] = NaN;
     const set = (count: number) =>
-      sourceOfArray('x', { shape: [count, 4, 4], data: data.subarray(0, count * 16) }, { skipBad: true });
+      createArraySource('x', { shape: [count, 4, 4], data: data.subarray(0, count * 16) }, { skipBad: true });
     const { count, notes } = await extractFeatures(set(5), fakeExtractor());
     expect(count).toBe(4);
     expect(notes).toEqual(['x: 4 images used, 1 left out.', 'x: image 1 has the value NaN at position 4']);
@@ -155,7 +155,7 @@ describe('evaluate', () => {
     expect(() => evaluate(a!, other)).toThrow(
       /a and b have features of different extractors \(weightsSha256 f+ and 0+\)/,
     );
-    const wide = sourceOfArray('wide', { shape: [3, 4, 2], data: new Uint8Array(24) });
+    const wide = createArraySource('wide', { shape: [3, 4, 2], data: new Uint8Array(24) });
     const set = await extractFeatures(wide, fakeExtractor(), keep);
     expect(() => evaluate(set, b!)).toThrow('wide has images of 4x2x1, b of 4x4x1');
     const color = { ...a!, name: 'c', shape: [4, 4, 3] as const };
@@ -172,7 +172,7 @@ describe('evaluate', () => {
 
   it('warns of fewer images than dimensions, naming both, and of constant images', async () => {
     const few = await extractFeatures(images('few', 3, 1), fakeExtractor());
-    const flat = sourceOfArray('flat', { shape: [5, 4, 4], data: new Uint8Array(80).fill(9) });
+    const flat = createArraySource('flat', { shape: [5, 4, 4], data: new Uint8Array(80).fill(9) });
     const { warnings } = evaluate(few, await extractFeatures(flat, fakeExtractor()), { metrics: ['fid'] });
     expect(warnings).toEqual([
       'The covariance of 5 images is zero: their features are all the same.',
@@ -185,7 +185,7 @@ describe('statistics on the disk', () => {
   it('come back as they were, found by images and extractor', async () => {
     const dir = folder();
     const set = await extractFeatures(images('a', 20, 0), fakeExtractor(), keep);
-    const path = statisticsFile(dir, set.sha256!, set.extractor);
+    const path = statisticsPath(dir, set.sha256!, set.extractor);
     await writeStatistics(path, set);
     expect(await readStatistics(path)).toEqual(set);
     expect(await cachedStatistics(dir, set.sha256!, set.extractor, { needsFeatures: true })).toEqual(set);
@@ -201,7 +201,7 @@ describe('statistics on the disk', () => {
   it('are refused when damaged, and made again', async () => {
     const dir = folder();
     const set = await extractFeatures(images('a', 20, 0), fakeExtractor());
-    const path = statisticsFile(dir, set.sha256!, set.extractor);
+    const path = statisticsPath(dir, set.sha256!, set.extractor);
     await writeStatistics(path, set);
     const good = readFileSync(path);
     const bytes = Uint8Array.from(good);

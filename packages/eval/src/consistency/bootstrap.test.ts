@@ -1,7 +1,7 @@
 import { normal } from '@dm/core';
 import { describe, expect, it } from 'vitest';
 import { bootstrapMean } from './bootstrap.js';
-import { numbers } from './fixtures/reference.js';
+import { numbers } from '../testing/reference.js';
 
 const options = { seed: 0, resamples: 2000, confidence: 0.95 };
 

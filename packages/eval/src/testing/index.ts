@@ -1,0 +1,1 @@
+export { fakeExtractor } from './fake-extractor.js';
