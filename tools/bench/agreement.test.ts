@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openOnnxEngine } from '@dm/jit';
 import { flatten, fromTorch, parseSafetensors } from '@dm/models';
-import { eagerEngine, type Arrays, type Engine } from '@dm/ops';
+import { openEagerEngine, type Arrays, type Engine } from '@dm/ops';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Case, optimizer } from './cases.mjs';
 import { trainingOf } from './contenders/training.mjs';
@@ -131,9 +131,9 @@ describe.each([unet, blocks, dit, longDit])(`${steps} steps of $name`, (benchCas
     expectMoved(benchCase, first.trained);
   });
 
-  it('agree with the engine cpu', async () => {
+  it('agree with the engine tfjs-cpu', async () => {
     const { trained } = await onOnnx(benchCase);
-    const reference = await train(await eagerEngine('cpu'), benchCase);
+    const reference = await train(await openEagerEngine('tfjs-cpu'), benchCase);
     for (const name of ['params', 'ema']) {
       expect(distance(trained[name].data, reference.trained[name].data), name).toBeLessThan(bar);
     }

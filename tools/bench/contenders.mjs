@@ -52,8 +52,8 @@ export const contenders = [
     seconds: 5 * minutes,
   },
   { ...ours('tfjs-node', 'tfjs-node'), once: true },
-  { ...ours('tfjs-wasm', 'wasm'), once: true, unfit: tooLarge },
-  { ...ours('tfjs-cpu', 'cpu'), once: true, unfit: tooLarge },
+  { ...ours('tfjs-wasm', 'tfjs-wasm'), once: true, unfit: tooLarge },
+  { ...ours('tfjs-cpu', 'tfjs-cpu'), once: true, unfit: tooLarge },
 ];
 
 /**

@@ -56,7 +56,7 @@ export function cannotCompile({ op, inputs, names, where }: Omit<Node, 'outputs'
   const because = reason === undefined ? '' : `: ${reason}`;
   return new TraceError(
     `@dm/jit cannot compile the TF.js kernel ${op} (${shapes})${because}. Write it with ops from the FEATURES.md of ` +
-      `@dm/jit, or run this program on an eager engine such as "cpu".${at(where)}`,
+      `@dm/jit, or run this program on an eager engine such as "tfjs-cpu".${at(where)}`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { type Arrays, eagerEngine, flatLayout, type NdArray, type Program, splitFlat } from '@dm/ops';
+import { type Arrays, openEagerEngine, flatLayout, type NdArray, type Program, splitFlat } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it, vi } from 'vitest';
 import { openOnnxEngine } from './engine.js';
@@ -53,14 +53,14 @@ const start = { params: vector(1), m: vector(2), ema: vector(3) };
 const batch = (scale = 1) => ({ x: floats([2, 600], 4), rate: given([0.01], []), scale: given([scale], []) });
 
 describe('a step that is parted before its update', () => {
-  it('gives what the engine cpu gives, and leaves the state to the bit where a run does not count', async () => {
+  it('gives what the engine tfjs-cpu gives, and leaves the state to the bit where a run does not count', async () => {
     const seen: Compilation[] = [];
     const onnx = await openOnnxEngine({
       threads: 2,
       observer: { compiled: (compilation) => void seen.push(compilation) },
     });
     const results: Arrays[] = [];
-    for (const engine of [onnx, await eagerEngine('cpu')]) {
+    for (const engine of [onnx, await openEagerEngine('tfjs-cpu')]) {
       const program = engine.compile(step, { name: 'step', commitIf: 'isFinite' });
       const handle = await program.load(start);
       await program.run(handle, batch());
@@ -81,7 +81,7 @@ describe('a step that is parted before its update', () => {
         difference += (data[i]! - found[name]!.data[i]!) ** 2;
         size += data[i]! ** 2;
       }
-      // The engine cpu adds 601 000 squares one by one, in float32.
+      // The engine tfjs-cpu adds 601 000 squares one by one, in float32.
       expect(Math.sqrt(difference / size), name).toBeLessThan(1e-4);
     }
   });

@@ -35,7 +35,7 @@ export interface ModelCase {
   readonly timesteps: readonly number[];
   /** One for each image of a conditional model. */
   readonly labels?: readonly number[];
-  /** Millions of parameters: too much for the plain `cpu` engine. */
+  /** Millions of parameters: too much for the plain `tfjs-cpu` engine. */
   readonly heavy?: boolean;
 }
 

@@ -1,6 +1,6 @@
 // Against diffusers' UNet2DModel and facebookresearch/DiT, run by tools/parity/models_fixture.py.
 import { readFileSync } from 'node:fs';
-import { eagerEngine } from '@dm/ops';
+import { openEagerEngine } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import {
   caseModel,
@@ -25,9 +25,9 @@ describe.each(modelCases)('$name', (modelCase) => {
     expect(shapes).toEqual(Object.entries(JSON.parse(fixture.metadata[modelCase.name]!) as object));
   });
 
-  // DiT-S/4 and larger take minutes on the plain cpu engine; tools/conformance runs them compiled.
+  // DiT-S/4 and larger take minutes on the plain tfjs-cpu engine; tools/conformance runs them compiled.
   it.skipIf(modelCase.heavy)("has the reference's output and gradients", async () => {
-    const engine = await eagerEngine('cpu');
+    const engine = await openEagerEngine('tfjs-cpu');
     const program = engine.compile(modelCaseProgram(model));
     const handle = await program.load(modelCaseState(model));
     const { y, gradient } = await program.run(handle, modelCaseInputs(modelCase, model));

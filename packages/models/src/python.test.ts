@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { eagerEngine } from '@dm/ops';
+import { openEagerEngine } from '@dm/ops';
 import { expect, it } from 'vitest';
 import { diffusersJson } from './diffusers-json.js';
 import { initialize } from './initialize.js';
@@ -27,7 +27,7 @@ it.skipIf(python === undefined).each(unets)(
     const model = caseModel(modelCase);
     const weights = initialize(model, 11);
     const { x, t } = modelCaseInputs(modelCase, model);
-    const engine = await eagerEngine('cpu');
+    const engine = await openEagerEngine('tfjs-cpu');
     const program = engine.compile((state, inputs) => ({
       outputs: { y: model.apply(state, inputs['x']!, inputs['t']!) },
     }));

@@ -1,5 +1,5 @@
 /**
- * Cases with which any engine can be checked against the `cpu` engine, PyTorch or a formula, gradients included: plain
+ * Cases with which any engine can be checked against the `tfjs-cpu` engine, PyTorch or a formula, gradients included: plain
  * data, inputs by a closed formula in integers, so that every language makes the same bits.
  */
 import * as tf from '@tensorflow/tfjs-core';

@@ -3,7 +3,7 @@ import type * as NodePath from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** An eager engine's name, as after `--engine`. */
-export type EagerName = 'cpu' | 'wasm' | 'webgpu' | 'tfjs-node' | 'tfjs-node-gpu';
+export type EagerName = 'tfjs-cpu' | 'tfjs-wasm' | 'tfjs-webgpu' | 'tfjs-node' | 'tfjs-node-gpu';
 
 /** Where an eager engine comes from: the npm package, and the TF.js backend that it registers. */
 export interface EagerBackend {
@@ -16,9 +16,9 @@ export interface EagerBackend {
 }
 
 export const eagerBackends: Readonly<Record<EagerName, EagerBackend>> = {
-  cpu: { package: '@tensorflow/tfjs-backend-cpu', backend: 'cpu', native: false },
-  wasm: { package: '@tensorflow/tfjs-backend-wasm', backend: 'wasm', native: false },
-  webgpu: { package: '@tensorflow/tfjs-backend-webgpu', backend: 'webgpu', native: false },
+  'tfjs-cpu': { package: '@tensorflow/tfjs-backend-cpu', backend: 'cpu', native: false },
+  'tfjs-wasm': { package: '@tensorflow/tfjs-backend-wasm', backend: 'wasm', native: false },
+  'tfjs-webgpu': { package: '@tensorflow/tfjs-backend-webgpu', backend: 'webgpu', native: false },
   'tfjs-node': {
     package: '@tensorflow/tfjs-node',
     backend: 'tensorflow',

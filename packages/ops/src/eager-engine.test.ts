@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type Arrays, eagerEngine, type EagerName, type NdArray, type Program } from './index.js';
+import { type Arrays, openEagerEngine, type EagerName, type NdArray, type Program } from './index.js';
 
-const engine = await eagerEngine('cpu');
+const engine = await openEagerEngine('tfjs-cpu');
 
 const floats = (data: number[], shape: number[] = [data.length]): NdArray => ({
   dtype: 'float32',
@@ -167,7 +167,7 @@ describe('a program run eagerly', () => {
   });
 
   test('runs on its own backend and restores the one that was selected', async () => {
-    const wasm = await eagerEngine('wasm');
+    const wasm = await openEagerEngine('tfjs-wasm');
     expect(tf.getBackend()).toBe('cpu');
     const seen: string[] = [];
     const program = wasm.compile(({ w }) => {
@@ -274,7 +274,7 @@ describe('refused, with the state as it was:', () => {
   });
 
   test('anything after dispose', async () => {
-    const own = await eagerEngine('cpu');
+    const own = await openEagerEngine('tfjs-cpu');
     const program = own.compile(step, { name: 'step' });
     const [handle, other] = [await program.load(start()), await program.load(start())];
     handle.dispose();
@@ -290,11 +290,11 @@ describe('refused, with the state as it was:', () => {
     await own.dispose();
     expect(tensors()).toBe(before - 3);
     await expect(other.read()).rejects.toThrow('this state handle has been disposed of');
-    expect(() => own.compile(step)).toThrow('the engine "cpu" has been disposed of');
+    expect(() => own.compile(step)).toThrow('the engine "tfjs-cpu" has been disposed of');
   });
 
   test("another engine's handle", async () => {
-    const other = await eagerEngine('cpu');
+    const other = await openEagerEngine('tfjs-cpu');
     const program = other.compile(step);
     const handle = await program.load({});
     await expect(engine.compile(step, { name: 'step' }).run(handle, {})).rejects.toThrow(
@@ -316,11 +316,11 @@ describe('an engine that cannot start', () => {
   test.each<[EagerName, string]>([
     ['tfjs-node', 'pnpm add --allow-build=@tensorflow/tfjs-node @tensorflow/tfjs-node'],
     ['tfjs-node-gpu', 'pnpm add --allow-build=@tensorflow/tfjs-node-gpu @tensorflow/tfjs-node-gpu'],
-    ['webgpu', 'npm install @tensorflow/tfjs-backend-webgpu'],
+    ['tfjs-webgpu', 'npm install @tensorflow/tfjs-backend-webgpu'],
   ])(
     '%s, an optional peer that this workspace does not have: the error says how to install it',
     async (name, command) => {
-      const failure = eagerEngine(name);
+      const failure = openEagerEngine(name);
       await expect(failure).rejects.toThrow(`The engine "${name}" needs the package`);
       await expect(failure).rejects.toThrow(command);
     },
@@ -328,7 +328,7 @@ describe('an engine that cannot start', () => {
 
   test('one whose package does not load says why', async () => {
     const load = () => Promise.reject(new Error('libtensorflow.so.2: cannot open shared object file'));
-    await expect(eagerEngine('tfjs-node', { load })).rejects.toThrow(
+    await expect(openEagerEngine('tfjs-node', { load })).rejects.toThrow(
       'The engine "tfjs-node" cannot start: @tensorflow/tfjs-node does not load (libtensorflow.so.2',
     );
   });
@@ -339,11 +339,11 @@ describe('an engine that cannot start', () => {
     writeFileSync(join(folder, 'main.cjs'), 'throw new Error("no addon for " + typeof require);');
     const none = join(folder, 'none');
     vi.stubEnv('DM_TFJS_NODE', none);
-    await expect(eagerEngine('tfjs-node')).rejects.toThrow(
+    await expect(openEagerEngine('tfjs-node')).rejects.toThrow(
       `The engine "tfjs-node" cannot start: DM_TFJS_NODE=${none} does not load (Cannot find module`,
     );
     vi.stubEnv('DM_TFJS_NODE_GPU', folder);
-    await expect(eagerEngine('tfjs-node-gpu')).rejects.toThrow(
+    await expect(openEagerEngine('tfjs-node-gpu')).rejects.toThrow(
       `The engine "tfjs-node-gpu" cannot start: DM_TFJS_NODE_GPU=${folder} does not load (no addon for function)`,
     );
     vi.stubEnv('DM_TFJS_NODE', undefined);
@@ -352,15 +352,17 @@ describe('an engine that cannot start', () => {
   });
 
   test('one whose package registers nothing here', async () => {
-    await expect(eagerEngine('webgpu', { load: async () => undefined })).rejects.toThrow(
-      'The engine "webgpu" cannot run here: @tensorflow/tfjs-backend-webgpu found no device or runtime for it',
+    await expect(openEagerEngine('tfjs-webgpu', { load: async () => undefined })).rejects.toThrow(
+      'The engine "tfjs-webgpu" cannot run here: @tensorflow/tfjs-backend-webgpu found no device or runtime for it',
     );
   });
 
   test('one whose backend fails as it starts leaves the selected backend as it was', async () => {
     const load = async () => tf.registerBackend('webgpu', () => Promise.reject(new Error('no adapter')));
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined); // TF.js prints the cause
-    await expect(eagerEngine('webgpu', { load })).rejects.toThrow('The engine "webgpu" could not be started');
+    await expect(openEagerEngine('tfjs-webgpu', { load })).rejects.toThrow(
+      'The engine "tfjs-webgpu" could not be started',
+    );
     expect(warn.mock.calls.flat().join(' ')).toContain('no adapter');
     warn.mockRestore();
     tf.removeBackend('webgpu');
@@ -379,16 +381,18 @@ describe('an engine that cannot start', () => {
       tf.registerBackend('tensorflow', () => new NodeBackend(), 3);
       await tf.setBackend('tensorflow');
     };
-    const node = await eagerEngine('tfjs-node', { load });
+    const node = await openEagerEngine('tfjs-node', { load });
     expect([node.name, tf.getBackend()]).toEqual(['tfjs-node', 'cpu']);
     expect(node.info).toEqual({ tfjs: tf.version_core, package: '@tensorflow/tfjs-node', libtensorflow: '2.9.1' });
-    await expect(eagerEngine('tfjs-node-gpu')).rejects.toThrow('this process has already loaded @tensorflow/tfjs-node');
+    await expect(openEagerEngine('tfjs-node-gpu')).rejects.toThrow(
+      'this process has already loaded @tensorflow/tfjs-node',
+    );
     tf.removeBackend('tensorflow');
   });
 
   test('one that does not exist', async () => {
-    await expect(eagerEngine('tensorflow' as EagerName)).rejects.toThrow(
-      'no engine "tensorflow"; there are cpu, wasm, webgpu, tfjs-node, tfjs-node-gpu',
+    await expect(openEagerEngine('tensorflow' as EagerName)).rejects.toThrow(
+      'no engine "tensorflow"; there are tfjs-cpu, tfjs-wasm, tfjs-webgpu, tfjs-node, tfjs-node-gpu',
     );
   });
 
@@ -402,7 +406,7 @@ describe('an engine that cannot start', () => {
       seen.push([null, undefined, 0, ''].map((value) => isNullOrUndefined(value)));
       throw new Error('enough');
     };
-    await expect(eagerEngine('tfjs-node', { load })).rejects.toThrow('enough');
+    await expect(openEagerEngine('tfjs-node', { load })).rejects.toThrow('enough');
     if (own) Object.defineProperty(util, 'isNullOrUndefined', own);
     expect(seen).toEqual([[true, true, false, false]]);
   });

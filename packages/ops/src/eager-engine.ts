@@ -28,9 +28,9 @@ export interface EagerOptions {
  * Throws on an unknown name, when the package is not installed (with the command that installs it), and when the
  * backend does not start on this machine.
  */
-export async function eagerEngine(name: EagerName, { load }: EagerOptions = {}): Promise<Engine> {
+export async function openEagerEngine(name: EagerName, { load }: EagerOptions = {}): Promise<Engine> {
   if (!Object.hasOwn(eagerBackends, name)) {
-    throw new RangeError(`eagerEngine: no engine "${name}"; there are ${Object.keys(eagerBackends).join(', ')}`);
+    throw new RangeError(`openEagerEngine: no engine "${name}"; there are ${Object.keys(eagerBackends).join(', ')}`);
   }
   return new EagerEngine(name, await startBackend(name, load));
 }

@@ -68,7 +68,7 @@ export interface CompileOptions {
 
 /** Runs programs: eagerly on a TF.js backend, or compiled (`@dm/jit`). */
 export interface Engine {
-  /** As the user writes it after `--engine`: `onnx`, `cpu`, `wasm`, `tfjs-node`, `tfjs-node-gpu`, ... */
+  /** As the user writes it after `--engine`: `onnx`, `tfjs-cpu`, `tfjs-wasm`, `tfjs-node`, `tfjs-node-gpu`, ... */
   readonly name: string;
   /** What decides the bits of a result besides the program: versions, threads, chosen kernels. Plain JSON data. */
   readonly info: Readonly<Record<string, string | number | boolean>>;

@@ -1,10 +1,10 @@
 import '@tensorflow/tfjs-backend-cpu';
 import { expect, test } from 'vitest';
-import { eagerEngine, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { openEagerEngine, opCaseInputs, opCaseProgram, opCases } from './index.js';
 import { expectClose } from './testing/compare.js';
 import { reference } from './testing/reference.js';
 
-const engine = await eagerEngine('cpu');
+const engine = await openEagerEngine('tfjs-cpu');
 
 /** d (dy · y) / d input by central differences in float64: exact to about 1e-9 relative. */
 function differences(

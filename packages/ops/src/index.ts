@@ -15,6 +15,6 @@ export { currentScope, scope } from './scope.js';
 export { silu } from './silu.js';
 export { upsampleNearest, type UpsampleNearestOptions } from './upsample.js';
 export { isCommitted } from './nd-array.js';
-export { eagerEngine, type EagerOptions } from './eager-engine.js';
+export { openEagerEngine, type EagerOptions } from './eager-engine.js';
 export type { EagerName } from './eager-backends.js';
 export { caseValues, type CaseInput, type OpCall, type OpCase, opCaseInputs, opCaseProgram, opCases } from './cases.js';

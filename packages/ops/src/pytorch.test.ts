@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { caseValues, eagerEngine, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { caseValues, openEagerEngine, opCaseInputs, opCaseProgram, opCases } from './index.js';
 import { expectClose } from './testing/compare.js';
 
 /** Written by tools/parity/ops_fixture.py: PyTorch in float64. */
@@ -12,7 +12,7 @@ interface Fixture {
   }[];
 }
 const fixture = JSON.parse(await readFile(new URL('./fixtures/pytorch.json', import.meta.url), 'utf8')) as Fixture;
-const engine = await eagerEngine('cpu');
+const engine = await openEagerEngine('tfjs-cpu');
 
 test('the fixture has the cases of today; if not, run tools/parity/ops_fixture.py', () => {
   expect(fixture.cases.map((entry) => entry.case)).toEqual(opCases);

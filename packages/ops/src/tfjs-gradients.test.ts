@@ -2,10 +2,10 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { test } from 'vitest';
 import type { Tensors } from './engine.js';
-import { eagerEngine, type OpCase, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { openEagerEngine, type OpCase, opCaseInputs, opCaseProgram, opCases } from './index.js';
 import { expectClose } from './testing/compare.js';
 
-const engine = await eagerEngine('cpu');
+const engine = await openEagerEngine('tfjs-cpu');
 
 /** The op written with TF.js's own ops, whose gradients are TF.js's own. */
 function composed(opCase: OpCase, { x, scale, offset, filter, bias, q, k, v }: Tensors): tf.Tensor {

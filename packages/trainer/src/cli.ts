@@ -15,7 +15,7 @@ import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
 import { environment } from './machine/environment.js';
 
-// Without it TF.js greets everybody who uses the engine cpu and advises another package.
+// Without it TF.js greets everybody who uses the engine tfjs-cpu and advises another package.
 enableProdMode();
 
 // Who reads along (`dm train | head`) may leave: that is no reason to end a training, whose log is in its folder.

@@ -73,7 +73,7 @@ describe('a run', () => {
     const saved = JSON.parse(readFileSync(join(config.out!, 'config.json'), 'utf8')) as Record<string, unknown>;
     expect(saved).toMatchObject({
       model: { config: { sample_size: 8, in_channels: 1 } },
-      recorded: { engine: { name: 'cpu' }, data: { images: 23, shape: [8, 8, 1] } },
+      recorded: { engine: { name: 'tfjs-cpu' }, data: { images: 23, shape: [8, 8, 1] } },
     });
 
     const first = await sample({ run: config.out!, count: 3 });

@@ -1,6 +1,6 @@
 /** The engine of a contender of ours or of TF.js, and what it tells of itself. */
 import { openOnnxEngine } from '@dm/jit';
-import { eagerEngine } from '@dm/ops';
+import { openEagerEngine } from '@dm/ops';
 
 /** Exit code of a contender that cannot run here; the reason is on its standard error. */
 const notInstalled = 3;
@@ -8,7 +8,7 @@ const notInstalled = 3;
 /**
  * Opens an engine with counters of what it compiles and runs. Ends the process where the engine is not installed.
  *
- * @param {'onnx' | 'tfjs-node' | 'wasm' | 'cpu'} name
+ * @param {'onnx' | 'tfjs-node' | 'tfjs-wasm' | 'tfjs-cpu'} name
  * @param {number} threads
  */
 export async function openEngine(name, threads) {
@@ -16,7 +16,7 @@ export async function openEngine(name, threads) {
   try {
     const engine =
       name !== 'onnx'
-        ? await eagerEngine(name)
+        ? await openEagerEngine(name)
         : await openOnnxEngine({
             threads,
             observer: {

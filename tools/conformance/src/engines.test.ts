@@ -5,8 +5,8 @@ import { startEngines } from './engines.js';
 const { reference, others, missing } = await startEngines();
 
 it('compares wasm and onnx with cpu on every machine', () => {
-  expect(reference.name).toBe('cpu');
-  expect(others.map(({ name }) => name)).toEqual(expect.arrayContaining(['wasm', 'onnx']));
+  expect(reference.name).toBe('tfjs-cpu');
+  expect(others.map(({ name }) => name)).toEqual(expect.arrayContaining(['tfjs-wasm', 'onnx']));
 });
 
 for (const { name, reason } of missing) {

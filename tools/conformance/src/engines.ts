@@ -1,11 +1,11 @@
 // The engines that the suites of this folder run on: those that every installation has, and those that a person adds.
 import { openOnnxEngine } from '@dm/jit';
-import { eagerEngine, type Engine } from '@dm/ops';
+import { openEagerEngine, type Engine } from '@dm/ops';
 
-/** What `cpu`, the reference, is compared with. These have to work; a failure to start one fails the suite. */
-const always = ['wasm', 'onnx'] as const;
+/** What `tfjs-cpu`, the reference, is compared with. These have to work; a failure to start one fails the suite. */
+const always = ['tfjs-wasm', 'onnx'] as const;
 /** Optional peers: compared where their package is installed, or built by tools/tfjs-node and given by DM_TFJS_NODE. */
-const optional = ['tfjs-node', 'tfjs-node-gpu', 'webgpu'] as const;
+const optional = ['tfjs-node', 'tfjs-node-gpu', 'tfjs-webgpu'] as const;
 
 export interface Missing {
   readonly name: string;
@@ -23,10 +23,10 @@ export interface Engines {
 export async function startEngines(): Promise<Engines> {
   const others: Engine[] = [];
   const missing: Missing[] = [];
-  for (const name of always) others.push(await (name === 'onnx' ? openOnnxEngine() : eagerEngine(name)));
+  for (const name of always) others.push(await (name === 'onnx' ? openOnnxEngine() : openEagerEngine(name)));
   for (const name of optional) {
     try {
-      others.push(await eagerEngine(name));
+      others.push(await openEagerEngine(name));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       // Only a package that was never installed is nobody's mistake; the two tfjs-node share one name within TF.js.
@@ -35,5 +35,5 @@ export async function startEngines(): Promise<Engines> {
       missing.push({ name, reason: reason + hint });
     }
   }
-  return { reference: await eagerEngine('cpu'), others, missing };
+  return { reference: await openEagerEngine('tfjs-cpu'), others, missing };
 }

@@ -1,5 +1,5 @@
 // Every model beside the reference implementation's numbers, output and all parameter gradients, on the engines that run
-// models of full size in seconds. packages/models runs the small ones on `cpu`.
+// models of full size in seconds. packages/models runs the small ones on `tfjs-cpu`.
 import { readFileSync } from 'node:fs';
 import type { Engine } from '@dm/ops';
 import {

@@ -1,7 +1,7 @@
 import { normal, normalBatch } from '@dm/core';
 import { toFloat } from '@dm/data';
 import { openOnnxEngine } from '@dm/jit';
-import { eagerEngine, type Engine, float32, type NdArray } from '@dm/ops';
+import { openEagerEngine, type Engine, float32, type NdArray } from '@dm/ops';
 import '@tensorflow/tfjs-backend-cpu';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openData, spreadIndices } from '../trial/data.js';
@@ -15,7 +15,7 @@ let onnx: Engine;
 let cpu: Engine;
 beforeAll(async () => {
   onnx = await openOnnxEngine({ threads: 1 });
-  cpu = await eagerEngine('cpu');
+  cpu = await openEagerEngine('tfjs-cpu');
 });
 afterAll(() => onnx.dispose());
 

@@ -1,6 +1,6 @@
 /** Against the diffusion package of facebookresearch/DiT: tools/parity/losses_fixture.py. */
 import * as tf from '@tensorflow/tfjs-core';
-import { eagerEngine, type Engine, float32, type Float32NdArray } from '@dm/ops';
+import { openEagerEngine, type Engine, float32, type Float32NdArray } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import fixture from '../fixtures/variational-bound.json' with { type: 'json' };
 import { forwardCoefficients, noiseLevels } from '../process/coefficients.js';
@@ -40,7 +40,7 @@ function checkClose(actual: ArrayLike<number>, expected: readonly number[], tole
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await eagerEngine('cpu');
+  engine = await openEagerEngine('tfjs-cpu');
   await tf.setBackend('cpu');
 });
 afterAll(() => engine.dispose());

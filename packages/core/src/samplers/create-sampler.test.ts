@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { eagerEngine, type Engine, float32 } from '@dm/ops';
+import { openEagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { discretePath } from '../levels/path.js';
 import { normalBatch } from '../random/draw.js';
@@ -10,7 +10,7 @@ import { ddpm } from './ddpm.js';
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await eagerEngine('cpu');
+  engine = await openEagerEngine('tfjs-cpu');
 });
 afterAll(() => engine.dispose());
 

@@ -1,6 +1,6 @@
 /** What every sampler must do, whatever it is. Trajectories are compared in trajectories.test.ts. */
 import * as tf from '@tensorflow/tfjs-core';
-import { eagerEngine, type Engine, float32 } from '@dm/ops';
+import { openEagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { edmPath } from '../levels/edm.js';
 import { flowPath } from '../levels/flow.js';
@@ -18,7 +18,7 @@ import type { Sampler } from './sampler.js';
 
 let engine: Engine;
 beforeAll(async () => {
-  engine = await eagerEngine('cpu');
+  engine = await openEagerEngine('tfjs-cpu');
 });
 afterAll(() => engine.dispose());
 

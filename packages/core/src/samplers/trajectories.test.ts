@@ -1,7 +1,7 @@
 /** Whole trajectories against diffusers and NVlabs/edm: tools/parity/schedulers_fixture.py. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import { eagerEngine, float32, type Tensors } from '@dm/ops';
+import { openEagerEngine, float32, type Tensors } from '@dm/ops';
 import { beforeAll, expect, test } from 'vitest';
 import cases from '../fixtures/trajectories.json' with { type: 'json' };
 import { edmPath } from '../levels/edm.js';
@@ -127,7 +127,7 @@ const deterministic = named.filter(([, given]) => {
 });
 
 test.each(deterministic)('the loop of createSampler ends there as well: %s', async (_, given) => {
-  const engine = await eagerEngine('cpu');
+  const engine = await openEagerEngine('tfjs-cpu');
   const path = pathOf(given);
   const sampler = createSampler({
     engine,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createMemoryDataset, type Dataset } from '@dm/data';
 import { openOnnxEngine } from '@dm/jit';
 import { formatSafetensors, hashed, parseSafetensors } from '@dm/models';
-import { eagerEngine, type Engine, float32 } from '@dm/ops';
+import { openEagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classifierLayout, initializeClassifier } from './classifier-graph.js';
 import { openClassifierExtractor, formatClassifier } from './classifier.js';
@@ -108,7 +108,7 @@ describe('classifierExtractor', () => {
     writeFileSync(file, bytes);
     expect(parseSafetensors(bytes).tensors['conv1.weight']!.shape).toEqual([32, 3, 3, 3]);
     expect(parseSafetensors(bytes).tensors['hidden.weight']!.shape).toEqual([128, 3 * 2 * 64]);
-    const eager = await eagerEngine('cpu');
+    const eager = await openEagerEngine('tfjs-cpu');
     const data = Uint8Array.from(hashed('images', 3 * 9 * 7 * 3), (u) => 128 + 127 * u);
     const results = [];
     for (const each of [engine, eager]) {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { openOnnxEngine } from '@dm/jit';
 import { parseSafetensors } from '@dm/models';
-import { eagerEngine, type Engine } from '@dm/ops';
+import { openEagerEngine, type Engine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openMobilenetExtractor, openRandomExtractor } from './mobilenet.js';
 import { formulaImages, relativeDifference } from '../testing/images.js';
@@ -32,7 +32,7 @@ describe('mobilenetExtractor', () => {
   });
 
   it('has the same features on the eager engine', async () => {
-    const eager = await eagerEngine('cpu');
+    const eager = await openEagerEngine('tfjs-cpu');
     const extractor = await openMobilenetExtractor({ engine: eager, batchSize: 1 });
     const { features } = await extractor.features(formulaImages(1, 96));
     expect(relativeDifference(features, fixture.tensors['features']!.data.subarray(0, 576))).toBeLessThan(1e-5);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { eagerEngine, type Engine, flatLayout, float32, splitFlat } from '@dm/ops';
+import { openEagerEngine, type Engine, flatLayout, float32, splitFlat } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { numbers } from '../testing/reference.js';
@@ -141,7 +141,7 @@ describe('of a small network in float32', () => {
   let engine: Engine;
   let objective: Objective;
   beforeAll(async () => {
-    engine = await eagerEngine('cpu');
+    engine = await openEagerEngine('tfjs-cpu');
     const [x, y] = [Float32Array.from(numbers(128, 2)), Float32Array.from(numbers(96, 3))];
     const program = engine.compile((state) => {
       const loss = (flat: tf.Tensor): tf.Scalar => {

@@ -1,4 +1,4 @@
-import { eagerEngine, flatLayout, type Program, splitFlat } from '@dm/ops';
+import { openEagerEngine, flatLayout, type Program, splitFlat } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { printGraph } from '../dump.js';
@@ -87,7 +87,7 @@ describe('vectors in pieces', () => {
     };
     const arrays = { params: floats([long.size], 3), m: floats([long.size], 4) };
     const results = [];
-    for (const engine of [await openOnnxEngine({ threads: 2 }), await eagerEngine('cpu')]) {
+    for (const engine of [await openOnnxEngine({ threads: 2 }), await openEagerEngine('tfjs-cpu')]) {
       const compiled = engine.compile(program);
       const handle = await compiled.load(arrays);
       await compiled.run(handle, { rate: given([1e-6], []) });

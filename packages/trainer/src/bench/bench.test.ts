@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const config = (engine: 'cpu' | 'onnx') =>
+const config = (engine: 'tfjs-cpu' | 'onnx') =>
   resolveConfig([{ source: 'test', value: { ...tinyConfig(folder, 2), engine } }]);
 
 describe('bench', () => {
@@ -40,15 +40,17 @@ describe('bench', () => {
   });
 
   it('times eager engines too, without the figures that they do not have', async () => {
-    const result = await bench(config('cpu'), { steps: 1, warmup: 0 });
+    const result = await bench(config('tfjs-cpu'), { steps: 1, warmup: 0 });
     expect(result.stepMs.median).toBeGreaterThan(0);
     expect(result).not.toHaveProperty('compileMs');
     expect(result).not.toHaveProperty('javascript');
   });
 
   it('refuses impossible counts', async () => {
-    await expect(bench(config('cpu'), { steps: 0 })).rejects.toThrow('steps must be a whole number from 1 on, not 0');
-    await expect(bench(config('cpu'), { warmup: -1 })).rejects.toThrow(
+    await expect(bench(config('tfjs-cpu'), { steps: 0 })).rejects.toThrow(
+      'steps must be a whole number from 1 on, not 0',
+    );
+    await expect(bench(config('tfjs-cpu'), { warmup: -1 })).rejects.toThrow(
       'warmup must be a whole number from 0 on, not -1',
     );
   });

@@ -15,7 +15,7 @@ it('tells what a training would be and writes nothing', async () => {
   expect(result.stateBytes).toBe(4 * 6 * result.parameters);
   // All but the last; and the table of positions, [1, 4, 16], beside parameters and averages.
   expect(result.checkpointBytes).toBe(4 * (5 * result.parameters + 3 * 64));
-  expect(result.measured).toMatchObject({ steps: 2, engine: 'cpu' });
+  expect(result.measured).toMatchObject({ steps: 2, engine: 'tfjs-cpu' });
   expect(result.seconds).toBeCloseTo((100 * result.measured.stepMs.median) / 1000);
   expect(existsSync(config.out!)).toBe(false);
 });

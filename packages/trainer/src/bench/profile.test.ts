@@ -53,7 +53,7 @@ it('profiles the step of a configuration', async () => {
   expect(block.forwardMs).toBeGreaterThan(0);
   expect(block.backwardMs).toBeGreaterThan(0);
   expect(blocks.map((b) => b.block)).toContain('optimizer');
-  await expect(profileStep({ ...config, engine: 'cpu' })).rejects.toThrow(
+  await expect(profileStep({ ...config, engine: 'tfjs-cpu' })).rejects.toThrow(
     'Only the engine onnx can be profiled, not cpu',
   );
 });

@@ -33,7 +33,7 @@ function fields(step: number): ManifestFields {
     step,
     configSha256: hash,
     dataSha256: hash,
-    engine: { name: 'cpu', info: { tfjs: '4.22.0' } },
+    engine: { name: 'tfjs-cpu', info: { tfjs: '4.22.0' } },
     log: { loss: [0.1 + 0.2, 3] },
   };
 }

@@ -82,7 +82,7 @@ const cases: Readonly<Record<string, PartialConfig>> = {
   },
 };
 
-const engines = ['cpu', 'onnx'] as const;
+const engines = ['tfjs-cpu', 'onnx'] as const;
 const byKill = process.env['DM_EXACT_RESUME'] === 'kill';
 
 let folder: string;

@@ -69,13 +69,13 @@ describe('resolving', () => {
     expect(() => configFile(yaml)).toThrow(/must hold fields/);
     rmSync(folder, { recursive: true });
 
-    const config = resolveConfig(['optimizer.clip=null', 'engine=cpu', 'model.config.x=[1, 2]'].map(assignment));
-    expect(config).toMatchObject({ optimizer: { clip: null }, engine: 'cpu', model: { config: { x: [1, 2] } } });
+    const config = resolveConfig(['optimizer.clip=null', 'engine=tfjs-cpu', 'model.config.x=[1, 2]'].map(assignment));
+    expect(config).toMatchObject({ optimizer: { clip: null }, engine: 'tfjs-cpu', model: { config: { x: [1, 2] } } });
     expect(() => assignment('engine')).toThrow(/must have the form field=value/);
   });
 
   it('ignores what a run recorded, so that a config.json can be used again', () => {
-    const config = resolve({ recorded: { engine: { name: 'cpu' } }, seed: 7 });
+    const config = resolve({ recorded: { engine: { name: 'tfjs-cpu' } }, seed: 7 });
     expect(trainingPart(config)).not.toHaveProperty('recorded');
     expect(trainingPart(config).seed).toBe(7);
   });
@@ -88,7 +88,7 @@ describe('errors', () => {
     [{ preset: 'mnits' }, 'Unknown preset "mnits". Did you mean "mnist"? There are: mnist, mnist-fast, cifar10.'],
     [
       { engine: 'onx' },
-      'engine must be one of onnx, tfjs-node-gpu, tfjs-node, wasm, webgpu, cpu (perhaps "onnx"), got "onx" (test).',
+      'engine must be one of onnx, tfjs-node-gpu, tfjs-node, tfjs-wasm, tfjs-webgpu, tfjs-cpu (perhaps "onnx"), got "onx" (test).',
     ],
     [{ batchSize: 0 }, 'batchSize must be at least 1, got 0 (test).'],
     [{ batchSize: 1.5 }, 'batchSize must be a whole number, got 1.5 (test).'],

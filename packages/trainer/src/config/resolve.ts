@@ -76,7 +76,7 @@ export function assignment(text: string): Layer {
   try {
     value = JSON.parse(value as string);
   } catch {
-    // Not JSON: a plain string, such as engine=cpu.
+    // Not JSON: a plain string, such as engine=tfjs-cpu.
   }
   return { source: `--set ${text}`, value: nest(text.slice(0, at).split('.'), value) };
 }

@@ -63,7 +63,7 @@ describe('a pipeline folder', () => {
     });
     expect(imported).toMatchObject({ model: 'UNet2DModel' });
     expect(notes).toEqual([]);
-    const options = { count: 2, steps: 3, engine: 'cpu' };
+    const options = { count: 2, steps: 3, engine: 'tfjs-cpu' };
     const [before, after] = [await sample({ run, ...options }), await sample({ run: imported.out, ...options })];
     expect(after.images).toEqual(before.images);
 

@@ -1,4 +1,4 @@
-// Every small model of @dm/models as a file, at batch sizes other than those it was made from, beside the engine `cpu`.
+// Every small model of @dm/models as a file, at batch sizes other than those it was made from, beside the engine `tfjs-cpu`.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ import {
   transpose,
 } from '@dm/models';
 import { normalBatch } from '@dm/core';
-import { eagerEngine, float32, type NdArray, oneHot } from '@dm/ops';
+import { openEagerEngine, float32, type NdArray, oneHot } from '@dm/ops';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, it, onTestFinished } from 'vitest';
 import { denoiserOnnx } from './onnx-denoiser.js';
@@ -25,11 +25,11 @@ const needs = python === undefined ? ': SKIPPED, set DM_PYTHON to a Python with 
 const small = modelCases.filter(({ heavy }) => heavy !== true);
 const batches = [1, 2, 5];
 
-/** The file, the weights in it, and for each batch size its inputs and, by the engine `cpu`, its output. NCHW. */
+/** The file, the weights in it, and for each batch size its inputs and, by the engine `tfjs-cpu`, its output. NCHW. */
 async function exported(modelCase: ModelCase) {
   const model = caseModel(modelCase);
   const weights = loadWeights(model, caseWeights(model));
-  const engine = await eagerEngine('cpu');
+  const engine = await openEagerEngine('tfjs-cpu');
   const program = engine.compile((state, { x, t, cond }) => ({
     outputs: { y: model.apply(state, x!, t!, cond === undefined ? {} : { cond }) },
   }));

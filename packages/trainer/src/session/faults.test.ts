@@ -83,7 +83,7 @@ describe('a disk without room', () => {
     step,
     configSha256: sha256('c'),
     dataSha256: sha256('d'),
-    engine: { name: 'cpu', info: {} },
+    engine: { name: 'tfjs-cpu', info: {} },
     log: {},
   });
   const files = { 'model.safetensors': [new Uint8Array(3 * 2 ** 20)] };

@@ -1,12 +1,12 @@
 /** Engines by name: the compiler, or TF.js as it is. */
 import { openOnnxEngine, type Device, type EngineObserver } from '@dm/jit';
-import { eagerEngine, type Engine } from '@dm/ops';
+import { openEagerEngine, type Engine } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
 
 /** The first is the default. */
-export const engineNames = ['onnx', 'tfjs-node-gpu', 'tfjs-node', 'wasm', 'webgpu', 'cpu'] as const;
+export const engineNames = ['onnx', 'tfjs-node-gpu', 'tfjs-node', 'tfjs-wasm', 'tfjs-webgpu', 'tfjs-cpu'] as const;
 
 export type EngineName = (typeof engineNames)[number];
 
@@ -28,7 +28,7 @@ export async function openEngine(name: string, options: EngineOptions = {}): Pro
   const { threads, device = 'cpu' } = options;
   if (device !== 'cpu') throw new UserError(`The engine ${name} has no devices to choose from: leave out --device.`);
   if (threads !== undefined) throw new UserError(`The engine ${name} chooses its own threads: leave out --threads.`);
-  return eagerEngine(name);
+  return openEagerEngine(name);
 }
 
 /** What a configuration says of its engine, besides the name. */

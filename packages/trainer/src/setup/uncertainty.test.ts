@@ -99,7 +99,7 @@ describe('the features of noise levels', () => {
 
 /** One step from `state`, step `step` of the run, with the weights of its draw times `factor`. */
 async function step(
-  engineName: 'cpu' | 'onnx',
+  engineName: 'tfjs-cpu' | 'onnx',
   setup: TrainingSetup,
   at: number,
   from: Arrays,
@@ -122,7 +122,7 @@ function distance(a: readonly number[], b: readonly number[]): number {
   return Math.hypot(...a.map((value, i) => value - b[i]!)) / Math.hypot(...b);
 }
 
-describe.each(['cpu', 'onnx'] as const)('a step on %s', (engine) => {
+describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
   // Importance weights that are not 1, weights of the levels that are not either, no clipping.
   const part: PartialConfig = {
     curriculum: { name: 'cltsCorrected', params: {} },
@@ -186,7 +186,7 @@ describe.each(['cpu', 'onnx'] as const)('a step on %s', (engine) => {
 it('goes to ln of what a level loses', async () => {
   const setup = await recipeOf({ diffusion: { timesteps: 4 }, curriculum: { name: 'uniform' }, batchSize: 16 });
   const learned = await recipeOf({ ...setup.config, uncertainty: { lr: 0.05 }, optimizer: { lr: 1e-9 } });
-  const engine = await openEngine('cpu');
+  const engine = await openEngine('tfjs-cpu');
   const stepper = await compileStep(learned, engine, initialState(learned));
   const sums = Array.from({ length: 4 }, () => [0, 0] as [number, number]);
   for (let at = 0; at < 120; at++) {

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The first steps of a run; `spoil` is a step whose loss is made no number. */
-async function steps(engineName: 'cpu' | 'onnx', part: PartialConfig, count: number, spoil?: number) {
+async function steps(engineName: 'tfjs-cpu' | 'onnx', part: PartialConfig, count: number, spoil?: number) {
   const given = { ...tinyConfig(folder, 8), ...part };
   const setup = await openTrainingSetup(resolveConfig([{ source: 'test', value: given }]));
   const engine = await openEngine(engineName);
@@ -45,7 +45,7 @@ function distance(a: Arrays[string], b: Arrays[string]): number {
   return Math.sqrt(difference / size);
 }
 
-describe.each(['cpu', 'onnx'] as const)('a step on %s', (engine) => {
+describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
   // Compared are the moments: Adam's first steps are nearly signs of the gradient, which rounding turns near zero.
   const config: PartialConfig = { batchSize: 12, model: { type: 'dit', config: tinyDit }, flip: true };
 
@@ -78,7 +78,7 @@ describe.each(['cpu', 'onnx'] as const)('a step on %s', (engine) => {
 });
 
 it('refuses parts that are not equal', async () => {
-  await expect(steps('cpu', { batchSize: 10, accumulate: 4 }, 1)).rejects.toThrow(
+  await expect(steps('tfjs-cpu', { batchSize: 10, accumulate: 4 }, 1)).rejects.toThrow(
     'accumulate is 4, which does not divide batchSize 10',
   );
 });

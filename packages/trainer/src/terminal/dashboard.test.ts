@@ -7,7 +7,7 @@ const started = {
   out: 'runs/digits',
   model: 'UNet2DModel',
   parameters: 10,
-  engine: 'cpu',
+  engine: 'tfjs-cpu',
   data: 'mnist',
   images: 60_000,
   shape: [28, 28, 1],

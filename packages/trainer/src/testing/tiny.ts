@@ -1,4 +1,4 @@
-/** A run small enough for the plain `cpu` engine: 8x8 gray images of bars, a UNet of a few thousand parameters. */
+/** A run small enough for the plain `tfjs-cpu` engine: 8x8 gray images of bars, a UNet of a few thousand parameters. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ export function tinyConfig(folder: string, steps: number): PartialConfig {
     diffusion: { timesteps: 20 },
     batchSize: 4,
     totalSteps: steps,
-    engine: 'cpu',
+    engine: 'tfjs-cpu',
     logEvery: 3,
     sampleEvery: 0,
     samples: 4,

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeNpz } from '@dm/data';
-import { eagerEngine } from '@dm/ops';
+import { openEagerEngine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDenoiser } from '../../setup/denoiser.js';
 import { resolveConfig } from '../../config/resolve.js';
@@ -91,7 +91,7 @@ describe('noiseProbe', () => {
 
   it('has the gradient of its loss', async () => {
     const setup = await openTrainingSetup(config(join(folder, 'data.npz')));
-    const engine = await eagerEngine('cpu');
+    const engine = await openEagerEngine('tfjs-cpu');
     const probe = await noiseProbe(setup, engine, 'params', { buckets: 2, images: 4 });
     const { params, buffers } = initialState(setup);
     const at = (step: number, direction: Float64Array) =>
@@ -120,7 +120,7 @@ describe('noiseProbe', () => {
     await writeNpz(file, { images: { shape: [count, 8, 8, 1], data }, labels });
     const setup = await openTrainingSetup(config(file));
     const denoiser = createDenoiser(setup.config);
-    const engine = await eagerEngine('cpu');
+    const engine = await openEagerEngine('tfjs-cpu');
     const large = await noiseProbe(denoiser, engine, 'params', { buckets: 1, images: 128 });
     const state = await large.load(initialState(setup));
     const { loss, gradient } = await large.gradient(state, 0);
