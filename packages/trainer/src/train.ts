@@ -29,7 +29,7 @@ import {
   runFolder,
   type RunFolder,
 } from './run/run-folder.js';
-import { Session } from './session/session.js';
+import { openTrainingSession, type TrainingSession } from './session/session.js';
 import { rounded } from './session/throughput.js';
 
 export interface TrainOptions {
@@ -75,13 +75,13 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
   const lock = acquireLock(run.path);
   const began = performance.now();
   let engine: Engine | undefined;
-  let session: Session | undefined;
+  let session: TrainingSession | undefined;
   try {
     const before = options.resume === true ? [savedConfig(run)] : [];
     const chosen = { ...resolveConfig([...before, ...layers]), out: run.path };
     const setup = await openTrainingSetup(chosen);
     engine = await openEngine(chosen.engine, engineOptions(chosen));
-    session = await Session.open(run, setup, engine, options);
+    session = await openTrainingSession(run, setup, engine, options);
     const status = await trainSession(session, began, options.signal);
     await session.finish();
     return resultOf(session, status, secondsSince(began));
@@ -106,28 +106,22 @@ function chooseFolder(layers: readonly Layer[], { resume = false, overwrite = fa
 }
 
 /** The loop. `began`: when the session did, by `performance.now()`. */
-async function trainSession(session: Session, began: number, signal: AbortSignal | undefined): Promise<TrainStatus> {
-  const { setup, compiledStep, step, curriculumState, guard } = session;
-  const steps = trainingSteps(setup, compiledStep, {
-    firstStep: step,
-    curriculumState,
-    guard,
-    lastGoodCheckpoint: () => session.lastGoodCheckpoint(),
-  });
-  for await (const outcome of steps) {
+async function trainSession(
+  session: TrainingSession,
+  began: number,
+  signal: AbortSignal | undefined,
+): Promise<TrainStatus> {
+  for await (const outcome of trainingSteps(session.setup, session.compiledStep, session.continuation())) {
     await session.recordStep(outcome);
 
-    // Maintenance: each where it is due. The numbers of an evaluation are in the log line of its step.
-    session.log(await session.evaluate());
-    await session.probe();
-    await session.sample();
-    await session.save();
+    // Maintenance: evaluate, log, probe, sample, save, each if it is due.
+    await session.betweenSteps();
 
     // Stop before the end where asked to. An engine may answer without ever waiting, so let signals and timers in.
     await eventLoopTurn();
     const reason = reasonToStop(session, secondsSince(began), signal);
     if (reason !== undefined) {
-      await session.saveNow();
+      await session.save();
       return reason;
     }
   }
@@ -135,7 +129,11 @@ async function trainSession(session: Session, began: number, signal: AbortSignal
 }
 
 /** Why a session ends before the run does, if it is to. */
-function reasonToStop(session: Session, seconds: number, signal: AbortSignal | undefined): TrainStatus | undefined {
+function reasonToStop(
+  session: TrainingSession,
+  seconds: number,
+  signal: AbortSignal | undefined,
+): TrainStatus | undefined {
   const { step, firstStep, setup } = session;
   const { timeBudget, stepBudget, imageBudget, batchSize, totalSteps } = setup.config;
   if (step === totalSteps) return undefined;
@@ -146,8 +144,9 @@ function reasonToStop(session: Session, seconds: number, signal: AbortSignal | u
   return undefined;
 }
 
-function resultOf(session: Session, status: TrainStatus, seconds: number): TrainResult {
-  const { run, step, setup, saved, samples } = session;
+function resultOf(session: TrainingSession, status: TrainStatus, seconds: number): TrainResult {
+  const { run, step, setup, newest } = session;
+  const { checkpoint, samples } = newest;
   const best = readBest(run.checkpoints);
   return {
     status,
@@ -156,7 +155,7 @@ function resultOf(session: Session, status: TrainStatus, seconds: number): Train
     seconds: rounded(seconds),
     peakMb: Math.round(peakMemoryMb()),
     out: run.path,
-    checkpoint: saved!,
+    checkpoint: checkpoint!,
     report: session.report(),
     ...(samples !== undefined && { samples }),
     ...(best !== undefined && { best }),

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Arrays } from '@dm/ops';
 import { deserializeError, serializeError } from '../errors.js';
-import { buffersOf, performSave, type SaveDone, type SaveJob } from './checkpoint-job.js';
+import { transferListOf, runCheckpointJob, type CheckpointJobResult, type CheckpointJob } from './checkpoint-job.js';
 
 const workerFile = new URL('./checkpoint-worker.js', import.meta.url);
 
@@ -21,11 +21,11 @@ export interface AsyncCheckpointerEvents {
 
 export interface AsyncCheckpointer {
   /** Begins a save, once the one before is done. The arrays of the job belong to the saver from then on. */
-  save(job: SaveJob): Promise<void>;
+  save(job: CheckpointJob): Promise<void>;
   /** The arrays of the last save that is done, to copy the next state into; none before that. */
   acquireBuffer(): Arrays | undefined;
   /** Waits for the save in flight, whatever comes of it. */
-  settle(): Promise<void>;
+  drain(): Promise<void>;
   /** Waits for the save in flight. Throws where the last one failed. */
   finish(): Promise<void>;
   /** Waits for the save in flight and ends the thread. */
@@ -38,11 +38,11 @@ export function createAsyncCheckpointer({ onSaved, onFailed }: AsyncCheckpointer
   let failure: Error | undefined;
   let spare: Arrays | undefined;
 
-  const write = async (job: SaveJob): Promise<void> => {
+  const write = async (job: CheckpointJob): Promise<void> => {
     const { step } = job.fields;
     const { outcome, state } =
       thread === undefined
-        ? { outcome: performSave(job), state: job.state }
+        ? { outcome: runCheckpointJob(job), state: job.state }
         : await thread
             .perform(job)
             .catch((error: unknown) => ({ outcome: { error: serializeError(error) }, state: undefined }));
@@ -66,7 +66,7 @@ export function createAsyncCheckpointer({ onSaved, onFailed }: AsyncCheckpointer
       spare = undefined;
       return taken;
     },
-    settle: () => flight,
+    drain: () => flight,
     async finish() {
       await flight;
       if (failure !== undefined) throw failure;
@@ -80,7 +80,7 @@ export function createAsyncCheckpointer({ onSaved, onFailed }: AsyncCheckpointer
 
 interface Thread {
   /** Does a job, gives its outcome and the memory back. Rejects where the thread dies over it, such as for want of memory. */
-  perform(job: SaveJob): Promise<SaveDone>;
+  perform(job: CheckpointJob): Promise<CheckpointJobResult>;
   dispose(): Promise<void>;
 }
 
@@ -106,14 +106,14 @@ function createThread(): Thread {
         const onExit = () => reject(error);
         thread.on('error', onError);
         thread.once('exit', onExit);
-        thread.once('message', (done: SaveDone) => {
+        thread.once('message', (done: CheckpointJobResult) => {
           thread.off('error', onError);
           thread.off('exit', onExit);
           thread.unref();
           resolve(done);
         });
         thread.ref();
-        thread.postMessage(job, buffersOf(job.state));
+        thread.postMessage(job, transferListOf(job.state));
       }),
     async dispose() {
       await worker?.terminate();

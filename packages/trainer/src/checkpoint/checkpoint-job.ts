@@ -1,12 +1,13 @@
-/** One save, from the copied state to the disk: done in a thread of its own where there is one (save-worker.ts). */
+/** One save, from the copied state to the disk: done in a thread of its own where there is one (checkpoint-worker.ts). */
 import type { Arrays } from '@dm/ops';
 import { writeBest, type Best } from './best.js';
 import { pruneCheckpoints, writeCheckpoint, type FileContent, type ManifestFields } from './checkpoint.js';
+import type { RetentionPolicy } from './policy.js';
 import { fsyncFile } from '../files/atomic-write.js';
 import { serializeError, type SerializedError } from '../errors.js';
 
 /** Plain data, which may be sent to another thread. */
-export interface SaveJob {
+export interface CheckpointJob {
   /** The run's `checkpoints`. */
   readonly folder: string;
   readonly fields: ManifestFields;
@@ -17,31 +18,30 @@ export interface SaveJob {
   readonly logs: readonly string[];
   /** Where this checkpoint is the best so far. */
   readonly best: Best | undefined;
-  /** How many checkpoints stay. */
-  readonly keep: number;
+  readonly retention: RetentionPolicy;
 }
 
 /** Plain data again: errors lose their class on the way between threads. */
-export type SaveOutcome = { readonly path: string } | { readonly error: SerializedError };
+export type CheckpointOutcome = { readonly path: string } | { readonly error: SerializedError };
 
 /** What the thread answers. */
-export interface SaveDone {
-  readonly outcome: SaveOutcome;
+export interface CheckpointJobResult {
+  readonly outcome: CheckpointOutcome;
   readonly state: Arrays;
 }
 
 /** The memory of these arrays, to be handed over between threads instead of copied. */
-export function buffersOf(arrays: Arrays): ArrayBuffer[] {
+export function transferListOf(arrays: Arrays): ArrayBuffer[] {
   return [...new Set(Object.values(arrays).map(({ data }) => data.buffer as ArrayBuffer))];
 }
 
 /** Does it, and never throws. */
-export function performSave({ folder, fields, files, logs, best, keep }: SaveJob): SaveOutcome {
+export function runCheckpointJob({ folder, fields, files, logs, best, retention }: CheckpointJob): CheckpointOutcome {
   try {
     for (const log of logs) fsyncFile(log);
     const path = writeCheckpoint(folder, fields, files);
     if (best !== undefined) writeBest(folder, best);
-    pruneCheckpoints(folder, keep);
+    pruneCheckpoints(folder, retention);
     return { path };
   } catch (error) {
     return { error: serializeError(error) };

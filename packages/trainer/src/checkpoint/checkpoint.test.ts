@@ -128,7 +128,7 @@ describe('pruning', () => {
     for (const step of [5, 999_999, 1_000_000]) writeCheckpoint(folder, fields(step), files);
     mkdirSync(join(folder, 'step-000007.partial'));
     mkdirSync(join(folder, 'mine'));
-    pruneCheckpoints(folder, 2);
+    pruneCheckpoints(folder, { keepLast: 2 });
     expect(readdirSync(folder).toSorted()).toEqual(['mine', 'step-1000000', 'step-999999']);
     expect(existsSync(join(folder, 'step-999999', 'manifest.json'))).toBe(true);
   });

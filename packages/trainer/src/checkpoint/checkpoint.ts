@@ -15,6 +15,7 @@ import { transpose } from '@dm/models';
 import type { NdArray } from '@dm/ops';
 import { z } from 'zod';
 import { readBest } from './best.js';
+import { expiredSteps, type RetentionPolicy } from './policy.js';
 import { fsyncFolder, writeChunks, writeError } from '../files/atomic-write.js';
 import { formatMebibytes, freeBytes } from '../files/disk.js';
 import { messageOf, UserError } from '../errors.js';
@@ -247,14 +248,13 @@ export function checkpointIn(path: string, only: readonly string[]): Checkpoint 
   return checkpoint;
 }
 
-/** Removes the oldest complete checkpoints so that `keep` remain, besides the best one (best.json), and what earlier, killed writers left behind. */
-export function pruneCheckpoints(folder: string, keep: number): void {
+/** Removes the complete checkpoints that `retention` does not keep, and what earlier, killed writers left behind. */
+export function pruneCheckpoints(folder: string, retention: RetentionPolicy): void {
   const all = listCheckpoints(folder);
-  const best = readBest(folder)?.step;
-  const complete = all.filter((c) => c.complete);
-  const old = complete.slice(0, Math.max(0, complete.length - keep)).filter((c) => c.step !== best);
-  for (const { path } of [...old, ...all.filter((c) => !c.complete)]) {
-    rmSync(path, { recursive: true, force: true });
+  const steps = all.filter((c) => c.complete).map((c) => c.step);
+  const expired = expiredSteps(retention, steps, readBest(folder)?.step);
+  for (const { path, step, complete } of all) {
+    if (!complete || expired.includes(step)) rmSync(path, { recursive: true, force: true });
   }
 }
 

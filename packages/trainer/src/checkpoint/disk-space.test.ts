@@ -6,7 +6,8 @@ import type { PartialConfig } from '../config/schema.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
-import { checkpointBytes, checkRoom, mostCheckpoints } from './disk-space.js';
+import { checkpointBytes, checkDiskSpace } from './disk-space.js';
+import { checkpointPolicy, maxCheckpoints } from './policy.js';
 import { runFolder } from '../run/run-folder.js';
 import { initialState, packState } from './state.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
@@ -49,7 +50,7 @@ describe('checkpoints beside each other', () => {
     [{ checkpointEvery: 0, keep: 3, evalEvery: 5 }, 0, 0, 5],
     [{ checkpointEvery: 0, keep: 3, checkpointMinutes: 1 }, 0, 0, 4],
   ])('%j from step %i with %i there: %i', (part, step, present, expected) => {
-    expect(mostCheckpoints(configOf(part), step, present)).toBe(expected);
+    expect(maxCheckpoints(checkpointPolicy(configOf(part)), step, present)).toBe(expected);
   });
 });
 
@@ -58,21 +59,21 @@ describe('a disk', () => {
 
   it('with room for all is passed over in silence; with less it is said what will not fit', () => {
     const run = runFolder(mkdtempSync(join(tmpdir(), 'dm-room-')));
-    expect(checkRoom(run, setup, 0, 4 * bytes())).toBeUndefined();
-    expect(checkRoom(run, setup, 0, 4 * bytes() - 1)).toMatch(
+    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 4 * bytes())).toBeUndefined();
+    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 4 * bytes() - 1)).toMatch(
       /^the disk of .*checkpoints has [\d.]+ MiB left, and up to 4 more checkpoints .*keep is 3.*--set keep=1\)$/,
     );
     // Those that are there already need none.
     for (const step of [2, 4]) mkdirSync(join(run.checkpoints, `step-00000${step}`), { recursive: true });
-    expect(checkRoom(run, setup, 4, 2 * bytes())).toBeUndefined();
+    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 4, 2 * bytes())).toBeUndefined();
     rmSync(run.path, { recursive: true });
   });
 
   it('without room for one is refused', () => {
-    expect(() => checkRoom(runFolder(folder), setup, 0, bytes() - 1)).toThrow(
+    expect(() => checkDiskSpace(runFolder(folder), setup, checkpointPolicy(setup.config), 0, bytes() - 1)).toThrow(
       /A checkpoint of this run takes [\d.]+ MiB, and the disk of .* has [\d.]+ MiB left\. .*--out/,
     );
     // There is nothing to save any more.
-    expect(checkRoom(runFolder(folder), setup, 20, 0)).toBeUndefined();
+    expect(checkDiskSpace(runFolder(folder), setup, checkpointPolicy(setup.config), 20, 0)).toBeUndefined();
   });
 });

@@ -1,6 +1,6 @@
 /** What a run must have in common with the one that it goes on with, and what is said where it does not. */
 import type { Engine } from '@dm/ops';
-import type { Checkpoint } from './checkpoint.js';
+import { latestValid, type Checkpoint } from './checkpoint.js';
 import { sha256 } from '../files/hash.js';
 import { trainingPart, type Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
@@ -73,10 +73,28 @@ function placeOf(config: object, path: string): { parent: Record<string, unknown
 }
 
 /**
+ * The newest valid checkpoint of a run, if there is one; invalid ones are noted. Throws a UserError if it belongs to
+ * another training.
+ */
+export function findCheckpoint(
+  run: RunFolder,
+  setup: OpenedTrainingSetup,
+  engine: Engine,
+  dataSha256: string,
+  note: (text: string) => void = () => {},
+): Checkpoint | undefined {
+  const { checkpoint, skipped } = latestValid(run.checkpoints);
+  for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
+  if (checkpoint === undefined) note(`no valid checkpoint in ${run.checkpoints}: starting from step 0`);
+  else checkSameTraining(run, setup, engine, checkpoint, dataSha256, note);
+  return checkpoint;
+}
+
+/**
  * Throws a UserError that names every field that differs where the checkpoint belongs to another training; notes
  * another engine, which changes the last bits only.
  */
-export function checkSameTraining(
+function checkSameTraining(
   run: RunFolder,
   setup: OpenedTrainingSetup,
   engine: Engine,

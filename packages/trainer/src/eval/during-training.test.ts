@@ -84,12 +84,12 @@ describe('best.json', () => {
     const { out } = await train({ ...config(6), evalEvery: 0, checkpointEvery: 1, keep: 6 });
     const { checkpoints } = runFolder(out);
     writeBest(checkpoints, { step: 2, metric: 'FD-pixels', value: 1 });
-    pruneCheckpoints(checkpoints, 2);
+    pruneCheckpoints(checkpoints, { keepLast: 2 });
     expect(readdirSync(checkpoints)).toEqual(['best.json', 'step-000002', 'step-000005', 'step-000006']);
     expect(JSON.parse(readFileSync(join(checkpoints, 'best.json'), 'utf8'))).toEqual(readBest(checkpoints));
     writeFileSync(join(checkpoints, 'best.json'), '{"step":');
     expect(readBest(checkpoints)).toBeUndefined();
-    pruneCheckpoints(checkpoints, 2);
+    pruneCheckpoints(checkpoints, { keepLast: 2 });
     expect(readdirSync(checkpoints)).toEqual(['best.json', 'step-000005', 'step-000006']);
   });
 });

@@ -1,0 +1,141 @@
+/** The checkpoints of a run: made when its policy says so, written while training continues. */
+import type { ScheduleState } from '@dm/curriculum';
+import type { Engine, StateHandle } from '@dm/ops';
+import { createAsyncCheckpointer, type AsyncCheckpointer } from '../checkpoint/async-checkpointer.js';
+import type { Best } from '../checkpoint/best.js';
+import type { ManifestFields } from '../checkpoint/checkpoint.js';
+import { shouldSave, type CheckpointPolicy } from '../checkpoint/policy.js';
+import { trainingHash } from '../checkpoint/resume.js';
+import { packState } from '../checkpoint/state.js';
+import type { RunFolder } from '../run/run-folder.js';
+import type { TrainingSetup } from '../setup/training-setup.js';
+import type { TrainHooks } from './hooks.js';
+
+interface SavedStep {
+  readonly path: string;
+  readonly step: number;
+  /** Whether updates were not being skipped then. */
+  readonly isGood: boolean;
+}
+
+export interface CheckpointerOptions {
+  readonly run: RunFolder;
+  readonly setup: TrainingSetup;
+  readonly engine: Engine;
+  readonly policy: CheckpointPolicy;
+  readonly dataSha256: string;
+  /** The checkpoint that the session began from, if it did. */
+  readonly resumedFrom: SavedStep | undefined;
+  /** Files that are synced before a checkpoint is, so that no checkpoint knows more than the log. */
+  readonly logFiles: readonly string[];
+  readonly hooks: TrainHooks;
+}
+
+/** A run between two steps. */
+export interface RunSnapshot {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** Copied when a checkpoint is made of it. */
+  readonly state: StateHandle;
+  readonly curriculumState: ScheduleState | undefined;
+  /** Sums of the log line that is being gathered. */
+  readonly log: ManifestFields['log'];
+  /** The best of all evaluations so far. */
+  readonly best: Best | undefined;
+  /** Whether the last update was skipped: the weights may be what is wrong. */
+  readonly isSkipping: boolean;
+}
+
+export class Checkpointer {
+  /** Path of the newest checkpoint. */
+  newest: string | undefined;
+  /** Path of the newest that was made while updates were not being skipped. */
+  private lastGood: string | undefined;
+  private readonly writer: AsyncCheckpointer;
+  /** The newest step that was handed to the writer. */
+  private latest: Omit<SavedStep, 'path'> | undefined;
+  /** When that was, on the process's clock. */
+  private savedAt = performance.now();
+
+  constructor(private readonly options: CheckpointerOptions) {
+    const { resumedFrom, hooks } = options;
+    this.newest = resumedFrom?.path;
+    this.lastGood = resumedFrom?.isGood === true ? resumedFrom.path : undefined;
+    this.latest = resumedFrom;
+    this.writer = createAsyncCheckpointer({
+      onSaved: (checkpoint) => {
+        this.newest = checkpoint.path;
+        if (this.latest!.isGood) this.lastGood = checkpoint.path;
+        hooks.onCheckpoint?.(checkpoint);
+      },
+      onFailed: (error, step) =>
+        hooks.onNote?.(
+          `step ${step} is not saved, training goes on until the next checkpoint is due: ${error.message}`,
+        ),
+    });
+  }
+
+  /** Saves where the policy says so. */
+  async saveIfDue(snapshot: RunSnapshot): Promise<void> {
+    const { step, best, isSkipping } = snapshot;
+    const minutesSinceSave = (performance.now() - this.savedAt) / 60_000;
+    const context = { step, minutesSinceSave, isBest: best?.step === step, isSkipping };
+    if (shouldSave(this.options.policy.save, context)) await this.save(snapshot);
+  }
+
+  /**
+   * Saves, unless this step is saved already. The state is copied here; writing it overlaps with the next
+   * `checkpointOverlap` steps. A failed save is noted and training continues, since a later one may succeed; `finish`
+   * throws the error of the last one.
+   */
+  async save({ step, state, curriculumState, log, best, isSkipping }: RunSnapshot): Promise<void> {
+    const { writer } = this;
+    const { run, setup, engine, policy, dataSha256, logFiles } = this.options;
+    if (this.latest?.step === step) return;
+    await writer.drain(); // before another copy of the state is made
+    this.latest = { step, isGood: !isSkipping };
+    this.savedAt = performance.now();
+    const arrays = await state.read(undefined, writer.acquireBuffer());
+    await writer.save({
+      folder: run.checkpoints,
+      fields: {
+        step,
+        configSha256: trainingHash(setup.config),
+        dataSha256,
+        engine: { name: engine.name, info: { ...engine.info } },
+        log,
+      },
+      files: packState(setup, arrays, curriculumState),
+      state: arrays,
+      logs: logFiles,
+      best: best?.step === step ? best : undefined,
+      retention: policy.retention,
+    });
+    await this.beforeStep(step);
+  }
+
+  /**
+   * Waits for the save in flight if `step` may not count before it is done. With the default overlap of 1, the step after
+   * a save is computed meanwhile and counts once the checkpoint is on the disk. So while step s is the last that counts, the
+   * newest checkpoint is at least that of s - interval: s - interval itself only while s is being saved, a later one otherwise.
+   */
+  async beforeStep(step: number): Promise<void> {
+    const { checkpointOverlap } = this.options.setup.config;
+    if (this.latest !== undefined && step - this.latest.step >= checkpointOverlap) await this.writer.drain();
+  }
+
+  /** Path of the newest checkpoint that was made while updates were not being skipped, once the save in flight is done. */
+  async lastGoodCheckpoint(): Promise<string | undefined> {
+    await this.writer.drain();
+    return this.lastGood;
+  }
+
+  /** Waits for the last save. Throws its error if it failed. */
+  finish(): Promise<void> {
+    return this.writer.finish();
+  }
+
+  dispose(): Promise<void> {
+    return this.writer.dispose();
+  }
+}
