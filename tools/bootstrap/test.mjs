@@ -8,7 +8,7 @@ import { lastLine, sumReports } from './reports.mjs';
 import { install } from './set-up.mjs';
 
 /** Nx targets without tests, in the order in which a person wants to hear of a mistake. */
-const STEPS = ['format', 'boundaries', 'lint', 'typecheck', 'build', 'check-package'];
+const STEPS = ['format', 'boundaries', 'unused', 'lint', 'typecheck', 'build', 'check-package'];
 
 /** The experiments at their smallest, through what was built: they must still run from end to end. */
 const SMOKE = 'experiment';

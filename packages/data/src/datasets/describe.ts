@@ -26,7 +26,7 @@ export interface DatasetDescription {
   readonly sheet: { readonly indices: readonly number[]; readonly columns: number };
 }
 
-export const SHEET_CLASSES = 20;
+const SHEET_CLASSES = 20;
 const SHEET_COLUMNS = 10;
 const SHEET_ROWS = 10;
 /** Bytes of images that are held at a time. */

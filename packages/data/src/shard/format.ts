@@ -29,7 +29,7 @@ export interface ShardDescription {
   readonly sha256: string;
 }
 
-export const SHARD_VERSION = 2;
+const SHARD_VERSION = 2;
 export const PREAMBLE_BYTES = 64;
 const MAGIC = new TextEncoder().encode('DMSHARD\n');
 /** 100 000 classes with long names take a tenth of it; a damaged length must not be allocated. */
