@@ -1,5 +1,13 @@
 /** The arms of `best`: one part of a good recipe changed at a time, then what helped together. */
-import { batchSize, paperRecipes, recipe, sized, type Arm, type Scale, type TrainingRecipe } from '@dm/experiments';
+import {
+  batchSize,
+  paperRecipes,
+  recipe,
+  recipeAtScale,
+  type Arm,
+  type Scale,
+  type TrainingRecipe,
+} from '@dm/experiments';
 
 type Changes = Parameters<typeof recipe>[0] & object;
 
@@ -12,18 +20,18 @@ export interface Change {
 }
 
 /** Muon with a cosine decay: the best rival of the experiment momentum, where the search starts. */
-export function start(scale: Scale): TrainingRecipe {
-  return sized(scale, { optimizer: { name: 'muon', decay: 'cosine', momentum: 0.95, lr: 3e-2, adamLr: 3e-3 } });
+export function searchStart(scale: Scale): TrainingRecipe {
+  return recipeAtScale(scale, { optimizer: { name: 'muon', decay: 'cosine', momentum: 0.95, lr: 3e-2, adamLr: 3e-3 } });
 }
 
 /** What everything is compared with, and the least that it should have: AdamW with a decay. */
-export function references(scale: Scale): readonly [Arm, Arm] {
+export function referenceArms(scale: Scale): readonly [Arm, Arm] {
   return [
-    { name: 'baseline', about: 'uniform, AdamW, constant lr', recipe: sized(scale, paperRecipes.baseline) },
+    { name: 'baseline', about: 'uniform, AdamW, constant lr', recipe: recipeAtScale(scale, paperRecipes.baseline) },
     {
       name: 'adamw-cosine',
       about: 'uniform, AdamW, cosine lr',
-      recipe: sized(scale, { optimizer: { decay: 'cosine' } }),
+      recipe: recipeAtScale(scale, { optimizer: { decay: 'cosine' } }),
     },
   ];
 }
@@ -63,7 +71,7 @@ export function singleChanges(scale: Scale): readonly Change[] {
 }
 
 /** The start with changes, the later ones over the earlier. */
-export function changed(scale: Scale, name: string, parts: readonly Change[]): Arm {
+export function withChanges(scale: Scale, name: string, parts: readonly Change[]): Arm {
   const changes = parts.reduce<Changes>(
     (all, { changes: more }) => ({ ...all, ...more, optimizer: { ...all.optimizer, ...more.optimizer } }),
     {},
@@ -71,18 +79,21 @@ export function changed(scale: Scale, name: string, parts: readonly Change[]): A
   return {
     name,
     about: ['Muon', ...parts.map(({ about }) => about)].join(', '),
-    recipe: recipe(changes, start(scale)),
+    recipe: recipe(changes, searchStart(scale)),
   };
 }
 
 /** The start, and each change of it alone. */
-export function singles(scale: Scale): readonly Arm[] {
-  return [changed(scale, 'muon', []), ...singleChanges(scale).map((change) => changed(scale, change.name, [change]))];
+export function singleChangeArms(scale: Scale): readonly Arm[] {
+  return [
+    withChanges(scale, 'muon', []),
+    ...singleChanges(scale).map((change) => withChanges(scale, change.name, [change])),
+  ];
 }
 
 /** All pairs of changes, and all of them at once, named by their parts. */
-export function together(scale: Scale, changes: readonly Change[]): Arm[] {
+export function combinationArms(scale: Scale, changes: readonly Change[]): Arm[] {
   const pairs = changes.flatMap((a, i) => changes.slice(i + 1).map((b) => [a, b]));
   const sets = changes.length > 2 ? [...pairs, changes] : pairs;
-  return sets.map((parts) => changed(scale, parts.map(({ name }) => name).join('+'), parts));
+  return sets.map((parts) => withChanges(scale, parts.map(({ name }) => name).join('+'), parts));
 }

@@ -1,32 +1,32 @@
 /** Which recipe reaches the baseline's quality soonest? A search that reports all it tried. */
 import {
   armTable,
-  comparison,
+  compareArms,
   curveFigure,
   finalSeeds,
   finalSize,
-  lengthFigure,
-  lengthReaches,
-  lengthTable,
-  limits,
-  intervalText,
-  measuredHow,
+  runLengthFigure,
+  stepsToTargetByRunLength,
+  runLengthTable,
+  scaleCaveats,
+  formatInterval,
+  measurementMethod,
   pairedRatio,
-  reaches,
-  reachTable,
+  stepsToTargetByArm,
+  stepsToTargetTable,
   screeningSize,
   shortTrials,
-  smokeOnly,
-  speedupText,
-  trialsOf,
+  truncateForSmoke,
+  formatSpeedup,
+  trialGrid,
   type Arm,
   type Conclusion,
   type Experiment,
   type Scale,
   type StageResults,
 } from '@dm/experiments';
-import { changed, references, singles } from './arms.js';
-import { combinations, finalists, winner } from './choose.js';
+import { withChanges, referenceArms, singleChangeArms } from './arms.js';
+import { combinations, finalists, winningArm } from './selection.js';
 
 /** Finalists are also trained whole on one in so many of the images. */
 const DIVISORS = [2, 4] as const;
@@ -38,7 +38,7 @@ type Before = Readonly<Record<string, StageResults>>;
 
 export const best: Experiment = {
   name: 'best',
-  inShort: 'our best recipe is 3 times as fast',
+  summary: 'our best recipe is 3 times as fast',
   claim:
     'A recipe of today reaches the quality of the baseline in a third of the steps: our goal, no claim of the paper.',
   setup: (scale) => [
@@ -57,28 +57,41 @@ export const best: Experiment = {
       'momentum; the experiment speedup has other rates at this length. The validation loss of a network that predicts v or ' +
       'x0 is that of what it says about epsilon. On another noise schedule it is that of another task; there only the sample ' +
       'metrics can be compared.',
-    measuredHow(finalSize[scale]),
+    measurementMethod(finalSize[scale]),
   ],
   stages: [
     {
       name: 'search',
       about: 'the start and each change of it alone, one seed.',
       trials: (scale) =>
-        trialsOf('search', smokeOnly([...references(scale), ...singles(scale)], scale, 4), screeningSize[scale], [0]),
+        trialGrid(
+          'search',
+          truncateForSmoke([...referenceArms(scale), ...singleChangeArms(scale)], scale, 4),
+          screeningSize[scale],
+          [0],
+        ),
     },
     {
       name: 'together',
       about: 'what helped, in pairs and all at once, one seed.',
       trials: (scale, before) =>
-        trialsOf('together', smokeOnly(combinations(scale, before['search']!), scale, 1), screeningSize[scale], [0]),
+        trialGrid(
+          'together',
+          truncateForSmoke(combinations(scale, before['search']!), scale, 1),
+          screeningSize[scale],
+          [0],
+        ),
     },
     {
       name: 'final',
       about: 'the finalists, the baseline, AdamW with a decay, and the start of the search.',
       trials: (scale, before) =>
-        trialsOf(
+        trialGrid(
           'final',
-          [...smokeOnly([...references(scale), changed(scale, 'muon', [])], scale, 1), ...chosen(scale, before)],
+          [
+            ...truncateForSmoke([...referenceArms(scale), withChanges(scale, 'muon', [])], scale, 1),
+            ...chosen(scale, before),
+          ],
           finalSize[scale],
           finalSeeds[scale],
         ),
@@ -88,7 +101,7 @@ export const best: Experiment = {
       about: 'the finalists, trained whole on fewer images.',
       trials: (scale, before) =>
         chosen(scale, before).flatMap((arm) =>
-          shortTrials('short', arm, finalSize[scale], smokeOnly(DIVISORS, scale, 1), finalSeeds[scale]),
+          shortTrials('short', arm, finalSize[scale], truncateForSmoke(DIVISORS, scale, 1), finalSeeds[scale]),
         ),
     },
   ],
@@ -96,14 +109,14 @@ export const best: Experiment = {
 };
 
 function chosen(scale: Scale, before: Before): readonly Arm[] {
-  const arms = [...singles(scale), ...combinations(scale, before['search']!)];
+  const arms = [...singleChangeArms(scale), ...combinations(scale, before['search']!)];
   const searched: StageResults = new Map([...before['search']!, ...before['together']!]);
-  return smokeOnly(finalists(arms, searched), scale, 1);
+  return truncateForSmoke(finalists(arms, searched), scale, 1);
 }
 
 function ratioText(final: StageResults, name: string, metric: 'fd' | 'validation'): string {
   const ratio = pairedRatio(final.get(name)!, final.get('baseline')!, metric, 'ema');
-  return ratio === undefined ? 'unknown' : intervalText(ratio);
+  return ratio === undefined ? 'unknown' : formatInterval(ratio);
 }
 
 function conclude(results: Before, scale: Scale): Conclusion {
@@ -113,20 +126,20 @@ function conclude(results: Before, scale: Scale): Conclusion {
     final,
     short,
   } = results as Record<'search' | 'together' | 'final' | 'short', StageResults>;
-  const byLength = lengthReaches(final, short, 'baseline');
+  const byLength = stepsToTargetByRunLength(final, short, 'baseline');
   const seeds = finalSeeds[scale].length;
   const isFinished = (stage: StageResults) =>
     stage.size > 0 && seeds > 1 && [...stage.values()].every(({ length }) => length === seeds);
-  const name = isFinished(final) ? winner(final, byLength) : undefined;
+  const name = isFinished(final) ? winningArm(final, byLength) : undefined;
   const won = name === undefined ? undefined : byLength[name];
   const isDone = isFinished(final) && isFinished(short);
   const isFast = (metric: string) => (won?.[metric]?.speedup?.mean ?? 0) >= GOAL;
   const fast = [isFast('fd ema'), isFast('validation ema')];
   const verdict = !isDone ? 'open' : fast.every(Boolean) ? 'holds' : fast.some(Boolean) ? 'depends' : 'does not hold';
-  const told = Object.entries(byLength).map(
+  const speedupSentences = Object.entries(byLength).map(
     ([arm, byMetric]) =>
-      `${arm}: ${speedupText(byMetric['fd ema']!)} times as soon to the FD-classifier, ` +
-      `${speedupText(byMetric['validation ema']!)} to the validation loss.`,
+      `${arm}: ${formatSpeedup(byMetric['fd ema']!)} times as soon to the FD-classifier, ` +
+      `${formatSpeedup(byMetric['validation ema']!)} to the validation loss.`,
   );
   return {
     verdict,
@@ -140,27 +153,27 @@ function conclude(results: Before, scale: Scale): Conclusion {
         : won === undefined
           ? "No recipe reaches both the FD-classifier and the validation loss of the baseline's end at every seed."
           : `The winner is ${name} (${final.get(name!)![0]!.about}): trained whole, it ends with the FD-classifier of the ` +
-            `baseline ${speedupText(won['fd ema']!)} times as soon, in images, and with its validation loss ` +
-            `${speedupText(won['validation ema']!)} times as soon (EMA weights).`,
+            `baseline ${formatSpeedup(won['fd ema']!)} times as soon, in images, and with its validation loss ` +
+            `${formatSpeedup(won['validation ema']!)} times as soon (EMA weights).`,
       ...[...final.keys()]
         .filter((arm) => arm !== 'baseline')
-        .map((arm) => `In as many steps, ${comparison(final, arm, 'baseline').sentence}`),
-      ...(isDone ? told : []),
-      limits[scale],
+        .map((arm) => `In as many steps, ${compareArms(final, arm, 'baseline').sentence}`),
+      ...(isDone ? speedupSentences : []),
+      scaleCaveats[scale],
     ],
     tables: [
-      lengthTable("Speed-up in images: trained whole to the baseline's final value", final, short, 'baseline'),
-      reachTable("Speed-up in images: within one run to the baseline's final value", final, 'baseline'),
+      runLengthTable("Speed-up in images: trained whole to the baseline's final value", final, short, 'baseline'),
+      stepsToTargetTable("Speed-up in images: within one run to the baseline's final value", final, 'baseline'),
       armTable('Finals', final, 'baseline'),
       armTable('Finalists trained whole on fewer images', short),
       armTable('Put together, one seed', combined),
       armTable('The whole search, one seed', search, 'baseline'),
     ],
     figures: [
-      ...lengthFigure(final, short, 'baseline', 'fd'),
-      ...lengthFigure(final, short, 'baseline', 'validation'),
+      ...runLengthFigure(final, short, 'baseline', 'fd'),
+      ...runLengthFigure(final, short, 'baseline', 'validation'),
       ...curveFigure(final, 'validation', 'ema'),
     ],
-    numbers: { winner: name ?? null, byLength, within: reaches(final, 'baseline') },
+    numbers: { winner: name ?? null, byLength, within: stepsToTargetByArm(final, 'baseline') },
   };
 }

@@ -2,7 +2,7 @@
 import {
   finalSize,
   ganRecipe,
-  sized,
+  recipeAtScale,
   vaeRecipe,
   type AnyTrial,
   type GanRecipe,
@@ -58,8 +58,8 @@ const transformers = {
 export function arms(scale: Scale): Arm[] {
   const { width, depth, heads, patch } = transformers[scale === 'full' ? 'full' : 'small'];
   const lr = { decay: { linearTo: 0.1 } } as const;
-  const convolutional = sized(scale, { optimizer: { ...lr, lr: scale === 'full' ? 2e-4 : 1e-2 } });
-  const transformer = sized(scale, { optimizer: { ...lr, lr: scale === 'full' ? 2e-4 : 5e-3 } });
+  const convolutional = recipeAtScale(scale, { optimizer: { ...lr, lr: scale === 'full' ? 2e-4 : 1e-2 } });
+  const transformer = recipeAtScale(scale, { optimizer: { ...lr, lr: scale === 'full' ? 2e-4 : 5e-3 } });
   const { unet } = sizes[scale];
   const diffusion = (
     name: string,

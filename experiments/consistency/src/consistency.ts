@@ -1,33 +1,33 @@
 /** Do diffusion models that differ in all but the data make the same images of the same noise, and do others not? */
 import {
   intervalFigure,
-  intervalText,
-  limits,
+  formatInterval,
+  scaleCaveats,
   type Conclusion,
   type Experiment,
-  type Interval,
+  type ConfidenceInterval,
   type Picture,
   type Scale,
   type StageResults,
   type Table,
 } from '@dm/experiments';
 import { arms, seeds, sizes, type ConsistencyTrial } from './arms.js';
-import type { ConsistencyResult } from './measure.js';
-import { groups, likeness, type Group, type Likeness } from './pairs.js';
-import { decodeBytes } from './pixels.js';
+import type { ConsistencyResult } from './run-trial.js';
+import { groups, similarity, type PairGroup, type Similarity } from './pairs.js';
+import { decodeBytes } from './encoding.js';
 
 type Results = StageResults<ConsistencyResult>;
 
 /** Images of a row of the picture. */
 const COLUMNS = 16;
 /** Arms that take several times as long as the UNet. */
-const COSTLY = ['wide', 'dit', 'uvit'];
+const COSTLY_ARMS = ['wide', 'dit', 'uvit'];
 /** Arms of a smoke run. */
-const SMOKE = ['unet', 'gan', 'vae'];
+const SMOKE_ARMS = ['unet', 'gan', 'vae'];
 
 export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResult> = {
   name: 'consistency',
-  inShort: 'the same noise makes the same images in every diffusion model, not in a GAN',
+  summary: 'the same noise makes the same images in every diffusion model, not in a GAN',
   claim:
     'Diffusion models with different initializations, or even different architectures, make very similar images of the ' +
     'same noise; other generative models do not (arXiv:2404.07946, abstract; the GAN as contrast is from reviews).',
@@ -54,12 +54,12 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
       name: 'models',
       about: 'each model at each seed.',
       trials: (scale) => {
-        const models = arms(scale).filter(({ name }) => scale !== 'smoke' || SMOKE.includes(name));
+        const models = arms(scale).filter(({ name }) => scale !== 'smoke' || SMOKE_ARMS.includes(name));
         const all = seeds[scale].flatMap((seed) =>
           models.map((arm) => ({ stage: 'models', arm, size: sizes[scale], seed })),
         );
         // A run that is stopped early has two seeds of the cheaper models, so that there are pairs.
-        const rank = ({ arm, seed }: ConsistencyTrial) => (seed < 2 ? 0 : 2) + (COSTLY.includes(arm.name) ? 1 : 0);
+        const rank = ({ arm, seed }: ConsistencyTrial) => (seed < 2 ? 0 : 2) + (COSTLY_ARMS.includes(arm.name) ? 1 : 0);
         return all.toSorted((x, y) => rank(x) - rank(y));
       },
     },
@@ -69,44 +69,48 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
 
 /** A group with its likeness. `pixels` are cosine, SSIM and MAE. */
 interface Measured {
-  readonly group: Group;
-  readonly pixels: readonly Likeness[];
-  readonly features: Likeness;
-  readonly ddpm?: Likeness;
-  readonly early?: Likeness;
+  readonly group: PairGroup;
+  readonly pixels: readonly Similarity[];
+  readonly features: Similarity;
+  readonly ddpm?: Similarity;
+  readonly early?: Similarity;
 }
 
 function conclude(all: Readonly<Record<string, Results>>, scale: Scale): Conclusion {
   const results = all['models']!;
   const measured = groups.flatMap((group): Measured[] => {
-    const pixels = likeness(group, results, 'final', ['cosine', 'ssim', 'mae']);
+    const pixels = similarity(group, results, 'final', ['cosine', 'ssim', 'mae']);
     if (pixels === undefined) return [];
-    const [features] = likeness(group, results, 'features', ['cosine'])!;
-    const [ddpm] = likeness(group, results, 'ddpm', ['cosine']) ?? [];
-    const [early] = likeness(group, results, 'early', ['cosine']) ?? [];
+    const [features] = similarity(group, results, 'features', ['cosine'])!;
+    const [ddpm] = similarity(group, results, 'ddpm', ['cosine']) ?? [];
+    const [early] = similarity(group, results, 'early', ['cosine']) ?? [];
     return [{ group, pixels, features: features!, ...(ddpm && { ddpm }), ...(early && { early }) }];
   });
   return {
     ...judgment(measured, results, scale),
     tables: [
-      likenessTable('Cosine, DDIM or latent', measured, ({ pixels }) => pixels[0]),
-      likenessTable('Cosine, DDPM with shared noise at each step', measured, ({ ddpm }) => ddpm),
-      likenessTable('SSIM, DDIM or latent', measured, ({ pixels }) => pixels[1]),
-      likenessTable('MAE in gray values of 255, DDIM or latent (lower is closer)', measured, ({ pixels }) => pixels[2]),
-      likenessTable('Feature cosine, DDIM or latent', measured, ({ features }) => features),
-      likenessTable('Cosine after a quarter of the training, DDIM or latent', measured, ({ early }) => early),
+      similarityTable('Cosine, DDIM or latent', measured, ({ pixels }) => pixels[0]),
+      similarityTable('Cosine, DDPM with shared noise at each step', measured, ({ ddpm }) => ddpm),
+      similarityTable('SSIM, DDIM or latent', measured, ({ pixels }) => pixels[1]),
+      similarityTable(
+        'MAE in gray values of 255, DDIM or latent (lower is closer)',
+        measured,
+        ({ pixels }) => pixels[2],
+      ),
+      similarityTable('Feature cosine, DDIM or latent', measured, ({ features }) => features),
+      similarityTable('Cosine after a quarter of the training, DDIM or latent', measured, ({ early }) => early),
       modelTable(results),
     ].filter(({ rows }) => rows.length > 0),
-    figures: measured.length === 0 ? [] : [likenessFigure(measured)],
-    pictures: pictureOf(results),
+    figures: measured.length === 0 ? [] : [similarityFigure(measured)],
+    pictures: samplePicture(results),
     numbers: { groups: measured.map(({ group, ...rest }) => ({ ...group, ...rest })) },
   };
 }
 
 /** Whether the same noise makes samples that are closer than look-alikes, closer than chance, or neither. */
-type Standing = 'reproduced' | 'more alike than chance' | 'unrelated' | 'undecided';
+type Agreement = 'reproduced' | 'more alike than chance' | 'unrelated' | 'undecided';
 
-function standing({ overNearest, overRandom }: Likeness): Standing {
+function agreementOf({ overNearest, overRandom }: Similarity): Agreement {
   if (overNearest.low === undefined || overRandom.low === undefined) return 'undecided';
   if (overNearest.low > 0) return 'reproduced';
   return overRandom.low > 0 ? 'more alike than chance' : 'unrelated';
@@ -117,14 +121,14 @@ function judgment(
   results: Results,
   scale: Scale,
 ): Pick<Conclusion, 'verdict' | 'key' | 'sentences'> {
-  const of = (kind: Group['kind']) => measured.filter(({ group }) => group.kind === kind);
+  const of = (kind: PairGroup['kind']) => measured.filter(({ group }) => group.kind === kind);
   const cosines = ({ pixels, ddpm }: Measured) => [pixels[0]!, ...(ddpm ? [ddpm] : [])];
-  const diffusion = of('diffusion').flatMap((one) => cosines(one).map(standing));
-  const contrast = of('contrast').flatMap((one) => cosines(one).map(standing));
+  const diffusion = of('diffusion').flatMap((one) => cosines(one).map(agreementOf));
+  const contrast = of('contrast').flatMap((one) => cosines(one).map(agreementOf));
   const isOpen =
-    measured.length < groups.length || [...diffusion, ...contrast].some((standingOf) => standingOf === 'undecided');
-  const all = (list: readonly Standing[], which: Standing) => list.every((one) => one === which);
-  const none = (list: readonly Standing[], which: Standing) => !list.includes(which);
+    measured.length < groups.length || [...diffusion, ...contrast].some((agreement) => agreement === 'undecided');
+  const all = (list: readonly Agreement[], which: Agreement) => list.every((one) => one === which);
+  const none = (list: readonly Agreement[], which: Agreement) => !list.includes(which);
   const verdict = isOpen
     ? 'open'
     : all(diffusion, 'reproduced') && none(contrast, 'reproduced')
@@ -132,10 +136,10 @@ function judgment(
       : none(diffusion, 'reproduced') && none(diffusion, 'more alike than chance')
         ? 'does not hold'
         : 'depends';
-  const said = ({ group, pixels: [cosine] }: Measured) =>
-    `${group.name}: cosine ${intervalText(cosine!.same)} for the same noise, ${intervalText(cosine!.random)} for random pairs, ` +
-    `${intervalText(cosine!.nearest)} for the nearest other sample (${standing(cosine!)}).`;
-  const counted = (list: readonly Standing[]) =>
+  const groupSentence = ({ group, pixels: [cosine] }: Measured) =>
+    `${group.name}: cosine ${formatInterval(cosine!.same)} for the same noise, ${formatInterval(cosine!.random)} for random pairs, ` +
+    `${formatInterval(cosine!.nearest)} for the nearest other sample (${agreementOf(cosine!)}).`;
+  const countText = (list: readonly Agreement[]) =>
     (['reproduced', 'more alike than chance', 'unrelated', 'undecided'] as const)
       .map((which) => [list.filter((one) => one === which).length, which] as const)
       .filter(([count]) => count > 0)
@@ -153,11 +157,11 @@ function judgment(
     }),
     sentences: [
       ...(isOpen ? ['Not decided: a group of pairs is missing, or has one pair only and so no interval.'] : []),
-      `Of ${diffusion.length} comparisons of trained diffusion models (groups of pairs, DDIM and DDPM), ${counted(diffusion)}; ` +
-        `of ${contrast.length} of GANs and VAEs, ${counted(contrast)}. Reproduced means: closer than the nearest other sample.`,
-      ...[...of('diffusion'), ...of('contrast'), ...of('untrained')].map(said),
+      `Of ${diffusion.length} comparisons of trained diffusion models (groups of pairs, DDIM and DDPM), ${countText(diffusion)}; ` +
+        `of ${contrast.length} of GANs and VAEs, ${countText(contrast)}. Reproduced means: closer than the nearest other sample.`,
+      ...[...of('diffusion'), ...of('contrast'), ...of('untrained')].map(groupSentence),
       ...qualitySentences(results),
-      limits[scale],
+      scaleCaveats[scale],
     ],
   };
 }
@@ -168,17 +172,17 @@ function qualitySentences(results: Results): string[] {
     const values = (results.get(arm) ?? []).map(({ quality }) => quality.fd);
     return values.length === 0 ? undefined : values.reduce((a, b) => a + b, 0) / values.length;
   };
-  const told = ['unet', 'dit', 'gan', 'vae', 'untrained-unet']
+  const fdByArm = ['unet', 'dit', 'gan', 'vae', 'untrained-unet']
     .map((arm) => [arm, fd(arm)] as const)
     .filter(([, value]) => value !== undefined)
     .map(([arm, value]) => `${arm} ${value!.toPrecision(3)}`);
-  return [`How good the samples are, FD-classifier (lower is better): ${told.join(', ')}.`];
+  return [`How good the samples are, FD-classifier (lower is better): ${fdByArm.join(', ')}.`];
 }
 
-function likenessTable(
+function similarityTable(
   title: string,
   measured: readonly Measured[],
-  pick: (one: Measured) => Likeness | undefined,
+  pick: (one: Measured) => Similarity | undefined,
 ): Table {
   return {
     title,
@@ -187,8 +191,8 @@ function likenessTable(
       const values = pick(one);
       if (values === undefined) return [];
       const { same, random, nearest, retrieved } = values;
-      const cells = [same, random, nearest, retrieved].map((value) => intervalText(value));
-      return [[one.group.name, String(same.n), ...cells, standing(values)]];
+      const cells = [same, random, nearest, retrieved].map((value) => formatInterval(value));
+      return [[one.group.name, String(same.n), ...cells, agreementOf(values)]];
     }),
   };
 }
@@ -222,8 +226,8 @@ function modelTable(results: Results): Table {
   };
 }
 
-function likenessFigure(measured: readonly Measured[]) {
-  const row = (name: string, group: string, { mean, low, high }: Interval) => ({
+function similarityFigure(measured: readonly Measured[]) {
+  const row = (name: string, group: string, { mean, low, high }: ConfidenceInterval) => ({
     name,
     group,
     mean,
@@ -246,7 +250,7 @@ function likenessFigure(measured: readonly Measured[]) {
 }
 
 /** Rows: models; a column: one noise. Seeds differ from row to row. */
-function pictureOf(results: Results): Picture[] {
+function samplePicture(results: Results): Picture[] {
   const rows = [...results].flatMap(([, trials]) =>
     trials.slice(0, 2).map(({ arm, seed, samples, shape }) => ({
       name: `${arm}, seed ${seed}`,

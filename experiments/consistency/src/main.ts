@@ -1,9 +1,9 @@
 import { runExperiment } from '@dm/experiments';
 import { fileURLToPath } from 'node:url';
 import { consistencyExperiment } from './consistency.js';
-import { measureModel, summary } from './measure.js';
+import { runModelTrial, summarize } from './run-trial.js';
 
 await runExperiment(consistencyExperiment, fileURLToPath(new URL('..', import.meta.url)), {
-  perform: measureModel,
-  summary,
+  run: runModelTrial,
+  summarize,
 });

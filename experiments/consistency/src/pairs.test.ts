@@ -1,9 +1,9 @@
 import { createMemoryDataset } from '@dm/data';
 import { expect, it } from 'vitest';
-import type { ConsistencyResult } from './measure.js';
-import { nearestCosines } from './nearest.js';
-import { groups, likeness, pairsOf } from './pairs.js';
-import { dequantize, encodeBytes, quantize } from './pixels.js';
+import type { ConsistencyResult } from './run-trial.js';
+import { nearestCosines } from './nearest-training.js';
+import { groups, similarity, pairsOf } from './pairs.js';
+import { dequantize, encodeBytes, quantize } from './encoding.js';
 
 /** Samples of 2x2 pixels: eight patterns, and what `seed` adds to them. */
 function model(arm: string, seed: number, patternOf: (n: number) => number): ConsistencyResult {
@@ -33,16 +33,16 @@ it('pairs models of different seeds only, each pair once', () => {
 it('tells models that agree on each noise from models that make the same images of other noise', () => {
   const agreeing = [0, 1, 2].map((seed) => model('unet', seed, (n) => n));
   const shuffled = [0, 1, 2].map((seed) => model('unet', seed, (n) => (n + 3 * seed) % 8));
-  const [alike, mae] = likeness(unets, new Map([['unet', agreeing]]), 'final', ['cosine', 'mae'])!;
+  const [alike, mae] = similarity(unets, new Map([['unet', agreeing]]), 'final', ['cosine', 'mae'])!;
   expect(alike!.same.mean).toBeGreaterThan(0.99);
   expect(alike!.overNearest.low).toBeGreaterThan(0);
   expect(alike!.retrieved.mean).toBe(1);
   expect(mae!.same.mean).toBeCloseTo((1 + 1 + 2) / 3, 10);
   expect(mae!.overNearest.mean).toBeCloseTo(mae!.nearest.mean - mae!.same.mean, 10);
-  const [unlike] = likeness(unets, new Map([['unet', shuffled]]), 'final', ['cosine'])!;
+  const [unlike] = similarity(unets, new Map([['unet', shuffled]]), 'final', ['cosine'])!;
   expect(unlike!.overNearest.high).toBeLessThan(0);
   expect(unlike!.retrieved.mean).toBe(0);
-  expect(likeness(unets, new Map(), 'final', ['cosine'])).toBeUndefined();
+  expect(similarity(unets, new Map(), 'final', ['cosine'])).toBeUndefined();
 });
 
 it('keeps features to a 255th of their range', () => {

@@ -1,19 +1,19 @@
 /** How alike two models' samples from the same noise are, beside the controls, and that over all pairs of a group. */
 import { consistency, type MetricReport, type PairMetricName } from '@dm/eval';
-import { interval, type Interval, type StageResults } from '@dm/experiments';
-import type { ConsistencyResult, Samples } from './measure.js';
-import { decodeBytes, dequantize } from './pixels.js';
+import { confidenceInterval, type ConfidenceInterval, type StageResults } from '@dm/experiments';
+import type { ConsistencyResult, Samples } from './run-trial.js';
+import { decodeBytes, dequantize } from './encoding.js';
 
 type Results = StageResults<ConsistencyResult>;
 
 /** Pairs of one kind: a model of the one arm with a model of the other, always of different seeds. */
-export interface Group {
+export interface PairGroup {
   readonly name: string;
   readonly kind: 'diffusion' | 'contrast' | 'untrained';
   readonly arms: readonly [string, string];
 }
 
-export const groups: readonly Group[] = [
+export const groups: readonly PairGroup[] = [
   { name: 'UNet, another seed', kind: 'diffusion', arms: ['unet', 'unet'] },
   { name: 'UNet and one twice as wide', kind: 'diffusion', arms: ['unet', 'wide'] },
   { name: 'UNet and DiT', kind: 'diffusion', arms: ['unet', 'dit'] },
@@ -32,23 +32,23 @@ export const groups: readonly Group[] = [
 export type Space = keyof Samples | 'features';
 
 /** One measure of likeness over the pairs of a group: means, with Student's interval over pairs. */
-export interface Likeness {
+export interface Similarity {
   readonly metric: PairMetricName;
   /** Of the same noise. */
-  readonly same: Interval;
+  readonly same: ConfidenceInterval;
   /** Control: of other noise, at random. */
-  readonly random: Interval;
+  readonly random: ConfidenceInterval;
   /** Control: with the other model's sample that is nearest, of all but the one of the same noise. */
-  readonly nearest: Interval;
+  readonly nearest: ConfidenceInterval;
   /** By how much the same noise is closer than each control; above 0 is closer for every metric. */
-  readonly overRandom: Interval;
-  readonly overNearest: Interval;
+  readonly overRandom: ConfidenceInterval;
+  readonly overNearest: ConfidenceInterval;
   /** Share of samples whose own partner is nearer than all of the other model's; by chance 1 / samples. */
-  readonly retrieved: Interval;
+  readonly retrieved: ConfidenceInterval;
 }
 
 /** The pairs of a group that are finished. */
-export function pairsOf({ arms: [a, b] }: Group, results: Results): [ConsistencyResult, ConsistencyResult][] {
+export function pairsOf({ arms: [a, b] }: PairGroup, results: Results): [ConsistencyResult, ConsistencyResult][] {
   const [ofA, ofB] = [results.get(a) ?? [], results.get(b) ?? []];
   return ofA.flatMap((one) =>
     ofB
@@ -58,12 +58,12 @@ export function pairsOf({ arms: [a, b] }: Group, results: Results): [Consistency
 }
 
 /** Undefined where no pair is finished, or its models have no such samples. */
-export function likeness(
-  group: Group,
+export function similarity(
+  group: PairGroup,
   results: Results,
   space: Space,
   metrics: readonly PairMetricName[],
-): readonly Likeness[] | undefined {
+): readonly Similarity[] | undefined {
   const reports = pairsOf(group, results).flatMap((pair) => {
     const sets = pair.map((one) => samplesOf(one, space));
     if (sets[0] === undefined || sets[1] === undefined) return [];
@@ -74,7 +74,8 @@ export function likeness(
   });
   if (reports.length === 0) return undefined;
   return metrics.map((metric, m) => {
-    const of = (pick: (report: MetricReport) => number) => interval(reports.map((report) => pick(report[m]!)));
+    const of = (pick: (report: MetricReport) => number) =>
+      confidenceInterval(reports.map((report) => pick(report[m]!)));
     const sign = reports[0]![m]!.higherIsCloser ? 1 : -1;
     return {
       metric,

@@ -43,7 +43,7 @@ export function variants(scale: Scale, { images }: Size): Arm[] {
 }
 
 /** Controls: does the order matter, does the direction, does the change of the objective? */
-export function twins(scale: Scale): Arm[] {
+export function controls(scale: Scale): Arm[] {
   return [
     arm('time-average', "CLTS's mean density at every step: no curriculum", scale, {
       curriculum: { name: 'cltsTimeAverage' },
@@ -56,7 +56,7 @@ export function twins(scale: Scale): Arm[] {
 }
 
 /** With the constant learning rate that the paper's own baseline may have had. */
-export function constantTwins(scale: Scale): Arm[] {
+export function constantLrControls(scale: Scale): Arm[] {
   const optimizer = { decay: 'constant' } as const;
   return [
     arm('uniform-constant', 'uniform timesteps, constant lr', scale, { optimizer }),

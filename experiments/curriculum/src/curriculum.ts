@@ -1,18 +1,18 @@
 /** Does training less and less often on the easier timesteps help, and is it the curriculum that helps? */
 import {
   armTable,
-  comparison,
+  compareArms,
   curveFigure,
   finalSeeds,
   finalSize,
   intervalFigure,
-  limits,
-  measuredHow,
+  scaleCaveats,
+  measurementMethod,
   pairedRatio,
-  rankedArms,
+  rankArms,
   screeningSize,
-  smokeOnly,
-  trialsOf,
+  truncateForSmoke,
+  trialGrid,
   type Arm,
   type Conclusion,
   type Experiment,
@@ -20,11 +20,11 @@ import {
   type Scale,
   type StageResults,
 } from '@dm/experiments';
-import { baselines, constantTwins, twins, uniformArm, variants } from './arms.js';
+import { baselines, constantLrControls, controls, uniformArm, variants } from './arms.js';
 
 export const curriculum: Experiment = {
   name: 'curriculum',
-  inShort: 'CLTS trains faster or better',
+  summary: 'CLTS trains faster or better',
   claim:
     'Reducing the training frequency of the easier timesteps (those near pure noise) gradually, as CLTS does, trains ' +
     'diffusion models faster or better (arXiv:2404.07946, abstract; the formula is a reconstruction).',
@@ -36,7 +36,7 @@ export const curriculum: Experiment = {
       'that decay gives), except for the two arms named constant; gradients clipped to norm 1; EMA half-life 2000 images; ' +
       'linear noise schedule, T = 1000, epsilon-prediction. Loss-second-moment keeps 2 losses a timestep and not 10, or it ' +
       'would never be warm in runs this short.',
-    measuredHow(finalSize[scale]),
+    measurementMethod(finalSize[scale]),
   ],
   stages: [
     {
@@ -45,24 +45,24 @@ export const curriculum: Experiment = {
       trials: (scale) => {
         const size = finalSize[scale];
         const [cltsDefault] = variants(scale, size);
-        const arms = [uniformArm(scale), cltsDefault!, ...twins(scale), ...constantTwins(scale)];
-        return trialsOf('final', smokeOnly(arms, scale, 2), size, finalSeeds[scale]);
+        const arms = [uniformArm(scale), cltsDefault!, ...controls(scale), ...constantLrControls(scale)];
+        return trialGrid('final', truncateForSmoke(arms, scale, 2), size, finalSeeds[scale]);
       },
     },
     {
       name: 'screening',
       about: 'all variants of CLTS, its twins and all baselines, one seed.',
-      trials: (scale) => trialsOf('screening', screened(scale), screeningSize[scale], [0]),
+      trials: (scale) => trialGrid('screening', screened(scale), screeningSize[scale], [0]),
     },
     {
       name: 'finalists',
       about: 'the best variant and the best baseline of the screening, at the size of the finals.',
       trials: (scale, { screening }) => {
         const size = finalSize[scale];
-        const best = (arms: readonly Arm[]) => rankedArms(arms, screening!, 'fd').slice(0, 1);
+        const best = (arms: readonly Arm[]) => rankArms(arms, screening!, 'fd').slice(0, 1);
         // A ramp may be counted in steps: the variants are those of this size.
         const arms = [...best(variants(scale, size).slice(1)), ...best(baselines(scale))];
-        return trialsOf('finalists', smokeOnly(arms, scale, 1), size, finalSeeds[scale]);
+        return trialGrid('finalists', truncateForSmoke(arms, scale, 1), size, finalSeeds[scale]);
       },
     },
   ],
@@ -70,25 +70,25 @@ export const curriculum: Experiment = {
 };
 
 function screened(scale: Scale): readonly Arm[] {
-  const arms = [uniformArm(scale), ...variants(scale, screeningSize[scale]), ...twins(scale), ...baselines(scale)];
-  return smokeOnly(arms, scale, 3);
+  const arms = [uniformArm(scale), ...variants(scale, screeningSize[scale]), ...controls(scale), ...baselines(scale)];
+  return truncateForSmoke(arms, scale, 3);
 }
 
 function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale): Conclusion {
   const {
     screening,
-    final: controls,
+    final: controlResults,
     finalists,
   } = results as Record<'screening' | 'final' | 'finalists', StageResults>;
-  const final: StageResults = new Map([...controls, ...finalists]);
-  const beside = {
-    uniform: comparison(final, 'clts', 'uniform'),
-    average: comparison(final, 'clts', 'time-average'),
-    reversed: comparison(final, 'clts', 'reversed'),
-    corrected: comparison(final, 'corrected', 'uniform'),
-    constant: comparison(final, 'clts-constant', 'uniform-constant'),
+  const final: StageResults = new Map([...controlResults, ...finalists]);
+  const comparisons = {
+    uniform: compareArms(final, 'clts', 'uniform'),
+    average: compareArms(final, 'clts', 'time-average'),
+    reversed: compareArms(final, 'clts', 'reversed'),
+    corrected: compareArms(final, 'corrected', 'uniform'),
+    constant: compareArms(final, 'clts-constant', 'uniform-constant'),
   };
-  const [uniform, average] = [beside.uniform.judgment, beside.average.judgment];
+  const [uniform, average] = [comparisons.uniform.judgment, comparisons.average.judgment];
   const seedsDone = ['uniform', 'clts', 'time-average'].map((name) => final.get(name)?.length ?? 0);
   const open = seedsDone.some((seeds) => seeds < finalSeeds[scale].length);
   const helps = uniform === 'better';
@@ -109,12 +109,12 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
   }[verdict];
   return {
     verdict,
-    ...(beside.uniform.ratios !== undefined && { key: beside.uniform.ratios }),
+    ...(comparisons.uniform.ratios !== undefined && { key: comparisons.uniform.ratios }),
     sentences: [
       reading,
-      ...Object.values(beside).map(({ sentence }) => sentence),
+      ...Object.values(comparisons).map(({ sentence }) => sentence),
       'Validation is uniform over t, so a sampler that draws the noisy timesteps less often is at a disadvantage there.',
-      limits[scale],
+      scaleCaveats[scale],
     ],
     tables: [armTable('Finals', final, 'uniform'), armTable('Screening, one seed', screening, 'uniform')],
     figures: [
@@ -122,7 +122,7 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
       ...curveFigure(final, 'validation', 'raw'),
       ...curveFigure(final, 'validation', 'ema'),
     ],
-    numbers: { beside },
+    numbers: { beside: comparisons },
   };
 }
 

@@ -3,23 +3,23 @@ import { difficulty, type DifficultyReport } from '@dm/eval';
 import {
   finalSeeds,
   finalSize,
-  interval,
-  intervalText,
-  limits,
+  confidenceInterval,
+  formatInterval,
+  scaleCaveats,
   lineFigure,
-  sized,
-  smokeOnly,
-  trialsOf,
+  recipeAtScale,
+  truncateForSmoke,
+  trialGrid,
   type Arm,
   type Conclusion,
   type Experiment,
   type Figure,
-  type Interval,
+  type ConfidenceInterval,
   type Scale,
   type StageResults,
   type Trial,
 } from '@dm/experiments';
-import type { DifficultyResult } from './measure.js';
+import type { DifficultyResult } from './run-trial.js';
 
 /** Measures of difficulty whose rank correlation with the noise rate is asked for. */
 const measures = {
@@ -38,13 +38,13 @@ function arms(scale: Scale): Arm[] {
   return (['epsilon', 'x0', 'v'] as const).map((prediction) => ({
     name: prediction,
     about: `the network predicts ${prediction}, and its loss is the MSE of that`,
-    recipe: sized(scale, { prediction, optimizer: { lr: 0.01, decay: { linearTo: 0.1 } } }),
+    recipe: recipeAtScale(scale, { prediction, optimizer: { lr: 0.01, decay: { linearTo: 0.1 } } }),
   }));
 }
 
 export const difficultyExperiment: Experiment<Trial, DifficultyResult> = {
   name: 'difficulty',
-  inShort: 'the noisier, the easier to learn',
+  summary: 'the noisier, the easier to learn',
   claim:
     'Timesteps near pure noise are easier to learn, and the noise rate is an explicit indicator of difficulty ' +
     '(arXiv:2404.07946, abstract).',
@@ -61,9 +61,9 @@ export const difficultyExperiment: Experiment<Trial, DifficultyResult> = {
       name: 'training',
       about: 'each target at each seed.',
       trials: (scale) =>
-        trialsOf(
+        trialGrid(
           'training',
-          smokeOnly(arms(scale), scale, 2),
+          truncateForSmoke(arms(scale), scale, 2),
           { ...finalSize[scale], images: IMAGES[scale], validations: MEASUREMENTS[scale], sampleEvaluations: 0 },
           finalSeeds[scale],
         ),
@@ -79,7 +79,7 @@ function conclude(results: Readonly<Record<string, StageResults<DifficultyResult
   const correlations = reports.flatMap(([arm, ofSeeds]) =>
     (Object.keys(measures) as Measure[]).flatMap((measure) => {
       const values = ofSeeds.flatMap(({ rankCorrelations }) => rankCorrelations[measure] ?? []);
-      return values.length === 0 ? [] : [{ arm, measure, ...interval(values) }];
+      return values.length === 0 ? [] : [{ arm, measure, ...confidenceInterval(values) }];
     }),
   );
   const seen = correlations.map(direction);
@@ -100,14 +100,14 @@ function conclude(results: Readonly<Record<string, StageResults<DifficultyResult
         ? 'Too few trainings are finished, so nothing is decided.'
         : `Of ${seen.length} pairs of target and measure, noisier is easier by ${count('easier')}, harder by ` +
           `${count('harder')}, and ${count('neither')} show no clear order.`,
-      ...(open ? [] : correlations.map((c) => `${c.arm}, ${measures[c.measure]}: ${intervalText(c)}.`)),
-      limits[scale],
+      ...(open ? [] : correlations.map((c) => `${c.arm}, ${measures[c.measure]}: ${formatInterval(c)}.`)),
+      scaleCaveats[scale],
     ],
     tables: [
       {
         title: 'Rank correlation with the noise rate',
         columns: ['target', 'measure', 'seeds', 'correlation', 'noisier is'],
-        rows: correlations.map((c) => [c.arm, measures[c.measure], String(c.n), intervalText(c), direction(c)]),
+        rows: correlations.map((c) => [c.arm, measures[c.measure], String(c.n), formatInterval(c), direction(c)]),
       },
     ],
     figures: reports.length === 0 ? [] : figures(reports),
@@ -115,7 +115,7 @@ function conclude(results: Readonly<Record<string, StageResults<DifficultyResult
   };
 }
 
-function direction({ low, high }: Interval): 'easier' | 'harder' | 'neither' | 'unknown' {
+function direction({ low, high }: ConfidenceInterval): 'easier' | 'harder' | 'neither' | 'unknown' {
   if (low === undefined || high === undefined) return 'unknown';
   if (high < 0) return 'easier';
   return low > 0 ? 'harder' : 'neither';

@@ -1,9 +1,9 @@
 import { runExperiment } from '@dm/experiments';
 import { fileURLToPath } from 'node:url';
 import { difficultyExperiment } from './difficulty.js';
-import { measureDifficulty, summary } from './measure.js';
+import { runDifficultyTrial, summarize } from './run-trial.js';
 
 await runExperiment(difficultyExperiment, fileURLToPath(new URL('..', import.meta.url)), {
-  perform: measureDifficulty,
-  summary,
+  run: runDifficultyTrial,
+  summarize,
 });

@@ -3,11 +3,11 @@ import { loadBatch, type Dataset } from '@dm/data';
 import {
   encode,
   encoderLayout,
-  openObjective,
-  runSteps,
-  startOf,
+  compileObjective,
+  runContrastTraining,
+  initialWeights,
   type ImageShape,
-  type OpenObjective,
+  type CompiledObjective,
 } from '@dm/experiments';
 import { type Engine, type FlatLayout, float32, type NdArray, oneHot, splitFlat, toScalars } from '@dm/ops';
 import { adam } from '@dm/optim';
@@ -17,7 +17,7 @@ import type { ClassifierRecipe } from './trial.js';
 export const classifierLayout = (shape: ImageShape, classes: number): FlatLayout => encoderLayout(shape, classes);
 
 /** At the start of training. */
-export const classifierStart = (layout: FlatLayout, seed: number): Float32Array => startOf(layout, seed, 1);
+export const classifierStart = (layout: FlatLayout, seed: number): Float32Array => initialWeights(layout, seed, 1);
 
 /** Mean cross-entropy in nats. `params` [P]; images [N, H, W, C]; labels one-hot [N, classes]. */
 function crossEntropy(params: tf.Tensor, images: tf.Tensor, labels: tf.Tensor, layout: FlatLayout): tf.Tensor {
@@ -37,7 +37,7 @@ export async function trainClassifier(options: {
   const classes = train.classes.length;
   const layout = classifierLayout(train.shape, classes);
   const optimizer = adam({ lr: recipe.lr, beta1: recipe.beta1 });
-  const { params } = await runSteps({
+  const { params } = await runContrastTraining({
     name: `classifier, seed ${seed}, step`,
     program: (state, inputs) => {
       const { value: loss, grad } = tf.valueAndGrad((p: tf.Tensor) =>
@@ -59,8 +59,8 @@ export async function trainClassifier(options: {
       };
     },
     read: ['params'],
-    moments: [],
-    onMoment: () => undefined,
+    snapshotSteps: [],
+    onSnapshot: () => undefined,
   });
   return params;
 }
@@ -70,8 +70,8 @@ export function classifierObjective(
   engine: Engine,
   layout: FlatLayout,
   fixed: { readonly images: NdArray; readonly labels: Int32Array; readonly classes: number },
-): Promise<OpenObjective> {
-  return openObjective(engine, {
+): Promise<CompiledObjective> {
+  return compileObjective(engine, {
     name: 'cross-entropy',
     size: layout.size,
     loss: (params, { images, labels }) => crossEntropy(params, images!, labels!, layout),

@@ -1,13 +1,13 @@
 /** Figures of landscapes. Losses are drawn in drops above the trained one, so that models share an axis. */
 import { lineFigure, type Figure, type PlotSpec } from '@dm/experiments';
-import type { Loss } from './compare.js';
-import type { LandscapeResult, View } from './measure.js';
+import type { ComparedLoss } from './compare.js';
+import type { LandscapeResult, LandscapeView } from './run-trial.js';
 
-const dropOf = ({ loss }: View): number => loss.start - loss.end;
-const inDrops = (view: View, losses: readonly number[]): number[] =>
-  losses.map((value) => (value - view.loss.end) / dropOf(view));
+const lossDrop = ({ loss }: LandscapeView): number => loss.start - loss.end;
+const inDrops = (view: LandscapeView, losses: readonly number[]): number[] =>
+  losses.map((value) => (value - view.loss.end) / lossDrop(view));
 
-export function lineFigures(losses: readonly Loss[]): Figure[] {
+export function lineFigures(losses: readonly ComparedLoss[]): Figure[] {
   const figure = (name: 'fromStart' | 'toPartner', file: string, caption: string, xTitle: string) =>
     lineFigure({
       name: file,
@@ -35,7 +35,7 @@ export function lineFigures(losses: readonly Loss[]): Figure[] {
 }
 
 /** Each slice as a share of its own height: only its shape is seen. */
-export function sliceFigure(losses: readonly Loss[]): Figure {
+export function sliceFigure(losses: readonly ComparedLoss[]): Figure {
   return lineFigure({
     name: 'slices',
     caption:
@@ -54,7 +54,7 @@ export function sliceFigure(losses: readonly Loss[]): Figure {
 }
 
 /** Bands of equal loss, of the first seed; a color is a factor of 10 ** (1 / 2) in drops. */
-export function planeFigure(losses: readonly Loss[]): Figure {
+export function planeFigure(losses: readonly ComparedLoss[]): Figure {
   const panels = losses.flatMap(({ name, seeds }) => {
     const { view } = seeds[0]!;
     if (view.plane === null) return [];
@@ -104,7 +104,7 @@ export function planeFigure(losses: readonly Loss[]): Figure {
 }
 
 /** Of one seed: spectra of several have no common grid. */
-export function bucketSpectra(diffusion: LandscapeResult): Figure {
+export function noiseRangeSpectra(diffusion: LandscapeResult): Figure {
   return lineFigure({
     name: 'spectra-noise',
     caption:
@@ -112,11 +112,13 @@ export function bucketSpectra(diffusion: LandscapeResult): Figure {
     xTitle: 'eigenvalue',
     yTitle: 'density',
     logY: true,
-    series: diffusion.views.filter(({ isWhole }) => !isWhole).map((view) => ({ name: view.name, ...drawn(view, 1) })),
+    series: diffusion.views
+      .filter(({ isWhole }) => !isWhole)
+      .map((view) => ({ name: view.name, ...densityCurve(view, 1) })),
   });
 }
 
-export function spectra(losses: readonly Loss[]): Figure {
+export function spectraFigure(losses: readonly ComparedLoss[]): Figure {
   return lineFigure({
     name: 'spectra',
     caption:
@@ -126,13 +128,13 @@ export function spectra(losses: readonly Loss[]): Figure {
     logY: true,
     series: losses.map(({ name, seeds }) => {
       const { view } = seeds[0]!;
-      return { name, ...drawn(view, view.spectrum.largest[0]!) };
+      return { name, ...densityCurve(view, view.spectrum.largest[0]!) };
     }),
   });
 }
 
 /** What is below a millionth of the highest is drawn there. */
-function drawn({ spectrum }: View, unit: number): { x: number[]; y: number[] } {
+function densityCurve({ spectrum }: LandscapeView, unit: number): { x: number[]; y: number[] } {
   const { from, step, values } = spectrum.density;
   const floor = 1e-6 * Math.max(...values);
   return {

@@ -1,8 +1,8 @@
 /** Is the loss landscape of diffusion models very smooth, and smoother than that of a GAN? */
 import {
   screeningSize,
-  interval,
-  limits,
+  confidenceInterval,
+  scaleCaveats,
   type Conclusion,
   type Experiment,
   type Figure,
@@ -10,27 +10,27 @@ import {
   type StageResults,
 } from '@dm/experiments';
 import {
-  bucketTable,
+  noiseRangeTable,
   MAX_HESSIAN_ERROR,
   differences,
   differencesTable,
   hessianError,
-  numbersTable,
-  over,
-  text,
+  roughnessTable,
+  meanOverSeeds,
+  formatOptional,
   wholeLosses,
   type Difference,
   type Judgment,
-  type Loss,
+  type ComparedLoss,
 } from './compare.js';
-import { bucketSpectra, lineFigures, planeFigure, sliceFigure, spectra } from './figures.js';
-import type { LandscapeResult } from './measure.js';
-import { numbersOf } from './numbers.js';
+import { noiseRangeSpectra, lineFigures, planeFigure, sliceFigure, spectraFigure } from './figures.js';
+import type { LandscapeResult } from './run-trial.js';
+import { roughnessOf } from './roughness.js';
 import { PARTNER, trials, type LandscapeTrial } from './trial.js';
 
 export const landscape: Experiment<LandscapeTrial, LandscapeResult> = {
   name: 'landscape',
-  inShort: 'the loss landscape of diffusion models is very smooth',
+  summary: 'the loss landscape of diffusion models is very smooth',
   claim:
     'The loss landscape of diffusion models is very smooth (arXiv:2404.07946, abstract); reviews tell of straight lines ' +
     'between weights and of Hessian spectra beside those of a GAN.',
@@ -83,16 +83,22 @@ function conclude(results: Readonly<Record<string, StageResults<LandscapeResult>
         ? 'Too few trainings are finished, so nothing is decided.'
         : `Of ${ofGan.length} comparisons with the two networks of the GAN, diffusion is clearly smoother in ${smoother} and clearly ` +
           `rougher in ${rougher}.`,
-      ...(open ? [] : [...besideOthers(found), ...told(diffusion!, others), ...byNoise(all.get('diffusion')!)]),
-      limits[scale],
+      ...(open
+        ? []
+        : [
+            ...comparisonSentence(found),
+            ...diffusionSentences(diffusion!, others),
+            ...noiseRangeSentence(all.get('diffusion')!),
+          ]),
+      scaleCaveats[scale],
     ],
-    tables: [numbersTable(losses), differencesTable(found), bucketTable(all.get('diffusion') ?? [])],
+    tables: [roughnessTable(losses), differencesTable(found), noiseRangeTable(all.get('diffusion') ?? [])],
     figures: figures(losses, all.get('diffusion') ?? []),
     numbers: {
       differences: found,
       losses: losses.map(({ name, seeds }) => ({
         name,
-        seeds: seeds.map(({ seed, view }) => ({ seed, ...numbersOf(view) })),
+        seeds: seeds.map(({ seed, view }) => ({ seed, ...roughnessOf(view) })),
       })),
     },
   };
@@ -101,7 +107,7 @@ function conclude(results: Readonly<Record<string, StageResults<LandscapeResult>
 const count = (found: readonly Difference[], which: Judgment): number =>
   found.filter(({ judgment }) => judgment === which).length;
 
-function besideOthers(found: readonly Difference[]): string[] {
+function comparisonSentence(found: readonly Difference[]): string[] {
   const others = [...new Set(found.map(({ other }) => other))];
   const counts = others.map((other) => {
     const of = found.filter((one) => one.other === other);
@@ -111,15 +117,17 @@ function besideOthers(found: readonly Difference[]): string[] {
   return [`Clearly smoother, and clearly rougher, than: ${counts.join('; ')}.`];
 }
 
-function told(diffusion: Loss, others: readonly Loss[]): string[] {
-  const astray = others.filter((other) => (over(other, 'riseFromStart')?.mean ?? 0) > 0.5).map(({ name }) => name);
+function diffusionSentences(diffusion: ComparedLoss, others: readonly ComparedLoss[]): string[] {
+  const astray = others
+    .filter((other) => (meanOverSeeds(other, 'riseFromStart')?.mean ?? 0) > 0.5)
+    .map(({ name }) => name);
   const inexact = others.filter((other) => hessianError(other) > MAX_HESSIAN_ERROR).map(({ name }) => name);
-  const beside = (measure: Parameters<typeof over>[1]) =>
-    `${text(over(diffusion, measure))} (${others.map((other) => `${other.name} ${text(over(other, measure))}`).join(', ')})`;
+  const beside = (measure: Parameters<typeof meanOverSeeds>[1]) =>
+    `${formatOptional(meanOverSeeds(diffusion, measure))} (${others.map((other) => `${other.name} ${formatOptional(meanOverSeeds(other, measure))}`).join(', ')})`;
   return [
     `On the straight line from start to end the loss rises by ${beside('riseFromStart')} of its drop in all.`,
     `Two trainings from different starts are parted by a barrier of ${beside('barrierToPartner')} drops.`,
-    `The most negative eigenvalue of the diffusion model's Hessian is ${text(over(diffusion, 'negative'))} of the largest.`,
+    `The most negative eigenvalue of the diffusion model's Hessian is ${formatOptional(meanOverSeeds(diffusion, 'negative'))} of the largest.`,
     ...(astray.length === 0
       ? []
       : [
@@ -133,22 +141,22 @@ function told(diffusion: Loss, others: readonly Loss[]): string[] {
 }
 
 /** The ranges of noise from clean to noisy. */
-function byNoise(diffusion: readonly LandscapeResult[]): string[] {
+function noiseRangeSentence(diffusion: readonly LandscapeResult[]): string[] {
   const names = diffusion[0]!.views.filter(({ isWhole }) => !isWhole).map(({ name }) => name);
   const of = names.map((name) => {
-    const values = diffusion.map(({ views }) => numbersOf(views.find((view) => view.name === name)!).topCurvature!);
-    return `${text(interval(values))} at ${name}`;
+    const values = diffusion.map(({ views }) => roughnessOf(views.find((view) => view.name === name)!).topCurvature!);
+    return `${formatOptional(confidenceInterval(values))} at ${name}`;
   });
   return [`By noise, the curvature in the sharpest direction over the drop is ${of.join(', ')}.`];
 }
 
-function figures(losses: readonly Loss[], diffusion: readonly LandscapeResult[]): Figure[] {
+function figures(losses: readonly ComparedLoss[], diffusion: readonly LandscapeResult[]): Figure[] {
   if (losses.length === 0) return [];
   return [
     ...lineFigures(losses),
     sliceFigure(losses),
     planeFigure(losses),
-    spectra(losses),
-    ...(diffusion[0] === undefined ? [] : [bucketSpectra(diffusion[0])]),
+    spectraFigure(losses),
+    ...(diffusion[0] === undefined ? [] : [noiseRangeSpectra(diffusion[0])]),
   ];
 }

@@ -4,8 +4,8 @@ import {
   finalSeeds,
   screeningSize,
   ganRecipe,
-  sized,
-  smokeOnly,
+  recipeAtScale,
+  truncateForSmoke,
   vaeRecipe,
   type AnyTrial,
   type GanRecipe,
@@ -23,7 +23,7 @@ export interface ClassifierRecipe {
   readonly batchSize: number;
 }
 
-export type Subject =
+export type NetworkRecipe =
   { readonly kind: 'diffusion'; readonly training: TrainingRecipe } | GanRecipe | VaeRecipe | ClassifierRecipe;
 
 /** Counts of the measurement. */
@@ -44,7 +44,7 @@ export interface Resolution {
 }
 
 export interface LandscapeTrial extends AnyTrial {
-  readonly arm: { readonly name: string; readonly about: string; readonly recipe: Subject };
+  readonly arm: { readonly name: string; readonly about: string; readonly recipe: NetworkRecipe };
   readonly size: Size & Resolution;
 }
 
@@ -64,7 +64,7 @@ export function trials(scale: Scale): LandscapeTrial[] {
     {
       name: 'diffusion',
       about: 'UNet, predicts epsilon, AdamW with lr 0.01 falling linearly to a tenth',
-      recipe: { kind: 'diffusion', training: sized(scale, { optimizer: { decay: { linearTo: 0.1 } } }) },
+      recipe: { kind: 'diffusion', training: recipeAtScale(scale, { optimizer: { decay: { linearTo: 0.1 } } }) },
     },
     { name: 'gan', about: 'generator and discriminator, Adam', recipe: { ...ganRecipe, ...batch } },
     { name: 'vae', about: 'encoder and decoder, Adam', recipe: { ...vaeRecipe, ...batch } },
@@ -76,6 +76,6 @@ export function trials(scale: Scale): LandscapeTrial[] {
   ];
   const size = { ...screeningSize[scale], validations: 0, sampleEvaluations: 0, ...resolution[scale] };
   return finalSeeds[scale].flatMap((seed) =>
-    smokeOnly(arms, scale, 2).map((arm) => ({ stage: 'landscape', arm, size, seed })),
+    truncateForSmoke(arms, scale, 2).map((arm) => ({ stage: 'landscape', arm, size, seed })),
   );
 }

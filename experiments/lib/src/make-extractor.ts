@@ -3,13 +3,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { trainClassifier } from '@dm/eval';
 import { openOnnxEngine } from '@dm/jit';
-import { smallMnist } from './trial/data.js';
+import { loadMnist12 } from './trial/data.js';
 import { extractorFile } from './trial/sample-quality.js';
 
 const engine = await openOnnxEngine();
 const trained = await trainClassifier({
-  train: await smallMnist('train'),
-  test: await smallMnist('test'),
+  train: await loadMnist12('train'),
+  test: await loadMnist12('test'),
   engine,
   onProgress: (done, of, loss) => {
     if (done % 12_800 === 0) console.log(`${done} of ${of} images, loss ${loss.toFixed(4)}`);

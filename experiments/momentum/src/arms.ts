@@ -1,4 +1,4 @@
-/** The arms of `momentum`: the ablations of METHOD's reconstruction, the rivals, and a ladder of momenta. */
+/** The arms of `momentum`: the ablations of MDLRC, the rivals, and a sweep of constant momenta. */
 import { batchSize, recipe, type Arm, type OptimizerChoice, type Scale } from '@dm/experiments';
 
 /** A way to train, to be tried at several learning rates. */
@@ -73,7 +73,7 @@ export function grid(candidate: Candidate, scale: Scale): Arm[] {
 }
 
 /** Constant learning rate 3e-3, constant beta1. */
-export function ladder(scale: Scale): Arm[] {
+export function momentumSweep(scale: Scale): Arm[] {
   return [0, 0.5, 0.9, 0.95, 0.99].map((momentum) => ({
     name: `beta1-${momentum}`,
     about: `constant beta1 ${momentum}, constant lr 0.003`,

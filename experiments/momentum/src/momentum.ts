@@ -2,20 +2,20 @@
 import {
   armTable,
   bestArm,
-  comparison,
+  compareArms,
   curveFigure,
   finalInterval,
   finalValue,
   finalSeeds,
   finalSize,
-  intervalText,
-  limits,
+  formatInterval,
+  scaleCaveats,
   lineFigure,
-  measuredHow,
-  rankedArms,
+  measurementMethod,
+  rankArms,
   screeningSize,
-  smokeOnly,
-  trialsOf,
+  truncateForSmoke,
+  trialGrid,
   type Arm,
   type Conclusion,
   type Experiment,
@@ -24,7 +24,7 @@ import {
   type StageResults,
   type Table,
 } from '@dm/experiments';
-import { ablations, armAt, grid, ladder, rivals } from './arms.js';
+import { ablations, armAt, grid, momentumSweep, rivals } from './arms.js';
 
 /** Rivals that go on to the finals. */
 const BEST_RIVALS = 2;
@@ -32,18 +32,18 @@ const BEST_RIVALS = 2;
 /** Steps between readings of the parameters in the ladder. */
 const PATH_EVERY: Readonly<Record<Scale, number>> = { smoke: 0, laptop: 5, full: 50 };
 
-const ladderStage = {
+const momentumSweepStage = {
   name: 'ladder',
   about: 'a ladder of constant momenta, to see whether a large one slows training or makes it swing.',
   trials: (scale: Scale) => {
     const size = { ...screeningSize[scale], pathEvery: PATH_EVERY[scale], validations: 10 };
-    return trialsOf('ladder', smokeOnly(ladder(scale), scale, 1), size, finalSeeds[scale]);
+    return trialGrid('ladder', truncateForSmoke(momentumSweep(scale), scale, 1), size, finalSeeds[scale]);
   },
 };
 
 export const momentum: Experiment = {
   name: 'momentum',
-  inShort: 'momentum decay trains faster or better',
+  summary: 'momentum decay trains faster or better',
   claim:
     'Lowering the momentum during training, with the learning rate lowered in compensation (MDLRC), trains diffusion ' +
     'models faster or better; the reason given is that on so smooth a landscape a large momentum slows convergence and ' +
@@ -55,24 +55,26 @@ export const momentum: Experiment = {
       'best. The finals have ' +
       `${finalSeeds[scale].length} seeds and ${finalSize[scale].images} images. Weight decay is 0; gradients are clipped to norm 1; EMA half-life 2000 images; ` +
       'uniform timesteps, linear noise schedule, T = 1000, epsilon-prediction; 50 steps of warm-up.',
-    measuredHow(finalSize[scale]),
+    measurementMethod(finalSize[scale]),
   ],
   stages: [
     {
       name: 'screening',
       about: 'each optimizer at four learning rates, one seed.',
       trials: (scale) => {
-        const arms = smokeOnly([...ablations, ...rivals], scale, 4).flatMap((c) => smokeOnly(grid(c, scale), scale, 1));
-        return trialsOf('screening', arms, screeningSize[scale], [0]);
+        const arms = truncateForSmoke([...ablations, ...rivals], scale, 4).flatMap((c) =>
+          truncateForSmoke(grid(c, scale), scale, 1),
+        );
+        return trialGrid('screening', arms, screeningSize[scale], [0]);
       },
     },
     {
       name: 'final',
       about: `the ablations at one learning rate, and the ${BEST_RIVALS} best rivals at their own.`,
       trials: (scale, { screening }) =>
-        trialsOf('final', finalists(scale, screening!), finalSize[scale], finalSeeds[scale]),
+        trialGrid('final', finalists(scale, screening!), finalSize[scale], finalSeeds[scale]),
     },
-    ladderStage,
+    momentumSweepStage,
   ],
   conclude,
 };
@@ -86,11 +88,11 @@ const COLLAPSED = 0.5;
  */
 function finalists(scale: Scale, screening: StageResults): Arm[] {
   if (scale === 'smoke') return ablations.slice(0, 1).map((candidate) => armAt(candidate, candidate.lrs[0]!, scale));
-  const trains = (name: string) => {
+  const isTrained = (name: string) => {
     const [first] = screening.get(name) ?? [];
     return ((first && finalValue(first, 'validation', 'ema')) ?? Infinity) < COLLAPSED;
   };
-  const safe = ablations[0]!.lrs.filter((lr) => ablations.every(({ name }) => trains(`${name}-lr${lr}`)));
+  const safe = ablations[0]!.lrs.filter((lr) => ablations.every(({ name }) => isTrained(`${name}-lr${lr}`)));
   const constant = grid({ ...ablations[0]!, lrs: safe }, scale);
   const { lr } = bestArm(constant, screening, 'validation').recipe.optimizer;
   const rivalWinners = rivals.map((candidate) => {
@@ -98,7 +100,7 @@ function finalists(scale: Scale, screening: StageResults): Arm[] {
     return { best, finalist: armAt(candidate, best.recipe.optimizer.lr, scale) };
   });
   const bests = rivalWinners.map(({ best }) => best);
-  const ranked = rankedArms(bests, screening, 'validation').slice(0, BEST_RIVALS);
+  const ranked = rankArms(bests, screening, 'validation').slice(0, BEST_RIVALS);
   return [
     ...ablations.map((candidate) => armAt(candidate, lr, scale)),
     ...rivalWinners.filter(({ best }) => ranked.includes(best)).map(({ finalist }) => finalist),
@@ -106,14 +108,14 @@ function finalists(scale: Scale, screening: StageResults): Arm[] {
 }
 
 function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale): Conclusion {
-  const { screening, final, ladder: rungs } = results as Record<'screening' | 'final' | 'ladder', StageResults>;
-  const beside = {
-    constant: comparison(final, 'mdlrc', 'constant'),
-    demon: comparison(final, 'demon', 'constant'),
-    linear: comparison(final, 'mdlrc', 'linear-10'),
-    cosine: comparison(final, 'mdlrc', 'cosine'),
+  const { screening, final, ladder: sweep } = results as Record<'screening' | 'final' | 'ladder', StageResults>;
+  const comparisons = {
+    constant: compareArms(final, 'mdlrc', 'constant'),
+    demon: compareArms(final, 'demon', 'constant'),
+    linear: compareArms(final, 'mdlrc', 'linear-10'),
+    cosine: compareArms(final, 'mdlrc', 'cosine'),
   };
-  const [constant, linear] = [beside.constant.judgment, beside.linear.judgment];
+  const [constant, linear] = [comparisons.constant.judgment, comparisons.linear.judgment];
   const open = constant === 'not measured' || linear === 'not measured';
   const verdict = open ? 'open' : linear === 'better' ? 'holds' : constant === 'better' ? 'depends' : 'does not hold';
   const reading = {
@@ -126,25 +128,25 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
   }[verdict];
   return {
     verdict,
-    ...(beside.linear.ratios !== undefined && { key: beside.linear.ratios }),
+    ...(comparisons.linear.ratios !== undefined && { key: comparisons.linear.ratios }),
     sentences: [
       reading,
-      ...(open ? [] : Object.values(beside).map(({ sentence }) => sentence)),
+      ...(open ? [] : Object.values(comparisons).map(({ sentence }) => sentence)),
       ...collapses(final),
-      ...ladderSentences(rungs),
-      limits[scale],
+      ...sweepSentences(sweep),
+      scaleCaveats[scale],
     ],
     tables: [
       armTable('Finals', final, 'constant'),
-      ...(rungs.size > 0 ? [ladderTable(rungs)] : []),
+      ...(sweep.size > 0 ? [sweepTable(sweep)] : []),
       armTable('Screening, one seed', screening),
     ],
     figures: [
       ...curveFigure(final, 'validation', 'raw'),
       ...curveFigure(final, 'validation', 'ema'),
-      ...pathFigure(rungs),
+      ...pathFigure(sweep),
     ],
-    numbers: { beside },
+    numbers: { beside: comparisons },
   };
 }
 
@@ -158,17 +160,17 @@ function collapses(final: StageResults): string[] {
   });
 }
 
-function ladderSentences(rungs: StageResults): string[] {
-  const last = (name: string) => finalInterval(rungs.get(name) ?? [], 'validation', 'ema');
-  const names = [...rungs.keys()];
+function sweepSentences(sweep: StageResults): string[] {
+  const last = (name: string) => finalInterval(sweep.get(name) ?? [], 'validation', 'ema');
+  const names = [...sweep.keys()];
   const finals = names.map((name) => [name, last(name)] as const);
   if (finals.length < 5 || finals.some(([, value]) => value?.low === undefined)) return [];
   const best = finals.reduce((a, b) => (b[1]!.mean < a[1]!.mean ? b : a));
-  const high = comparison(rungs, 'beta1-0.99', 'beta1-0.9');
-  const least = names.map((name) => [name, lowestCosine(rungs.get(name)!)] as const);
+  const high = compareArms(sweep, 'beta1-0.99', 'beta1-0.9');
+  const least = names.map((name) => [name, lowestCosine(sweep.get(name)!)] as const);
   const swinging = least.filter(([, value]) => value !== undefined && value < -0.05).map(([name]) => name);
   return [
-    `Of the ladder of constant momenta, ${best[0]} ends lowest (EMA validation loss ${intervalText(best[1]!, 4)}). ${high.sentence}`,
+    `Of the ladder of constant momenta, ${best[0]} ends lowest (EMA validation loss ${formatInterval(best[1]!, 4)}). ${high.sentence}`,
     swinging.length === 0
       ? 'No momentum makes the path of the parameters swing: the mean cosine of displacements 5 to 40 steps apart is nowhere below -0.05.'
       : `The path of the parameters swings (mean cosine of displacements below -0.05 at some distance up to 40 steps) at ${swinging.join(', ')}.`,
@@ -182,20 +184,20 @@ function lowestCosine(trials: StageResults extends ReadonlyMap<string, infer T> 
   return Math.min(...rows[0]!.map((_, lag) => rows.reduce((sum, row) => sum + row[lag]!, 0) / rows.length));
 }
 
-function ladderTable(rungs: StageResults): Table {
-  const base = armTable('A ladder of constant momenta', rungs, 'beta1-0.9');
+function sweepTable(sweep: StageResults): Table {
+  const base = armTable('A ladder of constant momenta', sweep, 'beta1-0.9');
   return {
     ...base,
     columns: [...base.columns, 'lowest mean cosine of displacements'],
     rows: base.rows.map((row) => {
-      const value = lowestCosine(rungs.get(row[0]!)!);
+      const value = lowestCosine(sweep.get(row[0]!)!);
       return [...row, value === undefined ? '' : value.toFixed(3)];
     }),
   };
 }
 
-function pathFigure(rungs: StageResults): Figure[] {
-  const series = [...rungs].flatMap(([name, trials]) =>
+function pathFigure(sweep: StageResults): Figure[] {
+  const series = [...sweep].flatMap(([name, trials]) =>
     trials.flatMap(({ pathCosines, size }) =>
       pathCosines === undefined
         ? []

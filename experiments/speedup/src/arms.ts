@@ -1,5 +1,5 @@
 /** The arms of `speedup`: the baseline, the paper's ideas alone and together, and our best recipe. */
-import { bestRecipe, paperRecipes, sized, type Arm, type Scale } from '@dm/experiments';
+import { bestRecipe, paperRecipes, recipeAtScale, type Arm, type Scale } from '@dm/experiments';
 
 type Named = keyof typeof paperRecipes;
 
@@ -17,7 +17,7 @@ const order = ['clts-mdlrc', 'decayed', 'best', 'clts', 'mdlrc'];
 export function arms(scale: Scale): Arm[] {
   const names = Object.keys(about) as Named[];
   return [
-    ...names.map((name) => ({ name, about: about[name], recipe: sized(scale, paperRecipes[name]) })),
+    ...names.map((name) => ({ name, about: about[name], recipe: recipeAtScale(scale, paperRecipes[name]) })),
     { name: 'best', about: 'our best recipe, of the experiment best', recipe: bestRecipe(scale) },
   ];
 }
@@ -31,10 +31,10 @@ export function shortArms(scale: Scale): { readonly arm: Arm; readonly divisors:
 }
 
 /** The baseline and the method at half and at twice the learning rate: is 0.01 fair to both? */
-export function otherRates(scale: Scale): Arm[] {
+export function learningRateArms(scale: Scale): Arm[] {
   return (['baseline', 'clts-mdlrc'] as const).flatMap((name) =>
     [0.5, 1, 2].map((times) => {
-      const recipe = sized(scale, paperRecipes[name]);
+      const recipe = recipeAtScale(scale, paperRecipes[name]);
       const lr = recipe.optimizer.lr * times;
       return {
         name: `${name}-lr${lr}`,

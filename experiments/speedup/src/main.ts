@@ -1,16 +1,16 @@
-import { runExperiment, runTrial, trainings } from '@dm/experiments';
+import { runExperiment, runTrial, trainingRunner } from '@dm/experiments';
 import { fileURLToPath } from 'node:url';
-import { measureSteps } from './clock.js';
-import { isClockResult, isClockTrial } from './kinds.js';
+import { measureStepTimes } from './step-times.js';
+import { isStepTimeResult, isStepTimeTrial } from './trial-types.js';
 import { speedup } from './speedup.js';
 
 await runExperiment(speedup, fileURLToPath(new URL('..', import.meta.url)), {
-  perform: (trial, shop) => (isClockTrial(trial) ? measureSteps(trial, shop) : runTrial(trial, shop)),
-  accepts: trainings.accepts,
-  summary: (result) =>
-    isClockResult(result)
+  run: (trial, context) => (isStepTimeTrial(trial) ? measureStepTimes(trial, context) : runTrial(trial, context)),
+  accepts: trainingRunner.accepts,
+  summarize: (result) =>
+    isStepTimeResult(result)
       ? Object.entries(result.stepMs)
           .map(([name, { median }]) => `${name} ${median.toFixed(2)} ms a step`)
           .join(', ')
-      : trainings.summary(result),
+      : trainingRunner.summarize(result),
 });

@@ -2,24 +2,24 @@
 import {
   finalSeeds,
   finalSize,
-  measuredHow,
+  measurementMethod,
   shortTrials,
-  smokeOnly,
-  trialsOf,
+  truncateForSmoke,
+  trialGrid,
   type Experiment,
   type Scale,
 } from '@dm/experiments';
-import { arms, otherRates, shortArms } from './arms.js';
-import { clockTrial } from './clock.js';
-import { conclude } from './conclude.js';
-import type { SpeedupResult, SpeedupTrial } from './kinds.js';
+import { arms, learningRateArms, shortArms } from './arms.js';
+import { stepTimeTrial } from './step-times.js';
+import { conclude } from './conclusion.js';
+import type { SpeedupResult, SpeedupTrial } from './trial-types.js';
 
 /** Rounds of the step times, five steps of every recipe each. */
 const ROUNDS: Readonly<Record<Scale, number>> = { smoke: 1, laptop: 40, full: 40 };
 
 export const speedup: Experiment<SpeedupTrial, SpeedupResult> = {
   name: 'speedup',
-  inShort: 'CLTS and momentum decay together train 2 times as fast',
+  summary: 'CLTS and momentum decay together train 2 times as fast',
   claim:
     'CLTS and momentum decay speed up the training of diffusion models (arXiv:2404.07946, abstract; reviews and summaries ' +
     'tell of 2 to 2.6 times).',
@@ -34,31 +34,32 @@ export const speedup: Experiment<SpeedupTrial, SpeedupResult> = {
       'ends well only at its end. The second table has the steps within one long run, between its evaluations.',
     'Step times are measured in one process with one thread, five steps of every recipe in turn, batches and timesteps ' +
       'included, measurements and checkpoints not.',
-    measuredHow(finalSize[scale]),
+    measurementMethod(finalSize[scale]),
   ],
   stages: [
     {
       name: 'whole',
       about: 'all recipes at full length.',
-      trials: (scale) => trialsOf('whole', smokeOnly(arms(scale), scale, 2), finalSize[scale], finalSeeds[scale]),
+      trials: (scale) =>
+        trialGrid('whole', truncateForSmoke(arms(scale), scale, 2), finalSize[scale], finalSeeds[scale]),
     },
     {
       name: 'short',
       about: 'the same in fewer images.',
       trials: (scale) =>
-        smokeOnly(shortArms(scale), scale, 1).flatMap(({ arm, divisors }) =>
+        truncateForSmoke(shortArms(scale), scale, 1).flatMap(({ arm, divisors }) =>
           shortTrials('short', arm, finalSize[scale], divisors, finalSeeds[scale]),
         ),
     },
     {
       name: 'rates',
       about: 'the baseline and the method at other learning rates, one seed.',
-      trials: (scale) => trialsOf('rates', smokeOnly(otherRates(scale), scale, 1), finalSize[scale], [0]),
+      trials: (scale) => trialGrid('rates', truncateForSmoke(learningRateArms(scale), scale, 1), finalSize[scale], [0]),
     },
     {
       name: 'clock',
       about: 'step times of all recipes side by side.',
-      trials: (scale) => [clockTrial(smokeOnly(arms(scale), scale, 2), finalSize[scale], ROUNDS[scale])],
+      trials: (scale) => [stepTimeTrial(truncateForSmoke(arms(scale), scale, 2), finalSize[scale], ROUNDS[scale])],
     },
   ],
   conclude,

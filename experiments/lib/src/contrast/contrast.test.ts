@@ -4,12 +4,19 @@ import { openOnnxEngine } from '@dm/jit';
 import { openEagerEngine, type Engine, float32, type NdArray } from '@dm/ops';
 import '@tensorflow/tfjs-backend-cpu';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openData, spreadIndices } from '../trial/data.js';
-import { openRuler } from '../trial/sample-quality.js';
-import { discriminatorObjective, ganLayouts, ganRecipe, ganStart, generatorObjective, trainGan } from './gan.js';
-import { createPainter, LATENT, type ImageShape } from './networks.js';
-import type { OpenObjective } from './objective.js';
-import { decoderOf, trainVae, vaeLayout, vaeObjective, vaeRecipe, vaeStart } from './vae.js';
+import { evenlySpacedIndices, openData } from '../trial/data.js';
+import { openSampleMetric } from '../trial/sample-quality.js';
+import {
+  discriminatorObjective,
+  ganLayouts,
+  ganRecipe,
+  generatorObjective,
+  initialGanWeights,
+  trainGan,
+} from './gan.js';
+import { createDecoder, LATENT_SIZE, type ImageShape } from './networks.js';
+import type { CompiledObjective } from './objective.js';
+import { decoderWeights, initialVaeWeights, trainVae, vaeLayout, vaeObjective, vaeRecipe } from './vae.js';
 
 let onnx: Engine;
 let cpu: Engine;
@@ -20,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => onnx.dispose());
 
 const latents = (count: number, step = 0): NdArray =>
-  normalBatch({ seed: 5, stream: 'probe', step, indices: Array.from({ length: count }, (_, i) => i) }, [LATENT]);
+  normalBatch({ seed: 5, stream: 'probe', step, indices: Array.from({ length: count }, (_, i) => i) }, [LATENT_SIZE]);
 
 function pictures(count: number, [h, w, c]: ImageShape): NdArray {
   const indices = Array.from({ length: count }, (_, i) => i);
@@ -29,7 +36,7 @@ function pictures(count: number, [h, w, c]: ImageShape): NdArray {
 }
 
 /** The derivative along the gradient plus as long a random vector, against central differences of the loss. */
-async function expectGradient(objective: OpenObjective, params: Float32Array): Promise<void> {
+async function expectGradient(objective: CompiledObjective, params: Float32Array): Promise<void> {
   const gradient = Float64Array.from(await objective.gradient(params));
   const random = normal({ seed: 7, stream: 'probe' }, params.length);
   const stretch = length(gradient) / length(random);
@@ -46,7 +53,7 @@ const length = (v: ArrayLike<number>): number => Math.hypot(...Array.from(v));
 
 describe('on 8x8 images the losses', () => {
   const shape: ImageShape = [8, 8, 1];
-  const { generator, discriminator } = ganStart(shape, 3);
+  const { generator, discriminator } = initialGanWeights(shape, 3);
 
   it('have gradients that central differences confirm, on cpu', async () => {
     const g = await generatorObjective(cpu, shape, { discriminator, latents: latents(4) });
@@ -54,7 +61,7 @@ describe('on 8x8 images the losses', () => {
     const d = await discriminatorObjective(cpu, shape, { generator, images: pictures(4, shape), latents: latents(4) });
     await expectGradient(d, discriminator);
     const v = await vaeObjective(cpu, shape, { images: pictures(4, shape), eps: latents(4) });
-    await expectGradient(v, vaeStart(shape, 3).params);
+    await expectGradient(v, initialVaeWeights(shape, 3).params);
     expect([g.size, d.size, v.size]).toEqual([
       ganLayouts(shape).generator.size,
       ganLayouts(shape).discriminator.size,
@@ -67,35 +74,40 @@ describe('on 8x8 images the losses', () => {
 describe('on MNIST at 12x12', () => {
   it('the GAN learns, and is a function of its seed', async () => {
     const train = await openData('mnist-12', 'train', 2048);
-    const ruler = await openRuler(onnx, 'mnist-12', await openData('mnist-12', 'test', 1000));
-    const painter = createPainter(onnx, train.shape, 1);
-    const fd = async (weights: Float32Array) => (await ruler.compare(await painter.samples(weights, 256))).fd;
+    const sampleMetric = await openSampleMetric(onnx, 'mnist-12', await openData('mnist-12', 'test', 1000));
+    const decoder = createDecoder(onnx, train.shape, 1);
+    const fd = async (weights: Float32Array) => (await sampleMetric.evaluate(await decoder.samples(weights, 256))).fd;
     const options = { train, engine: onnx, recipe: ganRecipe, seed: 0 };
     const seen: number[] = [];
-    const { ema } = await trainGan({ ...options, steps: 100, moments: [50], onMoment: (step) => void seen.push(step) });
+    const { ema } = await trainGan({
+      ...options,
+      steps: 100,
+      snapshotSteps: [50],
+      onSnapshot: (step) => void seen.push(step),
+    });
     expect(seen).toEqual([50]);
-    expect(await fd(ema)).toBeLessThan(0.7 * (await fd(ganStart(train.shape, 0).ema)));
+    expect(await fd(ema)).toBeLessThan(0.7 * (await fd(initialGanWeights(train.shape, 0).ema)));
 
     const short = await Promise.all([0, 0, 1].map((seed) => trainGan({ ...options, seed, steps: 2 })));
     expect(short[0]).toEqual(short[1]);
     expect(short[0]).not.toEqual(short[2]);
-    await painter.dispose();
+    await decoder.dispose();
   });
 
   it('the VAE learns, and is a function of its seed', async () => {
     const train = await openData('mnist-12', 'train', 2048);
     const heldOut = await openData('mnist-12', 'test', 1000);
-    const { images } = await heldOut.read(spreadIndices(64, heldOut.length));
+    const { images } = await heldOut.read(evenlySpacedIndices(64, heldOut.length));
     const batch = float32(toFloat(images), [64, ...train.shape]);
     const objective = await vaeObjective(onnx, train.shape, { images: batch, eps: latents(64) });
     const options = { train, engine: onnx, recipe: vaeRecipe, seed: 0 };
     const { params, ema } = await trainVae({ ...options, steps: 100 });
-    const untrained = await objective.loss(vaeStart(train.shape, 0).params);
+    const untrained = await objective.loss(initialVaeWeights(train.shape, 0).params);
     // A decoder that knows nothing pays a coin for each pixel.
     expect(untrained).toBeGreaterThan(144 * Math.LN2);
     expect(await objective.loss(params)).toBeLessThan(0.8 * untrained);
     expect(await objective.loss(ema)).toBeLessThan(0.8 * untrained);
-    expect(decoderOf(params, train.shape)).toHaveLength(ganLayouts(train.shape).generator.size);
+    expect(decoderWeights(params, train.shape)).toHaveLength(ganLayouts(train.shape).generator.size);
     const short = await Promise.all([0, 0, 1].map((seed) => trainVae({ ...options, seed, steps: 2 })));
     expect(short[0]).toEqual(short[1]);
     expect(short[0]).not.toEqual(short[2]);

@@ -13,9 +13,17 @@ import {
 } from '@dm/ops';
 import { adam, halfLifeEma, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
-import { decode, decoderLayout, encode, encoderLayout, LATENT, startOf, type ImageShape } from './networks.js';
-import { openObjective, type OpenObjective } from './objective.js';
-import { runSteps, type ContrastOptions, type ContrastRecipe } from './training.js';
+import {
+  decode,
+  decoderLayout,
+  encode,
+  encoderLayout,
+  initialWeights,
+  LATENT_SIZE,
+  type ImageShape,
+} from './networks.js';
+import { compileObjective, type CompiledObjective } from './objective.js';
+import { runContrastTraining, type ContrastRecipe, type ContrastTrainingOptions } from './training.js';
 
 export type GanRecipe = ContrastRecipe<'gan'>;
 
@@ -35,10 +43,10 @@ export function ganLayouts(shape: ImageShape) {
 }
 
 /** At the start of training, or as a control of an untrained generator. */
-export function ganStart(shape: ImageShape, seed: number): GanWeights {
+export function initialGanWeights(shape: ImageShape, seed: number): GanWeights {
   const layouts = ganLayouts(shape);
-  const generator = startOf(layouts.generator, seed, 0);
-  return { generator, discriminator: startOf(layouts.discriminator, seed, 1), ema: generator };
+  const generator = initialWeights(layouts.generator, seed, 0);
+  return { generator, discriminator: initialWeights(layouts.discriminator, seed, 1), ema: generator };
 }
 
 /** Latents [N, 16] → images [N, H, W, C] in [-1, 1]. `generator` is flat. */
@@ -46,7 +54,7 @@ function generate(generator: tf.Tensor, latents: tf.Tensor, shape: ImageShape): 
   return tf.tanh(decode(splitFlat(generator, ganLayouts(shape).generator), latents, shape));
 }
 
-function realness(discriminator: tf.Tensor, images: tf.Tensor, shape: ImageShape): tf.Tensor {
+function discriminatorLogits(discriminator: tf.Tensor, images: tf.Tensor, shape: ImageShape): tf.Tensor {
   return encode(splitFlat(discriminator, ganLayouts(shape).discriminator), images);
 }
 
@@ -56,30 +64,30 @@ function realness(discriminator: tf.Tensor, images: tf.Tensor, shape: ImageShape
  */
 const losses = {
   generator(generator: tf.Tensor, discriminator: tf.Tensor, latents: tf.Tensor, shape: ImageShape): tf.Tensor {
-    return tf.mean(tf.softplus(tf.neg(realness(discriminator, generate(generator, latents, shape), shape))));
+    return tf.mean(tf.softplus(tf.neg(discriminatorLogits(discriminator, generate(generator, latents, shape), shape))));
   },
   discriminator(discriminator: tf.Tensor, images: tf.Tensor, fakes: tf.Tensor, shape: ImageShape): tf.Tensor {
-    const ofReal = tf.softplus(tf.neg(realness(discriminator, images, shape)));
-    return tf.add(tf.mean(ofReal), tf.mean(tf.softplus(realness(discriminator, fakes, shape))));
+    const ofReal = tf.softplus(tf.neg(discriminatorLogits(discriminator, images, shape)));
+    return tf.add(tf.mean(ofReal), tf.mean(tf.softplus(discriminatorLogits(discriminator, fakes, shape))));
   },
 };
 
 /** One step of the discriminator, then one of the generator against it, a batch. Throws an Error where a loss is not finite. */
-export function trainGan(options: ContrastOptions<GanRecipe, GanWeights>): Promise<GanWeights> {
-  const { train, engine, recipe, seed, steps, moments = [], onMoment } = options;
+export function trainGan(options: ContrastTrainingOptions<GanRecipe, GanWeights>): Promise<GanWeights> {
+  const { train, engine, recipe, seed, steps, snapshotSteps = [], onSnapshot } = options;
   const { lr, beta1, emaHalfLife, batchSize } = recipe;
   const optimizer = adam({ lr, beta1 });
   const ema = halfLifeEma({ halfLifeImages: emaHalfLife, batchSize });
-  return runSteps({
+  return runContrastTraining({
     name: `GAN, seed ${seed}, step`,
     program: ganStep(train.shape, optimizer, ema.update),
     engine,
-    start: initialState(ganStart(train.shape, seed), optimizer),
+    start: initialState(initialGanWeights(train.shape, seed), optimizer),
     steps,
     async inputs(step) {
       const { images } = await loadBatch(train, { seed, step, batchSize });
       const indices = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
-      const latents = (lane: number) => normalBatch({ seed, stream: 'noise', indices, lane }, [LATENT]);
+      const latents = (lane: number) => normalBatch({ seed, stream: 'noise', indices, lane }, [LATENT_SIZE]);
       return {
         images: float32(images, [batchSize, ...train.shape]),
         latentsOfDiscriminator: latents(0),
@@ -88,8 +96,8 @@ export function trainGan(options: ContrastOptions<GanRecipe, GanWeights>): Promi
       };
     },
     read: ['generator', 'discriminator', 'ema'],
-    moments,
-    onMoment: (step, weights) => onMoment?.(step, weights),
+    snapshotSteps,
+    onSnapshot: (step, weights) => onSnapshot?.(step, weights),
   });
 }
 
@@ -142,8 +150,8 @@ export function generatorObjective(
   engine: Engine,
   shape: ImageShape,
   fixed: { readonly discriminator: Float32Array; readonly latents: NdArray },
-): Promise<OpenObjective> {
-  return openObjective(engine, {
+): Promise<CompiledObjective> {
+  return compileObjective(engine, {
     name: 'generator loss',
     size: ganLayouts(shape).generator.size,
     loss: (generator, { discriminator, latents }) => losses.generator(generator, discriminator!, latents!, shape),
@@ -159,8 +167,8 @@ export function discriminatorObjective(
   engine: Engine,
   shape: ImageShape,
   fixed: { readonly generator: Float32Array; readonly images: NdArray; readonly latents: NdArray },
-): Promise<OpenObjective> {
-  return openObjective(engine, {
+): Promise<CompiledObjective> {
+  return compileObjective(engine, {
     name: 'discriminator loss',
     size: ganLayouts(shape).discriminator.size,
     loss: (discriminator, { generator, images, latents }) =>

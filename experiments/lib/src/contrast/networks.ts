@@ -16,7 +16,7 @@ import {
 import * as tf from '@tensorflow/tfjs-core';
 
 /** Numbers in a latent. */
-export const LATENT = 16;
+export const LATENT_SIZE = 16;
 
 /** [H, W, C]; H and W divide by 4. */
 export type ImageShape = readonly [number, number, number];
@@ -51,7 +51,7 @@ export function decoderLayout([height, width, channels]: ImageShape): FlatLayout
   }
   const [quarter, half, whole] = DECODER;
   return flatLayout([
-    ...layer('dense', [LATENT, (height / 4) * (width / 4) * quarter]),
+    ...layer('dense', [LATENT_SIZE, (height / 4) * (width / 4) * quarter]),
     ...norm('norm1', quarter),
     ...layer('conv1', [3, 3, quarter, half]),
     ...norm('norm2', half),
@@ -100,7 +100,7 @@ export function encode(p: Tensors, images: tf.Tensor): tf.Tensor {
  * Parameters at the start: weights uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), scales 1, the rest 0.
  * A function of seed, lane and each parameter's place alone; `lane` tells the networks of one model apart.
  */
-export function startOf(layout: FlatLayout, seed: number, lane: number): Float32Array {
+export function initialWeights(layout: FlatLayout, seed: number, lane: number): Float32Array {
   const params = new Float32Array(layout.size);
   layout.entries.forEach(({ name, shape, offset, size, group }, index) => {
     if (name.endsWith('scale')) params.fill(1, offset, offset + size);
@@ -111,7 +111,7 @@ export function startOf(layout: FlatLayout, seed: number, lane: number): Float32
   return params;
 }
 
-export interface Painter {
+export interface Decoder {
   /** `count` images [count, H, W, C] in [-1, 1] from the decoder's weights: the same latents at every call, for every model. */
   samples(decoder: Float32Array, count: number): Promise<NdArray>;
   dispose(): Promise<void>;
@@ -121,7 +121,7 @@ export interface Painter {
 const SEED = 79_462_404;
 
 /** Images tanh(slope logits): slope 1 for a GAN, 1/2 for the mean of a Bernoulli variable on [-1, 1]. */
-export function createPainter(engine: Engine, shape: ImageShape, slope: number): Painter {
+export function createDecoder(engine: Engine, shape: ImageShape, slope: number): Decoder {
   const layout = decoderLayout(shape);
   const program = engine.compile(
     (state, { latents }) => ({
@@ -133,7 +133,7 @@ export function createPainter(engine: Engine, shape: ImageShape, slope: number):
     async samples(decoder, count) {
       const state = await program.load({ decoder: float32(decoder) });
       const indices = Array.from({ length: count }, (_, i) => i);
-      const latents = normalBatch({ seed: SEED, stream: 'sample', step: 0, indices }, [LATENT]);
+      const latents = normalBatch({ seed: SEED, stream: 'sample', step: 0, indices }, [LATENT_SIZE]);
       const { images } = await program.run(state, { latents });
       state.dispose();
       return images!;

@@ -3,12 +3,12 @@ import type { Objective } from '@dm/eval';
 import { type Arrays, type Engine, float32, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 
-export interface OpenObjective extends Objective {
+export interface CompiledObjective extends Objective {
   dispose(): Promise<void>;
 }
 
 /** `loss` of parameters [size] and the fixed `inputs`, a scalar; compiled, without and with its gradient. */
-export async function openObjective(
+export async function compileObjective(
   engine: Engine,
   options: {
     readonly name: string;
@@ -16,7 +16,7 @@ export async function openObjective(
     readonly loss: (params: tf.Tensor, inputs: Tensors) => tf.Tensor;
     readonly inputs: Arrays;
   },
-): Promise<OpenObjective> {
+): Promise<CompiledObjective> {
   const { name, size, loss, inputs } = options;
   const value = engine.compile((state, given) => ({ outputs: { loss: loss(state['params']!, given) } }), { name });
   const both = engine.compile(

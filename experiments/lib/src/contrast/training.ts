@@ -12,19 +12,19 @@ export interface ContrastRecipe<Kind extends 'gan' | 'vae'> {
   readonly batchSize: number;
 }
 
-export interface ContrastOptions<Recipe, Weights> {
+export interface ContrastTrainingOptions<Recipe, Weights> {
   readonly train: Dataset;
   readonly engine: Engine;
   readonly recipe: Recipe;
   readonly seed: number;
   readonly steps: number;
   /** Called after these numbers of steps, with copies. */
-  readonly moments?: readonly number[];
-  readonly onMoment?: (step: number, weights: Weights) => void | Promise<void>;
+  readonly snapshotSteps?: readonly number[];
+  readonly onSnapshot?: (step: number, weights: Weights) => void | Promise<void>;
 }
 
 /** Runs `program` for so many steps and returns the entries of its state that `read` names. Throws an Error where an output is not finite. */
-export async function runSteps<Name extends string>(options: {
+export async function runContrastTraining<Name extends string>(options: {
   readonly name: string;
   readonly program: Program;
   readonly engine: Engine;
@@ -32,10 +32,10 @@ export async function runSteps<Name extends string>(options: {
   readonly steps: number;
   readonly inputs: (step: number) => Promise<Arrays>;
   readonly read: readonly Name[];
-  readonly moments: readonly number[];
-  readonly onMoment: (step: number, read: Record<Name, Float32Array>) => void | Promise<void>;
+  readonly snapshotSteps: readonly number[];
+  readonly onSnapshot: (step: number, read: Record<Name, Float32Array>) => void | Promise<void>;
 }): Promise<Record<Name, Float32Array>> {
-  const { name, program, engine, start, steps, inputs, read, moments, onMoment } = options;
+  const { name, program, engine, start, steps, inputs, read, snapshotSteps, onSnapshot } = options;
   const compiled = engine.compile(program, { name });
   const state = await compiled.load(start);
   const copies = async () => {
@@ -51,7 +51,7 @@ export async function runSteps<Name extends string>(options: {
       for (const [output, { data }] of Object.entries(outputs)) {
         if (!Number.isFinite(data[0]!)) throw new Error(`${name} ${step + 1}: ${output} is ${data[0]}.`);
       }
-      if (moments.includes(step + 1)) await onMoment(step + 1, await copies());
+      if (snapshotSteps.includes(step + 1)) await onSnapshot(step + 1, await copies());
     }
     return await copies();
   } finally {

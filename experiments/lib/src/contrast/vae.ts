@@ -13,9 +13,17 @@ import {
 } from '@dm/ops';
 import { adam, halfLifeEma, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
-import { decode, decoderLayout, encode, encoderLayout, LATENT, startOf, type ImageShape } from './networks.js';
-import { openObjective, type OpenObjective } from './objective.js';
-import { runSteps, type ContrastOptions, type ContrastRecipe } from './training.js';
+import {
+  decode,
+  decoderLayout,
+  encode,
+  encoderLayout,
+  initialWeights,
+  LATENT_SIZE,
+  type ImageShape,
+} from './networks.js';
+import { compileObjective, type CompiledObjective } from './objective.js';
+import { runContrastTraining, type ContrastRecipe, type ContrastTrainingOptions } from './training.js';
 
 export type VaeRecipe = ContrastRecipe<'vae'>;
 
@@ -36,20 +44,20 @@ export function vaeLayout(shape: ImageShape): FlatLayout {
 }
 
 function partsOf(shape: ImageShape) {
-  return { encoder: encoderLayout(shape, 2 * LATENT), decoder: decoderLayout(shape) };
+  return { encoder: encoderLayout(shape, 2 * LATENT_SIZE), decoder: decoderLayout(shape) };
 }
 
 /** The decoder's part of a flat vector: what samples are made with. */
-export function decoderOf(params: Float32Array, shape: ImageShape): Float32Array {
+export function decoderWeights(params: Float32Array, shape: ImageShape): Float32Array {
   return params.subarray(partsOf(shape).encoder.size);
 }
 
 /** At the start of training, or as a control of an untrained decoder. */
-export function vaeStart(shape: ImageShape, seed: number): VaeWeights {
+export function initialVaeWeights(shape: ImageShape, seed: number): VaeWeights {
   const { encoder, decoder } = partsOf(shape);
   const params = new Float32Array(encoder.size + decoder.size);
-  params.set(startOf(encoder, seed, 1));
-  params.set(startOf(decoder, seed, 0), encoder.size);
+  params.set(initialWeights(encoder, seed, 1));
+  params.set(initialWeights(decoder, seed, 0), encoder.size);
   return { params, ema: params };
 }
 
@@ -76,13 +84,13 @@ function negativeElbo(params: tf.Tensor, images: tf.Tensor, eps: tf.Tensor, shap
 }
 
 /** Throws an Error where the loss is not finite. */
-export function trainVae(options: ContrastOptions<VaeRecipe, VaeWeights>): Promise<VaeWeights> {
-  const { train, engine, recipe, seed, steps, moments = [], onMoment } = options;
+export function trainVae(options: ContrastTrainingOptions<VaeRecipe, VaeWeights>): Promise<VaeWeights> {
+  const { train, engine, recipe, seed, steps, snapshotSteps = [], onSnapshot } = options;
   const { lr, beta1, emaHalfLife, batchSize } = recipe;
   const optimizer = adam({ lr, beta1 });
   const ema = halfLifeEma({ halfLifeImages: emaHalfLife, batchSize });
-  const start = vaeStart(train.shape, seed);
-  return runSteps({
+  const start = initialVaeWeights(train.shape, seed);
+  return runContrastTraining({
     name: `VAE, seed ${seed}, step`,
     program: vaeStep(train.shape, optimizer, ema.update),
     engine,
@@ -97,13 +105,13 @@ export function trainVae(options: ContrastOptions<VaeRecipe, VaeWeights>): Promi
       const indices = Array.from({ length: batchSize }, (_, i) => step * batchSize + i);
       return {
         images: float32(images, [batchSize, ...train.shape]),
-        eps: normalBatch({ seed, stream: 'noise', indices }, [LATENT]),
+        eps: normalBatch({ seed, stream: 'noise', indices }, [LATENT_SIZE]),
         ...toScalars({ ...optimizer.scalars(step), ...ema.scalars(step) }),
       };
     },
     read: ['params', 'ema'],
-    moments,
-    onMoment: (step, weights) => onMoment?.(step, weights),
+    snapshotSteps,
+    onSnapshot: (step, weights) => onSnapshot?.(step, weights),
   });
 }
 
@@ -126,8 +134,8 @@ export function vaeObjective(
   engine: Engine,
   shape: ImageShape,
   fixed: { readonly images: NdArray; readonly eps: NdArray },
-): Promise<OpenObjective> {
-  return openObjective(engine, {
+): Promise<CompiledObjective> {
+  return compileObjective(engine, {
     name: 'negative ELBO',
     size: vaeLayout(shape).size,
     loss: (params, { images, eps }) => negativeElbo(params, images!, eps!, shape),

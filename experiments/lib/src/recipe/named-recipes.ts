@@ -7,7 +7,7 @@ type Changes = Parameters<typeof recipe>[0];
 const mdlrc = { demon: true, compensate: true } as const;
 
 /** A recipe at the configuration's batch size. */
-export function sized(scale: Scale, changes: Changes = {}): TrainingRecipe {
+export function recipeAtScale(scale: Scale, changes: Changes = {}): TrainingRecipe {
   return recipe({ batch: [{ share: 1, size: batchSize[scale] }], ...changes });
 }
 
@@ -27,7 +27,7 @@ export const paperRecipes = {
  * density that CLTS has on average. The preset `mnist-fast` of @dm/trainer has the same parts.
  */
 export function bestRecipe(scale: Scale): TrainingRecipe {
-  return sized(scale, {
+  return recipeAtScale(scale, {
     curriculum: { name: 'cltsTimeAverage' },
     prediction: 'v',
     optimizer: { name: 'muon', decay: { linearTo: 0.1 }, momentum: 0.95, lr: 3e-2, adamLr: 3e-3 },

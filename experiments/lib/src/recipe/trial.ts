@@ -40,11 +40,11 @@ export interface AnyResult {
 }
 
 /** The version of what a trial means: raise it where the same data would be trained or measured otherwise. */
-const MEANING = 1;
+const KEY_VERSION = 1;
 
 /** SHA-256 of all that decides a trial's numbers; a finished trial with another key is done anew. */
 export function trialKey({ arm, size, seed }: AnyTrial): string {
-  const decides = canonical({ meaning: MEANING, recipe: arm.recipe, size, seed });
+  const decides = canonical({ meaning: KEY_VERSION, recipe: arm.recipe, size, seed });
   return createHash('sha256').update(JSON.stringify(decides)).digest('hex').slice(0, 16);
 }
 

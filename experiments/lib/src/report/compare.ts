@@ -3,16 +3,24 @@ import type { Size } from '../recipe/sizes.js';
 import type { Arm, Trial } from '../recipe/trial.js';
 import type { StageResults } from '../trial/result.js';
 import type { Table } from './conclusion.js';
-import { finalInterval, finalValue, judged, metricTitles, pairedRatio, type Metric, type Weights } from './metrics.js';
-import { intervalText } from './statistics.js';
+import {
+  finalInterval,
+  finalValue,
+  judgeRatio,
+  metricTitles,
+  pairedRatio,
+  type Metric,
+  type Weights,
+} from './metrics.js';
+import { formatInterval } from './statistics.js';
 
 /** Every arm at every seed; all arms of a seed before the next seed, so that a run that is stopped has whole seeds. */
-export function trialsOf(stage: string, arms: readonly Arm[], size: Size, seeds: readonly number[]): Trial[] {
+export function trialGrid(stage: string, arms: readonly Arm[], size: Size, seeds: readonly number[]): Trial[] {
   return seeds.flatMap((seed) => arms.map((arm) => ({ stage, arm, size, seed })));
 }
 
 /** The arms that did not diverge, from the lowest final value with EMA weights, first seed, to the highest. */
-export function rankedArms(arms: readonly Arm[], results: StageResults, metric: Metric): Arm[] {
+export function rankArms(arms: readonly Arm[], results: StageResults, metric: Metric): Arm[] {
   const valueOf = ({ name }: Arm) => {
     const [first] = results.get(name) ?? [];
     return (first && finalValue(first, metric, 'ema')) ?? Infinity;
@@ -20,9 +28,9 @@ export function rankedArms(arms: readonly Arm[], results: StageResults, metric: 
   return arms.filter((arm) => valueOf(arm) < Infinity).toSorted((a, b) => valueOf(a) - valueOf(b));
 }
 
-/** The first of `rankedArms`. Throws where all diverged. */
+/** The first of `rankArms`. Throws where all diverged. */
 export function bestArm(arms: readonly Arm[], results: StageResults, metric: Metric): Arm {
-  const [best] = rankedArms(arms, results, metric);
+  const [best] = rankArms(arms, results, metric);
   if (best === undefined) throw new Error(`All of ${arms.map(({ name }) => name).join(', ')} diverged.`);
   return best;
 }
@@ -55,11 +63,11 @@ export function armTable(title: string, results: StageResults, baselineName?: st
       String(trials.length),
       ...columns.map(([metric, weights]) => {
         const found = finalInterval(trials, metric, weights);
-        return found === undefined ? 'diverged' : intervalText(found, metric === 'validation' ? 4 : 3);
+        return found === undefined ? 'diverged' : formatInterval(found, metric === 'validation' ? 4 : 3);
       }),
       ...compared.map((metric) => {
         const ratio = name === baselineName ? undefined : pairedRatio(trials, base!, metric, 'ema');
-        return ratio === undefined ? '' : intervalText(ratio);
+        return ratio === undefined ? '' : formatInterval(ratio);
       }),
     ]),
   };
@@ -71,14 +79,14 @@ export type Judgment = 'better' | 'worse' | 'no clear difference' | 'mixed' | 'n
  * `a` beside `b` by EMA validation loss and Fréchet distance, both seed by seed, with a sentence that says the ratios, and
  * the ratios alone where they were measured.
  */
-export function comparison(
+export function compareArms(
   results: StageResults,
   a: string,
   b: string,
 ): { readonly judgment: Judgment; readonly sentence: string; readonly ratios?: string } {
   const of = (metric: Metric) => pairedRatio(results.get(a) ?? [], results.get(b) ?? [], metric, 'ema');
   const [validation, fd] = [of('validation'), of('fd')];
-  const verdicts = [judged(validation), judged(fd)];
+  const verdicts = [judgeRatio(validation), judgeRatio(fd)];
   if (validation === undefined || fd === undefined) {
     return { judgment: 'not measured', sentence: `${a} beside ${b} is not measured yet.` };
   }
@@ -95,9 +103,9 @@ export function comparison(
   const told = verdicts.includes(undefined) ? 'one seed only, so no interval' : judgment;
   return {
     judgment,
-    ratios: `${a} over ${b}: validation loss ${intervalText(validation)}, FD-classifier ${intervalText(fd)}`,
+    ratios: `${a} over ${b}: validation loss ${formatInterval(validation)}, FD-classifier ${formatInterval(fd)}`,
     sentence:
-      `${a} has ${intervalText(validation)} times the validation loss and ${intervalText(fd)} times the FD-classifier of ` +
+      `${a} has ${formatInterval(validation)} times the validation loss and ${formatInterval(fd)} times the FD-classifier of ` +
       `${b} (EMA weights, ratio seed by seed, 95 % interval): ${told}.`,
   };
 }

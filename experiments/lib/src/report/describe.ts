@@ -2,10 +2,10 @@
 import type { Scale, Size } from '../recipe/sizes.js';
 import type { StageResults } from '../trial/result.js';
 import { lineFigure, type Figure } from './figure.js';
-import { curve, metricTitles, type Metric, type Weights } from './metrics.js';
+import { metricCurve, metricTitles, type Metric, type Weights } from './metrics.js';
 
 /** How the numbers of a size are measured, for the README. */
-export function measuredHow({ samples, samplerSteps, validationImages }: Size): string {
+export function measurementMethod({ samples, samplerSteps, validationImages }: Size): string {
   return (
     `Validation loss: plain epsilon-MSE on ${validationImages} held-out images at fixed noise and timesteps, uniform over t. ` +
     `FD-classifier and KD-classifier: Fréchet and kernel distance of ${samples} samples (DDIM, ${samplerSteps} steps) to the ` +
@@ -14,14 +14,14 @@ export function measuredHow({ samples, samplerSteps, validationImages }: Size): 
 }
 
 /** What models and data of a configuration are, and what they cannot decide. */
-export const limits: Readonly<Record<Scale, string>> = {
+export const scaleCaveats: Readonly<Record<Scale, string>> = {
   smoke: 'A smoke run shows that the experiment works, and nothing else.',
   laptop: 'This is a model of 160 345 parameters on MNIST at 12x12: it decides nothing about ImageNet.',
   full: '',
 };
 
 /** In a smoke run the first few are enough. */
-export function smokeOnly<T>(all: readonly T[], scale: Scale, count: number): readonly T[] {
+export function truncateForSmoke<T>(all: readonly T[], scale: Scale, count: number): readonly T[] {
   return scale === 'smoke' ? all.slice(0, count) : all;
 }
 
@@ -38,7 +38,7 @@ export function curveFigure(results: StageResults, metric: Metric, weights: Weig
       logY: true,
       series: [...results].flatMap(([name, trials]) =>
         trials.map((trial) => {
-          const { images, value } = curve(trial, metric, weights);
+          const { images, value } = metricCurve(trial, metric, weights);
           return { name, x: images, y: value };
         }),
       ),

@@ -1,6 +1,6 @@
 /** Numbers out of finished trials. All are better when lower. */
 import type { Point, TrialResult } from '../trial/result.js';
-import { interval, type Interval } from './statistics.js';
+import { confidenceInterval, type ConfidenceInterval } from './statistics.js';
 
 export const metricNames = ['validation', 'fd', 'kd'] as const;
 export type Metric = (typeof metricNames)[number];
@@ -25,7 +25,7 @@ export function finalValue(result: TrialResult, metric: Metric, weights: Weights
 }
 
 /** The points at which the metric was measured. */
-export function curve(
+export function metricCurve(
   result: TrialResult,
   metric: Metric,
   weights: Weights,
@@ -39,9 +39,13 @@ export function curve(
 }
 
 /** Mean over seeds of the final value; undefined where a seed diverged or there is none. */
-export function finalInterval(results: readonly TrialResult[], metric: Metric, weights: Weights): Interval | undefined {
+export function finalInterval(
+  results: readonly TrialResult[],
+  metric: Metric,
+  weights: Weights,
+): ConfidenceInterval | undefined {
   const values = results.map((result) => finalValue(result, metric, weights));
-  return values.length === 0 || values.includes(undefined) ? undefined : interval(values as number[]);
+  return values.length === 0 || values.includes(undefined) ? undefined : confidenceInterval(values as number[]);
 }
 
 /** Final value of `a` over that of `b`, seed by seed; undefined without a seed that both finished. */
@@ -50,17 +54,19 @@ export function pairedRatio(
   b: readonly TrialResult[],
   metric: Metric,
   weights: Weights,
-): Interval | undefined {
+): ConfidenceInterval | undefined {
   const ratios = a.flatMap((result) => {
     const twin = b.find(({ seed }) => seed === result.seed);
     const [x, y] = [finalValue(result, metric, weights), twin && finalValue(twin, metric, weights)];
     return x === undefined || y === undefined ? [] : [x / y];
   });
-  return ratios.length === 0 ? undefined : interval(ratios);
+  return ratios.length === 0 ? undefined : confidenceInterval(ratios);
 }
 
 /** Whether a paired ratio says better (below 1), worse or neither, by its interval; `undefined` of fewer than two seeds. */
-export function judged(ratio: Interval | undefined): 'better' | 'worse' | 'no clear difference' | undefined {
+export function judgeRatio(
+  ratio: ConfidenceInterval | undefined,
+): 'better' | 'worse' | 'no clear difference' | undefined {
   if (ratio?.low === undefined || ratio.high === undefined) return undefined;
   if (ratio.high < 1) return 'better';
   return ratio.low > 1 ? 'worse' : 'no clear difference';

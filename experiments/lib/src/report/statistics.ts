@@ -1,6 +1,6 @@
 /** Means over few seeds, with intervals. */
 
-export interface Interval {
+export interface ConfidenceInterval {
   readonly mean: number;
   /** Bounds of the 95 % confidence interval; absent for one value. */
   readonly low?: number;
@@ -12,7 +12,7 @@ export interface Interval {
 const T95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262] as const;
 
 /** Mean and Student's interval. Throws a RangeError on no values, or more than the table has. */
-export function interval(values: readonly number[]): Interval {
+export function confidenceInterval(values: readonly number[]): ConfidenceInterval {
   const n = values.length;
   if (n < 1 || n > T95.length + 1) throw new RangeError(`interval: ${n} values; there must be 1 to ${T95.length + 1}.`);
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
@@ -23,7 +23,7 @@ export function interval(values: readonly number[]): Interval {
 }
 
 /** `0.123 [0.120, 0.126]`. */
-export function intervalText({ mean, low, high }: Interval, digits = 3): string {
+export function formatInterval({ mean, low, high }: ConfidenceInterval, digits = 3): string {
   const text = (value: number) => value.toPrecision(digits);
   return low === undefined || high === undefined ? text(mean) : `${text(mean)} [${text(low)}, ${text(high)}]`;
 }
@@ -31,7 +31,7 @@ export function intervalText({ mean, low, high }: Interval, digits = 3): string 
 /**
  * Where a curve first falls to `target`, linear between its points; undefined where it never does. `x` ascends.
  */
-export function firstReach(x: readonly number[], y: readonly number[], target: number): number | undefined {
+export function firstCrossing(x: readonly number[], y: readonly number[], target: number): number | undefined {
   const at = y.findIndex((value) => value <= target);
   if (at < 0) return undefined;
   if (at === 0) return x[0]!;

@@ -2,7 +2,7 @@
 import type { StageResults } from '../trial/result.js';
 import type { Table } from './conclusion.js';
 import { finalInterval, metricTitles, type Metric, type Weights } from './metrics.js';
-import { reach, speedupText, type Reach } from './steps-to-target.js';
+import { formatSpeedup, stepsToTarget, type StepsToTarget } from './steps-to-target.js';
 
 /** Only the validation loss is measured often enough within a run. */
 const targets: readonly (readonly [Metric, Weights])[] = [
@@ -11,7 +11,10 @@ const targets: readonly (readonly [Metric, Weights])[] = [
 ];
 
 /** Of each arm, by metric and weights: `validation ema` and the like. Targets are the reference's means over seeds. */
-export function reaches(results: StageResults, reference: string): Readonly<Record<string, Record<string, Reach>>> {
+export function stepsToTargetByArm(
+  results: StageResults,
+  reference: string,
+): Readonly<Record<string, Record<string, StepsToTarget>>> {
   const base = results.get(reference) ?? [];
   const length = base[0]?.size.images;
   if (length === undefined) return {};
@@ -22,7 +25,7 @@ export function reaches(results: StageResults, reference: string): Readonly<Reco
         targets.flatMap(([metric, weights]) => {
           const target = finalInterval(base, metric, weights);
           if (target === undefined) return [];
-          return [[`${metric} ${weights}`, reach(trials, metric, weights, target.mean, length)]];
+          return [[`${metric} ${weights}`, stepsToTarget(trials, metric, weights, target.mean, length)]];
         }),
       ),
     ]),
@@ -30,8 +33,8 @@ export function reaches(results: StageResults, reference: string): Readonly<Reco
 }
 
 /** Speed-up in images over the reference's whole run; counts where not every seed reached the target. */
-export function reachTable(title: string, results: StageResults, reference: string): Table {
-  const found = reaches(results, reference);
+export function stepsToTargetTable(title: string, results: StageResults, reference: string): Table {
+  const found = stepsToTargetByArm(results, reference);
   return {
     title,
     columns: [
@@ -44,7 +47,7 @@ export function reachTable(title: string, results: StageResults, reference: stri
       results.get(name)![0]!.about,
       ...targets.map(([metric, weights]) => {
         const one = byMetric[`${metric} ${weights}`];
-        return one === undefined ? '' : speedupText(one);
+        return one === undefined ? '' : formatSpeedup(one);
       }),
     ]),
   };

@@ -15,7 +15,7 @@ export interface Stage<T extends AnyTrial = Trial, R extends AnyResult = TrialRe
 export interface Experiment<T extends AnyTrial = Trial, R extends AnyResult = TrialResult> {
   readonly name: string;
   /** The claim in a few words, for a table. */
-  readonly inShort: string;
+  readonly summary: string;
   /** The claim of the paper, or the question. */
   readonly claim: string;
   /** The set-up in plain sentences, for the README. */

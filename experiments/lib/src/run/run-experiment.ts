@@ -9,17 +9,17 @@ import type { StageResults, TrialResult } from '../trial/result.js';
 import { runTrial } from '../trial/run-trial.js';
 import type { Experiment } from './experiment.js';
 import { openStore, type Store } from './store.js';
-import { doTrials, isWorker, work, type Perform, type WorkOptions } from './workers.js';
-import { isComplete, writeResults, type Account } from './write-results.js';
+import { isWorker, runTrials, runWorker, type RunTrial, type WorkerOptions } from './workers.js';
+import { isComplete, writeResults, type RunAccount } from './write-results.js';
 
 /** The exit code of a run that was stopped by `--minutes` with trials left. */
 const UNFINISHED = 3;
 
 /** How the trials of an experiment are done. */
-export interface Practice<T extends AnyTrial, R extends AnyResult> {
-  readonly perform: Perform<T, R>;
+export interface TrialRunner<T extends AnyTrial, R extends AnyResult> {
+  readonly run: RunTrial<T, R>;
   /** Of a result in a line, beside arm, seed and seconds. */
-  readonly summary: (result: R) => string;
+  readonly summarize: (result: R) => string;
   /** Whether a result of another experiment is of this kind; left out, none is taken from there. */
   readonly accepts?: (result: AnyResult) => result is R;
 }
@@ -31,11 +31,11 @@ export interface Practice<T extends AnyTrial, R extends AnyResult> {
 export async function runExperiment<T extends AnyTrial, R extends AnyResult>(
   experiment: Experiment<T, R>,
   home: string,
-  practice: Practice<T, R>,
+  runner: TrialRunner<T, R>,
 ): Promise<void> {
-  if (isWorker()) return work(practice.perform);
+  if (isWorker()) return runWorker(runner.run);
   try {
-    process.exitCode = await command(experiment, home, practice);
+    process.exitCode = await command(experiment, home, runner);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
@@ -45,7 +45,7 @@ export async function runExperiment<T extends AnyTrial, R extends AnyResult>(
 async function command<T extends AnyTrial, R extends AnyResult>(
   experiment: Experiment<T, R>,
   home: string,
-  { summary, accepts }: Practice<T, R>,
+  { summarize, accepts }: TrialRunner<T, R>,
 ): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -67,18 +67,18 @@ async function command<T extends AnyTrial, R extends AnyResult>(
 
   const finished: Record<string, StageResults<R>> = {};
   const all: R[] = [];
-  const stages: Account['stages'][number][] = [];
+  const stages: RunAccount['stages'][number][] = [];
   let isOpen = true;
   for (const { name, about, trials } of experiment.stages) {
     const planned: readonly T[] | undefined = isOpen ? trials(scale, finished) : undefined;
-    if (planned !== undefined) await finish(planned, store, summary, { workers, engine, until });
+    if (planned !== undefined) await finish(planned, store, summarize, { workers, engine, until });
     const results: readonly R[] = (planned ?? []).flatMap((trial) => store.find(trial) ?? []);
     finished[name] = byArm(results);
     all.push(...results);
     stages.push({ name, about, done: results.length, of: planned?.length ?? null });
     isOpen &&= results.length === planned?.length;
   }
-  const account: Account = {
+  const account: RunAccount = {
     scale,
     stages,
     seeds: [...new Set(all.map(({ seed }) => seed))].toSorted((a, b) => a - b),
@@ -94,17 +94,17 @@ async function command<T extends AnyTrial, R extends AnyResult>(
 }
 
 /** Trainings of a denoiser by a recipe. */
-export const trainings = {
-  perform: runTrial,
+export const trainingRunner = {
+  run: runTrial,
   accepts: isTraining,
-  summary({ points, divergedAt }: TrialResult) {
+  summarize({ points, divergedAt }: TrialResult) {
     if (divergedAt !== undefined) return `diverged at step ${divergedAt}`;
     const last = points.at(-1);
     const loss = last?.validation === undefined ? [] : [`validation ${last.validation.ema.loss.toPrecision(4)}`];
     const fd = last?.samples === undefined ? [] : [`FD-classifier ${last.samples.ema.fd.toPrecision(4)}`];
     return `${[...loss, ...fd].join(', ')} (EMA)`;
   },
-} satisfies Practice<Trial, TrialResult>;
+} satisfies TrialRunner<Trial, TrialResult>;
 
 function isTraining(result: AnyResult): result is TrialResult {
   return 'points' in result && 'trainingLoss' in result && 'size' in result;
@@ -113,13 +113,13 @@ function isTraining(result: AnyResult): result is TrialResult {
 async function finish<T extends AnyTrial, R extends AnyResult>(
   planned: readonly T[],
   store: Store<T, R>,
-  summary: Practice<T, R>['summary'],
-  how: Omit<WorkOptions<T, R>, 'onDone'>,
+  summarize: TrialRunner<T, R>['summarize'],
+  how: Omit<WorkerOptions<T, R>, 'onDone'>,
 ): Promise<void> {
   const open = planned.filter((trial) => store.find(trial) === undefined);
   if (open.length === 0) return;
   let done = planned.length - open.length;
-  await doTrials<T, R>(open, {
+  await runTrials<T, R>(open, {
     ...how,
     workers: Math.min(how.workers, open.length),
     onDone(trial, result) {
@@ -127,7 +127,7 @@ async function finish<T extends AnyTrial, R extends AnyResult>(
       done++;
       const seconds = result.seconds.training + result.seconds.measuring;
       console.log(
-        `${trial.stage} ${done}/${planned.length}: ${trial.arm.name}, seed ${trial.seed}, ${summary(result)}, ${seconds.toFixed(0)} s`,
+        `${trial.stage} ${done}/${planned.length}: ${trial.arm.name}, seed ${trial.seed}, ${summarize(result)}, ${seconds.toFixed(0)} s`,
       );
     },
   });
@@ -151,7 +151,7 @@ function positive(name: string, text: string): number {
   return value;
 }
 
-function machine(): Account['machine'] {
+function machine(): RunAccount['machine'] {
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string };
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

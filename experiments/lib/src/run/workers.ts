@@ -3,28 +3,28 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { openEngine } from '@dm/trainer';
 import type { AnyResult, AnyTrial } from '../recipe/trial.js';
 import { openData } from '../trial/data.js';
-import type { Workshop } from '../trial/run-trial.js';
-import { openRuler } from '../trial/sample-quality.js';
+import type { TrialContext } from '../trial/run-trial.js';
+import { openSampleMetric } from '../trial/sample-quality.js';
 
 /** Set for the processes that this one forks: their engine, as JSON. */
-const MARK = 'DM_EXPERIMENT_WORKER';
+const WORKER_ENV = 'DM_EXPERIMENT_WORKER';
 
-type Answer<R> = { readonly result: R } | { readonly error: string };
+type WorkerReply<R> = { readonly result: R } | { readonly error: string };
 
 /** Trains and measures. */
-export type Perform<T extends AnyTrial, R extends AnyResult> = (trial: T, shop: Workshop) => Promise<R>;
+export type RunTrial<T extends AnyTrial, R extends AnyResult> = (trial: T, context: TrialContext) => Promise<R>;
 
-export const isWorker = (): boolean => process.env[MARK] !== undefined;
+export const isWorker = (): boolean => process.env[WORKER_ENV] !== undefined;
 
 /** The life of a worker: does the trials that it is sent, one at a time, until its parent disconnects. */
-export function work<T extends AnyTrial, R extends AnyResult>(perform: Perform<T, R>): void {
-  let shop: Promise<Workshop> | undefined;
+export function runWorker<T extends AnyTrial, R extends AnyResult>(run: RunTrial<T, R>): void {
+  let context: Promise<TrialContext> | undefined;
   process.on('message', (trial: T) => {
-    shop ??= openWorkshop(trial.size);
-    shop
-      .then((open) => perform(trial, open))
-      .then((result): Answer<R> => ({ result }))
-      .catch((error: unknown): Answer<R> => ({
+    context ??= openTrialContext(trial.size);
+    context
+      .then((open) => run(trial, open))
+      .then((result): WorkerReply<R> => ({ result }))
+      .catch((error: unknown): WorkerReply<R> => ({
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),
       }))
       .then((answer) => process.send!(answer))
@@ -36,15 +36,15 @@ export function work<T extends AnyTrial, R extends AnyResult>(perform: Perform<T
   process.on('disconnect', () => process.exit(0));
 }
 
-async function openWorkshop({ data, trainImages }: AnyTrial['size']): Promise<Workshop> {
-  const { name, threads } = JSON.parse(process.env[MARK]!) as EngineChoice;
+async function openTrialContext({ data, trainImages }: AnyTrial['size']): Promise<TrialContext> {
+  const { name, threads } = JSON.parse(process.env[WORKER_ENV]!) as EngineChoice;
   const engine = await openEngine(name, name === 'onnx' ? { threads } : {});
   const heldOut = await openData(data, 'test');
   return {
     engine,
     train: await openData(data, 'train', trainImages),
     heldOut,
-    ruler: await openRuler(engine, data, heldOut),
+    sampleMetric: await openSampleMetric(engine, data, heldOut),
   };
 }
 
@@ -55,7 +55,7 @@ export interface EngineChoice {
   readonly threads: number;
 }
 
-export interface WorkOptions<T extends AnyTrial, R extends AnyResult> {
+export interface WorkerOptions<T extends AnyTrial, R extends AnyResult> {
   readonly workers: number;
   readonly engine: EngineChoice;
   /** No trial is begun after this time, in milliseconds of `performance.now()`. */
@@ -64,19 +64,19 @@ export interface WorkOptions<T extends AnyTrial, R extends AnyResult> {
 }
 
 /** Does the trials and says how many were left because time was up. Throws the first error of a worker. */
-export async function doTrials<T extends AnyTrial, R extends AnyResult>(
+export async function runTrials<T extends AnyTrial, R extends AnyResult>(
   trials: readonly T[],
-  { workers, engine, until, onDone }: WorkOptions<T, R>,
+  { workers, engine, until, onDone }: WorkerOptions<T, R>,
 ): Promise<number> {
   const waiting = [...trials];
   const children: ChildProcess[] = [];
   const life = async (): Promise<void> => {
     if (waiting.length === 0) return;
-    const child = fork(process.argv[1]!, { env: { ...process.env, [MARK]: JSON.stringify(engine) } });
+    const child = fork(process.argv[1]!, { env: { ...process.env, [WORKER_ENV]: JSON.stringify(engine) } });
     children.push(child);
     while (waiting.length > 0 && performance.now() < until) {
       const trial = waiting.shift()!;
-      onDone(trial, await ask<R>(child, trial));
+      onDone(trial, await request<R>(child, trial));
     }
     child.disconnect();
   };
@@ -88,12 +88,12 @@ export async function doTrials<T extends AnyTrial, R extends AnyResult>(
   return waiting.length;
 }
 
-function ask<R extends AnyResult>(child: ChildProcess, trial: AnyTrial): Promise<R> {
+function request<R extends AnyResult>(child: ChildProcess, trial: AnyTrial): Promise<R> {
   const what = `${trial.stage}/${trial.arm.name}, seed ${trial.seed}`;
   return new Promise((resolve, reject) => {
     const onExit = (code: number | null) => reject(new Error(`${what}: the worker ended with code ${code}.`));
     child.once('exit', onExit);
-    child.once('message', (answer: Answer<R>) => {
+    child.once('message', (answer: WorkerReply<R>) => {
       child.off('exit', onExit);
       if ('result' in answer) resolve(answer.result);
       else reject(new Error(`${what}: ${answer.error}`));

@@ -9,7 +9,7 @@ import type { Experiment } from './experiment.js';
 import { writeJson } from './store.js';
 
 /** What was run, when all stages are through or time is up. */
-export interface Account {
+export interface RunAccount {
   readonly scale: Scale;
   /** Trials by stage: finished, and of how many; `of` is null for a stage that could not be planned yet. */
   readonly stages: readonly {
@@ -24,24 +24,24 @@ export interface Account {
   readonly machine: Readonly<Record<string, string | number>>;
 }
 
-type Described = Pick<Experiment, 'name' | 'inShort' | 'claim' | 'setup'>;
+type ExperimentText = Pick<Experiment, 'name' | 'summary' | 'claim' | 'setup'>;
 
 export async function writeResults(
   folder: string,
-  experiment: Described,
+  experiment: ExperimentText,
   conclusion: Conclusion,
-  account: Account,
+  account: RunAccount,
 ): Promise<void> {
   const figures = join(folder, 'figures');
   mkdirSync(figures, { recursive: true });
   for (const figure of conclusion.figures) await writeFigure(figures, figure);
-  const { name, inShort, claim } = experiment;
+  const { name, summary, claim } = experiment;
   const pictures = conclusion.pictures ?? [];
   for (const picture of pictures) await writePicture(figures, picture);
   writeJson(join(folder, 'results.json'), {
     experiment: name,
     configuration: account.scale,
-    inShort,
+    inShort: summary,
     claim,
     verdict: conclusion.verdict,
     ...(conclusion.key !== undefined && { key: conclusion.key }),
@@ -62,14 +62,14 @@ export async function writeResults(
   writeFileSync(join(folder, 'README.md'), readme(experiment, conclusion, account));
 }
 
-export function isComplete({ stages }: Account): boolean {
+export function isComplete({ stages }: RunAccount): boolean {
   return stages.every(({ done, of }) => done === of);
 }
 
 const command = (name: string, scale: Scale): string =>
   `node_modules/.bin/nx run experiment-${name}:experiment${scale === 'smoke' ? '' : ` -c ${scale}`}`;
 
-function readme({ name, claim, setup }: Described, conclusion: Conclusion, account: Account): string {
+function readme({ name, claim, setup }: ExperimentText, conclusion: Conclusion, account: RunAccount): string {
   const { scale, stages, seeds, trialMinutes, machine } = account;
   const parts = stages.map(
     ({ name: stage, about, done, of }) =>

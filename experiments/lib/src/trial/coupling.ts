@@ -8,7 +8,7 @@ import type { NdArray } from '@dm/ops';
  * The noise of a batch in another order: image i gets the noise that the assignment of least total squared distance
  * gives it. Li et al. 2024, arXiv:2406.12303, Algorithm 1 (distances in full precision). images, noise [B, H, W, C].
  */
-export function immiscible(images: NdArray, noise: NdArray): NdArray {
+export function immiscibleNoise(images: NdArray, noise: NdArray): NdArray {
   const count = images.shape[0]!;
   const size = images.data.length / count;
   // |x - e|^2 = |x|^2 + |e|^2 - 2 x.e, whose first two terms are the same in total whatever the pairs.

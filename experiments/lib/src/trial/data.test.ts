@@ -1,26 +1,26 @@
 import { expect, it } from 'vitest';
-import { halfOf, reduced, SIDE, smallMnist, spreadIndices } from './data.js';
+import { downsample, evenlySpacedIndices, halfSplit, loadMnist12, SIDE } from './data.js';
 
 it('averages 2x2 pixels of the middle 24x24', () => {
   const image = new Uint8Array(28 * 28);
   image.set([10, 20], 2 * 28 + 2);
   image.set([30, 41], 3 * 28 + 2);
   image[0] = 255; // in the margin
-  const small = reduced(image, 1);
+  const small = downsample(image, 1);
   expect(small[0]).toBe(Math.round((10 + 20 + 30 + 41) / 4));
   expect(small.slice(1).every((value) => value === 0)).toBe(true);
 });
 
 it('gives MNIST at 12x12 with its labels', async () => {
-  const set = await smallMnist('train', 5);
+  const set = await loadMnist12('train', 5);
   expect([set.length, ...set.shape]).toEqual([5, SIDE, SIDE, 1]);
   // The first labels of MNIST's training set.
   expect([...(await set.read([0, 1, 2, 3, 4])).labels!]).toEqual([5, 0, 4, 1, 9]);
 });
 
 it('halves a set without a common image', async () => {
-  const set = await smallMnist('train', 5);
-  const halves = [await halfOf(set, 0), await halfOf(set, 1)];
+  const set = await loadMnist12('train', 5);
+  const halves = [await halfSplit(set, 0), await halfSplit(set, 1)];
   expect(halves.map(({ length }) => length)).toEqual([3, 2]);
   expect([...(await halves[0]!.read([0, 1, 2])).labels!]).toEqual([5, 4, 9]);
   expect([...(await halves[1]!.read([0, 1])).labels!]).toEqual([0, 1]);
@@ -28,5 +28,5 @@ it('halves a set without a common image', async () => {
 });
 
 it('spreads indices over a set', () => {
-  expect([...spreadIndices(4, 10)]).toEqual([0, 2, 5, 7]);
+  expect([...evenlySpacedIndices(4, 10)]).toEqual([0, 2, 5, 7]);
 });

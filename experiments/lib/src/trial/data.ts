@@ -12,13 +12,13 @@ const MARGIN = 2;
  * MNIST at 12x12: the middle 24x24 pixels, each 2x2 of them averaged (an antialiased reduction by exactly two).
  * `limit` keeps the first so many images.
  */
-export async function smallMnist(split: Split, limit?: number): Promise<Dataset> {
+export async function loadMnist12(split: Split, limit?: number): Promise<Dataset> {
   const full = await openMnist({ split });
   const count = Math.min(limit ?? full.length, full.length);
   const { images, labels } = await full.read(Uint32Array.from({ length: count }, (_, i) => i));
   return createMemoryDataset({
     name: `${full.name} at ${SIDE}x${SIDE}`,
-    images: reduced(images, count),
+    images: downsample(images, count),
     shape: [SIDE, SIDE, 1],
     labels: labels!,
     classes: full.classes,
@@ -27,7 +27,7 @@ export async function smallMnist(split: Split, limit?: number): Promise<Dataset>
 
 /** A data set of the experiments; `limit` keeps the first so many images. */
 export async function openData(data: Size['data'], split: Split, limit?: number): Promise<Dataset> {
-  if (data === 'mnist-12') return smallMnist(split, limit);
+  if (data === 'mnist-12') return loadMnist12(split, limit);
   const full = await openDataset('cifar10', { split });
   if (limit === undefined || limit >= full.length) return full;
   const { images, labels } = await full.read(Uint32Array.from({ length: limit }, (_, i) => i));
@@ -35,7 +35,7 @@ export async function openData(data: Size['data'], split: Split, limit?: number)
 }
 
 /** uint8 [N, 28, 28] → uint8 [N, 12, 12]. */
-export function reduced(images: Uint8Array, count: number): Uint8Array {
+export function downsample(images: Uint8Array, count: number): Uint8Array {
   const small = new Uint8Array(count * SIDE * SIDE);
   for (let n = 0; n < count; n++) {
     for (let y = 0; y < SIDE; y++) {
@@ -50,7 +50,7 @@ export function reduced(images: Uint8Array, count: number): Uint8Array {
 }
 
 /** Every second image, from the first (0) or the second (1) on: two halves of a set without a common image. */
-export async function halfOf(dataset: Dataset, which: 0 | 1): Promise<Dataset> {
+export async function halfSplit(dataset: Dataset, which: 0 | 1): Promise<Dataset> {
   const indices = Uint32Array.from({ length: Math.floor((dataset.length + 1 - which) / 2) }, (_, i) => 2 * i + which);
   const { images, labels } = await dataset.read(indices);
   return createMemoryDataset({
@@ -62,6 +62,6 @@ export async function halfOf(dataset: Dataset, which: 0 | 1): Promise<Dataset> {
 }
 
 /** `count` indices spread evenly over a set of `length`: MNIST's test set is not in random order. */
-export function spreadIndices(count: number, length: number): Uint32Array {
+export function evenlySpacedIndices(count: number, length: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));
 }

@@ -21,7 +21,7 @@ import type { LrDecay, OptimizerChoice } from '../recipe/recipe.js';
 const weightDecay = 0;
 
 /** Throws an Error where a choice contradicts itself: momentum decay on an optimizer that is not compared with it. */
-export function createOptimizer(
+export function createArmOptimizer(
   choice: OptimizerChoice,
   layout: FlatLayout,
   totalSteps: number,

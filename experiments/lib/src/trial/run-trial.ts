@@ -4,35 +4,35 @@ import type { Dataset } from '@dm/data';
 import type { Engine, NdArray } from '@dm/ops';
 import { initialState, compileStep } from '@dm/trainer';
 import { trialFields, type Trial } from '../recipe/trial.js';
+import { displacementCosines, LAGS } from './displacement-cosines.js';
 import type { Point, RawAndEma, TrialResult } from './result.js';
-import { LAGS, pathDirection } from './path-direction.js';
-import { createSampleMaker, type Ruler } from './sample-quality.js';
-import { setUp } from './setup.js';
+import { createImageSampler, type SampleMetric } from './sample-quality.js';
+import { createPhases } from './setup.js';
 import { trainingStep } from './training-step.js';
 import { createValidator } from './validation.js';
 
 /** What trials of one process share. */
-export interface Workshop {
+export interface TrialContext {
   readonly engine: Engine;
   readonly train: Dataset;
   readonly heldOut: Dataset;
-  readonly ruler: Ruler;
+  readonly sampleMetric: SampleMetric;
 }
 
 /** Trains and measures. A run that diverges is a result too: it ends there. */
-export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResult> {
+export async function runTrial(trial: Trial, context: TrialContext): Promise<TrialResult> {
   const { arm, size } = trial;
-  const { engine, ruler } = shop;
-  const phases = setUp(trial, shop.train);
-  const denoiser = phases[0]!.recipe;
+  const { engine, sampleMetric } = context;
+  const phases = createPhases(trial, context.train);
+  const denoiser = phases[0]!.setup;
   const totalSteps = phases.at(-1)!.end;
   let phase = phases[0]!;
-  let stepper = await compileStep(phase.recipe, engine, initialState(denoiser));
-  const validator = await createValidator(denoiser, shop.heldOut, size.validationImages, engine, 'epsilon');
-  const maker = createSampleMaker(denoiser, size.samplerSteps, engine);
-  const path = size.pathEvery > 0 ? pathDirection() : undefined;
-  const validateAt = evenly(size.validations, totalSteps);
-  const sampleAt = evenly(size.sampleEvaluations, totalSteps);
+  let stepper = await compileStep(phase.setup, engine, initialState(denoiser));
+  const validator = await createValidator(denoiser, context.heldOut, size.validationImages, engine, 'epsilon');
+  const maker = createImageSampler(denoiser, size.samplerSteps, engine);
+  const path = size.pathEvery > 0 ? displacementCosines() : undefined;
+  const validateAt = evenlySpacedSteps(size.validations, totalSteps);
+  const sampleAt = evenlySpacedSteps(size.sampleEvaluations, totalSteps);
 
   let schedule: ScheduleState | undefined = denoiser.curriculum.initialState?.();
   const losses: number[] = [];
@@ -47,12 +47,12 @@ export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResul
       phase = phases.find(({ first }) => first === step)!;
       const arrays = await stepper.state.read();
       await stepper.dispose();
-      stepper = await compileStep(phase.recipe, engine, arrays);
+      stepper = await compileStep(phase.setup, engine, arrays);
     }
-    const { result, schedule: after } = await trainingStep(stepper, phase.recipe, arm.recipe.coupling, step, schedule);
+    const { result, schedule: after } = await trainingStep(stepper, phase.setup, arm.recipe.coupling, step, schedule);
     schedule = after;
     losses.push(result.loss);
-    images += phase.recipe.config.batchSize;
+    images += phase.setup.config.batchSize;
     if (!result.isFinite) {
       divergedAt = step + 1;
       break;
@@ -66,13 +66,13 @@ export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResul
     if (isPathRead) path.add(arrays['params']!.data as Float32Array);
     if (validateAt.has(done) || sampleAt.has(done)) {
       const weights = { raw: arrays['params']!, ema: arrays['ema']! };
-      const validation = validateAt.has(done) ? await each(weights, (w) => validator.validate(w)) : undefined;
+      const validation = validateAt.has(done) ? await forRawAndEma(weights, (w) => validator.validate(w)) : undefined;
       if (validation !== undefined && !Number.isFinite(validation.raw.loss)) {
         divergedAt = done;
         break;
       }
       const samples = sampleAt.has(done)
-        ? await each(weights, async (w) => ruler.compare(await maker.samples(w, size.samples)))
+        ? await forRawAndEma(weights, async (w) => sampleMetric.evaluate(await maker.samples(w, size.samples)))
         : undefined;
       points.push({
         step: done,
@@ -88,13 +88,13 @@ export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResul
   await maker.dispose();
   await validator.dispose();
   await stepper.dispose();
-  const { name, weightsSha256 } = ruler.extractor;
-  return rounded({
+  const { name, weightsSha256 } = sampleMetric.extractor;
+  return roundNumbers({
     ...trialFields(trial),
     stage: trial.stage,
     steps: totalSteps,
     parameters: denoiser.layout.size,
-    trainingLoss: tenths(losses, totalSteps),
+    trainingLoss: lossByTenth(losses, totalSteps),
     points,
     ...(divergedAt !== undefined && { divergedAt }),
     ...(path !== undefined && losses.length > (LAGS + 2) * size.pathEvery * 2 && { pathCosines: path.cosines() }),
@@ -104,15 +104,18 @@ export async function runTrial(trial: Trial, shop: Workshop): Promise<TrialResul
 }
 
 /** The steps after which the k-th of `count` measurements is made, the last one after the last step. */
-function evenly(count: number, totalSteps: number): ReadonlySet<number> {
+function evenlySpacedSteps(count: number, totalSteps: number): ReadonlySet<number> {
   return new Set(Array.from({ length: count }, (_, k) => Math.round(((k + 1) * totalSteps) / count)));
 }
 
-async function each<V>({ raw, ema }: RawAndEma<NdArray>, of: (weights: NdArray) => Promise<V>): Promise<RawAndEma<V>> {
+async function forRawAndEma<V>(
+  { raw, ema }: RawAndEma<NdArray>,
+  of: (weights: NdArray) => Promise<V>,
+): Promise<RawAndEma<V>> {
   return { raw: await of(raw), ema: await of(ema) };
 }
 
-function tenths(losses: readonly number[], totalSteps: number): (number | null)[] {
+function lossByTenth(losses: readonly number[], totalSteps: number): (number | null)[] {
   return Array.from({ length: 10 }, (_, k) => {
     const part = losses.slice(Math.round((k * totalSteps) / 10), Math.round(((k + 1) * totalSteps) / 10));
     const mean = part.reduce((sum, loss) => sum + loss, 0) / part.length;
@@ -121,7 +124,7 @@ function tenths(losses: readonly number[], totalSteps: number): (number | null)[
 }
 
 /** Six digits of every measured number: more would be noise, and grow the repository. */
-function rounded(result: TrialResult): TrialResult {
+function roundNumbers(result: TrialResult): TrialResult {
   const round = (value: unknown): unknown => {
     if (typeof value === 'number') return Number.isInteger(value) ? value : Number(value.toPrecision(6));
     if (Array.isArray(value)) return value.map(round);

@@ -32,14 +32,14 @@ export interface SampleQuality {
 }
 
 /** What is the same for all arms: the extractor and the held-out images' features. */
-export interface Ruler {
+export interface SampleMetric {
   readonly extractor: FeatureExtractor;
   /** Of samples [N, H, W, C] in [-1, 1]. */
-  compare(samples: NdArray): Promise<SampleQuality>;
+  evaluate(samples: NdArray): Promise<SampleQuality>;
 }
 
 /** MNIST at 12x12 is measured by the classifier of its digits, CIFAR-10 by MobileNetV2. */
-export async function openRuler(engine: Engine, data: Size['data'], heldOut: Dataset): Promise<Ruler> {
+export async function openSampleMetric(engine: Engine, data: Size['data'], heldOut: Dataset): Promise<SampleMetric> {
   const extractor =
     data === 'mnist-12'
       ? await openClassifierExtractor({ engine, weights: extractorFile })
@@ -49,7 +49,7 @@ export async function openRuler(engine: Engine, data: Size['data'], heldOut: Dat
   const distanceTo = frechetDistanceFrom(reference.statistics);
   return {
     extractor,
-    async compare(samples) {
+    async evaluate(samples) {
       const source = createArraySource('samples', { ...samples, shape: [...samples.shape] });
       const generated = await extractFeatures(source, extractor, { keepFeatures });
       return {
@@ -72,7 +72,7 @@ function spread({ values, dimension }: Features, count: number): Features {
   return { values: out, dimension };
 }
 
-export interface SampleMaker {
+export interface ImageSampler {
   /** `count` images from the parameters [P]: the same noise at every call, for every arm, that of each step too. */
   samples(weights: NdArray, count: number): Promise<NdArray>;
   dispose(): Promise<void>;
@@ -84,12 +84,12 @@ const BATCH = 250;
 const SEED = 79_462_404;
 
 /** In `steps` trailing steps, by default of DDIM (eta 0); x0 is clipped to [-1, 1]. */
-export function createSampleMaker(
+export function createImageSampler(
   denoiser: Denoiser,
   steps: number,
   engine: Engine,
   config: SamplerConfig = { name: 'ddim' },
-): SampleMaker {
+): ImageSampler {
   const { model, layout, noiseSchedule } = denoiser;
   const sampler = createSampler({
     engine,

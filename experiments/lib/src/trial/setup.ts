@@ -5,11 +5,11 @@ import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
 import { batchSource, createDenoiser, modelTypes, resolveConfig, type Config, type TrainingSetup } from '@dm/trainer';
 import type { BatchPhase, TrainingRecipe } from '../recipe/recipe.js';
 import type { Trial } from '../recipe/trial.js';
-import { createOptimizer } from './optimizer.js';
+import { createArmOptimizer } from './optimizer.js';
 
-/** Part of a run: its recipe has the batch size of the phase. */
+/** Part of a run: its setup has the batch size of the phase. */
 export interface Phase {
-  readonly recipe: TrainingSetup;
+  readonly setup: TrainingSetup;
   /** Optimizer steps [first, end) of the run. */
   readonly first: number;
   readonly end: number;
@@ -26,7 +26,7 @@ export function phaseSteps(images: number, batch: readonly BatchPhase[]): number
 }
 
 /** The phases of a trial. All share model, curriculum and optimizer, which count the steps of the whole run. */
-export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Phase[] {
+export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): readonly Phase[] {
   const { schedule, curriculum, weighting, optimizer, batch, prediction = 'epsilon' } = arm.recipe;
   const model = arm.recipe.model ?? { type: 'unet', config: size.unet };
   const steps = phaseSteps(size.images, batch);
@@ -58,7 +58,7 @@ export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Ph
       curriculum.params,
     ),
     lossWeights: weights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
-    ...createOptimizer(optimizer, denoiser.layout, totalSteps),
+    ...createArmOptimizer(optimizer, denoiser.layout, totalSteps),
   };
   let first = 0;
   return batch.map(({ size: batchSize }, i) => {
@@ -67,7 +67,7 @@ export function setUp({ arm, size, seed }: Trial, dataset: Dataset): readonly Ph
     return {
       first: begin,
       end: first,
-      recipe: {
+      setup: {
         ...parts,
         config: { ...denoiser.config, batchSize },
         averages: [averageOf(parts.optimizer, arm.recipe, batchSize)],

@@ -2,14 +2,14 @@
 import type { ScheduleState } from '@dm/curriculum';
 import { drawTimesteps, fetchBatch, type TrainingSetup, type compileStep } from '@dm/trainer';
 import type { TrainingRecipe } from '../recipe/recipe.js';
-import { immiscible } from './coupling.js';
+import { immiscibleNoise } from './coupling.js';
 
 type CompiledStep = Awaited<ReturnType<typeof compileStep>>;
 
 /** Optimizer step `step` (from 0), with the curriculum's state before it; `schedule` is the state after it. */
 export async function trainingStep(
   stepper: CompiledStep,
-  recipe: TrainingSetup,
+  setup: TrainingSetup,
   coupling: TrainingRecipe['coupling'],
   step: number,
   schedule: ScheduleState | undefined,
@@ -17,11 +17,11 @@ export async function trainingStep(
   readonly result: Awaited<ReturnType<CompiledStep['run']>>;
   readonly schedule: ScheduleState | undefined;
 }> {
-  const batch = await fetchBatch(recipe, step);
-  const coupled = coupling === 'immiscible' ? { ...batch, noise: immiscible(batch.images, batch.noise) } : batch;
-  const draw = drawTimesteps(recipe, step, schedule);
+  const batch = await fetchBatch(setup, step);
+  const coupled = coupling === 'immiscible' ? { ...batch, noise: immiscibleNoise(batch.images, batch.noise) } : batch;
+  const draw = drawTimesteps(setup, step, schedule);
   const result = await stepper.run(step, coupled, draw);
-  const { curriculum } = recipe;
+  const { curriculum } = setup;
   const updated =
     schedule === undefined || curriculum.update === undefined
       ? schedule

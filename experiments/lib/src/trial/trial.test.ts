@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { baseline, recipe } from '../recipe/recipe.js';
 import { screeningSize } from '../recipe/sizes.js';
 import { trialKey, type Trial } from '../recipe/trial.js';
-import { immiscible } from './coupling.js';
-import { pathDirection } from './path-direction.js';
+import { immiscibleNoise } from './coupling.js';
+import { displacementCosines } from './displacement-cosines.js';
 import { phaseSteps } from './setup.js';
 
 const trial: Trial = {
@@ -43,14 +43,14 @@ describe('immiscible', () => {
   it('gives each image the noise that lies nearest in total', () => {
     const array = (data: number[]) => float32(data, [3, 1, 1, 1]);
     // Pairs in order of size have the least total squared distance on a line.
-    expect([...immiscible(array([1, -1, 0]), array([-2, 0.5, 3])).data]).toEqual([3, -2, 0.5]);
+    expect([...immiscibleNoise(array([1, -1, 0]), array([-2, 0.5, 3])).data]).toEqual([3, -2, 0.5]);
   });
 });
 
 describe('pathDirection', () => {
   it('is 1 along a line and -1 between the swings of a path that turns back', () => {
-    const straight = pathDirection();
-    const swinging = pathDirection();
+    const straight = displacementCosines();
+    const swinging = displacementCosines();
     for (let i = 0; i < 40; i++) {
       straight.add(Float32Array.of(i, 2 * i));
       swinging.add(Float32Array.of(i % 2, 0));

@@ -15,7 +15,7 @@ import {
 import { toFloat, type Dataset } from '@dm/data';
 import { type Arrays, type Engine, float32, type NdArray, splitFlat } from '@dm/ops';
 import type { Denoiser } from '@dm/trainer';
-import { spreadIndices } from './data.js';
+import { evenlySpacedIndices } from './data.js';
 
 /** Mean loss, and by quarter of the timesteps, from clean to noisy. */
 export interface Validation {
@@ -48,7 +48,7 @@ export async function createValidator(
 ): Promise<Validator> {
   const { model, layout, noiseSchedule } = denoiser;
   const { prediction } = denoiser.config.diffusion;
-  const { images } = await heldOut.read(spreadIndices(count, heldOut.length));
+  const { images } = await heldOut.read(evenlySpacedIndices(count, heldOut.length));
   const order = permutation({ seed: SEED, stream: 'evaluation', step: 0 }, count);
   const timesteps = Array.from(order, (k) => Math.floor(((k + 0.5) * noiseSchedule.numTimesteps) / count));
   const chunks: Arrays[] = [];

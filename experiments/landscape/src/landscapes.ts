@@ -5,21 +5,21 @@ import type { FlatVector, Objective } from '@dm/eval';
 import {
   discriminatorObjective,
   ganLayouts,
-  ganStart,
+  initialGanWeights,
   generatorObjective,
-  LATENT,
+  LATENT_SIZE,
   phaseSteps,
-  setUp,
-  spreadIndices,
+  createPhases,
+  evenlySpacedIndices,
   trainGan,
   trainVae,
   vaeLayout,
   vaeObjective,
-  vaeStart,
+  initialVaeWeights,
   type GanRecipe,
   type TrainingRecipe,
   type VaeRecipe,
-  type Workshop,
+  type TrialContext,
 } from '@dm/experiments';
 import { type FlatLayout, float32, type NdArray } from '@dm/ops';
 import { drawTimesteps, fetchBatch, initialState, noiseProbe, compileStep, probeObjective } from '@dm/trainer';
@@ -27,7 +27,7 @@ import { classifierLayout, classifierObjective, classifierStart, trainClassifier
 import { PARTNER, type ClassifierRecipe, type LandscapeTrial } from './trial.js';
 
 /** A loss with three places in its landscape. */
-export interface Scene {
+export interface LossLandscape {
   /** `whole`, or the timesteps of a range of noise: 0-249. */
   readonly name: string;
   readonly objective: Objective;
@@ -41,21 +41,21 @@ export interface Scene {
   dispose(): Promise<void>;
 }
 
-export interface Scenes {
-  readonly scenes: readonly Scene[];
+export interface LossLandscapes {
+  readonly landscapes: readonly LossLandscape[];
   readonly trainingSeconds: number;
 }
 
 /** Trains the model twice. Rejects with an Error where a training diverges. */
-export function openScenes(trial: LandscapeTrial, shop: Workshop): Promise<Scenes> {
+export function openLandscapes(trial: LandscapeTrial, context: TrialContext): Promise<LossLandscapes> {
   const { recipe } = trial.arm;
-  if (recipe.kind === 'diffusion') return diffusionScenes(trial, recipe.training, shop);
-  if (recipe.kind === 'gan') return ganScenes(trial, recipe, shop);
-  return recipe.kind === 'vae' ? vaeScenes(trial, recipe, shop) : classifierScenes(trial, recipe, shop);
+  if (recipe.kind === 'diffusion') return diffusionLandscapes(trial, recipe.training, context);
+  if (recipe.kind === 'gan') return ganLandscapes(trial, recipe, context);
+  return recipe.kind === 'vae' ? vaeLandscapes(trial, recipe, context) : classifierLandscapes(trial, recipe, context);
 }
 
 /** Runs `train` for the trial's seed and its partner's, and counts the seconds. */
-async function twice<W>(
+async function trainPair<W>(
   { seed }: LandscapeTrial,
   train: (seed: number) => Promise<W>,
 ): Promise<{ a: W; b: W; trainingSeconds: number }> {
@@ -65,27 +65,31 @@ async function twice<W>(
   return { a, b, trainingSeconds: (performance.now() - began) / 1000 };
 }
 
-async function diffusionScenes(trial: LandscapeTrial, training: TrainingRecipe, shop: Workshop): Promise<Scenes> {
-  const { engine, train, heldOut } = shop;
+async function diffusionLandscapes(
+  trial: LandscapeTrial,
+  training: TrainingRecipe,
+  context: TrialContext,
+): Promise<LossLandscapes> {
+  const { engine, train, heldOut } = context;
   const { size } = trial;
-  const { a, b, trainingSeconds } = await twice(trial, async (seed) => {
-    const [phase] = setUp({ ...trial, arm: { ...trial.arm, recipe: training }, seed }, train);
-    const { recipe, end } = phase!;
-    const initial = initialState(recipe);
+  const { a, b, trainingSeconds } = await trainPair(trial, async (seed) => {
+    const [phase] = createPhases({ ...trial, arm: { ...trial.arm, recipe: training }, seed }, train);
+    const { setup, end } = phase!;
+    const initial = initialState(setup);
     const start = Float32Array.from(initial['params']!.data);
-    const stepper = await compileStep(recipe, engine, initial);
+    const stepper = await compileStep(setup, engine, initial);
     for (let step = 0; step < end; step++) {
-      const result = await stepper.run(step, await fetchBatch(recipe, step), drawTimesteps(recipe, step, undefined));
+      const result = await stepper.run(step, await fetchBatch(setup, step), drawTimesteps(setup, step, undefined));
       if (!result.isFinite) throw new Error(`${trial.arm.name}, seed ${seed}, diverged at step ${step + 1}.`);
     }
     const { params } = await stepper.state.read(['params']);
     await stepper.dispose();
-    return { denoiser: recipe, start, end: Float32Array.from(params!.data) };
+    return { denoiser: setup, start, end: Float32Array.from(params!.data) };
   });
   const { denoiser, start, end } = a;
   const { layout } = denoiser;
   const params = float32(end);
-  const scenes: Scene[] = [];
+  const landscapes: LossLandscape[] = [];
   for (const [buckets, images] of [
     [1, size.probeImages],
     [size.buckets, size.probeImages / 4],
@@ -94,7 +98,7 @@ async function diffusionScenes(trial: LandscapeTrial, training: TrainingRecipe, 
     const state = await probe.load({ params });
     let open = buckets;
     for (const [k, { from, to }] of probe.setting.buckets.entries()) {
-      scenes.push({
+      landscapes.push({
         name: buckets === 1 ? 'whole' : `timesteps ${from}-${to - 1}`,
         objective: probeObjective(probe, state, layout.size, k),
         layout,
@@ -110,25 +114,25 @@ async function diffusionScenes(trial: LandscapeTrial, training: TrainingRecipe, 
       });
     }
   }
-  return { scenes, trainingSeconds };
+  return { landscapes, trainingSeconds };
 }
 
-async function ganScenes(trial: LandscapeTrial, recipe: GanRecipe, shop: Workshop): Promise<Scenes> {
-  const { engine, train } = shop;
+async function ganLandscapes(trial: LandscapeTrial, recipe: GanRecipe, context: TrialContext): Promise<LossLandscapes> {
+  const { engine, train } = context;
   const { shape } = train;
-  const { a, b, trainingSeconds } = await twice(trial, (seed) =>
+  const { a, b, trainingSeconds } = await trainPair(trial, (seed) =>
     trainGan({ train, engine, recipe, seed, steps: stepsOf(trial, recipe.batchSize) }),
   );
-  const initial = ganStart(shape, trial.seed);
+  const initial = initialGanWeights(shape, trial.seed);
   const layouts = ganLayouts(shape);
-  const { images } = await examples(trial, shop);
-  const latents = fixedNormal(trial.size.probeImages);
+  const { images } = await heldOutBatch(trial, context);
+  const latents = fixedLatents(trial.size.probeImages);
   // Each network's loss is that against the other one as it is after training.
   const objectives = {
     generator: await generatorObjective(engine, shape, { discriminator: a.discriminator, latents }),
     discriminator: await discriminatorObjective(engine, shape, { generator: a.generator, images, latents }),
   };
-  const scenes = (['generator', 'discriminator'] as const).map((network) => ({
+  const landscapes = (['generator', 'discriminator'] as const).map((network) => ({
     name: network,
     objective: objectives[network],
     layout: layouts[network],
@@ -138,24 +142,24 @@ async function ganScenes(trial: LandscapeTrial, recipe: GanRecipe, shop: Worksho
     isWhole: true,
     dispose: () => objectives[network].dispose(),
   }));
-  return { scenes, trainingSeconds };
+  return { landscapes, trainingSeconds };
 }
 
-async function vaeScenes(trial: LandscapeTrial, recipe: VaeRecipe, shop: Workshop): Promise<Scenes> {
-  const { engine, train } = shop;
+async function vaeLandscapes(trial: LandscapeTrial, recipe: VaeRecipe, context: TrialContext): Promise<LossLandscapes> {
+  const { engine, train } = context;
   const { shape } = train;
-  const { a, b, trainingSeconds } = await twice(trial, (seed) =>
+  const { a, b, trainingSeconds } = await trainPair(trial, (seed) =>
     trainVae({ train, engine, recipe, seed, steps: stepsOf(trial, recipe.batchSize) }),
   );
-  const { images } = await examples(trial, shop);
-  const objective = await vaeObjective(engine, shape, { images, eps: fixedNormal(trial.size.probeImages) });
+  const { images } = await heldOutBatch(trial, context);
+  const objective = await vaeObjective(engine, shape, { images, eps: fixedLatents(trial.size.probeImages) });
   return {
-    scenes: [
+    landscapes: [
       {
         name: 'whole',
         objective,
         layout: vaeLayout(shape),
-        start: vaeStart(shape, trial.seed).params,
+        start: initialVaeWeights(shape, trial.seed).params,
         end: a.params,
         partner: b.params,
         isWhole: true,
@@ -166,17 +170,21 @@ async function vaeScenes(trial: LandscapeTrial, recipe: VaeRecipe, shop: Worksho
   };
 }
 
-async function classifierScenes(trial: LandscapeTrial, recipe: ClassifierRecipe, shop: Workshop): Promise<Scenes> {
-  const { engine, train } = shop;
+async function classifierLandscapes(
+  trial: LandscapeTrial,
+  recipe: ClassifierRecipe,
+  context: TrialContext,
+): Promise<LossLandscapes> {
+  const { engine, train } = context;
   const { shape, classes } = train;
-  const { a, b, trainingSeconds } = await twice(trial, (seed) =>
+  const { a, b, trainingSeconds } = await trainPair(trial, (seed) =>
     trainClassifier({ train, engine, recipe, seed, steps: stepsOf(trial, recipe.batchSize) }),
   );
   const layout = classifierLayout(shape, classes.length);
-  const { images, labels } = await examples(trial, shop);
+  const { images, labels } = await heldOutBatch(trial, context);
   const objective = await classifierObjective(engine, layout, { images, labels, classes: classes.length });
   return {
-    scenes: [
+    landscapes: [
       {
         name: 'whole',
         objective,
@@ -197,11 +205,11 @@ function stepsOf({ size }: LandscapeTrial, batchSize: number): number {
   return phaseSteps(size.images, [{ share: 1, size: batchSize }])[0]!;
 }
 
-async function examples(
+async function heldOutBatch(
   { size }: LandscapeTrial,
-  { heldOut }: Workshop,
+  { heldOut }: TrialContext,
 ): Promise<{ images: NdArray; labels: Int32Array }> {
-  const { images, labels } = await heldOut.read(spreadIndices(size.probeImages, heldOut.length));
+  const { images, labels } = await heldOut.read(evenlySpacedIndices(size.probeImages, heldOut.length));
   return {
     images: float32(toFloat(images), [size.probeImages, ...heldOut.shape]),
     labels: labels!,
@@ -211,7 +219,7 @@ async function examples(
 /** Of no training. */
 const SEED = 79_462_404;
 
-function fixedNormal(count: number): NdArray {
+function fixedLatents(count: number): NdArray {
   const indices = Array.from({ length: count }, (_, i) => i);
-  return normalBatch({ seed: SEED, stream: 'evaluation', indices }, [LATENT]);
+  return normalBatch({ seed: SEED, stream: 'evaluation', indices }, [LATENT_SIZE]);
 }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { baseline } from '../recipe/recipe.js';
 import { finalSize } from '../recipe/sizes.js';
 import type { TrialResult } from '../trial/result.js';
-import { lengthReaches, shortTrials } from './lengths.js';
-import { reachOf, speedupText } from './steps-to-target.js';
+import { shortTrials, stepsToTargetByRunLength } from './run-lengths.js';
+import { curvesToTarget, formatSpeedup } from './steps-to-target.js';
 
 const size = finalSize.laptop;
 
@@ -18,11 +18,15 @@ function ended(seed: number, images: number, value: number): TrialResult {
 
 describe('reachOf', () => {
   it('interpolates, counts who got there, and says where the first point was enough', () => {
-    const curve = { x: [10, 20, 40], y: [4, 2, 1] };
-    expect(reachOf([curve], 3, 40)).toMatchObject({ images: [15], reached: 1, of: 1, isLeast: false });
-    expect(reachOf([curve, { x: [10], y: [9] }], 3, 40)).toMatchObject({ images: [15], reached: 1, of: 2 });
-    expect(speedupText(reachOf([curve, curve], 4, 40))).toBe('at least 4.00 [4.00, 4.00]');
-    expect(speedupText(reachOf([curve], 0.5, 40))).toBe('not reached (0 of 1)');
+    const metricCurve = { x: [10, 20, 40], y: [4, 2, 1] };
+    expect(curvesToTarget([metricCurve], 3, 40)).toMatchObject({ images: [15], reached: 1, of: 1, isLeast: false });
+    expect(curvesToTarget([metricCurve, { x: [10], y: [9] }], 3, 40)).toMatchObject({
+      images: [15],
+      reached: 1,
+      of: 2,
+    });
+    expect(formatSpeedup(curvesToTarget([metricCurve, metricCurve], 4, 40))).toBe('at least 4.00 [4.00, 4.00]');
+    expect(formatSpeedup(curvesToTarget([metricCurve], 0.5, 40))).toBe('not reached (0 of 1)');
   });
 });
 
@@ -37,7 +41,7 @@ describe('lengthReaches', () => {
       ['fast-1-of-2', [ended(0, images / 2, 3), ended(1, images / 2, 2)]],
       ['faster-1-of-2', [ended(0, images / 2, 0)]],
     ]);
-    const found = lengthReaches(whole, short, 'baseline');
+    const found = stepsToTargetByRunLength(whole, short, 'baseline');
     expect(Object.keys(found)).toEqual(['fast']);
     // Seed 0 is at 2 half-way between a half and the whole; seed 1 at a half, its shortest.
     expect(found['fast']!['fd ema']).toMatchObject({ images: [0.75 * images, 0.5 * images], isLeast: true });

@@ -1,12 +1,12 @@
 /** Two trainings of a model, and the landscape of its losses. */
 import { filterNormalizedDirection, hessianSpectrum, interpolate, planeSlice, type HessianSpectrum } from '@dm/eval';
-import { trialFields, type AnyResult, type Workshop } from '@dm/experiments';
-import type { Curve } from './shape.js';
-import { openScenes, type Scene } from './subjects.js';
-import type { LandscapeTrial, Resolution, Subject } from './trial.js';
+import { trialFields, type AnyResult, type TrialContext } from '@dm/experiments';
+import type { Curve } from './curve-metrics.js';
+import { openLandscapes, type LossLandscape } from './landscapes.js';
+import type { LandscapeTrial, Resolution, NetworkRecipe } from './trial.js';
 
-/** The landscape of one loss. Curves have the loss itself; what is compared is made of ratios, in numbers.ts. */
-export interface View {
+/** The landscape of one loss. Curves have the loss itself; what is compared is made of ratios, in roughness.ts. */
+export interface LandscapeView {
   readonly name: string;
   readonly isWhole: boolean;
   readonly parameters: number;
@@ -38,18 +38,18 @@ export interface Line extends Curve {
 }
 
 export interface LandscapeResult extends AnyResult {
-  readonly recipe: Subject;
+  readonly recipe: NetworkRecipe;
   readonly size: LandscapeTrial['size'];
-  readonly views: readonly View[];
+  readonly views: readonly LandscapeView[];
 }
 
-export async function measureLandscape(trial: LandscapeTrial, shop: Workshop): Promise<LandscapeResult> {
+export async function measureLandscape(trial: LandscapeTrial, context: TrialContext): Promise<LandscapeResult> {
   const began = performance.now();
-  const { scenes, trainingSeconds } = await openScenes(trial, shop);
-  const views: View[] = [];
-  for (const scene of scenes) {
-    views.push(await viewOf(scene, trial.size, trial.seed));
-    await scene.dispose();
+  const { landscapes, trainingSeconds } = await openLandscapes(trial, context);
+  const views: LandscapeView[] = [];
+  for (const landscape of landscapes) {
+    views.push(await measureView(landscape, trial.size, trial.seed));
+    await landscape.dispose();
   }
   return {
     ...trialFields(trial),
@@ -58,9 +58,9 @@ export async function measureLandscape(trial: LandscapeTrial, shop: Workshop): P
   };
 }
 
-async function viewOf(scene: Scene, counts: Resolution, seed: number): Promise<View> {
-  const { name, objective, layout, start, end, partner, isWhole } = scene;
-  const line = async (a: Scene['start'], b: Scene['start']): Promise<Line> => {
+async function measureView(landscape: LossLandscape, counts: Resolution, seed: number): Promise<LandscapeView> {
+  const { name, objective, layout, start, end, partner, isWhole } = landscape;
+  const line = async (a: LossLandscape['start'], b: LossLandscape['start']): Promise<Line> => {
     const { at, loss, barrier } = await interpolate(objective, a, b, { from: 0, to: 1, points: counts.line });
     return { at: at.map(rounded), loss: loss.map(rounded), barrier: rounded(barrier!) };
   };
@@ -92,11 +92,11 @@ async function viewOf(scene: Scene, counts: Resolution, seed: number): Promise<V
     slices,
     plane: plane === undefined ? null : { at: plane.at.map(rounded), loss: Array.from(plane.loss, rounded) },
     filterNorm2: rounded(directions[0]!.reduce((sum, d) => sum + d * d, 0)),
-    spectrum: plain(spectrum),
+    spectrum: spectrumRecord(spectrum),
   };
 }
 
-function plain({ largest, smallest, trace, error, density }: HessianSpectrum): View['spectrum'] {
+function spectrumRecord({ largest, smallest, trace, error, density }: HessianSpectrum): LandscapeView['spectrum'] {
   // The grid has 8 points to a bump's deviation; 2 are enough to draw it.
   const stride = 4;
   return {
@@ -119,7 +119,7 @@ function plain({ largest, smallest, trace, error, density }: HessianSpectrum): V
 /** Six digits: more would be noise. */
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
-export function summary({ views }: LandscapeResult): string {
+export function summarize({ views }: LandscapeResult): string {
   return views
     .filter(({ isWhole }) => isWhole)
     .map(({ name, loss }) => `${name} loss ${loss.start.toPrecision(3)} to ${loss.end.toPrecision(3)}`)

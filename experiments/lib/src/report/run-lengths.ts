@@ -8,7 +8,7 @@ import type { StageResults, TrialResult } from '../trial/result.js';
 import type { Table } from './conclusion.js';
 import { lineFigure, type Figure } from './figure.js';
 import { finalInterval, finalValue, metricTitles, type Metric, type Weights } from './metrics.js';
-import { reachOf, speedupText, type Curve, type Reach } from './steps-to-target.js';
+import { curvesToTarget, formatSpeedup, type Curve, type StepsToTarget } from './steps-to-target.js';
 
 /** Whole trainings of `arm` on one in `divisor` of the images of `size`, named `<arm>-1-of-<divisor>`; samples at the end. */
 export function shortTrials(
@@ -35,11 +35,11 @@ const shortName = (name: string, divisor: number | ''): string => `${name}-1-of-
  * interpolation. `whole` and `short` are the stages' results; `reference` is the length of the other run in images.
  * Undefined for an arm without short trainings.
  */
-export function reachByLength(
+export function armStepsByRunLength(
   name: string,
   stages: { readonly whole: StageResults; readonly short: StageResults },
   target: { readonly metric: Metric; readonly weights: Weights; readonly value: number; readonly reference: number },
-): Reach | undefined {
+): StepsToTarget | undefined {
   const { metric, weights, value, reference } = target;
   const shorter = shortTrialsOf(name, stages.short);
   if (shorter.length === 0) return undefined;
@@ -52,7 +52,7 @@ export function reachByLength(
       weights,
     ),
   );
-  return reachOf(curves, value, reference);
+  return curvesToTarget(curves, value, reference);
 }
 
 function shortTrialsOf(name: string, short: StageResults): TrialResult[] {
@@ -74,11 +74,11 @@ const targets: readonly (readonly [Metric, Weights])[] = (['fd', 'kd', 'validati
 );
 
 /** Of each arm that has short trainings, by metric and weights (`fd ema`): how soon it ends as well as `baseline` does. */
-export function lengthReaches(
+export function stepsToTargetByRunLength(
   whole: StageResults,
   short: StageResults,
   baseline: string,
-): Readonly<Record<string, Readonly<Record<string, Reach>>>> {
+): Readonly<Record<string, Readonly<Record<string, StepsToTarget>>>> {
   const base = whole.get(baseline) ?? [];
   const reference = base[0]?.size.images;
   if (reference === undefined) return {};
@@ -89,7 +89,7 @@ export function lengthReaches(
         const found =
           value === undefined
             ? undefined
-            : reachByLength(name, { whole, short }, { metric, weights, value, reference });
+            : armStepsByRunLength(name, { whole, short }, { metric, weights, value, reference });
         return found === undefined ? [] : [[`${metric} ${weights}`, found] as const];
       });
       return byMetric.length === 0 ? [] : [[name, Object.fromEntries(byMetric)] as const];
@@ -97,26 +97,26 @@ export function lengthReaches(
   );
 }
 
-/** `lengthReaches` as a table. */
-export function lengthTable(title: string, whole: StageResults, short: StageResults, baseline: string): Table {
+/** `stepsToTargetByRunLength` as a table. */
+export function runLengthTable(title: string, whole: StageResults, short: StageResults, baseline: string): Table {
   return {
     title,
     columns: [
       'arm',
       ...targets.map(([metric, weights]) => `${metricTitles[metric]}, ${weights === 'ema' ? 'EMA' : 'raw'}`),
     ],
-    rows: Object.entries(lengthReaches(whole, short, baseline)).map(([name, byMetric]) => [
+    rows: Object.entries(stepsToTargetByRunLength(whole, short, baseline)).map(([name, byMetric]) => [
       name,
       ...targets.map(([metric, weights]) => {
         const one = byMetric[`${metric} ${weights}`];
-        return one === undefined ? '' : speedupText(one);
+        return one === undefined ? '' : formatSpeedup(one);
       }),
     ]),
   };
 }
 
 /** Final values of the EMA weights over the length of the training; a dashed line where `baseline` ends. */
-export function lengthFigure(
+export function runLengthFigure(
   whole: StageResults,
   short: StageResults,
   baseline: string,

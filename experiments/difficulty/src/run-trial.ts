@@ -1,6 +1,6 @@
 /** One training, with loss and gradient of every range of noise measured on the way. */
 import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
-import { setUp, trialFields, type AnyResult, type Trial, type Workshop } from '@dm/experiments';
+import { createPhases, trialFields, type AnyResult, type Trial, type TrialContext } from '@dm/experiments';
 import { drawTimesteps, fetchBatch, initialState, noiseProbe, compileStep, type NoiseProbe } from '@dm/trainer';
 
 export interface DifficultyResult extends AnyResult {
@@ -17,12 +17,15 @@ const BUCKETS = 10;
 const IMAGES = 32;
 
 /** Measures at the start and `size.validations` times, closer together at first, where losses fall fast. */
-export async function measureDifficulty(trial: Trial, { engine, train, heldOut }: Workshop): Promise<DifficultyResult> {
-  const [phase] = setUp(trial, train);
-  const { recipe, end } = phase!;
-  const probe = await noiseProbe(recipe, engine, 'params', { buckets: BUCKETS, images: IMAGES, dataset: heldOut });
-  const stepper = await compileStep(recipe, engine, initialState(recipe));
-  const moments = new Set(
+export async function runDifficultyTrial(
+  trial: Trial,
+  { engine, train, heldOut }: TrialContext,
+): Promise<DifficultyResult> {
+  const [phase] = createPhases(trial, train);
+  const { setup, end } = phase!;
+  const probe = await noiseProbe(setup, engine, 'params', { buckets: BUCKETS, images: IMAGES, dataset: heldOut });
+  const stepper = await compileStep(setup, engine, initialState(setup));
+  const measurementSteps = new Set(
     Array.from({ length: trial.size.validations }, (_, k) =>
       Math.max(k + 1, Math.round(end * ((k + 1) / trial.size.validations) ** 2)),
     ),
@@ -33,21 +36,21 @@ export async function measureDifficulty(trial: Trial, { engine, train, heldOut }
   const measure = async (step: number): Promise<void> => {
     const from = performance.now();
     const { params } = await stepper.state.read(['params']);
-    records.push(await record(probe, step, params!));
+    records.push(await measureRecord(probe, step, params!));
     measuring += performance.now() - from;
   };
   await measure(0);
   for (let step = 0; step < end; step++) {
-    const result = await stepper.run(step, await fetchBatch(recipe, step), drawTimesteps(recipe, step, undefined));
+    const result = await stepper.run(step, await fetchBatch(setup, step), drawTimesteps(setup, step, undefined));
     if (!result.isFinite) throw new Error(`${trial.arm.name}, seed ${trial.seed}, diverged at step ${step + 1}.`);
-    if (moments.has(step + 1)) await measure(step + 1);
+    if (measurementSteps.has(step + 1)) await measure(step + 1);
   }
   const total = performance.now() - began;
   await stepper.dispose();
   await probe.dispose();
   return {
     ...trialFields(trial),
-    parameters: recipe.layout.size,
+    parameters: setup.layout.size,
     buckets: probe.setting.buckets,
     images: IMAGES,
     records,
@@ -57,7 +60,7 @@ export async function measureDifficulty(trial: Trial, { engine, train, heldOut }
 
 type Weights = Parameters<NoiseProbe['load']>[0][string];
 
-async function record(probe: NoiseProbe, step: number, params: Weights): Promise<DifficultyRecord> {
+async function measureRecord(probe: NoiseProbe, step: number, params: Weights): Promise<DifficultyRecord> {
   const state = await probe.load({ params });
   const loss: number[] = [];
   const gradNorm: number[] = [];
@@ -73,7 +76,7 @@ async function record(probe: NoiseProbe, step: number, params: Weights): Promise
 /** Six digits: more would be noise. */
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
-export function summary({ records }: DifficultyResult): string {
+export function summarize({ records }: DifficultyResult): string {
   const { loss } = records.at(-1)!;
   return `loss ${loss[0]!.toPrecision(3)} in the cleanest bucket, ${loss.at(-1)!.toPrecision(3)} in the noisiest`;
 }

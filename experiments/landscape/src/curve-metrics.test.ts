@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { convexityGap, middleCurvature, totalRise } from './shape.js';
+import { convexityGap, centralCurvature, totalRise } from './curve-metrics.js';
 
 const curve = (of: (x: number) => number, from = -1, to = 1, points = 21) => {
   const at = Array.from({ length: points }, (_, i) => from + (i * (to - from)) / (points - 1));
@@ -35,6 +35,6 @@ describe('convexityGap', () => {
 
 describe('middleCurvature', () => {
   it('is the second derivative of a parabola', () => {
-    expect(middleCurvature(curve((x) => 3 * x * x - x))).toBeCloseTo(6, 10);
+    expect(centralCurvature(curve((x) => 3 * x * x - x))).toBeCloseTo(6, 10);
   });
 });

@@ -1,25 +1,25 @@
 /** What the numbers of `speedup` say. */
 import {
   armTable,
-  comparison,
+  compareArms,
   curveFigure,
   finalSeeds,
-  intervalText,
-  lengthFigure,
-  lengthReaches,
-  lengthTable,
-  limits,
-  reaches,
-  reachTable,
-  speedupText,
+  formatInterval,
+  runLengthFigure,
+  stepsToTargetByRunLength,
+  runLengthTable,
+  scaleCaveats,
+  stepsToTargetByArm,
+  stepsToTargetTable,
+  formatSpeedup,
   type Conclusion,
-  type Reach,
+  type StepsToTarget,
   type Scale,
   type StageResults,
   type Table,
 } from '@dm/experiments';
-import type { StepTimes } from './clock.js';
-import { isClockResult, trainingsOf, type SpeedupResult } from './kinds.js';
+import type { StepTimes } from './step-times.js';
+import { isStepTimeResult, trainingResults, type SpeedupResult } from './trial-types.js';
 
 /** The goal for CLTS and MDLRC together, the paper's figure: twice as fast. */
 const GOAL = 2;
@@ -27,9 +27,9 @@ const GOAL = 2;
 type Times = Readonly<Record<string, StepTimes>>;
 
 export function conclude(results: Readonly<Record<string, StageResults<SpeedupResult>>>, scale: Scale): Conclusion {
-  const [rates, whole, short] = (['rates', 'whole', 'short'] as const).map((stage) => trainingsOf(results[stage]!));
-  const times = [...results['clock']!.values()].flat().find(isClockResult);
-  const byLength = lengthReaches(whole!, short!, 'baseline');
+  const [rates, whole, short] = (['rates', 'whole', 'short'] as const).map((stage) => trainingResults(results[stage]!));
+  const times = [...results['clock']!.values()].flat().find(isStepTimeResult);
+  const byLength = stepsToTargetByRunLength(whole!, short!, 'baseline');
   const both = byLength['clts-mdlrc'];
   const seeds = finalSeeds[scale].length;
   const isDone =
@@ -47,36 +47,40 @@ export function conclude(results: Readonly<Record<string, StageResults<SpeedupRe
     sentences: [
       isDone ? reading(both, byLength['decayed']) : 'Not enough is finished to decide.',
       ...[
-        comparison(whole!, 'clts-mdlrc', 'baseline'),
-        comparison(whole!, 'clts-mdlrc', 'decayed'),
-        comparison(whole!, 'best', 'baseline'),
+        compareArms(whole!, 'clts-mdlrc', 'baseline'),
+        compareArms(whole!, 'clts-mdlrc', 'decayed'),
+        compareArms(whole!, 'best', 'baseline'),
       ].map(({ sentence }) => `In as many steps, ${sentence}`),
-      ...Object.entries(byLength).map(([name, byMetric]) => told(name, byMetric, times?.stepMs)),
-      limits[scale],
+      ...Object.entries(byLength).map(([name, byMetric]) => speedupSentence(name, byMetric, times?.stepMs)),
+      scaleCaveats[scale],
     ],
     tables: [
-      lengthTable("Speed-up in steps: trained whole to the baseline's final value", whole!, short!, 'baseline'),
-      ...(times === undefined ? [] : [clockTable(times.stepMs, byLength, times.machine.cpu)]),
-      reachTable("Speed-up in steps: within one run to the baseline's final value", whole!, 'baseline'),
+      runLengthTable("Speed-up in steps: trained whole to the baseline's final value", whole!, short!, 'baseline'),
+      ...(times === undefined ? [] : [stepTimeTable(times.stepMs, byLength, times.machine.cpu)]),
+      stepsToTargetTable("Speed-up in steps: within one run to the baseline's final value", whole!, 'baseline'),
       armTable('Whole runs', whole!, 'baseline'),
       armTable('Trained whole in fewer images', short!),
       armTable('Learning rates, one seed', rates!),
     ],
     figures: [
-      ...lengthFigure(whole!, short!, 'baseline', 'fd'),
-      ...lengthFigure(whole!, short!, 'baseline', 'validation'),
+      ...runLengthFigure(whole!, short!, 'baseline', 'fd'),
+      ...runLengthFigure(whole!, short!, 'baseline', 'validation'),
       ...curveFigure(whole!, 'validation', 'ema'),
     ],
-    numbers: { byLength, within: reaches(whole!, 'baseline'), stepMs: times?.stepMs ?? null },
+    numbers: { byLength, within: stepsToTargetByArm(whole!, 'baseline'), stepMs: times?.stepMs ?? null },
   };
 }
 
 /** At every seed. */
-const isReached = (one: Reach | undefined): one is Reach => one?.speedup !== undefined && one.reached === one.of;
+const isReached = (one: StepsToTarget | undefined): one is StepsToTarget =>
+  one?.speedup !== undefined && one.reached === one.of;
 
-function reading(both: Readonly<Record<string, Reach>>, decayed: Readonly<Record<string, Reach>> | undefined): string {
-  const speeds = (of: Readonly<Record<string, Reach>>) =>
-    `${speedupText(of['fd ema']!)} (FD-classifier) and ${speedupText(of['validation ema']!)} (validation loss)`;
+function reading(
+  both: Readonly<Record<string, StepsToTarget>>,
+  decayed: Readonly<Record<string, StepsToTarget>> | undefined,
+): string {
+  const speeds = (of: Readonly<Record<string, StepsToTarget>>) =>
+    `${formatSpeedup(of['fd ema']!)} (FD-classifier) and ${formatSpeedup(of['validation ema']!)} (validation loss)`;
   return (
     `CLTS and MDLRC together end as well as the baseline does ${speeds(both)} times as soon, in steps, EMA weights` +
     (decayed === undefined
@@ -85,10 +89,14 @@ function reading(both: Readonly<Record<string, Reach>>, decayed: Readonly<Record
   );
 }
 
-function told(name: string, byMetric: Readonly<Record<string, Reach>>, times: Times | undefined): string {
+function speedupSentence(
+  name: string,
+  byMetric: Readonly<Record<string, StepsToTarget>>,
+  times: Times | undefined,
+): string {
   const [fd, validation] = [byMetric['fd ema']!, byMetric['validation ema']!];
-  const steps = `${name}: in steps ${speedupText(fd)} to the FD-classifier, ${speedupText(validation)} to the validation loss`;
-  const factor = clockFactor(name, times);
+  const steps = `${name}: in steps ${formatSpeedup(fd)} to the FD-classifier, ${formatSpeedup(validation)} to the validation loss`;
+  const factor = stepTimeRatio(name, times);
   const clock = [fd, validation].map(({ speedup }) =>
     speedup === undefined || factor === undefined ? undefined : (speedup.mean * factor).toPrecision(3),
   );
@@ -98,21 +106,21 @@ function told(name: string, byMetric: Readonly<Record<string, Reach>>, times: Ti
 }
 
 /** Steps of the baseline in the time of one of the recipe's. */
-function clockFactor(name: string, times: Times | undefined): number | undefined {
+function stepTimeRatio(name: string, times: Times | undefined): number | undefined {
   const [base, own] = [times?.['baseline'], times?.[name]];
   return base === undefined || own === undefined ? undefined : base.median / own.median;
 }
 
-function clockTable(
+function stepTimeTable(
   times: Times,
-  byLength: Readonly<Record<string, Readonly<Record<string, Reach>>>>,
+  byLength: Readonly<Record<string, Readonly<Record<string, StepsToTarget>>>>,
   cpu: string,
 ): Table {
-  const scaled = (one: Reach | undefined, factor: number) => {
+  const scaled = (one: StepsToTarget | undefined, factor: number) => {
     if (one?.speedup === undefined) return '';
     const { mean, low, high, n } = one.speedup;
     const bounds = low === undefined || high === undefined ? {} : { low: low * factor, high: high * factor };
-    return `${one.isLeast ? 'at least ' : ''}${intervalText({ mean: mean * factor, n, ...bounds })}`;
+    return `${one.isLeast ? 'at least ' : ''}${formatInterval({ mean: mean * factor, n, ...bounds })}`;
   };
   return {
     title: `Step times and the speed-up by the clock, one thread of ${cpu}`,
@@ -125,7 +133,7 @@ function clockTable(
       'by the clock to the validation loss, EMA',
     ],
     rows: Object.entries(times).map(([name, { median, low, high }]) => {
-      const factor = clockFactor(name, times)!;
+      const factor = stepTimeRatio(name, times)!;
       return [
         name,
         median.toFixed(2),

@@ -1,19 +1,19 @@
 /** Step times of recipes, side by side in one process: what a speed-up in steps is worth by the clock. */
 import {
-  setUp,
+  createPhases,
   trainingStep,
   trialFields,
   type AnyResult,
   type Arm,
   type Size,
   type TrainingRecipe,
-  type Workshop,
+  type TrialContext,
 } from '@dm/experiments';
 import { initialState, compileStep } from '@dm/trainer';
 import { cpus } from 'node:os';
 
 /** A measurement of all recipes at once, where a trial of another kind trains one. */
-export interface ClockTrial {
+export interface StepTimeTrial {
   readonly stage: 'clock';
   readonly arm: {
     readonly name: 'step-times';
@@ -33,17 +33,17 @@ export interface StepTimes {
   readonly steps: number;
 }
 
-export interface ClockResult extends AnyResult {
-  readonly recipe: ClockTrial['arm']['recipe'];
+export interface StepTimeResult extends AnyResult {
+  readonly recipe: StepTimeTrial['arm']['recipe'];
   readonly size: Size;
   readonly stepMs: Readonly<Record<string, StepTimes>>;
   readonly machine: { readonly cpu: string; readonly node: string };
 }
 
 /** Steps of a recipe before the next one's turn. */
-const TURN = 5;
+const STEPS_PER_TURN = 5;
 
-export function clockTrial(arms: readonly Arm[], size: Size, rounds: number): ClockTrial {
+export function stepTimeTrial(arms: readonly Arm[], size: Size, rounds: number): StepTimeTrial {
   const recipes = Object.fromEntries(arms.map(({ name, recipe }) => [name, recipe]));
   const about = 'step times, all recipes in turn in one process';
   return { stage: 'clock', arm: { name: 'step-times', about, recipe: { recipes, rounds } }, size, seed: 0 };
@@ -53,28 +53,34 @@ export function clockTrial(arms: readonly Arm[], size: Size, rounds: number): Cl
  * Every recipe has its turn in every round, so that what disturbs the machine disturbs all; the first round is not
  * counted. A step is batch, coupling, timesteps, and the compiled step, without measurements.
  */
-export async function measureSteps(trial: ClockTrial, { engine, train }: Workshop): Promise<ClockResult> {
+export async function measureStepTimes(trial: StepTimeTrial, { engine, train }: TrialContext): Promise<StepTimeResult> {
   const { arm, size, seed } = trial;
   const { recipes, rounds } = arm.recipe;
   const began = performance.now();
   const runs = [];
   for (const [name, recipe] of Object.entries(recipes)) {
-    const [phase] = setUp({ stage: trial.stage, arm: { name, about: '', recipe }, size, seed }, train);
-    const made = phase!.recipe;
+    const [phase] = createPhases({ stage: trial.stage, arm: { name, about: '', recipe }, size, seed }, train);
+    const { setup } = phase!;
     runs.push({
       name,
-      recipe: made,
+      setup,
       coupling: recipe.coupling,
-      stepper: await compileStep(made, engine, initialState(made)),
-      schedule: made.curriculum.initialState?.(),
+      stepper: await compileStep(setup, engine, initialState(setup)),
+      schedule: setup.curriculum.initialState?.(),
       times: [] as number[],
     });
   }
   for (let round = 0; round <= rounds; round++) {
     for (const run of runs) {
-      for (let i = 0; i < TURN; i++) {
+      for (let i = 0; i < STEPS_PER_TURN; i++) {
         const from = performance.now();
-        const { schedule } = await trainingStep(run.stepper, run.recipe, run.coupling, round * TURN + i, run.schedule);
+        const { schedule } = await trainingStep(
+          run.stepper,
+          run.setup,
+          run.coupling,
+          round * STEPS_PER_TURN + i,
+          run.schedule,
+        );
         if (round > 0) run.times.push(performance.now() - from);
         run.schedule = schedule;
       }
@@ -83,13 +89,13 @@ export async function measureSteps(trial: ClockTrial, { engine, train }: Worksho
   for (const { stepper } of runs) await stepper.dispose();
   return {
     ...trialFields(trial),
-    stepMs: Object.fromEntries(runs.map(({ name, times }) => [name, summaryOf(times)])),
+    stepMs: Object.fromEntries(runs.map(({ name, times }) => [name, quartiles(times)])),
     machine: { cpu: cpus()[0]?.model.trim() ?? 'unknown', node: process.versions.node },
     seconds: { training: 0, measuring: (performance.now() - began) / 1000 },
   };
 }
 
-function summaryOf(times: readonly number[]): StepTimes {
+function quartiles(times: readonly number[]): StepTimes {
   const sorted = times.toSorted((a, b) => a - b);
   const at = (share: number) => Number(sorted[Math.round(share * (sorted.length - 1))]!.toFixed(3));
   return { median: at(0.5), low: at(0.25), high: at(0.75), steps: times.length };

@@ -1,29 +1,29 @@
 /** One model: trained, sampled from the noise that is the same for all of its kind, and measured. */
 import { toBytes, type Dataset } from '@dm/data';
 import {
-  createPainter,
-  createSampleMaker,
+  createDecoder,
+  createImageSampler,
   createValidator,
-  decoderOf,
-  ganStart,
-  halfOf,
-  setUp,
+  decoderWeights,
+  initialGanWeights,
+  halfSplit,
+  createPhases,
   trainGan,
   trainVae,
   trialFields,
-  vaeStart,
+  initialVaeWeights,
   type AnyResult,
   type GanRecipe,
   type SampleQuality,
   type TrainingRecipe,
   type VaeRecipe,
   type Validation,
-  type Workshop,
+  type TrialContext,
 } from '@dm/experiments';
 import { drawTimesteps, fetchBatch, initialState, compileStep } from '@dm/trainer';
 import type { ConsistencyTrial, ModelRecipe } from './arms.js';
-import { nearestCosines } from './nearest.js';
-import { encodeBytes, quantize, type Quantized } from './pixels.js';
+import { nearestCosines } from './nearest-training.js';
+import { encodeBytes, quantize, type Quantized } from './encoding.js';
 
 /** Samples of a model, uint8 [kept, H, W, C] as base64. Sample n of every model of a kind is of the same noise. */
 export interface Samples {
@@ -53,10 +53,10 @@ export interface ConsistencyResult extends AnyResult {
   readonly extractor: { readonly name: string; readonly weightsSha256: string };
 }
 
-type Pixels = Awaited<ReturnType<ReturnType<typeof createPainter>['samples']>>;
+type Pixels = Awaited<ReturnType<ReturnType<typeof createDecoder>['samples']>>;
 
 /** Images in [-1, 1] of a model at a quarter of its training and at the end. */
-interface Made {
+interface GeneratedImages {
   readonly parameters: number;
   readonly early?: Pixels;
   readonly final: Pixels;
@@ -66,17 +66,18 @@ interface Made {
   readonly training: number;
 }
 
-export async function measureModel(trial: ConsistencyTrial, shop: Workshop): Promise<ConsistencyResult> {
+export async function runModelTrial(trial: ConsistencyTrial, context: TrialContext): Promise<ConsistencyResult> {
   const began = performance.now();
   const { recipe } = trial.arm;
-  const train = recipe.data === 'all' ? shop.train : await halfOf(shop.train, recipe.data === 'half 0' ? 0 : 1);
+  const train =
+    recipe.data === 'all' ? context.train : await halfSplit(context.train, recipe.data === 'half 0' ? 0 : 1);
   const { model } = recipe;
   const made = await (model.kind === 'diffusion'
-    ? makeByDiffusion(trial, model.training, train, shop)
-    : makeByDecoder(trial, model, train, shop));
+    ? sampleDiffusion(trial, model.training, train, context)
+    : sampleDecoder(trial, model, train, context));
   const kept = (images: Pixels) => toBytes(images.data.slice(0, trial.size.kept * pixelsOf(train)) as Float32Array);
   const final = kept(made.final);
-  const { extractor } = shop.ruler;
+  const { extractor } = context.sampleMetric;
   const { features } = await extractor.features({ data: final, shape: [trial.size.kept, ...train.shape] });
   const training = made.training;
   return {
@@ -90,7 +91,7 @@ export async function measureModel(trial: ConsistencyTrial, shop: Workshop): Pro
     },
     features: quantize(features),
     dimensions: extractor.dimensions,
-    quality: await shop.ruler.compare(made.final),
+    quality: await context.sampleMetric.evaluate(made.final),
     ...(made.validation && { validation: made.validation }),
     nearestTraining: mean(await nearestCosines(final, train)),
     extractor: { name: extractor.name, weightsSha256: extractor.weightsSha256 },
@@ -104,27 +105,27 @@ function stepsOf({ size }: ConsistencyTrial, batchSize: number) {
   return { steps, quarter: Math.max(1, Math.round(steps / 4)) };
 }
 
-async function makeByDiffusion(
+async function sampleDiffusion(
   trial: ConsistencyTrial,
   training: TrainingRecipe,
   train: Dataset,
-  { engine, heldOut }: Workshop,
-): Promise<Made> {
+  { engine, heldOut }: TrialContext,
+): Promise<GeneratedImages> {
   const { size, arm, seed } = trial;
-  const [phase] = setUp({ stage: trial.stage, arm: { ...arm, recipe: training }, size, seed }, train);
-  const { recipe, end } = phase!;
-  const ddim = createSampleMaker(recipe, size.samplerSteps, engine);
-  const ddpm = createSampleMaker(recipe, size.ddpmSteps, engine, { name: 'ddpm' });
-  const validator = await createValidator(recipe, heldOut, size.validationImages, engine);
-  const stepper = await compileStep(recipe, engine, initialState(recipe));
-  const { quarter } = stepsOf(trial, recipe.config.batchSize);
+  const [phase] = createPhases({ stage: trial.stage, arm: { ...arm, recipe: training }, size, seed }, train);
+  const { setup, end } = phase!;
+  const ddim = createImageSampler(setup, size.samplerSteps, engine);
+  const ddpm = createImageSampler(setup, size.ddpmSteps, engine, { name: 'ddpm' });
+  const validator = await createValidator(setup, heldOut, size.validationImages, engine);
+  const stepper = await compileStep(setup, engine, initialState(setup));
+  const { quarter } = stepsOf(trial, setup.config.batchSize);
   const average = async () => (await stepper.state.read(['ema']))['ema']!;
   let seconds = 0;
   let early: Pixels | undefined;
   if (arm.recipe.isTrained) {
     let from = performance.now();
     for (let step = 0; step < end; step++) {
-      const result = await stepper.run(step, await fetchBatch(recipe, step), drawTimesteps(recipe, step, undefined));
+      const result = await stepper.run(step, await fetchBatch(setup, step), drawTimesteps(setup, step, undefined));
       if (!result.isFinite) throw new Error(`${arm.name}, seed ${seed}, diverged at step ${step + 1}.`);
       if (step + 1 !== quarter) continue;
       seconds += (performance.now() - from) / 1000;
@@ -135,7 +136,7 @@ async function makeByDiffusion(
   }
   const weights = await average();
   const made = {
-    parameters: recipe.layout.size,
+    parameters: setup.layout.size,
     ...(early && { early }),
     final: await ddim.samples(weights, size.samples),
     ddpm: await ddpm.samples(weights, size.kept),
@@ -149,40 +150,44 @@ async function makeByDiffusion(
   return made;
 }
 
-async function makeByDecoder(
+async function sampleDecoder(
   trial: ConsistencyTrial,
   recipe: GanRecipe | VaeRecipe,
   train: Dataset,
-  { engine }: Workshop,
-): Promise<Made> {
+  { engine }: TrialContext,
+): Promise<GeneratedImages> {
   const { size, seed, arm } = trial;
   const { steps, quarter } = stepsOf(trial, recipe.batchSize);
-  const painter = createPainter(engine, train.shape, recipe.kind === 'gan' ? 1 : 0.5);
+  const decoder = createDecoder(engine, train.shape, recipe.kind === 'gan' ? 1 : 0.5);
   let early: Pixels | undefined;
   let measuring = 0;
   const began = performance.now();
-  const onDecoder = async (decoder: Float32Array): Promise<void> => {
+  const onDecoder = async (weights: Float32Array): Promise<void> => {
     const from = performance.now();
-    early = await painter.samples(decoder, size.kept);
+    early = await decoder.samples(weights, size.kept);
     measuring += performance.now() - from;
   };
-  const options = { train, engine, seed, steps, moments: [quarter] };
-  let decoder: Float32Array;
+  const options = { train, engine, seed, steps, snapshotSteps: [quarter] };
+  let weights: Float32Array;
   if (recipe.kind === 'gan') {
     const trained = arm.recipe.isTrained
-      ? await trainGan({ ...options, recipe, onMoment: (_step, { ema }) => onDecoder(ema) })
-      : ganStart(train.shape, seed);
-    decoder = trained.ema;
+      ? await trainGan({ ...options, recipe, onSnapshot: (_step, { ema }) => onDecoder(ema) })
+      : initialGanWeights(train.shape, seed);
+    weights = trained.ema;
   } else {
     const trained = arm.recipe.isTrained
-      ? await trainVae({ ...options, recipe, onMoment: (_step, { ema }) => onDecoder(decoderOf(ema, train.shape)) })
-      : vaeStart(train.shape, seed);
-    decoder = decoderOf(trained.ema, train.shape);
+      ? await trainVae({
+          ...options,
+          recipe,
+          onSnapshot: (_step, { ema }) => onDecoder(decoderWeights(ema, train.shape)),
+        })
+      : initialVaeWeights(train.shape, seed);
+    weights = decoderWeights(trained.ema, train.shape);
   }
   const training = arm.recipe.isTrained ? (performance.now() - began - measuring) / 1000 : 0;
-  const final = await painter.samples(decoder, size.samples);
-  await painter.dispose();
-  return { parameters: decoder.length, ...(early && { early }), final, training };
+  const final = await decoder.samples(weights, size.samples);
+  await decoder.dispose();
+  return { parameters: weights.length, ...(early && { early }), final, training };
 }
 
 const pixelsOf = ({ shape }: Dataset): number => shape.reduce((product, side) => product * side, 1);
@@ -190,7 +195,7 @@ const pixelsOf = ({ shape }: Dataset): number => shape.reduce((product, side) =>
 const mean = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 
-export function summary({ quality, validation }: ConsistencyResult): string {
+export function summarize({ quality, validation }: ConsistencyResult): string {
   const loss = validation === undefined ? '' : `validation ${validation.loss.toPrecision(4)}, `;
   return `${loss}FD-classifier ${quality.fd.toPrecision(4)} (EMA)`;
 }

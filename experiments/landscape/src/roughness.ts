@@ -1,8 +1,8 @@
 /** What is compared between models: numbers without the scale of the loss. Of all of them smaller is smoother. */
-import type { View } from './measure.js';
-import { convexityGap, middleCurvature, totalRise } from './shape.js';
+import type { LandscapeView } from './run-trial.js';
+import { convexityGap, centralCurvature, totalRise } from './curve-metrics.js';
 
-export const measures = {
+export const roughnessMeasures = {
   barrierFromStart: 'barrier from start to end / drop',
   riseFromStart: 'rise from start to end / drop',
   barrierToPartner: 'barrier to the partner / drop',
@@ -11,26 +11,26 @@ export const measures = {
   topCurvature: 'curvature in the sharpest direction / drop',
   negative: 'most negative / largest eigenvalue',
 } as const;
-export type Measure = keyof typeof measures;
-export const measureNames = Object.keys(measures) as Measure[];
+export type RoughnessMeasure = keyof typeof roughnessMeasures;
+export const roughnessNames = Object.keys(roughnessMeasures) as RoughnessMeasure[];
 
 /**
  * The drop is the loss before training minus that after it. Curvatures are second derivatives along a direction as long as
  * the weights, filter by filter: of random ones, mean over the slices, and of the largest eigenvalue's, lambda |w|^2. Those
  * of slices are null where none were drawn, and shares of the drop where there is none.
  */
-export function numbersOf(view: View): Readonly<Record<Measure, number | null>> {
+export function roughnessOf(view: LandscapeView): Readonly<Record<RoughnessMeasure, number | null>> {
   const { loss, fromStart, toPartner, slices, filterNorm2, spectrum } = view;
   const drop = loss.start - loss.end;
   const inDrops = (value: number | null) => (value === null || drop <= 0 ? null : value / drop);
-  const meanOfSlices = (of: (slice: View['slices'][number]) => number) =>
+  const meanOfSlices = (of: (slice: LandscapeView['slices'][number]) => number) =>
     slices.length === 0 ? null : slices.reduce((sum, slice) => sum + of(slice), 0) / slices.length;
   return {
     barrierFromStart: inDrops(fromStart.barrier),
     riseFromStart: inDrops(totalRise(fromStart)),
     barrierToPartner: inDrops(toPartner.barrier),
     convexityGap: meanOfSlices(convexityGap),
-    randomCurvature: inDrops(meanOfSlices(middleCurvature)),
+    randomCurvature: inDrops(meanOfSlices(centralCurvature)),
     topCurvature: inDrops(spectrum.largest[0]! * filterNorm2),
     negative: Math.max(0, -spectrum.smallest[0]!) / spectrum.largest[0]!,
   };

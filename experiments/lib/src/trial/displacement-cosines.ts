@@ -3,7 +3,7 @@
 /** Largest distance, in readings, at which displacements are compared. */
 export const LAGS = 8;
 
-export interface PathDirection {
+export interface DisplacementCosines {
   /** Adds a reading of the parameters [P]. */
   add(params: Float32Array): void;
   /**
@@ -13,7 +13,7 @@ export interface PathDirection {
   cosines(): readonly (readonly number[])[];
 }
 
-export function pathDirection(): PathDirection {
+export function displacementCosines(): DisplacementCosines {
   let last: Float32Array | undefined;
   const recent: { step: Float32Array; norm: number }[] = [];
   const found: number[][] = [];

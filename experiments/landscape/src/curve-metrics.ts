@@ -43,7 +43,7 @@ export function convexityGap({ at, loss }: Curve): number {
 }
 
 /** The second derivative in the middle of a slice by differences of its three middle points, which are evenly spaced. */
-export function middleCurvature({ at, loss }: Curve): number {
+export function centralCurvature({ at, loss }: Curve): number {
   const m = (at.length - 1) / 2;
   return (loss[m - 1]! - 2 * loss[m]! + loss[m + 1]!) / (at[m + 1]! - at[m]!) ** 2;
 }

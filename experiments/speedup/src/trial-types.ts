@@ -1,0 +1,15 @@
+/** The two kinds of trials: a training, and a measurement of step times. */
+import type { StageResults, Trial, TrialResult } from '@dm/experiments';
+import type { StepTimeResult, StepTimeTrial } from './step-times.js';
+
+export type SpeedupTrial = Trial | StepTimeTrial;
+export type SpeedupResult = TrialResult | StepTimeResult;
+
+export const isStepTimeTrial = (trial: SpeedupTrial): trial is StepTimeTrial => trial.stage === 'clock';
+export const isStepTimeResult = (result: SpeedupResult): result is StepTimeResult => 'stepMs' in result;
+
+export function trainingResults(results: StageResults<SpeedupResult>): StageResults {
+  return new Map(
+    [...results].map(([name, all]) => [name, all.flatMap((result) => (isStepTimeResult(result) ? [] : [result]))]),
+  );
+}
