@@ -23,10 +23,10 @@ export async function prepareTraining(folder, { steps, interval, engine }) {
   });
   const config = {
     data: join(folder, 'data.npz'),
-    model: { type: 'dit', config: { patch_size: 4, hidden_size: 16, depth: 1, num_heads: 2 } },
+    model: { type: 'dit', patch_size: 4, hidden_size: 16, depth: 1, num_heads: 2 },
     diffusion: { timesteps: 20 },
     // Its state is in the checkpoint too.
-    curriculum: { name: 'lossSecondMoment', params: { historyPerTimestep: 1 } },
+    curriculum: { type: 'lossSecondMoment', historyPerTimestep: 1 },
     batchSize: 4,
     totalSteps: steps,
     engine,
@@ -35,8 +35,7 @@ export async function prepareTraining(folder, { steps, interval, engine }) {
     sampleEvery: 0,
     samples: 1,
     sampler: { steps: 1 },
-    checkpointEvery: interval,
-    keep: 2,
+    checkpoints: { every: interval, keepLast: 2 },
   };
   const path = join(folder, 'config.json');
   writeFileSync(path, JSON.stringify(config));

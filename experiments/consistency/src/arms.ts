@@ -44,7 +44,7 @@ export const sizes: Readonly<Record<Scale, ConsistencySize>> = {
 export const seeds: Readonly<Record<Scale, readonly number[]>> = { smoke: [0, 1], laptop: [0, 1, 2], full: [0, 1, 2] };
 
 /** A UNet of twice the channels. */
-function wide(unet: Size['unet']): object {
+function wide(unet: Size['unet']): Size['unet'] {
   const { block_out_channels: channels } = unet as { block_out_channels: readonly number[] };
   return { ...unet, block_out_channels: channels.map((c) => 2 * c) };
 }
@@ -88,7 +88,7 @@ export function arms(scale: Scale): Arm[] {
     contrast('untrained-gan', 'the generator of the GAN at its start', ganRecipe, false),
     diffusion('wide', 'the UNet with twice the channels', {
       ...convolutional,
-      model: { type: 'unet', config: wide(unet) as NonNullable<TrainingRecipe['model']>['config'] },
+      model: { type: 'unet', config: wide(unet) },
     }),
     diffusion('dit', `DiT of ${depth} blocks, ${width} wide`, {
       ...transformer,

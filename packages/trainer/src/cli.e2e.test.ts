@@ -229,7 +229,7 @@ describe('bad input ends with one message, no stack, and exit code 1', () => {
   });
 
   it('an image size that the model cannot have', async () => {
-    const { code, stderr } = await dm(tinyTraining(1, 'run', '--set', 'model.config.sample_size=-8'), folder);
+    const { code, stderr } = await dm(tinyTraining(1, 'run', '--set', 'model.sample_size=-8'), folder);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: .*sample_size.*-8/);
   });

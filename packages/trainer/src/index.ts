@@ -11,9 +11,11 @@ export { configSchema, trainingPart, type Config, type PartialConfig } from './c
 export { presets } from './config/presets.js';
 export { configJsonSchema } from './config/json-schema.js';
 export { dryRun, type DryRun } from './bench/dry-run.js';
-export { assignment, configFile, resolveConfig, type Layer } from './config/resolve.js';
+export { configFile } from './config/config-file.js';
+export { assignment, resolveConfig, type Layer } from './config/resolve.js';
 
-export { engineNames, openEngine, type EngineName, type EngineOptions } from './setup/engine.js';
+export { engineNames, extractorNames, type EngineName } from './config/names.js';
+export { openEngine, type EngineOptions } from './setup/engine.js';
 export { checkEngine, type EngineReport } from './setup/check-engine.js';
 
 export { createDenoiser, type Denoiser } from './setup/denoiser.js';
@@ -45,7 +47,7 @@ export { readBest, type Best } from './checkpoint/best.js';
 export { evaluateSets, type EvaluateSetsOptions } from './eval/sets/evaluate-sets.js';
 export { compareSets, type CompareSetsOptions, type SetsComparison } from './eval/consistency/compare-sets.js';
 export { denoiserAgreement, type DenoiserOptions, type LevelAgreement } from './eval/consistency/denoisers.js';
-export { extractorNames, openExtractor, type ExtractorOptions } from './eval/extractors/extractor.js';
+export { openExtractor, type ExtractorOptions } from './eval/extractors/extractor.js';
 export {
   noiseProbe,
   type NoiseProbe,

@@ -72,7 +72,7 @@ describe('a run', () => {
     expect(readdirSync(join(config.out!, 'checkpoints')).length).toBe(3);
     const saved = JSON.parse(readFileSync(join(config.out!, 'config.json'), 'utf8')) as Record<string, unknown>;
     expect(saved).toMatchObject({
-      model: { config: { sample_size: 8, in_channels: 1 } },
+      model: { sample_size: 8, in_channels: 1 },
       recorded: { engine: { name: 'tfjs-cpu' }, data: { images: 23, shape: [8, 8, 1] } },
     });
 
@@ -85,7 +85,7 @@ describe('a run', () => {
   });
 
   it('lowers the loss on data that it can learn', async () => {
-    const config = { ...tinyConfig(folder, 30), logEvery: 10, checkpointEvery: 0, optimizer: { lr: 1e-2 } };
+    const config = { ...tinyConfig(folder, 30), logEvery: 10, checkpoints: { every: 0 }, optimizer: { lr: 1e-2 } };
     await train(config);
     const losses = readMetrics(runFolder(config.out!).metrics).map((r) => r.loss);
     expect(losses).toHaveLength(3);
@@ -93,10 +93,10 @@ describe('a run', () => {
   });
 
   it('predicts F of EDM: learns, and samples what its sampler makes of it', async () => {
-    const diffusion = { prediction: 'edm', sigmaData: 0.6 } as const;
-    const model = { type: 'dit', config: tinyDit } as const;
+    const diffusion = { prediction: { type: 'edm', sigmaData: 0.6 } } as const;
+    const model = { type: 'dit', ...tinyDit } as const;
     const config = { ...tinyConfig(folder, 30), model, diffusion: { timesteps: 20, ...diffusion } };
-    const { out } = await train({ ...config, logEvery: 10, checkpointEvery: 0, optimizer: { lr: 1e-2 } });
+    const { out } = await train({ ...config, logEvery: 10, checkpoints: { every: 0 }, optimizer: { lr: 1e-2 } });
     const losses = readMetrics(runFolder(out).metrics).map((r) => r.loss);
     expect(losses[2]!).toBeLessThan(0.8 * losses[0]!);
     const { images } = await sample({ run: out, count: 2 });
@@ -105,7 +105,7 @@ describe('a run', () => {
     const file = join(out, 'config.json');
     const { diffusion: written, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as { diffusion: object };
     expect(written).toMatchObject(diffusion);
-    writeFileSync(file, JSON.stringify({ ...rest, diffusion: { ...written, prediction: 'v', sigmaData: undefined } }));
+    writeFileSync(file, JSON.stringify({ ...rest, diffusion: { ...written, prediction: 'v' } }));
     expect((await sample({ run: out, count: 2 })).images).not.toEqual(images);
   });
 
@@ -120,14 +120,14 @@ describe('a run', () => {
     const config = { ...tinyConfig(folder, 6), logEvery: 1 };
     await train({ ...config, out: join(folder, 'plain') });
     await trainUntil({ ...config, out: join(folder, 'again') }, 3);
-    await train({ out: join(folder, 'again'), recompute: 'blocks' }, { resume: true });
+    await train({ out: join(folder, 'again'), activationCheckpointing: true }, { resume: true });
     const losses = (out: string) => log(join(folder, out)).map(({ loss }) => loss);
     expect(losses('again')).toHaveLength(6);
     losses('plain').forEach((loss, i) => expect(losses('again')[i]! / loss).toBeCloseTo(1, 4));
   });
 
   it('is sampled by class where the model has classes', async () => {
-    const config: PartialConfig = { ...tinyConfig(folder, 3), model: { type: 'dit', config: tinyDit } };
+    const config: PartialConfig = { ...tinyConfig(folder, 3), model: { type: 'dit', ...tinyDit } };
     await train({ ...config, optimizer: { lr: 0.05 } });
     const run = config.out!;
     const both = await sample({ run, count: 2 });
@@ -139,11 +139,11 @@ describe('a run', () => {
   });
 
   it('starts from the weights of a safetensors file', async () => {
-    const config = { ...tinyConfig(folder, 2), model: { type: 'dit' as const, config: tinyDit } };
+    const config = { ...tinyConfig(folder, 2), model: { type: 'dit' as const, ...tinyDit } };
     const first = await train({ ...config, out: join(folder, 'first') });
     const file = join(first.checkpoint, 'model.safetensors');
     // At a learning rate that moves only zeros in float32, and these by next to nothing, the weights stay those of the file.
-    const still = { lr: 1e-30, momentumDecay: false };
+    const still = { lr: 1e-30, momentumDecay: null };
     const { checkpoint } = await train({ ...config, seed: 5, optimizer: still, initFrom: file });
     const numbersOf = (path: string) =>
       Object.values(parseSafetensors(new Uint8Array(readFileSync(path))).tensors).flatMap(({ data }) => [...data]);
@@ -155,9 +155,9 @@ describe('a run', () => {
   });
 
   it('keeps several averages, each of which can be sampled', async () => {
-    const model = { type: 'dit', config: tinyDit } as const;
-    const emas = { slow: { type: 'fixed', decay: 0.9 }, karras: { type: 'karras', relativeStd: 0.1 } } as const;
-    const config: PartialConfig = { ...tinyConfig(folder, 4), model, emas, optimizer: { lr: 0.05 } };
+    const model = { type: 'dit', ...tinyDit } as const;
+    const extraEmas = { slow: { type: 'fixed', decay: 0.9 }, karras: { type: 'karras', relativeStd: 0.1 } } as const;
+    const config: PartialConfig = { ...tinyConfig(folder, 4), model, extraEmas, optimizer: { lr: 0.05 } };
     const { checkpoint } = await train(config);
     const ofEach = [];
     for (const weights of ['ema', 'slow', 'karras', 'raw'])
@@ -190,10 +190,10 @@ describe('a run', () => {
   });
 
   it('stops when its time is up and goes on from there', async () => {
-    const config = { ...tinyConfig(folder, 4), checkpointEvery: 0 };
-    const result = await train({ ...config, timeBudget: 1e-6 });
+    const config = { ...tinyConfig(folder, 4), checkpoints: { every: 0 } };
+    const result = await train({ ...config, budgets: { seconds: 1e-6 } });
     expect(result).toMatchObject({ status: 'timeBudget', step: 1 });
-    expect(await train({ out: config.out, timeBudget: null }, { resume: true })).toMatchObject({
+    expect(await train({ out: config.out, budgets: { seconds: null } }, { resume: true })).toMatchObject({
       status: 'finished',
       step: 4,
     });
@@ -201,7 +201,12 @@ describe('a run', () => {
 
   it('skips updates that are no numbers, counts them, and ends after so many with the last good checkpoint named', async () => {
     const notes: string[] = [];
-    const config = { ...tinyConfig(folder, 50), checkpointEvery: 1, optimizer: { lr: 1e30, clip: null }, skipLimit: 4 };
+    const config = {
+      ...tinyConfig(folder, 50),
+      checkpoints: { every: 1 },
+      optimizer: { lr: 1e30, maxGradNorm: null },
+      maxSkippedSteps: 4,
+    };
     const run = train(config, { hooks: { onNote: (text) => notes.push(text) } });
     await expect(run).rejects.toThrow(
       /The (loss|norm of the gradient) is (NaN|Infinity) at step 5, .* last good checkpoint is .*step-000001\. .*--lr/,
@@ -211,17 +216,17 @@ describe('a run', () => {
     expect(readdirSync(join(config.out!, 'checkpoints'))).toEqual(['step-000001']);
     expect(existsSync(join(config.out!, 'run.lock'))).toBe(false);
     // The count goes on where the run does.
-    const stopped = await trainUntil({ ...config, skipLimit: 100, out: join(folder, 'long') }, 4);
+    const stopped = await trainUntil({ ...config, maxSkippedSteps: 100, out: join(folder, 'long') }, 4);
     expect(readCheckpoint(stopped.checkpoint).manifest.log['skipped']).toEqual([3, 3]);
-    const resumed = train({ out: join(folder, 'long'), skipLimit: 5 }, { resume: true });
+    const resumed = train({ out: join(folder, 'long'), maxSkippedSteps: 5 }, { resume: true });
     await expect(resumed).rejects.toThrow(/at step 6, .* No good checkpoint was written in this session/);
   });
 
   it.each([
-    [{ stepBudget: 2 }, 'stepBudget', 2],
-    [{ imageBudget: 9 }, 'imageBudget', 3],
+    [{ budgets: { steps: 2 } }, 'stepBudget', 2],
+    [{ budgets: { images: 9 } }, 'imageBudget', 3],
   ])('stops when its %j is used up', async (budget, status, step) => {
-    const config = { ...tinyConfig(folder, 8), checkpointEvery: 0, ...budget };
+    const config = { ...tinyConfig(folder, 8), checkpoints: { every: 0 }, ...budget };
     expect(await train(config)).toMatchObject({ status, step });
     // Each session has its own.
     expect(await train({ out: config.out }, { resume: true })).toMatchObject({ status, step: 2 * step });
@@ -233,8 +238,8 @@ describe('a resumed run is the unbroken run', () => {
     const config: PartialConfig = {
       ...tinyConfig(folder, 8),
       engine: 'onnx',
-      diffusion: { timesteps: 20, prediction: 'v' },
-      weighting: { name: 'minSnr' },
+      diffusion: { timesteps: 20, prediction: { type: 'v' } },
+      lossWeighting: { type: 'minSnr' },
       flip: true,
     };
     const unbroken = join(folder, 'unbroken');
@@ -305,12 +310,12 @@ describe('refused, with the reason', () => {
   });
 
   it.each([
-    [{ model: { config: { sample_size: 16 } } }, /The model takes images of 16x16x1.*are 8x8x1/],
-    [{ model: { config: { out_channels: 2 } } }, /puts out 2 channels/],
-    [{ model: { type: 'dit', config: { ...tinyDit, num_classes: 3 } } }, /conditioned on 3 classes; .* has 2/],
+    [{ model: { sample_size: 16 } }, /The model takes images of 16x16x1.*are 8x8x1/],
+    [{ model: { out_channels: 2 } }, /puts out 2 channels/],
+    [{ model: { type: 'dit', ...tinyDit, num_classes: 3 } }, /conditioned on 3 classes; .* has 2/],
     [{ batchSize: 0 }, /batchSize must be at least 1, got 0/],
     [{ data: 'nowhere.npz' }, /nowhere\.npz/],
-    [{ curriculum: { name: 'clts', params: { sigma: -1 } } }, /sigma/],
+    [{ curriculum: { type: 'clts', sigma: -1 } }, /sigma/],
     [{ sampler: { steps: 21 } }, /sampler steps/],
     [{ engine: 'tfjs-node-gpu' }, /tfjs-node-gpu.*not installed.*npm install/s],
   ] as [PartialConfig, RegExp][])('%j', async (part, message) => {

@@ -20,7 +20,7 @@ import { acquireLock } from './run/lock.js';
 import { peakMemoryMb } from './machine/peak-memory.js';
 import { openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
-import { savedConfig } from './checkpoint/resume.js';
+import { savedConfig } from './config/saved-config.js';
 import {
   createRunFolder,
   defaultFolder,
@@ -57,7 +57,7 @@ export interface TrainResult {
   readonly out: string;
   readonly checkpoint: string;
   readonly report: string;
-  /** The best checkpoint by the first of `evalMetrics`, where the run evaluates. */
+  /** The best checkpoint by the first of `evaluation.metrics`, where the run evaluates. */
   readonly best?: Best;
   /** The newest sample grid; absent where the run stopped before one was made. */
   readonly samples?: string;
@@ -135,12 +135,12 @@ function reasonToStop(
   signal: AbortSignal | undefined,
 ): TrainStatus | undefined {
   const { step, firstStep, setup } = session;
-  const { timeBudget, stepBudget, imageBudget, batchSize, totalSteps } = setup.config;
+  const { budgets, batchSize, totalSteps } = setup.config;
   if (step === totalSteps) return undefined;
   if (signal?.aborted === true) return 'stopped';
-  if (timeBudget !== null && seconds >= timeBudget) return 'timeBudget';
-  if (stepBudget !== null && step - firstStep >= stepBudget) return 'stepBudget';
-  if (imageBudget !== null && (step - firstStep) * batchSize >= imageBudget) return 'imageBudget';
+  if (budgets.seconds !== null && seconds >= budgets.seconds) return 'timeBudget';
+  if (budgets.steps !== null && step - firstStep >= budgets.steps) return 'stepBudget';
+  if (budgets.images !== null && (step - firstStep) * batchSize >= budgets.images) return 'imageBudget';
   return undefined;
 }
 

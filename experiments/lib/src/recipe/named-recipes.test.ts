@@ -19,22 +19,27 @@ describe('bestRecipe', () => {
     const config = resolveConfig([{ source: 'test', value: { preset: 'mnist-fast' } }]);
     const { schedule, curriculum, weighting, optimizer, emaHalfLife, coupling, batch, prediction } =
       bestRecipe('laptop');
-    expect(config.diffusion).toEqual({ schedule, timesteps: 1000, prediction });
-    expect(config.curriculum).toEqual({ name: curriculum.name, params: {} });
-    expect(config.weighting).toEqual(weighting);
+    expect(config.diffusion).toEqual({
+      schedule: { type: schedule },
+      timesteps: 1000,
+      prediction: { type: prediction },
+    });
+    expect(config.curriculum).toEqual({ type: curriculum.name });
+    expect(config.lossWeighting).toEqual({ type: weighting.name });
     expect(config.ema).toEqual({ type: 'halfLife', images: emaHalfLife, rampUp: 0.05 });
     expect(coupling).toBe('independent');
     expect(batch).toEqual([{ share: 1, size: config.batchSize }]);
-    const { name, lr, params, schedule: decay, warmup, weightDecay, clip, momentumDecay } = config.optimizer;
-    expect({ name, lr: params['lr'], adamLr: lr, momentum: params['momentum'], warmup, momentumDecay }).toEqual({
-      name: optimizer.name,
-      lr: optimizer.lr,
-      adamLr: optimizer.adamLr,
-      momentum: optimizer.momentum,
+    expect(optimizer.demon).toBe(false);
+    expect(config.optimizer).toMatchObject({
+      type: optimizer.name,
+      matrixLr: optimizer.lr,
+      lr: optimizer.adamLr,
+      matrixMomentum: optimizer.momentum,
       warmup: optimizer.warmup,
-      momentumDecay: optimizer.demon,
+      momentumDecay: null,
+      lrSchedule: { type: 'linear', finalRatio: (optimizer.decay as { linearTo: number }).linearTo },
+      weightDecay: 0,
+      maxGradNorm: 1,
     });
-    expect(decay).toEqual({ name: 'linear', finalRatio: (optimizer.decay as { linearTo: number }).linearTo });
-    expect({ weightDecay, clip }).toEqual({ weightDecay: 0, clip: 1 });
   });
 });

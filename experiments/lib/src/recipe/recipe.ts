@@ -1,6 +1,6 @@
 /** How an arm trains its model: plain data, so that it can be hashed, sent to a worker and read in a result. */
-import type { ScheduleName, WeightRule } from '@dm/curriculum';
-import type { Config } from '@dm/trainer';
+import type { Prediction, ScheduleName, WeightRule } from '@dm/curriculum';
+import type { ModelTypeName } from '@dm/trainer';
 
 /** Noise schedules that the experiments train on. */
 export type NoiseScheduleName = 'linear' | 'cosine';
@@ -45,9 +45,9 @@ export interface TrainingRecipe {
   readonly coupling: 'independent' | 'immiscible';
   readonly batch: readonly BatchPhase[];
   /** What the network predicts; default epsilon. */
-  readonly prediction?: Config['diffusion']['prediction'];
+  readonly prediction?: Prediction;
   /** The model, without what follows from the data; default the size's UNet. */
-  readonly model?: Config['model'];
+  readonly model?: { readonly type: ModelTypeName; readonly config: Readonly<Record<string, unknown>> };
 }
 
 /** DDPM's training: uniform timesteps, plain MSE, AdamW at a constant learning rate. What experiments vary. */

@@ -94,7 +94,7 @@ export function createImageSampler(
   const sampler = createSampler({
     engine,
     predict: (state, x, t) => model.apply(splitFlat(state['weights']!, layout), x, t, {}),
-    prediction: denoiser.config.diffusion.prediction,
+    prediction: denoiser.config.diffusion.prediction.type,
     sampler: samplerFromConfig(config),
     path: discretePath(noiseSchedule, { steps, spacing: 'trailing' }),
     shape: model.inputShape,

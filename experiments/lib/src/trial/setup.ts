@@ -39,11 +39,8 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
           seed,
           conditional: false,
           totalSteps,
-          diffusion: { schedule, timesteps: TIMESTEPS, prediction },
-          model: {
-            type: model.type,
-            config: { ...shapeFields(model.type, dataset), ...model.config } as Config['model']['config'],
-          },
+          diffusion: { schedule, timesteps: TIMESTEPS, prediction: { type: prediction } },
+          model: { type: model.type, ...shapeFields(model.type, dataset), ...model.config } as Config['model'],
         },
       },
     ]),

@@ -44,10 +44,10 @@ export async function createValidator(
   heldOut: Dataset,
   count: number,
   engine: Engine,
-  measured: Prediction = denoiser.config.diffusion.prediction,
+  measured: Prediction = denoiser.config.diffusion.prediction.type,
 ): Promise<Validator> {
   const { model, layout, noiseSchedule } = denoiser;
-  const { prediction } = denoiser.config.diffusion;
+  const prediction = denoiser.config.diffusion.prediction.type;
   const { images } = await heldOut.read(evenlySpacedIndices(count, heldOut.length));
   const order = permutation({ seed: SEED, stream: 'evaluation', step: 0 }, count);
   const timesteps = Array.from(order, (k) => Math.floor(((k + 0.5) * noiseSchedule.numTimesteps) / count));

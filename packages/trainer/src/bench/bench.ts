@@ -77,11 +77,11 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
     const timed = ms.slice(-steps);
     const stepMs = spread(timed);
     // As many runs a step as the batch has parts.
-    const { accumulate } = config;
-    const inRuntime = runs.slice(-steps * accumulate).map(({ sessionMs }) => sessionMs);
+    const { gradientAccumulation: parts } = config;
+    const inRuntime = runs.slice(-steps * parts).map(({ sessionMs }) => sessionMs);
     const outside = timed.map((wholeMs, i) => {
-      const parts = inRuntime.slice(i * accumulate, (i + 1) * accumulate);
-      return 1 - parts.reduce((sum, part) => sum + part, 0) / wholeMs;
+      const ofStep = inRuntime.slice(i * parts, (i + 1) * parts);
+      return 1 - ofStep.reduce((sum, part) => sum + part, 0) / wholeMs;
     });
     return {
       model: model.kind,

@@ -6,10 +6,15 @@ import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 it('tells what a training would be and writes nothing', async () => {
   const folder = await tinyFolder();
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const emas = { slow: { type: 'fixed', decay: 0.9 } } as const;
-  const config = { ...tinyConfig(folder, 100), model: { type: 'dit' as const, config: tinyDit }, accumulate: 2, emas };
+  const extraEmas = { slow: { type: 'fixed', decay: 0.9 } } as const;
+  const config = {
+    ...tinyConfig(folder, 100),
+    model: { type: 'dit' as const, ...tinyDit },
+    gradientAccumulation: 2,
+    extraEmas,
+  };
   const result = await dryRun([{ source: 'test', value: config }]);
-  expect(result.config.model.config).toMatchObject({ input_size: 8, depth: 1 });
+  expect(result.config.model).toMatchObject({ input_size: 8, depth: 1 });
   expect(result.model).toMatch(/blocks\.0 .*\ntotal/s);
   // Parameters, two averages, two moments, the summed gradients: float32.
   expect(result.stateBytes).toBe(4 * 6 * result.parameters);

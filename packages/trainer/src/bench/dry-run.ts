@@ -31,7 +31,7 @@ export async function dryRun(layers: readonly Layer[]): Promise<DryRun> {
   const setup = await openTrainingSetup(resolveConfig(layers));
   const { config, model, layout, optimizer, averages, uncertainty } = setup;
   const vectors = 1 + averages.length + optimizer.slots.length;
-  const summed = config.accumulate > 1 ? 1 : 0;
+  const summed = config.gradientAccumulation > 1 ? 1 : 0;
   const head = uncertainty ? uncertaintyEntries(uncertainty).length + summed : 0;
   const bytes = 4 * layout.size;
   const measured = await bench(config, { steps: timedSteps, warmup: 1 });

@@ -57,9 +57,9 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
   if (!Number.isInteger(steps) || steps < 1) {
     throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
   }
-  if (config.accumulate > 1) {
+  if (config.gradientAccumulation > 1) {
     throw new UserError(
-      `A profile is of one program, and this step has parts: set accumulate=1 and batchSize=${config.batchSize / config.accumulate}.`,
+      `A profile is of one program, and this step has parts: set gradientAccumulation=1 and batchSize=${config.batchSize / config.gradientAccumulation}.`,
     );
   }
   const bestGflops = await bestMatmulRate(engineOptions(config));

@@ -15,7 +15,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 /** Arguments of a tiny run that logs each step and saves every `every`. */
 function training(steps: number, every: number, out: string, ...more: string[]): string[] {
   const path = join(folder, 'tiny.json');
-  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, steps), logEvery: 1, checkpointEvery: every }));
+  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, steps), logEvery: 1, checkpoints: { every: every } }));
   return ['train', '--config', path, '--out', out, '--json', ...more];
 }
 
@@ -35,7 +35,7 @@ function checkpointFiles(out: string, step: number): Record<string, string> {
 
 it('steps go on while a checkpoint is written, as many as asked for; it holds what its step left', async () => {
   const [slowly, quickly] = await Promise.all([
-    dm(training(12, 4, 'slow', '--engine', 'onnx', '--set', 'checkpointOverlap=3'), folder, slow),
+    dm(training(12, 4, 'slow', '--engine', 'onnx', '--set', 'checkpoints.overlap=3'), folder, slow),
     dm(training(12, 4, 'quick', '--engine', 'onnx'), folder),
   ]);
   expect(slowly).toMatchObject({ code: 0, stderr: '' });
@@ -59,7 +59,7 @@ it('no step counts before the save of the step before it is there, unless that w
 });
 
 it('a signal waits for the checkpoint in flight and saves its own', async () => {
-  const run = start(training(100_000, 10, 'run', '--set', 'checkpointOverlap=5'), folder, slow);
+  const run = start(training(100_000, 10, 'run', '--set', 'checkpoints.overlap=5'), folder, slow);
   await run.said('"event":"step","step":11');
   run.process.kill('SIGTERM');
   const { code, stdout } = await run.finished;

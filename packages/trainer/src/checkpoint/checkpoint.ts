@@ -147,7 +147,7 @@ function checkSpace(path: string, needed: number, free: number): void {
   if (free >= needed) return;
   throw new UserError(
     `The checkpoint ${path} needs ${formatMebibytes(needed)}, and the disk has ${formatMebibytes(free)} left. Free some ` +
-      'space, or keep fewer checkpoints (--set keep=1).',
+      'space, or keep fewer checkpoints (--keep-last 1).',
   );
 }
 

@@ -16,12 +16,12 @@ let folder: string;
 let setup: TrainingSetup;
 beforeAll(async () => {
   folder = await tinyFolder();
-  setup = await openTrainingSetup(configOf({ checkpointEvery: 2, keep: 3 }));
+  setup = await openTrainingSetup(configOf({ checkpoints: { every: 2, keepLast: 3 } }));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function configOf(part: PartialConfig) {
-  const value = { ...tinyConfig(folder, 20), model: { type: 'dit' as const, config: tinyDit }, ...part };
+  const value = { ...tinyConfig(folder, 20), model: { type: 'dit' as const, ...tinyDit }, ...part };
   return resolveConfig([{ source: 'test', value }]);
 }
 
@@ -41,14 +41,14 @@ it.each([null, { lr: 0.01 }])(
 describe('checkpoints beside each other', () => {
   it.each([
     // keep 3, and the one that is written; 10 are due.
-    [{ checkpointEvery: 2, keep: 3 }, 0, 0, 4],
+    [{ checkpoints: { every: 2, keepLast: 3 } }, 0, 0, 4],
     // At the end only, or one in the middle besides.
-    [{ checkpointEvery: 0, keep: 3 }, 0, 0, 1],
-    [{ checkpointEvery: 15, keep: 3 }, 0, 0, 2],
-    [{ checkpointEvery: 15, keep: 3 }, 15, 1, 2],
+    [{ checkpoints: { every: 0, keepLast: 3 } }, 0, 0, 1],
+    [{ checkpoints: { every: 15, keepLast: 3 } }, 0, 0, 2],
+    [{ checkpoints: { every: 15, keepLast: 3 } }, 15, 1, 2],
     // The best, and saves whose number nobody knows.
-    [{ checkpointEvery: 0, keep: 3, evalEvery: 5 }, 0, 0, 5],
-    [{ checkpointEvery: 0, keep: 3, checkpointMinutes: 1 }, 0, 0, 4],
+    [{ checkpoints: { every: 0, keepLast: 3 }, evaluation: { every: 5 } }, 0, 0, 5],
+    [{ checkpoints: { every: 0, keepLast: 3, minutes: 1 } }, 0, 0, 4],
   ])('%j from step %i with %i there: %i', (part, step, present, expected) => {
     expect(maxCheckpoints(checkpointPolicy(configOf(part)), step, present)).toBe(expected);
   });
@@ -61,7 +61,7 @@ describe('a disk', () => {
     const run = runFolder(mkdtempSync(join(tmpdir(), 'dm-room-')));
     expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 4 * bytes())).toBeUndefined();
     expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 4 * bytes() - 1)).toMatch(
-      /^the disk of .*checkpoints has [\d.]+ MiB left, and up to 4 more checkpoints .*keep is 3.*--set keep=1\)$/,
+      /^the disk of .*checkpoints has [\d.]+ MiB left, and up to 4 more checkpoints .*keepLast is 3.*--keep-last 1\)$/,
     );
     // Those that are there already need none.
     for (const step of [2, 4]) mkdirSync(join(run.checkpoints, `step-00000${step}`), { recursive: true });

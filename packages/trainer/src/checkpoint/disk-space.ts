@@ -48,7 +48,7 @@ export function checkDiskSpace(
   if (more * bytes <= free) return undefined;
   return (
     `the disk of ${run.checkpoints} has ${formatMebibytes(free)} left, and up to ${more} more checkpoints of ` +
-    `${formatMebibytes(bytes)} will lie there at a time (keep is ${policy.retention.keepLast}, one more while it is written` +
-    `${policy.save.onBest ? ', one more for the best' : ''}): free some space, or keep fewer (--set keep=1)`
+    `${formatMebibytes(bytes)} will lie there at a time (checkpoints.keepLast is ${policy.retention.keepLast}, one more while it is written` +
+    `${policy.save.onBest ? ', one more for the best' : ''}): free some space, or keep fewer (--keep-last 1)`
   );
 }

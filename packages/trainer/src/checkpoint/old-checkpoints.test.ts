@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkpointFormat } from './checkpoint.js';
 import { readMetrics, type MetricsRecord } from '../run/metrics.js';
-import { withAddedFields, withoutAddedFields } from './resume.js';
+import { withAddedFields, withoutAddedFields } from '../config/saved-config.js';
 import { sample } from '../sampling/sample.js';
 import { tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
@@ -49,13 +49,13 @@ describe.each(runs)('%s, %s', (format, run) => {
 });
 
 describe('fields younger than a run', () => {
-  const added = { accumulate: 1, 'optimizer.name': 'adamW', 'model.config.depth': 2 };
+  const added = { gradientAccumulation: 1, 'optimizer.name': 'adamW', 'model.config.depth': 2 };
 
   it('say what was done before, where the run has their place and not their value', () => {
     const saved = { seed: 3, optimizer: { lr: 1, name: 'lion' }, model: { type: 'unet' } };
-    expect(withAddedFields(saved, added)).toEqual({ ...saved, accumulate: 1 });
+    expect(withAddedFields(saved, added)).toEqual({ ...saved, gradientAccumulation: 1 });
     expect(withAddedFields({ optimizer: { lr: 1 } }, added)).toEqual({
-      accumulate: 1,
+      gradientAccumulation: 1,
       optimizer: { lr: 1, name: 'adamW' },
     });
   });
@@ -63,6 +63,9 @@ describe('fields younger than a run', () => {
   it('count only where they say something else', () => {
     const before = { seed: 3, optimizer: { lr: 1 } };
     expect(withoutAddedFields(withAddedFields(before, added), added)).toEqual(before);
-    expect(withoutAddedFields({ ...before, accumulate: 2 }, added)).toEqual({ ...before, accumulate: 2 });
+    expect(withoutAddedFields({ ...before, gradientAccumulation: 2 }, added)).toEqual({
+      ...before,
+      gradientAccumulation: 2,
+    });
   });
 });

@@ -24,10 +24,11 @@ export interface CheckpointPolicy {
 }
 
 export function checkpointPolicy(config: Config): CheckpointPolicy {
-  const { checkpointEvery, checkpointMinutes, evalEvery, totalSteps, keep } = config;
+  const { checkpoints, evaluation, totalSteps } = config;
+  const { every, minutes, keepLast } = checkpoints;
   return {
-    save: { everySteps: checkpointEvery, everyMinutes: checkpointMinutes, onBest: evalEvery > 0, totalSteps },
-    retention: { keepLast: keep },
+    save: { everySteps: every, everyMinutes: minutes, onBest: evaluation.every > 0, totalSteps },
+    retention: { keepLast },
   };
 }
 

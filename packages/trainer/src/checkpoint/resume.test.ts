@@ -11,73 +11,71 @@ import { dm, start } from '../testing/command.js';
 import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
 import { train } from '../train.js';
 
-const plain = { momentumDecay: false, compensate: false } as const;
+const plain = { momentumDecay: null } as const;
 
 const cases: Readonly<Record<string, PartialConfig>> = {
   // The optimizers, with momentum decay where they have it.
   'AdamW with momentum decay': {},
   'AdamW, warm-up, cosine, decay of matrices': {
-    optimizer: { ...plain, warmup: 2, schedule: { name: 'cosine' }, weightDecay: 0.1, decayGroups: ['matrix'] },
+    optimizer: { ...plain, warmup: 2, lrSchedule: { type: 'cosine' }, weightDecay: 0.1, decayGroups: ['matrix'] },
   },
   'Adam, inverse square root': {
-    optimizer: { name: 'adam', ...plain, schedule: { name: 'inverseSqrt', decaySteps: 2 }, weightDecay: 0.1 },
+    optimizer: { type: 'adam', ...plain, lrSchedule: { type: 'inverseSqrt', decaySteps: 2 }, weightDecay: 0.1 },
   },
-  'SGD, averaged, Nesterov': { optimizer: { name: 'sgd', lr: 0.1, params: { nesterov: true } } },
+  'SGD, averaged, Nesterov': { optimizer: { type: 'sgd', lr: 0.1, nesterov: true } },
   'SGD, heavy ball, Demon, linear': {
     optimizer: {
-      name: 'sgd',
+      type: 'sgd',
       lr: 0.01,
-      compensate: false,
-      params: { form: 'heavyBall' },
-      schedule: { name: 'linear' },
+      momentumDecay: { compensate: false },
+      form: 'heavyBall',
+      lrSchedule: { type: 'linear' },
     },
   },
-  Lion: { optimizer: { name: 'lion', lr: 1e-3, weightDecay: 0.1 } },
-  Muon: { optimizer: { name: 'muon', weightDecay: 0.1 } },
-  AdEMAMix: { optimizer: { name: 'adEMAMix', ...plain, params: { warmupSteps: 5 } } },
+  Lion: { optimizer: { type: 'lion', lr: 1e-3, weightDecay: 0.1 } },
+  Muon: { optimizer: { type: 'muon', weightDecay: 0.1 } },
+  AdEMAMix: { optimizer: { type: 'adEMAMix', ...plain, warmupSteps: 5 } },
   'schedule-free AdamW': {
-    optimizer: { name: 'scheduleFreeAdamW', ...plain, warmup: 2 },
+    optimizer: { type: 'scheduleFreeAdamW', ...plain, warmup: 2 },
     ema: { type: 'scheduleFree' },
   },
   // Timestep samplers that learn.
   // Four timesteps, so that each has been seen and the density is no longer uniform.
   'loss second moment': {
     diffusion: { timesteps: 4 },
-    curriculum: { name: 'lossSecondMoment', params: { historyPerTimestep: 1 } },
+    curriculum: { type: 'lossSecondMoment', historyPerTimestep: 1 },
   },
-  'difficulty curriculum': { curriculum: { name: 'difficultyCurriculum', params: { patience: 1 } } },
+  'difficulty curriculum': { curriculum: { type: 'difficultyCurriculum', patience: 1 } },
   // What is predicted, and of what.
   'prediction edm, betas of its own': {
     diffusion: {
-      schedule: 'betas',
-      betas: [0.001, 0.05, 0.2, 0.5],
+      schedule: { type: 'betas', betas: [0.001, 0.05, 0.2, 0.5] },
       timesteps: 4,
-      prediction: 'edm',
-      sigmaData: 0.4,
+      prediction: { type: 'edm', sigmaData: 0.4 },
     },
-    weighting: { name: 'edm', sigmaData: 0.4 },
+    lossWeighting: { type: 'edm', sigmaData: 0.4 },
   },
   // Of importance weights, and a batch in parts, which sums its gradient too.
   'learned uncertainty': {
-    curriculum: { name: 'cltsCorrected', params: {} },
-    weighting: { name: 'minSnr' },
+    curriculum: { type: 'cltsCorrected' },
+    lossWeighting: { type: 'minSnr' },
     uncertainty: { lr: 0.1 },
-    accumulate: 2,
+    gradientAccumulation: 2,
   },
   // Averages.
   'every average at once': {
     ema: { type: 'fixed', decay: 0.5 },
-    emas: {
+    extraEmas: {
       power: { type: 'power', decay: 0.9, power: 0.7 },
       'half-life': { type: 'halfLife', images: 20 },
       karras: { type: 'karras', relativeStd: 0.1 },
     },
   },
   // The batch.
-  'accumulation, flips': { accumulate: 4, flip: true },
+  'accumulation, flips': { gradientAccumulation: 4, flip: true },
   'label dropout': { labelDropout: 0.5 },
   'UNet with label dropout and dropout': {
-    model: { type: 'unet', config: { ...tinyUnet, dropout: 0.3 } },
+    model: { type: 'unet', ...tinyUnet, dropout: 0.3 },
     labelDropout: 0.5,
   },
 };
@@ -97,10 +95,10 @@ const [total, saved, death] = byKill ? [60, 20, 24] : [6, 3, 4];
 function configOf(out: string, engine: (typeof engines)[number], part: PartialConfig): PartialConfig {
   return {
     ...tinyConfig(folder, total),
-    model: { type: 'dit', config: tinyDit },
+    model: { type: 'dit', ...tinyDit },
     engine,
     logEvery: 2,
-    checkpointEvery: saved,
+    checkpoints: { every: saved },
     ...part,
     out: join(folder, out),
   };

@@ -1,76 +1,14 @@
 /** What a run must have in common with the one that it goes on with, and what is said where it does not. */
 import type { Engine } from '@dm/ops';
 import { latestValid, type Checkpoint } from './checkpoint.js';
-import { sha256 } from '../files/hash.js';
-import { trainingPart, type Config } from '../config/schema.js';
+import { isObject } from '../config/json.js';
+import { resolveConfig } from '../config/resolve.js';
+import { savedConfig, trainingHash } from '../config/saved-config.js';
+import { trainingPart } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
-import { configFile, resolveConfig, type Layer } from '../config/resolve.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { optimizerFile } from './state.js';
-
-/**
- * Fields that decide the weights and that are younger than the first checkpoints, by path, with the value that stands
- * for what was done before there was the field. A run from then is read as if it said so, and a field of that value is
- * left out of the hash: its checkpoints stay those of its configuration. Whoever adds such a field adds a line here;
- * the test of old checkpoints fails until then.
- */
-const addedFields: Readonly<Record<string, unknown>> = {
-  crop: null,
-  labelDropout: null,
-  uncertainty: null,
-  'optimizer.name': 'adamW',
-  'optimizer.params': {},
-  'optimizer.schedule': { name: 'constant' },
-  'optimizer.decayGroups': ['matrix', 'vector', 'embedding'],
-  'ema.type': 'power',
-  emas: {},
-};
-
-/**
- * The configuration that the run was begun with, also by an older version. Throws a UserError where it is missing or
- * damaged.
- */
-export function savedConfig(run: RunFolder): Layer {
-  const { source, value } = configFile(run.config);
-  return { source, value: withAddedFields(value, addedFields) };
-}
-
-/**
- * SHA-256 of the part of the configuration that decides the weights. Neither the order of fields matters, nor whether
- * there are fields yet that say what was always done.
- */
-export function trainingHash(config: Config): string {
-  return sha256(JSON.stringify(sorted(withoutAddedFields(trainingPart(config), addedFields))));
-}
-
-/** `config` with the fields that it has not, where it has the object that they belong to. */
-export function withAddedFields<T extends object>(config: T, added: Readonly<Record<string, unknown>>): T {
-  const filled = structuredClone(config);
-  for (const [path, value] of Object.entries(added)) {
-    const { parent, key } = placeOf(filled, path);
-    if (parent !== undefined && !Object.hasOwn(parent, key)) parent[key] = value;
-  }
-  return filled;
-}
-
-/** `config` without the fields that have the value of before. */
-export function withoutAddedFields<T extends object>(config: T, added: Readonly<Record<string, unknown>>): T {
-  const rest = structuredClone(config);
-  for (const [path, value] of Object.entries(added)) {
-    const { parent, key } = placeOf(rest, path);
-    if (parent !== undefined && JSON.stringify(parent[key]) === JSON.stringify(value)) delete parent[key];
-  }
-  return rest;
-}
-
-/** The object in `config` that the last name of `path` is a field of, where there is one. */
-function placeOf(config: object, path: string): { parent: Record<string, unknown> | undefined; key: string } {
-  const names = path.split('.');
-  const key = names.pop()!;
-  const parent = names.reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), config);
-  return { parent: isObject(parent) ? parent : undefined, key };
-}
 
 /**
  * The newest valid checkpoint of a run, if there is one; invalid ones are noted. Throws a UserError if it belongs to
@@ -139,17 +77,4 @@ export function differences(before: unknown, now: unknown, path = ''): string[] 
   }
   const [a, b] = [JSON.stringify(before) ?? 'nothing', JSON.stringify(now) ?? 'nothing'];
   return a === b ? [] : [`${path}: ${a} -> ${b}`];
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function sorted(value: unknown): unknown {
-  if (!isObject(value)) return value;
-  return Object.fromEntries(
-    Object.keys(value)
-      .toSorted()
-      .map((key) => [key, sorted(value[key])]),
-  );
 }

@@ -7,7 +7,7 @@ import { bench, type BenchOptions, type BenchResult } from '../bench/bench.js';
 import { notProfiled, profileStep, type Cost, type StepProfile } from '../bench/profile.js';
 import { messageOf, UserError } from '../errors.js';
 import { resolveConfig } from '../config/resolve.js';
-import { savedConfig } from '../checkpoint/resume.js';
+import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 import { layersOf, withConfigOptions, type ConfigFlags, type FieldFlag } from './config-flags.js';
@@ -20,7 +20,7 @@ const fieldFlags: readonly FieldFlag[] = [
   'image-channels',
   'model',
   'batch-size',
-  'recompute',
+  'activation-checkpointing',
   'seed',
   'engine',
   'device',

@@ -1,8 +1,10 @@
 /** Flags that set a field of the configuration; the schema has their meaning and checks their values. */
 import type { Command } from 'commander';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { configSchema } from '../config/schema.js';
-import { assignment, configFile, nest, type Layer } from '../config/resolve.js';
+import { configFile } from '../config/config-file.js';
+import { assignment, nest, type Layer } from '../config/resolve.js';
+import { fieldOf } from '../config/schema-fields.js';
 import { numeric } from './common.js';
 
 const fieldFlags = {
@@ -11,19 +13,19 @@ const fieldFlags = {
   'image-size': ['pixels', 'imageSize'],
   'image-channels': ['1|3', 'imageChannels'],
   model: ['type', 'model.type'],
-  curriculum: ['name', 'curriculum.name'],
-  weighting: ['name', 'weighting.name'],
-  optimizer: ['name', 'optimizer.name'],
+  curriculum: ['type', 'curriculum.type'],
+  'loss-weighting': ['type', 'lossWeighting.type'],
+  optimizer: ['type', 'optimizer.type'],
   lr: ['number', 'optimizer.lr'],
-  'lr-schedule': ['name', 'optimizer.schedule.name'],
+  'lr-schedule': ['type', 'optimizer.lrSchedule.type'],
   'label-dropout': ['share', 'labelDropout'],
   'batch-size': ['n', 'batchSize'],
-  accumulate: ['n', 'accumulate'],
-  recompute: ['none|blocks', 'recompute'],
+  'gradient-accumulation': ['n', 'gradientAccumulation'],
+  'activation-checkpointing': [null, 'activationCheckpointing'],
   steps: ['n', 'totalSteps'],
-  'time-budget': ['seconds', 'timeBudget'],
-  'step-budget': ['n', 'stepBudget'],
-  'image-budget': ['n', 'imageBudget'],
+  'time-budget': ['seconds', 'budgets.seconds'],
+  'step-budget': ['n', 'budgets.steps'],
+  'image-budget': ['n', 'budgets.images'],
   seed: ['n', 'seed'],
   'init-from': ['folder', 'initFrom'],
   engine: ['name', 'engine'],
@@ -32,17 +34,17 @@ const fieldFlags = {
   'log-every': ['n', 'logEvery'],
   'sample-every': ['n', 'sampleEvery'],
   samples: ['n', 'samples'],
-  sampler: ['name', 'sampler.name'],
+  sampler: ['type', 'sampler.type'],
   'sampler-steps': ['n', 'sampler.steps'],
   guidance: ['scale', 'sampler.guidance'],
-  'eval-every': ['n', 'evalEvery'],
-  'eval-samples': ['n', 'evalSamples'],
+  'eval-every': ['n', 'evaluation.every'],
+  'eval-samples': ['n', 'evaluation.samples'],
   'probe-every': ['n', 'probe.every'],
-  'checkpoint-every': ['n', 'checkpointEvery'],
-  'checkpoint-minutes': ['minutes', 'checkpointMinutes'],
-  keep: ['n', 'keep'],
+  'checkpoint-every': ['n', 'checkpoints.every'],
+  'checkpoint-minutes': ['minutes', 'checkpoints.minutes'],
+  'keep-last': ['n', 'checkpoints.keepLast'],
   out: ['folder', 'out'],
-} as const satisfies Record<string, readonly [argument: string, field: string]>;
+} as const satisfies Record<string, readonly [argument: string | null, field: string]>;
 
 export type FieldFlag = keyof typeof fieldFlags;
 
@@ -62,9 +64,13 @@ export function withConfigOptions(command: Command, flags: readonly FieldFlag[])
   );
   for (const flag of flags) {
     const [argument, field] = fieldFlags[flag];
-    command.option(`--${flag} <${argument}>`, descriptionOf(field), numeric);
+    if (argument === null) command.option(`--${flag}`, descriptionOf(field));
+    else command.option(`--${flag} <${argument}>`, descriptionOf(field), numeric);
   }
-  return command.option('--set <field=value...>', 'set any field of the configuration, such as optimizer.clip=null');
+  return command.option(
+    '--set <field=value...>',
+    'set any field of the configuration, such as optimizer.maxGradNorm=null',
+  );
 }
 
 /** The configuration's layers from the bottom up: the file, the flags, `more`, then what `--set` gives. */
@@ -82,12 +88,14 @@ function camelCase(flag: string): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** The schema's own words for a field, or for the part that it belongs to. */
+/** The schema's own words for a field; for the type of a part, those for the part if the type has none. */
 function descriptionOf(field: string): string {
-  let schema: z.core.$ZodType = configSchema;
-  for (const key of field.split('.')) {
-    if (schema instanceof z.ZodObject) schema = schema.shape[key]!;
-  }
-  const { description = '' } = schema as z.ZodType;
+  const path = field.split('.');
+  const schemas = path.map((_, i) =>
+    path.slice(0, i + 1).reduce<unknown>((schema, key) => fieldOf(schema, key), configSchema),
+  );
+  const { description = '' } = schemas.findLast(
+    (schema) => (schema as z.ZodType).description !== undefined,
+  ) as z.ZodType;
   return description.charAt(0).toLowerCase() + description.slice(1).replace(/\.$/, '');
 }

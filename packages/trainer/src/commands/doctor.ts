@@ -1,7 +1,7 @@
 /** `dm doctor`: what works on this machine, found out by trying. */
 import { devices, type Device } from '@dm/jit';
 import { Command } from 'commander';
-import { engineNames } from '../setup/engine.js';
+import { engineNames } from '../config/names.js';
 import { environment } from '../machine/environment.js';
 import { checkEngine, type EngineReport } from '../setup/check-engine.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';

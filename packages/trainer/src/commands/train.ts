@@ -38,7 +38,7 @@ export function trainCommand(): Command {
 async function run(flags: TrainFlags): Promise<void> {
   const switches: Layer[] = [
     ...(flags.momentumDecay === false
-      ? [{ source: '--no-momentum-decay', value: { optimizer: { momentumDecay: false } } }]
+      ? [{ source: '--no-momentum-decay', value: { optimizer: { momentumDecay: null } } }]
       : []),
     ...(flags.skipBad === true ? [{ source: '--skip-bad', value: { skipBad: true } }] : []),
   ];
@@ -164,6 +164,6 @@ function printDryRun(result: DryRun, asJson: boolean): void {
   print(
     `memory:     ${Math.round(measured.peakMb)} MiB at the peak of these steps (measured), ${formatMebibytes(stateBytes)} of it state (computed)`,
   );
-  print(`checkpoint: ${formatMebibytes(checkpointBytes)} (computed), ${config.keep} are kept`);
+  print(`checkpoint: ${formatMebibytes(checkpointBytes)} (computed), ${config.checkpoints.keepLast} are kept`);
   print('Nothing was written.');
 }

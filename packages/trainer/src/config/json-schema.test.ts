@@ -24,10 +24,10 @@ describe('the JSON Schema of a configuration', () => {
   it.each([
     { batchSize: 0 },
     { batchSiez: 3 },
-    { optimizer: { name: 'adamm' } },
+    { optimizer: { type: 'adamm' } },
     { optimizer: { lrr: 1 } },
     { ema: { type: 'karras' } },
-    { weighting: { name: 'minSnr', gama: 5 } },
+    { lossWeighting: { type: 'minSnr', gama: 5 } },
     { uncertainty: { lr: 0 } },
   ])('refuses %j', (value) => expect(accepts(value)).toBe(false));
 
@@ -36,7 +36,7 @@ describe('the JSON Schema of a configuration', () => {
     const mute = Object.entries(fields).filter(([, field]) => field['description'] === undefined);
     // Objects of fields that have descriptions of their own.
     expect(mute.every(([, field]) => field['properties'] !== undefined)).toBe(true);
-    expect(fields['batchSize']).toMatchObject({ description: 'Images a step.', default: 32 });
+    expect(fields['batchSize']).toMatchObject({ description: 'Images per step.', default: 32 });
     expect(fields['optimizer']!['properties']).toMatchObject({ lr: { default: 4e-3 }, name: { default: 'adamW' } });
   });
 });

@@ -20,7 +20,7 @@ async function tiny(): Promise<string> {
 
 it.each(Object.entries(configs))('%s is trained and sampled, with its classes from the data', async (type, config) => {
   const folder = await tiny();
-  const model = { type: type as ModelTypeName, config };
+  const model = { type: type as ModelTypeName, ...config };
   const { out } = await train({ ...tinyConfig(folder, 2), model });
   const { images, shape } = await sample({ run: out, count: 2, label: 1 });
   expect(shape).toEqual([2, 8, 8, 1]);
@@ -30,7 +30,7 @@ it.each(Object.entries(configs))('%s is trained and sampled, with its classes fr
 
 it("diffusers' DiT is refused where there are no classes", async () => {
   const folder = await tiny();
-  const model = { type: 'dit-diffusers', config: configs['dit-diffusers'] } as const;
+  const model = { type: 'dit-diffusers', ...configs['dit-diffusers'] } as const;
   const run = train({ ...tinyConfig(folder, 2), model, conditional: false });
   await expect(run).rejects.toThrow(/dit-diffusers has class labels always.*choose dit/);
 });

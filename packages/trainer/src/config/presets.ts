@@ -7,7 +7,7 @@ type Preset = Omit<Config, 'preset' | 'recorded'>;
 /** A named UNet; its image size, channels and classes follow the data. */
 function unet(options: UNet2DOptions): Preset['model'] {
   const { sample_size: _size, in_channels: _in, out_channels: _out, ...config } = options;
-  return { type: 'unet', config: config as Preset['model']['config'] };
+  return { type: 'unet', ...config } as Preset['model'];
 }
 
 /** The part that presets share: the curriculum and momentum decay of arXiv:2404.07946 on a plain DDPM. */
@@ -18,41 +18,36 @@ const method = {
   flip: false,
   skipBad: false,
   conditional: true,
-  curriculum: { name: 'clts', params: {} },
-  weighting: { name: 'constant' },
+  curriculum: { type: 'clts' },
+  lossWeighting: { type: 'constant' },
   uncertainty: null,
   labelDropout: null,
   optimizer: {
-    name: 'adamW',
-    params: {},
-    schedule: { name: 'constant' },
+    type: 'adamW',
     lr: 1e-3,
     betas: [0.9, 0.999],
     eps: 1e-8,
     weightDecay: 0,
     decayGroups: ['matrix', 'vector', 'embedding'],
-    momentumDecay: true,
-    compensate: true,
     warmup: 0,
-    clip: 1,
+    lrSchedule: { type: 'constant' },
+    momentumDecay: { type: 'demon', compensate: true },
+    maxGradNorm: 1,
   },
-  emas: {},
-  recompute: 'none',
+  extraEmas: {},
+  activationCheckpointing: false,
   tensorboard: true,
-  accumulate: 1,
-  skipLimit: 10,
-  evalEvery: 0,
-  evalSamples: 256,
-  // KID chooses the best: unlike FD it has no bias from so few images.
-  evalMetrics: ['kid', 'fid'],
-  evalExtractor: 'mobilenet',
-  evalWeights: null,
+  gradientAccumulation: 1,
+  budgets: { seconds: null, steps: null, images: null },
+  maxSkippedSteps: 10,
+  evaluation: {
+    every: 0,
+    samples: 256,
+    // KID chooses the best: unlike FD it has no bias from so few images.
+    metrics: ['kid', 'fid'],
+    extractor: { type: 'mobilenet', weights: null },
+  },
   probe: { every: 0, buckets: 10, images: 32 },
-  timeBudget: null,
-  stepBudget: null,
-  imageBudget: null,
-  checkpointMinutes: null,
-  checkpointOverlap: 1,
   seed: 0,
   engine: 'onnx',
   device: 'cpu',
@@ -65,7 +60,7 @@ const mnist: Preset = {
   data: 'mnist',
   model: unet(unetPresets.mnist),
   // v: from few steps, epsilon's small errors near pure noise become gray backgrounds.
-  diffusion: { schedule: 'cosine', timesteps: 1000, prediction: 'v' },
+  diffusion: { schedule: { type: 'cosine' }, timesteps: 1000, prediction: { type: 'v' } },
   optimizer: { ...method.optimizer, lr: 4e-3 },
   ema: { type: 'power', decay: 0.995, power: 2 / 3 },
   batchSize: 32,
@@ -73,9 +68,8 @@ const mnist: Preset = {
   logEvery: 20,
   sampleEvery: 650,
   samples: 100, // ten rows of 0 to 9
-  sampler: { name: 'ddim', steps: 50, guidance: 1, guidanceInterval: null },
-  checkpointEvery: 650,
-  keep: 2,
+  sampler: { type: 'ddim', steps: 50, guidance: 1, guidanceInterval: null },
+  checkpoints: { every: 650, minutes: null, overlap: 1, keepLast: 2 },
   out: 'runs/mnist',
 };
 
@@ -85,18 +79,19 @@ const mnist: Preset = {
  */
 const mnistFast: Preset = {
   ...mnist,
-  diffusion: { schedule: 'linear', timesteps: 1000, prediction: 'v' },
-  curriculum: { name: 'cltsTimeAverage', params: {} },
+  diffusion: { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: 'v' } },
+  curriculum: { type: 'cltsTimeAverage' },
   optimizer: {
     ...method.optimizer,
-    name: 'muon',
+    type: 'muon',
     // lr is Adam's, for what is no matrix; the matrices have their own.
     lr: 3e-3,
-    params: { lr: 3e-2, momentum: 0.95 },
-    schedule: { name: 'linear', finalRatio: 0.1 },
-    momentumDecay: false,
-    compensate: false,
+    matrixLr: 3e-2,
+    matrixMomentum: 0.95,
+    iterations: 5,
     warmup: 50,
+    lrSchedule: { type: 'linear', finalRatio: 0.1 },
+    momentumDecay: null,
   },
   ema: { type: 'halfLife', images: 2000, rampUp: 0.05 },
   out: 'runs/mnist-fast',
@@ -108,7 +103,7 @@ const cifar10: Preset = {
   data: 'cifar10',
   flip: true,
   model: unet(unetPresets['cifar10-small']),
-  diffusion: { schedule: 'linear', timesteps: 1000, prediction: 'epsilon' },
+  diffusion: { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: 'epsilon' } },
   optimizer: { ...method.optimizer, lr: 2e-4, warmup: 500 },
   ema: { type: 'power', decay: 0.9999, power: 2 / 3 },
   batchSize: 64,
@@ -116,9 +111,8 @@ const cifar10: Preset = {
   logEvery: 50,
   sampleEvery: 2500,
   samples: 64,
-  sampler: { name: 'ddim', steps: 50, guidance: 1, guidanceInterval: null },
-  checkpointEvery: 1000,
-  keep: 3,
+  sampler: { type: 'ddim', steps: 50, guidance: 1, guidanceInterval: null },
+  checkpoints: { every: 1000, minutes: null, overlap: 1, keepLast: 3 },
   out: 'runs/cifar10',
 };
 

@@ -5,7 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { trainingPart, type PartialConfig } from './schema.js';
 import { nearest } from './suggestion.js';
 import { presets } from './presets.js';
-import { assignment, configFile, resolveConfig } from './resolve.js';
+import { configFile } from './config-file.js';
+import { assignment, resolveConfig } from './resolve.js';
 
 const layer = (value: unknown, source = 'test') => ({ source, value: value as PartialConfig });
 const resolve = (value: unknown) => resolveConfig([layer(value)]);
@@ -18,30 +19,27 @@ describe('resolving', () => {
 
   it('lays later layers on top, field by field', () => {
     const config = resolveConfig([
-      layer({ preset: 'cifar10', optimizer: { lr: 1, clip: 2 }, batchSize: 3 }),
+      layer({ preset: 'cifar10', optimizer: { lr: 1, maxGradNorm: 2 }, batchSize: 3 }),
       layer({ optimizer: { lr: 5 }, seed: undefined }),
     ]);
     expect(config.data).toBe('cifar10');
-    expect(config.optimizer).toMatchObject({ lr: 5, clip: 2, momentumDecay: true });
+    expect(config.optimizer).toMatchObject({ lr: 5, maxGradNorm: 2, momentumDecay: { type: 'demon' } });
     expect(config).toMatchObject({ batchSize: 3, seed: 0 });
   });
 
   it('drops the options of a part that is replaced by another kind, and keeps those of the same kind', () => {
     const other = resolveConfig([
-      layer({ model: { type: 'dit', config: { depth: 2 } }, curriculum: { name: 'uniform' } }),
-      layer({ weighting: { name: 'minSnr', gamma: 3 } }),
-      layer({ weighting: { name: 'constant' }, sampler: { name: 'ddpm' } }),
+      layer({ model: { type: 'dit', depth: 2 }, curriculum: { type: 'uniform' } }),
+      layer({ lossWeighting: { type: 'minSnr', gamma: 3 } }),
+      layer({ lossWeighting: { type: 'constant' }, sampler: { type: 'ddpm' } }),
     ]);
-    expect(other.model).toEqual({ type: 'dit', config: { depth: 2 } });
-    expect(other.weighting).toEqual({ name: 'constant' });
-    expect(other.sampler).toEqual({ ...presets['mnist']!.sampler, name: 'ddpm' });
-    const lion = resolve({ optimizer: { name: 'lion', lr: 1, params: {} } });
-    expect(lion.optimizer).toEqual({ ...presets['mnist']!.optimizer, name: 'lion', lr: 1 });
-    const same = resolveConfig([
-      layer({ curriculum: { params: { mu: 0.4 } } }),
-      layer({ curriculum: { name: 'clts' } }),
-    ]);
-    expect(same.curriculum).toEqual({ name: 'clts', params: { mu: 0.4 } });
+    expect(other.model).toEqual({ type: 'dit', depth: 2 });
+    expect(other.lossWeighting).toEqual({ type: 'constant' });
+    expect(other.sampler).toEqual({ ...presets['mnist']!.sampler, type: 'ddpm' });
+    const lion = resolve({ optimizer: { type: 'lion', lr: 1 } });
+    expect(lion.optimizer).toEqual({ ...presets['mnist']!.optimizer, type: 'lion', lr: 1 });
+    const same = resolveConfig([layer({ curriculum: { mu: 0.4 } }), layer({ curriculum: { type: 'clts' } })]);
+    expect(same.curriculum).toEqual({ type: 'clts', mu: 0.4 });
   });
 
   it('reads files and assignments', () => {
@@ -59,7 +57,7 @@ describe('resolving', () => {
     writeFileSync(yaml, 'preset: cifar10\noptimizer: # of all\n  lr: 1e-3\n  betas: [0.8, 0.9]\n$schema: ./dm.json\n');
     expect(resolveConfig([configFile(yaml)])).toMatchObject({
       preset: 'cifar10',
-      optimizer: { lr: 1e-3, betas: [0.8, 0.9], clip: 1 },
+      optimizer: { lr: 1e-3, betas: [0.8, 0.9], maxGradNorm: 1 },
     });
     writeFileSync(yaml, 'optimizer:\n  lr: 1\n lr: 2\n');
     expect(() => configFile(yaml)).toThrow(/my\.yaml is not YAML: .*line 3/);
@@ -69,8 +67,8 @@ describe('resolving', () => {
     expect(() => configFile(yaml)).toThrow(/must hold fields/);
     rmSync(folder, { recursive: true });
 
-    const config = resolveConfig(['optimizer.clip=null', 'engine=tfjs-cpu', 'model.config.x=[1, 2]'].map(assignment));
-    expect(config).toMatchObject({ optimizer: { clip: null }, engine: 'tfjs-cpu', model: { config: { x: [1, 2] } } });
+    const config = resolveConfig(['optimizer.maxGradNorm=null', 'engine=tfjs-cpu', 'model.x=[1, 2]'].map(assignment));
+    expect(config).toMatchObject({ optimizer: { maxGradNorm: null }, engine: 'tfjs-cpu', model: { x: [1, 2] } });
     expect(() => assignment('engine')).toThrow(/must have the form field=value/);
   });
 
@@ -95,11 +93,20 @@ describe('errors', () => {
     [{ optimizer: { lr: -1 } }, 'optimizer.lr must be more than 0, got -1 (test).'],
     [{ optimizer: { betas: [0.9, 1] } }, 'optimizer.betas.1 must be less than 1'],
     [{ seed: 'x' }, 'seed must be of type number, got "x" (test).'],
-    [{ weighting: { name: 'minSnr', gama: 5 } }, 'weighting has no field "gama"'],
-    [{ weighting: { name: 'minsnr' } }, 'weighting'],
+    [{ lossWeighting: { type: 'minSnr', gama: 5 } }, 'unknown field "lossWeighting.gama". Did you mean "gamma"?'],
+    [
+      { lossWeighting: { type: 'minsnr' } },
+      'lossWeighting.type must be one of constant, minSnr, softMinSnr, p2, edm, truncatedSnr (perhaps "minSnr"), got "minsnr" (test).',
+    ],
+    [{ lossWeighting: 'minsnr' }, '(perhaps "minSnr")'],
+    [{ lossWeighting: { gamma: 5 } }, 'lossWeighting of type constant has no field "gamma"'],
+    [
+      { extraEmas: { slow: { type: 'fixed', decy: 0.9 } } },
+      'unknown field "extraEmas.slow.decy". Did you mean "decay"?',
+    ],
     [{ uncertainty: { lr: 0 } }, 'uncertainty.lr must be more than 0, got 0 (test).'],
     [{ uncertainty: 'learned' }, 'uncertainty must be of type object, got "learned" (test).'],
-    [{ uncertainty: { lr: 1, chanels: 3 } }, 'uncertainty has no field "chanels"'],
+    [{ uncertainty: { lr: 1, chanels: 3 } }, 'unknown field "uncertainty.chanels". There are: lr.'],
   ])('for %j say what is wrong and what would be right', (value, message) => {
     expect(() => resolve(value)).toThrow(message);
   });

@@ -1,13 +1,11 @@
 /** From presets, files and flags to one complete, valid configuration. */
-import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { configSchema, type Config, type PartialConfig } from './schema.js';
-import { messageOf, UserError } from '../errors.js';
-import { nearest, suggestion } from './suggestion.js';
+import { UserError } from '../errors.js';
+import { isObject, type Json } from './json.js';
 import { defaultPreset, presets } from './presets.js';
-
-type Json = Record<string, unknown>;
+import { commonFields, fieldOf, objectsOf, objectsOfType, typesOf } from './schema-fields.js';
+import { configSchema, type Config, type PartialConfig } from './schema.js';
+import { nearest, suggestion } from './suggestion.js';
 
 /** Part of a configuration and where it came from, for errors: `--batch-size`, `config.json`. */
 export interface Layer {
@@ -16,53 +14,30 @@ export interface Layer {
 }
 
 /**
- * Lays `layers` over a preset, the last one on top: objects are merged field by field, all else is replaced. Where a
- * layer names another kind of part (`model.type`, `curriculum.name`, `weighting.name`) the options of the former kind
- * are dropped. The preset is the topmost one named, `mnist` where none is. Throws a UserError that lists every unknown
- * name, with the nearest known one, or every impossible value, with its source.
+ * Lays `layers` over a preset, the last one on top: objects are merged field by field, all else is replaced. A plain
+ * string in place of a part is its type. Where a layer names another type of a part, the former type's own options are
+ * dropped; those that all types have (`lr` of an optimizer) stay. The preset is the topmost one named, `mnist` where none
+ * is. Throws a UserError that lists every unknown name, with the nearest known one, or every impossible value, with its
+ * source.
  */
-export function resolveConfig(layers: readonly Layer[] = []): Config {
-  const unknown = layers.flatMap((l) => unknownKeys(configSchema, l.value as Json, []).map((e) => `${l.source}: ${e}`));
+export function resolveConfig(given: readonly Layer[] = []): Config {
+  const layers = given.map(({ source, value }) => ({ source, value: normalized(value as Json, configSchema) }));
+  const unknown = layers.flatMap((l) => unknownKeys(configSchema, l.value, []).map((e) => `${l.source}: ${e}`));
   if (unknown.length > 0) throw new UserError(unknown.join('\n'));
 
-  const name = layers.findLast((l) => l.value.preset !== undefined)?.value.preset ?? defaultPreset;
+  const named = layers.findLast((l) => l.value['preset'] !== undefined)?.value['preset'];
+  const name = named === undefined ? defaultPreset : String(named);
   const preset = Object.hasOwn(presets, name) ? presets[name] : undefined;
   if (preset === undefined) throw new UserError(`Unknown preset "${name}". ${suggestion(name, Object.keys(presets))}`);
 
   let merged: Json = { ...preset, preset: name };
-  for (const { value } of layers) merged = merge(merged, withoutUndefined(value));
+  for (const { value } of layers) merged = merge(merged, value, configSchema);
   merged.preset = name;
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) {
     throw new UserError(parsed.error.issues.map((issue) => describe(issue, merged, layers)).join('\n'));
   }
   return parsed.data;
-}
-
-/** Reads a layer from a JSON file, or from YAML where its name says so. Throws a UserError where it is missing, damaged or no object. */
-export function configFile(path: string): Layer {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UserError(`The configuration file cannot be read: ${messageOf(error)}`);
-  }
-  const isYaml = /\.ya?ml$/i.test(path);
-  let value: unknown;
-  try {
-    value = isYaml ? parseYaml(text) : JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${path} is not ${isYaml ? 'YAML' : 'JSON'}: ${messageOf(error)}`);
-  }
-  if (isObject(value)) {
-    const { $schema: _forEditors, ...fields } = value;
-    return { source: path, value: fields };
-  }
-  throw new UserError(
-    isYaml
-      ? `${path} must hold fields, such as "batchSize: 32".`
-      : `${path} must hold a JSON object, such as {"batchSize": 32}.`,
-  );
 }
 
 /**
@@ -86,56 +61,50 @@ export function nest(path: readonly string[], value: unknown): Json {
   return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Json;
 }
 
-/** Fields that say which kind of part an object describes. */
-const tags = ['type', 'name'];
+/** Without undefined fields, and with parts as objects: `'clts'` is `{ type: 'clts' }`. */
+function normalized(value: Json, schema: unknown): Json {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => {
+      if (inner === undefined) return [];
+      const field = fieldOf(schema, key);
+      if (typeof inner === 'string' && typesOf(field).length > 0) return [[key, { type: inner }]];
+      return [[key, isObject(inner) ? normalized(inner, field) : inner]];
+    }),
+  );
+}
 
-function merge(base: Json, over: Json): Json {
+function merge(base: Json, over: Json, schema: unknown): Json {
   const merged: Json = { ...base };
   for (const [key, value] of Object.entries(over)) {
     const old = merged[key];
-    if (!isObject(value) || !isObject(old)) merged[key] = value;
-    else merged[key] = merge(isOtherKind(old, value) ? emptied(old) : old, value);
+    const field = fieldOf(schema, key);
+    merged[key] = isObject(value) && isObject(old) ? merge(kept(old, value, field), value, field) : value;
   }
   return merged;
 }
 
-function isOtherKind(old: Json, value: Json): boolean {
-  return tags.some((tag) => old[tag] !== undefined && value[tag] !== undefined && old[tag] !== value[tag]);
-}
-
-/** Where a part keeps the options of its kind, if it has others beside them. */
-const ownOptions = ['params', 'config'];
-/** What samplers of every kind have. */
-const common = ['steps', 'guidance', 'guidanceInterval'];
-
-/** What stays of a part whose kind changes: all but its `params` or `config`; of a part without these, what all kinds have. */
-function emptied(old: Json): Json {
-  const own = ownOptions.filter((key) => isObject(old[key]));
-  if (own.length > 0) return { ...old, ...Object.fromEntries(own.map((key) => [key, {}])) };
+/** What stays of a part under a layer: of another type's part only the fields that all types have. */
+function kept(old: Json, value: Json, schema: unknown): Json {
+  if (typesOf(schema).length === 0 || value['type'] === undefined || value['type'] === old['type']) return old;
+  const common = commonFields(schema);
   return Object.fromEntries(Object.entries(old).filter(([key]) => common.includes(key)));
 }
 
-function withoutUndefined(value: Json): Json {
-  return Object.fromEntries(
-    Object.entries(value).flatMap(([k, v]) => (v === undefined ? [] : [[k, isObject(v) ? withoutUndefined(v) : v]])),
-  );
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function unknownKeys(schema: unknown, value: unknown, path: readonly string[]): string[] {
-  if (!(schema instanceof z.ZodObject) || !isObject(value)) return [];
-  const known = Object.keys(schema.shape);
+function unknownKeys(schema: unknown, value: Json, path: readonly string[]): string[] {
+  const objects = objectsOfType(schema, value['type']);
+  const known = [...new Set(objects.flatMap(({ shape }) => Object.keys(shape)))];
+  // Those of a model or a timestep schedule are checked where it is made.
+  const isOpen = objects.length === 0 || objects.some(({ def }) => !(def.catchall instanceof z.ZodNever));
   return Object.entries(value).flatMap(([key, inner]) => {
-    if (known.includes(key)) return unknownKeys(schema.shape[key], inner, [...path, key]);
-    return [`unknown field "${[...path, key].join('.')}". ${suggestion(key, known)}`];
+    if (!isOpen && !known.includes(key)) {
+      return [`unknown field "${[...path, key].join('.')}". ${suggestion(key, known)}`];
+    }
+    return isObject(inner) ? unknownKeys(fieldOf(schema, key), inner, [...path, key]) : [];
   });
 }
 
 /** One line for one impossible value: which, what it must be, what it is and who said so. */
-function describe(issue: z.core.$ZodIssue, merged: Json, layers: readonly Layer[]): string {
+function describe(issue: z.core.$ZodIssue, merged: Json, layers: readonly { source: string; value: Json }[]): string {
   const at = (root: unknown) => issue.path.reduce<unknown>((v, k) => (isObject(v) ? v[String(k)] : undefined), root);
   const field = issue.path.join('.');
   const value = at(merged);
@@ -152,14 +121,24 @@ function demand(issue: z.core.$ZodIssue, value: unknown): string {
       return `must be ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`;
     case 'invalid_type':
       return `must be ${issue.expected === 'int' ? 'a whole number' : `of type ${issue.expected}`}`;
-    case 'invalid_value': {
-      const known = issue.values.map(String);
-      const near = nearest(String(value), known);
-      return `must be one of ${known.join(', ')}${near === undefined ? '' : ` (perhaps "${near}")`}`;
+    case 'invalid_value':
+      return oneOf(issue.values.map(String), value);
+    case 'invalid_union': {
+      const { options } = issue as { readonly options?: readonly unknown[] };
+      return options === undefined ? `is not possible (${issue.message})` : oneOf(options.map(String), value);
     }
     case 'unrecognized_keys':
-      return `has no field ${issue.keys.map((k) => `"${k}"`).join(', ')}`;
+      return `${ofType(value)}has no field ${issue.keys.map((k) => `"${k}"`).join(', ')}`;
     default:
       return `is not possible (${issue.message})`;
   }
+}
+
+function oneOf(known: readonly string[], value: unknown): string {
+  const near = nearest(String(value), known);
+  return `must be one of ${known.join(', ')}${near === undefined ? '' : ` (perhaps "${near}")`}`;
+}
+
+function ofType(value: unknown): string {
+  return isObject(value) && typeof value['type'] === 'string' ? `of type ${value['type']} ` : '';
 }

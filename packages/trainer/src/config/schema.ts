@@ -1,13 +1,9 @@
 /** The configuration of a run: one schema for the JSON file, the presets, the flags and the TypeScript API. */
-import { samplers, schedules } from '@dm/core';
-import { predictions, scheduleNames } from '@dm/curriculum';
-import { datasetForms } from '@dm/data';
-import { devices } from '@dm/jit';
+import { samplers } from '@dm/core';
+import { scheduleNames } from '@dm/curriculum';
 import { z } from 'zod';
-import { trainingMetrics } from '../eval/during-training.js';
-import { extractorNames } from '../eval/extractors/extractor.js';
-import { engineNames } from '../setup/engine.js';
 import { modelTypes } from './model-types.js';
+import { datasetForms, deviceNames, engineNames, extractorNames, trainingMetrics } from './names.js';
 import { optimizerSchema } from './optimizer-schema.js';
 
 const positive = z.number().positive();
@@ -19,8 +15,39 @@ function keysOf<K extends string>(table: Readonly<Record<K, unknown>>): K[] {
   return Object.keys(table) as K[];
 }
 
-/** Options of a part that validates them itself (a model, a timestep schedule): plain JSON by name. */
-const options = z.record(z.string(), z.json());
+/** Of every noise schedule. */
+const zeroTerminalSnr = z
+  .boolean()
+  .exactOptional()
+  .describe('Rescale the betas so that the last timestep is pure noise.');
+
+const betaRange = {
+  betaStart: beta.exactOptional().describe("The schedule's first beta."),
+  betaEnd: beta.exactOptional().describe("The schedule's last beta."),
+  zeroTerminalSnr,
+};
+
+const noiseSchedule = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('linear'), ...betaRange }),
+  z.strictObject({ type: z.literal('scaled-linear'), ...betaRange }),
+  z.strictObject({ type: z.literal('cosine'), zeroTerminalSnr }),
+  z.strictObject({ type: z.literal('sigmoid'), ...betaRange }),
+  z.strictObject({
+    type: z.literal('betas'),
+    betas: z.array(z.number().gt(0).max(1)).describe('One for each of the timesteps.'),
+    zeroTerminalSnr,
+  }),
+]);
+
+const prediction = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('epsilon') }),
+  z.strictObject({ type: z.literal('x0') }),
+  z.strictObject({ type: z.literal('v') }),
+  z.strictObject({
+    type: z.literal('edm'),
+    sigmaData: positive.exactOptional().describe('Standard deviation of the data: 0.5.'),
+  }),
+]);
 
 const average = z.discriminatedUnion('type', [
   z.strictObject({
@@ -44,6 +71,10 @@ const average = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('scheduleFree') }).describe('The average that scheduleFreeAdamW keeps.'),
 ]);
 
+/**
+ * Every part is `{ type, ...options }`, with the options of its type inline; what belongs together is a group. The types of
+ * a part have their options in common where a layer that names another type keeps them: see `resolveConfig`.
+ */
 export const configSchema = z.strictObject({
   preset: z.string().describe('Preset that everything else is laid over.'),
   data: z
@@ -73,44 +104,36 @@ export const configSchema = z.strictObject({
       'Share of labels that training replaces by a null class, so that samples can be guided; null leaves it to the model ' +
         '(class_dropout_prob of dit).',
     ),
-  model: z.strictObject({
-    type: z
-      .enum(keysOf(modelTypes))
-      .describe(
-        'Architecture: unet (UNet2DModel of diffusers), dit (of facebookresearch), dit-diffusers ' +
-          '(DiTTransformer2DModel) or uvit.',
-      ),
-    config: options.describe(
-      "The model's own fields; image size, channels and classes are taken from the data where left out.",
+  model: z
+    .object({
+      type: z
+        .enum(keysOf(modelTypes))
+        .describe(
+          'Architecture: unet (UNet2DModel of diffusers), dit (of facebookresearch), dit-diffusers ' +
+            '(DiTTransformer2DModel) or uvit.',
+        ),
+    })
+    .catchall(z.json())
+    .describe("The network, with its class's own fields; image size, channels and classes follow the data."),
+  diffusion: z.strictObject({
+    schedule: noiseSchedule.describe('Noise schedule; betas: those that its field betas lists.'),
+    timesteps: z.int().min(2).max(100_000).describe('T, the number of diffusion steps.'),
+    prediction: prediction.describe(
+      'What the network predicts; edm: F of Karras et al. 2022, whose input is scaled to unit variance.',
     ),
   }),
-  diffusion: z.strictObject({
-    schedule: z.enum(keysOf(schedules)).describe('Noise schedule; betas: those that the field betas lists.'),
-    timesteps: z.int().min(2).max(100_000).describe('T, the number of diffusion steps.'),
-    prediction: z
-      .enum(predictions)
-      .describe('What the network predicts; edm: F of Karras et al. 2022, whose input is scaled to unit variance.'),
-    sigmaData: positive.exactOptional().describe('Standard deviation of the data, of the prediction edm alone: 0.5.'),
-    betas: z
-      .array(z.number().gt(0).max(1))
-      .exactOptional()
-      .describe('Of the schedule betas alone: one for each of the timesteps.'),
-    betaStart: beta.exactOptional().describe("The schedule's first beta; not for cosine."),
-    betaEnd: beta.exactOptional().describe("The schedule's last beta; not for cosine."),
-    zeroTerminalSnr: z.boolean().exactOptional().describe('Rescale the betas so that the last timestep is pure noise.'),
-  }),
-  curriculum: z.strictObject({
-    name: z.enum(scheduleNames).describe('Which timesteps to train on, and when.'),
-    params: options.describe("The schedule's own fields; its defaults where left out."),
-  }),
-  weighting: z
-    .discriminatedUnion('name', [
-      z.strictObject({ name: z.literal('constant') }),
-      z.strictObject({ name: z.literal('minSnr'), gamma: positive.exactOptional() }),
-      z.strictObject({ name: z.literal('softMinSnr'), sigmaData: positive.exactOptional() }),
-      z.strictObject({ name: z.literal('p2'), k: positive.exactOptional(), gamma: z.number().min(0).exactOptional() }),
-      z.strictObject({ name: z.literal('edm'), sigmaData: positive.exactOptional() }),
-      z.strictObject({ name: z.literal('truncatedSnr') }),
+  curriculum: z
+    .object({ type: z.enum(scheduleNames).describe('Which timesteps to train on, and when.') })
+    .catchall(z.json())
+    .describe('Timestep schedule, with its own options; its defaults where left out.'),
+  lossWeighting: z
+    .discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('constant') }),
+      z.strictObject({ type: z.literal('minSnr'), gamma: positive.exactOptional() }),
+      z.strictObject({ type: z.literal('softMinSnr'), sigmaData: positive.exactOptional() }),
+      z.strictObject({ type: z.literal('p2'), k: positive.exactOptional(), gamma: z.number().min(0).exactOptional() }),
+      z.strictObject({ type: z.literal('edm'), sigmaData: positive.exactOptional() }),
+      z.strictObject({ type: z.literal('truncatedSnr') }),
     ])
     .describe('Weight of the loss by noise level; constant is the plain MSE.'),
   uncertainty: z
@@ -120,29 +143,33 @@ export const configSchema = z.strictObject({
       "EDM2's learned uncertainty u(sigma): a head, trained beside the model, that evens out what the noise levels " +
         'count in the loss; null: none.',
     ),
-  optimizer: optimizerSchema,
+  optimizer: optimizerSchema.describe('What turns gradients into steps: an optimizer of @dm/optim, by its name there.'),
   ema: average.describe('Average of the weights that samples are made with.'),
-  emas: z
+  extraEmas: z
     .record(z.string().regex(/^(?!(ema|raw)$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/), average)
     .describe(
       'Further averages by name, for --weights <name> of dm sample and dm export; kept as ema-<name>.safetensors.',
     ),
-  recompute: z
-    .enum(['none', 'blocks'])
-    .describe('Blocks computed a second time in the gradient, for less memory and more time; none keeps everything.'),
-  batchSize: count.describe('Images a step.'),
-  accumulate: count.describe(
-    'Parts that a batch is computed in, one after the other, for less memory: it must divide batchSize. The sum of their ' +
-      'gradients is that of the whole, up to rounding.',
+  activationCheckpointing: z
+    .boolean()
+    .describe('Compute blocks a second time in the gradient, for less memory and more time; false keeps everything.'),
+  batchSize: count.describe('Images per step.'),
+  gradientAccumulation: count.describe(
+    'Micro-batches that a batch is computed in, one after the other, for less memory: it must divide batchSize. The sum ' +
+      'of their gradients is that of the whole, up to rounding.',
   ),
   totalSteps: count.describe('Optimizer steps of the whole run: curriculum and momentum decay are spread over them.'),
-  timeBudget: positive
-    .nullable()
-    .describe('Seconds after which this session saves and stops; nothing else changes. null: none.'),
-  stepBudget: count.nullable().describe('Steps after which this session saves and stops, likewise.'),
-  imageBudget: count.nullable().describe('Images after which this session saves and stops, likewise.'),
-  skipLimit: count.describe(
-    'Updates that are skipped in a row, because loss or gradient is no finite number, before the run ends.',
+  budgets: z
+    .strictObject({
+      seconds: positive
+        .nullable()
+        .describe('Seconds after which this session saves and stops; nothing else changes. null: none.'),
+      steps: count.nullable().describe('Steps after which this session saves and stops, likewise.'),
+      images: count.nullable().describe('Images after which this session saves and stops, likewise.'),
+    })
+    .describe('What one session may use.'),
+  maxSkippedSteps: count.describe(
+    'Updates that are skipped in a row, because loss or gradient is not a finite number, before the run ends.',
   ),
   seed: z.int().min(0).describe('Everything random is a function of it.'),
   initFrom: z
@@ -152,15 +179,15 @@ export const configSchema = z.strictObject({
     .describe(
       "Run or checkpoint whose EMA weights, or .safetensors file whose weights training starts from; the seed's weights where left out.",
     ),
-  engine: z.enum(engineNames).describe('What computes.'),
-  device: z.enum(devices).describe('What the engine onnx computes on.'),
+  engine: z.enum(engineNames).describe('Compute engine.'),
+  device: z.enum(deviceNames).describe('Device of the engine onnx.'),
   threads: count.nullable().describe('Threads of the engine onnx; null lets it choose.'),
-  logEvery: count.describe('Steps a line of metrics.jsonl.'),
+  logEvery: count.describe('Steps per line of metrics.jsonl.'),
   tensorboard: z.boolean().describe("Write TensorBoard's event files into the run's folder, beside metrics.jsonl."),
   sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 makes one at the end only.'),
   samples: count.describe('Images in a sample grid.'),
   sampler: z.strictObject({
-    name: z.enum(keysOf(samplers)).describe('How samples are made.'),
+    type: z.enum(keysOf(samplers)).describe('Sampler.'),
     steps: count.describe('Steps from noise to image.'),
     guidance: z
       .number()
@@ -171,26 +198,38 @@ export const configSchema = z.strictObject({
       .nullable()
       .describe('Guide only where sigma / alpha lies between these two; null: everywhere.'),
   }),
-  evalEvery: z.int().min(0).describe('Steps between evaluations of samples against the data; 0 makes none.'),
-  evalSamples: z.int().min(2).describe('Samples of an evaluation, and images of the data beside them.'),
-  evalMetrics: z.array(z.enum(trainingMetrics)).min(1).describe('Metrics; the first one chooses the best checkpoint.'),
-  evalExtractor: z.enum(extractorNames).describe('What makes features of images for these metrics.'),
-  evalWeights: z.string().nullable().describe("File of the extractor's weights, where it has none of its own."),
+  evaluation: z
+    .strictObject({
+      every: z.int().min(0).describe('Steps between evaluations of samples against the data; 0 makes none.'),
+      samples: z.int().min(2).describe('Samples of an evaluation, and images of the data beside them.'),
+      metrics: z.array(z.enum(trainingMetrics)).min(1).describe('Metrics; the first one chooses the best checkpoint.'),
+      extractor: z
+        .strictObject({
+          type: z.enum(extractorNames).describe('Feature extractor.'),
+          weights: z.string().nullable().describe('File of its weights, where it has none of its own; else null.'),
+        })
+        .describe('What makes features of images for these metrics.'),
+    })
+    .describe('Metrics of samples against the data, during training.'),
   probe: z
     .strictObject({ every: z.int().min(0), buckets: count, images: z.int().min(2) })
     .describe('Loss and gradient by noise bucket, on fixed images, every so many steps; 0 for never.'),
-  checkpointEvery: z.int().min(0).describe('Steps between checkpoints; 0 writes one at the end only.'),
-  checkpointMinutes: positive
-    .nullable()
-    .describe('Minutes after which a checkpoint is due besides, however few steps were done; null: none.'),
-  checkpointOverlap: z
-    .int()
-    .min(0)
-    .describe(
-      'Steps that are computed beside a save before training waits for it: 1 loses one save interval at most to a kill, n ' +
-        'n - 1 steps more; 0 computes none beside it.',
-    ),
-  keep: count.describe('Checkpoints to keep.'),
+  checkpoints: z
+    .strictObject({
+      every: z.int().min(0).describe('Steps between checkpoints; 0 writes one at the end only.'),
+      minutes: positive
+        .nullable()
+        .describe('Minutes after which a checkpoint is due besides, however few steps were done; null: none.'),
+      overlap: z
+        .int()
+        .min(0)
+        .describe(
+          'Steps that are computed beside a save before training waits for it: 1 loses one save interval at most to a ' +
+            'kill, n n - 1 steps more; 0 computes none beside it.',
+        ),
+      keepLast: count.describe('Checkpoints to keep.'),
+    })
+    .describe('When the state is saved, and how much of it is kept.'),
   out: z.string().min(1).describe('Folder of the run.'),
   recorded: z
     .record(z.string(), z.json())
@@ -204,11 +243,14 @@ export type Config = z.infer<typeof configSchema>;
 /** Any part of a configuration, at any depth: what a file, flags or a caller give. */
 export type PartialConfig = DeepPartial<Config>;
 
+/** A part may also be its type alone: `curriculum: 'clts'`. */
 type DeepPartial<T> = T extends readonly unknown[]
   ? T
   : T extends object
-    ? { readonly [K in keyof T]?: DeepPartial<T[K]> | undefined }
+    ? { readonly [K in keyof T]?: DeepPartial<T[K]> | undefined } | TypeOf<T>
     : T;
+
+type TypeOf<T> = T extends { readonly type: infer Name extends string } ? Name : never;
 
 /** The part of a configuration that decides the weights at a given step; a resume must not change it. */
 export function trainingPart(config: Config): Omit<Config, (typeof freeOnResume)[number] | 'preset' | 'recorded'> {
@@ -218,18 +260,16 @@ export function trainingPart(config: Config): Omit<Config, (typeof freeOnResume)
 }
 
 /**
- * What may differ between a run and its resumption. Engine and threads change the last bits, and that is said; recompute
- * and accumulate may change them too.
+ * What may differ between a run and its resumption. Engine and threads change the last bits, and that is said;
+ * activationCheckpointing and gradientAccumulation may change them too.
  */
 export const freeOnResume = [
-  'recompute',
-  'accumulate',
+  'activationCheckpointing',
+  'gradientAccumulation',
   'data', // compared by its hash
   'skipBad', // so is what it leaves
-  'timeBudget',
-  'stepBudget',
-  'imageBudget',
-  'skipLimit',
+  'budgets',
+  'maxSkippedSteps',
   'engine',
   'device',
   'threads',
@@ -238,15 +278,8 @@ export const freeOnResume = [
   'sampleEvery',
   'samples',
   'sampler',
-  'evalEvery',
-  'evalSamples',
-  'evalMetrics',
-  'evalExtractor',
-  'evalWeights',
+  'evaluation',
   'probe',
-  'checkpointEvery',
-  'checkpointMinutes',
-  'checkpointOverlap',
-  'keep',
+  'checkpoints',
   'out',
 ] as const;

@@ -19,12 +19,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const config = (steps: number) => ({
   ...tinyConfig(folder, steps),
-  evalEvery: 2,
-  evalSamples: 8,
-  evalMetrics: ['fid' as const, 'kid' as const],
-  evalExtractor: 'pixels' as const,
-  checkpointEvery: 0,
-  keep: 1,
+  evaluation: { every: 2, samples: 8, metrics: ['fid' as const, 'kid' as const], extractor: 'pixels' as const },
+  checkpoints: { every: 0, keepLast: 1 },
 });
 
 describe('evaluation in training', () => {
@@ -70,18 +66,20 @@ describe('evaluation in training', () => {
   });
 
   it('is not made where it is not asked for, and refuses too few samples', async () => {
-    const run = await train({ ...config(2), evalEvery: 0 });
+    const run = await train({ ...config(2), evaluation: { every: 0 } });
     expect(run.best).toBeUndefined();
     await expect(sample({ run: run.out, best: true })).rejects.toThrow('has no best checkpoint');
     expect(existsSync(join(runFolder(run.out).checkpoints, 'best.json'))).toBe(false);
     expect(readMetrics(runFolder(run.out).metrics).every((line) => line.eval === undefined)).toBe(true);
-    await expect(train({ ...config(2), evalSamples: 1, out: join(folder, 'other') })).rejects.toThrow(/evalSamples/);
+    await expect(train({ ...config(2), evaluation: { samples: 1 }, out: join(folder, 'other') })).rejects.toThrow(
+      /evaluation\.samples/,
+    );
   });
 });
 
 describe('best.json', () => {
   it('keeps its checkpoint from being pruned; a damaged one is as good as none', async () => {
-    const { out } = await train({ ...config(6), evalEvery: 0, checkpointEvery: 1, keep: 6 });
+    const { out } = await train({ ...config(6), evaluation: { every: 0 }, checkpoints: { every: 1, keepLast: 6 } });
     const { checkpoints } = runFolder(out);
     writeBest(checkpoints, { step: 2, metric: 'FD-pixels', value: 1 });
     pruneCheckpoints(checkpoints, { keepLast: 2 });

@@ -16,9 +16,6 @@ import type { Images } from '../files/images.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { openExtractor } from './extractors/extractor.js';
 
-/** Lower is better for each: the first of a configuration chooses the best checkpoint. */
-export const trainingMetrics = ['fid', 'kid'] as const;
-
 export interface TrainingEvaluator {
   /** Name of the first metric's number. */
   readonly label: string;
@@ -36,26 +33,28 @@ export async function trainingEvaluator(
   engine: Engine,
   onNote?: (text: string) => void,
 ): Promise<TrainingEvaluator> {
-  const { evalMetrics, evalSamples, evalExtractor, evalWeights, seed } = config;
-  const extractor = await openExtractor(evalExtractor, {
+  const { seed, evaluation } = config;
+  const { metrics, samples: count } = evaluation;
+  const { type, weights } = evaluation.extractor;
+  const extractor = await openExtractor(type, {
     engine,
-    ...(evalWeights !== null && { weights: evalWeights }),
+    ...(weights !== null && { weights }),
   });
-  checkMetrics(evalMetrics, extractor);
-  const needs = requiredFeatures(evalMetrics);
+  checkMetrics(metrics, extractor);
+  const needs = requiredFeatures(metrics);
   let reference: ImageFeatures | undefined;
   return {
-    label: evalMetrics[0] === 'kid' ? kernelLabel(extractor) : frechetLabel(extractor),
+    label: metrics[0] === 'kid' ? kernelLabel(extractor) : frechetLabel(extractor),
     async measure({ images, shape }) {
       const isFirst = reference === undefined;
       reference ??= await extractFeatures(
-        await openDatasetSource(dataset, { count: Math.min(evalSamples, dataset.length), seed }),
+        await openDatasetSource(dataset, { count: Math.min(count, dataset.length), seed }),
         extractor,
         needs.reference,
       );
       const source = createArraySource('samples', { shape: [...shape], data: toBytes(images) });
       const generated = await extractFeatures(source, extractor, needs.generated);
-      const { results, warnings } = evaluate(generated, reference, { metrics: evalMetrics, seed });
+      const { results, warnings } = evaluate(generated, reference, { metrics, seed });
       if (isFirst) for (const warning of warnings) onNote?.(`evaluation: ${warning}`);
       return Object.fromEntries(results.map(({ label, value }) => [label, value]));
     },

@@ -77,8 +77,8 @@ export function fsyncFolder(path: string): void {
 
 /** What the person can do about an error of the file system, by its code. */
 const remedies: Readonly<Record<string, string>> = {
-  ENOSPC: 'The disk is full: free some space, or keep fewer checkpoints (--set keep=1).',
-  EDQUOT: 'The disk quota is used up: free some space, or keep fewer checkpoints (--set keep=1).',
+  ENOSPC: 'The disk is full: free some space, or keep fewer checkpoints (--keep-last 1).',
+  EDQUOT: 'The disk quota is used up: free some space, or keep fewer checkpoints (--keep-last 1).',
   EFBIG: 'The file is larger than this system allows (ulimit -f): raise that limit.',
   EACCES: 'The folder may not be written: choose another with --out.',
   EPERM: 'The folder may not be written: choose another with --out.',

@@ -86,7 +86,7 @@ describe('a pipeline folder', () => {
     const other = {
       ...config,
       out: inFolder('other'),
-      model: { type: 'unet', config: { layers_per_block: 2 } },
+      model: { type: 'unet', layers_per_block: 2 },
     } as const;
     await expect(train(other)).rejects.toThrow(/weights do not fit this UNet2DModel. \d+ missing/);
     await expect(train({ ...config, out: inFolder('none'), initFrom: folder })).rejects.toThrow(
@@ -98,7 +98,7 @@ describe('a pipeline folder', () => {
 
   it("of diffusers' DiT names what it has not, and comes back", async () => {
     const config = { patch_size: 4, num_layers: 1, num_attention_heads: 2, attention_head_dim: 8 };
-    await train({ ...tinyConfig(folder, 1), model: { type: 'dit-diffusers', config }, out: inFolder('dit-run') });
+    await train({ ...tinyConfig(folder, 1), model: { type: 'dit-diffusers', ...config }, out: inFolder('dit-run') });
     const notes: string[] = [];
     const onNote = (text: string) => notes.push(text);
     await exportModel({ run: inFolder('dit-run'), format: 'diffusers', out: inFolder('dit'), onNote });
@@ -116,12 +116,15 @@ describe('other formats', () => {
     const { tensors, metadata } = parseSafetensors(readFileSync(inFolder('unet.safetensors')));
     expect(tensors).toEqual(parseSafetensors(weightsIn('pipeline', 'unet')).tensors);
     expect(metadata).toMatchObject({ format: 'pt', model: 'UNet2DModel', weights: 'ema' });
-    expect(JSON.parse(metadata['diffusion']!)).toMatchObject({ schedule: 'cosine', prediction: 'v' });
+    expect(JSON.parse(metadata['diffusion']!)).toMatchObject({
+      schedule: { type: 'cosine' },
+      prediction: { type: 'v' },
+    });
   });
 
   it('takes another average of the run by its name', async () => {
-    const emas = { slow: { type: 'fixed', decay: 0.9 } } as const;
-    await train({ ...tinyConfig(folder, 2), emas, out: inFolder('averaged') });
+    const extraEmas = { slow: { type: 'fixed', decay: 0.9 } } as const;
+    await train({ ...tinyConfig(folder, 2), extraEmas, out: inFolder('averaged') });
     const out = inFolder('slow.safetensors');
     const result = await exportModel({ run: inFolder('averaged'), format: 'safetensors', weights: 'slow', out });
     expect(result.weights).toBe('slow');
@@ -140,7 +143,7 @@ describe('other formats', () => {
 });
 
 it('a network that predicts F of EDM says how it is to be called; diffusers has no scheduler for it', async () => {
-  const diffusion = { timesteps: 20, prediction: 'edm' } as const;
+  const diffusion = { timesteps: 20, prediction: { type: 'edm' } } as const;
   await train({ ...tinyConfig(folder, 1), diffusion, conditional: false, out: inFolder('edm-run') });
   const notes: string[] = [];
   const exported = (format: string) =>
@@ -155,7 +158,7 @@ it('a network that predicts F of EDM says how it is to be called; diffusers has 
   expect(notes).toHaveLength(2);
   expect(notes[0]).toMatch(/^the network is F of EDM: give it x_t \/ sqrt\(.* sd = 0.5; x_0 = /);
   const { metadata } = parseSafetensors(readFileSync(inFolder('edm.safetensors')));
-  expect(JSON.parse(metadata['diffusion']!)).toMatchObject({ prediction: 'edm' });
+  expect(JSON.parse(metadata['diffusion']!)).toMatchObject({ prediction: { type: 'edm' } });
   await expect(exported('diffusers')).rejects.toThrow(/edm cannot be exported to diffusers/);
   expect(readdirSync(folder)).not.toContain('edm.diffusers');
 });
@@ -171,7 +174,7 @@ describe('is refused', () => {
   });
 
   it('the DiT of facebookresearch for diffusers, with the reason, and not for onnx', async () => {
-    await train({ ...tinyConfig(folder, 1), model: { type: 'dit', config: tinyDit }, out: inFolder('own-dit') });
+    await train({ ...tinyConfig(folder, 1), model: { type: 'dit', ...tinyDit }, out: inFolder('own-dit') });
     const exported = (format: string) =>
       exportModel({ run: inFolder('own-dit'), format, out: inFolder('own', format) });
     await expect(exported('diffusers')).rejects.toThrow(

@@ -11,7 +11,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
-import { createDenoiser, type Denoiser } from '../setup/denoiser.js';
+import { createDenoiser, predictionOptions, type Denoiser } from '../setup/denoiser.js';
 import { openCheckpoint, samplingConfig } from '../sampling/sample.js';
 import { readWeights } from '../checkpoint/state.js';
 import { diffusersFolder } from './write-pipeline.js';
@@ -74,7 +74,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
     case 'safetensors':
       writeNewFile(out, formatSafetensors(arrays, { format: 'pt', ...metadataOf(denoiser, weights) }));
   }
-  if (config.diffusion.prediction === 'edm') onNote?.(edmNote(config.diffusion));
+  if (config.diffusion.prediction.type === 'edm') onNote?.(edmNote(config.diffusion));
   return { out, format, model: model.kind, weights, checkpoint: checkpoint.path };
 }
 
@@ -82,7 +82,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
 function edmNote(diffusion: Config['diffusion']): string {
   return (
     `the network is F of EDM: give it x_t / sqrt(sigma_t^2 + sd^2 alpha_t^2), with x_t = alpha_t x_0 + sigma_t noise and ` +
-    `sd = ${diffusion.sigmaData ?? 0.5}; x_0 = (sd^2 alpha_t x_t + sd sigma_t sqrt(sigma_t^2 + sd^2 alpha_t^2) F) / ` +
+    `sd = ${predictionOptions(diffusion).sigmaData ?? 0.5}; x_0 = (sd^2 alpha_t x_t + sd sigma_t sqrt(sigma_t^2 + sd^2 alpha_t^2) F) / ` +
     '(sigma_t^2 + sd^2 alpha_t^2)'
   );
 }

@@ -14,7 +14,7 @@ import { messageOf, UserError } from '../errors.js';
 import { checkNotExisting } from '../files/write-new.js';
 import { modelTypes } from '../config/model-types.js';
 import { resolveConfig } from '../config/resolve.js';
-import { trainingHash } from '../checkpoint/resume.js';
+import { trainingHash } from '../config/saved-config.js';
 import { createRunFolder, runFolder } from '../run/run-folder.js';
 import { emaFile, modelFile } from '../checkpoint/state.js';
 import { readPipeline, type Pipeline } from './read-pipeline.js';
@@ -49,10 +49,10 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
   const file = formatSafetensors(weights);
 
   const config: PartialConfig = {
-    model: { type: pipeline.type, config: model.config as Config['model']['config'] },
+    model: { type: pipeline.type, ...(model.config as object) } as Config['model'],
     diffusion: pipeline.diffusion,
     conditional: model.numClasses > 0,
-    sampler: { name: 'ddim', steps: Math.min(50, pipeline.diffusion.timesteps) },
+    sampler: { type: 'ddim', steps: Math.min(50, pipeline.diffusion.timesteps) },
   };
   const resolved = resolveConfig([{ source: folder, value: config }]);
   const run = runFolder(out);

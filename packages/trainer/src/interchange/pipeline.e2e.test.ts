@@ -45,16 +45,22 @@ async function compared(run: string, pipeline: string): Promise<string> {
 const dit = { patch_size: 4, num_layers: 2, num_attention_heads: 2, attention_head_dim: 8 };
 const cases: Readonly<Record<string, { config: PartialConfig; says: RegExp }>> = {
   'a UNet that predicts epsilon': {
-    config: { conditional: false, diffusion: { schedule: 'linear', timesteps: 1000, prediction: 'epsilon' } },
+    config: {
+      conditional: false,
+      diffusion: { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: 'epsilon' } },
+    },
     says: /^DDPMPipeline, epsilon: /,
   },
   'a UNet with classes that predicts v': { config: {}, says: /^DDPMPipeline, v_prediction: / },
   'a UNet that predicts x0 under zero terminal SNR': {
-    config: { conditional: false, diffusion: { schedule: 'scaled-linear', prediction: 'x0', zeroTerminalSnr: true } },
+    config: {
+      conditional: false,
+      diffusion: { schedule: { type: 'scaled-linear', zeroTerminalSnr: true }, prediction: { type: 'x0' } },
+    },
     says: /^DDPMPipeline, sample: /,
   },
   "diffusers' DiT": {
-    config: { model: { type: 'dit-diffusers', config: dit }, optimizer: { lr: 1e-3 } },
+    config: { model: { type: 'dit-diffusers', ...dit }, optimizer: { lr: 1e-3 } },
     says: /^DiTPipeline, v_prediction: /,
   },
 };

@@ -5,15 +5,18 @@ import { readScheduler, schedulerFields } from './scheduler-config.js';
 
 type Diffusion = Config['diffusion'];
 
-const plain: Diffusion = { schedule: 'linear', timesteps: 1000, prediction: 'epsilon' };
-const names = Object.keys(schedules).filter((name) => name !== 'betas') as Exclude<Diffusion['schedule'], 'betas'>[];
+const plain: Diffusion = { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: 'epsilon' } };
+const names = Object.keys(schedules).filter((name) => name !== 'betas') as Exclude<
+  Diffusion['schedule']['type'],
+  'betas'
+>[];
 
 const cases: Diffusion[] = [
-  ...names.map((schedule) => ({ ...plain, schedule })),
-  { ...plain, prediction: 'v', timesteps: 20 },
-  { ...plain, prediction: 'x0', zeroTerminalSnr: true },
-  { ...plain, schedule: 'betas', timesteps: 3, betas: [0.1, 0.2, 0.3] },
-  { ...plain, schedule: 'scaled-linear', betaStart: 0.001, betaEnd: 0.03 },
+  ...names.map((type) => ({ ...plain, schedule: { type } })),
+  { ...plain, prediction: { type: 'v' }, timesteps: 20 },
+  { ...plain, schedule: { type: 'linear', zeroTerminalSnr: true }, prediction: { type: 'x0' } },
+  { ...plain, schedule: { type: 'betas', betas: [0.1, 0.2, 0.3] }, timesteps: 3 },
+  { ...plain, schedule: { type: 'scaled-linear', betaStart: 0.001, betaEnd: 0.03 } },
 ];
 
 /** What an exported file has. */
@@ -28,13 +31,13 @@ it.each(cases)('%j comes back, with nothing to note', (diffusion) => {
 });
 
 it.each(names.filter((name) => name !== 'cosine'))("the ends of %s's betas are those that it has by itself", (name) => {
-  const { beta_start: betaStart, beta_end: betaEnd } = schedulerFields({ ...plain, schedule: name });
+  const { beta_start: betaStart, beta_end: betaEnd } = schedulerFields({ ...plain, schedule: { type: name } });
   const given = scheduleFromConfig({ name, betaStart, betaEnd } as Parameters<typeof scheduleFromConfig>[0]);
   expect(given.betas).toEqual(scheduleFromConfig({ name }).betas);
 });
 
 it('has no word for edm', () => {
-  expect(() => schedulerFields({ ...plain, prediction: 'edm' })).toThrow(
+  expect(() => schedulerFields({ ...plain, prediction: { type: 'edm' } })).toThrow(
     /edm cannot be exported to diffusers: .* do not scale the network's input.*onnx and safetensors take it/,
   );
 });

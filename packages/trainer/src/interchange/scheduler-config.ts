@@ -4,14 +4,23 @@ import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
 
 type Diffusion = Config['diffusion'];
+type ScheduleType = Diffusion['schedule']['type'];
 type Fields = Readonly<Record<string, unknown>>;
+
+/** The fields of all noise schedules. */
+interface ScheduleFields {
+  readonly type: ScheduleType;
+  readonly betaStart?: number;
+  readonly betaEnd?: number;
+  readonly betas?: readonly number[];
+  readonly zeroTerminalSnr?: boolean;
+}
+
+type KeyOfAny<T> = T extends unknown ? keyof T : never;
 
 /** diffusers' name and range of betas for each of ours; the cosine's betas come from no range. */
 const betaSchedules: Readonly<
-  Record<
-    Exclude<Diffusion['schedule'], 'betas'>,
-    { readonly name: string; readonly start: number; readonly end: number }
-  >
+  Record<Exclude<ScheduleType, 'betas'>, { readonly name: string; readonly start: number; readonly end: number }>
 > = {
   linear: { name: 'linear', start: 1e-4, end: 0.02 },
   'scaled-linear': { name: 'scaled_linear', start: 0.00085, end: 0.012 },
@@ -19,7 +28,7 @@ const betaSchedules: Readonly<
   sigmoid: { name: 'sigmoid', start: 1e-4, end: 0.02 },
 };
 
-const predictionTypes: Readonly<Record<Exclude<Diffusion['prediction'], 'edm'>, string>> = {
+const predictionTypes: Readonly<Record<Exclude<Diffusion['prediction']['type'], 'edm'>, string>> = {
   epsilon: 'epsilon',
   x0: 'sample',
   v: 'v_prediction',
@@ -61,18 +70,19 @@ const trainingFields = {
  * x_0 to [-1, 1]. Throws a UserError on the prediction edm, which those schedulers do not have.
  */
 export function schedulerFields(diffusion: Diffusion): Fields {
-  const { schedule, timesteps, prediction, betaStart, betaEnd, zeroTerminalSnr = false, betas, ...others } = diffusion;
-  const { sigmaData: _ofEdm, ...rest } = others;
-  // Fails to compile when the configuration gets a new field: it must find its place here, or be refused.
-  rest satisfies Record<string, never>;
-  if (prediction === 'edm') {
+  const { schedule, timesteps, prediction, ...others } = diffusion;
+  const { type, betaStart, betaEnd, betas, zeroTerminalSnr = false }: ScheduleFields = schedule;
+  // These fail to compile when the configuration gets a new field: it must find its place here, or be refused.
+  others satisfies Record<string, never>;
+  ({}) satisfies Record<Exclude<KeyOfAny<Diffusion['schedule']>, keyof ScheduleFields>, never>;
+  if (prediction.type === 'edm') {
     throw new UserError(
       "The prediction edm cannot be exported to diffusers: its DDPMScheduler and DDIMScheduler do not scale the network's " +
         'input, as c_in of EDM does. The formats onnx and safetensors take it.',
     );
   }
   // diffusers reads trained_betas before it looks at the others.
-  const { name, start, end } = betaSchedules[schedule === 'betas' ? 'linear' : schedule];
+  const { name, start, end } = betaSchedules[type === 'betas' ? 'linear' : type];
   return {
     ...trainingFields,
     ...samplingFields,
@@ -82,7 +92,7 @@ export function schedulerFields(diffusion: Diffusion): Fields {
     beta_start: betaStart ?? start,
     beta_end: betaEnd ?? end,
     trained_betas: betas ?? null,
-    prediction_type: predictionTypes[prediction],
+    prediction_type: predictionTypes[prediction.type],
     rescale_betas_zero_snr: zeroTerminalSnr,
   };
 }
@@ -118,14 +128,15 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
     throw refused(source, 'rescale_betas_zero_snr', zeroTerminalSnr, 'true or false');
   }
   const diffusion: Diffusion = {
-    ...readBetas(given, source),
+    schedule: { ...readBetas(given, source), ...(zeroTerminalSnr && { zeroTerminalSnr }) },
     timesteps: numberOf(given, 'num_train_timesteps', source),
-    prediction: keyOf(
-      given['prediction_type'],
-      Object.entries(predictionTypes),
-      `${source}: prediction_type`,
-    ) as Diffusion['prediction'],
-    ...(zeroTerminalSnr && { zeroTerminalSnr }),
+    prediction: {
+      type: keyOf(
+        given['prediction_type'],
+        Object.entries(predictionTypes),
+        `${source}: prediction_type`,
+      ) as keyof typeof predictionTypes,
+    },
   };
   const notes = Object.entries(sampling).flatMap(([key, ours]) => {
     const theirs = fields[key] ?? ours;
@@ -142,28 +153,31 @@ const withoutEffect: Readonly<Record<string, string>> = {
 };
 
 /** The betas themselves where the file has them, else the schedule by its name. */
-function readBetas(given: Fields, source: string): Pick<Diffusion, 'schedule' | 'betas' | 'betaStart' | 'betaEnd'> {
+function readBetas(given: Fields, source: string): Diffusion['schedule'] {
   const betas = given['trained_betas'];
   if (betas !== null) {
     const timesteps = given['num_train_timesteps'];
     if (!Array.isArray(betas) || betas.length !== timesteps || !betas.every((b) => typeof b === 'number')) {
       throw refused(source, 'trained_betas', betas, `null, or one number for each of ${String(timesteps)} timesteps`);
     }
-    return { schedule: 'betas', betas };
+    return { type: 'betas', betas };
   }
-  const schedule = keyOf(
+  const type = keyOf(
     given['beta_schedule'],
     Object.entries(betaSchedules).map(([key, { name }]) => [key, name]),
     `${source}: beta_schedule`,
   ) as keyof typeof betaSchedules;
-  return { schedule, ...betaRange(given, schedule, source) };
+  return type === 'cosine' ? { type } : { type, ...betaRange(given, type, source) };
 }
 
 /** The betas' ends where they are not ours. */
-function betaRange(given: Fields, schedule: keyof typeof betaSchedules, source: string): Partial<Diffusion> {
-  if (schedule === 'cosine') return {};
+function betaRange(
+  given: Fields,
+  type: keyof typeof betaSchedules,
+  source: string,
+): { readonly betaStart?: number; readonly betaEnd?: number } {
   const [betaStart, betaEnd] = [numberOf(given, 'beta_start', source), numberOf(given, 'beta_end', source)];
-  const { start, end } = betaSchedules[schedule];
+  const { start, end } = betaSchedules[type];
   return betaStart === start && betaEnd === end ? {} : { betaStart, betaEnd };
 }
 

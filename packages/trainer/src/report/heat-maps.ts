@@ -56,7 +56,7 @@ function drawn({ diffusion, curriculum }: Config, records: readonly MetricsRecor
       const all = draws.reduce((sum, n) => sum + n, 0);
       return draws.map((n) => digits((n * rows) / all));
     }),
-    about: `drawn by ${curriculum.name}`,
+    about: `drawn by ${curriculum.type}`,
   };
 }
 

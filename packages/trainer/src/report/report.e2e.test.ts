@@ -22,7 +22,7 @@ beforeAll(async () => {
   await makeRun(folder, 'a', { steps, samples: [50, 100], probed: [0, 50, 100], change });
   await makeRun(folder, 'b', { steps, samples: [100], config: { seed: 7 } });
   // A run that has only begun.
-  await makeRun(folder, 'c', { steps: [], config: { curriculum: { name: 'lossSecondMoment' } } });
+  await makeRun(folder, 'c', { steps: [], config: { curriculum: { type: 'lossSecondMoment' } } });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -157,7 +157,7 @@ describe.skipIf(executablePath === undefined)(`its page in Chromium${needs}`, ()
     expect(await page.locator('.grids figure').allTextContents()).toEqual(['a', 'b', 'cNone were made.']);
     await page.locator('#only-differences').check();
     const rows = page.locator('table.fields').first().locator('tbody tr:visible th');
-    expect(await rows.allTextContents()).toEqual(['curriculum.name', 'seed']);
+    expect(await rows.allTextContents()).toEqual(['curriculum.type', 'seed']);
     await page.setViewportSize({ width: 420, height: 800 });
     // The charts follow when the window tells them.
     await expect.poll(() => page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(420);

@@ -62,7 +62,7 @@ describe('the report of a run', () => {
   });
 
   it('shows what was drawn where the schedule learns from losses', async () => {
-    const { shown } = await report({ config: { curriculum: { name: 'lossSecondMoment' } }, steps: [10] });
+    const { shown } = await report({ config: { curriculum: { type: 'lossSecondMoment' } }, steps: [10] });
     const { density } = shown[0]!;
     expect(density.steps).toEqual([0, 10]);
     const draws = Array.from({ length: 20 }, (_, i) => (i === 3 ? 0 : 1 + (i % 3)));

@@ -7,7 +7,7 @@ import { readDifficulty } from '../eval/difficulty/file.js';
 import { UserError } from '../errors.js';
 import { readMetrics, type MetricsRecord } from '../run/metrics.js';
 import { resolveConfig } from '../config/resolve.js';
-import { savedConfig } from '../checkpoint/resume.js';
+import { savedConfig } from '../config/saved-config.js';
 import { holdsRun, type RunFolder } from '../run/run-folder.js';
 import { leaves } from './config-table.js';
 import { densityMap, lossMap, type HeatMap } from './heat-maps.js';

@@ -22,7 +22,7 @@ import { messageOf, UserError } from '../errors.js';
 import type { Images } from '../files/images.js';
 import { createDenoiser, type Denoiser } from '../setup/denoiser.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
-import { savedConfig } from '../checkpoint/resume.js';
+import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
 import { conditionOf, sampleBatch, samplerOf } from './sampler.js';
 import { fileOf, readWeights } from '../checkpoint/state.js';
@@ -121,7 +121,7 @@ export function samplingConfig(checkpoint: Checkpoint, options: SampleOptions): 
   return resolveConfig([
     savedConfig(runFolder(runOfCheckpoint(checkpoint.path))),
     ...(steps === undefined ? [] : [layer('--steps', { sampler: { steps } })]),
-    ...(sampler === undefined ? [] : [layer('--sampler', { sampler: { name: sampler as Config['sampler']['name'] } })]),
+    ...(sampler === undefined ? [] : [layer('--sampler', { sampler: { type: sampler as Config['sampler']['type'] } })]),
     ...(guidance === undefined ? [] : [layer('--guidance', { sampler: { guidance } })]),
     ...(guidanceInterval === undefined
       ? []

@@ -16,7 +16,7 @@ export const sampleBatch = 64;
  */
 export function samplerOf(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
   const { model, noiseSchedule, config } = denoiser;
-  const { name, steps, guidance, guidanceInterval } = config.sampler;
+  const { type, steps, guidance, guidanceInterval } = config.sampler;
   if (guidance !== 1 && denoiser.nullClass === undefined) {
     throw new UserError(
       `Guidance ${guidance} needs a model that knows images without a class as well: train it with --label-dropout 0.1.`,
@@ -31,9 +31,9 @@ export function samplerOf(denoiser: Denoiser, engine: Engine, weights: string): 
         t,
         model.numClasses > 0 ? { cond: inputs['cond']! } : {},
       ),
-    prediction: config.diffusion.prediction,
+    prediction: config.diffusion.prediction.type,
     ...predictionOptions(config.diffusion),
-    sampler: samplerFromConfig({ name }),
+    sampler: samplerFromConfig({ name: type }),
     path: discretePath(noiseSchedule, { steps }),
     shape: model.inputShape,
     clip: 1,

@@ -5,7 +5,7 @@ import { createAsyncCheckpointer, type AsyncCheckpointer } from '../checkpoint/a
 import type { Best } from '../checkpoint/best.js';
 import type { ManifestFields } from '../checkpoint/checkpoint.js';
 import { shouldSave, type CheckpointPolicy } from '../checkpoint/policy.js';
-import { trainingHash } from '../checkpoint/resume.js';
+import { trainingHash } from '../config/saved-config.js';
 import { packState } from '../checkpoint/state.js';
 import type { RunFolder } from '../run/run-folder.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
@@ -85,7 +85,7 @@ export class Checkpointer {
 
   /**
    * Saves, unless this step is saved already. The state is copied here; writing it overlaps with the next
-   * `checkpointOverlap` steps. A failed save is noted and training continues, since a later one may succeed; `finish`
+   * `checkpoints.overlap` steps. A failed save is noted and training continues, since a later one may succeed; `finish`
    * throws the error of the last one.
    */
   async save({ step, state, curriculumState, log, best, isSkipping }: RunSnapshot): Promise<void> {
@@ -120,8 +120,8 @@ export class Checkpointer {
    * newest checkpoint is at least that of s - interval: s - interval itself only while s is being saved, a later one otherwise.
    */
   async beforeStep(step: number): Promise<void> {
-    const { checkpointOverlap } = this.options.setup.config;
-    if (this.latest !== undefined && step - this.latest.step >= checkpointOverlap) await this.writer.drain();
+    const { overlap } = this.options.setup.config.checkpoints;
+    if (this.latest !== undefined && step - this.latest.step >= overlap) await this.writer.drain();
   }
 
   /** Path of the newest checkpoint that was made while updates were not being skipped, once the save in flight is done. */

@@ -18,7 +18,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function training(steps: number, out: string): string[] {
   const path = join(folder, 'tiny.json');
-  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, steps), keep: 9 }));
+  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, steps), checkpoints: { keepLast: 9 } }));
   return ['train', '--config', path, '--out', out];
 }
 
@@ -47,7 +47,7 @@ describe('a full disk', () => {
       try {
         const full = await dm(training(8, 'disk/run'), folder);
         expect(full.stdout).toMatch(
-          /step 8 is not saved, .*: The checkpoint disk\/run\/checkpoints\/step-000008 needs [\d.]+ MiB, and the disk has [\d.]+ MiB left\. Free some space, or keep fewer checkpoints \(--set keep=1\)\./,
+          /step 8 is not saved, .*: The checkpoint disk\/run\/checkpoints\/step-000008 needs [\d.]+ MiB, and the disk has [\d.]+ MiB left\. Free some space, or keep fewer checkpoints \(--keep-last 1\)\./,
         );
         expect(full.stderr).toMatch(
           /^error: The checkpoint .*step-000008 needs .*go on from the newest with --resume\.\n$/,

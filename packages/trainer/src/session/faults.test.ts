@@ -7,7 +7,7 @@ import { sha256 } from '../files/hash.js';
 import type { PartialConfig } from '../config/schema.js';
 import { createDenoiser } from '../setup/denoiser.js';
 import { resolveConfig } from '../config/resolve.js';
-import { savedConfig } from '../checkpoint/resume.js';
+import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
 import { sample } from '../sampling/sample.js';
 import { readWeights } from '../checkpoint/state.js';
@@ -21,7 +21,12 @@ beforeEach(async () => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function config(part: PartialConfig = {}): PartialConfig {
-  return { ...tinyConfig(folder, 4), model: { type: 'dit', config: tinyDit }, checkpointEvery: 1, keep: 9, ...part };
+  return {
+    ...tinyConfig(folder, 4),
+    model: { type: 'dit', ...tinyDit },
+    checkpoints: { every: 1, keepLast: 9 },
+    ...part,
+  };
 }
 
 /** Trains to step 4 with a checkpoint of each step, then resumes as from the 3rd on; what was noted, and where it began. */
@@ -102,10 +107,10 @@ describe('a disk without room', () => {
 it('minutes make a checkpoint due as steps do', async () => {
   const steps: number[] = [];
   const hooks = { onCheckpoint: ({ step }: { step: number }) => steps.push(step) };
-  await train(config({ checkpointEvery: 3, checkpointMinutes: 1e-9 }), { hooks });
+  await train(config({ checkpoints: { every: 3, minutes: 1e-9 } }), { hooks });
   expect(steps).toEqual([1, 2, 3, 4]);
   steps.length = 0;
-  await train(config({ checkpointEvery: 3, checkpointMinutes: 1e3 }), { hooks, overwrite: true });
+  await train(config({ checkpoints: { every: 3, minutes: 1e3 } }), { hooks, overwrite: true });
   expect(steps).toEqual([3, 4]);
 });
 

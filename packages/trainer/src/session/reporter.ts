@@ -43,7 +43,7 @@ export async function openReporter(options: ReporterOptions): Promise<Reporter> 
   const { config } = setup;
   const runLog = openRunLog(run, config, firstStep);
   const sampler = createGridSampler(setup, engine);
-  const evaluator = config.evalEvery > 0 ? await trainingEvaluator(setup, engine, hooks.onNote) : undefined;
+  const evaluator = config.evaluation.every > 0 ? await trainingEvaluator(setup, engine, hooks.onNote) : undefined;
   const recorder =
     config.probe.every > 0
       ? await difficultyRecorder(run, setup, engine, { onRecord: runLog.addDifficulty, onNote: hooks.onNote })
@@ -86,8 +86,9 @@ export class Reporter {
   /** Metrics of samples, if they are due; may set `best`. */
   async evaluate(step: number): Promise<MetricsRecord['eval']> {
     const { evaluator, sampler, state, setup } = this.parts;
-    if (evaluator === undefined || this.window.isEmpty || !this.isDue(step, setup.config.evalEvery)) return undefined;
-    const evaluated = await evaluator.measure(await sampler.images(state, setup.config.evalSamples));
+    if (evaluator === undefined || this.window.isEmpty || !this.isDue(step, setup.config.evaluation.every))
+      return undefined;
+    const evaluated = await evaluator.measure(await sampler.images(state, setup.config.evaluation.samples));
     const value = evaluated[evaluator.label];
     if (value !== undefined && (this.best === undefined || value < this.best.value)) {
       this.best = { step, metric: evaluator.label, value };

@@ -43,7 +43,7 @@ export async function openTrainingSession(
   const compiledStep = await compileStep(setup, engine, restored?.arrays ?? initialState(setup));
   const { state } = compiledStep;
   const log = resumedFrom?.manifest.log;
-  const guard = new NonFiniteGuard(setup.config.skipLimit, log?.['skipped']);
+  const guard = new NonFiniteGuard(setup.config.maxSkippedSteps, log?.['skipped']);
   const reporter = await openReporter({ run, setup, engine, state, firstStep, windowState: log, hooks });
   const checkpointer = new Checkpointer({
     run,

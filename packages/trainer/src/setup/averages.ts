@@ -27,17 +27,17 @@ export interface Average {
   update(this: void, average: tf.Tensor, params: tf.Tensor, slots: Tensors, inputs: Tensors): tf.Tensor;
 }
 
-/** In the state and among the files of a checkpoint: `ema`, or `ema-<name>` for a name in `config.emas`. */
+/** In the state and among the files of a checkpoint: `ema`, or `ema-<name>` for a name in `config.extraEmas`. */
 function averageName(name: string): string {
   return name === 'ema' ? name : `ema-${name}`;
 }
 
 /**
- * What `--weights <which>` asks for, by its name among the files of a checkpoint: `ema` (default), a name in `config.emas`,
+ * What `--weights <which>` asks for, by its name among the files of a checkpoint: `ema` (default), a name in `config.extraEmas`,
  * or `raw`, the weights that are trained. Throws a UserError that names the known ones.
  */
-export function weightsFile({ emas }: Pick<Config, 'emas'>, which = 'ema'): string {
-  const known = ['ema', ...Object.keys(emas), 'raw'];
+export function weightsFile({ extraEmas }: Pick<Config, 'extraEmas'>, which = 'ema'): string {
+  const known = ['ema', ...Object.keys(extraEmas), 'raw'];
   if (!known.includes(which)) throw new UserError(`--weights ${which} is unknown. ${suggestion(which, known)}`);
   return weightsName(which);
 }
@@ -47,9 +47,9 @@ export function weightsName(which = 'ema'): string {
   return which === 'raw' ? 'model' : averageName(which);
 }
 
-/** `ema` first, then those of `emas` in their order. Throws a UserError on one that the optimizer has no use for. */
+/** `ema` first, then those of `extraEmas` in their order. Throws a UserError on one that the optimizer has no use for. */
 export function createAverages(config: Config, optimizer: Optimizer): readonly Average[] {
-  const named = [['ema', config.ema] as const, ...Object.entries(config.emas)];
+  const named = [['ema', config.ema] as const, ...Object.entries(config.extraEmas)];
   checkScheduleFree(config);
   return named.map(([name, options]) => createAverage(averageName(name), options, config, optimizer));
 }
@@ -95,19 +95,19 @@ function scheduleFreeOf(name: string, { optimizer }: Config, held: Optimizer): A
   };
 }
 
-function checkScheduleFree({ optimizer, ema, emas }: Config): void {
-  const isUsed = [ema, ...Object.values(emas)].some(({ type }) => type === 'scheduleFree');
-  const isKept = optimizer.name === 'scheduleFreeAdamW';
+function checkScheduleFree({ optimizer, ema, extraEmas }: Config): void {
+  const isUsed = [ema, ...Object.values(extraEmas)].some(({ type }) => type === 'scheduleFree');
+  const isKept = optimizer.type === 'scheduleFreeAdamW';
   if (isUsed && !isKept) {
     throw new UserError(
-      `An average of type scheduleFree is kept by the optimizer scheduleFreeAdamW alone, and this one is ${optimizer.name}: ` +
+      `An average of type scheduleFree is kept by the optimizer scheduleFreeAdamW alone, and this one is ${optimizer.type}: ` +
         'choose another type (--set ema.type=power ema.decay=0.999 ema.power=0.67).',
     );
   }
   if (isKept && !isUsed) {
     throw new UserError(
       'The optimizer scheduleFreeAdamW is sampled from its own average: add --set ema.type=scheduleFree, or one of that ' +
-        'type to emas.',
+        'type to extraEmas.',
     );
   }
 }

@@ -1,5 +1,5 @@
 /** The network with its noise schedule and its labels: what sampling needs, and training builds on. */
-import { scheduleFromConfig, type NoiseSchedule, type PredictionOptions } from '@dm/core';
+import { scheduleFromConfig, type NoiseSchedule, type PredictionOptions, type ScheduleConfig } from '@dm/core';
 import { bufferLayout, parameterLayout, type Model } from '@dm/models';
 import type { FlatLayout } from '@dm/ops';
 import type { Config } from '../config/schema.js';
@@ -26,10 +26,11 @@ export interface Denoiser {
 
 /** The part that a checkpoint is sampled with. */
 export function createDenoiser(config: Config): Denoiser {
-  const model: Model = modelTypes[config.model.type].create(config.model.config);
+  const { type, ...options } = config.model;
+  const model: Model = modelTypes[type].create(options);
   return {
     // With the model's defaults written out: a run means the same when they change.
-    config: { ...config, model: { ...config.model, config: model.config as Config['model']['config'] } },
+    config: { ...config, model: { ...(model.config as Config['model']), type } },
     model,
     layout: parameterLayout(model),
     bufferLayout: bufferLayout(model),
@@ -64,28 +65,21 @@ function labelsOf(
 
 /** The noise schedule of a configuration. */
 export function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedule {
-  const { schedule, timesteps, prediction, sigmaData, betas, ...options } = diffusion;
-  if (sigmaData !== undefined && prediction !== 'edm') {
+  const { schedule, timesteps } = diffusion;
+  const { type: name, ...options } = schedule;
+  if (schedule.type !== 'betas') {
+    return scheduleFromConfig({ name, numTimesteps: timesteps, ...options } as ScheduleConfig);
+  }
+  if (schedule.betas.length !== timesteps) {
     throw new UserError(
-      `diffusion.sigmaData is ${sigmaData}, which the prediction edm alone knows, and this one is ${prediction}.`,
+      `The noise schedule betas has ${schedule.betas.length} betas for ${timesteps} timesteps: give one each ` +
+        `(diffusion.schedule.betas), or set diffusion.timesteps to their number.`,
     );
   }
-  if (schedule !== 'betas') {
-    if (betas === undefined) return scheduleFromConfig({ name: schedule, numTimesteps: timesteps, ...options });
-    throw new UserError(
-      `diffusion.betas are given, and the schedule is ${schedule}: set diffusion.schedule to betas, or leave them out.`,
-    );
-  }
-  if (betas?.length !== timesteps) {
-    throw new UserError(
-      `The noise schedule betas has ${betas?.length ?? 0} betas for ${timesteps} timesteps: give one each ` +
-        `(diffusion.betas), or set diffusion.timesteps to their number.`,
-    );
-  }
-  return scheduleFromConfig({ name: schedule, betas, ...options });
+  return scheduleFromConfig({ name, ...options } as ScheduleConfig);
 }
 
 /** What the functions of @dm/core want to know of the prediction. */
-export function predictionOptions({ sigmaData }: Config['diffusion']): PredictionOptions {
-  return sigmaData === undefined ? {} : { sigmaData };
+export function predictionOptions({ prediction }: Config['diffusion']): PredictionOptions {
+  return prediction.type !== 'edm' || prediction.sigmaData === undefined ? {} : { sigmaData: prediction.sigmaData };
 }

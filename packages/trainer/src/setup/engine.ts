@@ -2,13 +2,9 @@
 import { openOnnxEngine, type Device, type EngineObserver } from '@dm/jit';
 import { openEagerEngine, type Engine } from '@dm/ops';
 import type { Config } from '../config/schema.js';
+import { engineNames, type EngineName } from '../config/names.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
-
-/** The first is the default. */
-export const engineNames = ['onnx', 'tfjs-node-gpu', 'tfjs-node', 'tfjs-wasm', 'tfjs-webgpu', 'tfjs-cpu'] as const;
-
-export type EngineName = (typeof engineNames)[number];
 
 export interface EngineOptions {
   /** Threads, for `onnx`; the eager engines choose their own. */

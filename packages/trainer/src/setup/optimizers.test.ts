@@ -13,7 +13,9 @@ const layout: FlatLayout = flatLayout([
 ]);
 const totalSteps = 10;
 
-function scheduled(optimizer: PartialConfig['optimizer']) {
+type Options = Exclude<PartialConfig['optimizer'], string>;
+
+function scheduled(optimizer: Options) {
   const config = resolveConfig([{ source: 'test', value: { optimizer: { lr: 0.1, ...optimizer } } }]);
   return createOptimizer(config.optimizer, totalSteps, layout);
 }
@@ -31,29 +33,35 @@ function descend(optimizer: Optimizer): Float32Array {
   });
 }
 
-const plain = { momentumDecay: false } as const;
+const plain = { momentumDecay: null } as const;
 const demon = (step: number) => (0.9 * (1 - step / 10)) / (0.1 + 0.9 * (1 - step / 10));
 
 describe('an optimizer by its name is that of @dm/optim', () => {
-  it.each<[PartialConfig['optimizer'], Optimizer]>([
+  it.each<[Options, Optimizer]>([
     [{}, adamW({ lr: (k) => 0.1 * (1 - 0.09 * k), beta1: demon, weightDecay: 0 })],
     [
-      { ...plain, weightDecay: 0.5, decayGroups: ['matrix'], schedule: { name: 'linear', finalRatio: 0.5 }, warmup: 2 },
+      {
+        ...plain,
+        weightDecay: 0.5,
+        decayGroups: ['matrix'],
+        lrSchedule: { type: 'linear', finalRatio: 0.5 },
+        warmup: 2,
+      },
       adamW({
         lr: (k) => 0.1 * (1 - 0.05 * k) * Math.min(1, (k + 1) / 2),
         weightDecay: { layout, byGroup: { matrix: 0.5 } },
       }),
     ],
     [
-      { name: 'sgd', compensate: false, params: { form: 'heavyBall', nesterov: true } },
+      { type: 'sgd', momentumDecay: { compensate: false }, form: 'heavyBall', nesterov: true },
       sgd({ lr: 0.1, momentum: demon, form: 'heavyBall', nesterov: true }),
     ],
     [
-      { ...plain, name: 'lion', betas: [0.8, 0.95], weightDecay: 0.1 },
+      { ...plain, type: 'lion', betas: [0.8, 0.95], weightDecay: 0.1 },
       lion({ lr: 0.1, beta1: 0.8, beta2: 0.95, weightDecay: 0.1 }),
     ],
     [
-      { ...plain, name: 'muon', params: { lr: 0.3, momentum: 0.6 }, warmup: 2 },
+      { ...plain, type: 'muon', matrixLr: 0.3, matrixMomentum: 0.6, warmup: 2 },
       muon({
         layout,
         lr: (k) => 0.3 * Math.min(1, (k + 1) / 2),
@@ -62,8 +70,8 @@ describe('an optimizer by its name is that of @dm/optim', () => {
         adam: { lr: (k) => 0.1 * Math.min(1, (k + 1) / 2) },
       }),
     ],
-    [{ ...plain, name: 'adEMAMix', params: { alpha: 5, beta3: 0.99 } }, adEMAMix({ lr: 0.1, alpha: 5, beta3: 0.99 })],
-    [{ ...plain, name: 'scheduleFreeAdamW', warmup: 2 }, scheduleFreeAdamW({ lr: 0.1, warmupSteps: 2 })],
+    [{ ...plain, type: 'adEMAMix', alpha: 5, beta3: 0.99 }, adEMAMix({ lr: 0.1, alpha: 5, beta3: 0.99 })],
+    [{ ...plain, type: 'scheduleFreeAdamW', warmup: 2 }, scheduleFreeAdamW({ lr: 0.1, warmupSteps: 2 })],
   ])('%j', (options, expected) => {
     const { optimizer } = scheduled(options);
     expect(optimizer.name).toBe(expected.name);
@@ -71,7 +79,7 @@ describe('an optimizer by its name is that of @dm/optim', () => {
   });
 
   it('tells of its learning rate and momentum, warm-up and decay included', () => {
-    const { lr, momentum } = scheduled({ warmup: 4, schedule: { name: 'inverseSqrt', decaySteps: 2 } });
+    const { lr, momentum } = scheduled({ warmup: 4, lrSchedule: { type: 'inverseSqrt', decaySteps: 2 } });
     expect(lr(0)).toBeCloseTo(0.025);
     expect(lr(8)).toBeCloseTo((0.1 / 2) * (1 - 0.09 * 8));
     expect(momentum(0)).toBeCloseTo(0.9, 12);
@@ -80,13 +88,14 @@ describe('an optimizer by its name is that of @dm/optim', () => {
 });
 
 describe('refused', () => {
-  it.each<[PartialConfig['optimizer'], RegExp]>([
-    [{ name: 'adEMAMix' }, /adEMAMix has no momentum decay: .*--no-momentum-decay/],
-    [{ name: 'scheduleFreeAdamW', ...plain, schedule: { name: 'cosine' } }, /follows no schedule/],
-    [{ name: 'sgd', weightDecay: 0.1, decayGroups: ['matrix'] }, /sgd cannot decay some groups/],
-    [{ name: 'sgd', params: { nesterow: true } }, /sgd has no field "nesterow". Did you mean "nesterov"/],
-    [{ params: { x: 1 } }, /adamW has no field "x". It has none of its own/],
-    [{ name: 'muon', params: { iterations: 0 } }, /optimizer.params.iterations of muon is not possible/],
+  it.each<[Options, RegExp]>([
+    [{ type: 'adEMAMix' }, /adEMAMix has no momentum decay: .*--no-momentum-decay/],
+    [{ type: 'scheduleFreeAdamW', ...plain, lrSchedule: { type: 'cosine' } }, /follows no schedule/],
+    [{ type: 'sgd', weightDecay: 0.1, decayGroups: ['matrix'] }, /sgd cannot decay some groups/],
+    [{ type: 'sgd', nesterow: true } as Options, /unknown field "optimizer.nesterow". Did you mean "nesterov"/],
+    [{ type: 'adamW', nesterov: true } as Options, /unknown field "optimizer.nesterov"/],
+    [{ nesterov: true }, /optimizer of type adamW has no field "nesterov"/],
+    [{ type: 'muon', iterations: 0 }, /optimizer.iterations must be at least 1, got 0/],
   ])('%j', (options, message) => {
     expect(() => scheduled(options)).toThrow(message);
   });

@@ -1,5 +1,5 @@
 /** A configuration made real: model, noise schedule, curriculum, optimizer, averages; batches come from a `BatchSource`. */
-import { createSchedule, snrFromAlphasCumprod, weights, type TimestepSchedule } from '@dm/curriculum';
+import { createSchedule, snrFromAlphasCumprod, weights, type TimestepSchedule, type WeightRule } from '@dm/curriculum';
 import type { Optimizer, StepSchedule } from '@dm/optim';
 import { createAverages, type Average } from './averages.js';
 import type { Config } from '../config/schema.js';
@@ -72,9 +72,9 @@ export function createTrainingSetup(chosen: Config, batches: BatchSource): Train
     ...denoiser,
     batches,
     curriculum: curriculumOf(config),
-    lossWeights: weights(config.weighting, {
+    lossWeights: weights(weightRule(config), {
       snr: snrFromAlphasCumprod(noiseSchedule.alphasCumprod),
-      prediction: diffusion.prediction,
+      prediction: diffusion.prediction.type,
       ...predictionOptions(diffusion),
     }),
     ...(uncertainty !== undefined && { uncertainty }),
@@ -86,7 +86,13 @@ export function createTrainingSetup(chosen: Config, batches: BatchSource): Train
 /** The timestep schedule of a configuration. */
 export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): TimestepSchedule {
   const { numTimesteps, alphasCumprod } = createNoiseSchedule(diffusion);
-  return createSchedule(curriculum.name, { numTimesteps, totalSteps, alphasCumprod }, curriculum.params);
+  const { type, ...options } = curriculum;
+  return createSchedule(type, { numTimesteps, totalSteps, alphasCumprod }, options);
+}
+
+/** The loss weighting of a configuration, as @dm/curriculum names it. */
+export function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): WeightRule {
+  return { name: type, ...options } as WeightRule;
 }
 
 /** Fills in what the data says and the configuration leaves out. */
@@ -100,7 +106,7 @@ function withDataShape(config: Config, { shape, classes }: BatchSource): Config 
     numClasses,
     labelDropout: config.labelDropout,
   });
-  return { ...config, model: { ...config.model, config: { ...fromData, ...config.model.config } } };
+  return { ...config, model: { ...fromData, ...config.model } };
 }
 
 /** Throws a UserError where model and data have different images or classes. */
@@ -110,7 +116,7 @@ function checkFit(denoiser: Denoiser, batches: BatchSource): void {
   if (model.inputShape.join('x') !== shape.join('x')) {
     throw new UserError(
       `The model takes images of ${model.inputShape.join('x')} (height x width x channels), but those of ${name} are ` +
-        `${shape.join('x')}. Change model.config, or leave size and channels out so that they follow the data.`,
+        `${shape.join('x')}. Change the model's, or leave size and channels out so that they follow the data.`,
     );
   }
   if (model.outChannels !== shape[2]) {
@@ -127,9 +133,9 @@ function checkFit(denoiser: Denoiser, batches: BatchSource): void {
   }
 }
 
-function checkParts({ batchSize, accumulate }: Config): void {
-  if (batchSize % accumulate === 0) return;
+function checkParts({ batchSize, gradientAccumulation }: Config): void {
+  if (batchSize % gradientAccumulation === 0) return;
   throw new UserError(
-    `accumulate is ${accumulate}, which does not divide batchSize ${batchSize}: the parts of a batch must be equal.`,
+    `gradientAccumulation is ${gradientAccumulation}, which does not divide batchSize ${batchSize}: the parts of a batch must be equal.`,
   );
 }

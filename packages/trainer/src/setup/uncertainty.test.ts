@@ -30,7 +30,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const C = uncertaintyChannels;
 
 function configOf(part: PartialConfig): PartialConfig {
-  return { ...tinyConfig(folder, 4), model: { type: 'dit', config: tinyDit }, ...part };
+  return { ...tinyConfig(folder, 4), model: { type: 'dit', ...tinyDit }, ...part };
 }
 
 function recipeOf(part: PartialConfig): Promise<TrainingSetup> {
@@ -87,7 +87,7 @@ describe('the features of noise levels', () => {
   it('do not exist at pure noise, which is refused', async () => {
     const pure = {
       uncertainty: { lr: 0.01 },
-      diffusion: { timesteps: 20, prediction: 'v', zeroTerminalSnr: true },
+      diffusion: { timesteps: 20, prediction: { type: 'v' }, zeroTerminalSnr: true },
     } as const;
     await expect(recipeOf(pure)).rejects.toThrow(
       'uncertainty is a function of ln sigma, which is infinite at timestep 19, where nothing but noise is left: ' +
@@ -125,15 +125,15 @@ function distance(a: readonly number[], b: readonly number[]): number {
 describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
   // Importance weights that are not 1, weights of the levels that are not either, no clipping.
   const part: PartialConfig = {
-    curriculum: { name: 'cltsCorrected', params: {} },
-    weighting: { name: 'minSnr' },
-    optimizer: { clip: null, momentumDecay: false },
+    curriculum: { type: 'cltsCorrected' },
+    lossWeighting: { type: 'minSnr' },
+    optimizer: { maxGradNorm: null, momentumDecay: null },
   };
   const learned = { ...part, uncertainty: { lr: 0.1 } } as const;
 
   it.each([1, 2])('is a plain one whose examples count exp(-u), and moves the head (%i parts)', async (accumulate) => {
-    const setup = await recipeOf({ ...learned, accumulate });
-    const plain = await recipeOf({ ...part, accumulate });
+    const setup = await recipeOf({ ...learned, gradientAccumulation: accumulate });
+    const plain = await recipeOf({ ...part, gradientAccumulation: accumulate });
     const { features } = setup.uncertainty!;
     const weight = Array.from({ length: C }, (_, j) => Math.sin(j));
     const zero = initialState(setup);
@@ -184,7 +184,7 @@ describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
 });
 
 it('goes to ln of what a level loses', async () => {
-  const setup = await recipeOf({ diffusion: { timesteps: 4 }, curriculum: { name: 'uniform' }, batchSize: 16 });
+  const setup = await recipeOf({ diffusion: { timesteps: 4 }, curriculum: { type: 'uniform' }, batchSize: 16 });
   const learned = await recipeOf({ ...setup.config, uncertainty: { lr: 0.05 }, optimizer: { lr: 1e-9 } });
   const engine = await openEngine('tfjs-cpu');
   const stepper = await compileStep(learned, engine, initialState(learned));

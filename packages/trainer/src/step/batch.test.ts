@@ -16,10 +16,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 // LabelEmbedding of diffusers and of facebookresearch/DiT drops a label by `torch.where(drop_ids, num_classes, labels)` and
 // has a table of num_classes + 1 rows; UNet2DModel and U-ViT have no null class, so ours is one more class, the last.
 const ditDiffusers = { patch_size: 4, num_layers: 1, num_attention_heads: 2, attention_head_dim: 8 };
-it.each<[string, PartialConfig['model'], table: string]>([
-  ['dit-diffusers', { config: ditDiffusers }, 'transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight'],
-  ['dit', { config: tinyDit }, 'y_embedder.embedding_table.weight'],
-  ['unet', { config: tinyUnet }, 'class_embedding.weight'],
+it.each<[string, object, table: string]>([
+  ['dit-diffusers', { ...ditDiffusers }, 'transformer_blocks.0.norm1.emb.class_embedder.embedding_table.weight'],
+  ['dit', { ...tinyDit }, 'y_embedder.embedding_table.weight'],
+  ['unet', { ...tinyUnet }, 'class_embedding.weight'],
 ])(
   '%s: a dropped label is the row after the classes, as where it is sampled without one',
   async (type, model, table) => {

@@ -114,7 +114,7 @@ export function stepInputs(setup: TrainingSetup, batch: Batch, draw: TimestepSam
  * x_t itself.
  */
 export function noiseLevelInputs(diffusion: Config['diffusion'], levels: readonly NoiseLevel[]): Arrays {
-  const { prediction } = diffusion;
+  const prediction = diffusion.prediction.type;
   const options = predictionOptions(diffusion);
   const target = targetCoefficients(prediction, levels, options);
   const scaled = levels.map((level) => {

@@ -47,12 +47,12 @@ function distance(a: Arrays[string], b: Arrays[string]): number {
 
 describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
   // Compared are the moments: Adam's first steps are nearly signs of the gradient, which rounding turns near zero.
-  const config: PartialConfig = { batchSize: 12, model: { type: 'dit', config: tinyDit }, flip: true };
+  const config: PartialConfig = { batchSize: 12, model: { type: 'dit', ...tinyDit }, flip: true };
 
   it('is the same on a batch in parts as in one piece, up to the order of sums', async () => {
     const whole = await steps(engine, config, 3);
     for (const accumulate of [2, 3, 12]) {
-      const parts = await steps(engine, { ...config, accumulate }, 3);
+      const parts = await steps(engine, { ...config, gradientAccumulation: accumulate }, 3);
       whole.results.forEach(({ loss, gradNorm, losses, isFinite }, step) => {
         const other = parts.results[step]!;
         expect(isFinite && other.isFinite).toBe(true);
@@ -67,7 +67,7 @@ describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
   it.each([1, 3])(
     'that is no number leaves the state to the bit, and the next one goes on (%i parts)',
     async (accumulate) => {
-      const { results, states } = await steps(engine, { ...config, accumulate }, 3, 1);
+      const { results, states } = await steps(engine, { ...config, gradientAccumulation: accumulate }, 3, 1);
       expect(results.map((result) => result.isFinite)).toEqual([true, false, true]);
       expect(results[1]!.loss).toBeNaN();
       expect(states[1]).toEqual(states[0]);
@@ -78,7 +78,7 @@ describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
 });
 
 it('refuses parts that are not equal', async () => {
-  await expect(steps('tfjs-cpu', { batchSize: 10, accumulate: 4 }, 1)).rejects.toThrow(
+  await expect(steps('tfjs-cpu', { batchSize: 10, gradientAccumulation: 4 }, 1)).rejects.toThrow(
     'accumulate is 4, which does not divide batchSize 10',
   );
 });

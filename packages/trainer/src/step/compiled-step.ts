@@ -27,12 +27,12 @@ export interface CompiledStep {
 
 /**
  * Compiles the step on `engine` and puts `arrays` in as its state. With gradient accumulation the batch goes through in
- * `config.accumulate` equal parts, whose gradients are summed inside the engine: the same examples, noise and timesteps
+ * `config.gradientAccumulation` equal parts, whose gradients are summed inside the engine: the same examples, noise and timesteps
  * as in one piece, so that the number of parts changes nothing but the order of sums and the memory.
  */
 export async function compileStep(setup: TrainingSetup, engine: Engine, arrays: Arrays): Promise<CompiledStep> {
   const { config, layout, uncertainty } = setup;
-  const { accumulate: parts } = config;
+  const { gradientAccumulation: parts } = config;
   const last = engine.compile(trainingStep(setup), { name: 'training step', commitIf: 'isFinite' });
   const start = engine.compile(accumulationStep(setup, 'start'), { name: 'first part of a batch' });
   const add = engine.compile(accumulationStep(setup, 'add'), { name: 'further part of a batch' });

@@ -5,13 +5,13 @@ import { createDenoiser } from '../setup/denoiser.js';
 import { resolveConfig } from '../config/resolve.js';
 
 const levels = [0, 300, 999].map((t) => levelAt(linearSchedule(), t));
-const base = { schedule: 'linear', timesteps: 1000 } as const;
+const base = { schedule: { type: 'linear' }, timesteps: 1000 } as const;
 
 describe('what the network is given and should predict', () => {
   it("is EDM's, with the noise-to-signal ratio for its sigma", () => {
     const sd = 0.4;
     const { t, alpha, sigma, targetX0, targetNoise } = noiseLevelInputs(
-      { ...base, prediction: 'edm', sigmaData: sd },
+      { ...base, prediction: { type: 'edm', sigmaData: sd } },
       levels,
     );
     const [x0, noise] = [0.7, -1.3];
@@ -29,7 +29,10 @@ describe('what the network is given and should predict', () => {
   });
 
   it('is x_t itself for the other predictions', () => {
-    const { alpha, sigma, targetX0, targetNoise } = noiseLevelInputs({ ...base, prediction: 'epsilon' }, levels);
+    const { alpha, sigma, targetX0, targetNoise } = noiseLevelInputs(
+      { ...base, prediction: { type: 'epsilon' } },
+      levels,
+    );
     expect([...alpha!.data]).toEqual(levels.map((l) => Math.fround(l.alpha)));
     expect([...sigma!.data]).toEqual(levels.map((l) => Math.fround(l.sigma)));
     expect([[...targetX0!.data], [...targetNoise!.data]]).toEqual([
@@ -46,30 +49,27 @@ describe('the noise schedule of a configuration', () => {
       ...config,
       model: {
         type: 'unet',
-        config: {
-          sample_size: 8,
-          block_out_channels: [32],
-          down_block_types: ['DownBlock2D'],
-          up_block_types: ['UpBlock2D'],
-        },
+        sample_size: 8,
+        block_out_channels: [32],
+        down_block_types: ['DownBlock2D'],
+        up_block_types: ['UpBlock2D'],
       },
     });
   };
 
   it('may be betas of its own', () => {
-    const { noiseSchedule } = denoiser({ schedule: 'betas', timesteps: 2, betas: [0.1, 0.5] });
+    const { noiseSchedule } = denoiser({ schedule: { type: 'betas', betas: [0.1, 0.5] }, timesteps: 2 });
     expect([...noiseSchedule.alphasCumprod]).toEqual([0.9, 0.45]);
   });
 
   it.each<[object, RegExp]>([
-    [{ schedule: 'betas', timesteps: 3, betas: [0.1, 0.5] }, /has 2 betas for 3 timesteps: give one each/],
-    [{ schedule: 'betas', timesteps: 3 }, /has 0 betas for 3 timesteps/],
-    [
-      { schedule: 'linear', betas: [0.1] },
-      /betas are given, and the schedule is linear: set diffusion.schedule to betas/,
-    ],
-    [{ schedule: 'betas', timesteps: 2, betas: [0.1, 0.2], betaStart: 0.1 }, /betaStart/],
-    [{ prediction: 'v', sigmaData: 0.3 }, /sigmaData is 0.3, which the prediction edm alone knows, and this one is v/],
+    [{ schedule: { type: 'betas', betas: [0.1, 0.5] }, timesteps: 3 }, /has 2 betas for 3 timesteps: give one each/],
+    [{ schedule: { type: 'betas', betas: [] }, timesteps: 3 }, /has 0 betas for 3 timesteps/],
+    [{ schedule: 'betas', timesteps: 3 }, /diffusion\.schedule\.betas must be of type array, got nothing/],
+    [{ schedule: { type: 'linear', betas: [0.1] } }, /unknown field "diffusion\.schedule\.betas".*betaStart/],
+    [{ schedule: { type: 'betas', betas: [0.1, 0.2], betaStart: 0.1 }, timesteps: 2 }, /betaStart/],
+    [{ prediction: { type: 'v', sigmaData: 0.3 } }, /unknown field "diffusion\.prediction\.sigmaData"/],
+    [{ prediction: { sigmaData: 0.3 } }, /diffusion\.prediction of type v has no field "sigmaData"/],
   ])('is refused: %j', (diffusion, message) => {
     expect(() => denoiser(diffusion)).toThrow(message);
   });

@@ -43,7 +43,7 @@ export class NonFiniteGuard {
         : `The last good checkpoint is ${lastGood}.`;
     throw new UserError(
       `${what} at step ${step}, and so were the ${this.inRow} updates up to it skipped. ${good} ` +
-        'Lower the learning rate (--lr), clip the gradient (--set optimizer.clip=1), or warm up (--set optimizer.warmup=500).',
+        'Lower the learning rate (--lr), clip the gradient (--set optimizer.maxGradNorm=1), or warm up (--set optimizer.warmup=500).',
     );
   }
 

@@ -84,7 +84,7 @@ export async function* trainingSteps(
     endStep = setup.config.totalSteps,
     transformBatch,
     prefetch = true,
-    guard = new NonFiniteGuard(setup.config.skipLimit),
+    guard = new NonFiniteGuard(setup.config.maxSkippedSteps),
     lastGoodCheckpoint,
   } = options;
   let curriculumState = options.curriculumState ?? setup.curriculum.initialState?.();

@@ -22,19 +22,19 @@ import { scaledWeights, uncertaintyGradient, updateUncertainty } from '../setup/
  * each dropout; the scalars of optimizer and averages. Outputs: `loss`, the weighted mean; `losses` [B], unweighted;
  * `gradNorm` before clipping; `isFinite`, whether loss and gradient are numbers: the run is to count only then.
  *
- * With gradient accumulation the batch is the last of `config.accumulate` equal parts of one: the gradient of the others,
+ * With gradient accumulation the batch is the last of `config.gradientAccumulation` equal parts of one: the gradient of the others,
  * `gradients` [P] in the state, and their share of the loss, the input `lossBefore`, are added to those of this one.
  */
 export function trainingStep(setup: TrainingSetup): Program {
   const { optimizer, averages, config, uncertainty } = setup;
-  const { clip } = config.optimizer;
+  const { maxGradNorm } = config.optimizer;
   return (state, inputs) => {
     const { loss, losses, gradients } = lossAndGradients(setup, state, inputs);
-    const whole = config.accumulate === 1 ? gradients : added(state, gradients);
+    const whole = config.gradientAccumulation === 1 ? gradients : added(state, gradients);
     const clipped = (name: string) =>
       scope('clip', () => {
         const grads = whole[name]!;
-        return clip === null ? { grads, norm: gradientNorm(grads) } : clipByGlobalNorm(grads, clip);
+        return maxGradNorm === null ? { grads, norm: gradientNorm(grads) } : clipByGlobalNorm(grads, maxGradNorm);
       });
     const { grads, norm } = clipped('gradients');
     const head = uncertainty && clipped('uncertainty.gradients');
@@ -89,13 +89,14 @@ function lossAndGradients(
   // Each example's loss is an output too, so the vector is differentiated: the gradient of its weighted mean is that
   // of the vector against dy_i = weight_i / B.
   const lossesOf = (params: tf.Tensor): tf.Tensor => denoisingLosses(setup, params, state, inputs);
-  const count = images!.shape[0] * config.accumulate;
+  const count = images!.shape[0] * config.gradientAccumulation;
   // u is no function of the model's parameters: it only scales what their gradient counts of each example.
   const scaled = uncertainty ? scope('uncertainty', () => scaledWeights(weights!, state, inputs)) : weights!;
   const dy = tf.div(scaled, count);
   const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, dy);
   const mean = weightedMean(losses, weights!);
-  const loss = config.accumulate === 1 ? mean : tf.add(inputs['lossBefore']!, tf.div(mean, config.accumulate));
+  const loss =
+    config.gradientAccumulation === 1 ? mean : tf.add(inputs['lossBefore']!, tf.div(mean, config.gradientAccumulation));
   const gradients: Tensors = {
     gradients: grad,
     ...(uncertainty && {

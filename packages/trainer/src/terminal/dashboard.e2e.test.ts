@@ -21,7 +21,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function training(part: PartialConfig = {}): string[] {
   const path = join(folder, 'tiny.json');
-  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, 6), logEvery: 1, checkpointEvery: 3, ...part }));
+  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, 6), logEvery: 1, checkpoints: { every: 3 }, ...part }));
   return ['train', '--ui', '--config', path, '--out', 'run'];
 }
 
@@ -48,7 +48,7 @@ it.skipIf(!hasScript)('draws on a terminal and leaves the cursor and the last st
 });
 
 it.skipIf(!hasScript)('gives the cursor back where the run ends with an error', () => {
-  const { status, stdout } = onTerminal(training({ optimizer: { lr: 1e30 }, skipLimit: 1 }));
+  const { status, stdout } = onTerminal(training({ optimizer: { lr: 1e30 }, maxSkippedSteps: 1 }));
   expect(status).toBe(1);
   expect(stdout.indexOf(hideCursor)).toBeGreaterThanOrEqual(0);
   expect(stdout.lastIndexOf(showCursor)).toBeGreaterThan(stdout.lastIndexOf(hideCursor));

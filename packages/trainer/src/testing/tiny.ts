@@ -29,7 +29,7 @@ export async function tinyFolder(): Promise<string> {
 export function tinyConfig(folder: string, steps: number): PartialConfig {
   return {
     data: join(folder, 'data.npz'),
-    model: { type: 'unet', config: tinyUnet },
+    model: { type: 'unet', ...tinyUnet },
     diffusion: { timesteps: 20 },
     batchSize: 4,
     totalSteps: steps,
@@ -37,9 +37,8 @@ export function tinyConfig(folder: string, steps: number): PartialConfig {
     logEvery: 3,
     sampleEvery: 0,
     samples: 4,
-    sampler: { name: 'ddim', steps: 2 },
-    checkpointEvery: 2,
-    keep: 3,
+    sampler: { type: 'ddim', steps: 2 },
+    checkpoints: { every: 2, keepLast: 3 },
     out: join(folder, 'run'),
   };
 }

@@ -1,7 +1,8 @@
 /** Flags of the commands that use a feature extractor. */
 import type { Command } from 'commander';
 import { createCounter, type Counter } from '../../terminal/counter.js';
-import { extractorNames, type ExtractorOptions } from '../../eval/extractors/extractor.js';
+import { extractorNames } from '../../config/names.js';
+import type { ExtractorOptions } from '../../eval/extractors/extractor.js';
 import type { CommonFlags } from '../common.js';
 
 export interface ExtractorFlags {

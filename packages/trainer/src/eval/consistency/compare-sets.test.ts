@@ -23,7 +23,7 @@ beforeAll(async () => {
   const other = {
     ...config,
     seed: 1,
-    diffusion: { timesteps: 30, schedule: 'cosine' as const, prediction: 'v' as const },
+    diffusion: { timesteps: 30, schedule: { type: 'cosine' } as const, prediction: { type: 'v' } as const },
   };
   b = (await train({ ...other, out: join(folder, 'b') })).out;
 });

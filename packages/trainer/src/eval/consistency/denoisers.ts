@@ -97,7 +97,7 @@ export async function denoiserAgreement(
       for (const [k, logSnr] of chosen.entries()) {
         const level = levelAt(noiseSchedule, timestepOfLogSnr(noiseSchedule, logSnr));
         const each = (value: number) => float32(new Float32Array(count).fill(value));
-        const { prediction } = config.diffusion;
+        const prediction = config.diffusion.prediction.type;
         const ofPrediction = predictionOptions(config.diffusion);
         const scale = float32([inputScale(prediction, level, ofPrediction)], []);
         const inputs = {

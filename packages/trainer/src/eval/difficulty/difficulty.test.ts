@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const probed = (steps: number, name: string) => ({
   ...tinyConfig(folder, steps),
-  model: { type: 'dit' as const, config: tinyDit },
+  model: { type: 'dit' as const, ...tinyDit },
   conditional: true,
   probe: { every: 2, buckets: 3, images: 4 },
   out: join(folder, name),
@@ -85,7 +85,7 @@ describe('noiseProbe', () => {
     resolveConfig([
       {
         source: 'the test',
-        value: { ...tinyConfig(folder, 1), data, model: { type: 'dit' as const, config: tinyDit } },
+        value: { ...tinyConfig(folder, 1), data, model: { type: 'dit' as const, ...tinyDit } },
       },
     ]);
 

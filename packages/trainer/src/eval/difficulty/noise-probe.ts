@@ -90,7 +90,7 @@ export async function noiseProbe(
     for (const part of inputs[bucket]!) each(await program.run(state, part));
   };
   return {
-    setting: { buckets, coordinate, data: name, images, seed, prediction: config.diffusion.prediction },
+    setting: { buckets, coordinate, data: name, images, seed, prediction: config.diffusion.prediction.type },
     load: (arrays) => lossProgram.load(arrays),
     async loss(state, bucket) {
       let sum = 0;

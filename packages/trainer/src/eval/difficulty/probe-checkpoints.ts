@@ -26,7 +26,7 @@ export async function probeCheckpoints(run: string, options: ProbeCheckpointsOpt
     .map(({ path }) => path);
   if (paths.length < 2) {
     throw new UserError(
-      `${run} keeps ${paths.length} checkpoint; a course needs at least 2. Train with --keep, or measure while ` +
+      `${run} keeps ${paths.length} checkpoint; a course needs at least 2. Train with --keep-last, or measure while ` +
         'training: --probe-every.',
     );
   }

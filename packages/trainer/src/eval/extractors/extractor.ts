@@ -14,6 +14,7 @@ import {
 import type { Engine } from '@dm/ops';
 import { openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
+import { extractorNames, type ExtractorName } from '../../config/names.js';
 import { suggestion } from '../../config/suggestion.js';
 
 export interface ExtractorOptions {
@@ -24,11 +25,6 @@ export interface ExtractorOptions {
   /** What computes; stays open. By default an engine `onnx` is opened, and closed with the extractor. */
   readonly engine?: Engine;
 }
-
-/** The first is the default. */
-export const extractorNames = ['mobilenet', 'inception', 'classifier', 'random', 'pixels'] as const;
-
-type ExtractorName = (typeof extractorNames)[number];
 
 /** Opens an extractor. Throws an Error that names the file, or what is missing and how to get it. */
 export async function openExtractor(name: string, options: ExtractorOptions = {}): Promise<FeatureExtractor> {

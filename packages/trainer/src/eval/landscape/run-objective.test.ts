@@ -10,10 +10,10 @@ import { runObjective } from './run-objective.js';
 let folder: string;
 beforeAll(async () => {
   folder = await tinyFolder();
-  const config = { ...tinyConfig(folder, 2), model: { type: 'dit' as const, config: tinyDit }, conditional: true };
+  const config = { ...tinyConfig(folder, 2), model: { type: 'dit' as const, ...tinyDit }, conditional: true };
   await train({ ...config, out: join(folder, 'a') });
   await train({ ...config, seed: 1, out: join(folder, 'b') });
-  const wide = { type: 'dit' as const, config: { ...tinyDit, hidden_size: 32 } };
+  const wide = { type: 'dit' as const, ...tinyDit, hidden_size: 32 };
   await train({ ...config, model: wide, totalSteps: 1, out: join(folder, 'wide') });
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

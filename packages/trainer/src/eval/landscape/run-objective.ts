@@ -3,7 +3,7 @@ import type { Objective } from '@dm/eval';
 import { type Arrays, type Engine, float32, type StateHandle } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
-import { createDenoiser, type Denoiser } from '../../setup/denoiser.js';
+import { createDenoiser, predictionOptions, type Denoiser } from '../../setup/denoiser.js';
 import { weightsName } from '../../setup/averages.js';
 import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
 import { readWeights } from '../../checkpoint/state.js';
@@ -66,8 +66,9 @@ export async function runObjective(specs: readonly string[], options: RunObjecti
 }
 
 function predicts({ config: { diffusion } }: Denoiser): string {
-  const { prediction, sigmaData } = diffusion;
-  return sigmaData === undefined ? prediction : `${prediction} (sigmaData ${sigmaData})`;
+  const { type } = diffusion.prediction;
+  const { sigmaData } = predictionOptions(diffusion);
+  return sigmaData === undefined ? type : `${type} (sigmaData ${sigmaData})`;
 }
 
 async function objectiveOn(

@@ -18,7 +18,7 @@ beforeAll(async () => {
   data = join(folder, 'data.npz');
   // Conditional: the classes of the samples matter too.
   const config = tinyConfig(folder, 2);
-  run = (await train({ ...config, conditional: true, model: { type: 'dit', config: { ...tinyDit } } })).out;
+  run = (await train({ ...config, conditional: true, model: { type: 'dit', ...tinyDit } })).out;
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -39,7 +39,7 @@ export async function runSource(options: RunSourceOptions): Promise<RunSource> {
   const engine = await openEngine(config.engine, engineOptions(config));
   const sampler = samplerOf(denoiser, engine, 'params');
   const state = readWeights(denoiser, checkpoint, 'ema');
-  const { name, steps } = config.sampler;
+  const { type, steps } = config.sampler;
   return {
     name: checkpoint.path,
     shape,

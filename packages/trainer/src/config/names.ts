@@ -1,0 +1,38 @@
+/**
+ * Names that a configuration may use for things that only Node can open: engines, devices, feature extractors, data sets.
+ * They are listed here, apart from what they name, so that the schema loads in a browser too; a test compares them with
+ * the lists of their owners.
+ */
+
+/** Engines; the first is the default. */
+export const engineNames = ['onnx', 'tfjs-node-gpu', 'tfjs-node', 'tfjs-wasm', 'tfjs-webgpu', 'tfjs-cpu'] as const;
+
+export type EngineName = (typeof engineNames)[number];
+
+/** Devices of the engine `onnx`, as @dm/jit has them. */
+export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
+
+/** Feature extractors; the first is the default. */
+export const extractorNames = ['mobilenet', 'inception', 'classifier', 'random', 'pixels'] as const;
+
+export type ExtractorName = (typeof extractorNames)[number];
+
+/** Metrics during training. Lower is better for each: the first of a configuration chooses the best checkpoint. */
+export const trainingMetrics = ['fid', 'kid'] as const;
+
+/** Forms of a data set's name, as @dm/data opens them. */
+export const datasetForms = [
+  'mnist',
+  'cifar10',
+  'emoji',
+  'cifar10:<folder>',
+  'cifar100:<folder>',
+  'fashion-mnist:<folder>',
+  'idx:<file of images>',
+  'folder:<folder of images>',
+  'shard:<file>',
+  '<file>.shard',
+  '<file>.zip',
+  '<file>.npz',
+  '<file>.npy',
+] as const;
