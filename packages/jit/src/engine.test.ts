@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Engine, Program } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openOnnxEngine } from './engine.js';
-import { lowerGraph } from './compile.js';
+import { lowerGraph } from './lower/lower-graph.js';
 import { encodeModel } from './onnx/proto.js';
 import { bools, floats, given } from './testing.js';
 

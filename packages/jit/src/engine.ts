@@ -1,8 +1,8 @@
 import type { CompiledProgram, CompileOptions, Engine, Program } from '@dm/ops';
-import type { EngineObserver } from './observer.js';
-import { OnnxProgram } from './program.js';
-import { inNode, loadRuntime, processors } from './runtime/load.js';
-import { findBlock, tryDevice } from './runtime/probes.js';
+import type { EngineObserver } from './inspect/observer.js';
+import { OnnxProgram } from './execute/program.js';
+import { isNode, openRuntime, availableProcessors } from './runtime/open-runtime.js';
+import { probeBlockSize, checkDevice } from './runtime/probes.js';
 import { type Device, devices, type Runtime, type Session, type SessionSettings } from './runtime/runtime.js';
 
 export interface OnnxEngineOptions {
@@ -43,10 +43,10 @@ export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<E
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
     throw new RangeError(`openOnnxEngine: threads must be a positive integer, not ${threads}`);
   }
-  const runtime = options.runtime ?? (await loadRuntime(device));
-  if (device !== 'cpu') await tryDevice(runtime, device);
-  const block = options.convolutions === 'plain' || device !== 'cpu' ? 0 : await findBlock(runtime);
-  const available = await processors();
+  const runtime = options.runtime ?? (await openRuntime(device));
+  if (device !== 'cpu') await checkDevice(runtime, device);
+  const block = options.convolutions === 'plain' || device !== 'cpu' ? 0 : await probeBlockSize(runtime);
+  const available = await availableProcessors();
   const info = {
     runtime: runtime.name,
     device,
@@ -77,11 +77,11 @@ class OnnxEngine implements Engine {
       commitIf,
       owner: this,
       threads: this.threads,
-      build: {
+      compiler: {
         lower: { block: this.info['block'] as number, portable: device !== 'cpu' },
         createSession: (model) => this.createSession(model),
         // A browser's page has shared memory only where its server asks for it.
-        sharing: inNode,
+        sharedMemory: isNode,
         compiled: (compilation) => observer.compiled?.(compilation),
       },
       observer,

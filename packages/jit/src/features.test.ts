@@ -12,11 +12,11 @@ import { layerNormKernels } from './lower/layer-norm.js';
 import { matmulKernels } from './lower/matmul.js';
 import { movementKernels } from './lower/movement.js';
 import { poolKernels } from './lower/pool.js';
-import { recomputeKernels } from './lower/recompute.js';
+import { optimizationBarrierKernels } from './lower/optimization-barrier.js';
 import { reduceKernels } from './lower/reduce.js';
 import { siluKernels } from './lower/silu.js';
 import { upsampleKernels } from './lower/upsample.js';
-import { kernelNames } from './recorder.js';
+import { kernelNames } from './trace/recorder.js';
 
 const families = {
   'element-wise': elementwiseKernels,
@@ -34,7 +34,7 @@ const families = {
   GELU: geluKernels,
   attention: attentionKernels,
   'nearest up-sampling': upsampleKernels,
-  recomputation: recomputeKernels,
+  recomputation: optimizationBarrierKernels,
 };
 
 /** `vitest run -u` in this package writes FEATURES.md anew. */

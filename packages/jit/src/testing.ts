@@ -4,7 +4,7 @@ import type { Arrays, Engine, NdArray, Program, Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 import { openOnnxEngine } from './engine.js';
-import { sizeOf } from './graph.js';
+import { sizeOf } from './graph/graph.js';
 
 /** Test set-up shared by the lowerings' tests: a function of tensors, run on `onnx` and on TF.js' own `cpu`. */
 export type Fn = (inputs: Tensors) => tf.Tensor | tf.Tensor[];

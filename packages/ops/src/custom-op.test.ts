@@ -39,7 +39,7 @@ function outputShapes(kernel: DmKernel, shape: Call['inputs'], attrs: Call['attr
     case 'DmSiluGrad':
     case 'DmGelu':
     case 'DmGeluGrad':
-    case 'DmAfter':
+    case 'DmOptimizationBarrier':
       return [x!];
     case 'DmConv2D': {
       const { strides, pad } = attrs as { strides: number[]; pad: number[][] };

@@ -82,7 +82,7 @@ export interface DmKernels {
   /** dy [N, H factor, W factor, C] → dx [N, H, W, C]. */
   DmUpsampleNearestGrad: { inputs: { dy: Tensor }; attrs: { factor: number }; outputs: [dx: Tensor] };
   /** x of rank 1 at least → y equal to x, and computed after all the others are: not to be merged with x. */
-  DmAfter: {
+  DmOptimizationBarrier: {
     inputs: { x: Tensor; [after: `after${number}`]: Tensor };
     attrs: Record<string, never>;
     outputs: [y: Tensor];
@@ -108,5 +108,5 @@ export const dmKernels: readonly DmKernel[] = [
   'DmAttentionGrad',
   'DmUpsampleNearest',
   'DmUpsampleNearestGrad',
-  'DmAfter',
+  'DmOptimizationBarrier',
 ];

@@ -27,7 +27,7 @@ export function recompute(
     () => ({ y: tf.tidy(() => fn([...inputs], parameters)), saved: all }),
     (dy, saved: tf.Tensor[]) => {
       // To a compiler the second run is the first one again; these stand for the inputs, but not before dy is there.
-      const late = saved.slice(0, inputs.length).map((x) => after(x, [dy]));
+      const late = saved.slice(0, inputs.length).map((x) => optimizationBarrier(x, [dy]));
       const grads = pullBack(
         (xs) => fn(xs.slice(0, inputs.length), named(xs.slice(inputs.length))),
         [...late, ...saved.slice(inputs.length)],
@@ -35,15 +35,15 @@ export function recompute(
       );
       // What was computed again can be freed before the backward pass goes on, if all that needs it is computed first.
       const [first, ...others] = grads as [tf.Tensor, ...tf.Tensor[]];
-      return [after(first, others), ...others];
+      return [optimizationBarrier(first, others), ...others];
     },
   );
 }
 
 /** x, in a compiled program not before `others` are computed; elsewhere things happen in their order anyway. */
-function after(x: tf.Tensor, others: readonly tf.Tensor[]): tf.Tensor {
+function optimizationBarrier(x: tf.Tensor, others: readonly tf.Tensor[]): tf.Tensor {
   const named = Object.fromEntries(others.map((tensor, i) => [`after${i}`, tensor]));
-  return others.length === 0 ? x : emit('DmAfter', { x, ...named }, {}, () => [x])[0];
+  return others.length === 0 ? x : emit('DmOptimizationBarrier', { x, ...named }, {}, () => [x])[0];
 }
 
 /** The gradients of fn(xs) by each of `xs` against dy, while the backward pass of another tape is under way. */

@@ -1,11 +1,13 @@
 import type { Arrays, DType, Program } from '@dm/ops';
-import { lowerGraph } from '../compile.js';
+import { lowerGraph } from '../lower/lower-graph.js';
 import { TraceError } from '../errors.js';
+import type { Graph, TensorSpec, TensorSpecs } from '../graph/graph.js';
+import { type Port, portName } from '../graph/port.js';
 import { encodeModel, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValueInfo } from '../onnx/proto.js';
-import { optimize } from '../passes/index.js';
-import { type ArraySpec, type ArraySpecs, PREFIX, trace } from '../trace.js';
+import { optimize } from '../passes/pipeline.js';
+import { trace } from '../trace/trace.js';
 import { batchSizes, symbolicBatch } from './symbolic-batch.js';
-import { tidy } from './tidy.js';
+import { simplifyModel } from './simplify-model.js';
 
 /** An input of a file. */
 export interface OnnxInput {
@@ -24,7 +26,7 @@ export interface ExportOnnxOptions {
    * State that whoever runs the file keeps between calls: inputs `state.<name>`, and outputs `next.<name>` of what the
    * program changes. A training step has its parameters here.
    */
-  readonly state?: ArraySpecs;
+  readonly state?: TensorSpecs;
   /** Of the graph. Default `program`. */
   readonly name?: string;
   /** What the file says of itself to people. */
@@ -57,17 +59,20 @@ export function exportOnnx(program: Program, options: ExportOnnxOptions): Uint8A
   const { weights = {}, state = {}, name = 'program', description, metadata } = options;
   checkSize(weights);
   const batch = namedDimension(options.inputs);
-  const lowered = (size: number): OnnxModel => {
-    const specs = Object.entries(options.inputs).map(([key, { dtype, shape }]): [string, ArraySpec] => [
+  const optimized = (size: number): Graph => {
+    const specs = Object.entries(options.inputs).map(([key, { dtype, shape }]): [string, TensorSpec] => [
       key,
       { dtype: dtype === 'int64' ? 'int32' : dtype, shape: shape.map((dim) => (typeof dim === 'string' ? size : dim)) },
     ]);
-    const traced = trace(program, { ...specsOf(weights), ...state }, Object.fromEntries(specs), name);
-    return lowerGraph(optimize(traced), { portable: true });
+    return optimize(trace(program, { ...specsOf(weights), ...state }, Object.fromEntries(specs), name));
   };
-  const [first, second] = batchSizes;
-  const model = batch === undefined ? lowered(1) : symbolicBatch(lowered(first), lowered(second), batch);
-  const file = withOwnNames(withWideInputs(tidy(model), options.inputs), weights);
+  const lowered = (graph: Graph): OnnxModel => lowerGraph(graph, { portable: true });
+  const graph = optimized(batch === undefined ? 1 : batchSizes[0]);
+  checkWeightsUnchanged(graph, weights);
+  const model =
+    batch === undefined ? lowered(graph) : symbolicBatch(lowered(graph), lowered(optimized(batchSizes[1])), batch);
+  const ports = new Map([...graph.inputs, ...graph.outputs].map(({ port }) => [portName(port), port]));
+  const file = withOwnNames(withWideInputs(simplifyModel(model), ports, options.inputs), ports, weights);
   const bytes = encodeModel({
     ...file,
     ...(description !== undefined && { description }),
@@ -77,7 +82,7 @@ export function exportOnnx(program: Program, options: ExportOnnxOptions): Uint8A
   return bytes;
 }
 
-const specsOf = (arrays: Arrays): ArraySpecs =>
+const specsOf = (arrays: Arrays): TensorSpecs =>
   Object.fromEntries(Object.entries(arrays).map(([name, { dtype, shape }]) => [name, { dtype, shape }]));
 
 function checkSize(weights: Arrays): void {
@@ -98,10 +103,15 @@ function namedDimension(inputs: ExportOnnxOptions['inputs']): string | undefined
   return [...names][0];
 }
 
+/** By their names in the model. */
+type Ports = ReadonlyMap<string, Port>;
+
 /** int64 inputs are cast at the start. */
-function withWideInputs(model: OnnxModel, inputs: ExportOnnxOptions['inputs']): OnnxModel {
-  const isWide = ({ name }: OnnxValueInfo) => inputs[name.slice(PREFIX.input.length)]?.dtype === 'int64';
-  const wide = model.inputs.filter((info) => info.name.startsWith(PREFIX.input) && isWide(info));
+function withWideInputs(model: OnnxModel, ports: Ports, inputs: ExportOnnxOptions['inputs']): OnnxModel {
+  const wide = model.inputs.filter((info) => {
+    const { kind, name } = ports.get(info.name)!;
+    return kind === 'input' && inputs[name]!.dtype === 'int64';
+  });
   const narrow = new Map(wide.map(({ name }) => [name, `${name}/int32`]));
   const casts = wide.map(({ name }): OnnxNode => {
     const outputs = [narrow.get(name)!];
@@ -118,15 +128,19 @@ function withWideInputs(model: OnnxModel, inputs: ExportOnnxOptions['inputs']): 
 }
 
 /** Names as the program has them, weights inside. */
-function withOwnNames(model: OnnxModel, weights: Arrays): OnnxModel {
-  const without = (prefix: string, name: string) => (name.startsWith(prefix) ? name.slice(prefix.length) : undefined);
+function withOwnNames(model: OnnxModel, ports: Ports, weights: Arrays): OnnxModel {
+  const isWeight = ({ kind, name }: Port) => kind === 'state' && Object.hasOwn(weights, name);
   const weightOf = (name: string) => {
-    const key = without(PREFIX.state, name);
-    return key !== undefined && Object.hasOwn(weights, key) ? key : undefined;
+    const port = ports.get(name)!;
+    return isWeight(port) ? port.name : undefined;
   };
-  const names = new Map<string, string>();
-  for (const { name } of model.inputs) names.set(name, weightOf(name) ?? without(PREFIX.input, name) ?? name);
-  for (const { name } of model.outputs) names.set(name, without(PREFIX.output, name) ?? name);
+  const names = new Map(
+    [...model.inputs, ...model.outputs].map(({ name }) => {
+      const port = ports.get(name)!;
+      const isOwn = port.kind === 'input' || port.kind === 'output' || isWeight(port);
+      return [name, isOwn ? port.name : name];
+    }),
+  );
   const own = (name: string): string => names.get(name) ?? name;
   const renamed = (info: OnnxValueInfo): OnnxValueInfo => ({ ...info, name: own(info.name) });
   const file: OnnxModel = {
@@ -142,7 +156,7 @@ function withOwnNames(model: OnnxModel, weights: Arrays): OnnxModel {
     inputs: model.inputs.filter(({ name }) => weightOf(name) === undefined).map(renamed),
     outputs: model.outputs.map(renamed),
   };
-  checkNames(file, weights);
+  checkNames(file);
   return file;
 }
 
@@ -150,17 +164,17 @@ function tensorOf(name: string, { dtype, shape, data }: Arrays[string]): OnnxTen
   return { name, type: dtype, dims: shape, raw: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
-/** A value of a graph is made once, so its name must be its own; and what the file holds stays as it is. */
-function checkNames({ inputs, outputs, initializers, nodes }: OnnxModel, weights: Arrays): void {
-  const changed = outputs.find(
-    ({ name }) => name.startsWith(PREFIX.next) && Object.hasOwn(weights, name.slice(PREFIX.next.length)),
+/** What the file holds stays as it is. */
+function checkWeightsUnchanged({ outputs }: Graph, weights: Arrays): void {
+  const changed = outputs.find(({ port }) => port.kind === 'next' && Object.hasOwn(weights, port.name));
+  if (changed === undefined) return;
+  throw new TraceError(
+    `The program changes "${changed.port.name}", which the file holds; hand it over as \`state\`, not \`weights\`.`,
   );
-  if (changed !== undefined) {
-    const name = changed.name.slice(PREFIX.next.length);
-    throw new TraceError(
-      `The program changes "${name}", which the file holds; hand it over as \`state\`, not \`weights\`.`,
-    );
-  }
+}
+
+/** A value of a graph is made once, so its name must be its own. */
+function checkNames({ inputs, initializers, nodes }: OnnxModel): void {
   const seen = new Set<string>();
   const made = [...inputs, ...initializers].map(({ name }) => name).concat(nodes.flatMap((node) => node.outputs));
   for (const name of made) {

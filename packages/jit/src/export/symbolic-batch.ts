@@ -3,7 +3,7 @@
  * put a shape anywhere: into a Reshape, an Expand, the bounds of a Slice. What depends on the batch is what differs
  * between the graphs of two sizes, and nothing else does.
  */
-import { contentKey } from '../content-key.js';
+import { contentKey } from '../graph/content-key.js';
 import { TraceError } from '../errors.js';
 import type { OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '../onnx/proto.js';
 

@@ -1,5 +1,5 @@
-import type { Value } from '../graph.js';
-import { input, type Kernel, type Lowering, pick } from './lowering.js';
+import { input, specOf, type Value } from '../graph/graph.js';
+import { type Kernel, type LoweringContext } from './context.js';
 
 /**
  * Elements of [Tq, Tk] matrices in work at a time, 4 MB of them. Images are independent, so they go through in groups
@@ -9,7 +9,7 @@ import { input, type Kernel, type Lowering, pick } from './lowering.js';
 const IN_CACHE = 2 ** 20;
 
 /** Images a group, for q [B, heads, Tq, d] and k [B, heads, Tk, d]. A file that travels has one group: its B may vary. */
-function groupSizes(q: Value, k: Value, ctx: Lowering): number[] {
+function groupSizes(q: Value, k: Value, ctx: LoweringContext): number[] {
   const [images, heads, queries] = q.shape as [number, number, number];
   const matrices = heads * queries * k.shape[2]!;
   const size = ctx.portable ? images : Math.min(images, Math.max(1, Math.floor(IN_CACHE / matrices)));
@@ -22,7 +22,7 @@ function byGroups<Key extends string>(
   sizes: readonly number[],
   operands: Readonly<Record<Key, string>>,
   each: (shares: Readonly<Record<Key, string>>) => readonly string[],
-  { onnx }: Lowering,
+  { onnx }: LoweringContext,
 ): string[] {
   if (sizes.length === 1) return [...each(operands)];
   const attrs = { axis: { int: 0 } };
@@ -36,7 +36,7 @@ function byGroups<Key extends string>(
   return groups[0]!.map((_, i) => onnx.op('Concat', joined(i), { attrs }));
 }
 
-const softmax = (scores: string, { onnx }: Lowering): string =>
+const softmax = (scores: string, { onnx }: LoweringContext): string =>
   onnx.op('Softmax', [scores], { attrs: { axis: { int: -1 } } });
 
 /** y = softmax(scale q kᵀ) v. */
@@ -62,7 +62,7 @@ const attention: Kernel = {
  * dk = dsᵀ (scale q).
  */
 const attentionGrad: Kernel = {
-  infer: (call) => ['q', 'k', 'v'].map((key) => pick(input(call, key))),
+  infer: (call) => ['q', 'k', 'v'].map((key) => specOf(input(call, key))),
   lower(node, ctx) {
     const { onnx } = ctx;
     const name = (key: string) => ctx.get(input(node, key));

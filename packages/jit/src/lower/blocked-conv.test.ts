@@ -1,10 +1,10 @@
 import { conv2d } from '@dm/ops';
 import type { Program } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
-import { lowerGraph } from '../compile.js';
+import { lowerGraph } from './lower-graph.js';
 import { openOnnxEngine } from '../engine.js';
 import { expectClose, floats, runOnnx } from '../testing.js';
-import { trace } from '../trace.js';
+import { trace } from '../trace/trace.js';
 
 const program: Program = (_, { x, w }) => ({ outputs: { y: conv2d(x!, w!) } });
 const inputs = { x: floats([2, 5, 4, 32]), w: floats([3, 3, 32, 16], 2) };

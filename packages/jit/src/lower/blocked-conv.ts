@@ -1,5 +1,5 @@
 import type { OnnxAttr, OnnxModel } from '../onnx/proto.js';
-import { Lowering } from './lowering.js';
+import { LoweringContext } from './context.js';
 
 /**
  * ONNX Runtime's CPU provider has, for its own optimizer, convolutions on blocked tensors: channels in blocks of 8 or
@@ -26,11 +26,11 @@ export interface BlockedConv extends FilterOfTaps {
   readonly attrs: Readonly<Record<string, OnnxAttr>>;
 }
 
-export const blockable = (ctx: Lowering, inChannels: number, outChannels: number): boolean =>
+export const blockable = (ctx: LoweringContext, inChannels: number, outChannels: number): boolean =>
   ctx.block > 0 && inChannels % ctx.block === 0 && outChannels % ctx.block === 0;
 
 /** Channels first in, channels first out; the reorders cost little beside what the convolution gains. */
-export function blockedConv(conv: BlockedConv, ctx: Lowering): string {
+export function blockedConv(conv: BlockedConv, ctx: LoweringContext): string {
   const operands = [conv.x, blockedFilter(conv, ctx), ...(conv.bias === undefined ? [] : [conv.bias])];
   const attrs = { ...conv.attrs, kernel_shape: { ints: conv.kernel }, group: { int: 1 } };
   return convOverBlocks(operands, conv.outChannels, attrs, ctx);
@@ -40,7 +40,10 @@ export function blockedConv(conv: BlockedConv, ctx: Lowering): string {
  * [taps, I / b, b, O / b, b] → [kept / b, summed / b, taps, b summed, b kept]. Blocks that must be turned are turned as the
  * channels of an image are put into blocks, by an operator that is several times faster than Transpose.
  */
-export function blockedFilter({ filter, over, kernel, inChannels, outChannels }: FilterOfTaps, ctx: Lowering): string {
+export function blockedFilter(
+  { filter, over, kernel, inChannels, outChannels }: FilterOfTaps,
+  ctx: LoweringContext,
+): string {
   const { block: b } = ctx;
   const [kh, kw] = kernel;
   const [blocksIn, blocksOut] = [inChannels / b, outChannels / b];
@@ -58,28 +61,29 @@ export function convOverBlocks(
   [x, ...others]: readonly string[],
   outChannels: number,
   attrs: Readonly<Record<string, OnnxAttr>>,
-  ctx: Lowering,
+  ctx: LoweringContext,
 ): string {
   return fromBlocks(convOfBlocks([toBlocks(x!, ctx), ...others], attrs, ctx), outChannels, ctx);
 }
 
 /** [N, C, H, W] → [N, C / b, H, W, b]; to the graph's checker its shape is the former still. */
-export const toBlocks = (x: string, { onnx }: Lowering): string => onnx.op('ReorderInput', [x], { domain: DOMAIN });
+export const toBlocks = (x: string, { onnx }: LoweringContext): string =>
+  onnx.op('ReorderInput', [x], { domain: DOMAIN });
 
 /** The way back. */
-export const fromBlocks = (x: string, channels: number, { onnx }: Lowering): string =>
+export const fromBlocks = (x: string, channels: number, { onnx }: LoweringContext): string =>
   onnx.op('ReorderOutput', [x], { domain: DOMAIN, attrs: { channels: { int: channels } } });
 
 /** Of image, filter and, where there is one, bias, the former two in blocks; the result is in blocks. */
 export const convOfBlocks = (
   operands: readonly string[],
   attrs: Readonly<Record<string, OnnxAttr>>,
-  { onnx }: Lowering,
+  { onnx }: LoweringContext,
 ): string => onnx.op('Conv', operands, { domain: DOMAIN, attrs });
 
 /** A tiny convolution done both ways: inputs `x` and `filter` of the given shapes, outputs `plain` and `blocked`. */
 export function blockedProbe(block: number): { model: OnnxModel; shapes: Record<'x' | 'filter', number[]> } {
-  const ctx = new Lowering({ block });
+  const ctx = new LoweringContext({ block });
   const [inChannels, outChannels] = [2 * block, block];
   const shapes = { x: [1, inChannels, 3, 3], filter: [9, inChannels, outChannels] };
   const attrs = { pads: { ints: [1, 1, 1, 1] }, strides: { ints: [1, 1] }, dilations: { ints: [1, 1] } };

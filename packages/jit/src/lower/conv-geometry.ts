@@ -1,5 +1,5 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import type { Call } from './lowering.js';
+import type { KernelCall } from '../graph/graph.js';
 
 /** What a convolution is, whichever kernel asked for it. Padding is explicit. */
 export interface ConvGeometry {
@@ -18,7 +18,7 @@ export interface ConvGeometry {
 export type Pad = ConvGeometry['pad'];
 
 /** Geometry of @dm/ops' convolutions: padding is given, dilation is 1. */
-export function dmGeometry(call: Call, x: readonly number[], filter: readonly number[]): ConvGeometry {
+export function dmGeometry(call: KernelCall, x: readonly number[], filter: readonly number[]): ConvGeometry {
   const { strides, pad } = call.attrs as { strides: [number, number]; pad: Pad };
   const out = (i: 0 | 1) => Math.floor((x[i + 1]! + pad[i][0] + pad[i][1] - filter[i]!) / strides[i]) + 1;
   return { strides, pad, dilations: [1, 1], x, filter, y: [x[0]!, out(0), out(1), filter[3]!] };
@@ -26,7 +26,7 @@ export function dmGeometry(call: Call, x: readonly number[], filter: readonly nu
 
 /** Geometry of TF.js's own convolutions; the filter of a depthwise one is [kh, kw, I, O / I]. */
 export function tfGeometry(
-  call: Call,
+  call: KernelCall,
   x: readonly number[],
   filter: readonly number[],
   depthwise = false,

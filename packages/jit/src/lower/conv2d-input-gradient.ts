@@ -1,7 +1,7 @@
-import type { Value } from '../graph.js';
+import type { Value } from '../graph/graph.js';
 import { blockable, blockedFilter, convOfBlocks, fromBlocks, toBlocks } from './blocked-conv.js';
 import { convAttrs, type ConvGeometry } from './conv-geometry.js';
-import type { Lowering } from './lowering.js';
+import type { LoweringContext } from './context.js';
 
 /** Every stride-th pixel of one axis of x: the convolution of dy that gives its gradient, by some of the filter's taps. */
 interface Phase {
@@ -40,12 +40,12 @@ function phasesOf(axis: 0 | 1, { strides, dilations, pad, x, filter, y }: ConvGe
  * stride 2 there are up to four such convolutions, each by the taps that fall on its pixels, put one beside the other. The
  * rest is ConvTranspose's.
  */
-export function gradInput(
+export function inputGradient(
   dy: Value,
   filter: Value,
   bias: Value | undefined,
   geometry: ConvGeometry,
-  ctx: Lowering,
+  ctx: LoweringContext,
 ): string {
   const [rows, columns] = [phasesOf(0, geometry), phasesOf(1, geometry)];
   const biasName = bias && ctx.get(bias);
@@ -56,7 +56,7 @@ export function gradInput(
   const [kh, kw, inChannels, outChannels] = geometry.filter as [number, number, number, number];
   const inBlocks = blockable(ctx, inChannels, outChannels);
   const flat = ctx.reshape(ctx.get(filter), [kh * kw, inChannels, outChannels]);
-  const image = inBlocks ? toBlocks(ctx.get(dy, 'cf'), ctx) : ctx.get(dy, 'cf');
+  const image = inBlocks ? toBlocks(ctx.get(dy, 'NCHW'), ctx) : ctx.get(dy, 'NCHW');
   const parts = rows.flatMap((row) =>
     columns.map((column) => {
       const places = row.taps.flatMap((a) => column.taps.map((b) => a * kw + b));
@@ -87,7 +87,7 @@ function interleaved(
   columns: number,
   { x }: ConvGeometry,
   block: number,
-  ctx: Lowering,
+  ctx: LoweringContext,
 ): string {
   if (parts.length === 1) return parts[0]!;
   const [n, height, width, channels] = x as [number, number, number, number];
@@ -97,13 +97,19 @@ function interleaved(
   return ctx.reshape(ctx.transpose(apart, [2, 0, 3, 1, 4]), [n, channels, height, width]);
 }
 
-function transposed(dy: Value, filter: Value, bias: string | undefined, geometry: ConvGeometry, ctx: Lowering): string {
+function transposed(
+  dy: Value,
+  filter: Value,
+  bias: string | undefined,
+  geometry: ConvGeometry,
+  ctx: LoweringContext,
+): string {
   const { strides, dilations, pad, x, filter: kernel, y } = geometry;
   const missing = ([0, 1] as const).map(
     (i) => x[i + 1]! + pad[i][0] + pad[i][1] - (kernel[i]! - 1) * dilations[i] - 1 - (y[i + 1]! - 1) * strides[i],
   );
   const operands = [
-    ctx.get(dy, 'cf'),
+    ctx.get(dy, 'NCHW'),
     ctx.transpose(ctx.get(filter), [3, 2, 0, 1]),
     ...(bias === undefined ? [] : [bias]),
   ];

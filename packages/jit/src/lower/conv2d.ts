@@ -1,21 +1,27 @@
-import { optionalArg, type Value } from '../graph.js';
+import { input, type KernelCall, optionalInput, type Value } from '../graph/graph.js';
 import { blockable, blockedConv } from './blocked-conv.js';
-import { gradFilter } from './conv2d-filter-gradient.js';
-import { gradInput } from './conv2d-input-gradient.js';
+import { weightGradient } from './conv2d-weight-gradient.js';
+import { inputGradient } from './conv2d-input-gradient.js';
 import { convAttrs, type ConvGeometry, dmGeometry, tfGeometry } from './conv-geometry.js';
-import { type Call, input, type Kernel, type Lowering } from './lowering.js';
+import { type Kernel, type LoweringContext } from './context.js';
 
 /** y = conv(x, filter) + bias, channels first. */
-function forward(x: Value, filter: Value, bias: Value | undefined, geometry: ConvGeometry, ctx: Lowering): string {
+function forward(
+  x: Value,
+  filter: Value,
+  bias: Value | undefined,
+  geometry: ConvGeometry,
+  ctx: LoweringContext,
+): string {
   const [kh, kw, inChannels, outChannels] = geometry.filter as [number, number, number, number];
   const biasName = bias && ctx.get(bias);
   if (blockable(ctx, inChannels, outChannels)) {
     const taps = ctx.reshape(ctx.get(filter), [kh * kw, inChannels, outChannels]);
     const conv = { filter: taps, bias: biasName, over: 'in', kernel: [kh, kw], inChannels, outChannels } as const;
-    return blockedConv({ ...conv, x: ctx.get(x, 'cf'), attrs: convAttrs(geometry) }, ctx);
+    return blockedConv({ ...conv, x: ctx.get(x, 'NCHW'), attrs: convAttrs(geometry) }, ctx);
   }
   const operands = [
-    ctx.get(x, 'cf'),
+    ctx.get(x, 'NCHW'),
     ctx.transpose(ctx.get(filter), [3, 2, 0, 1]),
     ...(biasName === undefined ? [] : [biasName]),
   ];
@@ -23,43 +29,47 @@ function forward(x: Value, filter: Value, bias: Value | undefined, geometry: Con
 }
 
 function convKernel(geometryOf: typeof dmGeometry): Kernel {
-  const geometry = (call: Call) => geometryOf(call, input(call, 'x').shape, input(call, 'filter').shape);
+  const geometry = (call: KernelCall) => geometryOf(call, input(call, 'x').shape, input(call, 'filter').shape);
   return {
     infer: (call) => [{ shape: geometry(call).y, dtype: 'float32' }],
     lower(node, ctx) {
-      const result = forward(input(node, 'x'), input(node, 'filter'), optionalArg(node, 'bias'), geometry(node), ctx);
-      ctx.set(node.outputs[0]!, result, 'cf');
+      const result = forward(input(node, 'x'), input(node, 'filter'), optionalInput(node, 'bias'), geometry(node), ctx);
+      ctx.set(node.outputs[0]!, result, 'NCHW');
     },
   };
 }
 
-function gradInputKernel(geometryOf: typeof dmGeometry): Kernel {
+function inputGradientKernel(geometryOf: typeof dmGeometry): Kernel {
   return {
     infer: (call) => [{ shape: call.attrs['inputShape'] as number[], dtype: 'float32' }],
     lower(node, ctx) {
       const filter = input(node, 'filter');
       const geometry = geometryOf(node, node.attrs['inputShape'] as number[], filter.shape);
-      ctx.set(node.outputs[0]!, gradInput(input(node, 'dy'), filter, optionalArg(node, 'bias'), geometry, ctx), 'cf');
+      ctx.set(
+        node.outputs[0]!,
+        inputGradient(input(node, 'dy'), filter, optionalInput(node, 'bias'), geometry, ctx),
+        'NCHW',
+      );
     },
   };
 }
 
-function gradFilterKernel(geometryOf: typeof dmGeometry): Kernel {
+function weightGradientKernel(geometryOf: typeof dmGeometry): Kernel {
   return {
     infer: (call) => [{ shape: call.attrs['filterShape'] as number[], dtype: 'float32' }],
     lower(node, ctx) {
       const x = input(node, 'x');
       const geometry = geometryOf(node, x.shape, node.attrs['filterShape'] as number[]);
-      ctx.set(node.outputs[0]!, gradFilter(x, input(node, 'dy'), geometry, ctx));
+      ctx.set(node.outputs[0]!, weightGradient(x, input(node, 'dy'), geometry, ctx));
     },
   };
 }
 
 export const conv2dKernels: Readonly<Record<string, Kernel>> = {
   Conv2D: convKernel(tfGeometry),
-  Conv2DBackpropFilter: gradFilterKernel(tfGeometry),
-  Conv2DBackpropInput: gradInputKernel(tfGeometry),
+  Conv2DBackpropFilter: weightGradientKernel(tfGeometry),
+  Conv2DBackpropInput: inputGradientKernel(tfGeometry),
   DmConv2D: convKernel(dmGeometry),
-  DmConv2DGradFilter: gradFilterKernel(dmGeometry),
-  DmConv2DGradInput: gradInputKernel(dmGeometry),
+  DmConv2DGradFilter: weightGradientKernel(dmGeometry),
+  DmConv2DGradInput: inputGradientKernel(dmGeometry),
 };

@@ -1,9 +1,12 @@
 import type { DType } from '@dm/ops';
-import type { ConstData, OutputSpec, Value } from '../graph.js';
-import { type Call, type Kernel, pick, typedArray } from './lowering.js';
+import { type ConstData, type KernelCall, specOf, type TensorSpec, type Value } from '../graph/graph.js';
+import { type Kernel, typedArray } from './context.js';
 
 /** A tensor known while tracing: handed to the lowering as a constant. */
-function knownWhileTracing(infer: Kernel['infer'], data: (call: Call, output: Value) => ConstData | number): Kernel {
+function knownWhileTracing(
+  infer: Kernel['infer'],
+  data: (call: KernelCall, output: Value) => ConstData | number,
+): Kernel {
   return {
     infer,
     lower(node, ctx) {
@@ -14,7 +17,7 @@ function knownWhileTracing(infer: Kernel['infer'], data: (call: Call, output: Va
   };
 }
 
-const steps = (call: Call): OutputSpec & { values: number[] } => {
+const steps = (call: KernelCall): TensorSpec & { values: number[] } => {
   const { start, stop, step, num, dtype } = call.attrs as Record<string, number> & { dtype?: DType };
   if (num !== undefined) {
     const gap = num > 1 ? (stop! - start!) / (num - 1) : 0;
@@ -26,13 +29,13 @@ const steps = (call: Call): OutputSpec & { values: number[] } => {
 };
 
 const series = knownWhileTracing(
-  (call) => [pick(steps(call))],
+  (call) => [specOf(steps(call))],
   (call, output) => typedArray(output, steps(call).values),
 );
 
 export const creationKernels: Readonly<Record<string, Kernel>> = {
   Const: knownWhileTracing(
-    (call) => [pick(call.inputs[0]!)],
+    (call) => [specOf(call.inputs[0]!)],
     (call) => (call.attrs['data'] as ConstData | undefined) ?? (call.attrs['splat'] as number),
   ),
   Fill: knownWhileTracing(
@@ -41,12 +44,12 @@ export const creationKernels: Readonly<Record<string, Kernel>> = {
   ),
   LinSpace: series,
   OnesLike: knownWhileTracing(
-    (call) => [pick(call.inputs[0]!)],
+    (call) => [specOf(call.inputs[0]!)],
     () => 1,
   ),
   Range: series,
   ZerosLike: knownWhileTracing(
-    (call) => [pick(call.inputs[0]!)],
+    (call) => [specOf(call.inputs[0]!)],
     () => 0,
   ),
 };

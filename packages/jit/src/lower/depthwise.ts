@@ -1,8 +1,9 @@
+import { input, type KernelCall } from '../graph/graph.js';
 import { blockable, convOverBlocks } from './blocked-conv.js';
 import { convAttrs, type ConvGeometry, tfGeometry } from './conv-geometry.js';
-import { type Call, input, type Kernel } from './lowering.js';
+import { type Kernel } from './context.js';
 
-const geometryOf = (call: Call): ConvGeometry =>
+const geometryOf = (call: KernelCall): ConvGeometry =>
   tfGeometry(call, input(call, 'x').shape, input(call, 'filter').shape, true);
 
 /**
@@ -16,16 +17,16 @@ const depthwise: Kernel = {
     const geometry = geometryOf(node);
     const [kh, kw, channels, multiplier] = geometry.filter as [number, number, number, number];
     const attrs = { ...convAttrs(geometry), kernel_shape: { ints: [kh, kw] }, group: { int: channels } };
-    const x = ctx.get(input(node, 'x'), 'cf');
+    const x = ctx.get(input(node, 'x'), 'NCHW');
     const filter = ctx.get(input(node, 'filter'));
     const outShape = [channels * multiplier, 1, kh, kw];
     if (multiplier === 1 && blockable(ctx, channels, channels)) {
       const blocks = ctx.transpose(ctx.reshape(filter, [kh * kw, channels / ctx.block, ctx.block]), [1, 0, 2]);
-      ctx.set(node.outputs[0]!, convOverBlocks([x, ctx.reshape(blocks, outShape)], channels, attrs, ctx), 'cf');
+      ctx.set(node.outputs[0]!, convOverBlocks([x, ctx.reshape(blocks, outShape)], channels, attrs, ctx), 'NCHW');
       return;
     }
     const perChannel = ctx.reshape(ctx.transpose(filter, [2, 3, 0, 1]), outShape);
-    ctx.set(node.outputs[0]!, ctx.onnx.op('Conv', [x, perChannel], { attrs }), 'cf');
+    ctx.set(node.outputs[0]!, ctx.onnx.op('Conv', [x, perChannel], { attrs }), 'NCHW');
   },
 };
 

@@ -1,20 +1,20 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import type { DType } from '@dm/ops';
-import { type Node, optionalArg, type Value } from '../graph.js';
-import { type Call, type Kernel, type Layout, type Lowering } from './lowering.js';
+import { input, type KernelCall, type Node, type Value } from '../graph/graph.js';
+import { type Kernel, type Layout, type LoweringContext } from './context.js';
 
-type Build = (operands: readonly string[], ctx: Lowering, node: Node) => string;
+type Build = (operands: readonly string[], ctx: LoweringContext, node: Node) => string;
 
 /** Channels first as soon as one operand is only that; all operands then follow. */
-function commonLayout(values: readonly Value[], rank: number, ctx: Lowering): Layout {
-  return rank === 4 && values.some((v) => v.shape.length === 4 && ctx.layoutOf(v) === 'cf') ? 'cf' : 'row';
+function commonLayout(values: readonly Value[], rank: number, ctx: LoweringContext): Layout {
+  return rank === 4 && values.some((v) => v.shape.length === 4 && ctx.layoutOf(v) === 'NCHW') ? 'NCHW' : 'NHWC';
 }
 
 const broadcastShape = (values: readonly Value[]): number[] =>
   values.map((v) => [...v.shape]).reduce((a, b) => backend_util.assertAndGetBroadcastShape(a, b));
 
 /** A kernel that works element by element on broadcast operands; the result is of the first operand's type or `dtype`. */
-function elementwise(build: Build, dtype?: DType | ((call: Call) => DType)): Kernel {
+function elementwise(build: Build, dtype?: DType | ((call: KernelCall) => DType)): Kernel {
   return {
     infer: (call) => [
       {
@@ -38,9 +38,9 @@ const sameSize = (a: Value, b: Value): boolean =>
   a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
 
 // Operands that were made scalars no longer say the output's shape.
-function expand(name: string, output: Value, layout: Layout, ctx: Lowering): string {
+function expand(name: string, output: Value, layout: Layout, ctx: LoweringContext): string {
   if (output.shape.length === 0) return name;
-  const shape = layout === 'cf' ? [0, 3, 1, 2].map((axis) => output.shape[axis]!) : output.shape;
+  const shape = layout === 'NCHW' ? [0, 3, 1, 2].map((axis) => output.shape[axis]!) : output.shape;
   return ctx.onnx.op('Expand', [name, ctx.onnx.ints(shape)]);
 }
 
@@ -148,7 +148,7 @@ const leakyRelu: Build = ([x], { onnx }, node) =>
 
 const select: Kernel = {
   infer: (call) => {
-    const t = optionalArg(call as Node, 't')!;
+    const t = input(call, 't');
     return [{ shape: broadcastShape(call.inputs), dtype: t.dtype }];
   },
   lower: (node, ctx) => elementwise(op('Where')).lower(node, ctx),

@@ -1,9 +1,9 @@
 import { conv2d, gelu } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
-import { lowerGraph } from '../compile.js';
-import { optimize } from '../passes/index.js';
+import { lowerGraph } from './lower-graph.js';
+import { optimize } from '../passes/pipeline.js';
 import { expectSame, floats, given } from '../testing.js';
-import { trace } from '../trace.js';
+import { trace } from '../trace/trace.js';
 
 describe.each(['none', 'tanh'] as const)('gelu, approximate: %s', (approximate) => {
   it('and its gradient, in either layout and far from zero', async () => {

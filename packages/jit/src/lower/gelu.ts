@@ -1,10 +1,10 @@
-import { type Node } from '../graph.js';
-import { input, type Kernel, type Lowering, pick } from './lowering.js';
+import { input, type Node, specOf } from '../graph/graph.js';
+import { type Kernel, type LoweringContext } from './context.js';
 
 const isTanh = (node: Node): boolean => node.attrs['approximate'] === 'tanh';
 
 const forward: Kernel = {
-  infer: (call) => [pick(input(call, 'x'))],
+  infer: (call) => [specOf(input(call, 'x'))],
   lower(node, ctx) {
     const x = input(node, 'x');
     const layout = ctx.layoutOf(x);
@@ -14,7 +14,7 @@ const forward: Kernel = {
 };
 
 /** With t = x / sqrt(2): Φ(x) + x φ(x) = (1 + erf(t)) / 2 + t exp(-t²) / sqrt(π). */
-function exactSlope(x: string, { onnx }: Lowering): string {
+function exactSlope(x: string, { onnx }: LoweringContext): string {
   const t = onnx.op('Mul', [x, onnx.float(Math.SQRT1_2)]);
   const half = onnx.float(0.5);
   const phi = onnx.op('Add', [onnx.op('Mul', [onnx.op('Erf', [t]), half]), half]);
@@ -24,7 +24,7 @@ function exactSlope(x: string, { onnx }: Lowering): string {
 }
 
 /** With y = x s, s = sigmoid(u), u = x w, w = a + b x²: s (1 + (1 - s) x u') where u' = a + 3 b x² = 3 w - 2 a. */
-function tanhSlope(x: string, { onnx }: Lowering): string {
+function tanhSlope(x: string, { onnx }: LoweringContext): string {
   const a = 2 * Math.sqrt(2 / Math.PI);
   const one = onnx.float(1);
   const cubic = onnx.op('Mul', [onnx.op('Mul', [x, x]), onnx.float(0.044715 * a)]);
@@ -35,7 +35,7 @@ function tanhSlope(x: string, { onnx }: Lowering): string {
 }
 
 const backward: Kernel = {
-  infer: (call) => [pick(input(call, 'x'))],
+  infer: (call) => [specOf(input(call, 'x'))],
   lower(node, ctx) {
     const x = input(node, 'x');
     const layout = ctx.layoutOf(x);

@@ -1,5 +1,5 @@
-import { sizeOf, type Value } from '../graph.js';
-import { type Call, input, type Kernel, type Layout, type Lowering, pick } from './lowering.js';
+import { input, type KernelCall, sizeOf, specOf, type Value } from '../graph/graph.js';
+import { type Kernel, type Layout, type LoweringContext } from './context.js';
 
 /** [N, ..., C] seen as N images of G groups, each with C / G channels of S places. */
 interface Extent {
@@ -9,23 +9,23 @@ interface Extent {
   readonly places: number;
 }
 
-function extent(x: Value, call: Call): Extent {
+function extent(x: Value, call: KernelCall): Extent {
   const n = x.shape[0]!;
   const channels = x.shape.at(-1)!;
   return { n, groups: call.attrs['groups'] as number, channels, places: sizeOf(x.shape) / (n * channels) };
 }
 
 /** x as [N, C, S]. */
-function channelsFirst(x: Value, { n, channels, places }: Extent, ctx: Lowering): string {
-  if (x.shape.length === 4) return ctx.reshape(ctx.get(x, 'cf'), [n, channels, places]);
+function channelsFirst(x: Value, { n, channels, places }: Extent, ctx: LoweringContext): string {
+  if (x.shape.length === 4) return ctx.reshape(ctx.get(x, 'NCHW'), [n, channels, places]);
   return ctx.transpose(ctx.reshape(ctx.get(x), [n, places, channels]), [0, 2, 1]);
 }
 
 /** Names a result that is [N, C, S]. */
-function setChannelsFirst(value: Value, name: string, { n, channels, places }: Extent, ctx: Lowering): void {
+function setChannelsFirst(value: Value, name: string, { n, channels, places }: Extent, ctx: LoweringContext): void {
   if (value.shape.length === 4) {
     const [, h, w] = value.shape;
-    const layout: Layout = 'cf';
+    const layout: Layout = 'NCHW';
     ctx.set(value, ctx.reshape(name, [n, channels, h!, w!]), layout);
   } else {
     ctx.set(value, ctx.reshape(ctx.transpose(ctx.reshape(name, [n, channels, places]), [0, 2, 1]), value.shape));
@@ -37,7 +37,7 @@ const groupNorm: Kernel = {
   infer: (call) => {
     const x = input(call, 'x');
     const statistics = { shape: [x.shape[0]!, call.attrs['groups'] as number], dtype: 'float32' } as const;
-    return [pick(x), statistics, statistics];
+    return [specOf(x), statistics, statistics];
   },
   lower(node, ctx) {
     const x = input(node, 'x');
@@ -69,7 +69,7 @@ const groupNorm: Kernel = {
  * of dy and of dy x over the places of each channel. No normalized copy of x is kept or made again.
  */
 const groupNormGrad: Kernel = {
-  infer: (call) => [pick(input(call, 'x')), pick(input(call, 'scale')), pick(input(call, 'scale'))],
+  infer: (call) => [specOf(input(call, 'x')), specOf(input(call, 'scale')), specOf(input(call, 'scale'))],
   lower(node, ctx) {
     const { onnx } = ctx;
     const mul = (a: string, b: string) => onnx.op('Mul', [a, b]);

@@ -7,11 +7,11 @@ import { geluKernels } from './gelu.js';
 import { groupNormKernels } from './group-norm.js';
 import { indexingKernels } from './indexing.js';
 import { layerNormKernels } from './layer-norm.js';
-import type { Kernel } from './lowering.js';
+import type { Kernel } from './context.js';
 import { matmulKernels } from './matmul.js';
 import { movementKernels } from './movement.js';
 import { poolKernels } from './pool.js';
-import { recomputeKernels } from './recompute.js';
+import { optimizationBarrierKernels } from './optimization-barrier.js';
 import { reduceKernels } from './reduce.js';
 import { siluKernels } from './silu.js';
 import { upsampleKernels } from './upsample.js';
@@ -30,7 +30,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...matmulKernels,
   ...movementKernels,
   ...poolKernels,
-  ...recomputeKernels,
+  ...optimizationBarrierKernels,
   ...reduceKernels,
   ...siluKernels,
   ...upsampleKernels,

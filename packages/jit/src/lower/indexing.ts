@@ -1,6 +1,7 @@
 import { util } from '@tensorflow/tfjs-core';
 import type { DType } from '@dm/ops';
-import { type Call, input, type Kernel } from './lowering.js';
+import { input, type KernelCall } from '../graph/graph.js';
+import { type Kernel } from './context.js';
 
 const gather: Kernel = {
   infer: (call) => {
@@ -15,7 +16,7 @@ const gather: Kernel = {
   },
 };
 
-function gatherAxis(call: Call): number {
+function gatherAxis(call: KernelCall): number {
   const { axis, batchDims } = call.attrs as { axis: number; batchDims?: number };
   if (batchDims !== undefined && batchDims !== 0)
     throw new Error(`GatherV2 with batchDims ${batchDims} has no lowering`);

@@ -1,17 +1,17 @@
-import { optionalArg } from '../graph.js';
-import { type Call, input, type Kernel, pick } from './lowering.js';
+import { input, type KernelCall, optionalInput, specOf } from '../graph/graph.js';
+import { type Kernel } from './context.js';
 
-const rowsOf = (call: Call): readonly number[] => input(call, 'x').shape.slice(0, -1);
+const rowsOf = (call: KernelCall): readonly number[] => input(call, 'x').shape.slice(0, -1);
 
 const layerNorm: Kernel = {
   infer: (call) => {
     const statistics = { shape: rowsOf(call), dtype: 'float32' } as const;
-    return [pick(input(call, 'x')), statistics, statistics];
+    return [specOf(input(call, 'x')), statistics, statistics];
   },
   lower(node, ctx) {
     const x = input(node, 'x');
-    const scale = optionalArg(node, 'scale');
-    const offset = optionalArg(node, 'offset');
+    const scale = optionalInput(node, 'scale');
+    const offset = optionalInput(node, 'offset');
     const ones = () => ctx.onnx.floats(new Float32Array(x.shape.at(-1)!).fill(1));
     const operands = [ctx.get(x), scale === undefined ? ones() : ctx.get(scale)];
     if (offset !== undefined) operands.push(ctx.get(offset));
@@ -28,8 +28,8 @@ const layerNorm: Kernel = {
 /** dx = invStd (g - mean(g) - xh mean(g xh)) with g = dy scale and xh = (x - mean) invStd, over the last axis. */
 const layerNormGrad: Kernel = {
   infer: (call) => {
-    const scale = optionalArg({ ...call, outputs: [] }, 'scale');
-    return [pick(input(call, 'x')), ...(scale === undefined ? [] : [pick(scale), pick(scale)])];
+    const scale = optionalInput(call, 'scale');
+    return [specOf(input(call, 'x')), ...(scale === undefined ? [] : [specOf(scale), specOf(scale)])];
   },
   lower(node, ctx) {
     const { onnx } = ctx;
@@ -38,7 +38,7 @@ const layerNormGrad: Kernel = {
     const mul = (a: string, b: string) => onnx.op('Mul', [a, b]);
     const sub = (a: string, b: string) => onnx.op('Sub', [a, b]);
     const column = (name: string) => ctx.reshape(ctx.get(input(node, name)), [...rowsOf(node), 1]);
-    const scale = optionalArg(node, 'scale');
+    const scale = optionalInput(node, 'scale');
     const dy = ctx.get(input(node, 'dy'));
     const invStd = column('invStd');
     const xh = mul(sub(ctx.get(x), column('mean')), invStd);

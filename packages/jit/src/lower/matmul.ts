@@ -1,7 +1,8 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import { type Call, input, type Kernel } from './lowering.js';
+import { input, type KernelCall } from '../graph/graph.js';
+import { type Kernel } from './context.js';
 
-const attrsOf = (call: Call) => call.attrs as { transposeA?: boolean; transposeB?: boolean };
+const attrsOf = (call: KernelCall) => call.attrs as { transposeA?: boolean; transposeB?: boolean };
 
 const batchMatMul: Kernel = {
   infer: (call) => {

@@ -1,11 +1,11 @@
 import { slice_util, util } from '@tensorflow/tfjs-core';
-import { type Node, sizeOf } from '../graph.js';
-import { type Call, CF_AXIS, inLayout, input, type Kernel, type Layout, type Lowering, pick } from './lowering.js';
+import { input, type KernelCall, type Node, sizeOf, specOf } from '../graph/graph.js';
+import { NCHW_AXIS, inLayout, type Kernel, type Layout, type LoweringContext } from './context.js';
 
 /** A kernel whose elements move axis by axis, so that it works in either layout: `emit` gets its entries reordered. */
 function axiswise(
   infer: Kernel['infer'],
-  emit: (operand: string, node: Node, layout: Layout, ctx: Lowering) => string,
+  emit: (operand: string, node: Node, layout: Layout, ctx: LoweringContext) => string,
 ): Kernel {
   return {
     infer,
@@ -17,7 +17,7 @@ function axiswise(
   };
 }
 
-const reshapeTo = (shapeOf: (call: Call) => readonly number[]): Kernel => ({
+const reshapeTo = (shapeOf: (call: KernelCall) => readonly number[]): Kernel => ({
   infer: (call) => [{ shape: shapeOf(call), dtype: call.inputs[0]!.dtype }],
   lower(node, ctx) {
     const output = node.outputs[0]!;
@@ -36,7 +36,7 @@ const expandDims = reshapeTo((call) => {
 });
 
 const identity: Kernel = {
-  infer: (call) => [pick(call.inputs[0]!)],
+  infer: (call) => [specOf(call.inputs[0]!)],
   lower(node, ctx) {
     const x = node.inputs[0]!;
     const layout = ctx.layoutOf(x);
@@ -54,7 +54,7 @@ const transpose: Kernel = {
   },
 };
 
-const concatAxis = (call: Call): number => {
+const concatAxis = (call: KernelCall): number => {
   const axis = call.attrs['axis'] as number;
   return axis < 0 ? axis + call.inputs[0]!.shape.length : axis;
 };
@@ -66,9 +66,9 @@ const concat: Kernel = {
     return [{ shape: call.inputs[0]!.shape.with(axis, total), dtype: call.inputs[0]!.dtype }];
   },
   lower(node, ctx) {
-    const cf = node.inputs.some((v) => ctx.layoutOf(v) === 'cf');
-    const layout = cf ? 'cf' : 'row';
-    const axis = cf ? CF_AXIS[concatAxis(node)]! : concatAxis(node);
+    const cf = node.inputs.some((v) => ctx.layoutOf(v) === 'NCHW');
+    const layout = cf ? 'NCHW' : 'NHWC';
+    const axis = cf ? NCHW_AXIS[concatAxis(node)]! : concatAxis(node);
     const parts = node.inputs.filter((v) => sizeOf(v.shape) > 0).map((v) => ctx.get(v, layout));
     const only = parts.length === 1 ? parts[0] : undefined;
     ctx.set(node.outputs[0]!, only ?? ctx.onnx.op('Concat', parts, { attrs: { axis: { int: axis } } }), layout);
@@ -105,7 +105,7 @@ const unpack: Kernel = {
   },
 };
 
-const splitSizes = (call: Call): { axis: number; sizes: number[] } => {
+const splitSizes = (call: KernelCall): { axis: number; sizes: number[] } => {
   const x = input(call, 'x');
   const axis = util.parseAxisParam(call.attrs['axis'] as number, [...x.shape])[0]!;
   const given = call.attrs['numOrSizeSplits'] as number | number[];
@@ -115,7 +115,7 @@ const splitSizes = (call: Call): { axis: number; sizes: number[] } => {
   return { axis, sizes: given.map((size) => (size < 0 ? total - fixed : size)) };
 };
 
-function split(name: string, axis: number, sizes: readonly number[], ctx: Lowering): readonly string[] {
+function split(name: string, axis: number, sizes: readonly number[], ctx: LoweringContext): readonly string[] {
   if (sizes.length === 1) return [name];
   return ctx.onnx.ops('Split', [name, ctx.onnx.ints(sizes)], { attrs: { axis: { int: axis } }, outputs: sizes.length });
 }
@@ -130,7 +130,7 @@ const splitV: Kernel = {
     const x = node.inputs[0]!;
     const layout = ctx.layoutOf(x);
     const { axis, sizes } = splitSizes(node);
-    const parts = split(ctx.get(x, layout), layout === 'cf' ? CF_AXIS[axis]! : axis, sizes, ctx);
+    const parts = split(ctx.get(x, layout), layout === 'NCHW' ? NCHW_AXIS[axis]! : axis, sizes, ctx);
     node.outputs.forEach((v, i) => ctx.set(v, parts[i]!, layout));
   },
 };
@@ -141,13 +141,13 @@ function sliceOp(
   starts: readonly number[],
   ends: readonly number[],
   steps: readonly number[],
-  ctx: Lowering,
+  ctx: LoweringContext,
 ): string {
   const axes = ctx.onnx.ints(starts.map((_, i) => i));
   return ctx.onnx.op('Slice', [x, ctx.onnx.ints(starts), ctx.onnx.ints(ends), axes, ctx.onnx.ints(steps)]);
 }
 
-const sliceRange = (call: Call): { begin: number[]; size: number[] } => {
+const sliceRange = (call: KernelCall): { begin: number[]; size: number[] } => {
   const { begin, size } = call.attrs as { begin: number | number[]; size: number | number[] };
   const [begins, sizes] = slice_util.parseSliceParams(input(call, 'x') as never, begin, size);
   return { begin: begins!, size: sizes! };
@@ -168,7 +168,7 @@ const slice: Kernel = axiswise(
   },
 );
 
-function stridedRange(call: Call) {
+function stridedRange(call: KernelCall) {
   const a = call.attrs as Record<string, number> & { begin: number[]; end: number[]; strides: number[] };
   return slice_util.sliceInfo(
     [...input(call, 'x').shape],
@@ -194,11 +194,11 @@ const stridedSlice: Kernel = {
 };
 
 const reverse: Kernel = axiswise(
-  (call) => [pick(call.inputs[0]!)],
+  (call) => [specOf(call.inputs[0]!)],
   (x, node, layout, ctx) => {
     const { shape } = node.inputs[0]!;
     const dims = util.parseAxisParam(node.attrs['dims'] as number[], [...shape]);
-    const axes = layout === 'cf' ? dims.map((d) => CF_AXIS[d]!) : dims;
+    const axes = layout === 'NCHW' ? dims.map((d) => NCHW_AXIS[d]!) : dims;
     const per = (value: number) => ctx.onnx.ints(axes.map(() => value));
     if (axes.length === 0) return x;
     return ctx.onnx.op('Slice', [x, per(-1), per(-(2 ** 31)), ctx.onnx.ints(axes), per(-1)]);
@@ -220,7 +220,7 @@ const padded: Kernel['infer'] = (call) => {
   return [{ shape: x.shape.map((d, i) => d + paddings[i]![0] + paddings[i]![1]), dtype: x.dtype }];
 };
 
-const pads = (node: Node, layout: Layout, ctx: Lowering): string => {
+const pads = (node: Node, layout: Layout, ctx: LoweringContext): string => {
   const paddings = inLayout(layout, node.attrs['paddings'] as [number, number][]);
   return ctx.onnx.ints([...paddings.map((p) => p[0]), ...paddings.map((p) => p[1])]);
 };

@@ -1,9 +1,10 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import { type Call, input, type Kernel, type Lowering } from './lowering.js';
+import { input, type KernelCall } from '../graph/graph.js';
+import { type Kernel, type LoweringContext } from './context.js';
 
 type Info = backend_util.Conv2DInfo;
 
-function poolInfo(call: Call, shape: readonly number[]): Info {
+function poolInfo(call: KernelCall, shape: readonly number[]): Info {
   const a = call.attrs as { filterSize: number; strides: number; pad: never; dimRoundingMode?: never };
   return backend_util.computePool2DInfo(shape as never, a.filterSize, a.strides, 1, a.pad, a.dimRoundingMode);
 }
@@ -19,14 +20,15 @@ function pool(op: string): Kernel {
     infer: (call) => [{ shape: poolInfo(call, input(call, 'x').shape).outShape, dtype: input(call, 'x').dtype }],
     lower(node, ctx) {
       const x = input(node, 'x');
-      const result = ctx.onnx.op(op, [ctx.get(x, 'cf')], { attrs: attrsOf(poolInfo(node, x.shape)) });
-      ctx.set(node.outputs[0]!, result, 'cf');
+      const result = ctx.onnx.op(op, [ctx.get(x, 'NCHW')], { attrs: attrsOf(poolInfo(node, x.shape)) });
+      ctx.set(node.outputs[0]!, result, 'NCHW');
     },
   };
 }
 
 /** A tensor [N, C, H, W] as [N C, 1, H, W]: one image a channel. */
-const perChannel = (x: string, [n, h, w, c]: readonly number[], ctx: Lowering) => ctx.reshape(x, [n! * c!, 1, h!, w!]);
+const perChannel = (x: string, [n, h, w, c]: readonly number[], ctx: LoweringContext) =>
+  ctx.reshape(x, [n! * c!, 1, h!, w!]);
 
 /**
  * Each gradient element, divided by the number of pixels in its window (padding does not count), goes back to all of
@@ -51,12 +53,12 @@ const avgPoolGrad: Kernel = {
       info.filterWidth,
     ]);
     const count = ctx.onnx.floats(windowSizes(info), [1, 1, info.outHeight, info.outWidth]);
-    const share = ctx.onnx.op('Div', [perChannel(ctx.get(dy, 'cf'), dy.shape, ctx), count]);
+    const share = ctx.onnx.op('Div', [perChannel(ctx.get(dy, 'NCHW'), dy.shape, ctx), count]);
     const spread = ctx.onnx.op('ConvTranspose', [share, kernel], {
       attrs: { kernel_shape, strides, pads, output_padding: { ints: missing } },
     });
     const [n, h, w, c] = x.shape;
-    ctx.set(node.outputs[0]!, ctx.reshape(spread, [n!, c!, h!, w!]), 'cf');
+    ctx.set(node.outputs[0]!, ctx.reshape(spread, [n!, c!, h!, w!]), 'NCHW');
   },
 };
 

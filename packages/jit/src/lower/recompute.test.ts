@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { conv2d, type Program, recompute, silu, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it, onTestFinished } from 'vitest';
-import { lowerGraph } from '../compile.js';
+import { lowerGraph } from './lower-graph.js';
 import { openOnnxEngine } from '../engine.js';
-import { optimize } from '../passes/index.js';
-import { parseProfile } from '../profile.js';
+import { optimize } from '../passes/pipeline.js';
+import { parseProfile } from '../inspect/profile.js';
 import { expectClose, floats, runCpu, runOnnx } from '../testing.js';
-import { trace } from '../trace.js';
+import { trace } from '../trace/trace.js';
 
 const blocks = 6;
 const shape = [2, 16, 16, 4];

@@ -1,9 +1,9 @@
 import { util } from '@tensorflow/tfjs-core';
 import type { DType } from '@dm/ops';
-import { type Call, CF_AXIS, type Kernel, type Lowering, pick } from './lowering.js';
-import type { Node } from '../graph.js';
+import { NCHW_AXIS, type Kernel, type LoweringContext } from './context.js';
+import { type KernelCall, type Node, specOf } from '../graph/graph.js';
 
-function axesOf(call: Call): number[] {
+function axesOf(call: KernelCall): number[] {
   const { axis, dim, reductionIndices } = call.attrs as {
     axis?: number | number[];
     dim?: number;
@@ -16,15 +16,15 @@ function axesOf(call: Call): number[] {
  * The axes to reduce in the layout at hand. Channels first serves when what remains is in the same order there; the
  * order differs only if channels remain together with height or width and the rank shrinks.
  */
-function plan(node: Node, ctx: Lowering): { operand: string; axes: number[]; layout: 'row' | 'cf' } {
+function plan(node: Node, ctx: LoweringContext): { operand: string; axes: number[]; layout: 'NHWC' | 'NCHW' } {
   const x = node.inputs[0]!;
   const axes = axesOf(node);
   const keepDims = node.attrs['keepDims'] === true;
   const mixes = !axes.includes(3) && (!axes.includes(1) || !axes.includes(2));
-  if (ctx.layoutOf(x) === 'cf' && (keepDims || !mixes)) {
-    return { operand: ctx.get(x, 'cf'), axes: axes.map((a) => CF_AXIS[a]!), layout: keepDims ? 'cf' : 'row' };
+  if (ctx.layoutOf(x) === 'NCHW' && (keepDims || !mixes)) {
+    return { operand: ctx.get(x, 'NCHW'), axes: axes.map((a) => NCHW_AXIS[a]!), layout: keepDims ? 'NCHW' : 'NHWC' };
   }
-  return { operand: ctx.get(x), axes, layout: 'row' };
+  return { operand: ctx.get(x), axes, layout: 'NHWC' };
 }
 
 function reduction(op: string, dtype?: DType): Kernel {
@@ -68,7 +68,7 @@ function argReduction(op: string): Kernel {
 
 function alongAxis(op: string): Kernel {
   return {
-    infer: (call) => [pick(call.inputs[0]!)],
+    infer: (call) => [specOf(call.inputs[0]!)],
     lower(node, ctx) {
       const attrs = { axis: { int: axesOf(node)[0]! } };
       ctx.set(node.outputs[0]!, ctx.onnx.op(op, [ctx.get(node.inputs[0]!)], { attrs }));
@@ -77,7 +77,7 @@ function alongAxis(op: string): Kernel {
 }
 
 const cumsum: Kernel = {
-  infer: (call) => [pick(call.inputs[0]!)],
+  infer: (call) => [specOf(call.inputs[0]!)],
   lower(node, ctx) {
     const { exclusive, reverse } = node.attrs as { exclusive?: boolean; reverse?: boolean };
     const attrs = { exclusive: { int: exclusive === true ? 1 : 0 }, reverse: { int: reverse === true ? 1 : 0 } };

@@ -1,8 +1,8 @@
 import { conv2d, silu } from '@dm/ops';
 import { expect, it } from 'vitest';
-import { optimize } from '../passes/index.js';
-import { lowerGraph } from '../compile.js';
-import { trace } from '../trace.js';
+import { optimize } from '../passes/pipeline.js';
+import { lowerGraph } from './lower-graph.js';
+import { trace } from '../trace/trace.js';
 import { expectSame, floats, given } from '../testing.js';
 
 it('silu and its gradient, in either layout and far from zero', async () => {

@@ -1,13 +1,14 @@
-import { input, type Kernel, type Lowering, pick } from './lowering.js';
+import { input, specOf } from '../graph/graph.js';
+import { type Kernel, type LoweringContext } from './context.js';
 
 /** x sigmoid(x): QuickGelu with alpha 1 where the file may use it. */
-function silu(x: string, ctx: Lowering): string {
+function silu(x: string, ctx: LoweringContext): string {
   if (ctx.portable) return ctx.onnx.op('Mul', [x, ctx.onnx.op('Sigmoid', [x])]);
   return ctx.onnx.op('QuickGelu', [x], { domain: 'com.microsoft', attrs: { alpha: { float: 1 } } });
 }
 
 const forward: Kernel = {
-  infer: (call) => [pick(input(call, 'x'))],
+  infer: (call) => [specOf(input(call, 'x'))],
   lower(node, ctx) {
     const x = input(node, 'x');
     const layout = ctx.layoutOf(x);
@@ -17,7 +18,7 @@ const forward: Kernel = {
 
 /** With s = sigmoid(x) and y = x s: dx = dy (s + y (1 - s)) = dy (y + s (1 - y)). */
 const backward: Kernel = {
-  infer: (call) => [pick(input(call, 'x'))],
+  infer: (call) => [specOf(input(call, 'x'))],
   lower(node, ctx) {
     const x = input(node, 'x');
     const layout = ctx.layoutOf(x);

@@ -1,4 +1,5 @@
-import { input, type Kernel } from './lowering.js';
+import { input } from '../graph/graph.js';
+import { type Kernel } from './context.js';
 
 const scaled = (shape: readonly number[], factor: number): number[] => [
   shape[0]!,
@@ -14,9 +15,9 @@ const upsample: Kernel = {
     const x = input(node, 'x');
     const factor = node.attrs['factor'] as number;
     const [n, h, w, c] = x.shape as [number, number, number, number];
-    const apart = ctx.reshape(ctx.get(x, 'cf'), [n, c, h, 1, w, 1]);
+    const apart = ctx.reshape(ctx.get(x, 'NCHW'), [n, c, h, 1, w, 1]);
     const repeated = ctx.onnx.op('Expand', [apart, ctx.onnx.ints([n, c, h, factor, w, factor])]);
-    ctx.set(node.outputs[0]!, ctx.reshape(repeated, [n, c, h * factor, w * factor]), 'cf');
+    ctx.set(node.outputs[0]!, ctx.reshape(repeated, [n, c, h * factor, w * factor]), 'NCHW');
   },
 };
 
@@ -26,8 +27,8 @@ const upsampleGrad: Kernel = {
   lower(node, ctx) {
     const factor = node.attrs['factor'] as number;
     const [n, h, w, c] = node.outputs[0]!.shape as [number, number, number, number];
-    const blocks = ctx.reshape(ctx.get(input(node, 'dy'), 'cf'), [n, c, h, factor, w, factor]);
-    ctx.set(node.outputs[0]!, ctx.sum(blocks, [3, 5], false), 'cf');
+    const blocks = ctx.reshape(ctx.get(input(node, 'dy'), 'NCHW'), [n, c, h, factor, w, factor]);
+    ctx.set(node.outputs[0]!, ctx.sum(blocks, [3, 5], false), 'NCHW');
   },
 };
 

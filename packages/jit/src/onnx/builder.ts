@@ -1,5 +1,5 @@
-import { contentKey } from '../content-key.js';
-import { type ConstData, sizeOf } from '../graph.js';
+import { contentKey } from '../graph/content-key.js';
+import { type ConstData, sizeOf } from '../graph/graph.js';
 import type { OnnxAttr, OnnxNode, OnnxTensor, OnnxType } from './proto.js';
 
 export interface OpOptions {

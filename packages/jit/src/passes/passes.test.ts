@@ -1,16 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Program } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
-import { printGraph } from '../dump.js';
-import type { Graph } from '../graph.js';
-import { trace } from '../trace.js';
+import { printGraph } from '../inspect/dump.js';
+import type { Graph } from '../graph/graph.js';
+import { trace } from '../trace/trace.js';
 import '../testing.js';
-import { algebra } from './algebra.js';
-import { constants } from './constants.js';
-import { deadCode } from './dead-code.js';
-import { duplicates } from './duplicates.js';
-import { optimize } from './index.js';
-import { reshapes } from './reshapes.js';
+import { simplifyAlgebra } from './simplify-algebra.js';
+import { constantFold } from './constant-fold.js';
+import { eliminateDeadCode } from './eliminate-dead-code.js';
+import { commonSubexpressions } from './common-subexpressions.js';
+import { optimize } from './pipeline.js';
+import { simplifyReshapes } from './simplify-reshapes.js';
 
 const x = { x: { dtype: 'float32', shape: [2, 3] } } as const;
 const traced = (program: Program): Graph => trace(program, {}, x);
@@ -35,20 +35,20 @@ it('dead code: what no output needs is dropped', () => {
     return { outputs: { y: tf.neg(x!) } };
   });
   expect(ops(graph)).toEqual(['Exp', 'Neg']);
-  expect(ops(deadCode(graph))).toEqual(['Neg']);
+  expect(ops(eliminateDeadCode(graph))).toEqual(['Neg']);
 });
 
-it('duplicates: equal calls become one, calls with other attributes do not', () => {
+it('common subexpressions: equal calls become one, calls with other attributes do not', () => {
   const graph = traced((_, { x }) => ({
     outputs: { y: tf.add(tf.exp(x!), tf.exp(x!)), a: tf.sum(x!, 0), b: tf.sum(x!, 1), c: tf.sum(x!, 0) },
   }));
-  const after = duplicates(graph);
+  const after = commonSubexpressions(graph);
   expect(ops(graph)).toEqual(['Exp', 'Exp', 'Add', 'Sum', 'Sum', 'Sum']);
   expect(ops(after)).toEqual(['Exp', 'Add', 'Sum', 'Sum']);
   expect(after.outputs[1]!.value).toBe(after.outputs[3]!.value);
 });
 
-it('duplicates: constants and attributes that JSON writes alike stay apart', () => {
+it('common subexpressions: constants and attributes that JSON writes alike stay apart', () => {
   const graph = traced((_, { x }) => ({
     outputs: {
       up: tf.add(x!, tf.scalar(Infinity)),
@@ -76,7 +76,7 @@ it('duplicates: constants and attributes that JSON writes alike stay apart', () 
       ),
     },
   }));
-  expect(ops(duplicates(graph))).toEqual(ops(graph));
+  expect(ops(commonSubexpressions(graph))).toEqual(ops(graph));
 });
 
 it('reshapes: identities and chains vanish', () => {
@@ -86,16 +86,16 @@ it('reshapes: identities and chains vanish', () => {
       z: tf.reshape(tf.reshape(x!, [6]), [2, 3]),
     },
   }));
-  const after = deadCode(reshapes(graph));
+  const after = eliminateDeadCode(simplifyReshapes(graph));
   expect(ops(after)).toEqual(['Reshape']);
   expect(after.outputs[1]!.value).toBe(after.inputs[0]!.value);
 });
 
-it('constants: arithmetic on repeated numbers is done once, in float32', () => {
+it('constant folding: arithmetic on repeated numbers is done once, in float32', () => {
   const graph = traced((_, { x }) => ({
     outputs: { y: tf.mul(x!, tf.div(tf.onesLike(x!), tf.mul(tf.onesLike(x!), 3))), n: tf.sqrt(tf.scalar(2)) },
   }));
-  const after = deadCode(constants(graph));
+  const after = eliminateDeadCode(constantFold(graph));
   expect(ops(after)).toEqual(['Const', 'Multiply', 'Const']);
   expect(after.nodes.map((node) => node.attrs['splat'])).toEqual([
     Math.fround(1 / 3),
@@ -104,7 +104,7 @@ it('constants: arithmetic on repeated numbers is done once, in float32', () => {
   ]);
 });
 
-it('algebra: neutral elements and double negations vanish, a product with 0 stays', () => {
+it('algebraic simplification: neutral elements and double negations vanish, a product with 0 stays', () => {
   const graph = traced((_, { x }) => ({
     outputs: {
       y: tf.neg(tf.neg(tf.div(tf.mul(tf.add(x!, 0), 1), 1))),
@@ -112,7 +112,7 @@ it('algebra: neutral elements and double negations vanish, a product with 0 stay
       w: tf.add(tf.scalar(0), tf.zeros([2, 3])),
     },
   }));
-  const after = deadCode(algebra(constants(graph)));
+  const after = eliminateDeadCode(simplifyAlgebra(constantFold(graph)));
   expect(after.outputs[0]!.value).toBe(after.inputs[0]!.value);
   expect(ops(after).filter((op) => op !== 'Const')).toEqual(['Multiply']);
 });

@@ -2,9 +2,10 @@ import { flatLayout, type Program, splitFlat } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import '../testing.js';
-import type { Graph, Value } from '../graph.js';
-import { trace } from '../trace.js';
-import { optimize } from './index.js';
+import type { Graph, Value } from '../graph/graph.js';
+import { portName } from '../graph/port.js';
+import { trace } from '../trace/trace.js';
+import { optimize } from './pipeline.js';
 import { splitUpdate } from './split-update.js';
 
 const layout = flatLayout([
@@ -36,7 +37,7 @@ const state = { params: vector, m: vector, v: vector, few: { dtype: 'float32', s
 const traced = (program: Program) => optimize(trace(program, state, inputs));
 const isVector = ({ shape }: Value) => shape.length === 1 && shape[0] === layout.size;
 const ops = ({ nodes }: Graph) => nodes.map(({ op }) => op);
-const names = (values: Graph['inputs']) => values.map(({ name }) => name);
+const names = (values: Graph['inputs']) => values.map(({ port }) => portName(port));
 
 describe('a step in two graphs', () => {
   it('has outputs and gradient in the first, what is done element by element in the second', () => {
@@ -45,10 +46,17 @@ describe('a step in two graphs', () => {
     expect(ops(graph).filter((op) => op === 'BatchMatMul')).toHaveLength(2);
     expect(ops(main).filter((op) => op === 'BatchMatMul')).toHaveLength(2);
     // The gradient and the norm: not the squares of the gradient, which are cheaper to make again.
-    expect(names(main.outputs)).toEqual(['out.norm', 'between.0', 'between.1']);
+    expect(names(main.outputs)).toEqual(['out.norm', 'intermediate.0', 'intermediate.1']);
     expect(main.outputs.map(({ value }) => value.shape)).toEqual([[], [layout.size], []]);
     expect(names(update.outputs)).toEqual(['next.params', 'next.m', 'next.v']);
-    expect(names(update.inputs)).toEqual(['state.params', 'state.m', 'state.v', 'in.rate', 'between.0', 'between.1']);
+    expect(names(update.inputs)).toEqual([
+      'state.params',
+      'state.m',
+      'state.v',
+      'in.rate',
+      'intermediate.0',
+      'intermediate.1',
+    ]);
     const perElement = ['Const', 'Minimum', 'Square', 'Multiply', 'Add', 'Sqrt', 'RealDiv', 'Sub'];
     expect(new Set(ops(update))).toEqual(new Set(perElement));
   });

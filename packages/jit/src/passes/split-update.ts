@@ -1,70 +1,74 @@
-import { type Graph, type Node, sizeOf, type Value } from '../graph.js';
-import { PREFIX } from '../trace.js';
-import { isInstruction, isOneNumber } from '../update/kernel.js';
-import { isLong } from '../update/shared-memory.js';
-import { deadCode } from './dead-code.js';
+import { type Graph, type Node, type PortValue, sizeOf, type Value } from '../graph/graph.js';
+import { isInstruction, isOneNumber } from '../update/update-kernel.js';
+import { isSharedVector } from '../update/shared-memory.js';
+import { eliminateDeadCode } from './eliminate-dead-code.js';
 
 /** A step in two graphs, to be run one after the other. */
 export interface SplitStep {
-  /** Computes all outputs of the program, and what `update` needs besides state and inputs: `between.0`, ... */
+  /** Computes all outputs of the program, and as intermediates what `update` needs besides state and inputs. */
   readonly main: Graph;
   /** Computes the new state, element by element: what an update's kernel is made of (update/kernel.ts). */
   readonly update: Graph;
 }
 
 /**
- * Parts a training step behind its gradient: the first graph has loss, gradient and norm, the second what an optimizer
+ * Splits a training step after its backward pass: the first graph has loss, gradient and norm, the second what an optimizer
  * makes of them. The second reads and writes every element of the state at its own place only, so that one loop can do it
  * all and write where it reads, and it need not be run where a step is not to count.
  *
- * The first graph is what the outputs need. A program is parted only if what is left works element by element on long
+ * The first graph is what the outputs need. A program is split only if what is left works element by element on long
  * vectors of one length and on scalars, by kernels that such a loop has, and if the first graph leaves it one vector at
  * most, which takes the room that is saved. Nothing is returned for any other, and without outputs.
  */
-export function splitUpdate(graph: Graph, isVector: (value: Value) => boolean = isLong): SplitStep | undefined {
-  const isNext = ({ name }: { name: string }) => name.startsWith(PREFIX.next);
+export function splitUpdate(graph: Graph, isVector: (value: Value) => boolean = isSharedVector): SplitStep | undefined {
+  const isNext = ({ port }: PortValue) => port.kind === 'next';
   const next = graph.outputs.filter(isNext);
   const outputs = graph.outputs.filter((output) => !isNext(output));
   const length = next[0]?.value.shape[0];
   if (outputs.length === 0 || length === undefined) return undefined;
-  const isOurs = (value: Value) => isVector(value) && value.shape[0] === length;
-  if (!next.every(({ value }) => isOurs(value))) return undefined;
+  const isStateVector = (value: Value) => isVector(value) && value.shape[0] === length;
+  if (!next.every(({ value }) => isStateVector(value))) return undefined;
 
-  const first = deadCode({ ...graph, outputs });
+  const first = eliminateDeadCode({ ...graph, outputs });
   const inFirst = new Set(first.nodes);
   const isNumber = ({ dtype, shape }: Value) => dtype === 'float32' && sizeOf(shape) === 1;
-  const isOneByOne = (node: Node) => {
+  const isElementwise = (node: Node) => {
     const [value] = node.outputs as [Value];
-    return node.op === 'Const' ? isOneNumber(node) : isInstruction(node.op) && (isOurs(value) || isNumber(value));
+    return node.op === 'Const'
+      ? isOneNumber(node)
+      : isInstruction(node.op) && (isStateVector(value) || isNumber(value));
   };
 
   // What is cheap is computed in both graphs rather than kept from one to the other.
-  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
-  const again = (node: Node) =>
-    node.op === 'Const' || (isInstruction(node.op) && isOurs(node.outputs[0]!) && isOneByOne(node));
+  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
+  const isRecomputed = (node: Node) =>
+    node.op === 'Const' || (isInstruction(node.op) && isStateVector(node.outputs[0]!) && isElementwise(node));
   const wanted = new Set<Node>();
   const kept = new Set<Value>();
   const visit = (value: Value): void => {
-    const node = makers.get(value);
+    const node = producers.get(value);
     if (node === undefined || wanted.has(node)) return;
-    if (inFirst.has(node) && !again(node)) return void kept.add(value);
+    if (inFirst.has(node) && !isRecomputed(node)) return void kept.add(value);
     wanted.add(node);
     node.inputs.forEach(visit);
   };
   next.forEach(({ value }) => visit(value));
-  if (![...wanted].every(isOneByOne)) return undefined;
+  if (![...wanted].every(isElementwise)) return undefined;
   const vectors = [...kept].filter((value) => !isNumber(value));
-  if (vectors.length > 1 || !vectors.every(isOurs)) return undefined;
+  if (vectors.length > 1 || !vectors.every(isStateVector)) return undefined;
 
-  const between = [...kept].map((value, i) => ({ name: `${PREFIX.between}${i}`, value }));
+  const intermediates = [...kept].map((value, i): PortValue => ({
+    port: { kind: 'intermediate', name: String(i) },
+    value,
+  }));
   const nodes = graph.nodes.filter((node) => wanted.has(node));
   const read = new Set([...nodes.flatMap(({ inputs }) => inputs), ...next.map(({ value }) => value)]);
   return {
-    main: deadCode({ ...graph, outputs: [...outputs, ...between] }),
+    main: eliminateDeadCode({ ...graph, outputs: [...outputs, ...intermediates] }),
     update: {
       ...graph,
       name: `${graph.name}, update`,
-      inputs: [...graph.inputs, ...between].filter(({ value }) => read.has(value)),
+      inputs: [...graph.inputs, ...intermediates].filter(({ value }) => read.has(value)),
       nodes,
       outputs: next,
     },

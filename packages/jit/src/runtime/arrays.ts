@@ -1,11 +1,11 @@
 /** Arrays as the runtime may read and write them. */
 import type { NdArray } from '@dm/ops';
-import { sizeOf } from '../graph.js';
-import type { ArraySpec } from '../trace.js';
+import { sizeOf } from '../graph/graph.js';
+import type { TensorSpec } from '../graph/graph.js';
 
 export const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
 
 /** Zeros, in memory of their own. */
-export function emptyArray({ dtype, shape }: ArraySpec): NdArray {
+export function emptyArray({ dtype, shape }: TensorSpec): NdArray {
   return { dtype, shape, data: new arrayTypes[dtype](sizeOf(shape)) };
 }

@@ -2,7 +2,7 @@ import { type Engine, groupNorm, type Program, silu } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
 import { openOnnxEngine } from '../engine.js';
-import { cApiRuntime } from './c-api/runtime.js';
+import { openCApiRuntime } from './c-api/runtime.js';
 import { type Device, devices, type Runtime } from './runtime.js';
 import { expectClose, floats, given, runCpu, runOnnx } from '../testing.js';
 
@@ -38,7 +38,7 @@ it('refuses a device that no runtime has, and a runtime that computes wrong numb
   await expect(openOnnxEngine({ device: 'gpu' as 'cuda' })).rejects.toThrow(
     'no device "gpu"; there are cpu, webgpu, cuda',
   );
-  const runtime = await cApiRuntime();
+  const runtime = await openCApiRuntime();
   const wrong: Runtime = {
     name: 'wrong',
     async createSession(model) {

@@ -4,7 +4,7 @@
  */
 import type { NdArray } from '@dm/ops';
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
-import { type Runtime, type SessionSettings, OPTIMIZERS_LEFT_OUT, SPIN_MICROSECONDS } from './runtime.js';
+import { type Runtime, type SessionSettings, DISABLED_OPTIMIZERS, SPIN_DURATION_US } from './runtime.js';
 
 /** What onnxruntime-node and onnxruntime-web export, as far as it is used. */
 export interface OnnxRuntimeModule {
@@ -53,9 +53,9 @@ function sessionOptions({ device, threads, deviceOnly, profilePrefix }: SessionS
     enableMemPattern: false,
     extra: {
       // Measured on the processor only.
-      ...(device === 'cpu' && { optimization: { disable_specified_optimizers: OPTIMIZERS_LEFT_OUT } }),
+      ...(device === 'cpu' && { optimization: { disable_specified_optimizers: DISABLED_OPTIMIZERS } }),
       session: {
-        intra_op: { allow_spinning: '1', spin_duration_us: String(SPIN_MICROSECONDS) },
+        intra_op: { allow_spinning: '1', spin_duration_us: String(SPIN_DURATION_US) },
         ...(deviceOnly === true && { disable_cpu_ep_fallback: '1' }),
       },
     },

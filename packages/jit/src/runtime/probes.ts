@@ -1,13 +1,13 @@
 /** What of a runtime works on this machine, found out by trying. */
 import type { NdArray } from '@dm/ops';
-import { sizeOf } from '../graph.js';
+import { sizeOf } from '../graph/graph.js';
 import { blockedProbe } from '../lower/blocked-conv.js';
 import { encodeModel, type OnnxModel } from '../onnx/proto.js';
 import { emptyArray } from './arrays.js';
 import type { Device, Runtime } from './runtime.js';
 
 /** Tries the block sizes that ONNX Runtime knows; 0 if it has no blocked convolutions, or other ones than expected. */
-export async function findBlock(runtime: Runtime): Promise<number> {
+export async function probeBlockSize(runtime: Runtime): Promise<number> {
   for (const block of [16, 8]) {
     const { model, shapes } = blockedProbe(block);
     const array = (shape: readonly number[], seed: number): NdArray => {
@@ -39,7 +39,7 @@ const deviceProbe: OnnxModel = {
 };
 
 /** Computes something small on `device` alone. Throws an Error with the runtime's reason where that does not work. */
-export async function tryDevice(runtime: Runtime, device: Device): Promise<void> {
+export async function checkDevice(runtime: Runtime, device: Device): Promise<void> {
   const matrix = (...values: number[]): NdArray => ({
     dtype: 'float32',
     shape: [2, 2],

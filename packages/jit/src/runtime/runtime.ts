@@ -7,14 +7,14 @@ export const devices = ['cpu', 'webgpu', 'cuda'] as const;
 export type Device = (typeof devices)[number];
 
 /** For how long a thread that waits for work spins before it sleeps; docs/engine.md has what was measured. */
-export const SPIN_MICROSECONDS = 50;
+export const SPIN_DURATION_US = 50;
 
 /**
  * Of the runtime's own passes over a graph, those that it does without. This one, which comes twice, moves transposes behind
  * the Split that takes attention's images apart, and makes one for each image of each; where none is needed the lowering
  * leaves none.
  */
-export const OPTIMIZERS_LEFT_OUT = 'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider';
+export const DISABLED_OPTIMIZERS = 'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider';
 
 export interface SessionSettings {
   readonly device: Device;

@@ -1,30 +1,30 @@
 import { expect, it, vi } from 'vitest';
-import { OnnxState } from '../state.js';
+import { OnnxStateHandle } from '../execute/state.js';
 import { floats } from '../testing.js';
-import { isShareable, LONG, SharedMemory } from './shared-memory.js';
-import { webAssembly } from './web-assembly.js';
+import { isShareable, MIN_SHARED_LENGTH, SharedMemory } from './shared-memory.js';
+import { wasmApi } from './wasm-api.js';
 
-const long = { dtype: 'float32', shape: [LONG + 1] } as const;
+const long = { dtype: 'float32', shape: [MIN_SHARED_LENGTH + 1] } as const;
 
 it('holds long vectors of zeros, one behind the other from one line of the cache on, and nothing else', () => {
   const shared = new SharedMemory();
   const [first, second] = [shared.empty(long)!, shared.empty(long)!];
-  expect(first.data.length).toBe(LONG + 1);
-  expect(second.data.byteOffset).toBe(4 * LONG + 64);
+  expect(first.data.length).toBe(MIN_SHARED_LENGTH + 1);
+  expect(second.data.byteOffset).toBe(4 * MIN_SHARED_LENGTH + 64);
   first.data.fill(1);
   expect(second.data.every((value) => value === 0)).toBe(true);
   // It has grown since the first was made, which still lies there.
   expect([shared.has(first), shared.has(second), shared.has(floats([3]))]).toEqual([true, true, false]);
-  expect(shared.empty({ ...long, shape: [LONG - 1] })).toBeUndefined();
-  expect(shared.empty({ ...long, shape: [2, LONG] })).toBeUndefined();
+  expect(shared.empty({ ...long, shape: [MIN_SHARED_LENGTH - 1] })).toBeUndefined();
+  expect(shared.empty({ ...long, shape: [2, MIN_SHARED_LENGTH] })).toBeUndefined();
   expect(shared.empty({ ...long, dtype: 'int32' })).toBeUndefined();
 });
 
 it('says what fits: the long vectors and a gradient in 4 GiB', () => {
   const vectors = (count: number, length: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`v${i}`, { ...long, shape: [length] }]));
-  expect(isShareable(vectors(4, LONG))).toBe(true);
-  expect(isShareable(vectors(4, LONG - 1))).toBe(false);
+  expect(isShareable(vectors(4, MIN_SHARED_LENGTH))).toBe(true);
+  expect(isShareable(vectors(4, MIN_SHARED_LENGTH - 1))).toBe(false);
   // DiT-B with AdamW and an average, and the longest that fits.
   expect(isShareable(vectors(4, 130_376_512))).toBe(true);
   expect(isShareable(vectors(4, 214_748_352))).toBe(true);
@@ -33,10 +33,10 @@ it('says what fits: the long vectors and a gradient in 4 GiB', () => {
 });
 
 it('keeps state where it is: what a run wrote elsewhere, for want of room, is copied there', () => {
-  const pages = (4 * LONG) / 2 ** 16 + 1;
+  const pages = (4 * MIN_SHARED_LENGTH) / 2 ** 16 + 1;
   const shared = new SharedMemory(pages);
-  const value = floats([LONG], 3);
-  const state = new OnnxState({}, { x: value }, shared);
+  const value = floats([MIN_SHARED_LENGTH], 3);
+  const state = new OnnxStateHandle({}, { x: value }, shared);
   const { data } = state.current('x');
   expect(data).toEqual(value.data);
   expect(shared.has(state.current('x'))).toBe(true);
@@ -50,7 +50,7 @@ it('keeps state where it is: what a run wrote elsewhere, for want of room, is co
 });
 
 it('says what may be the matter where the system has no addresses for it', () => {
-  const memory = vi.spyOn(webAssembly, 'Memory').mockImplementation(function () {
+  const memory = vi.spyOn(wasmApi, 'Memory').mockImplementation(function () {
     throw new RangeError('could not allocate memory');
   });
   expect(() => new SharedMemory()).toThrow(/^no addresses .* \(could not allocate memory\): .*ulimit/);

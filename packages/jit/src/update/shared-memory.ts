@@ -1,28 +1,27 @@
 import type { NdArray } from '@dm/ops';
-import { sizeOf } from '../graph.js';
-import type { ArraySpec, ArraySpecs } from '../trace.js';
-import { MOST_PAGES } from './wasm.js';
-import { type WasmMemory, webAssembly } from './web-assembly.js';
+import { sizeOf, type TensorSpec, type TensorSpecs } from '../graph/graph.js';
+import { MAX_PAGES } from './wasm-encoder.js';
+import { type WasmMemory, wasmApi } from './wasm-api.js';
 
-const PAGE = 2 ** 16;
+const PAGE_BYTES = 2 ** 16;
 /** Bytes of a line of the processor's cache: where a vector begins. */
-const LINE = 64;
+const CACHE_LINE_BYTES = 64;
 
 /**
  * Elements of a vector from which on it lies in shared memory, and an update of it is done by a kernel: a shorter one is
  * done before other threads have been told of it.
  */
-export const LONG = 2 ** 19;
+export const MIN_SHARED_LENGTH = 2 ** 19;
 
-export const isLong = ({ dtype, shape }: ArraySpec): boolean =>
-  dtype === 'float32' && shape.length === 1 && shape[0]! >= LONG;
+export const isSharedVector = ({ dtype, shape }: TensorSpec): boolean =>
+  dtype === 'float32' && shape.length === 1 && shape[0]! >= MIN_SHARED_LENGTH;
 
-const bytesOf = (spec: ArraySpec): number => Math.ceil((4 * sizeOf(spec.shape)) / LINE) * LINE;
+const bytesOf = (spec: TensorSpec): number => Math.ceil((4 * sizeOf(spec.shape)) / CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
 
 /** Whether state has long vectors, and room for one more as long as the longest, their gradient, in one memory of 4 GiB. */
-export function isShareable(state: ArraySpecs): boolean {
-  const sizes = Object.values(state).filter(isLong).map(bytesOf);
-  return sizes.length > 0 && sizes.reduce((a, b) => a + b) + Math.max(...sizes) <= MOST_PAGES * PAGE;
+export function isShareable(state: TensorSpecs): boolean {
+  const sizes = Object.values(state).filter(isSharedVector).map(bytesOf);
+  return sizes.length > 0 && sizes.reduce((a, b) => a + b) + Math.max(...sizes) <= MAX_PAGES * PAGE_BYTES;
 }
 
 /**
@@ -34,10 +33,10 @@ export class SharedMemory {
   private used = 0;
 
   /** `most` is its largest size in pages of 64 KiB. Throws an Error where the system has no addresses for it. */
-  constructor(private readonly most = MOST_PAGES) {
+  constructor(private readonly most = MAX_PAGES) {
     try {
       // The module asks for one that may have all pages; none takes room before it is used, but addresses are set aside.
-      this.memory = new webAssembly.Memory({ initial: 0, maximum: MOST_PAGES, shared: true });
+      this.memory = new wasmApi.Memory({ initial: 0, maximum: MAX_PAGES, shared: true });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new Error(
@@ -49,11 +48,11 @@ export class SharedMemory {
   }
 
   /** Zeros for a long vector; nothing for other arrays, and where the memory is full. */
-  empty(spec: ArraySpec): NdArray | undefined {
-    if (!isLong(spec)) return undefined;
+  empty(spec: TensorSpec): NdArray | undefined {
+    if (!isSharedVector(spec)) return undefined;
     const end = this.used + bytesOf(spec);
-    if (end > this.most * PAGE) return undefined;
-    const missing = Math.ceil((end - this.memory.buffer.byteLength) / PAGE);
+    if (end > this.most * PAGE_BYTES) return undefined;
+    const missing = Math.ceil((end - this.memory.buffer.byteLength) / PAGE_BYTES);
     if (missing > 0) this.memory.grow(missing);
     const data = new Float32Array(this.memory.buffer, this.used, sizeOf(spec.shape));
     this.used = end;

@@ -1,18 +1,18 @@
 import { expect, it } from 'vitest';
-import { startThreads } from './threads.js';
-import { code, wasmModule } from './wasm.js';
-import { webAssembly } from './web-assembly.js';
+import { openUpdateThreads } from './threads.js';
+import { code, wasmModule } from './wasm-encoder.js';
+import { wasmApi } from './wasm-api.js';
 
-const memory = () => new webAssembly.Memory({ initial: 1, maximum: 2 ** 16, shared: true });
+const memory = () => new wasmApi.Memory({ initial: 1, maximum: 2 ** 16, shared: true });
 
 /** update(begin, end, address): writes 5 everywhere. */
 const lanes = [...code.get(2), ...code.get(0), ...code.addI32];
 const body = code.loop([...lanes, ...code.f32(5), ...code.splat, ...code.store, ...code.upTo(0, 16, 1)]);
-const module = () => webAssembly.compile(wasmModule(['i32', 'i32', 'i32'], [], body));
+const module = () => wasmApi.compile(wasmModule(['i32', 'i32', 'i32'], [], body));
 
 it.each([1, 2, 3, 8])('does all of a vector, every thread a part: %i threads', async (count) => {
   const shared = memory();
-  const threads = await startThreads(await module(), shared, count);
+  const threads = await openUpdateThreads(await module(), shared, count);
   // 5 lanes and a piece of one more, so that 8 threads have more than there is.
   await threads.run(4 * 21, [64]);
   const found = new Float32Array(shared.buffer, 0, 64);
@@ -24,7 +24,7 @@ it.each([1, 2, 3, 8])('does all of a vector, every thread a part: %i threads', a
 });
 
 it('rejects where a thread dies over its work, and after that', async () => {
-  const threads = await startThreads(await module(), memory(), 2);
+  const threads = await openUpdateThreads(await module(), memory(), 2);
   await expect(threads.run(2 ** 20, [0])).rejects.toThrow('memory access out of bounds');
   await expect(threads.run(32, [0])).rejects.toThrow('a thread that updates the state has ended');
 });

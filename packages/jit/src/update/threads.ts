@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import type { WasmMemory, WasmModule } from './web-assembly.js';
+import type { WasmMemory, WasmModule } from './wasm-api.js';
 
 /** Threads that run one kernel on one memory. */
 export interface UpdateThreads {
@@ -22,7 +22,7 @@ parentPort.on('message', (args) => {
 });`;
 
 /** Starts `count` threads. They keep no process alive while they wait. */
-export async function startThreads(module: WasmModule, memory: WasmMemory, count: number): Promise<UpdateThreads> {
+export async function openUpdateThreads(module: WasmModule, memory: WasmMemory, count: number): Promise<UpdateThreads> {
   const { Worker } = await import('node:worker_threads');
   const workers = Array.from({ length: count }, () => {
     const worker = new Worker(program, { eval: true, workerData: { module, memory } });

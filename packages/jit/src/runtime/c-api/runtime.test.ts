@@ -4,7 +4,7 @@ import { encodeModel, type OnnxModel } from '../../onnx/proto.js';
 import { floats, given } from '../../testing.js';
 import { emptyArray } from '../arrays.js';
 import { createJavaScriptRuntime } from '../javascript.js';
-import { cApiRuntime } from './runtime.js';
+import { openCApiRuntime } from './runtime.js';
 
 /** y = x w and total = sum of y, for square matrices of `size`. */
 function product(size: number): Uint8Array {
@@ -36,7 +36,7 @@ const outputsOf = (size: number): Record<'y' | 'total', NdArray> => ({
 
 describe('the C API', () => {
   it('reads arrays where they lie, views and small ones too, and writes the arrays that it is given', async () => {
-    const session = await (await cApiRuntime()).createSession(product(2), { device: 'cpu', threads: 1 });
+    const session = await (await openCApiRuntime()).createSession(product(2), { device: 'cpu', threads: 1 });
     const within = Float32Array.of(9, 9, 1, 2, 3, 4, 9).subarray(2, 6);
     const outputs = outputsOf(2);
     const { data } = outputs.y;
@@ -54,7 +54,7 @@ describe('the C API', () => {
     const inputs = { x: floats([70, 70], 1), w: floats([70, 70], 2) };
     const results = [];
     for (const runtime of [
-      await cApiRuntime(),
+      await openCApiRuntime(),
       createJavaScriptRuntime(await import('onnxruntime-node'), 'JavaScript'),
     ]) {
       const session = await runtime.createSession(product(70), { device: 'cpu', threads: 2 });
@@ -67,7 +67,7 @@ describe('the C API', () => {
   });
 
   it('computes on another thread, several calls at once; a release waits for them', async () => {
-    const session = await (await cApiRuntime()).createSession(product(512), { device: 'cpu', threads: 1 });
+    const session = await (await openCApiRuntime()).createSession(product(512), { device: 'cpu', threads: 1 });
     const inputs = { x: floats([512, 512], 1), w: floats([512, 512], 2) };
     const order: string[] = [];
     const calls = [outputsOf(512), outputsOf(512)].map(async (outputs) => {
@@ -85,7 +85,7 @@ describe('the C API', () => {
   });
 
   it('rejects with the message of the runtime', async () => {
-    const runtime = await cApiRuntime();
+    const runtime = await openCApiRuntime();
     await expect(runtime.createSession(Uint8Array.of(1, 2, 3), { device: 'cpu' })).rejects.toThrow(/protobuf/i);
     await expect(runtime.createSession(product(2), { device: 'cuda' })).rejects.toThrow('cpu here, not on cuda');
     const session = await runtime.createSession(product(2), { device: 'cpu' });
@@ -97,10 +97,10 @@ describe('the C API', () => {
 });
 
 it('says why it goes by the JavaScript API where the C API cannot be reached', async () => {
-  vi.doMock('./runtime.js', () => ({ cApiRuntime: () => Promise.reject(new Error('no library\nat all')) }));
+  vi.doMock('./runtime.js', () => ({ openCApiRuntime: () => Promise.reject(new Error('no library\nat all')) }));
   vi.resetModules();
-  const { loadRuntime } = await import('../load.js');
-  const { name } = await loadRuntime('cpu');
+  const { openRuntime } = await import('../open-runtime.js');
+  const { name } = await openRuntime('cpu');
   expect(name).toMatch(/^onnxruntime-node 1\.\d+\.\d+, JavaScript API \(its C API cannot be reached: no library\)$/);
 });
 

@@ -5,11 +5,11 @@
 import type { Arrays, NdArray } from '@dm/ops';
 import {
   type BoundCall,
-  OPTIMIZERS_LEFT_OUT,
+  DISABLED_OPTIMIZERS,
   type Runtime,
   type Session,
   type SessionSettings,
-  SPIN_MICROSECONDS,
+  SPIN_DURATION_US,
 } from '../runtime.js';
 import { type Library, openLibrary } from './library.js';
 import { constants } from './table.js';
@@ -25,7 +25,7 @@ interface Api {
 let opened: Promise<Api> | undefined;
 
 /** Rejects where the library cannot be loaded. Computes on `cpu` alone. */
-export async function cApiRuntime(): Promise<Runtime> {
+export async function openCApiRuntime(): Promise<Runtime> {
   opened ??= open();
   const api = await opened;
   return {
@@ -85,8 +85,8 @@ function sessionOptions(library: Library, { threads, profilePrefix }: SessionSet
   // Threads that wait for work spin for a moment before they sleep: from one operator to the next is shorter than waking
   // up. Spinning without end, the runtime's default, takes the processor from everything else.
   set('AddSessionConfigEntry', 'session.intra_op.allow_spinning', '1');
-  set('AddSessionConfigEntry', 'session.intra_op.spin_duration_us', String(SPIN_MICROSECONDS));
-  set('AddSessionConfigEntry', 'optimization.disable_specified_optimizers', OPTIMIZERS_LEFT_OUT);
+  set('AddSessionConfigEntry', 'session.intra_op.spin_duration_us', String(SPIN_DURATION_US));
+  set('AddSessionConfigEntry', 'optimization.disable_specified_optimizers', DISABLED_OPTIMIZERS);
   if (threads !== undefined) set('SetIntraOpNumThreads', threads);
   if (profilePrefix !== undefined) set('EnableProfiling', profilePrefix);
   return options;

@@ -1,0 +1,153 @@
+import { type Arrays, openEagerEngine, flatLayout, type NdArray, type Program, splitFlat } from '@dm/ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it, vi } from 'vitest';
+import { openOnnxEngine } from '../engine.js';
+import type { Compilation } from '../inspect/observer.js';
+import { openCApiRuntime } from '../runtime/c-api/runtime.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { floats, given } from '../testing.js';
+import type { openUpdateThreads } from '../update/threads.js';
+
+const threads = vi.hoisted(() => ({ fail: false }));
+vi.mock('../update/threads.js', async (original) => {
+  const { openUpdateThreads: startReal } = await original<{ openUpdateThreads: typeof openUpdateThreads }>();
+  const start: typeof openUpdateThreads = async (...args) => {
+    const real = await startReal(...args);
+    return { ...real, run: (...work) => (threads.fail ? Promise.reject(new Error('no thread')) : real.run(...work)) };
+  };
+  return { openUpdateThreads: start };
+});
+
+// Long enough to be split before its update.
+const layout = flatLayout([
+  { name: 'w', shape: [600, 1000], group: 'matrix' },
+  { name: 'b', shape: [1000], group: 'vector' },
+]);
+
+/** Long arrays compared at once: `toEqual` takes a second for each. */
+const bits = ({ data }: NdArray) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+function expectSame(found: Arrays, expected: Arrays) {
+  for (const [name, array] of Object.entries(expected)) {
+    expect(Buffer.compare(bits(found[name]!), bits(array)), name).toBe(0);
+  }
+}
+
+/** Momentum with a moving average, on a layer. `scale` times the loss, so that the gradient can be made infinite. */
+const step: Program = ({ params, m, ema }, { x, rate, scale }) => {
+  const loss = (p: tf.Tensor) => {
+    const { w, b } = splitFlat(p, layout);
+    return tf.mul<tf.Scalar>(tf.sum(tf.tanh(tf.add(tf.matMul(x!, w!), b!))), scale!);
+  };
+  const grad = tf.grad(loss)(params!);
+  const norm = tf.sqrt(tf.sum(tf.square(grad)));
+  const nextM = tf.add(tf.mul(m!, 0.9), grad);
+  const next = tf.sub(params!, tf.mul(nextM, rate!));
+  return {
+    state: { params: next, m: nextM, ema: tf.add(ema!, tf.mul(tf.sub(next, ema!), 0.1)) },
+    outputs: { norm, isFinite: tf.isFinite(norm) },
+  };
+};
+const vector = (seed: number) => floats([layout.size], seed, 0.05);
+const start = { params: vector(1), m: vector(2), ema: vector(3) };
+
+const batch = (scale = 1) => ({ x: floats([2, 600], 4), rate: given([0.01], []), scale: given([scale], []) });
+
+describe('a step that is split before its update', () => {
+  it('gives what the engine tfjs-cpu gives, and leaves the state to the bit where a run does not count', async () => {
+    const seen: Compilation[] = [];
+    const onnx = await openOnnxEngine({
+      threads: 2,
+      observer: { compiled: (compilation) => void seen.push(compilation) },
+    });
+    const results: Arrays[] = [];
+    for (const engine of [onnx, await openEagerEngine('tfjs-cpu')]) {
+      const program = engine.compile(step, { name: 'step', commitIf: 'isFinite' });
+      const handle = await program.load(start);
+      await program.run(handle, batch());
+      const { norm } = await program.run(handle, batch());
+      const before = await handle.read();
+      const refused = await program.run(handle, batch(Infinity));
+      expect(refused['isFinite']!.data[0]).toBe(0);
+      expectSame(await handle.read(), before);
+      await program.run(handle, batch());
+      results.push({ norm: norm!, ...(await handle.read()) });
+      await engine.dispose();
+    }
+    expect(seen.map(({ name }) => name)).toEqual(['step', 'step, update']);
+    const [found, expected] = results as [Arrays, Arrays];
+    for (const [name, { data }] of Object.entries(expected)) {
+      let [difference, size] = [0, 0];
+      for (let i = 0; i < data.length; i++) {
+        difference += (data[i]! - found[name]!.data[i]!) ** 2;
+        size += data[i]! ** 2;
+      }
+      // The engine tfjs-cpu adds 601 000 squares one by one, in float32.
+      expect(Math.sqrt(difference / size), name).toBeLessThan(1e-4);
+    }
+  });
+
+  it('works on state that another program has moved, and on two handles in turn', async () => {
+    const engine = await openOnnxEngine({ threads: 1 });
+    const program = engine.compile(step);
+    const swap = engine.compile(({ m, ema }) => ({ state: { m: ema!, ema: m! }, outputs: {} }));
+    const [handle, other] = [await program.load(start), await program.load({ ...start, m: start.ema, ema: start.m })];
+    await program.run(handle, batch());
+    await program.run(other, batch());
+    await swap.run(handle, {});
+    await program.run(handle, batch());
+    await swap.run(other, {});
+    await swap.run(other, {});
+    const straight = await program.load(await handle.read());
+    for (const each of [handle, straight]) await program.run(each, batch());
+    expectSame(await handle.read(), await straight.read());
+    const [{ params }, { params: theirs }] = [await handle.read(['params']), await other.read(['params'])];
+    expect(Buffer.compare(bits(params!), bits(theirs!))).not.toBe(0);
+    await engine.dispose();
+  });
+
+  it('is over before the program is disposed of', async () => {
+    const engine = await openOnnxEngine({ threads: 2 });
+    const [program, other] = [engine.compile(step), engine.compile(step)];
+    const [handle, same] = [await program.load(start), await other.load(start)];
+    await other.run(same, batch());
+    const running = program.run(handle, batch());
+    await program.dispose();
+    await running;
+    expectSame(await handle.read(), await same.read());
+    await expect(program.run(handle, batch())).rejects.toThrow('this program has been disposed of');
+    await engine.dispose();
+  });
+
+  it('says that the state is lost where a thread dies in the update, and leaves it where the runtime fails before', async () => {
+    const real = await openCApiRuntime();
+    let [calls, failing] = [0, 0];
+    const runtime: Runtime = {
+      name: 'fails when told to',
+      async createSession(model, settings) {
+        const session = await real.createSession(model, settings);
+        const bind: typeof session.bind = (inputs, outputs) => {
+          const call = session.bind(inputs, outputs);
+          return () => (++calls === failing ? Promise.reject(new Error('no memory')) : call());
+        };
+        return { ...session, bind };
+      },
+    };
+    const engine = await openOnnxEngine({ threads: 1, convolutions: 'plain', runtime });
+    const program = engine.compile(step, { name: 'step' });
+    const handle = await program.load(start);
+    failing = 1;
+    await expect(program.run(handle, batch())).rejects.toThrow(/^no memory$/);
+    expectSame(await handle.read(), start);
+    [failing, threads.fail] = [0, true];
+    const lost =
+      /^step: a failure while the update wrote the new state over the old one \(no thread\).* is lost: dispose/;
+    await expect(program.run(handle, batch())).rejects.toThrow(lost);
+    await expect(program.run(handle, batch())).rejects.toThrow(lost);
+    await expect(handle.read()).rejects.toThrow(lost);
+    handle.dispose();
+    threads.fail = false;
+    const again = await program.load(start);
+    await program.run(again, batch());
+    await engine.dispose();
+  });
+});

@@ -1,0 +1,138 @@
+import type { Arrays, NdArray, StateHandle } from '@dm/ops';
+import { sameShape, sizeOf, type TensorSpec, type TensorSpecs } from '../graph/graph.js';
+import { arrayTypes, emptyArray } from '../runtime/arrays.js';
+import type { SharedMemory } from '../update/shared-memory.js';
+
+/** An entry's value, and where a run writes the next one that does not write it in place. */
+type Buffers = { current: NdArray; next: NdArray | undefined; swapped: boolean };
+
+/**
+ * State in arrays of its own, the long vectors in shared memory where there is one. What a run does not write in place is
+ * double-buffered: it reads one array and writes the other, then they change roles. Nothing is allocated or copied from
+ * step to step.
+ */
+export class OnnxStateHandle implements StateHandle {
+  private readonly buffers = new Map<string, Buffers>();
+  running = false;
+  private disposed = false;
+  private invalidReason: string | undefined;
+  private readonly whenDisposed: (() => void)[] = [];
+
+  /** `owner` is the engine that made it. */
+  constructor(
+    readonly owner: object,
+    arrays: Arrays,
+    readonly shared?: SharedMemory,
+  ) {
+    for (const [name, array] of Object.entries(arrays)) {
+      checkArray(`state "${name}"`, array);
+      const current = this.empty(array);
+      current.data.set(array.data);
+      this.buffers.set(name, { current, next: undefined, swapped: false });
+    }
+  }
+
+  /** Zeros, in the shared memory where that has room for such an array. */
+  empty(spec: TensorSpec): NdArray {
+    return this.shared?.empty(spec) ?? emptyArray(spec);
+  }
+
+  get specs(): TensorSpecs {
+    this.check();
+    return Object.fromEntries(
+      [...this.buffers].map(([name, { current }]) => [name, { dtype: current.dtype, shape: current.shape }]),
+    );
+  }
+
+  /** Says which of its two arrays each entry is in. */
+  get position(): string {
+    return Array.from(this.buffers.values(), ({ swapped }) => (swapped ? '1' : '0')).join('');
+  }
+
+  current(name: string): NdArray {
+    return this.entry(name).current;
+  }
+
+  /** The array that a run writes the entry's new value to where it does not do so in place. */
+  target(name: string): NdArray {
+    const buffers = this.entry(name);
+    return (buffers.next ??= this.empty(buffers.current));
+  }
+
+  /** Makes what a run has written to `target` the entry's value. */
+  swap(name: string): void {
+    const buffers = this.entry(name);
+    const { current, next } = buffers;
+    // What lies in shared memory stays there: it is where a kernel looks for it.
+    if (this.shared?.has(current) === true && !this.shared.has(next!)) return current.data.set(next!.data);
+    [buffers.current, buffers.next] = [buffers.next!, buffers.current];
+    buffers.swapped = !buffers.swapped;
+  }
+
+  /** Calls `free` once the handle is disposed of. */
+  onDispose(free: () => void): void {
+    this.whenDisposed.push(free);
+  }
+
+  /** After a call that failed while it wrote in place: the state is neither the old nor the new one, and no more to be used. */
+  invalidate(reason: string): void {
+    this.invalidReason = reason;
+  }
+
+  async read(names: readonly string[] = [...this.buffers.keys()], into: Arrays = {}): Promise<Arrays> {
+    this.check();
+    return Object.fromEntries(names.map((name) => [name, copyInto(into[name], this.entry(name).current)]));
+  }
+
+  async write(arrays: Arrays): Promise<void> {
+    this.check();
+    for (const [name, array] of Object.entries(arrays)) {
+      const { current } = this.entry(name);
+      if (!sameShape(current.shape, array.shape) || current.dtype !== array.dtype) {
+        throw new Error(`state "${name}" is ${describe(current)}; ${describe(array)} cannot be written to it`);
+      }
+      current.data.set(array.data);
+    }
+  }
+
+  dispose(): void {
+    if (this.running) throw new Error('a state handle cannot be disposed of while a program runs on it');
+    this.buffers.clear();
+    this.disposed = true;
+    for (const free of this.whenDisposed) free();
+  }
+
+  private entry(name: string): Buffers {
+    const buffers = this.buffers.get(name);
+    if (buffers === undefined) throw new Error(`no state "${name}"; there are ${[...this.buffers.keys()].join(', ')}`);
+    return buffers;
+  }
+
+  private check(): void {
+    if (this.disposed) throw new Error('this state handle has been disposed of');
+    if (this.running) throw new Error('a program is running on this state handle; await it first');
+    if (this.invalidReason !== undefined) throw new Error(this.invalidReason);
+  }
+}
+
+export const copyOf = (array: NdArray): NdArray => ({ ...array, data: array.data.slice() });
+
+/** A copy of `array`, in the memory of `old` where that is alike. */
+function copyInto(old: NdArray | undefined, array: NdArray): NdArray {
+  if (old === undefined || old.dtype !== array.dtype || !sameShape(old.shape, array.shape)) return copyOf(array);
+  old.data.set(array.data);
+  return old;
+}
+
+const describe = ({ dtype, shape }: TensorSpec): string => `${dtype} [${shape.join(', ')}]`;
+
+/** Throws unless dtype, shape and data of an array agree; `what` begins the message. */
+export function checkArray(what: string, array: NdArray): void {
+  const Type = arrayTypes[array.dtype];
+  if (Type === undefined)
+    throw new TypeError(`${what}: dtype must be float32, int32 or bool, not ${array.dtype as string}`);
+  if (!(array.data instanceof Type)) throw new TypeError(`${what}: ${array.dtype} data must be a ${Type.name}`);
+  if (array.data.length !== sizeOf(array.shape)) {
+    throw new RangeError(`${what}: ${array.data.length} elements do not fill the shape [${array.shape.join(', ')}]`);
+  }
+}

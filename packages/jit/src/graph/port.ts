@@ -1,0 +1,39 @@
+/**
+ * What an input or output of a graph is to the engine: `state` and `next` are an entry of the state before and after the
+ * call, `input` and `output` what the caller passes and gets, `intermediate` what the first graph of a split step computes
+ * for the second (passes/split-update.ts).
+ */
+export type PortKind = 'state' | 'next' | 'input' | 'output' | 'intermediate';
+
+/** A contiguous range of a vector. */
+export interface Slice {
+  /** Elements of the vector before it. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** An input or output of a graph. */
+export interface Port {
+  readonly kind: PortKind;
+  /** As the program calls it; a number for an intermediate. */
+  readonly name: string;
+  /** Set if the graph takes or makes only this part of the vector (passes/chunk-vectors.ts). */
+  readonly slice?: Slice;
+}
+
+const prefixes: Readonly<Record<PortKind, string>> = {
+  state: 'state',
+  next: 'next',
+  input: 'in',
+  output: 'out',
+  intermediate: 'intermediate',
+};
+
+/**
+ * A port's name in ONNX graphs and in print, unique among the ports of a graph: `in.x`, `state.params[0:262144]`. It is for
+ * people and the runtime: no code takes it apart again.
+ */
+export function portName({ kind, name, slice }: Port): string {
+  const whole = `${prefixes[kind]}.${name}`;
+  return slice === undefined ? whole : `${whole}[${slice.offset}:${slice.offset + slice.length}]`;
+}

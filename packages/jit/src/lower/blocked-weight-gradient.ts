@@ -1,0 +1,91 @@
+import type { Value } from '../graph/graph.js';
+import { convOfBlocks, toBlocks } from './blocked-conv.js';
+import type { ConvGeometry, Pad } from './conv-geometry.js';
+import type { LoweringContext } from './context.js';
+
+/** The two ways to see the gradient: `dy` over x, or, at stride 1, `x` over dy. */
+type Slid = 'dy' | 'x';
+
+/**
+ * Which of x and dy to slide over the other; nothing where the blocked convolutions do not serve. The images fill the
+ * blocks, so their number must divide by the block, and so must the channels of what slides. The one with more channels
+ * does, because the other is the one to be padded and turned.
+ */
+function slid({ x, filter, strides, dilations }: ConvGeometry, block: number): Slid | undefined {
+  const [kh, kw, inChannels, outChannels] = filter as [number, number, number, number];
+  // One tap is one output pixel a filter, which the convolution's kernel does badly. Of strides, 1 and 2 were measured.
+  const fits = block > 0 && x[0]! % block === 0 && kh > 1 && kw > 1;
+  if (!fits || dilations.some((d) => d !== 1) || strides.some((s) => s > 2)) return undefined;
+  const xFits = inChannels % block === 0 && strides.every((s) => s === 1);
+  if (outChannels % block === 0 && (outChannels >= inChannels || !xFits)) return 'dy';
+  return xFits ? 'x' : undefined;
+}
+
+export const hasBlockedWeightGradient = (geometry: ConvGeometry, { block }: Pick<LoweringContext, 'block'>): boolean =>
+  slid(geometry, block) !== undefined;
+
+/**
+ * Gradient of a convolution by its filter, [kh, kw, I, O], as a convolution on blocked tensors with the roles changed:
+ *   dfilter[a, b, i, o] = Σ over n, h, w of x[n, i, s h + a - top, s w + b - left] dy[n, o, h, w]
+ * sums over images as a convolution does over channels, slides all of dy over x (with dilation s, the stride) and stops
+ * at kh · kw places. Seen the other way, x slides over dy and the taps come out last first. What does not slide is padded
+ * beforehand: a convolution that pads takes the pixels of an output row one by one. Only for geometries of which
+ * `hasBlockedWeightGradient` holds.
+ */
+export function blockedWeightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: LoweringContext): string {
+  const { strides, pad, filter } = geometry;
+  const [kh, kw, inChannels, outChannels] = filter as [number, number, number, number];
+  const { block: b, onnx } = ctx;
+  const dySlides = slid(geometry, b) === 'dy';
+  const [slides, still] = dySlides ? [dy, x] : [x, dy];
+  const margin = (i: 0 | 1): readonly [number, number] => {
+    const before = dySlides ? pad[i][0] : filter[i]! - 1 - pad[i][0];
+    const needed = (slides.shape[i + 1]! - 1) * strides[i] + filter[i]!;
+    return [before, needed - still.shape[i + 1]! - before];
+  };
+  const attrs = {
+    kernel_shape: { ints: slides.shape.slice(1, 3) },
+    dilations: { ints: strides },
+    strides: { ints: [1, 1] },
+    pads: { ints: [0, 0, 0, 0] },
+    group: { int: 1 },
+  };
+  const operands = [imagesInBlocks(still, [margin(0), margin(1)], ctx), imagesAsFilter(slides, ctx)];
+  const blocks = ctx.reshape(convOfBlocks(operands, attrs, ctx), [still.shape[3]!, slides.shape[3]! / b, kh * kw, b]);
+  if (dySlides) return ctx.reshape(ctx.transpose(blocks, [2, 0, 1, 3]), filter);
+  const lastFirst = onnx.ints(Array.from({ length: kh * kw }, (_, i) => kh * kw - 1 - i));
+  const turned = ctx.reshape(outChannelsLast(blocks, filter, ctx), [kh * kw, inChannels, outChannels]);
+  return ctx.reshape(onnx.op('Gather', [turned, lastFirst], { attrs: { axis: { int: 0 } } }), filter);
+}
+
+/** [O, I / b, taps, b] → [taps, I / b, b, O]; where O fills blocks by the operator that is faster than Transpose. */
+function outChannelsLast(
+  name: string,
+  [kh, kw, inChannels, outChannels]: readonly number[],
+  ctx: LoweringContext,
+): string {
+  const { block: b } = ctx;
+  const rest = [inChannels! / b, kh! * kw!, b];
+  if (outChannels! % b !== 0) return ctx.transpose(ctx.reshape(name, [outChannels!, ...rest]), [2, 1, 3, 0]);
+  const blocks = toBlocks(ctx.reshape(name, [1, outChannels!, 1, inChannels! * kh! * kw!]), ctx);
+  return ctx.transpose(ctx.reshape(blocks, [outChannels! / b, ...rest, b]), [2, 1, 3, 0, 4]);
+}
+
+/** [N, H, W, C] as images of `C`: blocked over n as a convolution's input is over channels, [C, N / b, H', W', b]. */
+function imagesInBlocks(value: Value, [[top, bottom], [left, right]]: Pad, ctx: LoweringContext): string {
+  const [n, h, w, c] = value.shape as [number, number, number, number];
+  const { block: b, onnx } = ctx;
+  const blocks = toBlocks(ctx.reshape(ctx.get(value, 'NCHW'), [1, n, 1, c * h * w]), ctx);
+  const byChannel = n === b ? blocks : ctx.transpose(ctx.reshape(blocks, [n / b, c, h * w * b]), [1, 0, 2]);
+  const lines = ctx.reshape(byChannel, [(c * n) / b, h, w * b]);
+  const padded = onnx.op('Pad', [lines, onnx.ints([0, top, left * b, 0, bottom, right * b]), onnx.float(0)]);
+  return ctx.reshape(padded, [c, n, h + top + bottom, w + left + right]);
+}
+
+/** [N, H, W, C] as `C` filters over N channels in their blocks, [C / b, N / b, H, W, b of N, b of C]. */
+function imagesAsFilter(value: Value, ctx: LoweringContext): string {
+  const [n, h, w, c] = value.shape as [number, number, number, number];
+  const { block: b } = ctx;
+  const apart = ctx.reshape(toBlocks(ctx.get(value, 'NCHW'), ctx), [n / b, b, c / b, h * w, b]);
+  return ctx.reshape(ctx.transpose(apart, [2, 0, 3, 1, 4]), [c, n, h, w]);
+}

@@ -1,0 +1,190 @@
+import {
+  type ConstData,
+  type KernelCall,
+  type Node,
+  sameShape,
+  sizeOf,
+  type TensorSpec,
+  type Value,
+} from '../graph/graph.js';
+import { OnnxBuilder } from '../onnx/builder.js';
+import type { OnnxModel } from '../onnx/proto.js';
+
+/**
+ * How the elements of a tensor lie in memory. `NHWC`: in the order of its axes, as TF.js has them; for any rank. `NCHW`:
+ * channels first, what ONNX convolutions take; for rank 4.
+ */
+export type Layout = 'NHWC' | 'NCHW';
+
+/** What the compiler knows of one TF.js kernel. */
+export interface Kernel {
+  /** Shape and type of each output. */
+  infer(call: KernelCall): readonly TensorSpec[];
+  /** Emits ONNX nodes and names their results with `ctx.set`. */
+  lower(node: Node, ctx: LoweringContext): void;
+}
+
+/** Position in [N, C, H, W] of each axis of [N, H, W, C]. */
+export const NCHW_AXIS = [0, 2, 3, 1] as const;
+/** As permutations. */
+const NHWC_TO_NCHW = [0, 3, 1, 2] as const;
+const NCHW_TO_NHWC = [0, 2, 3, 1] as const;
+
+/** Reorders one entry an axis, from [N, H, W, C] to the order of `layout`. */
+export const inLayout = <T>(layout: Layout, perAxis: readonly T[]): T[] =>
+  layout === 'NCHW' ? NHWC_TO_NCHW.map((axis) => perAxis[axis]!) : [...perAxis];
+
+export interface LowerOptions {
+  /** Only the standard ONNX operators (opset 20), for a file that leaves the program. Default false. */
+  readonly portable?: boolean;
+  /** Block size of blocked convolutions, as the engine's probe found it; 0, the default, does without. */
+  readonly block?: number;
+}
+
+/**
+ * Under way from a traced graph to ONNX. It knows, for each traced value, in which layouts it exists already; asking
+ * for another one inserts the transpose, once. So layouts follow from use: convolutions ask for channels first,
+ * element-wise ops go along with what their operands are, and no transpose is left between two convolutions.
+ */
+export class LoweringContext {
+  readonly onnx = new OnnxBuilder();
+  private readonly names = new Map<Value, Map<Layout, string>>();
+  private readonly constants = new Map<Value, Node>();
+
+  /** Only the standard ONNX operators, for files that travel. */
+  readonly portable: boolean;
+  /** Channels in a block of the runtime's blocked convolutions (see blocked-conv.ts); 0 to do without them. */
+  readonly block: number;
+
+  constructor({ portable = false, block = 0 }: LowerOptions = {}) {
+    this.portable = portable;
+    this.block = portable ? 0 : block;
+  }
+
+  /** What has been emitted so far. */
+  model(name: string): Pick<OnnxModel, 'name' | 'nodes' | 'initializers' | 'opsets'> {
+    const { nodes, initializers } = this.onnx;
+    const opsets = Object.fromEntries(
+      ['', ...new Set(nodes.map((node) => node.domain))].map((domain) => [domain, domain === '' ? 20 : 1]),
+    );
+    return { name, nodes, initializers, opsets };
+  }
+
+  set(value: Value, name: string, layout: Layout = 'NHWC'): void {
+    const known = this.names.get(value) ?? new Map<Layout, string>();
+    known.set(layout, name);
+    this.names.set(value, known);
+  }
+
+  setConst(value: Value, node: Node): void {
+    this.constants.set(value, node);
+  }
+
+  /** The element that all of a constant have in common, if `value` is such a constant. */
+  splat(value: Value): number | undefined {
+    return this.constants.get(value)?.attrs['splat'] as number | undefined;
+  }
+
+  has(value: Value, layout: Layout): boolean {
+    return this.names.get(value)?.has(layout) === true;
+  }
+
+  /** The layout in which a value costs nothing. */
+  layoutOf(value: Value): Layout {
+    return this.has(value, 'NCHW') && !this.has(value, 'NHWC') ? 'NCHW' : 'NHWC';
+  }
+
+  get(value: Value, layout: Layout = 'NHWC'): string {
+    const constant = this.constants.get(value);
+    if (constant !== undefined && !this.names.has(value)) this.set(value, this.constant(value, constant));
+    const known = this.names.get(value);
+    if (known === undefined) throw new Error(`value %${value.id} is used before it is made`);
+    const name = known.get(layout);
+    if (name !== undefined) return name;
+    if (value.shape.length !== 4) throw new Error(`layout ${layout} is for rank 4, not [${value.shape.join(', ')}]`);
+    const [from, perm] = layout === 'NCHW' ? (['NHWC', NHWC_TO_NCHW] as const) : (['NCHW', NCHW_TO_NHWC] as const);
+    const [, h, w, c] = value.shape;
+    const source = known.get(from)!;
+    const converted =
+      (h === 1 && w === 1) || c === 1
+        ? this.reshape(source, inLayout(layout, value.shape))
+        : this.transpose(source, perm);
+    this.set(value, converted, layout);
+    return converted;
+  }
+
+  /**
+   * An operand of an element-wise op of rank `rank` in `layout`: broadcasts against the op's other operands. A
+   * constant of one repeated element becomes a scalar.
+   */
+  operand(value: Value, rank: number, layout: Layout): string {
+    const splat = this.splat(value);
+    if (splat !== undefined) return this.scalar(splat, value);
+    if (layout === 'NHWC' || sizeOf(value.shape) === 1) return this.get(value, this.layoutOf(value));
+    const shape = [...Array<number>(rank - value.shape.length).fill(1), ...value.shape];
+    if (sameShape(shape, value.shape)) return this.get(value, layout);
+    const padded = this.reshape(this.get(value), shape);
+    if ((shape[1] === 1 && shape[2] === 1) || shape[3] === 1) return this.reshape(padded, inLayout(layout, shape));
+    return this.transpose(padded, NHWC_TO_NCHW);
+  }
+
+  scalar(value: number, like: TensorSpec): string {
+    return this.onnx.constant(like.dtype, [], typedArray(like, [value]));
+  }
+
+  transpose(name: string, perm: readonly number[]): string {
+    return this.onnx.op('Transpose', [name], { attrs: { perm: { ints: perm } } });
+  }
+
+  reshape(name: string, shape: readonly number[]): string {
+    return this.onnx.op('Reshape', [name, this.onnx.ints(shape)], { attrs: { allowzero: { int: 1 } } });
+  }
+
+  cast(name: string, dtype: TensorSpec['dtype']): string {
+    return this.onnx.op('Cast', [name], { attrs: { to: { int: { float32: 1, int32: 6, bool: 9 }[dtype] } } });
+  }
+
+  sum(name: string, axes: readonly number[], keepDims: boolean): string {
+    if (axes.length === 0) return name; // to ONNX no axes mean all of them
+    return this.onnx.op('ReduceSum', [name, this.onnx.ints(axes)], { attrs: { keepdims: { int: keepDims ? 1 : 0 } } });
+  }
+
+  mean(name: string, axes: readonly number[], keepDims: boolean): string {
+    return this.onnx.op('ReduceMean', [name, this.onnx.ints(axes)], { attrs: { keepdims: { int: keepDims ? 1 : 0 } } });
+  }
+
+  /** alpha · op(a) · op(b) over the last two axes, each transposed on request, batched over the others. */
+  matMul(a: string, b: string, rank: number, { transA = false, transB = false, alpha = 1 } = {}): string {
+    if (!transA && !transB && alpha === 1) return this.onnx.op('MatMul', [a, b]);
+    if (!this.portable) {
+      return this.onnx.op('FusedMatMul', [a, b], {
+        domain: 'com.microsoft',
+        attrs: {
+          transA: { int: transA ? 1 : 0 },
+          transB: { int: transB ? 1 : 0 },
+          ...(alpha === 1 ? {} : { alpha: { float: alpha } }),
+        },
+      });
+    }
+    const swap = [...Array(rank).keys()];
+    [swap[rank - 2], swap[rank - 1]] = [rank - 1, rank - 2];
+    const product = this.onnx.op('MatMul', [
+      transA ? this.transpose(a, swap) : a,
+      transB ? this.transpose(b, swap) : b,
+    ]);
+    return alpha === 1 ? product : this.onnx.op('Mul', [product, this.onnx.float(alpha)]);
+  }
+
+  private constant(value: Value, node: Node): string {
+    const splat = this.splat(value);
+    if (splat === undefined) return this.onnx.constant(value.dtype, value.shape, node.attrs['data'] as ConstData);
+    const scalar = this.scalar(splat, value);
+    if (value.shape.length === 0) return scalar;
+    return this.onnx.op('Expand', [scalar, this.onnx.ints(value.shape)]);
+  }
+}
+
+export function typedArray({ dtype }: { dtype: TensorSpec['dtype'] }, values: readonly number[]): ConstData {
+  if (dtype === 'float32') return Float32Array.from(values);
+  return dtype === 'int32' ? Int32Array.from(values) : Uint8Array.from(values);
+}

@@ -1,0 +1,88 @@
+import type { Value } from '../graph/graph.js';
+import { blockedWeightGradient, hasBlockedWeightGradient } from './blocked-weight-gradient.js';
+import type { ConvGeometry, Pad } from './conv-geometry.js';
+import type { LoweringContext } from './context.js';
+
+/** Pads or crops (negative) the two spatial axes of a channels-first tensor. */
+function padSpatial(x: string, [[top, bottom], [left, right]]: Pad, ctx: LoweringContext): string {
+  if (top === 0 && bottom === 0 && left === 0 && right === 0) return x;
+  return ctx.onnx.op('Pad', [x, ctx.onnx.ints([0, 0, top, left, 0, 0, bottom, right]), ctx.onnx.float(0)]);
+}
+
+/** Pads or crops (negative) the last axis of [N, C, L]. */
+function padLine(x: string, before: number, after: number, { onnx }: LoweringContext): string {
+  if (before === 0 && after === 0) return x;
+  return onnx.op('Pad', [x, onnx.ints([0, 0, before, 0, 0, after]), onnx.float(0)]);
+}
+
+const noPad = [0, 0] as const;
+
+/** Every `step`-th of a spatial axis (2 or 3), `length` of them from `start` on. */
+function strided(
+  x: string,
+  axis: 2 | 3,
+  start: number,
+  length: number,
+  step: number,
+  { onnx }: LoweringContext,
+): string {
+  const bounds = [start, start + (length - 1) * step + 1].map((at) => onnx.ints([at]));
+  return onnx.op('Slice', [x, ...bounds, onnx.ints([axis]), onnx.ints([step])]);
+}
+
+/** One below the other: on the channel axis, unless told otherwise. */
+const stack = (parts: readonly string[], { onnx }: LoweringContext, axis = 1): string =>
+  parts.length === 1 ? parts[0]! : onnx.op('Concat', parts, { attrs: { axis: { int: axis } } });
+
+const upTo = (n: number): number[] => [...Array(n).keys()];
+
+/**
+ * Gradient by the filter, [kh, kw, I, O]: on blocked tensors where they serve, else as batched matrix products.
+ *
+ * With stride 1, x shifted along the width, all shifts one below the other, is multiplied with dy shifted along the
+ * height, a product of kw · I rows and O columns for each of the kh shifts: tap (a, b) pairs x shifted by b with dy
+ * shifted by a, and only kw + kh copies are made where patches would need kh · kw. A shift is one Pad: zeros on one side,
+ * a negative pad on the other. Other strides and dilations use patches of x.
+ */
+export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: LoweringContext): string {
+  if (hasBlockedWeightGradient(geometry, ctx)) return blockedWeightGradient(x, dy, geometry, ctx);
+  const {
+    strides,
+    dilations,
+    pad,
+    filter: [kh, kw, inChannels, outChannels],
+  } = geometry;
+  const [n, height, width] = geometry.x;
+  const [, outHeight, outWidth] = geometry.y;
+  const xs = ctx.get(x, 'NCHW');
+  const dys = ctx.get(dy, 'NCHW');
+  const product = (a: string, b: string, rows: number, columns: number, space: number): string => {
+    const left = ctx.reshape(a, [n!, rows, space]);
+    const right = ctx.reshape(b, [n!, columns, space]);
+    const perImage = ctx.reshape(ctx.matMul(left, right, 3, { transB: true }), [n!, rows * columns]);
+    // The sum over images as a product with ones, which the runtime does at the speed of memory; its ReduceSum does not.
+    return ctx.onnx.op('MatMul', [ctx.onnx.floats(new Float32Array(n!).fill(1), [1, n!]), perImage]);
+  };
+  if (strides.every((s) => s === 1) && dilations.every((d) => d === 1)) {
+    const shiftedX = upTo(kw!).map((tap) => {
+      const left = pad[1][0] - tap;
+      return padSpatial(xs, [noPad, [left, outWidth! - width! - left]], ctx);
+    });
+    const stacked = stack(shiftedX, ctx);
+    // Along the height a shift is one of whole rows, so the plane is padded as one line, which the runtime does faster.
+    const lines = ctx.reshape(dys, [n!, outChannels!, outHeight! * outWidth!]);
+    const taps = upTo(kh!).map((tap) => {
+      const top = tap - pad[0][0];
+      const shiftedDy = padLine(lines, top * outWidth!, (height! - outHeight! - top) * outWidth!, ctx);
+      return product(stacked, shiftedDy, kw! * inChannels!, outChannels!, height! * outWidth!);
+    });
+    return ctx.reshape(stack(taps, ctx, 0), [kh!, kw!, inChannels!, outChannels!]);
+  }
+  const padded = padSpatial(xs, pad, ctx);
+  const patches = upTo(kh!).flatMap((tapH) => {
+    const rows = strided(padded, 2, tapH * dilations[0], outHeight!, strides[0], ctx);
+    return upTo(kw!).map((tapW) => strided(rows, 3, tapW * dilations[1], outWidth!, strides[1], ctx));
+  });
+  const taps = product(stack(patches, ctx), dys, kh! * kw! * inChannels!, outChannels!, outHeight! * outWidth!);
+  return ctx.reshape(taps, [kh!, kw!, inChannels!, outChannels!]);
+}

@@ -1,0 +1,72 @@
+import { withKernelErrors } from '../errors.js';
+import type { Graph, PortValue } from '../graph/graph.js';
+import { portName } from '../graph/port.js';
+import { kernels } from './index.js';
+import { LoweringContext, type LowerOptions } from './context.js';
+import type { OnnxModel, OnnxNode } from '../onnx/proto.js';
+
+/**
+ * Lowers a traced graph to an ONNX model. Its inputs are those of the graph that it depends on; inputs and outputs
+ * are called as `portName` says, and keep their shapes and row-major layout.
+ */
+export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel {
+  const ctx = new LoweringContext(options);
+  for (const { port, value } of graph.inputs) ctx.set(value, portName(port));
+  for (const node of graph.nodes) {
+    ctx.onnx.scope = node.scope === undefined || node.scope === '' ? node.op : `${node.scope}/${node.op}`;
+    withKernelErrors(node, () => kernels[node.op]!.lower(node, ctx));
+  }
+  const sources = graph.outputs.map(({ port, value }) => ({ name: portName(port), source: ctx.get(value) }));
+
+  const { nodes, initializers, ...model } = ctx.model(graph.name);
+  const { kept, used } = liveNodes(
+    nameOutputs(nodes, sources),
+    graph.outputs.map(({ port }) => portName(port)),
+  );
+  const info = ({ port, value }: PortValue) => ({ name: portName(port), type: value.dtype, dims: value.shape });
+  return {
+    ...model,
+    nodes: kept,
+    initializers: initializers.filter(({ name }) => used.has(name)),
+    inputs: graph.inputs.filter(({ port }) => used.has(portName(port))).map(info),
+    outputs: graph.outputs.map(info),
+  };
+}
+
+/**
+ * The nodes that the outputs depend on, and what these use. A lowering may make more than is asked for, such as the mean
+ * of a norm whose gradient nobody wants; the runtime would compute it, last of all.
+ */
+export function liveNodes(nodes: readonly OnnxNode[], outputs: readonly string[]) {
+  const used = new Set(outputs);
+  const kept: OnnxNode[] = [];
+  for (const node of nodes.toReversed()) {
+    if (!node.outputs.some((output) => used.has(output))) continue;
+    kept.push(node);
+    for (const input of node.inputs) used.add(input);
+  }
+  return { kept: kept.toReversed(), used };
+}
+
+/**
+ * Gives values the names that the caller of the graph knows them by. The node that makes one writes the output itself,
+ * others read it there; what is an input, a constant or an output already is copied.
+ */
+function nameOutputs(nodes: readonly OnnxNode[], outputs: readonly { name: string; source: string }[]): OnnxNode[] {
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  const names = new Map<string, string>();
+  const copies: OnnxNode[] = [];
+  for (const { name, source } of outputs) {
+    if (made.has(source) && !names.has(source)) names.set(source, name);
+    else {
+      const copy = { op: 'Identity', domain: '', outputs: [name], attrs: {}, name: `output/${name}` };
+      copies.push({ ...copy, inputs: [source] });
+    }
+  }
+  const now = (name: string) => names.get(name) ?? name;
+  return [...nodes, ...copies].map((node) => ({
+    ...node,
+    inputs: node.inputs.map(now),
+    outputs: node.outputs.map(now),
+  }));
+}

@@ -1,0 +1,65 @@
+import { conv2d, type Program, upsampleNearest } from '@dm/ops';
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, it } from 'vitest';
+import { expectSame, floats, type Fn } from '../testing.js';
+import { trace } from '../trace/trace.js';
+import { eliminateDeadCode } from './eliminate-dead-code.js';
+import { optimize } from './pipeline.js';
+import { fuseUpsampledConvolutions } from './fuse-upsampled-convolutions.js';
+
+const inputs = (images: number) => ({
+  x: floats([images, 3, 5, 16]),
+  w: floats([3, 3, 16, 32], 2),
+  b: floats([32], 3),
+});
+
+const doubled: Fn = ({ x, w, b }) => conv2d(upsampleNearest(x!), w!, { bias: b! });
+
+/** Names of the convolutions and up-samplings before and after the pass, in order, of the value and all gradients. */
+function ops(fn: Fn, images: number, block = 16): { before: string[]; after: string[] } {
+  const program: Program = (_, { x, w, b }) => {
+    const loss = (...[x, w, b]: tf.Tensor[]): tf.Scalar => tf.sum(tf.sin(fn({ x: x!, w: w!, b: b! }) as tf.Tensor));
+    const { value, grads } = tf.valueAndGrads(loss)([x!, w!, b!]);
+    return { outputs: { value, ...Object.fromEntries(grads.map((grad, i) => [`d${i}`, grad])) } };
+  };
+  const graph = optimize(trace(program, {}, inputs(images)));
+  const names = ({ nodes }: typeof graph) => nodes.map(({ op }) => op).filter((op) => /Conv|Upsample/.test(op));
+  return { before: names(graph), after: names(eliminateDeadCode(fuseUpsampledConvolutions(graph, block))) };
+}
+
+const plain = ['DmUpsampleNearest', 'DmConv2D', 'DmConv2DGradInput', 'DmConv2DGradFilter', 'DmUpsampleNearestGrad'];
+
+describe('up-sampling by 2 with a 3x3 convolution behind it', () => {
+  it('becomes the gradient of a convolution of stride 2, and its gradients that convolution and its filter gradient', () => {
+    const { before, after } = ops(doubled, 16);
+    expect(before).toEqual(plain);
+    expect(after).toEqual(['DmConv2DGradInput', 'DmConv2DGradFilter', 'DmConv2D']);
+  });
+
+  it('keeps the gradient by the filter where the images do not fill a block', () => {
+    expect(ops(doubled, 2).after).toEqual(['DmUpsampleNearest', 'DmConv2DGradInput', 'DmConv2DGradFilter', 'DmConv2D']);
+  });
+
+  const others: [string, Fn, number][] = [
+    ['without blocked convolutions', doubled, 0],
+    ['where the channels do not fill the blocks', doubled, 64],
+    ['before a stride', ({ x, w, b }) => conv2d(upsampleNearest(x!), w!, { bias: b!, strides: 2 }), 16],
+    ['before other padding', ({ x, w, b }) => conv2d(upsampleNearest(x!), w!, { bias: b!, pad: 0 }), 16],
+    ['by another factor', ({ x, w, b }) => conv2d(upsampleNearest(x!, { factor: 3 }), w!, { bias: b! }), 16],
+  ];
+  it.each(others)('stays as it is %s', (_, fn, block) => {
+    expect(ops(fn, 16, block).after).toEqual(plain);
+  });
+
+  it.each([16, 2])('gives the same values and gradients, %i images', async (images) => {
+    await expectSame(doubled, inputs(images), { tolerance: 1e-5 });
+  });
+
+  it('gives the same where others read the larger image too', async () => {
+    const both: Fn = ({ x, w, b }) => {
+      const large = upsampleNearest(x!);
+      return [conv2d(large, w!, { bias: b! }), tf.sin(large)];
+    };
+    await expectSame(both, inputs(16), { tolerance: 1e-5 });
+  });
+});
