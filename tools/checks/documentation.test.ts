@@ -1,6 +1,7 @@
 // Every function and class of a package's public entry has a doc comment. A function that throws says so there; one of
-// tensors gives their shapes. Whether the words are right, only a reader can tell.
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+// tensors gives their shapes. Whether the words are right, only a reader can tell. Each is named in the package's README:
+// what is worth no line there is no part of the interface.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -69,10 +70,40 @@ function takesTensors(signature: ts.Signature, checker: ts.TypeChecker): boolean
   return types.some((type) => /\bTensor(\d|<|\b)/.test(checker.typeToString(type)));
 }
 
+/** Names of the functions, classes and constants in an index of `export { ... } from` lines. */
+function valuesOf(entry: string): string[] {
+  const file = ts.createSourceFile('index.ts', entry, ts.ScriptTarget.ESNext);
+  return file.statements.flatMap((statement) => {
+    if (!ts.isExportDeclaration(statement)) return [];
+    const { exportClause } = statement;
+    if (exportClause === undefined || !ts.isNamedExports(exportClause)) {
+      throw new Error('An index names what it exports; it has an export *.');
+    }
+    if (statement.isTypeOnly) return [];
+    return exportClause.elements.filter(({ isTypeOnly }) => !isTypeOnly).map(({ name }) => name.text);
+  });
+}
+
+function unnamedIn(readme: string, names: readonly string[]): string[] {
+  const words = new Set(readme.match(/[A-Za-z_$][\w$]*/g));
+  return names.filter((name) => !words.has(name));
+}
+
 const complaints = complaintsOf(packages.map(entryOf));
 
 it.each(packages)('the public functions of @dm/%s are documented', (name) => {
   expect(complaints.get(entryOf(name))).toEqual([]);
+});
+
+it.each(packages)('the README of @dm/%s names every function and constant that it exports, one by one', (name) => {
+  const readme = readFileSync(join(root, 'packages', name, 'README.md'), 'utf8');
+  expect(unnamedIn(readme, valuesOf(readFileSync(entryOf(name), 'utf8')))).toEqual([]);
+});
+
+it('sees what a README does not name', () => {
+  const entry = `export type { A } from './a.js';\nexport { b, type C, d as e } from './b.js';\nexport { bc } from './c.js';`;
+  expect(unnamedIn('`bc(x)` and `e`', valuesOf(entry))).toEqual(['b']);
+  expect(() => valuesOf("export * from './a.js';")).toThrow('export *');
 });
 
 it('sees what is missing', () => {

@@ -1,4 +1,4 @@
-export * from './dataset.js';
+export type { Dataset, ImageBatch } from './dataset.js';
 export { DataError, type DataErrorCode } from './errors.js';
 export { datasetForms, openDataset, type OpenDatasetOptions } from './datasets/open-dataset.js';
 export {
@@ -27,7 +27,7 @@ export { openIdx, type IdxOptions } from './datasets/idx.js';
 export { parseIdx, readIdx, type IdxArray } from './formats/idx.js';
 export { openImageFolder, type ImageFolderOptions } from './image-files/image-folder.js';
 export { openImageZip, type ImageZipOptions } from './image-files/image-zip.js';
-export { decodeImage, imageExtensions, type DecodeOptions } from './formats/decode-image.js';
+export { imageExtensions } from './formats/decode-image.js';
 export { createMemoryDataset, type MemoryDatasetOptions } from './datasets/memory.js';
 export { openNpy, openNpz } from './datasets/npy.js';
 export { openShard, verifyShard } from './shard/open-shard.js';

@@ -87,7 +87,6 @@ export {
   noiseBuckets,
   stratifiedTimesteps,
 } from './difficulty/noise-buckets.js';
-export { spearmanCorrelation, movingAverage, settlingTime } from './difficulty/curves.js';
 export {
   type BucketDifficulty,
   difficulty,
@@ -104,12 +103,10 @@ export {
   type HessianVectorProduct,
   type HessianVectorProductOptions,
 } from './landscape/hessian-vector-product.js';
-export { lanczos, type LanczosOptions, type LanczosRun } from './landscape/lanczos.js';
 export {
   type Eigenvalue,
   hessianSpectrum,
   type HessianSpectrum,
   type SpectralDensity,
-  spectralDensity,
   type SpectrumOptions,
 } from './landscape/spectrum.js';
