@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { philox4x32 } from '@dm/core';
-import { latestValid, readMetrics, runFolder, withoutMeasured } from '@dm/trainer';
+import { latestCheckpoint, readMetrics, runFolder, withoutMeasurements } from '@dm/trainer';
 import { firstStepOf, prepareTraining, startTraining } from './training.mjs';
 
 /**
@@ -133,7 +133,7 @@ async function killOnce(out, config, { inSave, moments: [when, which], startMs }
     if (code === 0) return undefined;
     throw new Error(`${out}: dm ended by itself with ${code}: ${output.stderr}`);
   }
-  const { checkpoint, skipped } = latestValid(checkpoints);
+  const { checkpoint, skipped } = latestCheckpoint(checkpoints);
   const damaged = skipped.find(({ path }) => !path.endsWith('.partial'));
   if (damaged !== undefined) throw new Error(`${out}: a finished checkpoint does not load: ${damaged.reason}`);
   return {
@@ -218,12 +218,12 @@ function compareRuns(killed, unbroken, steps) {
 
 /** The log without what clocks measured. @param {string} out */
 function logOf(out) {
-  return readMetrics(runFolder(out).metrics).map((line) => JSON.stringify(withoutMeasured(line)));
+  return readMetrics(runFolder(out).metrics).map((line) => JSON.stringify(withoutMeasurements(line)));
 }
 
 /** @param {string} out */
 function lastCheckpoint(out) {
-  const { checkpoint } = latestValid(runFolder(out).checkpoints);
+  const { checkpoint } = latestCheckpoint(runFolder(out).checkpoints);
   if (checkpoint === undefined) throw new Error(`${out} has no valid checkpoint`);
   return checkpoint.path;
 }

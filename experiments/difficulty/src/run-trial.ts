@@ -1,7 +1,7 @@
 /** One training, with loss and gradient of every range of noise measured on the way. */
 import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
 import { createPhases, trialFields, type AnyResult, type Trial, type TrialContext } from '@dm/experiments';
-import { drawTimesteps, fetchBatch, initialState, noiseProbe, compileStep, type NoiseProbe } from '@dm/trainer';
+import { drawTimesteps, fetchBatch, initialState, openNoiseProbe, compileStep, type NoiseProbe } from '@dm/trainer';
 
 export interface DifficultyResult extends AnyResult {
   readonly recipe: Trial['arm']['recipe'];
@@ -23,7 +23,7 @@ export async function runDifficultyTrial(
 ): Promise<DifficultyResult> {
   const [phase] = createPhases(trial, train);
   const { setup, end } = phase!;
-  const probe = await noiseProbe(setup, engine, 'params', { buckets: BUCKETS, images: IMAGES, dataset: heldOut });
+  const probe = await openNoiseProbe(setup, engine, 'params', { buckets: BUCKETS, images: IMAGES, dataset: heldOut });
   const stepper = await compileStep(setup, engine, initialState(setup));
   const measurementSteps = new Set(
     Array.from({ length: trial.size.validations }, (_, k) =>

@@ -22,7 +22,14 @@ import {
   type TrialContext,
 } from '@dm/experiments';
 import { type FlatLayout, float32, type NdArray } from '@dm/ops';
-import { drawTimesteps, fetchBatch, initialState, noiseProbe, compileStep, probeObjective } from '@dm/trainer';
+import {
+  drawTimesteps,
+  fetchBatch,
+  initialState,
+  openNoiseProbe,
+  compileStep,
+  createProbeObjective,
+} from '@dm/trainer';
 import { classifierLayout, classifierObjective, classifierStart, trainClassifier } from './classifier.js';
 import { PARTNER, type ClassifierRecipe, type LandscapeTrial } from './trial.js';
 
@@ -94,13 +101,13 @@ async function diffusionLandscapes(
     [1, size.probeImages],
     [size.buckets, size.probeImages / 4],
   ] as const) {
-    const probe = await noiseProbe(denoiser, engine, 'params', { buckets, images, dataset: heldOut });
+    const probe = await openNoiseProbe(denoiser, engine, 'params', { buckets, images, dataset: heldOut });
     const state = await probe.load({ params });
     let open = buckets;
     for (const [k, { from, to }] of probe.setting.buckets.entries()) {
       landscapes.push({
         name: buckets === 1 ? 'whole' : `timesteps ${from}-${to - 1}`,
-        objective: probeObjective(probe, state, layout.size, k),
+        objective: createProbeObjective(probe, state, layout.size, k),
         layout,
         start,
         end,

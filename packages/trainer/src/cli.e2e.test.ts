@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { parseNpy, writeNpy } from '@dm/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestValid } from './checkpoint/checkpoint.js';
+import { latestCheckpoint } from './checkpoint/checkpoint.js';
 import { readMetrics } from './run/metrics.js';
 import { dm, dmElsewhere, start } from './testing/command.js';
 import { tinyConfig, tinyFolder } from './testing/tiny.js';
@@ -22,7 +22,7 @@ function tinyTraining(steps: number, out: string, ...more: string[]): string[] {
 }
 
 function checkpointFiles(out: string): Record<string, string> {
-  const { path } = latestValid(join(folder, out, 'checkpoints')).checkpoint!;
+  const { path } = latestCheckpoint(join(folder, out, 'checkpoints')).checkpoint!;
   return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString('base64')]));
 }
 
@@ -144,7 +144,7 @@ describe('a run that is interrupted', () => {
     expect(stdout).toMatch(/Stopped at step \d+ of 100000; everything is saved\./);
     expect(stdout).toMatch(/next: +dm train --resume --out run\n$/);
     const step = Number(/Stopped at step (\d+)/.exec(stdout)![1]);
-    expect(latestValid(join(folder, 'run/checkpoints')).checkpoint!.manifest.step).toBe(step);
+    expect(latestCheckpoint(join(folder, 'run/checkpoints')).checkpoint!.manifest.step).toBe(step);
     expect(existsSync(join(folder, 'run/run.lock'))).toBe(false);
   });
 
@@ -185,7 +185,7 @@ describe('a run that is interrupted', () => {
     await run.said('step ');
     run.process.stdout!.destroy();
     expect(await run.finished).toMatchObject({ code: 0, stderr: '' });
-    expect(latestValid(join(folder, 'run/checkpoints')).checkpoint!.manifest.step).toBe(12);
+    expect(latestCheckpoint(join(folder, 'run/checkpoints')).checkpoint!.manifest.step).toBe(12);
   });
 
   it('keeps a second one out of its folder', async () => {

@@ -1,7 +1,7 @@
 export { train, trainLayers } from './train.js';
 export type { TrainOptions, TrainResult, TrainStatus } from './train.js';
 export type { RunStarted, TrainHooks } from './session/hooks.js';
-export { sample, type SampleOptions, type SampleResult } from './sampling/sample.js';
+export { generateSamples, type GenerateSamplesOptions, type GeneratedSamples } from './sampling/generate-samples.js';
 export { exportModel, type ExportFormat, type ExportOptions, type ExportResult } from './interchange/export.js';
 export { denoiserOnnx, type DenoiserOnnxOptions } from './interchange/onnx-denoiser.js';
 export { importPipeline, type ImportOptions, type ImportResult } from './interchange/import.js';
@@ -32,9 +32,9 @@ export { trainingSteps, trainStep } from './step/training-loop.js';
 export type { StepOutcome, TrainingStepsOptions, TrainStepResult } from './step/training-loop.js';
 export { initialState, packState, readWeights, unpackState } from './checkpoint/state.js';
 
-export { latestValid, readCheckpoint, writeCheckpoint } from './checkpoint/checkpoint.js';
-export type { Checkpoint, FileContent, FilePart, Latest, Manifest } from './checkpoint/checkpoint.js';
-export { readMetrics, withoutMeasured, type MetricsRecord } from './run/metrics.js';
+export { latestCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint/checkpoint.js';
+export type { Checkpoint, FileContent, FilePart, LatestCheckpoint, Manifest } from './checkpoint/checkpoint.js';
+export { readMetrics, withoutMeasurements, type MetricsRecord } from './run/metrics.js';
 export { metricsCsv } from './logs/csv.js';
 export { writeReport } from './report/report.js';
 export { experimentsPage, writeExperimentsPage } from './report/experiments-page.js';
@@ -49,7 +49,7 @@ export { compareSets, type CompareSetsOptions, type SetsComparison } from './eva
 export { denoiserAgreement, type DenoiserOptions, type LevelAgreement } from './eval/consistency/denoisers.js';
 export { openExtractor, type ExtractorOptions } from './eval/extractors/extractor.js';
 export {
-  noiseProbe,
+  openNoiseProbe,
   type NoiseProbe,
   type NoiseProbeOptions,
   type ProbeSetting,
@@ -67,8 +67,8 @@ export {
   type Series,
 } from './plot/svg.js';
 export {
-  probeObjective,
-  runObjective,
+  createProbeObjective,
+  openRunObjective,
   type RunObjective,
   type RunObjectiveOptions,
 } from './eval/landscape/run-objective.js';

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { readNpz, writeNpz } from '@dm/data';
 import { parseSafetensors } from '@dm/models';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestValid, readCheckpoint } from './checkpoint/checkpoint.js';
+import { latestCheckpoint, readCheckpoint } from './checkpoint/checkpoint.js';
 import type { PartialConfig } from './config/schema.js';
-import { readMetrics, withoutMeasured } from './run/metrics.js';
+import { readMetrics, withoutMeasurements } from './run/metrics.js';
 import { runFolder } from './run/run-folder.js';
-import { sample } from './sampling/sample.js';
+import { generateSamples } from './sampling/generate-samples.js';
 import { tinyConfig, tinyDit, tinyFolder } from './testing/tiny.js';
 import { train, type TrainOptions } from './train.js';
 
@@ -28,13 +28,13 @@ async function trainUntil(config: PartialConfig, at: number, options: TrainOptio
 
 /** Bytes of each file of a run's last checkpoint, manifest included. */
 function finalFiles(out: string): Record<string, string> {
-  const path = latestValid(runFolder(out).checkpoints).checkpoint!.path;
+  const path = latestCheckpoint(runFolder(out).checkpoints).checkpoint!.path;
   return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString('base64')]));
 }
 
 /** The log without what clocks measured. */
 function log(out: string) {
-  return readMetrics(runFolder(out).metrics).map(withoutMeasured);
+  return readMetrics(runFolder(out).metrics).map(withoutMeasurements);
 }
 
 describe('a run', () => {
@@ -76,11 +76,11 @@ describe('a run', () => {
       recorded: { engine: { name: 'tfjs-cpu' }, data: { images: 23, shape: [8, 8, 1] } },
     });
 
-    const first = await sample({ run: config.out!, count: 3 });
+    const first = await generateSamples({ run: config.out!, count: 3 });
     expect(first.shape).toEqual([3, 8, 8, 1]);
-    const again = await sample({ checkpoint: result.checkpoint, count: 2 });
+    const again = await generateSamples({ checkpoint: result.checkpoint, count: 2 });
     expect(again.images).toEqual(first.images.subarray(0, 2 * 64));
-    const raw = await sample({ run: config.out!, count: 2, weights: 'raw' });
+    const raw = await generateSamples({ run: config.out!, count: 2, weights: 'raw' });
     expect(raw.images).not.toEqual(again.images);
   });
 
@@ -99,14 +99,14 @@ describe('a run', () => {
     const { out } = await train({ ...config, logEvery: 10, checkpoints: { every: 0 }, optimizer: { lr: 1e-2 } });
     const losses = readMetrics(runFolder(out).metrics).map((r) => r.loss);
     expect(losses[2]!).toBeLessThan(0.8 * losses[0]!);
-    const { images } = await sample({ run: out, count: 2 });
+    const { images } = await generateSamples({ run: out, count: 2 });
     expect(images.every((v) => Math.abs(v) <= 1)).toBe(true);
     // The same weights read as v make other images.
     const file = join(out, 'config.json');
     const { diffusion: written, ...rest } = JSON.parse(readFileSync(file, 'utf8')) as { diffusion: object };
     expect(written).toMatchObject(diffusion);
     writeFileSync(file, JSON.stringify({ ...rest, diffusion: { ...written, prediction: 'v' } }));
-    expect((await sample({ run: out, count: 2 })).images).not.toEqual(images);
+    expect((await generateSamples({ run: out, count: 2 })).images).not.toEqual(images);
   });
 
   it('says how much memory it took, in its log and at its end', async () => {
@@ -130,12 +130,12 @@ describe('a run', () => {
     const config: PartialConfig = { ...tinyConfig(folder, 3), model: { type: 'dit', ...tinyDit } };
     await train({ ...config, optimizer: { lr: 0.05 } });
     const run = config.out!;
-    const both = await sample({ run, count: 2 });
-    const second = await sample({ run, count: 2, label: 1 });
+    const both = await generateSamples({ run, count: 2 });
+    const second = await generateSamples({ run, count: 2, label: 1 });
     // In turn: image 0 of class 0, image 1 of class 1.
     expect(both.images.subarray(64)).toEqual(second.images.subarray(64));
     expect(both.images.subarray(0, 64)).not.toEqual(second.images.subarray(0, 64));
-    await expect(sample({ run, label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
+    await expect(generateSamples({ run, label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
   });
 
   it('starts from the weights of a safetensors file', async () => {
@@ -161,14 +161,14 @@ describe('a run', () => {
     const { checkpoint } = await train(config);
     const ofEach = [];
     for (const weights of ['ema', 'slow', 'karras', 'raw'])
-      ofEach.push(await sample({ run: config.out!, count: 2, weights }));
+      ofEach.push(await generateSamples({ run: config.out!, count: 2, weights }));
     expect(new Set(ofEach.map(({ images }) => images.join())).size).toBe(4);
     expect(readdirSync(checkpoint).filter((name) => name.startsWith('ema'))).toEqual([
       'ema-karras.safetensors',
       'ema-slow.safetensors',
       'ema.safetensors',
     ]);
-    await expect(sample({ run: config.out!, weights: 'slwo' })).rejects.toThrow(
+    await expect(generateSamples({ run: config.out!, weights: 'slwo' })).rejects.toThrow(
       /--weights slwo is unknown. There are: ema, slow, karras, raw/,
     );
   });
@@ -176,8 +176,8 @@ describe('a run', () => {
   it('drops labels, and is guided then: 1 is the model itself, 0 the images without a class', async () => {
     const config = { ...tinyConfig(folder, 4), labelDropout: 0.5, optimizer: { lr: 0.05 } };
     await train(config);
-    const of = async (options: Partial<Parameters<typeof sample>[0]>) =>
-      (await sample({ run: config.out!, count: 1, engine: 'onnx', ...options })).images;
+    const of = async (options: Partial<Parameters<typeof generateSamples>[0]>) =>
+      (await generateSamples({ run: config.out!, count: 1, engine: 'onnx', ...options })).images;
     const [plain, guided] = [await of({ label: 0 }), await of({ label: 0, guidance: 3 })];
     expect(guided).not.toEqual(plain);
     expect(await of({ label: 0, guidance: 1 })).toEqual(plain);
@@ -186,7 +186,7 @@ describe('a run', () => {
     await expect(of({ label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
 
     await train({ ...config, labelDropout: null, out: join(folder, 'plain') });
-    await expect(sample({ run: join(folder, 'plain'), guidance: 3 })).rejects.toThrow(/--label-dropout 0.1/);
+    await expect(generateSamples({ run: join(folder, 'plain'), guidance: 3 })).rejects.toThrow(/--label-dropout 0.1/);
   });
 
   it('stops when its time is up and goes on from there', async () => {

@@ -23,14 +23,14 @@ import { resolveConfig, type Layer } from './config/resolve.js';
 import { savedConfig } from './config/saved-config.js';
 import {
   createRunFolder,
-  defaultFolder,
-  holdsRun,
-  nothingToResume,
+  defaultRunFolder,
+  hasRun,
+  noRunToResumeError,
   runFolder,
   type RunFolder,
 } from './run/run-folder.js';
 import { openTrainingSession, type TrainingSession } from './session/session.js';
-import { rounded } from './session/throughput.js';
+import { roundToFourDigits } from './session/throughput.js';
 
 export interface TrainOptions {
   /** Go on with the run in `out`, from its newest valid checkpoint. */
@@ -94,10 +94,10 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
 
 function chooseFolder(layers: readonly Layer[], { resume = false, overwrite = false }: TrainOptions): RunFolder {
   const { out } = resolveConfig(layers);
-  if (!overwrite && layers.every((l) => l.value.out === undefined)) return defaultFolder(out, resume);
+  if (!overwrite && layers.every((l) => l.value.out === undefined)) return defaultRunFolder(out, resume);
   const run = runFolder(out);
-  if (resume && !holdsRun(run)) throw nothingToResume(out);
-  if (!resume && !overwrite && holdsRun(run)) {
+  if (resume && !hasRun(run)) throw noRunToResumeError(out);
+  if (!resume && !overwrite && hasRun(run)) {
     throw new UserError(
       `${out} holds a run already. Go on with it (--resume), remove it (--overwrite) or choose another folder (--out).`,
     );
@@ -152,7 +152,7 @@ function resultOf(session: TrainingSession, status: TrainStatus, seconds: number
     status,
     step,
     totalSteps: setup.config.totalSteps,
-    seconds: rounded(seconds),
+    seconds: roundToFourDigits(seconds),
     peakMb: Math.round(peakMemoryMb()),
     out: run.path,
     checkpoint: checkpoint!,

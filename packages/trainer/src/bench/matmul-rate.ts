@@ -10,7 +10,7 @@ const calls = 8;
  * The rate that a step is measured against: operations a second, in GFLOP/s, of float32 products of two 1024 x 1024
  * matrices on the engine `onnx`. The best of eight calls of four products each, a second or so in all.
  */
-export async function bestMatmulRate(options: Pick<OnnxEngineOptions, 'threads' | 'device'>): Promise<number> {
+export async function measureMatmulGflops(options: Pick<OnnxEngineOptions, 'threads' | 'device'>): Promise<number> {
   const sessionMs: number[] = [];
   const engine = await openOnnxEngine({ ...options, observer: { ran: (run) => void sessionMs.push(run.sessionMs) } });
   try {

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
 import { resolveConfig } from '../config/resolve.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
-import { withUpdates, profileStep, sumUp } from './profile.js';
+import { withUpdates, profileStep, summarizeCalls } from './profile.js';
 
 it('sums a profile up by operator and by block, forwards and backwards', () => {
   const node = (op: string, scope: string, ms: number, flops = 0) => ({ name: '', op, scope, kernel: '', ms, flops });
@@ -15,7 +15,7 @@ it('sums a profile up by operator and by block, forwards and backwards', () => {
       node('Mul', '', 1),
     ],
   };
-  const { steps, stepMs, total, ops, blocks } = sumUp([call, { ...call, ms: 14 }], 400);
+  const { steps, stepMs, total, ops, blocks } = summarizeCalls([call, { ...call, ms: 14 }], 400);
   expect({ steps, stepMs }).toEqual({ steps: 2, stepMs: 13 });
   // 1.2 GFLOP in 6 ms are 200 GFLOP/s, half of the best.
   expect(total).toEqual({ ms: 8, share: 1, gflop: 1.2, reached: 0.5 });

@@ -7,7 +7,7 @@ import type { Config } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
 import { UserError } from '../errors.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
-import { bestMatmulRate } from './matmul-rate.js';
+import { measureMatmulGflops } from './matmul-rate.js';
 import { spread } from './spread.js';
 import { timedSteps } from './timed-steps.js';
 
@@ -53,7 +53,7 @@ export interface StepProfile {
 
 /** Throws a UserError on another engine than `onnx`, whose runtime is the one that can tell. */
 export async function profileStep(config: Config, steps = 5): Promise<StepProfile> {
-  if (config.engine !== 'onnx') throw notProfiled(config.engine);
+  if (config.engine !== 'onnx') throw notProfiledError(config.engine);
   if (!Number.isInteger(steps) || steps < 1) {
     throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
   }
@@ -62,7 +62,7 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
       `A profile is of one program, and this step has parts: set gradientAccumulation=1 and batchSize=${config.batchSize / config.gradientAccumulation}.`,
     );
   }
-  const bestGflops = await bestMatmulRate(engineOptions(config));
+  const bestGflops = await measureMatmulGflops(engineOptions(config));
   const setup = await openTrainingSetup(config);
   const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
   try {
@@ -80,7 +80,7 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
     const [file] = readdirSync(folder) as [string];
     const { calls, valuesPeakMb } = parseProfile(readFileSync(join(folder, file), 'utf8'));
     // The first call maps memory.
-    return { ...sumUp(withUpdates(calls, updates).slice(1), bestGflops), valuesPeakMb };
+    return { ...summarizeCalls(withUpdates(calls, updates).slice(1), bestGflops), valuesPeakMb };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -95,12 +95,12 @@ export function withUpdates(calls: readonly SessionCall[], updates: readonly num
 }
 
 /** What is said of another engine than `onnx`. */
-export function notProfiled(engine: string): UserError {
+export function notProfiledError(engine: string): UserError {
   return new UserError(`Only the engine onnx can be profiled, not ${engine}.`);
 }
 
 /** The sums a step over `calls`. */
-export function sumUp(calls: readonly SessionCall[], bestGflops: number): Omit<StepProfile, 'valuesPeakMb'> {
+export function summarizeCalls(calls: readonly SessionCall[], bestGflops: number): Omit<StepProfile, 'valuesPeakMb'> {
   const nodes = calls.flatMap((call) => call.nodes);
   const allMs = sum(nodes, (node) => node.ms);
   const perStep = (value: number) => value / calls.length;

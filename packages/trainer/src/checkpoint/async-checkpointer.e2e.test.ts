@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { latestValid } from './checkpoint.js';
+import { latestCheckpoint } from './checkpoint.js';
 import { dm, start } from '../testing/command.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 
@@ -67,5 +67,5 @@ it('a signal waits for the checkpoint in flight and saves its own', async () => 
   const saved = events(stdout).filter((e) => e.event === 'checkpoint');
   const last = events(stdout).at(-1)!;
   expect(saved.map(({ step }) => step)).toEqual([10, last.step]);
-  expect(latestValid(join(folder, 'run/checkpoints')).checkpoint!.manifest.step).toBe(last.step);
+  expect(latestCheckpoint(join(folder, 'run/checkpoints')).checkpoint!.manifest.step).toBe(last.step);
 });

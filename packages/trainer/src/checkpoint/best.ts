@@ -34,7 +34,7 @@ export function writeBest(folder: string, best: Best): void {
  * The best that a run goes on with: of the log, cut to what the resumed step knows. A `best.json` from after that step
  * is removed: its weights will be trained again.
  */
-export function bestOfLog(
+export function bestFromLog(
   folder: string,
   logged: readonly MetricsRecord[],
   metric: string,

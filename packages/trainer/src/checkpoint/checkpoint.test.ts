@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   checkpointPath,
-  latestValid,
+  latestCheckpoint,
   pruneCheckpoints,
   readCheckpoint,
   writeCheckpoint,
@@ -92,7 +92,7 @@ describe('a checkpoint', () => {
     writeFileSync(join(folder, 'step-000002'), '');
     const failing = { ...files, 'no/such/folder': [Uint8Array.of(1)] };
     expect(() => writeCheckpoint(folder, fields(2), failing)).toThrow(/ENOENT/);
-    expect(latestValid(folder).checkpoint!.manifest.step).toBe(1);
+    expect(latestCheckpoint(folder).checkpoint!.manifest.step).toBe(1);
   });
 
   it.skipIf(process.getuid?.() === 0)('names the remedy in a folder that may not be written', () => {
@@ -108,7 +108,7 @@ describe('the latest valid checkpoint', () => {
     writeFileSync(join(checkpointPath(folder, 300), 'ema.safetensors'), 'x');
     rmSync(join(checkpointPath(folder, 1_000_000), 'manifest.json'));
     mkdirSync(join(folder, 'step-1000100.partial'));
-    const { checkpoint, skipped } = latestValid(folder);
+    const { checkpoint, skipped } = latestCheckpoint(folder);
     expect(checkpoint!.manifest.step).toBe(200);
     expect(skipped.map((s) => s.reason)).toEqual([
       'writing it was never finished',
@@ -118,8 +118,8 @@ describe('the latest valid checkpoint', () => {
   });
 
   it('is none in a folder without any, or without a folder', () => {
-    expect(latestValid(folder)).toEqual({ checkpoint: undefined, skipped: [] });
-    expect(latestValid(join(folder, 'none'))).toEqual({ checkpoint: undefined, skipped: [] });
+    expect(latestCheckpoint(folder)).toEqual({ checkpoint: undefined, skipped: [] });
+    expect(latestCheckpoint(join(folder, 'none'))).toEqual({ checkpoint: undefined, skipped: [] });
   });
 });
 

@@ -209,7 +209,7 @@ function readVerified(folder: string, name: string, expected: { bytes: number; s
   return bytes;
 }
 
-export interface Latest {
+export interface LatestCheckpoint {
   /** The newest checkpoint that holds, if there is one. */
   readonly checkpoint: Checkpoint | undefined;
   /** Newer ones that do not, with the reason. */
@@ -220,7 +220,7 @@ export interface Latest {
  * Finds the newest valid checkpoint of a run's `checkpoints` folder, reading from the newest down: valid as a whole, or as
  * far as its files `only` go.
  */
-export function latestValid(folder: string, only?: readonly string[]): Latest {
+export function latestCheckpoint(folder: string, only?: readonly string[]): LatestCheckpoint {
   const skipped: { path: string; reason: string }[] = [];
   for (const { path, complete } of listCheckpoints(folder).toReversed()) {
     if (!complete) {
@@ -241,9 +241,9 @@ export function latestValid(folder: string, only?: readonly string[]): Latest {
  * The checkpoint in this folder, or the newest valid one of the run in it, with its files `only`. Throws a UserError where
  * there is neither.
  */
-export function checkpointIn(path: string, only: readonly string[]): Checkpoint {
+export function resolveCheckpoint(path: string, only: readonly string[]): Checkpoint {
   if (existsSync(join(path, 'manifest.json'))) return readCheckpoint(path, only);
-  const { checkpoint } = latestValid(runFolder(path).checkpoints, only);
+  const { checkpoint } = latestCheckpoint(runFolder(path).checkpoints, only);
   if (checkpoint === undefined) throw new UserError(`${path} is neither a checkpoint nor a run with a valid one.`);
   return checkpoint;
 }
@@ -271,6 +271,6 @@ export function listCheckpoints(folder: string): { path: string; step: number; c
 }
 
 /** The `checkpoints` folder that a checkpoint lies in, and the run above it. */
-export function runOfCheckpoint(path: string): string {
+export function runPathOfCheckpoint(path: string): string {
   return dirname(dirname(path));
 }

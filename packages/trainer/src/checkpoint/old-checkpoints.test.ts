@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { checkpointFormat } from './checkpoint.js';
 import { readMetrics, type MetricsRecord } from '../run/metrics.js';
 import { withAddedFields, withoutAddedFields } from '../config/saved-config.js';
-import { sample } from '../sampling/sample.js';
+import { generateSamples } from '../sampling/generate-samples.js';
 import { tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 
@@ -44,7 +44,7 @@ describe.each(runs)('%s, %s', (format, run) => {
         expect(record[value], `${value} of step ${record.step}`).toBeCloseTo(expected[i]![value], 5);
       }
     });
-    expect((await sample({ run: out, count: 2 })).shape).toEqual([2, 8, 8, 1]);
+    expect((await generateSamples({ run: out, count: 2 })).shape).toEqual([2, 8, 8, 1]);
   });
 });
 

@@ -6,7 +6,7 @@ import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PartialConfig } from '../config/schema.js';
-import { readMetrics, withoutMeasured } from '../run/metrics.js';
+import { readMetrics, withoutMeasurements } from '../run/metrics.js';
 import { dm, start } from '../testing/command.js';
 import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
 import { train } from '../train.js';
@@ -139,7 +139,7 @@ function finalFiles(out: string): Record<string, string> {
 
 /** The log without what clocks measured. */
 function log(out: string) {
-  return readMetrics(join(out, 'metrics.jsonl')).map(withoutMeasured);
+  return readMetrics(join(out, 'metrics.jsonl')).map(withoutMeasurements);
 }
 
 describe.each(engines)('on %s', (engine) => {

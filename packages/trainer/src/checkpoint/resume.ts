@@ -1,6 +1,6 @@
 /** What a run must have in common with the one that it goes on with, and what is said where it does not. */
 import type { Engine } from '@dm/ops';
-import { latestValid, type Checkpoint } from './checkpoint.js';
+import { latestCheckpoint, type Checkpoint } from './checkpoint.js';
 import { isObject } from '../config/json.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig, trainingHash } from '../config/saved-config.js';
@@ -21,7 +21,7 @@ export function findCheckpoint(
   dataSha256: string,
   note: (text: string) => void = () => {},
 ): Checkpoint | undefined {
-  const { checkpoint, skipped } = latestValid(run.checkpoints);
+  const { checkpoint, skipped } = latestCheckpoint(run.checkpoints);
   for (const { path, reason } of skipped) note(`skipped ${path}: ${reason}`);
   if (checkpoint === undefined) note(`no valid checkpoint in ${run.checkpoints}: starting from step 0`);
   else checkSameTraining(run, setup, engine, checkpoint, dataSha256, note);

@@ -13,7 +13,7 @@ import {
   torchShape,
 } from '@dm/models';
 import { type Arrays, float32, type NdArray, viewFlat } from '@dm/ops';
-import { checkpointIn, rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
+import { resolveCheckpoint, rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { messageOf, UserError } from '../errors.js';
 import { readFileChunked } from '../files/read-file.js';
 import type { Denoiser } from '../setup/denoiser.js';
@@ -55,7 +55,7 @@ function initialWeights(setup: TrainingSetup): Arrays {
   const { model, config } = setup;
   const { initFrom } = config;
   if (initFrom?.endsWith('.safetensors') === true) return weightsState(setup, readTensorFile(initFrom));
-  if (initFrom !== undefined) return readWeights(setup, checkpointIn(initFrom, [emaFile]), 'ema');
+  if (initFrom !== undefined) return readWeights(setup, resolveCheckpoint(initFrom, [emaFile]), 'ema');
   const { params, buffers } = initializeFlat(model, config.seed);
   return { params: float32(params), ...(buffers.length > 0 && { buffers: float32(buffers) }) };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { dumpFiles, type Compilation } from '@dm/jit';
 import { Command, Option } from 'commander';
 import { bench, type BenchOptions, type BenchResult } from '../bench/bench.js';
-import { notProfiled, profileStep, type Cost, type StepProfile } from '../bench/profile.js';
+import { notProfiledError, profileStep, type Cost, type StepProfile } from '../bench/profile.js';
 import { messageOf, UserError } from '../errors.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
@@ -56,7 +56,7 @@ async function run(flags: BenchFlags): Promise<void> {
     if (flags.dump !== undefined) {
       throw new UserError(`Only the engine onnx compiles what --dump could write, not ${config.engine}.`);
     }
-    if (flags.profile === true) throw notProfiled(config.engine);
+    if (flags.profile === true) throw notProfiledError(config.engine);
   }
   const dumped: string[] = [];
   const isTerminal = process.stderr.isTTY && flags.json !== true;

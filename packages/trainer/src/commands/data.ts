@@ -13,7 +13,7 @@ import {
 import { Command, Option } from 'commander';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
-import { duration } from '../terminal/progress.js';
+import { formatDuration } from '../terminal/progress.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
 const fetchers: Readonly<Record<string, (onProgress: (message: string) => void) => Promise<string>>> = {
@@ -104,7 +104,9 @@ async function prepare(spec: string, flags: PrepareFlags): Promise<void> {
   if (flags.json === true) printJson({ event: 'prepared', out, name, length, shape, classes, sha256, seconds });
   else {
     const labels = labeled ? `${classes.length} classes` : 'no labels';
-    print(`${out}: ${length} images of ${shape.join('x')}, ${labels}, SHA-256 ${sha256}, in ${duration(seconds)}`);
+    print(
+      `${out}: ${length} images of ${shape.join('x')}, ${labels}, SHA-256 ${sha256}, in ${formatDuration(seconds)}`,
+    );
   }
 }
 

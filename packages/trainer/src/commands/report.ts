@@ -7,7 +7,7 @@ import { metricsCsv } from '../logs/csv.js';
 import { readMetrics } from '../run/metrics.js';
 import { writeExperimentsPage } from '../report/experiments-page.js';
 import { writeReport } from '../report/report.js';
-import { holdsRun, runFolder } from '../run/run-folder.js';
+import { hasRun, runFolder } from '../run/run-folder.js';
 import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
 interface ReportFlags extends CommonFlags {
@@ -40,7 +40,7 @@ function run(folders: readonly string[], flags: ReportFlags): void {
   if (flags.experiments !== undefined) return gather(folders, flags);
   if (folders.length === 0) throw new UserError('Name a run to report on, or --experiments.');
   const runs = folders.map(runFolder);
-  for (const { path } of runs.filter((r) => !holdsRun(r))) {
+  for (const { path } of runs.filter((r) => !hasRun(r))) {
     throw new UserError(`There is no run in ${path}: name the folder that dm train wrote into.`);
   }
   const written = flags.csv === true ? runs.map(writeCsv) : [writeReport(runs, flags.out ?? defaultOut(runs))];

@@ -3,11 +3,11 @@ import { samplers } from '@dm/core';
 import { Command } from 'commander';
 import { UserError } from '../errors.js';
 import { writeImages } from '../files/images.js';
-import { sample, type SampleOptions } from '../sampling/sample.js';
-import { duration } from '../terminal/progress.js';
+import { generateSamples, type GenerateSamplesOptions } from '../sampling/generate-samples.js';
+import { formatDuration } from '../terminal/progress.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
 
-interface SampleFlags extends CommonFlags, Omit<SampleOptions, 'onNote'> {
+interface SampleFlags extends CommonFlags, Omit<GenerateSamplesOptions, 'onNote'> {
   readonly out: string;
 }
 
@@ -39,7 +39,7 @@ export function sampleCommand(): Command {
 async function run(flags: SampleFlags): Promise<void> {
   const { json, debug: _debug, out, ...given } = flags;
   const began = performance.now();
-  const result = await sample({
+  const result = await generateSamples({
     ...given,
     onNote: (text) => {
       if (json === true) printJson({ event: 'note', text });
@@ -50,7 +50,7 @@ async function run(flags: SampleFlags): Promise<void> {
   const seconds = (performance.now() - began) / 1000;
   const [count] = result.shape;
   if (json === true) printJson({ event: 'end', out, count, checkpoint: result.checkpoint, seconds });
-  else print(`${count} images from ${result.checkpoint} in ${duration(seconds)}: ${out}`);
+  else print(`${count} images from ${result.checkpoint} in ${formatDuration(seconds)}: ${out}`);
 }
 
 /** `0.2,3` */

@@ -1,7 +1,7 @@
 /** `dm train`. */
 import { Command } from 'commander';
 import { createDashboard } from '../terminal/dashboard.js';
-import { createProgress, duration, type Progress } from '../terminal/progress.js';
+import { createProgress, formatDuration, type Progress } from '../terminal/progress.js';
 import { presets } from '../config/presets.js';
 import type { Layer } from '../config/resolve.js';
 import { formatMebibytes } from '../files/disk.js';
@@ -130,7 +130,7 @@ function printResult(result: TrainResult): void {
   const usedUp = (budget: string) =>
     `The ${budget} budget is used up at step ${step} of ${totalSteps}; everything is saved.`;
   const how: Record<TrainResult['status'], string> = {
-    finished: `Trained ${totalSteps} steps in ${duration(seconds)}.`,
+    finished: `Trained ${totalSteps} steps in ${formatDuration(seconds)}.`,
     stopped: `Stopped at step ${step} of ${totalSteps}; everything is saved.`,
     timeBudget: usedUp('time'),
     stepBudget: usedUp('step'),
@@ -159,7 +159,7 @@ function printDryRun(result: DryRun, asJson: boolean): void {
     `step:       ${measured.stepMs.median.toFixed(0)} ms, ${measured.imagesPerSecond.toPrecision(3)} images/s (measured: ${measured.steps} steps)`,
   );
   print(
-    `all steps:  ${duration(seconds)} for ${config.totalSteps} at that speed (estimate), without samples and evaluations`,
+    `all steps:  ${formatDuration(seconds)} for ${config.totalSteps} at that speed (estimate), without samples and evaluations`,
   );
   print(
     `memory:     ${Math.round(measured.peakMb)} MiB at the peak of these steps (measured), ${formatMebibytes(stateBytes)} of it state (computed)`,

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
 import { modelTypes, type ModelTypeName } from './model-types.js';
-import { sample } from '../sampling/sample.js';
+import { generateSamples } from '../sampling/generate-samples.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 
@@ -22,10 +22,10 @@ it.each(Object.entries(configs))('%s is trained and sampled, with its classes fr
   const folder = await tiny();
   const model = { type: type as ModelTypeName, ...config };
   const { out } = await train({ ...tinyConfig(folder, 2), model });
-  const { images, shape } = await sample({ run: out, count: 2, label: 1 });
+  const { images, shape } = await generateSamples({ run: out, count: 2, label: 1 });
   expect(shape).toEqual([2, 8, 8, 1]);
   expect(images.every(Number.isFinite)).toBe(true);
-  await expect(sample({ run: out, label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
+  await expect(generateSamples({ run: out, label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
 });
 
 it("diffusers' DiT is refused where there are no classes", async () => {

@@ -5,7 +5,7 @@ import { readBest, writeBest } from '../checkpoint/best.js';
 import { pruneCheckpoints } from '../checkpoint/checkpoint.js';
 import { readMetrics } from '../run/metrics.js';
 import { runFolder } from '../run/run-folder.js';
-import { sample } from '../sampling/sample.js';
+import { generateSamples } from '../sampling/generate-samples.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 import { evaluateSets } from './sets/evaluate-sets.js';
@@ -45,7 +45,7 @@ describe('evaluation in training', () => {
       count: 8,
       seed: 0,
     });
-    expect((await sample({ run: run.out, best: true, count: 2 })).checkpoint).toBe(
+    expect((await generateSamples({ run: run.out, best: true, count: 2 })).checkpoint).toBe(
       join(checkpoints, `step-00000${best.step}`),
     );
     expect(report.results.map(({ value }) => value)).toEqual(Object.values(best.eval!));
@@ -68,7 +68,7 @@ describe('evaluation in training', () => {
   it('is not made where it is not asked for, and refuses too few samples', async () => {
     const run = await train({ ...config(2), evaluation: { every: 0 } });
     expect(run.best).toBeUndefined();
-    await expect(sample({ run: run.out, best: true })).rejects.toThrow('has no best checkpoint');
+    await expect(generateSamples({ run: run.out, best: true })).rejects.toThrow('has no best checkpoint');
     expect(existsSync(join(runFolder(run.out).checkpoints, 'best.json'))).toBe(false);
     expect(readMetrics(runFolder(run.out).metrics).every((line) => line.eval === undefined)).toBe(true);
     await expect(train({ ...config(2), evaluation: { samples: 1 }, out: join(folder, 'other') })).rejects.toThrow(

@@ -28,7 +28,7 @@ export interface TrainingEvaluator {
  * The reference are as many images of the data as there are samples, chosen by the run's seed, the same at each
  * evaluation; their features are made at the first, on the training's own engine. Throws an Error where the extractor or a metric is not to be had.
  */
-export async function trainingEvaluator(
+export async function openTrainingEvaluator(
   { config, dataset }: Pick<OpenedTrainingSetup, 'config' | 'dataset'>,
   engine: Engine,
   onNote?: (text: string) => void,

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { formatSafetensors, parseSafetensors } from '@dm/models';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { latestValid } from '../checkpoint/checkpoint.js';
+import { latestCheckpoint } from '../checkpoint/checkpoint.js';
 import { importPipeline } from './import.js';
-import { sample } from '../sampling/sample.js';
+import { generateSamples } from '../sampling/generate-samples.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 import { exportModel } from './export.js';
@@ -42,7 +42,7 @@ describe('a pipeline folder', () => {
       num_train_timesteps: 20,
       prediction_type: 'v_prediction',
     });
-    const { checkpoint } = latestValid(join(run, 'checkpoints'));
+    const { checkpoint } = latestCheckpoint(join(run, 'checkpoints'));
     const { tensors, metadata } = parseSafetensors(weightsIn('pipeline', 'unet'));
     expect(metadata).toEqual({ format: 'pt' });
     expect(tensors).toEqual(parseSafetensors(checkpoint!.files.get('ema.safetensors')!).tensors);
@@ -64,7 +64,10 @@ describe('a pipeline folder', () => {
     expect(imported).toMatchObject({ model: 'UNet2DModel' });
     expect(notes).toEqual([]);
     const options = { count: 2, steps: 3, engine: 'tfjs-cpu' };
-    const [before, after] = [await sample({ run, ...options }), await sample({ run: imported.out, ...options })];
+    const [before, after] = [
+      await generateSamples({ run, ...options }),
+      await generateSamples({ run: imported.out, ...options }),
+    ];
     expect(after.images).toEqual(before.images);
 
     await exportModel({ run: imported.out, format: 'diffusers', out: inFolder('again') });
@@ -79,7 +82,7 @@ describe('a pipeline folder', () => {
     // With a learning rate of next to nothing the weights stay what they were.
     const config = { ...tiny, initFrom: inFolder('imported'), optimizer: { lr: 1e-30 }, out: inFolder('tuned') };
     await train(config);
-    const files = latestValid(inFolder('tuned', 'checkpoints')).checkpoint!.files;
+    const files = latestCheckpoint(inFolder('tuned', 'checkpoints')).checkpoint!.files;
     expect(parseSafetensors(files.get('model.safetensors')!).tensors).toEqual(
       parseSafetensors(weightsIn('pipeline', 'unet')).tensors,
     );
@@ -128,7 +131,7 @@ describe('other formats', () => {
     const out = inFolder('slow.safetensors');
     const result = await exportModel({ run: inFolder('averaged'), format: 'safetensors', weights: 'slow', out });
     expect(result.weights).toBe('slow');
-    const { checkpoint } = latestValid(inFolder('averaged', 'checkpoints'));
+    const { checkpoint } = latestCheckpoint(inFolder('averaged', 'checkpoints'));
     const [slow, ema] = ['ema-slow', 'ema'].map((name) => checkpoint!.files.get(`${name}.safetensors`)!);
     expect(parseSafetensors(readFileSync(out)).tensors).toEqual(parseSafetensors(slow!).tensors);
     expect(slow!.some((byte, i) => byte !== ema![i])).toBe(true);

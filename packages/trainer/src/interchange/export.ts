@@ -12,7 +12,7 @@ import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
 import { createDenoiser, predictionOptions, type Denoiser } from '../setup/denoiser.js';
-import { openCheckpoint, samplingConfig } from '../sampling/sample.js';
+import { readSelectedCheckpoint, samplingConfig } from '../sampling/generate-samples.js';
 import { readWeights } from '../checkpoint/state.js';
 import { diffusersFolder } from './write-pipeline.js';
 import { denoiserOnnx } from './onnx-denoiser.js';
@@ -57,7 +57,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const { out, weights = 'ema', onNote } = options;
   const format = chosen('--format', options.format, exportFormats);
   checkNotExisting(out);
-  const checkpoint = openCheckpoint(options);
+  const checkpoint = readSelectedCheckpoint(options);
   const denoiser = createDenoiser(samplingConfig(checkpoint, {}));
   const { model, config } = denoiser;
   const arrays = torchWeights(denoiser, checkpoint, weightsFile(config, weights));

@@ -1,9 +1,9 @@
 /**
  * A pipeline folder of diffusers as a run, to sample from and to start a training from.
  *
- *   import { importPipeline, sample } from '@dm/trainer';
+ *   import { importPipeline, generateSamples } from '@dm/trainer';
  *   const { out } = await importPipeline({ folder: 'ddpm-cifar10-32', out: 'runs/ddpm' });
- *   const images = await sample({ run: out, count: 16 });
+ *   const images = await generateSamples({ run: out, count: 16 });
  */
 import { formatSafetensors, loadWeights, parameterLayout, toTorch, type Model } from '@dm/models';
 import { writeCheckpoint } from '../checkpoint/checkpoint.js';

@@ -18,7 +18,7 @@ const eventFileName = /^events\.out\.tfevents\.(\d+)\./;
  * a record that a kill left unfinished ends such a file, and readers go on with the next. The file's name sorts after
  * theirs, whatever the clock says: TensorBoard reads files by name.
  */
-export function openEventFile(folder: string, firstStep: number): EventFile {
+export function createEventFile(folder: string, firstStep: number): EventFile {
   const earlier = readdirSync(folder).flatMap((name) => Number(eventFileName.exec(name)?.[1] ?? []));
   const seconds = Math.max(Math.floor(Date.now() / 1000), ...earlier.map((s) => s + 1));
   const path = join(folder, `events.out.tfevents.${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}.0`);

@@ -3,7 +3,7 @@ import { appendMetrics, truncateMetrics, type MetricsRecord } from '../run/metri
 import type { Config } from '../config/schema.js';
 import type { RunFolder } from '../run/run-folder.js';
 import type { ProbeSetting } from '../eval/difficulty/noise-probe.js';
-import { openEventFile } from './event-file.js';
+import { createEventFile } from './event-file.js';
 import { difficultySummary, summaryOf } from './summary.js';
 import type { DifficultyRecord } from '@dm/eval';
 
@@ -20,9 +20,9 @@ export interface RunLog {
 }
 
 /** Opens the log of a session that goes on from step `firstStep`: what was logged after it is forgotten. */
-export function openRunLog(run: RunFolder, config: Config, firstStep: number): RunLog {
+export function createRunLog(run: RunFolder, config: Config, firstStep: number): RunLog {
   const before = truncateMetrics(run.metrics, firstStep);
-  const events = config.tensorboard ? openEventFile(run.path, firstStep) : undefined;
+  const events = config.tensorboard ? createEventFile(run.path, firstStep) : undefined;
   return {
     before,
     files: [run.metrics, ...(events === undefined ? [] : [events.path])],

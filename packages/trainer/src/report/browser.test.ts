@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { shortNumber, smoothed, viridis } from './browser.js';
-import { groups, thin } from './thin.js';
+import { formatNumber, smoothed, viridis } from './browser.js';
+import { groups, downsample } from './downsample.js';
 import { metricsRecord } from '../testing/metrics.js';
 
 it('smooths without a bias at the start, over gaps', () => {
@@ -20,7 +20,7 @@ it('has the colors of viridis', () => {
 });
 
 it('writes numbers short', () => {
-  expect([0, 0.00043, 1234.5, 1234, 123_456, 2e6, 0.00001234, null].map(shortNumber)).toEqual([
+  expect([0, 0.00043, 1234.5, 1234, 123_456, 2e6, 0.00001234, null].map(formatNumber)).toEqual([
     '0',
     '0.00043',
     '1230',
@@ -38,7 +38,7 @@ it('thins a log to means of groups, and keeps the evaluations', () => {
     metricsRecord(step, { loss: step, lossByQuarter: [step, null, step === 1 ? null : 7, 0] }),
   );
   const evaluated = { ...records[2]!, eval: { KD: 9 } };
-  expect(thin([records[0]!, records[1]!, evaluated, records[3]!], 2)).toMatchObject([
+  expect(downsample([records[0]!, records[1]!, evaluated, records[3]!], 2)).toMatchObject([
     { step: 2, loss: 1.5, lossByQuarter: [1.5, null, 7, 0] },
     { step: 4, loss: 3.5, eval: { KD: 9 } },
   ]);

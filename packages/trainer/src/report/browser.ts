@@ -38,7 +38,7 @@ export function viridis(share: number): string {
 }
 
 /** Three digits, or a whole number of up to five: `0.00123`, `1234`, `123k`, `1.5M`. */
-export function shortNumber(value: number | null | undefined): string {
+export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined || Number.isNaN(value)) return '';
   const size = Math.abs(value);
   if (size >= 1e6) return `${Number((value / 1e6).toPrecision(3))}M`;
@@ -48,10 +48,10 @@ export function shortNumber(value: number | null | undefined): string {
 }
 
 /** Draws all charts into the page and connects its controls. */
-export function drawReport(
+export function renderReport(
   Plot: typeof uPlot,
   { runs }: PageData,
-  help: { smoothed: typeof smoothed; viridis: typeof viridis; shortNumber: typeof shortNumber },
+  help: { smoothed: typeof smoothed; viridis: typeof viridis; formatNumber: typeof formatNumber },
 ): void {
   const element = (id: string) => document.getElementById(id);
   const input = (id: string) => document.getElementById(id) as HTMLInputElement | null;
@@ -74,7 +74,7 @@ export function drawReport(
     labelFont: '12px system-ui, sans-serif',
     size: 34,
     labelSize: 18,
-    values: (_, values) => values.map(help.shortNumber),
+    values: (_, values) => values.map(help.formatNumber),
     ...more,
   });
   const widthOf = (box: HTMLElement) => Math.max(240, box.clientWidth);
@@ -130,7 +130,7 @@ export function drawReport(
         axes: [axis(xLabels[setting.x()]!), axis(box.dataset['unit']!, { size: 62 })],
         cursor: { sync: { key: 'lines' }, drag: { x: true, y: false } },
         series: [
-          { label: xLabels[setting.x()]!, value: (_, v) => (v == null ? '–' : help.shortNumber(v)) },
+          { label: xLabels[setting.x()]!, value: (_, v) => (v == null ? '–' : help.formatNumber(v)) },
           ...lines.flatMap(({ label, stroke }) => [
             ...(showsRaw
               ? [
@@ -150,7 +150,7 @@ export function drawReport(
               width: 2,
               spanGaps: true,
               points: { show: isFew && !isSmooth, size: 6, fill: stroke },
-              value: (_: uPlot, v: number | null) => (v == null ? '–' : help.shortNumber(v)),
+              value: (_: uPlot, v: number | null) => (v == null ? '–' : help.formatNumber(v)),
             },
           ]),
         ],
@@ -192,7 +192,7 @@ export function drawReport(
     const [low, high] = [isLog ? Math.min(...all) : 0, Math.max(...all)];
     const share = (v: number) => (isLog ? Math.log(v / low) / Math.log(high / low || 1) : v / high);
     const unit = kind === 'loss' ? 'mean loss' : 'times uniform';
-    const idle = `${help.shortNumber(low)} <i class="ramp"></i> ${help.shortNumber(high)} ${unit}; ${map.about}`;
+    const idle = `${help.formatNumber(low)} <i class="ramp"></i> ${help.formatNumber(high)} ${unit}; ${map.about}`;
     readout.innerHTML = idle;
     const cells = (u: uPlot) => {
       map.values.forEach((column, c) =>
@@ -217,7 +217,7 @@ export function drawReport(
         value == null
           ? idle
           : `steps ${map.steps[c]!}–${map.steps[c + 1]!}, t ${map.timesteps[r]!}–${map.timesteps[r + 1]!}: ` +
-            `<b>${help.shortNumber(value)}</b> ${unit}`;
+            `<b>${help.formatNumber(value)}</b> ${unit}`;
     };
     const [end, last] = [map.steps.at(-1)!, map.timesteps.at(-1)!];
     const plot = new Plot(

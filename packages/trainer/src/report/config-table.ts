@@ -1,11 +1,11 @@
 /** Configurations side by side. */
 
 /** The fields of nested plain data by path, `optimizer.lr`, with their values as text. */
-export function leaves(value: unknown, path = ''): Record<string, string> {
+export function flattenConfig(value: unknown, path = ''): Record<string, string> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0) {
     return Object.assign(
       {},
-      ...Object.entries(value).map(([key, inner]) => leaves(inner, path === '' ? key : `${path}.${key}`)),
+      ...Object.entries(value).map(([key, inner]) => flattenConfig(inner, path === '' ? key : `${path}.${key}`)),
     ) as Record<string, string>;
   }
   if (path === '') return {};

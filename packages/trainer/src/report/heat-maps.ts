@@ -2,7 +2,7 @@
 import type { Config } from '../config/schema.js';
 import type { MetricsRecord } from '../run/metrics.js';
 import { curriculumOf } from '../setup/training-setup.js';
-import { groups } from './thin.js';
+import { groups } from './downsample.js';
 
 export interface HeatMap {
   /** Edges of the columns, in steps: one more than columns. */

@@ -1,7 +1,7 @@
 /** report.html: one page with everything in it, drawn by uPlot. It loads nothing from anywhere. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { drawReport, shortNumber, smoothed, viridis, type PageData } from './browser.js';
+import { renderReport, formatNumber, smoothed, viridis, type PageData } from './browser.js';
 import { compareConfigs } from './config-table.js';
 import type { ProbeData, RunData } from './run-data.js';
 import { style } from './style.js';
@@ -84,10 +84,10 @@ ${section(
 <script>${library}</script>
 <script>
 'use strict';
-(${String(drawReport)})(uPlot, JSON.parse(document.getElementById('data').textContent), {
+(${String(renderReport)})(uPlot, JSON.parse(document.getElementById('data').textContent), {
 smoothed: ${String(smoothed)},
 viridis: ${String(viridis)},
-shortNumber: ${String(shortNumber)},
+formatNumber: ${String(formatNumber)},
 });
 </script>
 </body>

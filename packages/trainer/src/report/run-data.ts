@@ -8,10 +8,10 @@ import { UserError } from '../errors.js';
 import { readMetrics, type MetricsRecord } from '../run/metrics.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
-import { holdsRun, type RunFolder } from '../run/run-folder.js';
-import { leaves } from './config-table.js';
+import { hasRun, type RunFolder } from '../run/run-folder.js';
+import { flattenConfig } from './config-table.js';
 import { densityMap, lossMap, type HeatMap } from './heat-maps.js';
-import { groups, thin } from './thin.js';
+import { groups, downsample } from './downsample.js';
 
 /** One entry a logged step, or a group of them. */
 export type Column = readonly (number | null)[];
@@ -54,7 +54,7 @@ const maxGrids = 12;
 
 /** Reads a run. Throws a UserError where the folder holds none. */
 export function readRun(run: RunFolder): RunData {
-  if (!holdsRun(run)) throw new UserError(`There is no run in ${run.path}: name the folder that dm train wrote into.`);
+  if (!hasRun(run)) throw new UserError(`There is no run in ${run.path}: name the folder that dm train wrote into.`);
   const layer = savedConfig(run);
   const config = resolveConfig([layer]);
   const records = readMetrics(run.metrics);
@@ -62,14 +62,14 @@ export function readRun(run: RunFolder): RunData {
   const { out: _out, recorded: _recorded, ...chosen } = config;
   return {
     name: basename(resolve(run.path)),
-    columns: columns(thin(records, maxPoints)),
+    columns: columns(downsample(records, maxPoints)),
     ...probeData(run, config, records),
     density: densityMap(config, records),
     loss: lossMap(config, records),
     grids: grids(run.samples),
     facts: facts(records, config),
-    config: leaves(chosen),
-    environment: leaves(layer.value['recorded'] ?? {}),
+    config: flattenConfig(chosen),
+    environment: flattenConfig(layer.value['recorded'] ?? {}),
   };
 }
 

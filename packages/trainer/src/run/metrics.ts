@@ -40,10 +40,10 @@ export interface MetricsRecord {
 const measured = ['imagesPerSecond', 'dataWait', 'seconds', 'peakMb'] as const satisfies (keyof MetricsRecord)[];
 
 /** A line without what was measured: to compare two runs of one training. */
-export function withoutMeasured(record: MetricsRecord): Omit<MetricsRecord, (typeof measured)[number]> {
+export function withoutMeasurements(record: MetricsRecord): Omit<MetricsRecord, (typeof measured)[number]> {
   const rest: Partial<Record<keyof MetricsRecord, unknown>> = { ...record };
   for (const field of measured) delete rest[field];
-  return rest as ReturnType<typeof withoutMeasured>;
+  return rest as ReturnType<typeof withoutMeasurements>;
 }
 
 export function appendMetrics(path: string, record: MetricsRecord): void {

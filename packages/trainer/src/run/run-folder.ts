@@ -37,18 +37,18 @@ export function runFolder(path: string): RunFolder {
  * The folder for a run of a preset that nobody named a folder for: `out`, else the first of `out-2`, `out-3`, ... that
  * holds no run; to resume, the last of these that holds one. Throws a UserError where there is none to resume.
  */
-export function defaultFolder(out: string, resume: boolean): RunFolder {
+export function defaultRunFolder(out: string, resume: boolean): RunFolder {
   let last: RunFolder | undefined;
   for (let n = 1; ; n++) {
     const run = runFolder(n === 1 ? out : `${out}-${n}`);
-    if (holdsRun(run)) last = run;
+    if (hasRun(run)) last = run;
     else if (!resume) return run;
     else if (last !== undefined) return last;
-    else throw nothingToResume(out);
+    else throw noRunToResumeError(out);
   }
 }
 
-export function nothingToResume(out: string): UserError {
+export function noRunToResumeError(out: string): UserError {
   return new UserError(`There is no run in ${out} to resume: name its folder with --out.`);
 }
 
@@ -70,7 +70,7 @@ export function createRunFolder(run: RunFolder): void {
 }
 
 /** Whether a run was begun there. */
-export function holdsRun(run: RunFolder): boolean {
+export function hasRun(run: RunFolder): boolean {
   return existsSync(run.config) || (existsSync(run.checkpoints) && readdirSync(run.checkpoints).length > 0);
 }
 

@@ -7,14 +7,14 @@ import { predictionOptions, type Denoiser } from '../setup/denoiser.js';
 import { namedParameters } from '../step/denoising-losses.js';
 
 /** Images that go through the model at a time: enough to keep the processor busy, few enough for the memory. */
-export const sampleBatch = 64;
+export const samplingBatchSize = 64;
 
 /**
  * Compiles a sampler over the state `weights` [P] (`params`, or an average's name) and `buffers`, as in a training state.
  * x_0 is clipped to [-1, 1], the range of images. Throws a UserError where guidance is asked of a model that has no null
  * class.
  */
-export function samplerOf(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
+export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
   const { model, noiseSchedule, config } = denoiser;
   const { type, steps, guidance, guidanceInterval } = config.sampler;
   if (guidance !== 1 && denoiser.nullClass === undefined) {
@@ -44,14 +44,14 @@ export function samplerOf(denoiser: Denoiser, engine: Engine, weights: string): 
 }
 
 /** What tells a sampler of classes: one row an image. */
-export interface Condition {
+export interface ClassCondition {
   readonly inputs: Arrays;
   /** The same without the class, for guidance; empty where the model has no null class. */
   readonly unconditional: Arrays;
 }
 
 /** For images of this class, or of each in turn; nothing for an unconditional model. */
-export function conditionOf(denoiser: Denoiser, count: number, label: number | undefined): Condition {
+export function classCondition(denoiser: Denoiser, count: number, label: number | undefined): ClassCondition {
   const { model, classes, nullClass } = denoiser;
   if (model.numClasses === 0) {
     if (label !== undefined) throw new UserError(`The model is unconditional: there is no class ${label} to ask for.`);
@@ -71,7 +71,7 @@ export function conditionOf(denoiser: Denoiser, count: number, label: number | u
 }
 
 /** Makes the same images again and again while their model learns: the noise is that of the run's seed. */
-export interface GridSampler {
+export interface PreviewSampler {
   /** The first `count` images of the run's seed with the weights of `ema` in `state`, which is left as it is. */
   images(state: StateHandle, count: number): Promise<Images>;
   /** A PNG of `config.samples` images with the EMA weights in `state`, which is left as it is. */
@@ -79,16 +79,16 @@ export interface GridSampler {
   dispose(): Promise<void>;
 }
 
-export function createGridSampler(denoiser: Denoiser, engine: Engine): GridSampler {
+export function createPreviewSampler(denoiser: Denoiser, engine: Engine): PreviewSampler {
   const { config, model } = denoiser;
-  const sampler = samplerOf(denoiser, engine, 'ema');
+  const sampler = createDenoiserSampler(denoiser, engine, 'ema');
   const images = async (state: StateHandle, count: number): Promise<Images> => {
     const { data } = await sampler.sample({
       state,
       seed: config.seed,
       n: count,
-      batchSize: sampleBatch,
-      ...conditionOf(denoiser, count, undefined),
+      batchSize: samplingBatchSize,
+      ...classCondition(denoiser, count, undefined),
     });
     return { images: data, shape: [count, ...model.inputShape] };
   };

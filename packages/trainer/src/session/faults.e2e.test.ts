@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { imageGrid } from '@dm/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestValid } from '../checkpoint/checkpoint.js';
+import { latestCheckpoint } from '../checkpoint/checkpoint.js';
 import { dm, dmWithFileLimit, start } from '../testing/command.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 
@@ -56,14 +56,14 @@ describe('a full disk', () => {
         const saved = readdirSync(join(disk, 'run/checkpoints'));
         expect(saved).toContain('step-000002');
         expect(saved.filter((name) => name.endsWith('.partial'))).toEqual([]);
-        const { checkpoint, skipped } = latestValid(join(disk, 'run/checkpoints'));
+        const { checkpoint, skipped } = latestCheckpoint(join(disk, 'run/checkpoints'));
         expect(checkpoint!.manifest.step).toBeGreaterThanOrEqual(2);
         expect(skipped).toEqual([]);
 
         expect(mount('-o', 'remount,size=20m', disk)).toBe(true);
         const resumed = await dm(['train', '--resume', '--out', 'disk/run'], folder);
         expect(resumed).toMatchObject({ code: 0, stderr: '' });
-        expect(latestValid(join(disk, 'run/checkpoints')).checkpoint!.manifest.step).toBe(8);
+        expect(latestCheckpoint(join(disk, 'run/checkpoints')).checkpoint!.manifest.step).toBe(8);
       } finally {
         spawnSync('umount', [disk]);
       }
@@ -126,7 +126,7 @@ it.skipIf(process.platform === 'win32')(
     );
     expect(stderr).toMatch(/^error: The checkpoint .*step-000012 could not be written \(EACCES.*--resume\.\n$/);
     expect(code).toBe(1);
-    const { checkpoint, skipped } = latestValid(join(mine, 'run/checkpoints'));
+    const { checkpoint, skipped } = latestCheckpoint(join(mine, 'run/checkpoints'));
     expect(checkpoint!.manifest.step).toBeGreaterThanOrEqual(2);
     expect(skipped.filter(({ path }) => !path.endsWith('.partial'))).toEqual([]);
   },

@@ -2,14 +2,14 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestValid, readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
+import { latestCheckpoint, readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
 import { sha256 } from '../files/hash.js';
 import type { PartialConfig } from '../config/schema.js';
 import { createDenoiser } from '../setup/denoiser.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
-import { sample } from '../sampling/sample.js';
+import { generateSamples } from '../sampling/generate-samples.js';
 import { readWeights } from '../checkpoint/state.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
@@ -100,7 +100,7 @@ describe('a disk without room', () => {
       /step-000002 needs 3\.1 MiB, and the disk has 2\.5 MiB left\. Free some space, or keep fewer .*untouched/,
     );
     expect(readdirSync(folder).toSorted()).toEqual(before);
-    expect(latestValid(folder).checkpoint!.manifest.step).toBe(1);
+    expect(latestCheckpoint(folder).checkpoint!.manifest.step).toBe(1);
   });
 });
 
@@ -119,13 +119,13 @@ it('sampling reads the weights that it needs and nothing else; going on needs th
   truncateSync(join(checkpoint, 'optimizer.safetensors'), 100);
   rmSync(join(checkpoint, 'model.safetensors'));
   const notes: string[] = [];
-  const sampled = await sample({ run: out, count: 1, steps: 1, onNote: (text) => notes.push(text) });
+  const sampled = await generateSamples({ run: out, count: 1, steps: 1, onNote: (text) => notes.push(text) });
   expect(sampled.checkpoint).toBe(checkpoint);
   expect(notes).toEqual([]);
-  await expect(sample({ checkpoint, count: 1, steps: 1, weights: 'raw' })).rejects.toThrow(
+  await expect(generateSamples({ checkpoint, count: 1, steps: 1, weights: 'raw' })).rejects.toThrow(
     /model\.safetensors is missing/,
   );
-  expect(latestValid(runFolder(out).checkpoints).checkpoint!.manifest.step).toBe(3);
+  expect(latestCheckpoint(runFolder(out).checkpoints).checkpoint!.manifest.step).toBe(3);
 });
 
 it('weights are read without data, optimizer or the rest of a training setup', async () => {

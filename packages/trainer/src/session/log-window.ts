@@ -1,7 +1,7 @@
 /** Sums over the steps between two log lines. A checkpoint keeps them, so a resumed run logs what an unbroken one would. */
 
 /** What a step tells. */
-export interface StepFigures {
+export interface StepMetrics {
   /** Weighted mean loss of the batch. */
   readonly loss: number;
   readonly gradNorm: number;
@@ -51,7 +51,7 @@ export class LogWindow {
     return this.steps === 0;
   }
 
-  add({ loss, gradNorm, losses, timesteps }: StepFigures): void {
+  add({ loss, gradNorm, losses, timesteps }: StepMetrics): void {
     this.steps++;
     this.loss += loss;
     this.gradNorm += gradNorm;

@@ -1,16 +1,16 @@
 /** What a run tells of itself between steps: evaluations, log lines, probes, sample grids, and its report. */
 import type { Engine, StateHandle } from '@dm/ops';
-import { bestOfLog, type Best } from '../checkpoint/best.js';
+import { bestFromLog, type Best } from '../checkpoint/best.js';
 import { isDue } from '../checkpoint/policy.js';
-import { difficultyRecorder, type DifficultyRecorder } from '../eval/difficulty/recorder.js';
-import { trainingEvaluator, type TrainingEvaluator } from '../eval/during-training.js';
+import { openDifficultyRecorder, type DifficultyRecorder } from '../eval/difficulty/recorder.js';
+import { openTrainingEvaluator, type TrainingEvaluator } from '../eval/during-training.js';
 import { writeAndFsync } from '../files/atomic-write.js';
-import { openRunLog, type RunLog } from '../logs/run-log.js';
+import { createRunLog, type RunLog } from '../logs/run-log.js';
 import { peakMemoryMb } from '../machine/peak-memory.js';
 import { writeReport } from '../report/report.js';
 import type { MetricsRecord } from '../run/metrics.js';
 import { samplePath, type RunFolder } from '../run/run-folder.js';
-import { createGridSampler, type GridSampler } from '../sampling/sampler.js';
+import { createPreviewSampler, type PreviewSampler } from '../sampling/sampler.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import type { StepOutcome } from '../step/training-loop.js';
 import type { TrainHooks } from './hooks.js';
@@ -31,7 +31,7 @@ export interface ReporterOptions {
 
 interface ReporterParts extends ReporterOptions {
   readonly runLog: RunLog;
-  readonly sampler: GridSampler;
+  readonly sampler: PreviewSampler;
   /** Where the run evaluates, and probes. */
   readonly evaluator: TrainingEvaluator | undefined;
   readonly recorder: DifficultyRecorder | undefined;
@@ -41,12 +41,12 @@ interface ReporterParts extends ReporterOptions {
 export async function openReporter(options: ReporterOptions): Promise<Reporter> {
   const { run, setup, engine, state, firstStep, hooks } = options;
   const { config } = setup;
-  const runLog = openRunLog(run, config, firstStep);
-  const sampler = createGridSampler(setup, engine);
-  const evaluator = config.evaluation.every > 0 ? await trainingEvaluator(setup, engine, hooks.onNote) : undefined;
+  const runLog = createRunLog(run, config, firstStep);
+  const sampler = createPreviewSampler(setup, engine);
+  const evaluator = config.evaluation.every > 0 ? await openTrainingEvaluator(setup, engine, hooks.onNote) : undefined;
   const recorder =
     config.probe.every > 0
-      ? await difficultyRecorder(run, setup, engine, { onRecord: runLog.addDifficulty, onNote: hooks.onNote })
+      ? await openDifficultyRecorder(run, setup, engine, { onRecord: runLog.addDifficulty, onNote: hooks.onNote })
       : undefined;
   await recorder?.begin(firstStep, state);
   return new Reporter({ ...options, runLog, sampler, evaluator, recorder });
@@ -64,7 +64,7 @@ export class Reporter {
     const { run, setup, runLog, evaluator, firstStep, windowState } = parts;
     this.window = new LogWindow(setup.curriculum.numTimesteps, windowState);
     this.throughput = new ThroughputMeter(setup.config.batchSize, runLog.before.at(-1)?.seconds ?? 0);
-    this.best = evaluator && bestOfLog(run.checkpoints, runLog.before, evaluator.label, firstStep);
+    this.best = evaluator && bestFromLog(run.checkpoints, runLog.before, evaluator.label, firstStep);
   }
 
   /** Files that are appended to. */

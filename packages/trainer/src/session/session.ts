@@ -7,7 +7,7 @@ import { checkpointPolicy } from '../checkpoint/policy.js';
 import { findCheckpoint } from '../checkpoint/resume.js';
 import { initialState, unpackState } from '../checkpoint/state.js';
 import { removeEventFiles } from '../logs/event-file.js';
-import { createRunFolder, holdsRun, saveConfig, type RunFolder } from '../run/run-folder.js';
+import { createRunFolder, hasRun, saveConfig, type RunFolder } from '../run/run-folder.js';
 import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { compileStep, type CompiledStep } from '../step/compiled-step.js';
 import { NonFiniteGuard } from '../step/non-finite-guard.js';
@@ -31,7 +31,7 @@ export async function openTrainingSession(
 ): Promise<TrainingSession> {
   const dataSha256 = await setup.dataset.hash();
   const resumedFrom = resume ? findCheckpoint(run, setup, engine, dataSha256, hooks.onNote) : undefined;
-  if (!resume && holdsRun(run)) removeRun(run);
+  if (!resume && hasRun(run)) removeRun(run);
   const firstStep = resumedFrom?.manifest.step ?? 0;
   const policy = checkpointPolicy(setup.config);
   const warning = checkDiskSpace(run, setup, policy, firstStep);

@@ -41,14 +41,14 @@ export class ThroughputMeter {
     const seconds = totals.seconds - mark.seconds;
     this.restart();
     return {
-      imagesPerSecond: rounded(((totals.steps - mark.steps) * this.batchSize) / seconds),
-      dataWait: rounded((totals.waited - mark.waited) / seconds),
-      seconds: rounded(this.secondsBefore + totals.seconds),
+      imagesPerSecond: roundToFourDigits(((totals.steps - mark.steps) * this.batchSize) / seconds),
+      dataWait: roundToFourDigits((totals.waited - mark.waited) / seconds),
+      seconds: roundToFourDigits(this.secondsBefore + totals.seconds),
     };
   }
 }
 
 /** Four digits are enough for what a clock measured. */
-export function rounded(value: number): number {
+export function roundToFourDigits(value: number): number {
   return Number(value.toPrecision(4));
 }

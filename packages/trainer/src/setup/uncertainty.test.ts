@@ -14,7 +14,7 @@ import { openEngine } from './engine.js';
 import { openTrainingSetup } from './open-training-setup.js';
 import type { TrainingSetup } from './training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
-import { sample } from '../sampling/sample.js';
+import { generateSamples } from '../sampling/generate-samples.js';
 import { initialState } from '../checkpoint/state.js';
 import { compileStep } from '../step/compiled-step.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
@@ -227,6 +227,6 @@ it('has a file of its own; models, averages and samples know nothing of it', asy
     'uncertainty.phases': [C],
   });
   expect(Math.hypot(...numbers(tensors['uncertainty']))).toBeGreaterThan(0);
-  expect((await sample({ run: out, count: 2 })).shape).toEqual([2, 8, 8, 1]);
+  expect((await generateSamples({ run: out, count: 2 })).shape).toEqual([2, 8, 8, 1]);
   await expect(train({ out, uncertainty: null }, { resume: true })).rejects.toThrow('uncertainty: {"lr":0.01} -> null');
 });

@@ -4,7 +4,7 @@ import { fetchBatch } from './batch.js';
 import type { PartialConfig } from '../config/schema.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
-import { conditionOf } from '../sampling/sampler.js';
+import { classCondition } from '../sampling/sampler.js';
 import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
 
 let folder: string;
@@ -39,7 +39,7 @@ it.each<[string, object, table: string]>([
     const dropped = rows.filter((row) => row === '0 0 1').length;
     expect(dropped).toBeGreaterThan(3);
     expect(dropped).toBeLessThan(13);
-    const { unconditional } = conditionOf(setup, 1, undefined);
+    const { unconditional } = classCondition(setup, 1, undefined);
     expect([...unconditional['cond']!.data]).toEqual([0, 0, 1]);
   },
 );

@@ -5,7 +5,7 @@
 import { createLogUpdate } from 'log-update';
 import type { TrainHooks } from '../session/hooks.js';
 import { renderDashboard } from './render.js';
-import { emptySnapshot, withRecord, type Snapshot } from './snapshot.js';
+import { initialDashboardState, withRecord, type DashboardState } from './dashboard-state.js';
 
 export interface Dashboard {
   readonly hooks: TrainHooks;
@@ -18,11 +18,11 @@ export interface Dashboard {
 /** Draws on `stream`, a terminal. */
 export function createDashboard(stream: NodeJS.WriteStream): Dashboard {
   const screen = createLogUpdate(stream);
-  let snapshot: Snapshot = emptySnapshot;
+  let state: DashboardState = initialDashboardState;
   let isOver = false;
-  const draw = () => screen(renderDashboard(snapshot, stream.columns ?? 80, stream.rows ?? 24));
-  const show = (change: Partial<Snapshot>) => {
-    snapshot = { ...snapshot, ...change };
+  const draw = () => screen(renderDashboard(state, stream.columns ?? 80, stream.rows ?? 24));
+  const show = (change: Partial<DashboardState>) => {
+    state = { ...state, ...change };
     if (!isOver) draw();
   };
   const note = (text: string) => {
@@ -35,7 +35,7 @@ export function createDashboard(stream: NodeJS.WriteStream): Dashboard {
   return {
     hooks: {
       onStart: (started) => show({ started }),
-      onLog: (record) => show(withRecord(snapshot, record)),
+      onLog: (record) => show(withRecord(state, record)),
       onCheckpoint: (checkpoint) => show({ checkpoint }),
       onSample: (sample) => show({ sample }),
       onNote: note,

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { MetricsRecord } from '../run/metrics.js';
-import { createProgress, duration, progressLine } from './progress.js';
+import { createProgress, formatDuration, progressLine } from './progress.js';
 
 const record: MetricsRecord = {
   step: 250,
@@ -23,7 +23,7 @@ it('tells loss, throughput and time left', () => {
 });
 
 it('writes times as people do', () => {
-  expect([0.4, 59.6, 61, 3599.9, 7321].map(duration)).toEqual([
+  expect([0.4, 59.6, 61, 3599.9, 7321].map(formatDuration)).toEqual([
     '0 s',
     '1 min 00 s',
     '1 min 01 s',

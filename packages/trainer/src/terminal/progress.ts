@@ -53,17 +53,17 @@ export function progressLine(record: MetricsRecord, totalSteps: number): string 
     `loss ${record.loss.toFixed(4)}`,
     ...Object.entries(record.eval ?? {}).map(([name, value]) => `${name} ${value.toPrecision(4)}`),
     `${record.imagesPerSecond.toPrecision(3)} images/s`,
-    `ETA ${duration(secondsLeft(record, totalSteps))}`,
+    `ETA ${formatDuration(etaSeconds(record, totalSteps))}`,
   ].join('  ');
 }
 
 /** Seconds of the steps to come, at the speed of this record. */
-export function secondsLeft({ step, images, imagesPerSecond }: MetricsRecord, totalSteps: number): number {
+export function etaSeconds({ step, images, imagesPerSecond }: MetricsRecord, totalSteps: number): number {
   return ((totalSteps - step) * (images / step)) / imagesPerSecond;
 }
 
 /** `3 h 05 min`, `2 min 10 s`, `9 s`. */
-export function duration(seconds: number): string {
+export function formatDuration(seconds: number): string {
   const s = Math.round(seconds);
   const two = (n: number) => String(n).padStart(2, '0');
   if (s >= 3600) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { metricsRecord } from '../testing/metrics.js';
 import { renderDashboard } from './render.js';
-import { emptySnapshot, withRecord, type Snapshot } from './snapshot.js';
+import { initialDashboardState, withRecord, type DashboardState } from './dashboard-state.js';
 
 const started = {
   out: 'runs/digits',
@@ -17,20 +17,23 @@ const started = {
 };
 
 /** After steps 1, 2, ... whose loss is 1 / step, at 10 images a second. */
-function after(steps: number, changes: Partial<Snapshot> = {}): Snapshot {
-  let snapshot: Snapshot = { ...emptySnapshot, started: { ...started, totalSteps: Math.max(100, steps) } };
-  for (let step = 1; step <= steps; step++) snapshot = withRecord(snapshot, metricsRecord(step));
-  return { ...snapshot, ...changes };
+function after(steps: number, changes: Partial<DashboardState> = {}): DashboardState {
+  let state: DashboardState = {
+    ...initialDashboardState,
+    started: { ...started, totalSteps: Math.max(100, steps) },
+  };
+  for (let step = 1; step <= steps; step++) state = withRecord(state, metricsRecord(step));
+  return { ...state, ...changes };
 }
 
 describe('the dashboard', () => {
   it('shows progress, loss and its course, quarters, optimizer, speed, and the newest files', () => {
-    const snapshot = after(4, {
+    const state = after(4, {
       checkpoint: { step: 3, path: 'runs/digits/checkpoints/step-000003' },
       sample: { step: 2, path: 'runs/digits/samples/step-000002.png' },
     });
     // 96 steps of 4 images at 10 images/s: 38.4 s.
-    expect(renderDashboard(snapshot, 101, 24).split('\n')).toEqual([
+    expect(renderDashboard(state, 101, 24).split('\n')).toEqual([
       'UNet2DModel, 1,234,567 parameters, on onnx; into runs/digits',
       `step 4/100  4 %  ${'█'.repeat(3)}${'─'.repeat(80)}`,
       'loss        0.2500  █▃▁▁',
@@ -50,8 +53,8 @@ describe('the dashboard', () => {
   });
 
   it('waits with dignity before the first logged step', () => {
-    expect(renderDashboard(emptySnapshot, 80, 24)).toBe('');
-    const lines = renderDashboard({ ...emptySnapshot, started: { ...started, step: 50 } }, 80, 24).split('\n');
+    expect(renderDashboard(initialDashboardState, 80, 24)).toBe('');
+    const lines = renderDashboard({ ...initialDashboardState, started: { ...started, step: 50 } }, 80, 24).split('\n');
     expect(lines[1]).toMatch(/^step 50\/100 {2}50 % {2}█+─+$/);
     expect(lines.slice(2)).toEqual([
       '            waiting for the first logged step',

@@ -1,16 +1,16 @@
-/** A snapshot of a training as the lines of a terminal: a function of both alone. */
+/** A state of a training as the lines of a terminal: a function of both alone. */
 import sparkly from 'sparkly';
 import type { MetricsRecord } from '../run/metrics.js';
-import { duration, secondsLeft } from './progress.js';
-import type { Snapshot, Written } from './snapshot.js';
+import { formatDuration, etaSeconds } from './progress.js';
+import type { DashboardState, WrittenFile } from './dashboard-state.js';
 
 /** Columns of the names on the left. */
 const nameWidth = 12;
 const smallestBar = 10;
 
 /** Lines of at most `columns` characters without colors, for a terminal of `rows` lines. */
-export function renderDashboard(snapshot: Snapshot, columns: number, rows: number): string {
-  const { started, latest } = snapshot;
+export function renderDashboard(state: DashboardState, columns: number, rows: number): string {
+  const { started, latest } = state;
   if (started === undefined) return '';
   const width = Math.max(columns - 1, nameWidth);
   const { model, parameters, engine, out, step, totalSteps } = started;
@@ -19,9 +19,9 @@ export function renderDashboard(snapshot: Snapshot, columns: number, rows: numbe
     progressBar(latest?.step ?? step, totalSteps, width),
     ...(latest === undefined
       ? [row('', 'waiting for the first logged step')]
-      : recordLines(latest, snapshot.losses, totalSteps, width)),
-    row('checkpoint', written(snapshot.checkpoint)),
-    row('samples', written(snapshot.sample)),
+      : recordLines(latest, state.losses, totalSteps, width)),
+    row('checkpoint', written(state.checkpoint)),
+    row('samples', written(state.sample)),
   ];
   return lines
     .map((line) => line.slice(0, width))
@@ -42,7 +42,7 @@ function recordLines(record: MetricsRecord, losses: readonly number[], totalStep
     row('optimizer', `lr ${lr.toExponential(2)}  beta1 ${beta1.toFixed(4)}  gradient norm ${gradNorm.toPrecision(3)}`),
     row(
       'speed',
-      `${imagesPerSecond.toPrecision(3)} images/s  ETA ${duration(secondsLeft(record, totalSteps))}  ` +
+      `${imagesPerSecond.toPrecision(3)} images/s  ETA ${formatDuration(etaSeconds(record, totalSteps))}  ` +
         `data wait ${(100 * dataWait).toFixed(1)} %  memory ${peakMb} MiB at the peak`,
     ),
     ...(skipped > 0 ? [row('skipped', `${skipped} updates whose loss or gradient was no number`)] : []),
@@ -70,6 +70,6 @@ function row(name: string, text: string): string {
   return name.padEnd(nameWidth) + (name.length < nameWidth ? '' : ' ') + text;
 }
 
-function written(file: Written | undefined): string {
+function written(file: WrittenFile | undefined): string {
   return file === undefined ? 'none yet' : `step ${file.step}: ${file.path}`;
 }

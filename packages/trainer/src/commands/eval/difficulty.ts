@@ -9,7 +9,7 @@ import { probeCheckpoints } from '../../eval/difficulty/probe-checkpoints.js';
 import { difficultyPlot } from '../../plot/difficulty-plot.js';
 import { runFolder } from '../../run/run-folder.js';
 import { numbers, numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
-import { progressOf } from './extractor-flags.js';
+import { createProgressBarFor } from './extractor-flags.js';
 
 interface DifficultyFlags extends CommonFlags {
   readonly checkpoints?: boolean;
@@ -73,7 +73,7 @@ async function logOf(path: string, flags: DifficultyFlags): Promise<DifficultyLo
       `${path} measured no difficulty. Measure the checkpoints that it kept (--checkpoints), or train with --probe-every.`,
     );
   }
-  const progress = progressOf(flags);
+  const progress = createProgressBarFor(flags);
   try {
     return await probeCheckpoints(path, { ...flags, onProgress: progress });
   } finally {

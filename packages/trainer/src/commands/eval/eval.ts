@@ -6,7 +6,7 @@ import { metricNames, metricDescriptions, writeStatistics, type FeatureExtractor
 import { Command, Option } from 'commander';
 import { compareSets } from '../../eval/consistency/compare-sets.js';
 import { comparisonText } from '../../eval/consistency/table.js';
-import type { Counter } from '../../terminal/counter.js';
+import type { ProgressBar } from '../../terminal/progress-bar.js';
 import { evaluateSets, featuresOf, type EvaluateSetsOptions } from '../../eval/sets/evaluate-sets.js';
 import { openExtractor } from '../../eval/extractors/extractor.js';
 import { consistencyGrid } from '../../eval/consistency/grid.js';
@@ -15,7 +15,12 @@ import { evaluationText } from '../../eval/sets/table.js';
 import { UserError } from '../../errors.js';
 import { suggestion } from '../../config/suggestion.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
-import { extractorOptions, progressOf, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
+import {
+  extractorOptions,
+  createProgressBarFor,
+  withExtractorOptions,
+  type ExtractorFlags,
+} from './extractor-flags.js';
 import { difficultyCommand } from './difficulty.js';
 import { landscapeCommand } from './landscape.js';
 import { throughputCommand } from './throughput.js';
@@ -161,10 +166,10 @@ async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> 
 /** Opens the extractor, shows progress on standard error, and cleans both up. */
 async function withExtractor(
   flags: ExtractorFlags & CommonFlags,
-  work: (extractor: FeatureExtractor, progress: Counter) => Promise<void>,
+  work: (extractor: FeatureExtractor, progress: ProgressBar) => Promise<void>,
 ): Promise<void> {
   const extractor = await openExtractor(flags.extractor, extractorOptions(flags));
-  const progress = progressOf(flags);
+  const progress = createProgressBarFor(flags);
   try {
     await work(extractor, progress);
   } finally {

@@ -1,6 +1,6 @@
 /** Flags of the commands that use a feature extractor. */
 import type { Command } from 'commander';
-import { createCounter, type Counter } from '../../terminal/counter.js';
+import { createProgressBar, type ProgressBar } from '../../terminal/progress-bar.js';
 import { extractorNames } from '../../config/names.js';
 import type { ExtractorOptions } from '../../eval/extractors/extractor.js';
 import type { CommonFlags } from '../common.js';
@@ -24,6 +24,6 @@ export function extractorOptions({ weights, resize }: ExtractorFlags): Extractor
 }
 
 /** Progress on standard error; none beside JSON. */
-export function progressOf({ json }: CommonFlags): Counter {
-  return createCounter(json === true ? { write: () => {} } : process.stderr);
+export function createProgressBarFor({ json }: CommonFlags): ProgressBar {
+  return createProgressBar(json === true ? { write: () => {} } : process.stderr);
 }

@@ -14,12 +14,12 @@ import {
 } from '@dm/eval';
 import { Command, Option } from 'commander';
 import { writeAndFsync } from '../../files/atomic-write.js';
-import { runObjective, type RunObjective } from '../../eval/landscape/run-objective.js';
+import { openRunObjective, type RunObjective } from '../../eval/landscape/run-objective.js';
 import { aligned, digits } from '../../eval/sets/table.js';
 import { bucketName } from '../../plot/difficulty-plot.js';
 import { interpolationPlot, planePlot, spectrumPlot } from '../../plot/landscape-plot.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
-import { progressOf } from './extractor-flags.js';
+import { createProgressBarFor } from './extractor-flags.js';
 
 interface LandscapeFlags extends CommonFlags {
   readonly points: number;
@@ -84,7 +84,7 @@ interface Landscape {
 
 async function run(first: string, other: string | undefined, flags: LandscapeFlags): Promise<void> {
   const runs = other === undefined ? [first] : [first, other];
-  const progress = progressOf(flags);
+  const progress = createProgressBarFor(flags);
   let landscape: Landscape;
   try {
     landscape = await measure(runs, flags, progress);
@@ -104,7 +104,7 @@ async function measure(
   const { seed, points, from, to, range, probes, top } = flags;
   const told = (name: string) => (done: number, of: number) => progress(name, done, of);
   // Line and plane are of all noise, as the loss that is trained.
-  const whole = await runObjective(runs, { ...flags, buckets: 1 });
+  const whole = await openRunObjective(runs, { ...flags, buckets: 1 });
   let result: Landscape;
   try {
     const objective = whole.objective(0);
@@ -131,7 +131,7 @@ async function measure(
     await whole.dispose();
   }
   if (flags.lanczos === 0) return result;
-  const each = await runObjective(runs.slice(0, 1), flags);
+  const each = await openRunObjective(runs.slice(0, 1), flags);
   try {
     const spectra: Landscape['spectra'][number][] = [];
     for (const [k, bucket] of each.setting.buckets.entries()) {

@@ -4,7 +4,12 @@ import { openEngine } from '../../setup/engine.js';
 import { openExtractor } from '../../eval/extractors/extractor.js';
 import { measureThroughput, throughputText } from '../../eval/extractors/throughput.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
-import { extractorOptions, progressOf, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
+import {
+  extractorOptions,
+  createProgressBarFor,
+  withExtractorOptions,
+  type ExtractorFlags,
+} from './extractor-flags.js';
 
 interface ThroughputFlags extends CommonFlags, ExtractorFlags {
   readonly count: number;
@@ -30,7 +35,7 @@ export function throughputCommand(): Command {
 async function run(flags: ThroughputFlags): Promise<void> {
   const { count, imageSize, imageChannels, threads, json } = flags;
   const engine = await openEngine(flags.engine, threads === undefined ? {} : { threads });
-  const progress = progressOf(flags);
+  const progress = createProgressBarFor(flags);
   try {
     const extractor = await openExtractor(flags.extractor, { engine, ...extractorOptions(flags) });
     const measured = await measureThroughput(extractor, {

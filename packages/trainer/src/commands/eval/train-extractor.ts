@@ -7,7 +7,7 @@ import { openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { trainExtractor } from '../../eval/extractors/train-extractor.js';
 import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
-import { progressOf } from './extractor-flags.js';
+import { createProgressBarFor } from './extractor-flags.js';
 
 interface TrainExtractorFlags extends CommonFlags {
   readonly out: string;
@@ -44,7 +44,7 @@ async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
   const { out, epochs, batchSize, lr, seed, imageSize, imageChannels, threads, json } = flags;
   if (existsSync(out)) throw new UserError(`${out} exists already. Name a new file with --out.`);
   const engine = await openEngine(flags.engine, threads === undefined ? {} : { threads });
-  const progress = progressOf(flags);
+  const progress = createProgressBarFor(flags);
   try {
     const { file, sha256, testAccuracy, testImages, steps } = await trainExtractor({
       data,

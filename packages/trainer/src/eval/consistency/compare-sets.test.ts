@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeNpy } from '@dm/data';
 import { openFolderSource } from '@dm/eval';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sample } from '../../sampling/sample.js';
+import { generateSamples } from '../../sampling/generate-samples.js';
 import { fakeExtractor } from '@dm/eval/testing';
 import { tinyConfig, tinyFolder } from '../../testing/tiny.js';
 import { train } from '../../train.js';
@@ -31,7 +31,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('openSameNoise', () => {
   it('draws every run from the same noise, and as many samples as a file has', async () => {
-    const { images, shape } = await sample({ run: a, count: 6, seed: 2 });
+    const { images, shape } = await generateSamples({ run: a, count: 6, seed: 2 });
     const file = join(folder, 'a.npy');
     await writeNpy(file, { shape: [...shape], data: images });
     const { sets, count } = await openSameNoise([a, file, b], { seed: 2 });

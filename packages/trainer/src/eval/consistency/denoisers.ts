@@ -8,12 +8,16 @@ import { UserError } from '../../errors.js';
 import * as tf from '@tensorflow/tfjs-core';
 import { createDenoiser, predictionOptions, type Denoiser } from '../../setup/denoiser.js';
 import { openData } from '../../setup/open-training-setup.js';
-import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
+import {
+  readSelectedCheckpoint,
+  samplingConfig,
+  type GenerateSamplesOptions,
+} from '../../sampling/generate-samples.js';
 import { readWeights } from '../../checkpoint/state.js';
 import { namedParameters } from '../../step/denoising-losses.js';
 import { runOrCheckpoint } from '../sets/open-set.js';
 
-export interface DenoiserOptions extends Pick<SampleOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
+export interface DenoiserOptions extends Pick<GenerateSamplesOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
   /** Noise levels, evenly spaced in the first model's timesteps. Default 10. */
   readonly levels?: number;
   /** Images of the first run's data, chosen by chance. Default 64. */
@@ -129,7 +133,7 @@ export async function denoiserAgreement(
 
 function open(spec: string, options: DenoiserOptions): Opened {
   const asked = { ...options, ...runOrCheckpoint(spec) };
-  const checkpoint = openCheckpoint(asked);
+  const checkpoint = readSelectedCheckpoint(asked);
   const denoiser = createDenoiser(samplingConfig(checkpoint, asked));
   return { name: spec, denoiser, weights: readWeights(denoiser, checkpoint, 'ema') };
 }

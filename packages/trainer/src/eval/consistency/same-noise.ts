@@ -3,11 +3,11 @@ import { extname } from 'node:path';
 import { readNpy, toFloat } from '@dm/data';
 import type { SampleSet } from '@dm/eval';
 import { UserError } from '../../errors.js';
-import { sample, type SampleOptions } from '../../sampling/sample.js';
+import { generateSamples, type GenerateSamplesOptions } from '../../sampling/generate-samples.js';
 import { runOrCheckpoint } from '../sets/open-set.js';
 
 export interface SameNoiseOptions extends Pick<
-  SampleOptions,
+  GenerateSamplesOptions,
   'best' | 'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
 > {
   /** Samples of each set. Default 64; of files all, where no run is among the sets. */
@@ -49,7 +49,7 @@ export async function openSameNoise(specs: readonly string[], options: SameNoise
       continue;
     }
     onSet?.(spec);
-    const { images, shape } = await sample({
+    const { images, shape } = await generateSamples({
       ...sampling,
       ...runOrCheckpoint(spec),
       ...(count !== undefined && { count }),

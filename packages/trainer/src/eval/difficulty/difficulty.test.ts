@@ -10,7 +10,7 @@ import { openTrainingSetup } from '../../setup/open-training-setup.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../../testing/tiny.js';
 import { train } from '../../train.js';
 import { readDifficulty } from './file.js';
-import { noiseProbe } from './noise-probe.js';
+import { openNoiseProbe } from './noise-probe.js';
 import { probeCheckpoints } from './probe-checkpoints.js';
 
 let folder: string;
@@ -80,7 +80,7 @@ describe('difficulty of a run', () => {
   });
 });
 
-describe('noiseProbe', () => {
+describe('openNoiseProbe', () => {
   const config = (data: string) =>
     resolveConfig([
       {
@@ -92,7 +92,7 @@ describe('noiseProbe', () => {
   it('has the gradient of its loss', async () => {
     const setup = await openTrainingSetup(config(join(folder, 'data.npz')));
     const engine = await openEagerEngine('tfjs-cpu');
-    const probe = await noiseProbe(setup, engine, 'params', { buckets: 2, images: 4 });
+    const probe = await openNoiseProbe(setup, engine, 'params', { buckets: 2, images: 4 });
     const { params, buffers } = initialState(setup);
     const at = (step: number, direction: Float64Array) =>
       probe.load({
@@ -121,7 +121,7 @@ describe('noiseProbe', () => {
     const setup = await openTrainingSetup(config(file));
     const denoiser = createDenoiser(setup.config);
     const engine = await openEagerEngine('tfjs-cpu');
-    const large = await noiseProbe(denoiser, engine, 'params', { buckets: 1, images: 128 });
+    const large = await openNoiseProbe(denoiser, engine, 'params', { buckets: 1, images: 128 });
     const state = await large.load(initialState(setup));
     const { loss, gradient } = await large.gradient(state, 0);
     expect(await large.loss(state, 0)).toBeCloseTo(loss, 6);
@@ -129,8 +129,8 @@ describe('noiseProbe', () => {
     expect(loss).toBeGreaterThan(0.5);
     expect(loss).toBeLessThan(1.5);
     expect(gradient.some((value) => value !== 0)).toBe(true);
-    await expect(noiseProbe(denoiser, engine, 'params', { images: 100 })).rejects.toThrow('or a multiple of 64');
-    await expect(noiseProbe(denoiser, engine, 'params', { images: 192 })).rejects.toThrow('has 128: take fewer');
+    await expect(openNoiseProbe(denoiser, engine, 'params', { images: 100 })).rejects.toThrow('or a multiple of 64');
+    await expect(openNoiseProbe(denoiser, engine, 'params', { images: 192 })).rejects.toThrow('has 128: take fewer');
     await engine.dispose();
   });
 });

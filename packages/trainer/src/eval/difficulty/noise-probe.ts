@@ -64,7 +64,7 @@ const chunk = 64;
  *
  * Throws an Error on options that cannot be, and a UserError where the data has too few images or lacks labels.
  */
-export async function noiseProbe(
+export async function openNoiseProbe(
   denoiser: Denoiser,
   engine: Engine,
   weights: 'params' | 'ema',

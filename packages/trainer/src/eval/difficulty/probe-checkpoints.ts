@@ -6,13 +6,13 @@ import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { createDenoiser } from '../../setup/denoiser.js';
 import { runFolder } from '../../run/run-folder.js';
-import { samplingConfig, type SampleOptions } from '../../sampling/sample.js';
+import { samplingConfig, type GenerateSamplesOptions } from '../../sampling/generate-samples.js';
 import { fileOf, readWeights } from '../../checkpoint/state.js';
 import { measure } from './recorder.js';
 import type { DifficultyLog } from './file.js';
-import { noiseProbe, type NoiseProbeOptions } from './noise-probe.js';
+import { openNoiseProbe, type NoiseProbeOptions } from './noise-probe.js';
 
-export interface ProbeCheckpointsOptions extends NoiseProbeOptions, Pick<SampleOptions, 'engine' | 'threads'> {
+export interface ProbeCheckpointsOptions extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'engine' | 'threads'> {
   /** Default raw, the weights that are trained. */
   readonly weights?: 'raw' | 'ema';
   readonly onProgress?: (name: string, done: number, of: number) => void;
@@ -35,7 +35,7 @@ export async function probeCheckpoints(run: string, options: ProbeCheckpointsOpt
   const denoiser = createDenoiser(samplingConfig(readCheckpoint(paths[0]!, []), options));
   const engine = await openEngine(denoiser.config.engine, engineOptions(denoiser.config));
   try {
-    const probe = await noiseProbe(denoiser, engine, 'params', options);
+    const probe = await openNoiseProbe(denoiser, engine, 'params', options);
     for (const path of paths) {
       const checkpoint = readCheckpoint(path, [fileOf(which)]);
       const state = await probe.load(readWeights(denoiser, checkpoint, which));

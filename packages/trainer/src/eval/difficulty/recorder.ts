@@ -4,7 +4,7 @@ import type { Engine, StateHandle } from '@dm/ops';
 import type { TrainingSetup } from '../../setup/training-setup.js';
 import type { RunFolder } from '../../run/run-folder.js';
 import { appendDifficulty, readDifficulty, writeDifficulty } from './file.js';
-import { noiseProbe, type NoiseProbe, type ProbeSetting } from './noise-probe.js';
+import { openNoiseProbe, type NoiseProbe, type ProbeSetting } from './noise-probe.js';
 import type { DifficultyRecord } from '@dm/eval';
 
 export interface DifficultyHooks {
@@ -27,14 +27,14 @@ export interface DifficultyRecorder {
  * as the buckets have in all, each time. Notes where a resumed run measures otherwise than it began: the file is begun
  * anew then, since its lines could not be compared.
  */
-export async function difficultyRecorder(
+export async function openDifficultyRecorder(
   run: RunFolder,
   setup: TrainingSetup,
   engine: Engine,
   { onRecord, onNote }: DifficultyHooks = {},
 ): Promise<DifficultyRecorder> {
   const { buckets, images } = setup.config.probe;
-  const probe = await noiseProbe(setup, engine, 'params', { buckets, images });
+  const probe = await openNoiseProbe(setup, engine, 'params', { buckets, images });
   const { setting } = probe;
   const record = async (step: number, state: StateHandle) => {
     const line = await measure(probe, step, state);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { dm } from '../../testing/command.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../../testing/tiny.js';
 import { train } from '../../train.js';
-import { runObjective } from './run-objective.js';
+import { openRunObjective } from './run-objective.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -20,13 +20,13 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it('makes a line whose ends are the two losses, a plane around the first, and a Hessian', async () => {
   const specs = [join(folder, 'a'), join(folder, 'b')];
-  const run = await runObjective(specs, { buckets: 2, images: 4 });
+  const run = await openRunObjective(specs, { buckets: 2, images: 4 });
   const objective = run.objective(1);
   const [a, b] = run.params;
   const line = await interpolate(objective, a!, b!, { from: 0, to: 1, points: 3 });
   expect([line.loss[0], line.loss[2]]).toEqual([await objective.loss(a!), await objective.loss(b!)]);
   // The second end, opened alone, has the same loss on the same data.
-  const alone = await runObjective([specs[1]!], { buckets: 2, images: 4 });
+  const alone = await openRunObjective([specs[1]!], { buckets: 2, images: 4 });
   expect(await alone.objective(1).loss(alone.params[0]!)).toBe(line.loss[2]);
 
   const { layout } = run.denoiser;
@@ -46,7 +46,7 @@ it('makes a line whose ends are the two losses, a plane around the first, and a 
 });
 
 it('refuses another architecture, naming the first difference', async () => {
-  await expect(runObjective([join(folder, 'a'), join(folder, 'wide')])).rejects.toThrow(
+  await expect(openRunObjective([join(folder, 'a'), join(folder, 'wide')])).rejects.toThrow(
     /wide has another architecture than .*a: .*first difference: .* \[.*32/,
   );
 });

@@ -5,13 +5,22 @@ import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { createDenoiser, predictionOptions, type Denoiser } from '../../setup/denoiser.js';
 import { weightsName } from '../../setup/averages.js';
-import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
+import {
+  readSelectedCheckpoint,
+  samplingConfig,
+  type GenerateSamplesOptions,
+} from '../../sampling/generate-samples.js';
 import { readWeights } from '../../checkpoint/state.js';
-import { noiseProbe, type NoiseProbe, type NoiseProbeOptions, type ProbeSetting } from '../difficulty/noise-probe.js';
+import {
+  openNoiseProbe,
+  type NoiseProbe,
+  type NoiseProbeOptions,
+  type ProbeSetting,
+} from '../difficulty/noise-probe.js';
 import { runOrCheckpoint } from '../sets/open-set.js';
 
 export interface RunObjectiveOptions
-  extends NoiseProbeOptions, Pick<SampleOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
+  extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
   /** Default raw, the weights that were trained. */
   readonly weights?: 'raw' | 'ema';
 }
@@ -30,11 +39,14 @@ export interface RunObjective {
  * The unweighted loss of a run's or checkpoint's model on fixed held-out images and noise, and the parameters of all specs,
  * which must be of one architecture. Model, data and buffers are those of the first. Throws a UserError where they differ.
  */
-export async function runObjective(specs: readonly string[], options: RunObjectiveOptions = {}): Promise<RunObjective> {
+export async function openRunObjective(
+  specs: readonly string[],
+  options: RunObjectiveOptions = {},
+): Promise<RunObjective> {
   const { weights = 'raw' } = options;
   const opened = specs.map((spec) => {
     const asked = { ...options, weights, ...runOrCheckpoint(spec) };
-    const checkpoint = openCheckpoint(asked);
+    const checkpoint = readSelectedCheckpoint(asked);
     const denoiser = createDenoiser(samplingConfig(checkpoint, asked));
     return { spec, denoiser, arrays: readWeights(denoiser, checkpoint, weightsName(weights)) };
   });
@@ -78,13 +90,13 @@ async function objectiveOn(
   options: NoiseProbeOptions,
   opened: readonly { readonly arrays: Arrays }[],
 ): Promise<RunObjective> {
-  const probe = await noiseProbe(denoiser, engine, 'params', options);
+  const probe = await openNoiseProbe(denoiser, engine, 'params', options);
   const state = await probe.load(arrays);
   return {
     denoiser,
     params: opened.map((one) => one.arrays['params']!.data as Float32Array),
     setting: probe.setting,
-    objective: (bucket) => probeObjective(probe, state, denoiser.layout.size, bucket),
+    objective: (bucket) => createProbeObjective(probe, state, denoiser.layout.size, bucket),
     async dispose() {
       state.dispose();
       await probe.dispose();
@@ -94,7 +106,7 @@ async function objectiveOn(
 }
 
 /** The mean loss over a bucket of `probe` as a function of `params` [size], which are put into `state` at every call. */
-export function probeObjective(probe: NoiseProbe, state: StateHandle, size: number, bucket: number): Objective {
+export function createProbeObjective(probe: NoiseProbe, state: StateHandle, size: number, bucket: number): Objective {
   const put = (params: Float32Array | Float64Array) => state.write({ params: float32(Float32Array.from(params)) });
   return {
     size,

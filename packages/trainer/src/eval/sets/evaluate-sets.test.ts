@@ -2,11 +2,11 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toFloat, writeNpy } from '@dm/data';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sample } from '../../sampling/sample.js';
+import { generateSamples } from '../../sampling/generate-samples.js';
 import { fakeExtractor } from '@dm/eval/testing';
 import { tinyConfig, tinyDit, tinyFolder } from '../../testing/tiny.js';
 import { train } from '../../train.js';
-import { createCounter } from '../../terminal/counter.js';
+import { createProgressBar } from '../../terminal/progress-bar.js';
 import { evaluateSets } from './evaluate-sets.js';
 import { evaluationText } from './table.js';
 
@@ -26,7 +26,7 @@ const options = () => ({ extractor: fakeExtractor(), metrics: ['fid', 'kid'] as 
 
 describe('evaluateSets', () => {
   it('draws from a run what dm sample draws, whatever the batches', async () => {
-    const { images, shape } = await sample({ run, count: 11, seed: 3 });
+    const { images, shape } = await generateSamples({ run, count: 11, seed: 3 });
     const file = join(folder, 'samples.npy');
     await writeNpy(file, { shape: [...shape], data: images });
     const fromRun = await evaluateSets(run, data, { ...options(), seed: 3 });
@@ -86,14 +86,14 @@ describe('evaluateSets', () => {
   });
 });
 
-describe('createCounter', () => {
+describe('createProgressBar', () => {
   it('counts on a terminal and is silent elsewhere', () => {
     const written: string[] = [];
     const write = (text: string) => void written.push(text);
-    createCounter({ write })('a', 1, 2);
+    createProgressBar({ write })('a', 1, 2);
     expect(written).toEqual([]);
     let now = 0;
-    const counter = createCounter({ isTTY: true, columns: 70, write }, () => now);
+    const counter = createProgressBar({ isTTY: true, columns: 70, write }, () => now);
     counter('a', 10, 40);
     now = 2000;
     counter('a', 20, 40);

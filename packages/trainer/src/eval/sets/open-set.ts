@@ -12,9 +12,9 @@ import {
   type ImageFeatures,
   type ImageSource,
 } from '@dm/eval';
-import { holdsRun, runFolder } from '../../run/run-folder.js';
-import type { SampleOptions } from '../../sampling/sample.js';
-import { runSource, type RunSource } from './run-source.js';
+import { hasRun, runFolder } from '../../run/run-folder.js';
+import type { GenerateSamplesOptions } from '../../sampling/generate-samples.js';
+import { openRunSource, type RunSource } from './run-source.js';
 
 /** Forms of a set's name, for help texts. */
 export const SET_FORMS = [
@@ -26,7 +26,7 @@ export const SET_FORMS = [
 ] as const;
 
 export interface OpenSetOptions extends Pick<
-  SampleOptions,
+  GenerateSamplesOptions,
   'best' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
 > {
   /** Images to use: samples to make, or a choice by chance. Default: `defaultSamples` of a run, all of others. */
@@ -53,9 +53,9 @@ export async function openSet(
   options: OpenSetOptions = {},
 ): Promise<OpenedSet> {
   if (isFolder(spec)) {
-    if (isCheckpoint(spec) || holdsRun(runFolder(spec))) {
+    if (isCheckpoint(spec) || hasRun(runFolder(spec))) {
       const { count = defaultSamples, ...others } = options;
-      return { kind: 'run', source: await runSource({ ...others, ...runOrCheckpoint(spec), count }) };
+      return { kind: 'run', source: await openRunSource({ ...others, ...runOrCheckpoint(spec), count }) };
     }
     return { kind: 'images', source: await openFolderSource(spec, options) };
   }
@@ -72,7 +72,7 @@ export async function openSet(
 }
 
 /** What a folder's name stands for: one checkpoint, else a run. */
-export function runOrCheckpoint(spec: string): Pick<SampleOptions, 'run' | 'checkpoint'> {
+export function runOrCheckpoint(spec: string): Pick<GenerateSamplesOptions, 'run' | 'checkpoint'> {
   return isCheckpoint(spec) ? { checkpoint: spec } : { run: spec };
 }
 

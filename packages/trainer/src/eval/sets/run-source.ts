@@ -5,12 +5,16 @@ import { type Arrays, float32, type NdArray } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { createDenoiser } from '../../setup/denoiser.js';
-import { openCheckpoint, samplingConfig, type SampleOptions } from '../../sampling/sample.js';
-import { conditionOf, samplerOf } from '../../sampling/sampler.js';
+import {
+  readSelectedCheckpoint,
+  samplingConfig,
+  type GenerateSamplesOptions,
+} from '../../sampling/generate-samples.js';
+import { classCondition, createDenoiserSampler } from '../../sampling/sampler.js';
 import { readWeights } from '../../checkpoint/state.js';
 
 export type RunSourceOptions = Pick<
-  SampleOptions,
+  GenerateSamplesOptions,
   'run' | 'checkpoint' | 'best' | 'steps' | 'sampler' | 'seed' | 'engine' | 'threads' | 'onNote'
 > & { readonly count: number };
 
@@ -23,8 +27,8 @@ export interface RunSource extends ImageSource {
  * `count` images with the EMA weights, image i from noise i of the seed, its class i mod the number of classes. They are
  * rounded to bytes, as a PNG would hold them: so published metrics are taken.
  */
-export async function runSource(options: RunSourceOptions): Promise<RunSource> {
-  const checkpoint = openCheckpoint(options);
+export async function openRunSource(options: RunSourceOptions): Promise<RunSource> {
+  const checkpoint = readSelectedCheckpoint(options);
   const config = samplingConfig(checkpoint, options);
   const { count, seed = 0 } = options;
   if (!Number.isInteger(count) || count < 2) {
@@ -35,9 +39,9 @@ export async function runSource(options: RunSourceOptions): Promise<RunSource> {
   if (shape[2] !== 1 && shape[2] !== 3) {
     throw new UserError(`${checkpoint.path} makes arrays of ${shape[2]} channels; images have 1 or 3.`);
   }
-  const conditions = conditionOf(denoiser, count, undefined);
+  const conditions = classCondition(denoiser, count, undefined);
   const engine = await openEngine(config.engine, engineOptions(config));
-  const sampler = samplerOf(denoiser, engine, 'params');
+  const sampler = createDenoiserSampler(denoiser, engine, 'params');
   const state = readWeights(denoiser, checkpoint, 'ema');
   const { type, steps } = config.sampler;
   return {

@@ -1,8 +1,8 @@
 /**
  * Sampling from a checkpoint.
  *
- *   import { sample, writeImages } from '@dm/trainer';
- *   await writeImages('digits.png', await sample({ run: 'runs/digits', count: 16 }));
+ *   import { generateSamples, writeImages } from '@dm/trainer';
+ *   await writeImages('digits.png', await generateSamples({ run: 'runs/digits', count: 16 }));
  */
 import { readFile } from 'node:fs/promises';
 import { parseNpy } from '@dm/data';
@@ -11,9 +11,9 @@ import { weightsFile, weightsName } from '../setup/averages.js';
 import { readBest } from '../checkpoint/best.js';
 import {
   checkpointPath,
-  latestValid,
+  latestCheckpoint,
   readCheckpoint,
-  runOfCheckpoint,
+  runPathOfCheckpoint,
   type Checkpoint,
 } from '../checkpoint/checkpoint.js';
 import type { Config, PartialConfig } from '../config/schema.js';
@@ -24,10 +24,10 @@ import { createDenoiser, type Denoiser } from '../setup/denoiser.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
-import { conditionOf, sampleBatch, samplerOf } from './sampler.js';
+import { classCondition, samplingBatchSize, createDenoiserSampler } from './sampler.js';
 import { fileOf, readWeights } from '../checkpoint/state.js';
 
-export interface SampleOptions {
+export interface GenerateSamplesOptions {
   /** Folder of a run, whose newest valid checkpoint is used. Give this or `checkpoint`. */
   readonly run?: string;
   /** Folder of one checkpoint of a run. */
@@ -57,31 +57,31 @@ export interface SampleOptions {
   readonly onNote?: (text: string) => void;
 }
 
-export interface SampleResult extends Images {
+export interface GeneratedSamples extends Images {
   /** The checkpoint that the weights came from. */
   readonly checkpoint: string;
 }
 
 /** Makes images. Throws a UserError on what does not fit together, before any work is done. */
-export async function sample(options: SampleOptions): Promise<SampleResult> {
-  const checkpoint = openCheckpoint(options);
+export async function generateSamples(options: GenerateSamplesOptions): Promise<GeneratedSamples> {
+  const checkpoint = readSelectedCheckpoint(options);
   const config = samplingConfig(checkpoint, options);
   const { weights, seed = 0, label } = options;
   const file = weightsFile(config, weights);
   const denoiser = createDenoiser(config);
   const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
   const count = countOf(options.count, initialNoise);
-  const condition = conditionOf(denoiser, count, label);
+  const condition = classCondition(denoiser, count, label);
   const state = readWeights(denoiser, checkpoint, file);
 
   const engine = await openEngine(config.engine, engineOptions(config));
   try {
-    const sampler = samplerOf(denoiser, engine, 'params');
+    const sampler = createDenoiserSampler(denoiser, engine, 'params');
     const { data } = await sampler.sample({
       state,
       seed,
       n: count,
-      batchSize: sampleBatch,
+      batchSize: samplingBatchSize,
       ...condition,
       ...(initialNoise !== undefined && { initialNoise }),
     });
@@ -93,14 +93,20 @@ export async function sample(options: SampleOptions): Promise<SampleResult> {
 }
 
 /** The checkpoint that the options name, and of its files the weights alone: nothing else is read, nor verified. */
-export function openCheckpoint({ run, checkpoint, best = false, weights, onNote }: SampleOptions): Checkpoint {
+export function readSelectedCheckpoint({
+  run,
+  checkpoint,
+  best = false,
+  weights,
+  onNote,
+}: GenerateSamplesOptions): Checkpoint {
   if ((run === undefined) === (checkpoint === undefined)) {
     throw new UserError('Name what to sample from: --run <folder of a run> or --checkpoint <folder of a checkpoint>.');
   }
   const only = [fileOf(weightsName(weights))];
   if (checkpoint !== undefined) return readCheckpoint(checkpoint, only);
   if (best) return bestCheckpoint(run!, only);
-  const { checkpoint: latest, skipped } = latestValid(runFolder(run!).checkpoints, only);
+  const { checkpoint: latest, skipped } = latestCheckpoint(runFolder(run!).checkpoints, only);
   for (const { path, reason } of skipped) onNote?.(`skipped ${path}: ${reason}`);
   if (latest === undefined)
     throw new UserError(`There is no valid checkpoint in ${run}. Train one: dm train --out ${run}`);
@@ -115,11 +121,11 @@ function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {
 }
 
 /** The run's configuration with what was asked for laid over it. */
-export function samplingConfig(checkpoint: Checkpoint, options: SampleOptions): Config {
+export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesOptions): Config {
   const layer = (source: string, value: PartialConfig): Layer => ({ source, value });
   const { steps, sampler, guidance, guidanceInterval, engine, threads } = options;
   return resolveConfig([
-    savedConfig(runFolder(runOfCheckpoint(checkpoint.path))),
+    savedConfig(runFolder(runPathOfCheckpoint(checkpoint.path))),
     ...(steps === undefined ? [] : [layer('--steps', { sampler: { steps } })]),
     ...(sampler === undefined ? [] : [layer('--sampler', { sampler: { type: sampler as Config['sampler']['type'] } })]),
     ...(guidance === undefined ? [] : [layer('--guidance', { sampler: { guidance } })]),

@@ -8,7 +8,7 @@ export function groups<T>(items: readonly T[], max: number): T[][] {
 }
 
 /** Means of groups of lines, each at the place of its last line; the log itself where it has at most `max` lines. */
-export function thin(records: readonly MetricsRecord[], max: number): MetricsRecord[] {
+export function downsample(records: readonly MetricsRecord[], max: number): MetricsRecord[] {
   if (records.length <= max) return [...records];
   return groups(records, max).map((group) => {
     const last = group.at(-1)!;

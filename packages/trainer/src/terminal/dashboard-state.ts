@@ -1,0 +1,28 @@
+/** What the dashboard shows, as plain data: each thing that a training tells makes the next state. */
+import type { RunStarted } from '../session/hooks.js';
+import type { MetricsRecord } from '../run/metrics.js';
+
+export interface DashboardState {
+  readonly started?: RunStarted;
+  /** Losses of the logged steps of this session, the oldest first; at most `keptLosses`. */
+  readonly losses: readonly number[];
+  /** The last logged step. */
+  readonly latest?: MetricsRecord;
+  readonly checkpoint?: WrittenFile;
+  readonly sample?: WrittenFile;
+}
+
+export interface WrittenFile {
+  readonly step: number;
+  readonly path: string;
+}
+
+/** More than the widest terminal has columns. */
+const keptLosses = 500;
+
+export const initialDashboardState: DashboardState = { losses: [] };
+
+/** `state` after a logged step. */
+export function withRecord(state: DashboardState, record: MetricsRecord): DashboardState {
+  return { ...state, latest: record, losses: [...state.losses, record.loss].slice(-keptLosses) };
+}
