@@ -31,7 +31,7 @@ it("the README's example runs", async () => {
 });
 
 it('the README names every schedule, sampler and prediction', () => {
-  for (const name of [...Object.keys(core.schedules), ...Object.keys(core.samplers), ...core.predictions]) {
+  for (const name of [...Object.keys(core.noiseSchedules), ...Object.keys(core.samplers), ...core.predictions]) {
     expect(readme).toContain(`\`${name}\``);
   }
 });

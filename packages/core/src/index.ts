@@ -27,25 +27,30 @@ export {
   timestepOfLogSnr,
 } from './schedules/accessors.js';
 export { type CosineOptions, cosineSchedule } from './schedules/cosine.js';
-export { scheduleFromConfig, type ScheduleConfig, type ScheduleName, schedules } from './schedules/registry.js';
+export {
+  noiseScheduleFromConfig,
+  type NoiseScheduleConfig,
+  type NoiseScheduleName,
+  noiseSchedules,
+} from './schedules/registry.js';
 
-export { cleanLevel, halfLogSnr, levelAt, vpLevelFromSigma, type NoiseLevel } from './levels/level.js';
+export { cleanLevel, halfLogSnr, levelAt, type NoiseLevel, type NoisePath, vpLevelFromSigma } from './levels/level.js';
 export { spacedTimesteps, type Spacing, type SpacingOptions, spacings } from './levels/spacing.js';
 export { edmLevel, edmPath, type KarrasOptions, karrasSigmas } from './levels/edm.js';
 export { flowLevel, flowPath, type FlowPathOptions, shiftFlowTime } from './levels/flow.js';
-export { discretePath, type DiscretePathOptions, type NoisePath } from './levels/path.js';
+export { discretePath, type DiscretePathOptions } from './levels/path.js';
 
 export {
   type Conversion,
   conversion,
   inputScale,
-  type Mixture,
+  type TargetCoefficients,
   type Prediction,
   type PredictionOptions,
   predictions,
-  targetMixture,
+  targetCoefficients,
 } from './process/prediction.js';
-export { forwardCoefficients, networkInputs, noiseLevels, targetCoefficients } from './process/coefficients.js';
+export { forwardInputs, networkInputs, noiseLevels, targetInputs } from './process/coefficients.js';
 export { addNoise, convertPrediction, predictionTarget } from './process/forward.js';
 
 export { huberLoss, l1Loss, mseLoss, type PointwiseLoss, weightedMean } from './losses/pointwise.js';
@@ -76,7 +81,7 @@ export {
   createSampler,
   type ImageSampler,
   type Predict,
-  sample,
+  sampleImages,
   type SampleOptions,
   type SamplerOptions,
   type SamplingProgress,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createSchedule, scheduleNames, type ScheduleName } from './registry.js';
+import { createTimestepSchedule, timestepScheduleNames, type TimestepScheduleName } from './registry.js';
 import type { ScheduleState } from './schedule.js';
 import { linearAlphasCumprod } from './testing.js';
 
@@ -18,10 +18,10 @@ const logSnr = timesteps.map((t) => Math.log(abar[t]! / (1 - abar[t]!)));
 const lnSigma = logSnr.map((l) => -l / 2);
 const flowTime = lnSigma.map((l) => 1 / (1 + Math.exp(-l)));
 
-/** The mixture of CLTS over a coordinate, at a share lam of the Gaussian. */
-const mixture = (coordinate: readonly number[], mu: number, sigma: number, lam: number): number[] =>
+/** The mixture of CLTS over a coordinate, at a share lambda of the Gaussian. */
+const mixture = (coordinate: readonly number[], mu: number, sigma: number, lambda: number): number[] =>
   normalized(coordinate.map((c) => Math.exp(-((c - mu) ** 2) / (2 * sigma * sigma)))).map(
-    (g) => (1 - lam) / T + lam * g,
+    (g) => (1 - lambda) / T + lambda * g,
   );
 const plainTime = timesteps.map((t) => t / T);
 
@@ -52,35 +52,36 @@ function modeDensity(s: number, scale = 1.29): number {
 const shownLoss = (t: number, round: number): number => 0.05 + 1 / (1 + t / 50) + round / 100;
 
 /** Closed form of each schedule at a step; of those with a state, after `rounds` rounds of losses. */
-const forms: Readonly<Record<ScheduleName, (step: number, rounds: number, state?: ScheduleState) => number[]>> = {
-  uniform: () => timesteps.map(() => 1 / T),
-  clts: (step) => mixture(plainTime, 0.3, 0.2, (0.8 * step) / totalSteps),
-  cltsReversed: (step) => mixture(plainTime, 0.3, 0.2, (0.8 * (totalSteps - 1 - step)) / totalSteps),
-  cltsTimeAverage: () => mixture(plainTime, 0.3, 0.2, (0.8 * (totalSteps - 1)) / 2 / totalSteps),
-  cltsCorrected: (step) => mixture(plainTime, 0.3, 0.2, (0.8 * step) / totalSteps),
-  cltsLogSnr: (step) => mixture(logSnr, 0, 2, (0.8 * step) / totalSteps),
-  lossSecondMoment: (_step, rounds) => {
-    if (rounds < 10) return timesteps.map(() => 1 / T);
-    const roots = timesteps.map((t) => {
-      const last = Array.from({ length: 10 }, (_, i) => shownLoss(t, rounds - 1 - i) ** 2);
-      return Math.sqrt(last.reduce((a, b) => a + b, 0) / 10);
-    });
-    return normalized(roots).map((p) => 0.999 * p + 0.001 / T);
-  },
-  difficultyCurriculum: (_step, _rounds, state) => {
-    const [stage, clusters] = [(state!['stage'] as Int32Array)[0]!, 20];
-    const first = T - (stage * T) / clusters;
-    return timesteps.map((t) => (t >= first ? 1 / (T - first) : 0));
-  },
-  edm: () => byMass(lnSigma, (x) => bell(x, -1.2, 1.2)),
-  edm2: () => byMass(lnSigma, (x) => bell(x, -0.4, 1)),
-  laplace: () => byMass(logSnr, (x) => Math.exp(-Math.abs(x) / 0.5)),
-  logitNormal: () => byMass(flowTime, (s) => bell(Math.log(s / (1 - s)), 0, 1) / (s * (1 - s))),
-  mode: () => byMass(flowTime, (s) => modeDensity(s)),
-  cosmap: () => byMass(flowTime, (s) => 2 / (Math.PI - 2 * Math.PI * s + 2 * Math.PI * s * s)),
-  speed: () => timesteps.map((t) => (t < 700 ? 5 : 1) / (T + 700 * 4)),
-  beta: () => timesteps.map((t) => ((t + 1) / T) ** 0.8 - (t / T) ** 0.8),
-};
+const forms: Readonly<Record<TimestepScheduleName, (step: number, rounds: number, state?: ScheduleState) => number[]>> =
+  {
+    uniform: () => timesteps.map(() => 1 / T),
+    clts: (step) => mixture(plainTime, 0.3, 0.2, (0.8 * step) / totalSteps),
+    cltsReversed: (step) => mixture(plainTime, 0.3, 0.2, (0.8 * (totalSteps - 1 - step)) / totalSteps),
+    cltsTimeAverage: () => mixture(plainTime, 0.3, 0.2, (0.8 * (totalSteps - 1)) / 2 / totalSteps),
+    cltsCorrected: (step) => mixture(plainTime, 0.3, 0.2, (0.8 * step) / totalSteps),
+    cltsLogSnr: (step) => mixture(logSnr, 0, 2, (0.8 * step) / totalSteps),
+    lossSecondMoment: (_step, rounds) => {
+      if (rounds < 10) return timesteps.map(() => 1 / T);
+      const roots = timesteps.map((t) => {
+        const last = Array.from({ length: 10 }, (_, i) => shownLoss(t, rounds - 1 - i) ** 2);
+        return Math.sqrt(last.reduce((a, b) => a + b, 0) / 10);
+      });
+      return normalized(roots).map((p) => 0.999 * p + 0.001 / T);
+    },
+    difficultyCurriculum: (_step, _rounds, state) => {
+      const [stage, clusters] = [(state!['stage'] as Int32Array)[0]!, 20];
+      const first = T - (stage * T) / clusters;
+      return timesteps.map((t) => (t >= first ? 1 / (T - first) : 0));
+    },
+    edm: () => byMass(lnSigma, (x) => bell(x, -1.2, 1.2)),
+    edm2: () => byMass(lnSigma, (x) => bell(x, -0.4, 1)),
+    laplace: () => byMass(logSnr, (x) => Math.exp(-Math.abs(x) / 0.5)),
+    logitNormal: () => byMass(flowTime, (s) => bell(Math.log(s / (1 - s)), 0, 1) / (s * (1 - s))),
+    mode: () => byMass(flowTime, (s) => modeDensity(s)),
+    cosmap: () => byMass(flowTime, (s) => 2 / (Math.PI - 2 * Math.PI * s + 2 * Math.PI * s * s)),
+    speed: () => timesteps.map((t) => (t < 700 ? 5 : 1) / (T + 700 * 4)),
+    beta: () => timesteps.map((t) => ((t + 1) / T) ** 0.8 - (t / T) ** 0.8),
+  };
 
 function expectClose(got: ArrayLike<number>, expected: readonly number[]): void {
   const worst = expected.reduce((most, p, t) => Math.max(most, Math.abs(got[t]! - p) / Math.max(p, 1e-12)), 0);
@@ -88,8 +89,8 @@ function expectClose(got: ArrayLike<number>, expected: readonly number[]): void 
 }
 
 describe('the density of each schedule is its closed form, at five moments of training', () => {
-  it.each(scheduleNames)('%s', (name) => {
-    const schedule = createSchedule(name, context);
+  it.each(timestepScheduleNames)('%s', (name) => {
+    const schedule = createTimestepSchedule(name, context);
     moments.forEach((step, i) => {
       const rounds = 250 * i;
       let state = schedule.initialState?.();
@@ -108,7 +109,7 @@ describe('the density of each schedule is its closed form, at five moments of tr
     ['noiseStd', (a: number) => Math.sqrt(1 - a)],
     ['noiseVariance', (a: number) => 1 - a],
   ] as const)('CLTS over %s', (coordinate, of) => {
-    const schedule = createSchedule('clts', context, { coordinate });
+    const schedule = createTimestepSchedule('clts', context, { coordinate });
     for (const step of moments) {
       expectClose(schedule.density(step), mixture(Array.from(abar, of), 0.3, 0.2, (0.8 * step) / totalSteps));
     }
@@ -120,8 +121,8 @@ describe('the importance weights of each schedule are their closed form', () => 
   const change = timesteps.map((t) => (abar[t - 1] ?? 1) - abar[t]!);
   const [least, most] = [Math.min(...change), Math.max(...change)];
 
-  it.each(scheduleNames)('%s', (name) => {
-    const schedule = createSchedule(name, context);
+  it.each(timestepScheduleNames)('%s', (name) => {
+    const schedule = createTimestepSchedule(name, context);
     let state = schedule.initialState?.();
     for (let round = 0; state && round < 12; round++) {
       state = schedule.update!(

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { clts, cltsDefaults } from './clts.js';
-import { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-twins.js';
+import { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-controls.js';
 import type { CltsOptions } from './clts.js';
-import { uniform } from './uniform.js';
+import { uniformTimesteps } from './densities.js';
 import { cosineAlphasCumprod, linearAlphasCumprod, uniforms } from './testing.js';
 
 const T = 1000;
@@ -14,10 +14,10 @@ const sum = (p: Float64Array, from = 0): number => p.slice(from).reduce((a, b) =
 
 /** The formula once more, written out for the default ramp and plain t / T. */
 function closedForm(step: number, { mu, sigma, lambdaMax } = cltsDefaults): Float64Array {
-  const lam = lambdaMax * Math.min(1, step / totalSteps);
+  const lambda = lambdaMax * Math.min(1, step / totalSteps);
   const g = Array.from({ length: T }, (_, t) => Math.exp(-0.5 * ((t / T - mu) / sigma) ** 2));
   const total = g.reduce((a, b) => a + b, 0);
-  return Float64Array.from(g, (value) => (1 - lam) / T + (lam * value) / total);
+  return Float64Array.from(g, (value) => (1 - lambda) / T + (lambda * value) / total);
 }
 
 describe('clts', () => {
@@ -31,12 +31,12 @@ describe('clts', () => {
     }
   });
 
-  it('is exactly uniform at lam = 0 and draws what the uniform schedule draws', () => {
+  it('is exactly uniform at lambda = 0 and draws what the uniform schedule draws', () => {
     const u = uniforms(100_000, 1);
     const schedule = clts(context);
-    expect(schedule.density(0)).toEqual(uniform(context).density(0));
-    expect(schedule.sample(0, u)).toEqual(uniform(context).sample(0, u));
-    expect(uniform(context).sample(0, u).timesteps).toEqual(Int32Array.from(u, (x) => Math.floor(x * T)));
+    expect(schedule.density(0)).toEqual(uniformTimesteps(context).density(0));
+    expect(schedule.sample(0, u)).toEqual(uniformTimesteps(context).sample(0, u));
+    expect(uniformTimesteps(context).sample(0, u).timesteps).toEqual(Int32Array.from(u, (x) => Math.floor(x * T)));
   });
 
   it('moves mass away from the easier half t >= T/2, step by step', () => {
@@ -46,7 +46,7 @@ describe('clts', () => {
     for (let i = 1; i < masses.length; i++) expect(masses[i]!).toBeLessThan(masses[i - 1]!);
   });
 
-  // METHOD: mass on t >= T/2 at lam = 1, computed from the formula in Python.
+  // METHOD: mass on t >= T/2 at lambda = 1, computed from the formula in Python.
   it.each([
     [1, 0.476],
     [0.3, 0.29],
@@ -74,7 +74,7 @@ describe('clts', () => {
 
   it('has the ramps it names, held after rampSteps', () => {
     const floorAt = (options: Partial<CltsOptions>, step: number): number =>
-      // Far from the center only the uniform floor (1 - lam) / T is left.
+      // Far from the center only the uniform floor (1 - lambda) / T is left.
       1 - clts(context, { sigma: 0.02, lambdaMax: 1, rampSteps: 1000, ...options }).density(step)[T - 1]! * T;
     expect(floorAt({ ramp: 'linear' }, 250)).toBeCloseTo(0.25, 12);
     expect(floorAt({ ramp: 'cosine' }, 250)).toBeCloseTo((1 - Math.SQRT1_2) / 2, 12);
@@ -130,12 +130,12 @@ describe('clts', () => {
   });
 });
 
-describe('twins of clts', () => {
+describe('controls of clts', () => {
   it('reversed is CLTS backwards', () => {
     for (const step of [0, 1, 5000, totalSteps - 1]) {
       expect(cltsReversed(context).density(step)).toEqual(clts(context).density(totalSteps - 1 - step));
     }
-    expect(cltsReversed(context).density(totalSteps - 1)).toEqual(uniform(context).density(0));
+    expect(cltsReversed(context).density(totalSteps - 1)).toEqual(uniformTimesteps(context).density(0));
   });
 
   it.each(['linear', 'cosine', 'step'] as const)('time average is the mean over all steps (%s ramp)', (ramp) => {

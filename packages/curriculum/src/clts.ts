@@ -22,7 +22,7 @@ import { discreteSchedule, importanceWeights, normalize } from './discrete.js';
 import { requireChoice, requireInteger, requireNumber, resolveOptions } from './options.js';
 import type { TimestepSchedule } from './schedule.js';
 
-/** How lam grows from 0 to lambdaMax, x = step / rampSteps in [0, 1]: x; (1 - cos(pi x)) / 2; 0, then 1 at x = 1. */
+/** How lambda grows from 0 to lambdaMax, x = step / rampSteps in [0, 1]: x; (1 - cos(pi x)) / 2; 0, then 1 at x = 1. */
 export const ramps = ['linear', 'cosine', 'step'] as const;
 export type Ramp = (typeof ramps)[number];
 
@@ -42,7 +42,7 @@ export interface CltsOptions {
   /** Share of the Gaussian at the end, in [0, 1]; 1 - lambdaMax is the uniform floor that stays. */
   readonly lambdaMax: number;
   readonly ramp: Ramp;
-  /** Optimizer steps until lam = lambdaMax, >= 1; the run's `totalSteps` when null. */
+  /** Optimizer steps until lambda = lambdaMax, >= 1; the run's `totalSteps` when null. */
   readonly rampSteps: number | null;
   /** Weight losses by 1 / (T p_t), so that only the variance changes and not the objective. Off in CLTS. */
   readonly importanceCorrection: boolean;
@@ -58,10 +58,10 @@ export const cltsDefaults: CltsOptions = {
   importanceCorrection: false,
 };
 
-/** The two things that CLTS is made of: the Gaussian g over timesteps, and its share lam at each step. */
+/** The two things that CLTS is made of: the Gaussian g over timesteps, and its share lambda at each step. */
 export interface CltsParts {
   readonly gaussian: Float64Array;
-  readonly lam: (step: number) => number;
+  readonly lambda: (step: number) => number;
 }
 
 /** Validates the options (throws a RangeError naming the field) and computes the parts of the mixture. */
@@ -81,23 +81,23 @@ export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsP
     'clts',
     c.map((x) => Math.exp(-((x - mu) ** 2) / (2 * sigma ** 2))),
   );
-  return { gaussian, lam: (step) => lambdaMax * rampShape[ramp](Math.min(1, step / rampSteps)) };
+  return { gaussian, lambda: (step) => lambdaMax * rampShape[ramp](Math.min(1, step / rampSteps)) };
 }
 
-/** (1 - lam) / T + lam g(t): length T, sums to 1. */
-export function cltsDensity(gaussian: Float64Array, lam: number): Float64Array {
-  const floor = (1 - lam) / gaussian.length;
-  return gaussian.map((g) => floor + lam * g);
+/** (1 - lambda) / T + lambda g(t): length T, sums to 1. */
+export function cltsDensity(gaussian: Float64Array, lambda: number): Float64Array {
+  const floor = (1 - lambda) / gaussian.length;
+  return gaussian.map((g) => floor + lambda * g);
 }
 
 /** CLTS as described above. */
 export function clts(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const resolved = resolveOptions('clts', cltsDefaults, options);
-  const { gaussian, lam } = cltsParts(context, resolved);
+  const { gaussian, lambda } = cltsParts(context, resolved);
   return discreteSchedule({
     name: 'clts',
     numTimesteps: context.numTimesteps,
-    density: (step) => cltsDensity(gaussian, lam(step)),
+    density: (step) => cltsDensity(gaussian, lambda(step)),
     ...(resolved.importanceCorrection && { weights: importanceWeights }),
   });
 }

@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { beta } from './beta.js';
-import { edm, edm2 } from './edm.js';
-import { laplace } from './laplace.js';
-import { cosmap, logitNormal, mode } from './sd3.js';
+import {
+  betaTimesteps,
+  cosmapTimesteps,
+  edm2Timesteps,
+  edmTimesteps,
+  laplaceTimesteps,
+  logitNormalTimesteps,
+  modeTimesteps,
+} from './densities.js';
 import { speed } from './speed.js';
 import type { TimestepSchedule } from './schedule.js';
 import { linearAlphasCumprod, wideAlphasCumprod } from './testing.js';
@@ -28,38 +33,38 @@ const Z90 = 1.2815515655446004;
 
 describe('densities in a continuous noise level', () => {
   it("edm has METHOD's quantiles of sigma", () => {
-    expect(Math.exp(lnSigmaQuantile(edm(context), 0.1))).toBeCloseTo(0.0647, 4);
-    expect(Math.exp(lnSigmaQuantile(edm(context), 0.5))).toBeCloseTo(0.3012, 4);
-    expect(Math.exp(lnSigmaQuantile(edm(context), 0.9))).toBeCloseTo(1.402, 3);
+    expect(Math.exp(lnSigmaQuantile(edmTimesteps(context), 0.1))).toBeCloseTo(0.0647, 4);
+    expect(Math.exp(lnSigmaQuantile(edmTimesteps(context), 0.5))).toBeCloseTo(0.3012, 4);
+    expect(Math.exp(lnSigmaQuantile(edmTimesteps(context), 0.9))).toBeCloseTo(1.402, 3);
   });
 
   it('edm2 is N(-0.4, 1) in ln sigma', () => {
-    expect(lnSigmaQuantile(edm2(context), 0.5)).toBeCloseTo(-0.4, 4);
-    expect(lnSigmaQuantile(edm2(context), 0.9)).toBeCloseTo(-0.4 + Z90, 4);
+    expect(lnSigmaQuantile(edm2Timesteps(context), 0.5)).toBeCloseTo(-0.4, 4);
+    expect(lnSigmaQuantile(edm2Timesteps(context), 0.9)).toBeCloseTo(-0.4 + Z90, 4);
   });
 
   it('laplace has quantiles mu -+ b ln(1 / (2 q)) in logSNR = -2 ln sigma', () => {
-    const schedule = laplace(context, { mu: 1, b: 0.5 });
+    const schedule = laplaceTimesteps(context, { mu: 1, b: 0.5 });
     expect(-2 * lnSigmaQuantile(schedule, 0.5)).toBeCloseTo(1, 3);
     expect(-2 * lnSigmaQuantile(schedule, 0.9)).toBeCloseTo(1 - 0.5 * Math.log(5), 3);
     expect(-2 * lnSigmaQuantile(schedule, 0.1)).toBeCloseTo(1 + 0.5 * Math.log(5), 3);
   });
 
   it('logitNormal is normal in logit(s) = ln sigma', () => {
-    const schedule = logitNormal(context, { mean: 0.5, std: 2 });
+    const schedule = logitNormalTimesteps(context, { mean: 0.5, std: 2 });
     expect(lnSigmaQuantile(schedule, 0.5)).toBeCloseTo(0.5, 3);
     expect(lnSigmaQuantile(schedule, 0.9)).toBeCloseTo(0.5 + 2 * Z90, 3);
   });
 
   it.each([1.29, 0, -0.5, 1.7])('mode with scale %f has s = f(u)', (scale) => {
     const f = (u: number): number => 1 - u - scale * (Math.cos((Math.PI * u) / 2) ** 2 - 1 + u);
-    const schedule = mode(context, { scale });
+    const schedule = modeTimesteps(context, { scale });
     for (const q of [0.1, 0.3, 0.5, 0.8]) expect(flowTimeQuantile(schedule, q)).toBeCloseTo(f(1 - q), 3);
   });
 
   it('cosmap has s = 1 - 1 / (tan(pi u / 2) + 1)', () => {
     for (const q of [0.05, 0.25, 0.5, 0.9]) {
-      expect(flowTimeQuantile(cosmap(context), q)).toBeCloseTo(1 - 1 / (Math.tan((Math.PI * q) / 2) + 1), 4);
+      expect(flowTimeQuantile(cosmapTimesteps(context), q)).toBeCloseTo(1 - 1 / (Math.tan((Math.PI * q) / 2) + 1), 4);
     }
   });
 
@@ -71,23 +76,23 @@ describe('densities in a continuous noise level', () => {
         return logSnr > -0.5 && logSnr < 0.5 ? sum + p : sum;
       }, 0);
     // 1 - exp(-0.5 / 0.5), the Laplace distribution's mass within 0.5 of its center.
-    expect(share(laplace(context), context.alphasCumprod)).toBeCloseTo(1 - Math.exp(-1), 3);
-    expect(share(laplace(other), other.alphasCumprod)).toBeCloseTo(1 - Math.exp(-1), 2);
+    expect(share(laplaceTimesteps(context), context.alphasCumprod)).toBeCloseTo(1 - Math.exp(-1), 3);
+    expect(share(laplaceTimesteps(other), other.alphasCumprod)).toBeCloseTo(1 - Math.exp(-1), 2);
   });
 
   it('gives no mass to zero terminal SNR', () => {
     const alphasCumprod = linearAlphasCumprod(1000);
     alphasCumprod[999] = 0;
     const zero = { numTimesteps: 1000, totalSteps: 1, alphasCumprod };
-    expect(edm(zero).density(0)[999]).toBe(0);
-    expect(logitNormal(zero).density(0)[999]).toBe(0);
-    expect(edm(zero).density(0).every(Number.isFinite)).toBe(true);
+    expect(edmTimesteps(zero).density(0)[999]).toBe(0);
+    expect(logitNormalTimesteps(zero).density(0)[999]).toBe(0);
+    expect(edmTimesteps(zero).density(0).every(Number.isFinite)).toBe(true);
   });
 
   it('refuses impossible values', () => {
-    expect(() => edm(context, { std: 0 })).toThrow(/edm: std must be a number > 0, got 0/);
-    expect(() => laplace(context, { b: -1 })).toThrow(/laplace: b must be a number > 0, got -1/);
-    expect(() => mode(context, { scale: 2 })).toThrow(/mode: scale must be in \(-1/);
+    expect(() => edmTimesteps(context, { std: 0 })).toThrow(/edm: std must be a number > 0, got 0/);
+    expect(() => laplaceTimesteps(context, { b: -1 })).toThrow(/laplace: b must be a number > 0, got -1/);
+    expect(() => modeTimesteps(context, { scale: 2 })).toThrow(/mode: scale must be in \(-1/);
   });
 });
 
@@ -95,9 +100,9 @@ describe('densities in t', () => {
   const plain = { numTimesteps: 1000, totalSteps: 1, alphasCumprod: linearAlphasCumprod(1000) };
 
   it('beta has P(t < n) = (n / T)^a', () => {
-    const density = beta(plain, { a: 0.6 }).density(0);
+    const density = betaTimesteps(plain, { a: 0.6 }).density(0);
     expect(density.slice(0, 250).reduce((a, b) => a + b, 0)).toBeCloseTo(0.25 ** 0.6, 12);
-    beta(plain, { a: 1 })
+    betaTimesteps(plain, { a: 1 })
       .density(0)
       .forEach((p) => expect(p).toBeCloseTo(0.001, 14));
   });

@@ -14,7 +14,7 @@ export interface DifficultyCurriculumOptions {
 
 export const difficultyCurriculumDefaults: DifficultyCurriculumOptions = { clusters: 20, patience: 200, smoothing: 0 };
 
-interface Pace extends ScheduleState {
+interface CurriculumState extends ScheduleState {
   /** Number of the noisiest clusters in use, from 1 to N. */
   readonly stage: Int32Array;
   /** Updates since the loss last fell. */
@@ -23,7 +23,7 @@ interface Pace extends ScheduleState {
   readonly loss: Float64Array;
 }
 
-function initialState(): Pace {
+function initialState(): CurriculumState {
   return { stage: Int32Array.of(1), stale: Int32Array.of(0), loss: Float64Array.of(Infinity, Infinity) };
 }
 
@@ -69,7 +69,7 @@ export function difficultyCurriculum(
       const first = Math.round((T * (clusters - read(state).stage)) / clusters);
       return new Float64Array(T).fill(1 / (T - first), first);
     },
-    update(state, _timesteps, losses): Pace {
+    update(state, _timesteps, losses): CurriculumState {
       if (losses.length === 0) throw new RangeError(`${name}: update needs the losses of a batch, got none`);
       let sum = 0;
       for (let n = 0; n < losses.length; n++) sum += losses[n]!;

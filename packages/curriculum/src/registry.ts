@@ -1,19 +1,24 @@
-import { beta } from './beta.js';
-import { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-twins.js';
+import { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-controls.js';
 import { clts } from './clts.js';
 import type { ScheduleContext } from './context.js';
+import {
+  betaTimesteps,
+  cosmapTimesteps,
+  edm2Timesteps,
+  edmTimesteps,
+  laplaceTimesteps,
+  logitNormalTimesteps,
+  modeTimesteps,
+  uniformTimesteps,
+} from './densities.js';
 import { difficultyCurriculum } from './difficulty-curriculum.js';
-import { edm, edm2 } from './edm.js';
-import { laplace } from './laplace.js';
 import { lossSecondMoment } from './loss-second-moment.js';
 import type { TimestepSchedule } from './schedule.js';
-import { cosmap, logitNormal, mode } from './sd3.js';
 import { speed } from './speed.js';
-import { uniform } from './uniform.js';
 
 /** Every schedule by name. A new schedule is one file and one line here. */
-export const schedules = {
-  uniform,
+export const timestepSchedules = {
+  uniform: uniformTimesteps,
   clts,
   cltsReversed,
   cltsTimeAverage,
@@ -21,31 +26,33 @@ export const schedules = {
   cltsLogSnr,
   lossSecondMoment,
   difficultyCurriculum,
-  edm,
-  edm2,
-  laplace,
-  logitNormal,
-  mode,
-  cosmap,
+  edm: edmTimesteps,
+  edm2: edm2Timesteps,
+  laplace: laplaceTimesteps,
+  logitNormal: logitNormalTimesteps,
+  mode: modeTimesteps,
+  cosmap: cosmapTimesteps,
   speed,
-  beta,
+  beta: betaTimesteps,
 } as const;
 
-export type ScheduleName = keyof typeof schedules;
+export type TimestepScheduleName = keyof typeof timestepSchedules;
 /** The options that the named schedule takes. */
-export type ScheduleOptions<N extends ScheduleName> = NonNullable<Parameters<(typeof schedules)[N]>[1]>;
+export type TimestepScheduleOptions<N extends TimestepScheduleName> = NonNullable<
+  Parameters<(typeof timestepSchedules)[N]>[1]
+>;
 
-export const scheduleNames = Object.keys(schedules) as readonly ScheduleName[];
+export const timestepScheduleNames = Object.keys(timestepSchedules) as readonly TimestepScheduleName[];
 
 /** Makes a schedule by name, as a configuration file does. Throws on an unknown name, option or impossible value. */
-export function createSchedule<N extends ScheduleName>(
+export function createTimestepSchedule<N extends TimestepScheduleName>(
   name: N,
   context: ScheduleContext,
-  options?: ScheduleOptions<N>,
+  options?: TimestepScheduleOptions<N>,
 ): TimestepSchedule {
-  if (!Object.hasOwn(schedules, name)) {
-    throw new Error(`unknown timestep schedule ${JSON.stringify(name)}; there are ${scheduleNames.join(', ')}`);
+  if (!Object.hasOwn(timestepSchedules, name)) {
+    throw new Error(`unknown timestep schedule ${JSON.stringify(name)}; there are ${timestepScheduleNames.join(', ')}`);
   }
-  const factory = schedules[name] as (c: ScheduleContext, o?: ScheduleOptions<N>) => TimestepSchedule;
+  const factory = timestepSchedules[name] as (c: ScheduleContext, o?: TimestepScheduleOptions<N>) => TimestepSchedule;
   return factory(context, options);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createSchedule, scheduleNames } from './registry.js';
+import { createTimestepSchedule, timestepScheduleNames } from './registry.js';
 import type { ScheduleState, TimestepSchedule } from './schedule.js';
 import { chiSquareScore, linearAlphasCumprod, uniforms } from './testing.js';
 
@@ -21,8 +21,8 @@ function trainedState(schedule: TimestepSchedule, rounds: number): ScheduleState
   return state;
 }
 
-describe.each(scheduleNames)('%s', (name) => {
-  const schedule = createSchedule(name, context);
+describe.each(timestepScheduleNames)('%s', (name) => {
+  const schedule = createTimestepSchedule(name, context);
 
   it('draws 10^6 timesteps within chance of its density, at five moments of training', () => {
     moments.forEach((step, i) => {
@@ -46,13 +46,17 @@ describe.each(scheduleNames)('%s', (name) => {
   });
 
   it('refuses an option it does not have', () => {
-    expect(() => createSchedule(name, context, { nonsense: 1 } as never)).toThrow(/unknown option "nonsense"/);
+    expect(() => createTimestepSchedule(name, context, { nonsense: 1 } as never)).toThrow(/unknown option "nonsense"/);
   });
 
   it('works at T = 1 and on a short cosine-like schedule', () => {
-    const tiny = createSchedule(name, { numTimesteps: 1, totalSteps: 1, alphasCumprod: [0.5] }, tinyOptions(name));
+    const tiny = createTimestepSchedule(
+      name,
+      { numTimesteps: 1, totalSteps: 1, alphasCumprod: [0.5] },
+      tinyOptions(name),
+    );
     expect([...tiny.sample(0, [0, 0.999]).timesteps]).toEqual([0, 0]);
-    const short = createSchedule(
+    const short = createTimestepSchedule(
       name,
       { numTimesteps: 3, totalSteps: 1, alphasCumprod: [0.9, 0.4, 0] },
       tinyOptions(name),
@@ -77,7 +81,7 @@ describe('importance correction', () => {
     ['cltsLogSnr', { importanceCorrection: true }],
     ['lossSecondMoment', {}],
   ] as const)('leaves the mean over timesteps unbiased, by integration over u: %s', (name, options) => {
-    const schedule = createSchedule(name, context, options as never);
+    const schedule = createTimestepSchedule(name, context, options as never);
     for (const step of moments) {
       const { timesteps, weights } = schedule.sample(step, u, trainedState(schedule, 10));
       const mean = timesteps.reduce((sum, t, n) => sum + weights[n]! * f(t), 0) / u.length;
@@ -88,24 +92,26 @@ describe('importance correction', () => {
 
 describe('the chi-square test itself', () => {
   it('notices a density that is off by 5 % on half of the timesteps', () => {
-    const { timesteps } = createSchedule('uniform', context).sample(0, uniforms(1_000_000, 5));
+    const { timesteps } = createTimestepSchedule('uniform', context).sample(0, uniforms(1_000_000, 5));
     const off = Float64Array.from({ length: T }, (_, t) => (t < T / 2 ? 1.025 : 0.975) / T);
     expect(chiSquareScore(timesteps, off)).toBeGreaterThan(10);
   });
 });
 
-describe('createSchedule', () => {
+describe('createTimestepSchedule', () => {
   it('names the schedules there are when it does not know one', () => {
-    expect(() => createSchedule('cltz' as 'clts', context)).toThrow(
+    expect(() => createTimestepSchedule('cltz' as 'clts', context)).toThrow(
       /unknown timestep schedule "cltz"; there are uniform/,
     );
-    expect(() => createSchedule('toString' as 'clts', context)).toThrow(/unknown timestep schedule/);
+    expect(() => createTimestepSchedule('toString' as 'clts', context)).toThrow(/unknown timestep schedule/);
   });
 
   it('refuses impossible sizes', () => {
-    expect(() => createSchedule('uniform', { numTimesteps: 0, totalSteps: 1 })).toThrow(
+    expect(() => createTimestepSchedule('uniform', { numTimesteps: 0, totalSteps: 1 })).toThrow(
       /numTimesteps must be an integer >= 1/,
     );
-    expect(() => createSchedule('clts', { numTimesteps: 9, totalSteps: 0.5 })).toThrow(/totalSteps must be an integer/);
+    expect(() => createTimestepSchedule('clts', { numTimesteps: 9, totalSteps: 0.5 })).toThrow(
+      /totalSteps must be an integer/,
+    );
   });
 });

@@ -9,7 +9,7 @@ import {
   mseLoss,
   normalBatch,
   type Predict,
-  sample,
+  sampleImages,
   samplers,
   type SamplerOptions,
   weightedMean,
@@ -38,7 +38,7 @@ onEachEngine('samplers', (engine, reference) => {
   describe.each(Object.keys(limits))('%s', (limit) => {
     it.each(Object.keys(samplers) as (keyof typeof samplers)[])('%s', async (name) => {
       const images = (on: Engine) =>
-        sample({
+        sampleImages({
           engine: on,
           predict,
           prediction: 'epsilon',

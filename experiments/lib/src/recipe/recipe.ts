@@ -1,5 +1,5 @@
 /** How an arm trains its model: plain data, so that it can be hashed, sent to a worker and read in a result. */
-import type { Prediction, ScheduleName, WeightRule } from '@dm/curriculum';
+import type { WeightedPrediction, TimestepScheduleName, LossWeighting } from '@dm/curriculum';
 import type { ModelTypeName } from '@dm/trainer';
 
 /** Noise schedules that the experiments train on. */
@@ -34,8 +34,8 @@ export interface BatchPhase {
 /** How a model is trained: everything that an experiment compares. */
 export interface TrainingRecipe {
   readonly schedule: NoiseScheduleName;
-  readonly curriculum: { readonly name: ScheduleName; readonly params?: Readonly<Record<string, unknown>> };
-  readonly weighting: WeightRule;
+  readonly curriculum: { readonly name: TimestepScheduleName; readonly params?: Readonly<Record<string, unknown>> };
+  readonly weighting: LossWeighting;
   readonly optimizer: OptimizerChoice;
   /** Images after which half of the old average is left; it grows to that with the images seen. */
   readonly emaHalfLife: number;
@@ -45,7 +45,7 @@ export interface TrainingRecipe {
   readonly coupling: 'independent' | 'immiscible';
   readonly batch: readonly BatchPhase[];
   /** What the network predicts; default epsilon. */
-  readonly prediction?: Prediction;
+  readonly prediction?: WeightedPrediction;
   /** The model, without what follows from the data; default the size's UNet. */
   readonly model?: { readonly type: ModelTypeName; readonly config: Readonly<Record<string, unknown>> };
 }

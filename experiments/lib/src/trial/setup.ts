@@ -1,5 +1,5 @@
 /** A trial made real, out of the trainer's own parts: the model, the curriculum, and the steps of the run. */
-import { createSchedule, snrFromAlphasCumprod, weights } from '@dm/curriculum';
+import { createTimestepSchedule, snrFromAlphasCumprod, lossWeights } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
 import { batchSource, createDenoiser, modelTypes, resolveConfig, type Config, type TrainingSetup } from '@dm/trainer';
@@ -49,12 +49,12 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
   const parts = {
     ...denoiser,
     batches: batchSource(dataset),
-    curriculum: createSchedule(
+    curriculum: createTimestepSchedule(
       curriculum.name,
       { numTimesteps: TIMESTEPS, totalSteps, alphasCumprod },
       curriculum.params,
     ),
-    lossWeights: weights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
+    lossWeights: lossWeights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
     ...createArmOptimizer(optimizer, denoiser.layout, totalSteps),
   };
   let first = 0;

@@ -3,13 +3,13 @@ import {
   addNoise,
   conversion,
   convertPrediction,
-  forwardCoefficients,
+  forwardInputs,
   mseLoss,
   noiseLevels,
   normalBatch,
   permutation,
   predictionTarget,
-  targetCoefficients,
+  targetInputs,
   type Prediction,
 } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
@@ -58,13 +58,13 @@ export async function createValidator(
     const indices = Array.from({ length: end - start }, (_, i) => start + i);
     const at = timesteps.slice(start, end);
     const levels = noiseLevels(noiseSchedule, at);
-    const target = targetCoefficients(measured, levels);
+    const target = targetInputs(measured, levels);
     const conversions = levels.map((level) => conversion(prediction, measured, level));
     chunks.push({
       images: float32(toFloat(images.subarray(start * pixels, end * pixels)), [indices.length, ...heldOut.shape]),
       noise: normalBatch({ seed: SEED, stream: 'evaluation', step: 1, indices }, heldOut.shape),
       t: float32(at),
-      ...forwardCoefficients(levels),
+      ...forwardInputs(levels),
       targetX0: target.x0,
       targetNoise: target.noise,
       ofX: float32(conversions.map(({ x }) => x)),

@@ -1,6 +1,5 @@
 import { requireInteger, requireNumber } from '../checks.js';
-import type { NoiseLevel } from './level.js';
-import type { NoisePath } from './path.js';
+import type { NoiseLevel, NoisePath } from './level.js';
 
 /**
  * The variance-exploding level x = x_0 + sigma epsilon, told to the model as c_noise = ln(sigma) / 4. Table 1, EDM.
@@ -39,5 +38,5 @@ export function karrasSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }
 export function edmPath(options: KarrasOptions): NoisePath {
   const levels = karrasSigmas(options).map(edmLevel);
   const end = { t: -Infinity, alpha: 1, sigma: 0 };
-  return { levels: [...levels, end], initialScale: levels[0]!.sigma, vpLevelFromSigma: edmLevel };
+  return { levels: [...levels, end], initialScale: levels[0]!.sigma, levelFromSigma: edmLevel };
 }

@@ -1,6 +1,5 @@
 import { requireInteger, requireNumber } from '../checks.js';
-import type { NoiseLevel } from './level.js';
-import type { NoisePath } from './path.js';
+import type { NoiseLevel, NoisePath } from './level.js';
 
 /**
  * The rectified-flow level of time s in [0, 1]: x = (1 - s) x_0 + s epsilon. Liu et al. 2022, arXiv:2209.03003. The
@@ -39,6 +38,6 @@ export function flowPath({ steps, shift = 1, timeScale = 1000 }: FlowPathOptions
     levels: times.map((s) => flowLevel(s, timeScale)),
     initialScale: 1,
     // s / (1 - s) = ratio
-    vpLevelFromSigma: (ratio) => flowLevel(ratio / (1 + ratio), timeScale),
+    levelFromSigma: (ratio) => flowLevel(ratio / (1 + ratio), timeScale),
   };
 }

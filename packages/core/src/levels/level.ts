@@ -15,6 +15,16 @@ export interface NoiseLevel {
   readonly sigma: number;
 }
 
+/** The noise levels that a sampler goes through: plain data. */
+export interface NoisePath {
+  /** From noise to image, steps + 1 levels; the model is evaluated at all but the last. */
+  readonly levels: readonly NoiseLevel[];
+  /** What standard normal noise is multiplied with to begin. */
+  readonly initialScale: number;
+  /** The level of a noise-to-signal ratio sigma / alpha between those of the path, for samplers that add noise (churn). */
+  readonly levelFromSigma?: (ratio: number) => NoiseLevel;
+}
+
 /** The level without noise. Nothing is ever evaluated there, so its t only says where it lies. */
 export const cleanLevel: NoiseLevel = { t: -1, alpha: 1, sigma: 0 };
 

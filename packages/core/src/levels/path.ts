@@ -2,18 +2,8 @@ import { requireNumber } from '../checks.js';
 import type { NoiseSchedule } from '../schedules/schedule.js';
 import { edmSigmas, timestepOfEdmSigma } from '../schedules/accessors.js';
 import { karrasSigmas } from './edm.js';
-import { cleanLevel, levelAt, vpLevelFromSigma, type NoiseLevel } from './level.js';
+import { cleanLevel, levelAt, type NoiseLevel, type NoisePath, vpLevelFromSigma } from './level.js';
 import { spacedTimesteps, type SpacingOptions } from './spacing.js';
-
-/** The noise levels that a sampler goes through: plain data. */
-export interface NoisePath {
-  /** From noise to image, steps + 1 levels; the model is evaluated at all but the last. */
-  readonly levels: readonly NoiseLevel[];
-  /** What standard normal noise is multiplied with to begin. */
-  readonly initialScale: number;
-  /** The level of a noise-to-signal ratio sigma / alpha between those of the path, for samplers that add noise (churn). */
-  readonly vpLevelFromSigma?: (ratio: number) => NoiseLevel;
-}
 
 export interface DiscretePathOptions extends SpacingOptions {
   /** Number of steps; give this or `timesteps`. */
@@ -48,7 +38,7 @@ export function discretePath(
   visited.forEach((t, i) => {
     if (i > 0) requireNumber(`discretePath: timestep ${i}`, t, `below ${visited[i - 1]!}`, (v) => v < visited[i - 1]!);
   });
-  return { levels: [...visited.map((t) => levelAt(schedule, t)), end], initialScale: 1, vpLevelFromSigma: atRatio };
+  return { levels: [...visited.map((t) => levelAt(schedule, t)), end], initialScale: 1, levelFromSigma: atRatio };
 }
 
 function karrasPath(
@@ -67,5 +57,5 @@ function karrasPath(
     );
   }
   const levels = karrasSigmas({ steps, sigmaMin, sigmaMax, ...karras }).map(atRatio);
-  return { levels: [...levels, end], initialScale: 1, vpLevelFromSigma: atRatio };
+  return { levels: [...levels, end], initialScale: 1, levelFromSigma: atRatio };
 }

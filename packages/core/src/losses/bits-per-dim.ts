@@ -2,7 +2,7 @@ import { type Arrays, type Engine, float32, type Float32NdArray, type StateHandl
 import * as tf from '@tensorflow/tfjs-core';
 import { requireInteger } from '../checks.js';
 import { levelAt } from '../levels/level.js';
-import { forwardCoefficients, noiseLevels } from '../process/coefficients.js';
+import { forwardInputs, noiseLevels } from '../process/coefficients.js';
 import { addNoise } from '../process/forward.js';
 import { conversion, type Prediction, type PredictionOptions } from '../process/prediction.js';
 import { normalBatch } from '../random/draw.js';
@@ -80,7 +80,7 @@ export async function bitsPerDim(options: BitsPerDimOptions): Promise<BitsPerDim
         x0: images,
         noise: options.noiseAt?.(t) ?? normalBatch({ seed, stream: 'evaluation', step: t, indices }, shape),
         t: float32(timesteps),
-        ...forwardCoefficients(noiseLevels(schedule, timesteps)),
+        ...forwardInputs(noiseLevels(schedule, timesteps)),
         ...boundCoefficients(schedule, timesteps, prediction, options),
       };
       const outputs = await program.run(handle, {

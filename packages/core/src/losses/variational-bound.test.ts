@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { openEagerEngine, type Engine, float32, type Float32NdArray } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import fixture from '../fixtures/variational-bound.json' with { type: 'json' };
-import { forwardCoefficients, noiseLevels } from '../process/coefficients.js';
+import { forwardInputs, noiseLevels } from '../process/coefficients.js';
 import { addNoise } from '../process/forward.js';
 import { linspace, scheduleFromBetas } from '../schedules/schedule.js';
 import { bitsPerDim, type BitsPerDimOptions } from './bits-per-dim.js';
@@ -49,7 +49,7 @@ describe('the hybrid loss of a learned variance', () => {
   const timesteps = [0, 1, 5, 11];
 
   test('terms, and the gradient: that of the variance, none of the mean', () => {
-    const { alpha, sigma } = forwardCoefficients(noiseLevels(schedule, timesteps));
+    const { alpha, sigma } = forwardInputs(noiseLevels(schedule, timesteps));
     const x0 = tensor(images);
     const xt = addNoise(x0, tensor(noise(-1)), { alpha: tensor(alpha), sigma: tensor(sigma) });
     const coefficients = Object.fromEntries(

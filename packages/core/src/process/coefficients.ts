@@ -1,7 +1,7 @@
 import { levelAt, type NoiseLevel } from '../levels/level.js';
 import { float32, type Float32NdArray } from '@dm/ops';
 import type { NoiseSchedule } from '../schedules/schedule.js';
-import { inputScale, type Prediction, type PredictionOptions, targetMixture } from './prediction.js';
+import { inputScale, type Prediction, type PredictionOptions, targetCoefficients } from './prediction.js';
 
 /** The levels of a batch of timesteps. Throws a RangeError on a timestep that is NaN or outside [0, T - 1]. */
 export function noiseLevels(schedule: NoiseSchedule, timesteps: ArrayLike<number>): NoiseLevel[] {
@@ -9,7 +9,7 @@ export function noiseLevels(schedule: NoiseSchedule, timesteps: ArrayLike<number
 }
 
 /** The inputs of `addNoise` for one level an example: float32 [N] each. */
-export function forwardCoefficients(levels: readonly Pick<NoiseLevel, 'alpha' | 'sigma'>[]): {
+export function forwardInputs(levels: readonly Pick<NoiseLevel, 'alpha' | 'sigma'>[]): {
   alpha: Float32NdArray;
   sigma: Float32NdArray;
 } {
@@ -17,12 +17,12 @@ export function forwardCoefficients(levels: readonly Pick<NoiseLevel, 'alpha' | 
 }
 
 /** The inputs of `predictionTarget` for one level an example: float32 [N] each. */
-export function targetCoefficients(
+export function targetInputs(
   prediction: Prediction,
   levels: readonly Pick<NoiseLevel, 'alpha' | 'sigma'>[],
   options: PredictionOptions = {},
 ): { x0: Float32NdArray; noise: Float32NdArray } {
-  const mixtures = levels.map((level) => targetMixture(prediction, level, options));
+  const mixtures = levels.map((level) => targetCoefficients(prediction, level, options));
   return { x0: float32(mixtures.map((m) => m.x0)), noise: float32(mixtures.map((m) => m.noise)) };
 }
 

@@ -11,7 +11,7 @@ export function addNoise(
 }
 
 /**
- * What the network should predict: coefficients.x0 x_0 + coefficients.noise noise, from `targetCoefficients`. x0, noise
+ * What the network should predict: coefficients.x0 x_0 + coefficients.noise noise, from `targetInputs`. x0, noise
  * [N, ...]; coefficients [N].
  */
 export function predictionTarget(

@@ -25,7 +25,7 @@ export interface PredictionOptions {
 }
 
 /** A combination of x_0 and epsilon. */
-export interface Mixture {
+export interface TargetCoefficients {
   readonly x0: number;
   readonly noise: number;
 }
@@ -64,11 +64,11 @@ const forms: Record<
  * The training target of a prediction at a level: x0 · x_0 + noise · epsilon. Finite at every level. Throws a
  * RangeError on an unknown prediction and unless sigmaData > 0.
  */
-export function targetMixture(
+export function targetCoefficients(
   prediction: Prediction,
   { alpha, sigma }: Levels,
   { sigmaData = 0.5 }: PredictionOptions = {},
-): Mixture {
+): TargetCoefficients {
   requireChoice('prediction', prediction, predictions);
   requireNumber('sigmaData', sigmaData, 'greater than 0', (s) => s > 0);
   const [x0, noise] = forms[prediction].mixture(alpha, sigma, sigmaData);
@@ -88,8 +88,8 @@ export function conversion(
 ): Conversion {
   if (from === to) return { x: 0, output: 1 };
   const { alpha, sigma } = level;
-  const f = targetMixture(from, level, options);
-  const g = targetMixture(to, level, options);
+  const f = targetCoefficients(from, level, options);
+  const g = targetCoefficients(to, level, options);
   const determinant = forms[from].determinant(alpha, sigma, options.sigmaData ?? 0.5);
   if (determinant === 0) {
     throw new RangeError(

@@ -8,9 +8,9 @@ import type { NoiseLevel } from '../levels/level.js';
 import { cosineSchedule } from '../schedules/cosine.js';
 import { linearSchedule } from '../schedules/linear.js';
 import { rescaleZeroTerminalSnr } from '../schedules/zero-terminal-snr.js';
-import { forwardCoefficients, networkInputs, noiseLevels, targetCoefficients } from './coefficients.js';
+import { forwardInputs, networkInputs, noiseLevels, targetInputs } from './coefficients.js';
 import { addNoise, convertPrediction, predictionTarget } from './forward.js';
-import { conversion, inputScale, type Prediction, predictions, targetMixture } from './prediction.js';
+import { conversion, inputScale, type Prediction, predictions, targetCoefficients } from './prediction.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -31,7 +31,7 @@ const levels: [string, NoiseLevel][] = [
 
 /** What a network that knows x_0 and epsilon would say. */
 const exact = (prediction: Prediction, level: NoiseLevel): number => {
-  const { x0: a, noise: b } = targetMixture(prediction, level);
+  const { x0: a, noise: b } = targetCoefficients(prediction, level);
   return a * x0 + b * epsilon;
 };
 
@@ -78,7 +78,7 @@ describe('predictions', () => {
 
   test('edm with sigmaData 1 is -v on a variance-preserving level', () => {
     const level = noiseLevels(linear, [123])[0]!;
-    const [edm, v] = [targetMixture('edm', level, { sigmaData: 1 }), targetMixture('v', level)];
+    const [edm, v] = [targetCoefficients('edm', level, { sigmaData: 1 }), targetCoefficients('v', level)];
     expect(edm.x0).toBeCloseTo(-v.x0, 14);
     expect(edm.noise).toBeCloseTo(-v.noise, 14);
     expect(inputScale('edm', level, { sigmaData: 1 })).toBeCloseTo(1, 14);
@@ -86,15 +86,17 @@ describe('predictions', () => {
 
   test('edm targets have unit variance for data of standard deviation sigmaData', () => {
     for (const [, level] of levels) {
-      const { x0: a, noise: b } = targetMixture('edm', level, { sigmaData: 0.3 });
+      const { x0: a, noise: b } = targetCoefficients('edm', level, { sigmaData: 0.3 });
       expect((a * 0.3) ** 2 + b ** 2).toBeCloseTo(1, 12);
     }
   });
 
   test('refuses an unknown one and an impossible sigmaData', () => {
     const level = levels[0]![1];
-    expect(() => targetMixture('score' as Prediction, level)).toThrow(/one of epsilon, x0, v, flow, edm, not "score"/);
-    expect(() => targetMixture('edm', level, { sigmaData: 0 })).toThrow(/sigmaData must be greater than 0, not 0/);
+    expect(() => targetCoefficients('score' as Prediction, level)).toThrow(
+      /one of epsilon, x0, v, flow, edm, not "score"/,
+    );
+    expect(() => targetCoefficients('edm', level, { sigmaData: 0 })).toThrow(/sigmaData must be greater than 0, not 0/);
   });
 });
 
@@ -109,7 +111,7 @@ describe('tensors', () => {
 
   test('x_t and each target, example by example', () => {
     const [image, noise] = [values(0), values(1)];
-    const inputs = forwardCoefficients(batch);
+    const inputs = forwardInputs(batch);
     const xt = addNoise(image, noise, { alpha: tf.tensor(inputs.alpha.data), sigma: tf.tensor(inputs.sigma.data) });
     expect(xt.shape).toEqual(shape);
     const [a, n, x] = [image, noise, xt].map((t) => t.dataSync());
@@ -118,7 +120,7 @@ describe('tensors', () => {
       expect(x![i]).toBeCloseTo(alpha * a![i]! + sigma * n![i]!, 6);
     }
     for (const prediction of predictions) {
-      const coefficients = targetCoefficients(prediction, batch);
+      const coefficients = targetInputs(prediction, batch);
       const target = predictionTarget(image, noise, {
         x0: tf.tensor(coefficients.x0.data),
         noise: tf.tensor(coefficients.noise.data),

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { discretePath } from '../levels/path.js';
 import { normalBatch } from '../random/draw.js';
 import { linearSchedule } from '../schedules/linear.js';
-import { createSampler, sample, type SamplerOptions } from './create-sampler.js';
+import { createSampler, sampleImages, type SamplerOptions } from './create-sampler.js';
 import { ddim } from './ddim.js';
 import { ddpm } from './ddpm.js';
 
@@ -29,14 +29,14 @@ const state = { weight: float32([0.9], []) };
 
 describe('createSampler', () => {
   test.each([ddim(), ddpm()])('image i of a seed is the same in any batch: $name', async (sampler) => {
-    const all = await sample({ ...options(), sampler, state, seed: 7, n: 5 });
+    const all = await sampleImages({ ...options(), sampler, state, seed: 7, n: 5 });
     expect(all.shape).toEqual([5, ...shape]);
-    const some = await sample({ ...options(), sampler, state, seed: 7, imageIndices: [4, 1] });
+    const some = await sampleImages({ ...options(), sampler, state, seed: 7, imageIndices: [4, 1] });
     expect(some.data.subarray(0, 32)).toEqual(all.data.subarray(4 * 32));
     expect(some.data.subarray(32)).toEqual(all.data.subarray(32, 64));
-    const pieces = await sample({ ...options(), sampler, state, seed: 7, n: 5, batchSize: 2 });
+    const pieces = await sampleImages({ ...options(), sampler, state, seed: 7, n: 5, batchSize: 2 });
     expect(pieces).toEqual(all);
-    const other = await sample({ ...options(), sampler, state, seed: 8, n: 5 });
+    const other = await sampleImages({ ...options(), sampler, state, seed: 8, n: 5 });
     expect(other.data).not.toEqual(all.data);
   });
 
@@ -55,19 +55,19 @@ describe('createSampler', () => {
 
   test('leaves no tensor behind', async () => {
     const before = tf.memory().numTensors;
-    await sample({ ...options(), sampler: ddpm(), state, seed: 1, n: 3, batchSize: 2 });
+    await sampleImages({ ...options(), sampler: ddpm(), state, seed: 1, n: 3, batchSize: 2 });
     expect(tf.memory().numTensors).toBe(before);
   });
 
   test('the initial noise may be given, and is that of the stream otherwise', async () => {
     const initialNoise = normalBatch({ seed: 3, stream: 'sample', indices: [0, 1] }, shape);
-    const given = await sample({ ...options(), state, seed: 99, n: 2, initialNoise });
-    expect(given).toEqual(await sample({ ...options(), state, seed: 3, n: 2 }));
+    const given = await sampleImages({ ...options(), state, seed: 99, n: 2, initialNoise });
+    expect(given).toEqual(await sampleImages({ ...options(), state, seed: 3, n: 2 }));
   });
 
   test('tells of each step, with rows of further inputs beside their images', async () => {
     const seen: string[] = [];
-    const images = await sample({
+    const images = await sampleImages({
       ...options(),
       predict: (_, x, t, inputs) =>
         tf.add(tf.mul(x, 0), tf.reshape(tf.add(inputs['shift']!, tf.mul(t, 0)), [-1, 1, 1, 1])),
@@ -88,7 +88,13 @@ describe('createSampler', () => {
   });
 
   test('an error of the callback ends it', async () => {
-    const boom = sample({ ...options(), state, seed: 0, n: 1, onStep: () => Promise.reject(new Error('enough')) });
+    const boom = sampleImages({
+      ...options(),
+      state,
+      seed: 0,
+      n: 1,
+      onStep: () => Promise.reject(new Error('enough')),
+    });
     await expect(boom).rejects.toThrow('enough');
   });
 
@@ -105,6 +111,6 @@ describe('createSampler', () => {
     ],
     ['inputs', { n: 2, inputs: { cond: float32([1]) } }, /input "cond" has shape \[1\], not \[2, \.\.\.\]/],
   ])('refuses %s', async (_, request, message) => {
-    await expect(sample({ ...options(), state, seed: 0, ...request })).rejects.toThrow(message);
+    await expect(sampleImages({ ...options(), state, seed: 0, ...request })).rejects.toThrow(message);
   });
 });

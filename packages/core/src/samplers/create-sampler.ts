@@ -11,8 +11,7 @@ import {
   type Tensors,
 } from '@dm/ops';
 import { requireInteger } from '../checks.js';
-import type { NoiseLevel } from '../levels/level.js';
-import type { NoisePath } from '../levels/path.js';
+import type { NoiseLevel, NoisePath } from '../levels/level.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
 import { normalBatch } from '../random/draw.js';
 import { type Batch, type BatchRequest, batchesOf, firstRows, joined } from './batches.js';
@@ -179,7 +178,7 @@ export function createSampler(options: SamplerOptions): ImageSampler {
 }
 
 /** `createSampler`, one call of its `sample`, and `dispose`. */
-export async function sample(options: SamplerOptions & SampleOptions): Promise<Float32NdArray> {
+export async function sampleImages(options: SamplerOptions & SampleOptions): Promise<Float32NdArray> {
   const prepared = createSampler(options);
   try {
     return await prepared.sample(options);

@@ -1,6 +1,5 @@
 import { requireChoice } from '../checks.js';
-import { halfLogSnr } from '../levels/level.js';
-import type { NoisePath } from '../levels/path.js';
+import { halfLogSnr, type NoisePath } from '../levels/level.js';
 import { combine, type LinearForm, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 export interface DpmSolverOptions {

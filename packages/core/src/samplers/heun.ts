@@ -1,6 +1,5 @@
 import { requireChoice, requireFields, requireNumber } from '../checks.js';
-import type { NoiseLevel } from '../levels/level.js';
-import type { NoisePath } from '../levels/path.js';
+import type { NoiseLevel, NoisePath } from '../levels/level.js';
 import { planOf, type Sampler, type Stage } from './sampler.js';
 
 /** Noise added before a step, so that errors of earlier steps are forgotten. Section 4 of arXiv:2206.00364. */
@@ -91,8 +90,8 @@ function churnedLevel(
   const ratio = level.sigma / level.alpha;
   const gamma = ratio >= min && ratio <= max ? Math.min(amount / steps, Math.SQRT2 - 1) : 0;
   if (gamma === 0) return { from: level };
-  if (!path.vpLevelFromSigma) throw new RangeError('heun: this path has no levels between its own, which churn needs');
-  const from = path.vpLevelFromSigma(ratio * (1 + gamma));
+  if (!path.levelFromSigma) throw new RangeError('heun: this path has no levels between its own, which churn needs');
+  const from = path.levelFromSigma(ratio * (1 + gamma));
   const gained = ratio * Math.sqrt((1 + gamma) ** 2 - 1);
   return { from, added: { x: from.alpha / level.alpha, noise: from.alpha * gained * std } };
 }

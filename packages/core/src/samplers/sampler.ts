@@ -5,8 +5,7 @@
  *
  * Clipping and thresholding act on x_0 before it is combined; `output` stays what the model said.
  */
-import type { NoiseLevel } from '../levels/level.js';
-import type { NoisePath } from '../levels/path.js';
+import type { NoiseLevel, NoisePath } from '../levels/level.js';
 import type { Prediction, PredictionOptions } from '../process/prediction.js';
 
 /** Coefficients by term: `x`, `output`, `x0`, `noise`, or a name of the plan's history. Terms left out count 0. */

@@ -4,12 +4,13 @@ import { openEagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { edmPath } from '../levels/edm.js';
 import { flowPath } from '../levels/flow.js';
-import { discretePath, type NoisePath } from '../levels/path.js';
-import { inputScale, type Prediction, predictions, targetMixture } from '../process/prediction.js';
+import type { NoisePath } from '../levels/level.js';
+import { discretePath } from '../levels/path.js';
+import { inputScale, type Prediction, predictions, targetCoefficients } from '../process/prediction.js';
 import { cosineSchedule } from '../schedules/cosine.js';
 import { linearSchedule } from '../schedules/linear.js';
 import { rescaleZeroTerminalSnr } from '../schedules/zero-terminal-snr.js';
-import { createSampler, type Predict, sample, type SamplerOptions } from './create-sampler.js';
+import { createSampler, type Predict, sampleImages, type SamplerOptions } from './create-sampler.js';
 import { ddim } from './ddim.js';
 import { ddpm } from './ddpm.js';
 import { heun } from './heun.js';
@@ -39,7 +40,7 @@ const image = 0.6;
 function knows(path: NoisePath, prediction: Prediction): Predict {
   // It tells the level by t. F = a x_0 + b epsilon with epsilon = (x - alpha x_0) / sigma.
   const known = path.levels.slice(0, -1).map((level) => {
-    const { x0, noise } = targetMixture(prediction, level);
+    const { x0, noise } = targetCoefficients(prediction, level);
     return {
       t: level.t,
       ofX: noise / level.sigma / inputScale(prediction, level),
@@ -68,7 +69,7 @@ const startsAtNoise = (path: NoisePath): boolean => path.levels[0]!.alpha === 0;
 function imagesOf(path: NoisePath, name: SamplerConfig['name'], prediction: Prediction) {
   const config: SamplerConfig = name === 'heun' && startsAtNoise(path) ? { name, variable: 'flow' } : { name };
   const sampler = samplerFromConfig(config);
-  return sample({
+  return sampleImages({
     engine,
     predict: knows(path, prediction),
     prediction,
@@ -159,7 +160,7 @@ describe('guidance', () => {
     unconditional: { cond: float32([0.1, 0.2]) },
   };
   const run = (guidance: SamplerOptions['guidance']) =>
-    sample({ ...options, engine, ...(guidance ? { guidance } : {}), ...request });
+    sampleImages({ ...options, engine, ...(guidance ? { guidance } : {}), ...request });
 
   test('unconditional + scale (conditional - unconditional)', async () => {
     const images = await run({ scale: 3 });
@@ -250,9 +251,9 @@ describe('bad input', () => {
 
   test('a model of the wrong width', async () => {
     const request = { state: {}, seed: 0, n: 1 };
-    const learned = sample({ ...options, ...request, engine, sampler: ddpm({ variance: 'learnedRange' }) });
+    const learned = sampleImages({ ...options, ...request, engine, sampler: ddpm({ variance: 'learnedRange' }) });
     await expect(learned).rejects.toThrow(/needs a model with 2 output channels, this one has 1/);
-    const wide = sample({
+    const wide = sampleImages({
       ...options,
       ...request,
       engine,
@@ -264,7 +265,7 @@ describe('bad input', () => {
 
   test('a learned variance is ignored where the sampler needs none', async () => {
     const request = { ...options, state: {}, seed: 0, n: 1, engine, sampler: ddim() };
-    const both = await sample({ ...request, predict: (_, x) => tf.concat([x, tf.mul(x, 9)], -1) });
-    expect(both).toEqual(await sample(request));
+    const both = await sampleImages({ ...request, predict: (_, x) => tf.concat([x, tf.mul(x, 9)], -1) });
+    expect(both).toEqual(await sampleImages(request));
   });
 });

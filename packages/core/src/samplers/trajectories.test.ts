@@ -6,9 +6,10 @@ import { beforeAll, expect, test } from 'vitest';
 import cases from '../fixtures/trajectories.json' with { type: 'json' };
 import { edmPath } from '../levels/edm.js';
 import { flowLevel, flowPath } from '../levels/flow.js';
-import { discretePath, type DiscretePathOptions, type NoisePath } from '../levels/path.js';
+import type { NoisePath } from '../levels/level.js';
+import { discretePath, type DiscretePathOptions } from '../levels/path.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
-import { type ScheduleConfig, scheduleFromConfig } from '../schedules/registry.js';
+import { type NoiseScheduleConfig, noiseScheduleFromConfig } from '../schedules/registry.js';
 import { createSampler } from './create-sampler.js';
 import type { X0Clipping } from './x0-clipping.js';
 import { type SamplerConfig, samplerFromConfig } from './registry.js';
@@ -17,7 +18,7 @@ import { withChurn, samplerStep, stageInputs } from './step.js';
 interface Case {
   readonly sampler: SamplerConfig;
   readonly prediction: Prediction;
-  readonly schedule?: ScheduleConfig;
+  readonly schedule?: NoiseScheduleConfig;
   /** One of these says which levels are gone through. */
   readonly path?: DiscretePathOptions;
   readonly edm?: { readonly steps: number };
@@ -70,7 +71,7 @@ function pathOf({ schedule, path, edm, flow, flowTimes }: Case): NoisePath {
   if (edm) return edmPath(edm);
   if (flow) return flowPath(flow);
   if (flowTimes) return { levels: flowTimes.map((s) => flowLevel(s)), initialScale: 1 };
-  return discretePath(scheduleFromConfig(schedule!), path!);
+  return discretePath(noiseScheduleFromConfig(schedule!), path!);
 }
 
 function limitOf({ clip, threshold }: Case): X0Clipping {

@@ -7,7 +7,7 @@ import { sigmoidSchedule } from './sigmoid.js';
 import { rescaleZeroTerminalSnr } from './zero-terminal-snr.js';
 
 /** A schedule as plain data, for a configuration file. */
-export type ScheduleConfig = (
+export type NoiseScheduleConfig = (
   | ({ readonly name: 'linear' } & BetaRange)
   | ({ readonly name: 'scaled-linear' } & BetaRange)
   | ({ readonly name: 'cosine' } & CosineOptions)
@@ -18,11 +18,14 @@ export type ScheduleConfig = (
   readonly zeroTerminalSnr?: boolean;
 };
 
-export type ScheduleName = ScheduleConfig['name'];
+export type NoiseScheduleName = NoiseScheduleConfig['name'];
 
 /** Every named schedule, with the options that it knows. */
-export const schedules: Readonly<
-  Record<ScheduleName, { readonly options: readonly string[]; readonly create: (options: object) => NoiseSchedule }>
+export const noiseSchedules: Readonly<
+  Record<
+    NoiseScheduleName,
+    { readonly options: readonly string[]; readonly create: (options: object) => NoiseSchedule }
+  >
 > = {
   linear: { options: ['numTimesteps', 'betaStart', 'betaEnd'], create: linearSchedule },
   'scaled-linear': { options: ['numTimesteps', 'betaStart', 'betaEnd'], create: scaledLinearSchedule },
@@ -35,12 +38,12 @@ export const schedules: Readonly<
 };
 
 /** Throws a RangeError on an unknown name or option, naming the known ones, and on an option out of its range. */
-export function scheduleFromConfig(config: ScheduleConfig): NoiseSchedule {
+export function noiseScheduleFromConfig(config: NoiseScheduleConfig): NoiseSchedule {
   const { name, zeroTerminalSnr = false, ...options } = config;
-  if (!Object.hasOwn(schedules, name)) {
-    throw new RangeError(`no noise schedule "${name}"; there are ${Object.keys(schedules).join(', ')}`);
+  if (!Object.hasOwn(noiseSchedules, name)) {
+    throw new RangeError(`no noise schedule "${name}"; there are ${Object.keys(noiseSchedules).join(', ')}`);
   }
-  requireFields(`noise schedule "${name}"`, options, schedules[name].options);
-  const schedule = schedules[name].create(options);
+  requireFields(`noise schedule "${name}"`, options, noiseSchedules[name].options);
+  const schedule = noiseSchedules[name].create(options);
   return zeroTerminalSnr ? rescaleZeroTerminalSnr(schedule) : schedule;
 }

@@ -11,7 +11,7 @@ import {
 } from './accessors.js';
 import { cosineSchedule } from './cosine.js';
 import { linearSchedule } from './linear.js';
-import { type ScheduleConfig, scheduleFromConfig } from './registry.js';
+import { type NoiseScheduleConfig, noiseScheduleFromConfig } from './registry.js';
 import { type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 import { rescaleZeroTerminalSnr } from './zero-terminal-snr.js';
 
@@ -48,7 +48,7 @@ describe('golden numbers in float64', () => {
 // diffusers computes in float32, and rescaled tails there are a difference of neighbors.
 describe('diffusers', () => {
   test.each(fixture)('$config', ({ config, at, alphasCumprod }) => {
-    const schedule = scheduleFromConfig(config as ScheduleConfig);
+    const schedule = noiseScheduleFromConfig(config as NoiseScheduleConfig);
     at.forEach((t, i) => {
       const difference = Math.abs(schedule.alphasCumprod[t]! - alphasCumprod[i]!);
       expect(difference, `t = ${t}`).toBeLessThan(2e-5 * alphasCumprod[i]! + 1e-9);
@@ -57,7 +57,7 @@ describe('diffusers', () => {
 });
 
 describe('every schedule', () => {
-  test.each<ScheduleConfig>([
+  test.each<NoiseScheduleConfig>([
     { name: 'linear' },
     { name: 'scaled-linear', numTimesteps: 50 },
     { name: 'cosine', numTimesteps: 4000 },
@@ -66,7 +66,7 @@ describe('every schedule', () => {
     { name: 'linear', zeroTerminalSnr: true },
     { name: 'cosine', zeroTerminalSnr: true },
   ])('$name: betas in range, abar decreasing and their product', (config) => {
-    const { betas, alphasCumprod, numTimesteps } = scheduleFromConfig(config);
+    const { betas, alphasCumprod, numTimesteps } = noiseScheduleFromConfig(config);
     expect(betas).toHaveLength(numTimesteps);
     let product = 1;
     betas.forEach((beta, t) => {
@@ -157,5 +157,5 @@ test.each<[object, RegExp]>([
   [{ name: 'betas', betas: [0.1, NaN] }, /beta 1 must be in \(0, 1\), or 1 at the last timestep, not NaN/],
   [{ name: 'betas', betas: [1, 0.1] }, /beta 0 must be .* not 1/],
 ])('refuses %j', (config, message) => {
-  expect(() => scheduleFromConfig(config as ScheduleConfig)).toThrow(message);
+  expect(() => noiseScheduleFromConfig(config as NoiseScheduleConfig)).toThrow(message);
 });

@@ -1,6 +1,6 @@
 /** The configuration of a run: one schema for the JSON file, the presets, the flags and the TypeScript API. */
 import { samplers } from '@dm/core';
-import { scheduleNames } from '@dm/curriculum';
+import { timestepScheduleNames } from '@dm/curriculum';
 import { z } from 'zod';
 import { modelTypes } from './model-types.js';
 import { datasetForms, deviceNames, engineNames, extractorNames, trainingMetrics } from './names.js';
@@ -123,7 +123,7 @@ export const configSchema = z.strictObject({
     ),
   }),
   curriculum: z
-    .object({ type: z.enum(scheduleNames).describe('Which timesteps to train on, and when.') })
+    .object({ type: z.enum(timestepScheduleNames).describe('Which timesteps to train on, and when.') })
     .catchall(z.json())
     .describe('Timestep schedule, with its own options; its defaults where left out.'),
   lossWeighting: z

@@ -1,4 +1,4 @@
-import { schedules, scheduleFromConfig } from '@dm/core';
+import { noiseScheduleFromConfig, noiseSchedules } from '@dm/core';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../config/schema.js';
 import { readScheduler, schedulerFields } from './scheduler-config.js';
@@ -6,7 +6,7 @@ import { readScheduler, schedulerFields } from './scheduler-config.js';
 type Diffusion = Config['diffusion'];
 
 const plain: Diffusion = { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: 'epsilon' } };
-const names = Object.keys(schedules).filter((name) => name !== 'betas') as Exclude<
+const names = Object.keys(noiseSchedules).filter((name) => name !== 'betas') as Exclude<
   Diffusion['schedule']['type'],
   'betas'
 >[];
@@ -32,8 +32,8 @@ it.each(cases)('%j comes back, with nothing to note', (diffusion) => {
 
 it.each(names.filter((name) => name !== 'cosine'))("the ends of %s's betas are those that it has by itself", (name) => {
   const { beta_start: betaStart, beta_end: betaEnd } = schedulerFields({ ...plain, schedule: { type: name } });
-  const given = scheduleFromConfig({ name, betaStart, betaEnd } as Parameters<typeof scheduleFromConfig>[0]);
-  expect(given.betas).toEqual(scheduleFromConfig({ name }).betas);
+  const given = noiseScheduleFromConfig({ name, betaStart, betaEnd } as Parameters<typeof noiseScheduleFromConfig>[0]);
+  expect(given.betas).toEqual(noiseScheduleFromConfig({ name }).betas);
 });
 
 it('has no word for edm', () => {

@@ -1,5 +1,5 @@
 /** The network with its noise schedule and its labels: what sampling needs, and training builds on. */
-import { scheduleFromConfig, type NoiseSchedule, type PredictionOptions, type ScheduleConfig } from '@dm/core';
+import { noiseScheduleFromConfig, type NoiseSchedule, type PredictionOptions, type NoiseScheduleConfig } from '@dm/core';
 import { bufferLayout, parameterLayout, type Model } from '@dm/models';
 import type { FlatLayout } from '@dm/ops';
 import type { Config } from '../config/schema.js';
@@ -68,7 +68,7 @@ export function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedu
   const { schedule, timesteps } = diffusion;
   const { type: name, ...options } = schedule;
   if (schedule.type !== 'betas') {
-    return scheduleFromConfig({ name, numTimesteps: timesteps, ...options } as ScheduleConfig);
+    return noiseScheduleFromConfig({ name, numTimesteps: timesteps, ...options } as NoiseScheduleConfig);
   }
   if (schedule.betas.length !== timesteps) {
     throw new UserError(
@@ -76,7 +76,7 @@ export function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedu
         `(diffusion.schedule.betas), or set diffusion.timesteps to their number.`,
     );
   }
-  return scheduleFromConfig({ name, ...options } as ScheduleConfig);
+  return noiseScheduleFromConfig({ name, ...options } as NoiseScheduleConfig);
 }
 
 /** What the functions of @dm/core want to know of the prediction. */

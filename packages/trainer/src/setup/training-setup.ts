@@ -1,5 +1,5 @@
 /** A configuration made real: model, noise schedule, curriculum, optimizer, averages; batches come from a `BatchSource`. */
-import { createSchedule, snrFromAlphasCumprod, weights, type TimestepSchedule, type WeightRule } from '@dm/curriculum';
+import { createTimestepSchedule, snrFromAlphasCumprod, lossWeights, type TimestepSchedule, type LossWeighting } from '@dm/curriculum';
 import type { Optimizer, StepSchedule } from '@dm/optim';
 import { createAverages, type Average } from './averages.js';
 import type { Config } from '../config/schema.js';
@@ -72,7 +72,7 @@ export function createTrainingSetup(chosen: Config, batches: BatchSource): Train
     ...denoiser,
     batches,
     curriculum: curriculumOf(config),
-    lossWeights: weights(weightRule(config), {
+    lossWeights: lossWeights(weightRule(config), {
       snr: snrFromAlphasCumprod(noiseSchedule.alphasCumprod),
       prediction: diffusion.prediction.type,
       ...predictionOptions(diffusion),
@@ -87,12 +87,12 @@ export function createTrainingSetup(chosen: Config, batches: BatchSource): Train
 export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): TimestepSchedule {
   const { numTimesteps, alphasCumprod } = createNoiseSchedule(diffusion);
   const { type, ...options } = curriculum;
-  return createSchedule(type, { numTimesteps, totalSteps, alphasCumprod }, options);
+  return createTimestepSchedule(type, { numTimesteps, totalSteps, alphasCumprod }, options);
 }
 
 /** The loss weighting of a configuration, as @dm/curriculum names it. */
-export function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): WeightRule {
-  return { name: type, ...options } as WeightRule;
+export function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): LossWeighting {
+  return { name: type, ...options } as LossWeighting;
 }
 
 /** Fills in what the data says and the configuration leaves out. */

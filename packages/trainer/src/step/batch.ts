@@ -1,12 +1,12 @@
 /** The inputs of a training step: images, noise and timesteps, each a function of (seed, step). */
 import {
   dropoutMask,
-  forwardCoefficients,
+  forwardInputs,
   inputScale,
   networkInputs,
   noiseLevels,
   normalBatch,
-  targetCoefficients,
+  targetInputs,
   uniformEach,
   type NoiseLevel,
 } from '@dm/core';
@@ -116,14 +116,14 @@ export function stepInputs(setup: TrainingSetup, batch: Batch, draw: TimestepSam
 export function noiseLevelInputs(diffusion: Config['diffusion'], levels: readonly NoiseLevel[]): Arrays {
   const prediction = diffusion.prediction.type;
   const options = predictionOptions(diffusion);
-  const target = targetCoefficients(prediction, levels, options);
+  const target = targetInputs(prediction, levels, options);
   const scaled = levels.map((level) => {
     const scale = inputScale(prediction, level, options);
     return { alpha: scale * level.alpha, sigma: scale * level.sigma };
   });
   return {
     t: networkInputs(prediction, levels, options).t,
-    ...forwardCoefficients(scaled),
+    ...forwardInputs(scaled),
     targetX0: target.x0,
     targetNoise: target.noise,
   };

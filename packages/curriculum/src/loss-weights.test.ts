@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { linearAlphasCumprod } from './testing.js';
-import { snrFromAlphasCumprod, snrFromSigma, weightRuleNames, weights, type WeightRule } from './weights.js';
+import { snrFromAlphasCumprod, snrFromSigma, lossWeightings, lossWeights, type LossWeighting } from './loss-weights.js';
 
 const snr = [1e-8, 0.01, 0.65, 1, 4.9, 5.1, 100, 1e4];
 
-describe('weights', () => {
+describe('lossWeights', () => {
   it.each([
     // The closed forms of METHOD's table, each written in its own paper's terms.
     [{ name: 'minSnr' }, 'epsilon', (s: number) => Math.min(s, 5) / s],
@@ -34,17 +34,17 @@ describe('weights', () => {
       },
     ],
   ] as const)('%j on %s has its closed form', (rule, prediction, form) => {
-    const got = weights(rule, { snr, prediction });
+    const got = lossWeights(rule, { snr, prediction });
     snr.forEach((s, i) => expect(got[i]! / form(s)).toBeCloseTo(1, 10));
   });
 
   it('is one weight on x0, whatever is predicted: w_eps = w_x0 / SNR, w_v = w_x0 / (SNR + 1)', () => {
-    for (const name of weightRuleNames) {
+    for (const name of lossWeightings) {
       if (name === 'constant') continue;
-      const rule = { name } as WeightRule;
-      const onX0 = weights(rule, { snr, prediction: 'x0' });
-      const onEpsilon = weights(rule, { snr, prediction: 'epsilon' });
-      const onV = weights(rule, { snr, prediction: 'v' });
+      const rule = { name } as LossWeighting;
+      const onX0 = lossWeights(rule, { snr, prediction: 'x0' });
+      const onEpsilon = lossWeights(rule, { snr, prediction: 'epsilon' });
+      const onV = lossWeights(rule, { snr, prediction: 'v' });
       snr.forEach((s, i) => {
         expect((onEpsilon[i]! * s) / onX0[i]!).toBeCloseTo(1, 12);
         expect((onV[i]! * (s + 1)) / onX0[i]!).toBeCloseTo(1, 12);
@@ -53,8 +53,8 @@ describe('weights', () => {
   });
 
   it('is finite at zero terminal SNR, except where the rule itself is not', () => {
-    const at0 = (rule: WeightRule, prediction: 'epsilon' | 'x0' | 'v' | 'edm'): number =>
-      weights(rule, { snr: [0], prediction })[0]!;
+    const at0 = (rule: LossWeighting, prediction: 'epsilon' | 'x0' | 'v' | 'edm'): number =>
+      lossWeights(rule, { snr: [0], prediction })[0]!;
     expect(at0({ name: 'minSnr' }, 'epsilon')).toBe(1);
     expect(at0({ name: 'minSnr' }, 'x0')).toBe(0);
     expect(at0({ name: 'minSnr' }, 'v')).toBe(0);
@@ -69,7 +69,7 @@ describe('weights', () => {
 
   it("on EDM's F is what Karras and Crowson write", () => {
     for (const sigmaData of [0.5, 1.3]) {
-      const onF = (rule: WeightRule) => weights(rule, { snr, prediction: 'edm', sigmaData });
+      const onF = (rule: LossWeighting) => lossWeights(rule, { snr, prediction: 'edm', sigmaData });
       // lambda c_out^2 = 1, Eq. 8 and Table 1 of arXiv:2206.00364.
       onF({ name: 'edm', sigmaData }).forEach((w) => expect(w).toBeCloseTo(1, 12));
       onF({ name: 'softMinSnr', sigmaData }).forEach((w, i) => {
@@ -77,20 +77,20 @@ describe('weights', () => {
         expect(w / ((sigma * sigmaData) / (sigma ** 2 + sigmaData ** 2)) ** 2).toBeCloseTo(1, 10);
       });
       // c_out^2 = sigma^2 sd^2 / (sigma^2 + sd^2) on any weight of x0.
-      const onX0 = weights({ name: 'truncatedSnr' }, { snr, prediction: 'x0' });
+      const onX0 = lossWeights({ name: 'truncatedSnr' }, { snr, prediction: 'x0' });
       onF({ name: 'truncatedSnr' }).forEach((w, i) => {
         const sigma = 1 / Math.sqrt(snr[i]!);
         const cOut = (sigma * sigmaData) / Math.hypot(sigma, sigmaData);
         expect(w / (onX0[i]! * cOut ** 2)).toBeCloseTo(1, 10);
       });
     }
-    expect(() => weights({ name: 'edm' }, { snr, prediction: 'edm', sigmaData: 0 })).toThrow(
+    expect(() => lossWeights({ name: 'edm' }, { snr, prediction: 'edm', sigmaData: 0 })).toThrow(
       /sigmaData must be a number > 0/,
     );
   });
 
   it('is not the public slip 5 / (1 + SNR)', () => {
-    expect(weights({ name: 'minSnr' }, { snr: [0.65, 10], prediction: 'epsilon' })).toEqual(Float64Array.of(1, 0.5));
+    expect(lossWeights({ name: 'minSnr' }, { snr: [0.65, 10], prediction: 'epsilon' })).toEqual(Float64Array.of(1, 0.5));
   });
 
   it('reads SNR from abar and sigma', () => {
@@ -102,14 +102,14 @@ describe('weights', () => {
   });
 
   it('refuses impossible values', () => {
-    expect(() => weights({ name: 'minSnr', gamma: 0 }, { snr, prediction: 'v' })).toThrow(
+    expect(() => lossWeights({ name: 'minSnr', gamma: 0 }, { snr, prediction: 'v' })).toThrow(
       /gamma must be a number > 0, got 0/,
     );
-    expect(() => weights({ name: 'minSnr' }, { snr: [-1], prediction: 'v' })).toThrow(/snr\[0\] must be/);
-    expect(() => weights({ name: 'x' } as unknown as WeightRule, { snr, prediction: 'v' })).toThrow(
+    expect(() => lossWeights({ name: 'minSnr' }, { snr: [-1], prediction: 'v' })).toThrow(/snr\[0\] must be/);
+    expect(() => lossWeights({ name: 'x' } as unknown as LossWeighting, { snr, prediction: 'v' })).toThrow(
       /rule must be one of/,
     );
-    expect(() => weights({ name: 'p2' }, { snr, prediction: 'eps' as 'epsilon' })).toThrow(
+    expect(() => lossWeights({ name: 'p2' }, { snr, prediction: 'eps' as 'epsilon' })).toThrow(
       /one of epsilon, x0, v, edm/,
     );
   });

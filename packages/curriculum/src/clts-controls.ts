@@ -8,28 +8,28 @@ import { discreteSchedule, importanceWeights, staticSchedule } from './discrete.
 import { resolveOptions } from './options.js';
 import type { TimestepSchedule } from './schedule.js';
 
-/** CLTS run backwards: concentrated first, uniform last; lam(totalSteps - 1 - step). Does the direction matter? */
+/** CLTS run backwards: concentrated first, uniform last; lambda(totalSteps - 1 - step). Does the direction matter? */
 export function cltsReversed(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const resolved = resolveOptions('cltsReversed', cltsDefaults, options);
-  const { gaussian, lam } = cltsParts(context, resolved);
+  const { gaussian, lambda } = cltsParts(context, resolved);
   const last = context.totalSteps - 1;
   return discreteSchedule({
     name: 'cltsReversed',
     numTimesteps: context.numTimesteps,
-    density: (step) => cltsDensity(gaussian, lam(Math.max(0, last - step))),
+    density: (step) => cltsDensity(gaussian, lambda(Math.max(0, last - step))),
     ...(resolved.importanceCorrection && { weights: importanceWeights }),
   });
 }
 
 /**
  * The mean of CLTS's densities over steps 0 .. totalSteps - 1, at every step: sees each timestep as often over the run,
- * without a curriculum. The mean of the mixtures is the mixture at the mean of lam.
+ * without a curriculum. The mean of the mixtures is the mixture at the mean of lambda.
  */
 export function cltsTimeAverage(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const resolved = resolveOptions('cltsTimeAverage', cltsDefaults, options);
-  const { gaussian, lam } = cltsParts(context, resolved);
+  const { gaussian, lambda } = cltsParts(context, resolved);
   let sum = 0;
-  for (let step = 0; step < context.totalSteps; step++) sum += lam(step);
+  for (let step = 0; step < context.totalSteps; step++) sum += lambda(step);
   return staticSchedule(
     'cltsTimeAverage',
     cltsDensity(gaussian, sum / context.totalSteps),

@@ -16,11 +16,11 @@ import { requireChoice, requireNumber } from './options.js';
  * What the network predicts: the noise, the clean image, v = sqrt(abar) epsilon - sqrt(1 - abar) x0, or EDM's F (Karras et
  * al. 2022, arXiv:2206.00364, Eq. 7).
  */
-export const predictions = ['epsilon', 'x0', 'v', 'edm'] as const;
-export type Prediction = (typeof predictions)[number];
+export const weightedPredictions = ['epsilon', 'x0', 'v', 'edm'] as const;
+export type WeightedPrediction = (typeof weightedPredictions)[number];
 
 /** A weighting rule; plain data, so that a configuration can hold it. */
-export type WeightRule =
+export type LossWeighting =
   /** 1 on the network's own target: the plain MSE. */
   | { readonly name: 'constant' }
   /** w_x0 = min(SNR, gamma), gamma = 5. Hang et al. 2023, arXiv:2303.09556. */
@@ -37,7 +37,7 @@ export type WeightRule =
   /** w_x0 = max(SNR, 1). Salimans & Ho 2022, arXiv:2202.00512. Infinite for `epsilon` at SNR 0: refused there. */
   | { readonly name: 'truncatedSnr' };
 
-export const weightRuleNames = ['constant', 'minSnr', 'softMinSnr', 'p2', 'edm', 'truncatedSnr'] as const;
+export const lossWeightings = ['constant', 'minSnr', 'softMinSnr', 'p2', 'edm', 'truncatedSnr'] as const;
 
 /** SNR_t = abar_t / (1 - abar_t). Throws a RangeError on abar outside [0, 1). */
 export function snrFromAlphasCumprod(alphasCumprod: ArrayLike<number>): Float64Array {
@@ -60,22 +60,22 @@ export function snrFromSigma(sigma: ArrayLike<number>): Float64Array {
  * `sigmaData` (0.5 by default) is that of the prediction `edm`. Throws a RangeError on an impossible option, on SNR below 0
  * and where the rule is infinite.
  */
-export function weights(
-  rule: WeightRule,
-  levels: { readonly snr: ArrayLike<number>; readonly prediction: Prediction; readonly sigmaData?: number },
+export function lossWeights(
+  rule: LossWeighting,
+  levels: { readonly snr: ArrayLike<number>; readonly prediction: WeightedPrediction; readonly sigmaData?: number },
 ): Float64Array {
-  requireChoice('weights', 'rule', rule.name, weightRuleNames);
-  requireChoice('weights', 'prediction', levels.prediction, predictions);
+  requireChoice('lossWeights', 'rule', rule.name, lossWeightings);
+  requireChoice('lossWeights', 'prediction', levels.prediction, weightedPredictions);
   const { prediction, sigmaData = 0.5 } = levels;
-  requireNumber('weights', 'sigmaData', sigmaData, 'a number > 0', (v) => v > 0);
+  requireNumber('lossWeights', 'sigmaData', sigmaData, 'a number > 0', (v) => v > 0);
   const fromX0 = (weight: Weight): Weight => convertWeight(prediction, sigmaData, weight);
   const weight = weightFunction(rule, prediction, fromX0);
   return Float64Array.from(levels.snr, (snr, i) => {
-    requireNumber('weights', `snr[${i}]`, snr, 'a finite number >= 0', (v) => v >= 0);
+    requireNumber('lossWeights', `snr[${i}]`, snr, 'a finite number >= 0', (v) => v >= 0);
     const w = weight(snr);
     if (!Number.isFinite(w)) {
       throw new RangeError(
-        `weights: rule "${rule.name}" is infinite for prediction "${levels.prediction}" at SNR ${snr}; predict x0 or v there`,
+        `lossWeights: rule "${rule.name}" is infinite for prediction "${levels.prediction}" at SNR ${snr}; predict x0 or v there`,
       );
     }
     return w;
@@ -84,7 +84,7 @@ export function weights(
 
 type Weight = (snr: number) => number;
 
-function weightFunction(rule: WeightRule, prediction: Prediction, fromX0: (weight: Weight) => Weight): Weight {
+function weightFunction(rule: LossWeighting, prediction: WeightedPrediction, fromX0: (weight: Weight) => Weight): Weight {
   switch (rule.name) {
     case 'constant':
       return () => 1;
@@ -105,7 +105,7 @@ function weightFunction(rule: WeightRule, prediction: Prediction, fromX0: (weigh
     case 'p2': {
       const { k = 1, gamma = 1 } = rule;
       requirePositive(rule.name, 'k', k);
-      requireNumber('weights "p2"', 'gamma', gamma, 'a number >= 0', (v) => v >= 0);
+      requireNumber('lossWeights "p2"', 'gamma', gamma, 'a number >= 0', (v) => v >= 0);
       const onEpsilon = (snr: number): number => (k + snr) ** -gamma;
       if (prediction === 'epsilon') return onEpsilon;
       return fromX0((snr) => snr * onEpsilon(snr));
@@ -122,7 +122,7 @@ function weightFunction(rule: WeightRule, prediction: Prediction, fromX0: (weigh
 }
 
 /** A weight on the squared error of x0 as one on that of the prediction. */
-function convertWeight(prediction: Prediction, sigmaData: number, weight: Weight): Weight {
+function convertWeight(prediction: WeightedPrediction, sigmaData: number, weight: Weight): Weight {
   switch (prediction) {
     case 'x0':
       return weight;
@@ -137,5 +137,5 @@ function convertWeight(prediction: Prediction, sigmaData: number, weight: Weight
 }
 
 function requirePositive(rule: string, field: string, value: number): void {
-  requireNumber(`weights "${rule}"`, field, value, 'a number > 0', (v) => v > 0);
+  requireNumber(`lossWeights "${rule}"`, field, value, 'a number > 0', (v) => v > 0);
 }
