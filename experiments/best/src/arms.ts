@@ -20,7 +20,7 @@ export interface Change {
 }
 
 /** Muon with a cosine decay: the best rival of the experiment momentum, where the search starts. */
-export function searchStart(scale: Scale): TrainingRecipe {
+function searchStart(scale: Scale): TrainingRecipe {
   return recipeAtScale(scale, { optimizer: { name: 'muon', decay: 'cosine', momentum: 0.95, lr: 3e-2, adamLr: 3e-3 } });
 }
 

@@ -14,7 +14,7 @@ export interface Ema {
 }
 
 /** ema + rate (params - ema), rate = 1 - decay a scalar tensor. ema, params [P]. */
-export function emaUpdate(ema: tf.Tensor, params: tf.Tensor, rate: tf.Tensor): tf.Tensor {
+function emaUpdate(ema: tf.Tensor, params: tf.Tensor, rate: tf.Tensor): tf.Tensor {
   return tf.add(ema, tf.mul(tf.sub(params, ema), rate));
 }
 

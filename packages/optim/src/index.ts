@@ -18,6 +18,6 @@ export { clipByGlobalNorm, gradientNorm } from './clip.js';
 
 // Learning rates and averages of the parameters.
 export { constantLr, cosineLr, inverseSqrtLr, linearLr, withWarmup, type DecayOptions } from './lr-schedules.js';
-export { asSchedule, product, type StepSchedule } from './step-schedule.js';
-export { emaUpdate, fixedEma, halfLifeEma, karrasEma, powerEma } from './ema.js';
+export { product, type StepSchedule } from './step-schedule.js';
+export { fixedEma, halfLifeEma, karrasEma, powerEma } from './ema.js';
 export type { Ema, HalfLifeEmaOptions, PowerEmaOptions } from './ema.js';

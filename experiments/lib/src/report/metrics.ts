@@ -13,7 +13,7 @@ export const metricTitles: Readonly<Record<Metric, string>> = {
   kd: 'KD-classifier',
 };
 
-export function valueAt(point: Point, metric: Metric, weights: Weights): number | undefined {
+function valueAt(point: Point, metric: Metric, weights: Weights): number | undefined {
   return metric === 'validation' ? point.validation?.[weights].loss : point.samples?.[weights][metric];
 }
 

@@ -35,7 +35,7 @@ const shortName = (name: string, divisor: number | ''): string => `${name}-1-of-
  * interpolation. `whole` and `short` are the stages' results; `reference` is the length of the other run in images.
  * Undefined for an arm without short trainings.
  */
-export function armStepsByRunLength(
+function armStepsByRunLength(
   name: string,
   stages: { readonly whole: StageResults; readonly short: StageResults },
   target: { readonly metric: Metric; readonly weights: Weights; readonly value: number; readonly reference: number },

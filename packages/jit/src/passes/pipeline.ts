@@ -43,7 +43,7 @@ const onMain =
 const forEngine = ({ kind }: Target): boolean => kind === 'engine';
 
 /** Every pass over a traced graph, in the order in which they run. None changes what a program computes. */
-export const pipeline: readonly Pass[] = [
+const pipeline: readonly Pass[] = [
   {
     name: 'eliminateDeadCode',
     reason: 'the gradient tape records gradients that nobody asked for; the other passes then have less to look at',
