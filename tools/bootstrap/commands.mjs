@@ -60,13 +60,24 @@ export function pnpm(args, options) {
 }
 
 /**
+ * The file behind a command of one of the workspace's development dependencies, to be run by Node itself.
+ *
+ * @param {string} dependency
+ * @param {string} [command] where it is not named like the dependency
+ * @returns {string}
+ */
+export function commandOf(dependency, command = dependency) {
+  const folder = join(root, 'node_modules', dependency);
+  const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return join(folder, typeof bin === 'string' ? bin : bin[command]);
+}
+
+/**
  * The workspace's own Nx.
  *
  * @param {readonly string[]} args
  * @param {{ quiet?: boolean }} [options]
  */
 export function nx(args, options) {
-  const home = join(root, 'node_modules', 'nx');
-  const { bin } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
-  return run(process.execPath, [join(home, bin.nx), ...args], options);
+  return run(process.execPath, [commandOf('nx'), ...args], options);
 }

@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commandOf } from './commands.mjs';
+import { commandOf } from '../bootstrap/commands.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
 const packages = ['ops', 'core', 'optim', 'models', 'jit', 'data', 'eval', 'trainer', 'curriculum'];

@@ -4,8 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { unpack } from '@publint/pack';
-import { run } from '../bootstrap/commands.mjs';
-import { commandOf } from './commands.mjs';
+import { commandOf, run } from '../bootstrap/commands.mjs';
 
 /** Tests, their data and leftovers of tools. */
 const UNWANTED = /\.test\.[cm]?[jt]sx?$|\/testing(\.ts$|\/)|\/fixtures\/|\/node_modules\/|\.tsbuildinfo$/;

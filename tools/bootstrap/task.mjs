@@ -1,0 +1,23 @@
+// `npm run build`, `npm run lint` and `npm run test:unit`: set up, then one tool over the whole workspace. What follows
+// `--` goes to the tool, as in `npm run test:unit -- packages/core`.
+import './require-node.mjs';
+import { commandOf, run } from './commands.mjs';
+import { install } from './set-up.mjs';
+
+/** @type {Readonly<Record<string, readonly [tool: string, ...args: string[]]>>} */
+const tasks = {
+  build: ['nx', 'run-many', '-t', 'build', '--output-style=static'],
+  lint: ['oxlint', '--type-aware', '--deny-warnings'],
+  'test:unit': ['vitest', 'run'],
+};
+
+const [name = '', ...more] = process.argv.slice(2);
+const task = tasks[name];
+if (task === undefined) throw new Error(`Unknown task "${name}"; there are ${Object.keys(tasks).join(', ')}.`);
+if (await install()) {
+  const [tool, ...args] = task;
+  process.exitCode = (await run(process.execPath, [commandOf(tool), ...args, ...more])).status;
+} else {
+  console.error('The dependencies could not be installed; see the message above.');
+  process.exitCode = 1;
+}
