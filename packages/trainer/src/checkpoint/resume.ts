@@ -2,8 +2,9 @@
 import type { Engine } from '@dm/ops';
 import { latestCheckpoint, type Checkpoint } from './checkpoint.js';
 import { isObject } from '../config/json.js';
+import { engineNameNow } from '../config/migration.js';
 import { resolveConfig } from '../config/resolve.js';
-import { savedConfig, trainingHash } from '../config/saved-config.js';
+import { isTrainedUnder, savedConfig } from '../config/saved-config.js';
 import { trainingPart } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
@@ -46,7 +47,7 @@ function checkSameTraining(
         `in another folder: dm train --init-from ${run.path} --config ${run.config} --out <folder>.`,
     );
   }
-  if (manifest.configSha256 !== trainingHash(setup.config)) {
+  if (!isTrainedUnder(setup.config, manifest.configSha256, run)) {
     const before = resolveConfig([savedConfig(run)]);
     const changes = differences(trainingPart(before), trainingPart(setup.config));
     throw new UserError(
@@ -63,7 +64,8 @@ function checkSameTraining(
     );
   }
   const now = { name: engine.name, info: engine.info };
-  const changes = differences(manifest.engine, now);
+  const before = { ...manifest.engine, name: engineNameNow(manifest.engine.name) };
+  const changes = differences(before, now);
   if (changes.length > 0) {
     note(`resumed on another engine than before (${changes.join('; ')}): the last bits of results may differ`);
   }

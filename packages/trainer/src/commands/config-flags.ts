@@ -76,6 +76,7 @@ export function withConfigOptions(command: Command, flags: readonly FieldFlag[])
 /** The configuration's layers from the bottom up: the file, the flags, `more`, then what `--set` gives. */
 export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: readonly Layer[] = []): Layer[] {
   const layers: Layer[] = flags.config === undefined ? [] : [configFile(flags.config)];
+  for (const { note } of layers) if (note !== undefined) process.stderr.write(`${note}\n`);
   for (const flag of known) {
     const value = flags[camelCase(flag)];
     if (value === undefined) continue;

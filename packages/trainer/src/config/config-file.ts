@@ -2,11 +2,25 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, UserError } from '../errors.js';
-import { isObject } from './json.js';
+import { isObject, type Json } from './json.js';
+import { isOfFormerShape, migrateConfig } from './migration.js';
 import type { Layer } from './resolve.js';
 
-/** Reads a layer from a JSON file, or from YAML where its name says so. Throws a UserError where it is missing, damaged or no object. */
+/**
+ * Reads a layer from a JSON file, or from YAML if its name says so. Fields of the former shape are migrated, which the
+ * layer's `note` says.
+ *
+ * @throws {UserError} if it is missing, damaged, not an object, or mixes names of both shapes
+ */
 export function configFile(path: string): Layer {
+  const value = readConfigFile(path);
+  if (!isOfFormerShape(value)) return { source: path, value };
+  const note = `${path} has fields of an older version; they were read by their names of today.`;
+  return { source: path, value: migrateConfig(value, path), note };
+}
+
+/** Reads the fields of a configuration file as they are. */
+export function readConfigFile(path: string): Json {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -22,7 +36,7 @@ export function configFile(path: string): Layer {
   }
   if (isObject(value)) {
     const { $schema: _forEditors, ...fields } = value;
-    return { source: path, value: fields };
+    return fields;
   }
   throw new UserError(
     isYaml

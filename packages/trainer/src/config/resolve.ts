@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
+import { renamedFields } from './migration.js';
 import { defaultPreset, presets } from './presets.js';
 import { commonFields, fieldOf, objectsOf, objectsOfType, typesOf } from './schema-fields.js';
 import { configSchema, type Config, type PartialConfig } from './schema.js';
@@ -11,6 +12,8 @@ import { nearest, suggestion } from './suggestion.js';
 export interface Layer {
   readonly source: string;
   readonly value: PartialConfig;
+  /** What whoever gave it should know: that it was migrated. */
+  readonly note?: string;
 }
 
 /**
@@ -97,7 +100,9 @@ function unknownKeys(schema: unknown, value: Json, path: readonly string[]): str
   const isOpen = objects.length === 0 || objects.some(({ def }) => !(def.catchall instanceof z.ZodNever));
   return Object.entries(value).flatMap(([key, inner]) => {
     if (!isOpen && !known.includes(key)) {
-      return [`unknown field "${[...path, key].join('.')}". ${suggestion(key, known)}`];
+      const field = [...path, key].join('.');
+      const now = Object.hasOwn(renamedFields, field) ? renamedFields[field] : undefined;
+      return [`unknown field "${field}". ${now === undefined ? suggestion(key, known) : `It is called ${now} now.`}`];
     }
     return isObject(inner) ? unknownKeys(fieldOf(schema, key), inner, [...path, key]) : [];
   });

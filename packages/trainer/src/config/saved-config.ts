@@ -1,9 +1,10 @@
 /** The configuration that a run saved, and what identifies it. */
 import { sha256 } from '../files/hash.js';
 import type { RunFolder } from '../run/run-folder.js';
-import { configFile } from './config-file.js';
-import { isObject } from './json.js';
-import type { Layer } from './resolve.js';
+import { configFile, readConfigFile } from './config-file.js';
+import { isObject, type Json } from './json.js';
+import { isOfFormerShape } from './migration.js';
+import { resolveConfig, type Layer } from './resolve.js';
 import { trainingPart, type Config } from './schema.js';
 
 /**
@@ -15,8 +16,9 @@ import { trainingPart, type Config } from './schema.js';
 const addedFields: Readonly<Record<string, unknown>> = {};
 
 /**
- * The configuration that the run was begun with, also by an older version. Throws a UserError where it is missing or
- * damaged.
+ * The configuration that the run was begun with, also by an older version.
+ *
+ * @throws {UserError} if it is missing or damaged
  */
 export function savedConfig(run: RunFolder): Layer {
   const { source, value } = configFile(run.config);
@@ -28,7 +30,82 @@ export function savedConfig(run: RunFolder): Layer {
  * there are fields yet that say what was always done.
  */
 export function trainingHash(config: Config): string {
-  return sha256(JSON.stringify(sorted(withoutAddedFields(trainingPart(config), addedFields))));
+  return hashOf(withoutAddedFields(trainingPart(config), addedFields));
+}
+
+/** Whether a checkpoint of the run, whose manifest says `configSha256`, was trained under `config`. */
+export function isTrainedUnder(config: Config, configSha256: string, run: RunFolder): boolean {
+  const hash = trainingHash(config);
+  if (configSha256 === hash) return true;
+  return configSha256 === formerTrainingHash(run) && trainingHash(resolveConfig([savedConfig(run)])) === hash;
+}
+
+/**
+ * The hash that checkpoints of the run have from versions whose configurations had another shape; undefined for a run
+ * that no such version trained.
+ */
+export function formerTrainingHash(run: RunFolder): string | undefined {
+  const config = readConfigFile(run.config);
+  if (isOfFormerShape(config)) return hashOfFormerShape(config);
+  const recorded = config['recorded'];
+  const former = isObject(recorded) ? recorded['formerConfigSha256'] : undefined;
+  return typeof former === 'string' ? former : undefined;
+}
+
+/** As the versions computed it that wrote configurations of the former shape. */
+function hashOfFormerShape(config: Json): string {
+  const part = Object.entries(config).filter(([key]) => !formerlyFreeOnResume.includes(key));
+  return hashOf(withoutAddedFields(Object.fromEntries(part), formerlyAddedFields));
+}
+
+/** `freeOnResume` of the former shape, and what was no part of a training. */
+const formerlyFreeOnResume: readonly string[] = [
+  'preset',
+  'recorded',
+  'recompute',
+  'accumulate',
+  'data',
+  'skipBad',
+  'timeBudget',
+  'stepBudget',
+  'imageBudget',
+  'skipLimit',
+  'engine',
+  'device',
+  'threads',
+  'logEvery',
+  'tensorboard',
+  'sampleEvery',
+  'samples',
+  'sampler',
+  'evalEvery',
+  'evalSamples',
+  'evalMetrics',
+  'evalExtractor',
+  'evalWeights',
+  'probe',
+  'checkpointEvery',
+  'checkpointMinutes',
+  'checkpointOverlap',
+  'keep',
+  'out',
+];
+
+/** `addedFields` of the former shape. */
+const formerlyAddedFields: Readonly<Record<string, unknown>> = {
+  crop: null,
+  labelDropout: null,
+  uncertainty: null,
+  'optimizer.name': 'adamW',
+  'optimizer.params': {},
+  'optimizer.schedule': { name: 'constant' },
+  'optimizer.decayGroups': ['matrix', 'vector', 'embedding'],
+  'ema.type': 'power',
+  emas: {},
+};
+
+function hashOf(part: object): string {
+  return sha256(JSON.stringify(sorted(part)));
 }
 
 /** `config` with the fields that it has not, where it has the object that they belong to. */

@@ -6,6 +6,7 @@ import { checkDiskSpace } from '../checkpoint/disk-space.js';
 import { checkpointPolicy } from '../checkpoint/policy.js';
 import { findCheckpoint } from '../checkpoint/resume.js';
 import { initialState, unpackState } from '../checkpoint/state.js';
+import { formerTrainingHash } from '../config/saved-config.js';
 import { removeEventFiles } from '../logs/event-file.js';
 import { createRunFolder, hasRun, saveConfig, type RunFolder } from '../run/run-folder.js';
 import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
@@ -31,12 +32,13 @@ export async function openTrainingSession(
 ): Promise<TrainingSession> {
   const dataSha256 = await setup.dataset.hash();
   const resumedFrom = resume ? findCheckpoint(run, setup, engine, dataSha256, hooks.onNote) : undefined;
+  const formerSha256 = resume ? formerTrainingHash(run) : undefined;
   if (!resume && hasRun(run)) removeRun(run);
   const firstStep = resumedFrom?.manifest.step ?? 0;
   const policy = checkpointPolicy(setup.config);
   const warning = checkDiskSpace(run, setup, policy, firstStep);
   if (warning !== undefined) hooks.onNote?.(warning);
-  saveConfig(run, record(setup, engine, dataSha256));
+  saveConfig(run, record(setup, engine, dataSha256, formerSha256));
 
   const restored = resumedFrom && unpackState(setup, resumedFrom);
   const curriculumState = restored?.schedule ?? setup.curriculum.initialState?.();

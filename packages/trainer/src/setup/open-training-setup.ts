@@ -40,8 +40,16 @@ export async function openTrainingSetup(chosen: Config): Promise<OpenedTrainingS
   return { ...createTrainingSetup(chosen, batchSource(dataset)), dataset };
 }
 
-/** The configuration with what the run found out, for config.json. */
-export function record(setup: OpenedTrainingSetup, engine: Engine, dataSha256: string): Config {
+/**
+ * The configuration with what the run found out, for config.json. `formerConfigSha256`: of a run that an older version
+ * began, see `formerTrainingHash`.
+ */
+export function record(
+  setup: OpenedTrainingSetup,
+  engine: Engine,
+  dataSha256: string,
+  formerConfigSha256?: string,
+): Config {
   const { dataset, layout } = setup;
   return {
     ...setup.config,
@@ -50,6 +58,7 @@ export function record(setup: OpenedTrainingSetup, engine: Engine, dataSha256: s
       engine: { name: engine.name, info: { ...engine.info } },
       data: { name: dataset.name, images: dataset.length, shape: [...dataset.shape], sha256: dataSha256 },
       parameters: layout.size,
+      ...(formerConfigSha256 !== undefined && { formerConfigSha256 }),
     },
   };
 }
