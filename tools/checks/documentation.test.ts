@@ -44,7 +44,8 @@ function complaintsAbout(exported: ts.Symbol, checker: ts.TypeChecker): string[]
   const text = ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
   if (text === '') return [`${exported.name} has no doc comment`];
   const complaints: string[] = [];
-  if (throws(symbol.valueDeclaration!) && !/\b(throws?|refus\w+|rejects?)\b/i.test(text)) {
+  const hasTag = symbol.getJsDocTags(checker).some(({ name }) => name === 'throws');
+  if (throws(symbol.valueDeclaration!) && !hasTag && !/\b(throws?|refus\w+|rejects?)\b/i.test(text)) {
     complaints.push(`${exported.name} throws, and its doc comment does not say so`);
   }
   if (signature !== undefined && takesTensors(signature, checker) && !/\[[^\]]*\]|\bshapes?\b|\brank\b/.test(text)) {
@@ -118,6 +119,11 @@ it('sees what is missing', () => {
      export const silent = (x: number) => { if (x > 1) throw new Error('x'); };
      /** Of tensors. Throws an Error. */
      export function shapeless(x: Tensor): Tensor { throw new Error(String(x)); }
+     /**
+      * Of a number.
+      * @throws {RangeError} if x > 1
+      */
+     export const tagged = (x: number) => { if (x > 1) throw new RangeError('x'); };
      /** x [N] to [N]. */
      export function whole(x: Tensor): Tensor { return x; }
      export interface Plain { readonly x: number }
