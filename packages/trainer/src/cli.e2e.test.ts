@@ -244,7 +244,11 @@ describe('bad input ends with one message, no stack, and exit code 1', () => {
   it('with the stack on request, and as JSON', async () => {
     const { stdout, stderr } = await dm(['train', '--batch-size', '0', '--debug', '--json'], folder);
     expect(stderr).toMatch(/^\s+at /m);
-    expect(JSON.parse(stdout)).toMatchObject({ event: 'error', message: expect.stringMatching(/batchSize/) as string });
+    expect(JSON.parse(stdout)).toMatchObject({
+      event: 'error',
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/batchSize/) as string,
+    });
   });
 });
 

@@ -3,8 +3,31 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
 
 /**
  * - `OPTION_INVALID`: an option or an argument is not possible, or does not fit the others (the default).
+ * - `CONFIG_INVALID`: a configuration that cannot be read, or a field that is unknown or has an impossible value.
+ * - `RUN_EXISTS`, `RUN_NOT_FOUND`, `RUN_LOCKED`: the folder already holds a run, holds none, or is in use.
+ * - `RESUME_MISMATCH`: the run cannot be resumed with this configuration or these data.
+ * - `CHECKPOINT_NOT_FOUND`, `CHECKPOINT_INVALID`: there is no (valid) checkpoint; it is damaged or lacks something.
+ * - `FILE_EXISTS`, `FILE_NOT_FOUND`, `FILE_INVALID`: a file that must not be replaced, is missing, or cannot be read.
+ * - `DISK_FULL`, `WRITE_FAILED`: there is no space; the disk refuses for another reason.
+ * - `PIPELINE_UNSUPPORTED`: a diffusers pipeline that has no counterpart here, or the other way round.
+ * - `LOSS_NOT_FINITE`: training has diverged.
  */
-export type UserErrorCode = 'OPTION_INVALID';
+export type UserErrorCode =
+  | 'OPTION_INVALID'
+  | 'CONFIG_INVALID'
+  | 'RUN_EXISTS'
+  | 'RUN_NOT_FOUND'
+  | 'RUN_LOCKED'
+  | 'RESUME_MISMATCH'
+  | 'CHECKPOINT_NOT_FOUND'
+  | 'CHECKPOINT_INVALID'
+  | 'FILE_EXISTS'
+  | 'FILE_NOT_FOUND'
+  | 'FILE_INVALID'
+  | 'DISK_FULL'
+  | 'WRITE_FAILED'
+  | 'PIPELINE_UNSUPPORTED'
+  | 'LOSS_NOT_FINITE';
 
 /** What the person at the keyboard has to change; the message says how. */
 export class UserError extends DmError<UserErrorCode> {

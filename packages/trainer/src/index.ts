@@ -74,4 +74,4 @@ export {
 } from './eval/landscape/run-objective.js';
 export { interpolationPlot, planePlot, spectrumPlot } from './plot/landscape-plot.js';
 export { difficultyPlot } from './plot/difficulty-plot.js';
-export { UserError } from './errors.js';
+export { UserError, type UserErrorCode } from './errors.js';

@@ -100,6 +100,7 @@ function chooseFolder(layers: readonly Layer[], { resume = false, overwrite = fa
   if (!resume && !overwrite && hasRun(run)) {
     throw new UserError(
       `${out} holds a run already. Go on with it (--resume), remove it (--overwrite) or choose another folder (--out).`,
+      { code: 'RUN_EXISTS' },
     );
   }
   return run;

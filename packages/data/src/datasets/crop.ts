@@ -21,6 +21,7 @@ export function cropDataset(dataset: Dataset, { size, at }: CropOptions): Datase
     throw new DataError(
       `${dataset.name}: a crop of ${size} out of ${height}x${width} images; it must be an integer from 1 to ` +
         `${Math.min(height, width)}.`,
+      { code: 'DATA_OPTION' },
     );
   }
   const readCrops = async (indices: ArrayLike<number>, offsets: ArrayLike<number>): Promise<ImageBatch> => {

@@ -37,7 +37,9 @@ const BORDER = 1;
 export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   const { size = DEFAULT_SIZE } = options;
   if (!(emojiSizes as readonly number[]).includes(size)) {
-    throw new DataError(`emoji: image size ${size}; there are sheets of ${emojiSizes.join(', ')}.`);
+    throw new DataError(`emoji: image size ${size}; there are sheets of ${emojiSizes.join(', ')}.`, {
+      code: 'DATA_OPTION',
+    });
   }
   const root = findPackageFolder(PACKAGE, options.from);
   const cells = parseCells(await readText(join(root, 'emoji.json')), join(root, 'emoji.json'));
@@ -73,7 +75,7 @@ async function cutSheet(path: string, cells: readonly Cell[], size: number): Pro
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
-      throw new DataError(`${path}: cannot be decoded (${reasonOf(cause)}).`, { cause });
+      throw new DataError(`${path}: cannot be decoded (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
     });
   const row = info.width * 3;
   const images = new Uint8Array(cells.length * size * size * 3);

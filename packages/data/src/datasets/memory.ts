@@ -18,7 +18,7 @@ export interface MemoryDatasetOptions {
 export function createMemoryDataset(options: MemoryDatasetOptions): Dataset {
   const { name, images, shape } = options;
   const pixels = imageBytes(name, shape);
-  if (images.length === 0) throw new DataError(`${name}: no images.`);
+  if (images.length === 0) throw new DataError(`${name}: no images.`, { code: 'DATA_EMPTY' });
   if (images.length % pixels !== 0) {
     throw new DataError(`${name}: ${images.length} bytes are no whole number of ${shape.join('x')} images.`);
   }

@@ -63,5 +63,5 @@ function plainOrZipped(path: string): string {
   const zipped = `${path}.gz`;
   if (existsSync(path)) return path;
   if (existsSync(zipped)) return zipped;
-  throw new DataError(`${path}: no such file, and no ${zipped} either.`);
+  throw new DataError(`${path}: no such file, and no ${zipped} either.`, { code: 'DATA_NOT_FOUND' });
 }

@@ -61,6 +61,7 @@ export async function openNpy(path: string): Promise<Dataset> {
   if (size - dataStart !== length * layout.imageBytes) {
     throw new DataError(
       `${path}: [${shape.join(', ')}] needs ${length * layout.imageBytes} bytes, but ${size - dataStart} follow the header.`,
+      { code: 'DATA_CORRUPT' },
     );
   }
   let hash: Promise<string> | undefined;
@@ -102,7 +103,7 @@ function shapeOfImages(name: string, type: string, shape: readonly number[]): [n
     );
   }
   const [count = 0, height = 0, width = 0, channels = 1] = shape;
-  if (count < 1) throw new DataError(`${name}: no images: its shape is [${shape.join(', ')}].`);
+  if (count < 1) throw new DataError(`${name}: no images: its shape is [${shape.join(', ')}].`, { code: 'DATA_EMPTY' });
   if (height < 1 || width < 1 || (channels !== 1 && channels !== 3)) {
     throw new DataError(
       `${name} is [${shape.join(', ')}]; images are [N, H, W] or [N, H, W, C] with 1 or 3 channels, which come last.`,

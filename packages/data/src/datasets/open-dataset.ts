@@ -101,12 +101,15 @@ async function openWhole(spec: string, options: OpenDatasetOptions): Promise<Dat
 }
 
 function imageFileOptions(spec: string, { size, channels, skipBad }: OpenDatasetOptions): ImageFileOptions {
-  if (size === undefined) throw new DataError(`Data set '${spec}': images of files need a size, such as 32.`);
+  if (size === undefined)
+    throw new DataError(`Data set '${spec}': images of files need a size, such as 32.`, { code: 'DATA_OPTION' });
   return { size, ...(channels !== undefined && { channels }), ...(skipBad !== undefined && { skipBad }) };
 }
 
 function pathMissing(spec: string, kind: string): DataError {
-  return new DataError(`Data set '${spec}': a path must follow, as in ${formOf(kind, true)}.`);
+  return new DataError(`Data set '${spec}': a path must follow, as in ${formOf(kind, true)}.`, {
+    code: 'DATA_UNKNOWN',
+  });
 }
 
 /** x-images-idx3-ubyte has its labels in x-labels-idx1-ubyte, where that file exists. */
@@ -125,7 +128,9 @@ function unknownDataset(spec: string, kind: string): DataError {
     .toSorted((a, b) => a.distance - b.distance);
   const close = nearest && nearest.distance <= Math.max(2, nearest.name.length / 2);
   const meant = close ? `Did you mean ${formOf(nearest.name, spec.includes(':'))}? ` : '';
-  return new DataError(`Unknown data set '${spec}'. ${meant}Known: ${datasetForms.join(', ')}.`);
+  return new DataError(`Unknown data set '${spec}'. ${meant}Known: ${datasetForms.join(', ')}.`, {
+    code: 'DATA_UNKNOWN',
+  });
 }
 
 /** The form of a kind, with a path where there are both and one is given. */

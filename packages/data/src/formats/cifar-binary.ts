@@ -26,11 +26,12 @@ export function parseCifar(
 ): { images: Uint8Array; labels: Uint8Array } {
   const record = labelBytes + 3 * PLANE;
   const count = bytes.length / record;
-  if (count === 0) throw new DataError(`${source}: empty.`);
+  if (count === 0) throw new DataError(`${source}: empty.`, { code: 'DATA_EMPTY' });
   if (!Number.isInteger(count)) {
     throw new DataError(
       `${source}: ${bytes.length} bytes are no whole number of records of ${record} bytes (cut off, or not ` +
         `CIFAR-${labelBytes === 1 ? '10' : '100'}'s binary version?).`,
+      { code: 'DATA_CORRUPT' },
     );
   }
   const images = new Uint8Array(count * 3 * PLANE);
@@ -39,7 +40,9 @@ export function parseCifar(
     const start = n * record;
     const label = bytes[start + labelAt]!;
     if (label >= classes) {
-      throw new DataError(`${source}: label ${label} of image ${n} is outside [0, ${classes}). Is the file damaged?`);
+      throw new DataError(`${source}: label ${label} of image ${n} is outside [0, ${classes}). Is the file damaged?`, {
+        code: 'DATA_CORRUPT',
+      });
     }
     labels[n] = label;
     for (let c = 0; c < 3; c++) {

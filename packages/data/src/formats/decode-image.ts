@@ -15,10 +15,14 @@ const MAX_SIZE = 4096;
 /** Throws a DataError on a size that cannot be. */
 export function checkDecodeOptions(name: string, { size, channels = 3 }: DecodeOptions): void {
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
-    throw new DataError(`${name}: image size ${size}; it must be an integer from 1 to ${MAX_SIZE}.`);
+    throw new DataError(`${name}: image size ${size}; it must be an integer from 1 to ${MAX_SIZE}.`, {
+      code: 'DATA_OPTION',
+    });
   }
   if (channels !== 1 && channels !== 3) {
-    throw new DataError(`${name}: ${String(channels)} image channels; it must be 1 (gray) or 3 (RGB).`);
+    throw new DataError(`${name}: ${String(channels)} image channels; it must be 1 (gray) or 3 (RGB).`, {
+      code: 'DATA_OPTION',
+    });
   }
 }
 
@@ -44,6 +48,6 @@ export async function decodeImage(
     if (data.length !== size * size * channels) throw new Error(`it has ${info.channels} channels, not ${channels}`);
     return data;
   } catch (cause) {
-    throw new DataError(`${name}: cannot be decoded (${reasonOf(cause)}).`, { cause });
+    throw new DataError(`${name}: cannot be decoded (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
   }
 }

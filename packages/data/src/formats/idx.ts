@@ -29,7 +29,7 @@ export async function readIdx(path: string): Promise<IdxArray> {
   const zipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
   if (!zipped) return parseIdx(bytes, path);
   const unpacked = await promisify(gunzip)(bytes, { maxOutputLength: MAX_UNPACKED_BYTES }).catch((cause: unknown) => {
-    throw new DataError(`${path}: damaged gzip file (${reasonOf(cause)}).`, { cause });
+    throw new DataError(`${path}: damaged gzip file (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
   });
   return parseIdx(unpacked, path);
 }
@@ -39,7 +39,8 @@ export async function readIdx(path: string): Promise<IdxArray> {
  * off, of another kind or of another type of numbers.
  */
 export function parseIdx(bytes: Uint8Array, source: string): IdxArray {
-  if (bytes.length < 4) throw new DataError(`${source}: ${bytes.length} bytes are too few for an idx header.`);
+  if (bytes.length < 4)
+    throw new DataError(`${source}: ${bytes.length} bytes are too few for an idx header.`, { code: 'DATA_CORRUPT' });
   if (bytes[0] !== 0 || bytes[1] !== 0) {
     const magic = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
     throw new DataError(`${source}: not an idx file: it starts with ${magic}, not with 00 00.`);
@@ -49,23 +50,28 @@ export function parseIdx(bytes: Uint8Array, source: string): IdxArray {
     const known = OTHER_TYPES[type];
     throw new DataError(
       `${source}: idx type 0x${type.toString(16).padStart(2, '0')} (${known ?? 'unknown'}); only 0x08 (unsigned byte) is read.`,
+      { code: 'DATA_UNSUPPORTED' },
     );
   }
   const rank = bytes[3]!;
   const header = 4 + 4 * rank;
   if (rank === 0) throw new DataError(`${source}: an idx file without dimensions.`);
   if (bytes.length < header)
-    throw new DataError(`${source}: cut off within the header (${bytes.length} of ${header} bytes).`);
+    throw new DataError(`${source}: cut off within the header (${bytes.length} of ${header} bytes).`, {
+      code: 'DATA_CORRUPT',
+    });
 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
-  if (shape.includes(0)) throw new DataError(`${source}: empty: its dimensions are [${shape.join(', ')}].`);
+  if (shape.includes(0))
+    throw new DataError(`${source}: empty: its dimensions are [${shape.join(', ')}].`, { code: 'DATA_EMPTY' });
   const expected = shape.reduce((product, side) => product * side, 1);
   const data = bytes.subarray(header);
   if (data.length !== expected) {
     throw new DataError(
       `${source}: [${shape.join(', ')}] needs ${expected} bytes of data, but ${data.length} follow the header` +
         (data.length < expected ? ' (cut off?).' : '.'),
+      { code: 'DATA_CORRUPT' },
     );
   }
   return { shape, data };

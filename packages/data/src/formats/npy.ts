@@ -89,6 +89,7 @@ export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
   if (bytes.length - dataStart !== expected) {
     throw new DataError(
       `${source}: ${descr} [${shape.join(', ')}] needs ${expected} bytes, but ${bytes.length - dataStart} follow the header.`,
+      { code: 'DATA_CORRUPT' },
     );
   }
   // Copied: a typed array must start at a multiple of its item size, and `bytes` may be part of a larger buffer. By a
@@ -103,7 +104,9 @@ export function npyHeaderBytes(bytes: Uint8Array, source: string): number {
   }
   const major = bytes[6]!;
   if (major < 1 || major > 3) {
-    throw new DataError(`${source}: .npy version ${major}.${bytes[7]}; versions 1 to 3 are read.`);
+    throw new DataError(`${source}: .npy version ${major}.${bytes[7]}; versions 1 to 3 are read.`, {
+      code: 'DATA_UNSUPPORTED',
+    });
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return major === 1 ? 10 + view.getUint16(8, true) : 12 + view.getUint32(8, true);
@@ -112,7 +115,7 @@ export function npyHeaderBytes(bytes: Uint8Array, source: string): number {
 /** Reads the header of a .npy file, of which `bytes` is the beginning. Throws a DataError that says what is wrong. */
 export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
   const dataStart = npyHeaderBytes(bytes, source);
-  if (dataStart > bytes.length) throw new DataError(`${source}: cut off within the header.`);
+  if (dataStart > bytes.length) throw new DataError(`${source}: cut off within the header.`, { code: 'DATA_CORRUPT' });
   const text = new TextDecoder('latin1').decode(bytes.subarray(bytes[6] === 1 ? 10 : 12, dataStart));
   const [, descr, fortran, dims] = HEADER.exec(text) ?? [];
   if (descr === undefined || fortran === undefined || dims === undefined) {
@@ -120,10 +123,14 @@ export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
   }
   const type = Object.hasOwn(TYPES, descr) ? TYPES[descr] : undefined;
   if (!type) {
-    throw new DataError(`${source}: type '${descr}' is not read; these are: ${Object.keys(TYPES).join(' ')}.`);
+    throw new DataError(`${source}: type '${descr}' is not read; these are: ${Object.keys(TYPES).join(' ')}.`, {
+      code: 'DATA_UNSUPPORTED',
+    });
   }
   if (fortran === 'True') {
-    throw new DataError(`${source}: in Fortran order; save it with numpy.ascontiguousarray.`);
+    throw new DataError(`${source}: in Fortran order; save it with numpy.ascontiguousarray.`, {
+      code: 'DATA_UNSUPPORTED',
+    });
   }
   return { descr, type, shape: parseShape(dims, source), dataStart };
 }

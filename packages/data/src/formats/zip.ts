@@ -51,7 +51,8 @@ export async function readZipEntry(path: string, entry: ZipEntry): Promise<Uint8
 /** As `readZipEntry`, of an archive in memory. */
 export async function readZipEntryBytes(bytes: Uint8Array, source: string, entry: ZipEntry): Promise<Uint8Array> {
   return extract(source, entry, (position, length) => {
-    if (position + length > bytes.length) return Promise.reject(new DataError(`${source}: cut off.`));
+    if (position + length > bytes.length)
+      return Promise.reject(new DataError(`${source}: cut off.`, { code: 'DATA_CORRUPT' }));
     return Promise.resolve(Buffer.from(bytes.buffer, bytes.byteOffset + position, length));
   });
 }
@@ -86,13 +87,18 @@ function describe(entry: Entry): ZipEntry {
 
 async function extract(source: string, entry: ZipEntry, read: ReadAt): Promise<Uint8Array> {
   const name = `${source}/${entry.name}`;
-  if (entry.encrypted) throw new DataError(`${name}: encrypted; make the archive without a password.`);
+  if (entry.encrypted)
+    throw new DataError(`${name}: encrypted; make the archive without a password.`, { code: 'DATA_UNSUPPORTED' });
   if (entry.method !== STORED && entry.method !== DEFLATED) {
-    throw new DataError(`${name}: compression method ${entry.method}; stored (0) and deflated (8) are read.`);
+    throw new DataError(`${name}: compression method ${entry.method}; stored (0) and deflated (8) are read.`, {
+      code: 'DATA_UNSUPPORTED',
+    });
   }
   const header = await read(entry.start, HEADER_BYTES);
   if (header.readUInt32LE(0) !== HEADER_SIGNATURE) {
-    throw new DataError(`${name}: damaged: no file begins where the archive's directory says.`);
+    throw new DataError(`${name}: damaged: no file begins where the archive's directory says.`, {
+      code: 'DATA_CORRUPT',
+    });
   }
   const dataStart = entry.start + HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
   // The last byte first: a length that the archive cannot hold must not be allocated.
@@ -100,16 +106,18 @@ async function extract(source: string, entry: ZipEntry, read: ReadAt): Promise<U
   const packed = await read(dataStart, entry.compressedBytes);
   const bytes = entry.method === STORED ? packed : await inflated(name, packed, entry.bytes);
   if (bytes.length !== entry.bytes) {
-    throw new DataError(`${name}: damaged: ${bytes.length} bytes, the archive's directory says ${entry.bytes}.`);
+    throw new DataError(`${name}: damaged: ${bytes.length} bytes, the archive's directory says ${entry.bytes}.`, {
+      code: 'DATA_CORRUPT',
+    });
   }
   if (crc32.buf(bytes) >>> 0 !== entry.crc32)
-    throw new DataError(`${name}: damaged: its CRC-32 is not the one recorded.`);
+    throw new DataError(`${name}: damaged: its CRC-32 is not the one recorded.`, { code: 'DATA_CORRUPT' });
   return bytes;
 }
 
 /** Stops where more comes out than the directory says: a small entry could fill the memory. */
 async function inflated(name: string, packed: Buffer, bytes: number): Promise<Buffer> {
   return promisify(inflateRaw)(packed, { maxOutputLength: Math.max(1, bytes) }).catch((cause: unknown) => {
-    throw new DataError(`${name}: damaged: cannot be inflated (${reasonOf(cause)}).`, { cause });
+    throw new DataError(`${name}: damaged: cannot be inflated (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
   });
 }

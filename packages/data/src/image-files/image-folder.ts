@@ -25,11 +25,13 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
   const { path: root } = options;
   checkDecodeOptions(root, options);
   const found = await stat(root).catch(() => undefined);
-  if (!found) throw new DataError(`${root}: no such folder.`);
-  if (!found.isDirectory()) throw new DataError(`${root}: not a folder.`);
+  if (!found) throw new DataError(`${root}: no such folder.`, { code: 'DATA_NOT_FOUND' });
+  if (!found.isDirectory()) throw new DataError(`${root}: not a folder.`, { code: 'DATA_NOT_FOUND' });
   const { images, others, empty } = await walk(root);
   if (images.length === 0) {
-    throw new DataError(`${root}: no images there (looked for ${imageExtensions.join(', ')}, sub-folders included).`);
+    throw new DataError(`${root}: no images there (looked for ${imageExtensions.join(', ')}, sub-folders included).`, {
+      code: 'DATA_EMPTY',
+    });
   }
   const paths = images.map((path) => relative(root, path).split(sep).join('/'));
   const text = await readFile(join(root, LABEL_FILE), 'utf8').catch((cause: NodeJS.ErrnoException) => {
@@ -79,6 +81,6 @@ async function walk(dir: string): Promise<Found> {
 
 async function linked(path: string) {
   return stat(path).catch((cause: unknown) => {
-    throw new DataError(`${path}: a link that leads nowhere. Mend or remove it.`, { cause });
+    throw new DataError(`${path}: a link that leads nowhere. Mend or remove it.`, { code: 'DATA_NOT_FOUND', cause });
   });
 }

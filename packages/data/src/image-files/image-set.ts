@@ -75,7 +75,7 @@ async function decodeOrRefuse(path: string, load: EncodedImage['load'], size: De
     return await decodeImage(bytes, path, size);
   } catch (cause) {
     throw cause instanceof DataError
-      ? new DataError(`${cause.message} skipBad (--skip-bad) leaves such out.`, { cause })
+      ? new DataError(`${cause.message} skipBad (--skip-bad) leaves such out.`, { code: cause.code, cause })
       : cause;
   }
 }
@@ -117,7 +117,9 @@ async function withoutBad(source: EncodedImages, size: DecodeOptions) {
     });
   }
   if (good.length === 0) {
-    throw new DataError(`${source.name}: none of its ${bad.length} images can be decoded, such as ${bad[0]}`);
+    throw new DataError(`${source.name}: none of its ${bad.length} images can be decoded, such as ${bad[0]}`, {
+      code: 'DATA_EMPTY',
+    });
   }
   const labels = source.labels && Int32Array.from(good, (index) => source.labels![index]!);
   const more = bad.length > NAMED ? [`... and ${bad.length - NAMED} more bad images.`] : [];

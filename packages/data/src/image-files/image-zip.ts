@@ -27,7 +27,7 @@ export async function openImageZip(options: ImageZipOptions): Promise<Dataset> {
   const isImage = (name: string): boolean => imageExtensions.includes(extname(name).toLowerCase());
   const entries = files.filter(({ name }) => isImage(name));
   if (entries.length === 0) {
-    throw new DataError(`${path}: no images in it (looked for ${imageExtensions.join(', ')}).`);
+    throw new DataError(`${path}: no images in it (looked for ${imageExtensions.join(', ')}).`, { code: 'DATA_EMPTY' });
   }
   const twice = entries.find(({ name }, i) => name === entries[i + 1]?.name);
   if (twice) throw new DataError(`${path}: holds ${twice.name} twice.`);

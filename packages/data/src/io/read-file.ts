@@ -10,8 +10,11 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** A failed file operation as a DataError that names the file, why, and what helps. */
 export function fileError(path: string, cause: unknown): DataError {
-  const reason = REASONS[(cause as NodeJS.ErrnoException).code ?? ''];
-  return new DataError(`${path}: ${reason ?? `cannot be read (${reasonOf(cause)}).`}`, { cause });
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  return new DataError(`${path}: ${REASONS[code] ?? `cannot be read (${reasonOf(cause)}).`}`, {
+    code: code === 'ENOENT' ? 'DATA_NOT_FOUND' : 'DATA_UNREADABLE',
+    cause,
+  });
 }
 
 /** The bytes of a file. Throws a DataError that names it. */
@@ -42,6 +45,7 @@ export async function readAt(file: FileHandle, path: string, position: number, l
   if (bytesRead !== length) {
     throw new DataError(
       `${path}: cut off: it ends at byte ${position + bytesRead}, within what starts at ${position}.`,
+      { code: 'DATA_CORRUPT' },
     );
   }
   return bytes;

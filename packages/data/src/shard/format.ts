@@ -59,18 +59,21 @@ export function formatShard(description: ShardDescription, dataBytes: number): {
 export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): Preamble {
   if (MAGIC.some((byte, i) => bytes[i] !== byte))
     throw new DataError(`${path}: not a shard: it does not begin like one.`);
-  if (bytes.length < PREAMBLE_BYTES) throw new DataError(`${path}: cut off within its first ${PREAMBLE_BYTES} bytes.`);
+  if (bytes.length < PREAMBLE_BYTES)
+    throw new DataError(`${path}: cut off within its first ${PREAMBLE_BYTES} bytes.`, { code: 'DATA_CORRUPT' });
   const version = bytes.readUInt32LE(8);
   if (version !== SHARD_VERSION) {
     throw new DataError(
       `${path}: a shard of version ${version}; this program reads version ${SHARD_VERSION} and the folders of version 1. ` +
         'Prepare it again, or use the program that wrote it.',
+      { code: 'DATA_UNSUPPORTED' },
     );
   }
   const [start, length] = [bytes.readBigUInt64LE(16), bytes.readBigUInt64LE(24)];
   if (start + length > BigInt(fileBytes)) {
     throw new DataError(
       `${path}: cut off: ${fileBytes} of ${start + length} bytes are there. Copy or prepare it again.`,
+      { code: 'DATA_CORRUPT' },
     );
   }
   if (
@@ -81,6 +84,7 @@ export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): P
   ) {
     throw new DataError(
       `${path}: damaged: its first ${PREAMBLE_BYTES} bytes contradict its size of ${fileBytes} bytes.`,
+      { code: 'DATA_CORRUPT' },
     );
   }
   return { start: Number(start), bytes: Number(length), sha256: bytes.toString('hex', 32, PREAMBLE_BYTES) };
@@ -90,7 +94,9 @@ export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): P
 export function parseDescription(text: Buffer, path: string, preamble: Preamble): ShardDescription {
   const found = createHash('sha256').update(text).digest('hex');
   if (found !== preamble.sha256) {
-    throw new DataError(`${path}: damaged: the SHA-256 of its description is not the one recorded. Prepare it again.`);
+    throw new DataError(`${path}: damaged: the SHA-256 of its description is not the one recorded. Prepare it again.`, {
+      code: 'DATA_CORRUPT',
+    });
   }
   let json: Partial<ShardDescription> | null;
   try {

@@ -82,6 +82,7 @@ async function checkBytes(path: string, expected: string): Promise<string> {
   if (found !== expected) {
     throw new DataError(
       `${path}: damaged: the SHA-256 of its images and labels is ${found}, recorded is ${expected}. Prepare it again.`,
+      { code: 'DATA_CORRUPT' },
     );
   }
   return found;

@@ -48,7 +48,7 @@ async function readManifest(
 ): Promise<{ description: ShardDescription; images: FileRecord; labels: FileRecord | undefined }> {
   const path = join(dir, MANIFEST);
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new DataError(`${dir}: no shard there (${MANIFEST} is missing).`, { cause });
+    throw new DataError(`${dir}: no shard there (${MANIFEST} is missing).`, { code: 'DATA_NOT_FOUND', cause });
   });
   let manifest: Record<string, unknown> | null;
   try {
@@ -58,7 +58,9 @@ async function readManifest(
   }
   if (manifest?.['format'] !== 'dm-shard') throw new DataError(`${path}: not the manifest of a shard.`);
   if (manifest['version'] !== 1) {
-    throw new DataError(`${path}: version ${String(manifest['version'])}; a folder has version 1.`);
+    throw new DataError(`${path}: version ${String(manifest['version'])}; a folder has version 1.`, {
+      code: 'DATA_UNSUPPORTED',
+    });
   }
   const files = Object.entries((manifest['files'] ?? {}) as Record<string, FileRecord | null>);
   const description = checkedDescription({ ...manifest, labeled: files.length > 1, sha256: '' }, path);
@@ -74,7 +76,9 @@ async function readManifest(
   const { [IMAGES]: images, [LABELS]: labels } = Object.fromEntries(files) as Record<string, FileRecord>;
   const { length, shape } = description;
   if (images?.bytes !== length * imageBytes(path, shape)) {
-    throw new DataError(`${path}: ${length} images of ${shape.join('x')} contradict the size of ${IMAGES}.`);
+    throw new DataError(`${path}: ${length} images of ${shape.join('x')} contradict the size of ${IMAGES}.`, {
+      code: 'DATA_CORRUPT',
+    });
   }
   return { description, images, labels };
 }
@@ -90,7 +94,9 @@ async function checkBytes(dir: string, images: FileRecord, labels: FileRecord | 
     }
     const found = one.digest('hex');
     if (found !== sha256) {
-      throw new DataError(`${join(dir, name)}: damaged: SHA-256 is ${found}, the manifest says ${sha256}.`);
+      throw new DataError(`${join(dir, name)}: damaged: SHA-256 is ${found}, the manifest says ${sha256}.`, {
+        code: 'DATA_CORRUPT',
+      });
     }
   }
   return all.digest('hex');

@@ -61,7 +61,10 @@ export async function convertToShard(
  */
 export async function writeShard(path: string, content: ShardContent): Promise<ShardDescription> {
   await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
-    throw new DataError(`${dirname(path)}: the folder cannot be made (${reasonOf(cause)}).`, { cause });
+    throw new DataError(`${dirname(path)}: the folder cannot be made (${reasonOf(cause)}).`, {
+      code: 'DATA_NOT_WRITTEN',
+      cause,
+    });
   });
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${Date.now().toString(36)}.tmp`);
   try {
@@ -71,7 +74,7 @@ export async function writeShard(path: string, content: ShardContent): Promise<S
   } catch (error) {
     await rm(temporary, { force: true });
     if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    throw new DataError(`${path}: cannot be written (${reasonOf(error)}).`, { cause: error });
+    throw new DataError(`${path}: cannot be written (${reasonOf(error)}).`, { code: 'DATA_NOT_WRITTEN', cause: error });
   }
 }
 
@@ -116,6 +119,8 @@ async function checkSpace(path: string, bytes: number): Promise<void> {
   const free = disk.bavail * disk.bsize;
   if (free < bytes + MARGIN_BYTES) {
     const mb = (count: number) => `${Math.ceil(count / 1e6)} MB`;
-    throw new DataError(`${path}: ${mb(bytes)} are needed, but the disk has ${mb(free)} free. Choose another place.`);
+    throw new DataError(`${path}: ${mb(bytes)} are needed, but the disk has ${mb(free)} free. Choose another place.`, {
+      code: 'DATA_NOT_WRITTEN',
+    });
   }
 }

@@ -101,7 +101,7 @@ export function writeCheckpoint(
   } catch (error) {
     discard(partial);
     const reason = writeError(`The checkpoint ${path}`, error);
-    throw reason instanceof UserError ? new UserError(`${reason.message} ${untouched}`) : reason;
+    throw reason instanceof UserError ? new UserError(`${reason.message} ${untouched}`, { code: reason.code }) : reason;
   }
   return path;
 }
@@ -148,6 +148,7 @@ function checkSpace(path: string, needed: number, free: number): void {
   throw new UserError(
     `The checkpoint ${path} needs ${formatMebibytes(needed)}, and the disk has ${formatMebibytes(free)} left. Free some ` +
       'space, or keep fewer checkpoints (--keep-last 1).',
+    { code: 'DISK_FULL' },
   );
 }
 
@@ -167,13 +168,13 @@ function discard(partial: string): void {
 export function readCheckpoint(path: string, only?: readonly string[]): Checkpoint {
   const manifestPath = join(path, 'manifest.json');
   if (!existsSync(manifestPath)) {
-    throw new UserError(`${path} is no checkpoint: there is no manifest.json in it.`);
+    throw new UserError(`${path} is no checkpoint: there is no manifest.json in it.`, { code: 'CHECKPOINT_NOT_FOUND' });
   }
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(manifestPath, 'utf8'));
   } catch (error) {
-    throw new UserError(`${manifestPath} is not JSON (${messageOf(error)}).`);
+    throw new UserError(`${manifestPath} is not JSON (${messageOf(error)}).`, { code: 'CHECKPOINT_INVALID' });
   }
   const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) {
@@ -181,9 +182,10 @@ export function readCheckpoint(path: string, only?: readonly string[]): Checkpoi
     if (typeof format === 'number' && format > checkpointFormat) {
       throw new UserError(
         `${path} has format ${format}; this version reads up to ${checkpointFormat}. Use a newer @dm/trainer.`,
+        { code: 'CHECKPOINT_INVALID' },
       );
     }
-    throw new UserError(`${manifestPath} is damaged: ${z.prettifyError(parsed.error)}`);
+    throw new UserError(`${manifestPath} is damaged: ${z.prettifyError(parsed.error)}`, { code: 'CHECKPOINT_INVALID' });
   }
   const files = new Map<string, Uint8Array>();
   for (const [name, expected] of Object.entries(parsed.data.files)) {
@@ -194,17 +196,22 @@ export function readCheckpoint(path: string, only?: readonly string[]): Checkpoi
 
 function readVerified(folder: string, name: string, expected: { bytes: number; sha256: string }): Uint8Array {
   // A name with a folder in it would read outside of the checkpoint.
-  if (basename(name) !== name) throw new UserError(`${folder}: the manifest names a file outside of it: ${name}`);
+  if (basename(name) !== name)
+    throw new UserError(`${folder}: the manifest names a file outside of it: ${name}`, { code: 'CHECKPOINT_INVALID' });
   const path = join(folder, name);
-  if (!existsSync(path)) throw new UserError(`${path} is missing.`);
+  if (!existsSync(path)) throw new UserError(`${path} is missing.`, { code: 'CHECKPOINT_INVALID' });
   const { size } = statSync(path);
   if (size !== expected.bytes) {
-    throw new UserError(`${path} has ${size} bytes; its manifest says ${expected.bytes}.`);
+    throw new UserError(`${path} has ${size} bytes; its manifest says ${expected.bytes}.`, {
+      code: 'CHECKPOINT_INVALID',
+    });
   }
   const hash = createHash('sha256');
   const bytes = readFileChunked(path, { onChunk: (chunk) => hash.update(chunk) });
   if (hash.digest('hex') !== expected.sha256) {
-    throw new UserError(`${path} is damaged: its SHA-256 is not the one in the manifest.`);
+    throw new UserError(`${path} is damaged: its SHA-256 is not the one in the manifest.`, {
+      code: 'CHECKPOINT_INVALID',
+    });
   }
   return bytes;
 }
@@ -244,7 +251,10 @@ export function latestCheckpoint(folder: string, only?: readonly string[]): Late
 export function resolveCheckpoint(path: string, only: readonly string[]): Checkpoint {
   if (existsSync(join(path, 'manifest.json'))) return readCheckpoint(path, only);
   const { checkpoint } = latestCheckpoint(runFolder(path).checkpoints, only);
-  if (checkpoint === undefined) throw new UserError(`${path} is neither a checkpoint nor a run with a valid one.`);
+  if (checkpoint === undefined)
+    throw new UserError(`${path} is neither a checkpoint nor a run with a valid one.`, {
+      code: 'CHECKPOINT_NOT_FOUND',
+    });
   return checkpoint;
 }
 

@@ -41,6 +41,7 @@ export function checkDiskSpace(
     throw new UserError(
       `A checkpoint of this run takes ${formatMebibytes(bytes)}, and the disk of ${run.checkpoints} has ` +
         `${formatMebibytes(free)} left. Free some space, or choose a folder on another disk with --out.`,
+      { code: 'DISK_FULL' },
     );
   }
   const present = listCheckpoints(run.checkpoints).filter(({ complete }) => complete).length;

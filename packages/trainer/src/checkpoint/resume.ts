@@ -45,6 +45,7 @@ function checkSameTraining(
     throw new UserError(
       `${path} holds weights only, as dm import leaves them: there is no training to go on with. Start one from them ` +
         `in another folder: dm train --init-from ${run.path} --config ${run.config} --out <folder>.`,
+      { code: 'RESUME_MISMATCH' },
     );
   }
   if (!isTrainedUnder(setup.config, manifest.configSha256, run)) {
@@ -55,12 +56,14 @@ function checkSameTraining(
         (changes.length > 0
           ? `Changed: ${changes.join('; ')}. Leave these out, or start a new run in another folder (--out).`
           : 'Its config.json was changed since. Start a new run in another folder (--out).'),
+      { code: 'RESUME_MISMATCH' },
     );
   }
   if (manifest.dataSha256 !== dataSha256) {
     throw new UserError(
       `${path} was trained on other data: the SHA-256 of ${setup.dataset.name} is ${dataSha256}, ` +
         `then it was ${manifest.dataSha256}. Give the same data, or start a new run in another folder (--out).`,
+      { code: 'RESUME_MISMATCH' },
     );
   }
   const now = { name: engine.name, info: engine.info };

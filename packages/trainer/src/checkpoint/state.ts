@@ -171,7 +171,9 @@ function readUncertainty(head: Uncertainty, checkpoint: Checkpoint): Arrays {
     uncertaintyEntries(head).map((name) => {
       const tensor = tensors[name];
       if (tensor?.data.length !== uncertaintyChannels) {
-        throw new UserError(`${checkpoint.path}/${uncertaintyFile} has no ${name} of ${uncertaintyChannels} numbers.`);
+        throw new UserError(`${checkpoint.path}/${uncertaintyFile} has no ${name} of ${uncertaintyChannels} numbers.`, {
+          code: 'CHECKPOINT_INVALID',
+        });
       }
       return [name, float32(tensor.data as Float32Array)];
     }),
@@ -195,7 +197,9 @@ function readTensorFile(path: string): Arrays {
   try {
     bytes = readFileChunked(path);
   } catch (error) {
-    throw new UserError(`The weights to start from cannot be read: ${messageOf(error)}`);
+    throw new UserError(`The weights to start from cannot be read: ${messageOf(error)}`, {
+      code: 'CHECKPOINT_INVALID',
+    });
   }
   return parseSafetensors(bytes).tensors;
 }
@@ -218,7 +222,8 @@ function readSchedule({ curriculum }: TrainingSetup, checkpoint: Checkpoint): Sc
 
 function bytesOf({ path, files }: Checkpoint, name: string): Uint8Array {
   const bytes = files.get(name);
-  if (bytes === undefined) throw new UserError(`${path} has no ${name} in its manifest.`);
+  if (bytes === undefined)
+    throw new UserError(`${path} has no ${name} in its manifest.`, { code: 'CHECKPOINT_INVALID' });
   return bytes;
 }
 

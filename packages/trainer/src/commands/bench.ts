@@ -100,7 +100,9 @@ function dump(compilation: Compilation, folder: string): string[] {
       return path;
     });
   } catch (error) {
-    throw new UserError(`The compiled step cannot be written to ${folder}: ${messageOf(error)}`);
+    throw new UserError(`The compiled step cannot be written to ${folder}: ${messageOf(error)}`, {
+      code: 'WRITE_FAILED',
+    });
   }
 }
 

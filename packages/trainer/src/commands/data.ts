@@ -94,7 +94,9 @@ async function fetchData(name: string, flags: CommonFlags): Promise<void> {
 async function prepare(spec: string, flags: PrepareFlags): Promise<void> {
   const { out } = flags;
   if (existsSync(out) && flags.overwrite !== true) {
-    throw new UserError(`${out} is there already. Replace it (--overwrite) or choose another file (--out).`);
+    throw new UserError(`${out} is there already. Replace it (--overwrite) or choose another file (--out).`, {
+      code: 'FILE_EXISTS',
+    });
   }
   const began = performance.now();
   const dataset = await open(spec, flags);

@@ -41,7 +41,9 @@ function run(folders: readonly string[], flags: ReportFlags): void {
   if (folders.length === 0) throw new UserError('Name a run to report on, or --experiments.');
   const runs = folders.map(runFolder);
   for (const { path } of runs.filter((r) => !hasRun(r))) {
-    throw new UserError(`There is no run in ${path}: name the folder that dm train wrote into.`);
+    throw new UserError(`There is no run in ${path}: name the folder that dm train wrote into.`, {
+      code: 'RUN_NOT_FOUND',
+    });
   }
   const written = flags.csv === true ? runs.map(writeCsv) : [writeReport(runs, flags.out ?? defaultOut(runs))];
   for (const path of written) {

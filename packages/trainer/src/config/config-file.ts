@@ -25,14 +25,14 @@ export function readConfigFile(path: string): Json {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new UserError(`The configuration file cannot be read: ${messageOf(error)}`);
+    throw new UserError(`The configuration file cannot be read: ${messageOf(error)}`, { code: 'CONFIG_INVALID' });
   }
   const isYaml = /\.ya?ml$/i.test(path);
   let value: unknown;
   try {
     value = isYaml ? parseYaml(text) : JSON.parse(text);
   } catch (error) {
-    throw new UserError(`${path} is not ${isYaml ? 'YAML' : 'JSON'}: ${messageOf(error)}`);
+    throw new UserError(`${path} is not ${isYaml ? 'YAML' : 'JSON'}: ${messageOf(error)}`, { code: 'CONFIG_INVALID' });
   }
   if (isObject(value)) {
     const { $schema: _forEditors, ...fields } = value;
@@ -42,5 +42,6 @@ export function readConfigFile(path: string): Json {
     isYaml
       ? `${path} must hold fields, such as "batchSize: 32".`
       : `${path} must hold a JSON object, such as {"batchSize": 32}.`,
+    { code: 'CONFIG_INVALID' },
   );
 }

@@ -115,6 +115,7 @@ export function migrateConfig(config: Json, source: string): Json {
   if (mixed.length > 0) {
     throw new UserError(
       `${source} mixes former names of fields with today's, such as ${mixed[0]}. Use today's alone: ${former.join('; ')}.`,
+      { code: 'CONFIG_INVALID' },
     );
   }
   const migrated = structuredClone(config);

@@ -56,6 +56,7 @@ export const modelTypes = {
         throw new UserError(
           'The model type dit-diffusers has class labels always, as in diffusers: train it on data with classes and ' +
             'conditional true, or choose dit.',
+          { code: 'CONFIG_INVALID' },
         );
       }
       return { sample_size: height, in_channels: channels, num_embeds_ada_norm: numClasses };

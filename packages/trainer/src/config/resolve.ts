@@ -26,19 +26,24 @@ export interface Layer {
 export function resolveConfig(given: readonly Layer[] = []): Config {
   const layers = given.map(({ source, value }) => ({ source, value: normalized(value as Json, configSchema) }));
   const unknown = layers.flatMap((l) => unknownKeys(configSchema, l.value, []).map((e) => `${l.source}: ${e}`));
-  if (unknown.length > 0) throw new UserError(unknown.join('\n'));
+  if (unknown.length > 0) throw new UserError(unknown.join('\n'), { code: 'CONFIG_INVALID' });
 
   const named = layers.findLast((l) => l.value['preset'] !== undefined)?.value['preset'];
   const name = named === undefined ? defaultPreset : String(named);
   const preset = Object.hasOwn(presets, name) ? presets[name] : undefined;
-  if (preset === undefined) throw new UserError(`Unknown preset "${name}". ${suggestion(name, Object.keys(presets))}`);
+  if (preset === undefined)
+    throw new UserError(`Unknown preset "${name}". ${suggestion(name, Object.keys(presets))}`, {
+      code: 'CONFIG_INVALID',
+    });
 
   let merged: Json = { ...preset, preset: name };
   for (const { value } of layers) merged = merge(merged, value, configSchema);
   merged.preset = name;
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) {
-    throw new UserError(parsed.error.issues.map((issue) => describe(issue, merged, layers)).join('\n'));
+    throw new UserError(parsed.error.issues.map((issue) => describe(issue, merged, layers)).join('\n'), {
+      code: 'CONFIG_INVALID',
+    });
   }
   return parsed.data;
 }
@@ -49,7 +54,10 @@ export function resolveConfig(given: readonly Layer[] = []): Config {
  */
 export function assignment(text: string): Layer {
   const at = text.indexOf('=');
-  if (at < 1) throw new UserError(`--set ${text}: must have the form field=value, such as optimizer.lr=0.0002.`);
+  if (at < 1)
+    throw new UserError(`--set ${text}: must have the form field=value, such as optimizer.lr=0.0002.`, {
+      code: 'CONFIG_INVALID',
+    });
   let value: unknown = text.slice(at + 1);
   try {
     value = JSON.parse(value as string);

@@ -87,8 +87,13 @@ const remedies: Readonly<Record<string, string>> = {
 
 /** A UserError with cause and remedy where the file system refused for a reason that a person can put right; else the error itself. */
 export function writeError(what: string, error: unknown): Error {
-  const remedy = remedies[(error as NodeJS.ErrnoException).code ?? ''];
-  if (remedy !== undefined) return new UserError(`${what} could not be written (${messageOf(error)}). ${remedy}`);
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const remedy = remedies[code];
+  if (remedy !== undefined) {
+    return new UserError(`${what} could not be written (${messageOf(error)}). ${remedy}`, {
+      code: code === 'ENOSPC' || code === 'EDQUOT' ? 'DISK_FULL' : 'WRITE_FAILED',
+    });
+  }
   return error instanceof Error ? error : new Error(String(error));
 }
 

@@ -14,7 +14,7 @@ export function readJsonLines(path: string): unknown[] {
     try {
       return JSON.parse(line) as unknown;
     } catch {
-      throw new UserError(`${path}, line ${i + 1} is not JSON. Remove that line to go on.`);
+      throw new UserError(`${path}, line ${i + 1} is not JSON. Remove that line to go on.`, { code: 'FILE_INVALID' });
     }
   });
 }

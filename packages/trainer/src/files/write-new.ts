@@ -8,7 +8,7 @@ import { UserError } from '../errors.js';
 export function checkNotExisting(path: string): void {
   if (!existsSync(path)) return;
   if (statSync(path).isDirectory() && readdirSync(path).length === 0) return;
-  throw new UserError(`${path} exists already. Remove it, or choose another with --out.`);
+  throw new UserError(`${path} exists already. Remove it, or choose another with --out.`, { code: 'FILE_EXISTS' });
 }
 
 /** A file, whole or not at all. Throws a UserError where the disk refuses. */

@@ -87,6 +87,6 @@ function explained<T>(folder: string, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    throw new UserError(`${folder}: ${messageOf(error)}`);
+    throw new UserError(`${folder}: ${messageOf(error)}`, { code: 'FILE_INVALID' });
   }
 }

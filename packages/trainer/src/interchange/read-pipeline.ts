@@ -40,6 +40,7 @@ export function readPipeline(folder: string): Pipeline {
     throw new UserError(
       `${indexPath} has the component ${name} (${classOf(value)}), which there is nothing for here: pipelines of ` +
         'a model of pixels and a scheduler can be imported, latent diffusion and conditions other than classes cannot.',
+      { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
   const modelFolder = componentFolder(folder, denoiser.component);
@@ -65,6 +66,7 @@ function denoiserOf(components: readonly (readonly [string, unknown])[], source:
   const known = diffusersDenoisers.map(({ className, component }) => `${component} (${className})`).join(' or ');
   throw new UserError(
     `${source} has no model that can be imported: it names ${given || 'nothing'}; needed is ${known}.`,
+    { code: 'PIPELINE_UNSUPPORTED' },
   );
 }
 
@@ -98,13 +100,14 @@ function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'>
       (others.length > 0
         ? `${others.join(', ')} cannot be read; in Python, save_pretrained(folder, safe_serialization=True) writes what can.`
         : 'Name the folder of a whole pipeline, as save_pretrained writes it.'),
+    { code: 'FILE_INVALID' },
   );
 }
 
 function readFields(path: string): Fields {
   const value: unknown = explained(path, () => JSON.parse(readText(path)) as unknown);
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new UserError(`${path} must hold a JSON object of named fields.`);
+  throw new UserError(`${path} must hold a JSON object of named fields.`, { code: 'FILE_INVALID' });
 }
 
 const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
@@ -113,7 +116,7 @@ function readBytes(path: string): Uint8Array {
   try {
     return readFileChunked(path);
   } catch (error) {
-    throw new UserError(`The pipeline cannot be read: ${messageOf(error)}`);
+    throw new UserError(`The pipeline cannot be read: ${messageOf(error)}`, { code: 'FILE_INVALID' });
   }
 }
 
@@ -122,6 +125,6 @@ function explained<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw error instanceof UserError ? error : new UserError(`${path}: ${messageOf(error)}`);
+    throw error instanceof UserError ? error : new UserError(`${path}: ${messageOf(error)}`, { code: 'FILE_INVALID' });
   }
 }

@@ -79,6 +79,7 @@ export function schedulerFields(diffusion: Diffusion): Fields {
     throw new UserError(
       "The prediction edm cannot be exported to diffusers: its DDPMScheduler and DDIMScheduler do not scale the network's " +
         'input, as c_in of EDM does. The formats onnx and safetensors take it.',
+      { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
   // diffusers reads trained_betas before it looks at the others.
@@ -113,6 +114,7 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
     throw new UserError(
       `${source}: the scheduler is ${className}; ${Object.keys(ownFields).join(' and ')} can be read. In Python, ` +
         'DDPMScheduler.from_config(pipeline.scheduler.config) makes the one of the other.',
+      { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
   const sampling: Fields = { ...samplingFields, ...ownFields[className] };
@@ -120,7 +122,7 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
   const unknown = Object.keys(fields).filter((key) => !key.startsWith('_') && !known.includes(key));
   if (unknown.length > 0) {
     const each = unknown.map((key) => `unknown field "${key}" of ${className}. ${suggestion(key, known)}`);
-    throw new UserError(each.map((text) => `${source}: ${text}`).join('\n'));
+    throw new UserError(each.map((text) => `${source}: ${text}`).join('\n'), { code: 'PIPELINE_UNSUPPORTED' });
   }
   const given: Fields = { ...trainingFields, ...fields };
   const zeroTerminalSnr = given['rescale_betas_zero_snr'];
@@ -191,11 +193,13 @@ function numberOf(fields: Fields, key: string, source: string): number {
 function keyOf(value: unknown, pairs: readonly (readonly [string, string])[], field: string): string {
   const pair = pairs.find(([, theirs]) => theirs === value);
   if (pair !== undefined) return pair[0];
-  throw new UserError(`${field} is ${JSON.stringify(value)}; ${pairs.map(([, p]) => p).join(', ')} can be read.`);
+  throw new UserError(`${field} is ${JSON.stringify(value)}; ${pairs.map(([, p]) => p).join(', ')} can be read.`, {
+    code: 'PIPELINE_UNSUPPORTED',
+  });
 }
 
 function refused(source: string, field: string, value: unknown, right: string): UserError {
   const text = JSON.stringify(value) ?? 'nothing';
   const short = text.length > 60 ? `${text.slice(0, 60)}...` : text;
-  return new UserError(`${source}: ${field} is ${short}, but must be ${right}.`);
+  return new UserError(`${source}: ${field} is ${short}, but must be ${right}.`, { code: 'PIPELINE_UNSUPPORTED' });
 }

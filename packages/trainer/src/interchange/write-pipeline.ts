@@ -36,6 +36,7 @@ export function diffusersFolder(
     throw new UserError(
       `${model.kind} cannot be exported to diffusers: ${reasons[model.kind] ?? 'it has no such class'}. ` +
         'The formats onnx and safetensors take every model.',
+      { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
   const { className, component, pipeline, absent } = denoiser;

@@ -51,7 +51,9 @@ const SMOKE = 'smoke';
 export function readExperiments(folder: string): ExperimentFolder[] {
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => isExperiment(join(folder, name))) : [];
   if (names.length === 0) {
-    throw new UserError(`There is no experiment in ${folder}: name the folder that holds a folder for each of them.`);
+    throw new UserError(`There is no experiment in ${folder}: name the folder that holds a folder for each of them.`, {
+      code: 'FILE_NOT_FOUND',
+    });
   }
   return names.toSorted().map((name) => {
     const results = join(folder, name, 'results');
@@ -80,14 +82,20 @@ function readResults(folder: string, name: string): ExperimentResults {
   const again = `Write it again with the experiment's command and --report`;
   if (error !== undefined) {
     const [issue] = error.issues;
-    throw new UserError(`${path}: ${[issue!.path.join('.'), issue!.message].filter(Boolean).join(': ')}. ${again}.`);
+    throw new UserError(`${path}: ${[issue!.path.join('.'), issue!.message].filter(Boolean).join(': ')}. ${again}.`, {
+      code: 'FILE_INVALID',
+    });
   }
   if (data.experiment !== name) {
-    throw new UserError(`${path} has the results of ${data.experiment}, but lies in the folder of ${name}.`);
+    throw new UserError(`${path} has the results of ${data.experiment}, but lies in the folder of ${name}.`, {
+      code: 'FILE_INVALID',
+    });
   }
   const missing = data.figures.find(({ file }) => !existsSync(join(folder, file)));
   if (missing !== undefined)
-    throw new UserError(`${path} names the figure ${missing.file}, which is missing. ${again}.`);
+    throw new UserError(`${path} names the figure ${missing.file}, which is missing. ${again}.`, {
+      code: 'FILE_INVALID',
+    });
   return data;
 }
 
@@ -95,6 +103,6 @@ function json(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw new UserError(`${path} is not JSON: ${messageOf(error)}.`);
+    throw new UserError(`${path} is not JSON: ${messageOf(error)}.`, { code: 'FILE_INVALID' });
   }
 }

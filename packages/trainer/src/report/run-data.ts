@@ -54,7 +54,10 @@ const maxGrids = 12;
 
 /** Reads a run. Throws a UserError where the folder holds none. */
 export function readRun(run: RunFolder): RunData {
-  if (!hasRun(run)) throw new UserError(`There is no run in ${run.path}: name the folder that dm train wrote into.`);
+  if (!hasRun(run))
+    throw new UserError(`There is no run in ${run.path}: name the folder that dm train wrote into.`, {
+      code: 'RUN_NOT_FOUND',
+    });
   const layer = savedConfig(run);
   const config = resolveConfig([layer]);
   const records = readMetrics(run.metrics);

@@ -38,7 +38,9 @@ export function acquireLock(folder: string): Lock {
     if (isHeld(path, found)) throw inUse(folder, path, found);
     discard(folder, path, found);
   }
-  throw new UserError(`${path} could not be taken: other processes take it at the same moment. Try again.`);
+  throw new UserError(`${path} could not be taken: other processes take it at the same moment. Try again.`, {
+    code: 'RUN_LOCKED',
+  });
 }
 
 /** Creates the file only where none is: the one test-and-set that every file system has. */
@@ -119,5 +121,6 @@ function inUse(folder: string, path: string, text: string): UserError {
   return new UserError(
     `${folder} is in use by ${who}. Wait for it, or choose another folder with --out. ` +
       `If that process is gone for good, remove ${path}.`,
+    { code: 'RUN_LOCKED' },
   );
 }

@@ -49,7 +49,7 @@ export function defaultRunFolder(out: string, resume: boolean): RunFolder {
 }
 
 export function noRunToResumeError(out: string): UserError {
-  return new UserError(`There is no run in ${out} to resume: name its folder with --out.`);
+  return new UserError(`There is no run in ${out} to resume: name its folder with --out.`, { code: 'RUN_NOT_FOUND' });
 }
 
 /** `samples/step-000500.png` */
@@ -65,6 +65,7 @@ export function createRunFolder(run: RunFolder): void {
   } catch (error) {
     throw new UserError(
       `The run folder ${run.path} cannot be made (${messageOf(error)}). Choose another folder with --out.`,
+      { code: 'WRITE_FAILED' },
     );
   }
 }

@@ -109,7 +109,9 @@ export function readSelectedCheckpoint({
   const { checkpoint: latest, skipped } = latestCheckpoint(runFolder(run!).checkpoints, only);
   for (const { path, reason } of skipped) onNote?.(`skipped ${path}: ${reason}`);
   if (latest === undefined)
-    throw new UserError(`There is no valid checkpoint in ${run}. Train one: dm train --out ${run}`);
+    throw new UserError(`There is no valid checkpoint in ${run}. Train one: dm train --out ${run}`, {
+      code: 'CHECKPOINT_NOT_FOUND',
+    });
   return latest;
 }
 
@@ -117,7 +119,9 @@ function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {
   const { checkpoints } = runFolder(run);
   const best = readBest(checkpoints);
   if (best !== undefined) return readCheckpoint(checkpointPath(checkpoints, best.step), only);
-  throw new UserError(`${run} has no best checkpoint: it was trained without --eval-every. Leave --best out.`);
+  throw new UserError(`${run} has no best checkpoint: it was trained without --eval-every. Leave --best out.`, {
+    code: 'CHECKPOINT_NOT_FOUND',
+  });
 }
 
 /** The run's configuration with what was asked for laid over it. */

@@ -44,6 +44,7 @@ export class NonFiniteGuard {
     throw new UserError(
       `${what} at step ${step}, and so were the ${this.inRow} updates up to it skipped. ${good} ` +
         'Lower the learning rate (--lr), clip the gradient (--set optimizer.maxGradNorm=1), or warm up (--set optimizer.warmup=500).',
+      { code: 'LOSS_NOT_FINITE' },
     );
   }
 

@@ -42,7 +42,8 @@ export function trainExtractorCommand(): Command {
 
 async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
   const { out, epochs, batchSize, lr, seed, imageSize, imageChannels, threads, json } = flags;
-  if (existsSync(out)) throw new UserError(`${out} exists already. Name a new file with --out.`);
+  if (existsSync(out))
+    throw new UserError(`${out} exists already. Name a new file with --out.`, { code: 'FILE_EXISTS' });
   const engine = await openEngine(flags.engine, threads === undefined ? {} : { threads });
   const progress = createProgressBarFor(flags);
   try {

@@ -66,5 +66,7 @@ export function appendDifficulty(path: string, record: DifficultyRecord): void {
 function parsed<T>(schema: z.ZodType<T>, value: unknown, path: string, line: number): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new UserError(`${path}, line ${line} is not as expected: ${z.prettifyError(result.error)}`);
+  throw new UserError(`${path}, line ${line} is not as expected: ${z.prettifyError(result.error)}`, {
+    code: 'FILE_INVALID',
+  });
 }
