@@ -54,10 +54,10 @@ export interface ApplyOptions {
    */
   readonly masks?: Tensors;
   /**
-   * What the gradient keeps of the forward pass. `none` (default): everything. `blocks`: what goes from block to block,
-   * and the gradient computes each block a second time; less memory for about a third more work.
+   * Keep only what goes from block to block for the gradient, which then computes each block a second time: less memory
+   * for about a third more work. False by default: the gradient keeps everything.
    */
-  readonly recompute?: 'none' | 'blocks';
+  readonly activationCheckpointing?: boolean;
 }
 
 /**

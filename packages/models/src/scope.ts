@@ -3,18 +3,18 @@
  * function that applies them, as a PyTorch module has a constructor and a `forward`.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import { recompute as recomputeOp, scope as named, type Tensors } from '@dm/ops';
+import { remat, scope as named, type Tensors } from '@dm/ops';
 import type { ApplyOptions, DropoutSpec, LayerCost, Model, ParamSpec } from './model.js';
 
 /** What a call of `Model.apply` was given, as its units see it. */
-export interface Call {
+export interface ForwardContext {
   readonly params: Tensors;
   readonly masks: Tensors;
-  readonly recompute: boolean;
+  readonly activationCheckpointing: boolean;
 }
 
 /** The tensor that a call gave for a declared parameter. */
-export type Param = (call: Call) => Tensor;
+export type Param = (ctx: ForwardContext) => Tensor;
 
 /** What a model has declared so far. */
 interface Declarations {
@@ -33,7 +33,7 @@ export interface Scope {
 export const root = (): Scope => ({ name: '', declared: { specs: {}, dropouts: [], layers: [] } });
 
 /** The scope of a submodule. */
-export const at = (scope: Scope, name: string | number): Scope => ({ ...scope, name: join(scope, name) });
+export const child = (scope: Scope, name: string | number): Scope => ({ ...scope, name: join(scope, name) });
 
 export function declare(scope: Scope, name: string, spec: ParamSpec): Param {
   const full = join(scope, name);
@@ -51,7 +51,7 @@ export function declareDropout(
   scope: Scope,
   shape: readonly number[],
   rate: number,
-): (call: Call) => Tensor | undefined {
+): (ctx: ForwardContext) => Tensor | undefined {
   if (rate === 0) return () => undefined;
   scope.declared.dropouts.push({ name: scope.name, shape, rate });
   return ({ masks }) => masks[scope.name];
@@ -60,9 +60,9 @@ export function declareDropout(
 /** The unit under the name of its scope: profiles tell what each block costs, forwards and backwards. */
 export function block<Args extends unknown[], Result>(
   scope: Scope,
-  unit: (call: Call, ...args: Args) => Result,
-): (call: Call, ...args: Args) => Result {
-  return (call, ...args) => named(scope.name, () => unit(call, ...args));
+  unit: (ctx: ForwardContext, ...args: Args) => Result,
+): (ctx: ForwardContext, ...args: Args) => Result {
+  return (ctx, ...args) => named(scope.name, () => unit(ctx, ...args));
 }
 
 /**
@@ -71,18 +71,18 @@ export function block<Args extends unknown[], Result>(
  */
 export function recomputable<Args extends (Tensor | undefined)[]>(
   scope: Scope,
-  unit: (call: Call, ...args: Args) => Tensor,
-): (call: Call, ...args: Args) => Tensor {
-  return block(scope, (call, ...args) => {
-    if (!call.recompute) return unit(call, ...args);
-    const own = Object.entries(call.params).filter(([name]) => name.startsWith(`${scope.name}.`));
+  unit: (ctx: ForwardContext, ...args: Args) => Tensor,
+): (ctx: ForwardContext, ...args: Args) => Tensor {
+  return block(scope, (ctx, ...args) => {
+    if (!ctx.activationCheckpointing) return unit(ctx, ...args);
+    const own = Object.entries(ctx.params).filter(([name]) => name.startsWith(`${scope.name}.`));
     const given = args.filter((arg) => arg !== undefined);
     const again = (inputs: Tensor[], params: Tensors) => {
       const rest = inputs.values();
       const here = args.map((arg) => (arg === undefined ? arg : rest.next().value)) as unknown as Args;
-      return unit({ ...call, params }, ...here);
+      return unit({ ...ctx, params }, ...here);
     };
-    return recomputeOp(again, given, Object.fromEntries(own));
+    return remat(again, given, Object.fromEntries(own));
   });
 }
 
@@ -95,11 +95,11 @@ type Described = Omit<Model, 'apply' | 'config' | 'specs' | 'dropouts' | 'layers
  * there in its shape, x and t fit together, `cond` is there if and only if the model has classes, and the masks are
  * those of `dropouts` or none.
  */
-export function finish<Config>(
+export function buildModel<Config>(
   scope: Scope,
   description: Described,
   config: Config,
-  forward: (call: Call, x: Tensor, t: Tensor, cond: Tensor | undefined) => Tensor,
+  forward: (ctx: ForwardContext, x: Tensor, t: Tensor, cond: Tensor | undefined) => Tensor,
 ): Model<Config> {
   const { specs, dropouts, layers } = scope.declared;
   const model: Model<Config> = {
@@ -110,8 +110,8 @@ export function finish<Config>(
     layers,
     apply(params, x, t, options = {}) {
       checkCall(model, params, x, t, options);
-      const { masks = {}, recompute = 'none' } = options;
-      return forward({ params, masks, recompute: recompute === 'blocks' }, x, t, options.cond);
+      const { masks = {}, activationCheckpointing = false } = options;
+      return forward({ params, masks, activationCheckpointing }, x, t, options.cond);
     },
   };
   return model;

@@ -1,5 +1,5 @@
 import { silu } from '@dm/ops';
-import { at, block, type Scope } from './scope.js';
+import { child, block, type Scope } from './scope.js';
 import { type LayerInit, linear, torchInit, type Unit } from './units.js';
 
 interface TimeMlpShape {
@@ -15,7 +15,7 @@ interface TimeMlpShape {
 
 /** What every architecture does to embedded timesteps: linear, SiLU, linear. [N, from] → [N, to]. */
 export function timeMlp(scope: Scope, { from, to, inner = to, names, init = torchInit }: TimeMlpShape): Unit {
-  const first = linear(at(scope, names[0]), from, inner, { init });
-  const second = linear(at(scope, names[1]), inner, to, { init });
-  return block(scope, (call, x) => second(call, silu(first(call, x))));
+  const first = linear(child(scope, names[0]), from, inner, { init });
+  const second = linear(child(scope, names[1]), inner, to, { init });
+  return block(scope, (ctx, x) => second(ctx, silu(first(ctx, x))));
 }

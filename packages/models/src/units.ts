@@ -2,10 +2,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { conv2d, type Conv2DOptions, groupNorm as groupNormOp, layerNorm as layerNormOp } from '@dm/ops';
 import type { Init, ParamKind } from './model.js';
-import { type Call, declare, declareCost, type Scope } from './scope.js';
+import { type ForwardContext, declare, declareCost, type Scope } from './scope.js';
 
 /** A layer of one input. */
-export type Unit = (call: Call, x: tf.Tensor) => tf.Tensor;
+export type Unit = (ctx: ForwardContext, x: tf.Tensor) => tf.Tensor;
 
 /** Weight and bias of a layer at the start, from the numbers of its inputs and outputs. */
 export type LayerInit = (fanIn: number, fanOut: number) => { readonly weight: Init; readonly bias: Init };
@@ -56,7 +56,7 @@ export function conv(
   const bias = declare(scope, 'bias', { kind: 'vector', shape: [outChannels], init: init.bias });
   const outputs = height * width * outChannels;
   declareCost(scope, { kind: 'conv', multiplyAdds: outputs * fanIn, outputs });
-  return (call, x) => conv2d(x, weight(call), { ...options, bias: bias(call) });
+  return (ctx, x) => conv2d(x, weight(ctx), { ...options, bias: bias(ctx) });
 }
 
 /** `nn.Linear` on the last axis: [..., inFeatures] → [..., outFeatures]. `rows` of them belong to one image. */
@@ -77,10 +77,10 @@ export function linear(
     : undefined;
   const outputs = rows * outFeatures;
   declareCost(scope, { kind: 'linear', multiplyAdds: outputs * inFeatures, outputs });
-  return (call, x) => {
+  return (ctx, x) => {
     const matrix = x.rank === 2 ? x : tf.reshape(x, [-1, inFeatures]);
-    const product = tf.matMul(matrix, weight(call));
-    const y = bias === undefined ? product : tf.add(product, bias(call));
+    const product = tf.matMul(matrix, weight(ctx));
+    const y = bias === undefined ? product : tf.add(product, bias(ctx));
     return x.rank === 2 ? y : tf.reshape(y, [...x.shape.slice(0, -1), outFeatures]);
   };
 }
@@ -90,7 +90,7 @@ export function embedding(scope: Scope, rows: number, width: number, std: number
   const kind: ParamKind = 'embedding';
   const weight = declare(scope, 'weight', { kind, shape: [rows, width], init: { kind: 'normal', std } });
   declareCost(scope, { kind, multiplyAdds: rows * width, outputs: width });
-  return (call, oneHot) => tf.matMul(oneHot, weight(call));
+  return (ctx, oneHot) => tf.matMul(oneHot, weight(ctx));
 }
 
 /** `nn.GroupNorm` on [N, H, W, channels]. */
@@ -102,7 +102,7 @@ export function groupNorm(
   const scale = declare(scope, 'weight', { kind: 'vector', shape: [channels], init: { kind: 'ones' } });
   const offset = declare(scope, 'bias', { kind: 'vector', shape: [channels], init: { kind: 'zeros' } });
   declareCost(scope, { kind: 'norm', multiplyAdds: 0, outputs: places * channels });
-  return (call, x) => groupNormOp(x, scale(call), offset(call), { groups, epsilon });
+  return (ctx, x) => groupNormOp(x, scale(ctx), offset(ctx), { groups, epsilon });
 }
 
 /** `nn.LayerNorm` on [N, T, channels], with or without parameters. */
@@ -115,5 +115,5 @@ export function layerNorm(
   if (!affine) return (_call, x) => layerNormOp(x, { epsilon });
   const scale = declare(scope, 'weight', { kind: 'vector', shape: [channels], init: { kind: 'ones' } });
   const offset = declare(scope, 'bias', { kind: 'vector', shape: [channels], init: { kind: 'zeros' } });
-  return (call, x) => layerNormOp(x, { scale: scale(call), offset: offset(call), epsilon });
+  return (ctx, x) => layerNormOp(x, { scale: scale(ctx), offset: offset(ctx), epsilon });
 }

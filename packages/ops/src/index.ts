@@ -10,7 +10,7 @@ export { conv2d, type Conv2DOptions } from './conv2d.js';
 export { gelu, type GeluOptions } from './gelu.js';
 export { groupNorm, type GroupNormOptions } from './group-norm.js';
 export { layerNorm, type LayerNormOptions } from './layer-norm.js';
-export { recompute } from './recompute.js';
+export { remat } from './remat.js';
 export { currentScope, scope } from './scope.js';
 export { silu } from './silu.js';
 export { upsampleNearest, type UpsampleNearestOptions } from './upsample.js';

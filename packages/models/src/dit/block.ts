@@ -1,13 +1,13 @@
 /** The units of facebookresearch/DiT. */
 import type * as tf from '@tensorflow/tfjs-core';
-import { at, block, type Call, recomputable, type Scope } from '../scope.js';
+import { child, block, type ForwardContext, recomputable, type Scope } from '../scope.js';
 import { jointAttention } from '../transformer/attention.js';
 import { feedForward } from '../transformer/feed-forward.js';
 import { layerNorm, linear, xavierInit, zeroInit } from '../units.js';
 import { type BlockUnits, modulate, modulatedBlock, modulation } from './modulation.js';
 
 /** x [N, T, D] under the condition c [N, D] (after its SiLU). */
-export type ConditionedUnit = (call: Call, x: tf.Tensor, c: tf.Tensor) => tf.Tensor;
+export type ConditionedUnit = (ctx: ForwardContext, x: tf.Tensor, c: tf.Tensor) => tf.Tensor;
 
 export interface Widths {
   readonly hidden: number;
@@ -24,10 +24,10 @@ export function ditBlock(scope: Scope, widths: Widths): ConditionedUnit {
   const { hidden, heads, mlp: inner, tokens } = widths;
   const init = xavierInit;
   const units: BlockUnits = {
-    norm1: norm(at(scope, 'norm1'), widths),
-    attention: jointAttention(at(scope, 'attn'), { hidden, heads, tokens, qkvBias: true, init }),
-    norm2: norm(at(scope, 'norm2'), widths),
-    feedForward: feedForward(at(scope, 'mlp'), {
+    norm1: norm(child(scope, 'norm1'), widths),
+    attention: jointAttention(child(scope, 'attn'), { hidden, heads, tokens, qkvBias: true, init }),
+    norm2: norm(child(scope, 'norm2'), widths),
+    feedForward: feedForward(child(scope, 'mlp'), {
       hidden,
       inner,
       tokens,
@@ -35,19 +35,19 @@ export function ditBlock(scope: Scope, widths: Widths): ConditionedUnit {
       init,
       names: ['fc1', 'fc2'],
     }),
-    modulations: modulation(at(scope, 'adaLN_modulation.1'), hidden, 6, zeroInit),
+    modulations: modulation(child(scope, 'adaLN_modulation.1'), hidden, 6, zeroInit),
   };
-  return recomputable(scope, (call, x, c) => modulatedBlock(call, units, x, c));
+  return recomputable(scope, (ctx, x, c) => modulatedBlock(ctx, units, x, c));
 }
 
 /** The last layer: modulated norm, then a linear layer (zero at the start) to the pixels of a patch. */
 export function finalLayer(scope: Scope, widths: Widths, outFeatures: number): ConditionedUnit {
   const { hidden, tokens } = widths;
-  const normFinal = norm(at(scope, 'norm_final'), widths);
-  const project = linear(at(scope, 'linear'), hidden, outFeatures, { rows: tokens, init: zeroInit });
-  const modulations = modulation(at(scope, 'adaLN_modulation.1'), hidden, 2, zeroInit);
-  return block(scope, (call, x, c) => {
-    const [shift, scale] = modulations(call, c) as [tf.Tensor, tf.Tensor];
-    return project(call, modulate(normFinal(call, x), shift, scale));
+  const normFinal = norm(child(scope, 'norm_final'), widths);
+  const project = linear(child(scope, 'linear'), hidden, outFeatures, { rows: tokens, init: zeroInit });
+  const modulations = modulation(child(scope, 'adaLN_modulation.1'), hidden, 2, zeroInit);
+  return block(scope, (ctx, x, c) => {
+    const [shift, scale] = modulations(ctx, c) as [tf.Tensor, tf.Tensor];
+    return project(ctx, modulate(normFinal(ctx, x), shift, scale));
   });
 }

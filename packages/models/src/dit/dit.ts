@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '@dm/ops';
 import type { Model } from '../model.js';
-import { at, declare, finish, root } from '../scope.js';
+import { child, declare, buildModel, root } from '../scope.js';
 import { sinusoid } from '../sinusoid.js';
 import { timeMlp } from '../time-mlp.js';
 import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patches.js';
@@ -37,23 +37,23 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
     init: { kind: 'constant', values: table },
     trainable: false,
   });
-  const embedPatches = patchEmbedding(at(scope, 'x_embedder.proj'), {
+  const embedPatches = patchEmbedding(child(scope, 'x_embedder.proj'), {
     channels,
     patch,
     hidden,
     tokens,
     init: xavierInit,
   });
-  const embedTime = timeMlp(at(scope, 't_embedder.mlp'), {
+  const embedTime = timeMlp(child(scope, 't_embedder.mlp'), {
     from: timeFrequencies,
     to: hidden,
     names: ['0', '2'],
     init: normalInit(0.02),
   });
   const embedLabels =
-    condDim > 0 ? embedding(at(scope, 'y_embedder.embedding_table'), condDim, hidden, 0.02) : undefined;
-  const blocks = Array.from({ length: config.depth }, (_, i) => ditBlock(at(at(scope, 'blocks'), i), widths));
-  const toPixels = finalLayer(at(scope, 'final_layer'), widths, patch * patch * outChannels);
+    condDim > 0 ? embedding(child(scope, 'y_embedder.embedding_table'), condDim, hidden, 0.02) : undefined;
+  const blocks = Array.from({ length: config.depth }, (_, i) => ditBlock(child(child(scope, 'blocks'), i), widths));
+  const toPixels = finalLayer(child(scope, 'final_layer'), widths, patch * patch * outChannels);
 
   const description = {
     kind: 'DiT',
@@ -62,13 +62,13 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
     numClasses: num_classes,
     condDim,
   };
-  return finish(scope, description, config, (call, x, t, cond) => {
+  return buildModel(scope, description, config, (ctx, x, t, cond) => {
     checkImageSize('DiT', x, size);
-    const time = embedTime(call, sinusoid(t, timeFrequencies, { cosFirst: true }));
-    const c = silu(embedLabels === undefined ? time : tf.add(time, embedLabels(call, cond!)));
-    const positions = givenTable(call) ?? tf.tensor3d(table, tableShape);
-    let h: tf.Tensor = tf.add(embedPatches(call, x), positions);
-    for (const block of blocks) h = block(call, h, c);
-    return fromPatches(toPixels(call, h, c), patch, side, outChannels);
+    const time = embedTime(ctx, sinusoid(t, timeFrequencies, { cosFirst: true }));
+    const c = silu(embedLabels === undefined ? time : tf.add(time, embedLabels(ctx, cond!)));
+    const positions = givenTable(ctx) ?? tf.tensor3d(table, tableShape);
+    let h: tf.Tensor = tf.add(embedPatches(ctx, x), positions);
+    for (const block of blocks) h = block(ctx, h, c);
+    return fromPatches(toPixels(ctx, h, c), patch, side, outChannels);
   });
 }

@@ -1,6 +1,6 @@
 /** adaLN-Zero, Fig. 3 of Peebles & Xie 2023, arXiv:2212.09748. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Call, Scope } from '../scope.js';
+import type { ForwardContext, Scope } from '../scope.js';
 import { type LayerInit, linear, type Unit } from '../units.js';
 
 /** c [N, D] → `parts` tensors [N, 1, D], from one linear layer. */
@@ -9,9 +9,9 @@ export function modulation(
   hidden: number,
   parts: number,
   init: LayerInit,
-): (call: Call, c: tf.Tensor) => tf.Tensor[] {
+): (ctx: ForwardContext, c: tf.Tensor) => tf.Tensor[] {
   const project = linear(scope, hidden, parts * hidden, { init });
-  return (call, c) => tf.split(tf.reshape(project(call, c), [-1, parts, hidden]), parts, 1);
+  return (ctx, c) => tf.split(tf.reshape(project(ctx, c), [-1, parts, hidden]), parts, 1);
 }
 
 /** x (1 + scale) + shift. */
@@ -24,17 +24,17 @@ export interface BlockUnits {
   readonly attention: Unit;
   readonly norm2: Unit;
   readonly feedForward: Unit;
-  readonly modulations: (call: Call, c: tf.Tensor) => tf.Tensor[];
+  readonly modulations: (ctx: ForwardContext, c: tf.Tensor) => tf.Tensor[];
 }
 
 /**
  * x + gate · attention(modulate(norm x)), then x + gate · feedForward(modulate(norm x)), all six modulations from c,
  * which is the condition [N, D] after its SiLU. x [N, T, D].
  */
-export function modulatedBlock(call: Call, units: BlockUnits, x: tf.Tensor, c: tf.Tensor): tf.Tensor {
-  const [shift1, scale1, gate1, shift2, scale2, gate2] = units.modulations(call, c) as Six;
-  const h = tf.add(x, tf.mul(gate1, units.attention(call, modulate(units.norm1(call, x), shift1, scale1))));
-  return tf.add(h, tf.mul(gate2, units.feedForward(call, modulate(units.norm2(call, h), shift2, scale2))));
+export function modulatedBlock(ctx: ForwardContext, units: BlockUnits, x: tf.Tensor, c: tf.Tensor): tf.Tensor {
+  const [shift1, scale1, gate1, shift2, scale2, gate2] = units.modulations(ctx, c) as Six;
+  const h = tf.add(x, tf.mul(gate1, units.attention(ctx, modulate(units.norm1(ctx, x), shift1, scale1))));
+  return tf.add(h, tf.mul(gate2, units.feedForward(ctx, modulate(units.norm2(ctx, h), shift2, scale2))));
 }
 
 type Six = [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];

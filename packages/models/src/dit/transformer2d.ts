@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '@dm/ops';
 import type { Model } from '../model.js';
-import { at, block as named, type Call, finish, recomputable, root, type Scope } from '../scope.js';
+import { child, block as named, type ForwardContext, buildModel, recomputable, root, type Scope } from '../scope.js';
 import { sinusoid } from '../sinusoid.js';
 import { timeMlp } from '../time-mlp.js';
 import { separateAttention } from '../transformer/attention.js';
@@ -31,13 +31,13 @@ export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Mode
   const scope = root();
 
   const init = torchInit;
-  const embedPatches = patchEmbedding(at(scope, 'pos_embed.proj'), { channels, patch, hidden, tokens, init });
+  const embedPatches = patchEmbedding(child(scope, 'pos_embed.proj'), { channels, patch, hidden, tokens, init });
   const blocks = Array.from({ length: config.num_layers }, (_, i) =>
-    block(at(at(scope, 'transformer_blocks'), i), config, tokens),
+    block(child(child(scope, 'transformer_blocks'), i), config, tokens),
   );
-  const normOut = layerNorm(at(scope, 'norm_out'), hidden, { affine: false, epsilon: 1e-6, rows: tokens });
-  const outModulations = modulation(at(scope, 'proj_out_1'), hidden, 2, init);
-  const toPixels = linear(at(scope, 'proj_out_2'), hidden, patch * patch * outChannels, { rows: tokens });
+  const normOut = layerNorm(child(scope, 'norm_out'), hidden, { affine: false, epsilon: 1e-6, rows: tokens });
+  const outModulations = modulation(child(scope, 'proj_out_1'), hidden, 2, init);
+  const toPixels = linear(child(scope, 'proj_out_2'), hidden, patch * patch * outChannels, { rows: tokens });
 
   const table = positionTable(hidden, side);
   const description = {
@@ -47,13 +47,13 @@ export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Mode
     numClasses: classes,
     condDim: classes + 1,
   };
-  return finish(scope, description, config, (call, x, t, cond) => {
+  return buildModel(scope, description, config, (ctx, x, t, cond) => {
     checkImageSize('DiTTransformer2DModel', x, size);
     const time = sinusoid(t, timeFrequencies, { freqShift: 1, cosFirst: true });
-    let h: tf.Tensor = tf.add(embedPatches(call, x), tf.tensor3d(table, [1, tokens, hidden]));
-    for (const { embed, apply } of blocks) h = apply(call, h, embed(call, time, cond!));
-    const [shift, scale] = outModulations(call, blocks[0]!.embed(call, time, cond!)) as [tf.Tensor, tf.Tensor];
-    return fromPatches(toPixels(call, modulate(normOut(call, h), shift, scale)), patch, side, outChannels);
+    let h: tf.Tensor = tf.add(embedPatches(ctx, x), tf.tensor3d(table, [1, tokens, hidden]));
+    for (const { embed, apply } of blocks) h = apply(ctx, h, embed(ctx, time, cond!));
+    const [shift, scale] = outModulations(ctx, blocks[0]!.embed(ctx, time, cond!)) as [tf.Tensor, tf.Tensor];
+    return fromPatches(toPixels(ctx, modulate(normOut(ctx, h), shift, scale)), patch, side, outChannels);
   });
 }
 
@@ -62,20 +62,20 @@ function block(scope: Scope, config: DiTTransformer2DConfig, tokens: number) {
   const { num_attention_heads: heads, attention_bias: qkvBias, num_embeds_ada_norm: classes } = config;
   const hidden = heads * config.attention_head_dim;
   const init = torchInit;
-  const embedding1 = at(scope, 'norm1.emb');
-  const embedTime = timeMlp(at(embedding1, 'timestep_embedder'), {
+  const embedding1 = child(scope, 'norm1.emb');
+  const embedTime = timeMlp(child(embedding1, 'timestep_embedder'), {
     from: timeFrequencies,
     to: hidden,
     names: ['linear_1', 'linear_2'],
   });
-  const embedClass = embedding(at(embedding1, 'class_embedder.embedding_table'), classes + 1, hidden, 1);
-  const modulations = modulation(at(scope, 'norm1.linear'), hidden, 6, init);
+  const embedClass = embedding(child(embedding1, 'class_embedder.embedding_table'), classes + 1, hidden, 1);
+  const modulations = modulation(child(scope, 'norm1.linear'), hidden, 6, init);
   const units: BlockUnits = {
     modulations,
-    norm1: layerNorm(at(scope, 'norm1.norm'), hidden, { affine: false, epsilon: 1e-6, rows: tokens }),
-    attention: separateAttention(at(scope, 'attn1'), { hidden, heads, tokens, qkvBias, init }),
-    norm2: layerNorm(at(scope, 'norm3'), hidden, { affine: false, epsilon: config.norm_eps, rows: tokens }),
-    feedForward: feedForward(at(scope, 'ff'), {
+    norm1: layerNorm(child(scope, 'norm1.norm'), hidden, { affine: false, epsilon: 1e-6, rows: tokens }),
+    attention: separateAttention(child(scope, 'attn1'), { hidden, heads, tokens, qkvBias, init }),
+    norm2: layerNorm(child(scope, 'norm3'), hidden, { affine: false, epsilon: config.norm_eps, rows: tokens }),
+    feedForward: feedForward(child(scope, 'ff'), {
       hidden,
       inner: 4 * hidden,
       tokens,
@@ -85,9 +85,9 @@ function block(scope: Scope, config: DiTTransformer2DConfig, tokens: number) {
     }),
   };
   return {
-    embed: named(embedding1, (call: Call, time: tf.Tensor, cond: tf.Tensor) =>
-      silu(tf.add(embedTime(call, time), embedClass(call, cond))),
+    embed: named(embedding1, (ctx: ForwardContext, time: tf.Tensor, cond: tf.Tensor) =>
+      silu(tf.add(embedTime(ctx, time), embedClass(ctx, cond))),
     ),
-    apply: recomputable(scope, (call: Call, x: tf.Tensor, c: tf.Tensor) => modulatedBlock(call, units, x, c)),
+    apply: recomputable(scope, (ctx: ForwardContext, x: tf.Tensor, c: tf.Tensor) => modulatedBlock(ctx, units, x, c)),
   };
 }

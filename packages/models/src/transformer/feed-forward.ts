@@ -1,5 +1,5 @@
 import { gelu, type GeluOptions } from '@dm/ops';
-import { at, type Scope } from '../scope.js';
+import { child, type Scope } from '../scope.js';
 import { type LayerInit, linear, type Unit } from '../units.js';
 
 interface FeedForwardShape {
@@ -16,7 +16,7 @@ interface FeedForwardShape {
 
 /** Linear, GELU, linear, for each token: [N, T, D] → [N, T, D]. */
 export function feedForward(scope: Scope, { hidden, inner, tokens, activation, init, names }: FeedForwardShape): Unit {
-  const first = linear(at(scope, names[0]), hidden, inner, { rows: tokens, init });
-  const second = linear(at(scope, names[1]), inner, hidden, { rows: tokens, init });
-  return (call, x) => second(call, gelu(first(call, x), activation));
+  const first = linear(child(scope, names[0]), hidden, inner, { rows: tokens, init });
+  const second = linear(child(scope, names[1]), inner, hidden, { rows: tokens, init });
+  return (ctx, x) => second(ctx, gelu(first(ctx, x), activation));
 }

@@ -46,8 +46,8 @@ export function patchEmbedding(scope: Scope, { channels, patch, hidden, tokens, 
   });
   const bias = declare(scope, 'bias', { kind: 'vector', shape: [hidden], init: start.bias });
   declareCost(scope, { kind: 'conv', multiplyAdds: tokens * hidden * fanIn, outputs: tokens * hidden });
-  return block(scope, (call, x) => {
-    const product = tf.matMul(toPatches(x, patch), tf.reshape(weight(call), [fanIn, hidden]));
-    return tf.reshape(tf.add(product, bias(call)), [-1, tokens, hidden]);
+  return block(scope, (ctx, x) => {
+    const product = tf.matMul(toPatches(x, patch), tf.reshape(weight(ctx), [fanIn, hidden]));
+    return tf.reshape(tf.add(product, bias(ctx)), [-1, tokens, hidden]);
   });
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attention as attend } from '@dm/ops';
-import { at, declareCost, recomputable, type Scope } from '../scope.js';
+import { child, declareCost, recomputable, type Scope } from '../scope.js';
 import { groupNorm, linear, type Unit } from '../units.js';
 
 interface AttentionShape {
@@ -26,24 +26,24 @@ export function selfAttention(
   const heads = Math.floor(channels / width);
   const inner = heads * width; // less than the channels where the head size does not divide them
   const norm =
-    groups === null ? undefined : groupNorm(at(scope, 'group_norm'), channels, { groups, epsilon, places: rows });
-  const toQ = linear(at(scope, 'to_q'), channels, inner, { rows });
-  const toK = linear(at(scope, 'to_k'), channels, inner, { rows });
-  const toV = linear(at(scope, 'to_v'), channels, inner, { rows });
-  const toOut = linear(at(scope, 'to_out.0'), inner, channels, { rows });
+    groups === null ? undefined : groupNorm(child(scope, 'group_norm'), channels, { groups, epsilon, places: rows });
+  const toQ = linear(child(scope, 'to_q'), channels, inner, { rows });
+  const toK = linear(child(scope, 'to_k'), channels, inner, { rows });
+  const toV = linear(child(scope, 'to_v'), channels, inner, { rows });
+  const toOut = linear(child(scope, 'to_out.0'), inner, channels, { rows });
   declareCost(scope, { kind: 'attention', multiplyAdds: 2 * rows * rows * inner, outputs: rows * inner });
 
-  return recomputable(scope, (call, x) => {
+  return recomputable(scope, (ctx, x) => {
     const [n, height, width4] = x.shape as [number, number, number, number];
     const tokens = height * width4;
-    const pixels = tf.reshape(norm === undefined ? x : norm(call, x), [n * tokens, channels]);
+    const pixels = tf.reshape(norm === undefined ? x : norm(ctx, x), [n * tokens, channels]);
     const toHeads = (y: tf.Tensor) =>
       heads === 1
         ? tf.reshape(y, [n, 1, tokens, width])
         : tf.transpose(tf.reshape(y, [n, tokens, heads, width]), [0, 2, 1, 3]);
-    const mixed = attend(toHeads(toQ(call, pixels)), toHeads(toK(call, pixels)), toHeads(toV(call, pixels)));
+    const mixed = attend(toHeads(toQ(ctx, pixels)), toHeads(toK(ctx, pixels)), toHeads(toV(ctx, pixels)));
     const rowsAgain = tf.reshape(heads === 1 ? mixed : tf.transpose(mixed, [0, 2, 1, 3]), [n * tokens, inner]);
-    const sum = tf.add(tf.reshape(toOut(call, rowsAgain), x.shape), x);
+    const sum = tf.add(tf.reshape(toOut(ctx, rowsAgain), x.shape), x);
     return scaleFactor === 1 ? sum : tf.div(sum, scaleFactor);
   });
 }

@@ -1,7 +1,7 @@
 /** The levels of the UNet: `DownBlock2D`, `UpBlock2D` and `UNetMidBlock2D` with their variants. */
 import * as tf from '@tensorflow/tfjs-core';
 import { upsampleNearest } from '@dm/ops';
-import { at, block, type Call, type Scope } from '../scope.js';
+import { child, block, type ForwardContext, type Scope } from '../scope.js';
 import { conv } from '../units.js';
 import { selfAttention } from './attention.js';
 import { resnet, type ResnetSettings, type TimedUnit } from './resnet.js';
@@ -36,7 +36,9 @@ const levelAttention = (scope: Scope, { outChannels, size }: LevelShape, setting
 /** One for each layer. The reference lists a block's attentions before its residual blocks. */
 const levelAttentions = (scope: Scope, level: LevelShape, settings: BlockSettings) =>
   level.attention
-    ? Array.from({ length: level.layers }, (_, i) => levelAttention(at(at(scope, 'attentions'), i), level, settings))
+    ? Array.from({ length: level.layers }, (_, i) =>
+        levelAttention(child(child(scope, 'attentions'), i), level, settings),
+      )
     : [];
 
 // ---- down ----------------------------------------------------------------------------------------------------------
@@ -45,7 +47,7 @@ const levelAttentions = (scope: Scope, level: LevelShape, settings: BlockSetting
 export type Downsample = { readonly by: 'conv'; readonly padding: number } | { readonly by: 'resnet' } | null;
 
 /** Returns what goes on to the next level as the last of the outputs that are kept for the way up. */
-export type DownBlock = (call: Call, x: tf.Tensor, temb: tf.Tensor) => tf.Tensor[];
+export type DownBlock = (ctx: ForwardContext, x: tf.Tensor, temb: tf.Tensor) => tf.Tensor[];
 
 export function downBlock(
   scope: Scope,
@@ -56,22 +58,23 @@ export function downBlock(
   const attentions = levelAttentions(scope, level, settings);
   const resnets = Array.from({ length: layers }, (_, i) =>
     resnet(
-      at(at(scope, 'resnets'), i),
+      child(child(scope, 'resnets'), i),
       { inChannels: i === 0 ? inChannels : outChannels, outChannels, size },
       settings.resnet,
     ),
   );
-  const downsampler = downsample && downsampling(at(scope, 'downsamplers.0'), outChannels, size, downsample, settings);
+  const downsampler =
+    downsample && downsampling(child(scope, 'downsamplers.0'), outChannels, size, downsample, settings);
 
-  return (call, x, temb) => {
+  return (ctx, x, temb) => {
     const kept: tf.Tensor[] = [];
     let h = x;
     for (const [i, unit] of resnets.entries()) {
-      h = unit(call, h, temb);
-      h = attentions[i]?.(call, h) ?? h;
+      h = unit(ctx, h, temb);
+      h = attentions[i]?.(ctx, h) ?? h;
       kept.push(h);
     }
-    if (downsampler !== null) kept.push(downsampler(call, h, temb));
+    if (downsampler !== null) kept.push(downsampler(ctx, h, temb));
     return kept;
   };
 }
@@ -92,7 +95,7 @@ function downsampling(
           [0, 1],
         ] as const)
       : how.padding;
-  return block(scope, conv(at(scope, 'conv'), shape, { strides: 2, pad }));
+  return block(scope, conv(child(scope, 'conv'), shape, { strides: 2, pad }));
 }
 
 // ---- middle --------------------------------------------------------------------------------------------------------
@@ -113,7 +116,7 @@ export function midBlock(
   const { channels, size, scaleFactor, attentionGroups: groups } = shape;
   const { headDim, resnet: resnetSettings } = settings;
   const attention = shape.attention
-    ? selfAttention(at(scope, 'attentions.0'), {
+    ? selfAttention(child(scope, 'attentions.0'), {
         channels,
         headDim,
         groups,
@@ -124,14 +127,14 @@ export function midBlock(
     : undefined;
   const residual = (i: number) =>
     resnet(
-      at(at(scope, 'resnets'), i),
+      child(child(scope, 'resnets'), i),
       { inChannels: channels, outChannels: channels, size, scaleFactor },
       resnetSettings,
     );
   const [first, second] = [residual(0), residual(1)];
-  return (call, x, temb) => {
-    const h = first(call, x, temb);
-    return second(call, attention?.(call, h) ?? h, temb);
+  return (ctx, x, temb) => {
+    const h = first(ctx, x, temb);
+    return second(ctx, attention?.(ctx, h) ?? h, temb);
   };
 }
 
@@ -141,7 +144,7 @@ export function midBlock(
 export type Upsample = 'conv' | 'resnet' | null;
 
 /** Takes the outputs kept on the way down, one for each layer in the order in which they are used. */
-export type UpBlock = (call: Call, x: tf.Tensor, kept: readonly tf.Tensor[], temb: tf.Tensor) => tf.Tensor;
+export type UpBlock = (ctx: ForwardContext, x: tf.Tensor, kept: readonly tf.Tensor[], temb: tf.Tensor) => tf.Tensor;
 
 export function upBlock(
   scope: Scope,
@@ -157,20 +160,20 @@ export function upBlock(
   const attentions = levelAttentions(scope, level, settings);
   const resnets = keptChannels.map((kept, i) =>
     resnet(
-      at(at(scope, 'resnets'), i),
+      child(child(scope, 'resnets'), i),
       { inChannels: (i === 0 ? inChannels : outChannels) + kept, outChannels, size },
       settings.resnet,
     ),
   );
-  const upsampler = upsample && upsampling(at(scope, 'upsamplers.0'), outChannels, size, upsample, settings);
+  const upsampler = upsample && upsampling(child(scope, 'upsamplers.0'), outChannels, size, upsample, settings);
 
-  return (call, x, kept, temb) => {
+  return (ctx, x, kept, temb) => {
     let h = x;
     for (const [i, unit] of resnets.entries()) {
-      h = unit(call, tf.concat([h, kept[i]!], 3), temb);
-      h = attentions[i]?.(call, h) ?? h;
+      h = unit(ctx, tf.concat([h, kept[i]!], 3), temb);
+      h = attentions[i]?.(ctx, h) ?? h;
     }
-    return upsampler === null ? h : upsampler(call, h, temb);
+    return upsampler === null ? h : upsampler(ctx, h, temb);
   };
 }
 
@@ -183,6 +186,6 @@ function upsampling(
 ): TimedUnit {
   const shape = { inChannels: channels, outChannels: channels, size: double(size) };
   if (by === 'resnet') return resnet(scope, { ...shape, resize: 'up' }, settings.resnet);
-  const after = conv(at(scope, 'conv'), shape);
-  return block(scope, (call, x) => after(call, upsampleNearest(x)));
+  const after = conv(child(scope, 'conv'), shape);
+  return block(scope, (ctx, x) => after(ctx, upsampleNearest(x)));
 }

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu, upsampleNearest } from '@dm/ops';
-import { at, type Call, declareDropout, recomputable, type Scope } from '../scope.js';
+import { child, type ForwardContext, declareDropout, recomputable, type Scope } from '../scope.js';
 import { conv, groupNorm, linear } from '../units.js';
 
 /** A unit of the UNet: `temb` [N, width] is the time (and class) embedding after its SiLU. */
-export type TimedUnit = (call: Call, x: tf.Tensor, temb: tf.Tensor) => tf.Tensor;
+export type TimedUnit = (ctx: ForwardContext, x: tf.Tensor, temb: tf.Tensor) => tf.Tensor;
 
 /** What all residual blocks of one UNet share. */
 export interface ResnetSettings {
@@ -39,34 +39,34 @@ export function resnet(
   const places = size[0] * size[1];
   const placesBefore = resize === 'down' ? 4 * places : resize === 'up' ? places / 4 : places;
   const scaleShift = timeScaleShift === 'scale_shift';
-  const norm1 = groupNorm(at(scope, 'norm1'), inChannels, { groups, epsilon, places: placesBefore });
-  const conv1 = conv(at(scope, 'conv1'), { inChannels, outChannels, size });
-  const timeProj = linear(at(scope, 'time_emb_proj'), tembWidth, scaleShift ? 2 * outChannels : outChannels);
-  const norm2 = groupNorm(at(scope, 'norm2'), outChannels, { groups, epsilon, places });
-  const mask = declareDropout(at(scope, 'dropout'), [...size, outChannels], dropout);
-  const conv2 = conv(at(scope, 'conv2'), { inChannels: outChannels, outChannels, size });
+  const norm1 = groupNorm(child(scope, 'norm1'), inChannels, { groups, epsilon, places: placesBefore });
+  const conv1 = conv(child(scope, 'conv1'), { inChannels, outChannels, size });
+  const timeProj = linear(child(scope, 'time_emb_proj'), tembWidth, scaleShift ? 2 * outChannels : outChannels);
+  const norm2 = groupNorm(child(scope, 'norm2'), outChannels, { groups, epsilon, places });
+  const mask = declareDropout(child(scope, 'dropout'), [...size, outChannels], dropout);
+  const conv2 = conv(child(scope, 'conv2'), { inChannels: outChannels, outChannels, size });
   const shortcut =
     inChannels === outChannels
       ? undefined
-      : conv(at(scope, 'conv_shortcut'), { inChannels, outChannels, kernel: 1, size });
+      : conv(child(scope, 'conv_shortcut'), { inChannels, outChannels, kernel: 1, size });
 
-  return recomputable(scope, (call, x, temb) => {
+  return recomputable(scope, (ctx, x, temb) => {
     const resized = (t: tf.Tensor) =>
       resize === undefined ? t : resize === 'down' ? averageHalf(t) : upsampleNearest(t);
-    let h = conv1(call, resized(silu(norm1(call, x))));
-    const time = tf.reshape(timeProj(call, temb), [-1, 1, 1, scaleShift ? 2 * outChannels : outChannels]);
+    let h = conv1(ctx, resized(silu(norm1(ctx, x))));
+    const time = tf.reshape(timeProj(ctx, temb), [-1, 1, 1, scaleShift ? 2 * outChannels : outChannels]);
     if (scaleShift) {
       const [scale, shift] = tf.split(time, 2, 3) as [tf.Tensor, tf.Tensor];
-      h = tf.add(tf.mul(norm2(call, h), tf.add(scale, 1)), shift);
+      h = tf.add(tf.mul(norm2(ctx, h), tf.add(scale, 1)), shift);
     } else {
-      h = norm2(call, tf.add(h, time));
+      h = norm2(ctx, tf.add(h, time));
     }
     h = silu(h);
-    const keep = mask(call);
+    const keep = mask(ctx);
     if (keep !== undefined) h = tf.mul(h, keep);
-    h = conv2(call, h);
+    h = conv2(ctx, h);
     const input = resized(x);
-    const sum = tf.add(shortcut === undefined ? input : shortcut(call, input), h);
+    const sum = tf.add(shortcut === undefined ? input : shortcut(ctx, input), h);
     return scaleFactor === 1 ? sum : tf.div(sum, scaleFactor);
   });
 }

@@ -25,8 +25,8 @@ function fourierFeatures(scope: Scope, channels: number): Unit {
     init: { kind: 'normal', std: 16 },
     trainable: false,
   });
-  return (call, t) => {
-    const angles = tf.mul(tf.mul(tf.reshape(tf.log(t), [-1, 1]), weight(call)), 2 * Math.PI);
+  return (ctx, t) => {
+    const angles = tf.mul(tf.mul(tf.reshape(tf.log(t), [-1, 1]), weight(ctx)), 2 * Math.PI);
     return tf.concat([tf.sin(angles), tf.cos(angles)], 1);
   };
 }

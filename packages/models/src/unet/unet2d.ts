@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '@dm/ops';
 import type { Model } from '../model.js';
-import { at, block, type Call, finish, root } from '../scope.js';
+import { child, block, type ForwardContext, buildModel, root } from '../scope.js';
 import { timeMlp } from '../time-mlp.js';
 import { conv, embedding, groupNorm } from '../units.js';
 import { type BlockSettings, downBlock, half, midBlock, type Size, upBlock } from './blocks.js';
@@ -33,20 +33,20 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
   const scope = root();
 
   // Units are declared in the order of the reference's state dict: the middle comes last of the three.
-  const convIn = conv(at(scope, 'conv_in'), {
+  const convIn = conv(child(scope, 'conv_in'), {
     inChannels: config.in_channels,
     outChannels: channels[0]!,
     size: sizes[0]!,
   });
 
-  const time = timeProjection(at(scope, 'time_proj'), config);
-  const timeEmbedding = timeMlp(at(scope, 'time_embedding'), {
+  const time = timeProjection(child(scope, 'time_proj'), config);
+  const timeEmbedding = timeMlp(child(scope, 'time_embedding'), {
     from: time.width,
     to: tembWidth,
     names: ['linear_1', 'linear_2'],
   });
   const classes = config.num_class_embeds ?? 0;
-  const classEmbedding = classes > 0 ? embedding(at(scope, 'class_embedding'), classes, tembWidth, 1) : undefined;
+  const classEmbedding = classes > 0 ? embedding(child(scope, 'class_embedding'), classes, tembWidth, 1) : undefined;
 
   const keptChannels = [channels[0]!];
   const downBlocks = config.down_block_types.map((type, i) => {
@@ -57,7 +57,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     const by = byResnet ? ({ by: 'resnet' } as const) : ({ by: 'conv', padding: config.downsample_padding } as const);
     keptChannels.push(...Array<number>(last ? layers : layers + 1).fill(outChannels));
     return downBlock(
-      at(at(scope, 'down_blocks'), i),
+      child(child(scope, 'down_blocks'), i),
       {
         inChannels: channels[Math.max(i - 1, 0)]!,
         outChannels,
@@ -75,7 +75,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     const attention = type === 'AttnUpBlock2D';
     const byResnet = type === 'ResnetUpsampleBlock2D' || (attention && config.upsample_type === 'resnet');
     return upBlock(
-      at(at(scope, 'up_blocks'), i),
+      child(child(scope, 'up_blocks'), i),
       {
         inChannels: channels[Math.min(level + 1, levels - 1)]!,
         keptChannels: keptChannels.splice(-(layers + 1)).toReversed(),
@@ -94,7 +94,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     config.mid_block_type === null
       ? undefined
       : midBlock(
-          at(scope, 'mid_block'),
+          child(scope, 'mid_block'),
           {
             channels: channels.at(-1)!,
             size: sizes.at(-1)!,
@@ -106,16 +106,18 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
         );
 
   const [height, width] = sizes[0]!;
-  const normOut = groupNorm(at(scope, 'conv_norm_out'), channels[0]!, { groups, epsilon, places: height * width });
-  const convOut = conv(at(scope, 'conv_out'), {
+  const normOut = groupNorm(child(scope, 'conv_norm_out'), channels[0]!, { groups, epsilon, places: height * width });
+  const convOut = conv(child(scope, 'conv_out'), {
     inChannels: channels[0]!,
     outChannels: config.out_channels,
     size: sizes[0]!,
   });
 
   const named = {
-    convIn: block(at(scope, 'conv_in'), convIn),
-    convOut: block(at(scope, 'conv_out'), (call: Call, h: tf.Tensor) => convOut(call, silu(normOut(call, h)))),
+    convIn: block(child(scope, 'conv_in'), convIn),
+    convOut: block(child(scope, 'conv_out'), (ctx: ForwardContext, h: tf.Tensor) =>
+      convOut(ctx, silu(normOut(ctx, h))),
+    ),
   };
   const description = {
     kind: 'UNet2DModel',
@@ -124,21 +126,21 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     numClasses: classes,
     condDim: classes,
   };
-  return finish(scope, description, config, (call, x, t, cond) => {
+  return buildModel(scope, description, config, (ctx, x, t, cond) => {
     checkHalvable(x, levels);
-    let emb = timeEmbedding(call, time.project(call, t));
-    if (classEmbedding !== undefined) emb = tf.add(emb, classEmbedding(call, cond!));
+    let emb = timeEmbedding(ctx, time.project(ctx, t));
+    if (classEmbedding !== undefined) emb = tf.add(emb, classEmbedding(ctx, cond!));
     const temb = silu(emb);
 
-    let h: tf.Tensor = named.convIn(call, config.center_input_sample ? tf.sub(tf.mul(x, 2), 1) : x);
+    let h: tf.Tensor = named.convIn(ctx, config.center_input_sample ? tf.sub(tf.mul(x, 2), 1) : x);
     const kept = [h];
     for (const down of downBlocks) {
-      kept.push(...down(call, h, temb));
+      kept.push(...down(ctx, h, temb));
       h = kept.at(-1)!;
     }
-    h = middle?.(call, h, temb) ?? h;
-    for (const up of upBlocks) h = up(call, h, kept.splice(-(layers + 1)).toReversed(), temb);
-    const y = named.convOut(call, h);
+    h = middle?.(ctx, h, temb) ?? h;
+    for (const up of upBlocks) h = up(ctx, h, kept.splice(-(layers + 1)).toReversed(), temb);
+    const y = named.convOut(ctx, h);
     // Scores, Song et al. 2021: there t is a noise level, and the reference divides by it.
     return config.time_embedding_type === 'fourier' ? tf.div(y, tf.reshape(t, [-1, 1, 1, 1])) : y;
   });

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Model } from '../model.js';
-import { at, type Call, declare, finish, recomputable, root, type Scope } from '../scope.js';
+import { child, type ForwardContext, declare, buildModel, recomputable, root, type Scope } from '../scope.js';
 import { sinusoid } from '../sinusoid.js';
 import { timeMlp } from '../time-mlp.js';
 import { jointAttention } from '../transformer/attention.js';
@@ -35,7 +35,7 @@ export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
     shape: [1, tokens, hidden],
     init: init(hidden, hidden).weight,
   });
-  const embedPatches = patchEmbedding(at(scope, 'patch_embed.proj'), {
+  const embedPatches = patchEmbedding(child(scope, 'patch_embed.proj'), {
     channels,
     patch,
     hidden,
@@ -43,18 +43,18 @@ export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
     init: torchInit,
   });
   const embedTime = config.mlp_time_embed
-    ? timeMlp(at(scope, 'time_embed'), { from: hidden, inner: 4 * hidden, to: hidden, names: ['0', '2'], init })
+    ? timeMlp(child(scope, 'time_embed'), { from: hidden, inner: 4 * hidden, to: hidden, names: ['0', '2'], init })
     : undefined;
-  const embedLabels = classes > 0 ? embedding(at(scope, 'label_emb'), classes, hidden, 1) : undefined;
+  const embedLabels = classes > 0 ? embedding(child(scope, 'label_emb'), classes, hidden, 1) : undefined;
   const half = (name: string, skip: boolean) =>
-    Array.from({ length: config.depth / 2 }, (_, i) => block(at(at(scope, name), i), config, tokens, skip));
+    Array.from({ length: config.depth / 2 }, (_, i) => block(child(child(scope, name), i), config, tokens, skip));
   const inBlocks = half('in_blocks', false);
-  const middle = block(at(scope, 'mid_block'), config, tokens, false);
+  const middle = block(child(scope, 'mid_block'), config, tokens, false);
   const outBlocks = half('out_blocks', config.skip);
-  const norm = layerNorm(at(scope, 'norm'), hidden, { affine: true, epsilon: 1e-5, rows: tokens });
-  const toPixels = linear(at(scope, 'decoder_pred'), hidden, patch * patch * channels, { rows: tokens, init });
+  const norm = layerNorm(child(scope, 'norm'), hidden, { affine: true, epsilon: 1e-5, rows: tokens });
+  const toPixels = linear(child(scope, 'decoder_pred'), hidden, patch * patch * channels, { rows: tokens, init });
   const last = config.conv
-    ? conv(at(scope, 'final_layer'), { inChannels: channels, outChannels: channels, size: [size, size] })
+    ? conv(child(scope, 'final_layer'), { inChannels: channels, outChannels: channels, size: [size, size] })
     : undefined;
 
   const description = {
@@ -64,26 +64,26 @@ export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
     numClasses: classes,
     condDim: classes,
   };
-  return finish(scope, description, config, (call, x, t, cond) => {
+  return buildModel(scope, description, config, (ctx, x, t, cond) => {
     checkImageSize('UViT', x, size);
     const token = (embedded: tf.Tensor) => tf.reshape(embedded, [-1, 1, hidden]);
     const time = sinusoid(t, hidden, { cosFirst: true });
-    const before = [token(embedTime?.(call, time) ?? time)];
-    if (embedLabels !== undefined) before.unshift(token(embedLabels(call, cond!)));
-    let h: tf.Tensor = tf.add(tf.concat([...before, embedPatches(call, x)], 1), positions(call));
+    const before = [token(embedTime?.(ctx, time) ?? time)];
+    if (embedLabels !== undefined) before.unshift(token(embedLabels(ctx, cond!)));
+    let h: tf.Tensor = tf.add(tf.concat([...before, embedPatches(ctx, x)], 1), positions(ctx));
 
     const skips: tf.Tensor[] = [];
     for (const unit of inBlocks) {
-      h = unit(call, h);
+      h = unit(ctx, h);
       skips.push(h);
     }
-    h = middle(call, h);
-    for (const unit of outBlocks) h = unit(call, h, skips.pop());
+    h = middle(ctx, h);
+    for (const unit of outBlocks) h = unit(ctx, h, skips.pop());
 
     // Only the patches are decoded; the reference decodes all tokens and drops the others.
-    const decoded = toPixels(call, tf.slice(norm(call, h), [0, extras, 0], [-1, patches, hidden]));
+    const decoded = toPixels(ctx, tf.slice(norm(ctx, h), [0, extras, 0], [-1, patches, hidden]));
     const image = fromPatches(decoded, patch, side, channels);
-    return last?.(call, image) ?? image;
+    return last?.(ctx, image) ?? image;
   });
 }
 
@@ -93,12 +93,12 @@ function block(
   { embed_dim: hidden, num_heads: heads, mlp_ratio, qkv_bias: qkvBias }: UViTConfig,
   tokens: number,
   skip: boolean,
-): (call: Call, x: tf.Tensor, earlier?: tf.Tensor) => tf.Tensor {
+): (ctx: ForwardContext, x: tf.Tensor, earlier?: tf.Tensor) => tf.Tensor {
   const normSettings = { affine: true, epsilon: 1e-5, rows: tokens };
-  const norm1 = layerNorm(at(scope, 'norm1'), hidden, normSettings);
-  const attention = jointAttention(at(scope, 'attn'), { hidden, heads, tokens, qkvBias, init });
-  const norm2 = layerNorm(at(scope, 'norm2'), hidden, normSettings);
-  const mlp = feedForward(at(scope, 'mlp'), {
+  const norm1 = layerNorm(child(scope, 'norm1'), hidden, normSettings);
+  const attention = jointAttention(child(scope, 'attn'), { hidden, heads, tokens, qkvBias, init });
+  const norm2 = layerNorm(child(scope, 'norm2'), hidden, normSettings);
+  const mlp = feedForward(child(scope, 'mlp'), {
     hidden,
     inner: Math.floor(hidden * mlp_ratio),
     tokens,
@@ -106,10 +106,10 @@ function block(
     init,
     names: ['fc1', 'fc2'],
   });
-  const mix = skip ? linear(at(scope, 'skip_linear'), 2 * hidden, hidden, { rows: tokens, init }) : undefined;
-  return recomputable(scope, (call, x, earlier) => {
-    let h = mix === undefined ? x : mix(call, tf.concat([x, earlier!], 2));
-    h = tf.add(h, attention(call, norm1(call, h)));
-    return tf.add(h, mlp(call, norm2(call, h)));
+  const mix = skip ? linear(child(scope, 'skip_linear'), 2 * hidden, hidden, { rows: tokens, init }) : undefined;
+  return recomputable(scope, (ctx, x, earlier) => {
+    let h = mix === undefined ? x : mix(ctx, tf.concat([x, earlier!], 2));
+    h = tf.add(h, attention(ctx, norm1(ctx, h)));
+    return tf.add(h, mlp(ctx, norm2(ctx, h)));
   });
 }

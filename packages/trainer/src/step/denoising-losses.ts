@@ -37,7 +37,7 @@ export function denoisingLosses(
   });
   const named = scope('parameters', () => namedParameters(denoiser, params, state));
   const output = model.apply(named, xt, t!, {
-    recompute: config.activationCheckpointing ? 'blocks' : 'none',
+    activationCheckpointing: config.activationCheckpointing,
     ...(model.numClasses > 0 && { cond: inputs['cond']! }),
     masks: Object.fromEntries(masks),
   });

@@ -1,14 +1,14 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { conv2d, groupNorm, recompute, silu } from './index.js';
+import { conv2d, groupNorm, remat, silu } from './index.js';
 import { caseValues } from './cases.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
 const tensor = (shape: number[], seed: number) => tf.tensor(caseValues({ shape }, seed).data, shape);
 
-describe('recompute', () => {
+describe('remat', () => {
   const parameters = () => ({ filter: tensor([3, 3, 4, 4], 2), scale: tensor([4], 3), unused: tensor([2], 4) });
   const block = ([x, t]: tf.Tensor[], { filter, scale }: Record<string, tf.Tensor>) =>
     tf.add(x!, conv2d(silu(groupNorm(tf.add(x!, t!), scale!, tf.zeros([4]), { groups: 2 })), filter!));
@@ -34,7 +34,7 @@ describe('recompute', () => {
 
   it('has the value and the gradients of the function itself, for inputs and parameters', () => {
     const plain = gradients(block);
-    const again = gradients((inputs, own) => recompute(block, inputs, own));
+    const again = gradients((inputs, own) => remat(block, inputs, own));
     expect(again).toEqual(plain); // the same kernels on the same numbers
   });
 
@@ -45,7 +45,7 @@ describe('recompute', () => {
     const forward = tf.tidy(() =>
       tf.valueAndGrad((v: tf.Tensor) =>
         tf.sum(
-          recompute(
+          remat(
             ([a]) => {
               calls++;
               return tf.exp(tf.sin(tf.square(a!)));
@@ -62,15 +62,15 @@ describe('recompute', () => {
 
   it('may be nested', () => {
     const inner = ([a]: tf.Tensor[]) => tf.sin(tf.square(a!));
-    const nested = (v: tf.Tensor) => tf.sum(recompute(([a]) => tf.exp(recompute(inner, [a!])), [v]));
+    const nested = (v: tf.Tensor) => tf.sum(remat(([a]) => tf.exp(remat(inner, [a!])), [v]));
     const plain = (v: tf.Tensor) => tf.sum(tf.exp(inner([v])));
     const x = tensor([8], 1);
     expect(tf.grad(nested)(x).dataSync()).toEqual(tf.grad(plain)(x).dataSync());
   });
 
   it('refuses other dtypes and second derivatives', () => {
-    expect(() => recompute(([x]) => x!, [tf.tensor1d([1], 'int32')])).toThrow(/recompute: inputs\[0\].*int32/);
-    const once = (x: tf.Tensor) => tf.grad((v: tf.Tensor) => tf.sum(recompute(([a]) => tf.square(a!), [v])))(x);
+    expect(() => remat(([x]) => x!, [tf.tensor1d([1], 'int32')])).toThrow(/remat: inputs\[0\].*int32/);
+    const once = (x: tf.Tensor) => tf.grad((v: tf.Tensor) => tf.sum(remat(([a]) => tf.square(a!), [v])))(x);
     expect(() => tf.grad((x: tf.Tensor) => tf.sum(once(x)))(tf.tensor1d([1]))).toThrow(/only first derivatives/);
   });
 });

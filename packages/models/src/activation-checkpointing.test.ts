@@ -37,7 +37,7 @@ const models: readonly Model[] = [
 
 const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0));
 
-describe.each(models.map((model) => [model.kind, model] as const))('recompute: blocks in %s', (_, model) => {
+describe.each(models.map((model) => [model.kind, model] as const))('activation checkpointing in %s', (_, model) => {
   it('gives the same output and gradients', () => {
     const layout = parameterLayout(model);
     // Zeros at the start hide what lies behind them.
@@ -54,17 +54,22 @@ describe.each(models.map((model) => [model.kind, model] as const))('recompute: b
       masks: Object.fromEntries(model.dropouts.map(({ name, shape }) => [name, wave([2, ...shape])])),
     };
     const loss =
-      (recompute: 'none' | 'blocks') =>
+      (activationCheckpointing: boolean) =>
       (params: tf.Tensor, image: tf.Tensor): tf.Scalar =>
         tf.sum(
-          tf.square(model.apply(splitFlat(params, layout), image, tf.tensor1d([3, 700]), { ...options, recompute })),
+          tf.square(
+            model.apply(splitFlat(params, layout), image, tf.tensor1d([3, 700]), {
+              ...options,
+              activationCheckpointing,
+            }),
+          ),
         );
-    const run = (recompute: 'none' | 'blocks') => {
-      const { value, grads } = tf.valueAndGrads(loss(recompute))([tf.tensor1d(data), x]);
+    const run = (activationCheckpointing: boolean) => {
+      const { value, grads } = tf.valueAndGrads(loss(activationCheckpointing))([tf.tensor1d(data), x]);
       return [value, ...grads].map((t) => t.dataSync<'float32'>());
     };
-    const plain = run('none');
-    const again = run('blocks');
+    const plain = run(false);
+    const again = run(true);
     plain.forEach((want, i) => {
       const scale = norm(want);
       const difference = norm(want.map((v, j) => v - again[i]![j]!));

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { conv2d, type Program, recompute, silu, type Tensors } from '@dm/ops';
+import { conv2d, type Program, remat, silu, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it, onTestFinished } from 'vitest';
 import { lowerGraph } from './lower-graph.js';
@@ -27,7 +27,7 @@ const chain =
     const loss = (x: tf.Tensor, filter: tf.Tensor, bias: tf.Tensor): tf.Scalar => {
       let y = x;
       for (let i = 0; i < blocks; i++) {
-        y = again ? recompute(block, [y], { filter, bias }) : block([y], { filter, bias });
+        y = again ? remat(block, [y], { filter, bias }) : block([y], { filter, bias });
       }
       return tf.mean(tf.sin(y));
     };
@@ -54,7 +54,7 @@ it('is not merged with the first run by the passes here', () => {
 
 it('needs less memory for values, so the runtime does not merge it either', async () => {
   const peak = async (again: boolean): Promise<number> => {
-    const folder = mkdtempSync(join(tmpdir(), 'dm-recompute-'));
+    const folder = mkdtempSync(join(tmpdir(), 'dm-remat-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
     const engine = await openOnnxEngine({ threads: 1, profilePrefix: join(folder, 'session') });
     await runOnnx(chain(again), { ...inputs, x: floats([4, 64, 64, 4]) }, engine);

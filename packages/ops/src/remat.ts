@@ -11,18 +11,18 @@ import type { Tensors } from './engine.js';
  * `inputs` float32, of rank 1 at least; `parameters` float32 by name, which live on in any case. `fn` must compute y from
  * these alone: a gradient by any other tensor is lost. Throws on another dtype.
  */
-export function recompute(
+export function remat(
   fn: (inputs: tf.Tensor[], parameters: Tensors) => tf.Tensor,
   inputs: readonly tf.Tensor[],
   parameters: Tensors = {},
 ): tf.Tensor {
-  inputs.forEach((x, i) => checkFloat('recompute', `inputs[${i}]`, x));
+  inputs.forEach((x, i) => checkFloat('remat', `inputs[${i}]`, x));
   const names = Object.keys(parameters);
   const named = (tensors: readonly tf.Tensor[]): Tensors =>
     Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));
   const all = [...inputs, ...Object.values(parameters)];
   return customOp(
-    'recompute',
+    'remat',
     all,
     () => ({ y: tf.tidy(() => fn([...inputs], parameters)), saved: all }),
     (dy, saved: tf.Tensor[]) => {
