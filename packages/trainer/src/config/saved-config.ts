@@ -1,4 +1,5 @@
 /** The configuration that a run saved, and what identifies it. */
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { sha256 } from '../files/hash.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { configFile, readConfigFile } from './config-file.js';
@@ -23,6 +24,11 @@ const addedFields: Readonly<Record<string, unknown>> = {};
 export function savedConfig(run: RunFolder): Layer {
   const { source, value } = configFile(run.config);
   return { source, value: withAddedFields(value, addedFields) };
+}
+
+/** Writes config.json. */
+export function saveConfig(run: RunFolder, config: Config): void {
+  atomicWriteFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
 /**

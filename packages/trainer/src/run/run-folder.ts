@@ -1,8 +1,6 @@
 /** Where the files of a run lie. */
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Config } from '../config/schema.js';
-import { atomicWriteFile } from '../files/atomic-write.js';
 import { messageOf, UserError } from '../errors.js';
 
 export interface RunFolder {
@@ -73,8 +71,4 @@ export function createRunFolder(run: RunFolder): void {
 /** Whether a run was begun there. */
 export function hasRun(run: RunFolder): boolean {
   return existsSync(run.config) || (existsSync(run.checkpoints) && readdirSync(run.checkpoints).length > 0);
-}
-
-export function saveConfig(run: RunFolder, config: Config): void {
-  atomicWriteFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
 }

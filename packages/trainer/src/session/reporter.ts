@@ -77,10 +77,32 @@ export class Reporter {
     return this.window.state();
   }
 
+  /** Tells the caller that the run begins. */
+  announce(): void {
+    const { run, setup, engine, firstStep, hooks } = this.parts;
+    const { model, layout, dataset, config } = setup;
+    hooks.onStart?.({
+      out: run.path,
+      model: model.kind,
+      parameters: layout.size,
+      engine: engine.name,
+      data: dataset.name,
+      images: dataset.length,
+      shape: dataset.shape,
+      batchSize: config.batchSize,
+      step: firstStep,
+      totalSteps: config.totalSteps,
+    });
+    for (const note of dataset.notes ?? []) hooks.onNote?.(note);
+  }
+
   /** Adds a step to the next log line: its loss only if its update was not skipped. */
-  addStep({ sample, result, seconds, secondsWaited }: StepOutcome): void {
-    this.throughput.add(seconds, secondsWaited);
+  addStep({ step, sample, result, seconds, secondsWaited, skipped }: StepOutcome): void {
+    const { hooks } = this.parts;
     if (result.isFinite) this.window.add({ ...result, timesteps: sample.timesteps });
+    this.throughput.add(seconds, secondsWaited);
+    if (skipped !== undefined) hooks.onNote?.(skipped);
+    hooks.onStep?.(step, result.loss);
   }
 
   /** Metrics of samples, if they are due; may set `best`. */

@@ -6,9 +6,9 @@ import { checkDiskSpace } from '../checkpoint/disk-space.js';
 import { checkpointPolicy } from '../checkpoint/policy.js';
 import { findCheckpoint } from '../checkpoint/resume.js';
 import { initialState, unpackState } from '../checkpoint/state.js';
-import { formerTrainingHash } from '../config/saved-config.js';
+import { formerTrainingHash, saveConfig } from '../config/saved-config.js';
 import { removeEventFiles } from '../logs/event-file.js';
-import { createRunFolder, hasRun, saveConfig, type RunFolder } from '../run/run-folder.js';
+import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
 import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { compileStep, type CompiledStep } from '../step/compiled-step.js';
 import { NonFiniteGuard } from '../step/non-finite-guard.js';
@@ -57,7 +57,7 @@ export async function openTrainingSession(
     logFiles: reporter.files,
     hooks,
   });
-  announce(run, setup, engine, firstStep, hooks);
+  reporter.announce();
   return new TrainingSession({
     run,
     setup,
@@ -67,7 +67,6 @@ export async function openTrainingSession(
     guard,
     reporter,
     checkpointer,
-    hooks,
   });
 }
 
@@ -81,7 +80,6 @@ interface SessionParts {
   readonly guard: NonFiniteGuard;
   readonly reporter: Reporter;
   readonly checkpointer: Checkpointer;
-  readonly hooks: TrainHooks;
 }
 
 /** What the steps of a session and the work between them share. */
@@ -113,14 +111,12 @@ export class TrainingSession {
 
   /** Takes in a step that was done, once it may count beside the save in flight. */
   async recordStep(outcome: StepOutcome): Promise<void> {
-    const { step, result, curriculumState, skipped } = outcome;
-    const { checkpointer, reporter, hooks } = this.parts;
+    const { step, curriculumState } = outcome;
+    const { checkpointer, reporter } = this.parts;
     await checkpointer.beforeStep(step);
     this.step = step;
     this.curriculumState = curriculumState;
     reporter.addStep(outcome);
-    if (skipped !== undefined) hooks.onNote?.(skipped);
-    hooks.onStep?.(step, result.loss);
   }
 
   /** The work between two steps, each part if it is due. The results of an evaluation are in the log line of its step. */
@@ -180,21 +176,4 @@ function removeRun(run: RunFolder): void {
   for (const path of [run.samples, run.checkpoints]) rmSync(path, { recursive: true, force: true });
   removeEventFiles(run.path);
   createRunFolder(run);
-}
-
-function announce(run: RunFolder, setup: OpenedTrainingSetup, engine: Engine, step: number, hooks: TrainHooks): void {
-  const { model, layout, dataset, config } = setup;
-  hooks.onStart?.({
-    out: run.path,
-    model: model.kind,
-    parameters: layout.size,
-    engine: engine.name,
-    data: dataset.name,
-    images: dataset.length,
-    shape: dataset.shape,
-    batchSize: config.batchSize,
-    step,
-    totalSteps: config.totalSteps,
-  });
-  for (const note of dataset.notes ?? []) hooks.onNote?.(note);
 }

@@ -2,11 +2,11 @@
 
 interface Totals {
   readonly seconds: number;
-  readonly waited: number;
+  readonly secondsWaited: number;
   readonly steps: number;
 }
 
-export interface Speed {
+export interface Throughput {
   readonly imagesPerSecond: number;
   /** Part of the time that the step stood waiting for data, in [0, 1]. */
   readonly dataWait: number;
@@ -15,8 +15,8 @@ export interface Speed {
 }
 
 export class ThroughputMeter {
-  private totals: Totals = { seconds: 0, waited: 0, steps: 0 };
-  private mark = this.totals;
+  private totals: Totals = { seconds: 0, secondsWaited: 0, steps: 0 };
+  private totalsBefore = this.totals;
 
   /** `secondsBefore`: of training in the sessions before this one. */
   constructor(
@@ -24,25 +24,29 @@ export class ThroughputMeter {
     private readonly secondsBefore: number,
   ) {}
 
-  /** One step took so many seconds, of which it waited so many for its data. */
-  add(seconds: number, waited: number): void {
+  /** One step took so many seconds, of which it waited so many for its batch. */
+  add(seconds: number, secondsWaited: number): void {
     const { totals } = this;
-    this.totals = { seconds: totals.seconds + seconds, waited: totals.waited + waited, steps: totals.steps + 1 };
+    this.totals = {
+      seconds: totals.seconds + seconds,
+      secondsWaited: totals.secondsWaited + secondsWaited,
+      steps: totals.steps + 1,
+    };
   }
 
   /** Leaves out what was so far: the first step of a session compiles and says nothing about the others. */
   restart(): void {
-    this.mark = this.totals;
+    this.totalsBefore = this.totals;
   }
 
-  /** The speed since the last call, or `restart`. */
-  take(): Speed {
-    const { totals, mark } = this;
-    const seconds = totals.seconds - mark.seconds;
+  /** The throughput since the last call, or `restart`. */
+  take(): Throughput {
+    const { totals, totalsBefore } = this;
+    const seconds = totals.seconds - totalsBefore.seconds;
     this.restart();
     return {
-      imagesPerSecond: roundToFourDigits(((totals.steps - mark.steps) * this.batchSize) / seconds),
-      dataWait: roundToFourDigits((totals.waited - mark.waited) / seconds),
+      imagesPerSecond: roundToFourDigits(((totals.steps - totalsBefore.steps) * this.batchSize) / seconds),
+      dataWait: roundToFourDigits((totals.secondsWaited - totalsBefore.secondsWaited) / seconds),
       seconds: roundToFourDigits(this.secondsBefore + totals.seconds),
     };
   }

@@ -6,7 +6,8 @@ import { writeAndFsync } from '../files/atomic-write.js';
 import { writeDifficulty } from '../eval/difficulty/file.js';
 import { appendMetrics, type MetricsRecord } from '../run/metrics.js';
 import { resolveConfig } from '../config/resolve.js';
-import { createRunFolder, runFolder, samplePath, saveConfig, type RunFolder } from '../run/run-folder.js';
+import { saveConfig } from '../config/saved-config.js';
+import { createRunFolder, runFolder, samplePath, type RunFolder } from '../run/run-folder.js';
 import { metricsRecord } from './metrics.js';
 
 export interface MadeRun {
