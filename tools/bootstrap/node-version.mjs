@@ -1,5 +1,5 @@
 /** The oldest Node release that the packages run on; `engines` in every package.json says the same. */
-export const OLDEST_NODE = 20;
+const OLDEST_NODE = 20;
 
 /**
  * What to tell a person whose Node is too old, or nothing when it is recent enough.

@@ -1,5 +1,5 @@
 export { philox4x32 } from './random/philox.js';
-export { streams, type StreamName } from './random/streams.js';
+export type { StreamName } from './random/streams.js';
 export type { BatchKey, RandomKey } from './random/key.js';
 export {
   dropoutMask,
@@ -34,7 +34,7 @@ export {
   noiseSchedules,
 } from './schedules/registry.js';
 
-export { cleanLevel, halfLogSnr, levelAt, type NoiseLevel, type NoisePath, vpLevelFromSigma } from './levels/level.js';
+export { halfLogSnr, levelAt, type NoiseLevel, type NoisePath, vpLevelFromSigma } from './levels/level.js';
 export { spacedTimesteps, type Spacing, type SpacingOptions, spacings } from './levels/spacing.js';
 export { edmLevel, edmPath, type KarrasOptions, karrasSigmas } from './levels/edm.js';
 export { flowLevel, flowPath, type FlowPathOptions, shiftFlowTime } from './levels/flow.js';
@@ -57,7 +57,6 @@ export { huberLoss, l1Loss, mseLoss, type PointwiseLoss, weightedMean } from './
 
 export {
   boundCoefficients,
-  boundInputs,
   type BoundInputs,
   boundTerm,
   learnedVarianceLoss,

@@ -32,9 +32,9 @@ export interface LogNormalOptions {
 }
 
 /** ln sigma ~ N(-1.2, 1.2^2): Karras et al. 2022, arXiv:2206.00364, Table 1. Goes with the weight rule `edm`. */
-export const edmDefaults: LogNormalOptions = { mean: -1.2, std: 1.2 };
+const edmDefaults: LogNormalOptions = { mean: -1.2, std: 1.2 };
 /** ln sigma ~ N(-0.4, 1): Karras et al. 2024, arXiv:2312.02696. Its learned u(sigma) is the trainer's field `uncertainty`. */
-export const edm2Defaults: LogNormalOptions = { mean: -0.4, std: 1 };
+const edm2Defaults: LogNormalOptions = { mean: -0.4, std: 1 };
 
 /** Timesteps by a normal density in ln sigma, EDM's defaults. Needs `alphasCumprod`. */
 export function edmTimesteps(context: ScheduleContext, options?: Partial<LogNormalOptions>): TimestepSchedule {
@@ -63,7 +63,7 @@ export interface LaplaceOptions {
   readonly b: number;
 }
 
-export const laplaceDefaults: LaplaceOptions = { mu: 0, b: 0.5 };
+const laplaceDefaults: LaplaceOptions = { mu: 0, b: 0.5 };
 
 /**
  * p(logSNR) = exp(-|logSNR - mu| / b) / (2 b): most training where signal and noise are equal.
@@ -93,13 +93,16 @@ export interface LogitNormalOptions {
   readonly std: number;
 }
 
-export const logitNormalDefaults: LogitNormalOptions = { mean: 0, std: 1 };
+const logitNormalDefaults: LogitNormalOptions = { mean: 0, std: 1 };
 
 /**
  * logit(s) ~ N(mean, std^2): density exp(-(logit s - mean)^2 / (2 std^2)) / (s (1 - s)) up to a constant. Throws an
  * Error on an impossible context and on an unknown or impossible option.
  */
-export function logitNormalTimesteps(context: ScheduleContext, options?: Partial<LogitNormalOptions>): TimestepSchedule {
+export function logitNormalTimesteps(
+  context: ScheduleContext,
+  options?: Partial<LogitNormalOptions>,
+): TimestepSchedule {
   requireContext('logitNormal', context);
   const { mean, std } = resolveOptions('logitNormal', logitNormalDefaults, options);
   requireNumber('logitNormal', 'mean', mean, 'a finite number', () => true);
@@ -117,7 +120,7 @@ export interface ModeOptions {
   readonly scale: number;
 }
 
-export const modeDefaults: ModeOptions = { scale: 1.29 };
+const modeDefaults: ModeOptions = { scale: 1.29 };
 
 /**
  * Mode sampling with heavy tails: s = f(u) = 1 - u - scale (cos^2(pi u / 2) - 1 + u) for uniform u, so that the
@@ -163,7 +166,7 @@ export interface BetaOptions {
   readonly a: number;
 }
 
-export const betaDefaults: BetaOptions = { a: 0.8 };
+const betaDefaults: BetaOptions = { a: 0.8 };
 
 /**
  * t / T ~ Beta(a, 1), by exact cells: p_t = ((t + 1) / T)^a - (t / T)^a. Zheng et al. 2024, "Beta-Tuned Timestep Diffusion

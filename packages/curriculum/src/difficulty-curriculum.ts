@@ -12,7 +12,7 @@ export interface DifficultyCurriculumOptions {
   readonly smoothing: number;
 }
 
-export const difficultyCurriculumDefaults: DifficultyCurriculumOptions = { clusters: 20, patience: 200, smoothing: 0 };
+const difficultyCurriculumDefaults: DifficultyCurriculumOptions = { clusters: 20, patience: 200, smoothing: 0 };
 
 interface CurriculumState extends ScheduleState {
   /** Number of the noisiest clusters in use, from 1 to N. */

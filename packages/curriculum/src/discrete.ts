@@ -15,7 +15,7 @@ export function normalize(owner: string, masses: Float64Array): Float64Array {
  * Inverse-CDF sampling: for each u in [0, 1) the smallest t with P(timestep <= t) > u. `density` sums to 1.
  * A u at or above the rounded total falls on the last timestep that has mass. Throws a RangeError on u outside [0, 1).
  */
-export function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
+function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
   const cdf = new Float64Array(density.length);
   let sum = 0;
   let last = 0;

@@ -1,34 +1,28 @@
-export * from './schedule.js';
+export type { TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
 export type { ScheduleContext, ScheduleFactory } from './context.js';
 
 // The method.
-export { clts, cltsDefaults, cltsDensity, cltsParts, ramps } from './clts.js';
-export type { CltsOptions, CltsParts, Ramp } from './clts.js';
+export { clts, ramps } from './clts.js';
+export type { CltsOptions, Ramp } from './clts.js';
 export { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-controls.js';
 export { coordinates, type Coordinate } from './coordinates.js';
 
 // Baselines.
 export {
-  betaDefaults,
   betaTimesteps,
   cosmapTimesteps,
-  edm2Defaults,
   edm2Timesteps,
-  edmDefaults,
   edmTimesteps,
-  laplaceDefaults,
   laplaceTimesteps,
-  logitNormalDefaults,
   logitNormalTimesteps,
-  modeDefaults,
   modeTimesteps,
   uniformTimesteps,
 } from './densities.js';
 export type { BetaOptions, LaplaceOptions, LogitNormalOptions, LogNormalOptions, ModeOptions } from './densities.js';
-export { lossSecondMoment, lossSecondMomentDefaults, type LossSecondMomentOptions } from './loss-second-moment.js';
-export { difficultyCurriculum, difficultyCurriculumDefaults } from './difficulty-curriculum.js';
+export { lossSecondMoment, type LossSecondMomentOptions } from './loss-second-moment.js';
+export { difficultyCurriculum } from './difficulty-curriculum.js';
 export type { DifficultyCurriculumOptions } from './difficulty-curriculum.js';
-export { speed, speedDefaults, type SpeedOptions } from './speed.js';
+export { speed, type SpeedOptions } from './speed.js';
 export { createTimestepSchedule, timestepScheduleNames, timestepSchedules } from './registry.js';
 export type { TimestepScheduleName, TimestepScheduleOptions } from './registry.js';
 

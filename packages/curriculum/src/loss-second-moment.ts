@@ -10,7 +10,7 @@ export interface LossSecondMomentOptions {
   readonly uniformShare: number;
 }
 
-export const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTimestep: 10, uniformShare: 0.001 };
+const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTimestep: 10, uniformShare: 0.001 };
 
 /**
  * p_t ∝ sqrt(mean of the last 10 squared losses at t), mixed with 0.001 of uniform, losses weighted by 1 / (T p_t);

@@ -90,7 +90,9 @@ describe('lossWeights', () => {
   });
 
   it('is not the public slip 5 / (1 + SNR)', () => {
-    expect(lossWeights({ name: 'minSnr' }, { snr: [0.65, 10], prediction: 'epsilon' })).toEqual(Float64Array.of(1, 0.5));
+    expect(lossWeights({ name: 'minSnr' }, { snr: [0.65, 10], prediction: 'epsilon' })).toEqual(
+      Float64Array.of(1, 0.5),
+    );
   });
 
   it('reads SNR from abar and sigma', () => {

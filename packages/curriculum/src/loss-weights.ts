@@ -84,7 +84,11 @@ export function lossWeights(
 
 type Weight = (snr: number) => number;
 
-function weightFunction(rule: LossWeighting, prediction: WeightedPrediction, fromX0: (weight: Weight) => Weight): Weight {
+function weightFunction(
+  rule: LossWeighting,
+  prediction: WeightedPrediction,
+  fromX0: (weight: Weight) => Weight,
+): Weight {
   switch (rule.name) {
     case 'constant':
       return () => 1;

@@ -12,7 +12,7 @@ export interface SpeedOptions {
   readonly weightCeiling: number | null;
 }
 
-export const speedDefaults: SpeedOptions = { k: 5, tau: null, weightCeiling: 0.6 };
+const speedDefaults: SpeedOptions = { k: 5, tau: null, weightCeiling: 0.6 };
 
 /**
  * SpeeD, Wang et al. 2025, arXiv:2405.17403: p(t) = k / (T + tau (k - 1)) for the first tau timesteps, 1 / (T + tau (k - 1))

@@ -6,7 +6,7 @@ import { type X0Clipping, limitX0 } from './x0-clipping.js';
 import type { LinearForm, SamplerPlan, Stage } from './sampler.js';
 
 /** The names of a plan's terms, in the order of the columns of `stageInputs`' matrix. */
-export function termsOf(plan: SamplerPlan): string[] {
+function termsOf(plan: SamplerPlan): string[] {
   return ['x', 'output', 'x0', ...(plan.noise ? ['noise'] : []), ...plan.history];
 }
 
