@@ -1,4 +1,5 @@
 import type { CompiledProgram, CompileOptions, Engine, Program } from '@dm/ops';
+import { EngineError } from './errors.js';
 import type { EngineObserver } from './inspect/observer.js';
 import { OnnxProgram } from './execute/program.js';
 import { isNode, openRuntime, availableProcessors } from './runtime/open-runtime.js';
@@ -70,7 +71,7 @@ class OnnxEngine implements Engine {
   ) {}
 
   compile(program: Program, { name, commitIf }: CompileOptions = {}): CompiledProgram {
-    if (this.disposed) throw new Error('the engine "onnx" has been disposed of');
+    if (this.disposed) throw new EngineError('DISPOSED', 'the engine "onnx" has been disposed of');
     const { observer = {}, device = 'cpu' } = this.options;
     const compiled = new OnnxProgram(program, {
       name: name ?? (program.name || 'program'),

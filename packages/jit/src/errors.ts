@@ -11,6 +11,35 @@ export class TraceError extends DmError<'TRACE_FAILED'> {
   }
 }
 
+/**
+ * - `RUNTIME_MISSING`: ONNX Runtime is not installed, or its library cannot be loaded.
+ * - `RUNTIME_FAILED`: ONNX Runtime refused a graph or settings, or failed in a call.
+ * - `DEVICE_UNUSABLE`: the device does not work on this machine.
+ * - `DISPOSED`: the engine, the program or the state handle has been disposed of.
+ * - `STATE_BUSY`: a program is running on the state handle.
+ * - `STATE_MISMATCH`: the state handle is another engine's, or does not have such an entry.
+ * - `STATE_LOST`: an update failed while it overwrote the state.
+ * - `MEMORY_EXHAUSTED`: there is no memory for the state.
+ */
+export type EngineErrorCode =
+  | 'RUNTIME_MISSING'
+  | 'RUNTIME_FAILED'
+  | 'DEVICE_UNUSABLE'
+  | 'DISPOSED'
+  | 'STATE_BUSY'
+  | 'STATE_MISMATCH'
+  | 'STATE_LOST'
+  | 'MEMORY_EXHAUSTED';
+
+/** What the engine `onnx` cannot do, or not any more. */
+export class EngineError extends DmError<EngineErrorCode> {
+  override readonly name = 'EngineError';
+
+  constructor(code: EngineErrorCode, message: string, options: Pick<DmErrorOptions, 'cause'> = {}) {
+    super(message, { ...options, code });
+  }
+}
+
 /** What is thrown for a kernel without a lowering, or with attributes that have none (`reason`). */
 export function unsupportedKernel({ op, inputs, inputNames, callSite }: KernelCall, reason?: string): TraceError {
   const shapes = inputs.map((v, i) => `${inputNames[i]} ${v.dtype} [${v.shape.join(', ')}]`).join(', ');

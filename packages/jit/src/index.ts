@@ -1,5 +1,5 @@
 export { openOnnxEngine, type OnnxEngineOptions } from './engine.js';
-export { TraceError } from './errors.js';
+export { EngineError, type EngineErrorCode, TraceError } from './errors.js';
 export { dumpFiles, printGraph } from './inspect/dump.js';
 export { exportOnnx, type ExportOnnxOptions, type OnnxInput } from './export/export-onnx.js';
 export type { Graph, Node, TensorSpec, TensorSpecs, Value } from './graph/graph.js';

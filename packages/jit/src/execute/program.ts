@@ -1,6 +1,7 @@
 import { type Arrays, type CompiledProgram, isCommitted, type Program, type StateHandle } from '@dm/ops';
 import { Binding } from './bound-step.js';
 import { compileProgram, type CompilerOptions, type Specialization } from '../compile.js';
+import { EngineError } from '../errors.js';
 import type { TensorSpecs } from '../graph/graph.js';
 import type { EngineObserver } from '../inspect/observer.js';
 import { checkArray, OnnxStateHandle } from './state.js';
@@ -58,7 +59,7 @@ export class OnnxProgram implements CompiledProgram {
   private async runOn(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
     const { name, commitIf, owner, observer } = this.options;
     if (!(handle instanceof OnnxStateHandle) || handle.owner !== owner) {
-      throw new Error(`${name}: the state handle belongs to another engine`);
+      throw new EngineError('STATE_MISMATCH', `${name}: the state handle belongs to another engine`);
     }
     for (const [key, array] of Object.entries(inputs)) checkArray(`input "${key}"`, array);
     const specs = handle.specs;
@@ -103,7 +104,7 @@ export class OnnxProgram implements CompiledProgram {
   }
 
   private check(): void {
-    if (this.disposed) throw new Error(`${this.options.name}: this program has been disposed of`);
+    if (this.disposed) throw new EngineError('DISPOSED', `${this.options.name}: this program has been disposed of`);
   }
 
   private async updating(update: () => Promise<void>, handle: OnnxStateHandle): Promise<void> {
@@ -115,7 +116,7 @@ export class OnnxProgram implements CompiledProgram {
         `${this.options.name}: a failure while the update wrote the new state over the old one (${reason}). This state is lost: ` +
         'dispose of the handle, and load the state again from what was saved last';
       handle.invalidate(lost);
-      throw new Error(lost, { cause });
+      throw new EngineError('STATE_LOST', lost, { cause });
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Arrays, NdArray, StateHandle } from '@dm/ops';
+import { EngineError } from '../errors.js';
 import { sameShape, sizeOf, type TensorSpec, type TensorSpecs } from '../graph/graph.js';
 import { arrayTypes, emptyArray } from '../runtime/arrays.js';
 import type { SharedMemory } from '../update/shared-memory.js';
@@ -89,14 +90,18 @@ export class OnnxStateHandle implements StateHandle {
     for (const [name, array] of Object.entries(arrays)) {
       const { current } = this.entry(name);
       if (!sameShape(current.shape, array.shape) || current.dtype !== array.dtype) {
-        throw new Error(`state "${name}" is ${describe(current)}; ${describe(array)} cannot be written to it`);
+        throw new EngineError(
+          'STATE_MISMATCH',
+          `state "${name}" is ${describe(current)}; ${describe(array)} cannot be written to it`,
+        );
       }
       current.data.set(array.data);
     }
   }
 
   dispose(): void {
-    if (this.running) throw new Error('a state handle cannot be disposed of while a program runs on it');
+    if (this.running)
+      throw new EngineError('STATE_BUSY', 'a state handle cannot be disposed of while a program runs on it');
     this.buffers.clear();
     this.disposed = true;
     for (const free of this.whenDisposed) free();
@@ -104,14 +109,15 @@ export class OnnxStateHandle implements StateHandle {
 
   private entry(name: string): Buffers {
     const buffers = this.buffers.get(name);
-    if (buffers === undefined) throw new Error(`no state "${name}"; there are ${[...this.buffers.keys()].join(', ')}`);
+    if (buffers === undefined)
+      throw new EngineError('STATE_MISMATCH', `no state "${name}"; there are ${[...this.buffers.keys()].join(', ')}`);
     return buffers;
   }
 
   private check(): void {
-    if (this.disposed) throw new Error('this state handle has been disposed of');
-    if (this.running) throw new Error('a program is running on this state handle; await it first');
-    if (this.invalidReason !== undefined) throw new Error(this.invalidReason);
+    if (this.disposed) throw new EngineError('DISPOSED', 'this state handle has been disposed of');
+    if (this.running) throw new EngineError('STATE_BUSY', 'a program is running on this state handle; await it first');
+    if (this.invalidReason !== undefined) throw new EngineError('STATE_LOST', this.invalidReason);
   }
 }
 

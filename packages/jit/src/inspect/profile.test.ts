@@ -11,7 +11,7 @@ import { floats } from '../testing.js';
 it('counts the operations of products and convolutions from their shapes', () => {
   // 3x3 convolution of 5 to 7 channels, 2 images of 8x6: 2 * 2 * 8 * 6 * 7 * 5 * 9.
   expect(flopsOf('Conv', [[2, 5, 8, 6], [7, 5, 3, 3], [7]], [[2, 7, 8, 6]])).toBe(60480);
-  // Its gradient by the image at stride 2: the filter is applied at each of the 4x3 places of dy.
+  // Its input gradient at stride 2: the filter is applied at each of the 4x3 places of dy.
   expect(
     flopsOf(
       'ConvTranspose',

@@ -91,12 +91,12 @@ type Shape = readonly number[];
 export function flopsOf(op: string, inputs: readonly Shape[], outputs: readonly Shape[]): number {
   const [a = [], b = []] = inputs;
   const [y = []] = outputs;
-  const places = ([n = 1, , ...space]: Shape) => n * sizeOf(space);
+  const positions = ([n = 1, , ...space]: Shape) => n * sizeOf(space);
   switch (op) {
     case 'Conv':
-      return 2 * places(y) * sizeOf(b);
+      return 2 * positions(y) * sizeOf(b);
     case 'ConvTranspose':
-      return 2 * places(a) * sizeOf(b);
+      return 2 * positions(a) * sizeOf(b);
     case 'MatMul':
     case 'FusedMatMul':
     case 'Gemm': {

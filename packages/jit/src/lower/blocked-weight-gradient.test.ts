@@ -4,7 +4,7 @@ import { lowerGraph } from './lower-graph.js';
 import { expectSame, floats, withGradients } from '../testing.js';
 import { trace } from '../trace/trace.js';
 
-/** Kernels of 5 x 7 pixels, which only the gradient by the filter of such an image has. */
+/** Kernels of 5 x 7 pixels, which only the weight gradient of such an image has. */
 const slidesOverBlocks = (inputs: Parameters<typeof trace>[2], options: object): boolean => {
   const program = withGradients(({ x, w }) => conv2d(x!, w!, options));
   const { nodes } = lowerGraph(trace(program, {}, inputs), { block: 16 });
@@ -36,7 +36,7 @@ it.each([
   },
   { name: 'images that do not fill a block', x: [2, 5, 7, 16], w: [3, 3, 16, 16], options: {}, blocks: false },
   { name: 'one tap', x: [16, 5, 7, 16], w: [1, 1, 16, 16], options: {}, blocks: false },
-])('gradient by the filter: $name', async ({ x, w, options, blocks }) => {
+])('weight gradient: $name', async ({ x, w, options, blocks }) => {
   const inputs = { x: floats(x), w: floats(w, 3) };
   expect(slidesOverBlocks(inputs, options)).toBe(blocks);
   await expectSame(({ x, w }) => conv2d(x!, w!, options), inputs, { tolerance: 1e-5 });

@@ -25,7 +25,7 @@ export const hasBlockedWeightGradient = (geometry: ConvGeometry, { block }: Pick
   slid(geometry, block) !== undefined;
 
 /**
- * Gradient of a convolution by its filter, [kh, kw, I, O], as a convolution on blocked tensors with the roles changed:
+ * Weight gradient of a convolution, [kh, kw, I, O], as a convolution on blocked tensors with the roles changed:
  *   dfilter[a, b, i, o] = Σ over n, h, w of x[n, i, s h + a - top, s w + b - left] dy[n, o, h, w]
  * sums over images as a convolution does over channels, slides all of dy over x (with dilation s, the stride) and stops
  * at kh · kw places. Seen the other way, x slides over dy and the taps come out last first. What does not slide is padded

@@ -35,7 +35,7 @@ function phasesOf(axis: 0 | 1, { strides, dilations, pad, x, filter, y }: ConvGe
 }
 
 /**
- * Gradient by x, [N, I, H, W]; with a bias [I], a transposed convolution. With stride 1 it is the convolution of dy with the
+ * The input gradient, [N, I, H, W]; with a bias [I], a transposed convolution. With stride 1 it is the convolution of dy with the
  * filter turned by half a turn and its channels swapped, about twice as fast on the CPU provider as ConvTranspose. With
  * stride 2 there are up to four such convolutions, each by the taps that fall on its pixels, put one beside the other. The
  * rest is ConvTranspose's.
@@ -59,8 +59,9 @@ export function inputGradient(
   const image = inBlocks ? toBlocks(ctx.get(dy, 'NCHW'), ctx) : ctx.get(dy, 'NCHW');
   const parts = rows.flatMap((row) =>
     columns.map((column) => {
-      const places = row.taps.flatMap((a) => column.taps.map((b) => a * kw + b));
-      const taps = kh * kw === 1 ? flat : onnx.op('Gather', [flat, onnx.ints(places)], { attrs: { axis: { int: 0 } } });
+      const tapIndices = row.taps.flatMap((a) => column.taps.map((b) => a * kw + b));
+      const taps =
+        kh * kw === 1 ? flat : onnx.op('Gather', [flat, onnx.ints(tapIndices)], { attrs: { axis: { int: 0 } } });
       const kernel = [row.taps.length, column.taps.length] as const;
       const attrs = convAttrs({ ...geometry, strides: [1, 1], pad: [row.pad, column.pad] });
       const biases = biasName === undefined ? [] : [biasName];

@@ -37,7 +37,7 @@ const stack = (parts: readonly string[], { onnx }: LoweringContext, axis = 1): s
 const upTo = (n: number): number[] => [...Array(n).keys()];
 
 /**
- * Gradient by the filter, [kh, kw, I, O]: on blocked tensors where they serve, else as batched matrix products.
+ * The weight gradient, [kh, kw, I, O]: on blocked tensors where they serve, else as batched matrix products.
  *
  * With stride 1, x shifted along the width, all shifts one below the other, is multiplied with dy shifted along the
  * height, a product of kw · I rows and O columns for each of the kh shifts: tap (a, b) pairs x shifted by b with dy

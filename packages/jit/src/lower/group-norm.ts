@@ -1,34 +1,34 @@
 import { input, type KernelCall, sizeOf, specOf, type Value } from '../graph/graph.js';
 import { type Kernel, type Layout, type LoweringContext } from './context.js';
 
-/** [N, ..., C] seen as N images of G groups, each with C / G channels of S places. */
+/** [N, ..., C] seen as N images of G groups, each with C / G channels of S positions. */
 interface Extent {
   readonly n: number;
   readonly groups: number;
   readonly channels: number;
-  readonly places: number;
+  readonly positions: number;
 }
 
 function extent(x: Value, call: KernelCall): Extent {
   const n = x.shape[0]!;
   const channels = x.shape.at(-1)!;
-  return { n, groups: call.attrs['groups'] as number, channels, places: sizeOf(x.shape) / (n * channels) };
+  return { n, groups: call.attrs['groups'] as number, channels, positions: sizeOf(x.shape) / (n * channels) };
 }
 
 /** x as [N, C, S]. */
-function channelsFirst(x: Value, { n, channels, places }: Extent, ctx: LoweringContext): string {
-  if (x.shape.length === 4) return ctx.reshape(ctx.get(x, 'NCHW'), [n, channels, places]);
-  return ctx.transpose(ctx.reshape(ctx.get(x), [n, places, channels]), [0, 2, 1]);
+function channelsFirst(x: Value, { n, channels, positions }: Extent, ctx: LoweringContext): string {
+  if (x.shape.length === 4) return ctx.reshape(ctx.get(x, 'NCHW'), [n, channels, positions]);
+  return ctx.transpose(ctx.reshape(ctx.get(x), [n, positions, channels]), [0, 2, 1]);
 }
 
 /** Names a result that is [N, C, S]. */
-function setChannelsFirst(value: Value, name: string, { n, channels, places }: Extent, ctx: LoweringContext): void {
+function setChannelsFirst(value: Value, name: string, { n, channels, positions }: Extent, ctx: LoweringContext): void {
   if (value.shape.length === 4) {
     const [, h, w] = value.shape;
     const layout: Layout = 'NCHW';
     ctx.set(value, ctx.reshape(name, [n, channels, h!, w!]), layout);
   } else {
-    ctx.set(value, ctx.reshape(ctx.transpose(ctx.reshape(name, [n, channels, places]), [0, 2, 1]), value.shape));
+    ctx.set(value, ctx.reshape(ctx.transpose(ctx.reshape(name, [n, channels, positions]), [0, 2, 1]), value.shape));
   }
 }
 
@@ -43,7 +43,7 @@ const groupNorm: Kernel = {
     const x = input(node, 'x');
     const e = extent(x, node);
     const { onnx } = ctx;
-    const size = (e.channels / e.groups) * e.places;
+    const size = (e.channels / e.groups) * e.positions;
     const rows = ctx.reshape(channelsFirst(x, e, ctx), [e.n, e.groups, size]);
     const [normalized, mean, invStd] = onnx.ops(
       'LayerNormalization',
@@ -54,7 +54,7 @@ const groupNorm: Kernel = {
       },
     );
     const column = (name: string) => ctx.reshape(ctx.get(input(node, name)), [e.channels, 1]);
-    const byChannel = ctx.reshape(normalized!, [e.n, e.channels, e.places]);
+    const byChannel = ctx.reshape(normalized!, [e.n, e.channels, e.positions]);
     const y = onnx.op('Add', [onnx.op('Mul', [byChannel, column('scale')]), column('offset')]);
     setChannelsFirst(node.outputs[0]!, y, e, ctx);
     ctx.set(node.outputs[1]!, ctx.reshape(mean!, [e.n, e.groups]));
@@ -66,7 +66,7 @@ const groupNorm: Kernel = {
  * With xh = (x - mean) invStd and D elements in a group,
  *   dx = invStd (g dy - mean_D(g dy) - xh mean_D(g dy xh))
  * is one affine combination A dy + B x + C whose coefficients, one a channel or group, follow from the two sums
- * of dy and of dy x over the places of each channel. No normalized copy of x is kept or made again.
+ * of dy and of dy x over the positions of each channel. No normalized copy of x is kept or made again.
  */
 const groupNormGrad: Kernel = {
   infer: (call) => [specOf(input(call, 'x')), specOf(input(call, 'scale')), specOf(input(call, 'scale'))],
@@ -91,7 +91,7 @@ const groupNormGrad: Kernel = {
     const sumDyXh = mul(sub(sumDyX, mul(mean, sumDy)), invStd);
     const flat = (name: string) => ctx.reshape(ctx.sum(name, [0], false), [e.channels]);
 
-    const perElement = onnx.float(1 / (inGroup * e.places));
+    const perElement = onnx.float(1 / (inGroup * e.positions));
     const meanDy = mul(ctx.sum(mul(scale, sumDy), [2], true), perElement);
     const meanDyXh = mul(ctx.sum(mul(scale, sumDyXh), [2], true), perElement);
     const column = (name: string) => ctx.reshape(name, [e.n, e.channels, 1]);

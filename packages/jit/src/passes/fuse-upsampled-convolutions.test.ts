@@ -30,13 +30,13 @@ function ops(fn: Fn, images: number, block = 16): { before: string[]; after: str
 const plain = ['DmUpsampleNearest', 'DmConv2D', 'DmConv2DGradInput', 'DmConv2DGradFilter', 'DmUpsampleNearestGrad'];
 
 describe('up-sampling by 2 with a 3x3 convolution behind it', () => {
-  it('becomes the gradient of a convolution of stride 2, and its gradients that convolution and its filter gradient', () => {
+  it('becomes the gradient of a convolution of stride 2, and its gradients that convolution and its weight gradient', () => {
     const { before, after } = ops(doubled, 16);
     expect(before).toEqual(plain);
     expect(after).toEqual(['DmConv2DGradInput', 'DmConv2DGradFilter', 'DmConv2D']);
   });
 
-  it('keeps the gradient by the filter where the images do not fill a block', () => {
+  it('keeps the weight gradient where the images do not fill a block', () => {
     expect(ops(doubled, 2).after).toEqual(['DmUpsampleNearest', 'DmConv2DGradInput', 'DmConv2DGradFilter', 'DmConv2D']);
   });
 

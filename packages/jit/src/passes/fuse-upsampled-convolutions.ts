@@ -10,7 +10,7 @@ import {
 } from '../graph/graph.js';
 import { hasBlockedWeightGradient } from '../lower/blocked-weight-gradient.js';
 
-/** Of the convolution of a large image, [N, 2 H, 2 W, C], whose gradient by that image the up-sampled one is. */
+/** Of the convolution of a large image, [N, 2 H, 2 W, C], whose input gradient the up-sampled one is. */
 const strides = [2, 2] as const;
 const pad = [
   [1, 1],
@@ -35,8 +35,8 @@ const spread = Float32Array.from({ length: 16 * 9 }, (_, i) => {
  * Nearest up-sampling by 2 and a 3x3 convolution behind it read each pixel up to nine times. Pixel 2i + p of the result, p = 0
  * or 1 along each axis, needs two neighbors only, with sums of the filter's taps:
  *   y[2i] = w0 x[i-1] + (w1 + w2) x[i],  y[2i+1] = (w0 + w1) x[i] + w2 x[i+1].
- * That is the gradient, by its image, of a convolution of stride 2 with the 4x4 filter of these sums; its own gradient by x
- * is this convolution, and its gradient by the filter is this one's, from which that of the 3x3 taps is gathered. There are
+ * That is the input gradient of a convolution of stride 2 with the 4x4 filter of these sums; its own gradient by x
+ * is this convolution, and its weight gradient is this one's, from which that of the 3x3 taps is gathered. There are
  * 4/9 of the multiplications, and no image is made larger. `block` as in `LoweringContext`; without blocked convolutions, or
  * where channels do not fill the blocks, the graph stays as it is.
  */
@@ -123,7 +123,7 @@ function spreadFilter(filter: Value, emit: Emit): Value {
   return emit('Reshape', { x: spreadRows }, { shape: [4, 4, o, i] }, [4, 4, o, i]);
 }
 
-/** The gradient by the 3x3 filter, [3, 3, I, O], of that by its 4x4 sums, [4, 4, O, I]. */
+/** The weight gradient of the 3x3 filter, [3, 3, I, O], of that by its 4x4 sums, [4, 4, O, I]. */
 function gatherFilter(gradient: Value, emit: Emit): Value {
   const [, , o, i] = gradient.shape as [number, number, number, number];
   const rows = emit('Reshape', { x: gradient }, { shape: [16, o * i] }, [16, o * i]);

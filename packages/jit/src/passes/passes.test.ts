@@ -9,7 +9,7 @@ import { simplifyAlgebra } from './simplify-algebra.js';
 import { constantFold } from './constant-fold.js';
 import { eliminateDeadCode } from './eliminate-dead-code.js';
 import { commonSubexpressions } from './common-subexpressions.js';
-import { optimize } from './pipeline.js';
+import { optimize, passesFor, type Target } from './pipeline.js';
 import { simplifyReshapes } from './simplify-reshapes.js';
 
 const x = { x: { dtype: 'float32', shape: [2, 3] } } as const;
@@ -115,6 +115,23 @@ it('algebraic simplification: neutral elements and double negations vanish, a pr
   const after = eliminateDeadCode(simplifyAlgebra(constantFold(graph)));
   expect(after.outputs[0]!.value).toBe(after.inputs[0]!.value);
   expect(ops(after).filter((op) => op !== 'Const')).toEqual(['Multiply']);
+});
+
+it('the pipeline depends on the target', () => {
+  const names = (target: Target) => passesFor(target).map(({ name }) => name);
+  const forAll = [
+    'eliminateDeadCode',
+    'constantFold',
+    'simplifyReshapes',
+    'simplifyAlgebra',
+    'commonSubexpressions',
+    'eliminateDeadCode',
+  ];
+  const last = ['scheduleWeightGradientsFirst', 'chunkVectors', 'sumsOfSquaresAsMatmul', 'eliminateDeadCode'];
+  expect(names({ kind: 'file', block: 0, sharedState: false })).toEqual(forAll);
+  expect(names({ kind: 'engine', block: 0, sharedState: false })).toEqual([...forAll, ...last]);
+  const fused = ['fuseUpsampledConvolutions', 'eliminateDeadCode'];
+  expect(names({ kind: 'engine', block: 8, sharedState: true })).toEqual([...forAll, ...fused, 'splitUpdate', ...last]);
 });
 
 describe('all passes together', () => {

@@ -21,7 +21,7 @@ export interface Target {
 }
 
 /** A program between passes: one graph, or two to be run one after the other. */
-export interface Module {
+export interface GraphModule {
   readonly main: Graph;
   /** The optimizer update of a step that has been split: it becomes an update kernel (update/update-kernel.ts). */
   readonly update?: Graph;
@@ -29,11 +29,11 @@ export interface Module {
 
 export interface Pass {
   readonly name: string;
-  /** What it gains, and why at this point of the pipeline. */
+  /** What it gains, and why it is at this point of the pipeline. */
   readonly reason: string;
-  /** Condition to run it. Default: always. */
+  /** Whether it runs for a target. Default: always. */
   readonly when?: (target: Target) => boolean;
-  readonly run: (module: Module, target: Target) => Module;
+  readonly run: (module: GraphModule, target: Target) => GraphModule;
 }
 
 const onMain =
@@ -41,94 +41,95 @@ const onMain =
   (module, target) => ({ ...module, main: pass(module.main, target) });
 
 const forEngine = ({ kind }: Target): boolean => kind === 'engine';
+const withBlockedConvolutions = ({ block }: Target): boolean => block > 0;
 
 /** Every pass over a traced graph, in the order in which they run. None changes what a program computes. */
 const pipeline: readonly Pass[] = [
   {
     name: 'eliminateDeadCode',
-    reason: 'the gradient tape records gradients that nobody asked for; the other passes then have less to look at',
+    reason: 'The gradient tape records gradients that nobody asked for. First, so that the others have less to do.',
     run: onMain(eliminateDeadCode),
   },
   {
     name: 'constantFold',
-    reason: 'a gradient starts from ones, zeros and scale factors; before simplifyAlgebra, which looks for them',
+    reason: 'A gradient tape starts from ones, zeros and scale factors. Before simplifyAlgebra, which looks for them.',
     run: onMain(constantFold),
   },
   {
     name: 'simplifyReshapes',
-    reason: 'broadcasting and its gradient leave chains of reshapes; before simplifyAlgebra, whose results keep shapes',
+    reason: 'Broadcasting leaves chains of reshapes. Before simplifyAlgebra, which sees only what made an operand.',
     run: onMain(simplifyReshapes),
   },
   {
     name: 'simplifyAlgebra',
-    reason: 'x · 1, x + 0 and the like, left by folded constants',
+    reason: 'Removes x · 1, x + 0 and the like. After constantFold, which makes the ones and zeros.',
     run: onMain(simplifyAlgebra),
   },
   {
     name: 'commonSubexpressions',
-    reason: 'forward and backward pass compute some values twice; after the others, which make calls equal',
+    reason: 'Forward and backward pass compute some values twice. After the simplifications, which make calls equal.',
     run: onMain(commonSubexpressions),
   },
   {
     name: 'eliminateDeadCode',
-    reason: 'drops what the passes before have replaced',
+    reason: 'Drops what the passes so far have replaced.',
     run: onMain(eliminateDeadCode),
   },
   {
     name: 'fuseUpsampledConvolutions',
-    reason:
-      '4/9 of the multiplications of a convolution after an up-sampling; after commonSubexpressions, so that a shared up-sampling is one node',
-    when: ({ block }) => block > 0,
+    reason: 'Takes 4/9 of the multiplications, and no image is enlarged. Gains only with blocked convolutions.',
+    when: withBlockedConvolutions,
     run: onMain((graph, { block }) => fuseUpsampledConvolutions(graph, block)),
   },
   {
     name: 'eliminateDeadCode',
-    reason: 'drops the up-samplings that were fused; before splitUpdate, which moves whatever is left',
-    when: ({ block }) => block > 0,
+    reason: 'Drops the up-samplings that were fused.',
+    when: withBlockedConvolutions,
     run: onMain(eliminateDeadCode),
   },
   {
     name: 'splitUpdate',
     reason:
-      'an optimizer update in one loop over memory, in place, and left out if a step is not to count; before the passes that shape `main` for the runtime, since the update does not go there',
+      'An optimizer update as one loop that writes in place, and is left out if a step does not count. Before the ' +
+      'passes that arrange `main` for the runtime, which does not run the update.',
     when: ({ sharedState }) => sharedState,
     run: ({ main }) => splitUpdate(main) ?? { main },
   },
   {
     name: 'scheduleWeightGradientsFirst',
-    reason:
-      'less memory: activations are freed as soon as the weight gradients that need them are computed; after commonSubexpressions, which must not see its barriers as differences',
+    reason: 'Frees activations early. After all passes that replace convolutions or take nodes out of `main`.',
     when: forEngine,
     run: onMain(scheduleWeightGradientsFirst),
   },
   {
     name: 'chunkVectors',
     reason:
-      'operators on long vectors stay in the cache, and state is neither split nor joined; after splitUpdate, which recognizes whole vectors',
+      'Operators on long vectors work in the cache, and state is neither split nor joined. After splitUpdate, which ' +
+      'recognizes whole vectors.',
     when: forEngine,
     run: onMain((graph) => chunkVectors(graph)),
   },
   {
     name: 'sumsOfSquaresAsMatmul',
-    reason: 'a gradient norm in one pass over memory; after chunkVectors, so that each chunk is a product',
+    reason: 'A gradient norm in one pass over memory. After chunkVectors, which recognizes squares and sums.',
     when: forEngine,
     run: onMain(sumsOfSquaresAsMatmul),
   },
   {
     name: 'eliminateDeadCode',
-    reason: 'drops whole vectors that exist in chunks only, and the squares of the sums',
+    reason: 'Drops vectors that are now in chunks only, and squares that are not summed any more.',
     when: forEngine,
     run: onMain(eliminateDeadCode),
   },
 ];
 
-/** Runs the passes of the pipeline whose condition holds for `target`, in order. */
-export function runPipeline(graph: Graph, target: Target): Module {
-  return pipeline
-    .filter(({ when }) => when?.(target) ?? true)
-    .reduce<Module>((module, { run }) => run(module, target), { main: graph });
-}
+/** The passes for a target, in order. */
+export const passesFor = (target: Target): readonly Pass[] => pipeline.filter(({ when }) => when?.(target) ?? true);
 
-/** The graph after the passes that hold for any runtime; what it computes is the same. */
+/** The graph after the passes for `target`, or its two parts if the step was split. */
+export const runPipeline = (graph: Graph, target: Target): GraphModule =>
+  passesFor(target).reduce<GraphModule>((module, { run }) => run(module, target), { main: graph });
+
+/** The graph after the passes that suit any runtime. */
 export const optimize = (graph: Graph): Graph =>
   runPipeline(graph, { kind: 'file', block: 0, sharedState: false }).main;

@@ -7,7 +7,7 @@ import { eliminateDeadCode } from './eliminate-dead-code.js';
 export interface SplitStep {
   /** Computes all outputs of the program, and as intermediates what `update` needs besides state and inputs. */
   readonly main: Graph;
-  /** Computes the new state, element by element: what an update's kernel is made of (update/kernel.ts). */
+  /** Computes the new state, element by element: what an update's kernel is made of (update/update-kernel.ts). */
   readonly update: Graph;
 }
 

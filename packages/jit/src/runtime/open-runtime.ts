@@ -1,4 +1,5 @@
 /** Which runtime the engine gets where it is given none. */
+import { EngineError } from '../errors.js';
 import { openCApiRuntime } from './c-api/runtime.js';
 import { createJavaScriptRuntime, type OnnxRuntimeModule } from './javascript.js';
 import type { Device, Runtime } from './runtime.js';
@@ -9,7 +10,7 @@ export const isNode = typeof process !== 'undefined' && process.versions?.node !
 /**
  * Under Node the C API of onnxruntime-node's library for the processor, and its JavaScript API for other devices;
  * onnxruntime-web elsewhere. Where the C API cannot be reached, Node's processor goes by the JavaScript API too, which is
- * slower and takes more memory, and the runtime's name says so with the reason. Throws an Error that says what to install
+ * slower and takes more memory, and the runtime's name says so with the reason. Throws an EngineError that says what to install
  * where there is none of them.
  */
 export async function openRuntime(device: Device): Promise<Runtime> {
@@ -33,7 +34,8 @@ async function javascriptApi(name: string, versionKey: string): Promise<Runtime>
     const version = versions[versionKey] ?? versions['common'] ?? 'of unknown version';
     return createJavaScriptRuntime(module, `${name} ${version}, JavaScript API`);
   } catch (cause) {
-    throw new Error(
+    throw new EngineError(
+      'RUNTIME_MISSING',
       `The onnx engine needs the package ${name}, which could not be loaded. Install it: npm install ${name}`,
       { cause },
     );

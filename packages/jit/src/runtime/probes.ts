@@ -1,5 +1,6 @@
 /** What of a runtime works on this machine, found out by trying. */
 import type { NdArray } from '@dm/ops';
+import { EngineError } from '../errors.js';
 import { sizeOf } from '../graph/graph.js';
 import { blockedProbe } from '../lower/blocked-conv.js';
 import { encodeModel, type OnnxModel } from '../onnx/proto.js';
@@ -38,7 +39,7 @@ const deviceProbe: OnnxModel = {
   opsets: { '': 20 },
 };
 
-/** Computes something small on `device` alone. Throws an Error with the runtime's reason where that does not work. */
+/** Computes something small on `device` alone. Throws an EngineError with the runtime's reason where that does not work. */
 export async function checkDevice(runtime: Runtime, device: Device): Promise<void> {
   const matrix = (...values: number[]): NdArray => ({
     dtype: 'float32',
@@ -58,12 +59,17 @@ export async function checkDevice(runtime: Runtime, device: Device): Promise<voi
       .replace(/^\/\S*onnxruntime\S*:\d+ .* was false\. /s, '')
       .trim()
       .replace(/\.$/, '');
-    throw new Error(`The device "${device}" does not work here: ${reason}. ${deviceHints[device]}`, { cause });
+    throw new EngineError(
+      'DEVICE_UNUSABLE',
+      `The device "${device}" does not work here: ${reason}. ${deviceHints[device]}`,
+      { cause },
+    );
   }
   const found = [...y.data];
   const expected = [17, 23, 39, 53];
   if (found.some((value, i) => Math.abs(value - expected[i]!) > 1e-3)) {
-    throw new Error(
+    throw new EngineError(
+      'DEVICE_UNUSABLE',
       `The device "${device}" computes wrong numbers here: ${found.join(', ')}, not ${expected.join(', ')}`,
     );
   }

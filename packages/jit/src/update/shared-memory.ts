@@ -1,4 +1,5 @@
 import type { NdArray } from '@dm/ops';
+import { EngineError } from '../errors.js';
 import { sizeOf, type TensorSpec, type TensorSpecs } from '../graph/graph.js';
 import { MAX_PAGES } from './wasm-encoder.js';
 import { type WasmMemory, wasmApi } from './wasm-api.js';
@@ -32,14 +33,15 @@ export class SharedMemory {
   readonly memory: WasmMemory;
   private used = 0;
 
-  /** `most` is its largest size in pages of 64 KiB. Throws an Error where the system has no addresses for it. */
+  /** `most` is its largest size in pages of 64 KiB. Throws an EngineError where the system has no addresses for it. */
   constructor(private readonly most = MAX_PAGES) {
     try {
       // The module asks for one that may have all pages; none takes room before it is used, but addresses are set aside.
       this.memory = new wasmApi.Memory({ initial: 0, maximum: MAX_PAGES, shared: true });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(
+      throw new EngineError(
+        'MEMORY_EXHAUSTED',
         `no addresses are left for the memory that threads share (${reason}): is there a limit ("ulimit -v"), or are ` +
           'there many state handles that have not been disposed of?',
         { cause },

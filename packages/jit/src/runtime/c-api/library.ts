@@ -1,5 +1,6 @@
 /** ONNX Runtime's shared library, as it lies in the package onnxruntime-node, called through koffi. */
 import type Koffi from 'koffi';
+import { EngineError } from '../../errors.js';
 import { apiVersion, functions, type FunctionName } from './table.js';
 
 /** Where something is in memory; null where nothing is. */
@@ -11,7 +12,7 @@ export type Argument = Pointer | ArrayBufferView | number | string;
 export interface Library {
   /** Of the runtime, such as 1.30.0. */
   readonly version: string;
-  /** Calls a function. Throws an Error with the runtime's message where it returns a status. */
+  /** Calls a function. Throws an EngineError with the runtime's message where it returns a status. */
   call(name: FunctionName, ...args: Argument[]): void;
   /** The same on another thread; arrays must be kept, and neither read nor changed, until the promise settles. */
   callAsync(name: FunctionName, ...args: Argument[]): Promise<void>;
@@ -31,21 +32,25 @@ export async function openLibrary(): Promise<Library> {
   if (Number(koffi.config()['async_stack_size']) < stackBytes) koffi.config({ async_stack_size: stackBytes });
   const base = koffi.load(await libraryPath()).func('void *OrtGetApiBase()')() as bigint;
   const pointerBytes = koffi.sizeof('void *');
-  /** The function whose pointer is at `place` of the struct of pointers at `table`. */
-  const functionAt = (table: bigint, place: number, result: string, args: readonly string[]) =>
-    koffi.decode(koffi.decode(table, place * pointerBytes, 'void *'), koffi.proto(result, [...args])) as NativeFunction;
+  /** The function whose pointer is at `index` of the struct of pointers at `table`. */
+  const functionAt = (table: bigint, index: number, result: string, args: readonly string[]) =>
+    koffi.decode(koffi.decode(table, index * pointerBytes, 'void *'), koffi.proto(result, [...args])) as NativeFunction;
   const getApi = functionAt(base, 0, 'void *', ['uint32_t']);
   const getVersion = functionAt(base, 1, 'const char *', []);
   const version = getVersion() as string;
   const table = getApi(apiVersion) as Pointer;
-  if (table === null) throw new Error(`ONNX Runtime ${version} does not offer version ${apiVersion} of its C API`);
+  if (table === null)
+    throw new EngineError(
+      'RUNTIME_MISSING',
+      `ONNX Runtime ${version} does not offer version ${apiVersion} of its C API`,
+    );
 
   const types = { path: process.platform === 'win32' ? 'const char16_t *' : 'const char *', status: 'void *' };
   const typeOf = (type: string) => types[type as keyof typeof types] ?? type;
   const native = Object.fromEntries(
-    Object.entries(functions).map(([name, { place, result, args }]) => [
+    Object.entries(functions).map(([name, { index, result, args }]) => [
       name,
-      functionAt(table, place, typeOf(result), args.map(typeOf)),
+      functionAt(table, index, typeOf(result), args.map(typeOf)),
     ]),
   ) as Record<FunctionName, NativeFunction>;
 
@@ -53,7 +58,7 @@ export async function openLibrary(): Promise<Library> {
     if (status === null) return;
     const message = native.GetErrorMessage(status) as string;
     native.ReleaseStatus(status);
-    throw new Error(message);
+    throw new EngineError('RUNTIME_FAILED', message);
   };
   const call: Library['call'] = (name, ...args) => {
     const result = native[name](...args) as Pointer;
@@ -104,7 +109,10 @@ async function libraryPath(): Promise<string> {
   const folder = path.join(root, 'bin', 'napi-v6', process.platform, process.arch);
   const file = existsSync(folder) ? readdirSync(folder).find((name) => libraryName.test(name)) : undefined;
   if (file === undefined) {
-    throw new Error(`onnxruntime-node has no ONNX Runtime for ${process.platform} on ${process.arch}`);
+    throw new EngineError(
+      'RUNTIME_MISSING',
+      `onnxruntime-node has no ONNX Runtime for ${process.platform} on ${process.arch}`,
+    );
   }
   return path.join(folder, file);
 }

@@ -3,6 +3,7 @@
  * they lie. (onnxruntime-node's binding copies every output of a call into an array that it allocates for it.)
  */
 import type { Arrays, NdArray } from '@dm/ops';
+import { EngineError } from '../../errors.js';
 import {
   type BoundCall,
   DISABLED_OPTIMIZERS,
@@ -43,7 +44,8 @@ async function open(): Promise<Api> {
 
 async function createSession(api: Api, model: Uint8Array, settings: SessionSettings): Promise<Session> {
   const { library } = api;
-  if (settings.device !== 'cpu') throw new Error(`the C API computes on cpu here, not on ${settings.device}`);
+  if (settings.device !== 'cpu')
+    throw new EngineError('DEVICE_UNUSABLE', `the C API computes on cpu here, not on ${settings.device}`);
   const options = sessionOptions(library, settings);
   const out = offHeap(BigUint64Array, 1);
   try {

@@ -1,6 +1,6 @@
 /**
- * The functions of ONNX Runtime's C API that are used, by their places in its table of function pointers, the struct
- * `OrtApi` of onnxruntime_c_api.h (MIT). The table is append-only: a place never changes.
+ * The functions of ONNX Runtime's C API that are used, by their indices in its table of function pointers, the struct
+ * `OrtApi` of onnxruntime_c_api.h (MIT). The table is append-only: an index never changes.
  */
 
 /** Asked for, so that functions behave as in this version of the header; every later runtime offers it too. */
@@ -9,18 +9,18 @@ export const apiVersion = 22;
 type Argument = 'void *' | 'const char *' | 'path' | 'int' | 'size_t';
 
 interface Signature {
-  readonly place: number;
+  readonly index: number;
   /** `status`: a pointer to what went wrong, null where nothing did. */
   readonly result: 'status' | 'void' | 'const char *';
   readonly args: readonly Argument[];
 }
 
-const status = (place: number, ...args: Argument[]): Signature => ({ place, result: 'status', args });
-const release = (place: number): Signature => ({ place, result: 'void', args: ['void *'] });
+const status = (index: number, ...args: Argument[]): Signature => ({ index, result: 'status', args });
+const release = (index: number): Signature => ({ index, result: 'void', args: ['void *'] });
 
 /** Pointers to objects of the runtime and to memory are `void *` alike; a `path` has UTF-16 on Windows. */
 export const functions = {
-  GetErrorMessage: { place: 2, result: 'const char *', args: ['void *'] },
+  GetErrorMessage: { index: 2, result: 'const char *', args: ['void *'] },
   CreateEnv: status(3, 'int', 'const char *', 'void *'),
   CreateSessionFromArray: status(8, 'void *', 'void *', 'size_t', 'void *', 'void *'),
   Run: status(9, 'void *', 'void *', 'void *', 'void *', 'size_t', 'void *', 'size_t', 'void *'),
