@@ -176,7 +176,7 @@ function record(op: string, call: TfKernelCall): tf.TensorInfo | tf.TensorInfo[]
     op,
     inputs: given.map(([, info]) => backend.traced(info!)),
     inputNames: given.map(([name]) => name),
-    attrs: (call.attrs ?? {}) as Record<string, unknown>,
+    attrs: call.attrs ?? {},
     callSite,
     scope: currentScope(),
   };
