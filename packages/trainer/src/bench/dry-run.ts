@@ -4,8 +4,7 @@ import { bench, type BenchResult } from './bench.js';
 import type { Config } from '../config/schema.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
-import { checkpointBytes } from '../checkpoint/disk-space.js';
-import { uncertaintyChannels, uncertaintyEntries } from '../setup/uncertainty.js';
+import { stateBytes, tensorBytes } from '../setup/state-table.js';
 
 /** Steps that are run and timed, after the first, which compiles, and one more. */
 const timedSteps = 2;
@@ -29,18 +28,14 @@ export interface DryRun {
 /** Resolves the layers, opens the data and runs a few steps. Writes nothing. Throws as `train` does. */
 export async function dryRun(layers: readonly Layer[]): Promise<DryRun> {
   const setup = await openTrainingSetup(resolveConfig(layers));
-  const { config, model, layout, optimizer, averages, uncertainty } = setup;
-  const vectors = 1 + averages.length + optimizer.slots.length;
-  const summed = config.gradientAccumulation > 1 ? 1 : 0;
-  const head = uncertainty ? uncertaintyEntries(uncertainty).length + summed : 0;
-  const bytes = 4 * layout.size;
+  const { config, model, layout } = setup;
   const measured = await bench(config, { steps: timedSteps, warmup: 1 });
   return {
     config,
     model: summaryText(model),
     parameters: layout.size,
-    stateBytes: bytes * (vectors + summed) + 4 * uncertaintyChannels * head,
-    checkpointBytes: checkpointBytes(setup),
+    stateBytes: stateBytes(setup),
+    checkpointBytes: tensorBytes(setup),
     measured,
     seconds: (config.totalSteps * measured.stepMs.median) / 1000,
   };

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PartialConfig } from '../config/schema.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
+import { tensorBytes } from '../setup/state-table.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
-import { checkpointBytes, checkDiskSpace } from './disk-space.js';
+import { checkDiskSpace } from './disk-space.js';
 import { checkpointPolicy, maxCheckpoints } from './policy.js';
 import { runFolder } from '../run/run-folder.js';
 import { initialState, packState } from './state.js';
@@ -34,7 +35,7 @@ it.each([null, { lr: 0.01 }])(
     const bytes = files
       .flatMap((parts) => parts.slice(1))
       .reduce((sum, part) => sum + (part instanceof Uint8Array ? part : part.array.data).byteLength, 0);
-    expect(checkpointBytes(one)).toBe(bytes);
+    expect(tensorBytes(one)).toBe(bytes);
   },
 );
 
@@ -55,7 +56,7 @@ describe('checkpoints beside each other', () => {
 });
 
 describe('a disk', () => {
-  const bytes = () => checkpointBytes(setup);
+  const bytes = () => tensorBytes(setup);
 
   it('with room for all is passed over in silence; with less it is said what will not fit', () => {
     const run = runFolder(mkdtempSync(join(tmpdir(), 'dm-room-')));

@@ -5,23 +5,7 @@ import { maxCheckpoints, type CheckpointPolicy } from './policy.js';
 import { UserError } from '../errors.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import type { RunFolder } from '../run/run-folder.js';
-import { uncertaintyChannels, uncertaintyEntries } from '../setup/uncertainty.js';
-
-/**
- * Bytes of a checkpoint's tensors: weights, averages, slots of the optimizer, the model's buffers beside weights, and the
- * head of a learned uncertainty with the constants of its features.
- */
-export function checkpointBytes({
-  layout,
-  bufferLayout,
-  averages,
-  optimizer,
-  uncertainty,
-}: Pick<TrainingSetup, 'layout' | 'bufferLayout' | 'averages' | 'optimizer' | 'uncertainty'>): number {
-  const copies = 1 + averages.length;
-  const head = uncertainty ? uncertaintyChannels * (uncertaintyEntries(uncertainty).length + 2) : 0;
-  return 4 * (layout.size * (copies + optimizer.slots.length) + bufferLayout.size * copies + head);
-}
+import { tensorBytes } from '../setup/state-table.js';
 
 /**
  * What to say where the checkpoints to come will not all fit beside each other; undefined where they will. Throws a
@@ -36,7 +20,7 @@ export function checkDiskSpace(
 ): string | undefined {
   const { config } = setup;
   if (step >= config.totalSteps) return undefined;
-  const bytes = checkpointBytes(setup);
+  const bytes = tensorBytes(setup);
   if (bytes > free) {
     throw new UserError(
       `A checkpoint of this run takes ${formatMebibytes(bytes)}, and the disk of ${run.checkpoints} has ` +

@@ -9,7 +9,7 @@ import { trainingPart } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import type { RunFolder } from '../run/run-folder.js';
-import { optimizerFile } from './state.js';
+import { optimizerFile } from '../setup/state-table.js';
 
 /**
  * The newest valid checkpoint of a run, if there is one; invalid ones are noted. Throws a UserError if it belongs to

@@ -4,7 +4,6 @@ import { formatNpy, parseNpy } from '@dm/data';
 import {
   flatten,
   fromTorch,
-  initializeFlat,
   loadWeights,
   type Model,
   parseSafetensors,
@@ -18,70 +17,41 @@ import { messageOf, UserError } from '../errors.js';
 import { readFileChunked } from '../files/read-file.js';
 import type { Denoiser } from '../setup/denoiser.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
-import { uncertaintyChannels, uncertaintyEntries, type Uncertainty } from '../setup/uncertainty.js';
+import { emaFile, fileConstants, fileOf, startingState, stateEntries, type StateEntry } from '../setup/state-table.js';
 
 /**
- * Files of a checkpoint. All tensors have the names and layouts of the reference (PyTorch's OIHW and [out, in]):
- * model and ema those of its state dict, optimizer `<slot>.<name>`, such as `m.conv_in.weight`. A learned uncertainty has
- * a file of its own, so that nothing that reads a model meets it.
- */
-export const modelFile = 'model.safetensors';
-export const emaFile = 'ema.safetensors';
-/** Of a part of the state: `ema.safetensors`. */
-export const fileOf = (name: string): string => `${name}.safetensors`;
-export const optimizerFile = 'optimizer.safetensors';
-const uncertaintyFile = 'uncertainty.safetensors';
-
-/**
- * `params`, the averages (copies), zero slots, `buffers` where there are any, and a learned uncertainty's part: the seed's
- * weights, or those that `config.initFrom` names. Throws an Error where these are not there or do not fit the model.
+ * What the run begins with: the seed's weights, or those that `config.initFrom` names, see `startingState`. Throws an Error
+ * where these are not there or do not fit the model.
  */
 export function initialState(setup: TrainingSetup): Arrays {
-  const { layout, optimizer, averages, uncertainty } = setup;
-  const { params, ...buffers } = initialWeights(setup);
-  return {
-    params: params!,
-    ...Object.fromEntries(averages.map(({ name }) => [name, params!])),
-    ...optimizer.init(layout.size),
-    ...buffers,
-    ...(uncertainty &&
-      Object.fromEntries(
-        uncertaintyEntries(uncertainty).map((name) => [name, float32(new Float32Array(uncertaintyChannels))]),
-      )),
-  };
-}
-
-function initialWeights(setup: TrainingSetup): Arrays {
-  const { model, config } = setup;
-  const { initFrom } = config;
-  if (initFrom?.endsWith('.safetensors') === true) return weightsState(setup, readTensorFile(initFrom));
-  if (initFrom !== undefined) return readWeights(setup, resolveCheckpoint(initFrom, [emaFile]), 'ema');
-  const { params, buffers } = initializeFlat(model, config.seed);
-  return { params: float32(params), ...(buffers.length > 0 && { buffers: float32(buffers) }) };
+  const { initFrom } = setup.config;
+  if (initFrom === undefined) return startingState(setup);
+  if (initFrom.endsWith('.safetensors')) return startingState(setup, weightsState(setup, readTensorFile(initFrom)));
+  return startingState(setup, readWeights(setup, resolveCheckpoint(initFrom, [emaFile]), 'ema'));
 }
 
 /**
  * The files of a checkpoint, by name. They hold views of `state`, which must not change until they are written, and
- * share no memory with `schedule`.
+ * share no memory with `curriculumState`.
  */
 export function packState(
   setup: TrainingSetup,
   state: Arrays,
-  schedule: ScheduleState | undefined,
+  curriculumState: ScheduleState | undefined,
 ): Record<string, FileContent> {
-  const { model, optimizer, layout, averages, uncertainty } = setup;
-  const slots = optimizer.slots.flatMap((slot) =>
-    storedTensors(model, viewFlat(dataOf(state, slot), layout), `${slot}.`),
-  );
+  const files = new Map<string, StoredTensor[]>();
+  const add = (file: string, tensors: readonly StoredTensor[]) =>
+    files.set(file, [...(files.get(file) ?? []), ...tensors]);
+  for (const entry of stateEntries(setup)) {
+    for (const file of entry.files) add(file, storedTensors(setup.model, entry, state[entry.name]!));
+  }
+  for (const { name, file, values } of fileConstants(setup)) {
+    add(file, [{ name, array: float32(values), shape: [values.length], axes: undefined }]);
+  }
   return {
-    [modelFile]: safetensorsContent(weightsOf(setup, state, 'params')),
+    ...Object.fromEntries([...files].map(([file, tensors]) => [file, safetensorsContent(tensors)])),
     ...Object.fromEntries(
-      averages.map(({ name }) => [fileOf(name), safetensorsContent(weightsOf(setup, state, name))]),
-    ),
-    [optimizerFile]: safetensorsContent(slots),
-    ...(uncertainty && { [uncertaintyFile]: safetensorsContent(uncertaintyTensors(uncertainty, state)) }),
-    ...Object.fromEntries(
-      Object.entries(schedule ?? {}).map(([name, data]) => [
+      Object.entries(curriculumState ?? {}).map(([name, data]) => [
         `curriculum.${name}.npy`,
         [formatNpy({ shape: [data.length], data })],
       ]),
@@ -93,27 +63,35 @@ export function packState(
 export function unpackState(
   setup: TrainingSetup,
   checkpoint: Checkpoint,
-): { readonly arrays: Arrays; readonly schedule?: ScheduleState } {
-  const { model, layout, bufferLayout, optimizer, averages, uncertainty } = setup;
-  const weights = loadWeights(model, readTensors(checkpoint, modelFile));
-  const slots = readTensors(checkpoint, optimizerFile);
-  const arrays: Record<string, NdArray> = {
-    params: float32(flatten(weights, layout)),
+): { readonly arrays: Arrays; readonly curriculumState?: ScheduleState } {
+  const saved = stateEntries(setup).filter(({ files }) => files.length > 0);
+  const parsed = new Map<string, Arrays>();
+  const tensorsOf = (file: string): Arrays => {
+    const tensors = parsed.get(file) ?? readTensors(checkpoint, file);
+    parsed.set(file, tensors);
+    return tensors;
   };
-  for (const { name } of averages) {
-    arrays[name] = float32(flatten(loadWeights(model, readTensors(checkpoint, fileOf(name))), layout));
+  const read = ({ name, size, files: [file], tensors }: StateEntry): Float32Array => {
+    if (tensors === undefined) return vectorOf(tensorsOf(file!)[name], name, size, `${checkpoint.path}/${file}`);
+    const { layout, prefix } = tensors;
+    if (prefix === '') return flatten(loadWeights(setup.model, tensorsOf(file!)), layout);
+    return flatten(fromTorch(setup.model, withoutPrefix(tensorsOf(file!), prefix)), layout);
+  };
+  const arrays = Object.fromEntries(saved.map((entry) => [entry.name, float32(read(entry))]));
+  const curriculumState = readCurriculumState(setup, checkpoint);
+  return curriculumState === undefined ? { arrays } : { arrays, curriculumState };
+}
+
+function vectorOf(tensor: NdArray | undefined, name: string, size: number, path: string): Float32Array {
+  if (tensor?.data.length !== size) {
+    throw new UserError(`${path} has no ${name} of ${size} numbers.`, { code: 'CHECKPOINT_INVALID' });
   }
-  for (const slot of optimizer.slots) {
-    const prefix = `${slot}.`;
-    const tensors = Object.entries(slots)
-      .filter(([name]) => name.startsWith(prefix))
-      .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const);
-    arrays[slot] = float32(flatten(fromTorch(model, Object.fromEntries(tensors)), layout));
-  }
-  if (bufferLayout.size > 0) arrays['buffers'] = float32(flatten(weights, bufferLayout));
-  if (uncertainty) Object.assign(arrays, readUncertainty(uncertainty, checkpoint));
-  const schedule = readSchedule(setup, checkpoint);
-  return schedule === undefined ? { arrays } : { arrays, schedule };
+  return tensor.data as Float32Array;
+}
+
+function withoutPrefix(tensors: Arrays, prefix: string): Arrays {
+  const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
 /** Weights for sampling, as the state `params` and `buffers`: `model`, or an average by its name, such as `ema`. */
@@ -137,47 +115,13 @@ interface StoredTensor {
   readonly axes: readonly number[] | undefined;
 }
 
-/** Parameters out of one vector, and the model's buffers. */
-function weightsOf({ model, layout, bufferLayout }: Denoiser, state: Arrays, name: string): StoredTensor[] {
-  return [
-    ...storedTensors(model, viewFlat(dataOf(state, name), layout)),
-    ...(bufferLayout.size > 0 ? storedTensors(model, viewFlat(dataOf(state, 'buffers'), bufferLayout)) : []),
-  ];
-}
-
-function storedTensors({ specs }: Model, arrays: Arrays, prefix = ''): StoredTensor[] {
-  return Object.entries(arrays).map(([name, array]) => {
-    const spec = specs[name]!;
-    return { name: prefix + name, array, shape: torchShape(spec), axes: torchAxes(spec) };
+/** The tensors that a file holds of an entry, as views of its array. */
+function storedTensors({ specs }: Model, { name, size, tensors }: StateEntry, array: NdArray): StoredTensor[] {
+  if (tensors === undefined) return [{ name, array, shape: [1, size], axes: undefined }];
+  return Object.entries(viewFlat(array.data as Float32Array, tensors.layout)).map(([of, part]) => {
+    const spec = specs[of]!;
+    return { name: tensors.prefix + of, array: part, shape: torchShape(spec), axes: torchAxes(spec) };
   });
-}
-
-/** The head's weight [1, C] and its moments, and the constants of its features: the seed has them, other readers do not. */
-function uncertaintyTensors(head: Uncertainty, state: Arrays): StoredTensor[] {
-  const weights = uncertaintyEntries(head).map((name) => {
-    const array = state[name]!;
-    return { name, array, shape: [1, ...array.shape] };
-  });
-  const constants = (['frequencies', 'phases'] as const).map((name) => {
-    const array = float32(head[name]);
-    return { name: `uncertainty.${name}`, array, shape: array.shape };
-  });
-  return [...weights, ...constants].map((tensor) => ({ ...tensor, axes: undefined }));
-}
-
-function readUncertainty(head: Uncertainty, checkpoint: Checkpoint): Arrays {
-  const tensors = readTensors(checkpoint, uncertaintyFile);
-  return Object.fromEntries(
-    uncertaintyEntries(head).map((name) => {
-      const tensor = tensors[name];
-      if (tensor?.data.length !== uncertaintyChannels) {
-        throw new UserError(`${checkpoint.path}/${uncertaintyFile} has no ${name} of ${uncertaintyChannels} numbers.`, {
-          code: 'CHECKPOINT_INVALID',
-        });
-      }
-      return [name, float32(tensor.data as Float32Array)];
-    }),
-  );
 }
 
 /** A safetensors file in parts. */
@@ -209,7 +153,7 @@ function readTensors(checkpoint: Checkpoint, file: string): Record<string, NdArr
 }
 
 /** The state of a curriculum that learns, in arrays of the kinds that it began with. */
-function readSchedule({ curriculum }: TrainingSetup, checkpoint: Checkpoint): ScheduleState | undefined {
+function readCurriculumState({ curriculum }: TrainingSetup, checkpoint: Checkpoint): ScheduleState | undefined {
   const initial = curriculum.initialState?.();
   if (initial === undefined) return undefined;
   return Object.fromEntries(
@@ -225,8 +169,4 @@ function bytesOf({ path, files }: Checkpoint, name: string): Uint8Array {
   if (bytes === undefined)
     throw new UserError(`${path} has no ${name} in its manifest.`, { code: 'CHECKPOINT_INVALID' });
   return bytes;
-}
-
-function dataOf(state: Arrays, name: string): Float32Array {
-  return state[name]!.data as Float32Array;
 }

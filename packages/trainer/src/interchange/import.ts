@@ -16,7 +16,7 @@ import { modelTypes } from '../config/model-types.js';
 import { resolveConfig } from '../config/resolve.js';
 import { trainingHash } from '../config/saved-config.js';
 import { createRunFolder, runFolder } from '../run/run-folder.js';
-import { emaFile, modelFile } from '../checkpoint/state.js';
+import { emaFile, modelFile } from '../setup/state-table.js';
 import { readPipeline, type Pipeline } from './read-pipeline.js';
 
 export interface ImportOptions {

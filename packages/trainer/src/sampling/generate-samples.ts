@@ -25,7 +25,8 @@ import { resolveConfig, type Layer } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
 import { classCondition, samplingBatchSize, createDenoiserSampler } from './sampler.js';
-import { fileOf, readWeights } from '../checkpoint/state.js';
+import { readWeights } from '../checkpoint/state.js';
+import { fileOf } from '../setup/state-table.js';
 
 export interface GenerateSamplesOptions {
   /** Folder of a run, whose newest valid checkpoint is used. Give this or `checkpoint`. */

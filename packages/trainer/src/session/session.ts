@@ -41,7 +41,7 @@ export async function openTrainingSession(
   saveConfig(run, record(setup, engine, dataSha256, formerSha256));
 
   const restored = resumedFrom && unpackState(setup, resumedFrom);
-  const curriculumState = restored?.schedule ?? setup.curriculum.initialState?.();
+  const curriculumState = restored?.curriculumState ?? setup.curriculum.initialState?.();
   const compiledStep = await compileStep(setup, engine, restored?.arrays ?? initialState(setup));
   const { state } = compiledStep;
   const log = resumedFrom?.manifest.log;

@@ -1,5 +1,10 @@
 /** The network with its noise schedule and its labels: what sampling needs, and training builds on. */
-import { noiseScheduleFromConfig, type NoiseSchedule, type PredictionOptions, type NoiseScheduleConfig } from '@dm/core';
+import {
+  noiseScheduleFromConfig,
+  type NoiseSchedule,
+  type PredictionOptions,
+  type NoiseScheduleConfig,
+} from '@dm/core';
 import { bufferLayout, parameterLayout, type Model } from '@dm/models';
 import type { FlatLayout } from '@dm/ops';
 import type { Config } from '../config/schema.js';

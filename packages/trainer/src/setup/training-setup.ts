@@ -1,5 +1,11 @@
 /** A configuration made real: model, noise schedule, curriculum, optimizer, averages; batches come from a `BatchSource`. */
-import { createTimestepSchedule, snrFromAlphasCumprod, lossWeights, type TimestepSchedule, type LossWeighting } from '@dm/curriculum';
+import {
+  createTimestepSchedule,
+  snrFromAlphasCumprod,
+  lossWeights,
+  type TimestepSchedule,
+  type LossWeighting,
+} from '@dm/curriculum';
 import type { Optimizer, StepSchedule } from '@dm/optim';
 import { createAverages, type Average } from './averages.js';
 import type { Config } from '../config/schema.js';

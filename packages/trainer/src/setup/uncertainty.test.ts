@@ -19,7 +19,7 @@ import { initialState } from '../checkpoint/state.js';
 import { compileStep } from '../step/compiled-step.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
-import { scaledWeights, uncertaintyChannels, uncertaintyGradient } from './uncertainty.js';
+import { uncertaintyChannels, uncertaintyObjective, uncertaintyWeights } from './uncertainty.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -46,11 +46,15 @@ function recipeOf(part: PartialConfig): Promise<TrainingSetup> {
 it('weighs examples and differentiates by the head as PyTorch does', () => {
   const [n, L, w, iw] = [4, [0.3, 0.05, 1.2, 0.7], [1, 2, 0.5, 4], [1, 0.5, 2, 1]];
   const phi = Array.from({ length: n * C }, (_, k) => Math.sqrt(2 / C) * Math.cos(7 * Math.floor(k / C) + (k % C)));
-  const state = { uncertainty: tf.tensor1d(Array.from({ length: C }, (_, j) => 0.2 * Math.sin(j))) };
-  const inputs = { 'uncertainty.features': tf.tensor2d(phi, [n, C]), importance: tf.tensor1d(iw) };
-  const weights = tf.tensor1d(w.map((value, i) => value * iw[i]!));
-  const scaled = scaledWeights(weights, state, inputs);
-  const gradient = uncertaintyGradient(scaled, tf.tensor1d(L), inputs, n).dataSync<'float32'>();
+  const head = tf.tensor1d(Array.from({ length: C }, (_, j) => 0.2 * Math.sin(j)));
+  const inputs = {
+    'uncertainty.features': tf.tensor2d(phi, [n, C]),
+    importance: tf.tensor1d(iw),
+    weights: tf.tensor1d(w.map((value, i) => value * iw[i]!)),
+  };
+  const scaled = uncertaintyWeights(head, inputs);
+  const objective = (a: tf.Tensor) => tf.mean(uncertaintyObjective(tf.tensor1d(L), a, inputs));
+  const gradient = tf.grad(objective)(head).dataSync<'float32'>();
 
   // dloss/dL_i = scaled_i / n
   const byLoss = [0.2474090662341212, 0.7085002136802101, 1.2150527481933178, 3.8277336848473658];

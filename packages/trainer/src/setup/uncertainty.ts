@@ -1,6 +1,7 @@
 /** EDM2's learned uncertainty u(sigma): a head that training has beside the model, and that nothing else sees. */
 import { halfLogSnr, noiseLevels, normal, uniform, type NoiseSchedule } from '@dm/core';
-import { type Arrays, float32, type NdArray, scalar, type Tensors } from '@dm/ops';
+import type { TimestepSample } from '@dm/curriculum';
+import { type Arrays, float32, type NdArray, type Tensors } from '@dm/ops';
 import { adam, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Config } from '../config/schema.js';
@@ -11,9 +12,6 @@ export const uncertaintyChannels = 128;
 
 /** Adam's betas in EDM2, Karras et al. 2024, arXiv:2312.02696. */
 const [beta1, beta2] = [0.9, 0.99];
-
-/** Before the names of its weight's moments in the state, and of Adam's scalars among the inputs. */
-const prefix = 'uncertainty.';
 
 /**
  * The head. With a weight a [C], zero at the start, and sigma the noise-to-signal ratio of a timestep:
@@ -69,60 +67,26 @@ export function createUncertainty(
   };
 }
 
-/** Its part of a training's state, by name: the weight `uncertainty` and Adam's moments, [C] each, zeros at the start. */
-export function uncertaintyEntries({ optimizer }: Uncertainty): readonly string[] {
-  return ['uncertainty', ...optimizer.slots.map((slot) => prefix + slot)];
-}
-
 /**
- * Inputs of optimizer step `step` (from 0): `uncertainty.features` [N, C]; `importance` [N], the weights of the draw,
- * which weigh u too, as those of the noise levels do not; the scalars of its optimizer.
+ * Inputs of the training step: `uncertainty.features` [N, C]; `importance` [N], the weights of the timesteps' sample, which
+ * weigh u too, as those of the noise levels do not.
  */
-export function uncertaintyInputs(
-  { optimizer, features }: Uncertainty,
-  draw: { readonly timesteps: ArrayLike<number>; readonly weights: ArrayLike<number> },
-  step: number,
-): Arrays {
-  return {
-    'uncertainty.features': features(draw.timesteps),
-    importance: float32(draw.weights),
-    ...Object.fromEntries(
-      Object.entries(optimizer.scalars(step)).map(([name, value]) => [prefix + name, scalar(value)]),
-    ),
-  };
+export function uncertaintyInputs({ features }: Uncertainty, { timesteps, weights }: TimestepSample): Arrays {
+  return { 'uncertainty.features': features(timesteps), importance: float32(weights) };
 }
 
-/** w exp(-u) importance, what an example's loss counts: `weights` (w importance) [N] → [N]. */
-export function scaledWeights(weights: tf.Tensor, state: Tensors, inputs: Tensors): tf.Tensor {
-  const u = tf.sum(tf.mul(inputs['uncertainty.features']!, state['uncertainty']!), 1);
-  return tf.mul(weights, tf.exp(tf.neg(u)));
+/** What each example's loss counts, w importance exp(-u), [N]. `head`: the weight a [C]; `weights` of the inputs is w importance. */
+export function uncertaintyWeights(head: tf.Tensor, inputs: Tensors): tf.Tensor {
+  return tf.mul(inputs['weights']!, tf.exp(tf.neg(uncertaintyOf(head, inputs))));
 }
 
-/**
- * The loss's gradient by the weight [C]: with dloss/du_i = (importance_i - scaled_i L_i) / count, the sum of
- * dloss/du_i phi(sigma_i). `scaled` of `scaledWeights` and `losses` [N]; `count`, the examples of the whole batch.
- */
-export function uncertaintyGradient(scaled: tf.Tensor, losses: tf.Tensor, inputs: Tensors, count: number): tf.Tensor {
-  const du = tf.div(tf.sub(inputs['importance']!, tf.mul(scaled, losses)), count);
-  return tf.sum(tf.mul(inputs['uncertainty.features']!, tf.expandDims(du, 1)), 0);
+/** What is minimized, by example: w importance exp(-u) L + importance u, [N]. `losses`: L [N]. */
+export function uncertaintyObjective(losses: tf.Tensor, head: tf.Tensor, inputs: Tensors): tf.Tensor {
+  const u = uncertaintyOf(head, inputs);
+  return tf.add(tf.mul(uncertaintyWeights(head, inputs), losses), tf.mul(inputs['importance']!, u));
 }
 
-/** One step of its own optimizer: the new entries of the state, from the gradient [C]. */
-export function updateUncertainty(
-  { optimizer }: Uncertainty,
-  grads: tf.Tensor,
-  state: Tensors,
-  inputs: Tensors,
-): Tensors {
-  const own = (tensors: Tensors): Tensors =>
-    Object.fromEntries(
-      Object.entries(tensors).flatMap(([name, tensor]) =>
-        name.startsWith(prefix) ? [[name.slice(prefix.length), tensor]] : [],
-      ),
-    );
-  const { params, slots } = optimizer.update(state['uncertainty']!, grads, own(state), own(inputs));
-  return {
-    uncertainty: params,
-    ...Object.fromEntries(Object.entries(slots).map(([name, slot]) => [prefix + name, slot])),
-  };
+/** u of each example, [N]. */
+function uncertaintyOf(head: tf.Tensor, inputs: Tensors): tf.Tensor {
+  return tf.sum(tf.mul(inputs['uncertainty.features']!, head), 1);
 }

@@ -15,6 +15,7 @@ import { type Arrays, float32, type NdArray, oneHot, toScalars } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { predictionOptions } from '../setup/denoiser.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
+import { trainedEntries } from '../setup/state-table.js';
 import { uncertaintyInputs } from '../setup/uncertainty.js';
 
 /** The part of a step's inputs that needs nothing from the step before, and so is made while that is computed. */
@@ -93,18 +94,27 @@ export function drawTimesteps(setup: TrainingSetup, step: number, state: Schedul
  * All inputs of optimizer step `step` (from 0). The weight of an example is its importance weight times that of its noise
  * level.
  */
-export function stepInputs(setup: TrainingSetup, batch: Batch, draw: TimestepSample, step: number): Arrays {
-  const { noiseSchedule, lossWeights, config, optimizer, averages, uncertainty } = setup;
-  const { timesteps } = draw;
+export function stepInputs(setup: TrainingSetup, batch: Batch, sample: TimestepSample, step: number): Arrays {
+  const { noiseSchedule, lossWeights, config, averages, uncertainty } = setup;
+  const { timesteps } = sample;
   const levels = noiseLevels(noiseSchedule, timesteps);
-  const weights = draw.weights.map((w, i) => w * lossWeights[timesteps[i]!]!);
+  const weights = sample.weights.map((w, i) => w * lossWeights[timesteps[i]!]!);
   return {
     ...batch,
     ...noiseLevelInputs(config.diffusion, levels),
     weights: float32(weights),
-    ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, draw, step)),
-    ...Object.assign({}, ...[optimizer, ...averages].map((part) => toScalars(part.scalars(step)))),
+    ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, sample)),
+    ...optimizerScalars(setup, step),
+    ...Object.assign({}, ...averages.map((average) => toScalars(average.scalars(step)))),
   };
+}
+
+/** Learning rates and the like of all that is trained, each under its entry's prefix. */
+function optimizerScalars(setup: TrainingSetup, step: number): Arrays {
+  const scalars = trainedEntries(setup).flatMap(({ optimizer, prefix }) =>
+    Object.entries(toScalars(optimizer.scalars(step))).map(([name, value]) => [prefix + name, value] as const),
+  );
+  return Object.fromEntries(scalars);
 }
 
 /**

@@ -79,6 +79,6 @@ describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
 
 it('refuses parts that are not equal', async () => {
   await expect(steps('tfjs-cpu', { batchSize: 10, gradientAccumulation: 4 }, 1)).rejects.toThrow(
-    'accumulate is 4, which does not divide batchSize 10',
+    'gradientAccumulation is 4, which does not divide batchSize 10',
   );
 });

@@ -1,10 +1,10 @@
 /** The compiled training step with its state inside the engine. */
 import type { TimestepSample } from '@dm/curriculum';
-import { type Arrays, type CompiledProgram, type Engine, float32, scalar, type StateHandle } from '@dm/ops';
+import { type Arrays, type CompiledProgram, type Engine, scalar, type StateHandle } from '@dm/ops';
 import { stepInputs, type Batch } from './batch.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import { accumulationStep, trainingStep } from './training-step.js';
-import { uncertaintyChannels } from '../setup/uncertainty.js';
+import { unsavedState } from '../setup/state-table.js';
 
 export interface StepResult {
   /** Weighted mean loss of the batch. */
@@ -21,62 +21,57 @@ export interface CompiledStep {
   /** Parameters, averages and slots: as `initialState` has them, and gradients where they are accumulated. */
   readonly state: StateHandle;
   /** One optimizer step, `step` counted from 0, on a whole batch. */
-  run(step: number, batch: Batch, draw: TimestepSample): Promise<StepResult>;
+  run(step: number, batch: Batch, sample: TimestepSample): Promise<StepResult>;
   dispose(): Promise<void>;
 }
 
 /**
  * Compiles the step on `engine` and puts `arrays` in as its state. With gradient accumulation the batch goes through in
- * `config.gradientAccumulation` equal parts, whose gradients are summed inside the engine: the same examples, noise and timesteps
- * as in one piece, so that the number of parts changes nothing but the order of sums and the memory.
+ * `config.gradientAccumulation` equal micro-batches, whose gradients are summed inside the engine: the same examples, noise and
+ * timesteps as in one piece, so that their number changes nothing but the order of sums and the memory.
  */
 export async function compileStep(setup: TrainingSetup, engine: Engine, arrays: Arrays): Promise<CompiledStep> {
-  const { config, layout, uncertainty } = setup;
-  const { gradientAccumulation: parts } = config;
+  const { batchSize, gradientAccumulation: count } = setup.config;
   const last = engine.compile(trainingStep(setup), { name: 'training step', commitIf: 'isFinite' });
-  const start = engine.compile(accumulationStep(setup, 'start'), { name: 'first part of a batch' });
-  const add = engine.compile(accumulationStep(setup, 'add'), { name: 'further part of a batch' });
-  const programOf = (part: number): CompiledProgram => {
-    if (part === parts - 1) return last;
-    return part === 0 ? start : add;
+  const first = engine.compile(accumulationStep(setup, 'start'), { name: 'first part of a batch' });
+  const further = engine.compile(accumulationStep(setup, 'add'), { name: 'further part of a batch' });
+  const programOf = (index: number): CompiledProgram => {
+    if (index === count - 1) return last;
+    return index === 0 ? first : further;
   };
-  const gradients: Arrays = {
-    gradients: float32(new Float32Array(layout.size)),
-    ...(uncertainty && { 'uncertainty.gradients': float32(new Float32Array(uncertaintyChannels)) }),
-  };
-  const state = await last.load({ ...arrays, ...(parts > 1 && gradients) });
+  const state = await last.load({ ...arrays, ...unsavedState(setup) });
 
   return {
     state,
-    async run(step, batch, draw) {
-      const inputs = stepInputs(setup, batch, draw, step);
-      const losses = new Float32Array(config.batchSize);
+    async run(step, batch, sample) {
+      const inputs = stepInputs(setup, batch, sample, step);
+      const losses = new Float32Array(batchSize);
       let outputs: Arrays = { loss: scalar(0) };
-      for (let part = 0; part < parts; part++) {
+      for (let index = 0; index < count; index++) {
         const lossBefore = outputs['loss']!;
-        outputs = await programOf(part).run(state, { ...partOf(inputs, part, parts), lossBefore });
-        losses.set(outputs['losses']!.data, (part * config.batchSize) / parts);
+        outputs = await programOf(index).run(state, { ...microBatch(inputs, index, count), lossBefore });
+        losses.set(outputs['losses']!.data, (index * batchSize) / count);
       }
       const { loss, gradNorm, isFinite } = outputs;
       return { loss: loss!.data[0]!, losses, gradNorm: gradNorm!.data[0]!, isFinite: isFinite!.data[0] !== 0 };
     },
     async dispose() {
       state.dispose();
-      for (const program of [start, add, last]) await program.dispose();
+      for (const program of [first, further, last]) await program.dispose();
     },
   };
 }
 
-/** Rows of the batch that are the `part`-th of so many equal parts; scalars are for all. */
-function partOf(inputs: Arrays, part: number, parts: number): Arrays {
-  if (parts === 1) return inputs;
+/** The `index`-th of `count` equal parts of the batch's rows; scalars are for all. */
+function microBatch(inputs: Arrays, index: number, count: number): Arrays {
+  if (count === 1) return inputs;
   return Object.fromEntries(
     Object.entries(inputs).map(([name, array]) => {
       const [rows, ...rest] = array.shape;
       if (rows === undefined) return [name, array];
-      const size = array.data.length / parts;
-      const data = array.data.slice(part * size, (part + 1) * size);
-      return [name, { ...array, shape: [rows / parts, ...rest], data }];
+      const size = array.data.length / count;
+      const data = array.data.slice(index * size, (index + 1) * size);
+      return [name, { ...array, shape: [rows / count, ...rest], data }];
     }),
   );
 }

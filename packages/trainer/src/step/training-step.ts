@@ -5,7 +5,8 @@ import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { denoisingLosses } from './denoising-losses.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
-import { scaledWeights, uncertaintyGradient, updateUncertainty } from '../setup/uncertainty.js';
+import { gradientName, trainedEntries, type TrainedEntry } from '../setup/state-table.js';
+import { uncertaintyObjective, uncertaintyWeights } from '../setup/uncertainty.js';
 
 /**
  * One optimizer step on a batch, with B examples and P parameters.
@@ -26,34 +27,58 @@ import { scaledWeights, uncertaintyGradient, updateUncertainty } from '../setup/
  * `gradients` [P] in the state, and their share of the loss, the input `lossBefore`, are added to those of this one.
  */
 export function trainingStep(setup: TrainingSetup): Program {
-  const { optimizer, averages, config, uncertainty } = setup;
-  const { maxGradNorm } = config.optimizer;
+  const { averages, config } = setup;
+  const trained = trainedEntries(setup);
   return (state, inputs) => {
     const { loss, losses, gradients } = lossAndGradients(setup, state, inputs);
     const whole = config.gradientAccumulation === 1 ? gradients : added(state, gradients);
-    const clipped = (name: string) =>
-      scope('clip', () => {
-        const grads = whole[name]!;
-        return maxGradNorm === null ? { grads, norm: gradientNorm(grads) } : clipByGlobalNorm(grads, maxGradNorm);
-      });
-    const { grads, norm } = clipped('gradients');
-    const head = uncertainty && clipped('uncertainty.gradients');
-    const slots = Object.fromEntries(optimizer.slots.map((name) => [name, state[name]!]));
-    const next = scope('optimizer', () => optimizer.update(state['params']!, grads, slots, inputs));
+    const clipped = trained.map((entry) => ({ entry, ...clippedGradient(entry, whole) }));
+    const [model, ...heads] = clipped.map(({ entry, grads }) => updated(entry, grads, state, inputs));
     const averaged = averages.map(
-      ({ name, update }) => [name, update(state[name]!, next.params, next.slots, inputs)] as const,
+      ({ name, update }) => [name, update(state[name]!, model!['params']!, model!, inputs)] as const,
     );
-    const sum = tf.add(loss, norm);
     return {
-      state: {
-        params: next.params,
-        ...next.slots,
-        ...Object.fromEntries(averaged),
-        ...(uncertainty && scope('uncertainty', () => updateUncertainty(uncertainty, head!.grads, state, inputs))),
+      state: Object.assign({}, model, Object.fromEntries(averaged), ...heads) as Tensors,
+      outputs: {
+        loss,
+        losses,
+        gradNorm: clipped[0]!.norm,
+        isFinite: tf.isFinite(clipped.reduce((sum, { norm }) => tf.add(sum, norm), loss)),
       },
-      outputs: { loss, losses, gradNorm: norm, isFinite: tf.isFinite(head ? tf.add(sum, head.norm) : sum) },
     };
   };
+}
+
+/** The gradient of an entry out of all, scaled down where its norm is too large, and that norm. */
+function clippedGradient(
+  { prefix, maxGradNorm }: TrainedEntry,
+  gradients: Tensors,
+): { readonly grads: tf.Tensor; readonly norm: tf.Tensor } {
+  const grads = gradients[gradientName(prefix)]!;
+  return scope('clip', () =>
+    maxGradNorm === null ? { grads, norm: gradientNorm(grads) } : clipByGlobalNorm(grads, maxGradNorm),
+  );
+}
+
+/** One step of an entry's optimizer: the entry and its slots, by their names in the state. */
+function updated(
+  { name, prefix, optimizer }: TrainedEntry,
+  grads: tf.Tensor,
+  state: Tensors,
+  inputs: Tensors,
+): Tensors {
+  const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, state[prefix + slot]!]));
+  const next = scope('optimizer', () => optimizer.update(state[name]!, grads, slots, scalarsOf(prefix, inputs)));
+  return {
+    [name]: next.params,
+    ...Object.fromEntries(Object.entries(next.slots).map(([slot, value]) => [prefix + slot, value])),
+  };
+}
+
+/** Inputs with this prefix, by their names without it. */
+function scalarsOf(prefix: string, inputs: Tensors): Tensors {
+  const own = Object.entries(inputs).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
 /**
@@ -86,22 +111,29 @@ function lossAndGradients(
 ): { readonly loss: tf.Tensor; readonly losses: tf.Tensor; readonly gradients: Tensors } {
   const { config, uncertainty } = setup;
   const { images, weights } = inputs;
+  const count = images!.shape[0] * config.gradientAccumulation;
   // Each example's loss is an output too, so the vector is differentiated: the gradient of its weighted mean is that
   // of the vector against dy_i = weight_i / B.
   const lossesOf = (params: tf.Tensor): tf.Tensor => denoisingLosses(setup, params, state, inputs);
-  const count = images!.shape[0] * config.gradientAccumulation;
-  // u is no function of the model's parameters: it only scales what their gradient counts of each example.
-  const scaled = uncertainty ? scope('uncertainty', () => scaledWeights(weights!, state, inputs)) : weights!;
-  const dy = tf.div(scaled, count);
-  const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, dy);
-  const mean = weightedMean(losses, weights!);
-  const loss =
-    config.gradientAccumulation === 1 ? mean : tf.add(inputs['lossBefore']!, tf.div(mean, config.gradientAccumulation));
+  // The objective is linear in the losses, so a learned uncertainty only scales what each example counts.
+  const counted = uncertainty
+    ? scope('uncertainty', () => uncertaintyWeights(state['uncertainty']!, inputs))
+    : weights!;
+  const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, tf.div(counted, count));
   const gradients: Tensors = {
     gradients: grad,
     ...(uncertainty && {
-      'uncertainty.gradients': scope('uncertainty', () => uncertaintyGradient(scaled, losses, inputs, count)),
+      'uncertainty.gradients': scope('uncertainty', () => uncertaintyGradient(losses, state, inputs, count)),
     }),
   };
+  const mean = weightedMean(losses, weights!);
+  const loss =
+    config.gradientAccumulation === 1 ? mean : tf.add(inputs['lossBefore']!, tf.div(mean, config.gradientAccumulation));
   return { loss, losses, gradients };
+}
+
+/** The gradient of the mean objective by the uncertainty's weight, [C]; the losses do not depend on it. */
+function uncertaintyGradient(losses: tf.Tensor, state: Tensors, inputs: Tensors, count: number): tf.Tensor {
+  const objective = (head: tf.Tensor) => tf.div(tf.sum(uncertaintyObjective(losses, head, inputs)), count);
+  return tf.grad(objective)(state['uncertainty']!);
 }
