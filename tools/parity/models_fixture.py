@@ -2,14 +2,14 @@
 
     DIFFUSERS_SRC=<diffusers>/src DIT_SRC=<DiT> UVIT_SRC=<U-ViT> EDM_SRC=<edm> python tools/parity/models_fixture.py
 
-reads packages/models/src/model-cases.json and writes packages/models/src/fixtures/models.safetensors: for each case the
+reads packages/models/src/testing/model-cases.json and writes packages/models/src/fixtures/models.safetensors: for each case the
 output `y` in NHWC and, for each trained tensor in the order of the state dict, the norm of its gradient and two
 projections; the names and file shapes are in the metadata. Also writes diffusers' own config.json files and a small
 safetensors file of Hugging Face's library.
 
 diffusers (UNet2DModel, DiTTransformer2DModel) is taken from DIFFUSERS_SRC or where it is installed; facebookresearch/DiT
 from DIT_SRC, which needs timm; baofff/U-ViT from UVIT_SRC, which needs einops; EDMPrecond of NVlabs/edm, around the
-models of the cases that have `edm` (their timesteps are sigmas), from EDM_SRC. All weights and inputs are the closed formula of packages/models/src/model-cases.ts.
+models of the cases that have `edm` (their timesteps are sigmas), from EDM_SRC. All weights and inputs are the closed formula of packages/models/src/testing/model-cases.ts.
 """
 
 import json
@@ -125,7 +125,7 @@ def run(case):
 def main():
     FIXTURES.mkdir(exist_ok=True)
     tensors, metadata = {}, {}
-    for case in json.loads((ROOT / "model-cases.json").read_text()):
+    for case in json.loads((ROOT / "testing" / "model-cases.json").read_text()):
         name = case["name"]
         tensors[f"{name}/y"], tensors[f"{name}/gradient"], shapes = run(case)
         metadata[name] = json.dumps(shapes, separators=(",", ":"))

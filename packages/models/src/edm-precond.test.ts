@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { dit } from './dit/dit.js';
 import { edmPrecond } from './edm-precond.js';
 import type { Model } from './model.js';
-import { caseModel, modelCases } from './model-cases.js';
+import { caseModel, modelCases } from './testing/model-cases.js';
 import { unet2d } from './unet/unet2d.js';
 
 beforeAll(() => tf.setBackend('cpu'));

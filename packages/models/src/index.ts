@@ -23,16 +23,3 @@ export { parseSafetensors, type SafetensorsFile } from './safetensors/parse.js';
 export { formatSafetensors, safetensorsHeader } from './safetensors/format.js';
 export { parseShards, shardNames } from './safetensors/shards.js';
 export { type ModelSummary, type ModuleSummary, summary, summaryText } from './summary.js';
-export {
-  caseModel,
-  caseWeight,
-  caseWeights,
-  type GradientPrint,
-  gradientPrints,
-  hashed,
-  type ModelCase,
-  modelCaseInputs,
-  modelCaseProgram,
-  modelCases,
-  modelCaseState,
-} from './model-cases.js';

@@ -9,7 +9,7 @@ import {
   modelCaseProgram,
   modelCases,
   modelCaseState,
-} from './model-cases.js';
+} from './testing/model-cases.js';
 import { parseSafetensors } from './safetensors/parse.js';
 import { torchShape } from './torch-layout.js';
 

@@ -8,7 +8,7 @@ import { openEagerEngine } from '@dm/ops';
 import { expect, it } from 'vitest';
 import { diffusersJson } from './diffusers-json.js';
 import { initialize } from './initialize.js';
-import { caseModel, modelCaseInputs, modelCases } from './model-cases.js';
+import { caseModel, modelCaseInputs, modelCases } from './testing/model-cases.js';
 import { formatSafetensors } from './safetensors/format.js';
 import { toTorch, transpose } from './torch-layout.js';
 

@@ -4,7 +4,7 @@ import { flatten, initialize, initializeFlat } from './initialize.js';
 import { bufferLayout, parameterLayout } from './layout.js';
 import { loadWeights } from './load-weights.js';
 import type { Model } from './model.js';
-import { caseModel, caseWeights, modelCases } from './model-cases.js';
+import { caseModel, caseWeights, modelCases } from './testing/model-cases.js';
 import { formatSafetensors } from './safetensors/format.js';
 import { parseSafetensors } from './safetensors/parse.js';
 import { toTorch, transpose } from './torch-layout.js';

@@ -1,17 +1,8 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  caseValues,
-  conv2d,
-  type DmKernel,
-  dmKernels,
-  layerNorm,
-  opCases,
-  opCaseInputs,
-  opCaseProgram,
-  silu,
-} from './index.js';
+import { conv2d, type DmKernel, dmKernels, layerNorm, silu } from './index.js';
+import { caseValues, opCases, opCaseInputs, opCaseProgram } from './testing/op-cases.js';
 
 /** A backend that has every kernel of ours: it notes the call and answers with zeros of the shapes in kernels.ts. */
 const NOTING = 'noting';

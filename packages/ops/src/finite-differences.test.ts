@@ -1,6 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import { expect, test } from 'vitest';
-import { openEagerEngine, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { openEagerEngine } from './index.js';
+import { opCaseInputs, opCaseProgram, opCases } from './testing/op-cases.js';
 import { expectClose } from './testing/compare.js';
 import { reference } from './testing/reference.js';
 

@@ -17,4 +17,3 @@ export { upsampleNearest, type UpsampleNearestOptions } from './upsample.js';
 export { isCommitted } from './nd-array.js';
 export { openEagerEngine, type EagerOptions } from './eager-engine.js';
 export type { EagerName } from './eager-backends.js';
-export { caseValues, type CaseInput, type OpCall, type OpCase, opCaseInputs, opCaseProgram, opCases } from './cases.js';

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { caseValues, openEagerEngine, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { openEagerEngine } from './index.js';
+import { caseValues, opCaseInputs, opCaseProgram, opCases } from './testing/op-cases.js';
 import { expectClose } from './testing/compare.js';
 
 /** Written by tools/parity/ops_fixture.py: PyTorch in float64. */

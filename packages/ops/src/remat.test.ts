@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { conv2d, groupNorm, remat, silu } from './index.js';
-import { caseValues } from './cases.js';
+import { caseValues } from './testing/op-cases.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 

@@ -2,7 +2,8 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { test } from 'vitest';
 import type { Tensors } from './engine.js';
-import { openEagerEngine, type OpCase, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { openEagerEngine } from './index.js';
+import { type OpCase, opCaseInputs, opCaseProgram, opCases } from './testing/op-cases.js';
 import { expectClose } from './testing/compare.js';
 
 const engine = await openEagerEngine('tfjs-cpu');

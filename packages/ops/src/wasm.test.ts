@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { openEagerEngine, type Engine, type OpCase, opCaseInputs, opCaseProgram, opCases } from './index.js';
+import { openEagerEngine, type Engine } from './index.js';
+import { type OpCase, opCaseInputs, opCaseProgram, opCases } from './testing/op-cases.js';
 import { expectClose } from './testing/compare.js';
 
 const [cpu, wasm] = await Promise.all([openEagerEngine('tfjs-cpu'), openEagerEngine('tfjs-wasm')]);

@@ -1,5 +1,39 @@
 /** Weights and inputs by one closed formula in integers, so that every contender has the same bits. formula.py has the same. */
-import { bufferLayout, caseWeight, fromTorch, hashed, parameterLayout, torchShape } from '@dm/models';
+import { bufferLayout, fromTorch, parameterLayout, torchShape } from '@dm/models';
+import { float32 } from '@dm/ops';
+
+/**
+ * Element i of the array `name`: an integer hash of both (FNV-1a of the name, then the finalizer of Ettinger's
+ * `lowbias32`), of which 24 bits are taken to [-1, 1).
+ *
+ * @param {string} name
+ * @param {number} size
+ */
+function hashed(name, size) {
+  let seed = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);
+  const values = new Float64Array(size);
+  for (let i = 0; i < size; i++) {
+    let h = (seed + Math.imul(i, 0x9e3779b9)) | 0;
+    h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
+    h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
+    values[i] = ((h ^ (h >>> 16)) >>> 8) * 2 ** -23 - 1;
+  }
+  return values;
+}
+
+/**
+ * A parameter in PyTorch's layout: of variance 1/fan_in for matrices, kernels and tables, near 1 for the scales of norms,
+ * small for biases.
+ *
+ * @param {string} name
+ * @param {readonly number[]} shape
+ */
+function weight(name, shape) {
+  const bound = Math.sqrt(3 / shape.slice(1).reduce((product, d) => product * d, 1));
+  const isScale = name.endsWith('weight');
+  return filled(name, shape, (u) => (shape.length !== 1 ? bound * u : isScale ? 1 + 0.2 * u : 0.1 * u));
+}
 
 /**
  * The array `name` of the closed formula, put through `map`.
@@ -10,7 +44,7 @@ import { bufferLayout, caseWeight, fromTorch, hashed, parameterLayout, torchShap
  */
 function filled(name, shape, map) {
   const size = shape.reduce((product, d) => product * d, 1);
-  return { dtype: /** @type {const} */ ('float32'), shape, data: Float32Array.from(hashed(name, size), map) };
+  return float32(Float32Array.from(hashed(name, size), map), shape);
 }
 
 /**
@@ -23,7 +57,7 @@ export function formulaWeights(model) {
   const params = new Float32Array(layout.size);
   // One tensor at a time: all of them in both layouts would be in the process's peak memory.
   for (const { name, offset } of layout.entries) {
-    const array = caseWeight(name, torchShape(model.specs[name]));
+    const array = weight(name, torchShape(model.specs[name]));
     params.set(fromTorch(model, { [name]: array })[name].data, offset);
   }
   const fixed = bufferLayout(model);

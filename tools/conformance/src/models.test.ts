@@ -2,6 +2,7 @@
 // models of full size in seconds. packages/models runs the small ones on `tfjs-cpu`.
 import { readFileSync } from 'node:fs';
 import type { Engine } from '@dm/ops';
+import { parseSafetensors } from '@dm/models';
 import {
   caseModel,
   gradientPrints,
@@ -10,8 +11,7 @@ import {
   modelCaseProgram,
   modelCases,
   modelCaseState,
-  parseSafetensors,
-} from '@dm/models';
+} from '@dm/models/testing';
 import { describe, expect, it } from 'vitest';
 import { norm } from './compare.js';
 import { startEngines } from './engines.js';

@@ -1,4 +1,5 @@
-import { type Engine, opCaseInputs, opCaseProgram, opCases, type OpCase } from '@dm/ops';
+import { type Engine } from '@dm/ops';
+import { opCaseInputs, opCaseProgram, opCases, type OpCase } from '@dm/ops/testing';
 import { expect, it } from 'vitest';
 import { tooFar } from './compare.js';
 import { onEachEngine } from './on-each-engine.js';

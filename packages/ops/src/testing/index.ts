@@ -1,1 +1,10 @@
 export { expectClose } from './compare.js';
+export {
+  caseValues,
+  type CaseInput,
+  type OpCall,
+  type OpCase,
+  opCaseInputs,
+  opCaseProgram,
+  opCases,
+} from './op-cases.js';

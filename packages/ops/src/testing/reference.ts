@@ -1,5 +1,5 @@
 /** The ops once more in float64, as plain loops over the definitions: what finite differences are taken of. */
-import type { OpCase } from '../cases.js';
+import type { OpCase } from './op-cases.js';
 
 /** A function of flat arrays in row-major order, one an input. */
 export type Reference = (...inputs: Float64Array[]) => Float64Array;

@@ -4,16 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  caseModel,
-  caseWeights,
-  formatSafetensors,
-  loadWeights,
-  type ModelCase,
-  modelCases,
-  toTorch,
-  transpose,
-} from '@dm/models';
+import { formatSafetensors, loadWeights, toTorch, transpose } from '@dm/models';
+import { caseModel, caseWeights, type ModelCase, modelCases } from '@dm/models/testing';
 import { normalBatch } from '@dm/core';
 import { openEagerEngine, float32, type NdArray, oneHot } from '@dm/ops';
 import { InferenceSession, Tensor } from 'onnxruntime-node';

@@ -3,16 +3,16 @@
  * data, inputs by a closed formula in integers, so that every language makes the same bits.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { float32, type Float32NdArray } from './arrays.js';
-import { attention } from './attention.js';
-import { conv2d } from './conv2d.js';
-import type { Arrays, Program, Tensors } from './engine.js';
-import { gelu } from './gelu.js';
-import { groupNorm } from './group-norm.js';
-import type { Pad2D } from './kernels.js';
-import { layerNorm } from './layer-norm.js';
-import { silu } from './silu.js';
-import { upsampleNearest } from './upsample.js';
+import { float32, type Float32NdArray } from '../arrays.js';
+import { attention } from '../attention.js';
+import { conv2d } from '../conv2d.js';
+import type { Arrays, Program, Tensors } from '../engine.js';
+import { gelu } from '../gelu.js';
+import { groupNorm } from '../group-norm.js';
+import type { Pad2D } from '../kernels.js';
+import { layerNorm } from '../layer-norm.js';
+import { silu } from '../silu.js';
+import { upsampleNearest } from '../upsample.js';
 
 /** One input: `shift + range * u`, u in [-1, 1] by the formula of `caseValues`. */
 export interface CaseInput {

@@ -14,14 +14,14 @@ import {
   splitFlat,
   viewFlat,
 } from '@dm/ops';
-import { edmPrecond } from './edm-precond.js';
-import { flatten } from './initialize.js';
-import { bufferLayout, parameterLayout } from './layout.js';
-import { loadWeights } from './load-weights.js';
+import { edmPrecond } from '../edm-precond.js';
+import { flatten } from '../initialize.js';
+import { bufferLayout, parameterLayout } from '../layout.js';
+import { loadWeights } from '../load-weights.js';
 import cases from './model-cases.json' with { type: 'json' };
-import type { Model } from './model.js';
-import { type ModelClass, modelClasses } from './model-classes.js';
-import { toTorch, torchShape } from './torch-layout.js';
+import type { Model } from '../model.js';
+import { type ModelClass, modelClasses } from '../model-classes.js';
+import { toTorch, torchShape } from '../torch-layout.js';
 
 export interface ModelCase {
   /** Unique. */
@@ -76,7 +76,7 @@ export function caseWeights(model: Model): Record<string, Float32NdArray> {
 }
 
 /** One of `caseWeights`, by its name and its shape in PyTorch's layout. */
-export function caseWeight(name: string, shape: readonly number[]): Float32NdArray {
+function caseWeight(name: string, shape: readonly number[]): Float32NdArray {
   const isScale = name.endsWith('weight');
   const bound = Math.sqrt(3 / sizeOf(shape.slice(1)));
   const range = (u: number) => (shape.length !== 1 ? bound * u : isScale ? 1 + 0.2 * u : 0.1 * u);
