@@ -11,6 +11,7 @@ import {
   trainGan,
   trainVae,
   trialFields,
+  trialSteps,
   initialVaeWeights,
   type AnyResult,
   type GanRecipe,
@@ -20,7 +21,7 @@ import {
   type Validation,
   type TrialContext,
 } from '@dm/experiments';
-import { drawTimesteps, fetchBatch, initialState, compileStep } from '@dm/trainer';
+import { initialState } from '@dm/trainer';
 import type { ConsistencyTrial, ModelRecipe } from './arms.js';
 import { nearestCosines } from './nearest-training.js';
 import { encodeBytes, quantize, type Quantized } from './encoding.js';
@@ -112,29 +113,26 @@ async function sampleDiffusion(
   { engine, heldOut }: TrialContext,
 ): Promise<GeneratedImages> {
   const { size, arm, seed } = trial;
-  const [phase] = createPhases({ stage: trial.stage, arm: { ...arm, recipe: training }, size, seed }, train);
-  const { setup, end } = phase!;
+  const phases = createPhases({ stage: trial.stage, arm: { ...arm, recipe: training }, size, seed }, train);
+  const { setup } = phases[0]!;
   const ddim = createImageSampler(setup, size.samplerSteps, engine);
   const ddpm = createImageSampler(setup, size.ddpmSteps, engine, { name: 'ddpm' });
   const validator = await createValidator(setup, heldOut, size.validationImages, engine);
-  const stepper = await compileStep(setup, engine, initialState(setup));
   const { quarter } = stepsOf(trial, setup.config.batchSize);
-  const average = async () => (await stepper.state.read(['ema']))['ema']!;
+  let weights = initialState(setup)['ema']!;
   let seconds = 0;
   let early: Pixels | undefined;
   if (arm.recipe.isTrained) {
     let from = performance.now();
-    for (let step = 0; step < end; step++) {
-      const result = await stepper.run(step, await fetchBatch(setup, step), drawTimesteps(setup, step, undefined));
-      if (!result.isFinite) throw new Error(`${arm.name}, seed ${seed}, diverged at step ${step + 1}.`);
-      if (step + 1 !== quarter) continue;
+    for await (const { step, state } of trialSteps(phases, engine)) {
+      const isLast = step === phases.at(-1)!.end;
+      if (step !== quarter && !isLast) continue;
       seconds += (performance.now() - from) / 1000;
-      early = await ddim.samples(await average(), size.kept);
+      weights = (await state.read(['ema']))['ema']!;
+      if (step === quarter) early = await ddim.samples(weights, size.kept);
       from = performance.now();
     }
-    seconds += (performance.now() - from) / 1000;
   }
-  const weights = await average();
   const made = {
     parameters: setup.layout.size,
     ...(early && { early }),
@@ -143,7 +141,6 @@ async function sampleDiffusion(
     validation: await validator.validate(weights),
     training: seconds,
   };
-  await stepper.dispose();
   await validator.dispose();
   await ddim.dispose();
   await ddpm.dispose();

@@ -1,7 +1,7 @@
 /** One training, with loss and gradient of every range of noise measured on the way. */
 import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
-import { createPhases, trialFields, type AnyResult, type Trial, type TrialContext } from '@dm/experiments';
-import { drawTimesteps, fetchBatch, initialState, openNoiseProbe, compileStep, type NoiseProbe } from '@dm/trainer';
+import { createPhases, trialFields, trialSteps, type AnyResult, type Trial, type TrialContext } from '@dm/experiments';
+import { initialState, openNoiseProbe, type NoiseProbe } from '@dm/trainer';
 
 export interface DifficultyResult extends AnyResult {
   readonly recipe: Trial['arm']['recipe'];
@@ -21,10 +21,9 @@ export async function runDifficultyTrial(
   trial: Trial,
   { engine, train, heldOut }: TrialContext,
 ): Promise<DifficultyResult> {
-  const [phase] = createPhases(trial, train);
-  const { setup, end } = phase!;
+  const phases = createPhases(trial, train);
+  const [{ setup }, { end }] = [phases[0]!, phases.at(-1)!];
   const probe = await openNoiseProbe(setup, engine, 'params', { buckets: BUCKETS, images: IMAGES, dataset: heldOut });
-  const stepper = await compileStep(setup, engine, initialState(setup));
   const measurementSteps = new Set(
     Array.from({ length: trial.size.validations }, (_, k) =>
       Math.max(k + 1, Math.round(end * ((k + 1) / trial.size.validations) ** 2)),
@@ -33,20 +32,16 @@ export async function runDifficultyTrial(
   const began = performance.now();
   let measuring = 0;
   const records: DifficultyRecord[] = [];
-  const measure = async (step: number): Promise<void> => {
+  const measure = async (step: number, params: Weights): Promise<void> => {
     const from = performance.now();
-    const { params } = await stepper.state.read(['params']);
-    records.push(await measureRecord(probe, step, params!));
+    records.push(await measureRecord(probe, step, params));
     measuring += performance.now() - from;
   };
-  await measure(0);
-  for (let step = 0; step < end; step++) {
-    const result = await stepper.run(step, await fetchBatch(setup, step), drawTimesteps(setup, step, undefined));
-    if (!result.isFinite) throw new Error(`${trial.arm.name}, seed ${trial.seed}, diverged at step ${step + 1}.`);
-    if (measurementSteps.has(step + 1)) await measure(step + 1);
+  await measure(0, initialState(setup)['params']!);
+  for await (const { step, state } of trialSteps(phases, engine)) {
+    if (measurementSteps.has(step)) await measure(step, (await state.read(['params']))['params']!);
   }
   const total = performance.now() - began;
-  await stepper.dispose();
   await probe.dispose();
   return {
     ...trialFields(trial),

@@ -13,6 +13,7 @@ import {
   evenlySpacedIndices,
   trainGan,
   trainVae,
+  trialSteps,
   vaeLayout,
   vaeObjective,
   initialVaeWeights,
@@ -22,14 +23,7 @@ import {
   type TrialContext,
 } from '@dm/experiments';
 import { type FlatLayout, float32, type NdArray } from '@dm/ops';
-import {
-  drawTimesteps,
-  fetchBatch,
-  initialState,
-  openNoiseProbe,
-  compileStep,
-  createProbeObjective,
-} from '@dm/trainer';
+import { createProbeObjective, initialState, openNoiseProbe } from '@dm/trainer';
 import { classifierLayout, classifierObjective, classifierStart, trainClassifier } from './classifier.js';
 import { PARTNER, type ClassifierRecipe, type LandscapeTrial } from './trial.js';
 
@@ -80,18 +74,15 @@ async function diffusionLandscapes(
   const { engine, train, heldOut } = context;
   const { size } = trial;
   const { a, b, trainingSeconds } = await trainPair(trial, async (seed) => {
-    const [phase] = createPhases({ ...trial, arm: { ...trial.arm, recipe: training }, seed }, train);
-    const { setup, end } = phase!;
-    const initial = initialState(setup);
-    const start = Float32Array.from(initial['params']!.data);
-    const stepper = await compileStep(setup, engine, initial);
-    for (let step = 0; step < end; step++) {
-      const result = await stepper.run(step, await fetchBatch(setup, step), drawTimesteps(setup, step, undefined));
-      if (!result.isFinite) throw new Error(`${trial.arm.name}, seed ${seed}, diverged at step ${step + 1}.`);
+    const phases = createPhases({ ...trial, arm: { ...trial.arm, recipe: training }, seed }, train);
+    const { setup } = phases[0]!;
+    const start = Float32Array.from(initialState(setup)['params']!.data);
+    let end = start;
+    for await (const { step, state } of trialSteps(phases, engine)) {
+      if (step < phases.at(-1)!.end) continue;
+      end = Float32Array.from((await state.read(['params']))['params']!.data);
     }
-    const { params } = await stepper.state.read(['params']);
-    await stepper.dispose();
-    return { denoiser: setup, start, end: Float32Array.from(params!.data) };
+    return { denoiser: setup, start, end };
   });
   const { denoiser, start, end } = a;
   const { layout } = denoiser;

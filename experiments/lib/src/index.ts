@@ -2,12 +2,13 @@ export { bestRecipe, paperRecipes, recipeAtScale } from './recipe/named-recipes.
 export { recipe, type OptimizerChoice, type TrainingRecipe } from './recipe/recipe.js';
 export { batchSize, finalSeeds, finalSize, screeningSize, type Scale, type Size } from './recipe/sizes.js';
 export { trialFields, type AnyResult, type AnyTrial, type Arm, type Trial } from './recipe/trial.js';
+export { batchTransform } from './trial/coupling.js';
 export { evenlySpacedIndices, halfSplit } from './trial/data.js';
 export type { StageResults, TrialResult } from './trial/result.js';
 export { runTrial, type TrialContext } from './trial/run-trial.js';
 export { createImageSampler, type SampleQuality } from './trial/sample-quality.js';
 export { createPhases, phaseSteps } from './trial/setup.js';
-export { trainingStep } from './trial/training-step.js';
+export { trialSteps } from './trial/trial-steps.js';
 export { createValidator, type Validation } from './trial/validation.js';
 export {
   discriminatorObjective,

@@ -1,7 +1,7 @@
 /** Step times of recipes, side by side in one process: what a speed-up in steps is worth by the clock. */
 import {
+  batchTransform,
   createPhases,
-  trainingStep,
   trialFields,
   type AnyResult,
   type Arm,
@@ -9,7 +9,7 @@ import {
   type TrainingRecipe,
   type TrialContext,
 } from '@dm/experiments';
-import { initialState, compileStep } from '@dm/trainer';
+import { compileStep, initialState, trainingSteps } from '@dm/trainer';
 import { cpus } from 'node:os';
 
 /** A measurement of all recipes at once, where a trial of another kind trains one. */
@@ -61,32 +61,24 @@ export async function measureStepTimes(trial: StepTimeTrial, { engine, train }: 
   for (const [name, recipe] of Object.entries(recipes)) {
     const [phase] = createPhases({ stage: trial.stage, arm: { name, about: '', recipe }, size, seed }, train);
     const { setup } = phase!;
-    runs.push({
-      name,
-      setup,
-      coupling: recipe.coupling,
-      stepper: await compileStep(setup, engine, initialState(setup)),
-      schedule: setup.curriculum.initialState?.(),
-      times: [] as number[],
+    const compiledStep = await compileStep(setup, engine, initialState(setup));
+    const steps = trainingSteps(setup, compiledStep, {
+      endStep: (rounds + 1) * STEPS_PER_TURN,
+      transformBatch: batchTransform(recipe.coupling),
+      // A batch is part of its own step's time.
+      prefetch: false,
     });
+    runs.push({ name, compiledStep, steps, times: [] as number[] });
   }
   for (let round = 0; round <= rounds; round++) {
-    for (const run of runs) {
+    for (const { steps, times } of runs) {
       for (let i = 0; i < STEPS_PER_TURN; i++) {
-        const from = performance.now();
-        const { schedule } = await trainingStep(
-          run.stepper,
-          run.setup,
-          run.coupling,
-          round * STEPS_PER_TURN + i,
-          run.schedule,
-        );
-        if (round > 0) run.times.push(performance.now() - from);
-        run.schedule = schedule;
+        const { value } = await steps.next();
+        if (round > 0) times.push(1000 * value!.seconds);
       }
     }
   }
-  for (const { stepper } of runs) await stepper.dispose();
+  for (const { compiledStep } of runs) await compiledStep.dispose();
   return {
     ...trialFields(trial),
     stepMs: Object.fromEntries(runs.map(({ name, times }) => [name, quartiles(times)])),

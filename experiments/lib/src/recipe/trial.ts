@@ -42,9 +42,15 @@ export interface AnyResult {
 /** The version of what a trial means: raise it where the same data would be trained or measured otherwise. */
 const KEY_VERSION = 1;
 
-/** SHA-256 of all that decides a trial's numbers; a finished trial with another key is done anew. */
+/** Fields of recipes that were renamed after results had been committed: keys and files keep the old name. */
+const committedNames: Readonly<Record<string, string>> = { lambdaMax: 'lamMax' };
+
+/**
+ * First 16 hexadecimal digits of the SHA-256 of all that decides a trial's numbers; a finished trial with another key is
+ * done anew.
+ */
 export function trialKey({ arm, size, seed }: AnyTrial): string {
-  const decides = canonical({ meaning: KEY_VERSION, recipe: arm.recipe, size, seed });
+  const decides = canonical({ meaning: KEY_VERSION, recipe: committedRecipe(arm.recipe), size, seed });
   return createHash('sha256').update(JSON.stringify(decides)).digest('hex').slice(0, 16);
 }
 
@@ -55,9 +61,18 @@ export function trialFields<T extends AnyTrial>(trial: T) {
     arm: trial.arm.name,
     about: trial.arm.about,
     seed: trial.seed,
-    recipe: trial.arm.recipe as T['arm']['recipe'],
+    recipe: committedRecipe(trial.arm.recipe) as T['arm']['recipe'],
     size: trial.size as T['size'],
   };
+}
+
+/** A recipe with the field names that committed results have. */
+function committedRecipe(recipe: unknown): unknown {
+  if (Array.isArray(recipe)) return recipe.map(committedRecipe);
+  if (typeof recipe !== 'object' || recipe === null) return recipe;
+  return Object.fromEntries(
+    Object.entries(recipe).map(([name, value]) => [committedNames[name] ?? name, committedRecipe(value)]),
+  );
 }
 
 /** Objects with their fields in order, so that equal data have equal text. */

@@ -3,6 +3,8 @@
 /** Immiscible diffusion: noise paired with the images that are nearest to it. */
 import munkres from 'munkres-js';
 import type { NdArray } from '@dm/ops';
+import type { Batch } from '@dm/trainer';
+import type { TrainingRecipe } from '../recipe/recipe.js';
 
 /**
  * The noise of a batch in another order: image i gets the noise that the assignment of least total squared distance
@@ -27,4 +29,10 @@ export function immiscibleNoise(images: NdArray, noise: NdArray): NdArray {
     data.set(noise.data.subarray(from * size, (from + 1) * size), image * size);
   }
   return { ...noise, data };
+}
+
+/** What a coupling changes of a batch; nothing if images and noise are independent. */
+export function batchTransform(coupling: TrainingRecipe['coupling']): ((batch: Batch) => Batch) | undefined {
+  if (coupling === 'independent') return undefined;
+  return (batch) => ({ ...batch, noise: immiscibleNoise(batch.images, batch.noise) });
 }

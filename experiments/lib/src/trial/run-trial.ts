@@ -1,14 +1,12 @@
 /** One training with its measurements: from a trial to the numbers that are committed. */
-import type { ScheduleState } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import type { Engine, NdArray } from '@dm/ops';
-import { initialState, compileStep } from '@dm/trainer';
 import { trialFields, type Trial } from '../recipe/trial.js';
 import { displacementCosines, LAGS } from './displacement-cosines.js';
 import type { Point, RawAndEma, TrialResult } from './result.js';
 import { createImageSampler, type SampleMetric } from './sample-quality.js';
 import { createPhases } from './setup.js';
-import { trainingStep } from './training-step.js';
+import { createGuard, trialSteps } from './trial-steps.js';
 import { createValidator } from './validation.js';
 
 /** What trials of one process share. */
@@ -26,68 +24,58 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
   const phases = createPhases(trial, context.train);
   const denoiser = phases[0]!.setup;
   const totalSteps = phases.at(-1)!.end;
-  let phase = phases[0]!;
-  let stepper = await compileStep(phase.setup, engine, initialState(denoiser));
   const validator = await createValidator(denoiser, context.heldOut, size.validationImages, engine, 'epsilon');
-  const maker = createImageSampler(denoiser, size.samplerSteps, engine);
+  const sampler = createImageSampler(denoiser, size.samplerSteps, engine);
   const path = size.pathEvery > 0 ? displacementCosines() : undefined;
   const validateAt = evenlySpacedSteps(size.validations, totalSteps);
   const sampleAt = evenlySpacedSteps(size.sampleEvaluations, totalSteps);
 
-  let schedule: ScheduleState | undefined = denoiser.curriculum.initialState?.();
   const losses: number[] = [];
   const points: Point[] = [];
+  const guard = createGuard(phases);
   let divergedAt: number | undefined;
-  let images = 0;
   let measuring = 0;
   const began = performance.now();
 
-  for (let step = 0; step < totalSteps; step++) {
-    if (step === phase.end) {
-      phase = phases.find(({ first }) => first === step)!;
-      const arrays = await stepper.state.read();
-      await stepper.dispose();
-      stepper = await compileStep(phase.setup, engine, arrays);
-    }
-    const { result, schedule: after } = await trainingStep(stepper, phase.setup, arm.recipe.coupling, step, schedule);
-    schedule = after;
-    losses.push(result.loss);
-    images += phase.setup.config.batchSize;
-    if (!result.isFinite) {
-      divergedAt = step + 1;
-      break;
-    }
-
-    const done = step + 1;
-    const isPathRead = path !== undefined && done % size.pathEvery === 0;
-    if (!isPathRead && !validateAt.has(done) && !sampleAt.has(done)) continue;
-    const pause = performance.now();
-    const arrays = await stepper.state.read();
-    if (isPathRead) path.add(arrays['params']!.data as Float32Array);
-    if (validateAt.has(done) || sampleAt.has(done)) {
-      const weights = { raw: arrays['params']!, ema: arrays['ema']! };
-      const validation = validateAt.has(done) ? await forRawAndEma(weights, (w) => validator.validate(w)) : undefined;
-      if (validation !== undefined && !Number.isFinite(validation.raw.loss)) {
-        divergedAt = done;
-        break;
+  try {
+    for await (const { step, images, result, state } of trialSteps(phases, engine, {
+      coupling: arm.recipe.coupling,
+      guard,
+    })) {
+      losses.push(result.loss);
+      const isPathRead = path !== undefined && step % size.pathEvery === 0;
+      if (!isPathRead && !validateAt.has(step) && !sampleAt.has(step)) continue;
+      const pause = performance.now();
+      const arrays = await state.read();
+      if (isPathRead) path.add(arrays['params']!.data as Float32Array);
+      if (validateAt.has(step) || sampleAt.has(step)) {
+        const weights = { raw: arrays['params']!, ema: arrays['ema']! };
+        const validation = validateAt.has(step) ? await forRawAndEma(weights, (w) => validator.validate(w)) : undefined;
+        if (validation !== undefined && !Number.isFinite(validation.raw.loss)) {
+          divergedAt = step;
+          break;
+        }
+        const samples = sampleAt.has(step)
+          ? await forRawAndEma(weights, async (w) => sampleMetric.evaluate(await sampler.samples(w, size.samples)))
+          : undefined;
+        points.push({
+          step,
+          images,
+          ...(validation !== undefined && { validation }),
+          ...(samples !== undefined && { samples }),
+        });
       }
-      const samples = sampleAt.has(done)
-        ? await forRawAndEma(weights, async (w) => sampleMetric.evaluate(await maker.samples(w, size.samples)))
-        : undefined;
-      points.push({
-        step: done,
-        images,
-        ...(validation !== undefined && { validation }),
-        ...(samples !== undefined && { samples }),
-      });
+      measuring += performance.now() - pause;
     }
-    measuring += performance.now() - pause;
+  } catch (error) {
+    if (!guard.isSkipping) throw error;
+    losses.push(NaN);
+    divergedAt = losses.length;
   }
 
   const total = performance.now() - began;
-  await maker.dispose();
+  await sampler.dispose();
   await validator.dispose();
-  await stepper.dispose();
   const { name, weightsSha256 } = sampleMetric.extractor;
   return roundNumbers({
     ...trialFields(trial),

@@ -39,6 +39,8 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
           seed,
           conditional: false,
           totalSteps,
+          // Arms are compared by how they train, so the first update that is not finite ends a training.
+          maxSkippedSteps: 1,
           diffusion: { schedule, timesteps: TIMESTEPS, prediction: { type: prediction } },
           model: { type: model.type, ...shapeFields(model.type, dataset), ...model.config } as Config['model'],
         },

@@ -7,27 +7,6 @@ import { immiscibleNoise } from './coupling.js';
 import { displacementCosines } from './displacement-cosines.js';
 import { phaseSteps } from './setup.js';
 
-const trial: Trial = {
-  stage: 'screening',
-  arm: { name: 'a', about: 'as it is', recipe: baseline },
-  size: screeningSize.smoke,
-  seed: 0,
-};
-
-describe('trialKey', () => {
-  it('does not depend on names and the order of fields, but on all that changes numbers', () => {
-    const key = trialKey(trial);
-    const { lr, ...rest } = baseline.optimizer;
-    const reordered = { ...baseline, optimizer: { ...rest, lr } };
-    expect(trialKey({ ...trial, stage: 'final', arm: { name: 'b', about: '', recipe: reordered } })).toBe(key);
-    expect(trialKey({ ...trial, seed: 1 })).not.toBe(key);
-    const larger: Trial = { ...trial, size: { ...trial.size, samples: 17 } };
-    expect(trialKey(larger)).not.toBe(key);
-    const other = recipe({ optimizer: { lr: 3e-3 } });
-    expect(trialKey({ ...trial, arm: { ...trial.arm, recipe: other } })).not.toBe(key);
-  });
-});
-
 describe('phaseSteps', () => {
   it('fills the share of the images of each phase with its batches', () => {
     const phases = [

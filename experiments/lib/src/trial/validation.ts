@@ -1,20 +1,17 @@
 /** Held-out loss: a plain MSE over uniform timesteps, on fixed images, noise and timesteps. */
 import {
-  addNoise,
   conversion,
   convertPrediction,
   forwardInputs,
-  mseLoss,
   noiseLevels,
   normalBatch,
   permutation,
-  predictionTarget,
   targetInputs,
   type Prediction,
 } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
-import { type Arrays, type Engine, float32, type NdArray, splitFlat } from '@dm/ops';
-import type { Denoiser } from '@dm/trainer';
+import { type Arrays, type Engine, float32, type NdArray } from '@dm/ops';
+import { denoisingLosses, type ConvertPrediction, type Denoiser } from '@dm/trainer';
 import { evenlySpacedIndices } from './data.js';
 
 /** Mean loss, and by quarter of the timesteps, from clean to noisy. */
@@ -46,7 +43,7 @@ export async function createValidator(
   engine: Engine,
   measured: Prediction = denoiser.config.diffusion.prediction.type,
 ): Promise<Validator> {
-  const { model, layout, noiseSchedule } = denoiser;
+  const { noiseSchedule } = denoiser;
   const prediction = denoiser.config.diffusion.prediction.type;
   const { images } = await heldOut.read(evenlySpacedIndices(count, heldOut.length));
   const order = permutation({ seed: SEED, stream: 'evaluation', step: 0 }, count);
@@ -72,12 +69,10 @@ export async function createValidator(
     });
   }
   const program = engine.compile(
-    (state, { images: x0, noise, t, alpha, sigma, targetX0, targetNoise, ofX, ofOutput }) => {
-      const xt = addNoise(x0!, noise!, { alpha: alpha!, sigma: sigma! });
-      const target = predictionTarget(x0!, noise!, { x0: targetX0!, noise: targetNoise! });
-      const output = model.apply(splitFlat(state['weights']!, layout), xt, t!, {});
-      const predicted = convertPrediction(xt, output, { x: ofX!, output: ofOutput! });
-      return { outputs: { losses: mseLoss(predicted, target) } };
+    (state, inputs) => {
+      const convert: ConvertPrediction = (output, x) =>
+        convertPrediction(x, output, { x: inputs['ofX']!, output: inputs['ofOutput']! });
+      return { outputs: { losses: denoisingLosses(denoiser, state['weights']!, state, inputs, convert) } };
     },
     { name: 'validation' },
   );
