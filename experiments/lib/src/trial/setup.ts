@@ -42,7 +42,7 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
           // Arms are compared by how they train, so the first update that is not finite ends a training.
           maxSkippedSteps: 1,
           diffusion: { schedule, timesteps: TIMESTEPS, prediction: { type: prediction } },
-          model: { type: model.type, ...shapeFields(model.type, dataset), ...model.config } as Config['model'],
+          model: { type: model.type, ...shapeFields(model.type, dataset), ...model.config },
         },
       },
     ]),

@@ -1,8 +1,5 @@
 import { float32 } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
-import { baseline, recipe } from '../recipe/recipe.js';
-import { screeningSize } from '../recipe/sizes.js';
-import { trialKey, type Trial } from '../recipe/trial.js';
 import { immiscibleNoise } from './coupling.js';
 import { displacementCosines } from './displacement-cosines.js';
 import { phaseSteps } from './setup.js';
