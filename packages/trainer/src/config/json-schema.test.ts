@@ -13,9 +13,11 @@ describe('the JSON Schema of a configuration', () => {
     expect(accepts({})).toBe(true);
     expect(
       accepts({
-        optimizer: { lr: 1 },
         ema: { type: 'karras', relativeStd: 0.1 },
         uncertainty: { lr: 0.01 },
+        curriculum: 'uniform',
+        diffusion: { schedule: 'linear', prediction: { sigmaData: 0.4 } },
+        optimizer: { lr: 1, momentumDecay: 'demon', matrixLr: 0.1 },
         $schema: 'x.json',
       }),
     ).toBe(true);
@@ -25,6 +27,9 @@ describe('the JSON Schema of a configuration', () => {
     { batchSize: 0 },
     { batchSiez: 3 },
     { optimizer: { type: 'adamm' } },
+    { optimizer: 'adamm' },
+    { optimizer: { type: 'lion', matrixLr: 1 } },
+    { evaluation: { evry: 3 } },
     { optimizer: { lrr: 1 } },
     { ema: { type: 'karras' } },
     { lossWeighting: { type: 'minSnr', gama: 5 } },
@@ -35,8 +40,18 @@ describe('the JSON Schema of a configuration', () => {
     const fields = schema['properties'] as Record<string, Record<string, unknown>>;
     const mute = Object.entries(fields).filter(([, field]) => field['description'] === undefined);
     // Objects of fields that have descriptions of their own.
-    expect(mute.every(([, field]) => field['properties'] !== undefined)).toBe(true);
+    const isOfFields = (field: Record<string, unknown>) =>
+      field['properties'] !== undefined ||
+      (field['anyOf'] as Record<string, unknown>[]).at(-1)!['properties'] !== undefined;
+    expect(mute.every(([, field]) => isOfFields(field))).toBe(true);
     expect(fields['batchSize']).toMatchObject({ description: 'Images per step.', default: 32 });
-    expect(fields['optimizer']!['properties']).toMatchObject({ lr: { default: 4e-3 }, name: { default: 'adamW' } });
+    expect(fields['optimizer']).toMatchObject({ default: { type: 'adamW', lr: 4e-3 } });
+    const kinds = fields['optimizer']!['anyOf'] as Record<string, unknown>[];
+    expect(kinds[0]).toEqual({ enum: ['adamW', 'adam', 'sgd', 'lion', 'muon', 'adEMAMix', 'scheduleFreeAdamW'] });
+    expect(kinds.find((kind) => JSON.stringify(kind).includes('matrixLr'))).toMatchObject({
+      properties: { type: { const: 'muon' }, lr: { default: 4e-3 }, matrixLr: { default: 0.02 } },
+    });
+    // Of the averages only those without options of their own.
+    expect((fields['ema']!['anyOf'] as unknown[])[0]).toEqual({ enum: ['scheduleFree'] });
   });
 });

@@ -1,29 +1,76 @@
 /** The configuration's schema for editors, which then complete and check a file while it is written. */
 import { z } from 'zod';
 import { configSchema } from './schema.js';
+import { commonFields, fieldOf, typesOf } from './schema-fields.js';
 import { defaultPreset, presets } from './presets.js';
 
 /**
- * JSON Schema (2020-12) of a configuration file. A file may leave any field out, so none is required; each has its
- * description and, as its default, its value in the preset that is taken where a file names none.
+ * JSON Schema (2020-12) of a configuration file. A file may leave any field out, so none is required, and a part may be
+ * its type alone; each field has its description and, as its default, its value in the preset that is taken where a file
+ * names none.
  */
 export function configJsonSchema(): Record<string, unknown> {
-  const schema = z.toJSONSchema(configSchema) as JsonObject;
-  partial(schema, { preset: defaultPreset, ...presets[defaultPreset] });
+  const schema = z.toJSONSchema(configSchema, { io: 'input' }) as JsonObject;
+  const fields = partial(schema, configSchema, { preset: defaultPreset, ...presets[defaultPreset] });
   // An editor finds this schema by that field, which `dm` passes over.
-  (schema['properties'] as JsonObject)['$schema'] = { type: 'string', description: 'Where this schema lies.' };
-  return { ...schema, title: 'Configuration of dm train' };
+  const $schema = { type: 'string', description: 'Where this schema is stored.' };
+  return {
+    ...fields,
+    properties: { ...(fields['properties'] as JsonObject), $schema },
+    title: 'Configuration of dm train',
+  };
 }
 
-type JsonObject = Record<string, unknown>;
+type JsonObject = Readonly<Record<string, unknown>>;
 
-/** Takes `required` from an object and those in it, and states defaults; kinds of a part (`anyOf`) keep what they need. */
-function partial(schema: JsonObject, value: unknown): void {
-  const { properties } = schema as { properties?: Record<string, JsonObject> };
-  if (properties === undefined) {
-    if (value !== undefined) schema['default'] = value;
-    return;
+/** `json`, which describes `schema`, with nothing required of an object, with parts by their type alone, and with defaults. */
+function partial(json: JsonObject, schema: unknown, value: unknown): JsonObject {
+  const [key, alternatives] = Object.entries(json).find(([name]) => name === 'anyOf' || name === 'oneOf') ?? [];
+  const isPart = typesOf(schema).length > 0;
+  if (key !== undefined && isPart) {
+    const kinds = (alternatives as JsonObject[])
+      .flatMap((kind) => (kind['oneOf'] as JsonObject[] | undefined) ?? [kind])
+      .map((kind) => ofType(kind, schema, value));
+    const alone = kinds.filter((kind) => kind['required'] === undefined).flatMap(typesIn);
+    const rest = Object.fromEntries(Object.entries(json).filter(([name]) => name !== key));
+    const anyOf = [...(alone.length > 0 ? [{ enum: alone }] : []), ...kinds];
+    return { ...rest, anyOf, ...(value !== undefined && { default: value }) };
   }
-  delete schema['required'];
-  for (const [name, inner] of Object.entries(properties)) partial(inner, (value as JsonObject | undefined)?.[name]);
+  const { properties, required: _any, ...rest } = json;
+  if (properties === undefined) return value === undefined ? json : { ...json, default: value };
+  const fields: JsonObject = { ...rest, properties: fieldsOf(properties as JsonObject, schema, value) };
+  if (!isPart) return fields;
+  const { description, ...kind } = fields;
+  return { ...(description !== undefined && { description }), anyOf: [{ enum: typesIn(kind) }, kind] };
+}
+
+/** One type of a part: only what no other type has is required of it. Defaults are those of fields that all types have. */
+function ofType(kind: JsonObject, schema: unknown, value: unknown): JsonObject {
+  const { properties, required, ...rest } = kind;
+  if (properties === undefined) return kind;
+  const common = commonFields(schema);
+  const own = ((required ?? []) as string[]).filter((name) => !common.includes(name));
+  const shared = Object.entries((value ?? {}) as JsonObject).filter(
+    ([name]) => name !== 'type' && common.includes(name),
+  );
+  return {
+    ...rest,
+    properties: fieldsOf(properties as JsonObject, schema, Object.fromEntries(shared)),
+    ...(own.length > 0 && { required: own }),
+  };
+}
+
+/** Types that the JSON Schema of an object of a part knows. */
+function typesIn({ properties }: JsonObject): unknown[] {
+  const type = (properties as Record<string, JsonObject> | undefined)?.['type'];
+  return (type?.['enum'] as unknown[] | undefined) ?? (type?.['const'] === undefined ? [] : [type['const']]);
+}
+
+function fieldsOf(properties: JsonObject, schema: unknown, value: unknown): JsonObject {
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, inner]) => [
+      name,
+      partial(inner as JsonObject, fieldOf(schema, name), (value as JsonObject | undefined)?.[name]),
+    ]),
+  );
 }
