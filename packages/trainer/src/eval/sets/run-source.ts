@@ -61,7 +61,7 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
       }
     },
     skipped: [],
-    notes: [`${checkpoint.path}: EMA weights, ${name} with ${steps} steps, seed ${seed}`],
+    notes: [`${checkpoint.path}: EMA weights, ${type} with ${steps} steps, seed ${seed}`],
     async dispose() {
       await sampler.dispose();
       await engine.dispose();
