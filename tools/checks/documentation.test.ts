@@ -41,7 +41,8 @@ function complaintsAbout(exported: ts.Symbol, checker: ts.TypeChecker): string[]
   const isClass = (symbol.flags & ts.SymbolFlags.Class) !== 0;
   const [signature] = symbol.valueDeclaration === undefined ? [] : callsOf(symbol, checker);
   if (!isClass && signature === undefined) return [];
-  const text = ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
+  const tags = symbol.getJsDocTags(checker).map((tag) => `@${tag.name} ${ts.displayPartsToString(tag.text)}`);
+  const text = [ts.displayPartsToString(symbol.getDocumentationComment(checker)), ...tags].join('\n').trim();
   if (text === '') return [`${exported.name} has no doc comment`];
   const complaints: string[] = [];
   const hasTag = symbol.getJsDocTags(checker).some(({ name }) => name === 'throws');

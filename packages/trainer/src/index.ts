@@ -1,13 +1,13 @@
-export { train, trainLayers } from './train.js';
+export { train } from './train.js';
 export type { TrainOptions, TrainResult, TrainStatus } from './train.js';
 export type { RunStarted, TrainHooks } from './session/hooks.js';
 export { generateSamples, type GenerateSamplesOptions, type GeneratedSamples } from './sampling/generate-samples.js';
 export { exportModel, type ExportFormat, type ExportOptions, type ExportResult } from './interchange/export.js';
 export { denoiserOnnx, type DenoiserOnnxOptions } from './interchange/onnx-denoiser.js';
 export { importPipeline, type ImportOptions, type ImportResult } from './interchange/import.js';
-export { gridPng, writeImages, type Images } from './files/images.js';
+export { writeImages, type Images } from './files/images.js';
 
-export { configSchema, trainingPart, type Config, type PartialConfig } from './config/schema.js';
+export { configSchema, type Config, type PartialConfig } from './config/schema.js';
 export { presets } from './config/presets.js';
 export { configJsonSchema } from './config/json-schema.js';
 export { dryRun, type DryRun } from './bench/dry-run.js';
@@ -25,12 +25,12 @@ export { batchSource, openTrainingSetup, type OpenedTrainingSetup } from './setu
 export { modelTypes, type ModelTypeName } from './config/model-types.js';
 export { drawTimesteps, fetchBatch, stepInputs, type Batch } from './step/batch.js';
 export { denoisingLosses, type ConvertPrediction, type LossDenoiser } from './step/denoising-losses.js';
-export { accumulationStep, trainingStep } from './step/training-step.js';
+export { trainingStep } from './step/training-step.js';
 export { compileStep, type CompiledStep, type StepResult } from './step/compiled-step.js';
 export { NonFiniteGuard } from './step/non-finite-guard.js';
 export { trainingSteps, trainStep } from './step/training-loop.js';
 export type { StepOutcome, TrainingStepsOptions, TrainStepResult } from './step/training-loop.js';
-export { initialState, packState, readWeights, unpackState } from './checkpoint/state.js';
+export { initialState } from './checkpoint/state.js';
 
 export { latestCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint/checkpoint.js';
 export type { Checkpoint, FileContent, FilePart, LatestCheckpoint, Manifest } from './checkpoint/checkpoint.js';
@@ -43,7 +43,6 @@ export { runFolder, type RunFolder } from './run/run-folder.js';
 export { bench, type BenchOptions, type BenchResult } from './bench/bench.js';
 export { profileStep, type BlockCost, type Cost, type OpCost, type StepProfile } from './bench/profile.js';
 export { spread, type Spread } from './bench/spread.js';
-export { readBest, type Best } from './checkpoint/best.js';
 export { evaluateSets, type EvaluateSetsOptions } from './eval/sets/evaluate-sets.js';
 export { compareSets, type CompareSetsOptions, type SetsComparison } from './eval/consistency/compare-sets.js';
 export { denoiserAgreement, type DenoiserOptions, type LevelAgreement } from './eval/consistency/denoisers.js';
@@ -72,6 +71,4 @@ export {
   type RunObjective,
   type RunObjectiveOptions,
 } from './eval/landscape/run-objective.js';
-export { interpolationPlot, planePlot, spectrumPlot } from './plot/landscape-plot.js';
-export { difficultyPlot } from './plot/difficulty-plot.js';
 export { UserError, type UserErrorCode } from './errors.js';

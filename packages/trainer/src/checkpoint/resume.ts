@@ -75,7 +75,7 @@ function checkSameTraining(
 }
 
 /** `field: before -> now` for each leaf that differs. */
-export function differences(before: unknown, now: unknown, path = ''): string[] {
+function differences(before: unknown, now: unknown, path = ''): string[] {
   if (isObject(before) && isObject(now)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
     return keys.flatMap((key) => differences(before[key], now[key], path === '' ? key : `${path}.${key}`));

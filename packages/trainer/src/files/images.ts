@@ -11,10 +11,10 @@ export interface Images {
 }
 
 /** What `writeImages` can write. */
-export const imageFormats = ['.png', '.npy'] as const;
+const imageFormats = ['.png', '.npy'] as const;
 
 /** Throws a UserError on a file name of another kind: before the work, not after. */
-export function checkImageFormat(path: string): void {
+function checkImageFormat(path: string): void {
   if (!(imageFormats as readonly string[]).includes(extname(path))) {
     throw new UserError(`${path}: images are written to a .png (a grid) or a .npy (the numbers).`);
   }

@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 /** Bytes that go through one call of the file system or of a hash, by default. */
-export const defaultChunkBytes = 2 ** 26;
+const defaultChunkBytes = 2 ** 26;
 
 /** The parts of `bytes`, in order, each at most `size` long: views, no copies. */
 export function* splitIntoChunks(bytes: Uint8Array, size = defaultChunkBytes): Generator<Uint8Array> {

@@ -97,7 +97,7 @@ export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): Tim
 }
 
 /** The loss weighting of a configuration, as @dm/curriculum names it. */
-export function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): LossWeighting {
+function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): LossWeighting {
   return { name: type, ...options } as LossWeighting;
 }
 

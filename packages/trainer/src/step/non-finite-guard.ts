@@ -1,7 +1,7 @@
-/** What happens when a loss or a gradient is no number: the update is skipped and counted, and too many end the run. */
 import { UserError } from '../errors.js';
 import type { StepResult } from './compiled-step.js';
 
+/** Policy for a loss or gradient that is not finite: the update is skipped and counted, and too many end the run. */
 export class NonFiniteGuard {
   private inRow: number;
   /** Updates skipped since the beginning of the run. */
