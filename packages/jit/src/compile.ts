@@ -7,7 +7,7 @@ import type { LowerOptions } from './lower/context.js';
 import { lowerGraph } from './lower/lower-graph.js';
 import { encodeModel, type OnnxModel } from './onnx/proto.js';
 import { runPipeline } from './passes/pipeline.js';
-import type { Session } from './runtime/runtime.js';
+import type { RuntimeSession } from './runtime/runtime.js';
 import { trace } from './trace/trace.js';
 import { isShareable } from './update/shared-memory.js';
 import { type UpdateKernel, updateKernel } from './update/update-kernel.js';
@@ -22,7 +22,7 @@ export interface TensorSlice extends TensorSpec {
 
 /** A graph as a session of the runtime. */
 export interface Segment {
-  readonly session: Session;
+  readonly session: RuntimeSession;
   readonly reads: readonly TensorSlice[];
   readonly writes: readonly TensorSlice[];
 }
@@ -49,7 +49,7 @@ export interface Specialization {
 
 export interface CompilerOptions {
   readonly lower: LowerOptions;
-  readonly createSession: (model: Uint8Array) => Promise<Session>;
+  readonly createSession: (model: Uint8Array) => Promise<RuntimeSession>;
   /** Whether states lie in shared memory where they can, for threads to update them there. */
   readonly sharedMemory: boolean;
   /** Is told of each graph. */

@@ -4,7 +4,13 @@ import type { EngineObserver } from './inspect/observer.js';
 import { OnnxProgram } from './execute/program.js';
 import { isNode, openRuntime, availableProcessors } from './runtime/open-runtime.js';
 import { probeBlockSize, checkDevice } from './runtime/probes.js';
-import { type Device, devices, type Runtime, type Session, type SessionSettings } from './runtime/runtime.js';
+import {
+  type Device,
+  devices,
+  type Runtime,
+  type RuntimeSession,
+  type RuntimeSessionOptions,
+} from './runtime/runtime.js';
 
 export interface OnnxEngineOptions {
   /** Threads inside one operator, at least 1. Default: the machine's cores as the runtime counts them. */
@@ -98,9 +104,9 @@ class OnnxEngine implements Engine {
     await Promise.all([...this.programs].map((program) => program.dispose()));
   }
 
-  private createSession(model: Uint8Array): Promise<Session> {
+  private createSession(model: Uint8Array): Promise<RuntimeSession> {
     const { threads, device = 'cpu', profilePrefix } = this.options;
-    const settings: SessionSettings = {
+    const settings: RuntimeSessionOptions = {
       device,
       ...(threads !== undefined && { threads }),
       ...(profilePrefix !== undefined && { profilePrefix }),

@@ -4,7 +4,7 @@
  */
 import type { NdArray } from '@dm/ops';
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
-import { type Runtime, type SessionSettings, DISABLED_OPTIMIZERS, SPIN_DURATION_US } from './runtime.js';
+import { type Runtime, type RuntimeSessionOptions, DISABLED_OPTIMIZERS, SPIN_DURATION_US } from './runtime.js';
 
 /** What onnxruntime-node and onnxruntime-web export, as far as it is used. */
 export interface OnnxRuntimeModule {
@@ -43,7 +43,7 @@ export function createJavaScriptRuntime({ InferenceSession, Tensor }: OnnxRuntim
   };
 }
 
-function sessionOptions({ device, threads, deviceOnly, profilePrefix }: SessionSettings) {
+function sessionOptions({ device, threads, deviceOnly, profilePrefix }: RuntimeSessionOptions) {
   return {
     executionProviders: [device],
     executionMode: 'sequential',

@@ -16,7 +16,7 @@ export const SPIN_DURATION_US = 50;
  */
 export const DISABLED_OPTIMIZERS = 'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider';
 
-export interface SessionSettings {
+export interface RuntimeSessionOptions {
   readonly device: Device;
   /** Threads inside one operator. Default: as many as the runtime chooses. */
   readonly threads?: number;
@@ -27,7 +27,7 @@ export interface SessionSettings {
 }
 
 /** One graph, ready to run. */
-export interface Session {
+export interface RuntimeSession {
   /**
    * A call that reads `inputs` and writes the elements of `outputs`: the graph's, with the types and shapes that it has
    * for them. It may be run again and again, with what the arrays then hold.
@@ -44,5 +44,5 @@ export interface Runtime {
   /** The runtime, its version, and the way to it: `ONNX Runtime 1.30.0, C API`. */
   readonly name: string;
   /** Rejects with the runtime's message where it refuses the model or the settings. */
-  createSession(model: Uint8Array, settings: SessionSettings): Promise<Session>;
+  createSession(model: Uint8Array, settings: RuntimeSessionOptions): Promise<RuntimeSession>;
 }

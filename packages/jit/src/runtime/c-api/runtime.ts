@@ -8,8 +8,8 @@ import {
   type BoundCall,
   DISABLED_OPTIMIZERS,
   type Runtime,
-  type Session,
-  type SessionSettings,
+  type RuntimeSession,
+  type RuntimeSessionOptions,
   SPIN_DURATION_US,
 } from '../runtime.js';
 import { type Library, openLibrary } from './library.js';
@@ -42,7 +42,7 @@ async function open(): Promise<Api> {
   return { library, env, memory };
 }
 
-async function createSession(api: Api, model: Uint8Array, settings: SessionSettings): Promise<Session> {
+async function createSession(api: Api, model: Uint8Array, settings: RuntimeSessionOptions): Promise<RuntimeSession> {
   const { library } = api;
   if (settings.device !== 'cpu')
     throw new EngineError('DEVICE_UNUSABLE', `the C API computes on cpu here, not on ${settings.device}`);
@@ -76,7 +76,7 @@ async function createSession(api: Api, model: Uint8Array, settings: SessionSetti
   };
 }
 
-function sessionOptions(library: Library, { threads, profilePrefix }: SessionSettings): bigint {
+function sessionOptions(library: Library, { threads, profilePrefix }: RuntimeSessionOptions): bigint {
   const options = library.make('CreateSessionOptions');
   const set = (name: Parameters<Library['call']>[0], ...args: (number | string)[]) =>
     library.call(name, options, ...args);
