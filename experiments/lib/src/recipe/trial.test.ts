@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -28,9 +28,14 @@ describe('trialKey', () => {
 
   it('is the key of every committed result', () => {
     const experiments = fileURLToPath(new URL('../../..', import.meta.url));
-    const files = readdirSync(experiments, { recursive: true, encoding: 'utf8' }).filter(
-      (path) => /results.laptop.*\.seed-\d+\.json$/.test(path) && !path.includes('node_modules'),
-    );
+    const files = readdirSync(experiments)
+      .map((name) => join(experiments, name, 'results/laptop'))
+      .filter((folder) => existsSync(folder))
+      .flatMap((folder) =>
+        readdirSync(folder, { recursive: true, encoding: 'utf8' })
+          .filter((path) => /\.seed-\d+\.json$/.test(path))
+          .map((path) => join(folder, path)),
+      );
     expect(files.length).toBeGreaterThan(200);
     for (const file of files) {
       const {
@@ -38,7 +43,7 @@ describe('trialKey', () => {
         recipe: committed,
         size,
         seed,
-      } = JSON.parse(readFileSync(join(experiments, file), 'utf8')) as AnyResult & {
+      } = JSON.parse(readFileSync(file, 'utf8')) as AnyResult & {
         readonly recipe: unknown;
         readonly size: AnyTrial['size'];
       };
