@@ -18,6 +18,7 @@ export { bufferLayout, parameterLayout, type ParamGroup } from './layout.js';
 export { flatten, initialize, initializeFlat } from './initialize.js';
 export { fromTorch, fromTorchTensors, torchAxes, torchShape, toTorch, transpose } from './torch-layout.js';
 export { loadWeights } from './load-weights.js';
+export { fromPretrained } from './from-pretrained.js';
 export { SafetensorsError, type SafetensorsErrorCode } from './safetensors/header.js';
 export { parseSafetensors, type SafetensorsFile } from './safetensors/parse.js';
 export { formatSafetensors, safetensorsHeader } from './safetensors/format.js';

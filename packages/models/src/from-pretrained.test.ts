@@ -1,0 +1,40 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, expect, it } from 'vitest';
+import { diffusersJson } from './diffusers-json.js';
+import { fromPretrained } from './from-pretrained.js';
+import { initialize } from './initialize.js';
+import { formatSafetensors } from './safetensors/format.js';
+import { toTorch } from './torch-layout.js';
+import { unet2d } from './unet/unet2d.js';
+
+const model = unet2d({
+  sample_size: 8,
+  in_channels: 1,
+  out_channels: 1,
+  block_out_channels: [8, 16],
+  down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
+  up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
+  norm_num_groups: 4,
+});
+const start = initialize(model, 0);
+let folder = '';
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'dm-models-'));
+  await writeFile(join(folder, 'config.json'), diffusersJson(model.kind, model.config as object));
+});
+
+it('reads what was written, in one file', async () => {
+  await writeFile(join(folder, 'diffusion_pytorch_model.safetensors'), formatSafetensors(toTorch(model, start)));
+  const { model: read, params } = await fromPretrained(folder);
+  expect(read.specs).toEqual(model.specs);
+  expect(params).toEqual(start);
+});
+
+it('refuses a class that there is no model for', async () => {
+  const other = await mkdtemp(join(tmpdir(), 'dm-models-'));
+  await writeFile(join(other, 'config.json'), diffusersJson('AutoencoderKL', {}));
+  await expect(fromPretrained(other)).rejects.toThrow(/_class_name.*AutoencoderKL.*UNet2DModel/);
+});
