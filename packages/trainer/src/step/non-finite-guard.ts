@@ -1,7 +1,11 @@
 import { UserError } from '../errors.js';
 import type { StepResult } from './compiled-step.js';
 
-/** Policy for a loss or gradient that is not finite: the update is skipped and counted, and too many end the run. */
+/**
+ * Policy for a loss or gradient that is not finite: the update is skipped and counted, and too many end the run.
+ *
+ * @throws {UserError} after too many updates in a row that are skipped
+ */
 export class NonFiniteGuard {
   private inRow: number;
   /** Updates skipped since the beginning of the run. */
