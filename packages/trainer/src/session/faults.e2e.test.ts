@@ -18,7 +18,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function training(steps: number, out: string): string[] {
   const path = join(folder, 'tiny.json');
-  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, steps), checkpoints: { keepLast: 9 } }));
+  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, steps), checkpoints: { every: 2, keepLast: 9 } }));
   return ['train', '--config', path, '--out', out];
 }
 
