@@ -15,7 +15,10 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 /** Arguments of a tiny run that logs each step and saves every `every`. */
 function training(steps: number, every: number, out: string, ...more: string[]): string[] {
   const path = join(folder, 'tiny.json');
-  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, steps), logEvery: 1, checkpoints: { every, keepLast: 3 } }));
+  writeFileSync(
+    path,
+    JSON.stringify({ ...tinyConfig(folder, steps), logEvery: 1, checkpoints: { every, keepLast: 3 } }),
+  );
   return ['train', '--config', path, '--out', out, '--json', ...more];
 }
 
