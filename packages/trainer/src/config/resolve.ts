@@ -4,7 +4,7 @@ import { UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
 import { renamedFields } from './migration.js';
 import { defaultPreset, presets } from './presets.js';
-import { commonFields, fieldOf, objectsOf, objectsOfType, typesOf } from './schema-fields.js';
+import { commonFields, fieldOf, objectsOfType, typesOf } from './schema-fields.js';
 import { configSchema, type Config, type PartialConfig } from './schema.js';
 import { nearest, suggestion } from './suggestion.js';
 
@@ -28,13 +28,13 @@ export function resolveConfig(given: readonly Layer[] = []): Config {
   const unknown = layers.flatMap((l) => unknownKeys(configSchema, l.value, []).map((e) => `${l.source}: ${e}`));
   if (unknown.length > 0) throw new UserError(unknown.join('\n'), { code: 'CONFIG_INVALID' });
 
-  const named = layers.findLast((l) => l.value['preset'] !== undefined)?.value['preset'];
-  const name = named === undefined ? defaultPreset : String(named);
-  const preset = Object.hasOwn(presets, name) ? presets[name] : undefined;
-  if (preset === undefined)
-    throw new UserError(`Unknown preset "${name}". ${suggestion(name, Object.keys(presets))}`, {
-      code: 'CONFIG_INVALID',
-    });
+  const name = layers.findLast((l) => l.value['preset'] !== undefined)?.value['preset'] ?? defaultPreset;
+  const preset = typeof name === 'string' && Object.hasOwn(presets, name) ? presets[name] : undefined;
+  if (preset === undefined) {
+    const text = typeof name === 'string' ? name : JSON.stringify(name);
+    const hint = suggestion(text, Object.keys(presets));
+    throw new UserError(`Unknown preset "${text}". ${hint}`, { code: 'CONFIG_INVALID' });
+  }
 
   let merged: Json = { ...preset, preset: name };
   for (const { value } of layers) merged = merge(merged, value, configSchema);

@@ -98,7 +98,7 @@ export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): Tim
 
 /** The loss weighting of a configuration, as @dm/curriculum names it. */
 function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): LossWeighting {
-  return { name: type, ...options } as LossWeighting;
+  return { name: type, ...options };
 }
 
 /** Fills in what the data says and the configuration leaves out. */
