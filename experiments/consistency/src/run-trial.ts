@@ -73,27 +73,27 @@ export async function runModelTrial(trial: ConsistencyTrial, context: TrialConte
   const train =
     recipe.data === 'all' ? context.train : await halfSplit(context.train, recipe.data === 'half 0' ? 0 : 1);
   const { model } = recipe;
-  const made = await (model.kind === 'diffusion'
+  const generated = await (model.kind === 'diffusion'
     ? sampleDiffusion(trial, model.training, train, context)
     : sampleDecoder(trial, model, train, context));
   const kept = (images: Pixels) => toBytes(images.data.slice(0, trial.size.kept * pixelsOf(train)) as Float32Array);
-  const final = kept(made.final);
+  const final = kept(generated.final);
   const { extractor } = context.sampleMetric;
   const { features } = await extractor.features({ data: final, shape: [trial.size.kept, ...train.shape] });
-  const training = made.training;
+  const { training } = generated;
   return {
     ...trialFields(trial),
-    parameters: made.parameters,
+    parameters: generated.parameters,
     shape: train.shape,
     samples: {
-      ...(made.early && { early: encodeBytes(kept(made.early)) }),
+      ...(generated.early && { early: encodeBytes(kept(generated.early)) }),
       final: encodeBytes(final),
-      ...(made.ddpm && { ddpm: encodeBytes(kept(made.ddpm)) }),
+      ...(generated.ddpm && { ddpm: encodeBytes(kept(generated.ddpm)) }),
     },
     features: quantize(features),
     dimensions: extractor.dimensions,
-    quality: await context.sampleMetric.evaluate(made.final),
-    ...(made.validation && { validation: made.validation }),
+    quality: await context.sampleMetric.evaluate(generated.final),
+    ...(generated.validation && { validation: generated.validation }),
     nearestTraining: mean(await nearestCosines(final, train)),
     extractor: { name: extractor.name, weightsSha256: extractor.weightsSha256 },
     seconds: { training, measuring: (performance.now() - began) / 1000 - training },
@@ -133,7 +133,7 @@ async function sampleDiffusion(
       from = performance.now();
     }
   }
-  const made = {
+  const generated = {
     parameters: setup.layout.size,
     ...(early && { early }),
     final: await ddim.samples(weights, size.samples),
@@ -144,7 +144,7 @@ async function sampleDiffusion(
   await validator.dispose();
   await ddim.dispose();
   await ddpm.dispose();
-  return made;
+  return generated;
 }
 
 async function sampleDecoder(

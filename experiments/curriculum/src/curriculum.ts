@@ -13,6 +13,7 @@ import {
   screeningSize,
   truncateForSmoke,
   trialGrid,
+  withCommittedSpelling,
   type Arm,
   type Conclusion,
   type Experiment,
@@ -122,7 +123,11 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
       ...curveFigure(final, 'validation', 'raw'),
       ...curveFigure(final, 'validation', 'ema'),
     ],
-    numbers: { beside: comparisons },
+    numbers: {
+      beside: Object.fromEntries(
+        Object.entries(comparisons).map(([name, compared]) => [name, withCommittedSpelling(compared)]),
+      ),
+    },
   };
 }
 

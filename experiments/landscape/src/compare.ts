@@ -50,8 +50,8 @@ export interface Difference {
 export function differences(diffusion: ComparedLoss, other: ComparedLoss): Difference[] {
   return roughnessNames.map((measure) => {
     const values = diffusion.seeds.flatMap(({ seed, view }) => {
-      const twin = other.seeds.find((one) => one.seed === seed);
-      const [a, b] = [roughnessOf(view)[measure], twin === undefined ? null : roughnessOf(twin.view)[measure]];
+      const sameSeed = other.seeds.find((one) => one.seed === seed);
+      const [a, b] = [roughnessOf(view)[measure], sameSeed === undefined ? null : roughnessOf(sameSeed.view)[measure]];
       return a === null || b === null ? [] : [a - b];
     });
     const difference = values.length === 0 ? undefined : confidenceInterval(values);

@@ -95,7 +95,7 @@ function conclude(results: Readonly<Record<string, StageResults<LandscapeResult>
     tables: [roughnessTable(losses), differencesTable(found), noiseRangeTable(all.get('diffusion') ?? [])],
     figures: figures(losses, all.get('diffusion') ?? []),
     numbers: {
-      differences: found,
+      differences: found.map(({ judgment, ...rest }) => ({ ...rest, judgement: judgment })),
       losses: losses.map(({ name, seeds }) => ({
         name,
         seeds: seeds.map(({ seed, view }) => ({ seed, ...roughnessOf(view) })),
@@ -118,20 +118,20 @@ function comparisonSentence(found: readonly Difference[]): string[] {
 }
 
 function diffusionSentences(diffusion: ComparedLoss, others: readonly ComparedLoss[]): string[] {
-  const astray = others
+  const poorlyTrained = others
     .filter((other) => (meanOverSeeds(other, 'riseFromStart')?.mean ?? 0) > 0.5)
     .map(({ name }) => name);
   const inexact = others.filter((other) => hessianError(other) > MAX_HESSIAN_ERROR).map(({ name }) => name);
-  const beside = (measure: Parameters<typeof meanOverSeeds>[1]) =>
+  const withOthers = (measure: Parameters<typeof meanOverSeeds>[1]) =>
     `${formatOptional(meanOverSeeds(diffusion, measure))} (${others.map((other) => `${other.name} ${formatOptional(meanOverSeeds(other, measure))}`).join(', ')})`;
   return [
-    `On the straight line from start to end the loss rises by ${beside('riseFromStart')} of its drop in all.`,
-    `Two trainings from different starts are parted by a barrier of ${beside('barrierToPartner')} drops.`,
+    `On the straight line from start to end the loss rises by ${withOthers('riseFromStart')} of its drop in all.`,
+    `Two trainings from different starts are parted by a barrier of ${withOthers('barrierToPartner')} drops.`,
     `The most negative eigenvalue of the diffusion model's Hessian is ${formatOptional(meanOverSeeds(diffusion, 'negative'))} of the largest.`,
-    ...(astray.length === 0
+    ...(poorlyTrained.length === 0
       ? []
       : [
-          `${astray.join(', ')}: on the line from its start lie places with a loss lower than that of its end by more than half the ` +
+          `${poorlyTrained.join(', ')}: on the line from its start lie places with a loss lower than that of its end by more than half the ` +
             'drop. It was not trained well, and its numbers say little.',
         ]),
     ...(inexact.length === 0

@@ -38,7 +38,7 @@ export {
   vaeRecipe,
   type VaeRecipe,
 } from './contrast/vae.js';
-export { armTable, bestArm, compareArms, rankArms, trialGrid } from './report/compare.js';
+export { armTable, bestArm, compareArms, rankArms, trialGrid, withCommittedSpelling } from './report/compare.js';
 export type { Conclusion, Table } from './report/conclusion.js';
 export { curveFigure, measurementMethod, scaleCaveats, truncateForSmoke } from './report/describe.js';
 export { intervalFigure, lineFigure, type Figure, type PlotSpec } from './report/figure.js';

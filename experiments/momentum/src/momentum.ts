@@ -16,6 +16,7 @@ import {
   screeningSize,
   truncateForSmoke,
   trialGrid,
+  withCommittedSpelling,
   type Arm,
   type Conclusion,
   type Experiment,
@@ -146,7 +147,11 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
       ...curveFigure(final, 'validation', 'ema'),
       ...pathFigure(sweep),
     ],
-    numbers: { beside: comparisons },
+    numbers: {
+      beside: Object.fromEntries(
+        Object.entries(comparisons).map(([name, compared]) => [name, withCommittedSpelling(compared)]),
+      ),
+    },
   };
 }
 

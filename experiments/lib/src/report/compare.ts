@@ -100,12 +100,17 @@ export function compareArms(
         : has('worse')
           ? 'worse'
           : 'no clear difference';
-  const told = verdicts.includes(undefined) ? 'one seed only, so no interval' : judgment;
+  const verdictText = verdicts.includes(undefined) ? 'one seed only, so no interval' : judgment;
   return {
     judgment,
     ratios: `${a} over ${b}: validation loss ${formatInterval(validation)}, FD-classifier ${formatInterval(fd)}`,
     sentence:
       `${a} has ${formatInterval(validation)} times the validation loss and ${formatInterval(fd)} times the FD-classifier of ` +
-      `${b} (EMA weights, ratio seed by seed, 95 % interval): ${told}.`,
+      `${b} (EMA weights, ratio seed by seed, 95 % interval): ${verdictText}.`,
   };
+}
+
+/** Judged comparisons for results.json, whose field has the name `judgement`. */
+export function withCommittedSpelling<T extends { readonly judgment: string }>({ judgment, ...rest }: T) {
+  return { judgement: judgment, ...rest };
 }

@@ -56,8 +56,8 @@ export function pairedRatio(
   weights: Weights,
 ): ConfidenceInterval | undefined {
   const ratios = a.flatMap((result) => {
-    const twin = b.find(({ seed }) => seed === result.seed);
-    const [x, y] = [finalValue(result, metric, weights), twin && finalValue(twin, metric, weights)];
+    const sameSeed = b.find(({ seed }) => seed === result.seed);
+    const [x, y] = [finalValue(result, metric, weights), sameSeed && finalValue(sameSeed, metric, weights)];
     return x === undefined || y === undefined ? [] : [x / y];
   });
   return ratios.length === 0 ? undefined : confidenceInterval(ratios);
