@@ -1,7 +1,6 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fetchBatch } from './batch.js';
-import type { PartialConfig } from '../config/schema.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
 import { classCondition } from '../sampling/sampler.js';
