@@ -2,9 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { unet2d } from '@dm/models';
+import { modelCaseState } from '@dm/models/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Case, optimizer } from './cases.mjs';
 import { type Contender, contenders } from './contenders.mjs';
+import { formulaWeights } from './contenders/formula.mjs';
 import { runContender } from './run-contender.mjs';
 
 const tiny: Case = {
@@ -70,4 +73,16 @@ describe('a contender', () => {
     const cpu = contenders.find(({ name }) => name === 'tfjs-cpu')!;
     await expect(runContender(cpu, tiny, { ...settings, scratch: '' })).resolves.toBe('too slow for this case');
   });
+});
+
+it('the weights of the contenders are those of the cases of @dm/models', () => {
+  const model = unet2d({
+    sample_size: 8,
+    block_out_channels: [8, 16],
+    down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
+    up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
+    norm_num_groups: 4,
+    num_class_embeds: 3,
+  });
+  expect(formulaWeights(model).params).toEqual(modelCaseState(model)['params']!.data);
 });

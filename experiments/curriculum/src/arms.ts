@@ -1,4 +1,4 @@
-/** The arms of `curriculum`: what is unknown of CLTS varied, its twins, and the other samplers and weights. */
+/** The arms of `curriculum`: what is unknown of CLTS varied, its controls, and the other samplers and weights. */
 import { batchSize, recipe, type Arm, type Scale, type Size, type TrainingRecipe } from '@dm/experiments';
 
 type Sampler = TrainingRecipe['curriculum'];

@@ -33,7 +33,7 @@ export const curriculum: Experiment = {
     `Everything that is unknown of CLTS is varied from one default, and all baselines run beside it, with one seed on ` +
       `${screeningSize[scale].images} images; the best variant and the best baseline by FD-classifier (EMA) go on to ` +
       `finals of ${finalSize[scale].images} images with ${finalSeeds[scale].length} seeds, beside uniform, CLTS and its ` +
-      'twins. AdamW, highest lr 0.01 after 50 steps of warm-up, then linearly to a tenth (so that no sampler gains what ' +
+      'controls. AdamW, highest lr 0.01 after 50 steps of warm-up, then linearly to a tenth (so that no sampler gains what ' +
       'that decay gives), except for the two arms named constant; gradients clipped to norm 1; EMA half-life 2000 images; ' +
       'linear noise schedule, T = 1000, epsilon-prediction. Loss-second-moment keeps 2 losses a timestep and not 10, or it ' +
       'would never be warm in runs this short.',
@@ -42,7 +42,7 @@ export const curriculum: Experiment = {
   stages: [
     {
       name: 'final',
-      about: 'uniform, CLTS and its twins.',
+      about: 'uniform, CLTS and its controls.',
       trials: (scale) => {
         const size = finalSize[scale];
         const [cltsDefault] = variants(scale, size);
@@ -52,7 +52,7 @@ export const curriculum: Experiment = {
     },
     {
       name: 'screening',
-      about: 'all variants of CLTS, its twins and all baselines, one seed.',
+      about: 'all variants of CLTS, its controls and all baselines, one seed.',
       trials: (scale) => trialGrid('screening', screened(scale), screeningSize[scale], [0]),
     },
     {

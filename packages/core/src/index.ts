@@ -56,7 +56,7 @@ export { addNoise, convertPrediction, predictionTarget } from './process/forward
 export { huberLoss, l1Loss, mseLoss, type PointwiseLoss, weightedMean } from './losses/pointwise.js';
 
 export {
-  boundCoefficients,
+  boundInputs,
   type BoundInputs,
   boundTerm,
   learnedVarianceLoss,

@@ -5,7 +5,7 @@
 import { clts, cltsDefaults, cltsDensity, cltsParts, type CltsOptions } from './clts.js';
 import type { ScheduleContext } from './context.js';
 import { discreteSchedule, importanceWeights, staticSchedule } from './discrete.js';
-import { resolveOptions } from './options.js';
+import { resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
 /** CLTS run backwards: concentrated first, uniform last; lambda(totalSteps - 1 - step). Does the direction matter? */

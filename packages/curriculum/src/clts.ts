@@ -19,7 +19,7 @@
 import { requireContext, type ScheduleContext } from './context.js';
 import { coordinateOf, coordinates, type Coordinate } from './coordinates.js';
 import { discreteSchedule, importanceWeights, normalize } from './discrete.js';
-import { requireChoice, requireInteger, requireNumber, resolveOptions } from './options.js';
+import { checkChoice, checkInRange, checkInteger, checkNumber, checkPositive, resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
 /** How lambda grows from 0 to lambdaMax, x = step / rampSteps in [0, 1]: x; (1 - cos(pi x)) / 2; 0, then 1 at x = 1. */
@@ -69,12 +69,12 @@ export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsP
   requireContext('clts', context);
   const { coordinate, mu, sigma, lambdaMax, ramp } = options;
   const rampSteps = options.rampSteps ?? context.totalSteps;
-  requireChoice('clts', 'coordinate', coordinate, coordinates);
-  requireNumber('clts', 'mu', mu, 'a finite number', () => true);
-  requireNumber('clts', 'sigma', sigma, 'a number > 0', (v) => v > 0);
-  requireNumber('clts', 'lambdaMax', lambdaMax, 'in [0, 1]', (v) => v >= 0 && v <= 1);
-  requireChoice('clts', 'ramp', ramp, ramps);
-  requireInteger('clts', 'rampSteps', rampSteps, 1);
+  checkChoice('clts: coordinate', coordinate, coordinates);
+  checkNumber('clts: mu', mu);
+  checkPositive('clts: sigma', sigma);
+  checkInRange('clts: lambdaMax', lambdaMax, '[0, 1]');
+  checkChoice('clts: ramp', ramp, ramps);
+  checkInteger('clts: rampSteps', rampSteps, 1);
 
   const c = coordinateOf('clts', coordinate, context);
   const gaussian = normalize(

@@ -1,4 +1,4 @@
-import { requireInteger } from './options.js';
+import { checkInteger } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
 /** What a schedule may need to know about the run: the same for every schedule, so that they can be swapped by name. */
@@ -19,8 +19,8 @@ export type ScheduleFactory<Options> = (context: ScheduleContext, options?: Part
 
 /** Throws a RangeError on an impossible T or number of steps. */
 export function requireContext(owner: string, context: ScheduleContext): void {
-  requireInteger(owner, 'numTimesteps', context.numTimesteps, 1);
-  requireInteger(owner, 'totalSteps', context.totalSteps, 1);
+  checkInteger(`${owner}: numTimesteps`, context.numTimesteps, 1);
+  checkInteger(`${owner}: totalSteps`, context.totalSteps, 1);
 }
 
 /** abar of the context. Throws if it is missing, of another length than T, outside [0, 1] or not strictly decreasing. */

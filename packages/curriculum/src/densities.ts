@@ -5,7 +5,7 @@
  */
 import { requireContext, type ScheduleContext, type ScheduleFactory } from './context.js';
 import { staticSchedule } from './discrete.js';
-import { requireNumber, resolveOptions } from './options.js';
+import { checkNumber, checkPositive, resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 import { densityByMass } from './transfer.js';
 
@@ -48,8 +48,8 @@ export function edm2Timesteps(context: ScheduleContext, options?: Partial<LogNor
 
 function logNormal(name: string, context: ScheduleContext, { mean, std }: LogNormalOptions): TimestepSchedule {
   requireContext(name, context);
-  requireNumber(name, 'mean', mean, 'a finite number', () => true);
-  requireNumber(name, 'std', std, 'a number > 0', (v) => v > 0);
+  checkNumber(`${name}: mean`, mean);
+  checkPositive(`${name}: std`, std);
   const density = (x: number): number => Math.exp(-((x - mean) ** 2) / (2 * std ** 2));
   return staticSchedule(name, densityByMass(name, context, 'lnSigma', density));
 }
@@ -73,8 +73,8 @@ const laplaceDefaults: LaplaceOptions = { mu: 0, b: 0.5 };
 export function laplaceTimesteps(context: ScheduleContext, options?: Partial<LaplaceOptions>): TimestepSchedule {
   requireContext('laplace', context);
   const { mu, b } = resolveOptions('laplace', laplaceDefaults, options);
-  requireNumber('laplace', 'mu', mu, 'a finite number', () => true);
-  requireNumber('laplace', 'b', b, 'a number > 0', (v) => v > 0);
+  checkNumber('laplace: mu', mu);
+  checkPositive('laplace: b', b);
   return staticSchedule(
     'laplace',
     densityByMass('laplace', context, 'logSnr', (x) => Math.exp(-Math.abs(x - mu) / b)),
@@ -105,8 +105,8 @@ export function logitNormalTimesteps(
 ): TimestepSchedule {
   requireContext('logitNormal', context);
   const { mean, std } = resolveOptions('logitNormal', logitNormalDefaults, options);
-  requireNumber('logitNormal', 'mean', mean, 'a finite number', () => true);
-  requireNumber('logitNormal', 'std', std, 'a number > 0', (v) => v > 0);
+  checkNumber('logitNormal: mean', mean);
+  checkPositive('logitNormal: std', std);
   const density = (s: number): number => {
     if (s <= 0 || s >= 1) return 0;
     const logit = Math.log(s) - Math.log1p(-s);
@@ -131,7 +131,7 @@ export function modeTimesteps(context: ScheduleContext, options?: Partial<ModeOp
   requireContext('mode', context);
   const { scale } = resolveOptions('mode', modeDefaults, options);
   const max = 2 / (Math.PI - 2);
-  requireNumber('mode', 'scale', scale, 'in (-1, 2 / (pi - 2))', (v) => v > -1 && v < max);
+  checkNumber('mode: scale', scale, 'in (-1, 2 / (pi - 2))', (v) => v > -1 && v < max);
   const f = (u: number): number => 1 - u - scale * (Math.cos((Math.PI * u) / 2) ** 2 - 1 + u);
   const density = (s: number): number => {
     let low = 0;
@@ -176,7 +176,7 @@ const betaDefaults: BetaOptions = { a: 0.8 };
 export function betaTimesteps(context: ScheduleContext, options?: Partial<BetaOptions>): TimestepSchedule {
   requireContext('beta', context);
   const { a } = resolveOptions('beta', betaDefaults, options);
-  requireNumber('beta', 'a', a, 'a number > 0', (v) => v > 0);
+  checkPositive('beta: a', a);
   const { numTimesteps: T } = context;
   const density = Float64Array.from({ length: T }, (_, t) => ((t + 1) / T) ** a - (t / T) ** a);
   return staticSchedule('beta', density);

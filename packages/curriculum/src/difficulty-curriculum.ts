@@ -1,6 +1,6 @@
 import { requireContext, type ScheduleContext } from './context.js';
 import { discreteSchedule } from './discrete.js';
-import { requireInteger, requireNumber, resolveOptions } from './options.js';
+import { checkInRange, checkInteger, checkNumber, resolveOptions } from './checks.js';
 import type { ScheduleState, TimestepSchedule } from './schedule.js';
 
 export interface DifficultyCurriculumOptions {
@@ -43,10 +43,10 @@ export function difficultyCurriculum(
   requireContext(name, context);
   const { numTimesteps: T } = context;
   const { clusters, patience, smoothing } = resolveOptions(name, difficultyCurriculumDefaults, options);
-  requireInteger(name, 'clusters', clusters, 1);
-  requireNumber(name, 'clusters', clusters, `at most T = ${T}`, (v) => v <= T);
-  requireInteger(name, 'patience', patience, 1);
-  requireNumber(name, 'smoothing', smoothing, 'in [0, 1)', (v) => v >= 0 && v < 1);
+  checkInteger(`${name}: clusters`, clusters, 1);
+  checkNumber(`${name}: clusters`, clusters, `at most T = ${T}`, (v) => v <= T);
+  checkInteger(`${name}: patience`, patience, 1);
+  checkInRange(`${name}: smoothing`, smoothing, '[0, 1)');
 
   const read = (
     state: ScheduleState = initialState(),
@@ -57,7 +57,7 @@ export function difficultyCurriculum(
     if (stage === undefined || stale === undefined || running === undefined || best === undefined) {
       throw new Error(`${name}: the state must have stage [1], stale [1] and loss [2]`);
     }
-    requireNumber(name, 'state.stage', stage, `in [1, ${clusters}]`, (v) => v >= 1 && v <= clusters);
+    checkNumber(`${name}: state.stage`, stage, `in [1, ${clusters}]`, (v) => v >= 1 && v <= clusters);
     return { stage, stale, running, best };
   };
 
@@ -74,7 +74,7 @@ export function difficultyCurriculum(
       let sum = 0;
       for (let n = 0; n < losses.length; n++) sum += losses[n]!;
       const batch = sum / losses.length;
-      requireNumber(name, 'mean loss', batch, 'a finite number', () => true);
+      checkNumber(`${name}: mean loss`, batch);
 
       const { stage, stale, running: before, best } = read(state);
       const running = before === Infinity ? batch : smoothing * before + (1 - smoothing) * batch;

@@ -1,6 +1,6 @@
 import { requireContext, type ScheduleContext } from './context.js';
 import { discreteSchedule, importanceWeights, normalize } from './discrete.js';
-import { requireInteger, requireNumber, resolveOptions } from './options.js';
+import { checkInRange, checkInteger, checkNumber, resolveOptions } from './checks.js';
 import type { ScheduleState, TimestepSchedule } from './schedule.js';
 
 export interface LossSecondMomentOptions {
@@ -28,8 +28,8 @@ export function lossSecondMoment(
   requireContext(name, context);
   const { numTimesteps: T } = context;
   const { historyPerTimestep: H, uniformShare } = resolveOptions(name, lossSecondMomentDefaults, options);
-  requireInteger(name, 'historyPerTimestep', H, 1);
-  requireNumber(name, 'uniformShare', uniformShare, 'in (0, 1]', (v) => v > 0 && v <= 1);
+  checkInteger(`${name}: historyPerTimestep`, H, 1);
+  checkInRange(`${name}: uniformShare`, uniformShare, '(0, 1]');
 
   const initialState = (): { losses: Float64Array; counts: Int32Array } => ({
     losses: new Float64Array(T * H),
@@ -71,7 +71,7 @@ export function lossSecondMoment(
       for (let n = 0; n < timesteps.length; n++) {
         const t = timesteps[n]!;
         const loss = newLosses[n]!;
-        requireNumber(name, `losses[${n}]`, loss, 'a finite number', () => true);
+        checkNumber(`${name}: losses[${n}]`, loss);
         if (counts[t]! < H) {
           losses[t * H + counts[t]!] = loss;
           counts[t]! += 1;

@@ -10,7 +10,7 @@
  * With sigma for the noise-to-signal ratio, SNR = 1 / sigma^2. The forms below are simplified so that they stay finite
  * where SNR is 0 (zero terminal SNR) or very large, wherever the rule itself is finite there.
  */
-import { requireChoice, requireNumber } from './options.js';
+import { checkChoice, checkInRange, checkNonNegative, checkPositive } from './checks.js';
 
 /**
  * What the network predicts: the noise, the clean image, v = sqrt(abar) epsilon - sqrt(1 - abar) x0, or EDM's F (Karras et
@@ -42,7 +42,7 @@ export const lossWeightings = ['constant', 'minSnr', 'softMinSnr', 'p2', 'edm', 
 /** SNR_t = abar_t / (1 - abar_t). Throws a RangeError on abar outside [0, 1). */
 export function snrFromAlphasCumprod(alphasCumprod: ArrayLike<number>): Float64Array {
   return Float64Array.from(alphasCumprod, (abar, t) => {
-    requireNumber('snr', `alphasCumprod[${t}]`, abar, 'in [0, 1)', (v) => v >= 0 && v < 1);
+    checkInRange(`snr: alphasCumprod[${t}]`, abar, '[0, 1)');
     return abar / (1 - abar);
   });
 }
@@ -50,7 +50,7 @@ export function snrFromAlphasCumprod(alphasCumprod: ArrayLike<number>): Float64A
 /** SNR = 1 / sigma^2 for noise-to-signal ratios sigma > 0. Throws a RangeError otherwise. */
 export function snrFromSigma(sigma: ArrayLike<number>): Float64Array {
   return Float64Array.from(sigma, (s, i) => {
-    requireNumber('snr', `sigma[${i}]`, s, 'a finite number > 0', (v) => v > 0);
+    checkPositive(`snr: sigma[${i}]`, s);
     return 1 / (s * s);
   });
 }
@@ -64,14 +64,14 @@ export function lossWeights(
   rule: LossWeighting,
   levels: { readonly snr: ArrayLike<number>; readonly prediction: WeightedPrediction; readonly sigmaData?: number },
 ): Float64Array {
-  requireChoice('lossWeights', 'rule', rule.name, lossWeightings);
-  requireChoice('lossWeights', 'prediction', levels.prediction, weightedPredictions);
+  checkChoice('lossWeights: rule', rule.name, lossWeightings);
+  checkChoice('lossWeights: prediction', levels.prediction, weightedPredictions);
   const { prediction, sigmaData = 0.5 } = levels;
-  requireNumber('lossWeights', 'sigmaData', sigmaData, 'a number > 0', (v) => v > 0);
+  checkPositive('lossWeights: sigmaData', sigmaData);
   const fromX0 = (weight: Weight): Weight => convertWeight(prediction, sigmaData, weight);
   const weight = weightFunction(rule, prediction, fromX0);
   return Float64Array.from(levels.snr, (snr, i) => {
-    requireNumber('lossWeights', `snr[${i}]`, snr, 'a finite number >= 0', (v) => v >= 0);
+    checkNonNegative(`lossWeights: snr[${i}]`, snr);
     const w = weight(snr);
     if (!Number.isFinite(w)) {
       throw new RangeError(
@@ -109,7 +109,7 @@ function weightFunction(
     case 'p2': {
       const { k = 1, gamma = 1 } = rule;
       requirePositive(rule.name, 'k', k);
-      requireNumber('lossWeights "p2"', 'gamma', gamma, 'a number >= 0', (v) => v >= 0);
+      checkNonNegative('lossWeights "p2": gamma', gamma);
       const onEpsilon = (snr: number): number => (k + snr) ** -gamma;
       if (prediction === 'epsilon') return onEpsilon;
       return fromX0((snr) => snr * onEpsilon(snr));
@@ -141,5 +141,5 @@ function convertWeight(prediction: WeightedPrediction, sigmaData: number, weight
 }
 
 function requirePositive(rule: string, field: string, value: number): void {
-  requireNumber(`lossWeights "${rule}"`, field, value, 'a number > 0', (v) => v > 0);
+  checkPositive(`lossWeights "${rule}": ${field}`, value);
 }

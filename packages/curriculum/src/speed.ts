@@ -1,6 +1,6 @@
 import { requireAlphasCumprod, requireContext, type ScheduleContext } from './context.js';
 import { staticSchedule } from './discrete.js';
-import { requireInteger, requireNumber, resolveOptions } from './options.js';
+import { checkInRange, checkInteger, checkNumber, resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
 export interface SpeedOptions {
@@ -29,14 +29,14 @@ export function speed(context: ScheduleContext, options?: Partial<SpeedOptions>)
   const { numTimesteps: T } = context;
   const { k, weightCeiling, ...given } = resolveOptions('speed', speedDefaults, options);
   const tau = given.tau ?? Math.max(1, Math.round(0.7 * T));
-  requireNumber('speed', 'k', k, 'a number >= 1', (v) => v >= 1);
-  requireInteger('speed', 'tau', tau, 1);
-  requireNumber('speed', 'tau', tau, `at most T = ${T}`, (v) => v <= T);
+  checkNumber('speed: k', k, 'a number >= 1', (v) => v >= 1);
+  checkInteger('speed: tau', tau, 1);
+  checkNumber('speed: tau', tau, `at most T = ${T}`, (v) => v <= T);
   const total = T + tau * (k - 1);
   const density = Float64Array.from({ length: T }, (_, t) => (t < tau ? k : 1) / total);
   if (weightCeiling === null) return staticSchedule('speed', density);
 
-  requireNumber('speed', 'weightCeiling', weightCeiling, 'in [0.5, 1]', (v) => v >= 0.5 && v <= 1);
+  checkInRange('speed: weightCeiling', weightCeiling, '[0.5, 1]');
   const weight = changeAwareWeights(requireAlphasCumprod('speed', context), weightCeiling);
   return staticSchedule('speed', density, (_, timesteps) => Float32Array.from(timesteps, (t) => weight[t]!));
 }

@@ -17,7 +17,7 @@ export function checkIndices(indices: ArrayLike<number>, length: number): void {
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]!;
     if (!Number.isInteger(index) || index < 0 || index >= length) {
-      throw new RangeError(`Index ${index} (at position ${i}) is outside [0, ${length}).`);
+      throw new RangeError(`indices[${i}] must be an integer in [0, ${length}), got ${index}`);
     }
   }
 }

@@ -238,7 +238,7 @@ describe('errors name the op, the value, the line and the way out', () => {
   });
 
   it('threads', async () => {
-    await expect(openOnnxEngine({ threads: 0 })).rejects.toThrow('threads must be a positive integer, not 0');
+    await expect(openOnnxEngine({ threads: 0 })).rejects.toThrow('threads must be an integer >= 1, got 0');
   });
 });
 

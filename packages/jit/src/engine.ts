@@ -1,4 +1,4 @@
-import type { CompiledProgram, CompileOptions, Engine, Program } from '@dm/ops';
+import { checkInteger, type CompiledProgram, type CompileOptions, type Engine, type Program } from '@dm/ops';
 import { EngineError } from './errors.js';
 import type { EngineObserver } from './inspect/observer.js';
 import { OnnxProgram } from './execute/program.js';
@@ -47,9 +47,7 @@ export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<E
   if (!devices.includes(device)) {
     throw new RangeError(`openOnnxEngine: no device "${device as string}"; there are ${devices.join(', ')}`);
   }
-  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
-    throw new RangeError(`openOnnxEngine: threads must be a positive integer, not ${threads}`);
-  }
+  if (threads !== undefined) checkInteger('openOnnxEngine: threads', threads, 1);
   const runtime = options.runtime ?? (await openRuntime(device));
   if (device !== 'cpu') await checkDevice(runtime, device);
   const block = options.convolutions === 'plain' || device !== 'cpu' ? 0 : await probeBlockSize(runtime);

@@ -21,7 +21,7 @@ export class ConfigError extends DmError<ConfigErrorCode> {
 
 /** A refusal of one field of a model class's configuration. */
 export const refuse = (kind: string, field: string, value: unknown, right: string) =>
-  new ConfigError(`${kind}: ${field} is ${JSON.stringify(value)}, but must be ${right}`);
+  new ConfigError(`${kind}: ${field} must be ${right}, got ${JSON.stringify(value)}`);
 
 /** Throws unless `config` is a plain object for the class `kind`, with no field that the class does not have. */
 export function checkFields(kind: string, config: unknown, known: readonly string[]): asserts config is Fields {
@@ -50,15 +50,15 @@ export function fieldChecks(kind: string, config: Fields) {
   return {
     fail,
     integer(field: string, least: number): void {
-      if (!isInteger(config[field], least)) throw fail(field, `an integer of at least ${least}`);
+      if (!isInteger(config[field], least)) throw fail(field, `an integer >= ${least}`);
     },
     integerOrNull(field: string, least: number): void {
       const value = config[field];
-      if (value !== null && !isInteger(value, least)) throw fail(field, `an integer of at least ${least}, or null`);
+      if (value !== null && !isInteger(value, least)) throw fail(field, `an integer >= ${least}, or null`);
     },
     number(field: string, { least, below }: { least?: number; below?: number }): void {
       const value = config[field];
-      const right = `a number${least === undefined ? '' : ` of at least ${least}`}${below === undefined ? '' : ` below ${below}`}`;
+      const right = `a number ${[least === undefined ? '' : `>= ${least}`, below === undefined ? '' : `< ${below}`].filter(Boolean).join(' and ')}`;
       if (
         typeof value !== 'number' ||
         !Number.isFinite(value) ||
@@ -70,7 +70,7 @@ export function fieldChecks(kind: string, config: Fields) {
     },
     positive(field: string): void {
       const value = config[field];
-      if (typeof value !== 'number' || !(value > 0 && value < Infinity)) throw fail(field, 'a positive number');
+      if (typeof value !== 'number' || !(value > 0 && value < Infinity)) throw fail(field, 'a number > 0');
     },
     boolean(field: string): void {
       if (typeof config[field] !== 'boolean') throw fail(field, 'true or false');
@@ -82,7 +82,7 @@ export function fieldChecks(kind: string, config: Fields) {
     integers(field: string, least: number): void {
       const value = config[field];
       if (!Array.isArray(value) || value.length === 0 || !value.every((v) => isInteger(v, least))) {
-        throw fail(field, `a list of integers of at least ${least}`);
+        throw fail(field, `a list of integers >= ${least}`);
       }
     },
     listOf(field: string, values: readonly string[], length: number): void {

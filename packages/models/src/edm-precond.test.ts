@@ -46,9 +46,7 @@ it('keeps the parameters, the classes and the dropouts of the model inside', () 
 
 describe('refuses', () => {
   it.each([0, -1, NaN, Infinity])('sigma_data %f', (sigma_data) => {
-    expect(() => edmPrecond(small, { sigma_data })).toThrow(
-      /EDMPrecond: sigma_data is .*, but must be a positive number/,
-    );
+    expect(() => edmPrecond(small, { sigma_data })).toThrow(/EDMPrecond: sigma_data must be a number > 0, got /);
   });
 
   it('a model with a learned variance, or of other channels', () => {
@@ -61,7 +59,7 @@ describe('refuses', () => {
 
   it('sigmas that are not one an image', () => {
     const model = edmPrecond(echo);
-    expect(() => model.apply({}, tf.zeros([2, 8, 8, 1]), tf.tensor1d([1]))).toThrow(/sigma must be \[2\].*not \[1\]/);
-    expect(() => model.apply({}, tf.zeros([2, 8, 8, 1]), tf.ones([2, 1]))).toThrow(/not \[2, 1\]/);
+    expect(() => model.apply({}, tf.zeros([2, 8, 8, 1]), tf.tensor1d([1]))).toThrow(/sigma must be \[2\].*got \[1\]/);
+    expect(() => model.apply({}, tf.zeros([2, 8, 8, 1]), tf.ones([2, 1]))).toThrow(/got \[2, 1\]/);
   });
 });

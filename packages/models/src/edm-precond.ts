@@ -42,7 +42,7 @@ export function edmPrecond<Config>(
     apply(params, x, sigma, options) {
       const n = x.shape[0];
       if (sigma.rank !== 1 || sigma.shape[0] !== n) {
-        throw new Error(`${kind}: sigma must be [${n}], one noise level an image, not [${sigma.shape.join(', ')}]`);
+        throw new Error(`${kind}: sigma must be [${n}], one noise level per image, got [${sigma.shape.join(', ')}]`);
       }
       const s = tf.reshape(sigma, [n, 1, 1, 1]);
       const total = tf.add(tf.square(s), sigma_data ** 2);

@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
@@ -23,7 +23,7 @@ let folder = '';
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'dm-models-'));
-  await writeFile(join(folder, 'config.json'), diffusersJson(model.kind, model.config as object));
+  await writeFile(join(folder, 'config.json'), diffusersJson(model.kind, model.config));
 });
 
 it('reads what was written, in one file', async () => {
@@ -33,8 +33,31 @@ it('reads what was written, in one file', async () => {
   expect(params).toEqual(start);
 });
 
+it('reads shards by their index', async () => {
+  const unet = join(await mkdtemp(join(tmpdir(), 'dm-models-')), 'unet');
+  await mkdir(unet);
+  await writeFile(join(unet, 'config.json'), diffusersJson(model.kind, model.config));
+  const tensors = Object.entries(toTorch(model, start));
+  const half = Math.ceil(tensors.length / 2);
+  const weightMap: Record<string, string> = {};
+  for (const [i, part] of [tensors.slice(0, half), tensors.slice(half)].entries()) {
+    const file = `diffusion_pytorch_model-0000${i + 1}-of-00002.safetensors`;
+    await writeFile(join(unet, file), formatSafetensors(Object.fromEntries(part)));
+    for (const [name] of part) weightMap[name] = file;
+  }
+  const index = JSON.stringify({ metadata: { total_size: 0 }, weight_map: weightMap });
+  await writeFile(join(unet, 'diffusion_pytorch_model.safetensors.index.json'), index);
+  expect((await fromPretrained(unet)).params).toEqual(start);
+});
+
+it('refuses a folder without weights', async () => {
+  const empty = await mkdtemp(join(tmpdir(), 'dm-models-'));
+  await writeFile(join(empty, 'config.json'), diffusersJson(model.kind, model.config));
+  await expect(fromPretrained(empty)).rejects.toThrow(/diffusion_pytorch_model\.safetensors\.index\.json/);
+});
+
 it('refuses a class that there is no model for', async () => {
   const other = await mkdtemp(join(tmpdir(), 'dm-models-'));
   await writeFile(join(other, 'config.json'), diffusersJson('AutoencoderKL', {}));
-  await expect(fromPretrained(other)).rejects.toThrow(/_class_name.*AutoencoderKL.*UNet2DModel/);
+  await expect(fromPretrained(other)).rejects.toThrow(/_class_name.*UNet2DModel.*AutoencoderKL/);
 });

@@ -22,8 +22,8 @@ export async function fromPretrained(
 ): Promise<{ readonly model: Model; readonly params: Record<string, Float32NdArray> }> {
   const module = 'node:fs/promises'; // by variable: bundlers for browsers must not look for it
   const { readFile, readdir } = (await import(/* @vite-ignore */ module)) as {
-    readFile(path: string): Promise<Uint8Array>;
-    readdir(path: string): Promise<string[]>;
+    readonly readFile: (path: string) => Promise<Uint8Array>;
+    readonly readdir: (path: string) => Promise<string[]>;
   };
   const read = (name: string) => readFile(`${folder}/${name}`);
   const text = async (name: string) => new TextDecoder().decode(await read(name));
@@ -31,7 +31,7 @@ export async function fromPretrained(
   const className = String(config._class_name);
   if (!Object.hasOwn(modelClasses, className)) {
     throw new ConfigError(
-      `${folder}/config.json: _class_name is ${className}, but must be one of ${Object.keys(modelClasses).join(', ')}`,
+      `${folder}/config.json: _class_name must be one of ${Object.keys(modelClasses).join(', ')}, got ${className}`,
     );
   }
   const model: Model = modelClasses[className as ModelClass](config as never);

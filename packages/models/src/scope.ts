@@ -121,10 +121,10 @@ function checkCall(model: Model, params: Tensors, x: Tensor, t: Tensor, { cond, 
   const wrong = (what: string) => new Error(`${model.kind}: ${what}`);
   const channels = model.inputShape[2];
   if (x.rank !== 4 || x.shape[3] !== channels) {
-    throw wrong(`x must be [N, H, W, ${channels}], not ${shapeText(x)}`);
+    throw wrong(`x must be [N, H, W, ${channels}], got ${shapeText(x)}`);
   }
   const n = x.shape[0];
-  if (t.rank !== 1 || t.shape[0] !== n) throw wrong(`t must be [${n}], one timestep an image, not ${shapeText(t)}`);
+  if (t.rank !== 1 || t.shape[0] !== n) throw wrong(`t must be [${n}], one timestep per image, got ${shapeText(t)}`);
   if (model.condDim === 0 && cond !== undefined) throw wrong('cond was given, but the model has no classes');
   if (model.condDim > 0) {
     const needed = `one-hot labels cond [${n}, ${model.condDim}]`;

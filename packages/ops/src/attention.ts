@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkPositive, checkShape } from './check.js';
+import { checkPositive, checkShape } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 export interface AttentionOptions {
@@ -13,12 +13,12 @@ export interface AttentionOptions {
  * q float32 [B, heads, Tq, d], k and v [B, heads, Tk, d] → y [B, heads, Tq, d]. Throws on another dtype or shape.
  */
 export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: AttentionOptions = {}): tf.Tensor {
-  checkShape('attention', 'q', q, ['B', 'heads', 'Tq', 'd']);
+  checkShape('attention: q', q, ['B', 'heads', 'Tq', 'd']);
   const [batch, heads, , d] = q.shape as [number, number, number, number];
-  checkShape('attention', 'k', k, [batch, heads, 'Tk', d]);
-  checkShape('attention', 'v', v, [batch, heads, k.shape[2]!, d]);
+  checkShape('attention: k', k, [batch, heads, 'Tk', d]);
+  checkShape('attention: v', v, [batch, heads, k.shape[2]!, d]);
   const scale = options.scale ?? 1 / Math.sqrt(d);
-  checkPositive('attention', 'scale', scale);
+  checkPositive('attention: scale', scale);
   return customOp(
     'attention',
     [q, k, v],

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkInteger, checkShape } from './check.js';
+import { checkInteger, checkShape } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 import type { Pad2D } from './kernels.js';
 
@@ -24,9 +24,9 @@ export interface Conv2DOptions {
  */
 export function conv2d(x: tf.Tensor, filter: tf.Tensor, options: Conv2DOptions = {}): tf.Tensor {
   const { bias } = options;
-  checkShape('conv2d', 'x', x, ['N', 'H', 'W', 'I']);
-  checkShape('conv2d', 'filter', filter, ['kh', 'kw', x.shape[3]!, 'O']);
-  if (bias !== undefined) checkShape('conv2d', 'bias', bias, [filter.shape[3]!]);
+  checkShape('conv2d: x', x, ['N', 'H', 'W', 'I']);
+  checkShape('conv2d: filter', filter, ['kh', 'kw', x.shape[3]!, 'O']);
+  if (bias !== undefined) checkShape('conv2d: bias', bias, [filter.shape[3]!]);
   const strides = stridesOf(options.strides ?? 1);
   const pad = padOf(options.pad ?? 'same', filter.shape);
   for (const i of [0, 1] as const) {
@@ -75,8 +75,8 @@ type Shape4 = [number, number, number, number];
 
 function stridesOf(strides: number | readonly [number, number]): [number, number] {
   const [height, width] = typeof strides === 'number' ? [strides, strides] : strides;
-  checkInteger('conv2d', 'strides', height, 1);
-  checkInteger('conv2d', 'strides', width, 1);
+  checkInteger('conv2d: strides', height, 1);
+  checkInteger('conv2d: strides', width, 1);
   return [height, width];
 }
 
@@ -84,7 +84,7 @@ function padOf(pad: NonNullable<Conv2DOptions['pad']>, [kh, kw]: readonly number
   if (pad === 'same') {
     if (kh! % 2 === 0 || kw! % 2 === 0) {
       throw new RangeError(
-        `conv2d: pad 'same' needs an odd kernel, not ${kh} × ${kw}; give [[top, bottom], [left, right]]`,
+        `conv2d: pad 'same' needs an odd kernel, got ${kh} × ${kw}; give [[top, bottom], [left, right]]`,
       );
     }
     const [h, w] = [(kh! - 1) / 2, (kw! - 1) / 2];
@@ -94,7 +94,7 @@ function padOf(pad: NonNullable<Conv2DOptions['pad']>, [kh, kw]: readonly number
     ];
   }
   const [h, w] = typeof pad === 'number' ? [[pad, pad] as const, [pad, pad] as const] : pad;
-  for (const side of [...h, ...w]) checkInteger('conv2d', 'pad', side, 0);
+  for (const side of [...h, ...w]) checkInteger('conv2d: pad', side, 0);
   return [
     [h[0], h[1]],
     [w[0], w[1]],

@@ -224,7 +224,7 @@ describe('refused, with the state as it was:', () => {
     ],
     ['input "x": the shape [2, -1]', step, { ...inputs, x: { ...inputs['x']!, shape: [2, -1] } }],
     [
-      'input "x": dtype must be float32, int32 or bool, not float64',
+      'input "x": dtype must be float32, int32 or bool, got float64',
       step,
       { ...inputs, x: { ...inputs['x']!, dtype: 'float64' as 'float32' } },
     ],

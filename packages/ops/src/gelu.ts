@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkFloat } from './check.js';
+import { checkChoice, checkFloat } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 export interface GeluOptions {
@@ -14,11 +14,9 @@ export interface GeluOptions {
  * x float32 of any shape → y of that shape. Throws on another dtype, and a RangeError on another `approximate`.
  */
 export function gelu(x: tf.Tensor, { approximate = 'none' }: GeluOptions = {}): tf.Tensor {
-  checkFloat('gelu', 'x', x);
-  const form = forms[approximate] as Form | undefined; // a caller may be JavaScript
-  if (form === undefined) {
-    throw new RangeError(`gelu: approximate must be 'none' or 'tanh', not ${JSON.stringify(approximate)}`);
-  }
+  checkFloat('gelu: x', x);
+  checkChoice('gelu: approximate', approximate, Object.keys(forms));
+  const form = forms[approximate];
   return customOp(
     'gelu',
     [x],

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkFloat, checkInteger, checkPositive, checkShape } from './check.js';
+import { checkFloat, checkInteger, checkPositive, checkShape } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 export interface GroupNormOptions {
@@ -23,14 +23,14 @@ export function groupNorm(
   offset: tf.Tensor,
   { groups, epsilon = 1e-5 }: GroupNormOptions,
 ): tf.Tensor {
-  checkFloat('groupNorm', 'x', x);
-  if (x.rank < 2) throw new Error(`groupNorm: x must be [N, ...spatial, C], not [${x.shape.join(', ')}]`);
+  checkFloat('groupNorm: x', x);
+  if (x.rank < 2) throw new Error(`groupNorm: x must be [N, ...spatial, C], got [${x.shape.join(', ')}]`);
   const channels = x.shape.at(-1)!;
-  checkInteger('groupNorm', 'groups', groups, 1);
+  checkInteger('groupNorm: groups', groups, 1);
   if (channels % groups !== 0) throw new RangeError(`groupNorm: ${channels} channels cannot form ${groups} groups`);
-  checkPositive('groupNorm', 'epsilon', epsilon);
-  checkShape('groupNorm', 'scale', scale, [channels]);
-  checkShape('groupNorm', 'offset', offset, [channels]);
+  checkPositive('groupNorm: epsilon', epsilon);
+  checkShape('groupNorm: scale', scale, [channels]);
+  checkShape('groupNorm: offset', offset, [channels]);
   return customOp(
     'groupNorm',
     [x, scale, offset],

@@ -24,6 +24,16 @@ export { remat } from './remat.js';
 export { currentScope, scope } from './scope.js';
 export { silu } from './silu.js';
 export { upsampleNearest, type UpsampleNearestOptions } from './upsample.js';
-export { isCommitted } from './nd-array.js';
+export { checkArray, isCommitted } from './nd-array.js';
+export {
+  checkChoice,
+  checkInRange,
+  checkInteger,
+  checkNonNegative,
+  checkNumber,
+  checkOptions,
+  checkPositive,
+  type Interval,
+} from './checks.js';
 export { openEagerEngine, type EagerOptions } from './eager-engine.js';
 export type { EagerName } from './eager-backends.js';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkFloat, checkPositive, checkShape } from './check.js';
+import { checkFloat, checkPositive, checkShape } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 export interface LayerNormOptions {
@@ -18,16 +18,16 @@ export interface LayerNormOptions {
  * x float32 [..., C] → y as x. Throws on another dtype or shape, or when only one of `scale` and `offset` is given.
  */
 export function layerNorm(x: tf.Tensor, { scale, offset, epsilon = 1e-5 }: LayerNormOptions = {}): tf.Tensor {
-  checkFloat('layerNorm', 'x', x);
-  if (x.rank < 1) throw new Error('layerNorm: x must be [..., C], not a scalar');
-  checkPositive('layerNorm', 'epsilon', epsilon);
+  checkFloat('layerNorm: x', x);
+  if (x.rank < 1) throw new Error('layerNorm: x must be [..., C], got a scalar');
+  checkPositive('layerNorm: epsilon', epsilon);
   if ((scale === undefined) !== (offset === undefined)) {
     throw new Error(`layerNorm: ${scale ? 'scale' : 'offset'} was given alone; give scale and offset, or neither`);
   }
   const affine = scale !== undefined && offset !== undefined ? { scale, offset } : undefined;
   if (affine !== undefined) {
-    checkShape('layerNorm', 'scale', affine.scale, [x.shape.at(-1)!]);
-    checkShape('layerNorm', 'offset', affine.offset, [x.shape.at(-1)!]);
+    checkShape('layerNorm: scale', affine.scale, [x.shape.at(-1)!]);
+    checkShape('layerNorm: offset', affine.offset, [x.shape.at(-1)!]);
   }
   return customOp<Saved>(
     'layerNorm',

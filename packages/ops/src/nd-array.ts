@@ -8,14 +8,19 @@ export const describe = ({ dtype, shape }: { readonly dtype: string; readonly sh
 
 export const isDType = (dtype: string): dtype is DType => Object.hasOwn(arrayTypes, dtype);
 
-/** Throws unless dtype, shape and data agree; `what` begins the message. */
+/**
+ * Checks that dtype, shape and data of an array agree; `what` begins the message.
+ *
+ * @throws {TypeError} if the dtype is unknown, or data is not of its array type.
+ * @throws {RangeError} if a size is not an integer >= 0, or the elements do not fill the shape.
+ */
 export function checkArray(what: string, array: NdArray): void {
   const { dtype, shape, data } = array;
-  if (!isDType(dtype)) throw new TypeError(`${what}: dtype must be float32, int32 or bool, not ${String(dtype)}`);
+  if (!isDType(dtype)) throw new TypeError(`${what}: dtype must be float32, int32 or bool, got ${String(dtype)}`);
   const Type = arrayTypes[dtype];
   if (!(data instanceof Type)) throw new TypeError(`${what}: ${dtype} data must be a ${Type.name}`);
   if (!shape.every((d) => Number.isInteger(d) && d >= 0)) {
-    throw new RangeError(`${what}: the shape [${shape.join(', ')}] has a size that is not an integer of at least 0`);
+    throw new RangeError(`${what}: the shape [${shape.join(', ')}] has a size that is not an integer >= 0`);
   }
   const size = shape.reduce((product, d) => product * d, 1);
   if (data.length !== size) {

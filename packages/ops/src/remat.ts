@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkFloat } from './check.js';
+import { checkFloat } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 import type { Tensors } from './engine.js';
 
@@ -16,7 +16,7 @@ export function remat(
   inputs: readonly tf.Tensor[],
   parameters: Tensors = {},
 ): tf.Tensor {
-  inputs.forEach((x, i) => checkFloat('remat', `inputs[${i}]`, x));
+  inputs.forEach((x, i) => checkFloat(`remat: inputs[${i}]`, x));
   const names = Object.keys(parameters);
   const named = (tensors: readonly tf.Tensor[]): Tensors =>
     Object.fromEntries(names.map((name, i) => [name, tensors[i]!]));

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkFloat } from './check.js';
+import { checkFloat } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 /**
@@ -8,7 +8,7 @@ import { customOp, emit } from './custom-op.js';
  * x float32 of any shape → y of that shape. Throws on another dtype.
  */
 export function silu(x: tf.Tensor): tf.Tensor {
-  checkFloat('silu', 'x', x);
+  checkFloat('silu: x', x);
   return customOp(
     'silu',
     [x],

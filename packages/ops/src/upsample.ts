@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkInteger, checkShape } from './check.js';
+import { checkInteger, checkShape } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 export interface UpsampleNearestOptions {
@@ -14,8 +14,8 @@ export interface UpsampleNearestOptions {
  * positive integer.
  */
 export function upsampleNearest(x: tf.Tensor, { factor = 2 }: UpsampleNearestOptions = {}): tf.Tensor {
-  checkShape('upsampleNearest', 'x', x, ['N', 'H', 'W', 'C']);
-  checkInteger('upsampleNearest', 'factor', factor, 1);
+  checkShape('upsampleNearest: x', x, ['N', 'H', 'W', 'C']);
+  checkInteger('upsampleNearest: factor', factor, 1);
   return customOp(
     'upsampleNearest',
     [x],

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Tensors } from '@dm/ops';
+import { checkInRange, checkPositive, type Tensors } from '@dm/ops';
 import { biasCorrection } from './bias-correction.js';
-import { requireBeta, requireNumber } from './checks.js';
 import type { Scalars } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
@@ -31,9 +30,9 @@ export function adamMoments(
   },
 ): AdamMoments {
   const { beta2 = 0.999, eps = 1e-8 } = options;
-  if (typeof options.beta1 === 'number') requireBeta(owner, 'beta1', options.beta1);
-  requireBeta(owner, 'beta2', beta2);
-  requireNumber(owner, 'eps', eps, 'a number > 0', (v) => v > 0);
+  if (typeof options.beta1 === 'number') checkInRange(`${owner}: beta1`, options.beta1, '[0, 1)');
+  checkInRange(`${owner}: beta2`, beta2, '[0, 1)');
+  checkPositive(`${owner}: eps`, eps);
   const lr = asSchedule(options.lr);
   const beta1 = asSchedule(options.beta1 ?? 0.9);
   const correction1 = biasCorrection(beta1);

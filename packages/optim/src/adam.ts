@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { adamMoments } from './adam-moments.js';
-import { requireNumber } from './checks.js';
+import { checkNonNegative } from '@dm/ops';
 import { type Optimizer, zeroSlots } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 
@@ -23,7 +23,7 @@ export interface AdamOptions {
  */
 export function adam(options: AdamOptions): Optimizer {
   const { weightDecay = 0 } = options;
-  requireNumber('adam', 'weightDecay', weightDecay, 'a number >= 0', (v) => v >= 0);
+  checkNonNegative('adam: weightDecay', weightDecay);
   const moments = adamMoments('adam', options);
   return {
     name: 'adam',

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { adamMoments } from './adam-moments.js';
-import { requireBeta, requireInteger, requireNumber } from './checks.js';
+import { checkInRange, checkInteger, checkNonNegative, checkNumber } from '@dm/ops';
 import { type Optimizer, zeroSlots } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
@@ -34,10 +34,10 @@ export interface AdEMAMixOptions {
  */
 export function adEMAMix(options: AdEMAMixOptions): Optimizer {
   const { beta1 = 0.9, beta3 = 0.9999, alpha = 2, warmupSteps = 0 } = options;
-  requireBeta('adEMAMix', 'beta3', beta3);
-  requireNumber('adEMAMix', 'beta3', beta3, `above beta1 = ${beta1}`, (v) => v > beta1);
-  requireNumber('adEMAMix', 'alpha', alpha, 'a number >= 0', (v) => v >= 0);
-  requireInteger('adEMAMix', 'warmupSteps', warmupSteps, 0);
+  checkInRange('adEMAMix: beta3', beta3, '[0, 1)');
+  checkNumber('adEMAMix: beta3', beta3, `above beta1 = ${beta1}`, (v) => v > beta1);
+  checkNonNegative('adEMAMix: alpha', alpha);
+  checkInteger('adEMAMix: warmupSteps', warmupSteps, 0);
   const decay = decoupledDecay('adEMAMix', options.weightDecay ?? 0);
   const fast = adamMoments('adEMAMix', options);
 

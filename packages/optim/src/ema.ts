@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { requireBeta, requireNumber } from './checks.js';
+import { checkInRange, checkNumber, checkPositive } from '@dm/ops';
 import type { Scalars } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 
@@ -31,7 +31,7 @@ function fromDecay(decay: StepSchedule): Ema {
  * another decay.
  */
 export function fixedEma(decay: number): Ema {
-  requireBeta('fixedEma', 'decay', decay);
+  checkInRange('fixedEma: decay', decay, '[0, 1)');
   return fromDecay(() => decay);
 }
 
@@ -53,10 +53,10 @@ export interface PowerEmaOptions {
  */
 export function powerEma(options: PowerEmaOptions = {}): Ema {
   const { maxDecay = 0.9999, minDecay = 0, invGamma = 1, power = 2 / 3 } = options;
-  requireBeta('powerEma', 'maxDecay', maxDecay);
-  requireNumber('powerEma', 'minDecay', minDecay, 'in [0, maxDecay]', (v) => v >= 0 && v <= maxDecay);
-  requireNumber('powerEma', 'invGamma', invGamma, 'a number > 0', (v) => v > 0);
-  requireNumber('powerEma', 'power', power, 'a number > 0', (v) => v > 0);
+  checkInRange('powerEma: maxDecay', maxDecay, '[0, 1)');
+  checkNumber('powerEma: minDecay', minDecay, 'in [0, maxDecay]', (v) => v >= 0 && v <= maxDecay);
+  checkPositive('powerEma: invGamma', invGamma);
+  checkPositive('powerEma: power', power);
   return fromDecay((step) => Math.min(maxDecay, Math.max(minDecay, 1 - (1 + step / invGamma) ** -power)));
 }
 
@@ -76,9 +76,9 @@ export interface HalfLifeEmaOptions {
  */
 export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
   const { halfLifeImages, batchSize, rampUp = 0.05 } = options;
-  requireNumber('halfLifeEma', 'halfLifeImages', halfLifeImages, 'a number > 0', (v) => v > 0);
-  requireNumber('halfLifeEma', 'batchSize', batchSize, 'a number > 0', (v) => v > 0);
-  if (rampUp !== Infinity) requireNumber('halfLifeEma', 'rampUp', rampUp, 'a number > 0 or Infinity', (v) => v > 0);
+  checkPositive('halfLifeEma: halfLifeImages', halfLifeImages);
+  checkPositive('halfLifeEma: batchSize', batchSize);
+  if (rampUp !== Infinity) checkNumber('halfLifeEma: rampUp', rampUp, 'a number > 0 or Infinity', (v) => v > 0);
   return fromDecay((step) => {
     const ramp = rampUp === Infinity ? Infinity : rampUp * step * batchSize;
     return 0.5 ** (batchSize / Math.min(halfLifeImages, ramp));
@@ -93,7 +93,7 @@ export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
  */
 export function karrasEma(options: { readonly relativeStd: number }): Ema {
   const { relativeStd } = options;
-  requireNumber('karrasEma', 'relativeStd', relativeStd, 'in (0, 0.28]', (v) => v > 0 && v <= 0.28);
+  checkInRange('karrasEma: relativeStd', relativeStd, '(0, 0.28]');
   // The width falls with gamma from 0.2887 at 0; about 1 / gamma for large gamma.
   let low = 0;
   let high = 2 / relativeStd;

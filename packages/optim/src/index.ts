@@ -12,7 +12,7 @@ export { lion, type LionOptions } from './lion.js';
 export { adEMAMix, type AdEMAMixOptions } from './ademamix.js';
 export { scheduleFreeAdamW, scheduleFreeAverage, type ScheduleFreeOptions } from './schedule-free.js';
 export { muon, type MuonOptions } from './muon.js';
-export { tfOptimizer } from './tf-optimizer.js';
+export { createTfOptimizer } from './tf-optimizer.js';
 export type { WeightDecay } from './weight-decay.js';
 export { clipByGlobalNorm, gradientNorm } from './clip.js';
 

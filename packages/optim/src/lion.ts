@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { requireBeta } from './checks.js';
+import { checkInRange } from '@dm/ops';
 import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
@@ -24,8 +24,8 @@ export interface LionOptions {
  */
 export function lion(options: LionOptions): Optimizer {
   const { beta1 = 0.9, beta2 = 0.99 } = options;
-  if (typeof beta1 === 'number') requireBeta('lion', 'beta1', beta1);
-  requireBeta('lion', 'beta2', beta2);
+  if (typeof beta1 === 'number') checkInRange('lion: beta1', beta1, '[0, 1)');
+  checkInRange('lion: beta2', beta2, '[0, 1)');
   const decay = decoupledDecay('lion', options.weightDecay ?? 0);
   const lr = asSchedule(options.lr);
   const b1 = asSchedule(beta1);

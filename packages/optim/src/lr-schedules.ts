@@ -1,4 +1,4 @@
-import { requireInteger, requireNumber } from './checks.js';
+import { checkInRange, checkInteger, checkPositive } from '@dm/ops';
 import { asSchedule, progress, type StepSchedule } from './step-schedule.js';
 
 export interface DecayOptions {
@@ -11,15 +11,15 @@ export interface DecayOptions {
 }
 
 function checkDecay(owner: string, { lr, totalSteps, finalRatio = 0 }: DecayOptions): Required<DecayOptions> {
-  requireNumber(owner, 'lr', lr, 'a number > 0', (v) => v > 0);
-  requireInteger(owner, 'totalSteps', totalSteps, 1);
-  requireNumber(owner, 'finalRatio', finalRatio, 'in [0, 1]', (v) => v >= 0 && v <= 1);
+  checkPositive(`${owner}: lr`, lr);
+  checkInteger(`${owner}: totalSteps`, totalSteps, 1);
+  checkInRange(`${owner}: finalRatio`, finalRatio, '[0, 1]');
   return { lr, totalSteps, finalRatio };
 }
 
 /** The same learning rate at every step. Throws a RangeError unless lr > 0. */
 export function constantLr(lr: number): StepSchedule {
-  requireNumber('constantLr', 'lr', lr, 'a number > 0', (v) => v > 0);
+  checkPositive('constantLr: lr', lr);
   return () => lr;
 }
 
@@ -47,8 +47,8 @@ export function cosineLr(options: DecayOptions): StepSchedule {
  */
 export function inverseSqrtLr(options: { readonly lr: number; readonly decaySteps: number }): StepSchedule {
   const { lr, decaySteps } = options;
-  requireNumber('inverseSqrtLr', 'lr', lr, 'a number > 0', (v) => v > 0);
-  requireInteger('inverseSqrtLr', 'decaySteps', decaySteps, 1);
+  checkPositive('inverseSqrtLr: lr', lr);
+  checkInteger('inverseSqrtLr: decaySteps', decaySteps, 1);
   return (step) => lr / Math.sqrt(Math.max(1, step / decaySteps));
 }
 
@@ -57,7 +57,7 @@ export function inverseSqrtLr(options: { readonly lr: number; readonly decayStep
  * Throws a RangeError on anything but a whole number of at least 0.
  */
 export function withWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {
-  requireInteger('withWarmup', 'warmupSteps', warmupSteps, 0);
+  checkInteger('withWarmup: warmupSteps', warmupSteps, 0);
   const lr = asSchedule(schedule);
   return (step) => lr(step) * Math.min(1, (step + 1) / Math.max(1, warmupSteps));
 }

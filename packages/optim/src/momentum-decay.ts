@@ -20,7 +20,7 @@
  * It is meant for a momentum that averages, m <- beta m + (1 - beta) g: Adam's beta1, or SGD in its averaged form. In
  * the heavy-ball form m <- beta m + g the same method is Demon with a constant learning rate.
  */
-import { requireInteger, requireNumber } from './checks.js';
+import { checkInRange, checkInteger } from '@dm/ops';
 import { asSchedule, progress, type StepSchedule } from './step-schedule.js';
 
 export interface MomentumDecayOptions {
@@ -58,6 +58,6 @@ export function demon(options: { readonly totalSteps: number; readonly b0?: numb
 }
 
 function check(owner: string, totalSteps: number, b0: number): void {
-  requireInteger(owner, 'totalSteps', totalSteps, 1);
-  requireNumber(owner, 'b0', b0, 'in (0, 1)', (v) => v > 0 && v < 1);
+  checkInteger(`${owner}: totalSteps`, totalSteps, 1);
+  checkInRange(`${owner}: b0`, b0, '(0, 1)');
 }

@@ -1,7 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { FlatEntry, FlatLayout, Tensors } from '@dm/ops';
+import { checkInRange, checkInteger, checkNonNegative, type FlatEntry, type FlatLayout, type Tensors } from '@dm/ops';
 import { adamMoments } from './adam-moments.js';
-import { requireBeta, requireInteger, requireNumber } from './checks.js';
 import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
@@ -47,9 +46,9 @@ interface Piece {
 export function muon(options: MuonOptions): Optimizer {
   const { layout, momentum = 0.95, weightDecay = 0.1, iterations = 5 } = options;
   const isHidden = options.isHidden ?? ((entry: FlatEntry) => entry.group === 'matrix');
-  if (typeof momentum === 'number') requireBeta('muon', 'momentum', momentum);
-  requireNumber('muon', 'weightDecay', weightDecay, 'a number >= 0', (v) => v >= 0);
-  requireInteger('muon', 'iterations', iterations, 1);
+  if (typeof momentum === 'number') checkInRange('muon: momentum', momentum, '[0, 1)');
+  checkNonNegative('muon: weightDecay', weightDecay);
+  checkInteger('muon: iterations', iterations, 1);
   const pieces = toPieces(layout, isHidden);
   const sizes = pieces.map((piece) => piece.size);
   const lr = asSchedule(options.lr);

@@ -148,7 +148,7 @@ describe('sgd', () => {
 
   it('refuses an unknown form', () => {
     expect(() => sgd({ lr: 1, form: 'heavy' as 'heavyBall' })).toThrow(
-      /form must be averaged or heavyBall, got "heavy"/,
+      /form must be one of averaged, heavyBall, got "heavy"/,
     );
   });
 });

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { requireBeta, requireInteger, requireNumber } from './checks.js';
+import { checkInRange, checkInteger, checkNonNegative, checkPositive } from '@dm/ops';
 import { type Optimizer, zeroSlots } from './optimizer.js';
 import { prefixFold } from './step-schedule.js';
 
@@ -32,12 +32,12 @@ export interface ScheduleFreeOptions {
 export function scheduleFreeAdamW(options: ScheduleFreeOptions): Optimizer {
   const { lr, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0, warmupSteps = 0 } = options;
   const owner = 'scheduleFreeAdamW';
-  requireNumber(owner, 'lr', lr, 'a number > 0', (v) => v > 0);
-  requireNumber(owner, 'beta1', beta1, 'in (0, 1)', (v) => v > 0 && v < 1);
-  requireBeta(owner, 'beta2', beta2);
-  requireNumber(owner, 'eps', eps, 'a number > 0', (v) => v > 0);
-  requireNumber(owner, 'weightDecay', weightDecay, 'a number >= 0', (v) => v >= 0);
-  requireInteger(owner, 'warmupSteps', warmupSteps, 0);
+  checkPositive(`${owner}: lr`, lr);
+  checkInRange(`${owner}: beta1`, beta1, '(0, 1)');
+  checkInRange(`${owner}: beta2`, beta2, '[0, 1)');
+  checkPositive(`${owner}: eps`, eps);
+  checkNonNegative(`${owner}: weightDecay`, weightDecay);
+  checkInteger(`${owner}: warmupSteps`, warmupSteps, 0);
 
   const lrAt = (step: number): number => lr * Math.min(1, (step + 1) / Math.max(1, warmupSteps));
   const sumOfSquares = prefixFold(0, (sum, step) => sum + lrAt(step) ** 2);

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { requireBeta, requireNumber } from './checks.js';
+import { checkChoice, checkInRange, checkNonNegative } from '@dm/ops';
 import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
@@ -27,11 +27,9 @@ export interface SgdOptions {
  */
 export function sgd(options: SgdOptions): Optimizer {
   const { momentum = 0.9, form = 'averaged', nesterov = false, weightDecay = 0 } = options;
-  if (typeof momentum === 'number') requireBeta('sgd', 'momentum', momentum);
-  requireNumber('sgd', 'weightDecay', weightDecay, 'a number >= 0', (v) => v >= 0);
-  if (form !== 'averaged' && form !== 'heavyBall') {
-    throw new RangeError(`sgd: form must be averaged or heavyBall, got ${JSON.stringify(form)}`);
-  }
+  if (typeof momentum === 'number') checkInRange('sgd: momentum', momentum, '[0, 1)');
+  checkNonNegative('sgd: weightDecay', weightDecay);
+  checkChoice('sgd: form', form, ['averaged', 'heavyBall']);
   const lr = asSchedule(options.lr);
   const beta = asSchedule(momentum);
   return {

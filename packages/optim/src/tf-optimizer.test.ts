@@ -11,7 +11,7 @@ import { momentumDecay } from './momentum-decay.js';
 import { muon } from './muon.js';
 import { scheduleFreeAdamW } from './schedule-free.js';
 import { sgd } from './sgd.js';
-import { tfOptimizer } from './tf-optimizer.js';
+import { createTfOptimizer } from './tf-optimizer.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -36,33 +36,33 @@ async function fit(optimizer: tf.Optimizer, epochs: number): Promise<{ weights: 
   return { weights, loss: history.history.loss as number[] };
 }
 
-describe('tfOptimizer', () => {
+describe('createTfOptimizer', () => {
   it("in model.compile: Adam's weights are those of TF.js's own Adam", async () => {
-    const own = await fit(tfOptimizer(adam({ lr: 0.01 })), 20);
+    const own = await fit(createTfOptimizer(adam({ lr: 0.01 })), 20);
     const theirs = await fit(tf.train.adam(0.01, 0.9, 0.999, 1e-8), 20);
     own.weights.forEach((w, i) => expect(Math.abs(w - theirs.weights[i]!)).toBeLessThan(1e-5));
   });
 
   it.each([
-    ['AdamW', () => tfOptimizer(adamW({ lr: 0.02 }))],
-    ['momentum decay on Adam', () => tfOptimizer(adam({ ...momentumDecay({ lr: 0.02, totalSteps: 30 }) }))],
+    ['AdamW', () => createTfOptimizer(adamW({ lr: 0.02 }))],
+    ['momentum decay on Adam', () => createTfOptimizer(adam({ ...momentumDecay({ lr: 0.02, totalSteps: 30 }) }))],
     [
       'momentum decay without compensation',
-      () => tfOptimizer(adamW({ ...momentumDecay({ lr: 0.02, totalSteps: 30, compensate: false }) })),
+      () => createTfOptimizer(adamW({ ...momentumDecay({ lr: 0.02, totalSteps: 30, compensate: false }) })),
     ],
-    ['momentum decay on AdamW', () => tfOptimizer(adamW({ ...momentumDecay({ lr: 0.02, totalSteps: 30 }) }))],
+    ['momentum decay on AdamW', () => createTfOptimizer(adamW({ ...momentumDecay({ lr: 0.02, totalSteps: 30 }) }))],
     [
       'momentum decay on SGD',
       () => {
         const { lr, beta1 } = momentumDecay({ lr: 0.2, totalSteps: 30 });
-        return tfOptimizer(sgd({ lr, momentum: beta1 }));
+        return createTfOptimizer(sgd({ lr, momentum: beta1 }));
       },
     ],
-    ['SGD, heavy ball', () => tfOptimizer(sgd({ lr: 0.02, form: 'heavyBall' }))],
-    ['Lion', () => tfOptimizer(lion({ lr: 0.01 }))],
-    ['AdEMAMix', () => tfOptimizer(adEMAMix({ lr: 0.01 }))],
-    ['schedule-free AdamW', () => tfOptimizer(scheduleFreeAdamW({ lr: 0.05 }))],
-    ['Muon, from the layout', () => tfOptimizer((layout) => muon({ layout, lr: 0.02, adam: { lr: 0.02 } }))],
+    ['SGD, heavy ball', () => createTfOptimizer(sgd({ lr: 0.02, form: 'heavyBall' }))],
+    ['Lion', () => createTfOptimizer(lion({ lr: 0.01 }))],
+    ['AdEMAMix', () => createTfOptimizer(adEMAMix({ lr: 0.01 }))],
+    ['schedule-free AdamW', () => createTfOptimizer(scheduleFreeAdamW({ lr: 0.05 }))],
+    ['Muon, from the layout', () => createTfOptimizer((layout) => muon({ layout, lr: 0.02, adam: { lr: 0.02 } }))],
   ])('trains with %s', async (_name, make) => {
     const { loss } = await fit(make(), 30);
     expect(loss.at(-1)!).toBeLessThan(0.7 * loss[0]!);
@@ -70,7 +70,7 @@ describe('tfOptimizer', () => {
 
   it('keeps no tensor beside its slots, and gives its state back', async () => {
     const w = tf.variable(tf.tensor1d([1, -2]), true, 'w');
-    const optimizer = tfOptimizer(adam({ lr: 0.1 }));
+    const optimizer = createTfOptimizer(adam({ lr: 0.1 }));
     const step = (o: tf.Optimizer): void => void o.minimize(() => tf.sum<tf.Scalar>(tf.square(w)), false, [w]);
     step(optimizer);
     const tensors = tf.memory().numTensors;
@@ -82,7 +82,7 @@ describe('tfOptimizer', () => {
     step(optimizer);
     const at3 = [...w.dataSync()];
     w.assign(tf.tensor1d(at2));
-    const resumed = tfOptimizer(adam({ lr: 0.1 }));
+    const resumed = createTfOptimizer(adam({ lr: 0.1 }));
     await resumed.setWeights(state);
     step(resumed);
     expect(resumed.iterations).toBe(3);
@@ -92,10 +92,10 @@ describe('tfOptimizer', () => {
   it('refuses other variables than it began with', () => {
     const a = tf.variable(tf.scalar(1), true, 'a');
     const b = tf.variable(tf.scalar(1), true, 'b');
-    const optimizer = tfOptimizer(adam({ lr: 0.1 }));
+    const optimizer = createTfOptimizer(adam({ lr: 0.1 }));
     optimizer.minimize(() => tf.square(a) as tf.Scalar, false, [a]);
     expect(() => optimizer.minimize(() => tf.square(b) as tf.Scalar, false, [b])).toThrow(
-      'tfOptimizer: began with gradients of a; now got b',
+      'createTfOptimizer: began with gradients of a; now got b',
     );
   });
 });

@@ -10,7 +10,7 @@ import type { Optimizer } from './optimizer.js';
  * The variables of the first step are its variables for good: a later step with others throws. `getWeights` and
  * `setWeights` carry its state; `getConfig` names the optimizer but cannot rebuild it.
  */
-export function tfOptimizer(optimizer: Optimizer | ((layout: FlatLayout) => Optimizer)): tf.Optimizer {
+export function createTfOptimizer(optimizer: Optimizer | ((layout: FlatLayout) => Optimizer)): tf.Optimizer {
   return new FlatOptimizer(typeof optimizer === 'function' ? optimizer : () => optimizer);
 }
 
@@ -65,7 +65,7 @@ class FlatOptimizer extends tf.Optimizer {
     const { entries } = this.bound.layout;
     if (names.length !== entries.length || entries.some(({ name }) => gradients[name] == null)) {
       throw new Error(
-        `tfOptimizer: began with gradients of ${entries.map((e) => e.name).join(', ')}; now got ${names.join(', ')}`,
+        `createTfOptimizer: began with gradients of ${entries.map((e) => e.name).join(', ')}; now got ${names.join(', ')}`,
       );
     }
     return this.bound;

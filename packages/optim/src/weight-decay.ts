@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { FlatLayout } from '@dm/ops';
-import { requireNumber } from './checks.js';
+import { checkNonNegative, type FlatLayout } from '@dm/ops';
 
 /** One coefficient for all parameters, or one for each group of the layout (groups left out have 0). */
 export type WeightDecay = number | { readonly layout: FlatLayout; readonly byGroup: Readonly<Record<string, number>> };
@@ -34,8 +33,7 @@ function shrink(params: tf.Tensor, lr: tf.Tensor, decay: number): tf.Tensor {
 }
 
 function decayRuns(owner: string, weightDecay: WeightDecay): readonly Run[] {
-  const check = (field: string, value: number): void =>
-    requireNumber(owner, field, value, 'a number >= 0', (v) => v >= 0);
+  const check = (field: string, value: number): void => checkNonNegative(`${owner}: ${field}`, value);
   if (typeof weightDecay === 'number') {
     check('weightDecay', weightDecay);
     return [{ size: 0, decay: weightDecay }];

@@ -1,4 +1,7 @@
-/** Weights and inputs by one closed formula in integers, so that every contender has the same bits. formula.py has the same. */
+/**
+ * Weights and inputs by one closed formula in integers, so that every contender has the same bits. formula.py has the same;
+ * so does `@dm/models/testing`, which plain Node cannot import: contenders.test.ts compares the two.
+ */
 import { bufferLayout, fromTorch, parameterLayout, torchShape } from '@dm/models';
 import { float32 } from '@dm/ops';
 

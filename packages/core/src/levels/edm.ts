@@ -1,4 +1,4 @@
-import { requireInteger, requireNumber } from '../checks.js';
+import { checkInteger, checkNumber, checkPositive } from '@dm/ops';
 import type { NoiseLevel, NoisePath } from './level.js';
 
 /**
@@ -6,7 +6,7 @@ import type { NoiseLevel, NoisePath } from './level.js';
  * Throws a RangeError unless sigma > 0.
  */
 export function edmLevel(sigma: number): NoiseLevel {
-  requireNumber('edmLevel: sigma', sigma, 'greater than 0', (s) => s > 0);
+  checkPositive('edmLevel: sigma', sigma);
   return { t: Math.log(sigma) / 4, alpha: 1, sigma };
 }
 
@@ -26,10 +26,10 @@ export interface KarrasOptions {
  * > 0.
  */
 export function karrasSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }: KarrasOptions): number[] {
-  requireInteger('karrasSigmas: steps', steps, 1);
-  requireNumber('karrasSigmas: sigmaMin', sigmaMin, 'greater than 0', (s) => s > 0);
-  requireNumber('karrasSigmas: sigmaMax', sigmaMax, `greater than sigmaMin, ${sigmaMin}`, (s) => s > sigmaMin);
-  requireNumber('karrasSigmas: rho', rho, 'greater than 0', (r) => r > 0);
+  checkInteger('karrasSigmas: steps', steps, 1);
+  checkPositive('karrasSigmas: sigmaMin', sigmaMin);
+  checkNumber('karrasSigmas: sigmaMax', sigmaMax, `greater than sigmaMin, ${sigmaMin}`, (s) => s > sigmaMin);
+  checkPositive('karrasSigmas: rho', rho);
   const [from, to] = [sigmaMax ** (1 / rho), sigmaMin ** (1 / rho)];
   return Array.from({ length: steps }, (_, i) => (from + (steps > 1 ? i / (steps - 1) : 0) * (to - from)) ** rho);
 }

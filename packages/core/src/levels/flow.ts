@@ -1,4 +1,4 @@
-import { requireInteger, requireNumber } from '../checks.js';
+import { checkInRange, checkInteger, checkPositive } from '@dm/ops';
 import type { NoiseLevel, NoisePath } from './level.js';
 
 /**
@@ -6,7 +6,7 @@ import type { NoiseLevel, NoisePath } from './level.js';
  * model is told s timeScale, 1000 s by default. Throws a RangeError on a time outside [0, 1].
  */
 export function flowLevel(s: number, timeScale = 1000): NoiseLevel {
-  requireNumber('flowLevel: s', s, 'in [0, 1]', (v) => v >= 0 && v <= 1);
+  checkInRange('flowLevel: s', s, '[0, 1]');
   return { t: s * timeScale, alpha: 1 - s, sigma: s };
 }
 
@@ -15,7 +15,7 @@ export function flowLevel(s: number, timeScale = 1000): NoiseLevel {
  * s in [0, 1]. Throws a RangeError unless shift > 0.
  */
 export function shiftFlowTime(s: number, shift: number): number {
-  requireNumber('shiftFlowTime: shift', shift, 'greater than 0', (v) => v > 0);
+  checkPositive('shiftFlowTime: shift', shift);
   return (shift * s) / (1 + (shift - 1) * s);
 }
 
@@ -32,7 +32,7 @@ export interface FlowPathOptions {
  * not above 0.
  */
 export function flowPath({ steps, shift = 1, timeScale = 1000 }: FlowPathOptions): NoisePath {
-  requireInteger('flowPath: steps', steps, 1);
+  checkInteger('flowPath: steps', steps, 1);
   const times = Array.from({ length: steps + 1 }, (_, i) => shiftFlowTime(1 - i / steps, shift));
   return {
     levels: times.map((s) => flowLevel(s, timeScale)),

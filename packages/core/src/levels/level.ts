@@ -1,4 +1,4 @@
-import { requireNumber } from '../checks.js';
+import { checkNumber } from '@dm/ops';
 import type { NoiseSchedule } from '../schedules/schedule.js';
 
 /**
@@ -34,7 +34,7 @@ export const cleanLevel: NoiseLevel = { t: -1, alpha: 1, sigma: 0 };
  */
 export function levelAt(schedule: NoiseSchedule, t: number): NoiseLevel {
   const last = schedule.numTimesteps - 1;
-  requireNumber(`schedule "${schedule.name}": timestep`, t, `from 0 to ${last}`, (v) => v >= 0 && v <= last);
+  checkNumber(`schedule "${schedule.name}": timestep`, t, `from 0 to ${last}`, (v) => v >= 0 && v <= last);
   const below = Math.floor(t);
   const abar = schedule.alphasCumprod[below]!;
   if (below === t) return { t, alpha: Math.sqrt(abar), sigma: Math.sqrt(1 - abar) };

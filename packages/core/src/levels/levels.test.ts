@@ -35,7 +35,7 @@ describe('a level', () => {
   });
 
   test.each([NaN, -1, 1000, Infinity])('refuses timestep %f', (t) => {
-    expect(() => levelAt(schedule, t)).toThrow(`schedule "linear": timestep must be from 0 to 999, not ${t}`);
+    expect(() => levelAt(schedule, t)).toThrow(`schedule "linear": timestep must be from 0 to 999, got ${t}`);
   });
 
   test('of an infinite ratio', () => expect(vpLevelFromSigma(5, Infinity)).toEqual({ t: 5, alpha: 0, sigma: 1 }));
@@ -75,13 +75,13 @@ describe('a discrete path', () => {
   test.each<[object, RegExp]>([
     [{}, /either steps or timesteps/],
     [{ steps: 3, timesteps: [1] }, /either steps or timesteps/],
-    [{ steps: 0 }, /steps must be an integer from 1 to 1000, not 0/],
-    [{ steps: 1001 }, /steps must be an integer from 1 to 1000, not 1001/],
-    [{ steps: 10, spacing: 'log' }, /spacing must be one of leading, trailing, linspace, not "log"/],
-    [{ steps: 10, stepsOffset: 100 }, /stepsOffset must be an integer from 0 to 99, not 100/],
+    [{ steps: 0 }, /steps must be an integer from 1 to 1000, got 0/],
+    [{ steps: 1001 }, /steps must be an integer from 1 to 1000, got 1001/],
+    [{ steps: 10, spacing: 'log' }, /spacing must be one of leading, trailing, linspace, got "log"/],
+    [{ steps: 10, stepsOffset: 100 }, /stepsOffset must be an integer from 0 to 99, got 100/],
     [{ timesteps: [] }, /must not be empty/],
-    [{ timesteps: [10, 10] }, /timestep 1 must be below 10, not 10/],
-    [{ timesteps: [1000] }, /timestep must be from 0 to 999, not 1000/],
+    [{ timesteps: [10, 10] }, /timestep 1 must be below 10, got 10/],
+    [{ timesteps: [1000] }, /timestep must be from 0 to 999, got 1000/],
     [{ timesteps: [10], karras: {} }, /karras needs steps/],
   ])('refuses %j', (options, message) => {
     expect(() => discretePath(schedule, options)).toThrow(message);
@@ -109,9 +109,9 @@ describe('EDM', () => {
   });
 
   test('refuses', () => {
-    expect(() => karrasSigmas({ steps: 3, sigmaMin: 0 })).toThrow(/sigmaMin must be greater than 0, not 0/);
+    expect(() => karrasSigmas({ steps: 3, sigmaMin: 0 })).toThrow(/sigmaMin must be a number > 0, got 0/);
     expect(() => karrasSigmas({ steps: 3, sigmaMax: 0.001 })).toThrow(/sigmaMax must be greater than sigmaMin, 0.002/);
-    expect(() => edmLevel(0)).toThrow(/sigma must be greater than 0/);
+    expect(() => edmLevel(0)).toThrow(/sigma must be a number > 0/);
   });
 });
 
@@ -125,7 +125,7 @@ describe('rectified flow', () => {
 
   test('a shift keeps the ends', () => {
     expect([0, 0.5, 1].map((s) => shiftFlowTime(s, 3))).toEqual([0, 0.75, 1]);
-    expect(() => shiftFlowTime(0.5, 0)).toThrow(/shift must be greater than 0/);
-    expect(() => flowLevel(1.5)).toThrow(/s must be in \[0, 1\], not 1.5/);
+    expect(() => shiftFlowTime(0.5, 0)).toThrow(/shift must be a number > 0/);
+    expect(() => flowLevel(1.5)).toThrow(/s must be in \[0, 1\], got 1.5/);
   });
 });

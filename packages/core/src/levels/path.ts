@@ -1,4 +1,4 @@
-import { requireNumber } from '../checks.js';
+import { checkNumber } from '@dm/ops';
 import type { NoiseSchedule } from '../schedules/schedule.js';
 import { edmSigmas, timestepOfEdmSigma } from '../schedules/accessors.js';
 import { karrasSigmas } from './edm.js';
@@ -36,7 +36,7 @@ export function discretePath(
   const visited = timesteps ?? spacedTimesteps(schedule.numTimesteps, steps!, spacing);
   if (visited.length === 0) throw new RangeError('discretePath: timesteps must not be empty');
   visited.forEach((t, i) => {
-    if (i > 0) requireNumber(`discretePath: timestep ${i}`, t, `below ${visited[i - 1]!}`, (v) => v < visited[i - 1]!);
+    if (i > 0) checkNumber(`discretePath: timestep ${i}`, t, `below ${visited[i - 1]!}`, (v) => v < visited[i - 1]!);
   });
   return { levels: [...visited.map((t) => levelAt(schedule, t)), end], initialScale: 1, levelFromSigma: atRatio };
 }

@@ -1,4 +1,4 @@
-import { requireChoice, requireInteger } from '../checks.js';
+import { checkChoice, checkInteger } from '@dm/ops';
 
 /**
  * Which of the T timesteps a sampler visits: the three ways of Table 2 of Lin et al. 2023, arXiv:2305.08891, computed
@@ -27,8 +27,8 @@ export function spacedTimesteps(
   steps: number,
   { spacing = 'leading', stepsOffset = 0 }: SpacingOptions = {},
 ): number[] {
-  requireInteger('sampler steps', steps, 1, numTimesteps);
-  requireChoice('timestep spacing', spacing, spacings);
+  checkInteger('sampler steps', steps, 1, numTimesteps);
+  checkChoice('timestep spacing', spacing, spacings);
   const ascending = Array.from({ length: steps }, (_, i) => i);
   if (spacing === 'linspace') {
     return ascending.map((i) => roundHalfEven(steps === 1 ? 0 : (i * (numTimesteps - 1)) / (steps - 1))).toReversed();
@@ -37,7 +37,7 @@ export function spacedTimesteps(
     return ascending.map((i) => roundHalfEven(numTimesteps - (i * numTimesteps) / steps) - 1);
   }
   const stride = Math.floor(numTimesteps / steps);
-  requireInteger('stepsOffset', stepsOffset, 0, numTimesteps - 1 - (steps - 1) * stride);
+  checkInteger('stepsOffset', stepsOffset, 0, numTimesteps - 1 - (steps - 1) * stride);
   return ascending.map((i) => i * stride + stepsOffset).toReversed();
 }
 

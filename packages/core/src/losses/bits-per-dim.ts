@@ -1,6 +1,5 @@
-import { type Arrays, type Engine, float32, type Float32NdArray, type StateHandle } from '@dm/ops';
+import { type Arrays, checkInteger, type Engine, float32, type Float32NdArray, type StateHandle } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
-import { requireInteger } from '../checks.js';
 import { levelAt } from '../levels/level.js';
 import { forwardInputs, noiseLevels } from '../process/coefficients.js';
 import { addNoise } from '../process/forward.js';
@@ -8,7 +7,7 @@ import { conversion, type Prediction, type PredictionOptions } from '../process/
 import { normalBatch } from '../random/draw.js';
 import type { Predict } from '../samplers/create-sampler.js';
 import type { NoiseSchedule } from '../schedules/schedule.js';
-import { boundCoefficients, boundInputs, type BoundInputs, boundTerm, priorTerm } from './variational-bound.js';
+import { boundInputs, boundInputNames, type BoundInputs, boundTerm, priorTerm } from './variational-bound.js';
 
 export interface BitsPerDimOptions extends PredictionOptions {
   readonly engine: Engine;
@@ -46,7 +45,7 @@ export interface BitsPerDim {
 export async function bitsPerDim(options: BitsPerDimOptions): Promise<BitsPerDim> {
   const { engine, predict, prediction, schedule, variance, images, seed, clip = 1 } = options;
   const [n, ...shape] = images.shape;
-  requireInteger('bitsPerDim: number of images', n ?? 0, 1);
+  checkInteger('bitsPerDim: number of images', n ?? 0, 1);
   const indices = options.imageIndices ?? Array.from({ length: n! }, (_, i) => i);
   if (indices.length !== n) throw new RangeError(`bitsPerDim: ${n} images have ${indices.length} imageIndices`);
   const last = schedule.numTimesteps - 1;
@@ -59,7 +58,9 @@ export async function bitsPerDim(options: BitsPerDimOptions): Promise<BitsPerDim
       const xt = addNoise(own('x0'), own('noise'), { alpha: own('alpha'), sigma: own('sigma') });
       const all = predict(state, xt, own('t'), given);
       const [output, learned] = variance === 'learnedRange' ? tf.split(all, 2, -1) : [all];
-      const coefficients = Object.fromEntries(boundInputs.map((name) => [name, own(name)])) as BoundInputs<tf.Tensor>;
+      const coefficients = Object.fromEntries(
+        boundInputNames.map((name) => [name, own(name)]),
+      ) as BoundInputs<tf.Tensor>;
       const term = boundTerm(
         { x0: own('x0'), xt, output: output!, variance: variance === 'learnedRange' ? learned! : variance },
         coefficients,
@@ -81,7 +82,7 @@ export async function bitsPerDim(options: BitsPerDimOptions): Promise<BitsPerDim
         noise: options.noiseAt?.(t) ?? normalBatch({ seed, stream: 'evaluation', step: t, indices }, shape),
         t: float32(timesteps),
         ...forwardInputs(noiseLevels(schedule, timesteps)),
-        ...boundCoefficients(schedule, timesteps, prediction, options),
+        ...boundInputs(schedule, timesteps, prediction, options),
       };
       const outputs = await program.run(handle, {
         ...options.inputs,

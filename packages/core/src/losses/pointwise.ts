@@ -3,7 +3,7 @@
  * weight multiplied, is an input.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { requireNumber } from '../checks.js';
+import { checkPositive } from '@dm/ops';
 
 /** Mean over each example's elements: prediction, target [N, ...] → [N]. */
 export type PointwiseLoss = (prediction: tf.Tensor, target: tf.Tensor) => tf.Tensor;
@@ -22,7 +22,7 @@ export const l1Loss: PointwiseLoss = (prediction, target) => meanPerExample(tf.a
  * Throws a RangeError unless delta > 0.
  */
 export function huberLoss({ delta = 1 }: { readonly delta?: number } = {}): PointwiseLoss {
-  requireNumber('huberLoss: delta', delta, 'greater than 0', (d) => d > 0);
+  checkPositive('huberLoss: delta', delta);
   return (prediction, target) => {
     const d = tf.abs(tf.sub(prediction, target));
     const inner = tf.minimum(d, delta);

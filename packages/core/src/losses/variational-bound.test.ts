@@ -8,7 +8,7 @@ import { addNoise } from '../process/forward.js';
 import { linspace, scheduleFromBetas } from '../schedules/schedule.js';
 import { bitsPerDim, type BitsPerDimOptions } from './bits-per-dim.js';
 import { mseLoss } from './pointwise.js';
-import { boundCoefficients, type BoundInputs, learnedVarianceLoss } from './variational-bound.js';
+import { boundInputs, type BoundInputs, learnedVarianceLoss } from './variational-bound.js';
 
 const SHAPE = [4, 2, 3, 1];
 const each = (f: (j: number) => number): Float32NdArray =>
@@ -53,7 +53,7 @@ describe('the hybrid loss of a learned variance', () => {
     const x0 = tensor(images);
     const xt = addNoise(x0, tensor(noise(-1)), { alpha: tensor(alpha), sigma: tensor(sigma) });
     const coefficients = Object.fromEntries(
-      Object.entries(boundCoefficients(schedule, timesteps, 'epsilon')).map(([name, array]) => [name, tensor(array)]),
+      Object.entries(boundInputs(schedule, timesteps, 'epsilon')).map(([name, array]) => [name, tensor(array)]),
     ) as BoundInputs<tf.Tensor>;
     const output = network(xt, tf.tensor(timesteps));
     checkClose(mseLoss(output, tensor(noise(-1))).dataSync(), fixture.training.mse);

@@ -4,9 +4,8 @@
  * steps. For variance-preserving discrete schedules.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { requireInteger } from '../checks.js';
 import { levelAt } from '../levels/level.js';
-import { float32, type Float32NdArray } from '@dm/ops';
+import { checkInteger, float32, type Float32NdArray } from '@dm/ops';
 import { convertPrediction, perImage } from '../process/forward.js';
 import { conversion, type Prediction, type PredictionOptions } from '../process/prediction.js';
 import type { NoiseSchedule } from '../schedules/schedule.js';
@@ -14,7 +13,7 @@ import { meanPerExample } from './pointwise.js';
 import { stopGradient } from './stop-gradient.js';
 
 /** The names of what `boundTerm` needs of each example's timestep, besides x. */
-export const boundInputs = [
+export const boundInputNames = [
   'convertX',
   'convertOutput',
   'posteriorX0',
@@ -23,20 +22,20 @@ export const boundInputs = [
   'maxLogVariance',
   'decodes',
 ] as const;
-export type BoundInputs<T> = Record<(typeof boundInputs)[number], T>;
+export type BoundInputs<T> = Record<(typeof boundInputNames)[number], T>;
 
 /**
  * The coefficients of `boundTerm` for a batch of integer timesteps: float32 [N] each. Throws a RangeError on a timestep
  * outside [0, T - 1] and where the prediction says nothing about x_0 (epsilon at SNR 0).
  */
-export function boundCoefficients(
+export function boundInputs(
   schedule: NoiseSchedule,
   timesteps: ArrayLike<number>,
   prediction: Prediction,
   options: PredictionOptions = {},
 ): BoundInputs<Float32NdArray> {
   const rows = Array.from(timesteps, (t) => {
-    requireInteger('boundCoefficients: timestep', t, 0, schedule.numTimesteps - 1);
+    checkInteger('boundInputs: timestep', t, 0, schedule.numTimesteps - 1);
     const level = levelAt(schedule, t);
     const beta = schedule.betas[t]!;
     const previous = t === 0 ? { alpha: 1, sigma: 0 } : levelAt(schedule, t - 1);
@@ -52,7 +51,7 @@ export function boundCoefficients(
       decodes: t === 0 ? 1 : 0,
     };
   });
-  const columns = boundInputs.map((name) => [name, float32(rows.map((row) => row[name]))] as const);
+  const columns = boundInputNames.map((name) => [name, float32(rows.map((row) => row[name]))] as const);
   return Object.fromEntries(columns) as BoundInputs<Float32NdArray>;
 }
 

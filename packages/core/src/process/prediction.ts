@@ -5,7 +5,7 @@
  * two for the coefficients of any other combination gives each conversion in closed form, without passing through one
  * that is infinite at an end of the schedule.
  */
-import { requireChoice, requireNumber } from '../checks.js';
+import { checkChoice, checkPositive } from '@dm/ops';
 import type { NoiseLevel } from '../levels/level.js';
 
 /**
@@ -69,8 +69,8 @@ export function targetCoefficients(
   { alpha, sigma }: Levels,
   { sigmaData = 0.5 }: PredictionOptions = {},
 ): TargetCoefficients {
-  requireChoice('prediction', prediction, predictions);
-  requireNumber('sigmaData', sigmaData, 'greater than 0', (s) => s > 0);
+  checkChoice('prediction', prediction, predictions);
+  checkPositive('sigmaData', sigmaData);
   const [x0, noise] = forms[prediction].mixture(alpha, sigma, sigmaData);
   return { x0, noise };
 }

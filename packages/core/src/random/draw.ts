@@ -6,8 +6,8 @@
  * Normals pass through `Math.log`, `Math.cos` and `Math.sin`, whose last bit the language leaves open; all that V8
  * runs on (Node, Chromium) computes them alike.
  */
-import { float32, type Float32NdArray } from '@dm/ops';
-import { type BatchKey, type KeyWords, type RandomKey, keyWords, requireU32 } from './key.js';
+import { checkInRange, checkInteger, float32, type Float32NdArray } from '@dm/ops';
+import { type BatchKey, type KeyWords, type RandomKey, checkU32, keyWords } from './key.js';
 import { philox4x32 } from './philox.js';
 
 const block = new Uint32Array(4);
@@ -46,7 +46,7 @@ export function uniformEach({ indices, ...key }: BatchKey): Float64Array {
   const words = keyWords(key);
   const out = new Float64Array(indices.length);
   for (let i = 0; i < out.length; i++) {
-    requireU32('index', indices[i]!);
+    checkU32('index', indices[i]!);
     fillUniform(out.subarray(i, i + 1), words, indices[i]!);
   }
   return out;
@@ -72,7 +72,7 @@ export function normalBatch({ indices, ...key }: BatchKey, shape: readonly numbe
  * `key.lane`. Throws a RangeError on a rate outside [0, 1).
  */
 export function dropoutMask(key: BatchKey, shape: readonly number[], rate: number): Float32NdArray {
-  if (!(rate >= 0 && rate < 1)) throw new RangeError(`dropoutMask: the rate must be in [0, 1), not ${rate}`);
+  checkInRange('dropoutMask: rate', rate, '[0, 1)');
   const mask = uniformBatch(key, shape);
   const kept = 1 / (1 - rate);
   for (let i = 0; i < mask.data.length; i++) mask.data[i] = mask.data[i]! < rate ? 0 : kept;
@@ -93,10 +93,8 @@ export function permutation(key: RandomKey, n: number): Uint32Array {
 }
 
 function resolve({ index = 0, ...key }: RandomKey, n: number): { words: KeyWords; index: number } {
-  if (!Number.isInteger(n) || n < 0 || n > 2 ** 32) {
-    throw new RangeError(`random: the count must be an integer from 0 to 2^32, not ${n}`);
-  }
-  requireU32('index', index);
+  checkInteger('random: count', n, 0, 2 ** 32);
+  checkU32('index', index);
   return { words: keyWords(key), index };
 }
 
@@ -111,7 +109,7 @@ function fillBatch(
   const size = shape.reduce((product, d) => product * d, 1);
   const data = new Float32Array(indices.length * size);
   for (let i = 0; i < indices.length; i++) {
-    requireU32('index', indices[i]!);
+    checkU32('index', indices[i]!);
     fill(data.subarray(i * size, (i + 1) * size), words, indices[i]!);
   }
   return float32(data, [indices.length, ...shape]);

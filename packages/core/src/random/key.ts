@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import { type StreamName, streams } from './streams.js';
 
 /** The address of one endless sequence of random numbers. */
@@ -28,22 +29,16 @@ export interface KeyWords {
 
 /** Throws a RangeError on a field outside its range and on an unknown stream. */
 export function keyWords({ seed, stream, step = 0, lane = 0 }: Omit<RandomKey, 'index'>): KeyWords {
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new RangeError(`random: the seed must be an integer from 0 to 2^53 - 1, not ${seed}`);
-  }
+  checkInteger('random: seed', seed, 0, Number.MAX_SAFE_INTEGER);
   if (!Object.hasOwn(streams, stream)) {
     throw new RangeError(`random: no stream "${stream}"; there are ${Object.keys(streams).join(', ')}`);
   }
-  requireU32('step', step);
-  if (!Number.isInteger(lane) || lane < 0 || lane > 0xffff) {
-    throw new RangeError(`random: the lane must be an integer from 0 to 65535, not ${lane}`);
-  }
+  checkU32('step', step);
+  checkInteger('random: lane', lane, 0, 0xffff);
   // Lanes sit in the upper half of the stream's word: a stream number never reaches 2^16.
   return { k0: seed >>> 0, k1: Math.floor(seed / 2 ** 32), step, stream: streams[stream] + lane * 2 ** 16 };
 }
 
-export function requireU32(name: string, value: number): void {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff) {
-    throw new RangeError(`random: the ${name} must be an integer from 0 to 2^32 - 1, not ${value}`);
-  }
+export function checkU32(name: string, value: number): void {
+  checkInteger(`random: ${name}`, value, 0, 0xffffffff);
 }

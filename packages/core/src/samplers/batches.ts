@@ -1,5 +1,4 @@
-import { type Arrays, float32, type Float32NdArray, type NdArray } from '@dm/ops';
-import { requireInteger } from '../checks.js';
+import { type Arrays, checkInteger, float32, type Float32NdArray, type NdArray } from '@dm/ops';
 import { normalBatch } from '../random/draw.js';
 
 /** What is to be sampled. */
@@ -40,11 +39,11 @@ export function batchesOf(request: BatchRequest, shape: readonly number[], scale
   if ((n === undefined) === (imageIndices === undefined)) {
     throw new RangeError('sample: give either n or imageIndices');
   }
-  if (n !== undefined) requireInteger('sample: n', n, 1);
+  if (n !== undefined) checkInteger('sample: n', n, 1);
   const indices = imageIndices ?? Array.from({ length: n! }, (_, i) => i);
-  requireInteger('sample: the number of imageIndices', indices.length, 1);
+  checkInteger('sample: the number of imageIndices', indices.length, 1);
   const batchSize = Math.min(request.batchSize ?? indices.length, indices.length);
-  requireInteger('sample: batchSize', batchSize, 1);
+  checkInteger('sample: batchSize', batchSize, 1);
   if (initialNoise) checkRows('initialNoise', initialNoise, indices.length, shape);
   for (const [name, array] of Object.entries(inputs)) {
     if (name.includes('/')) throw new RangeError(`sample: the input name "${name}" must have no "/"`);
@@ -81,7 +80,7 @@ export function batchesOf(request: BatchRequest, shape: readonly number[], scale
 function checkRows(what: string, { shape }: NdArray, rows: number, image?: readonly number[]): void {
   const wanted = image ? `[${[rows, ...image].join(', ')}]` : `[${rows}, ...]`;
   if (shape[0] !== rows || (image && String(shape.slice(1)) !== String(image))) {
-    throw new RangeError(`sample: ${what} has shape [${shape.join(', ')}], not ${wanted}`);
+    throw new RangeError(`sample: ${what} must have shape ${wanted}, got [${shape.join(', ')}]`);
   }
 }
 

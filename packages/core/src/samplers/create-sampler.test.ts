@@ -101,15 +101,15 @@ describe('createSampler', () => {
   test.each<[string, object, RegExp]>([
     ['n and imageIndices', { n: 1, imageIndices: [0] }, /either n or imageIndices/],
     ['neither', {}, /either n or imageIndices/],
-    ['no image', { n: 0 }, /n must be an integer of at least 1, not 0/],
-    ['batch 0', { n: 1, batchSize: 0 }, /batchSize must be an integer of at least 1, not 0/],
-    ['seed', { n: 1, seed: -1 }, /seed must be an integer from 0 to 2\^53 - 1, not -1/],
+    ['no image', { n: 0 }, /n must be an integer >= 1, got 0/],
+    ['batch 0', { n: 1, batchSize: 0 }, /batchSize must be an integer >= 1, got 0/],
+    ['seed', { n: 1, seed: -1 }, /seed must be an integer from 0 to 9007199254740991, got -1/],
     [
       'noise',
       { n: 2, initialNoise: float32(new Float32Array(32), [1, 4, 4, 2]) },
-      /initialNoise has shape \[1, 4, 4, 2\], not \[2, 4, 4, 2\]/,
+      /initialNoise must have shape \[2, 4, 4, 2\], got \[1, 4, 4, 2\]/,
     ],
-    ['inputs', { n: 2, inputs: { cond: float32([1]) } }, /input "cond" has shape \[1\], not \[2, \.\.\.\]/],
+    ['inputs', { n: 2, inputs: { cond: float32([1]) } }, /input "cond" must have shape \[2, \.\.\.\], got \[1\]/],
   ])('refuses %s', async (_, request, message) => {
     await expect(sampleImages({ ...options(), state, seed: 0, ...request })).rejects.toThrow(message);
   });

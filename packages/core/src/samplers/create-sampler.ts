@@ -10,7 +10,7 @@ import {
   type StateHandle,
   type Tensors,
 } from '@dm/ops';
-import { requireInteger } from '../checks.js';
+import { checkInteger } from '@dm/ops';
 import type { NoiseLevel, NoisePath } from '../levels/level.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
 import { normalBatch } from '../random/draw.js';
@@ -80,7 +80,7 @@ export function createSampler(options: SamplerOptions): ImageSampler {
   };
   checkLimit(limit);
   if (guidance) checkGuidance(guidance);
-  shape.forEach((d, i) => requireInteger(`sampler: shape[${i}]`, d, 1));
+  shape.forEach((d, i) => checkInteger(`sampler: shape[${i}]`, d, 1));
   const predictionOptions = sigmaData === undefined ? {} : { sigmaData };
   const plan = sampler.plan(path, prediction, predictionOptions);
 

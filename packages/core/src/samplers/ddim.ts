@@ -1,4 +1,4 @@
-import { requireNumber } from '../checks.js';
+import { checkInRange } from '@dm/ops';
 import { conversion } from '../process/prediction.js';
 import { combine, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
@@ -17,7 +17,7 @@ export interface DdimOptions {
  * arXiv:2010.02502. Throws a RangeError on an eta outside [0, 1].
  */
 export function ddim({ eta = 0, useClippedOutput = false }: DdimOptions = {}): Sampler {
-  requireNumber('ddim: eta', eta, 'in [0, 1]', (e) => e >= 0 && e <= 1);
+  checkInRange('ddim: eta', eta, '[0, 1]');
   return {
     name: 'ddim',
     plan: (path, prediction, options) =>

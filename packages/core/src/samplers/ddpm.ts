@@ -1,4 +1,4 @@
-import { requireChoice } from '../checks.js';
+import { checkChoice } from '@dm/ops';
 import { planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 /**
@@ -19,7 +19,7 @@ export interface DdpmOptions {
  * a RangeError on an unknown variance.
  */
 export function ddpm({ variance = 'fixedSmall' }: DdpmOptions = {}): Sampler {
-  requireChoice('ddpm: variance', variance, ddpmVariances);
+  checkChoice('ddpm: variance', variance, ddpmVariances);
   return {
     name: 'ddpm',
     plan: (path) =>

@@ -1,4 +1,4 @@
-import { requireChoice } from '../checks.js';
+import { checkChoice } from '@dm/ops';
 import { halfLogSnr, type NoisePath } from '../levels/level.js';
 import { combine, type LinearForm, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
@@ -13,7 +13,7 @@ export interface DpmSolverOptions {
  * Throws a RangeError on an unknown lowerOrderFinal.
  */
 export function dpmSolver2M({ lowerOrderFinal = 'auto' }: DpmSolverOptions = {}): Sampler {
-  requireChoice('dpmpp-2m: lowerOrderFinal', lowerOrderFinal, ['auto', 'never']);
+  checkChoice('dpmpp-2m: lowerOrderFinal', lowerOrderFinal, ['auto', 'never']);
   return {
     name: 'dpmpp-2m',
     plan: (path) =>
@@ -39,7 +39,7 @@ export function dpmSolver2M({ lowerOrderFinal = 'auto' }: DpmSolverOptions = {})
  * Throws a RangeError on an unknown lowerOrderFinal.
  */
 export function dpmSolver2MSde({ lowerOrderFinal = 'auto' }: DpmSolverOptions = {}): Sampler {
-  requireChoice('dpmpp-2m-sde: lowerOrderFinal', lowerOrderFinal, ['auto', 'never']);
+  checkChoice('dpmpp-2m-sde: lowerOrderFinal', lowerOrderFinal, ['auto', 'never']);
   return {
     name: 'dpmpp-2m-sde',
     plan: (path) =>

@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Tensors } from '@dm/ops';
-import { requireNumber } from '../checks.js';
+import { checkNonNegative, type Tensors } from '@dm/ops';
 import type { NoiseLevel } from '../levels/level.js';
 
 /** Classifier-free guidance. Ho & Salimans 2022, arXiv:2207.12598, with w = scale - 1. */
@@ -16,10 +15,10 @@ export interface Guidance {
 
 /** Throws a RangeError on a negative scale and an interval whose ends are not in order. */
 export function checkGuidance({ scale, interval = [0, Infinity] }: Guidance): void {
-  requireNumber('guidance: scale', scale, 'at least 0', (s) => s >= 0);
+  checkNonNegative('guidance: scale', scale);
   const [low, high] = interval;
   if (!(low >= 0 && high >= low)) {
-    throw new RangeError(`guidance: the interval must be 0 <= low <= high, not [${low}, ${high}]`);
+    throw new RangeError(`guidance: interval must be 0 <= low <= high, got [${low}, ${high}]`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { requireChoice, requireFields, requireNumber } from '../checks.js';
+import { checkChoice, checkNonNegative, checkOptions, checkPositive } from '@dm/ops';
 import type { NoiseLevel, NoisePath } from '../levels/level.js';
 import { planOf, type Sampler, type Stage } from './sampler.js';
 
@@ -30,7 +30,7 @@ export interface HeunOptions {
  * where the variable is `ratio`.
  */
 export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
-  requireChoice('heun: variable', variable, ['ratio', 'flow']);
+  checkChoice('heun: variable', variable, ['ratio', 'flow']);
   if (churn) checkChurn(churn, variable);
   const scaleOf = ({ alpha, sigma }: NoiseLevel): number => (variable === 'ratio' ? alpha : alpha + sigma);
   const timeOf = (level: NoiseLevel): number => level.sigma / scaleOf(level);
@@ -97,11 +97,11 @@ function churnedLevel(
 }
 
 function checkChurn(churn: ChurnOptions, variable: string): void {
-  requireFields('heun: churn', churn, ['amount', 'min', 'max', 'std']);
+  checkOptions('heun: churn', churn, ['amount', 'min', 'max', 'std']);
   if (variable !== 'ratio') throw new RangeError('heun: churn goes with the variable "ratio" only');
-  requireNumber('heun: churn.amount', churn.amount, 'at least 0', (v) => v >= 0);
-  requireNumber('heun: churn.min', churn.min ?? 0, 'at least 0', (v) => v >= 0);
-  requireNumber('heun: churn.std', churn.std ?? 1, 'greater than 0', (v) => v > 0);
+  checkNonNegative('heun: churn.amount', churn.amount);
+  checkNonNegative('heun: churn.min', churn.min ?? 0);
+  checkPositive('heun: churn.std', churn.std ?? 1);
   const { min = 0, max = Infinity } = churn;
-  if (!(max >= min)) throw new RangeError(`heun: churn.max must be at least churn.min, ${min}, not ${max}`);
+  if (!(max >= min)) throw new RangeError(`heun: churn.max must be at least churn.min, ${min}, got ${max}`);
 }

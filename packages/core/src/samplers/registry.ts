@@ -1,4 +1,4 @@
-import { requireFields } from '../checks.js';
+import { checkOptions } from '@dm/ops';
 import { ddim, type DdimOptions } from './ddim.js';
 import { ddpm, type DdpmOptions } from './ddpm.js';
 import { dpmSolver2M, dpmSolver2MSde, type DpmSolverOptions } from './dpm-solver.js';
@@ -41,6 +41,6 @@ export function samplerFromConfig(config: SamplerConfig): Sampler {
   if (!Object.hasOwn(samplers, name)) {
     throw new RangeError(`no sampler "${name}"; there are ${Object.keys(samplers).join(', ')}`);
   }
-  requireFields(`sampler "${name}"`, options, samplers[name].options);
+  checkOptions(`sampler "${name}"`, options, samplers[name].options);
   return samplers[name].create(options);
 }

@@ -104,7 +104,7 @@ function outputParts(x: tf.Tensor, output: tf.Tensor, needsVariance: boolean): t
   throw new RangeError(
     needsVariance
       ? `sampler: a learned variance needs a model with ${2 * channels} output channels, this one has ${given}`
-      : `sampler: the model must have ${channels} output channels, or ${2 * channels} with a learned variance, not ${given}`,
+      : `sampler: the model must have ${channels} output channels, or ${2 * channels} with a learned variance, got ${given}`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { requireInteger } from '../checks.js';
+import { checkInteger } from '@dm/ops';
 import { halfLogSnr, type NoisePath } from '../levels/level.js';
 import { combine, type LinearForm, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
@@ -13,7 +13,7 @@ export interface UniPcOptions {
  * Throws a RangeError unless order is 1, 2 or 3.
  */
 export function uniPc({ order = 2 }: UniPcOptions = {}): Sampler {
-  requireInteger('unipc: order', order, 1, 3);
+  checkInteger('unipc: order', order, 1, 3);
   // The corrected x of the last step, and the x_0 of the steps before: "x0-1" is the last one.
   const history = ['corrected', ...Array.from({ length: order }, (_, i) => `x0-${i + 1}`)];
   return {

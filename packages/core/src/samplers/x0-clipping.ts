@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { requireNumber } from '../checks.js';
+import { checkInRange, checkNumber, checkPositive } from '@dm/ops';
 import { perImage } from '../process/forward.js';
 
 /** How x_0 is kept in range at each step. At most one of the two; neither: it is left alone. */
@@ -18,11 +18,11 @@ export interface X0Clipping {
 /** Throws a RangeError on an impossible or double limit. */
 export function checkLimit({ clip, threshold }: X0Clipping): void {
   if (clip !== undefined && threshold !== undefined) throw new RangeError('sampler: give clip or threshold, not both');
-  if (clip !== undefined) requireNumber('sampler: clip', clip, 'greater than 0', (c) => c > 0);
+  if (clip !== undefined) checkPositive('sampler: clip', clip);
   if (threshold) {
     const { quantile = 0.995, max = 1 } = threshold;
-    requireNumber('sampler: threshold.quantile', quantile, 'in (0, 1)', (q) => q > 0 && q < 1);
-    requireNumber('sampler: threshold.max', max, 'at least 1', (m) => m >= 1);
+    checkInRange('sampler: threshold.quantile', quantile, '(0, 1)');
+    checkNumber('sampler: threshold.max', max, 'a number >= 1', (m) => m >= 1);
   }
 }
 

@@ -18,13 +18,13 @@ export function logSnrs({ alphasCumprod }: NoiseSchedule): Float64Array {
 
 /** abar = 1 / (1 + sigma^2), for a noise-to-signal ratio in [0, Infinity]. Throws a RangeError on any other. */
 export function alphaCumprodFromEdmSigma(sigma: number): number {
-  if (!(sigma >= 0)) throw new RangeError(`alphaCumprodFromEdmSigma: sigma must be at least 0, not ${sigma}`);
+  if (!(sigma >= 0)) throw new RangeError(`alphaCumprodFromEdmSigma: sigma must be a number >= 0, got ${sigma}`);
   return 1 / (1 + sigma * sigma);
 }
 
 /** abar = 1 / (1 + e^-logSnr), for any logSnr, infinite ones included. Throws a RangeError on NaN. */
 export function alphaCumprodFromLogSnr(logSnr: number): number {
-  if (Number.isNaN(logSnr)) throw new RangeError('alphaCumprodFromLogSnr: logSnr must be a number, not NaN');
+  if (Number.isNaN(logSnr)) throw new RangeError('alphaCumprodFromLogSnr: logSnr must be a number, got NaN');
   return 1 / (1 + Math.exp(-logSnr));
 }
 
@@ -33,13 +33,13 @@ export function alphaCumprodFromLogSnr(logSnr: number): number {
  * outside the schedule give its ends. Throws a RangeError unless sigma > 0.
  */
 export function timestepOfEdmSigma(schedule: NoiseSchedule, sigma: number): number {
-  if (!(sigma > 0)) throw new RangeError(`timestepOfEdmSigma: sigma must be greater than 0, not ${sigma}`);
+  if (!(sigma > 0)) throw new RangeError(`timestepOfEdmSigma: sigma must be a number > 0, got ${sigma}`);
   return timestepOfLogSnr(schedule, -2 * Math.log(sigma));
 }
 
 /** The fractional timestep in [0, T - 1] with this log-SNR, as `timestepOfEdmSigma`. Throws a RangeError on NaN. */
 export function timestepOfLogSnr(schedule: NoiseSchedule, logSnr: number): number {
-  if (Number.isNaN(logSnr)) throw new RangeError('timestepOfLogSnr: logSnr must be a number, not NaN');
+  if (Number.isNaN(logSnr)) throw new RangeError('timestepOfLogSnr: logSnr must be a number, got NaN');
   const { alphasCumprod, numTimesteps } = schedule;
   const at = (t: number): number => Math.log(alphasCumprod[t]! / (1 - alphasCumprod[t]!));
   const last = numTimesteps - 1;

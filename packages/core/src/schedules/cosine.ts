@@ -1,4 +1,4 @@
-import { requireInteger, requireNumber } from '../checks.js';
+import { checkInRange, checkInteger, checkNonNegative } from '@dm/ops';
 import { type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 
 export interface CosineOptions {
@@ -20,9 +20,9 @@ export function cosineSchedule({
   offset = 0.008,
   maxBeta = 0.999,
 }: CosineOptions = {}): NoiseSchedule {
-  requireInteger('cosineSchedule: numTimesteps', numTimesteps, 1);
-  requireNumber('cosineSchedule: offset', offset, 'at least 0', (s) => s >= 0);
-  requireNumber('cosineSchedule: maxBeta', maxBeta, 'in (0, 1)', (b) => b > 0 && b < 1);
+  checkInteger('cosineSchedule: numTimesteps', numTimesteps, 1);
+  checkNonNegative('cosineSchedule: offset', offset);
+  checkInRange('cosineSchedule: maxBeta', maxBeta, '(0, 1)');
   const f = (t: number): number => Math.cos((((t / numTimesteps + offset) / (1 + offset)) * Math.PI) / 2) ** 2;
   const betas = Float64Array.from({ length: numTimesteps }, (_, t) => Math.min(1 - f(t + 1) / f(t), maxBeta));
   return scheduleFromBetas(betas, 'cosine');

@@ -1,4 +1,4 @@
-import { requireInteger, requireNumber } from '../checks.js';
+import { checkInRange, checkInteger } from '@dm/ops';
 import { linspace, type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 
 export interface BetaRange {
@@ -24,7 +24,7 @@ export function linearSchedule({
 }
 
 export function checkBetaRange(owner: string, numTimesteps: number, betaStart: number, betaEnd: number): void {
-  requireInteger(`${owner}: numTimesteps`, numTimesteps, 1);
-  requireNumber(`${owner}: betaStart`, betaStart, 'in (0, 1)', (b) => b > 0 && b < 1);
-  requireNumber(`${owner}: betaEnd`, betaEnd, 'in (0, 1)', (b) => b > 0 && b < 1);
+  checkInteger(`${owner}: numTimesteps`, numTimesteps, 1);
+  checkInRange(`${owner}: betaStart`, betaStart, '(0, 1)');
+  checkInRange(`${owner}: betaEnd`, betaEnd, '(0, 1)');
 }

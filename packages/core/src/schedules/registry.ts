@@ -1,4 +1,4 @@
-import { requireFields } from '../checks.js';
+import { checkOptions } from '@dm/ops';
 import { cosineSchedule, type CosineOptions } from './cosine.js';
 import { type BetaRange, linearSchedule } from './linear.js';
 import { scaledLinearSchedule } from './scaled-linear.js';
@@ -43,7 +43,7 @@ export function noiseScheduleFromConfig(config: NoiseScheduleConfig): NoiseSched
   if (!Object.hasOwn(noiseSchedules, name)) {
     throw new RangeError(`no noise schedule "${name}"; there are ${Object.keys(noiseSchedules).join(', ')}`);
   }
-  requireFields(`noise schedule "${name}"`, options, noiseSchedules[name].options);
+  checkOptions(`noise schedule "${name}"`, options, noiseSchedules[name].options);
   const schedule = noiseSchedules[name].create(options);
   return zeroTerminalSnr ? rescaleZeroTerminalSnr(schedule) : schedule;
 }

@@ -1,4 +1,4 @@
-import { requireNumber } from '../checks.js';
+import { checkNumber } from '@dm/ops';
 
 /**
  * A discrete variance-preserving noise schedule, in float64. With alpha_t = 1 - beta_t and abar_t = alpha_0 ... alpha_t,
@@ -24,7 +24,7 @@ export function scheduleFromBetas(betas: ArrayLike<number>, name = 'betas'): Noi
   const alphasCumprod = new Float64Array(betas.length);
   let product = 1;
   for (let t = 0; t < betas.length; t++) {
-    requireNumber(`schedule "${name}": beta ${t}`, betas[t]!, 'in (0, 1), or 1 at the last timestep', (b) =>
+    checkNumber(`schedule "${name}": beta ${t}`, betas[t]!, 'in (0, 1), or 1 at the last timestep', (b) =>
       t === last ? b > 0 && b <= 1 : b > 0 && b < 1,
     );
     product *= 1 - betas[t]!;

@@ -136,10 +136,10 @@ describe('accessors', () => {
   });
 
   test('refuse what is no noise level', () => {
-    expect(() => timestepOfEdmSigma(schedule, 0)).toThrow(/sigma must be greater than 0, not 0/);
-    expect(() => timestepOfLogSnr(schedule, NaN)).toThrow(/not NaN/);
-    expect(() => alphaCumprodFromEdmSigma(-1)).toThrow(/at least 0, not -1/);
-    expect(() => alphaCumprodFromLogSnr(NaN)).toThrow(/not NaN/);
+    expect(() => timestepOfEdmSigma(schedule, 0)).toThrow(/sigma must be a number > 0, got 0/);
+    expect(() => timestepOfLogSnr(schedule, NaN)).toThrow(/got NaN/);
+    expect(() => alphaCumprodFromEdmSigma(-1)).toThrow(/a number >= 0, got -1/);
+    expect(() => alphaCumprodFromLogSnr(NaN)).toThrow(/got NaN/);
   });
 });
 
@@ -147,15 +147,15 @@ test.each<[object, RegExp]>([
   [{ name: 'exponential' }, /no noise schedule "exponential"; there are linear, scaled-linear, cosine, sigmoid, betas/],
   [
     { name: 'linear', maxBeta: 1 },
-    /noise schedule "linear": no option "maxBeta"; there are numTimesteps, betaStart, betaEnd/,
+    /noise schedule "linear": unknown option "maxBeta"; the options are numTimesteps, betaStart, betaEnd/,
   ],
-  [{ name: 'linear', numTimesteps: 0 }, /numTimesteps must be an integer of at least 1, not 0/],
-  [{ name: 'sigmoid', betaEnd: 1 }, /betaEnd must be in \(0, 1\), not 1/],
-  [{ name: 'cosine', maxBeta: 1 }, /maxBeta must be in \(0, 1\), not 1/],
+  [{ name: 'linear', numTimesteps: 0 }, /numTimesteps must be an integer >= 1, got 0/],
+  [{ name: 'sigmoid', betaEnd: 1 }, /betaEnd must be in \(0, 1\), got 1/],
+  [{ name: 'cosine', maxBeta: 1 }, /maxBeta must be in \(0, 1\), got 1/],
   [{ name: 'betas', betas: [] }, /at least one beta/],
   [{ name: 'betas' }, /at least one beta/],
-  [{ name: 'betas', betas: [0.1, NaN] }, /beta 1 must be in \(0, 1\), or 1 at the last timestep, not NaN/],
-  [{ name: 'betas', betas: [1, 0.1] }, /beta 0 must be .* not 1/],
+  [{ name: 'betas', betas: [0.1, NaN] }, /beta 1 must be in \(0, 1\), or 1 at the last timestep, got NaN/],
+  [{ name: 'betas', betas: [1, 0.1] }, /beta 0 must be .* got 1/],
 ])('refuses %j', (config, message) => {
   expect(() => noiseScheduleFromConfig(config as NoiseScheduleConfig)).toThrow(message);
 });

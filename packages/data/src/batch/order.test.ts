@@ -27,7 +27,9 @@ describe('epochOrder', () => {
   });
 
   it('refuses an empty set', () => {
-    expect(() => epochOrder({ seed: 0, epoch: 0, length: 0 })).toThrow('The set has 0 images');
+    expect(() => epochOrder({ seed: 0, epoch: 0, length: 0 })).toThrow(
+      'number of images must be an integer >= 1, got 0',
+    );
   });
 });
 
@@ -53,8 +55,12 @@ describe('batchIndices', () => {
   });
 
   it('refuses batch 0 and steps that are none', () => {
-    expect(() => batchIndices({ seed: 0, step: 0, batchSize: 0, length: 5 })).toThrow('batchSize is 0');
-    expect(() => batchIndices({ seed: 0, step: -1, batchSize: 1, length: 5 })).toThrow('step is -1');
+    expect(() => batchIndices({ seed: 0, step: 0, batchSize: 0, length: 5 })).toThrow(
+      'batchSize must be an integer >= 1, got 0',
+    );
+    expect(() => batchIndices({ seed: 0, step: -1, batchSize: 1, length: 5 })).toThrow(
+      'step must be an integer >= 0, got -1',
+    );
     expect(() => batchIndices({ seed: 0, step: 0, batchSize: 1, length: 0 })).toThrow(RangeError);
   });
 });

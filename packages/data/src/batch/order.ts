@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import { permutation } from '@dm/core';
 
 export interface EpochOptions {
@@ -26,9 +27,7 @@ const orders = new Map<string, Uint32Array>();
  * RangeError unless length >= 1.
  */
 export function epochOrder({ seed, epoch, length }: EpochOptions): Uint32Array {
-  if (!Number.isSafeInteger(length) || length < 1) {
-    throw new RangeError(`The set has ${length} images; an order needs at least 1.`);
-  }
+  checkInteger('number of images', length, 1);
   return permutation({ seed, stream: 'order', step: epoch }, length);
 }
 
@@ -48,10 +47,8 @@ export function batchIndices({ seed, step, batchSize, length }: BatchOptions): U
 
 /** Number of the batch's first example in the run: step * batchSize. */
 export function firstExample(step: number, batchSize: number): number {
-  if (!Number.isSafeInteger(step) || step < 0) throw new RangeError(`step is ${step}; it must be an integer from 0.`);
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
-    throw new RangeError(`batchSize is ${batchSize}; it must be a positive integer.`);
-  }
+  checkInteger('step', step, 0);
+  checkInteger('batchSize', batchSize, 1);
   return step * batchSize;
 }
 

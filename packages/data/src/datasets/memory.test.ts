@@ -28,7 +28,7 @@ describe('memoryDataset', () => {
 
   it.each([[-1], [3], [0.5], [NaN]])('refuses index %s', async (index) => {
     const set = createMemoryDataset({ name: 'x', images, shape: [1, 2, 1] });
-    await expect(set.read([0, index])).rejects.toThrow(`Index ${index} (at position 1) is outside [0, 3).`);
+    await expect(set.read([0, index])).rejects.toThrow(`indices[1] must be an integer in [0, 3), got ${index}`);
     await expect(set.read([index])).rejects.toBeInstanceOf(RangeError);
   });
 

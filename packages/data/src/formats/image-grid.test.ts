@@ -38,8 +38,12 @@ describe('imageGrid', () => {
     await expect(imageGrid(new Uint8Array(8), { shape: [2, 2, 2] })).rejects.toThrow(
       '2 channels; a picture has 1 or 3',
     );
-    await expect(imageGrid(new Uint8Array(4), { shape, scale: 0 })).rejects.toThrow('scale is 0');
-    await expect(imageGrid(new Uint8Array(4), { shape, columns: 1.5 })).rejects.toThrow('columns is 1.5');
+    await expect(imageGrid(new Uint8Array(4), { shape, scale: 0 })).rejects.toThrow(
+      'scale must be an integer >= 1, got 0',
+    );
+    await expect(imageGrid(new Uint8Array(4), { shape, columns: 1.5 })).rejects.toThrow(
+      'columns must be an integer >= 1, got 1.5',
+    );
     await expect(imageGrid(Float32Array.of(0, 0, NaN, 0), { shape })).rejects.toThrow('NaN');
   });
 });

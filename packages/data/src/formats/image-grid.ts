@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import sharp from 'sharp';
 import { toBytes } from '../batch/pixels.js';
 import { imageBytes } from '../checks.js';
@@ -28,9 +29,12 @@ export async function imageGrid(images: Float32Array | Uint8Array, options: Imag
   }
   const bytes = images instanceof Uint8Array ? images : toBytes(images);
   const count = bytes.length / pixels;
-  const columns = atLeast('columns', options.columns ?? Math.ceil(Math.sqrt(count)), 1);
-  const scale = atLeast('scale', options.scale ?? 1, 1);
-  const gap = atLeast('gap', options.gap ?? 2, 0);
+  const columns = options.columns ?? Math.ceil(Math.sqrt(count));
+  const scale = options.scale ?? 1;
+  const gap = options.gap ?? 2;
+  checkInteger('imageGrid: columns', columns, 1);
+  checkInteger('imageGrid: scale', scale, 1);
+  checkInteger('imageGrid: gap', gap, 0);
   const rows = Math.ceil(count / columns);
 
   const sheetWidth = columns * (width * scale + gap) + gap;
@@ -52,11 +56,4 @@ export async function imageGrid(images: Float32Array | Uint8Array, options: Imag
   return sharp(sheet, { raw: { width: sheetWidth, height: sheetHeight, channels } })
     .png()
     .toBuffer();
-}
-
-function atLeast(name: string, value: number, least: number): number {
-  if (!Number.isInteger(value) || value < least) {
-    throw new Error(`imageGrid: ${name} is ${value}; it must be an integer of at least ${least}.`);
-  }
-  return value;
 }

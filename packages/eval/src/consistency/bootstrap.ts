@@ -1,3 +1,4 @@
+import { checkInRange, checkInteger } from '@dm/ops';
 import { draws } from '../random.js';
 
 export interface BootstrapOptions {
@@ -22,10 +23,8 @@ export interface Estimate {
  */
 export function bootstrapMean(values: Float64Array, options: Required<BootstrapOptions>): Estimate {
   const { seed, resamples, confidence } = options;
-  if (!Number.isInteger(resamples) || resamples < 1) {
-    throw new Error(`resamples is ${resamples}; it must be a positive integer.`);
-  }
-  if (!(confidence > 0 && confidence < 1)) throw new Error(`confidence is ${confidence}; it must lie in (0, 1).`);
+  checkInteger('bootstrap: resamples', resamples, 1);
+  checkInRange('bootstrap: confidence', confidence, '(0, 1)');
   const count = values.length;
   const means = new Float64Array(resamples);
   for (let k = 0; k < resamples; k++) {

@@ -128,8 +128,8 @@ describe('consistency', () => {
       'SSIM compares images; the shape of a sample must be [H, W, C]',
     ],
     ['empty shape', [fine, fine], { shape: [] }, 'The shape of a sample is []'],
-    ['confidence', [fine, fine], { shape, confidence: 1 }, 'confidence is 1; it must lie in (0, 1)'],
-    ['resamples', [fine, fine], { shape, resamples: 0 }, 'resamples is 0'],
+    ['confidence', [fine, fine], { shape, confidence: 1 }, 'confidence must be in (0, 1), got 1'],
+    ['resamples', [fine, fine], { shape, resamples: 0 }, 'resamples must be an integer >= 1, got 0'],
   ];
   it.each(refused)('refuses: %s', (_, sets, options, message) => {
     expect(() => consistency(sets, options)).toThrow(message);

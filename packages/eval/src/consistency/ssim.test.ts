@@ -31,6 +31,8 @@ describe('SSIM, PSNR and MAE against scikit-image and NumPy', () => {
     );
     expect(() => meanSsim(small, small.subarray(1), { shape: [6, 6, 1], dataRange: 1 })).toThrow('36 and 35 numbers');
     const image = new Float64Array(64);
-    expect(() => meanSsim(image, image, { shape: [8, 8, 1], dataRange: 0 })).toThrow('dataRange is 0');
+    expect(() => meanSsim(image, image, { shape: [8, 8, 1], dataRange: 0 })).toThrow(
+      'dataRange must be a number > 0, got 0',
+    );
   });
 });

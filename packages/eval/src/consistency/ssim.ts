@@ -2,6 +2,8 @@
 // scikit-image's structural_similarity: sample (co)variance, windows that lie wholly inside, mean over windows and
 // channels.
 
+import { checkPositive } from '@dm/ops';
+
 export interface SsimOptions {
   /** [H, W, C] of both images. */
   readonly shape: readonly [number, number, number];
@@ -32,7 +34,7 @@ export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: Ss
   if (height < side || width < side) {
     throw new Error(`SSIM: images of ${height}x${width} are smaller than the ${side}x${side} window.`);
   }
-  if (!(dataRange > 0)) throw new Error(`SSIM: dataRange is ${dataRange}; it must be above 0.`);
+  checkPositive('SSIM: dataRange', dataRange);
   const c1 = (K1 * dataRange) ** 2;
   const c2 = (K2 * dataRange) ** 2;
   // scikit-image takes n/(n-1) of the window's n = side^2 pixels for both windows.

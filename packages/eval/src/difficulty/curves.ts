@@ -1,11 +1,11 @@
+import { checkNumber } from '@dm/ops';
+
 /**
  * A centered mean over `window` values, an odd number; nearer to the ends over as many as there are on both sides.
  * Throws a RangeError on another window.
  */
 export function movingAverage(values: readonly number[], window: number): number[] {
-  if (!Number.isInteger(window) || window < 1 || window % 2 === 0) {
-    throw new RangeError(`The window is ${window}; it must be an odd integer of at least 1.`);
-  }
+  checkNumber('movingAverage: window', window, 'an odd integer >= 1', (v) => v >= 1 && v % 2 === 1);
   return values.map((_, i) => {
     // Symmetric, so that a falling curve is not moved.
     const reach = Math.min((window - 1) / 2, i, values.length - 1 - i);

@@ -41,7 +41,7 @@ describe('noiseBuckets', () => {
 
   it('refuse more than there are timesteps for', () => {
     expect(() => noiseBuckets(linearSchedule({ numTimesteps: 20 }), 21)).toThrow(
-      '21 noise buckets; it must be an integer from 1 to 20',
+      'number of noise buckets must be an integer from 1 to 20, got 21',
     );
     expect(() => noiseBuckets(linearSchedule({ numTimesteps: 20 }), 20, 'logSnr')).toThrow(
       'leave one without a timestep',
@@ -58,7 +58,7 @@ describe('curves', () => {
   it('smooth by a centered mean, which leaves a straight line', () => {
     expect(movingAverage([0, 3, 0, 3, 0], 3)).toEqual([0, 1, 2, 1, 0]);
     expect(movingAverage([5, 4, 3, 2, 1], 5)).toEqual([5, 4, 3, 2, 1]);
-    expect(() => movingAverage([1, 2], 2)).toThrow('The window is 2; it must be an odd integer');
+    expect(() => movingAverage([1, 2], 2)).toThrow('window must be an odd integer >= 1, got 2');
   });
 
   it('find where a curve stays below a level', () => {
@@ -124,7 +124,7 @@ describe('difficulty', () => {
     expect(() => difficulty(buckets, records.slice(0, 1))).toThrow('over 1 record; at least 2');
     expect(() => difficulty(buckets.slice(1), records)).toThrow('has 3 losses and 3 gradient norms for 2 buckets');
     expect(() => difficulty(buckets, [records[1]!, records[0]!])).toThrow('step 0 follows that of step 10');
-    expect(() => difficulty(buckets, records, { within: [5] })).toThrow('within has 5');
+    expect(() => difficulty(buckets, records, { within: [5] })).toThrow('within[0] must be in (0, 1), got 5');
     expect(() => difficulty(buckets, records, { tail: 0 })).toThrow('tail is 0');
   });
 });

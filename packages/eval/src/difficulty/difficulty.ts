@@ -1,3 +1,4 @@
+import { checkInRange } from '@dm/ops';
 import { spearmanCorrelation, movingAverage, settlingTime } from './curves.js';
 import type { NoiseBucket } from './noise-buckets.js';
 
@@ -67,10 +68,8 @@ export function difficulty(
 ): DifficultyReport {
   const { within = [0.05, 0.1, 0.25], window = 3, tail = 0.1 } = options;
   checkRecords(buckets, records);
-  for (const share of within) {
-    if (!(share > 0 && share < 1)) throw new RangeError(`within has ${share}; shares lie between 0 and 1.`);
-  }
-  if (!(tail > 0 && tail <= 1)) throw new RangeError(`tail is ${tail}; it is a share above 0, at most 1.`);
+  within.forEach((fraction, i) => checkInRange(`difficulty: within[${i}]`, fraction, '(0, 1)'));
+  checkInRange('difficulty: tail', tail, '(0, 1]');
   const steps = records.map(({ step }) => step);
   const atEnd = Math.max(1, Math.round(tail * records.length));
   const analyzed = buckets.map((bucket, b): BucketDifficulty => {

@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import { levelAt, logSnrs, timestepOfLogSnr, type NoiseSchedule } from '@dm/core';
 
 /** What is divided into equal parts. */
@@ -24,9 +25,7 @@ export function noiseBuckets(
   coordinate: BucketCoordinate = 'timestep',
 ): NoiseBucket[] {
   const { numTimesteps } = schedule;
-  if (!Number.isInteger(count) || count < 1 || count > numTimesteps) {
-    throw new RangeError(`${count} noise buckets; it must be an integer from 1 to ${numTimesteps}, the timesteps.`);
-  }
+  checkInteger('number of noise buckets', count, 1, numTimesteps);
   const edges = coordinate === 'timestep' ? timestepEdges(numTimesteps, count) : logSnrEdges(schedule, count);
   const ratios = logSnrs(schedule);
   return edges.slice(0, -1).map((from, k) => {

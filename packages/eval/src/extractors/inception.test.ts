@@ -131,6 +131,8 @@ describe('inceptionExtractor', () => {
     const broken = join(folder, 'broken');
     writeFileSync(broken, 'no safetensors file');
     await expect(openInceptionExtractor({ engine, weights: broken })).rejects.toThrow(/broken: /);
-    await expect(openInceptionExtractor({ engine, weights: file, tap: 63 as never })).rejects.toThrow('tap is 63');
+    await expect(openInceptionExtractor({ engine, weights: file, tap: 63 as never })).rejects.toThrow(
+      'tap must be one of 64, 192, 768, 2048, got 63',
+    );
   });
 });

@@ -1,6 +1,6 @@
 /** InceptionV3 with the weights of FID, from a file that the user has. */
 import { transpose } from '@dm/models';
-import { type Arrays, float32, type NdArray } from '@dm/ops';
+import { type Arrays, checkChoice, float32, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import type { FeatureExtractor } from './feature-extractor.js';
 import { inception } from './inception-graph.js';
@@ -48,8 +48,7 @@ export const inceptionHelp =
  */
 export async function openInceptionExtractor(options: InceptionOptions): Promise<FeatureExtractor> {
   const { weights: path, tap = 2048, resize = 'bilinear', ...engine } = options;
-  if (!inceptionTaps.includes(tap))
-    throw new RangeError(`tap is ${tap as number}; there are ${inceptionTaps.join(', ')}.`);
+  checkChoice('openInceptionExtractor: tap', tap, inceptionTaps);
   const { tensors, metadata, sha256 } = await readWeights(path, inceptionHelp);
   return createNetworkExtractor(
     {

@@ -1,5 +1,5 @@
 /** A network as a feature extractor: one program on an engine, run in batches of one size. */
-import { type Arrays, type Engine, float32, type StateHandle, type Tensors } from '@dm/ops';
+import { type Arrays, checkInteger, type Engine, float32, type StateHandle, type Tensors } from '@dm/ops';
 import type * as tf from '@tensorflow/tfjs-core';
 import { concatFloat32 } from '../concat-float32.js';
 import type { ExtractedBatch, ExtractorIdentity, FeatureExtractor, ImageBytes } from './feature-extractor.js';
@@ -38,9 +38,7 @@ export interface NetworkOutputs {
  */
 export function createNetworkExtractor(network: Network, options: ExtractorEngineOptions): FeatureExtractor {
   const { engine, batchSize = 16 } = options;
-  if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new RangeError(`batchSize is ${batchSize}; it must be a positive integer.`);
-  }
+  checkInteger('extractor: batchSize', batchSize, 1);
   const { name, weightsSha256, resize, dimensions, comparable, hasLogits, hasSpatial = false } = network;
   const program = engine.compile(
     (state, { images }) => ({ outputs: { ...network.apply(state, images as tf.Tensor4D) } }),

@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import type { FeatureExtractor } from './feature-extractor.js';
 
 export interface PixelExtractorOptions {
@@ -8,10 +9,10 @@ export interface PixelExtractorOptions {
 /**
  * The image itself, as the mean of its channels averaged over areas to `side` x `side`, in [0, 1]: no network and no
  * weights. A Fréchet distance of it compares means and covariances of coarse gray images: enough to see that a training
- * goes wrong or that two sets are the same, blind to fine structure and to color. Throws an Error unless side >= 1.
+ * goes wrong or that two sets are the same, blind to fine structure and to color. Throws a RangeError unless side >= 1.
  */
 export function createPixelExtractor({ side = 8 }: PixelExtractorOptions = {}): FeatureExtractor {
-  if (!Number.isInteger(side) || side < 1) throw new Error(`side is ${side}; it must be a positive integer.`);
+  checkInteger('createPixelExtractor: side', side, 1);
   const dimensions = side * side;
   return {
     name: 'pixels',

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { loadBatch, type Dataset } from '@dm/data';
 import { parseSafetensors } from '@dm/models';
-import { type Engine, float32, oneHot, type Program, splitFlat, toScalars } from '@dm/ops';
+import { checkInteger, type Engine, float32, oneHot, type Program, splitFlat, toScalars } from '@dm/ops';
 import { adamW, cosineLr, withWarmup, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { classifierLayout, initializeClassifier, classify, type ClassifierShape } from './classifier-graph.js';
@@ -43,9 +43,8 @@ export interface TrainedClassifier {
 export async function trainClassifier(options: TrainClassifierOptions): Promise<TrainedClassifier> {
   const { train, test, engine, seed = 0, epochs = 3, batchSize = 128, lr = 2e-3, onProgress } = options;
   checkSets(train, test);
-  for (const [name, value] of Object.entries({ epochs, batchSize })) {
-    if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}; it must be at least 1.`);
-  }
+  checkInteger('trainClassifier: epochs', epochs, 1);
+  checkInteger('trainClassifier: batchSize', batchSize, 1);
   const of = { shape: train.shape, classes: train.classes.length };
   const steps = Math.ceil((epochs * train.length) / batchSize);
   const schedule = withWarmup(cosineLr({ lr, totalSteps: steps }), Math.floor(steps / 20));

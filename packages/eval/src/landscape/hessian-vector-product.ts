@@ -1,3 +1,4 @@
+import { checkPositive } from '@dm/ops';
 import { normals } from '../random.js';
 import { checkSize, addScaled, dot, norm, type FlatVector, type Objective } from './objective.js';
 
@@ -80,7 +81,7 @@ export async function hessianVectorProduct(
     step = Math.sqrt(steps[best]! * steps[best + 1]!);
     stepError = errors[best]!;
   } else {
-    if (!(step > 0)) throw new RangeError(`The step is ${step}; it must be above 0.`);
+    checkPositive('hessianVectorProduct: step', step);
     const errors = [];
     for (const probe of probes) errors.push(difference(await at(probe, step), await at(probe, step / 2)));
     stepError = Math.max(...errors);

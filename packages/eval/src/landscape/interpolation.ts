@@ -1,3 +1,4 @@
+import { checkInteger, checkNumber } from '@dm/ops';
 import { checkSize, type FlatVector, type Objective } from './objective.js';
 
 export interface InterpolationOptions {
@@ -34,8 +35,8 @@ export async function interpolate(
   const { from = -0.25, to = 1.25, points = 31, onProgress } = options;
   checkSize(objective, 'the first end', a);
   checkSize(objective, 'the second end', b);
-  if (!(from < to)) throw new RangeError(`The line goes from ${from} to ${to}; from must be below to.`);
-  if (!Number.isInteger(points) || points < 2) throw new RangeError(`${points} points; a line needs at least 2.`);
+  checkNumber('interpolate: from', from, `below to, ${to}`, (v) => v < to);
+  checkInteger('interpolate: points', points, 2);
   const step = (to - from) / (points - 1);
   const even = Array.from({ length: points }, (_, k) => from + k * step);
   const ends = [0, 1].filter((t) => t >= from && t <= to);

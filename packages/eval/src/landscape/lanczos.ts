@@ -1,3 +1,4 @@
+import { checkInteger, checkPositive } from '@dm/ops';
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { dot, norm, type FlatVector } from './objective.js';
 import { normalize } from './hessian-vector-product.js';
@@ -32,8 +33,8 @@ export async function lanczos(
   { steps, onProgress }: LanczosOptions,
 ): Promise<LanczosRun> {
   const size = start.length;
-  if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`${steps} Lanczos steps; at least 1 is needed.`);
-  if (!(norm(start) > 0)) throw new RangeError('Lanczos begins with a vector that is not zero.');
+  checkInteger('lanczos: steps', steps, 1);
+  checkPositive('lanczos: norm of start', norm(start));
   const basis: FlatVector[] = [];
   const alpha: number[] = [];
   const beta: number[] = [];

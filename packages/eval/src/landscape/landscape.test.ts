@@ -99,8 +99,10 @@ describe('of a quadratic', () => {
   it('what cannot be is refused', async () => {
     await expect(interpolate(quadratic, at, at.subarray(1))).rejects.toThrow('the second end has 9 numbers');
     await expect(interpolate(quadratic, at, at, { from: 1, to: 0 })).rejects.toThrow('from must be below to');
-    await expect(planeSlice(quadratic, at, [at, at], { points: 4 })).rejects.toThrow('an odd integer');
-    await expect(hessianSpectrum(quadratic, at, { steps: 0 })).rejects.toThrow('steps is 0');
+    await expect(planeSlice(quadratic, at, [at, at], { points: 4 })).rejects.toThrow(
+      'points must be an odd integer >= 3, got 4',
+    );
+    await expect(hessianSpectrum(quadratic, at, { steps: 0 })).rejects.toThrow('steps must be an integer >= 1, got 0');
     await expect(hessianVectorProduct(quadratic, at, { step: -1 })).rejects.toThrow('The step is -1');
     const broken = { ...quadratic, gradient: () => Promise.resolve(new Float64Array(10).fill(NaN)) };
     await expect(hessianSpectrum(broken, at)).rejects.toThrow('is not finite');

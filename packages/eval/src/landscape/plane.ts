@@ -1,4 +1,4 @@
-import type { FlatLayout } from '@dm/ops';
+import { checkNumber, checkPositive, type FlatLayout } from '@dm/ops';
 import { normals } from '../random.js';
 import { checkSize, addScaled, type FlatVector, type Objective } from './objective.js';
 
@@ -67,10 +67,8 @@ export async function planeSlice(
   checkSize(objective, 'params', params);
   checkSize(objective, 'the first direction', x);
   checkSize(objective, 'the second direction', y);
-  if (!(range > 0)) throw new RangeError(`The range is ${range}; it must be above 0.`);
-  if (!Number.isInteger(points) || points < 3 || points % 2 === 0) {
-    throw new RangeError(`${points} points a side; it must be an odd integer of at least 3.`);
-  }
+  checkPositive('planeSlice: range', range);
+  checkNumber('planeSlice: points', points, 'an odd integer >= 3', (v) => v >= 3 && v % 2 === 1);
   const half = (points - 1) / 2;
   const at = Array.from({ length: points }, (_, k) => ((k - half) * range) / half);
   const loss = new Float64Array(points * points);

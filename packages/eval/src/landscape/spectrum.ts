@@ -1,3 +1,4 @@
+import { checkInRange, checkInteger } from '@dm/ops';
 import { normals } from '../random.js';
 import { hessianVectorProduct, type HessianVectorProduct } from './hessian-vector-product.js';
 import { lanczos, type LanczosRun } from './lanczos.js';
@@ -59,7 +60,7 @@ export async function hessianSpectrum(
 ): Promise<HessianSpectrum> {
   const { top = 5, probes = 1, steps = 40, width = 0.01, seed = 0, onProgress } = options;
   for (const [name, value] of Object.entries({ top, probes, steps })) {
-    if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}; it must be at least 1.`);
+    checkInteger(`hessianSpectrum: ${name}`, value, 1);
   }
   let gradients = 0;
   const counted: Objective = {
@@ -114,7 +115,7 @@ export function spectralDensity(
   runs: readonly Pick<LanczosRun, 'values' | 'weights'>[],
   width = 0.01,
 ): SpectralDensity {
-  if (!(width > 0 && width <= 1)) throw new RangeError(`The width is ${width}; it is a share above 0, at most 1.`);
+  checkInRange('spectralDensity: width', width, '(0, 1]');
   const all = runs.flatMap(({ values }) => [...values]);
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const sigma = width * (high > low ? high - low : Math.max(Math.abs(high), 1));

@@ -54,9 +54,9 @@ describe('KID', () => {
 
   it('refuses subsets that cannot be', () => {
     expect(() => kernelDistance(real, generated, { subsetSize: 46 })).toThrow(
-      'subsetSize is 46; it must be an integer from 2 to 45',
+      'subsetSize must be an integer from 2 to 45, got 46',
     );
-    expect(() => kernelDistance(real, generated, { subsets: 0 })).toThrow('subsets is 0');
+    expect(() => kernelDistance(real, generated, { subsets: 0 })).toThrow('subsets must be an integer >= 1, got 0');
     expect(() => kernelDistance(real, features(9, 7, 1))).toThrow('Features of 8 and 7 dimensions');
   });
 });
@@ -84,7 +84,9 @@ describe('precision, recall, density, coverage', () => {
 
   it('refuse fewer images than neighbors', () => {
     expect(() => precisionRecall(real, features(3, 8, 1))).toThrow('generated: 3 images; at least 4');
-    expect(() => densityCoverage(real, generated, { neighbors: 0 })).toThrow('neighbors is 0');
+    expect(() => densityCoverage(real, generated, { neighbors: 0 })).toThrow(
+      'neighbors must be an integer >= 1, got 0',
+    );
   });
 });
 
@@ -107,6 +109,6 @@ describe('inceptionScore', () => {
   });
 
   it('refuses more splits than images', () => {
-    expect(() => inceptionScore(logits, { splits: 61 })).toThrow('splits is 61; it must be an integer from 1 to 60');
+    expect(() => inceptionScore(logits, { splits: 61 })).toThrow('splits must be an integer from 1 to 60, got 61');
   });
 });

@@ -56,7 +56,9 @@ describe('frechetInfinity', () => {
     expect(frechetInfinity(real, set, { smallest: 10, points: 3 }).warnings[0]).toMatch(
       /^The smallest subset has 10 images for 12 feature dimensions/,
     );
-    expect(() => frechetInfinity(real, set, { points: 1 })).toThrow('points is 1; a line needs at least 2');
-    expect(() => frechetInfinity(real, set, { smallest: 40 })).toThrow('smallest is 40; it must be an integer from 2');
+    expect(() => frechetInfinity(real, set, { points: 1 })).toThrow('points must be an integer >= 2, got 1');
+    expect(() => frechetInfinity(real, set, { smallest: 40 })).toThrow(
+      'smallest must be an integer from 2 to 39, got 40',
+    );
   });
 });

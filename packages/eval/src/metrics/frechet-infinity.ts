@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import { checkFeatures, rowsAt, type Features } from './features.js';
 import { frechetDistanceFrom } from './frechet.js';
 import { randomSubset } from '../random.js';
@@ -36,10 +37,8 @@ export function frechetInfinity(
   const { points = 15, seed = 0 } = options;
   const total = checkFeatures('generated', generated);
   const { smallest = Math.max(2, Math.min(5000, Math.floor(total / 2))) } = options;
-  if (!Number.isInteger(points) || points < 2) throw new Error(`points is ${points}; a line needs at least 2.`);
-  if (!Number.isInteger(smallest) || smallest < 2 || smallest >= total) {
-    throw new Error(`smallest is ${smallest}; it must be an integer from 2 to ${total - 1}, less than all images.`);
-  }
+  checkInteger('frechetInfinity: points', points, 2);
+  checkInteger('frechetInfinity: smallest', smallest, 2, total - 1);
   const warnings = new Set<string>();
   if (smallest <= generated.dimension) {
     warnings.add(

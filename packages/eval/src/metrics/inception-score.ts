@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import { checkFeatures, type Features } from './features.js';
 
 export interface InceptionScoreOptions {
@@ -16,9 +17,7 @@ export function inceptionScore(
 ): { readonly mean: number; readonly std: number; readonly splits: number } {
   const { splits = 10 } = options;
   const count = checkFeatures('logits', logits);
-  if (!Number.isInteger(splits) || splits < 1 || splits > count) {
-    throw new Error(`splits is ${splits}; it must be an integer from 1 to ${count}, the number of images.`);
-  }
+  checkInteger('inceptionScore: splits', splits, 1, count);
   const logProbabilities = Array.from({ length: count }, (_, n) => logSoftmax(logits, n));
   const scores = Array.from({ length: splits }, (_, k) =>
     scoreOf(logProbabilities.slice(Math.floor((k * count) / splits), Math.floor(((k + 1) * count) / splits))),

@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import { checkFeatures, checkSameDimension, type Features } from './features.js';
 import { randomSubset } from '../random.js';
 
@@ -25,10 +26,8 @@ export function kernelDistance(
   const counts = [checkFeatures('real', real), checkFeatures('generated', generated)] as const;
   const available = Math.min(...counts);
   const { subsetSize = Math.min(1000, available) } = options;
-  if (!Number.isInteger(subsetSize) || subsetSize < 2 || subsetSize > available) {
-    throw new Error(`subsetSize is ${subsetSize}; it must be an integer from 2 to ${available}, the smaller set.`);
-  }
-  if (!Number.isInteger(subsets) || subsets < 1) throw new Error(`subsets is ${subsets}; it must be at least 1.`);
+  checkInteger('kernelDistance: subsetSize', subsetSize, 2, available);
+  checkInteger('kernelDistance: subsets', subsets, 1);
 
   const chosen = (side: 0 | 1): Uint32Array[] =>
     Array.from({ length: subsets }, (_, k) => randomSubset(seed, 2 * k + side, counts[side], subsetSize).toSorted());

@@ -1,3 +1,4 @@
+import { checkInteger } from '@dm/ops';
 import { checkFeatures, checkSameDimension, squaredDistance, type Features } from './features.js';
 
 export interface ManifoldOptions {
@@ -59,9 +60,7 @@ export function densityCoverage(
 
 /** Squared distance of each row to its k-th nearest other row. Holds k numbers a row, not N. */
 function neighborRadii(name: string, features: Features, neighbors: number): Float64Array {
-  if (!Number.isInteger(neighbors) || neighbors < 1) {
-    throw new Error(`neighbors is ${neighbors}; it must be a positive integer.`);
-  }
+  checkInteger('neighbors', neighbors, 1);
   const count = checkFeatures(name, features, neighbors + 1);
   // The k smallest distances of each row so far, ascending.
   const nearest = new Float64Array(count * neighbors).fill(Infinity);

@@ -1,10 +1,10 @@
-import { type Arrays, type CompiledProgram, isCommitted, type Program, type StateHandle } from '@dm/ops';
+import { type Arrays, checkArray, type CompiledProgram, isCommitted, type Program, type StateHandle } from '@dm/ops';
 import { Binding } from './bound-step.js';
 import { compileProgram, type CompilerOptions, type Specialization } from '../compile.js';
 import { EngineError } from '../errors.js';
 import type { TensorSpecs } from '../graph/graph.js';
 import type { EngineObserver } from '../inspect/observer.js';
-import { checkArray, OnnxStateHandle } from './state.js';
+import { OnnxStateHandle } from './state.js';
 import { isShareable, SharedMemory } from '../update/shared-memory.js';
 import { openUpdateThreads, type UpdateThreads } from '../update/threads.js';
 import type { WasmModule } from '../update/wasm-api.js';

@@ -1,7 +1,7 @@
-import type { Arrays, NdArray, StateHandle } from '@dm/ops';
+import { type Arrays, checkArray, type NdArray, type StateHandle } from '@dm/ops';
 import { EngineError } from '../errors.js';
-import { sameShape, sizeOf, type TensorSpec, type TensorSpecs } from '../graph/graph.js';
-import { arrayTypes, emptyArray } from '../runtime/arrays.js';
+import { sameShape, type TensorSpec, type TensorSpecs } from '../graph/graph.js';
+import { emptyArray } from '../runtime/arrays.js';
 import type { SharedMemory } from '../update/shared-memory.js';
 
 /** An entry's value, and where a run writes the next one that does not write it in place. */
@@ -131,14 +131,3 @@ function copyInto(old: NdArray | undefined, array: NdArray): NdArray {
 }
 
 const describe = ({ dtype, shape }: TensorSpec): string => `${dtype} [${shape.join(', ')}]`;
-
-/** Throws unless dtype, shape and data of an array agree; `what` begins the message. */
-export function checkArray(what: string, array: NdArray): void {
-  const Type = arrayTypes[array.dtype];
-  if (Type === undefined)
-    throw new TypeError(`${what}: dtype must be float32, int32 or bool, not ${array.dtype as string}`);
-  if (!(array.data instanceof Type)) throw new TypeError(`${what}: ${array.dtype} data must be a ${Type.name}`);
-  if (array.data.length !== sizeOf(array.shape)) {
-    throw new RangeError(`${what}: ${array.data.length} elements do not fill the shape [${array.shape.join(', ')}]`);
-  }
-}

@@ -84,7 +84,7 @@ export function ditTransformer2dConfig(options: unknown): DiTTransformer2DConfig
   const width = config.num_attention_heads * config.attention_head_dim;
   if (width % 4 !== 0) {
     throw new ConfigError(
-      `${kind}: num_attention_heads times attention_head_dim is ${width}, but must be a multiple of 4`,
+      `${kind}: num_attention_heads times attention_head_dim must be a multiple of 4, got ${width}`,
     );
   }
   return config;

@@ -126,9 +126,7 @@ function checkSize(config: UNet2DConfig): void {
   const { sample_size: size, block_out_channels: channels } = config;
   const sides: readonly unknown[] = Array.isArray(size) ? size : [size, size];
   if (sides.length !== 2 || !sides.every((side) => Number.isInteger(side) && (side as number) > 0)) {
-    throw new ConfigError(
-      `${kind}: sample_size is ${JSON.stringify(size)}, but must be a positive integer or [height, width]`,
-    );
+    throw refuse(kind, 'sample_size', size, 'a positive integer or [height, width]');
   }
   const factor = 2 ** (channels.length - 1);
   if (!sides.every((side) => (side as number) % factor === 0)) {
@@ -141,11 +139,8 @@ function checkSize(config: UNet2DConfig): void {
 
 function checkWidths(config: UNet2DConfig): void {
   const { block_out_channels: channels, norm_num_groups: groups, attention_head_dim: head } = config;
-  const uneven = channels.filter((c) => c % groups !== 0);
-  if (uneven.length > 0) {
-    throw new ConfigError(
-      `${kind}: norm_num_groups is ${groups}, but must divide every one of block_out_channels, and not ${uneven.join(', ')}`,
-    );
+  if (channels.some((c) => c % groups !== 0)) {
+    throw refuse(kind, 'norm_num_groups', groups, `a divisor of all block_out_channels (${channels.join(', ')})`);
   }
   const middleGroups = config.attn_norm_num_groups;
   if (middleGroups !== null && channels.at(-1)! % middleGroups !== 0) {
@@ -164,8 +159,11 @@ function checkWidths(config: UNet2DConfig): void {
   );
   const narrow = withAttention.filter((c) => head !== null && c < head);
   if (narrow.length > 0) {
-    throw new ConfigError(
-      `${kind}: attention_head_dim is ${head}, but must be at most ${Math.min(...narrow)}, the channels of a level with attention`,
+    throw refuse(
+      kind,
+      'attention_head_dim',
+      head,
+      `at most ${Math.min(...narrow)}, the channels of a level with attention`,
     );
   }
 }

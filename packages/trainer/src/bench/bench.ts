@@ -2,6 +2,7 @@
  * Times the training step of a configuration as `train` runs it: timesteps are drawn, inputs made, the compiled step is
  * run and the next batch is read. Nothing is written but what is asked for, and no checkpoint, sample or log is in the time.
  */
+import { checkInteger } from '@dm/ops';
 import type { Compilation, ProgramRun } from '@dm/jit';
 import type { Config } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
@@ -47,12 +48,8 @@ export interface BenchResult {
 /** Throws a RangeError on impossible counts, and whatever opening data or engine throws. */
 export async function bench(config: Config, options: BenchOptions = {}): Promise<BenchResult> {
   const { steps = 20, warmup = 3, onStep, onCompiled } = options;
-  if (!Number.isInteger(steps) || steps < 1) {
-    throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
-  }
-  if (!Number.isInteger(warmup) || warmup < 0) {
-    throw new RangeError(`warmup must be a whole number from 0 on, not ${warmup}`);
-  }
+  checkInteger('steps', steps, 1);
+  checkInteger('warmup', warmup, 0);
   const setup = await openTrainingSetup(config);
   const { model, layout, dataset } = setup;
   const compilations: Compilation['ms'][] = [];

@@ -1,4 +1,5 @@
 /** Where the time of a training step goes: by kind of operator and by block of the model. */
+import { checkInteger } from '@dm/ops';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,9 +55,7 @@ export interface StepProfile {
 /** Throws a UserError on another engine than `onnx`, whose runtime is the one that can tell. */
 export async function profileStep(config: Config, steps = 5): Promise<StepProfile> {
   if (config.engine !== 'onnx') throw notProfiledError(config.engine);
-  if (!Number.isInteger(steps) || steps < 1) {
-    throw new RangeError(`steps must be a whole number from 1 on, not ${steps}`);
-  }
+  checkInteger('steps', steps, 1);
   if (config.gradientAccumulation > 1) {
     throw new UserError(
       `A profile is of one program, and this step has parts: set gradientAccumulation=1 and batchSize=${config.batchSize / config.gradientAccumulation}.`,

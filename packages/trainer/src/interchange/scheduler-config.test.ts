@@ -79,10 +79,10 @@ describe('is refused by name', () => {
     [{ prediction_type: 'flow_prediction' }, /prediction_type is "flow_prediction"; epsilon, sample, v_prediction can/],
     [
       { trained_betas: [0.1, 0.2] },
-      /trained_betas is \[0.1,0.2\], but must be null, or one number for each of 1000 timesteps/,
+      /trained_betas must be null, or one number for each of 1000 timesteps, got \[0.1,0.2\]/,
     ],
-    [{ num_train_timesteps: '1000' }, /num_train_timesteps is "1000", but must be a number/],
-    [{ rescale_betas_zero_snr: 1 }, /rescale_betas_zero_snr is 1, but must be true or false/],
+    [{ num_train_timesteps: '1000' }, /num_train_timesteps must be a number, got "1000"/],
+    [{ rescale_betas_zero_snr: 1 }, /rescale_betas_zero_snr must be true or false, got 1/],
     [{ set_alpha_to_one: true }, /unknown field "set_alpha_to_one" of DDPMScheduler/],
     [
       { beta_stat: 0.1, skip: 1 },

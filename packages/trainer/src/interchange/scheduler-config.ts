@@ -201,5 +201,5 @@ function keyOf(value: unknown, pairs: readonly (readonly [string, string])[], fi
 function refused(source: string, field: string, value: unknown, right: string): UserError {
   const text = JSON.stringify(value) ?? 'nothing';
   const short = text.length > 60 ? `${text.slice(0, 60)}...` : text;
-  return new UserError(`${source}: ${field} is ${short}, but must be ${right}.`, { code: 'PIPELINE_UNSUPPORTED' });
+  return new UserError(`${source}: ${field} must be ${right}, got ${short}.`, { code: 'PIPELINE_UNSUPPORTED' });
 }

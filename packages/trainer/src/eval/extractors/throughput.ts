@@ -1,4 +1,5 @@
 /** How fast an extractor is, and whether its memory stays flat. */
+import { checkInteger } from '@dm/ops';
 import type { FeatureExtractor } from '@dm/eval';
 
 export interface ThroughputOptions {
@@ -30,7 +31,7 @@ export async function measureThroughput(
 ): Promise<Throughput> {
   const { count = 1000, shape = [32, 32, 3], batchSize = 64, onProgress } = options;
   for (const [name, value] of Object.entries({ count, height: shape[0], width: shape[1], batchSize })) {
-    if (!Number.isInteger(value) || value < 1) throw new RangeError(`${name} is ${value}; it must be at least 1.`);
+    checkInteger(name, value, 1);
   }
   const size = shape[0] * shape[1] * shape[2];
   const noise = Uint8Array.from({ length: batchSize * size }, (_, i) => Math.imul(i + 1, 0x9e3779b1) >>> 24);
