@@ -125,6 +125,6 @@ describe('difficulty', () => {
     expect(() => difficulty(buckets.slice(1), records)).toThrow('has 3 losses and 3 gradient norms for 2 buckets');
     expect(() => difficulty(buckets, [records[1]!, records[0]!])).toThrow('step 0 follows that of step 10');
     expect(() => difficulty(buckets, records, { within: [5] })).toThrow('within[0] must be in (0, 1), got 5');
-    expect(() => difficulty(buckets, records, { tail: 0 })).toThrow('tail is 0');
+    expect(() => difficulty(buckets, records, { tail: 0 })).toThrow('tail must be in (0, 1], got 0');
   });
 });

@@ -97,7 +97,9 @@ describe('trainClassifier', () => {
     await expect(trainClassifier({ train, test: other, engine })).rejects.toThrow(
       'a has the shape 12,12,1, other 6,6,1.',
     );
-    await expect(trainClassifier({ train, test: train, engine, epochs: 0 })).rejects.toThrow('epochs is 0');
+    await expect(trainClassifier({ train, test: train, engine, epochs: 0 })).rejects.toThrow(
+      'epochs must be an integer >= 1, got 0',
+    );
   });
 });
 

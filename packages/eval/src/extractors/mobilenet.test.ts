@@ -61,7 +61,9 @@ describe('mobilenetExtractor', () => {
     const extractor = await openMobilenetExtractor({ engine });
     await expect(extractor.features(formulaImages(1, 8, 2))).rejects.toThrow('not images of 2 channels');
     await extractor.dispose();
-    await expect(openMobilenetExtractor({ engine, batchSize: 0 })).rejects.toThrow('batchSize is 0');
+    await expect(openMobilenetExtractor({ engine, batchSize: 0 })).rejects.toThrow(
+      'batchSize must be an integer >= 1, got 0',
+    );
   });
 });
 

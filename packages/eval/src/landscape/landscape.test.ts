@@ -103,7 +103,9 @@ describe('of a quadratic', () => {
       'points must be an odd integer >= 3, got 4',
     );
     await expect(hessianSpectrum(quadratic, at, { steps: 0 })).rejects.toThrow('steps must be an integer >= 1, got 0');
-    await expect(hessianVectorProduct(quadratic, at, { step: -1 })).rejects.toThrow('The step is -1');
+    await expect(hessianVectorProduct(quadratic, at, { step: -1 })).rejects.toThrow(
+      'step must be a number > 0, got -1',
+    );
     const broken = { ...quadratic, gradient: () => Promise.resolve(new Float64Array(10).fill(NaN)) };
     await expect(hessianSpectrum(broken, at)).rejects.toThrow('is not finite');
     expect(() => spectralDensity([{ values: Float64Array.of(1), weights: Float64Array.of(1) }], 0)).toThrow(
