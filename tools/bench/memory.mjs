@@ -17,7 +17,7 @@ const { values } = parseArgs({
 });
 const [from, to, bar, threads] = [values.from, values.to, values.bar, values.threads].map(Number);
 if (!(from >= 1 && to > from))
-  throw new RangeError(`--to must be above --from, and that at least 1, not ${from}, ${to}`);
+  throw new RangeError(`--to must be above --from, and that at least 1, got ${from}, ${to}`);
 
 /** Resident size now, in MiB, of what is in use: garbage that waits to be collected is not growth. */
 async function residentMb() {

@@ -38,7 +38,7 @@ const { values } = parseArgs({
 function count(name, least) {
   const value = Number(values[name]);
   if (!Number.isInteger(value) || value < least) {
-    throw new RangeError(`--${name} must be a whole number from ${least} on, not ${values[name]}`);
+    throw new RangeError(`--${name} must be an integer >= ${least}, got ${values[name]}`);
   }
   return value;
 }

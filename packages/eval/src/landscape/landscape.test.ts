@@ -98,7 +98,7 @@ describe('of a quadratic', () => {
 
   it('what cannot be is refused', async () => {
     await expect(interpolate(quadratic, at, at.subarray(1))).rejects.toThrow('the second end has 9 numbers');
-    await expect(interpolate(quadratic, at, at, { from: 1, to: 0 })).rejects.toThrow('from must be below to');
+    await expect(interpolate(quadratic, at, at, { from: 1, to: 0 })).rejects.toThrow('from must be below to, 0, got 1');
     await expect(planeSlice(quadratic, at, [at, at], { points: 4 })).rejects.toThrow(
       'points must be an odd integer >= 3, got 4',
     );
@@ -109,7 +109,7 @@ describe('of a quadratic', () => {
     const broken = { ...quadratic, gradient: () => Promise.resolve(new Float64Array(10).fill(NaN)) };
     await expect(hessianSpectrum(broken, at)).rejects.toThrow('is not finite');
     expect(() => spectralDensity([{ values: Float64Array.of(1), weights: Float64Array.of(1) }], 0)).toThrow(
-      'width is 0',
+      'width must be in (0, 1], got 0',
     );
   });
 });

@@ -61,6 +61,6 @@ describe('measureThroughput', () => {
     expect(measured).toMatchObject({ extractor: 'pixels', count: 70, shape: [16, 16, 1] });
     expect(measured.imagesPerSecond).toBeCloseTo(70 / measured.seconds);
     expect(throughputText(measured)).toMatch(/^pixels: [\d.e+]+ images\/s \(70 images of 16x16x1 in /);
-    await expect(measureThroughput(pixels, { count: 0 })).rejects.toThrow('count is 0');
+    await expect(measureThroughput(pixels, { count: 0 })).rejects.toThrow('count must be an integer >= 1, got 0');
   });
 });
