@@ -5,7 +5,7 @@ import { z } from 'zod';
  * The schemas of the object that `schema` describes: one for each type of a part, one for a plain object, none for
  * anything else.
  */
-export function objectsOf(schema: unknown): z.ZodObject[] {
+function objectsOf(schema: unknown): z.ZodObject[] {
   const inner = unwrapped(schema);
   if (inner instanceof z.ZodObject) return [inner];
   return inner instanceof z.ZodDiscriminatedUnion ? inner.options.flatMap(objectsOf) : [];

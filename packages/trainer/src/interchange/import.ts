@@ -8,7 +8,7 @@
 import { formatSafetensors, loadWeights, parameterLayout, toTorch, type Model } from '@dm/models';
 import { writeCheckpoint } from '../checkpoint/checkpoint.js';
 import { sha256 } from '../files/hash.js';
-import type { Config, PartialConfig } from '../config/schema.js';
+import type { PartialConfig } from '../config/schema.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { messageOf, UserError } from '../errors.js';
 import { checkNotExisting } from '../files/write-new.js';
@@ -49,7 +49,7 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
   const file = formatSafetensors(weights);
 
   const config: PartialConfig = {
-    model: { type: pipeline.type, ...(model.config as object) } as Config['model'],
+    model: { type: pipeline.type, ...(model.config as object) },
     diffusion: pipeline.diffusion,
     conditional: model.numClasses > 0,
     sampler: { type: 'ddim', steps: Math.min(50, pipeline.diffusion.timesteps) },

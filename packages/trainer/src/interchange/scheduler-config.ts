@@ -74,7 +74,7 @@ export function schedulerFields(diffusion: Diffusion): Fields {
   const { type, betaStart, betaEnd, betas, zeroTerminalSnr = false }: ScheduleFields = schedule;
   // These fail to compile when the configuration gets a new field: it must find its place here, or be refused.
   others satisfies Record<string, never>;
-  ({}) satisfies Record<Exclude<KeyOfAny<Diffusion['schedule']>, keyof ScheduleFields>, never>;
+  true satisfies [Exclude<KeyOfAny<Diffusion['schedule']>, keyof ScheduleFields>] extends [never] ? true : never;
   if (prediction.type === 'edm') {
     throw new UserError(
       "The prediction edm cannot be exported to diffusers: its DDPMScheduler and DDIMScheduler do not scale the network's " +

@@ -91,11 +91,11 @@ describe('the features of noise levels', () => {
   it('do not exist at pure noise, which is refused', async () => {
     const pure = {
       uncertainty: { lr: 0.01 },
-      diffusion: { timesteps: 20, prediction: { type: 'v' }, zeroTerminalSnr: true },
+      diffusion: { timesteps: 20, prediction: { type: 'v' }, schedule: { type: 'linear', zeroTerminalSnr: true } },
     } as const;
     await expect(recipeOf(pure)).rejects.toThrow(
       'uncertainty is a function of ln sigma, which is infinite at timestep 19, where nothing but noise is left: ' +
-        'set diffusion.zeroTerminalSnr=false, or uncertainty=null.',
+        'set diffusion.schedule.zeroTerminalSnr=false, or uncertainty=null.',
     );
     expect((await recipeOf({ ...pure, uncertainty: null })).uncertainty).toBeUndefined();
   });

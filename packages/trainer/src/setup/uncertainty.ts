@@ -46,7 +46,7 @@ export function createUncertainty(
   if (pureNoise >= 0) {
     throw new UserError(
       `uncertainty is a function of ln sigma, which is infinite at timestep ${pureNoise}, where nothing but noise is left: ` +
-        'set diffusion.zeroTerminalSnr=false, or uncertainty=null.',
+        'set diffusion.schedule.zeroTerminalSnr=false, or uncertainty=null.',
     );
   }
   const key = { seed, stream: 'uncertainty' } as const;
