@@ -3,7 +3,7 @@ import type { NdArray } from '@dm/ops';
 import { sizeOf } from '../graph/graph.js';
 import type { TensorSpec } from '../graph/graph.js';
 
-export const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
+const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
 
 /** Zeros, in memory of their own. */
 export function emptyArray({ dtype, shape }: TensorSpec): NdArray {
