@@ -27,7 +27,7 @@ export function requireContext(owner: string, context: ScheduleContext): void {
 export function requireAlphasCumprod(owner: string, context: ScheduleContext): ArrayLike<number> {
   const { alphasCumprod: abar, numTimesteps } = context;
   if (abar === undefined) {
-    throw new Error(`${owner}: this density lives in the noise level, so the context must have alphasCumprod`);
+    throw new RangeError(`${owner}: this density lives in the noise level, so the context must have alphasCumprod`);
   }
   if (abar.length !== numTimesteps) {
     throw new RangeError(`${owner}: alphasCumprod has ${abar.length} entries, numTimesteps is ${numTimesteps}`);

@@ -32,8 +32,8 @@ function initialState(): CurriculumState {
  * stage n + 1 once the loss has not fallen for `patience` updates; after stage N it is uniform training. Kim et al.
  * 2025, arXiv:2403.10348. One `update` a step, with the losses of the whole batch; their mean is what is compared.
  *
- * Note the direction: it ADDS harder timesteps, where CLTS begins with all and thins out the easier ones. Throws an
- * Error on an impossible context and on an unknown or impossible option.
+ * Note the direction: it ADDS harder timesteps, where CLTS begins with all and thins out the easier ones. Throws a
+ * RangeError on an impossible context and on an unknown or impossible option.
  */
 export function difficultyCurriculum(
   context: ScheduleContext,
@@ -55,7 +55,7 @@ export function difficultyCurriculum(
     const [stale] = state.stale ?? [];
     const [running, best] = state.loss ?? [];
     if (stage === undefined || stale === undefined || running === undefined || best === undefined) {
-      throw new Error(`${name}: the state must have stage [1], stale [1] and loss [2]`);
+      throw new RangeError(`${name}: the state must have stage [1], stale [1] and loss [2]`);
     }
     checkNumber(`${name}: state.stage`, stage, `in [1, ${clusters}]`, (v) => v >= 1 && v <= clusters);
     return { stage, stale, running, best };

@@ -17,7 +17,7 @@ const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTimestep: 
  * uniform until every timestep has 10 losses. Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 18, as in
  * `LossSecondMomentResampler` of guided-diffusion. `update` takes the plain, unweighted losses.
  *
- * State: `losses` [T * history], the oldest first within each timestep, and `counts` [T]. Throws an Error on an
+ * State: `losses` [T * history], the oldest first within each timestep, and `counts` [T]. Throws a RangeError on an
  * impossible context and on an unknown or impossible option.
  */
 export function lossSecondMoment(
@@ -39,10 +39,10 @@ export function lossSecondMoment(
     if (state === undefined) return initialState();
     const { losses, counts } = state;
     if (!(losses instanceof Float64Array && losses.length === T * H)) {
-      throw new Error(`${name}: state.losses must be a Float64Array of ${T * H} entries (T times history)`);
+      throw new RangeError(`${name}: state.losses must be a Float64Array of ${T * H} entries (T times history)`);
     }
     if (!(counts instanceof Int32Array && counts.length === T)) {
-      throw new Error(`${name}: state.counts must be an Int32Array of ${T} entries (T)`);
+      throw new RangeError(`${name}: state.counts must be an Int32Array of ${T} entries (T)`);
     }
     return { losses, counts };
   };

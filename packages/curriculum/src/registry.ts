@@ -51,7 +51,9 @@ export function createTimestepSchedule<N extends TimestepScheduleName>(
   options?: TimestepScheduleOptions<N>,
 ): TimestepSchedule {
   if (!Object.hasOwn(timestepSchedules, name)) {
-    throw new Error(`unknown timestep schedule ${JSON.stringify(name)}; there are ${timestepScheduleNames.join(', ')}`);
+    throw new RangeError(
+      `unknown timestep schedule ${JSON.stringify(name)}; there are ${timestepScheduleNames.join(', ')}`,
+    );
   }
   const factory = timestepSchedules[name] as (c: ScheduleContext, o?: TimestepScheduleOptions<N>) => TimestepSchedule;
   return factory(context, options);

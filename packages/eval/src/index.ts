@@ -8,6 +8,7 @@ export {
 export { bootstrapMean, type BootstrapOptions, type Estimate } from './consistency/bootstrap.js';
 export { meanAbsoluteError, psnr, type PairMetricName } from './consistency/pair-metrics.js';
 export { meanSsim, type SsimOptions } from './consistency/ssim.js';
+export { EvalError, type EvalErrorCode } from './errors.js';
 export { type SampleSet } from './consistency/sample-set.js';
 export { type Features } from './metrics/features.js';
 export {

@@ -15,10 +15,10 @@ export function normals(use: keyof typeof LANES, seed: number, index: number, co
 
 /**
  * A permutation that leaves nothing in place, for random pairings: one cycle through all, uniform among the cycles
- * (Sattolo 1986). Throws an Error for fewer than two elements.
+ * (Sattolo 1986). Throws a RangeError for fewer than two elements.
  */
 export function derangement(seed: number, count: number): Uint32Array {
-  if (count < 2) throw new Error(`No pairing of ${count} samples leaves none with itself; at least 2 are needed.`);
+  if (count < 2) throw new RangeError(`No pairing of ${count} samples leaves none with itself; at least 2 are needed.`);
   const order = Uint32Array.from({ length: count }, (_, i) => i);
   const u = draws('pairing', seed, 0, count);
   for (let i = count - 1; i > 0; i--) swap(order, i, Math.floor(u[i]! * i));

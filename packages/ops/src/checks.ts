@@ -59,15 +59,15 @@ export function checkOptions(owner: string, options: object, known: readonly str
   }
 }
 
-/** @throws {Error} unless `tensor` is float32 and has the shape `expected`; a name fits any size: `['N', 4]`. */
+/** @throws {TypeError} unless `tensor` is float32 and has the shape `expected`; a name fits any size: `['N', 4]`. */
 export function checkShape(name: string, tensor: Tensor, expected: readonly (number | string)[]): void {
   checkFloat(name, tensor);
   const fits =
     tensor.rank === expected.length && expected.every((d, i) => typeof d === 'string' || d === tensor.shape[i]);
-  if (!fits) throw new Error(`${name} must be [${expected.join(', ')}], got [${tensor.shape.join(', ')}]`);
+  if (!fits) throw new RangeError(`${name} must be [${expected.join(', ')}], got [${tensor.shape.join(', ')}]`);
 }
 
-/** @throws {Error} unless `tensor` is float32. */
+/** @throws {TypeError} unless `tensor` is float32. */
 export function checkFloat(name: string, tensor: Tensor): void {
-  if (tensor.dtype !== 'float32') throw new Error(`${name} must be float32, got ${tensor.dtype}`);
+  if (tensor.dtype !== 'float32') throw new TypeError(`${name} must be float32, got ${tensor.dtype}`);
 }

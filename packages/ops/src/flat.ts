@@ -28,7 +28,7 @@ export function flatLayout(
   const names = new Set<string>();
   let offset = 0;
   for (const { name, shape, group } of tensors) {
-    if (names.has(name)) throw new Error(`flatLayout: the name "${name}" is given twice`);
+    if (names.has(name)) throw new RangeError(`flatLayout: the name "${name}" is given twice`);
     names.add(name);
     const size = shape.reduce((product, d) => product * d, 1);
     entries.push({ name, shape, offset, size, group });
@@ -56,7 +56,7 @@ export function splitFlat(flat: tf.Tensor, layout: FlatLayout): Tensors {
 /** Views into a flat host vector, by name; nothing is copied. Throws if the length is not the layout's. */
 export function viewFlat(flat: Float32Array, layout: FlatLayout): Record<string, Float32NdArray> {
   if (flat.length !== layout.size) {
-    throw new Error(`viewFlat: the vector has ${flat.length} elements, the layout ${layout.size}`);
+    throw new RangeError(`viewFlat: the vector has ${flat.length} elements, the layout ${layout.size}`);
   }
   const arrays: Record<string, Float32NdArray> = {};
   for (const e of layout.entries) {

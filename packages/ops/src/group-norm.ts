@@ -24,7 +24,7 @@ export function groupNorm(
   { groups, epsilon = 1e-5 }: GroupNormOptions,
 ): tf.Tensor {
   checkFloat('groupNorm: x', x);
-  if (x.rank < 2) throw new Error(`groupNorm: x must be [N, ...spatial, C], got [${x.shape.join(', ')}]`);
+  if (x.rank < 2) throw new RangeError(`groupNorm: x must be [N, ...spatial, C], got [${x.shape.join(', ')}]`);
   const channels = x.shape.at(-1)!;
   checkInteger('groupNorm: groups', groups, 1);
   if (channels % groups !== 0) throw new RangeError(`groupNorm: ${channels} channels cannot form ${groups} groups`);

@@ -19,10 +19,10 @@ export interface LayerNormOptions {
  */
 export function layerNorm(x: tf.Tensor, { scale, offset, epsilon = 1e-5 }: LayerNormOptions = {}): tf.Tensor {
   checkFloat('layerNorm: x', x);
-  if (x.rank < 1) throw new Error('layerNorm: x must be [..., C], got a scalar');
+  if (x.rank < 1) throw new RangeError('layerNorm: x must be [..., C], got a scalar');
   checkPositive('layerNorm: epsilon', epsilon);
   if ((scale === undefined) !== (offset === undefined)) {
-    throw new Error(`layerNorm: ${scale ? 'scale' : 'offset'} was given alone; give scale and offset, or neither`);
+    throw new RangeError(`layerNorm: ${scale ? 'scale' : 'offset'} was given alone; give scale and offset, or neither`);
   }
   const affine = scale !== undefined && offset !== undefined ? { scale, offset } : undefined;
   if (affine !== undefined) {

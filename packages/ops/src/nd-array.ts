@@ -34,13 +34,13 @@ export function copyOf(dtype: DType, shape: readonly number[], values: ArrayLike
 }
 
 /**
- * Whether a run counts (`CompileOptions.commitIf`): whether the scalar output of this name is not 0. Throws an Error where
+ * Whether a run counts (`CompileOptions.commitIf`): whether the scalar output of this name is not 0. Throws a RangeError where
  * there is no such output or it is no scalar; `owner` begins the message.
  */
 export function isCommitted(owner: string, outputs: Arrays, commitIf: string): boolean {
   const flag = outputs[commitIf];
   if (flag === undefined || flag.data.length !== 1) {
-    throw new Error(
+    throw new RangeError(
       `${owner}: commitIf names "${commitIf}", which must be a scalar output; there is ${describeAll(outputs)}`,
     );
   }

@@ -122,7 +122,7 @@ function toPieces(layout: FlatLayout, isHidden: (entry: FlatEntry) => boolean): 
     const last = pieces.at(-1);
     if (isHidden(entry)) {
       if (entry.shape.length < 2) {
-        throw new Error(
+        throw new RangeError(
           `muon: "${entry.name}" has shape [${entry.shape.join(', ')}]; only matrices can be orthogonalised`,
         );
       }
@@ -132,7 +132,7 @@ function toPieces(layout: FlatLayout, isHidden: (entry: FlatEntry) => boolean): 
     else pieces.push({ size: entry.size });
   }
   if (!pieces.some((piece) => piece.matrix)) {
-    throw new Error('muon: no parameter of the layout is hidden (group "matrix" by default); use adamW');
+    throw new RangeError('muon: no parameter of the layout is hidden (group "matrix" by default); use adamW');
   }
   return pieces;
 }

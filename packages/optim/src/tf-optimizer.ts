@@ -64,7 +64,7 @@ class FlatOptimizer extends tf.Optimizer {
     }
     const { entries } = this.bound.layout;
     if (names.length !== entries.length || entries.some(({ name }) => gradients[name] == null)) {
-      throw new Error(
+      throw new RangeError(
         `createTfOptimizer: began with gradients of ${entries.map((e) => e.name).join(', ')}; now got ${names.join(', ')}`,
       );
     }

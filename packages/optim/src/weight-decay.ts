@@ -43,7 +43,9 @@ function decayRuns(owner: string, weightDecay: WeightDecay): readonly Run[] {
   for (const [group, decay] of Object.entries(byGroup)) {
     check(`weightDecay of group "${group}"`, decay);
     if (!groups.has(group)) {
-      throw new Error(`${owner}: weightDecay names the group "${group}"; the layout has ${[...groups].join(', ')}`);
+      throw new RangeError(
+        `${owner}: weightDecay names the group "${group}"; the layout has ${[...groups].join(', ')}`,
+      );
     }
   }
   const runs: Run[] = [];

@@ -39,7 +39,7 @@ export function stageInputs(
 function rowOf(form: LinearForm, terms: readonly string[]): number[] {
   for (const [term, value] of Object.entries(form)) {
     if (value !== 0 && !terms.includes(term)) {
-      throw new Error(`sampler plan: no term "${term}"; there are ${terms.join(', ')}`);
+      throw new RangeError(`sampler plan: no term "${term}"; there are ${terms.join(', ')}`);
     }
     if (!Number.isFinite(value)) throw new RangeError(`sampler plan: the coefficient of "${term}" is ${value}`);
   }

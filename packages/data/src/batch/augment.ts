@@ -33,7 +33,7 @@ export function cropOffsets(options: Omit<BatchOptions, 'length'>): Float64Array
 }
 
 /**
- * Mirrors the images n with `flips[n]` left to right, in place. `images` is uint8 [N, H, W, C]. Throws an Error where
+ * Mirrors the images n with `flips[n]` left to right, in place. `images` is uint8 [N, H, W, C]. Throws a RangeError where
  * `images`, `shape` and `flips` do not fit together.
  */
 export function flipImages(
@@ -44,7 +44,7 @@ export function flipImages(
   const [height, width, channels] = shape;
   const rowBytes = width * channels;
   if (images.length !== flips.length * height * rowBytes) {
-    throw new Error(`${images.length} bytes are not ${flips.length} images of ${shape.join('x')}.`);
+    throw new RangeError(`${images.length} bytes are not ${flips.length} images of ${shape.join('x')}.`);
   }
   flips.forEach((flip, n) => {
     if (!flip) return;

@@ -45,7 +45,8 @@ export async function decodeImage(
       .resize(size, size, { fit: 'cover', position: 'center', kernel: 'lanczos3', fastShrinkOnLoad: false })
       .toColorspace(channels === 1 ? 'b-w' : 'srgb');
     const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    if (data.length !== size * size * channels) throw new Error(`it has ${info.channels} channels, not ${channels}`);
+    if (data.length !== size * size * channels)
+      throw new DataError(`it has ${info.channels} channels, not ${channels}`);
     return data;
   } catch (cause) {
     throw new DataError(`${name}: cannot be decoded (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });

@@ -18,14 +18,16 @@ export interface ImageGridOptions {
 
 /**
  * A contact sheet as PNG bytes, row by row. `images` is [N, H, W, C]: float32 in [-1, 1] (clamped) or uint8.
- * Throws an Error on sizes that contradict each other and on NaN.
+ * Throws a RangeError on sizes that contradict each other and on NaN.
  */
 export async function imageGrid(images: Float32Array | Uint8Array, options: ImageGridOptions): Promise<Uint8Array> {
   const [height, width, channels] = options.shape;
   const pixels = imageBytes('imageGrid', options.shape);
-  if (channels !== 1 && channels !== 3) throw new Error(`imageGrid: ${channels} channels; a picture has 1 or 3.`);
+  if (channels !== 1 && channels !== 3) throw new RangeError(`imageGrid: ${channels} channels; a picture has 1 or 3.`);
   if (images.length === 0 || images.length % pixels !== 0) {
-    throw new Error(`imageGrid: ${images.length} numbers are no whole number of ${options.shape.join('x')} images.`);
+    throw new RangeError(
+      `imageGrid: ${images.length} numbers are no whole number of ${options.shape.join('x')} images.`,
+    );
   }
   const bytes = images instanceof Uint8Array ? images : toBytes(images);
   const count = bytes.length / pixels;

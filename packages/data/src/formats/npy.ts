@@ -51,7 +51,7 @@ export async function readNpy(path: string): Promise<NpyArray> {
   return parseNpy(await readBytes(path), path);
 }
 
-/** Writes a .npy file that NumPy reads. Throws an Error where the shape does not fit the data. */
+/** Writes a .npy file that NumPy reads. Throws a RangeError where the shape does not fit the data. */
 export async function writeNpy(path: string, array: NpyArray): Promise<void> {
   await writeFile(path, formatNpy(array));
 }
@@ -135,11 +135,11 @@ export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
   return { descr, type, shape: parseShape(dims, source), dataStart };
 }
 
-/** The bytes of a .npy file, version 1. Throws an Error where shape and numbers do not fit. */
+/** The bytes of a .npy file, version 1. Throws a RangeError where shape and numbers do not fit. */
 export function formatNpy(array: NpyArray): Uint8Array {
   const { shape, data } = array;
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0) || elements(shape) !== data.length) {
-    throw new Error(`npy: shape [${shape.join(', ')}] does not fit ${data.length} numbers.`);
+    throw new RangeError(`npy: shape [${shape.join(', ')}] does not fit ${data.length} numbers.`);
   }
   const descr = Object.entries(TYPES).find(([, type]) => data instanceof type)![0];
   // A tuple of one keeps its comma: (3,).

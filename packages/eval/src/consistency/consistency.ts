@@ -1,3 +1,4 @@
+import { EvalError } from '../errors.js';
 import { bootstrapMean, type BootstrapOptions, type Estimate } from './bootstrap.js';
 import { pairMetric, type PairMetricName } from './pair-metrics.js';
 import { derangement } from '../random.js';
@@ -78,22 +79,23 @@ const THRESHOLD = 0.6;
  * it more than any two samples share?) and the nearest other sample (more than a look-alike?). The cost of a pair is
  * N^2 comparisons for each metric.
  *
- * Throws an Error on fewer than two sets or samples, on sets of different size, on values that are not finite, and, for
+ * Throws an EvalError on fewer than two sets or samples, on sets of different size, on values that are not finite, and, for
  * the cosine, on a sample that is constant once the mean is removed.
  */
 export function consistency(sets: readonly SampleSet[], options: ConsistencyOptions): ConsistencyReport {
   const { shape, metrics = ['cosine', 'mae'], center = 'set', threshold = THRESHOLD } = options;
   const { seed = SEED, resamples = RESAMPLES, confidence = CONFIDENCE } = options;
-  if (sets.length < 2) throw new Error(`Consistency compares at least 2 sets of samples; ${sets.length} given.`);
+  if (sets.length < 2) throw new RangeError(`Consistency compares at least 2 sets of samples; ${sets.length} given.`);
   const needsRange = metrics.find((name) => name === 'psnr' || name === 'ssim');
   if (needsRange && options.dataRange === undefined) {
-    throw new Error(`${needsRange} needs dataRange: 2 for pixels in [-1, 1], 255 for bytes.`);
+    throw new RangeError(`${needsRange} needs dataRange: 2 for pixels in [-1, 1], 255 for bytes.`);
   }
   const rows = sets.map((set) => sampleRows(set, shape));
   const count = rows[0]!.length;
   const odd = rows.findIndex((set) => set.length !== count);
   if (odd >= 0) {
-    throw new Error(
+    throw new EvalError(
+      'SETS_MISMATCH',
       `${sets[odd]!.name} has ${rows[odd]!.length} samples, ${sets[0]!.name} has ${count}; they must match.`,
     );
   }

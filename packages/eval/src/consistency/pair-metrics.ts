@@ -1,3 +1,4 @@
+import { EvalError } from '../errors.js';
 import { meanSsim } from './ssim.js';
 
 export type PairMetricName = 'cosine' | 'mae' | 'psnr' | 'ssim';
@@ -32,18 +33,18 @@ const METRICS: Readonly<Record<PairMetricName, (options: PairMetricOptions) => P
   psnr: ({ dataRange }) => ({ higherIsCloser: true, prepare: unchanged, measure: (x, y) => psnr(x, y, dataRange) }),
   ssim: ({ shape: [height, width, channels, ...rest], dataRange }) => {
     if (height === undefined || width === undefined || channels === undefined || rest.length > 0) {
-      throw new Error('SSIM compares images; the shape of a sample must be [H, W, C].');
+      throw new RangeError('SSIM compares images; the shape of a sample must be [H, W, C].');
     }
     const options = { shape: [height, width, channels], dataRange } as const;
     return { higherIsCloser: true, prepare: unchanged, measure: (x, y) => meanSsim(x, y, options) };
   },
 };
 
-/** The metric of that name. All sums are in float64. Throws an Error on an unknown name. */
+/** The metric of that name. All sums are in float64. Throws a RangeError on an unknown name. */
 export function pairMetric(name: PairMetricName, options: PairMetricOptions): PairMetric {
   // A name may come from a configuration file, past the compiler.
   if (!Object.hasOwn(METRICS, name)) {
-    throw new Error(`Unknown metric '${name}'; there are ${Object.keys(METRICS).join(', ')}.`);
+    throw new RangeError(`Unknown metric '${name}'; there are ${Object.keys(METRICS).join(', ')}.`);
   }
   return METRICS[name](options);
 }
@@ -97,7 +98,10 @@ function unit(name: string, originals: readonly Float64Array[]) {
     const norm = Math.sqrt(dot(row, row));
     const scale = Math.sqrt(dot(originals[n]!, originals[n]!));
     if (norm <= 1e-12 * scale || norm === 0) {
-      throw new Error(`${name}: sample ${n} is constant once its mean is removed, so its cosine is undefined.`);
+      throw new EvalError(
+        'SET_INVALID',
+        `${name}: sample ${n} is constant once its mean is removed, so its cosine is undefined.`,
+      );
     }
     return row.map((value) => value / norm);
   };

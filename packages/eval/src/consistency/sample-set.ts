@@ -1,3 +1,5 @@
+import { EvalError } from '../errors.js';
+
 /** Samples of one model, made from the same noise, in the same order, as those of every other set beside it. */
 export interface SampleSet {
   readonly name: string;
@@ -6,23 +8,25 @@ export interface SampleSet {
 }
 
 /**
- * The samples as N rows in float64. Throws an Error that names the set where its length does not fit, it has fewer than
+ * The samples as N rows in float64. Throws an EvalError that names the set where its length does not fit, it has fewer than
  * two samples, or a value is not finite.
  */
 export function sampleRows(set: SampleSet, shape: readonly number[]): Float64Array[] {
   if (shape.length === 0 || shape.some((side) => !Number.isInteger(side) || side < 1)) {
-    throw new Error(`The shape of a sample is [${shape.join(', ')}]; it must be a list of positive integers.`);
+    throw new RangeError(`The shape of a sample is [${shape.join(', ')}]; it must be a list of positive integers.`);
   }
   const size = shape.reduce((product, side) => product * side, 1);
   const { name, samples } = set;
   if (samples.length % size !== 0) {
-    throw new Error(
+    throw new EvalError(
+      'SET_INVALID',
       `${name}: ${samples.length} numbers are no whole number of samples of shape [${shape.join(', ')}].`,
     );
   }
   const count = samples.length / size;
-  if (count < 2) throw new Error(`${name}: ${count} samples; at least 2 are needed.`);
+  if (count < 2) throw new EvalError('SET_TOO_SMALL', `${name}: ${count} samples; at least 2 are needed.`);
   const bad = samples.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new Error(`${name}: sample ${Math.floor(bad / size)} has the value ${samples[bad]}.`);
+  if (bad >= 0)
+    throw new EvalError('NOT_FINITE', `${name}: sample ${Math.floor(bad / size)} has the value ${samples[bad]}.`);
   return Array.from({ length: count }, (_, n) => Float64Array.from(samples.subarray(n * size, (n + 1) * size)));
 }

@@ -21,7 +21,7 @@ const GAUSSIAN = gaussian(1.5, 5);
 /**
  * Mean structural similarity of two images, 1 for equal ones:
  * (2 ux uy + C1)(2 vxy + C2) / ((ux^2 + uy^2 + C1)(vx + vy + C2)), C1 = (.01 L)^2, C2 = (.03 L)^2.
- * Throws an Error where the images are smaller than the window or their sizes differ.
+ * Throws a RangeError where the images are smaller than the window or their sizes differ.
  */
 export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: SsimOptions): number {
   const { shape, dataRange, window = 'uniform' } = options;
@@ -29,10 +29,10 @@ export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: Ss
   const taps = window === 'uniform' ? UNIFORM : GAUSSIAN;
   const side = taps.length;
   if (x.length !== height * width * channels || y.length !== x.length) {
-    throw new Error(`SSIM: ${x.length} and ${y.length} numbers do not fit the shape [${shape.join(', ')}].`);
+    throw new RangeError(`SSIM: ${x.length} and ${y.length} numbers do not fit the shape [${shape.join(', ')}].`);
   }
   if (height < side || width < side) {
-    throw new Error(`SSIM: images of ${height}x${width} are smaller than the ${side}x${side} window.`);
+    throw new RangeError(`SSIM: images of ${height}x${width} are smaller than the ${side}x${side} window.`);
   }
   checkPositive('SSIM: dataRange', dataRange);
   const c1 = (K1 * dataRange) ** 2;

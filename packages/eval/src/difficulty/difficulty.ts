@@ -1,4 +1,5 @@
 import { checkInRange } from '@dm/ops';
+import { EvalError } from '../errors.js';
 import { spearmanCorrelation, movingAverage, settlingTime } from './curves.js';
 import type { NoiseBucket } from './noise-buckets.js';
 
@@ -59,7 +60,7 @@ export interface DifficultyReport {
  * gradient is. Both senses of "within x %" are given, because they may order the buckets differently: where the loss falls
  * a hundredfold, as that of epsilon does near pure noise, 10 % of the final loss is 0.1 % of the way to it.
  *
- * Throws an Error on fewer than two records, records of other buckets, or steps that do not ascend.
+ * Throws an EvalError on fewer than two records, records of other buckets, or steps that do not ascend.
  */
 export function difficulty(
   buckets: readonly NoiseBucket[],
@@ -116,16 +117,21 @@ export function difficulty(
 }
 
 function checkRecords(buckets: readonly NoiseBucket[], records: readonly DifficultyRecord[]): void {
-  if (records.length < 2) throw new Error(`Difficulty over ${records.length} record; at least 2 are needed.`);
+  if (records.length < 2)
+    throw new EvalError('RECORDS_INVALID', `Difficulty over ${records.length} record; at least 2 are needed.`);
   records.forEach(({ step, loss, gradNorm }, i) => {
     if (loss.length !== buckets.length || gradNorm.length !== buckets.length) {
-      throw new Error(
+      throw new EvalError(
+        'RECORDS_INVALID',
         `The record of step ${step} has ${loss.length} losses and ${gradNorm.length} gradient norms for ` +
           `${buckets.length} buckets.`,
       );
     }
     if (i > 0 && step <= records[i - 1]!.step) {
-      throw new Error(`The record of step ${step} follows that of step ${records[i - 1]!.step}; steps must ascend.`);
+      throw new EvalError(
+        'RECORDS_INVALID',
+        `The record of step ${step} follows that of step ${records[i - 1]!.step}; steps must ascend.`,
+      );
     }
   });
 }

@@ -1,3 +1,4 @@
+import { EvalError } from '../errors.js';
 import { checkSameExtractor, type ImageFeatures } from './extract-features.js';
 import type { ExtractorIdentity, FeatureExtractor } from '../extractors/feature-extractor.js';
 import { frechetInfinity } from '../metrics/frechet-infinity.js';
@@ -161,7 +162,7 @@ export function requiredFeatures(metrics: readonly MetricName[]): {
   };
 }
 
-/** Throws an Error, before any work, where the extractor cannot give what a metric needs. */
+/** Throws an EvalError, before any work, where the extractor cannot give what a metric needs. */
 export function checkMetrics(metrics: readonly MetricName[], extractor: FeatureExtractor): void {
   for (const name of metrics) {
     const { generated }: Metric = METRICS[name];
@@ -171,11 +172,11 @@ export function checkMetrics(metrics: readonly MetricName[], extractor: FeatureE
 }
 
 function missing(metric: MetricName, part: string, { name }: { readonly name: string }): Error {
-  return new Error(`${metric} needs ${part}, which the extractor ${name} does not give.`);
+  return new EvalError('FEATURES_MISSING', `${metric} needs ${part}, which the extractor ${name} does not give.`);
 }
 
 /**
- * The metrics of generated images against a reference. Throws an Error where the two come from different extractors, have
+ * The metrics of generated images against a reference. Throws an EvalError where the two come from different extractors, have
  * images of different size, or lack what a metric needs.
  */
 export function evaluate(
@@ -228,15 +229,17 @@ function comparableSentence({ extractor, count }: ImageFeatures): string {
 
 function requirePart(name: MetricName, set: ImageFeatures, part: Metric['generated']): void {
   if (part === undefined || set[part] !== undefined) return;
-  if (part === 'features') throw new Error(`${name} needs all features of ${set.name}; only statistics were kept.`);
+  if (part === 'features')
+    throw new EvalError('FEATURES_MISSING', `${name} needs all features of ${set.name}; only statistics were kept.`);
   throw missing(name, part === 'logits' ? 'logits' : 'spatial features', set.extractor);
 }
 
-/** Throws an Error on images of different sizes; gray beside color is noted, since extractors make gray into color. */
+/** Throws an EvalError on images of different sizes; gray beside color is noted, since extractors make gray into color. */
 function checkShapes(a: ImageFeatures, b: ImageFeatures): string[] {
   const [[height, width, channels], [otherHeight, otherWidth, otherChannels]] = [a.shape, b.shape];
   if (height !== otherHeight || width !== otherWidth) {
-    throw new Error(
+    throw new EvalError(
+      'SETS_MISMATCH',
       `${a.name} has images of ${a.shape.join('x')}, ${b.name} of ${b.shape.join('x')} (height x width x channels). ` +
         'Bring them to one size first.',
     );

@@ -1,3 +1,4 @@
+import { EvalError } from '../errors.js';
 import type { ExtractorIdentity, FeatureExtractor } from '../extractors/feature-extractor.js';
 import type { Features } from '../metrics/features.js';
 import { concatFloat32 } from '../concat-float32.js';
@@ -43,7 +44,7 @@ export interface ExtractionOptions {
 
 /**
  * Reads a set once and gathers what metrics need, in one pass: the statistics in float64; features and logits only
- * where they are asked for, so memory stays flat otherwise. Throws an Error on fewer than two good images and on
+ * where they are asked for, so memory stays flat otherwise. Throws an EvalError on fewer than two good images and on
  * features that are not finite.
  */
 export async function extractFeatures(
@@ -54,7 +55,10 @@ export async function extractFeatures(
   const { batchSize = 64, keepFeatures = false, keepLogits = false, onProgress } = options;
   const { name, shape } = source;
   if (keepLogits && !extractor.hasLogits) {
-    throw new Error(`The extractor ${extractor.name} has no logits, so there is no inception score with it.`);
+    throw new EvalError(
+      'FEATURES_MISSING',
+      `The extractor ${extractor.name} has no logits, so there is no inception score with it.`,
+    );
   }
   const statistics = createStatisticsAccumulator(extractor.dimensions);
   let spatial: StatisticsAccumulator | undefined;
@@ -81,7 +85,8 @@ export async function extractFeatures(
   }
   const { skipped, notes } = source;
   if (statistics.count < 2) {
-    throw new Error(
+    throw new EvalError(
+      'SET_TOO_SMALL',
       `${name}: ${statistics.count} good image(s) of ${source.length + skipped.length}; at least 2 are needed.`,
     );
   }
@@ -110,13 +115,14 @@ export function extractorIdentity(extractor: FeatureExtractor): ExtractorIdentit
   return { name, weightsSha256, resize, dimensions, comparable };
 }
 
-/** Throws an Error that names the fields that differ where features were made by different extractors. */
+/** Throws an EvalError that names the fields that differ where features were made by different extractors. */
 export function checkSameExtractor(a: ExtractorIdentity, b: ExtractorIdentity, names: readonly [string, string]): void {
   const fields = ['name', 'weightsSha256', 'resize', 'dimensions'] as const;
   const differing = fields.filter((field) => a[field] !== b[field]);
   if (differing.length === 0) return;
   const told = differing.map((field) => `${field} ${a[field]} and ${b[field]}`).join(', ');
-  throw new Error(
+  throw new EvalError(
+    'EXTRACTOR_MISMATCH',
     `${names[0]} and ${names[1]} have features of different extractors (${told}), which cannot be compared.`,
   );
 }

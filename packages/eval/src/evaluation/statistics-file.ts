@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readNpz, writeNpz, type NpyArray } from '@dm/data';
+import { EvalError } from '../errors.js';
 import { checkSameExtractor, type ImageFeatures } from './extract-features.js';
 import type { ExtractorIdentity } from '../extractors/feature-extractor.js';
 import type { FeatureStatistics } from '../metrics/statistics.js';
@@ -33,11 +34,11 @@ export function statisticsPath(folder: string, sha256: string, extractor: Extrac
 
 /**
  * Writes statistics, and features where the set has them, as an .npz: `mu` and `sigma` as pytorch-fid has them,
- * `features`, `spatial_mu`, `spatial_sigma`, and `metadata`, JSON as bytes. The file appears whole. Throws an Error for a
+ * `features`, `spatial_mu`, `spatial_sigma`, and `metadata`, JSON as bytes. The file appears whole. Throws an EvalError for a
  * set without a hash: nobody could tell what the numbers are of.
  */
 export async function writeStatistics(path: string, set: ImageFeatures): Promise<void> {
-  if (set.sha256 === undefined) throw new Error(`${set.name} has no hash of its images to keep statistics under.`);
+  if (set.sha256 === undefined) throw new RangeError(`${set.name} has no hash of its images to keep statistics under.`);
   const arrays: Record<string, NpyArray> = {
     ...statisticsArrays('', set.statistics),
     ...(set.spatial !== undefined && statisticsArrays('spatial_', set.spatial)),
@@ -68,7 +69,7 @@ export async function isStatisticsFile(path: string): Promise<boolean> {
 }
 
 /**
- * Reads what `writeStatistics` wrote. Throws an Error that names the file where it is damaged, was written by another
+ * Reads what `writeStatistics` wrote. Throws an EvalError that names the file where it is damaged, was written by another
  * program (which extractor made it cannot be known then), or holds the features of another extractor than `expected`.
  */
 export async function readStatistics(path: string, expected?: ExtractorIdentity): Promise<ImageFeatures> {
@@ -77,7 +78,10 @@ export async function readStatistics(path: string, expected?: ExtractorIdentity)
   for (const [name, sha256] of Object.entries(metadata.arrays)) {
     const array = arrays[name];
     if (array === undefined || hashOf(array) !== sha256) {
-      throw new Error(`${path} is damaged: ${name} is ${array === undefined ? 'missing' : 'not what was written'}.`);
+      throw new EvalError(
+        'STATISTICS_INVALID',
+        `${path} is damaged: ${name} is ${array === undefined ? 'missing' : 'not what was written'}.`,
+      );
     }
   }
   if (expected !== undefined) checkSameExtractor(metadata.extractor, expected, [path, 'the extractor asked for']);
@@ -112,7 +116,7 @@ export async function cachedStatistics(
   if (!existsSync(path)) return undefined;
   try {
     const set = await readStatistics(path, extractor);
-    if (set.sha256 !== sha256) throw new Error(`${path} holds statistics of other images.`);
+    if (set.sha256 !== sha256) throw new EvalError('STATISTICS_INVALID', `${path} holds statistics of other images.`);
     return needsFeatures && set.features === undefined ? undefined : set;
   } catch (error) {
     onNote?.(`${(error as Error).message} It is made again.`);
@@ -138,14 +142,18 @@ function statisticsOf(
     !(mean instanceof Float64Array && covariance instanceof Float64Array) ||
     covariance.length !== mean.length * mean.length
   ) {
-    throw new Error(`${path} is damaged: ${prefix}mu and ${prefix}sigma must be float64 [d] and [d, d].`);
+    throw new EvalError(
+      'STATISTICS_INVALID',
+      `${path} is damaged: ${prefix}mu and ${prefix}sigma must be float64 [d] and [d, d].`,
+    );
   }
   return { count, dimension: mean.length, mean, covariance };
 }
 
 function readMetadata(path: string, array: NpyArray | undefined): Metadata {
   if (!(array?.data instanceof Uint8Array)) {
-    throw new Error(
+    throw new EvalError(
+      'STATISTICS_INVALID',
       `${path} does not say which extractor made it (it has no metadata), so nothing can be compared with it. ` +
         'Make the statistics from the images themselves.',
     );
@@ -154,14 +162,17 @@ function readMetadata(path: string, array: NpyArray | undefined): Metadata {
   try {
     metadata = JSON.parse(new TextDecoder().decode(array.data)) as Metadata;
   } catch (cause) {
-    throw new Error(`${path} is damaged: its metadata is not JSON.`, { cause });
+    throw new EvalError('STATISTICS_INVALID', `${path} is damaged: its metadata is not JSON.`, { cause });
   }
   if (metadata.format !== FORMAT) {
-    throw new Error(`${path} has format ${metadata.format}; this version reads ${FORMAT}. Make the statistics again.`);
+    throw new EvalError(
+      'STATISTICS_INVALID',
+      `${path} has format ${metadata.format}; this version reads ${FORMAT}. Make the statistics again.`,
+    );
   }
   // What every file of this format has: reading on must not depend on bytes that nobody checked.
   if (!['mu', 'sigma'].every((name) => typeof metadata.arrays?.[name] === 'string') || !(metadata.count >= 2)) {
-    throw new Error(`${path} is damaged: its metadata is not complete.`);
+    throw new EvalError('STATISTICS_INVALID', `${path} is damaged: its metadata is not complete.`);
   }
   return metadata;
 }

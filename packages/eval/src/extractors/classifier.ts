@@ -2,6 +2,7 @@
 import { formatSafetensors, transpose } from '@dm/models';
 import { viewFlat, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
+import { EvalError } from '../errors.js';
 import type { FeatureExtractor } from './feature-extractor.js';
 import { classifierDimensions, classifierLayout, classify, type ClassifierShape } from './classifier-graph.js';
 import { createNetworkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
@@ -40,7 +41,7 @@ export function formatClassifier(of: ClassifierShape, params: Float32Array, reco
 
 /**
  * The last hidden layer, 128 features, of a classifier for images of one size. Its logits make an inception score of that
- * data's own classes. Throws an Error where the file is missing or no such classifier, and on images of another shape.
+ * data's own classes. Throws an EvalError where the file is missing or no such classifier, and on images of another shape.
  */
 export async function openClassifierExtractor(options: ClassifierOptions): Promise<FeatureExtractor> {
   const { weights: path, ...engine } = options;
@@ -74,7 +75,10 @@ export function createClassifierExtractor(
       apply(params, images) {
         const given = images.shape.slice(1).join('x');
         if (given !== of.shape.join('x')) {
-          throw new Error(`The classifier ${name} takes images of ${of.shape.join('x')}, not of ${given}.`);
+          throw new EvalError(
+            'IMAGES_UNSUPPORTED',
+            `The classifier ${name} takes images of ${of.shape.join('x')}, not of ${given}.`,
+          );
         }
         return classify(params, tf.sub(tf.div(images, 127.5), 1));
       },
@@ -88,7 +92,7 @@ function shapeOf(name: string, metadata: ClassifierRecord): ClassifierShape {
   const classes = Number(metadata[CLASSES]);
   const counts = [...shape, classes];
   if (metadata['kind'] !== KIND || shape.length !== 3 || !counts.every((n) => Number.isInteger(n) && n > 0)) {
-    throw new Error(`${name} is no classifier of this library. ${classifierHelp}`);
+    throw new EvalError('WEIGHTS_INVALID', `${name} is no classifier of this library. ${classifierHelp}`);
   }
   return { shape: shape as [number, number, number], classes };
 }

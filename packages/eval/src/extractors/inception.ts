@@ -44,7 +44,7 @@ export const inceptionHelp =
  * al. 2021, arXiv:2103.03841). `comparable` only for 2048 features, bilinear, from weights that were converted from the
  * public file.
  *
- * Throws an Error that says how to get the weights where the file is missing, and lists what does not fit in it.
+ * Throws an EvalError that says how to get the weights where the file is missing, and lists what does not fit in it.
  */
 export async function openInceptionExtractor(options: InceptionOptions): Promise<FeatureExtractor> {
   const { weights: path, tap = 2048, resize = 'bilinear', ...engine } = options;

@@ -5,6 +5,7 @@ import { uniform } from '@dm/core';
 import { transpose } from '@dm/models';
 import { type Arrays, float32, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
+import { EvalError } from '../errors.js';
 import type { FeatureExtractor } from './feature-extractor.js';
 import { mobilenetFeatureMap, mobilenetUnits } from './mobilenet-graph.js';
 import { createNetworkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
@@ -97,6 +98,7 @@ function memoryWeights(tensors: Readonly<Record<string, NdArray>>): Arrays {
 function assetUrl(file: string): URL {
   const places = ['../assets/', '../../assets/'].map((folder) => new URL(folder + file, import.meta.url));
   const found = places.find((place) => existsSync(place));
-  if (found === undefined) throw new Error(`@dm/eval lacks its file assets/${file}; install the package again.`);
+  if (found === undefined)
+    throw new EvalError('WEIGHTS_NOT_FOUND', `@dm/eval lacks its file assets/${file}; install the package again.`);
   return found;
 }

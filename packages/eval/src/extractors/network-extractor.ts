@@ -1,6 +1,7 @@
 /** A network as a feature extractor: one program on an engine, run in batches of one size. */
 import { type Arrays, checkInteger, type Engine, float32, type StateHandle, type Tensors } from '@dm/ops';
 import type * as tf from '@tensorflow/tfjs-core';
+import { EvalError } from '../errors.js';
 import { concatFloat32 } from '../concat-float32.js';
 import type { ExtractedBatch, ExtractorIdentity, FeatureExtractor, ImageBytes } from './feature-extractor.js';
 
@@ -21,7 +22,7 @@ export interface Network extends ExtractorIdentity {
   readonly prepare?: (images: ImageBytes) => Promise<ImageBytes>;
   /**
    * float32 [N, H, W, C] from 0 to 255 → features [N, dimensions], logits [N, classes] and spatial [N, d]. Runs while an
-   * engine traces. Throws an Error on images that it cannot take.
+   * engine traces. Throws an EvalError on images that it cannot take.
    */
   apply(weights: Tensors, images: tf.Tensor4D): NetworkOutputs;
 }
@@ -68,7 +69,10 @@ export function createNetworkExtractor(network: Network, options: ExtractorEngin
       const { shape } = images;
       const [count, ...imageShape] = shape;
       if (imageShape[2] !== 1 && imageShape[2] !== 3) {
-        throw new Error(`${name} takes gray or RGB images, not images of ${imageShape[2]} channels.`);
+        throw new EvalError(
+          'IMAGES_UNSUPPORTED',
+          `${name} takes gray or RGB images, not images of ${imageShape[2]} channels.`,
+        );
       }
       const size = imageShape.reduce((product, length) => product * length, 1);
       const parts: Record<keyof ExtractedBatch, Float32Array[]> = { features: [], logits: [], spatial: [] };

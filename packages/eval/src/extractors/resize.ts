@@ -1,6 +1,7 @@
 /** How images of any size come to the size that a network takes. */
 import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';
+import { EvalError } from '../errors.js';
 import type { ImageBytes } from './feature-extractor.js';
 
 /**
@@ -33,7 +34,7 @@ export async function resizeAntialiased(images: ImageBytes, size: number): Promi
         .raw()
         .toBuffer({ resolveWithObject: true });
       if (resized.info.channels !== channels) {
-        throw new Error(`sharp made ${resized.info.channels} channels of ${channels}.`);
+        throw new EvalError('IMAGES_UNSUPPORTED', `sharp made ${resized.info.channels} channels of ${channels}.`);
       }
       out.set(resized.data, n * to);
     }),

@@ -5,6 +5,7 @@ import { parseSafetensors } from '@dm/models';
 import { checkInteger, type Engine, float32, oneHot, type Program, splitFlat, toScalars } from '@dm/ops';
 import { adamW, cosineLr, withWarmup, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
+import { EvalError } from '../errors.js';
 import { classifierLayout, initializeClassifier, classify, type ClassifierShape } from './classifier-graph.js';
 import { createClassifierExtractor, formatClassifier } from './classifier.js';
 
@@ -37,7 +38,7 @@ export interface TrainedClassifier {
 }
 
 /**
- * Cross-entropy by AdamW. Throws an Error on data without labels or with fewer than two classes, and where train and
+ * Cross-entropy by AdamW. Throws an EvalError on data without labels or with fewer than two classes, and where train and
  * test do not go together; a RangeError on an option that cannot be.
  */
 export async function trainClassifier(options: TrainClassifierOptions): Promise<TrainedClassifier> {
@@ -65,7 +66,7 @@ export async function trainClassifier(options: TrainClassifierOptions): Promise<
     });
     const value = loss!.data[0]!;
     if (!Number.isFinite(value))
-      throw new Error(`The loss of step ${step + 1} is ${value}. Try a lower learning rate.`);
+      throw new EvalError('NOT_FINITE', `The loss of step ${step + 1} is ${value}. Try a lower learning rate.`);
     onProgress?.((step + 1) * batchSize, steps * batchSize, value);
   }
   const params = (await state.read(['params']))['params']!.data as Float32Array;
@@ -127,10 +128,16 @@ async function accuracy(file: Uint8Array, test: Dataset, engine: Engine): Promis
 
 function checkSets(train: Dataset, test: Dataset): void {
   if (train.classes.length < 2) {
-    throw new Error(`${train.name} has ${train.classes.length} classes; a classifier needs labels of at least 2.`);
+    throw new EvalError(
+      'SET_INVALID',
+      `${train.name} has ${train.classes.length} classes; a classifier needs labels of at least 2.`,
+    );
   }
   for (const field of ['shape', 'classes'] as const) {
     if (train[field].join() === test[field].join()) continue;
-    throw new Error(`${train.name} has the ${field} ${train[field].join()}, ${test.name} ${test[field].join()}.`);
+    throw new EvalError(
+      'SETS_MISMATCH',
+      `${train.name} has the ${field} ${train[field].join()}, ${test.name} ${test[field].join()}.`,
+    );
   }
 }

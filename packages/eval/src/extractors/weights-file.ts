@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { parseSafetensors } from '@dm/models';
 import type { NdArray } from '@dm/ops';
+import { EvalError } from '../errors.js';
 
 export interface WeightsFile {
   readonly tensors: Readonly<Record<string, NdArray>>;
@@ -11,20 +12,24 @@ export interface WeightsFile {
   readonly sha256: string;
 }
 
-/** Reads a safetensors file. Throws an Error that names the file, followed by `help` where there is no such file. */
+/** Reads a safetensors file. Throws an EvalError that names the file, followed by `help` where there is no such file. */
 export async function readWeights(path: string | URL, help = ''): Promise<WeightsFile> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new Error(`There is no file of weights ${String(path)}.${help === '' ? '' : ` ${help}`}`, { cause: error });
+    throw new EvalError(
+      'WEIGHTS_NOT_FOUND',
+      `There is no file of weights ${String(path)}.${help === '' ? '' : ` ${help}`}`,
+      { cause: error },
+    );
   }
   try {
     const { tensors, metadata } = parseSafetensors(bytes);
     return { tensors, metadata, sha256: createHash('sha256').update(bytes).digest('hex') };
   } catch (error) {
-    throw new Error(`${String(path)}: ${(error as Error).message}`, { cause: error });
+    throw new EvalError('WEIGHTS_INVALID', `${String(path)}: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -41,5 +46,5 @@ export function checkWeights(
     if (tensor.shape.join() === shape.join()) return [];
     return [`${name} is [${tensor.shape.join(', ')}], not [${shape.join(', ')}]`];
   });
-  if (wrong.length > 0) throw new Error(`The weights do not fit ${what}: ${wrong.join('; ')}.`);
+  if (wrong.length > 0) throw new EvalError('WEIGHTS_INVALID', `The weights do not fit ${what}: ${wrong.join('; ')}.`);
 }

@@ -1,4 +1,5 @@
 import { checkPositive } from '@dm/ops';
+import { EvalError } from '../errors.js';
 import { normals } from '../random.js';
 import { checkSize, addScaled, dot, norm, type FlatVector, type Objective } from './objective.js';
 
@@ -36,7 +37,7 @@ const exponents = [-3, -6, -9, -12, -15, -18];
  * max(1, |p|) 2^-3, 2^-6, ..., 2^-18; where two neighbors differ least, in the worse of the probes, the step is their
  * geometric mean, at which both kinds of error are smaller than at the neighbor that has more of it. Costs 24 gradients.
  *
- * Throws an Error where gradients are not finite.
+ * Throws an EvalError where gradients are not finite.
  */
 export async function hessianVectorProduct(
   objective: Objective,
@@ -58,7 +59,8 @@ export async function hessianVectorProduct(
   };
   const random = normalize(normals('product', seed, 0, size));
   const gradient = Float64Array.from(await objective.gradient(params));
-  if (!gradient.every(Number.isFinite)) throw new Error('The gradient at these parameters is not finite.');
+  if (!gradient.every(Number.isFinite))
+    throw new EvalError('NOT_FINITE', 'The gradient at these parameters is not finite.');
   // At a minimum the gradient is zero and has no direction.
   const probes = norm(gradient) > 0 ? [normalize(gradient), random] : [random];
 
@@ -77,7 +79,7 @@ export async function hessianVectorProduct(
       }
     }
     const best = errors.indexOf(Math.min(...errors.filter(Number.isFinite)));
-    if (best < 0) throw new Error('No step gives a finite product of the Hessian.');
+    if (best < 0) throw new EvalError('NOT_FINITE', 'No step gives a finite product of the Hessian.');
     step = Math.sqrt(steps[best]! * steps[best + 1]!);
     stepError = errors[best]!;
   } else {

@@ -13,10 +13,10 @@ export interface Objective {
   gradient(params: FlatVector): Promise<FlatVector>;
 }
 
-/** Throws an Error where parameters are not as many as the objective has. */
+/** Throws a RangeError where parameters are not as many as the objective has. */
 export function checkSize(objective: Pick<Objective, 'size'>, name: string, params: FlatVector): void {
   if (params.length === objective.size) return;
-  throw new Error(`${name} has ${params.length} numbers; the objective has ${objective.size} parameters.`);
+  throw new RangeError(`${name} has ${params.length} numbers; the objective has ${objective.size} parameters.`);
 }
 
 /** base + sum_k coefficients[k] directions[k], in float64. */

@@ -54,7 +54,7 @@ export interface Plane {
 }
 
 /**
- * The loss on a square around `params`, spanned by two directions. Throws an Error where a vector has another size than the
+ * The loss on a square around `params`, spanned by two directions. Throws a RangeError where a vector has another size than the
  * objective, a RangeError on a range that is not above 0 or an even number of points.
  */
 export async function planeSlice(

@@ -1,30 +1,41 @@
+import { EvalError } from '../errors.js';
+
 /** Feature vectors of N images: [N, dimension], row by row. */
 export interface Features {
   readonly values: Float32Array | Float64Array;
   readonly dimension: number;
 }
 
-/** N, after checks. Throws an Error naming what is wrong: the size, fewer than `least` rows, a value not finite. */
+/** N, after checks. Throws an EvalError naming what is wrong: the size, fewer than `least` rows, a value not finite. */
 export function checkFeatures(name: string, features: Features, least = 2): number {
   const { values, dimension } = features;
   if (!Number.isInteger(dimension) || dimension < 1) {
-    throw new Error(`${name}: feature dimension ${dimension}; it must be a positive integer.`);
+    throw new RangeError(`${name}: feature dimension ${dimension}; it must be a positive integer.`);
   }
   if (values.length % dimension !== 0) {
-    throw new Error(`${name}: ${values.length} numbers are no whole number of ${dimension}-d features.`);
+    throw new EvalError(
+      'SET_INVALID',
+      `${name}: ${values.length} numbers are no whole number of ${dimension}-d features.`,
+    );
   }
   const count = values.length / dimension;
-  if (count < least) throw new Error(`${name}: ${count} images; at least ${least} are needed.`);
+  if (count < least) throw new EvalError('SET_TOO_SMALL', `${name}: ${count} images; at least ${least} are needed.`);
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0)
-    throw new Error(`${name}: feature of image ${Math.floor(bad / dimension)} has the value ${values[bad]}.`);
+    throw new EvalError(
+      'NOT_FINITE',
+      `${name}: feature of image ${Math.floor(bad / dimension)} has the value ${values[bad]}.`,
+    );
   return count;
 }
 
-/** Throws an Error where two sets of features cannot come from one extractor. */
+/** Throws an EvalError where two sets of features cannot come from one extractor. */
 export function checkSameDimension(a: { readonly dimension: number }, b: { readonly dimension: number }): void {
   if (a.dimension !== b.dimension) {
-    throw new Error(`Features of ${a.dimension} and ${b.dimension} dimensions come from different extractors.`);
+    throw new EvalError(
+      'EXTRACTOR_MISMATCH',
+      `Features of ${a.dimension} and ${b.dimension} dimensions come from different extractors.`,
+    );
   }
 }
 

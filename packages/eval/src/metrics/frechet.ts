@@ -1,4 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { EvalError } from '../errors.js';
 import { checkSameDimension } from './features.js';
 import type { FeatureStatistics } from './statistics.js';
 
@@ -17,14 +18,14 @@ const ROUNDING = 1e-6;
  *
  * C1 C2 has the eigenvalues of the symmetric B^T C2 B with C1 = B B^T, B = V L^(1/2), so two symmetric
  * eigen-decompositions give the trace, also where a covariance is singular (fewer images than dimensions).
- * Throws an Error on statistics of different dimensions or values that are not finite.
+ * Throws an EvalError on statistics of different dimensions or values that are not finite.
  */
 export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): FrechetResult {
   return frechetDistanceFrom(a)(b);
 }
 
 /**
- * Distances from one set to many: the first of the two eigen-decompositions is done once. Throws an Error on statistics
+ * Distances from one set to many: the first of the two eigen-decompositions is done once. Throws an EvalError on statistics
  * of different dimensions and on those with a number that is not finite.
  */
 export function frechetDistanceFrom(a: FeatureStatistics): (b: FeatureStatistics) => FrechetResult {
@@ -71,7 +72,7 @@ function warningsOf({ count, dimension, covariance }: FeatureStatistics): string
 /** An eigen-decomposition of NaN may never end. */
 function checkFinite({ mean, covariance }: FeatureStatistics): void {
   if ([mean, covariance].some((values) => values.some((value) => !Number.isFinite(value)))) {
-    throw new Error('The statistics hold values that are not finite.');
+    throw new EvalError('NOT_FINITE', 'The statistics hold values that are not finite.');
   }
 }
 

@@ -1,3 +1,4 @@
+import { EvalError } from '../errors.js';
 import { checkFeatures, checkSameDimension, type Features } from './features.js';
 
 /** Mean and covariance of features: all that the Fréchet distance needs. */
@@ -19,7 +20,7 @@ export interface StatisticsAccumulator {
   readonly count: number;
   /** The sums so far, for `merge`. */
   sums(): StatisticsSums;
-  /** Throws an Error where fewer than two images were added. */
+  /** Throws an EvalError where fewer than two images were added. */
   finish(): FeatureStatistics;
 }
 
@@ -51,7 +52,10 @@ export function createStatisticsAccumulator(dimension: number): StatisticsAccumu
     sums: () => ({ count, dimension, origin, sum, products }),
     add(batch) {
       if (batch.dimension !== dimension) {
-        throw new Error(`A batch of ${batch.dimension}-d features in statistics of ${dimension}-d ones.`);
+        throw new EvalError(
+          'EXTRACTOR_MISMATCH',
+          `A batch of ${batch.dimension}-d features in statistics of ${dimension}-d ones.`,
+        );
       }
       const rows = checkFeatures('batch', batch, 1);
       origin ??= columnMeans(batch, rows);
@@ -86,7 +90,8 @@ export function createStatisticsAccumulator(dimension: number): StatisticsAccumu
       count += other.count;
     },
     finish() {
-      if (!origin || count < 2) throw new Error(`Statistics of ${count} images; at least 2 are needed.`);
+      if (!origin || count < 2)
+        throw new EvalError('SET_TOO_SMALL', `Statistics of ${count} images; at least 2 are needed.`);
       const first = origin;
       const covariance = new Float64Array(dimension * dimension);
       for (let i = 0; i < dimension; i++) {

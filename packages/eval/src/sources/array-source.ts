@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readNpy, readNpz, toBytes, type NpyArray } from '@dm/data';
+import { EvalError } from '../errors.js';
 import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from './image-source.js';
 
 /** Arrays of an .npz that may hold the images, in this order. */
@@ -7,7 +8,7 @@ const IMAGE_NAMES = ['images', 'samples', 'x', 'arr_0'];
 
 /**
  * Images from a .npy, or from the array `images`, `samples`, `x` or `arr_0` of an .npz: [N, H, W] or [N, H, W, C], uint8,
- * or floats in [-1, 1], which are rounded to bytes as a PNG would hold them. Throws an Error that names the file and what
+ * or floats in [-1, 1], which are rounded to bytes as a PNG would hold them. Throws an EvalError that names the file and what
  * is wrong with it.
  */
 export async function openArraySource(path: string, options: SourceOptions = {}): Promise<ImageSource> {
@@ -15,7 +16,8 @@ export async function openArraySource(path: string, options: SourceOptions = {})
   const arrays = await readNpz(path);
   const name = IMAGE_NAMES.find((key) => Object.hasOwn(arrays, key));
   if (name === undefined) {
-    throw new Error(
+    throw new EvalError(
+      'SET_INVALID',
       `${path}: no array named ${IMAGE_NAMES.join(', ')}; it has: ${Object.keys(arrays).join(', ') || 'none'}.`,
     );
   }
@@ -23,18 +25,22 @@ export async function openArraySource(path: string, options: SourceOptions = {})
 }
 
 /**
- * Images that lie in memory. As `openArraySource`; an image with NaN in it is bad. Throws an Error on another shape or type
+ * Images that lie in memory. As `openArraySource`; an image with NaN in it is bad. Throws an EvalError on another shape or type
  * of numbers, and on a bad image unless `skipBad` is set.
  */
 export function createArraySource(name: string, { shape, data }: NpyArray, options: SourceOptions = {}): ImageSource {
   const [count = 0, height = 0, width = 0, channels = 1] = shape;
   if (shape.length < 3 || shape.length > 4 || (channels !== 1 && channels !== 3) || height < 1 || width < 1) {
-    throw new Error(
+    throw new EvalError(
+      'SET_INVALID',
       `${name} is [${shape.join(', ')}]; images are [N, H, W] or [N, H, W, C] with 1 or 3 channels, which come last.`,
     );
   }
   if (!(data instanceof Uint8Array || data instanceof Float32Array || data instanceof Float64Array)) {
-    throw new Error(`${name} holds numbers of ${data.constructor.name}; images are uint8 or floats in [-1, 1].`);
+    throw new EvalError(
+      'SET_INVALID',
+      `${name} holds numbers of ${data.constructor.name}; images are uint8 or floats in [-1, 1].`,
+    );
   }
   const pixels = height * width * channels;
   const chosen = selectIndices(name, count, options);
@@ -58,7 +64,8 @@ export function createArraySource(name: string, { shape, data }: NpyArray, optio
           const fault = faultOf(data.subarray(index * pixels, (index + 1) * pixels));
           if (fault === undefined) return true;
           const what = `${name}: image ${index} ${fault}`;
-          if (options.skipBad !== true) throw new Error(`${what}. --skip-bad leaves such images out.`);
+          if (options.skipBad !== true)
+            throw new EvalError('SET_INVALID', `${what}. --skip-bad leaves such images out.`);
           skipped.push(what);
           return false;
         });
@@ -90,7 +97,8 @@ function checkRange(name: string, data: Float32Array | Float64Array, notes: stri
     if (value > high) high = value;
   }
   if (low < -2 || high > 2) {
-    throw new Error(
+    throw new EvalError(
+      'SET_INVALID',
       `${name} has values from ${low.toPrecision(4)} to ${high.toPrecision(4)}; floats must lie in [-1, 1], or save the images as uint8.`,
     );
   }

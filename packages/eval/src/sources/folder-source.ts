@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { imageExtensions } from '@dm/data';
 import sharp from 'sharp';
+import { EvalError } from '../errors.js';
 import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from './image-source.js';
 
 interface ImageFile {
@@ -13,13 +14,14 @@ interface ImageFile {
 /**
  * Images (jpg, png, webp, gif's first frame) of a folder and its sub-folders as they are: nothing is resized or cut, so all must have one
  * size. Transparent pixels become white. Every file is opened first: one that is no image stops here, or is left out and
- * named. Throws an Error naming two files where sizes or channels are mixed.
+ * named. Throws an EvalError naming two files where sizes or channels are mixed.
  */
 export async function openFolderSource(root: string, options: SourceOptions = {}): Promise<ImageSource> {
   const skipped: string[] = [];
   const bad = (path: string, error: unknown): void => {
     const what = `${path}: cannot be decoded (${(error as Error).message.trim()})`;
-    if (options.skipBad !== true) throw new Error(`${what}. --skip-bad leaves such images out.`, { cause: error });
+    if (options.skipBad !== true)
+      throw new EvalError('SET_INVALID', `${what}. --skip-bad leaves such images out.`, { cause: error });
     skipped.push(what);
   };
   const files: ImageFile[] = [];
@@ -35,11 +37,15 @@ export async function openFolderSource(root: string, options: SourceOptions = {}
   }
   const [first] = files;
   if (first === undefined) {
-    throw new Error(`${root}: no images there (looked for ${imageExtensions.join(', ')}, sub-folders included).`);
+    throw new EvalError(
+      'SET_INVALID',
+      `${root}: no images there (looked for ${imageExtensions.join(', ')}, sub-folders included).`,
+    );
   }
   const other = files.find(({ shape }) => shape.join('x') !== first.shape.join('x'));
   if (other !== undefined) {
-    throw new Error(
+    throw new EvalError(
+      'SET_INVALID',
       `${root}: images of several sizes: ${first.path} is ${first.shape.join('x')}, ${other.path} is ` +
         `${other.shape.join('x')} (height x width x channels). Bring them to one size first.`,
     );
@@ -82,14 +88,15 @@ async function decode(path: string, shape: readonly [number, number, number]): P
     .toColorspace(channels === 1 ? 'b-w' : 'srgb')
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
-  if (data.length !== height * width * channels) throw new Error('it has another size than its header says');
+  if (data.length !== height * width * channels)
+    throw new EvalError('SET_INVALID', 'it has another size than its header says');
   return data;
 }
 
 /** In the order of their paths, byte by byte, so that it is the same on every machine. */
 async function imagePaths(root: string): Promise<string[]> {
   const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch((cause: Error) => {
-    throw new Error(`${root}: the folder cannot be read (${cause.message}).`, { cause });
+    throw new EvalError('SET_INVALID', `${root}: the folder cannot be read (${cause.message}).`, { cause });
   });
   return entries
     .filter((entry) => entry.isFile() && imageExtensions.includes(extname(entry.name).toLowerCase()))

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Dataset } from '@dm/data';
+import { EvalError } from '../errors.js';
 import { randomPermutation } from '../random.js';
 
 /** A set of equally sized images that is read once, from the beginning, a batch at a time. */
@@ -12,7 +13,7 @@ export interface ImageSource {
   readonly length: number;
   /** SHA-256 of the images and of which of them are read: what statistics are kept under. Absent for fresh samples. */
   readonly sha256?: string;
-  /** uint8 [n, H, W, C], n at most `size`. Throws an Error that names a bad image, unless bad ones are skipped. */
+  /** uint8 [n, H, W, C], n at most `size`. Throws an EvalError that names a bad image, unless bad ones are skipped. */
   batches(size: number): AsyncIterable<Uint8Array>;
   /** Images left out so far, each with the reason. */
   readonly skipped: readonly string[];
@@ -31,13 +32,15 @@ export interface SourceOptions {
 
 /**
  * Which of `length` images are read: all in order, or `count` chosen by chance, in ascending order (sets are often
- * sorted by class, so the first ones would not do). Throws an Error on a count that is not in [2, length].
+ * sorted by class, so the first ones would not do). Throws an EvalError on a count that is not in [2, length].
  */
 export function selectIndices(name: string, length: number, { count, seed = 0 }: SourceOptions): Uint32Array {
-  if (length < 2) throw new Error(`${name}: ${length} image; statistics need at least 2.`);
+  if (length < 2) throw new EvalError('SET_TOO_SMALL', `${name}: ${length} image; statistics need at least 2.`);
   if (count === undefined || count === length) return Uint32Array.from({ length }, (_, i) => i);
   if (!Number.isInteger(count) || count < 2 || count > length) {
-    throw new Error(`${name}: ${count} images were asked for; it must be a number from 2 to ${length}, all there are.`);
+    throw new RangeError(
+      `${name}: ${count} images were asked for; it must be a number from 2 to ${length}, all there are.`,
+    );
   }
   return randomPermutation(seed, length).slice(0, count).toSorted();
 }
