@@ -59,7 +59,12 @@ export function checkOptions(owner: string, options: object, known: readonly str
   }
 }
 
-/** @throws {TypeError} unless `tensor` is float32 and has the shape `expected`; a name fits any size: `['N', 4]`. */
+/**
+ * Checks that `tensor` has the shape `expected`, in which a name fits any size: `['N', 4]`.
+ *
+ * @throws {TypeError} unless `tensor` is float32.
+ * @throws {RangeError} unless it has that shape.
+ */
 export function checkShape(name: string, tensor: Tensor, expected: readonly (number | string)[]): void {
   checkFloat(name, tensor);
   const fits =

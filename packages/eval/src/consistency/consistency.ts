@@ -79,7 +79,7 @@ const THRESHOLD = 0.6;
  * it more than any two samples share?) and the nearest other sample (more than a look-alike?). The cost of a pair is
  * N^2 comparisons for each metric.
  *
- * Throws an EvalError on fewer than two sets or samples, on sets of different size, on values that are not finite, and, for
+ * Throws a RangeError on fewer than two sets, an EvalError on fewer than two samples, on sets of different size, on values that are not finite, and, for
  * the cosine, on a sample that is constant once the mean is removed.
  */
 export function consistency(sets: readonly SampleSet[], options: ConsistencyOptions): ConsistencyReport {
