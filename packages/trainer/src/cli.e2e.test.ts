@@ -114,10 +114,10 @@ describe('dm bench', () => {
     );
     const watched = await dm([...args, '--profile'], folder);
     expect(watched).toMatchObject({ code: 1, stdout: '' });
-    expect(watched.stderr).toBe('error: Only the engine onnx can be profiled, not cpu.\n');
+    expect(watched.stderr).toBe('error: Only the engine onnx can be profiled, not tfjs-cpu.\n');
     const eager = await dm([...args, '--dump', 'graphs'], folder);
     expect(eager).toMatchObject({ code: 1 });
-    expect(eager.stderr).toMatch(/^error: Only the engine onnx compiles what --dump could write, not cpu\.\n/);
+    expect(eager.stderr).toMatch(/^error: Only the engine onnx compiles what --dump could write, not tfjs-cpu\.\n/);
   });
 
   it.skipIf(!existsSync('/proc/self/status'))(
@@ -315,5 +315,5 @@ it('dm --help names every command and each explains itself', async () => {
   for (const command of ['train', 'sample', 'data', 'bench', 'doctor']) expect(stdout).toContain(`  ${command} `);
   const train = await dm(['train', '--help'], folder);
   expect(train.code).toBe(0);
-  expect(train.stdout).toMatch(/--batch-size <n> +images a step/);
+  expect(train.stdout).toMatch(/--batch-size <n> +images per step/);
 });

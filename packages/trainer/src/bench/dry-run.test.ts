@@ -16,9 +16,9 @@ it('tells what a training would be and writes nothing', async () => {
   const result = await dryRun([{ source: 'test', value: config }]);
   expect(result.config.model).toMatchObject({ input_size: 8, depth: 1 });
   expect(result.model).toMatch(/blocks\.0 .*\ntotal/s);
-  // Parameters, two averages, two moments, the summed gradients: float32.
-  expect(result.stateBytes).toBe(4 * 6 * result.parameters);
-  // All but the last; and the table of positions, [1, 4, 16], beside parameters and averages.
+  // Parameters, two averages, two moments, the summed gradients, and the table of positions [1, 4, 16]: float32.
+  expect(result.stateBytes).toBe(4 * (6 * result.parameters + 64));
+  // All but the summed gradients; the table of positions is in each file of weights.
   expect(result.checkpointBytes).toBe(4 * (5 * result.parameters + 3 * 64));
   expect(result.measured).toMatchObject({ steps: 2, engine: 'tfjs-cpu' });
   expect(result.seconds).toBeCloseTo((100 * result.measured.stepMs.median) / 1000);

@@ -54,6 +54,6 @@ it('profiles the step of a configuration', async () => {
   expect(block.backwardMs).toBeGreaterThan(0);
   expect(blocks.map((b) => b.block)).toContain('optimizer');
   await expect(profileStep({ ...config, engine: 'tfjs-cpu' })).rejects.toThrow(
-    'Only the engine onnx can be profiled, not cpu',
+    'Only the engine onnx can be profiled, not tfjs-cpu',
   );
 });
