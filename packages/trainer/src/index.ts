@@ -25,7 +25,7 @@ export { batchSource, openTrainingSetup, type OpenedTrainingSetup } from './setu
 export { modelTypes, type ModelTypeName } from './config/model-types.js';
 export { drawTimesteps, fetchBatch, stepInputs, type Batch } from './step/batch.js';
 export { denoisingLosses, type ConvertPrediction, type LossDenoiser } from './step/denoising-losses.js';
-export { trainingStep } from './step/training-step.js';
+export { trainingStep } from './step/step-program.js';
 export { compileStep, type CompiledStep, type StepResult } from './step/compiled-step.js';
 export { NonFiniteGuard } from './step/non-finite-guard.js';
 export { trainingSteps, trainStep } from './step/training-loop.js';

@@ -3,7 +3,7 @@ import type { TimestepSample } from '@dm/curriculum';
 import { type Arrays, type CompiledProgram, type Engine, scalar, type StateHandle } from '@dm/ops';
 import { stepInputs, type Batch } from './batch.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
-import { accumulationStep, trainingStep } from './training-step.js';
+import { accumulationStep, trainingStep } from './step-program.js';
 import { unsavedState } from '../setup/state-table.js';
 
 export interface StepResult {
