@@ -1,4 +1,5 @@
 /** Who runs in a bench: a program of its own each, told what to do on its standard input. */
+import { join } from 'node:path';
 
 const { env, execPath } = process;
 const python = env['DM_PYTHON'] ?? 'python3';
@@ -17,10 +18,10 @@ const verbs = { training: 'train', sampling: 'sample' };
  * @property {(benchCase: Case) => string | undefined} [unfit] Why it does not run a case.
  */
 
-/** @param {string} name @param {string} engine @returns {Contender} */
-const ours = (name, engine) => ({
+/** @param {string} name @param {string} engine @param {string} [folder] of the benches @returns {Contender} */
+const ours = (name, engine, folder = '.') => ({
   name,
-  command: (kind) => [execPath, `contenders/${verbs[kind]}.mjs`],
+  command: (kind) => [execPath, join(folder, 'contenders', `${verbs[kind]}.mjs`)],
   request: { engine },
   seconds: 10 * minutes,
 });
@@ -55,6 +56,13 @@ export const contenders = [
   { ...ours('tfjs-wasm', 'tfjs-wasm'), once: true, unfit: tooLarge },
   { ...ours('tfjs-cpu', 'tfjs-cpu'), once: true, unfit: tooLarge },
 ];
+
+/**
+ * Our engine as another commit has it.
+ *
+ * @param {string} checkout A checkout of that commit, built.
+ */
+export const before = (checkout) => ours('dm-before', 'onnx', join(checkout, 'tools/bench'));
 
 /**
  * What all have in their environment: the same number of threads.

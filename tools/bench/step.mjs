@@ -3,13 +3,14 @@
 //
 //   nx run bench:step
 //   nx run bench:step --cases dit-s-4-32x32x3-batch-16 --rounds 3
+//   nx run bench:step --against ../before        beside the build of another commit, checked out and built there
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cases, optimizer } from './cases.mjs';
-import { contenders } from './contenders.mjs';
+import { before, contenders } from './contenders.mjs';
 import { runContender } from './run-contender.mjs';
 import { merge, requireSameWork, summarize } from './summary.mjs';
 import { writeTable } from './table.mjs';
@@ -23,6 +24,8 @@ const { values } = parseArgs({
     cases: { type: 'string' },
     /** Names of contenders.mjs: only these run, and nothing is written. */
     contenders: { type: 'string' },
+    /** A built checkout of another commit: the engine there runs in turn with the one here, and nothing is written. */
+    against: { type: 'string' },
     rounds: { type: 'string', default: '2' },
     steps: { type: 'string', default: '5' },
     warmup: { type: 'string', default: '2' },
@@ -60,7 +63,11 @@ const [rounds, steps, warmup] = [count('rounds', 1), count('steps', 1), count('w
 const [seconds, threads] = [count('seconds', 1), count('threads', 1)];
 const wantedCases =
   values.cases === undefined ? cases.filter(({ extra }) => !extra) : chosen('cases', values.cases, cases);
-const wanted = values.contenders === undefined ? contenders : chosen('contenders', values.contenders, contenders);
+const named =
+  values.contenders === undefined
+    ? contenders.slice(0, values.against === undefined ? undefined : 1)
+    : chosen('contenders', values.contenders, contenders);
+const wanted = values.against === undefined ? named : [...named, before(resolve(values.against))];
 
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) };
 
@@ -131,7 +138,7 @@ try {
   for (const benchCase of wantedCases) {
     const result = await runCase(benchCase, scratch);
     print(result);
-    if (values.contenders !== undefined) continue;
+    if (values.contenders !== undefined || values.against !== undefined) continue;
     // After each case, so that a run that is ended early keeps what it has.
     const out = resolve(values.out);
     const old = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).cases : [];
