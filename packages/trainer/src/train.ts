@@ -10,7 +10,7 @@
  */
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { Engine } from '@dm/ops';
-import { trainingSteps } from './step/training-loop.js';
+import { secondsSince, trainingSteps } from './step/training-loop.js';
 import { readBest, type Best } from './checkpoint/best.js';
 import type { PartialConfig } from './config/schema.js';
 import { engineOptions, openEngine } from './setup/engine.js';
@@ -161,9 +161,4 @@ function resultOf(session: TrainingSession, status: TrainStatus, seconds: number
     ...(samples !== undefined && { samples }),
     ...(best !== undefined && { best }),
   };
-}
-
-/** Since a moment of `performance.now()`. */
-function secondsSince(moment: number): number {
-  return (performance.now() - moment) / 1000;
 }

@@ -116,6 +116,6 @@ export async function* trainingSteps(
 }
 
 /** Since a moment of `performance.now()`. */
-function secondsSince(moment: number): number {
+export function secondsSince(moment: number): number {
   return (performance.now() - moment) / 1000;
 }
