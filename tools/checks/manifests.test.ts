@@ -1,0 +1,22 @@
+// What a visitor of a package's page needs: what it is, where it comes from, where to report a bug.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { root } from '../bootstrap/commands.mjs';
+
+const packages = readdirSync(join(root, 'packages')).filter((name) =>
+  existsSync(join(root, 'packages', name, 'package.json')),
+);
+const site = 'https://github.com/dm-diffusion/dm';
+
+it.each(packages)('packages/%s/package.json describes the package', (name) => {
+  const manifest: unknown = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
+  expect(manifest).toMatchObject({
+    description: expect.stringMatching(/\w+ \w+/),
+    keywords: expect.arrayContaining(['diffusion-models']),
+    homepage: `${site}/tree/main/packages/${name}#readme`,
+    bugs: `${site}/issues`,
+    license: 'Apache-2.0',
+    repository: { type: 'git', url: `git+${site}.git`, directory: `packages/${name}` },
+  });
+});
