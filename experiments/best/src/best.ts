@@ -1,5 +1,6 @@
 /** Which recipe reaches the baseline's quality soonest? A search that reports all it tried. */
 import {
+  bestRecipeNotice,
   armTable,
   compareArms,
   curveFigure,
@@ -41,6 +42,7 @@ export const best: Experiment = {
   summary: 'our best recipe is 3 times as fast',
   claim:
     'A recipe of today reaches the quality of the baseline in a third of the steps: our goal, no claim of the paper.',
+  notice: bestRecipeNotice,
   setup: (scale) => [
     `The search starts from Muon with a cosine decay, the best of the experiment momentum, and changes one part at a time: ` +
       'samplers, weights, the coupling of noise to images (immiscible diffusion), the prediction, learning rates, EMA length, ' +

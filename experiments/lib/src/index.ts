@@ -40,7 +40,7 @@ export {
 } from './contrast/vae.js';
 export { armTable, bestArm, compareArms, rankArms, trialGrid, withCommittedSpelling } from './report/compare.js';
 export type { Conclusion, Table } from './report/conclusion.js';
-export { curveFigure, measurementMethod, scaleCaveats, truncateForSmoke } from './report/describe.js';
+export { bestRecipeNotice, curveFigure, measurementMethod, scaleCaveats, truncateForSmoke } from './report/describe.js';
 export { intervalFigure, lineFigure, type Figure, type PlotSpec } from './report/figure.js';
 export { finalInterval, finalValue, pairedRatio } from './report/metrics.js';
 export type { Picture } from './report/picture.js';

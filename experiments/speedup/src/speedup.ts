@@ -1,5 +1,6 @@
 /** How much sooner than the baseline does a recipe end as well? */
 import {
+  bestRecipeNotice,
   finalSeeds,
   finalSize,
   measurementMethod,
@@ -23,6 +24,7 @@ export const speedup: Experiment<SpeedupTrial, SpeedupResult> = {
   claim:
     'CLTS and momentum decay speed up the training of diffusion models (arXiv:2404.07946, abstract; reviews and summaries ' +
     'tell of 2 to 2.6 times).',
+  notice: bestRecipeNotice,
   setup: (scale) => [
     `Each recipe is trained with ${finalSeeds[scale].length} seeds on ${finalSize[scale].images} images and on a half of them, ` +
       'our best one on a quarter as well. AdamW has the highest lr 0.01, which the experiment momentum chose for the ' +

@@ -18,6 +18,8 @@ export interface Experiment<T extends AnyTrial = Trial, R extends AnyResult = Tr
   readonly summary: string;
   /** The claim of the paper, or the question. */
   readonly claim: string;
+  /** Added to the notice at the head of the results: what a reader must know before quoting a number of this experiment. */
+  readonly notice?: string;
   /** The set-up in plain sentences, for the README. */
   readonly setup: (scale: Scale) => readonly string[];
   readonly stages: readonly Stage<T, R>[];

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Scale } from '../recipe/sizes.js';
 import type { Conclusion, Table } from '../report/conclusion.js';
+import { regimeNotice } from '../report/describe.js';
 import { writeFigure } from '../report/figure.js';
 import { writePicture } from '../report/picture.js';
 import type { Experiment } from './experiment.js';
@@ -24,7 +25,7 @@ export interface RunAccount {
   readonly machine: Readonly<Record<string, string | number>>;
 }
 
-type ExperimentText = Pick<Experiment, 'name' | 'summary' | 'claim' | 'setup'>;
+type ExperimentText = Pick<Experiment, 'name' | 'summary' | 'claim' | 'notice' | 'setup'>;
 
 export async function writeResults(
   folder: string,
@@ -37,12 +38,14 @@ export async function writeResults(
   for (const figure of conclusion.figures) await writeFigure(figures, figure);
   const { name, summary, claim } = experiment;
   const pictures = conclusion.pictures ?? [];
+  const notice = noticeOf(experiment, account.scale);
   for (const picture of pictures) await writePicture(figures, picture);
   writeJson(join(folder, 'results.json'), {
     experiment: name,
     configuration: account.scale,
     inShort: summary,
     claim,
+    ...(notice !== undefined && { notice }),
     verdict: conclusion.verdict,
     ...(conclusion.key !== undefined && { key: conclusion.key }),
     sentences: conclusion.sentences,
@@ -69,8 +72,15 @@ export function isComplete({ stages }: RunAccount): boolean {
 const command = (name: string, scale: Scale): string =>
   `node_modules/.bin/nx run experiment-${name}:experiment${scale === 'smoke' ? '' : ` -c ${scale}`}`;
 
-function readme({ name, claim, setup }: ExperimentText, conclusion: Conclusion, account: RunAccount): string {
+function noticeOf({ notice }: ExperimentText, scale: Scale): string | undefined {
+  const regime = regimeNotice(scale);
+  return regime === undefined || notice === undefined ? regime : `${regime} ${notice}`;
+}
+
+function readme(experiment: ExperimentText, conclusion: Conclusion, account: RunAccount): string {
+  const { name, claim, setup } = experiment;
   const { scale, stages, seeds, trialMinutes, machine } = account;
+  const notice = noticeOf(experiment, scale);
   const parts = stages.map(
     ({ name: stage, about, done, of }) =>
       `- \`${stage}\`: ${about} ${of === null ? 'Not begun.' : `${done} of ${of} trainings finished.`}`,
@@ -78,6 +88,7 @@ function readme({ name, claim, setup }: ExperimentText, conclusion: Conclusion, 
   return (
     [
       `# ${name}, ${scale}`,
+      ...(notice === undefined ? [] : [`> **Read this first.** ${notice}`]),
       `**Claim.** ${claim}`,
       `**Verdict: ${conclusion.verdict}.** ${conclusion.sentences.join(' ')}`,
       ...(isComplete(account) ? [] : ['**Unfinished**: what is missing is listed below; the command goes on with it.']),

@@ -16,6 +16,8 @@ const resultsSchema = z.object({
   claim: z.string(),
   /** The claim or question in a few words. */
   inShort: z.string(),
+  /** What a reader must know before any number of these results. */
+  notice: z.string().exactOptional(),
   verdict: z.enum(['holds', 'does not hold', 'depends', 'open']),
   /** The number that a summary quotes, with its name; where there is none the first sentence stands for it. */
   key: z.string().exactOptional(),

@@ -120,4 +120,21 @@ describe('the page of the experiments', () => {
   it('refuses a folder without experiments', () => {
     expect(page).toThrow(/There is no experiment in .*experiments/);
   });
+
+  it('puts what the notices share at its head, and each whole notice in its section', () => {
+    experiment('a', { laptop: { ...results, notice: 'Too short. Untuned.' } });
+    experiment('b', { laptop: { ...results, experiment: 'b', notice: 'Too short. One seed.' } });
+    const text = page();
+    const [head = '', a = '', b = ''] = text.split('\n## ');
+    expect(head).toMatch(/^> .*Too short\.$/m);
+    expect(head).not.toMatch(/Untuned|One seed/);
+    expect(a).toMatch(/^> .*Too short\. Untuned\.$/m);
+    expect(b).toMatch(/^> .*Too short\. One seed\.$/m);
+  });
+
+  it('has no notice at its head if one result needs none', () => {
+    experiment('a', { laptop: { ...results, notice: 'Too short.' } });
+    experiment('b', { laptop: { ...results, experiment: 'b' } });
+    expect(page().split('\n## ')[0]).not.toContain('>');
+  });
 });

@@ -21,6 +21,7 @@ export function experimentsPage(experiments: readonly ExperimentFolder[], home: 
     '# The experiments, gathered',
     'Each claim of the paper (arXiv:2404.07946) that was measured, with its verdict. `dm report --experiments` writes this ' +
       'page from the results that are committed. Square brackets hold 95 % intervals over seeds.',
+    ...sharedNotice(done.map(({ found }) => found)),
     table(
       ['experiment', 'claim', 'verdict', 'key number'],
       [
@@ -41,6 +42,17 @@ export function experimentsPage(experiments: readonly ExperimentFolder[], home: 
   return `${blocks.join('\n\n')}\n`;
 }
 
+/** What the notices of all results begin with, in whole sentences, at the head of the page as well as in each section. */
+function sharedNotice(all: readonly ExperimentResults[]): string[] {
+  const [first, ...others] = all.map(({ notice = '' }) => notice.split(/(?<=\.) /));
+  const differing = (first ?? []).findIndex((sentence, i) => others.some((sentences) => sentences[i] !== sentence));
+  const shared = differing === -1 ? first : first?.slice(0, differing);
+  const text = shared?.join(' ') ?? '';
+  return text === '' ? [] : [quoted(text)];
+}
+
+const quoted = (notice: string): string => `> **Read this first.** ${notice}`;
+
 const title = ({ experiment, configuration }: ExperimentResults): string => `${experiment}, ${configuration}`;
 
 /** As Git hosts make it of a heading. */
@@ -56,6 +68,7 @@ function section(found: ExperimentResults, folder: string): string[] {
   const { machine, seeds, trialMinutes } = found;
   return [
     `## ${title(found)}`,
+    ...(found.notice === undefined ? [] : [quoted(found.notice)]),
     `**Claim.** ${found.claim}`,
     `**Verdict: ${found.verdict}.** ${found.sentences.join(' ')}`,
     ...(found.isComplete ? [] : ['**Unfinished**: not all trainings that are planned are in these numbers.']),
