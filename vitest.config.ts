@@ -3,7 +3,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 const folders = ['packages', 'experiments']
   .flatMap((parent) => readdirSync(parent).map((name) => `${parent}/${name}`))
-  .concat('tools/bootstrap')
+  .concat('tools/bootstrap', 'tools/config')
   .filter((folder) => existsSync(`${folder}/vitest.config.ts`));
 
 /** The unit tests of all projects in one run (`npm run test:unit`): they need no build, unlike the end-to-end tests. */

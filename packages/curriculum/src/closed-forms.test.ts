@@ -83,10 +83,7 @@ const forms: Readonly<Record<TimestepScheduleName, (step: number, rounds: number
     beta: () => timesteps.map((t) => ((t + 1) / T) ** 0.8 - (t / T) ** 0.8),
   };
 
-function expectClose(got: ArrayLike<number>, expected: readonly number[]): void {
-  const worst = expected.reduce((most, p, t) => Math.max(most, Math.abs(got[t]! - p) / Math.max(p, 1e-12)), 0);
-  expect(worst).toBeLessThan(1e-7);
-}
+const tolerance = { rtol: 1e-7, floor: 1e-12 };
 
 describe('the density of each schedule is its closed form, at five moments of training', () => {
   it.each(timestepScheduleNames)('%s', (name) => {
@@ -101,7 +98,7 @@ describe('the density of each schedule is its closed form, at five moments of tr
           timesteps.map((t) => shownLoss(t, round)),
         );
       }
-      expectClose(schedule.density(step, state), forms[name](step, rounds, state));
+      expect(schedule.density(step, state)).toBeAllClose(forms[name](step, rounds, state), tolerance);
     });
   });
 
@@ -111,7 +108,8 @@ describe('the density of each schedule is its closed form, at five moments of tr
   ] as const)('CLTS over %s', (coordinate, of) => {
     const schedule = createTimestepSchedule('clts', context, { coordinate });
     for (const step of moments) {
-      expectClose(schedule.density(step), mixture(Array.from(abar, of), 0.3, 0.2, (0.8 * step) / totalSteps));
+      const expected = mixture(Array.from(abar, of), 0.3, 0.2, (0.8 * step) / totalSteps);
+      expect(schedule.density(step)).toBeAllClose(expected, tolerance);
     }
   });
 });
@@ -139,11 +137,7 @@ describe('the importance weights of each schedule are their closed form', () => 
         // SpeeD: the change of 1 - abar, affinely from 1 - 0.6 to 0.6.
         return name === 'speed' ? 0.4 + (0.2 * (change[t]! - least)) / (most - least) : 1;
       };
-      const worst = draw.timesteps.reduce(
-        (far, t, n) => Math.max(far, Math.abs(draw.weights[n]! / weightOf(t) - 1)),
-        0,
-      );
-      expect(worst).toBeLessThan(1e-6);
+      expect(draw.weights).toBeAllClose(Array.from(draw.timesteps, weightOf), { rtol: 1e-6 });
     }
   });
 });

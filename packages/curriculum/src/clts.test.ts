@@ -27,7 +27,7 @@ describe('clts', () => {
       const expected = closedForm(step);
       const density = schedule.density(step);
       expect(sum(density)).toBeCloseTo(1, 12);
-      density.forEach((p, t) => expect(Math.abs(p - expected[t]!)).toBeLessThan(1e-15));
+      expect(density).toBeAllClose(expected, { atol: 1e-15 });
     }
   });
 
@@ -148,7 +148,7 @@ describe('controls of clts', () => {
         .forEach((p, t) => (mean[t]! += p / 200));
     }
     const density = cltsTimeAverage(short, options).density(17);
-    density.forEach((p, t) => expect(Math.abs(p - mean[t]!)).toBeLessThan(1e-15));
+    expect(density).toBeAllClose(mean, { atol: 1e-15 });
   });
 
   it('corrected leaves every mean over timesteps unbiased (integration over u)', () => {

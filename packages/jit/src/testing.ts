@@ -92,22 +92,8 @@ export async function runCpu(program: Program, inputs: Arrays): Promise<Arrays> 
   });
 }
 
-/** Equal type and shape, and elements within `tolerance` of each other relative to the largest (or to 0.1); NaN equals NaN. */
-export function expectClose(actual: Arrays, expected: Arrays, tolerance: number): void {
-  expect(Object.keys(actual).toSorted()).toEqual(Object.keys(expected).toSorted());
-  for (const [name, want] of Object.entries(expected)) {
-    const got = actual[name]!;
-    expect([name, got.dtype, ...got.shape]).toEqual([name, want.dtype, ...want.shape]);
-    let largest = 0.1;
-    for (const x of want.data) if (Number.isFinite(x)) largest = Math.max(largest, Math.abs(x));
-    const allowed = tolerance * largest;
-    want.data.forEach((x, i) => {
-      const y = got.data[i]!;
-      const same = Number.isFinite(x) ? Math.abs(x - y) <= allowed : Object.is(x, y);
-      if (!same) expect.fail(`${name}[${i}]: onnx gives ${y}, cpu gives ${x} (allowed ${allowed})`);
-    });
-  }
-}
+/** Options of `toBeAllClose`: each element within `tolerance` relative to the largest of its array, or to 0.1. */
+export const closeTo = (tolerance: number) => ({ rtol: tolerance, relativeTo: 'largest', floor: 0.1 }) as const;
 
 /** Runs `fn` on both engines; with `grad`, its gradients by every float input too. */
 export async function expectSame(
@@ -117,6 +103,6 @@ export async function expectSame(
 ): Promise<void> {
   const programs = grad ? [asProgram(fn), withGradients(fn)] : [asProgram(fn)];
   for (const program of programs) {
-    expectClose(await runOnnx(program, inputs), await runCpu(program, inputs), tolerance);
+    expect(await runOnnx(program, inputs)).toBeAllClose(await runCpu(program, inputs), closeTo(tolerance));
   }
 }

@@ -34,9 +34,7 @@ describe.each(modelCases)('$name', (modelCase) => {
     await engine.dispose();
 
     const expected = fixture.tensors[`${modelCase.name}/y`]!;
-    expect(y!.shape).toEqual(expected.shape);
-    const difference = norm(Array.from(expected.data, (v, i) => v - y!.data[i]!)) / norm(expected.data);
-    expect(difference).toBeLessThan(1e-4);
+    expect(y!).toBeAllClose(expected, { rtol: 1e-4, relativeTo: 'norm' });
 
     const prints = gradientPrints(model, gradient!.data as Float32Array);
     const rows = fixture.tensors[`${modelCase.name}/gradient`]!;

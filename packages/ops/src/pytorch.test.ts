@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { openEagerEngine } from './index.js';
 import { caseValues, opCaseInputs, opCaseProgram, opCases } from './testing/op-cases.js';
-import { expectClose } from './testing/compare.js';
 
 /** Written by tools/parity/ops_fixture.py: PyTorch in float64. */
 interface Fixture {
@@ -23,7 +22,10 @@ test.each(opCases)("$name: result and gradients are PyTorch's", async (opCase) =
   const expected = fixture.cases.find((entry) => entry.case.name === opCase.name)!;
   const program = engine.compile(opCaseProgram(opCase));
   const { y, ...gradients } = await program.run(await program.load({}), opCaseInputs(opCase));
-  expectClose({ y: y! }, { y: { shape: opCase.y, data: expected.y } }, 2e-6);
+  expect({ y: y! }).toBeAllClose(
+    { y: { shape: opCase.y, data: expected.y } },
+    { rtol: 2e-6, relativeTo: 'norm', rtolOfAll: 1e-6 },
+  );
 
   // If |g - g'| is within the bar, so is the difference of norms, and that of products with a vector v within |v| of it.
   const all = Math.hypot(...Object.values(expected.gradients).map(({ norm }) => norm));

@@ -1,10 +1,9 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { test } from 'vitest';
+import { test, expect } from 'vitest';
 import type { Tensors } from './engine.js';
 import { openEagerEngine } from './index.js';
 import { type OpCase, opCaseInputs, opCaseProgram, opCases } from './testing/op-cases.js';
-import { expectClose } from './testing/compare.js';
 
 const engine = await openEagerEngine('tfjs-cpu');
 
@@ -70,6 +69,9 @@ test.each(opCases)("$name: result and gradients are those of TF.js's own ops", a
 
   const program = engine.compile(opCaseProgram(opCase));
   const { y, ...actual } = await program.run(await program.load({}), inputs);
-  expectClose({ y: y! }, { y: await read(expected.value) }, 2e-6);
-  expectClose(actual, Object.fromEntries(gradients), 1e-5);
+  expect({ y: y! }).toBeAllClose(
+    { y: await read(expected.value) },
+    { rtol: 2e-6, relativeTo: 'norm', rtolOfAll: 1e-6 },
+  );
+  expect(actual).toBeAllClose(Object.fromEntries(gradients), { rtol: 1e-5, relativeTo: 'norm', rtolOfAll: 1e-6 });
 });

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { openEagerEngine, type Engine } from './index.js';
 import { type OpCase, opCaseInputs, opCaseProgram, opCases } from './testing/op-cases.js';
-import { expectClose } from './testing/compare.js';
 
 const [cpu, wasm] = await Promise.all([openEagerEngine('tfjs-cpu'), openEagerEngine('tfjs-wasm')]);
 
@@ -14,6 +13,6 @@ test.each(opCases)('$name: wasm agrees with cpu, gradients included', async (opC
   const { y, ...gradients } = await results(wasm, opCase);
   const { y: expectedY, ...expectedGradients } = await results(cpu, opCase);
   expect(gradients).not.toEqual({});
-  expectClose({ y: y! }, { y: expectedY! }, 5e-6);
-  expectClose(gradients, expectedGradients, 1e-5);
+  expect({ y: y! }).toBeAllClose({ y: expectedY! }, { rtol: 5e-6, relativeTo: 'norm', rtolOfAll: 1e-6 });
+  expect(gradients).toBeAllClose(expectedGradients, { rtol: 1e-5, relativeTo: 'norm', rtolOfAll: 1e-6 });
 });

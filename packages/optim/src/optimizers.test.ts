@@ -19,13 +19,8 @@ const { cases } = JSON.parse(readFileSync(new URL('fixtures/optimizers.json', im
 
 beforeAll(() => tf.setBackend('cpu'));
 
-/** Each number within 1e-5, absolute below 1 and relative above. */
-function expectClose(got: Float32Array, expected: readonly number[]): void {
-  expect(got).toHaveLength(expected.length);
-  expected.forEach((value, i) => {
-    expect(Math.abs(got[i]! - value) / Math.max(1, Math.abs(value)), `entry ${i}`).toBeLessThan(1e-5);
-  });
-}
+/** Relative above 1, absolute below. */
+const tolerance = { rtol: 1e-5, floor: 1 };
 
 const decay = { lr: 0.02, totalSteps: 100, b0: 0.9 };
 const optimizers: Record<string, Optimizer> = {
@@ -46,7 +41,7 @@ describe('100 steps equal the reference to 1e-5', () => {
   it.each(Object.entries(optimizers))('%s', (name, optimizer) => {
     const history = trajectory(optimizer, 100);
     for (const [steps, expected] of Object.entries(cases[name]!)) {
-      expectClose(history[Number(steps) - 1]!.params, expected);
+      expect(history[Number(steps) - 1]!.params).toBeAllClose(expected, tolerance);
     }
   });
 
@@ -57,7 +52,7 @@ describe('100 steps equal the reference to 1e-5', () => {
       const average = tf.tidy(() =>
         scheduleFreeAverage(tf.tensor1d(params), tf.tensor1d(slots.ahead!)).dataSync<'float32'>().slice(),
       );
-      expectClose(average, expected);
+      expect(average).toBeAllClose(expected, tolerance);
     }
   });
 });
@@ -77,7 +72,7 @@ describe('momentum decay with compensation equals the plain loop in float64 over
       const g = gradient(p, step);
       p.forEach((_, i) => (p[i]! -= rate * (m[i] = beta * m[i]! + (1 - beta) * g[i]!)));
     }
-    expectClose(trajectory(sgd({ lr, momentum: beta1 }), 100).at(-1)!.params, [...p]);
+    expect(trajectory(sgd({ lr, momentum: beta1 }), 100).at(-1)!.params).toBeAllClose([...p], tolerance);
   });
 
   it('on Adam, its bias corrected by the product of the betas used so far', () => {
@@ -92,7 +87,7 @@ describe('momentum decay with compensation equals the plain loop in float64 over
         p[i]! -= (rate * (mean / (1 - product))) / (Math.sqrt(square / (1 - 0.999 ** (step + 1))) + 1e-8);
       });
     }
-    expectClose(trajectory(adam({ lr, beta1 }), 100).at(-1)!.params, [...p]);
+    expect(trajectory(adam({ lr, beta1 }), 100).at(-1)!.params).toBeAllClose([...p], tolerance);
   });
 });
 
@@ -134,7 +129,7 @@ describe('sgd', () => {
   it('in the averaged form is the heavy ball with lr (1 - beta)', () => {
     const averaged = trajectory(sgd({ lr: 0.2, momentum: 0.9 }), 50).at(-1)!;
     const heavyBall = trajectory(sgd({ lr: 0.02, momentum: 0.9, form: 'heavyBall' }), 50).at(-1)!;
-    expectClose(averaged.params, [...heavyBall.params]);
+    expect(averaged.params).toBeAllClose([...heavyBall.params], tolerance);
   });
 
   it('under momentum decay with compensation keeps the weight of the newest gradient', () => {

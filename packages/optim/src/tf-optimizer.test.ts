@@ -40,7 +40,7 @@ describe('createTfOptimizer', () => {
   it("in model.compile: Adam's weights are those of TF.js's own Adam", async () => {
     const own = await fit(createTfOptimizer(adam({ lr: 0.01 })), 20);
     const theirs = await fit(tf.train.adam(0.01, 0.9, 0.999, 1e-8), 20);
-    own.weights.forEach((w, i) => expect(Math.abs(w - theirs.weights[i]!)).toBeLessThan(1e-5));
+    expect(own.weights).toBeAllClose(theirs.weights, { atol: 1e-5 });
   });
 
   it.each([

@@ -13,7 +13,7 @@ import {
   modelCaseState,
 } from '@dm/models/testing';
 import { describe, expect, it } from 'vitest';
-import { norm } from './compare.js';
+import { norm } from './norm.js';
 import { startEngines } from './engines.js';
 
 const file = new URL('../../../packages/models/src/fixtures/models.safetensors', import.meta.url);
@@ -41,9 +41,7 @@ describe.each(engines.map((engine) => ({ name: engine.name, engine })))('models 
     const { y, whole, prints } = await results(engine, modelCase);
 
     const expected = fixture.tensors[`${modelCase.name}/y`]!;
-    expect(y.shape).toEqual(expected.shape);
-    const difference = norm(Float64Array.from(expected.data, (v, i) => v - y.data[i]!));
-    expect(difference / norm(expected.data)).toBeLessThan(1e-4);
+    expect(y).toBeAllClose(expected, { rtol: 1e-4, relativeTo: 'norm' });
 
     const rows = fixture.tensors[`${modelCase.name}/gradient`]!;
     expect(rows.shape).toEqual([prints.length, 3]);

@@ -6,7 +6,6 @@ import { type Arrays, type Engine, float32, type NdArray, type Program, scalar, 
 import { adamW } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { tooFar } from './compare.js';
 import { onEachEngine } from './on-each-engine.js';
 
 const batch = 2;
@@ -119,9 +118,9 @@ onEachEngine('training', (engine, reference) => {
       const expected = await references.get(name)!;
       const actual = await train(engine, model);
       expect(Object.values(expected.gradients).every(({ data }) => data.every(Number.isFinite))).toBe(true);
-      expect(tooFar(actual.loss, expected.loss, 1e-4)).toEqual([]);
-      expect(tooFar(actual.gradients, expected.gradients, 1e-4)).toEqual([]);
-      expect(tooFar(actual.params, expected.params, 1e-4)).toEqual([]);
+      expect(actual.loss).toBeAllClose(expected.loss, { rtol: 1e-4, relativeTo: 'norm', rtolOfAll: 1e-6 });
+      expect(actual.gradients).toBeAllClose(expected.gradients, { rtol: 1e-4, relativeTo: 'norm', rtolOfAll: 1e-6 });
+      expect(actual.params).toBeAllClose(expected.params, { rtol: 1e-4, relativeTo: 'norm', rtolOfAll: 1e-6 });
     },
     300_000,
   );
@@ -129,7 +128,7 @@ onEachEngine('training', (engine, reference) => {
   it('computes blocks again in the gradient without changing it', async () => {
     const model = models['a DiT with classes and a learned variance']!;
     const [kept, again] = [await train(engine, model), await train(engine, model, true)];
-    expect(tooFar(again.gradients, kept.gradients, 1e-6)).toEqual([]);
-    expect(tooFar(again.params, kept.params, 1e-6)).toEqual([]);
+    expect(again.gradients).toBeAllClose(kept.gradients, { rtol: 1e-6, relativeTo: 'norm', rtolOfAll: 1e-6 });
+    expect(again.params).toBeAllClose(kept.params, { rtol: 1e-6, relativeTo: 'norm', rtolOfAll: 1e-6 });
   }, 300_000);
 });

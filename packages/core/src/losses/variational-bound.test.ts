@@ -30,13 +30,7 @@ const variance = (x: tf.Tensor): tf.Tensor => tf.sin(tf.add(x, tensor(each((j) =
 
 const schedule = scheduleFromBetas(linspace(1e-3, 0.3, 12));
 
-function checkClose(actual: ArrayLike<number>, expected: readonly number[], tolerance = 1e-4): void {
-  expect(actual).toHaveLength(expected.length);
-  const scale = Math.max(...expected.map(Math.abs));
-  expected.forEach((value, i) => {
-    expect(Math.abs(actual[i]! - value), `entry ${i}: ${actual[i]} for ${value}`).toBeLessThan(tolerance * scale);
-  });
-}
+const tolerance = { rtol: 1e-4, relativeTo: 'largest' } as const;
 
 let engine: Engine;
 beforeAll(async () => {
@@ -56,15 +50,15 @@ describe('the hybrid loss of a learned variance', () => {
       Object.entries(boundInputs(schedule, timesteps, 'epsilon')).map(([name, array]) => [name, tensor(array)]),
     ) as BoundInputs<tf.Tensor>;
     const output = network(xt, tf.tensor(timesteps));
-    checkClose(mseLoss(output, tensor(noise(-1))).dataSync(), fixture.training.mse);
+    expect(mseLoss(output, tensor(noise(-1))).dataSync()).toBeAllClose(fixture.training.mse, tolerance);
     const loss = (mean: tf.Tensor, v: tf.Tensor): tf.Tensor =>
       learnedVarianceLoss({ x0, xt, output: mean, variance: v }, coefficients);
-    checkClose(loss(output, variance(xt)).dataSync(), fixture.training.vb);
+    expect(loss(output, variance(xt)).dataSync()).toBeAllClose(fixture.training.vb, tolerance);
     const [ofMean, ofVariance] = tf.grads((mean, v) => tf.sum(loss(mean, v)))([output, variance(xt)]);
     expect([...ofMean!.dataSync()]).toEqual(Array(24).fill(0));
     // The fixture has both channels of each image, [4, 2, 6]; the first is the mean's.
     const expected = [0, 1, 2, 3].flatMap((i) => fixture.training.gradient.slice(12 * i + 6, 12 * i + 12));
-    checkClose(ofVariance!.dataSync(), expected);
+    expect(ofVariance!.dataSync()).toBeAllClose(expected, tolerance);
   });
 });
 
@@ -82,10 +76,10 @@ describe('bitsPerDim', () => {
         bound.variance === 'learnedRange' ? tf.concat([network(x, t), variance(x)], -1) : network(x, t),
     };
     const { total, prior, terms } = await bitsPerDim({ ...options, noiseAt: noise });
-    checkClose(prior, bound.prior);
+    expect(prior).toBeAllClose(bound.prior, tolerance);
     expect(terms).toHaveLength(12);
-    terms.forEach((term, t) => checkClose(term, bound.terms[t]!));
-    checkClose(total, bound.total);
+    terms.forEach((term, t) => expect(term).toBeAllClose(bound.terms[t]!, tolerance));
+    expect(total).toBeAllClose(bound.total, tolerance);
     const seeded = await bitsPerDim(options);
     expect(seeded.total).not.toEqual(total);
     expect(await bitsPerDim(options)).toEqual(seeded);

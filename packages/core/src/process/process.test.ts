@@ -130,7 +130,7 @@ describe('tensors', () => {
         x: tf.tensor(back.map((c) => c.x)),
         output: tf.tensor(back.map((c) => c.output)),
       }).dataSync();
-      again.forEach((value, i) => expect(Math.abs(value - a![i]!), prediction).toBeLessThan(1e-4));
+      expect(again, prediction).toBeAllClose(a!, { atol: 1e-4 });
     }
   });
 

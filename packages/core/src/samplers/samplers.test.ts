@@ -88,7 +88,10 @@ describe.each(paths)('a network that knows the image finds it: %s', (_, path) =>
     '%s, %s',
     async (name, prediction) => {
       const { data } = await imagesOf(path, name, prediction);
-      data.forEach((value) => expect(Math.abs(value - image)).toBeLessThan(2e-3));
+      expect(data).toBeAllClose(
+        Array.from(data, () => image),
+        { atol: 2e-3 },
+      );
     },
   );
 });

@@ -15,11 +15,6 @@ import { type NoiseScheduleConfig, noiseScheduleFromConfig } from './registry.js
 import { type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 import { rescaleZeroTerminalSnr } from './zero-terminal-snr.js';
 
-/** |actual / expected - 1| <= tolerance. */
-function checkRelative(actual: number, expected: number, tolerance: number): void {
-  expect(Math.abs(actual - expected), `${actual} for ${expected}`).toBeLessThanOrEqual(tolerance * Math.abs(expected));
-}
-
 describe('golden numbers in float64', () => {
   // Computed apart from this code, in float64, to twelve digits.
   test.each([
@@ -33,7 +28,7 @@ describe('golden numbers in float64', () => {
     [700, 0.00686827889036],
     [900, 2.70244519558e-4],
     [999, 4.03582976538e-5],
-  ])('linear, t = %i', (t, abar) => checkRelative(linearSchedule().alphasCumprod[t]!, abar, 1e-11));
+  ])('linear, t = %i', (t, abar) => expect([linearSchedule().alphasCumprod[t]!]).toBeAllClose([abar], { rtol: 1e-11 }));
 
   test.each([
     [0, 0.999958715775],
@@ -42,17 +37,15 @@ describe('golden numbers in float64', () => {
     [500, 0.492285172449],
     [900, 0.0236161087944],
     [999, 2.42876690703e-9],
-  ])('cosine, t = %i', (t, abar) => checkRelative(cosineSchedule().alphasCumprod[t]!, abar, 1e-11));
+  ])('cosine, t = %i', (t, abar) => expect([cosineSchedule().alphasCumprod[t]!]).toBeAllClose([abar], { rtol: 1e-11 }));
 });
 
 // diffusers computes in float32, and rescaled tails there are a difference of neighbors.
 describe('diffusers', () => {
   test.each(fixture)('$config', ({ config, at, alphasCumprod }) => {
     const schedule = noiseScheduleFromConfig(config as NoiseScheduleConfig);
-    at.forEach((t, i) => {
-      const difference = Math.abs(schedule.alphasCumprod[t]! - alphasCumprod[i]!);
-      expect(difference, `t = ${t}`).toBeLessThan(2e-5 * alphasCumprod[i]! + 1e-9);
-    });
+    const chosen = at.map((t) => schedule.alphasCumprod[t]!);
+    expect(chosen).toBeAllClose(alphasCumprod, { rtol: 2e-5, atol: 1e-9 });
   });
 });
 
@@ -73,7 +66,7 @@ describe('every schedule', () => {
       expect(beta).toBeGreaterThan(0);
       expect(beta).toBeLessThanOrEqual(1);
       product *= 1 - beta;
-      checkRelative(product, alphasCumprod[t]!, 1e-9);
+      expect([product]).toBeAllClose([alphasCumprod[t]!], { rtol: 1e-9 });
       expect(alphasCumprod[t]!).toBeLessThan(alphasCumprod[t - 1] ?? 1);
     });
   });
@@ -88,7 +81,7 @@ describe('zero terminal SNR', () => {
   test('ends at 0 exactly and begins as before', () => {
     expect(schedule.alphasCumprod[999]).toBe(0);
     expect(schedule.betas[999]).toBe(1);
-    checkRelative(schedule.alphasCumprod[0]!, 0.9999, 1e-12);
+    expect([schedule.alphasCumprod[0]!]).toBeAllClose([0.9999], { rtol: 1e-12 });
   });
   test('is what its betas make', () => {
     expect(scheduleFromBetas(schedule.betas).alphasCumprod[999]).toBe(0);
@@ -109,9 +102,9 @@ describe('accessors', () => {
   test.each([linearSchedule(), cosineSchedule()])('there and back: $name', (s: NoiseSchedule) => {
     for (const t of [0, 1, 257, 500, 998, 999]) {
       const abar = s.alphasCumprod[t]!;
-      checkRelative(alphaCumprodFromEdmSigma(edmSigmas(s)[t]!), abar, 1e-6);
-      checkRelative(alphaCumprodFromLogSnr(logSnrs(s)[t]!), abar, 1e-6);
-      checkRelative(Math.exp(logSnrs(s)[t]!), snrs(s)[t]!, 1e-12);
+      expect([alphaCumprodFromEdmSigma(edmSigmas(s)[t]!)]).toBeAllClose([abar], { rtol: 1e-6 });
+      expect([alphaCumprodFromLogSnr(logSnrs(s)[t]!)]).toBeAllClose([abar], { rtol: 1e-6 });
+      expect([Math.exp(logSnrs(s)[t]!)]).toBeAllClose([snrs(s)[t]!], { rtol: 1e-12 });
       expect(timestepOfEdmSigma(s, edmSigmas(s)[t]!)).toBeCloseTo(t, 6);
       expect(timestepOfLogSnr(s, logSnrs(s)[t]!)).toBeCloseTo(t, 6);
     }

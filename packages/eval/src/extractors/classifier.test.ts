@@ -9,7 +9,7 @@ import { openEagerEngine, type Engine, float32 } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { classifierLayout, initializeClassifier } from './classifier-graph.js';
 import { openClassifierExtractor, formatClassifier } from './classifier.js';
-import { formulaImages, relativeDifference } from '../testing/images.js';
+import { formulaImages } from '../testing/images.js';
 import { trainClassifier } from './train-classifier.js';
 
 const classes = ['vertical', 'horizontal', 'diagonal'];
@@ -120,8 +120,8 @@ describe('classifierExtractor', () => {
       await extractor.dispose();
     }
     await eager.dispose();
-    expect(relativeDifference(results[0]!.features, results[1]!.features)).toBeLessThan(1e-5);
-    expect(relativeDifference(results[0]!.logits!, results[1]!.logits!)).toBeLessThan(1e-5);
+    expect(results[0]!.features).toBeAllClose(results[1]!.features, { rtol: 1e-5, relativeTo: 'norm' });
+    expect(results[0]!.logits!).toBeAllClose(results[1]!.logits!, { rtol: 1e-5, relativeTo: 'norm' });
   });
 
   it('says what is wrong with a file', async () => {

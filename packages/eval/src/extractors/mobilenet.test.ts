@@ -19,7 +19,7 @@ describe('mobilenetExtractor', () => {
   it("has TFLite's features, in batches that do not come out even", async () => {
     const extractor = await openMobilenetExtractor({ engine, batchSize: 3 });
     const { features, logits } = await extractor.features(formulaImages(4, 96));
-    expect(relativeDifference(features, fixture.tensors['features']!.data)).toBeLessThan(1e-5);
+    expect(features).toBeAllClose(fixture.tensors['features']!.data, { rtol: 1e-5, relativeTo: 'norm' });
     expect(logits).toBeUndefined();
     expect(extractor).toMatchObject({
       name: 'mobilenet',
@@ -35,7 +35,10 @@ describe('mobilenetExtractor', () => {
     const eager = await openEagerEngine('tfjs-cpu');
     const extractor = await openMobilenetExtractor({ engine: eager, batchSize: 1 });
     const { features } = await extractor.features(formulaImages(1, 96));
-    expect(relativeDifference(features, fixture.tensors['features']!.data.subarray(0, 576))).toBeLessThan(1e-5);
+    expect(features).toBeAllClose(fixture.tensors['features']!.data.subarray(0, 576), {
+      rtol: 1e-5,
+      relativeTo: 'norm',
+    });
     await extractor.dispose();
     await eager.dispose();
   });
@@ -48,7 +51,7 @@ describe('mobilenetExtractor', () => {
       const extractor = await openMobilenetExtractor({ engine, resize, batchSize: 2 });
       const one = await extractor.features(gray);
       const three = await extractor.features({ ...rgb, shape: [2, 32, 32, 3] });
-      expect(relativeDifference(one.features, three.features)).toBeLessThan(1e-5);
+      expect(one.features).toBeAllClose(three.features, { rtol: 1e-5, relativeTo: 'norm' });
       features.push(one.features);
       await extractor.dispose();
     }

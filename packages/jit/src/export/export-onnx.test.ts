@@ -12,7 +12,7 @@ import {
 import * as tf from '@tensorflow/tfjs-core';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { expectClose, floats, ints, runCpu } from '../testing.js';
+import { closeTo, floats, ints, runCpu } from '../testing.js';
 import { exportOnnx, type OnnxInput } from './export-onnx.js';
 
 /** What ONNX Runtime makes of a file. */
@@ -47,7 +47,7 @@ async function expectSameAtEachSize(
   const file = exportOnnx(program, { inputs: { x: given(['batch', ...image]) } });
   for (const n of [1, 2, 5]) {
     const inputs = { x: floats([n, ...image]) };
-    expectClose(await run(file, inputs), await runCpu(program, inputs), 2e-5);
+    expect(await run(file, inputs)).toBeAllClose(await runCpu(program, inputs), closeTo(2e-5));
   }
 }
 
@@ -135,7 +135,7 @@ describe('a file', () => {
       },
       { w, x, lr },
     );
-    expectClose(results, eager, 1e-6);
+    expect(results).toBeAllClose(eager, closeTo(1e-6));
   });
 });
 

@@ -3,7 +3,7 @@ import type { Program } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import { lowerGraph } from './lower-graph.js';
 import { openOnnxEngine } from '../engine.js';
-import { expectClose, floats, runOnnx } from '../testing.js';
+import { closeTo, floats, runOnnx } from '../testing.js';
 import { trace } from '../trace/trace.js';
 
 const program: Program = (_, { x, w }) => ({ outputs: { y: conv2d(x!, w!) } });
@@ -26,6 +26,6 @@ describe('blocked convolutions', () => {
     ];
     expect([0, 8, 16]).toContain(auto.info['block']);
     expect(plain.info['block']).toBe(0);
-    expectClose(await runOnnx(program, inputs, auto), await runOnnx(program, inputs, plain), 2e-6);
+    expect(await runOnnx(program, inputs, auto)).toBeAllClose(await runOnnx(program, inputs, plain), closeTo(2e-6));
   });
 });

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
 import { openOnnxEngine } from '../engine.js';
-import { expectClose, expectSame, floats, runCpu, runOnnx } from '../testing.js';
+import { closeTo, expectSame, floats, runCpu, runOnnx } from '../testing.js';
 
 type Four = tf.Tensor4D;
 
@@ -24,7 +24,7 @@ it('gives the same over blocked and over plain tensors, with dilation', async ()
   const expected = await runCpu(program, inputs);
   expect(expected['y']!.shape).toEqual([1, 5, 5, 16]);
   const plain = await openOnnxEngine({ convolutions: 'plain' });
-  expectClose(await runOnnx(program, inputs, plain), expected, 5e-6);
-  expectClose(await runOnnx(program, inputs), expected, 5e-6);
+  expect(await runOnnx(program, inputs, plain)).toBeAllClose(expected, closeTo(5e-6));
+  expect(await runOnnx(program, inputs)).toBeAllClose(expected, closeTo(5e-6));
   await plain.dispose();
 });

@@ -8,7 +8,7 @@ import { lowerGraph } from './lower-graph.js';
 import { openOnnxEngine } from '../engine.js';
 import { optimize } from '../passes/pipeline.js';
 import { parseProfile } from '../inspect/profile.js';
-import { expectClose, floats, runCpu, runOnnx } from '../testing.js';
+import { closeTo, floats, runCpu, runOnnx } from '../testing.js';
 import { trace } from '../trace/trace.js';
 
 const blocks = 6;
@@ -37,8 +37,8 @@ const chain =
 
 it('gives the gradients that are given without it, compiled and eager', async () => {
   const plain = await runOnnx(chain(false), inputs);
-  expectClose(await runOnnx(chain(true), inputs), plain, 1e-6);
-  expectClose(await runOnnx(chain(true), inputs), await runCpu(chain(true), inputs), 1e-4);
+  expect(await runOnnx(chain(true), inputs)).toBeAllClose(plain, closeTo(1e-6));
+  expect(await runOnnx(chain(true), inputs)).toBeAllClose(await runCpu(chain(true), inputs), closeTo(1e-4));
 });
 
 it('is not merged with the first run by the passes here', () => {

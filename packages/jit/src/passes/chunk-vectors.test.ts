@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { printGraph } from '../inspect/dump.js';
 import { openOnnxEngine } from '../engine.js';
-import { expectClose, floats, given } from '../testing.js';
+import { closeTo, floats, given } from '../testing.js';
 import { portName } from '../graph/port.js';
 import { trace } from '../trace/trace.js';
 import { optimize } from './pipeline.js';
@@ -97,7 +97,7 @@ describe('vectors in chunks', () => {
       results.push({ ...(await handle.read()), ...outputs });
       await engine.dispose();
     }
-    expectClose(results[0]!, results[1]!, 1e-5);
+    expect(results[0]!).toBeAllClose(results[1]!, closeTo(1e-5));
   });
 
   it('leaves a graph alone whose vectors are shorter than two chunks', () => {

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { openOnnxEngine } from '../engine.js';
 import { openCApiRuntime } from './c-api/runtime.js';
 import { type Device, devices, type Runtime } from './runtime.js';
-import { expectClose, floats, given, runCpu, runOnnx } from '../testing.js';
+import { closeTo, floats, given, runCpu, runOnnx } from '../testing.js';
 
 const program: Program = (_, { x, scale, offset }) => {
   const loss = (v: tf.Tensor) => tf.sum(silu(groupNorm(v, scale!, offset!, { groups: 2 })));
@@ -21,7 +21,10 @@ async function attempt(device: Device): Promise<string> {
     return (error as Error).message;
   }
   expect(engine.info['device']).toBe(device);
-  expectClose(await runOnnx(program, inputs, engine), await runCpu(program, inputs), device === 'cpu' ? 5e-6 : 1e-3);
+  expect(await runOnnx(program, inputs, engine)).toBeAllClose(
+    await runCpu(program, inputs),
+    closeTo(device === 'cpu' ? 5e-6 : 1e-3),
+  );
   await engine.dispose();
   return 'computes';
 }

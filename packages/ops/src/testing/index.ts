@@ -1,4 +1,3 @@
-export { expectClose } from './compare.js';
 export {
   caseValues,
   type CaseInput,
