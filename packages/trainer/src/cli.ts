@@ -3,7 +3,6 @@
 import { enableProdMode } from '@tensorflow/tfjs-core';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './commands/bench.js';
-import { printError } from './commands/common.js';
 import { configCommand } from './commands/config.js';
 import { dataCommand } from './commands/data.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -14,6 +13,9 @@ import { reportCommand } from './commands/report.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
 import { environment } from './machine/environment.js';
+import { guardOutput, printError } from './terminal/output.js';
+
+guardOutput();
 
 // Without it TF.js greets everybody who uses the engine tfjs-cpu and advises another package.
 enableProdMode();

@@ -32,10 +32,23 @@ export type UserErrorCode =
 /** What the person at the keyboard has to change; the message says how. */
 export class UserError extends DmError<UserErrorCode> {
   override readonly name = 'UserError';
+  /** The lines of the message, one for each problem. A line break within one comes from a value that it quotes. */
+  readonly lines: readonly string[];
 
-  constructor(message: string, options: DmErrorOptions<UserErrorCode> = {}) {
-    super(message, { code: 'OPTION_INVALID', ...options });
+  constructor(message: string | readonly string[], options: DmErrorOptions<UserErrorCode> = {}) {
+    const lines = typeof message === 'string' ? [message] : message;
+    super(lines.join('\n'), { code: 'OPTION_INVALID', ...options });
+    this.lines = lines;
   }
+}
+
+/** At most so many problems are described; their number is stated. */
+const maxProblems = 20;
+
+/** The lines of a `UserError` about `problems`, each described by `describe`. */
+export function problemLines<T>(problems: readonly T[], describe: (problem: T) => string): string[] {
+  const lines = problems.slice(0, maxProblems).map(describe);
+  return problems.length > maxProblems ? [...lines, `... and ${problems.length - maxProblems} more`] : lines;
 }
 
 /**
@@ -49,6 +62,11 @@ export function isFault(error: unknown): boolean {
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The message of anything thrown as the lines that it was made of. */
+export function linesOf(error: unknown): readonly string[] {
+  return error instanceof UserError ? error.lines : [messageOf(error)];
 }
 
 /** The code of a `DmError` or of an error of the operating system (`ENOSPC`). */

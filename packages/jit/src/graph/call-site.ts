@@ -44,5 +44,5 @@ function locationOf(line: string): string | undefined {
 /** The end of an error's message: the user's line, where there is one. */
 export function atCallSite(callSite: CallSite | undefined): string {
   const location = callSite && userFrame(callSite.stack ?? '');
-  return location === undefined ? '' : `\n    at ${location}`;
+  return location === undefined ? '' : ` (at ${location})`;
 }

@@ -9,7 +9,8 @@ import { messageOf, UserError } from '../errors.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
-import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { createScreen, print, printJson } from '../terminal/output.js';
+import { numeric, withCommonOptions, type CommonFlags } from './common.js';
 import { layersOf, withConfigOptions, type ConfigFlags, type FieldFlag } from './config-flags.js';
 
 /** Fields that decide what a step computes. */
@@ -59,19 +60,17 @@ async function run(flags: BenchFlags): Promise<void> {
     if (flags.profile === true) throw notProfiledError(config.engine);
   }
   const dumped: string[] = [];
-  const isTerminal = process.stderr.isTTY && flags.json !== true;
+  const screen = createScreen(process.stderr);
   const options: BenchOptions = {
     steps: flags.steps,
     warmup: flags.warmup,
     ...(flags.dump !== undefined && {
       onCompiled: (compilation: Compilation) => void dumped.push(...dump(compilation, flags.dump!)),
     }),
-    ...(isTerminal && {
-      onStep: (done: number, of: number) => void process.stderr.write(`\rstep ${done}/${of}\x1B[K`),
-    }),
+    ...(flags.json !== true && { onStep: (done: number, of: number) => screen.live(`step ${done}/${of}`) }),
   };
   const result = await bench(config, options);
-  if (isTerminal) process.stderr.write('\r\x1B[K');
+  screen.end('clear');
   if (flags.json !== true) {
     printResult(result);
     for (const path of dumped) print(`dumped      ${path}`);
@@ -130,17 +129,18 @@ function printResult(result: BenchResult): void {
 }
 
 function printProfile({ total, ops, blocks, bestGflops, stepMs, steps, valuesPeakMb }: StepProfile): void {
-  print(
-    `\nprofile     of ${steps} steps, each ${stepMs.toPrecision(4)} ms while watched; the values of a step need ` +
+  print([
+    '',
+    `profile     of ${steps} steps, each ${stepMs.toPrecision(4)} ms while watched; the values of a step need ` +
       `${Math.round(valuesPeakMb)} MiB at the most`,
-  );
+  ]);
   print(
     `            ${total.gflop.toPrecision(3)} GFLOP a step; a 1024 x 1024 product runs at ` +
       `${bestGflops.toPrecision(3)} GFLOP/s here, and "of best" is a rate over that`,
   );
-  print('\n      ms   share  of best   calls  operator');
+  print(['', '      ms   share  of best   calls  operator']);
   for (const op of ops) print(`${columns(op)}  ${String(Math.round(op.calls)).padStart(6)}  ${op.op}`);
-  print('\n      ms   share  of best   forward  backward  block');
+  print(['', '      ms   share  of best   forward  backward  block']);
   for (const { block, forwardMs, backwardMs, ...cost } of blocks) {
     const halves = [forwardMs, backwardMs].map((ms) => ms.toFixed(1).padStart(8)).join('  ');
     print(`${columns(cost)}  ${halves}  ${block === '' ? '(none)' : block}`);

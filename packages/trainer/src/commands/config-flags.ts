@@ -5,6 +5,7 @@ import { configSchema } from '../config/schema.js';
 import { configFile } from '../config/config-file.js';
 import { assignment, nest, type Layer } from '../config/resolve.js';
 import { fieldOf } from '../config/schema-fields.js';
+import { printWarning } from '../terminal/output.js';
 import { numeric } from './common.js';
 
 const fieldFlags = {
@@ -76,7 +77,7 @@ export function withConfigOptions(command: Command, flags: readonly FieldFlag[])
 /** The configuration's layers from the bottom up: the file, the flags, `more`, then what `--set` gives. */
 export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: readonly Layer[] = []): Layer[] {
   const layers: Layer[] = flags.config === undefined ? [] : [configFile(flags.config)];
-  for (const { note } of layers) if (note !== undefined) process.stderr.write(`${note}\n`);
+  for (const { note } of layers) if (note !== undefined) printWarning(note);
   for (const flag of known) {
     const value = flags[camelCase(flag)];
     if (value === undefined) continue;

@@ -1,7 +1,8 @@
 /** `dm config`. */
 import { Command } from 'commander';
 import { configJsonSchema } from '../config/json-schema.js';
-import { print, withCommonOptions } from './common.js';
+import { print } from '../terminal/output.js';
+import { withCommonOptions } from './common.js';
 
 export function configCommand(): Command {
   const command = new Command('config').description('About configuration files.');
@@ -9,6 +10,8 @@ export function configCommand(): Command {
     'Print the JSON Schema of a configuration file, for editors: dm config schema > dm.schema.json, then ' +
       '"$schema": "./dm.schema.json" in the file.',
   );
-  command.addCommand(withCommonOptions(schema).action(() => print(JSON.stringify(configJsonSchema(), null, 2))));
+  command.addCommand(
+    withCommonOptions(schema).action(() => print(JSON.stringify(configJsonSchema(), null, 2).split('\n'))),
+  );
   return command;
 }

@@ -14,7 +14,8 @@ import { Command, Option } from 'commander';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
 import { formatDuration } from '../terminal/progress.js';
-import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { createScreen, print, printJson, printNote } from '../terminal/output.js';
+import { numeric, withCommonOptions, type CommonFlags } from './common.js';
 
 const fetchers: Readonly<Record<string, (onProgress: (message: string) => void) => Promise<string>>> = {
   cifar10: (onProgress) => fetchCifar10({ onProgress }),
@@ -73,10 +74,7 @@ async function open(spec: string, flags: SourceFlags): Promise<Dataset> {
     ...(split !== undefined && { split }),
     ...(skipBad !== undefined && { skipBad }),
   });
-  for (const text of dataset.notes ?? []) {
-    if (flags.json === true) printJson({ event: 'note', text });
-    else print(text);
-  }
+  for (const text of dataset.notes ?? []) printNote(text, flags);
   return dataset;
 }
 
@@ -116,7 +114,7 @@ async function inspect(spec: string, flags: InspectFlags): Promise<void> {
   const dataset = await open(spec, flags);
   const { sheet, ...description } = await describeDataset(dataset, { onProgress: counter(dataset.length, flags) });
   if (flags.json === true) printJson({ event: 'inspected', ...description });
-  else for (const line of lines(description)) print(line);
+  else print(lines(description));
   if (flags.sheet !== undefined) {
     const { images } = await dataset.read(sheet.indices);
     writeFileSync(flags.sheet, await imageGrid(images, { shape: dataset.shape, columns: sheet.columns }));
@@ -127,9 +125,10 @@ async function inspect(spec: string, flags: InspectFlags): Promise<void> {
 function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetDescription, 'sheet'>): string[] {
   const fixed = (values: number[]) => values.map((value) => value.toFixed(4)).join(', ');
   const range = channels.map(({ min, max }) => `${min.toFixed(2)} to ${max.toFixed(2)}`).join(', ');
-  const width = Math.max(...classes.map((one) => one.name.length));
-  const largest = Math.max(...classes.map(({ images }) => images));
-  const smallest = Math.min(...classes.map(({ images }) => images));
+  // A name that is longer than this does not widen the column of all others.
+  const width = Math.min(40, largestOf(classes.map((one) => one.name.length)));
+  const largest = largestOf(classes.map(({ images }) => images));
+  const smallest = classes.reduce((least, { images }) => Math.min(least, images), largest);
   return [
     `${name}: ${length} images of ${shape.join('x')}, SHA-256 ${sha256}`,
     `channels in [0, 1]: mean ${fixed(channels.map(({ mean }) => mean))}; deviation ` +
@@ -147,8 +146,14 @@ function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetD
   ];
 }
 
+const largestOf = (values: readonly number[]): number => values.reduce((most, value) => Math.max(most, value), 0);
+
 /** Counts on one live line of a terminal; silent elsewhere. */
 function counter(length: number, flags: CommonFlags): (done: number) => void {
-  if (!process.stderr.isTTY || flags.json === true) return () => {};
-  return (done) => process.stderr.write(`\r${done}/${length} images${done === length ? '\n' : ''}`);
+  if (flags.json === true) return () => {};
+  const screen = createScreen(process.stderr);
+  return (done) => {
+    screen.live(`${done}/${length} images`);
+    if (done === length) screen.end('keep');
+  };
 }

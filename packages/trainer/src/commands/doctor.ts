@@ -4,7 +4,8 @@ import { Command } from 'commander';
 import { engineNames } from '../config/names.js';
 import { environment } from '../machine/environment.js';
 import { checkEngine, type EngineReport } from '../setup/check-engine.js';
-import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { print, printJson } from '../terminal/output.js';
+import { withCommonOptions, type CommonFlags } from './common.js';
 
 export function doctorCommand(): Command {
   return withCommonOptions(new Command('doctor'))
@@ -26,7 +27,7 @@ async function run(flags: CommonFlags): Promise<void> {
   }
   const [preferred] = reports;
   if (flags.json === true) printJson({ event: 'doctor', environment: machine, engines: reports });
-  else if (preferred!.works) print(`\nTraining uses ${preferred!.name}. Begin with: dm train`);
+  else if (preferred!.works) print(['', `Training uses ${preferred!.name}. Begin with: dm train`]);
   if (!preferred!.works) throw new Error(`The default engine, ${preferred!.name}, does not work here; see above.`);
 }
 

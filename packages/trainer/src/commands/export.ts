@@ -1,7 +1,8 @@
 /** `dm export`. */
 import { Command } from 'commander';
 import { exportFormats, exportModel, type ExportOptions } from '../interchange/export.js';
-import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { print, printJson, printNote } from '../terminal/output.js';
+import { withCommonOptions, type CommonFlags } from './common.js';
 
 type ExportFlags = CommonFlags & Omit<ExportOptions, 'onNote'>;
 
@@ -24,10 +25,7 @@ export function exportCommand(): Command {
 async function run({ json, debug: _debug, ...options }: ExportFlags): Promise<void> {
   const result = await exportModel({
     ...options,
-    onNote: (text) => {
-      if (json === true) printJson({ event: 'note', text });
-      else print(`note: ${text}`);
-    },
+    onNote: (text) => printNote(text, { json }, 'note: '),
   });
   if (json === true) printJson({ event: 'end', ...result });
   else {

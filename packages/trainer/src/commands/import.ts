@@ -1,7 +1,8 @@
 /** `dm import`. */
 import { Command } from 'commander';
 import { importPipeline } from '../interchange/import.js';
-import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { print, printJson, printNote } from '../terminal/output.js';
+import { withCommonOptions, type CommonFlags } from './common.js';
 
 interface ImportFlags extends CommonFlags {
   readonly out: string;
@@ -19,10 +20,7 @@ async function run(folder: string, { json, out }: ImportFlags): Promise<void> {
   const result = await importPipeline({
     folder,
     out,
-    onNote: (text) => {
-      if (json === true) printJson({ event: 'note', text });
-      else print(`note: ${text}`);
-    },
+    onNote: (text) => printNote(text, { json }, 'note: '),
   });
   if (json === true) printJson({ event: 'end', ...result });
   else {

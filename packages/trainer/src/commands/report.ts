@@ -8,7 +8,8 @@ import { readMetrics } from '../run/metrics.js';
 import { writeExperimentsPage } from '../report/experiments-page.js';
 import { writeReport } from '../report/report.js';
 import { hasRun, runFolder } from '../run/run-folder.js';
-import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { print, printJson } from '../terminal/output.js';
+import { withCommonOptions, type CommonFlags } from './common.js';
 
 interface ReportFlags extends CommonFlags {
   readonly out?: string;
@@ -71,7 +72,7 @@ function gather(runs: readonly string[], flags: ReportFlags): void {
     return;
   }
   const missing = experiments.filter(({ results }) => results.length === 0).map(({ name }) => name);
-  print([`report: ${path}`, ...(missing.length === 0 ? [] : [`without results: ${missing.join(', ')}`])].join('\n'));
+  print([`report: ${path}`, ...(missing.length === 0 ? [] : [`without results: ${missing.join(', ')}`])]);
 }
 
 type Run = ReturnType<typeof runFolder>;

@@ -5,7 +5,8 @@ import { UserError } from '../errors.js';
 import { writeImages } from '../files/images.js';
 import { generateSamples, type GenerateSamplesOptions } from '../sampling/generate-samples.js';
 import { formatDuration } from '../terminal/progress.js';
-import { numeric, print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { print, printJson, printNote } from '../terminal/output.js';
+import { numeric, withCommonOptions, type CommonFlags } from './common.js';
 
 interface SampleFlags extends CommonFlags, Omit<GenerateSamplesOptions, 'onNote'> {
   readonly out: string;
@@ -41,10 +42,7 @@ async function run(flags: SampleFlags): Promise<void> {
   const began = performance.now();
   const result = await generateSamples({
     ...given,
-    onNote: (text) => {
-      if (json === true) printJson({ event: 'note', text });
-      else print(text);
-    },
+    onNote: (text) => printNote(text, { json }),
   });
   await writeImages(out, result);
   const seconds = (performance.now() - began) / 1000;

@@ -8,7 +8,8 @@ import { formatMebibytes } from '../files/disk.js';
 import { dryRun, type DryRun } from '../bench/dry-run.js';
 import type { TrainHooks } from '../session/hooks.js';
 import { trainLayers, type TrainResult } from '../train.js';
-import { print, printJson, withCommonOptions, type CommonFlags } from './common.js';
+import { print, printJson, printNote, printWarning } from '../terminal/output.js';
+import { withCommonOptions, type CommonFlags } from './common.js';
 import { allFieldFlags, layersOf, withConfigOptions, type ConfigFlags } from './config-flags.js';
 
 type TrainFlags = CommonFlags &
@@ -77,14 +78,13 @@ interface View {
 
 /** JSON lines where asked for, the dashboard where asked for and on a terminal; else a live line there, and plain lines. */
 function viewOf({ json, ui }: TrainFlags): View {
-  const warn = (text: string) => void process.stderr.write(`\n${text}\n`);
-  if (json === true) return { hooks: jsonHooks, warn, end: () => {} };
+  if (json === true) return { hooks: jsonHooks, warn: printWarning, end: () => {} };
   if (ui === true && process.stdout.isTTY) {
     const { hooks, note, end } = createDashboard(process.stdout);
     return { hooks, warn: note, end };
   }
   const progress = createProgress(process.stdout);
-  return { hooks: lineHooks(progress), warn, end: () => progress.end() };
+  return { hooks: lineHooks(progress), warn: printWarning, end: () => progress.end() };
 }
 
 const jsonHooks: TrainHooks = {
@@ -92,7 +92,7 @@ const jsonHooks: TrainHooks = {
   onLog: (record) => printJson({ event: 'step', ...record }),
   onSample: (sample) => printJson({ event: 'sample', ...sample }),
   onCheckpoint: (checkpoint) => printJson({ event: 'checkpoint', ...checkpoint }),
-  onNote: (text) => printJson({ event: 'note', text }),
+  onNote: (text) => printNote(text, { json: true }),
 };
 
 function lineHooks(progress: Progress): TrainHooks {
@@ -152,8 +152,7 @@ function printDryRun(result: DryRun, asJson: boolean): void {
     return;
   }
   const { config, model, stateBytes, checkpointBytes, measured, seconds } = result;
-  print(JSON.stringify(config, null, 2));
-  print(`\n${model}\n`);
+  print([...JSON.stringify(config, null, 2).split('\n'), '', ...model.split('\n'), '']);
   print(`engine:     ${measured.engine}, ${JSON.stringify(measured.info)}`);
   print(
     `step:       ${measured.stepMs.median.toFixed(0)} ms, ${measured.imagesPerSecond.toPrecision(3)} images/s (measured: ${measured.steps} steps)`,

@@ -32,7 +32,9 @@ export function readConfigFile(path: string): Json {
   try {
     value = isYaml ? parseYaml(text) : JSON.parse(text);
   } catch (error) {
-    throw new UserError(`${path} is not ${isYaml ? 'YAML' : 'JSON'}: ${messageOf(error)}`, { code: 'CONFIG_INVALID' });
+    // After its first line, an error of YAML quotes the lines around.
+    const [reason] = messageOf(error).split(/:?\n/, 1);
+    throw new UserError(`${path} is not ${isYaml ? 'YAML' : 'JSON'}: ${reason}`, { code: 'CONFIG_INVALID' });
   }
   if (isObject(value)) {
     const { $schema: _forEditors, ...fields } = value;

@@ -1,6 +1,6 @@
 /** From presets, files and flags to one complete, valid configuration. */
 import { z } from 'zod';
-import { UserError } from '../errors.js';
+import { problemLines, UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
 import { renamedFields } from './migration.js';
 import { defaultPreset, presets } from './presets.js';
@@ -25,8 +25,11 @@ export interface Layer {
  */
 export function resolveConfig(given: readonly Layer[] = []): Config {
   const layers = given.map(({ source, value }) => ({ source, value: normalized(value as Json, configSchema) }));
-  const unknown = layers.flatMap((l) => unknownKeys(configSchema, l.value, []).map((e) => `${l.source}: ${e}`));
-  if (unknown.length > 0) throw new UserError(unknown.join('\n'), { code: 'CONFIG_INVALID' });
+  const unknown = layers.flatMap((l) => unknownKeys(configSchema, l.value, []).map((key) => ({ ...key, ...l })));
+  if (unknown.length > 0) {
+    const lines = problemLines(unknown, (key) => `${key.source}: ${describeUnknown(key)}`);
+    throw new UserError(lines, { code: 'CONFIG_INVALID' });
+  }
 
   const name = layers.findLast((l) => l.value['preset'] !== undefined)?.value['preset'] ?? defaultPreset;
   const preset = typeof name === 'string' && Object.hasOwn(presets, name) ? presets[name] : undefined;
@@ -41,9 +44,8 @@ export function resolveConfig(given: readonly Layer[] = []): Config {
   merged.preset = name;
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) {
-    throw new UserError(parsed.error.issues.map((issue) => describe(issue, merged, layers)).join('\n'), {
-      code: 'CONFIG_INVALID',
-    });
+    const lines = problemLines(parsed.error.issues, (issue) => describe(issue, merged, layers));
+    throw new UserError(lines, { code: 'CONFIG_INVALID' });
   }
   return parsed.data;
 }
@@ -101,19 +103,27 @@ function kept(old: Json, value: Json, schema: unknown): Json {
   return Object.fromEntries(Object.entries(old).filter(([key]) => common.includes(key)));
 }
 
-function unknownKeys(schema: unknown, value: Json, path: readonly string[]): string[] {
+interface UnknownKey {
+  readonly path: readonly string[];
+  readonly key: string;
+  readonly known: readonly string[];
+}
+
+function unknownKeys(schema: unknown, value: Json, path: readonly string[]): UnknownKey[] {
   const objects = objectsOfType(schema, value['type']);
   const known = [...new Set(objects.flatMap(({ shape }) => Object.keys(shape)))];
   // Those of a model or a timestep schedule are checked where it is made.
   const isOpen = objects.length === 0 || objects.some(({ def }) => !(def.catchall instanceof z.ZodNever));
   return Object.entries(value).flatMap(([key, inner]) => {
-    if (!isOpen && !known.includes(key)) {
-      const field = [...path, key].join('.');
-      const now = Object.hasOwn(renamedFields, field) ? renamedFields[field] : undefined;
-      return [`unknown field "${field}". ${now === undefined ? suggestion(key, known) : `It is called ${now} now.`}`];
-    }
+    if (!isOpen && !known.includes(key)) return [{ path, key, known }];
     return isObject(inner) ? unknownKeys(fieldOf(schema, key), inner, [...path, key]) : [];
   });
+}
+
+function describeUnknown({ path, key, known }: UnknownKey): string {
+  const field = [...path, key].join('.');
+  const now = Object.hasOwn(renamedFields, field) ? renamedFields[field] : undefined;
+  return `unknown field "${field}". ${now === undefined ? suggestion(key, known) : `It is called ${now} now.`}`;
 }
 
 /** One line for one impossible value: which, what it must be, what it is and who said so. */

@@ -1,6 +1,6 @@
 /** Between `diffusion` of a configuration and diffusers' `scheduler_config.json`. */
 import type { Config } from '../config/schema.js';
-import { UserError } from '../errors.js';
+import { problemLines, UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
 
 type Diffusion = Config['diffusion'];
@@ -121,8 +121,11 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
   const known = [...Object.keys(trainingFields), ...Object.keys(sampling)];
   const unknown = Object.keys(fields).filter((key) => !key.startsWith('_') && !known.includes(key));
   if (unknown.length > 0) {
-    const each = unknown.map((key) => `unknown field "${key}" of ${className}. ${suggestion(key, known)}`);
-    throw new UserError(each.map((text) => `${source}: ${text}`).join('\n'), { code: 'PIPELINE_UNSUPPORTED' });
+    const lines = problemLines(
+      unknown,
+      (key) => `${source}: unknown field "${key}" of ${className}. ${suggestion(key, known)}`,
+    );
+    throw new UserError(lines, { code: 'PIPELINE_UNSUPPORTED' });
   }
   const given: Fields = { ...trainingFields, ...fields };
   const zeroTerminalSnr = given['rescale_betas_zero_snr'];

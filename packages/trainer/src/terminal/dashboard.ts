@@ -4,6 +4,7 @@
  */
 import { createLogUpdate } from 'log-update';
 import type { TrainHooks } from '../session/hooks.js';
+import { canvasOf, messageLine } from './output.js';
 import { renderDashboard } from './render.js';
 import { initialDashboardState, withRecord, type DashboardState } from './dashboard-state.js';
 
@@ -17,7 +18,8 @@ export interface Dashboard {
 
 /** Draws on `stream`, a terminal. */
 export function createDashboard(stream: NodeJS.WriteStream): Dashboard {
-  const screen = createLogUpdate(stream);
+  const canvas = canvasOf(stream);
+  const screen = createLogUpdate(canvas);
   let state: DashboardState = initialDashboardState;
   let isOver = false;
   const draw = () => screen(renderDashboard(state, stream.columns ?? 80, stream.rows ?? 24));
@@ -27,7 +29,7 @@ export function createDashboard(stream: NodeJS.WriteStream): Dashboard {
   };
   const note = (text: string) => {
     screen.clear();
-    stream.write(`${text}\n`);
+    canvas.write(`${messageLine(text)}\n`);
     if (!isOver) draw();
   };
   const onResize = () => show({});

@@ -1,4 +1,5 @@
 /** A count that grows on one line of a terminal; silent elsewhere. */
+import { createScreen, type TextStream } from './output.js';
 import { formatDuration } from './progress.js';
 
 export interface ProgressBar {
@@ -8,15 +9,10 @@ export interface ProgressBar {
   end(): void;
 }
 
-interface Stream {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  write(text: string): unknown;
-}
-
 /** `now` gives milliseconds. */
-export function createProgressBar(stream: Stream, now: () => number = () => performance.now()): ProgressBar {
-  if (stream.isTTY !== true) return Object.assign(() => {}, { end: () => {} });
+export function createProgressBar(stream: TextStream, now: () => number = () => performance.now()): ProgressBar {
+  const screen = createScreen(stream);
+  if (!screen.isTerminal) return Object.assign(() => {}, { end: () => {} });
   let current = '';
   let first = { at: 0, done: 0 };
   const count = (name: string, done: number, total: number) => {
@@ -24,8 +20,7 @@ export function createProgressBar(stream: Stream, now: () => number = () => perf
     if (name !== current) [current, first] = [name, { at: now(), done }];
     const rate = (done - first.done) / ((now() - first.at) / 1000);
     const speed = rate > 0 ? `  ${rate.toPrecision(3)} images/s  ETA ${formatDuration((total - done) / rate)}` : '';
-    const line = `${name}: ${done}/${total}  ${Math.floor((100 * done) / total)} %${speed}`;
-    stream.write(`\r\u001B[K${line.slice(0, (stream.columns ?? 80) - 1)}`);
+    screen.live(`${name}: ${done}/${total}  ${Math.floor((100 * done) / total)} %${speed}`);
   };
-  return Object.assign(count, { end: () => void (current !== '' && stream.write('\r\u001B[K')) });
+  return Object.assign(count, { end: () => screen.end('clear') });
 }

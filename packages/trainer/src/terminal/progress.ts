@@ -1,5 +1,6 @@
 /** What a person sees while a run goes on: one live line on a terminal, plain lines elsewhere, JSON lines on request. */
 import type { MetricsRecord } from '../run/metrics.js';
+import { createScreen, type TextStream } from './output.js';
 
 export interface Progress {
   /** A logged step. */
@@ -10,38 +11,17 @@ export interface Progress {
   end(): void;
 }
 
-interface Stream {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  write(text: string): unknown;
-}
-
 /** Chooses the live line on a terminal and one line a record elsewhere. */
-export function createProgress(stream: Stream): Progress {
-  return stream.isTTY === true ? liveLine(stream) : plainLines(stream);
-}
-
-function liveLine(stream: Stream): Progress {
-  const clear = '\r\u001B[K';
-  let line = '';
+export function createProgress(stream: TextStream): Progress {
+  const screen = createScreen(stream);
   return {
     step(record, totalSteps) {
-      line = progressLine(record, totalSteps).slice(0, (stream.columns ?? 80) - 1);
-      stream.write(clear + line);
+      const line = progressLine(record, totalSteps);
+      if (screen.isTerminal) screen.live(line);
+      else screen.note(line);
     },
-    note: (text) => void stream.write(`${clear}${text}\n${line}`),
-    end() {
-      if (line !== '') stream.write('\n');
-      line = '';
-    },
-  };
-}
-
-function plainLines(stream: Stream): Progress {
-  return {
-    step: (record, totalSteps) => void stream.write(`${progressLine(record, totalSteps)}\n`),
-    note: (text) => void stream.write(`${text}\n`),
-    end: () => {},
+    note: (text) => screen.note(text),
+    end: () => screen.end('keep'),
   };
 }
 

@@ -1,6 +1,7 @@
 /** A state of a training as the lines of a terminal: a function of both alone. */
 import sparkly from 'sparkly';
 import type { MetricsRecord } from '../run/metrics.js';
+import { escapeText } from './escape.js';
 import { formatDuration, etaSeconds } from './progress.js';
 import type { DashboardState, WrittenFile } from './dashboard-state.js';
 
@@ -24,7 +25,7 @@ export function renderDashboard(state: DashboardState, columns: number, rows: nu
     row('samples', written(state.sample)),
   ];
   return lines
-    .map((line) => line.slice(0, width))
+    .map((line) => escapeText(line).slice(0, width))
     .slice(0, Math.max(1, rows - 1)) // what does not fit could not be wiped away again
     .join('\n');
 }

@@ -4,11 +4,12 @@ import { Command, Option } from 'commander';
 import { writeAndFsync } from '../../files/atomic-write.js';
 import { UserError } from '../../errors.js';
 import { readDifficulty, type DifficultyLog } from '../../eval/difficulty/file.js';
-import { difficultyText } from '../../eval/difficulty/table.js';
+import { difficultyLines } from '../../eval/difficulty/table.js';
 import { probeCheckpoints } from '../../eval/difficulty/probe-checkpoints.js';
 import { difficultyPlot } from '../../plot/difficulty-plot.js';
 import { runFolder } from '../../run/run-folder.js';
-import { numbers, numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
+import { print, printJson } from '../../terminal/output.js';
+import { numbers, numeric, withCommonOptions, type CommonFlags } from '../common.js';
 import { createProgressBarFor } from './extractor-flags.js';
 
 interface DifficultyFlags extends CommonFlags {
@@ -61,7 +62,7 @@ async function run(path: string, flags: DifficultyFlags): Promise<void> {
   if (svg !== undefined) writeAndFsync(svg, await difficultyPlot(report, log.setting.prediction), true);
   if (json === true)
     printJson({ event: 'difficulty', run: path, weights: log.weights, setting: log.setting, ...report });
-  else print([difficultyText(log, report), ...(svg === undefined ? [] : ['', `picture: ${svg}`])].join('\n'));
+  else print([...difficultyLines(log, report), ...(svg === undefined ? [] : ['', `picture: ${svg}`])]);
 }
 
 async function logOf(path: string, flags: DifficultyFlags): Promise<DifficultyLog> {

@@ -5,16 +5,17 @@ import { defaultCacheDir } from '@dm/data';
 import { metricNames, metricDescriptions, writeStatistics, type FeatureExtractor, type MetricName } from '@dm/eval';
 import { Command, Option } from 'commander';
 import { compareSets } from '../../eval/consistency/compare-sets.js';
-import { comparisonText } from '../../eval/consistency/table.js';
+import { comparisonLines } from '../../eval/consistency/table.js';
 import type { ProgressBar } from '../../terminal/progress-bar.js';
 import { evaluateSets, featuresOf, type EvaluateSetsOptions } from '../../eval/sets/evaluate-sets.js';
 import { openExtractor } from '../../eval/extractors/extractor.js';
 import { consistencyGrid } from '../../eval/consistency/grid.js';
 import { defaultSamples, SET_FORMS, type OpenSetOptions } from '../../eval/sets/open-set.js';
-import { evaluationText } from '../../eval/sets/table.js';
+import { evaluationLines } from '../../eval/sets/table.js';
 import { UserError } from '../../errors.js';
 import { suggestion } from '../../config/suggestion.js';
-import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
+import { print, printJson, printNote } from '../../terminal/output.js';
+import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
 import {
   extractorOptions,
   createProgressBarFor,
@@ -108,7 +109,7 @@ async function evaluateTwo(
     const evaluation = await evaluateSets(generated, reference, options);
     progress.end();
     if (flags.json === true) printJson({ event: 'eval', ...evaluation });
-    else print(evaluationText(evaluation));
+    else print(evaluationLines(evaluation));
   });
 }
 
@@ -125,7 +126,7 @@ async function writeSet(
     const { name, count, notes } = set;
     if (flags.json === true)
       printJson({ event: 'statistics', out: flags.out, name, count, extractor: set.extractor, notes });
-    else print([`${count} images of ${name} by ${extractor.name}: ${flags.out}`, ...notes].join('\n'));
+    else print([`${count} images of ${name} by ${extractor.name}: ${flags.out}`, ...notes]);
   });
 }
 
@@ -148,7 +149,7 @@ async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> 
       ...options,
       extractor,
       onProgress: progress,
-      onNote: (text) => note(flags, text),
+      onNote: (text) => printNote(text, flags, 'note: '),
     });
     progress.end();
     if (grid !== undefined) {
@@ -157,8 +158,7 @@ async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> 
     if (json === true)
       printJson({ event: 'consistency', sets: specs, ...comparison, ...(grid !== undefined && { grid }) });
     else {
-      print(comparisonText(specs, comparison));
-      if (grid !== undefined) print(`\npicture: ${grid}`);
+      print([...comparisonLines(specs, comparison), ...(grid === undefined ? [] : ['', `picture: ${grid}`])]);
     }
   });
 }
@@ -188,14 +188,9 @@ function setOptions(
     ...options,
     extractor,
     onProgress,
-    onNote: (text) => note(flags, text),
+    onNote: (text) => printNote(text, flags, 'note: '),
     ...(cache && { cache: join(defaultCacheDir(), 'eval') }),
   };
-}
-
-function note({ json }: CommonFlags, text: string): void {
-  if (json === true) printJson({ event: 'note', text });
-  else print(`note: ${text}`);
 }
 
 function parseMetrics(text: string): MetricName[] {

@@ -18,7 +18,8 @@ import { openRunObjective, type RunObjective } from '../../eval/landscape/run-ob
 import { aligned, digits } from '../../eval/sets/table.js';
 import { bucketName } from '../../plot/difficulty-plot.js';
 import { interpolationPlot, planePlot, spectrumPlot } from '../../plot/landscape-plot.js';
-import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
+import { print, printJson } from '../../terminal/output.js';
+import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
 import { createProgressBarFor } from './extractor-flags.js';
 
 interface LandscapeFlags extends CommonFlags {
@@ -93,7 +94,7 @@ async function run(first: string, other: string | undefined, flags: LandscapeFla
   }
   if (flags.out !== undefined) await write(flags.out, landscape);
   if (flags.json === true) printJson({ event: 'landscape', ...plain(landscape) });
-  else print([landscapeText(landscape), ...(flags.out === undefined ? [] : ['', `plots: ${flags.out}`])].join('\n'));
+  else print([...landscapeLines(landscape), ...(flags.out === undefined ? [] : ['', `plots: ${flags.out}`])]);
 }
 
 async function measure(
@@ -162,7 +163,7 @@ function plain(landscape: Landscape): object {
   ) as object;
 }
 
-function landscapeText({ runs, setting, loss, line, plane, spectra }: Landscape): string {
+function landscapeLines({ runs, setting, loss, line, plane, spectra }: Landscape): string[] {
   const lines = [
     `unweighted loss of ${setting.prediction} on ${setting.images} images of ${setting.data}, evenly over all timesteps`,
     ...runs.map((name, k) => `  ${name}: ${digits(loss[k]!)}`),
@@ -179,7 +180,7 @@ function landscapeText({ runs, setting, loss, line, plane, spectra }: Landscape)
       `plane of ${plane.at.length}x${plane.at.length} points: loss from ${digits(low)} to ${digits(high)}`,
     );
   }
-  if (spectra.length === 0) return lines.join('\n');
+  if (spectra.length === 0) return lines;
   const row = ({ name, spectrum }: Landscape['spectra'][number]) => [
     name,
     spectrum.largest.map(({ value }) => digits(value)).join(' '),
@@ -196,5 +197,5 @@ function landscapeText({ runs, setting, loss, line, plane, spectra }: Landscape)
     ...aligned([header, ...spectra.map(row)]),
     'step error: relative difference of products at neighboring steps; error of largest: |H y - value y| / value at half the step.',
   );
-  return lines.join('\n');
+  return lines;
 }

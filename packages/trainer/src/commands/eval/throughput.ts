@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import { openEngine } from '../../setup/engine.js';
 import { openExtractor } from '../../eval/extractors/extractor.js';
 import { measureThroughput, throughputText } from '../../eval/extractors/throughput.js';
-import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
+import { print, printJson } from '../../terminal/output.js';
+import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
 import {
   extractorOptions,
   createProgressBarFor,

@@ -6,7 +6,8 @@ import { writeAndFsync } from '../../files/atomic-write.js';
 import { openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { trainExtractor } from '../../eval/extractors/train-extractor.js';
-import { numeric, print, printJson, withCommonOptions, type CommonFlags } from '../common.js';
+import { print, printJson } from '../../terminal/output.js';
+import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
 import { createProgressBarFor } from './extractor-flags.js';
 
 interface TrainExtractorFlags extends CommonFlags {

@@ -6,7 +6,7 @@ import { aligned, digits } from '../sets/table.js';
 const header = ['', 'same noise', 'random pairs', 'nearest other', 'retrieved'];
 
 /** What was compared, each pair and all together: every number with its interval, beside its controls. */
-export function comparisonText(specs: readonly string[], comparison: Omit<SetsComparison, 'sets'>): string {
+export function comparisonLines(specs: readonly string[], comparison: Omit<SetsComparison, 'sets'>): string[] {
   const { shape, count, pixels, features, denoisers } = comparison;
   const { confidence, resamples, threshold } = pixels.settings;
   const lines = [
@@ -32,7 +32,7 @@ export function comparisonText(specs: readonly string[], comparison: Omit<SetsCo
     lines.push(...aligned([header, ...rows]));
   }
   lines.push('', `A pair is reproduced where its cosine is above ${threshold}.`);
-  return lines.join('\n');
+  return lines;
 }
 
 function reportLines({ pairs, overall }: ConsistencyReport, what: string): string[] {

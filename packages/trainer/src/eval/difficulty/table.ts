@@ -4,7 +4,7 @@ import { bucketName } from '../../plot/difficulty-plot.js';
 import type { DifficultyLog } from './file.js';
 import { aligned, digits } from '../sets/table.js';
 
-export function difficultyText(log: DifficultyLog, report: DifficultyReport): string {
+export function difficultyLines(log: DifficultyLog, report: DifficultyReport): string[] {
   const { setting, weights } = log;
   const { buckets, steps, settings, rankCorrelations } = report;
   const shares = settings.within.map((share) => `${Number((100 * share).toPrecision(3))} %`);
@@ -43,5 +43,5 @@ export function difficultyText(log: DifficultyLog, report: DifficultyReport): st
     ...aligned(
       Object.entries(rankCorrelations).map(([name, value]) => [name, value === null ? 'none' : value.toFixed(3)]),
     ),
-  ].join('\n');
+  ];
 }

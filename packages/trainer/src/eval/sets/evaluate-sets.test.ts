@@ -8,7 +8,7 @@ import { tinyConfig, tinyDit, tinyFolder } from '../../testing/tiny.js';
 import { train } from '../../train.js';
 import { createProgressBar } from '../../terminal/progress-bar.js';
 import { evaluateSets } from './evaluate-sets.js';
-import { evaluationText } from './table.js';
+import { evaluationLines } from './table.js';
 
 let folder: string;
 let data: string;
@@ -70,7 +70,7 @@ describe('evaluateSets', () => {
     await writeNpy(file, { shape: [30, 8, 8], data: toFloat(bytes) });
     const report = await evaluateSets(file, data, all);
     expect([report.generated.count, report.reference.count]).toEqual([30, 23]);
-    expect(evaluationText(report)).toMatch(
+    expect(evaluationLines(report).join('\n')).toMatch(
       /generated {2}.*bytes\.npy: 30 images of 8x8x1\n.*\nfeatures {3}fake, 3 numbers, resize none, weights f{16}\n\nFD-fake +[\d.]+ +lower is better\nKD-fake +[\d.e+-]+ +± [\d.e+-]+ +lower is better\n\nNot to be compared/,
     );
   });

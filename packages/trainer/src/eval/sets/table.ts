@@ -12,8 +12,8 @@ export function aligned(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** An evaluation as text: what was compared, by what, the numbers, and what a reader must know of them. */
-export function evaluationText(evaluation: Evaluation): string {
+/** An evaluation as lines: what was compared, by what, the numbers, and what a reader must know of them. */
+export function evaluationLines(evaluation: Evaluation): string[] {
   const { generated, reference, extractor, comparable, results, warnings } = evaluation;
   const set = (what: string, { name, count, shape }: Evaluation['generated']) =>
     `${what.padEnd(11)}${name}: ${count} images of ${shape.join('x')}`;
@@ -32,7 +32,7 @@ export function evaluationText(evaluation: Evaluation): string {
     '',
     comparable,
     ...warnings.map((warning) => `note: ${warning}`),
-  ].join('\n');
+  ];
 }
 
 /** Five significant digits, without an exponent where that stays short. */

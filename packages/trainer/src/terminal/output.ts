@@ -1,0 +1,157 @@
+/**
+ * The one way from `dm` to standard output and standard error. All text is escaped here, so no name or value in it can
+ * move the cursor, color, hide or reorder what is shown, or begin a line. Our own control sequences go through
+ * `createScreen`, which takes them by name.
+ */
+import { StringDecoder } from 'node:string_decoder';
+import { isFault, linesOf, messageOf, codeOf } from '../errors.js';
+import { escapedJson, escapeLines, escapeText } from './escape.js';
+import { maxMessageBytes, shorten, shortenLines } from './shorten.js';
+
+/** A stream for text, and what is known of the terminal behind it. */
+export interface TextStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+  write(text: string): unknown;
+}
+
+type Write = NodeJS.WriteStream['write'];
+
+/** What log-update's cursor writes to standard error when the process ends. */
+const showCursor = '\u001B[?25h';
+
+/** How guarded streams write as they are. */
+const unguarded = new WeakMap<object, Write>();
+
+/**
+ * From now on standard output and standard error escape whatever is written to them, by other libraries too. Warnings
+ * of Node, which it writes past them, are printed as notes.
+ */
+export function guardOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) guard(stream);
+  if (process.listenerCount('warning') > 0) {
+    process.removeAllListeners('warning');
+    process.on('warning', (warning) => printWarning(`warning: ${warning.message}`));
+  }
+}
+
+function guard(stream: NodeJS.WriteStream): void {
+  const write = stream.write.bind(stream);
+  unguarded.set(stream, write);
+  const decoder = new StringDecoder('utf8');
+  stream.write = (chunk: string | Uint8Array, ...more: never[]) => {
+    const text = typeof chunk === 'string' ? chunk : decoder.write(Buffer.from(chunk));
+    if (text === showCursor) return write(text);
+    const encoding = typeof more[0] === 'string' ? more.slice(1) : more;
+    return write(escapeLines(text), ...encoding);
+  };
+}
+
+/** Writes to `stream` what has been escaped, or is a control sequence of ours. */
+function writeRaw(stream: TextStream, text: string): void {
+  const write = unguarded.get(stream);
+  if (write === undefined) stream.write(text);
+  else write(text);
+}
+
+/** A line, or several, on standard output: each is one line whatever is in it. */
+export function print(lines: string | readonly string[]): void {
+  writeLines(process.stdout, typeof lines === 'string' ? [lines] : lines);
+}
+
+function writeLines(stream: TextStream, lines: readonly string[]): void {
+  writeRaw(stream, lines.map((line) => `${escapeText(line)}\n`).join(''));
+}
+
+/** One JSON object a line on standard output. */
+export function printJson(value: unknown): void {
+  writeRaw(process.stdout, `${escapedJson(value)}\n`);
+}
+
+/** A note of bounded length on standard output: as JSON, or as text after `label`. */
+export function printNote(text: string, { json }: { readonly json?: boolean | undefined }, label = ''): void {
+  if (json === true) printJson({ event: 'note', text: shortJson(text) });
+  else writeRaw(process.stdout, `${messageLine(label + text)}\n`);
+}
+
+/** A line of bounded length on standard error; on a terminal in the place of a live line. */
+export function printWarning(text: string): void {
+  createScreen(process.stderr).note(text);
+}
+
+/** `text` as one line of bounded length, escaped. */
+export function messageLine(text: string): string {
+  return escapeText(shorten(text, escapeText, maxMessageBytes - prefixBytes));
+}
+
+/** Prints an error as its message alone, with the stack on request, and with `--json` as an object on standard output. */
+export function printError(error: unknown, flags: { readonly json?: boolean; readonly debug?: boolean }): void {
+  const lines = isFault(error)
+    ? [`${messageOf(error)} (a fault in dm; --debug shows where)`]
+    : linesOf(error).map((line, i) => (i === 0 ? line.replace(/^error: /, '') : line));
+  const [first, ...others] = shortLines(lines);
+  const shown = [`error: ${first}`, ...others, ...(flags.debug === true ? shortLines(stackOf(error)) : [])];
+  writeLines(process.stderr, shown);
+  if (flags.json === true) {
+    const message = shortJson(lines.join('\n'));
+    printJson({ event: 'error', code: codeOf(error) ?? (isFault(error) ? 'FAULT' : 'ERROR'), message });
+  }
+}
+
+/** The lines of an error's stack, and of its causes', without the message, which may look like one. */
+function stackOf(error: unknown, depth = 0): string[] {
+  if (!(error instanceof Error) || depth > 8) return [];
+  const { stack = '', message, cause } = error;
+  const at = stack.indexOf(message);
+  const frames = stack.slice(at === -1 ? 0 : at + message.length).split('\n');
+  return [
+    ...frames.filter((line) => line.startsWith('    at ')),
+    ...(cause === undefined ? [] : [`caused by: ${messageOf(cause)}`, ...stackOf(cause, depth + 1)]),
+  ];
+}
+
+/** For what stands around a message. */
+const prefixBytes = 64;
+const inJson = (text: string): string => escapedJson(text).slice(1, -1);
+const shortJson = (text: string): string => shorten(text, inJson, maxMessageBytes - 2 * prefixBytes);
+const shortLines = (lines: readonly string[]) => shortenLines(lines, escapeText, maxMessageBytes - prefixBytes);
+
+/** A terminal on which one line is written anew as things go on; what is to stay scrolls away above it. */
+export interface Screen {
+  readonly isTerminal: boolean;
+  /** Replaces the live line, cut to the width of the terminal. */
+  live(text: string): void;
+  /** Writes a message of bounded length that stays. */
+  note(text: string): void;
+  /** Ends the live line, or takes it away. */
+  end(what: 'keep' | 'clear'): void;
+}
+
+const clearLine = '\r\u001B[K';
+
+export function createScreen(stream: TextStream): Screen {
+  const isTerminal = stream.isTTY === true;
+  let line = '';
+  return {
+    isTerminal,
+    live(text) {
+      if (!isTerminal) return;
+      line = escapeText(text).slice(0, (stream.columns ?? 80) - 1);
+      writeRaw(stream, clearLine + line);
+    },
+    note(text) {
+      writeRaw(stream, `${isTerminal ? clearLine : ''}${messageLine(text)}\n${line}`);
+    },
+    end(what) {
+      if (line !== '') writeRaw(stream, what === 'keep' ? '\n' : clearLine);
+      line = '';
+    },
+  };
+}
+
+/** `stream` for a library that draws by control sequences of its own; whatever text it is given must be escaped. */
+export function canvasOf(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  const write = unguarded.get(stream);
+  return write === undefined ? stream : (Object.create(stream, { write: { value: write } }) as NodeJS.WriteStream);
+}
