@@ -18,7 +18,7 @@ module.exports = {
         path: [
           `^(node:)?(${builtinModules.join('|')})$`,
           '(^|/)node_modules/(sharp|koffi|onnxruntime-node)/',
-          '^packages/data/src/index[.]ts$',
+          '^packages/(data|files)/src/index[.]ts$',
         ],
         reachable: true,
       },

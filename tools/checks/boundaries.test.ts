@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandOf } from '../bootstrap/commands.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
-const packages = ['ops', 'core', 'optim', 'models', 'jit', 'data', 'eval', 'trainer', 'curriculum'];
+const packages = ['ops', 'files', 'core', 'optim', 'models', 'jit', 'data', 'eval', 'trainer', 'curriculum'];
 
 type Planted = readonly (readonly [file: string, imports: string, rules: readonly string[]])[];
 
@@ -15,6 +15,8 @@ type Planted = readonly (readonly [file: string, imports: string, rules: readonl
 const planted: Planted = [
   ['packages/ops/src/up.ts', '@dm/core', ['floor-ops']],
   ['packages/core/src/beside.ts', '@dm/optim', ['floor-core']],
+  ['packages/files/src/up.ts', '@dm/data', ['floor-files']],
+  ['packages/data/src/read.ts', '@dm/files', []],
   ['packages/models/src/engine.ts', '@dm/jit', ['floor-models']],
   ['packages/data/src/metrics.ts', '@dm/eval', ['floor-data']],
   ['packages/eval/src/images.ts', '@dm/data', []],

@@ -1,0 +1,26 @@
+export { FileError, readError, writeError, type FileErrorCode } from './errors.js';
+export { fileKind, type FileKind, type LinkOptions } from './kind.js';
+export {
+  openRegularFile,
+  openRegularFileAsync,
+  readRegularFile,
+  readRegularFileAsync,
+  readTextFile,
+  splitIntoChunks,
+  type OpenFile,
+  type OpenOptions,
+  type ReadOptions,
+} from './read.js';
+export {
+  appendToFile,
+  atomicWriteFile,
+  atomicWriteFolder,
+  createFile,
+  fsyncFile,
+  fsyncFolder,
+  openForAppend,
+  type AtomicWriteOptions,
+  type FileData,
+} from './write.js';
+export { insideFolder, listFolder, makeFolder, removeTree } from './folder.js';
+export { removeLeftovers } from './temporary.js';

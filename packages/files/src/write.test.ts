@@ -1,0 +1,197 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { insideFolder, listFolder, makeFolder, removeTree } from './folder.js';
+import { removeLeftovers, temporaryPath } from './temporary.js';
+import { appendToFile, atomicWriteFile, atomicWriteFolder, createFile, fsyncFile } from './write.js';
+
+let folder: string;
+let outside: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'files-write-'));
+  outside = mkdtempSync(join(tmpdir(), 'files-outside-'));
+  writeFileSync(join(outside, 'secret'), 'untouched');
+});
+afterEach(() => {
+  for (const path of [folder, outside]) rmSync(path, { recursive: true, force: true });
+});
+
+const secret = () => readFileSync(join(outside, 'secret'), 'utf8');
+const withCode = (code: string) => expect.objectContaining({ name: 'FileError', code }) as Error;
+
+describe('atomicWriteFile', () => {
+  it('replaces a file and leaves nothing else', () => {
+    const path = join(folder, 'a.txt');
+    atomicWriteFile(path, 'one');
+    atomicWriteFile(path, [Buffer.from('tw'), Buffer.from('o')]);
+    expect(readFileSync(path, 'utf8')).toBe('two');
+    expect(readdirSync(folder)).toEqual(['a.txt']);
+    expect(() => atomicWriteFile(path, 'three', { overwrite: false })).toThrow(withCode('FILE_EXISTS'));
+  });
+
+  it('replaces a link and never writes through it', () => {
+    const path = join(folder, 'link');
+    symlinkSync(join(outside, 'secret'), path);
+    atomicWriteFile(path, 'mine');
+    expect(lstatSync(path).isFile()).toBe(true);
+    expect(secret()).toBe('untouched');
+  });
+
+  it('keeps the old file if the chunks fail', () => {
+    const path = join(folder, 'a.txt');
+    atomicWriteFile(path, 'old');
+    const failing = function* () {
+      yield Buffer.from('new');
+      throw new RangeError('no more');
+    };
+    expect(() => atomicWriteFile(path, failing())).toThrow('no more');
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['a.txt']);
+  });
+
+  it('refuses a folder, a FIFO and a device, and names path and reason', () => {
+    execFileSync('mkfifo', [join(folder, 'fifo')]);
+    for (const path of [folder, join(folder, 'fifo')]) {
+      expect(() => atomicWriteFile(path, 'x')).toThrow(withCode('FILE_KIND'));
+    }
+    expect(() => atomicWriteFile('/dev/null', 'x')).toThrow(/^\/dev\/null|^\/dev /);
+    expect(() => atomicWriteFile(join(folder, 'none', 'a'), 'x')).toThrow(/none/);
+  });
+
+  it('accepts a name of 255 bytes', () => {
+    const name = `${'é'.repeat(127)}x`;
+    atomicWriteFile(join(folder, name), 'x');
+    expect(readdirSync(folder)).toEqual([name]);
+  });
+});
+
+describe('atomicWriteFolder', () => {
+  it('replaces a folder as a whole', async () => {
+    const path = join(folder, 'out');
+    await atomicWriteFolder(path, (at) => createFile(join(at, 'one'), '1'));
+    await atomicWriteFolder(path, (at) => createFile(join(at, 'two'), '2'));
+    expect(readdirSync(path)).toEqual(['two']);
+    await expect(atomicWriteFolder(path, () => undefined, { overwrite: false })).rejects.toMatchObject({
+      code: 'FILE_EXISTS',
+    });
+    await expect(
+      atomicWriteFolder(path, () => {
+        throw new RangeError('no');
+      }),
+    ).rejects.toThrow('no');
+    expect(readdirSync(folder)).toEqual(['out']);
+    expect(readdirSync(path)).toEqual(['two']);
+  });
+});
+
+describe('appendToFile', () => {
+  it('refuses links of both kinds', () => {
+    const path = join(folder, 'log');
+    appendToFile(path, 'a');
+    appendToFile(path, 'b');
+    fsyncFile(path);
+    expect(readFileSync(path, 'utf8')).toBe('ab');
+    linkSync(join(outside, 'secret'), join(folder, 'hard'));
+    symlinkSync(join(outside, 'secret'), join(folder, 'soft'));
+    execFileSync('mkfifo', [join(folder, 'fifo')]);
+    for (const name of ['hard', 'soft', 'fifo']) {
+      expect(() => appendToFile(join(folder, name), 'x')).toThrow(withCode('FILE_KIND'));
+    }
+    expect(secret()).toBe('untouched');
+  });
+});
+
+describe('makeFolder', () => {
+  it('makes what is missing and accepts what is there, also over a link', () => {
+    symlinkSync(outside, join(folder, 'link'));
+    makeFolder(join(folder, 'link', 'a', 'b'));
+    makeFolder(join(folder, 'link', 'a', 'b'));
+    expect(existsSync(join(outside, 'a', 'b'))).toBe(true);
+  });
+
+  it.skipIf(process.platform !== 'linux').each(['/proc/x', '/proc/self/x/y', '/sys/x', '/dev/x', '/dev/null/x'])(
+    'refuses %s at once',
+    (path) => {
+      expect(() => makeFolder(path)).toThrow(expect.objectContaining({ name: 'FileError' }));
+    },
+  );
+
+  it('refuses a file or a dangling link on the way', () => {
+    writeFileSync(join(folder, 'file'), '');
+    symlinkSync('nowhere', join(folder, 'dangling'));
+    expect(() => makeFolder(join(folder, 'file', 'x'))).toThrow(withCode('FILE_KIND'));
+    expect(() => makeFolder(join(folder, 'dangling', 'x'))).toThrow(withCode('FILE_KIND'));
+  });
+});
+
+describe('insideFolder', () => {
+  it('refuses what leads out of the folder', () => {
+    mkdirSync(join(folder, 'in'));
+    symlinkSync(outside, join(folder, 'in', 'link'));
+    symlinkSync(folder, join(outside, 'root'));
+    expect(insideFolder(folder, 'in/new/file')).toBe(join(folder, 'in', 'new', 'file'));
+    expect(insideFolder(join(outside, 'root'), 'in')).toBe(join(outside, 'root', 'in'));
+    expect(() => insideFolder(folder, 'in/link/secret')).toThrow(withCode('FILE_KIND'));
+    expect(() => insideFolder(folder, '../x')).toThrow(withCode('FILE_OUTSIDE'));
+    expect(() => insideFolder(folder, '/etc')).toThrow(withCode('FILE_OUTSIDE'));
+  });
+});
+
+it('removeTree removes links and leaves what they point to', () => {
+  mkdirSync(join(folder, 'in'));
+  symlinkSync(outside, join(folder, 'in', 'link'));
+  removeTree(join(folder, 'in'));
+  symlinkSync(outside, join(folder, 'link'));
+  removeTree(join(folder, 'link'));
+  expect(listFolder(folder)).toEqual([]);
+  expect(secret()).toBe('untouched');
+});
+
+describe('leftovers', () => {
+  /** A temporary name of a process that is gone. */
+  function ofDeadProcess(name: string): string {
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    return basename(temporaryPath(join(folder, name))).replace(`-${process.pid}-`, `-${pid}-`);
+  }
+
+  it('are removed if they are ours and nobody writes them', () => {
+    const file = ofDeadProcess('a.png');
+    const tree = ofDeadProcess('run');
+    const link = ofDeadProcess('link');
+    const living = basename(temporaryPath(join(folder, 'b.png')));
+    const reused = basename(temporaryPath(join(folder, 'c.png')));
+    const others = ['report.html.partial', '.notes.partial', `x${file}`];
+    for (const name of [file, living, reused, ...others]) writeFileSync(join(folder, name), 'x');
+    utimesSync(join(folder, reused), 1, 1);
+    mkdirSync(join(folder, tree));
+    writeFileSync(join(folder, tree, 'part'), 'x');
+    symlinkSync(outside, join(folder, link));
+    expect(
+      removeLeftovers(folder)
+        .map((path) => basename(path))
+        .toSorted(),
+    ).toEqual([file, reused, tree].toSorted());
+    expect(readdirSync(folder).toSorted()).toEqual([living, link, ...others].toSorted());
+    expect(secret()).toBe('untouched');
+  });
+
+  it('are removed by the next write in that folder', () => {
+    writeFileSync(join(folder, ofDeadProcess('a.png')), 'x');
+    atomicWriteFile(join(folder, 'b.png'), 'x');
+    expect(readdirSync(folder)).toEqual(['b.png']);
+  });
+});

@@ -1,0 +1,256 @@
+/**
+ * Crash-safe writes: a temporary name next to the final one, opened exclusively, fsync, rename, fsync of the folder. After
+ * a crash or a power cut there is the old state or the new one, nothing in between, and no link is ever written through.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { errnoOf, FileError, writeError } from './errors.js';
+import { makeFolder, removeTree, requireRealFolder } from './folder.js';
+import { fileKind, kindNames, kindOfEntry } from './kind.js';
+import { sweepOnce, temporaryPath } from './temporary.js';
+
+/** Bytes, text (as UTF-8), or chunks of bytes that are written as they come. */
+export type FileData = Uint8Array | string | Iterable<Uint8Array>;
+
+export interface AtomicWriteOptions {
+  /** Whether what is there is replaced; if not, an existing file is an error. Default: true. */
+  readonly overwrite?: boolean;
+}
+
+/**
+ * Writes a file whole or not at all and waits until it is on the disk. A symbolic link at `path` is replaced by the file;
+ * a folder, FIFO, socket or device is refused.
+ *
+ * @throws {FileError} if `path` is of another kind, exists and `overwrite` is false, or the disk refuses
+ */
+export function atomicWriteFile(path: string, data: FileData, { overwrite = true }: AtomicWriteOptions = {}): void {
+  requireRealFolder(dirname(path));
+  refuseTarget(path, ['file', 'link'], overwrite);
+  sweepOnce(dirname(path));
+  const temporary = temporaryPath(path);
+  try {
+    writeChunks(temporary, chunksOf(data));
+    renameSync(temporary, path);
+    fsyncFolder(dirname(path));
+  } catch (error) {
+    discard(temporary);
+    throw writeError(path, error);
+  }
+}
+
+/**
+ * Calls `fill` with a new temporary folder and renames that to `path` when it is done, replacing what was there. If `fill`
+ * fails, `path` stays as it was and the temporary folder is removed.
+ *
+ * @throws {FileError} if `path` is not a folder, is one with something in it and `overwrite` is false, or the disk refuses;
+ * and what `fill` throws
+ */
+export async function atomicWriteFolder<T>(
+  path: string,
+  fill: (temporary: string) => Promise<T> | T,
+  { overwrite = true }: AtomicWriteOptions = {},
+): Promise<T> {
+  const full = resolve(path);
+  makeFolder(dirname(full));
+  refuseTarget(full, ['folder'], overwrite || isEmptyFolder(full));
+  sweepOnce(dirname(full));
+  const temporary = temporaryPath(full);
+  try {
+    makeFolder(temporary);
+    const result = await fill(temporary);
+    fsyncFolder(temporary);
+    replaceFolder(temporary, full, overwrite);
+    return result;
+  } catch (error) {
+    discard(temporary);
+    throw error;
+  }
+}
+
+/** An older folder steps aside first: rename replaces none that has something in it. */
+function replaceFolder(temporary: string, path: string, overwrite: boolean): void {
+  try {
+    const old = temporaryPath(path);
+    const exists = fileKind(path, { followLinks: false }) !== undefined;
+    if (exists && !overwrite && !isEmptyFolder(path)) throw existsError(path);
+    if (exists) renameSync(path, old);
+    try {
+      renameSync(temporary, path);
+    } catch (error) {
+      if (exists) renameSync(old, path);
+      throw error;
+    }
+    fsyncFolder(dirname(path));
+    if (exists) removeTree(old);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
+function isEmptyFolder(path: string): boolean {
+  return fileKind(path, { followLinks: false }) === 'folder' && readdirSync(path).length === 0;
+}
+
+/**
+ * Creates a file and waits until it is on the disk; for files of a folder that is not yet in its place, else use
+ * `atomicWriteFile`.
+ *
+ * @throws {FileError} if there is something at `path`, or the disk refuses
+ */
+export function createFile(path: string, data: FileData): void {
+  try {
+    writeChunks(path, chunksOf(data));
+  } catch (error) {
+    throw errnoOf(error) === 'EEXIST' ? existsError(path) : writeError(path, error);
+  }
+}
+
+// Windows lacks some of these: the constants are undefined there, which `|` takes for 0.
+const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const appendFlags =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * Opens a file to append to, which is created if it does not exist. The caller closes the descriptor.
+ *
+ * @throws {FileError} if `path` is not a regular file, has a second name (hard link) somewhere, or the disk refuses
+ */
+export function openForAppend(path: string): number {
+  let fd: number | undefined;
+  try {
+    refuseTarget(path, ['file'], true);
+    fd = openSync(path, appendFlags, 0o666);
+    const found = fstatSync(fd);
+    const kind = kindOfEntry(found);
+    if (kind !== 'file') throw kindError(path, kindNames[kind]);
+    if (found.nlink > 1) throw kindError(path, 'a file with a second name (hard link)');
+    return fd;
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    throw writeError(path, error);
+  }
+}
+
+/**
+ * Adds to the end of a file, which is created if it does not exist; does not wait for the disk.
+ *
+ * @throws {FileError} if `path` is not a regular file, has a second name (hard link) somewhere, or the disk refuses
+ */
+export function appendToFile(path: string, data: Uint8Array | string): void {
+  const fd = openForAppend(path);
+  try {
+    writeAll(fd, bytesOf(data));
+  } catch (error) {
+    throw writeError(path, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Writes a new file chunk by chunk and waits until it is on the disk. */
+function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
+  const fd = openSync(path, createFlags, 0o666);
+  try {
+    for (const bytes of chunks) {
+      waitForTest();
+      writeAll(fd, bytes);
+    }
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** One call writes at most 2 GiB, and fewer bytes than asked are a normal answer. */
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(fd, bytes, done, Math.min(bytes.length - done, 1 << 28));
+  }
+}
+
+/**
+ * Waits until what was appended to a file is on the disk; does nothing if there is no file.
+ *
+ * @throws {FileError} if it is not a regular file, or the disk refuses
+ */
+export function fsyncFile(path: string): void {
+  if (fileKind(path, { followLinks: false }) === undefined) return;
+  const fd = openForAppend(path);
+  try {
+    fsyncSync(fd);
+  } catch (error) {
+    throw writeError(path, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Makes the names in a folder durable. Windows cannot open folders, and renames there are journaled.
+ *
+ * @throws {FileError} if the disk refuses
+ */
+export function fsyncFolder(path: string): void {
+  if (process.platform === 'win32') return;
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
+/** Refuses a target of another kind than `kinds`, and any target unless `overwrite`. */
+function refuseTarget(path: string, kinds: readonly string[], overwrite: boolean): void {
+  const kind = fileKind(path, { followLinks: false });
+  if (kind === undefined) return;
+  if (!kinds.includes(kind)) throw kindError(path, kindNames[kind]);
+  if (!overwrite) throw existsError(path);
+}
+
+function kindError(path: string, found: string): FileError {
+  return new FileError(path, `is ${found}, and is not written to. Remove it, or choose another name.`, {
+    code: 'FILE_KIND',
+  });
+}
+
+function existsError(path: string): FileError {
+  return new FileError(path, 'exists already. Remove it, or choose another name.', { code: 'FILE_EXISTS' });
+}
+
+/** What was not finished must not stay. What cannot be removed is left to the next writer. */
+function discard(temporary: string): void {
+  try {
+    rmSync(temporary, { recursive: true, force: true });
+  } catch {
+    // The error that led here says more than this one.
+  }
+}
+
+function chunksOf(data: FileData): Iterable<Uint8Array> {
+  return typeof data === 'string' || data instanceof Uint8Array ? [bytesOf(data)] : data;
+}
+
+function bytesOf(data: Uint8Array | string): Uint8Array {
+  return typeof data === 'string' ? Buffer.from(data, 'utf8') : data;
+}
+
+/** For tests alone, which kill a process while it writes: DM_TEST_SLOW_WRITE=<milliseconds> waits before each chunk. */
+function waitForTest(): void {
+  const ms = Number(process.env['DM_TEST_SLOW_WRITE'] ?? 0);
+  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
