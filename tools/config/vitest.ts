@@ -6,6 +6,8 @@ const matchers = fileURLToPath(new URL('all-close.ts', import.meta.url));
 
 /** The one test set-up of every package: sources of the workspace are imported without a build. */
 export function suite() {
+  // For the tests that use onnxruntime-node itself; the engine does so for its own sessions.
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
   return defineConfig({
     resolve: {
       alias: {

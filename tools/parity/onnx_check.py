@@ -8,13 +8,16 @@ outputs agree to 1e-4 of the largest element. Run by
 packages/trainer/src/export where DM_PYTHON names a Python.
 """
 
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from safetensors.numpy import load_file
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when it is imported
+import onnxruntime
 
 
 

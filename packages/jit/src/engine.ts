@@ -2,7 +2,8 @@ import { checkInteger, type CompiledProgram, type CompileOptions, type Engine, t
 import { EngineError } from './errors.js';
 import type { EngineObserver } from './inspect/observer.js';
 import { OnnxProgram } from './execute/program.js';
-import { isNode, openRuntime, availableProcessors } from './runtime/open-runtime.js';
+import { openRuntime } from './runtime/open-runtime.js';
+import { defaultThreads, isNode } from './runtime/processors.js';
 import { probeBlockSize, checkDevice } from './runtime/probes.js';
 import {
   type Device,
@@ -13,7 +14,7 @@ import {
 } from './runtime/runtime.js';
 
 export interface OnnxEngineOptions {
-  /** Threads inside one operator, at least 1. Default: the machine's cores as the runtime counts them. */
+  /** Threads inside one operator, at least 1. Default: the physical cores among the processors that the process may use. */
   readonly threads?: number;
   /**
    * `auto` (default) uses the runtime's blocked convolutions where a probe finds that they agree with the plain ones;
@@ -43,22 +44,22 @@ export interface OnnxEngineOptions {
  * or the device does not work here, with the runtime's reason.
  */
 export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<Engine> {
-  const { threads, device = 'cpu' } = options;
+  const { device = 'cpu' } = options;
   if (!devices.includes(device)) {
     throw new RangeError(`openOnnxEngine: no device "${device as string}"; there are ${devices.join(', ')}`);
   }
-  if (threads !== undefined) checkInteger('openOnnxEngine: threads', threads, 1);
+  if (options.threads !== undefined) checkInteger('openOnnxEngine: threads', options.threads, 1);
   const runtime = options.runtime ?? (await openRuntime(device));
   if (device !== 'cpu') await checkDevice(runtime, device);
   const block = options.convolutions === 'plain' || device !== 'cpu' ? 0 : await probeBlockSize(runtime);
-  const available = await availableProcessors();
+  const threads = options.threads ?? (await defaultThreads());
   const info = {
     runtime: runtime.name,
     device,
-    threads: threads ?? `chosen by the runtime, ${available} processors`,
+    threads: threads ?? 'chosen by the runtime',
     block,
   };
-  return new OnnxEngine(runtime, info, options, threads ?? (typeof available === 'number' ? available : 1));
+  return new OnnxEngine(runtime, info, { ...options, threads });
 }
 
 class OnnxEngine implements Engine {
@@ -69,24 +70,24 @@ class OnnxEngine implements Engine {
   constructor(
     private readonly runtime: Runtime,
     readonly info: Readonly<Record<string, string | number | boolean>>,
-    private readonly options: Pick<OnnxEngineOptions, 'threads' | 'device' | 'observer' | 'profilePrefix'>,
-    /** How many run an update. */
-    private readonly threads: number,
+    private readonly options: Pick<OnnxEngineOptions, 'device' | 'observer' | 'profilePrefix'> & {
+      readonly threads: number | undefined;
+    },
   ) {}
 
   compile(program: Program, { name, commitIf }: CompileOptions = {}): CompiledProgram {
     if (this.disposed) throw new EngineError('DISPOSED', 'the engine "onnx" has been disposed of');
-    const { observer = {}, device = 'cpu' } = this.options;
+    const { observer = {}, device = 'cpu', threads } = this.options;
     const compiled = new OnnxProgram(program, {
       name: name ?? (program.name || 'program'),
       commitIf,
       owner: this,
-      threads: this.threads,
+      threads: threads ?? 1, // a browser has no state in shared memory, so no threads for an update
       compiler: {
         lower: { block: this.info['block'] as number, portable: device !== 'cpu' },
         createSession: (model) => this.createSession(model),
         // A browser's page has shared memory only where its server asks for it.
-        sharedMemory: isNode,
+        sharedMemory: isNode && this.runtime.sharedArrays,
         compiled: (compilation) => observer.compiled?.(compilation),
       },
       observer,

@@ -116,6 +116,7 @@ describe('a step that is split before its update', () => {
     let [calls, failing] = [0, 0];
     const runtime: Runtime = {
       name: 'fails when told to',
+      sharedArrays: true,
       async createSession(model, settings) {
         const session = await real.createSession(model, settings);
         const bind: typeof session.bind = (inputs, outputs) => {

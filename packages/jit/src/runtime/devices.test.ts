@@ -44,6 +44,7 @@ it('refuses a device that no runtime has, and a runtime that computes wrong numb
   const runtime = await openCApiRuntime();
   const wrong: Runtime = {
     name: 'wrong',
+    sharedArrays: true,
     async createSession(model) {
       const session = await runtime.createSession(model, { device: 'cpu' });
       return { ...session, bind: (inputs, outputs) => session.bind({ ...inputs, w: inputs['x']! }, outputs) };

@@ -4,7 +4,10 @@
  */
 import type { NdArray } from '@dm/ops';
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
+import { openCApiRuntime } from './c-api/runtime.js';
+import { isNode } from './processors.js';
 import { type Runtime, type RuntimeSessionOptions, DISABLED_OPTIMIZERS, SPIN_DURATION_US } from './runtime.js';
+import { disableTelemetry, isTelemetryWanted } from './telemetry.js';
 
 /** What onnxruntime-node and onnxruntime-web export, as far as it is used. */
 export interface OnnxRuntimeModule {
@@ -18,7 +21,10 @@ export interface OnnxRuntimeModule {
 export function createJavaScriptRuntime({ InferenceSession, Tensor }: OnnxRuntimeModule, name: string): Runtime {
   return {
     name,
+    // Node-API, which the binding reads arrays through, refuses those in shared memory.
+    sharedArrays: false,
     async createSession(model, settings) {
+      if (isNode) await silenceBinding();
       const session = await InferenceSession.create(model, sessionOptions(settings));
       return {
         bind(inputs, outputs) {
@@ -41,6 +47,17 @@ export function createJavaScriptRuntime({ InferenceSession, Tensor }: OnnxRuntim
       };
     },
   };
+}
+
+/** Switches the binding's telemetry off. It makes its environment with its first session. */
+async function silenceBinding(): Promise<void> {
+  await disableTelemetry();
+  if (process.platform !== 'win32' || isTelemetryWanted()) return;
+  try {
+    await openCApiRuntime(); // it and the binding share the environment that the C API switches off
+  } catch {
+    // Without koffi, events stay subject to the system's own settings; the README tells.
+  }
 }
 
 function sessionOptions({ device, threads, deviceOnly, profilePrefix }: RuntimeSessionOptions) {

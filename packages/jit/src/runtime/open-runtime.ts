@@ -2,10 +2,8 @@
 import { EngineError } from '../errors.js';
 import { openCApiRuntime } from './c-api/runtime.js';
 import { createJavaScriptRuntime, type OnnxRuntimeModule } from './javascript.js';
+import { isNode } from './processors.js';
 import type { Device, Runtime } from './runtime.js';
-
-/** Whether this is Node, with its threads, or else a browser. */
-export const isNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
 
 /**
  * Under Node the C API of onnxruntime-node's library for the processor, and its JavaScript API for other devices;
@@ -40,11 +38,4 @@ async function javascriptApi(name: string, versionKey: string): Promise<Runtime>
       { cause },
     );
   }
-}
-
-/** How many the machine has, as far as it says. */
-export async function availableProcessors(): Promise<number | string> {
-  if (isNode) return (await import('node:os')).availableParallelism();
-  const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number } };
-  return navigator?.hardwareConcurrency ?? 'unknown';
 }

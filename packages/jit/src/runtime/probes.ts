@@ -17,7 +17,7 @@ export async function probeBlockSize(runtime: Runtime): Promise<number> {
     };
     const results = resultsOf(model);
     try {
-      const session = await runtime.createSession(encodeModel(model), { device: 'cpu' });
+      const session = await runtime.createSession(encodeModel(model), { device: 'cpu', threads: 1 });
       await session.bind({ x: array(shapes.x, 0.7), filter: array(shapes.filter, 1.3) }, results)();
       await session.release();
     } catch {
@@ -49,7 +49,7 @@ export async function checkDevice(runtime: Runtime, device: Device): Promise<voi
   const y = matrix(0, 0, 0, 0);
   try {
     // Not `deviceOnly`, the runtime would quietly use the processor for what the device cannot do.
-    const session = await runtime.createSession(encodeModel(deviceProbe), { device, deviceOnly: true });
+    const session = await runtime.createSession(encodeModel(deviceProbe), { device, deviceOnly: true, threads: 1 });
     await session.bind({ x: matrix(1, 2, 3, 4), w: matrix(5, 6, 7, 8) }, { y })();
     await session.release();
   } catch (cause) {

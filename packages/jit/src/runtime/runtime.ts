@@ -43,6 +43,8 @@ export type BoundCall = () => Promise<void>;
 export interface Runtime {
   /** The runtime, its version, and the way to it: `ONNX Runtime 1.30.0, C API`. */
   readonly name: string;
+  /** Whether the arrays that a session is bound to may be in shared memory (`SharedArrayBuffer`). */
+  readonly sharedArrays: boolean;
   /** Rejects with the runtime's message where it refuses the model or the settings. */
   createSession(model: Uint8Array, settings: RuntimeSessionOptions): Promise<RuntimeSession>;
 }

@@ -61,6 +61,17 @@ export function dm(args: readonly string[], cwd: string, options: SpawnOptions =
   return start(args, cwd, options).finished;
 }
 
+/** The same with Node's options `node`, under a command such as `strace`. */
+export function dmUnder(
+  { node = [], command = [] }: { readonly node?: readonly string[]; readonly command?: readonly string[] },
+  args: readonly string[],
+  cwd: string,
+  options: SpawnOptions = {},
+): Promise<Finished> {
+  const [program, ...rest] = [...command, process.execPath, ...node, cli, ...args];
+  return startProgram(program!, rest, cwd, options).finished;
+}
+
 /** The same where no file may be larger than `kib` KiB, as `ulimit -f` of a shell has it. */
 export function dmWithFileLimit(kib: number, args: readonly string[], cwd: string): Promise<Finished> {
   return startProgram('bash', ['-c', `ulimit -f ${kib}; exec "$@"`, 'bash', process.execPath, cli, ...args], cwd)

@@ -1,6 +1,7 @@
 /** ONNX Runtime's shared library, as it lies in the package onnxruntime-node, called through koffi. */
-import type Koffi from 'koffi';
 import { EngineError } from '../../errors.js';
+import { disableTelemetry } from '../telemetry.js';
+import { loadKoffi } from './koffi.js';
 import { apiVersion, functions, type FunctionName } from './table.js';
 
 /** Where something is in memory; null where nothing is. */
@@ -14,7 +15,7 @@ export interface Library {
   readonly version: string;
   /** Calls a function. Throws an EngineError with the runtime's message where it returns a status. */
   call(name: FunctionName, ...args: Argument[]): void;
-  /** The same on another thread; arrays must be kept, and neither read nor changed, until the promise settles. */
+  /** The same on another thread; arrays must be neither read nor changed until the promise settles. */
   callAsync(name: FunctionName, ...args: Argument[]): Promise<void>;
   /** Calls a function that makes something and writes the pointer to it to its last argument. */
   make(name: FunctionName, ...args: Argument[]): bigint;
@@ -27,10 +28,13 @@ export interface Library {
  * be loaded. (Node's own modules are imported here too, so that browsers can load the package.)
  */
 export async function openLibrary(): Promise<Library> {
-  const koffi = ((await import(koffiName)) as { default: typeof Koffi }).default;
+  const koffi = await loadKoffi();
   // The runtime's products keep panels of their operands on the stack: more than the default for asynchronous calls.
   if (Number(koffi.config()['async_stack_size']) < stackBytes) koffi.config({ async_stack_size: stackBytes });
-  const base = koffi.load(await libraryPath()).func('void *OrtGetApiBase()')() as bigint;
+  await disableTelemetry();
+  const library = koffi.load(await libraryPath());
+  loaded.add(library);
+  const base = library.func('void *OrtGetApiBase()')() as bigint;
   const pointerBytes = koffi.sizeof('void *');
   /** The function whose pointer is at `index` of the struct of pointers at `table`. */
   const functionAt = (table: bigint, index: number, result: string, args: readonly string[]) =>
@@ -69,7 +73,9 @@ export async function openLibrary(): Promise<Library> {
     call,
     callAsync: (name, ...args) =>
       new Promise((resolve, reject) => {
+        inUse.add(args);
         native[name].async(...args, (error: Error | null, result: Pointer) => {
+          inUse.delete(args);
           if (error !== null) return reject(error);
           try {
             check(result);
@@ -88,8 +94,14 @@ export async function openLibrary(): Promise<Library> {
   };
 }
 
-/** In a variable, so that bundlers for browsers do not look for it. */
-const koffiName = 'koffi';
+/**
+ * Never given up: koffi unloads a library that nothing refers to, and a function that was decoded from a pointer, as all of
+ * the table are, is not a reference to its library.
+ */
+const loaded = new Set<object>();
+
+/** Arguments of the asynchronous calls that still run: what they point to must outlive the call. */
+const inUse = new Set<readonly Argument[]>();
 
 const stackBytes = 4 * 2 ** 20;
 

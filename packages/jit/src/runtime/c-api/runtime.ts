@@ -4,6 +4,7 @@
  */
 import type { Arrays, NdArray } from '@dm/ops';
 import { EngineError } from '../../errors.js';
+import { isTelemetryWanted } from '../telemetry.js';
 import {
   type BoundCall,
   DISABLED_OPTIMIZERS,
@@ -31,6 +32,7 @@ export async function openCApiRuntime(): Promise<Runtime> {
   const api = await opened;
   return {
     name: `ONNX Runtime ${api.library.version}, C API`,
+    sharedArrays: true,
     createSession: (model, settings) => createSession(api, model, settings),
   };
 }
@@ -38,6 +40,8 @@ export async function openCApiRuntime(): Promise<Runtime> {
 async function open(): Promise<Api> {
   const library = await openLibrary();
   const env = library.make('CreateEnv', constants.loggingLevelWarning, '@dm/jit');
+  // On Windows nothing else switches the events off: its library reads no variable.
+  if (!isTelemetryWanted()) library.call('DisableTelemetryEvents', env);
   const memory = library.make('CreateCpuMemoryInfo', constants.deviceAllocator, constants.memTypeDefault);
   return { library, env, memory };
 }

@@ -22,6 +22,7 @@ const release = (index: number): Signature => ({ index, result: 'void', args: ['
 export const functions = {
   GetErrorMessage: { index: 2, result: 'const char *', args: ['void *'] },
   CreateEnv: status(3, 'int', 'const char *', 'void *'),
+  DisableTelemetryEvents: status(6, 'void *'),
   CreateSessionFromArray: status(8, 'void *', 'void *', 'size_t', 'void *', 'void *'),
   Run: status(9, 'void *', 'void *', 'void *', 'void *', 'size_t', 'void *', 'size_t', 'void *'),
   CreateSessionOptions: status(10, 'void *'),

@@ -1,0 +1,200 @@
+// What the built engine does to the process that it runs in: files, sockets, threads, memory. Each case is a process of its own.
+import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { allowedProcessors } from './processors.js';
+import {
+  createPrivateUser,
+  hasProgram,
+  skipLoudly,
+  type PrivateUser,
+  straceTo,
+  tracedLeaks,
+  withoutKoffi,
+} from './testing/index.js';
+
+let user: PrivateUser;
+beforeEach(() => {
+  user = createPrivateUser();
+});
+afterEach(() => rmSync(user.folder, { recursive: true, force: true }));
+
+const packageFolder = new URL('../../', import.meta.url);
+
+/** The library, and a program with it: twice w = 2 times x = 2 for each element. */
+const prelude = `
+import { createRequire } from 'node:module';
+import { readFileSync, readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+const require = createRequire(${JSON.stringify(packageFolder.href)});
+const tf = require('@tensorflow/tfjs-core');
+const { createJavaScriptRuntime, openOnnxEngine } = await import(${JSON.stringify(new URL('dist/index.js', packageFolder).href)});
+const vector = (length) => ({ dtype: 'float32', shape: [length], data: new Float32Array(length).fill(2) });
+const step = ({ w }, { x }) => {
+  const next = tf.mul(w, x);
+  return { state: { w: next }, outputs: { total: tf.sum(next) } };
+};
+const compute = async (options = {}, length = 3) => {
+  const engine = await openOnnxEngine(options);
+  const program = engine.compile(step, { name: 'step' });
+  const handle = await program.load({ w: vector(length) });
+  await program.run(handle, { x: vector(length) });
+  const { total } = await program.run(handle, { x: vector(length) });
+  console.log(total.data[0] === 8 * length ? 'right' : 'wrong: ' + total.data[0], engine.info.runtime);
+  return { engine, program, handle };
+};
+`;
+
+/** Runs a program with Node's options `node`, under a command such as `taskset -c 0`. */
+function run(program: string, { node = [], under = [], env = {} }: RunOptions = {}) {
+  const path = join(user.folder, 'program.mjs');
+  writeFileSync(path, prelude + program);
+  const [file, ...args] = [...under, process.execPath, '--no-warnings', ...node, path];
+  const { status, signal, stdout, stderr, error } = spawnSync(file, args, {
+    cwd: user.folder,
+    env: { ...user.env, ...env },
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  if (error !== undefined) throw error;
+  return { status, signal, stdout, stderr };
+}
+
+interface RunOptions {
+  readonly node?: readonly string[];
+  readonly under?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/** The same in a worker thread, whose `process.env` is no more than a copy. */
+const inWorker = (program: string): string =>
+  `if (isMainThread) new Worker(new URL(import.meta.url), { env: {} }); else { ${program} }`;
+
+const rightBy = (road: string) => ({
+  status: 0,
+  signal: null,
+  stderr: '',
+  stdout: expect.stringMatching(new RegExp(`^right .*${road}`)) as string,
+});
+
+const ofUser = 'await compute({ runtime: createJavaScriptRuntime(require("onnxruntime-node"), "JavaScript API") });';
+/** As some test runners do. */
+const copied = 'process.env = { ...process.env };';
+
+const roads: readonly [name: string, road: string, program: string, hasKoffi: boolean][] = [
+  ['the C API', 'C API', 'await compute();', true],
+  ['the C API with a copy of process.env', 'C API', `${copied} await compute();`, true],
+  ['the C API in a worker', 'C API', inWorker('await compute();'), true],
+  ['the JavaScript API', 'JavaScript API', 'await compute();', false],
+  ['the JavaScript API in a worker', 'JavaScript API', inWorker('await compute();'), false],
+  ['the JavaScript API of the user', 'JavaScript API', ofUser, true],
+  ['the JavaScript API of the user in a worker', 'JavaScript API', inWorker(ofUser), true],
+];
+
+describe.each(roads)('by %s', (_, road, program, hasKoffi) => {
+  it('leaves no log, device id or database', () => {
+    expect(run(program, { node: hasKoffi ? [] : withoutKoffi })).toEqual(rightBy(road));
+    expect(user.leftBehind()).toEqual([]);
+  });
+});
+
+it.for(roads.slice(0, 1).concat(roads.slice(3, 4)))(
+  'opens no socket, and no file to write to, by %s',
+  ([, road, program, hasKoffi], { skip }) => {
+    if (!hasProgram('strace')) return skipLoudly(skip, 'no strace, so nothing tells which sockets are opened');
+    const trace = join(user.folder, 'trace');
+    const under = straceTo(trace);
+    // Events are sent some time after they arise.
+    expect(run(`${program} await sleep(3000);`, { node: hasKoffi ? [] : withoutKoffi, under })).toEqual(rightBy(road));
+    expect(tracedLeaks(readFileSync(trace, 'utf8'))).toEqual([]);
+  },
+);
+
+it('leaves the variable of ONNX Runtime alone for a user who wants telemetry', () => {
+  // CI is set, so that this test sends nothing.
+  const program = `await compute();
+    const get = require('koffi').load(null).func('const char *getenv(const char *)');
+    console.log(process.env.ORT_DISABLE_TELEMETRY, process.platform === 'win32' ? null : get('ORT_DISABLE_TELEMETRY'));`;
+  const wanted = run(program, { env: { CI: '1', DM_ORT_TELEMETRY: '1' } });
+  expect(wanted).toEqual(rightBy('C API'));
+  expect(wanted.stdout).toMatch(/\nundefined null\n$/);
+  const unclear = run(program, { env: { CI: '1', DM_ORT_TELEMETRY: 'true' } });
+  expect(unclear.stdout).toMatch(/\n1 (1|null)\n$/);
+});
+
+describe('memory that the runtime uses', () => {
+  const collect = 'for (let i = 0; i < 20; i++) { gc(); await sleep(5); }';
+
+  it('stays where it is, the library included, through garbage collections', () => {
+    const program = `
+      const engine = await openOnnxEngine({ convolutions: 'plain', threads: 2 });
+      ${collect}
+      const collecting = setInterval(gc, 1);
+      for (let round = 0; round < 3; round++) {
+        const made = await compute({ convolutions: 'plain', threads: 2 }, 1000);
+        ${collect}
+        await made.program.run(made.handle, { x: vector(1000) });
+        made.handle.dispose();
+        if (round % 2 === 0) await made.engine.dispose();
+      }
+      clearInterval(collecting);`;
+    expect(run(program, { node: ['--expose-gc'] })).toEqual(rightBy('C API'));
+  });
+
+  it('outlives a worker that used it and was ended', () => {
+    const program = `
+      if (isMainThread) {
+        await compute({ threads: 2 });
+        for (let i = 0; i < 2; i++) {
+          const worker = new Worker(new URL(import.meta.url));
+          await new Promise((resolve) => worker.once('message', resolve));
+          await worker.terminate();
+          ${collect}
+        }
+        await compute({ threads: 2 });
+      } else {
+        await compute({ threads: 2 });
+        parentPort.postMessage('computed');
+        await sleep(60_000);
+      }`;
+    expect(run(program, { node: ['--expose-gc'] })).toEqual(rightBy('C API'));
+  });
+});
+
+describe('state of 2^19 elements and more', () => {
+  const large = 'await compute({ threads: 2 }, 2 ** 19 + 5);';
+
+  it('is computed on by the C API', () => {
+    expect(run(large)).toEqual(rightBy('C API'));
+  });
+
+  it('is computed on by the JavaScript API', () => {
+    expect(run(large, { node: withoutKoffi })).toEqual(rightBy('JavaScript API'));
+  });
+});
+
+describe('threads', () => {
+  /** Prints the processors that each thread may run on while an engine is at work. */
+  const program = (options: string) => `
+    await compute(${options}, 2 ** 19);
+    const threads = readdirSync('/proc/self/task').map((id) => readFileSync('/proc/self/task/' + id + '/status', 'utf8'));
+    console.log(JSON.stringify([...new Set(threads.map((status) => /^Cpus_allowed_list:\\s*(.*)$/m.exec(status)[1]))]));`;
+
+  it.for<[name: string, options: string, hasKoffi: boolean]>([
+    ['of the C API', '{}', true],
+    ['of the C API, two of them', '{ threads: 2 }', true],
+    ['of the JavaScript API', '{}', false],
+  ])('%s keep to the processors that the process is bound to', async ([, options, hasKoffi], { skip }) => {
+    if (!hasProgram('taskset')) return skipLoudly(skip, 'no taskset, so no process can be bound to a processor');
+    const allowed = await allowedProcessors();
+    if (allowed.length < 2) return skipLoudly(skip, 'one processor, which no thread can leave');
+    for (const processor of [allowed[0]!, allowed.at(-1)!].map(String)) {
+      const under = ['taskset', '-c', processor];
+      const found = run(program(options), { node: hasKoffi ? [] : withoutKoffi, under });
+      expect(found).toEqual(rightBy(hasKoffi ? 'C API' : 'JavaScript API'));
+      expect(JSON.parse(found.stdout.split('\n').at(-2)!)).toEqual([processor]);
+    }
+  });
+});
