@@ -25,7 +25,10 @@ function crossEntropy(params: tf.Tensor, images: tf.Tensor, labels: tf.Tensor, l
   return tf.neg(tf.mean(tf.sum(tf.mul(labels, tf.logSoftmax(logits)), 1)));
 }
 
-/** The parameters after `steps` batches. Throws an Error where the loss is not finite. */
+/**
+ * The parameters after `steps` batches.
+ * @throws {Error} if the loss is not finite
+ */
 export async function trainClassifier(options: {
   readonly train: Dataset;
   readonly engine: Engine;

@@ -1,4 +1,4 @@
-/** Checks of options. This package imports nothing; the messages read as those of `@dm/ops`: "<name> must be <rule>, got <value>". */
+/** Checks of options. This package imports nothing; its messages have the form of `@dm/ops`: "<name> must be <rule>, got <value>". */
 
 /**
  * Defaults with the given options over them.

@@ -58,7 +58,7 @@ export const cltsDefaults: CltsOptions = {
   importanceCorrection: false,
 };
 
-/** The two things that CLTS is made of: the Gaussian g over timesteps, and its share lambda at each step. */
+/** The two parts of CLTS: the Gaussian g over timesteps, and its share lambda at each step. */
 export interface CltsParts {
   readonly gaussian: Float64Array;
   readonly lambda: (step: number) => number;

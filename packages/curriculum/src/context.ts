@@ -17,13 +17,18 @@ export interface ScheduleContext {
 /** Makes a schedule. `options` has the schedule's own named fields; unknown fields are refused. */
 export type ScheduleFactory<Options> = (context: ScheduleContext, options?: Partial<Options>) => TimestepSchedule;
 
-/** Throws a RangeError on an impossible T or number of steps. */
+/**
+ * @throws {RangeError} on an impossible T or number of steps
+ */
 export function requireContext(owner: string, context: ScheduleContext): void {
   checkInteger(`${owner}: numTimesteps`, context.numTimesteps, 1);
   checkInteger(`${owner}: totalSteps`, context.totalSteps, 1);
 }
 
-/** abar of the context. Throws if it is missing, of another length than T, outside [0, 1] or not strictly decreasing. */
+/**
+ * abar of the context.
+ * @throws {RangeError} if it is missing, has a length other than T, leaves [0, 1], or does not strictly decrease
+ */
 export function requireAlphasCumprod(owner: string, context: ScheduleContext): ArrayLike<number> {
   const { alphasCumprod: abar, numTimesteps } = context;
   if (abar === undefined) {

@@ -12,8 +12,8 @@ import { densityByMass } from './transfer.js';
 // Uniform --------------------------------------------------------------------------------------------------------------
 
 /**
- * Uniform timesteps, p_t = 1/T: the usual recipe (Ho et al. 2020, arXiv:2006.11239, Algorithm 1). No options. Throws a
- * RangeError on an impossible context and on any option.
+ * Uniform timesteps, p_t = 1/T: the usual recipe (Ho et al. 2020, arXiv:2006.11239, Algorithm 1). No options.
+ * @throws {RangeError} on an impossible context and on any option
  */
 export const uniformTimesteps: ScheduleFactory<Record<string, never>> = (context, options) => {
   requireContext('uniform', context);
@@ -66,9 +66,9 @@ export interface LaplaceOptions {
 const laplaceDefaults: LaplaceOptions = { mu: 0, b: 0.5 };
 
 /**
- * p(logSNR) = exp(-|logSNR - mu| / b) / (2 b): most training where signal and noise are equal.
- * Hang et al. 2025, arXiv:2407.03297. Needs `alphasCumprod`. Throws a RangeError on an impossible context and on an
- * unknown or impossible option.
+ * p(logSNR) = exp(-|logSNR - mu| / b) / (2 b): most training at equal signal and noise. Hang et al. 2025,
+ * arXiv:2407.03297. Needs `alphasCumprod`.
+ * @throws {RangeError} on an impossible context and on an unknown or impossible option
  */
 export function laplaceTimesteps(context: ScheduleContext, options?: Partial<LaplaceOptions>): TimestepSchedule {
   requireContext('laplace', context);
@@ -96,8 +96,8 @@ export interface LogitNormalOptions {
 const logitNormalDefaults: LogitNormalOptions = { mean: 0, std: 1 };
 
 /**
- * logit(s) ~ N(mean, std^2): density exp(-(logit s - mean)^2 / (2 std^2)) / (s (1 - s)) up to a constant. Throws a
- * RangeError on an impossible context and on an unknown or impossible option.
+ * logit(s) ~ N(mean, std^2): density exp(-(logit s - mean)^2 / (2 std^2)) / (s (1 - s)) up to a constant.
+ * @throws {RangeError} on an impossible context and on an unknown or impossible option
  */
 export function logitNormalTimesteps(
   context: ScheduleContext,
@@ -116,16 +116,16 @@ export function logitNormalTimesteps(
 }
 
 export interface ModeOptions {
-  /** Scale, in (-1, 2 / (pi - 2)), where the density is bounded: 0 is uniform in s, positive favors the middle, negative the ends. */
+  /** Scale, in (-1, 2 / (pi - 2)), for which the density is bounded: 0 is uniform in s, positive favors the middle, negative the ends. */
   readonly scale: number;
 }
 
 const modeDefaults: ModeOptions = { scale: 1.29 };
 
 /**
- * Mode sampling with heavy tails: s = f(u) = 1 - u - scale (cos^2(pi u / 2) - 1 + u) for uniform u, so that the
- * density is 1 / |f'(u)| at u = f^-1(s), f'(u) = -1 - scale + scale (pi / 2) sin(pi u). f falls, so bisection inverts
- * it. Throws a RangeError on an impossible context and on an unknown or impossible option.
+ * Mode sampling with heavy tails: s = f(u) = 1 - u - scale (cos^2(pi u / 2) - 1 + u) for uniform u, so that the density
+ * is 1 / |f'(u)| at u = f^-1(s), f'(u) = -1 - scale + scale (pi / 2) sin(pi u). f falls, so bisection inverts it.
+ * @throws {RangeError} on an impossible context and on an unknown or impossible option
  */
 export function modeTimesteps(context: ScheduleContext, options?: Partial<ModeOptions>): TimestepSchedule {
   requireContext('mode', context);
@@ -147,8 +147,8 @@ export function modeTimesteps(context: ScheduleContext, options?: Partial<ModeOp
 }
 
 /**
- * CosMap: density 2 / (pi - 2 pi s + 2 pi s^2), the cosine schedule's levels in flow time. No options. Throws a
- * RangeError on an impossible context and on any option.
+ * CosMap: density 2 / (pi - 2 pi s + 2 pi s^2), the cosine schedule's levels in flow time. No options.
+ * @throws {RangeError} on an impossible context and on any option
  */
 export function cosmapTimesteps(context: ScheduleContext, options?: Record<string, never>): TimestepSchedule {
   requireContext('cosmap', context);
@@ -169,9 +169,9 @@ export interface BetaOptions {
 const betaDefaults: BetaOptions = { a: 0.8 };
 
 /**
- * t / T ~ Beta(a, 1), by exact cells: p_t = ((t + 1) / T)^a - (t / T)^a. Zheng et al. 2024, "Beta-Tuned Timestep Diffusion
- * Model" (B-TTDM), ECCV 2024, which has a < 1. The default a = 0.8 is ours. Throws a RangeError on an impossible
- * context and on an unknown or impossible option.
+ * t / T ~ Beta(a, 1), by exact cells: p_t = ((t + 1) / T)^a - (t / T)^a. Zheng et al. 2024, "Beta-Tuned Timestep
+ * Diffusion Model" (B-TTDM), ECCV 2024, which has a < 1. The default a = 0.8 is ours.
+ * @throws {RangeError} on an impossible context and on an unknown or impossible option
  */
 export function betaTimesteps(context: ScheduleContext, options?: Partial<BetaOptions>): TimestepSchedule {
   requireContext('beta', context);

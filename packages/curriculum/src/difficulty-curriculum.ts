@@ -32,8 +32,8 @@ function initialState(): CurriculumState {
  * stage n + 1 once the loss has not fallen for `patience` updates; after stage N it is uniform training. Kim et al.
  * 2025, arXiv:2403.10348. One `update` a step, with the losses of the whole batch; their mean is what is compared.
  *
- * Note the direction: it ADDS harder timesteps, where CLTS begins with all and thins out the easier ones. Throws a
- * RangeError on an impossible context and on an unknown or impossible option.
+ * Note the direction: it ADDS harder timesteps, whereas CLTS begins with all and thins out the easier ones.
+ * @throws {RangeError} on an impossible context and on an unknown or impossible option
  */
 export function difficultyCurriculum(
   context: ScheduleContext,

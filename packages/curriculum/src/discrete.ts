@@ -1,6 +1,9 @@
 import type { TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
 
-/** Divides by the sum, in place. Throws if the sum is not a positive finite number. */
+/**
+ * Divides by the sum, in place.
+ * @throws {RangeError} if the sum is not a positive finite number
+ */
 export function normalize(owner: string, masses: Float64Array): Float64Array {
   let sum = 0;
   for (const mass of masses) sum += mass;
@@ -12,8 +15,9 @@ export function normalize(owner: string, masses: Float64Array): Float64Array {
 }
 
 /**
- * Inverse-CDF sampling: for each u in [0, 1) the smallest t with P(timestep <= t) > u. `density` sums to 1.
- * A u at or above the rounded total falls on the last timestep that has mass. Throws a RangeError on u outside [0, 1).
+ * Inverse-CDF sampling: for each u in [0, 1) the smallest t with P(timestep <= t) > u. `density` sums to 1. A u at or
+ * above the rounded total falls on the last timestep that has mass.
+ * @throws {RangeError} on u outside [0, 1)
  */
 function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
   const cdf = new Float64Array(density.length);
@@ -26,7 +30,7 @@ function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
   const timesteps = new Int32Array(u.length);
   for (let n = 0; n < u.length; n++) {
     const x = u[n]!;
-    if (!(x >= 0 && x < 1)) throw new RangeError(`sample: uniform numbers must lie in [0, 1), entry ${n} is ${x}`);
+    if (!(x >= 0 && x < 1)) throw new RangeError(`sample: uniform numbers must be in [0, 1), entry ${n} is ${x}`);
     let low = 0;
     let high = last;
     while (low < high) {
@@ -58,7 +62,7 @@ export interface DiscreteSchedule {
   readonly update?: TimestepSchedule['update'];
 }
 
-/** Completes a density to a schedule. `sample` costs O(T + n log T), microseconds beside a training step. */
+/** Completes a density to a schedule. `sample` costs O(T + n log T), microseconds, negligible compared with a training step. */
 export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
   const { name, numTimesteps, density, weights, initialState, update } = parts;
   return {

@@ -17,8 +17,8 @@ const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTimestep: 
  * uniform until every timestep has 10 losses. Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 18, as in
  * `LossSecondMomentResampler` of guided-diffusion. `update` takes the plain, unweighted losses.
  *
- * State: `losses` [T * history], the oldest first within each timestep, and `counts` [T]. Throws a RangeError on an
- * impossible context and on an unknown or impossible option.
+ * State: `losses` [T * history], the oldest first within each timestep, and `counts` [T].
+ * @throws {RangeError} on an impossible context and on an unknown or impossible option
  */
 export function lossSecondMoment(
   context: ScheduleContext,

@@ -8,7 +8,7 @@
  *   w_F = w_x0 sd^2 / (1 + sd^2 SNR)    for EDM's F, since D = c_skip x + c_out F and c_out^2 = sigma^2 sd^2 / (sigma^2 + sd^2).
  *
  * With sigma for the noise-to-signal ratio, SNR = 1 / sigma^2. The forms below are simplified so that they stay finite
- * where SNR is 0 (zero terminal SNR) or very large, wherever the rule itself is finite there.
+ * at SNR 0 (zero terminal SNR) or a very large SNR, whenever the rule itself is finite there.
  */
 import { checkChoice, checkInRange, checkNonNegative, checkPositive } from './checks.js';
 
@@ -31,7 +31,7 @@ export type LossWeighting =
   | { readonly name: 'p2'; readonly k?: number; readonly gamma?: number }
   /**
    * w_x0 = (sigma^2 + sigmaData^2) / (sigma sigmaData)^2, sigmaData = 0.5. Karras et al. 2022, arXiv:2206.00364, Table 1.
-   * Infinite for `epsilon` at SNR 0, where noise says nothing about the image: refused there.
+   * Infinite for `epsilon` at SNR 0, since pure noise says nothing about the image: refused there.
    */
   | { readonly name: 'edm'; readonly sigmaData?: number }
   /** w_x0 = max(SNR, 1). Salimans & Ho 2022, arXiv:2202.00512. Infinite for `epsilon` at SNR 0: refused there. */
@@ -39,7 +39,10 @@ export type LossWeighting =
 
 export const lossWeightings = ['constant', 'minSnr', 'softMinSnr', 'p2', 'edm', 'truncatedSnr'] as const;
 
-/** SNR_t = abar_t / (1 - abar_t). Throws a RangeError on abar outside [0, 1). */
+/**
+ * SNR_t = abar_t / (1 - abar_t).
+ * @throws {RangeError} on abar outside [0, 1)
+ */
 export function snrFromAlphasCumprod(alphasCumprod: ArrayLike<number>): Float64Array {
   return Float64Array.from(alphasCumprod, (abar, t) => {
     checkInRange(`snr: alphasCumprod[${t}]`, abar, '[0, 1)');
@@ -47,7 +50,10 @@ export function snrFromAlphasCumprod(alphasCumprod: ArrayLike<number>): Float64A
   });
 }
 
-/** SNR = 1 / sigma^2 for noise-to-signal ratios sigma > 0. Throws a RangeError otherwise. */
+/**
+ * SNR = 1 / sigma^2 for noise-to-signal ratios sigma > 0.
+ * @throws {RangeError} unless each sigma > 0
+ */
 export function snrFromSigma(sigma: ArrayLike<number>): Float64Array {
   return Float64Array.from(sigma, (s, i) => {
     checkPositive(`snr: sigma[${i}]`, s);
@@ -57,8 +63,8 @@ export function snrFromSigma(sigma: ArrayLike<number>): Float64Array {
 
 /**
  * The weight of the network's squared error at each noise level: one entry for each entry of `snr` (finite, >= 0).
- * `sigmaData` (0.5 by default) is that of the prediction `edm`. Throws a RangeError on an impossible option, on SNR below 0
- * and where the rule is infinite.
+ * `sigmaData` (0.5 by default) belongs to the prediction `edm`.
+ * @throws {RangeError} on an impossible option, on SNR below 0 and if the rule is infinite
  */
 export function lossWeights(
   rule: LossWeighting,
@@ -125,7 +131,7 @@ function weightFunction(
   }
 }
 
-/** A weight on the squared error of x0 as one on that of the prediction. */
+/** Converts a weight on the squared error of x0 to one on the prediction's squared error. */
 function convertWeight(prediction: WeightedPrediction, sigmaData: number, weight: Weight): Weight {
   switch (prediction) {
     case 'x0':

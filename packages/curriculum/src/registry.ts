@@ -44,7 +44,10 @@ export type TimestepScheduleOptions<N extends TimestepScheduleName> = NonNullabl
 
 export const timestepScheduleNames = Object.keys(timestepSchedules) as readonly TimestepScheduleName[];
 
-/** Makes a schedule by name, as a configuration file does. Throws on an unknown name, option or impossible value. */
+/**
+ * Makes a schedule by name, as a configuration file does.
+ * @throws {RangeError} on an unknown name or option, or an impossible value
+ */
 export function createTimestepSchedule<N extends TimestepScheduleName>(
   name: N,
   context: ScheduleContext,

@@ -10,7 +10,7 @@ export type ScheduleState = Readonly<Record<string, Float32Array | Float64Array 
 
 /**
  * Which timesteps to train on, and when. A schedule is a pure function: randomness comes in as uniform numbers and
- * state, where there is any, as plain arrays.
+ * state, if any, as plain arrays.
  */
 export interface TimestepSchedule {
   readonly name: string;

@@ -20,9 +20,9 @@ const speedDefaults: SpeedOptions = { k: 5, tau: null, weightCeiling: 0.6 };
  * weighting).
  *
  * The weight is our reading of the paper's description: the differences of 1 - abar_t over t, mapped affinely so that
- * the smallest becomes 1 - ceiling and the largest ceiling. The authors' repository has other code at this place
- * (1 / (1 + SNR) on dual timesteps), so do not take it for the authors' formula. Throws a RangeError on an impossible
- * context and on an unknown or impossible option.
+ * the smallest becomes 1 - ceiling and the largest ceiling. The authors' repository has other code at this place (1 /
+ * (1 + SNR) on dual timesteps), so do not take it for the authors' formula.
+ * @throws {RangeError} on an impossible context and on an unknown or impossible option
  */
 export function speed(context: ScheduleContext, options?: Partial<SpeedOptions>): TimestepSchedule {
   requireContext('speed', context);

@@ -14,7 +14,7 @@ export function uniforms(count: number, seed: number): Float64Array {
 /**
  * Pearson's chi-square of drawn timesteps against probabilities, as a standard normal score (Wilson & Hilferty 1931:
  * the cube root of chi-square over its degrees of freedom is nearly normal). Neighboring bins are merged until each
- * expects 5 draws. A draw where the probability is 0 gives Infinity.
+ * expects 5 draws. A draw with probability 0 gives Infinity.
  */
 export function chiSquareScore(timesteps: Int32Array, probabilities: Float64Array): number {
   const counts = new Float64Array(probabilities.length);

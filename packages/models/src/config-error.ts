@@ -23,7 +23,9 @@ export class ConfigError extends DmError<ConfigErrorCode> {
 export const refuse = (kind: string, field: string, value: unknown, right: string) =>
   new ConfigError(`${kind}: ${field} must be ${right}, got ${JSON.stringify(value)}`);
 
-/** Throws unless `config` is a plain object for the class `kind`, with no field that the class does not have. */
+/**
+ * @throws {ConfigError} unless `config` is a plain object for the class `kind`, without unknown fields
+ */
 export function checkFields(kind: string, config: unknown, known: readonly string[]): asserts config is Fields {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     throw new ConfigError(`${kind}: the configuration must be an object of named fields`);

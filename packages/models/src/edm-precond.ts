@@ -19,9 +19,8 @@ export interface EdmPrecondConfig {
  * A model like any other, with F's parameters under their names; what `apply` takes for t is sigma, float32 [N], above 0,
  * and x = x_0 + sigma noise; it returns x_0's estimate. Training F on the unpreconditioned target is the prediction `edm`
  * of the package `core`, with the plain model.
- *
- * Throws a ConfigError on a sigma_data that is not positive and on a model whose output has other channels than its
- * input (a learned variance).
+ * @throws {ConfigError} on a sigma_data that is not positive and on a model whose output has other channels than its
+ *   input (a learned variance)
  */
 export function edmPrecond<Config>(
   model: Model<Config>,

@@ -15,7 +15,7 @@ const WEIGHTS = 'diffusion_pytorch_model.safetensors';
  *
  * @throws {ConfigError} if the configuration names no class of `modelClasses` or is not one of that class.
  * @throws {SafetensorsError} if a file of weights is damaged.
- * @throws {Error} if a file is missing, or the weights are not those of the model.
+ * @throws {Error} if a file is missing, or the weights do not fit the model.
  */
 export async function fromPretrained(
   folder: string,

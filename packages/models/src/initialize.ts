@@ -5,7 +5,8 @@ import type { Init, Model } from './model.js';
 
 /**
  * Parameters and buffers at the start, in the reference's distributions. Each is a function of the seed and of its
- * place in `model.specs` alone. Throws a RangeError on a seed that is not a non-negative safe integer.
+ * place in `model.specs` alone.
+ * @throws {RangeError} on a seed that is not a non-negative safe integer
  */
 export function initialize(model: Model, seed: number): Record<string, Float32NdArray> {
   return Object.fromEntries(
@@ -29,7 +30,10 @@ export function initializeFlat(
   };
 }
 
-/** Copies float32 arrays into one vector. Throws when one that the layout names is missing or of another size. */
+/**
+ * Copies float32 arrays into one vector.
+ * @throws {Error} if one that the layout names is missing or has another size
+ */
 export function flatten(arrays: Readonly<Record<string, NdArray>>, layout: FlatLayout): Float32Array {
   const flat = new Float32Array(layout.size);
   for (const { name, offset, size } of layout.entries) {

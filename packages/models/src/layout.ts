@@ -11,10 +11,10 @@ const groups: Readonly<Record<ParamKind, ParamGroup>> = {
   embedding: 'embedding',
 };
 
-/** How the trained parameters lie in one vector: those of `model.specs` in order, without buffers. */
+/** Layout of the trained parameters in one vector: the entries of `model.specs` in order, without buffers. */
 export const parameterLayout = (model: Model): FlatLayout => layoutOf(model, true);
 
-/** How the buffers (fixed tables) lie in another vector; of size 0 for most models. */
+/** Layout of the buffers (fixed tables) in a second vector, which is empty for most models. */
 export const bufferLayout = (model: Model): FlatLayout => layoutOf(model, false);
 
 function layoutOf({ specs }: Model, trained: boolean): FlatLayout {

@@ -6,8 +6,7 @@ import { fromTorch, torchShape } from './torch-layout.js';
  * Weights as a file has them (PyTorch's names and layout) → parameters in memory's layout, in the order of
  * `model.specs`. Names that diffusers gave attention layers before version 0.15 are understood. A buffer with a fixed
  * value may be missing and is then made.
- *
- * Throws one error that lists every tensor that is missing, not known, of another shape or not float32.
+ * @throws {Error} listing every tensor that is missing, unknown, not float32, or has another shape
  */
 export function loadWeights(model: Model, arrays: Arrays): Record<string, Float32NdArray> {
   const given = new Map(Object.entries(arrays).map(([name, array]) => [currentName(name), array]));

@@ -24,7 +24,7 @@ export interface ParamSpec {
   readonly trainable?: false;
 }
 
-/** A place in the model where dropout acts while training. */
+/** A place in the model at which dropout acts during training. */
 export interface DropoutSpec {
   /** Its key in `ApplyOptions.masks`. */
   readonly name: string;
@@ -76,7 +76,7 @@ export interface Model<Config = unknown> {
   /** Classes for conditioning; 0 for an unconditional model. */
   readonly numClasses: number;
   /**
-   * Width of `cond`: `numClasses`, plus 1 where the model has a null class of its own, which is then the last column.
+   * Width of `cond`: `numClasses`, plus 1 if the model has its own null class, which is then the last column.
    */
   readonly condDim: number;
   /** In the order in which they act; empty for a model without dropout. */

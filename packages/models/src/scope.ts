@@ -23,7 +23,7 @@ interface Declarations {
   readonly layers: LayerCost[];
 }
 
-/** Where a unit declares its parameters: a dotted prefix, as PyTorch names submodules, over the model's one table. */
+/** The namespace in which a unit declares its parameters: a dotted prefix, as PyTorch names submodules, over the model's one table. */
 export interface Scope {
   readonly name: string;
   readonly declared: Declarations;
@@ -66,7 +66,7 @@ export function block<Args extends unknown[], Result>(
 }
 
 /**
- * A block that is worth computing a second time in its gradient where the call wants that: much happens between its
+ * A block that is worth computing a second time in its gradient if the call asks for it: much happens between its
  * inputs and its output. It reads no parameters but those in its scope.
  */
 export function recomputable<Args extends (Tensor | undefined)[]>(
@@ -93,7 +93,7 @@ type Described = Omit<Model, 'apply' | 'config' | 'specs' | 'dropouts' | 'layers
 /**
  * Makes the model out of what its units declared. `forward` sees calls that were checked: every trainable parameter is
  * there in its shape, x and t fit together, `cond` is there if and only if the model has classes, and the masks are
- * those of `dropouts` or none.
+ * one for each of `dropouts`, or none.
  */
 export function buildModel<Config>(
   scope: Scope,

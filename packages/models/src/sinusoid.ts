@@ -13,7 +13,7 @@ export interface SinusoidOptions {
  */
 export function sinusoid(t: tf.Tensor, width: number, { freqShift = 0, cosFirst }: SinusoidOptions): tf.Tensor {
   const half = Math.floor(width / 2);
-  // Rounded where the reference's float32 arithmetic rounds: times t = 999, a last bit is seen in the fifth digit.
+  // Rounded at the same points as the reference's float32 arithmetic: at t = 999, one last bit changes the fifth digit.
   const slope = Math.fround(-Math.log(10000));
   const frequencies = Float32Array.from({ length: half }, (_, i) =>
     Math.exp(Math.fround(Math.fround(slope * i) / (half - freqShift))),

@@ -1,4 +1,4 @@
-/** The one place where parameters change between memory (HWIO, [in, out]) and files (PyTorch's OIHW, [out, in]). */
+/** The one place in which parameters are converted between memory (HWIO, [in, out]) and files (PyTorch's OIHW, [out, in]). */
 import type { Arrays, NdArray, Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Model, ParamKind, ParamSpec } from './model.js';
@@ -12,12 +12,12 @@ const fileAxes: Readonly<Partial<Record<ParamKind, readonly number[]>>> = {
 /** Shape of a parameter in a file. */
 export const torchShape = ({ kind, shape }: ParamSpec): readonly number[] => permuted(shape, fileAxes[kind]);
 
-/** What `transpose` brings a parameter of memory's layout to a file's with; undefined where they are the same. */
+/** What `transpose` brings a parameter of memory's layout to a file's with; undefined if they are the same. */
 export const torchAxes = ({ kind }: ParamSpec): readonly number[] | undefined => fileAxes[kind];
 
 /**
- * Arrays in memory's layout → in PyTorch's, for files. Arrays that need no change are handed on, not copied. Throws,
- * listing all, on a name that the model does not have and on a wrong shape.
+ * Arrays in memory's layout → in PyTorch's, for files. Arrays that need no change are handed on, not copied.
+ * @throws {Error} listing all unknown names and wrong shapes
  */
 export function toTorch(model: Model, arrays: Arrays): Record<string, NdArray> {
   return convert(

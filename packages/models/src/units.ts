@@ -1,4 +1,4 @@
-/** The layers that every architecture is made of, declared as PyTorch's modules of the same names are. */
+/** The layers shared by all architectures, declared like the PyTorch modules of the same names. */
 import * as tf from '@tensorflow/tfjs-core';
 import { conv2d, type Conv2DOptions, groupNorm as groupNormOp, layerNorm as layerNormOp } from '@dm/ops';
 import type { Init, ParamKind } from './model.js';

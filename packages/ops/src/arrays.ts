@@ -55,7 +55,7 @@ export function toTensors(arrays: Arrays): Tensors {
   );
 }
 
-/** Named numbers as float32 arrays of shape [], such as those of an optimizer's `scalars(step)`. */
+/** Named numbers as float32 arrays of shape [], such as an optimizer's `scalars(step)`. */
 export function toScalars(values: Readonly<Record<string, number>>): Record<string, Float32NdArray> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, scalar(value)]));
 }

@@ -10,7 +10,9 @@ export interface AttentionOptions {
 /**
  * Scaled dot-product attention, Eq. 1 of Vaswani et al. 2017, arXiv:1706.03762: y = softmax(scale q kᵀ) v.
  *
- * q float32 [B, heads, Tq, d], k and v [B, heads, Tk, d] → y [B, heads, Tq, d]. Throws on another dtype or shape.
+ * q float32 [B, heads, Tq, d], k and v [B, heads, Tk, d] → y [B, heads, Tq, d].
+ * @throws {TypeError} if a tensor is not float32
+ * @throws {RangeError} on another shape
  */
 export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: AttentionOptions = {}): tf.Tensor {
   checkShape('attention: q', q, ['B', 'heads', 'Tq', 'd']);

@@ -17,10 +17,12 @@ export interface Conv2DOptions {
 
 /**
  * 2-D convolution (cross-correlation) with its gradient written as patches and matrix products: TF.js's wasm backend
- * has no filter gradient of its own.
+ * has no filter gradient.
  *
- * x float32 [N, H, W, I], filter [kh, kw, I, O] → y [N, Ho, Wo, O] with Ho = floor((H + top + bottom - kh) / stride) + 1.
- * Throws on another dtype or shape, an even kernel with `'same'`, or a kernel larger than the padded image.
+ * x float32 [N, H, W, I], filter [kh, kw, I, O] → y [N, Ho, Wo, O] with Ho = floor((H + top + bottom - kh) / stride) +
+ * 1.
+ * @throws {TypeError} if a tensor is not float32
+ * @throws {RangeError} on another shape, an even kernel with `'same'`, or a kernel larger than the padded image
  */
 export function conv2d(x: tf.Tensor, filter: tf.Tensor, options: Conv2DOptions = {}): tf.Tensor {
   const { bias } = options;

@@ -5,7 +5,7 @@ type Inputs<K extends DmKernel> = DmKernels[K]['inputs'];
 type Attrs<K extends DmKernel> = DmKernels[K]['attrs'];
 type Outputs<K extends DmKernel> = DmKernels[K]['outputs'];
 
-/** Runs `kernel` as one kernel where the current backend registers it, else as the TF.js ops of `compose`. */
+/** Runs `kernel` as one kernel if the current backend registers it, else as the TF.js ops of `compose`. */
 export function emit<K extends DmKernel>(
   kernel: K,
   inputs: Inputs<K>,

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 /** An eager engine's name, as after `--engine`. */
 export type EagerName = 'tfjs-cpu' | 'tfjs-wasm' | 'tfjs-webgpu' | 'tfjs-node' | 'tfjs-node-gpu';
 
-/** Where an eager engine comes from: the npm package, and the TF.js backend that it registers. */
+/** The source of an eager engine: the npm package, and the TF.js backend that it registers. */
 export interface EagerBackend {
   readonly package: string;
   readonly backend: string;
@@ -35,8 +35,9 @@ export const eagerBackends: Readonly<Record<EagerName, EagerBackend>> = {
 
 /**
  * Makes sure that the engine's TF.js backend is registered and started, and returns the backend's name. The backend
- * that was selected before stays selected. Throws an Error that names the package and how to install it where it is
- * missing, and one with the cause where it does not load or start.
+ * that was selected before stays selected.
+ * @throws {Error} if the package is missing (naming it, and how to install it), or does not load or start (with the
+ *   cause)
  */
 export async function startBackend(name: EagerName, load?: () => Promise<unknown>): Promise<string> {
   const mine = starting.then(() => start(name, load));
@@ -93,7 +94,7 @@ async function importPackage(name: EagerName): Promise<unknown> {
   return module.createRequire(path.join(absolute, 'package.json'))(absolute) as unknown;
 }
 
-/** tfjs-node and tfjs-node-gpu register the same backend, so the first that a process loads stands for both. */
+/** tfjs-node and tfjs-node-gpu register the same backend, so the first one that a process loads represents both. */
 function checkPackage(name: EagerName): void {
   const { isGPUPackage } = tf.findBackend(eagerBackends[name].backend) as { isGPUPackage?: boolean };
   const loaded: EagerName = isGPUPackage === true ? 'tfjs-node-gpu' : 'tfjs-node';

@@ -24,9 +24,8 @@ export interface EagerOptions {
 /**
  * An engine that runs programs as they are, op by op, on a TF.js backend. Its package is an optional peer, imported
  * only now; the backend is selected for the synchronous part of each call only.
- *
- * Throws on an unknown name, when the package is not installed (with the command that installs it), and when the
- * backend does not start on this machine.
+ * @throws {RangeError} on an unknown name
+ * @throws {Error} if the package is not installed (with the command that installs it), or the backend does not start
  */
 export async function openEagerEngine(name: EagerName, { load }: EagerOptions = {}): Promise<Engine> {
   if (!Object.hasOwn(eagerBackends, name)) {
@@ -121,7 +120,9 @@ class EagerState implements StateHandle {
     tf.dispose(old);
   }
 
-  /** Throws unless `value` has the dtype and shape of the entry. */
+  /**
+   * @throws {Error} unless `value` has the dtype and shape of the entry
+   */
   fits(name: string, value: { dtype: string; shape: readonly number[] }, message: (own: string) => string): void {
     this.known(name);
     const own = describe(this.tensors[name]!);
@@ -196,7 +197,7 @@ class EagerProgram implements CompiledProgram {
     if (this.disposed) throw new Error(`${this.name}: this program has been disposed of`);
   }
 
-  /** The synchronous part: what it returns is kept, all else is freed, and a failure leaves the state as it was. */
+  /** The synchronous part: its results survive, everything else is freed, and a failure leaves the state as it was. */
   private call(handle: EagerState, state: Tensors, inputs: Arrays): { next: Tensors; outputs: Tensors } {
     return tf.tidy(() => {
       const given = toTensors(inputs);

@@ -32,12 +32,16 @@ export type Program = (state: Tensors, inputs: Tensors) => { state?: Tensors; ou
  */
 export interface StateHandle {
   /**
-   * Copies the named entries (all by default) out of the engine. Throws on an unknown name. `into`: arrays that nobody
-   * needs any more; where one has the name, dtype and shape of an entry the engine may copy into it and give it back, which
-   * spares a large state the time that new memory takes.
+   * Copies the named entries (all by default) out of the engine. `into`: arrays that are no longer needed; if one
+   * has the name, dtype and shape of an entry the engine may copy into it and give it back, which spares a large state
+   * the time that new memory takes.
+   * @throws {Error} on an unknown name
    */
   read(names?: readonly string[], into?: Arrays): Promise<Arrays>;
-  /** Overwrites the named entries with copies. Throws on an unknown name or another shape. */
+  /**
+   * Overwrites the named entries with copies.
+   * @throws {Error} on an unknown name or another shape
+   */
   write(arrays: Arrays): Promise<void>;
   /** Frees the state; using the handle afterwards throws. */
   dispose(): void;
@@ -60,7 +64,7 @@ export interface CompileOptions {
   /** Shown in errors, dumps and profiles. */
   readonly name?: string;
   /**
-   * Name of a scalar output that decides whether a run counts: where it is 0 (or false) the state stays what it was
+   * Name of a scalar output that decides whether a run counts: if it is 0 (or false), the state stays as it was
    * before the run, to the bit. The outputs are returned all the same. It costs nothing: no value is selected or copied.
    */
   readonly commitIf?: string;

@@ -1,4 +1,4 @@
-/** Options of an error of this project: a code where the class's default does not say enough, and the cause. */
+/** Options of an error of this project: a code if the class's default is not specific enough, and the cause. */
 export interface DmErrorOptions<Code extends string = string> {
   readonly code?: Code;
   readonly cause?: unknown;

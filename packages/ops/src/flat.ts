@@ -20,7 +20,10 @@ export interface FlatLayout {
   readonly entries: readonly FlatEntry[];
 }
 
-/** Lays tensors out in the order given. Throws on a repeated name. */
+/**
+ * Lays tensors out in the order given.
+ * @throws {RangeError} on a repeated name
+ */
 export function flatLayout(
   tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly group: string }[],
 ): FlatLayout {
@@ -53,7 +56,10 @@ export function splitFlat(flat: tf.Tensor, layout: FlatLayout): Tensors {
   return tensors;
 }
 
-/** Views into a flat host vector, by name; nothing is copied. Throws if the length is not the layout's. */
+/**
+ * Views into a flat host vector, by name; nothing is copied.
+ * @throws {RangeError} if the length is not the layout's
+ */
 export function viewFlat(flat: Float32Array, layout: FlatLayout): Record<string, Float32NdArray> {
   if (flat.length !== layout.size) {
     throw new RangeError(`viewFlat: the vector has ${flat.length} elements, the layout ${layout.size}`);

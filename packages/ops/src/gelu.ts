@@ -11,7 +11,9 @@ export interface GeluOptions {
  * GELU: y = x Φ(x), Φ(x) = (1 + erf(x / sqrt(2))) / 2; approximated, y = x/2 (1 + tanh(sqrt(2/π) (x + .044715 x³))).
  * Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2.
  *
- * x float32 of any shape → y of that shape. Throws on another dtype, and a RangeError on another `approximate`.
+ * x float32 of any shape → y of that shape.
+ * @throws {TypeError} if x is not float32
+ * @throws {RangeError} on an unknown `approximate`
  */
 export function gelu(x: tf.Tensor, { approximate = 'none' }: GeluOptions = {}): tf.Tensor {
   checkFloat('gelu: x', x);

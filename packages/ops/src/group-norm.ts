@@ -14,8 +14,9 @@ export interface GroupNormOptions {
  * y = (x - mean) / sqrt(variance + epsilon) * scale + offset, mean and (biased) variance over the places and channels
  * of each image's groups.
  *
- * x float32 [N, ...spatial, C], scale and offset [C] → y as x. Throws on another dtype or shape, or when `groups` does
- * not divide C.
+ * x float32 [N, ...spatial, C], scale and offset [C] → y as x.
+ * @throws {TypeError} if a tensor is not float32
+ * @throws {RangeError} on another shape, or if `groups` does not divide C
  */
 export function groupNorm(
   x: tf.Tensor,

@@ -1,5 +1,5 @@
 /**
- * The kernels that the ops of this package emit, by name, where the current TF.js backend registers them (the
+ * The kernels that the ops of this package emit, by name, if the current TF.js backend registers them (the
  * recorder of `@dm/jit` does). Attributes are plain JSON data; an optional input that is not given is an absent key.
  * Everything is float32; images are NHWC, convolution filters HWIO.
  */

@@ -15,7 +15,9 @@ export interface LayerNormOptions {
  * Layer normalization, Ba et al. 2016, arXiv:1607.06450, over the last axis:
  * y = (x - mean) / sqrt(variance + epsilon) [* scale + offset], with the biased variance.
  *
- * x float32 [..., C] → y as x. Throws on another dtype or shape, or when only one of `scale` and `offset` is given.
+ * x float32 [..., C] → y as x.
+ * @throws {TypeError} if a tensor is not float32
+ * @throws {RangeError} on another shape, or if only one of `scale` and `offset` is given
  */
 export function layerNorm(x: tf.Tensor, { scale, offset, epsilon = 1e-5 }: LayerNormOptions = {}): tf.Tensor {
   checkFloat('layerNorm: x', x);

@@ -34,8 +34,8 @@ export function copyOf(dtype: DType, shape: readonly number[], values: ArrayLike
 }
 
 /**
- * Whether a run counts (`CompileOptions.commitIf`): whether the scalar output of this name is not 0. Throws a RangeError where
- * there is no such output or it is no scalar; `owner` begins the message.
+ * Whether a run counts (`CompileOptions.commitIf`): whether the scalar output of this name is not 0.
+ * @throws {RangeError} if the output is missing or not a scalar; `owner` begins the message
  */
 export function isCommitted(owner: string, outputs: Arrays, commitIf: string): boolean {
   const flag = outputs[commitIf];

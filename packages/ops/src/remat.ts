@@ -8,8 +8,9 @@ import type { Tensors } from './engine.js';
  * second time. The memory for what `fn` computes on its way is then needed for one such call at a time.
  * Chen et al. 2016, arXiv:1604.06174; `torch.utils.checkpoint`.
  *
- * `inputs` float32, of rank 1 at least; `parameters` float32 by name, which live on in any case. `fn` must compute y from
- * these alone: a gradient by any other tensor is lost. Throws on another dtype.
+ * `inputs` float32, of rank 1 at least; `parameters` float32 by name, which live on in any case. `fn` must compute y
+ * from these alone: a gradient by any other tensor is lost.
+ * @throws {TypeError} if a tensor is not float32
  */
 export function remat(
   fn: (inputs: tf.Tensor[], parameters: Tensors) => tf.Tensor,
@@ -33,7 +34,7 @@ export function remat(
         [...late, ...saved.slice(inputs.length)],
         dy,
       );
-      // What was computed again can be freed before the backward pass goes on, if all that needs it is computed first.
+      // What was recomputed can be freed before the backward pass continues, if all that needs it is computed first.
       const [first, ...others] = grads as [tf.Tensor, ...tf.Tensor[]];
       return [optimizationBarrier(first, others), ...others];
     },

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 let current = '';
 
 /**
- * Runs `body` under a name, such as that of the block of a model: kernels that are recorded meanwhile carry it, and the
+ * Runs `body` under a name, such as a model block's: kernels that are recorded meanwhile carry it, and the
  * kernels of their gradients carry `gradient of <name>`. The innermost name counts. Results are what `body` returns.
  */
 export function scope<T>(name: string, body: () => T): T {
@@ -11,7 +11,7 @@ export function scope<T>(name: string, body: () => T): T {
   const isTaped = () => state.gradientDepth > 0 && state.kernelDepth === 0;
   const before = isTaped() ? state.activeTape.length : undefined;
   const result = under(name, body);
-  // The tape is made of closures that compute the gradients later on, outside any scope.
+  // The tape consists of closures that compute the gradients later on, outside any scope.
   if (before !== undefined && isTaped()) for (const node of state.activeTape.slice(before)) nameGradient(node, name);
   return result;
 }
@@ -27,7 +27,7 @@ function nameGradient(node: TapeNode, name: string): void {
   const backward = `gradient of ${name}`;
   node.gradient = (dys) =>
     Object.fromEntries(
-      // TF.js asks for each input's gradient by a call of its own.
+      // TF.js asks for each input's gradient in a separate call.
       Object.entries(under(backward, () => gradient(dys))).map(([input, of]) => [input, () => under(backward, of)]),
     );
 }

@@ -5,7 +5,8 @@ import { customOp, emit } from './custom-op.js';
 /**
  * SiLU (swish): y = x sigmoid(x). Elfwing et al. 2017, arXiv:1702.03118.
  *
- * x float32 of any shape → y of that shape. Throws on another dtype.
+ * x float32 of any shape → y of that shape.
+ * @throws {TypeError} if a tensor is not float32
  */
 export function silu(x: tf.Tensor): tf.Tensor {
   checkFloat('silu: x', x);

@@ -10,8 +10,9 @@ export interface UpsampleNearestOptions {
 /**
  * Nearest-neighbor up-sampling by a whole factor: y[n, i, j, c] = x[n, floor(i / factor), floor(j / factor), c].
  *
- * x float32 [N, H, W, C] → y [N, H factor, W factor, C]. Throws on another dtype or rank, or a factor that is not a
- * positive integer.
+ * x float32 [N, H, W, C] → y [N, H factor, W factor, C].
+ * @throws {TypeError} if x is not float32
+ * @throws {RangeError} on another rank, or a factor that is not a positive integer
  */
 export function upsampleNearest(x: tf.Tensor, { factor = 2 }: UpsampleNearestOptions = {}): tf.Tensor {
   checkShape('upsampleNearest: x', x, ['N', 'H', 'W', 'C']);

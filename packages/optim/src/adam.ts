@@ -7,7 +7,7 @@ import type { StepSchedule } from './step-schedule.js';
 export interface AdamOptions {
   /** Learning rate: a number or a schedule. */
   readonly lr: number | StepSchedule;
-  /** Momentum: a number in [0, 1) or a schedule such as that of `momentumDecay`; 0.9 by default. */
+  /** Momentum: a number in [0, 1) or a schedule such as `momentumDecay`'s; 0.9 by default. */
   readonly beta1?: number | StepSchedule;
   /** Average of the squared gradients, in [0, 1); 0.999 by default. */
   readonly beta2?: number;
@@ -19,7 +19,8 @@ export interface AdamOptions {
 
 /**
  * Adam, Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1, in the form of `torch.optim.Adam`. The bias correction of m is
- * the product of the beta1 used so far (see `biasCorrection`). Throws a RangeError on an option out of range.
+ * the product of the beta1 used so far (see `biasCorrection`).
+ * @throws {RangeError} on an option out of range
  */
 export function adam(options: AdamOptions): Optimizer {
   const { weightDecay = 0 } = options;

@@ -7,7 +7,7 @@ import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 export interface AdamWOptions {
   /** Learning rate: a number or a schedule. */
   readonly lr: number | StepSchedule;
-  /** Momentum: a number in [0, 1) or a schedule such as that of `momentumDecay`; 0.9 by default. */
+  /** Momentum: a number in [0, 1) or a schedule such as `momentumDecay`'s; 0.9 by default. */
   readonly beta1?: number | StepSchedule;
   /** Average of the squared gradients, in [0, 1); 0.999 by default. */
   readonly beta2?: number;
@@ -23,7 +23,8 @@ export interface AdamWOptions {
  *   p <- p (1 - lr wd) - lr (m / c1) / (sqrt(v / c2) + eps)
  *
  * with the moments of `adam-moments.ts`; beta1 may change from step to step, and c1 = 1 - product of the beta1 used so
- * far. Throws a RangeError on an option out of range.
+ * far.
+ * @throws {RangeError} on an option out of range
  */
 export function adamW(options: AdamWOptions): Optimizer {
   const decay = decoupledDecay('adamW', options.weightDecay ?? 0.01);

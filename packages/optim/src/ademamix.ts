@@ -30,7 +30,8 @@ export interface AdEMAMixOptions {
  *   p <- p (1 - lr wd) - lr (m1 / c1 + alpha m2) / (sqrt(v / c2) + eps),    m2 <- b3 m2 + (1 - b3) g
  *
  * While warming up, with a = (step + 1) / warmupSteps, alpha grows linearly and b3 so that its half-life grows linearly
- * from that of beta1: 1 / ln b3(a) = (1 - a) / ln beta1 + a / ln beta3. Throws a RangeError on an option out of range.
+ * from beta1's: 1 / ln b3(a) = (1 - a) / ln beta1 + a / ln beta3.
+ * @throws {RangeError} on an option out of range
  */
 export function adEMAMix(options: AdEMAMixOptions): Optimizer {
   const { beta1 = 0.9, beta3 = 0.9999, alpha = 2, warmupSteps = 0 } = options;

@@ -6,8 +6,9 @@ export function gradientNorm(grads: tf.Tensor): tf.Tensor {
 }
 
 /**
- * Scales `grads` [size] by min(1, maxNorm / (norm + 1e-6)), the coefficient of PyTorch's `clip_grad_norm_`. `maxNorm` is a
- * constant > 0 or a scalar tensor. Returns the norm from before as well. Throws a RangeError unless that is so.
+ * Scales `grads` [size] by min(1, maxNorm / (norm + 1e-6)), the coefficient of PyTorch's `clip_grad_norm_`. `maxNorm`
+ * is a constant > 0 or a scalar tensor. Returns the norm from before as well.
+ * @throws {RangeError} unless that is so
  */
 export function clipByGlobalNorm(
   grads: tf.Tensor,

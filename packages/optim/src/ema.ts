@@ -27,8 +27,8 @@ function fromDecay(decay: StepSchedule): Ema {
 }
 
 /**
- * The same decay at every step, in [0, 1): 0.9999 in most papers, too slow for short runs. Throws a RangeError on
- * another decay.
+ * The same decay at every step, in [0, 1): 0.9999 in most papers, too slow for short runs.
+ * @throws {RangeError} on another decay
  */
 export function fixedEma(decay: number): Ema {
   checkInRange('fixedEma: decay', decay, '[0, 1)');
@@ -48,8 +48,8 @@ export interface PowerEmaOptions {
 
 /**
  * Power warm-up, decay = clip(1 - (1 + step / invGamma)^-power, minDecay, maxDecay), as diffusers' `EMAModel` with
- * `use_ema_warmup`. Step 0 has decay `minDecay`: with 0 the average begins as the parameters. Throws a RangeError
- * unless 0 <= minDecay <= maxDecay < 1 and invGamma and power are above 0.
+ * `use_ema_warmup`. Step 0 has decay `minDecay`: with 0 the average begins as the parameters.
+ * @throws {RangeError} unless 0 <= minDecay <= maxDecay < 1 and invGamma and power are above 0
  */
 export function powerEma(options: PowerEmaOptions = {}): Ema {
   const { maxDecay = 0.9999, minDecay = 0, invGamma = 1, power = 2 / 3 } = options;
@@ -71,8 +71,8 @@ export interface HalfLifeEmaOptions {
 
 /**
  * decay = 0.5^(batchSize / h), h = min(halfLifeImages, rampUp * images seen before this step), as in the training loop of
- * Karras et al. 2022, arXiv:2206.00364. Comparable between batch sizes. Throws a RangeError unless all three are above
- * 0.
+ * Karras et al. 2022, arXiv:2206.00364. Comparable between batch sizes.
+ * @throws {RangeError} unless all three are above 0
  */
 export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
   const { halfLifeImages, batchSize, rampUp = 0.05 } = options;
@@ -86,10 +86,11 @@ export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
 }
 
 /**
- * Power-function averaging of Karras et al. 2024, arXiv:2312.02696 (EDM2), Sec. 3: decay = (1 - 1 / n)^(gamma + 1) at the
- * n-th step, n from 1, so that the average covers the same share of the run whenever it is read. `relativeStd` is the
- * width of its profile over the length of training, sigma_rel = sqrt((gamma + 1) / ((gamma + 2)^2 (gamma + 3))), in
- * (0, 0.28]; 0.05 and 0.1 in the paper. Throws a RangeError on a width outside of that.
+ * Power-function averaging of Karras et al. 2024, arXiv:2312.02696 (EDM2), Sec. 3: decay = (1 - 1 / n)^(gamma + 1) at
+ * the n-th step, n from 1, so that the average covers the same share of the run whenever it is read. `relativeStd` is
+ * the width of its profile over the length of training, sigma_rel = sqrt((gamma + 1) / ((gamma + 2)^2 (gamma + 3))), in
+ * (0, 0.28]; 0.05 and 0.1 in the paper.
+ * @throws {RangeError} on a width outside of that
  */
 export function karrasEma(options: { readonly relativeStd: number }): Ema {
   const { relativeStd } = options;

@@ -9,7 +9,7 @@ export interface LionOptions {
   readonly lr: number | StepSchedule;
   /** Share of the momentum in the step's sign, in [0, 1), a number or a schedule; 0.9 by default. */
   readonly beta1?: number | StepSchedule;
-  /** Average of the gradients that is kept, in [0, 1); 0.99 by default. */
+  /** Decay of the saved gradient average, in [0, 1); 0.99 by default. */
   readonly beta2?: number;
   /** Decoupled weight decay, times the learning rate; 0 by default. */
   readonly weightDecay?: WeightDecay;
@@ -19,8 +19,7 @@ export interface LionOptions {
  * Lion, Chen et al. 2023, arXiv:2302.06675, Algorithm 2:
  *
  *   p <- p (1 - lr wd) - lr sign(b1 m + (1 - b1) g),    m <- b2 m + (1 - b2) g
- *
- * Throws a RangeError on an option out of range.
+ * @throws {RangeError} on an option out of range
  */
 export function lion(options: LionOptions): Optimizer {
   const { beta1 = 0.9, beta2 = 0.99 } = options;

@@ -17,15 +17,18 @@ function checkDecay(owner: string, { lr, totalSteps, finalRatio = 0 }: DecayOpti
   return { lr, totalSteps, finalRatio };
 }
 
-/** The same learning rate at every step. Throws a RangeError unless lr > 0. */
+/**
+ * The same learning rate at every step.
+ * @throws {RangeError} unless lr > 0
+ */
 export function constantLr(lr: number): StepSchedule {
   checkPositive('constantLr: lr', lr);
   return () => lr;
 }
 
 /**
- * lr (1 - (1 - finalRatio) tau), tau = step / totalSteps. Throws a RangeError unless lr > 0, totalSteps >= 1 and
- * finalRatio is in [0, 1].
+ * lr (1 - (1 - finalRatio) tau), tau = step / totalSteps.
+ * @throws {RangeError} unless lr > 0, totalSteps >= 1 and finalRatio is in [0, 1]
  */
 export function linearLr(options: DecayOptions): StepSchedule {
   const { lr, totalSteps, finalRatio } = checkDecay('linearLr', options);
@@ -33,8 +36,8 @@ export function linearLr(options: DecayOptions): StepSchedule {
 }
 
 /**
- * lr (f + (1 - f) (1 + cos(pi tau)) / 2), f = finalRatio. Loshchilov & Hutter 2017, arXiv:1608.03983, Eq. 5. Throws a
- * RangeError unless lr > 0, totalSteps >= 1 and finalRatio is in [0, 1].
+ * lr (f + (1 - f) (1 + cos(pi tau)) / 2), f = finalRatio. Loshchilov & Hutter 2017, arXiv:1608.03983, Eq. 5.
+ * @throws {RangeError} unless lr > 0, totalSteps >= 1 and finalRatio is in [0, 1]
  */
 export function cosineLr(options: DecayOptions): StepSchedule {
   const { lr, totalSteps, finalRatio: f } = checkDecay('cosineLr', options);
@@ -42,8 +45,8 @@ export function cosineLr(options: DecayOptions): StepSchedule {
 }
 
 /**
- * lr / sqrt(max(1, step / decaySteps)): constant up to `decaySteps`. Karras et al. 2024, arXiv:2312.02696. Throws a
- * RangeError unless lr > 0 and decaySteps >= 1.
+ * lr / sqrt(max(1, step / decaySteps)): constant up to `decaySteps`. Karras et al. 2024, arXiv:2312.02696.
+ * @throws {RangeError} unless lr > 0 and decaySteps >= 1
  */
 export function inverseSqrtLr(options: { readonly lr: number; readonly decaySteps: number }): StepSchedule {
   const { lr, decaySteps } = options;
@@ -54,7 +57,7 @@ export function inverseSqrtLr(options: { readonly lr: number; readonly decayStep
 
 /**
  * Multiplies the first steps of a schedule by (step + 1) / warmupSteps, so that step 0 already moves. 0 means none.
- * Throws a RangeError on anything but a whole number of at least 0.
+ * @throws {RangeError} on anything but a whole number of at least 0
  */
 export function withWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {
   checkInteger('withWarmup: warmupSteps', warmupSteps, 0);

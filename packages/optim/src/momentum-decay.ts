@@ -35,8 +35,9 @@ export interface MomentumDecayOptions {
 }
 
 /**
- * The two schedules of momentum decay, ready to be spread into an optimizer's options:
- * `adamW({ ...momentumDecay({ lr: 2e-4, totalSteps: 10_000 }) })`. Throws a RangeError on b0 outside (0, 1).
+ * The two schedules of momentum decay, ready to be spread into an optimizer's options: `adamW({ ...momentumDecay({ lr:
+ * 2e-4, totalSteps: 10_000 }) })`.
+ * @throws {RangeError} on b0 outside (0, 1)
  */
 export function momentumDecay(options: MomentumDecayOptions): { lr: StepSchedule; beta1: StepSchedule } {
   const { totalSteps, b0 = 0.9, compensate = true } = options;

@@ -5,7 +5,7 @@ import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
 export interface MuonOptions {
-  /** Where the matrices lie in the flat vector. */
+  /** Position of each matrix in the flat vector. */
   readonly layout: FlatLayout;
   /** Learning rate of the matrices: a number or a schedule. */
   readonly lr: number | StepSchedule;
@@ -15,7 +15,7 @@ export interface MuonOptions {
   readonly weightDecay?: number;
   /** Newton-Schulz iterations; 5 by default. */
   readonly iterations?: number;
-  /** Which parameters are orthogonalised; those of group `matrix` by default. Must have two axes or more. */
+  /** Which parameters are orthogonalized; by default the group `matrix`. Must have two axes or more. */
   readonly isHidden?: (entry: FlatEntry) => boolean;
   /** AdamW of all other parameters, without weight decay. */
   readonly adam: {
@@ -29,7 +29,7 @@ export interface MuonOptions {
 /** Neighboring parameters that are updated alike; a matrix stands alone. */
 interface Piece {
   size: number;
-  /** [rows, columns] of an orthogonalised parameter: all axes but the last, the last. */
+  /** [rows, columns] of an orthogonalized parameter: all axes but the last, the last. */
   readonly matrix?: readonly [number, number];
 }
 
@@ -40,8 +40,9 @@ interface Piece {
  *   m <- mu m + (1 - mu) g,    O = NewtonSchulz(mu m + (1 - mu) g)
  *   p <- p (1 - lr wd) - lr sqrt(max(1, out / in)) O
  *
- * PyTorch iterates in bfloat16, this in float32. Throws a RangeError on an option out of range and an Error where a
- * hidden parameter has fewer than two axes or there is none.
+ * PyTorch iterates in bfloat16, this in float32.
+ * @throws {RangeError} on an option out of range
+ * @throws {Error} if a hidden parameter has fewer than two axes, or there is no hidden parameter
  */
 export function muon(options: MuonOptions): Optimizer {
   const { layout, momentum = 0.95, weightDecay = 0.1, iterations = 5 } = options;
@@ -123,7 +124,7 @@ function toPieces(layout: FlatLayout, isHidden: (entry: FlatEntry) => boolean): 
     if (isHidden(entry)) {
       if (entry.shape.length < 2) {
         throw new RangeError(
-          `muon: "${entry.name}" has shape [${entry.shape.join(', ')}]; only matrices can be orthogonalised`,
+          `muon: "${entry.name}" has shape [${entry.shape.join(', ')}]; only matrices can be orthogonalized`,
         );
       }
       const cols = entry.shape.at(-1)!;

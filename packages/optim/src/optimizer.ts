@@ -12,7 +12,7 @@ export interface Optimizer {
   readonly name: string;
   /** Names of the vectors that it keeps alongside the parameters, each [layout.size]. */
   readonly slots: readonly string[];
-  /** The slots before the first step: zeros [size] each, where size is the number of parameters. */
+  /** The slots before the first step: zeros [size] each; size is the number of parameters. */
   init(size: number): Record<string, Float32NdArray>;
   /** Inputs of `update` at optimizer step `step` (from 0). Their names never change. */
   scalars(step: number): Scalars;

@@ -6,7 +6,7 @@ import { prefixFold } from './step-schedule.js';
 export interface ScheduleFreeOptions {
   /** Learning rate, > 0; no schedule, that is the point. */
   readonly lr: number;
-  /** Where between z and the average x the gradient is taken, in (0, 1); 0.9 by default. */
+  /** Interpolation between z (0) and the average x (1) at which the gradient is taken, in (0, 1); 0.9 by default. */
   readonly beta1?: number;
   /** Average of the squared gradients, in [0, 1); 0.999 by default. */
   readonly beta2?: number;
@@ -25,9 +25,9 @@ export interface ScheduleFreeOptions {
  *   u = g(y) / (sqrt(v / c2) + eps) + wd y,    z <- z - lr u
  *   x <- (1 - c) x + c z,    c = lr_k^2 / sum of lr_i^2,    y = (1 - beta1) z + beta1 x
  *
- * The slot `ahead` holds z - y, which is zero at the start as every slot is; in it the step reads
- * y <- y + c ahead - lr (1 - beta1 (1 - c)) u,  ahead <- (1 - c) (ahead - lr beta1 u).
- * Throws a RangeError on an option out of range.
+ * The slot `ahead` holds z - y, which is zero at the start as every slot is; in it the step reads y <- y + c ahead - lr
+ * (1 - beta1 (1 - c)) u,  ahead <- (1 - c) (ahead - lr beta1 u).
+ * @throws {RangeError} on an option out of range
  */
 export function scheduleFreeAdamW(options: ScheduleFreeOptions): Optimizer {
   const { lr, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0, warmupSteps = 0 } = options;

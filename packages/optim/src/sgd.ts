@@ -21,9 +21,10 @@ export interface SgdOptions {
  *
  * - `averaged`: m <- beta m + (1 - beta) g, the form that momentum decay with compensation is written for;
  * - `heavyBall`: m <- beta m + g, the form of `torch.optim.SGD` (dampening 0), whose steps are 1 / (1 - beta) times as
- *   long. Here momentum decay with compensation is Demon with a constant learning rate, an ablation of its own.
+ *   long. Here momentum decay with compensation is Demon with a constant learning rate, a separate ablation.
  *
- * No bias correction in either form: the first averaged steps are short. Throws a RangeError on an option out of range.
+ * No bias correction in either form: the first averaged steps are short.
+ * @throws {RangeError} on an option out of range
  */
 export function sgd(options: SgdOptions): Optimizer {
   const { momentum = 0.9, form = 'averaged', nesterov = false, weightDecay = 0 } = options;

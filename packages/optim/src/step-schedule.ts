@@ -1,7 +1,7 @@
 /** A number that depends on the optimizer step alone (from 0), so that a resumed run sees the same values. */
 export type StepSchedule = (step: number) => number;
 
-/** A constant where a schedule is wanted. */
+/** A constant as a schedule. */
 export function asSchedule(value: number | StepSchedule): StepSchedule {
   return typeof value === 'number' ? () => value : value;
 }
@@ -20,7 +20,7 @@ export function progress(step: number, totalSteps: number): number {
 
 /**
  * combine(... combine(combine(initial, 0), 1) ..., step): a running sum or product as a function of the step number
- * alone. Values are kept as they are first needed, 8 bytes a step, always folded in the same order, so that a resumed
+ * alone. Values are cached when first needed, 8 bytes per step, always folded in the same order, so that a resumed
  * run has the values of an unbroken one to the last bit.
  */
 export function prefixFold(initial: number, combine: (soFar: number, step: number) => number): StepSchedule {

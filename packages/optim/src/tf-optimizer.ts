@@ -4,7 +4,7 @@ import type { Optimizer } from './optimizer.js';
 
 /**
  * Any optimizer of this package as a `tf.Optimizer`, for `optimizer.minimize(...)` or `model.compile({ optimizer })` of
- * tfjs-layers. Give a function where the optimizer needs the layout (Muon, weight decay by group); there a variable
+ * tfjs-layers. Give a function if the optimizer needs the layout (Muon, weight decay by group); there a variable
  * with two axes or more is in group `matrix`, any other in `vector`.
  *
  * The variables of the first step are its variables for good: a later step with others throws. `getWeights` and

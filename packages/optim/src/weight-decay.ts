@@ -12,8 +12,8 @@ interface Run {
 
 /**
  * Multiplies each parameter by 1 - lr decay, the decoupled weight decay of Loshchilov & Hutter 2019, arXiv:1711.05101,
- * Algorithm 2. `lr` is a scalar tensor. Throws a RangeError on a negative coefficient and an Error on a group that the
- * layout lacks, both when it is made.
+ * Algorithm 2. `lr` is a scalar tensor.
+ * @throws {RangeError} on a negative coefficient and an Error on a group that the layout lacks, both when it is made
  */
 export function decoupledDecay(
   owner: string,

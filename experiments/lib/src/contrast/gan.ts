@@ -72,7 +72,10 @@ const losses = {
   },
 };
 
-/** One step of the discriminator, then one of the generator against it, a batch. Throws an Error where a loss is not finite. */
+/**
+ * One step of the discriminator, then one of the generator against it, a batch.
+ * @throws {Error} if a loss is not finite
+ */
 export function trainGan(options: ContrastTrainingOptions<GanRecipe, GanWeights>): Promise<GanWeights> {
   const { train, engine, recipe, seed, steps, snapshotSteps = [], onSnapshot } = options;
   const { lr, beta1, emaHalfLife, batchSize } = recipe;

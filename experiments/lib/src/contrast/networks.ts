@@ -44,7 +44,10 @@ function norm(name: string, channels: number): Entries {
   return ['scale', 'offset'].map((part) => ({ name: `${name}.${part}`, shape: [channels], group: 'vector' }));
 }
 
-/** Parameters of `decode`. Throws a RangeError where the image's sides do not divide by 4. */
+/**
+ * Parameters of `decode`.
+ * @throws {RangeError} if the image's sides do not divide by 4
+ */
 export function decoderLayout([height, width, channels]: ImageShape): FlatLayout {
   if (height % 4 !== 0 || width % 4 !== 0) {
     throw new RangeError(`The decoder makes images whose sides divide by 4, not ${height}x${width}.`);

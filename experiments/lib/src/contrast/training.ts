@@ -23,7 +23,10 @@ export interface ContrastTrainingOptions<Recipe, Weights> {
   readonly onSnapshot?: (step: number, weights: Weights) => void | Promise<void>;
 }
 
-/** Runs `program` for so many steps and returns the entries of its state that `read` names. Throws an Error where an output is not finite. */
+/**
+ * Runs `program` for so many steps and returns the entries of its state that `read` names.
+ * @throws {Error} if an output is not finite
+ */
 export async function runContrastTraining<Name extends string>(options: {
   readonly name: string;
   readonly program: Program;

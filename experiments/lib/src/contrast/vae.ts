@@ -83,7 +83,9 @@ function negativeElbo(params: tf.Tensor, images: tf.Tensor, eps: tf.Tensor, shap
   return tf.div(tf.add(crossEntropy, kl), images.shape[0]);
 }
 
-/** Throws an Error where the loss is not finite. */
+/**
+ * @throws {Error} if the loss is not finite
+ */
 export function trainVae(options: ContrastTrainingOptions<VaeRecipe, VaeWeights>): Promise<VaeWeights> {
   const { train, engine, recipe, seed, steps, snapshotSteps = [], onSnapshot } = options;
   const { lr, beta1, emaHalfLife, batchSize } = recipe;

@@ -28,7 +28,10 @@ export function rankArms(arms: readonly Arm[], results: StageResults, metric: Me
   return arms.filter((arm) => valueOf(arm) < Infinity).toSorted((a, b) => valueOf(a) - valueOf(b));
 }
 
-/** The first of `rankArms`. Throws where all diverged. */
+/**
+ * The first of `rankArms`.
+ * @throws {Error} if all of them diverged
+ */
 export function bestArm(arms: readonly Arm[], results: StageResults, metric: Metric): Arm {
   const [best] = rankArms(arms, results, metric);
   if (best === undefined) throw new Error(`All of ${arms.map(({ name }) => name).join(', ')} diverged.`);

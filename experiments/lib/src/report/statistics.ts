@@ -11,7 +11,10 @@ export interface ConfidenceInterval {
 /** Student's t, two-sided 95 %, by degrees of freedom from 1 (NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2). */
 const T95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262] as const;
 
-/** Mean and Student's interval. Throws a RangeError on no values, or more than the table has. */
+/**
+ * Mean and Student's interval.
+ * @throws {RangeError} on no values, or more than the table has
+ */
 export function confidenceInterval(values: readonly number[]): ConfidenceInterval {
   const n = values.length;
   if (n < 1 || n > T95.length + 1) throw new RangeError(`interval: ${n} values; there must be 1 to ${T95.length + 1}.`);

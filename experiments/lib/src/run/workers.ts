@@ -63,7 +63,10 @@ export interface WorkerOptions<T extends AnyTrial, R extends AnyResult> {
   readonly onDone: (trial: T, result: R) => void;
 }
 
-/** Does the trials and says how many were left because time was up. Throws the first error of a worker. */
+/**
+ * Does the trials and says how many were left because time was up.
+ * @throws the first error of a worker
+ */
 export async function runTrials<T extends AnyTrial, R extends AnyResult>(
   trials: readonly T[],
   { workers, engine, until, onDone }: WorkerOptions<T, R>,

@@ -20,7 +20,9 @@ import type { LrDecay, OptimizerChoice } from '../recipe/recipe.js';
 /** Weight decay is 0 everywhere: in runs this short it would only be a second learning rate to tune. */
 const weightDecay = 0;
 
-/** Throws an Error where a choice contradicts itself: momentum decay on an optimizer that is not compared with it. */
+/**
+ * @throws {Error} if a choice contradicts itself: momentum decay on an optimizer that is not compared with it
+ */
 export function createArmOptimizer(
   choice: OptimizerChoice,
   layout: FlatLayout,

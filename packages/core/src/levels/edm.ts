@@ -3,7 +3,7 @@ import type { NoiseLevel, NoisePath } from './level.js';
 
 /**
  * The variance-exploding level x = x_0 + sigma epsilon, told to the model as c_noise = ln(sigma) / 4. Table 1, EDM.
- * Throws a RangeError unless sigma > 0.
+ * @throws {RangeError} unless sigma > 0
  */
 export function edmLevel(sigma: number): NoiseLevel {
   checkPositive('edmLevel: sigma', sigma);
@@ -22,8 +22,8 @@ export interface KarrasOptions {
 
 /**
  * sigma_i = (sigmaMax^(1/rho) + i / (steps - 1) (sigmaMin^(1/rho) - sigmaMax^(1/rho)))^rho for i < steps, descending.
- * Eq. 5 of Karras et al. 2022, arXiv:2206.00364. Throws a RangeError unless steps >= 1, 0 < sigmaMin < sigmaMax and rho
- * > 0.
+ * Eq. 5 of Karras et al. 2022, arXiv:2206.00364.
+ * @throws {RangeError} unless steps >= 1, 0 < sigmaMin < sigmaMax and rho > 0
  */
 export function karrasSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }: KarrasOptions): number[] {
   checkInteger('karrasSigmas: steps', steps, 1);

@@ -2,12 +2,12 @@ import { checkNumber } from '@dm/ops';
 import type { NoiseSchedule } from '../schedules/schedule.js';
 
 /**
- * One amount of noise: x_t = alpha x_0 + sigma epsilon. Variance preserving where alpha^2 + sigma^2 = 1, variance
- * exploding (EDM) where alpha = 1, rectified flow where alpha + sigma = 1. The signal-to-noise ratio is
+ * One amount of noise: x_t = alpha x_0 + sigma epsilon. Variance preserving if alpha^2 + sigma^2 = 1, variance
+ * exploding (EDM) if alpha = 1, rectified flow if alpha + sigma = 1. The signal-to-noise ratio is
  * alpha^2 / sigma^2.
  */
 export interface NoiseLevel {
-  /** What the model is told: the timestep, c_noise or the flow time. */
+  /** The model's time input: the timestep, c_noise or the flow time. */
   readonly t: number;
   /** Scale of the image, at least 0. */
   readonly alpha: number;
@@ -21,16 +21,17 @@ export interface NoisePath {
   readonly levels: readonly NoiseLevel[];
   /** What standard normal noise is multiplied with to begin. */
   readonly initialScale: number;
-  /** The level of a noise-to-signal ratio sigma / alpha between those of the path, for samplers that add noise (churn). */
+  /** The level of any noise-to-signal ratio sigma / alpha within the path's range, for samplers that add noise (churn). */
   readonly levelFromSigma?: (ratio: number) => NoiseLevel;
 }
 
-/** The level without noise. Nothing is ever evaluated there, so its t only says where it lies. */
+/** The level without noise. The model is never evaluated there, so its t only marks the end of the path. */
 export const cleanLevel: NoiseLevel = { t: -1, alpha: 1, sigma: 0 };
 
 /**
- * The level of timestep t in [0, T - 1]: alpha = sqrt(abar_t), sigma = sqrt(1 - abar_t). Between two timesteps
- * ln(sigma / alpha) is interpolated linearly. Throws a RangeError on any other t.
+ * The level of timestep t in [0, T - 1]: alpha = sqrt(abar_t), sigma = sqrt(1 - abar_t). Between two timesteps ln(sigma
+ * / alpha) is interpolated linearly.
+ * @throws {RangeError} on any other t
  */
 export function levelAt(schedule: NoiseSchedule, t: number): NoiseLevel {
   const last = schedule.numTimesteps - 1;

@@ -11,18 +11,21 @@ export interface DiscretePathOptions extends SpacingOptions {
   /** The timesteps themselves, descending, each in [0, T - 1] and not necessarily an integer. */
   readonly timesteps?: readonly number[];
   /**
-   * Where the last step ends: `clean` at abar = 1 (diffusers' `set_alpha_to_one`), `first` at the noise of timestep 0.
+   * The level at which the last step ends: `clean` at abar = 1 (diffusers' `set_alpha_to_one`), `first` at the noise of timestep 0.
    * `clean` by default.
    */
   readonly final?: 'clean' | 'first';
   /**
-   * `steps` noise-to-signal ratios between those of the schedule's ends, spaced as EDM does (`karrasSigmas`), in place of
-   * timesteps; the model is told fractional timesteps. `use_karras_sigmas` in diffusers.
+   * `steps` noise-to-signal ratios between the schedule's first and last, spaced as EDM does (`karrasSigmas`), in place of
+   * timesteps; the model receives fractional timesteps. `use_karras_sigmas` in diffusers.
    */
   readonly karras?: { readonly rho?: number };
 }
 
-/** A path over timesteps of a discrete schedule. Throws a RangeError on timesteps that do not descend. */
+/**
+ * A path over timesteps of a discrete schedule.
+ * @throws {RangeError} on timesteps that do not descend
+ */
 export function discretePath(
   schedule: NoiseSchedule,
   { steps, timesteps, final = 'clean', karras, ...spacing }: DiscretePathOptions,
@@ -53,7 +56,7 @@ function karrasPath(
   const [sigmaMin, sigmaMax] = [sigmas[0]!, sigmas[sigmas.length - 1]!];
   if (sigmaMax === Infinity) {
     throw new RangeError(
-      'discretePath: karras cannot start at SNR 0, where sigma is infinite; leave out zeroTerminalSnr',
+      'discretePath: karras cannot start at SNR 0, since sigma is infinite there; leave out zeroTerminalSnr',
     );
   }
   const levels = karrasSigmas({ steps, sigmaMin, sigmaMax, ...karras }).map(atRatio);

@@ -19,8 +19,8 @@ export interface SpacingOptions {
 }
 
 /**
- * `steps` timesteps in descending order. Throws a RangeError where they are not 1 .. T or the offset leads out of
- * the schedule.
+ * `steps` timesteps in descending order.
+ * @throws {RangeError} if they are not 1 .. T or the offset leads out of the schedule
  */
 export function spacedTimesteps(
   numTimesteps: number,

@@ -30,17 +30,17 @@ export interface BitsPerDimOptions extends PredictionOptions {
 }
 
 export interface BitsPerDim {
-  /** One number an image: the sum of `prior` and all of `terms`. */
+  /** One number per image: the sum of `prior` and all of `terms`. */
   readonly total: Float64Array;
   readonly prior: Float32Array;
-  /** terms[t] has one number an image. */
+  /** terms[t] has one number per image. */
   readonly terms: readonly Float32Array[];
 }
 
 /**
  * The variational bound on the negative log-likelihood of images, in bits per dimension: T evaluations of the model.
- * Section 3.3 and Eq. 13 of Ho et al. 2020, arXiv:2006.11239. Throws a RangeError where there is no image and where
- * imageIndices has another length.
+ * Section 3.3 and Eq. 13 of Ho et al. 2020, arXiv:2006.11239.
+ * @throws {RangeError} if there are no images, or imageIndices has another length
  */
 export async function bitsPerDim(options: BitsPerDimOptions): Promise<BitsPerDim> {
   const { engine, predict, prediction, schedule, variance, images, seed, clip = 1 } = options;

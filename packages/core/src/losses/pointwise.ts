@@ -18,8 +18,8 @@ export const mseLoss: PointwiseLoss = (prediction, target) => meanPerExample(tf.
 export const l1Loss: PointwiseLoss = (prediction, target) => meanPerExample(tf.abs(tf.sub(prediction, target)));
 
 /**
- * With d = |F - target|: d^2 / 2 where d <= delta, else delta (d - delta / 2). Huber 1964; torch's `huber_loss`.
- * Throws a RangeError unless delta > 0.
+ * With d = |F - target|: d^2 / 2 if d <= delta, else delta (d - delta / 2). Huber 1964; torch's `huber_loss`.
+ * @throws {RangeError} unless delta > 0
  */
 export function huberLoss({ delta = 1 }: { readonly delta?: number } = {}): PointwiseLoss {
   checkPositive('huberLoss: delta', delta);

@@ -1,6 +1,6 @@
 /**
  * The variational bound L_vlb of Ho et al. 2020, arXiv:2006.11239, Eq. 5, one term at a time and in bits per dimension,
- * with the learned range of variances of Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 15. Images lie in [-1, 1] in 256
+ * with the learned range of variances of Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 15. Images are in [-1, 1] in 256
  * steps. For variance-preserving discrete schedules.
  */
 import * as tf from '@tensorflow/tfjs-core';
@@ -25,8 +25,8 @@ export const boundInputNames = [
 export type BoundInputs<T> = Record<(typeof boundInputNames)[number], T>;
 
 /**
- * The coefficients of `boundTerm` for a batch of integer timesteps: float32 [N] each. Throws a RangeError on a timestep
- * outside [0, T - 1] and where the prediction says nothing about x_0 (epsilon at SNR 0).
+ * The coefficients of `boundTerm` for a batch of integer timesteps: float32 [N] each.
+ * @throws {RangeError} on a timestep outside [0, T - 1] and if the prediction says nothing about x_0 (epsilon at SNR 0)
  */
 export function boundInputs(
   schedule: NoiseSchedule,
@@ -121,7 +121,7 @@ export function learnedVarianceLoss(
   return boundTerm({ ...tensors, output: stopGradient(tensors.output) }, coefficients);
 }
 
-/** KL(q(x_T | x_0) || N(0, I)) in bits per dimension, [N]: the bound's last term. alpha, sigma [N], those of T - 1. */
+/** KL(q(x_T | x_0) || N(0, I)) in bits per dimension, [N]: the bound's last term. alpha, sigma [N] at timestep T - 1. */
 export function priorTerm(x0: tf.Tensor, { alpha, sigma }: { alpha: tf.Tensor; sigma: tf.Tensor }): tf.Tensor {
   const variance = tf.square(sigma);
   const ofMean = meanPerExample(tf.square(tf.mul(perImage(alpha, x0.rank), x0)));

@@ -3,12 +3,15 @@ import { float32, type Float32NdArray } from '@dm/ops';
 import type { NoiseSchedule } from '../schedules/schedule.js';
 import { inputScale, type Prediction, type PredictionOptions, targetCoefficients } from './prediction.js';
 
-/** The levels of a batch of timesteps. Throws a RangeError on a timestep that is NaN or outside [0, T - 1]. */
+/**
+ * The levels of a batch of timesteps.
+ * @throws {RangeError} on a timestep that is NaN or outside [0, T - 1]
+ */
 export function noiseLevels(schedule: NoiseSchedule, timesteps: ArrayLike<number>): NoiseLevel[] {
   return Array.from(timesteps, (t) => levelAt(schedule, t));
 }
 
-/** The inputs of `addNoise` for one level an example: float32 [N] each. */
+/** The inputs of `addNoise` for one level per example: float32 [N] each. */
 export function forwardInputs(levels: readonly Pick<NoiseLevel, 'alpha' | 'sigma'>[]): {
   alpha: Float32NdArray;
   sigma: Float32NdArray;
@@ -16,7 +19,7 @@ export function forwardInputs(levels: readonly Pick<NoiseLevel, 'alpha' | 'sigma
   return { alpha: float32(levels.map((l) => l.alpha)), sigma: float32(levels.map((l) => l.sigma)) };
 }
 
-/** The inputs of `predictionTarget` for one level an example: float32 [N] each. */
+/** The inputs of `predictionTarget` for one level per example: float32 [N] each. */
 export function targetInputs(
   prediction: Prediction,
   levels: readonly Pick<NoiseLevel, 'alpha' | 'sigma'>[],

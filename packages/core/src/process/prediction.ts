@@ -61,8 +61,8 @@ const forms: Record<
 };
 
 /**
- * The training target of a prediction at a level: x0 · x_0 + noise · epsilon. Finite at every level. Throws a
- * RangeError on an unknown prediction and unless sigmaData > 0.
+ * The training target of a prediction at a level: x0 · x_0 + noise · epsilon. Finite at every level.
+ * @throws {RangeError} on an unknown prediction and unless sigmaData > 0
  */
 export function targetCoefficients(
   prediction: Prediction,
@@ -77,8 +77,7 @@ export function targetCoefficients(
 
 /**
  * The numbers with which `to` = x · x_t + output · F, F being a network's output that predicts `from`.
- *
- * Throws a RangeError where F says nothing about it: from `epsilon` at SNR 0 and from `x0` without noise.
+ * @throws {RangeError} if F says nothing about it: from `epsilon` at SNR 0 and from `x0` without noise
  */
 export function conversion(
   from: Prediction,
@@ -94,8 +93,8 @@ export function conversion(
   if (determinant === 0) {
     throw new RangeError(
       from === 'epsilon'
-        ? `a prediction of epsilon cannot become ${to} at SNR 0, where x is nothing but epsilon; train v or x0, or leave that timestep out`
-        : `a prediction of x0 cannot become ${to} where there is no noise (sigma ${sigma})`,
+        ? `a prediction of epsilon cannot become ${to} at SNR 0, since x is pure noise there; train v or x0, or leave that timestep out`
+        : `a prediction of x0 cannot become ${to} without noise (sigma ${sigma})`,
     );
   }
   return {

@@ -39,8 +39,8 @@ export function normal(key: RandomKey, n: number): Float32Array {
 }
 
 /**
- * One uniform number in [0, 1) for each index: the first of `uniform({ ...key, index }, 1)`. Throws a RangeError on an
- * index that is not an integer in [0, 2^32).
+ * One uniform number in [0, 1) for each index: the first of `uniform({ ...key, index }, 1)`.
+ * @throws {RangeError} on an index that is not an integer in [0, 2^32)
  */
 export function uniformEach({ indices, ...key }: BatchKey): Float64Array {
   const words = keyWords(key);
@@ -68,8 +68,8 @@ export function normalBatch({ indices, ...key }: BatchKey, shape: readonly numbe
 }
 
 /**
- * Dropout masks [N, ...shape], already scaled: 0 with probability `rate`, else 1 / (1 - rate). The layer is
- * `key.lane`. Throws a RangeError on a rate outside [0, 1).
+ * Dropout masks [N, ...shape], already scaled: 0 with probability `rate`, else 1 / (1 - rate). The layer is `key.lane`.
+ * @throws {RangeError} on a rate outside [0, 1)
  */
 export function dropoutMask(key: BatchKey, shape: readonly number[], rate: number): Float32NdArray {
   checkInRange('dropoutMask: rate', rate, '[0, 1)');

@@ -27,7 +27,9 @@ export interface KeyWords {
   readonly stream: number;
 }
 
-/** Throws a RangeError on a field outside its range and on an unknown stream. */
+/**
+ * @throws {RangeError} on a field outside its range and on an unknown stream
+ */
 export function keyWords({ seed, stream, step = 0, lane = 0 }: Omit<RandomKey, 'index'>): KeyWords {
   checkInteger('random: seed', seed, 0, Number.MAX_SAFE_INTEGER);
   if (!Object.hasOwn(streams, stream)) {

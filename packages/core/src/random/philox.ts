@@ -29,7 +29,7 @@ export function philox4x32(
   at: number,
 ): void {
   for (let round = 0; round < 10; round++) {
-    // The upper words of M0 c0 and M1 c2. A product of two 32-bit numbers does not fit a double, so it is made of
+    // The upper words of M0 c0 and M1 c2. A product of two 32-bit numbers does not fit a double, so it is built from
     // four products of 16-bit halves; `Math.imul` gives the lower words directly.
     const a = c0 & 0xffff;
     const b = c0 >>> 16;

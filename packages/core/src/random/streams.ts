@@ -21,7 +21,7 @@ export const streams = {
   labelDropout: 7,
   /** Class labels drawn for samples. */
   labels: 8,
-  /** Noise and timesteps of evaluation, apart from those of training. */
+  /** Noise and timesteps of evaluation, separate from training's. */
   evaluation: 9,
   /** Random projections, directions and other probes of diagnostics. */
   probe: 10,

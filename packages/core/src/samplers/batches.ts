@@ -3,16 +3,16 @@ import { normalBatch } from '../random/draw.js';
 
 /** What is to be sampled. */
 export interface BatchRequest {
-  /** A non-negative safe integer. Image i of a seed is made of the same noise in every batch. */
+  /** A non-negative safe integer. Image i of a seed starts from the same noise in every batch. */
   readonly seed: number;
-  /** How many images: those of indices 0 .. n-1. Give this or `imageIndices`. */
+  /** Number of images, with indices 0 .. n-1. Give this or `imageIndices`. */
   readonly n?: number;
   readonly imageIndices?: readonly number[];
   /** Images that go through the model at a time; all by default. */
   readonly batchSize?: number;
   /** Standard normal noise [N, ...shape] to begin with, in place of the seed's. */
   readonly initialNoise?: NdArray;
-  /** Further inputs of `predict`, [N, ...] each: one row an image. */
+  /** Further inputs of `predict`, [N, ...] each: one row per image. */
   readonly inputs?: Arrays;
   /** With guidance: what takes the place of the inputs of the same names in the unconditional model. */
   readonly unconditional?: Arrays;
@@ -31,8 +31,9 @@ export interface Batch {
 }
 
 /**
- * What is sampled, cut into batches. Throws a RangeError on a count below 1, on arrays that have not one row an image,
- * and where not exactly one of `n` and `imageIndices` is given.
+ * What is sampled, cut into batches.
+ * @throws {RangeError} on a count below 1, on arrays without one row per image, and if not exactly one of `n` and
+ *   `imageIndices` is given
  */
 export function batchesOf(request: BatchRequest, shape: readonly number[], scale: number): Batch[] {
   const { seed, n, imageIndices, initialNoise, inputs = {}, unconditional = {} } = request;

@@ -69,8 +69,8 @@ export interface ImageSampler {
 }
 
 /**
- * Plans and compiles a sampler. Throws where the sampler, the prediction and the path do not go together, so before
- * any image is made.
+ * Plans and compiles a sampler.
+ * @throws {RangeError} if the sampler, the prediction, and the path do not fit together, before any image is sampled
  */
 export function createSampler(options: SamplerOptions): ImageSampler {
   const { engine, predict, prediction, sampler, path, shape, clip, threshold, guidance, sigmaData } = options;

@@ -14,7 +14,8 @@ export interface DdimOptions {
 
 /**
  * x_s = alpha_s x_0 + sqrt(sigma_s^2 - std^2) epsilon + std noise. Eqs. 12 and 16 of Song et al. 2021,
- * arXiv:2010.02502. Throws a RangeError on an eta outside [0, 1].
+ * arXiv:2010.02502.
+ * @throws {RangeError} on an eta outside [0, 1]
  */
 export function ddim({ eta = 0, useClippedOutput = false }: DdimOptions = {}): Sampler {
   checkInRange('ddim: eta', eta, '[0, 1]');

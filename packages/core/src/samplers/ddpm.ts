@@ -14,9 +14,9 @@ export interface DdpmOptions {
 }
 
 /**
- * Ancestral sampling: x_{t-1} ~ N(mu(x_t, x_0), variance), Eqs. 6 and 7 of Ho et al. 2020, arXiv:2006.11239. Where steps
- * are skipped, beta_t is that of the whole step, 1 - abar_t / abar_s. A step that ends without noise adds none. Throws
- * a RangeError on an unknown variance.
+ * Ancestral sampling: x_{t-1} ~ N(mu(x_t, x_0), variance), Eqs. 6 and 7 of Ho et al. 2020, arXiv:2006.11239. If
+ * steps are skipped, beta_t covers the whole step, 1 - abar_t / abar_s. A step that ends without noise adds none.
+ * @throws {RangeError} on an unknown variance
  */
 export function ddpm({ variance = 'fixedSmall' }: DdpmOptions = {}): Sampler {
   checkChoice('ddpm: variance', variance, ddpmVariances);

@@ -3,14 +3,14 @@ import { halfLogSnr, type NoisePath } from '../levels/level.js';
 import { combine, type LinearForm, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 export interface DpmSolverOptions {
-  /** How the last steps of fewer than 15 fall back: `auto` to first order, `never` (where noise remains). */
+  /** How the last steps of fewer than 15 fall back: `auto` to first order, `never` (if noise remains). */
   readonly lowerOrderFinal?: 'auto' | 'never';
 }
 
 /**
  * DPM-Solver++(2M), the data-prediction multistep solver of second order, midpoint form: Algorithm 2 of Lu et al. 2022,
- * arXiv:2211.01095. One evaluation a step. The first step, and a last one that ends without noise, are of first order.
- * Throws a RangeError on an unknown lowerOrderFinal.
+ * arXiv:2211.01095. One evaluation per step. The first step, and a last one that ends without noise, are of first order.
+ * @throws {RangeError} on an unknown lowerOrderFinal
  */
 export function dpmSolver2M({ lowerOrderFinal = 'auto' }: DpmSolverOptions = {}): Sampler {
   checkChoice('dpmpp-2m: lowerOrderFinal', lowerOrderFinal, ['auto', 'never']);
@@ -36,7 +36,7 @@ export function dpmSolver2M({ lowerOrderFinal = 'auto' }: DpmSolverOptions = {})
 
 /**
  * SDE-DPM-Solver++(2M): the same for the reverse SDE, with fresh noise at each step. Appendix of arXiv:2211.01095.
- * Throws a RangeError on an unknown lowerOrderFinal.
+ * @throws {RangeError} on an unknown lowerOrderFinal
  */
 export function dpmSolver2MSde({ lowerOrderFinal = 'auto' }: DpmSolverOptions = {}): Sampler {
   checkChoice('dpmpp-2m-sde: lowerOrderFinal', lowerOrderFinal, ['auto', 'never']);
@@ -60,7 +60,7 @@ export function dpmSolver2MSde({ lowerOrderFinal = 'auto' }: DpmSolverOptions = 
   };
 }
 
-/** x_0 carried on to the middle of the step, x_0 + (x_0 - previous) h / (2 h_previous), or x_0 where order 1 is due. */
+/** x_0 carried on to the middle of the step, x_0 + (x_0 - previous) h / (2 h_previous), or x_0 if the step is of first order. */
 function secondOrder(path: NoisePath, step: number, lowerOrderFinal: 'auto' | 'never'): LinearForm {
   const { levels } = path;
   const steps = levels.length - 1;

@@ -12,7 +12,7 @@ export function eulerAncestral(): Sampler {
     plan: (path) =>
       planOfSteps(path, (from, to) => {
         const ratio = ratioOfStep(from, to);
-        // s_down / s_s = ratio^2 and s_up = s_t sqrt(1 - ratio^2): finite where s_s is infinite, too.
+        // s_down / s_s = ratio^2 and s_up = s_t sqrt(1 - ratio^2): finite even if s_s is infinite.
         return {
           next: {
             x: (ratio * to.sigma) / from.sigma,

@@ -7,13 +7,15 @@ export interface Guidance {
   /** 1 is the conditional model, 0 the unconditional one; at least 0. */
   readonly scale: number;
   /**
-   * Guide only where the noise-to-signal ratio sigma / alpha lies in [low, high]; elsewhere the conditional model alone
+   * Guide only while the noise-to-signal ratio sigma / alpha is in [low, high]; elsewhere the conditional model alone
    * is evaluated, at half the cost. Kynkäänniemi et al. 2024, arXiv:2404.07724. All levels by default.
    */
   readonly interval?: readonly [low: number, high: number];
 }
 
-/** Throws a RangeError on a negative scale and an interval whose ends are not in order. */
+/**
+ * @throws {RangeError} on a negative scale and an interval whose ends are not in order
+ */
 export function checkGuidance({ scale, interval = [0, Infinity] }: Guidance): void {
   checkNonNegative('guidance: scale', scale);
   const [low, high] = interval;

@@ -6,7 +6,7 @@ import { planOf, type Sampler, type Stage } from './sampler.js';
 export interface ChurnOptions {
   /** S_churn, the amount over all steps: at least 0. */
   readonly amount: number;
-  /** S_min and S_max: only where sigma / alpha lies between them; 0 and Infinity by default. */
+  /** S_min and S_max: only while sigma / alpha is between them; 0 and Infinity by default. */
   readonly min?: number;
   readonly max?: number;
   /** S_noise, the standard deviation of the noise: 1 by default, 1.003 to 1.007 in the paper. */
@@ -26,8 +26,8 @@ export interface HeunOptions {
  * Heun's second-order method: Algorithm 1 (Algorithm 2 with churn) of Karras et al. 2022, arXiv:2206.00364. Two
  * evaluations a step, one in a last step that ends without noise.
  *
- * With y = x / scale and the variable s, dy/ds = (y - x_0) / s. Throws a RangeError for a path that starts at SNR 0
- * where the variable is `ratio`.
+ * With y = x / scale and the variable s, dy/ds = (y - x_0) / s.
+ * @throws {RangeError} if the path starts at SNR 0 and the variable is `ratio`
  */
 export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
   checkChoice('heun: variable', variable, ['ratio', 'flow']);

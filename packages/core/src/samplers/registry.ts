@@ -35,7 +35,9 @@ export const samplers: Readonly<
   unipc: { options: ['order'], create: uniPc },
 };
 
-/** Throws a RangeError on an unknown name or option, naming the known ones, and on an option out of its range. */
+/**
+ * @throws {RangeError} on an unknown name or option, naming the known ones, and on an option out of its range
+ */
 export function samplerFromConfig(config: SamplerConfig): Sampler {
   const { name, ...options } = config;
   if (!Object.hasOwn(samplers, name)) {

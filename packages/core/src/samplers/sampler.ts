@@ -13,7 +13,7 @@ export type LinearForm = Readonly<Record<string, number>>;
 
 /** One evaluation of the model and what follows from it. */
 export interface Stage {
-  /** Where the model is evaluated. */
+  /** The level at which the model is evaluated. */
   readonly level: NoiseLevel;
   /** The next x. */
   readonly next: LinearForm;
@@ -28,7 +28,7 @@ export interface Stage {
   readonly logVariance?: { readonly min: number; readonly max: number };
   /** The sampling step that this evaluation belongs to, from 0. */
   readonly step: number;
-  /** False where the step needs a further evaluation. */
+  /** False if the step needs a further evaluation. */
   readonly endsStep: boolean;
 }
 
@@ -47,11 +47,13 @@ export interface SamplerPlan {
 
 export interface Sampler {
   readonly name: string;
-  /** Throws a RangeError where the path or the prediction does not suit the sampler. */
+  /**
+   * @throws {RangeError} if the path or the prediction does not suit the sampler
+   */
   plan(path: NoisePath, prediction: Prediction, options?: PredictionOptions): SamplerPlan;
 }
 
-/** Calls `stage` for each pair of neighboring levels; for samplers with one evaluation a step. */
+/** Calls `stage` for each pair of neighboring levels; for samplers with one evaluation per step. */
 export function planOfSteps(
   path: NoisePath,
   stage: (from: NoiseLevel, to: NoiseLevel, step: number) => Omit<Stage, 'level' | 'step' | 'endsStep'>,

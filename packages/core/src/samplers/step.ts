@@ -96,7 +96,7 @@ export function samplerStep(
   return { x: next!, x0, history: Object.fromEntries(plan.history.map((name, i) => [name, kept[i]!])) };
 }
 
-/** The prediction, and the variance's half of the output where there is one (samplers that need none ignore it). */
+/** The prediction, and the variance's half of the output if there is one (samplers that need none ignore it). */
 function outputParts(x: tf.Tensor, output: tf.Tensor, needsVariance: boolean): tf.Tensor[] {
   const [channels, given] = [x.shape[x.rank - 1]!, output.shape[output.rank - 1]!];
   if (given === 2 * channels) return tf.split(output, 2, -1);

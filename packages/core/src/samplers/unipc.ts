@@ -9,8 +9,8 @@ export interface UniPcOptions {
 
 /**
  * UniPC with data prediction and B(h) = e^h - 1 (`bh2`): Algorithms 1 to 4 of Zhao et al. 2023, arXiv:2302.04867. Each
- * evaluation first corrects the x that the predictor before it made, then predicts the next. One evaluation a step.
- * Throws a RangeError unless order is 1, 2 or 3.
+ * evaluation first corrects the x that the predictor before it made, then predicts the next. One evaluation per step.
+ * @throws {RangeError} unless order is 1, 2 or 3
  */
 export function uniPc({ order = 2 }: UniPcOptions = {}): Sampler {
   checkInteger('unipc: order', order, 1, 3);

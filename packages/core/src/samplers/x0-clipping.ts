@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { checkInRange, checkNumber, checkPositive } from '@dm/ops';
 import { perImage } from '../process/forward.js';
 
-/** How x_0 is kept in range at each step. At most one of the two; neither: it is left alone. */
+/** Limits x_0 at each step. At most one of the two; with neither, x_0 is unchanged. */
 export interface X0Clipping {
   /** x_0 is clipped to [-clip, clip]. */
   readonly clip?: number;
@@ -15,7 +15,9 @@ export interface X0Clipping {
   };
 }
 
-/** Throws a RangeError on an impossible or double limit. */
+/**
+ * @throws {RangeError} on an impossible or double limit
+ */
 export function checkLimit({ clip, threshold }: X0Clipping): void {
   if (clip !== undefined && threshold !== undefined) throw new RangeError('sampler: give clip or threshold, not both');
   if (clip !== undefined) checkPositive('sampler: clip', clip);

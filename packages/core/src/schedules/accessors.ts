@@ -16,13 +16,19 @@ export function logSnrs({ alphasCumprod }: NoiseSchedule): Float64Array {
   return alphasCumprod.map((abar) => Math.log(abar / (1 - abar)));
 }
 
-/** abar = 1 / (1 + sigma^2), for a noise-to-signal ratio in [0, Infinity]. Throws a RangeError on any other. */
+/**
+ * abar = 1 / (1 + sigma^2), for a noise-to-signal ratio in [0, Infinity].
+ * @throws {RangeError} on any other
+ */
 export function alphaCumprodFromEdmSigma(sigma: number): number {
   if (!(sigma >= 0)) throw new RangeError(`alphaCumprodFromEdmSigma: sigma must be a number >= 0, got ${sigma}`);
   return 1 / (1 + sigma * sigma);
 }
 
-/** abar = 1 / (1 + e^-logSnr), for any logSnr, infinite ones included. Throws a RangeError on NaN. */
+/**
+ * abar = 1 / (1 + e^-logSnr), for any logSnr, infinite ones included.
+ * @throws {RangeError} on NaN
+ */
 export function alphaCumprodFromLogSnr(logSnr: number): number {
   if (Number.isNaN(logSnr)) throw new RangeError('alphaCumprodFromLogSnr: logSnr must be a number, got NaN');
   return 1 / (1 + Math.exp(-logSnr));
@@ -30,14 +36,18 @@ export function alphaCumprodFromLogSnr(logSnr: number): number {
 
 /**
  * The timestep in [0, T - 1] with this noise-to-signal ratio, fractional: ln sigma is linear between timesteps. Ratios
- * outside the schedule give its ends. Throws a RangeError unless sigma > 0.
+ * outside the schedule give its ends.
+ * @throws {RangeError} unless sigma > 0
  */
 export function timestepOfEdmSigma(schedule: NoiseSchedule, sigma: number): number {
   if (!(sigma > 0)) throw new RangeError(`timestepOfEdmSigma: sigma must be a number > 0, got ${sigma}`);
   return timestepOfLogSnr(schedule, -2 * Math.log(sigma));
 }
 
-/** The fractional timestep in [0, T - 1] with this log-SNR, as `timestepOfEdmSigma`. Throws a RangeError on NaN. */
+/**
+ * The fractional timestep in [0, T - 1] with this log-SNR, as `timestepOfEdmSigma`.
+ * @throws {RangeError} on NaN
+ */
 export function timestepOfLogSnr(schedule: NoiseSchedule, logSnr: number): number {
   if (Number.isNaN(logSnr)) throw new RangeError('timestepOfLogSnr: logSnr must be a number, got NaN');
   const { alphasCumprod, numTimesteps } = schedule;

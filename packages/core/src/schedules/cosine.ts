@@ -11,9 +11,9 @@ export interface CosineOptions {
 }
 
 /**
- * beta_t = min(1 - f(t+1) / f(t), maxBeta), f(t) = cos^2((t/T + s) / (1 + s) pi/2).
- * Eq. 17 of Nichol & Dhariwal 2021, arXiv:2102.09672; `squaredcos_cap_v2` in diffusers. Throws a RangeError on fewer
- * than one timestep, a negative offset, a maxBeta outside (0, 1).
+ * beta_t = min(1 - f(t+1) / f(t), maxBeta), f(t) = cos^2((t/T + s) / (1 + s) pi/2). Eq. 17 of Nichol & Dhariwal 2021,
+ * arXiv:2102.09672; `squaredcos_cap_v2` in diffusers.
+ * @throws {RangeError} on fewer than one timestep, a negative offset, a maxBeta outside (0, 1)
  */
 export function cosineSchedule({
   numTimesteps = 1000,

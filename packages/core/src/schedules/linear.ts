@@ -11,8 +11,8 @@ export interface BetaRange {
 }
 
 /**
- * Betas evenly spaced from 1e-4 to 0.02. Section 4 of Ho et al. 2020, arXiv:2006.11239. Throws a RangeError on a beta
- * outside (0, 1) and on fewer than one timestep.
+ * Betas evenly spaced from 1e-4 to 0.02. Section 4 of Ho et al. 2020, arXiv:2006.11239.
+ * @throws {RangeError} on a beta outside (0, 1) and on fewer than one timestep
  */
 export function linearSchedule({
   numTimesteps = 1000,

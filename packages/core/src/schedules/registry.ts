@@ -37,7 +37,9 @@ export const noiseSchedules: Readonly<
   },
 };
 
-/** Throws a RangeError on an unknown name or option, naming the known ones, and on an option out of its range. */
+/**
+ * @throws {RangeError} on an unknown name or option, naming the known ones, and on an option out of its range
+ */
 export function noiseScheduleFromConfig(config: NoiseScheduleConfig): NoiseSchedule {
   const { name, zeroTerminalSnr = false, ...options } = config;
   if (!Object.hasOwn(noiseSchedules, name)) {

@@ -2,9 +2,9 @@ import { type BetaRange, checkBetaRange } from './linear.js';
 import { linspace, type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 
 /**
- * Betas whose square roots are evenly spaced, from 0.00085 to 0.012: that of latent diffusion and Stable Diffusion
- * (Rombach et al. 2022, arXiv:2112.10752); `scaled_linear` in diffusers. Throws a RangeError on a beta outside (0, 1)
- * and on fewer than one timestep.
+ * Betas whose square roots are evenly spaced, from 0.00085 to 0.012: as in latent diffusion and Stable Diffusion
+ * (Rombach et al. 2022, arXiv:2112.10752); `scaled_linear` in diffusers.
+ * @throws {RangeError} on a beta outside (0, 1) and on fewer than one timestep
  */
 export function scaledLinearSchedule({
   numTimesteps = 1000,

@@ -17,7 +17,10 @@ export interface NoiseSchedule {
   readonly alphasCumprod: Float64Array;
 }
 
-/** A schedule of any betas. Throws a RangeError unless there is one and each is in (0, 1), or 1 in the last place. */
+/**
+ * A schedule of any betas.
+ * @throws {RangeError} unless there is one and each is in (0, 1), or 1 in the last place
+ */
 export function scheduleFromBetas(betas: ArrayLike<number>, name = 'betas'): NoiseSchedule {
   if (betas.length === 0) throw new RangeError(`schedule "${name}": there must be at least one beta`);
   const last = betas.length - 1;
@@ -33,7 +36,7 @@ export function scheduleFromBetas(betas: ArrayLike<number>, name = 'betas'): Noi
   return { name, numTimesteps: betas.length, betas: Float64Array.from(betas), alphasCumprod };
 }
 
-/** n numbers from `from` to `to`, evenly spaced, both ends exact; just `from` where n is 1. */
+/** n numbers from `from` to `to`, evenly spaced, both ends exact; just `from` if n is 1. */
 export function linspace(from: number, to: number, n: number): Float64Array {
   return Float64Array.from({ length: n }, (_, i) =>
     i === n - 1 && n > 1 ? to : from + (n > 1 ? ((to - from) * i) / (n - 1) : 0),

@@ -3,7 +3,8 @@ import { linspace, type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 
 /**
  * Betas on a sigmoid over [-6, 6] between 1e-4 and 0.02: GeoDiff (Xu et al. 2022, arXiv:2203.02923); `sigmoid` in
- * diffusers. Throws a RangeError on a beta outside (0, 1) and on fewer than one timestep.
+ * diffusers.
+ * @throws {RangeError} on a beta outside (0, 1) and on fewer than one timestep
  */
 export function sigmoidSchedule({
   numTimesteps = 1000,

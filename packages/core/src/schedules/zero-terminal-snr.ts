@@ -3,7 +3,8 @@ import type { NoiseSchedule } from './schedule.js';
 /**
  * The schedule shifted and scaled in sqrt(abar), so that its last step is pure noise (abar = 0 exactly) and its first
  * stays as it was. Algorithm 1 of Lin et al. 2023, arXiv:2305.08891. There the network must predict v, x0, flow or edm:
- * epsilon says nothing about the image at SNR 0. Throws a RangeError on a schedule of one step.
+ * epsilon says nothing about the image at SNR 0.
+ * @throws {RangeError} on a schedule of one step
  */
 export function rescaleZeroTerminalSnr(schedule: NoiseSchedule): NoiseSchedule {
   const { alphasCumprod, numTimesteps, name } = schedule;

@@ -22,11 +22,11 @@ export interface DiTConfig {
   readonly num_classes: number;
   /** Twice the channels in the output: the second half is the variance. */
   readonly learn_sigma: boolean;
-  /** Fields that begin with `_` are kept as they are. */
+  /** Fields that begin with `_` are passed through unchanged. */
   readonly [note: `_${string}`]: unknown;
 }
 
-/** A field left out has the reference's default, but the classes: 0 where `num_classes` is left out. */
+/** A field left out has the reference's default, except for the classes: 0 if `num_classes` is left out. */
 export type DiTOptions = Partial<DiTConfig>;
 
 const defaults: DiTConfig = {
@@ -44,7 +44,10 @@ const defaults: DiTConfig = {
 
 const kind = 'DiT';
 
-/** Fills in the defaults. Throws a ConfigError on an unknown field, a value out of range, or sizes that do not fit. */
+/**
+ * Fills in the defaults.
+ * @throws {ConfigError} on an unknown field, a value out of range, or sizes that do not fit
+ */
 export function ditConfig(options: unknown): DiTConfig {
   checkFields(kind, options, Object.keys(defaults));
   const config = { ...defaults, ...options } as DiTConfig;

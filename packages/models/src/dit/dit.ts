@@ -15,8 +15,8 @@ const timeFrequencies = 256;
 
 /**
  * DiT (Peebles & Xie 2023, arXiv:2212.09748) with the structure and parameter names of facebookresearch/DiT. The
- * position table `pos_embed` is a buffer: where a call does not give it, it is computed. Throws a ConfigError on a
- * configuration that does not fit together.
+ * position table `pos_embed` is a buffer: a call that does not provide it computes it.
+ * @throws {ConfigError} on a configuration that does not fit together
  */
 export function dit(options: DiTOptions): Model<DiTConfig> {
   const config = ditConfig(options);

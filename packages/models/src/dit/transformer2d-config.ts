@@ -27,7 +27,7 @@ export interface DiTTransformer2DConfig {
   readonly norm_elementwise_affine: false;
   /** Of the norm before each MLP; the others have 1e-6. */
   readonly norm_eps: number;
-  /** Fields that begin with `_` are kept as they are. */
+  /** Fields that begin with `_` are passed through unchanged. */
   readonly [note: `_${string}`]: unknown;
 }
 
@@ -52,7 +52,10 @@ const defaults: DiTTransformer2DConfig = {
 
 const kind = 'DiTTransformer2DModel';
 
-/** Fills in diffusers' defaults. Throws a ConfigError on what that class does not have or this one does not support. */
+/**
+ * Fills in diffusers' defaults.
+ * @throws {ConfigError} on what that class does not have or this one does not support
+ */
 export function ditTransformer2dConfig(options: unknown): DiTTransformer2DConfig {
   checkFields(kind, options, Object.keys(defaults));
   const config = { ...defaults, ...options } as DiTTransformer2DConfig;

@@ -18,8 +18,8 @@ const timeFrequencies = 256;
 /**
  * DiT as diffusers has it, `DiTTransformer2DModel`, with its parameter names. It differs from facebookresearch/DiT
  * (`dit`): every block has its own embedding of timestep and class, the frequencies of the timestep end at 1/10000
- * exactly, and the norm before the MLP has an epsilon of its own. Throws a ConfigError on a configuration that does not
- * fit together or is not supported.
+ * exactly, and the norm before the MLP has its own epsilon.
+ * @throws {ConfigError} on a configuration that does not fit together or is not supported
  */
 export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Model<DiTTransformer2DConfig> {
   const config = ditTransformer2dConfig(options);

@@ -13,7 +13,7 @@ export interface StoredType {
 const int = (bytes: number, read: StoredType['read']): StoredType => ({ bytes, to: 'int32', read, exact: true });
 const wideInt = (bytes: number, read: StoredType['read']): StoredType => ({ bytes, to: 'int32', read, exact: false });
 
-/** The types of the specification that are read here. Integers of 32 bits and more are refused where int32 ends. */
+/** The types of the specification that are read here. Integers of 32 bits and more are refused if int32 cannot hold them. */
 export const storedTypes: Readonly<Record<string, StoredType>> = {
   F32: { bytes: 4, to: 'float32', read: (view, at) => view.getFloat32(at, true), exact: true },
   F64: { bytes: 8, to: 'float32', read: (view, at) => view.getFloat64(at, true), exact: false },

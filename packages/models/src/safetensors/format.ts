@@ -5,7 +5,7 @@ const storedNames: Readonly<Record<DType, string>> = { float32: 'F32', int32: 'I
 
 const itemBytes: Readonly<Record<DType, number>> = { float32: 4, int32: 4, bool: 1 };
 
-/** The wider types first, so that every tensor lies on a multiple of its item size. */
+/** The wider types first, so that every tensor starts at a multiple of its item size. */
 const order: readonly DType[] = ['float32', 'int32', 'bool'];
 
 /** What the header says of a tensor. */
@@ -14,8 +14,7 @@ type Described = Pick<NdArray, 'dtype' | 'shape'>;
 /**
  * Writes a safetensors file, in the bytes that the reference library writes: metadata, then the tensors by type and
  * name, the header without blanks and padded with spaces to a multiple of 8. Equal contents give equal bytes.
- *
- * Throws a SafetensorsError on a name that a reader refuses, and where shape and data disagree.
+ * @throws {SafetensorsError} on a name that a reader refuses, and if shape and data disagree
  */
 export function formatSafetensors(tensors: Arrays, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   for (const [name, array] of Object.entries(tensors)) checkSize(name, array);
@@ -36,7 +35,8 @@ export function formatSafetensors(tensors: Arrays, metadata: Readonly<Record<str
 
 /**
  * The beginning of such a file, and the order in which the little-endian data of the tensors follow it: for who writes
- * a file piece by piece. Throws a SafetensorsError on a name that a reader refuses.
+ * a file piece by piece.
+ * @throws {SafetensorsError} on a name that a reader refuses
  */
 export function safetensorsHeader(
   tensors: Readonly<Record<string, Described>>,

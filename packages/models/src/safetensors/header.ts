@@ -42,7 +42,10 @@ const headerLimit = 100_000_000n;
 
 const metadataKey = '__metadata__';
 
-/** Reads and checks the header. Throws a SafetensorsError. */
+/**
+ * Reads and checks the header.
+ * @throws {SafetensorsError} if it is malformed
+ */
 export function parseHeader(bytes: Uint8Array): Header {
   const { text, dataStart } = headerText(bytes);
   let json: unknown;

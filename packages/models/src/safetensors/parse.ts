@@ -14,8 +14,7 @@ export interface SafetensorsFile {
 /**
  * Reads a safetensors file (https://github.com/huggingface/safetensors). Everything is copied, so `bytes` may be a view
  * at any offset and be reused. Floats become float32, integers int32, BOOL bool; `notes` says what was converted.
- *
- * Throws a SafetensorsError on whatever the format forbids, and on an integer that int32 does not hold.
+ * @throws {SafetensorsError} on whatever the format forbids, and on an integer that int32 does not hold
  */
 export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
   const { entries, metadata, dataStart } = parseHeader(bytes);

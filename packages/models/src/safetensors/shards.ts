@@ -2,14 +2,17 @@ import type { NdArray } from '@dm/ops';
 import { SafetensorsError } from './header.js';
 import { parseSafetensors, type SafetensorsFile } from './parse.js';
 
-/** The files that an index (`*.safetensors.index.json`) names, each once, sorted. Throws a SafetensorsError. */
+/**
+ * The files that an index (`*.safetensors.index.json`) names, each once, sorted.
+ * @throws {SafetensorsError} if it is malformed
+ */
 export function shardNames(indexText: string): string[] {
   return [...new Set(Object.values(weightMap(indexText)))].toSorted();
 }
 
 /**
- * Reads a model that is spread over several files: `shards` holds the bytes of each file that the index names. Throws
- * a SafetensorsError on a missing file, and where a file lacks a tensor that the index puts there or has another.
+ * Reads a model that is spread over several files: `shards` holds the bytes of each file that the index names.
+ * @throws {SafetensorsError} on a missing file, and if a file lacks a tensor that the index puts there or has another
  */
 export function parseShards(indexText: string, shards: Readonly<Record<string, Uint8Array>>): SafetensorsFile {
   const places = weightMap(indexText);

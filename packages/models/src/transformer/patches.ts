@@ -17,7 +17,9 @@ export function fromPatches(tokens: tf.Tensor, patch: number, side: number, chan
   return tf.reshape(tf.transpose(strips, [0, 2, 1, 3]), [-1, side * patch, side * patch, channels]);
 }
 
-/** Throws unless x [N, H, W, C] has the one size that a table of positions is made for. */
+/**
+ * @throws {Error} unless x [N, H, W, C] has the one size that a table of positions is made for
+ */
 export function checkImageSize(kind: string, x: tf.Tensor, size: number): void {
   const [, height, width] = x.shape;
   if (height !== size || width !== size) {

@@ -46,7 +46,7 @@ const levelAttentions = (scope: Scope, level: LevelShape, settings: BlockSetting
 /** How a level ends: by a strided convolution with that padding, by a residual block that halves, or (the last) not. */
 export type Downsample = { readonly by: 'conv'; readonly padding: number } | { readonly by: 'resnet' } | null;
 
-/** Returns what goes on to the next level as the last of the outputs that are kept for the way up. */
+/** Returns the outputs that are saved for the up path; the last of them is the next level's input. */
 export type DownBlock = (ctx: ForwardContext, x: tf.Tensor, temb: tf.Tensor) => tf.Tensor[];
 
 export function downBlock(

@@ -41,10 +41,10 @@ export interface UNet2DConfig {
   /** Attention in the middle block. */
   readonly add_attention: boolean;
   readonly class_embed_type: null;
-  /** Rows of the class embedding; a null class, where wanted, is one of them. null: unconditional. */
+  /** Rows of the class embedding; a null class, if wanted, is one of them. null: unconditional. */
   readonly num_class_embeds: number | null;
   readonly num_train_timesteps: number | null;
-  /** Fields that begin with `_` (`_class_name`, `_diffusers_version`) are kept as they are. */
+  /** Fields that begin with `_` (`_class_name`, `_diffusers_version`) are passed through unchanged. */
   readonly [note: `_${string}`]: unknown;
 }
 
@@ -84,8 +84,9 @@ const defaults: Omit<UNet2DConfig, 'sample_size'> = {
 const kind = 'UNet2DModel';
 
 /**
- * Fills in diffusers' defaults. Throws a ConfigError on a field that this class does not have, on another class's
- * configuration, on a value that is not supported here, and on sizes that do not fit together.
+ * Fills in diffusers' defaults.
+ * @throws {ConfigError} on a field that this class does not have, on another class's configuration, on a value that is
+ *   not supported here, and on sizes that do not fit together
  */
 export function unet2dConfig(options: unknown): UNet2DConfig {
   checkFields(kind, options, ['sample_size', ...Object.keys(defaults)]);

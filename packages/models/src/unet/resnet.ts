@@ -27,7 +27,7 @@ interface ResnetShape {
 }
 
 /**
- * `ResnetBlock2D`: x + conv2(silu(norm2(conv1(silu(norm1(x))) + time))), with a 1x1 convolution on the shortcut where
+ * `ResnetBlock2D`: x + conv2(silu(norm2(conv1(silu(norm1(x))) + time))), with a 1x1 convolution on the shortcut if
  * the channels change. The time enters as a shift before norm2, or (`scale_shift`) as scale and shift after it.
  * The reference applies SiLU to the embedding in each block; here it comes applied.
  */

@@ -10,8 +10,8 @@ import { timeProjection } from './time-embedding.js';
 
 /**
  * The UNet of DDPM (Ho et al. 2020, arXiv:2006.11239) in the architecture and with the parameter names of diffusers'
- * `UNet2DModel`. `config` may be the parsed `config.json` of such a model. Throws a ConfigError on a configuration that
- * does not fit together or is not supported.
+ * `UNet2DModel`. `config` may be the parsed `config.json` of such a model.
+ * @throws {ConfigError} on a configuration that does not fit together or is not supported
  */
 export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
   const config = unet2dConfig(options);

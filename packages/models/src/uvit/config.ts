@@ -17,13 +17,13 @@ export interface UViTConfig {
   readonly qkv_bias: boolean;
   /** An MLP on the time token, which is else the sinusoids themselves. */
   readonly mlp_time_embed: boolean;
-  /** Rows of the label table, a null class where wanted among them; -1: unconditional. */
+  /** Rows of the label table, including a null class if wanted; -1: unconditional. */
   readonly num_classes: number;
   /** A 3x3 convolution at the end. */
   readonly conv: boolean;
   /** Long skip connections. */
   readonly skip: boolean;
-  /** Fields that begin with `_` are kept as they are. */
+  /** Fields that begin with `_` are passed through unchanged. */
   readonly [note: `_${string}`]: unknown;
 }
 
@@ -44,7 +44,10 @@ const defaults: UViTConfig = {
 
 const kind = 'UViT';
 
-/** Fills in the defaults. Throws a ConfigError on an unknown field, a value out of range, or sizes that do not fit. */
+/**
+ * Fills in the defaults.
+ * @throws {ConfigError} on an unknown field, a value out of range, or sizes that do not fit
+ */
 export function uvitConfig(options: unknown): UViTConfig {
   checkFields(kind, options, Object.keys(defaults));
   const config = { ...defaults, ...options } as UViTConfig;

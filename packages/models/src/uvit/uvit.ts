@@ -10,14 +10,14 @@ import { conv, embedding, layerNorm, linear, normalInit, torchInit } from '../un
 import { type UViTConfig, uvitConfig } from './config.js';
 
 /**
- * Linear layers and positions: the reference truncates at ±2, a hundred standard deviations, which is no truncation.
+ * Linear layers and positions: the reference truncates at ±2, a hundred standard deviations, which truncates nothing.
  */
 const init = normalInit(0.02);
 
 /**
  * U-ViT (Bao et al. 2023, arXiv:2209.12152) with the structure and parameter names of baofff/U-ViT: timestep and class
- * are tokens, and the second half of the blocks sees what the first half put out. Throws a ConfigError on a
- * configuration that does not fit together.
+ * are tokens, and the second half of the blocks sees what the first half put out.
+ * @throws {ConfigError} on a configuration that does not fit together
  */
 export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
   const config = uvitConfig(options);
