@@ -1,9 +1,17 @@
 // The engines that the suites of this folder run on: those that every installation has, and those that a person adds.
-import { openOnnxEngine } from '@dm/jit';
+import { createJavaScriptRuntime, openOnnxEngine } from '@dm/jit';
 import { openEagerEngine, type Engine } from '@dm/ops';
 
+/** What `onnx` is where koffi has nothing for the platform. */
+export const onnxByJavaScript = 'onnx by the JavaScript API';
+
 /** What `tfjs-cpu`, the reference, is compared with. These have to work; a failure to start one fails the suite. */
-const always = ['tfjs-wasm', 'onnx'] as const;
+const always: Readonly<Record<string, () => Promise<Engine>>> = {
+  'tfjs-wasm': () => openEagerEngine('tfjs-wasm'),
+  onnx: () => openOnnxEngine(),
+  [onnxByJavaScript]: async () =>
+    openOnnxEngine({ runtime: createJavaScriptRuntime(await import('onnxruntime-node'), 'onnxruntime-node') }),
+};
 /** Optional peers: compared where their package is installed, or built by tools/tfjs-node and given by DM_TFJS_NODE. */
 const optional = ['tfjs-node', 'tfjs-node-gpu', 'tfjs-webgpu'] as const;
 
@@ -13,20 +21,26 @@ export interface Missing {
   readonly reason: string;
 }
 
+/** An engine, and what to call it: one engine may be reached by several roads. */
+export interface NamedEngine {
+  readonly name: string;
+  readonly engine: Engine;
+}
+
 export interface Engines {
   readonly reference: Engine;
-  readonly others: readonly Engine[];
+  readonly others: readonly NamedEngine[];
   readonly missing: readonly Missing[];
 }
 
 /** Starts every engine that can run here. Throws where one that every installation has does not start. */
 export async function startEngines(): Promise<Engines> {
-  const others: Engine[] = [];
+  const others: NamedEngine[] = [];
   const missing: Missing[] = [];
-  for (const name of always) others.push(await (name === 'onnx' ? openOnnxEngine() : openEagerEngine(name)));
+  for (const [name, open] of Object.entries(always)) others.push({ name, engine: await open() });
   for (const name of optional) {
     try {
-      others.push(await openEagerEngine(name));
+      others.push({ name, engine: await openEagerEngine(name) });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       // Only a package that was never installed is nobody's mistake; the two tfjs-node share one name within TF.js.

@@ -9,7 +9,7 @@ const { reference, others } = await startEngines();
  * `engines.test.ts` reports the engines that are not installed.
  */
 export function onEachEngine(title: string, suite: (engine: Engine, reference: Engine) => void) {
-  describe.each(others.map((engine) => ({ name: engine.name, engine })))(`${title} on $name`, ({ engine }) => {
+  describe.each(others)(`${title} on $name`, ({ engine }) => {
     suite(engine, reference);
   });
 }
