@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { parseNpy, writeNpy } from '@dm/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestCheckpoint } from './checkpoint/checkpoint.js';
+import { latestCheckpoint } from './checkpoint/checkpoint-folder.js';
 import { readMetrics } from './run/metrics.js';
 import { dm, dmElsewhere, start } from './testing/command.js';
 import { tinyConfig, tinyFolder } from './testing/tiny.js';

@@ -7,6 +7,7 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
  * - `RUN_EXISTS`, `RUN_NOT_FOUND`, `RUN_LOCKED`: the folder already holds a run, holds none, or is in use.
  * - `RESUME_MISMATCH`: the run cannot be resumed with this configuration or these data.
  * - `CHECKPOINT_NOT_FOUND`, `CHECKPOINT_INVALID`: there is no (valid) checkpoint; it is damaged or lacks something.
+ * - `CHECKPOINT_NEWER`: a newer version wrote the checkpoint.
  * - `FILE_EXISTS`, `FILE_NOT_FOUND`, `FILE_INVALID`: a file that must not be replaced, is missing, or cannot be read.
  * - `DISK_FULL`, `WRITE_FAILED`: there is no space; the disk refuses for another reason.
  * - `PIPELINE_UNSUPPORTED`: a diffusers pipeline that has no counterpart here, or the other way round.
@@ -21,6 +22,7 @@ export type UserErrorCode =
   | 'RESUME_MISMATCH'
   | 'CHECKPOINT_NOT_FOUND'
   | 'CHECKPOINT_INVALID'
+  | 'CHECKPOINT_NEWER'
   | 'FILE_EXISTS'
   | 'FILE_NOT_FOUND'
   | 'FILE_INVALID'

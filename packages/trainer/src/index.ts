@@ -32,8 +32,10 @@ export { trainingSteps, trainStep } from './step/training-loop.js';
 export type { StepOutcome, TrainingStepsOptions, TrainStepResult } from './step/training-loop.js';
 export { initialState } from './checkpoint/state.js';
 
-export { latestCheckpoint, readCheckpoint, writeCheckpoint } from './checkpoint/checkpoint.js';
-export type { Checkpoint, FileContent, FilePart, LatestCheckpoint, Manifest } from './checkpoint/checkpoint.js';
+export { readCheckpoint, writeCheckpoint } from './checkpoint/checkpoint.js';
+export type { Checkpoint, FileContent, FilePart } from './checkpoint/checkpoint.js';
+export { latestCheckpoint, type LatestCheckpoint, type SkippedCheckpoint } from './checkpoint/checkpoint-folder.js';
+export type { Manifest } from './checkpoint/manifest.js';
 export { readMetrics, withoutMeasurements, type MetricsRecord } from './run/metrics.js';
 export { metricsCsv } from './logs/csv.js';
 export { writeReport } from './report/report.js';

@@ -12,6 +12,7 @@ import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import type { Engine } from '@dm/ops';
 import { secondsSince, trainingSteps } from './step/training-loop.js';
 import { readBest, type Best } from './checkpoint/best.js';
+import { lowestLossCheckpoint } from './checkpoint/checkpoint-folder.js';
 import type { PartialConfig } from './config/schema.js';
 import { engineOptions, openEngine } from './setup/engine.js';
 import { UserError } from './errors.js';
@@ -59,6 +60,8 @@ export interface TrainResult {
   readonly report: string;
   /** The best checkpoint by the first of `evaluation.metrics`, where the run evaluates. */
   readonly best?: Best;
+  /** If the loss ended far above its minimum: by how much, and the checkpoint with the lowest loss. */
+  readonly diverged?: { readonly lossOverMinimum: number; readonly lowestLossCheckpoint: string };
   /** The newest sample grid; absent where the run stopped before one was made. */
   readonly samples?: string;
 }
@@ -149,6 +152,8 @@ function resultOf(session: TrainingSession, status: TrainStatus, seconds: number
   const { run, step, setup, newest } = session;
   const { checkpoint, samples } = newest;
   const best = readBest(run.checkpoints);
+  const { divergence } = session;
+  const lowest = divergence && lowestLossCheckpoint(run.checkpoints);
   return {
     status,
     step,
@@ -160,5 +165,12 @@ function resultOf(session: TrainingSession, status: TrainStatus, seconds: number
     report: session.report(),
     ...(samples !== undefined && { samples }),
     ...(best !== undefined && { best }),
+    ...(divergence !== undefined &&
+      lowest !== undefined && {
+        diverged: {
+          lossOverMinimum: roundToFourDigits(divergence.smoothed / divergence.minimum),
+          lowestLossCheckpoint: lowest,
+        },
+      }),
   };
 }

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { latestCheckpoint } from './checkpoint.js';
+import { latestCheckpoint } from './checkpoint-folder.js';
 import { dm, start } from '../testing/command.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 

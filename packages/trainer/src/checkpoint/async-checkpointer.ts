@@ -14,7 +14,8 @@ import { transferListOf, runCheckpointJob, type CheckpointJobResult, type Checkp
 const workerFile = new URL('./checkpoint-worker.js', import.meta.url);
 
 export interface AsyncCheckpointerEvents {
-  readonly onSaved: (saved: { readonly step: number; readonly path: string }) => void;
+  /** `notes`: what a person should know of other checkpoints. */
+  readonly onSaved: (saved: { readonly step: number; readonly path: string }, notes: readonly string[]) => void;
   /** A save that failed; the ones before it are as they were. */
   readonly onFailed: (error: Error, step: number) => void;
 }
@@ -49,7 +50,7 @@ export function createAsyncCheckpointer({ onSaved, onFailed }: AsyncCheckpointer
     spare = state;
     if ('path' in outcome) {
       failure = undefined;
-      onSaved({ step, path: outcome.path });
+      onSaved({ step, path: outcome.path }, outcome.notes);
       return;
     }
     failure = deserializeError(outcome.error);

@@ -1,7 +1,9 @@
 /** One save, from the copied state to the disk: done in a thread of its own where there is one (checkpoint-worker.ts). */
 import type { Arrays } from '@dm/ops';
 import { writeBest, type Best } from './best.js';
-import { pruneCheckpoints, writeCheckpoint, type FileContent, type ManifestFields } from './checkpoint.js';
+import { pruneCheckpoints } from './checkpoint-folder.js';
+import { writeCheckpoint, type FileContent } from './checkpoint.js';
+import type { ManifestFields } from './manifest.js';
 import type { RetentionPolicy } from './policy.js';
 import { fsyncFile } from '../files/atomic-write.js';
 import { serializeError, type SerializedError } from '../errors.js';
@@ -19,10 +21,13 @@ export interface CheckpointJob {
   /** Where this checkpoint is the best so far. */
   readonly best: Best | undefined;
   readonly retention: RetentionPolicy;
+  /** The step of the newest checkpoint that was read back and found valid; it is not pruned. */
+  readonly verifiedStep: number | undefined;
 }
 
 /** Plain data again: errors lose their class on the way between threads. */
-export type CheckpointOutcome = { readonly path: string } | { readonly error: SerializedError };
+export type CheckpointOutcome =
+  { readonly path: string; readonly notes: readonly string[] } | { readonly error: SerializedError };
 
 /** What the thread answers. */
 export interface CheckpointJobResult {
@@ -36,13 +41,13 @@ export function transferListOf(arrays: Arrays): ArrayBuffer[] {
 }
 
 /** Does it, and never throws. */
-export function runCheckpointJob({ folder, fields, files, logs, best, retention }: CheckpointJob): CheckpointOutcome {
+export function runCheckpointJob(job: CheckpointJob): CheckpointOutcome {
+  const { folder, fields, files, logs, best, retention, verifiedStep = fields.step } = job;
   try {
     for (const log of logs) fsyncFile(log);
     const path = writeCheckpoint(folder, fields, files);
     if (best !== undefined) writeBest(folder, best);
-    pruneCheckpoints(folder, retention);
-    return { path };
+    return { path, notes: pruneCheckpoints(folder, retention, [fields.step, verifiedStep]) };
   } catch (error) {
     return { error: serializeError(error) };
   }

@@ -11,14 +11,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  checkpointPath,
-  latestCheckpoint,
-  pruneCheckpoints,
-  readCheckpoint,
-  writeCheckpoint,
-  type ManifestFields,
-} from './checkpoint.js';
+import { latestCheckpoint, pruneCheckpoints } from './checkpoint-folder.js';
+import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { checkpointPath } from './layout.js';
+import { formatManifest, type ManifestFields } from './manifest.js';
 import { sha256 } from '../files/hash.js';
 
 let folder: string;
@@ -81,8 +77,10 @@ describe('a checkpoint', () => {
 
   it('is refused when its manifest names a file outside of it', () => {
     const path = writeCheckpoint(folder, fields(1), files);
-    const text = readFileSync(join(path, 'manifest.json'), 'utf8');
-    writeFileSync(join(path, 'manifest.json'), text.replace('model.safetensors', '../model.safetensors'));
+    const { step, configSha256, dataSha256, engine, log, files: entries } = readCheckpoint(path).manifest;
+    const named = { '../model.safetensors': entries['model.safetensors']! };
+    const renamed = { step, configSha256, dataSha256, engine, log, files: named };
+    writeFileSync(join(path, 'manifest.json'), formatManifest(renamed));
     expect(() => readCheckpoint(path)).toThrow(/names a file outside/);
   });
 

@@ -1,54 +1,24 @@
 /**
- * Checkpoints that cannot be half-written: a folder of files and a manifest with their sizes and SHA-256.
+ * One checkpoint that cannot be half-written: a folder of files and a manifest with their sizes and SHA-256.
  *
  *   write   sibling folder step-000500.partial, each file synced, manifest.json last, rename to step-000500, sync;
- *           not begun where the disk has no room for it
- *   prune   older folders, only after that
- *   read    newest first; what does not hold is skipped and said
+ *           not begun if the disk has no room for it
+ *   read    the manifest is verified, then each file against it
  *
- * A checkpoint holds no clock time: the same training gives the same bytes.
+ * A checkpoint holds no clock time: the same training gives the same bytes. Which of a run's checkpoints are read, kept and
+ * removed is decided in checkpoint-folder.ts.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { transpose } from '@dm/models';
 import type { NdArray } from '@dm/ops';
-import { z } from 'zod';
-import { readBest } from './best.js';
-import { expiredSteps, type RetentionPolicy } from './policy.js';
+import { checkpointPath, partialPath, setAside, stepOfName } from './layout.js';
+import { formatManifest, parseManifest, type Manifest, type ManifestFields } from './manifest.js';
 import { fsyncFolder, writeChunks, writeError } from '../files/atomic-write.js';
 import { formatMebibytes, freeBytes } from '../files/disk.js';
-import { messageOf, UserError } from '../errors.js';
+import { codeOf, messageOf, UserError } from '../errors.js';
 import { readFileChunked, splitIntoChunks } from '../files/read-file.js';
-import { runFolder } from '../run/run-folder.js';
-
-/**
- * Version of this layout. A reader for every version ever written stays in this file, and a small checkpoint of
- * each, which a test goes on training from, in fixtures/format-<version>.
- */
-export const checkpointFormat = 1;
-
-const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits');
-
-const manifestSchema = z.object({
-  format: z.literal(checkpointFormat),
-  /** Optimizer steps done. */
-  step: z.int().min(0),
-  /** Of the part of the configuration that decides the weights (`trainingHash`). */
-  configSha256: sha256Hex,
-  dataSha256: sha256Hex,
-  /** Name and `info` of the engine: what decides the last bits. */
-  engine: z.object({
-    name: z.string(),
-    info: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-  }),
-  /** Sums of the log line that was being gathered when the checkpoint was written. */
-  log: z.record(z.string(), z.array(z.number())),
-  files: z.record(z.string(), z.object({ bytes: z.int().min(0), sha256: sha256Hex })),
-});
-
-export type Manifest = z.infer<typeof manifestSchema>;
-export type ManifestFields = Omit<Manifest, 'format' | 'files'>;
 
 /**
  * Bytes of a file in their order. An array with `axes` is transposed (`transpose` of @dm/models) only when it is
@@ -65,16 +35,14 @@ export interface Checkpoint {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-/** `step-000500` in `folder`. */
-export function checkpointPath(folder: string, step: number): string {
-  return join(folder, `step-${String(step).padStart(6, '0')}`);
-}
-
 /**
- * Writes one checkpoint and returns its path. Whatever happens on the way, a folder of the final name is complete.
- * Throws a UserError where the disk has no room or refuses; checkpoints written before are untouched then.
+ * Writes one checkpoint and returns its path. Whatever happens on the way, a folder of the final name is complete. What has
+ * that name already is not lost: it is set aside.
  *
  * `freeBytesOf`: gives the bytes that are left on the disk of a folder.
+ *
+ * @throws {UserError} if the disk has no room or refuses, or a newer version wrote a checkpoint of this step; checkpoints
+ *   written before are untouched then
  */
 export function writeCheckpoint(
   folder: string,
@@ -83,19 +51,19 @@ export function writeCheckpoint(
   freeBytesOf: (folder: string) => number = freeBytes,
 ): string {
   const path = checkpointPath(folder, fields.step);
-  const partial = `${path}.partial`;
+  const partial = partialPath(path);
   try {
+    const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    if (isThere) refuseNewer(path);
     mkdirSync(folder, { recursive: true });
     rmSync(partial, { recursive: true, force: true });
     checkSpace(path, bytesOnDisk(files), freeBytesOf(folder));
     mkdirSync(partial);
     const entries: Record<string, { bytes: number; sha256: string }> = {};
     for (const [name, content] of Object.entries(files)) entries[name] = writeFile(join(partial, name), content);
-    const manifest: Manifest = { format: checkpointFormat, ...fields, files: entries };
-    writeChunks(join(partial, 'manifest.json'), [Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)]);
+    writeChunks(join(partial, manifestName), [Buffer.from(formatManifest({ ...fields, files: entries }))]);
     fsyncFolder(partial);
-    // A folder of this name can only be one that was found invalid and trained past again.
-    rmSync(path, { recursive: true, force: true });
+    if (isThere) setAside(path);
     renameSync(partial, path);
     fsyncFolder(folder);
   } catch (error) {
@@ -161,126 +129,126 @@ function discard(partial: string): void {
   }
 }
 
-/**
- * Reads and verifies one checkpoint folder: all of it, or of its files those with the names `only`; the others are not
- * opened then. Throws a UserError that names the file and what is wrong with it.
- */
-export function readCheckpoint(path: string, only?: readonly string[]): Checkpoint {
-  const manifestPath = join(path, 'manifest.json');
-  if (!existsSync(manifestPath)) {
-    throw new UserError(`${path} is no checkpoint: there is no manifest.json in it.`, { code: 'CHECKPOINT_NOT_FOUND' });
-  }
-  let json: unknown;
+/** The person's checkpoint of a newer version is not ours to replace. */
+function refuseNewer(path: string): void {
   try {
-    json = JSON.parse(readFileSync(manifestPath, 'utf8'));
+    readManifest(path);
   } catch (error) {
-    throw new UserError(`${manifestPath} is not JSON (${messageOf(error)}).`, { code: 'CHECKPOINT_INVALID' });
+    if (codeOf(error) === 'CHECKPOINT_NEWER') throw error;
   }
-  const parsed = manifestSchema.safeParse(json);
-  if (!parsed.success) {
-    const { format } = (json ?? {}) as { format?: unknown };
-    if (typeof format === 'number' && format > checkpointFormat) {
-      throw new UserError(
-        `${path} has format ${format}; this version reads up to ${checkpointFormat}. Use a newer @dm/trainer.`,
-        { code: 'CHECKPOINT_INVALID' },
-      );
-    }
-    throw new UserError(`${manifestPath} is damaged: ${z.prettifyError(parsed.error)}`, { code: 'CHECKPOINT_INVALID' });
-  }
-  const files = new Map<string, Uint8Array>();
-  for (const [name, expected] of Object.entries(parsed.data.files)) {
-    if (only?.includes(name) !== false) files.set(name, readVerified(path, name, expected));
-  }
-  return { path, manifest: parsed.data, files };
 }
 
-function readVerified(folder: string, name: string, expected: { bytes: number; sha256: string }): Uint8Array {
-  // A name with a folder in it would read outside of the checkpoint.
-  if (basename(name) !== name)
-    throw new UserError(`${folder}: the manifest names a file outside of it: ${name}`, { code: 'CHECKPOINT_INVALID' });
-  const path = join(folder, name);
-  if (!existsSync(path)) throw new UserError(`${path} is missing.`, { code: 'CHECKPOINT_INVALID' });
-  const { size } = statSync(path);
-  if (size !== expected.bytes) {
-    throw new UserError(`${path} has ${size} bytes; its manifest says ${expected.bytes}.`, {
-      code: 'CHECKPOINT_INVALID',
+/**
+ * Reads and verifies one checkpoint folder: all of it, or of its files those with the names `only`; the others are not
+ * opened then.
+ *
+ * @throws {UserError} that names the file and what is wrong with it: `CHECKPOINT_NOT_FOUND` if there is no manifest,
+ *   `CHECKPOINT_INVALID` if something is damaged, `CHECKPOINT_NEWER` if a newer version wrote it, `FILE_INVALID` if the
+ *   system does not let us read
+ */
+export function readCheckpoint(path: string, only?: readonly string[]): Checkpoint {
+  const manifest = readManifest(path);
+  const files = new Map<string, Uint8Array>();
+  for (const [name, expected] of Object.entries(manifest.files)) {
+    if (only?.includes(name) !== false) files.set(name, readVerified(path, name, expected));
+  }
+  return { path, manifest, files };
+}
+
+/** Reads all of a checkpoint back without keeping it. Throws as `readCheckpoint` does. */
+export function verifyCheckpoint(path: string): void {
+  for (const [name, expected] of Object.entries(readManifest(path).files)) readVerified(path, name, expected);
+}
+
+/**
+ * What can be told of a checkpoint without reading its contents: the manifest is verified, and every file it names is
+ * there with its size. Throws as `readCheckpoint` does.
+ */
+export function inspectCheckpoint(path: string): Manifest {
+  const manifest = readManifest(path);
+  for (const [name, { bytes }] of Object.entries(manifest.files)) checkSize(fileIn(path, name), bytes);
+  return manifest;
+}
+
+const manifestName = 'manifest.json';
+/** More than any model's tensors need. */
+const maxManifestBytes = 2 ** 24;
+
+/** Whether the folder is a checkpoint, if perhaps a damaged one. */
+export function isCheckpoint(path: string): boolean {
+  return existsSync(join(path, manifestName));
+}
+
+function readManifest(folder: string): Manifest {
+  const path = join(folder, manifestName);
+  if (!isCheckpoint(folder)) {
+    throw new UserError(`${folder} is no checkpoint: there is no manifest.json in it.`, {
+      code: 'CHECKPOINT_NOT_FOUND',
     });
   }
+  const size = sizeOf(path);
+  if (size > maxManifestBytes) throw damaged(`${path} has ${size} bytes; a manifest has at most ${maxManifestBytes}.`);
+  const manifest = parseManifest(
+    readOrRefuse(path, () => readFileChunked(path)),
+    path,
+  );
+  const step = stepOfName(basename(resolve(folder)));
+  if (step !== undefined && step !== manifest.step) {
+    throw damaged(`${path} is of step ${manifest.step}, which its folder's name is not.`);
+  }
+  return manifest;
+}
+
+type FileEntry = Manifest['files'][string];
+
+function readVerified(folder: string, name: string, expected: FileEntry): Uint8Array {
+  const path = fileIn(folder, name);
+  checkSize(path, expected.bytes);
   const hash = createHash('sha256');
-  const bytes = readFileChunked(path, { onChunk: (chunk) => hash.update(chunk) });
+  const bytes = readOrRefuse(path, () => readFileChunked(path, { onChunk: (chunk) => hash.update(chunk) }));
   if (hash.digest('hex') !== expected.sha256) {
-    throw new UserError(`${path} is damaged: its SHA-256 is not the one in the manifest.`, {
-      code: 'CHECKPOINT_INVALID',
-    });
+    throw damaged(`${path} is damaged: its SHA-256 is not the one in the manifest.`);
   }
   return bytes;
 }
 
-export interface LatestCheckpoint {
-  /** The newest checkpoint that holds, if there is one. */
-  readonly checkpoint: Checkpoint | undefined;
-  /** Newer ones that do not, with the reason. */
-  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+/** The path of a file that a manifest names: a name with a folder in it would lead out of the checkpoint. */
+function fileIn(folder: string, name: string): string {
+  if (basename(name) !== name) throw damaged(`${folder}: the manifest names a file outside of it: ${name}`);
+  return join(folder, name);
 }
 
-/**
- * Finds the newest valid checkpoint of a run's `checkpoints` folder, reading from the newest down: valid as a whole, or as
- * far as its files `only` go.
- */
-export function latestCheckpoint(folder: string, only?: readonly string[]): LatestCheckpoint {
-  const skipped: { path: string; reason: string }[] = [];
-  for (const { path, complete } of listCheckpoints(folder).toReversed()) {
-    if (!complete) {
-      skipped.push({ path, reason: 'writing it was never finished' });
-      continue;
+function checkSize(path: string, expected: number): void {
+  const size = sizeOf(path);
+  if (size !== expected) throw damaged(`${path} has ${size} bytes; its manifest says ${expected}.`);
+}
+
+function sizeOf(path: string): number {
+  const stats = readOrRefuse(path, () => lstatSync(path, { throwIfNoEntry: false }));
+  if (stats === undefined) throw damaged(`${path} is missing.`);
+  if (!stats.isFile()) throw damaged(`${path} is no regular file.`);
+  return stats.size;
+}
+
+/** What the system may refuse though the file is as it was: the person can put that right, and nothing is damaged. */
+const refusals: readonly (string | undefined)[] = ['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM'];
+
+function readOrRefuse<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (refusals.includes(codeOf(error))) {
+      throw new UserError(`${path} cannot be read (${messageOf(error)}).`, { code: 'FILE_INVALID' });
     }
-    try {
-      return { checkpoint: readCheckpoint(path, only), skipped };
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      skipped.push({ path, reason: error.message });
-    }
-  }
-  return { checkpoint: undefined, skipped };
-}
-
-/**
- * The checkpoint in this folder, or the newest valid one of the run in it, with its files `only`. Throws a UserError where
- * there is neither.
- */
-export function resolveCheckpoint(path: string, only: readonly string[]): Checkpoint {
-  if (existsSync(join(path, 'manifest.json'))) return readCheckpoint(path, only);
-  const { checkpoint } = latestCheckpoint(runFolder(path).checkpoints, only);
-  if (checkpoint === undefined)
-    throw new UserError(`${path} is neither a checkpoint nor a run with a valid one.`, {
-      code: 'CHECKPOINT_NOT_FOUND',
-    });
-  return checkpoint;
-}
-
-/** Removes the complete checkpoints that `retention` does not keep, and what earlier, killed writers left behind. */
-export function pruneCheckpoints(folder: string, retention: RetentionPolicy): void {
-  const all = listCheckpoints(folder);
-  const steps = all.filter((c) => c.complete).map((c) => c.step);
-  const expired = expiredSteps(retention, steps, readBest(folder)?.step);
-  for (const { path, step, complete } of all) {
-    if (!complete || expired.includes(step)) rmSync(path, { recursive: true, force: true });
+    throw damaged(`${path} cannot be read (${messageOf(error)}).`);
   }
 }
 
-/** Checkpoint folders by step, oldest first; `complete` is false for those that a killed writer left behind. */
-export function listCheckpoints(folder: string): { path: string; step: number; complete: boolean }[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .flatMap((name) => {
-      const match = /^step-(\d+)(\.partial)?$/.exec(name);
-      if (match === null) return [];
-      return [{ path: join(folder, name), step: Number(match[1]), complete: match[2] === undefined }];
-    })
-    .toSorted((a, b) => a.step - b.step || Number(a.complete) - Number(b.complete));
+function damaged(message: string): UserError {
+  return new UserError(message, { code: 'CHECKPOINT_INVALID' });
 }
 
-/** The `checkpoints` folder that a checkpoint lies in, and the run above it. */
-export function runPathOfCheckpoint(path: string): string {
-  return dirname(dirname(path));
+/** Whether `readCheckpoint` threw because the checkpoint is damaged, and not for any other reason. */
+export function isDamage(error: unknown): error is UserError {
+  return error instanceof UserError && ['CHECKPOINT_INVALID', 'CHECKPOINT_NOT_FOUND'].includes(error.code);
 }

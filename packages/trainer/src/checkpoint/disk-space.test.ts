@@ -41,15 +41,17 @@ it.each([null, { lr: 0.01 }])(
 
 describe('checkpoints beside each other', () => {
   it.each([
-    // keep 3, and the one that is written; 10 are due.
-    [{ checkpoints: { every: 2, keepLast: 3 } }, 0, 0, 4],
+    // keep 3, the one with the lowest loss, and the one that is written; 10 are due.
+    [{ checkpoints: { every: 2, keepLast: 3 } }, 0, 0, 5],
+    // Resumed: the one that the session begins from besides.
+    [{ checkpoints: { every: 2, keepLast: 3 } }, 2, 1, 6],
     // At the end only, or one in the middle besides.
     [{ checkpoints: { every: 0, keepLast: 3 } }, 0, 0, 1],
     [{ checkpoints: { every: 15, keepLast: 3 } }, 0, 0, 2],
     [{ checkpoints: { every: 15, keepLast: 3 } }, 15, 1, 2],
     // The best, and saves whose number nobody knows.
-    [{ checkpoints: { every: 0, keepLast: 3 }, evaluation: { every: 5 } }, 0, 0, 5],
-    [{ checkpoints: { every: 0, keepLast: 3, minutes: 1 } }, 0, 0, 4],
+    [{ checkpoints: { every: 0, keepLast: 3 }, evaluation: { every: 5 } }, 0, 0, 6],
+    [{ checkpoints: { every: 0, keepLast: 3, minutes: 1 } }, 0, 0, 5],
   ])('%j from step %i with %i there: %i', (part, step, present, expected) => {
     expect(maxCheckpoints(checkpointPolicy(configOf(part)), step, present)).toBe(expected);
   });
@@ -60,13 +62,13 @@ describe('a disk', () => {
 
   it('with room for all is passed over in silence; with less it is said what will not fit', () => {
     const run = runFolder(mkdtempSync(join(tmpdir(), 'dm-room-')));
-    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 4 * bytes())).toBeUndefined();
-    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 4 * bytes() - 1)).toMatch(
-      /^the disk of .*checkpoints has [\d.]+ MiB left, and up to 4 more checkpoints .*keepLast is 3.*--keep-last 1\)$/,
+    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 5 * bytes())).toBeUndefined();
+    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 5 * bytes() - 1)).toMatch(
+      /^the disk of .*checkpoints has [\d.]+ MiB left, and up to 5 more checkpoints .*keepLast is 3.*--keep-last 1\)$/,
     );
     // Those that are there already need none.
     for (const step of [2, 4]) mkdirSync(join(run.checkpoints, `step-00000${step}`), { recursive: true });
-    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 4, 2 * bytes())).toBeUndefined();
+    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 4, 4 * bytes())).toBeUndefined();
     rmSync(run.path, { recursive: true });
   });
 

@@ -1,5 +1,5 @@
 /** Whether a disk has room for the checkpoints of a run, asked before anything is trained. */
-import { listCheckpoints } from './checkpoint.js';
+import { listCheckpoints } from './layout.js';
 import { formatMebibytes, freeBytes } from '../files/disk.js';
 import { maxCheckpoints, type CheckpointPolicy } from './policy.js';
 import { UserError } from '../errors.js';
@@ -33,7 +33,8 @@ export function checkDiskSpace(
   if (more * bytes <= free) return undefined;
   return (
     `the disk of ${run.checkpoints} has ${formatMebibytes(free)} left, and up to ${more} more checkpoints of ` +
-    `${formatMebibytes(bytes)} will lie there at a time (checkpoints.keepLast is ${policy.retention.keepLast}, one more while it is written` +
-    `${policy.save.onBest ? ', one more for the best' : ''}): free some space, or keep fewer (--keep-last 1)`
+    `${formatMebibytes(bytes)} will be there at a time (checkpoints.keepLast is ${policy.retention.keepLast}, one more while it is ` +
+    `written, one for the lowest training loss${policy.save.onBest ? ', one for the best by metric' : ''}` +
+    `${step > 0 ? ', one that this session begins from' : ''}): free some space, or keep fewer (--keep-last 1)`
   );
 }

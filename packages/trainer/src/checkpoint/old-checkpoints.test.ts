@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseSafetensors } from '@dm/models';
-import { checkpointFormat } from './checkpoint.js';
+import { checkpointFormat } from './manifest.js';
 import { sha256 } from '../files/hash.js';
 import { readMetrics, type MetricsRecord } from '../run/metrics.js';
 import { withAddedFields, withoutAddedFields } from '../config/saved-config.js';

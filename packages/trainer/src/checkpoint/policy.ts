@@ -12,7 +12,10 @@ export interface SavePolicy {
   readonly totalSteps: number;
 }
 
-/** What to keep. The checkpoint that best.json names is kept besides. Plain data, which may be sent to another thread. */
+/**
+ * What to keep. Besides, three are kept: the checkpoint that best.json names, the one with the lowest training loss, and in
+ * a resumed session the one that it began from, until its end. Plain data, which may be sent to another thread.
+ */
 export interface RetentionPolicy {
   /** How many of the newest checkpoints are kept. */
   readonly keepLast: number;
@@ -59,22 +62,40 @@ export function isDue(step: number, every: number, totalSteps: number): boolean 
   return step === totalSteps || (every > 0 && step % every === 0);
 }
 
-/** The steps of complete checkpoints, ascending, that are no longer kept; `bestStep` is that of best.json. */
-export function expiredSteps(
-  { keepLast }: RetentionPolicy,
-  steps: readonly number[],
-  bestStep: number | undefined,
-): number[] {
-  return steps.slice(0, Math.max(0, steps.length - keepLast)).filter((step) => step !== bestStep);
+/** A valid checkpoint, for the question whether it is kept. */
+export interface RetentionCandidate {
+  readonly step: number;
+  /** The smoothed training loss at that step; undefined for checkpoints of older versions. */
+  readonly loss: number | undefined;
+}
+
+/**
+ * The steps that are no longer kept, of checkpoints in ascending order: all but the newest `keepLast`, and the one with
+ * the lowest training loss, so that a training that diverges does not replace every good checkpoint by bad ones.
+ */
+export function expiredSteps({ keepLast }: RetentionPolicy, checkpoints: readonly RetentionCandidate[]): Set<number> {
+  const lowest = lowestLoss(checkpoints)?.step;
+  const older = checkpoints.slice(0, Math.max(0, checkpoints.length - keepLast));
+  return new Set(older.map(({ step }) => step).filter((step) => step !== lowest));
+}
+
+/** The one with the lowest training loss, the newest of several; undefined if no loss is known. */
+export function lowestLoss<T extends RetentionCandidate>(checkpoints: readonly T[]): T | undefined {
+  let lowest: T | undefined;
+  for (const checkpoint of checkpoints) {
+    if (checkpoint.loss !== undefined && checkpoint.loss <= (lowest?.loss ?? Infinity)) lowest = checkpoint;
+  }
+  return lowest;
 }
 
 /**
  * How many checkpoints exist at most at a time while a run goes on from `step`, with `present` of them there already:
- * those that are kept, the best one, and the one being written before the oldest is deleted; fewer where the run does
- * not save so often.
+ * those that are kept, the best by metric and by training loss, the one that a session resumed from, and the one being
+ * written before the oldest is deleted; fewer if the run does not save so often.
  */
 export function maxCheckpoints({ save, retention }: CheckpointPolicy, step: number, present: number): number {
-  return Math.min(retention.keepLast + (save.onBest ? 1 : 0) + 1, present + maxSaves(save, step));
+  const besides = 1 + (save.onBest ? 1 : 0) + (step > 0 ? 1 : 0);
+  return Math.min(retention.keepLast + besides + 1, present + maxSaves(save, step));
 }
 
 /** How often a run saves after `step`; infinite where evaluations or the clock decide. */

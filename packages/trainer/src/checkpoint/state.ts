@@ -12,7 +12,8 @@ import {
   torchShape,
 } from '@dm/models';
 import { type Arrays, float32, type NdArray, viewFlat } from '@dm/ops';
-import { resolveCheckpoint, rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
+import { rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
+import { resolveCheckpoint, runOrCheckpoint } from './resolve.js';
 import { messageOf, UserError } from '../errors.js';
 import { readFileChunked } from '../files/read-file.js';
 import type { Denoiser } from '../setup/denoiser.js';
@@ -20,14 +21,17 @@ import type { TrainingSetup } from '../setup/training-setup.js';
 import { emaFile, fileConstants, fileOf, startingState, stateEntries, type StateEntry } from '../setup/state-table.js';
 
 /**
- * What the run begins with: the seed's weights, or those that `config.initFrom` names, see `startingState`. Throws an Error
- * where these are not there or do not fit the model.
+ * What the run begins with: the seed's weights, or those that `config.initFrom` names, see `startingState`. `onNote` is told of
+ * checkpoints that were skipped. Throws an Error where these are not there or do not fit the model.
  */
-export function initialState(setup: TrainingSetup): Arrays {
+export function initialState(setup: TrainingSetup, onNote?: (text: string) => void): Arrays {
   const { initFrom } = setup.config;
   if (initFrom === undefined) return startingState(setup);
   if (initFrom.endsWith('.safetensors')) return startingState(setup, weightsState(setup, readTensorFile(initFrom)));
-  return startingState(setup, readWeights(setup, resolveCheckpoint(initFrom, [emaFile]), 'ema'));
+  return startingState(
+    setup,
+    readWeights(setup, resolveCheckpoint(runOrCheckpoint(initFrom), [emaFile], onNote), 'ema'),
+  );
 }
 
 /**

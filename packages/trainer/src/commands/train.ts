@@ -141,6 +141,11 @@ function printResult(result: TrainResult): void {
   if (result.samples !== undefined) print(`samples:    ${result.samples}`);
   print(`report:     ${result.report}`);
   print(`checkpoint: ${result.checkpoint}`);
+  if (result.diverged !== undefined) {
+    const { lossOverMinimum, lowestLossCheckpoint } = result.diverged;
+    print(`warning:    the loss ended at ${lossOverMinimum} times its minimum: the training has probably diverged`);
+    print(`lowest loss: ${lowestLossCheckpoint} (to start again from it: --init-from, with a lower --lr)`);
+  }
   const next =
     status === 'finished' ? `dm sample --run ${result.out} --out samples.png` : `dm train --resume --out ${result.out}`;
   print(`next:       ${next}`);

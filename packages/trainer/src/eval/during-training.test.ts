@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readBest, writeBest } from '../checkpoint/best.js';
-import { pruneCheckpoints } from '../checkpoint/checkpoint.js';
+import { pruneCheckpoints } from '../checkpoint/checkpoint-folder.js';
 import { readMetrics } from '../run/metrics.js';
 import { runFolder } from '../run/run-folder.js';
 import { generateSamples } from '../sampling/generate-samples.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { formatSafetensors, fromPretrained, loadWeights, parseSafetensors } from '@dm/models';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { latestCheckpoint } from '../checkpoint/checkpoint.js';
+import { latestCheckpoint } from '../checkpoint/checkpoint-folder.js';
 import { importPipeline } from './import.js';
 import { generateSamples } from '../sampling/generate-samples.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';

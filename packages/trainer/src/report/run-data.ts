@@ -84,6 +84,7 @@ function facts(records: readonly MetricsRecord[], config: Config): RunData['fact
     ['images seen', last.images.toLocaleString('en')],
     ['last loss', last.loss.toPrecision(3)],
     ...((last.skipped ?? 0) > 0 ? [['skipped updates', String(last.skipped)] as const] : []),
+    ...divergenceFact(records),
     ...Object.entries(records.findLast((r) => r.eval !== undefined)?.eval ?? {}).map(
       ([name, value]) => [name, value.toPrecision(3)] as const,
     ),
@@ -93,6 +94,16 @@ function facts(records: readonly MetricsRecord[], config: Config): RunData['fact
     ['memory', `${last.peakMb} MiB`],
     ['engine', config.engine],
   ];
+}
+
+/** When the loss was far above its minimum, if it was. */
+function divergenceFact(records: readonly MetricsRecord[]): RunData['facts'] {
+  const diverged = records.filter((r) => r.lossOverMinimum !== undefined);
+  if (diverged.length === 0) return [];
+  const most = diverged.reduce((max, { lossOverMinimum }) => Math.max(max, lossOverMinimum!), 0);
+  const [first, last] = [diverged[0]!.step, diverged.at(-1)!.step];
+  const steps = first === last ? `step ${first}` : `steps ${first} to ${last}`;
+  return [['diverged', `${steps}: loss up to ${most.toPrecision(3)} times its minimum`]];
 }
 
 function columns(records: readonly MetricsRecord[]): RunData['columns'] {

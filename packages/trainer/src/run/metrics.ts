@@ -22,6 +22,11 @@ export interface MetricsRecord {
   readonly eval?: Readonly<Record<string, number>>;
   /** Updates skipped since the beginning of the run, because loss or gradient was no number; where there are any. */
   readonly skipped?: number;
+  /**
+   * While the training has diverged: the smoothed loss after this step over its minimum so far (see `LossTrend`). Absent
+   * otherwise.
+   */
+  readonly lossOverMinimum?: number;
   /** Learning rate and momentum (beta1) of the last step. */
   readonly lr: number;
   readonly beta1: number;

@@ -8,14 +8,9 @@ import { readFile } from 'node:fs/promises';
 import { parseNpy } from '@dm/data';
 import { float32, type NdArray } from '@dm/ops';
 import { weightsFile, weightsName } from '../setup/averages.js';
-import { readBest } from '../checkpoint/best.js';
-import {
-  checkpointPath,
-  latestCheckpoint,
-  readCheckpoint,
-  runPathOfCheckpoint,
-  type Checkpoint,
-} from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { runPathOfCheckpoint } from '../checkpoint/layout.js';
+import { resolveCheckpoint, type CheckpointChoice } from '../checkpoint/resolve.js';
 import type { Config, PartialConfig } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
 import { messageOf, UserError } from '../errors.js';
@@ -28,13 +23,7 @@ import { classCondition, samplingBatchSize, createDenoiserSampler } from './samp
 import { readWeights } from '../checkpoint/state.js';
 import { fileOf } from '../setup/state-table.js';
 
-export interface GenerateSamplesOptions {
-  /** Folder of a run, whose newest valid checkpoint is used. Give this or `checkpoint`. */
-  readonly run?: string;
-  /** Folder of one checkpoint of a run. */
-  readonly checkpoint?: string;
-  /** Of the run, the checkpoint with the best metric (checkpoints/best.json) instead of the newest. */
-  readonly best?: boolean;
+export interface GenerateSamplesOptions extends CheckpointChoice {
   /** Images to make; 64 by default, or as many as `noise` has. */
   readonly count?: number;
   /** A .npy of float32 [N, H, W, C], standard normal, to begin with in place of the seed's noise. */
@@ -104,25 +93,11 @@ export function readSelectedCheckpoint({
   if ((run === undefined) === (checkpoint === undefined)) {
     throw new UserError('Name what to sample from: --run <folder of a run> or --checkpoint <folder of a checkpoint>.');
   }
-  const only = [fileOf(weightsName(weights))];
-  if (checkpoint !== undefined) return readCheckpoint(checkpoint, only);
-  if (best) return bestCheckpoint(run!, only);
-  const { checkpoint: latest, skipped } = latestCheckpoint(runFolder(run!).checkpoints, only);
-  for (const { path, reason } of skipped) onNote?.(`skipped ${path}: ${reason}`);
-  if (latest === undefined)
-    throw new UserError(`There is no valid checkpoint in ${run}. Train one: dm train --out ${run}`, {
-      code: 'CHECKPOINT_NOT_FOUND',
-    });
-  return latest;
-}
-
-function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {
-  const { checkpoints } = runFolder(run);
-  const best = readBest(checkpoints);
-  if (best !== undefined) return readCheckpoint(checkpointPath(checkpoints, best.step), only);
-  throw new UserError(`${run} has no best checkpoint: it was trained without --eval-every. Leave --best out.`, {
-    code: 'CHECKPOINT_NOT_FOUND',
-  });
+  return resolveCheckpoint(
+    { best, ...(run !== undefined && { run }), ...(checkpoint !== undefined && { checkpoint }) },
+    [fileOf(weightsName(weights))],
+    onNote,
+  );
 }
 
 /** The run's configuration with what was asked for laid over it. */

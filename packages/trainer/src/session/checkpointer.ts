@@ -1,9 +1,12 @@
 /** The checkpoints of a run: made when its policy says so, written while training continues. */
+import { existsSync } from 'node:fs';
 import type { ScheduleState } from '@dm/curriculum';
 import type { Engine, StateHandle } from '@dm/ops';
 import { createAsyncCheckpointer, type AsyncCheckpointer } from '../checkpoint/async-checkpointer.js';
 import type { Best } from '../checkpoint/best.js';
-import type { ManifestFields } from '../checkpoint/checkpoint.js';
+import { pruneCheckpoints, setDamagedAside } from '../checkpoint/checkpoint-folder.js';
+import { isDamage, verifyCheckpoint } from '../checkpoint/checkpoint.js';
+import type { ManifestFields } from '../checkpoint/manifest.js';
 import { shouldSave, type CheckpointPolicy } from '../checkpoint/policy.js';
 import { trainingHash } from '../config/saved-config.js';
 import { packState } from '../checkpoint/state.js';
@@ -54,6 +57,8 @@ export class Checkpointer {
   private readonly writer: AsyncCheckpointer;
   /** The newest step that was handed to the writer. */
   private latest: Omit<SavedStep, 'path'> | undefined;
+  /** The newest step whose checkpoint was read back. */
+  private verifiedStep: number | undefined;
   /** When that was, on the process's clock. */
   private savedAt = performance.now();
 
@@ -62,8 +67,10 @@ export class Checkpointer {
     this.newest = resumedFrom?.path;
     this.lastGood = resumedFrom?.isGood === true ? resumedFrom.path : undefined;
     this.latest = resumedFrom;
+    this.verifiedStep = resumedFrom?.step;
     this.writer = createAsyncCheckpointer({
-      onSaved: (checkpoint) => {
+      onSaved: (checkpoint, notes) => {
+        for (const text of notes) hooks.onNote?.(text);
         this.newest = checkpoint.path;
         if (this.latest!.isGood) this.lastGood = checkpoint.path;
         hooks.onCheckpoint?.(checkpoint);
@@ -110,6 +117,7 @@ export class Checkpointer {
       logs: logFiles,
       best: best?.step === step ? best : undefined,
       retention: policy.retention,
+      verifiedStep: this.verifiedStep,
     });
     await this.beforeStep(step);
   }
@@ -130,9 +138,28 @@ export class Checkpointer {
     return this.lastGood;
   }
 
-  /** Waits for the last save. Throws its error if it failed. */
-  finish(): Promise<void> {
-    return this.writer.finish();
+  /**
+   * Waits for the last save and reads the newest checkpoint back. If it was damaged after it was written, it is set aside
+   * and `snapshot` is saved once more. Older checkpoints that were kept for that case are removed. Throws the error of the
+   * last save if it failed, or of the second reading.
+   */
+  async finish(snapshot: RunSnapshot): Promise<void> {
+    const { run, policy, hooks } = this.options;
+    await this.writer.finish();
+    if (this.newest === undefined) return;
+    try {
+      verifyCheckpoint(this.newest);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (existsSync(this.newest)) {
+        for (const text of setDamagedAside([{ path: this.newest, reason: error.message }])) hooks.onNote?.(text);
+      } else hooks.onNote?.(error.message);
+      this.latest = undefined;
+      await this.save(snapshot);
+      await this.writer.finish();
+      verifyCheckpoint(this.newest);
+    }
+    for (const text of pruneCheckpoints(run.checkpoints, policy.retention, [snapshot.step])) hooks.onNote?.(text);
   }
 
   dispose(): Promise<void> {

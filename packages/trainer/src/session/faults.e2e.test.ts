@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { imageGrid } from '@dm/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestCheckpoint } from '../checkpoint/checkpoint.js';
+import { latestCheckpoint } from '../checkpoint/checkpoint-folder.js';
 import { dm, dmWithFileLimit, start } from '../testing/command.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 

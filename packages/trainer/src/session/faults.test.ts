@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { latestCheckpoint, readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
+import { latestCheckpoint } from '../checkpoint/checkpoint-folder.js';
+import { readCheckpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';
 import { sha256 } from '../files/hash.js';
 import type { PartialConfig } from '../config/schema.js';
 import { createDenoiser } from '../setup/denoiser.js';

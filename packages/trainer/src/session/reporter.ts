@@ -1,7 +1,9 @@
 /** What a run tells of itself between steps: evaluations, log lines, probes, sample grids, and its report. */
 import type { Engine, StateHandle } from '@dm/ops';
-import { bestFromLog, type Best } from '../checkpoint/best.js';
+import type { Best } from '../checkpoint/best.js';
+import { lossTrendKey } from '../checkpoint/checkpoint-folder.js';
 import { isDue } from '../checkpoint/policy.js';
+import { restoreBest } from '../checkpoint/resume.js';
 import { openDifficultyRecorder, type DifficultyRecorder } from '../eval/difficulty/recorder.js';
 import { openTrainingEvaluator, type TrainingEvaluator } from '../eval/during-training.js';
 import { writeAndFsync } from '../files/atomic-write.js';
@@ -12,10 +14,11 @@ import type { MetricsRecord } from '../run/metrics.js';
 import { samplePath, type RunFolder } from '../run/run-folder.js';
 import { createPreviewSampler, type PreviewSampler } from '../sampling/sampler.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
+import { divergenceMultiple, LossTrend, type Divergence } from '../step/loss-trend.js';
 import type { StepOutcome } from '../step/training-loop.js';
 import type { TrainHooks } from './hooks.js';
 import { LogWindow, type WindowState } from './log-window.js';
-import { ThroughputMeter } from './throughput.js';
+import { roundToFourDigits, ThroughputMeter } from './throughput.js';
 
 export interface ReporterOptions {
   readonly run: RunFolder;
@@ -58,13 +61,15 @@ export class Reporter {
   /** Path of the newest sample grid. */
   samples: string | undefined;
   private readonly window: LogWindow;
+  private readonly trend: LossTrend;
   private readonly throughput: ThroughputMeter;
 
   constructor(private readonly parts: ReporterParts) {
-    const { run, setup, runLog, evaluator, firstStep, windowState } = parts;
+    const { run, setup, runLog, evaluator, firstStep, windowState, hooks } = parts;
     this.window = new LogWindow(setup.curriculum.numTimesteps, windowState);
+    this.trend = new LossTrend(windowState?.[lossTrendKey]);
     this.throughput = new ThroughputMeter(setup.config.batchSize, runLog.before.at(-1)?.seconds ?? 0);
-    this.best = evaluator && bestFromLog(run.checkpoints, runLog.before, evaluator.label, firstStep);
+    this.best = evaluator && restoreBest(run.checkpoints, runLog.before, evaluator.label, firstStep, hooks.onNote);
   }
 
   /** Files that are appended to. */
@@ -74,7 +79,12 @@ export class Reporter {
 
   /** For a checkpoint. */
   windowState(): WindowState {
-    return this.window.state();
+    return { ...this.window.state(), [lossTrendKey]: this.trend.state() };
+  }
+
+  /** How far the loss is above its minimum, if the training has diverged. */
+  get divergence(): Divergence | undefined {
+    return this.trend.divergence;
   }
 
   /** Tells the caller that the run begins. */
@@ -99,10 +109,29 @@ export class Reporter {
   /** Adds a step to the next log line: its loss only if its update was not skipped. */
   addStep({ step, sample, result, seconds, secondsWaited, skipped }: StepOutcome): void {
     const { hooks } = this.parts;
-    if (result.isFinite) this.window.add({ ...result, timesteps: sample.timesteps });
+    if (result.isFinite) {
+      this.window.add({ ...result, timesteps: sample.timesteps });
+      this.watchDivergence(step, result.loss);
+    }
     this.throughput.add(seconds, secondsWaited);
     if (skipped !== undefined) hooks.onNote?.(skipped);
     hooks.onStep?.(step, result.loss);
+  }
+
+  /** Warns once when the loss has risen far above its minimum, and tells when it is back. */
+  private watchDivergence(step: number, loss: number): void {
+    const { trend } = this;
+    const change = trend.add(loss);
+    if (change === undefined) return;
+    const { onNote } = this.parts.hooks;
+    if (trend.divergence === undefined) onNote?.(`step ${step}: the loss is back near its minimum.`);
+    else {
+      onNote?.(
+        `warning: at step ${step} ${describeDivergence(trend.divergence)}, more than ${divergenceMultiple} times: the ` +
+          'training has probably diverged. The checkpoint with the lowest loss is kept besides the newest. Lower the ' +
+          'learning rate (--lr), clip the gradient (--set optimizer.maxGradNorm=1), or warm up (--set optimizer.warmup=500).',
+      );
+    }
   }
 
   /** Metrics of samples, if they are due; may set `best`. */
@@ -125,6 +154,7 @@ export class Reporter {
   log(step: number, evaluated: MetricsRecord['eval'], skipped: number): void {
     const { setup, runLog, firstStep, hooks } = this.parts;
     const { config, lr, momentum, averages } = setup;
+    const { divergence } = this.trend;
     const isLogged = this.isDue(step, config.logEvery) || evaluated !== undefined;
     if (!isLogged || this.window.isEmpty) {
       if (step === firstStep + 1) this.throughput.restart();
@@ -136,6 +166,7 @@ export class Reporter {
       ...this.window.take(),
       ...(evaluated !== undefined && { eval: evaluated }),
       ...(skipped > 0 && { skipped }),
+      ...(divergence !== undefined && { lossOverMinimum: roundToFourDigits(divergence.smoothed / divergence.minimum) }),
       lr: lr(step - 1),
       beta1: momentum(step - 1),
       emaDecay: averages[0]!.decay(step - 1),
@@ -179,4 +210,12 @@ export class Reporter {
   private isDue(step: number, every: number): boolean {
     return isDue(step, every, this.parts.setup.config.totalSteps);
   }
+}
+
+/** Such as `the loss (302, averaged over 20 steps) is 275 times its minimum so far (1.1)`. */
+export function describeDivergence({ smoothed, minimum }: Divergence): string {
+  const [now, lowest, ratio] = [smoothed, minimum, smoothed / minimum].map((value) =>
+    String(Number(value.toPrecision(3))),
+  );
+  return `the loss (${now}, averaged over about 20 steps) is ${ratio} times its minimum so far (${lowest})`;
 }

@@ -11,6 +11,7 @@ import { removeEventFiles } from '../logs/event-file.js';
 import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
 import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { compileStep, type CompiledStep } from '../step/compiled-step.js';
+import type { Divergence } from '../step/loss-trend.js';
 import { NonFiniteGuard } from '../step/non-finite-guard.js';
 import type { StepOutcome, TrainingStepsOptions } from '../step/training-loop.js';
 import { Checkpointer, type RunSnapshot } from './checkpointer.js';
@@ -42,7 +43,7 @@ export async function openTrainingSession(
 
   const restored = resumedFrom && unpackState(setup, resumedFrom);
   const curriculumState = restored?.curriculumState ?? setup.curriculum.initialState?.();
-  const compiledStep = await compileStep(setup, engine, restored?.arrays ?? initialState(setup));
+  const compiledStep = await compileStep(setup, engine, restored?.arrays ?? initialState(setup, hooks.onNote));
   const { state } = compiledStep;
   const log = resumedFrom?.manifest.log;
   const guard = new NonFiniteGuard(setup.config.maxSkippedSteps, log?.['skipped']);
@@ -134,14 +135,19 @@ export class TrainingSession {
     return { checkpoint: this.parts.checkpointer.newest, samples: this.parts.reporter.samples };
   }
 
+  /** How far the loss is above its minimum, if the training has diverged. */
+  get divergence(): Divergence | undefined {
+    return this.parts.reporter.divergence;
+  }
+
   /** Makes a checkpoint of this step, unless there is one. */
   async save(): Promise<void> {
     await this.parts.checkpointer.save(this.snapshot());
   }
 
-  /** Waits for the last save. Throws its error if it failed. */
+  /** Waits for the last save and reads it back, see `Checkpointer.finish`. Throws its error if it failed. */
   finish(): Promise<void> {
-    return this.parts.checkpointer.finish();
+    return this.parts.checkpointer.finish(this.snapshot());
   }
 
   /** Writes report.html and returns its path. */

@@ -8,7 +8,7 @@ import { difficultyLines } from '../../eval/difficulty/table.js';
 import { probeCheckpoints } from '../../eval/difficulty/probe-checkpoints.js';
 import { difficultyPlot } from '../../plot/difficulty-plot.js';
 import { runFolder } from '../../run/run-folder.js';
-import { print, printJson } from '../../terminal/output.js';
+import { print, printJson, printNote } from '../../terminal/output.js';
 import { numbers, numeric, withCommonOptions, type CommonFlags } from '../common.js';
 import { createProgressBarFor } from './extractor-flags.js';
 
@@ -76,7 +76,11 @@ async function logOf(path: string, flags: DifficultyFlags): Promise<DifficultyLo
   }
   const progress = createProgressBarFor(flags);
   try {
-    return await probeCheckpoints(path, { ...flags, onProgress: progress });
+    return await probeCheckpoints(path, {
+      ...flags,
+      onNote: (text) => printNote(text, flags, 'note: '),
+      onProgress: progress,
+    });
   } finally {
     progress.end();
   }

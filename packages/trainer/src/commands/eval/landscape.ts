@@ -18,7 +18,7 @@ import { openRunObjective, type RunObjective } from '../../eval/landscape/run-ob
 import { aligned, digits } from '../../eval/sets/table.js';
 import { bucketName } from '../../plot/difficulty-plot.js';
 import { interpolationPlot, planePlot, spectrumPlot } from '../../plot/landscape-plot.js';
-import { print, printJson } from '../../terminal/output.js';
+import { print, printJson, printNote } from '../../terminal/output.js';
 import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
 import { createProgressBarFor } from './extractor-flags.js';
 
@@ -105,7 +105,8 @@ async function measure(
   const { seed, points, from, to, range, probes, top } = flags;
   const told = (name: string) => (done: number, of: number) => progress(name, done, of);
   // Line and plane are of all noise, as the loss that is trained.
-  const whole = await openRunObjective(runs, { ...flags, buckets: 1 });
+  const onNote = (text: string) => printNote(text, flags, 'note: ');
+  const whole = await openRunObjective(runs, { ...flags, buckets: 1, onNote });
   let result: Landscape;
   try {
     const objective = whole.objective(0);

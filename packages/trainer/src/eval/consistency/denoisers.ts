@@ -15,7 +15,7 @@ import {
 } from '../../sampling/generate-samples.js';
 import { readWeights } from '../../checkpoint/state.js';
 import { namedParameters } from '../../step/denoising-losses.js';
-import { runOrCheckpoint } from '../sets/open-set.js';
+import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface DenoiserOptions extends Pick<GenerateSamplesOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
   /** Noise levels, evenly spaced in the first model's timesteps. Default 10. */

@@ -4,7 +4,7 @@ import { readNpy, toFloat } from '@dm/data';
 import type { SampleSet } from '@dm/eval';
 import { UserError } from '../../errors.js';
 import { generateSamples, type GenerateSamplesOptions } from '../../sampling/generate-samples.js';
-import { runOrCheckpoint } from '../sets/open-set.js';
+import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface SameNoiseOptions extends Pick<
   GenerateSamplesOptions,

@@ -1,7 +1,8 @@
 /** Difficulty by noise bucket after the fact, from the checkpoints that a run kept. */
 import type { DifficultyRecord } from '@dm/eval';
 import { weightsName } from '../../setup/averages.js';
-import { listCheckpoints, readCheckpoint } from '../../checkpoint/checkpoint.js';
+import { isDamage, readCheckpoint, type Checkpoint } from '../../checkpoint/checkpoint.js';
+import { listCheckpoints } from '../../checkpoint/layout.js';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { createDenoiser } from '../../setup/denoiser.js';
@@ -16,36 +17,56 @@ import { openNoiseProbe, type NoiseProbeOptions } from './noise-probe.js';
 export interface ProbeCheckpointsOptions extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'engine' | 'threads'> {
   /** Default raw, the weights that are trained. */
   readonly weights?: 'raw' | 'ema';
+  /** Told of checkpoints that were skipped, with the reason. */
+  readonly onNote?: (text: string) => void;
   readonly onProgress?: (name: string, done: number, of: number) => void;
 }
 
-/** Measures every complete checkpoint of a run. Throws a UserError where there are fewer than two. */
+/**
+ * Measures every checkpoint of a run; damaged ones are skipped.
+ *
+ * @throws {UserError} if there are fewer than two
+ */
 export async function probeCheckpoints(run: string, options: ProbeCheckpointsOptions = {}): Promise<DifficultyLog> {
-  const { weights = 'raw', onProgress } = options;
-  const paths = listCheckpoints(runFolder(run).checkpoints)
-    .filter(({ complete }) => complete)
-    .map(({ path }) => path);
-  if (paths.length < 2) {
-    throw new UserError(
-      `${run} keeps ${paths.length} checkpoint; a course needs at least 2. Train with --keep-last, or measure while ` +
-        'training: --probe-every.',
-    );
-  }
+  const { weights = 'raw', onNote, onProgress } = options;
   const which = weightsName(weights);
+  const read = (path: string, only: readonly string[]): Checkpoint[] => {
+    try {
+      return [readCheckpoint(path, only)];
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      onNote?.(`skipped ${path}: ${error.message}`);
+      return [];
+    }
+  };
+  const checkpoints = listCheckpoints(runFolder(run).checkpoints)
+    .filter(({ complete }) => complete)
+    .flatMap(({ path }) => read(path, []));
+  const [first] = checkpoints;
+  if (first === undefined || checkpoints.length < 2) throw tooFew(run, checkpoints.length);
   const records: DifficultyRecord[] = [];
-  const denoiser = createDenoiser(samplingConfig(readCheckpoint(paths[0]!, []), options));
+  const denoiser = createDenoiser(samplingConfig(first, options));
   const engine = await openEngine(denoiser.config.engine, engineOptions(denoiser.config));
   try {
     const probe = await openNoiseProbe(denoiser, engine, 'params', options);
-    for (const path of paths) {
-      const checkpoint = readCheckpoint(path, [fileOf(which)]);
-      const state = await probe.load(readWeights(denoiser, checkpoint, which));
-      records.push(await measure(probe, checkpoint.manifest.step, state));
-      state.dispose();
-      onProgress?.('checkpoints', records.length, paths.length);
+    for (const { path } of checkpoints) {
+      for (const checkpoint of read(path, [fileOf(which)])) {
+        const state = await probe.load(readWeights(denoiser, checkpoint, which));
+        records.push(await measure(probe, checkpoint.manifest.step, state));
+        state.dispose();
+      }
+      onProgress?.('checkpoints', records.length, checkpoints.length);
     }
+    if (records.length < 2) throw tooFew(run, records.length);
     return { setting: probe.setting, weights, records };
   } finally {
     await engine.dispose();
   }
+}
+
+function tooFew(run: string, count: number): UserError {
+  return new UserError(
+    `${run} keeps ${count} valid checkpoint${count === 1 ? '' : 's'}; a course needs at least 2. Train with --keep-last, ` +
+      'or measure while training: --probe-every.',
+  );
 }

@@ -17,7 +17,7 @@ import {
   type NoiseProbeOptions,
   type ProbeSetting,
 } from '../difficulty/noise-probe.js';
-import { runOrCheckpoint } from '../sets/open-set.js';
+import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface RunObjectiveOptions
   extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'best' | 'engine' | 'threads' | 'onNote'> {

@@ -1,6 +1,8 @@
 /** What a name on the command line stands for. */
-import { existsSync, statSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { isCheckpoint } from '../../checkpoint/checkpoint.js';
+import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 import { openDataset, type Split } from '@dm/data';
 import {
   openArraySource,
@@ -69,15 +71,6 @@ export async function openSet(
   const { split } = options;
   const dataset = await openDataset(spec, split === undefined ? {} : { split });
   return { kind: 'images', source: await openDatasetSource(dataset, options) };
-}
-
-/** What a folder's name stands for: one checkpoint, else a run. */
-export function runOrCheckpoint(spec: string): Pick<GenerateSamplesOptions, 'run' | 'checkpoint'> {
-  return isCheckpoint(spec) ? { checkpoint: spec } : { run: spec };
-}
-
-function isCheckpoint(path: string): boolean {
-  return existsSync(join(path, 'manifest.json'));
 }
 
 function isFolder(path: string): boolean {

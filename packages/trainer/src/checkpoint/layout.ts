@@ -1,0 +1,87 @@
+/**
+ * Names in a run's `checkpoints` folder:
+ *
+ *   step-000500             a complete checkpoint
+ *   step-000500.partial     one that is being written or removed, or that a killed process left behind
+ *   step-000500.damaged     one that was found damaged and set aside (.damaged-2 and so on if there is one of that name)
+ *   best.json               see best.ts
+ *
+ * Every other name is somebody else's and is left alone.
+ */
+import { existsSync, lstatSync, readdirSync, renameSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fsyncFolder } from '../files/atomic-write.js';
+
+/** `step-000500` in `folder`. */
+export function checkpointPath(folder: string, step: number): string {
+  return join(folder, nameOf(step));
+}
+
+function nameOf(step: number): string {
+  return `step-${String(step).padStart(6, '0')}`;
+}
+
+/** The step of a complete checkpoint's folder name; undefined if it is no such name. */
+export function stepOfName(name: string): number | undefined {
+  const digits = /^step-(\d+)$/.exec(name)?.[1];
+  const step = Number(digits);
+  return digits !== undefined && nameOf(step) === name ? step : undefined;
+}
+
+export interface ListedCheckpoint {
+  readonly path: string;
+  readonly step: number;
+  /** False for one that is being written or removed, or that a killed process left behind. */
+  readonly complete: boolean;
+}
+
+/** Checkpoint folders by step, oldest first. */
+export function listCheckpoints(folder: string): ListedCheckpoint[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .flatMap((name) => {
+      const complete = !isPartial(name);
+      const step = stepOfName(complete ? name : name.slice(0, -partialSuffix.length));
+      return step === undefined ? [] : [{ path: join(folder, name), step, complete }];
+    })
+    .toSorted((a, b) => a.step - b.step || Number(a.complete) - Number(b.complete));
+}
+
+const partialSuffix = '.partial';
+
+/** Whether this is the name or path of a checkpoint that is not complete. */
+export function isPartial(path: string): boolean {
+  return path.endsWith(partialSuffix);
+}
+
+/** Where a checkpoint is while it is written or removed. */
+export function partialPath(path: string): string {
+  return `${path}${partialSuffix}`;
+}
+
+/** Renames what is at `path` to a free name that no reader takes for a checkpoint, and returns it. */
+export function setAside(path: string): string {
+  const name = (n: number) => `${path}.damaged${n === 1 ? '' : `-${n}`}`;
+  let n = 1;
+  while (lstatSync(name(n), { throwIfNoEntry: false }) !== undefined) n++;
+  renameSync(path, name(n));
+  fsyncFolder(dirname(path));
+  return name(n);
+}
+
+/** Paths of the checkpoints that were set aside in `folder`, those of the oldest steps first. */
+export function listSetAside(folder: string): string[] {
+  return readdirSync(folder)
+    .flatMap((name) => {
+      const [, stem, n = '1'] = /^(.+)\.damaged(?:-(\d+))?$/.exec(name) ?? [];
+      const step = stem === undefined ? undefined : stepOfName(stem);
+      return step === undefined ? [] : [{ path: join(folder, name), step, n: Number(n) }];
+    })
+    .toSorted((a, b) => a.step - b.step || a.n - b.n)
+    .map(({ path }) => path);
+}
+
+/** The run that a checkpoint belongs to, which is above the `checkpoints` folder. */
+export function runPathOfCheckpoint(path: string): string {
+  return dirname(dirname(path));
+}

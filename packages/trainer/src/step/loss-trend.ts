@@ -1,0 +1,64 @@
+/**
+ * Divergence that stays finite: the loss rises far above what it has been, though every number is finite.
+ *
+ *   smoothed loss after step s:   L_s = sum_i d^(s-i) loss_i / sum_i d^(s-i),   d = 0.95, about 20 steps
+ *   running minimum:              M_s = min(L_1, ..., L_s)
+ *   an episode begins with        L_s > 10 M_s     and ends with     L_s <= 5 M_s
+ *
+ * The loss is the weighted mean that the optimizer sees, of the steps whose update was not skipped.
+ */
+
+/** Multiples of its running minimum that the smoothed loss exceeds when an episode begins, and is back at when it ends. */
+export const divergenceMultiple = 10;
+const recoveryMultiple = divergenceMultiple / 2;
+
+const decay = 0.95;
+
+/** Where the loss is, while it is far above its minimum. */
+export interface Divergence {
+  readonly smoothed: number;
+  readonly minimum: number;
+}
+
+export class LossTrend {
+  /** Sums of the losses and of their weights, both decayed by a step. */
+  private sum: number;
+  private weight: number;
+  private minimum: number;
+  private isDiverged: boolean;
+
+  /** `state` is that of an earlier trend. */
+  constructor([sum = 0, weight = 0, minimum = Infinity, isDiverged = 0]: readonly number[] = []) {
+    this.sum = sum;
+    this.weight = weight;
+    this.minimum = minimum;
+    this.isDiverged = isDiverged !== 0;
+  }
+
+  /** Takes in the loss of a step. Returns what changes with it: an episode begins, or ends. */
+  add(loss: number): 'diverged' | 'recovered' | undefined {
+    this.sum = decay * this.sum + loss;
+    this.weight = decay * this.weight + 1;
+    const smoothed = this.sum / this.weight;
+    this.minimum = Math.min(this.minimum, smoothed);
+    const was = this.isDiverged;
+    this.isDiverged = smoothed > (was ? recoveryMultiple : divergenceMultiple) * this.minimum;
+    if (this.isDiverged === was) return undefined;
+    return was ? 'recovered' : 'diverged';
+  }
+
+  /** During an episode. */
+  get divergence(): Divergence | undefined {
+    return this.isDiverged ? { smoothed: this.sum / this.weight, minimum: this.minimum } : undefined;
+  }
+
+  /** For a checkpoint; empty before the first step. */
+  state(): number[] {
+    return this.weight === 0 ? [] : [this.sum, this.weight, this.minimum, Number(this.isDiverged)];
+  }
+}
+
+/** The smoothed loss of a state; undefined if it has none, as those of older versions. */
+export function smoothedLoss([sum, weight]: readonly number[] = []): number | undefined {
+  return sum === undefined || weight === undefined ? undefined : sum / weight;
+}
