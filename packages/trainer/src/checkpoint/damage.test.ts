@@ -17,10 +17,14 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestCheckpoint, pruneCheckpoints, setDamagedAside } from './checkpoint-folder.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
+import { readBest, writeBest } from './best.js';
 import { checkpointPath } from './layout.js';
+import { resolveCheckpoint } from './resolve.js';
+import { restoreBest } from './resume.js';
 import { codeOf } from '../errors.js';
 import { sha256 } from '../files/hash.js';
 import { flipByte } from '../testing/damage.js';
+import { metricsRecord } from '../testing/metrics.js';
 
 let folder: string;
 beforeEach(() => {
@@ -131,7 +135,7 @@ describe('a manifest', () => {
 
 const isPosix = process.platform !== 'win32';
 
-describe.each([
+const kinds: readonly (readonly [name: string, damage: (path: string) => void])[] = [
   ['a flipped byte in a file', (path: string) => flipByte(join(path, 'ema.safetensors'), 50)],
   ['a flipped byte in the file of another average', (path: string) => flipByte(join(path, 'ema-slow.safetensors'), 0)],
   ['a cut file', (path: string) => truncateSync(join(path, 'model.safetensors'), 1)],
@@ -167,26 +171,27 @@ describe.each([
       mkdirSync(path);
     },
   ],
-  ...(isPosix
-    ? ([
-        [
-          'a link in the place of the folder',
-          (path: string) => {
-            const elsewhere = mkdtempSync(`${path}-`);
-            renameSync(path, elsewhere);
-            symlinkSync(elsewhere, path);
-          },
-        ],
-        [
-          'a link in the place of a file',
-          (path: string) => {
-            renameSync(join(path, 'ema.safetensors'), join(path, 'elsewhere'));
-            symlinkSync('elsewhere', join(path, 'ema.safetensors'));
-          },
-        ],
-      ] as const)
-    : []),
-])('%s', (_, damage: (path: string) => void) => {
+];
+
+const links: typeof kinds = [
+  [
+    'a link in the place of the folder',
+    (path) => {
+      const elsewhere = mkdtempSync(`${path}-`);
+      renameSync(path, elsewhere);
+      symlinkSync(elsewhere, path);
+    },
+  ],
+  [
+    'a link in the place of a file',
+    (path) => {
+      renameSync(join(path, 'ema.safetensors'), join(path, 'elsewhere'));
+      symlinkSync('elsewhere', join(path, 'ema.safetensors'));
+    },
+  ],
+];
+
+describe.each([...kinds, ...(isPosix ? links : [])])('%s', (_, damage) => {
   it('of the newest, the newest two, or all is passed over', () => {
     const [first, second, third] = write([1, 2, 3]);
     damage(third!);
@@ -348,4 +353,50 @@ it('a reader beside a training that keeps one checkpoint always finds one', asyn
   }
   await over;
   expect(newest()).toBe(count);
+});
+
+describe('the best checkpoint of a resumed run', () => {
+  const value = { 1: 5, 2: 3, 3: 4 } as const;
+  const log = ([1, 2, 3] as const).map((step) => metricsRecord(step, { eval: { FD: value[step] } }));
+  const restored = (step = 3) => {
+    const notes: string[] = [];
+    return { best: restoreBest(folder, log.slice(0, step), 'FD', step, (text) => notes.push(text)), notes };
+  };
+  const ofStep = (step: 1 | 2 | 3) => ({ step, metric: 'FD', value: value[step] });
+
+  it('is that of the log; a damaged or missing best.json is written again', () => {
+    write([1, 2, 3]);
+    for (const text of [undefined, '{"step":', JSON.stringify(ofStep(1))]) {
+      if (text !== undefined) writeFileSync(join(folder, 'best.json'), text);
+      expect(restored()).toEqual({ best: ofStep(2), notes: [] });
+      expect(readBest(folder)).toEqual(ofStep(2));
+    }
+  });
+
+  it.each([
+    ['damaged', (path: string) => flipByte(join(path, 'ema.safetensors'), 4)],
+    ['missing', (path: string) => rmSync(path, { recursive: true })],
+  ])('is none if its checkpoint is %s; the next evaluation chooses anew', (what, damage) => {
+    write([1, 2, 3]);
+    writeBest(folder, ofStep(2));
+    damage(checkpointPath(folder, 2));
+    const { best, notes } = restored();
+    expect(best).toBeUndefined();
+    expect(notes[0]).toMatch(/of step 2, cannot be used/);
+    expect(readBest(folder)).toBeUndefined();
+    expect(existsSync(join(folder, 'step-000002.damaged'))).toBe(what === 'damaged');
+  });
+
+  it('is not one from after the resumed step', () => {
+    write([1, 2, 3]);
+    writeBest(folder, ofStep(2));
+    expect(restored(1).best).toEqual(ofStep(1));
+  });
+
+  it('that is missing is named by who asks for it', () => {
+    const checkpoints = join(folder, 'checkpoints');
+    mkdirSync(checkpoints);
+    writeBest(checkpoints, ofStep(2));
+    expect(() => resolveCheckpoint({ run: folder, best: true }, [])).toThrow(/best\.json names .*step-000002/);
+  });
 });

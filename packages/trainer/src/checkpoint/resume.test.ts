@@ -39,6 +39,8 @@ const cases: Readonly<Record<string, PartialConfig>> = {
     optimizer: { type: 'scheduleFreeAdamW', ...plain, warmup: 2 },
     ema: { type: 'scheduleFree' },
   },
+  // With the minimum that its warning compares with.
+  'a divergence that stays finite': { optimizer: { ...plain, lr: 0.5 } },
   // Timestep samplers that learn.
   // Four timesteps, so that each has been seen and the density is no longer uniform.
   'loss second moment': {
