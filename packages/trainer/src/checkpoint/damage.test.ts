@@ -337,17 +337,17 @@ it('a reader beside a training that keeps one checkpoint always finds one', asyn
       renameSync(staged + '/' + name(step), folder + '/' + name(step));
       rmSync(folder + '/' + name(step - 1), { recursive: true });
     }`;
-  let isOver = false;
+  const writer = { isOver: false };
   const worker = new Worker(script, { eval: true, workerData: { staged, folder, count } });
   const over = new Promise<void>((resolve, reject) => {
     worker.once('error', reject);
     worker.once('exit', () => {
-      isOver = true;
+      writer.isOver = true;
       resolve();
     });
   });
   let reads = 0;
-  while (!isOver) {
+  while (!writer.isOver) {
     expect(newest()).toBeGreaterThan(0);
     if (++reads % 5 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
