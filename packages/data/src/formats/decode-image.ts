@@ -1,16 +1,23 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { DataError, reasonOf } from '../errors.js';
+import { createByteBudget } from '../io/byte-budget.js';
+import { resolveLimits, type DataLimits } from '../limits.js';
+import { readImageHeader, type ImageHeader } from './image-header.js';
 
 export interface DecodeOptions {
   /** Side of the square images, 1 to 4096: the shorter side is resized to it, then the middle is cut out. */
   readonly size: number;
   /** 1 (gray) or 3 (RGB). Default 3. Transparent pixels become white. */
   readonly channels?: 1 | 3;
+  /** What is refused. */
+  readonly limits?: Partial<DataLimits>;
 }
 
 /** Ends of the file names that are taken for images. */
 export const imageExtensions: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp', '.gif'];
 const MAX_SIZE = 4096;
+/** What all images that are decoded at a time in this process may take; a larger one is decoded alone. */
+const DECODING = createByteBudget(2 ** 29);
 
 /** Throws a DataError on a size that cannot be. */
 export function checkDecodeOptions(name: string, { size, channels = 3 }: DecodeOptions): void {
@@ -26,29 +33,99 @@ export function checkDecodeOptions(name: string, { size, channels = 3 }: DecodeO
   }
 }
 
+/** What one image may leave behind in libvips' cache. */
+const CACHED_BYTES = 2 ** 24;
+
+/** uint8 [height, width, channels]. */
+export interface DecodedImage {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
+}
+
 /**
  * One jpg, png, webp or gif (its first frame) as uint8 [size, size, channels], turned as its EXIF orientation says and
  * resized by Lanczos-3 over all pixels, so without aliasing. Decoded on libuv's thread pool by libvips: the event loop
- * goes on meanwhile. Throws a DataError naming the image.
+ * goes on meanwhile. Waits until other images leave enough memory. Throws a DataError naming the image.
  */
 export async function decodeImage(
   bytes: Uint8Array,
   name: string,
-  { size, channels = 3 }: DecodeOptions,
-): Promise<Uint8Array> {
-  try {
-    // Bytes and not a path: libvips would keep what it decoded under a path that may hold another image by now.
+  header: ImageHeader,
+  { size, channels = 3 }: Pick<DecodeOptions, 'size' | 'channels'>,
+): Promise<DecodedImage> {
+  const resizingBytes = 8 * size * size;
+  return decode(bytes, name, channels, header.workingBytes + resizingBytes, (image) =>
     // Without fastShrinkOnLoad: it leaves part of the resizing to the JPEG decoder, which is not Lanczos-3.
-    const image = sharp(bytes, { failOn: 'error' })
-      .autoOrient()
-      .flatten({ background: '#ffffff' })
-      .resize(size, size, { fit: 'cover', position: 'center', kernel: 'lanczos3', fastShrinkOnLoad: false })
-      .toColorspace(channels === 1 ? 'b-w' : 'srgb');
-    const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    if (data.length !== size * size * channels)
-      throw new DataError(`it has ${info.channels} channels, not ${channels}`);
-    return data;
+    image.resize(size, size, { fit: 'cover', position: 'center', kernel: 'lanczos3', fastShrinkOnLoad: false }),
+  );
+}
+
+/**
+ * Size and channels (1 of a gray file, else 3) of an encoded image, after it is turned as its EXIF orientation says; no
+ * pixel is decoded. Throws a DataError naming the image where it is none or exceeds a limit.
+ */
+export async function readImageSize(
+  bytes: Uint8Array,
+  name: string,
+  limits: Partial<DataLimits> = {},
+): Promise<Omit<DecodedImage, 'data'>> {
+  const { width, height, isGray } = await readImageHeader(bytes, name, resolveLimits(limits));
+  return { width, height, channels: isGray ? 1 : 3 };
+}
+
+/**
+ * As `decodeImage`, in the image's own size; `channels` is 1 where left out and the file is gray, else 3. Throws a DataError
+ * naming the image.
+ */
+export async function decodeWholeImage(
+  bytes: Uint8Array,
+  name: string,
+  options: Partial<Omit<DecodeOptions, 'size'>> = {},
+): Promise<DecodedImage> {
+  const header = await readImageHeader(bytes, name, resolveLimits(options.limits));
+  const channels = options.channels ?? (header.isGray ? 1 : 3);
+  const outputBytes = 2 * header.width * header.height * channels;
+  return decode(bytes, name, channels, header.workingBytes + outputBytes, (image) => image);
+}
+
+async function decode(
+  bytes: Uint8Array,
+  name: string,
+  channels: 1 | 3,
+  workingBytes: number,
+  change: (image: Sharp) => Sharp,
+): Promise<DecodedImage> {
+  try {
+    return await DECODING.run(workingBytes, async () => {
+      // Bytes and not a path: libvips would keep what it decoded under a path that may hold another image by now.
+      // Its pixels have been held against the limits.
+      const upright = sharp(bytes, { failOn: 'error', limitInputPixels: false })
+        .autoOrient()
+        .flatten({ background: '#ffffff' });
+      const { data, info } = await change(upright)
+        .toColorspace(channels === 1 ? 'b-w' : 'srgb')
+        .raw({ depth: 'uchar' })
+        .toBuffer({ resolveWithObject: true });
+      const { width, height } = info;
+      if (data.length !== width * height * channels)
+        throw new DataError(`it has ${info.channels} channels, not ${channels}`);
+      return { data, width, height, channels };
+    }).finally(() => {
+      if (workingBytes > CACHED_BYTES) releaseDecoders();
+    });
   } catch (cause) {
     throw new DataError(`${name}: cannot be decoded (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
   }
+}
+
+/**
+ * Empties libvips' cache of operations, which keeps decoders with all that they hold, several hundred MB each, and does not
+ * count that; then sets its size to what it was.
+ */
+function releaseDecoders(): void {
+  const { memory, files, items } = sharp.cache();
+  sharp.cache(false);
+  sharp.cache({ memory: memory.max, files: files.max, items: items.max });
 }

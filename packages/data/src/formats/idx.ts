@@ -1,7 +1,8 @@
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { DataError, reasonOf } from '../errors.js';
 import { readBytes } from '../io/read-file.js';
+import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
+import { PIECE_BYTES, unzipPieces } from './unzip-pieces.js';
 
 // The idx format, http://yann.lecun.com/exdb/mnist: two zero bytes, a type code, the number of dimensions, each
 // dimension as big-endian uint32, then the elements in row-major order.
@@ -20,18 +21,45 @@ const OTHER_TYPES: Readonly<Record<number, string>> = {
   0x0d: 'float32',
   0x0e: 'float64',
 };
-/** More than any idx set in use (MNIST: 47 MB), less than what a small gzip file could blow up to. */
-const MAX_UNPACKED_BYTES = 2 ** 31;
+/** Of a file with 255 dimensions. */
+const MAX_HEADER_BYTES = 4 + 4 * 255;
 
-/** Reads an idx file, gzipped or not (by its content, not its name). Throws a DataError naming the file. */
-export async function readIdx(path: string): Promise<IdxArray> {
+/**
+ * Reads an idx file, gzipped or not (by its content, not its name). Throws a DataError naming the file, also on one that
+ * unpacks to more than `limits.maxUnpackedBytes`.
+ */
+export async function readIdx(path: string, limits: Partial<DataLimits> = {}): Promise<IdxArray> {
   const bytes = await readBytes(path);
   const zipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  if (!zipped) return parseIdx(bytes, path);
-  const unpacked = await promisify(gunzip)(bytes, { maxOutputLength: MAX_UNPACKED_BYTES }).catch((cause: unknown) => {
+  return parseIdx(zipped ? await unpackIdx(bytes, path, resolveLimits(limits, bytes.length)) : bytes, path);
+}
+
+/** The idx file in a gzip file. Its header says how long it is: no more is unpacked, and nothing is held twice. */
+async function unpackIdx(packed: Uint8Array, path: string, limits: DataLimits): Promise<Uint8Array> {
+  let head: Uint8Array = new Uint8Array();
+  let file: { readonly bytes: Uint8Array; readonly header: IdxHeader } | undefined;
+  let length = 0;
+  try {
+    for await (const piece of unzipPieces(packed, createGunzip({ chunkSize: PIECE_BYTES }))) {
+      let next = piece;
+      if (!file) {
+        next = Buffer.concat([head, piece]);
+        head = next;
+        if (head.length < MAX_HEADER_BYTES) continue;
+        const header = parseHeader(head, path);
+        const bytes = header.dataStart + header.dataBytes;
+        checkLimit(`${path}: unpacked bytes of [${header.shape.join(', ')}]`, bytes, limits, 'maxUnpackedBytes');
+        file = { bytes: new Uint8Array(bytes), header };
+      }
+      if (length + next.length > file.bytes.length) throw wrongLength(path, file.header, undefined);
+      file.bytes.set(next, length);
+      length += next.length;
+    }
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
     throw new DataError(`${path}: damaged gzip file (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
-  });
-  return parseIdx(unpacked, path);
+  }
+  return file ? file.bytes.subarray(0, length) : head;
 }
 
 /**
@@ -39,6 +67,21 @@ export async function readIdx(path: string): Promise<IdxArray> {
  * off, of another kind or of another type of numbers.
  */
 export function parseIdx(bytes: Uint8Array, source: string): IdxArray {
+  const header = parseHeader(bytes, source);
+  const data = bytes.subarray(header.dataStart);
+  if (data.length !== header.dataBytes) {
+    throw wrongLength(source, header, data.length);
+  }
+  return { shape: header.shape, data };
+}
+
+interface IdxHeader {
+  readonly shape: readonly number[];
+  readonly dataStart: number;
+  readonly dataBytes: number;
+}
+
+function parseHeader(bytes: Uint8Array, source: string): IdxHeader {
   if (bytes.length < 4)
     throw new DataError(`${source}: ${bytes.length} bytes are too few for an idx header.`, { code: 'DATA_CORRUPT' });
   if (bytes[0] !== 0 || bytes[1] !== 0) {
@@ -65,14 +108,14 @@ export function parseIdx(bytes: Uint8Array, source: string): IdxArray {
   const shape = Array.from({ length: rank }, (_, axis) => view.getUint32(4 + 4 * axis));
   if (shape.includes(0))
     throw new DataError(`${source}: empty: its dimensions are [${shape.join(', ')}].`, { code: 'DATA_EMPTY' });
-  const expected = shape.reduce((product, side) => product * side, 1);
-  const data = bytes.subarray(header);
-  if (data.length !== expected) {
-    throw new DataError(
-      `${source}: [${shape.join(', ')}] needs ${expected} bytes of data, but ${data.length} follow the header` +
-        (data.length < expected ? ' (cut off?).' : '.'),
-      { code: 'DATA_CORRUPT' },
-    );
-  }
-  return { shape, data };
+  return { shape, dataStart: header, dataBytes: shape.reduce((product, side) => product * side, 1) };
+}
+
+/** `found` is undefined where there is more than needed, and nobody has counted it. */
+function wrongLength(source: string, { shape, dataBytes }: IdxHeader, found: number | undefined): DataError {
+  return new DataError(
+    `${source}: [${shape.join(', ')}] needs ${dataBytes} bytes of data, but ${found ?? 'more'} follow the header` +
+      (found !== undefined && found < dataBytes ? ' (cut off?).' : '.'),
+    { code: 'DATA_CORRUPT' },
+  );
 }

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { zipSync } from 'fflate';
 import { DataError } from '../errors.js';
 import { readBytes } from '../io/read-file.js';
+import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { listZipBytes, readZipEntryBytes } from './zip.js';
 
 // NumPy's format, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Ours because npyjs 1.2.0
@@ -43,8 +44,12 @@ const TYPES: Readonly<Record<string, Constructor>> = {
 };
 const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
 const ALIGNMENT = 64;
+/** As NumPy's `max_header_size`; ours have 128. */
+const MAX_HEADER_BYTES = 10_000;
+/** As NumPy's. */
+const MAX_DIMENSIONS = 64;
 const HEADER =
-  /^\{\s*'descr'\s*:\s*'([^']*)'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*'shape'\s*:\s*\(([\d\s,]*)\)\s*,?\s*\}\s*\n$/;
+  /^\{\s*'descr'\s*:\s*'([^']*)'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*'shape'\s*:\s*\(([\d\s,]*)\)\s*(?:,\s*)?\}\s*\n$/;
 
 /** Reads a .npy file. Throws a DataError that names the file and what is wrong with it. */
 export async function readNpy(path: string): Promise<NpyArray> {
@@ -56,9 +61,12 @@ export async function writeNpy(path: string, array: NpyArray): Promise<void> {
   await writeFile(path, formatNpy(array));
 }
 
-/** Reads a .npz file: its arrays by name, without `.npy`. Throws a DataError that names the file. */
-export async function readNpz(path: string): Promise<Record<string, NpyArray>> {
-  return parseNpz(await readBytes(path), path);
+/**
+ * Reads a .npz file: its arrays by name, without `.npy`. Throws a DataError that names the file, also where its arrays
+ * together have more than `limits.maxUnpackedBytes`.
+ */
+export async function readNpz(path: string, limits: Partial<DataLimits> = {}): Promise<Record<string, NpyArray>> {
+  return parseNpz(await readBytes(path), path, limits);
 }
 
 /** Writes a .npz file that NumPy reads, uncompressed as `numpy.savez` does. */
@@ -109,7 +117,16 @@ export function npyHeaderBytes(bytes: Uint8Array, source: string): number {
     });
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return major === 1 ? 10 + view.getUint16(8, true) : 12 + view.getUint32(8, true);
+  const dataStart = major === 1 ? 10 + view.getUint16(8, true) : 12 + view.getUint32(8, true);
+  if (dataStart > MAX_HEADER_BYTES) {
+    throw new DataError(
+      `${source}: a header of ${dataStart} bytes; up to ${MAX_HEADER_BYTES} are read, as NumPy does.`,
+      {
+        code: 'DATA_UNSUPPORTED',
+      },
+    );
+  }
+  return dataStart;
 }
 
 /** Reads the header of a .npy file, of which `bytes` is the beginning. Throws a DataError that says what is wrong. */
@@ -158,19 +175,28 @@ export function formatNpy(array: NpyArray): Uint8Array {
 
 /**
  * Reads the bytes of a .npz file, each entry compared with its CRC-32; `source` names it in errors. Throws a DataError on
- * an archive that cannot be read and on a file in it that is no .npy.
+ * an archive that cannot be read, on a file in it that is no .npy, and where all unpack to more than
+ * `limits.maxUnpackedBytes`.
  */
-export async function parseNpz(bytes: Uint8Array, source: string): Promise<Record<string, NpyArray>> {
-  const arrays: [string, NpyArray][] = [];
-  for (const entry of await listZipBytes(bytes, source)) {
+export async function parseNpz(
+  bytes: Uint8Array,
+  source: string,
+  limits: Partial<DataLimits> = {},
+): Promise<Record<string, NpyArray>> {
+  const arrays = new Map<string, NpyArray>();
+  const resolved = resolveLimits(limits, bytes.length);
+  const entries = await listZipBytes(bytes, source, resolved);
+  const unpacked = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+  checkLimit(`${source}: unpacked bytes of all arrays`, unpacked, resolved, 'maxUnpackedBytes');
+  for (const entry of entries) {
     const { name } = entry;
     if (!name.endsWith('.npy')) throw new DataError(`${source}: contains ${name}, which is no .npy file.`);
     const key = name.slice(0, -4);
     // As a name it would be a trap for whoever keeps the arrays in an object.
-    if (key === '__proto__' || arrays.some(([other]) => other === key)) {
+    if (key === '__proto__' || arrays.has(key)) {
       throw new DataError(`${source}: the name ${name} is not allowed, or comes twice.`);
     }
-    arrays.push([key, parseNpy(await readZipEntryBytes(bytes, source, entry), `${source}/${name}`)]);
+    arrays.set(key, parseNpy(await readZipEntryBytes(bytes, source, entry), `${source}/${name}`));
   }
   return Object.fromEntries(arrays);
 }
@@ -183,6 +209,7 @@ function parseShape(dims: string, source: string): number[] {
   const shape = parts.map(Number);
   if (
     parts.includes('') ||
+    shape.length > MAX_DIMENSIONS ||
     shape.some((side) => !Number.isSafeInteger(side)) ||
     !Number.isSafeInteger(elements(shape))
   ) {

@@ -1,9 +1,10 @@
-import { promisify } from 'node:util';
-import { inflateRaw } from 'node:zlib';
+import { createInflateRaw } from 'node:zlib';
 import crc32 from 'crc-32';
 import { fromBufferPromise, openPromise, type Entry, type ZipFile } from 'yauzl';
 import { DataError, reasonOf } from '../errors.js';
 import { readAt, withFile } from '../io/read-file.js';
+import { checkLimit, type DataLimits } from '../limits.js';
+import { PIECE_BYTES, unzipPieces } from './unzip-pieces.js';
 
 // The directory of a zip archive is read by yauzl; entries are read here by position, any at any time and several at
 // once, and compared with their CRC-32, which yauzl leaves to its caller.
@@ -19,6 +20,8 @@ export interface ZipEntry {
   readonly encrypted: boolean;
   /** Position of the entry's own header. */
   readonly start: number;
+  /** Position of what lies behind the entry: another entry, else the end of the archive. */
+  readonly end: number;
 }
 
 /** Bytes by position; throws a DataError beyond the end. */
@@ -29,17 +32,21 @@ const DEFLATED = 8;
 const HEADER_BYTES = 30;
 const HEADER_SIGNATURE = 0x04034b50;
 
-/** The files of an archive, without its folders. Throws a DataError that names the archive. */
-export async function listZip(path: string): Promise<ZipEntry[]> {
+/**
+ * The files of an archive, without its folders. Throws a DataError that names the archive, also where files overlap: one
+ * piece of compressed data would stand for any number of them.
+ */
+export async function listZip(path: string, limits: DataLimits): Promise<ZipEntry[]> {
   // Opened first by us, for the errors of a file that is missing or a folder.
-  return withFile(path, async () => directory(path, openPromise(path, { lazyEntries: true })));
+  return withFile(path, async () => directory(path, openPromise(path, { lazyEntries: true }), limits));
 }
 
 /** As `listZip`, of an archive in memory; `source` names it in errors. */
-export async function listZipBytes(bytes: Uint8Array, source: string): Promise<ZipEntry[]> {
+export async function listZipBytes(bytes: Uint8Array, source: string, limits: DataLimits): Promise<ZipEntry[]> {
   return directory(
     source,
     fromBufferPromise(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), { lazyEntries: true }),
+    limits,
   );
 }
 
@@ -57,20 +64,38 @@ export async function readZipEntryBytes(bytes: Uint8Array, source: string, entry
   });
 }
 
-async function directory(source: string, opening: Promise<ZipFile>): Promise<ZipEntry[]> {
-  const entries: ZipEntry[] = [];
+async function directory(source: string, opening: Promise<ZipFile>, limits: DataLimits): Promise<ZipEntry[]> {
+  const entries: { -readonly [Field in keyof ZipEntry]: ZipEntry[Field] }[] = [];
+  let bytes = 0;
   try {
     const archive = await opening;
+    bytes = archive.fileSize;
     for await (const entry of archive.eachEntry()) {
-      if (!entry.fileName.endsWith('/')) entries.push(describe(entry));
+      if (entry.fileName.endsWith('/')) continue;
+      entries.push(describe(entry));
+      checkLimit(`${source}: files in the archive`, entries.length, limits, 'maxImages');
     }
   } catch (cause) {
+    if (cause instanceof DataError) throw cause;
     throw new DataError(
       `${source}: not a readable zip archive (${reasonOf(cause)}). Was it copied or downloaded to its end?`,
       { cause },
     );
   }
+  const byPosition = entries.toSorted((a, b) => a.start - b.start);
+  for (const [i, entry] of byPosition.entries()) {
+    const next = byPosition[i + 1];
+    entry.end = next?.start ?? bytes;
+    if (entry.start + HEADER_BYTES + entry.compressedBytes > entry.end) throw overlap(source, entry);
+  }
   return entries;
+}
+
+function overlap(source: string, { name }: ZipEntry): DataError {
+  return new DataError(
+    `${source}/${name}: damaged: the file reaches into what lies behind it in the archive. Make the archive again.`,
+    { code: 'DATA_CORRUPT' },
+  );
 }
 
 function describe(entry: Entry): ZipEntry {
@@ -82,6 +107,7 @@ function describe(entry: Entry): ZipEntry {
     bytes: entry.uncompressedSize,
     encrypted: entry.isEncrypted(),
     start: entry.relativeOffsetOfLocalHeader,
+    end: 0, // known when all entries are
   };
 }
 
@@ -101,10 +127,9 @@ async function extract(source: string, entry: ZipEntry, read: ReadAt): Promise<U
     });
   }
   const dataStart = entry.start + HEADER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
-  // The last byte first: a length that the archive cannot hold must not be allocated.
-  if (entry.compressedBytes > 0) await read(dataStart + entry.compressedBytes - 1, 1);
+  if (dataStart + entry.compressedBytes > entry.end) throw overlap(source, entry);
   const packed = await read(dataStart, entry.compressedBytes);
-  const bytes = entry.method === STORED ? packed : await inflated(name, packed, entry.bytes);
+  const bytes = entry.method === STORED ? packed : await inflate(name, packed, entry.bytes);
   if (bytes.length !== entry.bytes) {
     throw new DataError(`${name}: damaged: ${bytes.length} bytes, the archive's directory says ${entry.bytes}.`, {
       code: 'DATA_CORRUPT',
@@ -115,9 +140,18 @@ async function extract(source: string, entry: ZipEntry, read: ReadAt): Promise<U
   return bytes;
 }
 
-/** Stops where more comes out than the directory says: a small entry could fill the memory. */
-async function inflated(name: string, packed: Buffer, bytes: number): Promise<Buffer> {
-  return promisify(inflateRaw)(packed, { maxOutputLength: Math.max(1, bytes) }).catch((cause: unknown) => {
+/** Stops where more comes out than the directory says. Memory for it is taken only as it comes. */
+async function inflate(name: string, packed: Buffer, expected: number): Promise<Uint8Array> {
+  let length = 0;
+  try {
+    const bytes = new Uint8Array(expected);
+    for await (const piece of unzipPieces(packed, createInflateRaw({ chunkSize: PIECE_BYTES }))) {
+      if (length + piece.length > expected) throw new RangeError(`more than ${expected} bytes come out`);
+      bytes.set(piece, length);
+      length += piece.length;
+    }
+    return bytes.subarray(0, length);
+  } catch (cause) {
     throw new DataError(`${name}: damaged: cannot be inflated (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
-  });
+  }
 }

@@ -1,6 +1,9 @@
 import { mapConcurrent } from '../io/map-concurrent.js';
 import type { Dataset, ImageBatch } from '../dataset.js';
 import { decodeImage, type DecodeOptions } from '../formats/decode-image.js';
+import { readImageHeader } from '../formats/image-header.js';
+import { createByteBudget } from '../io/byte-budget.js';
+import { limitError, resolveLimits } from '../limits.js';
 import { DataError } from '../errors.js';
 import { checkIndices } from '../checks.js';
 import { createContentHash } from '../content-hash.js';
@@ -19,14 +22,19 @@ export interface EncodedImages {
   readonly classes: readonly string[];
   readonly labels: Int32Array | undefined;
   readonly notes: readonly string[];
-  readonly images: readonly EncodedImage[];
+  readonly length: number;
+  /** Named in errors. */
+  readonly pathOf: (index: number) => string;
+  /** Its bytes. Throws a DataError that names the image. */
+  readonly load: (index: number) => Promise<EncodedImage>;
+  /** Bytes that `load` will hold, and fewer than `limits.maxFileBytes`. Throws a DataError that names the image. */
+  readonly bytesOf: (index: number) => Promise<number>;
 }
 
 export interface EncodedImage {
-  /** Named in errors. */
-  readonly path: string;
-  /** Its bytes, as the file has them. Throws a DataError that names the image. */
-  readonly load: () => Promise<Uint8Array>;
+  readonly bytes: Uint8Array;
+  /** Bytes that it takes where it lies, compressed or not. */
+  readonly storedBytes: number;
 }
 
 /** Images decoded at a time; libuv's pool has four threads unless told otherwise. */
@@ -36,45 +44,73 @@ const PASS_BATCH = 64;
 /** Bad images that are named one by one. */
 const NAMED = 5;
 
+/** What all encoded images that are held at a time in this process may take. */
+const ENCODED = createByteBudget(2 ** 27);
+/** Decoded bytes of a set that are not held against its files' bytes (`limits.maxRatio`). */
+const FREE_DECODED_BYTES = 2 ** 30;
+
 /** A data set of encoded images, decoded when they are read; the size has been checked. */
 export async function openImageSet(source: EncodedImages, options: ImageFileOptions): Promise<Dataset> {
   const { name, classes } = source;
   const { size, channels = 3, skipBad = false } = options;
   const pixels = size * size * channels;
-  const checked = skipBad ? await withoutBad(source, options) : undefined;
-  const { images, labels } = checked ?? source;
+  const decode = createDecoder(source, options);
+  const checked = skipBad ? await withoutBad(source, decode) : undefined;
+  const { length, labels } = checked ?? source;
 
   const read = async (indices: ArrayLike<number>): Promise<ImageBatch> => {
-    checkIndices(indices, images.length);
+    checkIndices(indices, length);
     const out = new Uint8Array(indices.length * pixels);
     await mapConcurrent(Array.from(indices), CONCURRENT, async (index, n) => {
-      const { path, load } = images[index]!;
-      out.set(await decodeOrRefuse(path, load, options), n * pixels);
+      out.set(await decodeOrRefuse(decode, checked ? checked.good[index]! : index), n * pixels);
     });
     return labels ? { images: out, labels: Int32Array.from(indices, (index) => labels[index]!) } : { images: out };
   };
   let hash = checked && Promise.resolve(checked.sha256);
   return {
     name,
-    length: images.length,
+    length,
     shape: [size, size, channels],
     classes,
     notes: [...source.notes, ...(checked?.notes ?? [])],
     hash() {
-      hash ??= hashAll(images.length, labels, read);
+      hash ??= hashAll(length, labels, read);
       return hash;
     },
     read,
   };
 }
 
+type Decode = (index: number) => Promise<Uint8Array>;
+
+/** Decodes images by number, as many at a time as there is memory for, and stops where too much comes out of too little. */
+function createDecoder({ name, pathOf, bytesOf, load }: EncodedImages, options: ImageFileOptions): Decode {
+  const limits = resolveLimits(options.limits);
+  let [decoded, stored] = [0, 0];
+  return async (index) =>
+    ENCODED.run(await bytesOf(index), async () => {
+      const path = pathOf(index);
+      const { bytes, storedBytes } = await load(index);
+      stored += storedBytes;
+      const header = await readImageHeader(bytes, path, limits);
+      if (decoded + header.decodedBytes > FREE_DECODED_BYTES + limits.maxRatio * stored) {
+        throw limitError(
+          `${name}: with ${path}, images of ${stored} bytes have been decoded to ${decoded + header.decodedBytes} bytes`,
+          limits.maxRatio,
+          'maxRatio',
+        );
+      }
+      decoded += header.decodedBytes;
+      return (await decodeImage(bytes, path, header, options)).data;
+    });
+}
+
 /** Throws a DataError that names the image, and what leaves it out. */
-async function decodeOrRefuse(path: string, load: EncodedImage['load'], size: DecodeOptions): Promise<Uint8Array> {
-  const bytes = await load();
+async function decodeOrRefuse(decode: Decode, index: number): Promise<Uint8Array> {
   try {
-    return await decodeImage(bytes, path, size);
+    return await decode(index);
   } catch (cause) {
-    throw cause instanceof DataError
+    throw cause instanceof DataError && cause.code === 'DATA_CORRUPT'
       ? new DataError(`${cause.message} skipBad (--skip-bad) leaves such out.`, { code: cause.code, cause })
       : cause;
   }
@@ -94,46 +130,43 @@ async function hashAll(
 }
 
 /** The images that can be decoded, their hash, and what is to be said of the others. */
-async function withoutBad(source: EncodedImages, size: DecodeOptions) {
+async function withoutBad(source: EncodedImages, decode: Decode) {
   const good: number[] = [];
-  const bad: string[] = [];
+  const named: string[] = [];
+  let bad = 0;
   const hash = createContentHash();
-  for (let start = 0; start < source.images.length; start += PASS_BATCH) {
-    const batch = source.images.slice(start, start + PASS_BATCH);
-    const decoded = await mapConcurrent(batch, CONCURRENT, async ({ path, load }) => {
+  for (let start = 0; start < source.length; start += PASS_BATCH) {
+    const batch = Array.from({ length: Math.min(PASS_BATCH, source.length - start) }, (_, i) => start + i);
+    const decoded = await mapConcurrent(batch, CONCURRENT, async (index) => {
       try {
-        return await decodeImage(await load(), path, size);
+        return await decode(index);
       } catch (error) {
         if (error instanceof DataError) return error.message;
         throw error;
       }
     });
     decoded.forEach((result, i) => {
-      if (typeof result === 'string') bad.push(result);
-      else {
+      if (typeof result === 'string') {
+        bad++;
+        if (named.length < NAMED) named.push(result);
+      } else {
         good.push(start + i);
         hash.add(result);
       }
     });
   }
   if (good.length === 0) {
-    throw new DataError(`${source.name}: none of its ${bad.length} images can be decoded, such as ${bad[0]}`, {
+    throw new DataError(`${source.name}: none of its ${bad} images can be decoded, such as ${named[0]}`, {
       code: 'DATA_EMPTY',
     });
   }
   const labels = source.labels && Int32Array.from(good, (index) => source.labels![index]!);
-  const more = bad.length > NAMED ? [`... and ${bad.length - NAMED} more bad images.`] : [];
+  const more = bad > NAMED ? [`... and ${bad - NAMED} more bad images.`] : [];
   return {
-    images: good.map((index) => source.images[index]!),
+    good,
+    length: good.length,
     labels,
     sha256: hash.digest(labels),
-    notes:
-      bad.length === 0
-        ? []
-        : [
-            `${bad.length} of ${source.images.length} images left out, as they are bad:`,
-            ...bad.slice(0, NAMED),
-            ...more,
-          ],
+    notes: bad === 0 ? [] : [`${bad} of ${source.length} images left out, as they are bad:`, ...named, ...more],
   };
 }

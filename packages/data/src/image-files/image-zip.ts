@@ -2,10 +2,15 @@ import { extname } from 'node:path';
 import type { Dataset } from '../dataset.js';
 import { checkDecodeOptions, imageExtensions } from '../formats/decode-image.js';
 import { DataError } from '../errors.js';
-import { compareCodeUnits, LABEL_FILE, labelsFromFile, labelsFromFolders } from './labels.js';
-import { skippedFileNotes } from './skipped-files.js';
+import { checkLimit, resolveLimits } from '../limits.js';
+import { compareCodeUnits, LABEL_FILE, labelsFromFile, labelsFromFolders, type ImageLabels } from './labels.js';
+import { createSkippedFiles } from './skipped-files.js';
 import { openImageSet, type ImageFileOptions } from './image-set.js';
-import { listZip, readZipEntry } from '../formats/zip.js';
+import { listZip, readZipEntry, type ZipEntry } from '../formats/zip.js';
+
+/** Of a dataset.json in an archive. */
+const LABEL_BYTES = 2 ** 24;
+const LABEL_BYTES_PER_IMAGE = 512;
 
 export interface ImageZipOptions extends ImageFileOptions {
   /** The archive: images, or one folder a class, as in `openImageFolder`; a `dataset.json` in it has the classes. */
@@ -21,43 +26,81 @@ export interface ImageZipOptions extends ImageFileOptions {
 export async function openImageZip(options: ImageZipOptions): Promise<Dataset> {
   const { path } = options;
   checkDecodeOptions(path, options);
-  const files = (await listZip(path))
-    .filter(({ name }) => !name.split('/').some((part) => part.startsWith('.') || part === '__MACOSX'))
-    .toSorted((a, b) => compareCodeUnits(a.name, b.name));
-  const isImage = (name: string): boolean => imageExtensions.includes(extname(name).toLowerCase());
+  const limits = resolveLimits(options.limits);
+  const files = (await listZip(path, limits)).filter(({ name }) => !isHidden(name));
+  files.sort((a, b) => compareCodeUnits(a.name, b.name));
   const entries = files.filter(({ name }) => isImage(name));
   if (entries.length === 0) {
     throw new DataError(`${path}: no images in it (looked for ${imageExtensions.join(', ')}).`, { code: 'DATA_EMPTY' });
   }
   const twice = entries.find(({ name }, i) => name === entries[i + 1]?.name);
   if (twice) throw new DataError(`${path}: holds ${twice.name} twice.`);
+  for (const { name } of entries) {
+    checkLimit(`${path}/${name}: folders within each other`, name.split('/').length - 1, limits, 'maxDepth');
+  }
 
   const isLabelFile = ({ name }: { name: string }, folder: string): boolean => name === folder + LABEL_FILE;
   const root = files.some((file) => isLabelFile(file, '')) ? '' : commonFolder(entries.map(({ name }) => name));
   const labelFile = files.find((file) => isLabelFile(file, root));
   const names = entries.map(({ name }) => name.slice(root.length));
-  const labeled = labelFile
-    ? labelsFromFile(path, new TextDecoder().decode(await readZipEntry(path, labelFile)), names)
-    : labelsFromFolders(path, names);
-  const others = files.filter((file) => !isImage(file.name) && file !== labelFile).map(({ name }) => name);
+  const labeled = labelFile ? await readLabels(path, labelFile, names) : labelsFromFolders(path, names);
+  const others = createSkippedFiles();
+  for (const file of files) if (!isImage(file.name) && file !== labelFile) others.add(file.name);
+  const pathOf = (index: number): string => `${path}/${entries[index]!.name}`;
   return openImageSet(
     {
       name: path,
       ...labeled,
-      notes: skippedFileNotes(others, []),
-      images: entries.map((entry) => ({ path: `${path}/${entry.name}`, load: () => readZipEntry(path, entry) })),
+      notes: others.notes([]),
+      length: entries.length,
+      pathOf,
+      // oxlint-disable-next-line require-await -- an error is to reject
+      async bytesOf(index) {
+        const { bytes, compressedBytes } = entries[index]!;
+        checkLimit(`${pathOf(index)}: bytes`, bytes, limits, 'maxFileBytes');
+        return bytes + compressedBytes;
+      },
+      async load(index) {
+        const entry = entries[index]!;
+        return { bytes: await readZipEntry(path, entry), storedBytes: entry.compressedBytes };
+      },
     },
     options,
   );
 }
 
+function isImage(name: string): boolean {
+  return imageExtensions.includes(extname(name).toLowerCase());
+}
+
+function isHidden(name: string): boolean {
+  return name.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');
+}
+
+async function readLabels(path: string, entry: ZipEntry, names: readonly string[]): Promise<ImageLabels> {
+  // JSON becomes many times its size in memory, and repeated text packs well: its size must fit the images.
+  const limit = LABEL_BYTES + LABEL_BYTES_PER_IMAGE * names.length;
+  if (entry.bytes > limit) {
+    throw new DataError(
+      `${path}/${entry.name}: ${entry.bytes} bytes of labels for ${names.length} images; the limit is ${limit} bytes ` +
+        `(${LABEL_BYTES_PER_IMAGE} an image). Leave out what is no label of an image of the archive.`,
+      { code: 'DATA_LIMIT' },
+    );
+  }
+  return labelsFromFile(path, new TextDecoder().decode(await readZipEntry(path, entry)), names);
+}
+
 /** The folders, with a '/' at the end, around all files, as long as every file lies in a further folder. */
 function commonFolder(names: readonly string[]): string {
-  let root = '';
-  for (;;) {
-    const parts = names.map((name) => name.slice(root.length).split('/'));
-    const [first] = parts[0]!;
-    if (!parts.every((path) => path.length > 2 && path[0] === first)) return root;
-    root += `${first}/`;
+  const first = names[0]!.split('/');
+  let common = first.length;
+  for (const name of names) {
+    const parts = name.split('/');
+    common = Math.min(common, parts.length - 2);
+    for (let i = 0; i < common; i++) if (parts[i] !== first[i]) common = i;
   }
+  return first
+    .slice(0, Math.max(0, common))
+    .map((part) => `${part}/`)
+    .join('');
 }

@@ -1,4 +1,4 @@
-import { numberedClasses } from '../checks.js';
+import { numberedClasses, shortJson } from '../checks.js';
 import { DataError, reasonOf } from '../errors.js';
 
 export interface ImageLabels {
@@ -15,17 +15,31 @@ export const LABEL_FILE = 'dataset.json';
  * without any folder have no labels. Throws a DataError where some images lie in class folders and others beside them.
  */
 export function labelsFromFolders(source: string, paths: readonly string[]): ImageLabels {
-  const folders = paths.map((path) => path.split('/').slice(0, -1)[0]);
-  const loose = folders.indexOf(undefined);
-  const classes = [...new Set(folders.filter((name) => name !== undefined))].toSorted(compareCodeUnits);
+  // Numbers in the order in which the folders come, until all are known and sorted.
+  const numberOf = new Map<string, number>();
+  const numbers = new Int32Array(paths.length);
+  let loose: string | undefined;
+  for (const [i, path] of paths.entries()) {
+    const slash = path.indexOf('/');
+    if (slash < 0) {
+      loose ??= path;
+      continue;
+    }
+    const folder = path.slice(0, slash);
+    const number = numberOf.get(folder) ?? numberOf.size;
+    numberOf.set(folder, number);
+    numbers[i] = number;
+  }
+  const classes = [...numberOf.keys()].toSorted(compareCodeUnits);
   if (classes.length === 0) return { labels: undefined, classes };
-  if (loose >= 0) {
+  if (loose !== undefined) {
     throw new DataError(
-      `${source}: images lie both in class folders (${classes[0]}, ...) and beside them (${paths[loose]}). Move one or the other.`,
+      `${source}: images lie both in class folders (${classes[0]}, ...) and beside them (${loose}). Move one or the other.`,
     );
   }
-  const labelOf = new Map(classes.map((name, label) => [name, label]));
-  return { labels: Int32Array.from(folders, (name) => labelOf.get(name!)!), classes };
+  const labelOf = new Int32Array(classes.length);
+  for (const [label, name] of classes.entries()) labelOf[numberOf.get(name)!] = label;
+  return { labels: numbers.map((number) => labelOf[number]!), classes };
 }
 
 /**
@@ -46,20 +60,23 @@ export function labelsFromFile(source: string, text: string, paths: readonly str
   for (const pair of listed as unknown[]) {
     const [path, label] = Array.isArray(pair) ? (pair as unknown[]) : [];
     if (typeof path !== 'string' || !Number.isInteger(label) || (label as number) < 0 || (label as number) >= 2 ** 31) {
-      throw new DataError(
-        `${file}: ${JSON.stringify(pair)?.slice(0, 80)} is no [path, class]; a class is an integer from 0.`,
-      );
+      throw new DataError(`${file}: ${shortJson(pair)} is no [path, class]; a class is an integer from 0.`);
     }
     labelOf.set(path, label as number);
   }
-  const missing = paths.filter((path) => !labelOf.has(path));
-  if (missing.length > 0) {
+  const labels = new Int32Array(paths.length);
+  let [missing, first] = [0, ''];
+  for (const [i, path] of paths.entries()) {
+    const label = labelOf.get(path);
+    if (label === undefined && missing++ === 0) first = path;
+    labels[i] = label ?? 0;
+  }
+  if (missing > 0) {
     throw new DataError(
-      `${file}: ${missing.length} of ${paths.length} images have no label there, such as ${missing[0]}. ` +
+      `${file}: ${missing} of ${paths.length} images have no label there, such as ${first}. ` +
         'Add them to the file, or remove the file to take folders as classes.',
     );
   }
-  const labels = Int32Array.from(paths, (path) => labelOf.get(path)!);
   return { labels, classes: numberedClasses(source, labels) };
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Dataset } from '../dataset.js';
 import { DataError, reasonOf } from '../errors.js';
 import { fileError, readBytes } from '../io/read-file.js';
-import { imageBytes } from '../checks.js';
+import { imageBytes, shortJson } from '../checks.js';
 import { readRawImages } from '../io/raw-images.js';
 import { checkedDescription, parseLabels, type ShardDescription } from './format.js';
 
@@ -58,7 +58,7 @@ async function readManifest(
   }
   if (manifest?.['format'] !== 'dm-shard') throw new DataError(`${path}: not the manifest of a shard.`);
   if (manifest['version'] !== 1) {
-    throw new DataError(`${path}: version ${String(manifest['version'])}; a folder has version 1.`, {
+    throw new DataError(`${path}: version ${shortJson(manifest['version'])}; a folder has version 1.`, {
       code: 'DATA_UNSUPPORTED',
     });
   }
@@ -70,7 +70,7 @@ async function readManifest(
       throw fileError(join(dir, file), cause);
     });
     if (found.size !== record?.bytes) {
-      throw new DataError(`${join(dir, file)}: ${found.size} bytes, the manifest says ${record?.bytes}.`);
+      throw new DataError(`${join(dir, file)}: ${found.size} bytes, the manifest says ${shortJson(record?.bytes)}.`);
     }
   }
   const { [IMAGES]: images, [LABELS]: labels } = Object.fromEntries(files) as Record<string, FileRecord>;
@@ -94,7 +94,7 @@ async function checkBytes(dir: string, images: FileRecord, labels: FileRecord | 
     }
     const found = one.digest('hex');
     if (found !== sha256) {
-      throw new DataError(`${join(dir, name)}: damaged: SHA-256 is ${found}, the manifest says ${sha256}.`, {
+      throw new DataError(`${join(dir, name)}: damaged: SHA-256 is ${found}, the manifest says ${shortJson(sha256)}.`, {
         code: 'DATA_CORRUPT',
       });
     }

@@ -1,70 +1,89 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { extname, join } from 'node:path';
-import { imageExtensions } from '@dm/data';
-import sharp from 'sharp';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DataError, decodeWholeImage, listImages, readImageSize, type DataLimits } from '@dm/data';
 import { EvalError } from '../errors.js';
 import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from './image-source.js';
 
-interface ImageFile {
-  readonly path: string;
-  readonly shape: readonly [number, number, number];
-}
+/** [H, W, C]. */
+type Shape = readonly [number, number, 1 | 3];
+
+/**
+ * Smaller than the default of data sets: images go as they are into a network, whose activations take many times their
+ * bytes.
+ */
+const MAX_PIXELS = 2 ** 24;
+/** Bytes of the images that are held at a time. */
+const BATCH_BYTES = 2 ** 27;
+/** Files that are opened at a time. */
+const READ_AHEAD = 8;
 
 /**
  * Images (jpg, png, webp, gif's first frame) of a folder and its sub-folders as they are: nothing is resized or cut, so all must have one
  * size. Transparent pixels become white. Every file is opened first: one that is no image stops here, or is left out and
- * named. Throws an EvalError naming two files where sizes or channels are mixed.
+ * named. Throws an EvalError naming two files where sizes or channels are mixed, and the file where an image exceeds
+ * `limits` (`maxPixels` is 2^24 here).
  */
-export async function openFolderSource(root: string, options: SourceOptions = {}): Promise<ImageSource> {
+export async function openFolderSource(
+  root: string,
+  options: SourceOptions & { readonly limits?: Partial<DataLimits> } = {},
+): Promise<ImageSource> {
+  const limits = { maxPixels: MAX_PIXELS, ...options.limits };
   const skipped: string[] = [];
-  const bad = (path: string, error: unknown): void => {
-    const what = `${path}: cannot be decoded (${(error as Error).message.trim()})`;
+  const bad = (error: unknown): void => {
+    if (!(error instanceof DataError)) throw error;
     if (options.skipBad !== true)
-      throw new EvalError('SET_INVALID', `${what}. --skip-bad leaves such images out.`, { cause: error });
-    skipped.push(what);
+      throw new EvalError('SET_INVALID', `${error.message} --skip-bad leaves such images out.`, { cause: error });
+    skipped.push(error.message);
   };
-  const files: ImageFile[] = [];
+  const files: string[] = [];
+  let first: { readonly path: string; readonly shape: Shape } | undefined;
   const hash = createHash('sha256');
-  for (const path of await imagePaths(root)) {
-    const bytes = await readFile(path);
-    hash.update(createHash('sha256').update(bytes).digest());
-    try {
-      files.push({ path, shape: await shapeOf(bytes) });
-    } catch (error) {
-      bad(path, error);
+  const paths = await imagePaths(root, limits);
+  for (let start = 0; start < paths.length; start += READ_AHEAD) {
+    const heads = paths.slice(start, start + READ_AHEAD).map((path) => readHead(path, limits));
+    // Those that fail while another is awaited are looked at below.
+    await Promise.allSettled(heads);
+    for (const head of heads) {
+      const { path, sha256, shape } = await head;
+      hash.update(sha256);
+      if (shape instanceof DataError) {
+        bad(shape);
+        continue;
+      }
+      first ??= { path, shape };
+      if (shape.join('x') !== first.shape.join('x')) {
+        throw new EvalError(
+          'SET_INVALID',
+          `${root}: images of several sizes: ${first.path} is ${first.shape.join('x')}, ${path} is ` +
+            `${shape.join('x')} (height x width x channels). Bring them to one size first.`,
+        );
+      }
+      files.push(path);
     }
   }
-  const [first] = files;
   if (first === undefined) {
     throw new EvalError(
       'SET_INVALID',
-      `${root}: no images there (looked for ${imageExtensions.join(', ')}, sub-folders included).`,
+      `${root}: none of its ${paths.length} images can be decoded, such as ${skipped[0]}`,
     );
   }
-  const other = files.find(({ shape }) => shape.join('x') !== first.shape.join('x'));
-  if (other !== undefined) {
-    throw new EvalError(
-      'SET_INVALID',
-      `${root}: images of several sizes: ${first.path} is ${first.shape.join('x')}, ${other.path} is ` +
-        `${other.shape.join('x')} (height x width x channels). Bring them to one size first.`,
-    );
-  }
+  const { shape } = first;
   const chosen = selectIndices(root, files.length, options);
   return {
     name: root,
-    shape: first.shape,
+    shape,
     length: chosen.length,
     sha256: subsetHash(hash.digest('hex'), chosen),
     async *batches(size) {
-      for (let start = 0; start < chosen.length; start += size) {
+      const perBatch = Math.max(1, Math.min(size, Math.floor(BATCH_BYTES / shape.reduce((a, b) => a * b))));
+      for (let start = 0; start < chosen.length; start += perBatch) {
         const images: Uint8Array[] = [];
-        for (const index of chosen.subarray(start, start + size)) {
-          const { path, shape } = files[index]!;
+        for (const index of chosen.subarray(start, start + perBatch)) {
           try {
-            images.push(await decode(path, shape));
+            images.push(await decode(files[index]!, shape, limits));
           } catch (error) {
-            bad(path, error);
+            bad(error);
           }
         }
         if (images.length > 0) yield Buffer.concat(images);
@@ -75,31 +94,42 @@ export async function openFolderSource(root: string, options: SourceOptions = {}
   };
 }
 
-async function shapeOf(bytes: Buffer): Promise<[number, number, number]> {
-  const { autoOrient, space } = await sharp(bytes).metadata();
-  return [autoOrient.height, autoOrient.width, space === 'b-w' || space === 'grey16' ? 1 : 3];
+interface Head {
+  readonly path: string;
+  /** Of the file. */
+  readonly sha256: Uint8Array;
+  /** Or why it is no image. */
+  readonly shape: Shape | DataError;
 }
 
-async function decode(path: string, shape: readonly [number, number, number]): Promise<Uint8Array> {
-  const [height, width, channels] = shape;
-  const { data } = await sharp(path, { failOn: 'error' })
-    .autoOrient()
-    .flatten({ background: '#ffffff' })
-    .toColorspace(channels === 1 ? 'b-w' : 'srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  if (data.length !== height * width * channels)
-    throw new EvalError('SET_INVALID', 'it has another size than its header says');
-  return data;
+async function readHead(path: string, limits: Partial<DataLimits>): Promise<Head> {
+  const bytes = await readFile(path);
+  const sha256 = createHash('sha256').update(bytes).digest();
+  try {
+    const { width, height, channels } = await readImageSize(bytes, path, limits);
+    return { path, sha256, shape: [height, width, channels] };
+  } catch (error) {
+    if (error instanceof DataError) return { path, sha256, shape: error };
+    throw error;
+  }
+}
+
+async function decode(
+  path: string,
+  [height, width, channels]: Shape,
+  limits: Partial<DataLimits>,
+): Promise<Uint8Array> {
+  const image = await decodeWholeImage(await readFile(path), path, { channels, limits });
+  if (image.height !== height || image.width !== width) {
+    throw new DataError(`${path}: it has another size than its header says.`, { code: 'DATA_CORRUPT' });
+  }
+  return image.data;
 }
 
 /** In the order of their paths, byte by byte, so that it is the same on every machine. */
-async function imagePaths(root: string): Promise<string[]> {
-  const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch((cause: Error) => {
-    throw new EvalError('SET_INVALID', `${root}: the folder cannot be read (${cause.message}).`, { cause });
+async function imagePaths(root: string, limits: Partial<DataLimits>): Promise<string[]> {
+  const { paths } = await listImages(root, limits).catch((cause: unknown) => {
+    throw cause instanceof DataError ? new EvalError('SET_INVALID', cause.message, { cause }) : cause;
   });
-  return entries
-    .filter((entry) => entry.isFile() && imageExtensions.includes(extname(entry.name).toLowerCase()))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+  return paths.map((path) => join(root, path)).toSorted();
 }

@@ -143,6 +143,6 @@ describe('folderSource', () => {
     await expect(openFolderSource(dir)).rejects.toThrow(/a\.png is 8x8x3, .*z\.png is 8x8x1 .*one size first/);
     writeFileSync(join(dir, 'z.png'), await png(9, 3, 1));
     await expect(openFolderSource(dir, { skipBad: true })).rejects.toThrow(/z\.png is 9x9x3/);
-    await expect(openFolderSource(join(dir, 'none'))).rejects.toThrow('none: the folder cannot be read');
+    await expect(openFolderSource(join(dir, 'none'))).rejects.toThrow('none: no such folder');
   });
 });

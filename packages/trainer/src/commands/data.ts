@@ -6,7 +6,9 @@ import {
   describeDataset,
   fetchCifar10,
   imageGrid,
+  limitNames,
   openDataset,
+  type DataLimits,
   type Dataset,
   type DatasetDescription,
 } from '@dm/data';
@@ -26,6 +28,7 @@ interface SourceFlags extends CommonFlags {
   readonly imageChannels?: number | string;
   readonly split?: 'train' | 'test';
   readonly skipBad?: boolean;
+  readonly limit?: Partial<DataLimits>;
 }
 
 interface InspectFlags extends SourceFlags {
@@ -62,17 +65,36 @@ function withSourceOptions(command: Command): Command {
     .option('--image-size <n>', 'side of the images, for image folders, zip archives and emoji', numeric)
     .option('--image-channels <n>', '1 or 3, for image folders and zip archives', numeric)
     .addOption(new Option('--split <name>', 'of sets that have both').choices(['train', 'test']))
-    .option('--skip-bad', 'leave images out that cannot be decoded, and name them, instead of stopping at the first');
+    .option('--skip-bad', 'leave images out that cannot be decoded, and name them, instead of stopping at the first')
+    .option(
+      '--limit <name=number>',
+      `raise a limit on what files unpack to, one of ${limitNames.join(', ')}; may be given again`,
+      limit,
+    );
+}
+
+/** `maxPixels=200000000` beside the limits given before. */
+function limit(text: string, before: Partial<DataLimits> = {}): Partial<DataLimits> {
+  const [name = '', value = ''] = text.split('=');
+  if (!(limitNames as readonly string[]).includes(name)) {
+    throw new UserError(`--limit ${text}: there is no limit "${name}". ${suggestion(name, limitNames)}`);
+  }
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 1) {
+    throw new UserError(`--limit ${text}: must be ${name}=<number>, an integer from 1.`);
+  }
+  return { ...before, [name]: number };
 }
 
 /** Opens the set and says what it has to say. */
 async function open(spec: string, flags: SourceFlags): Promise<Dataset> {
-  const { imageSize, imageChannels, split, skipBad } = flags;
+  const { imageSize, imageChannels, split, skipBad, limit: limits } = flags;
   const dataset = await openDataset(spec, {
     ...(imageSize !== undefined && { size: Number(imageSize) }),
     ...(imageChannels !== undefined && { channels: Number(imageChannels) as 1 | 3 }),
     ...(split !== undefined && { split }),
     ...(skipBad !== undefined && { skipBad }),
+    ...(limits !== undefined && { limits }),
   });
   for (const text of dataset.notes ?? []) printNote(text, flags);
   return dataset;
