@@ -4,11 +4,14 @@ import { checkInRange, checkInteger, checkNumber, resolveOptions } from './check
 import type { ScheduleState, TimestepSchedule } from './schedule.js';
 
 export interface LossSecondMomentOptions {
-  /** Losses remembered for each timestep, >= 1. */
+  /** Losses remembered for each timestep, from 1 to 10^7 / T. */
   readonly historyPerTimestep: number;
   /** Share of the uniform density that stays, in (0, 1]. */
   readonly uniformShare: number;
 }
+
+/** Losses remembered for all timesteps together: 80 MB. */
+const largestHistory = 1e7;
 
 const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTimestep: 10, uniformShare: 0.001 };
 
@@ -28,7 +31,9 @@ export function lossSecondMoment(
   requireContext(name, context);
   const { numTimesteps: T } = context;
   const { historyPerTimestep: H, uniformShare } = resolveOptions(name, lossSecondMomentDefaults, options);
+  const most = Math.max(1, Math.floor(largestHistory / T));
   checkInteger(`${name}: historyPerTimestep`, H, 1);
+  checkNumber(`${name}: historyPerTimestep`, H, `at most ${most} for T = ${T}`, (v) => v <= most);
   checkInRange(`${name}: uniformShare`, uniformShare, '(0, 1]');
 
   const initialState = (): { losses: Float64Array; counts: Int32Array } => ({

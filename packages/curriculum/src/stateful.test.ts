@@ -3,6 +3,12 @@ import { difficultyCurriculum } from './difficulty-curriculum.js';
 import { lossSecondMoment } from './loss-second-moment.js';
 
 describe('lossSecondMoment', () => {
+  it('refuses a history that would not fit into memory', () => {
+    const context = { numTimesteps: 1000, totalSteps: 10 };
+    expect(() => lossSecondMoment(context, { historyPerTimestep: 10_001 })).toThrow(RangeError);
+    expect(() => lossSecondMoment(context, { historyPerTimestep: 10_000 })).not.toThrow();
+  });
+
   const schedule = lossSecondMoment({ numTimesteps: 4, totalSteps: 10 }, { historyPerTimestep: 2 });
 
   it('is uniform, weights 1, until every timestep has its history', () => {

@@ -5,6 +5,7 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
  * - `FILE_KIND`: something else than what is needed: a folder, FIFO, device, socket, or a symbolic link.
  * - `FILE_TOO_LARGE`: larger than the reader accepts.
  * - `FILE_CHANGED`: it became shorter while it was read.
+ * - `FILE_INVALID`: its content is not what its format allows.
  * - `FILE_UNREADABLE`: the operating system refuses to read it for another reason.
  * - `FILE_OUTSIDE`: a path that leads out of the folder it belongs to.
  * - `FILE_EXISTS`: already there, and not to be replaced.
@@ -16,6 +17,7 @@ export type FileErrorCode =
   | 'FILE_KIND'
   | 'FILE_TOO_LARGE'
   | 'FILE_CHANGED'
+  | 'FILE_INVALID'
   | 'FILE_UNREADABLE'
   | 'FILE_OUTSIDE'
   | 'FILE_EXISTS'

@@ -22,5 +22,6 @@ export {
   type AtomicWriteOptions,
   type FileData,
 } from './write.js';
+export { maxJsonDepth, parseJson, readJsonFile, readJsonLines, type JsonLine } from './json.js';
 export { insideFolder, listFolder, makeFolder, removeTree } from './folder.js';
 export { removeLeftovers } from './temporary.js';

@@ -44,19 +44,27 @@ export function checkFields(kind: string, config: unknown, known: readonly strin
   }
 }
 
-/** Checks of single fields of one configuration. */
+/** Largest width, number of channels, rows or side of images: far above any model, and still an array that can be laid out. */
+const largestSize = 2 ** 20;
+/** Largest number of blocks in a row: a model is built block by block, even if it is only to be refused for its size. */
+export const mostBlocks = 1024;
+/** Largest ratio of an MLP's width to that of its block. */
+export const largestMlpRatio = 1024;
+
+/** Checks of single fields of one configuration. Sizes have upper limits, so that no configuration can exhaust memory. */
 export function fieldChecks(kind: string, config: Fields) {
   const fail = (field: string, right: string) => refuse(kind, field, config[field], right);
-  const isInteger = (value: unknown, least: number): value is number =>
-    Number.isInteger(value) && (value as number) >= least;
+  const isInteger = (value: unknown, least: number, most: number): value is number =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
   return {
     fail,
-    integer(field: string, least: number): void {
-      if (!isInteger(config[field], least)) throw fail(field, `an integer >= ${least}`);
+    integer(field: string, least: number, most = largestSize): void {
+      if (!isInteger(config[field], least, most)) throw fail(field, `an integer from ${least} to ${most}`);
     },
-    integerOrNull(field: string, least: number): void {
+    integerOrNull(field: string, least: number, most = largestSize): void {
       const value = config[field];
-      if (value !== null && !isInteger(value, least)) throw fail(field, `an integer >= ${least}, or null`);
+      if (value !== null && !isInteger(value, least, most))
+        throw fail(field, `an integer from ${least} to ${most}, or null`);
     },
     number(field: string, { least, below }: { least?: number; below?: number }): void {
       const value = config[field];
@@ -70,9 +78,11 @@ export function fieldChecks(kind: string, config: Fields) {
         throw fail(field, right);
       }
     },
-    positive(field: string): void {
+    positive(field: string, most = Number.MAX_VALUE): void {
       const value = config[field];
-      if (typeof value !== 'number' || !(value > 0 && value < Infinity)) throw fail(field, 'a number > 0');
+      if (typeof value !== 'number' || !(value > 0 && value <= most)) {
+        throw fail(field, most === Number.MAX_VALUE ? 'a number > 0' : `a number > 0 and <= ${most}`);
+      }
     },
     boolean(field: string): void {
       if (typeof config[field] !== 'boolean') throw fail(field, 'true or false');
@@ -81,10 +91,11 @@ export function fieldChecks(kind: string, config: Fields) {
       if (!values.includes(config[field]))
         throw fail(field, `one of ${values.map((v) => JSON.stringify(v)).join(', ')}`);
     },
-    integers(field: string, least: number): void {
+    integers(field: string, least: number, length: number, most = largestSize): void {
       const value = config[field];
-      if (!Array.isArray(value) || value.length === 0 || !value.every((v) => isInteger(v, least))) {
-        throw fail(field, `a list of integers >= ${least}`);
+      const fits = Array.isArray(value) && value.length > 0 && value.length <= length;
+      if (!fits || !value.every((v) => isInteger(v, least, most))) {
+        throw fail(field, `a list of 1 to ${length} integers from ${least} to ${most}`);
       }
     },
     listOf(field: string, values: readonly string[], length: number): void {

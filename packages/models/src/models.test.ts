@@ -105,7 +105,7 @@ describe('configurations', () => {
     [{ down_block_types: ['DownBlock2D', 'SkipDownBlock2D'] }, /made of DownBlock2D.*not "SkipDownBlock2D"/],
     [{ up_block_types: ['UpBlock2D'] }, /up_block_types must be a list of 2, .*got \["UpBlock2D"\]/],
     [{ sample_size: 7 }, /images of 7 x 7 cannot be halved 1 times.*multiples of 2/],
-    [{ sample_size: [8, 6, 2] }, /sample_size must be a positive integer or \[height, width\], got \[8,6,2\]/],
+    [{ sample_size: [8, 6, 2] }, /sample_size must be an integer from 1 to 65536, or \[height, width\], got \[8,6,2\]/],
     [{ sample_size: null }, /sample_size must be .*got null/],
     [{ norm_num_groups: 3 }, /norm_num_groups must be a divisor of .*\(8, 8\), got 3/],
     [{ attention_head_dim: 16 }, /attention_head_dim must be at most 8, .*got 16/],
@@ -115,8 +115,12 @@ describe('configurations', () => {
     [{ class_embed_type: 'timestep' }, /class_embed_type must be one of null, got "timestep"/],
     [{ dropout: 1 }, /dropout must be a number >= 0 and < 1, got 1/],
     [{ dropout: null }, /dropout must be .*got null/],
-    [{ layers_per_block: 0 }, /layers_per_block must be an integer >= 1, got 0/],
-    [{ num_class_embeds: 2.5 }, /num_class_embeds must be an integer >= 1, or null, got 2.5/],
+    [{ layers_per_block: 0 }, /layers_per_block must be an integer from 1 .*, got 0/],
+    [{ layers_per_block: 1e9 }, /layers_per_block must be an integer from 1 to 64, got 1000000000/],
+    [{ sample_size: 1e9 }, /sample_size must be an integer from 1 to 65536/],
+    [{ in_channels: 1e9 }, /in_channels must be .* to 1048576, got 1000000000/],
+    [{ num_class_embeds: 1e9 }, /num_class_embeds must be .* to 1048576/],
+    [{ num_class_embeds: 2.5 }, /num_class_embeds must be an integer from 1 .*, or null, got 2.5/],
     [{ add_attention: 1 }, /add_attention must be true or false, got 1/],
     [{ freq_shift: 4 }, /freq_shift must be .*got 4/],
     [{ norm_eps: 0 }, /norm_eps must be a number > 0, got 0/],
@@ -129,6 +133,9 @@ describe('configurations', () => {
     [{ hidden_size: 100, num_heads: 16 }, /hidden_size must be .*got 100/],
     [{ num_classes: -1 }, /num_classes must be .*got -1/],
     [{ inputSize: 32 }, /unknown field inputSize/],
+    [{ depth: 1e9 }, /depth must be an integer from 1 to 1024, got 1000000000/],
+    [{ hidden_size: 4e9 }, /hidden_size must be .*, got 4000000000/],
+    [{ mlp_ratio: 1e9 }, /mlp_ratio must be .* <= 1024, got 1000000000/],
     [{ class_dropout_prob: 1.5 }, /class_dropout_prob must be .*got 1.5/],
   ])('%j is refused by DiT', (change, message) => {
     expect(() => dit(change)).toThrow(message);
@@ -140,6 +147,7 @@ describe('configurations', () => {
     [{ dropout: 0.1 }, /dropout must be .*got 0.1/],
     [{ attention_head_dim: 3, num_attention_heads: 2 }, /num_attention_heads times attention_head_dim must be .*got 6/],
     [{ hidden_size: 8 }, /unknown field hidden_size/],
+    [{ num_layers: 1e9 }, /num_layers must be an integer from 1 to 1024, got 1000000000/],
   ])("%j is refused by diffusers' DiT", (change, message) => {
     expect(() => ditTransformer2d(change)).toThrow(message);
   });

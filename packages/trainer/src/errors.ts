@@ -16,6 +16,7 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
 export type UserErrorCode =
   | 'OPTION_INVALID'
   | 'CONFIG_INVALID'
+  | 'OUT_OF_MEMORY'
   | 'RUN_EXISTS'
   | 'RUN_NOT_FOUND'
   | 'RUN_LOCKED'

@@ -1,4 +1,4 @@
-import { checkFields, ConfigError, fieldChecks } from '../config-error.js';
+import { checkFields, ConfigError, fieldChecks, largestMlpRatio, mostBlocks } from '../config-error.js';
 
 /** The arguments of facebookresearch/DiT's class `DiT`, by their names there. */
 export interface DiTConfig {
@@ -52,11 +52,12 @@ export function ditConfig(options: unknown): DiTConfig {
   checkFields(kind, options, Object.keys(defaults));
   const config = { ...defaults, ...options } as DiTConfig;
   const check = fieldChecks(kind, config as unknown as Record<string, unknown>);
-  for (const field of ['input_size', 'patch_size', 'in_channels', 'hidden_size', 'depth', 'num_heads']) {
+  for (const field of ['input_size', 'patch_size', 'in_channels', 'hidden_size', 'num_heads']) {
     check.integer(field, 1);
   }
+  check.integer('depth', 1, mostBlocks);
   check.integer('num_classes', 0);
-  check.positive('mlp_ratio');
+  check.positive('mlp_ratio', largestMlpRatio);
   check.number('class_dropout_prob', { least: 0, below: 1 });
   check.boolean('learn_sigma');
   const { input_size: size, patch_size: patch, hidden_size: hidden, num_heads: heads } = config;

@@ -1,4 +1,4 @@
-import { checkFields, ConfigError, fieldChecks } from '../config-error.js';
+import { checkFields, ConfigError, fieldChecks, mostBlocks } from '../config-error.js';
 
 /** The fields of diffusers' `DiTTransformer2DModel`, by their names there. */
 export interface DiTTransformer2DConfig {
@@ -64,7 +64,6 @@ export function ditTransformer2dConfig(options: unknown): DiTTransformer2DConfig
     'num_attention_heads',
     'attention_head_dim',
     'in_channels',
-    'num_layers',
     'norm_num_groups',
     'sample_size',
     'patch_size',
@@ -72,6 +71,7 @@ export function ditTransformer2dConfig(options: unknown): DiTTransformer2DConfig
   ]) {
     check.integer(field, 1);
   }
+  check.integer('num_layers', 1, mostBlocks);
   check.integerOrNull('out_channels', 1);
   check.oneOf('dropout', [0]);
   check.oneOf('activation_fn', ['gelu-approximate']);

@@ -81,6 +81,11 @@ const defaults: Omit<UNet2DConfig, 'sample_size'> = {
   num_train_timesteps: null,
 };
 
+/** Levels halve the images: 2^16 is a larger side than any. */
+const mostLevels = 16;
+const largestSide = 2 ** 16;
+const mostLayersPerBlock = 64;
+
 const kind = 'UNet2DModel';
 
 /**
@@ -93,8 +98,9 @@ export function unet2dConfig(options: unknown): UNet2DConfig {
   const config = { ...defaults, ...options } as unknown as UNet2DConfig;
   const check = fieldChecks(kind, config as unknown as Record<string, unknown>);
 
-  for (const field of ['in_channels', 'out_channels', 'layers_per_block', 'norm_num_groups']) check.integer(field, 1);
-  check.integers('block_out_channels', 1);
+  for (const field of ['in_channels', 'out_channels', 'norm_num_groups']) check.integer(field, 1);
+  check.integer('layers_per_block', 1, mostLayersPerBlock);
+  check.integers('block_out_channels', 1, mostLevels);
   const levels = config.block_out_channels.length;
   check.listOf('down_block_types', downBlockTypes, levels);
   check.listOf('up_block_types', upBlockTypes, levels);
@@ -126,8 +132,11 @@ export const imageSize = ({ sample_size: size }: UNet2DConfig): readonly [number
 function checkSize(config: UNet2DConfig): void {
   const { sample_size: size, block_out_channels: channels } = config;
   const sides: readonly unknown[] = Array.isArray(size) ? size : [size, size];
-  if (sides.length !== 2 || !sides.every((side) => Number.isInteger(side) && (side as number) > 0)) {
-    throw refuse(kind, 'sample_size', size, 'a positive integer or [height, width]');
+  if (
+    sides.length !== 2 ||
+    !sides.every((side) => Number.isInteger(side) && (side as number) > 0 && (side as number) <= largestSide)
+  ) {
+    throw refuse(kind, 'sample_size', size, `an integer from 1 to ${largestSide}, or [height, width]`);
   }
   const factor = 2 ** (channels.length - 1);
   if (!sides.every((side) => (side as number) % factor === 0)) {

@@ -1,4 +1,4 @@
-import { checkFields, ConfigError, fieldChecks } from '../config-error.js';
+import { checkFields, ConfigError, fieldChecks, largestMlpRatio, mostBlocks } from '../config-error.js';
 
 /** The arguments of U-ViT's class `UViT`, by their names there. */
 export interface UViTConfig {
@@ -53,8 +53,8 @@ export function uvitConfig(options: unknown): UViTConfig {
   const config = { ...defaults, ...options } as UViTConfig;
   const check = fieldChecks(kind, config as unknown as Record<string, unknown>);
   for (const field of ['img_size', 'patch_size', 'in_chans', 'embed_dim', 'num_heads']) check.integer(field, 1);
-  check.integer('depth', 0);
-  check.positive('mlp_ratio');
+  check.integer('depth', 0, mostBlocks);
+  check.positive('mlp_ratio', largestMlpRatio);
   for (const field of ['qkv_bias', 'mlp_time_embed', 'conv', 'skip']) check.boolean(field);
   if (config.num_classes !== -1) check.integer('num_classes', 1);
   if (config.depth % 2 !== 0) throw check.fail('depth', 'even: as many blocks before the middle one as after it');

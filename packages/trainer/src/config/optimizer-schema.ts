@@ -28,6 +28,7 @@ const common = {
   decayGroups: z
     .array(z.enum(decayGroups))
     .min(1)
+    .max(decayGroups.length)
     .describe('Parameters that weight decay acts on: all groups, or ["matrix"] for matrices and filters alone.'),
   warmup: z.int().min(0).describe('Steps over which the learning rate rises at the start.'),
   lrSchedule: lrSchedule.describe(
@@ -65,7 +66,7 @@ export const optimizerSchema = z.discriminatedUnion('type', [
       .default(0.02)
       .describe('Learning rate of the matrices; lr, betas and eps are those of Adam, for all the rest.'),
     matrixMomentum: momentum.default(0.95).describe('Momentum of the matrices.'),
-    iterations: count.default(5).describe('Newton-Schulz iterations.'),
+    iterations: count.max(100).default(5).describe('Newton-Schulz iterations.'),
   }),
   z.strictObject({
     type: z.literal('adEMAMix'),

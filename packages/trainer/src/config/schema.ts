@@ -8,6 +8,9 @@ import { optimizerSchema } from './optimizer-schema.js';
 
 const positive = z.number().positive();
 const count = z.int().min(1);
+/** From 1 to `most`: upper limits keep a mistyped or hostile size from being allocated. */
+const upTo = (most: number) => count.max(most);
+const text = z.string().max(4096);
 const momentum = z.number().min(0).lt(1);
 const beta = z.number().gt(0).lt(1);
 
@@ -34,7 +37,7 @@ const noiseSchedule = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('sigmoid'), ...betaRange }),
   z.strictObject({
     type: z.literal('betas'),
-    betas: z.array(z.number().gt(0).max(1)).describe('One for each of the timesteps.'),
+    betas: z.array(z.number().gt(0).max(1)).max(100_000).describe('One for each of the timesteps.'),
     zeroTerminalSnr,
   }),
 ]);
@@ -76,17 +79,14 @@ const average = z.discriminatedUnion('type', [
  * a part have their options in common where a layer that names another type keeps them: see `resolveConfig`.
  */
 export const configSchema = z.strictObject({
-  preset: z.string().describe('Preset that everything else is laid over.'),
-  data: z
-    .string()
-    .min(1)
-    .describe(`Data set: ${datasetForms.join(', ')}.`),
-  imageSize: count
+  preset: text.describe('Preset that everything else is laid over.'),
+  data: text.min(1).describe(`Data set: ${datasetForms.join(', ')}.`),
+  imageSize: upTo(16_384)
     .nullable()
     .describe('Side of the images, for image folders, zip archives and emoji; null elsewhere.'),
   imageChannels: z.union([z.literal(1), z.literal(3)]).describe('Gray or color, for image folders and zip archives.'),
   crop: z
-    .strictObject({ size: count, at: z.enum(['center', 'random']) })
+    .strictObject({ size: upTo(16_384), at: z.enum(['center', 'random']) })
     .nullable()
     .describe('Square cut out of every image, in the middle or, in training, at random; null takes all of it.'),
   skipBad: z
@@ -153,8 +153,8 @@ export const configSchema = z.strictObject({
   activationCheckpointing: z
     .boolean()
     .describe('Compute blocks a second time in the gradient, for less memory and more time; false keeps everything.'),
-  batchSize: count.describe('Images per step.'),
-  gradientAccumulation: count.describe(
+  batchSize: upTo(1_048_576).describe('Images per step.'),
+  gradientAccumulation: upTo(1_048_576).describe(
     'Micro-batches that a batch is computed in, one after the other, for less memory: it must divide batchSize. The sum ' +
       'of their gradients is that of the whole, up to rounding.',
   ),
@@ -172,8 +172,7 @@ export const configSchema = z.strictObject({
     'Updates that are skipped in a row, because loss or gradient is not a finite number, before the run ends.',
   ),
   seed: z.int().min(0).describe('Everything random is a function of it.'),
-  initFrom: z
-    .string()
+  initFrom: text
     .min(1)
     .exactOptional()
     .describe(
@@ -181,14 +180,14 @@ export const configSchema = z.strictObject({
     ),
   engine: z.enum(engineNames).describe('Compute engine.'),
   device: z.enum(deviceNames).describe('Device of the engine onnx.'),
-  threads: count.nullable().describe('Threads of the engine onnx; null lets it choose.'),
+  threads: upTo(4096).nullable().describe('Threads of the engine onnx; null lets it choose.'),
   logEvery: count.describe('Steps per line of metrics.jsonl.'),
   tensorboard: z.boolean().describe("Write TensorBoard's event files into the run's folder, beside metrics.jsonl."),
   sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 makes one at the end only.'),
-  samples: count.describe('Images in a sample grid.'),
+  samples: upTo(65_536).describe('Images in a sample grid.'),
   sampler: z.strictObject({
     type: z.enum(keysOf(samplers)).describe('Sampler.'),
-    steps: count.describe('Steps from noise to image.'),
+    steps: upTo(100_000).describe('Steps from noise to image.'),
     guidance: z
       .number()
       .min(0)
@@ -201,18 +200,22 @@ export const configSchema = z.strictObject({
   evaluation: z
     .strictObject({
       every: z.int().min(0).describe('Steps between evaluations of samples against the data; 0 makes none.'),
-      samples: z.int().min(2).describe('Samples of an evaluation, and images of the data beside them.'),
-      metrics: z.array(z.enum(trainingMetrics)).min(1).describe('Metrics; the first one chooses the best checkpoint.'),
+      samples: z.int().min(2).max(10_000_000).describe('Samples of an evaluation, and images of the data beside them.'),
+      metrics: z
+        .array(z.enum(trainingMetrics))
+        .min(1)
+        .max(64)
+        .describe('Metrics; the first one chooses the best checkpoint.'),
       extractor: z
         .strictObject({
           type: z.enum(extractorNames).describe('Feature extractor.'),
-          weights: z.string().nullable().describe('File of its weights, where it has none of its own; else null.'),
+          weights: text.nullable().describe('File of its weights, where it has none of its own; else null.'),
         })
         .describe('What makes features of images for these metrics.'),
     })
     .describe('Metrics of samples against the data, during training.'),
   probe: z
-    .strictObject({ every: z.int().min(0), buckets: count, images: z.int().min(2) })
+    .strictObject({ every: z.int().min(0), buckets: upTo(1000), images: z.int().min(2).max(1_000_000) })
     .describe('Loss and gradient by noise bucket, on fixed images, every so many steps; 0 for never.'),
   checkpoints: z
     .strictObject({
@@ -230,7 +233,7 @@ export const configSchema = z.strictObject({
       keepLast: count.describe('Checkpoints to keep.'),
     })
     .describe('When the state is saved, and how much of it is kept.'),
-  out: z.string().min(1).describe('Folder of the run.'),
+  out: text.min(1).describe('Folder of the run.'),
   recorded: z
     .record(z.string(), z.json())
     .optional()

@@ -3,6 +3,8 @@ import { loadBatch, openDataset, type Dataset, type Split } from '@dm/data';
 import type { Engine } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { environment } from '../machine/environment.js';
+import { availableMemory } from '../machine/available-memory.js';
+import { checkMemory, estimateMemory } from './memory.js';
 import { createTrainingSetup, type BatchSource, type TrainingSetup } from './training-setup.js';
 
 /** A setup with the data set that its batches are read from. */
@@ -33,11 +35,13 @@ export function batchSource(dataset: Dataset): BatchSource {
 /**
  * Opens the data and creates all parts.
  *
- * @throws {UserError} if parts do not fit together
+ * @throws {UserError} if parts do not fit together, or the training is larger than this machine's memory
  */
 export async function openTrainingSetup(chosen: Config): Promise<OpenedTrainingSetup> {
   const dataset = await openData(chosen);
-  return { ...createTrainingSetup(chosen, batchSource(dataset)), dataset };
+  const setup = createTrainingSetup(chosen, batchSource(dataset));
+  checkMemory(estimateMemory(setup), availableMemory());
+  return { ...setup, dataset };
 }
 
 /**

@@ -1,0 +1,132 @@
+/** JSON that may come from a stranger: its nesting and size are limited, and an error names file and line. */
+import { closeSync, readSync } from 'node:fs';
+import { FileError, readError } from './errors.js';
+import { openRegularFile, readTextFile, type OpenOptions } from './read.js';
+
+/**
+ * Levels of arrays and objects that a document may have. Whoever walks through a value calls itself once per level, so
+ * deeper documents could exhaust the stack.
+ */
+export const maxJsonDepth = 100;
+
+/** Bytes of a file of JSON lines that are accepted by default: 256 MiB. */
+const defaultFileBytes = 2 ** 28;
+/** Bytes of one line that are accepted: 1 MiB. */
+const maxLineBytes = 2 ** 20;
+
+const chunkBytes = 2 ** 16;
+const newline = 0x0a;
+
+/**
+ * The value of a JSON document. `source` begins messages: a path, or a path and a line.
+ *
+ * @throws {FileError} `FILE_INVALID` if it is not JSON, or is nested more than `maxJsonDepth` levels deep
+ */
+export function parseJson(text: string, source: string): unknown {
+  if (depthExceeds(text, maxJsonDepth)) {
+    throw new FileError(source, `is nested more than ${maxJsonDepth} levels deep.`, { code: 'FILE_INVALID' });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new FileError(source, `is not JSON: ${reason}.`, { code: 'FILE_INVALID', cause: error });
+  }
+}
+
+/**
+ * The value of a regular file of JSON, of at most 64 MiB unless `maxBytes` says otherwise.
+ *
+ * @throws {FileError} as `readTextFile` and `parseJson` do
+ */
+export function readJsonFile(path: string, options?: OpenOptions): unknown {
+  return parseJson(readTextFile(path, options), path);
+}
+
+/** A value and the line that it was on, from 1. */
+export interface JsonLine {
+  readonly line: number;
+  readonly value: unknown;
+}
+
+/**
+ * The values of a file with one JSON value per line, one after the other: no more than a line is held. A last line
+ * without its newline is what a killed writer leaves, and is dropped.
+ *
+ * @throws {FileError} if the file cannot be read, is larger than `maxBytes` (256 MiB by default), has a line longer than
+ * 1 MiB, or a line that is not UTF-8 or not JSON; the message names the line
+ */
+export function* readJsonLines(
+  path: string,
+  { maxBytes = defaultFileBytes, ...options }: OpenOptions = {},
+): Generator<JsonLine, void, undefined> {
+  const { fd } = openRegularFile(path, { maxBytes, ...options });
+  try {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    const chunk = Buffer.allocUnsafe(chunkBytes);
+    let pending: Buffer[] = [];
+    let pendingBytes = 0;
+    let line = 1;
+    for (;;) {
+      const read = readChunk(path, fd, chunk);
+      if (read === 0) return;
+      let from = 0;
+      for (let to = chunk.indexOf(newline); to !== -1 && to < read; to = chunk.indexOf(newline, from)) {
+        const bytes = Buffer.concat([...pending, chunk.subarray(from, to)]);
+        pending = [];
+        pendingBytes = 0;
+        from = to + 1;
+        checkLength(path, line, bytes.length);
+        yield { line, value: parseJson(decoded(decoder, bytes, path, line), `${path}, line ${line}`) };
+        line++;
+      }
+      pendingBytes += read - from;
+      checkLength(path, line, pendingBytes);
+      pending.push(Buffer.from(chunk.subarray(from, read)));
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readChunk(path: string, fd: number, chunk: Buffer): number {
+  try {
+    return readSync(fd, chunk, 0, chunk.length, null);
+  } catch (error) {
+    throw readError(path, error);
+  }
+}
+
+function checkLength(path: string, line: number, bytes: number): void {
+  if (bytes <= maxLineBytes) return;
+  throw new FileError(path, `has a line ${line} of more than ${maxLineBytes} bytes.`, { code: 'FILE_INVALID' });
+}
+
+function decoded(decoder: TextDecoder, bytes: Buffer, path: string, line: number): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (error) {
+    throw new FileError(`${path}, line ${line}`, 'is not UTF-8.', { code: 'FILE_INVALID', cause: error });
+  }
+}
+
+/** Whether brackets outside of strings are nested deeper than `limit`. */
+function depthExceeds(text: string, limit: number): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case 0x22: // "
+        for (i++; i < text.length && text.charCodeAt(i) !== 0x22; i++) if (text.charCodeAt(i) === 0x5c) i++;
+        break;
+      case 0x5b: // [
+      case 0x7b: // {
+        if (++depth > limit) return true;
+        break;
+      case 0x5d: // ]
+      case 0x7d: // }
+        depth--;
+        break;
+    }
+  }
+  return false;
+}
