@@ -230,7 +230,9 @@ export const configSchema = z.strictObject({
           'Steps that are computed beside a save before training waits for it: 1 loses one save interval at most to a ' +
             'kill, n n - 1 steps more; 0 computes none beside it.',
         ),
-      keepLast: count.describe('Checkpoints to keep.'),
+      keepLast: count.describe(
+        'Newest checkpoints to keep, besides the best by metric and the one with the lowest training loss.',
+      ),
     })
     .describe('When the state is saved, and how much of it is kept.'),
   out: text.min(1).describe('Folder of the run.'),
