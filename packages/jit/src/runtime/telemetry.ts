@@ -44,13 +44,16 @@ function setInProcess(koffi: typeof Koffi): void {
       .load('kernel32.dll')
       .func('SetEnvironmentVariableW', 'int', ['const char16_t *', 'const char16_t *']);
     set(disablingVariable, '1');
-  } else {
-    koffi.load(null).func('setenv', 'int', ['const char *', 'const char *', 'int'])(disablingVariable, '1', 1);
+    return;
   }
+  const c = koffi.load(null);
+  // Other threads may be reading the environment: it is not changed without need.
+  if (c.func('getenv', 'const char *', ['const char *'])(disablingVariable) === '1') return;
+  c.func('setenv', 'int', ['const char *', 'const char *', 'int'])(disablingVariable, '1', 1);
 }
 
 /** How long a main thread may keep a worker waiting, in ms. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 5000;
 
 /** Sets the variable by JavaScript of the main thread, the only one with access to the environment of the process. */
 async function setInMainThread(): Promise<void> {
@@ -65,7 +68,7 @@ async function setInMainThread(): Promise<void> {
     await Promise.race([
       session.post('Runtime.evaluate', { expression: `process.env.${disablingVariable} = '1'` }),
       setTimeout(PATIENCE_MS, undefined, { signal: patience.signal }).then(() => {
-        throw new Error('the main thread does not answer');
+        throw new EngineError('RUNTIME_FAILED', 'the main thread does not answer');
       }),
     ]);
   } catch (cause) {
