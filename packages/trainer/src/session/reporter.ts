@@ -213,7 +213,7 @@ export class Reporter {
 }
 
 /** Such as `the loss (302, averaged over 20 steps) is 275 times its minimum so far (1.1)`. */
-export function describeDivergence({ smoothed, minimum }: Divergence): string {
+function describeDivergence({ smoothed, minimum }: Divergence): string {
   const [now, lowest, ratio] = [smoothed, minimum, smoothed / minimum].map((value) =>
     String(Number(value.toPrecision(3))),
   );
