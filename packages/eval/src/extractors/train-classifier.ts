@@ -119,7 +119,7 @@ async function accuracy(file: Uint8Array, test: Dataset, engine: Engine): Promis
     const { logits } = await extractor.features({ data: images, shape: [count, ...test.shape] });
     for (let n = 0; n < count; n++) {
       const row = logits!.subarray(n * classes, (n + 1) * classes);
-      if (row.indexOf(Math.max(...row)) === labels![n]) right++;
+      if (row.indexOf(row.reduce((most, logit) => Math.max(most, logit), -Infinity)) === labels![n]) right++;
     }
   }
   await extractor.dispose();

@@ -117,7 +117,8 @@ export function spectralDensity(
 ): SpectralDensity {
   checkInRange('spectralDensity: width', width, '(0, 1]');
   const all = runs.flatMap(({ values }) => [...values]);
-  const [low, high] = [Math.min(...all), Math.max(...all)];
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of all) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const sigma = width * (high > low ? high - low : Math.max(Math.abs(high), 1));
   const points = Math.round((8 * (high - low + 12 * sigma)) / sigma) + 1;
   const at = Float64Array.from(

@@ -34,7 +34,7 @@ export function parseShards(indexText: string, shards: Readonly<Record<string, U
       if (place === file && !Object.hasOwn(shard.tensors, name)) wrong.push(`${file} lacks ${name}`);
     }
     Object.assign(metadata, shard.metadata);
-    notes.push(...shard.notes.map((note) => `${file}: ${note}`));
+    for (const note of shard.notes) notes.push(`${file}: ${note}`);
   }
   if (wrong.length > 0) throw new SafetensorsError(`the index and its files disagree: ${wrong.join('; ')}`);
   return { tensors: Object.fromEntries(tensors), metadata, notes };

@@ -189,7 +189,9 @@ export function renderReport(
     const all = runs
       .flatMap((run) => run[kind].values.flat())
       .filter((v) => v !== null && (!isLog || v > 0)) as number[];
-    const [low, high] = [isLog ? Math.min(...all) : 0, Math.max(...all)];
+    // By reduce: as arguments of one call, that many would overflow the stack.
+    const low = isLog ? all.reduce((least, v) => Math.min(least, v), Infinity) : 0;
+    const high = all.reduce((most, v) => Math.max(most, v), -Infinity);
     const share = (v: number) => (isLog ? Math.log(v / low) / Math.log(high / low || 1) : v / high);
     const unit = kind === 'loss' ? 'mean loss' : 'times uniform';
     const idle = `${help.formatNumber(low)} <i class="ramp"></i> ${help.formatNumber(high)} ${unit}; ${map.about}`;

@@ -175,7 +175,8 @@ function landscapeLines({ runs, setting, loss, line, plane, spectra }: Landscape
       lines.push(`barrier above the straight line between the two losses: ${digits(line.barrier)}`);
   }
   if (plane !== undefined) {
-    const [low, high] = [Math.min(...plane.loss), Math.max(...plane.loss)];
+    let [low, high] = [Infinity, -Infinity];
+    for (const loss of plane.loss) [low, high] = [Math.min(low, loss), Math.max(high, loss)];
     lines.push(
       '',
       `plane of ${plane.at.length}x${plane.at.length} points: loss from ${digits(low)} to ${digits(high)}`,
