@@ -176,7 +176,7 @@ function landscapeLines({ runs, setting, loss, line, plane, spectra }: Landscape
   }
   if (plane !== undefined) {
     let [low, high] = [Infinity, -Infinity];
-    for (const loss of plane.loss) [low, high] = [Math.min(low, loss), Math.max(high, loss)];
+    for (const value of plane.loss) [low, high] = [Math.min(low, value), Math.max(high, value)];
     lines.push(
       '',
       `plane of ${plane.at.length}x${plane.at.length} points: loss from ${digits(low)} to ${digits(high)}`,
