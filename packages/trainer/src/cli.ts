@@ -25,6 +25,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
+// A mistake in this program, which Node would print as it is.
+process.on('uncaughtException', (error) => {
+  printError(error, { debug: true });
+  process.exit(1);
+});
+
 const program = new Command('dm')
   .description('Train diffusion models. `dm train` trains on handwritten digits and needs no arguments.')
   .version(String(environment()['dm']))
@@ -51,6 +57,8 @@ try {
   // Asking for help or the version ends in an error without a fault.
   if (error instanceof CommanderError && error.exitCode === 0) process.exitCode = 0;
   else {
+    // The hint that commander puts on a line of its own.
+    if (error instanceof CommanderError) error.message = error.message.replace(/\n(?=\(Did you mean )/, ' ');
     printError(error, { json: process.argv.includes('--json'), debug: process.argv.includes('--debug') });
     process.exitCode = 1;
   }

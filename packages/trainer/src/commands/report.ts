@@ -14,6 +14,7 @@ import { withCommonOptions, type CommonFlags } from './common.js';
 interface ReportFlags extends CommonFlags {
   readonly out?: string;
   readonly csv?: boolean;
+  readonly includePaths?: boolean;
   /** The folder of the experiments; true where none was named. */
   readonly experiments?: string | true;
 }
@@ -30,6 +31,7 @@ export function reportCommand(): Command {
       'file to write; report.html in the folder of one run, compare.html for several, docs/experiments.md for experiments',
     )
     .option('--csv', "write each run's log as metrics.csv into its folder instead")
+    .option('--include-paths', 'show the paths of data, weights and folders, which a report leaves out')
     .option(
       '--experiments [folder]',
       'instead of runs, all results of experiments (default folder: experiments); those without any are named',
@@ -46,7 +48,8 @@ function run(folders: readonly string[], flags: ReportFlags): void {
       code: 'RUN_NOT_FOUND',
     });
   }
-  const written = flags.csv === true ? runs.map(writeCsv) : [writeReport(runs, flags.out ?? defaultOut(runs))];
+  const written =
+    flags.csv === true ? runs.map(writeCsv) : [writeReport(runs, flags.out ?? defaultOut(runs), reportOptions(flags))];
   for (const path of written) {
     if (flags.json === true) printJson({ event: 'report', path });
     else print(`${flags.csv === true ? 'log' : 'report'}: ${path}`);
@@ -74,6 +77,8 @@ function gather(runs: readonly string[], flags: ReportFlags): void {
   const missing = experiments.filter(({ results }) => results.length === 0).map(({ name }) => name);
   print([`report: ${path}`, ...(missing.length === 0 ? [] : [`without results: ${missing.join(', ')}`])]);
 }
+
+const reportOptions = ({ includePaths = false }: ReportFlags) => ({ includePaths });
 
 type Run = ReturnType<typeof runFolder>;
 

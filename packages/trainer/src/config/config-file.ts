@@ -33,7 +33,7 @@ export function readConfigFile(path: string): Json {
     value = isYaml ? parseYaml(text) : JSON.parse(text);
   } catch (error) {
     // After its first line, an error of YAML quotes the lines around.
-    const [reason] = messageOf(error).split(/:?\n/, 1);
+    const reason = isYaml ? messageOf(error).split(/:?\n/, 1)[0] : messageOf(error);
     throw new UserError(`${path} is not ${isYaml ? 'YAML' : 'JSON'}: ${reason}`, { code: 'CONFIG_INVALID' });
   }
   if (isObject(value)) {

@@ -4,14 +4,24 @@ import type { MetricsRecord } from '../run/metrics.js';
 
 /**
  * A row a line of metrics.jsonl, a column a number: `lossByQuarter.1` to `.4`, `eval.<name>`. What a line does not have
- * is empty.
+ * is empty. A text that begins like a formula (`=`, `+`, `-`, `@`, tab, line break) gets an apostrophe before it.
  */
 export function metricsCsv(records: readonly MetricsRecord[]): string {
   const rows = records.map((record) =>
     Object.fromEntries(Object.entries(record).flatMap(([name, v]) => cells(name, v))),
   );
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  return stringify(rows, { header: true, columns });
+  return stringify(rows, {
+    header: true,
+    columns: columns.map((key) => ({ key, header: neutralized(key) })),
+    cast: { string: neutralized },
+  });
+}
+
+/** A text that a spreadsheet would take for a formula, with the apostrophe that makes it text; numbers stay. */
+function neutralized(text: string): string {
+  const isNumber = text.trim() === text && text !== '' && Number.isFinite(Number(text));
+  return /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/.test(text) && !isNumber ? `'${text}` : text;
 }
 
 function cells(name: string, value: unknown): [string, unknown][] {

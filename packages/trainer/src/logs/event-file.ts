@@ -1,6 +1,5 @@
 /** One TensorBoard event file a session, in the folder of the run. */
 import { readdirSync, rmSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { appendFile } from '../files/atomic-write.js';
 import { encodeEvent, type Event, type SummaryValue } from './event.js';
@@ -16,12 +15,12 @@ const eventFileName = /^events\.out\.tfevents\.(\d+)\./;
 /**
  * Begins a file for the steps after `firstStep`. A reader forgets what the files of earlier sessions say of those steps;
  * a record that a kill left unfinished ends such a file, and readers go on with the next. The file's name sorts after
- * theirs, whatever the clock says: TensorBoard reads files by name.
+ * theirs, whatever the clock says: TensorBoard reads files by name. In the place of the host's name, which is nobody else's business, it has `dm`.
  */
 export function createEventFile(folder: string, firstStep: number): EventFile {
   const earlier = readdirSync(folder).flatMap((name) => Number(eventFileName.exec(name)?.[1] ?? []));
   const seconds = Math.max(Math.floor(Date.now() / 1000), ...earlier.map((s) => s + 1));
-  const path = join(folder, `events.out.tfevents.${String(seconds).padStart(10, '0')}.${hostname()}.${process.pid}.0`);
+  const path = join(folder, `events.out.tfevents.${String(seconds).padStart(10, '0')}.dm.${process.pid}.0`);
   // One call for a whole record: a kill leaves all of it or an unfinished last one.
   const write = (event: Omit<Event, 'wallTime'>) =>
     appendFile(path, frameRecord(encodeEvent({ wallTime: Date.now() / 1000, ...event })));

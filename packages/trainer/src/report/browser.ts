@@ -252,6 +252,7 @@ export function renderReport(
   for (const box of lines) steer(box);
   draw();
 
+  element('controls')!.addEventListener('submit', (event) => event.preventDefault());
   const showShare = () => (element('smoothing-share')!.textContent = setting.share().toFixed(2));
   element('smoothing')!.addEventListener('input', () => {
     showShare();

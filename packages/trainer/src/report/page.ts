@@ -1,4 +1,5 @@
 /** report.html: one page with everything in it, drawn by uPlot. It loads nothing from anywhere. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { renderReport, formatNumber, smoothed, viridis, type PageData } from './browser.js';
@@ -22,14 +23,25 @@ export function reportPage(runs: readonly RunData[]): string {
       grids,
     })),
   };
+  const allStyle = libraryStyle + style;
+  const script = `
+'use strict';
+(${String(renderReport)})(uPlot, JSON.parse(document.getElementById('data').textContent), {
+smoothed: ${String(smoothed)},
+viridis: ${String(viridis)},
+formatNumber: ${String(formatNumber)},
+});
+`;
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy([library, script], [allStyle])}">
+<meta name="referrer" content="no-referrer">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
 <link rel="icon" href="data:,">
-<style>${libraryStyle}${style}</style>
+<style>${allStyle}</style>
 </head>
 <body>
 <h1>${escapeHtml(title)}</h1>
@@ -82,20 +94,26 @@ ${section(
 </main>
 <script type="application/json" id="data">${jsonForScript(data)}</script>
 <script>${library}</script>
-<script>
-'use strict';
-(${String(renderReport)})(uPlot, JSON.parse(document.getElementById('data').textContent), {
-smoothed: ${String(smoothed)},
-viridis: ${String(viridis)},
-formatNumber: ${String(formatNumber)},
-});
-</script>
+<script>${script}</script>
 </body>
 </html>
 `;
 }
 
-const controls = `<form onsubmit="return false" aria-label="how curves are drawn">
+/**
+ * Only the page's own scripts and styles, by their hashes, and images that are in the page: nothing is loaded, sent or
+ * run besides, whatever a run put into the data.
+ */
+function contentSecurityPolicy(scripts: readonly string[], styles: readonly string[]): string {
+  const hashes = (texts: readonly string[]) =>
+    texts.map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`).join(' ');
+  return (
+    `default-src 'none'; script-src ${hashes(scripts)}; style-src ${hashes(styles)}; img-src data:; ` +
+    "base-uri 'none'; form-action 'none'"
+  );
+}
+
+const controls = `<form id="controls" aria-label="how curves are drawn">
 <fieldset><legend>against</legend>
 <label><input type="radio" name="x" value="step" checked> steps</label>
 <label><input type="radio" name="x" value="images"> images</label>
@@ -247,7 +265,7 @@ function caption(runs: readonly RunData[], r: number): string {
 }
 
 function swatch(runs: readonly RunData[], r: number): string {
-  return runs.length === 1 ? '' : `<span class="swatch" style="background: var(--line-${(r % 8) + 1})"></span>`;
+  return runs.length === 1 ? '' : `<span class="swatch line-${(r % 8) + 1}"></span>`;
 }
 
 function section(title: string, about: string, body: string): string {

@@ -2,10 +2,14 @@
 import { atomicWriteFile } from '../files/atomic-write.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { reportPage } from './page.js';
-import { readRun } from './run-data.js';
+import { readRun, type ReportOptions } from './run-data.js';
 
-/** Writes one page about `runs` to `path` and returns the path. Throws a UserError where a folder holds no run. */
-export function writeReport(runs: readonly RunFolder[], path: string): string {
-  atomicWriteFile(path, reportPage(runs.map(readRun)));
+/**
+ * Writes one page about `runs` to `path` and returns the path. It shows no paths, unless `includePaths` is true.
+ *
+ * @throws {UserError} if a folder holds no run
+ */
+export function writeReport(runs: readonly RunFolder[], path: string, options: ReportOptions = {}): string {
+  atomicWriteFile(path, reportPage(runs.map((run) => readRun(run, options))));
   return path;
 }

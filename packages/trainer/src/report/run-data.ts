@@ -9,6 +9,8 @@ import { readMetrics, type MetricsRecord } from '../run/metrics.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { hasRun, type RunFolder } from '../run/run-folder.js';
+import type { Json } from '../config/json.js';
+import { withoutDataPath, withoutPaths } from '../config/without-paths.js';
 import { flattenConfig } from './config-table.js';
 import { densityMap, lossMap, type HeatMap } from './heat-maps.js';
 import { groups, downsample } from './downsample.js';
@@ -52,8 +54,13 @@ const maxPoints = 1500;
 /** Sample grids of a run: the first, the last and as many between, so that the file stays small. */
 const maxGrids = 12;
 
+export interface ReportOptions {
+  /** Show the paths of data, weights and folders that the configuration names. Default false. */
+  readonly includePaths?: boolean;
+}
+
 /** Reads a run. Throws a UserError where the folder holds none. */
-export function readRun(run: RunFolder): RunData {
+export function readRun(run: RunFolder, { includePaths = false }: ReportOptions = {}): RunData {
   if (!hasRun(run))
     throw new UserError(`There is no run in ${run.path}: name the folder that dm train wrote into.`, {
       code: 'RUN_NOT_FOUND',
@@ -63,17 +70,22 @@ export function readRun(run: RunFolder): RunData {
   const records = readMetrics(run.metrics);
   // Where the run is and where it came from is no part of what it does.
   const { out: _out, recorded: _recorded, ...chosen } = config;
+  const { recorded = {}, ...shown } = shareable({ ...chosen, recorded: layer.value['recorded'] ?? {} }, includePaths);
   return {
     name: basename(resolve(run.path)),
     columns: columns(downsample(records, maxPoints)),
-    ...probeData(run, config, records),
+    ...probeData(run, config, records, includePaths),
     density: densityMap(config, records),
     loss: lossMap(config, records),
     grids: grids(run.samples),
     facts: facts(records, config),
-    config: flattenConfig(chosen),
-    environment: flattenConfig(layer.value['recorded'] ?? {}),
+    config: flattenConfig(shown),
+    environment: flattenConfig(recorded),
   };
+}
+
+function shareable(config: Json, includePaths: boolean): Json {
+  return includePaths ? config : withoutPaths(config);
 }
 
 function facts(records: readonly MetricsRecord[], config: Config): RunData['facts'] {
@@ -132,7 +144,12 @@ function columns(records: readonly MetricsRecord[]): RunData['columns'] {
 /** Nine tenths of the way from the first loss to the final one: the difficulty that the report states. */
 const learnedShare = 0.1;
 
-function probeData(run: RunFolder, { batchSize }: Config, records: readonly MetricsRecord[]): { probe?: ProbeData } {
+function probeData(
+  run: RunFolder,
+  { batchSize }: Config,
+  records: readonly MetricsRecord[],
+  includePaths: boolean,
+): { probe?: ProbeData } {
   const log = readDifficulty(run.difficulty);
   if (log === undefined || log.records.length === 0) return {};
   const { setting, records: measured } = log;
@@ -150,7 +167,7 @@ function probeData(run: RunFolder, { batchSize }: Config, records: readonly Metr
         ...Object.fromEntries([...each('loss', (r) => r.loss), ...each('gradNorm', (r) => r.gradNorm)]),
       },
       buckets: buckets.map(({ from, to }, b) => ({ from, to, learnedBy: times[b]?.times[0]!.ofDrop ?? null })),
-      about: `the unweighted loss of ${prediction} on ${images} images of ${data}`,
+      about: `the unweighted loss of ${prediction} on ${images} images of ${includePaths ? data : withoutDataPath(data)}`,
     },
   };
 }

@@ -23,6 +23,7 @@ tr.differs > * { background: var(--mark); color: var(--text); }
 .only-differences tr.same { display: none; }
 .scroll { overflow-x: auto; }
 .swatch { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .45em; }
+${Array.from({ length: 8 }, (_, i) => `.line-${i + 1} { background: var(--line-${i + 1}); }`).join(' ')}
 form { position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; align-items: center;
   margin: 1.2rem -1.25rem 0; padding: .55rem 1.25rem; background: var(--panel); border-block: 1px solid var(--grid);
   font-size: .9rem; }
