@@ -19,6 +19,9 @@ import { fileURLToPath } from 'node:url';
 /** @param {number} ms */
 const time = (ms) => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0));
 
+/** A cell that Markdown shows as it is: a reason quotes what another program wrote. @param {string} cell */
+const asText = (cell) => cell.replaceAll(/\s+/g, ' ').replaceAll(/[\\|`<[*]/g, String.raw`\$&`);
+
 /** @param {CaseResult} result @returns {string[]} One line a contender. */
 function rows({ name, us, rivals, skipped }) {
   const timed = Object.entries({ dm: us, ...rivals }).map(([contender, s]) => {
@@ -35,7 +38,7 @@ function rows({ name, us, rivals, skipped }) {
     '',
     '',
   ]);
-  return [...timed, ...others].map((cells, i) => `| ${[i === 0 ? name : '', ...cells].join(' | ')} |`);
+  return [...timed, ...others].map((cells, i) => `| ${[i === 0 ? name : '', ...cells].map(asText).join(' | ')} |`);
 }
 
 /** @param {Results} results */

@@ -39,6 +39,8 @@ export type { Manifest } from './checkpoint/manifest.js';
 export { readMetrics, withoutMeasurements, type MetricsRecord } from './run/metrics.js';
 export { metricsCsv } from './logs/csv.js';
 export { writeReport } from './report/report.js';
+export type { ReportOptions } from './report/run-data.js';
+export { escapeMarkdown, markdownFigure, markdownTable } from './report/markdown.js';
 export { experimentsPage, writeExperimentsPage } from './report/experiments-page.js';
 export { readExperiments, type ExperimentFolder, type ExperimentResults } from './report/experiment-results.js';
 export { runFolder, type RunFolder } from './run/run-folder.js';

@@ -1,6 +1,7 @@
 /** results.json, figures and README.md of one configuration of an experiment. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { escapeMarkdown, markdownFigure, markdownTable } from '@dm/trainer';
 import type { Scale } from '../recipe/sizes.js';
 import type { Conclusion, Table } from '../report/conclusion.js';
 import { regimeNotice } from '../report/describe.js';
@@ -93,8 +94,8 @@ function readme(experiment: ExperimentText, conclusion: Conclusion, account: Run
       `**Verdict: ${conclusion.verdict}.** ${conclusion.sentences.join(' ')}`,
       ...(isComplete(account) ? [] : ['**Unfinished**: what is missing is listed below; the command goes on with it.']),
       ...conclusion.tables.map(tableText),
-      ...(conclusion.pictures ?? []).map(({ name: file, caption }) => image(`${file}.png`, caption)),
-      ...conclusion.figures.map(({ name: file, caption }) => image(`${file}.svg`, caption)),
+      ...(conclusion.pictures ?? []).map(({ name: file, caption }) => markdownFigure(`figures/${file}.png`, caption)),
+      ...conclusion.figures.map(({ name: file, caption }) => markdownFigure(`figures/${file}.svg`, caption)),
       '## How it was measured',
       setup(scale).join('\n\n'),
       parts.join('\n'),
@@ -106,9 +107,6 @@ function readme(experiment: ExperimentText, conclusion: Conclusion, account: Run
   );
 }
 
-const image = (file: string, caption: string): string => `![${caption}](figures/${file})\n\n_${caption}_`;
-
 function tableText({ title, columns, rows }: Table): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [`### ${title}\n`, line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
+  return `### ${escapeMarkdown(title)}\n\n${markdownTable(columns, rows)}`;
 }

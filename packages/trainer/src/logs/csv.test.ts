@@ -11,3 +11,25 @@ it('has a row a line and a column a number; what a line lacks is empty', () => {
       '4,8,0.5,0.5,,0.25,0.1,2,0.001,0.9,0.99,10,0.01,400,2,0.5\n',
   );
 });
+
+it.each([
+  ['=HYPERLINK("http://a.b")', `"'=HYPERLINK(""http://a.b"")"`],
+  ['+1+1', "'+1+1"],
+  ['-1-1', "'-1-1"],
+  ['@SUM(A1)', "'@SUM(A1)"],
+  ['\tx', "'\tx"],
+  ['\rx', `"'\rx"`],
+  ['-1e-3', '-1e-3'],
+  ['text', 'text'],
+])('makes text of the formula %j, and leaves numbers alone', (text, cell) => {
+  const csv = metricsCsv([{ ...metricsRecord(1), loss: -1e-3, note: text } as never]);
+  expect(
+    csv
+      .split(/\n(?!$)/)[1]!
+      .trimEnd()
+      .endsWith(`,${cell}`),
+  ).toBe(true);
+  expect(csv).toContain(',-0.001,');
+  const header = metricsCsv([{ ...metricsRecord(1), [text]: 1 }]).split('\n', 1)[0];
+  expect(header!.endsWith(`,${cell}`)).toBe(true);
+});

@@ -1,6 +1,8 @@
 /** One page of Markdown about all experiments, for a reader on a Git host. */
-import { dirname, relative, sep } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { atomicWriteFile } from '../files/atomic-write.js';
+import { escapeText } from '../terminal/escape.js';
+import { escapeMarkdown, markdownAddress, markdownCode, markdownFigure, markdownTable } from './markdown.js';
 import { readExperiments, type ExperimentFolder, type ExperimentResults } from './experiment-results.js';
 
 /**
@@ -16,17 +18,17 @@ export function writeExperimentsPage(folder: string, path: string): readonly Exp
 /** The page as it is for a file in `home`. The same results give the same page: it has no date. */
 export function experimentsPage(experiments: readonly ExperimentFolder[], home: string): string {
   const done = experiments.flatMap(({ results }) => results);
-  const missing = experiments.filter(({ results }) => results.length === 0).map(({ name }) => `\`${name}\``);
+  const missing = experiments.filter(({ results }) => results.length === 0).map(({ name }) => markdownCode(name));
   const blocks = [
     '# The experiments, gathered',
     'Each claim of the paper (arXiv:2404.07946) that was measured, with its verdict. `dm report --experiments` writes this ' +
       'page from the results that are committed. Square brackets hold 95 % intervals over seeds.',
     ...sharedNotice(done.map(({ found }) => found)),
-    table(
+    markdownTable(
       ['experiment', 'claim', 'verdict', 'key number'],
       [
         ...done.map(({ found }) => [
-          `[${title(found)}](#${anchor(title(found))})`,
+          { markdown: `[${escapeMarkdown(title(found))}](#${anchor(title(found))})` },
           found.inShort,
           found.verdict + (found.isComplete ? '' : ' (unfinished)'),
           found.key ?? found.sentences[0]!,
@@ -51,7 +53,7 @@ function sharedNotice(all: readonly ExperimentResults[]): string[] {
   return text === '' ? [] : [quoted(text)];
 }
 
-const quoted = (notice: string): string => `> **Read this first.** ${notice}`;
+const quoted = (notice: string): string => `> **Read this first.** ${escapeMarkdown(notice)}`;
 
 const title = ({ experiment, configuration }: ExperimentResults): string => `${experiment}, ${configuration}`;
 
@@ -67,28 +69,24 @@ function section(found: ExperimentResults, folder: string): string[] {
   const [first, ...others] = found.tables.filter(({ rows }) => rows.length > 0);
   const { machine, seeds, trialMinutes } = found;
   return [
-    `## ${title(found)}`,
+    `## ${escapeMarkdown(title(found))}`,
     ...(found.notice === undefined ? [] : [quoted(found.notice)]),
-    `**Claim.** ${found.claim}`,
-    `**Verdict: ${found.verdict}.** ${found.sentences.join(' ')}`,
+    `**Claim.** ${escapeMarkdown(found.claim)}`,
+    `**Verdict: ${found.verdict}.** ${escapeMarkdown(found.sentences.join(' '))}`,
     ...(found.isComplete ? [] : ['**Unfinished**: not all trainings that are planned are in these numbers.']),
-    ...(first === undefined ? [] : [`### ${first.title}`, table(first.columns, first.rows)]),
+    ...(first === undefined ? [] : [`### ${escapeMarkdown(first.title)}`, markdownTable(first.columns, first.rows)]),
     ...others.map((one) => {
       const rows = `${one.rows.length} ${one.rows.length === 1 ? 'row' : 'rows'}`;
-      return `<details><summary>${one.title} (${rows})</summary>\n\n${table(one.columns, one.rows)}\n\n</details>`;
+      return `<details><summary>${escapeMarkdown(one.title)} (${rows})</summary>\n\n${markdownTable(one.columns, one.rows)}\n\n</details>`;
     }),
-    ...found.figures.map(({ file, caption }) => `![${caption}](${folder}/${file})\n\n_${caption}_`),
-    `Seeds: ${seeds.join(', ')}. ${trialMinutes.toFixed(1)} minutes of trainings by the clock, added up, on ${machine.cpu} ` +
-      `(${machine.cores} cores), Node ${machine.node}, onnxruntime ${machine.onnxruntime}. ` +
+    ...found.figures.map(({ file, caption }) => markdownFigure(`${folder}/${markdownAddress(file)}`, caption)),
+    `Seeds: ${seeds.join(', ')}. ${trialMinutes.toFixed(1)} minutes of trainings by the clock, added up, on ` +
+      `${escapeMarkdown(machine.cpu)} (${machine.cores} cores), Node ${escapeMarkdown(machine.node)}, ` +
+      `onnxruntime ${escapeMarkdown(machine.onnxruntime)}. ` +
       `[How it was measured](${folder}/README.md), [the numbers](${folder}/results.json). Again by:`,
-    `\`\`\`sh\n${found.command}\n\`\`\``,
+    `\`\`\`sh\n${escapeText(found.command)}\n\`\`\``,
   ];
 }
 
-function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
-}
-
 /** Relative, with the slashes of an address. */
-const link = (home: string, path: string): string => relative(home, path).split(sep).join('/');
+const link = (home: string, path: string): string => markdownAddress(relative(home, path));

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,7 +51,7 @@ describe('the report of a run', () => {
     // Losses 9, 1.2, 1.1, 1.067, 1.05; the means of three around steps 5 and 10 are 3.767 and 1.122, the ends stay. A tenth
     // of the way is left at 1.845, by linear interpolation at step 5 + 5 (3.767 - 1.845) / (3.767 - 1.122).
     expect(buckets[0]).toEqual({ from: 0, to: 300, learnedBy: expect.closeTo(8.633, 2) as number });
-    expect(html).toContain('the unweighted loss of v on 4 images of bars');
+    expect(html).toContain('the unweighted loss of v on 4 images of (path left out)');
     expect(html).toMatch(/<th>0–299<\/th><td>9<\/td>/);
   });
 
@@ -95,13 +96,53 @@ describe('the report of a run', () => {
   });
 
   it('loads nothing from anywhere, and text in it stays text', async () => {
-    const { html } = await report({ config: { data: '</script><b>' }, steps: [10] });
+    const { html, runs } = await report({ config: { data: '</script><b>' }, steps: [10] });
     expect(html).not.toMatch(/(src|href)\s*=\s*["']?(https?:|\/\/)/i);
     expect(html).not.toMatch(/@import|url\(\s*["']?(https?:|\/\/)|\bfetch\(|XMLHttpRequest|import\(/);
-    expect(html).not.toContain('</script><b>');
-    expect(html).toContain('&lt;/script&gt;&lt;b&gt;');
+    const path = writeReport(runs, join(folder, 'paths.html'), { includePaths: true });
+    for (const page of [html, readFileSync(path, 'utf8')]) expect(page).not.toContain('</script><b>');
+    expect(readFileSync(path, 'utf8')).toContain('&lt;/script&gt;&lt;b&gt;');
     // uPlot itself is in it.
     expect(html).toContain('var uPlot=function');
+  });
+
+  it('has a policy that allows its own scripts and styles, images in the page, and nothing else', async () => {
+    const { html } = await report({ steps: [10], samples: [10] });
+    const policy = /<meta http-equiv="Content-Security-Policy" content="([^"]*)">/.exec(html)![1]!;
+    const directives = Object.fromEntries(
+      policy.split('; ').map((one) => [one.split(' ')[0], one.split(' ').slice(1)]),
+    );
+    const hashes = (texts: readonly string[]) =>
+      texts.map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`);
+    const inside = (tag: string) =>
+      [...html.matchAll(new RegExp(`<${tag}>(.*?)</${tag}>`, 'gs'))].map(([, text]) => text!);
+    expect(directives).toEqual({
+      'default-src': ["'none'"],
+      'script-src': hashes(inside('script')),
+      'style-src': hashes(inside('style')),
+      'img-src': ['data:'],
+      'base-uri': ["'none'"],
+      'form-action': ["'none'"],
+    });
+    expect(inside('script')).toHaveLength(2);
+    // What a policy without 'unsafe-inline' would not let through.
+    const outside = html.replaceAll(/<(script|style)[^>]*>.*?<\/\1>/gs, '');
+    expect(outside).not.toMatch(/<[^>]*\s(on\w+|style)\s*=|javascript:/i);
+    expect(html.indexOf('Content-Security-Policy')).toBeLessThan(html.indexOf('<style'));
+  });
+
+  it('names no path, unless it is asked to', async () => {
+    const secret = { data: '/home/alice/patients.npz', initFrom: '../secret-run', out: '/home/alice/run' };
+    const weights = { extractor: { type: 'classifier' as const, weights: 'weights-of-alice.safetensors' } };
+    const { html, runs } = await report({
+      config: { ...secret, evaluation: weights, recorded: { engine: { info: { library: '/opt/alice/lib.so' } } } },
+      steps: [10],
+    });
+    expect(html).not.toMatch(/alice|patients|secret-run/);
+    expect(html).toContain('(path left out)');
+    const named = writeReport(runs, join(folder, 'paths.html'), { includePaths: true });
+    expect(readFileSync(named, 'utf8')).toMatch(/\/home\/alice\/patients\.npz.*secret-run/s);
+    expect((await report({ config: { data: 'emoji' }, steps: [10] })).html).toContain('<td>emoji</td>');
   });
 
   it('is refused for a folder without a run', () => {
