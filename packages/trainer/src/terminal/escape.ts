@@ -35,7 +35,7 @@ export function escapedJson(value: unknown): string {
 }
 
 /** `json`, which holds no line breaks between its tokens, with what `escapeText` escapes as `\uXXXX`. */
-export function escapeJson(json: string): string {
+function escapeJson(json: string): string {
   return json.replaceAll(unsafeExceptNewline, (character) =>
     Array.from({ length: character.length }, (_, i) => `\\u${hex(character.charCodeAt(i), 4)}`).join(''),
   );
