@@ -28,14 +28,13 @@ export type FileErrorCode =
 export class FileError extends DmError<FileErrorCode> {
   override readonly name = 'FileError';
   readonly path: string;
+  /** The message without the path in front. */
+  readonly reason: string;
 
-  constructor(
-    path: string,
-    message: string,
-    options: DmErrorOptions<FileErrorCode> & { readonly code: FileErrorCode },
-  ) {
-    super(`${path} ${message}`, options);
+  constructor(path: string, reason: string, options: DmErrorOptions<FileErrorCode> & { readonly code: FileErrorCode }) {
+    super(`${path} ${reason}`, options);
     this.path = path;
+    this.reason = reason;
   }
 }
 
@@ -43,6 +42,11 @@ export class FileError extends DmError<FileErrorCode> {
 export function errnoOf(error: unknown): string | undefined {
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
+}
+
+/** Whether the operating system refused something, as opposed to an error of the caller's code. */
+export function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }
 
 /** What failed when a file was read, as a FileError; a FileError is returned as it is. */

@@ -14,6 +14,7 @@ export {
 export {
   appendToFile,
   atomicWriteFile,
+  atomicWriteFileAsync,
   atomicWriteFolder,
   createFile,
   fsyncFile,

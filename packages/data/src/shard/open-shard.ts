@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Dataset } from '../dataset.js';
 import { DataError } from '../errors.js';
-import { fileError, readAt, withFile } from '../io/read-file.js';
+import { fileError, readAt, readPieces, withFile } from '../io/read-file.js';
 import { imageBytes } from '../checks.js';
 import { readRawImages, type RawImagesFile } from '../io/raw-images.js';
 import { openShardFolder } from './version-1.js';
@@ -75,9 +74,7 @@ async function checkBytes(path: string, expected: string): Promise<string> {
     return parsePreamble(await readAt(file, path, 0, Math.min(size, PREAMBLE_BYTES)), path, size);
   });
   const sha = createHash('sha256');
-  for await (const piece of createReadStream(path, { start: PREAMBLE_BYTES, end: start - 1 })) {
-    sha.update(piece as Uint8Array);
-  }
+  await readPieces(path, (piece) => sha.update(piece), { start: PREAMBLE_BYTES, end: start });
   const found = sha.digest('hex');
   if (found !== expected) {
     throw new DataError(

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../dataset.js';
 import { DataError, reasonOf } from '../errors.js';
-import { fileError, readBytes } from '../io/read-file.js';
+import { fileError, readBytes, readPieces } from '../io/read-file.js';
 import { imageBytes, shortJson } from '../checks.js';
 import { readRawImages } from '../io/raw-images.js';
 import { checkedDescription, parseLabels, type ShardDescription } from './format.js';
@@ -47,12 +46,13 @@ async function readManifest(
   dir: string,
 ): Promise<{ description: ShardDescription; images: FileRecord; labels: FileRecord | undefined }> {
   const path = join(dir, MANIFEST);
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+  const bytes = await readBytes(path).catch((cause: unknown) => {
+    if (cause instanceof DataError && cause.code !== 'DATA_NOT_FOUND') throw cause;
     throw new DataError(`${dir}: no shard there (${MANIFEST} is missing).`, { code: 'DATA_NOT_FOUND', cause });
   });
   let manifest: Record<string, unknown> | null;
   try {
-    manifest = JSON.parse(text) as Record<string, unknown> | null;
+    manifest = JSON.parse(bytes.toString()) as Record<string, unknown> | null;
   } catch (cause) {
     throw new DataError(`${path}: no JSON (${reasonOf(cause)}).`, { cause });
   }
@@ -88,10 +88,10 @@ async function checkBytes(dir: string, images: FileRecord, labels: FileRecord | 
   const all = createHash('sha256');
   for (const [name, { sha256 }] of [[IMAGES, images] as const, ...(labels ? [[LABELS, labels] as const] : [])]) {
     const one = createHash('sha256');
-    for await (const piece of createReadStream(join(dir, name))) {
-      one.update(piece as Uint8Array);
-      all.update(piece as Uint8Array);
-    }
+    await readPieces(join(dir, name), (piece) => {
+      one.update(piece);
+      all.update(piece);
+    });
     const found = one.digest('hex');
     if (found !== sha256) {
       throw new DataError(`${join(dir, name)}: damaged: SHA-256 is ${found}, the manifest says ${shortJson(sha256)}.`, {

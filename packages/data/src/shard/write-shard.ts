@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm, statfs } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { statfs, type FileHandle } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { atomicWriteFileAsync, FileError, makeFolder } from '@dm/files';
 import type { Dataset } from '../dataset.js';
-import { DataError, reasonOf } from '../errors.js';
+import { DataError } from '../errors.js';
 import { checkLabels, imageBytes } from '../checks.js';
 import { createContentHash, labelBytes } from '../content-hash.js';
 import { formatShard, PREAMBLE_BYTES, type ShardDescription } from './format.js';
@@ -60,55 +61,40 @@ export async function convertToShard(
  * Throws a DataError where labels and images contradict each other, and where the file cannot be written.
  */
 export async function writeShard(path: string, content: ShardContent): Promise<ShardDescription> {
-  await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
-    throw new DataError(`${dirname(path)}: the folder cannot be made (${reasonOf(cause)}).`, {
-      code: 'DATA_NOT_WRITTEN',
-      cause,
-    });
-  });
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${Date.now().toString(36)}.tmp`);
   try {
-    const description = await writeFile(temporary, content);
-    await rename(temporary, path);
-    return description;
+    makeFolder(dirname(resolve(path)));
+    return await atomicWriteFileAsync(path, (file) => writeContent(file, content));
   } catch (error) {
-    await rm(temporary, { force: true });
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    throw new DataError(`${path}: cannot be written (${reasonOf(error)}).`, { code: 'DATA_NOT_WRITTEN', cause: error });
+    if (!(error instanceof FileError)) throw error;
+    throw new DataError(`${error.path}: ${error.reason}`, { code: 'DATA_NOT_WRITTEN', cause: error });
   }
 }
 
-async function writeFile(path: string, content: ShardContent): Promise<ShardDescription> {
+async function writeContent(file: FileHandle, content: ShardContent): Promise<ShardDescription> {
   const { name, shape, classes, labels } = content;
   const pixels = imageBytes(name, shape);
   const hash = createContentHash();
-  const file = await open(path, 'w');
-  try {
-    await file.writeFile(Buffer.alloc(PREAMBLE_BYTES)); // its numbers are known at the end
-    let bytes = 0;
-    for await (const piece of content.images) {
-      hash.add(piece);
-      bytes += piece.length;
-      await file.writeFile(piece);
-    }
-    if (bytes === 0 || bytes % pixels !== 0) {
-      throw new DataError(`${name}: ${bytes} bytes are no whole number of ${shape.join('x')} images.`);
-    }
-    const length = bytes / pixels;
-    if (labels) {
-      checkLabels(name, labels, length, classes);
-      await file.writeFile(labelBytes(labels));
-    }
-    const labeled = labels !== undefined;
-    const description: ShardDescription = { name, length, shape, classes, labeled, sha256: hash.digest(labels) };
-    const { preamble, text } = formatShard(description, bytes + (labeled ? 4 * length : 0));
-    await file.writeFile(text);
-    await file.write(preamble, 0, preamble.length, 0);
-    await file.sync();
-    return description;
-  } finally {
-    await file.close();
+  await file.writeFile(Buffer.alloc(PREAMBLE_BYTES)); // its numbers are known at the end
+  let bytes = 0;
+  for await (const piece of content.images) {
+    hash.add(piece);
+    bytes += piece.length;
+    await file.writeFile(piece);
   }
+  if (bytes === 0 || bytes % pixels !== 0) {
+    throw new DataError(`${name}: ${bytes} bytes are no whole number of ${shape.join('x')} images.`);
+  }
+  const length = bytes / pixels;
+  if (labels) {
+    checkLabels(name, labels, length, classes);
+    await file.writeFile(labelBytes(labels));
+  }
+  const labeled = labels !== undefined;
+  const description: ShardDescription = { name, length, shape, classes, labeled, sha256: hash.digest(labels) };
+  const { preamble, text } = formatShard(description, bytes + (labeled ? 4 * length : 0));
+  await file.writeFile(text);
+  await file.write(preamble, 0, preamble.length, 0);
+  return description;
 }
 
 async function checkSpace(path: string, bytes: number): Promise<void> {

@@ -1,11 +1,12 @@
 /** `dm bench`: how long our own training step takes, and what in it. Rivals are timed by tools/bench. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { makeFolder } from '@dm/files';
 import { join } from 'node:path';
 import { dumpFiles, type Compilation } from '@dm/jit';
 import { Command, Option } from 'commander';
 import { bench, type BenchOptions, type BenchResult } from '../bench/bench.js';
 import { notProfiledError, profileStep, type Cost, type StepProfile } from '../bench/profile.js';
 import { messageOf, UserError } from '../errors.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
@@ -92,10 +93,10 @@ const profiledSteps = 5;
 /** Writes the files of a compilation into `folder` and returns their paths. Throws a UserError where it cannot. */
 function dump(compilation: Compilation, folder: string): string[] {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     return Object.entries(dumpFiles(compilation)).map(([name, content]) => {
       const path = join(folder, name);
-      writeFileSync(path, content);
+      atomicWriteFile(path, content);
       return path;
     });
   } catch (error) {

@@ -1,5 +1,5 @@
 /** `dm data fetch`, `dm data prepare` and `dm data inspect`. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import {
   convertToShard,
   datasetForms,
@@ -14,6 +14,7 @@ import {
 } from '@dm/data';
 import { Command, Option } from 'commander';
 import { UserError } from '../errors.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { suggestion } from '../config/suggestion.js';
 import { formatDuration } from '../terminal/progress.js';
 import { createScreen, print, printJson, printNote } from '../terminal/output.js';
@@ -139,7 +140,7 @@ async function inspect(spec: string, flags: InspectFlags): Promise<void> {
   else print(lines(description));
   if (flags.sheet !== undefined) {
     const { images } = await dataset.read(sheet.indices);
-    writeFileSync(flags.sheet, await imageGrid(images, { shape: dataset.shape, columns: sheet.columns }));
+    atomicWriteFile(flags.sheet, await imageGrid(images, { shape: dataset.shape, columns: sheet.columns }));
     if (flags.json !== true) print(`contact sheet: ${flags.sheet}`);
   }
 }

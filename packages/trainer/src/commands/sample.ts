@@ -2,7 +2,7 @@
 import { samplers } from '@dm/core';
 import { Command } from 'commander';
 import { UserError } from '../errors.js';
-import { writeImages } from '../files/images.js';
+import { checkImageFormat, writeImages } from '../files/images.js';
 import { generateSamples, type GenerateSamplesOptions } from '../sampling/generate-samples.js';
 import { formatDuration } from '../terminal/progress.js';
 import { print, printJson, printNote } from '../terminal/output.js';
@@ -39,6 +39,7 @@ export function sampleCommand(): Command {
 
 async function run(flags: SampleFlags): Promise<void> {
   const { json, debug: _debug, out, ...given } = flags;
+  checkImageFormat(out);
   const began = performance.now();
   const result = await generateSamples({
     ...given,

@@ -1,5 +1,5 @@
 /** A configuration file: JSON, or YAML. */
-import { readFileSync } from 'node:fs';
+import { readTextFile } from '@dm/files';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
@@ -23,7 +23,7 @@ export function configFile(path: string): Layer {
 export function readConfigFile(path: string): Json {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    text = readTextFile(path);
   } catch (error) {
     throw new UserError(`The configuration file cannot be read: ${messageOf(error)}`, { code: 'CONFIG_INVALID' });
   }

@@ -1,77 +1,41 @@
-/** Writing so that a crash or a power cut leaves the old state or the new one, and nothing between. */
-import { appendFileSync, closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+/** Writing as UserErrors: `@dm/files` writes, and these functions say which flag helps if the disk refuses. */
+import {
+  appendToFile,
+  atomicWriteFile as writeAtomically,
+  createFile,
+  FileError,
+  type AtomicWriteOptions,
+  type FileData,
+} from '@dm/files';
 import { messageOf, UserError } from '../errors.js';
 
+export { fsyncFile, fsyncFolder } from '@dm/files';
+
 /**
- * Writes a whole file and waits until it is on the disk. The file must not exist unless `overwrite` is set. Throws a
- * UserError that says what to do where the disk refuses.
+ * Puts a new file in the place of an old one in one step, on the disk when it returns.
+ *
+ * @throws {UserError} if it exists and `overwrite` is false, is no regular file, or the disk refuses
  */
-export function writeAndFsync(path: string, data: Uint8Array | string, overwrite = false): void {
-  try {
-    writeChunks(path, [bytesOf(data)], overwrite);
-  } catch (error) {
-    throw writeError(path, error);
-  }
+export function atomicWriteFile(path: string, data: FileData, options: AtomicWriteOptions = {}): void {
+  refusing(path, () => writeAtomically(path, data, options));
 }
 
-/** Puts a new file in the place of an old one in one step. Throws as `writeAndFsync` does. */
-export function atomicWriteFile(path: string, data: Uint8Array | string): void {
-  const temporary = `${path}.partial`;
-  try {
-    writeChunks(temporary, [bytesOf(data)], true);
-    renameSync(temporary, path);
-    fsyncFolder(dirname(path));
-  } catch (error) {
-    throw writeError(path, error);
-  }
-}
-
-/** Adds to the end of a file, not waiting for the disk. Throws as `writeAndFsync` does. */
+/** Adds to the end of a file, not waiting for the disk. Throws as `atomicWriteFile` does. */
 export function appendFile(path: string, data: Uint8Array | string): void {
+  refusing(path, () => appendToFile(path, data));
+}
+
+/** Writes a file that must not exist chunk by chunk and waits until it is on the disk. Throws what `createFile` throws. */
+export function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
+  createFile(path, chunks);
+}
+
+/** Calls `write`, and throws `writeError` of what it throws. */
+export function refusing<T>(path: string, write: () => T): T {
   try {
-    appendFileSync(path, data);
+    return write();
   } catch (error) {
     throw writeError(path, error);
-  }
-}
-
-/** Writes a file chunk by chunk and waits until it is on the disk. Throws what the file system throws. */
-export function writeChunks(path: string, chunks: Iterable<Uint8Array>, overwrite = false): void {
-  const fd = openSync(path, overwrite ? 'w' : 'wx');
-  try {
-    for (const bytes of chunks) {
-      waitForTest();
-      // One call writes at most 2 GiB, and fewer bytes than asked are a normal answer.
-      for (let done = 0; done < bytes.length;) {
-        done += writeSync(fd, bytes, done, Math.min(bytes.length - done, 1 << 28));
-      }
-    }
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Waits until what was appended to a file is on the disk; does nothing where there is no file. */
-export function fsyncFile(path: string): void {
-  if (!existsSync(path)) return;
-  const fd = openSync(path, 'r+');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Makes the names inside a folder durable. Windows cannot open folders, and renames there are journalled. */
-export function fsyncFolder(path: string): void {
-  if (process.platform === 'win32') return;
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 
@@ -87,22 +51,17 @@ const remedies: Readonly<Record<string, string>> = {
 
 /** A UserError with cause and remedy where the file system refused for a reason that a person can put right; else the error itself. */
 export function writeError(what: string, error: unknown): Error {
-  const { code = '' } = error as NodeJS.ErrnoException;
+  const cause = error instanceof FileError ? (error.cause ?? error) : error;
+  const { code = '' } = cause as NodeJS.ErrnoException;
   const remedy = remedies[code];
   if (remedy !== undefined) {
-    return new UserError(`${what} could not be written (${messageOf(error)}). ${remedy}`, {
+    return new UserError(`${what} could not be written (${messageOf(cause)}). ${remedy}`, {
       code: code === 'ENOSPC' || code === 'EDQUOT' ? 'DISK_FULL' : 'WRITE_FAILED',
     });
   }
+  if (error instanceof FileError) {
+    const known = error.code === 'FILE_EXISTS' || error.code === 'DISK_FULL' ? error.code : 'WRITE_FAILED';
+    return new UserError(error.message, { code: known, cause: error });
+  }
   return error instanceof Error ? error : new Error(String(error));
-}
-
-function bytesOf(data: Uint8Array | string): Uint8Array {
-  return typeof data === 'string' ? Buffer.from(data, 'utf8') : data;
-}
-
-/** For tests alone, which kill a process while it writes: DM_TEST_SLOW_WRITE=<milliseconds> waits before each chunk. */
-function waitForTest(): void {
-  const ms = Number(process.env['DM_TEST_SLOW_WRITE'] ?? 0);
-  if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -1,8 +1,8 @@
 /** Images to files. */
-import { writeFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { formatNpy, imageGrid } from '@dm/data';
 import { UserError } from '../errors.js';
+import { atomicWriteFile } from './atomic-write.js';
 
 export interface Images {
   /** float32 [N, H, W, C], in [-1, 1] up to what the model overshoots. */
@@ -13,8 +13,8 @@ export interface Images {
 /** What `writeImages` can write. */
 const imageFormats = ['.png', '.npy'] as const;
 
-/** Throws a UserError on a file name of another kind: before the work, not after. */
-function checkImageFormat(path: string): void {
+/** Throws a UserError on a file name of a kind that `writeImages` does not write: before the work, not after. */
+export function checkImageFormat(path: string): void {
   if (!(imageFormats as readonly string[]).includes(extname(path))) {
     throw new UserError(`${path}: images are written to a .png (a grid) or a .npy (the numbers).`);
   }
@@ -30,10 +30,14 @@ export async function gridPng({ images, shape }: Images): Promise<Uint8Array> {
   return imageGrid(images, { shape: [h, w, c], scale });
 }
 
-/** Writes a grid (.png) or the numbers (.npy). Throws a UserError on a file name of another kind. */
+/**
+ * Writes a grid (.png) or the numbers (.npy), whole or not at all.
+ *
+ * @throws {UserError} on a file name of another kind, or if the disk refuses
+ */
 export async function writeImages(path: string, result: Images): Promise<void> {
   checkImageFormat(path);
   const bytes =
     extname(path) === '.png' ? await gridPng(result) : formatNpy({ shape: [...result.shape], data: result.images });
-  writeFileSync(path, bytes);
+  atomicWriteFile(path, bytes);
 }

@@ -64,7 +64,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   switch (format) {
     case 'diffusers': {
       const { files, notes } = diffusersFolder(model, config, arrays);
-      writeNewFolder(out, files);
+      await writeNewFolder(out, files);
       for (const note of notes) onNote?.(note);
       break;
     }

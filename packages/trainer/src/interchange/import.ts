@@ -5,13 +5,13 @@
  *   const { out } = await importPipeline({ folder: 'ddpm-cifar10-32', out: 'runs/ddpm' });
  *   const images = await generateSamples({ run: out, count: 16 });
  */
+import { createFile } from '@dm/files';
 import { formatSafetensors, loadWeights, parameterLayout, toTorch, type Model } from '@dm/models';
-import { writeCheckpoint } from '../checkpoint/checkpoint.js';
+import { checkpointPath, writeCheckpoint } from '../checkpoint/checkpoint.js';
 import { sha256 } from '../files/hash.js';
 import type { PartialConfig } from '../config/schema.js';
-import { atomicWriteFile } from '../files/atomic-write.js';
 import { messageOf, UserError } from '../errors.js';
-import { checkNotExisting } from '../files/write-new.js';
+import { buildNewFolder, checkNotExisting } from '../files/write-new.js';
 import { modelTypes } from '../config/model-types.js';
 import { resolveConfig } from '../config/resolve.js';
 import { trainingHash } from '../config/saved-config.js';
@@ -55,21 +55,23 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
     sampler: { type: 'ddim', steps: Math.min(50, pipeline.diffusion.timesteps) },
   };
   const resolved = resolveConfig([{ source: folder, value: config }]);
-  const run = runFolder(out);
-  createRunFolder(run);
-  const checkpoint = writeCheckpoint(
-    run.checkpoints,
-    {
-      step: 0,
-      configSha256: trainingHash(resolved),
-      dataSha256: sha256(''), // none: the data are not in the pipeline
-      engine: { name: 'none', info: {} },
-      log: {},
-    },
-    { [modelFile]: [file], [emaFile]: [file] },
-  );
-  // Only what the pipeline says, and last: a folder with this file is complete.
-  atomicWriteFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
+  await buildNewFolder(out, (temporary) => {
+    const run = runFolder(temporary);
+    createRunFolder(run);
+    writeCheckpoint(
+      run.checkpoints,
+      {
+        step: 0,
+        configSha256: trainingHash(resolved),
+        dataSha256: sha256(''), // none: the data are not in the pipeline
+        engine: { name: 'none', info: {} },
+        log: {},
+      },
+      { [modelFile]: [file], [emaFile]: [file] },
+    );
+    createFile(run.config, `${JSON.stringify(config, null, 2)}\n`); // only what the pipeline says
+  });
+  const checkpoint = checkpointPath(runFolder(out).checkpoints, 0);
   for (const note of pipeline.notes) onNote?.(note);
   return { out, checkpoint, model: model.kind, parameters: parameterLayout(model).size };
 }

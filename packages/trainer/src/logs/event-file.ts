@@ -1,5 +1,5 @@
 /** One TensorBoard event file a session, in the folder of the run. */
-import { readdirSync, rmSync } from 'node:fs';
+import { listFolder, removeTree } from '@dm/files';
 import { join } from 'node:path';
 import { appendFile } from '../files/atomic-write.js';
 import { encodeEvent, type Event, type SummaryValue } from './event.js';
@@ -18,7 +18,7 @@ const eventFileName = /^events\.out\.tfevents\.(\d+)\./;
  * theirs, whatever the clock says: TensorBoard reads files by name. In the place of the host's name, which is nobody else's business, it has `dm`.
  */
 export function createEventFile(folder: string, firstStep: number): EventFile {
-  const earlier = readdirSync(folder).flatMap((name) => Number(eventFileName.exec(name)?.[1] ?? []));
+  const earlier = listFolder(folder).flatMap(({ name }) => Number(eventFileName.exec(name)?.[1] ?? []));
   const seconds = Math.max(Math.floor(Date.now() / 1000), ...earlier.map((s) => s + 1));
   const path = join(folder, `events.out.tfevents.${String(seconds).padStart(10, '0')}.dm.${process.pid}.0`);
   // One call for a whole record: a kill leaves all of it or an unfinished last one.
@@ -34,5 +34,5 @@ export function createEventFile(folder: string, firstStep: number): EventFile {
 
 /** Removes the event files of all sessions. */
 export function removeEventFiles(folder: string): void {
-  for (const name of readdirSync(folder)) if (eventFileName.test(name)) rmSync(join(folder, name), { force: true });
+  for (const { name } of listFolder(folder)) if (eventFileName.test(name)) removeTree(join(folder, name));
 }

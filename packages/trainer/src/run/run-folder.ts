@@ -1,5 +1,5 @@
 /** Where the files of a run lie. */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { FileError, fileKind, insideFolder, listFolder, makeFolder, removeLeftovers } from '@dm/files';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
 
@@ -18,16 +18,22 @@ export interface RunFolder {
   readonly report: string;
 }
 
-/** The paths of a run in the folder `path`, whether they exist or not. */
+/**
+ * The paths of a run in the folder `path`, whether they exist or not. A run folder may come from a stranger, so none of
+ * them may be a symbolic link: what is written would land outside, and what is read come from there. `path` itself may be
+ * one. What lies in `samples` and `checkpoints` is opened without following links.
+ *
+ * @throws {FileError} if a file or folder of the run is a symbolic link
+ */
 export function runFolder(path: string): RunFolder {
   return {
     path,
-    config: join(path, 'config.json'),
-    metrics: join(path, 'metrics.jsonl'),
-    difficulty: join(path, 'difficulty.jsonl'),
-    samples: join(path, 'samples'),
-    checkpoints: join(path, 'checkpoints'),
-    report: join(path, 'report.html'),
+    config: insideFolder(path, 'config.json'),
+    metrics: insideFolder(path, 'metrics.jsonl'),
+    difficulty: insideFolder(path, 'difficulty.jsonl'),
+    samples: insideFolder(path, 'samples'),
+    checkpoints: insideFolder(path, 'checkpoints'),
+    report: insideFolder(path, 'report.html'),
   };
 }
 
@@ -55,20 +61,29 @@ export function samplePath(run: RunFolder, step: number): string {
   return join(run.samples, `step-${String(step).padStart(6, '0')}.png`);
 }
 
-/** Makes the folder. Throws a UserError where it cannot be made. */
+/**
+ * Makes the folder, and removes the temporary files that killed programs left in it.
+ *
+ * @throws {UserError} if it cannot be made
+ */
 export function createRunFolder(run: RunFolder): void {
   try {
-    mkdirSync(run.samples, { recursive: true });
-    mkdirSync(run.checkpoints, { recursive: true });
+    makeFolder(run.samples);
+    makeFolder(run.checkpoints);
   } catch (error) {
+    const cause = error instanceof FileError ? (error.cause ?? error) : error;
     throw new UserError(
-      `The run folder ${run.path} cannot be made (${messageOf(error)}). Choose another folder with --out.`,
-      { code: 'WRITE_FAILED' },
+      `The run folder ${run.path} cannot be made (${messageOf(cause)}). Choose another folder with --out.`,
+      { code: 'WRITE_FAILED', cause: error },
     );
   }
+  for (const folder of [run.path, run.samples, run.checkpoints]) removeLeftovers(folder);
 }
 
 /** Whether a run was begun there. */
 export function hasRun(run: RunFolder): boolean {
-  return existsSync(run.config) || (existsSync(run.checkpoints) && readdirSync(run.checkpoints).length > 0);
+  return (
+    fileKind(run.config) !== undefined ||
+    (fileKind(run.checkpoints) === 'folder' && listFolder(run.checkpoints).length > 0)
+  );
 }

@@ -4,8 +4,7 @@
  *   import { generateSamples, writeImages } from '@dm/trainer';
  *   await writeImages('digits.png', await generateSamples({ run: 'runs/digits', count: 16 }));
  */
-import { readFile } from 'node:fs/promises';
-import { parseNpy } from '@dm/data';
+import { readNpy } from '@dm/data';
 import { float32, type NdArray } from '@dm/ops';
 import { weightsFile, weightsName } from '../setup/averages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
@@ -13,7 +12,7 @@ import { runPathOfCheckpoint } from '../checkpoint/layout.js';
 import { resolveCheckpoint, type CheckpointChoice } from '../checkpoint/resolve.js';
 import type { Config, PartialConfig } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
-import { messageOf, UserError } from '../errors.js';
+import { UserError } from '../errors.js';
 import type { Images } from '../files/images.js';
 import { createDenoiser, type Denoiser } from '../setup/denoiser.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
@@ -130,16 +129,8 @@ function countOf(count: number | undefined, noise: NdArray | undefined): number 
   return count;
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    throw new UserError(`The noise cannot be read: ${messageOf(error)}`);
-  }
-}
-
 async function readNoise(path: string, { model }: Denoiser): Promise<NdArray> {
-  const { shape, data } = parseNpy(await readBytes(path), path);
+  const { shape, data } = await readNpy(path);
   if (
     !(data instanceof Float32Array) ||
     shape.slice(1).join('x') !== model.inputShape.join('x') ||

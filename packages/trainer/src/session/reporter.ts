@@ -6,7 +6,7 @@ import { isDue } from '../checkpoint/policy.js';
 import { restoreBest } from '../checkpoint/resume.js';
 import { openDifficultyRecorder, type DifficultyRecorder } from '../eval/difficulty/recorder.js';
 import { openTrainingEvaluator, type TrainingEvaluator } from '../eval/during-training.js';
-import { writeAndFsync } from '../files/atomic-write.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { createRunLog, type RunLog } from '../logs/run-log.js';
 import { peakMemoryMb } from '../machine/peak-memory.js';
 import { writeReport } from '../report/report.js';
@@ -189,7 +189,7 @@ export class Reporter {
     if (!this.isDue(step, setup.config.sampleEvery)) return;
     this.samples = samplePath(run, step);
     const png = await sampler.grid(state);
-    writeAndFsync(this.samples, png, true);
+    atomicWriteFile(this.samples, png);
     runLog.addSample(step, png);
     hooks.onSample?.({ step, path: this.samples });
   }

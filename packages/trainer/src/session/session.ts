@@ -1,5 +1,5 @@
 /** One session of a run: from where it begins, and the work between its steps. */
-import { rmSync } from 'node:fs';
+import { removeTree } from '@dm/files';
 import type { ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
 import { checkDiskSpace } from '../checkpoint/disk-space.js';
@@ -178,8 +178,9 @@ export class TrainingSession {
 
 /** Everything that a former run left in the folder; the lock and what others put there stay. */
 function removeRun(run: RunFolder): void {
-  for (const path of [run.config, run.metrics, run.difficulty, run.report]) rmSync(path, { force: true });
-  for (const path of [run.samples, run.checkpoints]) rmSync(path, { recursive: true, force: true });
+  for (const path of [run.config, run.metrics, run.difficulty, run.report, run.samples, run.checkpoints]) {
+    removeTree(path);
+  }
   removeEventFiles(run.path);
   createRunFolder(run);
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { imageGrid } from '@dm/data';
 import type { PartialConfig } from '../config/schema.js';
-import { writeAndFsync } from '../files/atomic-write.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { writeDifficulty } from '../eval/difficulty/file.js';
 import { appendMetrics, type MetricsRecord } from '../run/metrics.js';
 import { resolveConfig } from '../config/resolve.js';
@@ -40,7 +40,7 @@ export async function makeRun(folder: string, name: string, made: MadeRun): Prom
   }
   for (const step of made.samples ?? []) {
     const gray = new Float32Array(64).fill(step / 50 - 1);
-    writeAndFsync(samplePath(run, step), await imageGrid(gray, { shape: [8, 8, 1] }));
+    atomicWriteFile(samplePath(run, step), await imageGrid(gray, { shape: [8, 8, 1] }));
   }
   return run;
 }

@@ -1,7 +1,7 @@
 /** `dm eval difficulty`. */
 import { bucketCoordinates, difficulty, type BucketCoordinate } from '@dm/eval';
 import { Command, Option } from 'commander';
-import { writeAndFsync } from '../../files/atomic-write.js';
+import { atomicWriteFile } from '../../files/atomic-write.js';
 import { UserError } from '../../errors.js';
 import { readDifficulty, type DifficultyLog } from '../../eval/difficulty/file.js';
 import { difficultyLines } from '../../eval/difficulty/table.js';
@@ -59,7 +59,7 @@ async function run(path: string, flags: DifficultyFlags): Promise<void> {
   const log = await logOf(path, flags);
   const { buckets } = log.setting;
   const report = difficulty(buckets, log.records, { window, within: within.map((percent) => percent / 100) });
-  if (svg !== undefined) writeAndFsync(svg, await difficultyPlot(report, log.setting.prediction), true);
+  if (svg !== undefined) atomicWriteFile(svg, await difficultyPlot(report, log.setting.prediction));
   if (json === true)
     printJson({ event: 'difficulty', run: path, weights: log.weights, setting: log.setting, ...report });
   else print([...difficultyLines(log, report), ...(svg === undefined ? [] : ['', `picture: ${svg}`])]);

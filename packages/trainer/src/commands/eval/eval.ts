@@ -1,5 +1,4 @@
 /** `dm eval`, `dm eval statistics` and `dm eval consistency`; the other commands below it have files of their own. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defaultCacheDir } from '@dm/data';
 import { metricNames, metricDescriptions, writeStatistics, type FeatureExtractor, type MetricName } from '@dm/eval';
@@ -13,6 +12,7 @@ import { consistencyGrid } from '../../eval/consistency/grid.js';
 import { defaultSamples, SET_FORMS, type OpenSetOptions } from '../../eval/sets/open-set.js';
 import { evaluationLines } from '../../eval/sets/table.js';
 import { UserError } from '../../errors.js';
+import { atomicWriteFile } from '../../files/atomic-write.js';
 import { suggestion } from '../../config/suggestion.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
 import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
@@ -153,7 +153,7 @@ async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> 
     });
     progress.end();
     if (grid !== undefined) {
-      writeFileSync(grid, await consistencyGrid(sets, comparison.shape, Math.min(rows, comparison.count)));
+      atomicWriteFile(grid, await consistencyGrid(sets, comparison.shape, Math.min(rows, comparison.count)));
     }
     if (json === true)
       printJson({ event: 'consistency', sets: specs, ...comparison, ...(grid !== undefined && { grid }) });

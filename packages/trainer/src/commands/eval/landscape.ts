@@ -1,5 +1,5 @@
 /** `dm eval landscape`. */
-import { mkdirSync } from 'node:fs';
+import { makeFolder } from '@dm/files';
 import { join } from 'node:path';
 import {
   bucketCoordinates,
@@ -13,7 +13,7 @@ import {
   type Plane,
 } from '@dm/eval';
 import { Command, Option } from 'commander';
-import { writeAndFsync } from '../../files/atomic-write.js';
+import { atomicWriteFile } from '../../files/atomic-write.js';
 import { openRunObjective, type RunObjective } from '../../eval/landscape/run-objective.js';
 import { aligned, digits } from '../../eval/sets/table.js';
 import { bucketName } from '../../plot/difficulty-plot.js';
@@ -149,8 +149,8 @@ async function measure(
 
 async function write(folder: string, landscape: Landscape): Promise<void> {
   const { runs, line, plane, spectra } = landscape;
-  mkdirSync(folder, { recursive: true });
-  const put = (name: string, text: string) => writeAndFsync(join(folder, name), text, true);
+  makeFolder(folder);
+  const put = (name: string, text: string) => atomicWriteFile(join(folder, name), text);
   put('landscape.json', `${JSON.stringify(plain(landscape), null, 2)}\n`);
   if (line !== undefined) put('line.svg', await interpolationPlot(line, [runs[0]!, runs[1]!]));
   if (plane !== undefined) put('plane.svg', await planePlot(plane, runs[0]!));

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { datasetForms } from '@dm/data';
 import { Command } from 'commander';
-import { writeAndFsync } from '../../files/atomic-write.js';
+import { atomicWriteFile } from '../../files/atomic-write.js';
 import { openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { trainExtractor } from '../../eval/extractors/train-extractor.js';
@@ -60,7 +60,7 @@ async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
       onProgress: (done, of) => progress('training', done, of),
     });
     progress.end();
-    writeAndFsync(out, file);
+    atomicWriteFile(out, file, { overwrite: false });
     if (json === true) printJson({ event: 'extractor', out, sha256, testAccuracy, testImages, steps });
     else {
       const percent = (100 * testAccuracy).toFixed(2);
