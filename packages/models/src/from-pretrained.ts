@@ -15,17 +15,15 @@ const WEIGHTS = 'diffusion_pytorch_model.safetensors';
  *
  * @throws {ConfigError} if the configuration names no class of `modelClasses` or is not one of that class.
  * @throws {SafetensorsError} if a file of weights is damaged.
- * @throws {Error} if a file is missing, or the weights do not fit the model.
+ * @throws {FileError} if a file is missing, or is no regular file.
+ * @throws {Error} if the weights do not fit the model.
  */
 export async function fromPretrained(
   folder: string,
 ): Promise<{ readonly model: Model; readonly params: Record<string, Float32NdArray> }> {
-  const module = 'node:fs/promises'; // by variable: bundlers for browsers must not look for it
-  const { readFile, readdir } = (await import(/* @vite-ignore */ module)) as {
-    readonly readFile: (path: string) => Promise<Uint8Array>;
-    readonly readdir: (path: string) => Promise<string[]>;
-  };
-  const read = (name: string) => readFile(`${folder}/${name}`);
+  const module = '@dm/files'; // by variable: bundlers for browsers must not look for it
+  const { fileKind, readRegularFileAsync } = (await import(/* @vite-ignore */ module)) as typeof import('@dm/files');
+  const read = (name: string) => readRegularFileAsync(`${folder}/${name}`, { maxBytes: Infinity });
   const text = async (name: string) => new TextDecoder().decode(await read(name));
   const config = JSON.parse(await text('config.json')) as { readonly _class_name?: unknown };
   const className = String(config._class_name);
@@ -35,7 +33,7 @@ export async function fromPretrained(
     );
   }
   const model: Model = modelClasses[className as ModelClass](config as never);
-  if ((await readdir(folder)).includes(WEIGHTS)) {
+  if (fileKind(`${folder}/${WEIGHTS}`) !== undefined) {
     return { model, params: loadWeights(model, parseSafetensors(await read(WEIGHTS)).tensors) };
   }
   const index = await text(`${WEIGHTS}.index.json`);

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { fileKind, makeFolder } from '@dm/files';
+import { dirname, join, resolve } from 'node:path';
 import { readNpz, writeNpz, type NpyArray } from '@dm/data';
 import { EvalError } from '../errors.js';
 import { checkSameExtractor, type ImageFeatures } from './extract-features.js';
@@ -57,10 +56,8 @@ export async function writeStatistics(path: string, set: ImageFeatures): Promise
     arrays: Object.fromEntries(Object.entries(arrays).map(([name, array]) => [name, hashOf(array)])),
   };
   const json = new TextEncoder().encode(JSON.stringify(metadata));
-  await mkdir(dirname(path), { recursive: true });
-  const partial = `${path}.${process.pid}.partial`;
-  await writeNpz(partial, { ...arrays, metadata: { shape: [json.length], data: json } });
-  await rename(partial, path);
+  makeFolder(dirname(resolve(path)));
+  await writeNpz(path, { ...arrays, metadata: { shape: [json.length], data: json } });
 }
 
 /** Whether an .npz holds statistics, not images. */
@@ -113,7 +110,7 @@ export async function cachedStatistics(
   { needsFeatures = false, onNote }: { needsFeatures?: boolean; onNote?: (text: string) => void } = {},
 ): Promise<ImageFeatures | undefined> {
   const path = statisticsPath(folder, sha256, extractor);
-  if (!existsSync(path)) return undefined;
+  if (fileKind(path) === undefined) return undefined;
   try {
     const set = await readStatistics(path, extractor);
     if (set.sha256 !== sha256) throw new EvalError('STATISTICS_INVALID', `${path} holds statistics of other images.`);

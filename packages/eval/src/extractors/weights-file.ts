@@ -1,6 +1,7 @@
 /** Files of weights: their hash, and errors that say what does not fit. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { FileError, readRegularFileAsync } from '@dm/files';
+import { fileURLToPath } from 'node:url';
 import { parseSafetensors } from '@dm/models';
 import type { NdArray } from '@dm/ops';
 import { EvalError } from '../errors.js';
@@ -16,9 +17,9 @@ export interface WeightsFile {
 export async function readWeights(path: string | URL, help = ''): Promise<WeightsFile> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readRegularFileAsync(path instanceof URL ? fileURLToPath(path) : path, { maxBytes: Infinity });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (!(error instanceof FileError) || error.code !== 'FILE_NOT_FOUND') throw error;
     throw new EvalError(
       'WEIGHTS_NOT_FOUND',
       `There is no file of weights ${String(path)}.${help === '' ? '' : ` ${help}`}`,

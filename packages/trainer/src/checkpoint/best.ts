@@ -1,5 +1,5 @@
 /** `checkpoints/best.json`: which checkpoint had the best metric so far. It is never pruned. */
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { fileKind, readTextFile, removeTree } from '@dm/files';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { atomicWriteFile } from '../files/atomic-write.js';
@@ -17,9 +17,9 @@ export type Best = z.infer<typeof bestSchema>;
 /** The best of the checkpoints in `folder`; undefined where nothing was evaluated yet, or the file is damaged. */
 export function readBest(folder: string): Best | undefined {
   const path = bestPath(folder);
-  if (!existsSync(path)) return undefined;
+  if (fileKind(path, { followLinks: false }) === undefined) return undefined;
   try {
-    return bestSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return bestSchema.parse(JSON.parse(readTextFile(path, { followLinks: false })));
   } catch {
     return undefined;
   }
@@ -31,7 +31,7 @@ export function writeBest(folder: string, best: Best): void {
 
 /** Forgets the best, until an evaluation gives another. */
 export function removeBest(folder: string): void {
-  rmSync(bestPath(folder), { force: true });
+  removeTree(bestPath(folder));
 }
 
 function bestPath(folder: string): string {

@@ -5,7 +5,7 @@ import { pruneCheckpoints } from './checkpoint-folder.js';
 import { writeCheckpoint, type FileContent } from './checkpoint.js';
 import type { ManifestFields } from './manifest.js';
 import type { RetentionPolicy } from './policy.js';
-import { fsyncFile } from '../files/atomic-write.js';
+import { fsyncFile } from '@dm/files';
 import { serializeError, type SerializedError } from '../errors.js';
 
 /** Plain data, which may be sent to another thread. */

@@ -9,16 +9,25 @@
  * removed is decided in checkpoint-folder.ts.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  createFile,
+  FileError,
+  fileKind,
+  fsyncFolder,
+  makeFolder,
+  readRegularFile,
+  removeTree,
+  splitIntoChunks,
+} from '@dm/files';
+import { lstatSync, mkdirSync, renameSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { transpose } from '@dm/models';
 import type { NdArray } from '@dm/ops';
 import { checkpointPath, partialPath, setAside, stepOfName } from './layout.js';
 import { formatManifest, parseManifest, type Manifest, type ManifestFields } from './manifest.js';
-import { fsyncFolder, writeChunks, writeError } from '../files/atomic-write.js';
+import { writeError } from '../files/atomic-write.js';
 import { formatMebibytes, freeBytes } from '../files/disk.js';
 import { codeOf, messageOf, UserError } from '../errors.js';
-import { readFileChunked, splitIntoChunks } from '../files/read-file.js';
 
 /**
  * Bytes of a file in their order. An array with `axes` is transposed (`transpose` of @dm/models) only when it is
@@ -53,15 +62,15 @@ export function writeCheckpoint(
   const path = checkpointPath(folder, fields.step);
   const partial = partialPath(path);
   try {
-    const isThere = lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+    const isThere = fileKind(path, { followLinks: false }) !== undefined;
     if (isThere) refuseNewer(path);
-    mkdirSync(folder, { recursive: true });
-    rmSync(partial, { recursive: true, force: true });
+    makeFolder(folder);
+    removeTree(partial);
     checkSpace(path, bytesOnDisk(files), freeBytesOf(folder));
     mkdirSync(partial);
     const entries: Record<string, { bytes: number; sha256: string }> = {};
     for (const [name, content] of Object.entries(files)) entries[name] = writeFile(join(partial, name), content);
-    writeChunks(join(partial, manifestName), [Buffer.from(formatManifest({ ...fields, files: entries }))]);
+    createFile(join(partial, manifestName), formatManifest({ ...fields, files: entries }));
     fsyncFolder(partial);
     if (isThere) setAside(path);
     renameSync(partial, path);
@@ -91,7 +100,7 @@ function writeFile(path: string, content: FileContent): { bytes: number; sha256:
       }
     }
   };
-  writeChunks(path, hashed());
+  createFile(path, hashed());
   return { bytes, sha256: hash.digest('hex') };
 }
 
@@ -123,7 +132,7 @@ function checkSpace(path: string, needed: number, free: number): void {
 /** Half a checkpoint must not stay on a disk that is full. What cannot be removed, the next writer or reader passes over. */
 function discard(partial: string): void {
   try {
-    rmSync(partial, { recursive: true, force: true });
+    removeTree(partial);
   } catch {
     // The error that led here says more than this one.
   }
@@ -176,7 +185,7 @@ const maxManifestBytes = 2 ** 24;
 
 /** Whether the folder is a checkpoint, if perhaps a damaged one. */
 export function isCheckpoint(path: string): boolean {
-  return existsSync(join(path, manifestName));
+  return fileKind(join(path, manifestName), { followLinks: false }) !== undefined;
 }
 
 function readManifest(folder: string): Manifest {
@@ -189,7 +198,7 @@ function readManifest(folder: string): Manifest {
   const size = sizeOf(path);
   if (size > maxManifestBytes) throw damaged(`${path} has ${size} bytes; a manifest has at most ${maxManifestBytes}.`);
   const manifest = parseManifest(
-    readOrRefuse(path, () => readFileChunked(path)),
+    readOrRefuse(path, () => readRegularFile(path, { maxBytes: maxManifestBytes, followLinks: false })),
     path,
   );
   const step = stepOfName(basename(resolve(folder)));
@@ -205,7 +214,13 @@ function readVerified(folder: string, name: string, expected: FileEntry): Uint8A
   const path = fileIn(folder, name);
   checkSize(path, expected.bytes);
   const hash = createHash('sha256');
-  const bytes = readOrRefuse(path, () => readFileChunked(path, { onChunk: (chunk) => hash.update(chunk) }));
+  const bytes = readOrRefuse(path, () =>
+    readRegularFile(path, {
+      maxBytes: expected.bytes,
+      followLinks: false,
+      onChunk: (chunk) => hash.update(chunk),
+    }),
+  );
   if (hash.digest('hex') !== expected.sha256) {
     throw damaged(`${path} is damaged: its SHA-256 is not the one in the manifest.`);
   }
@@ -237,7 +252,8 @@ function readOrRefuse<T>(path: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (refusals.includes(codeOf(error))) {
+    const cause = error instanceof FileError ? error.cause : error;
+    if (refusals.includes(codeOf(cause))) {
       throw new UserError(`${path} cannot be read (${messageOf(error)}).`, { code: 'FILE_INVALID' });
     }
     throw damaged(`${path} cannot be read (${messageOf(error)}).`);

@@ -8,9 +8,9 @@
  *
  * Every other name is somebody else's and is left alone.
  */
-import { existsSync, lstatSync, readdirSync, renameSync } from 'node:fs';
+import { fileKind, fsyncFolder, listFolder } from '@dm/files';
+import { renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fsyncFolder } from '../files/atomic-write.js';
 
 /** `step-000500` in `folder`. */
 export function checkpointPath(folder: string, step: number): string {
@@ -37,9 +37,9 @@ export interface ListedCheckpoint {
 
 /** Checkpoint folders by step, oldest first. */
 export function listCheckpoints(folder: string): ListedCheckpoint[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .flatMap((name) => {
+  if (fileKind(folder) === undefined) return [];
+  return listFolder(folder)
+    .flatMap(({ name }) => {
       const complete = !isPartial(name);
       const step = stepOfName(complete ? name : name.slice(0, -partialSuffix.length));
       return step === undefined ? [] : [{ path: join(folder, name), step, complete }];
@@ -63,7 +63,7 @@ export function partialPath(path: string): string {
 export function setAside(path: string): string {
   const name = (n: number) => `${path}.damaged${n === 1 ? '' : `-${n}`}`;
   let n = 1;
-  while (lstatSync(name(n), { throwIfNoEntry: false }) !== undefined) n++;
+  while (fileKind(name(n), { followLinks: false }) !== undefined) n++;
   renameSync(path, name(n));
   fsyncFolder(dirname(path));
   return name(n);
@@ -71,8 +71,8 @@ export function setAside(path: string): string {
 
 /** Paths of the checkpoints that were set aside in `folder`, those of the oldest steps first. */
 export function listSetAside(folder: string): string[] {
-  return readdirSync(folder)
-    .flatMap((name) => {
+  return listFolder(folder)
+    .flatMap(({ name }) => {
       const [, stem, n = '1'] = /^(.+)\.damaged(?:-(\d+))?$/.exec(name) ?? [];
       const step = stem === undefined ? undefined : stepOfName(stem);
       return step === undefined ? [] : [{ path: join(folder, name), step, n: Number(n) }];

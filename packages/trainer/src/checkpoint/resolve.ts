@@ -1,4 +1,6 @@
 /** The one way from what a person names, a run or a checkpoint, to the checkpoint that is read. */
+import { insideFolder } from '@dm/files';
+import { basename } from 'node:path';
 import { readBest } from './best.js';
 import { latestCheckpoint } from './checkpoint-folder.js';
 import { isCheckpoint, isDamage, readCheckpoint, type Checkpoint } from './checkpoint.js';
@@ -46,7 +48,7 @@ export function resolveCheckpoint(
 function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {
   const { checkpoints } = runFolder(run);
   for (let best = readBest(checkpoints); best !== undefined;) {
-    const path = checkpointPath(checkpoints, best.step);
+    const path = insideFolder(checkpoints, basename(checkpointPath(checkpoints, best.step)));
     try {
       return readCheckpoint(path, only);
     } catch (error) {

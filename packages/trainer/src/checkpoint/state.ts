@@ -1,4 +1,5 @@
 /** The state of a training: how it begins, and its way into the files of a checkpoint and back. */
+import { readRegularFile } from '@dm/files';
 import type { ScheduleState } from '@dm/curriculum';
 import { formatNpy, parseNpy } from '@dm/data';
 import {
@@ -15,7 +16,6 @@ import { type Arrays, float32, type NdArray, viewFlat } from '@dm/ops';
 import { rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { resolveCheckpoint, runOrCheckpoint } from './resolve.js';
 import { messageOf, UserError } from '../errors.js';
-import { readFileChunked } from '../files/read-file.js';
 import type { Denoiser } from '../setup/denoiser.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import { emaFile, fileConstants, fileOf, startingState, stateEntries, type StateEntry } from '../setup/state-table.js';
@@ -143,7 +143,7 @@ function safetensorsContent(tensors: readonly StoredTensor[]): FileContent {
 function readTensorFile(path: string): Arrays {
   let bytes: Uint8Array;
   try {
-    bytes = readFileChunked(path);
+    bytes = readRegularFile(path, { maxBytes: Infinity });
   } catch (error) {
     throw new UserError(`The weights to start from cannot be read: ${messageOf(error)}`, {
       code: 'CHECKPOINT_INVALID',

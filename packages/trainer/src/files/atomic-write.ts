@@ -2,14 +2,11 @@
 import {
   appendToFile,
   atomicWriteFile as writeAtomically,
-  createFile,
   FileError,
   type AtomicWriteOptions,
   type FileData,
 } from '@dm/files';
 import { messageOf, UserError } from '../errors.js';
-
-export { fsyncFile, fsyncFolder } from '@dm/files';
 
 /**
  * Puts a new file in the place of an old one in one step, on the disk when it returns.
@@ -25,13 +22,8 @@ export function appendFile(path: string, data: Uint8Array | string): void {
   refusing(path, () => appendToFile(path, data));
 }
 
-/** Writes a file that must not exist chunk by chunk and waits until it is on the disk. Throws what `createFile` throws. */
-export function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
-  createFile(path, chunks);
-}
-
 /** Calls `write`, and throws `writeError` of what it throws. */
-export function refusing<T>(path: string, write: () => T): T {
+function refusing<T>(path: string, write: () => T): T {
   try {
     return write();
   } catch (error) {

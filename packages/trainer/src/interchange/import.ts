@@ -7,7 +7,8 @@
  */
 import { createFile } from '@dm/files';
 import { formatSafetensors, loadWeights, parameterLayout, toTorch, type Model } from '@dm/models';
-import { checkpointPath, writeCheckpoint } from '../checkpoint/checkpoint.js';
+import { writeCheckpoint } from '../checkpoint/checkpoint.js';
+import { checkpointPath } from '../checkpoint/layout.js';
 import { sha256 } from '../files/hash.js';
 import type { PartialConfig } from '../config/schema.js';
 import { messageOf, UserError } from '../errors.js';

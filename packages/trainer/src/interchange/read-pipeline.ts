@@ -1,5 +1,5 @@
 /** Reads a pipeline folder of diffusers: what it says of the model and its noise, and the weights as they are. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { fileKind, listFolder, readRegularFile } from '@dm/files';
 import { join } from 'node:path';
 import { parseSafetensors, parseShards, shardNames, type SafetensorsFile } from '@dm/models';
 import {
@@ -13,7 +13,6 @@ import {
 } from './denoiser-config.js';
 import { readScheduler, type ReadScheduler } from './scheduler-config.js';
 import { messageOf, UserError } from '../errors.js';
-import { readFileChunked } from '../files/read-file.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -78,23 +77,26 @@ function classOf(value: unknown): string | null {
 
 function componentFolder(folder: string, name: string): string {
   const own = join(folder, name);
-  return existsSync(own) && statSync(own).isDirectory() ? own : folder;
+  return fileKind(own) === 'folder' ? own : folder;
 }
 
 function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'> {
   const whole = join(folder, weightsFile);
   const index = join(folder, weightsIndexFile);
-  if (existsSync(whole)) return explained(whole, () => parseSafetensors(readBytes(whole)));
-  if (existsSync(index)) {
+  if (fileKind(whole) !== undefined) return explained(whole, () => parseSafetensors(readBytes(whole)));
+  if (fileKind(index) !== undefined) {
     return explained(index, () => {
       const text = readText(index);
-      const present = shardNames(text).filter((name) => existsSync(join(folder, name)));
+      const present = shardNames(text).filter((name) => fileKind(join(folder, name)) !== undefined);
       return parseShards(text, Object.fromEntries(present.map((name) => [name, readBytes(join(folder, name))])));
     });
   }
-  const others = existsSync(folder)
-    ? readdirSync(folder).filter((name) => /\.(bin|pt|pth|ckpt|safetensors)$/.test(name))
-    : [];
+  const others =
+    fileKind(folder) === 'folder'
+      ? listFolder(folder)
+          .map(({ name }) => name)
+          .filter((name) => /\.(bin|pt|pth|ckpt|safetensors)$/.test(name))
+      : [];
   throw new UserError(
     `There is neither ${weightsFile} nor its index in ${folder}. ` +
       (others.length > 0
@@ -114,7 +116,7 @@ const readText = (path: string): string => new TextDecoder().decode(readBytes(pa
 
 function readBytes(path: string): Uint8Array {
   try {
-    return readFileChunked(path);
+    return readRegularFile(path, { maxBytes: Infinity });
   } catch (error) {
     throw new UserError(`The pipeline cannot be read: ${messageOf(error)}`, { code: 'FILE_INVALID' });
   }

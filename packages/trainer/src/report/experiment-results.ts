@@ -1,5 +1,5 @@
 /** results.json of the experiments, as their commands leave it: experiments/<name>/results/<configuration>/. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileKind, listFolder, readTextFile } from '@dm/files';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, UserError } from '../errors.js';
@@ -51,7 +51,7 @@ const SMOKE = 'smoke';
  * experiment writes or names a figure that is missing.
  */
 export function readExperiments(folder: string): ExperimentFolder[] {
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => isExperiment(join(folder, name))) : [];
+  const names = namesIn(folder).filter((name) => isExperiment(join(folder, name)));
   if (names.length === 0) {
     throw new UserError(`There is no experiment in ${folder}: name the folder that holds a folder for each of them.`, {
       code: 'FILE_NOT_FOUND',
@@ -59,21 +59,26 @@ export function readExperiments(folder: string): ExperimentFolder[] {
   }
   return names.toSorted().map((name) => {
     const results = join(folder, name, 'results');
-    const configurations = existsSync(results) ? readdirSync(results).filter((entry) => entry !== SMOKE) : [];
+    const configurations = namesIn(results).filter((entry) => entry !== SMOKE);
     return {
       name,
       results: configurations
         .toSorted()
         .map((configuration) => join(results, configuration))
-        .filter((path) => existsSync(join(path, 'results.json')))
+        .filter((path) => fileKind(join(path, 'results.json')) !== undefined)
         .map((path) => ({ folder: path, found: readResults(path, name) })),
     };
   });
 }
 
+/** Names in a folder; none if there is no such folder. */
+function namesIn(folder: string): string[] {
+  return fileKind(folder) === 'folder' ? listFolder(folder).map(({ name }) => name) : [];
+}
+
 function isExperiment(folder: string): boolean {
   const path = join(folder, 'project.json');
-  if (!existsSync(path)) return false;
+  if (fileKind(path) === undefined) return false;
   const { targets } = json(path) as { targets?: Record<string, unknown> };
   return targets?.['experiment'] !== undefined;
 }
@@ -93,7 +98,7 @@ function readResults(folder: string, name: string): ExperimentResults {
       code: 'FILE_INVALID',
     });
   }
-  const missing = data.figures.find(({ file }) => !existsSync(join(folder, file)));
+  const missing = data.figures.find(({ file }) => fileKind(join(folder, file)) === undefined);
   if (missing !== undefined)
     throw new UserError(`${path} names the figure ${missing.file}, which is missing. ${again}.`, {
       code: 'FILE_INVALID',
@@ -103,7 +108,7 @@ function readResults(folder: string, name: string): ExperimentResults {
 
 function json(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readTextFile(path));
   } catch (error) {
     throw new UserError(`${path} is not JSON: ${messageOf(error)}.`, { code: 'FILE_INVALID' });
   }

@@ -1,5 +1,5 @@
 /** What a report shows of a run, as plain data, read from its folder. */
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { fileKind, listFolder, readRegularFile } from '@dm/files';
 import { basename, join, resolve } from 'node:path';
 import { difficulty, type DifficultyRecord } from '@dm/eval';
 import type { Config } from '../config/schema.js';
@@ -187,9 +187,9 @@ function minutesAt(step: number, records: readonly MetricsRecord[]): number | nu
 }
 
 function grids(folder: string): RunData['grids'] {
-  if (!existsSync(folder)) return [];
-  const all = readdirSync(folder)
-    .flatMap((name) => {
+  if (fileKind(folder) === undefined) return [];
+  const all = listFolder(folder)
+    .flatMap(({ name }) => {
       const match = /^step-(\d+)\.png$/.exec(name);
       return match === null ? [] : [{ step: Number(match[1]), path: join(folder, name) }];
     })
@@ -198,6 +198,19 @@ function grids(folder: string): RunData['grids'] {
   const chosen = Array.from({ length: n }, (_, i) => all[n === 1 ? 0 : Math.round((i * (all.length - 1)) / (n - 1))]!);
   return chosen.map(({ step, path }) => ({
     step,
-    dataUri: `data:image/png;base64,${readFileSync(path).toString('base64')}`,
+    dataUri: `data:image/png;base64,${readGrid(path).toString('base64')}`,
   }));
+}
+
+/** Far above any sample grid. */
+const maxGridBytes = 2 ** 26;
+
+/** The first bytes of every PNG, https://www.w3.org/TR/png-3/#5PNG-file-signature. */
+const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+
+/** A page that is passed on shows images of the run and nothing else: no link is followed, and it must be a PNG. */
+function readGrid(path: string): Buffer {
+  const bytes = readRegularFile(path, { maxBytes: maxGridBytes, followLinks: false });
+  if (bytes.subarray(0, pngSignature.length).equals(pngSignature)) return bytes;
+  throw new UserError(`${path} is not a PNG. Remove it.`, { code: 'FILE_INVALID' });
 }

@@ -1,5 +1,5 @@
 /** metrics.jsonl: one JSON object a logged step, appended; the record that reports and plots are made from. */
-import { existsSync } from 'node:fs';
+import { fileKind } from '@dm/files';
 import { appendFile, atomicWriteFile } from '../files/atomic-write.js';
 import { readJsonLines } from '../files/json-lines.js';
 
@@ -63,6 +63,7 @@ export function readMetrics(path: string): MetricsRecord[] {
 /** Cuts the log back to what was known at `step`, so that a resumed run leaves no gap and writes nothing twice. */
 export function truncateMetrics(path: string, step: number): MetricsRecord[] {
   const kept = readMetrics(path).filter((r) => r.step <= step);
-  if (existsSync(path)) atomicWriteFile(path, kept.map((r) => `${JSON.stringify(r)}\n`).join(''));
+  if (fileKind(path, { followLinks: false }) !== undefined)
+    atomicWriteFile(path, kept.map((r) => `${JSON.stringify(r)}\n`).join(''));
   return kept;
 }

@@ -1,5 +1,5 @@
 /** What a name on the command line stands for. */
-import { statSync } from 'node:fs';
+import { fileKind } from '@dm/files';
 import { extname } from 'node:path';
 import { isCheckpoint } from '../../checkpoint/checkpoint.js';
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
@@ -74,5 +74,5 @@ export async function openSet(
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return fileKind(path) === 'folder';
 }
