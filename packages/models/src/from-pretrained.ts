@@ -1,3 +1,4 @@
+import type * as files from '@dm/files';
 import type { Float32NdArray } from '@dm/ops';
 import { ConfigError } from './config-error.js';
 import { loadWeights } from './load-weights.js';
@@ -22,7 +23,7 @@ export async function fromPretrained(
   folder: string,
 ): Promise<{ readonly model: Model; readonly params: Record<string, Float32NdArray> }> {
   const module = '@dm/files'; // by variable: bundlers for browsers must not look for it
-  const { fileKind, readRegularFileAsync } = (await import(/* @vite-ignore */ module)) as typeof import('@dm/files');
+  const { fileKind, readRegularFileAsync } = (await import(/* @vite-ignore */ module)) as typeof files;
   const read = (name: string) => readRegularFileAsync(`${folder}/${name}`, { maxBytes: Infinity });
   const text = async (name: string) => new TextDecoder().decode(await read(name));
   const config = JSON.parse(await text('config.json')) as { readonly _class_name?: unknown };

@@ -131,7 +131,7 @@ describe('a shard', () => {
     await expect(convertToShard(source, join(root, 'taken'))).rejects.toThrow(/taken: is a folder/);
     await writeFile(join(root, 'file'), '');
     await expect(convertToShard(source, join(root, 'file', 'x.shard'))).rejects.toThrow(
-      /file: the folder cannot be made/,
+      /file: cannot be made: .* is a file/,
     );
     expect((await readdir(root)).toSorted()).toEqual(['file', 'taken']);
   });
