@@ -61,6 +61,22 @@ describe('resolving', () => {
     });
     writeFileSync(yaml, 'optimizer:\n  lr: 1\n lr: 2\n');
     expect(() => configFile(yaml)).toThrow(/my\.yaml is not YAML: .*line 3/);
+    for (const [file, hostile] of [
+      [yaml, 'model: &a [*a]\n'], // a circle
+      [yaml, `model: ${'['.repeat(50_000)}`],
+      [yaml, `${'- '.repeat(50_000)}a`],
+      [
+        yaml,
+        `a: &a [x,x,x,x,x,x,x,x,x]\n${['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[i]}`).join()}]\n`).join('')}`,
+      ],
+      [path, `{"model":${'['.repeat(1e6)}`],
+      [path, `{"model":${'{"a":'.repeat(5000)}1${'}'.repeat(5001)}`],
+    ] as const) {
+      writeFileSync(file, hostile);
+      expect(() => configFile(file)).toThrow(
+        expect.objectContaining({ code: 'CONFIG_INVALID', message: expect.stringContaining(file) }),
+      );
+    }
     writeFileSync(yaml, 'optimizer:\n  lrr: 1\n');
     expect(() => resolveConfig([configFile(yaml)])).toThrow('unknown field "optimizer.lrr". Did you mean "lr"?');
     writeFileSync(yaml, '- 1\n');

@@ -26,6 +26,38 @@ it('names the line that is not JSON', () => {
   expect(() => readMetrics(path)).toThrow(/metrics\.jsonl, line 2 is not JSON/);
 });
 
+it.each([
+  ['null', 'null'],
+  ['an array', '[1]'],
+  ['a string', '"loss"'],
+  ['a fractional step', { step: 1.5 }],
+  ['a negative step', { step: -1 }],
+  ['an enormous step', { step: 1e300 }],
+  ['a loss that is text', { loss: '<img>' }],
+  ['a loss that is a list', { loss: [1] }],
+  ['losses that are no list', { lossByQuarter: 3 }],
+  ['losses that are text', { lossByQuarter: ['a', 'b', 'c', 'd'] }],
+  ['more losses than any log has', { lossByLevel: Array.from({ length: 5000 }, () => 1) }],
+  ['a metric that is an object', { eval: { FD: {} } }],
+  ['metrics that are a list', { eval: [1, 2] }],
+  ['a time that is an object', { seconds: {} }],
+])('names the line of %s', (_, change) => {
+  appendMetrics(path, record(1));
+  const line = typeof change === 'string' ? change : JSON.stringify({ ...record(2), ...change });
+  appendFileSync(path, `${line}\n`);
+  expect(() => readMetrics(path)).toThrow(
+    expect.objectContaining({ code: 'FILE_INVALID', message: expect.stringContaining(`${path}, line 2`) }),
+  );
+});
+
+it('reads null, which JSON has for NaN, as NaN, and writes it as null again in the same order of fields', () => {
+  const text = `${JSON.stringify({ ...record(1), loss: NaN, eval: { FD: NaN }, later: 'field' })}\n`;
+  writeFileSync(path, text);
+  expect(readMetrics(path)[0]).toMatchObject({ loss: NaN, eval: { FD: NaN } });
+  truncateMetrics(path, 1);
+  expect(readFileSync(path, 'utf8')).toBe(text);
+});
+
 it('is cut back to a step, and the file continues from there', () => {
   for (const step of [2, 4, 6, 8]) appendMetrics(path, record(step));
   appendFileSync(path, '{"st');

@@ -1,7 +1,8 @@
 /** metrics.jsonl: one JSON object a logged step, appended; the record that reports and plots are made from. */
 import { fileKind } from '@dm/files';
+import { z } from 'zod';
 import { appendFile, atomicWriteFile } from '../files/atomic-write.js';
-import { readJsonLines } from '../files/json-lines.js';
+import { checkValue, readJsonLines } from '../files/json-lines.js';
 
 /** One line. Means are over the steps since the line before. */
 export interface MetricsRecord {
@@ -55,9 +56,49 @@ export function appendMetrics(path: string, record: MetricsRecord): void {
   appendFile(path, `${JSON.stringify(record)}\n`);
 }
 
-/** Reads the log, as `readJsonLines` does. */
+/** JSON has null for NaN. */
+const mean = z.number().nullable();
+const means = z.array(mean).max(1000);
+
+/** What readers rely on. Logs of old runs lack later fields, and may have others. */
+const recordSchema = z.looseObject({
+  step: z.int().min(1),
+  images: z.number().min(0),
+  loss: mean,
+  lossByQuarter: means,
+  lossByLevel: means.exactOptional(),
+  drawsByLevel: z.array(z.number().min(0)).max(1000).exactOptional(),
+  gradNorm: mean,
+  eval: z.record(z.string().max(200), mean).exactOptional(),
+  skipped: z.number().min(0).exactOptional(),
+  lossOverMinimum: mean.exactOptional(),
+  lr: mean,
+  beta1: mean,
+  emaDecay: mean,
+  imagesPerSecond: mean,
+  dataWait: mean,
+  seconds: mean,
+  peakMb: mean,
+});
+
+/**
+ * Reads the log; empty if there is none. A cut last line is dropped.
+ *
+ * @throws {FileError} `FILE_INVALID` naming file and line, if a line is not such a record
+ */
 export function readMetrics(path: string): MetricsRecord[] {
-  return readJsonLines(path) as MetricsRecord[];
+  return readJsonLines(path).map(({ line, value }) => {
+    checkValue(recordSchema, value, `${path}, line ${line}`);
+    return withNaN(value as MetricsRecord);
+  });
+}
+
+/** null as NaN again in the fields that are numbers. The record itself: a new one would have its fields in another order. */
+function withNaN(record: MetricsRecord): MetricsRecord {
+  for (const fields of [record, record.eval ?? {}] as Record<string, unknown>[]) {
+    for (const [name, value] of Object.entries(fields)) if (value === null) fields[name] = NaN;
+  }
+  return record;
 }
 
 /** Cuts the log back to what was known at `step`, so that a resumed run leaves no gap and writes nothing twice. */

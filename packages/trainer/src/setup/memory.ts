@@ -26,7 +26,7 @@ export function estimateMemory(setup: TrainingSetup): MemoryEstimate {
 }
 
 /** Set to 1, it lets a training begin that is larger than the memory. */
-export const skipMemoryCheck = 'DM_SKIP_MEMORY_CHECK';
+const skipMemoryCheck = 'DM_SKIP_MEMORY_CHECK';
 
 /**
  * @param available bytes of memory of this machine or container

@@ -76,7 +76,7 @@ describe('difficulty of a run', () => {
 
   it('needs two checkpoints', async () => {
     const { out } = await train({ ...probed(1, 'short'), probe: { every: 0, buckets: 3, images: 4 } });
-    await expect(probeCheckpoints(out)).rejects.toThrow('keeps 1 checkpoint; a course needs at least 2');
+    await expect(probeCheckpoints(out)).rejects.toThrow('keeps 1 valid checkpoint; a course needs at least 2');
   });
 });
 

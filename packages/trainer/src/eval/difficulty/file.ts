@@ -1,9 +1,9 @@
 /** difficulty.jsonl of a run: a line that says what was measured on, then one line a measurement. */
 import { bucketCoordinates, type DifficultyRecord } from '@dm/eval';
+import { FileError } from '@dm/files';
 import { z } from 'zod';
 import { appendFile, atomicWriteFile } from '../../files/atomic-write.js';
-import { UserError } from '../../errors.js';
-import { readJsonLines } from '../../files/json-lines.js';
+import { checkValue, readJsonLines } from '../../files/json-lines.js';
 import type { ProbeSetting } from './noise-probe.js';
 
 /** Measurements of one run on one setting. */
@@ -43,14 +43,27 @@ const headerSchema = z.object({
   }),
 });
 
-const recordSchema = z.object({ step: z.int(), loss: z.array(loss), gradNorm: z.array(loss) });
+const recordSchema = z.object({ step: z.int().min(0), loss: z.array(loss), gradNorm: z.array(loss) });
 
-/** Reads the file; undefined where there is none. Throws a UserError that names a line which does not fit. */
+/**
+ * Reads the file; undefined if there is none.
+ *
+ * @throws {FileError} naming a line that is not as expected
+ */
 export function readDifficulty(path: string): DifficultyLog | undefined {
   const [first, ...lines] = readJsonLines(path);
   if (first === undefined) return undefined;
-  const { setting, weights } = parsed(headerSchema, first, path, 1);
-  return { setting, weights, records: lines.map((line, i) => parsed(recordSchema, line, path, i + 2)) };
+  const { setting, weights } = checkValue(headerSchema, first.value, `${path}, line 1`);
+  const buckets = setting.buckets.length;
+  const records = lines.map(({ line, value }) => {
+    const source = `${path}, line ${line}`;
+    const record = checkValue(recordSchema, value, source);
+    if (record.loss.length === buckets && record.gradNorm.length === buckets) return record;
+    throw new FileError(source, `must have ${buckets} losses and gradient norms, one for each bucket.`, {
+      code: 'FILE_INVALID',
+    });
+  });
+  return { setting, weights, records };
 }
 
 /** Writes a whole file in place of what was there. */
@@ -61,12 +74,4 @@ export function writeDifficulty(path: string, { setting, weights, records }: Dif
 
 export function appendDifficulty(path: string, record: DifficultyRecord): void {
   appendFile(path, `${JSON.stringify(record)}\n`);
-}
-
-function parsed<T>(schema: z.ZodType<T>, value: unknown, path: string, line: number): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new UserError(`${path}, line ${line} is not as expected: ${z.prettifyError(result.error)}`, {
-    code: 'FILE_INVALID',
-  });
 }
