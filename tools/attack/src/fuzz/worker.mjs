@@ -1,0 +1,50 @@
+// A process that feeds damaged inputs to the readers. Before each input it writes the input's number to a file, so that
+// whoever started it knows which input it hung on or died of.
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { createRandom } from '../random.mjs';
+import { openReaders } from './readers.mjs';
+import { outcomeOf } from './outcome.mjs';
+
+/**
+ * @typedef {{ reader: number, from: number, to: number }} Task inputs `from` (included) to `to`
+ * @typedef {{ input: number, what: string }} Fault
+ * @typedef {{ read: number, refused: number, faults: Fault[] }} Result
+ */
+
+const [folder = '', progress = '', seed = ''] = process.argv.slice(2);
+/** Resident memory that no input may need, in KiB as `maxRSS` has it. */
+const maxKib = 2 ** 20;
+
+const readers = await openReaders(folder);
+const fd = openSync(progress, 'w');
+const mark = Buffer.alloc(4);
+
+process.on('message', (/** @type {Task} */ task) => void perform(task));
+
+/** @param {Task} task */
+async function perform({ reader: index, from, to }) {
+  const reader = readers[index];
+  if (reader === undefined) throw new RangeError(`there is no reader ${index}`);
+  /** @type {Result} */
+  const result = { read: 0, refused: 0, faults: [] };
+  for (let input = from; input < to; input++) {
+    mark.writeUInt32LE(input);
+    writeSync(fd, mark, 0, 4, 0);
+    const outcome = await outcomeOf(reader, reader.input(createRandom(Number(seed), index, input)));
+    if (outcome.kind === 'fault') result.faults.push({ input, what: outcome.what });
+    else result[outcome.kind]++;
+    if (process.resourceUsage().maxRSS > maxKib) {
+      result.faults.push({ input, what: `over 1 GB of memory after this input` });
+      process.send?.({ ...result, doneTo: input + 1, isSpent: true });
+      return;
+    }
+  }
+  process.send?.({ ...result, doneTo: to, isSpent: false });
+}
+
+process.on('disconnect', () => {
+  closeSync(fd);
+  rmSync(folder, { recursive: true, force: true });
+  process.exit(0);
+});
+process.send?.({ readers: readers.map(({ name, share }) => ({ name, share })) });

@@ -1,0 +1,50 @@
+// `nx run tools:kills`: kills commands at random moments and checks what is left. `--kills 500` is the long form; a run that
+// was cut off goes on where it stopped, if it is given the same --state.
+import { parseArgs } from 'node:util';
+import { kills } from './kills/run.mjs';
+import { table } from './table.mjs';
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '200' },
+    /** Of the moments; a new one each time, printed. */
+    seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
+    engine: { type: 'string', default: 'onnx' },
+    /** Of a run; when one is over the next begins. */
+    steps: { type: 'string', default: '3000' },
+    /** Steps between checkpoints. */
+    interval: { type: 'string', default: '50' },
+    state: { type: 'string' },
+    /** Commands whose names match. */
+    only: { type: 'string' },
+    verbose: { type: 'boolean', default: false },
+  },
+});
+const started = performance.now();
+console.log(`seed ${values.seed}, engine ${values.engine}, a checkpoint every ${values.interval} steps`);
+const results = await kills({
+  kills: Number(values.kills),
+  seed: Number(values.seed),
+  engine: values.engine,
+  steps: Number(values.steps),
+  interval: Number(values.interval),
+  ...(values.state !== undefined && { state: values.state }),
+  ...(values.only !== undefined && { only: new RegExp(values.only) }),
+  onKill: (line) => {
+    if (values.verbose) console.log(line);
+  },
+});
+for (const { name, faults } of results) for (const fault of faults) console.log(`fault: ${name}: ${fault}`);
+const total = results.reduce((sum, { kills: count }) => sum + count, 0);
+const faults = results.reduce((sum, result) => sum + result.faults.length, 0);
+console.log(
+  table(
+    ['command', 'kills', 'faults', 'seen'],
+    [
+      ...results.map(({ name, kills: count, faults: found, notes }) => [name, count, found.length, notes]),
+      ['all', total, faults, ''],
+    ],
+  ),
+);
+console.log(`${((performance.now() - started) / 1000).toFixed(0)} s`);
+process.exitCode = faults > 0 ? 1 : 0;

@@ -1,0 +1,61 @@
+// All probes, two at a time.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dm } from '../dm.mjs';
+import { tinyConfig, writeJson, writeTinyData } from '../tiny.mjs';
+import { damage, endings, locks, totalSteps, trainings } from './durability.mjs';
+import { bombs, injections, lines, links, longMessages, sharing, sizes, specialFiles } from './inputs.mjs';
+import { measureSlowness, runProbe } from './probe.mjs';
+
+/** @typedef {{ kind: string, inputs: number, faults: string[] }} KindResult */
+
+const groups = [damage, endings, locks, trainings];
+const hostile = [links, injections, longMessages, bombs, specialFiles, sizes, lines, sharing];
+
+/** Every probe, in the order of its kind. */
+export function allProbes() {
+  return [...groups, ...hostile].flatMap((group) => group());
+}
+
+/**
+ * @param {{ only?: RegExp, onProbe?: (line: string) => void }} [options] `only`: kinds or names
+ * @returns {Promise<KindResult[]>}
+ */
+export async function probeAll({ only, onProbe = () => {} } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'dm-attack-run-'));
+  const run = await prepareRun(folder);
+  const given = { run, slowness: measureSlowness() };
+  /** @type {Map<string, KindResult>} */
+  const results = new Map();
+  const probes = allProbes().filter(({ kind, name }) => only?.test(`${kind}: ${name}`) !== false);
+  const lane = async () => {
+    for (let probe = probes.shift(); probe !== undefined; probe = probes.shift()) {
+      const began = performance.now();
+      const faults = await runProbe(probe, given);
+      const result = results.get(probe.kind) ?? { kind: probe.kind, inputs: 0, faults: [] };
+      results.set(probe.kind, result);
+      result.inputs++;
+      result.faults.push(...faults.map((fault) => `${probe.name}: ${fault}`));
+      const seconds = ((performance.now() - began) / 1000).toFixed(1);
+      onProbe(
+        `${probe.kind}: ${probe.name}: ${faults.length === 0 ? 'right' : `FAULT ${faults.join('; ')}`} (${seconds} s)`,
+      );
+    }
+  };
+  await Promise.all([lane(), lane()]);
+  rmSync(folder, { recursive: true, force: true });
+  return [...results.values()].toSorted((a, b) => (a.kind < b.kind ? -1 : 1));
+}
+
+/** A run of 12 steps that was stopped after 6, with checkpoints of the steps 2, 4, and 6. @param {string} folder */
+async function prepareRun(folder) {
+  const fields = tinyConfig(await writeTinyData(folder), totalSteps);
+  const config = writeJson(join(folder, 'config.json'), { ...fields, checkpoints: { every: 2, keepLast: 3 } });
+  const run = join(folder, 'run');
+  await dm(['train', '--config', config, '--out', run, '--step-budget', '6']);
+  // Resumed, it is to come to its end.
+  const saved = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
+  writeJson(join(run, 'config.json'), { ...saved, budgets: { ...saved.budgets, steps: null } });
+  return run;
+}
