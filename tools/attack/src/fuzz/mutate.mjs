@@ -241,5 +241,5 @@ function encode(value, count, littleEndian) {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(BigInt.asUintN(64, value));
   const low = bytes.subarray(0, count);
-  return littleEndian ? low : low.reverse();
+  return littleEndian ? low : Buffer.from(low.toReversed());
 }

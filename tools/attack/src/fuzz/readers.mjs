@@ -79,8 +79,8 @@ export async function openReaders(folder) {
     bytesReader('idx', seeds.idxFiles, (bytes) => parseIdx(bytes, 'x')),
     bytesReader('idx, gzip', seeds.gzippedIdxFiles, fromFile('x-idx3-ubyte.gz', readIdx)),
     bytesReader('idx labels', seeds.idxLabels, (bytes) => {
-      const images = write('images-idx3-ubyte', /** @type {Uint8Array} */ (seeds.idxFiles[0]));
-      return openIdx({ images, labels: write('labels-idx1-ubyte', bytes) });
+      const path = write('images-idx3-ubyte', /** @type {Uint8Array} */ (seeds.idxFiles[0]));
+      return openIdx({ images: path, labels: write('labels-idx1-ubyte', bytes) });
     }),
     bytesReader('CIFAR binary', seeds.cifarFiles, (bytes) =>
       parseCifar(bytes, 'x', bytes.length % 2 === 0 ? cifar100 : cifar10),

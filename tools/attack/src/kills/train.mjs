@@ -140,9 +140,9 @@ async function killOnce(out, config, random, startMs) {
   };
 }
 
-/** @param {readonly string[]} args @param {number} slowWriteMs how long it waits before each piece of a file */
-function startTraining(args, slowWriteMs = 0) {
-  return startDm(['train', '--json', ...args], { env: { ...process.env, DM_TEST_SLOW_WRITE: String(slowWriteMs) } });
+/** @param {readonly string[]} args @param {number} waitMs before each piece of a file */
+function startTraining(args, waitMs = 0) {
+  return startDm(['train', '--json', ...args], { env: { ...process.env, DM_TEST_SLOW_WRITE: String(waitMs) } });
 }
 
 /** Arguments that begin the run in `out`, or go on with it. @param {string} out @param {string} config */

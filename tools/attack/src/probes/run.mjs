@@ -14,7 +14,7 @@ const groups = [damage, endings, locks, trainings];
 const hostile = [links, injections, longMessages, bombs, specialFiles, sizes, lines, sharing];
 
 /** Every probe, in the order of its kind. */
-export function allProbes() {
+function allProbes() {
   return [...groups, ...hostile].flatMap((group) => group());
 }
 
