@@ -102,7 +102,7 @@ function checkLength(path: string, line: number, bytes: number): void {
   throw new FileError(path, `has a line ${line} of more than ${maxLineBytes} bytes.`, { code: 'FILE_INVALID' });
 }
 
-function decoded(decoder: TextDecoder, bytes: Buffer, path: string, line: number): string {
+function decoded(decoder: InstanceType<typeof TextDecoder>, bytes: Buffer, path: string, line: number): string {
   try {
     return decoder.decode(bytes);
   } catch (error) {
