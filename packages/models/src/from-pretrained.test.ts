@@ -61,3 +61,18 @@ it('refuses a class that there is no model for', async () => {
   await writeFile(join(other, 'config.json'), diffusersJson('AutoencoderKL', {}));
   await expect(fromPretrained(other)).rejects.toThrow(/_class_name.*UNet2DModel.*AutoencoderKL/);
 });
+
+it.each([
+  ['null', 'null'],
+  ['a list', '[]'],
+  ['a string', '"UNet2DModel"'],
+  ['half a document', '{"_class_name":'],
+  ['a class that is a list', '{"_class_name":["UNet2DModel"]}'],
+  ['a deep class', `{"_class_name":${'['.repeat(1e5)}${']'.repeat(1e5)}}`],
+])('refuses a config.json that is %s, naming the file', async (_, text) => {
+  const other = await mkdtemp(join(tmpdir(), 'dm-models-'));
+  await writeFile(join(other, 'config.json'), text);
+  await expect(fromPretrained(other)).rejects.toThrow(
+    expect.objectContaining({ name: 'ConfigError', message: expect.stringContaining(`${other}/config.json`) }),
+  );
+});

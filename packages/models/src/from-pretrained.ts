@@ -26,11 +26,12 @@ export async function fromPretrained(
   const { fileKind, readRegularFileAsync } = (await import(/* @vite-ignore */ module)) as typeof files;
   const read = (name: string) => readRegularFileAsync(`${folder}/${name}`, { maxBytes: Infinity });
   const text = async (name: string) => new TextDecoder().decode(await read(name));
-  const config = JSON.parse(await text('config.json')) as { readonly _class_name?: unknown };
-  const className = String(config._class_name);
-  if (!Object.hasOwn(modelClasses, className)) {
+  const config = parseConfig(await text('config.json'), `${folder}/config.json`);
+  const className = config._class_name;
+  if (typeof className !== 'string' || !Object.hasOwn(modelClasses, className)) {
+    const got = typeof className === 'string' ? className : typeof className;
     throw new ConfigError(
-      `${folder}/config.json: _class_name must be one of ${Object.keys(modelClasses).join(', ')}, got ${className}`,
+      `${folder}/config.json: _class_name must be one of ${Object.keys(modelClasses).join(', ')}, got ${got}`,
     );
   }
   const model: Model = modelClasses[className as ModelClass](config as never);
@@ -41,4 +42,17 @@ export async function fromPretrained(
   const shards: Record<string, Uint8Array> = {};
   for (const name of shardNames(index)) shards[name] = await read(name);
   return { model, params: loadWeights(model, parseShards(index, shards).tensors) };
+}
+
+function parseConfig(text: string, path: string): { readonly _class_name?: unknown } {
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(`${path} is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    throw new ConfigError(`${path} must hold one object, the fields of a model`);
+  }
+  return config;
 }

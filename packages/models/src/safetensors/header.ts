@@ -54,7 +54,7 @@ export function parseHeader(bytes: Uint8Array): Header {
   } catch (error) {
     throw new SafetensorsError(`the header is not JSON: ${(error as Error).message}`);
   }
-  refuseDuplicateKeys(text);
+  refuseDuplicateKeysAndDepth(text);
 
   const { [metadataKey]: metadata, ...tensors } = json as Record<string, unknown>;
   const entries = Object.entries(tensors)
@@ -91,19 +91,25 @@ function headerText(bytes: Uint8Array): { text: string; dataStart: number } {
   }
 }
 
+/** Levels of a header that are accepted: it needs three, and whoever prints a deeper value could exhaust the stack. */
+const maxDepth = 16;
+
 /** `JSON.parse` keeps the last of equal keys in silence. `text` is valid JSON. */
-function refuseDuplicateKeys(text: string): void {
+function refuseDuplicateKeysAndDepth(text: string): void {
+  const colon = /\s*:/y;
   const open: (Set<string> | undefined)[] = []; // keys of the objects around; undefined for a list
   for (let i = 0; i < text.length; i++) {
     const c = text[i];
     if (c === '{') open.push(new Set());
     else if (c === '[') open.push(undefined);
     else if (c === '}' || c === ']') open.pop();
-    else if (c === '"') {
+    if (open.length > maxDepth) throw new SafetensorsError(`the header is nested more than ${maxDepth} levels deep`);
+    if (c === '"') {
       const start = i;
       for (i++; text[i] !== '"'; i++) if (text[i] === '\\') i++;
       const keys = open.at(-1);
-      if (keys === undefined || !/^\s*:/.test(text.slice(i + 1, i + 64))) continue;
+      colon.lastIndex = i + 1;
+      if (keys === undefined || !colon.test(text)) continue;
       const key = JSON.parse(text.slice(start, i + 1)) as string;
       if (keys.has(key)) throw new SafetensorsError(`the header has the key ${JSON.stringify(key)} twice`);
       keys.add(key);

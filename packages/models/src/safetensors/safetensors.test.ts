@@ -49,6 +49,13 @@ describe('refused', () => {
       file(`{"a":${entry('F32', '[0]', '[0,0]')},"\\u0061" :${entry('F32', '[0]', '[0,0]')}}`),
       /key "a" twice/,
     ],
+    [
+      'a name twice, with a hundred blanks before its colon',
+      file(`{"a":${entry('F32', '[0]', '[0,0]')},"a"${' '.repeat(100)}:${entry('F32', '[0]', '[0,0]')}}`),
+      /key "a" twice/,
+    ],
+    ['a deep list', file(`{"a":{"shape":${'['.repeat(20_000)}${']'.repeat(20_000)}}}`), /nested more than 16 levels/],
+    ['a deep dtype', file(`{"a":{"dtype":${'{"b":'.repeat(8000)}0${'}'.repeat(8000)}}}`), /nested more than 16 levels/],
     ['a field twice', file('{"a":{"dtype":"F32","shape":[0],"shape":[0],"data_offsets":[0,0]}}'), /key "shape" twice/],
     ['metadata twice', file('{"__metadata__":{},"__metadata__":{}}'), /key "__metadata__" twice/],
     ['an unknown dtype', file(`{"a":${entry('F33', '[0]', '[0,0]')}}`), /"a": unknown dtype "F33"/],
