@@ -2,7 +2,7 @@
 import { isObject, type Json } from './json.js';
 
 /** Stands where a path was. */
-export const pathLeftOut = '(path left out)';
+const pathLeftOut = '(path left out)';
 
 /** Data that are known by name, as `openDataset` takes them and as it calls them: `mnist`, `emoji/12`. */
 const namedData = /^(?:mnist|fashion-mnist|cifar10|cifar100|emoji)(?:\/[a-z0-9]+)*$/;
@@ -16,7 +16,7 @@ export function withoutDataPath(name: string): string {
 }
 
 /** `text` with every absolute path left out. */
-export function withoutAbsolutePaths(text: string): string {
+function withoutAbsolutePaths(text: string): string {
   return text.replaceAll(absolutePath, `$1${pathLeftOut}`);
 }
 

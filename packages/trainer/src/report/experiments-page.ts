@@ -1,7 +1,7 @@
 /** One page of Markdown about all experiments, for a reader on a Git host. */
 import { dirname, relative } from 'node:path';
 import { atomicWriteFile } from '../files/atomic-write.js';
-import { escapeText } from '../terminal/escape.js';
+import { escapeText } from '../text/escape.js';
 import { escapeMarkdown, markdownAddress, markdownCode, markdownFigure, markdownTable } from './markdown.js';
 import { readExperiments, type ExperimentFolder, type ExperimentResults } from './experiment-results.js';
 

@@ -1,5 +1,5 @@
 /** Text from results in pages of Markdown (GFM). */
-import { escapeText } from '../terminal/escape.js';
+import { escapeText } from '../text/escape.js';
 
 /**
  * `text` as one line that Markdown shows as it is: no cell, code, HTML, entity, emphasis, link or image begins or ends in

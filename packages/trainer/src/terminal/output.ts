@@ -5,7 +5,7 @@
  */
 import { StringDecoder } from 'node:string_decoder';
 import { isFault, linesOf, messageOf, codeOf } from '../errors.js';
-import { escapedJson, escapeLines, escapeText } from './escape.js';
+import { escapedJson, escapeLines, escapeText } from '../text/escape.js';
 import { maxMessageBytes, shorten, shortenLines } from './shorten.js';
 
 /** A stream for text, and what is known of the terminal behind it. */

@@ -1,7 +1,7 @@
 /** A state of a training as the lines of a terminal: a function of both alone. */
 import sparkly from 'sparkly';
 import type { MetricsRecord } from '../run/metrics.js';
-import { escapeText } from './escape.js';
+import { escapeText } from '../text/escape.js';
 import { formatDuration, etaSeconds } from './progress.js';
 import type { DashboardState, WrittenFile } from './dashboard-state.js';
 

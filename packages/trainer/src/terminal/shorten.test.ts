@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { escapeText } from './escape.js';
+import { escapeText } from '../text/escape.js';
 import { maxMessageBytes, shorten, shortenLines } from './shorten.js';
 
 const short = (text: string) => shorten(text, escapeText, maxMessageBytes);
