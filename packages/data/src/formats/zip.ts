@@ -1,6 +1,7 @@
+import type { FileHandle } from 'node:fs/promises';
 import { createInflateRaw } from 'node:zlib';
 import crc32 from 'crc-32';
-import { fromBufferPromise, openPromise, type Entry, type ZipFile } from 'yauzl';
+import { fromBufferPromise, fromRandomAccessReaderPromise, RandomAccessReader, type Entry, type ZipFile } from 'yauzl';
 import { DataError, reasonOf } from '../errors.js';
 import { readAt, withFile } from '../io/read-file.js';
 import { checkLimit, type DataLimits } from '../limits.js';
@@ -30,6 +31,7 @@ export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 const STORED = 0;
 const DEFLATED = 8;
 const HEADER_BYTES = 30;
+const READ_AHEAD_BYTES = 2 ** 18;
 const HEADER_SIGNATURE = 0x04034b50;
 
 /**
@@ -37,8 +39,52 @@ const HEADER_SIGNATURE = 0x04034b50;
  * piece of compressed data would stand for any number of them.
  */
 export async function listZip(path: string, limits: DataLimits): Promise<ZipEntry[]> {
-  // Opened first by us, for the errors of a file that is missing or a folder.
-  return withFile(path, async () => directory(path, openPromise(path, { lazyEntries: true }), limits));
+  return withFile(path, async (file) => {
+    const { size } = await file.stat();
+    return directory(
+      path,
+      fromRandomAccessReaderPromise(new ReadAheadReader(file), size, { autoClose: false }),
+      limits,
+    );
+  });
+}
+
+/** Yauzl reads twice an entry, a few bytes each time; of a million entries, that would take minutes without a buffer. */
+class ReadAheadReader extends RandomAccessReader {
+  private readonly ahead = Buffer.allocUnsafeSlow(READ_AHEAD_BYTES);
+  private start = 0;
+  private end = 0;
+
+  constructor(private readonly file: FileHandle) {
+    super();
+  }
+
+  override read(
+    target: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    done: (error: Error | null) => void,
+  ): void {
+    void this.copy(target, offset, length, position).then(() => done(null), done);
+  }
+
+  private async copy(target: Buffer, offset: number, length: number, position: number): Promise<void> {
+    for (let copied = 0; copied < length;) {
+      const at = position + copied;
+      if (at < this.start || at >= this.end) {
+        const { bytesRead } = await this.file.read(this.ahead, 0, READ_AHEAD_BYTES, at);
+        [this.start, this.end] = [at, at + bytesRead];
+        if (bytesRead === 0) throw new RangeError('it ends within its directory');
+      }
+      copied += this.ahead.copy(
+        target,
+        offset + copied,
+        at - this.start,
+        Math.min(this.end, position + length) - this.start,
+      );
+    }
+  }
 }
 
 /** As `listZip`, of an archive in memory; `source` names it in errors. */
