@@ -32,6 +32,7 @@ const percent = (character: string): string => `%${character.charCodeAt(0).toStr
 /** A cell of a table: text, which is escaped, or Markdown. */
 export type Cell = string | { readonly markdown: string };
 
+/** A table with a header row; each cell's text is escaped, and Markdown is taken as it is. */
 export function markdownTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const text = (cell: Cell) => (typeof cell === 'string' ? escapeMarkdown(cell) : cell.markdown);
   const line = (cells: readonly Cell[]) => `| ${cells.map(text).join(' | ')} |`;
