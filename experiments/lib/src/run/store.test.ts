@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -49,6 +49,19 @@ describe('openStore', () => {
     store.save(trial('whole', 'y', 1), result(trial('whole', 'y', 1)));
     expect(store.find(trial('rates', 'y', 1))).toMatchObject({ from: 'b/whole/y.seed-1' });
   });
+
+  it.each(['', 'null', '1', '[]', '{"key": 1}', '['.repeat(1e5)])(
+    'names the file of a result that is none: %.20s',
+    (text) => {
+      open('a').save(trial('final', 'x'), result(trial('final', 'x')));
+      const path = join(root, 'a/results/laptop/final/x.seed-0.json');
+      writeFileSync(path, text);
+      const refusal = expect.objectContaining({ code: 'FILE_INVALID', path: expect.stringContaining(path) as string });
+      expect(() => open('b')).toThrow(refusal as unknown as Error);
+      const own = openStore<Trial, AnyResult>(join(root, 'a/results/laptop'), { fresh: false });
+      expect(() => own.find(trial('final', 'x'))).toThrow(refusal as unknown as Error);
+    },
+  );
 
   it('takes nothing from elsewhere in a fresh store, and where results are of another kind', () => {
     open('a').save(trial('final', 'x'), result(trial('final', 'x')));

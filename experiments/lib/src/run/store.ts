@@ -1,6 +1,7 @@
 /** The committed files of an experiment: one JSON for each finished trial. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { FileError, readJsonFile } from '@dm/files';
 import { trialKey, type AnyResult, type AnyTrial } from '../recipe/trial.js';
 
 export interface Store<T extends AnyTrial, R extends AnyResult> {
@@ -40,11 +41,11 @@ export function openStore<T extends AnyTrial, R extends AnyResult>(
     find(trial) {
       const key = trialKey(trial);
       const path = pathOf(trial);
-      const own = existsSync(path) ? (read(path) as R) : undefined;
+      const own = existsSync(path) ? read<R>(path) : undefined;
       if (own?.key === key) return own;
       const other = finished.get(key);
       if (other === undefined) return undefined;
-      const found = read(other) as R;
+      const found = read<R>(other);
       const { stage, arm, seed } = trial;
       const copy: R = { ...found, stage, arm: arm.name, about: arm.about, seed, from: origin(other) };
       save(trial, copy);
@@ -68,7 +69,7 @@ function finishedTrials(folder: string, accepts: (result: AnyResult) => boolean)
   // What was itself copied is left out: a copy names where it was trained.
   return new Map(
     paths.flatMap((path) => {
-      const result = read(path) as AnyResult;
+      const result = read<AnyResult>(path);
       return result.from === undefined && accepts(result) ? [[result.key, path] as const] : [];
     }),
   );
@@ -80,7 +81,20 @@ function origin(path: string): string {
   return [parts.at(-5), parts.at(-2), parts.at(-1)].join('/');
 }
 
-const read = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
+/** What every result begins with is checked; the rest is as good as its key says, which is a hash of what was trained. */
+function read<R extends AnyResult>(path: string): R {
+  const value = readJsonFile(path);
+  const { key, arm, seed, from } = (value ?? {}) as Partial<Record<keyof AnyResult, unknown>>;
+  const isResult =
+    typeof key === 'string' &&
+    typeof arm === 'string' &&
+    Number.isSafeInteger(seed) &&
+    (from === undefined || typeof from === 'string');
+  if (isResult) return value as R;
+  throw new FileError(path, 'is no result of a trial: key, arm or seed are missing or of another type. Remove it.', {
+    code: 'FILE_INVALID',
+  });
+}
 
 /** By rename, so that a run that is killed leaves no half a file. */
 export function writeJson(path: string, value: unknown): void {

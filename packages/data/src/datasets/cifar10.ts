@@ -151,7 +151,13 @@ async function decodeRows(path: string, rows: number): Promise<Uint8Array> {
 }
 
 async function readJsonLabels(path: string): Promise<Int32Array> {
-  const labels: unknown = JSON.parse((await readBytes(path)).toString());
+  const text = (await readBytes(path)).toString();
+  let labels: unknown;
+  try {
+    labels = JSON.parse(text);
+  } catch (cause) {
+    throw new DataError(`${path}: no JSON (${reasonOf(cause)}).`, { cause });
+  }
   if (!Array.isArray(labels) || labels.some((label) => !Number.isInteger(label))) {
     throw new DataError(`${path}: not a list of integers.`);
   }

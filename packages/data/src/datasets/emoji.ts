@@ -54,6 +54,8 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   });
 }
 
+const isPlace = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) >= 0;
+
 /** The emoji that have an image, each followed by its variants of skin color. */
 function parseCells(text: string, path: string): Cell[] {
   try {
@@ -62,7 +64,12 @@ function parseCells(text: string, path: string): Cell[] {
       one,
       ...Object.values(variants).map((variant) => ({ ...one, ...variant })),
     ]);
-    return all.filter(({ has_img_twitter: hasImage }) => hasImage);
+    const cells = all.filter(({ has_img_twitter: hasImage }) => hasImage);
+    const wrong = cells.findIndex(
+      ({ sheet_x: x, sheet_y: y, category }) => !isPlace(x) || !isPlace(y) || typeof category !== 'string',
+    );
+    if (wrong !== -1) throw new Error(`image ${wrong} has no place in the sheet, or no category`);
+    return cells;
   } catch (cause) {
     throw new DataError(`${path}: not the list of emoji (${reasonOf(cause)}). Is it ${PACKAGE.name}?`, { cause });
   }

@@ -222,6 +222,43 @@ describe('statistics on the disk', () => {
     await expect(readStatistics(path)).rejects.toThrow('not a readable zip archive');
   });
 
+  it('are refused when the metadata say something impossible, by the name of the field', async () => {
+    const dir = folder();
+    const set = await extractFeatures(images('a', 20, 0), fakeExtractor(), keep);
+    const path = join(dir, 'a.npz');
+    await writeStatistics(path, set);
+    const arrays = await readNpz(path);
+    const good = JSON.parse(new TextDecoder().decode(arrays['metadata']!.data as Uint8Array)) as object;
+    const refused = async (text: string, field: string) => {
+      const data = new TextEncoder().encode(text);
+      await writeNpz(path, { ...arrays, metadata: { shape: [data.length], data } });
+      await expect(readStatistics(path), text.slice(0, 60)).rejects.toMatchObject({
+        name: 'EvalError',
+        code: 'STATISTICS_INVALID',
+        message: expect.stringMatching(new RegExp(`a\\.npz is damaged: .*${field}`)) as string,
+      });
+    };
+    for (const text of ['null', '1', '[]', '"x"', '{}']) await refused(text, 'format');
+    await refused('['.repeat(100_000), 'metadata');
+    const wrong: Readonly<Record<string, readonly unknown[]>> = {
+      name: [null, 1],
+      sha256: [null, {}],
+      count: [null, 1, 19.5, -3, '20', 2 ** 60],
+      shape: [null, [4, 4], [4, 4, 0], [4, 4, 0.5], '441'],
+      extractor: [null, [], { ...set.extractor, dimensions: 1.5 }, { ...set.extractor, name: null }],
+      notes: [null, 'x', [1]],
+    };
+    for (const [field, values] of Object.entries(wrong)) {
+      for (const value of values) await refused(JSON.stringify({ ...good, [field]: value }), field);
+    }
+    await refused(JSON.stringify({ ...good, count: 0 }).replace('"count":0', '"count":1e999'), 'count');
+    for (const value of [null, {}, [], { mu: 1 }])
+      await refused(JSON.stringify({ ...good, arrays: value }), '(arrays|mu)');
+    // Honest hashes of arrays that contradict the rest.
+    await refused(JSON.stringify({ ...good, count: 19 }), 'features');
+    await refused(JSON.stringify({ ...good, extractor: { ...set.extractor, dimensions: 2 } }), 'mu and sigma');
+  });
+
   it('are refused when made by another extractor or by who does not say which', async () => {
     const dir = folder();
     const set = await extractFeatures(images('a', 20, 0), fakeExtractor());

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { fileKind, makeFolder } from '@dm/files';
+import { fileKind, makeFolder, parseJson } from '@dm/files';
 import { dirname, join, resolve } from 'node:path';
 import { readNpz, writeNpz, type NpyArray } from '@dm/data';
 import { EvalError } from '../errors.js';
 import { checkSameExtractor, type ImageFeatures } from './extract-features.js';
 import type { ExtractorIdentity } from '../extractors/feature-extractor.js';
+import type { Features } from '../metrics/features.js';
 import type { FeatureStatistics } from '../metrics/statistics.js';
 
 /** Version of the file's layout. */
@@ -72,9 +73,10 @@ export async function isStatisticsFile(path: string): Promise<boolean> {
 export async function readStatistics(path: string, expected?: ExtractorIdentity): Promise<ImageFeatures> {
   const arrays = await readNpz(path);
   const metadata = readMetadata(path, arrays['metadata']);
-  for (const [name, sha256] of Object.entries(metadata.arrays)) {
-    const array = arrays[name];
-    if (array === undefined || hashOf(array) !== sha256) {
+  const { metadata: _, ...present } = arrays;
+  for (const name of new Set(['mu', 'sigma', ...Object.keys(metadata.arrays), ...Object.keys(present)])) {
+    const array = present[name];
+    if (array === undefined || hashOf(array) !== metadata.arrays[name]) {
       throw new EvalError(
         'STATISTICS_INVALID',
         `${path} is damaged: ${name} is ${array === undefined ? 'missing' : 'not what was written'}.`,
@@ -90,10 +92,10 @@ export async function readStatistics(path: string, expected?: ExtractorIdentity)
     shape,
     extractor,
     notes,
-    statistics: statisticsOf(path, '', arrays, count),
+    statistics: statisticsOf(path, '', arrays, count, extractor.dimensions),
     ...(arrays['spatial_mu'] !== undefined && { spatial: statisticsOf(path, 'spatial_', arrays, count) }),
     ...(arrays['features'] !== undefined && {
-      features: { values: arrays['features'].data as Float32Array, dimension: extractor.dimensions },
+      features: featuresOf(path, arrays['features'], count, extractor.dimensions),
     }),
   };
 }
@@ -133,18 +135,26 @@ function statisticsOf(
   prefix: string,
   arrays: Readonly<Record<string, NpyArray>>,
   count: number,
+  dimensions?: number,
 ): FeatureStatistics {
   const [mean, covariance] = [arrays[`${prefix}mu`]?.data, arrays[`${prefix}sigma`]?.data];
   if (
     !(mean instanceof Float64Array && covariance instanceof Float64Array) ||
-    covariance.length !== mean.length * mean.length
+    mean.length !== (dimensions ?? mean.length) ||
+    covariance.length !== mean.length * mean.length ||
+    !(mean.every(Number.isFinite) && covariance.every(Number.isFinite))
   ) {
     throw new EvalError(
       'STATISTICS_INVALID',
-      `${path} is damaged: ${prefix}mu and ${prefix}sigma must be float64 [d] and [d, d].`,
+      `${path} is damaged: ${prefix}mu and ${prefix}sigma must be float64 [d] and [d, d], finite, with the d of the extractor.`,
     );
   }
   return { count, dimension: mean.length, mean, covariance };
+}
+
+function featuresOf(path: string, { data }: NpyArray, count: number, dimension: number): Features {
+  if (data instanceof Float32Array && data.length === count * dimension) return { values: data, dimension };
+  throw new EvalError('STATISTICS_INVALID', `${path} is damaged: features must be float32 [${count}, ${dimension}].`);
 }
 
 function readMetadata(path: string, array: NpyArray | undefined): Metadata {
@@ -155,23 +165,49 @@ function readMetadata(path: string, array: NpyArray | undefined): Metadata {
         'Make the statistics from the images themselves.',
     );
   }
-  let metadata: Metadata;
+  let json: unknown;
   try {
-    metadata = JSON.parse(new TextDecoder().decode(array.data)) as Metadata;
+    json = parseJson(new TextDecoder().decode(array.data), `${path}: metadata`);
   } catch (cause) {
     throw new EvalError('STATISTICS_INVALID', `${path} is damaged: its metadata is not JSON.`, { cause });
   }
-  if (metadata.format !== FORMAT) {
+  const metadata = fieldsOf(json);
+  if (typeof metadata['format'] === 'number' && metadata['format'] !== FORMAT) {
     throw new EvalError(
       'STATISTICS_INVALID',
-      `${path} has format ${metadata.format}; this version reads ${FORMAT}. Make the statistics again.`,
+      `${path} has format ${metadata['format']}; this version reads ${FORMAT}. Make the statistics again.`,
     );
   }
   // What every file of this format has: reading on must not depend on bytes that nobody checked.
-  if (!['mu', 'sigma'].every((name) => typeof metadata.arrays?.[name] === 'string') || !(metadata.count >= 2)) {
-    throw new EvalError('STATISTICS_INVALID', `${path} is damaged: its metadata is not complete.`);
-  }
-  return metadata;
+  const extractor = fieldsOf(metadata['extractor']);
+  const hashes = Object.values(fieldsOf(metadata['arrays']));
+  const shape: unknown = metadata['shape'];
+  const notes: unknown = metadata['notes'];
+  const holds: Readonly<Record<string, boolean>> = {
+    format: metadata['format'] === FORMAT,
+    name: isText(metadata['name']),
+    sha256: isText(metadata['sha256']),
+    count: isCount(metadata['count'], 2),
+    shape: Array.isArray(shape) && shape.length === 3 && shape.every((side) => isCount(side, 1)),
+    extractor:
+      ['name', 'weightsSha256', 'resize'].every((field) => isText(extractor[field])) &&
+      isCount(extractor['dimensions'], 1) &&
+      typeof extractor['comparable'] === 'boolean',
+    notes: Array.isArray(notes) && notes.every(isText),
+    arrays: hashes.length > 0 && hashes.every(isText),
+  };
+  const wrong = Object.keys(holds).find((field) => holds[field] === false);
+  if (wrong === undefined) return json as Metadata;
+  throw new EvalError('STATISTICS_INVALID', `${path} is damaged: its metadata has no valid ${wrong}.`);
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+const isCount = (value: unknown, atLeast: number): boolean =>
+  Number.isSafeInteger(value) && (value as number) >= atLeast;
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 function hashOf({ shape, data }: NpyArray): string {

@@ -3,6 +3,7 @@
  * with 64 zeros in that field's place, so that no byte of it can change unnoticed.
  */
 import { createHash } from 'node:crypto';
+import { FileError, parseJson } from '@dm/files';
 import { z } from 'zod';
 import { messageOf, UserError } from '../errors.js';
 
@@ -62,9 +63,9 @@ export function parseManifest(bytes: Uint8Array, path: string): Manifest {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   let json: unknown;
   try {
-    json = JSON.parse(Buffer.from(text, 'latin1').toString('utf8'));
+    json = parseJson(Buffer.from(text, 'latin1').toString('utf8'), path);
   } catch (error) {
-    throw damaged(`it is not JSON (${messageOf(error)}).`);
+    throw damaged(error instanceof FileError ? `it ${error.reason}` : messageOf(error));
   }
   const { format, manifestSha256 } = (json ?? {}) as { readonly format?: unknown; readonly manifestSha256?: unknown };
   if (typeof format === 'number' && Number.isInteger(format) && format > checkpointFormat) {

@@ -1,11 +1,11 @@
 /** The one way from what a person names, a run or a checkpoint, to the checkpoint that is read. */
 import { insideFolder } from '@dm/files';
 import { basename } from 'node:path';
-import { readBest } from './best.js';
+import { parseBest, type Best } from './best.js';
 import { latestCheckpoint } from './checkpoint-folder.js';
 import { isCheckpoint, isDamage, readCheckpoint, type Checkpoint } from './checkpoint.js';
 import { checkpointPath } from './layout.js';
-import { UserError } from '../errors.js';
+import { messageOf, UserError } from '../errors.js';
 import { runFolder } from '../run/run-folder.js';
 
 /** One of `run` and `checkpoint`. */
@@ -47,14 +47,14 @@ export function resolveCheckpoint(
 
 function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {
   const { checkpoints } = runFolder(run);
-  for (let best = readBest(checkpoints); best !== undefined;) {
+  for (let best = bestOf(run, checkpoints); best !== undefined;) {
     const path = insideFolder(checkpoints, basename(checkpointPath(checkpoints, best.step)));
     try {
       return readCheckpoint(path, only);
     } catch (error) {
       if (!isDamage(error)) throw error;
       // A training may have pruned it meanwhile, because there is a better one.
-      const now = readBest(checkpoints);
+      const now = bestOf(run, checkpoints);
       if (now?.step === best.step) {
         throw new UserError(
           `${run} has no best checkpoint any more: best.json names ${path}. ${error.message} Leave --best out.`,
@@ -67,4 +67,14 @@ function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {
   throw new UserError(`${run} has no best checkpoint: it was trained without --eval-every. Leave --best out.`, {
     code: 'CHECKPOINT_NOT_FOUND',
   });
+}
+
+function bestOf(run: string, checkpoints: string): Best | undefined {
+  try {
+    return parseBest(checkpoints);
+  } catch (error) {
+    throw new UserError(`${messageOf(error)} Leave --best out, or resume ${run}: its log tells which was the best.`, {
+      code: 'CHECKPOINT_INVALID',
+    });
+  }
 }

@@ -12,7 +12,7 @@ import {
   torchAxes,
   torchShape,
 } from '@dm/models';
-import { type Arrays, float32, type NdArray, viewFlat } from '@dm/ops';
+import { type Arrays, float32, type FlatLayout, type NdArray, viewFlat } from '@dm/ops';
 import { rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { resolveCheckpoint, runOrCheckpoint } from './resolve.js';
 import { messageOf, UserError } from '../errors.js';
@@ -27,7 +27,11 @@ import { emaFile, fileConstants, fileOf, startingState, stateEntries, type State
 export function initialState(setup: TrainingSetup, onNote?: (text: string) => void): Arrays {
   const { initFrom } = setup.config;
   if (initFrom === undefined) return startingState(setup);
-  if (initFrom.endsWith('.safetensors')) return startingState(setup, weightsState(setup, readTensorFile(initFrom)));
+  if (initFrom.endsWith('.safetensors'))
+    return startingState(
+      setup,
+      explained(initFrom, () => weightsState(setup, readTensorFile(initFrom))),
+    );
   return startingState(
     setup,
     readWeights(setup, resolveCheckpoint(runOrCheckpoint(initFrom), [emaFile], onNote), 'ema'),
@@ -78,8 +82,10 @@ export function unpackState(
   const read = ({ name, size, files: [file], tensors }: StateEntry): Float32Array => {
     if (tensors === undefined) return vectorOf(tensorsOf(file!)[name], name, size, `${checkpoint.path}/${file}`);
     const { layout, prefix } = tensors;
-    if (prefix === '') return flatten(loadWeights(setup.model, tensorsOf(file!)), layout);
-    return flatten(fromTorch(setup.model, withoutPrefix(tensorsOf(file!), prefix)), layout);
+    return explained(`${checkpoint.path}/${file}`, () => {
+      if (prefix === '') return flatten(loadWeights(setup.model, tensorsOf(file!)), layout);
+      return flatten(fromTorch(setup.model, slotOf(tensorsOf(file!), prefix, layout)), layout);
+    });
   };
   const arrays = Object.fromEntries(saved.map((entry) => [entry.name, float32(read(entry))]));
   const curriculumState = readCurriculumState(setup, checkpoint);
@@ -87,20 +93,37 @@ export function unpackState(
 }
 
 function vectorOf(tensor: NdArray | undefined, name: string, size: number, path: string): Float32Array {
-  if (tensor?.data.length !== size) {
-    throw new UserError(`${path} has no ${name} of ${size} numbers.`, { code: 'CHECKPOINT_INVALID' });
+  if (!(tensor?.data instanceof Float32Array) || tensor.data.length !== size) {
+    throw new UserError(`${path} has no ${name} of ${size} float32 numbers.`, { code: 'CHECKPOINT_INVALID' });
   }
-  return tensor.data as Float32Array;
+  return tensor.data;
 }
 
-function withoutPrefix(tensors: Arrays, prefix: string): Arrays {
+/** The tensors of an optimizer's slot by the names of their parameters, one of each in `layout`. */
+function slotOf(tensors: Arrays, prefix: string, layout: FlatLayout): Arrays {
+  const lacking = layout.entries.filter(({ name }) => tensors[prefix + name]?.dtype !== 'float32');
+  if (lacking.length > 0) {
+    throw new Error(`there is no float32 tensor ${lacking.map(({ name }) => prefix + name).join(', ')}.`);
+  }
   const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
+/** Names the file in whatever is thrown. */
+function explained<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof UserError
+      ? error
+      : new UserError(`${path}: ${messageOf(error)}`, { code: 'CHECKPOINT_INVALID' });
+  }
+}
+
 /** Weights for sampling, as the state `params` and `buffers`: `model`, or an average by its name, such as `ema`. */
 export function readWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string): Arrays {
-  return weightsState(denoiser, readTensors(checkpoint, fileOf(which)));
+  const file = fileOf(which);
+  return explained(`${checkpoint.path}/${file}`, () => weightsState(denoiser, readTensors(checkpoint, file)));
 }
 
 function weightsState({ model, layout, bufferLayout }: Denoiser, file: Arrays): Arrays {
@@ -153,7 +176,8 @@ function readTensorFile(path: string): Arrays {
 }
 
 function readTensors(checkpoint: Checkpoint, file: string): Record<string, NdArray> {
-  return parseSafetensors(bytesOf(checkpoint, file)).tensors;
+  const bytes = bytesOf(checkpoint, file);
+  return explained(`${checkpoint.path}/${file}`, () => parseSafetensors(bytes).tensors);
 }
 
 /** The state of a curriculum that learns, in arrays of the kinds that it began with. */
@@ -161,9 +185,17 @@ function readCurriculumState({ curriculum }: TrainingSetup, checkpoint: Checkpoi
   const initial = curriculum.initialState?.();
   if (initial === undefined) return undefined;
   return Object.fromEntries(
-    Object.keys(initial).map((name) => {
+    Object.entries(initial).map(([name, values]) => {
       const file = `curriculum.${name}.npy`;
-      return [name, parseNpy(bytesOf(checkpoint, file), `${checkpoint.path}/${file}`).data as ScheduleState[string]];
+      const path = `${checkpoint.path}/${file}`;
+      const { data } = parseNpy(bytesOf(checkpoint, file), path);
+      if (data.constructor !== values.constructor || data.length !== values.length) {
+        throw new UserError(
+          `${path} is ${data.constructor.name} of ${data.length}, not ${values.constructor.name} of ${values.length}.`,
+          { code: 'CHECKPOINT_INVALID' },
+        );
+      }
+      return [name, data as ScheduleState[string]];
     }),
   );
 }

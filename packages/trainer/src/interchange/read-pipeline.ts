@@ -1,5 +1,5 @@
 /** Reads a pipeline folder of diffusers: what it says of the model and its noise, and the weights as they are. */
-import { fileKind, listFolder, readRegularFile } from '@dm/files';
+import { fileKind, listFolder, readJsonFile, readRegularFile, readTextFile } from '@dm/files';
 import { join } from 'node:path';
 import { parseSafetensors, parseShards, shardNames, type SafetensorsFile } from '@dm/models';
 import {
@@ -86,7 +86,7 @@ function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'>
   if (fileKind(whole) !== undefined) return explained(whole, () => parseSafetensors(readBytes(whole)));
   if (fileKind(index) !== undefined) {
     return explained(index, () => {
-      const text = readText(index);
+      const text = readTextFile(index);
       const present = shardNames(text).filter((name) => fileKind(join(folder, name)) !== undefined);
       return parseShards(text, Object.fromEntries(present.map((name) => [name, readBytes(join(folder, name))])));
     });
@@ -107,12 +107,10 @@ function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'>
 }
 
 function readFields(path: string): Fields {
-  const value: unknown = explained(path, () => JSON.parse(readText(path)) as unknown);
+  const value: unknown = explained(path, () => readJsonFile(path));
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
   throw new UserError(`${path} must hold a JSON object of named fields.`, { code: 'FILE_INVALID' });
 }
-
-const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
 
 function readBytes(path: string): Uint8Array {
   try {

@@ -1,38 +1,47 @@
 /** results.json of the experiments, as their commands leave it: experiments/<name>/results/<configuration>/. */
-import { fileKind, listFolder, readTextFile } from '@dm/files';
+import { fileKind, insideFolder, listFolder, readJsonFile } from '@dm/files';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, UserError } from '../errors.js';
+import { checkValue } from '../files/json-lines.js';
+
+// Every limit is far above what an experiment writes: a page of a stranger's results stays readable.
+const name = z.string().max(200);
+const text = z.string().max(10_000);
+const list = <T extends z.ZodType>(of: T, max = 1000) => z.array(of).max(max);
 
 const tableSchema = z
-  .object({ title: z.string(), columns: z.array(z.string()), rows: z.array(z.array(z.string())) })
+  .object({ title: text, columns: list(text, 100), rows: list(list(text, 100), 10_000) })
   .refine(({ columns, rows }) => rows.every((row) => row.length === columns.length), {
     error: 'has rows with more or fewer cells than columns',
   });
 
 const resultsSchema = z.object({
-  experiment: z.string(),
-  configuration: z.string(),
-  claim: z.string(),
+  experiment: name,
+  configuration: name,
+  claim: text,
   /** The claim or question in a few words. */
-  inShort: z.string(),
+  inShort: text,
   /** What a reader must know before any number of these results. */
-  notice: z.string().exactOptional(),
+  notice: text.exactOptional(),
   verdict: z.enum(['holds', 'does not hold', 'depends', 'open']),
   /** The number that a summary quotes, with its name; where there is none the first sentence stands for it. */
-  key: z.string().exactOptional(),
-  sentences: z.array(z.string()).min(1),
+  key: text.exactOptional(),
+  sentences: list(text).min(1),
   /** Whether every training that was planned is finished. */
   isComplete: z.boolean(),
-  seeds: z.array(z.int()),
-  command: z.string(),
-  machine: z.object({ cpu: z.string(), cores: z.int(), node: z.string(), onnxruntime: z.string() }),
+  seeds: list(z.int()),
+  command: text,
+  machine: z.object({ cpu: name, cores: z.int().min(1), node: name, onnxruntime: name }),
   /** Minutes of the trainings by the clock, added up. */
-  trialMinutes: z.number(),
-  tables: z.array(tableSchema),
+  trialMinutes: z.number().min(0),
+  tables: list(tableSchema),
   /** Files beside results.json. */
-  figures: z.array(z.object({ file: z.string(), caption: z.string() })),
+  figures: list(z.object({ file: z.string().min(1).max(1000), caption: text })),
 });
+
+/** What tells an experiment from another project. */
+const projectSchema = z.looseObject({ targets: z.looseObject({ experiment: z.unknown() }).exactOptional() });
 
 export type ExperimentResults = z.infer<typeof resultsSchema>;
 
@@ -79,37 +88,37 @@ function namesIn(folder: string): string[] {
 function isExperiment(folder: string): boolean {
   const path = join(folder, 'project.json');
   if (fileKind(path) === undefined) return false;
-  const { targets } = json(path) as { targets?: Record<string, unknown> };
-  return targets?.['experiment'] !== undefined;
+  return checkValue(projectSchema, readJsonFile(path), path).targets?.experiment !== undefined;
 }
 
 function readResults(folder: string, name: string): ExperimentResults {
   const path = join(folder, 'results.json');
-  const { data, error } = resultsSchema.safeParse(json(path));
-  const again = `Write it again with the experiment's command and --report`;
-  if (error !== undefined) {
-    const [issue] = error.issues;
-    throw new UserError(`${path}: ${[issue!.path.join('.'), issue!.message].filter(Boolean).join(': ')}. ${again}.`, {
+  const invalid = (why: string) =>
+    new UserError(`${path} ${why} Write it again with the experiment's command and --report.`, {
       code: 'FILE_INVALID',
     });
+  const { data, error } = resultsSchema.safeParse(readJsonFile(path));
+  if (error !== undefined) {
+    const [issue] = error.issues;
+    throw invalid(`is not as expected: ${[issue!.path.join('.'), issue!.message].filter(Boolean).join(': ')}.`);
   }
   if (data.experiment !== name) {
     throw new UserError(`${path} has the results of ${data.experiment}, but lies in the folder of ${name}.`, {
       code: 'FILE_INVALID',
     });
   }
-  const missing = data.figures.find(({ file }) => fileKind(join(folder, file)) === undefined);
-  if (missing !== undefined)
-    throw new UserError(`${path} names the figure ${missing.file}, which is missing. ${again}.`, {
-      code: 'FILE_INVALID',
-    });
+  for (const [i, { file }] of data.figures.entries()) {
+    if (fileKind(figurePath(folder, file, `${path}: figures.${i}.file`)) === 'file') continue;
+    throw invalid(`names the figure ${file}, which is missing.`);
+  }
   return data;
 }
 
-function json(path: string): unknown {
+/** A page leads to files of its own experiment alone. */
+function figurePath(folder: string, file: string, source: string): string {
   try {
-    return JSON.parse(readTextFile(path));
+    return insideFolder(folder, file);
   } catch (error) {
-    throw new UserError(`${path} is not JSON: ${messageOf(error)}.`, { code: 'FILE_INVALID' });
+    throw new UserError(`${source}: ${messageOf(error)}`, { code: 'FILE_INVALID' });
   }
 }

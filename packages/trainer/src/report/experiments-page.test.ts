@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UserError } from '../errors.js';
+import { DmError } from '@dm/ops';
 import { writeExperimentsPage } from './experiments-page.js';
 
 let folder: string;
@@ -102,20 +102,56 @@ describe('the page of the experiments', () => {
         page();
         return undefined;
       } catch (error) {
-        return error instanceof UserError ? error.message.replace(folder, '') : `not for a person: ${String(error)}`;
+        return error instanceof DmError ? error.message.replace(folder, '') : `not for a person: ${String(error)}`;
       }
     };
     const path = '/experiments/a/results/laptop/results.json';
     expect(refusal('{"experiment": ')).toContain(`${path} is not JSON: `);
-    expect(refusal({ ...results, verdict: 'perhaps' })).toContain(`${path}: verdict: Invalid option`);
-    expect(refusal({ ...results, inShort: undefined })).toContain(`${path}: inShort: `);
+    expect(refusal({ ...results, verdict: 'perhaps' })).toContain(
+      `${path} is not as expected: verdict: Invalid option`,
+    );
+    expect(refusal({ ...results, inShort: undefined })).toContain(`${path} is not as expected: inShort: `);
     expect(refusal({ ...results, tables: [{ title: 'x', columns: ['a'], rows: [['1', '2']] }] })).toContain(
-      `${path}: tables.0: has rows with more or fewer cells than columns`,
+      `${path} is not as expected: tables.0: has rows with more or fewer cells than columns`,
     );
     expect(refusal({ ...results, experiment: 'b' })).toContain(`${path} has the results of b`);
     expect(refusal({ ...results, figures: [{ file: 'figures/x.svg', caption: '' }] })).toContain('figures/x.svg');
+    for (const text of ['null', '1', '"x"', '[]']) expect(refusal(text), text).toContain(`${path} is not as expected`);
+    expect(refusal('['.repeat(1e6))).toContain(`${path} is nested more than`);
+    expect(refusal({ ...results, claim: 'x'.repeat(1e5) })).toContain('claim: ');
+    expect(refusal({ ...results, seeds: Array.from({ length: 1e5 }, () => 0) })).toContain('seeds: ');
     expect(refusal(results)).toBeUndefined();
   });
+
+  it('names no figure outside of the folder of its results', () => {
+    experiment('a', { laptop: results });
+    const home = join(folder, 'experiments/a/results/laptop');
+    writeFileSync(join(folder, 'secret.svg'), '<svg/>');
+    symlinkSync(join(folder, 'secret.svg'), join(home, 'link.svg'));
+    symlinkSync(folder, join(home, 'linked'));
+    for (const file of [
+      '../../../../secret.svg',
+      join(folder, 'secret.svg'),
+      'link.svg',
+      'linked/secret.svg',
+      'figures',
+      '',
+    ]) {
+      experiment('a', { laptop: { ...results, figures: [{ file, caption: '' }] } });
+      expect(page, file).toThrow(expect.objectContaining({ code: 'FILE_INVALID' }) as Error);
+      expect(page, file).toThrow(/results\.json.*figure/);
+    }
+  });
+
+  it.each(['null', '[]', '1', '{"targets": null}', '{"targets": []}', '{'])(
+    'refuses the project.json %s by its name',
+    (text) => {
+      experiment('a', { laptop: results });
+      writeFileSync(join(folder, 'experiments/a/project.json'), text);
+      expect(page).toThrow(expect.objectContaining({ code: 'FILE_INVALID' }) as Error);
+      expect(page).toThrow(/project\.json/);
+    },
+  );
 
   it('refuses a folder without experiments', () => {
     expect(page).toThrow(/There is no experiment in .*experiments/);
