@@ -57,9 +57,9 @@ describe('openStore', () => {
       const path = join(root, 'a/results/laptop/final/x.seed-0.json');
       writeFileSync(path, text);
       const refusal = expect.objectContaining({ code: 'FILE_INVALID', path: expect.stringContaining(path) as string });
-      expect(() => open('b')).toThrow(refusal as unknown as Error);
+      expect(() => open('b')).toThrow(refusal);
       const own = openStore<Trial, AnyResult>(join(root, 'a/results/laptop'), { fresh: false });
-      expect(() => own.find(trial('final', 'x'))).toThrow(refusal as unknown as Error);
+      expect(() => own.find(trial('final', 'x'))).toThrow(refusal);
     },
   );
 

@@ -41,11 +41,11 @@ export function openStore<T extends AnyTrial, R extends AnyResult>(
     find(trial) {
       const key = trialKey(trial);
       const path = pathOf(trial);
-      const own = existsSync(path) ? read<R>(path) : undefined;
+      const own = existsSync(path) ? (read(path) as R) : undefined;
       if (own?.key === key) return own;
       const other = finished.get(key);
       if (other === undefined) return undefined;
-      const found = read<R>(other);
+      const found = read(other) as R;
       const { stage, arm, seed } = trial;
       const copy: R = { ...found, stage, arm: arm.name, about: arm.about, seed, from: origin(other) };
       save(trial, copy);
@@ -69,7 +69,7 @@ function finishedTrials(folder: string, accepts: (result: AnyResult) => boolean)
   // What was itself copied is left out: a copy names where it was trained.
   return new Map(
     paths.flatMap((path) => {
-      const result = read<AnyResult>(path);
+      const result = read(path);
       return result.from === undefined && accepts(result) ? [[result.key, path] as const] : [];
     }),
   );
@@ -82,7 +82,7 @@ function origin(path: string): string {
 }
 
 /** What every result begins with is checked; the rest is as good as its key says, which is a hash of what was trained. */
-function read<R extends AnyResult>(path: string): R {
+function read(path: string): AnyResult {
   const value = readJsonFile(path);
   const { key, arm, seed, from } = (value ?? {}) as Partial<Record<keyof AnyResult, unknown>>;
   const isResult =
@@ -90,7 +90,7 @@ function read<R extends AnyResult>(path: string): R {
     typeof arm === 'string' &&
     Number.isSafeInteger(seed) &&
     (from === undefined || typeof from === 'string');
-  if (isResult) return value as R;
+  if (isResult) return value as AnyResult;
   throw new FileError(path, 'is no result of a trial: key, arm or seed are missing or of another type. Remove it.', {
     code: 'FILE_INVALID',
   });

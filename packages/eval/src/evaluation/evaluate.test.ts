@@ -228,7 +228,7 @@ describe('statistics on the disk', () => {
     const path = join(dir, 'a.npz');
     await writeStatistics(path, set);
     const arrays = await readNpz(path);
-    const good = JSON.parse(new TextDecoder().decode(arrays['metadata']!.data as Uint8Array)) as object;
+    const good = JSON.parse(new TextDecoder().decode(arrays['metadata']!.data)) as object;
     const refused = async (text: string, field: string) => {
       const data = new TextEncoder().encode(text);
       await writeNpz(path, { ...arrays, metadata: { shape: [data.length], data } });

@@ -6,7 +6,7 @@ import { messageOf, UserError } from '../errors.js';
 import { checkValue } from '../files/json-lines.js';
 
 // Every limit is far above what an experiment writes: a page of a stranger's results stays readable.
-const name = z.string().max(200);
+const shortText = z.string().max(200);
 const text = z.string().max(10_000);
 const list = <T extends z.ZodType>(of: T, max = 1000) => z.array(of).max(max);
 
@@ -17,8 +17,8 @@ const tableSchema = z
   });
 
 const resultsSchema = z.object({
-  experiment: name,
-  configuration: name,
+  experiment: shortText,
+  configuration: shortText,
   claim: text,
   /** The claim or question in a few words. */
   inShort: text,
@@ -32,7 +32,7 @@ const resultsSchema = z.object({
   isComplete: z.boolean(),
   seeds: list(z.int()),
   command: text,
-  machine: z.object({ cpu: name, cores: z.int().min(1), node: name, onnxruntime: name }),
+  machine: z.object({ cpu: shortText, cores: z.int().min(1), node: shortText, onnxruntime: shortText }),
   /** Minutes of the trainings by the clock, added up. */
   trialMinutes: z.number().min(0),
   tables: list(tableSchema),
