@@ -1,9 +1,21 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { acquireLock } from './lock.js';
+import { processStart } from './process-start.js';
 
 let folder: string;
 let path: string;
@@ -13,28 +25,77 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+const locked = expect.objectContaining({ code: 'RUN_LOCKED' });
+
+function deadPid(): number {
+  return spawnSync(process.execPath, ['-e', '']).pid;
+}
+
 it('is held by one at a time and can be taken again after its release', () => {
   const lock = acquireLock(folder);
+  expect(readdirSync(folder)).toEqual(['run.lock']);
   expect(() => acquireLock(folder)).toThrow(new RegExp(`in use by process ${process.pid} on`));
+  expect(readdirSync(folder)).toEqual(['run.lock']);
   lock.release();
   lock.release();
   expect(existsSync(path)).toBe(false);
   acquireLock(folder).release();
 });
 
-it('is taken over from a process that is gone', () => {
-  const dead = spawnSync(process.execPath, ['-e', '']).pid;
-  writeFileSync(path, JSON.stringify({ pid: dead, host: hostname() }));
-  const lock = acquireLock(folder);
-  expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ pid: process.pid, host: hostname() });
-  lock.release();
-  expect(readdirSync(folder)).toEqual([]);
-});
+describe('is taken over', () => {
+  it.each([
+    ['a process that is gone', () => JSON.stringify({ pid: deadPid(), host: hostname() })],
+    ['no process: 0 means a group of them', () => JSON.stringify({ pid: 0, host: hostname() })],
+    ['no process: -1 means all of them', () => JSON.stringify({ pid: -1, host: hostname() })],
+    ['no process: 1e300', () => JSON.stringify({ pid: 1e300, host: 'elsewhere' })],
+  ])('from %s', (_, content) => {
+    writeFileSync(path, content());
+    const lock = acquireLock(folder);
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ pid: process.pid, host: hostname() });
+    expect(() => acquireLock(folder)).toThrow(locked);
+    lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
 
-it('is taken over from an earlier process with the id of this one', () => {
-  writeFileSync(path, JSON.stringify({ pid: process.pid, host: hostname() }));
-  acquireLock(folder).release();
-  expect(existsSync(path)).toBe(false);
+  it.skipIf(processStart(process.ppid) === undefined)('from a process whose id another one has by now', () => {
+    const { pid, host } = { pid: process.ppid, host: hostname() };
+    writeFileSync(path, JSON.stringify({ pid, host, started: processStart(pid) }));
+    expect(() => acquireLock(folder)).toThrow(locked);
+    writeFileSync(path, JSON.stringify({ pid, host, started: '9999999999' }));
+    acquireLock(folder).release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('from an earlier process with the id of this one', () => {
+    writeFileSync(path, JSON.stringify({ pid: process.pid, host: hostname(), started: '0' }));
+    acquireLock(folder).release();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('from one that died while it took the lock over, and from nobody while that one lives', () => {
+    const stale = JSON.stringify({ pid: deadPid(), host: hostname(), id: 'first' });
+    const successor = `${path}.${createHash('sha256').update(stale).digest('hex').slice(0, 32)}`;
+    writeFileSync(path, stale);
+    writeFileSync(successor, JSON.stringify({ pid: process.ppid, host: hostname(), id: 'second' }));
+    expect(() => acquireLock(folder)).toThrow(new RegExp(`in use by process ${process.ppid} on`));
+    writeFileSync(successor, JSON.stringify({ pid: deadPid(), host: hostname(), id: 'second' }));
+    acquireLock(folder).release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it.each(['', '{"pid": 12', 'null', '{"pid": "twelve", "host": "here"}'])(
+    'from a crash that left %j, unless it is so young that it may be being written',
+    (content) => {
+      writeFileSync(path, content);
+      expect(() => acquireLock(folder)).toThrow(locked);
+      for (const time of [new Date(0), new Date(Date.now() + 1e9)]) {
+        writeFileSync(path, content);
+        utimesSync(path, time, time);
+        acquireLock(folder).release();
+        expect(readdirSync(folder)).toEqual([]);
+      }
+    },
+  );
 });
 
 it('stands while its owner lives, or may live on another host', () => {
@@ -42,11 +103,31 @@ it('stands while its owner lives, or may live on another host', () => {
   expect(() => acquireLock(folder)).toThrow(/is in use/);
   writeFileSync(path, JSON.stringify({ pid: 1, host: 'elsewhere' }));
   expect(() => acquireLock(folder)).toThrow(/process 1 on elsewhere.*remove .*run\.lock/);
+  expect(readdirSync(folder)).toEqual(['run.lock']);
 });
 
-it('that cannot be read is being written when it is young, and left by a crash when it is old', () => {
-  writeFileSync(path, '');
-  expect(() => acquireLock(folder)).toThrow(/in use by another process/);
-  utimesSync(path, new Date(0), new Date(0));
-  acquireLock(folder).release();
+it('is not removed once it is somebody else’s', () => {
+  const lock = acquireLock(folder);
+  const theirs = JSON.stringify({ pid: 1, host: 'elsewhere' });
+  writeFileSync(path, theirs);
+  lock.release();
+  expect(readFileSync(path, 'utf8')).toBe(theirs);
+});
+
+describe('is refused at once if there is no lock but', () => {
+  it.each([
+    ['a folder', () => mkdirSync(path)],
+    ['a link', () => symlinkSync(join(folder, 'elsewhere'), path)],
+    ['a link to a device', () => symlinkSync('/dev/zero', path)],
+    ['something huge', () => writeFileSync(path, ' '.repeat(10_000))],
+  ])('%s', (_, make) => {
+    make();
+    expect(() => acquireLock(folder)).toThrow(locked);
+    expect(readdirSync(folder)).toEqual(['run.lock']);
+  });
+
+  it.skipIf(process.platform === 'win32')('a named pipe', () => {
+    expect(spawnSync('mkfifo', [path]).status).toBe(0);
+    expect(() => acquireLock(folder)).toThrow(locked);
+  });
 });

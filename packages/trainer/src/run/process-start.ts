@@ -1,0 +1,28 @@
+/** When a process began, to tell it from a later one that has its id. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/**
+ * The start of the process `pid` as a text to be compared with another of the same machine; undefined if there is no such
+ * process, or if this system does not say.
+ */
+export function processStart(pid: number): string | undefined {
+  if (process.platform === 'linux') return fromProc(pid);
+  if (process.platform === 'win32') return undefined;
+  const { stdout } = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+  });
+  return stdout?.trim() || undefined;
+}
+
+/** Clock ticks from the start of the machine to that of the process: field 22 of proc(5)'s stat. */
+function fromProc(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The second field is the program's name in parentheses and may hold anything.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
