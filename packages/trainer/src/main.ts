@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The `dm` command: which commands there are, and how an error ends. Each command is a file in commands/. */
 import { enableProdMode } from '@tensorflow/tfjs-core';
 import { Command, CommanderError } from 'commander';
@@ -13,20 +12,18 @@ import { reportCommand } from './commands/report.js';
 import { sampleCommand } from './commands/sample.js';
 import { trainCommand } from './commands/train.js';
 import { environment } from './machine/environment.js';
-import { guardOutput, printError } from './terminal/output.js';
+import { outputError, watchOutputs } from './terminal/endings.js';
+import { guardOutput, printError, printWarning } from './terminal/output.js';
 
 guardOutput();
+watchOutputs();
 
 // Without it TF.js greets everybody who uses the engine tfjs-cpu and advises another package.
 enableProdMode();
 
-// Who reads along (`dm train | head`) may leave: that is no reason to end a training, whose log is in its folder.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-
-// A mistake in this program, which Node would print as it is.
+// A mistake in this program, which Node would print as it is. A training that goes on takes it itself (`stopOnEndings`).
 process.on('uncaughtException', (error) => {
+  if (process.listenerCount('uncaughtException') > 1) return;
   printError(error, { debug: true });
   process.exit(1);
 });
@@ -63,6 +60,14 @@ try {
     process.exitCode = 1;
   }
 }
+// The streams report what they could not write only later.
+process.once('beforeExit', () => {
+  const unwritten = outputError();
+  if (unwritten === undefined) return;
+  printWarning(`warning: standard output could not be written (${unwritten.message}).`);
+  // A training has written its files; of other commands the output is the product, or says where it is.
+  if (process.argv[2] !== 'train') process.exitCode ||= 1;
+});
 
 /** Lets usage errors (an unknown flag, with the nearest name) come here too, so that every error is printed once. */
 function quiet(command: Command): void {

@@ -9,15 +9,15 @@
  * checkpoint: a resumed run is the unbroken run, bit for bit.
  */
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
-import type { Engine } from '@dm/ops';
 import { secondsSince, trainingSteps } from './step/training-loop.js';
 import { readBest, type Best } from './checkpoint/best.js';
 import { lowestLossCheckpoint } from './checkpoint/checkpoint-folder.js';
 import type { PartialConfig } from './config/schema.js';
 import { engineOptions, openEngine } from './setup/engine.js';
-import { UserError } from './errors.js';
+import { messageOf, UserError } from './errors.js';
 import type { TrainHooks } from './session/hooks.js';
-import { acquireLock } from './run/lock.js';
+import { acquireLock, type Lock } from './run/lock.js';
+import { withCleanup } from './run/with-cleanup.js';
 import { peakMemoryMb } from './machine/peak-memory.js';
 import { openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
@@ -57,7 +57,10 @@ export interface TrainResult {
   readonly peakMb: number;
   readonly out: string;
   readonly checkpoint: string;
-  readonly report: string;
+  /** Path of report.html; absent if the disk refused it. */
+  readonly report?: string;
+  /** What the disk refused, one text for each kind of file; absent if everything was written. */
+  readonly unwritten?: readonly string[];
   /** The best checkpoint by the first of `evaluation.metrics`, where the run evaluates. */
   readonly best?: Best;
   /** If the loss ended far above its minimum: by how much, and the checkpoint with the lowest loss. */
@@ -73,25 +76,35 @@ export async function train(config: PartialConfig = {}, options: TrainOptions = 
 
 /** `train` with a configuration in layers, whose sources errors name: what the command uses. */
 export async function trainLayers(layers: readonly Layer[], options: TrainOptions = {}): Promise<TrainResult> {
-  const run = chooseFolder(layers, options);
-  createRunFolder(run);
-  const lock = acquireLock(run.path);
-  const began = performance.now();
-  let engine: Engine | undefined;
-  let session: TrainingSession | undefined;
+  const onNote = options.hooks?.onNote;
+  return withCleanup(
+    async (defer) => {
+      const run = chooseFolder(layers, options);
+      createRunFolder(run);
+      const lock = acquireLock(run.path);
+      defer(() => release(lock, onNote));
+      const began = performance.now();
+      const before = options.resume === true ? [savedConfig(run)] : [];
+      const chosen = { ...resolveConfig([...before, ...layers]), out: run.path };
+      const setup = await openTrainingSetup(chosen);
+      const engine = await openEngine(chosen.engine, engineOptions(chosen));
+      defer(() => engine.dispose());
+      const session = await openTrainingSession(run, setup, engine, options);
+      defer(() => session.dispose());
+      const status = await trainSession(session, began, options.signal);
+      await session.finish();
+      return resultOf(session, status, secondsSince(began));
+    },
+    (error) => onNote?.(`after the error that ended the training: ${messageOf(error)}`),
+  );
+}
+
+/** A lock that cannot be removed does no harm: its process will be gone. */
+function release(lock: Lock, onNote: TrainHooks['onNote']): void {
   try {
-    const before = options.resume === true ? [savedConfig(run)] : [];
-    const chosen = { ...resolveConfig([...before, ...layers]), out: run.path };
-    const setup = await openTrainingSetup(chosen);
-    engine = await openEngine(chosen.engine, engineOptions(chosen));
-    session = await openTrainingSession(run, setup, engine, options);
-    const status = await trainSession(session, began, options.signal);
-    await session.finish();
-    return resultOf(session, status, secondsSince(began));
-  } finally {
-    await session?.dispose();
-    await engine?.dispose();
     lock.release();
+  } catch (error) {
+    onNote?.(`the lock of the run stays, the next training on this machine takes it over: ${messageOf(error)}`);
   }
 }
 
@@ -109,8 +122,21 @@ function chooseFolder(layers: readonly Layer[], { resume = false, overwrite = fa
   return run;
 }
 
-/** The loop. `began`: when the session did, by `performance.now()`. */
+/** The loop, and the last whole step saved if it fails. `began`: when the session did, by `performance.now()`. */
 async function trainSession(
+  session: TrainingSession,
+  began: number,
+  signal: AbortSignal | undefined,
+): Promise<TrainStatus> {
+  try {
+    return await trainUntilStopped(session, began, signal);
+  } catch (error) {
+    await session.rescue();
+    throw error;
+  }
+}
+
+async function trainUntilStopped(
   session: TrainingSession,
   began: number,
   signal: AbortSignal | undefined,
@@ -151,6 +177,8 @@ function reasonToStop(
 function resultOf(session: TrainingSession, status: TrainStatus, seconds: number): TrainResult {
   const { run, step, setup, newest } = session;
   const { checkpoint, samples } = newest;
+  const report = session.report();
+  const unwritten = session.finishFiles();
   const best = readBest(run.checkpoints);
   const { divergence } = session;
   const lowest = divergence && lowestLossCheckpoint(run.checkpoints);
@@ -162,7 +190,8 @@ function resultOf(session: TrainingSession, status: TrainStatus, seconds: number
     peakMb: Math.round(peakMemoryMb()),
     out: run.path,
     checkpoint: checkpoint!,
-    report: session.report(),
+    ...(report !== undefined && { report }),
+    ...(unwritten.length > 0 && { unwritten }),
     ...(samples !== undefined && { samples }),
     ...(best !== undefined && { best }),
     ...(divergence !== undefined &&

@@ -8,7 +8,7 @@
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Arrays } from '@dm/ops';
-import { deserializeError, serializeError } from '../errors.js';
+import { codeOf, deserializeError, serializeError, UserError } from '../errors.js';
 import { transferListOf, runCheckpointJob, type CheckpointJobResult, type CheckpointJob } from './checkpoint-job.js';
 
 const workerFile = new URL('./checkpoint-worker.js', import.meta.url);
@@ -18,6 +18,8 @@ export interface AsyncCheckpointerEvents {
   readonly onSaved: (saved: { readonly step: number; readonly path: string }, notes: readonly string[]) => void;
   /** A save that failed; the ones before it are as they were. */
   readonly onFailed: (error: Error, step: number) => void;
+  /** A checkpoint was saved, but the log that belongs to it may not be on the disk. */
+  readonly onLogFailed?: (error: Error) => void;
 }
 
 export interface AsyncCheckpointer {
@@ -33,10 +35,15 @@ export interface AsyncCheckpointer {
   dispose(): Promise<void>;
 }
 
-export function createAsyncCheckpointer({ onSaved, onFailed }: AsyncCheckpointerEvents): AsyncCheckpointer {
+export function createAsyncCheckpointer({
+  onSaved,
+  onFailed,
+  onLogFailed,
+}: AsyncCheckpointerEvents): AsyncCheckpointer {
   const thread = existsSync(workerFile) ? createThread() : undefined;
   let flight: Promise<void> = Promise.resolve();
-  let failure: Error | undefined;
+  /** The first and the last of the saves that failed since one went well. */
+  let failures: { readonly first: Error; readonly last: Error } | undefined;
   let spare: Arrays | undefined;
 
   const write = async (job: CheckpointJob): Promise<void> => {
@@ -49,17 +56,20 @@ export function createAsyncCheckpointer({ onSaved, onFailed }: AsyncCheckpointer
             .catch((error: unknown) => ({ outcome: { error: serializeError(error) }, state: undefined }));
     spare = state;
     if ('path' in outcome) {
-      failure = undefined;
+      failures = undefined;
+      if (outcome.logError !== undefined) onLogFailed?.(deserializeError(outcome.logError));
       onSaved({ step, path: outcome.path }, outcome.notes);
       return;
     }
-    failure = deserializeError(outcome.error);
-    onFailed(failure, step);
+    const error = deserializeError(outcome.error);
+    failures = { first: failures?.first ?? error, last: error };
+    onFailed(error, step);
   };
   return {
     async save(job) {
       await flight;
       flight = write(job);
+      flight.catch(() => {}); // what a listener throws is thrown to who waits next
       if (thread === undefined) await flight;
     },
     acquireBuffer() {
@@ -70,11 +80,20 @@ export function createAsyncCheckpointer({ onSaved, onFailed }: AsyncCheckpointer
     drain: () => flight,
     async finish() {
       await flight;
-      if (failure !== undefined) throw failure;
+      if (failures === undefined) return;
+      const { first, last } = failures;
+      if (codeOf(first) === codeOf(last)) throw last;
+      throw new UserError(`${last.message} The first save that failed: ${first.message}`, {
+        code: 'WRITE_FAILED',
+        cause: first,
+      });
     },
     async dispose() {
-      await flight;
-      await thread?.dispose();
+      try {
+        await flight;
+      } finally {
+        await thread?.dispose();
+      }
     },
   };
 }

@@ -16,7 +16,7 @@ export interface CheckpointJob {
   readonly files: Readonly<Record<string, FileContent>>;
   /** The arrays that `files` are views of: their memory goes to the saver with the job, and comes back when it is done. */
   readonly state: Arrays;
-  /** Files of the log: on the disk before the checkpoint is, so that no checkpoint knows more than the log. */
+  /** Files of the log: on the disk before the checkpoint is, so that no checkpoint knows more than the log, unless it refuses. */
   readonly logs: readonly string[];
   /** Where this checkpoint is the best so far. */
   readonly best: Best | undefined;
@@ -27,7 +27,8 @@ export interface CheckpointJob {
 
 /** Plain data again: errors lose their class on the way between threads. */
 export type CheckpointOutcome =
-  { readonly path: string; readonly notes: readonly string[] } | { readonly error: SerializedError };
+  | { readonly path: string; readonly notes: readonly string[]; readonly logError?: SerializedError }
+  | { readonly error: SerializedError };
 
 /** What the thread answers. */
 export interface CheckpointJobResult {
@@ -44,11 +45,25 @@ export function transferListOf(arrays: Arrays): ArrayBuffer[] {
 export function runCheckpointJob(job: CheckpointJob): CheckpointOutcome {
   const { folder, fields, files, logs, best, retention, verifiedStep = fields.step } = job;
   try {
-    for (const log of logs) fsyncFile(log);
+    const logError = syncLogs(logs);
     const path = writeCheckpoint(folder, fields, files);
     if (best !== undefined) writeBest(folder, best);
-    return { path, notes: pruneCheckpoints(folder, retention, [fields.step, verifiedStep]) };
+    const notes = pruneCheckpoints(folder, retention, [fields.step, verifiedStep]);
+    return { path, notes, ...(logError !== undefined && { logError }) };
   } catch (error) {
     return { error: serializeError(error) };
   }
+}
+
+/** Returns the first error: a state is worth more than its log. */
+function syncLogs(logs: readonly string[]): SerializedError | undefined {
+  let first: SerializedError | undefined;
+  for (const log of logs) {
+    try {
+      fsyncFile(log);
+    } catch (error) {
+      first ??= serializeError(error);
+    }
+  }
+  return first;
 }

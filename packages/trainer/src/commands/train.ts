@@ -8,7 +8,8 @@ import { formatMebibytes } from '../files/disk.js';
 import { dryRun, type DryRun } from '../bench/dry-run.js';
 import type { TrainHooks } from '../session/hooks.js';
 import { trainLayers, type TrainResult } from '../train.js';
-import { print, printJson, printNote, printWarning } from '../terminal/output.js';
+import { exitCodeOf, stopOnEndings } from '../terminal/endings.js';
+import { print, printError, printJson, printNote, printWarning } from '../terminal/output.js';
 import { withCommonOptions, type CommonFlags } from './common.js';
 import { allFieldFlags, layersOf, withConfigOptions, type ConfigFlags } from './config-flags.js';
 
@@ -47,24 +48,40 @@ async function run(flags: TrainFlags): Promise<void> {
     printDryRun(await dryRun(layersOf(flags, allFieldFlags, switches)), flags.json === true);
     return;
   }
-  const stop = new AbortController();
   const view = viewOf(flags);
-  const restore = stopOnSignals(stop, view.warn);
+  const stop = stopOnEndings({
+    warn: view.warn,
+    fail: (error) => {
+      view.end();
+      printError(error, flags);
+    },
+  });
   try {
     const result = await trainLayers(layersOf(flags, allFieldFlags, switches), {
       resume: flags.resume === true,
       overwrite: flags.overwrite === true,
       signal: stop.signal,
-      hooks: view.hooks,
+      hooks: {
+        ...view.hooks,
+        onStart: (started) => {
+          stop.begin();
+          view.hooks.onStart?.(started);
+        },
+      },
     });
     view.end();
     if (flags.json === true) printJson({ event: 'end', ...result });
     else printResult(result);
-    if (result.status === 'stopped') process.exitCode = 130;
+    const signal = stop.by();
+    if (result.status === 'stopped' && signal !== undefined) process.exitCode = exitCodeOf(signal);
+  } catch (error) {
+    throw stop.uncaught() === undefined ? error : stop.uncaught()!.error;
   } finally {
     view.end();
-    restore();
+    stop.dispose();
   }
+  const uncaught = stop.uncaught();
+  if (uncaught !== undefined) throw uncaught.error;
 }
 
 /** How a training is shown. */
@@ -110,21 +127,6 @@ function lineHooks(progress: Progress): TrainHooks {
   };
 }
 
-/** The first signal asks the run to save and stop after the step that is going on; a second one ends at once. */
-function stopOnSignals(stop: AbortController, warn: (text: string) => void): () => void {
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stop.signal.aborted) process.exit(signal === 'SIGTERM' ? 143 : 130);
-    warn(`${signal}: saving a checkpoint after this step; once more to stop at once.`);
-    stop.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return () => {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-  };
-}
-
 function printResult(result: TrainResult): void {
   const { status, step, totalSteps, seconds } = result;
   const usedUp = (budget: string) =>
@@ -139,13 +141,14 @@ function printResult(result: TrainResult): void {
   print(how[status]);
   print(`memory:     ${result.peakMb} MiB at the peak`);
   if (result.samples !== undefined) print(`samples:    ${result.samples}`);
-  print(`report:     ${result.report}`);
+  if (result.report !== undefined) print(`report:     ${result.report}`);
   print(`checkpoint: ${result.checkpoint}`);
   if (result.diverged !== undefined) {
     const { lossOverMinimum, lowestLossCheckpoint } = result.diverged;
     print(`warning:    the loss ended at ${lossOverMinimum} times its minimum: the training has probably diverged`);
     print(`lowest loss: ${lowestLossCheckpoint} (to start again from it: --init-from, with a lower --lr)`);
   }
+  for (const what of result.unwritten ?? []) print(`not written: ${what}`);
   const next =
     status === 'finished' ? `dm sample --run ${result.out} --out samples.png` : `dm train --resume --out ${result.out}`;
   print(`next:       ${next}`);

@@ -11,6 +11,7 @@ import { resolveConfig } from '../config/resolve.js';
 import { createRunFolder, runFolder, type RunFolder } from '../run/run-folder.js';
 import { metricsRecord } from '../testing/metrics.js';
 import { createRunLog } from './run-log.js';
+import { Unwritten } from '../session/unwritten.js';
 
 const python = process.env['DM_PYTHON'];
 const needs = python === undefined ? ': SKIPPED, set DM_PYTHON to a Python with tensorboard' : '';
@@ -33,7 +34,7 @@ const setting = { buckets, coordinate: 'timestep', data: 'bars', images: 2, seed
 /** A session that logs these steps, with samples at steps that 20 divides. */
 async function session(firstStep: number, steps: readonly number[], tensorboard = true) {
   const config = resolveConfig([{ source: 'test', value: { tensorboard } }]);
-  const log = createRunLog(run, config, firstStep);
+  const log = createRunLog(run, config, firstStep, new Unwritten());
   const png = await imageGrid(new Float32Array(2 * 64), { shape: [8, 8, 1] });
   for (const step of steps) {
     const more = { 20: { eval: { 'KID-pixels': 0.5 } }, 30: { skipped: 2 } }[step] ?? {};

@@ -1,9 +1,11 @@
 /** What a run writes down as it goes: metrics.jsonl always, TensorBoard's event files where the configuration wants them. */
-import { appendMetrics, truncateMetrics, type MetricsRecord } from '../run/metrics.js';
+import { metricsLine, truncateMetrics, type MetricsRecord } from '../run/metrics.js';
 import type { Config } from '../config/schema.js';
 import type { RunFolder } from '../run/run-folder.js';
+import type { Unwritten } from '../session/unwritten.js';
 import type { ProbeSetting } from '../eval/difficulty/noise-probe.js';
 import { createEventFile } from './event-file.js';
+import { LogFile } from './log-file.js';
 import { difficultySummary, summaryOf } from './summary.js';
 import type { DifficultyRecord } from '@dm/eval';
 
@@ -17,20 +19,30 @@ export interface RunLog {
   readonly addDifficulty: (record: DifficultyRecord, setting: ProbeSetting) => void;
   /** A sample grid, as a PNG. */
   addSample(step: number, png: Uint8Array): void;
+  /** Tries once more what the disk has refused. */
+  finish(): void;
 }
 
-/** Opens the log of a session that goes on from step `firstStep`: what was logged after it is forgotten. */
-export function createRunLog(run: RunFolder, config: Config, firstStep: number): RunLog {
+/**
+ * Opens the log of a session that goes on from step `firstStep`: what was logged after it is forgotten. What the disk
+ * refuses from then on is in `unwritten`.
+ */
+export function createRunLog(run: RunFolder, config: Config, firstStep: number, unwritten: Unwritten): RunLog {
   const before = truncateMetrics(run.metrics, firstStep);
-  const events = config.tensorboard ? createEventFile(run.path, firstStep) : undefined;
+  const metrics = new LogFile(run.metrics, 'metrics.jsonl', unwritten);
+  const events = config.tensorboard ? createEventFile(run.path, firstStep, unwritten) : undefined;
   return {
     before,
     files: [run.metrics, ...(events === undefined ? [] : [events.path])],
     add(record) {
-      appendMetrics(run.metrics, record);
+      metrics.append(`step ${record.step}`, metricsLine(record));
       events?.add(record.step, summaryOf(record, config.diffusion.timesteps));
     },
     addDifficulty: (record, { buckets }) => events?.add(record.step, difficultySummary(record, buckets)),
     addSample: (step, png) => events?.add(step, [{ tag: 'samples/grid', png }]),
+    finish() {
+      metrics.finish();
+      events?.finish();
+    },
   };
 }

@@ -2,8 +2,8 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { appendMetrics, readMetrics, truncateMetrics } from './metrics.js';
-import { metricsRecord as record } from '../testing/metrics.js';
+import { readMetrics, truncateMetrics } from './metrics.js';
+import { appendMetrics, metricsRecord as record } from '../testing/metrics.js';
 
 let folder: string;
 let path: string;

@@ -1,7 +1,7 @@
 /** metrics.jsonl: one JSON object a logged step, appended; the record that reports and plots are made from. */
 import { fileKind } from '@dm/files';
 import { z } from 'zod';
-import { appendFile, atomicWriteFile } from '../files/atomic-write.js';
+import { atomicWriteFile } from '../files/atomic-write.js';
 import { checkValue, readJsonLines } from '../files/json-lines.js';
 
 /** One line. Means are over the steps since the line before. */
@@ -52,8 +52,8 @@ export function withoutMeasurements(record: MetricsRecord): Omit<MetricsRecord, 
   return rest as ReturnType<typeof withoutMeasurements>;
 }
 
-export function appendMetrics(path: string, record: MetricsRecord): void {
-  appendFile(path, `${JSON.stringify(record)}\n`);
+export function metricsLine(record: MetricsRecord): string {
+  return `${JSON.stringify(record)}\n`;
 }
 
 /** JSON has null for NaN. */
@@ -104,7 +104,6 @@ function withNaN(record: MetricsRecord): MetricsRecord {
 /** Cuts the log back to what was known at `step`, so that a resumed run leaves no gap and writes nothing twice. */
 export function truncateMetrics(path: string, step: number): MetricsRecord[] {
   const kept = readMetrics(path).filter((r) => r.step <= step);
-  if (fileKind(path, { followLinks: false }) !== undefined)
-    atomicWriteFile(path, kept.map((r) => `${JSON.stringify(r)}\n`).join(''));
+  if (fileKind(path, { followLinks: false }) !== undefined) atomicWriteFile(path, kept.map(metricsLine).join(''));
   return kept;
 }

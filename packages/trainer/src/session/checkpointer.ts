@@ -32,6 +32,8 @@ export interface CheckpointerOptions {
   /** Files that are synced before a checkpoint is, so that no checkpoint knows more than the log. */
   readonly logFiles: readonly string[];
   readonly hooks: TrainHooks;
+  /** The log could not be put on the disk before a checkpoint. */
+  readonly onLogFailed: (error: Error) => void;
 }
 
 /** A run between two steps. */
@@ -75,6 +77,7 @@ export class Checkpointer {
         if (this.latest!.isGood) this.lastGood = checkpoint.path;
         hooks.onCheckpoint?.(checkpoint);
       },
+      onLogFailed: (error) => options.onLogFailed(error),
       onFailed: (error, step) =>
         hooks.onNote?.(
           `step ${step} is not saved, training goes on until the next checkpoint is due: ${error.message}`,

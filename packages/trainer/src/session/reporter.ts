@@ -19,6 +19,7 @@ import type { StepOutcome } from '../step/training-loop.js';
 import type { TrainHooks } from './hooks.js';
 import { LogWindow, type WindowState } from './log-window.js';
 import { roundToFourDigits, ThroughputMeter } from './throughput.js';
+import { Unwritten } from './unwritten.js';
 
 export interface ReporterOptions {
   readonly run: RunFolder;
@@ -33,6 +34,7 @@ export interface ReporterOptions {
 }
 
 interface ReporterParts extends ReporterOptions {
+  readonly unwritten: Unwritten;
   readonly runLog: RunLog;
   readonly sampler: PreviewSampler;
   /** Where the run evaluates, and probes. */
@@ -44,15 +46,20 @@ interface ReporterParts extends ReporterOptions {
 export async function openReporter(options: ReporterOptions): Promise<Reporter> {
   const { run, setup, engine, state, firstStep, hooks } = options;
   const { config } = setup;
-  const runLog = createRunLog(run, config, firstStep);
+  const unwritten = new Unwritten(hooks.onNote);
+  const runLog = createRunLog(run, config, firstStep, unwritten);
   const sampler = createPreviewSampler(setup, engine);
   const evaluator = config.evaluation.every > 0 ? await openTrainingEvaluator(setup, engine, hooks.onNote) : undefined;
   const recorder =
     config.probe.every > 0
-      ? await openDifficultyRecorder(run, setup, engine, { onRecord: runLog.addDifficulty, onNote: hooks.onNote })
+      ? await openDifficultyRecorder(run, setup, engine, {
+          onRecord: runLog.addDifficulty,
+          onNote: hooks.onNote,
+          unwritten,
+        })
       : undefined;
   await recorder?.begin(firstStep, state);
-  return new Reporter({ ...options, runLog, sampler, evaluator, recorder });
+  return new Reporter({ ...options, unwritten, runLog, sampler, evaluator, recorder });
 }
 
 export class Reporter {
@@ -185,19 +192,34 @@ export class Reporter {
 
   /** A grid of samples, if one is due. */
   async sample(step: number): Promise<void> {
-    const { run, setup, sampler, state, runLog, hooks } = this.parts;
+    const { run, setup, sampler, state, runLog, unwritten, hooks } = this.parts;
     if (!this.isDue(step, setup.config.sampleEvery)) return;
-    this.samples = samplePath(run, step);
+    const path = samplePath(run, step);
     const png = await sampler.grid(state);
-    atomicWriteFile(this.samples, png);
     runLog.addSample(step, png);
-    hooks.onSample?.({ step, path: this.samples });
+    if (!unwritten.attempt('the sample grid', `step ${step}`, () => atomicWriteFile(path, png))) return;
+    this.samples = path;
+    hooks.onSample?.({ step, path });
   }
 
-  /** Writes report.html and returns its path. */
-  writeReport(): string {
-    const { run } = this.parts;
-    return writeReport([run], run.report);
+  /** Writes report.html and returns its path; undefined if the disk refuses. */
+  writeReport(): string | undefined {
+    const { run, unwritten } = this.parts;
+    const isWritten = unwritten.attempt('report.html', '`dm report` writes it', () => writeReport([run], run.report));
+    return isWritten ? run.report : undefined;
+  }
+
+  /** Notes, once, that the log may not be on the disk. */
+  warnOfLog(error: Error): void {
+    this.parts.unwritten.warn('the log', error);
+  }
+
+  /** Tries once more what the disk has refused. Returns what is missing for good, a text for each kind of file. */
+  finishFiles(): string[] {
+    const { runLog, recorder, unwritten } = this.parts;
+    runLog.finish();
+    recorder?.finish();
+    return unwritten.list();
   }
 
   async dispose(): Promise<void> {

@@ -6,6 +6,7 @@ import { checkDiskSpace } from '../checkpoint/disk-space.js';
 import { checkpointPolicy } from '../checkpoint/policy.js';
 import { findCheckpoint } from '../checkpoint/resume.js';
 import { initialState, unpackState } from '../checkpoint/state.js';
+import { messageOf } from '../errors.js';
 import { formerTrainingHash, saveConfig } from '../config/saved-config.js';
 import { removeEventFiles } from '../logs/event-file.js';
 import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
@@ -56,6 +57,7 @@ export async function openTrainingSession(
     dataSha256,
     resumedFrom: resumedFrom && { path: resumedFrom.path, step: firstStep, isGood: !guard.isSkipping },
     logFiles: reporter.files,
+    onLogFailed: (error) => reporter.warnOfLog(error),
     hooks,
   });
   reporter.announce();
@@ -68,6 +70,7 @@ export async function openTrainingSession(
     guard,
     reporter,
     checkpointer,
+    hooks,
   });
 }
 
@@ -81,6 +84,7 @@ interface SessionParts {
   readonly guard: NonFiniteGuard;
   readonly reporter: Reporter;
   readonly checkpointer: Checkpointer;
+  readonly hooks: TrainHooks;
 }
 
 /** What the steps of a session and the work between them share. */
@@ -93,11 +97,14 @@ export class TrainingSession {
   /** Optimizer steps done; the random numbers of the next one are keyed by it. */
   step: number;
   private curriculumState: ScheduleState | undefined;
+  /** Steps that the engine's state has; undefined while one is computed. */
+  private stepOfState: number | undefined;
 
   constructor(private readonly parts: SessionParts) {
     this.run = parts.run;
     this.setup = parts.setup;
-    this.compiledStep = parts.compiledStep;
+    this.compiledStep = this.observed(parts.compiledStep);
+    this.stepOfState = parts.firstStep;
     this.firstStep = parts.firstStep;
     this.step = parts.firstStep;
     this.curriculumState = parts.curriculumState;
@@ -145,14 +152,36 @@ export class TrainingSession {
     await this.parts.checkpointer.save(this.snapshot());
   }
 
+  /**
+   * After an error: saves the last step that was done, if the engine's state is that of this step, so that a resumed run
+   * goes on from there. Does not throw; the error that led here is what counts.
+   */
+  async rescue(): Promise<void> {
+    const { step, firstStep, stepOfState } = this;
+    const { onNote } = this.parts.hooks;
+    if (step === firstStep || stepOfState !== step) return;
+    try {
+      await this.save();
+      await this.finish();
+      onNote?.(`an error ends the training; step ${step} is saved, --resume goes on from there`);
+    } catch (error) {
+      onNote?.(`an error ends the training, and step ${step} could not be saved: ${messageOf(error)}`);
+    }
+  }
+
   /** Waits for the last save and reads it back, see `Checkpointer.finish`. Throws its error if it failed. */
   finish(): Promise<void> {
     return this.parts.checkpointer.finish(this.snapshot());
   }
 
-  /** Writes report.html and returns its path. */
-  report(): string {
+  /** Writes report.html and returns its path; undefined if the disk refuses. */
+  report(): string | undefined {
     return this.parts.reporter.writeReport();
+  }
+
+  /** Tries once more what the disk has refused, and returns what is missing for good. */
+  finishFiles(): string[] {
+    return this.parts.reporter.finishFiles();
   }
 
   async dispose(): Promise<void> {
@@ -160,6 +189,19 @@ export class TrainingSession {
     await checkpointer.dispose();
     await reporter.dispose();
     await compiledStep.dispose();
+  }
+
+  /** `step`, watched: an error may leave the engine's state between two steps. */
+  private observed(step: CompiledStep): CompiledStep {
+    return {
+      ...step,
+      run: async (index, batch, sample) => {
+        this.stepOfState = undefined;
+        const result = await step.run(index, batch, sample);
+        this.stepOfState = index + 1;
+        return result;
+      },
+    };
   }
 
   private snapshot(): RunSnapshot {

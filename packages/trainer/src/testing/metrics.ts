@@ -1,4 +1,10 @@
-import type { MetricsRecord } from '../run/metrics.js';
+import { appendFileSync } from 'node:fs';
+import { metricsLine, type MetricsRecord } from '../run/metrics.js';
+
+/** Adds a line to the log at `path`. */
+export function appendMetrics(path: string, record: MetricsRecord): void {
+  appendFileSync(path, metricsLine(record));
+}
 
 /** A line of metrics.jsonl at `step`, of batches of 4; `changes` over it. */
 export function metricsRecord(step: number, changes: Partial<MetricsRecord> = {}): MetricsRecord {

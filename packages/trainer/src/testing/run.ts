@@ -4,11 +4,11 @@ import { imageGrid } from '@dm/data';
 import type { PartialConfig } from '../config/schema.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { writeDifficulty } from '../eval/difficulty/file.js';
-import { appendMetrics, type MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics.js';
 import { resolveConfig } from '../config/resolve.js';
 import { saveConfig } from '../config/saved-config.js';
 import { createRunFolder, runFolder, samplePath, type RunFolder } from '../run/run-folder.js';
-import { metricsRecord } from './metrics.js';
+import { appendMetrics, metricsRecord } from './metrics.js';
 
 export interface MadeRun {
   readonly config?: PartialConfig;

@@ -2,7 +2,7 @@
 import { bucketCoordinates, type DifficultyRecord } from '@dm/eval';
 import { FileError } from '@dm/files';
 import { z } from 'zod';
-import { appendFile, atomicWriteFile } from '../../files/atomic-write.js';
+import { atomicWriteFile } from '../../files/atomic-write.js';
 import { checkValue, readJsonLines } from '../../files/json-lines.js';
 import type { ProbeSetting } from './noise-probe.js';
 
@@ -72,6 +72,6 @@ export function writeDifficulty(path: string, { setting, weights, records }: Dif
   atomicWriteFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
 }
 
-export function appendDifficulty(path: string, record: DifficultyRecord): void {
-  appendFile(path, `${JSON.stringify(record)}\n`);
+export function difficultyLine(record: DifficultyRecord): string {
+  return `${JSON.stringify(record)}\n`;
 }

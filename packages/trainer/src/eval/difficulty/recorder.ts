@@ -2,14 +2,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine, StateHandle } from '@dm/ops';
 import type { TrainingSetup } from '../../setup/training-setup.js';
+import { LogFile } from '../../logs/log-file.js';
 import type { RunFolder } from '../../run/run-folder.js';
-import { appendDifficulty, readDifficulty, writeDifficulty } from './file.js';
+import { Unwritten } from '../../session/unwritten.js';
+import { difficultyLine, readDifficulty, writeDifficulty } from './file.js';
 import { openNoiseProbe, type NoiseProbe, type ProbeSetting } from './noise-probe.js';
 import type { DifficultyRecord } from '@dm/eval';
 
 export interface DifficultyHooks {
   /** After each line of the file. */
   readonly onRecord?: (record: DifficultyRecord, setting: ProbeSetting) => void;
+  /** Gets what the disk refuses. */
+  readonly unwritten?: Unwritten;
   /** What a person should know. */
   readonly onNote?: ((text: string) => void) | undefined;
 }
@@ -19,6 +23,8 @@ export interface DifficultyRecorder {
   begin(step: number, state: StateHandle): Promise<void>;
   /** Measures the weights in `state`, those that are trained and not their average, and appends a line. */
   record(step: number, state: StateHandle): Promise<void>;
+  /** Tries once more what the disk has refused. */
+  finish(): void;
   dispose(): Promise<void>;
 }
 
@@ -31,14 +37,15 @@ export async function openDifficultyRecorder(
   run: RunFolder,
   setup: TrainingSetup,
   engine: Engine,
-  { onRecord, onNote }: DifficultyHooks = {},
+  { onRecord, onNote, unwritten = new Unwritten(onNote) }: DifficultyHooks = {},
 ): Promise<DifficultyRecorder> {
   const { buckets, images } = setup.config.probe;
   const probe = await openNoiseProbe(setup, engine, 'params', { buckets, images });
   const { setting } = probe;
+  const file = new LogFile(run.difficulty, 'difficulty.jsonl', unwritten);
   const record = async (step: number, state: StateHandle) => {
     const line = await measure(probe, step, state);
-    appendDifficulty(run.difficulty, line);
+    file.append(`step ${step}`, difficultyLine(line));
     onRecord?.(line, setting);
   };
   return {
@@ -56,6 +63,7 @@ export async function openDifficultyRecorder(
       if (step === 0) await record(step, state);
     },
     record,
+    finish: () => file.finish(),
     dispose: () => probe.dispose(),
   };
 }
