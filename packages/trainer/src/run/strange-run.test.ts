@@ -13,9 +13,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createEventFile } from '../logs/event-file.js';
+import { LogFile } from '../logs/log-file.js';
 import { writeReport } from '../report/report.js';
-import { metricsRecord } from '../testing/metrics.js';
-import { appendMetrics } from './metrics.js';
+import { Unwritten } from '../session/unwritten.js';
 import { createRunFolder, runFolder } from './run-folder.js';
 
 let folder: string;
@@ -43,7 +43,13 @@ it('the folder itself may be reached by a link', () => {
 
 it('a log with a second name outside is not appended to', () => {
   linkSync(secret, join(folder, 'run/metrics.jsonl'));
-  expect(() => appendMetrics(join(folder, 'run/metrics.jsonl'), metricsRecord(1))).toThrow(/hard link/);
+  const notes: string[] = [];
+  const unwritten = new Unwritten((text) => notes.push(text));
+  const log = new LogFile(join(folder, 'run/metrics.jsonl'), 'metrics.jsonl', unwritten);
+  log.append('step 1', 'a line');
+  log.finish();
+  expect(notes).toEqual([expect.stringMatching(/hard link/)]);
+  expect(unwritten.list()).toEqual(['metrics.jsonl (step 1)']);
   expect(readFileSync(secret, 'utf8')).toBe('untouched');
 });
 
@@ -53,7 +59,7 @@ it('a link in the place of a former temporary name or of a grid gets nothing wri
   writeFileSync(run.config, '{}');
   symlinkSync(secret, `${run.report}.partial`);
   writeReport([run], run.report);
-  createEventFile(run.path, 0);
+  createEventFile(run.path, 0, new Unwritten());
   expect(readFileSync(secret, 'utf8')).toBe('untouched');
   symlinkSync(secret, join(run.samples, 'step-000001.png'));
   expect(() => writeReport([run], run.report)).toThrow(expect.objectContaining({ code: 'FILE_KIND' }));
