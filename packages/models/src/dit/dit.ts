@@ -5,7 +5,7 @@ import { child, declare, buildModel, root } from '../scope.js';
 import { sinusoid } from '../sinusoid.js';
 import { timeMlp } from '../time-mlp.js';
 import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patches.js';
-import { positionTable } from '../transformer/position.js';
+import { lazyPositionTable } from '../transformer/position.js';
 import { embedding, normalInit, xavierInit } from '../units.js';
 import { ditBlock, finalLayer } from './block.js';
 import { type DiTConfig, ditConfig, type DiTOptions } from './config.js';
@@ -29,12 +29,17 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
   const scope = root();
 
   // A parameter of the module itself comes before those of its submodules.
-  const table = positionTable(hidden, side);
+  const table = lazyPositionTable(hidden, side);
   const tableShape: [number, number, number] = [1, tokens, hidden];
   const givenTable = declare(scope, 'pos_embed', {
     kind: 'vector',
     shape: tableShape,
-    init: { kind: 'constant', values: table },
+    init: {
+      kind: 'constant',
+      get values() {
+        return table();
+      },
+    },
     trainable: false,
   });
   const embedPatches = patchEmbedding(child(scope, 'x_embedder.proj'), {
@@ -66,7 +71,7 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
     checkImageSize('DiT', x, size);
     const time = embedTime(ctx, sinusoid(t, timeFrequencies, { cosFirst: true }));
     const c = silu(embedLabels === undefined ? time : tf.add(time, embedLabels(ctx, cond!)));
-    const positions = givenTable(ctx) ?? tf.tensor3d(table, tableShape);
+    const positions = givenTable(ctx) ?? tf.tensor3d(table(), tableShape);
     let h: tf.Tensor = tf.add(embedPatches(ctx, x), positions);
     for (const block of blocks) h = block(ctx, h, c);
     return fromPatches(toPixels(ctx, h, c), patch, side, outChannels);

@@ -7,7 +7,7 @@ import { timeMlp } from '../time-mlp.js';
 import { separateAttention } from '../transformer/attention.js';
 import { feedForward } from '../transformer/feed-forward.js';
 import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patches.js';
-import { positionTable } from '../transformer/position.js';
+import { lazyPositionTable } from '../transformer/position.js';
 import { embedding, layerNorm, linear, torchInit } from '../units.js';
 import { type BlockUnits, modulate, modulatedBlock, modulation } from './modulation.js';
 import { type DiTTransformer2DConfig, ditTransformer2dConfig } from './transformer2d-config.js';
@@ -39,7 +39,7 @@ export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Mode
   const outModulations = modulation(child(scope, 'proj_out_1'), hidden, 2, init);
   const toPixels = linear(child(scope, 'proj_out_2'), hidden, patch * patch * outChannels, { rows: tokens });
 
-  const table = positionTable(hidden, side);
+  const table = lazyPositionTable(hidden, side);
   const description = {
     kind: 'DiTTransformer2DModel',
     inputShape: [size, size, channels] as const,
@@ -50,7 +50,7 @@ export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Mode
   return buildModel(scope, description, config, (ctx, x, t, cond) => {
     checkImageSize('DiTTransformer2DModel', x, size);
     const time = sinusoid(t, timeFrequencies, { freqShift: 1, cosFirst: true });
-    let h: tf.Tensor = tf.add(embedPatches(ctx, x), tf.tensor3d(table, [1, tokens, hidden]));
+    let h: tf.Tensor = tf.add(embedPatches(ctx, x), tf.tensor3d(table(), [1, tokens, hidden]));
     for (const { embed, apply } of blocks) h = apply(ctx, h, embed(ctx, time, cond!));
     const [shift, scale] = outModulations(ctx, blocks[0]!.embed(ctx, time, cond!)) as [tf.Tensor, tf.Tensor];
     return fromPatches(toPixels(ctx, modulate(normOut(ctx, h), shift, scale)), patch, side, outChannels);

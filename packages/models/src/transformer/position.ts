@@ -19,3 +19,9 @@ export function positionTable(width: number, side: number): Float32Array {
   }
   return table;
 }
+
+/** The same, computed when it is first asked for: a model that is only looked at, or refused for its size, has none. */
+export function lazyPositionTable(width: number, side: number): () => Float32Array {
+  let table: Float32Array | undefined;
+  return () => (table ??= positionTable(width, side));
+}

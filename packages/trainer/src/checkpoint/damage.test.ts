@@ -400,3 +400,21 @@ describe('the best checkpoint of a resumed run', () => {
     expect(() => resolveCheckpoint({ run: folder, best: true }, [])).toThrow(/best\.json names .*step-000002/);
   });
 });
+
+it.each([
+  '',
+  'null',
+  '[]',
+  '{"step":',
+  '{"step": null}',
+  '{"step": 2.5, "metric": "FD", "value": 1}',
+  '[['.repeat(1e5),
+])('says that best.json is damaged, instead of that there is no best: %.30s', (text) => {
+  const checkpoints = join(folder, 'run', 'checkpoints');
+  mkdirSync(checkpoints, { recursive: true });
+  writeFileSync(join(checkpoints, 'best.json'), text);
+  const best = () => resolveCheckpoint({ run: join(folder, 'run'), best: true }, []);
+  expect(best).toThrow(expect.objectContaining({ code: 'CHECKPOINT_INVALID' }));
+  expect(best).toThrow(/best\.json/);
+  expect(readBest(checkpoints)).toBeUndefined();
+});

@@ -11,7 +11,8 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
-import { createDenoiser, predictionOptions, type Denoiser } from '../setup/denoiser.js';
+import { predictionOptions, type Denoiser } from '../setup/denoiser.js';
+import { openDenoiser } from '../setup/open-denoiser.js';
 import { readSelectedCheckpoint, samplingConfig } from '../sampling/generate-samples.js';
 import { readWeights } from '../checkpoint/state.js';
 import { diffusersFolder } from './write-pipeline.js';
@@ -58,7 +59,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const format = chosen('--format', options.format, exportFormats);
   checkNotExisting(out);
   const checkpoint = readSelectedCheckpoint(options);
-  const denoiser = createDenoiser(samplingConfig(checkpoint, {}));
+  const denoiser = openDenoiser(samplingConfig(checkpoint, {}));
   const { model, config } = denoiser;
   const arrays = torchWeights(denoiser, checkpoint, weightsFile(config, weights));
   switch (format) {

@@ -13,6 +13,8 @@ import { sha256 } from '../files/hash.js';
 import type { PartialConfig } from '../config/schema.js';
 import { messageOf, UserError } from '../errors.js';
 import { buildNewFolder, checkNotExisting } from '../files/write-new.js';
+import { availableMemory } from '../machine/available-memory.js';
+import { checkMemory, estimateSampling } from '../setup/memory.js';
 import { modelTypes } from '../config/model-types.js';
 import { resolveConfig } from '../config/resolve.js';
 import { trainingHash } from '../config/saved-config.js';
@@ -46,6 +48,7 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
   checkNotExisting(out);
   const pipeline = readPipeline(folder);
   const model = createModel(pipeline, folder);
+  checkMemory(estimateSampling(model, 1), availableMemory(), `Check the configuration in ${folder}.`);
   const weights = toTorch(model, loadChecked(model, pipeline, folder));
   const file = formatSafetensors(weights);
 

@@ -14,7 +14,8 @@ import type { Config, PartialConfig } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
 import { UserError } from '../errors.js';
 import type { Images } from '../files/images.js';
-import { createDenoiser, type Denoiser } from '../setup/denoiser.js';
+import type { Denoiser } from '../setup/denoiser.js';
+import { openDenoiser } from '../setup/open-denoiser.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
@@ -57,7 +58,7 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
   const config = samplingConfig(checkpoint, options);
   const { weights, seed = 0, label } = options;
   const file = weightsFile(config, weights);
-  const denoiser = createDenoiser(config);
+  const denoiser = openDenoiser(config, options.count);
   const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
   const count = countOf(options.count, initialNoise);
   const condition = classCondition(denoiser, count, label);

@@ -1,6 +1,7 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { resolveConfig } from '../config/resolve.js';
 import type { PartialConfig } from '../config/schema.js';
+import { openDenoiser } from './open-denoiser.js';
 import { checkMemory, estimateMemory } from './memory.js';
 import { createTrainingSetup } from './training-setup.js';
 
@@ -30,4 +31,16 @@ it('answers for a model of many billions of parameters, without allocating it, a
   expect(() => checkMemory(huge, 64 * 2 ** 30)).toThrow(huge.parameters.toLocaleString('en'));
   vi.stubEnv('DM_SKIP_MEMORY_CHECK', '1');
   expect(() => checkMemory(huge, 64 * 2 ** 30)).not.toThrow();
+});
+
+it.each([
+  ['a wide transformer', { type: 'dit', input_size: 28, patch_size: 2, hidden_size: 65_536, depth: 1000 }],
+  ['a large table of positions', { type: 'dit', input_size: 65_536, patch_size: 1, hidden_size: 4096, depth: 1 }],
+  ['images larger than any', { type: 'unet', sample_size: 65_536 }],
+] as const)('refuses %s of a run before anything is allocated', (_, model) => {
+  const before = process.memoryUsage().rss;
+  const config = resolveConfig([{ source: 'the test', value: { model } }]);
+  expect(() => openDenoiser(config)).toThrow(expect.objectContaining({ code: 'OUT_OF_MEMORY' }));
+  expect(() => openDenoiser(config)).toThrow(/ parameters /);
+  expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 30);
 });

@@ -6,7 +6,8 @@ import { type Arrays, float32, type NdArray, oneHot } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import * as tf from '@tensorflow/tfjs-core';
-import { createDenoiser, predictionOptions, type Denoiser } from '../../setup/denoiser.js';
+import { predictionOptions, type Denoiser } from '../../setup/denoiser.js';
+import { openDenoiser } from '../../setup/open-denoiser.js';
 import { openData } from '../../setup/open-training-setup.js';
 import {
   readSelectedCheckpoint,
@@ -134,7 +135,7 @@ export async function denoiserAgreement(
 function open(spec: string, options: DenoiserOptions): Opened {
   const asked = { ...options, ...runOrCheckpoint(spec) };
   const checkpoint = readSelectedCheckpoint(asked);
-  const denoiser = createDenoiser(samplingConfig(checkpoint, asked));
+  const denoiser = openDenoiser(samplingConfig(checkpoint, asked));
   return { name: spec, denoiser, weights: readWeights(denoiser, checkpoint, 'ema') };
 }
 

@@ -55,9 +55,16 @@ export function readDifficulty(path: string): DifficultyLog | undefined {
   if (first === undefined) return undefined;
   const { setting, weights } = checkValue(headerSchema, first.value, `${path}, line 1`);
   const buckets = setting.buckets.length;
+  let before = -1;
   const records = lines.map(({ line, value }) => {
     const source = `${path}, line ${line}`;
     const record = checkValue(recordSchema, value, source);
+    if (record.step <= before) {
+      throw new FileError(source, `has step ${record.step} after step ${before}; steps must ascend.`, {
+        code: 'FILE_INVALID',
+      });
+    }
+    before = record.step;
     if (record.loss.length === buckets && record.gradNorm.length === buckets) return record;
     throw new FileError(source, `must have ${buckets} losses and gradient norms, one for each bucket.`, {
       code: 'FILE_INVALID',

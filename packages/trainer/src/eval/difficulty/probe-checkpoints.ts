@@ -5,7 +5,7 @@ import { isDamage, readCheckpoint, type Checkpoint } from '../../checkpoint/chec
 import { listCheckpoints } from '../../checkpoint/layout.js';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
-import { createDenoiser } from '../../setup/denoiser.js';
+import { openDenoiser } from '../../setup/open-denoiser.js';
 import { runFolder } from '../../run/run-folder.js';
 import { samplingConfig, type GenerateSamplesOptions } from '../../sampling/generate-samples.js';
 import { readWeights } from '../../checkpoint/state.js';
@@ -45,7 +45,7 @@ export async function probeCheckpoints(run: string, options: ProbeCheckpointsOpt
   const [first] = checkpoints;
   if (first === undefined || checkpoints.length < 2) throw tooFew(run, checkpoints.length);
   const records: DifficultyRecord[] = [];
-  const denoiser = createDenoiser(samplingConfig(first, options));
+  const denoiser = openDenoiser(samplingConfig(first, options));
   const engine = await openEngine(denoiser.config.engine, engineOptions(denoiser.config));
   try {
     const probe = await openNoiseProbe(denoiser, engine, 'params', options);

@@ -3,7 +3,8 @@ import type { Objective } from '@dm/eval';
 import { type Arrays, type Engine, float32, type StateHandle } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
-import { createDenoiser, predictionOptions, type Denoiser } from '../../setup/denoiser.js';
+import { predictionOptions, type Denoiser } from '../../setup/denoiser.js';
+import { openDenoiser } from '../../setup/open-denoiser.js';
 import { weightsName } from '../../setup/averages.js';
 import {
   readSelectedCheckpoint,
@@ -47,7 +48,7 @@ export async function openRunObjective(
   const opened = specs.map((spec) => {
     const asked = { ...options, weights, ...runOrCheckpoint(spec) };
     const checkpoint = readSelectedCheckpoint(asked);
-    const denoiser = createDenoiser(samplingConfig(checkpoint, asked));
+    const denoiser = openDenoiser(samplingConfig(checkpoint, asked));
     return { spec, denoiser, arrays: readWeights(denoiser, checkpoint, weightsName(weights)) };
   });
   const [first] = opened;

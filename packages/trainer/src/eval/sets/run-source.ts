@@ -4,7 +4,7 @@ import type { ImageSource } from '@dm/eval';
 import { type Arrays, float32, type NdArray } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
-import { createDenoiser } from '../../setup/denoiser.js';
+import { openDenoiser } from '../../setup/open-denoiser.js';
 import {
   readSelectedCheckpoint,
   samplingConfig,
@@ -34,7 +34,7 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
   if (!Number.isInteger(count) || count < 2) {
     throw new UserError(`--count must be a whole number of at least 2, got ${count}.`);
   }
-  const denoiser = createDenoiser(config);
+  const denoiser = openDenoiser(config);
   const shape = denoiser.model.inputShape;
   if (shape[2] !== 1 && shape[2] !== 3) {
     throw new UserError(`${checkpoint.path} makes arrays of ${shape[2]} channels; images have 1 or 3.`);
