@@ -2,9 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { float32, type Arrays } from '@dm/ops';
-import { formatSafetensors, initializeFlat, toTorch } from '@dm/models';
-import { viewFlat } from '@dm/ops';
+import { float32, viewFlat, type Arrays } from '@dm/ops';
+import { formatSafetensors, toTorch } from '@dm/models';
 import { expect, it, onTestFinished } from 'vitest';
 import { resolveConfig } from '../config/resolve.js';
 import { sha256 } from '../files/hash.js';
@@ -27,7 +26,7 @@ function read(bytes: Uint8Array): Arrays {
 }
 
 function tensors(): Record<string, Arrays[string]> {
-  return { ...toTorch(denoiser.model, viewFlat(initializeFlat(denoiser.model, 0), denoiser.layout)) };
+  return { ...toTorch(denoiser.model, viewFlat(new Float32Array(denoiser.layout.size), denoiser.layout)) };
 }
 
 it.each<[string, (all: Record<string, Arrays[string]>) => void]>([
