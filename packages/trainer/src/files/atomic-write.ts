@@ -1,11 +1,5 @@
 /** Writing as UserErrors: `@dm/files` writes, and these functions say which flag helps if the disk refuses. */
-import {
-  appendToFile,
-  atomicWriteFile as writeAtomically,
-  FileError,
-  type AtomicWriteOptions,
-  type FileData,
-} from '@dm/files';
+import { atomicWriteFile as writeAtomically, FileError, type AtomicWriteOptions, type FileData } from '@dm/files';
 import { messageOf, UserError } from '../errors.js';
 
 /**
@@ -14,18 +8,8 @@ import { messageOf, UserError } from '../errors.js';
  * @throws {UserError} if it exists and `overwrite` is false, is no regular file, or the disk refuses
  */
 export function atomicWriteFile(path: string, data: FileData, options: AtomicWriteOptions = {}): void {
-  refusing(path, () => writeAtomically(path, data, options));
-}
-
-/** Adds to the end of a file, not waiting for the disk. Throws as `atomicWriteFile` does. */
-export function appendFile(path: string, data: Uint8Array | string): void {
-  refusing(path, () => appendToFile(path, data));
-}
-
-/** Calls `write`, and throws `writeError` of what it throws. */
-function refusing<T>(path: string, write: () => T): T {
   try {
-    return write();
+    writeAtomically(path, data, options);
   } catch (error) {
     throw writeError(path, error);
   }

@@ -1,5 +1,5 @@
 // However a training ends, its state is saved, its lock is released, and the first error is the one that is shown.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -7,7 +7,7 @@ import { imageGrid } from '@dm/data';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestCheckpoint } from '../checkpoint/checkpoint-folder.js';
 import { readMetrics } from '../run/metrics.js';
-import { dm, dmWithFileLimit, start } from '../testing/command.js';
+import { dm, dmWithFileLimit, start, type Finished } from '../testing/command.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import type { PartialConfig } from '../config/schema.js';
 
@@ -62,7 +62,45 @@ describe.skipIf(process.platform === 'win32')('a signal', () => {
     expect(await run.finished).toMatchObject({ code, stderr: expect.stringContaining(signal) });
     expectAllSaved();
   });
+
+  it('twice within a moment is one request', async () => {
+    const run = start(training(many), folder);
+    await run.said('step ');
+    run.process.kill('SIGTERM');
+    run.process.kill('SIGTERM');
+    expect(await run.finished).toMatchObject({ code: 143 });
+    expectAllSaved();
+  });
+
+  it.skipIf(spawnSync('nohup', ['true']).status !== 0)('SIGHUP under nohup is ignored, SIGUSR1 always', async () => {
+    // Not replaced by `dm`, bash passes on the name of nohup as a person's shell does.
+    const run = inBash('nohup "$@" < /dev/null & echo $! > pid; wait $!', training(many));
+    await logged();
+    const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'));
+    for (const signal of ['SIGHUP', 'SIGUSR1'] as const) process.kill(pid, signal);
+    const seen = readMetrics(join(folder, 'run/metrics.jsonl')).length;
+    while (readMetrics(join(folder, 'run/metrics.jsonl')).length < seen + 5) {
+      process.kill(pid, 0); // throws if it has ended
+      await new Promise((done) => setTimeout(done, 50));
+    }
+    process.kill(pid, 'SIGTERM');
+    const { code, stderr } = await run;
+    expect(code).toBe(143);
+    expect(stderr).not.toMatch(/Debugger/);
+    expectAllSaved();
+  });
 });
+
+/** Runs `dm` by a script of bash, whose `$@` it is. */
+function inBash(script: string, args: readonly string[]): Promise<Pick<Finished, 'code' | 'stderr'>> {
+  const child = spawn('bash', ['-c', script, 'bash', process.execPath, cli, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (text: Buffer) => (stderr += String(text)));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stderr })));
+}
 
 describe.skipIf(process.platform === 'win32')('an output that nobody reads, or that cannot be written,', () => {
   it('does not end a training, whose signals still save', async () => {
@@ -83,6 +121,11 @@ describe.skipIf(process.platform === 'win32')('an output that nobody reads, or t
     child.kill('SIGTERM');
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(143);
     expectAllSaved();
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('is an error of commands whose product it is', async () => {
+    const { code, stderr } = await inBash('"$@" > /dev/full', ['config', 'schema']);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/standard output .*ENOSPC/) });
   });
 });
 
