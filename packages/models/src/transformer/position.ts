@@ -2,7 +2,7 @@
  * The fixed position table of DiT and MAE: for each patch, sines and cosines of its column, then of its row, at
  * frequencies 10000^(-i / (width / 4)), i = 0 .. width/4 - 1. Returns [side² , width] row by row in float32.
  */
-export function positionTable(width: number, side: number): Float32Array {
+function positionTable(width: number, side: number): Float32Array {
   const quarter = width / 4;
   const table = new Float32Array(side * side * width);
   for (let row = 0; row < side; row++) {
