@@ -22,14 +22,19 @@ export function checkIndices(indices: ArrayLike<number>, length: number): void {
   }
 }
 
-/** Throws a DataError where there is not one label an image, or one names no class. */
+/**
+ * @throws {DataError} if there is not one label an image, or one names no class
+ */
 export function checkLabels(name: string, labels: Int32Array, length: number, classes: readonly string[]): void {
   if (labels.length !== length) throw new DataError(`${name}: ${labels.length} labels for ${length} images.`);
   const bad = labels.findIndex((label) => label < 0 || label >= classes.length);
   if (bad >= 0) throw new DataError(`${name}: label ${labels[bad]} of image ${bad} is outside [0, ${classes.length}).`);
 }
 
-/** '0', '1', ... up to the highest label. Throws a DataError on a negative label or one that is no class number. */
+/**
+ * '0', '1', ... up to the highest label.
+ * @throws {DataError} on a negative label or one that is no class number
+ */
 export function numberedClasses(source: string, labels: Int32Array): string[] {
   let highest = -1;
   for (const label of labels) highest = Math.max(highest, label);

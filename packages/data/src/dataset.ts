@@ -21,7 +21,10 @@ export interface Dataset {
    * Sets that are cut have another one (`cropDataset`).
    */
   hash(): Promise<string>;
-  /** Reads the images at `indices`, in that order. Throws a RangeError on an index outside [0, length). */
+  /**
+   * Reads the images at `indices`, in that order.
+   * @throws {RangeError} on an index outside [0, length)
+   */
   read(indices: ArrayLike<number>): Promise<ImageBatch>;
   /**
    * Only sets that are cut at random offsets (`cropDataset`) have it: as `read`, which cuts the middle out, but image n is

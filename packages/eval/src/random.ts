@@ -15,7 +15,8 @@ export function normals(use: keyof typeof LANES, seed: number, index: number, co
 
 /**
  * A permutation that leaves nothing in place, for random pairings: one cycle through all, uniform among the cycles
- * (Sattolo 1986). Throws a RangeError for fewer than two elements.
+ * (Sattolo 1986).
+ * @throws {RangeError} for fewer than two elements
  */
 export function derangement(seed: number, count: number): Uint32Array {
   if (count < 2) throw new RangeError(`No pairing of ${count} samples leaves none with itself; at least 2 are needed.`);

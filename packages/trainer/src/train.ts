@@ -69,7 +69,10 @@ export interface TrainResult {
   readonly samples?: string;
 }
 
-/** Trains as configured; what is left out comes from the preset. Throws a UserError on anything a user can put right. */
+/**
+ * Trains as configured; what is left out comes from the preset.
+ * @throws {UserError} on anything a user can put right
+ */
 export async function train(config: PartialConfig = {}, options: TrainOptions = {}): Promise<TrainResult> {
   return trainLayers([{ source: 'the configuration given', value: config }], options);
 }

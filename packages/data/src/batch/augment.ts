@@ -33,8 +33,8 @@ export function cropOffsets(options: Omit<BatchOptions, 'length'>): Float64Array
 }
 
 /**
- * Mirrors the images n with `flips[n]` left to right, in place. `images` is uint8 [N, H, W, C]. Throws a RangeError where
- * `images`, `shape` and `flips` do not fit together.
+ * Mirrors the images n with `flips[n]` left to right, in place. `images` is uint8 [N, H, W, C].
+ * @throws {RangeError} if `images`, `shape` and `flips` do not fit together
  */
 export function flipImages(
   images: ImageBatch['images'],

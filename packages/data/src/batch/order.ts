@@ -23,8 +23,8 @@ const CACHED_ORDERS = 4;
 const orders = new Map<string, Uint32Array>();
 
 /**
- * The order of the images in an epoch: a permutation of [0, length), a function of (seed, epoch) alone. Throws a
- * RangeError unless length >= 1.
+ * The order of the images in an epoch: a permutation of [0, length), a function of (seed, epoch) alone.
+ * @throws {RangeError} unless length >= 1
  */
 export function epochOrder({ seed, epoch, length }: EpochOptions): Uint32Array {
   checkInteger('number of images', length, 1);
@@ -32,10 +32,10 @@ export function epochOrder({ seed, epoch, length }: EpochOptions): Uint32Array {
 }
 
 /**
- * The images of a batch. Example number n = step * batchSize + i of a run is image n mod length of epoch
- * floor(n / length): every image comes once an epoch, batches run on across its end, and the stream of images is the
- * same at every batch size. No state: step k is the same after every resume.
- * Throws a RangeError on a step, batch size or length that cannot be.
+ * The images of a batch. Example number n = step * batchSize + i of a run is image n mod length of epoch floor(n /
+ * length): every image comes once an epoch, batches run on across its end, and the stream of images is the same at
+ * every batch size. No state: step k is the same after every resume.
+ * @throws {RangeError} on a step, batch size or length that cannot be
  */
 export function batchIndices({ seed, step, batchSize, length }: BatchOptions): Uint32Array {
   const first = firstExample(step, batchSize);

@@ -7,7 +7,7 @@ export function toFloat(bytes: Uint8Array): Float32Array {
 
 /**
  * The way back: 127.5 (x + 1), rounded to the nearest integer and clamped to [0, 255]. Any shape.
- * Throws a RangeError where a number is NaN: a picture of it would hide that.
+ * @throws {RangeError} if a number is NaN: a picture of it would hide that
  */
 export function toBytes(values: Float32Array): Uint8Array {
   const out = new Uint8Array(values.length);

@@ -11,9 +11,10 @@ export interface CropOptions {
 }
 
 /**
- * A set whose images are cut to [size, size, C]. `read` cuts the middle out; with `at: 'random'` there is `readCrops` too,
- * which training uses. `hash` is the SHA-256 of the whole images' hash and of the size, since every part of them is
- * trained on. Throws a DataError where the images are smaller.
+ * A set whose images are cut to [size, size, C]. `read` cuts the middle out; with `at: 'random'` there is `readCrops`
+ * too, which training uses. `hash` is the SHA-256 of the whole images' hash and of the size, since every part of them
+ * is trained on.
+ * @throws {DataError} if the images are smaller
  */
 export function cropDataset(dataset: Dataset, { size, at }: CropOptions): Dataset {
   const [height, width, channels] = dataset.shape;

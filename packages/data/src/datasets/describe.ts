@@ -33,8 +33,8 @@ const SHEET_ROWS = 10;
 const PASS_BYTES = 2 ** 22;
 
 /**
- * Reads a set once and says what is in it. `onProgress` gets the number of images read so far. Throws a DataError where
- * an image is bad or a checksum wrong.
+ * Reads a set once and says what is in it. `onProgress` gets the number of images read so far.
+ * @throws {DataError} if an image is bad or a checksum wrong
  */
 export async function describeDataset(
   dataset: Dataset,

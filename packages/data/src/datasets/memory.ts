@@ -14,7 +14,10 @@ export interface MemoryDatasetOptions {
   readonly classes?: readonly string[];
 }
 
-/** A data set whose images lie in memory. Throws a DataError where shape, images and labels contradict each other. */
+/**
+ * A data set whose images lie in memory.
+ * @throws {DataError} if shape, images and labels contradict each other
+ */
 export function createMemoryDataset(options: MemoryDatasetOptions): Dataset {
   const { name, images, shape } = options;
   const pixels = imageBytes(name, shape);

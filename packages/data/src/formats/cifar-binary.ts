@@ -16,8 +16,8 @@ export interface CifarRecordLayout {
 }
 
 /**
- * Images uint8 [N, 32, 32, 3] and labels out of the bytes of a file; `source` names it in errors. Throws a DataError on
- * bytes that are no whole number of records, on none, and on a label that names no class.
+ * Images uint8 [N, 32, 32, 3] and labels out of the bytes of a file; `source` names it in errors.
+ * @throws {DataError} on bytes that are no whole number of records, on none, and on a label that names no class
  */
 export function parseCifar(
   bytes: Uint8Array,

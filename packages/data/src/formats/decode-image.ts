@@ -19,7 +19,9 @@ const MAX_SIZE = 4096;
 /** What all images that are decoded at a time in this process may take; a larger one is decoded alone. */
 const DECODING = createByteBudget(2 ** 29);
 
-/** Throws a DataError on a size that cannot be. */
+/**
+ * @throws {DataError} on a size that cannot be
+ */
 export function checkDecodeOptions(name: string, { size, channels = 3 }: DecodeOptions): void {
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
     throw new DataError(`${name}: image size ${size}; it must be an integer from 1 to ${MAX_SIZE}.`, {

@@ -63,8 +63,8 @@ async function unpackIdx(packed: Uint8Array, path: string, limits: DataLimits): 
 }
 
 /**
- * Reads the bytes of an idx file of unsigned bytes; `source` names it in errors. Throws a DataError on a file that is cut
- * off, of another kind or of another type of numbers.
+ * Reads the bytes of an idx file of unsigned bytes; `source` names it in errors.
+ * @throws {DataError} on a file that is cut off, of another kind or of another type of numbers
  */
 export function parseIdx(bytes: Uint8Array, source: string): IdxArray {
   const header = parseHeader(bytes, source);

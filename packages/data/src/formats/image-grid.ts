@@ -18,7 +18,7 @@ export interface ImageGridOptions {
 
 /**
  * A contact sheet as PNG bytes, row by row. `images` is [N, H, W, C]: float32 in [-1, 1] (clamped) or uint8.
- * Throws a RangeError on sizes that contradict each other and on NaN.
+ * @throws {RangeError} on sizes that contradict each other and on NaN
  */
 export async function imageGrid(images: Float32Array | Uint8Array, options: ImageGridOptions): Promise<Uint8Array> {
   const [height, width, channels] = options.shape;

@@ -56,7 +56,10 @@ export async function readNpy(path: string): Promise<NpyArray> {
   return parseNpy(await readBytes(path), path);
 }
 
-/** Writes a .npy file that NumPy reads. Throws a RangeError where the shape does not fit the data. */
+/**
+ * Writes a .npy file that NumPy reads.
+ * @throws {RangeError} if the shape does not fit the data
+ */
 export async function writeNpy(path: string, array: NpyArray): Promise<void> {
   atomicWriteFile(path, formatNpy(array));
 }
@@ -88,8 +91,8 @@ export interface NpyHeader {
 export const NPY_PREFIX_BYTES = 12;
 
 /**
- * Reads the bytes of a .npy file; `source` names it in errors. Little-endian numbers in C order only. Throws a DataError
- * on anything else.
+ * Reads the bytes of a .npy file; `source` names it in errors. Little-endian numbers in C order only.
+ * @throws {DataError} on anything else
  */
 export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
   const { descr, type, shape, dataStart } = parseNpyHeader(bytes, source);
@@ -105,7 +108,10 @@ export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
   return { shape, data: new type(new Uint8Array(bytes.subarray(dataStart)).buffer) };
 }
 
-/** Position of the first number, from the first `NPY_PREFIX_BYTES`. Throws a DataError where they are not .npy's. */
+/**
+ * Position of the first number, from the first `NPY_PREFIX_BYTES`.
+ * @throws {DataError} if they are not .npy's
+ */
 export function npyHeaderBytes(bytes: Uint8Array, source: string): number {
   if (bytes.length < NPY_PREFIX_BYTES || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new DataError(`${source}: not a .npy file.`);
@@ -152,7 +158,10 @@ export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
   return { descr, type, shape: parseShape(dims, source), dataStart };
 }
 
-/** The bytes of a .npy file, version 1. Throws a RangeError where shape and numbers do not fit. */
+/**
+ * The bytes of a .npy file, version 1.
+ * @throws {RangeError} if shape and numbers do not fit
+ */
 export function formatNpy(array: NpyArray): Uint8Array {
   const { shape, data } = array;
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0) || elements(shape) !== data.length) {
@@ -174,9 +183,9 @@ export function formatNpy(array: NpyArray): Uint8Array {
 }
 
 /**
- * Reads the bytes of a .npz file, each entry compared with its CRC-32; `source` names it in errors. Throws a DataError on
- * an archive that cannot be read, on a file in it that is no .npy, and where all unpack to more than
- * `limits.maxUnpackedBytes`.
+ * Reads the bytes of a .npz file, each entry compared with its CRC-32; `source` names it in errors.
+ * @throws {DataError} on an archive that cannot be read, on a file in it that is no .npy, and if all unpack to more
+ *   than `limits.maxUnpackedBytes`
  */
 export async function parseNpz(
   bytes: Uint8Array,

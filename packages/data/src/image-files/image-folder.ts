@@ -17,9 +17,10 @@ export interface ImageFolderOptions extends ImageFileOptions {
 }
 
 /**
- * Images (jpg, png, webp, gif) of a folder, decoded when they are read. The order is that of the paths, byte by byte, so
- * it is the same on every machine. Throws a DataError on a missing or empty folder, on labels that are missing and on an
- * impossible size; `read` throws one that names the file where an image cannot be decoded.
+ * Images (jpg, png, webp, gif) of a folder, decoded when they are read. The order is that of the paths, byte by byte,
+ * so it is the same on every machine.
+ * @throws {DataError} on a missing or empty folder, on labels that are missing and on an impossible size; `read` throws
+ *   one that names the file where an image cannot be decoded
  */
 export async function openImageFolder(options: ImageFolderOptions): Promise<Dataset> {
   const { path: root } = options;

@@ -18,10 +18,11 @@ export interface ImageZipOptions extends ImageFileOptions {
 }
 
 /**
- * Images (jpg, png, webp, gif) in a zip archive, read from it one by one when they are asked for: nothing is unpacked to
- * disk. Where all lie in one folder with sub-folders (an archive of a folder), the sub-folders are the classes. Order and
- * labels are those of `openImageFolder`. Throws a DataError on an archive that cannot be read, has no images or lacks
- * labels; `read` throws one on an image that cannot be decoded or contradicts its CRC-32.
+ * Images (jpg, png, webp, gif) in a zip archive, read from it one by one when they are asked for: nothing is unpacked
+ * to disk. Where all lie in one folder with sub-folders (an archive of a folder), the sub-folders are the classes.
+ * Order and labels are those of `openImageFolder`.
+ * @throws {DataError} on an archive that cannot be read, has no images or lacks labels; `read` throws one on an image
+ *   that cannot be decoded or contradicts its CRC-32
  */
 export async function openImageZip(options: ImageZipOptions): Promise<Dataset> {
   const { path } = options;

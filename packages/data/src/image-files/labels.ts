@@ -12,7 +12,8 @@ export const LABEL_FILE = 'dataset.json';
 
 /**
  * The classes of images by their paths (relative, with '/'): the first folder of each, sorted by code units. Images
- * without any folder have no labels. Throws a DataError where some images lie in class folders and others beside them.
+ * without any folder have no labels.
+ * @throws {DataError} if some images lie in class folders and others beside them
  */
 export function labelsFromFolders(source: string, paths: readonly string[]): ImageLabels {
   // Numbers in the order in which the folders come, until all are known and sorted.
@@ -43,8 +44,8 @@ export function labelsFromFolders(source: string, paths: readonly string[]): Ima
 }
 
 /**
- * The classes of images by a `dataset.json`: {"labels": [["00000/img00000000.png", 6], ...]}, or null for none. Throws a
- * DataError where it is not of that form or lacks an image.
+ * The classes of images by a `dataset.json`: {"labels": [["00000/img00000000.png", 6], ...]}, or null for none.
+ * @throws {DataError} if it is not of that form or lacks an image
  */
 export function labelsFromFile(source: string, text: string, paths: readonly string[]): ImageLabels {
   const file = `${source}/${LABEL_FILE}`;

@@ -22,10 +22,11 @@ const READ_AHEAD = 1024;
 const CONCURRENT = 16;
 
 /**
- * The images in a folder and its sub-folders, by the ends of their names; what is hidden (`.name`) is left out. Links to files
- * are followed, and so are links to folders, but a folder counts once: a link to one that is in the set at another place
- * is left out. Holds about 100 bytes an image. Throws a DataError on a folder that is missing or cannot be read, on one
- * without images, on a link that leads nowhere or back to a folder around it, and above `maxImages` and `maxDepth`.
+ * The images in a folder and its sub-folders, by the ends of their names; what is hidden (`.name`) is left out. Links
+ * to files are followed, and so are links to folders, but a folder counts once: a link to one that is in the set at
+ * another place is left out. Holds about 100 bytes an image.
+ * @throws {DataError} on a folder that is missing or cannot be read, on one without images, on a link that leads
+ *   nowhere or back to a folder around it, and above `maxImages` and `maxDepth`
  */
 export async function listImages(root: string, options: Partial<DataLimits> = {}): Promise<ImageListing> {
   const limits = resolveLimits(options);

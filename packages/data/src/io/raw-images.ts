@@ -21,7 +21,8 @@ const CONCURRENT = 16;
 
 /**
  * Reads images by their position in the file (pread), so that no more than a batch is in memory, whatever the size of
- * the file. Throws a RangeError on an index that is not in the set, a DataError where the file is cut off or gone.
+ * the file.
+ * @throws {RangeError} on an index that is not in the set, a DataError where the file is cut off or gone
  */
 export async function readRawImages(layout: RawImagesFile, indices: ArrayLike<number>): Promise<ImageBatch> {
   const { path, imageBytes, length, labels } = layout;

@@ -58,7 +58,10 @@ export async function readPieces(
   });
 }
 
-/** `length` bytes at `position`. Throws a DataError where the file ends before. */
+/**
+ * `length` bytes at `position`.
+ * @throws {DataError} if the file ends before
+ */
 export async function readAt(file: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
   const { bytesRead } = await file.read(bytes, 0, length, position).catch((cause: unknown) => {

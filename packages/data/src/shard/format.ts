@@ -116,7 +116,9 @@ export function parseDescription(text: Buffer, path: string, preamble: Preamble)
   return description;
 }
 
-/** Throws a DataError where a field is missing or of another type. */
+/**
+ * @throws {DataError} if a field is missing or of another type
+ */
 export function checkedDescription(json: Partial<ShardDescription> | null, path: string): ShardDescription {
   const { name, length, shape, classes, labeled, sha256 } = json ?? {};
   if (
@@ -134,7 +136,10 @@ export function checkedDescription(json: Partial<ShardDescription> | null, path:
   return { name, length: length!, shape, classes, labeled, sha256 };
 }
 
-/** Labels of a shard from their bytes, one an image. Throws a DataError on one that names no class. */
+/**
+ * Labels of a shard from their bytes, one an image.
+ * @throws {DataError} on one that names no class
+ */
 export function parseLabels(bytes: Buffer, path: string, length: number, classes: readonly string[]): Int32Array {
   const labels = Int32Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => bytes.readInt32LE(i * 4));
   checkLabels(path, labels, length, classes);

@@ -48,7 +48,10 @@ export async function openShard(path: string): Promise<Dataset> {
   };
 }
 
-/** Reads every byte of a shard. Throws a DataError where one has changed since it was written. */
+/**
+ * Reads every byte of a shard.
+ * @throws {DataError} if one has changed since it was written
+ */
 export async function verifyShard(path: string): Promise<Dataset> {
   const dataset = await openShard(path);
   await dataset.hash();

@@ -25,8 +25,8 @@ const COPY_BYTES = 2 ** 22;
 const MARGIN_BYTES = 2 ** 20;
 
 /**
- * Any data set as a shard: `dm data prepare`. `onProgress` gets the number of images written so far. Throws a DataError
- * where the disk has not the room, before anything is written.
+ * Any data set as a shard: `dm data prepare`. `onProgress` gets the number of images written so far.
+ * @throws {DataError} if the disk has not the room, before anything is written
  */
 export async function convertToShard(
   dataset: Dataset,
@@ -58,7 +58,7 @@ export async function convertToShard(
 
 /**
  * Writes a shard to `path`. All goes to a sibling file that is renamed at the end: `path` is complete or as it was.
- * Throws a DataError where labels and images contradict each other, and where the file cannot be written.
+ * @throws {DataError} if labels and images contradict each other, and if the file cannot be written
  */
 export async function writeShard(path: string, content: ShardContent): Promise<ShardDescription> {
   try {

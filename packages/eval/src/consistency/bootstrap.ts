@@ -19,7 +19,8 @@ export interface Estimate {
 
 /**
  * The mean of `values` and its interval: the percentiles of the means of `resamples` draws of as many values with
- * replacement (Efron 1979). Throws a RangeError unless resamples >= 1 and confidence is in (0, 1).
+ * replacement (Efron 1979).
+ * @throws {RangeError} unless resamples >= 1 and confidence is in (0, 1)
  */
 export function bootstrapMean(values: Float64Array, options: Required<BootstrapOptions>): Estimate {
   const { seed, resamples, confidence } = options;

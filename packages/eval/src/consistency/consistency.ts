@@ -78,9 +78,8 @@ const THRESHOLD = 0.6;
  * How alike different models' samples from the same noise are, pair by pair, beside two controls: a random pairing (is
  * it more than any two samples share?) and the nearest other sample (more than a look-alike?). The cost of a pair is
  * N^2 comparisons for each metric.
- *
- * Throws a RangeError on fewer than two sets, an EvalError on fewer than two samples, on sets of different size, on values that are not finite, and, for
- * the cosine, on a sample that is constant once the mean is removed.
+ * @throws {RangeError} on fewer than two sets, an EvalError on fewer than two samples, on sets of different size, on
+ *   values that are not finite, and, for the cosine, on a sample that is constant once the mean is removed
  */
 export function consistency(sets: readonly SampleSet[], options: ConsistencyOptions): ConsistencyReport {
   const { shape, metrics = ['cosine', 'mae'], center = 'set', threshold = THRESHOLD } = options;

@@ -40,7 +40,10 @@ const METRICS: Readonly<Record<PairMetricName, (options: PairMetricOptions) => P
   },
 };
 
-/** The metric of that name. All sums are in float64. Throws a RangeError on an unknown name. */
+/**
+ * The metric of that name. All sums are in float64.
+ * @throws {RangeError} on an unknown name
+ */
 export function pairMetric(name: PairMetricName, options: PairMetricOptions): PairMetric {
   // A name may come from a configuration file, past the compiler.
   if (!Object.hasOwn(METRICS, name)) {

@@ -19,9 +19,9 @@ const UNIFORM = new Float64Array(7).fill(1 / 7);
 const GAUSSIAN = gaussian(1.5, 5);
 
 /**
- * Mean structural similarity of two images, 1 for equal ones:
- * (2 ux uy + C1)(2 vxy + C2) / ((ux^2 + uy^2 + C1)(vx + vy + C2)), C1 = (.01 L)^2, C2 = (.03 L)^2.
- * Throws a RangeError where the images are smaller than the window or their sizes differ.
+ * Mean structural similarity of two images, 1 for equal ones: (2 ux uy + C1)(2 vxy + C2) / ((ux^2 + uy^2 + C1)(vx + vy
+ * + C2)), C1 = (.01 L)^2, C2 = (.03 L)^2.
+ * @throws {RangeError} if the images are smaller than the window or their sizes differ
  */
 export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: SsimOptions): number {
   const { shape, dataRange, window = 'uniform' } = options;

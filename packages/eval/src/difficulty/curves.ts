@@ -2,7 +2,7 @@ import { checkNumber } from '@dm/ops';
 
 /**
  * A centered mean over `window` values, an odd number; nearer to the ends over as many as there are on both sides.
- * Throws a RangeError on another window.
+ * @throws {RangeError} on another window
  */
 export function movingAverage(values: readonly number[], window: number): number[] {
   checkNumber('movingAverage: window', window, 'an odd integer >= 1', (v) => v >= 1 && v % 2 === 1);
@@ -28,9 +28,9 @@ export function settlingTime(positions: readonly number[], values: readonly numb
 }
 
 /**
- * Spearman's rank correlation: Pearson's of the ranks, ties sharing their mean rank. Null where one side is all the same
- * or fewer than two pairs have numbers on both sides; pairs with a null are left out. Throws a RangeError where x and y
- * have different lengths.
+ * Spearman's rank correlation: Pearson's of the ranks, ties sharing their mean rank. Null where one side is all the
+ * same or fewer than two pairs have numbers on both sides; pairs with a null are left out.
+ * @throws {RangeError} if x and y have different lengths
  */
 export function spearmanCorrelation(x: readonly (number | null)[], y: readonly (number | null)[]): number | null {
   if (x.length !== y.length) throw new RangeError(`${x.length} and ${y.length} values are no pairs.`);

@@ -59,8 +59,7 @@ export interface DifficultyReport {
  * How hard each range of noise is to learn: how high its loss ends, how long it takes to come there, how large its
  * gradient is. Both senses of "within x %" are given, because they may order the buckets differently: where the loss falls
  * a hundredfold, as that of epsilon does near pure noise, 10 % of the final loss is 0.1 % of the way to it.
- *
- * Throws an EvalError on fewer than two records, records of other buckets, or steps that do not ascend.
+ * @throws {EvalError} on fewer than two records, records of other buckets, or steps that do not ascend
  */
 export function difficulty(
   buckets: readonly NoiseBucket[],

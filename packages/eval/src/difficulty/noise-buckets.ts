@@ -17,7 +17,8 @@ export interface NoiseBucket {
 
 /**
  * `count` buckets from clean to noisy: equal parts of the timesteps, or of the log-SNR between its largest and its
- * smallest finite value. Throws a RangeError where there are more buckets than timesteps to tell apart.
+ * smallest finite value.
+ * @throws {RangeError} if there are more buckets than timesteps to tell apart
  */
 export function noiseBuckets(
   schedule: NoiseSchedule,

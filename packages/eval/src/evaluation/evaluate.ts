@@ -176,8 +176,9 @@ function missing(metric: MetricName, part: string, { name }: { readonly name: st
 }
 
 /**
- * The metrics of generated images against a reference. Throws an EvalError where the two come from different extractors, have
- * images of different size, or lack what a metric needs.
+ * The metrics of generated images against a reference.
+ * @throws {EvalError} if the two come from different extractors, have images of different size, or lack what a metric
+ *   needs
  */
 export function evaluate(
   generated: ImageFeatures,
@@ -234,7 +235,9 @@ function requirePart(name: MetricName, set: ImageFeatures, part: Metric['generat
   throw missing(name, part === 'logits' ? 'logits' : 'spatial features', set.extractor);
 }
 
-/** Throws an EvalError on images of different sizes; gray beside color is noted, since extractors make gray into color. */
+/**
+ * @throws {EvalError} on images of different sizes; gray beside color is noted, since extractors make gray into color
+ */
 function checkShapes(a: ImageFeatures, b: ImageFeatures): string[] {
   const [[height, width, channels], [otherHeight, otherWidth, otherChannels]] = [a.shape, b.shape];
   if (height !== otherHeight || width !== otherWidth) {

@@ -44,8 +44,8 @@ export interface ExtractionOptions {
 
 /**
  * Reads a set once and gathers what metrics need, in one pass: the statistics in float64; features and logits only
- * where they are asked for, so memory stays flat otherwise. Throws an EvalError on fewer than two good images and on
- * features that are not finite.
+ * where they are asked for, so memory stays flat otherwise.
+ * @throws {EvalError} on fewer than two good images and on features that are not finite
  */
 export async function extractFeatures(
   source: ImageSource,

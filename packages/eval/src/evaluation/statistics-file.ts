@@ -34,8 +34,8 @@ export function statisticsPath(folder: string, sha256: string, extractor: Extrac
 
 /**
  * Writes statistics, and features where the set has them, as an .npz: `mu` and `sigma` as pytorch-fid has them,
- * `features`, `spatial_mu`, `spatial_sigma`, and `metadata`, JSON as bytes. The file appears whole. Throws an EvalError for a
- * set without a hash: nobody could tell what the numbers are of.
+ * `features`, `spatial_mu`, `spatial_sigma`, and `metadata`, JSON as bytes. The file appears whole.
+ * @throws {EvalError} for a set without a hash: nobody could tell what the numbers are of
  */
 export async function writeStatistics(path: string, set: ImageFeatures): Promise<void> {
   if (set.sha256 === undefined) throw new RangeError(`${set.name} has no hash of its images to keep statistics under.`);

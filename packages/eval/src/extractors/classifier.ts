@@ -40,8 +40,9 @@ export function formatClassifier(of: ClassifierShape, params: Float32Array, reco
 }
 
 /**
- * The last hidden layer, 128 features, of a classifier for images of one size. Its logits make an inception score of that
- * data's own classes. Throws an EvalError where the file is missing or no such classifier, and on images of another shape.
+ * The last hidden layer, 128 features, of a classifier for images of one size. Its logits make an inception score of
+ * that data's own classes.
+ * @throws {EvalError} if the file is missing or no such classifier, and on images of another shape
  */
 export async function openClassifierExtractor(options: ClassifierOptions): Promise<FeatureExtractor> {
   const { weights: path, ...engine } = options;

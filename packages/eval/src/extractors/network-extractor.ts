@@ -21,8 +21,9 @@ export interface Network extends ExtractorIdentity {
   /** Brings images to the size that `apply` wants, where it does not do so itself. */
   readonly prepare?: (images: ImageBytes) => Promise<ImageBytes>;
   /**
-   * float32 [N, H, W, C] from 0 to 255 → features [N, dimensions], logits [N, classes] and spatial [N, d]. Runs while an
-   * engine traces. Throws an EvalError on images that it cannot take.
+   * float32 [N, H, W, C] from 0 to 255 → features [N, dimensions], logits [N, classes] and spatial [N, d]. Runs while
+   * an engine traces.
+   * @throws {EvalError} on images that it cannot take
    */
   apply(weights: Tensors, images: tf.Tensor4D): NetworkOutputs;
 }
@@ -35,7 +36,8 @@ export interface NetworkOutputs {
 
 /**
  * The extractor of a network. Every run has `batchSize` images, so that an engine that compiles does it once for each
- * size of image. Throws a RangeError on a batch size that is not a positive integer.
+ * size of image.
+ * @throws {RangeError} on a batch size that is not a positive integer
  */
 export function createNetworkExtractor(network: Network, options: ExtractorEngineOptions): FeatureExtractor {
   const { engine, batchSize = 16 } = options;

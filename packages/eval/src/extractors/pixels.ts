@@ -9,7 +9,8 @@ export interface PixelExtractorOptions {
 /**
  * The image itself, as the mean of its channels averaged over areas to `side` x `side`, in [0, 1]: no network and no
  * weights. A Fréchet distance of it compares means and covariances of coarse gray images: enough to see that a training
- * goes wrong or that two sets are the same, blind to fine structure and to color. Throws a RangeError unless side >= 1.
+ * goes wrong or that two sets are the same, blind to fine structure and to color.
+ * @throws {RangeError} unless side >= 1
  */
 export function createPixelExtractor({ side = 8 }: PixelExtractorOptions = {}): FeatureExtractor {
   checkInteger('createPixelExtractor: side', side, 1);

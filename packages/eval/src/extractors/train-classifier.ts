@@ -38,8 +38,9 @@ export interface TrainedClassifier {
 }
 
 /**
- * Cross-entropy by AdamW. Throws an EvalError on data without labels or with fewer than two classes, and where train and
- * test do not go together; a RangeError on an option that cannot be.
+ * Cross-entropy by AdamW.
+ * @throws {EvalError} on data without labels or with fewer than two classes, and if train and test do not go together;
+ *   a RangeError on an option that cannot be
  */
 export async function trainClassifier(options: TrainClassifierOptions): Promise<TrainedClassifier> {
   const { train, test, engine, seed = 0, epochs = 3, batchSize = 128, lr = 2e-3, onProgress } = options;

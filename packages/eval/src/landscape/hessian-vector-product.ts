@@ -36,8 +36,7 @@ const exponents = [-3, -6, -9, -12, -15, -18];
  * with two probes (the gradient's own direction, which lies along sharp ones, and a random one) are taken at steps
  * max(1, |p|) 2^-3, 2^-6, ..., 2^-18; where two neighbors differ least, in the worse of the probes, the step is their
  * geometric mean, at which both kinds of error are smaller than at the neighbor that has more of it. Costs 24 gradients.
- *
- * Throws an EvalError where gradients are not finite.
+ * @throws {EvalError} if gradients are not finite
  */
 export async function hessianVectorProduct(
   objective: Objective,

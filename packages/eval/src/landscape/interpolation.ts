@@ -22,9 +22,9 @@ export interface Interpolation {
 }
 
 /**
- * The loss along the straight line (1 - t) a + t b through two sets of parameters, and beyond them (Goodfellow et al. 2015,
- * arXiv:1412.6544). Its values at 0 and 1 are the losses of a and b themselves.
- * Throws a RangeError where an end has another size than the objective, and on an empty line or fewer than 2 points.
+ * The loss along the straight line (1 - t) a + t b through two sets of parameters, and beyond them (Goodfellow et al.
+ * 2015, arXiv:1412.6544). Its values at 0 and 1 are the losses of a and b themselves.
+ * @throws {RangeError} if an end has another size than the objective, and on an empty line or fewer than 2 points
  */
 export async function interpolate(
   objective: Objective,

@@ -24,8 +24,9 @@ export interface LanczosRun {
 /**
  * The method of Lanczos (1950) for a symmetric matrix known by its products, with full reorthogonalisation: every new
  * vector is freed twice of all former ones (Golub and Van Loan, section 10.3), so that no eigenvalue is found twice for
- * rounding. An eigenvalue that the matrix has several times is found once. Of more than
- * 100 000 numbers the vectors are held as float32: 4 steps n bytes. Throws a RangeError on no steps or a start of zero.
+ * rounding. An eigenvalue that the matrix has several times is found once. Of more than 100 000 numbers the vectors are
+ * held as float32: 4 steps n bytes.
+ * @throws {RangeError} on no steps or a start of zero
  */
 export async function lanczos(
   apply: (v: FlatVector) => Promise<FlatVector>,

@@ -13,7 +13,9 @@ export interface Objective {
   gradient(params: FlatVector): Promise<FlatVector>;
 }
 
-/** Throws a RangeError where parameters are not as many as the objective has. */
+/**
+ * @throws {RangeError} if parameters are not as many as the objective has
+ */
 export function checkSize(objective: Pick<Objective, 'size'>, name: string, params: FlatVector): void {
   if (params.length === objective.size) return;
   throw new RangeError(`${name} has ${params.length} numbers; the objective has ${objective.size} parameters.`);

@@ -54,8 +54,9 @@ export interface Plane {
 }
 
 /**
- * The loss on a square around `params`, spanned by two directions. Throws a RangeError where a vector has another size than the
- * objective, a RangeError on a range that is not above 0 or an even number of points.
+ * The loss on a square around `params`, spanned by two directions.
+ * @throws {RangeError} if a vector has another size than the objective, a RangeError on a range that is not above 0 or
+ *   an even number of points
  */
 export async function planeSlice(
   objective: Objective,

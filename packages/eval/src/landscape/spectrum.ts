@@ -51,7 +51,7 @@ export interface HessianSpectrum {
 /**
  * Extreme eigenvalues and spectral density of the Hessian, by stochastic Lanczos quadrature (Ubaru, Chen and Saad 2017;
  * for networks: Ghorbani et al. 2019, arXiv:1901.10159). The eigenvalues are those of the first probe.
- * Throws a RangeError on counts below 1, an Error where gradients are not finite.
+ * @throws {RangeError} on counts below 1, an Error where gradients are not finite
  */
 export async function hessianSpectrum(
   objective: Objective,
@@ -107,9 +107,9 @@ export async function hessianSpectrum(
 }
 
 /**
- * phi(t) = mean over the runs of sum_k weight_k N(t; value_k, sigma^2), on a grid that reaches 6 sigma beyond the outermost
- * values with 8 points a sigma. `width` is sigma as a share of the distance between these values.
- * Throws a RangeError unless it lies in (0, 1].
+ * phi(t) = mean over the runs of sum_k weight_k N(t; value_k, sigma^2), on a grid that reaches 6 sigma beyond the
+ * outermost values with 8 points a sigma. `width` is sigma as a share of the distance between these values.
+ * @throws {RangeError} unless it lies in (0, 1]
  */
 export function spectralDensity(
   runs: readonly Pick<LanczosRun, 'values' | 'weights'>[],

@@ -29,7 +29,9 @@ export function checkFeatures(name: string, features: Features, least = 2): numb
   return count;
 }
 
-/** Throws an EvalError where two sets of features cannot come from one extractor. */
+/**
+ * @throws {EvalError} if two sets of features cannot come from one extractor
+ */
 export function checkSameDimension(a: { readonly dimension: number }, b: { readonly dimension: number }): void {
   if (a.dimension !== b.dimension) {
     throw new EvalError(

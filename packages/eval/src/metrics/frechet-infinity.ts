@@ -26,8 +26,8 @@ export interface FrechetInfinityResult {
  * FID_infinity, Chong and Forsyth 2020, arXiv:1911.07023: the Fréchet distance has a bias of order 1/N in the number of
  * generated images, so it is measured for subsets of several sizes and the line d = d_inf + slope / N, fitted by least
  * squares, is read at 1/N = 0. The bias of the reference's own finite number of images stays. Each point costs an
- * eigen-decomposition and needs more images than dimensions to lie on the line; fewer are warned of. Throws an EvalError
- * unless points >= 2 and smallest is an integer from 2 to less than all images.
+ * eigen-decomposition and needs more images than dimensions to lie on the line; fewer are warned of.
+ * @throws {EvalError} unless points >= 2 and smallest is an integer from 2 to less than all images
  */
 export function frechetInfinity(
   reference: FeatureStatistics,

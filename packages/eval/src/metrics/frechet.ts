@@ -18,15 +18,15 @@ const ROUNDING = 1e-6;
  *
  * C1 C2 has the eigenvalues of the symmetric B^T C2 B with C1 = B B^T, B = V L^(1/2), so two symmetric
  * eigen-decompositions give the trace, also where a covariance is singular (fewer images than dimensions).
- * Throws an EvalError on statistics of different dimensions or values that are not finite.
+ * @throws {EvalError} on statistics of different dimensions or values that are not finite
  */
 export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): FrechetResult {
   return frechetDistanceFrom(a)(b);
 }
 
 /**
- * Distances from one set to many: the first of the two eigen-decompositions is done once. Throws an EvalError on statistics
- * of different dimensions and on those with a number that is not finite.
+ * Distances from one set to many: the first of the two eigen-decompositions is done once.
+ * @throws {EvalError} on statistics of different dimensions and on those with a number that is not finite
  */
 export function frechetDistanceFrom(a: FeatureStatistics): (b: FeatureStatistics) => FrechetResult {
   checkFinite(a);

@@ -9,7 +9,8 @@ export interface InceptionScoreOptions {
 /**
  * Inception score, Salimans et al. 2016, arXiv:1606.03498: exp(mean_x KL(p(y|x) || p(y))), from classifier logits [N,
  * classes]; mean and standard deviation over parts of the images. Between 1 and the number of classes. It is comparable
- * only between numbers made with the same classifier. Throws a RangeError unless splits is an integer from 1 to N.
+ * only between numbers made with the same classifier.
+ * @throws {RangeError} unless splits is an integer from 1 to N
  */
 export function inceptionScore(
   logits: Features,

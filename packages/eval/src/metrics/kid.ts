@@ -12,9 +12,9 @@ export interface KidOptions {
 }
 
 /**
- * Kernel inception distance, Bińkowski et al. 2018, arXiv:1801.01401: the unbiased squared MMD with the kernel
- * (x.y / d + 1)^3, mean and standard deviation over random subsets. May be slightly negative. Throws an EvalError on sets
- * of different dimensions, and on more images a subset than the smaller set has.
+ * Kernel inception distance, Bińkowski et al. 2018, arXiv:1801.01401: the unbiased squared MMD with the kernel (x.y / d
+ * + 1)^3, mean and standard deviation over random subsets. May be slightly negative.
+ * @throws {EvalError} on sets of different dimensions, and on more images a subset than the smaller set has
  */
 export function kernelDistance(
   real: Features,
@@ -38,9 +38,9 @@ export function kernelDistance(
 }
 
 /**
- * Unbiased estimate of the squared maximum mean discrepancy, Gretton et al. 2012, Eq. 3:
- * sum_{i!=j} k(x_i, x_j) / (m (m-1)) + sum_{i!=j} k(y_i, y_j) / (n (n-1)) - 2 sum_{i,j} k(x_i, y_j) / (m n). Throws an
- * EvalError on sets of different dimensions and on fewer than two images.
+ * Unbiased estimate of the squared maximum mean discrepancy, Gretton et al. 2012, Eq. 3: sum_{i!=j} k(x_i, x_j) / (m
+ * (m-1)) + sum_{i!=j} k(y_i, y_j) / (n (n-1)) - 2 sum_{i,j} k(x_i, y_j) / (m n).
+ * @throws {EvalError} on sets of different dimensions and on fewer than two images
  */
 export function unbiasedMmd2(x: Features, y: Features): number {
   checkSameDimension(x, y);

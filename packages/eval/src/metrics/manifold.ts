@@ -8,8 +8,8 @@ export interface ManifoldOptions {
 
 /**
  * Improved precision and recall, Kynkäänniemi et al. 2019, arXiv:1904.06991: the share of generated images that lie
- * within the k-th neighbor's distance of some real image, and the other way round. Each in [0, 1]. Throws an EvalError on
- * sets of different dimensions and on fewer images than neighbors.
+ * within the k-th neighbor's distance of some real image, and the other way round. Each in [0, 1].
+ * @throws {EvalError} on sets of different dimensions and on fewer images than neighbors
  */
 export function precisionRecall(
   real: Features,
@@ -33,9 +33,9 @@ export function precisionRecall(
 }
 
 /**
- * Density and coverage, Naeem et al. 2020, arXiv:2002.09797: how many real neighborhoods a generated image lies in, over
- * k (may exceed 1), and the share of real neighborhoods that hold a generated image. Throws an EvalError on sets of
- * different dimensions and on fewer real images than neighbors.
+ * Density and coverage, Naeem et al. 2020, arXiv:2002.09797: how many real neighborhoods a generated image lies in,
+ * over k (may exceed 1), and the share of real neighborhoods that hold a generated image.
+ * @throws {EvalError} on sets of different dimensions and on fewer real images than neighbors
  */
 export function densityCoverage(
   real: Features,

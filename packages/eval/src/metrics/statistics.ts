@@ -20,7 +20,9 @@ export interface StatisticsAccumulator {
   readonly count: number;
   /** The sums so far, for `merge`. */
   sums(): StatisticsSums;
-  /** Throws an EvalError where fewer than two images were added. */
+  /**
+   * @throws {EvalError} if fewer than two images were added
+   */
   finish(): FeatureStatistics;
 }
 

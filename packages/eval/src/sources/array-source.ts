@@ -25,8 +25,8 @@ export async function openArraySource(path: string, options: SourceOptions = {})
 }
 
 /**
- * Images that lie in memory. As `openArraySource`; an image with NaN in it is bad. Throws an EvalError on another shape or type
- * of numbers, and on a bad image unless `skipBad` is set.
+ * Images that lie in memory. As `openArraySource`; an image with NaN in it is bad.
+ * @throws {EvalError} on another shape or type of numbers, and on a bad image unless `skipBad` is set
  */
 export function createArraySource(name: string, { shape, data }: NpyArray, options: SourceOptions = {}): ImageSource {
   const [count = 0, height = 0, width = 0, channels = 1] = shape;

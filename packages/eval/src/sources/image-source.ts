@@ -32,8 +32,8 @@ export interface SourceOptions {
 
 /**
  * Which of `length` images are read: all in order, or `count` chosen by chance, in ascending order (sets are often
- * sorted by class, so the first ones would not do). Throws an EvalError on fewer than two images,
- * a RangeError on a count that is not in [2, length].
+ * sorted by class, so the first ones would not do).
+ * @throws {EvalError} on fewer than two images, a RangeError on a count that is not in [2, length]
  */
 export function selectIndices(name: string, length: number, { count, seed = 0 }: SourceOptions): Uint32Array {
   if (length < 2) throw new EvalError('SET_TOO_SMALL', `${name}: ${length} image; statistics need at least 2.`);

@@ -51,7 +51,10 @@ type TypedShape = Readonly<Record<string, readonly number[]>>;
 
 const nodeSuffix = '_kernel_time';
 
-/** `json` is what the runtime wrote. Throws an Error where it is not such a profile or holds no complete call. */
+/**
+ * `json` is what the runtime wrote.
+ * @throws {Error} if it is not such a profile or holds no complete call
+ */
 export function parseProfile(json: string): SessionProfile {
   const events = JSON.parse(json) as Event[];
   if (!Array.isArray(events)) throw new Error('the profile must be an array of events');

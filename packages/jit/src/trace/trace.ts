@@ -15,9 +15,8 @@ import { recorder, RECORDER } from './recorder.js';
 /**
  * Runs `program` once on the recorder and returns what it did, gradient tape and optimizer update included, as a
  * graph. State that comes back unchanged is not an output.
- *
- * Throws a TraceError when the program reads a tensor's value, uses an op without a lowering, returns a promise, or
- * returns state of another name, shape or type.
+ * @throws {TraceError} if the program reads a tensor's value, uses an op without a lowering, returns a promise, or
+ *   returns state of another name, shape or type
  */
 export function trace(program: Program, state: TensorSpecs, inputs: TensorSpecs, name = 'program'): Graph {
   const backend = recorder();

@@ -33,7 +33,10 @@ export class SharedMemory {
   readonly memory: WasmMemory;
   private used = 0;
 
-  /** `most` is its largest size in pages of 64 KiB. Throws an EngineError where the system has no addresses for it. */
+  /**
+   * `most` is its largest size in pages of 64 KiB.
+   * @throws {EngineError} if the system has no addresses for it
+   */
   constructor(private readonly most = MAX_PAGES) {
     try {
       // The module asks for one that may have all pages; none takes room before it is used, but addresses are set aside.

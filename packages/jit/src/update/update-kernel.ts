@@ -69,8 +69,7 @@ const isScalar = ({ shape }: Value): boolean => sizeOf(shape) === 1;
  * nodes constants or what `isInstruction` knows, all float32. An element is read before anything is written at its place,
  * so that a vector may be written where another, or the same, is read. Every operation rounds as those of ONNX do: results
  * are the same bits.
- *
- * Throws an Error on any other graph.
+ * @throws {Error} on any other graph
  */
 export function updateKernel(graph: Graph): UpdateKernel {
   for (const { value } of graph.inputs) {

@@ -45,7 +45,9 @@ export interface BenchResult {
   readonly peakMb: number;
 }
 
-/** Throws a RangeError on impossible counts, and whatever opening data or engine throws. */
+/**
+ * @throws {RangeError} on impossible counts, and whatever opening data or engine throws
+ */
 export async function bench(config: Config, options: BenchOptions = {}): Promise<BenchResult> {
   const { steps = 20, warmup = 3, onStep, onCompiled } = options;
   checkInteger('steps', steps, 1);

@@ -52,7 +52,9 @@ export interface StepProfile {
   readonly valuesPeakMb: number;
 }
 
-/** Throws a UserError on another engine than `onnx`, whose runtime is the one that can tell. */
+/**
+ * @throws {UserError} on another engine than `onnx`, whose runtime is the one that can tell
+ */
 export async function profileStep(config: Config, steps = 5): Promise<StepProfile> {
   if (config.engine !== 'onnx') throw notProfiledError(config.engine);
   checkInteger('steps', steps, 1);

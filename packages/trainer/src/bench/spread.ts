@@ -8,7 +8,10 @@ export interface Spread {
   readonly max: number;
 }
 
-/** Quantiles by linear interpolation between the sorted values (NumPy's default). Throws a RangeError on an empty list. */
+/**
+ * Quantiles by linear interpolation between the sorted values (NumPy's default).
+ * @throws {RangeError} on an empty list
+ */
 export function spread(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError('spread: there is no value');
   const sorted = values.toSorted((a, b) => a - b);

@@ -8,8 +8,9 @@ import type { RunFolder } from '../run/run-folder.js';
 import { tensorBytes } from '../setup/state-table.js';
 
 /**
- * What to say where the checkpoints to come will not all fit beside each other; undefined where they will. Throws a
- * UserError where not even one does. `free`: bytes that the disk has left for us.
+ * What to say where the checkpoints to come will not all fit beside each other; undefined where they will. `free`:
+ * bytes that the disk has left for us.
+ * @throws {UserError} if not even one does
  */
 export function checkDiskSpace(
   run: RunFolder,

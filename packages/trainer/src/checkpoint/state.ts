@@ -21,8 +21,9 @@ import type { TrainingSetup } from '../setup/training-setup.js';
 import { emaFile, fileConstants, fileOf, startingState, stateEntries, type StateEntry } from '../setup/state-table.js';
 
 /**
- * What the run begins with: the seed's weights, or those that `config.initFrom` names, see `startingState`. `onNote` is told of
- * checkpoints that were skipped. Throws an Error where these are not there or do not fit the model.
+ * What the run begins with: the seed's weights, or those that `config.initFrom` names, see `startingState`. `onNote` is
+ * told of checkpoints that were skipped.
+ * @throws {Error} if these are not there or do not fit the model
  */
 export function initialState(setup: TrainingSetup, onNote?: (text: string) => void): Arrays {
   const { initFrom } = setup.config;
@@ -67,7 +68,10 @@ export function packState(
   };
 }
 
-/** What `packState` packed. Throws an Error where a file or tensor is missing or does not fit. */
+/**
+ * What `packState` packed.
+ * @throws {Error} if a file or tensor is missing or does not fit
+ */
 export function unpackState(
   setup: TrainingSetup,
   checkpoint: Checkpoint,

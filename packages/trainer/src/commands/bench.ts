@@ -90,7 +90,10 @@ async function run(flags: BenchFlags): Promise<void> {
 /** At most: a profile has some megabytes a step. */
 const profiledSteps = 5;
 
-/** Writes the files of a compilation into `folder` and returns their paths. Throws a UserError where it cannot. */
+/**
+ * Writes the files of a compilation into `folder` and returns their paths.
+ * @throws {UserError} if it cannot
+ */
 function dump(compilation: Compilation, folder: string): string[] {
   try {
     makeFolder(folder);

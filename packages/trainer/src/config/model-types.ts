@@ -13,7 +13,9 @@ export interface DataShape {
 }
 
 interface ModelType {
-  /** Throws a ConfigError on fields that the class does not have or that do not fit together. */
+  /**
+   * @throws {ConfigError} on fields that the class does not have or that do not fit together
+   */
   readonly create: (config: object) => Model;
   /** The fields that follow the data where the configuration leaves them out. */
   readonly fromData: (data: DataShape) => object;

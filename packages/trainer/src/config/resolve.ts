@@ -51,8 +51,8 @@ export function resolveConfig(given: readonly Layer[] = []): Config {
 }
 
 /**
- * A layer from `path.to.field=value`, as `--set` takes it; the value is JSON where it parses, else a string. Throws a
- * UserError where there is no `=`.
+ * A layer from `path.to.field=value`, as `--set` takes it; the value is JSON where it parses, else a string.
+ * @throws {UserError} if there is no `=`
  */
 export function assignment(text: string): Layer {
   const at = text.indexOf('=');

@@ -26,7 +26,8 @@ export interface TrainingEvaluator {
 
 /**
  * The reference are as many images of the data as there are samples, chosen by the run's seed, the same at each
- * evaluation; their features are made at the first, on the training's own engine. Throws an Error where the extractor or a metric is not to be had.
+ * evaluation; their features are made at the first, on the training's own engine.
+ * @throws {Error} if the extractor or a metric is not to be had
  */
 export async function openTrainingEvaluator(
   { config, dataset }: Pick<OpenedTrainingSetup, 'config' | 'dataset'>,

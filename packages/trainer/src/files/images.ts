@@ -13,7 +13,9 @@ export interface Images {
 /** What `writeImages` can write. */
 const imageFormats = ['.png', '.npy'] as const;
 
-/** Throws a UserError on a file name of a kind that `writeImages` does not write: before the work, not after. */
+/**
+ * @throws {UserError} on a file name of a kind that `writeImages` does not write: before the work, not after
+ */
 export function checkImageFormat(path: string): void {
   if (!(imageFormats as readonly string[]).includes(extname(path))) {
     throw new UserError(`${path}: images are written to a .png (a grid) or a .npy (the numbers).`);

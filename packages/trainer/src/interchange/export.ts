@@ -53,7 +53,10 @@ export interface ExportResult {
   readonly checkpoint: string;
 }
 
-/** Writes the export. Throws a UserError on what cannot be exported so, before anything is written. */
+/**
+ * Writes the export.
+ * @throws {UserError} on what cannot be exported so, before anything is written
+ */
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
   const { out, weights = 'ema', onNote } = options;
   const format = chosen('--format', options.format, exportFormats);

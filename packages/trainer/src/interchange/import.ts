@@ -42,7 +42,8 @@ export interface ImportResult {
 
 /**
  * Writes a run of 0 steps: config.json with the model and its noise, and a checkpoint with the weights, which are both
- * its model and its EMA. Throws a UserError on a field, a class or a weight that does not fit, all weights in one error.
+ * its model and its EMA.
+ * @throws {UserError} on a field, a class or a weight that does not fit, all weights in one error
  */
 export async function importPipeline({ folder, out, onNote }: ImportOptions): Promise<ImportResult> {
   checkNotExisting(out);

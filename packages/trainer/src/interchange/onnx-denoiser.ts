@@ -16,8 +16,7 @@ export interface DenoiserOnnxOptions {
  * [batch] (the null class, where there is one, is the last), and `out_sample` float32 [batch, outChannels, H, W]. The
  * weights keep their names and PyTorch's layout, in which they are given. A label that is not a class is an error of the
  * runtime; as everywhere in ONNX, -1 is the last class.
- *
- * Throws an Error where weights are missing, and a RangeError where the file would reach 2 GiB.
+ * @throws {Error} if weights are missing, and a RangeError where the file would reach 2 GiB
  */
 export function denoiserOnnx(model: Model, weights: Arrays, options: DenoiserOnnxOptions = {}): Uint8Array {
   const missing = Object.keys(model.specs).filter((name) => !Object.hasOwn(weights, name));

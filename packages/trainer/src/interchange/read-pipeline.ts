@@ -25,9 +25,10 @@ export interface Pipeline extends ReadScheduler {
 }
 
 /**
- * Reads model_index.json, the model's config.json and weights (.safetensors, in one file or in shards with an index) and
- * scheduler_config.json. As in diffusers, a component lies in a folder of its name, or beside the index where there is
- * none. Throws a UserError on a component, a scheduler or a file that cannot be used here, and says which.
+ * Reads model_index.json, the model's config.json and weights (.safetensors, in one file or in shards with an index)
+ * and scheduler_config.json. As in diffusers, a component lies in a folder of its name, or beside the index where there
+ * is none.
+ * @throws {UserError} on a component, a scheduler or a file that cannot be used here, and says which
  */
 export function readPipeline(folder: string): Pipeline {
   const indexPath = join(folder, pipelineFile);

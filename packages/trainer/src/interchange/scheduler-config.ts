@@ -66,8 +66,9 @@ const trainingFields = {
 } as const;
 
 /**
- * The fields of diffusers' DDPMScheduler under which it samples as this package does: timesteps, prediction, clipping of
- * x_0 to [-1, 1]. Throws a UserError on the prediction edm, which those schedulers do not have.
+ * The fields of diffusers' DDPMScheduler under which it samples as this package does: timesteps, prediction, clipping
+ * of x_0 to [-1, 1].
+ * @throws {UserError} on the prediction edm, which those schedulers do not have
  */
 export function schedulerFields(diffusion: Diffusion): Fields {
   const { schedule, timesteps, prediction, ...others } = diffusion;

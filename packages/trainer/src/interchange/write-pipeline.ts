@@ -23,8 +23,7 @@ const reasons: Readonly<Record<string, string>> = {
 /**
  * The files of a pipeline that Python's `DDPMPipeline.from_pretrained` opens (for diffusers' DiT:
  * `DiTPipeline.from_pretrained(folder, vae=None)`). `weights` by their names, in PyTorch's layout.
- *
- * Throws a UserError on a model class that diffusers does not have.
+ * @throws {UserError} on a model class that diffusers does not have
  */
 export function diffusersFolder(
   model: Model,

@@ -1,7 +1,10 @@
 /** Plots as SVG text, drawn by Vega. Both libraries are loaded when the first plot is asked for. */
 import type { TopLevelSpec } from 'vega-lite';
 
-/** The SVG of a Vega-Lite specification. Throws an Error where the specification is wrong. */
+/**
+ * The SVG of a Vega-Lite specification.
+ * @throws {Error} if the specification is wrong
+ */
 export async function plotSvg(spec: TopLevelSpec): Promise<string> {
   const [{ compile }, vega] = await Promise.all([import('vega-lite'), import('vega')]);
   const view = new vega.View(vega.parse(compile(spec).spec), { renderer: 'none', logLevel: vega.Error });

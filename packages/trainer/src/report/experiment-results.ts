@@ -55,9 +55,10 @@ export interface ExperimentFolder {
 const SMOKE = 'smoke';
 
 /**
- * Every folder below `folder` that is an experiment (a project with the target `experiment`), in order of names, with the
- * results of each configuration but `smoke`. Throws a UserError where there is none, or a results.json is not what the
- * experiment writes or names a figure that is missing.
+ * Every folder below `folder` that is an experiment (a project with the target `experiment`), in order of names, with
+ * the results of each configuration but `smoke`.
+ * @throws {UserError} if there is none, or a results.json is not what the experiment writes or names a figure that is
+ *   missing
  */
 export function readExperiments(folder: string): ExperimentFolder[] {
   const names = namesIn(folder).filter((name) => isExperiment(join(folder, name)));

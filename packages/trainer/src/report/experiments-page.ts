@@ -7,7 +7,8 @@ import { readExperiments, type ExperimentFolder, type ExperimentResults } from '
 
 /**
  * Gathers what the experiments below `folder` left into one page, written to `path`, and returns what was read. Links
- * lead from the page to the figures and results where they lie. Throws a UserError as `readExperiments` does.
+ * lead from the page to the figures and results where they lie.
+ * @throws {UserError} as `readExperiments` does
  */
 export function writeExperimentsPage(folder: string, path: string): readonly ExperimentFolder[] {
   const experiments = readExperiments(folder);

@@ -59,7 +59,10 @@ export interface ReportOptions {
   readonly includePaths?: boolean;
 }
 
-/** Reads a run. Throws a UserError where the folder holds none. */
+/**
+ * Reads a run.
+ * @throws {UserError} if the folder holds none
+ */
 export function readRun(run: RunFolder, { includePaths = false }: ReportOptions = {}): RunData {
   if (!hasRun(run))
     throw new UserError(`There is no run in ${run.path}: name the folder that dm train wrote into.`, {

@@ -39,7 +39,8 @@ export function runFolder(path: string): RunFolder {
 
 /**
  * The folder for a run of a preset that nobody named a folder for: `out`, else the first of `out-2`, `out-3`, ... that
- * holds no run; to resume, the last of these that holds one. Throws a UserError where there is none to resume.
+ * holds no run; to resume, the last of these that holds one.
+ * @throws {UserError} if there is none to resume
  */
 export function defaultRunFolder(out: string, resume: boolean): RunFolder {
   let last: RunFolder | undefined;

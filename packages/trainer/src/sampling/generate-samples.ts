@@ -52,7 +52,10 @@ export interface GeneratedSamples extends Images {
   readonly checkpoint: string;
 }
 
-/** Makes images. Throws a UserError on what does not fit together, before any work is done. */
+/**
+ * Makes images.
+ * @throws {UserError} on what does not fit together, before any work is done
+ */
 export async function generateSamples(options: GenerateSamplesOptions): Promise<GeneratedSamples> {
   const checkpoint = readSelectedCheckpoint(options);
   const config = samplingConfig(checkpoint, options);

@@ -10,9 +10,9 @@ import { namedParameters } from '../step/denoising-losses.js';
 export const samplingBatchSize = 64;
 
 /**
- * Compiles a sampler over the state `weights` [P] (`params`, or an average's name) and `buffers`, as in a training state.
- * x_0 is clipped to [-1, 1], the range of images. Throws a UserError where guidance is asked of a model that has no null
- * class.
+ * Compiles a sampler over the state `weights` [P] (`params`, or an average's name) and `buffers`, as in a training
+ * state. x_0 is clipped to [-1, 1], the range of images.
+ * @throws {UserError} if guidance is asked of a model that has no null class
  */
 export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
   const { model, noiseSchedule, config } = denoiser;

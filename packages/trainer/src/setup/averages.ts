@@ -47,7 +47,10 @@ export function weightsName(which = 'ema'): string {
   return which === 'raw' ? 'model' : averageName(which);
 }
 
-/** `ema` first, then those of `extraEmas` in their order. Throws a UserError on one that the optimizer has no use for. */
+/**
+ * `ema` first, then those of `extraEmas` in their order.
+ * @throws {UserError} on one that the optimizer has no use for
+ */
 export function createAverages(config: Config, optimizer: Optimizer): readonly Average[] {
   const named = [['ema', config.ema] as const, ...Object.entries(config.extraEmas)];
   checkScheduleFree(config);

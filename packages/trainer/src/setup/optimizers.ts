@@ -114,7 +114,9 @@ const refusals = {
   },
 } as const;
 
-/** Throws a UserError on what this optimizer cannot do. */
+/**
+ * @throws {UserError} on what this optimizer cannot do
+ */
 export function createOptimizer(options: OptimizerOptions, totalSteps: number, layout: FlatLayout): ScheduledOptimizer {
   const { create, refuses = [] } = optimizerTypes[options.type] as OptimizerType<OptimizerName>;
   for (const refused of refuses) {

@@ -115,7 +115,9 @@ function withDataShape(config: Config, { shape, classes }: BatchSource): Config 
   return { ...config, model: { ...fromData, ...config.model } };
 }
 
-/** Throws a UserError where model and data have different images or classes. */
+/**
+ * @throws {UserError} if model and data have different images or classes
+ */
 function checkFit(denoiser: Denoiser, batches: BatchSource): void {
   const { model } = denoiser;
   const { name, shape, classes } = batches;

@@ -35,7 +35,8 @@ export interface Uncertainty {
 }
 
 /**
- * The head that a configuration asks for. Throws a UserError where a timestep is pure noise: its ln sigma is infinite.
+ * The head that a configuration asks for.
+ * @throws {UserError} if a timestep is pure noise: its ln sigma is infinite
  */
 export function createUncertainty(
   { uncertainty, seed }: Pick<Config, 'uncertainty' | 'seed'>,

@@ -47,10 +47,10 @@ interface Opened {
 }
 
 /**
- * Every model denoises the same images under the same noise, with its EMA weights. What is compared is
- * v = alpha epsilon - sigma x_0 (Salimans & Ho 2022, arXiv:2202.00512) after the mean over the images is removed: unlike
- * epsilon at high noise or x_0 at low noise it is at no level a copy of the input, which all models would share.
- * Throws a UserError where the models take different images, or share no noise level.
+ * Every model denoises the same images under the same noise, with its EMA weights. What is compared is v = alpha
+ * epsilon - sigma x_0 (Salimans & Ho 2022, arXiv:2202.00512) after the mean over the images is removed: unlike epsilon
+ * at high noise or x_0 at low noise it is at no level a copy of the input, which all models would share.
+ * @throws {UserError} if the models take different images, or share no noise level
  */
 export async function denoiserAgreement(
   specs: readonly string[],

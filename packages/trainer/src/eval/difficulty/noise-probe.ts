@@ -61,8 +61,7 @@ const chunk = 64;
  * Every bucket has the same images and the same noise, so only the noise level differs; its timesteps are spread
  * evenly over it. Conditional models are given the images' own classes; there is no dropout. The weights are the entry
  * `weights` of the state: of a training state `params` or `ema`.
- *
- * Throws an Error on options that cannot be, and a UserError where the data has too few images or lacks labels.
+ * @throws {Error} on options that cannot be, and a UserError where the data has too few images or lacks labels
  */
 export async function openNoiseProbe(
   denoiser: Denoiser,

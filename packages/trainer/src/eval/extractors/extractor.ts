@@ -85,7 +85,9 @@ async function openNetwork(
   return openers[name]();
 }
 
-/** Throws a UserError on options that an extractor has no use for. */
+/**
+ * @throws {UserError} on options that an extractor has no use for
+ */
 function refuse(name: string, { weights, resize }: ExtractorOptions): void {
   if (weights !== undefined) throw new UserError(`The extractor ${name} takes no weights: leave --weights out.`);
   if (resize !== undefined) throw new UserError(`The extractor ${name} has one way to resize: leave --resize out.`);

@@ -24,7 +24,10 @@ export interface Throughput {
   readonly memoryMb: { readonly early: number; readonly end: number };
 }
 
-/** Times an extractor on images of noise: what they show changes nothing. Throws a RangeError on a count below 1. */
+/**
+ * Times an extractor on images of noise: what they show changes nothing.
+ * @throws {RangeError} on a count below 1
+ */
 export async function measureThroughput(
   extractor: FeatureExtractor,
   options: ThroughputOptions = {},

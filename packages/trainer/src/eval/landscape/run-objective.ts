@@ -37,8 +37,9 @@ export interface RunObjective {
 }
 
 /**
- * The unweighted loss of a run's or checkpoint's model on fixed held-out images and noise, and the parameters of all specs,
- * which must be of one architecture. Model, data and buffers are those of the first. Throws a UserError where they differ.
+ * The unweighted loss of a run's or checkpoint's model on fixed held-out images and noise, and the parameters of all
+ * specs, which must be of one architecture. Model, data and buffers are those of the first.
+ * @throws {UserError} if they differ
  */
 export async function openRunObjective(
   specs: readonly string[],

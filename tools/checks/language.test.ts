@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest';
+import { markdownProse, occurrences, type PhraseName, phrases, sourceProse, workspaceProse } from './language.js';
+
+describe('the language of READMEs, docs, comments and messages', () => {
+  const prose = workspaceProse();
+
+  it.each(Object.keys(phrases) as PhraseName[])('does not use "%s" more often than before', (name) => {
+    const { most, instead } = phrases[name];
+    const found = occurrences(name, prose);
+    const places = found.length > most ? found.join('\n') : '';
+    expect(found.length, `at most ${most}; write ${instead}\n${places}`).toBeLessThanOrEqual(most);
+  });
+});
+
+it('sees comments, messages and Markdown, with their lines; not code', () => {
+  const source =
+    "const x = 1;\n/** Kept\n * where x is 1. */\nthrow new Error('stop here where it ends');\nconst where = `a ${x} b`;";
+  expect(occurrences('where', sourceProse('a.ts', source))).toEqual(['a.ts:3', 'a.ts:4']);
+  expect(occurrences('where', markdownProse('a.md', 'x\nwhere `where` is\n```\nwhere\n```\n'))).toEqual(['a.md:2']);
+});
