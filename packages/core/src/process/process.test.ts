@@ -53,7 +53,9 @@ test.each(conversions.filter(([, from, to, level]) => !impossible(from, to, leve
 test.each(conversions.filter(([, from, to, level]) => impossible(from, to, level)))(
   '%s is refused',
   (_, from, to, level) => {
-    expect(() => conversion(from, to, level)).toThrow(/epsilon cannot become .* at SNR 0|x0 cannot become .* without noise/);
+    expect(() => conversion(from, to, level)).toThrow(
+      /epsilon cannot become .* at SNR 0|x0 cannot become .* without noise/,
+    );
   },
 );
 
