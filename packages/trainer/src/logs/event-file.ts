@@ -1,9 +1,9 @@
 /** One TensorBoard event file a session, in the folder of the run. */
 import { listFolder, removeTree } from '@dm/files';
 import { join } from 'node:path';
-import type { Unwritten } from '../session/unwritten.js';
+import type { Unwritten } from '../files/unwritten.js';
 import { encodeEvent, type Event, type SummaryValue } from './event.js';
-import { LogFile } from './log-file.js';
+import { LogFile } from '../files/log-file.js';
 import { frameRecord } from './tfrecord.js';
 
 export interface EventFile {

@@ -11,7 +11,7 @@ import { resolveConfig } from '../config/resolve.js';
 import { createRunFolder, runFolder, type RunFolder } from '../run/run-folder.js';
 import { metricsRecord } from '../testing/metrics.js';
 import { createRunLog } from './run-log.js';
-import { Unwritten } from '../session/unwritten.js';
+import { Unwritten } from '../files/unwritten.js';
 
 const python = process.env['DM_PYTHON'];
 const needs = python === undefined ? ': SKIPPED, set DM_PYTHON to a Python with tensorboard' : '';

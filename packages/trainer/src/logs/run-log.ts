@@ -2,10 +2,10 @@
 import { metricsLine, truncateMetrics, type MetricsRecord } from '../run/metrics.js';
 import type { Config } from '../config/schema.js';
 import type { RunFolder } from '../run/run-folder.js';
-import type { Unwritten } from '../session/unwritten.js';
+import type { Unwritten } from '../files/unwritten.js';
 import type { ProbeSetting } from '../eval/difficulty/noise-probe.js';
 import { createEventFile } from './event-file.js';
-import { LogFile } from './log-file.js';
+import { LogFile } from '../files/log-file.js';
 import { difficultySummary, summaryOf } from './summary.js';
 import type { DifficultyRecord } from '@dm/eval';
 

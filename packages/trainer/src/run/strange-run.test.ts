@@ -13,9 +13,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createEventFile } from '../logs/event-file.js';
-import { LogFile } from '../logs/log-file.js';
+import { LogFile } from '../files/log-file.js';
 import { writeReport } from '../report/report.js';
-import { Unwritten } from '../session/unwritten.js';
+import { Unwritten } from '../files/unwritten.js';
 import { createRunFolder, runFolder } from './run-folder.js';
 
 let folder: string;

@@ -19,7 +19,7 @@ import type { StepOutcome } from '../step/training-loop.js';
 import type { TrainHooks } from './hooks.js';
 import { LogWindow, type WindowState } from './log-window.js';
 import { roundToFourDigits, ThroughputMeter } from './throughput.js';
-import { Unwritten } from './unwritten.js';
+import { Unwritten } from '../files/unwritten.js';
 
 export interface ReporterOptions {
   readonly run: RunFolder;

@@ -2,9 +2,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine, StateHandle } from '@dm/ops';
 import type { TrainingSetup } from '../../setup/training-setup.js';
-import { LogFile } from '../../logs/log-file.js';
+import { LogFile } from '../../files/log-file.js';
 import type { RunFolder } from '../../run/run-folder.js';
-import { Unwritten } from '../../session/unwritten.js';
+import { Unwritten } from '../../files/unwritten.js';
 import { difficultyLine, readDifficulty, writeDifficulty } from './file.js';
 import { openNoiseProbe, type NoiseProbe, type ProbeSetting } from './noise-probe.js';
 import type { DifficultyRecord } from '@dm/eval';

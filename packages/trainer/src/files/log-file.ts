@@ -1,7 +1,7 @@
 /** A file that is appended to while a run trains, on a disk that may refuse. */
 import { closeSync, fstatSync, ftruncateSync, writeFileSync } from 'node:fs';
 import { openForAppend, writeError } from '@dm/files';
-import type { Unwritten } from '../session/unwritten.js';
+import type { Unwritten } from './unwritten.js';
 
 /** Bytes of records that wait for the disk to accept them, at most. */
 const maxWaitingBytes = 2 ** 24;
