@@ -17,7 +17,7 @@ const WEIGHTS = 'diffusion_pytorch_model.safetensors';
  * @throws {ConfigError} if the configuration names no class of `modelClasses` or is not one of that class.
  * @throws {SafetensorsError} if a file of weights is damaged.
  * @throws {FileError} if a file is missing, or is no regular file.
- * @throws {Error} if the weights do not fit the model.
+ * @throws {DmError} with the code `MODEL_WEIGHTS_MISMATCH` if the weights do not fit the model.
  */
 export async function fromPretrained(
   folder: string,

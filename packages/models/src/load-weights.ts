@@ -1,4 +1,4 @@
-import { type Arrays, float32, type Float32NdArray, type NdArray } from '@dm/ops';
+import { type Arrays, DmError, float32, type Float32NdArray, type NdArray } from '@dm/ops';
 import type { Model } from './model.js';
 import { fromTorch, torchShape } from './torch-layout.js';
 
@@ -6,7 +6,7 @@ import { fromTorch, torchShape } from './torch-layout.js';
  * Weights as a file has them (PyTorch's names and layout) → parameters in memory's layout, in the order of
  * `model.specs`. Names that diffusers gave attention layers before version 0.15 are understood. A buffer with a fixed
  * value may be missing and is then made.
- * @throws {Error} listing every tensor that is missing, unknown, not float32, or has another shape
+ * @throws {DmError} with the code `MODEL_WEIGHTS_MISMATCH`, listing every tensor that is missing, unknown, not float32, or has another shape
  */
 export function loadWeights(model: Model, arrays: Arrays): Record<string, Float32NdArray> {
   const given = new Map(Object.entries(arrays).map(([name, array]) => [currentName(name), array]));
@@ -34,7 +34,9 @@ export function loadWeights(model: Model, arrays: Arrays): Record<string, Float3
     ...list('of another shape or type', misshaped),
   ];
   if (complaints.length > 0) {
-    throw new Error(`The weights do not fit this ${model.kind}. ${complaints.join('. ')}.`);
+    throw new DmError(`The weights do not fit this ${model.kind}. ${complaints.join('. ')}.`, {
+      code: 'MODEL_WEIGHTS_MISMATCH',
+    });
   }
   return fromTorch(model, Object.fromEntries(found)) as Record<string, Float32NdArray>;
 }

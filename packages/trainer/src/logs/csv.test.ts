@@ -33,3 +33,9 @@ it.each([
   const header = metricsCsv([{ ...metricsRecord(1), [text]: 1 }]).split('\n', 1)[0];
   expect(header!.endsWith(`,${cell}`)).toBe(true);
 });
+
+it.each(['', 'toString', '__proto__', 'a.b', 'a[0]'])('takes the name %j of a column as it is', (name) => {
+  const record = JSON.parse(JSON.stringify(metricsRecord(1)).replace('{', `{${JSON.stringify(name)}:7,`)) as never;
+  const [header, row] = metricsCsv([record]).split('\n');
+  expect([header!.split(',', 1)[0], row!.split(',', 1)[0]]).toEqual([name, '7']);
+});

@@ -7,15 +7,11 @@ import type { MetricsRecord } from '../run/metrics.js';
  * is empty. A text that begins like a formula (`=`, `+`, `-`, `@`, tab, line break) gets an apostrophe before it.
  */
 export function metricsCsv(records: readonly MetricsRecord[]): string {
-  const rows = records.map((record) =>
-    Object.fromEntries(Object.entries(record).flatMap(([name, v]) => cells(name, v))),
-  );
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  return stringify(rows, {
-    header: true,
-    columns: columns.map((key) => ({ key, header: neutralized(key) })),
-    cast: { string: neutralized },
-  });
+  const rows = records.map((record) => new Map(Object.entries(record).flatMap(([name, v]) => cells(name, v))));
+  const columns = [...new Set(rows.flatMap((row) => [...row.keys()]))];
+  // Arrays: of objects csv-stringify takes a name such as `a.b` for a path, and refuses an empty one.
+  const lines = [columns, ...rows.map((row) => columns.map((name) => row.get(name)))];
+  return stringify(lines, { cast: { string: neutralized } });
 }
 
 /** A text that a spreadsheet would take for a formula, with the apostrophe that makes it text; numbers stay. */

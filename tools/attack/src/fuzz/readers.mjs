@@ -1,5 +1,5 @@
 // Every reader of files, as a function of one damaged input.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   openCifar100,
@@ -110,7 +110,7 @@ export async function openReaders(folder) {
     ),
     jsonReader('configuration, JSON', presetList, fromFile('config.json', resolve)),
     bytesReader('configuration, YAML', yaml, fromFile('config.yaml', resolve)),
-    jsonReader('manifest', manifests(folder), (bytes) => {
+    manifestReader(seeds.checkpoint(join(folder, 'checkpoints')), (bytes) => {
       write('checkpoints/step-000020/manifest.json', bytes);
       latestCheckpoint(join(folder, 'checkpoints'));
       return readCheckpoint(join(folder, 'checkpoints/step-000020'));
@@ -195,9 +195,20 @@ async function readShard(path) {
 /** @param {string} path */
 const resolve = (path) => resolveConfig([configFile(path)]);
 
-/** @param {string} folder */
-function manifests(folder) {
-  return [readCheckpoint(seeds.checkpoint(join(folder, 'checkpoints'))).manifest];
+/** A manifest whose fields alone are damaged, and that has its own hash. */
+/** @param {string} path @param {Reader['read']} read @returns {Reader} */
+function manifestReader(path, read) {
+  const text = readFileSync(join(path, 'manifest.json'), 'utf8');
+  const { manifestSha256: _hash, ...fields } = JSON.parse(text);
+  const blank = '0'.repeat(64);
+  const input = (/** @type {Random} */ random) => {
+    if (random.chance(0.3)) return mutated(random, [Buffer.from(text)]);
+    const changed = JSON.parse(mutatedJson(random, [fields]));
+    const whole = `${JSON.stringify({ ...changed, manifestSha256: blank }, null, 2)}\n`;
+    const key = '"manifestSha256": "';
+    return Buffer.from(whole.replace(key + blank, key + seeds.sha256(whole).toString('hex')));
+  };
+  return { name: 'manifest', share: 1, input, read };
 }
 
 /** @param {string} folder @param {(name: string, content: Uint8Array | string) => string} write */

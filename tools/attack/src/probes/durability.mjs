@@ -72,6 +72,18 @@ export function damage() {
     })),
     {
       kind,
+      name: 'a new checkpoint is kept before damaged ones of later steps',
+      withRun: true,
+      prepare: (place) => {
+        for (const step of ['step-000004', 'step-000006']) flip(place, `run/checkpoints/${step}/model.safetensors`);
+      },
+      args: [...resume, '--keep-last', '2', '--step-budget', '1'],
+      codes: [0],
+      check: (place) =>
+        savedStep(place) === 3 ? undefined : `the newest checkpoint that holds is of step ${savedStep(place)}`,
+    },
+    {
+      kind,
       name: 'a checkpoint of a newer format is not overwritten',
       withRun: true,
       prepare: (place) => {
