@@ -191,7 +191,7 @@ function jsonValue(random, old) {
     case 4:
       return nested(random.pick([3, 50, 500]));
     case 5:
-      return String(old);
+      return JSON.stringify(old) ?? '';
     default:
       return random.pick([
         0,
