@@ -169,7 +169,7 @@ async function interrupt(args, until, random) {
   });
   const { code, signal: died, stderr } = await ended;
   if (code === 0) return { isOver: true };
-  if (died !== signal && code !== 130)
+  if (died !== signal && code !== 143)
     throw new Error(`dm train ${args.join(' ')} ended with ${died ?? code}: ${stderr}`);
   return { isOver: false };
 }

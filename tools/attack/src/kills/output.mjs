@@ -57,7 +57,7 @@ export async function outputKiller(folder, args, seed, stream, outcome) {
       const what = `dm ${args.join(' ')}, ${signal}, attempt ${attempts - 1}`;
       if (signal === 'SIGTERM' && died === 'SIGKILL') throw new Error(`${what}: no end within ${patienceMs} ms`);
       if (code === 0) continue;
-      if (died !== signal && code !== 130) throw new Error(`${what}: ended by itself with ${died ?? code}: ${stderr}`);
+      if (died !== signal && code !== 143) throw new Error(`${what}: ended by itself with ${died ?? code}: ${stderr}`);
       const left = tree(work);
       const isThere = existsSync(join(work, name));
       const isOurs = (/** @type {string} */ path) => path === name || path.startsWith(`${name}/`);

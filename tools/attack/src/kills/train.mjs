@@ -123,7 +123,7 @@ async function killOnce(out, config, random, startMs) {
   clearTimeout(timer);
   if (signal === 'SIGTERM' && died === 'SIGKILL') throw new Error(`${out}: no end ${patienceMs} ms after SIGTERM`);
   // Of a process that dies at once the signal is all there is: it came before anything was trained.
-  const saved = signal === 'SIGTERM' && code === 130;
+  const saved = signal === 'SIGTERM' && code === 143;
   if (died !== signal && !saved) {
     if (code === 0) return undefined;
     throw new Error(`${out}: dm ended by itself with ${died ?? code}: ${output.stderr}`);

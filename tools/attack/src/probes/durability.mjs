@@ -178,30 +178,30 @@ export function endings() {
   const base = { kind, args, prepare: long, check: saved };
   const signal = (/** @type {NodeJS.Signals} */ name) => onceTraining((child) => child.kill(name));
   return [
-    { ...base, name: 'SIGTERM', during: signal('SIGTERM'), codes: [130] },
+    { ...base, name: 'SIGTERM', during: signal('SIGTERM'), codes: [143] },
     { ...base, name: 'SIGINT', during: signal('SIGINT'), codes: [130] },
-    { ...base, name: 'SIGHUP', during: signal('SIGHUP'), codes: [129, 130] },
-    { ...base, name: 'SIGTERM, nobody reads', during: signal('SIGTERM'), outputs: ['gone', 'gone'], codes: [130] },
+    { ...base, name: 'SIGHUP', during: signal('SIGHUP'), codes: [129] },
+    { ...base, name: 'SIGTERM, nobody reads', during: signal('SIGTERM'), outputs: ['gone', 'gone'], codes: [143] },
     {
       ...base,
       name: 'SIGTERM, nobody reads errors',
       during: signal('SIGTERM'),
       outputs: ['pipe', 'gone'],
-      codes: [130],
+      codes: [143],
     },
     {
       ...base,
       name: 'SIGTERM, output on a full disk',
       during: signal('SIGTERM'),
       outputs: ['/dev/full'],
-      codes: [1, 130],
+      codes: [1, 143],
     },
     {
       ...base,
       name: 'SIGTERM, all output on a full disk',
       during: signal('SIGTERM'),
       outputs: ['/dev/full', '/dev/full'],
-      codes: [1, 130],
+      codes: [1, 143],
     },
     {
       ...base,
@@ -210,7 +210,7 @@ export function endings() {
         child.kill('SIGUSR1');
         setTimeout(() => child.kill('SIGTERM'), 500);
       }),
-      codes: [130],
+      codes: [143],
     },
     {
       kind,
@@ -227,8 +227,8 @@ export function endings() {
       kind,
       name: 'no file may grow (metrics.jsonl)',
       args,
-      fileLimitKib: 64,
-      prepare: (place) => long(place, { totalSteps: 400, checkpoints: { every: 50 } }),
+      fileLimitKib: 96,
+      prepare: (place) => long(place, { totalSteps: 220, checkpoints: { every: 50 } }),
       check: (place) => (savedStep(place) > 0 ? undefined : 'nothing is saved'),
     },
   ];
