@@ -39,7 +39,8 @@ export async function openCApiRuntime(): Promise<Runtime> {
 
 async function open(): Promise<Api> {
   const library = await openLibrary();
-  const env = library.make('CreateEnv', constants.loggingLevelWarning, '@dm/jit');
+  // What fails comes back as a status. The library would print it as well, in color and past the program's own output.
+  const env = library.make('CreateEnv', constants.loggingLevelFatal, '@dm/jit');
   // On Windows nothing else switches the events off: its library reads no variable.
   if (!isTelemetryWanted()) library.call('DisableTelemetryEvents', env);
   const memory = library.make('CreateCpuMemoryInfo', constants.deviceAllocator, constants.memTypeDefault);

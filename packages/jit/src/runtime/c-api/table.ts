@@ -47,7 +47,7 @@ export type FunctionName = keyof typeof functions;
 
 /** Values of the header's enumerations. */
 export const constants = {
-  loggingLevelWarning: 2,
+  loggingLevelFatal: 4,
   enableAllOptimizations: 99,
   deviceAllocator: 0,
   memTypeDefault: 0,
