@@ -90,6 +90,7 @@ it('gives every folder of the trainer a floor, and has no other file in its root
     'cli.ts',
     'errors.ts',
     'index.ts',
+    'main.ts',
     'train.ts',
   ]);
 });

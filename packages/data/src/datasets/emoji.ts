@@ -68,7 +68,7 @@ function parseCells(text: string, path: string): Cell[] {
     const wrong = cells.findIndex(
       ({ sheet_x: x, sheet_y: y, category }) => !isPlace(x) || !isPlace(y) || typeof category !== 'string',
     );
-    if (wrong !== -1) throw new Error(`image ${wrong} has no place in the sheet, or no category`);
+    if (wrong !== -1) throw new DataError(`image ${wrong} has no place in the sheet, or no category`);
     return cells;
   } catch (cause) {
     throw new DataError(`${path}: not the list of emoji (${reasonOf(cause)}). Is it ${PACKAGE.name}?`, { cause });

@@ -12,7 +12,7 @@ import {
   torchAxes,
   torchShape,
 } from '@dm/models';
-import { type Arrays, float32, type FlatLayout, type NdArray, viewFlat } from '@dm/ops';
+import { type Arrays, DmError, float32, type FlatLayout, type NdArray, viewFlat } from '@dm/ops';
 import { rawBytes, type Checkpoint, type FileContent } from './checkpoint.js';
 import { resolveCheckpoint, runOrCheckpoint } from './resolve.js';
 import { messageOf, UserError } from '../errors.js';
@@ -107,7 +107,8 @@ function vectorOf(tensor: NdArray | undefined, name: string, size: number, path:
 function slotOf(tensors: Arrays, prefix: string, layout: FlatLayout): Arrays {
   const lacking = layout.entries.filter(({ name }) => tensors[prefix + name]?.dtype !== 'float32');
   if (lacking.length > 0) {
-    throw new Error(`there is no float32 tensor ${lacking.map(({ name }) => prefix + name).join(', ')}.`);
+    const names = lacking.map(({ name }) => prefix + name).join(', ');
+    throw new DmError(`there is no float32 tensor ${names}.`, { code: 'CHECKPOINT_INVALID' });
   }
   const own = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
