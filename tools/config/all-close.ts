@@ -127,7 +127,8 @@ expect.extend({
     if (names(got) !== names(want)) {
       return { pass: false, message: () => `has the arrays ${names(got)}, expected ${names(want)}` };
     }
-    const atol = (options.atol ?? 0) + (options.rtolOfAll ?? 0) * norm(want.map(([, { data }]) => norm(data)));
+    const { atol: least = 0, rtolOfAll } = options;
+    const atol = rtolOfAll === undefined ? least : least + rtolOfAll * norm(want.map(([, { data }]) => norm(data)));
     const worst = want
       .map(([name, array], i) => compareArray(name, got[i]![1], array, { ...options, atol }))
       .reduce((a, b) => (b !== undefined && b.excess > (a?.excess ?? 0) ? b : a), undefined);

@@ -41,7 +41,7 @@ const resultsSchema = z.object({
 });
 
 /** What tells an experiment from another project. */
-const projectSchema = z.looseObject({ targets: z.looseObject({ experiment: z.unknown() }).exactOptional() });
+const projectSchema = z.looseObject({ targets: z.looseObject({ experiment: z.unknown().optional() }).exactOptional() });
 
 export type ExperimentResults = z.infer<typeof resultsSchema>;
 
