@@ -161,6 +161,8 @@ export class TrainingSession {
     const { onNote } = this.parts.hooks;
     if (step === firstStep || stepOfState !== step) return;
     try {
+      // What the step would have logged, if the error came before: a resumed run does not do it again.
+      this.parts.reporter.log(step, undefined, this.parts.guard.total);
       await this.save();
       await this.finish();
       onNote?.(`an error ends the training; step ${step} is saved, --resume goes on from there`);
