@@ -66,7 +66,7 @@ it('a signal waits for the checkpoint in flight and saves its own', async () => 
   await run.said('"event":"step","step":11');
   run.process.kill('SIGTERM');
   const { code, stdout } = await run.finished;
-  expect(code).toBe(130);
+  expect(code).toBe(143);
   const saved = events(stdout).filter((e) => e.event === 'checkpoint');
   const last = events(stdout).at(-1)!;
   expect(saved.map(({ step }) => step)).toEqual([10, last.step]);
