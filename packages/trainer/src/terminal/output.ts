@@ -18,8 +18,8 @@ export interface TextStream {
 
 type Write = NodeJS.WriteStream['write'];
 
-/** What log-update's cursor writes to standard error when the process ends. */
-const showCursor = '\u001B[?25h';
+/** What log-update writes past its canvas: to hide the cursor, and to show it when the process ends. */
+const cursorSequences = ['\u001B[?25l', '\u001B[?25h'];
 
 /** How guarded streams write as they are. */
 const unguarded = new WeakMap<object, Write>();
@@ -42,7 +42,7 @@ function guard(stream: NodeJS.WriteStream): void {
   const decoder = new StringDecoder('utf8');
   stream.write = (chunk: string | Uint8Array, ...more: never[]) => {
     const text = typeof chunk === 'string' ? chunk : decoder.write(Buffer.from(chunk));
-    if (text === showCursor) return write(text);
+    if (cursorSequences.includes(text)) return write(text);
     const encoding = typeof more[0] === 'string' ? more.slice(1) : more;
     return write(escapeLines(text), ...encoding);
   };
