@@ -3,6 +3,7 @@ export { fileKind, type FileKind, type LinkOptions } from './kind.js';
 export {
   openRegularFile,
   openRegularFileAsync,
+  readChunks,
   readRegularFile,
   readRegularFileAsync,
   readTextFile,
@@ -12,7 +13,6 @@ export {
   type ReadOptions,
 } from './read.js';
 export {
-  appendToFile,
   atomicWriteFile,
   atomicWriteFileAsync,
   atomicWriteFolder,

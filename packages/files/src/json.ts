@@ -1,7 +1,6 @@
 /** JSON that may come from a stranger: its nesting and size are limited, and an error names file and line. */
-import { closeSync, readSync } from 'node:fs';
-import { FileError, readError } from './errors.js';
-import { openRegularFile, readTextFile, type OpenOptions } from './read.js';
+import { FileError } from './errors.js';
+import { readChunks, readTextFile, type OpenOptions } from './read.js';
 
 /**
  * Levels of arrays and objects that a document may have. Whoever walks through a value calls itself once per level, so
@@ -60,40 +59,24 @@ export function* readJsonLines(
   path: string,
   { maxBytes = defaultFileBytes, ...options }: OpenOptions = {},
 ): Generator<JsonLine, void, undefined> {
-  const { fd } = openRegularFile(path, { maxBytes, ...options });
-  try {
-    const decoder = new TextDecoder('utf-8', { fatal: true });
-    const chunk = Buffer.allocUnsafe(chunkBytes);
-    let pending: Buffer[] = [];
-    let pendingBytes = 0;
-    let line = 1;
-    for (;;) {
-      const read = readChunk(path, fd, chunk);
-      if (read === 0) return;
-      let from = 0;
-      for (let to = chunk.indexOf(newline); to !== -1 && to < read; to = chunk.indexOf(newline, from)) {
-        const bytes = Buffer.concat([...pending, chunk.subarray(from, to)]);
-        pending = [];
-        pendingBytes = 0;
-        from = to + 1;
-        checkLength(path, line, bytes.length);
-        yield { line, value: parseJson(decoded(decoder, bytes, path, line), `${path}, line ${line}`) };
-        line++;
-      }
-      pendingBytes += read - from;
-      checkLength(path, line, pendingBytes);
-      pending.push(Buffer.from(chunk.subarray(from, read)));
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  let line = 1;
+  for (const chunk of readChunks(path, { maxBytes, ...options, chunkBytes })) {
+    let from = 0;
+    for (let to = chunk.indexOf(newline); to !== -1; to = chunk.indexOf(newline, from)) {
+      const bytes = Buffer.concat([...pending, chunk.subarray(from, to)]);
+      pending = [];
+      pendingBytes = 0;
+      from = to + 1;
+      checkLength(path, line, bytes.length);
+      yield { line, value: parseJson(decoded(decoder, bytes, path, line), `${path}, line ${line}`) };
+      line++;
     }
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function readChunk(path: string, fd: number, chunk: Buffer): number {
-  try {
-    return readSync(fd, chunk, 0, chunk.length, null);
-  } catch (error) {
-    throw readError(path, error);
+    pendingBytes += chunk.length - from;
+    checkLength(path, line, pendingBytes);
+    pending.push(Buffer.from(chunk.subarray(from)));
   }
 }
 

@@ -5,7 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fileKind } from './kind.js';
-import { openRegularFileAsync, readRegularFile, readRegularFileAsync, readTextFile, splitIntoChunks } from './read.js';
+import {
+  openRegularFileAsync,
+  readChunks,
+  readRegularFile,
+  readRegularFileAsync,
+  readTextFile,
+  splitIntoChunks,
+} from './read.js';
 
 let folder: string;
 beforeEach(() => {
@@ -51,6 +58,21 @@ it('reads chunk by chunk what was written', async () => {
   expect([...(await readRegularFileAsync(path, options))]).toEqual([...bytes]);
   expect(sizes).toEqual([300, 300, 300, 100, 300, 300, 300, 100]);
   expect([...splitIntoChunks(bytes, 400)].map((chunk) => chunk.length)).toEqual([400, 400, 200]);
+});
+
+it('reads chunks one after the other into the same memory', () => {
+  const path = join(folder, 'chunks');
+  const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i % 251);
+  writeFileSync(path, bytes);
+  const [copies, buffers] = [[] as Buffer[], new Set<ArrayBufferLike>()];
+  for (const chunk of readChunks(path, { chunkBytes: 300 })) {
+    copies.push(Buffer.from(chunk));
+    buffers.add(chunk.buffer);
+  }
+  expect(copies.map(({ length }) => length)).toEqual([300, 300, 300, 100]);
+  expect(Buffer.concat(copies)).toEqual(Buffer.from(bytes));
+  expect(buffers.size).toBe(1);
+  expect(() => [...readChunks(path, { maxBytes: 999 })]).toThrow(expect.objectContaining({ code: 'FILE_TOO_LARGE' }));
 });
 
 it('refuses a larger file before it allocates', async () => {

@@ -92,6 +92,36 @@ export async function openRegularFileAsync(
 }
 
 /**
+ * The bytes of a regular file in order, without ever holding more than one chunk: the buffer is used again for the next.
+ *
+ * @throws {FileError} as `openRegularFile` does, or if the file may not be read to its end
+ */
+export function* readChunks(
+  path: string,
+  { chunkBytes = 2 ** 20, ...options }: OpenOptions & Pick<ReadOptions, 'chunkBytes'> = {},
+): Generator<Buffer, void, undefined> {
+  const { fd } = openRegularFile(path, options);
+  try {
+    const buffer = Buffer.allocUnsafe(chunkBytes);
+    for (;;) {
+      const read = readNext(path, fd, buffer);
+      if (read === 0) return;
+      yield buffer.subarray(0, read);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readNext(path: string, fd: number, buffer: Buffer): number {
+  try {
+    return readSync(fd, buffer, 0, buffer.length, null);
+  } catch (error) {
+    throw readError(path, error);
+  }
+}
+
+/**
  * The bytes of a regular file, in a buffer that shares its memory with nothing else.
  *
  * @throws {FileError} if it does not exist, is not a regular file, is larger than `maxBytes`, becomes shorter while it is

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -17,7 +18,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { insideFolder, listFolder, makeFolder, removeTree } from './folder.js';
 import { removeLeftovers, temporaryPath } from './temporary.js';
-import { appendToFile, atomicWriteFile, atomicWriteFolder, createFile, fsyncFile } from './write.js';
+import { atomicWriteFile, atomicWriteFolder, createFile, fsyncFile, openForAppend } from './write.js';
 
 let folder: string;
 let outside: string;
@@ -98,18 +99,24 @@ describe('atomicWriteFolder', () => {
   });
 });
 
-describe('appendToFile', () => {
+describe('openForAppend', () => {
+  const append = (path: string, text: string): void => {
+    const fd = openForAppend(path);
+    writeFileSync(fd, text);
+    closeSync(fd);
+  };
+
   it('refuses links of both kinds', () => {
     const path = join(folder, 'log');
-    appendToFile(path, 'a');
-    appendToFile(path, 'b');
+    append(path, 'a');
+    append(path, 'b');
     fsyncFile(path);
     expect(readFileSync(path, 'utf8')).toBe('ab');
     linkSync(join(outside, 'secret'), join(folder, 'hard'));
     symlinkSync(join(outside, 'secret'), join(folder, 'soft'));
     execFileSync('mkfifo', [join(folder, 'fifo')]);
     for (const name of ['hard', 'soft', 'fifo']) {
-      expect(() => appendToFile(join(folder, name), 'x')).toThrow(withCode('FILE_KIND'));
+      expect(() => append(join(folder, name), 'x')).toThrow(withCode('FILE_KIND'));
     }
     expect(secret()).toBe('untouched');
   });

@@ -177,22 +177,6 @@ export function openForAppend(path: string): number {
   }
 }
 
-/**
- * Adds to the end of a file, which is created if it does not exist; does not wait for the disk.
- *
- * @throws {FileError} if `path` is not a regular file, has a second name (hard link) somewhere, or the disk refuses
- */
-export function appendToFile(path: string, data: Uint8Array | string): void {
-  const fd = openForAppend(path);
-  try {
-    writeAll(fd, bytesOf(data));
-  } catch (error) {
-    throw writeError(path, error);
-  } finally {
-    closeSync(fd);
-  }
-}
-
 /** Writes a new file chunk by chunk and waits until it is on the disk. */
 function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
   const fd = openSync(path, createFlags, 0o666);
