@@ -11,26 +11,23 @@
  * replaced, so a successor that still finds the same run.lock after its link missed none.
  */
 import { createHash, randomUUID } from 'node:crypto';
+import { createFile, FileError, openRegularFile } from '@dm/files';
 import {
   closeSync,
   constants,
   copyFileSync,
   fstatSync,
-  fsyncSync,
   linkSync,
-  lstatSync,
-  openSync,
   readdirSync,
   readSync,
   renameSync,
   rmSync,
-  writeFileSync,
   type Stats,
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { writeError } from '../files/atomic-write.js';
-import { codeOf, messageOf, UserError } from '../errors.js';
+import { codeOf, UserError } from '../errors.js';
 import { processStart } from './process-start.js';
 
 export interface Lock {
@@ -67,7 +64,7 @@ export function acquireLock(folder: string): Lock {
   const text = JSON.stringify(owner);
   const own = `${path}.${owner.id}`;
   try {
-    writeNew(own, text);
+    createFile(own, text);
     takeAs(own, path, folder);
   } catch (error) {
     throw error instanceof UserError ? error : writeError(path, error);
@@ -145,35 +142,23 @@ interface Owner {
 function read(path: string): Found | undefined {
   let fd: number;
   try {
-    const stats = lstatSync(path);
-    if (!stats.isFile()) throw notALock(path, `is ${kindOf(stats)}, not a file`);
-    // Should something else have taken its place since: neither followed nor waited for.
-    fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    ({ fd } = openRegularFile(path, { maxBytes, followLinks: false }));
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    if (error instanceof UserError) throw error;
-    throw notALock(path, `could not be read (${messageOf(error)})`);
+    if (!(error instanceof FileError)) throw error;
+    if (error.code === 'FILE_NOT_FOUND') return undefined;
+    throw new UserError(`${error.message} If no other process uses its folder, remove it.`, {
+      code: 'RUN_LOCKED',
+      cause: error,
+    });
   }
   try {
-    const bytes = Buffer.alloc(maxBytes + 1);
+    const bytes = Buffer.alloc(maxBytes);
     const length = readSync(fd, bytes);
-    if (length > maxBytes) throw notALock(path, `has more than ${maxBytes} bytes`);
     const text = bytes.toString('utf8', 0, length);
     return { text, stats: fstatSync(fd), owner: ownerOf(text) };
   } finally {
     closeSync(fd);
   }
-}
-
-function kindOf(stats: Stats): string {
-  if (stats.isSymbolicLink()) return 'a symbolic link';
-  if (stats.isDirectory()) return 'a folder';
-  if (stats.isFIFO()) return 'a named pipe';
-  return stats.isSocket() ? 'a socket' : 'a device';
-}
-
-function notALock(path: string, why: string): UserError {
-  return new UserError(`${path} ${why}. If no other process uses its folder, remove it.`, { code: 'RUN_LOCKED' });
 }
 
 function ownerOf(text: string): Owner | undefined {
@@ -239,16 +224,6 @@ function inUse(folder: string, path: string, { owner }: Found): UserError {
       `If that process is gone for good, remove ${path}.`,
     { code: 'RUN_LOCKED' },
   );
-}
-
-function writeNew(path: string, text: string): void {
-  const fd = openSync(path, 'wx');
-  try {
-    writeFileSync(fd, text);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 /** Whether `file` could be given the name `path` too: false if there is something of that name. */
