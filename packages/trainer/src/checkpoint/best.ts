@@ -3,7 +3,7 @@ import { FileError, fileKind, readJsonFile, removeTree } from '@dm/files';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { atomicWriteFile } from '../files/atomic-write.js';
-import { checkValue } from '../files/json-lines.js';
+import { checkValue } from '../files/check-value.js';
 
 const bestSchema = z.object({
   /** Of the checkpoint. */

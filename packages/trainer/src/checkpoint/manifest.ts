@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { FileError, parseJson } from '@dm/files';
 import { z } from 'zod';
 import { messageOf, UserError } from '../errors.js';
+import { firstProblem } from '../files/check-value.js';
 
 /**
  * Version of the layout. A reader for every version ever written stays in this file, and a small checkpoint of each, which
@@ -84,6 +85,6 @@ export function parseManifest(bytes: Uint8Array, path: string): Manifest {
     }
   }
   const parsed = manifestSchema.safeParse(json);
-  if (!parsed.success) throw damaged(z.prettifyError(parsed.error));
+  if (!parsed.success) throw damaged(`${firstProblem(parsed.error)}.`);
   return parsed.data;
 }

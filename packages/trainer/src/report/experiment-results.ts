@@ -3,7 +3,7 @@ import { fileKind, insideFolder, listFolder, readJsonFile } from '@dm/files';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, UserError } from '../errors.js';
-import { checkValue } from '../files/json-lines.js';
+import { checkValue, firstProblem } from '../files/check-value.js';
 
 // Every limit is far above what an experiment writes: a page of a stranger's results stays readable.
 const shortText = z.string().max(200);
@@ -99,10 +99,7 @@ function readResults(folder: string, name: string): ExperimentResults {
       code: 'FILE_INVALID',
     });
   const { data, error } = resultsSchema.safeParse(readJsonFile(path));
-  if (error !== undefined) {
-    const [issue] = error.issues;
-    throw invalid(`is not as expected: ${[issue!.path.join('.'), issue!.message].filter(Boolean).join(': ')}.`);
-  }
+  if (error !== undefined) throw invalid(`is not as expected: ${firstProblem(error)}.`);
   if (data.experiment !== name) {
     throw new UserError(`${path} has the results of ${data.experiment}, but lies in the folder of ${name}.`, {
       code: 'FILE_INVALID',

@@ -2,7 +2,8 @@
 import { fileKind } from '@dm/files';
 import { z } from 'zod';
 import { atomicWriteFile } from '../files/atomic-write.js';
-import { checkValue, readJsonLines } from '../files/json-lines.js';
+import { checkValue } from '../files/check-value.js';
+import { readJsonLines } from '../files/json-lines.js';
 
 /** One line. Means are over the steps since the line before. */
 export interface MetricsRecord {

@@ -3,7 +3,8 @@ import { bucketCoordinates, type DifficultyRecord } from '@dm/eval';
 import { FileError } from '@dm/files';
 import { z } from 'zod';
 import { atomicWriteFile } from '../../files/atomic-write.js';
-import { checkValue, readJsonLines } from '../../files/json-lines.js';
+import { checkValue } from '../../files/check-value.js';
+import { readJsonLines } from '../../files/json-lines.js';
 import type { ProbeSetting } from './noise-probe.js';
 
 /** Measurements of one run on one setting. */
