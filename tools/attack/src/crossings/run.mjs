@@ -3,9 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseSafetensors } from '@dm/models';
-import { latestCheckpoint, readMetrics, resolveConfig, runFolder, withoutMeasurements } from '@dm/trainer';
+import { resolveConfig } from '@dm/trainer';
 import { startDm } from '../dm.mjs';
 import { createRandom } from '../random.mjs';
+import { lastCheckpoint, logOf } from '../run-results.mjs';
 import { openState } from '../state.mjs';
 import { writeJson, writeTinyData } from '../tiny.mjs';
 import { randomConfiguration } from './configurations.mjs';
@@ -208,18 +209,6 @@ function weightDifference(broken, unbroken) {
     });
   }
   return Math.sqrt(difference / norm);
-}
-
-/** The log without what clocks measured. @param {string} out */
-function logOf(out) {
-  return readMetrics(runFolder(out).metrics).map((line) => JSON.stringify(withoutMeasurements(line)));
-}
-
-/** @param {string} out */
-function lastCheckpoint(out) {
-  const { checkpoint } = latestCheckpoint(runFolder(out).checkpoints);
-  if (checkpoint === undefined) throw new Error(`${out} has no valid checkpoint`);
-  return checkpoint.path;
 }
 
 /** @param {ReturnType<typeof randomConfiguration>} fields */

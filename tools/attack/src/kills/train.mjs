@@ -2,9 +2,10 @@
 import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { latestCheckpoint, readMetrics, runFolder, withoutMeasurements } from '@dm/trainer';
+import { latestCheckpoint, readMetrics, runFolder } from '@dm/trainer';
 import { startDm } from '../dm.mjs';
 import { createRandom } from '../random.mjs';
+import { lastCheckpoint, logOf } from '../run-results.mjs';
 import { tinyConfig, writeJson, writeTinyData } from '../tiny.mjs';
 /** @import { Random } from '../random.mjs' */
 
@@ -213,16 +214,4 @@ function compareRuns(killed, unbroken, steps) {
     (name) => /partial|tmp|temp|lock/.test(name),
   );
   if (leftover !== undefined) throw new Error(`${killed}: ${leftover} is left in a finished run`);
-}
-
-/** The log without what clocks measured. @param {string} out */
-function logOf(out) {
-  return readMetrics(runFolder(out).metrics).map((line) => JSON.stringify(withoutMeasurements(line)));
-}
-
-/** @param {string} out */
-function lastCheckpoint(out) {
-  const { checkpoint } = latestCheckpoint(runFolder(out).checkpoints);
-  if (checkpoint === undefined) throw new Error(`${out} has no valid checkpoint`);
-  return checkpoint.path;
 }

@@ -177,14 +177,21 @@ export function injections() {
       args: ['report', '--experiments', 'e', '--out', 'page.md'],
     },
   };
-  return Object.entries(probes).flatMap(([name, probe]) =>
-    [[], ['--json']].map((more) => ({
-      kind: 'B9 terminal injection',
-      name: `${name}${more.length > 0 ? ', JSON' : ''}`,
-      ...probe,
-      args: [...probe.args, ...more],
-    })),
-  );
+  return asTextAndJson('B9 terminal injection', probes);
+}
+
+/**
+ * Each probe twice, the second time with --json.
+ *
+ * @param {string} kind
+ * @param {Readonly<Record<string, Pick<Probe, 'prepare' | 'args' | 'withRun'>>>} probes
+ * @returns {Probe[]}
+ */
+function asTextAndJson(kind, probes) {
+  return Object.entries(probes).flatMap(([name, probe]) => [
+    { kind, name, ...probe },
+    { kind, name: `${name}, JSON`, ...probe, args: [...probe.args, '--json'] },
+  ]);
 }
 
 /** Values so long that a message must not quote them. @returns {Probe[]} */
@@ -230,14 +237,7 @@ export function longMessages() {
       write('x.zip', zipSync(Object.fromEntries(files), { level: 0 }));
     }),
   };
-  return Object.entries(probes).flatMap(([name, probe]) =>
-    [[], ['--json']].map((more) => ({
-      kind: 'B10 length of messages',
-      name: `${name}${more.length > 0 ? ', JSON' : ''}`,
-      ...probe,
-      args: [...probe.args, ...more],
-    })),
-  );
+  return asTextAndJson('B10 length of messages', probes);
 }
 
 /** Small files that decode to gigabytes, and configurations that ask for them. @returns {Probe[]} */
