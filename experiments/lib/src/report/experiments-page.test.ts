@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { regimeNotice } from './describe.js';
+import { bestRecipeNotice, regimeNotice } from './describe.js';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 
@@ -22,4 +22,22 @@ it('every committed result, and the page, says first what it cannot decide', () 
     expect(readFileSync(join(folder, 'README.md'), 'utf8').split('\n')[2]).toContain(notice);
   }
   expect(readFileSync(join(root, 'docs/experiments.md'), 'utf8').split('\n## ')[0]).toContain(notice);
+});
+
+it('the best recipe reaches the tuned baseline about 2.8 times as soon, as the notice says', () => {
+  const fdOf = (path: string): number => {
+    const { points } = JSON.parse(readFileSync(join(root, 'experiments', path), 'utf8')) as {
+      points: { samples: { ema: { fd: number } } }[];
+    };
+    return points.at(-1)!.samples.ema.fd;
+  };
+  const tuned = fdOf('speedup/results/laptop/rates/baseline-lr0.005.seed-0.json');
+  const recipe = (part: string): number =>
+    fdOf(`best/results/laptop/short/muon-linear+v+clts-average-${part}.seed-0.json`);
+  const [quarter, half] = [recipe('1-of-4'), recipe('1-of-2')];
+  // Between a quarter and a half of the images, log metric against log images.
+  const octaves = Math.log(quarter / tuned) / Math.log(quarter / half);
+  expect(octaves).toBeGreaterThan(0);
+  expect(octaves).toBeLessThan(1);
+  expect(bestRecipeNotice).toContain(`about ${(4 / 2 ** octaves).toFixed(1)} times`);
 });
