@@ -1,4 +1,5 @@
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
@@ -197,6 +198,17 @@ describe('openImageFolder', () => {
       '3 files of other kinds left out (2 .bmp, 1 .txt).',
       `1 folder has no images, such as ${join(root, 'b')}.`,
     ]);
+  });
+
+  it('refuses labels that are far larger than its images need, or no regular file, without reading them', async () => {
+    await image('1.png', [1, 2, 3], { width: 8, height: 8 });
+    const labels = join(root, 'dataset.json');
+    await writeFile(labels, '');
+    await truncate(labels, 2 ** 34);
+    await expect(openImageFolder({ path: root, size: 8 })).rejects.toMatchObject({ code: 'DATA_LIMIT' });
+    await rm(labels);
+    if (spawnSync('mkfifo', [labels]).status !== 0) return;
+    await expect(openImageFolder({ path: root, size: 8 })).rejects.toMatchObject({ code: 'DATA_UNREADABLE' });
   });
 
   it("takes labels from EDM's dataset.json", async () => {

@@ -1,10 +1,11 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../dataset.js';
 import { checkDecodeOptions } from '../formats/decode-image.js';
-import { fileError, readBytes } from '../io/read-file.js';
+import { DataError } from '../errors.js';
+import { fileError, readBytes, withFile } from '../io/read-file.js';
 import { checkLimit, resolveLimits } from '../limits.js';
-import { LABEL_FILE, labelsFromFile, labelsFromFolders } from './labels.js';
+import { checkLabelBytes, LABEL_FILE, labelsFromFile, labelsFromFolders } from './labels.js';
 import { listImages } from './list-images.js';
 import { openImageSet, type ImageFileOptions } from './image-set.js';
 
@@ -26,10 +27,7 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
   const { path: root } = options;
   checkDecodeOptions(root, options);
   const { paths, notes } = await listImages(root, options.limits);
-  const text = await readFile(join(root, LABEL_FILE), 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return undefined;
-    throw fileError(join(root, LABEL_FILE), cause);
-  });
+  const text = await labelText(join(root, LABEL_FILE), paths.length);
   const labeled = text === undefined ? labelsFromFolders(root, paths) : labelsFromFile(root, text, paths);
   const limits = resolveLimits(options.limits);
   const pathOf = (index: number): string => join(root, paths[index]!);
@@ -55,4 +53,17 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
     },
     options,
   );
+}
+
+/** The content of a file of labels; undefined if there is none. */
+async function labelText(path: string, images: number): Promise<string | undefined> {
+  try {
+    return await withFile(path, async (file) => {
+      checkLabelBytes(path, (await file.stat()).size, images);
+      return file.readFile('utf8');
+    });
+  } catch (error) {
+    if (error instanceof DataError && error.code === 'DATA_NOT_FOUND') return undefined;
+    throw error;
+  }
 }

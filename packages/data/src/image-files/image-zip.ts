@@ -3,14 +3,17 @@ import type { Dataset } from '../dataset.js';
 import { checkDecodeOptions, imageExtensions } from '../formats/decode-image.js';
 import { DataError } from '../errors.js';
 import { checkLimit, resolveLimits } from '../limits.js';
-import { compareCodeUnits, LABEL_FILE, labelsFromFile, labelsFromFolders, type ImageLabels } from './labels.js';
+import {
+  checkLabelBytes,
+  compareCodeUnits,
+  LABEL_FILE,
+  labelsFromFile,
+  labelsFromFolders,
+  type ImageLabels,
+} from './labels.js';
 import { createSkippedFiles } from './skipped-files.js';
 import { openImageSet, type ImageFileOptions } from './image-set.js';
 import { listZip, readZipEntry, type ZipEntry } from '../formats/zip.js';
-
-/** Of a dataset.json in an archive. */
-const LABEL_BYTES = 2 ** 24;
-const LABEL_BYTES_PER_IMAGE = 512;
 
 export interface ImageZipOptions extends ImageFileOptions {
   /** The archive: images, or one folder a class, as in `openImageFolder`; a `dataset.json` in it has the classes. */
@@ -79,15 +82,7 @@ function isHidden(name: string): boolean {
 }
 
 async function readLabels(path: string, entry: ZipEntry, names: readonly string[]): Promise<ImageLabels> {
-  // JSON becomes many times its size in memory, and repeated text packs well: its size must fit the images.
-  const limit = LABEL_BYTES + LABEL_BYTES_PER_IMAGE * names.length;
-  if (entry.bytes > limit) {
-    throw new DataError(
-      `${path}/${entry.name}: ${entry.bytes} bytes of labels for ${names.length} images; the limit is ${limit} bytes ` +
-        `(${LABEL_BYTES_PER_IMAGE} an image). Leave out what is no label of an image of the archive.`,
-      { code: 'DATA_LIMIT' },
-    );
-  }
+  checkLabelBytes(`${path}/${entry.name}`, entry.bytes, names.length);
   return labelsFromFile(path, new TextDecoder().decode(await readZipEntry(path, entry)), names);
 }
 

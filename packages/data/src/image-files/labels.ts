@@ -10,6 +10,21 @@ export interface ImageLabels {
 /** The file of labels beside or among images, as EDM's and StyleGAN's dataset_tool.py write it. */
 export const LABEL_FILE = 'dataset.json';
 
+/** What a file of labels may have: JSON becomes many times its size in memory, and repeated text packs well. */
+const LABEL_BYTES = 2 ** 24;
+const LABEL_BYTES_PER_IMAGE = 512;
+
+/** @throws {DataError} `DATA_LIMIT` if a file of labels is too large for so many images; `source` names it */
+export function checkLabelBytes(source: string, bytes: number, images: number): void {
+  const limit = LABEL_BYTES + LABEL_BYTES_PER_IMAGE * images;
+  if (bytes <= limit) return;
+  throw new DataError(
+    `${source}: ${bytes} bytes of labels for ${images} images; the limit is ${limit} bytes ` +
+      `(${LABEL_BYTES_PER_IMAGE} an image). Leave out what is no label of one of these images.`,
+    { code: 'DATA_LIMIT' },
+  );
+}
+
 /**
  * The classes of images by their paths (relative, with '/'): the first folder of each, sorted by code units. Images
  * without any folder have no labels.

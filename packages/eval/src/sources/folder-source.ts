@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, decodeWholeImage, listImages, readImageSize, type DataLimits } from '@dm/data';
+import { readRegularFileAsync } from '@dm/files';
 import { EvalError } from '../errors.js';
 import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from './image-source.js';
 
@@ -13,6 +13,8 @@ type Shape = readonly [number, number, 1 | 3];
  * bytes.
  */
 const MAX_PIXELS = 2 ** 24;
+/** Bytes of one image's file, as by default in data sets. */
+const MAX_FILE_BYTES = 2 ** 27;
 /** Bytes of the images that are held at a time. */
 const BATCH_BYTES = 2 ** 27;
 /** Files that are opened at a time. */
@@ -103,7 +105,7 @@ interface Head {
 }
 
 async function readHead(path: string, limits: Partial<DataLimits>): Promise<Head> {
-  const bytes = await readFile(path);
+  const bytes = await readImageFile(path, limits);
   const sha256 = createHash('sha256').update(bytes).digest();
   try {
     const { width, height, channels } = await readImageSize(bytes, path, limits);
@@ -114,12 +116,17 @@ async function readHead(path: string, limits: Partial<DataLimits>): Promise<Head
   }
 }
 
+/** Read before the image is known to be one, so no more than images are. */
+function readImageFile(path: string, { maxFileBytes = MAX_FILE_BYTES }: Partial<DataLimits>): Promise<Buffer> {
+  return readRegularFileAsync(path, { maxBytes: maxFileBytes });
+}
+
 async function decode(
   path: string,
   [height, width, channels]: Shape,
   limits: Partial<DataLimits>,
 ): Promise<Uint8Array> {
-  const image = await decodeWholeImage(await readFile(path), path, { channels, limits });
+  const image = await decodeWholeImage(await readImageFile(path, limits), path, { channels, limits });
   if (image.height !== height || image.width !== width) {
     throw new DataError(`${path}: it has another size than its header says.`, { code: 'DATA_CORRUPT' });
   }
