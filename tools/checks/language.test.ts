@@ -17,4 +17,6 @@ it('sees comments, messages and Markdown, with their lines; not code', () => {
     "const x = 1;\n/** Kept\n * where x is 1. */\nthrow new Error('stop here where it ends');\nconst where = `a ${x} b`;";
   expect(occurrences('where', sourceProse('a.ts', source))).toEqual(['a.ts:3', 'a.ts:4']);
   expect(occurrences('where', markdownProse('a.md', 'x\nwhere `where` is\n```\nwhere\n```\n'))).toEqual(['a.md:2']);
+  expect(occurrences('go on', sourceProse('a.ts', '/** They go\n * on. */\n'))).toEqual(['a.ts:1']);
+  expect(occurrences('go on', markdownProse('a.md', 'They go\non.\n'))).toEqual(['a.md:1']);
 });

@@ -18,25 +18,25 @@ export const phrases = {
   'says so': {
     pattern: /\b(says?|say) so\b|\b(is|are|was) (said|told)\b/gi,
     instead: 'is logged, is reported, raises',
-    most: 47,
+    most: 50,
   },
   beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 70 },
   'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 40 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 109 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 116 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',
-    most: 58,
+    most: 60,
   },
-  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 37 },
-  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 77 },
+  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 39 },
+  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 81 },
   'a line a step': {
     pattern:
       /\b(a|an|one|two|three|four|ten|[\d.]+) [a-z]+ (a|an) (line|column|row|step|image|run|example|class|call|timestep|session|file|layer)\b/gi,
     instead: 'one line per step',
-    most: 23,
+    most: 27,
   },
-  'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 63 },
+  'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 64 },
   anew: { pattern: /\banew\b|\bput right\b|\bof which kind\b/gi, instead: 'again', most: 12 },
 } as const satisfies Record<string, Phrase>;
 
@@ -72,7 +72,7 @@ export function workspaceProse(): Prose[] {
 
 export function markdownProse(file: string, text: string): Prose[] {
   const withoutCode = text.replaceAll(/```.*?```|`[^`\n]*`/gs, (code) => code.replaceAll(/[^\n]/g, ' '));
-  return withoutCode.split('\n').map((line, i) => ({ file, line: i + 1, text: line }));
+  return [{ file, line: 1, text: withoutCode }];
 }
 
 export function sourceProse(file: string, text: string): Prose[] {
@@ -104,8 +104,11 @@ export function sourceProse(file: string, text: string): Prose[] {
 
 /** Where a phrase occurs: `file:line`, once per occurrence. */
 export function occurrences(name: PhraseName, prose: readonly Prose[]): string[] {
+  const { source, flags } = phrases[name].pattern;
+  // A phrase may be wrapped, in a comment with the star of the next line.
+  const pattern = new RegExp(source.replaceAll(' ', String.raw`\s+(?:\*\s+)?`), flags);
   return prose.flatMap(({ file, line, text }) =>
-    [...text.matchAll(phrases[name].pattern)].map((match) => {
+    [...text.matchAll(pattern)].map((match) => {
       const before = text.slice(0, match.index).split('\n').length - 1;
       return `${file}:${line + before}`;
     }),
