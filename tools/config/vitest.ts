@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Adds `toBeAllClose` to `expect`. */
-const matchers = fileURLToPath(new URL('all-close.ts', import.meta.url));
+/** Add `toBeAllClose` and `toThrowWith` to `expect`. */
+const matchers = ['all-close.ts', 'throws.ts'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
 
 /** The one test set-up of every package: sources of the workspace are imported without a build. */
 export function suite() {
@@ -18,7 +18,7 @@ export function suite() {
     ssr: { resolve: { conditions: ['@dm/source', 'node', 'import', 'default'] } },
     test: {
       include: ['src/**/*.test.ts'],
-      setupFiles: [matchers],
+      setupFiles: matchers,
       testTimeout: 60_000,
       hookTimeout: 60_000,
       // TF.js's advertisement for tfjs-node, once a file, hides what matters.
