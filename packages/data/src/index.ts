@@ -41,6 +41,7 @@ export { batchIndices, epochOrder, type BatchOptions, type EpochOptions } from '
 export { loadBatch, type LoadBatchOptions, type TrainingBatch } from './batch/load-batch.js';
 export { cropOffsets, flipImages, horizontalFlips } from './batch/augment.js';
 export { toBytes, toFloat } from './batch/pixels.js';
+export { resampleImages, type ResampleFilter, type ResampleOptions } from './formats/resample.js';
 export { imageGrid, type ImageGridOptions } from './formats/image-grid.js';
 export {
   formatNpy,

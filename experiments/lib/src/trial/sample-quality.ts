@@ -43,7 +43,7 @@ export async function openSampleMetric(engine: Engine, data: Size['data'], heldO
   const extractor =
     data === 'mnist-12'
       ? await openClassifierExtractor({ engine, weights: extractorFile })
-      : await openMobilenetExtractor({ engine });
+      : await openMobilenetExtractor({ engine, resize: 'libvips' }); // as all committed results have it
   const keepFeatures = true;
   const reference = await extractFeatures(await openDatasetSource(heldOut), extractor, { keepFeatures });
   const distanceTo = frechetDistanceFrom(reference.statistics);

@@ -6,7 +6,7 @@ import type { FeatureExtractor } from './feature-extractor.js';
 import { inception } from './inception-graph.js';
 import { inceptionUnits } from './inception-units.js';
 import { createNetworkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
-import { asRgb, resizeAntialiased, resizeBilinear, resizeName, type ResizeMethod } from './resize.js';
+import { asRgb, resizeBilinear, resizeName, resizePreparation, type ResizeMethod } from './resize.js';
 import { checkWeights, readWeights } from './weights-file.js';
 
 export const inceptionTaps = [64, 192, 768, 2048] as const;
@@ -60,7 +60,7 @@ export async function openInceptionExtractor(options: InceptionOptions): Promise
       hasLogits: true,
       hasSpatial: true,
       weights: inceptionWeights(path, tensors),
-      ...(resize === 'antialiased' && { prepare: (images) => resizeAntialiased(images, INPUT_SIZE) }),
+      ...resizePreparation(resize, INPUT_SIZE),
       apply(weights, images) {
         const sized = resizeBilinear(tf.div(asRgb(images), 255), INPUT_SIZE);
         const { taps, mixed6Conv } = inception(weights, tf.sub(tf.mul(sized, 2), 1));

@@ -9,7 +9,7 @@ import { EvalError } from '../errors.js';
 import type { FeatureExtractor } from './feature-extractor.js';
 import { mobilenetFeatureMap, mobilenetUnits } from './mobilenet-graph.js';
 import { createNetworkExtractor, type ExtractorEngineOptions } from './network-extractor.js';
-import { asRgb, resizeAntialiased, resizeBilinear, resizeName, type ResizeMethod } from './resize.js';
+import { asRgb, resizeBilinear, resizeName, resizePreparation, type ResizeMethod } from './resize.js';
 import { checkWeights, readWeights } from './weights-file.js';
 
 export interface MobilenetOptions extends ExtractorEngineOptions {
@@ -72,7 +72,7 @@ function createMobilenetExtractor(
       comparable: false,
       hasLogits: false,
       weights,
-      ...(resize === 'antialiased' && { prepare: (images) => resizeAntialiased(images, INPUT_SIZE) }),
+      ...resizePreparation(resize, INPUT_SIZE),
       apply(params, images) {
         const sized = resizeBilinear(asRgb(images), INPUT_SIZE);
         const map = mobilenetFeatureMap(params, tf.sub(tf.div(sized, 127.5), 1));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parseSafetensors } from '@dm/models';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { resizeAntialiased, resizeBilinear } from './resize.js';
+import { resizeAntialiased, resizeBilinear, resizeLibvips, resizeMethods, resizeName } from './resize.js';
 import { formulaImages } from '../testing/images.js';
 
 // From tools/extractors/resize_fixture.py.
@@ -27,18 +27,39 @@ describe('resizeBilinear', () => {
 });
 
 describe('resizeAntialiased', () => {
-  it('makes a fine checkerboard gray, where the bilinear one aliases', async () => {
-    const { data, shape } = await resizeAntialiased(checkerboard(64), 21);
+  it('is centered, as Pillow is: a line stays in the middle', () => {
+    const line = Uint8Array.from({ length: 81 }, (_, i) => (i % 9 === 4 ? 200 : 0));
+    const { data, shape } = resizeAntialiased({ data: line, shape: [1, 9, 9, 1] }, 27);
+    expect(shape).toEqual([1, 27, 27, 1]);
+    // Pillow: Image.fromarray(line).resize((27, 27), Image.BICUBIC), any row.
+    expect([...data.subarray(27, 54)]).toEqual([...Array(11).fill(0), 67, 156, 200, 156, 67, ...Array(11).fill(0)]);
+  });
+
+  it('makes a fine checkerboard gray, where the bilinear one aliases', () => {
+    const { data, shape } = resizeAntialiased(checkerboard(64), 21);
     expect(shape).toEqual([1, 21, 21, 1]);
     const inside = Array.from(data).filter((_, i) => i % 21 > 1 && i % 21 < 19 && i > 42 && i < 21 * 19);
     expect(Math.max(...inside.map((value) => Math.abs(value - 127.5)))).toBeLessThan(20);
     const aliased = bilinear(checkerboard(64), 21);
     expect(Math.max(...aliased) - Math.min(...aliased)).toBeGreaterThan(200);
   });
+});
 
+describe('resizeLibvips', () => {
+  it('is what was called antialiased before: it shifts what it enlarges by half a pixel', async () => {
+    const line = Uint8Array.from({ length: 81 }, (_, i) => (i % 9 === 4 ? 200 : 0));
+    const { data } = await resizeLibvips({ data: line, shape: [1, 9, 9, 1] }, 27);
+    expect([...data.subarray(38, 44)]).toEqual([27, 113, 187, 187, 113, 27]);
+  });
+});
+
+describe.each([
+  ['resizeAntialiased', resizeAntialiased],
+  ['resizeLibvips', resizeLibvips],
+])('%s', (_, resize) => {
   it('keeps constant images, channels and the order of images', async () => {
     const data = Uint8Array.from({ length: 3 * 10 * 10 * 3 }, (_, i) => 40 * (1 + Math.floor(i / 300)) + (i % 3));
-    const resized = await resizeAntialiased({ data, shape: [3, 10, 10, 3] }, 33);
+    const resized = await resize({ data, shape: [3, 10, 10, 3] }, 33);
     expect(resized.data).toEqual(
       Uint8Array.from({ length: 3 * 33 * 33 * 3 }, (_, i) => 40 * (1 + Math.floor(i / 3267)) + (i % 3)),
     );
@@ -46,6 +67,14 @@ describe('resizeAntialiased', () => {
 
   it('leaves images of that size as they are', async () => {
     const images = formulaImages(2, 9);
-    expect(await resizeAntialiased(images, 9)).toBe(images);
+    expect(await resize(images, 9)).toBe(images);
   });
+});
+
+it('names of methods in statistics files', () => {
+  expect(resizeMethods.map((method) => resizeName(method, 96))).toEqual([
+    'Pillow bicubic 96x96',
+    'bilinear 96x96',
+    'antialiased bicubic 96x96',
+  ]);
 });

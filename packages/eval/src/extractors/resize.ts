@@ -1,25 +1,54 @@
 /** How images of any size come to the size that a network takes. */
+import { resampleImages } from '@dm/data';
 import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';
 import { EvalError } from '../errors.js';
 import type { ImageBytes } from './feature-extractor.js';
 
 /**
- * `antialiased`: bicubic, with the kernel widened where images shrink, by sharp; results are rounded to bytes.
- * `bilinear`: as pytorch-fid does it, without antialiasing, so that shrunk images alias. They differ enough to move a
- * Fréchet distance (Parmar et al. 2022, arXiv:2104.11222), which is why a result carries the method.
+ * - `antialiased`: Pillow's bicubic to the byte, with the kernel widened if images shrink.
+ * - `bilinear`: as pytorch-fid does it, without antialiasing, so that shrunk images alias.
+ * - `libvips`: sharp's cubic, which `antialiased` meant before; it shifts enlarged images by half a target pixel. For
+ *   runs and statistics from then.
+ *
+ * They differ enough to move a Fréchet distance (Parmar et al. 2022, arXiv:2104.11222), which is why a result carries
+ * the method.
  */
-export type ResizeMethod = 'antialiased' | 'bilinear';
+export type ResizeMethod = 'antialiased' | 'bilinear' | 'libvips';
 
-export const resizeMethods: readonly ResizeMethod[] = ['antialiased', 'bilinear'];
+export const resizeMethods: readonly ResizeMethod[] = ['antialiased', 'bilinear', 'libvips'];
 
-/** What an extractor's `resize` says. */
+/** What an extractor's `resize` records. Statistics files hold these texts, so each stays with its method for good. */
 export function resizeName(method: ResizeMethod, size: number): string {
-  return method === 'antialiased' ? `antialiased bicubic ${size}x${size}` : `bilinear ${size}x${size}`;
+  const texts = { antialiased: 'Pillow bicubic', bilinear: 'bilinear', libvips: 'antialiased bicubic' };
+  return `${texts[method]} ${size}x${size}`;
 }
 
-/** Images of `size` x `size`, antialiased; of another aspect they are stretched. Those that fit are returned as they are. */
-export async function resizeAntialiased(images: ImageBytes, size: number): Promise<ImageBytes> {
+/**
+ * The part of a network's preparation that runs on bytes: `size` x `size` images, stretched if their aspect is another.
+ * Absent for `bilinear`, which is part of the network's graph.
+ */
+export function resizePreparation(
+  method: ResizeMethod,
+  size: number,
+): { readonly prepare?: (images: ImageBytes) => Promise<ImageBytes> } {
+  if (method === 'bilinear') return {};
+  const resize = method === 'antialiased' ? resizeAntialiased : resizeLibvips;
+  // oxlint-disable-next-line require-await -- an error is to reject
+  return { prepare: async (images) => resize(images, size) };
+}
+
+/** `antialiased`. Images that fit are returned as they are. */
+export function resizeAntialiased(images: ImageBytes, size: number): ImageBytes {
+  const { data, shape } = images;
+  const [count, height, width, channels] = shape;
+  if (height === size && width === size) return images;
+  const resized = resampleImages(data, { shape, height: size, width: size, filter: 'bicubic' });
+  return { data: resized, shape: [count, size, size, channels] };
+}
+
+/** `libvips`. Images that fit are returned as they are. */
+export async function resizeLibvips(images: ImageBytes, size: number): Promise<ImageBytes> {
   const { data, shape } = images;
   const [count, height, width, channels] = shape;
   if (height === size && width === size) return images;

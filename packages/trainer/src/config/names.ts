@@ -17,6 +17,12 @@ export const extractorNames = ['mobilenet', 'inception', 'classifier', 'random',
 
 export type ExtractorName = (typeof extractorNames)[number];
 
+/** Extractors that resize images, by one of these methods. */
+export const resizingExtractors = ['mobilenet', 'inception', 'random'] as const;
+
+/** How an extractor resizes images, as @dm/eval has them. */
+export const resizeMethodNames = ['antialiased', 'bilinear', 'libvips'] as const;
+
 /** Metrics during training. Lower is better for each: the first of a configuration chooses the best checkpoint. */
 export const trainingMetrics = ['fid', 'kid'] as const;
 

@@ -45,7 +45,7 @@ const method = {
     samples: 256,
     // KID chooses the best: unlike FD it has no bias from so few images.
     metrics: ['kid', 'fid'],
-    extractor: { type: 'mobilenet', weights: null },
+    extractor: { type: 'mobilenet', weights: null, resize: null },
   },
   probe: { every: 0, buckets: 10, images: 32 },
   seed: 0,

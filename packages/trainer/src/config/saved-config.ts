@@ -6,7 +6,7 @@ import { configFile, readConfigFile } from './config-file.js';
 import { isObject, type Json } from './json.js';
 import { isOfFormerShape } from './migration.js';
 import { resolveConfig, type Layer } from './resolve.js';
-import { trainingPart, type Config } from './schema.js';
+import { trainingPart, type Config, type PartialConfig } from './schema.js';
 
 /**
  * Fields that decide the weights and that are younger than the first checkpoints, by path, with the value that stands
@@ -23,7 +23,18 @@ const addedFields: Readonly<Record<string, unknown>> = {};
  */
 export function savedConfig(run: RunFolder): Layer {
   const { source, value } = configFile(run.config);
-  return { source, value: withAddedFields(value, addedFields) };
+  return { source, value: withFormerResize(withAddedFields(value, addedFields)) };
+}
+
+/** Runs older than `evaluation.extractor.resize` measured with `libvips`: their metrics stay comparable. */
+function withFormerResize(config: PartialConfig): PartialConfig {
+  const { evaluation } = config;
+  const extractor = isObject(evaluation) ? evaluation.extractor : undefined;
+  if (!isObject(extractor) || Object.hasOwn(extractor, 'resize')) return config;
+  const wasAntialiased = extractor['type'] === 'mobilenet' || extractor['type'] === 'random';
+  return wasAntialiased
+    ? { ...config, evaluation: { ...evaluation, extractor: { ...extractor, resize: 'libvips' } } }
+    : config;
 }
 
 /** Writes config.json. */

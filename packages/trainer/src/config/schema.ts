@@ -3,7 +3,14 @@ import { samplers } from '@dm/core';
 import { timestepScheduleNames } from '@dm/curriculum';
 import { z } from 'zod';
 import { modelTypes } from './model-types.js';
-import { datasetForms, deviceNames, engineNames, extractorNames, trainingMetrics } from './names.js';
+import {
+  datasetForms,
+  deviceNames,
+  engineNames,
+  resizeMethodNames,
+  resizingExtractors,
+  trainingMetrics,
+} from './names.js';
 import { optimizerSchema } from './optimizer-schema.js';
 
 const positive = z.number().positive();
@@ -72,6 +79,21 @@ const average = z.discriminatedUnion('type', [
     relativeStd: z.number().gt(0).max(0.28).describe('Width of the profile as a share of the run: 0.05, 0.1.'),
   }),
   z.strictObject({ type: z.literal('scheduleFree') }).describe('The average that scheduleFreeAdamW keeps.'),
+]);
+
+const extractorWeights = text.nullable().describe('File of its weights, where it has none of its own; else null.');
+
+const extractor = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.enum(resizingExtractors),
+    weights: extractorWeights,
+    resize: z
+      .enum(resizeMethodNames)
+      .nullable()
+      .default(null)
+      .describe("How images are brought to the network's size; null: the extractor's default."),
+  }),
+  z.strictObject({ type: z.enum(['classifier', 'pixels']), weights: extractorWeights }),
 ]);
 
 /**
@@ -206,12 +228,7 @@ export const configSchema = z.strictObject({
         .min(1)
         .max(64)
         .describe('Metrics; the first one chooses the best checkpoint.'),
-      extractor: z
-        .strictObject({
-          type: z.enum(extractorNames).describe('Feature extractor.'),
-          weights: text.nullable().describe('File of its weights, where it has none of its own; else null.'),
-        })
-        .describe('What makes features of images for these metrics.'),
+      extractor: extractor.describe('Feature extractor of these metrics.'),
     })
     .describe('Metrics of samples against the data, during training.'),
   probe: z

@@ -36,10 +36,12 @@ export async function openTrainingEvaluator(
 ): Promise<TrainingEvaluator> {
   const { seed, evaluation } = config;
   const { metrics, samples: count } = evaluation;
-  const { type, weights } = evaluation.extractor;
+  const { type, weights, ...options } = evaluation.extractor;
+  const resize = 'resize' in options ? options.resize : null;
   const extractor = await openExtractor(type, {
     engine,
     ...(weights !== null && { weights }),
+    ...(resize !== null && { resize }),
   });
   checkMetrics(metrics, extractor);
   const needs = requiredFeatures(metrics);

@@ -1,7 +1,7 @@
 /** Flags of the commands that use a feature extractor. */
 import type { Command } from 'commander';
 import { createProgressBar, type ProgressBar } from '../../terminal/progress-bar.js';
-import { extractorNames } from '../../config/names.js';
+import { extractorNames, resizeMethodNames } from '../../config/names.js';
 import type { ExtractorOptions } from '../../eval/extractors/extractor.js';
 import type { CommonFlags } from '../common.js';
 
@@ -15,7 +15,10 @@ export function withExtractorOptions(command: Command): Command {
   return command
     .option('--extractor <name>', `what makes features of images: ${extractorNames.join(', ')}`, extractorNames[0])
     .option('--weights <file>', "the extractor's weights, where it has none of its own")
-    .option('--resize <method>', "how images come to the network's size: antialiased or bilinear (default: its own)");
+    .option(
+      '--resize <method>',
+      `how images are brought to the network's size: ${resizeMethodNames.join(', ')} (default: its own)`,
+    );
 }
 
 /** What `openExtractor` needs of the flags. */
