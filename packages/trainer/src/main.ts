@@ -1,4 +1,4 @@
-/** The `dm` command: which commands there are, and how an error ends. Each command is a file in commands/. */
+/** The `dm` command: registers the subcommands (one file each in commands/) and prints errors. */
 import { enableProdMode } from '@tensorflow/tfjs-core';
 import { Command, CommanderError } from 'commander';
 import { benchCommand } from './commands/bench.js';
@@ -18,10 +18,10 @@ import { guardOutput, printError, printWarning } from './terminal/output.js';
 guardOutput();
 watchOutputs();
 
-// Without it TF.js greets everybody who uses the engine tfjs-cpu and advises another package.
+// Without it TF.js prints a banner for the engine tfjs-cpu that recommends installing another package.
 enableProdMode();
 
-// A mistake in this program, which Node would print as it is. A training that goes on takes it itself (`stopOnEndings`).
+// A bug in dm, which Node would print with its own formatting. A running training handles it itself (`stopOnEndings`).
 process.on('uncaughtException', (error) => {
   if (process.listenerCount('uncaughtException') > 1) return;
   printError(error, { debug: true });
@@ -31,7 +31,7 @@ process.on('uncaughtException', (error) => {
 const program = new Command('dm')
   .description('Train diffusion models. `dm train` trains on handwritten digits and needs no arguments.')
   .version(String(environment()['dm']))
-  // What follows a command's name is that command's: `dm eval` and the commands below it share names of options.
+  // Options after a command's name belong to that command: `dm eval` and its subcommands share option names.
   .enablePositionalOptions();
 const commands = [
   trainCommand(),
@@ -51,25 +51,25 @@ quiet(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  // Asking for help or the version ends in an error without a fault.
+  // --help and --version end in a CommanderError with exit code 0.
   if (error instanceof CommanderError && error.exitCode === 0) process.exitCode = 0;
   else {
-    // The hint that commander puts on a line of its own.
+    // Commander puts the hint on a separate line.
     if (error instanceof CommanderError) error.message = error.message.replace(/\n(?=\(Did you mean )/, ' ');
     printError(error, { json: process.argv.includes('--json'), debug: process.argv.includes('--debug') });
     process.exitCode = 1;
   }
 }
-// The streams report what they could not write only later.
+// The streams report failed writes asynchronously.
 process.once('beforeExit', () => {
   const unwritten = outputError();
   if (unwritten === undefined) return;
   printWarning(`warning: standard output could not be written (${unwritten.message}).`);
-  // A training has written its files; of other commands the output is the product, or says where it is.
+  // Training has written its files; for other commands standard output is the result, or names the file that holds it.
   if (process.argv[2] !== 'train') process.exitCode ||= 1;
 });
 
-/** Lets usage errors (an unknown flag, with the nearest name) come here too, so that every error is printed once. */
+/** Makes commander throw usage errors (such as an unknown flag) instead of printing them, so each is printed once. */
 function quiet(command: Command): void {
   command.exitOverride().configureOutput({ outputError: () => {} });
   for (const inner of command.commands) quiet(inner);

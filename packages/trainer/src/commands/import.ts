@@ -10,8 +10,8 @@ interface ImportFlags extends CommonFlags {
 
 export function importCommand(): Command {
   const command = new Command('import')
-    .description('Read a pipeline folder of diffusers, to sample from it or to start a training from its weights.')
-    .argument('<folder>', 'as save_pretrained writes it: model_index.json, unet/ and scheduler/')
+    .description('Import a diffusers pipeline folder, to sample from it or to train from its weights.')
+    .argument('<folder>', 'written by save_pretrained: model_index.json, unet/ and scheduler/')
     .requiredOption('--out <folder>', 'new folder for the run');
   return withCommonOptions(command).action(run);
 }

@@ -15,36 +15,37 @@ interface ReportFlags extends CommonFlags {
   readonly out?: string;
   readonly csv?: boolean;
   readonly includePaths?: boolean;
-  /** The folder of the experiments; true where none was named. */
+  /** The folder of the experiments; true if the flag was given without one. */
   readonly experiments?: string | true;
 }
 
 export function reportCommand(): Command {
   const command = new Command('report')
     .description(
-      'Write a page with the curves, timesteps, samples and configuration of a run (into its folder), or of several ' +
-        'compared. It opens offline. With --experiments: gather the results of the experiments in one page of Markdown.',
+      'Write an HTML page with the curves, timesteps, samples and configuration of one run, or a comparison of several. ' +
+        'It works offline. With --experiments: collect the results of all experiments in one Markdown page.',
     )
-    .argument('[runs...]', 'folders of runs')
+    .argument('[runs...]', 'run folders')
     .option(
       '--out <file>',
-      'file to write; report.html in the folder of one run, compare.html for several, docs/experiments.md for experiments',
+      'output file (default: report.html in the folder of one run, compare.html for several runs, docs/experiments.md ' +
+        'for experiments)',
     )
-    .option('--csv', "write each run's log as metrics.csv into its folder instead")
-    .option('--include-paths', 'show the paths of data, weights and folders, which a report leaves out')
+    .option('--csv', "instead, write each run's log to metrics.csv in its folder")
+    .option('--include-paths', 'include the paths of data, weights and folders, which reports omit by default')
     .option(
       '--experiments [folder]',
-      'instead of runs, all results of experiments (default folder: experiments); those without any are named',
+      'report on all experiments in this folder (default: experiments) instead of runs; lists those without results',
     );
   return withCommonOptions(command).action(run);
 }
 
 function run(folders: readonly string[], flags: ReportFlags): void {
   if (flags.experiments !== undefined) return gather(folders, flags);
-  if (folders.length === 0) throw new UserError('Name a run to report on, or --experiments.');
+  if (folders.length === 0) throw new UserError('Give at least one run folder, or --experiments.');
   const runs = folders.map(runFolder);
   for (const { path } of runs.filter((r) => !hasRun(r))) {
-    throw new UserError(`There is no run in ${path}: name the folder that dm train wrote into.`, {
+    throw new UserError(`There is no run in ${path}. Give the folder that dm train wrote to (its --out).`, {
       code: 'RUN_NOT_FOUND',
     });
   }
@@ -57,8 +58,8 @@ function run(folders: readonly string[], flags: ReportFlags): void {
 }
 
 function gather(runs: readonly string[], flags: ReportFlags): void {
-  if (runs.length > 0) throw new UserError(`--experiments reports on no runs, but ${runs.join(', ')} was named.`);
-  if (flags.csv === true) throw new UserError('--csv is of runs; results of experiments have none.');
+  if (runs.length > 0) throw new UserError(`--experiments cannot be combined with run folders: ${runs.join(', ')}.`);
+  if (flags.csv === true) throw new UserError('--csv applies to runs and cannot be combined with --experiments.');
   const folder = typeof flags.experiments === 'string' ? flags.experiments : 'experiments';
   const path = flags.out ?? join('docs', 'experiments.md');
   const experiments = writeExperimentsPage(folder, path);

@@ -14,26 +14,30 @@ interface SampleFlags extends CommonFlags, Omit<GenerateSamplesOptions, 'onNote'
 
 export function sampleCommand(): Command {
   const command = new Command('sample')
-    .description('Make images with a trained model.')
-    .option('--run <folder>', 'folder of a run: its newest valid checkpoint is used')
-    .option('--checkpoint <folder>', 'one checkpoint of a run')
-    .option('--best', 'of the run, the checkpoint with the best metric instead of the newest')
-    .option('--count <n>', 'images to make (default: 64, or as many as --noise has)', numeric)
-    .option('--noise <file.npy>', 'start from this noise, float32 [N, H, W, C], instead of that of --seed')
-    .option('--out <file>', 'grid.png, or samples.npy with float32 [N, H, W, C] in [-1, 1]', 'samples.png')
-    .option('--steps <n>', "steps from noise to image (default: the run's)", numeric)
+    .description('Generate images with a trained model.')
+    .option('--run <folder>', 'run folder; uses its newest valid checkpoint')
+    .option('--checkpoint <folder>', 'checkpoint folder')
+    .option('--best', "use the run's checkpoint with the best metric instead of the newest")
+    .option('--count <n>', 'number of images (default: 64, or as many as --noise has)', numeric)
+    .option('--noise <file.npy>', 'initial noise, float32 [N, H, W, C], instead of noise from --seed')
+    .option('--out <file>', '.png for a grid, or .npy for float32 [N, H, W, C] in [-1, 1]', 'samples.png')
+    .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
     .option('--sampler <name>', `${Object.keys(samplers).join(', ')} (default: the run's)`)
     .option(
       '--guidance <scale>',
       "classifier-free guidance, for a model trained with label dropout (default: the run's)",
       numeric,
     )
-    .option('--guidance-interval <low,high>', 'guide only where sigma / alpha lies between these two', interval)
-    .option('--weights <which>', 'ema (default), another average of the run by its name, or raw')
-    .option('--label <class>', 'class of all images, for a conditional model (default: each class in turn)', numeric)
-    .option('--seed <n>', 'seed of the noise (default: 0)', numeric)
-    .option('--engine <name>', "what computes (default: the run's)")
-    .option('--threads <n>', 'threads of the engine', numeric);
+    .option('--guidance-interval <low,high>', 'apply guidance only while sigma / alpha is in this range', interval)
+    .option('--weights <which>', 'ema (default), the name of an entry in extraEmas, or raw')
+    .option(
+      '--label <class>',
+      'class of all images, for a conditional model (default: cycle through the classes)',
+      numeric,
+    )
+    .option('--seed <n>', 'random seed of the noise (default: 0)', numeric)
+    .option('--engine <name>', "compute engine (default: the run's)")
+    .option('--threads <n>', 'number of engine threads', numeric);
   return withCommonOptions(command).action(run);
 }
 
@@ -56,7 +60,7 @@ async function run(flags: SampleFlags): Promise<void> {
 function interval(text: string): [number, number] {
   const [low, high, ...more] = text.split(',').map(Number);
   if (low === undefined || high === undefined || more.length > 0 || !(low >= 0 && high >= low)) {
-    throw new UserError(`--guidance-interval ${text}: must be two numbers from low to high, such as 0.2,3.`);
+    throw new UserError(`--guidance-interval ${text}: must be two numbers in ascending order, such as 0.2,3.`);
   }
   return [low, high];
 }

@@ -25,15 +25,15 @@ type TrainFlags = CommonFlags &
 
 export function trainCommand(): Command {
   const command = new Command('train').description(
-    `Train a model. Presets: ${Object.keys(presets).join(', ')}. What is left out comes from the preset.`,
+    `Train a model. Presets: ${Object.keys(presets).join(', ')}. Options not given come from the preset.`,
   );
   withConfigOptions(command, allFieldFlags)
-    .option('--no-momentum-decay', 'keep the momentum (and the learning rate) constant')
-    .option('--skip-bad', 'leave images out that cannot be decoded, and name them, instead of stopping at the first')
-    .option('--ui', 'on a terminal: a dashboard of a few lines in place of the one line')
-    .option('--resume', 'go on with the run in the folder, from its newest valid checkpoint')
-    .option('--overwrite', 'remove the run in the folder first')
-    .option('--dry-run', 'print configuration, model, and time and memory of a few steps that are run; write nothing');
+    .option('--no-momentum-decay', 'keep momentum (and learning rate) constant')
+    .option('--skip-bad', 'skip and list images that cannot be decoded, instead of stopping at the first')
+    .option('--ui', 'show a dashboard instead of a progress line (on a terminal)')
+    .option('--resume', 'resume the run in --out from its newest valid checkpoint')
+    .option('--overwrite', 'delete the run in --out first')
+    .option('--dry-run', 'run a few steps and print configuration, model, time and memory; write nothing');
   return withCommonOptions(command).action(run);
 }
 
@@ -84,16 +84,16 @@ async function run(flags: TrainFlags): Promise<void> {
   if (uncaught !== undefined) throw uncaught.error;
 }
 
-/** How a training is shown. */
+/** How the progress of a training run is displayed. */
 interface View {
   readonly hooks: TrainHooks;
-  /** Says what concerns the command, not the run. */
+  /** Prints a warning about the command, rather than about the run. */
   readonly warn: (text: string) => void;
-  /** Leaves the terminal as it was; may be called again. */
+  /** Restores the terminal. Idempotent. */
   readonly end: () => void;
 }
 
-/** JSON lines where asked for, the dashboard where asked for and on a terminal; else a live line there, and plain lines. */
+/** JSON Lines with `--json`, the dashboard with `--ui` on a terminal, otherwise a progress line and plain lines. */
 function viewOf({ json, ui }: TrainFlags): View {
   if (json === true) return { hooks: jsonHooks, warn: printWarning, end: () => {} };
   if (ui === true && process.stdout.isTTY) {
@@ -118,7 +118,7 @@ function lineHooks(progress: Progress): TrainHooks {
       progress.note(
         `${started.model}, ${started.parameters.toLocaleString('en')} parameters, on ${started.engine}; ` +
           `${started.images.toLocaleString('en')} images of ${started.shape.join('x')} from ${started.data}; ` +
-          `steps ${started.step} to ${started.totalSteps} at batch ${started.batchSize}; into ${started.out}`,
+          `steps ${started.step} to ${started.totalSteps}, batch size ${started.batchSize}; output folder ${started.out}`,
       ),
     onLog: (record, totalSteps) => progress.step(record, totalSteps),
     onSample: ({ path }) => progress.note(`samples: ${path}`),
@@ -130,23 +130,23 @@ function lineHooks(progress: Progress): TrainHooks {
 function printResult(result: TrainResult): void {
   const { status, step, totalSteps, seconds } = result;
   const usedUp = (budget: string) =>
-    `The ${budget} budget is used up at step ${step} of ${totalSteps}; everything is saved.`;
+    `Reached the ${budget} budget at step ${step} of ${totalSteps}; a checkpoint was saved.`;
   const how: Record<TrainResult['status'], string> = {
     finished: `Trained ${totalSteps} steps in ${formatDuration(seconds)}.`,
-    stopped: `Stopped at step ${step} of ${totalSteps}; everything is saved.`,
+    stopped: `Stopped at step ${step} of ${totalSteps}; a checkpoint was saved.`,
     timeBudget: usedUp('time'),
     stepBudget: usedUp('step'),
     imageBudget: usedUp('image'),
   };
   print(how[status]);
-  print(`memory:     ${result.peakMb} MiB at the peak`);
+  print(`memory:     ${result.peakMb} MiB peak`);
   if (result.samples !== undefined) print(`samples:    ${result.samples}`);
   if (result.report !== undefined) print(`report:     ${result.report}`);
   print(`checkpoint: ${result.checkpoint}`);
   if (result.diverged !== undefined) {
     const { lossOverMinimum, lowestLossCheckpoint } = result.diverged;
-    print(`warning:    the loss ended at ${lossOverMinimum} times its minimum: the training has probably diverged`);
-    print(`lowest loss: ${lowestLossCheckpoint} (to start again from it: --init-from, with a lower --lr)`);
+    print(`warning:    the final loss is ${lossOverMinimum} times its minimum: training has probably diverged`);
+    print(`lowest loss: ${lowestLossCheckpoint} (to restart from it: --init-from, with a lower --lr)`);
   }
   for (const what of result.unwritten ?? []) print(`not written: ${what}`);
   const next =
@@ -166,11 +166,13 @@ function printDryRun(result: DryRun, asJson: boolean): void {
     `step:       ${measured.stepMs.median.toFixed(0)} ms, ${measured.imagesPerSecond.toPrecision(3)} images/s (measured: ${measured.steps} steps)`,
   );
   print(
-    `all steps:  ${formatDuration(seconds)} for ${config.totalSteps} at that speed (estimate), without samples and evaluations`,
+    `all steps:  ${formatDuration(seconds)} for ${config.totalSteps} steps at that speed (estimate), excluding samples and evaluations`,
   );
   print(
-    `memory:     ${Math.round(measured.peakMb)} MiB at the peak of these steps (measured), ${formatMebibytes(stateBytes)} of it state (computed)`,
+    `memory:     ${Math.round(measured.peakMb)} MiB peak during these steps (measured), of which state ${formatMebibytes(stateBytes)} (computed)`,
   );
-  print(`checkpoint: ${formatMebibytes(checkpointBytes)} (computed), ${config.checkpoints.keepLast} are kept`);
+  print(
+    `checkpoint: ${formatMebibytes(checkpointBytes)} (computed), the newest ${config.checkpoints.keepLast} are kept`,
+  );
   print('Nothing was written.');
 }

@@ -1,7 +1,7 @@
-/** The part of a configuration that says how gradients become steps. */
+/** The optimizer part of a configuration. */
 import { z } from 'zod';
 
-/** Groups of parameters, as `parameterLayout` of @dm/models has them. */
+/** Parameter groups, as defined by `parameterLayout` of @dm/models. */
 export const decayGroups = ['matrix', 'vector', 'embedding'] as const;
 
 const positive = z.number().positive();
@@ -16,36 +16,40 @@ const lrSchedule = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('inverseSqrt'), decaySteps: count }),
 ]);
 
-/** What every optimizer has; it stays when a layer names another one. */
+/** Options of every optimizer; they are kept when a layer selects another one. */
 const common = {
-  lr: positive.describe('Learning rate at the start (after warm-up).'),
-  betas: z.tuple([momentum, momentum]).describe('Momentum (beta1, at the start) and average of squares (beta2).'),
+  lr: positive.describe('Initial learning rate (after warm-up).'),
+  betas: z
+    .tuple([momentum, momentum])
+    .describe('beta1 (initial momentum) and beta2 (decay of the squared-gradient average).'),
   eps: positive,
   weightDecay: z
     .number()
     .min(0)
-    .describe('Decoupled weight decay, times the learning rate; of adam and sgd an L2 penalty; of muon its matrices.'),
+    .describe(
+      'Decoupled weight decay, multiplied by the learning rate. For adam and sgd: L2 penalty. For muon: of its matrices.',
+    ),
   decayGroups: z
     .array(z.enum(decayGroups))
     .min(1)
     .max(decayGroups.length)
-    .describe('Parameters that weight decay acts on: all groups, or ["matrix"] for matrices and filters alone.'),
-  warmup: z.int().min(0).describe('Steps over which the learning rate rises at the start.'),
+    .describe('Parameter groups that weight decay applies to, such as ["matrix"] for matrices and filters only.'),
+  warmup: z.int().min(0).describe('Warm-up steps of the learning rate.'),
   lrSchedule: lrSchedule.describe(
-    'How the learning rate falls over the run: to finalRatio (0) of itself, linearly or as a cosine; with the root ' +
-      'of the step after decaySteps. MDLRC is momentumDecay with compensate, over constant.',
+    'Learning rate schedule over the run: linear or cosine decay to finalRatio (default: 0) of the initial rate, or ' +
+      'inverse square root after decaySteps. For MDLRC use constant with momentumDecay.compensate.',
   ),
   momentumDecay: z
     .strictObject({
       type: z.literal('demon'),
-      compensate: z.boolean().default(true).describe('Lower the learning rate along with the momentum: MDLRC.'),
+      compensate: z.boolean().default(true).describe('Decay the learning rate along with the momentum (MDLRC).'),
     })
     .nullable()
-    .describe('Lower beta1 to 0 over the run: demon; null keeps it.'),
-  maxGradNorm: positive.nullable().describe('Largest norm of the gradient; null does not clip.'),
+    .describe('Momentum decay: demon decays beta1 to 0 over the run; null keeps it constant.'),
+  maxGradNorm: positive.nullable().describe('Gradient clipping by global norm; null for no clipping.'),
 };
 
-/** Under their names in @dm/optim, each with its own options; `setup/optimizers.ts` makes them. */
+/** The optimizers of @dm/optim and their options; `setup/optimizers.ts` creates them. */
 export const optimizerSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('adamW'), ...common }),
   z.strictObject({ type: z.literal('adam'), ...common }),
@@ -55,8 +59,8 @@ export const optimizerSchema = z.discriminatedUnion('type', [
     form: z
       .enum(['averaged', 'heavyBall'])
       .default('averaged')
-      .describe('Whether the momentum is an average or a sum.'),
-    nesterov: z.boolean().default(false).describe("Nesterov's momentum."),
+      .describe('Momentum update: m <- beta m + (1 - beta) g (averaged) or m <- beta m + g (heavyBall).'),
+    nesterov: z.boolean().default(false).describe('Use Nesterov momentum.'),
   }),
   z.strictObject({ type: z.literal('lion'), ...common }),
   z.strictObject({
@@ -64,16 +68,16 @@ export const optimizerSchema = z.discriminatedUnion('type', [
     ...common,
     matrixLr: positive
       .default(0.02)
-      .describe('Learning rate of the matrices; lr, betas and eps are those of Adam, for all the rest.'),
+      .describe('Learning rate of the matrices; lr, betas and eps apply to all other parameters, which Adam updates.'),
     matrixMomentum: momentum.default(0.95).describe('Momentum of the matrices.'),
     iterations: count.max(100).default(5).describe('Newton-Schulz iterations.'),
   }),
   z.strictObject({
     type: z.literal('adEMAMix'),
     ...common,
-    beta3: momentum.default(0.9999).describe('Of the slow average.'),
-    alpha: z.number().min(0).default(2).describe('Share of the slow average in the step.'),
-    warmupSteps: z.int().min(0).default(0).describe('Steps over which alpha and beta3 rise.'),
+    beta3: momentum.default(0.9999).describe('Decay of the slow average.'),
+    alpha: z.number().min(0).default(2).describe('Weight of the slow average in the update.'),
+    warmupSteps: z.int().min(0).default(0).describe('Warm-up steps of alpha and beta3.'),
   }),
   z.strictObject({ type: z.literal('scheduleFreeAdamW'), ...common }),
 ]);

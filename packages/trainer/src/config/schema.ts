@@ -1,4 +1,4 @@
-/** The configuration of a run: one schema for the JSON file, the presets, the flags and the TypeScript API. */
+/** The configuration of a run: one schema for configuration files, presets, flags and the TypeScript API. */
 import { samplers } from '@dm/core';
 import { timestepScheduleNames } from '@dm/curriculum';
 import { z } from 'zod';
@@ -15,7 +15,7 @@ import { optimizerSchema } from './optimizer-schema.js';
 
 const positive = z.number().positive();
 const count = z.int().min(1);
-/** From 1 to `most`: upper limits keep a mistyped or hostile size from being allocated. */
+/** An integer from 1 to `most`. The limit keeps a mistyped or hostile size from being allocated. */
 const upTo = (most: number) => count.max(most);
 const text = z.string().max(4096);
 const momentum = z.number().min(0).lt(1);
@@ -25,15 +25,15 @@ function keysOf<K extends string>(table: Readonly<Record<K, unknown>>): K[] {
   return Object.keys(table) as K[];
 }
 
-/** Of every noise schedule. */
+/** An option of every noise schedule. */
 const zeroTerminalSnr = z
   .boolean()
   .exactOptional()
-  .describe('Rescale the betas so that the last timestep is pure noise.');
+  .describe('Rescale the betas to zero terminal SNR, so that the last timestep is pure noise.');
 
 const betaRange = {
-  betaStart: beta.exactOptional().describe("The schedule's first beta."),
-  betaEnd: beta.exactOptional().describe("The schedule's last beta."),
+  betaStart: beta.exactOptional().describe('Beta at the first timestep.'),
+  betaEnd: beta.exactOptional().describe('Beta at the last timestep.'),
   zeroTerminalSnr,
 };
 
@@ -44,7 +44,7 @@ const noiseSchedule = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('sigmoid'), ...betaRange }),
   z.strictObject({
     type: z.literal('betas'),
-    betas: z.array(z.number().gt(0).max(1)).max(100_000).describe('One for each of the timesteps.'),
+    betas: z.array(z.number().gt(0).max(1)).max(100_000).describe('One beta per timestep.'),
     zeroTerminalSnr,
   }),
 ]);
@@ -55,33 +55,37 @@ const prediction = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('v') }),
   z.strictObject({
     type: z.literal('edm'),
-    sigmaData: positive.exactOptional().describe('Standard deviation of the data: 0.5.'),
+    sigmaData: positive.exactOptional().describe('Standard deviation of the data (default: 0.5).'),
   }),
 ]);
 
 const average = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('power'),
-    decay: momentum.describe('Share of the old average that stays in one step; warmed up as 1 - (1 + step)^-power.'),
+    decay: momentum.describe('EMA decay per step, warmed up as 1 - (1 + step)^-power.'),
     power: positive.describe('Exponent of the warm-up.'),
   }),
-  z.strictObject({ type: z.literal('fixed'), decay: momentum.describe('Share that stays in one step.') }),
+  z.strictObject({ type: z.literal('fixed'), decay: momentum.describe('EMA decay per step.') }),
   z.strictObject({
     type: z.literal('halfLife'),
-    images: positive.describe('Images after which half of the old average is left.'),
+    images: positive.describe('Half-life of the average, in images.'),
     rampUp: positive
       .nullable()
       .exactOptional()
-      .describe('Largest half-life as a share of the images seen (0.05); null: no warm-up.'),
+      .describe('Warm-up: largest half-life as a fraction of the images seen (default: 0.05); null for no warm-up.'),
   }),
   z.strictObject({
     type: z.literal('karras'),
-    relativeStd: z.number().gt(0).max(0.28).describe('Width of the profile as a share of the run: 0.05, 0.1.'),
+    relativeStd: z
+      .number()
+      .gt(0)
+      .max(0.28)
+      .describe('Width of the EMA profile relative to the length of the run, such as 0.05 or 0.1.'),
   }),
-  z.strictObject({ type: z.literal('scheduleFree') }).describe('The average that scheduleFreeAdamW keeps.'),
+  z.strictObject({ type: z.literal('scheduleFree') }).describe('The average that scheduleFreeAdamW maintains.'),
 ]);
 
-const extractorWeights = text.nullable().describe('File of its weights, where it has none of its own; else null.');
+const extractorWeights = text.nullable().describe('File with its weights; null if they are bundled.');
 
 const extractor = z.discriminatedUnion('type', [
   z.strictObject({
@@ -91,63 +95,67 @@ const extractor = z.discriminatedUnion('type', [
       .enum(resizeMethodNames)
       .nullable()
       .default(null)
-      .describe("How images are brought to the network's size; null: the extractor's default."),
+      .describe("Resizing to the network's input size; null for the extractor's default."),
   }),
   z.strictObject({ type: z.enum(['classifier', 'pixels']), weights: extractorWeights }),
 ]);
 
 /**
- * Every part is `{ type, ...options }`, with the options of its type inline; what belongs together is a group. The types of
- * a part have their options in common where a layer that names another type keeps them: see `resolveConfig`.
+ * Every component is `{ type, ...options }`, with the options of its type inline; related fields form a group. Options
+ * that all types of a component share are kept when a layer selects another type: see `resolveConfig`.
  */
 export const configSchema = z.strictObject({
-  preset: text.describe('Preset that everything else is laid over.'),
+  preset: text.describe('Preset that supplies all values not given.'),
   data: text.min(1).describe(`Data set: ${datasetForms.join(', ')}.`),
   imageSize: upTo(16_384)
     .nullable()
-    .describe('Side of the images, for image folders, zip archives and emoji; null elsewhere.'),
-  imageChannels: z.union([z.literal(1), z.literal(3)]).describe('Gray or color, for image folders and zip archives.'),
+    .describe('Image size in pixels, for image folders, zip archives and emoji; null for other data.'),
+  imageChannels: z
+    .union([z.literal(1), z.literal(3)])
+    .describe('1 for grayscale or 3 for RGB, for image folders and zip archives.'),
   crop: z
     .strictObject({ size: upTo(16_384), at: z.enum(['center', 'random']) })
     .nullable()
-    .describe('Square cut out of every image, in the middle or, in training, at random; null takes all of it.'),
+    .describe('Square crop of every image, at the center or (in training) at a random position; null for no crop.'),
   skipBad: z
     .boolean()
     .describe(
-      'Leave images out that cannot be decoded, counted and named, for folders and archives; false stops there.',
+      'Skip images in folders and archives that cannot be decoded, and report them; false raises an error instead.',
     ),
-  flip: z.boolean().describe('Mirror half of the images, by chance; not for digits and letters.'),
+  flip: z.boolean().describe('Random horizontal flips (probability 0.5); not for digits and letters.'),
   conditional: z
     .boolean()
-    .describe('Give the model the classes of the data, where it has any: samples are then made class by class.'),
+    .describe('Train a class-conditional model if the data has classes; samples then cycle through the classes.'),
   labelDropout: momentum
     .nullable()
     .describe(
-      'Share of labels that training replaces by a null class, so that samples can be guided; null leaves it to the model ' +
-        '(class_dropout_prob of dit).',
+      'Fraction of labels that training replaces by the null class, for classifier-free guidance; null uses the ' +
+        "model's own default (class_dropout_prob of dit).",
     ),
   model: z
     .object({
       type: z
         .enum(keysOf(modelTypes))
         .describe(
-          'Architecture: unet (UNet2DModel of diffusers), dit (of facebookresearch), dit-diffusers ' +
-            '(DiTTransformer2DModel) or uvit.',
+          'Model architecture: unet (UNet2DModel of diffusers), dit (facebookresearch/DiT), dit-diffusers ' +
+            '(DiTTransformer2DModel of diffusers) or uvit.',
         ),
     })
     .catchall(z.json())
-    .describe("The network, with its class's own fields; image size, channels and classes follow the data."),
+    .describe("Model type and its options; image size, channels and classes default to the data's."),
   diffusion: z.strictObject({
-    schedule: noiseSchedule.describe('Noise schedule; betas: those that its field betas lists.'),
+    schedule: noiseSchedule.describe('Noise schedule; the type betas takes an explicit list.'),
     timesteps: z.int().min(2).max(100_000).describe('T, the number of diffusion steps.'),
     prediction: prediction.describe(
-      'What the network predicts; edm: F of Karras et al. 2022, whose input is scaled to unit variance.',
+      'Prediction type; edm is F of Karras et al. 2022, with the input scaled to unit variance.',
     ),
   }),
   curriculum: z
-    .object({ type: z.enum(timestepScheduleNames).describe('Which timesteps to train on, and when.') })
+    .object({
+      type: z.enum(timestepScheduleNames).describe('Timestep schedule: which timesteps to train on, and when.'),
+    })
     .catchall(z.json())
-    .describe('Timestep schedule, with its own options; its defaults where left out.'),
+    .describe('Timestep schedule and its options, which have defaults.'),
   lossWeighting: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('constant') }),
@@ -157,115 +165,121 @@ export const configSchema = z.strictObject({
       z.strictObject({ type: z.literal('edm'), sigmaData: positive.exactOptional() }),
       z.strictObject({ type: z.literal('truncatedSnr') }),
     ])
-    .describe('Weight of the loss by noise level; constant is the plain MSE.'),
+    .describe('Loss weight per noise level; constant is the plain MSE.'),
   uncertainty: z
-    .strictObject({ lr: positive.describe("Learning rate of the head, which Adam trains: 0.01 is about EDM2's.") })
+    .strictObject({
+      lr: positive.describe("Learning rate of the head, which is trained with Adam; EDM2's is about 0.01."),
+    })
     .nullable()
     .describe(
-      "EDM2's learned uncertainty u(sigma): a head, trained beside the model, that evens out what the noise levels " +
-        'count in the loss; null: none.',
+      "EDM2's learned uncertainty u(sigma): a head, trained along with the model, that equalizes the contribution of " +
+        'the noise levels to the loss; null to disable.',
     ),
-  optimizer: optimizerSchema.describe('What turns gradients into steps: an optimizer of @dm/optim, by its name there.'),
-  ema: average.describe('Average of the weights that samples are made with.'),
+  optimizer: optimizerSchema.describe('Optimizer of @dm/optim and its options.'),
+  ema: average.describe('Average of the weights (EMA) that sampling uses.'),
   extraEmas: z
     .record(z.string().regex(/^(?!(ema|raw)$)[A-Za-z0-9]+(-[A-Za-z0-9]+)*$/), average)
     .describe(
-      'Further averages by name, for --weights <name> of dm sample and dm export; kept as ema-<name>.safetensors.',
+      'Additional named averages, for --weights <name> of dm sample and dm export; saved as ema-<name>.safetensors.',
     ),
   activationCheckpointing: z
     .boolean()
-    .describe('Compute blocks a second time in the gradient, for less memory and more time; false keeps everything.'),
-  batchSize: upTo(1_048_576).describe('Images per step.'),
+    .describe('Recompute the activations of blocks in the backward pass: less memory, more time.'),
+  batchSize: upTo(1_048_576).describe('Images per optimizer step.'),
   gradientAccumulation: upTo(1_048_576).describe(
-    'Micro-batches that a batch is computed in, one after the other, for less memory: it must divide batchSize. The sum ' +
-      'of their gradients is that of the whole, up to rounding.',
+    'Micro-batches per step, to save memory; must divide batchSize. The accumulated gradient equals that of the full ' +
+      'batch, up to rounding.',
   ),
-  totalSteps: count.describe('Optimizer steps of the whole run: curriculum and momentum decay are spread over them.'),
+  totalSteps: count.describe('Optimizer steps of the whole run, which curriculum and momentum decay are scaled to.'),
   budgets: z
     .strictObject({
       seconds: positive
         .nullable()
-        .describe('Seconds after which this session saves and stops; nothing else changes. null: none.'),
-      steps: count.nullable().describe('Steps after which this session saves and stops, likewise.'),
-      images: count.nullable().describe('Images after which this session saves and stops, likewise.'),
+        .describe(
+          'Seconds after which this session saves and stops; does not affect the schedules. null for no limit.',
+        ),
+      steps: count.nullable().describe('Steps after which this session saves and stops; null for no limit.'),
+      images: count.nullable().describe('Images after which this session saves and stops; null for no limit.'),
     })
-    .describe('What one session may use.'),
+    .describe('Limits of one session.'),
   maxSkippedSteps: count.describe(
-    'Updates that are skipped in a row, because loss or gradient is not a finite number, before the run ends.',
+    'Consecutive updates skipped because of a non-finite loss or gradient before the run ends with an error.',
   ),
-  seed: z.int().min(0).describe('Everything random is a function of it.'),
+  seed: z.int().min(0).describe('Random seed.'),
   initFrom: text
     .min(1)
     .exactOptional()
     .describe(
-      "Run or checkpoint whose EMA weights, or .safetensors file whose weights training starts from; the seed's weights where left out.",
+      'Initial weights: a run or checkpoint (its EMA weights) or a .safetensors file. Default: random initialization.',
     ),
   engine: z.enum(engineNames).describe('Compute engine.'),
   device: z.enum(deviceNames).describe('Device of the engine onnx.'),
-  threads: upTo(4096).nullable().describe('Threads of the engine onnx; null lets it choose.'),
+  threads: upTo(4096).nullable().describe('Number of threads of the engine onnx; null for automatic.'),
   logEvery: count.describe('Steps per line of metrics.jsonl.'),
-  tensorboard: z.boolean().describe("Write TensorBoard's event files into the run's folder, beside metrics.jsonl."),
-  sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 makes one at the end only.'),
-  samples: upTo(65_536).describe('Images in a sample grid.'),
+  tensorboard: z.boolean().describe('Also write TensorBoard event files to the run folder.'),
+  sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 for one at the end only.'),
+  samples: upTo(65_536).describe('Images per sample grid.'),
   sampler: z.strictObject({
     type: z.enum(keysOf(samplers)).describe('Sampler.'),
-    steps: upTo(100_000).describe('Steps from noise to image.'),
+    steps: upTo(100_000).describe('Number of sampling steps.'),
     guidance: z
       .number()
       .min(0)
-      .describe('Classifier-free guidance: 1 is the model as it is; more needs a model trained with label dropout.'),
+      .describe('Classifier-free guidance scale: 1 for none; larger values need a model trained with label dropout.'),
     guidanceInterval: z
       .tuple([z.number().min(0), z.number().min(0)])
       .nullable()
-      .describe('Guide only where sigma / alpha lies between these two; null: everywhere.'),
+      .describe('Range of sigma / alpha in which guidance is applied; null for all.'),
   }),
   evaluation: z
     .strictObject({
-      every: z.int().min(0).describe('Steps between evaluations of samples against the data; 0 makes none.'),
-      samples: z.int().min(2).max(10_000_000).describe('Samples of an evaluation, and images of the data beside them.'),
+      every: z.int().min(0).describe('Steps between evaluations of samples against the data; 0 for none.'),
+      samples: z
+        .int()
+        .min(2)
+        .max(10_000_000)
+        .describe('Samples per evaluation, and images of the data to compare them with.'),
       metrics: z
         .array(z.enum(trainingMetrics))
         .min(1)
         .max(64)
-        .describe('Metrics; the first one chooses the best checkpoint.'),
+        .describe('Metrics; the first one selects the best checkpoint.'),
       extractor: extractor.describe('Feature extractor of these metrics.'),
     })
-    .describe('Metrics of samples against the data, during training.'),
+    .describe('Evaluation of samples against the data during training.'),
   probe: z
     .strictObject({ every: z.int().min(0), buckets: upTo(1000), images: z.int().min(2).max(1_000_000) })
-    .describe('Loss and gradient by noise bucket, on fixed images, every so many steps; 0 for never.'),
+    .describe('Loss and gradient per noise bucket on fixed images, every this many steps; 0 for never.'),
   checkpoints: z
     .strictObject({
-      every: z.int().min(0).describe('Steps between checkpoints; 0 writes one at the end only.'),
-      minutes: positive
-        .nullable()
-        .describe('Minutes after which a checkpoint is due besides, however few steps were done; null: none.'),
+      every: z.int().min(0).describe('Steps between checkpoints; 0 for one at the end only.'),
+      minutes: positive.nullable().describe('Minutes between checkpoints, in addition to every; null for none.'),
       overlap: z
         .int()
         .min(0)
         .describe(
-          'Steps that are computed beside a save before training waits for it: 1 loses one save interval at most to a ' +
-            'kill, n n - 1 steps more; 0 computes none beside it.',
+          'Steps that may run while a checkpoint is being saved, before training waits for it. With 1, a kill loses at ' +
+            'most one save interval; with n, n - 1 steps more. 0 saves synchronously.',
         ),
       keepLast: count.describe(
-        'Newest checkpoints to keep, besides the best by metric and the one with the lowest training loss.',
+        'Number of newest checkpoints to keep, in addition to the best by metric and the one with the lowest loss.',
       ),
     })
-    .describe('When the state is saved, and how much of it is kept.'),
-  out: text.min(1).describe('Folder of the run.'),
+    .describe('When checkpoints are saved, and how many are kept.'),
+  out: text.min(1).describe('Run folder.'),
   recorded: z
     .record(z.string(), z.json())
     .optional()
-    .describe('What a run found out (engine, versions, data), written by dm into its config.json; ignored when read.'),
+    .describe('Recorded by dm in the config.json of a run (engine, versions, data); ignored on input.'),
 });
 
 /** A complete, valid configuration. */
 export type Config = z.infer<typeof configSchema>;
 
-/** Any part of a configuration, at any depth: what a file, flags or a caller give. */
+/** A configuration in which any field, at any depth, may be missing. */
 export type PartialConfig = DeepPartial<Config>;
 
-/** A part may also be its type alone: `curriculum: 'clts'`. */
+/** A component may also be given as its type alone: `curriculum: 'clts'`. */
 type DeepPartial<T> = T extends readonly unknown[]
   ? T
   : T extends object
@@ -274,7 +288,7 @@ type DeepPartial<T> = T extends readonly unknown[]
 
 type TypeOf<T> = T extends { readonly type: infer Name extends string } ? Name : never;
 
-/** The part of a configuration that decides the weights at a given step; a resume must not change it. */
+/** The fields that determine the weights at a given step; resuming must not change them. */
 export function trainingPart(config: Config): Omit<Config, (typeof freeOnResume)[number] | 'preset' | 'recorded'> {
   const part: Record<string, unknown> = { ...config };
   for (const key of [...freeOnResume, 'preset', 'recorded']) delete part[key];
@@ -282,14 +296,14 @@ export function trainingPart(config: Config): Omit<Config, (typeof freeOnResume)
 }
 
 /**
- * What may differ between a run and its resumption. Engine and threads change the last bits, and that is said;
- * activationCheckpointing and gradientAccumulation may change them too.
+ * Fields that may differ between a run and its resumption. A different engine or thread count changes the last bits,
+ * which is reported; activationCheckpointing and gradientAccumulation may change them too.
  */
 export const freeOnResume = [
   'activationCheckpointing',
   'gradientAccumulation',
-  'data', // compared by its hash
-  'skipBad', // so is what it leaves
+  'data', // the hash of its content is compared instead
+  'skipBad', // the hash covers only the images that are left
   'budgets',
   'maxSkippedSteps',
   'engine',

@@ -29,32 +29,34 @@ interface DifficultyFlags extends CommonFlags {
 export function difficultyCommand(): Command {
   const command = new Command('difficulty')
     .description(
-      'How hard each range of noise was to learn: loss, time to within x % of the final loss, gradient norm. Read from ' +
-        'what a run measured (dm train --probe-every), or measured now on the checkpoints that it kept.',
+      'Difficulty of each noise range: loss, time to within x % of the final loss, gradient norm. Read from the ' +
+        'measurements of a run (dm train --probe-every), or measured now on its saved checkpoints.',
     )
-    .argument('<run>', 'folder of the run')
-    .option('--checkpoints', 'measure the checkpoints now; the options below the line of --svg are for this')
-    .option('--within <percents>', 'with commas between', numbers, [5, 10, 25])
-    .option('--window <n>', 'measurements of the centered mean that smooths the losses, odd', numeric, 3)
-    .option('--svg <file.svg>', 'write the curves')
-    .option('--buckets <n>', 'ranges of noise', numeric, 10)
+    .argument('<run>', 'run folder')
+    .option('--checkpoints', 'measure the checkpoints now; the options after --svg apply only to this')
+    .option('--within <percents>', 'percentages x, comma-separated', numbers, [5, 10, 25])
+    .option('--window <n>', 'width of the centered moving average over the losses, odd', numeric, 3)
+    .option('--svg <file.svg>', 'plot the curves to this file')
+    .option('--buckets <n>', 'number of noise ranges', numeric, 10)
     .addOption(
-      new Option('--coordinate <name>', 'what is divided into equal parts')
+      new Option('--coordinate <name>', 'coordinate that is divided into equal ranges')
         .choices(bucketCoordinates)
         .default('timestep'),
     )
-    .option('--images <n>', 'images of a bucket, up to 64 or a multiple of 64', numeric, 32)
-    .option('--seed <n>', 'of the choice of images and of their noise', numeric, 0)
-    .addOption(new Option('--weights <which>', 'of the checkpoints').choices(['raw', 'ema']).default('raw'))
-    .option('--engine <name>', "what computes (default: the run's)")
-    .option('--threads <n>', 'threads of that engine', numeric);
+    .option('--images <n>', 'images per range: up to 64, or a multiple of 64', numeric, 32)
+    .option('--seed <n>', 'random seed of the choice of images and of their noise', numeric, 0)
+    .addOption(
+      new Option('--weights <which>', 'which weights of the checkpoints').choices(['raw', 'ema']).default('raw'),
+    )
+    .option('--engine <name>', "compute engine (default: the run's)")
+    .option('--threads <n>', 'number of engine threads', numeric);
   return withCommonOptions(command).action(run);
 }
 
 async function run(path: string, flags: DifficultyFlags): Promise<void> {
   const { within, window, svg, json } = flags;
   if (svg !== undefined && !svg.toLowerCase().endsWith('.svg')) {
-    throw new UserError(`--svg must name an .svg, not ${svg}.`);
+    throw new UserError(`--svg must name an .svg file, not ${svg}.`);
   }
   const log = await logOf(path, flags);
   const { buckets } = log.setting;
@@ -71,7 +73,7 @@ async function logOf(path: string, flags: DifficultyFlags): Promise<DifficultyLo
     const log = readDifficulty(file);
     if (log !== undefined) return log;
     throw new UserError(
-      `${path} measured no difficulty. Measure the checkpoints that it kept (--checkpoints), or train with --probe-every.`,
+      `${path} has no difficulty measurements. Measure its checkpoints (--checkpoints), or train with --probe-every.`,
     );
   }
   const progress = createProgressBarFor(flags);

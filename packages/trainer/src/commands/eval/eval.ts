@@ -1,4 +1,4 @@
-/** `dm eval`, `dm eval statistics` and `dm eval consistency`; the other commands below it have files of their own. */
+/** `dm eval`, `dm eval statistics` and `dm eval consistency`; the other subcommands are in separate files. */
 import { join } from 'node:path';
 import { defaultCacheDir } from '@dm/data';
 import { metricNames, metricDescriptions, writeStatistics, type FeatureExtractor, type MetricName } from '@dm/eval';
@@ -37,30 +37,35 @@ type SetFlags = CommonFlags &
 export function evalCommand(): Command {
   const command = new Command('eval')
     .description(`Metrics of generated images against a reference. A set is ${SET_FORMS.join(', ')}.`)
-    // So that the commands below may have options of the same names.
+    // Lets subcommands reuse these option names.
     .enablePositionalOptions()
-    .argument('<generated>', 'the set to judge')
-    .argument('<reference>', 'the set that it should be like')
-    .option('--metrics <names>', `any of ${about()}, with commas between`, 'fid,kid');
+    .argument('<generated>', 'set to evaluate')
+    .argument('<reference>', 'set to compare it with')
+    .option('--metrics <names>', `comma-separated: ${about()}`, 'fid,kid');
   withSetOptions(command).action(evaluateTwo);
 
   const statistics = command
     .command('statistics <set>')
-    .description('Write the statistics of a set, to be given as a reference later.')
-    .requiredOption('--out <file.npz>', 'mu and sigma as pytorch-fid has them, and what made them')
-    .option('--features', 'all features too, which every metric but fid needs of a reference');
+    .description('Save the statistics of a set, for use as <reference> later.')
+    .requiredOption(
+      '--out <file.npz>',
+      'output file: mu and sigma in the format of pytorch-fid, plus how they were computed',
+    )
+    .option('--features', 'also save all features, which every metric except fid needs from a reference');
   withSetOptions(statistics).action(writeSet);
 
   const consistency = command
     .command('consistency <sets...>')
-    .description('How alike models are from the same noise. A set is a run, a checkpoint, or a .npy of samples.')
-    .option('--count <n>', 'samples of each (default: 64, or as many as a file has)', numeric)
-    .option('--seed <n>', 'seed of the noise', numeric, 0)
-    .option('--noise <file.npy>', 'start from this noise, float32 [N, H, W, C], instead')
-    .option('--threshold <cosine>', 'a pair above it counts as reproduced', numeric, 0.6)
-    .option('--levels <n>', 'compare the denoisers themselves too, at so many noise levels', numeric)
-    .option('--grid <file.png>', 'write a picture: a row per noise, a column per set')
-    .option('--rows <n>', 'rows of that picture', numeric, 8);
+    .description(
+      'Compare samples of models from the same noise. A set is a run, a checkpoint, or a .npy file of samples.',
+    )
+    .option('--count <n>', 'samples per set (default: 64, or as many as a file has)', numeric)
+    .option('--seed <n>', 'random seed of the noise', numeric, 0)
+    .option('--noise <file.npy>', 'initial noise, float32 [N, H, W, C], instead of noise from --seed')
+    .option('--threshold <cosine>', 'pairs above this cosine similarity count as reproduced', numeric, 0.6)
+    .option('--levels <n>', 'also compare the denoisers, at this many noise levels', numeric)
+    .option('--grid <file.png>', 'write an image grid: one row per noise sample, one column per set')
+    .option('--rows <n>', 'rows of the grid', numeric, 8);
   withSamplingOptions(withExtractorOptions(consistency));
   withCommonOptions(consistency).action(compare);
 
@@ -77,24 +82,26 @@ function about(): string {
 
 function withSamplingOptions(command: Command): Command {
   return command
-    .option('--best', 'of runs, the checkpoint with the best metric instead of the newest')
-    .option('--steps <n>', "steps of a run's sampler (default: the run's)", numeric)
-    .option('--sampler <name>', "sampler of runs (default: the run's)")
-    .option('--engine <name>', "what computes samples (default: the run's)")
-    .option('--threads <n>', 'threads of that engine', numeric);
+    .option('--best', 'use the checkpoint with the best metric of a run instead of the newest')
+    .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
+    .option('--sampler <name>', "sampler (default: the run's)")
+    .option('--engine <name>', "compute engine for sampling (default: the run's)")
+    .option('--threads <n>', 'number of engine threads', numeric);
 }
 
 function withSetOptions(command: Command): Command {
   withExtractorOptions(command)
     .option(
       '--count <n>',
-      `images of each set: samples made, or chosen by chance (default: ${defaultSamples} samples of a run, all others)`,
+      `images per set, generated or chosen at random (default: ${defaultSamples} for a run, all images otherwise)`,
       numeric,
     )
-    .option('--seed <n>', 'seed of samples, of choices and of subsets', numeric, 0)
-    .option('--skip-bad', 'leave out images that cannot be read, and say how many were used')
-    .addOption(new Option('--split <name>', 'of data sets that have both').choices(['train', 'test']).default('train'))
-    .option('--no-cache', 'neither read nor keep statistics of sets that do not change');
+    .option('--seed <n>', 'random seed of samples, of the choice of images and of subsets', numeric, 0)
+    .option('--skip-bad', 'skip images that cannot be decoded, and report how many were used')
+    .addOption(
+      new Option('--split <name>', 'split of data sets that have both').choices(['train', 'test']).default('train'),
+    )
+    .option('--no-cache', 'do not cache the statistics of sets that do not change');
   return withCommonOptions(withSamplingOptions(command));
 }
 
@@ -143,7 +150,7 @@ type ConsistencyFlags = CommonFlags &
 async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> {
   const { json, debug: _debug, extractor: _name, weights: _weights, resize: _resize, grid, rows, ...options } = flags;
   if (grid !== undefined && !grid.toLowerCase().endsWith('.png'))
-    throw new UserError(`--grid must name a .png, not ${grid}.`);
+    throw new UserError(`--grid must name a .png file, not ${grid}.`);
   await withExtractor(flags, async (extractor, progress) => {
     const { sets, ...comparison } = await compareSets(specs, {
       ...options,
@@ -163,7 +170,7 @@ async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> 
   });
 }
 
-/** Opens the extractor, shows progress on standard error, and cleans both up. */
+/** Opens the extractor and a progress bar on standard error, and closes both afterwards. */
 async function withExtractor(
   flags: ExtractorFlags & CommonFlags,
   work: (extractor: FeatureExtractor, progress: ProgressBar) => Promise<void>,
@@ -197,7 +204,7 @@ function parseMetrics(text: string): MetricName[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
     if (!(metricNames as readonly string[]).includes(name)) {
-      throw new UserError(`--metrics ${name} is unknown. ${suggestion(name, metricNames)}`);
+      throw new UserError(`--metrics: unknown metric ${name}. ${suggestion(name, metricNames)}`);
     }
   }
   return names as MetricName[];

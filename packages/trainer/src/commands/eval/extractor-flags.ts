@@ -1,4 +1,4 @@
-/** Flags of the commands that use a feature extractor. */
+/** Flags shared by the commands that use a feature extractor. */
 import type { Command } from 'commander';
 import { createProgressBar, type ProgressBar } from '../../terminal/progress-bar.js';
 import { extractorNames, resizeMethodNames } from '../../config/names.js';
@@ -13,20 +13,20 @@ export interface ExtractorFlags {
 
 export function withExtractorOptions(command: Command): Command {
   return command
-    .option('--extractor <name>', `what makes features of images: ${extractorNames.join(', ')}`, extractorNames[0])
-    .option('--weights <file>', "the extractor's weights, where it has none of its own")
+    .option('--extractor <name>', `feature extractor: ${extractorNames.join(', ')}`, extractorNames[0])
+    .option('--weights <file>', "the extractor's weights, if they are not bundled")
     .option(
       '--resize <method>',
-      `how images are brought to the network's size: ${resizeMethodNames.join(', ')} (default: its own)`,
+      `resizing to the network's input size: ${resizeMethodNames.join(', ')} (default: the extractor's)`,
     );
 }
 
-/** What `openExtractor` needs of the flags. */
+/** The options of `openExtractor` that the flags set. */
 export function extractorOptions({ weights, resize }: ExtractorFlags): ExtractorOptions {
   return { ...(weights !== undefined && { weights }), ...(resize !== undefined && { resize }) };
 }
 
-/** Progress on standard error; none beside JSON. */
+/** A progress bar on standard error; silent with `--json`. */
 export function createProgressBarFor({ json }: CommonFlags): ProgressBar {
   return createProgressBar(json === true ? { write: () => {} } : process.stderr);
 }

@@ -45,32 +45,37 @@ interface LandscapeFlags extends CommonFlags {
 export function landscapeCommand(): Command {
   const command = new Command('landscape')
     .description(
-      'The loss around a run: along the line to a second one, on a filter-normalized plane, and the eigenvalues of the ' +
-        'Hessian, over fixed held-out images. A run may be a checkpoint.',
+      'Loss landscape of a run on fixed held-out images: along the line to a second run, on a filter-normalized plane, ' +
+        'and the eigenvalues of the Hessian.',
     )
-    .argument('<run>', 'folder of a run or checkpoint')
-    .argument('[other]', 'another of the same architecture: the line goes from the first (0) to it (1)')
-    .option('--points <n>', 'of the line', numeric, 31)
-    .option('--from <t>', 'where the line begins', numeric, -0.25)
-    .option('--to <t>', 'where it ends', numeric, 1.25)
-    .option('--plane <n>', 'points a side of the plane, odd; 0 draws none', numeric, 0)
-    .option('--range <r>', 'the plane reaches from -r to r', numeric, 1)
-    .option('--lanczos <n>', 'steps of Lanczos for the Hessian, two gradients each; 0 leaves it out', numeric, 30)
-    .option('--probes <n>', 'random vectors that Lanczos begins with', numeric, 1)
-    .option('--top <n>', 'eigenvalues to print', numeric, 5)
-    .option('--buckets <n>', 'take the Hessian of each of so many ranges of noise', numeric, 1)
+    .argument('<run>', 'run or checkpoint folder')
+    .argument(
+      '[other]',
+      'second run or checkpoint of the same architecture; the line runs from the first (t = 0) to it (t = 1)',
+    )
+    .option('--points <n>', 'number of points on the line', numeric, 31)
+    .option('--from <t>', 'first t on the line', numeric, -0.25)
+    .option('--to <t>', 'last t on the line', numeric, 1.25)
+    .option('--plane <n>', 'points per side of the plane, odd; 0 skips the plane', numeric, 0)
+    .option('--range <r>', 'the plane covers -r to r', numeric, 1)
+    .option('--lanczos <n>', 'Lanczos steps for the Hessian, two gradients each; 0 skips the Hessian', numeric, 30)
+    .option('--probes <n>', 'random start vectors for Lanczos', numeric, 1)
+    .option('--top <n>', 'number of eigenvalues to print', numeric, 5)
+    .option('--buckets <n>', 'number of noise ranges, with one Hessian each', numeric, 1)
     .addOption(
-      new Option('--coordinate <name>', 'what is divided into equal ranges')
+      new Option('--coordinate <name>', 'coordinate that is divided into equal ranges')
         .choices(bucketCoordinates)
         .default('timestep'),
     )
-    .option('--images <n>', 'up to 64, or a multiple of 64', numeric, 64)
-    .option('--seed <n>', 'of images, noise and directions', numeric, 0)
-    .addOption(new Option('--weights <which>', 'of the checkpoints').choices(['raw', 'ema']).default('raw'))
-    .option('--best', 'of runs, the checkpoint with the best metric instead of the newest')
-    .option('--engine <name>', "what computes (default: the run's)")
-    .option('--threads <n>', 'threads of that engine', numeric)
-    .option('--out <folder>', 'write line.svg, plane.svg, spectrum.svg and landscape.json there');
+    .option('--images <n>', 'number of images: up to 64, or a multiple of 64', numeric, 64)
+    .option('--seed <n>', 'random seed of images, noise and directions', numeric, 0)
+    .addOption(
+      new Option('--weights <which>', 'which weights of the checkpoints').choices(['raw', 'ema']).default('raw'),
+    )
+    .option('--best', 'use the checkpoint with the best metric of a run instead of the newest')
+    .option('--engine <name>', "compute engine (default: the run's)")
+    .option('--threads <n>', 'number of engine threads', numeric)
+    .option('--out <folder>', 'write line.svg, plane.svg, spectrum.svg and landscape.json to this folder');
   return withCommonOptions(command).action(run);
 }
 
@@ -104,7 +109,7 @@ async function measure(
 ): Promise<Landscape> {
   const { seed, points, from, to, range, probes, top } = flags;
   const told = (name: string) => (done: number, of: number) => progress(name, done, of);
-  // Line and plane are of all noise, as the loss that is trained.
+  // Line and plane use all noise levels, like the training loss.
   const onNote = (text: string) => printNote(text, flags, 'note: ');
   const whole = await openRunObjective(runs, { ...flags, buckets: 1, onNote });
   let result: Landscape;
@@ -157,7 +162,7 @@ async function write(folder: string, landscape: Landscape): Promise<void> {
   if (spectra.length > 0) put('spectrum.svg', await spectrumPlot(spectra));
 }
 
-/** With plain arrays in place of typed ones, which JSON would write as objects. */
+/** Replaces typed arrays, which JSON.stringify writes as objects, by plain arrays. */
 function plain(landscape: Landscape): object {
   return JSON.parse(
     JSON.stringify(landscape, (_, value: unknown) => (value instanceof Float64Array ? [...value] : value)),
@@ -166,13 +171,17 @@ function plain(landscape: Landscape): object {
 
 function landscapeLines({ runs, setting, loss, line, plane, spectra }: Landscape): string[] {
   const lines = [
-    `unweighted loss of ${setting.prediction} on ${setting.images} images of ${setting.data}, evenly over all timesteps`,
+    `unweighted ${setting.prediction} loss on ${setting.images} images of ${setting.data}, averaged over all timesteps`,
     ...runs.map((name, k) => `  ${name}: ${digits(loss[k]!)}`),
   ];
   if (line !== undefined) {
-    lines.push('', 'line between them', ...aligned(line.at.map((t, k) => [t.toFixed(3), digits(line.loss[k]!)])));
+    lines.push(
+      '',
+      'line between the two runs',
+      ...aligned(line.at.map((t, k) => [t.toFixed(3), digits(line.loss[k]!)])),
+    );
     if (line.barrier !== null)
-      lines.push(`barrier above the straight line between the two losses: ${digits(line.barrier)}`);
+      lines.push(`barrier above the linear interpolation of the two losses: ${digits(line.barrier)}`);
   }
   if (plane !== undefined) {
     let [low, high] = [Infinity, -Infinity];
@@ -197,7 +206,7 @@ function landscapeLines({ runs, setting, loss, line, plane, spectra }: Landscape
     '',
     `eigenvalues of the Hessian at ${runs[0]}`,
     ...aligned([header, ...spectra.map(row)]),
-    'step error: relative difference of products at neighboring steps; error of largest: |H y - value y| / value at half the step.',
+    'step error: relative difference between products at adjacent step sizes; error of largest: |H y - value y| / value at half the step size.',
   );
   return lines;
 }

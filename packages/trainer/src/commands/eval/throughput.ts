@@ -22,14 +22,14 @@ interface ThroughputFlags extends CommonFlags, ExtractorFlags {
 
 export function throughputCommand(): Command {
   const command = new Command('throughput').description(
-    'Time an extractor on images of noise: images a second, and memory.',
+    'Time a feature extractor on noise images: images per second, and memory.',
   );
   withExtractorOptions(command)
-    .option('--count <n>', 'images to time', numeric, 1000)
-    .option('--image-size <n>', 'side of the images', numeric, 32)
-    .option('--image-channels <n>', '1 or 3', numeric, 3)
-    .option('--engine <name>', 'what computes', 'onnx')
-    .option('--threads <n>', 'threads of that engine', numeric);
+    .option('--count <n>', 'number of images', numeric, 1000)
+    .option('--image-size <n>', 'image size in pixels', numeric, 32)
+    .option('--image-channels <n>', 'image channels: 1 or 3', numeric, 3)
+    .option('--engine <name>', 'compute engine', 'onnx')
+    .option('--threads <n>', 'number of engine threads', numeric);
   return withCommonOptions(command).action(run);
 }
 

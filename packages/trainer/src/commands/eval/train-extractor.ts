@@ -25,26 +25,29 @@ interface TrainExtractorFlags extends CommonFlags {
 export function trainExtractorCommand(): Command {
   const command = new Command('train-extractor')
     .description(
-      'Train a small classifier whose hidden layer makes features: for images, such as digits, that the other ' +
-        `extractors do not know. <data> has labels and is one of ${datasetForms.join(', ')}.`,
+      'Train a small classifier whose hidden layer is a feature extractor, for images (such as digits) that the ' +
+        `pretrained extractors do not cover. <data> must have labels; one of ${datasetForms.join(', ')}.`,
     )
-    .argument('<data>', 'what to train on')
-    .requiredOption('--out <file.safetensors>', 'for --extractor classifier --weights <file>; must not exist yet')
-    .option('--epochs <n>', 'times that every image is seen (default: 3)', numeric)
-    .option('--batch-size <n>', 'images a step (default: 128)', numeric)
-    .option('--lr <rate>', 'highest learning rate (default: 0.002)', numeric)
-    .option('--seed <n>', 'of the start and of the order of images', numeric, 0)
-    .option('--image-size <n>', 'side of the images, for image folders', numeric)
-    .option('--image-channels <n>', '1 or 3, for image folders', numeric)
-    .option('--engine <name>', 'what computes', 'onnx')
-    .option('--threads <n>', 'threads of that engine', numeric);
+    .argument('<data>', 'labeled training data')
+    .requiredOption(
+      '--out <file.safetensors>',
+      'output file, for --extractor classifier --weights <file>; must not exist yet',
+    )
+    .option('--epochs <n>', 'passes over the training images (default: 3)', numeric)
+    .option('--batch-size <n>', 'images per step (default: 128)', numeric)
+    .option('--lr <rate>', 'peak learning rate (default: 0.002)', numeric)
+    .option('--seed <n>', 'random seed of the initial weights and of the order of images', numeric, 0)
+    .option('--image-size <n>', 'image size in pixels, for image folders', numeric)
+    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders', numeric)
+    .option('--engine <name>', 'compute engine', 'onnx')
+    .option('--threads <n>', 'number of engine threads', numeric);
   return withCommonOptions(command).action(run);
 }
 
 async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
   const { out, epochs, batchSize, lr, seed, imageSize, imageChannels, threads, json } = flags;
   if (existsSync(out))
-    throw new UserError(`${out} exists already. Name a new file with --out.`, { code: 'FILE_EXISTS' });
+    throw new UserError(`${out} already exists. Choose another file with --out.`, { code: 'FILE_EXISTS' });
   const engine = await openEngine(flags.engine, threads === undefined ? {} : { threads });
   const progress = createProgressBarFor(flags);
   try {
@@ -64,7 +67,7 @@ async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
     if (json === true) printJson({ event: 'extractor', out, sha256, testAccuracy, testImages, steps });
     else {
       const percent = (100 * testAccuracy).toFixed(2);
-      print(`${out}: ${percent} % of ${testImages} test images right after ${steps} steps, SHA-256 ${sha256}`);
+      print(`${out}: test accuracy ${percent} % (${testImages} images) after ${steps} steps, SHA-256 ${sha256}`);
     }
   } finally {
     progress.end();

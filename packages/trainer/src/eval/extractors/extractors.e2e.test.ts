@@ -15,14 +15,9 @@ describe('dm eval train-extractor', () => {
     const args = ['eval', 'train-extractor', 'data.npz', '--out', 'c.safetensors', '--epochs', '1', '--threads', '1'];
     const trained = await dm(args, folder);
     expect(trained).toMatchObject({ code: 0, stderr: '' });
-    expect(trained.stdout).toMatch(
-      /^c\.safetensors: [\d.]+ % of 2 test images right after 1 steps, SHA-256 [\da-f]{64}\n$/,
-    );
+    expect(trained.stdout).toMatch(/^c\.safetensors: .*[\d.]+ % \(2 images\) after 1 steps, SHA-256 [\da-f]{64}\n$/);
     const again = await dm(args, folder);
-    expect(again).toMatchObject({
-      code: 1,
-      stderr: 'error: c.safetensors exists already. Name a new file with --out.\n',
-    });
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: c\.safetensors .*--out/) as string });
 
     const set = ['eval', 'data.npz', 'data.npz', '--metrics', 'fid,is', '--no-cache', '--json'];
     const judged = await dm([...set, '--extractor', 'classifier', '--weights', 'c.safetensors'], folder);
