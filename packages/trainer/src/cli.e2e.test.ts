@@ -315,5 +315,5 @@ it('dm --help names every command and each explains itself', async () => {
   for (const command of ['train', 'sample', 'data', 'bench', 'doctor']) expect(stdout).toContain(`  ${command} `);
   const train = await dm(['train', '--help'], folder);
   expect(train.code).toBe(0);
-  expect(train.stdout).toMatch(/--batch-size <n> +images per optimizer step/);
+  expect(train.stdout).toMatch(/--batch-size <n> +images per step/);
 });

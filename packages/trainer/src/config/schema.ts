@@ -185,7 +185,7 @@ export const configSchema = z.strictObject({
   activationCheckpointing: z
     .boolean()
     .describe('Recompute the activations of blocks in the backward pass: less memory, more time.'),
-  batchSize: upTo(1_048_576).describe('Images per optimizer step.'),
+  batchSize: upTo(1_048_576).describe('Images per step.'),
   gradientAccumulation: upTo(1_048_576).describe(
     'Micro-batches per step, to save memory; must divide batchSize. The accumulated gradient equals that of the full ' +
       'batch, up to rounding.',
