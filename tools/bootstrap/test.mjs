@@ -1,5 +1,7 @@
-// `npm test`: set up, then check everything. Ends with one line, `N passed, N failed`, over all tests; a step without
-// tests (format, lint, ...) that fails adds one failure.
+// `npm test`: set up, then check and build everything and run the tests that are done in minutes: units, conformance,
+// smoke runs. `npm run test:long` runs the others: whole programs, exact resume, hostile inputs, packed installs.
+// `npm run test:all` runs both. The last line is `N passed, N failed` over all tests; a step without tests (format,
+// lint, ...) that fails adds one failure.
 import './require-node.mjs';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,11 +9,30 @@ import { nx, root } from './commands.mjs';
 import { lastLine, sumReports } from './reports.mjs';
 import { install } from './set-up.mjs';
 
-/** Nx targets without tests, in the order in which a person wants to hear of a mistake. */
-const STEPS = ['format', 'boundaries', 'unused', 'lint', 'typecheck', 'build', 'check-package'];
+/**
+ * One call of Nx.
+ *
+ * @typedef {object} Step
+ * @property {string[]} targets
+ * @property {boolean} [reports] whether the target leaves a report of vitest in each project; `reports/<target>.json`
+ * @property {boolean} [alone] one project at a time, since each uses every core
+ */
 
-/** The experiments at their smallest, through what was built: they must still run from end to end. */
-const SMOKE = 'experiment';
+/** @type {Readonly<Record<string, readonly Step[]>>} */
+const parts = {
+  short: [
+    { targets: ['format', 'boundaries', 'unused', 'lint', 'typecheck'] },
+    { targets: ['build'] },
+    { targets: ['test'], reports: true, alone: true },
+    { targets: ['smoke'], reports: true, alone: true },
+    { targets: ['experiment'], alone: true },
+  ],
+  long: [
+    { targets: ['check-package'] },
+    { targets: ['test-long'], reports: true, alone: true },
+    { targets: ['exact-resume'], reports: true, alone: true },
+  ],
+};
 
 const started = Date.now();
 /** @type {string[]} */
@@ -30,37 +51,43 @@ async function step(name, work) {
   return passed;
 }
 
-/**
- * @param {string} target
- * @param {...string} flags
- */
-async function everywhere(target, ...flags) {
-  return (await nx(['run-many', '-t', target, '--output-style=static', ...flags])).status === 0;
-}
-
-/** Where each project with tests leaves its report. */
-async function reportPaths() {
+/** @returns {Promise<{ root: string, targets: Record<string, unknown> }[]>} */
+async function projects() {
   const { status, output } = await nx(['graph', '--print'], { quiet: true });
   if (status !== 0) throw new Error(`nx could not list the projects:\n${output}`);
   /** @type {Record<string, { data: { root: string, targets: Record<string, unknown> } }>} */
   const nodes = JSON.parse(output).graph.nodes;
-  return Object.values(nodes)
-    .filter(({ data }) => 'test' in data.targets)
-    .map(({ data }) => join(root, data.root, 'reports', 'vitest.json'));
+  return Object.values(nodes).map(({ data }) => data);
 }
 
-let total = { passed: 0, failed: 0, skipped: 0, failures: /** @type {string[]} */ ([]) };
+const wanted = process.argv.slice(2);
+const unknown = wanted.find((name) => parts[name] === undefined);
+if (wanted.length === 0 || unknown !== undefined) {
+  throw new Error(`unknown part "${unknown ?? ''}"; there are ${Object.keys(parts).join(' and ')}`);
+}
+
+const total = { passed: 0, failed: 0, skipped: 0, failures: /** @type {string[]} */ ([]) };
 if (await step('install', install)) {
-  for (const name of STEPS) await step(name, () => everywhere(name));
-  const reports = await reportPaths();
-  // A report of an earlier run must not stand in for one that was not written; Nx restores those of cached results.
-  for (const path of reports) rmSync(path, { force: true });
-  // One at a time: each uses every core.
-  await step(SMOKE, () => everywhere(SMOKE, '--parallel=1'));
-  // One project at a time: vitest already uses every core, and ONNX Runtime's threads would fight for them.
-  const passed = await step('test', () => everywhere('test', '--parallel=1'));
-  total = sumReports(reports);
-  if (!passed && total.failed > 0) failedSteps.splice(failedSteps.indexOf('test'), 1);
+  const all = await projects();
+  for (const { targets, reports = false, alone = false } of wanted.flatMap((name) => parts[name] ?? [])) {
+    const name = targets.join(', ');
+    const paths = all
+      .filter((project) => reports && targets.some((target) => target in project.targets))
+      .flatMap((project) => targets.map((target) => join(root, project.root, 'reports', `${target}.json`)));
+    // A report of an earlier run must not stand in for one that was not written; Nx restores those of cached results.
+    for (const path of paths) rmSync(path, { force: true });
+    const passed = await step(name, async () => {
+      const flags = ['--output-style=static', ...(alone ? ['--parallel=1'] : [])];
+      return (await nx(['run-many', '-t', ...targets, ...flags])).status === 0;
+    });
+    const tests = sumReports(paths);
+    // Failed tests are counted one by one, not as a failed step too.
+    if (!passed && tests.failed > 0) failedSteps.pop();
+    total.passed += tests.passed;
+    total.failed += tests.failed;
+    total.skipped += tests.skipped;
+    total.failures.push(...tests.failures);
+  }
 }
 for (const failure of total.failures) console.log(`failed: ${failure}`);
 for (const name of failedSteps) console.log(`failed: step ${name}`);

@@ -1,5 +1,5 @@
 /** A run small enough for the plain `tfjs-cpu` engine: 8x8 gray images of bars, a UNet of a few thousand parameters. */
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeNpz } from '@dm/data';
@@ -41,6 +41,13 @@ export function tinyConfig(folder: string, steps: number): PartialConfig {
     checkpoints: { every: 2, keepLast: 3 },
     out: join(folder, 'run'),
   };
+}
+
+/** Arguments of `dm train` for that configuration, which is written into `folder`. */
+export function tinyArguments(folder: string, steps: number, out: string, ...more: string[]): string[] {
+  const path = join(folder, 'tiny.json');
+  writeFileSync(path, JSON.stringify(tinyConfig(folder, steps)));
+  return ['train', '--config', path, '--out', out, ...more];
 }
 
 export const tinyUnet = {

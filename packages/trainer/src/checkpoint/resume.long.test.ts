@@ -1,6 +1,6 @@
 // A run that died goes on as if it never had: every file of its last checkpoint, every line of its log.
 //
-// `npm test` lets most runs die by an error thrown between two steps, in this process: nothing is saved, and the resumed
+// `npm run test:long` lets most runs die by an error thrown between two steps, in this process: nothing is saved, and the resumed
 // run is made anew from the files alone. `nx run trainer:exact-resume` kills the built command with SIGKILL, case by case.
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
