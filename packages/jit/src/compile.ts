@@ -1,4 +1,4 @@
-/** From a program to a session of the runtime, and a kernel, for one signature. */
+/** Compiles a program for one signature into runtime sessions and, if the step is split, an update kernel. */
 import type { Program } from '@dm/ops';
 import { type Graph, type PortValue, sizeOf, type TensorSpec, type TensorSpecs } from './graph/graph.js';
 import { type Port, type PortKind, portName } from './graph/port.js';
@@ -13,50 +13,54 @@ import { isShareable } from './update/shared-memory.js';
 import { type UpdateKernel, updateKernel } from './update/update-kernel.js';
 import { type WasmModule, wasmApi } from './update/wasm-api.js';
 
-/** An input or output of a session: an array of the engine's, or the slice of one that its port names. */
+/** An input or output of a session: one of the engine's arrays, or the slice of one named by its port. */
 export interface TensorSlice extends TensorSpec {
-  /** Of the input or output. */
+  /** Name of the input or output in the model. */
   readonly name: string;
   readonly port: Port;
 }
 
-/** A graph as a session of the runtime. */
+/** A graph compiled to a runtime session. */
 export interface Segment {
   readonly session: RuntimeSession;
   readonly reads: readonly TensorSlice[];
   readonly writes: readonly TensorSlice[];
 }
 
-/** A graph as a kernel, which writes the state where it reads it. */
+/** A graph compiled to a kernel that updates the state in place. */
 export interface UpdateSegment extends Omit<UpdateKernel, 'bytes'> {
   readonly module: WasmModule;
 }
 
-/** The ports whose arrays belong to a specialization: all but those of the state. */
+/** Ports whose arrays belong to a specialization: all except the state's. */
 export type BufferKind = Exclude<PortKind, 'state' | 'next'>;
 
 /** A program compiled for one signature. */
 export interface Specialization {
-  /** Computes the outputs, and the new state of a program that is one segment. */
+  /** Computes the outputs, and the new state if the program is not split. */
   readonly main: Segment;
-  /** Computes the new state of a program that is split (passes/split-update.ts). */
+  /** Computes the new state of a split program (passes/split-update.ts). */
   readonly update: UpdateSegment | undefined;
-  /** Names of the state that `main` writes to the second of its two buffers: these are swapped after a call. */
+  /** State entries that `main` writes to the second of their two buffers; the buffers are swapped after a call. */
   readonly swaps: readonly string[];
-  /** The arrays besides the state, by name: inputs, outputs, and what `main` leaves for `update`. */
+  /** The arrays besides the state, by name: inputs, outputs, and what `main` computes for `update`. */
   readonly buffers: Readonly<Record<BufferKind, TensorSpecs>>;
 }
 
 export interface CompilerOptions {
   readonly lower: LowerOptions;
   readonly createSession: (model: Uint8Array) => Promise<RuntimeSession>;
-  /** Whether states lie in shared memory where they can, for threads to update them there. */
+  /** Whether states are stored in shared memory when possible, so that threads can update them there. */
   readonly sharedMemory: boolean;
-  /** Is told of each graph. */
+  /** Called with each compiled graph. */
   readonly compiled: (compilation: Compilation) => void;
 }
 
-/** Traces, optimizes and lowers `program`, and makes the sessions. Throws what tracing and the runtime throw. */
+/**
+ * Traces, optimizes, and lowers `program`, and creates the runtime sessions.
+ * @throws {TraceError} if the program cannot be traced or lowered
+ * @throws {EngineError} if the runtime refuses a graph
+ */
 export async function compileProgram(
   program: Program,
   name: string,
@@ -78,7 +82,7 @@ export async function compileProgram(
   return { main, update, swaps: statesWrittenBy(main), buffers: bufferSpecs(main, update) };
 }
 
-/** Makes the session of a graph. */
+/** Creates the session of a graph. */
 async function compileSegment(
   graph: Graph,
   before: Pick<Compilation['ms'], 'trace' | 'optimize'>,
@@ -100,7 +104,7 @@ async function compileSegment(
   };
 }
 
-/** Makes the kernel of a graph. */
+/** Creates the kernel of a graph. */
 async function compileUpdate(graph: Graph, { compiled }: CompilerOptions): Promise<UpdateSegment> {
   const lap = stopwatch();
   const { bytes, ...ports } = updateKernel(graph);
@@ -112,7 +116,7 @@ async function compileUpdate(graph: Graph, { compiled }: CompilerOptions): Promi
   return { ...ports, module };
 }
 
-/** The inputs or outputs that a model has, with the ports of the graph that they are. */
+/** The inputs or outputs of a model, each with its port in the graph. */
 function tensorSlices(infos: OnnxModel['inputs'], values: readonly PortValue[]): TensorSlice[] {
   const byName = new Map(values.map((portValue) => [portName(portValue.port), portValue]));
   return infos.map(({ name }) => {
@@ -121,12 +125,12 @@ function tensorSlices(infos: OnnxModel['inputs'], values: readonly PortValue[]):
   });
 }
 
-/** Names of the state that a segment writes. */
+/** Names of the state entries that a segment writes. */
 function statesWrittenBy({ writes }: Segment): string[] {
   return [...new Set(writes.flatMap(({ port }) => (port.kind === 'next' ? [port.name] : [])))];
 }
 
-/** Type and shape of the arrays that are not state. One that enters or leaves in slices is a vector. */
+/** Type and shape of the arrays that are not state. An array passed in slices is a vector. */
 function bufferSpecs({ reads, writes }: Segment, update: UpdateSegment | undefined): Specialization['buffers'] {
   const buffers: Record<BufferKind, Record<string, TensorSpec>> = { input: {}, output: {}, intermediate: {} };
   const specsOf = ({ kind }: Port) => (kind === 'state' || kind === 'next' ? undefined : buffers[kind]);
@@ -144,7 +148,7 @@ function bufferSpecs({ reads, writes }: Segment, update: UpdateSegment | undefin
   return buffers;
 }
 
-/** Milliseconds since the last call, or since it was made. */
+/** Returns the milliseconds since the last call, or since it was created. */
 function stopwatch(): () => number {
   let last = performance.now();
   return () => {

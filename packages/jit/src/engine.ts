@@ -14,39 +14,42 @@ import {
 } from './runtime/runtime.js';
 
 export interface OnnxEngineOptions {
-  /** Threads inside one operator, at least 1. Default: the physical cores among the processors that the process may use. */
+  /** Threads within one operator, at least 1. Default: the number of physical cores available to the process. */
   readonly threads?: number;
   /**
-   * `auto` (default) uses the runtime's blocked convolutions where a probe finds that they agree with the plain ones;
-   * `plain` never does.
+   * `auto` (default) uses the runtime's blocked convolutions if a probe finds that they agree with the plain ones;
+   * `plain` never uses them.
    */
   readonly convolutions?: 'auto' | 'plain';
-  /** What computes. Default `cpu`; on another device only the standard operators are used, and state goes there and back. */
+  /**
+   * Compute device, `cpu` by default. Other devices use standard operators only and copy the state in and out on each
+   * call.
+   */
   readonly device?: Device;
   /**
-   * The runtime to use, `createJavaScriptRuntime(module, name)` for instance. Default: ONNX Runtime's C API under Node, or
-   * onnxruntime-node where that cannot be reached or the device is not the processor; onnxruntime-web elsewhere.
+   * The runtime to use, for example `createJavaScriptRuntime(module, name)`. Default: ONNX Runtime's C API in Node,
+   * onnxruntime-node if the C API is unavailable or the device is not the CPU, onnxruntime-web elsewhere.
    */
   readonly runtime?: Runtime;
-  /** Is told of each compilation and each call. */
+  /** Called after each compilation and each run. */
   readonly observer?: EngineObserver;
   /**
-   * Beginning of the names of the files that the runtime writes a profile of each session to, such as
-   * `folder/session`; complete once the program or the engine is disposed of, and read by `parseProfile`. Slows every
-   * call down.
+   * Writes a profile of each session to a file whose name begins with this prefix, such as `folder/session`. A profile
+   * is complete once the program or the engine is disposed of; `parseProfile` reads it. Slows every call down.
    */
   readonly profilePrefix?: string;
 }
 
 /**
- * The compiling engine: traces a program once for each signature of its inputs, lowers it to an ONNX graph and runs
- * that, one session call a step. Throws when the runtime package is not installed, `threads` is not a positive integer,
- * or the device does not work here, with the runtime's reason.
+ * Opens the compiling engine: it traces a program once per signature of its inputs, lowers it to an ONNX graph, and
+ * runs that graph in one session call per step.
+ * @throws {RangeError} if `threads` is not a positive integer or `device` is unknown
+ * @throws {EngineError} if the runtime package is not installed, or the device does not work on this machine
  */
 export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<Engine> {
   const { device = 'cpu' } = options;
   if (!devices.includes(device)) {
-    throw new RangeError(`openOnnxEngine: no device "${device as string}"; there are ${devices.join(', ')}`);
+    throw new RangeError(`openOnnxEngine: unknown device "${device as string}"; expected one of ${devices.join(', ')}`);
   }
   if (options.threads !== undefined) checkInteger('openOnnxEngine: threads', options.threads, 1);
   const runtime = options.runtime ?? (await openRuntime(device));
@@ -82,11 +85,11 @@ class OnnxEngine implements Engine {
       name: name ?? (program.name || 'program'),
       commitIf,
       owner: this,
-      threads: threads ?? 1, // a browser has no state in shared memory, so no threads for an update
+      threads: threads ?? 1, // in a browser, state is not in shared memory, so updates are not threaded
       compiler: {
         lower: { block: this.info['block'] as number, portable: device !== 'cpu' },
         createSession: (model) => this.createSession(model),
-        // A browser's page has shared memory only where its server asks for it.
+        // // In a browser, shared memory is available only if the server opts in (cross-origin isolation).
         sharedMemory: isNode && this.runtime.sharedArrays,
         compiled: (compilation) => observer.compiled?.(compilation),
       },
@@ -97,7 +100,7 @@ class OnnxEngine implements Engine {
     return compiled;
   }
 
-  /** Frees the sessions of programs that their makers have not disposed of. */
+  /** Frees the sessions of all programs that have not been disposed of. */
   async dispose(): Promise<void> {
     this.disposed = true;
     await Promise.all([...this.programs].map((program) => program.dispose()));

@@ -2,7 +2,7 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
 import { atCallSite } from './graph/call-site.js';
 import type { KernelCall } from './graph/graph.js';
 
-/** A function that cannot be compiled, or a program used against its contract. */
+/** Thrown if a function cannot be compiled, or a program is used against its contract. */
 export class TraceError extends DmError<'TRACE_FAILED'> {
   override readonly name = 'TraceError';
 
@@ -12,14 +12,15 @@ export class TraceError extends DmError<'TRACE_FAILED'> {
 }
 
 /**
+ * Codes of `EngineError`:
  * - `RUNTIME_MISSING`: ONNX Runtime is not installed, or its library cannot be loaded.
  * - `RUNTIME_FAILED`: ONNX Runtime refused a graph or settings, or failed in a call.
  * - `DEVICE_UNUSABLE`: the device does not work on this machine.
- * - `DISPOSED`: the engine, the program or the state handle has been disposed of.
+ * - `DISPOSED`: the engine, the program, or the state handle has been disposed of.
  * - `STATE_BUSY`: a program is running on the state handle.
- * - `STATE_MISMATCH`: the state handle is another engine's, or does not have such an entry.
- * - `STATE_LOST`: an update failed while it overwrote the state.
- * - `MEMORY_EXHAUSTED`: there is no memory for the state.
+ * - `STATE_MISMATCH`: the state handle belongs to another engine, or does not have such an entry.
+ * - `STATE_LOST`: an update failed while it was overwriting the state.
+ * - `MEMORY_EXHAUSTED`: not enough memory for the state.
  */
 export type EngineErrorCode =
   | 'RUNTIME_MISSING'
@@ -31,7 +32,7 @@ export type EngineErrorCode =
   | 'STATE_LOST'
   | 'MEMORY_EXHAUSTED';
 
-/** What the engine `onnx` cannot do, or not any more. */
+/** Thrown if the engine `onnx` cannot do something, or can no longer do it. */
 export class EngineError extends DmError<EngineErrorCode> {
   override readonly name = 'EngineError';
 
@@ -40,7 +41,7 @@ export class EngineError extends DmError<EngineErrorCode> {
   }
 }
 
-/** What is thrown for a kernel without a lowering, or with attributes that have none (`reason`). */
+/** The error for a kernel without a lowering, or with attributes that have none (`reason`). */
 export function unsupportedKernel({ op, inputs, inputNames, callSite }: KernelCall, reason?: string): TraceError {
   const shapes = inputs.map((v, i) => `${inputNames[i]} ${v.dtype} [${v.shape.join(', ')}]`).join(', ');
   const because = reason === undefined ? '' : `: ${reason}`;
@@ -50,7 +51,7 @@ export function unsupportedKernel({ op, inputs, inputNames, callSite }: KernelCa
   );
 }
 
-/** What `work` on a kernel returns; an error in it becomes one that names the kernel and the user's line. */
+/** Runs `work` on a kernel; an error in it is rethrown with the kernel's name and the user's line. */
 export function withKernelErrors<T>(call: KernelCall, work: () => T): T {
   try {
     return work();

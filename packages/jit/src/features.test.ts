@@ -33,11 +33,11 @@ const families = {
   SiLU: siluKernels,
   GELU: geluKernels,
   attention: attentionKernels,
-  'nearest up-sampling': upsampleKernels,
+  'nearest upsampling': upsampleKernels,
   recomputation: optimizationBarrierKernels,
 };
 
-/** `vitest run -u` in this package writes FEATURES.md anew. */
+/** `vitest run -u` in this package regenerates FEATURES.md. */
 it('FEATURES.md lists every kernel, compiled or not', async () => {
   const listed = Object.values(families).flatMap((family) => Object.keys(family));
   expect(listed.toSorted()).toEqual(Object.keys(kernels).toSorted());
@@ -46,8 +46,8 @@ it('FEATURES.md lists every kernel, compiled or not', async () => {
   const table = [
     '# What @dm/jit compiles',
     '',
-    'Kernels of TensorFlow.js 4.22 and of @dm/ops, by name. A program that calls another kernel gets an error that names',
-    'the kernel and the line. Generated from the code (`vitest run -u` in this package).',
+    'Kernels of TensorFlow.js 4.22 and of @dm/ops, by name. A program that calls another kernel fails with an error that',
+    'names the kernel and the line. Generated from the code (`vitest run -u` in this package).',
     '',
     '| family | kernels with a lowering |',
     '| --- | --- |',

@@ -6,10 +6,10 @@ import { expect } from 'vitest';
 import { openOnnxEngine } from './engine.js';
 import { sizeOf } from './graph/graph.js';
 
-/** Test set-up shared by the lowerings' tests: a function of tensors, run on `onnx` and on TF.js' own `cpu`. */
+/** Shared by the lowerings' tests: a function of tensors, run on `onnx` and on TF.js's own `cpu`. */
 export type Fn = (inputs: Tensors) => tf.Tensor | tf.Tensor[];
 
-/** A float32 array whose elements, from -2 to 2, follow from the seed alone. */
+/** A float32 array with elements from -2 to 2, determined by the seed. */
 export function floats(shape: readonly number[], seed = 1, scale = 2): NdArray {
   let state = (seed * 2654435761 + 12345) >>> 0;
   const data = Float32Array.from({ length: sizeOf(shape) }, () => {
@@ -45,7 +45,10 @@ const asProgram =
     return { outputs: Object.fromEntries(list.map((t, i) => [`out${i}`, t])) };
   };
 
-/** The sum of cos-weighted outputs, so that every element's gradient differs, and its gradient by each float input. */
+/**
+ * The sum of cosine-weighted outputs, so that every element has a different gradient, and its gradient by each float
+ * input.
+ */
 export const withGradients =
   (fn: Fn): Program =>
   (_state, inputs) => {
@@ -92,10 +95,10 @@ export async function runCpu(program: Program, inputs: Arrays): Promise<Arrays> 
   });
 }
 
-/** Options of `toBeAllClose`: each element within `tolerance` relative to the largest of its array, or to 0.1. */
+/** Options of `toBeAllClose`: `tolerance` is relative to the array's largest magnitude, but at least to 0.1. */
 export const closeTo = (tolerance: number) => ({ rtol: tolerance, relativeTo: 'largest', floor: 0.1 }) as const;
 
-/** Runs `fn` on both engines; with `grad`, its gradients by every float input too. */
+/** Compares `fn` on both engines and, with `grad`, its gradients by every float input. */
 export async function expectSame(
   fn: Fn,
   inputs: Arrays,

@@ -205,9 +205,7 @@ it('--device is for the engine onnx, and says why a device does not work', async
   const cuda = engines.find(({ name, device }) => name === 'onnx' && device === 'cuda')!;
   const trained = await dm(tinyTraining(1, 'run', '--engine', 'onnx', '--device', 'cuda'), folder);
   expect(trained.code).toBe(cuda.works ? 0 : 1);
-  expect(trained.stderr).toMatch(
-    cuda.works ? /^$/ : /error: The device "cuda" does not work here: .*\. It needs Linux on x64/s,
-  );
+  expect(trained.stderr).toMatch(cuda.works ? /^$/ : /error: .*"cuda" does not work .*Linux on x64/s);
 });
 
 it('dm data inspect counts, and draws a sheet', async () => {

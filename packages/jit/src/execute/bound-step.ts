@@ -7,22 +7,22 @@ import type { BoundCall } from '../runtime/runtime.js';
 import type { UpdateThreads } from '../update/threads.js';
 import { copyOf, type OnnxStateHandle } from './state.js';
 
-/** The calls of a step, on state where it now lies. */
+/** The calls of one step, bound to the arrays that hold the state now. */
 export interface BoundStep {
   readonly main: BoundCall;
   readonly update: BoundCall | undefined;
 }
 
 /**
- * A compiled program on one state handle. The runtime is told once of all arrays, inputs and outputs among them, which are
- * copied in and out: they are small beside what a step computes, and a step then makes nothing but its outputs.
+ * A compiled program bound to one state handle. The runtime gets the addresses of all arrays once. Inputs and outputs
+ * are copied in and out, which costs little compared with a step, so that a step allocates only its outputs.
  */
 export class Binding {
   private readonly buffers: Readonly<Record<BufferKind, Arrays>>;
-  /** By the state's position. */
+  /** By the state's buffer position. */
   private readonly steps = new Map<string, BoundStep>();
 
-  /** `threads` run the update of a specialization that has one. */
+  /** `threads` run the update kernel of a specialization that has one. */
   constructor(
     private readonly specialization: Specialization,
     private readonly state: OnnxStateHandle,
@@ -34,7 +34,7 @@ export class Binding {
     this.buffers = {
       input: arrays(input, emptyArray),
       output: arrays(output, emptyArray),
-      // An update kernel reads it, so it is where the state is.
+      // // Allocated with the state, since an update kernel reads it.
       intermediate: arrays(intermediate, (spec) => state.empty(spec)),
     };
   }
@@ -52,7 +52,7 @@ export class Binding {
     return step;
   }
 
-  /** Copies of what the last call left. */
+  /** Copies of the outputs of the last call. */
   results(): Arrays {
     return Object.fromEntries(Object.entries(this.buffers.output).map(([name, array]) => [name, copyOf(array)]));
   }
@@ -68,7 +68,7 @@ export class Binding {
     return session.bind(arraysOf(reads), arraysOf(writes));
   }
 
-  /** The kernel writes each vector where the state has it now. */
+  /** Binds the kernel to the current address of each vector. */
   private boundUpdate({ reads, writes, scalars }: UpdateSegment): BoundCall {
     const inPlace = writes.map(({ name }): Port => ({ kind: 'state', name }));
     const vectors = [...reads, ...inPlace].map((port) => this.array(port).data);
@@ -78,7 +78,7 @@ export class Binding {
     return () => this.threads!.run(byteLength, [...addresses, ...numbers.map((data) => data[0]!)]);
   }
 
-  /** The whole array that a port is, or is a slice of. */
+  /** The whole array of a port, even if the port is a slice of it. */
   private array({ kind, name }: Port): NdArray {
     if (kind === 'state') return this.state.current(name);
     if (kind === 'next') return this.state.target(name);

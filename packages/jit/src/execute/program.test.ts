@@ -107,7 +107,10 @@ describe('a step that is split before its update', () => {
     await program.dispose();
     await running;
     expectSame(await handle.read(), await same.read());
-    await expect(program.run(handle, batch())).rejects.toThrow('this program has been disposed of');
+    await expect(program.run(handle, batch())).rejects.toMatchObject({
+      code: 'DISPOSED',
+      message: expect.stringContaining('program'),
+    });
     await engine.dispose();
   });
 

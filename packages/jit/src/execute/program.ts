@@ -12,13 +12,13 @@ import type { WasmModule } from '../update/wasm-api.js';
 export interface ProgramOptions {
   readonly name: string;
   readonly commitIf: string | undefined;
-  /** The engine: what states must come from. */
+  /** Identifies the engine; states must come from the same one. */
   readonly owner: object;
   readonly compiler: CompilerOptions;
-  /** How many run an update. */
+  /** Number of threads that run an update. */
   readonly threads: number;
   readonly observer: EngineObserver;
-  /** Is told that the program has been disposed of. */
+  /** Called once the program has been disposed of. */
   readonly forget: (program: OnnxProgram) => void;
 }
 
@@ -89,7 +89,7 @@ export class OnnxProgram implements CompiledProgram {
     }
   }
 
-  /** Waits for the calls that still run. */
+  /** Waits for pending calls, then frees the sessions. */
   async dispose(): Promise<void> {
     this.disposed = true;
     this.options.forget(this);
@@ -113,8 +113,8 @@ export class OnnxProgram implements CompiledProgram {
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const lost =
-        `${this.options.name}: a failure while the update wrote the new state over the old one (${reason}). This state is lost: ` +
-        'dispose of the handle, and load the state again from what was saved last';
+        `${this.options.name}: a failure while the update wrote the new state over the old one (${reason}). The state is lost: ` +
+        'dispose of the handle and reload the state from the last checkpoint';
       handle.invalidate(lost);
       throw new EngineError('STATE_LOST', lost, { cause });
     }
@@ -131,7 +131,7 @@ export class OnnxProgram implements CompiledProgram {
     return binding;
   }
 
-  /** Threads for an update, until the program or the state is disposed of. */
+  /** Threads for updates, until the program or the state is disposed of. */
   private async start(module: WasmModule, handle: OnnxStateHandle): Promise<UpdateThreads> {
     const threads = await openUpdateThreads(module, handle.shared!.memory, this.options.threads);
     this.threads.add(threads);
@@ -153,7 +153,7 @@ export class OnnxProgram implements CompiledProgram {
     if (specialization === undefined) {
       specialization = compileProgram(this.program, this.options.name, state, inputs, this.options.compiler);
       this.specializations.set(key, specialization);
-      // A failed compilation is not kept: the next call reports it afresh.
+      // // A failed compilation is not cached: the next call reports it again.
       specialization.catch(() => this.specializations.delete(key));
     }
     return specialization;

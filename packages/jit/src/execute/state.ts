@@ -4,13 +4,13 @@ import { sameShape, type TensorSpec, type TensorSpecs } from '../graph/graph.js'
 import { emptyArray } from '../runtime/arrays.js';
 import type { SharedMemory } from '../update/shared-memory.js';
 
-/** An entry's value, and where a run writes the next one that does not write it in place. */
+/** An entry's value, and the buffer for its next value unless runs write it in place. */
 type Buffers = { current: NdArray; next: NdArray | undefined; swapped: boolean };
 
 /**
- * State in arrays of its own, the long vectors in shared memory where there is one. What a run does not write in place is
- * double-buffered: it reads one array and writes the other, then they change roles. Nothing is allocated or copied from
- * step to step.
+ * State in the engine's own arrays, long vectors in shared memory if available. Entries that a run does not write in
+ * place are double-buffered: a run reads one array and writes the other, then the two are swapped. A step allocates and
+ * copies nothing.
  */
 export class OnnxStateHandle implements StateHandle {
   private readonly buffers = new Map<string, Buffers>();
@@ -19,7 +19,7 @@ export class OnnxStateHandle implements StateHandle {
   private invalidReason: string | undefined;
   private readonly whenDisposed: (() => void)[] = [];
 
-  /** `owner` is the engine that made it. */
+  /** `owner` is the engine that created it. */
   constructor(
     readonly owner: object,
     arrays: Arrays,
@@ -33,7 +33,7 @@ export class OnnxStateHandle implements StateHandle {
     }
   }
 
-  /** Zeros, in the shared memory where that has room for such an array. */
+  /** Zeros, in shared memory if it has room for such an array. */
   empty(spec: TensorSpec): NdArray {
     return this.shared?.empty(spec) ?? emptyArray(spec);
   }
@@ -45,7 +45,7 @@ export class OnnxStateHandle implements StateHandle {
     );
   }
 
-  /** Says which of its two arrays each entry is in. */
+  /** Identifies which of its two arrays each entry is in. */
   get position(): string {
     return Array.from(this.buffers.values(), ({ swapped }) => (swapped ? '1' : '0')).join('');
   }
@@ -54,28 +54,28 @@ export class OnnxStateHandle implements StateHandle {
     return this.entry(name).current;
   }
 
-  /** The array that a run writes the entry's new value to where it does not do so in place. */
+  /** The array to which a run writes the entry's new value, if not in place. */
   target(name: string): NdArray {
     const buffers = this.entry(name);
     return (buffers.next ??= this.empty(buffers.current));
   }
 
-  /** Makes what a run has written to `target` the entry's value. */
+  /** Makes the contents of `target` the entry's value. */
   swap(name: string): void {
     const buffers = this.entry(name);
     const { current, next } = buffers;
-    // What lies in shared memory stays there: it is where a kernel looks for it.
+    // // Values in shared memory stay there, since kernels look for them there.
     if (this.shared?.has(current) === true && !this.shared.has(next!)) return current.data.set(next!.data);
     [buffers.current, buffers.next] = [buffers.next!, buffers.current];
     buffers.swapped = !buffers.swapped;
   }
 
-  /** Calls `free` once the handle is disposed of. */
+  /** Calls `free` when the handle is disposed of. */
   onDispose(free: () => void): void {
     this.whenDisposed.push(free);
   }
 
-  /** After a call that failed while it wrote in place: the state is neither the old nor the new one, and no more to be used. */
+  /** Called after an in-place update failed: the state is neither the old nor the new one and cannot be used again. */
   invalidate(reason: string): void {
     this.invalidReason = reason;
   }
@@ -110,7 +110,10 @@ export class OnnxStateHandle implements StateHandle {
   private entry(name: string): Buffers {
     const buffers = this.buffers.get(name);
     if (buffers === undefined)
-      throw new EngineError('STATE_MISMATCH', `no state "${name}"; there are ${[...this.buffers.keys()].join(', ')}`);
+      throw new EngineError(
+        'STATE_MISMATCH',
+        `unknown state "${name}"; expected one of ${[...this.buffers.keys()].join(', ')}`,
+      );
     return buffers;
   }
 
@@ -123,7 +126,7 @@ export class OnnxStateHandle implements StateHandle {
 
 export const copyOf = (array: NdArray): NdArray => ({ ...array, data: array.data.slice() });
 
-/** A copy of `array`, in the memory of `old` where that is alike. */
+/** A copy of `array`, written into `old` if type and size are the same. */
 function copyInto(old: NdArray | undefined, array: NdArray): NdArray {
   if (old === undefined || old.dtype !== array.dtype || !sameShape(old.shape, array.shape)) return copyOf(array);
   old.data.set(array.data);

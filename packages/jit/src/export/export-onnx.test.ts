@@ -146,7 +146,11 @@ describe('refused, by name', () => {
       exportOnnx((_, { x }) => ({ outputs: { y: f(x!) } }), { inputs: { x: given(shape) } });
 
   it.each<[string, (x: tf.Tensor) => tf.Tensor, RegExp]>([
-    ['the mean over the batch', (x) => tf.div(tf.sum(x), x.shape[0]), /RealDiv.*constant float32 \[\].*other numbers/s],
+    [
+      'the mean over the batch',
+      (x) => tf.div(tf.sum(x), x.shape[0]),
+      /RealDiv.*constant float32 \[\].*different values/s,
+    ],
     ['one node for each image', (x) => tf.addN(tf.unstack(x)), /Unpack\/Split.*with 127 outputs.*with 131 outputs/],
     [
       'a table as long as the batch',
@@ -157,27 +161,35 @@ describe('refused, by name', () => {
     [
       'other numbers of nodes',
       (x) => (x.shape[0] > 130 ? tf.sqrt(tf.abs(x)) : tf.abs(x)),
-      /with another batch size|only one/,
+      /another batch size|one batch size/,
     ],
   ])('%s', (_, f, message) => {
-    expect(of(f)).toThrow(message);
+    expect(of(f)).toThrow(expect.objectContaining({ code: 'TRACE_FAILED', message: expect.stringMatching(message) }));
   });
 
   it('two named dimensions', () => {
-    expect(of((x) => x, ['batch', 'width'])).toThrow('one dimension may have a name, not batch and width');
+    expect(of((x) => x, ['batch', 'width'])).toThrow(
+      expect.objectContaining({ name: 'RangeError', message: expect.stringContaining('batch and width') }),
+    );
   });
 
   it('weights of 2 GiB, before anything is done', () => {
     const big = { dtype: 'float32', shape: [2 ** 29], data: { byteLength: 2 ** 31 } } as unknown as NdArray;
     const program: Program = () => expect.fail('traced');
-    expect(() => exportOnnx(program, { weights: { big }, inputs: {} })).toThrow(/smaller than 2 GiB.*2\.00 GiB/);
+    expect(() => exportOnnx(program, { weights: { big }, inputs: {} })).toThrow(
+      expect.objectContaining({ name: 'RangeError', message: expect.stringContaining('2.00 GiB') }),
+    );
   });
 
   it('weights that the program changes, and two values of one name', () => {
     const w = floats([3]);
     const program: Program = (state, { x }) => ({ state: { w: tf.add(state['w']!, x!) }, outputs: { y: x! } });
-    expect(() => exportOnnx(program, { weights: { w }, inputs: { x: given([3]) } })).toThrow('changes "w"');
+    expect(() => exportOnnx(program, { weights: { w }, inputs: { x: given([3]) } })).toThrow(
+      expect.objectContaining({ code: 'TRACE_FAILED', message: expect.stringMatching(/"w".*`state`/) }),
+    );
     const same: Program = (state, { x }) => ({ outputs: { w: tf.add(state['w']!, x!) } });
-    expect(() => exportOnnx(same, { weights: { w }, inputs: { x: given([3]) } })).toThrow('would be called "w"');
+    expect(() => exportOnnx(same, { weights: { w }, inputs: { x: given([3]) } })).toThrow(
+      expect.objectContaining({ name: 'RangeError', message: expect.stringContaining('"w"') }),
+    );
   });
 });

@@ -9,51 +9,51 @@ import { trace } from '../trace/trace.js';
 import { batchSizes, symbolicBatch } from './symbolic-batch.js';
 import { simplifyModel } from './simplify-model.js';
 
-/** An input of a file. */
+/** An input of an exported file. */
 export interface OnnxInput {
-  /** `int64`, what PyTorch has for integers, reaches the program as int32. */
+  /** `int64`, PyTorch's integer type, reaches the program as int32. */
   readonly dtype: DType | 'int64';
-  /** A name in place of a number, the same in all inputs, is a dimension that may differ from run to run. */
+  /** A name instead of a number, the same for all inputs, marks a dimension that may differ from run to run. */
   readonly shape: readonly (number | string)[];
 }
 
 export interface ExportOnnxOptions {
   /** By name; the program gets them as its `inputs`. */
   readonly inputs: Readonly<Record<string, OnnxInput>>;
-  /** Arrays that the file holds, under these names; the program gets them in its `state` and must not change them. */
+  /** Arrays stored in the file under these names; the program gets them in its `state` and must not change them. */
   readonly weights?: Arrays;
   /**
-   * State that whoever runs the file keeps between calls: inputs `state.<name>`, and outputs `next.<name>` of what the
-   * program changes. A training step has its parameters here.
+   * State that the caller of the file keeps between calls: inputs `state.<name>`, and outputs `next.<name>` for what
+   * the program changes. A training step's parameters are such state.
    */
   readonly state?: TensorSpecs;
-  /** Of the graph. Default `program`. */
+  /** Name of the graph. Default `program`. */
   readonly name?: string;
-  /** What the file says of itself to people. */
+  /** Description of the file for people (`doc_string`). */
   readonly description?: string;
-  /** What it says to programs (`metadata_props`). */
+  /** Metadata for programs (`metadata_props`). */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** A protobuf message, and so an .onnx file, must be smaller than 2 GiB. */
+/** A protobuf message, and therefore an .onnx file, must be smaller than 2 GiB. */
 const LARGEST = 2 ** 31 - 1;
 
-/** Room for nodes, names and the constants of lowerings, beside the weights. */
+/** Reserved for nodes, names, and constants, in addition to the weights. */
 const MARGIN = 2 ** 24;
 
 /**
- * A program as an .onnx file: IR version 10, operators of the standard opset 20 only, weights inside. Inputs and outputs
- * have the names that the program has for them.
+ * Exports a program as an .onnx file: IR version 10, operators of the standard opset 20 only, weights included. Inputs
+ * and outputs have the names that the program uses.
  *
  *   const file = exportOnnx((weights, { x }) => ({ outputs: { y: tf.matMul(x!, weights['w']!) } }), {
  *     weights: { w: { dtype: 'float32', shape: [4, 2], data: new Float32Array(8) } },
  *     inputs: { x: { dtype: 'float32', shape: ['batch', 4] } },
  *   });
  *
- * With a named dimension the program is lowered at two sizes of it and the two graphs are made one. Throws a TraceError
- * that names the node where the program cannot be compiled or cannot be written for every size (its graph depends on
- * the size otherwise than through shapes), and a RangeError where the file would reach 2 GiB or two of its values would
- * have one name.
+ * With a named dimension, the program is lowered at two sizes of it and the two graphs are merged into one.
+ * @throws {TraceError} naming the node, if the program cannot be compiled, or if its graph depends on the size of the
+ *   named dimension in any way other than through shapes
+ * @throws {RangeError} if the file would reach 2 GiB, or two of its values would have the same name
  */
 export function exportOnnx(program: Program, options: ExportOnnxOptions): Uint8Array {
   const { weights = {}, state = {}, name = 'program', description, metadata } = options;
@@ -92,21 +92,21 @@ function checkSize(weights: Arrays): void {
 
 const tooLarge = (bytes: number): RangeError =>
   new RangeError(
-    `An .onnx file must be smaller than 2 GiB (protobuf's limit); this one would have ${(bytes / 2 ** 30).toFixed(2)} ` +
-      'GiB. Weights outside the file (external data) are not written.',
+    `An .onnx file must be smaller than 2 GiB (protobuf's limit); this one would be ${(bytes / 2 ** 30).toFixed(2)} ` +
+      'GiB. External data (weights outside the file) is not supported.',
   );
 
 function namedDimension(inputs: ExportOnnxOptions['inputs']): string | undefined {
   const names = new Set(Object.values(inputs).flatMap(({ shape }) => shape.filter((dim) => typeof dim === 'string')));
   if (names.size > 1)
-    throw new RangeError(`exportOnnx: one dimension may have a name, not ${[...names].join(' and ')}`);
+    throw new RangeError(`exportOnnx: only one dimension may be named; got ${[...names].join(' and ')}`);
   return [...names][0];
 }
 
-/** By their names in the model. */
+/** Ports by their names in the model. */
 type Ports = ReadonlyMap<string, Port>;
 
-/** int64 inputs are cast at the start. */
+/** Casts int64 inputs to int32 at the start of the graph. */
 function withWideInputs(model: OnnxModel, ports: Ports, inputs: ExportOnnxOptions['inputs']): OnnxModel {
   const wide = model.inputs.filter((info) => {
     const { kind, name } = ports.get(info.name)!;
@@ -127,7 +127,7 @@ function withWideInputs(model: OnnxModel, ports: Ports, inputs: ExportOnnxOption
   };
 }
 
-/** Names as the program has them, weights inside. */
+/** Uses the program's names and includes the weights. */
 function withOwnNames(model: OnnxModel, ports: Ports, weights: Arrays): OnnxModel {
   const isWeight = ({ kind, name }: Port) => kind === 'state' && Object.hasOwn(weights, name);
   const weightOf = (name: string) => {
@@ -164,22 +164,22 @@ function tensorOf(name: string, { dtype, shape, data }: Arrays[string]): OnnxTen
   return { name, type: dtype, dims: shape, raw: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
-/** What the file holds stays as it is. */
+/** Weights stored in the file must not change. */
 function checkWeightsUnchanged({ outputs }: Graph, weights: Arrays): void {
   const changed = outputs.find(({ port }) => port.kind === 'next' && Object.hasOwn(weights, port.name));
   if (changed === undefined) return;
   throw new TraceError(
-    `The program changes "${changed.port.name}", which the file holds; hand it over as \`state\`, not \`weights\`.`,
+    `The program changes "${changed.port.name}", which is stored in the file; pass it as \`state\`, not \`weights\`.`,
   );
 }
 
-/** A value of a graph is made once, so its name must be its own. */
+/** Every value of a graph is defined once, so its name must be unique. */
 function checkNames({ inputs, initializers, nodes }: OnnxModel): void {
   const seen = new Set<string>();
   const made = [...inputs, ...initializers].map(({ name }) => name).concat(nodes.flatMap((node) => node.outputs));
   for (const name of made) {
     if (seen.has(name))
-      throw new RangeError(`exportOnnx: two values of the file would be called "${name}"; rename one`);
+      throw new RangeError(`exportOnnx: two values of the file would have the name "${name}"; rename one`);
     seen.add(name);
   }
 }

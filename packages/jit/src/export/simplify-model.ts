@@ -1,12 +1,12 @@
-/** What makes a file smaller and easier to read; the program that runs it would do the same when it loads it. */
+/** Makes a file smaller and easier to read. The runtime that loads it would apply the same simplifications. */
 import { liveNodes } from '../lower/lower-graph.js';
 import { sizeOf } from '../graph/graph.js';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../onnx/proto.js';
 
-/** Constants of one repeated number and at least so many elements are written as an Expand of it. */
+/** Repeated-number constants with at least this many elements are written as an Expand. */
 const REPEATED = 64;
 
-/** The same model without pairs of transposes, long constants of one number, and unused results. */
+/** The same model without pairs of transposes, long repeated-number constants, and unused results. */
 export function simplifyModel(model: OnnxModel): OnnxModel {
   const joined = { ...model, nodes: joinTransposes(model.nodes) };
   const { nodes, initializers } = shortenConstants(joined);
@@ -19,7 +19,7 @@ export function simplifyModel(model: OnnxModel): OnnxModel {
   };
 }
 
-/** A transpose of a transpose becomes one, or none. */
+/** Merges a transpose of a transpose into one, or removes both. */
 function joinTransposes(nodes: readonly OnnxNode[]): OnnxNode[] {
   const permOf = ({ attrs }: OnnxNode): readonly number[] => (attrs['perm'] as { ints: readonly number[] }).ints;
   const transposes = new Map<string, OnnxNode>();
@@ -38,7 +38,9 @@ function joinTransposes(nodes: readonly OnnxNode[]): OnnxNode[] {
   });
 }
 
-/** The normalization of a group has ones for a scale, as many as the group has elements. */
+/**
+ * Writes long repeated-number constants, such as the unit scale of a group normalization, as an Expand of one element.
+ */
 function shortenConstants(model: OnnxModel): { nodes: OnnxNode[]; initializers: OnnxTensor[] } {
   const expands: OnnxNode[] = [];
   const shapes: OnnxTensor[] = [];
@@ -57,7 +59,7 @@ function shortenConstants(model: OnnxModel): { nodes: OnnxNode[]; initializers: 
   return { nodes: [...expands, ...model.nodes], initializers: [...initializers, ...shapes] };
 }
 
-/** Mean and deviation of a normalization are for its gradient. */
+/** Drops outputs that nothing uses: mean and deviation of a normalization serve only its gradient. */
 function withoutUnused(node: OnnxNode, used: ReadonlySet<string>): OnnxNode {
   if (node.op !== 'LayerNormalization') return node;
   const last = node.outputs.findLastIndex((name) => used.has(name));

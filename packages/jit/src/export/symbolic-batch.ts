@@ -1,15 +1,15 @@
 /**
- * One graph for every batch size, out of the graphs of two of them. A traced graph has fixed shapes, and a lowering may
- * put a shape anywhere: into a Reshape, an Expand, the bounds of a Slice. What depends on the batch is what differs
- * between the graphs of two sizes, and nothing else does.
+ * Merges the graphs of two batch sizes into one graph for any batch size. A traced graph has fixed shapes, and a
+ * lowering may put a shape anywhere: into a Reshape, an Expand, or the bounds of a Slice. Whatever differs between the
+ * two graphs depends on the batch size; nothing else does.
  */
 import { contentKey } from '../graph/content-key.js';
 import { TraceError } from '../errors.js';
 import type { OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '../onnx/proto.js';
 
 /**
- * The batch sizes to lower a program at. Prime, so that no other extent is likely to be one of them or a multiple: that
- * would do no harm but to have the graph refused.
+ * The batch sizes to lower a program at. They are prime, so that no other dimension is likely to equal one of them or a
+ * multiple. If one does, the graph is refused; it is never wrong.
  */
 export const batchSizes = [127, 131] as const;
 
@@ -23,32 +23,33 @@ function extentOf(a: number, b: number): Extent | undefined {
 }
 
 /**
- * The model whose inputs and outputs have the dimension `batch` where those of `a` and `b`, the same program lowered at
- * `batchSizes`, differ. Throws a TraceError that names the node where the two differ otherwise: in their nodes (a program
- * that asks for the size), in an attribute, or in numbers that are no multiple of the batch (its mean, a table).
+ * Merges `a` and `b`, the same program lowered at the two `batchSizes`. Dimensions in which their inputs and outputs
+ * differ become `batch`.
+ * @throws {TraceError} naming the node, if the graphs differ in their nodes (the program asks for the size), in an
+ *   attribute, or in numbers that are not a multiple of the batch size (a mean over it, a table)
  */
 export function symbolicBatch(a: OnnxModel, b: OnnxModel, batch: string): OnnxModel {
   const known = { a: tensorsByName(a), b: tensorsByName(b) };
   const inputs = sameInfos(a.inputs, b.inputs, batch);
   const shapes = new BatchShapes(inputs, batch);
-  /** What a value of `b` is called in `a`. */
+  /** Maps a value of `b` to its name in `a`. */
   const names = new Map(b.inputs.map(({ name }, i) => [name, a.inputs[i]!.name]));
 
   const nodes = a.nodes.map((node, i): OnnxNode => {
     const twin = b.nodes[i];
     if (twin === undefined || !sameKind(node, twin)) {
-      throw refused(node, `with another batch size it is ${twin === undefined ? 'not there' : described(twin)}`);
+      throw refused(node, `at another batch size it is ${twin === undefined ? 'missing' : described(twin)}`);
     }
     twin.outputs.forEach((name, k) => names.set(name, node.outputs[k]!));
     const operands = node.inputs.map((name, k) => {
       const [first, second] = [known.a.get(name), known.b.get(twin.inputs[k]!)];
       if (first !== undefined && second !== undefined) return shapes.unify(node, k, first, second);
       if (names.get(twin.inputs[k]!) === name || (name === '' && twin.inputs[k] === '')) return name;
-      throw refused(node, `its operand ${k} is another value with another batch size`);
+      throw refused(node, `its operand ${k} is a different value at another batch size`);
     });
     return { ...node, inputs: operands };
   });
-  if (b.nodes.length > a.nodes.length) throw refused(b.nodes[a.nodes.length]!, 'only one batch size has it');
+  if (b.nodes.length > a.nodes.length) throw refused(b.nodes[a.nodes.length]!, 'it exists at one batch size only');
 
   return {
     ...a,
@@ -73,15 +74,15 @@ const described = ({ op, attrs, outputs }: OnnxNode): string =>
 
 function refused(node: OnnxNode, reason: string): TraceError {
   return new TraceError(
-    `The node ${node.name} (${described(node)}) cannot be written for a batch of any size: ${reason}. Pass what depends ` +
-      'on the number of images in as an input, or give every input a size.',
+    `The node ${node.name} (${described(node)}) cannot be exported for every batch size: ${reason}. Pass what depends ` +
+      'on the batch size as an input, or give every input a fixed size.',
   );
 }
 
 function sameInfos(a: readonly OnnxValueInfo[], b: readonly OnnxValueInfo[], batch: string): OnnxValueInfo[] {
   const list = (infos: readonly OnnxValueInfo[]) => infos.map(({ name }) => name).join(', ');
   if (list(a) !== list(b)) {
-    throw new TraceError(`With another batch size the values of the graph are ${list(b)}, not ${list(a)}.`);
+    throw new TraceError(`At another batch size the values of the graph are ${list(b)}, not ${list(a)}.`);
   }
   return a.map(({ name, type, dims }, i) => ({
     name,
@@ -90,7 +91,7 @@ function sameInfos(a: readonly OnnxValueInfo[], b: readonly OnnxValueInfo[], bat
       const other = b[i]!.dims[axis];
       const extent = extentOf(dim as number, other as number);
       if (extent === undefined) {
-        throw new TraceError(`"${name}": its axis ${axis} is ${dim} or ${other}, no multiple of the batch size.`);
+        throw new TraceError(`"${name}": its axis ${axis} is ${dim} or ${other}, not a multiple of the batch size.`);
       }
       if ('fixed' in extent) return extent.fixed;
       return extent.perImage === 1 ? batch : `${extent.perImage}*${batch}`;
@@ -98,7 +99,7 @@ function sameInfos(a: readonly OnnxValueInfo[], b: readonly OnnxValueInfo[], bat
   }));
 }
 
-/** Makes the operands that depend on the batch size, each once, from the shape of an input. */
+/** Creates the operands that depend on the batch size, each once, from the shape of an input. */
 class BatchShapes {
   readonly initializers: OnnxTensor[] = [];
   private readonly made: OnnxNode[] = [];
@@ -109,19 +110,19 @@ class BatchShapes {
     private readonly batch: string,
   ) {}
 
-  /** The name of what stands for operand `index` of `node`, in one graph the tensor `a` and in the other `b`. */
+  /** The name of the value that replaces operand `index` of `node`, which is `a` in one graph and `b` in the other. */
   unify(node: OnnxNode, index: number, a: OnnxTensor, b: OnnxTensor): string {
     if (sameTensor(a, b)) return a.name;
     if (a.type === 'int64' && a.dims.length === 1) return this.vector(node, index, a, b);
     return this.rows(node, a, b);
   }
 
-  /** Nodes that need these operands, with those that make them before. */
+  /** The given nodes, each preceded by the nodes that compute its batch-dependent operands. */
   inFrontOf(nodes: readonly OnnxNode[]): OnnxNode[] {
     return [...this.made, ...nodes];
   }
 
-  /** A vector of int64: a shape, bounds, repetitions. */
+  /** An int64 vector: a shape, bounds, or repetitions. */
   private vector(node: OnnxNode, index: number, a: OnnxTensor, b: OnnxTensor): string {
     const [first, second] = [intsOf(a), intsOf(b)];
     const extents = first.map((value, i) => extentOf(value, second[i] ?? NaN));
@@ -136,14 +137,17 @@ class BatchShapes {
     return this.computed(entries);
   }
 
-  /** A tensor of as many equal rows as there are images: one row, expanded. */
+  /** A tensor of identical rows, one per image: one row, expanded. */
   private rows(node: OnnxNode, a: OnnxTensor, b: OnnxTensor): string {
     const [[rows, ...rest], [otherRows, ...otherRest]] = [a.dims, b.dims];
     const row = a.raw.subarray(0, a.raw.length / batchSizes[0]);
     const fits = rows === batchSizes[0] && otherRows === batchSizes[1] && rest.join() === otherRest.join();
     if (!fits || !repeats(a.raw, row) || !repeats(b.raw, row)) {
       const shape = ({ type, dims }: OnnxTensor) => `${type} [${dims.join(', ')}]`;
-      throw refused(node, `it uses a constant ${shape(a)}, with another batch size ${shape(b)} with other numbers`);
+      throw refused(
+        node,
+        `it uses a constant ${shape(a)}, which has different values ${shape(b)} at another batch size`,
+      );
     }
     return this.once(contentKey(['rows', a.type, rest, row]), () => {
       const name = this.initializer({ type: a.type, dims: [1, ...rest], raw: row });
@@ -166,13 +170,14 @@ class BatchShapes {
     });
   }
 
-  /** `perImage` times the batch size, as a vector of one. */
+  /** `perImage` times the batch size, as a vector of length 1. */
   private images(perImage: number): string {
     return this.once(`${perImage} images`, () => {
       if (perImage !== 1) return this.node('Mul', [this.images(1), this.ints([perImage])]);
       const axisOf = ({ dims }: OnnxValueInfo) => dims.indexOf(this.batch);
       const input = this.inputs.find((info) => axisOf(info) >= 0);
-      if (input === undefined) throw new TraceError(`No input has the dimension "${this.batch}" that the graph uses.`);
+      if (input === undefined)
+        throw new TraceError(`The graph depends on the dimension "${this.batch}", but no input has it.`);
       return this.node('Shape', [input.name], { start: { int: axisOf(input) }, end: { int: axisOf(input) + 1 } });
     });
   }

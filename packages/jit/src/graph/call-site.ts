@@ -1,10 +1,10 @@
-/** Where a call was made: kept for the message of an error, and turned into text only for one. */
+/** The place of a call, for error messages. The stack is formatted only if an error needs it. */
 export type CallSite = Error;
 
-/** The call site of the call under way. */
+/** Captures the place of the current call. */
 export function captureCallSite(): CallSite {
   const limit = Error.stackTraceLimit;
-  // A call in a gradient in a model lies deep.
+  // // Calls inside a model's gradient are deep in the stack.
   Error.stackTraceLimit = 100;
   const callSite = new Error();
   Error.stackTraceLimit = limit;
@@ -14,13 +14,14 @@ export function captureCallSite(): CallSite {
 const packages = 'core|curriculum|data|eval|jit|models|ops|optim|trainer';
 
 /**
- * `file:line:column` of the innermost frame outside Node, installed packages and the packages of this project: what a
- * library does says nothing about the user's mistake. Where there is no such frame, the innermost one outside TF.js,
- * `@dm/ops` and `@dm/jit`. `stack` begins with a frame of this package, by which the others are told.
+ * Returns `file:line:column` of the innermost frame outside Node, installed packages, and this project's packages,
+ * since a library's frame does not help users find their mistake. If every frame is in one of these, it is the
+ * innermost frame outside TF.js, `@dm/ops`, and `@dm/jit`. `stack` must begin with a frame of this package, which
+ * identifies the others.
  */
 export function userFrame(stack: string): string | undefined {
   const frames = stack.split('\n').flatMap((line) => locationOf(line) ?? []);
-  // `.../packages` in this project's own tree, `.../node_modules/@dm` where it is installed.
+  // // `.../packages` in this repository, `.../node_modules/@dm` if installed.
   const home = frames[0]?.match(/^(.*)[\\/]jit[\\/](?:src|dist)[\\/]/)?.[1];
   const isIn = (location: string, names: string) =>
     home !== undefined &&
@@ -34,14 +35,14 @@ export function userFrame(stack: string): string | undefined {
   );
 }
 
-/** The location in a stack's line: `at f (file:///a/b.js:1:2)`, `at async /a/b.js:1:2`, or `f@http://a/b.js:1:2`. */
+/** The location in a line of a stack: `at f (file:///a/b.js:1:2)`, `at async /a/b.js:1:2`, or `f@http://a/b.js:1:2`. */
 function locationOf(line: string): string | undefined {
   if (line.includes('node:')) return undefined;
   const location = /(?:\(|^\s*at (?:async )?|@)([^()]+:\d+:\d+)\)?\s*$/.exec(line)?.[1];
   return location?.replace(/^file:\/\/(?:\/(?=[A-Za-z]:))?/, '');
 }
 
-/** The end of an error's message: the user's line, where there is one. */
+/** The end of an error message: the user's line, if known. */
 export function atCallSite(callSite: CallSite | undefined): string {
   const location = callSite && userFrame(callSite.stack ?? '');
   return location === undefined ? '' : ` (at ${location})`;

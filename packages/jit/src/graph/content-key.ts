@@ -1,6 +1,6 @@
 /**
- * Plain data as a string that is equal for equal data only. Unlike JSON alone it tells NaN, the infinities and -0 apart,
- * which constants and attributes may well be. Typed arrays are compared by their elements.
+ * Serializes plain data to a string that is equal only for equal data. Unlike JSON, it distinguishes NaN, the
+ * infinities, and -0, all of which occur in constants and attributes. Typed arrays are compared by their elements.
  */
 export function contentKey(data: unknown): string {
   return JSON.stringify(data, (_key, value: unknown) =>

@@ -10,27 +10,27 @@ export interface TensorSpec {
 
 export type TensorSpecs = Readonly<Record<string, TensorSpec>>;
 
-/** One tensor of a graph, defined once: by an input, a constant or a node. */
+/** One tensor of a graph, defined once: by an input, a constant, or a node. */
 export interface Value extends TensorSpec {
   readonly id: number;
 }
 
-/** Plain JSON data (typed arrays in constants aside) that a kernel takes besides tensors. */
+/** Arguments of a kernel other than tensors: plain JSON data, except for typed arrays in constants. */
 export type Attrs = Readonly<Record<string, unknown>>;
 
 /**
- * A kernel call before its outputs are known. `op` is the TF.js kernel's name, or `Const`: a tensor known while tracing,
- * either `{ splat: number }` (every element the same) or `{ data: typed array }`.
+ * A kernel call before its outputs are known. `op` is the TF.js kernel's name, or `Const` for a tensor known at trace
+ * time: either `{ splat: number }` (all elements equal) or `{ data: typed array }`.
  */
 export interface KernelCall {
   readonly op: string;
   readonly inputs: readonly Value[];
-  /** Name of each input as the kernel calls it (`x`, `filter`, ...; `0`, `1`, ... for lists). */
+  /** The kernel's name for each input (`x`, `filter`, ...; `0`, `1`, ... for lists). */
   readonly inputNames: readonly string[];
   readonly attrs: Attrs;
-  /** Where the user's program made this call, for errors. */
+  /** The line of the user's program that made this call, for error messages. */
   readonly callSite?: CallSite | undefined;
-  /** The name that `scope` of @dm/ops had set: the block of the model. */
+  /** The name set by `scope` of @dm/ops: the block of the model. */
   readonly scope?: string | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface PortValue {
   readonly value: Value;
 }
 
-/** A traced program. Nodes are in an order in which they can run. */
+/** A traced program. Nodes are in topological order. */
 export interface Graph {
   readonly name: string;
   readonly inputs: readonly PortValue[];
@@ -60,10 +60,13 @@ export const sizeOf = (shape: readonly number[]): number => shape.reduce((n, d) 
 export const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((d, i) => d === b[i]);
 
-/** Type and shape of a value, for another that has the same. */
+/** Type and shape of a value, to create another one like it. */
 export const specOf = ({ shape, dtype }: TensorSpec): TensorSpec => ({ shape, dtype });
 
-/** The input called `name`; throws if the kernel was called without it. */
+/**
+ * The input called `name`.
+ * @throws {Error} if the kernel was called without it
+ */
 export function input(call: KernelCall, name: string): Value {
   const value = optionalInput(call, name);
   if (value === undefined) {
@@ -77,7 +80,7 @@ export function optionalInput(call: KernelCall, name: string): Value | undefined
   return i < 0 ? undefined : call.inputs[i];
 }
 
-/** Makes values and nodes in running order; the tracer and every pass build graphs with it. */
+/** Creates values and nodes in topological order; the tracer and every pass build graphs with it. */
 export class GraphBuilder {
   readonly nodes: Node[] = [];
   private readonly producers = new Map<Value, Node>();
@@ -102,7 +105,7 @@ export class GraphBuilder {
     for (const value of node.outputs) this.producers.set(value, node);
   }
 
-  /** The node that made a value; nothing for an input. */
+  /** The node that computes a value; undefined for an input. */
   producer(value: Value): Node | undefined {
     return this.producers.get(value);
   }
@@ -114,8 +117,8 @@ export class GraphBuilder {
 }
 
 /**
- * Copies a graph node by node. `visit` sees each node with its inputs already replaced; it returns the values that
- * replace the node's outputs, or nothing to keep the node as it is.
+ * Copies a graph node by node. `visit` gets each node with its inputs already replaced. It returns the values that
+ * replace the node's outputs, or undefined to keep the node.
  */
 export function rewrite(
   graph: Graph,
@@ -137,7 +140,7 @@ export function rewrite(
   };
 }
 
-/** Largest number of a value; -1 in an empty graph. */
+/** Largest id of a value; -1 in an empty graph. */
 export function lastId({ inputs, nodes }: Graph): number {
   let last = -1;
   for (const { value } of inputs) last = Math.max(last, value.id);

@@ -1,13 +1,13 @@
 /**
- * What an input or output of a graph is to the engine: `state` and `next` are an entry of the state before and after the
- * call, `input` and `output` what the caller passes and gets, `intermediate` what the first graph of a split step computes
- * for the second (passes/split-update.ts).
+ * The role of a graph's input or output: `state` and `next` are a state entry before and after the call, `input` and
+ * `output` are what the caller passes and gets, `intermediate` is what the first graph of a split step computes for the
+ * second (passes/split-update.ts).
  */
 export type PortKind = 'state' | 'next' | 'input' | 'output' | 'intermediate';
 
 /** A contiguous range of a vector. */
 export interface Slice {
-  /** Elements of the vector before it. */
+  /** Number of elements before it in the vector. */
   readonly offset: number;
   readonly length: number;
 }
@@ -15,9 +15,9 @@ export interface Slice {
 /** An input or output of a graph. */
 export interface Port {
   readonly kind: PortKind;
-  /** As the program calls it; a number for an intermediate. */
+  /** The program's name for it; a number for an intermediate. */
   readonly name: string;
-  /** Set if the graph takes or makes only this part of the vector (passes/chunk-vectors.ts). */
+  /** Set if the graph reads or writes only this part of the vector (passes/chunk-vectors.ts). */
   readonly slice?: Slice;
 }
 
@@ -30,8 +30,8 @@ const prefixes: Readonly<Record<PortKind, string>> = {
 };
 
 /**
- * A port's name in ONNX graphs and in print, unique among the ports of a graph: `in.x`, `state.params[0:262144]`. It is for
- * people and the runtime: no code takes it apart again.
+ * A port's name in ONNX graphs and in printed output, unique among the ports of a graph: `in.x`,
+ * `state.params[0:262144]`. It is for people and the runtime; no code parses it.
  */
 export function portName({ kind, name, slice }: Port): string {
   const whole = `${prefixes[kind]}.${name}`;

@@ -3,8 +3,8 @@ import { portName } from '../graph/port.js';
 import type { Compilation } from './observer.js';
 
 /**
- * A graph as text, one node a line: `%7: Add(a %5, b %6) -> float32 [2, 4] {attributes}  # scope`. The scope is that of
- * `@dm/ops`' `scope`; attributes and scope are left out where there are none.
+ * Prints a graph as text, one node per line: `%7: Add(a %5, b %6) -> float32 [2, 4] {attributes}  # scope`. The scope
+ * is the one set by `scope` of `@dm/ops`. Attributes and scope are omitted if empty.
  */
 export function printGraph(graph: Graph): string {
   const names = (values: readonly Value[]) => values.map(({ id }) => `%${id}`).join(', ');
@@ -31,10 +31,10 @@ function attributeText(value: unknown): string {
 }
 
 /**
- * The files that show a compilation, by name: `<program>.onnx`, what the runtime was given (`.wasm` for the update of a
- * split step), and `<program>.txt`, the graph before it was lowered, as `printGraph` prints it. The ONNX file is for
- * viewers and for this machine: it may use operators that only ONNX Runtime's CPU provider has.
- * `lowerGraph(graph, { portable: true })` makes one that travels.
+ * The files that show a compilation, by name: `<program>.onnx`, the model given to the runtime (`.wasm` for the update
+ * of a split step), and `<program>.txt`, the graph before lowering, as `printGraph` prints it. The ONNX file is meant
+ * for viewers and this machine: it may use operators that only ONNX Runtime's CPU provider has. `lowerGraph(graph, {
+ * portable: true })` makes a portable one.
  */
 export function dumpFiles({ name, graph, format, bytes }: Compilation): Readonly<Record<string, Uint8Array | string>> {
   const file = name.replaceAll(/[^\w.-]+/g, '-');

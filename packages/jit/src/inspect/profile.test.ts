@@ -83,7 +83,7 @@ it('has each node of each call, with the scope and the kernel that it was made f
   }
 });
 
-it('refuses what is no profile', () => {
+it('refuses what is not a profile', () => {
   expect(() => parseProfile('{}')).toThrow('must be an array');
-  expect(() => parseProfile('[]')).toThrow('no call of the session');
+  expect(() => parseProfile('[]')).toThrow('call');
 });

@@ -1,5 +1,5 @@
 /**
- * Reads the profile that ONNX Runtime writes of a session: a JSON array of events in Chrome's trace format, times in
+ * Reads the profile that ONNX Runtime writes for a session: a JSON array of events in Chrome's trace format, times in
  * microseconds. Events of category `Node` named `<node>_kernel_time` are one call of one node; `model_run` is one call
  * of the session, written after its nodes.
  */
@@ -10,12 +10,12 @@ export interface NodeCall {
   /** The node's name in the model, as the runtime kept it: `<scope>/<kernel>/<Op>.<number>`. */
   readonly name: string;
   readonly op: string;
-  /** The name that `scope` of `@dm/ops` had set when the kernel was recorded; '' where there was none. */
+  /** The `scope` of `@dm/ops` in which the kernel was recorded; '' outside any. */
   readonly scope: string;
-  /** The TF.js kernel that the node was made for; '' for a node that the runtime put in. */
+  /** The TF.js kernel from which the node was lowered; '' for a node that the runtime added. */
   readonly kernel: string;
   readonly ms: number;
-  /** Multiplications and additions of a product or convolution, by its shapes; 0 for any other node. */
+  /** Floating-point operations of a matrix product or convolution, from its shapes; 0 for any other node. */
   readonly flops: number;
 }
 
@@ -27,16 +27,16 @@ export interface SessionCall {
 
 export interface SessionProfile {
   readonly calls: readonly SessionCall[];
-  /** Largest size of the runtime's memory for values at a time, in MiB: without weights that were given to it. */
+  /** Peak size of the runtime's memory for intermediate values, in MiB; excludes the weights. */
   readonly valuesPeakMb: number;
 }
 
 interface Event {
   readonly cat: string;
   readonly name: string;
-  /** Start, microseconds. */
+  /** Start, in microseconds. */
   readonly ts: number;
-  /** Duration, microseconds. */
+  /** Duration, in microseconds. */
   readonly dur: number;
   readonly args: {
     readonly op_name?: string;
@@ -52,14 +52,14 @@ type TypedShape = Readonly<Record<string, readonly number[]>>;
 const nodeSuffix = '_kernel_time';
 
 /**
- * `json` is what the runtime wrote.
- * @throws {Error} if it is not such a profile or holds no complete call
+ * Parses `json`, a profile written by the runtime.
+ * @throws {Error} if it is not such a profile, or contains no complete call
  */
 export function parseProfile(json: string): SessionProfile {
   const events = JSON.parse(json) as Event[];
   if (!Array.isArray(events)) throw new Error('the profile must be an array of events');
   const runs = events.filter(({ cat, name }) => cat === 'Session' && name === 'model_run');
-  if (runs.length === 0) throw new Error('the profile holds no call of the session');
+  if (runs.length === 0) throw new Error('the profile contains no call of the session');
   const nodes = events.filter(({ cat, name }) => cat === 'Node' && name.endsWith(nodeSuffix));
   const calls = runs.map(({ ts, dur }) => ({
     ms: dur / 1000,
@@ -77,7 +77,7 @@ function nodeCall({ name: event, dur, args }: Event): NodeCall {
   return { name, op, ...originOf(name), ms: dur / 1000, flops };
 }
 
-/** A fusion of the runtime appends its own name to that of the node that it began with. */
+/** A fused node's name begins with the name of the first node that the runtime fused into it. */
 function originOf(name: string): { scope: string; kernel: string } {
   const parts = name.split('/');
   const own = parts.findIndex((part) => /^[A-Z]\w*\.\d+$/.test(part));
@@ -87,9 +87,9 @@ function originOf(name: string): { scope: string; kernel: string } {
 type Shape = readonly number[];
 
 /**
- * Floating-point operations of a node, two for each multiplication with its addition. A filter, [O, I, kh, kw] plain or
- * blocked, is applied whole at each place: of the output of a convolution, of the input of a transposed one. The
- * length of the sums of a product is what the first operand has besides the rows of the result.
+ * Floating-point operations of a node, two per multiply-add. A filter, [O, I, kh, kw] plain or blocked, is applied at
+ * each pixel: of the output for a convolution, of the input for a transposed one. For a matrix product, the length of
+ * the sums follows from the sizes of the first operand and of the result's rows.
  */
 export function flopsOf(op: string, inputs: readonly Shape[], outputs: readonly Shape[]): number {
   const [a = [], b = []] = inputs;

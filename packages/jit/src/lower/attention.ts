@@ -2,13 +2,16 @@ import { input, specOf, type Value } from '../graph/graph.js';
 import { type Kernel, type LoweringContext } from './context.js';
 
 /**
- * Elements of [Tq, Tk] matrices in work at a time, 4 MB of them. Images are independent, so they go through in groups
- * whose matrices stay in the processor's cache from one operator to the next. Smaller groups lose more to the number of
- * operators than they gain.
+ * Elements of [Tq, Tk] matrices that are processed at a time (4 MB). Images are independent, so they are processed in
+ * groups whose matrices stay in the processor's cache from one operator to the next. Smaller groups lose more to the
+ * number of operators than they gain.
  */
 const IN_CACHE = 2 ** 20;
 
-/** Images a group, for q [B, heads, Tq, d] and k [B, heads, Tk, d]. A file that travels has one group: its B may vary. */
+/**
+ * Images per group, for q [B, heads, Tq, d] and k [B, heads, Tk, d]. A portable file has a single group, since its B
+ * may vary.
+ */
 function groupSizes(q: Value, k: Value, ctx: LoweringContext): number[] {
   const [images, heads, queries] = q.shape as [number, number, number];
   const matrices = heads * queries * k.shape[2]!;
@@ -17,7 +20,7 @@ function groupSizes(q: Value, k: Value, ctx: LoweringContext): number[] {
   return images % size === 0 ? whole : [...whole, images % size];
 }
 
-/** What `each` makes of every group of images, joined again. `each` gets the group's share of the operands. */
+/** Concatenates the results of `each` over groups of images. `each` gets its group's slice of the operands. */
 function byGroups<Key extends string>(
   sizes: readonly number[],
   operands: Readonly<Record<Key, string>>,
@@ -58,8 +61,8 @@ const attention: Kernel = {
 };
 
 /**
- * With probs = softmax(scale q kᵀ) made again: dv = probsᵀ dy; ds = probs (dy vᵀ - rowsum(dy y)); dq = scale ds k,
- * dk = dsᵀ (scale q).
+ * Recomputes probs = softmax(scale q kᵀ). Then dv = probsᵀ dy; ds = probs (dy vᵀ - rowsum(dy y)); dq = scale ds k, dk =
+ * dsᵀ (scale q).
  */
 const attentionGrad: Kernel = {
   infer: (call) => ['q', 'k', 'v'].map((key) => specOf(input(call, key))),
@@ -68,12 +71,12 @@ const attentionGrad: Kernel = {
     const name = (key: string) => ctx.get(input(node, key));
     const alpha = node.attrs['scale'] as number;
     const dy = name('dy');
-    // Scaled here rather than in the product, as the forward pass has it: else the runtime would see the same products
-    // and keep those of the forward pass, all of them, until now.
+    // // Scaled here rather than in the product. Otherwise the runtime would find the forward pass's products to be
+    // equal, and keep all of them until the backward pass.
     const scaled = onnx.op('Mul', [name('q'), onnx.float(alpha)]);
     const rowSums = ctx.sum(onnx.op('Mul', [dy, name('y')]), [3], true);
-    // The product with a transposed T x T matrix, written as the transpose of a product that reads it as it lies: the
-    // rows to transpose are then d long, not T.
+    // // The product with a transposed T x T matrix, written as the transpose of a product with the matrix in its own
+    // order: the rows to transpose are then d long instead of T.
     const transposed = (x: string) => ctx.transpose(x, [0, 1, 3, 2]);
     const operands = {
       q: scaled,

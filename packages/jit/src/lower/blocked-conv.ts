@@ -3,16 +3,16 @@ import { LoweringContext } from './context.js';
 
 /**
  * ONNX Runtime's CPU provider has, for its own optimizer, convolutions on blocked tensors: channels in blocks of 8 or
- * 16, as wide as the processor's vectors, the block innermost. A graph may use them directly, with a filter that is
- * computed in the same step, which that optimizer never does. The block size is the processor's secret, so the engine
- * finds it by trying (`blockedProbe`), and a graph with such nodes is for this machine only.
+ * 16 (the processor's vector width), the block innermost. A graph may use them directly, even with a filter that is
+ * computed in the same step, a case that the optimizer does not handle. The block size depends on the processor and is
+ * not documented, so the engine finds it by trying (`blockedProbe`). A graph with such nodes is for this machine only.
  */
 const DOMAIN = 'com.microsoft.nchwc';
 
 export interface FilterOfTaps {
-  /** As TF.js has it, [taps, I, O] with taps = kh · kw. */
+  /** In TF.js's order, [taps, I, O] with taps = kh · kw. */
   readonly filter: string;
-  /** Which channel axis of `filter` the convolution sums over: its second (I) or its third (O, for dx). */
+  /** The channel axis of `filter` that the convolution sums over: the second (I) or the third (O, for dx). */
   readonly over: 'in' | 'out';
   readonly kernel: readonly [number, number];
   readonly inChannels: number;
@@ -29,7 +29,7 @@ export interface BlockedConv extends FilterOfTaps {
 export const blockable = (ctx: LoweringContext, inChannels: number, outChannels: number): boolean =>
   ctx.block > 0 && inChannels % ctx.block === 0 && outChannels % ctx.block === 0;
 
-/** Channels first in, channels first out; the reorders cost little beside what the convolution gains. */
+/** NCHW in, NCHW out; the reorders cost little compared with what the convolution gains. */
 export function blockedConv(conv: BlockedConv, ctx: LoweringContext): string {
   const operands = [conv.x, blockedFilter(conv, ctx), ...(conv.bias === undefined ? [] : [conv.bias])];
   const attrs = { ...conv.attrs, kernel_shape: { ints: conv.kernel }, group: { int: 1 } };
@@ -37,8 +37,8 @@ export function blockedConv(conv: BlockedConv, ctx: LoweringContext): string {
 }
 
 /**
- * [taps, I / b, b, O / b, b] → [kept / b, summed / b, taps, b summed, b kept]. Blocks that must be turned are turned as the
- * channels of an image are put into blocks, by an operator that is several times faster than Transpose.
+ * [taps, I / b, b, O / b, b] → [kept / b, summed / b, taps, b summed, b kept]. If blocks must be transposed, this uses
+ * the operator that puts an image's channels into blocks, which is several times faster than Transpose.
  */
 export function blockedFilter(
   { filter, over, kernel, inChannels, outChannels }: FilterOfTaps,
@@ -56,7 +56,7 @@ export function blockedFilter(
   return ctx.reshape(ctx.transpose(apart, [1, 2, 0, 3]), [outChannels, inChannels, kh, kw]);
 }
 
-/** The convolution of `x`, channels first, with a filter that is in blocks already, and a bias; channels first again. */
+/** Convolves `x` (NCHW) with a filter that is already blocked, and adds a bias; the result is NCHW. */
 export function convOverBlocks(
   [x, ...others]: readonly string[],
   outChannels: number,
@@ -66,22 +66,24 @@ export function convOverBlocks(
   return fromBlocks(convOfBlocks([toBlocks(x!, ctx), ...others], attrs, ctx), outChannels, ctx);
 }
 
-/** [N, C, H, W] → [N, C / b, H, W, b]; to the graph's checker its shape is the former still. */
+/** [N, C, H, W] → [N, C / b, H, W, b]; ONNX's shape inference still sees the former shape. */
 export const toBlocks = (x: string, { onnx }: LoweringContext): string =>
   onnx.op('ReorderInput', [x], { domain: DOMAIN });
 
-/** The way back. */
+/** The inverse of `toBlocks`. */
 export const fromBlocks = (x: string, channels: number, { onnx }: LoweringContext): string =>
   onnx.op('ReorderOutput', [x], { domain: DOMAIN, attrs: { channels: { int: channels } } });
 
-/** Of image, filter and, where there is one, bias, the former two in blocks; the result is in blocks. */
+/** Convolves an image with a filter, both blocked, and adds an optional bias; the result is blocked. */
 export const convOfBlocks = (
   operands: readonly string[],
   attrs: Readonly<Record<string, OnnxAttr>>,
   { onnx }: LoweringContext,
 ): string => onnx.op('Conv', operands, { domain: DOMAIN, attrs });
 
-/** A tiny convolution done both ways: inputs `x` and `filter` of the given shapes, outputs `plain` and `blocked`. */
+/**
+ * A tiny convolution computed both ways: inputs `x` and `filter` of the given shapes, outputs `plain` and `blocked`.
+ */
 export function blockedProbe(block: number): { model: OnnxModel; shapes: Record<'x' | 'filter', number[]> } {
   const ctx = new LoweringContext({ block });
   const [inChannels, outChannels] = [2 * block, block];

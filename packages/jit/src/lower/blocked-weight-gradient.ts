@@ -3,17 +3,17 @@ import { convOfBlocks, toBlocks } from './blocked-conv.js';
 import type { ConvGeometry, Pad } from './conv-geometry.js';
 import type { LoweringContext } from './context.js';
 
-/** The two ways to see the gradient: `dy` over x, or, at stride 1, `x` over dy. */
+/** The operand that slides over the other: `dy` over x or, at stride 1, `x` over dy. */
 type Slid = 'dy' | 'x';
 
 /**
- * Which of x and dy to slide over the other; nothing where the blocked convolutions do not serve. The images fill the
- * blocks, so their number must divide by the block, and so must the channels of what slides. The one with more channels
- * does, because the other is the one to be padded and turned.
+ * Chooses which of x and dy slides over the other; undefined if blocked convolutions do not apply. The images fill the
+ * blocks, so their number must be divisible by the block size, and so must the channels of the operand that slides. The
+ * operand with more channels slides, because the other one must be padded and transposed.
  */
 function slid({ x, filter, strides, dilations }: ConvGeometry, block: number): Slid | undefined {
   const [kh, kw, inChannels, outChannels] = filter as [number, number, number, number];
-  // One tap is one output pixel a filter, which the convolution's kernel does badly. Of strides, 1 and 2 were measured.
+  // // A single tap is one output pixel per filter, for which the kernel is slow. Only strides 1 and 2 were measured.
   const fits = block > 0 && x[0]! % block === 0 && kh > 1 && kw > 1;
   if (!fits || dilations.some((d) => d !== 1) || strides.some((s) => s > 2)) return undefined;
   const xFits = inChannels % block === 0 && strides.every((s) => s === 1);
@@ -26,11 +26,13 @@ export const hasBlockedWeightGradient = (geometry: ConvGeometry, { block }: Pick
 
 /**
  * Weight gradient of a convolution, [kh, kw, I, O], as a convolution on blocked tensors with the roles changed:
+ *
  *   dfilter[a, b, i, o] = Σ over n, h, w of x[n, i, s h + a - top, s w + b - left] dy[n, o, h, w]
- * sums over images as a convolution does over channels, slides all of dy over x (with dilation s, the stride) and stops
- * at kh · kw places. Seen the other way, x slides over dy and the taps come out last first. What does not slide is padded
- * beforehand: a convolution that pads takes the pixels of an output row one by one. Only for geometries of which
- * `hasBlockedWeightGradient` holds.
+ *
+ * It sums over images as a convolution sums over channels, slides all of dy over x (with the stride s as its dilation),
+ * and has kh · kw output pixels. With the operands exchanged, x slides over dy and the taps come out in reverse order.
+ * The operand that does not slide is padded beforehand, since a convolution with padding computes the pixels of an
+ * output row one by one. Only for geometries for which `hasBlockedWeightGradient` is true.
  */
 export function blockedWeightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: LoweringContext): string {
   const { strides, pad, filter } = geometry;
@@ -58,7 +60,10 @@ export function blockedWeightGradient(x: Value, dy: Value, geometry: ConvGeometr
   return ctx.reshape(onnx.op('Gather', [turned, lastFirst], { attrs: { axis: { int: 0 } } }), filter);
 }
 
-/** [O, I / b, taps, b] → [taps, I / b, b, O]; where O fills blocks by the operator that is faster than Transpose. */
+/**
+ * [O, I / b, taps, b] → [taps, I / b, b, O]. If O fills whole blocks, this uses the operator that is faster than
+ * Transpose.
+ */
 function outChannelsLast(
   name: string,
   [kh, kw, inChannels, outChannels]: readonly number[],
@@ -71,7 +76,7 @@ function outChannelsLast(
   return ctx.transpose(ctx.reshape(blocks, [outChannels! / b, ...rest, b]), [2, 1, 3, 0, 4]);
 }
 
-/** [N, H, W, C] as images of `C`: blocked over n as a convolution's input is over channels, [C, N / b, H', W', b]. */
+/** [N, H, W, C] as `C` images: blocked over n as a convolution's input is over channels, [C, N / b, H', W', b]. */
 function imagesInBlocks(value: Value, [[top, bottom], [left, right]]: Pad, ctx: LoweringContext): string {
   const [n, h, w, c] = value.shape as [number, number, number, number];
   const { block: b, onnx } = ctx;
@@ -82,7 +87,7 @@ function imagesInBlocks(value: Value, [[top, bottom], [left, right]]: Pad, ctx: 
   return ctx.reshape(padded, [c, n, h + top + bottom, w + left + right]);
 }
 
-/** [N, H, W, C] as `C` filters over N channels in their blocks, [C / b, N / b, H, W, b of N, b of C]. */
+/** [N, H, W, C] as `C` filters over N blocked channels, [C / b, N / b, H, W, b of N, b of C]. */
 function imagesAsFilter(value: Value, ctx: LoweringContext): string {
   const [n, h, w, c] = value.shape as [number, number, number, number];
   const { block: b } = ctx;

@@ -11,12 +11,12 @@ import { OnnxBuilder } from '../onnx/builder.js';
 import type { OnnxModel } from '../onnx/proto.js';
 
 /**
- * How the elements of a tensor lie in memory. `NHWC`: in the order of its axes, as TF.js has them; for any rank. `NCHW`:
- * channels first, what ONNX convolutions take; for rank 4.
+ * Memory layout of a tensor. `NHWC`: in the order of its axes, as in TF.js; any rank. `NCHW`: channels first, as ONNX
+ * convolutions expect; rank 4 only.
  */
 export type Layout = 'NHWC' | 'NCHW';
 
-/** What the compiler knows of one TF.js kernel. */
+/** What the compiler knows about one TF.js kernel. */
 export interface Kernel {
   /** Shape and type of each output. */
   infer(call: KernelCall): readonly TensorSpec[];
@@ -26,34 +26,34 @@ export interface Kernel {
 
 /** Position in [N, C, H, W] of each axis of [N, H, W, C]. */
 export const NCHW_AXIS = [0, 2, 3, 1] as const;
-/** As permutations. */
+/** The same two orders as permutations. */
 const NHWC_TO_NCHW = [0, 3, 1, 2] as const;
 const NCHW_TO_NHWC = [0, 2, 3, 1] as const;
 
-/** Reorders one entry an axis, from [N, H, W, C] to the order of `layout`. */
+/** Reorders values given per axis, from [N, H, W, C] to the order of `layout`. */
 export const inLayout = <T>(layout: Layout, perAxis: readonly T[]): T[] =>
   layout === 'NCHW' ? NHWC_TO_NCHW.map((axis) => perAxis[axis]!) : [...perAxis];
 
 export interface LowerOptions {
-  /** Only the standard ONNX operators (opset 20), for a file that leaves the program. Default false. */
+  /** Use standard ONNX operators (opset 20) only, for a file that other programs read. Default false. */
   readonly portable?: boolean;
-  /** Block size of blocked convolutions, as the engine's probe found it; 0, the default, does without. */
+  /** Block size of blocked convolutions, as found by the engine's probe; 0 (default) disables them. */
   readonly block?: number;
 }
 
 /**
- * Under way from a traced graph to ONNX. It knows, for each traced value, in which layouts it exists already; asking
- * for another one inserts the transpose, once. So layouts follow from use: convolutions ask for channels first,
- * element-wise ops go along with what their operands are, and no transpose is left between two convolutions.
+ * State of one lowering from a traced graph to ONNX. It records the layouts in which each traced value is available; a
+ * request for another layout inserts the transpose, once. Layouts therefore follow from use: convolutions request NCHW,
+ * element-wise ops keep the layout of their operands, and no transpose remains between two convolutions.
  */
 export class LoweringContext {
   readonly onnx = new OnnxBuilder();
   private readonly names = new Map<Value, Map<Layout, string>>();
   private readonly constants = new Map<Value, Node>();
 
-  /** Only the standard ONNX operators, for files that travel. */
+  /** Use standard ONNX operators only, for portable files. */
   readonly portable: boolean;
-  /** Channels in a block of the runtime's blocked convolutions (see blocked-conv.ts); 0 to do without them. */
+  /** Channels per block of the runtime's blocked convolutions (see blocked-conv.ts); 0 disables them. */
   readonly block: number;
 
   constructor({ portable = false, block = 0 }: LowerOptions = {}) {
@@ -61,7 +61,7 @@ export class LoweringContext {
     this.block = portable ? 0 : block;
   }
 
-  /** What has been emitted so far. */
+  /** The nodes, constants, and opsets emitted so far. */
   model(name: string): Pick<OnnxModel, 'name' | 'nodes' | 'initializers' | 'opsets'> {
     const { nodes, initializers } = this.onnx;
     const opsets = Object.fromEntries(
@@ -80,7 +80,7 @@ export class LoweringContext {
     this.constants.set(value, node);
   }
 
-  /** The element that all of a constant have in common, if `value` is such a constant. */
+  /** The value that all elements of a constant share, if `value` is such a constant. */
   splat(value: Value): number | undefined {
     return this.constants.get(value)?.attrs['splat'] as number | undefined;
   }
@@ -89,7 +89,7 @@ export class LoweringContext {
     return this.names.get(value)?.has(layout) === true;
   }
 
-  /** The layout in which a value costs nothing. */
+  /** A layout in which the value is already available. */
   layoutOf(value: Value): Layout {
     return this.has(value, 'NCHW') && !this.has(value, 'NHWC') ? 'NCHW' : 'NHWC';
   }
@@ -114,8 +114,8 @@ export class LoweringContext {
   }
 
   /**
-   * An operand of an element-wise op of rank `rank` in `layout`: broadcasts against the op's other operands. A
-   * constant of one repeated element becomes a scalar.
+   * An operand of an element-wise op of rank `rank` in `layout`, shaped to broadcast against the op's other operands. A
+   * repeated-number constant becomes a scalar.
    */
   operand(value: Value, rank: number, layout: Layout): string {
     const splat = this.splat(value);
@@ -145,7 +145,7 @@ export class LoweringContext {
   }
 
   sum(name: string, axes: readonly number[], keepDims: boolean): string {
-    if (axes.length === 0) return name; // to ONNX no axes mean all of them
+    if (axes.length === 0) return name; // in ONNX an empty list of axes means all axes
     return this.onnx.op('ReduceSum', [name, this.onnx.ints(axes)], { attrs: { keepdims: { int: keepDims ? 1 : 0 } } });
   }
 
@@ -153,7 +153,7 @@ export class LoweringContext {
     return this.onnx.op('ReduceMean', [name, this.onnx.ints(axes)], { attrs: { keepdims: { int: keepDims ? 1 : 0 } } });
   }
 
-  /** alpha · op(a) · op(b) over the last two axes, each transposed on request, batched over the others. */
+  /** alpha · op(a) · op(b) over the last two axes, with optional transposes, batched over the other axes. */
   matMul(a: string, b: string, rank: number, { transA = false, transB = false, alpha = 1 } = {}): string {
     if (!transA && !transB && alpha === 1) return this.onnx.op('MatMul', [a, b]);
     if (!this.portable) {

@@ -1,7 +1,7 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import type { KernelCall } from '../graph/graph.js';
 
-/** What a convolution is, whichever kernel asked for it. Padding is explicit. */
+/** Geometry of a convolution, independent of the kernel that requested it. Padding is explicit. */
 export interface ConvGeometry {
   readonly strides: readonly [number, number];
   readonly dilations: readonly [number, number];
@@ -17,14 +17,14 @@ export interface ConvGeometry {
 
 export type Pad = ConvGeometry['pad'];
 
-/** Geometry of @dm/ops' convolutions: padding is given, dilation is 1. */
+/** Geometry of @dm/ops' convolutions: explicit padding, dilation 1. */
 export function dmGeometry(call: KernelCall, x: readonly number[], filter: readonly number[]): ConvGeometry {
   const { strides, pad } = call.attrs as { strides: [number, number]; pad: Pad };
   const out = (i: 0 | 1) => Math.floor((x[i + 1]! + pad[i][0] + pad[i][1] - filter[i]!) / strides[i]) + 1;
   return { strides, pad, dilations: [1, 1], x, filter, y: [x[0]!, out(0), out(1), filter[3]!] };
 }
 
-/** Geometry of TF.js's own convolutions; the filter of a depthwise one is [kh, kw, I, O / I]. */
+/** Geometry of TF.js's own convolutions; a depthwise filter is [kh, kw, I, O / I]. */
 export function tfGeometry(
   call: KernelCall,
   x: readonly number[],
@@ -35,10 +35,10 @@ export function tfGeometry(
     strides: number | [number, number];
     pad: never;
     dilations?: number | [number, number];
-    dataFormat?: string; // a depthwise convolution has none
+    dataFormat?: string; // not set for a depthwise convolution
     dimRoundingMode?: never;
   };
-  if ((a.dataFormat ?? 'NHWC') !== 'NHWC') throw new Error(`dataFormat ${a.dataFormat} has no lowering; NHWC has one`);
+  if ((a.dataFormat ?? 'NHWC') !== 'NHWC') throw new Error(`dataFormat ${a.dataFormat} has no lowering; use NHWC`);
   const info = backend_util.computeConv2DInfo(
     [...x] as [number, number, number, number],
     [...filter] as [number, number, number, number],

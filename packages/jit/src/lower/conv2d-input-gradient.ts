@@ -3,17 +3,17 @@ import { blockable, blockedFilter, convOfBlocks, fromBlocks, toBlocks } from './
 import { convAttrs, type ConvGeometry } from './conv-geometry.js';
 import type { LoweringContext } from './context.js';
 
-/** Every stride-th pixel of one axis of x: the convolution of dy that gives its gradient, by some of the filter's taps. */
+/** Every stride-th pixel along one axis of x. Its gradient is a convolution of dy with some of the filter's taps. */
 interface Phase {
-  /** In the order in which they go over dy: the last first. */
+  /** In the order in which they slide over dy: the last tap first. */
   readonly taps: readonly number[];
   readonly pad: readonly [number, number];
 }
 
 /**
- * dx[stride i + p] = Σ over k of dy[(stride i + p + before - k) / stride] filter[k], over the k that divide: for each p < stride
- * a convolution of stride 1. Nothing where the phases are of several lengths, where one has no tap, or where dy would
- * have to be cut.
+ * dx[stride i + p] = Σ over k of dy[(stride i + p + before - k) / stride] filter[k], over the k that divide: one
+ * stride-1 convolution for each p < stride. Undefined if the phases differ in length, if one has no taps, or if dy
+ * would have to be cropped.
  */
 function phasesOf(axis: 0 | 1, { strides, dilations, pad, x, filter, y }: ConvGeometry): readonly Phase[] | undefined {
   const [stride, dilation, [before], size, out] = [
@@ -35,10 +35,10 @@ function phasesOf(axis: 0 | 1, { strides, dilations, pad, x, filter, y }: ConvGe
 }
 
 /**
- * The input gradient, [N, I, H, W]; with a bias [I], a transposed convolution. With stride 1 it is the convolution of dy with the
- * filter turned by half a turn and its channels swapped, about twice as fast on the CPU provider as ConvTranspose. With
- * stride 2 there are up to four such convolutions, each by the taps that fall on its pixels, put one beside the other. The
- * rest is ConvTranspose's.
+ * The input gradient, [N, I, H, W]; with a bias [I], a transposed convolution. With stride 1 it is the convolution of
+ * dy with the filter rotated by 180 degrees and its channels swapped, about twice as fast on the CPU provider as
+ * ConvTranspose. With stride 2 there are up to four such convolutions, each with the taps that reach its pixels, whose
+ * results are interleaved. Everything else uses ConvTranspose.
  */
 export function inputGradient(
   dy: Value,
@@ -81,7 +81,7 @@ export function inputGradient(
   return inBlocks ? fromBlocks(whole, inChannels, ctx) : whole;
 }
 
-/** Images [N, C / b, H, W, b], one a phase in the order of rows and columns, as one of all their pixels. */
+/** Interleaves images [N, C / b, H, W, b], one per phase in row-major order, into one image of all their pixels. */
 function interleaved(
   parts: readonly string[],
   rows: number,

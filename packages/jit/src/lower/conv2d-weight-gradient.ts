@@ -3,13 +3,13 @@ import { blockedWeightGradient, hasBlockedWeightGradient } from './blocked-weigh
 import type { ConvGeometry, Pad } from './conv-geometry.js';
 import type { LoweringContext } from './context.js';
 
-/** Pads or crops (negative) the two spatial axes of a channels-first tensor. */
+/** Pads or crops (if negative) the two spatial axes of an NCHW tensor. */
 function padSpatial(x: string, [[top, bottom], [left, right]]: Pad, ctx: LoweringContext): string {
   if (top === 0 && bottom === 0 && left === 0 && right === 0) return x;
   return ctx.onnx.op('Pad', [x, ctx.onnx.ints([0, 0, top, left, 0, 0, bottom, right]), ctx.onnx.float(0)]);
 }
 
-/** Pads or crops (negative) the last axis of [N, C, L]. */
+/** Pads or crops (if negative) the last axis of [N, C, L]. */
 function padLine(x: string, before: number, after: number, { onnx }: LoweringContext): string {
   if (before === 0 && after === 0) return x;
   return onnx.op('Pad', [x, onnx.ints([0, 0, before, 0, 0, after]), onnx.float(0)]);
@@ -17,7 +17,7 @@ function padLine(x: string, before: number, after: number, { onnx }: LoweringCon
 
 const noPad = [0, 0] as const;
 
-/** Every `step`-th of a spatial axis (2 or 3), `length` of them from `start` on. */
+/** Every `step`-th element of a spatial axis (2 or 3): `length` elements beginning at `start`. */
 function strided(
   x: string,
   axis: 2 | 3,
@@ -30,19 +30,19 @@ function strided(
   return onnx.op('Slice', [x, ...bounds, onnx.ints([axis]), onnx.ints([step])]);
 }
 
-/** One below the other: on the channel axis, unless told otherwise. */
+/** Concatenates along the channel axis by default. */
 const stack = (parts: readonly string[], { onnx }: LoweringContext, axis = 1): string =>
   parts.length === 1 ? parts[0]! : onnx.op('Concat', parts, { attrs: { axis: { int: axis } } });
 
 const upTo = (n: number): number[] => [...Array(n).keys()];
 
 /**
- * The weight gradient, [kh, kw, I, O]: on blocked tensors where they serve, else as batched matrix products.
+ * The weight gradient, [kh, kw, I, O]: on blocked tensors if they apply, otherwise as batched matrix products.
  *
- * With stride 1, x shifted along the width, all shifts one below the other, is multiplied with dy shifted along the
- * height, a product of kw · I rows and O columns for each of the kh shifts: tap (a, b) pairs x shifted by b with dy
- * shifted by a, and only kw + kh copies are made where patches would need kh · kw. A shift is one Pad: zeros on one side,
- * a negative pad on the other. Other strides and dilations use patches of x.
+ * With stride 1, all shifts of x along the width, stacked, are multiplied with dy shifted along the height: a product
+ * of kw · I rows and O columns for each of the kh shifts. Tap (a, b) pairs x shifted by b with dy shifted by a, so only
+ * kw + kh copies are made, while patches would need kh · kw. A shift is one Pad: zeros on one side, a negative pad on
+ * the other. Other strides and dilations use patches of x.
  */
 export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx: LoweringContext): string {
   if (hasBlockedWeightGradient(geometry, ctx)) return blockedWeightGradient(x, dy, geometry, ctx);
@@ -60,7 +60,7 @@ export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx:
     const left = ctx.reshape(a, [n!, rows, space]);
     const right = ctx.reshape(b, [n!, columns, space]);
     const perImage = ctx.reshape(ctx.matMul(left, right, 3, { transB: true }), [n!, rows * columns]);
-    // The sum over images as a product with ones, which the runtime does at the speed of memory; its ReduceSum does not.
+    // // The sum over images is a product with ones, which runs at memory bandwidth; the runtime's ReduceSum does not.
     return ctx.onnx.op('MatMul', [ctx.onnx.floats(new Float32Array(n!).fill(1), [1, n!]), perImage]);
   };
   if (strides.every((s) => s === 1) && dilations.every((d) => d === 1)) {
@@ -69,7 +69,7 @@ export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx:
       return padSpatial(xs, [noPad, [left, outWidth! - width! - left]], ctx);
     });
     const stacked = stack(shiftedX, ctx);
-    // Along the height a shift is one of whole rows, so the plane is padded as one line, which the runtime does faster.
+    // // A shift along the height is a shift by whole rows, so the plane is padded as one line, which is faster.
     const lines = ctx.reshape(dys, [n!, outChannels!, outHeight! * outWidth!]);
     const taps = upTo(kh!).map((tap) => {
       const top = tap - pad[0][0];

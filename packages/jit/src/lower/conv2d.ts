@@ -5,7 +5,7 @@ import { inputGradient } from './conv2d-input-gradient.js';
 import { convAttrs, type ConvGeometry, dmGeometry, tfGeometry } from './conv-geometry.js';
 import { type Kernel, type LoweringContext } from './context.js';
 
-/** y = conv(x, filter) + bias, channels first. */
+/** y = conv(x, filter) + bias, in NCHW. */
 function forward(
   x: Value,
   filter: Value,

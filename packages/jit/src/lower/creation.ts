@@ -2,7 +2,7 @@ import type { DType } from '@dm/ops';
 import { type ConstData, type KernelCall, specOf, type TensorSpec, type Value } from '../graph/graph.js';
 import { type Kernel, typedArray } from './context.js';
 
-/** A tensor known while tracing: handed to the lowering as a constant. */
+/** A tensor known at trace time, passed to the lowering as a constant. */
 function knownWhileTracing(
   infer: Kernel['infer'],
   data: (call: KernelCall, output: Value) => ConstData | number,

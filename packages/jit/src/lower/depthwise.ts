@@ -7,9 +7,10 @@ const geometryOf = (call: KernelCall): ConvGeometry =>
   tfGeometry(call, input(call, 'x').shape, input(call, 'filter').shape, true);
 
 /**
- * Each channel by itself with `multiplier` filters [kh, kw, C, multiplier]: an ONNX convolution of C groups. With one
- * filter a channel it goes over the runtime's blocked tensors where those serve (see blocked-conv.ts), whose filter is
- * [C / b, taps, b] here; the plain one takes groups one at a time and is many times slower. No gradient is lowered.
+ * Convolves each channel separately with `multiplier` filters [kh, kw, C, multiplier]: an ONNX convolution of C groups.
+ * With one filter per channel it uses the runtime's blocked tensors if they apply (see blocked-conv.ts); their filter
+ * is [C / b, taps, b] here. The plain convolution processes groups one at a time and is many times slower. The gradient
+ * is not lowered.
  */
 const depthwise: Kernel = {
   infer: (call) => [{ shape: geometryOf(call).y, dtype: 'float32' }],

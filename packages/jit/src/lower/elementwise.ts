@@ -5,7 +5,7 @@ import { type Kernel, type Layout, type LoweringContext } from './context.js';
 
 type Build = (operands: readonly string[], ctx: LoweringContext, node: Node) => string;
 
-/** Channels first as soon as one operand is only that; all operands then follow. */
+/** NCHW if one operand is available only in NCHW; all operands are then converted to it. */
 function commonLayout(values: readonly Value[], rank: number, ctx: LoweringContext): Layout {
   return rank === 4 && values.some((v) => v.shape.length === 4 && ctx.layoutOf(v) === 'NCHW') ? 'NCHW' : 'NHWC';
 }
@@ -13,7 +13,9 @@ function commonLayout(values: readonly Value[], rank: number, ctx: LoweringConte
 const broadcastShape = (values: readonly Value[]): number[] =>
   values.map((v) => [...v.shape]).reduce((a, b) => backend_util.assertAndGetBroadcastShape(a, b));
 
-/** A kernel that works element by element on broadcast operands; the result is of the first operand's type or `dtype`. */
+/**
+ * A kernel that works element by element on broadcast operands; the result has the first operand's type, or `dtype`.
+ */
 function elementwise(build: Build, dtype?: DType | ((call: KernelCall) => DType)): Kernel {
   return {
     infer: (call) => [
@@ -37,7 +39,7 @@ function elementwise(build: Build, dtype?: DType | ((call: KernelCall) => DType)
 const sameSize = (a: Value, b: Value): boolean =>
   a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
 
-// Operands that were made scalars no longer say the output's shape.
+// // If operands were replaced by scalars, they no longer determine the output's shape.
 function expand(name: string, output: Value, layout: Layout, ctx: LoweringContext): string {
   if (output.shape.length === 0) return name;
   const shape = layout === 'NCHW' ? [0, 3, 1, 2].map((axis) => output.shape[axis]!) : output.shape;
@@ -53,19 +55,22 @@ const unary = (name: string) => elementwise(op(name));
 const binary = (name: string) => elementwise(op(name));
 const comparison = (name: string) => elementwise(op(name), 'bool');
 
-/** floor(a / b) as int32, as TF.js' cpu backend has it; through float64, since ONNX divides integers towards zero. */
+/**
+ * floor(a / b) as int32, as in TF.js's cpu backend; computed in float64, since ONNX integer division rounds toward
+ * zero.
+ */
 const floorDiv: Build = ([a, b], ctx) => {
   const double = (x: string) => ctx.onnx.op('Cast', [x], { attrs: { to: { int: 11 } } });
   return ctx.cast(ctx.onnx.op('Floor', [ctx.onnx.op('Div', [double(a!), double(b!)])]), 'int32');
 };
 
-/** The remainder with the divisor's sign, as TF.js has it: fmod(fmod(a, b) + b, b). */
+/** The remainder with the divisor's sign, as in TF.js: fmod(fmod(a, b) + b, b). */
 const floorMod: Build = ([a, b], { onnx }) => {
   const fmod = (x: string) => onnx.op('Mod', [x, b!], { attrs: { fmod: { int: 1 } } });
   return fmod(onnx.op('Add', [fmod(a!), b!]));
 };
 
-/** exp(x) - 1 = 2 sinh(x / 2) exp(x / 2): used near 0, where the difference loses its digits. */
+/** exp(x) - 1 = 2 sinh(x / 2) exp(x / 2), used near 0, since the difference cancels there. */
 const expm1: Build = ([x], { onnx }) => {
   const half = onnx.op('Mul', [x!, onnx.float(0.5)]);
   const near = onnx.op('Mul', [onnx.op('Mul', [onnx.op('Sinh', [half]), onnx.op('Exp', [half])]), onnx.float(2)]);
@@ -73,7 +78,7 @@ const expm1: Build = ([x], { onnx }) => {
   return onnx.op('Where', [onnx.op('Less', [onnx.op('Abs', [x!]), onnx.float(0.5)]), near, far]);
 };
 
-/** log(1 + x) = 2 atanh(x / (2 + x)): used near 0, where 1 + x rounds. */
+/** log(1 + x) = 2 atanh(x / (2 + x)), used near 0, since 1 + x rounds there. */
 const log1p: Build = ([x], { onnx }) => {
   const ratio = onnx.op('Div', [x!, onnx.op('Add', [x!, onnx.float(2)])]);
   const near = onnx.op('Mul', [onnx.op('Atanh', [ratio]), onnx.float(2)]);
@@ -82,7 +87,7 @@ const log1p: Build = ([x], { onnx }) => {
   return onnx.op('Where', [isNear, near, far]);
 };
 
-/** Atan2 by quadrants: atan(y / x), plus or minus pi where x < 0; on the axis x = 0, ±pi / 2 or 0. */
+/** Atan2 by quadrants: atan(y / x), plus or minus pi if x < 0; on the axis x = 0, ±pi / 2 or 0. */
 const atan2: Build = ([y, x], { onnx }) => {
   const zero = onnx.float(0);
   const atan = onnx.op('Atan', [onnx.op('Div', [y!, x!])]);
@@ -99,7 +104,7 @@ const step: Build = ([x], { onnx }, node) => {
   return onnx.op('Where', [onnx.op('IsNaN', [x!]), x!, result]);
 };
 
-/** -1, 0 or 1; 0 for NaN, as TF.js has it. */
+/** -1, 0, or 1; 0 for NaN, as in TF.js. */
 const sign: Build = ([x], ctx, node) => {
   const { dtype } = node.outputs[0]!;
   const zero = ctx.scalar(0, node.outputs[0]!);
@@ -120,7 +125,7 @@ const clip: Build = ([x], ctx, node) => {
   return ctx.onnx.op('Clip', [x!, ctx.scalar(clipValueMin, like), ctx.scalar(clipValueMax, like)]);
 };
 
-/** Gradient of elu from its output y: dy where y >= 0, dy (y + 1) elsewhere. */
+/** Gradient of elu from its output y: dy if y >= 0, else dy (y + 1). */
 const eluGrad: Build = ([dy, y], { onnx }) => {
   const negative = onnx.op('Mul', [dy!, onnx.op('Add', [y!, onnx.float(1)])]);
   return onnx.op('Where', [onnx.op('GreaterOrEqual', [y!, onnx.float(0)]), dy!, negative]);

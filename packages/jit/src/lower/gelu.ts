@@ -23,7 +23,7 @@ function exactSlope(x: string, { onnx }: LoweringContext): string {
   return onnx.op('Add', [phi, onnx.op('Mul', [t, bell])]);
 }
 
-/** With y = x s, s = sigmoid(u), u = x w, w = a + b x²: s (1 + (1 - s) x u') where u' = a + 3 b x² = 3 w - 2 a. */
+/** With y = x s, s = sigmoid(u), u = x w, w = a + b x²: s (1 + (1 - s) x u'), u' = a + 3 b x² = 3 w - 2 a. */
 function tanhSlope(x: string, { onnx }: LoweringContext): string {
   const a = 2 * Math.sqrt(2 / Math.PI);
   const one = onnx.float(1);

@@ -1,7 +1,7 @@
 import { input, type KernelCall, sizeOf, specOf, type Value } from '../graph/graph.js';
 import { type Kernel, type Layout, type LoweringContext } from './context.js';
 
-/** [N, ..., C] seen as N images of G groups, each with C / G channels of S positions. */
+/** [N, ..., C] as N images of G groups, each with C / G channels of S positions. */
 interface Extent {
   readonly n: number;
   readonly groups: number;
@@ -32,7 +32,10 @@ function setChannelsFirst(value: Value, name: string, { n, channels, positions }
   }
 }
 
-/** One row a group, normalized by LayerNormalization, which returns mean and 1 / deviation as well; then scale, offset. */
+/**
+ * One row per group, normalized by LayerNormalization, which also returns mean and 1 / deviation; then scale and
+ * offset.
+ */
 const groupNorm: Kernel = {
   infer: (call) => {
     const x = input(call, 'x');
@@ -64,9 +67,11 @@ const groupNorm: Kernel = {
 
 /**
  * With xh = (x - mean) invStd and D elements in a group,
+ *
  *   dx = invStd (g dy - mean_D(g dy) - xh mean_D(g dy xh))
- * is one affine combination A dy + B x + C whose coefficients, one a channel or group, follow from the two sums
- * of dy and of dy x over the positions of each channel. No normalized copy of x is kept or made again.
+ *
+ * is one affine combination A dy + B x + C. Its coefficients, one per channel or group, follow from the sums of dy and
+ * of dy x over the positions of each channel. No normalized copy of x is stored or recomputed.
  */
 const groupNormGrad: Kernel = {
   infer: (call) => [specOf(input(call, 'x')), specOf(input(call, 'scale')), specOf(input(call, 'scale'))],

@@ -16,7 +16,7 @@ import { reduceKernels } from './reduce.js';
 import { siluKernels } from './silu.js';
 import { upsampleKernels } from './upsample.js';
 
-/** Every TF.js kernel that the compiler knows, by name. A new family is a file and a line here. */
+/** All supported TF.js kernels, by name. To add a family of kernels, add a file and a line here. */
 export const kernels: Readonly<Record<string, Kernel>> = {
   ...attentionKernels,
   ...conv2dKernels,

@@ -6,8 +6,8 @@ import { LoweringContext, type LowerOptions } from './context.js';
 import type { OnnxModel, OnnxNode } from '../onnx/proto.js';
 
 /**
- * Lowers a traced graph to an ONNX model. Its inputs are those of the graph that it depends on; inputs and outputs
- * are called as `portName` says, and keep their shapes and row-major layout.
+ * Lowers a traced graph to an ONNX model. Inputs that the outputs do not depend on are dropped. Inputs and outputs are
+ * named by `portName` and keep their shapes and row-major layout.
  */
 export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel {
   const ctx = new LoweringContext(options);
@@ -34,8 +34,8 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
 }
 
 /**
- * The nodes that the outputs depend on, and what these use. A lowering may make more than is asked for, such as the mean
- * of a norm whose gradient nobody wants; the runtime would compute it, last of all.
+ * The nodes that the outputs depend on. A lowering may emit more than is used, such as the mean of a norm without a
+ * gradient; the runtime would compute it, and do so last.
  */
 export function liveNodes(nodes: readonly OnnxNode[], outputs: readonly string[]) {
   const used = new Set(outputs);
@@ -49,8 +49,8 @@ export function liveNodes(nodes: readonly OnnxNode[], outputs: readonly string[]
 }
 
 /**
- * Gives values the names that the caller of the graph knows them by. The node that makes one writes the output itself,
- * others read it there; what is an input, a constant or an output already is copied.
+ * Gives values the names by which the graph's caller knows them. The node that computes a value writes the output
+ * directly, and other nodes read it there. A value that is already an input, constant, or output is copied.
  */
 function nameOutputs(nodes: readonly OnnxNode[], outputs: readonly { name: string; source: string }[]): OnnxNode[] {
   const made = new Set(nodes.flatMap((node) => node.outputs));

@@ -2,7 +2,10 @@ import { slice_util, util } from '@tensorflow/tfjs-core';
 import { input, type KernelCall, type Node, sizeOf, specOf } from '../graph/graph.js';
 import { NCHW_AXIS, inLayout, type Kernel, type Layout, type LoweringContext } from './context.js';
 
-/** A kernel whose elements move axis by axis, so that it works in either layout: `emit` gets its entries reordered. */
+/**
+ * A kernel that moves elements axis by axis and therefore works in either layout: `emit` gets its per-axis entries
+ * reordered.
+ */
 function axiswise(
   infer: Kernel['infer'],
   emit: (operand: string, node: Node, layout: Layout, ctx: LoweringContext) => string,
@@ -135,7 +138,7 @@ const splitV: Kernel = {
   },
 };
 
-/** starts, ends and steps, one an axis. */
+/** starts, ends, and steps, one per axis. */
 function sliceOp(
   x: string,
   starts: readonly number[],
@@ -187,7 +190,7 @@ const stridedSlice: Kernel = {
   infer: (call) => [{ shape: stridedRange(call).finalShape, dtype: input(call, 'x').dtype }],
   lower(node, ctx) {
     const { begin, end, strides, finalShape } = stridedRange(node);
-    // An end of -1 with a negative step means "through the first element", which ONNX writes as a far negative.
+    // // An end of -1 with a negative step means "through the first element"; ONNX writes that as a very negative end.
     const ends = end.map((e, i) => (strides[i]! < 0 && e < 0 ? -(2 ** 31) : e));
     ctx.set(node.outputs[0]!, ctx.reshape(sliceOp(ctx.get(node.inputs[0]!), begin, ends, strides, ctx), finalShape));
   },
@@ -231,7 +234,7 @@ const padV2: Kernel = axiswise(padded, (x, node, layout, ctx) =>
 
 const mirrorPad: Kernel = axiswise(padded, (x, node, layout, ctx) => {
   if (node.attrs['mode'] !== 'reflect') {
-    throw new Error(`MirrorPad with mode "${String(node.attrs['mode'])}" has no lowering; "reflect" has one`);
+    throw new Error(`MirrorPad with mode "${String(node.attrs['mode'])}" has no lowering; use "reflect"`);
   }
   return ctx.onnx.op('Pad', [x, pads(node, layout, ctx)], { attrs: { mode: { string: 'reflect' } } });
 });

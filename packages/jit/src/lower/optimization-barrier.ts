@@ -2,9 +2,10 @@ import { input, specOf, type Value } from '../graph/graph.js';
 import { inLayout, type Kernel } from './context.js';
 
 /**
- * x, but not before the others have been computed: what keeps a second run of the same kernels from being merged with
- * the first, and from being done too early. ONNX has no such operator, and an Identity would be dropped; so x is joined
- * with no row at all of the others, which no optimizer sees through. It costs one copy of x.
+ * Returns x, but only after the other inputs have been computed. It prevents a recomputation from being merged with the
+ * first computation, or from running too early. ONNX has no such operator, and an Identity would be removed; therefore
+ * x is concatenated with zero rows of the others, a data dependency that ONNX Runtime cannot remove. It costs one copy
+ * of x.
  */
 const optimizationBarrier: Kernel = {
   infer: (call) => [specOf(input(call, 'x'))],

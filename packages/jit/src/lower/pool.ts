@@ -26,12 +26,12 @@ function pool(op: string): Kernel {
   };
 }
 
-/** A tensor [N, C, H, W] as [N C, 1, H, W]: one image a channel. */
+/** A tensor [N, C, H, W] as [N C, 1, H, W]: one image per channel. */
 const perChannel = (x: string, [n, h, w, c]: readonly number[], ctx: LoweringContext) =>
   ctx.reshape(x, [n! * c!, 1, h!, w!]);
 
 /**
- * Each gradient element, divided by the number of pixels in its window (padding does not count), goes back to all of
+ * Each gradient element, divided by the number of pixels in its window (padding does not count), is added to all of
  * them: a transposed convolution with ones.
  */
 const avgPoolGrad: Kernel = {

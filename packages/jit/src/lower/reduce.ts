@@ -13,8 +13,8 @@ function axesOf(call: KernelCall): number[] {
 }
 
 /**
- * The axes to reduce in the layout at hand. Channels first serves when what remains is in the same order there; the
- * order differs only if channels remain together with height or width and the rank shrinks.
+ * The axes to reduce in the current layout. NCHW works if the remaining axes have the same order in it, that is, unless
+ * the rank shrinks and channels remain together with height or width.
  */
 function plan(node: Node, ctx: LoweringContext): { operand: string; axes: number[]; layout: 'NHWC' | 'NCHW' } {
   const x = node.inputs[0]!;
@@ -42,7 +42,8 @@ function reduction(op: string, dtype?: DType): Kernel {
       const output = node.outputs[0]!;
       const { operand, axes, layout } = plan(node, ctx);
       const x = node.inputs[0]!;
-      // All and Any have no ONNX operator: the least and the greatest of 0 and 1. Mean is of floats.
+      // // ONNX has no operators for All and Any: they are the minimum and maximum of 0 and 1. Mean is defined for
+      // floats.
       const number = x.dtype === 'bool' ? ctx.cast(operand, 'int32') : operand;
       const source = dtype === 'float32' && x.dtype !== 'float32' ? ctx.cast(number, 'float32') : number;
       const attrs = { keepdims: { int: node.attrs['keepDims'] === true ? 1 : 0 } };
@@ -86,7 +87,7 @@ const cumsum: Kernel = {
   },
 };
 
-/** The k largest along the last axis, largest first; of equals the one with the lower index. */
+/** The k largest along the last axis, in descending order; among equal values the lower index comes first. */
 const topK: Kernel = {
   infer: (call) => {
     const x = call.inputs[0]!;

@@ -2,7 +2,7 @@ import { conv2d, upsampleNearest } from '@dm/ops';
 import { it } from 'vitest';
 import { expectSame, floats } from '../testing.js';
 
-it.each([2, 3])('nearest up-sampling by %i and its gradient', async (factor) => {
+it.each([2, 3])('nearest upsampling by %i and its gradient', async (factor) => {
   await expectSame(({ x }) => upsampleNearest(x!, { factor }), { x: floats([2, 3, 4, 2]) });
 });
 

@@ -8,7 +8,7 @@ const scaled = (shape: readonly number[], factor: number): number[] => [
   shape[3]!,
 ];
 
-/** Each pixel `factor` times along height and width: broadcast over two new axes. */
+/** Repeats each pixel `factor` times along height and width: broadcast over two new axes. */
 const upsample: Kernel = {
   infer: (call) => [{ shape: scaled(input(call, 'x').shape, call.attrs['factor'] as number), dtype: 'float32' }],
   lower(node, ctx) {

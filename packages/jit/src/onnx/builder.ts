@@ -9,22 +9,22 @@ export interface OpOptions {
 }
 
 /**
- * Collects the nodes and constants of an ONNX graph. A node asked for twice with the same inputs and attributes is
- * made once, so lowerings may ask for what they need without looking whether another one has it.
+ * Collects the nodes and constants of an ONNX graph. A second request for a node with the same inputs and attributes
+ * returns the first one, so lowerings need not check whether another one has created it.
  */
 export class OnnxBuilder {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxTensor[] = [];
   private readonly known = new Map<string, readonly string[]>();
-  /** Prefix of node names: what profiles and errors of the runtime show. */
+  /** Prefix of node names; it shows up in profiles and in the runtime's errors. */
   scope = '';
 
-  /** One node with one output. An input '' is one left out. */
+  /** Adds one node with one output. An input '' is omitted. */
   op(op: string, inputs: readonly string[], options: OpOptions = {}): string {
     return this.ops(op, inputs, options)[0]!;
   }
 
-  /** One node with `options.outputs` outputs. */
+  /** Adds one node with `options.outputs` outputs. */
   ops(
     op: string,
     inputs: readonly string[],
@@ -40,7 +40,7 @@ export class OnnxBuilder {
     return results;
   }
 
-  /** Gives a value the name that the caller of the graph knows it by. */
+  /** Gives a value the name by which the graph's caller knows it. */
   output(name: string, value: string): void {
     this.nodes.push({
       op: 'Identity',

@@ -1,8 +1,8 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /**
- * The part of the ONNX file format that graphs of this package use, encoded with protobuf-es' wire writer. Field
- * numbers are those of onnx.proto (onnx/onnx, IR version 10).
+ * The part of the ONNX file format that this package uses, encoded with protobuf-es's wire writer. Field numbers are
+ * from onnx.proto (onnx/onnx, IR version 10).
  */
 export interface OnnxTensor {
   readonly name: string;
@@ -32,7 +32,7 @@ export interface OnnxNode {
   readonly name: string;
 }
 
-/** A dimension is a number, or a name for one that may differ from run to run. */
+/** A dimension is a number, or a name if it may differ from run to run. */
 export interface OnnxValueInfo {
   readonly name: string;
   readonly type: OnnxType;
@@ -45,11 +45,11 @@ export interface OnnxModel {
   readonly inputs: readonly OnnxValueInfo[];
   readonly outputs: readonly OnnxValueInfo[];
   readonly initializers: readonly OnnxTensor[];
-  /** Version of each operator domain; '' is the standard one. */
+  /** Version of each operator domain; '' is the standard domain. */
   readonly opsets: Readonly<Record<string, number>>;
-  /** For people. */
+  /** `doc_string`, for people. */
   readonly description?: string;
-  /** For programs. */
+  /** `metadata_props`, for programs. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 

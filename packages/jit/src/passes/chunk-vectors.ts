@@ -12,12 +12,12 @@ import {
 import type { Port } from '../graph/port.js';
 
 /**
- * Elements of a chunk, at least, where the vector allows it. Shorter ones cost more in calls of operators than the cache
- * gives back.
+ * Minimum elements per chunk, if the vector allows it. The overhead of operator calls outweighs the cache's benefit for
+ * shorter chunks.
  */
 const SMALLEST = 2 ** 18;
 
-/** Kernels that take every element by itself, and scalars beside. */
+/** Kernels that process each element separately, apart from scalar operands. */
 const elementwise = new Set(
   (
     'Abs Add Exp Log Maximum Minimum Multiply Neg Pow RealDiv Reciprocal Rsqrt Sigmoid Sign Sqrt Square ' +
@@ -26,21 +26,21 @@ const elementwise = new Set(
 );
 
 /**
- * Takes the long vectors of a training step (parameters, gradient, moments, average) apart into chunks, and does what an
- * optimizer does to them chunk by chunk. Done to whole vectors, each of its dozen operators reads and writes main memory;
- * a chunk stays in the cache from one operator to the next, and what comes between is as short as a chunk. State goes in
- * and out by slices of the engine's arrays, so that no vector is split or joined.
+ * Splits the long vectors of a training step (parameters, gradient, moments, average) into chunks, and applies the
+ * optimizer's operations chunk by chunk. On whole vectors, each of its dozen operators reads and writes main memory. A
+ * chunk stays in the cache from one operator to the next, and intermediate values are only as long as a chunk. State is
+ * passed as slices of the engine's arrays, so that no vector is split or joined.
  *
- * The vectors are those of one length: that of the longest split or concatenation of a vector along its only axis. Chunks
- * end where parts of it do. Anything else that needs a whole vector gets one. A slice that goes out may have another shape
- * than a vector, for its elements in that order.
+ * The vectors to split are those as long as the longest Split or Concat of a vector along its only axis. Chunks end at
+ * the boundaries of its parts. Any other use of a whole vector gets it joined. A slice that leaves the graph may have
+ * another shape than a vector, with its elements in the same order.
  */
 export function chunkVectors(graph: Graph, smallest = SMALLEST): Graph {
   const lengths = chunkLengths(graph, smallest);
   return lengths.length < 2 ? graph : new ChunkRewriter(graph, lengths).rewritten();
 }
 
-/** Lengths of the parts that a vector is made of or taken apart into; nothing for other nodes. */
+/** Lengths of the parts that a node splits a vector into or joins to one; undefined for other nodes. */
 function partLengths(node: Node): readonly number[] | undefined {
   const parts = node.op === 'Concat' ? node.inputs : node.op === 'SplitV' ? node.outputs : [];
   return parts.length > 0 && parts.every(({ shape }) => shape.length === 1) ? parts.map((v) => v.shape[0]!) : undefined;
@@ -48,7 +48,7 @@ function partLengths(node: Node): readonly number[] | undefined {
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
-/** A part that is long enough is a chunk; short neighbors are one together, as soon as they are long enough. */
+/** A part that is long enough is a chunk; shorter neighbors are joined until they are long enough. */
 function chunkLengths(graph: Graph, smallest: number): number[] {
   const parts = graph.nodes
     .flatMap((node) => {
@@ -71,18 +71,18 @@ function chunkLengths(graph: Graph, smallest: number): number[] {
   return chunks;
 }
 
-/** Whether an input or output is in an array of the engine's own, of which a slice can be given. */
+/** Whether the engine owns the array of an input or output, so that slices of it can be passed. */
 const isSliceable = ({ kind }: Port): boolean => kind !== 'input' && kind !== 'output';
 
 class ChunkRewriter {
   private readonly builder: GraphBuilder;
   private readonly offsets: readonly number[];
   private readonly total: number;
-  /** The chunks of vectors that have been taken apart, or never were whole. */
+  /** The chunks of vectors that were split, or that are only computed in chunks. */
   private readonly chunks = new Map<Value, readonly Value[]>();
-  /** Vectors that are nowhere whole. */
+  /** Vectors that are never joined. */
   private readonly onlyChunks = new Set<Value>();
-  /** By values of the old graph. */
+  /** Replacements of values of the old graph. */
   private readonly replacements = new Map<Value, Value>();
   private readonly inputs: PortValue[] = [];
 
@@ -117,7 +117,7 @@ class ChunkRewriter {
     return { ...this.graph, inputs: this.inputs, nodes: this.builder.nodes, outputs };
   }
 
-  /** A vector, or what it was reshaped from: its elements in the same order, without a copy. */
+  /** A vector as it was before a reshape: the same elements in the same order, without a copy. */
   private shaped(chunk: Value): Value {
     const made = this.builder.producer(chunk);
     return made?.op === 'Reshape' && this.builder.producer(made.inputs[0]!) !== undefined ? made.inputs[0]! : chunk;
@@ -167,7 +167,7 @@ class ChunkRewriter {
     this.builder.add({ ...node, inputs: node.inputs.map((value) => this.whole(value)) });
   }
 
-  /** `parts` by the chunks that they make up; nothing where a chunk ends inside a part. */
+  /** Groups `parts` by the chunks that they form; undefined if a chunk ends inside a part. */
   private grouped(parts: readonly Value[]): Value[][] | undefined {
     const groups: Value[][] = this.lengths.map(() => []);
     let chunk = 0;
@@ -190,7 +190,7 @@ class ChunkRewriter {
     this.builder.add({ ...node, inputs: [chunk], attrs, outputs: parts });
   }
 
-  /** The sum of a vector as that of the sums of its chunks. */
+  /** Sums a vector by adding the sums of its chunks. */
   private sum(node: Node): void {
     const { dtype } = node.outputs[0]!;
     const sums = this.chunksOf(node.inputs[0]!, node).map((chunk) => {
@@ -208,7 +208,7 @@ class ChunkRewriter {
     return this.builder.emit(call, [{ shape, dtype: parts[0]!.dtype }])[0]!;
   }
 
-  /** A vector in chunks: as it is, or split. */
+  /** The chunks of a vector; splits it if necessary. */
   private chunksOf(vector: Value, { callSite, scope }: Node): readonly Value[] {
     const known = this.chunks.get(vector);
     if (known !== undefined) return known;
@@ -228,7 +228,7 @@ class ChunkRewriter {
     return chunks;
   }
 
-  /** What replaces a value of the old graph; a vector in chunks is joined, once. */
+  /** The replacement of a value of the old graph; a vector in chunks is joined, once. */
   private whole(value: Value): Value {
     const known = this.replacements.get(value);
     if (known !== undefined) return known;

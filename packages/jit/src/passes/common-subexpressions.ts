@@ -1,7 +1,7 @@
 import { contentKey } from '../graph/content-key.js';
 import { type Graph, type Node, rewrite, type Value } from '../graph/graph.js';
 
-/** A kernel call equal to an earlier one (same inputs and attributes) becomes that one. */
+/** Replaces a kernel call by an earlier call with the same inputs and attributes. */
 export function commonSubexpressions(graph: Graph): Graph {
   const known = new Map<string, readonly Value[]>();
   return rewrite(graph, (node) => {
@@ -13,7 +13,7 @@ export function commonSubexpressions(graph: Graph): Graph {
   });
 }
 
-// Large constants are seldom equal and costly to compare.
+// // Large constants are seldom equal and are costly to compare.
 function keyOf(node: Node): string | undefined {
   const { data } = node.attrs as { data?: ArrayLike<number> };
   if (data !== undefined && data.length > 256) return undefined;

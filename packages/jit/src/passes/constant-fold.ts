@@ -4,7 +4,7 @@ type Fold = (values: readonly number[], node: Node) => number;
 
 const bit = (condition: boolean): number => (condition ? 1 : 0);
 
-/** What a kernel makes of constants whose elements are all one number. */
+/** The result of each kernel on repeated-number constants. */
 const folds: Readonly<Record<string, Fold>> = {
   Abs: ([x]) => Math.abs(x!),
   Add: ([a, b]) => a! + b!,
@@ -28,7 +28,7 @@ const folds: Readonly<Record<string, Fold>> = {
   Sub: ([a, b]) => a! - b!,
 };
 
-/** Kernels that only move elements: a constant of one repeated number stays one. */
+/** Kernels that only move elements: a repeated-number constant remains one. */
 const moves = new Set(['Reshape', 'ExpandDims', 'Identity', 'Transpose', 'Tile', 'BroadcastTo', 'Slice', 'Reverse']);
 
 function castTo(dtype: Value['dtype'], x: number): number {
@@ -37,8 +37,8 @@ function castTo(dtype: Value['dtype'], x: number): number {
 }
 
 /**
- * Computes at compile time what depends on repeated-number constants alone: the ones, zeros and scale factors that a
- * gradient tape starts from. Arithmetic is rounded to float32 as the kernels' is. Constant tables are left to the
+ * Computes at compile time whatever depends on repeated-number constants only: the ones, zeros, and scale factors from
+ * which a gradient tape starts. Arithmetic is rounded to float32, as in the kernels. Constant tables are left to the
  * runtime, which folds them when it loads the graph.
  */
 export function constantFold(graph: Graph): Graph {
@@ -68,7 +68,7 @@ function splatOf(node: Node, splats: ReadonlyMap<Value, number>): number | undef
   if (moves.has(node.op)) return values[0];
   const fold = folds[node.op];
   if (fold === undefined) return undefined;
-  // Integer arithmetic is left alone where it could leave int32.
+  // // Integer results that might not fit into int32 are not folded.
   const result = fold(values as number[], node);
   const fits = node.outputs[0]!.dtype !== 'int32' || (Number.isInteger(result) && Math.abs(result) < 2 ** 31);
   return fits ? result : undefined;

@@ -10,21 +10,21 @@ import {
 } from '../graph/graph.js';
 import { hasBlockedWeightGradient } from '../lower/blocked-weight-gradient.js';
 
-/** Of the convolution of a large image, [N, 2 H, 2 W, C], whose input gradient the up-sampled one is. */
+/** Strides of a convolution of the large image, [N, 2 H, 2 W, C], whose input gradient is the upsampled convolution. */
 const strides = [2, 2] as const;
 const pad = [
   [1, 1],
   [1, 1],
 ] as const;
 
-/** Which of the four taps along one axis each of the three taps of the filter is part of: w2, w1 + w2, w0 + w1, w0. */
+/** For each of the four taps along one axis, which of the filter's three taps it sums: w2, w1 + w2, w0 + w1, w0. */
 const members = [
   [2, 3],
   [1, 2],
   [0, 1],
 ] as const;
 
-/** [16, 9]: 1 where tap `row` of 4 x 4 has a part of tap `column` of 3 x 3. */
+/** [16, 9]: 1 if tap `row` of the 4x4 filter includes tap `column` of the 3x3 filter. */
 const spread = Float32Array.from({ length: 16 * 9 }, (_, i) => {
   const [four, three] = [Math.floor(i / 9), i % 9];
   const along = (tap: number, part: number) => (members[part] as readonly number[]).includes(tap);
@@ -32,13 +32,16 @@ const spread = Float32Array.from({ length: 16 * 9 }, (_, i) => {
 });
 
 /**
- * Nearest up-sampling by 2 and a 3x3 convolution behind it read each pixel up to nine times. Pixel 2i + p of the result, p = 0
- * or 1 along each axis, needs two neighbors only, with sums of the filter's taps:
+ * Fuses nearest-neighbor upsampling by 2 with the 3x3 convolution that follows it, which together read each pixel up to
+ * nine times. Pixel 2i + p of the result, p = 0 or 1 along each axis, needs two neighbors only, with sums of the
+ * filter's taps:
+ *
  *   y[2i] = w0 x[i-1] + (w1 + w2) x[i],  y[2i+1] = (w0 + w1) x[i] + w2 x[i+1].
- * That is the input gradient of a convolution of stride 2 with the 4x4 filter of these sums; its own gradient by x
- * is this convolution, and its weight gradient is this one's, from which that of the 3x3 taps is gathered. There are
- * 4/9 of the multiplications, and no image is made larger. `block` as in `LoweringContext`; without blocked convolutions, or
- * where channels do not fill the blocks, the graph stays as it is.
+ *
+ * That is the input gradient of a stride-2 convolution with the 4x4 filter of these sums. Its own input gradient is
+ * that convolution, and its weight gradient is the convolution's, from which the gradient of the 3x3 taps is gathered.
+ * It takes 4/9 of the multiplications, and no image is enlarged. `block` is defined in `LoweringContext`; without
+ * blocked convolutions, or if channels do not fill the blocks, the graph is not changed.
  */
 export function fuseUpsampledConvolutions(graph: Graph, block: number): Graph {
   const filters = new Map<Value, Value>();
@@ -83,13 +86,15 @@ export function fuseUpsampledConvolutions(graph: Graph, block: number): Graph {
   });
 }
 
-/** What `value` is when each of its pixels has been doubled; nothing for another value. */
+/** The value before each of its pixels was doubled; undefined if `value` is not an upsampled image. */
 function beforeDoubling(value: Value, builder: GraphBuilder): Value | undefined {
   const node = builder.producer(value);
   return node?.op === 'DmUpsampleNearest' && node.attrs['factor'] === 2 ? input(node, 'x') : undefined;
 }
 
-/** Whether `node` is a convolution of 3x3, or a gradient of one, with stride 1, padding 1 and channels in whole blocks. */
+/**
+ * Whether `node` is a 3x3 convolution, or a gradient of one, with stride 1, padding 1, and channels in whole blocks.
+ */
 function fits({ attrs }: Node, [kh, kw, inChannels, outChannels]: readonly number[], block: number): boolean {
   const { strides: steps, pad: margins } = attrs as { strides: readonly number[]; pad: readonly (readonly number[])[] };
   const inBlocks = block > 0 && inChannels! % block === 0 && outChannels! % block === 0;
@@ -103,7 +108,7 @@ type Emit = (
   shape: readonly number[],
 ) => Value;
 
-/** Adds nodes with one float32 output that count as `node`'s: its scope, its place in the program. */
+/** Adds nodes with one float32 output that inherit the scope and call site of `node`. */
 const emitterAs =
   ({ callSite, scope }: Node, builder: GraphBuilder): Emit =>
   (op, inputs, attrs, shape) => {
@@ -123,7 +128,7 @@ function spreadFilter(filter: Value, emit: Emit): Value {
   return emit('Reshape', { x: spreadRows }, { shape: [4, 4, o, i] }, [4, 4, o, i]);
 }
 
-/** The weight gradient of the 3x3 filter, [3, 3, I, O], of that by its 4x4 sums, [4, 4, O, I]. */
+/** Gathers the gradient of the 3x3 filter, [3, 3, I, O], from the gradient of its 4x4 sums, [4, 4, O, I]. */
 function gatherFilter(gradient: Value, emit: Emit): Value {
   const [, , o, i] = gradient.shape as [number, number, number, number];
   const rows = emit('Reshape', { x: gradient }, { shape: [16, o * i] }, [16, o * i]);

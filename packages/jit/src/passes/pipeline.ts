@@ -12,26 +12,26 @@ import { sumsOfSquaresAsMatmul } from './sums-of-squares-as-matmul.js';
 
 /** What a graph is compiled for. */
 export interface Target {
-  /** `engine`: a session of this process. `file`: an .onnx file for any runtime. */
+  /** `engine`: a session in this process. `file`: an .onnx file for any runtime. */
   readonly kind: 'engine' | 'file';
   /** Block size of the runtime's blocked convolutions (lower/blocked-conv.ts); 0 without them. */
   readonly block: number;
-  /** Whether the long vectors of the state are in memory shared with threads that can run an update kernel on them. */
+  /** Whether the state's long vectors are in memory shared with threads that can run an update kernel on them. */
   readonly sharedState: boolean;
 }
 
-/** A program between passes: one graph, or two to be run one after the other. */
+/** A program between passes: one graph, or two that run one after the other. */
 export interface GraphModule {
   readonly main: Graph;
-  /** The optimizer update of a step that has been split: it becomes an update kernel (update/update-kernel.ts). */
+  /** The optimizer update of a split step; it becomes an update kernel (update/update-kernel.ts). */
   readonly update?: Graph;
 }
 
 export interface Pass {
   readonly name: string;
-  /** What it gains, and why it is at this point of the pipeline. */
+  /** What the pass gains, and why it runs at this point of the pipeline. */
   readonly reason: string;
-  /** Whether it runs for a target. Default: always. */
+  /** Whether it applies to a target. Default: always. */
   readonly when?: (target: Target) => boolean;
   readonly run: (module: GraphModule, target: Target) => GraphModule;
 }
@@ -43,11 +43,11 @@ const onMain =
 const forEngine = ({ kind }: Target): boolean => kind === 'engine';
 const withBlockedConvolutions = ({ block }: Target): boolean => block > 0;
 
-/** Every pass over a traced graph, in the order in which they run. None changes what a program computes. */
+/** All passes over a traced graph, in order. None of them changes what a program computes. */
 const pipeline: readonly Pass[] = [
   {
     name: 'eliminateDeadCode',
-    reason: 'The gradient tape records gradients that nobody asked for. First, so that the others have less to do.',
+    reason: 'The gradient tape records unused gradients. First, so that the other passes have less to do.',
     run: onMain(eliminateDeadCode),
   },
   {
@@ -57,79 +57,81 @@ const pipeline: readonly Pass[] = [
   },
   {
     name: 'simplifyReshapes',
-    reason: 'Broadcasting leaves chains of reshapes. Before simplifyAlgebra, which sees only what made an operand.',
+    reason:
+      'Broadcasting leaves chains of reshapes. Before simplifyAlgebra, which looks only at the producer of an operand.',
     run: onMain(simplifyReshapes),
   },
   {
     name: 'simplifyAlgebra',
-    reason: 'Removes x · 1, x + 0 and the like. After constantFold, which makes the ones and zeros.',
+    reason: 'Removes x · 1, x + 0, and similar. After constantFold, which creates the ones and zeros.',
     run: onMain(simplifyAlgebra),
   },
   {
     name: 'commonSubexpressions',
-    reason: 'Forward and backward pass compute some values twice. After the simplifications, which make calls equal.',
+    reason:
+      'The forward and backward passes compute some values twice. After the simplifications, which make calls equal.',
     run: onMain(commonSubexpressions),
   },
   {
     name: 'eliminateDeadCode',
-    reason: 'Drops what the passes so far have replaced.',
+    reason: 'Drops the nodes that the previous passes replaced.',
     run: onMain(eliminateDeadCode),
   },
   {
     name: 'fuseUpsampledConvolutions',
-    reason: 'Takes 4/9 of the multiplications, and no image is enlarged. Gains only with blocked convolutions.',
+    reason: 'Needs 4/9 of the multiplications and enlarges no image. Faster only with blocked convolutions.',
     when: withBlockedConvolutions,
     run: onMain((graph, { block }) => fuseUpsampledConvolutions(graph, block)),
   },
   {
     name: 'eliminateDeadCode',
-    reason: 'Drops the up-samplings that were fused.',
+    reason: 'Drops the upsampling nodes that were fused.',
     when: withBlockedConvolutions,
     run: onMain(eliminateDeadCode),
   },
   {
     name: 'splitUpdate',
     reason:
-      'An optimizer update as one loop that writes in place, and is left out if a step does not count. Before the ' +
-      'passes that arrange `main` for the runtime, which does not run the update.',
+      'The optimizer update becomes one in-place loop, which is skipped if a step is discarded. Before the ' +
+      'passes that prepare `main` for the runtime, which does not run the update.',
     when: ({ sharedState }) => sharedState,
     run: ({ main }) => splitUpdate(main) ?? { main },
   },
   {
     name: 'scheduleWeightGradientsFirst',
-    reason: 'Frees activations early. After all passes that replace convolutions or take nodes out of `main`.',
+    reason: 'Frees activations early. After all passes that replace convolutions or remove nodes from `main`.',
     when: forEngine,
     run: onMain(scheduleWeightGradientsFirst),
   },
   {
     name: 'chunkVectors',
     reason:
-      'Operators on long vectors work in the cache, and state is neither split nor joined. After splitUpdate, which ' +
+      'Operators on long vectors stay in the cache, and state is neither split nor joined. After splitUpdate, which ' +
       'recognizes whole vectors.',
     when: forEngine,
     run: onMain((graph) => chunkVectors(graph)),
   },
   {
     name: 'sumsOfSquaresAsMatmul',
-    reason: 'A gradient norm in one pass over memory. After chunkVectors, which recognizes squares and sums.',
+    reason: 'Computes a gradient norm in one pass over memory. After chunkVectors, which recognizes squares and sums.',
     when: forEngine,
     run: onMain(sumsOfSquaresAsMatmul),
   },
   {
     name: 'eliminateDeadCode',
-    reason: 'Drops vectors that are now in chunks only, and squares that are not summed any more.',
+    reason: 'Drops vectors that now exist in chunks only, and squares that are no longer summed.',
     when: forEngine,
     run: onMain(eliminateDeadCode),
   },
 ];
 
-/** The passes for a target, in order. */
+/** The passes that apply to a target, in order. */
 export const passesFor = (target: Target): readonly Pass[] => pipeline.filter(({ when }) => when?.(target) ?? true);
 
-/** The graph after the passes for `target`, or its two parts if the step was split. */
+/** Runs the passes for `target`; returns the graph, or two graphs if the step was split. */
 export const runPipeline = (graph: Graph, target: Target): GraphModule =>
   passesFor(target).reduce<GraphModule>((module, { run }) => run(module, target), { main: graph });
 
-/** The graph after the passes that suit any runtime. */
+/** Runs the passes that suit any runtime. */
 export const optimize = (graph: Graph): Graph =>
   runPipeline(graph, { kind: 'file', block: 0, sharedState: false }).main;

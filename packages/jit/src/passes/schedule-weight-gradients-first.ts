@@ -4,9 +4,9 @@ const inputGradients = new Set(['DmConv2DGradInput', 'Conv2DBackpropInput']);
 const weightGradients = new Set(['DmConv2DGradFilter', 'Conv2DBackpropFilter']);
 
 /**
- * Lets a convolution's input gradient wait for its weight and bias gradients. The runtime would go down the chain of input
- * gradients first and keep everything that the weight gradients need until its end. What waits is the filter that the
- * former reads, behind a `DmOptimizationBarrier`, which copies it: small beside the images.
+ * Makes a convolution's input gradient wait for its weight and bias gradients. The runtime would otherwise compute the
+ * whole chain of input gradients first, and keep everything that the weight gradients need until the end. The input
+ * gradient reads its filter through a `DmOptimizationBarrier`, which copies it; filters are small compared with images.
  */
 export function scheduleWeightGradientsFirst(graph: Graph): Graph {
   const readers = new Map<Value, Node[]>();

@@ -1,8 +1,8 @@
 import { type Graph, type GraphBuilder, type Node, rewrite, sameShape, type Value } from '../graph/graph.js';
 
 /**
- * Arithmetic that changes nothing: x · 1, x / 1, x + 0, x - 0, x ^ 1 and two negations in a row. Products with 0 are
- * kept, since 0 · NaN is NaN.
+ * Removes arithmetic that changes nothing: x · 1, x / 1, x + 0, x - 0, x ^ 1, and two negations in a row. Products with
+ * 0 remain, since 0 · NaN is NaN.
  */
 export function simplifyAlgebra(graph: Graph): Graph {
   return rewrite(graph, (node, builder) => {

@@ -2,7 +2,7 @@ import { type Graph, rewrite, sameShape } from '../graph/graph.js';
 
 const reshaping = new Set(['Reshape', 'ExpandDims']);
 
-/** Identity calls, casts and reshapes to what a value is already vanish; a chain of reshapes becomes one. */
+/** Removes Identity, and casts and reshapes to a value's own type or shape; merges chains of reshapes. */
 export function simplifyReshapes(graph: Graph): Graph {
   return rewrite(graph, (node, builder) => {
     const x = node.inputs[0]!;

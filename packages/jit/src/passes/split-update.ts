@@ -3,22 +3,23 @@ import { isInstruction, isOneNumber } from '../update/update-kernel.js';
 import { isSharedVector } from '../update/shared-memory.js';
 import { eliminateDeadCode } from './eliminate-dead-code.js';
 
-/** A step in two graphs, to be run one after the other. */
+/** A step as two graphs that run one after the other. */
 export interface SplitStep {
-  /** Computes all outputs of the program, and as intermediates what `update` needs besides state and inputs. */
+  /** Computes all outputs of the program, and as intermediates whatever `update` needs besides state and inputs. */
   readonly main: Graph;
-  /** Computes the new state, element by element: what an update's kernel is made of (update/update-kernel.ts). */
+  /** Computes the new state element by element; it becomes an update kernel (update/update-kernel.ts). */
   readonly update: Graph;
 }
 
 /**
- * Splits a training step after its backward pass: the first graph has loss, gradient and norm, the second what an optimizer
- * makes of them. The second reads and writes every element of the state at its own place only, so that one loop can do it
- * all and write where it reads, and it need not be run where a step is not to count.
+ * Splits a training step after its backward pass: the first graph computes loss, gradient, and gradient norm, the
+ * second the optimizer update. The second reads and writes each element of the state at its own position only, so that
+ * one loop can do it all in place, and it can be skipped if a step is discarded.
  *
- * The first graph is what the outputs need. A program is split only if what is left works element by element on long
- * vectors of one length and on scalars, by kernels that such a loop has, and if the first graph leaves it one vector at
- * most, which takes the room that is saved. Nothing is returned for any other, and without outputs.
+ * The first graph is everything that the outputs need. A program is split only if the rest works element by element on
+ * scalars and on long vectors of one length, by kernels that such a loop supports, and if it needs at most one vector
+ * from the first graph, which takes the memory that is saved. Returns undefined for any other program, and for one
+ * without outputs.
  */
 export function splitUpdate(graph: Graph, isVector: (value: Value) => boolean = isSharedVector): SplitStep | undefined {
   const isNext = ({ port }: PortValue) => port.kind === 'next';
@@ -39,7 +40,7 @@ export function splitUpdate(graph: Graph, isVector: (value: Value) => boolean = 
       : isInstruction(node.op) && (isStateVector(value) || isNumber(value));
   };
 
-  // What is cheap is computed in both graphs rather than kept from one to the other.
+  // // Cheap values are computed in both graphs instead of being passed from one to the other.
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
   const isRecomputed = (node: Node) =>
     node.op === 'Const' || (isInstruction(node.op) && isStateVector(node.outputs[0]!) && isElementwise(node));

@@ -1,12 +1,12 @@
 import { type Attrs, type Graph, type GraphBuilder, type Node, rewrite, sizeOf, type Value } from '../graph/graph.js';
 
-/** Products of a row with itself that one product of matrices is made of: enough for all threads, each long. */
+/** Maximum number of rows, each multiplied with itself: enough rows for all threads, each of them long. */
 const MAX_ROWS = 64;
 
 /**
- * Sums the squares of a vector, as the norm of a gradient does, as products of its rows with themselves: one pass over the
- * vector, without squares that are written and read again, and summed in many registers, which is more exact than
- * the runtime's ReduceSum.
+ * Computes the sum of the squares of a vector (the norm of a gradient) as products of its rows with themselves. It
+ * takes one pass over the vector, without writing the squares, and accumulates in many registers, which is more exact
+ * than the runtime's ReduceSum.
  */
 export function sumsOfSquaresAsMatmul(graph: Graph): Graph {
   return rewrite(graph, (node, builder) => {
@@ -27,7 +27,7 @@ export function sumsOfSquaresAsMatmul(graph: Graph): Graph {
   });
 }
 
-/** x where a node sums all of the squares of a vector x. */
+/** Returns x if a node sums all squares of a vector x. */
 function squared(node: Node, builder: GraphBuilder): Value | undefined {
   const made = node.op === 'Sum' ? builder.producer(node.inputs[0]!) : undefined;
   const x = made?.op === 'Square' ? made.inputs[0]! : undefined;
@@ -36,7 +36,7 @@ function squared(node: Node, builder: GraphBuilder): Value | undefined {
     : undefined;
 }
 
-/** The largest power of two, up to MAX_ROWS, that divides `length`. */
+/** The largest power of two, at most MAX_ROWS, that divides `length`. */
 function rowsOf(length: number): number {
   let rows = 1;
   while (rows < MAX_ROWS && length % (2 * rows) === 0) rows *= 2;

@@ -32,15 +32,16 @@ async function attempt(device: Device): Promise<string> {
 it('the processor computes; another device does too, or the message has the reason of the runtime and what is needed', async () => {
   expect(await attempt('cpu')).toBe('computes');
   for (const device of devices.filter((name) => name !== 'cpu')) {
-    const reason = new RegExp(`^computes$|^The device "${device}" does not work here: .{20,}\\. It needs `, 's');
+    const reason = new RegExp(`^computes$|^The device "${device}" does not work .*: .{20,}\\. It needs `, 's');
     expect(await attempt(device)).toMatch(reason);
   }
 });
 
 it('refuses a device that no runtime has, and a runtime that computes wrong numbers on one', async () => {
-  await expect(openOnnxEngine({ device: 'gpu' as 'cuda' })).rejects.toThrow(
-    'no device "gpu"; there are cpu, webgpu, cuda',
-  );
+  await expect(openOnnxEngine({ device: 'gpu' as 'cuda' })).rejects.toMatchObject({
+    name: 'RangeError',
+    message: expect.stringMatching(/"gpu".*cpu, webgpu, cuda/),
+  });
   const runtime = await openCApiRuntime();
   const wrong: Runtime = {
     name: 'wrong',
@@ -50,7 +51,8 @@ it('refuses a device that no runtime has, and a runtime that computes wrong numb
       return { ...session, bind: (inputs, outputs) => session.bind({ ...inputs, w: inputs['x']! }, outputs) };
     },
   };
-  await expect(openOnnxEngine({ device: 'cuda', runtime: wrong })).rejects.toThrow(
-    'The device "cuda" computes wrong numbers here: 5, 11, 11, 25, not 17, 23, 39, 53',
-  );
+  await expect(openOnnxEngine({ device: 'cuda', runtime: wrong })).rejects.toMatchObject({
+    code: 'DEVICE_UNUSABLE',
+    message: expect.stringMatching(/"cuda".* 5, 11, 11, 25\b/),
+  });
 });

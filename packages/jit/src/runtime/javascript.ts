@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime over its JavaScript API, the way of onnxruntime-web and, for devices besides the processor, of
- * onnxruntime-node. Outputs are copied twice: by the binding and into the engine's arrays.
+ * ONNX Runtime over its JavaScript API, used for onnxruntime-web and, on devices other than the CPU, for
+ * onnxruntime-node. Outputs are copied twice: by the binding, and into the engine's arrays.
  */
 import type { NdArray } from '@dm/ops';
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
@@ -9,7 +9,7 @@ import { isNode } from './processors.js';
 import { type Runtime, type RuntimeSessionOptions, DISABLED_OPTIMIZERS, SPIN_DURATION_US } from './runtime.js';
 import { disableTelemetry, isTelemetryWanted } from './telemetry.js';
 
-/** What onnxruntime-node and onnxruntime-web export, as far as it is used. */
+/** The exports of onnxruntime-node and onnxruntime-web that are used. */
 export interface OnnxRuntimeModule {
   readonly InferenceSession: {
     create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
@@ -17,18 +17,18 @@ export interface OnnxRuntimeModule {
   readonly Tensor: new (type: string, data: NdArray['data'], dims: readonly number[]) => OrtTensor;
 }
 
-/** A runtime out of such a module; `name` is what the engine says of it in its `info`. */
+/** Creates a runtime from such a module; `name` is shown in the engine's `info`. */
 export function createJavaScriptRuntime({ InferenceSession, Tensor }: OnnxRuntimeModule, name: string): Runtime {
   return {
     name,
-    // Node-API, which the binding reads arrays through, refuses those in shared memory.
+    // // Node-API, through which the binding reads arrays, does not accept shared memory.
     sharedArrays: false,
     async createSession(model, settings) {
       if (isNode) await silenceBinding();
       const session = await InferenceSession.create(model, sessionOptions(settings));
       return {
         bind(inputs, outputs) {
-          // The binding reads the elements with each call.
+          // // The binding reads the elements on each call.
           const feeds = Object.fromEntries(
             Object.entries(inputs).map(([key, { dtype, data, shape }]) => [key, new Tensor(dtype, data, shape)]),
           );
@@ -49,14 +49,14 @@ export function createJavaScriptRuntime({ InferenceSession, Tensor }: OnnxRuntim
   };
 }
 
-/** Switches the binding's telemetry off. It makes its environment with its first session. */
+/** Turns the binding's telemetry off. The binding creates its environment with its first session. */
 async function silenceBinding(): Promise<void> {
   await disableTelemetry();
   if (process.platform !== 'win32' || isTelemetryWanted()) return;
   try {
-    await openCApiRuntime(); // it and the binding share the environment that the C API switches off
+    await openCApiRuntime(); // the C API disables events for an environment that the binding shares
   } catch {
-    // Without koffi, events stay subject to the system's own settings; the README tells.
+    // Without koffi, the system's own settings decide about events (see the README).
   }
 }
 
@@ -66,10 +66,10 @@ function sessionOptions({ device, threads, deviceOnly, profilePrefix }: RuntimeS
     executionMode: 'sequential',
     interOpNumThreads: 1,
     graphOptimizationLevel: 'all',
-    // As in c-api/runtime.ts.
+    // // For the reason given in c-api/runtime.ts.
     enableMemPattern: false,
     extra: {
-      // Measured on the processor only.
+      // // Measured on the CPU only.
       ...(device === 'cpu' && { optimization: { disable_specified_optimizers: DISABLED_OPTIMIZERS } }),
       session: {
         intra_op: { allow_spinning: '1', spin_duration_us: String(SPIN_DURATION_US) },

@@ -1,4 +1,4 @@
-/** Which runtime the engine gets where it is given none. */
+/** Chooses the runtime of an engine that was not given one. */
 import { EngineError } from '../errors.js';
 import { openCApiRuntime } from './c-api/runtime.js';
 import { createJavaScriptRuntime, type OnnxRuntimeModule } from './javascript.js';
@@ -6,10 +6,10 @@ import { isNode } from './processors.js';
 import type { Device, Runtime } from './runtime.js';
 
 /**
- * Under Node the C API of onnxruntime-node's library for the processor, and its JavaScript API for other devices;
- * onnxruntime-web elsewhere. Where the C API cannot be reached, Node's processor goes by the JavaScript API too, which is
- * slower and takes more memory, and the runtime's name says so with the reason. Throws an EngineError that says what to install
- * where there is none of them.
+ * In Node, the C API of onnxruntime-node's library for the CPU, and its JavaScript API for other devices; elsewhere
+ * onnxruntime-web. If the C API is unavailable, the JavaScript API is used for the CPU too; it is slower and needs more
+ * memory, and the runtime's name states the reason.
+ * @throws {EngineError} naming the package to install, if none is available
  */
 export async function openRuntime(device: Device): Promise<Runtime> {
   if (!isNode) return javascriptApi('onnxruntime-web', 'web');
@@ -19,7 +19,7 @@ export async function openRuntime(device: Device): Promise<Runtime> {
   } catch (error) {
     const runtime = await javascriptApi('onnxruntime-node', 'node');
     const reason = error instanceof Error ? error.message.split('\n')[0]! : String(error);
-    return { ...runtime, name: `${runtime.name} (its C API cannot be reached: ${reason})` };
+    return { ...runtime, name: `${runtime.name} (C API unavailable: ${reason})` };
   }
 }
 

@@ -1,4 +1,4 @@
-/** What of a runtime works on this machine, found out by trying. */
+/** Finds out by trial what a runtime supports on this machine. */
 import type { NdArray } from '@dm/ops';
 import { EngineError } from '../errors.js';
 import { sizeOf } from '../graph/graph.js';
@@ -7,7 +7,9 @@ import { encodeModel, type OnnxModel } from '../onnx/proto.js';
 import { emptyArray } from './arrays.js';
 import type { Device, Runtime } from './runtime.js';
 
-/** Tries the block sizes that ONNX Runtime knows; 0 if it has no blocked convolutions, or other ones than expected. */
+/**
+ * Tries the block sizes that ONNX Runtime uses; 0 if it has no blocked convolutions, or if they compute something else.
+ */
 export async function probeBlockSize(runtime: Runtime): Promise<number> {
   for (const block of [16, 8]) {
     const { model, shapes } = blockedProbe(block);
@@ -21,7 +23,7 @@ export async function probeBlockSize(runtime: Runtime): Promise<number> {
       await session.bind({ x: array(shapes.x, 0.7), filter: array(shapes.filter, 1.3) }, results)();
       await session.release();
     } catch {
-      return 0; // the provider does not have these operators
+      return 0; // the provider lacks these operators
     }
     const [plain, blocked] = [results['plain']!.data, results['blocked']!.data];
     if (plain.every((value, i) => Math.abs(value - blocked[i]!) <= 1e-4)) return block;
@@ -29,7 +31,7 @@ export async function probeBlockSize(runtime: Runtime): Promise<number> {
   return 0;
 }
 
-/** y = x wᵀ: small, and known to every device. */
+/** y = x wᵀ: small, and supported by every device. */
 const deviceProbe: OnnxModel = {
   name: 'device probe',
   nodes: [{ op: 'Gemm', domain: '', inputs: ['x', 'w'], outputs: ['y'], attrs: { transB: { int: 1 } }, name: 'Gemm' }],
@@ -39,7 +41,10 @@ const deviceProbe: OnnxModel = {
   opsets: { '': 20 },
 };
 
-/** Computes something small on `device` alone. Throws an EngineError with the runtime's reason where that does not work. */
+/**
+ * Computes something small on `device` alone.
+ * @throws {EngineError} with the runtime's reason, if that fails
+ */
 export async function checkDevice(runtime: Runtime, device: Device): Promise<void> {
   const matrix = (...values: number[]): NdArray => ({
     dtype: 'float32',
@@ -48,20 +53,20 @@ export async function checkDevice(runtime: Runtime, device: Device): Promise<voi
   });
   const y = matrix(0, 0, 0, 0);
   try {
-    // Not `deviceOnly`, the runtime would quietly use the processor for what the device cannot do.
+    // // Without `deviceOnly`, the runtime would silently fall back to the CPU.
     const session = await runtime.createSession(encodeModel(deviceProbe), { device, deviceOnly: true, threads: 1 });
     await session.bind({ x: matrix(1, 2, 3, 4), w: matrix(5, 6, 7, 8) }, { y })();
     await session.release();
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    // The runtime begins some messages with a place in its own source and the check that failed there.
+    // // Some of the runtime's messages begin with a location in its own source and the failed assertion.
     const reason = message
       .replace(/^\/\S*onnxruntime\S*:\d+ .* was false\. /s, '')
       .trim()
       .replace(/\.$/, '');
     throw new EngineError(
       'DEVICE_UNUSABLE',
-      `The device "${device}" does not work here: ${reason}. ${deviceHints[device]}`,
+      `The device "${device}" does not work on this machine: ${reason}. ${deviceHints[device]}`,
       { cause },
     );
   }
@@ -70,7 +75,7 @@ export async function checkDevice(runtime: Runtime, device: Device): Promise<voi
   if (found.some((value, i) => Math.abs(value - expected[i]!) > 1e-3)) {
     throw new EngineError(
       'DEVICE_UNUSABLE',
-      `The device "${device}" computes wrong numbers here: ${found.join(', ')}, not ${expected.join(', ')}`,
+      `The device "${device}" computes wrong numbers on this machine: ${found.join(', ')}, not ${expected.join(', ')}`,
     );
   }
 }

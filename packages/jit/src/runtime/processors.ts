@@ -1,12 +1,12 @@
-/** Where this code runs, and how much of the machine it may use. */
+/** Detects Node and the processors available to this process. */
 
-/** Whether this is Node, with its threads, or else a browser. */
+/** Whether this is Node, with its threads, rather than a browser. */
 export const isNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
 
 /**
- * Threads of an engine that is given none: one per physical core among the processors that this process may use; if the cores
- * are not known, one per such processor; undefined in a browser. Under Node the runtime is always given a number: left to
- * itself it takes all cores of the machine and pins a thread to each, whatever this process has been bound to.
+ * Default number of threads: one per physical core available to this process; one per logical processor if the cores
+ * are unknown; undefined in a browser. In Node the runtime always gets a number: by default it uses all cores of the
+ * machine and pins a thread to each, whatever this process has been bound to.
  */
 export async function defaultThreads(): Promise<number | undefined> {
   if (!isNode) return undefined;
@@ -19,11 +19,11 @@ export async function defaultThreads(): Promise<number | undefined> {
     );
     return Math.min(processors, new Set(cores).size);
   } catch {
-    return processors; // a sandbox without these files
+    return processors; // these files do not exist in some sandboxes
   }
 }
 
-/** The numbers of the processors that this process may use. Linux only: rejects if there is no `/proc`. */
+/** The numbers of the processors available to this process. Linux only: rejects without `/proc`. */
 export async function allowedProcessors(): Promise<number[]> {
   const { readFileSync } = await import('node:fs');
   const [, list] = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))!;

@@ -1,50 +1,49 @@
-/** What the engine needs of a runtime: sessions that read and write arrays of the engine's. */
+/** What the engine needs from a runtime: sessions that read and write the engine's arrays. */
 import type { Arrays } from '@dm/ops';
 
-/** What computes, as the runtime's execution providers are called. */
+/** Devices, named like the runtime's execution providers. */
 export const devices = ['cpu', 'webgpu', 'cuda'] as const;
 
 export type Device = (typeof devices)[number];
 
-/** For how long a thread that waits for work spins before it sleeps; docs/engine.md has what was measured. */
+/** Microseconds for which a waiting thread spins before it sleeps; docs/engine.md has the measurements. */
 export const SPIN_DURATION_US = 50;
 
 /**
- * Of the runtime's own passes over a graph, those that it does without. This one, which comes twice, moves transposes behind
- * the Split that takes attention's images apart, and makes one for each image of each; where none is needed the lowering
- * leaves none.
+ * The runtime's own graph passes that are disabled. This one, which exists twice, moves transposes behind the Split of
+ * attention's groups of images and creates one for each image; the lowering leaves none that are unnecessary.
  */
 export const DISABLED_OPTIMIZERS = 'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider';
 
 export interface RuntimeSessionOptions {
   readonly device: Device;
-  /** Threads inside one operator. Default: as many as the runtime chooses. */
+  /** Threads within one operator. Default: chosen by the runtime. */
   readonly threads?: number;
-  /** Refuses a graph that needs the processor besides the device. */
+  /** Refuse a graph that needs the CPU in addition to the device. */
   readonly deviceOnly?: boolean;
-  /** Beginning of the name of the file that the runtime writes a profile of the session to, by its release. */
+  /** Prefix of the name of the session's profile, which the runtime writes on release. */
   readonly profilePrefix?: string;
 }
 
 /** One graph, ready to run. */
 export interface RuntimeSession {
   /**
-   * A call that reads `inputs` and writes the elements of `outputs`: the graph's, with the types and shapes that it has
-   * for them. It may be run again and again, with what the arrays then hold.
+   * Binds arrays to the graph: the returned call reads `inputs` and writes the elements of `outputs`, which must have
+   * the graph's types and shapes. It may be called repeatedly and uses the arrays' contents at that time.
    */
   bind(inputs: Arrays, outputs: Arrays): BoundCall;
-  /** Frees the session, after the calls that still run; its profile, if there is one, is written first. */
+  /** Frees the session after pending calls; its profile, if any, is written first. */
   release(): Promise<void>;
 }
 
-/** Runs a graph on the arrays that it was bound to; none of them may be changed or read until the promise settles. */
+/** Runs a graph on the arrays bound to it; they must not be read or changed until the promise settles. */
 export type BoundCall = () => Promise<void>;
 
 export interface Runtime {
-  /** The runtime, its version, and the way to it: `ONNX Runtime 1.30.0, C API`. */
+  /** The runtime, its version, and its API: `ONNX Runtime 1.30.0, C API`. */
   readonly name: string;
-  /** Whether the arrays that a session is bound to may be in shared memory (`SharedArrayBuffer`). */
+  /** Whether a session's arrays may be in shared memory (`SharedArrayBuffer`). */
   readonly sharedArrays: boolean;
-  /** Rejects with the runtime's message where it refuses the model or the settings. */
+  /** Rejects with the runtime's message if it refuses the model or the settings. */
   createSession(model: Uint8Array, settings: RuntimeSessionOptions): Promise<RuntimeSession>;
 }

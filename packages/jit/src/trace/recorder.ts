@@ -13,7 +13,7 @@ import {
 } from '../graph/graph.js';
 import { kernels } from '../lower/index.js';
 
-/** TF.js backend on which programs are traced: each kernel call becomes a node of the graph under construction. */
+/** TF.js backend on which programs are traced: each kernel call becomes a node of the current graph. */
 export const RECORDER = 'dm-recorder';
 
 interface Recorded {
@@ -22,20 +22,20 @@ interface Recorded {
 }
 
 class RecorderBackend extends tf.KernelBackend {
-  /** The trace under way; kernel calls outside a trace have nowhere to go. */
+  /** The trace in progress; kernel calls outside a trace are errors. */
   builder: GraphBuilder | undefined;
-  /** The first read that was refused in this trace: an async program hides it in its promise. */
+  /** The first refused read of this trace; an async program would hide it in its promise. */
   refusedRead: TraceError | undefined;
   private readonly store = new tf.DataStorage<Recorded>(this, tf.engine());
 
   private get target(): GraphBuilder {
     if (this.builder === undefined) {
-      throw new TraceError(`The TF.js backend "${RECORDER}" records programs for @dm/jit; it is not for direct use.`);
+      throw new TraceError(`The TF.js backend "${RECORDER}" records programs for @dm/jit and cannot be used directly.`);
     }
     return this.builder;
   }
 
-  /** A tensor of the trace for a value of the graph. */
+  /** A traced tensor for a value of the graph. */
   track(value: Value, node: Node): tf.TensorInfo {
     const dataId = {};
     this.store.set(dataId, { value, node });
@@ -45,7 +45,7 @@ class RecorderBackend extends tf.KernelBackend {
   traced(info: tf.TensorInfo): Value {
     const { value } = this.store.get(info.dataId);
     if (sameShape(value.shape, info.shape)) return value;
-    // TF.js may hand over the same data under another shape.
+    // // TF.js may use the same data with another shape.
     const [reshaped] = this.target.emit(
       {
         op: 'Reshape',
@@ -75,7 +75,7 @@ class RecorderBackend extends tf.KernelBackend {
     return dataId;
   }
 
-  /** A tensor made outside the trace on another backend enters as a constant. */
+  /** A tensor created outside the trace on another backend becomes a constant. */
   override move(dataId: object, values: tf.BackendValues, shape: number[], dtype: tf.DataType): void {
     this.constant(dataId, values, shape, dtype);
   }
@@ -134,7 +134,7 @@ function constData(node: Node, value: Value): ConstData {
 function supportedType(dtype: tf.DataType): DType {
   if (dtype === 'float32' || dtype === 'int32' || dtype === 'bool') return dtype;
   throw new TraceError(
-    `Compiled programs know float32, int32 and bool tensors, not ${dtype}.${atCallSite(captureCallSite())}`,
+    `Compiled programs support float32, int32, and bool tensors, not ${dtype}.${atCallSite(captureCallSite())}`,
   );
 }
 
@@ -143,7 +143,7 @@ function toData(values: tf.BackendValues | null, size: number, dtype: DType): Co
   return values === null ? new Type(size) : Type.from(values as Float32Array);
 }
 
-/** Registers the backend and its kernels once, on TF.js's own registries (ESM and CommonJS share them). */
+/** Registers the backend and its kernels once, in TF.js's own registries (shared by ESM and CommonJS). */
 export function recorder(): RecorderBackend {
   const known = tf.findBackend(RECORDER) as RecorderBackend | null;
   if (known !== null) return known;
@@ -154,7 +154,7 @@ export function recorder(): RecorderBackend {
   return tf.findBackend(RECORDER) as RecorderBackend;
 }
 
-/** Every kernel that TF.js names, with or without a lowering, and the kernels of @dm/ops. */
+/** All kernels that TF.js names, with or without a lowering, and the kernels of @dm/ops. */
 export function kernelNames(): string[] {
   const exported = Object.entries(tf).filter(([key, value]) => /^[_A-Z]/.test(key) && key === value);
   return [...new Set([...Object.keys(kernels), ...exported.map(([key]) => key)])].toSorted();
@@ -165,7 +165,7 @@ interface TfKernelCall {
   readonly attrs?: tf.NamedAttrMap;
 }
 
-/** Kernels that return a list, even of one tensor. */
+/** Kernels that return a list, even of a single tensor. */
 const lists = new Set(['SplitV', 'Unpack']);
 
 function record(op: string, call: TfKernelCall): tf.TensorInfo | tf.TensorInfo[] {

@@ -13,10 +13,10 @@ import {
 import { recorder, RECORDER } from './recorder.js';
 
 /**
- * Runs `program` once on the recorder and returns what it did, gradient tape and optimizer update included, as a
- * graph. State that comes back unchanged is not an output.
+ * Traces `program`: runs it once on the recorder and returns its graph, including gradient tape and optimizer update.
+ * State that is returned unchanged is not an output.
  * @throws {TraceError} if the program reads a tensor's value, uses an op without a lowering, returns a promise, or
- *   returns state of another name, shape or type
+ *   returns state of another name, shape, or type
  */
 export function trace(program: Program, state: TensorSpecs, inputs: TensorSpecs, name = 'program'): Graph {
   const backend = recorder();
@@ -44,11 +44,11 @@ export function trace(program: Program, state: TensorSpecs, inputs: TensorSpecs,
     const stateIn = enter('state', state);
     const result = program(stateIn, enter('input', inputs)) as ReturnType<Program> | Promise<unknown>;
     if (result instanceof Promise) {
-      result.catch(() => {}); // what it may still throw says less than this
+      result.catch(() => {}); // the error below is more helpful than whatever it may still throw
       throw (
         backend.refusedRead ??
         new TraceError(
-          `${name}: a program must be synchronous, this one is async. Wait for data before the call, and pass it in as ` +
+          `${name}: a program must be synchronous, this one is async. Await data before the call, and pass it in as ` +
             'an input.',
         )
       );

@@ -5,12 +5,12 @@ import { MAX_PAGES } from './wasm-encoder.js';
 import { type WasmMemory, wasmApi } from './wasm-api.js';
 
 const PAGE_BYTES = 2 ** 16;
-/** Bytes of a line of the processor's cache: where a vector begins. */
+/** Size of a cache line in bytes: the alignment of vectors. */
 const CACHE_LINE_BYTES = 64;
 
 /**
- * Elements of a vector from which on it lies in shared memory, and an update of it is done by a kernel: a shorter one is
- * done before other threads have been told of it.
+ * Minimum number of elements of a vector to be stored in shared memory and updated by a kernel; a shorter one is
+ * finished before other threads could be notified.
  */
 export const MIN_SHARED_LENGTH = 2 ** 19;
 
@@ -19,40 +19,43 @@ export const isSharedVector = ({ dtype, shape }: TensorSpec): boolean =>
 
 const bytesOf = (spec: TensorSpec): number => Math.ceil((4 * sizeOf(spec.shape)) / CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
 
-/** Whether state has long vectors, and room for one more as long as the longest, their gradient, in one memory of 4 GiB. */
+/**
+ * Whether state has long vectors and fits, together with one more vector as long as the longest (their gradient), into
+ * one memory of 4 GiB.
+ */
 export function isShareable(state: TensorSpecs): boolean {
   const sizes = Object.values(state).filter(isSharedVector).map(bytesOf);
   return sizes.length > 0 && sizes.reduce((a, b) => a + b) + Math.max(...sizes) <= MAX_PAGES * PAGE_BYTES;
 }
 
 /**
- * Memory in which the vectors of a state lie, so that kernels of WebAssembly in several threads can work on them. It grows
- * with what is put there, and is freed when nothing refers to it.
+ * Memory for the vectors of a state, on which WebAssembly kernels work in several threads. It grows as vectors are
+ * added, and is freed when it is no longer referenced.
  */
 export class SharedMemory {
   readonly memory: WasmMemory;
   private used = 0;
 
   /**
-   * `most` is its largest size in pages of 64 KiB.
-   * @throws {EngineError} if the system has no addresses for it
+   * `most` is its maximum size in pages of 64 KiB.
+   * @throws {EngineError} if the system cannot reserve the address space
    */
   constructor(private readonly most = MAX_PAGES) {
     try {
-      // The module asks for one that may have all pages; none takes room before it is used, but addresses are set aside.
+      // // The module requires a memory with the largest possible maximum. Unused pages cost address space only.
       this.memory = new wasmApi.Memory({ initial: 0, maximum: MAX_PAGES, shared: true });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new EngineError(
         'MEMORY_EXHAUSTED',
-        `no addresses are left for the memory that threads share (${reason}): is there a limit ("ulimit -v"), or are ` +
+        `cannot reserve address space for shared memory (${reason}): is there a limit ("ulimit -v"), or are ` +
           'there many state handles that have not been disposed of?',
         { cause },
       );
     }
   }
 
-  /** Zeros for a long vector; nothing for other arrays, and where the memory is full. */
+  /** Zeros for a long vector; undefined for other arrays, or if the memory is full. */
   empty(spec: TensorSpec): NdArray | undefined {
     if (!isSharedVector(spec)) return undefined;
     const end = this.used + bytesOf(spec);
@@ -64,9 +67,9 @@ export class SharedMemory {
     return { dtype: spec.dtype, shape: spec.shape, data };
   }
 
-  /** Whether an array lies here. Its address is its offset then. */
+  /** Whether an array is in this memory. Its address is then its byte offset. */
   has({ data }: NdArray): boolean {
-    // A shared memory that has grown has another buffer object over the same bytes; none of another kind is shared here.
+    // // When a shared memory grows, it gets a new buffer object for the same bytes, so buffers cannot be compared.
     return data.buffer instanceof SharedArrayBuffer;
   }
 }

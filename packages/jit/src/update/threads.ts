@@ -4,15 +4,18 @@ import type { WasmMemory, WasmModule } from './wasm-api.js';
 /** Threads that run one kernel on one memory. */
 export interface UpdateThreads {
   /**
-   * Runs the kernel on `bytes` of each vector, every thread on a part of its own. Rejects where a thread dies over it; what
-   * is written then is anybody's guess.
+   * Runs the kernel on `bytes` of each vector, divided among the threads. Rejects if a thread ends during the call; the
+   * vectors' contents are then undefined.
    */
   run(bytes: number, args: readonly number[]): Promise<void>;
-  /** Ends the threads, which keep the memory otherwise. */
+  /** Ends the threads, which otherwise keep the memory alive. */
   dispose(): void;
 }
 
-/** What a thread does: it answers each call when it is done. Text, so that it needs no file of its own beside the library. */
+/**
+ * The code of a thread: it answers each call when it is done. A string, so that it needs no separate file in the
+ * package.
+ */
 const program = `
 const { parentPort, workerData: { module, memory } } = require('node:worker_threads');
 const { update } = new WebAssembly.Instance(module, { state: { memory } }).exports;
@@ -21,13 +24,13 @@ parentPort.on('message', (args) => {
   parentPort.postMessage('done');
 });`;
 
-/** Starts `count` threads. They keep no process alive while they wait. */
+/** Starts `count` threads. They do not keep the process alive while they wait. */
 export async function openUpdateThreads(module: WasmModule, memory: WasmMemory, count: number): Promise<UpdateThreads> {
   const { Worker } = await import('node:worker_threads');
   const workers = Array.from({ length: count }, () => {
     const worker = new Worker(program, { eval: true, workerData: { module, memory } });
     worker.unref();
-    worker.on('error', () => {}); // a call listens as well, and finds out when it is made where the thread has ended before
+    worker.on('error', () => {}); // errors are reported by the call in progress, or by the next one
     return worker;
   });
   return {
@@ -38,7 +41,7 @@ export async function openUpdateThreads(module: WasmModule, memory: WasmMemory, 
   };
 }
 
-/** [begin, end) of up to `count` parts of `bytes`, in whole lanes of 16 bytes. */
+/** Splits `bytes` into up to `count` ranges [begin, end) of whole 16-byte lanes. */
 function parts(bytes: number, count: number): [begin: number, end: number][] {
   const lanes = Math.ceil(bytes / 16);
   const bound = (i: number) => 16 * Math.floor((lanes * i) / count);
@@ -58,7 +61,7 @@ function call(worker: Worker, args: readonly number[]): Promise<void> {
       worker.unref();
       resolve();
     };
-    // A thread that has ended has no number any more, and will not say so again.
+    // // An ended thread has a negative id and emits no further events.
     if (worker.threadId < 0) return reject(reason);
     worker.on('error', onError);
     worker.once('exit', onExit);

@@ -98,9 +98,9 @@ describe('a kernel', () => {
     const state = { x: { dtype: 'float32', shape: [size] } } as const;
     const of = (program: Program, more: TensorSpecs = {}) =>
       updateKernel(optimize(trace(program, { ...state, ...more }, {})));
-    expect(() => of(({ x }) => ({ state: { x: tf.tanh(x!) }, outputs: {} }))).toThrow('Tanh is not for an update');
-    expect(() => of(() => ({ outputs: {} }), { n: { dtype: 'int32', shape: [] } })).toThrow('float32, not of int32');
+    expect(() => of(({ x }) => ({ state: { x: tf.tanh(x!) }, outputs: {} }))).toThrow(/^Tanh /);
+    expect(() => of(() => ({ outputs: {} }), { n: { dtype: 'int32', shape: [] } })).toThrow(/float32.* int32$/);
     const table = () => tf.tensor1d(floats([size]).data as Float32Array);
-    expect(() => of(({ x }) => ({ state: { x: tf.add(x!, table()) }, outputs: {} }))).toThrow('is one float32');
+    expect(() => of(({ x }) => ({ state: { x: tf.add(x!, table()) }, outputs: {} }))).toThrow('single float32');
   });
 });

@@ -2,17 +2,17 @@ import { type ConstData, type Graph, type Node, sizeOf, type Value } from '../gr
 import type { Port } from '../graph/port.js';
 import { type Code, code, wasmModule } from './wasm-encoder.js';
 
-/** A function of WebAssembly that makes new vectors out of old ones, four elements at a time. */
+/** A WebAssembly function that computes new vectors from old ones, four elements at a time. */
 export interface UpdateKernel {
   /**
-   * Its module, which offers `update(begin, end, ...addresses, ...scalars)`: all bytes from `begin` to `end`, multiples of
-   * 16, of the vectors at `addresses`.
+   * Its module, which exports `update(begin, end, ...addresses, ...scalars)`. It processes the bytes from `begin` to
+   * `end`, multiples of 16, of the vectors at `addresses`.
    */
   readonly bytes: Uint8Array;
-  /** The graph's inputs and outputs that are vectors, in the order of their addresses: `reads`, then `writes`. */
+  /** The graph's vector inputs and outputs, in the order of their addresses: `reads`, then `writes`. */
   readonly reads: readonly Port[];
   readonly writes: readonly Port[];
-  /** The inputs that are one number. */
+  /** The scalar inputs. */
   readonly scalars: readonly Port[];
 }
 
@@ -32,11 +32,11 @@ const [subtract, multiply, divide, root] = [
   binary(lanes.div),
   unary(lanes.sqrt),
 ] as const;
-/** 1 where a comparison with 0 holds, else 0. */
+/** 1 if a comparison with 0 holds, else 0. */
 const whether = (comparison: Code, x: Code): Code => [...x, ...zero, ...comparison, ...one, ...code.and];
 const square = (x: Code): Code => multiply(x, x);
 
-/** Each kernel as instructions that leave its value; each operand is what puts a value on the stack. */
+/** Each kernel as instructions that leave its result on the stack; operands are instructions that push a value. */
 const instructions: Readonly<Record<string, (x: Code, y: Code) => Code>> = {
   Abs: unary(lanes.abs),
   Add: binary(lanes.add),
@@ -50,30 +50,30 @@ const instructions: Readonly<Record<string, (x: Code, y: Code) => Code>> = {
   Sign: (x) => subtract(whether(lanes.above, x), whether(lanes.below, x)),
   Sqrt: root,
   Square: square,
-  // What is on the stack cannot be read twice: the difference is computed again.
+  // // A value on the stack cannot be read twice, so the difference is computed again.
   SquaredDifference: (x, y) => square(subtract(x, y)),
   Sub: subtract,
 };
 
-/** Whether a kernel of TF.js can be part of an update: it takes every element by itself, and has an instruction. */
+/** Whether a TF.js kernel can be part of an update: it is element-wise and has an instruction. */
 export const isInstruction = (kernel: string): boolean => Object.hasOwn(instructions, kernel);
 
-/** Whether a constant is, or is full of, one number. */
+/** Whether all elements of a constant are equal. */
 export const isOneNumber = ({ attrs, outputs }: Node): boolean =>
   outputs[0]!.dtype === 'float32' && (attrs['splat'] !== undefined || sizeOf(outputs[0]!.shape) === 1);
 
 const isScalar = ({ shape }: Value): boolean => sizeOf(shape) === 1;
 
 /**
- * Writes `graph` as one loop: its inputs are vectors of one length and single numbers, its outputs such vectors, and its
- * nodes constants or what `isInstruction` knows, all float32. An element is read before anything is written at its place,
- * so that a vector may be written where another, or the same, is read. Every operation rounds as those of ONNX do: results
- * are the same bits.
+ * Compiles `graph` to one loop. Its inputs must be vectors of one length and scalars, its outputs such vectors, and its
+ * nodes constants or kernels for which `isInstruction` is true, all float32. Each element is read before anything is
+ * written at its position, so that a vector may overwrite another one, or itself. Operations round as ONNX's do:
+ * results are bit-identical.
  * @throws {Error} on any other graph
  */
 export function updateKernel(graph: Graph): UpdateKernel {
   for (const { value } of graph.inputs) {
-    if (value.dtype !== 'float32') throw new Error(`an update is of float32, not of ${value.dtype}`);
+    if (value.dtype !== 'float32') throw new Error(`an update must be float32, not ${value.dtype}`);
   }
   const scalarInputs = graph.inputs.filter(({ value }) => isScalar(value));
   const reads = graph.inputs.filter(({ value }) => !isScalar(value));
@@ -82,7 +82,7 @@ export function updateKernel(graph: Graph): UpdateKernel {
   const scalars = addresses + reads.length + graph.outputs.length;
   const params = [...Array<'i32'>(scalars).fill('i32'), ...scalarInputs.map(() => 'f32' as const)];
 
-  // Every value has a local of its own: four elements of a vector, or a number four times.
+  // // Every value has its own local: four elements of a vector, or a scalar repeated four times.
   const local = new Map<Value, number>();
   const reserve = (value: Value): number => {
     const index = params.length + local.size;
@@ -99,7 +99,7 @@ export function updateKernel(graph: Graph): UpdateKernel {
   const made = (node: Node): Code => {
     const output = node.outputs[0]!;
     if (node.op === 'Const') return set(output, [...code.f32(constantOf(node)), ...code.splat]);
-    if (!isInstruction(node.op)) throw new Error(`${node.op} is not for an update`);
+    if (!isInstruction(node.op)) throw new Error(`${node.op} cannot be part of an update`);
     const [x, y = []] = node.inputs.map(get) as [Code, Code?];
     return set(output, instructions[node.op]!(x, y));
   };
@@ -124,6 +124,6 @@ export function updateKernel(graph: Graph): UpdateKernel {
 }
 
 function constantOf(node: Node): number {
-  if (!isOneNumber(node)) throw new Error('a constant of an update is one float32');
+  if (!isOneNumber(node)) throw new Error('a constant of an update must be a single float32 number');
   return (node.attrs['splat'] as number | undefined) ?? (node.attrs['data'] as ConstData)[0]!;
 }

@@ -1,12 +1,18 @@
-/** The part of WebAssembly's JavaScript API that is used: the types of Node have little of it, those of a browser too much else. */
+/**
+ * The part of WebAssembly's JavaScript API that is used. Node's types lack much of it, and the browser's types declare
+ * too much else.
+ */
 
-/** A compiled module; only WebAssembly looks inside. */
+/** A compiled module, opaque to JavaScript. */
 export type WasmModule = object;
 
 export interface WasmMemory {
-  /** A new object over the same bytes after each growth. */
+  /** After each growth, a new object for the same bytes. */
   readonly buffer: SharedArrayBuffer;
-  /** Adds pages of 64 KiB, or throws a RangeError. */
+  /**
+   * Adds pages of 64 KiB.
+   * @throws {RangeError} if it cannot grow that far
+   */
   grow(pages: number): number;
 }
 

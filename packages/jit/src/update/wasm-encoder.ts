@@ -1,6 +1,6 @@
 /**
- * The bytes of a WebAssembly module with one function over one shared memory. Opcodes and sections as in the WebAssembly
- * Core Specification 2.0, chapter 5 (binary format), and in the threads proposal (a shared memory's limits).
+ * Encodes a WebAssembly module with one function and one shared memory. Opcodes and sections are from the WebAssembly
+ * Core Specification 2.0, chapter 5 (binary format), and from the threads proposal (limits of a shared memory).
  */
 
 export type Code = readonly number[];
@@ -9,10 +9,10 @@ export type ValueType = 'i32' | 'f32' | 'v128';
 
 const types: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
 
-/** A memory of 2^16 pages, the largest there is. */
+/** The maximum size of a memory: 2^16 pages. */
 export const MAX_PAGES = 2 ** 16;
 
-/** An unsigned number below 2^32 in groups of seven bits, the lowest first (LEB128). */
+/** Unsigned LEB128: a number below 2^32 in groups of seven bits, lowest first. */
 function unsigned(value: number): number[] {
   const bytes = [];
   let rest = value;
@@ -28,13 +28,13 @@ const text = (value: string): number[] => list([...new TextEncoder().encode(valu
 const section = (id: number, content: Code): number[] => [id, ...unsigned(content.length), ...content];
 const vector = (opcode: number): number[] => [0xfd, ...unsigned(opcode)];
 
-/** Instructions. `lanes` are those of four float32 at once. */
+/** Instructions. `lanes` are float32x4 instructions. */
 export const code = {
   get: (local: number): Code => [0x20, ...unsigned(local)],
   set: (local: number): Code => [0x21, ...unsigned(local)],
   f32: (value: number): Code => [0x43, ...new Uint8Array(new Float32Array([value]).buffer)],
   addI32: [0x6a] as Code,
-  /** Adds `step`, up to 63, to a local, and tells whether it is then still below another. */
+  /** Adds `step`, at most 63, to a local, and tests whether it is still less than another local. */
   upTo: (local: number, step: number, end: number): Code => [
     ...code.get(local),
     0x41,
@@ -45,11 +45,11 @@ export const code = {
     ...code.get(end),
     0x49,
   ],
-  /** Runs `body` again while it leaves a number that is not 0. */
+  /** Repeats `body` while it leaves a nonzero number. */
   loop: (body: Code): Code => [0x03, 0x40, ...body, 0x0d, 0, 0x0b],
-  /** Address on the stack, a multiple of 16. */
+  /** Expects an address, a multiple of 16, on the stack. */
   load: [...vector(0x00), 4, 0] as Code,
-  /** Address and value on the stack. */
+  /** Expects an address and a value on the stack. */
   store: [...vector(0x0b), 4, 0] as Code,
   splat: vector(0x13) as Code,
   and: vector(0x4e) as Code,
@@ -68,10 +68,12 @@ export const code = {
   },
 } as const;
 
-/** `\0asm` and the version of the format. */
+/** `\0asm` and the format version. */
 const preamble = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
-/** A module that takes the memory `state.memory` and offers `update(...params)`, with `locals` after its parameters. */
+/**
+ * A module that imports the memory `state.memory` and exports `update(...params)`, with `locals` after its parameters.
+ */
 export function wasmModule(params: readonly ValueType[], locals: readonly ValueType[], body: Code): Uint8Array {
   const shared = 0x03;
   const memory = [...text('state'), ...text('memory'), 0x02, shared, ...unsigned(0), ...unsigned(MAX_PAGES)];

@@ -1,35 +1,38 @@
-/** ONNX Runtime's shared library, as it lies in the package onnxruntime-node, called through koffi. */
+/** ONNX Runtime's shared library, as shipped in the package onnxruntime-node, called through koffi. */
 import { EngineError } from '../../errors.js';
 import { disableTelemetry } from '../telemetry.js';
 import { loadKoffi } from './koffi.js';
 import { apiVersion, functions, type FunctionName } from './table.js';
 
-/** Where something is in memory; null where nothing is. */
+/** An address in memory, or null. */
 export type Pointer = bigint | null;
 
-/** What a function takes: a pointer, an array for its memory, a number, a text. */
+/** An argument of a C function: a pointer, an array (passed as its address), a number, or a string. */
 export type Argument = Pointer | ArrayBufferView | number | string;
 
 export interface Library {
-  /** Of the runtime, such as 1.30.0. */
+  /** Version of the runtime, such as 1.30.0. */
   readonly version: string;
-  /** Calls a function. Throws an EngineError with the runtime's message where it returns a status. */
+  /**
+   * Calls a function.
+   * @throws {EngineError} with the runtime's message, if the function returns an error status
+   */
   call(name: FunctionName, ...args: Argument[]): void;
-  /** The same on another thread; arrays must be neither read nor changed until the promise settles. */
+  /** Like `call`, on another thread; arrays must not be read or changed until the promise settles. */
   callAsync(name: FunctionName, ...args: Argument[]): Promise<void>;
-  /** Calls a function that makes something and writes the pointer to it to its last argument. */
+  /** Calls a function that creates an object and stores its pointer in its last argument; returns that pointer. */
   make(name: FunctionName, ...args: Argument[]): bigint;
-  /** Where the elements of an array lie. */
+  /** Address of the elements of an array. */
   address(array: ArrayBufferView): bigint;
 }
 
 /**
- * Loads the library. Rejects where koffi or onnxruntime-node is not installed, has nothing for this platform, or cannot
+ * Loads the library. Rejects if koffi or onnxruntime-node is not installed, does not support this platform, or cannot
  * be loaded. (Node's own modules are imported here too, so that browsers can load the package.)
  */
 export async function openLibrary(): Promise<Library> {
   const koffi = await loadKoffi();
-  // The runtime's products keep panels of their operands on the stack: more than the default for asynchronous calls.
+  // // The runtime's matrix products need more stack than koffi's default for asynchronous calls.
   if (Number(koffi.config()['async_stack_size']) < stackBytes) koffi.config({ async_stack_size: stackBytes });
   await disableTelemetry();
   const library = koffi.load(await libraryPath());
@@ -46,7 +49,7 @@ export async function openLibrary(): Promise<Library> {
   if (table === null)
     throw new EngineError(
       'RUNTIME_MISSING',
-      `ONNX Runtime ${version} does not offer version ${apiVersion} of its C API`,
+      `ONNX Runtime ${version} does not support version ${apiVersion} of its C API`,
     );
 
   const types = { path: process.platform === 'win32' ? 'const char16_t *' : 'const char *', status: 'void *' };
@@ -95,12 +98,12 @@ export async function openLibrary(): Promise<Library> {
 }
 
 /**
- * Never given up: koffi unloads a library that nothing refers to, and a function that was decoded from a pointer, as all of
- * the table are, is not a reference to its library.
+ * Keeps libraries referenced forever. koffi unloads a library that has no references, and a function decoded from a
+ * pointer, as all of the table are, is not a reference to its library.
  */
 const loaded = new Set<object>();
 
-/** Arguments of the asynchronous calls that still run: what they point to must outlive the call. */
+/** Arguments of pending asynchronous calls: the memory that they point to must outlive the call. */
 const inUse = new Set<readonly Argument[]>();
 
 const stackBytes = 4 * 2 ** 20;
@@ -110,7 +113,7 @@ interface NativeFunction {
   async(...args: unknown[]): void;
 }
 
-/** The library's file: its name has a version in it on some platforms. */
+/** Path of the library file; on some platforms its name contains a version. */
 async function libraryPath(): Promise<string> {
   const [{ existsSync, readdirSync }, module, path] = await Promise.all([
     import('node:fs'),

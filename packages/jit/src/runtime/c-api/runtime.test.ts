@@ -87,26 +87,33 @@ describe('the C API', () => {
   it('rejects with the message of the runtime', async () => {
     const runtime = await openCApiRuntime();
     await expect(runtime.createSession(Uint8Array.of(1, 2, 3), { device: 'cpu' })).rejects.toThrow(/protobuf/i);
-    await expect(runtime.createSession(product(2), { device: 'cuda' })).rejects.toThrow('cpu here, not on cuda');
+    await expect(runtime.createSession(product(2), { device: 'cuda' })).rejects.toMatchObject({
+      code: 'DEVICE_UNUSABLE',
+      message: expect.stringMatching(/cpu.*cuda/),
+    });
     const session = await runtime.createSession(product(2), { device: 'cpu' });
     const wrongShape = session.bind({ x: floats([3, 2]), w: floats([2, 2]) }, outputsOf(2))();
-    await expect(wrongShape).rejects.toThrow(/Got invalid dimensions for input: x/);
+    await expect(wrongShape).rejects.toMatchObject({
+      code: 'RUNTIME_FAILED',
+      message: expect.stringContaining('input: x'),
+    });
     await expect(session.bind({ x: floats([2, 2]) }, outputsOf(2))()).rejects.toThrow(/Missing Input: w/);
     await session.release();
   });
 });
 
-it('says why it goes by the JavaScript API where the C API cannot be reached', async () => {
+it('falls back to the JavaScript API, and names the reason, if the C API is unavailable', async () => {
   vi.doMock('./runtime.js', () => ({ openCApiRuntime: () => Promise.reject(new Error('no library\nat all')) }));
   vi.resetModules();
   const { openRuntime } = await import('../open-runtime.js');
   const { name } = await openRuntime('cpu');
-  expect(name).toMatch(/^onnxruntime-node 1\.\d+\.\d+, JavaScript API \(its C API cannot be reached: no library\)$/);
+  expect(name).toMatch(/^onnxruntime-node 1\.\d+\.\d+, JavaScript API/);
+  expect(name).toMatch(/\(.*: no library\)$/);
 });
 
-it('is what the engine takes for the processor', async () => {
+it('is the default runtime for the CPU', async () => {
   vi.doUnmock('./runtime.js');
   vi.resetModules();
   const { openOnnxEngine } = await import('../../engine.js');
-  expect((await openOnnxEngine({ threads: 1 })).info['runtime']).toMatch(/^ONNX Runtime 1\.\d+\.\d+, C API$/);
+  expect((await openOnnxEngine({ threads: 1 })).info['runtime']).toMatch(/ 1\.\d+\.\d+, C API$/);
 });

@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime over its C API. Tensors are the engine's own arrays: the runtime reads inputs and writes outputs where
- * they lie. (onnxruntime-node's binding copies every output of a call into an array that it allocates for it.)
+ * ONNX Runtime over its C API. Tensors use the engine's own arrays: the runtime reads inputs and writes outputs in
+ * place. (onnxruntime-node's binding copies every output of a call into an array that it allocates for it.)
  */
 import type { Arrays, NdArray } from '@dm/ops';
 import { EngineError } from '../../errors.js';
@@ -19,14 +19,14 @@ import { constants } from './table.js';
 interface Api {
   readonly library: Library;
   readonly env: bigint;
-  /** Says of memory that it is the processor's. */
+  /** Describes CPU memory to the runtime. */
   readonly memory: bigint;
 }
 
-/** The runtime of this process; made once, it lives as long as the process. */
+/** The runtime of this process; created once, never released. */
 let opened: Promise<Api> | undefined;
 
-/** Rejects where the library cannot be loaded. Computes on `cpu` alone. */
+/** Rejects if the library cannot be loaded. Computes on `cpu` only. */
 export async function openCApiRuntime(): Promise<Runtime> {
   opened ??= open();
   const api = await opened;
@@ -39,9 +39,9 @@ export async function openCApiRuntime(): Promise<Runtime> {
 
 async function open(): Promise<Api> {
   const library = await openLibrary();
-  // What fails comes back as a status. The library would print it as well, in color and past the program's own output.
+  // // Errors are returned as a status. The library would also print them, in color and bypassing the program's output.
   const env = library.make('CreateEnv', constants.loggingLevelFatal, '@dm/jit');
-  // On Windows nothing else switches the events off: its library reads no variable.
+  // // On Windows this is the only way to turn events off: the library reads no environment variable there.
   if (!isTelemetryWanted()) library.call('DisableTelemetryEvents', env);
   const memory = library.make('CreateCpuMemoryInfo', constants.deviceAllocator, constants.memTypeDefault);
   return { library, env, memory };
@@ -50,7 +50,7 @@ async function open(): Promise<Api> {
 async function createSession(api: Api, model: Uint8Array, settings: RuntimeSessionOptions): Promise<RuntimeSession> {
   const { library } = api;
   if (settings.device !== 'cpu')
-    throw new EngineError('DEVICE_UNUSABLE', `the C API computes on cpu here, not on ${settings.device}`);
+    throw new EngineError('DEVICE_UNUSABLE', `the C API runs on cpu only, not on ${settings.device}`);
   const options = sessionOptions(library, settings);
   const out = offHeap(BigUint64Array, 1);
   try {
@@ -87,10 +87,10 @@ function sessionOptions(library: Library, { threads, profilePrefix }: RuntimeSes
     library.call(name, options, ...args);
   set('SetSessionGraphOptimizationLevel', constants.enableAllOptimizations);
   set('SetInterOpNumThreads', 1);
-  // Patterns keep one block for all values of a run, twice the memory that this graph's values need at once.
+  // // With memory patterns, one block holds all values of a run: twice the memory that this graph needs at once.
   set('DisableMemPattern');
-  // Threads that wait for work spin for a moment before they sleep: from one operator to the next is shorter than waking
-  // up. Spinning without end, the runtime's default, takes the processor from everything else.
+  // // A thread that waits for work spins briefly before it sleeps, since the time from one operator to the next is
+  // shorter than waking up. Endless spinning, the runtime's default, takes the processor from everything else.
   set('AddSessionConfigEntry', 'session.intra_op.allow_spinning', '1');
   set('AddSessionConfigEntry', 'session.intra_op.spin_duration_us', String(SPIN_DURATION_US));
   set('AddSessionConfigEntry', 'optimization.disable_specified_optimizers', DISABLED_OPTIMIZERS);
@@ -100,8 +100,8 @@ function sessionOptions(library: Library, { threads, profilePrefix }: RuntimeSes
 }
 
 /**
- * Names, tensors and their addresses are made once, for all calls. The tensors are freed some time after the call that
- * they were made for can no longer be made.
+ * Creates names, tensors, and their addresses once for all calls. The tensors are released after the bound call has
+ * been garbage-collected.
  */
 function bind({ library, memory }: Api, session: bigint, inputs: Arrays, outputs: Arrays): BoundCall {
   const made: bigint[] = [];
@@ -117,7 +117,7 @@ function bind({ library, memory }: Api, session: bigint, inputs: Arrays, outputs
   const [inputNames, outputNames] = [cStrings(library, Object.keys(inputs)), cStrings(library, Object.keys(outputs))];
   const [reads, writes] = [values(Object.values(inputs)), values(Object.values(outputs))];
   const args = [inputNames.pointers, reads, reads.length, outputNames.pointers, writes.length, writes] as const;
-  // All that the runtime is told the addresses of.
+  // // Keeps everything alive whose address the runtime has.
   const kept = [inputNames.text, outputNames.text, inputs, outputs];
   const call: BoundCall = async () => {
     await library.callAsync('Run', session, null, ...args);
@@ -127,17 +127,18 @@ function bind({ library, memory }: Api, session: bigint, inputs: Arrays, outputs
   return call;
 }
 
-/** Frees the tensors of a call that the garbage collector has found to be of no more use. */
+/** Releases the tensors of a bound call after it has been garbage-collected. */
 const unreachable = new FinalizationRegistry<{ library: Library; made: readonly bigint[] }>(({ library, made }) => {
   for (const value of made) library.call('ReleaseValue', value);
 });
 
-/** A tensor of the runtime over the memory of `array`, which must outlive it. */
+/** A runtime tensor that uses the memory of `array`, which must outlive it. */
 function tensorOver(library: Library, memory: bigint, { dtype, shape, data }: NdArray): bigint {
   return library.make(
     'CreateTensorWithDataAsOrtValue',
     memory,
-    // Asking for its buffer takes a small array's elements out of the heap, where the collector could move them.
+    // // Accessing its buffer moves a small array's elements off the heap, on which the garbage collector could move
+    // them.
     new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     data.byteLength,
     BigInt64Array.from(shape, BigInt),
@@ -146,7 +147,7 @@ function tensorOver(library: Library, memory: bigint, { dtype, shape, data }: Nd
   );
 }
 
-/** Texts that end in a zero, one after the other, and the address of each. */
+/** Null-terminated strings in one buffer, and the address of each. */
 function cStrings(
   library: Library,
   strings: readonly string[],
@@ -167,7 +168,7 @@ function cStrings(
   return { pointers, text };
 }
 
-/** An array whose elements stay where they are. At least one element, so that it has an address. */
+/** An array whose elements do not move. It has at least one element, so that it has an address. */
 function offHeap<T>(Type: new (buffer: ArrayBuffer, offset: number, length: number) => T, length: number): T {
   return new Type(new ArrayBuffer(8 * Math.max(1, length)), 0, length);
 }

@@ -3,14 +3,14 @@
  * `OrtApi` of onnxruntime_c_api.h (MIT). The table is append-only: an index never changes.
  */
 
-/** Asked for, so that functions behave as in this version of the header; every later runtime offers it too. */
+/** API version to request. Functions behave as in this version of the header; every later runtime supports it too. */
 export const apiVersion = 22;
 
 type Argument = 'void *' | 'const char *' | 'path' | 'int' | 'size_t';
 
 interface Signature {
   readonly index: number;
-  /** `status`: a pointer to what went wrong, null where nothing did. */
+  /** `status`: a pointer to an error, or null if there was none. */
   readonly result: 'status' | 'void' | 'const char *';
   readonly args: readonly Argument[];
 }
@@ -18,7 +18,7 @@ interface Signature {
 const status = (index: number, ...args: Argument[]): Signature => ({ index, result: 'status', args });
 const release = (index: number): Signature => ({ index, result: 'void', args: ['void *'] });
 
-/** Pointers to objects of the runtime and to memory are `void *` alike; a `path` has UTF-16 on Windows. */
+/** Pointers to the runtime's objects and to memory are both `void *`; a `path` is UTF-16 on Windows. */
 export const functions = {
   GetErrorMessage: { index: 2, result: 'const char *', args: ['void *'] },
   CreateEnv: status(3, 'int', 'const char *', 'void *'),
@@ -45,7 +45,7 @@ export const functions = {
 
 export type FunctionName = keyof typeof functions;
 
-/** Values of the header's enumerations. */
+/** Values of the header's enums. */
 export const constants = {
   loggingLevelFatal: 4,
   enableAllOptimizations: 99,

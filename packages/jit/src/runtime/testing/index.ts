@@ -1,19 +1,22 @@
-/** Processes whose traces on the machine can be told from those of others: for end-to-end tests of this workspace. */
+/**
+ * Processes in a private environment, whose traces on the machine cannot be confused with those of other processes. For
+ * end-to-end tests of this workspace.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export interface PrivateUser {
-  /** Of a test; to be removed after it. Holds `home`, `cache` and `temp`. */
+  /** Of one test, which removes it afterwards. Contains `home`, `cache`, and `temp`. */
   readonly folder: string;
-  /** Environment of a person at a keyboard whose home, cache and temporary folder these are. */
+  /** Environment of an interactive user with these home, cache, and temporary folders. */
   readonly env: NodeJS.ProcessEnv;
-  /** Files in these three. */
+  /** Lists the files in these three folders. */
   leftBehind(): string[];
 }
 
-/** Variables with which ONNX Runtime keeps quiet by itself, and ours. */
+/** Variables that disable ONNX Runtime's telemetry, including ours. */
 const decisive = [
   'CI',
   'TF_BUILD',
@@ -33,7 +36,7 @@ const decisive = [
   'DM_ORT_TELEMETRY',
 ];
 
-/** A user as no other process on this machine is. */
+/** Creates a user whose folders no other process on this machine uses. */
 export function createPrivateUser(): PrivateUser {
   const folder = mkdtempSync(join(tmpdir(), 'dm-user-'));
   const names = ['home', 'cache', 'temp'];
@@ -50,7 +53,7 @@ export function createPrivateUser(): PrivateUser {
   };
 }
 
-/** Options of Node with which the package koffi is not found, in workers neither. */
+/** Node options that make the package koffi impossible to resolve, also in workers. */
 export const withoutKoffi = (() => {
   const asUrl = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
   const hooks = asUrl(`export function resolve(name, context, next) {
@@ -60,17 +63,17 @@ export const withoutKoffi = (() => {
   return ['--import', asUrl(`import { register } from 'node:module'; register(${JSON.stringify(hooks)});`)] as const;
 })();
 
-/** Whether a program of the operating system is there. */
+/** Whether a program is installed. */
 export const hasProgram = (name: string): boolean => spawnSync(name, ['--version']).error === undefined;
 
-/** Skips a test, and says so where people look. */
+/** Skips a test and prints the reason. */
 export function skipLoudly(skip: (reason: string) => void, reason: string): void {
   // oxlint-disable-next-line no-console
   console.warn(`SKIPPED: ${reason}`);
   skip(reason);
 }
 
-/** A command under which a program's sockets and files, and those of its children, are written to the file `trace`. */
+/** A command that logs the sockets and files of a program and its child processes to the file `trace`. */
 export const straceTo = (trace: string): readonly string[] => [
   'strace',
   '-f',
@@ -82,10 +85,8 @@ export const straceTo = (trace: string): readonly string[] => [
 ];
 
 /**
- * Lines of such a trace about the network, or about a file that is opened to be written outside the folders `own`, devices
- * excepted.
- *
- * @throws {Error} if the trace has not seen ONNX Runtime being loaded.
+ * Lines of such a log about the network, or about files opened for writing outside the folders `own`, except devices.
+ * @throws {Error} if the log does not show ONNX Runtime being loaded
  */
 export function tracedLeaks(trace: string, own: readonly string[] = []): string[] {
   if (!trace.includes('libonnxruntime')) throw new Error(`not a trace of ONNX Runtime: ${trace.slice(0, 1000)}`);
