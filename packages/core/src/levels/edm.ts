@@ -2,8 +2,9 @@ import { checkInteger, checkNumber, checkPositive } from '@dm/ops';
 import type { NoiseLevel, NoisePath } from './level.js';
 
 /**
- * The variance-exploding level x = x_0 + sigma epsilon, told to the model as c_noise = ln(sigma) / 4. Table 1, EDM.
- * @throws {RangeError} unless sigma > 0
+ * The variance-exploding level x = x_0 + sigma epsilon. The model's time input is c_noise = ln(sigma) / 4: Table 1 of
+ * Karras et al. 2022, arXiv:2206.00364.
+ * @throws {RangeError} if sigma is not > 0
  */
 export function edmLevel(sigma: number): NoiseLevel {
   checkPositive('edmLevel: sigma', sigma);
@@ -12,18 +13,18 @@ export function edmLevel(sigma: number): NoiseLevel {
 
 export interface KarrasOptions {
   readonly steps: number;
-  /** 0.002 by default. */
+  /** Default 0.002. */
   readonly sigmaMin?: number;
-  /** 80 by default. */
+  /** Default 80. */
   readonly sigmaMax?: number;
-  /** How much shorter the steps near sigmaMin are: 7 by default. */
+  /** Larger values make the steps near sigmaMin shorter. Default 7. */
   readonly rho?: number;
 }
 
 /**
  * sigma_i = (sigmaMax^(1/rho) + i / (steps - 1) (sigmaMin^(1/rho) - sigmaMax^(1/rho)))^rho for i < steps, descending.
  * Eq. 5 of Karras et al. 2022, arXiv:2206.00364.
- * @throws {RangeError} unless steps >= 1, 0 < sigmaMin < sigmaMax and rho > 0
+ * @throws {RangeError} if steps < 1, or 0 < sigmaMin < sigmaMax or rho > 0 does not hold
  */
 export function karrasSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }: KarrasOptions): number[] {
   checkInteger('karrasSigmas: steps', steps, 1);
@@ -34,7 +35,10 @@ export function karrasSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }
   return Array.from({ length: steps }, (_, i) => (from + (steps > 1 ? i / (steps - 1) : 0) * (to - from)) ** rho);
 }
 
-/** EDM's path: `karrasSigmas`, then 0, for a model of the levels `edmLevel`. Starts from noise times sigmaMax. */
+/**
+ * EDM's path: `karrasSigmas` followed by 0, as `edmLevel`s. Initial noise is scaled by sigmaMax.
+ * @throws {RangeError} as `karrasSigmas`
+ */
 export function edmPath(options: KarrasOptions): NoisePath {
   const levels = karrasSigmas(options).map(edmLevel);
   const end = { t: -Infinity, alpha: 1, sigma: 0 };

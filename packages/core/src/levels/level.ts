@@ -15,13 +15,13 @@ export interface NoiseLevel {
   readonly sigma: number;
 }
 
-/** The noise levels that a sampler goes through: plain data. */
+/** The noise levels of a sampling trajectory. */
 export interface NoisePath {
-  /** From noise to image, steps + 1 levels; the model is evaluated at all but the last. */
+  /** steps + 1 levels, from noise to image. The model is evaluated at all but the last. */
   readonly levels: readonly NoiseLevel[];
-  /** What standard normal noise is multiplied with to begin. */
+  /** Factor of the initial standard normal noise. */
   readonly initialScale: number;
-  /** The level of any noise-to-signal ratio sigma / alpha within the path's range, for samplers that add noise (churn). */
+  /** The level with this noise-to-signal ratio sigma / alpha, for samplers with churn. */
   readonly levelFromSigma?: (ratio: number) => NoiseLevel;
 }
 
@@ -29,9 +29,9 @@ export interface NoisePath {
 export const cleanLevel: NoiseLevel = { t: -1, alpha: 1, sigma: 0 };
 
 /**
- * The level of timestep t in [0, T - 1]: alpha = sqrt(abar_t), sigma = sqrt(1 - abar_t). Between two timesteps ln(sigma
- * / alpha) is interpolated linearly.
- * @throws {RangeError} on any other t
+ * The level of timestep t in [0, T - 1]: alpha = sqrt(abar_t), sigma = sqrt(1 - abar_t). Between integer timesteps
+ * ln(sigma / alpha) is interpolated linearly.
+ * @throws {RangeError} if t is outside [0, T - 1]
  */
 export function levelAt(schedule: NoiseSchedule, t: number): NoiseLevel {
   const last = schedule.numTimesteps - 1;

@@ -6,25 +6,25 @@ import { cleanLevel, levelAt, type NoiseLevel, type NoisePath, vpLevelFromSigma 
 import { spacedTimesteps, type SpacingOptions } from './spacing.js';
 
 export interface DiscretePathOptions extends SpacingOptions {
-  /** Number of steps; give this or `timesteps`. */
+  /** Number of steps. Pass either this or `timesteps`. */
   readonly steps?: number;
-  /** The timesteps themselves, descending, each in [0, T - 1] and not necessarily an integer. */
+  /** Descending timesteps in [0, T - 1], integer or fractional. */
   readonly timesteps?: readonly number[];
   /**
-   * The level at which the last step ends: `clean` at abar = 1 (diffusers' `set_alpha_to_one`), `first` at the noise of timestep 0.
-   * `clean` by default.
+   * The level at which the last step ends: `clean` (default) is abar = 1 (diffusers' `set_alpha_to_one`), `first` is the
+   * noise of timestep 0.
    */
   readonly final?: 'clean' | 'first';
   /**
-   * `steps` noise-to-signal ratios between the schedule's first and last, spaced as EDM does (`karrasSigmas`), in place of
-   * timesteps; the model receives fractional timesteps. `use_karras_sigmas` in diffusers.
+   * Use `steps` noise-to-signal ratios between the schedule's first and last, spaced by `karrasSigmas`, instead of
+   * timesteps. The model receives fractional timesteps. `use_karras_sigmas` in diffusers.
    */
   readonly karras?: { readonly rho?: number };
 }
 
 /**
  * A path over timesteps of a discrete schedule.
- * @throws {RangeError} on timesteps that do not descend
+ * @throws {RangeError} if the options contradict each other, the timesteps do not descend, or one is outside [0, T - 1]
  */
 export function discretePath(
   schedule: NoiseSchedule,
@@ -34,7 +34,7 @@ export function discretePath(
   const end = final === 'clean' ? cleanLevel : levelAt(schedule, 0);
   if (karras) return karrasPath(schedule, steps, karras, atRatio, end);
   if ((steps === undefined) === (timesteps === undefined)) {
-    throw new RangeError('discretePath: give either steps or timesteps');
+    throw new RangeError('discretePath: pass either steps or timesteps');
   }
   const visited = timesteps ?? spacedTimesteps(schedule.numTimesteps, steps!, spacing);
   if (visited.length === 0) throw new RangeError('discretePath: timesteps must not be empty');
@@ -56,7 +56,7 @@ function karrasPath(
   const [sigmaMin, sigmaMax] = [sigmas[0]!, sigmas[sigmas.length - 1]!];
   if (sigmaMax === Infinity) {
     throw new RangeError(
-      'discretePath: karras cannot start at SNR 0, since sigma is infinite there; leave out zeroTerminalSnr',
+      'discretePath: karras cannot start at SNR 0, since sigma is infinite there; remove zeroTerminalSnr',
     );
   }
   const levels = karrasSigmas({ steps, sigmaMin, sigmaMax, ...karras }).map(atRatio);

@@ -1,26 +1,26 @@
 import { checkChoice, checkInteger } from '@dm/ops';
 
 /**
- * Which of the T timesteps a sampler visits: the three ways of Table 2 of Lin et al. 2023, arXiv:2305.08891, computed
- * as diffusers' DDPM and DDIM schedulers do.
+ * How sampling timesteps are chosen from the T training timesteps: Table 2 of Lin et al. 2023, arXiv:2305.08891,
+ * computed as in diffusers' DDPM and DDIM schedulers.
  *
- * - `leading`: multiples of floor(T / steps), from 0 up; the noisiest timestep is left out.
- * - `trailing`: T - 1 down in strides of T / steps; the only right one for zero terminal SNR with few steps.
+ * - `leading`: multiples of floor(T / steps), from 0 up; excludes the noisiest timestep.
+ * - `trailing`: from T - 1 down in strides of T / steps; recommended by the paper for zero terminal SNR with few steps.
  * - `linspace`: evenly from T - 1 to 0, both included.
  */
 export const spacings = ['leading', 'trailing', 'linspace'] as const;
 export type Spacing = (typeof spacings)[number];
 
 export interface SpacingOptions {
-  /** `leading` by default. */
+  /** Default `leading`. */
   readonly spacing?: Spacing;
-  /** Added to each timestep of `leading`; 1 in Stable Diffusion, 0 by default. */
+  /** Added to each timestep of `leading`. Default 0; Stable Diffusion uses 1. */
   readonly stepsOffset?: number;
 }
 
 /**
  * `steps` timesteps in descending order.
- * @throws {RangeError} if they are not 1 .. T or the offset leads out of the schedule
+ * @throws {RangeError} if steps is not in [1, T], or a timestep plus the offset is outside [0, T - 1]
  */
 export function spacedTimesteps(
   numTimesteps: number,
@@ -41,7 +41,7 @@ export function spacedTimesteps(
   return ascending.map((i) => i * stride + stepsOffset).toReversed();
 }
 
-/** NumPy's rounding, which the reference uses. */
+/** Rounds half to even, as NumPy does in the reference. */
 function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const part = value - floor;

@@ -16,31 +16,32 @@ export interface BitsPerDimOptions extends PredictionOptions {
   readonly prediction: Exclude<Prediction, 'edm'>;
   readonly schedule: NoiseSchedule;
   readonly variance: 'fixedSmall' | 'fixedLarge' | 'learnedRange';
-  /** [N, H, W, C] in [-1, 1], steps of 2 / 255. */
+  /** [N, H, W, C] in [-1, 1], quantized to steps of 2 / 255. */
   readonly images: Float32NdArray;
-  /** Further inputs of `predict`, [N, ...] each. */
+  /** Extra inputs of `predict`, [N, ...] each. */
   readonly inputs?: Arrays;
   readonly seed: number;
-  /** Which image each row is, for its noise: 0 .. N-1 by default. */
+  /** Index of each image, which selects its noise. Default: 0 to N - 1. */
   readonly imageIndices?: readonly number[];
-  /** x_0 is clipped to [-clip, clip] first: 1 by default, `Infinity` for not at all. */
+  /** The predicted x_0 is clipped to [-clip, clip]. Default 1; `Infinity` disables clipping. */
   readonly clip?: number;
-  /** Standard normal noise [N, H, W, C] of a timestep, in place of the seed's. */
+  /** Standard normal noise [N, H, W, C] for a timestep, instead of noise drawn from the seed. */
   readonly noiseAt?: (t: number) => Float32NdArray;
 }
 
 export interface BitsPerDim {
-  /** One number per image: the sum of `prior` and all of `terms`. */
+  /** [N]: the sum of `prior` and all `terms`. */
   readonly total: Float64Array;
   readonly prior: Float32Array;
-  /** terms[t] has one number per image. */
+  /** terms[t] is [N]. */
   readonly terms: readonly Float32Array[];
 }
 
 /**
  * The variational bound on the negative log-likelihood of images, in bits per dimension: T evaluations of the model.
  * Section 3.3 and Eq. 13 of Ho et al. 2020, arXiv:2006.11239.
- * @throws {RangeError} if there are no images, or imageIndices has another length
+ * @throws {RangeError} if there are no images, imageIndices has another length, or the prediction does not determine x_0
+ * at every timestep
  */
 export async function bitsPerDim(options: BitsPerDimOptions): Promise<BitsPerDim> {
   const { engine, predict, prediction, schedule, variance, images, seed, clip = 1 } = options;

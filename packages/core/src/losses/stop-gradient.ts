@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** x itself, through which no gradient flows. */
+/** Returns x and blocks its gradient, as `jax.lax.stop_gradient`. */
 export function stopGradient(x: tf.Tensor): tf.Tensor {
   return tf.customGrad((input) => ({
     value: tf.clone(input as tf.Tensor),

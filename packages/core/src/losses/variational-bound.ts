@@ -1,7 +1,7 @@
 /**
- * The variational bound L_vlb of Ho et al. 2020, arXiv:2006.11239, Eq. 5, one term at a time and in bits per dimension,
- * with the learned range of variances of Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 15. Images are in [-1, 1] in 256
- * steps. For variance-preserving discrete schedules.
+ * Terms of the variational bound L_vlb, Eq. 5 of Ho et al. 2020, arXiv:2006.11239, in bits per dimension, with the
+ * learned variance of Eq. 15 of Nichol & Dhariwal 2021, arXiv:2102.09672. Images are in [-1, 1], quantized to 256 values.
+ * For discrete variance-preserving schedules.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { levelAt } from '../levels/level.js';
@@ -12,7 +12,7 @@ import type { NoiseSchedule } from '../schedules/schedule.js';
 import { meanPerExample } from './pointwise.js';
 import { stopGradient } from './stop-gradient.js';
 
-/** The names of what `boundTerm` needs of each example's timestep, besides x. */
+/** Names of the per-example coefficients of `boundTerm`. */
 export const boundInputNames = [
   'convertX',
   'convertOutput',
@@ -26,7 +26,7 @@ export type BoundInputs<T> = Record<(typeof boundInputNames)[number], T>;
 
 /**
  * The coefficients of `boundTerm` for a batch of integer timesteps: float32 [N] each.
- * @throws {RangeError} on a timestep outside [0, T - 1] and if the prediction says nothing about x_0 (epsilon at SNR 0)
+ * @throws {RangeError} if a timestep is outside [0, T - 1], or the prediction does not determine x_0 (epsilon at SNR 0)
  */
 export function boundInputs(
   schedule: NoiseSchedule,
@@ -55,7 +55,7 @@ export function boundInputs(
   return Object.fromEntries(columns) as BoundInputs<Float32NdArray>;
 }
 
-/** beta~_t, and beta~_1 in the place of beta~_0, which is 0 and has no logarithm. */
+/** beta~_t, with beta~_0 = 0 replaced by beta~_1, so that its log is finite. */
 function clippedPosteriorVariance({ alphasCumprod, betas, numTimesteps }: NoiseSchedule, t: number): number {
   const at = numTimesteps === 1 ? 0 : Math.max(t, 1);
   if (at === 0) return betas[0]!;
@@ -63,11 +63,11 @@ function clippedPosteriorVariance({ alphasCumprod, betas, numTimesteps }: NoiseS
 }
 
 /**
- * L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), and -ln p(x_0 | x_1) in 256 bins at t = 0: bits per dimension,
- * [N].
+ * L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), or -ln p(x_0 | x_1) over 256 bins at t = 0, in bits per
+ * dimension: [N].
  *
- * x0, xt, output [N, H, W, C]; `variance` [N, H, W, C] is the upper half of a model with a learned variance, else
- * 'fixedSmall' or 'fixedLarge'. The output is not clipped unless `clip` is given.
+ * x0, xt and output are [N, H, W, C]. `variance` is the second half of the output's channels [N, H, W, C] for a model
+ * with a learned variance, else 'fixedSmall' or 'fixedLarge'. The predicted x_0 is clipped only if `clip` is given.
  */
 export function boundTerm(
   {
@@ -91,7 +91,7 @@ export function boundTerm(
   const logVariance = logVarianceOf(variance, min, max, over('decodes'));
   const mean = tf.add(tf.mul(over('posteriorX0'), predictedX0), tf.mul(over('posteriorX'), xt));
 
-  // Both means share the part of x_t.
+  // The x_t terms of both means cancel.
   const difference = tf.mul(over('posteriorX0'), tf.sub(x0, predictedX0));
   const kl = tf.mul(
     tf.add(
@@ -110,9 +110,9 @@ export function boundTerm(
 }
 
 /**
- * What a model with a learned variance adds to the squared error, `boundTerm` for the variance's sake only: no gradient
- * reaches the mean. L_hybrid = L_simple + lambda L_vlb with lambda 0.001 (Eq. 16 of arXiv:2102.09672) is this times
- * T / 1000, for uniform timesteps. Images [N, H, W, C], coefficients [N] → [N].
+ * The loss that trains a learned variance: `boundTerm` with the gradient of the mean stopped. For uniform timesteps,
+ * L_hybrid = L_simple + 0.001 L_vlb (Eq. 16 of arXiv:2102.09672) is `mseLoss` plus this times T / 1000. Images
+ * [N, H, W, C], coefficients [N] → [N].
  */
 export function learnedVarianceLoss(
   tensors: { readonly x0: tf.Tensor; readonly xt: tf.Tensor; readonly output: tf.Tensor; readonly variance: tf.Tensor },
@@ -136,15 +136,15 @@ function logVarianceOf(
   decodes: tf.Tensor,
 ): tf.Tensor {
   if (variance === 'fixedSmall') return min;
-  // beta_0 would be a poor decoder: there the reference takes the small variance for both.
+  // beta_0 would be a poor decoder: at t = 0 the reference uses the small variance in both cases.
   if (variance === 'fixedLarge') return tf.add(max, tf.mul(decodes, tf.sub(min, max)));
   const fraction = tf.mul(tf.add(variance, 1), 0.5);
   return tf.add(tf.mul(fraction, max), tf.mul(tf.sub(1, fraction), min));
 }
 
 /**
- * ln of the mass that N(mean, exp(logScale)^2) gives to the bin of x, of width 2 / 255; the outermost bins reach to
- * infinity. Eq. 13 of arXiv:2006.11239.
+ * Log of the probability that N(mean, exp(logScale)^2) assigns to the bin of x, of width 2 / 255; the outermost bins
+ * extend to infinity. Eq. 13 of Ho et al. 2020, arXiv:2006.11239.
  */
 function discretizedGaussianLogLikelihood(x: tf.Tensor, mean: tf.Tensor, logScale: tf.Tensor): tf.Tensor {
   const centered = tf.sub(x, mean);
@@ -157,7 +157,7 @@ function discretizedGaussianLogLikelihood(x: tf.Tensor, mean: tf.Tensor, logScal
   return tf.where(tf.less(x, -0.999), log(above), tf.where(tf.greater(x, 0.999), log(tf.sub(1, below)), inside));
 }
 
-/** The normal distribution function by the tanh approximation that the reference uses: within 3e-4. */
+/** The standard normal CDF by the reference's tanh approximation, accurate to 3e-4. */
 function normalCdf(x: tf.Tensor): tf.Tensor {
   const cubic = tf.add(x, tf.mul(tf.mul(tf.square(x), x), 0.044715));
   return tf.mul(tf.add(tf.tanh(tf.mul(cubic, Math.sqrt(2 / Math.PI))), 1), 0.5);

@@ -4,8 +4,8 @@ import type { NoiseSchedule } from '../schedules/schedule.js';
 import { inputScale, type Prediction, type PredictionOptions, targetCoefficients } from './prediction.js';
 
 /**
- * The levels of a batch of timesteps.
- * @throws {RangeError} on a timestep that is NaN or outside [0, T - 1]
+ * The noise levels of a batch of timesteps.
+ * @throws {RangeError} if a timestep is NaN or outside [0, T - 1]
  */
 export function noiseLevels(schedule: NoiseSchedule, timesteps: ArrayLike<number>): NoiseLevel[] {
   return Array.from(timesteps, (t) => levelAt(schedule, t));
@@ -30,8 +30,7 @@ export function targetInputs(
 }
 
 /**
- * What the network is given besides the noisy image: t, and what x is multiplied with before (1 save for `edm`):
- * float32 [N] each.
+ * The network's time input t, and the factor `inputScale` of its input x (1 except for `edm`): float32 [N] each.
  */
 export function networkInputs(
   prediction: Prediction,

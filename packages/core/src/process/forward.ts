@@ -1,4 +1,4 @@
-/** The forward process as tensor functions. Coefficients are tensors [N], inputs of the program and not constants in it. */
+/** The forward process as tensor functions. Coefficients are tensors [N], so that a compiled program takes them as inputs. */
 import * as tf from '@tensorflow/tfjs-core';
 
 /** x_t = alpha x_0 + sigma noise. x0, noise [N, ...]; alpha, sigma [N]. Eq. 4 of arXiv:2006.11239. */
@@ -11,8 +11,8 @@ export function addNoise(
 }
 
 /**
- * What the network should predict: coefficients.x0 x_0 + coefficients.noise noise, from `targetInputs`. x0, noise
- * [N, ...]; coefficients [N].
+ * The training target coefficients.x0 x_0 + coefficients.noise noise. x0 and noise are [N, ...]; the coefficients, from
+ * `targetInputs`, are [N].
  */
 export function predictionTarget(
   x0: tf.Tensor,
@@ -22,7 +22,7 @@ export function predictionTarget(
   return mix(x0, coefficients.x0, noise, coefficients.noise);
 }
 
-/** Another prediction from the network's: coefficients.x x_t + coefficients.output output, [N] each, from `conversion`. */
+/** Converts the network's output: coefficients.x x_t + coefficients.output output, with [N] coefficients from `conversion`. */
 export function convertPrediction(
   x: tf.Tensor,
   output: tf.Tensor,
@@ -35,7 +35,7 @@ function mix(a: tf.Tensor, ofA: tf.Tensor, b: tf.Tensor, ofB: tf.Tensor): tf.Ten
   return tf.add(tf.mul(perImage(ofA, a.rank), a), tf.mul(perImage(ofB, b.rank), b));
 }
 
-/** [N] → [N, 1, 1, ...], to multiply a tensor of that rank. */
+/** Reshapes [N] to [N, 1, 1, ...], to broadcast against a tensor of this rank. */
 export function perImage(values: tf.Tensor, rank: number): tf.Tensor {
   return tf.reshape(values, [values.shape[0], ...Array<number>(rank - 1).fill(1)]);
 }

@@ -1,9 +1,9 @@
 /**
- * What a network predicts, and how one prediction becomes another.
+ * Prediction types and conversions between them.
  *
- * x_t = alpha x_0 + sigma epsilon, and every prediction F is a linear combination a x_0 + b epsilon as well. Solving the
- * two for the coefficients of any other combination gives each conversion in closed form, without passing through one
- * that is infinite at an end of the schedule.
+ * x_t = alpha x_0 + sigma epsilon, and every prediction is F = a x_0 + b epsilon. Solving these two equations for any
+ * other combination gives each conversion in closed form, without an intermediate that is infinite at an end of the
+ * schedule.
  */
 import { checkChoice, checkPositive } from '@dm/ops';
 import type { NoiseLevel } from '../levels/level.js';
@@ -20,7 +20,7 @@ export const predictions = ['epsilon', 'x0', 'v', 'flow', 'edm'] as const;
 export type Prediction = (typeof predictions)[number];
 
 export interface PredictionOptions {
-  /** Standard deviation of the data, for `edm`: 0.5 by default. */
+  /** Standard deviation of the data, used by `edm`. Default 0.5. */
   readonly sigmaData?: number;
 }
 
@@ -38,7 +38,7 @@ export interface Conversion {
 
 type Levels = Pick<NoiseLevel, 'alpha' | 'sigma'>;
 
-/** Each prediction as a x_0 + b epsilon, and alpha b - sigma a without its cancellations. */
+/** Each prediction as a x_0 + b epsilon, and alpha b - sigma a in a form without cancellation. */
 const forms: Record<
   Prediction,
   {
@@ -62,7 +62,7 @@ const forms: Record<
 
 /**
  * The training target of a prediction at a level: x0 · x_0 + noise · epsilon. Finite at every level.
- * @throws {RangeError} on an unknown prediction and unless sigmaData > 0
+ * @throws {RangeError} if the prediction is unknown, or sigmaData is not > 0
  */
 export function targetCoefficients(
   prediction: Prediction,
@@ -76,8 +76,8 @@ export function targetCoefficients(
 }
 
 /**
- * The numbers with which `to` = x · x_t + output · F, F being a network's output that predicts `from`.
- * @throws {RangeError} if F says nothing about it: from `epsilon` at SNR 0 and from `x0` without noise
+ * The coefficients with which `to` = x · x_t + output · F, for a network whose output F predicts `from`.
+ * @throws {RangeError} if F does not determine `to`: from `epsilon` at SNR 0, or from `x0` without noise
  */
 export function conversion(
   from: Prediction,
@@ -93,8 +93,8 @@ export function conversion(
   if (determinant === 0) {
     throw new RangeError(
       from === 'epsilon'
-        ? `a prediction of epsilon cannot become ${to} at SNR 0, since x is pure noise there; train v or x0, or leave that timestep out`
-        : `a prediction of x0 cannot become ${to} without noise (sigma ${sigma})`,
+        ? `epsilon cannot be converted to ${to} at SNR 0, where x is pure noise; train v or x0, or skip that timestep`
+        : `x0 cannot be converted to ${to} without noise (sigma ${sigma})`,
     );
   }
   return {
@@ -104,8 +104,8 @@ export function conversion(
 }
 
 /**
- * What x_t is multiplied with before the network sees it: c_in = 1 / sqrt(sigma^2 + sigmaData^2 alpha^2) for `edm`
- * (Table 1 of arXiv:2206.00364), 1 for all others.
+ * The factor of the network's input x_t: c_in = 1 / sqrt(sigma^2 + sigmaData^2 alpha^2) for `edm` (Table 1 of Karras et
+ * al. 2022, arXiv:2206.00364), 1 for all others.
  */
 export function inputScale(
   prediction: Prediction,

@@ -1,10 +1,10 @@
 /**
- * Random numbers as pure functions of (seed, stream, step, index): number j of a sequence is the same however many are
- * drawn, in whatever batch, on every engine, after every resume. Philox4x32-10 with key = seed and counter =
- * [block, index, step, stream].
+ * Random numbers as pure functions of (seed, stream, step, index): element j of a sequence does not depend on the batch,
+ * the number of elements, the engine, or a resume. Philox4x32-10 with key = seed and counter = [block, index, step,
+ * stream].
  *
- * Normals pass through `Math.log`, `Math.cos` and `Math.sin`, whose last bit the language leaves open; all that V8
- * runs on (Node, Chromium) computes them alike.
+ * Normals use `Math.log`, `Math.cos` and `Math.sin`, whose last bit ECMAScript does not specify; V8 (Node, Chromium)
+ * computes them identically on all platforms.
  */
 import { checkInRange, checkInteger, float32, type Float32NdArray } from '@dm/ops';
 import { type BatchKey, type KeyWords, type RandomKey, checkU32, keyWords } from './key.js';
@@ -12,7 +12,7 @@ import { philox4x32 } from './philox.js';
 
 const block = new Uint32Array(4);
 
-/** n words, uniform on the integers of [0, 2^32). */
+/** n integers, uniform in [0, 2^32). */
 export function uniformU32(key: RandomKey, n: number): Uint32Array {
   const { words, index } = resolve(key, n);
   const blocks = new Uint32Array(Math.ceil(n / 4) * 4);
@@ -22,7 +22,7 @@ export function uniformU32(key: RandomKey, n: number): Uint32Array {
   return blocks.subarray(0, n);
 }
 
-/** n numbers, uniform on the multiples of 2^-53 in [0, 1). */
+/** n float64 numbers, uniform in [0, 1) with 53 random bits. */
 export function uniform(key: RandomKey, n: number): Float64Array {
   const { words, index } = resolve(key, n);
   const out = new Float64Array(n);
@@ -30,7 +30,7 @@ export function uniform(key: RandomKey, n: number): Float64Array {
   return out;
 }
 
-/** n independent standard normals, by Box & Muller 1958 from uniforms of 32 bits: none beyond ±6.77. */
+/** n standard normals, by the Box-Muller transform of 32-bit uniforms: within ±6.77. */
 export function normal(key: RandomKey, n: number): Float32Array {
   const { words, index } = resolve(key, n);
   const out = new Float32Array(n);
@@ -40,7 +40,7 @@ export function normal(key: RandomKey, n: number): Float32Array {
 
 /**
  * One uniform number in [0, 1) for each index: the first of `uniform({ ...key, index }, 1)`.
- * @throws {RangeError} on an index that is not an integer in [0, 2^32)
+ * @throws {RangeError} if an index is not an integer in [0, 2^32)
  */
 export function uniformEach({ indices, ...key }: BatchKey): Float64Array {
   const words = keyWords(key);
@@ -57,7 +57,7 @@ export function uniformBatch({ indices, ...key }: BatchKey, shape: readonly numb
   return fillBatch(indices, shape, keyWords(key), (part, words, index) => {
     for (let i = 0; i < part.length; i++) {
       if ((i & 3) === 0) philox4x32(i >>> 2, index, words.step, words.stream, words.k0, words.k1, block, 0);
-      part[i] = (block[i & 3]! >>> 8) * 2 ** -24; // 24 bits: rounding to float32 must not reach 1
+      part[i] = (block[i & 3]! >>> 8) * 2 ** -24; // 24 bits, so that rounding to float32 never gives 1
     }
   });
 }
@@ -69,7 +69,7 @@ export function normalBatch({ indices, ...key }: BatchKey, shape: readonly numbe
 
 /**
  * Dropout masks [N, ...shape], already scaled: 0 with probability `rate`, else 1 / (1 - rate). The layer is `key.lane`.
- * @throws {RangeError} on a rate outside [0, 1)
+ * @throws {RangeError} if rate is outside [0, 1)
  */
 export function dropoutMask(key: BatchKey, shape: readonly number[], rate: number): Float32NdArray {
   checkInRange('dropoutMask: rate', rate, '[0, 1)');
@@ -79,7 +79,7 @@ export function dropoutMask(key: BatchKey, shape: readonly number[], rate: numbe
   return mask;
 }
 
-/** A uniformly random order of 0 .. n-1 (Fisher-Yates shuffle). */
+/** A uniformly random permutation of 0 to n - 1 (Fisher-Yates shuffle). */
 export function permutation(key: RandomKey, n: number): Uint32Array {
   const u = uniform(key, n);
   const order = Uint32Array.from({ length: n }, (_, i) => i);
@@ -131,7 +131,7 @@ const fillNormal: Fill<Float32Array> = (out, { k0, k1, step, stream }, index) =>
   }
 };
 
-/** Writes two normals to out[at], out[at + 1]; what lies past the end is dropped by the typed array. */
+/** Writes two normals to out[at] and out[at + 1]; typed arrays ignore a write past their end. */
 function boxMuller(out: Float32Array, at: number, a: number, b: number): void {
   // (a + 1/2) / 2^32 is never 0, so the logarithm is finite.
   const radius = Math.sqrt(-2 * Math.log((a + 0.5) * 2 ** -32));

@@ -1,10 +1,10 @@
 /**
  * Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as
- * 1, 2, 3" (doi:10.1145/2063384.2063405): a keyed bijection of 128-bit counters. There is no state; the number at any
- * place is computed from its address alone.
+ * 1, 2, 3" (doi:10.1145/2063384.2063405): a keyed bijection of 128-bit counters. It has no state: each block is computed
+ * from its key and counter.
  */
 
-// The multipliers, in halves of 16 bits, and the Weyl increments of the key: Table 2 of the paper.
+// The multipliers, in 16-bit halves, and the Weyl increments of the key: Table 2 of the paper.
 const M0 = 0xd2511f53 | 0;
 const M0_LOW = 0x1f53;
 const M0_HIGH = 0xd251;
@@ -15,8 +15,8 @@ const W0 = 0x9e3779b9 | 0;
 const W1 = 0xbb67ae85 | 0;
 
 /**
- * Writes the four words of one block, the image of the counter (c0, c1, c2, c3) under the key (k0, k1), to
- * out[at .. at + 3]. All numbers are taken modulo 2^32.
+ * Writes one block of four 32-bit words, Philox of the counter (c0, c1, c2, c3) under the key (k0, k1), to out[at] to
+ * out[at + 3]. All arguments are taken modulo 2^32.
  */
 export function philox4x32(
   c0: number,

@@ -1,13 +1,13 @@
 /**
- * The streams of random numbers, one for each use, so that no two uses ever share a number. The numbers are part of
- * every result: never change one, only add.
+ * Random streams, one per use, so that no two uses share random numbers. All results depend on these ids: never change
+ * one, only add new ones.
  */
 export const streams = {
-  /** Which timesteps a training batch is noised to. */
+  /** Timesteps of a training batch. */
   timesteps: 0,
-  /** The noise that training images are mixed with. */
+  /** Noise added to training images. */
   noise: 1,
-  /** Initial parameters; `index` is the parameter's place in the model's specs. */
+  /** Initial parameters; `index` is the parameter's index in the model's specs. */
   init: 2,
   /** The order of the data; `step` is the epoch. */
   order: 3,
@@ -17,7 +17,7 @@ export const streams = {
   sample: 5,
   /** Dropout masks; `lane` is the layer. */
   dropout: 6,
-  /** Which labels are replaced by the null class. */
+  /** Replacement of labels by the null class. */
   labelDropout: 7,
   /** Class labels drawn for samples. */
   labels: 8,
@@ -25,7 +25,7 @@ export const streams = {
   evaluation: 9,
   /** Random projections, directions and other probes of diagnostics. */
   probe: 10,
-  /** Frequencies and phases of the learned uncertainty; `index` 0 and 1. */
+  /** Frequencies (`index` 0) and phases (`index` 1) of the learned uncertainty. */
   uncertainty: 11,
 } as const;
 

@@ -1,29 +1,29 @@
 import { type Arrays, checkInteger, float32, type Float32NdArray, type NdArray } from '@dm/ops';
 import { normalBatch } from '../random/draw.js';
 
-/** What is to be sampled. */
+/** The images to sample. */
 export interface BatchRequest {
   /** A non-negative safe integer. Image i of a seed starts from the same noise in every batch. */
   readonly seed: number;
-  /** Number of images, with indices 0 .. n-1. Give this or `imageIndices`. */
+  /** Number of images, with indices 0 to n - 1. Pass either this or `imageIndices`. */
   readonly n?: number;
   readonly imageIndices?: readonly number[];
-  /** Images that go through the model at a time; all by default. */
+  /** Images per model evaluation. Default: all. */
   readonly batchSize?: number;
-  /** Standard normal noise [N, ...shape] to begin with, in place of the seed's. */
+  /** Initial standard normal noise [N, ...shape], instead of noise drawn from the seed. */
   readonly initialNoise?: NdArray;
-  /** Further inputs of `predict`, [N, ...] each: one row per image. */
+  /** Extra inputs of `predict`, [N, ...] each. */
   readonly inputs?: Arrays;
-  /** With guidance: what takes the place of the inputs of the same names in the unconditional model. */
+  /** With guidance: inputs of the unconditional model that replace `inputs` of the same names. */
   readonly unconditional?: Arrays;
 }
 
 export interface Batch {
   readonly seed: number;
-  /** Image of each row; the last batch is filled up to the size of the others, so that one compiled shape does. */
+  /** Image index of each row. The last batch is padded to the size of the others, so that the program compiles once. */
   readonly indices: readonly number[];
   readonly first: number;
-  /** Rows that are wanted. */
+  /** Rows without padding. */
   readonly count: number;
   readonly initial: Float32NdArray;
   readonly inputs: Arrays;
@@ -31,14 +31,14 @@ export interface Batch {
 }
 
 /**
- * What is sampled, cut into batches.
- * @throws {RangeError} on a count below 1, on arrays without one row per image, and if not exactly one of `n` and
- *   `imageIndices` is given
+ * Splits a request into batches. `scale` multiplies the initial noise.
+ * @throws {RangeError} if a count is below 1, an array does not have one row per image, or not exactly one of `n` and
+ * `imageIndices` is given
  */
 export function batchesOf(request: BatchRequest, shape: readonly number[], scale: number): Batch[] {
   const { seed, n, imageIndices, initialNoise, inputs = {}, unconditional = {} } = request;
   if ((n === undefined) === (imageIndices === undefined)) {
-    throw new RangeError('sample: give either n or imageIndices');
+    throw new RangeError('sample: pass either n or imageIndices');
   }
   if (n !== undefined) checkInteger('sample: n', n, 1);
   const indices = imageIndices ?? Array.from({ length: n! }, (_, i) => i);
@@ -47,12 +47,12 @@ export function batchesOf(request: BatchRequest, shape: readonly number[], scale
   checkInteger('sample: batchSize', batchSize, 1);
   if (initialNoise) checkRows('initialNoise', initialNoise, indices.length, shape);
   for (const [name, array] of Object.entries(inputs)) {
-    if (name.includes('/')) throw new RangeError(`sample: the input name "${name}" must have no "/"`);
+    if (name.includes('/')) throw new RangeError(`sample: the input name "${name}" must not contain "/"`);
     checkRows(`input "${name}"`, array, indices.length);
   }
   for (const [name, array] of Object.entries(unconditional)) {
     const twin = inputs[name];
-    if (!twin) throw new RangeError(`sample: unconditional "${name}" takes the place of no input of that name`);
+    if (!twin) throw new RangeError(`sample: unconditional "${name}" has no input of that name to replace`);
     checkRows(`unconditional "${name}"`, array, indices.length, twin.shape.slice(1));
   }
   const batches: Batch[] = [];
@@ -102,7 +102,7 @@ export function firstRows(array: NdArray, count: number): Float32NdArray {
   return float32(array.data.slice(0, count * size), [count, ...array.shape.slice(1)]);
 }
 
-/** Batches of images of this shape, one after the other. */
+/** Concatenates batches of images of this shape. */
 export function joined(parts: readonly Float32Array[], shape: readonly number[]): Float32NdArray {
   const data = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;

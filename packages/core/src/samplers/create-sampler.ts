@@ -20,28 +20,28 @@ import { checkLimit, type X0Clipping } from './x0-clipping.js';
 import type { Sampler } from './sampler.js';
 import { withChurn, samplerStep, stageInputs } from './step.js';
 
-/** The network: x [N, H, W, C], t [N], and the caller's own inputs → [N, H, W, C], or 2C with a learned variance. */
+/** The network: x [N, H, W, C], t [N], and the caller's inputs → [N, H, W, C], or 2C channels with a learned variance. */
 export type Predict = (state: Tensors, x: tf.Tensor, t: tf.Tensor, inputs: Tensors) => tf.Tensor;
 
 export interface SamplerOptions extends X0Clipping {
   readonly engine: Engine;
   readonly predict: Predict;
   readonly prediction: Prediction;
-  /** For the prediction `edm`: 0.5 by default. */
+  /** Standard deviation of the data, used by the prediction `edm`. Default 0.5. */
   readonly sigmaData?: number;
   readonly sampler: Sampler;
-  /** The noise levels: `discretePath(schedule, { steps })` and the like. */
+  /** The noise levels, such as `discretePath(schedule, { steps })`. */
   readonly path: NoisePath;
   /** [H, W, C] of one image. */
   readonly shape: readonly number[];
-  /** Classifier-free guidance, towards `inputs` and away from `unconditional`. None by default. */
+  /** Classifier-free guidance, toward `inputs` and away from `unconditional`. Default: none. */
   readonly guidance?: Guidance;
 }
 
 export interface SampleOptions extends BatchRequest {
-  /** The model's state, or a handle of the same engine that holds it (it stays the caller's). */
+  /** The model's state, or a handle to it on the same engine, which the caller keeps and disposes. */
   readonly state: Arrays | StateHandle;
-  /** Called after each step of each batch; what it throws ends the sampling. */
+  /** Called after each step of each batch. An error it throws stops sampling. */
   readonly onStep?: (progress: SamplingProgress) => void | Promise<void>;
 }
 
@@ -49,28 +49,31 @@ export interface SamplingProgress {
   /** Steps done in this batch, from 1 to `steps`. */
   readonly step: number;
   readonly steps: number;
-  /** The level of the step's last evaluation. */
+  /** Noise level of the step's last model evaluation. */
   readonly level: NoiseLevel;
-  /** Places of the batch's images among all that are being sampled: [first, first + count). */
+  /** The batch holds the images [first, first + count) of all that are being sampled. */
   readonly first: number;
   readonly count: number;
-  /** The state after the step, [count, H, W, C]. */
+  /** x after the step, [count, H, W, C]. */
   readonly x: Float32NdArray;
-  /** What the step took for the clean image, [count, H, W, C]. */
+  /** The step's estimate of the clean image, [count, H, W, C]. */
   readonly x0: Float32NdArray;
 }
 
-/** A compiled sampler: the model and the sampler's arithmetic in one program, made once and run at every step. */
+/** A compiled sampler: the model and the sampler's arithmetic as one program, which runs once per stage. */
 export interface ImageSampler {
-  /** The images, float32 [N, H, W, C]. Calls on one handle must not overlap. */
+  /**
+   * Samples images, float32 [N, H, W, C]. Calls that share a state handle must not overlap.
+   * @throws {RangeError} if a count or a shape is invalid, or guidance is set and `unconditional` is missing
+   */
   sample(options: SampleOptions): Promise<Float32NdArray>;
-  /** Frees what compiling made. */
+  /** Frees the compiled programs. */
   dispose(): Promise<void>;
 }
 
 /**
  * Plans and compiles a sampler.
- * @throws {RangeError} if the sampler, the prediction, and the path do not fit together, before any image is sampled
+ * @throws {RangeError} if an option is invalid, or the sampler does not support the prediction or the path
  */
 export function createSampler(options: SamplerOptions): ImageSampler {
   const { engine, predict, prediction, sampler, path, shape, clip, threshold, guidance, sigmaData } = options;
@@ -87,7 +90,7 @@ export function createSampler(options: SamplerOptions): ImageSampler {
   const step =
     (isGuided: boolean): Program =>
     (state, all) => {
-      const { own, unconditional, inputs } = parted(all);
+      const { own, unconditional, inputs } = splitInputs(all);
       const x = plan.churn ? withChurn(own['x']!, own['churnNoise']!, own['churn']!) : own['x']!;
       const evaluate = (scaled: tf.Tensor, t: tf.Tensor, given: Tensors) => predict(state, scaled, t, given);
       const scaledX = tf.mul(x, own['inputScale']!);
@@ -177,7 +180,7 @@ export function createSampler(options: SamplerOptions): ImageSampler {
   };
 }
 
-/** `createSampler`, one call of its `sample`, and `dispose`. */
+/** Compiles a sampler, samples once, and disposes it. */
 export async function sampleImages(options: SamplerOptions & SampleOptions): Promise<Float32NdArray> {
   const prepared = createSampler(options);
   try {
@@ -189,7 +192,7 @@ export async function sampleImages(options: SamplerOptions & SampleOptions): Pro
 
 const isHandle = (state: Arrays | StateHandle): state is StateHandle => typeof state['read'] === 'function';
 
-// The step's own inputs carry a prefix, so that any other name is free for the caller's.
+// The sampler's inputs are prefixed, so that the caller may use any name without a slash.
 const ownPrefix = 'sampler/';
 const unconditionalPrefix = 'unconditional/';
 
@@ -197,7 +200,7 @@ function renamed(arrays: Arrays, prefix: string): Arrays {
   return Object.fromEntries(Object.entries(arrays).map(([name, array]) => [prefix + name, array]));
 }
 
-function parted(all: Tensors): { own: Tensors; unconditional: Tensors; inputs: Tensors } {
+function splitInputs(all: Tensors): { own: Tensors; unconditional: Tensors; inputs: Tensors } {
   const parts = { own: {} as Tensors, unconditional: {} as Tensors, inputs: {} as Tensors };
   for (const [name, tensor] of Object.entries(all)) {
     if (name.startsWith(ownPrefix)) parts.own[name.slice(ownPrefix.length)] = tensor;

@@ -3,19 +3,30 @@ import { conversion } from '../process/prediction.js';
 import { combine, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 export interface DdimOptions {
-  /** 0 is deterministic, 1 adds as much noise as DDPM; in [0, 1], 0 by default. */
+  /** In [0, 1]: 0 (default) is deterministic, 1 adds as much noise as DDPM. */
   readonly eta?: number;
   /**
-   * Take the noise from the clipped x_0 rather than from the model's output, as Ho's code and guided-diffusion do.
-   * False by default, as in diffusers. Without clipping there is no difference.
+   * Compute epsilon from the clipped x_0 instead of the model's output, as guided-diffusion does. Default false, as in
+   * diffusers. Without clipping both are the same.
    */
   readonly useClippedOutput?: boolean;
 }
 
 /**
- * x_s = alpha_s x_0 + sqrt(sigma_s^2 - std^2) epsilon + std noise. Eqs. 12 and 16 of Song et al. 2021,
- * arXiv:2010.02502.
- * @throws {RangeError} on an eta outside [0, 1]
+ * DDIM: Eqs. 12 and 16 of Song et al. 2021, arXiv:2010.02502.
+ *
+ *     let x = path.initialScale * normal();
+ *     for (let i = 0; i < steps; i++) {
+ *       const [from, to] = [levels[i], levels[i + 1]];
+ *       const output = model(inputScale * x, from.t);
+ *       const x0 = clip(toX0(x, output, from));
+ *       const epsilon = useClippedOutput ? (x - from.alpha * x0) / from.sigma : toEpsilon(x, output, from);
+ *       const ratio = (from.alpha * to.sigma) / (to.alpha * from.sigma);
+ *       const std = eta * to.sigma * sqrt(1 - ratio ** 2);
+ *       x = to.alpha * x0 + sqrt(to.sigma ** 2 - std ** 2) * epsilon + std * normal();
+ *     }
+ *
+ * @throws {RangeError} if eta is outside [0, 1]
  */
 export function ddim({ eta = 0, useClippedOutput = false }: DdimOptions = {}): Sampler {
   checkInRange('ddim: eta', eta, '[0, 1]');

@@ -2,21 +2,36 @@ import { checkChoice } from '@dm/ops';
 import { planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 /**
- * - `fixedSmall`: the posterior's, beta~_t = (1 - abar_{t-1}) / (1 - abar_t) beta_t.
- * - `fixedLarge`: beta_t itself.
- * - `learnedRange`: between the two, in the logarithm, as the model says.
+ * Variances of a DDPM step:
+ * - `fixedSmall`: the posterior variance, beta~_t = (1 - abar_{t-1}) / (1 - abar_t) beta_t.
+ * - `fixedLarge`: beta_t.
+ * - `learnedRange`: the model interpolates between the two in log space.
  */
 export const ddpmVariances = ['fixedSmall', 'fixedLarge', 'learnedRange'] as const;
 
 export interface DdpmOptions {
-  /** `fixedSmall` by default. */
+  /** Default `fixedSmall`. */
   readonly variance?: (typeof ddpmVariances)[number];
 }
 
 /**
- * Ancestral sampling: x_{t-1} ~ N(mu(x_t, x_0), variance), Eqs. 6 and 7 of Ho et al. 2020, arXiv:2006.11239. If
- * steps are skipped, beta_t covers the whole step, 1 - abar_t / abar_s. A step that ends without noise adds none.
- * @throws {RangeError} on an unknown variance
+ * DDPM ancestral sampling: Eqs. 6 and 7 of Ho et al. 2020, arXiv:2006.11239. If timesteps are skipped, beta covers the
+ * whole step.
+ *
+ *     let x = path.initialScale * normal();
+ *     for (let i = 0; i < steps; i++) {
+ *       const [from, to] = [levels[i], levels[i + 1]];
+ *       const x0 = denoise(x, from);
+ *       const ratio = (from.alpha * to.sigma) / (to.alpha * from.sigma);
+ *       const mean = ((ratio * to.sigma) / from.sigma) * x + to.alpha * (1 - ratio ** 2) * x0;
+ *       const posterior = to.sigma ** 2 * (1 - ratio ** 2); // fixedSmall
+ *       const beta = from.sigma ** 2 - ((from.alpha / to.alpha) * to.sigma) ** 2; // fixedLarge
+ *       // learnedRange: v in [-1, 1] is the second half of the output's channels
+ *       const learned = exp(((1 - v) / 2) * log(posterior) + ((1 + v) / 2) * log(beta));
+ *       x = to.sigma > 0 ? mean + sqrt(variance) * normal() : mean; // variance: one of the three
+ *     }
+ *
+ * @throws {RangeError} if the variance is unknown
  */
 export function ddpm({ variance = 'fixedSmall' }: DdpmOptions = {}): Sampler {
   checkChoice('ddpm: variance', variance, ddpmVariances);
@@ -30,7 +45,7 @@ export function ddpm({ variance = 'fixedSmall' }: DdpmOptions = {}): Sampler {
         const mean = { x: (ratio * to.sigma) / from.sigma, x0: to.alpha * (1 - ratio ** 2) };
         const noisy = to.sigma > 0;
         if (variance === 'learnedRange') {
-          // The posterior's variance is 0 in a last step; its logarithm is not used there, only kept finite.
+          // The posterior variance is 0 in the last step: its log is not used there, but must be finite.
           const logVariance = { min: Math.log(Math.max(posterior, 1e-20)), max: Math.log(beta) };
           return { next: { ...mean, noise: noisy ? 1 : 0 }, logVariance };
         }

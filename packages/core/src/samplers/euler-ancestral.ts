@@ -1,10 +1,19 @@
 import { planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 /**
- * Euler's method down to less noise than wanted, and fresh noise up to it: `sample_euler_ancestral` of k-diffusion,
- * with eta 1. In s = sigma / alpha,
+ * Ancestral sampling with Euler steps: each step goes below the next noise level, then adds fresh noise up to it.
+ * `sample_euler_ancestral` in k-diffusion, with eta 1.
  *
- *   s_up^2 = s_t^2 (s_s^2 - s_t^2) / s_s^2,    s_down^2 = s_t^2 - s_up^2.
+ *     let y = path.initialScale * normal() / levels[0].alpha; // x / alpha, in which the noise level is s = sigma / alpha
+ *     for (let i = 0; i < steps; i++) {
+ *       const [from, to] = [levels[i], levels[i + 1]];
+ *       const [s, sNext] = [from.sigma / from.alpha, to.sigma / to.alpha];
+ *       const sUp = sqrt((sNext ** 2 * (s ** 2 - sNext ** 2)) / s ** 2);
+ *       const sDown = sqrt(sNext ** 2 - sUp ** 2);
+ *       const x0 = denoise(from.alpha * y, from);
+ *       y += ((y - x0) / s) * (sDown - s);
+ *       y += sUp * normal();
+ *     }
  */
 export function eulerAncestral(): Sampler {
   return {
@@ -12,7 +21,7 @@ export function eulerAncestral(): Sampler {
     plan: (path) =>
       planOfSteps(path, (from, to) => {
         const ratio = ratioOfStep(from, to);
-        // s_down / s_s = ratio^2 and s_up = s_t sqrt(1 - ratio^2): finite even if s_s is infinite.
+        // Written for x, with sDown / s = ratio^2 and sUp = sNext sqrt(1 - ratio^2): finite even if s is infinite.
         return {
           next: {
             x: (ratio * to.sigma) / from.sigma,

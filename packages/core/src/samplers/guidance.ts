@@ -4,18 +4,16 @@ import type { NoiseLevel } from '../levels/level.js';
 
 /** Classifier-free guidance. Ho & Salimans 2022, arXiv:2207.12598, with w = scale - 1. */
 export interface Guidance {
-  /** 1 is the conditional model, 0 the unconditional one; at least 0. */
+  /** At least 0. 1 is the conditional model, 0 the unconditional one. */
   readonly scale: number;
   /**
-   * Guide only while the noise-to-signal ratio sigma / alpha is in [low, high]; elsewhere the conditional model alone
-   * is evaluated, at half the cost. Kynkäänniemi et al. 2024, arXiv:2404.07724. All levels by default.
+   * Guide only while the noise-to-signal ratio sigma / alpha is in [low, high]; otherwise only the conditional model is
+   * evaluated, at half the cost. Default: all levels. Kynkäänniemi et al. 2024, arXiv:2404.07724.
    */
   readonly interval?: readonly [low: number, high: number];
 }
 
-/**
- * @throws {RangeError} on a negative scale and an interval whose ends are not in order
- */
+/** @throws {RangeError} if the scale is negative, or the interval is not 0 <= low <= high */
 export function checkGuidance({ scale, interval = [0, Infinity] }: Guidance): void {
   checkNonNegative('guidance: scale', scale);
   const [low, high] = interval;
@@ -31,8 +29,8 @@ export function guides({ scale, interval = [0, Infinity] }: Guidance, { alpha, s
 }
 
 /**
- * unconditional + scale (conditional - unconditional), from one evaluation of both in a batch of 2N. Inputs that have
- * no unconditional counterpart are the same for both.
+ * unconditional + scale * (conditional - unconditional), from one evaluation with a batch of 2N. Inputs without an
+ * unconditional counterpart are shared by both halves.
  */
 export function guided(
   evaluate: (x: tf.Tensor, t: tf.Tensor, inputs: Tensors) => tf.Tensor,

@@ -2,32 +2,48 @@ import { checkChoice, checkNonNegative, checkOptions, checkPositive } from '@dm/
 import type { NoiseLevel, NoisePath } from '../levels/level.js';
 import { planOf, type Sampler, type Stage } from './sampler.js';
 
-/** Noise added before a step, so that errors of earlier steps are forgotten. Section 4 of arXiv:2206.00364. */
+/** Noise added before each step, which corrects errors of earlier steps. Section 4 of Karras et al. 2022, arXiv:2206.00364. */
 export interface ChurnOptions {
-  /** S_churn, the amount over all steps: at least 0. */
+  /** S_churn, the total amount over all steps; at least 0. */
   readonly amount: number;
-  /** S_min and S_max: only while sigma / alpha is between them; 0 and Infinity by default. */
+  /** S_min: no churn if sigma / alpha is below it. Default 0. */
   readonly min?: number;
+  /** S_max: no churn if sigma / alpha is above it. Default Infinity. */
   readonly max?: number;
-  /** S_noise, the standard deviation of the noise: 1 by default, 1.003 to 1.007 in the paper. */
+  /** S_noise, the standard deviation of the noise. Default 1; the paper uses 1.003 to 1.007. */
   readonly std?: number;
 }
 
 export interface HeunOptions {
   /**
-   * What the ODE is integrated over: `ratio`, sigma / alpha of EDM (default), or `flow`, sigma / (alpha + sigma), the
-   * time of rectified flow, which starts at pure noise.
+   * The variable of integration: `ratio` (default), sigma / alpha, as in EDM; or `flow`, sigma / (alpha + sigma), the
+   * time of rectified flow, which is finite at pure noise.
    */
   readonly variable?: 'ratio' | 'flow';
   readonly churn?: ChurnOptions;
 }
 
 /**
- * Heun's second-order method: Algorithm 1 (Algorithm 2 with churn) of Karras et al. 2022, arXiv:2206.00364. Two
- * evaluations a step, one in a last step that ends without noise.
+ * Heun's second-order method on dy/ds = (y - x_0) / s, y = x / scale: Algorithm 1 (with churn: Algorithm 2) of Karras et
+ * al. 2022, arXiv:2206.00364. Two evaluations per step; one in the last step, if that ends without noise.
  *
- * With y = x / scale and the variable s, dy/ds = (y - x_0) / s.
- * @throws {RangeError} if the path starts at SNR 0 and the variable is `ratio`
+ *     const scale = (level) => (variable === 'ratio' ? level.alpha : level.alpha + level.sigma);
+ *     const s = (level) => level.sigma / scale(level);
+ *     let y = (path.initialScale * normal()) / scale(levels[0]);
+ *     for (let i = 0; i < steps; i++) {
+ *       const [level, to] = [levels[i], levels[i + 1]];
+ *       const gamma = churn && s(level) >= min && s(level) <= max ? Math.min(amount / steps, Math.SQRT2 - 1) : 0;
+ *       const from = gamma > 0 ? path.levelFromSigma(s(level) * (1 + gamma)) : level;
+ *       y += std * sqrt(s(from) ** 2 - s(level) ** 2) * normal();
+ *       const slope = (y - denoise(scale(from) * y, from)) / s(from);
+ *       const euler = y + (s(to) - s(from)) * slope;
+ *       const slopeAtEnd = to.sigma > 0 ? (euler - denoise(scale(to) * euler, to)) / s(to) : slope;
+ *       y += (s(to) - s(from)) * (slope + slopeAtEnd) / 2;
+ *     }
+ *     return scale(levels[steps]) * y;
+ *
+ * @throws {RangeError} if an option is out of range; the plan throws if the path starts at SNR 0 and the variable is
+ * `ratio`, or if churn is set and the path has no `levelFromSigma`
  */
 export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
   checkChoice('heun: variable', variable, ['ratio', 'flow']);
@@ -42,7 +58,7 @@ export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
       const stages = path.levels.slice(0, -1).flatMap((level, step): Stage[] => {
         if (scaleOf(level) === 0) {
           throw new RangeError(
-            'heun: a path that starts at SNR 0 cannot be integrated over sigma / alpha; take the variable "flow"',
+            'heun: sigma / alpha is infinite at the start of this path (SNR 0); use the variable "flow"',
           );
         }
         const { from, added } = churnedLevel(level, path, steps, churn);
@@ -57,7 +73,7 @@ export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
           ...(added ? { churn: added } : {}),
         };
         if (to.sigma === 0) return [euler];
-        // y + (s_t - s_s) / 2 [(y - x_0) / s_s + (y_t - x_0') / s_t]
+        // The coefficients of y + (s(to) - s(from)) * (slope + slopeAtEnd) / 2.
         const half = (ratio - 1) / 2;
         const halfBack = (1 - 1 / ratio) / 2;
         const corrected: Stage = {
@@ -78,7 +94,7 @@ export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
   };
 }
 
-/** The level after churn, and the step to it: x / alpha gains noise of variance s'^2 - s^2. */
+/** The level after churn, and the factors of x and of fresh noise that lead to it. */
 function churnedLevel(
   level: NoiseLevel,
   path: NoisePath,
@@ -90,7 +106,7 @@ function churnedLevel(
   const ratio = level.sigma / level.alpha;
   const gamma = ratio >= min && ratio <= max ? Math.min(amount / steps, Math.SQRT2 - 1) : 0;
   if (gamma === 0) return { from: level };
-  if (!path.levelFromSigma) throw new RangeError('heun: this path has no levels between its own, which churn needs');
+  if (!path.levelFromSigma) throw new RangeError('heun: churn needs a path with `levelFromSigma`');
   const from = path.levelFromSigma(ratio * (1 + gamma));
   const gained = ratio * Math.sqrt((1 + gamma) ** 2 - 1);
   return { from, added: { x: from.alpha / level.alpha, noise: from.alpha * gained * std } };
@@ -98,7 +114,7 @@ function churnedLevel(
 
 function checkChurn(churn: ChurnOptions, variable: string): void {
   checkOptions('heun: churn', churn, ['amount', 'min', 'max', 'std']);
-  if (variable !== 'ratio') throw new RangeError('heun: churn goes with the variable "ratio" only');
+  if (variable !== 'ratio') throw new RangeError('heun: churn requires the variable "ratio"');
   checkNonNegative('heun: churn.amount', churn.amount);
   checkNonNegative('heun: churn.min', churn.min ?? 0);
   checkPositive('heun: churn.std', churn.std ?? 1);

@@ -21,7 +21,7 @@ export type SamplerConfig =
 
 export type SamplerName = SamplerConfig['name'];
 
-/** Every sampler by name, with the options that it knows. */
+/** All samplers by name, with the names of their options. */
 export const samplers: Readonly<
   Record<SamplerName, { readonly options: readonly string[]; readonly create: (options: object) => Sampler }>
 > = {
@@ -36,12 +36,13 @@ export const samplers: Readonly<
 };
 
 /**
- * @throws {RangeError} on an unknown name or option, naming the known ones, and on an option out of its range
+ * Creates a sampler from its configuration.
+ * @throws {RangeError} if the name or an option is unknown (the message lists the known ones), or a value is out of range
  */
 export function samplerFromConfig(config: SamplerConfig): Sampler {
   const { name, ...options } = config;
   if (!Object.hasOwn(samplers, name)) {
-    throw new RangeError(`no sampler "${name}"; there are ${Object.keys(samplers).join(', ')}`);
+    throw new RangeError(`unknown sampler "${name}"; known: ${Object.keys(samplers).join(', ')}`);
   }
   checkOptions(`sampler "${name}"`, options, samplers[name].options);
   return samplers[name].create(options);

@@ -1,59 +1,60 @@
 /**
- * What a sampler is: a plan, computed once on the host in float64, of what each evaluation of the model is combined
- * with. Every sampler here is linear in (x, the model's output, the x_0 that it means, fresh noise, what it remembers),
- * so a plan is a table of coefficients, and one tensor function (`samplerStep`) runs all of them.
+ * A sampler is a plan: a table of coefficients per model evaluation, computed once on the host in float64. Every update
+ * here is linear in x, the model's output, the x_0 it implies, fresh noise, and the history tensors, so one tensor
+ * function (`samplerStep`) runs all samplers. Clipping and thresholding are applied to x_0 only, never to `output`.
  *
- * Clipping and thresholding act on x_0 before it is combined; `output` stays what the model said.
+ * The doc comment of each sampler shows its loop as code. In these loops `levels` is `path.levels`, `from` and `to` are
+ * neighboring levels, `normal()` is standard normal noise of x's shape, and `denoise(x, level)` is the clipped x_0:
+ *
+ *     denoise(x, level) = clip(toX0(x, model(inputScale * x, level.t), level))
  */
 import type { NoiseLevel, NoisePath } from '../levels/level.js';
 import type { Prediction, PredictionOptions } from '../process/prediction.js';
 
-/** Coefficients by term: `x`, `output`, `x0`, `noise`, or a name of the plan's history. Terms left out count 0. */
+/** Coefficients by term: `x`, `output`, `x0`, `noise`, or a name of the plan's history. Omitted terms are 0. */
 export type LinearForm = Readonly<Record<string, number>>;
 
-/** One evaluation of the model and what follows from it. */
+/** One evaluation of the model and the linear updates that follow it. */
 export interface Stage {
   /** The level at which the model is evaluated. */
   readonly level: NoiseLevel;
   /** The next x. */
   readonly next: LinearForm;
-  /** The new value of each tensor of the history; all are zeros at the beginning. */
+  /** The new value of each history tensor; all start as zeros. */
   readonly history?: Readonly<Record<string, LinearForm>>;
-  /** Before the evaluation x becomes x · x + noise · noise; of plans with `churn`. */
+  /** Before the evaluation x is replaced by churn.x * x + churn.noise * normal(). Only in plans with `churn`. */
   readonly churn?: { readonly x: number; readonly noise: number };
   /**
-   * For a model with a learned range of variance: the noise term is scaled by exp(v/2), v the interpolation between
-   * these, by the upper half of the output's channels. Eq. 15 of Nichol & Dhariwal 2021, arXiv:2102.09672.
+   * For a model with a learned variance: the noise term is scaled by exp(v / 2), v interpolated between these two log
+   * variances by the second half of the output's channels. Eq. 15 of Nichol & Dhariwal 2021, arXiv:2102.09672.
    */
   readonly logVariance?: { readonly min: number; readonly max: number };
-  /** The sampling step that this evaluation belongs to, from 0. */
+  /** Index of the sampling step, from 0. */
   readonly step: number;
-  /** False if the step needs a further evaluation. */
+  /** False if the step needs another evaluation. */
   readonly endsStep: boolean;
 }
 
 export interface SamplerPlan {
   readonly stages: readonly Stage[];
   readonly steps: number;
-  /** Names of the tensors, of x's shape, that are carried from stage to stage. */
+  /** Names of the tensors, each of x's shape, carried from stage to stage. */
   readonly history: readonly string[];
   /** Whether any stage uses fresh noise after the evaluation. */
   readonly noise: boolean;
-  /** Whether any stage adds fresh noise before it. */
+  /** Whether any stage adds fresh noise before the evaluation. */
   readonly churn: boolean;
-  /** Whether the model's output has 2C channels, the second half for the variance. */
+  /** Whether the model's output has 2C channels, the second half being the variance. */
   readonly learnedVariance: boolean;
 }
 
 export interface Sampler {
   readonly name: string;
-  /**
-   * @throws {RangeError} if the path or the prediction does not suit the sampler
-   */
+  /** @throws {RangeError} if the sampler does not support the path or the prediction */
   plan(path: NoisePath, prediction: Prediction, options?: PredictionOptions): SamplerPlan;
 }
 
-/** Calls `stage` for each pair of neighboring levels; for samplers with one evaluation per step. */
+/** The plan of a sampler with one evaluation per step: calls `stage` for each pair of neighboring levels. */
 export function planOfSteps(
   path: NoisePath,
   stage: (from: NoiseLevel, to: NoiseLevel, step: number) => Omit<Stage, 'level' | 'step' | 'endsStep'>,
@@ -70,7 +71,7 @@ export function planOfSteps(
   );
 }
 
-/** A plan of these stages. Terms with coefficient 0 in every stage are not asked of the engine. */
+/** A plan of these stages. Noise is generated only if some stage has a non-zero coefficient for it. */
 export function planOf(stages: readonly Stage[], history: readonly string[] = []): SamplerPlan {
   const forms = stages.flatMap(({ next, history: kept = {} }) => [next, ...Object.values(kept)]);
   return {
@@ -83,7 +84,7 @@ export function planOf(stages: readonly Stage[], history: readonly string[] = []
   };
 }
 
-/** The sum of forms, each times a number: Σ c · form. */
+/** The linear combination Σ c · form. */
 export function combine(...parts: readonly (readonly [number, LinearForm])[]): LinearForm {
   const sum: Record<string, number> = {};
   for (const [c, form] of parts) {
@@ -92,7 +93,7 @@ export function combine(...parts: readonly (readonly [number, LinearForm])[]): L
   return sum;
 }
 
-/** alpha_s sigma_t / (alpha_t sigma_s): the noise-to-signal ratio after a step over that before it, in [0, 1). */
+/** (to.sigma / to.alpha) / (from.sigma / from.alpha): how much a step shrinks the noise-to-signal ratio, in [0, 1). */
 export function ratioOfStep(from: NoiseLevel, to: NoiseLevel): number {
   return (from.alpha * to.sigma) / (to.alpha * from.sigma);
 }

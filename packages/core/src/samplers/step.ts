@@ -1,18 +1,20 @@
-/** The tensor half of every sampler: one evaluation of the model, and one product with the plan's coefficients. */
+/** The tensor part of every sampler: one matrix product with the plan's coefficients per model evaluation. */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Arrays, float32, type Tensors } from '@dm/ops';
 import { conversion, type Prediction, type PredictionOptions } from '../process/prediction.js';
 import { type X0Clipping, limitX0 } from './x0-clipping.js';
 import type { LinearForm, SamplerPlan, Stage } from './sampler.js';
 
-/** The names of a plan's terms, in the order of the columns of `stageInputs`' matrix. */
+/** The terms of a plan, in the column order of the coefficient matrix. */
 function termsOf(plan: SamplerPlan): string[] {
   return ['x', 'output', 'x0', ...(plan.noise ? ['noise'] : []), ...plan.history];
 }
 
 /**
- * What a stage needs besides x, noise and history, as inputs of the compiled step: `conversion` [2] takes (x, output)
- * to x_0; row r of `coefficients` [1 + history, terms] makes the next x (r = 0) or a tensor of the history.
+ * The coefficients of a stage, as inputs of the compiled step: `conversion` [2] maps (x, output) to x_0; row 0 of
+ * `coefficients` [1 + history, terms] gives the next x, the other rows the history tensors; `churn` [2] and
+ * `logVariance` [2] if the plan uses them.
+ * @throws {RangeError} if a coefficient is not finite or belongs to a term that the plan does not have
  */
 export function stageInputs(
   plan: SamplerPlan,
@@ -47,8 +49,8 @@ function rowOf(form: LinearForm, terms: readonly string[]): number[] {
 }
 
 /**
- * x with the noise of a stage's churn: the x that the model sees, and that `samplerStep` takes. x, noise [N, H, W, C];
- * churn [2], the factors of both.
+ * x after churn, to be passed to the model and to `samplerStep`: churn[0] * x + churn[1] * noise. x and noise are
+ * [N, H, W, C], churn is [2].
  */
 export function withChurn(x: tf.Tensor, noise: tf.Tensor, churn: tf.Tensor): tf.Tensor {
   const [ofX, ofNoise] = scalars(churn);
@@ -56,8 +58,9 @@ export function withChurn(x: tf.Tensor, noise: tf.Tensor, churn: tf.Tensor): tf.
 }
 
 /**
- * One stage. x, noise [N, H, W, C]; output [N, H, W, C], or 2C channels with a learned variance; `history` and
- * `coefficients` as the plan says. Pure, and with every number an input: it may be traced once and run for all stages.
+ * The updates of one stage. x and noise are [N, H, W, C]; output is [N, H, W, C], or has 2C channels with a learned
+ * variance. Pure, and every number is an input: it is traced once and run for all stages.
+ * @throws {RangeError} if the output has another number of channels
  */
 export function samplerStep(
   plan: Pick<SamplerPlan, 'history' | 'noise' | 'learnedVariance'>,
@@ -84,7 +87,7 @@ export function samplerStep(
   if (plan.noise)
     terms.push(plan.learnedVariance ? tf.mul(noise!, learnedStd(variance!, inputs['logVariance']!)) : noise!);
   for (const name of plan.history) terms.push(history[name]!);
-  // One product of [rows, terms] with [terms, N H W C].
+  // [rows, terms] x [terms, N H W C]
   const flat = tf.concat(
     terms.map((term) => tf.reshape(term, [1, x.size])),
     0,
@@ -96,19 +99,19 @@ export function samplerStep(
   return { x: next!, x0, history: Object.fromEntries(plan.history.map((name, i) => [name, kept[i]!])) };
 }
 
-/** The prediction, and the variance's half of the output if there is one (samplers that need none ignore it). */
+/** Splits the output into the prediction and, if it has 2C channels, the variance. */
 function outputParts(x: tf.Tensor, output: tf.Tensor, needsVariance: boolean): tf.Tensor[] {
   const [channels, given] = [x.shape[x.rank - 1]!, output.shape[output.rank - 1]!];
   if (given === 2 * channels) return tf.split(output, 2, -1);
   if (given === channels && !needsVariance) return [output];
   throw new RangeError(
     needsVariance
-      ? `sampler: a learned variance needs a model with ${2 * channels} output channels, this one has ${given}`
+      ? `sampler: a learned variance needs a model with ${2 * channels} output channels, got ${given}`
       : `sampler: the model must have ${channels} output channels, or ${2 * channels} with a learned variance, got ${given}`,
   );
 }
 
-/** exp(v/2), v between the two log variances: at the lower for -1, at the upper for 1. */
+/** exp(v / 2), v interpolated between the two log variances: the lower at -1, the upper at 1. */
 function learnedStd(variance: tf.Tensor, logVariance: tf.Tensor): tf.Tensor {
   const [min, max] = scalars(logVariance);
   const fraction = tf.mul(tf.add(variance, 1), 0.5);

@@ -3,18 +3,34 @@ import { halfLogSnr, type NoisePath } from '../levels/level.js';
 import { combine, type LinearForm, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 export interface UniPcOptions {
-  /** 1, 2 or 3; 2 by default, 3 for unguided models in the paper. */
+  /** 1, 2 (default) or 3. The paper uses 3 for unguided models. */
   readonly order?: number;
 }
 
 /**
- * UniPC with data prediction and B(h) = e^h - 1 (`bh2`): Algorithms 1 to 4 of Zhao et al. 2023, arXiv:2302.04867. Each
- * evaluation first corrects the x that the predictor before it made, then predicts the next. One evaluation per step.
- * @throws {RangeError} unless order is 1, 2 or 3
+ * UniPC with data prediction and B(h) = e^h - 1 (`bh2`): Algorithms 1 to 4 of Zhao et al. 2023, arXiv:2302.04867. One
+ * evaluation per step, used by the corrector of the step before it and by the predictor of the next one. p(i) is the
+ * order of step i: `order`, or less at the start, at the end, and after a level at SNR 0.
+ *
+ *     let [x, corrected] = [path.initialScale * normal(), 0];
+ *     for (let i = 0; i < steps; i++) {
+ *       x0[i] = denoise(x, levels[i]);
+ *       corrected = i === 0 ? x : update(corrected, i - 1, [i - 2, ..., i - p(i - 1), i]); // UniC, p(i - 1) nodes
+ *       x = update(corrected, i, [i - 1, ..., i - p(i) + 1]); // UniP, p(i) - 1 nodes
+ *     }
+ *     function update(x, i, nodes) {
+ *       const [from, to, h] = [levels[i], levels[i + 1], halfLogSnr(levels[i + 1]) - halfLogSnr(levels[i])];
+ *       const r = nodes.map((n) => (halfLogSnr(levels[n]) - halfLogSnr(from)) / h);
+ *       const w = solve(vandermonde(r), b(h)); // order conditions; 1/2 for a single node
+ *       const slope = sum over nodes of (w[k] / r[k]) * (x0[nodes[k]] - x0[i]);
+ *       return (to.sigma / from.sigma) * x + to.alpha * (1 - exp(-h)) * (x0[i] + slope);
+ *     }
+ *
+ * @throws {RangeError} if order is not 1, 2 or 3
  */
 export function uniPc({ order = 2 }: UniPcOptions = {}): Sampler {
   checkInteger('unipc: order', order, 1, 3);
-  // The corrected x of the last step, and the x_0 of the steps before: "x0-1" is the last one.
+  // The corrected x of the last step, and the x_0 of earlier steps: "x0-1" is the most recent.
   const history = ['corrected', ...Array.from({ length: order }, (_, i) => `x0-${i + 1}`)];
   return {
     name: 'unipc',
@@ -32,16 +48,16 @@ export function uniPc({ order = 2 }: UniPcOptions = {}): Sampler {
   };
 }
 
-/** The x_0 of `ago` steps before the present one. */
+/** The x_0 of `ago` steps before the current one. */
 const outputOf = (ago: number): LinearForm => (ago === 0 ? { x0: 1 } : { [`x0-${ago}`]: 1 });
 
-/** Lower at the start, at the end, and just after a level of SNR 0, whose lambda is infinite. */
+/** The order of a step: lower at the start, at the end, and just after a level at SNR 0, where lambda is infinite. */
 function orderAt({ levels }: NoisePath, step: number, order: number): number {
   const usable = levels.slice(0, step).filter((level) => level.alpha > 0).length;
   return Math.min(order, levels.length - 1 - step, usable + 1);
 }
 
-/** UniP from level `step` to the next, `x` being the x at `step` and the present evaluation made there. */
+/** UniP: the x at level `step` + 1, from `x` and the current evaluation, both at level `step`. */
 function predict(path: NoisePath, step: number, order: number, x: LinearForm): LinearForm {
   const { ratio, from, to, b, r } = stepOf(path, step, order);
   const weights = order === 2 ? [0.5] : solve(vandermonde(r.slice(0, order - 1)), b.slice(0, order - 1));
@@ -55,7 +71,7 @@ function predict(path: NoisePath, step: number, order: number, x: LinearForm): L
   );
 }
 
-/** UniC: the x at `step` again, from the corrected x before it, now that the model has been evaluated at `step`. */
+/** UniC: recomputes the x at `step` from the corrected x at `step` - 1, using the evaluation at `step`. */
 function correct(path: NoisePath, step: number, order: number): LinearForm {
   const { ratio, from, to, b, r } = stepOf(path, step - 1, order);
   const weights = order === 1 ? [0.5] : solve(vandermonde(r), b);
@@ -67,7 +83,7 @@ function correct(path: NoisePath, step: number, order: number): LinearForm {
       (rk, i) =>
         [
           (to.alpha * (1 - ratio) * weights[i]!) / rk,
-          // The last r is 1 and belongs to the present evaluation.
+          // The last node, r = 1, is the current evaluation.
           difference(i === order - 1 ? outputOf(0) : outputOf(i + 2), base),
         ] as const,
     ),
@@ -75,8 +91,8 @@ function correct(path: NoisePath, step: number, order: number): LinearForm {
 }
 
 /**
- * The step from level `step`: e^-h, the nodes r_k = (lambda_k - lambda_s) / h of the evaluations before it with 1 as the
- * last, and the right-hand side b of the order conditions (Theorem 3.1).
+ * The step from level `step`: `ratio` = exp(-h), the nodes r_k = (lambda_k - lambda_step) / h of earlier evaluations
+ * followed by 1, and the right-hand side b of the order conditions (Theorem 3.1 of the paper).
  */
 function stepOf({ levels }: NoisePath, step: number, order: number) {
   const from = levels[step]!;
@@ -101,7 +117,7 @@ const difference = (a: LinearForm, b: LinearForm): LinearForm => combine([1, a],
 /** Row i is nodes^i. */
 const vandermonde = (nodes: readonly number[]): number[][] => nodes.map((_, i) => nodes.map((node) => node ** i));
 
-/** Solves a small square system by Gaussian elimination with row pivots. */
+/** Solves a small square system by Gaussian elimination with partial pivoting. */
 function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
   const n = right.length;
   const rows = matrix.map((row, i) => [...row, right[i]!]);

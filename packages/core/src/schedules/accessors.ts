@@ -1,4 +1,4 @@
-/** The noise of a schedule seen in the field's other coordinates, and the way back to (fractional) timesteps. */
+/** Conversions between timesteps (integer or fractional), SNR, log-SNR, and sigma / alpha. */
 import type { NoiseSchedule } from './schedule.js';
 
 /** Sigma of EDM and k-diffusion, the noise-to-signal ratio sqrt((1 - abar) / abar), by timestep: Infinity at abar 0. */
@@ -18,7 +18,7 @@ export function logSnrs({ alphasCumprod }: NoiseSchedule): Float64Array {
 
 /**
  * abar = 1 / (1 + sigma^2), for a noise-to-signal ratio in [0, Infinity].
- * @throws {RangeError} on any other
+ * @throws {RangeError} if sigma is negative or NaN
  */
 export function alphaCumprodFromEdmSigma(sigma: number): number {
   if (!(sigma >= 0)) throw new RangeError(`alphaCumprodFromEdmSigma: sigma must be a number >= 0, got ${sigma}`);
@@ -26,8 +26,8 @@ export function alphaCumprodFromEdmSigma(sigma: number): number {
 }
 
 /**
- * abar = 1 / (1 + e^-logSnr), for any logSnr, infinite ones included.
- * @throws {RangeError} on NaN
+ * abar = 1 / (1 + e^-logSnr), for any logSnr including ±Infinity.
+ * @throws {RangeError} if logSnr is NaN
  */
 export function alphaCumprodFromLogSnr(logSnr: number): number {
   if (Number.isNaN(logSnr)) throw new RangeError('alphaCumprodFromLogSnr: logSnr must be a number, got NaN');
@@ -35,9 +35,9 @@ export function alphaCumprodFromLogSnr(logSnr: number): number {
 }
 
 /**
- * The timestep in [0, T - 1] with this noise-to-signal ratio, fractional: ln sigma is linear between timesteps. Ratios
- * outside the schedule give its ends.
- * @throws {RangeError} unless sigma > 0
+ * The fractional timestep in [0, T - 1] with this noise-to-signal ratio; ln sigma is linear between timesteps. Ratios
+ * outside the schedule's range are clamped.
+ * @throws {RangeError} if sigma is not > 0
  */
 export function timestepOfEdmSigma(schedule: NoiseSchedule, sigma: number): number {
   if (!(sigma > 0)) throw new RangeError(`timestepOfEdmSigma: sigma must be a number > 0, got ${sigma}`);
@@ -45,8 +45,8 @@ export function timestepOfEdmSigma(schedule: NoiseSchedule, sigma: number): numb
 }
 
 /**
- * The fractional timestep in [0, T - 1] with this log-SNR, as `timestepOfEdmSigma`.
- * @throws {RangeError} on NaN
+ * The fractional timestep in [0, T - 1] with this log-SNR; see `timestepOfEdmSigma`.
+ * @throws {RangeError} if logSnr is NaN
  */
 export function timestepOfLogSnr(schedule: NoiseSchedule, logSnr: number): number {
   if (Number.isNaN(logSnr)) throw new RangeError('timestepOfLogSnr: logSnr must be a number, got NaN');
@@ -63,6 +63,6 @@ export function timestepOfLogSnr(schedule: NoiseSchedule, logSnr: number): numbe
     else above = middle;
   }
   const [high, low] = [at(below), at(above)];
-  // Towards an end at SNR 0, infinitely far, nothing is halfway.
+  // An end at SNR 0 is infinitely far: there is nothing to interpolate.
   return low === -Infinity ? below : below + (high - logSnr) / (high - low);
 }

@@ -2,18 +2,18 @@ import { checkInRange, checkInteger, checkNonNegative } from '@dm/ops';
 import { type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 
 export interface CosineOptions {
-  /** T, 1000 by default. */
+  /** T. Default 1000. */
   readonly numTimesteps?: number;
-  /** s, which keeps the first betas from being too small: 0.008. */
+  /** s, which keeps the first betas from being too small. Default 0.008. */
   readonly offset?: number;
-  /** Betas are cut off here, 0.999, so that the last step is not singular. */
+  /** Upper bound of beta, which avoids a singularity at the last step. Default 0.999. */
   readonly maxBeta?: number;
 }
 
 /**
  * beta_t = min(1 - f(t+1) / f(t), maxBeta), f(t) = cos^2((t/T + s) / (1 + s) pi/2). Eq. 17 of Nichol & Dhariwal 2021,
  * arXiv:2102.09672; `squaredcos_cap_v2` in diffusers.
- * @throws {RangeError} on fewer than one timestep, a negative offset, a maxBeta outside (0, 1)
+ * @throws {RangeError} if numTimesteps < 1, offset is negative, or maxBeta is outside (0, 1)
  */
 export function cosineSchedule({
   numTimesteps = 1000,

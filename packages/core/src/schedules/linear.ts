@@ -2,7 +2,7 @@ import { checkInRange, checkInteger } from '@dm/ops';
 import { linspace, type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 
 export interface BetaRange {
-  /** T, 1000 by default. */
+  /** T. Default 1000. */
   readonly numTimesteps?: number;
   /** beta_0, in (0, 1). */
   readonly betaStart?: number;
@@ -12,7 +12,7 @@ export interface BetaRange {
 
 /**
  * Betas evenly spaced from 1e-4 to 0.02. Section 4 of Ho et al. 2020, arXiv:2006.11239.
- * @throws {RangeError} on a beta outside (0, 1) and on fewer than one timestep
+ * @throws {RangeError} if a beta is outside (0, 1), or numTimesteps < 1
  */
 export function linearSchedule({
   numTimesteps = 1000,

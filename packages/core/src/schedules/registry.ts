@@ -14,13 +14,13 @@ export type NoiseScheduleConfig = (
   | ({ readonly name: 'sigmoid' } & BetaRange)
   | { readonly name: 'betas'; readonly betas: readonly number[] }
 ) & {
-  /** Rescales to pure noise at the last timestep: `rescaleZeroTerminalSnr`. False by default. */
+  /** Apply `rescaleZeroTerminalSnr`, so that the last timestep is pure noise. Default false. */
   readonly zeroTerminalSnr?: boolean;
 };
 
 export type NoiseScheduleName = NoiseScheduleConfig['name'];
 
-/** Every named schedule, with the options that it knows. */
+/** All schedules by name, with the names of their options. */
 export const noiseSchedules: Readonly<
   Record<
     NoiseScheduleName,
@@ -38,12 +38,13 @@ export const noiseSchedules: Readonly<
 };
 
 /**
- * @throws {RangeError} on an unknown name or option, naming the known ones, and on an option out of its range
+ * Creates a noise schedule from its configuration.
+ * @throws {RangeError} if the name or an option is unknown (the message lists the known ones), or a value is out of range
  */
 export function noiseScheduleFromConfig(config: NoiseScheduleConfig): NoiseSchedule {
   const { name, zeroTerminalSnr = false, ...options } = config;
   if (!Object.hasOwn(noiseSchedules, name)) {
-    throw new RangeError(`no noise schedule "${name}"; there are ${Object.keys(noiseSchedules).join(', ')}`);
+    throw new RangeError(`unknown noise schedule "${name}"; known: ${Object.keys(noiseSchedules).join(', ')}`);
   }
   checkOptions(`noise schedule "${name}"`, options, noiseSchedules[name].options);
   const schedule = noiseSchedules[name].create(options);

@@ -4,7 +4,7 @@ import { linspace, type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 /**
  * Betas whose square roots are evenly spaced, from 0.00085 to 0.012: as in latent diffusion and Stable Diffusion
  * (Rombach et al. 2022, arXiv:2112.10752); `scaled_linear` in diffusers.
- * @throws {RangeError} on a beta outside (0, 1) and on fewer than one timestep
+ * @throws {RangeError} if a beta is outside (0, 1), or numTimesteps < 1
  */
 export function scaledLinearSchedule({
   numTimesteps = 1000,

@@ -9,17 +9,17 @@ import { checkNumber } from '@dm/ops';
  */
 export interface NoiseSchedule {
   readonly name: string;
-  /** T. */
+  /** T, the number of timesteps. */
   readonly numTimesteps: number;
-  /** beta_t, length T, each in (0, 1]; 1 only at the end (zero terminal SNR). */
+  /** beta_t, length T, each in (0, 1]; only the last may be 1 (zero terminal SNR). */
   readonly betas: Float64Array;
   /** abar_t, length T, decreasing. */
   readonly alphasCumprod: Float64Array;
 }
 
 /**
- * A schedule of any betas.
- * @throws {RangeError} unless there is one and each is in (0, 1), or 1 in the last place
+ * A schedule with the given betas.
+ * @throws {RangeError} if there are no betas, or one is outside (0, 1); the last may be 1
  */
 export function scheduleFromBetas(betas: ArrayLike<number>, name = 'betas'): NoiseSchedule {
   if (betas.length === 0) throw new RangeError(`schedule "${name}": there must be at least one beta`);
@@ -36,7 +36,7 @@ export function scheduleFromBetas(betas: ArrayLike<number>, name = 'betas'): Noi
   return { name, numTimesteps: betas.length, betas: Float64Array.from(betas), alphasCumprod };
 }
 
-/** n numbers from `from` to `to`, evenly spaced, both ends exact; just `from` if n is 1. */
+/** n evenly spaced numbers from `from` to `to`, both ends exact; only `from` if n is 1. */
 export function linspace(from: number, to: number, n: number): Float64Array {
   return Float64Array.from({ length: n }, (_, i) =>
     i === n - 1 && n > 1 ? to : from + (n > 1 ? ((to - from) * i) / (n - 1) : 0),

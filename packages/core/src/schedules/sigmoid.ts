@@ -4,7 +4,7 @@ import { linspace, type NoiseSchedule, scheduleFromBetas } from './schedule.js';
 /**
  * Betas on a sigmoid over [-6, 6] between 1e-4 and 0.02: GeoDiff (Xu et al. 2022, arXiv:2203.02923); `sigmoid` in
  * diffusers.
- * @throws {RangeError} on a beta outside (0, 1) and on fewer than one timestep
+ * @throws {RangeError} if a beta is outside (0, 1), or numTimesteps < 1
  */
 export function sigmoidSchedule({
   numTimesteps = 1000,

@@ -1,17 +1,15 @@
 import type { NoiseSchedule } from './schedule.js';
 
 /**
- * The schedule shifted and scaled in sqrt(abar), so that its last step is pure noise (abar = 0 exactly) and its first
- * stays as it was. Algorithm 1 of Lin et al. 2023, arXiv:2305.08891. There the network must predict v, x0, flow or edm:
- * epsilon says nothing about the image at SNR 0.
- * @throws {RangeError} on a schedule of one step
+ * Shifts and scales sqrt(abar), so that the last timestep is pure noise (abar = 0 exactly) and the first is unchanged.
+ * Algorithm 1 of Lin et al. 2023, arXiv:2305.08891. Use it with v, x0, flow or edm predictions: at SNR 0 epsilon does not
+ * determine the image.
+ * @throws {RangeError} if the schedule has a single timestep
  */
 export function rescaleZeroTerminalSnr(schedule: NoiseSchedule): NoiseSchedule {
   const { alphasCumprod, numTimesteps, name } = schedule;
   if (numTimesteps < 2) {
-    throw new RangeError(
-      `rescaleZeroTerminalSnr: the schedule "${name}" has one timestep, which cannot be kept and zero`,
-    );
+    throw new RangeError(`rescaleZeroTerminalSnr: the schedule "${name}" needs at least 2 timesteps`);
   }
   const first = Math.sqrt(alphasCumprod[0]!);
   const last = Math.sqrt(alphasCumprod[numTimesteps - 1]!);
