@@ -1,4 +1,4 @@
-/** The numbers of all parts, one after the other. */
+/** Concatenates arrays. */
 export function concatFloat32(parts: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

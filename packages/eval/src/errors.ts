@@ -1,16 +1,17 @@
 import { DmError, type DmErrorOptions } from '@dm/ops';
 
 /**
- * - `STATISTICS_INVALID`: a file of statistics is damaged, of another version, or of other images.
+ * - `STATISTICS_INVALID`: a statistics file is damaged, or belongs to another version or other images.
  * - `EXTRACTOR_MISMATCH`: features or statistics come from different extractors, so they cannot be compared.
- * - `FEATURES_MISSING`: a metric needs what the extractor does not give or the set has not kept.
- * - `SET_INVALID`: a set cannot be read, mixes sizes, or holds values or shapes that no image or sample has.
- * - `SET_TOO_SMALL`: a set has fewer images or samples than are needed.
- * - `SETS_MISMATCH`: two sets differ in the size of their images, in their number, or in their classes.
- * - `IMAGES_UNSUPPORTED`: the extractor does not take images of this shape.
- * - `WEIGHTS_NOT_FOUND`, `WEIGHTS_INVALID`: an extractor's file of weights is missing; it cannot be read or does not fit.
- * - `RECORDS_INVALID`: records of difficulty are too few, do not fit the buckets, or are out of order.
- * - `NOT_FINITE`: a sample, feature, statistic, gradient or loss is not a finite number.
+ * - `FEATURES_MISSING`: a metric needs features that the extractor does not provide or the set did not keep.
+ * - `SET_INVALID`: a set cannot be read, mixes image sizes, or has an invalid shape or values.
+ * - `SET_TOO_SMALL`: a set has too few images or samples.
+ * - `SETS_MISMATCH`: two sets differ in image size, number of samples, or classes.
+ * - `IMAGES_UNSUPPORTED`: the extractor does not support images of this shape.
+ * - `WEIGHTS_NOT_FOUND`: an extractor's weights file is missing.
+ * - `WEIGHTS_INVALID`: a weights file cannot be read, or does not fit the network.
+ * - `RECORDS_INVALID`: difficulty records are too few, do not fit the buckets, or are out of order.
+ * - `NOT_FINITE`: a sample, feature, statistic, gradient or loss is not finite.
  */
 export type EvalErrorCode =
   | 'STATISTICS_INVALID'
@@ -25,7 +26,7 @@ export type EvalErrorCode =
   | 'RECORDS_INVALID'
   | 'NOT_FINITE';
 
-/** What cannot be evaluated: sets, statistics or weights that are missing, damaged, or do not fit one another. */
+/** Sets, statistics or weights that are missing, damaged, or do not match. `code` identifies the failure. */
 export class EvalError extends DmError<EvalErrorCode> {
   override readonly name = 'EvalError';
 

@@ -52,6 +52,6 @@ it('the example of metrics runs on two folders of pictures, a damaged one among 
     `${code}\nexport { results, comparable, warnings };`,
   )) as Evaluation;
   expect(results.map(({ label }) => label)).toEqual(['FD-pixels', 'KD-pixels', 'precision', 'recall']);
-  expect(comparable).toContain('Not to be compared');
+  expect(comparable).toContain('Not comparable');
   expect(warnings).toContainEqual(`${photos}: 6 images used, 1 left out.`);
 });

@@ -11,7 +11,7 @@ describe('derangement', () => {
   it('depends on the seed alone', () => {
     expect(derangement(3, 50)).toEqual(derangement(3, 50));
     expect(derangement(4, 50)).not.toEqual(derangement(3, 50));
-    expect(() => derangement(0, 1)).toThrow('at least 2');
+    expect(() => derangement(0, 1)).toThrowWith({ type: RangeError, contains: ['at least 2', 'got 1'] });
   });
 
   it('reaches every other element about equally often', () => {

@@ -6,7 +6,7 @@ export interface BootstrapOptions {
   readonly seed?: number;
   /** Default 1000. */
   readonly resamples?: number;
-  /** Probability that an interval claims, in (0, 1). Default 0.95. */
+  /** Confidence level of the intervals, in (0, 1). Default 0.95. */
   readonly confidence?: number;
 }
 
@@ -18,9 +18,9 @@ export interface Estimate {
 }
 
 /**
- * The mean of `values` and its interval: the percentiles of the means of `resamples` draws of as many values with
- * replacement (Efron 1979).
- * @throws {RangeError} unless resamples >= 1 and confidence is in (0, 1)
+ * The mean of `values` and its percentile bootstrap interval (Efron 1979): percentiles of the means of `resamples`
+ * resamples with replacement.
+ * @throws {RangeError} if resamples < 1, or confidence is outside (0, 1)
  */
 export function bootstrapMean(values: Float64Array, options: Required<BootstrapOptions>): Estimate {
   const { seed, resamples, confidence } = options;
@@ -29,7 +29,7 @@ export function bootstrapMean(values: Float64Array, options: Required<BootstrapO
   const count = values.length;
   const means = new Float64Array(resamples);
   for (let k = 0; k < resamples; k++) {
-    // The same draws for every metric of a report, so that their intervals can be compared.
+    // Every metric of a report uses the same resamples, so that their intervals can be compared.
     const u = draws('bootstrap', seed, k, count);
     let sum = 0;
     for (let i = 0; i < count; i++) sum += values[Math.floor(u[i]! * count)]!;
@@ -40,12 +40,12 @@ export function bootstrapMean(values: Float64Array, options: Required<BootstrapO
   return { mean, low: quantile(means, (1 - confidence) / 2), high: quantile(means, (1 + confidence) / 2) };
 }
 
-/** Linear between the sorted values, as numpy.quantile. */
+/** Linear interpolation between sorted values, as `numpy.quantile`. */
 function quantile(sorted: Float64Array, q: number): number {
   const position = q * (sorted.length - 1);
   const below = Math.floor(position);
   const low = sorted[below]!;
   const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
-  // Not low + (high - low) * ..., which is NaN between infinities.
+  // If both are infinite, low + (high - low) * ... would be NaN.
   return low === high ? low : low + (high - low) * (position - below);
 }

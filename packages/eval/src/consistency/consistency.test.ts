@@ -96,42 +96,42 @@ describe('consistency', () => {
   const cut = (count: number) => ({ name: 'b', samples: fine.samples.slice(0, count * SIZE) });
   const withValue = (value: number) => ({ name: 'b', samples: fine.samples.with(3 * SIZE + 5, value) });
   const constant = { name: 'b', samples: fine.samples.map((x, i) => (Math.floor(i / SIZE) === 2 ? 0.5 : x)) };
-  const refused: [string, SampleSet[], ConsistencyOptions, string][] = [
-    ['one set', [fine], { shape }, 'at least 2 sets of samples; 1 given'],
-    ['one image', [cut(1), cut(1)], { shape }, 'b: 1 samples; at least 2'],
-    ['mixed counts', [fine, cut(20)], { shape }, 'b has 20 samples, a has 24'],
+  /** Without a code it is a RangeError. */
+  const refused: [string, SampleSet[], ConsistencyOptions, string | undefined, string[]][] = [
+    ['one set', [fine], { shape }, undefined, ['at least 2', 'got 1']],
+    ['one image', [cut(1), cut(1)], { shape }, 'SET_TOO_SMALL', ['b: 1 samples', 'at least 2']],
+    ['mixed counts', [fine, cut(20)], { shape }, 'SETS_MISMATCH', ['b has 20', 'a has 24']],
     [
       'mixed sizes',
       [fine, { name: 'b', samples: fine.samples.slice(5) }],
       { shape },
-      'b: 1531 numbers are no whole number',
+      'SET_INVALID',
+      ['b: 1531 numbers', '[8, 8, 1]'],
     ],
-    ['NaN', [fine, withValue(NaN)], { shape }, 'b: sample 3 has the value NaN'],
-    ['infinity', [fine, withValue(Infinity)], { shape }, 'b: sample 3 has the value Infinity'],
-    [
-      'constant image',
-      [fine, constant],
-      { shape, center: 'image' },
-      'b: sample 2 is constant once its mean is removed',
-    ],
+    ['NaN', [fine, withValue(NaN)], { shape }, 'NOT_FINITE', ['b: sample 3', 'NaN']],
+    ['infinity', [fine, withValue(Infinity)], { shape }, 'NOT_FINITE', ['b: sample 3', 'Infinity']],
+    ['constant image', [fine, constant], { shape, center: 'image' }, 'SET_INVALID', ['b: sample 2', 'constant']],
     [
       'equal images',
       [cut(1), cut(1)].map((s) => ({ ...s, samples: new Float32Array([...s.samples, ...s.samples]) })),
       { shape },
-      'b: sample 0 is constant',
+      'SET_INVALID',
+      ['b: sample 0', 'constant'],
     ],
-    ['no range', [fine, fine], { shape, metrics: ['ssim'] }, 'ssim needs dataRange'],
+    ['no range', [fine, fine], { shape, metrics: ['ssim'] }, undefined, ['ssim', 'dataRange']],
     [
       'SSIM of features',
       [fine, fine],
       { shape: [SIZE], metrics: ['ssim'], dataRange: 2 },
-      'SSIM compares images; the shape of a sample must be [H, W, C]',
+      undefined,
+      ['SSIM', '[H, W, C]'],
     ],
-    ['empty shape', [fine, fine], { shape: [] }, 'The shape of a sample is []'],
-    ['confidence', [fine, fine], { shape, confidence: 1 }, 'confidence must be in (0, 1), got 1'],
-    ['resamples', [fine, fine], { shape, resamples: 0 }, 'resamples must be an integer >= 1, got 0'],
+    ['empty shape', [fine, fine], { shape: [] }, undefined, ['is []']],
+    ['confidence', [fine, fine], { shape, confidence: 1 }, undefined, ['confidence', '(0, 1)', 'got 1']],
+    ['resamples', [fine, fine], { shape, resamples: 0 }, undefined, ['resamples', '>= 1', 'got 0']],
   ];
-  it.each(refused)('refuses: %s', (_, sets, options, message) => {
-    expect(() => consistency(sets, options)).toThrow(message);
+  it.each(refused)('refuses: %s', (_, sets, options, code, contains) => {
+    const expected = code === undefined ? { type: RangeError, contains } : { code, contains };
+    expect(() => consistency(sets, options)).toThrowWith(expected);
   });
 });

@@ -9,27 +9,27 @@ export interface ConsistencyOptions extends BootstrapOptions {
   readonly shape: readonly number[];
   /** Default cosine and MAE. PSNR and SSIM need `dataRange`. */
   readonly metrics?: readonly PairMetricName[];
-  /** Highest minus lowest possible value: 2 for [-1, 1], 255 for bytes. */
+  /** Difference of the highest and the lowest possible value: 2 for [-1, 1], 255 for bytes. */
   readonly dataRange?: number;
-  /** Cosine only: which mean is removed. 'set' (default): the mean image of both sets; 'image': each image's own. */
+  /** Cosine only: the mean to subtract. 'set' (default): the mean image of both sets; 'image': each image's mean. */
   readonly center?: 'set' | 'image';
-  /** A pair with a cosine above it counts as reproduced. Default 0.6. */
+  /** Pairs with a cosine above this count as reproduced. Default 0.6. */
   readonly threshold?: number;
 }
 
-/** One metric between samples of the same noise, and what it would be by chance. */
+/** One metric between samples from the same noise, with its two controls. */
 export interface MetricReport {
   readonly metric: PairMetricName;
   readonly higherIsCloser: boolean;
-  /** Sample n of one model with sample n of the other: the same noise. */
+  /** Sample n of one model against sample n of the other: the same noise. */
   readonly same: Estimate;
-  /** Control: sample n with sample d(n) of the other, d a seeded permutation that leaves no n in place. */
+  /** Control: sample n against sample d(n) of the other, d a seeded derangement (d(n) != n). */
   readonly random: Estimate;
-  /** Control: sample n with the closest of the other's samples that are *not* its own. */
+  /** Control: sample n against the closest sample of the other model except sample n. */
   readonly nearest: Estimate;
-  /** same - random, by image. */
+  /** same - random, per image. */
   readonly gap: Estimate;
-  /** Share of samples whose own partner is closer than every other sample of the other model; chance is 1/N. */
+  /** Fraction of samples n for which sample n of the other model is the closest; 1/N by chance. */
   readonly retrieval: Estimate;
 }
 
@@ -37,16 +37,16 @@ export interface PairReport {
   readonly a: string;
   readonly b: string;
   readonly metrics: readonly MetricReport[];
-  /** Share of samples with a cosine above the threshold; present where the cosine was asked for. */
+  /** Fraction of samples with a cosine above the threshold; only if the metric cosine was requested. */
   readonly reproducibility?: { readonly same: Estimate; readonly random: Estimate };
 }
 
 export interface ConsistencyReport {
-  /** N, the samples a set. */
+  /** N, the number of samples per set. */
   readonly count: number;
   /** Each pair of sets, in order: 0-1, 0-2, ..., 1-2, ... */
   readonly pairs: readonly PairReport[];
-  /** The mean over the pairs, image by image; images, not pairs, are resampled for its intervals. */
+  /** Mean over the pairs, per image. Its intervals resample images, not pairs. */
   readonly overall: PairReport;
   readonly settings: {
     readonly shape: readonly number[];
@@ -58,7 +58,7 @@ export interface ConsistencyReport {
   };
 }
 
-/** What the reports are made of: one number a sample. */
+/** One number per sample. */
 interface PairValues {
   readonly metric: PairMetricName;
   readonly higherIsCloser: boolean;
@@ -71,20 +71,21 @@ interface PairValues {
 const SEED = 0;
 const RESAMPLES = 1000;
 const CONFIDENCE = 0.95;
-/** Zhang et al. 2023, arXiv:2310.05264, who take it in the feature space of SSCD. */
+/** The threshold of Zhang et al. 2023, arXiv:2310.05264, who apply it to SSCD features. */
 const THRESHOLD = 0.6;
 
 /**
- * How alike different models' samples from the same noise are, pair by pair, beside two controls: a random pairing (is
- * it more than any two samples share?) and the nearest other sample (more than a look-alike?). The cost of a pair is
- * N^2 comparisons for each metric.
- * @throws {RangeError} on fewer than two sets, an EvalError on fewer than two samples, on sets of different size, on
- *   values that are not finite, and, for the cosine, on a sample that is constant once the mean is removed
+ * Similarity of different models' samples from the same noise, for each pair of models, with two controls: a random
+ * pairing (more similar than any two samples?) and the nearest other sample (more similar than a look-alike?). Costs N^2
+ * comparisons per pair and metric.
+ * @throws {RangeError} if there are fewer than two sets, or an option is invalid
+ * @throws {EvalError} if a set has fewer than two samples, sets differ in size, a value is not finite, or (cosine) a
+ * sample is constant after the mean is subtracted
  */
 export function consistency(sets: readonly SampleSet[], options: ConsistencyOptions): ConsistencyReport {
   const { shape, metrics = ['cosine', 'mae'], center = 'set', threshold = THRESHOLD } = options;
   const { seed = SEED, resamples = RESAMPLES, confidence = CONFIDENCE } = options;
-  if (sets.length < 2) throw new RangeError(`Consistency compares at least 2 sets of samples; ${sets.length} given.`);
+  if (sets.length < 2) throw new RangeError(`consistency: needs at least 2 sets of samples, got ${sets.length}.`);
   const needsRange = metrics.find((name) => name === 'psnr' || name === 'ssim');
   if (needsRange && options.dataRange === undefined) {
     throw new RangeError(`${needsRange} needs dataRange: 2 for pixels in [-1, 1], 255 for bytes.`);
@@ -150,7 +151,7 @@ function comparePair(
   return { metric: name, higherIsCloser, same, random, nearest, retrieved };
 }
 
-/** `pairs` holds, for each pair, one entry a metric; more than one pair is averaged image by image. */
+/** `pairs` holds one entry per metric for each pair; several pairs are averaged per image. */
 function reportPair(
   [a, b]: readonly [string, string],
   pairs: readonly (readonly PairValues[])[],

@@ -3,7 +3,7 @@ import { meanSsim } from './ssim.js';
 
 export type PairMetricName = 'cosine' | 'mae' | 'psnr' | 'ssim';
 
-/** Rows of two sets, brought to the form in which a metric compares any two of them. */
+/** Rows of two sets, preprocessed for a metric. */
 export interface PreparedPair {
   readonly a: readonly Float64Array[];
   readonly b: readonly Float64Array[];
@@ -20,9 +20,9 @@ export interface PairMetric {
 }
 
 export interface PairMetricOptions {
-  /** Shape of a sample; SSIM needs [H, W, C]. */
+  /** Shape of a sample; SSIM requires [H, W, C]. */
   readonly shape: readonly number[];
-  /** Highest minus lowest possible value, for PSNR and SSIM: 2 for [-1, 1], 255 for bytes. */
+  /** For PSNR and SSIM: difference of the highest and the lowest possible value, 2 for [-1, 1], 255 for bytes. */
   readonly dataRange: number;
   readonly center: 'set' | 'image';
 }
@@ -33,7 +33,7 @@ const METRICS: Readonly<Record<PairMetricName, (options: PairMetricOptions) => P
   psnr: ({ dataRange }) => ({ higherIsCloser: true, prepare: unchanged, measure: (x, y) => psnr(x, y, dataRange) }),
   ssim: ({ shape: [height, width, channels, ...rest], dataRange }) => {
     if (height === undefined || width === undefined || channels === undefined || rest.length > 0) {
-      throw new RangeError('SSIM compares images; the shape of a sample must be [H, W, C].');
+      throw new RangeError('SSIM compares images: the shape of a sample must be [H, W, C].');
     }
     const options = { shape: [height, width, channels], dataRange } as const;
     return { higherIsCloser: true, prepare: unchanged, measure: (x, y) => meanSsim(x, y, options) };
@@ -41,13 +41,13 @@ const METRICS: Readonly<Record<PairMetricName, (options: PairMetricOptions) => P
 };
 
 /**
- * The metric of that name. All sums are in float64.
- * @throws {RangeError} on an unknown name
+ * The metric with this name. All sums are in float64.
+ * @throws {RangeError} if the name is unknown
  */
 export function pairMetric(name: PairMetricName, options: PairMetricOptions): PairMetric {
-  // A name may come from a configuration file, past the compiler.
+  // The name may come from a configuration file, which the compiler does not check.
   if (!Object.hasOwn(METRICS, name)) {
-    throw new RangeError(`Unknown metric '${name}'; there are ${Object.keys(METRICS).join(', ')}.`);
+    throw new RangeError(`Unknown metric '${name}'; known: ${Object.keys(METRICS).join(', ')}.`);
   }
   return METRICS[name](options);
 }
@@ -59,7 +59,7 @@ export function meanAbsoluteError(x: ArrayLike<number>, y: ArrayLike<number>): n
   return sum / x.length;
 }
 
-/** Peak signal-to-noise ratio, 10 log10(range^2 / mse) in dB; Infinity for equal images. */
+/** Peak signal-to-noise ratio, 10 log10(range^2 / MSE) in dB; Infinity for equal images. */
 export function psnr(x: ArrayLike<number>, y: ArrayLike<number>, dataRange: number): number {
   let sum = 0;
   for (let i = 0; i < x.length; i++) sum += (x[i]! - y[i]!) ** 2;
@@ -67,8 +67,8 @@ export function psnr(x: ArrayLike<number>, y: ArrayLike<number>, dataRange: numb
 }
 
 /**
- * <x, y> / (|x| |y|) after a mean was removed: the mean image of both sets together ('set'), so that what all images
- * share does not count as agreement, or each image's own mean ('image'), which makes it Pearson's correlation.
+ * <x, y> / (|x| |y|) after subtracting the mean image of both sets ('set'), so that what all images share does not count
+ * as agreement, or each image's mean ('image'), which gives Pearson's correlation.
  */
 function cosine(center: 'set' | 'image'): PairMetric {
   return {
@@ -95,7 +95,7 @@ function removeOwnMean(row: Float64Array): Float64Array {
   return row.map((value) => value - mean);
 }
 
-/** Divides by the norm. What rounding leaves of a constant image is no direction, so its size is compared with the image's. */
+/** Divides by the norm. A residual of rounding size (relative to the original image) has no direction and raises an error. */
 function unit(name: string, originals: readonly Float64Array[]) {
   return (row: Float64Array, n: number): Float64Array => {
     const norm = Math.sqrt(dot(row, row));
@@ -103,7 +103,7 @@ function unit(name: string, originals: readonly Float64Array[]) {
     if (norm <= 1e-12 * scale || norm === 0) {
       throw new EvalError(
         'SET_INVALID',
-        `${name}: sample ${n} is constant once its mean is removed, so its cosine is undefined.`,
+        `${name}: sample ${n} is constant after subtracting the mean, so its cosine is undefined.`,
       );
     }
     return row.map((value) => value / norm);

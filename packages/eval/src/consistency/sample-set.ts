@@ -1,15 +1,17 @@
 import { EvalError } from '../errors.js';
 
-/** Samples of one model, made from the same noise, in the same order, as those of every other set beside it. */
+/** Samples of one model. All sets that are compared must use the same noise in the same order. */
 export interface SampleSet {
   readonly name: string;
-  /** [N, ...]: float32 or float64 in any one range, or bytes. Pixels or features. */
+  /** [N, ...]: pixels or features, float32, float64, or uint8, in the same range in all sets. */
   readonly samples: Float32Array | Float64Array | Uint8Array;
 }
 
 /**
- * The samples as N rows in float64. Throws an EvalError that names the set where its length does not fit, it has fewer than
- * two samples, or a value is not finite.
+ * The samples as N rows in float64.
+ * @throws {RangeError} if the shape is invalid
+ * @throws {EvalError} if the length is not a multiple of the sample size, there are fewer than two samples, or a value is
+ * not finite; the message names the set
  */
 export function sampleRows(set: SampleSet, shape: readonly number[]): Float64Array[] {
   if (shape.length === 0 || shape.some((side) => !Number.isInteger(side) || side < 1)) {
@@ -20,7 +22,7 @@ export function sampleRows(set: SampleSet, shape: readonly number[]): Float64Arr
   if (samples.length % size !== 0) {
     throw new EvalError(
       'SET_INVALID',
-      `${name}: ${samples.length} numbers are no whole number of samples of shape [${shape.join(', ')}].`,
+      `${name}: ${samples.length} numbers are not a multiple of the sample shape [${shape.join(', ')}].`,
     );
   }
   const count = samples.length / size;

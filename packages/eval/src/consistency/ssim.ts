@@ -1,15 +1,15 @@
-// Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", with the choices of
-// scikit-image's structural_similarity: sample (co)variance, windows that lie wholly inside, mean over windows and
-// channels.
+// Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity" (doi:10.1109/TIP.2003.819861),
+// as scikit-image's structural_similarity: sample (co)variance, only windows fully inside the image, mean over windows
+// and channels.
 
 import { checkPositive } from '@dm/ops';
 
 export interface SsimOptions {
   /** [H, W, C] of both images. */
   readonly shape: readonly [number, number, number];
-  /** L: highest minus lowest possible value, 2 for [-1, 1], 255 for bytes. */
+  /** L, the difference of the highest and the lowest possible value: 2 for [-1, 1], 255 for bytes. */
   readonly dataRange: number;
-  /** 'uniform': 7x7 of equal weights (scikit-image's default). 'gaussian': sigma 1.5, 11x11 (the paper's). */
+  /** 'uniform' (default): 7x7 with equal weights, as scikit-image. 'gaussian': 11x11 with sigma 1.5, as the paper. */
   readonly window?: 'uniform' | 'gaussian';
 }
 
@@ -19,9 +19,9 @@ const UNIFORM = new Float64Array(7).fill(1 / 7);
 const GAUSSIAN = gaussian(1.5, 5);
 
 /**
- * Mean structural similarity of two images, 1 for equal ones: (2 ux uy + C1)(2 vxy + C2) / ((ux^2 + uy^2 + C1)(vx + vy
+ * Mean structural similarity of two images; 1 for equal images. (2 ux uy + C1)(2 vxy + C2) / ((ux^2 + uy^2 + C1)(vx + vy
  * + C2)), C1 = (.01 L)^2, C2 = (.03 L)^2.
- * @throws {RangeError} if the images are smaller than the window or their sizes differ
+ * @throws {RangeError} if an image does not fit the shape or is smaller than the window, or dataRange is not > 0
  */
 export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: SsimOptions): number {
   const { shape, dataRange, window = 'uniform' } = options;
@@ -37,7 +37,7 @@ export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: Ss
   checkPositive('SSIM: dataRange', dataRange);
   const c1 = (K1 * dataRange) ** 2;
   const c2 = (K2 * dataRange) ** 2;
-  // scikit-image takes n/(n-1) of the window's n = side^2 pixels for both windows.
+  // scikit-image uses the factor n / (n - 1), n = side^2, for both windows.
   const sample = (side * side) / (side * side - 1);
 
   let sum = 0;
@@ -60,7 +60,7 @@ export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: Ss
   return sum / channels;
 }
 
-/** Rows, then columns; only where the window lies wholly inside. */
+/** Separable convolution, only at positions with the window fully inside the image. */
 function filter(image: Float64Array, height: number, width: number, taps: Float64Array): Float64Array {
   const outWidth = width - taps.length + 1;
   const outHeight = height - taps.length + 1;

@@ -1,13 +1,13 @@
 import { checkNumber } from '@dm/ops';
 
 /**
- * A centered mean over `window` values, an odd number; nearer to the ends over as many as there are on both sides.
- * @throws {RangeError} on another window
+ * Centered moving average over `window` values. Near the ends the window shrinks symmetrically.
+ * @throws {RangeError} if window is not an odd integer >= 1
  */
 export function movingAverage(values: readonly number[], window: number): number[] {
   checkNumber('movingAverage: window', window, 'an odd integer >= 1', (v) => v >= 1 && v % 2 === 1);
   return values.map((_, i) => {
-    // Symmetric, so that a falling curve is not moved.
+    // Symmetric, so that a falling curve is not shifted.
     const reach = Math.min((window - 1) / 2, i, values.length - 1 - i);
     const part = values.slice(i - reach, i + reach + 1);
     return part.reduce((sum, value) => sum + value, 0) / part.length;
@@ -15,8 +15,8 @@ export function movingAverage(values: readonly number[], window: number): number
 }
 
 /**
- * Where a curve comes below `level` to stay: linear between the last point above it and the one after. The first
- * position where it never is above; null where its last value is.
+ * The position from which a curve stays at or below `level`, interpolated linearly between the last point above it and the
+ * next one. The first position if the curve is never above `level`; null if its last value is.
  */
 export function settlingTime(positions: readonly number[], values: readonly number[], level: number): number | null {
   const last = values.findLastIndex((value) => !(value <= level));
@@ -28,12 +28,13 @@ export function settlingTime(positions: readonly number[], values: readonly numb
 }
 
 /**
- * Spearman's rank correlation: Pearson's of the ranks, ties sharing their mean rank. Null where one side is all the
- * same or fewer than two pairs have numbers on both sides; pairs with a null are left out.
+ * Spearman's rank correlation: Pearson's correlation of the ranks, with the mean rank for ties. Pairs with a null are
+ * ignored. Null if one side is constant or fewer than two pairs remain.
  * @throws {RangeError} if x and y have different lengths
  */
 export function spearmanCorrelation(x: readonly (number | null)[], y: readonly (number | null)[]): number | null {
-  if (x.length !== y.length) throw new RangeError(`${x.length} and ${y.length} values are no pairs.`);
+  if (x.length !== y.length)
+    throw new RangeError(`spearmanCorrelation: x has ${x.length} values, y has ${y.length}; they must match.`);
   const pairs = x.flatMap((value, i) => (value === null || y[i] === null ? [] : [[value, y[i]!] as const]));
   const [a, b] = [ranks(pairs.map(([value]) => value)), ranks(pairs.map(([, value]) => value))];
   const middle = (pairs.length + 1) / 2;

@@ -12,7 +12,7 @@ describe('noiseBuckets', () => {
     expect(buckets.map(({ from, to }) => [from, to])).toEqual(
       Array.from({ length: 10 }, (_, k) => [100 * k, 100 * (k + 1)]),
     );
-    // sqrt(1 - abar) at the ends of the first bucket is .01 and .32 (METHOD's golden numbers: abar[100] = .8951).
+    // sqrt(1 - abar) at the ends of the first bucket is .01 and .32 (abar[100] = .8951 in diffusers' linear schedule).
     expect(buckets[0]!.noiseRate).toBeGreaterThan(0.01);
     expect(buckets[0]!.noiseRate).toBeLessThan(Math.sqrt(1 - 0.895141590898));
     expect(buckets.map(({ noiseRate }) => noiseRate)).toEqual(
@@ -40,12 +40,14 @@ describe('noiseBuckets', () => {
   });
 
   it('refuse more than there are timesteps for', () => {
-    expect(() => noiseBuckets(linearSchedule({ numTimesteps: 20 }), 21)).toThrow(
-      'number of noise buckets must be an integer from 1 to 20, got 21',
-    );
-    expect(() => noiseBuckets(linearSchedule({ numTimesteps: 20 }), 20, 'logSnr')).toThrow(
-      'leave one without a timestep',
-    );
+    expect(() => noiseBuckets(linearSchedule({ numTimesteps: 20 }), 21)).toThrowWith({
+      type: RangeError,
+      contains: ['noise buckets', '1 to 20', 'got 21'],
+    });
+    expect(() => noiseBuckets(linearSchedule({ numTimesteps: 20 }), 20, 'logSnr')).toThrowWith({
+      type: RangeError,
+      contains: ['20 buckets', 'no timestep'],
+    });
   });
 
   it('are sampled evenly', () => {
@@ -58,7 +60,7 @@ describe('curves', () => {
   it('smooth by a centered mean, which leaves a straight line', () => {
     expect(movingAverage([0, 3, 0, 3, 0], 3)).toEqual([0, 1, 2, 1, 0]);
     expect(movingAverage([5, 4, 3, 2, 1], 5)).toEqual([5, 4, 3, 2, 1]);
-    expect(() => movingAverage([1, 2], 2)).toThrow('window must be an odd integer >= 1, got 2');
+    expect(() => movingAverage([1, 2], 2)).toThrowWith({ type: RangeError, contains: ['window', 'odd', 'got 2'] });
   });
 
   it('find where a curve stays below a level', () => {
@@ -76,7 +78,7 @@ describe('curves', () => {
     expect(spearmanCorrelation([0.1, 0.5, 0.2, 0.9], [4, 3, 2, 1])).toBeCloseTo(-0.8, 14);
     expect(spearmanCorrelation([1, 2, 3], [5, null, 4])).toBe(-1);
     expect(spearmanCorrelation([1, 2, 3], [7, 7, 7])).toBeNull();
-    expect(() => spearmanCorrelation([1], [1, 2])).toThrow('1 and 2 values are no pairs');
+    expect(() => spearmanCorrelation([1], [1, 2])).toThrowWith({ type: RangeError, contains: ['1 values', '2'] });
   });
 });
 
@@ -121,10 +123,25 @@ describe('difficulty', () => {
   });
 
   it('refuses records that do not fit', () => {
-    expect(() => difficulty(buckets, records.slice(0, 1))).toThrow('over 1 record; at least 2');
-    expect(() => difficulty(buckets.slice(1), records)).toThrow('has 3 losses and 3 gradient norms for 2 buckets');
-    expect(() => difficulty(buckets, [records[1]!, records[0]!])).toThrow('step 0 follows that of step 10');
-    expect(() => difficulty(buckets, records, { within: [5] })).toThrow('within[0] must be in (0, 1), got 5');
-    expect(() => difficulty(buckets, records, { tail: 0 })).toThrow('tail must be in (0, 1], got 0');
+    expect(() => difficulty(buckets, records.slice(0, 1))).toThrowWith({
+      code: 'RECORDS_INVALID',
+      contains: ['at least 2', 'got 1'],
+    });
+    expect(() => difficulty(buckets.slice(1), records)).toThrowWith({
+      code: 'RECORDS_INVALID',
+      contains: ['3 losses', '2 buckets'],
+    });
+    expect(() => difficulty(buckets, [records[1]!, records[0]!])).toThrowWith({
+      code: 'RECORDS_INVALID',
+      contains: ['step 0', 'step 10'],
+    });
+    expect(() => difficulty(buckets, records, { within: [5] })).toThrowWith({
+      type: RangeError,
+      contains: ['within[0]', '(0, 1)', 'got 5'],
+    });
+    expect(() => difficulty(buckets, records, { tail: 0 })).toThrowWith({
+      type: RangeError,
+      contains: ['tail', '(0, 1]', 'got 0'],
+    });
   });
 });

@@ -3,32 +3,32 @@ import { EvalError } from '../errors.js';
 import { spearmanCorrelation, movingAverage, settlingTime } from './curves.js';
 import type { NoiseBucket } from './noise-buckets.js';
 
-/** Loss and gradient of each bucket at one moment of a training, all on the same images and noise. */
+/** Loss and gradient norm of each bucket at one training step, all on the same images and noise. */
 export interface DifficultyRecord {
-  /** Optimizer steps done. */
+  /** Number of optimizer steps done. */
   readonly step: number;
-  /** Mean loss, unweighted. */
+  /** Unweighted mean loss per bucket. */
   readonly loss: readonly number[];
-  /** 2-norm of the gradient of that mean. */
+  /** Euclidean norm of the gradient of that loss. */
   readonly gradNorm: readonly number[];
 }
 
 export interface DifficultyOptions {
-  /** Shares x of the times to within x; default 0.05, 0.1 and 0.25. */
+  /** Tolerances x of `TimeToWithin`, each in (0, 1). Default 0.05, 0.1 and 0.25. */
   readonly within?: readonly number[];
-  /** Records of the centered mean that curves are smoothed with, odd. Default 3. */
+  /** Window of the moving average over records, odd. Default 3. */
   readonly window?: number;
-  /** Share of the records, at the end, whose mean is the final value. Default 0.1, at least one record. */
+  /** Fraction of the records, at the end, averaged to get final values; in (0, 1]. Default 0.1, at least one record. */
   readonly tail?: number;
 }
 
-/** When a bucket's loss came to stay within a share x of its end. */
+/** When a bucket's loss settled within a tolerance of its final value. */
 export interface TimeToWithin {
-  /** x, such as 0.1. */
+  /** The tolerance x, such as 0.1. */
   readonly within: number;
-  /** Steps until the loss stays at or below (1 + x) times the final loss; null where it never does. */
+  /** Steps until the loss stays at or below (1 + x) * final; null if it never does. */
   readonly ofFinal: number | null;
-  /** Steps until it has made, and keeps, all but the share x of its way from the first loss to the final one. */
+  /** Steps until the loss stays at or below final + x * (first - final); null if it never does. */
   readonly ofDrop: number | null;
 }
 
@@ -36,10 +36,10 @@ export interface BucketDifficulty extends NoiseBucket {
   readonly firstLoss: number;
   readonly finalLoss: number;
   readonly times: readonly TimeToWithin[];
-  /** Mean over the run and at its end. */
+  /** Gradient norm: mean over the run, and final value. */
   readonly meanGradNorm: number;
   readonly finalGradNorm: number;
-  /** Smoothed, one value a record. */
+  /** Smoothed curves, one value per record. */
   readonly loss: readonly number[];
   readonly gradNorm: readonly number[];
 }
@@ -49,17 +49,18 @@ export interface DifficultyReport {
   readonly settings: Required<DifficultyOptions>;
   readonly buckets: readonly BucketDifficulty[];
   /**
-   * Spearman's rank correlation, over the buckets, of the noise rate with each measure of difficulty: 1 where it grows
-   * with the noise, -1 where it falls. Null where a measure does not tell the buckets apart.
+   * Spearman's rank correlation, over the buckets, of the noise rate with each measure of difficulty: 1 if the measure
+   * grows with noise, -1 if it falls. Null if the measure is equal for all buckets.
    */
   readonly rankCorrelations: Readonly<Record<string, number | null>>;
 }
 
 /**
- * How hard each range of noise is to learn: how high its loss ends, how long it takes to come there, how large its
- * gradient is. Both senses of "within x %" are given, because they may order the buckets differently: where the loss falls
- * a hundredfold, as that of epsilon does near pure noise, 10 % of the final loss is 0.1 % of the way to it.
- * @throws {EvalError} on fewer than two records, records of other buckets, or steps that do not ascend
+ * How hard each range of noise levels is to learn: its final loss, the time until the loss settles, and its gradient norm.
+ * Times are given relative to the final loss and to the drop of the loss, which may order the buckets differently: if the
+ * loss falls a hundredfold, as for epsilon near pure noise, 10 % of the final loss is 0.1 % of the drop.
+ * @throws {EvalError} if there are fewer than two records, a record does not fit the buckets, or steps do not ascend
+ * @throws {RangeError} if an option is out of range
  */
 export function difficulty(
   buckets: readonly NoiseBucket[],
@@ -117,7 +118,7 @@ export function difficulty(
 
 function checkRecords(buckets: readonly NoiseBucket[], records: readonly DifficultyRecord[]): void {
   if (records.length < 2)
-    throw new EvalError('RECORDS_INVALID', `Difficulty over ${records.length} record; at least 2 are needed.`);
+    throw new EvalError('RECORDS_INVALID', `difficulty: needs at least 2 records, got ${records.length}.`);
   records.forEach(({ step, loss, gradNorm }, i) => {
     if (loss.length !== buckets.length || gradNorm.length !== buckets.length) {
       throw new EvalError(
@@ -135,7 +136,7 @@ function checkRecords(buckets: readonly NoiseBucket[], records: readonly Difficu
   });
 }
 
-/** 0.05 as 5. */
+/** 5 for 0.05. */
 function percent(share: number): number {
   return Number((100 * share).toPrecision(6));
 }

@@ -1,24 +1,24 @@
 import { checkInteger } from '@dm/ops';
 import { levelAt, logSnrs, timestepOfLogSnr, type NoiseSchedule } from '@dm/core';
 
-/** What is divided into equal parts. */
+/** The coordinate that is divided into equal parts. */
 export const bucketCoordinates = ['timestep', 'logSnr'] as const;
 export type BucketCoordinate = (typeof bucketCoordinates)[number];
 
-/** A range of noise levels, and what it amounts to in the field's coordinates. */
+/** A range of noise levels. */
 export interface NoiseBucket {
-  /** Timesteps from `from` up to, not including, `to`. */
+  /** Timesteps in [from, to). */
   readonly from: number;
   readonly to: number;
-  /** Means over the bucket's timesteps: ln(alpha^2 / sigma^2), of the finite ones, and the noise rate sigma in [0, 1]. */
+  /** Means over the bucket's timesteps: log-SNR ln(alpha^2 / sigma^2) (finite values only), and noise rate sigma in [0, 1]. */
   readonly logSnr: number;
   readonly noiseRate: number;
 }
 
 /**
- * `count` buckets from clean to noisy: equal parts of the timesteps, or of the log-SNR between its largest and its
- * smallest finite value.
- * @throws {RangeError} if there are more buckets than timesteps to tell apart
+ * `count` buckets from clean to noisy: equal parts of the timesteps, or of the log-SNR between its largest and smallest
+ * finite value.
+ * @throws {RangeError} if a bucket would have no timestep
  */
 export function noiseBuckets(
   schedule: NoiseSchedule,
@@ -32,7 +32,7 @@ export function noiseBuckets(
   return edges.slice(0, -1).map((from, k) => {
     const to = edges[k + 1]!;
     if (to <= from) {
-      throw new RangeError(`${count} buckets of equal log-SNR leave one without a timestep: take fewer.`);
+      throw new RangeError(`noiseBuckets: with ${count} buckets of equal log-SNR one has no timestep; use fewer.`);
     }
     const timesteps = Array.from({ length: to - from }, (_, i) => from + i);
     const finite = timesteps.map((t) => ratios[t]!).filter(Number.isFinite);
@@ -45,7 +45,7 @@ export function noiseBuckets(
   });
 }
 
-/** `count` timesteps of a bucket, at the middles of equal parts of it: as even as a random draw never is. */
+/** `count` evenly spaced timesteps of a bucket: the midpoints of equal parts. */
 export function stratifiedTimesteps({ from, to }: Pick<NoiseBucket, 'from' | 'to'>, count: number): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => Math.floor(from + ((i + 0.5) * (to - from)) / count));
 }

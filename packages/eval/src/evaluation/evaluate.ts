@@ -7,21 +7,21 @@ import { inceptionScore } from '../metrics/inception-score.js';
 import { kernelDistance } from '../metrics/kid.js';
 import { densityCoverage, precisionRecall } from '../metrics/manifold.js';
 
-/** One number. */
+/** A metric's value. */
 export interface MetricValue {
-  /** Such as `FD-mobilenet`; `FID` and `KID` alone only where papers mean the same number. */
+  /** Name of the number, such as `FD-mobilenet`; `FID` and `KID` only if it is comparable with published ones. */
   readonly label: string;
   readonly value: number;
   /** Standard deviation over subsets (KID) or splits (IS). */
   readonly std?: number;
   readonly better: 'lower' | 'higher';
-  /** What the number was made of, such as the subsets of KID. */
+  /** Parameters of the estimate, such as the number of KID subsets. */
   readonly detail?: Readonly<Record<string, number>>;
 }
 
 export interface SetSummary {
   readonly name: string;
-  /** Images used. */
+  /** Number of images used. */
   readonly count: number;
   readonly shape: readonly [number, number, number];
   readonly sha256?: string;
@@ -31,7 +31,7 @@ export interface Evaluation {
   readonly generated: SetSummary;
   readonly reference: SetSummary;
   readonly extractor: ExtractorIdentity;
-  /** Whether the numbers may be compared with published FIDs, in a sentence. */
+  /** A sentence that states whether the numbers may be compared with published FIDs. */
   readonly comparable: string;
   readonly results: readonly MetricValue[];
   readonly warnings: readonly string[];
@@ -40,17 +40,17 @@ export interface Evaluation {
 export interface EvaluateOptions {
   /** Default `fid` and `kid`. */
   readonly metrics?: readonly MetricName[];
-  /** Of subsets. Default 0. */
+  /** Seed of random subsets. Default 0. */
   readonly seed?: number;
 }
 
-/** Of KID, the default of `kernelDistance`. */
+/** Default KID subset size, as in `kernelDistance`. */
 const LARGEST_SUBSET = 1000;
 
 interface Metric {
-  /** What it is, for help texts. */
+  /** For help texts. */
   readonly description: string;
-  /** What it needs beyond statistics, of the generated images and of the reference. */
+  /** Features needed in addition to statistics, of the generated and the reference images. */
   readonly generated?: 'features' | 'logits' | 'spatial';
   readonly reference?: 'features' | 'spatial';
   measure(
@@ -97,13 +97,13 @@ const METRICS = {
     generated: 'features',
     reference: 'features',
     measure(generated, reference, seed) {
-      // Where a subset is all images of both sets, every subset is the same: one is enough, and there is no deviation.
+      // If a subset holds all images of both sets, all subsets are equal: one is enough, with no deviation.
       const isWhole = generated.count === reference.count && generated.count <= LARGEST_SUBSET;
       const options = { seed, ...(isWhole && { subsets: 1 }) };
       const { mean, std, ...detail } = kernelDistance(reference.features!, generated.features!, options);
       const label = kernelLabel(generated.extractor);
       const warnings =
-        mean < 0 ? [`${label} is ${mean.toExponential(2)}: an unbiased estimate of about 0 may be negative.`] : [];
+        mean < 0 ? [`${label} is ${mean.toExponential(2)}: an unbiased estimate near 0 may be negative.`] : [];
       return { results: [{ label, value: mean, ...(!isWhole && { std }), better: 'lower', detail }], warnings };
     },
   },
@@ -142,12 +142,12 @@ export type MetricName = keyof typeof METRICS;
 
 export const metricNames = Object.keys(METRICS) as MetricName[];
 
-/** Each metric and what it is. */
+/** Description of each metric. */
 export const metricDescriptions: Readonly<Record<MetricName, string>> = Object.fromEntries(
   metricNames.map((name) => [name, METRICS[name].description]),
 ) as Record<MetricName, string>;
 
-/** What is to be kept of the two sets for these metrics. */
+/** The `extractFeatures` options that these metrics need for both sets. */
 export function requiredFeatures(metrics: readonly MetricName[]): {
   readonly generated: { readonly keepFeatures: boolean; readonly keepLogits: boolean };
   readonly reference: { readonly keepFeatures: boolean };
@@ -162,7 +162,7 @@ export function requiredFeatures(metrics: readonly MetricName[]): {
   };
 }
 
-/** Throws an EvalError, before any work, where the extractor cannot give what a metric needs. */
+/** @throws {EvalError} `FEATURES_MISSING` if the extractor does not provide what a metric needs */
 export function checkMetrics(metrics: readonly MetricName[], extractor: FeatureExtractor): void {
   for (const name of metrics) {
     const { generated }: Metric = METRICS[name];
@@ -172,13 +172,13 @@ export function checkMetrics(metrics: readonly MetricName[], extractor: FeatureE
 }
 
 function missing(metric: MetricName, part: string, { name }: { readonly name: string }): Error {
-  return new EvalError('FEATURES_MISSING', `${metric} needs ${part}, which the extractor ${name} does not give.`);
+  return new EvalError('FEATURES_MISSING', `${metric} needs ${part}, which the extractor ${name} does not provide.`);
 }
 
 /**
- * The metrics of generated images against a reference.
- * @throws {EvalError} if the two come from different extractors, have images of different size, or lack what a metric
- *   needs
+ * Computes metrics of generated images against a reference.
+ * @throws {EvalError} if the sets come from different extractors, differ in image size, or lack features that a metric
+ * needs
  */
 export function evaluate(
   generated: ImageFeatures,
@@ -205,12 +205,12 @@ export function evaluate(
   };
 }
 
-/** `FID` is the name of one extractor's distance; every other is FD with its extractor's name. */
+/** `FID` if the extractor is the one that papers use, else `FD-<extractor>`. */
 export function frechetLabel({ comparable, name }: ExtractorIdentity): string {
   return comparable ? 'FID' : `FD-${name}`;
 }
 
-/** As `frechetLabel`, of the kernel distance. */
+/** `KID` if the extractor is the one that papers use, else `KD-<extractor>`. */
 export function kernelLabel({ comparable, name }: ExtractorIdentity): string {
   return comparable ? 'KID' : `KD-${name}`;
 }
@@ -218,25 +218,29 @@ export function kernelLabel({ comparable, name }: ExtractorIdentity): string {
 function comparableSentence({ extractor, count }: ImageFeatures): string {
   if (!extractor.comparable) {
     return (
-      `Not to be compared with published FIDs: the features are those of ${extractor.name}, so compare only with ` +
+      `Not comparable with published FIDs: the features come from the extractor ${extractor.name}. Compare only with ` +
       'numbers of the same extractor, weights, resize and number of images.'
     );
   }
   return (
-    `May be compared with published FIDs of the same reference and as many images: the features are those of ` +
-    `pytorch-fid. Most papers take 50 000; here are ${count}.`
+    `Comparable with published FIDs of the same reference and number of images: the features are those of ` +
+    `pytorch-fid. Most papers use 50 000 images; these are ${count}.`
   );
 }
 
 function requirePart(name: MetricName, set: ImageFeatures, part: Metric['generated']): void {
   if (part === undefined || set[part] !== undefined) return;
   if (part === 'features')
-    throw new EvalError('FEATURES_MISSING', `${name} needs all features of ${set.name}; only statistics were kept.`);
+    throw new EvalError(
+      'FEATURES_MISSING',
+      `${name} needs the features of all images of ${set.name}, but only statistics were kept.`,
+    );
   throw missing(name, part === 'logits' ? 'logits' : 'spatial features', set.extractor);
 }
 
 /**
- * @throws {EvalError} on images of different sizes; gray beside color is noted, since extractors make gray into color
+ * Warnings about the shapes of both sets: extractors convert gray images to color.
+ * @throws {EvalError} if the image sizes differ
  */
 function checkShapes(a: ImageFeatures, b: ImageFeatures): string[] {
   const [[height, width, channels], [otherHeight, otherWidth, otherChannels]] = [a.shape, b.shape];
@@ -244,12 +248,12 @@ function checkShapes(a: ImageFeatures, b: ImageFeatures): string[] {
     throw new EvalError(
       'SETS_MISMATCH',
       `${a.name} has images of ${a.shape.join('x')}, ${b.name} of ${b.shape.join('x')} (height x width x channels). ` +
-        'Bring them to one size first.',
+        'Resize them to one size first.',
     );
   }
   if (channels === otherChannels) return [];
   const [gray, color] = channels === 1 ? [a, b] : [b, a];
-  return [`${gray.name} is gray and ${color.name} has three channels: a gray image counts as three equal channels.`];
+  return [`${gray.name} is gray and ${color.name} is color: gray images are converted to three equal channels.`];
 }
 
 function summaryOf({ name, count, shape, sha256 }: ImageFeatures): SetSummary {

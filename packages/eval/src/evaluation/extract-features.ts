@@ -9,43 +9,44 @@ import {
   type StatisticsAccumulator,
 } from '../metrics/statistics.js';
 
-/** What an extractor made of one set of images. */
+/** Features and statistics of one set of images. */
 export interface ImageFeatures {
-  /** The set's name. */
+  /** Name of the set. */
   readonly name: string;
   /** As in `ImageSource`. */
   readonly sha256?: string;
-  /** Images that were used. */
+  /** Number of images used. */
   readonly count: number;
   /** [H, W, C] of the images. */
   readonly shape: readonly [number, number, number];
   readonly extractor: ExtractorIdentity;
   readonly statistics: FeatureStatistics;
-  /** Of the spatial features, for sFID; where the extractor has them. */
+  /** Statistics of the spatial features, for sFID, if the extractor provides them. */
   readonly spatial?: FeatureStatistics;
-  /** All features, where they were asked for. */
+  /** Features of all images, if `keepFeatures` was set. */
   readonly features?: Features;
-  /** All logits, where they were asked for. */
+  /** Logits of all images, if `keepLogits` was set. */
   readonly logits?: Features;
-  /** Images left out, and whatever else a reader must know. */
+  /** Skipped images, and other notes to report with the results. */
   readonly notes: readonly string[];
 }
 
 export interface ExtractionOptions {
-  /** Images that go through the extractor at a time. Default 64. */
+  /** Images per extractor call. Default 64. */
   readonly batchSize?: number;
-  /** Keep all features (for KID, precision and recall, ...), not their statistics only: 4 bytes a number. */
+  /** Keep the features of all images (for KID, precision and recall, ...), at 4 bytes per number. */
   readonly keepFeatures?: boolean;
-  /** Keep all logits, for the inception score. */
+  /** Keep the logits of all images, for the inception score. */
   readonly keepLogits?: boolean;
-  /** Called after each batch with the images read so far, of so many. */
+  /** Called after each batch with the number of images read so far and in total. */
   readonly onProgress?: (done: number, of: number) => void;
 }
 
 /**
- * Reads a set once and gathers what metrics need, in one pass: the statistics in float64; features and logits only
- * where they are asked for, so memory stays flat otherwise.
- * @throws {EvalError} on fewer than two good images and on features that are not finite
+ * Extracts features of a set in one pass. Statistics accumulate in float64; features and logits are kept only on request,
+ * so memory use is otherwise constant.
+ * @throws {EvalError} if there are fewer than two valid images, a feature is not finite, or logits are requested from an
+ * extractor without them
  */
 export async function extractFeatures(
   source: ImageSource,
@@ -57,7 +58,7 @@ export async function extractFeatures(
   if (keepLogits && !extractor.hasLogits) {
     throw new EvalError(
       'FEATURES_MISSING',
-      `The extractor ${extractor.name} has no logits, so there is no inception score with it.`,
+      `The extractor ${extractor.name} has no logits, which the inception score needs.`,
     );
   }
   const statistics = createStatisticsAccumulator(extractor.dimensions);
@@ -87,7 +88,7 @@ export async function extractFeatures(
   if (statistics.count < 2) {
     throw new EvalError(
       'SET_TOO_SMALL',
-      `${name}: ${statistics.count} good image(s) of ${source.length + skipped.length}; at least 2 are needed.`,
+      `${name}: ${statistics.count} of ${source.length + skipped.length} images can be used; at least 2 are needed.`,
     );
   }
   return {
@@ -109,20 +110,20 @@ export async function extractFeatures(
   };
 }
 
-/** What tells features of one extractor from those of another. */
+/** The fields that identify an extractor. */
 export function extractorIdentity(extractor: FeatureExtractor): ExtractorIdentity {
   const { name, weightsSha256, resize, dimensions, comparable } = extractor;
   return { name, weightsSha256, resize, dimensions, comparable };
 }
 
-/** Throws an EvalError that names the fields that differ where features were made by different extractors. */
+/** @throws {EvalError} `EXTRACTOR_MISMATCH` if the extractors differ; the message lists the fields */
 export function checkSameExtractor(a: ExtractorIdentity, b: ExtractorIdentity, names: readonly [string, string]): void {
   const fields = ['name', 'weightsSha256', 'resize', 'dimensions'] as const;
   const differing = fields.filter((field) => a[field] !== b[field]);
   if (differing.length === 0) return;
-  const told = differing.map((field) => `${field} ${a[field]} and ${b[field]}`).join(', ');
+  const differences = differing.map((field) => `${field} ${a[field]} and ${b[field]}`).join(', ');
   throw new EvalError(
     'EXTRACTOR_MISMATCH',
-    `${names[0]} and ${names[1]} have features of different extractors (${told}), which cannot be compared.`,
+    `${names[0]} and ${names[1]} have features of different extractors (${differences}), which cannot be compared.`,
   );
 }

@@ -8,7 +8,7 @@ import type { ExtractorIdentity } from '../extractors/feature-extractor.js';
 import type { Features } from '../metrics/features.js';
 import type { FeatureStatistics } from '../metrics/statistics.js';
 
-/** Version of the file's layout. */
+/** Version of the file format. */
 const FORMAT = 1;
 
 interface Metadata {
@@ -19,11 +19,11 @@ interface Metadata {
   readonly shape: readonly [number, number, number];
   readonly extractor: ExtractorIdentity;
   readonly notes: readonly string[];
-  /** SHA-256 of each array's bytes: a zip's reader does not check them. */
+  /** SHA-256 of the bytes of each array. */
   readonly arrays: Readonly<Record<string, string>>;
 }
 
-/** Name of the file that the statistics of these images by this extractor are kept in. */
+/** Path of the cached statistics of these images by this extractor. */
 export function statisticsPath(folder: string, sha256: string, extractor: ExtractorIdentity): string {
   const { name, weightsSha256, resize, dimensions } = extractor;
   const key = createHash('sha256')
@@ -33,12 +33,13 @@ export function statisticsPath(folder: string, sha256: string, extractor: Extrac
 }
 
 /**
- * Writes statistics, and features where the set has them, as an .npz: `mu` and `sigma` as pytorch-fid has them,
- * `features`, `spatial_mu`, `spatial_sigma`, and `metadata`, JSON as bytes. The file appears whole.
- * @throws {EvalError} for a set without a hash: nobody could tell what the numbers are of
+ * Writes statistics, and features if the set has them, as an .npz: `mu` and `sigma` as in pytorch-fid, `features`,
+ * `spatial_mu`, `spatial_sigma`, and `metadata` (JSON as bytes). The write is atomic.
+ * @throws {RangeError} if the set has no hash, so that the file could not be matched with its images
  */
 export async function writeStatistics(path: string, set: ImageFeatures): Promise<void> {
-  if (set.sha256 === undefined) throw new RangeError(`${set.name} has no hash of its images to keep statistics under.`);
+  if (set.sha256 === undefined)
+    throw new RangeError(`${set.name} has no hash of its images, so its statistics cannot be saved.`);
   const arrays: Record<string, NpyArray> = {
     ...statisticsArrays('', set.statistics),
     ...(set.spatial !== undefined && statisticsArrays('spatial_', set.spatial)),
@@ -61,14 +62,16 @@ export async function writeStatistics(path: string, set: ImageFeatures): Promise
   await writeNpz(path, { ...arrays, metadata: { shape: [json.length], data: json } });
 }
 
-/** Whether an .npz holds statistics, not images. */
+/** Whether an .npz holds statistics rather than images. */
 export async function isStatisticsFile(path: string): Promise<boolean> {
   return Object.hasOwn(await readNpz(path), 'mu');
 }
 
 /**
- * Reads what `writeStatistics` wrote. Throws an EvalError that names the file where it is damaged, was written by another
- * program (which extractor made it cannot be known then), or holds the features of another extractor than `expected`.
+ * Reads a file written by `writeStatistics`.
+ * @throws {EvalError} if the file is damaged, was written by another program (its extractor is then unknown), or comes
+ * from another extractor than `expected`; the message names the file
+ * @throws {DataError} if the file is not a readable .npz
  */
 export async function readStatistics(path: string, expected?: ExtractorIdentity): Promise<ImageFeatures> {
   const arrays = await readNpz(path);
@@ -79,11 +82,11 @@ export async function readStatistics(path: string, expected?: ExtractorIdentity)
     if (array === undefined || hashOf(array) !== metadata.arrays[name]) {
       throw new EvalError(
         'STATISTICS_INVALID',
-        `${path} is damaged: ${name} is ${array === undefined ? 'missing' : 'not what was written'}.`,
+        `${path} is damaged: ${name} ${array === undefined ? 'is missing' : 'does not match its SHA-256'}.`,
       );
     }
   }
-  if (expected !== undefined) checkSameExtractor(metadata.extractor, expected, [path, 'the extractor asked for']);
+  if (expected !== undefined) checkSameExtractor(metadata.extractor, expected, [path, 'the requested extractor']);
   const { name, sha256, count, shape, extractor, notes } = metadata;
   return {
     name,
@@ -101,9 +104,8 @@ export async function readStatistics(path: string, expected?: ExtractorIdentity)
 }
 
 /**
- * The statistics kept in `folder` for these images and this extractor; `undefined` where there are none, or where they
- * lack the features that are needed. A file that does not hold is as good as none, and `onNote` is told of it. It never
- * throws for that.
+ * The cached statistics in `folder` for these images and this extractor. Returns undefined if there are none, they lack
+ * the needed features, or the file is damaged; damage is reported to `onNote` instead of thrown.
  */
 export async function cachedStatistics(
   folder: string,
@@ -118,7 +120,7 @@ export async function cachedStatistics(
     if (set.sha256 !== sha256) throw new EvalError('STATISTICS_INVALID', `${path} holds statistics of other images.`);
     return needsFeatures && set.features === undefined ? undefined : set;
   } catch (error) {
-    onNote?.(`${(error as Error).message} It is made again.`);
+    onNote?.(`${(error as Error).message} It will be computed again.`);
     return undefined;
   }
 }
@@ -146,7 +148,7 @@ function statisticsOf(
   ) {
     throw new EvalError(
       'STATISTICS_INVALID',
-      `${path} is damaged: ${prefix}mu and ${prefix}sigma must be float64 [d] and [d, d], finite, with the d of the extractor.`,
+      `${path} is damaged: ${prefix}mu and ${prefix}sigma must be float64 [d] and [d, d], finite, with d the extractor's dimension.`,
     );
   }
   return { count, dimension: mean.length, mean, covariance };
@@ -161,8 +163,8 @@ function readMetadata(path: string, array: NpyArray | undefined): Metadata {
   if (!(array?.data instanceof Uint8Array)) {
     throw new EvalError(
       'STATISTICS_INVALID',
-      `${path} does not say which extractor made it (it has no metadata), so nothing can be compared with it. ` +
-        'Make the statistics from the images themselves.',
+      `${path} has no metadata: its extractor is unknown, so nothing can be compared with it. ` +
+        'Compute the statistics from the images instead.',
     );
   }
   let json: unknown;
@@ -175,10 +177,10 @@ function readMetadata(path: string, array: NpyArray | undefined): Metadata {
   if (typeof metadata['format'] === 'number' && metadata['format'] !== FORMAT) {
     throw new EvalError(
       'STATISTICS_INVALID',
-      `${path} has format ${metadata['format']}; this version reads ${FORMAT}. Make the statistics again.`,
+      `${path} has format ${metadata['format']}; this version reads ${FORMAT}. Compute the statistics again.`,
     );
   }
-  // What every file of this format has: reading on must not depend on bytes that nobody checked.
+  // Check the fields that every file of this format has before any of them is used.
   const extractor = fieldsOf(metadata['extractor']);
   const hashes = Object.values(fieldsOf(metadata['arrays']));
   const shape: unknown = metadata['shape'];

@@ -1,4 +1,4 @@
-/** A small classifier for images of one size, whose last hidden layer makes features. */
+/** A small classifier for images of one size; its last hidden layer provides features. */
 import { uniform } from '@dm/core';
 import { conv2d, flatLayout, groupNorm, scope, silu, type FlatLayout, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
@@ -9,7 +9,7 @@ export interface ClassifierShape {
   readonly classes: number;
 }
 
-/** Length of the last hidden layer. */
+/** Size of the last hidden layer. */
 export const classifierDimensions = 128;
 
 const GROUPS = 8;
@@ -19,7 +19,7 @@ const CONVOLUTIONS = [
   { name: 'conv3', channels: 64, stride: 2 },
 ] as const;
 
-/** All parameters in memory's layout, in one vector. Kernels are HWIO, matrices [in, out]. */
+/** Layout of all parameters in one vector. Kernels are HWIO, matrices [in, out]. */
 export function classifierLayout({ shape: [height, width, channels], classes }: ClassifierShape): FlatLayout {
   const entries: { name: string; shape: number[]; group: string }[] = [];
   const matrix = (name: string, shape: number[]) => entries.push({ name, shape, group: 'matrix' });
@@ -40,8 +40,8 @@ export function classifierLayout({ shape: [height, width, channels], classes }: 
 }
 
 /**
- * Parameters at the start: kernels and matrices uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), norms
- * 1, biases 0. A function of the seed and of each parameter's place alone.
+ * Initial parameters: kernels and matrices uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), norm scales
+ * 1, biases 0. Depends only on the seed and the index of each parameter.
  */
 export function initializeClassifier(layout: FlatLayout, seed: number): Float32Array {
   const params = new Float32Array(layout.size);

@@ -1,4 +1,4 @@
-/** A classifier that was trained on the data at hand, as a file and as an extractor. */
+/** A classifier trained on the user's data, as a file and as an extractor. */
 import { formatSafetensors, transpose } from '@dm/models';
 import { viewFlat, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
@@ -9,28 +9,28 @@ import { createNetworkExtractor, type ExtractorEngineOptions } from './network-e
 import { checkWeights, readWeights, type WeightsFile } from './weights-file.js';
 
 export interface ClassifierOptions extends ExtractorEngineOptions {
-  /** File that `dm eval train-extractor` wrote. */
+  /** File written by `dm eval train-extractor`. */
   readonly weights: string;
 }
 
-/** What a file tells of how it was made; strings, as safetensors has them. */
+/** How a file was trained; string values, as in safetensors metadata. */
 export type ClassifierRecord = Readonly<Record<string, string>>;
 
 export const classifierHelp =
-  'The extractor classifier is trained on your data first: dm eval train-extractor <data set> --out <file>.safetensors.';
+  'Train the extractor classifier on your data first: dm eval train-extractor <data set> --out <file>.safetensors.';
 
 const KIND = 'dm classifier 1';
 const SHAPE = 'image_shape';
 const CLASSES = 'classes';
 
-/** Axes of memory's arrays in a file's (PyTorch's) order, by rank: HWIO to OIHW, [in, out] to [out, in]. */
+/** Permutation to PyTorch's layout by rank: HWIO to OIHW, [in, out] to [out, in]. */
 const toFile: Readonly<Record<number, readonly number[]>> = { 4: [3, 2, 0, 1], 2: [1, 0] };
 const fromFile: Readonly<Record<number, readonly number[]>> = { 4: [2, 3, 1, 0], 2: [1, 0] };
 
 const permuted = (array: NdArray, axes: Readonly<Record<number, readonly number[]>>): NdArray =>
   axes[array.shape.length] === undefined ? array : transpose(array, axes[array.shape.length]!);
 
-/** Bytes of a safetensors file of `params`, laid out by `classifierLayout(of)`; `record` is kept with them. */
+/** A safetensors file with `params` (laid out by `classifierLayout(of)`) and `record` as metadata. */
 export function formatClassifier(of: ClassifierShape, params: Float32Array, record: ClassifierRecord = {}): Uint8Array {
   const tensors = Object.entries(viewFlat(params, classifierLayout(of))).map(
     ([name, array]) => [name, permuted(array, toFile)] as const,
@@ -40,16 +40,16 @@ export function formatClassifier(of: ClassifierShape, params: Float32Array, reco
 }
 
 /**
- * The last hidden layer, 128 features, of a classifier for images of one size. Its logits make an inception score of
- * that data's own classes.
- * @throws {EvalError} if the file is missing or no such classifier, and on images of another shape
+ * The 128 features of the last hidden layer of a classifier for images of one size. Its logits give an inception score
+ * over the classes it was trained on.
+ * @throws {EvalError} if the file is missing or not such a classifier; `features` throws it if images have another shape
  */
 export async function openClassifierExtractor(options: ClassifierOptions): Promise<FeatureExtractor> {
   const { weights: path, ...engine } = options;
   return createClassifierExtractor(await readWeights(path, classifierHelp), path, engine);
 }
 
-/** As `openClassifierExtractor`, of a file that was read already; `name` is for messages. */
+/** As `openClassifierExtractor`, for a file already read; `name` is used in messages. */
 export function createClassifierExtractor(
   file: WeightsFile,
   name: string,
@@ -78,7 +78,7 @@ export function createClassifierExtractor(
         if (given !== of.shape.join('x')) {
           throw new EvalError(
             'IMAGES_UNSUPPORTED',
-            `The classifier ${name} takes images of ${of.shape.join('x')}, not of ${given}.`,
+            `The classifier ${name} takes images of ${of.shape.join('x')}, got ${given}.`,
           );
         }
         return classify(params, tf.sub(tf.div(images, 127.5), 1));
@@ -93,7 +93,7 @@ function shapeOf(name: string, metadata: ClassifierRecord): ClassifierShape {
   const classes = Number(metadata[CLASSES]);
   const counts = [...shape, classes];
   if (metadata['kind'] !== KIND || shape.length !== 3 || !counts.every((n) => Number.isInteger(n) && n > 0)) {
-    throw new EvalError('WEIGHTS_INVALID', `${name} is no classifier of this library. ${classifierHelp}`);
+    throw new EvalError('WEIGHTS_INVALID', `${name} is not a classifier written by dm. ${classifierHelp}`);
   }
   return { shape: shape as [number, number, number], classes };
 }

@@ -1,22 +1,22 @@
 /**
- * InceptionV3 in the form that FID is defined by: that of TensorFlow's graph of 2015-12-05, as mseitzer/pytorch-fid has
- * it. It differs from torchvision's network in the pooling branches (`averagePool`, and the maximum in Mixed_7c) and in
- * its 1008 classes.
+ * InceptionV3 as FID defines it: the TensorFlow graph of 2015-12-05, as implemented in mseitzer/pytorch-fid. It differs
+ * from torchvision's network in the pooling branches (`averagePool`, and the max pooling in Mixed_7c) and in its 1008
+ * classes.
  */
 import { conv2d, scope, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { inceptionUnits } from './inception-units.js';
 
 export interface InceptionOutputs {
-  /** What pytorch-fid offers as features, by number of channels: maps [N, h, w, c], 2048 averaged over places. */
+  /** pytorch-fid's feature taps by number of channels: maps [N, h, w, c]; 2048 is globally averaged. */
   readonly taps: Readonly<Record<64 | 192 | 768 | 2048, tf.Tensor>>;
   /** The first branch of Mixed_6d, [N, h, w, 192]; at 299x299 a map of 17x17. */
   readonly mixed6Conv: tf.Tensor;
 }
 
 /**
- * images float32 [N, H, W, 3] in [-1, 1], H and W at least 75. `weights` has `<unit>.weight` (HWIO) and `<unit>.bias` of
- * each of `inceptionUnits`, the batch norms folded in.
+ * Images are float32 [N, H, W, 3] in [-1, 1], H and W at least 75. `weights` has `<unit>.weight` (HWIO) and `<unit>.bias`
+ * for each of `inceptionUnits`, with batch norms folded in.
  */
 export function inception(weights: Tensors, images: tf.Tensor): InceptionOutputs {
   const unit = (name: string, x: tf.Tensor) => scope(name, () => convolution(weights, name, x));
@@ -73,7 +73,7 @@ export function inception(weights: Tensors, images: tf.Tensor): InceptionOutputs
   const { y: mixed6d, first: mixed6Conv } = blockC('Mixed_6d', mixed6c);
   const tap768 = blockC('Mixed_6e', mixed6d).y;
   const mixed7b = blockE('Mixed_7b', blockD('Mixed_7a', tap768), averagePool);
-  // A maximum in the last block alone, which is likely a mistake of that graph, and FID's by definition.
+  // Only the last block uses max pooling: likely a mistake in that graph, but part of FID's definition.
   const tap2048 = tf.mean(blockE('Mixed_7c', mixed7b, maximumPool), [1, 2]);
   return { taps: { 64: tap64, 192: tap192, 768: tap768, 2048: tap2048 }, mixed6Conv };
 }
@@ -88,7 +88,7 @@ function convolution(weights: Tensors, name: string, x: tf.Tensor): tf.Tensor {
   return tf.relu(conv2d(x, weights[`${name}.weight`]!, options));
 }
 
-/** 3x3 means at stride 1; zeros around the map do not count (torchvision counts them). */
+/** 3x3 average pooling with stride 1, excluding padding (torchvision includes it). */
 const averagePool = (x: tf.Tensor): tf.Tensor => tf.avgPool(x as tf.Tensor4D, 3, 1, 'same');
 
 const maximumPool = (x: tf.Tensor): tf.Tensor => tf.maxPool(x as tf.Tensor4D, 3, 1, 'same');

@@ -1,19 +1,19 @@
-/** The convolutions of InceptionV3 (Szegedy et al. 2015, arXiv:1512.00567), by torchvision's names. */
+/** The convolutions of InceptionV3 (Szegedy et al. 2015, arXiv:1512.00567), with torchvision's names. */
 
-/** A convolution without bias, a batch norm, a ReLU. */
+/** Convolution without bias, batch norm, ReLU. */
 export interface InceptionUnit {
   readonly inChannels: number;
   readonly outChannels: number;
   /** [kh, kw] */
   readonly kernel: readonly [number, number];
   readonly stride: 1 | 2;
-  /** Zeros on each side, [above and below, left and right]. */
+  /** Zero padding per side, [vertical, horizontal]. */
   readonly pad: readonly [number, number];
 }
 
 type Units = Record<string, InceptionUnit>;
 
-/** Nothing is padded unless `pad` says so. */
+/** No padding by default. */
 const unit = (
   inChannels: number,
   outChannels: number,

@@ -119,20 +119,26 @@ describe('inceptionExtractor', () => {
   });
 
   it('says how to get the weights, and what does not fit', async () => {
-    await expect(openInceptionExtractor({ engine, weights: join(folder, 'none') })).rejects.toThrow(
-      /no file of weights .*none\. .*pt_inception-2015-12-05-6726825d\.pth.*inception_weights\.py/,
-    );
+    await expect(openInceptionExtractor({ engine, weights: join(folder, 'none') })).rejects.toThrowWith({
+      code: 'WEIGHTS_NOT_FOUND',
+      contains: [join(folder, 'none'), 'pt_inception-2015-12-05-6726825d.pth', 'inception_weights.py'],
+    });
     const { 'fc.weight': fc, ...rest } = tensors;
     const few = { ...rest, 'Conv2d_1a_3x3.bn.bias': filled('b', [3], (u) => u) };
-    expect(() => inceptionWeights('w', few)).toThrow(
-      'InceptionV3 (w): fc.weight is missing; Conv2d_1a_3x3.bn.bias is [3], not [32].',
-    );
+    expect(() => inceptionWeights('w', few)).toThrowWith({
+      code: 'WEIGHTS_INVALID',
+      contains: ['(w)', 'fc.weight is missing', 'Conv2d_1a_3x3.bn.bias is [3]', '[32]'],
+    });
     expect(fc!.shape).toEqual([1008, 2048]);
     const broken = join(folder, 'broken');
     writeFileSync(broken, 'no safetensors file');
-    await expect(openInceptionExtractor({ engine, weights: broken })).rejects.toThrow(/broken: /);
-    await expect(openInceptionExtractor({ engine, weights: file, tap: 63 as never })).rejects.toThrow(
-      'tap must be one of 64, 192, 768, 2048, got 63',
-    );
+    await expect(openInceptionExtractor({ engine, weights: broken })).rejects.toThrowWith({
+      code: 'WEIGHTS_INVALID',
+      contains: ['broken'],
+    });
+    await expect(openInceptionExtractor({ engine, weights: file, tap: 63 as never })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['tap', '64, 192, 768, 2048', 'got 63'],
+    });
   });
 });

@@ -1,4 +1,4 @@
-/** InceptionV3 with the weights of FID, from a file that the user has. */
+/** InceptionV3 with FID's weights, from a file that the user provides. */
 import { transpose } from '@dm/models';
 import { type Arrays, checkChoice, float32, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
@@ -14,37 +14,38 @@ export const inceptionTaps = [64, 192, 768, 2048] as const;
 export type InceptionTap = (typeof inceptionTaps)[number];
 
 export interface InceptionOptions extends ExtractorEngineOptions {
-  /** safetensors file of the network, by torchvision's names, as tools/extractors/inception_weights.py writes it. */
+  /** safetensors file with torchvision's names, as written by tools/extractors/inception_weights.py. */
   readonly weights: string;
-  /** Which features, by their number; default 2048, those of FID. Maps are averaged over places, as pytorch-fid does. */
+  /** Feature tap by number of channels. Default 2048, as FID. Maps are globally averaged, as in pytorch-fid. */
   readonly tap?: InceptionTap;
-  /** Default `bilinear`, which is pytorch-fid's: with another the distance is no FID. */
+  /** Default `bilinear`, as pytorch-fid. With any other method the distance is not an FID. */
   readonly resize?: ResizeMethod;
 }
 
 const INPUT_SIZE = 299;
 const BATCH_NORM_EPSILON = 1e-3;
 const CLASSES = 1008;
-/** Channels of Mixed_6d's first branch that sFID is taken of. */
+/** Channels of Mixed_6d's first branch used by sFID. */
 const SPATIAL_CHANNELS = 7;
-/** Beginning of the SHA-256 of pytorch-fid's file of weights, which is in its name. */
+/** First digits of the SHA-256 of pytorch-fid's weights file, as in its name. */
 const PUBLIC_WEIGHTS = '6726825d';
 
 export const inceptionHelp =
-  "The extractor inception needs FID's own weights, which this library does not ship: get " +
-  'pt_inception-2015-12-05-6726825d.pth from the releases of github.com/mseitzer/pytorch-fid (95 MB), turn it into a ' +
-  'safetensors file with `python tools/extractors/inception_weights.py <that file> <out.safetensors>` of the dm ' +
-  'repository, and name the result with --weights.';
+  "The extractor inception needs FID's weights, which this library does not include. Download " +
+  'pt_inception-2015-12-05-6726825d.pth (95 MB) from the releases of github.com/mseitzer/pytorch-fid, convert it with ' +
+  '`python tools/extractors/inception_weights.py <that file> <out.safetensors>` from the dm repository, and pass the ' +
+  'result to --weights.';
 
 /**
- * InceptionV3 as pytorch-fid runs it. Bytes / 255, bilinear to 299x299, then to [-1, 1].
+ * InceptionV3 as in pytorch-fid: bytes / 255, bilinear resize to 299x299, then scaled to [-1, 1].
  *
- * Logits are those without the bias of the last layer, as the Inception Score's own code takes them (Salimans et al. 2016,
+ * Logits exclude the bias of the last layer, as in the original Inception Score code (Salimans et al. 2016,
  * arXiv:1606.03498). Spatial features are the first 7 channels of Mixed_6d's first branch, 17 x 17 x 7 = 2023 (Nash et
- * al. 2021, arXiv:2103.03841). `comparable` only for 2048 features, bilinear, from weights that were converted from the
- * public file.
+ * al. 2021, arXiv:2103.03841). `comparable` is true only for 2048 features, bilinear resize, and weights converted from
+ * the public file.
  *
- * Throws an EvalError that says how to get the weights where the file is missing, and lists what does not fit in it.
+ * @throws {EvalError} if the file is missing (the message says how to get it), or its tensors do not fit the network
+ * @throws {RangeError} if `tap` is unknown
  */
 export async function openInceptionExtractor(options: InceptionOptions): Promise<FeatureExtractor> {
   const { weights: path, tap = 2048, resize = 'bilinear', ...engine } = options;
@@ -77,7 +78,7 @@ export async function openInceptionExtractor(options: InceptionOptions): Promise
   );
 }
 
-/** Whether the features are those that papers take: 2048, bilinear, weights converted from pytorch-fid's public file. */
+/** Whether the features are the ones papers use: 2048, bilinear, weights converted from pytorch-fid's public file. */
 export function isPublishedForm({
   metadata,
   tap,
@@ -87,7 +88,7 @@ export function isPublishedForm({
   return isPublic && tap === 2048 && resize === 'bilinear';
 }
 
-/** A file's tensors → what the graph takes: batch norms folded into the convolutions, in memory's layout. */
+/** Converts a file's tensors to the graph's weights: batch norms folded into the convolutions, HWIO layout. */
 export function inceptionWeights(name: string, tensors: Readonly<Record<string, NdArray>>): Arrays {
   const shapes: Record<string, readonly number[]> = { 'fc.weight': [CLASSES, 2048] };
   for (const [unit, { inChannels, outChannels, kernel }] of Object.entries(inceptionUnits)) {

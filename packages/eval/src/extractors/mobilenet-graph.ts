@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 /** Strides of the depthwise convolutions of `expanded_conv_1` to `_12`; block 0 has stride 1 and no expansion. */
 const STRIDES = [2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1] as const;
 
-/** Every convolution, with whether it is a depthwise one: what a file of weights must hold a weight and a bias of. */
+/** All convolutions; the weights file must have a weight and a bias for each. */
 export const mobilenetUnits: Readonly<Record<string, { readonly depthwise: boolean }>> = Object.fromEntries([
   ['conv', { depthwise: false }],
   ['expanded_conv.depthwise', { depthwise: true }],
@@ -20,8 +20,8 @@ export const mobilenetUnits: Readonly<Record<string, { readonly depthwise: boole
 ]);
 
 /**
- * images float32 [N, H, W, 3] in [-1, 1] → [N, H / 16, W / 16, 576], not negative and at most 6. Batch norms are in the
- * weights already. Each block: expand 1x1, depthwise 3x3, project 1x1, with a residual where shapes allow.
+ * Images float32 [N, H, W, 3] in [-1, 1] → [N, H / 16, W / 16, 576] in [0, 6]. Batch norms are folded into the weights.
+ * Each block: expand 1x1, depthwise 3x3, project 1x1, with a residual if the shapes match.
  */
 export function mobilenetFeatureMap(weights: Tensors, images: tf.Tensor): tf.Tensor {
   let x = tf.relu6(convolution(weights, 'conv', images, 2));
@@ -40,7 +40,7 @@ function block(weights: Tensors, name: string, x: tf.Tensor, stride: 1 | 2, expa
   });
 }
 
-/** With TensorFlow's SAME padding, which at stride 2 has the odd zero below and to the right. */
+/** With TensorFlow's SAME padding, which at stride 2 adds the extra zero at the bottom and right. */
 function convolution(weights: Tensors, name: string, x: tf.Tensor, stride: 1 | 2): tf.Tensor {
   const filter = weights[`${name}.weight`]!;
   const pad = ([0, 1] as const).map((i): [number, number] => {

@@ -64,11 +64,15 @@ describe('mobilenetExtractor', () => {
 
   it('refuses what it cannot take', async () => {
     const extractor = await openMobilenetExtractor({ engine });
-    await expect(extractor.features(formulaImages(1, 8, 2))).rejects.toThrow('not images of 2 channels');
+    await expect(extractor.features(formulaImages(1, 8, 2))).rejects.toThrowWith({
+      code: 'IMAGES_UNSUPPORTED',
+      contains: ['2 channels'],
+    });
     await extractor.dispose();
-    await expect(openMobilenetExtractor({ engine, batchSize: 0 })).rejects.toThrow(
-      'batchSize must be an integer >= 1, got 0',
-    );
+    await expect(openMobilenetExtractor({ engine, batchSize: 0 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['batchSize', '>= 1', 'got 0'],
+    });
   });
 });
 

@@ -1,4 +1,4 @@
-/** The extractor that comes with this package: MobileNetV2 trained on Open Images; and its control, untrained. */
+/** The extractor included in this package, MobileNetV2 trained on Open Images, and its untrained control. */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { uniform } from '@dm/core';
@@ -18,7 +18,7 @@ export interface MobilenetOptions extends ExtractorEngineOptions {
 }
 
 export interface RandomOptions extends MobilenetOptions {
-  /** Of the weights. Default 0. */
+  /** Seed of the weights. Default 0. */
   readonly seed?: number;
 }
 
@@ -27,9 +27,9 @@ const FILE = 'mobilenetv2-openimages.safetensors';
 const INPUT_SIZE = 96;
 
 /**
- * MobileNetV2 (Open Images v4) from its input of 96x96 to the ReLU6 of expanded_conv_13/expand, averaged over places: 576
- * features from 0 to 6. What is cut off is for the places of objects. The activation is taken, not what goes into it,
- * since that is what the network itself reads there and a file of TFLite has no other. No logits, no spatial features.
+ * MobileNetV2 (Open Images v4) with 96x96 input, up to the ReLU6 of expanded_conv_13/expand, globally averaged: 576
+ * features in [0, 6]. The layers after it, which localize objects, are omitted. The features are taken after the
+ * activation because the original TFLite file has no tensor before it. No logits, no spatial features.
  */
 export async function openMobilenetExtractor(options: MobilenetOptions): Promise<FeatureExtractor> {
   const { tensors, sha256 } = await readWeights(assetUrl(FILE));
@@ -37,8 +37,8 @@ export async function openMobilenetExtractor(options: MobilenetOptions): Promise
 }
 
 /**
- * The same network with random weights, a control: what its Fréchet distance tells apart needs no training to be seen.
- * Kernels are uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), biases 0, all from the seed.
+ * The same network with random weights, a control: differences that its Fréchet distance detects do not require a trained
+ * network. Kernels are uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), biases 0.
  */
 export async function openRandomExtractor(options: RandomOptions): Promise<FeatureExtractor> {
   const { seed = 0, ...others } = options;
@@ -83,7 +83,7 @@ function createMobilenetExtractor(
   );
 }
 
-/** PyTorch's layout to memory's: OIHW to HWIO, for depthwise filters [C, 1, kh, kw] to [kh, kw, C, 1]. */
+/** Converts PyTorch's layout: OIHW to HWIO, for depthwise filters [C, 1, kh, kw] to [kh, kw, C, 1]. */
 function memoryWeights(tensors: Readonly<Record<string, NdArray>>): Arrays {
   const names = Object.keys(mobilenetUnits).flatMap((unit) => [`${unit}.weight`, `${unit}.bias`]);
   checkWeights('MobileNetV2', tensors, Object.fromEntries(names.map((name) => [name, tensors[name]?.shape ?? []])));
@@ -94,11 +94,11 @@ function memoryWeights(tensors: Readonly<Record<string, NdArray>>): Arrays {
   return Object.fromEntries(converted) as Arrays;
 }
 
-/** A file of this package's folder `assets`, seen from the sources (src/extractors) and from the build (dist). */
+/** A file of this package's `assets` folder, relative to the sources (src/extractors) or the build (dist). */
 function assetUrl(file: string): URL {
   const places = ['../assets/', '../../assets/'].map((folder) => new URL(folder + file, import.meta.url));
   const found = places.find((place) => existsSync(place));
   if (found === undefined)
-    throw new EvalError('WEIGHTS_NOT_FOUND', `@dm/eval lacks its file assets/${file}; install the package again.`);
+    throw new EvalError('WEIGHTS_NOT_FOUND', `@dm/eval: assets/${file} is missing; reinstall the package.`);
   return found;
 }

@@ -1,4 +1,4 @@
-/** A network as a feature extractor: one program on an engine, run in batches of one size. */
+/** A network as a feature extractor: one compiled program, run with a fixed batch size. */
 import { type Arrays, checkInteger, type Engine, float32, type StateHandle, type Tensors } from '@dm/ops';
 import type * as tf from '@tensorflow/tfjs-core';
 import { EvalError } from '../errors.js';
@@ -6,24 +6,24 @@ import { concatFloat32 } from '../concat-float32.js';
 import type { ExtractedBatch, ExtractorIdentity, FeatureExtractor, ImageBytes } from './feature-extractor.js';
 
 export interface ExtractorEngineOptions {
-  /** What computes. It stays open when the extractor is disposed of. */
+  /** Compute engine. Stays open when the extractor is disposed. */
   readonly engine: Engine;
-  /** Images that are computed at a time. Any number may be asked for; the last ones are filled up to a whole batch. */
+  /** Images per run of the network. The last batch is padded to this size. */
   readonly batchSize?: number;
 }
 
-/** A network, its weights and how images come to it. */
+/** A network with its weights and preprocessing. */
 export interface Network extends ExtractorIdentity {
-  /** By the names that `apply` uses, in memory's layout. */
+  /** Weights with the names that `apply` uses; HWIO kernels. */
   readonly weights: Arrays;
   readonly hasLogits: boolean;
   readonly hasSpatial?: boolean;
-  /** Brings images to the size that `apply` wants, where it does not do so itself. */
+  /** Resizes images for `apply`, if it does not do so itself. */
   readonly prepare?: (images: ImageBytes) => Promise<ImageBytes>;
   /**
-   * float32 [N, H, W, C] from 0 to 255 → features [N, dimensions], logits [N, classes] and spatial [N, d]. Runs while
-   * an engine traces.
-   * @throws {EvalError} on images that it cannot take
+   * float32 [N, H, W, C] in [0, 255] → features [N, dimensions], logits [N, classes] and spatial [N, d]. Called while the
+   * engine traces.
+   * @throws {EvalError} if images of this shape are not supported
    */
   apply(weights: Tensors, images: tf.Tensor4D): NetworkOutputs;
 }
@@ -35,9 +35,8 @@ export interface NetworkOutputs {
 }
 
 /**
- * The extractor of a network. Every run has `batchSize` images, so that an engine that compiles does it once for each
- * size of image.
- * @throws {RangeError} on a batch size that is not a positive integer
+ * The extractor of a network. Every run has `batchSize` images, so that the engine compiles once per image size.
+ * @throws {RangeError} if the batch size is not a positive integer
  */
 export function createNetworkExtractor(network: Network, options: ExtractorEngineOptions): FeatureExtractor {
   const { engine, batchSize = 16 } = options;
@@ -71,10 +70,7 @@ export function createNetworkExtractor(network: Network, options: ExtractorEngin
       const { shape } = images;
       const [count, ...imageShape] = shape;
       if (imageShape[2] !== 1 && imageShape[2] !== 3) {
-        throw new EvalError(
-          'IMAGES_UNSUPPORTED',
-          `${name} takes gray or RGB images, not images of ${imageShape[2]} channels.`,
-        );
+        throw new EvalError('IMAGES_UNSUPPORTED', `${name} takes gray or RGB images, got ${imageShape[2]} channels.`);
       }
       const size = imageShape.reduce((product, length) => product * length, 1);
       const parts: Record<keyof ExtractedBatch, Float32Array[]> = { features: [], logits: [], spatial: [] };

@@ -19,6 +19,9 @@ describe('pixelExtractor', () => {
     expect(await of(4, 2, 0, 10, 20, 30, 255, 255, 255, 255)).toEqual([10, 20, 255, 255]);
     // 3 pixels to 2 cells: (a + b / 2) / 1.5 and (b / 2 + c) / 1.5, in both rows.
     expect(await of(1, 3, 30, 60, 90)).toEqual([40, 80, 40, 80]);
-    expect(() => createPixelExtractor({ side: 0 })).toThrow('side must be an integer >= 1, got 0');
+    expect(() => createPixelExtractor({ side: 0 })).toThrowWith({
+      type: RangeError,
+      contains: ['side', '>= 1', 'got 0'],
+    });
   });
 });

@@ -2,15 +2,15 @@ import { checkInteger } from '@dm/ops';
 import type { FeatureExtractor } from './feature-extractor.js';
 
 export interface PixelExtractorOptions {
-  /** Default 8: 64 features. */
+  /** Side of the downscaled image. Default 8: 64 features. */
   readonly side?: number;
 }
 
 /**
- * The image itself, as the mean of its channels averaged over areas to `side` x `side`, in [0, 1]: no network and no
- * weights. A Fréchet distance of it compares means and covariances of coarse gray images: enough to see that a training
- * goes wrong or that two sets are the same, blind to fine structure and to color.
- * @throws {RangeError} unless side >= 1
+ * Pixels as features: the mean of the channels, downscaled by area averaging to `side` x `side`, in [0, 1]. No network, no
+ * weights. Its Fréchet distance compares means and covariances of coarse gray images: enough to detect a failed training
+ * run or identical sets, but it ignores fine structure and color.
+ * @throws {RangeError} if side < 1
  */
 export function createPixelExtractor({ side = 8 }: PixelExtractorOptions = {}): FeatureExtractor {
   checkInteger('createPixelExtractor: side', side, 1);
@@ -45,7 +45,7 @@ export function createPixelExtractor({ side = 8 }: PixelExtractorOptions = {}): 
   };
 }
 
-/** For each of `from` pixels the cells, of `to`, that it lies in, with its share of the cell's mean. */
+/** For each of `from` pixels: the cells (of `to`) that it overlaps, and its weight in the mean of each. */
 function shares(from: number, to: number): { cell: number; share: number }[][] {
   const size = from / to;
   return Array.from({ length: from }, (_, pixel) => {

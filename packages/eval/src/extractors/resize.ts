@@ -1,4 +1,4 @@
-/** How images of any size come to the size that a network takes. */
+/** Resizing images to a network's input size. */
 import { resampleImages } from '@dm/data';
 import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';
@@ -6,27 +6,27 @@ import { EvalError } from '../errors.js';
 import type { ImageBytes } from './feature-extractor.js';
 
 /**
- * - `antialiased`: Pillow's bicubic to the byte, with the kernel widened if images shrink.
- * - `bilinear`: as pytorch-fid does it, without antialiasing, so that shrunk images alias.
- * - `libvips`: sharp's cubic, which `antialiased` meant before; it shifts enlarged images by half a target pixel. For
- *   runs and statistics from then.
+ * - `antialiased`: bicubic, byte for byte as Pillow, with the kernel widened when downscaling.
+ * - `bilinear`: as pytorch-fid, without antialiasing.
+ * - `libvips`: sharp's cubic, the former meaning of `antialiased`; it shifts enlarged images by half a target pixel. For
+ *   runs and statistics from that time.
  *
- * They differ enough to move a Fréchet distance (Parmar et al. 2022, arXiv:2104.11222), which is why a result carries
+ * The differences are large enough to change a Fréchet distance (Parmar et al. 2022, arXiv:2104.11222), so results record
  * the method.
  */
 export type ResizeMethod = 'antialiased' | 'bilinear' | 'libvips';
 
 export const resizeMethods: readonly ResizeMethod[] = ['antialiased', 'bilinear', 'libvips'];
 
-/** What an extractor's `resize` records. Statistics files hold these texts, so each stays with its method for good. */
+/** The value of an extractor's field `resize`. Statistics files contain these texts: never change them. */
 export function resizeName(method: ResizeMethod, size: number): string {
   const texts = { antialiased: 'Pillow bicubic', bilinear: 'bilinear', libvips: 'antialiased bicubic' };
   return `${texts[method]} ${size}x${size}`;
 }
 
 /**
- * The part of a network's preparation that runs on bytes: `size` x `size` images, stretched if their aspect is another.
- * Absent for `bilinear`, which is part of the network's graph.
+ * The preprocessing that runs on bytes: resizes images to `size` x `size`, ignoring the aspect ratio. Absent for
+ * `bilinear`, which is part of the network's graph.
  */
 export function resizePreparation(
   method: ResizeMethod,
@@ -34,11 +34,11 @@ export function resizePreparation(
 ): { readonly prepare?: (images: ImageBytes) => Promise<ImageBytes> } {
   if (method === 'bilinear') return {};
   const resize = method === 'antialiased' ? resizeAntialiased : resizeLibvips;
-  // oxlint-disable-next-line require-await -- an error is to reject
+  // oxlint-disable-next-line require-await -- so that errors reject
   return { prepare: async (images) => resize(images, size) };
 }
 
-/** `antialiased`. Images that fit are returned as they are. */
+/** The method `antialiased`. Images of this size are returned unchanged. */
 export function resizeAntialiased(images: ImageBytes, size: number): ImageBytes {
   const { data, shape } = images;
   const [count, height, width, channels] = shape;
@@ -47,7 +47,7 @@ export function resizeAntialiased(images: ImageBytes, size: number): ImageBytes 
   return { data: resized, shape: [count, size, size, channels] };
 }
 
-/** `libvips`. Images that fit are returned as they are. */
+/** The method `libvips`. Images of this size are returned unchanged. */
 export async function resizeLibvips(images: ImageBytes, size: number): Promise<ImageBytes> {
   const { data, shape } = images;
   const [count, height, width, channels] = shape;
@@ -59,11 +59,14 @@ export async function resizeLibvips(images: ImageBytes, size: number): Promise<I
       const raw = { width, height, channels: channels as 1 | 3 };
       const resized = await sharp(data.subarray(n * from, (n + 1) * from), { raw })
         .resize(size, size, { fit: 'fill', kernel: 'cubic' })
-        .toColorspace(channels === 1 ? 'b-w' : 'srgb') // else gray comes back as three channels
+        .toColorspace(channels === 1 ? 'b-w' : 'srgb') // otherwise sharp returns gray as three channels
         .raw()
         .toBuffer({ resolveWithObject: true });
       if (resized.info.channels !== channels) {
-        throw new EvalError('IMAGES_UNSUPPORTED', `sharp made ${resized.info.channels} channels of ${channels}.`);
+        throw new EvalError(
+          'IMAGES_UNSUPPORTED',
+          `sharp returned ${resized.info.channels} channels instead of ${channels}.`,
+        );
       }
       out.set(resized.data, n * to);
     }),
@@ -72,8 +75,8 @@ export async function resizeLibvips(images: ImageBytes, size: number): Promise<I
 }
 
 /**
- * Bilinear resize without antialiasing, torch.nn.functional.interpolate(mode='bilinear', align_corners=False):
- * float32 [N, H, W, C] → [N, size, size, C], as a product with a matrix for each axis.
+ * Bilinear resize without antialiasing, as torch.nn.functional.interpolate(mode='bilinear', align_corners=False):
+ * float32 [N, H, W, C] → [N, size, size, C], as one matrix product per axis.
  */
 export function resizeBilinear(images: tf.Tensor4D, size: number): tf.Tensor4D {
   const [n, height, width, channels] = images.shape;
@@ -85,7 +88,7 @@ export function resizeBilinear(images: tf.Tensor4D, size: number): tf.Tensor4D {
   return tf.transpose(tf.reshape(down, [n, channels, size, size]), [0, 2, 3, 1]);
 }
 
-/** [to, from]: row i has the weights of the two samples around the center of target pixel i. */
+/** [to, from]: row i has the weights of the two samples nearest to the center of target pixel i. */
 function interpolation(from: number, to: number): tf.Tensor2D {
   const weights = new Float32Array(to * from);
   for (let i = 0; i < to; i++) {
@@ -98,7 +101,7 @@ function interpolation(from: number, to: number): tf.Tensor2D {
   return tf.tensor2d(weights, [to, from]);
 }
 
-/** Gray images three times, so that all have three channels. */
+/** Repeats the channel of gray images three times. */
 export function asRgb(images: tf.Tensor4D): tf.Tensor4D {
   return images.shape[3] === 1 ? tf.concat([images, images, images], 3) : images;
 }

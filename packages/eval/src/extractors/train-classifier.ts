@@ -1,4 +1,4 @@
-/** Trains the extractor `classifier`. */
+/** Training of the extractor `classifier`. */
 import { createHash } from 'node:crypto';
 import { loadBatch, type Dataset } from '@dm/data';
 import { parseSafetensors } from '@dm/models';
@@ -10,37 +10,38 @@ import { classifierLayout, initializeClassifier, classify, type ClassifierShape 
 import { createClassifierExtractor, formatClassifier } from './classifier.js';
 
 export interface TrainClassifierOptions {
-  /** With labels; images of any one size, gray or RGB. */
+  /** Labeled training images, gray or RGB. */
   readonly train: Dataset;
-  /** Images that are not among those, of the same shape and classes; for the accuracy. */
+  /** Test images for the accuracy, with the same shape and classes. */
   readonly test: Dataset;
   readonly engine: Engine;
-  /** Of the start and of the order of images. Default 0. */
+  /** Seed of the initialization and of the order of images. Default 0. */
   readonly seed?: number;
-  /** Times that every image is seen. Default 3. */
+  /** Number of epochs. Default 3. */
   readonly epochs?: number;
   /** Default 128. */
   readonly batchSize?: number;
-  /** Highest learning rate, after a warm-up of a twentieth of the steps and before a cosine to 0. Default 2e-3. */
+  /** Peak learning rate: linear warm-up over the first 5 % of the steps, then cosine decay to 0. Default 2e-3. */
   readonly lr?: number;
-  /** Called after each step with the images seen so far, of so many, and the mean loss of its batch. */
+  /** Called after each step with the number of images processed, the total, and the mean loss of the batch. */
   readonly onProgress?: (done: number, of: number, loss: number) => void;
 }
 
 export interface TrainedClassifier {
-  /** A safetensors file, the whole record in its metadata. Equal for equal seed, data, options and engine. */
+  /** A safetensors file with the training record in its metadata. Deterministic given seed, data, options and engine. */
   readonly file: Uint8Array;
   readonly sha256: string;
-  /** Share of the test images whose largest logit is that of their class. */
+  /** Top-1 accuracy on the test images. */
   readonly testAccuracy: number;
   readonly testImages: number;
   readonly steps: number;
 }
 
 /**
- * Cross-entropy by AdamW.
- * @throws {EvalError} on data without labels or with fewer than two classes, and if train and test do not go together;
- *   a RangeError on an option that cannot be
+ * Trains a classifier with cross-entropy and AdamW.
+ * @throws {EvalError} if the data have no labels or fewer than two classes, train and test differ in shape or classes, or
+ * the loss becomes NaN or infinite
+ * @throws {RangeError} if an option is out of range
  */
 export async function trainClassifier(options: TrainClassifierOptions): Promise<TrainedClassifier> {
   const { train, test, engine, seed = 0, epochs = 3, batchSize = 128, lr = 2e-3, onProgress } = options;
@@ -67,7 +68,7 @@ export async function trainClassifier(options: TrainClassifierOptions): Promise<
     });
     const value = loss!.data[0]!;
     if (!Number.isFinite(value))
-      throw new EvalError('NOT_FINITE', `The loss of step ${step + 1} is ${value}. Try a lower learning rate.`);
+      throw new EvalError('NOT_FINITE', `The loss at step ${step + 1} is ${value}. Try a lower learning rate.`);
     onProgress?.((step + 1) * batchSize, steps * batchSize, value);
   }
   const params = (await state.read(['params']))['params']!.data as Float32Array;
@@ -92,7 +93,7 @@ export async function trainClassifier(options: TrainClassifierOptions): Promise<
   return { file, sha256, testAccuracy, testImages: test.length, steps };
 }
 
-/** Mean cross-entropy over the batch of images [B, H, W, C] in [-1, 1] with one-hot labels [B, classes]. */
+/** A training step: mean cross-entropy of images [B, H, W, C] in [-1, 1] with one-hot labels [B, classes]. */
 function trainingStep(of: ClassifierShape, optimizer: Optimizer): Program {
   const layout = classifierLayout(of);
   return (state, inputs) => {
@@ -131,14 +132,14 @@ function checkSets(train: Dataset, test: Dataset): void {
   if (train.classes.length < 2) {
     throw new EvalError(
       'SET_INVALID',
-      `${train.name} has ${train.classes.length} classes; a classifier needs labels of at least 2.`,
+      `${train.name} has ${train.classes.length} classes; a classifier needs at least 2.`,
     );
   }
   for (const field of ['shape', 'classes'] as const) {
     if (train[field].join() === test[field].join()) continue;
     throw new EvalError(
       'SETS_MISMATCH',
-      `${train.name} has the ${field} ${train[field].join()}, ${test.name} ${test[field].join()}.`,
+      `${train.name} has the ${field} ${train[field].join()}, ${test.name} has ${test[field].join()}.`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** Files of weights: their hash, and errors that say what does not fit. */
+/** Reading and checking weights files. */
 import { createHash } from 'node:crypto';
 import { FileError, readRegularFileAsync } from '@dm/files';
 import { fileURLToPath } from 'node:url';
@@ -9,11 +9,14 @@ import { EvalError } from '../errors.js';
 export interface WeightsFile {
   readonly tensors: Readonly<Record<string, NdArray>>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Of the file's bytes, hex. */
+  /** SHA-256 of the file, hex. */
   readonly sha256: string;
 }
 
-/** Reads a safetensors file. Throws an EvalError that names the file, followed by `help` where there is no such file. */
+/**
+ * Reads a safetensors file.
+ * @throws {EvalError} if the file is missing (the message ends with `help`) or invalid
+ */
 export async function readWeights(path: string | URL, help = ''): Promise<WeightsFile> {
   let bytes: Uint8Array;
   try {
@@ -22,7 +25,7 @@ export async function readWeights(path: string | URL, help = ''): Promise<Weight
     if (!(error instanceof FileError) || error.code !== 'FILE_NOT_FOUND') throw error;
     throw new EvalError(
       'WEIGHTS_NOT_FOUND',
-      `There is no file of weights ${String(path)}.${help === '' ? '' : ` ${help}`}`,
+      `The weights file ${String(path)} does not exist.${help === '' ? '' : ` ${help}`}`,
       { cause: error },
     );
   }
@@ -34,7 +37,7 @@ export async function readWeights(path: string | URL, help = ''): Promise<Weight
   }
 }
 
-/** Throws one Error that lists every tensor that is missing, of another shape, or not float32. Others are let be. */
+/** @throws {EvalError} if a tensor is missing, has another shape, or is not float32; extra tensors are ignored */
 export function checkWeights(
   what: string,
   tensors: Readonly<Record<string, NdArray>>,

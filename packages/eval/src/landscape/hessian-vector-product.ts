@@ -3,39 +3,39 @@ import { EvalError } from '../errors.js';
 import { normals } from '../random.js';
 import { checkSize, addScaled, dot, norm, type FlatVector, type Objective } from './objective.js';
 
-/** Products of the Hessian at fixed parameters with any vector, and how good they are. */
+/** Hessian-vector products at fixed parameters, with estimates of their error. */
 export interface HessianVectorProduct {
   readonly size: number;
-  /** H v, to the error below; with another step on request, to see what that changes. */
+  /** H v. `step` overrides the chosen finite-difference step. */
   apply(v: FlatVector, step?: number): Promise<Float64Array>;
-  /** Length of the displacement. */
+  /** Finite-difference step h, the length of the displacement. */
   readonly step: number;
   /**
-   * Relative difference of the products at the neighboring steps between which `step` lies, the larger one of two probes:
-   * a bound that was measured, not proved.
+   * Relative difference of the products at the two tried steps around `step`, the larger one of two probes. An empirical
+   * error estimate, not a bound.
    */
   readonly stepError: number;
-  /** |u.Hv - v.Hu| / (|Hu| |Hv|)^(1/2) of the probes, which is 0 for a true Hessian and unit vectors. */
+  /** |u.Hv - v.Hu| / (|Hu| |Hv|)^(1/2) of the two probes (unit vectors); 0 for an exact Hessian. */
   readonly asymmetry: number;
 }
 
 export interface HessianVectorProductOptions {
-  /** Length of the displacement, in place of the chosen one. */
+  /** Finite-difference step. Default: chosen automatically. */
   readonly step?: number;
-  /** Of the random probe. Default 0. */
+  /** Seed of the random probe. Default 0. */
   readonly seed?: number;
 }
 
-/** Steps tried, as powers of 2, times max(1, |params|). */
+/** Steps to try: 2^exponent * max(1, |params|). */
 const exponents = [-3, -6, -9, -12, -15, -18];
 
 /**
  * Central differences of gradients: H v = (g(p + h u) - g(p - h u)) |v| / 2h + O(h^2) with u = v / |v|.
  *
- * A large h pays with the third derivative, a small one with the rounding of gradients and parameters. The rule: products
- * with two probes (the gradient's own direction, which lies along sharp ones, and a random one) are taken at steps
- * max(1, |p|) 2^-3, 2^-6, ..., 2^-18; where two neighbors differ least, in the worse of the probes, the step is their
- * geometric mean, at which both kinds of error are smaller than at the neighbor that has more of it. Costs 24 gradients.
+ * A large h suffers from the third derivative, a small h from rounding of gradients and parameters. To choose h, products
+ * with two probes (the gradient's direction, which tends to be sharp, and a random one) are computed at the steps
+ * max(1, |p|) 2^-3, 2^-6, ..., 2^-18. h is the geometric mean of the two neighboring steps whose products differ least, for
+ * the worse of the two probes. Costs 24 gradients.
  * @throws {EvalError} if gradients are not finite
  */
 export async function hessianVectorProduct(
@@ -50,7 +50,7 @@ export async function hessianVectorProduct(
     const length = norm(v);
     if (length === 0) return new Float64Array(size);
     const c = step / length;
-    // Copies: an engine may give its own buffer.
+    // Copied, since an engine may return a buffer that it reuses.
     const ahead = Float64Array.from(await objective.gradient(addScaled(params, [v], [c])));
     const behind = await objective.gradient(addScaled(params, [v], [-c]));
     for (let i = 0; i < size; i++) ahead[i] = (ahead[i]! - behind[i]!) / (2 * c);
@@ -78,7 +78,7 @@ export async function hessianVectorProduct(
       }
     }
     const best = errors.indexOf(Math.min(...errors.filter(Number.isFinite)));
-    if (best < 0) throw new EvalError('NOT_FINITE', 'No step gives a finite product of the Hessian.');
+    if (best < 0) throw new EvalError('NOT_FINITE', 'No step size gives a finite Hessian-vector product.');
     step = Math.sqrt(steps[best]! * steps[best + 1]!);
     stepError = errors[best]!;
   } else {
@@ -104,13 +104,13 @@ export async function hessianVectorProduct(
   }
 }
 
-/** |a - b| / |b|; 0 where both are zero. */
+/** |a - b| / |b|; 0 if both are zero. */
 function difference(a: Float64Array, b: Float64Array): number {
   const apart = norm(addScaled(a, [b], [-1]));
   return apart === 0 ? 0 : apart / norm(b);
 }
 
-/** A vector of norm 1 in its direction. */
+/** v / |v|. */
 export function normalize(v: FlatVector): Float64Array {
   const length = norm(v);
   return Float64Array.from(v, (value) => value / length);

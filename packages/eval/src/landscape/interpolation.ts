@@ -2,29 +2,29 @@ import { checkInteger, checkNumber } from '@dm/ops';
 import { checkSize, type FlatVector, type Objective } from './objective.js';
 
 export interface InterpolationOptions {
-  /** Where the line begins and ends: 0 is the first set of parameters, 1 the second. Default -0.25 and 1.25. */
+  /** Range of t: 0 is the first set of parameters, 1 the second. Default -0.25 to 1.25. */
   readonly from?: number;
   readonly to?: number;
-  /** Values, evenly spaced; 0 and 1 are added where they fall between. Default 31. */
+  /** Number of evenly spaced values of t; 0 and 1 are added if they are in the range. Default 31. */
   readonly points?: number;
   readonly onProgress?: (done: number, of: number) => void;
 }
 
 export interface Interpolation {
-  /** Ascending; 0 and 1 are among them where the line holds them. */
+  /** Values of t, ascending; includes 0 and 1 if they are in the range. */
   readonly at: readonly number[];
   readonly loss: readonly number[];
   /**
-   * The largest rise of the loss in [0, 1] above the straight line between its two ends, at least 0: the loss barrier of
-   * Frankle et al. 2020, arXiv:1912.05671. Null where the line does not hold both ends.
+   * The loss barrier of Frankle et al. 2020, arXiv:1912.05671: the largest excess of the loss on [0, 1] over the linear
+   * interpolation of its end values, at least 0. Null if the range does not include 0 and 1.
    */
   readonly barrier: number | null;
 }
 
 /**
- * The loss along the straight line (1 - t) a + t b through two sets of parameters, and beyond them (Goodfellow et al.
- * 2015, arXiv:1412.6544). Its values at 0 and 1 are the losses of a and b themselves.
- * @throws {RangeError} if an end has another size than the objective, and on an empty line or fewer than 2 points
+ * The loss along the line (1 - t) a + t b through two sets of parameters (Goodfellow et al. 2015, arXiv:1412.6544). At 0
+ * and 1 it is exactly the loss of a and b.
+ * @throws {RangeError} if a or b has another size than the objective, from >= to, or points < 2
  */
 export async function interpolate(
   objective: Objective,
@@ -40,7 +40,7 @@ export async function interpolate(
   const step = (to - from) / (points - 1);
   const even = Array.from({ length: points }, (_, k) => from + k * step);
   const ends = [0, 1].filter((t) => t >= from && t <= to);
-  // Rounding must not leave a value beside an end.
+  // Drop values that differ from 0 or 1 only by rounding.
   const inner = even.filter((t) => ends.every((end) => Math.abs(t - end) > 1e-9 * (to - from)));
   const at = [...inner, ...ends].toSorted((x, y) => x - y);
   const loss: number[] = [];

@@ -4,29 +4,29 @@ import { dot, norm, type FlatVector } from './objective.js';
 import { normalize } from './hessian-vector-product.js';
 
 export interface LanczosOptions {
-  /** Products with the matrix; at most its size. */
+  /** Number of matrix-vector products; at most the matrix size. */
   readonly steps: number;
   readonly onProgress?: (done: number, of: number) => void;
 }
 
-/** What k steps found: the eigenvalues of the matrix as its k-dimensional Krylov space sees them. */
+/** Ritz values and vectors after k steps. */
 export interface LanczosRun {
   /** Ritz values, descending. */
   readonly values: Float64Array;
-  /** Squared first components of the eigenvectors of the tridiagonal matrix: weights of Gauss' quadrature; their sum is 1. */
+  /** Gauss quadrature weights: squared first components of the eigenvectors of the tridiagonal matrix; they sum to 1. */
   readonly weights: Float64Array;
-  /** |A y - value y| of each Ritz vector y, by the last off-diagonal: some eigenvalue lies so near. */
+  /** |A y - value y| of each Ritz vector y, from the last off-diagonal element: some eigenvalue is within this distance. */
   readonly residuals: Float64Array;
-  /** The Ritz vector of value k, of norm 1. */
+  /** The unit Ritz vector of values[k]. */
   vector(k: number): Float64Array;
 }
 
 /**
- * The method of Lanczos (1950) for a symmetric matrix known by its products, with full reorthogonalisation: every new
- * vector is freed twice of all former ones (Golub and Van Loan, section 10.3), so that no eigenvalue is found twice for
- * rounding. An eigenvalue that the matrix has several times is found once. Of more than 100 000 numbers the vectors are
- * held as float32: 4 steps n bytes.
- * @throws {RangeError} on no steps or a start of zero
+ * The Lanczos method (1950) for a symmetric matrix given by matrix-vector products, with full reorthogonalization: every
+ * new vector is orthogonalized twice against all previous ones (Golub and Van Loan, section 10.3), so that rounding does
+ * not produce spurious copies of eigenvalues. A multiple eigenvalue is found once. Vectors of more than 100 000 elements
+ * are stored as float32, which takes 4 * steps * n bytes.
+ * @throws {RangeError} if steps < 1, or the start vector is zero
  */
 export async function lanczos(
   apply: (v: FlatVector) => Promise<FlatVector>,
@@ -42,7 +42,7 @@ export async function lanczos(
   let next: Float64Array = normalize(start);
   let scale = 0;
   for (;;) {
-    // Small problems keep float64: there the test is against exact eigenvalues.
+    // Small problems stay in float64, to be tested against exact eigenvalues.
     const current = size > 100_000 ? Float32Array.from(next) : next;
     basis.push(current);
     const product = Float64Array.from(await apply(current));
@@ -52,7 +52,7 @@ export async function lanczos(
     scale = Math.max(scale, Math.abs(alpha.at(-1)!), rest);
     onProgress?.(alpha.length, Math.min(steps, size));
     beta.push(rest);
-    // Nothing is left: the space is invariant, and its eigenvalues are exact.
+    // The Krylov space is invariant: its eigenvalues are exact.
     if (alpha.length === Math.min(steps, size) || rest <= 1e-10 * scale) break;
     next = normalize(product);
   }

@@ -97,20 +97,32 @@ describe('of a quadratic', () => {
   });
 
   it('what cannot be is refused', async () => {
-    await expect(interpolate(quadratic, at, at.subarray(1))).rejects.toThrow('the second end has 9 numbers');
-    await expect(interpolate(quadratic, at, at, { from: 1, to: 0 })).rejects.toThrow('from must be below to, 0, got 1');
-    await expect(planeSlice(quadratic, at, [at, at], { points: 4 })).rejects.toThrow(
-      'points must be an odd integer >= 3, got 4',
-    );
-    await expect(hessianSpectrum(quadratic, at, { steps: 0 })).rejects.toThrow('steps must be an integer >= 1, got 0');
-    await expect(hessianVectorProduct(quadratic, at, { step: -1 })).rejects.toThrow(
-      'step must be a number > 0, got -1',
-    );
+    await expect(interpolate(quadratic, at, at.subarray(1))).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['the second end', '9 numbers'],
+    });
+    await expect(interpolate(quadratic, at, at, { from: 1, to: 0 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['from', 'to, 0', 'got 1'],
+    });
+    await expect(planeSlice(quadratic, at, [at, at], { points: 4 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['points', 'odd', 'got 4'],
+    });
+    await expect(hessianSpectrum(quadratic, at, { steps: 0 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['steps', '>= 1', 'got 0'],
+    });
+    await expect(hessianVectorProduct(quadratic, at, { step: -1 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['step', '> 0', 'got -1'],
+    });
     const broken = { ...quadratic, gradient: () => Promise.resolve(new Float64Array(10).fill(NaN)) };
-    await expect(hessianSpectrum(broken, at)).rejects.toThrow('is not finite');
-    expect(() => spectralDensity([{ values: Float64Array.of(1), weights: Float64Array.of(1) }], 0)).toThrow(
-      'width must be in (0, 1], got 0',
-    );
+    await expect(hessianSpectrum(broken, at)).rejects.toThrowWith({ code: 'NOT_FINITE' });
+    expect(() => spectralDensity([{ values: Float64Array.of(1), weights: Float64Array.of(1) }], 0)).toThrowWith({
+      type: RangeError,
+      contains: ['width', '(0, 1]', 'got 0'],
+    });
   });
 });
 

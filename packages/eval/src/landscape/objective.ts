@@ -2,9 +2,8 @@
 export type FlatVector = Float32Array | Float64Array;
 
 /**
- * What a landscape is drawn of: any model's loss on fixed data, as a function of its parameters in one vector. A
- * diffusion model on a fixed batch, a GAN's generator against a fixed discriminator, a formula. Both functions always
- * give the same for the same parameters, and keep no reference to them.
+ * A loss as a function of flat parameters: a diffusion model on a fixed batch, a GAN's generator against a fixed
+ * discriminator, or a formula. Both functions are deterministic and keep no reference to the parameters.
  */
 export interface Objective {
   /** Number of parameters. */
@@ -13,9 +12,7 @@ export interface Objective {
   gradient(params: FlatVector): Promise<FlatVector>;
 }
 
-/**
- * @throws {RangeError} if parameters are not as many as the objective has
- */
+/** @throws {RangeError} if `params` has another size than the objective */
 export function checkSize(objective: Pick<Objective, 'size'>, name: string, params: FlatVector): void {
   if (params.length === objective.size) return;
   throw new RangeError(`${name} has ${params.length} numbers; the objective has ${objective.size} parameters.`);

@@ -3,11 +3,10 @@ import { normals } from '../random.js';
 import { checkSize, addScaled, type FlatVector, type Objective } from './objective.js';
 
 /**
- * A random direction, normalized filter by filter: each filter d of it has the norm of the same filter of the parameters,
- * d <- d |w| / |d| (Li et al. 2018, arXiv:1712.09913, section 4), so that the scale of a layer, which a norm after it
- * takes away again, does not decide how sharp a plot looks. A filter is what makes one output: the last axis of a kernel
- * [H, W, in, out] or matrix [in, out]; of an embedding table a row. Biases and the scales of norms stay where they are, as in
- * the authors' plots. `index` numbers independent directions of a seed.
+ * A random direction with filter normalization, d <- d |w| / |d| per filter (Li et al. 2018, arXiv:1712.09913, section 4),
+ * so that the scale of a layer, which a following norm layer cancels, does not affect how sharp a plot looks. A filter is
+ * one index of the last axis of a kernel [H, W, in, out] or matrix [in, out], or one row of an embedding table. Biases and
+ * norm scales get a zero direction, as in the authors' plots. Each `index` gives an independent direction.
  */
 export function filterNormalizedDirection(
   params: FlatVector,
@@ -39,9 +38,9 @@ export function filterNormalizedDirection(
 }
 
 export interface PlaneOptions {
-  /** The square reaches from -range to range in both directions. Default 1. */
+  /** The coefficients of both directions are in [-range, range]. Default 1. */
   readonly range?: number;
-  /** Points a side, odd, so that the parameters themselves are in the middle. Default 21. */
+  /** Points per axis, odd, so that the center is one of them. Default 21. */
   readonly points?: number;
   readonly onProgress?: (done: number, of: number) => void;
 }
@@ -55,8 +54,7 @@ export interface Plane {
 
 /**
  * The loss on a square around `params`, spanned by two directions.
- * @throws {RangeError} if a vector has another size than the objective, a RangeError on a range that is not above 0 or
- *   an even number of points
+ * @throws {RangeError} if a vector has another size than the objective, range is not > 0, or points is not odd and >= 3
  */
 export async function planeSlice(
   objective: Objective,

@@ -5,30 +5,30 @@ import { lanczos, type LanczosRun } from './lanczos.js';
 import { addScaled, norm, type FlatVector, type Objective } from './objective.js';
 
 export interface SpectrumOptions {
-  /** Largest and smallest eigenvalues to give. Default 5. */
+  /** Number of largest and of smallest eigenvalues to return. Default 5. */
   readonly top?: number;
-  /** Random vectors that Lanczos begins with; the density is the mean over them. Default 1. */
+  /** Number of random start vectors; the density is averaged over them. Default 1. */
   readonly probes?: number;
-  /** Lanczos steps of each. Default 40. */
+  /** Lanczos steps per start vector. Default 40. */
   readonly steps?: number;
-  /** Standard deviation of the bumps that the density is drawn with, as a share of the spectrum's width. Default 0.01. */
+  /** Standard deviation of the Gaussian kernel of the density, as a fraction of the spectrum's width. Default 0.01. */
   readonly width?: number;
-  /** Default 0. */
+  /** Seed of the start vectors. Default 0. */
   readonly seed?: number;
   readonly onProgress?: (done: number, of: number) => void;
 }
 
 export interface Eigenvalue {
   readonly value: number;
-  /** |H y - value y| of the Ritz vector y as Lanczos knows it: an eigenvalue of H lies so near. */
+  /** |H y - value y| of the Ritz vector y, as Lanczos estimates it: an eigenvalue of H is within this distance. */
   readonly residual: number;
 }
 
 export interface SpectralDensity {
   readonly at: Float64Array;
-  /** Per unit of eigenvalue; its integral over `at` is 1. */
+  /** Density per unit of eigenvalue; integrates to 1 over `at`. */
   readonly density: Float64Array;
-  /** Standard deviation of a bump, in eigenvalues. */
+  /** Standard deviation of the Gaussian kernel, in units of eigenvalues. */
   readonly sigma: number;
 }
 
@@ -38,20 +38,21 @@ export interface HessianSpectrum {
   /** Ascending. */
   readonly smallest: readonly Eigenvalue[];
   readonly density: SpectralDensity;
-  /** Estimate of the trace, Hutchinson's: the mean over the probes, and its standard error where there are several. */
+  /** Hutchinson's estimate of the trace: mean over the probes, and its standard error if there are several. */
   readonly trace: { readonly value: number; readonly standardError: number | null };
-  /** How good the products with the Hessian are. */
+  /** Error estimates of the Hessian-vector products. */
   readonly error: Pick<HessianVectorProduct, 'step' | 'stepError' | 'asymmetry'> & {
-    /** |H y - value y| / |value| of the largest eigenvalue, its product taken once more at half the step. */
+    /** |H y - value y| / |value| of the largest eigenvalue, with the product recomputed at half the step. */
     readonly largest: number;
   };
   readonly gradients: number;
 }
 
 /**
- * Extreme eigenvalues and spectral density of the Hessian, by stochastic Lanczos quadrature (Ubaru, Chen and Saad 2017;
- * for networks: Ghorbani et al. 2019, arXiv:1901.10159). The eigenvalues are those of the first probe.
- * @throws {RangeError} on counts below 1, an Error where gradients are not finite
+ * Extreme eigenvalues and spectral density of the Hessian, by stochastic Lanczos quadrature (Ubaru, Chen and Saad 2017,
+ * doi:10.1137/16M1104974; for networks: Ghorbani et al. 2019, arXiv:1901.10159). The eigenvalues come from the first probe.
+ * @throws {RangeError} if a count is below 1, or width is outside (0, 1]
+ * @throws {EvalError} if gradients are not finite
  */
 export async function hessianSpectrum(
   objective: Objective,
@@ -107,9 +108,9 @@ export async function hessianSpectrum(
 }
 
 /**
- * phi(t) = mean over the runs of sum_k weight_k N(t; value_k, sigma^2), on a grid that reaches 6 sigma beyond the
- * outermost values with 8 points a sigma. `width` is sigma as a share of the distance between these values.
- * @throws {RangeError} unless it lies in (0, 1]
+ * phi(t) = mean over the runs of sum_k weight_k N(t; value_k, sigma^2), on a grid that extends 6 sigma beyond the
+ * outermost values with 8 points per sigma. `width` is sigma as a fraction of the distance between these values.
+ * @throws {RangeError} if width is outside (0, 1]
  */
 export function spectralDensity(
   runs: readonly Pick<LanczosRun, 'values' | 'weights'>[],

@@ -53,11 +53,18 @@ describe('KID', () => {
   });
 
   it('refuses subsets that cannot be', () => {
-    expect(() => kernelDistance(real, generated, { subsetSize: 46 })).toThrow(
-      'subsetSize must be an integer from 2 to 45, got 46',
-    );
-    expect(() => kernelDistance(real, generated, { subsets: 0 })).toThrow('subsets must be an integer >= 1, got 0');
-    expect(() => kernelDistance(real, features(9, 7, 1))).toThrow('Features of 8 and 7 dimensions');
+    expect(() => kernelDistance(real, generated, { subsetSize: 46 })).toThrowWith({
+      type: RangeError,
+      contains: ['subsetSize', '2 to 45', 'got 46'],
+    });
+    expect(() => kernelDistance(real, generated, { subsets: 0 })).toThrowWith({
+      type: RangeError,
+      contains: ['subsets', '>= 1', 'got 0'],
+    });
+    expect(() => kernelDistance(real, features(9, 7, 1))).toThrowWith({
+      code: 'EXTRACTOR_MISMATCH',
+      contains: ['8 and 7 dimensions'],
+    });
   });
 });
 
@@ -83,10 +90,14 @@ describe('precision, recall, density, coverage', () => {
   });
 
   it('refuse fewer images than neighbors', () => {
-    expect(() => precisionRecall(real, features(3, 8, 1))).toThrow('generated: 3 images; at least 4');
-    expect(() => densityCoverage(real, generated, { neighbors: 0 })).toThrow(
-      'neighbors must be an integer >= 1, got 0',
-    );
+    expect(() => precisionRecall(real, features(3, 8, 1))).toThrowWith({
+      code: 'SET_TOO_SMALL',
+      contains: ['generated: 3 images', 'at least 4'],
+    });
+    expect(() => densityCoverage(real, generated, { neighbors: 0 })).toThrowWith({
+      type: RangeError,
+      contains: ['neighbors', '>= 1', 'got 0'],
+    });
   });
 });
 
@@ -109,6 +120,9 @@ describe('inceptionScore', () => {
   });
 
   it('refuses more splits than images', () => {
-    expect(() => inceptionScore(logits, { splits: 61 })).toThrow('splits must be an integer from 1 to 60, got 61');
+    expect(() => inceptionScore(logits, { splits: 61 })).toThrowWith({
+      type: RangeError,
+      contains: ['splits', '1 to 60', 'got 61'],
+    });
   });
 });

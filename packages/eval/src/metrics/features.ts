@@ -1,12 +1,16 @@
 import { EvalError } from '../errors.js';
 
-/** Feature vectors of N images: [N, dimension], row by row. */
+/** Feature vectors of N images: [N, dimension], row-major. */
 export interface Features {
   readonly values: Float32Array | Float64Array;
   readonly dimension: number;
 }
 
-/** N, after checks. Throws an EvalError naming what is wrong: the size, fewer than `least` rows, a value not finite. */
+/**
+ * Checks features and returns N.
+ * @throws {RangeError} if the dimension is not a positive integer
+ * @throws {EvalError} if the length is not a multiple of the dimension, N < least, or a value is not finite
+ */
 export function checkFeatures(name: string, features: Features, least = 2): number {
   const { values, dimension } = features;
   if (!Number.isInteger(dimension) || dimension < 1) {
@@ -15,7 +19,7 @@ export function checkFeatures(name: string, features: Features, least = 2): numb
   if (values.length % dimension !== 0) {
     throw new EvalError(
       'SET_INVALID',
-      `${name}: ${values.length} numbers are no whole number of ${dimension}-d features.`,
+      `${name}: ${values.length} numbers are not a multiple of the feature dimension ${dimension}.`,
     );
   }
   const count = values.length / dimension;
@@ -29,9 +33,7 @@ export function checkFeatures(name: string, features: Features, least = 2): numb
   return count;
 }
 
-/**
- * @throws {EvalError} if two sets of features cannot come from one extractor
- */
+/** @throws {EvalError} if two sets of features have different dimensions */
 export function checkSameDimension(a: { readonly dimension: number }, b: { readonly dimension: number }): void {
   if (a.dimension !== b.dimension) {
     throw new EvalError(
@@ -41,7 +43,7 @@ export function checkSameDimension(a: { readonly dimension: number }, b: { reado
   }
 }
 
-/** Squared Euclidean distance of row i of a and row j of b, in float64. */
+/** Squared Euclidean distance between row i of a and row j of b, in float64. */
 export function squaredDistance(a: Features, i: number, b: Features, j: number): number {
   let sum = 0;
   for (let k = 0; k < a.dimension; k++) {
@@ -51,7 +53,7 @@ export function squaredDistance(a: Features, i: number, b: Features, j: number):
   return sum;
 }
 
-/** Copies of some rows, in the order of `indices`. */
+/** Copies the rows at `indices`. */
 export function rowsAt({ values, dimension }: Features, indices: Uint32Array): Features {
   const out = new Float64Array(indices.length * dimension);
   indices.forEach((index, n) => out.set(values.subarray(index * dimension, (index + 1) * dimension), n * dimension));

@@ -5,29 +5,30 @@ import { randomSubset } from '../random.js';
 import { featureStatistics, type FeatureStatistics } from './statistics.js';
 
 export interface FrechetInfinityOptions {
-  /** Sizes of subset, evenly spaced from `smallest` to all images. Default 15, as in the paper. */
+  /** Number of subset sizes, evenly spaced from `smallest` to all images. Default 15, as in the paper. */
   readonly points?: number;
-  /** Images of the smallest subset. Default 5000, as in the paper, or half of the images where that is less. */
+  /** Images in the smallest subset. Default 5000, as in the paper, or half of the images if that is less. */
   readonly smallest?: number;
-  /** Of the order in which images are drawn. Default 0. */
+  /** Seed of the order in which images are drawn. Default 0. */
   readonly seed?: number;
 }
 
 export interface FrechetInfinityResult {
-  /** The distance extrapolated to infinitely many generated images; noise may make it negative. */
+  /** The distance extrapolated to infinitely many generated images; may be negative due to noise. */
   readonly distance: number;
-  /** Slope of the line: the bias of a distance from N images is about slope / N. */
+  /** Slope of the line: a distance from N images has a bias of about slope / N. */
   readonly slope: number;
   readonly points: readonly { readonly count: number; readonly distance: number }[];
   readonly warnings: readonly string[];
 }
 
 /**
- * FID_infinity, Chong and Forsyth 2020, arXiv:1911.07023: the Fréchet distance has a bias of order 1/N in the number of
- * generated images, so it is measured for subsets of several sizes and the line d = d_inf + slope / N, fitted by least
- * squares, is read at 1/N = 0. The bias of the reference's own finite number of images stays. Each point costs an
- * eigen-decomposition and needs more images than dimensions to lie on the line; fewer are warned of.
- * @throws {EvalError} unless points >= 2 and smallest is an integer from 2 to less than all images
+ * FID_infinity, Chong and Forsyth 2020, arXiv:1911.07023. The Fréchet distance has a bias of order 1/N in the number of
+ * generated images, so it is computed for subsets of several sizes, and the line d = d_inf + slope / N, fitted by least
+ * squares, is extrapolated to 1/N = 0. The bias from the finite number of reference images remains. Each point costs an
+ * eigendecomposition. With fewer images than dimensions the distance is not linear in 1/N, which gives a warning.
+ * @throws {RangeError} if points < 2, or smallest is not an integer in [2, N)
+ * @throws {EvalError} if the dimensions differ
  */
 export function frechetInfinity(
   reference: FeatureStatistics,
@@ -43,7 +44,7 @@ export function frechetInfinity(
   if (smallest <= generated.dimension) {
     warnings.add(
       `The smallest subset has ${smallest} images for ${generated.dimension} feature dimensions: the distance is not ` +
-        'linear in 1/N there, and the extrapolation not to be trusted.',
+        'linear in 1/N there, so the extrapolation is unreliable.',
     );
   }
   const counts = Array.from({ length: points }, (_, k) =>
@@ -53,7 +54,7 @@ export function frechetInfinity(
   const measured = [...new Set(counts)].map((count, k) => {
     const subset = rowsAt(generated, randomSubset(seed, k, total, count));
     const { distance, warnings: more } = distanceTo(featureStatistics(subset));
-    // Those of small subsets are covered by the one above.
+    // Warnings of smaller subsets are covered by the one above.
     if (count === total) for (const warning of more) warnings.add(warning);
     return { count, distance };
   });
@@ -64,7 +65,7 @@ export function frechetInfinity(
   return { distance: intercept, slope, points: measured, warnings: [...warnings] };
 }
 
-/** Least squares. */
+/** Fits a line by least squares. */
 export function lineThrough(x: readonly number[], y: readonly number[]): { intercept: number; slope: number } {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [mx, my] = [mean(x), mean(y)];

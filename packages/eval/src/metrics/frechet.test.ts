@@ -45,7 +45,7 @@ describe('frechetDistance', () => {
     const flat = featureStatistics({ values: new Float64Array(40).fill(3), dimension: 4 });
     const { distance, warnings } = frechetDistance(flat, flat);
     expect(distance).toBe(0);
-    expect(warnings[0]).toBe('The covariance of 10 images is zero: their features are all the same.');
+    expect(warnings[0]).toContain('covariance of 10 images');
     // What remains is |m|^2 + tr(C).
     expect(frechetDistance(flat, gaussian([3, 3, 3, 5], [1, 1, 1, 1])).distance).toBeCloseTo(8, 12);
   });
@@ -60,16 +60,17 @@ describe('frechetDistance', () => {
   it('names both numbers when there are too few images', () => {
     const few = featureStatistics(features(5, 8, 1));
     const { warnings } = frechetDistance(few, featureStatistics(features(50, 8, 1)));
-    expect(warnings).toEqual([expect.stringMatching(/^5 images for 8 feature dimensions: .* singular/)]);
+    expect(warnings).toEqual([expect.stringMatching(/^5 images for 8 .* singular/)]);
   });
 
   it('refuses other dimensions, and says when a covariance is none', () => {
-    expect(() => frechetDistance(gaussian([0], [1]), gaussian([0, 0], [1, 1]))).toThrow(
-      'Features of 1 and 2 dimensions',
-    );
-    expect(() => frechetDistance(gaussian([0], [NaN]), gaussian([0], [1]))).toThrow('not finite');
+    expect(() => frechetDistance(gaussian([0], [1]), gaussian([0, 0], [1, 1]))).toThrowWith({
+      code: 'EXTRACTOR_MISMATCH',
+      contains: ['1 and 2 dimensions'],
+    });
+    expect(() => frechetDistance(gaussian([0], [NaN]), gaussian([0], [1]))).toThrowWith({ code: 'NOT_FINITE' });
     const { warnings } = frechetDistance(gaussian([0, 0], [1, -0.5]), gaussian([0, 0], [1, 1]));
-    expect(warnings[0]).toMatch(/eigenvalue of a covariance is -5\.00e-1 .* taken as 0/);
+    expect(warnings[0]).toContain('-5.00e-1');
   });
 });
 
@@ -100,7 +101,10 @@ describe('accumulateStatistics', () => {
     expect(sum.count).toBe(60);
     whole.mean.forEach((value, i) => expect(merged.mean[i]).toBeCloseTo(value, 12));
     whole.covariance.forEach((value, i) => expect(merged.covariance[i]).toBeCloseTo(value, 12));
-    expect(() => sum.merge(createStatisticsAccumulator(4))).toThrow('Features of 5 and 4 dimensions');
+    expect(() => sum.merge(createStatisticsAccumulator(4))).toThrowWith({
+      code: 'EXTRACTOR_MISMATCH',
+      contains: ['5 and 4 dimensions'],
+    });
   });
 
   it('keeps its digits where the mean is large beside the deviation', () => {
@@ -112,16 +116,25 @@ describe('accumulateStatistics', () => {
   });
 
   it('refuses too few images, NaN and other dimensions', () => {
-    expect(() => createStatisticsAccumulator(2).finish()).toThrow('Statistics of 0 images; at least 2');
-    expect(() => featureStatistics({ values: Float64Array.of(1, 2), dimension: 2 })).toThrow('Statistics of 1 images');
-    expect(() => featureStatistics({ values: Float64Array.of(1, 2, 3, NaN), dimension: 2 })).toThrow(
-      'feature of image 1 has the value NaN',
-    );
-    expect(() => createStatisticsAccumulator(3).add(features(4, 2, 1))).toThrow(
-      'A batch of 2-d features in statistics of 3-d',
-    );
-    expect(() => featureStatistics({ values: Float64Array.of(1, 2, 3), dimension: 2 })).toThrow(
-      'no whole number of 2-d',
-    );
+    expect(() => createStatisticsAccumulator(2).finish()).toThrowWith({
+      code: 'SET_TOO_SMALL',
+      contains: ['0 images', 'at least 2'],
+    });
+    expect(() => featureStatistics({ values: Float64Array.of(1, 2), dimension: 2 })).toThrowWith({
+      code: 'SET_TOO_SMALL',
+      contains: ['1 images'],
+    });
+    expect(() => featureStatistics({ values: Float64Array.of(1, 2, 3, NaN), dimension: 2 })).toThrowWith({
+      code: 'NOT_FINITE',
+      contains: ['image 1', 'NaN'],
+    });
+    expect(() => createStatisticsAccumulator(3).add(features(4, 2, 1))).toThrowWith({
+      code: 'EXTRACTOR_MISMATCH',
+      contains: ['2-d', '3-d'],
+    });
+    expect(() => featureStatistics({ values: Float64Array.of(1, 2, 3), dimension: 2 })).toThrowWith({
+      code: 'SET_INVALID',
+      contains: ['3 numbers', 'dimension 2'],
+    });
   });
 });

@@ -2,15 +2,15 @@ import { checkInteger } from '@dm/ops';
 import { checkFeatures, type Features } from './features.js';
 
 export interface InceptionScoreOptions {
-  /** The images, in order, are cut into so many parts. Default 10, as in the paper. */
+  /** Number of consecutive parts into which the images are split. Default 10, as in the paper. */
   readonly splits?: number;
 }
 
 /**
  * Inception score, Salimans et al. 2016, arXiv:1606.03498: exp(mean_x KL(p(y|x) || p(y))), from classifier logits [N,
- * classes]; mean and standard deviation over parts of the images. Between 1 and the number of classes. It is comparable
- * only between numbers made with the same classifier.
- * @throws {RangeError} unless splits is an integer from 1 to N
+ * classes]; mean and standard deviation over the splits. In [1, number of classes]. Comparable only with scores from the
+ * same classifier.
+ * @throws {RangeError} if splits is not an integer in [1, N]
  */
 export function inceptionScore(
   logits: Features,
@@ -35,7 +35,7 @@ function scoreOf(rows: readonly Float64Array[]): number {
   for (const row of rows) {
     row.forEach((value, c) => {
       const p = Math.exp(value);
-      // p log p is 0 at p = 0, also where p underflowed.
+      // p log p is 0 at p = 0, also if p underflowed.
       if (p > 0) divergence += (p * (value - Math.log(marginal[c]!))) / rows.length;
     });
   }

@@ -5,16 +5,17 @@ import { randomSubset } from '../random.js';
 export interface KidOptions {
   /** Number of random subsets. Default 100. */
   readonly subsets?: number;
-  /** Images a subset, from each side, without repetition. Default the smaller of 1000 and what there is. */
+  /** Images per subset from each set, without replacement. Default: 1000, or the size of the smaller set if less. */
   readonly subsetSize?: number;
-  /** Default 0. */
+  /** Seed of the subsets. Default 0. */
   readonly seed?: number;
 }
 
 /**
  * Kernel inception distance, Bińkowski et al. 2018, arXiv:1801.01401: the unbiased squared MMD with the kernel (x.y / d
  * + 1)^3, mean and standard deviation over random subsets. May be slightly negative.
- * @throws {EvalError} on sets of different dimensions, and on more images a subset than the smaller set has
+ * @throws {RangeError} if subsets < 1, or subsetSize is not in [2, size of the smaller set]
+ * @throws {EvalError} if the dimensions differ
  */
 export function kernelDistance(
   real: Features,
@@ -40,7 +41,7 @@ export function kernelDistance(
 /**
  * Unbiased estimate of the squared maximum mean discrepancy, Gretton et al. 2012, Eq. 3: sum_{i!=j} k(x_i, x_j) / (m
  * (m-1)) + sum_{i!=j} k(y_i, y_j) / (n (n-1)) - 2 sum_{i,j} k(x_i, y_j) / (m n).
- * @throws {EvalError} on sets of different dimensions and on fewer than two images
+ * @throws {EvalError} if the dimensions differ, or a set has fewer than two images
  */
 export function unbiasedMmd2(x: Features, y: Features): number {
   checkSameDimension(x, y);
@@ -49,7 +50,7 @@ export function unbiasedMmd2(x: Features, y: Features): number {
   return subsetMmd2(x, [indices(m)], y, [indices(n)])[0]!;
 }
 
-/** `unbiasedMmd2` of each pair of subsets: those of x by the indices in `inX[s]`, of y by `inY[s]`, none twice in one. */
+/** `unbiasedMmd2` for each pair of subsets s, given by the distinct indices inX[s] and inY[s]. */
 function subsetMmd2(x: Features, inX: readonly Uint32Array[], y: Features, inY: readonly Uint32Array[]): Float64Array {
   const [withinX, withinY, across] = [
     kernelSums(x, inX, x, inX),
@@ -63,15 +64,14 @@ function subsetMmd2(x: Features, inX: readonly Uint32Array[], y: Features, inY: 
 }
 
 /**
- * For each s the sum of k(a_i, b_j) over i in `inA[s]` and j in `inB[s]`; of one list of subsets with itself over i < j
- * only. Subsets overlap, and a kernel value costs far more than adding it, so each is computed once for all that hold its
- * pair.
+ * For each s, the sum of k(a_i, b_j) over i in inA[s] and j in inB[s]; if both lists are the same, over i < j only. Subsets
+ * overlap and evaluating the kernel dominates the cost, so each value is computed once for all subsets with that pair.
  */
 function kernelSums(a: Features, inA: readonly Uint32Array[], b: Features, inB: readonly Uint32Array[]): Float64Array {
   const sums = new Float64Array(inA.length);
   const holders = Array.from({ length: a.values.length / a.dimension }, (): number[] => []);
   inA.forEach((members, s) => members.forEach((i) => holders[i]!.push(s)));
-  const row = new Float64Array(b.values.length / b.dimension); // k(a_i, b_j) where `rowOf` is i
+  const row = new Float64Array(b.values.length / b.dimension); // k(a_i, b_j) for those j with rowOf[j] = i
   const rowOf = new Int32Array(row.length).fill(-1);
   holders.forEach((subsets, i) => {
     for (const s of subsets) {

@@ -7,9 +7,10 @@ export interface ManifoldOptions {
 }
 
 /**
- * Improved precision and recall, Kynkäänniemi et al. 2019, arXiv:1904.06991: the share of generated images that lie
- * within the k-th neighbor's distance of some real image, and the other way round. Each in [0, 1].
- * @throws {EvalError} on sets of different dimensions and on fewer images than neighbors
+ * Improved precision and recall, Kynkäänniemi et al. 2019, arXiv:1904.06991: the fraction of generated images
+ * within the k-th-neighbor radius of some real image, and vice versa. Each in [0, 1].
+ * @throws {RangeError} if neighbors < 1
+ * @throws {EvalError} if the dimensions differ, or a set has fewer than neighbors + 1 images
  */
 export function precisionRecall(
   real: Features,
@@ -33,9 +34,10 @@ export function precisionRecall(
 }
 
 /**
- * Density and coverage, Naeem et al. 2020, arXiv:2002.09797: how many real neighborhoods a generated image lies in,
- * over k (may exceed 1), and the share of real neighborhoods that hold a generated image.
- * @throws {EvalError} on sets of different dimensions and on fewer real images than neighbors
+ * Density and coverage, Naeem et al. 2020, arXiv:2002.09797: the mean number of real neighborhoods that contain a
+ * generated image, divided by k (may exceed 1), and the fraction of real neighborhoods that contain a generated image.
+ * @throws {RangeError} if neighbors < 1
+ * @throws {EvalError} if the dimensions differ, or there are fewer than neighbors + 1 real images
  */
 export function densityCoverage(
   real: Features,
@@ -58,7 +60,7 @@ export function densityCoverage(
   return { density: inside / (neighbors * count), coverage: mean(covered) };
 }
 
-/** Squared distance of each row to its k-th nearest other row. Holds k numbers a row, not N. */
+/** Squared distance of each row to its k-th nearest other row. Stores k numbers per row, not N. */
 function neighborRadii(name: string, features: Features, neighbors: number): Float64Array {
   checkInteger('neighbors', neighbors, 1);
   const count = checkFeatures(name, features, neighbors + 1);

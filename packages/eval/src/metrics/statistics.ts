@@ -1,32 +1,30 @@
 import { EvalError } from '../errors.js';
 import { checkFeatures, checkSameDimension, type Features } from './features.js';
 
-/** Mean and covariance of features: all that the Fréchet distance needs. */
+/** Mean and covariance of features, the input of the Fréchet distance. */
 export interface FeatureStatistics {
   readonly count: number;
   readonly dimension: number;
   /** [dimension] */
   readonly mean: Float64Array;
-  /** [dimension, dimension], divided by count - 1 as numpy.cov does. */
+  /** [dimension, dimension], normalized by count - 1 as `numpy.cov`. */
   readonly covariance: Float64Array;
 }
 
 export interface StatisticsAccumulator {
-  /** Adds a batch of any size of at least one image. */
+  /** Adds a batch of at least one image. */
   add(batch: Features): void;
-  /** Adds all that another accumulator of the same dimension was given; the other stays as it is. */
+  /** Adds everything that another accumulator of the same dimension has accumulated; `other` is unchanged. */
   merge(other: StatisticsAccumulator): void;
-  /** Images added so far. */
+  /** Number of images added so far. */
   readonly count: number;
   /** The sums so far, for `merge`. */
   sums(): StatisticsSums;
-  /**
-   * @throws {EvalError} if fewer than two images were added
-   */
+  /** @throws {EvalError} if fewer than two images were added */
   finish(): FeatureStatistics;
 }
 
-/** What an accumulator holds: sums about `origin`, which is undefined while nothing was added. */
+/** State of an accumulator: sums relative to `origin`, which is undefined until something is added. */
 export interface StatisticsSums {
   readonly count: number;
   readonly dimension: number;
@@ -38,9 +36,9 @@ export interface StatisticsSums {
 }
 
 /**
- * Mean and covariance in one pass over batches, in float64, without holding the features. The sums are taken about the
- * first batch's mean: about zero they would cancel where the mean is large beside the deviation. Its methods throw an
- * Error on features of another dimension.
+ * Accumulates mean and covariance in one pass over batches, in float64, without storing the features. Sums are relative to
+ * the first batch's mean: relative to zero they would lose precision to cancellation if the mean is large compared with the
+ * deviation. `add` and `merge` throw an `EvalError` if the features have another dimension.
  */
 export function createStatisticsAccumulator(dimension: number): StatisticsAccumulator {
   const sum = new Float64Array(dimension);
@@ -77,7 +75,7 @@ export function createStatisticsAccumulator(dimension: number): StatisticsAccumu
       checkSameDimension({ dimension }, other);
       if (other.origin === undefined) return;
       origin ??= other.origin;
-      // About our origin o instead of its own p, with s = p - o: x - o = (x - p) + s.
+      // Shift the other sums from its origin p to our origin o: with s = p - o, x - o = (x - p) + s.
       const shift = other.origin.map((value, i) => value - origin![i]!);
       for (let i = 0; i < dimension; i++) {
         sum[i]! += other.sum[i]! + other.count * shift[i]!;
@@ -108,7 +106,7 @@ export function createStatisticsAccumulator(dimension: number): StatisticsAccumu
   };
 }
 
-/** Mean and covariance of features that lie in memory. */
+/** Mean and covariance of features in memory. */
 export function featureStatistics(features: Features): FeatureStatistics {
   const accumulator = createStatisticsAccumulator(features.dimension);
   accumulator.add(features);

@@ -3,13 +3,13 @@ import { readNpy, readNpz, toBytes, type NpyArray } from '@dm/data';
 import { EvalError } from '../errors.js';
 import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from './image-source.js';
 
-/** Arrays of an .npz that may hold the images, in this order. */
+/** Names of the image array in an .npz, in the order they are tried. */
 const IMAGE_NAMES = ['images', 'samples', 'x', 'arr_0'];
 
 /**
- * Images from a .npy, or from the array `images`, `samples`, `x` or `arr_0` of an .npz: [N, H, W] or [N, H, W, C], uint8,
- * or floats in [-1, 1], which are rounded to bytes as a PNG would hold them. Throws an EvalError that names the file and what
- * is wrong with it.
+ * Images from a .npy, or from the array `images`, `samples`, `x` or `arr_0` of an .npz: [N, H, W] or [N, H, W, C], uint8
+ * or floats in [-1, 1], which are rounded to uint8 as in a PNG.
+ * @throws {EvalError} if the array is missing, or has another shape, type, or range; the message names the file
  */
 export async function openArraySource(path: string, options: SourceOptions = {}): Promise<ImageSource> {
   if (!path.toLowerCase().endsWith('.npz')) return createArraySource(path, await readNpy(path), options);
@@ -25,21 +25,21 @@ export async function openArraySource(path: string, options: SourceOptions = {})
 }
 
 /**
- * Images that lie in memory. As `openArraySource`; an image with NaN in it is bad.
- * @throws {EvalError} on another shape or type of numbers, and on a bad image unless `skipBad` is set
+ * Images in memory, as `openArraySource`. Images with values that are not finite are bad.
+ * @throws {EvalError} if the shape, type, or range is unsupported, or an image is bad and `skipBad` is not set
  */
 export function createArraySource(name: string, { shape, data }: NpyArray, options: SourceOptions = {}): ImageSource {
   const [count = 0, height = 0, width = 0, channels = 1] = shape;
   if (shape.length < 3 || shape.length > 4 || (channels !== 1 && channels !== 3) || height < 1 || width < 1) {
     throw new EvalError(
       'SET_INVALID',
-      `${name} is [${shape.join(', ')}]; images are [N, H, W] or [N, H, W, C] with 1 or 3 channels, which come last.`,
+      `${name} is [${shape.join(', ')}]; images must be [N, H, W] or [N, H, W, C] with C = 1 or 3.`,
     );
   }
   if (!(data instanceof Uint8Array || data instanceof Float32Array || data instanceof Float64Array)) {
     throw new EvalError(
       'SET_INVALID',
-      `${name} holds numbers of ${data.constructor.name}; images are uint8 or floats in [-1, 1].`,
+      `${name} is ${data.constructor.name}; images must be uint8 or floats in [-1, 1].`,
     );
   }
   const pixels = height * width * channels;
@@ -56,7 +56,7 @@ export function createArraySource(name: string, { shape, data }: NpyArray, optio
     shape: [height, width, channels],
     length: chosen.length,
     sha256: subsetHash(sha256, chosen),
-    // Nothing waits here, but sources of other kinds do.
+    // Async because other sources await here.
     // oxlint-disable-next-line require-await
     async *batches(size) {
       for (let start = 0; start < chosen.length; start += size) {
@@ -64,8 +64,7 @@ export function createArraySource(name: string, { shape, data }: NpyArray, optio
           const fault = faultOf(data.subarray(index * pixels, (index + 1) * pixels));
           if (fault === undefined) return true;
           const what = `${name}: image ${index} ${fault}`;
-          if (options.skipBad !== true)
-            throw new EvalError('SET_INVALID', `${what}. --skip-bad leaves such images out.`);
+          if (options.skipBad !== true) throw new EvalError('SET_INVALID', `${what}. --skip-bad skips such images.`);
           skipped.push(what);
           return false;
         });
@@ -88,7 +87,7 @@ function faultOf(image: Uint8Array | Float32Array | Float64Array): string | unde
   return at < 0 ? undefined : `has the value ${image[at]} at position ${at}`;
 }
 
-/** Floats in [0, 255] would all become white, and those in [0, 1] lose half of the range: neither would be noticed. */
+/** Without this check, floats in [0, 255] would silently become white, and [0, 1] would use half of the range. */
 function checkRange(name: string, data: Float32Array | Float64Array, notes: string[]): void {
   let [low, high] = [Infinity, -Infinity];
   for (const value of data) {
@@ -99,8 +98,8 @@ function checkRange(name: string, data: Float32Array | Float64Array, notes: stri
   if (low < -2 || high > 2) {
     throw new EvalError(
       'SET_INVALID',
-      `${name} has values from ${low.toPrecision(4)} to ${high.toPrecision(4)}; floats must lie in [-1, 1], or save the images as uint8.`,
+      `${name} has values from ${low.toPrecision(4)} to ${high.toPrecision(4)}; floats must be in [-1, 1]. Rescale them, or save the images as uint8.`,
     );
   }
-  if (low >= 0) notes.push(`${name} has no value below 0: floats are taken to lie in [-1, 1], not [0, 1].`);
+  if (low >= 0) notes.push(`${name} has no value below 0: floats are interpreted as [-1, 1], not [0, 1].`);
 }

@@ -9,22 +9,23 @@ import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from 
 type Shape = readonly [number, number, 1 | 3];
 
 /**
- * Smaller than the default of data sets: images go as they are into a network, whose activations take many times their
- * bytes.
+ * Smaller than the default for datasets: images are not resized before the network, whose activations take many times
+ * their bytes.
  */
 const MAX_PIXELS = 2 ** 24;
-/** Bytes of one image's file, as by default in data sets. */
+/** Bytes of one encoded image, as the default for datasets. */
 const MAX_FILE_BYTES = 2 ** 27;
-/** Bytes of the images that are held at a time. */
+/** Bytes of decoded images in memory at a time. */
 const BATCH_BYTES = 2 ** 27;
-/** Files that are opened at a time. */
+/** Files open at a time. */
 const READ_AHEAD = 8;
 
 /**
- * Images (jpg, png, webp, gif's first frame) of a folder and its sub-folders as they are: nothing is resized or cut, so all must have one
- * size. Transparent pixels become white. Every file is opened first: one that is no image stops here, or is left out and
- * named. Throws an EvalError naming two files where sizes or channels are mixed, and the file where an image exceeds
- * `limits` (`maxPixels` is 2^24 here).
+ * Images (jpg, png, webp, first frame of gif) of a folder and its subfolders. They are not resized or cropped, so all must
+ * have one size. Transparent pixels become white. The header of every file is checked first.
+ * `limits.maxPixels` defaults to 2^24 here.
+ * @throws {EvalError} if sizes or channels are mixed (the message names two files), or a file is damaged or exceeds `limits`
+ * and `skipBad` is not set, or the folder cannot be listed or has no images
  */
 export async function openFolderSource(
   root: string,
@@ -35,7 +36,7 @@ export async function openFolderSource(
   const bad = (error: unknown): void => {
     if (!(error instanceof DataError)) throw error;
     if (options.skipBad !== true)
-      throw new EvalError('SET_INVALID', `${error.message} --skip-bad leaves such images out.`, { cause: error });
+      throw new EvalError('SET_INVALID', `${error.message} --skip-bad skips such images.`, { cause: error });
     skipped.push(error.message);
   };
   const files: string[] = [];
@@ -44,7 +45,7 @@ export async function openFolderSource(
   const paths = await imagePaths(root, limits);
   for (let start = 0; start < paths.length; start += READ_AHEAD) {
     const heads = paths.slice(start, start + READ_AHEAD).map((path) => readHead(path, limits));
-    // Those that fail while another is awaited are looked at below.
+    // Wait for all first, so that a rejection is never unhandled; they are inspected below.
     await Promise.allSettled(heads);
     for (const head of heads) {
       const { path, sha256, shape } = await head;
@@ -58,7 +59,7 @@ export async function openFolderSource(
         throw new EvalError(
           'SET_INVALID',
           `${root}: images of several sizes: ${first.path} is ${first.shape.join('x')}, ${path} is ` +
-            `${shape.join('x')} (height x width x channels). Bring them to one size first.`,
+            `${shape.join('x')} (height x width x channels). Resize them to one size first.`,
         );
       }
       files.push(path);
@@ -98,9 +99,9 @@ export async function openFolderSource(
 
 interface Head {
   readonly path: string;
-  /** Of the file. */
+  /** SHA-256 of the file. */
   readonly sha256: Uint8Array;
-  /** Or why it is no image. */
+  /** The shape, or the error if the file is not an image. */
   readonly shape: Shape | DataError;
 }
 
@@ -116,7 +117,7 @@ async function readHead(path: string, limits: Partial<DataLimits>): Promise<Head
   }
 }
 
-/** Read before the image is known to be one, so no more than images are. */
+/** Reads a file of at most the size of an image, before it is known to be one. */
 function readImageFile(path: string, { maxFileBytes = MAX_FILE_BYTES }: Partial<DataLimits>): Promise<Buffer> {
   return readRegularFileAsync(path, { maxBytes: maxFileBytes });
 }
@@ -128,12 +129,12 @@ async function decode(
 ): Promise<Uint8Array> {
   const image = await decodeWholeImage(await readImageFile(path, limits), path, { channels, limits });
   if (image.height !== height || image.width !== width) {
-    throw new DataError(`${path}: it has another size than its header says.`, { code: 'DATA_CORRUPT' });
+    throw new DataError(`${path}: its size differs from its header.`, { code: 'DATA_CORRUPT' });
   }
   return image.data;
 }
 
-/** In the order of their paths, byte by byte, so that it is the same on every machine. */
+/** Sorted by the bytes of their paths, so that the order is the same on every machine. */
 async function imagePaths(root: string, limits: Partial<DataLimits>): Promise<string[]> {
   const { paths } = await listImages(root, limits).catch((cause: unknown) => {
     throw cause instanceof DataError ? new EvalError('SET_INVALID', cause.message, { cause }) : cause;

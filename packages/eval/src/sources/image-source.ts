@@ -3,50 +3,51 @@ import type { Dataset } from '@dm/data';
 import { EvalError } from '../errors.js';
 import { randomPermutation } from '../random.js';
 
-/** A set of equally sized images that is read once, from the beginning, a batch at a time. */
+/** A set of images of one size, read once, batch by batch. */
 export interface ImageSource {
-  /** For people: a path, or the name of a data set. */
+  /** Display name: a path, or the name of a dataset. */
   readonly name: string;
   /** [H, W, C] of every image; C is 1 or 3. */
   readonly shape: readonly [number, number, number];
-  /** Images that there are to read; fewer come where bad ones are skipped. */
+  /** Number of images; fewer are returned if bad ones are skipped. */
   readonly length: number;
-  /** SHA-256 of the images and of which of them are read: what statistics are kept under. Absent for fresh samples. */
+  /** SHA-256 of the images and of their selection, the key of cached statistics. Absent for newly generated samples. */
   readonly sha256?: string;
-  /** uint8 [n, H, W, C], n at most `size`. Throws an EvalError that names a bad image, unless bad ones are skipped. */
+  /**
+   * Batches of uint8 [n, H, W, C], n at most `size`.
+   * @throws {EvalError} if an image is bad and bad ones are not skipped; the message names it
+   */
   batches(size: number): AsyncIterable<Uint8Array>;
-  /** Images left out so far, each with the reason. */
+  /** Images skipped so far, each with the reason. */
   readonly skipped: readonly string[];
-  /** What a reader of the results must know. */
+  /** Notes to report with the results. */
   readonly notes: readonly string[];
 }
 
 export interface SourceOptions {
-  /** Read so many images, chosen by chance; all by default. */
+  /** Number of images to read, chosen at random. Default: all. */
   readonly count?: number;
-  /** Of that choice. Default 0. */
+  /** Seed of the random choice. Default 0. */
   readonly seed?: number;
-  /** Leave bad images out and say so, instead of stopping at the first. */
+  /** Skip and report bad images instead of stopping at the first. Default false. */
   readonly skipBad?: boolean;
 }
 
 /**
- * Which of `length` images are read: all in order, or `count` chosen by chance, in ascending order (sets are often
- * sorted by class, so the first ones would not do).
- * @throws {EvalError} on fewer than two images, a RangeError on a count that is not in [2, length]
+ * Indices of the images to read: all, or `count` chosen at random (datasets are often sorted by class), in ascending order.
+ * @throws {EvalError} if length < 2
+ * @throws {RangeError} if count is not in [2, length]
  */
 export function selectIndices(name: string, length: number, { count, seed = 0 }: SourceOptions): Uint32Array {
   if (length < 2) throw new EvalError('SET_TOO_SMALL', `${name}: ${length} image; statistics need at least 2.`);
   if (count === undefined || count === length) return Uint32Array.from({ length }, (_, i) => i);
   if (!Number.isInteger(count) || count < 2 || count > length) {
-    throw new RangeError(
-      `${name}: ${count} images were asked for; it must be a number from 2 to ${length}, all there are.`,
-    );
+    throw new RangeError(`${name}: the number of images must be from 2 to ${length} (all), got ${count}.`);
   }
   return randomPermutation(seed, length).slice(0, count).toSorted();
 }
 
-/** SHA-256 of the set's own hash and of the choice among its images. */
+/** SHA-256 of a set's hash and of the selected indices. */
 export function subsetHash(sha256: string, chosen: Uint32Array): string {
   const bytes = new Uint8Array(chosen.length * 4);
   const view = new DataView(bytes.buffer);
@@ -54,7 +55,7 @@ export function subsetHash(sha256: string, chosen: Uint32Array): string {
   return createHash('sha256').update(sha256).update(bytes).digest('hex');
 }
 
-/** The images of a data set of @dm/data. */
+/** The images of a `@dm/data` dataset. */
 export async function openDatasetSource(dataset: Dataset, options: SourceOptions = {}): Promise<ImageSource> {
   const { name, shape } = dataset;
   const chosen = selectIndices(name, dataset.length, options);

@@ -1,6 +1,6 @@
 import type { FeatureExtractor } from '../extractors/feature-extractor.js';
 
-/** Features in closed form: of each image the mean of channel 0, its mean square, and the first pixel. */
+/** Closed-form features: mean and mean square of channel 0, and the first pixel. */
 export function fakeExtractor(changes: Partial<FeatureExtractor> = {}): FeatureExtractor {
   return {
     name: 'fake',

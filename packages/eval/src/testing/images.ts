@@ -1,6 +1,6 @@
 import type { ImageBytes } from '../extractors/feature-extractor.js';
 
-/** Images of a closed formula in integers; tools/extractors has the same. */
+/** Images from a closed integer formula, the same as in tools/extractors. */
 export function formulaImages(count: number, size: number, channels = 3): ImageBytes {
   const data = new Uint8Array(count * size * size * channels);
   let at = 0;
@@ -16,9 +16,9 @@ export function formulaImages(count: number, size: number, channels = 3): ImageB
   return { data, shape: [count, size, size, channels] };
 }
 
-/** |a - b| / |b|, in the Euclidean norm. Throws an Error where the lengths differ. */
+/** |a - b| / |b|, in the Euclidean norm. @throws {Error} if the lengths differ */
 export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  if (a.length !== b.length) throw new Error(`${a.length} numbers beside ${b.length}`);
+  if (a.length !== b.length) throw new Error(`${a.length} numbers compared with ${b.length}`);
   let [difference, norm] = [0, 0];
   for (let i = 0; i < b.length; i++) {
     difference += (a[i]! - b[i]!) ** 2;
