@@ -46,6 +46,14 @@ def ssim():
             case[window] = structural_similarity(
                 x, y, data_range=2.0, channel_axis=2, gaussian_weights=window == "gaussian"
             )
+            case[f"{window}Population"] = structural_similarity(
+                x,
+                y,
+                data_range=2.0,
+                channel_axis=2,
+                gaussian_weights=window == "gaussian",
+                use_sample_covariance=False,
+            )
         case["psnr"] = peak_signal_noise_ratio(x, y, data_range=2.0)
         case["mae"] = float(np.abs(x - y).mean())
         cases.append(case)
@@ -111,8 +119,8 @@ def manifold(x, y):
     cross = distances(x, y)
     r3, g3, r5 = radii(x, 3), radii(y, 3), radii(x, 5)
     return {
-        "precision": float((cross <= r3[:, None]).any(0).mean()),
-        "recall": float((cross <= g3[None]).any(1).mean()),
+        "precision": float((cross < r3[:, None]).any(0).mean()),
+        "recall": float((cross < g3[None]).any(1).mean()),
         "density": float((cross < r5[:, None]).sum(0).mean() / 5),
         "coverage": float((cross.min(1) < r5).mean()),
     }
@@ -129,8 +137,8 @@ def manifold_sklearn(x, y):
     for j, (distances, order) in enumerate(zip(*from_y)):
         cross[order, j] = distances
     return {
-        "precision": float((cross <= radii(x, 3)[:, None]).any(0).mean()),
-        "recall": float((cross <= radii(y, 3)[None]).any(1).mean()),
+        "precision": float((cross < radii(x, 3)[:, None]).any(0).mean()),
+        "recall": float((cross < radii(y, 3)[None]).any(1).mean()),
         "density": float((cross < radii(x, 5)[:, None]).sum(0).mean() / 5),
         "coverage": float((cross.min(1) < radii(x, 5)).mean()),
     }

@@ -34,8 +34,8 @@ export async function openNpz(path: string, limits: Partial<DataLimits> = {}): P
       `${path}: no array named ${IMAGE_NAMES.join(', ')}; it has: ${Object.keys(arrays).join(', ') || 'none'}.`,
     );
   }
-  const { data, shape } = arrays[found]!;
-  const imageShape = shapeOfImages(`${path}: ${found}`, data.constructor.name, shape);
+  const { data, shape, dtype } = arrays[found]!;
+  const imageShape = shapeOfImages(`${path}: ${found}`, dtype ?? data.constructor.name, shape);
   checkLimit(`${path}: images`, shape[0]!, resolveLimits(limits), 'maxImages');
   const labelName = nameOf(LABEL_NAMES);
   return createMemoryDataset({
@@ -55,8 +55,8 @@ export async function openNpy(path: string): Promise<Dataset> {
     header: await readHeader(file, path),
     size: (await file.stat()).size,
   }));
-  const { shape, type, dataStart } = header;
-  const imageShape = shapeOfImages(path, type.name, shape);
+  const { shape, type, dtype, dataStart } = header;
+  const imageShape = shapeOfImages(path, dtype ?? type.name, shape);
   const [height, width, channels] = imageShape;
   const length = shape[0]!;
   const layout = { path, start: dataStart, imageBytes: height * width * channels, length };
@@ -99,6 +99,9 @@ async function readHeader(file: FileHandle, path: string): Promise<NpyHeader> {
 
 /** [H, W, C] of uint8 [N, H, W] or [N, H, W, C]; throws a DataError on anything else. */
 function shapeOfImages(name: string, type: string, shape: readonly number[]): [number, number, number] {
+  if (type === 'bool') {
+    throw new DataError(`${name} is bool; images are uint8. In NumPy, images.astype(np.uint8) * 255 makes true white.`);
+  }
   if (type !== 'Uint8Array' || shape.length < 3 || shape.length > 4) {
     throw new DataError(
       `${name} is ${type} [${shape.join(', ')}]; images are uint8 [N, H, W] or [N, H, W, C], channels last.`,

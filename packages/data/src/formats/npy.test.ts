@@ -32,6 +32,16 @@ describe('npy', () => {
     expect(parseNpy(shifted, 'x').data).toEqual(Float32Array.of(1.5, -2, 3, 4, 5, 6.25));
   });
 
+  it('reads and writes bool', () => {
+    // numpy.save of [True, False, True].
+    const bools = bytesOf(head("{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }"), [1, 0, 1]);
+    expect(parseNpy(bools, 'x')).toEqual({ shape: [3], data: Uint8Array.of(1, 0, 1), dtype: 'bool' });
+    expect(formatNpy(parseNpy(bools, 'x'))).toEqual(bools);
+    expect(parseNpy(Uint8Array.from([...bools.subarray(0, -1), 255]), 'x').data).toEqual(Uint8Array.of(1, 0, 1));
+    expect(() => formatNpy({ shape: [1], data: Uint8Array.of(2), dtype: 'bool' })).toThrow(RangeError);
+    expect(() => formatNpy({ shape: [1], data: Float32Array.of(1), dtype: 'bool' })).toThrow(RangeError);
+  });
+
   it('reads a part of a larger buffer, such as Node hands out', () => {
     const file = formatNpy({ shape: [3], data: Float32Array.of(1, 2, 3) });
     const pool = Buffer.concat([Buffer.from([9, 9, 9]), file]);
@@ -149,6 +159,19 @@ describe('npz', () => {
     const bytes = await readFile(path);
     bytes[bytes.indexOf(Uint8Array.of(1, 2, 3, 4)) + 1]! ^= 1;
     await expect(parseNpz(bytes, 'x')).rejects.toThrow('x/x.npy: damaged: its CRC-32 is not the one recorded.');
+  });
+
+  it('labels may be bool, images may not', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'dm-bool-'));
+    const [npz, npy] = [join(folder, 'x.npz'), join(folder, 'x.npy')];
+    const images = { shape: [2, 1, 1], data: Uint8Array.of(1, 0) };
+    await writeNpz(npz, { images, labels: { shape: [2], data: Uint8Array.of(1, 0), dtype: 'bool' } });
+    const set = await openDataset(npz);
+    expect([...(await set.read([0, 1])).labels!]).toEqual([1, 0]);
+    await writeNpz(npz, { images: { ...images, dtype: 'bool' } });
+    await expect(openDataset(npz)).rejects.toThrowWith({ code: 'DATA_INVALID', contains: 'bool' });
+    await writeNpy(npy, { ...images, dtype: 'bool' });
+    await expect(openDataset(npy)).rejects.toThrowWith({ code: 'DATA_INVALID', contains: 'bool' });
   });
 
   it('refuses labels that are no class numbers', async () => {

@@ -25,6 +25,8 @@ export interface NpyArray {
   readonly shape: readonly number[];
   /** In C order (last index fastest). */
   readonly data: NpyData;
+  /** Set for NumPy's bool, whose `data` is a Uint8Array of 0 and 1; any other type follows from `data`. */
+  readonly dtype?: 'bool';
 }
 
 type Constructor = { new (buffer: ArrayBuffer): NpyData; readonly BYTES_PER_ELEMENT: number; readonly name: string };
@@ -41,7 +43,9 @@ const TYPES: Readonly<Record<string, Constructor>> = {
   '<u8': BigUint64Array,
   '<f4': Float32Array,
   '<f8': Float64Array,
+  '|b1': Uint8Array,
 };
+const BOOL = '|b1';
 const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
 const ALIGNMENT = 64;
 /** As NumPy's `max_header_size`; ours have 128. */
@@ -82,6 +86,8 @@ export async function writeNpz(path: string, arrays: Readonly<Record<string, Npy
 export interface NpyHeader {
   readonly descr: string;
   readonly type: Constructor;
+  /** As in `NpyArray`. */
+  readonly dtype?: 'bool';
   readonly shape: readonly number[];
   /** Position of the first number. */
   readonly dataStart: number;
@@ -95,7 +101,7 @@ export const NPY_PREFIX_BYTES = 12;
  * @throws {DataError} on anything else
  */
 export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
-  const { descr, type, shape, dataStart } = parseNpyHeader(bytes, source);
+  const { descr, type, dtype, shape, dataStart } = parseNpyHeader(bytes, source);
   const expected = elements(shape) * type.BYTES_PER_ELEMENT;
   if (bytes.length - dataStart !== expected) {
     throw new DataError(
@@ -105,7 +111,11 @@ export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
   }
   // Copied: a typed array must start at a multiple of its item size, and `bytes` may be part of a larger buffer. By a
   // constructor, since the slice of a Node Buffer is no copy.
-  return { shape, data: new type(new Uint8Array(bytes.subarray(dataStart)).buffer) };
+  const data = new type(new Uint8Array(bytes.subarray(dataStart)).buffer);
+  // NumPy takes any byte but 0 for true.
+  return dtype === undefined
+    ? { shape, data }
+    : { shape, data: Uint8Array.from(data as Uint8Array, (byte) => Number(byte !== 0)), dtype };
 }
 
 /**
@@ -155,19 +165,23 @@ export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
       code: 'DATA_UNSUPPORTED',
     });
   }
-  return { descr, type, shape: parseShape(dims, source), dataStart };
+  return { descr, type, shape: parseShape(dims, source), dataStart, ...(descr === BOOL && { dtype: 'bool' }) };
 }
 
 /**
  * The bytes of a .npy file, version 1.
- * @throws {RangeError} if shape and numbers do not fit
+ * @throws {RangeError} if shape and numbers do not fit, or numbers and dtype
  */
 export function formatNpy(array: NpyArray): Uint8Array {
   const { shape, data } = array;
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0) || elements(shape) !== data.length) {
     throw new RangeError(`npy: shape [${shape.join(', ')}] does not fit ${data.length} numbers.`);
   }
-  const descr = Object.entries(TYPES).find(([, type]) => data instanceof type)![0];
+  const isBool = array.dtype === 'bool';
+  if (isBool && !(data instanceof Uint8Array && data.every((value) => value <= 1))) {
+    throw new RangeError('npy: data of the dtype bool must be a Uint8Array of 0 and 1.');
+  }
+  const descr = isBool ? BOOL : Object.entries(TYPES).find(([, type]) => data instanceof type)![0];
   // A tuple of one keeps its comma: (3,).
   const tuple = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${tuple}), }`;

@@ -13,6 +13,9 @@ describe('SSIM, PSNR and MAE against scikit-image and NumPy', () => {
     const y = x.map((value, i) => clip(0.8 * value + 0.2 * noise[i]!));
     expect(meanSsim(x, y, { shape, dataRange: 2 })).toBeCloseTo(expected.uniform, 9);
     expect(meanSsim(x, y, { shape, dataRange: 2, window: 'gaussian' })).toBeCloseTo(expected.gaussian, 9);
+    const population = { shape, dataRange: 2, sampleCovariance: false };
+    expect(meanSsim(x, y, population)).toBeCloseTo(expected.uniformPopulation, 9);
+    expect(meanSsim(x, y, { ...population, window: 'gaussian' })).toBeCloseTo(expected.gaussianPopulation, 9);
     expect(psnr(x, y, 2)).toBeCloseTo(expected.psnr, 9);
     expect(meanAbsoluteError(x, y)).toBeCloseTo(expected.mae, 12);
     expect(meanSsim(x, x, { shape, dataRange: 2 })).toBeCloseTo(1, 12);

@@ -1,5 +1,5 @@
 // Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity" (doi:10.1109/TIP.2003.819861),
-// as scikit-image's structural_similarity: sample (co)variance, only windows fully inside the image, mean over windows
+// as scikit-image's structural_similarity: sample or population (co)variance, only windows fully inside the image, mean over windows
 // and channels.
 
 import { checkPositive } from '@dm/ops';
@@ -11,6 +11,11 @@ export interface SsimOptions {
   readonly dataRange: number;
   /** 'uniform' (default): 7x7 with equal weights, as scikit-image. 'gaussian': 11x11 with sigma 1.5, as the paper. */
   readonly window?: 'uniform' | 'gaussian';
+  /**
+   * Variances and covariances with n - 1 in the denominator (scikit-image's default) or, if false, with n, as in the
+   * paper: scikit-image's `use_sample_covariance`. Default true.
+   */
+  readonly sampleCovariance?: boolean;
 }
 
 const K1 = 0.01;
@@ -24,7 +29,7 @@ const GAUSSIAN = gaussian(1.5, 5);
  * @throws {RangeError} if an image does not fit the shape or is smaller than the window, or dataRange is not > 0
  */
 export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: SsimOptions): number {
-  const { shape, dataRange, window = 'uniform' } = options;
+  const { shape, dataRange, window = 'uniform', sampleCovariance = true } = options;
   const [height, width, channels] = shape;
   const taps = window === 'uniform' ? UNIFORM : GAUSSIAN;
   const side = taps.length;
@@ -38,7 +43,7 @@ export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: Ss
   const c1 = (K1 * dataRange) ** 2;
   const c2 = (K2 * dataRange) ** 2;
   // scikit-image uses the factor n / (n - 1), n = side^2, for both windows.
-  const sample = (side * side) / (side * side - 1);
+  const sample = sampleCovariance ? (side * side) / (side * side - 1) : 1;
 
   let sum = 0;
   for (let c = 0; c < channels; c++) {

@@ -81,6 +81,16 @@ describe('precision, recall, density, coverage', () => {
     );
   });
 
+  it('count ties as outside, as prdc does', () => {
+    const points = (...values: number[]) => ({ values: Float64Array.from(values), dimension: 1 });
+    const k1 = { neighbors: 1 };
+    // prdc's compute_prdc(real, generated, nearest_k=1). Real radii are 1, and 4 is at distance 1 of 3.
+    expect(precisionRecall(points(0, 1, 2, 3), points(4, 10, 11, 20), k1)).toEqual({ precision: 0, recall: 1 });
+    expect(precisionRecall(points(4, 10, 11, 20), points(0, 1, 2, 3), k1)).toEqual({ precision: 1, recall: 0 });
+    // Copies within a set have radii of 0, which hold nothing; 7 and 9 have 2.
+    expect(precisionRecall(points(5, 5, 5, 5), points(5, 5, 7, 9), k1)).toEqual({ precision: 0, recall: 0 });
+  });
+
   it('are 1 for the same set and 0 for one far away', () => {
     expect(precisionRecall(real, real)).toEqual({ precision: 1, recall: 1 });
     expect(densityCoverage(real, real).coverage).toBe(1);

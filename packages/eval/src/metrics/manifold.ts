@@ -8,7 +8,8 @@ export interface ManifoldOptions {
 
 /**
  * Improved precision and recall, Kynkäänniemi et al. 2019, arXiv:1904.06991: the fraction of generated images
- * within the k-th-neighbor radius of some real image, and vice versa. Each in [0, 1].
+ * within the k-th-neighbor radius of some real image, and vice versa. Each in [0, 1]. At the radius itself (a tie) counts
+ * as outside, as in prdc (Naeem et al. 2020).
  * @throws {RangeError} if neighbors < 1
  * @throws {EvalError} if the dimensions differ, or a set has fewer than neighbors + 1 images
  */
@@ -26,8 +27,8 @@ export function precisionRecall(
   for (let i = 0; i < realRadii.length; i++) {
     for (let j = 0; j < generatedRadii.length; j++) {
       const distance = squaredDistance(real, i, generated, j);
-      if (distance <= realRadii[i]!) inReal[j] = 1;
-      if (distance <= generatedRadii[j]!) inGenerated[i] = 1;
+      if (distance < realRadii[i]!) inReal[j] = 1;
+      if (distance < generatedRadii[j]!) inGenerated[i] = 1;
     }
   }
   return { precision: mean(inReal), recall: mean(inGenerated) };

@@ -28,12 +28,22 @@ export async function openArraySource(path: string, options: SourceOptions = {})
  * Images in memory, as `openArraySource`. Images with values that are not finite are bad.
  * @throws {EvalError} if the shape, type, or range is unsupported, or an image is bad and `skipBad` is not set
  */
-export function createArraySource(name: string, { shape, data }: NpyArray, options: SourceOptions = {}): ImageSource {
+export function createArraySource(
+  name: string,
+  { shape, data, dtype }: NpyArray,
+  options: SourceOptions = {},
+): ImageSource {
   const [count = 0, height = 0, width = 0, channels = 1] = shape;
   if (shape.length < 3 || shape.length > 4 || (channels !== 1 && channels !== 3) || height < 1 || width < 1) {
     throw new EvalError(
       'SET_INVALID',
       `${name} is [${shape.join(', ')}]; images must be [N, H, W] or [N, H, W, C] with C = 1 or 3.`,
+    );
+  }
+  if (dtype === 'bool') {
+    throw new EvalError(
+      'SET_INVALID',
+      `${name} is bool; images are uint8 or floats in [-1, 1]. In NumPy, images.astype(np.uint8) * 255 makes true white.`,
     );
   }
   if (!(data instanceof Uint8Array || data instanceof Float32Array || data instanceof Float64Array)) {
