@@ -28,21 +28,57 @@ export function checkIndices(indices: ArrayLike<number>, length: number): void {
 export function checkLabels(name: string, labels: Int32Array, length: number, classes: readonly string[]): void {
   if (labels.length !== length) throw new DataError(`${name}: ${labels.length} labels for ${length} images.`);
   const bad = labels.findIndex((label) => label < 0 || label >= classes.length);
-  if (bad >= 0) throw new DataError(`${name}: label ${labels[bad]} of image ${bad} is outside [0, ${classes.length}).`);
+  if (bad < 0) return;
+  const fromOne = labels.every((label) => label >= 1 && label <= classes.length);
+  throw new DataError(
+    `${name}: label ${labels[bad]} of image ${bad} is outside [0, ${classes.length}).` +
+      (fromOne ? ' These labels count from 1: subtract 1 from each.' : ''),
+  );
 }
 
 /**
- * '0', '1', ... up to the highest label.
- * @throws {DataError} on a negative label or one that is no class number
+ * What is wrong with a value as the number of a class, as the end of a sentence; undefined if it can be one. A label of
+ * millions is an identifier or a damaged file, and that many names of classes would fill the memory.
  */
-export function numberedClasses(source: string, labels: Int32Array): string[] {
-  let highest = -1;
-  for (const label of labels) highest = Math.max(highest, label);
-  // A label of millions is a damaged file, or an identifier; that many names would fill the memory.
-  if (highest >= MAX_CLASSES) {
-    throw new DataError(`${source}: label ${highest}; numbers of classes are below ${MAX_CLASSES}.`);
+export function labelProblem(label: unknown): string | undefined {
+  if (typeof label !== 'number' || !Number.isInteger(label)) return 'is not an integer; classes are numbered from 0.';
+  if (label < 0) return 'is negative; classes are numbered from 0.';
+  if (label < MAX_CLASSES) return undefined;
+  return (
+    `is too large: classes are numbered from 0, up to ${MAX_CLASSES - 1}. ` +
+    'If labels are identifiers, replace each by the number of its class.'
+  );
+}
+
+/**
+ * int32 labels of numbers from anywhere.
+ * @throws {DataError} on the first that cannot be the number of a class
+ */
+export function toLabels(name: string, labels: ArrayLike<number | bigint>): Int32Array {
+  const checked = new Int32Array(labels.length);
+  for (let i = 0; i < labels.length; i++) {
+    const label = Number(labels[i]);
+    const problem = labelProblem(label);
+    if (problem !== undefined) throw new DataError(`${name}: label ${label} of image ${i} ${problem}`);
+    checked[i] = label;
   }
-  return Array.from({ length: highest + 1 }, (_, label) => String(label));
+  return checked;
+}
+
+/** Classes '0', '1', ... up to the highest label, and what to know about them. */
+export function numberedClasses(labels: Int32Array): { readonly classes: string[]; readonly notes: string[] } {
+  let [lowest, highest] = [Infinity, -1];
+  for (const label of labels) {
+    lowest = Math.min(lowest, label);
+    highest = Math.max(highest, label);
+  }
+  const fromOne =
+    `no image has the label 0: labels from ${lowest} to ${highest} make ${highest + 1} classes. ` +
+    'If yours count from 1, subtract 1 from each.';
+  return {
+    classes: Array.from({ length: highest + 1 }, (_, label) => String(label)),
+    notes: lowest > 0 && labels.length > 0 ? [fromOne] : [],
+  };
 }
 
 /** The beginning of any value from a file as JSON; not all of it, which may be long, and too deep for JSON.stringify. */

@@ -39,7 +39,8 @@ export class DataError extends DmError<DataErrorCode> {
   }
 }
 
-/** The message of anything thrown, without blanks and a full stop at its end. */
+/** The message of anything thrown, each of its lines once, without blanks and a full stop at its end. */
 export function reasonOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim().replace(/\.$/, '');
+  const text = (error instanceof Error ? error.message : String(error)).trim().replace(/\.$/, '');
+  return [...new Set(text.split(/\s*\n\s*/))].join('; ');
 }

@@ -27,7 +27,7 @@ async function read(name: string, bytes: Uint8Array, options: Parameters<typeof 
 
 const limitError = (name: string) => ({
   code: 'DATA_LIMIT',
-  message: expect.stringContaining(`limits.${name};`) as string,
+  message: expect.stringContaining(`--limit ${name}=`) as string,
 });
 
 describe('images', () => {

@@ -55,7 +55,8 @@ export function checkLimit(what: string, actual: number, limits: DataLimits, nam
 /** The error of a limit, for what is found to be too much before all of it is known. */
 export function limitError(what: string, limit: number, name: keyof DataLimits): DataError {
   return new DataError(
-    `${what}; the limit is ${limit} (limits.${name}; --limit ${name}=<number> of dm data prepare and inspect).`,
+    `${what}; the limit is ${limit}. If you trust the file, raise it: dm data prepare <data> --limit ${name}=<number>, ` +
+      `or limits.${name} in the library.`,
     { code: 'DATA_LIMIT' },
   );
 }

@@ -5,6 +5,32 @@ import { createMemoryDataset } from './memory.js';
 const images = Uint8Array.of(1, 2, 3, 4, 5, 6);
 
 describe('memoryDataset', () => {
+  it.each([
+    [2 ** 40, 'too large'],
+    [-1, 'negative'],
+    [0.5, 'not an integer'],
+    [NaN, 'not an integer'],
+  ])('refuses the label %s', (label, problem) => {
+    const labels = [0, label, 0];
+    expect(() => createMemoryDataset({ name: 'x', images, shape: [1, 2, 1], labels })).toThrowWith({
+      code: 'DATA_INVALID',
+      contains: ['x', `label ${label} of image 1`, problem],
+    });
+  });
+
+  it('says that labels count from 1: an error if the classes have names, else a note', () => {
+    const open = (labels: number[], classes?: string[]) =>
+      createMemoryDataset({ name: 'x', images, shape: [1, 2, 1], labels, ...(classes && { classes }) });
+    expect(() => open([1, 2, 1], ['cat', 'dog'])).toThrowWith({
+      code: 'DATA_INVALID',
+      contains: ['2', 'count from 1'],
+    });
+    expect(() => open([1, 3, 1], ['cat', 'dog'])).toThrowWith({ code: 'DATA_INVALID', contains: '3' });
+    expect(open([1, 2, 1]).notes).toEqual([expect.stringContaining('from 1 to 2 make 3 classes')]);
+    expect(open([0, 2, 1]).notes).toBeUndefined();
+    expect(open([1, 1, 1], ['cat', 'dog']).notes).toBeUndefined();
+  });
+
   it('reads by index in any order', async () => {
     const set = createMemoryDataset({ name: 'x', images, shape: [1, 2, 1], labels: [0, 2, 1] });
     expect([set.length, set.classes]).toEqual([3, ['0', '1', '2']]);

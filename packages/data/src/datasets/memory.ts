@@ -1,6 +1,6 @@
 import type { Dataset, ImageBatch } from '../dataset.js';
 import { DataError } from '../errors.js';
-import { checkIndices, checkLabels, imageBytes, numberedClasses } from '../checks.js';
+import { checkIndices, checkLabels, imageBytes, numberedClasses, toLabels } from '../checks.js';
 import { createContentHash } from '../content-hash.js';
 
 export interface MemoryDatasetOptions {
@@ -26,8 +26,9 @@ export function createMemoryDataset(options: MemoryDatasetOptions): Dataset {
     throw new DataError(`${name}: ${images.length} bytes are no whole number of ${shape.join('x')} images.`);
   }
   const length = images.length / pixels;
-  const labels = options.labels === undefined ? undefined : asInt32(options.labels);
-  const classes = options.classes ?? (labels ? numberedClasses(name, labels) : []);
+  const labels = options.labels === undefined ? undefined : toLabels(name, options.labels);
+  const numbered = labels && !options.classes ? numberedClasses(labels) : undefined;
+  const classes = options.classes ?? numbered?.classes ?? [];
   if (labels) checkLabels(name, labels, length, classes);
 
   let hash: Promise<string> | undefined;
@@ -36,6 +37,7 @@ export function createMemoryDataset(options: MemoryDatasetOptions): Dataset {
     length,
     shape,
     classes,
+    ...(numbered && numbered.notes.length > 0 && { notes: numbered.notes }),
     hash() {
       hash ??= Promise.resolve().then(() => {
         const sum = createContentHash();
@@ -48,13 +50,6 @@ export function createMemoryDataset(options: MemoryDatasetOptions): Dataset {
       return Promise.resolve().then(() => gather(images, labels, indices, length, pixels));
     },
   };
-}
-
-/** Not Int32Array.from of an array of bytes: that goes through an iterator. */
-function asInt32(labels: ArrayLike<number>): Int32Array {
-  const copy = new Int32Array(labels.length);
-  copy.set(labels);
-  return copy;
 }
 
 function gather(

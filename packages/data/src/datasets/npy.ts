@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { Dataset } from '../dataset.js';
 import { DataError } from '../errors.js';
 import { fileError, readAt, withFile } from '../io/read-file.js';
+import { toLabels } from '../checks.js';
 import { createContentHash } from '../content-hash.js';
 import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { createMemoryDataset } from './memory.js';
@@ -34,8 +35,8 @@ export async function openNpz(path: string, limits: Partial<DataLimits> = {}): P
       `${path}: no array named ${IMAGE_NAMES.join(', ')}; it has: ${Object.keys(arrays).join(', ') || 'none'}.`,
     );
   }
-  const { data, shape, dtype } = arrays[found]!;
-  const imageShape = shapeOfImages(`${path}: ${found}`, dtype ?? data.constructor.name, shape);
+  const { data, shape, isBool } = arrays[found]!;
+  const imageShape = shapeOfImages(`${path}: ${found}`, isBool ? 'bool' : data.constructor.name, shape);
   checkLimit(`${path}: images`, shape[0]!, resolveLimits(limits), 'maxImages');
   const labelName = nameOf(LABEL_NAMES);
   return createMemoryDataset({
@@ -55,8 +56,8 @@ export async function openNpy(path: string): Promise<Dataset> {
     header: await readHeader(file, path),
     size: (await file.stat()).size,
   }));
-  const { shape, type, dtype, dataStart } = header;
-  const imageShape = shapeOfImages(path, dtype ?? type.name, shape);
+  const { shape, type, isBool, dataStart } = header;
+  const imageShape = shapeOfImages(path, isBool ? 'bool' : type.name, shape);
   const [height, width, channels] = imageShape;
   const length = shape[0]!;
   const layout = { path, start: dataStart, imageBytes: height * width * channels, length };
@@ -121,13 +122,5 @@ function labelsOf(name: string, { data, shape }: NpyArray, count: number): Int32
   if (shape.length !== 1 || shape[0] !== count) {
     throw new DataError(`${name} is [${shape.join(', ')}]; expected [${count}], one label an image.`);
   }
-  const labels = new Int32Array(count);
-  for (let i = 0; i < count; i++) {
-    const label = Number(data[i]);
-    if (!Number.isInteger(label) || label < 0 || label >= 2 ** 31) {
-      throw new DataError(`${name}: label ${label} of image ${i}; labels are integers from 0.`);
-    }
-    labels[i] = label;
-  }
-  return labels;
+  return toLabels(name, data);
 }

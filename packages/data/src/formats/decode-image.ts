@@ -1,7 +1,8 @@
 import sharp, { type Sharp } from 'sharp';
-import { DataError, reasonOf } from '../errors.js';
+import { DataError } from '../errors.js';
 import { createByteBudget } from '../io/byte-budget.js';
 import { resolveLimits, type DataLimits } from '../limits.js';
+import { undecodable } from './undecodable.js';
 import { readImageHeader, type ImageHeader } from './image-header.js';
 
 export interface DecodeOptions {
@@ -118,7 +119,7 @@ async function decode(
       if (workingBytes > CACHED_BYTES) releaseDecoders();
     });
   } catch (cause) {
-    throw new DataError(`${name}: cannot be decoded (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
+    throw undecodable(bytes, name, cause);
   }
 }
 

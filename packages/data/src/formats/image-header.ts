@@ -1,5 +1,6 @@
 import sharp from 'sharp';
-import { DataError, reasonOf } from '../errors.js';
+import { DataError } from '../errors.js';
+import { undecodable } from './undecodable.js';
 import { checkLimit, limitError, type DataLimits } from '../limits.js';
 
 /** What an encoded image says of itself before it is decoded. */
@@ -39,7 +40,7 @@ export async function readImageHeader(bytes: Uint8Array, name: string, limits: D
   const metadata = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch((cause: unknown) => {
-      throw new DataError(`${name}: cannot be decoded (${reasonOf(cause)}).`, { code: 'DATA_CORRUPT', cause });
+      throw undecodable(bytes, name, cause);
     });
   const { format, channels, depth, isProgressive, orientation = 1, space, autoOrient } = metadata;
   const pixels = metadata.width * metadata.height;

@@ -26,7 +26,7 @@ export interface NpyArray {
   /** In C order (last index fastest). */
   readonly data: NpyData;
   /** Set for NumPy's bool, whose `data` is a Uint8Array of 0 and 1; any other type follows from `data`. */
-  readonly dtype?: 'bool';
+  readonly isBool?: true;
 }
 
 type Constructor = { new (buffer: ArrayBuffer): NpyData; readonly BYTES_PER_ELEMENT: number; readonly name: string };
@@ -87,7 +87,7 @@ export interface NpyHeader {
   readonly descr: string;
   readonly type: Constructor;
   /** As in `NpyArray`. */
-  readonly dtype?: 'bool';
+  readonly isBool?: true;
   readonly shape: readonly number[];
   /** Position of the first number. */
   readonly dataStart: number;
@@ -101,7 +101,7 @@ export const NPY_PREFIX_BYTES = 12;
  * @throws {DataError} on anything else
  */
 export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
-  const { descr, type, dtype, shape, dataStart } = parseNpyHeader(bytes, source);
+  const { descr, type, isBool, shape, dataStart } = parseNpyHeader(bytes, source);
   const expected = elements(shape) * type.BYTES_PER_ELEMENT;
   if (bytes.length - dataStart !== expected) {
     throw new DataError(
@@ -113,9 +113,7 @@ export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
   // constructor, since the slice of a Node Buffer is no copy.
   const data = new type(new Uint8Array(bytes.subarray(dataStart)).buffer);
   // NumPy takes any byte but 0 for true.
-  return dtype === undefined
-    ? { shape, data }
-    : { shape, data: Uint8Array.from(data as Uint8Array, (byte) => Number(byte !== 0)), dtype };
+  return isBool ? { shape, data: (data as Uint8Array).map((byte) => Number(byte !== 0)), isBool } : { shape, data };
 }
 
 /**
@@ -165,21 +163,21 @@ export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
       code: 'DATA_UNSUPPORTED',
     });
   }
-  return { descr, type, shape: parseShape(dims, source), dataStart, ...(descr === BOOL && { dtype: 'bool' }) };
+  return { descr, type, shape: parseShape(dims, source), dataStart, ...(descr === BOOL && { isBool: true }) };
 }
 
 /**
  * The bytes of a .npy file, version 1.
- * @throws {RangeError} if shape and numbers do not fit, or numbers and dtype
+ * @throws {RangeError} if shape and numbers do not fit, or bool data are not 0 and 1
  */
 export function formatNpy(array: NpyArray): Uint8Array {
   const { shape, data } = array;
   if (shape.some((side) => !Number.isSafeInteger(side) || side < 0) || elements(shape) !== data.length) {
     throw new RangeError(`npy: shape [${shape.join(', ')}] does not fit ${data.length} numbers.`);
   }
-  const isBool = array.dtype === 'bool';
+  const isBool = array.isBool === true;
   if (isBool && !(data instanceof Uint8Array && data.every((value) => value <= 1))) {
-    throw new RangeError('npy: data of the dtype bool must be a Uint8Array of 0 and 1.');
+    throw new RangeError('npy: bool data must be a Uint8Array of 0 and 1.');
   }
   const descr = isBool ? BOOL : Object.entries(TYPES).find(([, type]) => data instanceof type)![0];
   // A tuple of one keeps its comma: (3,).

@@ -162,6 +162,30 @@ describe('openImageFolder', () => {
     );
   });
 
+  it.each(['jpeg', 'png', 'webp', 'gif'] as const)('says that a %s which is cut short ends early', async (format) => {
+    const noise = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919 * (i >> 3)) % 251);
+    const whole = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+      .toFormat(format)
+      .toBuffer();
+    for (const share of [0.05, 0.5, 0.9]) {
+      await writeFile(join(root, 'cut.png'), whole.subarray(0, Math.floor(share * whole.length)));
+      const set = await openImageFolder({ path: root, size: 4 });
+      await expect(set.read([0])).rejects.toThrowWith({
+        code: 'DATA_CORRUPT',
+        contains: ['cut.png', 'ends early', String(Math.floor(share * whole.length))],
+      });
+    }
+  });
+
+  it('names the option that raises the limit of pixels', async () => {
+    await image('1.png', [1, 1, 1], { width: 40, height: 40 });
+    const set = await openImageFolder({ path: root, size: 4, limits: { maxPixels: 1599 } });
+    await expect(set.read([0])).rejects.toThrowWith({
+      code: 'DATA_LIMIT',
+      contains: ['1.png', '1600', '1599', '--limit maxPixels=', 'limits.maxPixels'],
+    });
+  });
+
   it('keeps the classes of those that remain where bad ones are left out', async () => {
     await image('a/1.png', [1, 1, 1], { width: 4, height: 4 });
     await writeFile(join(root, 'a', '2.png'), '');

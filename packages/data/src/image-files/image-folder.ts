@@ -35,7 +35,7 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
     {
       name: `folder:${root}`,
       ...labeled,
-      notes,
+      notes: [...notes, ...(labeled.notes ?? [])],
       length: paths.length,
       pathOf,
       async bytesOf(index) {

@@ -55,7 +55,7 @@ export async function openImageZip(options: ImageZipOptions): Promise<Dataset> {
     {
       name: path,
       ...labeled,
-      notes: others.notes([]),
+      notes: [...others.notes([]), ...(labeled.notes ?? [])],
       length: entries.length,
       pathOf,
       // oxlint-disable-next-line require-await -- an error is to reject

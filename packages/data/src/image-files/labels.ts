@@ -1,10 +1,12 @@
-import { numberedClasses, shortJson } from '../checks.js';
+import { labelProblem, numberedClasses, shortJson } from '../checks.js';
 import { DataError, reasonOf } from '../errors.js';
 
 export interface ImageLabels {
   /** Class of each path; undefined where the set has none. */
   readonly labels: Int32Array | undefined;
   readonly classes: readonly string[];
+  /** What to know about them. */
+  readonly notes?: readonly string[];
 }
 
 /** The file of labels beside or among images, as EDM's and StyleGAN's dataset_tool.py write it. */
@@ -75,9 +77,11 @@ export function labelsFromFile(source: string, text: string, paths: readonly str
   const labelOf = new Map<string, number>();
   for (const pair of listed as unknown[]) {
     const [path, label] = Array.isArray(pair) ? (pair as unknown[]) : [];
-    if (typeof path !== 'string' || !Number.isInteger(label) || (label as number) < 0 || (label as number) >= 2 ** 31) {
-      throw new DataError(`${file}: ${shortJson(pair)} is no [path, class]; a class is an integer from 0.`);
+    if (typeof path !== 'string') {
+      throw new DataError(`${file}: ${shortJson(pair)} must be [path, class].`);
     }
+    const problem = labelProblem(label);
+    if (problem !== undefined) throw new DataError(`${file}: the class ${shortJson(label)} of ${path} ${problem}`);
     labelOf.set(path, label as number);
   }
   const labels = new Int32Array(paths.length);
@@ -93,7 +97,8 @@ export function labelsFromFile(source: string, text: string, paths: readonly str
         'Add them to the file, or remove the file to take folders as classes.',
     );
   }
-  return { labels, classes: numberedClasses(source, labels) };
+  const { classes, notes } = numberedClasses(labels);
+  return { labels, classes, notes: notes.map((note) => `${file}: ${note}`) };
 }
 
 /** Not localeCompare: that depends on the machine's language. */

@@ -50,9 +50,17 @@ describe('listImages', () => {
     put('a/1.png');
     symlinkSync(root, join(root, 'a', 'loop'));
     await expect(open()).rejects.toMatchObject({
-      message: expect.stringContaining(`${join(root, 'a', 'loop')}: leads back to ${root}`) as string,
+      message: expect.stringContaining(`${join(root, 'a', 'loop')} leads back to ${root}.`) as string,
     });
     rmSync(join(root, 'a', 'loop'));
+    // A link to what is around the set: the link is named, not the folder that it was found by.
+    put('set/b/1.png');
+    symlinkSync(root, join(root, 'set', 'b', 'up'));
+    await expect(open(join(root, 'set'))).rejects.toThrowWith({
+      code: 'DATA_INVALID',
+      contains: `${join(root, 'set', 'b', 'up')} leads back to ${join(root, 'set')}.`,
+    });
+    rmSync(join(root, 'set'), { recursive: true });
     symlinkSync('self', join(root, 'a', 'self'));
     await expect(open()).rejects.toMatchObject({ code: 'DATA_NOT_FOUND' });
   });

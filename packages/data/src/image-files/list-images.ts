@@ -40,8 +40,11 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
   const others = createSkippedFiles();
   const seen = new Set<string>();
 
-  /** `relative` has a '/' at its end, or is nothing. `around` are the folders that it lies in. */
-  const walk = async (relative: string, identity: string, around: readonly Folder[]): Promise<void> => {
+  /**
+   * `relative` has a '/' at its end, or is nothing. `around` are the folders that it lies in; `link` is the last link on
+   * the way to it.
+   */
+  const walk = async (relative: string, identity: string, around: readonly Folder[], link?: string): Promise<void> => {
     const folder = join(root, relative);
     if (around.length > limits.maxDepth) {
       throw limitError(`${folder}: ${around.length} folders within each other`, limits.maxDepth, 'maxDepth');
@@ -65,14 +68,15 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
       const path = join(folder, name);
       const identityInside = identityOf(await follow(path));
       const outer = inside.find((one) => one.identity === identityInside);
-      if (outer) throw new DataError(`${path}: leads back to ${outer.path}. Remove the link.`);
+      const lastLink = linkedFolders.has(name) ? path : link;
+      if (outer) throw new DataError(`${lastLink ?? path} leads back to ${outer.path}. Remove the link.`);
       // A link to a folder of the set may come before that folder does.
       if (seen.has(identityInside) || (linkedFolders.has(name) && isWithin(realRoot, await realpath(path)))) {
         twice.push(path);
         continue;
       }
       const [imagesBefore, emptyBefore] = [paths.length, empty.length];
-      await walk(`${relative}${name}/`, identityInside, inside);
+      await walk(`${relative}${name}/`, identityInside, inside, lastLink);
       if (paths.length === imagesBefore) {
         empty.length = emptyBefore;
         empty.push(path);

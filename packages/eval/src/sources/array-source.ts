@@ -30,7 +30,7 @@ export async function openArraySource(path: string, options: SourceOptions = {})
  */
 export function createArraySource(
   name: string,
-  { shape, data, dtype }: NpyArray,
+  { shape, data, isBool }: NpyArray,
   options: SourceOptions = {},
 ): ImageSource {
   const [count = 0, height = 0, width = 0, channels = 1] = shape;
@@ -40,7 +40,7 @@ export function createArraySource(
       `${name} is [${shape.join(', ')}]; images must be [N, H, W] or [N, H, W, C] with C = 1 or 3.`,
     );
   }
-  if (dtype === 'bool') {
+  if (isBool) {
     throw new EvalError(
       'SET_INVALID',
       `${name} is bool; images are uint8 or floats in [-1, 1]. In NumPy, images.astype(np.uint8) * 255 makes true white.`,

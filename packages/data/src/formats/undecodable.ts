@@ -1,0 +1,40 @@
+/** Why an image cannot be decoded, in words of the file instead of those of the decoder. */
+import { DataError, reasonOf } from '../errors.js';
+
+/** What libjpeg and libnsgif report when the bytes end within the image. */
+const CUT_SHORT = /premature end|unexpected end/i;
+const PNG_SIGNATURE_BYTES = 8;
+/** Length, type and CRC-32 of a chunk. */
+const PNG_CHUNK_BYTES = 12;
+const RIFF_HEADER_BYTES = 8;
+
+/** The error of an image that sharp refuses; `cause` is sharp's. */
+export function undecodable(bytes: Uint8Array, name: string, cause: unknown): DataError {
+  const reason = reasonOf(cause);
+  const endsEarly = CUT_SHORT.test(reason) || isPngCutShort(bytes) || isWebpCutShort(bytes);
+  const why = endsEarly ? `it ends early, after ${bytes.length} bytes; copy or download it again` : reason;
+  return new DataError(`${name}: cannot be decoded (${why}).`, { code: 'DATA_CORRUPT', cause });
+}
+
+/** Whether a PNG ends before its last chunk, IEND, does. */
+function isPngCutShort(bytes: Uint8Array): boolean {
+  if (textAt(bytes, 1, 3) !== 'PNG') return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = PNG_SIGNATURE_BYTES;
+  while (at + PNG_CHUNK_BYTES <= bytes.length) {
+    if (textAt(bytes, at + 4, 4) === 'IEND') return false;
+    at += PNG_CHUNK_BYTES + view.getUint32(at);
+  }
+  return true;
+}
+
+/** Whether a WebP has fewer bytes than its header says. */
+function isWebpCutShort(bytes: Uint8Array): boolean {
+  if (textAt(bytes, 0, 4) !== 'RIFF' || bytes.length < RIFF_HEADER_BYTES) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return RIFF_HEADER_BYTES + view.getUint32(4, true) > bytes.length;
+}
+
+function textAt(bytes: Uint8Array, at: number, length: number): string {
+  return String.fromCharCode(...bytes.subarray(at, at + length));
+}
