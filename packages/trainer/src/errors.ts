@@ -3,7 +3,15 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
 
 /**
  * - `OPTION_INVALID`: an option or an argument is not possible, or does not fit the others (the default).
- * - `CONFIG_INVALID`: a configuration that cannot be read, or a field that is unknown or has an impossible value.
+ * - `OPTION_UNKNOWN`: a name, such as that of an extractor or a metric, that does not exist.
+ * - `CONFIG_INVALID`: a configuration that cannot be read, a field with an impossible value, or fields that do not fit
+ *   one another.
+ * - `CONFIG_UNKNOWN_FIELD`: a field that no configuration has.
+ * - `OUT_OF_MEMORY`: the model needs more memory than this machine has.
+ * - `ENGINE_UNSUITABLE`: the engine cannot do this, such as profile a step or choose a device.
+ * - `DATA_MISMATCH`: the model takes other images or has other classes than the data.
+ * - `CLASS_UNKNOWN`: the model has no such class.
+ * - `SETS_MISMATCH`: models or samples that cannot be compared: of other shapes, predictions, or architectures.
  * - `RUN_EXISTS`, `RUN_NOT_FOUND`, `RUN_LOCKED`: the folder already holds a run, holds none, or is in use.
  * - `RESUME_MISMATCH`: the run cannot be resumed with this configuration or these data.
  * - `CHECKPOINT_NOT_FOUND`, `CHECKPOINT_INVALID`: there is no (valid) checkpoint; it is damaged or lacks something.
@@ -15,8 +23,14 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
  */
 export type UserErrorCode =
   | 'OPTION_INVALID'
+  | 'OPTION_UNKNOWN'
   | 'CONFIG_INVALID'
+  | 'CONFIG_UNKNOWN_FIELD'
   | 'OUT_OF_MEMORY'
+  | 'ENGINE_UNSUITABLE'
+  | 'DATA_MISMATCH'
+  | 'CLASS_UNKNOWN'
+  | 'SETS_MISMATCH'
   | 'RUN_EXISTS'
   | 'RUN_NOT_FOUND'
   | 'RUN_LOCKED'

@@ -2,6 +2,7 @@ import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { readNpz, writeNpz } from '@dm/data';
 import { parseSafetensors } from '@dm/models';
+import { DmError } from '@dm/ops';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestCheckpoint } from './checkpoint/checkpoint-folder.js';
 import { readCheckpoint } from './checkpoint/checkpoint.js';
@@ -11,6 +12,7 @@ import { runFolder } from './run/run-folder.js';
 import { generateSamples } from './sampling/generate-samples.js';
 import { tinyConfig, tinyDit, tinyFolder } from './testing/tiny.js';
 import { train, type TrainOptions } from './train.js';
+import { UserError } from './errors.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -32,6 +34,9 @@ function finalFiles(out: string): Record<string, string> {
   const path = latestCheckpoint(runFolder(out).checkpoints).checkpoint!.path;
   return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString('base64')]));
 }
+
+/** What asking for class 2 of a model with two classes throws. */
+const noClass2 = { type: UserError, code: 'CLASS_UNKNOWN', contains: ['class 2', 'has 2'] };
 
 /** The log without what clocks measured. */
 function log(out: string) {
@@ -136,7 +141,7 @@ describe('a run', () => {
     // In turn: image 0 of class 0, image 1 of class 1.
     expect(both.images.subarray(64)).toEqual(second.images.subarray(64));
     expect(both.images.subarray(0, 64)).not.toEqual(second.images.subarray(0, 64));
-    await expect(generateSamples({ run, label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
+    await expect(generateSamples({ run, label: 2 })).rejects.toThrowWith(noClass2);
   });
 
   it('starts from the weights of a safetensors file', async () => {
@@ -151,7 +156,11 @@ describe('a run', () => {
     const start = numbersOf(file);
     expect(numbersOf(join(checkpoint, 'model.safetensors'))).toBeAllClose(start, { atol: 1e-20 });
     const missing = train({ ...config, out: join(folder, 'none'), initFrom: join(folder, 'none.safetensors') });
-    await expect(missing).rejects.toThrow(/weights to start from cannot be read: .*none\.safetensors/);
+    await expect(missing).rejects.toThrowWith({
+      type: UserError,
+      code: 'CHECKPOINT_INVALID',
+      contains: ['weights to start from', join(folder, 'none.safetensors')],
+    });
   });
 
   it('keeps several averages, each of which can be sampled', async () => {
@@ -168,9 +177,11 @@ describe('a run', () => {
       'ema-slow.safetensors',
       'ema.safetensors',
     ]);
-    await expect(generateSamples({ run: config.out!, weights: 'slwo' })).rejects.toThrow(
-      /--weights slwo is unknown. There are: ema, slow, karras, raw/,
-    );
+    await expect(generateSamples({ run: config.out!, weights: 'slwo' })).rejects.toThrowWith({
+      type: UserError,
+      code: 'OPTION_UNKNOWN',
+      contains: ['--weights slwo', 'ema, slow, karras, raw'],
+    });
   });
 
   it('drops labels, and is guided then: 1 is the model itself, 0 the images without a class', async () => {
@@ -183,7 +194,7 @@ describe('a run', () => {
     expect(await of({ label: 0, guidance: 1 })).toEqual(plain);
     expect(await of({ label: 0, guidance: 0 })).toEqual(await of({ label: 1, guidance: 0 }));
     expect(await of({ label: 0, guidance: 3, guidanceInterval: [1e6, 1e7] })).toEqual(plain);
-    await expect(of({ label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
+    await expect(of({ label: 2 })).rejects.toThrowWith(noClass2);
 
     await train({ ...config, labelDropout: null, out: join(folder, 'plain') });
     await expect(generateSamples({ run: join(folder, 'plain'), guidance: 3 })).rejects.toThrow(/--label-dropout 0.1/);
@@ -208,18 +219,24 @@ describe('a run', () => {
       maxSkippedSteps: 4,
     };
     const run = train(config, { hooks: { onNote: (text) => notes.push(text) } });
-    await expect(run).rejects.toThrow(
-      /The (loss|norm of the gradient) is (NaN|Infinity) at step 5, .* last good checkpoint is .*step-000001\. .*--lr/,
-    );
+    await expect(run).rejects.toThrowWith({
+      type: UserError,
+      code: 'LOSS_NOT_FINITE',
+      contains: ['at step 5', join(config.out!, 'checkpoints/step-000001'), '--lr'],
+    });
     expect(notes).toHaveLength(3);
-    expect(notes[0]).toMatch(/at step 2: its update is skipped \(1 in a row; 4 end the run\)/);
+    expect(notes[0]).toMatch(/(NaN|Infinity) at step 2: .*skipped \(1\b.*\b4 /);
     expect(readdirSync(join(config.out!, 'checkpoints'))).toEqual(['step-000001']);
     expect(existsSync(join(config.out!, 'run.lock'))).toBe(false);
     // The count goes on where the run does.
     const stopped = await trainUntil({ ...config, maxSkippedSteps: 100, out: join(folder, 'long') }, 4);
     expect(readCheckpoint(stopped.checkpoint).manifest.log['skipped']).toEqual([3, 3]);
     const resumed = train({ out: join(folder, 'long'), maxSkippedSteps: 5 }, { resume: true });
-    await expect(resumed).rejects.toThrow(/at step 6, .* No good checkpoint was written in this session/);
+    await expect(resumed).rejects.toThrowWith({
+      type: UserError,
+      code: 'LOSS_NOT_FINITE',
+      contains: ['at step 6', 'No good checkpoint'],
+    });
   });
 
   it.each([
@@ -278,7 +295,7 @@ describe('a resumed run is the unbroken run', () => {
         hooks: { onNote: (text) => notes.push(text), onStart: ({ step }) => started.push(step) },
       },
     );
-    expect(notes).toEqual([expect.stringMatching(/skipped .*step-000004: .*its manifest says/)]);
+    expect(notes).toEqual([expect.stringMatching(/skipped .*step-000004: .*manifest/)]);
     expect(started).toEqual([2]);
     expect(readCheckpoint(join(config.out!, 'checkpoints', 'step-000004')).manifest.step).toBe(4);
   });
@@ -289,13 +306,19 @@ describe('refused, with the reason', () => {
     const config = tinyConfig(folder, 4);
     await trainUntil(config, 2);
     const resume = (part: PartialConfig) => train({ out: config.out, ...part }, { resume: true });
-    await expect(resume({ totalSteps: 9, optimizer: { lr: 1 } })).rejects.toThrow(
-      /another configuration.*Changed: .*lr: 0.004 -> 1; totalSteps: 4 -> 9/,
-    );
+    await expect(resume({ totalSteps: 9, optimizer: { lr: 1 } })).rejects.toThrowWith({
+      type: UserError,
+      code: 'RESUME_MISMATCH',
+      contains: ['configuration', 'lr: 0.004 -> 1; totalSteps: 4 -> 9'],
+    });
     const arrays = await readNpz(join(folder, 'data.npz'));
     (arrays['images']!.data as Uint8Array)[0]! ^= 0xff;
     await writeNpz(join(folder, 'other.npz'), arrays);
-    await expect(resume({ data: join(folder, 'other.npz') })).rejects.toThrow(/was trained on other data/);
+    await expect(resume({ data: join(folder, 'other.npz') })).rejects.toThrowWith({
+      type: UserError,
+      code: 'RESUME_MISMATCH',
+      contains: ['other data', 'other.npz'],
+    });
     // The same images under another name are the same data.
     cpSync(join(folder, 'data.npz'), join(folder, 'same.npz'));
     expect(await resume({ data: join(folder, 'same.npz') })).toMatchObject({ status: 'finished' });
@@ -303,24 +326,29 @@ describe('refused, with the reason', () => {
 
   it('a second run in a folder, a resume of nothing', async () => {
     const config = tinyConfig(folder, 2);
-    await expect(train(config, { resume: true })).rejects.toThrow(/There is no run in .* to resume/);
+    await expect(train(config, { resume: true })).rejects.toThrowWith({
+      type: UserError,
+      code: 'RUN_NOT_FOUND',
+      contains: config.out!,
+    });
     await train(config);
-    await expect(train(config)).rejects.toThrow(/holds a run already/);
+    await expect(train(config)).rejects.toThrowWith({ type: UserError, code: 'RUN_EXISTS', contains: config.out! });
     expect((await train(config, { overwrite: true })).status).toBe('finished');
   });
 
   it.each([
-    [{ model: { sample_size: 16 } }, /The model takes images of 16x16x1.*are 8x8x1/],
-    [{ model: { out_channels: 2 } }, /puts out 2 channels/],
-    [{ model: { type: 'dit', ...tinyDit, num_classes: 3 } }, /conditioned on 3 classes; .* has 2/],
-    [{ batchSize: 0 }, /batchSize must be at least 1, got 0/],
-    [{ data: 'nowhere.npz' }, /nowhere\.npz/],
-    [{ curriculum: { type: 'clts', sigma: -1 } }, /sigma/],
-    [{ sampler: { steps: 21 } }, /sampler steps/],
-    [{ engine: 'tfjs-node-gpu' }, /tfjs-node-gpu.*not installed.*npm install/s],
-  ] as [PartialConfig, RegExp][])('%j', async (part, message) => {
+    [{ model: { sample_size: 16 } }, 'DATA_MISMATCH', ['16x16x1', '8x8x1']],
+    [{ model: { out_channels: 2 } }, 'DATA_MISMATCH', ['2 channels', '1']],
+    [{ model: { type: 'dit', ...tinyDit, num_classes: 3 } }, 'DATA_MISMATCH', ['3 classes', 'has 2']],
+    [{ batchSize: 0 }, 'CONFIG_INVALID', ['batchSize', 'at least 1', 'got 0']],
+    [{ data: 'nowhere.npz' }, 'DATA_NOT_FOUND', ['nowhere.npz']],
+    [{ curriculum: { type: 'clts', sigma: -1 } }, RangeError, ['sigma', '-1']],
+    [{ sampler: { steps: 21 } }, RangeError, ['sampler steps', '21']],
+    [{ engine: 'tfjs-node-gpu' }, Error, ['tfjs-node-gpu', 'not installed', 'npm install']],
+  ] as [PartialConfig, string | typeof Error, string[]][])('%j', async (part, code, contains) => {
     const config = tinyConfig(folder, 2);
-    await expect(train({ ...config, ...part })).rejects.toThrow(message);
+    const expected = typeof code === 'string' ? { type: DmError, code } : { type: code };
+    await expect(train({ ...config, ...part })).rejects.toThrowWith({ ...expected, contains });
     expect(existsSync(join(config.out!, 'run.lock'))).toBe(false);
   });
 });

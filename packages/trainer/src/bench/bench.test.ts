@@ -47,7 +47,13 @@ describe('bench', () => {
   });
 
   it('refuses impossible counts', async () => {
-    await expect(bench(config('tfjs-cpu'), { steps: 0 })).rejects.toThrow('steps must be an integer >= 1, got 0');
-    await expect(bench(config('tfjs-cpu'), { warmup: -1 })).rejects.toThrow('warmup must be an integer >= 0, got -1');
+    await expect(bench(config('tfjs-cpu'), { steps: 0 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['steps', '>= 1', '0'],
+    });
+    await expect(bench(config('tfjs-cpu'), { warmup: -1 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['warmup', '>= 0', '-1'],
+    });
   });
 });

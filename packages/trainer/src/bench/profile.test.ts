@@ -3,6 +3,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { resolveConfig } from '../config/resolve.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import { withUpdates, profileStep, summarizeCalls } from './profile.js';
+import { UserError } from '../errors.js';
 
 it('sums a profile up by operator and by block, forwards and backwards', () => {
   const node = (op: string, scope: string, ms: number, flops = 0) => ({ name: '', op, scope, kernel: '', ms, flops });
@@ -53,7 +54,9 @@ it('profiles the step of a configuration', async () => {
   expect(block.forwardMs).toBeGreaterThan(0);
   expect(block.backwardMs).toBeGreaterThan(0);
   expect(blocks.map((b) => b.block)).toContain('optimizer');
-  await expect(profileStep({ ...config, engine: 'tfjs-cpu' })).rejects.toThrow(
-    'Only the engine onnx can be profiled, not tfjs-cpu',
-  );
+  await expect(profileStep({ ...config, engine: 'tfjs-cpu' })).rejects.toThrowWith({
+    type: UserError,
+    code: 'ENGINE_UNSUITABLE',
+    contains: ['onnx', 'tfjs-cpu'],
+  });
 });

@@ -97,7 +97,7 @@ export function withUpdates(calls: readonly SessionCall[], updates: readonly num
 
 /** What is said of another engine than `onnx`. */
 export function notProfiledError(engine: string): UserError {
-  return new UserError(`Only the engine onnx can be profiled, not ${engine}.`);
+  return new UserError(`Only the engine onnx can be profiled, not ${engine}.`, { code: 'ENGINE_UNSUITABLE' });
 }
 
 /** The sums a step over `calls`. */

@@ -16,6 +16,7 @@ import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { checkpointPath } from './layout.js';
 import { formatManifest, type ManifestFields } from './manifest.js';
 import { sha256 } from '../files/hash.js';
+import { UserError } from '../errors.js';
 
 let folder: string;
 beforeEach(() => {
@@ -66,12 +67,21 @@ describe('a checkpoint', () => {
       bytes[bytes.length >> 1]! ^= 1;
       writeFileSync(path, bytes);
     };
-    expect(damage(1, 'ema.safetensors', flip)).toThrow(/ema\.safetensors is damaged: its SHA-256/);
-    expect(damage(2, 'ema.safetensors', (p) => writeFileSync(p, 'x'))).toThrow(/has 1 bytes; its manifest says 1000/);
-    expect(damage(3, 'model.safetensors', (p) => rmSync(p))).toThrow(/model\.safetensors is missing/);
-    expect(damage(4, 'manifest.json', (p) => rmSync(p))).toThrow(/is no checkpoint/);
-    expect(damage(5, 'manifest.json', (p) => writeFileSync(p, '{'))).toThrow(/is not JSON/);
-    expect(damage(6, 'manifest.json', (p) => writeFileSync(p, '{"format": 1}'))).toThrow(/is damaged/);
+    const invalid = (...contains: string[]) => ({ type: UserError, code: 'CHECKPOINT_INVALID', contains });
+    expect(damage(1, 'ema.safetensors', flip)).toThrowWith(invalid('ema.safetensors is damaged', 'SHA-256'));
+    expect(damage(2, 'ema.safetensors', (p) => writeFileSync(p, 'x'))).toThrowWith(
+      invalid('ema.safetensors', '1 bytes', '1000'),
+    );
+    expect(damage(3, 'model.safetensors', (p) => rmSync(p))).toThrowWith(invalid('model.safetensors is missing'));
+    expect(damage(4, 'manifest.json', (p) => rmSync(p))).toThrowWith({
+      type: UserError,
+      code: 'CHECKPOINT_NOT_FOUND',
+      contains: 'manifest.json',
+    });
+    expect(damage(5, 'manifest.json', (p) => writeFileSync(p, '{'))).toThrowWith(invalid('manifest.json', 'not JSON'));
+    expect(damage(6, 'manifest.json', (p) => writeFileSync(p, '{"format": 1}'))).toThrowWith(
+      invalid('manifest.json is damaged'),
+    );
     expect(damage(7, 'manifest.json', (p) => writeFileSync(p, '{"format": 99}'))).toThrow(/has format 99/);
   });
 

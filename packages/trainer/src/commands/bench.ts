@@ -56,7 +56,9 @@ async function run(flags: BenchFlags): Promise<void> {
   const config = resolveConfig([...before, ...layersOf(flags, fieldFlags)]);
   if (config.engine !== 'onnx') {
     if (flags.dump !== undefined) {
-      throw new UserError(`--dump needs the engine onnx; ${config.engine} does not compile the step.`);
+      throw new UserError(`--dump needs the engine onnx; ${config.engine} does not compile the step.`, {
+        code: 'ENGINE_UNSUITABLE',
+      });
     }
     if (flags.profile === true) throw notProfiledError(config.engine);
   }

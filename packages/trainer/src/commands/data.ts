@@ -78,7 +78,9 @@ function withSourceOptions(command: Command): Command {
 function limit(text: string, before: Partial<DataLimits> = {}): Partial<DataLimits> {
   const [name = '', value = ''] = text.split('=');
   if (!(limitNames as readonly string[]).includes(name)) {
-    throw new UserError(`--limit ${text}: unknown limit "${name}". ${suggestion(name, limitNames)}`);
+    throw new UserError(`--limit ${text}: unknown limit "${name}". ${suggestion(name, limitNames)}`, {
+      code: 'OPTION_UNKNOWN',
+    });
   }
   const number = Number(value);
   if (!Number.isSafeInteger(number) || number < 1) {
@@ -104,7 +106,9 @@ async function open(spec: string, flags: SourceFlags): Promise<Dataset> {
 async function fetchData(name: string, flags: CommonFlags): Promise<void> {
   const fetcher = Object.hasOwn(fetchers, name) ? fetchers[name] : undefined;
   if (fetcher === undefined) {
-    throw new UserError(`Unknown data set "${name}". ${suggestion(name, Object.keys(fetchers))}`);
+    throw new UserError(`Unknown data set "${name}". ${suggestion(name, Object.keys(fetchers))}`, {
+      code: 'OPTION_UNKNOWN',
+    });
   }
   const folder = await fetcher((message) => {
     if (flags.json !== true) print(message);

@@ -6,6 +6,7 @@ import { configFile } from './config-file.js';
 import { migrateConfig } from './migration.js';
 import { assignment, resolveConfig } from './resolve.js';
 import type { PartialConfig } from './schema.js';
+import { UserError } from '../errors.js';
 
 const former = {
   preset: 'mnist',
@@ -124,11 +125,18 @@ describe('a configuration of the former shape', () => {
   });
 
   it.each([
-    [{ keep: 3, lossWeighting: 'edm' }, /x\.json .*lossWeighting.*keep is now checkpoints\.keepLast/],
-    [{ optimizer: { name: 'lion', maxGradNorm: 1 } }, /optimizer\.maxGradNorm.*optimizer\.name is now optimizer\.type/],
-    [{ engine: 'cpu', budgets: { steps: 3 } }, /budgets.*engine "cpu" is now "tfjs-cpu"/],
-  ])('is refused if it has names of both: %j', (mixed, message) => {
-    expect(() => migrateConfig(mixed, 'x.json')).toThrow(message);
+    [{ keep: 3, lossWeighting: 'edm' }, ['lossWeighting', 'keep is now checkpoints.keepLast']],
+    [
+      { optimizer: { name: 'lion', maxGradNorm: 1 } },
+      ['optimizer.maxGradNorm', 'optimizer.name is now optimizer.type'],
+    ],
+    [{ engine: 'cpu', budgets: { steps: 3 } }, ['budgets', '"cpu" is now "tfjs-cpu"']],
+  ])('is refused if it has names of both: %j', (mixed, contains) => {
+    expect(() => migrateConfig(mixed, 'x.json')).toThrowWith({
+      type: UserError,
+      code: 'CONFIG_INVALID',
+      contains: ['x.json', ...contains],
+    });
   });
 
   it('may be given as a file, which is noted', () => {
@@ -142,10 +150,14 @@ describe('a configuration of the former shape', () => {
   });
 
   it.each([
-    ['weighting.name=edm', 'unknown field "weighting". It is called lossWeighting now.'],
-    ['optimizer.clip=1', 'unknown field "optimizer.clip". It is called optimizer.maxGradNorm now.'],
-    ['keep=2', 'unknown field "keep". It is called checkpoints.keepLast now.'],
-  ])('is not what --set takes, which says the names of today: %s', (text, message) => {
-    expect(() => resolveConfig([assignment(text)])).toThrow(message);
+    ['weighting.name=edm', ['"weighting"', 'called lossWeighting']],
+    ['optimizer.clip=1', ['"optimizer.clip"', 'called optimizer.maxGradNorm']],
+    ['keep=2', ['"keep"', 'called checkpoints.keepLast']],
+  ])('is not what --set takes, which says the names of today: %s', (text, contains) => {
+    expect(() => resolveConfig([assignment(text)])).toThrowWith({
+      type: UserError,
+      code: 'CONFIG_UNKNOWN_FIELD',
+      contains: [`--set ${text}`, ...contains],
+    });
   });
 });

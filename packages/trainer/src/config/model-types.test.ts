@@ -5,6 +5,7 @@ import { modelTypes, type ModelTypeName } from './model-types.js';
 import { generateSamples } from '../sampling/generate-samples.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
+import { UserError } from '../errors.js';
 
 const configs: Readonly<Record<Exclude<ModelTypeName, 'unet'>, Record<string, number>>> = {
   dit: { patch_size: 4, hidden_size: 16, depth: 1, num_heads: 2 },
@@ -25,14 +26,22 @@ it.each(Object.entries(configs))('%s is trained and sampled, with its classes fr
   const { images, shape } = await generateSamples({ run: out, count: 2, label: 1 });
   expect(shape).toEqual([2, 8, 8, 1]);
   expect(images.every(Number.isFinite)).toBe(true);
-  await expect(generateSamples({ run: out, label: 2 })).rejects.toThrow(/no class 2: the model has 2/);
+  await expect(generateSamples({ run: out, label: 2 })).rejects.toThrowWith({
+    type: UserError,
+    code: 'CLASS_UNKNOWN',
+    contains: ['class 2', 'has 2'],
+  });
 });
 
 it("diffusers' DiT is refused where there are no classes", async () => {
   const folder = await tiny();
   const model = { type: 'dit-diffusers', ...configs['dit-diffusers'] } as const;
   const run = train({ ...tinyConfig(folder, 2), model, conditional: false });
-  await expect(run).rejects.toThrow(/dit-diffusers has class labels always.*choose dit/);
+  await expect(run).rejects.toThrowWith({
+    type: UserError,
+    code: 'CONFIG_INVALID',
+    contains: ['dit-diffusers', 'conditional true', 'choose dit'],
+  });
 });
 
 it('a new architecture has a case here', () => {

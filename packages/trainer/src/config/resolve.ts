@@ -28,7 +28,7 @@ export function resolveConfig(given: readonly Layer[] = []): Config {
   const unknown = layers.flatMap((l) => unknownKeys(configSchema, l.value, []).map((key) => ({ ...key, ...l })));
   if (unknown.length > 0) {
     const lines = problemLines(unknown, (key) => `${key.source}: ${describeUnknown(key)}`);
-    throw new UserError(lines, { code: 'CONFIG_INVALID' });
+    throw new UserError(lines, { code: 'CONFIG_UNKNOWN_FIELD' });
   }
 
   const name = layers.findLast((l) => l.value['preset'] !== undefined)?.value['preset'] ?? defaultPreset;

@@ -113,5 +113,5 @@ function metadataOf({ model, config }: Denoiser, weights: string): Record<string
 
 function chosen<T extends string>(flag: string, value: string, known: readonly T[]): T {
   if ((known as readonly string[]).includes(value)) return value as T;
-  throw new UserError(`${flag} ${value} is unknown. ${suggestion(value, known)}`);
+  throw new UserError(`${flag} ${value} is unknown. ${suggestion(value, known)}`, { code: 'OPTION_UNKNOWN' });
 }

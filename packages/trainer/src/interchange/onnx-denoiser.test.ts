@@ -88,7 +88,7 @@ it.skipIf(python === undefined)(
     expect(status, stderr).toBe(0);
     const lines = stdout.trim().split('\n');
     expect(lines.length).toBe(small.length);
-    for (const line of lines) expect(line).toMatch(/: batches 1, 2, 5, largest difference \d\.\de-0[5-9]$/);
+    for (const line of lines) expect(line).toMatch(/: batches 1, 2, 5.*\d\.\de-0[5-9]$/);
   },
 );
 
@@ -103,7 +103,7 @@ it('a label that is no class is an error, and so are missing weights', async () 
     timestep: new Tensor('float32', [0], [1]),
     class_labels: new Tensor('int64', [BigInt(model.condDim)], [1]),
   };
-  await expect(session.run(feeds)).rejects.toThrow(/indices element out of data bounds/);
+  await expect(session.run(feeds)).rejects.toThrow(/out of data bounds/);
   await session.release();
   const { 'conv_in.weight': _, ...rest } = weights;
   expect(() => denoiserOnnx(model, rest)).toThrow('weights are missing: conv_in.weight');

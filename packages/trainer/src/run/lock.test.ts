@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { acquireLock } from './lock.js';
 import { processStart } from './process-start.js';
+import { UserError } from '../errors.js';
 
 let folder: string;
 let path: string;
@@ -26,6 +27,12 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const locked = expect.objectContaining({ code: 'RUN_LOCKED' });
+/** The error of a lock that a process holds, with what to remove if that one is gone. */
+const inUse = (pid: number, host: string) => ({
+  type: UserError,
+  code: 'RUN_LOCKED',
+  contains: [folder, `process ${pid} on ${host}`, path],
+});
 
 function deadPid(): number {
   return spawnSync(process.execPath, ['-e', '']).pid;
@@ -34,7 +41,7 @@ function deadPid(): number {
 it('is held by one at a time and can be taken again after its release', () => {
   const lock = acquireLock(folder);
   expect(readdirSync(folder)).toEqual(['run.lock']);
-  expect(() => acquireLock(folder)).toThrow(new RegExp(`in use by process ${process.pid} on`));
+  expect(() => acquireLock(folder)).toThrowWith(inUse(process.pid, hostname()));
   expect(readdirSync(folder)).toEqual(['run.lock']);
   lock.release();
   lock.release();
@@ -77,7 +84,7 @@ describe('is taken over', () => {
     const successor = `${path}.${createHash('sha256').update(stale).digest('hex').slice(0, 32)}`;
     writeFileSync(path, stale);
     writeFileSync(successor, JSON.stringify({ pid: process.ppid, host: hostname(), id: 'second' }));
-    expect(() => acquireLock(folder)).toThrow(new RegExp(`in use by process ${process.ppid} on`));
+    expect(() => acquireLock(folder)).toThrowWith(inUse(process.ppid, hostname()));
     writeFileSync(successor, JSON.stringify({ pid: deadPid(), host: hostname(), id: 'second' }));
     acquireLock(folder).release();
     expect(readdirSync(folder)).toEqual([]);
@@ -100,9 +107,9 @@ describe('is taken over', () => {
 
 it('stands while its owner lives, or may live on another host', () => {
   writeFileSync(path, JSON.stringify({ pid: process.ppid, host: hostname() }));
-  expect(() => acquireLock(folder)).toThrow(/is in use/);
+  expect(() => acquireLock(folder)).toThrowWith(inUse(process.ppid, hostname()));
   writeFileSync(path, JSON.stringify({ pid: 1, host: 'elsewhere' }));
-  expect(() => acquireLock(folder)).toThrow(/process 1 on elsewhere.*remove .*run\.lock/);
+  expect(() => acquireLock(folder)).toThrowWith(inUse(1, 'elsewhere'));
   expect(readdirSync(folder)).toEqual(['run.lock']);
 });
 

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FileError } from '@dm/files';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { readMetrics, truncateMetrics } from './metrics.js';
 import { appendMetrics, metricsRecord as record } from '../testing/metrics.js';
@@ -23,7 +24,11 @@ it('gives back what was appended, without the half line that a kill leaves', () 
 it('names the line that is not JSON', () => {
   appendMetrics(path, record(1));
   appendFileSync(path, 'nonsense\n');
-  expect(() => readMetrics(path)).toThrow(/metrics\.jsonl, line 2 is not JSON/);
+  expect(() => readMetrics(path)).toThrowWith({
+    type: FileError,
+    code: 'FILE_INVALID',
+    contains: ['metrics.jsonl, line 2', 'not JSON'],
+  });
 });
 
 it.each([

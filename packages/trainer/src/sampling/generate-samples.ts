@@ -143,6 +143,7 @@ async function readNoise(path: string, { model }: Denoiser): Promise<NdArray> {
     throw new UserError(
       `${path} is ${data.constructor.name} [${shape.join(', ')}]; the noise must be float32 ` +
         `[N, ${model.inputShape.join(', ')}] (NHWC).`,
+      { code: 'FILE_INVALID' },
     );
   }
   return float32(data, shape);

@@ -54,11 +54,16 @@ export interface ClassCondition {
 export function classCondition(denoiser: Denoiser, count: number, label: number | undefined): ClassCondition {
   const { model, classes, nullClass } = denoiser;
   if (model.numClasses === 0) {
-    if (label !== undefined) throw new UserError(`The model is unconditional: there is no class ${label} to ask for.`);
+    if (label !== undefined)
+      throw new UserError(`The model is unconditional: there is no class ${label} to ask for.`, {
+        code: 'CLASS_UNKNOWN',
+      });
     return { inputs: {}, unconditional: {} };
   }
   if (label !== undefined && !(Number.isInteger(label) && label >= 0 && label < classes)) {
-    throw new UserError(`There is no class ${label}: the model has ${classes}, counted from 0.`);
+    throw new UserError(`There is no class ${label}: the model has ${classes}, counted from 0.`, {
+      code: 'CLASS_UNKNOWN',
+    });
   }
   const rows = (labelOf: (i: number) => number): Arrays => {
     const labels = Array.from({ length: count }, (_, i) => labelOf(i));

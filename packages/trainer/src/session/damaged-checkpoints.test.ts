@@ -185,14 +185,14 @@ it('a divergence that stays finite is warned of once, logged and reported, and k
   const part = { optimizer: { lr: 0.5, momentumDecay: null }, logEvery: 1, checkpoints: { every: 1, keepLast: 2 } };
   const result = await train(config(12, part), { hooks: { onNote: (text) => notes.push(text) } });
   // Losses .999, 12.2, 63.4, 6.9e4, 2.7e6, ...
-  expect(notes).toEqual([expect.stringMatching(/^warning: at step 3 the loss .* times its minimum/)]);
+  expect(notes).toEqual([expect.stringMatching(/^warning: .*step 3 .*minimum/)]);
   expect(readdirSync(checkpoints).toSorted()).toEqual(['step-000001', 'step-000011', 'step-000012']);
   expect(result.diverged!.lowestLossCheckpoint).toBe(pathOf(1));
   const logged = readMetrics(runFolder(out).metrics).map(({ lossOverMinimum }) => lossOverMinimum);
   expect(logged.slice(0, 2)).toEqual([undefined, undefined]);
   expect(logged.slice(2).every((ratio) => ratio! > 10)).toBe(true);
   expect(result.diverged!.lossOverMinimum).toBe(logged.at(-1));
-  expect(readFileSync(result.report!, 'utf8')).toMatch(/steps 3 to 12: loss up to \S+ times its minimum/);
+  expect(readFileSync(result.report!, 'utf8')).toMatch(/steps 3 to 12: loss\D+[\d.e+]+/);
   // It can be started again from.
   await train(config(1, { initFrom: pathOf(1), out: join(folder, 'again') }));
 });

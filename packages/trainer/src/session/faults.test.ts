@@ -14,6 +14,7 @@ import { generateSamples } from '../sampling/generate-samples.js';
 import { readWeights } from '../checkpoint/state.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
+import { UserError } from '../errors.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -55,14 +56,14 @@ describe('a checkpoint that is damaged is skipped with its reason, and the one b
         bytes[bytes.length - 1]! ^= 1;
         writeFileSync(join(path, 'optimizer.safetensors'), bytes);
       },
-      /optimizer\.safetensors is damaged: its SHA-256 is not the one in the manifest/,
+      /optimizer\.safetensors is damaged: .*SHA-256/,
     ],
     [
       'a cut file',
       (path: string) => truncateSync(join(path, 'model.safetensors'), 100),
-      /model\.safetensors has 100 bytes; its manifest says \d+/,
+      /model\.safetensors has 100 bytes.* \d+/,
     ],
-    ['no manifest', (path: string) => rmSync(join(path, 'manifest.json')), /there is no manifest\.json in it/],
+    ['no manifest', (path: string) => rmSync(join(path, 'manifest.json')), /no manifest\.json/],
     ['a missing file', (path: string) => rmSync(join(path, 'ema.safetensors')), /ema\.safetensors is missing/],
   ])('%s', async (_, damage, reason) => {
     const { notes, began, result } = await resumeAfter(damage);
@@ -79,7 +80,7 @@ describe('a checkpoint that is damaged is skipped with its reason, and the one b
       for (const step of [1, 2, 3]) rmSync(join(path, '..', `step-00000${step}`, 'manifest.json'));
     });
     expect(notes).toHaveLength(4);
-    expect(notes[3]).toMatch(/^no valid checkpoint in .*: starting from step 0$/);
+    expect(notes[3]).toMatch(/^no valid checkpoint.*step 0$/);
     expect(began).toBe(0);
   });
 });
@@ -97,9 +98,11 @@ describe('a disk without room', () => {
   it('is told before anything is written, with both numbers and the remedy; what was saved stays', () => {
     writeCheckpoint(folder, fields(1), files);
     const before = readdirSync(folder).toSorted();
-    expect(() => writeCheckpoint(folder, fields(2), files, () => 2.5 * 2 ** 20)).toThrow(
-      /step-000002 needs 3\.1 MiB, and the disk has 2\.5 MiB left\. Free some space, or keep fewer .*untouched/,
-    );
+    expect(() => writeCheckpoint(folder, fields(2), files, () => 2.5 * 2 ** 20)).toThrowWith({
+      type: UserError,
+      code: 'DISK_FULL',
+      contains: [join(folder, 'step-000002'), '3.1 MiB', '2.5 MiB', '--keep-last 1', 'untouched'],
+    });
     expect(readdirSync(folder).toSorted()).toEqual(before);
     expect(latestCheckpoint(folder).checkpoint!.manifest.step).toBe(1);
   });

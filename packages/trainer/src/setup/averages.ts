@@ -38,7 +38,8 @@ function averageName(name: string): string {
  */
 export function weightsFile({ extraEmas }: Pick<Config, 'extraEmas'>, which = 'ema'): string {
   const known = ['ema', ...Object.keys(extraEmas), 'raw'];
-  if (!known.includes(which)) throw new UserError(`--weights ${which} is unknown. ${suggestion(which, known)}`);
+  if (!known.includes(which))
+    throw new UserError(`--weights ${which} is unknown. ${suggestion(which, known)}`, { code: 'OPTION_UNKNOWN' });
   return weightsName(which);
 }
 
@@ -105,12 +106,14 @@ function checkScheduleFree({ optimizer, ema, extraEmas }: Config): void {
     throw new UserError(
       `An average of type scheduleFree is kept by the optimizer scheduleFreeAdamW alone, and this one is ${optimizer.type}: ` +
         'choose another type (--set ema.type=power ema.decay=0.999 ema.power=0.67).',
+      { code: 'CONFIG_INVALID' },
     );
   }
   if (isKept && !isUsed) {
     throw new UserError(
       'The optimizer scheduleFreeAdamW is sampled from its own average: add --set ema.type=scheduleFree, or one of that ' +
         'type to extraEmas.',
+      { code: 'CONFIG_INVALID' },
     );
   }
 }

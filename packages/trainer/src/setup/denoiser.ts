@@ -55,11 +55,13 @@ function labelsOf(
   if (own !== undefined && numClasses > 0 && rate !== own) {
     throw new UserError(
       `labelDropout is ${rate}, and the model's class_dropout_prob ${own}: leave one of them out, or set both alike.`,
+      { code: 'CONFIG_INVALID' },
     );
   }
   if (rate > 0 && numClasses === 0) {
     throw new UserError(
       `labelDropout is ${rate}, but the model has no classes whose labels could be dropped: set it to null.`,
+      { code: 'CONFIG_INVALID' },
     );
   }
   if (condDim > numClasses) return { classes: numClasses, nullClass: numClasses, labelDropout: rate };
@@ -79,6 +81,7 @@ export function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedu
     throw new UserError(
       `The noise schedule betas has ${schedule.betas.length} betas for ${timesteps} timesteps: give one each ` +
         `(diffusion.schedule.betas), or set diffusion.timesteps to their number.`,
+      { code: 'CONFIG_INVALID' },
     );
   }
   return noiseScheduleFromConfig({ name, ...options } as NoiseScheduleConfig);

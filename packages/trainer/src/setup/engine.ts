@@ -19,11 +19,18 @@ export interface EngineOptions {
 
 /** Opens an engine. Throws an Error that says why it does not work here, and how to install what it needs. */
 export async function openEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
-  if (!isEngineName(name)) throw new UserError(`Unknown engine "${name}". ${suggestion(name, engineNames)}`);
+  if (!isEngineName(name))
+    throw new UserError(`Unknown engine "${name}". ${suggestion(name, engineNames)}`, { code: 'OPTION_UNKNOWN' });
   if (name === 'onnx') return openOnnxEngine(options);
   const { threads, device = 'cpu' } = options;
-  if (device !== 'cpu') throw new UserError(`The engine ${name} has no devices to choose from: leave out --device.`);
-  if (threads !== undefined) throw new UserError(`The engine ${name} chooses its own threads: leave out --threads.`);
+  if (device !== 'cpu')
+    throw new UserError(`The engine ${name} has no devices to choose from: leave out --device.`, {
+      code: 'ENGINE_UNSUITABLE',
+    });
+  if (threads !== undefined)
+    throw new UserError(`The engine ${name} chooses its own threads: leave out --threads.`, {
+      code: 'ENGINE_UNSUITABLE',
+    });
   return openEagerEngine(name);
 }
 

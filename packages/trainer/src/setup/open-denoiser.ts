@@ -8,7 +8,7 @@ import { checkMemory, estimateSampling } from './memory.js';
  * The denoiser of a configuration, to make `images` images with. Its weights are read after this: until then its size is
  * only what the configuration says.
  *
- * @throws {UserError} `OUT_OF_MEMORY` if that is larger than this machine's memory; `OPTION_INVALID` if parts do not fit
+ * @throws {UserError} `OUT_OF_MEMORY` if that is larger than this machine's memory; `CONFIG_INVALID` if parts do not fit
  */
 export function openDenoiser(config: Config, images = 1): Denoiser {
   const denoiser = createDenoiser(config);

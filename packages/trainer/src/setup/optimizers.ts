@@ -121,7 +121,7 @@ export function createOptimizer(options: OptimizerOptions, totalSteps: number, l
   const { create, refuses = [] } = optimizerTypes[options.type] as OptimizerType<OptimizerName>;
   for (const refused of refuses) {
     if (refusals[refused].isAsked(options)) {
-      throw new UserError(`The optimizer ${options.type} ${refusals[refused].message}.`);
+      throw new UserError(`The optimizer ${options.type} ${refusals[refused].message}.`, { code: 'CONFIG_INVALID' });
     }
   }
   const schedules = schedulesOf(options, totalSteps);

@@ -125,18 +125,21 @@ function checkFit(denoiser: Denoiser, batches: BatchSource): void {
     throw new UserError(
       `The model takes images of ${model.inputShape.join('x')} (height x width x channels), but those of ${name} are ` +
         `${shape.join('x')}. Change the model's, or leave size and channels out so that they follow the data.`,
+      { code: 'DATA_MISMATCH' },
     );
   }
   if (model.outChannels !== shape[2]) {
     throw new UserError(
       `The model puts out ${model.outChannels} channels and must put out ${shape[2]}, as many as the images of ${name} ` +
         'have; a learned variance cannot be trained yet.',
+      { code: 'DATA_MISMATCH' },
     );
   }
   if (model.numClasses > 0 && denoiser.classes !== classes.length) {
     throw new UserError(
       `The model is conditioned on ${denoiser.classes} classes; ${name} has ` +
         (classes.length === 0 ? 'no labels.' : `${classes.length}.`),
+      { code: 'DATA_MISMATCH' },
     );
   }
 }
@@ -145,5 +148,6 @@ function checkParts({ batchSize, gradientAccumulation }: Config): void {
   if (batchSize % gradientAccumulation === 0) return;
   throw new UserError(
     `gradientAccumulation is ${gradientAccumulation}, which does not divide batchSize ${batchSize}: the parts of a batch must be equal.`,
+    { code: 'CONFIG_INVALID' },
   );
 }

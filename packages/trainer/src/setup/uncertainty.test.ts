@@ -20,6 +20,7 @@ import { compileStep } from '../step/compiled-step.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 import { uncertaintyChannels, uncertaintyObjective, uncertaintyWeights } from './uncertainty.js';
+import { UserError } from '../errors.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -93,10 +94,11 @@ describe('the features of noise levels', () => {
       uncertainty: { lr: 0.01 },
       diffusion: { timesteps: 20, prediction: { type: 'v' }, schedule: { type: 'linear', zeroTerminalSnr: true } },
     } as const;
-    await expect(recipeOf(pure)).rejects.toThrow(
-      'uncertainty is a function of ln sigma, which is infinite at timestep 19, where nothing but noise is left: ' +
-        'set diffusion.schedule.zeroTerminalSnr=false, or uncertainty=null.',
-    );
+    await expect(recipeOf(pure)).rejects.toThrowWith({
+      type: UserError,
+      code: 'CONFIG_INVALID',
+      contains: ['timestep 19', 'diffusion.schedule.zeroTerminalSnr=false', 'uncertainty=null'],
+    });
     expect((await recipeOf({ ...pure, uncertainty: null })).uncertainty).toBeUndefined();
   });
 });

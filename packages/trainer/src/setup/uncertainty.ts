@@ -48,6 +48,7 @@ export function createUncertainty(
     throw new UserError(
       `uncertainty is a function of ln sigma, which is infinite at timestep ${pureNoise}, where nothing but noise is left: ` +
         'set diffusion.schedule.zeroTerminalSnr=false, or uncertainty=null.',
+      { code: 'CONFIG_INVALID' },
     );
   }
   const key = { seed, stream: 'uncertainty' } as const;

@@ -9,6 +9,7 @@ import { resolveConfig } from '../config/resolve.js';
 import { initialState } from '../checkpoint/state.js';
 import { compileStep, type StepResult } from './compiled-step.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
+import { UserError } from '../errors.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -70,7 +71,9 @@ describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
 });
 
 it('refuses parts that are not equal', async () => {
-  await expect(steps('tfjs-cpu', { batchSize: 10, gradientAccumulation: 4 }, 1)).rejects.toThrow(
-    'gradientAccumulation is 4, which does not divide batchSize 10',
-  );
+  await expect(steps('tfjs-cpu', { batchSize: 10, gradientAccumulation: 4 }, 1)).rejects.toThrowWith({
+    type: UserError,
+    code: 'CONFIG_INVALID',
+    contains: ['gradientAccumulation is 4', 'batchSize 10'],
+  });
 });

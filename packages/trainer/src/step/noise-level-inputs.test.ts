@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { noiseLevelInputs } from './batch.js';
 import { createDenoiser } from '../setup/denoiser.js';
 import { resolveConfig } from '../config/resolve.js';
+import { UserError } from '../errors.js';
 
 const levels = [0, 300, 999].map((t) => levelAt(linearSchedule(), t));
 const base = { schedule: { type: 'linear' }, timesteps: 1000 } as const;
@@ -62,15 +63,17 @@ describe('the noise schedule of a configuration', () => {
     expect([...noiseSchedule.alphasCumprod]).toEqual([0.9, 0.45]);
   });
 
-  it.each<[object, RegExp]>([
-    [{ schedule: { type: 'betas', betas: [0.1, 0.5] }, timesteps: 3 }, /has 2 betas for 3 timesteps: give one each/],
-    [{ schedule: { type: 'betas', betas: [] }, timesteps: 3 }, /has 0 betas for 3 timesteps/],
-    [{ schedule: 'betas', timesteps: 3 }, /diffusion\.schedule\.betas must be of type array, got nothing/],
-    [{ schedule: { type: 'linear', betas: [0.1] } }, /unknown field "diffusion\.schedule\.betas".*betaStart/],
-    [{ schedule: { type: 'betas', betas: [0.1, 0.2], betaStart: 0.1 }, timesteps: 2 }, /betaStart/],
-    [{ prediction: { type: 'v', sigmaData: 0.3 } }, /unknown field "diffusion\.prediction\.sigmaData"/],
-    [{ prediction: { sigmaData: 0.3 } }, /diffusion\.prediction of type v has no field "sigmaData"/],
-  ])('is refused: %j', (diffusion, message) => {
-    expect(() => denoiser(diffusion)).toThrow(message);
+  const invalid = 'CONFIG_INVALID';
+  const unknown = 'CONFIG_UNKNOWN_FIELD';
+  it.each<[object, string, string[]]>([
+    [{ schedule: { type: 'betas', betas: [0.1, 0.5] }, timesteps: 3 }, invalid, ['2 betas', '3 timesteps']],
+    [{ schedule: { type: 'betas', betas: [] }, timesteps: 3 }, invalid, ['0 betas', '3 timesteps']],
+    [{ schedule: 'betas', timesteps: 3 }, invalid, ['diffusion.schedule.betas', 'type array', 'got nothing']],
+    [{ schedule: { type: 'linear', betas: [0.1] } }, unknown, ['"diffusion.schedule.betas"', 'betaStart']],
+    [{ schedule: { type: 'betas', betas: [0.1, 0.2], betaStart: 0.1 }, timesteps: 2 }, unknown, ['betaStart']],
+    [{ prediction: { type: 'v', sigmaData: 0.3 } }, unknown, ['"diffusion.prediction.sigmaData"']],
+    [{ prediction: { sigmaData: 0.3 } }, invalid, ['diffusion.prediction', 'type v', '"sigmaData"']],
+  ])('is refused: %j', (diffusion, code, contains) => {
+    expect(() => denoiser(diffusion)).toThrowWith({ type: UserError, code, contains });
   });
 });

@@ -49,13 +49,13 @@ describe('the dashboard', () => {
     const record = metricsRecord(5, { eval: { KID: 0.01234567 }, skipped: 2 });
     const lines = renderDashboard(withRecord(after(4), record), 100, 24).split('\n');
     expect(lines).toContain('evaluation  KID 0.01235');
-    expect(lines).toContain('skipped     2 updates whose loss or gradient was no number');
+    expect(lines).toContainEqual(expect.stringMatching(/^skipped +2 updates/));
   });
 
   it('waits with dignity before the first logged step', () => {
     expect(renderDashboard(initialDashboardState, 80, 24)).toBe('');
     const lines = renderDashboard({ ...initialDashboardState, started: { ...started, step: 50 } }, 80, 24).split('\n');
-    expect(lines[1]).toMatch(/^step 50\/100 {2}50 % {2}█+─+$/);
+    expect(lines[1]).toMatch(/^step 50\/100\s+50 %\s+█+─+$/);
     expect(lines.slice(2)).toEqual([
       '            waiting for the first logged step',
       'checkpoint  none yet',

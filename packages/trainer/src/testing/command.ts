@@ -1,6 +1,7 @@
 /** Runs the built `dm` as a person would. */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { DmError } from '@dm/ops';
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 
@@ -59,6 +60,26 @@ function startProgram(program: string, args: readonly string[], cwd: string, opt
 /** Runs `dm` to its end. */
 export function dm(args: readonly string[], cwd: string, options: SpawnOptions = {}): Promise<Finished> {
   return start(args, cwd, options).finished;
+}
+
+/**
+ * The JSON objects that `dm <args> --json` prints.
+ *
+ * @throws {DmError} the error that it prints, if it ends with exit code 1 and, on standard error, a message without a stack
+ */
+export async function dmJson(args: readonly string[], cwd: string, options: SpawnOptions = {}): Promise<unknown[]> {
+  return jsonOf(await dm([...args, '--json'], cwd, options));
+}
+
+/** The same of a command that has ended. */
+export function jsonOf({ code, stdout, stderr }: Finished): unknown[] {
+  const printed = stdout.split('\n').filter((line) => line !== '');
+  const events = printed.map((line) => JSON.parse(line) as { event?: string; code?: string; message?: string });
+  const { event, code: errorCode = '', message = '' } = events.at(-1) ?? {};
+  const isReported = /^error: /m.test(stderr) && !/^\s+at /m.test(stderr);
+  if (event === 'error' && code === 1 && isReported) throw new DmError(message, { code: errorCode });
+  if (event === 'error' || code !== 0) throw new Error(`dm ended with exit code ${code}: ${stdout}${stderr}`);
+  return events;
 }
 
 /** The same with Node's options `node`, under a command such as `strace`. */

@@ -204,7 +204,9 @@ function parseMetrics(text: string): MetricName[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
     if (!(metricNames as readonly string[]).includes(name)) {
-      throw new UserError(`--metrics: unknown metric ${name}. ${suggestion(name, metricNames)}`);
+      throw new UserError(`--metrics: unknown metric ${name}. ${suggestion(name, metricNames)}`, {
+        code: 'OPTION_UNKNOWN',
+      });
     }
   }
   return names as MetricName[];

@@ -11,6 +11,7 @@ import { compareSets } from './compare-sets.js';
 import { denoiserAgreement } from './denoisers.js';
 import { consistencyGrid } from './grid.js';
 import { openSameNoise } from './same-noise.js';
+import { UserError } from '../../errors.js';
 
 let folder: string;
 let a: string;
@@ -29,6 +30,8 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const option = { type: UserError, code: 'OPTION_INVALID' } as const;
+
 describe('openSameNoise', () => {
   it('draws every run from the same noise, and as many samples as a file has', async () => {
     const { images, shape } = await generateSamples({ run: a, count: 6, seed: 2 });
@@ -43,14 +46,25 @@ describe('openSameNoise', () => {
   });
 
   it('refuses one set, a set twice, too few samples and other shapes', async () => {
-    await expect(openSameNoise([a])).rejects.toThrow('at least 2 sets; 1 given');
-    await expect(openSameNoise([a, a])).rejects.toThrow('is given twice');
+    await expect(openSameNoise([a])).rejects.toThrowWith({ ...option, contains: ['2 sets', '1 given'] });
+    await expect(openSameNoise([a, a])).rejects.toThrowWith({ ...option, contains: [a, 'twice'] });
     const file = join(folder, 'wide.npy');
     await writeNpy(file, { shape: [3, 8, 9, 1], data: new Float32Array(3 * 72) });
-    await expect(openSameNoise([a, file])).rejects.toThrow(/wide\.npy has samples of 8x9x1, .* of 8x8x1/);
-    await expect(openSameNoise([a, file], { count: 4 })).rejects.toThrow('has 3 samples; 4 were asked for');
+    await expect(openSameNoise([a, file])).rejects.toThrowWith({
+      type: UserError,
+      code: 'SETS_MISMATCH',
+      contains: ['wide.npy', '8x9x1', a, '8x8x1'],
+    });
+    await expect(openSameNoise([a, file], { count: 4 })).rejects.toThrowWith({
+      ...option,
+      contains: ['wide.npy', '3 samples', '4'],
+    });
     await writeNpy(file, { shape: [3, 8, 9], data: new Float32Array(3 * 72) });
-    await expect(openSameNoise([a, file])).rejects.toThrow('samples are float32 in [-1, 1] or uint8, [N, H, W, C]');
+    await expect(openSameNoise([a, file])).rejects.toThrowWith({
+      type: UserError,
+      code: 'FILE_INVALID',
+      contains: ['wide.npy', '[3, 8, 9]', '[N, H, W, C]'],
+    });
   });
 });
 
@@ -85,7 +99,10 @@ describe('denoiserAgreement', () => {
     }
     // From little noise to much.
     expect(levels.map(({ logSnr }) => logSnr)).toEqual(levels.map(({ logSnr }) => logSnr).toSorted((x, y) => y - x));
-    await expect(denoiserAgreement([a, b], { levels: 0 })).rejects.toThrow('--levels must be at least 1');
+    await expect(denoiserAgreement([a, b], { levels: 0 })).rejects.toThrowWith({
+      ...option,
+      contains: ['--levels', 'at least 1', '0'],
+    });
   });
 });
 

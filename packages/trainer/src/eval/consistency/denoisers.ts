@@ -65,6 +65,7 @@ export async function denoiserAgreement(
     if (denoiser.model.inputShape.join('x') !== shape.join('x')) {
       throw new UserError(
         `${name} takes images of ${denoiser.model.inputShape.join('x')}, ${models[0]!.name} of ${shape.join('x')}.`,
+        { code: 'SETS_MISMATCH' },
       );
     }
   }
@@ -150,7 +151,8 @@ function sharedLevels(models: readonly Opened[], levels: number): number[] {
   const low = Math.max(...all.map((values) => values.at(-1)!));
   const chosen = Array.from({ length: levels }, (_, k) => all[0]![Math.floor(((k + 0.5) * numTimesteps) / levels)]!);
   const shared = [...new Set(chosen)].filter((value) => Number.isFinite(value) && value >= low && value <= high);
-  if (shared.length === 0) throw new UserError('The noise schedules of the models share none of these levels.');
+  if (shared.length === 0)
+    throw new UserError('The noise schedules of the models share none of these levels.', { code: 'SETS_MISMATCH' });
   return shared;
 }
 

@@ -61,6 +61,7 @@ export async function openSameNoise(specs: readonly string[], options: SameNoise
     if (shape.join('x') !== first!.shape.join('x')) {
       throw new UserError(
         `${name} has samples of ${shape.join('x')}, ${first!.name} of ${first!.shape.join('x')}: they cannot come from the same noise.`,
+        { code: 'SETS_MISMATCH' },
       );
     }
   }
@@ -78,6 +79,7 @@ async function readSamples(path: string): Promise<{ data: Float32Array; shape: r
   if (shape.length !== 4 || !(data instanceof Float32Array || data instanceof Uint8Array)) {
     throw new UserError(
       `${path} is ${data.constructor.name} [${shape.join(', ')}]; samples are float32 in [-1, 1] or uint8, [N, H, W, C].`,
+      { code: 'FILE_INVALID' },
     );
   }
   return { data: data instanceof Uint8Array ? toFloat(data) : data, shape };

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeNpz } from '@dm/data';
+import { FileError } from '@dm/files';
 import { openEagerEngine } from '@dm/ops';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDenoiser } from '../../setup/denoiser.js';
@@ -12,6 +13,7 @@ import { train } from '../../train.js';
 import { readDifficulty } from './file.js';
 import { openNoiseProbe } from './noise-probe.js';
 import { probeCheckpoints } from './probe-checkpoints.js';
+import { UserError } from '../../errors.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -64,21 +66,31 @@ describe('difficulty of a run', () => {
     await train({ out, probe }, { resume: true, hooks: { onNote: (text) => notes.push(text) } });
     const { setting, records } = readDifficulty(join(out, 'difficulty.jsonl'))!;
     expect([setting.buckets.length, records.map(({ step }) => step)]).toEqual([2, [3]]);
-    expect(notes.join()).toContain('was begun with other buckets or images: begun anew at step 2');
+    expect(notes.join()).toMatch(/difficulty\.jsonl.*other buckets.*at step 2/);
   });
 
   it('names a line that is damaged', async () => {
     const file = join(folder, 'damaged.jsonl');
     writeFileSync(file, '{"format":2}\n');
-    expect(() => readDifficulty(file)).toThrow(/damaged\.jsonl, line 1 is not as expected/);
+    expect(() => readDifficulty(file)).toThrowWith({
+      type: FileError,
+      code: 'FILE_INVALID',
+      contains: 'damaged.jsonl, line 1',
+    });
     expect(readDifficulty(join(folder, 'none.jsonl'))).toBeUndefined();
   });
 
   it('needs two checkpoints', async () => {
     const { out } = await train({ ...probed(1, 'short'), probe: { every: 0, buckets: 3, images: 4 } });
-    await expect(probeCheckpoints(out)).rejects.toThrow('keeps 1 valid checkpoint; a course needs at least 2');
+    await expect(probeCheckpoints(out)).rejects.toThrowWith({
+      type: UserError,
+      code: 'CHECKPOINT_NOT_FOUND',
+      contains: [out, '1 valid checkpoint', 'at least 2', '--keep-last'],
+    });
   });
 });
+
+const option = { type: UserError, code: 'OPTION_INVALID' } as const;
 
 describe('openNoiseProbe', () => {
   const config = (data: string) =>
@@ -129,8 +141,14 @@ describe('openNoiseProbe', () => {
     expect(loss).toBeGreaterThan(0.5);
     expect(loss).toBeLessThan(1.5);
     expect(gradient.some((value) => value !== 0)).toBe(true);
-    await expect(openNoiseProbe(denoiser, engine, 'params', { images: 100 })).rejects.toThrow('or a multiple of 64');
-    await expect(openNoiseProbe(denoiser, engine, 'params', { images: 192 })).rejects.toThrow('has 128: take fewer');
+    await expect(openNoiseProbe(denoiser, engine, 'params', { images: 100 })).rejects.toThrowWith({
+      ...option,
+      contains: ['100 images', 'multiple of 64'],
+    });
+    await expect(openNoiseProbe(denoiser, engine, 'params', { images: 192 })).rejects.toThrowWith({
+      ...option,
+      contains: ['192 images', 'has 128'],
+    });
     await engine.dispose();
   });
 });

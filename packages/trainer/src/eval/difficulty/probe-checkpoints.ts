@@ -68,5 +68,6 @@ function tooFew(run: string, count: number): UserError {
   return new UserError(
     `${run} keeps ${count} valid checkpoint${count === 1 ? '' : 's'}; a course needs at least 2. Train with --keep-last, ` +
       'or measure while training: --probe-every.',
+    { code: 'CHECKPOINT_NOT_FOUND' },
   );
 }

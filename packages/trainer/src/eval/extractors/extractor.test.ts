@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openExtractor } from './extractor.js';
+import { UserError } from '../../errors.js';
 
 describe('openExtractor', () => {
   it('opens the default with an engine of its own', async () => {
@@ -14,12 +15,30 @@ describe('openExtractor', () => {
   });
 
   it('refuses unknown names, and options that an extractor has no use for', async () => {
-    await expect(openExtractor('mobilnet')).rejects.toThrow('Did you mean "mobilenet"?');
+    const option = { type: UserError, code: 'OPTION_INVALID' } as const;
+    await expect(openExtractor('mobilnet')).rejects.toThrowWith({
+      type: UserError,
+      code: 'OPTION_UNKNOWN',
+      contains: ['"mobilnet"', 'mean "mobilenet"'],
+    });
     await expect(openExtractor('inception')).rejects.toThrow(/pt_inception-2015-12-05-6726825d\.pth .*--weights/);
     await expect(openExtractor('inception', { weights: 'none.safetensors' })).rejects.toThrow('none.safetensors');
-    await expect(openExtractor('mobilenet', { resize: 'bilnear' })).rejects.toThrow('Did you mean "bilinear"?');
-    await expect(openExtractor('mobilenet', { weights: 'x' })).rejects.toThrow('mobilenet takes no weights');
-    await expect(openExtractor('random', { weights: 'x' })).rejects.toThrow('random takes no weights');
-    await expect(openExtractor('pixels', { resize: 'bilinear' })).rejects.toThrow('pixels has one way to resize');
+    await expect(openExtractor('mobilenet', { resize: 'bilnear' })).rejects.toThrowWith({
+      type: UserError,
+      code: 'OPTION_UNKNOWN',
+      contains: ['bilnear', 'mean "bilinear"'],
+    });
+    await expect(openExtractor('mobilenet', { weights: 'x' })).rejects.toThrowWith({
+      ...option,
+      contains: ['mobilenet', '--weights'],
+    });
+    await expect(openExtractor('random', { weights: 'x' })).rejects.toThrowWith({
+      ...option,
+      contains: ['random', '--weights'],
+    });
+    await expect(openExtractor('pixels', { resize: 'bilinear' })).rejects.toThrowWith({
+      ...option,
+      contains: ['pixels', '--resize'],
+    });
   });
 });

@@ -29,11 +29,13 @@ export interface ExtractorOptions {
 /** Opens an extractor. Throws an Error that names the file, or what is missing and how to get it. */
 export async function openExtractor(name: string, options: ExtractorOptions = {}): Promise<FeatureExtractor> {
   if (!(extractorNames as readonly string[]).includes(name)) {
-    throw new UserError(`Unknown extractor "${name}". ${suggestion(name, extractorNames)}`);
+    throw new UserError(`Unknown extractor "${name}". ${suggestion(name, extractorNames)}`, { code: 'OPTION_UNKNOWN' });
   }
   const { resize } = options;
   if (resize !== undefined && !(resizeMethods as readonly string[]).includes(resize)) {
-    throw new UserError(`--resize ${resize} is unknown. ${suggestion(resize, resizeMethods)}`);
+    throw new UserError(`--resize ${resize} is unknown. ${suggestion(resize, resizeMethods)}`, {
+      code: 'OPTION_UNKNOWN',
+    });
   }
   if (name === 'pixels') {
     refuse(name, options);

@@ -29,8 +29,8 @@ describe('trainExtractor', () => {
     expect(trained).toMatchObject({ testImages: 2, steps: 6 });
     expect(seen).toEqual([7, 14, 21, 28, 35, 42]);
     const { metadata } = parseSafetensors(trained.file);
-    expect(metadata['data']).toMatch(/data\.npz, without every tenth image$/);
-    expect(metadata['test_data']).toMatch(/data\.npz, every tenth image$/);
+    expect(metadata['data']).toMatch(/data\.npz, without every tenth/);
+    expect(metadata['test_data']).toMatch(/data\.npz, every tenth/);
 
     const weights = join(folder, 'classifier.safetensors');
     writeFileSync(weights, trained.file);
@@ -60,7 +60,10 @@ describe('measureThroughput', () => {
     expect(batches).toEqual([32, 32, 32, 6]);
     expect(measured).toMatchObject({ extractor: 'pixels', count: 70, shape: [16, 16, 1] });
     expect(measured.imagesPerSecond).toBeCloseTo(70 / measured.seconds);
-    expect(throughputText(measured)).toMatch(/^pixels: [\d.e+]+ images\/s \(70 images of 16x16x1 in /);
-    await expect(measureThroughput(pixels, { count: 0 })).rejects.toThrow('count must be an integer >= 1, got 0');
+    expect(throughputText(measured)).toMatch(/^pixels: [\d.e+]+ images\/s \(70 .*\b16x16x1\b/);
+    await expect(measureThroughput(pixels, { count: 0 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['count', '>= 1', '0'],
+    });
   });
 });

@@ -61,11 +61,13 @@ export async function openRunObjective(
       throw new UserError(
         `${spec} has another architecture than ${first.spec}: between them there is no line in one space of parameters` +
           `${other === undefined ? '' : ` (first difference: ${other})`}.`,
+        { code: 'SETS_MISMATCH' },
       );
     }
     if (predicts(denoiser) !== predicts(first.denoiser)) {
       throw new UserError(
         `${spec} predicts ${predicts(denoiser)} and ${first.spec} ${predicts(first.denoiser)}: they do not share a loss.`,
+        { code: 'SETS_MISMATCH' },
       );
     }
   }
