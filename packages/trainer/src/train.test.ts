@@ -225,7 +225,7 @@ describe('a run', () => {
       contains: ['at step 5', join(config.out!, 'checkpoints/step-000001'), '--lr'],
     });
     expect(notes).toHaveLength(3);
-    expect(notes[0]).toMatch(/(NaN|Infinity) at step 2: .*skipped \(1\b.*\b4 /);
+    expect(notes[0]).toMatch(/(NaN|Infinity) at step 2:.*skipped \(1\b.*\b4\b/);
     expect(readdirSync(join(config.out!, 'checkpoints'))).toEqual(['step-000001']);
     expect(existsSync(join(config.out!, 'run.lock'))).toBe(false);
     // The count goes on where the run does.

