@@ -154,7 +154,7 @@ function textsIn(node: ts.Expression, seen: Set<ts.Node>): Text[] {
   if (ts.isBinaryExpression(node)) return all([node.left, node.right]);
   if (ts.isArrayLiteralExpression(node)) return all(node.elements);
   if (ts.isObjectLiteralExpression(node)) return all(node.properties.flatMap(valueOfProperty));
-  if (isReference(node)) return all(resolved(node));
+  if (ts.isIdentifier(node) || isAccess(node)) return all(resolved(node));
   if (ts.isNewExpression(node) && node.expression.getText() === 'RegExp') {
     return all(node.arguments ?? []).map((each) => ({ ...each, text: textOfPattern(each.text) }));
   }
@@ -208,17 +208,17 @@ function resultsOf(node: ts.Node): ts.Expression[] {
 
 // --- names --------------------------------------------------------------------------------------------------------
 
-type Reference = ts.Identifier | ts.PropertyAccessExpression | ts.ElementAccessExpression;
+type Access = ts.PropertyAccessExpression | ts.ElementAccessExpression;
 
-const isReference = (node: ts.Node): node is Reference =>
-  ts.isIdentifier(node) || ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node);
+const isAccess = (node: ts.Node): node is Access =>
+  ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node);
 
 /** The expressions that a value may be, behind names, properties and wrappers. */
 function resolved(node: ts.Expression, depth = 0): ts.Expression[] {
   if (depth > 8) return [];
   if (isWrapper(node)) return resolved(node.expression, depth);
   if (ts.isIdentifier(node)) return valuesOfName(node).flatMap((value) => resolved(value, depth + 1));
-  if (!isReference(node)) return [node];
+  if (!isAccess(node)) return [node];
   const key = ts.isPropertyAccessExpression(node) ? node.name.text : node.argumentExpression.getText();
   return resolved(node.expression, depth + 1)
     .flatMap((value) => part(value, key))

@@ -2,7 +2,6 @@
 import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatSafetensors, fromPretrained, loadWeights, parseSafetensors } from '@dm/models';
-import { DmError } from '@dm/ops';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { latestCheckpoint } from '../checkpoint/checkpoint-folder.js';
@@ -100,9 +99,9 @@ describe('a pipeline folder', () => {
       model: { type: 'unet', layers_per_block: 2 },
     } as const;
     await expect(train(other)).rejects.toThrowWith({
-      type: DmError,
-      code: 'MODEL_WEIGHTS_MISMATCH',
-      contains: ['UNet2DModel', ' missing: '],
+      type: UserError,
+      code: 'CHECKPOINT_INVALID',
+      contains: ['ema.safetensors', 'UNet2DModel', ' missing: '],
     });
     await expect(train({ ...config, out: inFolder('none'), initFrom: folder })).rejects.toThrowWith({
       type: UserError,
