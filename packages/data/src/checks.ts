@@ -1,10 +1,13 @@
 import { DataError } from './errors.js';
 
 const MAX_CLASSES = 100_000;
-/** Of a value in an error. */
+/** Limits of values shown in errors: list items, characters. */
 const [SHOWN_ITEMS, SHOWN_TEXT] = [8, 80];
 
-/** H W C after a check that each is a positive integer. */
+/**
+ * H * W * C.
+ * @throws {DataError} if one of them is not a positive integer
+ */
 export function imageBytes(name: string, shape: readonly number[]): number {
   if (shape.length !== 3 || shape.some((side) => !Number.isInteger(side) || side < 1)) {
     throw new DataError(`${name}: image shape ${shortJson(shape)} must be [height, width, channels], each at least 1.`);
@@ -12,7 +15,7 @@ export function imageBytes(name: string, shape: readonly number[]): number {
   return shape.reduce((product, side) => product * side, 1);
 }
 
-/** Throws a RangeError naming the first index that is not an integer in [0, length). */
+/** @throws {RangeError} if an index is not an integer in [0, length); the message names the first one */
 export function checkIndices(indices: ArrayLike<number>, length: number): void {
   for (let i = 0; i < indices.length; i++) {
     const index = indices[i]!;
@@ -22,9 +25,7 @@ export function checkIndices(indices: ArrayLike<number>, length: number): void {
   }
 }
 
-/**
- * @throws {DataError} if there is not one label an image, or one names no class
- */
+/** @throws {DataError} if there is not one label per image, or a label is not in [0, classes.length) */
 export function checkLabels(name: string, labels: Int32Array, length: number, classes: readonly string[]): void {
   if (labels.length !== length) throw new DataError(`${name}: ${labels.length} labels for ${length} images.`);
   const bad = labels.findIndex((label) => label < 0 || label >= classes.length);
@@ -37,8 +38,8 @@ export function checkLabels(name: string, labels: Int32Array, length: number, cl
 }
 
 /**
- * What is wrong with a value as the number of a class, as the end of a sentence; undefined if it can be one. A label of
- * millions is an identifier or a damaged file, and that many names of classes would fill the memory.
+ * Why a value cannot be a class number, as the end of a sentence; undefined if it can. A label in the millions is an
+ * identifier or damage, and that many class names would exhaust memory.
  */
 export function labelProblem(label: unknown): string | undefined {
   if (typeof label !== 'number' || !Number.isInteger(label)) return 'is not an integer; classes are numbered from 0.';
@@ -46,13 +47,13 @@ export function labelProblem(label: unknown): string | undefined {
   if (label < MAX_CLASSES) return undefined;
   return (
     `is too large: classes are numbered from 0, up to ${MAX_CLASSES - 1}. ` +
-    'If labels are identifiers, replace each by the number of its class.'
+    'If labels are identifiers, replace them with class numbers.'
   );
 }
 
 /**
- * int32 labels of numbers from anywhere.
- * @throws {DataError} on the first that cannot be the number of a class
+ * Converts numbers to int32 labels.
+ * @throws {DataError} if one cannot be a class number; the message names the first one
  */
 export function toLabels(name: string, labels: ArrayLike<number | bigint>): Int32Array {
   const checked = new Int32Array(labels.length);
@@ -65,7 +66,7 @@ export function toLabels(name: string, labels: ArrayLike<number | bigint>): Int3
   return checked;
 }
 
-/** Classes '0', '1', ... up to the highest label, and what to know about them. */
+/** Class names '0', '1', ... up to the highest label, and notes for the user. */
 export function numberedClasses(labels: Int32Array): { readonly classes: string[]; readonly notes: string[] } {
   let [lowest, highest] = [Infinity, -1];
   for (const label of labels) {
@@ -74,14 +75,14 @@ export function numberedClasses(labels: Int32Array): { readonly classes: string[
   }
   const fromOne =
     `no image has the label 0: labels from ${lowest} to ${highest} make ${highest + 1} classes. ` +
-    'If yours count from 1, subtract 1 from each.';
+    'If labels start at 1, subtract 1 from each.';
   return {
     classes: Array.from({ length: highest + 1 }, (_, label) => String(label)),
     notes: lowest > 0 && labels.length > 0 ? [fromOne] : [],
   };
 }
 
-/** The beginning of any value from a file as JSON; not all of it, which may be long, and too deep for JSON.stringify. */
+/** The beginning of a value as JSON. The whole value may be long, or too deeply nested for JSON.stringify. */
 export function shortJson(value: unknown): string {
   if (Array.isArray(value)) {
     const items = value.slice(0, SHOWN_ITEMS).map((item) => (Array.isArray(item) ? '[...]' : shortJson(item)));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** SHA-256 (hex) of the image bytes, in pieces of any size, then of the labels as little-endian int32. */
+/** SHA-256 (hex) of the image bytes, added in chunks of any size, followed by the labels as little-endian int32. */
 export function createContentHash(): { add(images: Uint8Array): void; digest(labels?: Int32Array): string } {
   const sha = createHash('sha256');
   return {
@@ -12,7 +12,7 @@ export function createContentHash(): { add(images: Uint8Array): void; digest(lab
   };
 }
 
-/** Labels as little-endian int32, whatever the machine's order. */
+/** Labels as little-endian int32, independent of the machine's byte order. */
 export function labelBytes(labels: Int32Array): Uint8Array {
   const bytes = new Uint8Array(labels.length * 4);
   const view = new DataView(bytes.buffer);

@@ -53,7 +53,7 @@ describe('images', () => {
     const limits = { maxPixels: 1000 };
     await expect(read('a.webp', webpOf(64, 64), { limits })).rejects.toMatchObject(limitError('maxPixels'));
     const set = await read('b.webp', webpOf(8, 8), { limits, skipBad: true });
-    expect([set.length, set.notes?.[0]]).toEqual([1, '1 of 2 images left out, as they are bad:']);
+    expect([set.length, set.notes?.[0]]).toEqual([1, expect.stringMatching(/^1 of 2 images /)]);
   });
 
   it('a JPEG of thousands of scans is refused', async () => {
@@ -91,7 +91,7 @@ describe('archives and arrays', () => {
     const zip = overlappingZip(names, deflateRawSync(png), png.length, crc32.buf(png) >>> 0);
     await expect(read('x.zip', zip)).rejects.toMatchObject({
       code: 'DATA_CORRUPT',
-      message: expect.stringContaining('reaches into what lies behind it') as string,
+      message: expect.stringContaining('overlaps') as string,
     });
   });
 
@@ -131,7 +131,7 @@ describe('archives and arrays', () => {
     // Its header says less: what follows is not unpacked.
     await expect(read('y.gz', gzippedIdxOf([4, 16, 16], 2 ** 26))).rejects.toMatchObject({
       code: 'DATA_CORRUPT',
-      message: expect.stringContaining('but more follow the header') as string,
+      message: expect.stringContaining('but more follow') as string,
     });
     const limits = { maxImages: 100 };
     await expect(read('z.gz', gzippedIdxOf([2000, 1, 1]), { limits })).rejects.toMatchObject(limitError('maxImages'));
@@ -157,10 +157,13 @@ describe('archives and arrays', () => {
 });
 
 describe('limits', () => {
-  it('are named, and refused where they are none', () => {
+  it('are named, and refused if unknown or below 1', () => {
     expect(limitNames.toSorted()).toEqual(Object.keys(resolveLimits()).toSorted());
     expect(() => resolveLimits({ maxPixel: 1 } as object)).toThrow(RangeError);
-    expect(() => resolveLimits({ maxPixels: 0 })).toThrow('limits.maxPixels must be an integer >= 1');
+    expect(() => resolveLimits({ maxPixels: 0 })).toThrowWith({
+      type: RangeError,
+      contains: ['limits.maxPixels', '>= 1'],
+    });
   });
 
   it('on unpacked bytes grow with the file', () => {

@@ -2,10 +2,10 @@ import { uniform } from '@dm/core';
 import type { ImageBatch } from '../dataset.js';
 import { firstExample, type BatchOptions } from './order.js';
 
-/** Each augmentation draws from a lane of its own of the stream `augment`. */
+/** Each augmentation has its own lane of the random stream `augment`. */
 const LANES = { flip: 0, crop: 1 } as const;
 
-/** Uniform numbers in [0, 1) for each example of a batch: a function of (seed, number of the example in the run). */
+/** Uniform numbers in [0, 1) per example of a batch: a function of (seed, index of the example in the run). */
 function perExample(
   lane: keyof typeof LANES,
   count: number,
@@ -13,28 +13,30 @@ function perExample(
 ): Float64Array[] {
   const first = firstExample(step, batchSize);
   return Array.from({ length: batchSize }, (_, i) => {
-    // A key's index has 32 bits; the number of an example may have more.
+    // A key's index has 32 bits; the index of an example may have more.
     const [high, low] = [Math.floor((first + i) / 2 ** 32), (first + i) % 2 ** 32];
     return uniform({ seed, stream: 'augment', lane: LANES[lane], step: high, index: low }, count);
   });
 }
 
 /**
- * Which images of a batch are mirrored, each with probability 1/2: a function of (seed, number of the example in the
- * run), so that it is the same at every batch size and after every resume.
+ * Which images of a batch to mirror, each with probability 1/2: a function of (seed, index of the example in the run), so
+ * it does not depend on the batch size or on a resume.
  */
 export function horizontalFlips(options: Omit<BatchOptions, 'length'>): boolean[] {
   return perExample('flip', 1, options).map(([u]) => u! < 0.5);
 }
 
-/** Where the images of a batch are cut out, [N, 2] in [0, 1) as `Dataset.readCrops` takes it: a function as `horizontalFlips`. */
+/**
+ * Crop offsets of a batch for `Dataset.readCrops`, [N, 2] in [0, 1): a function of (seed, index of the example in the run).
+ */
 export function cropOffsets(options: Omit<BatchOptions, 'length'>): Float64Array {
   return Float64Array.from(perExample('crop', 2, options).flatMap((offsets) => [...offsets]));
 }
 
 /**
- * Mirrors the images n with `flips[n]` left to right, in place. `images` is uint8 [N, H, W, C].
- * @throws {RangeError} if `images`, `shape` and `flips` do not fit together
+ * Mirrors image n horizontally, in place, if `flips[n]` is true. `images` is uint8 [N, H, W, C].
+ * @throws {RangeError} if the sizes of `images`, `shape` and `flips` do not match
  */
 export function flipImages(
   images: ImageBatch['images'],

@@ -1,6 +1,6 @@
 /**
- * Cuts image n of uint8 [N, H, W, C] out from row floor(offsets[2n] (H - size + 1)) and column
- * floor(offsets[2n + 1] (W - size + 1)): each place equally likely where `offsets` are uniform in [0, 1).
+ * Crops image n of uint8 [N, H, W, C] at row floor(offsets[2n] (H - size + 1)) and column
+ * floor(offsets[2n + 1] (W - size + 1)): all positions are equally likely if `offsets` are uniform in [0, 1).
  */
 export function cropImages(
   images: Uint8Array,

@@ -4,22 +4,24 @@ import type { Dataset } from '../dataset.js';
 import { batchIndices, type BatchOptions } from './order.js';
 
 export interface LoadBatchOptions extends Omit<BatchOptions, 'length'> {
-  /** Mirror half of the images, by chance. Default false: digits and letters must not be mirrored. */
+  /** Random horizontal flips, with probability 1/2. Default false: digits and letters must not be mirrored. */
   readonly flip?: boolean;
 }
 
 export interface TrainingBatch {
   /** float32 [N, H, W, C] in [-1, 1]. */
   readonly images: Float32Array;
-  /** Class of each image; absent where the set has none. */
+  /** Class of each image; absent if the dataset has no labels. */
   readonly labels?: Int32Array;
-  /** Which images of the set these are. */
+  /** Indices of the images in the dataset. */
   readonly indices: Uint32Array;
 }
 
 /**
- * The batch of optimizer step `step`: order, reading, augmentation, floats. A function of (seed, step) for a set; example
- * n of the run is image (seed, epoch, place), and its crop and flip are a function of (seed, n) alone.
+ * Loads the batch of optimizer step `step`: shuffling, reading, augmentation, conversion to float. For a given dataset it
+ * is a function of (seed, step): see `batchIndices` for the order; crop and flip of example n depend on (seed, n) only.
+ * @throws {RangeError} if `step` or `batchSize` is out of range
+ * @throws {DataError} if an image cannot be read
  */
 export async function loadBatch(dataset: Dataset, options: LoadBatchOptions): Promise<TrainingBatch> {
   const { seed, step, batchSize, flip = false } = options;

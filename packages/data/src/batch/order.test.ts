@@ -27,9 +27,10 @@ describe('epochOrder', () => {
   });
 
   it('refuses an empty set', () => {
-    expect(() => epochOrder({ seed: 0, epoch: 0, length: 0 })).toThrow(
-      'number of images must be an integer >= 1, got 0',
-    );
+    expect(() => epochOrder({ seed: 0, epoch: 0, length: 0 })).toThrowWith({
+      type: RangeError,
+      contains: ['number of images', '>= 1', 'got 0'],
+    });
   });
 });
 
@@ -55,12 +56,14 @@ describe('batchIndices', () => {
   });
 
   it('refuses batch 0 and steps that are none', () => {
-    expect(() => batchIndices({ seed: 0, step: 0, batchSize: 0, length: 5 })).toThrow(
-      'batchSize must be an integer >= 1, got 0',
-    );
-    expect(() => batchIndices({ seed: 0, step: -1, batchSize: 1, length: 5 })).toThrow(
-      'step must be an integer >= 0, got -1',
-    );
+    expect(() => batchIndices({ seed: 0, step: 0, batchSize: 0, length: 5 })).toThrowWith({
+      type: RangeError,
+      contains: ['batchSize', '>= 1', 'got 0'],
+    });
+    expect(() => batchIndices({ seed: 0, step: -1, batchSize: 1, length: 5 })).toThrowWith({
+      type: RangeError,
+      contains: ['step', '>= 0', 'got -1'],
+    });
     expect(() => batchIndices({ seed: 0, step: 0, batchSize: 1, length: 0 })).toThrow(RangeError);
   });
 });
@@ -89,7 +92,10 @@ describe('flips', () => {
     const odd = Uint8Array.of(1, 2, 3, 4, 5, 6);
     flipImages(odd, [2, 3, 1], [true]);
     expect([...odd]).toEqual([3, 2, 1, 6, 5, 4]);
-    expect(() => flipImages(images, [1, 2, 3], [true])).toThrow('12 bytes are not 1 images of 1x2x3');
+    expect(() => flipImages(images, [1, 2, 3], [true])).toThrowWith({
+      type: RangeError,
+      contains: ['12 bytes', '1 images', '1x2x3'],
+    });
   });
 });
 

@@ -3,7 +3,7 @@ import { permutation } from '@dm/core';
 
 export interface EpochOptions {
   readonly seed: number;
-  /** From 0. */
+  /** Epoch, from 0. */
   readonly epoch: number;
   /** Number of images in the set. */
   readonly length: number;
@@ -11,20 +11,20 @@ export interface EpochOptions {
 
 export interface BatchOptions {
   readonly seed: number;
-  /** Optimizer step (or micro-step of accumulation), from 0. */
+  /** Optimizer step (or micro-step of gradient accumulation), from 0. */
   readonly step: number;
   readonly batchSize: number;
   /** Number of images in the set. */
   readonly length: number;
 }
 
-/** A batch seldom touches more than two epochs; a set that is smaller than the batch touches more, in order. */
+/** A batch rarely spans more than two epochs; if the dataset is smaller than the batch it spans more, in order. */
 const CACHED_ORDERS = 4;
 const orders = new Map<string, Uint32Array>();
 
 /**
- * The order of the images in an epoch: a permutation of [0, length), a function of (seed, epoch) alone.
- * @throws {RangeError} unless length >= 1
+ * The order of the images in an epoch: a permutation of [0, length) that depends on (seed, epoch) only.
+ * @throws {RangeError} if length < 1
  */
 export function epochOrder({ seed, epoch, length }: EpochOptions): Uint32Array {
   checkInteger('number of images', length, 1);
@@ -32,10 +32,10 @@ export function epochOrder({ seed, epoch, length }: EpochOptions): Uint32Array {
 }
 
 /**
- * The images of a batch. Example number n = step * batchSize + i of a run is image n mod length of epoch floor(n /
- * length): every image comes once an epoch, batches run on across its end, and the stream of images is the same at
- * every batch size. No state: step k is the same after every resume.
- * @throws {RangeError} on a step, batch size or length that cannot be
+ * Indices of the images of a batch. Example n = step * batchSize + i of a run is image n mod length of epoch
+ * floor(n / length): every image occurs once per epoch, batches may span epochs, and the sequence of images does not
+ * depend on the batch size. Stateless: step k is the same after a resume.
+ * @throws {RangeError} if step < 0, batchSize < 1 or length < 1
  */
 export function batchIndices({ seed, step, batchSize, length }: BatchOptions): Uint32Array {
   const first = firstExample(step, batchSize);
@@ -45,7 +45,7 @@ export function batchIndices({ seed, step, batchSize, length }: BatchOptions): U
   });
 }
 
-/** Number of the batch's first example in the run: step * batchSize. */
+/** Index of the batch's first example in the run: step * batchSize. */
 export function firstExample(step: number, batchSize: number): number {
   checkInteger('step', step, 0);
   checkInteger('batchSize', batchSize, 1);
@@ -57,7 +57,7 @@ function cachedOrder(seed: number, epoch: number, length: number): Uint32Array {
   let order = orders.get(key);
   if (!order) {
     order = epochOrder({ seed, epoch, length });
-    // A Map keeps the order of insertion: its first key is the oldest.
+    // A Map iterates in insertion order: its first key is the oldest.
     if (orders.size === CACHED_ORDERS) orders.delete(orders.keys().next().value!);
     orders.set(key, order);
   }

@@ -40,7 +40,10 @@ describe("CIFAR's binary version", () => {
 
   it('CIFAR-100: fine labels with the names that lie beside', async () => {
     await writeFile(join(dir, 'train.bin'), Uint8Array.from([...record(1, 2), ...record(0, 0)]));
-    await expect(openDataset(`cifar100:${dir}`)).rejects.toThrow(/fine_label_names\.txt: no such file/);
+    await expect(openDataset(`cifar100:${dir}`)).rejects.toThrowWith({
+      code: 'DATA_NOT_FOUND',
+      contains: ['fine_label_names.txt'],
+    });
     await writeFile(join(dir, 'fine_label_names.txt'), 'apple\naquarium_fish\nbaby\n');
     const set = await openDataset(`cifar100:${dir}`);
     expect([set.length, set.classes, [...(await set.read([0, 1])).labels!]]).toEqual([
@@ -53,13 +56,18 @@ describe("CIFAR's binary version", () => {
   it('refuses what is damaged, and says why', () => {
     const layout = { labelBytes: 1, classes: 10 } as const;
     const good = Uint8Array.from(record(9));
-    expect(() => parseCifar(good.subarray(1), 'x', layout)).toThrow(
-      "x: 3072 bytes are no whole number of records of 3073 bytes (cut off, or not CIFAR-10's binary version?).",
-    );
-    expect(() => parseCifar(new Uint8Array(), 'x', layout)).toThrow('x: empty.');
-    expect(() => parseCifar(Uint8Array.from(record(10)), 'x', layout)).toThrow(
-      'label 10 of image 0 is outside [0, 10)',
-    );
-    expect(() => parseCifar(good, 'x', { labelBytes: 2, classes: 100 })).toThrow("not CIFAR-100's binary version?");
+    expect(() => parseCifar(good.subarray(1), 'x', layout)).toThrowWith({
+      code: 'DATA_CORRUPT',
+      contains: ['x: 3072 bytes', '3073', 'CIFAR-10'],
+    });
+    expect(() => parseCifar(new Uint8Array(), 'x', layout)).toThrowWith({ code: 'DATA_EMPTY', contains: ['x: empty'] });
+    expect(() => parseCifar(Uint8Array.from(record(10)), 'x', layout)).toThrowWith({
+      code: 'DATA_CORRUPT',
+      contains: ['label 10', 'image 0', '[0, 10)'],
+    });
+    expect(() => parseCifar(good, 'x', { labelBytes: 2, classes: 100 })).toThrowWith({
+      code: 'DATA_CORRUPT',
+      contains: ['CIFAR-100'],
+    });
   });
 });

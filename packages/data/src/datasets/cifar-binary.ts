@@ -8,19 +8,22 @@ import { createMemoryDataset } from './memory.js';
 import type { Split } from './mnist.js';
 
 export interface CifarBinaryOptions {
-  /** The unpacked archive: its folder, or the one around it. */
+  /** Folder of the unpacked archive, or its parent. */
   readonly dir: string;
   readonly split?: Split;
 }
 
 export interface Cifar100Options extends CifarBinaryOptions {
-  /** The 100 fine classes or the 20 coarse ones. Default fine. */
+  /** The 100 fine classes or the 20 coarse ones. Default 'fine'. */
   readonly classes?: 'fine' | 'coarse';
 }
 
 const SIDE = 32;
 
-/** CIFAR-10 from `cifar-10-binary.tar.gz`, unpacked. Throws a DataError naming the file that is missing or damaged. */
+/**
+ * CIFAR-10 from the unpacked `cifar-10-binary.tar.gz`.
+ * @throws {DataError} if a file is missing or damaged; the message names it
+ */
 export async function openCifar10Binary({ dir, split = 'train' }: CifarBinaryOptions): Promise<Dataset> {
   const folder = archiveFolder(dir, 'cifar-10-batches-bin');
   const files = split === 'train' ? [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`) : ['test_batch.bin'];
@@ -38,7 +41,10 @@ export async function openCifar10Binary({ dir, split = 'train' }: CifarBinaryOpt
   });
 }
 
-/** CIFAR-100 from `cifar-100-binary.tar.gz`, unpacked. Throws a DataError naming the file that is missing or damaged. */
+/**
+ * CIFAR-100 from the unpacked `cifar-100-binary.tar.gz`.
+ * @throws {DataError} if a file is missing or damaged; the message names it
+ */
 export async function openCifar100(options: Cifar100Options): Promise<Dataset> {
   const { dir, split = 'train', classes: kind = 'fine' } = options;
   const folder = archiveFolder(dir, 'cifar-100-binary');

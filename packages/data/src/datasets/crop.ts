@@ -4,17 +4,17 @@ import { cropImages } from '../batch/crop-images.js';
 import { DataError } from '../errors.js';
 
 export interface CropOptions {
-  /** Side of the square that is cut out, at most the images' shorter side. */
+  /** Side of the square crop, at most the shorter side of the images. */
   readonly size: number;
-  /** `center` always; `random` at another place each time that an example comes, in training only. */
+  /** `center`; or `random`, at another position each time an example is used in training. */
   readonly at: 'center' | 'random';
 }
 
 /**
- * A set whose images are cut to [size, size, C]. `read` cuts the middle out; with `at: 'random'` there is `readCrops`
- * too, which training uses. `hash` is the SHA-256 of the whole images' hash and of the size, since every part of them
- * is trained on.
- * @throws {DataError} if the images are smaller
+ * Crops the images of a dataset to [size, size, C]. `read` crops the center; `at: 'random'` adds `readCrops`, which
+ * training uses. `hash` is the SHA-256 of the uncropped dataset's hash and of the size, since random crops use all parts
+ * of the images.
+ * @throws {DataError} if size is not an integer from 1 to the shorter side of the images
  */
 export function cropDataset(dataset: Dataset, { size, at }: CropOptions): Dataset {
   const [height, width, channels] = dataset.shape;
@@ -29,7 +29,7 @@ export function cropDataset(dataset: Dataset, { size, at }: CropOptions): Datase
     const batch = await dataset.read(indices);
     return { ...batch, images: cropImages(batch.images, dataset.shape, size, offsets) };
   };
-  // Half of the free rows and columns above and left, rounded down.
+  // Half of the free rows (columns) above (left), rounded down.
   const middle = (free: number): number => Math.floor(free / 2) / (free + 1);
   const center = [middle(height - size), middle(width - size)] as const;
   return {

@@ -1,7 +1,7 @@
 import type { Dataset } from '../dataset.js';
 
 export interface ChannelStatistics {
-  /** Of the values in [0, 1]: bytes / 255. */
+  /** Mean of the values in [0, 1]: bytes / 255. */
   readonly mean: number;
   /** Standard deviation over all pixels of all images. */
   readonly std: number;
@@ -15,13 +15,13 @@ export interface DatasetDescription {
   /** [H, W, C]. */
   readonly shape: readonly [number, number, number];
   readonly channels: readonly ChannelStatistics[];
-  /** Images of each class, in the order of the labels; empty where the set has no labels. */
+  /** Number of images per class, in label order; empty if there are no labels. */
   readonly classes: readonly { readonly name: string; readonly images: number }[];
   readonly notes: readonly string[];
   readonly sha256: string;
   /**
-   * Images for a contact sheet: of each class the first ones, a row each, where the set has at most `SHEET_CLASSES`
-   * classes; else spread evenly over the set.
+   * Images for a contact sheet: the first images of each class, one row per class, if there are at most `SHEET_CLASSES`
+   * classes; otherwise evenly spaced images.
    */
   readonly sheet: { readonly indices: readonly number[]; readonly columns: number };
 }
@@ -29,12 +29,12 @@ export interface DatasetDescription {
 const SHEET_CLASSES = 20;
 const SHEET_COLUMNS = 10;
 const SHEET_ROWS = 10;
-/** Bytes of images that are held at a time. */
+/** Bytes of images in memory at a time. */
 const PASS_BYTES = 2 ** 22;
 
 /**
- * Reads a set once and says what is in it. `onProgress` gets the number of images read so far.
- * @throws {DataError} if an image is bad or a checksum wrong
+ * Reads a dataset once and computes its statistics. `onProgress` receives the number of images read so far.
+ * @throws {DataError} if an image cannot be read or decoded, or a checksum does not match
  */
 export async function describeDataset(
   dataset: Dataset,
@@ -42,7 +42,7 @@ export async function describeDataset(
 ): Promise<DatasetDescription> {
   const { name, length, shape, classes, notes = [] } = dataset;
   const [height, width, channels] = shape;
-  // Counts of byte values are exact whatever the size of the set.
+  // Counts of byte values are exact for any number of images.
   const histograms = Array.from({ length: channels }, () => new Float64Array(256));
   const counts = classes.map(() => 0);
   const firstOfClass = classes.map((): number[] => []);
@@ -77,7 +77,7 @@ export async function describeDataset(
   };
 }
 
-/** Mean and deviation of byte values, from how often each came. */
+/** Mean and standard deviation of bytes / 255 from a histogram. */
 function statistics(histogram: Float64Array): ChannelStatistics {
   let [total, sum, squares] = [0, 0, 0];
   histogram.forEach((count, value) => {

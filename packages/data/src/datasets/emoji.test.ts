@@ -56,11 +56,17 @@ describe('openEmoji', () => {
   });
 
   it('says what is wrong', async () => {
-    await expect(openEmoji({ from, size: 24 })).rejects.toThrow('image size 24; there are sheets of 16, 20, 32, 64.');
-    await expect(openEmoji({ from, size: 32 })).rejects.toThrow(/32\.png: no such file/);
+    await expect(openEmoji({ from, size: 24 })).rejects.toThrowWith({
+      code: 'DATA_OPTION',
+      contains: ['size 24', '16, 20, 32, 64'],
+    });
+    await expect(openEmoji({ from, size: 32 })).rejects.toThrowWith({ code: 'DATA_NOT_FOUND', contains: ['32.png'] });
     await writeFile(join(root, 'emoji.json'), JSON.stringify([{ sheet_x: 9, sheet_y: 0, category: 'x', has_img_twitter: true }])); // prettier-ignore
-    await expect(openEmoji({ from, size: 16 })).rejects.toThrow(/image 0 lies outside the sheet/);
+    await expect(openEmoji({ from, size: 16 })).rejects.toThrowWith({
+      code: 'DATA_INVALID',
+      contains: ['image 0', 'outside'],
+    });
     await writeFile(join(root, 'emoji.json'), '{}');
-    await expect(openEmoji({ from, size: 16 })).rejects.toThrow(/emoji\.json: not the list of emoji/);
+    await expect(openEmoji({ from, size: 16 })).rejects.toThrowWith({ code: 'DATA_INVALID', contains: ['emoji.json'] });
   });
 });

@@ -10,11 +10,11 @@ import { findPackageFolder } from '../io/npm-package.js';
 export interface EmojiOptions {
   /** Side of the images: one of `emojiSizes`. Default 64. */
   readonly size?: number;
-  /** Path or file URL from where the npm package is looked for first. Then: the working folder, the running script. */
+  /** Path or file URL from which the npm package is resolved first; then the working folder and the running script. */
   readonly from?: string;
 }
 
-/** An image in the sheet, in cells from the top left. */
+/** Position of an image in the sheet, in cells from the top left. */
 interface Cell {
   readonly sheet_x: number;
   readonly sheet_y: number;
@@ -22,21 +22,22 @@ interface Cell {
 }
 
 const PACKAGE = { title: 'The emoji set', name: 'emoji-datasource-twitter', version: '16.0.0', size: '74 MB' };
-/** Sizes that the package has a sheet of. */
+/** Image sizes for which the package has a sheet. */
 export const emojiSizes = [16, 20, 32, 64] as const;
 const DEFAULT_SIZE = 64;
 /** Transparent pixels around each cell, https://github.com/iamcal/emoji-data#using-the-sheets. */
 const BORDER = 1;
 
 /**
- * 3786 color images on white, with their categories as classes, from the npm package `emoji-datasource-twitter` (the
- * drawings are CC BY 4.0, Twitter and other contributors), which the user installs. Throws a DataError with the install
- * command where it is missing.
+ * 3786 color images on white, with their categories as classes, from the npm package `emoji-datasource-twitter` (graphics
+ * CC BY 4.0, Twitter and other contributors), which the user installs.
+ * @throws {DataError} `DATA_NOT_INSTALLED` if the package is missing (the message has the install command), `DATA_OPTION`
+ * if there is no sheet of this size
  */
 export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   const { size = DEFAULT_SIZE } = options;
   if (!(emojiSizes as readonly number[]).includes(size)) {
-    throw new DataError(`emoji: image size ${size}; there are sheets of ${emojiSizes.join(', ')}.`, {
+    throw new DataError(`emoji: image size ${size}; available sizes: ${emojiSizes.join(', ')}.`, {
       code: 'DATA_OPTION',
     });
   }
@@ -56,7 +57,7 @@ export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
 
 const isPlace = (n: unknown): boolean => Number.isSafeInteger(n) && (n as number) >= 0;
 
-/** The emoji that have an image, each followed by its variants of skin color. */
+/** The emoji that have an image, each followed by its skin tone variants. */
 function parseCells(text: string, path: string): Cell[] {
   try {
     const emoji = JSON.parse(text) as (Cell & { has_img_twitter: boolean; skin_variations?: Record<string, Cell> })[];
@@ -89,7 +90,7 @@ async function cutSheet(path: string, cells: readonly Cell[], size: number): Pro
   cells.forEach(({ sheet_x: column, sheet_y: line }, n) => {
     const [left, top] = [column, line].map((cell) => cell * step + BORDER) as [number, number];
     if (!(left + size <= width && top + size <= height)) {
-      throw new DataError(`${path}: image ${n} lies outside the sheet. Is it ${PACKAGE.name}@${PACKAGE.version}?`);
+      throw new DataError(`${path}: image ${n} is outside the sheet. Is it ${PACKAGE.name}@${PACKAGE.version}?`);
     }
     for (let y = 0; y < size; y++) {
       const start = (top + y) * row + left * 3;

@@ -5,26 +5,29 @@ import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { createMemoryDataset } from './memory.js';
 
 export interface IdxOptions {
-  /** File of the images: [N, H, W] or [N, H, W, C], plain or gzipped. */
+  /** Image file: [N, H, W] or [N, H, W, C], optionally gzipped. */
   readonly images: string;
-  /** File of the labels: [N], plain or gzipped. */
+  /** Label file: [N], optionally gzipped. */
   readonly labels?: string;
-  /** Default: the name of the images' file. */
+  /** Name of the dataset. Default: the name of the image file. */
   readonly name?: string;
-  /** Default: '0', '1', ... up to the highest label. */
+  /** Class names. Default: '0', '1', ... up to the highest label. */
   readonly classes?: readonly string[];
-  /** What is refused. */
+  /** Resource limits. */
   readonly limits?: Partial<DataLimits>;
 }
 
-/** Images, and labels where given, from idx files. Throws a DataError that names the file and what is wrong with it. */
+/**
+ * Images and optional labels from idx files.
+ * @throws {DataError} if a file is missing or damaged, has another shape, or the numbers of images and labels differ
+ */
 export async function openIdx(options: IdxOptions): Promise<Dataset> {
   const images = await readIdx(options.images, options.limits);
   const [count, height, width, channels = 1] = images.shape;
   if (images.shape.length < 3 || images.shape.length > 4) {
     throw new DataError(
       `${options.images}: an image file has 3 or 4 dimensions, [N, H, W] or [N, H, W, C]; this has ${images.shape.length}: ` +
-        `[${images.shape.join(', ')}]. Is it the file of the labels?`,
+        `[${images.shape.join(', ')}]. Is it the label file?`,
     );
   }
   checkLimit(`${options.images}: images`, count!, resolveLimits(options.limits), 'maxImages');

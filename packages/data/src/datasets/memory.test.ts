@@ -54,23 +54,32 @@ describe('memoryDataset', () => {
 
   it.each([[-1], [3], [0.5], [NaN]])('refuses index %s', async (index) => {
     const set = createMemoryDataset({ name: 'x', images, shape: [1, 2, 1] });
-    await expect(set.read([0, index])).rejects.toThrow(`indices[1] must be an integer in [0, 3), got ${index}`);
+    await expect(set.read([0, index])).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['indices[1]', '[0, 3)', `got ${index}`],
+    });
     await expect(set.read([index])).rejects.toBeInstanceOf(RangeError);
   });
 
   it('refuses what contradicts itself', () => {
-    expect(() => createMemoryDataset({ name: 'x', images, shape: [2, 2, 1] })).toThrow(
-      '6 bytes are no whole number of 2x2x1',
-    );
-    expect(() => createMemoryDataset({ name: 'x', images, shape: [0, 2, 1] })).toThrow('[0, 2, 1] must be');
-    expect(() => createMemoryDataset({ name: 'x', images: new Uint8Array(), shape: [1, 2, 1] })).toThrow(
-      'x: no images.',
-    );
-    expect(() => createMemoryDataset({ name: 'x', images, shape: [1, 2, 1], labels: [0] })).toThrow(
-      '1 labels for 3 images',
-    );
+    expect(() => createMemoryDataset({ name: 'x', images, shape: [2, 2, 1] })).toThrowWith({
+      code: 'DATA_INVALID',
+      contains: ['6 bytes', '2x2x1'],
+    });
+    expect(() => createMemoryDataset({ name: 'x', images, shape: [0, 2, 1] })).toThrowWith({
+      code: 'DATA_INVALID',
+      contains: ['[0, 2, 1]'],
+    });
+    expect(() => createMemoryDataset({ name: 'x', images: new Uint8Array(), shape: [1, 2, 1] })).toThrowWith({
+      code: 'DATA_EMPTY',
+      contains: ['x: no images'],
+    });
+    expect(() => createMemoryDataset({ name: 'x', images, shape: [1, 2, 1], labels: [0] })).toThrowWith({
+      code: 'DATA_INVALID',
+      contains: ['1 labels', '3 images'],
+    });
     expect(() =>
       createMemoryDataset({ name: 'x', images, shape: [1, 2, 1], labels: [0, 1, 2], classes: ['a', 'b'] }),
-    ).toThrow('label 2 of image 2 is outside [0, 2)');
+    ).toThrowWith({ code: 'DATA_INVALID', contains: ['label 2', 'image 2', '[0, 2)'] });
   });
 });

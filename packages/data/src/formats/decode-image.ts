@@ -6,23 +6,21 @@ import { undecodable } from './undecodable.js';
 import { readImageHeader, type ImageHeader } from './image-header.js';
 
 export interface DecodeOptions {
-  /** Side of the square images, 1 to 4096: the shorter side is resized to it, then the middle is cut out. */
+  /** Side of the square images, 1 to 4096: the shorter side is resized to it, then the center is cropped. */
   readonly size: number;
   /** 1 (gray) or 3 (RGB). Default 3. Transparent pixels become white. */
   readonly channels?: 1 | 3;
-  /** What is refused. */
+  /** Resource limits. */
   readonly limits?: Partial<DataLimits>;
 }
 
-/** Ends of the file names that are taken for images. */
+/** File extensions of images. */
 export const imageExtensions: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp', '.gif'];
 const MAX_SIZE = 4096;
-/** What all images that are decoded at a time in this process may take; a larger one is decoded alone. */
+/** Memory for all images decoded at a time in this process; a larger image is decoded alone. */
 const DECODING = createByteBudget(2 ** 29);
 
-/**
- * @throws {DataError} on a size that cannot be
- */
+/** @throws {DataError} `DATA_OPTION` if size or channels are out of range */
 export function checkDecodeOptions(name: string, { size, channels = 3 }: DecodeOptions): void {
   if (!Number.isInteger(size) || size < 1 || size > MAX_SIZE) {
     throw new DataError(`${name}: image size ${size}; it must be an integer from 1 to ${MAX_SIZE}.`, {
@@ -36,7 +34,7 @@ export function checkDecodeOptions(name: string, { size, channels = 3 }: DecodeO
   }
 }
 
-/** What one image may leave behind in libvips' cache. */
+/** Bytes that one image may leave in libvips' cache. */
 const CACHED_BYTES = 2 ** 24;
 
 /** uint8 [height, width, channels]. */
@@ -48,9 +46,10 @@ export interface DecodedImage {
 }
 
 /**
- * One jpg, png, webp or gif (its first frame) as uint8 [size, size, channels], turned as its EXIF orientation says and
- * resized by Lanczos-3 over all pixels, so without aliasing. Decoded on libuv's thread pool by libvips: the event loop
- * goes on meanwhile. Waits until other images leave enough memory. Throws a DataError naming the image.
+ * One jpg, png, webp or gif (its first frame) as uint8 [size, size, channels], rotated by its EXIF orientation and resized
+ * by Lanczos-3 over all pixels (antialiased). libvips decodes on libuv's thread pool, so the event loop is not blocked.
+ * Waits until enough memory is free.
+ * @throws {DataError} if the image is damaged or exceeds a limit; the message names it
  */
 export async function decodeImage(
   bytes: Uint8Array,
@@ -66,8 +65,8 @@ export async function decodeImage(
 }
 
 /**
- * Size and channels (1 of a gray file, else 3) of an encoded image, after it is turned as its EXIF orientation says; no
- * pixel is decoded. Throws a DataError naming the image where it is none or exceeds a limit.
+ * Size and channels (1 if gray, else 3) of an encoded image after rotation by its EXIF orientation; decodes no pixels.
+ * @throws {DataError} if it is not an image or exceeds a limit; the message names it
  */
 export async function readImageSize(
   bytes: Uint8Array,
@@ -79,8 +78,8 @@ export async function readImageSize(
 }
 
 /**
- * As `decodeImage`, in the image's own size; `channels` is 1 where left out and the file is gray, else 3. Throws a DataError
- * naming the image.
+ * As `decodeImage`, without resizing. Default of `channels`: 1 if the file is gray, else 3.
+ * @throws {DataError} if the image is damaged or exceeds a limit; the message names it
  */
 export async function decodeWholeImage(
   bytes: Uint8Array,
@@ -102,8 +101,8 @@ async function decode(
 ): Promise<DecodedImage> {
   try {
     return await DECODING.run(workingBytes, async () => {
-      // Bytes and not a path: libvips would keep what it decoded under a path that may hold another image by now.
-      // Its pixels have been held against the limits.
+      // Bytes instead of a path: libvips caches by path, and the file may have changed.
+      // The number of pixels has been checked against the limits.
       const upright = sharp(bytes, { failOn: 'error', limitInputPixels: false })
         .autoOrient()
         .flatten({ background: '#ffffff' });
@@ -124,8 +123,8 @@ async function decode(
 }
 
 /**
- * Empties libvips' cache of operations, which keeps decoders with all that they hold, several hundred MB each, and does not
- * count that; then sets its size to what it was.
+ * Empties libvips' operation cache, then restores its size. The cache keeps decoders with their buffers, several hundred MB
+ * each, which its own memory accounting ignores.
  */
 function releaseDecoders(): void {
   const { memory, files, items } = sharp.cache();

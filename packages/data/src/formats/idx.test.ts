@@ -33,22 +33,18 @@ describe('parseIdx', () => {
   });
 
   it.each([
-    ['too short', Uint8Array.of(0, 0, 8), /x: 3 bytes are too few/],
-    ['bad magic', Uint8Array.of(0x89, 0x50, 0x4e, 0x47), /x: not an idx file: it starts with 89 50 4e 47/],
-    ['float type', idxBytes([1], [0, 0, 0, 0], 0x0d), /x: idx type 0x0d \(float32\); only 0x08/],
-    ['unknown type', idxBytes([1], [0], 0x42), /x: idx type 0x42 \(unknown\)/],
-    ['no dimension', idxBytes([], []), /x: an idx file without dimensions/],
-    ['header cut off', images.subarray(0, 10), /x: cut off within the header \(10 of 16 bytes\)/],
-    [
-      'data cut off',
-      images.subarray(0, 20),
-      /x: \[2, 2, 3\] needs 12 bytes of data, but 4 follow the header \(cut off\?\)/,
-    ],
-    ['trailing bytes', Uint8Array.from([...images, 0]), /needs 12 bytes of data, but 13 follow/],
-    ['zero images', idxBytes([0, 2, 3], []), /x: empty: its dimensions are \[0, 2, 3\]/],
-    ['huge dimensions', idxBytes([0xffffffff, 0xffffffff, 0xffffffff], [1]), /but 1 follow the header/],
-  ])('refuses: %s', (_, bytes, message) => {
-    expect(() => parseIdx(bytes, 'x')).toThrow(message);
+    ['too short', Uint8Array.of(0, 0, 8), 'DATA_CORRUPT', ['x: 3 bytes']],
+    ['bad magic', Uint8Array.of(0x89, 0x50, 0x4e, 0x47), 'DATA_INVALID', ['x: not an idx', '89 50 4e 47']],
+    ['float type', idxBytes([1], [0, 0, 0, 0], 0x0d), 'DATA_UNSUPPORTED', ['x: ', '0x0d (float32)']],
+    ['unknown type', idxBytes([1], [0], 0x42), 'DATA_UNSUPPORTED', ['0x42 (unknown)']],
+    ['no dimension', idxBytes([], []), 'DATA_INVALID', ['x: ', 'without dimensions']],
+    ['header cut off', images.subarray(0, 10), 'DATA_CORRUPT', ['10 of 16 bytes']],
+    ['data cut off', images.subarray(0, 20), 'DATA_CORRUPT', ['[2, 2, 3]', '12 bytes', '4 follow']],
+    ['trailing bytes', Uint8Array.from([...images, 0]), 'DATA_CORRUPT', ['12 bytes', '13 follow']],
+    ['zero images', idxBytes([0, 2, 3], []), 'DATA_EMPTY', ['x: empty', '[0, 2, 3]']],
+    ['huge dimensions', idxBytes([0xffffffff, 0xffffffff, 0xffffffff], [1]), 'DATA_CORRUPT', ['1 follow']],
+  ])('refuses: %s', (_, bytes, code, contains) => {
+    expect(() => parseIdx(bytes, 'x')).toThrowWith({ code, contains });
   });
 });
 
@@ -78,14 +74,19 @@ describe('idx files', () => {
   });
 
   it('names the file and what is wrong', async () => {
-    await expect(readIdx(at('absent'))).rejects.toThrow(`${at('absent')}: no such file.`);
-    await expect(readIdx(at('damaged.gz'))).rejects.toThrow(/damaged\.gz: damaged gzip file/);
-    await expect(openIdx({ images: at('labels') })).rejects.toThrow(
-      /this has 1: \[2\]\. Is it the file of the labels\?/,
-    );
-    await expect(openIdx({ images: at('images'), labels: at('three') })).rejects.toThrow(
-      /three: 3 labels, but .*2 images/,
-    );
-    await expect(openIdx({ images: at('images'), labels: at('images') })).rejects.toThrow(/has 1 dimension/);
+    await expect(readIdx(at('absent'))).rejects.toThrowWith({ code: 'DATA_NOT_FOUND', contains: at('absent') });
+    await expect(readIdx(at('damaged.gz'))).rejects.toThrowWith({ code: 'DATA_CORRUPT', contains: ['damaged.gz'] });
+    await expect(openIdx({ images: at('labels') })).rejects.toThrowWith({
+      code: 'DATA_INVALID',
+      contains: ['has 1: [2]', 'label'],
+    });
+    await expect(openIdx({ images: at('images'), labels: at('three') })).rejects.toThrowWith({
+      code: 'DATA_INVALID',
+      contains: ['three: 3 labels', '2 images'],
+    });
+    await expect(openIdx({ images: at('images'), labels: at('images') })).rejects.toThrowWith({
+      code: 'DATA_INVALID',
+      contains: ['1 dimension'],
+    });
   });
 });

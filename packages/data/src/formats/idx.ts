@@ -4,8 +4,8 @@ import { readBytes } from '../io/read-file.js';
 import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { PIECE_BYTES, unzipPieces } from './unzip-pieces.js';
 
-// The idx format, http://yann.lecun.com/exdb/mnist: two zero bytes, a type code, the number of dimensions, each
-// dimension as big-endian uint32, then the elements in row-major order.
+// The idx format, http://yann.lecun.com/exdb/mnist: two zero bytes, a type code, the number of dimensions, each dimension
+// as big-endian uint32, then the elements in row-major order.
 
 /** An idx file of unsigned bytes. */
 export interface IdxArray {
@@ -21,12 +21,13 @@ const OTHER_TYPES: Readonly<Record<number, string>> = {
   0x0d: 'float32',
   0x0e: 'float64',
 };
-/** Of a file with 255 dimensions. */
+/** Header size with 255 dimensions. */
 const MAX_HEADER_BYTES = 4 + 4 * 255;
 
 /**
- * Reads an idx file, gzipped or not (by its content, not its name). Throws a DataError naming the file, also on one that
- * unpacks to more than `limits.maxUnpackedBytes`.
+ * Reads an idx file. Gzip is detected by content, not by name.
+ * @throws {DataError} if the file is missing, damaged, not an idx file of bytes, or unpacks to more than
+ * `limits.maxUnpackedBytes`; the message names it
  */
 export async function readIdx(path: string, limits: Partial<DataLimits> = {}): Promise<IdxArray> {
   const bytes = await readBytes(path);
@@ -34,7 +35,7 @@ export async function readIdx(path: string, limits: Partial<DataLimits> = {}): P
   return parseIdx(zipped ? await unpackIdx(bytes, path, resolveLimits(limits, bytes.length)) : bytes, path);
 }
 
-/** The idx file in a gzip file. Its header says how long it is: no more is unpacked, and nothing is held twice. */
+/** Unpacks a gzipped idx file. Unpacks at most the length given by the idx header, directly into one buffer. */
 async function unpackIdx(packed: Uint8Array, path: string, limits: DataLimits): Promise<Uint8Array> {
   let head: Uint8Array = new Uint8Array();
   let file: { readonly bytes: Uint8Array; readonly header: IdxHeader } | undefined;
@@ -63,8 +64,8 @@ async function unpackIdx(packed: Uint8Array, path: string, limits: DataLimits): 
 }
 
 /**
- * Reads the bytes of an idx file of unsigned bytes; `source` names it in errors.
- * @throws {DataError} on a file that is cut off, of another kind or of another type of numbers
+ * Parses an idx file of unsigned bytes; `source` names it in errors.
+ * @throws {DataError} if it is truncated, not an idx file, or has another element type
  */
 export function parseIdx(bytes: Uint8Array, source: string): IdxArray {
   const header = parseHeader(bytes, source);
@@ -92,7 +93,7 @@ function parseHeader(bytes: Uint8Array, source: string): IdxHeader {
   if (type !== UNSIGNED_BYTE) {
     const known = OTHER_TYPES[type];
     throw new DataError(
-      `${source}: idx type 0x${type.toString(16).padStart(2, '0')} (${known ?? 'unknown'}); only 0x08 (unsigned byte) is read.`,
+      `${source}: idx type 0x${type.toString(16).padStart(2, '0')} (${known ?? 'unknown'}); only 0x08 (unsigned byte) is supported.`,
       { code: 'DATA_UNSUPPORTED' },
     );
   }
@@ -100,7 +101,7 @@ function parseHeader(bytes: Uint8Array, source: string): IdxHeader {
   const header = 4 + 4 * rank;
   if (rank === 0) throw new DataError(`${source}: an idx file without dimensions.`);
   if (bytes.length < header)
-    throw new DataError(`${source}: cut off within the header (${bytes.length} of ${header} bytes).`, {
+    throw new DataError(`${source}: truncated within the header (${bytes.length} of ${header} bytes).`, {
       code: 'DATA_CORRUPT',
     });
 
@@ -111,11 +112,11 @@ function parseHeader(bytes: Uint8Array, source: string): IdxHeader {
   return { shape, dataStart: header, dataBytes: shape.reduce((product, side) => product * side, 1) };
 }
 
-/** `found` is undefined where there is more than needed, and nobody has counted it. */
+/** `found` is undefined if there are more bytes than needed, which were not counted. */
 function wrongLength(source: string, { shape, dataBytes }: IdxHeader, found: number | undefined): DataError {
   return new DataError(
     `${source}: [${shape.join(', ')}] needs ${dataBytes} bytes of data, but ${found ?? 'more'} follow the header` +
-      (found !== undefined && found < dataBytes ? ' (cut off?).' : '.'),
+      (found !== undefined && found < dataBytes ? ' (truncated?).' : '.'),
     { code: 'DATA_CORRUPT' },
   );
 }

@@ -31,19 +31,29 @@ describe('imageGrid', () => {
 
   it('refuses what is no picture', async () => {
     const shape = [2, 2, 1] as const;
-    await expect(imageGrid(new Uint8Array(5), { shape })).rejects.toThrow(
-      '5 numbers are no whole number of 2x2x1 images',
-    );
-    await expect(imageGrid(new Uint8Array(0), { shape })).rejects.toThrow('0 numbers');
-    await expect(imageGrid(new Uint8Array(8), { shape: [2, 2, 2] })).rejects.toThrow(
-      '2 channels; a picture has 1 or 3',
-    );
-    await expect(imageGrid(new Uint8Array(4), { shape, scale: 0 })).rejects.toThrow(
-      'scale must be an integer >= 1, got 0',
-    );
-    await expect(imageGrid(new Uint8Array(4), { shape, columns: 1.5 })).rejects.toThrow(
-      'columns must be an integer >= 1, got 1.5',
-    );
-    await expect(imageGrid(Float32Array.of(0, 0, NaN, 0), { shape })).rejects.toThrow('NaN');
+    await expect(imageGrid(new Uint8Array(5), { shape })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['5 numbers', '2x2x1'],
+    });
+    await expect(imageGrid(new Uint8Array(0), { shape })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['0 numbers'],
+    });
+    await expect(imageGrid(new Uint8Array(8), { shape: [2, 2, 2] })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['1 or 3 channels', 'got 2'],
+    });
+    await expect(imageGrid(new Uint8Array(4), { shape, scale: 0 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['scale', '>= 1', 'got 0'],
+    });
+    await expect(imageGrid(new Uint8Array(4), { shape, columns: 1.5 })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['columns', '>= 1', 'got 1.5'],
+    });
+    await expect(imageGrid(Float32Array.of(0, 0, NaN, 0), { shape })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['NaN'],
+    });
   });
 });

@@ -6,7 +6,7 @@ import { imageBytes } from '../checks.js';
 export interface ImageGridOptions {
   /** [H, W, C] of each image; C is 1 or 3. */
   readonly shape: readonly [number, number, number];
-  /** Images in a row. Default: the smallest number whose square holds all. */
+  /** Images per row. Default: ceil(sqrt(N)). */
   readonly columns?: number;
   /** Each pixel becomes scale x scale pixels (nearest neighbor). Default 1. */
   readonly scale?: number;
@@ -17,16 +17,17 @@ export interface ImageGridOptions {
 }
 
 /**
- * A contact sheet as PNG bytes, row by row. `images` is [N, H, W, C]: float32 in [-1, 1] (clamped) or uint8.
- * @throws {RangeError} on sizes that contradict each other and on NaN
+ * A grid of images (contact sheet) as PNG bytes. `images` is [N, H, W, C]: float32 in [-1, 1] (clamped) or uint8.
+ * @throws {RangeError} if sizes do not match, C is not 1 or 3, or a value is NaN
  */
 export async function imageGrid(images: Float32Array | Uint8Array, options: ImageGridOptions): Promise<Uint8Array> {
   const [height, width, channels] = options.shape;
   const pixels = imageBytes('imageGrid', options.shape);
-  if (channels !== 1 && channels !== 3) throw new RangeError(`imageGrid: ${channels} channels; a picture has 1 or 3.`);
+  if (channels !== 1 && channels !== 3)
+    throw new RangeError(`imageGrid: images must have 1 or 3 channels, got ${channels}.`);
   if (images.length === 0 || images.length % pixels !== 0) {
     throw new RangeError(
-      `imageGrid: ${images.length} numbers are no whole number of ${options.shape.join('x')} images.`,
+      `imageGrid: ${images.length} numbers are not a multiple of the image shape ${options.shape.join('x')}.`,
     );
   }
   const bytes = images instanceof Uint8Array ? images : toBytes(images);

@@ -3,15 +3,15 @@ import { DataError } from '../errors.js';
 import { undecodable } from './undecodable.js';
 import { checkLimit, limitError, type DataLimits } from '../limits.js';
 
-/** What an encoded image says of itself before it is decoded. */
+/** Header of an encoded image, read before decoding. */
 export interface ImageHeader {
-  /** After it is turned as its EXIF orientation says. */
+  /** Width after rotation by the EXIF orientation. */
   readonly width: number;
   readonly height: number;
   readonly isGray: boolean;
-  /** Of all decoded pixels as the file has them: width x height x channels x 1 or 2. */
+  /** Bytes of all decoded pixels in the file's format: width x height x channels x (1 or 2). */
   readonly decodedBytes: number;
-  /** What libvips holds while it decodes the image: measured, rounded up. */
+  /** Bytes that libvips uses to decode the image: measured, rounded up. */
   readonly workingBytes: number;
 }
 
@@ -21,21 +21,21 @@ const SIGNATURES = [
   { format: 'gif', at: 0, bytes: [0x47, 0x49, 0x46, 0x38] },
   { format: 'webp', at: 8, bytes: [0x57, 0x45, 0x42, 0x50] },
 ] as const;
-/** Rows that libvips holds of an image that it decodes row by row, rounded up. */
+/** Rows that libvips buffers of an image that it decodes row by row, rounded up. */
 const ROWS_HELD = 1024;
-/** Bytes a pixel that any decoder may take: 16-bit RGBA once, or 8-bit RGBA twice. */
+/** Bytes per pixel that any decoder may use: 16-bit RGBA once, or 8-bit RGBA twice. */
 const MAX_WORKING_BYTES = 8;
 
 /**
- * Reads the header of a JPEG, PNG, WebP or GIF and holds it against the limits; no pixel is decoded. The file's name does not
- * matter, its first bytes do: libvips would decode other formats too, among them SVG, which can ask for any amount of work.
+ * Reads the header of a JPEG, PNG, WebP or GIF and checks it against the limits; decodes no pixels. The format is detected
+ * from the first bytes, not from the name: libvips also decodes other formats such as SVG, which can require unbounded work.
  *
- * @throws {DataError} if it is none of these formats, its header is damaged or it exceeds a limit
+ * @throws {DataError} if it has another format, its header is damaged, or it exceeds a limit
  */
 export async function readImageHeader(bytes: Uint8Array, name: string, limits: DataLimits): Promise<ImageHeader> {
   const found = SIGNATURES.find((known) => known.bytes.every((byte, i) => bytes[known.at + i] === byte));
   if (!found) {
-    throw new DataError(`${name}: cannot be decoded (it is no JPEG, PNG, WebP or GIF).`, { code: 'DATA_CORRUPT' });
+    throw new DataError(`${name}: cannot be decoded (it is not a JPEG, PNG, WebP or GIF).`, { code: 'DATA_CORRUPT' });
   }
   const metadata = await sharp(bytes, { limitInputPixels: false })
     .metadata()
@@ -53,11 +53,11 @@ export async function readImageHeader(bytes: Uint8Array, name: string, limits: D
   const rowBytes = metadata.width * channels * sampleBytes;
   const workingBytes =
     decoderBytes({ format, isProgressive, pixels, decodedBytes, rowBytes }) +
-    // Rows become columns, or the last row the first, so that all must be there.
+    // Rotation needs all rows at once.
     (orientation > 1 ? decodedBytes : 0);
   if (workingBytes > MAX_WORKING_BYTES * limits.maxPixels) {
     throw limitError(
-      `${name}: ${workingBytes} bytes to decode a ${metadata.width} x ${metadata.height} image, ${MAX_WORKING_BYTES} a pixel of the largest`,
+      `${name}: ${workingBytes} bytes to decode a ${metadata.width} x ${metadata.height} image, at ${MAX_WORKING_BYTES} per pixel of the largest`,
       limits.maxPixels,
       'maxPixels',
     );
@@ -80,17 +80,17 @@ interface Decoding {
 }
 
 function decoderBytes({ format, isProgressive, pixels, decodedBytes, rowBytes }: Decoding): number {
-  // All pixels as RGBA, and again as libvips' image; of a GIF once, and its palette's indices.
+  // All pixels as RGBA, and again as libvips' image. GIF: once, plus its palette indices.
   if (format === 'webp') return 8 * pixels;
   if (format === 'gif') return 5 * pixels;
-  // The coefficients of all blocks, 2 bytes each; interlaced rows.
+  // JPEG: the coefficients of all blocks, 2 bytes each. PNG: all interlaced rows.
   if (isProgressive) return format === 'jpeg' ? 2 * decodedBytes : decodedBytes;
   return Math.min(decodedBytes, ROWS_HELD * rowBytes);
 }
 
 /**
- * Scans of a JPEG: each start-of-scan marker outside of other segments, up to one above `max`. 700 kB can hold 6000
- * scans, which take minutes, as each passes over all blocks.
+ * Number of scans of a JPEG: start-of-scan markers outside of other segments, counted up to max + 1. A file of 700 kB can
+ * have 6000 scans, which take minutes, since each processes all blocks.
  */
 function countScans(bytes: Uint8Array, max: number): number {
   const [scan, firstParameterless, lastParameterless, end] = [0xda, 0xd0, 0xd8, 0xd9];

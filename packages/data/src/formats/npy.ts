@@ -5,8 +5,8 @@ import { readBytes } from '../io/read-file.js';
 import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { listZipBytes, readZipEntryBytes } from './zip.js';
 
-// NumPy's format, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Ours because npyjs 1.2.0
-// compares neither header nor shape with the bytes that follow, and aligns them to 8 bytes instead of 64.
+// NumPy's format, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Own implementation because
+// npyjs 1.2.0 does not check the shape against the number of bytes, and aligns the data to 8 bytes instead of 64.
 
 export type NpyData =
   | Int8Array
@@ -23,7 +23,7 @@ export type NpyData =
 export interface NpyArray {
   /** [] is a scalar. */
   readonly shape: readonly number[];
-  /** In C order (last index fastest). */
+  /** Elements in C order (last index fastest). */
   readonly data: NpyData;
   /** Set for NumPy's bool, whose `data` is a Uint8Array of 0 and 1; any other type follows from `data`. */
   readonly isBool?: true;
@@ -31,7 +31,7 @@ export interface NpyArray {
 
 type Constructor = { new (buffer: ArrayBuffer): NpyData; readonly BYTES_PER_ELEMENT: number; readonly name: string };
 
-/** Little-endian, as every machine that Node runs on today. */
+/** Little-endian types; Node runs on little-endian machines. */
 const TYPES: Readonly<Record<string, Constructor>> = {
   '|i1': Int8Array,
   '|u1': Uint8Array,
@@ -48,20 +48,23 @@ const TYPES: Readonly<Record<string, Constructor>> = {
 const BOOL = '|b1';
 const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
 const ALIGNMENT = 64;
-/** As NumPy's `max_header_size`; ours have 128. */
+/** NumPy's `max_header_size`; headers written here have 128 bytes. */
 const MAX_HEADER_BYTES = 10_000;
-/** As NumPy's. */
+/** NumPy's maximum. */
 const MAX_DIMENSIONS = 64;
 const HEADER =
   /^\{\s*'descr'\s*:\s*'([^']*)'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*'shape'\s*:\s*\(([\d\s,]*)\)\s*(?:,\s*)?\}\s*\n$/;
 
-/** Reads a .npy file. Throws a DataError that names the file and what is wrong with it. */
+/**
+ * Reads a .npy file.
+ * @throws {DataError} if the file is missing, damaged, or unsupported; the message names it
+ */
 export async function readNpy(path: string): Promise<NpyArray> {
   return parseNpy(await readBytes(path), path);
 }
 
 /**
- * Writes a .npy file that NumPy reads.
+ * Writes a .npy file.
  * @throws {RangeError} if the shape does not fit the data
  */
 export async function writeNpy(path: string, array: NpyArray): Promise<void> {
@@ -69,36 +72,37 @@ export async function writeNpy(path: string, array: NpyArray): Promise<void> {
 }
 
 /**
- * Reads a .npz file: its arrays by name, without `.npy`. Throws a DataError that names the file, also where its arrays
- * together have more than `limits.maxUnpackedBytes`.
+ * Reads the arrays of a .npz file by name (without `.npy`).
+ * @throws {DataError} if the file is missing, damaged, or unsupported, or its arrays together have more than
+ * `limits.maxUnpackedBytes`; the message names it
  */
 export async function readNpz(path: string, limits: Partial<DataLimits> = {}): Promise<Record<string, NpyArray>> {
   return parseNpz(await readBytes(path), path, limits);
 }
 
-/** Writes a .npz file that NumPy reads, uncompressed as `numpy.savez` does. */
+/** Writes a .npz file, uncompressed as `numpy.savez`. */
 export async function writeNpz(path: string, arrays: Readonly<Record<string, NpyArray>>): Promise<void> {
   const entries = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, formatNpy(array)] as const);
   atomicWriteFile(path, zipSync(Object.fromEntries(entries), { level: 0 }));
 }
 
-/** What stands before the numbers of a .npy file. */
+/** Header of a .npy file. */
 export interface NpyHeader {
   readonly descr: string;
   readonly type: Constructor;
   /** As in `NpyArray`. */
   readonly isBool?: true;
   readonly shape: readonly number[];
-  /** Position of the first number. */
+  /** Position of the first element. */
   readonly dataStart: number;
 }
 
-/** Bytes that tell how long the header is. */
+/** Number of bytes needed to determine the header size. */
 export const NPY_PREFIX_BYTES = 12;
 
 /**
- * Reads the bytes of a .npy file; `source` names it in errors. Little-endian numbers in C order only.
- * @throws {DataError} on anything else
+ * Parses a .npy file; `source` names it in errors.
+ * @throws {DataError} if it is damaged, or not little-endian in C order
  */
 export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
   const { descr, type, isBool, shape, dataStart } = parseNpyHeader(bytes, source);
@@ -109,16 +113,16 @@ export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
       { code: 'DATA_CORRUPT' },
     );
   }
-  // Copied: a typed array must start at a multiple of its item size, and `bytes` may be part of a larger buffer. By a
-  // constructor, since the slice of a Node Buffer is no copy.
+  // Copied: a typed array must start at a multiple of its item size, and `bytes` may be a view of a larger buffer. By a
+  // constructor, since slice() of a Node Buffer does not copy.
   const data = new type(new Uint8Array(bytes.subarray(dataStart)).buffer);
-  // NumPy takes any byte but 0 for true.
+  // NumPy treats every non-zero byte as true.
   return isBool ? { shape, data: (data as Uint8Array).map((byte) => Number(byte !== 0)), isBool } : { shape, data };
 }
 
 /**
- * Position of the first number, from the first `NPY_PREFIX_BYTES`.
- * @throws {DataError} if they are not .npy's
+ * Position of the first element, from the first `NPY_PREFIX_BYTES` bytes.
+ * @throws {DataError} if it is not a .npy file
  */
 export function npyHeaderBytes(bytes: Uint8Array, source: string): number {
   if (bytes.length < NPY_PREFIX_BYTES || MAGIC.some((byte, i) => bytes[i] !== byte)) {
@@ -126,7 +130,7 @@ export function npyHeaderBytes(bytes: Uint8Array, source: string): number {
   }
   const major = bytes[6]!;
   if (major < 1 || major > 3) {
-    throw new DataError(`${source}: .npy version ${major}.${bytes[7]}; versions 1 to 3 are read.`, {
+    throw new DataError(`${source}: .npy version ${major}.${bytes[7]}; versions 1 to 3 are supported.`, {
       code: 'DATA_UNSUPPORTED',
     });
   }
@@ -134,7 +138,7 @@ export function npyHeaderBytes(bytes: Uint8Array, source: string): number {
   const dataStart = major === 1 ? 10 + view.getUint16(8, true) : 12 + view.getUint32(8, true);
   if (dataStart > MAX_HEADER_BYTES) {
     throw new DataError(
-      `${source}: a header of ${dataStart} bytes; up to ${MAX_HEADER_BYTES} are read, as NumPy does.`,
+      `${source}: the header has ${dataStart} bytes; at most ${MAX_HEADER_BYTES} are accepted, as in NumPy.`,
       {
         code: 'DATA_UNSUPPORTED',
       },
@@ -143,23 +147,27 @@ export function npyHeaderBytes(bytes: Uint8Array, source: string): number {
   return dataStart;
 }
 
-/** Reads the header of a .npy file, of which `bytes` is the beginning. Throws a DataError that says what is wrong. */
+/**
+ * Parses the header of a .npy file from its first bytes.
+ * @throws {DataError} if the header is truncated, malformed, or unsupported
+ */
 export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
   const dataStart = npyHeaderBytes(bytes, source);
-  if (dataStart > bytes.length) throw new DataError(`${source}: cut off within the header.`, { code: 'DATA_CORRUPT' });
+  if (dataStart > bytes.length)
+    throw new DataError(`${source}: truncated within the header.`, { code: 'DATA_CORRUPT' });
   const text = new TextDecoder('latin1').decode(bytes.subarray(bytes[6] === 1 ? 10 : 12, dataStart));
   const [, descr, fortran, dims] = HEADER.exec(text) ?? [];
   if (descr === undefined || fortran === undefined || dims === undefined) {
-    throw new DataError(`${source}: header not understood: ${JSON.stringify(text.slice(0, 120))}.`);
+    throw new DataError(`${source}: malformed header: ${JSON.stringify(text.slice(0, 120))}.`);
   }
   const type = Object.hasOwn(TYPES, descr) ? TYPES[descr] : undefined;
   if (!type) {
-    throw new DataError(`${source}: type '${descr}' is not read; these are: ${Object.keys(TYPES).join(' ')}.`, {
+    throw new DataError(`${source}: type '${descr}' is not supported; supported: ${Object.keys(TYPES).join(' ')}.`, {
       code: 'DATA_UNSUPPORTED',
     });
   }
   if (fortran === 'True') {
-    throw new DataError(`${source}: in Fortran order; save it with numpy.ascontiguousarray.`, {
+    throw new DataError(`${source}: Fortran order is not supported; use numpy.ascontiguousarray before saving.`, {
       code: 'DATA_UNSUPPORTED',
     });
   }
@@ -168,7 +176,7 @@ export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
 
 /**
  * The bytes of a .npy file, version 1.
- * @throws {RangeError} if shape and numbers do not fit, or bool data are not 0 and 1
+ * @throws {RangeError} if the shape does not fit the data, or bool data has values other than 0 and 1
  */
 export function formatNpy(array: NpyArray): Uint8Array {
   const { shape, data } = array;
@@ -180,7 +188,7 @@ export function formatNpy(array: NpyArray): Uint8Array {
     throw new RangeError('npy: bool data must be a Uint8Array of 0 and 1.');
   }
   const descr = isBool ? BOOL : Object.entries(TYPES).find(([, type]) => data instanceof type)![0];
-  // A tuple of one keeps its comma: (3,).
+  // Python's 1-tuples have a comma: (3,).
   const tuple = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${tuple}), }`;
   const prefix = MAGIC.length + 4;
@@ -195,9 +203,9 @@ export function formatNpy(array: NpyArray): Uint8Array {
 }
 
 /**
- * Reads the bytes of a .npz file, each entry compared with its CRC-32; `source` names it in errors.
- * @throws {DataError} on an archive that cannot be read, on a file in it that is no .npy, and if all unpack to more
- *   than `limits.maxUnpackedBytes`
+ * Parses a .npz file, checking the CRC-32 of each entry; `source` names it in errors.
+ * @throws {DataError} if the archive is damaged, contains a file that is not a .npy, or unpacks to more than
+ * `limits.maxUnpackedBytes`
  */
 export async function parseNpz(
   bytes: Uint8Array,
@@ -211,11 +219,11 @@ export async function parseNpz(
   checkLimit(`${source}: unpacked bytes of all arrays`, unpacked, resolved, 'maxUnpackedBytes');
   for (const entry of entries) {
     const { name } = entry;
-    if (!name.endsWith('.npy')) throw new DataError(`${source}: contains ${name}, which is no .npy file.`);
+    if (!name.endsWith('.npy')) throw new DataError(`${source}: contains ${name}, which is not a .npy file.`);
     const key = name.slice(0, -4);
-    // As a name it would be a trap for whoever keeps the arrays in an object.
+    // Assigning this name to a plain object would change its prototype.
     if (key === '__proto__' || arrays.has(key)) {
-      throw new DataError(`${source}: the name ${name} is not allowed, or comes twice.`);
+      throw new DataError(`${source}: the name ${name} is not allowed, or occurs twice.`);
     }
     arrays.set(key, parseNpy(await readZipEntryBytes(bytes, source, entry), `${source}/${name}`));
   }
@@ -224,9 +232,9 @@ export async function parseNpz(
 
 function parseShape(dims: string, source: string): number[] {
   const parts = dims.split(',').map((part) => part.trim());
-  // (3,) and () end in an empty part; (3) is a number in Python, no tuple.
+  // (3,) and () end in an empty part; (3) is a number in Python, not a tuple.
   if (parts.at(-1) === '') parts.pop();
-  else if (parts.length === 1) throw new DataError(`${source}: shape (${dims}) is no tuple.`);
+  else if (parts.length === 1) throw new DataError(`${source}: shape (${dims}) is not a tuple.`);
   const shape = parts.map(Number);
   if (
     parts.includes('') ||
@@ -234,7 +242,7 @@ function parseShape(dims: string, source: string): number[] {
     shape.some((side) => !Number.isSafeInteger(side)) ||
     !Number.isSafeInteger(elements(shape))
   ) {
-    throw new DataError(`${source}: shape (${dims}) is not understood.`);
+    throw new DataError(`${source}: malformed shape (${dims}).`);
   }
   return shape;
 }

@@ -1,11 +1,12 @@
 import type { Transform } from 'node:stream';
 
-/** Bytes that come out of zlib at a time. */
+/** Size of zlib's output chunks in bytes. */
 export const PIECE_BYTES = 2 ** 16;
 
 /**
- * What zlib makes of `packed`, piece by piece, so that what is too much is seen before it is held; leaving the loop ends the
- * work. Throws zlib's error on damaged bytes.
+ * Decompresses `packed` with zlib in chunks, so that too much output is detected before it is stored. Leaving the loop stops
+ * the decompression.
+ * @throws {Error} zlib's error if the bytes are damaged
  */
 export async function* unzipPieces(packed: Uint8Array, unzip: Transform): AsyncGenerator<Uint8Array> {
   unzip.end(packed);

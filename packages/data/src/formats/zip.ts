@@ -7,25 +7,25 @@ import { readAt, withFile } from '../io/read-file.js';
 import { checkLimit, type DataLimits } from '../limits.js';
 import { PIECE_BYTES, unzipPieces } from './unzip-pieces.js';
 
-// The directory of a zip archive is read by yauzl; entries are read here by position, any at any time and several at
-// once, and compared with their CRC-32, which yauzl leaves to its caller.
+// yauzl reads the directory of a zip archive. Entries are read here by position, in any order and concurrently, and
+// checked against their CRC-32, which yauzl leaves to its caller.
 
-/** A file in an archive, as the archive's directory describes it. */
+/** A file in an archive, as described in the archive's directory. */
 export interface ZipEntry {
   readonly name: string;
-  /** 0 is stored, 8 deflated. */
+  /** Compression method: 0 is stored, 8 is deflated. */
   readonly method: number;
   readonly crc32: number;
   readonly compressedBytes: number;
   readonly bytes: number;
   readonly encrypted: boolean;
-  /** Position of the entry's own header. */
+  /** Position of the entry's local header. */
   readonly start: number;
-  /** Position of what lies behind the entry: another entry, else the end of the archive. */
+  /** Position of the next entry, or of the end of the archive. */
   readonly end: number;
 }
 
-/** Bytes by position; throws a DataError beyond the end. */
+/** Reads bytes by position. @throws {DataError} if the file ends before */
 export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 
 const STORED = 0;
@@ -35,8 +35,9 @@ const READ_AHEAD_BYTES = 2 ** 18;
 const HEADER_SIGNATURE = 0x04034b50;
 
 /**
- * The files of an archive, without its folders. Throws a DataError that names the archive, also where files overlap: one
- * piece of compressed data would stand for any number of them.
+ * The files of an archive, without folders.
+ * @throws {DataError} if the archive is damaged, or files overlap (one piece of compressed data could represent any number
+ * of files); the message names the archive
  */
 export async function listZip(path: string, limits: DataLimits): Promise<ZipEntry[]> {
   return withFile(path, async (file) => {
@@ -49,7 +50,7 @@ export async function listZip(path: string, limits: DataLimits): Promise<ZipEntr
   });
 }
 
-/** Yauzl reads twice an entry, a few bytes each time; of a million entries, that would take minutes without a buffer. */
+/** Buffers reads: yauzl makes two small reads per entry, which takes minutes for a million entries. */
 class ReadAheadReader extends RandomAccessReader {
   private readonly ahead = Buffer.allocUnsafeSlow(READ_AHEAD_BYTES);
   private start = 0;
@@ -87,7 +88,7 @@ class ReadAheadReader extends RandomAccessReader {
   }
 }
 
-/** As `listZip`, of an archive in memory; `source` names it in errors. */
+/** As `listZip`, for an archive in memory; `source` names it in errors. */
 export async function listZipBytes(bytes: Uint8Array, source: string, limits: DataLimits): Promise<ZipEntry[]> {
   return directory(
     source,
@@ -96,16 +97,19 @@ export async function listZipBytes(bytes: Uint8Array, source: string, limits: Da
   );
 }
 
-/** One file out of an archive. Throws a DataError that names archive and file. */
+/**
+ * Reads one file of an archive.
+ * @throws {DataError} if it is damaged or unsupported; the message names archive and file
+ */
 export async function readZipEntry(path: string, entry: ZipEntry): Promise<Uint8Array> {
   return withFile(path, (file) => extract(path, entry, (position, length) => readAt(file, path, position, length)));
 }
 
-/** As `readZipEntry`, of an archive in memory. */
+/** As `readZipEntry`, for an archive in memory. */
 export async function readZipEntryBytes(bytes: Uint8Array, source: string, entry: ZipEntry): Promise<Uint8Array> {
   return extract(source, entry, (position, length) => {
     if (position + length > bytes.length)
-      return Promise.reject(new DataError(`${source}: cut off.`, { code: 'DATA_CORRUPT' }));
+      return Promise.reject(new DataError(`${source}: truncated.`, { code: 'DATA_CORRUPT' }));
     return Promise.resolve(Buffer.from(bytes.buffer, bytes.byteOffset + position, length));
   });
 }
@@ -124,7 +128,7 @@ async function directory(source: string, opening: Promise<ZipFile>, limits: Data
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     throw new DataError(
-      `${source}: not a readable zip archive (${reasonOf(cause)}). Was it copied or downloaded to its end?`,
+      `${source}: not a readable zip archive (${reasonOf(cause)}). Was it copied or downloaded completely?`,
       { cause },
     );
   }
@@ -139,7 +143,7 @@ async function directory(source: string, opening: Promise<ZipFile>, limits: Data
 
 function overlap(source: string, { name }: ZipEntry): DataError {
   return new DataError(
-    `${source}/${name}: damaged: the file reaches into what lies behind it in the archive. Make the archive again.`,
+    `${source}/${name}: damaged: the file overlaps the next one in the archive. Create the archive again.`,
     { code: 'DATA_CORRUPT' },
   );
 }
@@ -160,15 +164,18 @@ function describe(entry: Entry): ZipEntry {
 async function extract(source: string, entry: ZipEntry, read: ReadAt): Promise<Uint8Array> {
   const name = `${source}/${entry.name}`;
   if (entry.encrypted)
-    throw new DataError(`${name}: encrypted; make the archive without a password.`, { code: 'DATA_UNSUPPORTED' });
+    throw new DataError(`${name}: encrypted; create the archive without a password.`, { code: 'DATA_UNSUPPORTED' });
   if (entry.method !== STORED && entry.method !== DEFLATED) {
-    throw new DataError(`${name}: compression method ${entry.method}; stored (0) and deflated (8) are read.`, {
-      code: 'DATA_UNSUPPORTED',
-    });
+    throw new DataError(
+      `${name}: compression method ${entry.method}; only stored (0) and deflated (8) are supported.`,
+      {
+        code: 'DATA_UNSUPPORTED',
+      },
+    );
   }
   const header = await read(entry.start, HEADER_BYTES);
   if (header.readUInt32LE(0) !== HEADER_SIGNATURE) {
-    throw new DataError(`${name}: damaged: no file begins where the archive's directory says.`, {
+    throw new DataError(`${name}: damaged: the archive's directory points to a position without a file.`, {
       code: 'DATA_CORRUPT',
     });
   }
@@ -177,22 +184,25 @@ async function extract(source: string, entry: ZipEntry, read: ReadAt): Promise<U
   const packed = await read(dataStart, entry.compressedBytes);
   const bytes = entry.method === STORED ? packed : await inflate(name, packed, entry.bytes);
   if (bytes.length !== entry.bytes) {
-    throw new DataError(`${name}: damaged: ${bytes.length} bytes, the archive's directory says ${entry.bytes}.`, {
-      code: 'DATA_CORRUPT',
-    });
+    throw new DataError(
+      `${name}: damaged: it has ${bytes.length} bytes, ${entry.bytes} according to the archive's directory.`,
+      {
+        code: 'DATA_CORRUPT',
+      },
+    );
   }
   if (crc32.buf(bytes) >>> 0 !== entry.crc32)
-    throw new DataError(`${name}: damaged: its CRC-32 is not the one recorded.`, { code: 'DATA_CORRUPT' });
+    throw new DataError(`${name}: damaged: its CRC-32 does not match.`, { code: 'DATA_CORRUPT' });
   return bytes;
 }
 
-/** Stops where more comes out than the directory says. Memory for it is taken only as it comes. */
+/** Stops if the output is larger than the directory says. Allocates memory only as output arrives. */
 async function inflate(name: string, packed: Buffer, expected: number): Promise<Uint8Array> {
   let length = 0;
   try {
     const bytes = new Uint8Array(expected);
     for await (const piece of unzipPieces(packed, createInflateRaw({ chunkSize: PIECE_BYTES }))) {
-      if (length + piece.length > expected) throw new RangeError(`more than ${expected} bytes come out`);
+      if (length + piece.length > expected) throw new RangeError(`it unpacks to more than ${expected} bytes`);
       bytes.set(piece, length);
       length += piece.length;
     }

@@ -11,17 +11,17 @@ import { openImageSet, type ImageFileOptions } from './image-set.js';
 
 export interface ImageFolderOptions extends ImageFileOptions {
   /**
-   * Folder of images, or of one sub-folder a class; the sub-folders' names, sorted, are the classes. A `dataset.json` in
-   * it, as EDM's dataset tool writes it, has the classes instead.
+   * Folder of images, or with one subfolder per class, whose sorted names are the classes. A `dataset.json` in it, as
+   * written by EDM's dataset tool, takes precedence.
    */
   readonly path: string;
 }
 
 /**
- * Images (jpg, png, webp, gif) of a folder, decoded when they are read. The order is that of the paths, byte by byte,
- * so it is the same on every machine.
- * @throws {DataError} on a missing or empty folder, on labels that are missing and on an impossible size; `read` throws
- *   one that names the file where an image cannot be decoded
+ * Images (jpg, png, webp, gif) of a folder, decoded on demand. Sorted by the bytes of their paths, so the order is the same
+ * on every machine.
+ * @throws {DataError} if the folder is missing or has no images, a label is missing, or the size is invalid; `read` throws
+ * one that names the file if an image cannot be decoded
  */
 export async function openImageFolder(options: ImageFolderOptions): Promise<Dataset> {
   const { path: root } = options;
@@ -55,7 +55,7 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
   );
 }
 
-/** The content of a file of labels; undefined if there is none. */
+/** The content of the label file; undefined if there is none. */
 async function labelText(path: string, images: number): Promise<string | undefined> {
   try {
     return await withFile(path, async (file) => {

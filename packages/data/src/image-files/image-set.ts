@@ -10,46 +10,46 @@ import { createContentHash } from '../content-hash.js';
 
 export interface ImageFileOptions extends DecodeOptions {
   /**
-   * Leave images out that cannot be read or decoded, and say so in `notes`: all are decoded once when the set is opened.
-   * Default false: `read` stops at the first and names it.
+   * Skip images that cannot be read or decoded, and report them in `notes`. Decodes all images once when the dataset is
+   * opened. Default false: `read` throws an error that names the first one.
    */
   readonly skipBad?: boolean;
 }
 
-/** Encoded images somewhere, with their classes. */
+/** Encoded images in a folder or archive, with their classes. */
 export interface EncodedImages {
   readonly name: string;
   readonly classes: readonly string[];
   readonly labels: Int32Array | undefined;
   readonly notes: readonly string[];
   readonly length: number;
-  /** Named in errors. */
+  /** Path of an image, for errors. */
   readonly pathOf: (index: number) => string;
-  /** Its bytes. Throws a DataError that names the image. */
+  /** Reads an image. @throws {DataError} if it cannot be read; the message names it */
   readonly load: (index: number) => Promise<EncodedImage>;
-  /** Bytes that `load` will hold, and fewer than `limits.maxFileBytes`. Throws a DataError that names the image. */
+  /** Bytes that `load` will allocate. @throws {DataError} if they exceed `limits.maxFileBytes`; the message names the image */
   readonly bytesOf: (index: number) => Promise<number>;
 }
 
 export interface EncodedImage {
   readonly bytes: Uint8Array;
-  /** Bytes that it takes where it lies, compressed or not. */
+  /** Size in the folder or archive, compressed or not. */
   readonly storedBytes: number;
 }
 
-/** Images decoded at a time; libuv's pool has four threads unless told otherwise. */
+/** Images decoded at a time; libuv's pool has four threads by default. */
 const CONCURRENT = 8;
-/** Images that are held at a time where all are read. */
+/** Images per batch when all are read. */
 const PASS_BATCH = 64;
-/** Bad images that are named one by one. */
+/** Maximum number of bad images to list. */
 const NAMED = 5;
 
-/** What all encoded images that are held at a time in this process may take. */
+/** Memory for all encoded images held at a time in this process. */
 const ENCODED = createByteBudget(2 ** 27);
-/** Decoded bytes of a set that are not held against its files' bytes (`limits.maxRatio`). */
+/** Decoded bytes of a dataset before `limits.maxRatio` applies. */
 const FREE_DECODED_BYTES = 2 ** 30;
 
-/** A data set of encoded images, decoded when they are read; the size has been checked. */
+/** A dataset of encoded images, decoded on demand; the caller has checked the size. */
 export async function openImageSet(source: EncodedImages, options: ImageFileOptions): Promise<Dataset> {
   const { name, classes } = source;
   const { size, channels = 3, skipBad = false } = options;
@@ -83,7 +83,7 @@ export async function openImageSet(source: EncodedImages, options: ImageFileOpti
 
 type Decode = (index: number) => Promise<Uint8Array>;
 
-/** Decodes images by number, as many at a time as there is memory for, and stops where too much comes out of too little. */
+/** Decodes images by index, as many at a time as memory permits, and enforces `limits.maxRatio`. */
 function createDecoder({ name, pathOf, bytesOf, load }: EncodedImages, options: ImageFileOptions): Decode {
   const limits = resolveLimits(options.limits);
   let [decoded, stored] = [0, 0];
@@ -105,13 +105,13 @@ function createDecoder({ name, pathOf, bytesOf, load }: EncodedImages, options: 
     });
 }
 
-/** Throws a DataError that names the image, and what leaves it out. */
+/** @throws {DataError} if the image cannot be decoded; the message names it and suggests skipBad */
 async function decodeOrRefuse(decode: Decode, index: number): Promise<Uint8Array> {
   try {
     return await decode(index);
   } catch (cause) {
     throw cause instanceof DataError && cause.code === 'DATA_CORRUPT'
-      ? new DataError(`${cause.message} skipBad (--skip-bad) leaves such out.`, { code: cause.code, cause })
+      ? new DataError(`${cause.message} skipBad (--skip-bad) skips such images.`, { code: cause.code, cause })
       : cause;
   }
 }
@@ -129,7 +129,7 @@ async function hashAll(
   return hash.digest(labels);
 }
 
-/** The images that can be decoded, their hash, and what is to be said of the others. */
+/** Indices of the images that can be decoded, their hash, and notes about the others. */
 async function withoutBad(source: EncodedImages, decode: Decode) {
   const good: number[] = [];
   const named: string[] = [];
@@ -167,6 +167,6 @@ async function withoutBad(source: EncodedImages, decode: Decode) {
     length: good.length,
     labels,
     sha256: hash.digest(labels),
-    notes: bad === 0 ? [] : [`${bad} of ${source.length} images left out, as they are bad:`, ...named, ...more],
+    notes: bad === 0 ? [] : [`${bad} of ${source.length} images skipped because they are bad:`, ...named, ...more],
   };
 }

@@ -16,16 +16,15 @@ import { openImageSet, type ImageFileOptions } from './image-set.js';
 import { listZip, readZipEntry, type ZipEntry } from '../formats/zip.js';
 
 export interface ImageZipOptions extends ImageFileOptions {
-  /** The archive: images, or one folder a class, as in `openImageFolder`; a `dataset.json` in it has the classes. */
+  /** The archive: images, or one folder per class, as in `openImageFolder`; a `dataset.json` in it takes precedence. */
   readonly path: string;
 }
 
 /**
- * Images (jpg, png, webp, gif) in a zip archive, read from it one by one when they are asked for: nothing is unpacked
- * to disk. Where all lie in one folder with sub-folders (an archive of a folder), the sub-folders are the classes.
- * Order and labels are those of `openImageFolder`.
- * @throws {DataError} on an archive that cannot be read, has no images or lacks labels; `read` throws one on an image
- *   that cannot be decoded or contradicts its CRC-32
+ * Images (jpg, png, webp, gif) in a zip archive, read on demand; nothing is unpacked to disk. If all files are in one folder
+ * with subfolders (an archive of a folder), the subfolders are the classes. Order and labels as in `openImageFolder`.
+ * @throws {DataError} if the archive cannot be read, has no images, or a label is missing; `read` throws one if an image
+ * cannot be decoded or its CRC-32 does not match
  */
 export async function openImageZip(options: ImageZipOptions): Promise<Dataset> {
   const { path } = options;
@@ -38,7 +37,7 @@ export async function openImageZip(options: ImageZipOptions): Promise<Dataset> {
     throw new DataError(`${path}: no images in it (looked for ${imageExtensions.join(', ')}).`, { code: 'DATA_EMPTY' });
   }
   const twice = entries.find(({ name }, i) => name === entries[i + 1]?.name);
-  if (twice) throw new DataError(`${path}: holds ${twice.name} twice.`);
+  if (twice) throw new DataError(`${path}: contains ${twice.name} twice.`);
   for (const { name } of entries) {
     checkLimit(`${path}/${name}: folders within each other`, name.split('/').length - 1, limits, 'maxDepth');
   }
@@ -58,7 +57,7 @@ export async function openImageZip(options: ImageZipOptions): Promise<Dataset> {
       notes: [...others.notes([]), ...(labeled.notes ?? [])],
       length: entries.length,
       pathOf,
-      // oxlint-disable-next-line require-await -- an error is to reject
+      // oxlint-disable-next-line require-await -- so that errors reject
       async bytesOf(index) {
         const { bytes, compressedBytes } = entries[index]!;
         checkLimit(`${pathOf(index)}: bytes`, bytes, limits, 'maxFileBytes');
@@ -86,7 +85,7 @@ async function readLabels(path: string, entry: ZipEntry, names: readonly string[
   return labelsFromFile(path, new TextDecoder().decode(await readZipEntry(path, entry)), names);
 }
 
-/** The folders, with a '/' at the end, around all files, as long as every file lies in a further folder. */
+/** The longest common folder of all files, with a trailing '/', as long as every file is in a subfolder. */
 function commonFolder(names: readonly string[]): string {
   const first = names[0]!.split('/');
   let common = first.length;

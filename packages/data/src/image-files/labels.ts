@@ -2,38 +2,38 @@ import { labelProblem, numberedClasses, shortJson } from '../checks.js';
 import { DataError, reasonOf } from '../errors.js';
 
 export interface ImageLabels {
-  /** Class of each path; undefined where the set has none. */
+  /** Class of each path; undefined if there are no labels. */
   readonly labels: Int32Array | undefined;
   readonly classes: readonly string[];
-  /** What to know about them. */
+  /** Notes for the user. */
   readonly notes?: readonly string[];
 }
 
-/** The file of labels beside or among images, as EDM's and StyleGAN's dataset_tool.py write it. */
+/** The label file in an image folder or archive, as written by EDM's and StyleGAN's dataset_tool.py. */
 export const LABEL_FILE = 'dataset.json';
 
-/** What a file of labels may have: JSON becomes many times its size in memory, and repeated text packs well. */
+/** Maximum size of the label file: JSON takes many times its size in memory, and repeated text compresses well. */
 const LABEL_BYTES = 2 ** 24;
 const LABEL_BYTES_PER_IMAGE = 512;
 
-/** @throws {DataError} `DATA_LIMIT` if a file of labels is too large for so many images; `source` names it */
+/** @throws {DataError} `DATA_LIMIT` if the label file is too large for this number of images */
 export function checkLabelBytes(source: string, bytes: number, images: number): void {
   const limit = LABEL_BYTES + LABEL_BYTES_PER_IMAGE * images;
   if (bytes <= limit) return;
   throw new DataError(
     `${source}: ${bytes} bytes of labels for ${images} images; the limit is ${limit} bytes ` +
-      `(${LABEL_BYTES_PER_IMAGE} an image). Leave out what is no label of one of these images.`,
+      `(${LABEL_BYTES_PER_IMAGE} per image). Remove everything except the labels of these images.`,
     { code: 'DATA_LIMIT' },
   );
 }
 
 /**
- * The classes of images by their paths (relative, with '/'): the first folder of each, sorted by code units. Images
- * without any folder have no labels.
- * @throws {DataError} if some images lie in class folders and others beside them
+ * The classes of images from their relative paths (with '/'): the top-level folders, sorted by code units. Images that are
+ * not in any folder have no labels.
+ * @throws {DataError} if some images are in class folders and others are not
  */
 export function labelsFromFolders(source: string, paths: readonly string[]): ImageLabels {
-  // Numbers in the order in which the folders come, until all are known and sorted.
+  // Provisional numbers in order of appearance; renumbered when all folders are known and sorted.
   const numberOf = new Map<string, number>();
   const numbers = new Int32Array(paths.length);
   let loose: string | undefined;
@@ -52,7 +52,7 @@ export function labelsFromFolders(source: string, paths: readonly string[]): Ima
   if (classes.length === 0) return { labels: undefined, classes };
   if (loose !== undefined) {
     throw new DataError(
-      `${source}: images lie both in class folders (${classes[0]}, ...) and beside them (${loose}). Move one or the other.`,
+      `${source}: some images are in class folders (${classes[0]}, ...), others are not (${loose}). Move one or the other.`,
     );
   }
   const labelOf = new Int32Array(classes.length);
@@ -61,8 +61,8 @@ export function labelsFromFolders(source: string, paths: readonly string[]): Ima
 }
 
 /**
- * The classes of images by a `dataset.json`: {"labels": [["00000/img00000000.png", 6], ...]}, or null for none.
- * @throws {DataError} if it is not of that form or lacks an image
+ * The classes of images from a `dataset.json`: {"labels": [["00000/img00000000.png", 6], ...]}, or null for none.
+ * @throws {DataError} if it has another form, or the label of an image is missing
  */
 export function labelsFromFile(source: string, text: string, paths: readonly string[]): ImageLabels {
   const file = `${source}/${LABEL_FILE}`;
@@ -70,10 +70,10 @@ export function labelsFromFile(source: string, text: string, paths: readonly str
   try {
     listed = (JSON.parse(text) as { labels?: unknown } | null)?.labels;
   } catch (cause) {
-    throw new DataError(`${file}: no JSON (${reasonOf(cause)}).`, { cause });
+    throw new DataError(`${file}: not JSON (${reasonOf(cause)}).`, { cause });
   }
   if (listed === null) return { labels: undefined, classes: [] };
-  if (!Array.isArray(listed)) throw new DataError(`${file}: has no "labels": a list of [path, class], or null.`);
+  if (!Array.isArray(listed)) throw new DataError(`${file}: "labels" must be a list of [path, class], or null.`);
   const labelOf = new Map<string, number>();
   for (const pair of listed as unknown[]) {
     const [path, label] = Array.isArray(pair) ? (pair as unknown[]) : [];
@@ -93,15 +93,15 @@ export function labelsFromFile(source: string, text: string, paths: readonly str
   }
   if (missing > 0) {
     throw new DataError(
-      `${file}: ${missing} of ${paths.length} images have no label there, such as ${first}. ` +
-        'Add them to the file, or remove the file to take folders as classes.',
+      `${file}: ${missing} of ${paths.length} images have no label in it, such as ${first}. ` +
+        'Add them, or remove the file to use folders as classes.',
     );
   }
   const { classes, notes } = numberedClasses(labels);
   return { labels, classes, notes: notes.map((note) => `${file}: ${note}`) };
 }
 
-/** Not localeCompare: that depends on the machine's language. */
+/** Unlike localeCompare, does not depend on the machine's locale. */
 export function compareCodeUnits(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -49,11 +49,12 @@ describe('listImages', () => {
   it('a link that leads back to a folder around it is refused', async () => {
     put('a/1.png');
     symlinkSync(root, join(root, 'a', 'loop'));
-    await expect(open()).rejects.toMatchObject({
-      message: expect.stringContaining(`${join(root, 'a', 'loop')} leads back to ${root}.`) as string,
+    await expect(open()).rejects.toThrowWith({
+      code: 'DATA_INVALID',
+      contains: `${join(root, 'a', 'loop')} leads back to ${root}.`,
     });
     rmSync(join(root, 'a', 'loop'));
-    // A link to what is around the set: the link is named, not the folder that it was found by.
+    // A link to a parent of the dataset: the message names the link, not the folder in which the cycle was found.
     put('set/b/1.png');
     symlinkSync(root, join(root, 'set', 'b', 'up'));
     await expect(open(join(root, 'set'))).rejects.toThrowWith({
@@ -73,9 +74,7 @@ describe('listImages', () => {
     symlinkSync(join(root, 'elsewhere'), join(root, 'set', 'd'));
     const set = await open(join(root, 'set'));
     expect([set.length, set.classes]).toEqual([2, ['b', 'c']]);
-    expect(set.notes).toEqual([
-      `2 links lead to folders that are in the set already, such as ${join(root, 'set', 'a')}.`,
-    ]);
+    expect(set.notes).toEqual([expect.stringMatching(/^2 links .*\/set\/a\.$/)]);
   });
 
   it('the set itself may be a link, and images may be', async () => {

@@ -10,23 +10,23 @@ import { compareCodeUnits, LABEL_FILE } from './labels.js';
 import { createSkippedFiles, type SkippedFiles } from './skipped-files.js';
 
 export interface ImageListing {
-  /** Relative to the folder, with '/'; folder by folder, names sorted by code units. */
+  /** Paths relative to the folder, with '/'; folder by folder, names sorted by code units. */
   readonly paths: readonly string[];
-  /** What was left out, one sentence each. */
+  /** Notes about skipped files and folders, one sentence each. */
   readonly notes: readonly string[];
 }
 
-/** Entries of a folder that are read at a time. */
+/** Folder entries read at a time. */
 const READ_AHEAD = 1024;
-/** Links that are followed at a time. */
+/** Links followed at a time. */
 const CONCURRENT = 16;
 
 /**
- * The images in a folder and its sub-folders, by the ends of their names; what is hidden (`.name`) is left out. Links
- * to files are followed, and so are links to folders, but a folder counts once: a link to one that is in the set at
- * another place is left out. Holds about 100 bytes an image.
- * @throws {DataError} on a folder that is missing or cannot be read, on one without images, on a link that leads
- *   nowhere or back to a folder around it, and above `maxImages` and `maxDepth`
+ * The images in a folder and its subfolders, by file extension; hidden files and folders (`.name`) are skipped. Links to
+ * files and folders are followed, but each folder counts once: links to a folder that is already included are skipped. Uses
+ * about 100 bytes of memory per image.
+ * @throws {DataError} if the folder is missing, cannot be read, or has no images; if a link is broken or leads to a folder
+ * that contains it; or if `maxImages` or `maxDepth` is exceeded
  */
 export async function listImages(root: string, options: Partial<DataLimits> = {}): Promise<ImageListing> {
   const limits = resolveLimits(options);
@@ -41,8 +41,8 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
   const seen = new Set<string>();
 
   /**
-   * `relative` has a '/' at its end, or is nothing. `around` are the folders that it lies in; `link` is the last link on
-   * the way to it.
+   * `relative` is empty or ends with '/'. `around` are the folders that contain it; `link` is the last link in the path to
+   * it.
    */
   const walk = async (relative: string, identity: string, around: readonly Folder[], link?: string): Promise<void> => {
     const folder = join(root, relative);
@@ -70,7 +70,7 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
       const outer = inside.find((one) => one.identity === identityInside);
       const lastLink = linkedFolders.has(name) ? path : link;
       if (outer) throw new DataError(`${lastLink ?? path} leads back to ${outer.path}. Remove the link.`);
-      // A link to a folder of the set may come before that folder does.
+      // A link to a folder of the dataset may precede that folder.
       if (seen.has(identityInside) || (linkedFolders.has(name) && isWithin(realRoot, await realpath(path)))) {
         twice.push(path);
         continue;
@@ -86,13 +86,13 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
   };
   await walk('', identityOf(found), []);
   if (paths.length === 0) {
-    throw new DataError(`${root}: no images there (looked for ${imageExtensions.join(', ')}, sub-folders included).`, {
+    throw new DataError(`${root}: no images in it (looked for ${imageExtensions.join(', ')}, including subfolders).`, {
       code: 'DATA_EMPTY',
     });
   }
   const lead = twice.length === 1 ? 'link leads' : 'links lead';
   const twiceNotes =
-    twice.length === 0 ? [] : [`${twice.length} ${lead} to folders that are in the set already, such as ${twice[0]}.`];
+    twice.length === 0 ? [] : [`${twice.length} ${lead} to folders that are already included, such as ${twice[0]}.`];
   return { paths, notes: [...others.notes(empty), ...twiceNotes] };
 }
 
@@ -107,7 +107,7 @@ interface Entries {
   readonly links: string[];
 }
 
-/** The names in a folder by their kinds. */
+/** The names in a folder, by kind. */
 async function readFolder(folder: string, others: SkippedFiles): Promise<Entries> {
   const entries: Entries = { images: [], folders: [], links: [] };
   try {
@@ -131,12 +131,12 @@ function isImage(name: string): boolean {
 
 async function follow(path: string): Promise<BigIntStats> {
   return stat(path, { bigint: true }).catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === 'ELOOP' ? 'a link that leads back to itself' : 'a link that leads nowhere';
-    throw new DataError(`${path}: ${why}. Mend or remove it.`, { code: 'DATA_NOT_FOUND', cause });
+    const why = cause.code === 'ELOOP' ? 'a link that points to itself' : 'a broken link';
+    throw new DataError(`${path}: ${why}. Fix or remove it.`, { code: 'DATA_NOT_FOUND', cause });
   });
 }
 
-/** The same for all paths of one folder. */
+/** Identifies a folder independently of its path. */
 function identityOf({ dev, ino }: BigIntStats): string {
   return `${dev}:${ino}`;
 }

@@ -1,12 +1,12 @@
 import { extname } from 'node:path';
 
-/** Kinds of files that are named one by one. */
+/** Maximum number of file types to list. */
 const NAMED = 4;
 
-/** Counts the files that are left out as they are no images. */
+/** Counts files skipped because they are not images. */
 export interface SkippedFiles {
   readonly add: (path: string) => void;
-  /** What is to be said of them, and of `empty`: class folders without images. */
+  /** Notes about them, and about `empty`, class folders without images. */
   readonly notes: (empty: readonly string[]) => string[];
 }
 
@@ -24,7 +24,7 @@ export function createSkippedFiles(): SkippedFiles {
       const named = kinds.slice(0, NAMED).join(', ') + (kinds.length > NAMED ? ', ...' : '');
       const folders = empty.length === 1 ? 'folder has' : 'folders have';
       return [
-        ...(files === 0 ? [] : [`${files} ${files === 1 ? 'file' : 'files'} of other kinds left out (${named}).`]),
+        ...(files === 0 ? [] : [`${files} ${files === 1 ? 'file' : 'files'} of other types skipped (${named}).`]),
         ...(empty.length === 0 ? [] : [`${empty.length} ${folders} no images, such as ${empty[0]}.`]),
       ];
     },

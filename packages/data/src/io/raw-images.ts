@@ -5,24 +5,24 @@ import { DataError } from '../errors.js';
 import { fileError, withFile } from './read-file.js';
 import { checkIndices } from '../checks.js';
 
-/** Equally sized images one after the other in a file. */
+/** A file of concatenated images of one size. */
 export interface RawImagesFile {
   readonly path: string;
   /** Position of the first image. */
   readonly start: number;
-  /** Bytes of an image. */
+  /** Bytes per image. */
   readonly imageBytes: number;
   readonly length: number;
   readonly labels?: Int32Array | undefined;
 }
 
-/** Reads at a time; libuv's pool has four threads unless told otherwise, and one after the other is slower. */
+/** Concurrent reads; libuv's pool has four threads by default, and sequential reads are slower. */
 const CONCURRENT = 16;
 
 /**
- * Reads images by their position in the file (pread), so that no more than a batch is in memory, whatever the size of
- * the file.
- * @throws {RangeError} on an index that is not in the set, a DataError where the file is cut off or gone
+ * Reads images by position (pread), so that only the batch is in memory.
+ * @throws {RangeError} if an index is out of range
+ * @throws {DataError} if the file is truncated or missing
  */
 export async function readRawImages(layout: RawImagesFile, indices: ArrayLike<number>): Promise<ImageBatch> {
   const { path, imageBytes, length, labels } = layout;
@@ -49,13 +49,13 @@ async function readRun(
       throw fileError(path, cause);
     });
   if (bytesRead !== wanted) {
-    throw new DataError(`${path}: cut off at image ${first + Math.floor(bytesRead / imageBytes)}.`, {
+    throw new DataError(`${path}: truncated at image ${first + Math.floor(bytesRead / imageBytes)}.`, {
       code: 'DATA_CORRUPT',
     });
   }
 }
 
-/** Indices that follow each other are one read. `at` is the place in the batch. */
+/** Groups consecutive indices into one read. `at` is the position in the batch. */
 function runs(indices: ArrayLike<number>): { first: number; count: number; at: number }[] {
   const found: { first: number; count: number; at: number }[] = [];
   for (let at = 0; at < indices.length; at++) {

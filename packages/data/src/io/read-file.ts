@@ -1,4 +1,4 @@
-/** Reading files as DataErrors: `@dm/files` decides what is read, and these functions how a failure is named. */
+/** File reads that fail with a DataError. `@dm/files` does the reading. */
 import { FileError, openRegularFileAsync, readRegularFileAsync } from '@dm/files';
 import type { FileHandle } from 'node:fs/promises';
 import { DataError, reasonOf } from '../errors.js';
@@ -11,7 +11,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'may not be read by this user. Change its permissions.',
 };
 
-/** A failed file operation as a DataError that names the file, why, and what helps. */
+/** Converts a failed file operation to a DataError that names the file, the reason, and a fix. */
 export function fileError(path: string, cause: unknown): DataError {
   const { code = '' } = cause as NodeJS.ErrnoException;
   const notFound = code === 'ENOENT' || code === 'FILE_NOT_FOUND';
@@ -22,14 +22,14 @@ export function fileError(path: string, cause: unknown): DataError {
   });
 }
 
-/** The bytes of a regular file. Throws a DataError that names it. */
+/** Reads a regular file. @throws {DataError} if it cannot be read; the message names it */
 export async function readBytes(path: string): Promise<Buffer> {
   return readRegularFileAsync(path, { maxBytes: Infinity }).catch((cause: unknown) => {
     throw fileError(path, cause);
   });
 }
 
-/** Opens a regular file for reading while `use` runs. Throws a DataError that names it where it cannot be opened. */
+/** Opens a regular file for reading while `use` runs. @throws {DataError} if it cannot be opened; the message names it */
 export async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
   const file = await openRegularFileAsync(path).catch((cause: unknown) => {
     throw fileError(path, cause);
@@ -41,7 +41,7 @@ export async function withFile<T>(path: string, use: (file: FileHandle) => Promi
   }
 }
 
-/** Hands each piece of the bytes from `start` to `end` (exclusive) to `use`. Throws a DataError that names the file. */
+/** Calls `use` with each chunk of the bytes in [start, end). @throws {DataError} if the file cannot be read */
 export async function readPieces(
   path: string,
   use: (piece: Uint8Array) => void,
@@ -59,8 +59,8 @@ export async function readPieces(
 }
 
 /**
- * `length` bytes at `position`.
- * @throws {DataError} if the file ends before
+ * Reads `length` bytes at `position`.
+ * @throws {DataError} if the file is too short
  */
 export async function readAt(file: FileHandle, path: string, position: number, length: number): Promise<Buffer> {
   const bytes = Buffer.alloc(length);
@@ -69,7 +69,7 @@ export async function readAt(file: FileHandle, path: string, position: number, l
   });
   if (bytesRead !== length) {
     throw new DataError(
-      `${path}: cut off: it ends at byte ${position + bytesRead}, within what starts at ${position}.`,
+      `${path}: truncated: it ends at byte ${position + bytesRead}, within the data that starts at ${position}.`,
       { code: 'DATA_CORRUPT' },
     );
   }

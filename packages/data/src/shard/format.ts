@@ -12,11 +12,11 @@ import { checkLabels, imageBytes } from '../checks.js';
 //   24            8          bytes of the description, uint64
 //   32            32         SHA-256 of the description
 //   64            N H W C    images, uint8 [N, H, W, C]
-//   .             4 N        labels, int32 [N]; only of sets that have them
-//   .             .          description, JSON: `ShardDescription`; the file ends with it
+//   .             4 N        labels, int32 [N]; only if the dataset has labels
+//   .             .          description, JSON: `ShardDescription`; at the end of the file
 //
-// Every byte is covered by a check: those before the description by its place, the description by its SHA-256, images
-// and labels by the SHA-256 in it.
+// A check covers every byte: the position of the description covers the preamble, the SHA-256 in the preamble covers the
+// description, and the SHA-256 in the description covers images and labels.
 
 export interface ShardDescription {
   readonly name: string;
@@ -25,14 +25,14 @@ export interface ShardDescription {
   readonly shape: readonly [number, number, number];
   readonly classes: readonly string[];
   readonly labeled: boolean;
-  /** SHA-256 (hex) of images and labels: `Dataset.hash()` of the set that was written. */
+  /** SHA-256 (hex) of images and labels: `Dataset.hash()` of the original dataset. */
   readonly sha256: string;
 }
 
 const SHARD_VERSION = 2;
 export const PREAMBLE_BYTES = 64;
 const MAGIC = new TextEncoder().encode('DMSHARD\n');
-/** 100 000 classes with long names take a tenth of it; a damaged length must not be allocated. */
+/** Prevents the allocation of a damaged length. 100 000 classes with long names use a tenth of it. */
 const MAX_DESCRIPTION_BYTES = 2 ** 26;
 
 export interface Preamble {
@@ -43,7 +43,7 @@ export interface Preamble {
   readonly sha256: string;
 }
 
-/** The preamble and the description of a shard; `dataBytes` is the size of images and labels. */
+/** The bytes of the preamble and the description; `dataBytes` is the size of images and labels. */
 export function formatShard(description: ShardDescription, dataBytes: number): { preamble: Buffer; text: Buffer } {
   const text = Buffer.from(`${JSON.stringify(description)}\n`);
   const preamble = Buffer.alloc(PREAMBLE_BYTES);
@@ -55,12 +55,14 @@ export function formatShard(description: ShardDescription, dataBytes: number): {
   return { preamble, text };
 }
 
-/** Reads the first bytes of a shard of `fileBytes` bytes. Throws a DataError that names the file. */
+/**
+ * Parses the preamble of a shard of `fileBytes` bytes.
+ * @throws {DataError} if it is not a shard, truncated, damaged, or of another version; the message names the file
+ */
 export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): Preamble {
-  if (MAGIC.some((byte, i) => bytes[i] !== byte))
-    throw new DataError(`${path}: not a shard: it does not begin like one.`);
+  if (MAGIC.some((byte, i) => bytes[i] !== byte)) throw new DataError(`${path}: not a shard: its first bytes differ.`);
   if (bytes.length < PREAMBLE_BYTES)
-    throw new DataError(`${path}: cut off within its first ${PREAMBLE_BYTES} bytes.`, { code: 'DATA_CORRUPT' });
+    throw new DataError(`${path}: truncated within its first ${PREAMBLE_BYTES} bytes.`, { code: 'DATA_CORRUPT' });
   const version = bytes.readUInt32LE(8);
   if (version !== SHARD_VERSION) {
     throw new DataError(
@@ -72,7 +74,7 @@ export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): P
   const [start, length] = [bytes.readBigUInt64LE(16), bytes.readBigUInt64LE(24)];
   if (start + length > BigInt(fileBytes)) {
     throw new DataError(
-      `${path}: cut off: ${fileBytes} of ${start + length} bytes are there. Copy or prepare it again.`,
+      `${path}: truncated: it has ${fileBytes} of ${start + length} bytes. Copy or prepare it again.`,
       { code: 'DATA_CORRUPT' },
     );
   }
@@ -83,18 +85,21 @@ export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): P
     start + length !== BigInt(fileBytes)
   ) {
     throw new DataError(
-      `${path}: damaged: its first ${PREAMBLE_BYTES} bytes contradict its size of ${fileBytes} bytes.`,
+      `${path}: damaged: its first ${PREAMBLE_BYTES} bytes do not match its size of ${fileBytes} bytes.`,
       { code: 'DATA_CORRUPT' },
     );
   }
   return { start: Number(start), bytes: Number(length), sha256: bytes.toString('hex', 32, PREAMBLE_BYTES) };
 }
 
-/** Reads the description of a shard and checks it against the size of what lies before it. Throws a DataError. */
+/**
+ * Parses the description of a shard and checks it against the size of the data.
+ * @throws {DataError} if it is damaged or does not match
+ */
 export function parseDescription(text: Buffer, path: string, preamble: Preamble): ShardDescription {
   const found = createHash('sha256').update(text).digest('hex');
   if (found !== preamble.sha256) {
-    throw new DataError(`${path}: damaged: the SHA-256 of its description is not the one recorded. Prepare it again.`, {
+    throw new DataError(`${path}: damaged: the SHA-256 of its description does not match. Prepare it again.`, {
       code: 'DATA_CORRUPT',
     });
   }
@@ -102,7 +107,7 @@ export function parseDescription(text: Buffer, path: string, preamble: Preamble)
   try {
     json = JSON.parse(text.toString()) as Partial<ShardDescription> | null;
   } catch (cause) {
-    throw new DataError(`${path}: its description is no JSON (${reasonOf(cause)}).`, { cause });
+    throw new DataError(`${path}: its description is not JSON (${reasonOf(cause)}).`, { cause });
   }
   const description = checkedDescription(json, path);
   const { length, shape, labeled } = description;
@@ -110,15 +115,13 @@ export function parseDescription(text: Buffer, path: string, preamble: Preamble)
   if (preamble.start !== PREAMBLE_BYTES + dataBytes) {
     throw new DataError(
       `${path}: ${length} images of ${shape.join('x')}${labeled ? ' with labels' : ''} take ${dataBytes} bytes, ` +
-        `but ${preamble.start - PREAMBLE_BYTES} are there.`,
+        `but it has ${preamble.start - PREAMBLE_BYTES}.`,
     );
   }
   return description;
 }
 
-/**
- * @throws {DataError} if a field is missing or of another type
- */
+/** @throws {DataError} if a field is missing or has another type */
 export function checkedDescription(json: Partial<ShardDescription> | null, path: string): ShardDescription {
   const { name, length, shape, classes, labeled, sha256 } = json ?? {};
   if (
@@ -130,15 +133,15 @@ export function checkedDescription(json: Partial<ShardDescription> | null, path:
     typeof labeled !== 'boolean' ||
     typeof sha256 !== 'string'
   ) {
-    throw new DataError(`${path}: name, length, shape, classes, labels or SHA-256 are missing or of another type.`);
+    throw new DataError(`${path}: name, length, shape, classes, labels or SHA-256 are missing or have another type.`);
   }
   imageBytes(path, shape);
   return { name, length: length!, shape, classes, labeled, sha256 };
 }
 
 /**
- * Labels of a shard from their bytes, one an image.
- * @throws {DataError} on one that names no class
+ * Parses the labels of a shard.
+ * @throws {DataError} if a label is out of range
  */
 export function parseLabels(bytes: Buffer, path: string, length: number, classes: readonly string[]): Int32Array {
   const labels = Int32Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => bytes.readInt32LE(i * 4));

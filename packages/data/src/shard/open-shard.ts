@@ -16,9 +16,9 @@ import {
 } from './format.js';
 
 /**
- * Opens a shard, or a folder of version 1: description, sizes and labels are checked. Images are read by their position
- * when they are asked for, so a shard may be larger than memory. `hash()` reads every byte and throws a DataError where
- * one has changed.
+ * Opens a shard, or a folder of version 1. Checks description, sizes and labels. Images are read on demand, so a shard may
+ * be larger than memory. `hash()` reads every byte and throws a DataError if one has changed.
+ * @throws {DataError} if the file is missing, damaged, or not a shard
  */
 export async function openShard(path: string): Promise<Dataset> {
   const found = await stat(path).catch((cause: unknown) => {
@@ -49,8 +49,8 @@ export async function openShard(path: string): Promise<Dataset> {
 }
 
 /**
- * Reads every byte of a shard.
- * @throws {DataError} if one has changed since it was written
+ * Opens a shard after reading every byte.
+ * @throws {DataError} if a byte has changed since it was written
  */
 export async function verifyShard(path: string): Promise<Dataset> {
   const dataset = await openShard(path);
@@ -81,7 +81,7 @@ async function checkBytes(path: string, expected: string): Promise<string> {
   const found = sha.digest('hex');
   if (found !== expected) {
     throw new DataError(
-      `${path}: damaged: the SHA-256 of its images and labels is ${found}, recorded is ${expected}. Prepare it again.`,
+      `${path}: damaged: the SHA-256 of its images and labels is ${found}, expected ${expected}. Prepare it again.`,
       { code: 'DATA_CORRUPT' },
     );
   }

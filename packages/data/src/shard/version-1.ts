@@ -8,8 +8,8 @@ import { imageBytes, shortJson } from '../checks.js';
 import { readRawImages } from '../io/raw-images.js';
 import { checkedDescription, parseLabels, type ShardDescription } from './format.js';
 
-// Version 1 of a shard was a folder: images.u8 (uint8 [N, H, W, C]), labels.i32 (little-endian int32 [N], where there are
-// labels) and manifest.json with size and SHA-256 of each. It is still read; version 2, one file, is written.
+// Version 1 of a shard was a folder: images.u8 (uint8 [N, H, W, C]), labels.i32 (little-endian int32 [N], if there are
+// labels) and manifest.json with size and SHA-256 of each. Read only; new shards are single files (version 2).
 
 const IMAGES = 'images.u8';
 const LABELS = 'labels.i32';
@@ -21,7 +21,10 @@ interface FileRecord {
   readonly sha256: string;
 }
 
-/** Opens a shard of version 1. Throws a DataError that names the file that is missing, damaged or of another version. */
+/**
+ * Opens a shard of version 1.
+ * @throws {DataError} if a file is missing, damaged, or of another version; the message names it
+ */
 export async function openShardFolder(dir: string): Promise<Dataset> {
   const { description, images, labels: labelRecord } = await readManifest(dir);
   const { name, length, shape, classes } = description;
@@ -48,17 +51,17 @@ async function readManifest(
   const path = join(dir, MANIFEST);
   const bytes = await readBytes(path).catch((cause: unknown) => {
     if (cause instanceof DataError && cause.code !== 'DATA_NOT_FOUND') throw cause;
-    throw new DataError(`${dir}: no shard there (${MANIFEST} is missing).`, { code: 'DATA_NOT_FOUND', cause });
+    throw new DataError(`${dir}: not a shard (${MANIFEST} is missing).`, { code: 'DATA_NOT_FOUND', cause });
   });
   let manifest: Record<string, unknown> | null;
   try {
     manifest = JSON.parse(bytes.toString()) as Record<string, unknown> | null;
   } catch (cause) {
-    throw new DataError(`${path}: no JSON (${reasonOf(cause)}).`, { cause });
+    throw new DataError(`${path}: not JSON (${reasonOf(cause)}).`, { cause });
   }
   if (manifest?.['format'] !== 'dm-shard') throw new DataError(`${path}: not the manifest of a shard.`);
   if (manifest['version'] !== 1) {
-    throw new DataError(`${path}: version ${shortJson(manifest['version'])}; a folder has version 1.`, {
+    throw new DataError(`${path}: version ${shortJson(manifest['version'])}; folders must have version 1.`, {
       code: 'DATA_UNSUPPORTED',
     });
   }
@@ -70,20 +73,20 @@ async function readManifest(
       throw fileError(join(dir, file), cause);
     });
     if (found.size !== record?.bytes) {
-      throw new DataError(`${join(dir, file)}: ${found.size} bytes, the manifest says ${shortJson(record?.bytes)}.`);
+      throw new DataError(`${join(dir, file)}: ${found.size} bytes; the manifest has ${shortJson(record?.bytes)}.`);
     }
   }
   const { [IMAGES]: images, [LABELS]: labels } = Object.fromEntries(files) as Record<string, FileRecord>;
   const { length, shape } = description;
   if (images?.bytes !== length * imageBytes(path, shape)) {
-    throw new DataError(`${path}: ${length} images of ${shape.join('x')} contradict the size of ${IMAGES}.`, {
+    throw new DataError(`${path}: ${length} images of ${shape.join('x')} do not match the size of ${IMAGES}.`, {
       code: 'DATA_CORRUPT',
     });
   }
   return { description, images, labels };
 }
 
-/** The set's SHA-256, after each file's was compared with the manifest. */
+/** SHA-256 of the dataset, after checking each file against the manifest. */
 async function checkBytes(dir: string, images: FileRecord, labels: FileRecord | undefined): Promise<string> {
   const all = createHash('sha256');
   for (const [name, { sha256 }] of [[IMAGES, images] as const, ...(labels ? [[LABELS, labels] as const] : [])]) {
@@ -94,7 +97,7 @@ async function checkBytes(dir: string, images: FileRecord, labels: FileRecord | 
     });
     const found = one.digest('hex');
     if (found !== sha256) {
-      throw new DataError(`${join(dir, name)}: damaged: SHA-256 is ${found}, the manifest says ${shortJson(sha256)}.`, {
+      throw new DataError(`${join(dir, name)}: damaged: SHA-256 is ${found}; the manifest has ${shortJson(sha256)}.`, {
         code: 'DATA_CORRUPT',
       });
     }

@@ -13,20 +13,20 @@ export interface ShardContent {
   /** [H, W, C]. */
   readonly shape: readonly [number, number, number];
   readonly classes: readonly string[];
-  /** Bytes in order, in pieces of any size. */
+  /** Image bytes in order, in chunks of any size. */
   readonly images: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
-  /** One an image; they are read only after the last image was written. */
+  /** One label per image; read only after the last image was written. */
   readonly labels?: Int32Array;
 }
 
-/** Bytes of images that `convertToShard` holds at a time. */
+/** Image bytes that `convertToShard` holds in memory at a time. */
 const COPY_BYTES = 2 ** 22;
-/** Room for the description, in the check of the disk's space. */
+/** Disk space for the description, in the check of free space. */
 const MARGIN_BYTES = 2 ** 20;
 
 /**
- * Any data set as a shard: `dm data prepare`. `onProgress` gets the number of images written so far.
- * @throws {DataError} if the disk has not the room, before anything is written
+ * Converts a dataset to a shard (`dm data prepare`). `onProgress` receives the number of images written so far.
+ * @throws {DataError} if the disk has too little free space (before anything is written), or the file cannot be written
  */
 export async function convertToShard(
   dataset: Dataset,
@@ -44,7 +44,7 @@ export async function convertToShard(
     let next = read(0);
     for (let start = 0; start < length; start += perRead) {
       const batch = await next;
-      // Read and decoded while this piece is hashed and written.
+      // Reads and decodes the next chunk while this one is hashed and written.
       next = read(start + perRead);
       next.catch(() => undefined); // awaited above, unless writing fails first
       if (labels && batch.labels) labels.set(batch.labels, start);
@@ -52,13 +52,13 @@ export async function convertToShard(
       options.onProgress?.(Math.min(length, start + perRead));
     }
   }
-  // `labels` is filled while the images are written, and written after them.
+  // `labels` is filled while the images are written, and is written after them.
   return writeShard(path, { name, shape, classes, images: pieces(), ...(labels && { labels }) });
 }
 
 /**
- * Writes a shard to `path`. All goes to a sibling file that is renamed at the end: `path` is complete or as it was.
- * @throws {DataError} if labels and images contradict each other, and if the file cannot be written
+ * Writes a shard atomically: to a temporary file that is renamed to `path` at the end.
+ * @throws {DataError} if the sizes of images and labels do not match, or the file cannot be written
  */
 export async function writeShard(path: string, content: ShardContent): Promise<ShardDescription> {
   try {
@@ -74,7 +74,7 @@ async function writeContent(file: FileHandle, content: ShardContent): Promise<Sh
   const { name, shape, classes, labels } = content;
   const pixels = imageBytes(name, shape);
   const hash = createContentHash();
-  await file.writeFile(Buffer.alloc(PREAMBLE_BYTES)); // its numbers are known at the end
+  await file.writeFile(Buffer.alloc(PREAMBLE_BYTES)); // filled in at the end
   let bytes = 0;
   for await (const piece of content.images) {
     hash.add(piece);
@@ -82,7 +82,7 @@ async function writeContent(file: FileHandle, content: ShardContent): Promise<Sh
     await file.writeFile(piece);
   }
   if (bytes === 0 || bytes % pixels !== 0) {
-    throw new DataError(`${name}: ${bytes} bytes are no whole number of ${shape.join('x')} images.`);
+    throw new DataError(`${name}: ${bytes} bytes are not a positive multiple of the image shape ${shape.join('x')}.`);
   }
   const length = bytes / pixels;
   if (labels) {
@@ -98,14 +98,14 @@ async function writeContent(file: FileHandle, content: ShardContent): Promise<Sh
 }
 
 async function checkSpace(path: string, bytes: number): Promise<void> {
-  // The folder may still have to be made; then it will lie on the disk of the nearest one that is there.
+  // The folder may not exist yet; then it will be created on the disk of its nearest existing ancestor.
   let dir = dirname(resolve(path));
   while (!existsSync(dir)) dir = dirname(dir);
   const disk = await statfs(dir);
   const free = disk.bavail * disk.bsize;
   if (free < bytes + MARGIN_BYTES) {
     const mb = (count: number) => `${Math.ceil(count / 1e6)} MB`;
-    throw new DataError(`${path}: ${mb(bytes)} are needed, but the disk has ${mb(free)} free. Choose another place.`, {
+    throw new DataError(`${path}: ${mb(bytes)} are needed, but the disk has ${mb(free)} free. Choose another folder.`, {
       code: 'DATA_NOT_WRITTEN',
     });
   }

@@ -1,8 +1,8 @@
-/** Small files that stand for a large amount of data. */
+/** Small files that unpack to a large amount of data. */
 import { createDeflate, gzipSync } from 'node:zlib';
 import crc32 from 'crc-32';
 
-/** `count` zero bytes, deflated in pieces. */
+/** `count` zero bytes, deflated in chunks. */
 async function deflatedZeros(count: number): Promise<Buffer> {
   const deflate = createDeflate({ level: 9 });
   const pieces: Buffer[] = [];
@@ -28,7 +28,7 @@ function pngChunk(type: string, data: Uint8Array): Buffer {
   return chunk;
 }
 
-/** A black PNG of 8-bit gray. */
+/** A black 8-bit gray PNG. */
 export async function pngOf(width: number, height: number): Promise<Buffer> {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -42,7 +42,7 @@ export async function pngOf(width: number, height: number): Promise<Buffer> {
   ]);
 }
 
-/** A GIF of one frame, the end of which is missing. */
+/** A truncated GIF of one frame. */
 export function gifOf(width: number, height: number): Buffer {
   const size = Buffer.alloc(4);
   size.writeUInt16LE(width, 0);
@@ -58,8 +58,8 @@ export function gifOf(width: number, height: number): Buffer {
 
 /** A lossless WebP of one color, up to 16383 x 16383. */
 export function webpOf(width: number, height: number): Buffer {
-  // Signature, 14 bits each of width - 1 and height - 1, no alpha, version 0, no transforms; then five codes of one symbol
-  // each, so that no pixel takes a bit.
+  // Signature, width - 1 and height - 1 with 14 bits each, no alpha, version 0, no transforms; then five codes of one symbol
+  // each, so that pixels take no bits.
   const bits: number[] = [];
   const put = (value: number, count: number): void => {
     for (let i = 0; i < count; i++) bits.push((value >> i) & 1);
@@ -80,12 +80,12 @@ export function webpOf(width: number, height: number): Buffer {
   return file;
 }
 
-/** A progressive JPEG of 8-bit gray whose blocks are passed over `scans` times after the first. */
+/** A progressive 8-bit gray JPEG with `scans` scans after the first. */
 export function jpegOf(side: number, scans: number): Buffer {
   const segment = (marker: number, data: readonly number[]): Buffer =>
     Buffer.from([0xff, marker, (data.length + 2) >> 8, (data.length + 2) & 0xff, ...data]);
   const blocks = (side / 8) ** 2;
-  // Of each block the first coefficient, 0, in one bit; and then the others: "no more in the next 2^14 blocks".
+  // The first coefficient of each block is 0, in one bit; the others are end-of-band runs of 2^14 blocks.
   const runs = blocks / 2 ** 14;
   const pass = Buffer.concat([segment(0xda, [1, 1, 0, 1, 63, 0]), Buffer.alloc(Math.ceil((runs * 15) / 8))]);
   const zeros = Array<number>(15).fill(0);
@@ -110,7 +110,7 @@ export function gzippedIdxOf(shape: readonly number[], bytes = shape.reduce((a, 
   return gzipSync(Buffer.concat([header, Buffer.alloc(bytes)]));
 }
 
-/** A zip archive of `names`, all of which are one and the same entry. */
+/** A zip archive in which all `names` refer to the same entry. */
 export function overlappingZip(names: readonly string[], entry: Uint8Array, bytes: number, crc: number): Buffer {
   const fields = (at: number, name: string): Buffer => {
     const header = Buffer.alloc(26);
