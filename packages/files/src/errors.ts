@@ -2,15 +2,15 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
 
 /**
  * - `FILE_NOT_FOUND`: no such file or folder.
- * - `FILE_KIND`: something else than what is needed: a folder, FIFO, device, socket, or a symbolic link.
+ * - `FILE_KIND`: the path is of another kind than needed: a folder, FIFO, device, socket, or symbolic link.
  * - `FILE_TOO_LARGE`: larger than the reader accepts.
- * - `FILE_CHANGED`: it became shorter while it was read.
- * - `FILE_INVALID`: its content is not what its format allows.
- * - `FILE_UNREADABLE`: the operating system refuses to read it for another reason.
- * - `FILE_OUTSIDE`: a path that leads out of the folder it belongs to.
- * - `FILE_EXISTS`: already there, and not to be replaced.
- * - `DISK_FULL`: no space is left, or the quota is used up.
- * - `WRITE_FAILED`: the operating system refuses to write for another reason.
+ * - `FILE_CHANGED`: became shorter while it was read.
+ * - `FILE_INVALID`: the content does not follow its format.
+ * - `FILE_UNREADABLE`: cannot be read for another reason, such as permissions.
+ * - `FILE_OUTSIDE`: the path leads out of its folder.
+ * - `FILE_EXISTS`: exists already, and `overwrite` is false.
+ * - `DISK_FULL`: no space left, or the quota is used up.
+ * - `WRITE_FAILED`: cannot be written for another reason, such as permissions.
  */
 export type FileErrorCode =
   | 'FILE_NOT_FOUND'
@@ -24,11 +24,11 @@ export type FileErrorCode =
   | 'DISK_FULL'
   | 'WRITE_FAILED';
 
-/** A file or folder that could not be read or written. The message names it, the reason, and what helps. */
+/** A file or folder that could not be read or written. The message has the path, the reason, and a fix. */
 export class FileError extends DmError<FileErrorCode> {
   override readonly name = 'FileError';
   readonly path: string;
-  /** The message without the path in front. */
+  /** The message without the path. */
   readonly reason: string;
 
   constructor(path: string, reason: string, options: DmErrorOptions<FileErrorCode> & { readonly code: FileErrorCode }) {
@@ -38,18 +38,18 @@ export class FileError extends DmError<FileErrorCode> {
   }
 }
 
-/** The code of an error of the operating system, such as `ENOENT`. */
+/** The code of a system error, such as `ENOENT`. */
 export function errnoOf(error: unknown): string | undefined {
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
 }
 
-/** Whether the operating system refused something, as opposed to an error of the caller's code. */
+/** Whether an error comes from a system call rather than from the caller's code. */
 export function isSystemError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;
 }
 
-/** What failed when a file was read, as a FileError; a FileError is returned as it is. */
+/** Converts an error of reading a file to a FileError; a FileError is returned unchanged. */
 export function readError(path: string, error: unknown): FileError {
   if (error instanceof FileError) return error;
   switch (errnoOf(error)) {
@@ -59,7 +59,7 @@ export function readError(path: string, error: unknown): FileError {
     case 'EISDIR':
       return new FileError(path, 'is a folder; a file is needed.', { code: 'FILE_KIND', cause: error });
     case 'ELOOP':
-      return new FileError(path, 'is a symbolic link that leads in a circle, or one that is not followed here.', {
+      return new FileError(path, 'is a symbolic link in a cycle, or one that is not followed here.', {
         code: 'FILE_KIND',
         cause: error,
       });
@@ -76,7 +76,7 @@ export function readError(path: string, error: unknown): FileError {
   }
 }
 
-/** What the person can do about an error of the file system, by its code. */
+/** Suggested fix by system error code. */
 const remedies: Readonly<Record<string, string>> = {
   ENOSPC: 'The disk is full: free some space.',
   EDQUOT: 'The disk quota is used up: free some space.',
@@ -84,14 +84,14 @@ const remedies: Readonly<Record<string, string>> = {
   EACCES: 'It may not be written by this user: choose another folder.',
   EPERM: 'It may not be written by this user: choose another folder.',
   EROFS: 'The file system is read-only: choose another folder.',
-  ENOENT: 'A folder on the way to it does not exist.',
-  ENOTDIR: 'Something on the way to it is not a folder.',
+  ENOENT: 'A folder of its path does not exist.',
+  ENOTDIR: 'A part of its path is not a folder.',
   EISDIR: 'It is a folder; choose another name.',
-  ELOOP: 'A symbolic link on the way to it leads in a circle.',
+  ELOOP: 'Its path has symbolic links in a cycle.',
   ENAMETOOLONG: 'Choose a shorter name.',
 };
 
-/** What failed when a file was written, as a FileError; a FileError is returned as it is. */
+/** Converts an error of writing a file to a FileError; a FileError is returned unchanged. */
 export function writeError(path: string, error: unknown): FileError {
   if (error instanceof FileError) return error;
   const errno = errnoOf(error) ?? '';

@@ -1,13 +1,13 @@
-/** Folders: made, listed, and removed. */
+/** Creating, listing, and removing folders. */
 import { lstatSync, mkdirSync, readdirSync, realpathSync, rmSync, statfsSync, statSync, type Dirent } from 'node:fs';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { errnoOf, FileError, readError, writeError } from './errors.js';
 import { fileKind, kindNames } from './kind.js';
 
-/** `f_type` of file systems that hold no files: procfs, sysfs, cgroup, cgroup2, debugfs, tracefs, securityfs, devpts. */
+/** `f_type` of pseudo file systems: procfs, sysfs, cgroup, cgroup2, debugfs, tracefs, securityfs, devpts. */
 const pseudoTypes = new Set([0x9fa0, 0x62656572, 0x27e0eb, 0x63677270, 0x64626720, 0x74726163, 0x73636673, 0x1cd1]);
 
-/** Whether a real path is in a folder of the kernel's. /dev/shm is ordinary memory. */
+/** Whether a resolved path is in a pseudo file system. /dev/shm holds ordinary files. */
 function isPseudo(path: string): boolean {
   const [, top, second] = path.split(sep);
   if (process.platform !== 'win32' && (top === 'proc' || top === 'sys')) return true;
@@ -16,16 +16,15 @@ function isPseudo(path: string): boolean {
 }
 
 /**
- * Refuses what can hold no output: an existing folder, or the next folder above `path` that exists, in /proc, /sys or
- * /dev.
+ * Checks that `path`, or its nearest existing ancestor, is a folder that can hold output.
  *
- * @throws {FileError} if it is in one of these, or if something on the way is not a folder
+ * @throws {FileError} if it is in /proc, /sys or /dev, or a part of the path is not a folder
  */
 export function requireRealFolder(path: string): void {
   existingAncestor(absolute(path), path);
 }
 
-/** `resolve`, also if the working folder was removed. */
+/** `resolve`, with a FileError if the working folder was removed. */
 function absolute(path: string): string {
   try {
     return resolve(path);
@@ -34,37 +33,38 @@ function absolute(path: string): string {
   }
 }
 
-/** The folder at `full`, or the nearest above it that exists. */
+/** The folder `full`, or its nearest existing ancestor. */
 function existingAncestor(full: string, path: string): string {
   let at = full;
-  // Each round drops a component, and the root exists.
+  // Terminates: each iteration drops a component, and the root exists.
   while (fileKind(at) === undefined) {
     if (fileKind(at, { followLinks: false }) === 'link') {
-      throw new FileError(path, `cannot be made: ${at} is a symbolic link that leads nowhere.`, { code: 'FILE_KIND' });
+      throw new FileError(path, `cannot be created: ${at} is a broken symbolic link.`, { code: 'FILE_KIND' });
     }
     const above = dirname(at);
-    if (above === at) throw new FileError(path, 'cannot be made: its root does not exist.', { code: 'FILE_NOT_FOUND' });
+    if (above === at)
+      throw new FileError(path, 'cannot be created: its root does not exist.', { code: 'FILE_NOT_FOUND' });
     at = above;
   }
   const kind = fileKind(at)!;
   if (kind !== 'folder') {
-    throw new FileError(path, `cannot be made: ${at} is ${kindNames[kind]}.`, { code: 'FILE_KIND' });
+    throw new FileError(path, `cannot be created: ${at} is ${kindNames[kind]}.`, { code: 'FILE_KIND' });
   }
   try {
     if (!isPseudo(realpathSync(at))) return at;
   } catch (error) {
     throw writeError(path, error);
   }
-  throw new FileError(path, 'is in a folder of the operating system that holds no files. Choose another.', {
+  throw new FileError(path, 'is in a system folder that cannot hold files. Choose another folder.', {
     code: 'WRITE_FAILED',
   });
 }
 
 /**
- * Makes a folder and those above it; does nothing if it exists. Unlike Node's recursive `mkdir` it always ends, also in
- * /proc or in a working folder that was removed.
+ * Creates a folder and its parents; does nothing if it exists. Unlike Node's recursive `mkdir` it always terminates, also
+ * in /proc or in a working folder that was removed.
  *
- * @throws {FileError} if something on the way is not a folder, it is in /proc, /sys or /dev, or the disk refuses
+ * @throws {FileError} if a part of the path is not a folder, it is in /proc, /sys or /dev, or it cannot be written
  */
 export function makeFolder(path: string): void {
   const full = absolute(path);
@@ -75,7 +75,7 @@ export function makeFolder(path: string): void {
     try {
       mkdirSync(folder);
     } catch (error) {
-      // Another process may have made it a moment ago.
+      // Another process may have created it in the meantime.
       if (errnoOf(error) !== 'EEXIST' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
         throw writeError(path, error);
       }
@@ -84,9 +84,9 @@ export function makeFolder(path: string): void {
 }
 
 /**
- * Removes a file or a folder with all in it; does nothing if there is none. Links are removed, never followed.
+ * Removes a file, or a folder with its contents; does nothing if it does not exist. Links are removed, not followed.
  *
- * @throws {FileError} if the disk refuses
+ * @throws {FileError} if it cannot be removed
  */
 export function removeTree(path: string): void {
   try {
@@ -113,10 +113,10 @@ export function listFolder(path: string): Dirent[] {
 }
 
 /**
- * The path of `relative` in the folder `root`, of which no component may be a symbolic link. `root` itself may be one:
- * it is what the user named. What does not exist yet is no link.
+ * The path of `relative` in the folder `root`. No component of `relative` may be a symbolic link; components that do not
+ * exist are allowed. `root` itself may be a link, since the user chose it.
  *
- * @throws {FileError} if `relative` leads out of `root` or over a symbolic link
+ * @throws {FileError} if `relative` leads out of `root`, or a component is a symbolic link
  */
 export function insideFolder(root: string, relative: string): string {
   const names = relative.split(/[/\\]/);
@@ -137,7 +137,7 @@ function refuseLink(path: string): void {
   } catch (error) {
     throw readError(path, error);
   }
-  throw new FileError(path, 'is a symbolic link, which is not followed here. Put a copy of its target in its place.', {
+  throw new FileError(path, 'is a symbolic link, which is not followed here. Replace it with a copy of its target.', {
     code: 'FILE_KIND',
   });
 }

@@ -1,23 +1,23 @@
-/** JSON that may come from a stranger: its nesting and size are limited, and an error names file and line. */
+/** Reading untrusted JSON: nesting and size are limited, and errors name file and line. */
 import { FileError } from './errors.js';
 import { readChunks, readTextFile, type OpenOptions } from './read.js';
 
 /**
- * Levels of arrays and objects that a document may have. Whoever walks through a value calls itself once per level, so
- * deeper documents could exhaust the stack.
+ * Maximum nesting of arrays and objects. Recursive code uses one stack frame per level, so deeper documents could overflow
+ * the stack.
  */
 export const maxJsonDepth = 100;
 
-/** Bytes of a file of JSON lines that are accepted by default: 256 MiB. */
+/** Default maximum size of a JSON Lines file: 256 MiB. */
 const defaultFileBytes = 2 ** 28;
-/** Bytes of one line that are accepted: 1 MiB. */
+/** Maximum length of a line: 1 MiB. */
 const maxLineBytes = 2 ** 20;
 
 const chunkBytes = 2 ** 16;
 const newline = 0x0a;
 
 /**
- * The value of a JSON document. `source` begins messages: a path, or a path and a line.
+ * Parses a JSON document. Error messages start with `source`: a path, or a path and a line.
  *
  * @throws {FileError} `FILE_INVALID` if it is not JSON, or is nested more than `maxJsonDepth` levels deep
  */
@@ -34,7 +34,7 @@ export function parseJson(text: string, source: string): unknown {
 }
 
 /**
- * The value of a regular file of JSON, of at most 64 MiB unless `maxBytes` says otherwise.
+ * Reads and parses a regular JSON file of at most `maxBytes` (default 64 MiB).
  *
  * @throws {FileError} as `readTextFile` and `parseJson` do
  */
@@ -42,15 +42,15 @@ export function readJsonFile(path: string, options?: OpenOptions): unknown {
   return parseJson(readTextFile(path, options), path);
 }
 
-/** A value and the line that it was on, from 1. */
+/** A value and its line number, from 1. */
 export interface JsonLine {
   readonly line: number;
   readonly value: unknown;
 }
 
 /**
- * The values of a file with one JSON value per line, one after the other: no more than a line is held. A last line
- * without its newline is what a killed writer leaves, and is dropped.
+ * Reads a JSON Lines file, one value at a time, with only one line in memory. A last line without a newline, as left by a
+ * killed writer, is ignored.
  *
  * @throws {FileError} if the file cannot be read, is larger than `maxBytes` (256 MiB by default), has a line longer than
  * 1 MiB, or a line that is not UTF-8 or not JSON; the message names the line
@@ -93,7 +93,7 @@ function decoded(decoder: InstanceType<typeof TextDecoder>, bytes: Buffer, path:
   }
 }
 
-/** Whether brackets outside of strings are nested deeper than `limit`. */
+/** Whether brackets outside strings are nested deeper than `limit`. */
 function depthExceeds(text: string, limit: number): boolean {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {

@@ -1,15 +1,15 @@
-/** What lies at a path. */
+/** The kind of a path: file, folder, link, ... */
 import { lstatSync, statSync, type BigIntStats, type Dirent, type Stats } from 'node:fs';
 import { errnoOf, FileError, readError } from './errors.js';
 
 export type FileKind = 'file' | 'folder' | 'link' | 'FIFO' | 'socket' | 'device';
 
 export interface LinkOptions {
-  /** Whether a symbolic link at the end of the path is followed. Default: true. */
+  /** Whether to follow a symbolic link at the end of the path. Default: true. */
   readonly followLinks?: boolean;
 }
 
-/** The kind of what `stat` or `readdir` describes. */
+/** The kind of a result of `stat` or `readdir`. */
 export function kindOfEntry(entry: Stats | BigIntStats | Dirent): FileKind {
   if (entry.isFile()) return 'file';
   if (entry.isDirectory()) return 'folder';
@@ -19,9 +19,9 @@ export function kindOfEntry(entry: Stats | BigIntStats | Dirent): FileKind {
 }
 
 /**
- * What lies at `path`, or undefined if there is nothing, or a link that leads nowhere or in a circle. Opens nothing.
+ * The kind of `path`; undefined if it does not exist or is a broken or cyclic link. Does not open the file.
  *
- * @throws {FileError} if the operating system does not say, such as in a folder that may not be read
+ * @throws {FileError} if it cannot be determined, such as in a folder without read permission
  */
 export function fileKind(path: string, { followLinks = true }: LinkOptions = {}): FileKind | undefined {
   try {
@@ -32,7 +32,7 @@ export function fileKind(path: string, { followLinks = true }: LinkOptions = {})
   }
 }
 
-/** The kinds with their articles, for messages. */
+/** The kinds with articles, for messages. */
 export const kindNames: Readonly<Record<FileKind, string>> = {
   file: 'a file',
   folder: 'a folder',

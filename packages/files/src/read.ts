@@ -1,7 +1,7 @@
 /**
- * Reading regular files and nothing else. What is no regular file is refused before it is opened, since opening a FIFO
- * waits for a writer and opening a device may act on it; O_NONBLOCK and a second look at the open file cover a path that
- * changes in between. Whole files of any size: Node reads less than 2 GiB in one call.
+ * Reading regular files only. Other kinds are refused before they are opened, since opening a FIFO waits for a writer and
+ * opening a device may have side effects; O_NONBLOCK and a check of the open file cover a path that changes in between.
+ * Files of any size are read in chunks, since one call in Node reads less than 2 GiB.
  */
 import { constants as bufferConstants } from 'node:buffer';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
@@ -10,33 +10,33 @@ import { FileError, isSystemError, readError } from './errors.js';
 import { kindOfEntry, requireFile, type LinkOptions } from './kind.js';
 
 export interface OpenOptions extends LinkOptions {
-  /** Bytes that are accepted at most. Default: no limit. */
+  /** Maximum size in bytes. Default: no limit. */
   readonly maxBytes?: number;
 }
 
 export interface ReadOptions extends LinkOptions {
-  /** Bytes that are accepted at most; a larger file is refused before anything is allocated. */
+  /** Maximum size in bytes; a larger file is refused before memory is allocated. */
   readonly maxBytes: number;
-  /** Called with each chunk as it is read, such as by a hash. */
+  /** Called with each chunk as it is read, for example to hash it. */
   readonly onChunk?: (chunk: Uint8Array) => void;
-  /** Bytes of a chunk. Default: 64 MiB. */
+  /** Chunk size in bytes. Default: 64 MiB. */
   readonly chunkBytes?: number;
 }
 
-/** Bytes that go through one call of the file system or of a hash, by default. */
+/** Default size of one read. */
 const defaultChunkBytes = 2 ** 26;
 
-/** Bytes of a text file that are accepted by default: 64 MiB, far above any configuration, manifest, or index. */
+/** Default maximum size of a text file: 64 MiB, far above any configuration, manifest, or index. */
 const defaultTextBytes = 2 ** 26;
 
-// Windows has neither flag: the constants are undefined there, which `|` takes for 0.
+// Windows has neither flag: the constants are undefined there, which `|` treats as 0.
 const readFlags = constants.O_RDONLY | constants.O_NONBLOCK | (constants.O_NOCTTY ?? 0);
 
 function flagsOf(followLinks: boolean): number {
   return followLinks ? readFlags : readFlags | constants.O_NOFOLLOW;
 }
 
-/** The parts of `bytes`, in order, each at most `size` long: views, no copies. */
+/** Consecutive views of `bytes`, each at most `size` bytes long; nothing is copied. */
 export function* splitIntoChunks(bytes: Uint8Array, size = defaultChunkBytes): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
@@ -44,7 +44,7 @@ export function* splitIntoChunks(bytes: Uint8Array, size = defaultChunkBytes): G
 /** An open regular file: the caller closes `fd`. */
 export interface OpenFile {
   readonly fd: number;
-  /** Bytes when it was opened. */
+  /** Size in bytes when it was opened. */
   readonly size: number;
 }
 
@@ -92,9 +92,9 @@ export async function openRegularFileAsync(
 }
 
 /**
- * The bytes of a regular file in order, without ever holding more than one chunk: the buffer is used again for the next.
+ * Reads a regular file chunk by chunk. The buffer is reused: a chunk is valid until the next one is read.
  *
- * @throws {FileError} as `openRegularFile` does, or if the file may not be read to its end
+ * @throws {FileError} as `openRegularFile` does, or if a read fails
  */
 export function* readChunks(
   path: string,
@@ -122,7 +122,7 @@ function readNext(path: string, fd: number, buffer: Buffer): number {
 }
 
 /**
- * The bytes of a regular file, in a buffer that shares its memory with nothing else.
+ * Reads a regular file into a buffer that is not part of Node's buffer pool.
  *
  * @throws {FileError} if it does not exist, is not a regular file, is larger than `maxBytes`, becomes shorter while it is
  * read, or may not be read; and what `onChunk` throws
@@ -132,7 +132,7 @@ export function readRegularFile(path: string, { onChunk, chunkBytes, ...options 
   try {
     const bytes = Buffer.allocUnsafeSlow(size);
     for (const chunk of splitIntoChunks(bytes, chunkBytes)) {
-      // Fewer bytes than asked are a normal answer.
+      // A read may return fewer bytes than requested.
       for (let done = 0; done < chunk.length;) {
         const read = readSync(fd, chunk, done, chunk.length - done, null);
         if (read === 0) throw changed(path);
@@ -149,7 +149,7 @@ export function readRegularFile(path: string, { onChunk, chunkBytes, ...options 
 }
 
 /**
- * The bytes of a regular file, as `readRegularFile` gives them.
+ * Reads a regular file, as `readRegularFile` does.
  *
  * @throws {FileError} if it does not exist, is not a regular file, is larger than `maxBytes`, becomes shorter while it is
  * read, or may not be read; and what `onChunk` throws
@@ -178,7 +178,7 @@ export async function readRegularFileAsync(
 }
 
 /**
- * The text of a regular UTF-8 file, of at most 64 MiB unless `maxBytes` says otherwise.
+ * Reads a regular UTF-8 file of at most `maxBytes` (default 64 MiB).
  *
  * @throws {FileError} as `readRegularFile` does
  */
@@ -186,7 +186,7 @@ export function readTextFile(path: string, { maxBytes = defaultTextBytes, ...opt
   return readRegularFile(path, { maxBytes, ...options }).toString('utf8');
 }
 
-/** No buffer can be longer, whatever the caller accepts. */
+/** Limits `maxBytes` to the maximum size of a buffer. */
 function withinMemory({ maxBytes = Infinity, ...options }: OpenOptions): OpenOptions {
   return { ...options, maxBytes: Math.min(maxBytes, bufferConstants.MAX_LENGTH) };
 }

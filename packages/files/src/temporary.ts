@@ -1,6 +1,6 @@
 /**
- * Temporary names: `.<name>.<host>-<process>-<random>.partial` next to the final one. A file or folder of such a name whose
- * process is gone was left by a kill or a power cut, and is removed by the next writer in that folder.
+ * Temporary names: `.<name>.<host>-<process>-<random>.partial` next to the final name. If the process no longer exists, the
+ * file or folder is left over from a kill or a power failure, and the next writer in that folder removes it.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { lstatSync, opendirSync } from 'node:fs';
@@ -13,30 +13,30 @@ const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
 const pattern = /^\..+\.([0-9a-f]{8})-(\d+)-[0-9a-f]{16}\.partial$/s;
 
-/** Of another host no process can be looked up: what has not changed for so long was left behind. */
+/** Processes of another host cannot be looked up: entries unchanged for this long count as left over. */
 const foreignMs = 24 * 60 * 60 * 1000;
 
-/** Longest name in bytes on the usual file systems. */
+/** Maximum length of a name in bytes on common file systems. */
 const maxNameBytes = 255;
 
 /** A new path next to `path`. */
 export function temporaryPath(path: string): string {
   const suffix = `.${host}-${process.pid}-${randomBytes(8).toString('hex')}.partial`;
   const name = Buffer.from(basename(path)).subarray(0, maxNameBytes - suffix.length - 1);
-  // A character that was cut in half becomes U+FFFD, three bytes instead of up to three.
+  // A truncated character becomes U+FFFD, which is dropped.
   return join(dirname(resolve(path)), `.${name.toString('utf8').replace(/\uFFFD$/, '')}${suffix}`);
 }
 
-/** Whether the process that made this temporary file or folder is gone. */
+/** Whether the process that created this temporary file or folder no longer exists. */
 function isLeftOver(path: string, name: string): boolean {
   const match = pattern.exec(name);
   if (match === null) return false;
   const found = lstatSync(path, { throwIfNoEntry: false });
-  // Ours are files and folders: a link of that name was made by somebody else.
+  // Writers create only files and folders: a link with such a name has another origin.
   if (found === undefined || !(found.isFile() || found.isDirectory())) return false;
   if (match[1] !== host) return Date.now() - found.mtimeMs > foreignMs;
   const pid = Number(match[2]);
-  // Ids are used again, in containers always: of this very process is what was made since it began.
+  // Process ids are reused, in containers always: only entries newer than this process are its own.
   if (pid === process.pid) return found.mtimeMs < Date.now() - process.uptime() * 1000;
   if (pid < 1 || !Number.isSafeInteger(pid)) return false;
   try {
@@ -48,9 +48,9 @@ function isLeftOver(path: string, name: string): boolean {
 }
 
 /**
- * Removes the temporary files and folders in `folder` that writers of this package left behind when they were killed.
- * What is in use, has another name, or is a link stays. A folder that does not exist has none; what cannot be removed is
- * passed over, since it harms nobody.
+ * Removes temporary files and folders in `folder` that killed writers of this package left behind. Entries that are in use,
+ * have another name, or are links are kept. Does nothing if the folder does not exist, and ignores entries that cannot be
+ * removed.
  *
  * @returns the paths that were removed
  */
@@ -70,12 +70,12 @@ export function removeLeftovers(folder: string): string[] {
       entries.closeSync();
     }
   } catch {
-    // Not there, or not ours to clean: the write that follows reports what matters.
+    // Missing or not accessible: the write that follows reports the error.
   }
   return removed;
 }
 
-/** Folders that this process has already looked through. */
+/** Folders that this process has already cleaned. */
 const swept = new Set<string>();
 
 /** `removeLeftovers` once per folder and process. */

@@ -1,6 +1,6 @@
 /**
- * Crash-safe writes: a temporary name next to the final one, opened exclusively, fsync, rename, fsync of the folder. After
- * a crash or a power cut there is the old state or the new one, nothing in between, and no link is ever written through.
+ * Crash-safe (atomic) writes: write to a temporary file next to the target (opened exclusively), fsync, rename, fsync the
+ * folder. After a crash or power failure the target is the old or the new version. Never writes through links.
  */
 import {
   closeSync,
@@ -20,20 +20,20 @@ import { makeFolder, removeTree, requireRealFolder } from './folder.js';
 import { fileKind, kindNames, kindOfEntry } from './kind.js';
 import { sweepOnce, temporaryPath } from './temporary.js';
 
-/** Bytes, text (as UTF-8), or chunks of bytes that are written as they come. */
+/** Bytes, text (written as UTF-8), or an iterable of chunks. */
 export type FileData = Uint8Array | string | Iterable<Uint8Array>;
 
 export interface AtomicWriteOptions {
-  /** Whether what is there is replaced; if not, an existing file is an error. Default: true. */
+  /** Replace an existing target; if false, an existing target is an error. Default: true. */
   readonly overwrite?: boolean;
 }
 
 /**
- * Writes a file whole or not at all and waits until it is on the disk. A symbolic link at `path` is replaced by the file;
- * a folder, FIFO, socket or device is refused.
+ * Writes a file atomically and durably. A symbolic link at `path` is replaced by the file; a folder, FIFO, socket or device
+ * is refused.
  *
- * @throws {FileError} if `path` is of another kind, exists and `overwrite` is false, or the disk refuses; and what the
- * chunks throw
+ * @throws {FileError} if `path` is of another kind, exists and `overwrite` is false, or cannot be written; also rethrows
+ * errors of the iterable
  */
 export function atomicWriteFile(path: string, data: FileData, { overwrite = true }: AtomicWriteOptions = {}): void {
   const temporary = prepareTarget(path, overwrite);
@@ -48,9 +48,9 @@ export function atomicWriteFile(path: string, data: FileData, { overwrite = true
 }
 
 /**
- * Writes a file whole or not at all, as `atomicWriteFile` does, with what `write` writes through the handle.
+ * Writes a file atomically, as `atomicWriteFile` does; `write` writes the content to the handle.
  *
- * @throws {FileError} as `atomicWriteFile` does; and what `write` throws that is no error of the operating system
+ * @throws {FileError} as `atomicWriteFile` does; also rethrows errors of `write` that are not system errors
  */
 export async function atomicWriteFileAsync<T>(
   path: string,
@@ -76,7 +76,7 @@ export async function atomicWriteFileAsync<T>(
   }
 }
 
-/** Checks where a file will be written, and returns the temporary path for it. */
+/** Checks the target of a write, and returns the temporary path for it. */
 function prepareTarget(path: string, overwrite: boolean): string {
   requireRealFolder(dirname(path));
   refuseTarget(path, ['file', 'link'], overwrite);
@@ -85,11 +85,11 @@ function prepareTarget(path: string, overwrite: boolean): string {
 }
 
 /**
- * Calls `fill` with a new temporary folder and renames that to `path` when it is done, replacing what was there. If `fill`
- * fails, `path` stays as it was and the temporary folder is removed.
+ * Calls `fill` with a new temporary folder, then renames it to `path`, replacing an existing folder. If `fill` fails, `path`
+ * is unchanged and the temporary folder is removed.
  *
- * @throws {FileError} if `path` is not a folder, is one with something in it and `overwrite` is false, or the disk refuses;
- * and what `fill` throws
+ * @throws {FileError} if `path` is not a folder, is not empty and `overwrite` is false, or cannot be written; also rethrows
+ * errors of `fill`
  */
 export async function atomicWriteFolder<T>(
   path: string,
@@ -113,7 +113,7 @@ export async function atomicWriteFolder<T>(
   }
 }
 
-/** An older folder steps aside first: rename replaces none that has something in it. */
+/** Moves the old folder aside first, since rename does not replace a folder that is not empty. */
 function replaceFolder(temporary: string, path: string, overwrite: boolean): void {
   try {
     const old = temporaryPath(path);
@@ -138,10 +138,10 @@ function isEmptyFolder(path: string): boolean {
 }
 
 /**
- * Creates a file and waits until it is on the disk; for files of a folder that is not yet in its place, else use
+ * Creates a file durably but not atomically, for files in a temporary folder (`atomicWriteFolder`). Otherwise use
  * `atomicWriteFile`.
  *
- * @throws {FileError} if there is something at `path`, or the disk refuses
+ * @throws {FileError} if `path` exists or cannot be written
  */
 export function createFile(path: string, data: FileData): void {
   try {
@@ -151,15 +151,15 @@ export function createFile(path: string, data: FileData): void {
   }
 }
 
-// Windows lacks some of these: the constants are undefined there, which `|` takes for 0.
+// Windows lacks some of these: the constants are undefined there, which `|` treats as 0.
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const appendFlags =
   constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
- * Opens a file to append to, which is created if it does not exist. The caller closes the descriptor.
+ * Opens a file for appending, and creates it if it does not exist. The caller closes the descriptor.
  *
- * @throws {FileError} if `path` is not a regular file, has a second name (hard link) somewhere, or the disk refuses
+ * @throws {FileError} if `path` is not a regular file, has another hard link, or cannot be opened
  */
 export function openForAppend(path: string): number {
   let fd: number | undefined;
@@ -169,7 +169,7 @@ export function openForAppend(path: string): number {
     const found = fstatSync(fd);
     const kind = kindOfEntry(found);
     if (kind !== 'file') throw kindError(path, kindNames[kind]);
-    if (found.nlink > 1) throw kindError(path, 'a file with a second name (hard link)');
+    if (found.nlink > 1) throw kindError(path, 'a file with another hard link');
     return fd;
   } catch (error) {
     if (fd !== undefined) closeSync(fd);
@@ -177,7 +177,7 @@ export function openForAppend(path: string): number {
   }
 }
 
-/** Writes a new file chunk by chunk and waits until it is on the disk. */
+/** Writes a new file chunk by chunk, with fsync. */
 function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
   const fd = openSync(path, createFlags, 0o666);
   try {
@@ -191,7 +191,7 @@ function writeChunks(path: string, chunks: Iterable<Uint8Array>): void {
   }
 }
 
-/** One call writes at most 2 GiB, and fewer bytes than asked are a normal answer. */
+/** One call writes at most 2 GiB, and may write fewer bytes than requested. */
 function writeAll(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length;) {
     done += writeSync(fd, bytes, done, Math.min(bytes.length - done, 1 << 28));
@@ -199,9 +199,9 @@ function writeAll(fd: number, bytes: Uint8Array): void {
 }
 
 /**
- * Waits until what was appended to a file is on the disk; does nothing if there is no file.
+ * Flushes a file to disk (fsync); does nothing if it does not exist.
  *
- * @throws {FileError} if it is not a regular file, or the disk refuses
+ * @throws {FileError} if it is not a regular file, or fsync fails
  */
 export function fsyncFile(path: string): void {
   if (fileKind(path, { followLinks: false }) === undefined) return;
@@ -216,9 +216,9 @@ export function fsyncFile(path: string): void {
 }
 
 /**
- * Makes the names in a folder durable. Windows cannot open folders, and renames there are journaled.
+ * Flushes the entries of a folder to disk (fsync). Does nothing on Windows, which cannot open folders and journals renames.
  *
- * @throws {FileError} if the disk refuses
+ * @throws {FileError} if fsync fails
  */
 export function fsyncFolder(path: string): void {
   if (process.platform === 'win32') return;
@@ -234,7 +234,7 @@ export function fsyncFolder(path: string): void {
   }
 }
 
-/** Refuses a target of another kind than `kinds`, and any target unless `overwrite`. */
+/** @throws {FileError} if the target is of another kind than `kinds`, or exists and `overwrite` is false */
 function refuseTarget(path: string, kinds: readonly string[], overwrite: boolean): void {
   const kind = fileKind(path, { followLinks: false });
   if (kind === undefined) return;
@@ -243,7 +243,7 @@ function refuseTarget(path: string, kinds: readonly string[], overwrite: boolean
 }
 
 function kindError(path: string, found: string): FileError {
-  return new FileError(path, `is ${found}, and is not written to. Remove it, or choose another name.`, {
+  return new FileError(path, `is ${found}, which is not overwritten. Remove it, or choose another name.`, {
     code: 'FILE_KIND',
   });
 }
@@ -252,12 +252,12 @@ function existsError(path: string): FileError {
   return new FileError(path, 'exists already. Remove it, or choose another name.', { code: 'FILE_EXISTS' });
 }
 
-/** What was not finished must not stay. What cannot be removed is left to the next writer. */
+/** Removes an unfinished temporary file or folder. If that fails, the next writer removes it. */
 function discard(temporary: string): void {
   try {
     rmSync(temporary, { recursive: true, force: true });
   } catch {
-    // The error that led here says more than this one.
+    // The original error is more informative than this one.
   }
 }
 
@@ -269,7 +269,7 @@ function bytesOf(data: Uint8Array | string): Uint8Array {
   return typeof data === 'string' ? Buffer.from(data, 'utf8') : data;
 }
 
-/** For tests alone, which kill a process while it writes: DM_TEST_SLOW_WRITE=<milliseconds> waits before each chunk. */
+/** For tests that kill a process while it writes: DM_TEST_SLOW_WRITE=<milliseconds> waits before each chunk. */
 function waitForTest(): void {
   const ms = Number(process.env['DM_TEST_SLOW_WRITE'] ?? 0);
   if (ms > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
