@@ -1,4 +1,4 @@
 import { library } from '../../tools/config/tsup.js';
 
-// `shims`: import.meta.url in the CommonJS build too, from where the weights in assets/ are found.
+// `shims` provides import.meta.url, which locates the weights in assets/, in the CommonJS build.
 export default library({ shims: true });

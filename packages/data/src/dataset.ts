@@ -12,7 +12,7 @@ export interface Dataset {
   readonly length: number;
   /** [H, W, C] of every image. */
   readonly shape: readonly [number, number, number];
-  /** Names of the classes; empty if there are no labels. */
+  /** Names of the classes; empty without labels. */
   readonly classes: readonly string[];
   /** Notes for the user, such as skipped files; one sentence each. */
   readonly notes?: readonly string[];

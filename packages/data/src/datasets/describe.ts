@@ -15,7 +15,7 @@ export interface DatasetDescription {
   /** [H, W, C]. */
   readonly shape: readonly [number, number, number];
   readonly channels: readonly ChannelStatistics[];
-  /** Number of images per class, in label order; empty if there are no labels. */
+  /** Number of images per class, in label order; empty without labels. */
   readonly classes: readonly { readonly name: string; readonly images: number }[];
   readonly notes: readonly string[];
   readonly sha256: string;

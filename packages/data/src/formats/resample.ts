@@ -1,7 +1,7 @@
-/** Resampling of images as Pillow does it: `Image.resize` with BICUBIC or LANCZOS of 8-bit images. */
+/** Image resampling as in Pillow: `Image.resize` of 8-bit images with BICUBIC or LANCZOS. */
 import { checkChoice, checkInteger } from '@dm/ops';
 
-/** A kernel, and the distance in pixels beyond which it is 0. */
+/** A kernel that is 0 beyond `support` pixels. */
 interface Filter {
   readonly support: number;
   readonly at: (x: number) => number;
@@ -10,7 +10,7 @@ interface Filter {
 const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
 
 const filters = {
-  /** Keys 1981, with a = -0.5 (Catmull-Rom). */
+  /** Cubic convolution with a = -0.5 (Catmull-Rom). Keys 1981, doi:10.1109/TASSP.1981.1163711. */
   bicubic: {
     support: 2,
     at(x) {
@@ -32,14 +32,13 @@ export interface ResampleOptions {
   readonly filter: ResampleFilter;
 }
 
-/** Fractional bits of a weight. Pillow rounds weights to them, and pixels to bytes after each of the two passes. */
+/** Fractional bits of a weight. Pillow rounds weights to this precision, and pixels to uint8 after each pass. */
 const FRACTION_BITS = 22;
 
 /**
- * uint8 [N, H, W, C] → [N, height, width, C]. Target pixel i is centered at (i + 1/2) H / height; the kernel is widened
- * by H / height if the images shrink (antialiasing), and its weights are normalized at the borders. First along rows,
- * then along columns.
- * @throws {RangeError} on a size below 1 or an unknown filter
+ * Resizes uint8 [N, H, W, C] to [N, height, width, C]. Target pixel i is centered at (i + 1/2) H / height; when downscaling,
+ * the kernel is widened by H / height (antialiasing). Weights are normalized at the borders. Horizontal pass first.
+ * @throws {RangeError} if a size is below 1, or the filter is unknown
  */
 export function resampleImages(images: Uint8Array, options: ResampleOptions): Uint8Array {
   const { shape, height, width, filter } = options;
@@ -55,7 +54,7 @@ export function resampleImages(images: Uint8Array, options: ResampleOptions): Ui
   return resampleAxis(wide, kernelWeights(fromHeight, height, filters[filter]), count, width * channels);
 }
 
-/** Weights of one axis: target i is the sum of the `lengths[i]` samples from `starts[i]` on, times a row of `weights`. */
+/** Weights along one axis: target i is the product of `lengths[i]` samples from `starts[i]` with row i of `weights`. */
 interface KernelWeights {
   readonly from: number;
   readonly to: number;

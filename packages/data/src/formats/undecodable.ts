@@ -1,14 +1,14 @@
-/** Why an image cannot be decoded, in words of the file instead of those of the decoder. */
+/** The error for an image that cannot be decoded, in terms of the file rather than of the decoder. */
 import { DataError, reasonOf } from '../errors.js';
 
-/** What libjpeg and libnsgif report when the bytes end within the image. */
+/** Messages of libjpeg and libnsgif for a truncated image. */
 const CUT_SHORT = /premature end|unexpected end/i;
 const PNG_SIGNATURE_BYTES = 8;
 /** Length, type and CRC-32 of a chunk. */
 const PNG_CHUNK_BYTES = 12;
 const RIFF_HEADER_BYTES = 8;
 
-/** The error of an image that sharp refuses; `cause` is sharp's. */
+/** The error for an image that sharp cannot decode; `cause` is sharp's error. */
 export function undecodable(bytes: Uint8Array, name: string, cause: unknown): DataError {
   const reason = reasonOf(cause);
   const endsEarly = CUT_SHORT.test(reason) || isPngCutShort(bytes) || isWebpCutShort(bytes);
@@ -16,7 +16,7 @@ export function undecodable(bytes: Uint8Array, name: string, cause: unknown): Da
   return new DataError(`${name}: cannot be decoded (${why}).`, { code: 'DATA_CORRUPT', cause });
 }
 
-/** Whether a PNG ends before its last chunk, IEND, does. */
+/** Whether a PNG ends before its last chunk, IEND. */
 function isPngCutShort(bytes: Uint8Array): boolean {
   if (textAt(bytes, 1, 3) !== 'PNG') return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

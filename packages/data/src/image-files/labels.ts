@@ -2,7 +2,7 @@ import { labelProblem, numberedClasses, shortJson } from '../checks.js';
 import { DataError, reasonOf } from '../errors.js';
 
 export interface ImageLabels {
-  /** Class of each path; undefined if there are no labels. */
+  /** Class of each path; undefined without labels. */
   readonly labels: Int32Array | undefined;
   readonly classes: readonly string[];
   /** Notes for the user. */

@@ -130,7 +130,7 @@ function checkRecords(buckets: readonly NoiseBucket[], records: readonly Difficu
     if (i > 0 && step <= records[i - 1]!.step) {
       throw new EvalError(
         'RECORDS_INVALID',
-        `The record of step ${step} follows that of step ${records[i - 1]!.step}; steps must ascend.`,
+        `The record of step ${step} follows the record of step ${records[i - 1]!.step}; steps must ascend.`,
       );
     }
   });

@@ -223,7 +223,7 @@ function comparableSentence({ extractor, count }: ImageFeatures): string {
     );
   }
   return (
-    `Comparable with published FIDs of the same reference and number of images: the features are those of ` +
+    `Comparable with published FIDs of the same reference and number of images: the features match ` +
     `pytorch-fid. Most papers use 50 000 images; these are ${count}.`
   );
 }
