@@ -77,12 +77,12 @@ def momentum_decay(compensate):
     return run(update)
 
 
-def muon():
+def muon(**options):
     """The first 12 numbers are a matrix [in, out] for us, [out, in] for torch; the rest is Adam's."""
     torch.Tensor.bfloat16 = lambda self: self.clone()
     matrix = start()[: ROWS * COLS].reshape(ROWS, COLS).T.contiguous().requires_grad_(True)
     rest = start()[ROWS * COLS :].requires_grad_(True)
-    hidden = torch.optim.Muon([matrix], lr=0.01, momentum=0.95, weight_decay=0.1)
+    hidden = torch.optim.Muon([matrix], lr=0.01, momentum=0.95, weight_decay=0.1, **options)
     other = torch.optim.Adam([rest], lr=0.02)
 
     def update(p, g, step):
@@ -130,6 +130,7 @@ def main():
         "momentum decay": momentum_decay(True),
         "demon": momentum_decay(False),
         "muon": muon(),
+        "muon matchRmsAdamW": muon(adjust_lr_fn="match_rms_adamw"),
     }
     assert all(math.isfinite(x) for case in cases.values() for p in case.values() for x in p)
     fixture = {"made by": "tools/parity/optim_fixture.py", "torch": torch.__version__, "cases": cases}

@@ -1,6 +1,7 @@
 """Reference values for @dm/core: noise schedules, timesteps and whole sampling trajectories.
 
-    PYTHONPATH=<diffusers>/src python tools/parity/schedulers_fixture.py <checkout of NVlabs/edm> packages/core/src/fixtures
+    PYTHONPATH=<diffusers>/src python tools/parity/schedulers_fixture.py <checkout of NVlabs/edm> \\
+        <checkout of facebookresearch/DiT> packages/core/src/fixtures
 
 Made with diffusers 0.40.0.dev0, NVlabs/edm 008a4e5, PyTorch 2.13.0, NumPy 2.4.6.
 
@@ -134,13 +135,17 @@ def flow(kind, steps, shift):
             "dependsOnT": True, "init": init.flatten().tolist(), "trajectory": trajectory}
 
 
-def edm_sampler(repository):
-    """The function itself out of generate.py, whose imports need a GPU set-up."""
-    tree = ast.parse((Path(repository) / "generate.py").read_text())
-    tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "edm_sampler"]
+def function_of(path, name):
+    """One function or method out of a file whose imports need more than there is here."""
+    tree = ast.parse(Path(path).read_text())
+    tree.body = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name]
     namespace = {"torch": torch, "np": np}
-    exec(compile(tree, "generate.py", "exec"), namespace)
-    return namespace["edm_sampler"]
+    exec(compile(tree, str(path), "exec"), namespace)
+    return namespace[name]
+
+
+def edm_sampler(repository):
+    return function_of(Path(repository) / "generate.py", "edm_sampler")
 
 
 class Preconditioned:
@@ -212,11 +217,58 @@ def trajectories(repository):
         flow("euler", 8, 1.0),
         flow("euler", 8, 3.0),
         flow("heun", 6, 1.0),
+        # Last steps from a timestep above 0 to a clean image: noise of the given variance
+        *last_steps(),
+        # DDIM of diffusers: a step goes back T / steps, whatever the next timestep is
+        *strides(),
     ]
     for case in cases:
         if case.get("final") == "first":
             case["path"]["final"] = case.pop("final")
     return cases
+
+
+def last_steps():
+    plain = {"clip_sample": False}
+    trailing = {**plain, "timestep_spacing": "trailing"}
+    learned, large = {"variance_type": "learned_range"}, {"variance_type": "fixed_large"}
+    path = {"steps": 10, "spacing": "trailing"}
+    return [
+        discrete("ddpm", 10, config={**trailing, **learned}, ours={"variance": "learnedRange"}, path=path, learned=True),
+        discrete("ddpm", 10, "v", config={**plain, **learned, "steps_offset": 1}, ours={"variance": "learnedRange"}, path={"steps": 10, "stepsOffset": 1}, learned=True),
+        discrete("ddpm", 10, config={**trailing, **large}, ours={"variance": "fixedLarge"}, path=path),
+    ]
+
+
+def strides():
+    plain = {"clip_sample": False}
+    trailing = {**plain, "timestep_spacing": "trailing"}
+    linspace = {**plain, "timestep_spacing": "linspace"}
+    stride = {"stepEnd": "stride"}
+    return [
+        discrete("ddim", 7, config=trailing, path={"steps": 7, "spacing": "trailing", **stride}),
+        discrete("ddim", 7, "v", config={**trailing, "set_alpha_to_one": False}, step={"eta": 0.6}, ours={"eta": 0.6}, path={"steps": 7, "spacing": "trailing", "final": "first", **stride}),
+        discrete("ddim", 10, "x0", config=linspace, path={"steps": 10, "spacing": "linspace", **stride}),
+        discrete("ddim", 10, config={**linspace, "set_alpha_to_one": False}, path={"steps": 10, "spacing": "linspace", "final": "first", **stride}),
+        discrete("ddim", 10, config=plain, path={"steps": 10, **stride}),
+    ]
+
+
+def guidance(repository):
+    """DiT's forward_with_cfg on a model of six output channels, three of them the variance's."""
+    index = torch.arange(24, dtype=torch.float64).reshape(2, 3, 2, 2)
+
+    class Network:
+        def forward(self, x, t, y):
+            rows = y.reshape(-1, 1, 1, 1)
+            return torch.cat([torch.tanh(0.7 * x + rows), torch.sin(x + 2 * rows)], 1)
+
+    x = torch.sin(1.3 * index)
+    labels = torch.tensor([0.5, -0.25, 0.1, 0.2], dtype=torch.float64)
+    forward = function_of(Path(repository) / "models.py", "forward_with_cfg")
+    guided = forward(Network(), torch.cat([x, x]), None, labels, 3.0)[:2]
+    return {"scale": 3.0, "conditional": [0.5, -0.25], "unconditional": [0.1, 0.2],
+            "output": guided.permute(0, 2, 3, 1).flatten().tolist()}
 
 
 def schedules():
@@ -253,8 +305,14 @@ def rounded(value):
 
 
 if __name__ == "__main__":
-    repository, folder = sys.argv[1:]
+    repository, dit, folder = sys.argv[1:]
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    for name, data in [("trajectories", trajectories(repository)), ("schedules", schedules()), ("timesteps", timesteps())]:
+    fixtures = {
+        "trajectories": trajectories(repository),
+        "schedules": schedules(),
+        "timesteps": timesteps(),
+        "guidance": guidance(dit),
+    }
+    for name, data in fixtures.items():
         (target / f"{name}.json").write_text(json.dumps(rounded(data), separators=(",", ":")) + "\n")

@@ -17,10 +17,13 @@ export const parameterLayout = (model: Model): FlatLayout => layoutOf(model, tru
 /** Layout of the buffers (fixed tables) in a second vector, which is empty for most models. */
 export const bufferLayout = (model: Model): FlatLayout => layoutOf(model, false);
 
-function layoutOf({ specs }: Model, trained: boolean): FlatLayout {
+function layoutOf({ specs, outerModules }: Model, trained: boolean): FlatLayout {
+  const isOuter = (name: string) => outerModules.some((module) => `.${name}`.includes(`.${module}.`));
   return flatLayout(
     Object.entries(specs)
       .filter(([, { trainable = true }]) => trainable === trained)
-      .map(([name, { shape, kind }]) => ({ name, shape, group: groups[kind] })),
+      .map(([name, { shape, kind }]) => {
+        return { name, shape, group: groups[kind], ...(isOuter(name) && { outer: true as const }) };
+      }),
   );
 }

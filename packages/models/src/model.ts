@@ -67,6 +67,11 @@ export interface ApplyOptions {
 export interface Model<Config = unknown> {
   /** The reference class: `UNet2DModel`, `DiT`, ... */
   readonly kind: string;
+  /**
+   * Modules of `specs` that take the input in, put the output out, or embed time or class, by the beginning of their
+   * parameters' names: the layers that optimizers for hidden layers leave to Adam.
+   */
+  readonly outerModules: readonly string[];
   readonly config: Config;
   readonly specs: Readonly<Record<string, ParamSpec>>;
   /** [H, W, C] of one input image. */

@@ -12,6 +12,8 @@ export interface FlatEntry {
   readonly size: number;
   /** What optimizers tell apart: `matrix` (2-D and conv kernels), `vector` (biases, norms), `embedding` (tables). */
   readonly group: string;
+  /** Of a layer that takes the input in, puts the output out, or embeds time or class, which Muon leaves to Adam. */
+  readonly outer?: true;
 }
 
 /** How named tensors lie one after the other in one flat float32 vector of `size` elements. */
@@ -24,17 +26,15 @@ export interface FlatLayout {
  * Lays tensors out in the order given.
  * @throws {RangeError} on a repeated name
  */
-export function flatLayout(
-  tensors: readonly { readonly name: string; readonly shape: readonly number[]; readonly group: string }[],
-): FlatLayout {
+export function flatLayout(tensors: readonly Omit<FlatEntry, 'offset' | 'size'>[]): FlatLayout {
   const entries: FlatEntry[] = [];
   const names = new Set<string>();
   let offset = 0;
-  for (const { name, shape, group } of tensors) {
+  for (const { name, shape, group, outer } of tensors) {
     if (names.has(name)) throw new RangeError(`flatLayout: the name "${name}" is given twice`);
     names.add(name);
     const size = shape.reduce((product, d) => product * d, 1);
-    entries.push({ name, shape, offset, size, group });
+    entries.push({ name, shape, offset, size, group, ...(outer && { outer }) });
     offset += size;
   }
   return { size: offset, entries };

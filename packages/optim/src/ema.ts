@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkInRange, checkNumber, checkPositive } from '@dm/ops';
+import { checkChoice, checkInRange, checkInteger, checkNumber, checkPositive } from '@dm/ops';
 import type { Scalars } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 
@@ -35,11 +35,17 @@ export function fixedEma(decay: number): Ema {
   return fromDecay(() => decay);
 }
 
-export interface PowerEmaOptions {
+/** Options of diffusers' `EMAModel`, with its defaults. */
+export interface EmaModelOptions {
   /** Largest decay, in [0, 1); 0.9999 by default. */
   readonly maxDecay?: number;
-  /** Smallest decay, in [0, 1); 0 by default. */
+  /** Smallest decay once the average has begun, in [0, maxDecay]; 0 by default. */
   readonly minDecay?: number;
+  /** Steps for which the average stays equal to the parameters, >= 0; 0 by default. `update_after_step` in diffusers. */
+  readonly updateAfterStep?: number;
+}
+
+export interface PowerEmaOptions extends EmaModelOptions {
   /** Steps over which the warm-up stretches, > 0; 1 by default. */
   readonly invGamma?: number;
   /** Exponent, > 0; 2/3 suits runs of a million steps, 3/4 shorter ones; 2/3 by default. */
@@ -47,17 +53,37 @@ export interface PowerEmaOptions {
 }
 
 /**
- * Power warm-up, decay = clip(1 - (1 + step / invGamma)^-power, minDecay, maxDecay), as diffusers' `EMAModel` with
- * `use_ema_warmup`. Step 0 has decay `minDecay`: with 0 the average begins as the parameters.
- * @throws {RangeError} unless 0 <= minDecay <= maxDecay < 1 and invGamma and power are above 0
+ * Power warm-up, decay = clip(1 - (1 + k / invGamma)^-power, minDecay, maxDecay), k = step - updateAfterStep, as
+ * diffusers' `EMAModel` with `use_ema_warmup`. While k <= 0 the decay is 0: the average begins as the parameters.
+ * @throws {RangeError} unless 0 <= minDecay <= maxDecay < 1, invGamma and power are above 0 and updateAfterStep is a
+ *   whole number of at least 0
  */
 export function powerEma(options: PowerEmaOptions = {}): Ema {
-  const { maxDecay = 0.9999, minDecay = 0, invGamma = 1, power = 2 / 3 } = options;
-  checkInRange('powerEma: maxDecay', maxDecay, '[0, 1)');
-  checkNumber('powerEma: minDecay', minDecay, 'in [0, maxDecay]', (v) => v >= 0 && v <= maxDecay);
+  const { invGamma = 1, power = 2 / 3 } = options;
   checkPositive('powerEma: invGamma', invGamma);
   checkPositive('powerEma: power', power);
-  return fromDecay((step) => Math.min(maxDecay, Math.max(minDecay, 1 - (1 + step / invGamma) ** -power)));
+  return emaModel('powerEma', options, (k) => 1 - (1 + k / invGamma) ** -power);
+}
+
+/**
+ * decay = clip((1 + k) / (10 + k), minDecay, maxDecay), k = step - updateAfterStep, as diffusers' `EMAModel` without
+ * `use_ema_warmup`. While k <= 0 the decay is 0: the average begins as the parameters.
+ * @throws {RangeError} unless 0 <= minDecay <= maxDecay < 1 and updateAfterStep is a whole number of at least 0
+ */
+export function rationalEma(options: EmaModelOptions = {}): Ema {
+  return emaModel('rationalEma', options, (k) => (1 + k) / (10 + k));
+}
+
+/** `EMAModel.get_decay`; its optimization_step is step + 1. */
+function emaModel(owner: string, options: EmaModelOptions, warmUp: (k: number) => number): Ema {
+  const { maxDecay = 0.9999, minDecay = 0, updateAfterStep = 0 } = options;
+  checkInRange(`${owner}: maxDecay`, maxDecay, '[0, 1)');
+  checkNumber(`${owner}: minDecay`, minDecay, 'in [0, maxDecay]', (v) => v >= 0 && v <= maxDecay);
+  checkInteger(`${owner}: updateAfterStep`, updateAfterStep, 0);
+  return fromDecay((step) => {
+    const k = step - updateAfterStep;
+    return k <= 0 ? 0 : Math.max(minDecay, Math.min(maxDecay, warmUp(k)));
+  });
 }
 
 export interface HalfLifeEmaOptions {
@@ -65,23 +91,30 @@ export interface HalfLifeEmaOptions {
   readonly halfLifeImages: number;
   /** Images a step (batch times accumulation times ranks), > 0. */
   readonly batchSize: number;
-  /** The half-life is at most this share of the images seen so far; 0.05 by default, Infinity for no warm-up. */
+  /**
+   * The half-life is at most this share of the images seen so far; 0.05 by default, 0.09 for the ramp `edm2`, Infinity
+   * for no warm-up.
+   */
   readonly rampUp?: number;
+  /** Whether the images seen are those before this step (`edm`, the default) or include this step's (`edm2`). */
+  readonly ramp?: 'edm' | 'edm2';
 }
 
 /**
- * decay = 0.5^(batchSize / h), h = min(halfLifeImages, rampUp * images seen before this step), as in the training loop of
- * Karras et al. 2022, arXiv:2206.00364. Comparable between batch sizes.
- * @throws {RangeError} unless all three are above 0
+ * decay = 0.5^(batchSize / h), h = min(halfLifeImages, rampUp * images seen), as in the training loop of Karras et al.
+ * 2022, arXiv:2206.00364, or as `TraditionalEMA` of EDM2's code. Comparable between batch sizes.
+ * @throws {RangeError} unless all three numbers are above 0, and on an unknown ramp
  */
 export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
-  const { halfLifeImages, batchSize, rampUp = 0.05 } = options;
+  const { halfLifeImages, batchSize, ramp = 'edm' } = options;
+  checkChoice('halfLifeEma: ramp', ramp, ['edm', 'edm2']);
+  const { rampUp = ramp === 'edm2' ? 0.09 : 0.05 } = options;
   checkPositive('halfLifeEma: halfLifeImages', halfLifeImages);
   checkPositive('halfLifeEma: batchSize', batchSize);
   if (rampUp !== Infinity) checkNumber('halfLifeEma: rampUp', rampUp, 'a number > 0 or Infinity', (v) => v > 0);
   return fromDecay((step) => {
-    const ramp = rampUp === Infinity ? Infinity : rampUp * step * batchSize;
-    return 0.5 ** (batchSize / Math.min(halfLifeImages, ramp));
+    const seen = (ramp === 'edm2' ? step + 1 : step) * batchSize;
+    return 0.5 ** (batchSize / Math.min(halfLifeImages, rampUp === Infinity ? Infinity : rampUp * seen));
   });
 }
 

@@ -11,13 +11,14 @@ export { sgd, type SgdOptions } from './sgd.js';
 export { lion, type LionOptions } from './lion.js';
 export { adEMAMix, type AdEMAMixOptions } from './ademamix.js';
 export { scheduleFreeAdamW, scheduleFreeAverage, type ScheduleFreeOptions } from './schedule-free.js';
-export { muon, type MuonOptions } from './muon.js';
+export { muon, muonLrAdjustments, type MuonOptions } from './muon.js';
 export { createTfOptimizer } from './tf-optimizer.js';
 export type { WeightDecay } from './weight-decay.js';
 export { clipByGlobalNorm, gradientNorm } from './clip.js';
 
 // Learning rates and averages of the parameters.
-export { constantLr, cosineLr, inverseSqrtLr, linearLr, withWarmup, type DecayOptions } from './lr-schedules.js';
+export { afterWarmup, constantLr, cosineLr, inverseSqrtLr, linearLr, withWarmup } from './lr-schedules.js';
+export type { DecayOptions } from './lr-schedules.js';
 export { product, type StepSchedule } from './step-schedule.js';
-export { fixedEma, halfLifeEma, karrasEma, powerEma } from './ema.js';
-export type { Ema, HalfLifeEmaOptions, PowerEmaOptions } from './ema.js';
+export { fixedEma, halfLifeEma, karrasEma, powerEma, rationalEma } from './ema.js';
+export type { Ema, EmaModelOptions, HalfLifeEmaOptions, PowerEmaOptions } from './ema.js';

@@ -64,3 +64,15 @@ export function withWarmup(schedule: number | StepSchedule, warmupSteps: number)
   const lr = asSchedule(schedule);
   return (step) => lr(step) * Math.min(1, (step + 1) / Math.max(1, warmupSteps));
 }
+
+/**
+ * Warm-up as in diffusers' `get_cosine_schedule_with_warmup` and its relatives: lr step / warmupSteps, which is 0 at
+ * step 0, and only then the schedule, from its own step 0. A decay over the rest of a run has
+ * `totalSteps - warmupSteps` as its `totalSteps`.
+ * @throws {RangeError} on anything but a whole number of at least 0
+ */
+export function afterWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {
+  checkInteger('afterWarmup: warmupSteps', warmupSteps, 0);
+  const lr = asSchedule(schedule);
+  return (step) => (step < warmupSteps ? (lr(0) * step) / warmupSteps : lr(step - warmupSteps));
+}

@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { checkInRange, checkInteger, checkNonNegative, type FlatEntry, type FlatLayout, type Tensors } from '@dm/ops';
+import {
+  checkChoice,
+  checkInRange,
+  checkInteger,
+  checkNonNegative,
+  type FlatEntry,
+  type FlatLayout,
+  type Tensors,
+} from '@dm/ops';
 import { adamMoments } from './adam-moments.js';
 import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
@@ -15,7 +23,16 @@ export interface MuonOptions {
   readonly weightDecay?: number;
   /** Newton-Schulz iterations; 5 by default. */
   readonly iterations?: number;
-  /** Which parameters are orthogonalized; by default the group `matrix`. Must have two axes or more. */
+  /**
+   * Scale of the orthogonalized step: `original`, sqrt(max(1, out / in)), or `matchRmsAdamW`, 0.2 sqrt(max(in, out)),
+   * whose steps are as large as AdamW's, so that its learning rates and weight decays fit (Liu et al. 2025,
+   * arXiv:2502.16982). `original` by default; `adjust_lr_fn` in PyTorch.
+   */
+  readonly adjustLr?: (typeof muonLrAdjustments)[number];
+  /**
+   * Which parameters are orthogonalized; by default the group `matrix` without input, output and time layers (`outer`).
+   * Must have two axes or more.
+   */
   readonly isHidden?: (entry: FlatEntry) => boolean;
   /** AdamW of all other parameters, without weight decay. */
   readonly adam: {
@@ -25,6 +42,8 @@ export interface MuonOptions {
     readonly eps?: number;
   };
 }
+
+export const muonLrAdjustments = ['original', 'matchRmsAdamW'] as const;
 
 /** Neighboring parameters that are updated alike; a matrix stands alone. */
 interface Piece {
@@ -38,15 +57,16 @@ interface Piece {
  * momentum, for hidden matrices and convolution kernels (taken as [kh kw in, out]); Adam for the rest:
  *
  *   m <- mu m + (1 - mu) g,    O = NewtonSchulz(mu m + (1 - mu) g)
- *   p <- p (1 - lr wd) - lr sqrt(max(1, out / in)) O
+ *   p <- p (1 - lr wd) - lr scale O,    scale = sqrt(max(1, out / in)) or 0.2 sqrt(max(in, out))
  *
  * PyTorch iterates in bfloat16, this in float32.
  * @throws {RangeError} on an option out of range
  * @throws {Error} if a hidden parameter has fewer than two axes, or there is no hidden parameter
  */
 export function muon(options: MuonOptions): Optimizer {
-  const { layout, momentum = 0.95, weightDecay = 0.1, iterations = 5 } = options;
-  const isHidden = options.isHidden ?? ((entry: FlatEntry) => entry.group === 'matrix');
+  const { layout, momentum = 0.95, weightDecay = 0.1, iterations = 5, adjustLr = 'original' } = options;
+  const isHidden = options.isHidden ?? ((entry: FlatEntry) => entry.group === 'matrix' && entry.outer !== true);
+  checkChoice('muon: adjustLr', adjustLr, muonLrAdjustments);
   if (typeof momentum === 'number') checkInRange('muon: momentum', momentum, '[0, 1)');
   checkNonNegative('muon: weightDecay', weightDecay);
   checkInteger('muon: iterations', iterations, 1);
@@ -66,7 +86,8 @@ export function muon(options: MuonOptions): Optimizer {
     const gained = tf.mul(g, s.muonGain!);
     const m = tf.add(tf.mul(before, s.momentum!), gained);
     const nesterov = tf.reshape(tf.add(tf.mul(m, s.momentum!), gained), [rows, cols]);
-    const step = tf.mul(orthogonalize(nesterov, iterations), Math.sqrt(Math.max(1, cols / rows)));
+    const scale = adjustLr === 'original' ? Math.sqrt(Math.max(1, cols / rows)) : 0.2 * Math.sqrt(Math.max(rows, cols));
+    const step = tf.mul(orthogonalize(nesterov, iterations), scale);
     const decayed = tf.mul(p, tf.sub(1, tf.mul(s.muonLr!, weightDecay)));
     return { m, p: tf.sub(decayed, tf.mul(tf.reshape(step, [rows * cols]), s.muonLr!)) };
   };

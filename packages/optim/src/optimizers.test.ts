@@ -35,6 +35,7 @@ const optimizers: Record<string, Optimizer> = {
   demon: adamW({ ...momentumDecay({ ...decay, compensate: false }), weightDecay: 0.05 }),
   // Small enough not to reach the bottom: there Newton-Schulz makes unit steps out of rounding errors.
   muon: muon({ layout, lr: 0.01, adam: { lr: 0.02 } }),
+  'muon matchRmsAdamW': muon({ layout, lr: 0.01, adjustLr: 'matchRmsAdamW', adam: { lr: 0.02 } }),
 };
 
 describe('100 steps equal the reference to 1e-5', () => {

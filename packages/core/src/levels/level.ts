@@ -19,6 +19,11 @@ export interface NoiseLevel {
 export interface NoisePath {
   /** steps + 1 levels, from noise to image. The model is evaluated at all but the last. */
   readonly levels: readonly NoiseLevel[];
+  /**
+   * The level at which each step ends, if that is not the level at which the next one starts. For samplers whose steps
+   * are independent of each other.
+   */
+  readonly ends?: readonly NoiseLevel[];
   /** Factor of the initial standard normal noise. */
   readonly initialScale: number;
   /** The level with this noise-to-signal ratio sigma / alpha, for samplers with churn. */

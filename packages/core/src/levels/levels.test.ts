@@ -6,7 +6,7 @@ import { rescaleZeroTerminalSnr } from '../schedules/zero-terminal-snr.js';
 import { edmLevel, edmPath, karrasSigmas } from './edm.js';
 import { flowLevel, flowPath, shiftFlowTime } from './flow.js';
 import { halfLogSnr, levelAt, vpLevelFromSigma } from './level.js';
-import { discretePath } from './path.js';
+import { discretePath, type DiscretePathOptions } from './path.js';
 import { spacedTimesteps, type Spacing } from './spacing.js';
 
 const schedule = linearSchedule();
@@ -86,8 +86,44 @@ describe('a discrete path', () => {
     [{ timesteps: [10, 10] }, ['timestep 1', 'below 10', 'got 10']],
     [{ timesteps: [1000] }, ['timestep', '0 to 999', 'got 1000']],
     [{ timesteps: [10], karras: {} }, ['karras', 'steps']],
+    [{ timesteps: [10], flow: {} }, ['flow', 'steps']],
+    [{ steps: 3, karras: {}, flow: {} }, ['karras or flow']],
+    [{ steps: 3, karras: { sigmaMin: 2, sigmaMax: 1 } }, ['sigmaMax', 'sigmaMin, 2']],
+    [{ steps: 3, stepEnd: 'stride', flow: {} }, ['"stride"', 'steps']],
+    [{ steps: 3, stepEnd: 'last' }, ['stepEnd', 'next, stride', '"last"']],
+    [{ steps: 3, final: 'last' }, ['final', 'clean, first', '"last"']],
+    [{ steps: 1000, flow: { shift: 5 } }, ['step 1 of 1000', 'shift 5']],
   ])('refuses %j', (options, contains) => {
     expect(() => discretePath(schedule, options)).toThrowWith({ type: RangeError, contains });
+  });
+
+  const ratiosOf = (options: DiscretePathOptions): number[] =>
+    discretePath(schedule, options)
+      .levels.slice(0, -1)
+      .map(({ alpha, sigma }) => sigma / alpha);
+
+  test("of EDM's sigmas stays within the schedule, and starts at 80 under zero terminal SNR", () => {
+    const edm = { sigmaMin: 0.002, sigmaMax: 80 };
+    const first = edmSigmas(schedule)[0]!;
+    const wanted = karrasSigmas({ steps: 6, sigmaMin: first, sigmaMax: 80 });
+    expect(ratiosOf({ steps: 6, karras: edm })).toEqual(wanted.map((ratio) => expect.closeTo(ratio, 8)));
+    const { levels } = discretePath(rescaleZeroTerminalSnr(schedule), { steps: 6, karras: edm });
+    expect(levels[0]!.sigma / levels[0]!.alpha).toBeCloseTo(80, 8);
+  });
+
+  test('of flow times: s / (1 - s), from the noisiest level of the schedule', () => {
+    const shifted = [0.75, 0.5, 0.25].map((s) => shiftFlowTime(s, 3));
+    const wanted = [edmSigmas(schedule)[999]!, ...shifted.map((s) => s / (1 - s))];
+    const ratios = ratiosOf({ steps: 4, flow: { shift: 3 } });
+    expect(ratios).toEqual(wanted.map((ratio) => expect.closeTo(ratio, 8)));
+    const zero = discretePath(rescaleZeroTerminalSnr(schedule), { steps: 4, flow: {} });
+    expect(zero.levels[0]).toEqual({ t: 999, alpha: 0, sigma: 1 });
+  });
+
+  test('whose steps end a stride below their timestep', () => {
+    const { levels, ends } = discretePath(schedule, { steps: 3, spacing: 'linspace', stepEnd: 'stride' });
+    expect(levels.map(({ t }) => t)).toEqual([999, 500, 0, -1]);
+    expect(ends!.map(({ t }) => t)).toEqual([666, 167, -1]);
   });
 
   test('Karras sigmas cannot begin at infinity', () => {

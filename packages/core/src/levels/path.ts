@@ -1,7 +1,8 @@
-import { checkNumber } from '@dm/ops';
+import { checkChoice, checkNumber } from '@dm/ops';
 import type { NoiseSchedule } from '../schedules/schedule.js';
 import { edmSigmas, timestepOfEdmSigma } from '../schedules/accessors.js';
 import { karrasSigmas } from './edm.js';
+import { flowPath } from './flow.js';
 import { cleanLevel, levelAt, type NoiseLevel, type NoisePath, vpLevelFromSigma } from './level.js';
 import { spacedTimesteps, type SpacingOptions } from './spacing.js';
 
@@ -16,10 +17,23 @@ export interface DiscretePathOptions extends SpacingOptions {
    */
   readonly final?: 'clean' | 'first';
   /**
-   * Use `steps` noise-to-signal ratios between the schedule's first and last, spaced by `karrasSigmas`, instead of
-   * timesteps. The model receives fractional timesteps. `use_karras_sigmas` in diffusers.
+   * The level at which a step ends: `next`, that of the next timestep (default), or `stride`, floor(T / steps) timesteps
+   * earlier, as in diffusers' DDIMScheduler. The two differ with `linspace`, and if steps does not divide T. A stride
+   * below 0 ends at `final`.
    */
-  readonly karras?: { readonly rho?: number };
+  readonly stepEnd?: 'next' | 'stride';
+  /**
+   * Use `steps` noise-to-signal ratios spaced by `karrasSigmas` instead of timesteps. The model receives fractional
+   * timesteps. They span the range of the schedule (`use_karras_sigmas` in diffusers), or its intersection with
+   * [sigmaMin, sigmaMax], as in EDM's sampler for models with discrete timesteps.
+   */
+  readonly karras?: { readonly rho?: number; readonly sigmaMin?: number; readonly sigmaMax?: number };
+  /**
+   * Use `steps` times of rectified flow, s = sigma / (alpha + sigma) = 1, 1 - 1 / steps, ..., 1 / steps, each shifted by
+   * `shiftFlowTime`, instead of timesteps. The model receives fractional timesteps. Times beyond the schedule's noisiest
+   * level are replaced by it.
+   */
+  readonly flow?: { readonly shift?: number };
 }
 
 /**
@@ -28,11 +42,21 @@ export interface DiscretePathOptions extends SpacingOptions {
  */
 export function discretePath(
   schedule: NoiseSchedule,
-  { steps, timesteps, final = 'clean', karras, ...spacing }: DiscretePathOptions,
+  { steps, timesteps, final = 'clean', stepEnd = 'next', karras, flow, ...spacing }: DiscretePathOptions,
 ): NoisePath {
   const atRatio = (ratio: number): NoiseLevel => vpLevelFromSigma(timestepOfEdmSigma(schedule, ratio), ratio);
+  checkChoice('discretePath: final', final, ['clean', 'first']);
+  checkChoice('discretePath: stepEnd', stepEnd, ['next', 'stride']);
   const end = final === 'clean' ? cleanLevel : levelAt(schedule, 0);
-  if (karras) return karrasPath(schedule, steps, karras, atRatio, end);
+  if (stepEnd === 'stride' && (karras || flow || steps === undefined)) {
+    throw new RangeError('discretePath: stepEnd "stride" needs spaced timesteps: pass steps, without karras or flow');
+  }
+  if (karras || flow) {
+    if (karras && flow) throw new RangeError('discretePath: pass karras or flow, not both');
+    if (steps === undefined) throw new RangeError('discretePath: karras and flow need steps, not timesteps');
+    const ratios = karras ? karrasRatios(schedule, steps, karras) : flowRatios(schedule, steps, flow!);
+    return { levels: [...ratios.map(atRatio), end], initialScale: 1, levelFromSigma: atRatio };
+  }
   if ((steps === undefined) === (timesteps === undefined)) {
     throw new RangeError('discretePath: pass either steps or timesteps');
   }
@@ -41,24 +65,48 @@ export function discretePath(
   visited.forEach((t, i) => {
     if (i > 0) checkNumber(`discretePath: timestep ${i}`, t, `below ${visited[i - 1]!}`, (v) => v < visited[i - 1]!);
   });
-  return { levels: [...visited.map((t) => levelAt(schedule, t)), end], initialScale: 1, levelFromSigma: atRatio };
+  const path = { levels: [...visited.map((t) => levelAt(schedule, t)), end], initialScale: 1, levelFromSigma: atRatio };
+  if (stepEnd === 'next') return path;
+  const stride = Math.floor(schedule.numTimesteps / steps!);
+  return { ...path, ends: visited.map((t) => (t < stride ? end : levelAt(schedule, t - stride))) };
 }
 
-function karrasPath(
-  schedule: NoiseSchedule,
-  steps: number | undefined,
-  karras: { readonly rho?: number },
-  atRatio: (ratio: number) => NoiseLevel,
-  end: NoiseLevel,
-): NoisePath {
-  if (steps === undefined) throw new RangeError('discretePath: karras needs steps, not timesteps');
+/** The first and the last noise-to-signal ratio; the last is infinite at SNR 0. */
+function rangeOf(schedule: NoiseSchedule): readonly [lowest: number, highest: number] {
   const sigmas = edmSigmas(schedule);
-  const [sigmaMin, sigmaMax] = [sigmas[0]!, sigmas[sigmas.length - 1]!];
-  if (sigmaMax === Infinity) {
+  return [sigmas[0]!, sigmas[sigmas.length - 1]!];
+}
+
+function karrasRatios(
+  schedule: NoiseSchedule,
+  steps: number,
+  { sigmaMin = 0, sigmaMax = Infinity, rho }: NonNullable<DiscretePathOptions['karras']>,
+): readonly number[] {
+  const [lowest, highest] = rangeOf(schedule);
+  const [from, to] = [Math.min(sigmaMax, highest), Math.max(sigmaMin, lowest)];
+  if (from === Infinity) {
     throw new RangeError(
-      'discretePath: karras cannot start at SNR 0, since sigma is infinite there; remove zeroTerminalSnr',
+      'discretePath: karras cannot start at SNR 0, since sigma is infinite there; pass sigmaMax, or remove ' +
+        'zeroTerminalSnr',
     );
   }
-  const levels = karrasSigmas({ steps, sigmaMin, sigmaMax, ...karras }).map(atRatio);
-  return { levels: [...levels, end], initialScale: 1, levelFromSigma: atRatio };
+  return karrasSigmas({ steps, sigmaMin: to, sigmaMax: from, ...(rho !== undefined && { rho }) });
+}
+
+function flowRatios(
+  schedule: NoiseSchedule,
+  steps: number,
+  { shift = 1 }: NonNullable<DiscretePathOptions['flow']>,
+): readonly number[] {
+  const [, highest] = rangeOf(schedule);
+  const levels = flowPath({ steps, shift }).levels.slice(0, -1);
+  const ratios = levels.map(({ alpha, sigma }) => Math.min(sigma / alpha, highest));
+  const repeated = ratios.findIndex((ratio, i) => i > 0 && ratio >= ratios[i - 1]!);
+  if (repeated > 0) {
+    throw new RangeError(
+      `discretePath: step ${repeated} of ${steps} flow times with shift ${shift} lies beyond the schedule's noisiest ` +
+        'level; take fewer steps or a smaller shift',
+    );
+  }
+  return ratios;
 }

@@ -1,4 +1,5 @@
 import { checkChoice } from '@dm/ops';
+import { cleanLevel } from '../levels/level.js';
 import { planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 /**
@@ -16,7 +17,8 @@ export interface DdpmOptions {
 
 /**
  * DDPM ancestral sampling: Eqs. 6 and 7 of Ho et al. 2020, arXiv:2006.11239. If timesteps are skipped, beta covers the
- * whole step.
+ * whole step. As in diffusers, the last step adds noise unless it starts at timestep 0; with `fixedSmall` its variance
+ * is 0.
  *
  *     let x = path.initialScale * normal();
  *     for (let i = 0; i < steps; i++) {
@@ -28,7 +30,7 @@ export interface DdpmOptions {
  *       const beta = from.sigma ** 2 - ((from.alpha / to.alpha) * to.sigma) ** 2; // fixedLarge
  *       // learnedRange: v in [-1, 1] is the second half of the output's channels
  *       const learned = exp(((1 - v) / 2) * log(posterior) + ((1 + v) / 2) * log(beta));
- *       x = to.sigma > 0 ? mean + sqrt(variance) * normal() : mean; // variance: one of the three
+ *       x = to.sigma > 0 || from.t > 0 ? mean + sqrt(variance) * normal() : mean; // variance: one of the three
  *     }
  *
  * @throws {RangeError} if the variance is unknown
@@ -43,10 +45,11 @@ export function ddpm({ variance = 'fixedSmall' }: DdpmOptions = {}): Sampler {
         const posterior = to.sigma ** 2 * (1 - ratio ** 2);
         const beta = from.sigma ** 2 - ((from.alpha / to.alpha) * to.sigma) ** 2;
         const mean = { x: (ratio * to.sigma) / from.sigma, x0: to.alpha * (1 - ratio ** 2) };
-        const noisy = to.sigma > 0;
+        // Only if t is a timestep, not a flow time or c_noise. Rounded: Karras sigmas have fractional timesteps.
+        const noisy = to.sigma > 0 || (to.t === cleanLevel.t && Math.round(from.t) > 0);
         if (variance === 'learnedRange') {
-          // The posterior variance is 0 in the last step: its log is not used there, but must be finite.
-          const logVariance = { min: Math.log(Math.max(posterior, 1e-20)), max: Math.log(beta) };
+          // diffusers' bound: the posterior variance is 0 in a step to a clean image.
+          const logVariance = { min: Math.log(Math.max(posterior, 1e-20)), max: Math.log(Math.max(beta, 1e-20)) };
           return { next: { ...mean, noise: noisy ? 1 : 0 }, logVariance };
         }
         const std = Math.sqrt(variance === 'fixedSmall' ? posterior : beta);

@@ -31,6 +31,9 @@ export function guides({ scale, interval = [0, Infinity] }: Guidance, { alpha, s
 /**
  * unconditional + scale * (conditional - unconditional), from one evaluation with a batch of 2N. Inputs without an
  * unconditional counterpart are shared by both halves.
+ *
+ * Only the prediction is guided: if the output has 2C channels, the second half (the learned variance) is the
+ * conditional model's, as in DiT and diffusers.
  */
 export function guided(
   evaluate: (x: tf.Tensor, t: tf.Tensor, inputs: Tensors) => tf.Tensor,
@@ -45,5 +48,13 @@ export function guided(
   );
   const output = evaluate(tf.concat([x, x], 0), tf.concat([t, t], 0), Object.fromEntries(both));
   const [conditional, without] = tf.split(output, 2, 0);
-  return tf.add(without!, tf.mul(scale, tf.sub(conditional!, without!)));
+  const [channels, given] = [x.shape[x.rank - 1]!, output.shape[output.rank - 1]!];
+  if (given !== 2 * channels) return extrapolated(conditional!, without!, scale);
+  const [mean, variance] = tf.split(conditional!, 2, -1);
+  const [meanWithout] = tf.split(without!, 2, -1);
+  return tf.concat([extrapolated(mean!, meanWithout!, scale), variance!], -1);
+}
+
+function extrapolated(conditional: tf.Tensor, unconditional: tf.Tensor, scale: tf.Tensor): tf.Tensor {
+  return tf.add(unconditional, tf.mul(scale, tf.sub(conditional, unconditional)));
 }

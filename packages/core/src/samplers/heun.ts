@@ -1,6 +1,6 @@
 import { checkChoice, checkNonNegative, checkOptions, checkPositive } from '@dm/ops';
 import type { NoiseLevel, NoisePath } from '../levels/level.js';
-import { planOf, type Sampler, type Stage } from './sampler.js';
+import { checkContiguous, planOf, type Sampler, type Stage } from './sampler.js';
 
 /** Noise added before each step, which corrects errors of earlier steps. Section 4 of Karras et al. 2022, arXiv:2206.00364. */
 export interface ChurnOptions {
@@ -54,6 +54,7 @@ export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
   return {
     name: 'heun',
     plan(path) {
+      checkContiguous(path);
       const steps = path.levels.length - 1;
       const stages = path.levels.slice(0, -1).flatMap((level, step): Stage[] => {
         if (scaleOf(level) === 0) {

@@ -54,21 +54,38 @@ export interface Sampler {
   plan(path: NoisePath, prediction: Prediction, options?: PredictionOptions): SamplerPlan;
 }
 
-/** The plan of a sampler with one evaluation per step: calls `stage` for each pair of neighboring levels. */
+/**
+ * The plan of a sampler with one evaluation per step: calls `stage` for the two levels of each step.
+ * @throws {RangeError} if there is a history and a step of the path does not end where the next one starts
+ */
 export function planOfSteps(
   path: NoisePath,
   stage: (from: NoiseLevel, to: NoiseLevel, step: number) => Omit<Stage, 'level' | 'step' | 'endsStep'>,
   history: readonly string[] = [],
 ): SamplerPlan {
+  if (history.length > 0) checkContiguous(path);
   return planOf(
     path.levels.slice(0, -1).map((from, step) => ({
-      ...stage(from, path.levels[step + 1]!, step),
+      ...stage(from, (path.ends ?? path.levels.slice(1))[step]!, step),
       level: from,
       step,
       endsStep: true,
     })),
     history,
   );
+}
+
+/**
+ * For samplers whose steps use results of earlier ones.
+ * @throws {RangeError} if a step of the path does not end where the next one starts
+ */
+export function checkContiguous({ ends }: NoisePath): void {
+  if (ends) {
+    throw new RangeError(
+      'sampler: with the stepEnd "stride" steps do not end where the next one starts, which only ddpm, ddim, euler and ' +
+        'euler-ancestral can follow; take "next"',
+    );
+  }
 }
 
 /** A plan of these stages. Noise is generated only if some stage has a non-zero coefficient for it. */

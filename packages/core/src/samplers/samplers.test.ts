@@ -31,6 +31,8 @@ const paths: [string, NoisePath][] = [
   ['one step', discretePath(linearSchedule(), { steps: 1, spacing: 'trailing' })],
   ['zero terminal SNR', discretePath(rescaleZeroTerminalSnr(linearSchedule()), { steps: 6, spacing: 'trailing' })],
   ['Karras', discretePath(linearSchedule(), { steps: 6, karras: {} })],
+  ["EDM's range of Karras", discretePath(linearSchedule(), { steps: 6, karras: { sigmaMin: 0.002, sigmaMax: 80 } })],
+  ['flow times of a discrete schedule', discretePath(linearSchedule(), { steps: 6, flow: { shift: 0.8 } })],
   ['EDM', edmPath({ steps: 8 })],
   ['flow', flowPath({ steps: 6 })],
 ];
@@ -240,6 +242,21 @@ describe('bad input', () => {
     [{ name: 'dpmpp-2m', lowerOrderFinal: 'yes' }, ['lowerOrderFinal', 'auto, never', '"yes"']],
   ])('%j', (config, contains) => {
     expect(() => samplerFromConfig(config as SamplerConfig)).toThrowWith({ type: RangeError, contains });
+  });
+
+  test.each(['heun', 'dpmpp-2m', 'dpmpp-2m-sde', 'unipc'] as const)('%s refuses steps that end elsewhere', (name) => {
+    const stride = discretePath(linearSchedule(), { steps: 3, stepEnd: 'stride' });
+    expect(() => samplerFromConfig({ name }).plan(stride, 'epsilon')).toThrowWith({ type: RangeError, contains: ['"stride"'] });
+  });
+
+  test('unipc refuses a last step of no length, which its order conditions divide by', () => {
+    const first = discretePath(linearSchedule(), { steps: 3, final: 'first' });
+    expect(() => samplerFromConfig({ name: 'unipc' }).plan(first, 'epsilon')).toThrowWith({
+      type: RangeError,
+      contains: ['step 2', 'clean'],
+    });
+    const learned = ddpm({ variance: 'learnedRange' }).plan(first, 'epsilon').stages.at(-1)!;
+    expect(Object.values(learned.logVariance!).every(Number.isFinite)).toBe(true);
   });
 
   test.each<[object, string[]]>([

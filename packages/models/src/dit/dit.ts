@@ -62,6 +62,7 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
 
   const description = {
     kind: 'DiT',
+    outerModules: ['x_embedder', 't_embedder', 'y_embedder', 'final_layer'],
     inputShape: [size, size, channels] as const,
     outChannels,
     numClasses: num_classes,

@@ -42,6 +42,7 @@ export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Mode
   const table = lazyPositionTable(hidden, side);
   const description = {
     kind: 'DiTTransformer2DModel',
+    outerModules: ['pos_embed', 'norm1.emb', 'proj_out_1', 'proj_out_2'],
     inputShape: [size, size, channels] as const,
     outChannels,
     numClasses: classes,

@@ -121,6 +121,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
   };
   const description = {
     kind: 'UNet2DModel',
+    outerModules: ['conv_in', 'time_embedding', 'class_embedding', 'conv_out'],
     inputShape: [height, width, config.in_channels] as const,
     outChannels: config.out_channels,
     numClasses: classes,

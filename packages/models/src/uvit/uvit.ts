@@ -59,6 +59,7 @@ export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
 
   const description = {
     kind: 'UViT',
+    outerModules: ['patch_embed', 'time_embed', 'label_emb', 'decoder_pred', 'final_layer'],
     inputShape: [size, size, channels] as const,
     outChannels: channels,
     numClasses: classes,

@@ -1,0 +1,39 @@
+// By step, against diffusers and EDM2: tools/parity/lr_ema_fixture.py.
+import { expect, it } from 'vitest';
+import fixture from './fixtures/lr-ema.json' with { type: 'json' };
+import { halfLifeEma, powerEma, rationalEma, type HalfLifeEmaOptions } from './ema.js';
+import { afterWarmup, constantLr, cosineLr, linearLr } from './lr-schedules.js';
+import type { StepSchedule } from './step-schedule.js';
+
+it.each(fixture.lr)('$type with $warmup steps of warm-up', ({ type, warmup, totalSteps, values }) => {
+  const options = { lr: 0.02, totalSteps: totalSteps - warmup };
+  const schedules: Record<string, StepSchedule> = {
+    cosine: cosineLr(options),
+    linear: linearLr(options),
+    constant: constantLr(0.02),
+  };
+  const lr = afterWarmup(schedules[type]!, warmup);
+  values.forEach((value, step) => {
+    // After its last step the cosine of diffusers rises again.
+    if (step <= totalSteps) expect(lr(step), `step ${step}`).toBeCloseTo(value, 12);
+  });
+});
+
+it.each(fixture.ema)('the average $type $options', ({ type, options, values }) => {
+  const ema =
+    type === 'rational'
+      ? rationalEma(options)
+      : type === 'power'
+        ? powerEma(options)
+        : halfLifeEma(options as HalfLifeEmaOptions);
+  values.forEach((value, step) => expect(ema.decay(step), `step ${step}`).toBeCloseTo(value, 12));
+});
+
+it.each<[() => unknown, RegExp]>([
+  [() => rationalEma({ updateAfterStep: -1 }), /updateAfterStep must be an integer >= 0, got -1/],
+  [() => rationalEma({ minDecay: 0.9, maxDecay: 0.5 }), /minDecay/],
+  [() => halfLifeEma({ halfLifeImages: 1, batchSize: 1, ramp: 'edm3' as 'edm2' }), /ramp must be one of edm, edm2/],
+  [() => afterWarmup(1, -1), /warmupSteps must be an integer >= 0, got -1/],
+])('refuses impossible values %#', (make, message) => {
+  expect(make).toThrow(message);
+});
