@@ -89,7 +89,7 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
       const began = performance.now();
       const before = options.resume === true ? [savedConfig(run)] : [];
       const chosen = { ...resolveConfig([...before, ...layers]), out: run.path };
-      const setup = await openTrainingSetup(chosen);
+      const setup = await openTrainingSetup(chosen, before.length > 0);
       const engine = await openEngine(chosen.engine, engineOptions(chosen));
       defer(() => engine.dispose());
       const session = await openTrainingSession(run, setup, engine, options);

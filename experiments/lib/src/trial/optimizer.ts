@@ -56,7 +56,9 @@ function makeOptimizer(
       return lion({ lr: rate, beta1: momentum, weightDecay });
     case 'muon': {
       const adamLr = withWarmup(decayed(choice.adamLr ?? lr, decay, totalSteps), warmup);
-      return muon({ layout, lr: rate, momentum, weightDecay, adam: { lr: adamLr } });
+      // Every matrix, as in all results so far; Muon's authors leave input, output and time layers to Adam.
+      const isHidden = ({ group }: FlatLayout['entries'][number]) => group === 'matrix';
+      return muon({ layout, lr: rate, momentum, weightDecay, isHidden, adam: { lr: adamLr } });
     }
     case 'adEMAMix':
       // Its slow average grows over the whole run, as in its paper; the paper's 0.9999 is longer than these runs.

@@ -106,6 +106,15 @@ describe('fields younger than a run', () => {
     });
   });
 
+  it('of one type of a part', () => {
+    const ofType = { 'optimizer[muon].orthogonalize': 'all' };
+    expect(withAddedFields({ optimizer: { type: 'adamW' } }, ofType)).toEqual({ optimizer: { type: 'adamW' } });
+    const saved = { optimizer: { type: 'muon' } };
+    const filled = withAddedFields(saved, ofType);
+    expect(filled).toEqual({ optimizer: { type: 'muon', orthogonalize: 'all' } });
+    expect(withoutAddedFields(filled, ofType)).toEqual(saved);
+  });
+
   it('count only where they say something else', () => {
     const before = { seed: 3, optimizer: { lr: 1 } };
     expect(withoutAddedFields(withAddedFields(before, added), added)).toEqual(before);

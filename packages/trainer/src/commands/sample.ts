@@ -1,6 +1,7 @@
 /** `dm sample`. */
-import { samplers } from '@dm/core';
+import { ddpmVariances, samplers, spacings } from '@dm/core';
 import { Command } from 'commander';
+import { assignment, nest, type Layer } from '../config/resolve.js';
 import { UserError } from '../errors.js';
 import { checkImageFormat, writeImages } from '../files/images.js';
 import { generateSamples, type GenerateSamplesOptions } from '../sampling/generate-samples.js';
@@ -8,9 +9,22 @@ import { formatDuration } from '../terminal/progress.js';
 import { print, printJson, printNote } from '../terminal/output.js';
 import { numeric, withCommonOptions, type CommonFlags } from './common.js';
 
-interface SampleFlags extends CommonFlags, Omit<GenerateSamplesOptions, 'onNote'> {
+interface SampleFlags extends CommonFlags, Omit<GenerateSamplesOptions, 'onNote' | 'sampling'> {
   readonly out: string;
+  readonly set?: readonly string[];
 }
+
+/** Flags that set one option of the sampler, by its path. */
+const samplerFlags = {
+  eta: 'eta',
+  variance: 'variance',
+  order: 'order',
+  churn: 'churn.amount',
+  path: 'path.type',
+  spacing: 'path.spacing',
+  stepsOffset: 'path.stepsOffset',
+  final: 'path.final',
+} as const;
 
 export function sampleCommand(): Command {
   const command = new Command('sample')
@@ -23,6 +37,17 @@ export function sampleCommand(): Command {
     .option('--out <file>', '.png for a grid, or .npy for float32 [N, H, W, C] in [-1, 1]', 'samples.png')
     .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
     .option('--sampler <name>', `${Object.keys(samplers).join(', ')} (default: the run's)`)
+    .option('--eta <0..1>', 'fresh noise of ddim: 0 is deterministic, 1 as much as ddpm', numeric)
+    .option('--variance <name>', `variance of ddpm: ${ddpmVariances.join(', ')}`)
+    .option('--order <1..3>', 'order of unipc', numeric)
+    .option('--churn <amount>', "S_churn of heun's stochastic sampling", numeric)
+    .option('--path <name>', 'noise levels: discrete, karras, edm, flow')
+    .option('--spacing <name>', `timesteps of the discrete path: ${spacings.join(', ')}`)
+    .option('--steps-offset <n>', 'added to each timestep of leading spacing', numeric)
+    .option('--final <level>', 'where the last step ends: clean, or first (the noise of timestep 0)')
+    .option('--clip <max>', 'clip x_0 to [-max, max] at each step; none for no clipping', numeric)
+    .option('--threshold <quantile>', 'dynamic thresholding of x_0 at this quantile', numeric)
+    .option('--set <sampler.field=value...>', 'set any option of the sampler, such as sampler.path.rho=5')
     .option(
       '--guidance <scale>',
       "classifier-free guidance, for a model trained with label dropout (default: the run's)",
@@ -42,11 +67,12 @@ export function sampleCommand(): Command {
 }
 
 async function run(flags: SampleFlags): Promise<void> {
-  const { json, debug: _debug, out, ...given } = flags;
+  const { json, debug: _debug, out, set = [], ...given } = flags;
   checkImageFormat(out);
   const began = performance.now();
   const result = await generateSamples({
     ...given,
+    overrides: overridesOf({ ...flags }, set),
     onNote: (text) => printNote(text, { json }),
   });
   await writeImages(out, result);
@@ -54,6 +80,28 @@ async function run(flags: SampleFlags): Promise<void> {
   const [count] = result.shape;
   if (json === true) printJson({ event: 'end', out, count, checkpoint: result.checkpoint, seconds });
   else print(`${count} images from ${result.checkpoint} in ${formatDuration(seconds)}: ${out}`);
+}
+
+type FlagValues = Readonly<Record<string, unknown>>;
+
+/** The sampler's flags and `--set` as layers, each with its flag as the source that errors name. */
+function overridesOf(flags: FlagValues, set: readonly string[]): Layer[] {
+  const layers = Object.entries(samplerFlags).flatMap(([flag, path]) =>
+    flags[flag] === undefined ? [] : [samplerLayer(flag, nest(path.split('.'), flags[flag]))],
+  );
+  const { clip, threshold } = flags;
+  if (clip !== undefined && threshold !== undefined) throw new UserError('Give --clip or --threshold, not both.');
+  if (clip !== undefined) {
+    layers.push(samplerLayer('clip', { clipping: clip === 'none' ? null : { type: 'range', max: clip } }));
+  }
+  if (threshold !== undefined) {
+    layers.push(samplerLayer('threshold', { clipping: { type: 'threshold', quantile: threshold } }));
+  }
+  return [...layers, ...set.map(assignment)];
+}
+
+function samplerLayer(flag: string, sampler: object): Layer {
+  return { source: `--${flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, value: { sampler } };
 }
 
 /** `0.2,3` */

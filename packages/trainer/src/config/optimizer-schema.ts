@@ -1,4 +1,5 @@
 /** The optimizer part of a configuration. */
+import { muonLrAdjustments } from '@dm/optim';
 import { z } from 'zod';
 
 /** Parameter groups, as defined by `parameterLayout` of @dm/models. */
@@ -35,6 +36,13 @@ const common = {
     .max(decayGroups.length)
     .describe('Parameter groups that weight decay applies to, such as ["matrix"] for matrices and filters only.'),
   warmup: z.int().min(0).describe('Warm-up steps of the learning rate.'),
+  warmupRule: z
+    .enum(['overlap', 'diffusers'])
+    .exactOptional()
+    .describe(
+      'overlap (default): the schedule runs from step 0 and is multiplied by (step + 1) / warmup. diffusers: step / warmup, ' +
+        'then the schedule over the remaining steps, as get_cosine_schedule_with_warmup.',
+    ),
   lrSchedule: lrSchedule.describe(
     'Learning rate schedule over the run: linear or cosine decay to finalRatio (default: 0) of the initial rate, or ' +
       'inverse square root after decaySteps. For MDLRC use constant with momentumDecay.compensate.',
@@ -71,6 +79,17 @@ export const optimizerSchema = z.discriminatedUnion('type', [
       .describe('Learning rate of the matrices; lr, betas and eps apply to all other parameters, which Adam updates.'),
     matrixMomentum: momentum.default(0.95).describe('Momentum of the matrices.'),
     iterations: count.max(100).default(5).describe('Newton-Schulz iterations.'),
+    adjustLr: z
+      .enum(muonLrAdjustments)
+      .exactOptional()
+      .describe(
+        'Scale of an update: original (default), sqrt(max(1, out / in)), or matchRmsAdamW, 0.2 sqrt(max(in, out)), for ' +
+          "learning rates of AdamW (match_rms_adamw in PyTorch's Muon).",
+      ),
+    orthogonalize: z
+      .enum(['hidden', 'all'])
+      .default('hidden')
+      .describe('Matrices that Muon updates: hidden leaves input, output, and time layers to Adam; all leaves none.'),
   }),
   z.strictObject({
     type: z.literal('adEMAMix'),

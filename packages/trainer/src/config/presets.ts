@@ -10,6 +10,16 @@ function unet(options: UNet2DOptions): Preset['model'] {
   return { type: 'unet', ...config } as Preset['model'];
 }
 
+/** DDIM in 50 steps, on timesteps of the noise schedule, with x_0 clipped to the range of images. */
+const ddim: Preset['sampler'] = {
+  type: 'ddim',
+  steps: 50,
+  guidance: 1,
+  guidanceInterval: null,
+  path: { type: 'discrete' },
+  clipping: { type: 'range', max: 1 },
+};
+
 /** The part that presets share: the curriculum and momentum decay of arXiv:2404.07946 on a plain DDPM. */
 const method = {
   imageSize: null,
@@ -68,7 +78,7 @@ const mnist: Preset = {
   logEvery: 20,
   sampleEvery: 650,
   samples: 100, // ten rows of 0 to 9
-  sampler: { type: 'ddim', steps: 50, guidance: 1, guidanceInterval: null },
+  sampler: ddim,
   checkpoints: { every: 650, minutes: null, overlap: 1, keepLast: 2 },
   out: 'runs/mnist',
 };
@@ -89,6 +99,7 @@ const mnistFast: Preset = {
     matrixLr: 3e-2,
     matrixMomentum: 0.95,
     iterations: 5,
+    orthogonalize: 'all', // as in that search
     warmup: 50,
     lrSchedule: { type: 'linear', finalRatio: 0.1 },
     momentumDecay: null,
@@ -111,7 +122,7 @@ const cifar10: Preset = {
   logEvery: 50,
   sampleEvery: 2500,
   samples: 64,
-  sampler: { type: 'ddim', steps: 50, guidance: 1, guidanceInterval: null },
+  sampler: ddim,
   checkpoints: { every: 1000, minutes: null, overlap: 1, keepLast: 3 },
   out: 'runs/cifar10',
 };

@@ -1,36 +1,38 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { runFolder } from '../run/run-folder.js';
 import { resolveConfig } from './resolve.js';
-import { savedConfig, trainingHash } from './saved-config.js';
+import { savedConfig, saveConfig, trainingHash } from './saved-config.js';
 
-function runWith(config: object) {
-  const path = mkdtempSync(join(tmpdir(), 'dm-saved-'));
-  onTestFinished(() => rmSync(path, { recursive: true }));
-  const run = runFolder(path);
-  writeFileSync(run.config, JSON.stringify(config));
-  return run;
-}
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'dm-saved-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
 
-const resolved = (config: object, ...more: Parameters<typeof resolveConfig>[0] & object) =>
-  resolveConfig([savedConfig(runWith(config)), ...more]);
+const ofRun = (config: object) => {
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
+  return resolveConfig([savedConfig(runFolder(folder))]);
+};
 
-it('runs from before evaluation.extractor.resize continue to resize as they did; new ones with their default', () => {
-  const of = (extractor: object) => resolved({ evaluation: { extractor } }).evaluation.extractor;
-  expect(of({ type: 'mobilenet', weights: null })).toMatchObject({ resize: 'libvips' });
-  expect(of({ type: 'random', weights: null })).toMatchObject({ resize: 'libvips' });
-  expect(of({ type: 'inception', weights: 'x' })).toMatchObject({ resize: null });
-  expect(of({ type: 'mobilenet', weights: null, resize: null })).toMatchObject({ resize: null });
-  expect(of({ type: 'pixels', weights: null })).toEqual({ type: 'pixels', weights: null });
-  expect(resolveConfig().evaluation.extractor).toMatchObject({ resize: null });
-  // A run that a newer version wrote is complete, whatever extractor it names.
-  const written = resolveConfig([{ source: 'x', value: { evaluation: { extractor: 'random' } } }]);
-  expect(resolved(written).evaluation.extractor).toEqual({ type: 'random', weights: null, resize: null });
+it('a run older than sampler.path keeps leading spacing, also with zero terminal SNR', () => {
+  const sampler = { type: 'ddim', steps: 10, guidance: 1, guidanceInterval: null };
+  const old = ofRun({ sampler, diffusion: { schedule: { type: 'linear', zeroTerminalSnr: true } } });
+  expect(old.sampler.path).toEqual({ type: 'discrete', spacing: 'leading' });
+  const now = resolveConfig([]);
+  saveConfig(runFolder(folder), now);
+  expect(resolveConfig([savedConfig(runFolder(folder))]).sampler).toEqual(now.sampler);
 });
 
-it('the resize method of a run is no part of its training', () => {
-  const layer = { source: 'x', value: { evaluation: { extractor: { resize: 'libvips' as const } } } };
-  expect(trainingHash(resolveConfig([layer]))).toBe(trainingHash(resolveConfig()));
+it('a run with Muon older than orthogonalize keeps its grouping, and its hash', () => {
+  const before = { optimizer: { ...resolveConfig([]).optimizer, type: 'muon', matrixLr: 0.02, momentumDecay: null } };
+  const config = ofRun(before);
+  expect(config.optimizer).toMatchObject({ orthogonalize: 'all' });
+  const now = resolveConfig([{ source: 'now', value: before as never }]);
+  expect(now.optimizer).toMatchObject({ orthogonalize: 'hidden' });
+  expect(trainingHash(config)).not.toBe(trainingHash(now));
+  const { orthogonalize: _, ...optimizer } = config.optimizer as { readonly orthogonalize: string };
+  expect(trainingHash({ ...config, optimizer } as never)).toBe(trainingHash(config));
 });

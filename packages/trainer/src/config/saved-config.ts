@@ -12,9 +12,11 @@ import { trainingPart, type Config, type PartialConfig } from './schema.js';
  * Fields that decide the weights and that are younger than the first checkpoints, by path, with the value that stands
  * for what was done before there was the field. A run from then is read as if it said so, and a field of that value is
  * left out of the hash: its checkpoints stay those of its configuration. Whoever adds such a field adds a line here;
- * the test of old checkpoints fails until then.
+ * the test of old checkpoints fails until then. `part[type].field` is a field of that type of a part alone.
  */
-const addedFields: Readonly<Record<string, unknown>> = {};
+const addedFields: Readonly<Record<string, unknown>> = {
+  'optimizer[muon].orthogonalize': 'all',
+};
 
 /**
  * The configuration that the run was begun with, also by an older version.
@@ -23,7 +25,7 @@ const addedFields: Readonly<Record<string, unknown>> = {};
  */
 export function savedConfig(run: RunFolder): Layer {
   const { source, value } = configFile(run.config);
-  return { source, value: withFormerResize(withAddedFields(value, addedFields)) };
+  return { source, value: withFormerPath(withFormerResize(withAddedFields(value, addedFields))) };
 }
 
 /** Runs older than `evaluation.extractor.resize` measured with `libvips`: their metrics stay comparable. */
@@ -35,6 +37,13 @@ function withFormerResize(config: PartialConfig): PartialConfig {
   return wasAntialiased
     ? { ...config, evaluation: { ...evaluation, extractor: { ...extractor, resize: 'libvips' } } }
     : config;
+}
+
+/** Runs older than `sampler.path` sample with leading spacing, also with zero terminal SNR: their images stay the same. */
+function withFormerPath(config: PartialConfig): PartialConfig {
+  const { sampler } = config;
+  if (!isObject(sampler) || Object.hasOwn(sampler, 'path')) return config;
+  return { ...config, sampler: { ...sampler, path: { type: 'discrete', spacing: 'leading' } } } as PartialConfig;
 }
 
 /** Writes config.json. */
@@ -149,8 +158,15 @@ export function withoutAddedFields<T extends object>(config: T, added: Readonly<
 function placeOf(config: object, path: string): { parent: Record<string, unknown> | undefined; key: string } {
   const names = path.split('.');
   const key = names.pop()!;
-  const parent = names.reduce<unknown>((value, name) => (isObject(value) ? value[name] : undefined), config);
+  const parent = names.reduce<unknown>(partOf, config);
   return { parent: isObject(parent) ? parent : undefined, key };
+}
+
+/** The field `name` of an object, or of `name[type]` if it is a part of that type. */
+function partOf(value: unknown, name: string): unknown {
+  const [key = '', type] = name.split(/[[\]]/);
+  const part = isObject(value) ? value[key] : undefined;
+  return type === undefined || (isObject(part) && part['type'] === type) ? part : undefined;
 }
 
 function sorted(value: unknown): unknown {

@@ -1,5 +1,4 @@
 /** The configuration of a run: one schema for configuration files, presets, flags and the TypeScript API. */
-import { samplers } from '@dm/core';
 import { timestepScheduleNames } from '@dm/curriculum';
 import { z } from 'zod';
 import { modelTypes } from './model-types.js';
@@ -12,6 +11,7 @@ import {
   trainingMetrics,
 } from './names.js';
 import { optimizerSchema } from './optimizer-schema.js';
+import { samplerSchema } from './sampler-schema.js';
 
 const positive = z.number().positive();
 const count = z.int().min(1);
@@ -59,12 +59,31 @@ const prediction = z.discriminatedUnion('type', [
   }),
 ]);
 
+/** Options of diffusers' EMAModel. */
+const emaModel = {
+  minDecay: momentum.exactOptional().describe('Smallest decay once the average has begun (default: 0).'),
+  updateAfterStep: z
+    .int()
+    .min(0)
+    .exactOptional()
+    .describe('Steps for which the average stays equal to the weights (default: 0).'),
+};
+
 const average = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('power'),
     decay: momentum.describe('EMA decay per step, warmed up as 1 - (1 + step)^-power.'),
     power: positive.describe('Exponent of the warm-up.'),
+    invGamma: positive.exactOptional().describe('Steps that the warm-up is stretched over (default: 1).'),
+    ...emaModel,
   }),
+  z
+    .strictObject({
+      type: z.literal('rational'),
+      decay: momentum.describe('EMA decay per step, warmed up as (1 + step) / (10 + step).'),
+      ...emaModel,
+    })
+    .describe("diffusers' EMAModel without use_ema_warmup."),
   z.strictObject({ type: z.literal('fixed'), decay: momentum.describe('EMA decay per step.') }),
   z.strictObject({
     type: z.literal('halfLife'),
@@ -72,7 +91,14 @@ const average = z.discriminatedUnion('type', [
     rampUp: positive
       .nullable()
       .exactOptional()
-      .describe('Warm-up: largest half-life as a fraction of the images seen (default: 0.05); null for no warm-up.'),
+      .describe(
+        'Warm-up: largest half-life as a fraction of the images seen (default: 0.05, or 0.09 with ramp edm2); null for ' +
+          'no warm-up.',
+      ),
+    ramp: z
+      .enum(['edm', 'edm2'])
+      .exactOptional()
+      .describe("Images seen: before the step, as in EDM's code (edm, default), or with it, as in EDM2's (edm2)."),
   }),
   z.strictObject({
     type: z.literal('karras'),
@@ -219,18 +245,7 @@ export const configSchema = z.strictObject({
   tensorboard: z.boolean().describe('Also write TensorBoard event files to the run folder.'),
   sampleEvery: z.int().min(0).describe('Steps between sample grids; 0 for one at the end only.'),
   samples: upTo(65_536).describe('Images per sample grid.'),
-  sampler: z.strictObject({
-    type: z.enum(keysOf(samplers)).describe('Sampler.'),
-    steps: upTo(100_000).describe('Number of sampling steps.'),
-    guidance: z
-      .number()
-      .min(0)
-      .describe('Classifier-free guidance scale: 1 for none; larger values need a model trained with label dropout.'),
-    guidanceInterval: z
-      .tuple([z.number().min(0), z.number().min(0)])
-      .nullable()
-      .describe('Range of sigma / alpha in which guidance is applied; null for all.'),
-  }),
+  sampler: samplerSchema.describe('How samples are generated: a sampler of @dm/core, its noise levels, and clipping.'),
   evaluation: z
     .strictObject({
       every: z.int().min(0).describe('Steps between evaluations of samples against the data; 0 for none.'),

@@ -57,7 +57,7 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
     model: { type: pipeline.type, ...(model.config as object) },
     diffusion: pipeline.diffusion,
     conditional: model.numClasses > 0,
-    sampler: { type: 'ddim', steps: Math.min(50, pipeline.diffusion.timesteps) },
+    sampler: pipeline.sampler,
   };
   const resolved = resolveConfig([{ source: folder, value: config }]);
   await buildNewFolder(out, (temporary) => {

@@ -45,7 +45,7 @@ export function readPipeline(folder: string): Pipeline {
   }
   const modelFolder = componentFolder(folder, denoiser.component);
   const scheduler = join(componentFolder(folder, 'scheduler'), schedulerFile);
-  const { diffusion, notes } = readScheduler(readFields(scheduler), scheduler);
+  const { diffusion, sampler, notes } = readScheduler(readFields(scheduler), scheduler);
   const { tensors, notes: conversions } = readWeights(modelFolder);
   return {
     type: denoiser.type,
@@ -53,6 +53,7 @@ export function readPipeline(folder: string): Pipeline {
     config: readFields(join(modelFolder, modelConfigFile)),
     weights: tensors,
     diffusion,
+    sampler,
     notes: [...notes, ...conversions],
   };
 }

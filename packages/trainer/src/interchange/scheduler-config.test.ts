@@ -1,8 +1,9 @@
 import { noiseScheduleFromConfig, noiseSchedules } from '@dm/core';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../config/schema.js';
-import { readScheduler, schedulerFields } from './scheduler-config.js';
+import { presets } from '../config/presets.js';
 import { UserError } from '../errors.js';
+import { readScheduler, writeScheduler } from './scheduler-config.js';
 
 type Diffusion = Config['diffusion'];
 
@@ -20,25 +21,73 @@ const cases: Diffusion[] = [
   { ...plain, schedule: { type: 'scaled-linear', betaStart: 0.001, betaEnd: 0.03 } },
 ];
 
+const sampler: Config['sampler'] = presets['mnist']!.sampler;
+
 /** What an exported file has. */
-const file = (diffusion: Diffusion, change: object = {}) => ({
-  _class_name: 'DDPMScheduler',
-  ...schedulerFields(diffusion),
-  ...change,
-});
+const file = (diffusion: Diffusion, change: object = {}, part = sampler) => {
+  const { className, fields } = writeScheduler(diffusion, part);
+  return { _class_name: className, ...fields, ...change };
+};
 
 it.each(cases)('%j comes back, with nothing to note', (diffusion) => {
-  expect(readScheduler(file(diffusion), 'x.json')).toEqual({ diffusion, notes: [] });
+  expect(readScheduler(file(diffusion), 'x.json')).toMatchObject({ diffusion, notes: [] });
+});
+
+const discrete = { type: 'discrete', spacing: 'leading' } as const;
+it.each<Partial<Config['sampler']>>([
+  { type: 'ddim', clipping: null, path: { ...discrete, stepsOffset: 1, final: 'first', stepEnd: 'stride' } },
+  { type: 'ddim', path: { ...discrete, spacing: 'linspace', final: 'clean', stepEnd: 'stride' } },
+  { type: 'ddim', clipping: { type: 'range', max: 0.5 }, path: { ...discrete, final: 'clean', stepEnd: 'stride' } },
+  { type: 'ddpm', steps: 1000, variance: 'fixedLarge', path: { ...discrete, spacing: 'trailing' } },
+  { type: 'ddpm', steps: 1000, variance: 'learnedRange', path: discrete },
+  {
+    type: 'ddpm',
+    steps: 1000,
+    clipping: { type: 'threshold', quantile: 0.9, max: 2 },
+    variance: 'fixedSmall',
+    path: discrete,
+  },
+])('the sampler %j comes back', (part) => {
+  const whole = { ...sampler, ...part } as Config['sampler'];
+  expect(writeScheduler(plain, whole).notes).toEqual([]);
+  const { guidance: _, guidanceInterval: _i, ...wanted } = whole;
+  expect(readScheduler(file(plain, {}, whole), 'x.json').sampler).toEqual(wanted);
+});
+
+it.each<[Partial<Config['sampler']>, RegExp]>([
+  [{ type: 'heun' }, /heun.*DDPMScheduler/],
+  [{ path: { type: 'karras' } }, /path karras/],
+  [{ type: 'ddpm', path: { ...discrete, final: 'first' } }, /clean/],
+  [{ path: { ...discrete, spacing: 'linspace' } }, /stepEnd/],
+  [{ steps: 30, path: { ...discrete, spacing: 'trailing' } }, /stepEnd/],
+  [{ type: 'ddim', eta: 0.5 }, /eta=0.5/],
+  [{ type: 'ddim', useClippedOutput: true }, /use_clipped_model_output/],
+])('notes what a scheduler of diffusers cannot say: %j', (part, message) => {
+  const { notes } = writeScheduler(plain, { ...sampler, ...part } as Config['sampler']);
+  expect(notes).toEqual([expect.stringMatching(message)]);
+});
+
+it('writes trailing spacing for zero terminal SNR, the spacing that such a run samples with', () => {
+  const zero: Diffusion = { ...plain, schedule: { type: 'linear', zeroTerminalSnr: true }, prediction: { type: 'v' } };
+  expect(file(zero)).toMatchObject({ timestep_spacing: 'trailing', rescale_betas_zero_snr: true });
+  expect(file(plain)).toMatchObject({ timestep_spacing: 'leading' });
+});
+
+it('writes DDPMScheduler for the sigmoid schedule, which DDIMScheduler does not have', () => {
+  expect(writeScheduler({ ...plain, schedule: { type: 'sigmoid' } }, sampler).className).toBe('DDPMScheduler');
 });
 
 it.each(names.filter((name) => name !== 'cosine'))("the ends of %s's betas are those that it has by itself", (name) => {
-  const { beta_start: betaStart, beta_end: betaEnd } = schedulerFields({ ...plain, schedule: { type: name } });
+  const { beta_start: betaStart, beta_end: betaEnd } = writeScheduler(
+    { ...plain, schedule: { type: name } },
+    sampler,
+  ).fields;
   const given = noiseScheduleFromConfig({ name, betaStart, betaEnd } as Parameters<typeof noiseScheduleFromConfig>[0]);
   expect(given.betas).toEqual(noiseScheduleFromConfig({ name }).betas);
 });
 
 it('has no word for edm', () => {
-  expect(() => schedulerFields({ ...plain, prediction: { type: 'edm' } })).toThrowWith({
+  expect(() => writeScheduler({ ...plain, prediction: { type: 'edm' } }, sampler)).toThrowWith({
     type: UserError,
     code: 'PIPELINE_UNSUPPORTED',
     contains: ['prediction edm', 'c_in', 'onnx and safetensors'],
@@ -59,17 +108,21 @@ it("fields left out have diffusers' defaults: the file of google/ddpm-cifar10-32
   };
   expect(readScheduler(published, 'x.json')).toEqual({
     diffusion: plain,
-    notes: [expect.stringMatching(/variance_type is "fixed_large".*x\.json.*"fixed_small"/)],
+    sampler: {
+      type: 'ddpm',
+      steps: 1000,
+      variance: 'fixedLarge',
+      path: { type: 'discrete', spacing: 'leading' },
+      clipping: { type: 'range', max: 1 },
+    },
+    notes: [],
   });
 });
 
-it('notes what diffusers would do in sampling and dm does not', () => {
-  const change = { clip_sample: false, timestep_spacing: 'trailing', sample_max_value: 2 };
-  const { notes } = readScheduler(file(plain, change), 'x.json');
-  // sample_max_value acts with thresholding alone.
-  expect(notes.map((note) => note.split(' ')[0])).toEqual(['clip_sample', 'timestep_spacing']);
-  const thresholding = readScheduler(file(plain, { thresholding: true, sample_max_value: 2 }), 'x.json').notes;
-  expect(thresholding.map((note) => note.split(' ')[0])).toEqual(['sample_max_value', 'thresholding']);
+it('notes the variances that diffusers has and this package has not', () => {
+  const ddpm = { ...sampler, type: 'ddpm' } as const;
+  const { notes } = readScheduler(file(plain, { variance_type: 'learned' }, ddpm), 'x.json');
+  expect(notes).toEqual([expect.stringContaining('variance_type')]);
 });
 
 describe('is refused by name', () => {
@@ -80,7 +133,11 @@ describe('is refused by name', () => {
     [{ trained_betas: [0.1, 0.2] }, ['trained_betas', '1000 timesteps', 'got [0.1,0.2]']],
     [{ num_train_timesteps: '1000' }, ['num_train_timesteps', 'a number', 'got "1000"']],
     [{ rescale_betas_zero_snr: 1 }, ['rescale_betas_zero_snr', 'true or false', 'got 1']],
-    [{ set_alpha_to_one: true }, ['unknown field "set_alpha_to_one"', 'DDPMScheduler']],
+    [{ variance_type: 'fixed_small' }, ['unknown field "variance_type"', 'DDIMScheduler']],
+    [{ timestep_spacing: 'log' }, ['timestep_spacing', 'leading, trailing, linspace', 'got "log"']],
+    [{ clip_sample: 1 }, ['clip_sample', 'true or false', 'got 1']],
+    [{ clip_sample_range: 'x' }, ['clip_sample_range', 'a number', 'got "x"']],
+    [{ steps_offset: [1] }, ['steps_offset', 'a number', 'got [1]']],
     [{ beta_stat: 0.1, skip: 1 }, ['unknown field "beta_stat"', 'mean "beta_start"', 'unknown field "skip"']],
   ])('%j', (change, contains) => {
     expect(() => readScheduler(file(plain, change), 'x.json')).toThrowWith({

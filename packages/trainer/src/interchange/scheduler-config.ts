@@ -1,9 +1,13 @@
-/** Between `diffusion` of a configuration and diffusers' `scheduler_config.json`. */
-import type { Config } from '../config/schema.js';
+/** Between `diffusion` and `sampler` of a configuration and diffusers' `scheduler_config.json`. */
+import { spacings, type Spacing } from '@dm/core';
+import type { Config, PartialConfig } from '../config/schema.js';
 import { problemLines, UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
+import { defaultSpacing } from '../sampling/sampler.js';
+import { createNoiseSchedule } from '../setup/denoiser.js';
 
 type Diffusion = Config['diffusion'];
+type SamplerPart = Config['sampler'];
 type ScheduleType = Diffusion['schedule']['type'];
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -34,10 +38,10 @@ const predictionTypes: Readonly<Record<Exclude<Diffusion['prediction']['type'], 
   v: 'v_prediction',
 };
 
-/** The class that an exported folder names: it and DDIMScheduler read the same file. */
-export const exportedScheduler = 'DDPMScheduler';
+/** diffusers' classes that can be read and written. */
+type SchedulerClass = 'DDPMScheduler' | 'DDIMScheduler';
 
-/** What this package's sampling does at a step, in the words of diffusers' DDPM and DDIM schedulers. */
+/** diffusers' defaults of the fields that say how both classes sample. */
 const samplingFields = {
   clip_sample: true,
   clip_sample_range: 1,
@@ -48,11 +52,19 @@ const samplingFields = {
   timestep_spacing: 'leading',
 } as const;
 
-/** Fields of one of the two classes alone. */
-const ownFields: Readonly<Record<string, Fields>> = {
+/** The same of the fields that one of the two classes has alone. */
+const ownFields = {
   DDPMScheduler: { variance_type: 'fixed_small' },
   DDIMScheduler: { set_alpha_to_one: true },
-};
+} as const satisfies Readonly<Record<SchedulerClass, Fields>>;
+
+/** Of `fixed_large_log` and `learned` diffusers makes no image or needs another model. */
+const varianceTypes = {
+  fixed_small: 'fixedSmall',
+  fixed_small_log: 'fixedSmall',
+  fixed_large: 'fixedLarge',
+  learned_range: 'learnedRange',
+} as const;
 
 /** diffusers' defaults of the fields that say what the model was trained with. */
 const trainingFields = {
@@ -65,12 +77,72 @@ const trainingFields = {
   rescale_betas_zero_snr: false,
 } as const;
 
+export interface WrittenScheduler {
+  readonly className: SchedulerClass;
+  readonly fields: Fields;
+  /** How the run samples otherwise than diffusers does by these fields. */
+  readonly notes: readonly string[];
+}
+
 /**
- * The fields of diffusers' DDPMScheduler under which it samples as this package does: timesteps, prediction, clipping
- * of x_0 to [-1, 1].
+ * The scheduler of diffusers that samples as a run does: DDIMScheduler for the sampler ddim, otherwise DDPMScheduler.
  * @throws {UserError} on the prediction edm, which those schedulers do not have
  */
-export function schedulerFields(diffusion: Diffusion): Fields {
+export function writeScheduler(diffusion: Diffusion, sampler: SamplerPart): WrittenScheduler {
+  // DDIMScheduler has no sigmoid schedule.
+  const className =
+    sampler.type === 'ddim' && diffusion.schedule.type !== 'sigmoid' ? 'DDIMScheduler' : 'DDPMScheduler';
+  const { path, clipping } = sampler;
+  const schedule = createNoiseSchedule(diffusion);
+  const discrete = path.type === 'discrete' ? path : undefined;
+  const spacing = discrete?.spacing ?? defaultSpacing(schedule);
+  const ends = { clean: true, first: false };
+  const variance = sampler.type === 'ddpm' ? sampler.variance : undefined;
+  const fields = {
+    ...trainingFieldsOf(diffusion),
+    clip_sample: clipping?.type === 'range',
+    clip_sample_range: clipping?.type === 'range' ? (clipping.max ?? 1) : 1,
+    thresholding: clipping?.type === 'threshold',
+    dynamic_thresholding_ratio: clipping?.type === 'threshold' ? (clipping.quantile ?? 0.995) : 0.995,
+    sample_max_value: clipping?.type === 'threshold' ? (clipping.max ?? 1) : 1,
+    steps_offset: discrete?.stepsOffset ?? 0,
+    timestep_spacing: spacing,
+    ...(className === 'DDIMScheduler'
+      ? { set_alpha_to_one: ends[path.final ?? 'clean'] }
+      : { variance_type: keyOf(variance ?? 'fixedSmall', Object.entries(varianceTypes), 'sampler.variance') }),
+  };
+  return { className, fields, notes: differences(sampler, className, spacing, diffusion.timesteps) };
+}
+
+/** What DDPMScheduler and DDIMScheduler have no field for. */
+function differences(
+  sampler: SamplerPart,
+  className: SchedulerClass,
+  spacing: Spacing,
+  timesteps: number,
+): readonly string[] {
+  const { type, path, steps } = sampler;
+  const notes: string[] = [];
+  if (type !== 'ddpm' && className === 'DDPMScheduler')
+    notes.push(`the run samples with ${type}, ${className} does not`);
+  if (path.type !== 'discrete')
+    notes.push(`the run samples on the path ${path.type}, ${className} on spaced timesteps`);
+  if (path.final === 'first' && className === 'DDPMScheduler') notes.push(`${className} always ends at a clean image`);
+  const strides = spacing === 'linspace' || (spacing === 'trailing' && timesteps % steps !== 0);
+  if (className === 'DDIMScheduler' && strides && path.type === 'discrete' && path.stepEnd !== 'stride') {
+    notes.push(
+      "a step of DDIMScheduler goes back T / steps timesteps, the run's to the next one (sampler.path.stepEnd)",
+    );
+  }
+  if (type === 'ddim') {
+    if ((sampler.eta ?? 0) !== 0) notes.push(`give eta=${sampler.eta} when you call the pipeline or the scheduler`);
+    if (sampler.useClippedOutput === true) notes.push('give use_clipped_model_output=True when you call the scheduler');
+  }
+  return notes;
+}
+
+/** What the model was trained with. */
+function trainingFieldsOf(diffusion: Diffusion): Fields {
   const { schedule, timesteps, prediction, ...others } = diffusion;
   const { type, betaStart, betaEnd, betas, zeroTerminalSnr = false }: ScheduleFields = schedule;
   // These fail to compile when the configuration gets a new field: it must find its place here, or be refused.
@@ -87,8 +159,6 @@ export function schedulerFields(diffusion: Diffusion): Fields {
   const { name, start, end } = betaSchedules[type === 'betas' ? 'linear' : type];
   return {
     ...trainingFields,
-    ...samplingFields,
-    ...ownFields[exportedScheduler],
     num_train_timesteps: timesteps,
     beta_schedule: name,
     beta_start: betaStart ?? start,
@@ -101,17 +171,19 @@ export function schedulerFields(diffusion: Diffusion): Fields {
 
 export interface ReadScheduler {
   readonly diffusion: Diffusion;
-  /** What diffusers would do in sampling, by this file, and this package does not. */
+  /** The sampler, its steps, path, and clipping, as the pipeline of this scheduler samples by default. */
+  readonly sampler: Exclude<PartialConfig['sampler'], string>;
+  /** What diffusers does in sampling, by this file, and this package does not. */
   readonly notes: readonly string[];
 }
 
 /**
- * The other way round, for DDPMScheduler and DDIMScheduler. Throws a UserError that names another class, each field that
- * those do not have, and each value that there is nothing for here.
+ * The other way round, for DDPMScheduler and DDIMScheduler.
+ * @throws {UserError} on another class, each field that those do not have, and each value that has no counterpart here
  */
 export function readScheduler(fields: Fields, source: string): ReadScheduler {
   const className = String(fields['_class_name']);
-  if (!Object.hasOwn(ownFields, className)) {
+  if (className !== 'DDPMScheduler' && className !== 'DDIMScheduler') {
     throw new UserError(
       `${source}: the scheduler is ${className}; ${Object.keys(ownFields).join(' and ')} can be read. In Python, ` +
         'DDPMScheduler.from_config(pipeline.scheduler.config) makes the one of the other.',
@@ -129,10 +201,7 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
     throw new UserError(lines, { code: 'PIPELINE_UNSUPPORTED' });
   }
   const given: Fields = { ...trainingFields, ...fields };
-  const zeroTerminalSnr = given['rescale_betas_zero_snr'];
-  if (typeof zeroTerminalSnr !== 'boolean') {
-    throw refused(source, 'rescale_betas_zero_snr', zeroTerminalSnr, 'true or false');
-  }
+  const zeroTerminalSnr = flagOf(given, 'rescale_betas_zero_snr', source);
   const diffusion: Diffusion = {
     schedule: { ...readBetas(given, source), ...(zeroTerminalSnr && { zeroTerminalSnr }) },
     timesteps: numberOf(given, 'num_train_timesteps', source),
@@ -144,19 +213,60 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
       ) as keyof typeof predictionTypes,
     },
   };
-  const notes = Object.entries(sampling).flatMap(([key, ours]) => {
-    const theirs = fields[key] ?? ours;
-    if (theirs === ours || (key in withoutEffect && fields[withoutEffect[key]!] !== true)) return [];
-    return [`${key} is ${JSON.stringify(theirs)} in ${source}; dm samples with ${JSON.stringify(ours)}`];
-  });
-  return { diffusion, notes };
+  // As in diffusers, null stands for the default.
+  const set = Object.entries(fields).filter(([key, value]) => key in sampling && value !== null);
+  return { diffusion, ...readSampling(className, { ...sampling, ...Object.fromEntries(set) }, diffusion, source) };
 }
 
-/** Fields that act only where another one is true. */
-const withoutEffect: Readonly<Record<string, string>> = {
-  dynamic_thresholding_ratio: 'thresholding',
-  sample_max_value: 'thresholding',
-};
+function readSampling(
+  className: SchedulerClass,
+  given: Fields,
+  { timesteps }: Diffusion,
+  source: string,
+): Pick<ReadScheduler, 'sampler' | 'notes'> {
+  const spacing = spacings.find((name) => name === given['timestep_spacing']);
+  if (spacing === undefined) throw refused(source, 'timestep_spacing', given['timestep_spacing'], spacings.join(', '));
+  // It acts in leading spacing alone.
+  const stepsOffset = spacing === 'leading' ? numberOf(given, 'steps_offset', source) : 0;
+  const path = { type: 'discrete', spacing, ...(stepsOffset !== 0 && { stepsOffset }) } as const;
+  const clipping = readClipping(given, source);
+  const most = Math.max(1, timesteps - stepsOffset);
+  if (className === 'DDIMScheduler') {
+    const final = flagOf(given, 'set_alpha_to_one', source) ? 'clean' : 'first';
+    const sampler = {
+      type: 'ddim',
+      steps: Math.min(50, most),
+      path: { ...path, final, stepEnd: 'stride' },
+      clipping,
+    } as const;
+    return { sampler, notes: [] };
+  }
+  const type = given['variance_type'];
+  const isKnown = typeof type === 'string' && Object.hasOwn(varianceTypes, type);
+  const variance = isKnown ? varianceTypes[type as keyof typeof varianceTypes] : 'fixedSmall';
+  return {
+    sampler: { type: 'ddpm', steps: Math.min(1000, most), path, clipping, variance },
+    notes: isKnown
+      ? []
+      : [`variance_type is ${JSON.stringify(type)} in ${source}; dm samples with "fixed_small" in its place`],
+  };
+}
+
+/** Of both, thresholding goes first. */
+function readClipping(given: Fields, source: string): SamplerPart['clipping'] {
+  if (flagOf(given, 'thresholding', source)) {
+    const quantile = numberOf(given, 'dynamic_thresholding_ratio', source);
+    return { type: 'threshold', quantile, max: numberOf(given, 'sample_max_value', source) };
+  }
+  if (!flagOf(given, 'clip_sample', source)) return null;
+  return { type: 'range', max: numberOf(given, 'clip_sample_range', source) };
+}
+
+function flagOf(fields: Fields, key: string, source: string): boolean {
+  const value = fields[key];
+  if (typeof value !== 'boolean') throw refused(source, key, value, 'true or false');
+  return value;
+}
 
 /** The betas themselves where the file has them, else the schedule by its name. */
 function readBetas(given: Fields, source: string): Diffusion['schedule'] {

@@ -2,7 +2,7 @@ import { diffusersJson, formatSafetensors, type Model } from '@dm/models';
 import type { Arrays } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { diffusersDenoisers, modelConfigFile, pipelineFile, schedulerFile, weightsFile } from './denoiser-config.js';
-import { exportedScheduler, schedulerFields } from './scheduler-config.js';
+import { writeScheduler } from './scheduler-config.js';
 import { UserError } from '../errors.js';
 
 export interface DiffusersFolder {
@@ -27,7 +27,7 @@ const reasons: Readonly<Record<string, string>> = {
  */
 export function diffusersFolder(
   model: Model,
-  { diffusion }: Pick<Config, 'diffusion'>,
+  { diffusion, sampler }: Pick<Config, 'diffusion' | 'sampler'>,
   weights: Arrays,
 ): DiffusersFolder {
   const denoiser = diffusersDenoisers.find(({ className }) => className === model.kind);
@@ -39,8 +39,9 @@ export function diffusersFolder(
     );
   }
   const { className, component, pipeline, absent } = denoiser;
+  const scheduler = writeScheduler(diffusion, sampler);
   const index = {
-    scheduler: ['diffusers', exportedScheduler],
+    scheduler: ['diffusers', scheduler.className],
     [component]: ['diffusers', className],
     ...Object.fromEntries(absent.map((name) => [name, [null, null]])),
   };
@@ -49,9 +50,10 @@ export function diffusersFolder(
       [pipelineFile]: diffusersJson(pipeline, index),
       [`${component}/${modelConfigFile}`]: diffusersJson(className, model.config as object),
       [`${component}/${weightsFile}`]: formatSafetensors(weights, { format: 'pt' }),
-      [`scheduler/${schedulerFile}`]: diffusersJson(exportedScheduler, schedulerFields(diffusion)),
+      [`scheduler/${schedulerFile}`]: diffusersJson(scheduler.className, scheduler.fields),
     },
     notes: [
+      ...scheduler.notes,
       ...absent.map((name) => `a model of pixels has no ${name}: ${pipeline}.from_pretrained(folder, ${name}=None)`),
       ...(pipeline === 'DDPMPipeline' && model.numClasses > 0
         ? ['DDPMPipeline gives no labels when called: call pipe.unet(x, t, class_labels) and pipe.scheduler yourself']

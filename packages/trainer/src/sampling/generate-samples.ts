@@ -31,6 +31,11 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
   /** Steps and name of the sampler; the run's by default. */
   readonly steps?: number;
   readonly sampler?: string;
+  /**
+   * Layers over the run's configuration for any other option of its sampler, each with a source that errors name:
+   * `{ source: 'mine', value: { sampler: { path: { spacing: 'trailing' } } } }`. They may set nothing else.
+   */
+  readonly overrides?: readonly Layer[];
   /** Classifier-free guidance, and the interval of sigma / alpha that it is confined to; the run's by default. */
   readonly guidance?: number;
   readonly guidanceInterval?: readonly [low: number, high: number];
@@ -106,11 +111,18 @@ export function readSelectedCheckpoint({
 /** The run's configuration with what was asked for laid over it. */
 export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesOptions): Config {
   const layer = (source: string, value: PartialConfig): Layer => ({ source, value });
-  const { steps, sampler, guidance, guidanceInterval, engine, threads } = options;
+  const { steps, sampler, overrides = [], guidance, guidanceInterval, engine, threads } = options;
+  for (const { source, value } of overrides) {
+    const other = Object.keys(value).find((key) => key !== 'sampler');
+    if (other !== undefined) {
+      throw new UserError(`${source} sets ${other}; only options of the sampler can be set, such as sampler.steps=20.`);
+    }
+  }
   return resolveConfig([
     savedConfig(runFolder(runPathOfCheckpoint(checkpoint.path))),
     ...(steps === undefined ? [] : [layer('--steps', { sampler: { steps } })]),
     ...(sampler === undefined ? [] : [layer('--sampler', { sampler: { type: sampler as Config['sampler']['type'] } })]),
+    ...overrides,
     ...(guidance === undefined ? [] : [layer('--guidance', { sampler: { guidance } })]),
     ...(guidanceInterval === undefined
       ? []

@@ -1,9 +1,21 @@
 /** Images from a denoiser: the sampler of @dm/core around the model of a run. */
-import { createSampler, samplerFromConfig, discretePath, type ImageSampler } from '@dm/core';
-import { type Arrays, type Engine, oneHot, type StateHandle } from '@dm/ops';
-import { UserError } from '../errors.js';
+import {
+  createSampler,
+  discretePath,
+  samplerFromConfig,
+  type ImageSampler,
+  type NoisePath,
+  type NoiseSchedule,
+  type SamplerConfig,
+  type SamplerOptions,
+  type Spacing,
+} from '@dm/core';
+import { type Arrays, type Engine, oneHot, type StateHandle, type Tensors } from '@dm/ops';
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Config } from '../config/schema.js';
+import { messageOf, UserError } from '../errors.js';
 import { gridPng, type Images } from '../files/images.js';
-import { predictionOptions, type Denoiser } from '../setup/denoiser.js';
+import { hasZeroTerminalSnr, predictionOptions, type Denoiser } from '../setup/denoiser.js';
 import { namedParameters } from '../step/denoising-losses.js';
 
 /** Images that go through the model at a time: enough to keep the processor busy, few enough for the memory. */
@@ -11,20 +23,21 @@ export const samplingBatchSize = 64;
 
 /**
  * Compiles a sampler over the state `weights` [P] (`params`, or an average's name) and `buffers`, as in a training
- * state. x_0 is clipped to [-1, 1], the range of images.
- * @throws {UserError} if guidance is asked of a model that has no null class
+ * state.
+ * @throws {UserError} if guidance is asked of a model that has no null class, or if sampler, path, and prediction do not
+ *   fit together
  */
 export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
   const { model, noiseSchedule, config } = denoiser;
-  const { type, steps, guidance, guidanceInterval } = config.sampler;
+  const { guidance, guidanceInterval } = config.sampler;
   if (guidance !== 1 && denoiser.nullClass === undefined) {
     throw new UserError(
       `Guidance ${guidance} needs a model that knows images without a class as well: train it with --label-dropout 0.1.`,
     );
   }
-  return createSampler({
+  const options = {
     engine,
-    predict: (state, x, t, inputs) =>
+    predict: (state: Tensors, x: tf.Tensor, t: tf.Tensor, inputs: Tensors) =>
       model.apply(
         namedParameters(denoiser, state[weights]!, state),
         x,
@@ -33,14 +46,61 @@ export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weight
       ),
     prediction: config.diffusion.prediction.type,
     ...predictionOptions(config.diffusion),
-    sampler: samplerFromConfig({ name: type }),
-    path: discretePath(noiseSchedule, { steps }),
     shape: model.inputShape,
-    clip: 1,
+    ...clippingOf(config.sampler),
     ...(guidance !== 1 && {
       guidance: { scale: guidance, ...(guidanceInterval !== null && { interval: guidanceInterval }) },
     }),
-  });
+  };
+  try {
+    const path = pathOf(config.sampler, noiseSchedule);
+    return createSampler({ ...options, sampler: samplerFromConfig(ownOptions(config.sampler)), path });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(`The configuration's sampler cannot be used: ${messageOf(error)}.`, {
+      code: 'CONFIG_INVALID',
+      cause: error,
+    });
+  }
+}
+
+type SamplerPart = Config['sampler'];
+
+/** The sampler as @dm/core names it, without what all samplers have in common. */
+function ownOptions(sampler: SamplerPart): SamplerConfig {
+  const { type: name, steps: _, guidance: _g, guidanceInterval: _i, path: _p, clipping: _c, ...own } = sampler;
+  return { name, ...own } as SamplerConfig;
+}
+
+/** The noise levels that a configuration's sampler visits on this schedule. */
+export function pathOf({ path, steps }: Pick<SamplerPart, 'path' | 'steps'>, schedule: NoiseSchedule): NoisePath {
+  switch (path.type) {
+    case 'discrete': {
+      const { type: _, ...options } = path;
+      return discretePath(schedule, { steps, spacing: defaultSpacing(schedule), ...options });
+    }
+    case 'karras':
+    case 'edm': {
+      const { type, final = 'clean', ...options } = path;
+      const range = type === 'edm' ? { sigmaMin: 0.002, sigmaMax: 80 } : {};
+      return discretePath(schedule, { steps, final, karras: { ...range, ...options } });
+    }
+    default: {
+      const { type: _, final = 'clean', ...options } = path;
+      return discretePath(schedule, { steps, final, flow: options });
+    }
+  }
+}
+
+/** The noisiest timestep must be visited if it is pure noise, which only trailing spacing does in few steps. */
+export function defaultSpacing(schedule: NoiseSchedule): Spacing {
+  return hasZeroTerminalSnr(schedule) ? 'trailing' : 'leading';
+}
+
+function clippingOf({ clipping }: SamplerPart): Pick<SamplerOptions, 'clip' | 'threshold'> {
+  if (clipping === null) return {};
+  const { type, ...options } = clipping;
+  return type === 'range' ? { clip: clipping.max ?? 1 } : { threshold: options };
 }
 
 /** What tells a sampler of classes: one row an image. */

@@ -4,8 +4,10 @@ import {
   halfLifeEma,
   karrasEma,
   powerEma,
+  rationalEma,
   scheduleFreeAverage,
   type Ema,
+  type EmaModelOptions,
   type Optimizer,
   type Scalars,
 } from '@dm/optim';
@@ -74,7 +76,13 @@ function createAverage(name: string, options: Config['ema'], config: Config, opt
 function emaOf(options: Exclude<Config['ema'], { type: 'scheduleFree' }>, batchSize: number): Ema {
   switch (options.type) {
     case 'power':
-      return powerEma({ maxDecay: options.decay, power: options.power });
+      return powerEma({
+        ...emaModelOptions(options),
+        power: options.power,
+        ...(options.invGamma !== undefined && { invGamma: options.invGamma }),
+      });
+    case 'rational':
+      return rationalEma(emaModelOptions(options));
     case 'fixed':
       return fixedEma(options.decay);
     case 'halfLife':
@@ -82,10 +90,20 @@ function emaOf(options: Exclude<Config['ema'], { type: 'scheduleFree' }>, batchS
         halfLifeImages: options.images,
         batchSize,
         ...(options.rampUp !== undefined && { rampUp: options.rampUp ?? Infinity }),
+        ...(options.ramp !== undefined && { ramp: options.ramp }),
       });
     default:
       return karrasEma({ relativeStd: options.relativeStd });
   }
+}
+
+function emaModelOptions(options: Extract<Config['ema'], { type: 'power' | 'rational' }>): EmaModelOptions {
+  const { decay: maxDecay, minDecay, updateAfterStep } = options;
+  return {
+    maxDecay,
+    ...(minDecay !== undefined && { minDecay }),
+    ...(updateAfterStep !== undefined && { updateAfterStep }),
+  };
 }
 
 /** x of Defazio et al. 2024, arXiv:2405.15682: what schedule-free training is sampled from; the optimizer holds it already. */

@@ -87,6 +87,11 @@ export function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedu
   return noiseScheduleFromConfig({ name, ...options } as NoiseScheduleConfig);
 }
 
+/** Whether the last timestep is pure noise. */
+export function hasZeroTerminalSnr({ alphasCumprod, numTimesteps }: NoiseSchedule): boolean {
+  return alphasCumprod[numTimesteps - 1] === 0;
+}
+
 /** What the functions of @dm/core want to know of the prediction. */
 export function predictionOptions({ prediction }: Config['diffusion']): PredictionOptions {
   return prediction.type !== 'edm' || prediction.sigmaData === undefined ? {} : { sigmaData: prediction.sigmaData };

@@ -37,9 +37,9 @@ export function batchSource(dataset: Dataset): BatchSource {
  *
  * @throws {UserError} if parts do not fit together, or the training is larger than this machine's memory
  */
-export async function openTrainingSetup(chosen: Config): Promise<OpenedTrainingSetup> {
+export async function openTrainingSetup(chosen: Config, isResumed = false): Promise<OpenedTrainingSetup> {
   const dataset = await openData(chosen);
-  const setup = createTrainingSetup(chosen, batchSource(dataset));
+  const setup = createTrainingSetup(chosen, batchSource(dataset), isResumed);
   checkMemory(estimateMemory(setup), availableMemory());
   return { ...setup, dataset };
 }

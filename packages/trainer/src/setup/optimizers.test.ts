@@ -22,10 +22,10 @@ function scheduled(optimizer: Options) {
 }
 
 /** Parameters after three steps down |p - 1|^2 / 2. */
-function descend(optimizer: Optimizer): Float32Array {
+function descend(optimizer: Optimizer, size = layout.size): Float32Array {
   return tf.tidy(() => {
-    let params: tf.Tensor = tf.tensor1d(Array.from({ length: layout.size }, (_, i) => Math.sin(i + 1)));
-    let slots = Object.fromEntries(optimizer.slots.map((name) => [name, tf.zeros<tf.Rank>([layout.size])]));
+    let params: tf.Tensor = tf.tensor1d(Array.from({ length: size }, (_, i) => Math.sin(i + 1)));
+    let slots = Object.fromEntries(optimizer.slots.map((name) => [name, tf.zeros<tf.Rank>([size])]));
     for (let step = 0; step < 3; step++) {
       const scalars = Object.entries(optimizer.scalars(step)).map(([name, value]) => [name, tf.scalar(value)]);
       ({ params, slots } = optimizer.update(params, tf.sub(params, 1), slots, Object.fromEntries(scalars)));
@@ -71,6 +71,17 @@ describe('an optimizer by its name is that of @dm/optim', () => {
         adam: { lr: (k) => 0.1 * Math.min(1, (k + 1) / 2) },
       }),
     ],
+    [
+      { ...plain, type: 'muon', matrixLr: 0.3, adjustLr: 'matchRmsAdamW', warmup: 3, warmupRule: 'diffusers' },
+      muon({
+        layout,
+        lr: (k) => 0.1 * k,
+        momentum: 0.95,
+        weightDecay: 0,
+        adjustLr: 'matchRmsAdamW',
+        adam: { lr: (k) => (0.1 * k) / 3 },
+      }),
+    ],
     [{ ...plain, type: 'adEMAMix', alpha: 5, beta3: 0.99 }, adEMAMix({ lr: 0.1, alpha: 5, beta3: 0.99 })],
     [{ ...plain, type: 'scheduleFreeAdamW', warmup: 2 }, scheduleFreeAdamW({ lr: 0.1, warmupSteps: 2 })],
   ])('%j', (options, expected) => {
@@ -88,6 +99,26 @@ describe('an optimizer by its name is that of @dm/optim', () => {
   });
 });
 
+it("a warm-up by diffusers' rule comes before the schedule, which lasts for the rest of the run", () => {
+  const { lr } = scheduled({ ...plain, warmup: 4, warmupRule: 'diffusers', lrSchedule: { type: 'cosine' } });
+  const expected = [0, 0.025, 0.05, 0.075, 0.1, (0.1 * (1 + Math.cos(Math.PI / 6))) / 2];
+  expect(expected.map((_, step) => lr(step))).toEqual(expected.map((value) => expect.closeTo(value, 12)));
+});
+
+it('Muon leaves input, output, and time layers to Adam, unless all matrices are asked for', () => {
+  const outer = flatLayout([
+    { name: 'conv_in.weight', shape: [3, 2], group: 'matrix', outer: true },
+    { name: 'weight', shape: [3, 2], group: 'matrix' },
+  ]);
+  const stepOf = (options: Options) => {
+    const config = resolveConfig([{ source: 'test', value: { optimizer: { ...plain, type: 'muon', ...options } } }]);
+    return descend(createOptimizer(config.optimizer, totalSteps, outer).optimizer, outer.size);
+  };
+  const [hidden, all] = [stepOf({}), stepOf({ orthogonalize: 'all' })];
+  expect(hidden.slice(0, 6)).not.toEqual(all.slice(0, 6));
+  expect(hidden.slice(6)).toEqual(all.slice(6));
+});
+
 describe('refused', () => {
   it.each<[Options, string, string[]]>([
     [{ type: 'adEMAMix' }, 'CONFIG_INVALID', ['adEMAMix', 'momentum decay', '--no-momentum-decay']],
@@ -95,6 +126,11 @@ describe('refused', () => {
       { type: 'scheduleFreeAdamW', ...plain, lrSchedule: { type: 'cosine' } },
       'CONFIG_INVALID',
       ['scheduleFreeAdamW', 'follows no schedule'],
+    ],
+    [
+      { type: 'scheduleFreeAdamW', ...plain, warmupRule: 'diffusers' },
+      'CONFIG_INVALID',
+      ['scheduleFreeAdamW', 'optimizer.warmupRule'],
     ],
     [
       { type: 'sgd', weightDecay: 0.1, decayGroups: ['matrix'] },

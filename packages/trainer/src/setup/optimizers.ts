@@ -4,6 +4,7 @@ import {
   adam,
   adamW,
   adEMAMix,
+  afterWarmup,
   constantLr,
   cosineLr,
   inverseSqrtLr,
@@ -73,7 +74,7 @@ const optimizerTypes: { readonly [N in OptimizerName]: OptimizerType<N> } = {
   },
   muon: {
     create: ({ options, layout, schedules, totalSteps }) => {
-      const { betas, eps, weightDecay, matrixLr, matrixMomentum, iterations } = options;
+      const { betas, eps, weightDecay, matrixLr, matrixMomentum, iterations, adjustLr, orthogonalize } = options;
       const own = schedulesOf({ ...options, lr: matrixLr, betas: [matrixMomentum, betas[1]] }, totalSteps);
       return muon({
         layout,
@@ -81,6 +82,8 @@ const optimizerTypes: { readonly [N in OptimizerName]: OptimizerType<N> } = {
         momentum: own.beta1,
         weightDecay,
         iterations,
+        ...(adjustLr !== undefined && { adjustLr }),
+        ...(orthogonalize === 'all' && { isHidden: ({ group }) => group === 'matrix' }),
         adam: { ...schedules, beta2: betas[1], eps },
       });
     },
@@ -94,7 +97,7 @@ const optimizerTypes: { readonly [N in OptimizerName]: OptimizerType<N> } = {
   scheduleFreeAdamW: {
     create: ({ options: { lr, betas, eps, weightDecay, warmup } }) =>
       scheduleFreeAdamW({ lr, beta1: betas[0], beta2: betas[1], eps, weightDecay, warmupSteps: warmup }),
-    refuses: ['momentumDecay', 'lrSchedule', 'decayGroups'],
+    refuses: ['momentumDecay', 'lrSchedule', 'warmupRule', 'decayGroups'],
   },
 };
 
@@ -106,6 +109,10 @@ const refusals = {
   lrSchedule: {
     isAsked: ({ lrSchedule }: OptimizerOptions) => lrSchedule.type !== 'constant',
     message: 'follows no schedule, that is its point: set optimizer.lrSchedule=constant',
+  },
+  warmupRule: {
+    isAsked: ({ warmupRule }: OptimizerOptions) => warmupRule === 'diffusers',
+    message: 'has its own warm-up: leave optimizer.warmupRule out',
   },
   decayGroups: {
     isAsked: (o: OptimizerOptions) => o.weightDecay > 0 && decayGroups.some((g) => !o.decayGroups.includes(g)),
@@ -136,7 +143,10 @@ export function createOptimizer(options: OptimizerOptions, totalSteps: number, l
 /** Warm-up times schedule, and both schedules of momentum decay over them where it is asked for. */
 function schedulesOf(options: OptimizerOptions, totalSteps: number): Schedules {
   const { betas, warmup } = options;
-  const lr = withWarmup(lrOf(options, totalSteps), warmup);
+  const lr =
+    options.warmupRule === 'diffusers'
+      ? afterWarmup(lrOf(options, Math.max(1, totalSteps - warmup)), warmup)
+      : withWarmup(lrOf(options, totalSteps), warmup);
   // Momentum that is 0 from the start has nothing to lose.
   if (options.momentumDecay === null || betas[0] === 0) return { lr, beta1: betas[0] };
   return momentumDecay({ lr, totalSteps, b0: betas[0], compensate: options.momentumDecay.compensate });

@@ -9,7 +9,13 @@ import {
 import type { Optimizer, StepSchedule } from '@dm/optim';
 import { createAverages, type Average } from './averages.js';
 import type { Config } from '../config/schema.js';
-import { createDenoiser, createNoiseSchedule, predictionOptions, type Denoiser } from './denoiser.js';
+import {
+  createDenoiser,
+  createNoiseSchedule,
+  hasZeroTerminalSnr,
+  predictionOptions,
+  type Denoiser,
+} from './denoiser.js';
 import { UserError } from '../errors.js';
 import { modelTypes } from '../config/model-types.js';
 import { createOptimizer } from './optimizers.js';
@@ -61,15 +67,17 @@ export interface TrainingSetup extends Denoiser {
 }
 
 /**
- * Creates all parts of a training on images of `batches`; what the data determines is filled in.
+ * Creates all parts of a training on images of `batches`; what the data determines is filled in. `isResumed`: the
+ * training exists, and is not refused for what only new ones must not do.
  *
  * @throws {UserError} if parts do not fit together
  */
-export function createTrainingSetup(chosen: Config, batches: BatchSource): TrainingSetup {
+export function createTrainingSetup(chosen: Config, batches: BatchSource, isResumed = false): TrainingSetup {
   const denoiser = createDenoiser(withDataShape(chosen, batches));
   const { config, noiseSchedule } = denoiser;
   checkFit(denoiser, batches);
   checkParts(config);
+  if (!isResumed) checkPrediction(denoiser);
 
   const { totalSteps, diffusion } = config;
   const scheduled = createOptimizer(config.optimizer, totalSteps, denoiser.layout);
@@ -142,6 +150,18 @@ function checkFit(denoiser: Denoiser, batches: BatchSource): void {
       { code: 'DATA_MISMATCH' },
     );
   }
+}
+
+/**
+ * @throws {UserError} if a new training predicts epsilon at SNR 0
+ */
+function checkPrediction({ config, noiseSchedule }: Denoiser): void {
+  if (config.diffusion.prediction.type !== 'epsilon' || !hasZeroTerminalSnr(noiseSchedule)) return;
+  throw new UserError(
+    'diffusion.prediction is epsilon, but the noise schedule has zero terminal SNR, where epsilon is the input itself and ' +
+      'says nothing about the image: set diffusion.prediction=v, or leave out diffusion.schedule.zeroTerminalSnr.',
+    { code: 'CONFIG_INVALID' },
+  );
 }
 
 function checkParts({ batchSize, gradientAccumulation }: Config): void {

@@ -1,0 +1,143 @@
+/** The sampler part of a configuration. */
+import { ddpmVariances, spacings } from '@dm/core';
+import { z } from 'zod';
+
+const positive = z.number().positive();
+const nonNegative = z.number().min(0);
+
+const final = z
+  .enum(['clean', 'first'])
+  .exactOptional()
+  .describe('Where the last step ends: clean (default), or at the noise of timestep 0 (set_alpha_to_one: false).');
+const rho = positive.exactOptional().describe('Exponent of the spacing of sigmas (default: 7).');
+
+const path = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('discrete'),
+    spacing: z
+      .enum(spacings)
+      .exactOptional()
+      .describe('Spacing of the timesteps (default: leading, or trailing with zero terminal SNR).'),
+    stepsOffset: z.int().min(0).exactOptional().describe('Added to each timestep of leading spacing (default: 0).'),
+    final,
+    stepEnd: z
+      .enum(['next', 'stride'])
+      .exactOptional()
+      .describe(
+        "Where a step ends: at the next timestep (default), or T / steps earlier, as in diffusers' DDIMScheduler.",
+      ),
+  }),
+  z
+    .strictObject({ type: z.literal('karras'), rho, final })
+    .describe("Karras et al.'s sigmas over the whole range of the noise schedule (use_karras_sigmas)."),
+  z
+    .strictObject({
+      type: z.literal('edm'),
+      sigmaMin: positive
+        .exactOptional()
+        .describe('Smallest sigma / alpha (default: 0.002), within the noise schedule.'),
+      sigmaMax: positive.exactOptional().describe('Largest sigma / alpha (default: 80), within the noise schedule.'),
+      rho,
+      final,
+    })
+    .describe("Karras et al.'s sigmas over EDM's range."),
+  z
+    .strictObject({
+      type: z.literal('flow'),
+      shift: positive.exactOptional().describe('Shift of the flow times (default: 1, evenly spaced).'),
+      final,
+    })
+    .describe('Times of rectified flow, sigma / (alpha + sigma).'),
+]);
+
+const clipping = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('range'),
+    max: positive.exactOptional().describe('x_0 is clipped to [-max, max] (default: 1, the range of images).'),
+  }),
+  z
+    .strictObject({
+      type: z.literal('threshold'),
+      quantile: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .exactOptional()
+        .describe('Quantile of |x_0| of an image that becomes its range (default: 0.995).'),
+      max: z.number().min(1).exactOptional().describe('Upper limit of that range (default: 1).'),
+    })
+    .describe('Dynamic thresholding of Saharia et al. 2022.'),
+]);
+
+/** Options of every sampler; they are kept when a layer selects another one. */
+const common = {
+  steps: z.int().min(1).max(100_000).describe('Number of sampling steps.'),
+  guidance: nonNegative.describe(
+    'Classifier-free guidance scale: 1 for none; larger values need a model trained with label dropout.',
+  ),
+  guidanceInterval: z
+    .tuple([nonNegative, nonNegative])
+    .nullable()
+    .describe('Range of sigma / alpha in which guidance is applied; null for all.'),
+  path: path.describe('Noise levels that the sampler visits.'),
+  clipping: clipping.nullable().describe('Clipping of the predicted x_0 at each step; null for none.'),
+};
+
+const lowerOrderFinal = z
+  .enum(['auto', 'never'])
+  .exactOptional()
+  .describe('Whether the last step of fewer than 15 is of first order: auto (default) or never.');
+
+/** The samplers of @dm/core and their options; `sampling/sampler.ts` creates them. */
+export const samplerSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('ddpm'),
+    ...common,
+    variance: z
+      .enum(ddpmVariances)
+      .exactOptional()
+      .describe('Variance of a step: fixedSmall (default), fixedLarge, or learnedRange for a model with 2C outputs.'),
+  }),
+  z.strictObject({
+    type: z.literal('ddim'),
+    ...common,
+    eta: z
+      .number()
+      .min(0)
+      .max(1)
+      .exactOptional()
+      .describe('Fresh noise: 0 (default) is deterministic, 1 as much as DDPM.'),
+    useClippedOutput: z
+      .boolean()
+      .exactOptional()
+      .describe('Recompute epsilon from the clipped x_0 (use_clipped_model_output; default: false).'),
+  }),
+  z.strictObject({ type: z.literal('euler'), ...common }),
+  z.strictObject({ type: z.literal('euler-ancestral'), ...common }),
+  z.strictObject({
+    type: z.literal('heun'),
+    ...common,
+    variable: z
+      .enum(['ratio', 'flow'])
+      .exactOptional()
+      .describe('Integration variable: sigma / alpha (ratio, default) or sigma / (alpha + sigma) (flow).'),
+    churn: z
+      .strictObject({
+        amount: nonNegative.describe('S_churn.'),
+        min: nonNegative.exactOptional().describe('S_min (default: 0).'),
+        max: nonNegative.exactOptional().describe('S_max (default: no limit).'),
+        std: positive.exactOptional().describe('S_noise (default: 1).'),
+      })
+      .exactOptional()
+      .describe("Noise added before each step, as in EDM's stochastic sampler (default: none)."),
+  }),
+  z.strictObject({ type: z.literal('dpmpp-2m'), ...common, lowerOrderFinal }),
+  z.strictObject({ type: z.literal('dpmpp-2m-sde'), ...common, lowerOrderFinal }),
+  z.strictObject({
+    type: z.literal('unipc'),
+    ...common,
+    order: z.int().min(1).max(3).exactOptional().describe('Order of the solver, 1 to 3 (default: 2).'),
+  }),
+]);
+
+export type SamplerOptions = z.infer<typeof samplerSchema>;

@@ -1,0 +1,92 @@
+import { discretePath, edmSigmas, linearSchedule, rescaleZeroTerminalSnr } from '@dm/core';
+import { openEagerEngine } from '@dm/ops';
+import { describe, expect, it } from 'vitest';
+import type { PartialConfig } from '../config/schema.js';
+import { resolveConfig } from '../config/resolve.js';
+import { createDenoiser, createNoiseSchedule } from '../setup/denoiser.js';
+import { createDenoiserSampler, pathOf } from './sampler.js';
+
+const schedule = linearSchedule();
+const zero = rescaleZeroTerminalSnr(schedule);
+const timesteps = (path: ReturnType<typeof pathOf>) => path.levels.map(({ t }) => t);
+
+describe('the path of a configuration', () => {
+  it('is leading, or trailing with zero terminal SNR, unless it says otherwise', () => {
+    const path = { type: 'discrete' } as const;
+    expect(timesteps(pathOf({ steps: 4, path }, schedule))).toEqual([750, 500, 250, 0, -1]);
+    expect(timesteps(pathOf({ steps: 4, path }, zero))).toEqual([999, 749, 499, 249, -1]);
+    const leading = { ...path, spacing: 'leading' } as const;
+    expect(timesteps(pathOf({ steps: 4, path: leading }, zero))).toEqual([750, 500, 250, 0, -1]);
+    // A last beta of 1 is zero terminal SNR too.
+    const betas = resolveConfig([
+      { source: 'test', value: { diffusion: { schedule: { type: 'betas', betas: [0.1, 0.5, 1] }, timesteps: 3 } } },
+    ]);
+    expect(timesteps(pathOf({ steps: 1, path }, createNoiseSchedule(betas.diffusion)))).toEqual([2, -1]);
+  });
+
+  it('has every option of @dm/core', () => {
+    const steps = 5;
+    const options = { spacing: 'leading', stepsOffset: 1, final: 'first', stepEnd: 'stride' } as const;
+    expect(timesteps(pathOf({ steps, path: { type: 'discrete', ...options } }, schedule))).toEqual(
+      timesteps(discretePath(schedule, { steps, ...options })),
+    );
+    const first = edmSigmas(schedule)[0]!;
+    const ratio = ({ alpha, sigma }: { alpha: number; sigma: number }) => sigma / alpha;
+    const karras = pathOf({ steps, path: { type: 'karras', rho: 5, final: 'first' } }, schedule);
+    expect(karras.levels.map(ratio)).toEqual(
+      discretePath(schedule, { steps, karras: { rho: 5 }, final: 'first' }).levels.map(ratio),
+    );
+    const edm = pathOf({ steps, path: { type: 'edm' } }, schedule).levels.map(ratio);
+    expect([edm[0], edm[4]]).toEqual([expect.closeTo(80, 8), expect.closeTo(first, 8)]);
+    const narrow = pathOf({ steps, path: { type: 'edm', sigmaMin: 0.1, sigmaMax: 10 } }, schedule).levels.map(ratio);
+    expect([narrow[0], narrow[4]]).toEqual([expect.closeTo(10, 8), expect.closeTo(0.1, 8)]);
+    const flow = pathOf({ steps, path: { type: 'flow', shift: 2 } }, schedule).levels.map(ratio);
+    expect(flow[1]! / (1 + flow[1]!)).toBeCloseTo(1.6 / 1.8, 8);
+  });
+});
+
+const samplers: PartialConfig['sampler'][] = [
+  { type: 'ddpm', variance: 'fixedLarge', path: { spacing: 'trailing' } },
+  { type: 'ddim', eta: 0.5, useClippedOutput: true, path: { stepsOffset: 1, final: 'first', stepEnd: 'stride' } },
+  { type: 'heun', churn: { amount: 2, min: 0.1, max: 50, std: 1.003 }, path: { type: 'karras', rho: 5 } },
+  { type: 'heun', variable: 'flow', path: { type: 'flow', shift: 2 } },
+  { type: 'dpmpp-2m', lowerOrderFinal: 'never', clipping: null },
+  { type: 'dpmpp-2m-sde', clipping: { type: 'threshold', quantile: 0.9, max: 2 } },
+  { type: 'unipc', order: 3, path: { type: 'edm', sigmaMax: 20 } },
+  { type: 'euler-ancestral', clipping: { type: 'range', max: 0.5 } },
+];
+
+const configOf = (sampler: PartialConfig['sampler'], diffusion: PartialConfig['diffusion'] = {}) => {
+  const unet = { sample_size: 4, in_channels: 1, out_channels: 1, block_out_channels: [8, 8], norm_num_groups: 2 };
+  const blocks = { down_block_types: ['DownBlock2D', 'DownBlock2D'], up_block_types: ['UpBlock2D', 'UpBlock2D'] };
+  const model = { type: 'unet', ...unet, ...blocks, layers_per_block: 1, num_class_embeds: null } as const;
+  const value: PartialConfig = { sampler: { steps: 4, ...(sampler as object) }, model, diffusion };
+  return resolveConfig([{ source: 'test', value }]);
+};
+
+describe('the sampler of a configuration', () => {
+  it.each(samplers)('%j', async (sampler) => {
+    const engine = await openEagerEngine('tfjs-cpu');
+    const denoiser = createDenoiser(configOf(sampler));
+    await createDenoiserSampler(denoiser, engine, 'params').dispose();
+    await engine.dispose();
+  });
+
+  it.each<[PartialConfig['sampler'], PartialConfig['diffusion'], RegExp]>([
+    [{ path: { stepsOffset: 999 } }, {}, /stepsOffset/],
+    [{ type: 'unipc', path: { stepEnd: 'stride' } }, {}, /stride/],
+    [{ path: { type: 'karras' } }, { schedule: { zeroTerminalSnr: true } }, /SNR 0/],
+    [{ type: 'heun' }, { schedule: { zeroTerminalSnr: true } }, /flow/],
+    [{}, { prediction: 'epsilon', schedule: { zeroTerminalSnr: true } }, /SNR 0/],
+    [{ type: 'heun', churn: { amount: 1, min: 2, max: 1 } }, {}, /churn.max/],
+  ])('that does not fit together is an error of the configuration: %j %j', async (sampler, diffusion, message) => {
+    const engine = await openEagerEngine('tfjs-cpu');
+    const denoiser = createDenoiser(configOf(sampler, diffusion));
+    const error = expect.objectContaining({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(message) as string,
+    }) as Error;
+    expect(() => createDenoiserSampler(denoiser, engine, 'params')).toThrow(error);
+    await engine.dispose();
+  });
+});
