@@ -343,7 +343,13 @@ describe('refused, with the reason', () => {
     [{ batchSize: 0 }, 'CONFIG_INVALID', ['batchSize', 'at least 1', 'got 0']],
     [{ data: 'nowhere.npz' }, 'DATA_NOT_FOUND', ['nowhere.npz']],
     [{ curriculum: { type: 'clts', sigma: -1 } }, RangeError, ['sigma', '-1']],
-    [{ sampler: { steps: 21 } }, RangeError, ['sampler steps', '21']],
+    [{ sampler: { steps: 21 } }, 'CONFIG_INVALID', ['sampler steps', '21']],
+    [{ sampler: { type: 'unipc', steps: 2, path: { stepEnd: 'stride' } } }, 'CONFIG_INVALID', ['"stride"']],
+    [
+      { diffusion: { prediction: { type: 'epsilon' }, schedule: { type: 'linear', zeroTerminalSnr: true } } },
+      'CONFIG_INVALID',
+      ['epsilon', 'zeroTerminalSnr'],
+    ],
     [{ engine: 'tfjs-node-gpu' }, Error, ['tfjs-node-gpu', 'not installed', 'npm install']],
   ] as [PartialConfig, string | typeof Error, string[]][])('%j', async (part, code, contains) => {
     const config = tinyConfig(folder, 2);

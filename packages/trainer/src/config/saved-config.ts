@@ -43,7 +43,7 @@ function withFormerResize(config: PartialConfig): PartialConfig {
 function withFormerPath(config: PartialConfig): PartialConfig {
   const { sampler } = config;
   if (!isObject(sampler) || Object.hasOwn(sampler, 'path')) return config;
-  return { ...config, sampler: { ...sampler, path: { type: 'discrete', spacing: 'leading' } } } as PartialConfig;
+  return { ...config, sampler: { ...sampler, path: { type: 'discrete', spacing: 'leading' } } };
 }
 
 /** Writes config.json. */

@@ -48,7 +48,7 @@ it.each<Partial<Config['sampler']>>([
     path: discrete,
   },
 ])('the sampler %j comes back', (part) => {
-  const whole = { ...sampler, ...part } as Config['sampler'];
+  const whole = { ...sampler, ...part };
   expect(writeScheduler(plain, whole).notes).toEqual([]);
   const { guidance: _, guidanceInterval: _i, ...wanted } = whole;
   expect(readScheduler(file(plain, {}, whole), 'x.json').sampler).toEqual(wanted);
@@ -63,7 +63,7 @@ it.each<[Partial<Config['sampler']>, RegExp]>([
   [{ type: 'ddim', eta: 0.5 }, /eta=0.5/],
   [{ type: 'ddim', useClippedOutput: true }, /use_clipped_model_output/],
 ])('notes what a scheduler of diffusers cannot say: %j', (part, message) => {
-  const { notes } = writeScheduler(plain, { ...sampler, ...part } as Config['sampler']);
+  const { notes } = writeScheduler(plain, { ...sampler, ...part });
   expect(notes).toEqual([expect.stringMatching(message)]);
 });
 

@@ -68,7 +68,9 @@ describe('the sampler of a configuration', () => {
   it.each(samplers)('%j', async (sampler) => {
     const engine = await openEagerEngine('tfjs-cpu');
     const denoiser = createDenoiser(configOf(sampler));
-    await createDenoiserSampler(denoiser, engine, 'params').dispose();
+    const prepared = createDenoiserSampler(denoiser, engine, 'params');
+    expect(prepared).toHaveProperty('sample');
+    await prepared.dispose();
     await engine.dispose();
   });
 

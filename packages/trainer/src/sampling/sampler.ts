@@ -69,7 +69,7 @@ type SamplerPart = Config['sampler'];
 /** The sampler as @dm/core names it, without what all samplers have in common. */
 function ownOptions(sampler: SamplerPart): SamplerConfig {
   const { type: name, steps: _, guidance: _g, guidanceInterval: _i, path: _p, clipping: _c, ...own } = sampler;
-  return { name, ...own } as SamplerConfig;
+  return { name, ...own };
 }
 
 /** The noise levels that a configuration's sampler visits on this schedule. */
