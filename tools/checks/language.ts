@@ -13,30 +13,30 @@ export interface Phrase {
 }
 
 export const phrases = {
-  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 400 },
-  'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 70 },
+  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 210 },
+  'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 21 },
   'says so': {
     pattern: /\b(says?|say) so\b|\b(is|are|was) (said|told)\b/gi,
     instead: 'is logged, is reported, raises',
-    most: 50,
+    most: 30,
   },
-  beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 70 },
-  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 40 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 116 },
+  beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 46 },
+  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 30 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 82 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',
-    most: 60,
+    most: 27,
   },
-  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 39 },
-  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 81 },
+  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 28 },
+  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 51 },
   'a line a step': {
     pattern:
       /\b(a|an|one|two|three|four|ten|[\d.]+) [a-z]+ (a|an) (line|column|row|step|image|run|example|class|call|timestep|session|file|layer)\b/gi,
     instead: 'one line per step',
-    most: 27,
+    most: 16,
   },
-  'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 64 },
+  'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 59 },
   anew: { pattern: /\banew\b|\bput right\b|\bof which kind\b/gi, instead: 'again', most: 12 },
 } as const satisfies Record<string, Phrase>;
 

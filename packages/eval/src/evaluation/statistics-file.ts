@@ -106,6 +106,7 @@ export async function readStatistics(path: string, expected?: ExtractorIdentity)
 /**
  * The cached statistics in `folder` for these images and this extractor. Returns undefined if there are none, they lack
  * the needed features, or the file is damaged; damage is reported to `onNote` instead of thrown.
+ * @throws {FileError} if the folder cannot be accessed
  */
 export async function cachedStatistics(
   folder: string,
