@@ -17,7 +17,7 @@ export interface DiscretePathOptions extends SpacingOptions {
    */
   readonly final?: 'clean' | 'first';
   /**
-   * The level at which a step ends: `next`, that of the next timestep (default), or `stride`, floor(T / steps) timesteps
+   * The level at which a step ends: `next` (default), the level of the next timestep, or `stride`, floor(T / steps) timesteps
    * earlier, as in diffusers' DDIMScheduler. The two differ with `linspace`, and if steps does not divide T. A stride
    * below 0 ends at `final`.
    */
@@ -29,9 +29,9 @@ export interface DiscretePathOptions extends SpacingOptions {
    */
   readonly karras?: { readonly rho?: number; readonly sigmaMin?: number; readonly sigmaMax?: number };
   /**
-   * Use `steps` times of rectified flow, s = sigma / (alpha + sigma) = 1, 1 - 1 / steps, ..., 1 / steps, each shifted by
+   * Use `steps` rectified-flow times s = sigma / (alpha + sigma) = 1, 1 - 1 / steps, ..., 1 / steps, each shifted by
    * `shiftFlowTime`, instead of timesteps. The model receives fractional timesteps. Times beyond the schedule's noisiest
-   * level are replaced by it.
+   * level are clamped to it.
    */
   readonly flow?: { readonly shift?: number };
 }
@@ -71,7 +71,7 @@ export function discretePath(
   return { ...path, ends: visited.map((t) => (t < stride ? end : levelAt(schedule, t - stride))) };
 }
 
-/** The first and the last noise-to-signal ratio; the last is infinite at SNR 0. */
+/** The lowest and the highest noise-to-signal ratio; the highest is infinite at SNR 0. */
 function rangeOf(schedule: NoiseSchedule): readonly [lowest: number, highest: number] {
   const sigmas = edmSigmas(schedule);
   return [sigmas[0]!, sigmas[sigmas.length - 1]!];
@@ -104,8 +104,8 @@ function flowRatios(
   const repeated = ratios.findIndex((ratio, i) => i > 0 && ratio >= ratios[i - 1]!);
   if (repeated > 0) {
     throw new RangeError(
-      `discretePath: step ${repeated} of ${steps} flow times with shift ${shift} lies beyond the schedule's noisiest ` +
-        'level; take fewer steps or a smaller shift',
+      `discretePath: step ${repeated} of ${steps} flow times with shift ${shift} is beyond the schedule's noisiest ` +
+        'level; use fewer steps or a smaller shift',
     );
   }
   return ratios;

@@ -29,8 +29,9 @@ export interface DdpmOptions {
  *       const posterior = to.sigma ** 2 * (1 - ratio ** 2); // fixedSmall
  *       const beta = from.sigma ** 2 - ((from.alpha / to.alpha) * to.sigma) ** 2; // fixedLarge
  *       // learnedRange: v in [-1, 1] is the second half of the output's channels
- *       const learned = exp(((1 - v) / 2) * log(posterior) + ((1 + v) / 2) * log(beta));
- *       x = to.sigma > 0 || from.t > 0 ? mean + sqrt(variance) * normal() : mean; // variance: one of the three
+ *       const learned = exp(((1 - v) / 2) * log(max(posterior, 1e-20)) + ((1 + v) / 2) * log(max(beta, 1e-20)));
+ *       const isNoisy = to.sigma > 0 || (to === cleanLevel && round(from.t) > 0);
+ *       x = isNoisy ? mean + sqrt(variance) * normal() : mean; // variance: one of the three
  *     }
  *
  * @throws {RangeError} if the variance is unknown

@@ -246,7 +246,10 @@ describe('bad input', () => {
 
   test.each(['heun', 'dpmpp-2m', 'dpmpp-2m-sde', 'unipc'] as const)('%s refuses steps that end elsewhere', (name) => {
     const stride = discretePath(linearSchedule(), { steps: 3, stepEnd: 'stride' });
-    expect(() => samplerFromConfig({ name }).plan(stride, 'epsilon')).toThrowWith({ type: RangeError, contains: ['"stride"'] });
+    expect(() => samplerFromConfig({ name }).plan(stride, 'epsilon')).toThrowWith({
+      type: RangeError,
+      contains: ['"stride"'],
+    });
   });
 
   test('unipc refuses a last step of no length, which its order conditions divide by', () => {

@@ -100,7 +100,7 @@ function stepOf({ levels }: NoisePath, step: number, order: number) {
   const lambda = halfLogSnr(from);
   const h = halfLogSnr(to) - lambda;
   if (h === 0)
-    throw new RangeError(`unipc: step ${step} starts and ends at the same noise; take the final level "clean"`);
+    throw new RangeError(`unipc: step ${step} starts and ends at the same noise level; use the final level "clean"`);
   const before = Array.from({ length: order - 1 }, (_, i) => (halfLogSnr(levels[step - 1 - i]!) - lambda) / h);
   const hh = -h;
   const b: number[] = [];

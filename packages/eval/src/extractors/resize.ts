@@ -6,7 +6,7 @@ import { EvalError } from '../errors.js';
 import type { ImageBytes } from './feature-extractor.js';
 
 /**
- * - `antialiased`: bicubic, byte for byte as Pillow, with the kernel widened when downscaling.
+ * - `antialiased`: bicubic as in Pillow (within 1 gray level), with the kernel widened when downscaling.
  * - `bilinear`: as pytorch-fid, without antialiasing.
  * - `libvips`: sharp's cubic, the former meaning of `antialiased`; it shifts enlarged images by half a target pixel. For
  *   runs and statistics from that time.
