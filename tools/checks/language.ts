@@ -14,7 +14,7 @@ export interface Phrase {
 
 export const phrases = {
   where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 210 },
-  'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 21 },
+  'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 20 },
   'says so': {
     pattern: /\b(says?|say) so\b|\b(is|are|was) (said|told)\b/gi,
     instead: 'is logged, is reported, raises',
@@ -22,7 +22,7 @@ export const phrases = {
   },
   beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 46 },
   'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 30 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 82 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 81 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',
@@ -34,7 +34,7 @@ export const phrases = {
     pattern:
       /\b(a|an|one|two|three|four|ten|[\d.]+) [a-z]+ (a|an) (line|column|row|step|image|run|example|class|call|timestep|session|file|layer)\b/gi,
     instead: 'one line per step',
-    most: 16,
+    most: 15,
   },
   'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 59 },
   anew: { pattern: /\banew\b|\bput right\b|\bof which kind\b/gi, instead: 'again', most: 12 },

@@ -65,7 +65,7 @@ describe('createSampler', () => {
     expect(given).toEqual(await sampleImages({ ...options(), state, seed: 3, n: 2 }));
   });
 
-  test('tells of each step, with rows of further inputs beside their images', async () => {
+  test('reports each step, with the rows of extra inputs that belong to its images', async () => {
     const seen: object[] = [];
     const images = await sampleImages({
       ...options(),

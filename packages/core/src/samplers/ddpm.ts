@@ -49,7 +49,7 @@ export function ddpm({ variance = 'fixedSmall' }: DdpmOptions = {}): Sampler {
         // Only if t is a timestep, not a flow time or c_noise. Rounded: Karras sigmas have fractional timesteps.
         const noisy = to.sigma > 0 || (to.t === cleanLevel.t && Math.round(from.t) > 0);
         if (variance === 'learnedRange') {
-          // diffusers' bound: the posterior variance is 0 in a step to a clean image.
+          // diffusers' lower bound: the posterior variance is 0 in the step to the clean image.
           const logVariance = { min: Math.log(Math.max(posterior, 1e-20)), max: Math.log(Math.max(beta, 1e-20)) };
           return { next: { ...mean, noise: noisy ? 1 : 0 }, logVariance };
         }

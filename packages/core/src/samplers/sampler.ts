@@ -57,7 +57,7 @@ export interface Sampler {
 
 /**
  * The plan of a sampler with one evaluation per step: calls `stage` for the two levels of each step.
- * @throws {RangeError} if there is a history and a step of the path does not end where the next one starts
+ * @throws {RangeError} if there is a history and a step of the path does not end at the start of the next one
  */
 export function planOfSteps(
   path: NoisePath,
@@ -78,12 +78,12 @@ export function planOfSteps(
 
 /**
  * For samplers whose steps use results of earlier ones.
- * @throws {RangeError} if a step of the path does not end where the next one starts
+ * @throws {RangeError} if a step of the path does not end at the start of the next one
  */
 export function checkContiguous({ ends }: NoisePath): void {
   if (ends) {
     throw new RangeError(
-      'sampler: with the stepEnd "stride" steps do not end where the next one starts, which only ddpm, ddim, euler and ' +
+      'sampler: with the stepEnd "stride" steps do not end at the start of the next one, which only ddpm, ddim, euler and ' +
         'euler-ancestral support; use "next"',
     );
   }

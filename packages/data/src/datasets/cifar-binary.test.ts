@@ -38,7 +38,7 @@ describe("CIFAR's binary version", () => {
     expect(test.classes[(await test.read([0])).labels![0]!]).toBe('truck');
   });
 
-  it('CIFAR-100: fine labels with the names that lie beside', async () => {
+  it('CIFAR-100: fine labels with the names from the file in the same folder', async () => {
     await writeFile(join(dir, 'train.bin'), Uint8Array.from([...record(1, 2), ...record(0, 0)]));
     await expect(openDataset(`cifar100:${dir}`)).rejects.toThrowWith({
       code: 'DATA_NOT_FOUND',

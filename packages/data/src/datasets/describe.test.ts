@@ -34,7 +34,7 @@ describe('describeDataset', () => {
     });
   });
 
-  it('shows ten of each class where there are as many, else images from all over', async () => {
+  it('shows ten images of each class if there are enough, else evenly spaced images', async () => {
     const labels = Array.from({ length: 40 }, (_, i) => i % 3);
     const set = createMemoryDataset({ name: 'x', images: new Uint8Array(40), shape: [1, 1, 1], labels });
     const { sheet, classes } = await describeDataset(set);

@@ -26,7 +26,7 @@ describe('openDataset', () => {
     await expect(openDataset(spec)).rejects.toThrowWith({ code, contains });
   });
 
-  it('finds the labels that lie beside an idx file', async () => {
+  it('finds the labels of an idx file in the same folder', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'dm-open-'));
     const images = join(dir, 'my-images-idx3-ubyte');
     await writeFile(images, Uint8Array.from([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 10, 20]));

@@ -214,7 +214,7 @@ describe('npz', () => {
 });
 
 describe('a .npy of images', () => {
-  it('is read by position, and refused where it is not uint8 with channels last', async () => {
+  it('is read by position, and refused if it is not uint8 with channels last', async () => {
     const path = join(await mkdtemp(join(tmpdir(), 'dm-npy-')), 'x.npy');
     await writeNpy(path, { shape: [3, 1, 2], data: Uint8Array.of(1, 2, 3, 4, 5, 6) });
     const set = await openDataset(path);

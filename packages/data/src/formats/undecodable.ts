@@ -36,5 +36,5 @@ function isWebpCutShort(bytes: Uint8Array): boolean {
 }
 
 function textAt(bytes: Uint8Array, at: number, length: number): string {
-  return String.fromCharCode(...bytes.subarray(at, at + length));
+  return new TextDecoder('latin1').decode(bytes.subarray(at, at + length));
 }

@@ -187,7 +187,7 @@ describe('openImageFolder', () => {
     });
   });
 
-  it('keeps the classes of those that remain where bad ones are left out', async () => {
+  it('keeps the classes of the remaining images if bad ones are skipped', async () => {
     await image('a/1.png', [1, 1, 1], { width: 4, height: 4 });
     await writeFile(join(root, 'a', '2.png'), '');
     await image('b/1.png', [2, 2, 2], { width: 4, height: 4 });

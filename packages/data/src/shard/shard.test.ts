@@ -113,14 +113,14 @@ describe('a shard', () => {
     await expect(openShard(join(root, 'absent'))).rejects.toThrowWith({ code: 'DATA_NOT_FOUND', contains: ['absent'] });
   });
 
-  it('says so where the disk has not the room, before it writes', async () => {
+  it('fails before writing if the disk has too little free space', async () => {
     const huge: Dataset = { ...source, length: 2 ** 45 };
     const writing = convertToShard(huge, join(root, 'new', 'huge.shard'));
     await expect(writing).rejects.toThrowWith({ code: 'DATA_NOT_WRITTEN', contains: ['huge.shard', ' MB free'] });
     expect(await readdir(root)).toEqual([]);
   });
 
-  it('says so where the place cannot be written to', async () => {
+  it('fails if the target cannot be written', async () => {
     await mkdir(join(root, 'taken'));
     await expect(convertToShard(source, join(root, 'taken'))).rejects.toThrowWith({
       code: 'DATA_NOT_WRITTEN',

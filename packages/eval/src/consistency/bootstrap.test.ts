@@ -6,7 +6,7 @@ import { numbers } from '../testing/reference.js';
 const options = { seed: 0, resamples: 2000, confidence: 0.95 };
 
 describe('bootstrapMean', () => {
-  it('has the width of the normal approximation where that holds', () => {
+  it('has the width of the normal approximation if that holds', () => {
     const values = numbers(400, 1);
     const { mean, low, high } = bootstrapMean(values, options);
     const deviation = Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length);

@@ -33,7 +33,7 @@ describe('noiseBuckets', () => {
     });
   });
 
-  it('reach the end also where that has SNR 0', () => {
+  it('reach the end also if it has SNR 0', () => {
     const terminal = noiseBuckets(rescaleZeroTerminalSnr(cosineSchedule({ numTimesteps: 50 })), 5, 'logSnr');
     expect(terminal.at(-1)!.to).toBe(50);
     expect(terminal.every(({ logSnr }) => Number.isFinite(logSnr))).toBe(true);
@@ -63,7 +63,7 @@ describe('curves', () => {
     expect(() => movingAverage([1, 2], 2)).toThrowWith({ type: RangeError, contains: ['window', 'odd', 'got 2'] });
   });
 
-  it('find where a curve stays below a level', () => {
+  it('find the position from which a curve stays below a level', () => {
     const steps = [0, 10, 20, 30];
     expect(settlingTime(steps, [4, 2, 1, 1], 3)).toBe(5);
     // Below once, above again, below for good.

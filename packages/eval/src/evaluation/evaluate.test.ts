@@ -44,7 +44,7 @@ describe('extractFeatures', () => {
     expect(whole.statistics).toEqual(featureStatistics(whole.features!));
   });
 
-  it('says how many images were used where bad ones are left out, and stops where too few are left', async () => {
+  it('reports how many images were used if bad ones are skipped, and fails if too few remain', async () => {
     const data = Float32Array.from({ length: 5 * 16 }, (_, i) => Math.sin(i));
     data[20] = NaN;
     const set = (count: number) =>
@@ -92,7 +92,7 @@ describe('evaluate', () => {
     });
   });
 
-  it('calls a number FID only where the extractor is comparable', async () => {
+  it('calls a number FID only if the extractor is comparable', async () => {
     const [a, b] = await both(fakeExtractor({ name: 'inception', comparable: true }));
     const report = evaluate(a!, b!);
     expect(report.results.map(({ label }) => label)).toEqual(['FID', 'KID']);
@@ -142,7 +142,7 @@ describe('evaluate', () => {
     });
   });
 
-  it('measures sFID and IS where it can', async () => {
+  it('measures sFID and IS if the extractor provides their features', async () => {
     const plain = fakeExtractor();
     const extractor = fakeExtractor({
       hasLogits: true,

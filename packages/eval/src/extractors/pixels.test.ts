@@ -10,7 +10,7 @@ describe('pixelExtractor', () => {
     features.forEach((value, i) => expect(value).toBeCloseTo(data[3 * i + 1]! / 255, 6));
   });
 
-  it('averages areas, also where cells cut through pixels, and repeats small images', async () => {
+  it('averages areas, also if cells cut through pixels, and repeats pixels of small images', async () => {
     const extractor = createPixelExtractor({ side: 2 });
     const of = async (height: number, width: number, ...bytes: number[]) =>
       [...(await extractor.features({ data: Uint8Array.from(bytes), shape: [1, height, width, 1] })).features].map(

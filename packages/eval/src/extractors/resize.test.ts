@@ -35,7 +35,7 @@ describe('resizeAntialiased', () => {
     expect([...data.subarray(27, 54)]).toEqual([...Array(11).fill(0), 67, 156, 200, 156, 67, ...Array(11).fill(0)]);
   });
 
-  it('makes a fine checkerboard gray, where the bilinear one aliases', () => {
+  it('turns a fine checkerboard gray, whereas the bilinear method aliases', () => {
     const { data, shape } = resizeAntialiased(checkerboard(64), 21);
     expect(shape).toEqual([1, 21, 21, 1]);
     const inside = Array.from(data).filter((_, i) => i % 21 > 1 && i % 21 < 19 && i > 42 && i < 21 * 19);

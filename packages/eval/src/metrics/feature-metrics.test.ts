@@ -123,7 +123,7 @@ describe('inceptionScore', () => {
     expect(inceptionScore(logits, { splits: 1 }).mean).toBeCloseTo(reference.inceptionScoreTorchmetrics, 10);
   });
 
-  it('is the number of classes for sure and even answers, 1 for undecided ones, also where exp underflows', () => {
+  it('is the number of classes for confident, balanced predictions and 1 for uniform ones, also if exp underflows', () => {
     const sure = new Float64Array(40 * 4).map((_, i) => (Math.floor(i / 4) % 4 === i % 4 ? 1000 : 0));
     expect(inceptionScore({ values: sure, dimension: 4 }).mean).toBeCloseTo(4, 12);
     expect(inceptionScore({ values: new Float64Array(40), dimension: 4 }, { splits: 2 }).mean).toBeCloseTo(1, 12);

@@ -50,7 +50,7 @@ describe('frechetInfinity', () => {
     expect(frechetInfinity(exact, generated, { smallest: 200 }).distance).toBe(distance);
   });
 
-  it('warns where subsets are smaller than the features, and refuses what is no line', () => {
+  it('warns if subsets have fewer images than dimensions, and refuses fewer than two points', () => {
     const set = features(40, 12, 1);
     const real = featureStatistics(features(50, 12, 2));
     expect(frechetInfinity(real, set, { smallest: 10, points: 3 }).warnings[0]).toMatch(/10 images for 12 /);

@@ -107,7 +107,7 @@ describe('accumulateStatistics', () => {
     });
   });
 
-  it('keeps its digits where the mean is large beside the deviation', () => {
+  it('keeps its precision if the mean is large compared with the deviation', () => {
     const values = numbers(200, 1);
     const near = featureStatistics({ values, dimension: 1 });
     const far = featureStatistics({ values: values.map((value) => value + 1e7), dimension: 1 });

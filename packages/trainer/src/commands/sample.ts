@@ -44,7 +44,7 @@ export function sampleCommand(): Command {
     .option('--path <name>', 'noise levels: discrete, karras, edm, flow')
     .option('--spacing <name>', `timesteps of the discrete path: ${spacings.join(', ')}`)
     .option('--steps-offset <n>', 'added to each timestep of leading spacing', numeric)
-    .option('--final <level>', 'where the last step ends: clean, or first (the noise of timestep 0)')
+    .option('--final <level>', 'level at which the last step ends: clean, or first (the noise of timestep 0)')
     .option('--clip <max>', 'clip x_0 to [-max, max] at each step; none for no clipping', numeric)
     .option('--threshold <quantile>', 'dynamic thresholding of x_0 at this quantile', numeric)
     .option('--set <sampler.field=value...>', 'set any option of the sampler, such as sampler.path.rho=5')

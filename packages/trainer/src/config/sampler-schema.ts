@@ -69,7 +69,7 @@ const clipping = z.discriminatedUnion('type', [
     .describe('Dynamic thresholding of Saharia et al. 2022.'),
 ]);
 
-/** Options of every sampler; they are kept when a layer selects another one. */
+/** Options of every sampler; a layer that selects another sampler does not discard them. */
 const common = {
   steps: z.int().min(1).max(100_000).describe('Number of sampling steps.'),
   guidance: nonNegative.describe(

@@ -213,7 +213,7 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
       ) as keyof typeof predictionTypes,
     },
   };
-  // As in diffusers, null stands for the default.
+  // As in diffusers, null means the default.
   const set = Object.entries(fields).filter(([key, value]) => key in sampling && value !== null);
   return { diffusion, ...readSampling(className, { ...sampling, ...Object.fromEntries(set) }, diffusion, source) };
 }
@@ -268,7 +268,7 @@ function flagOf(fields: Fields, key: string, source: string): boolean {
   return value;
 }
 
-/** The betas themselves where the file has them, else the schedule by its name. */
+/** The betas themselves if the file has them, else the schedule by its name. */
 function readBetas(given: Fields, source: string): Diffusion['schedule'] {
   const betas = given['trained_betas'];
   if (betas !== null) {

@@ -32,7 +32,7 @@ export interface LinePlot {
   readonly x: Axis;
   readonly y: Axis;
   readonly series: readonly Series[];
-  /** Series follow an order, such as that of noise: colors go from light to dark. Default false. */
+  /** Series are ordered, for example by noise level: colors go from light to dark. Default false. */
   readonly ordered?: boolean;
 }
 

@@ -16,7 +16,7 @@ export function processStart(pid: number): string | undefined {
   return stdout?.trim() || undefined;
 }
 
-/** Clock ticks from the start of the machine to that of the process: field 22 of proc(5)'s stat. */
+/** Clock ticks from boot to the start of the process: field 22 of stat in proc(5). */
 function fromProc(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

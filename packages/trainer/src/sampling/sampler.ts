@@ -106,7 +106,7 @@ function clippingOf({ clipping }: SamplerPart): Pick<SamplerOptions, 'clip' | 't
 /** What tells a sampler of classes: one row an image. */
 export interface ClassCondition {
   readonly inputs: Arrays;
-  /** The same without the class, for guidance; empty where the model has no null class. */
+  /** The same without the class, for guidance; empty if the model has no null class. */
   readonly unconditional: Arrays;
 }
 
