@@ -28,8 +28,8 @@ export interface Dataset {
    */
   read(indices: ArrayLike<number>): Promise<ImageBatch>;
   /**
-   * Only with random crops (`cropDataset`): like `read`, which crops the center, but the crop of image n is placed at the
-   * fractions offsets[2n] of its free rows and offsets[2n + 1] of its free columns, each in [0, 1).
+   * Only with random crops (`cropDataset`): like `read`, which crops the center, but the crop of image n is placed at
+   * the fractions offsets[2n] of its free rows and offsets[2n + 1] of its free columns, each in [0, 1).
    */
   readonly readCrops?: (indices: ArrayLike<number>, offsets: ArrayLike<number>) => Promise<ImageBatch>;
 }

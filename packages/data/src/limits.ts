@@ -12,11 +12,13 @@ export interface DataLimits {
   readonly maxScans: number;
   /** Bytes of one encoded image, after unpacking if it is in an archive. Default 2^27 (134 MB). */
   readonly maxFileBytes: number;
-  /** Unpacked bytes of one gzip file or npz archive. Default 2^28 (268 MB), or 32 times the file size if that is more. */
+  /**
+   * Unpacked bytes of one gzip file or npz archive. Default 2^28 (268 MB), or 32 times the file size if that is more.
+   */
   readonly maxUnpackedBytes: number;
   /**
-   * Ratio of decoded bytes to bytes in the files, over all images read, after the first 2^30 decoded bytes. Default 1000;
-   * photographs have about 20, flat drawings up to a few hundred.
+   * Ratio of decoded bytes to bytes in the files, over all images read, after the first 2^30 decoded bytes. Default
+   * 1000; photographs have about 20, flat drawings up to a few hundred.
    */
   readonly maxRatio: number;
   /** Images of one dataset. Default 2^24 (17 million). */

@@ -61,8 +61,8 @@ function existingAncestor(full: string, path: string): string {
 }
 
 /**
- * Creates a folder and its parents; does nothing if it exists. Unlike Node's recursive `mkdir` it always terminates, also
- * in /proc or in a working folder that was removed.
+ * Creates a folder and its parents; does nothing if it exists. Unlike Node's recursive `mkdir` it always terminates,
+ * also in /proc or in a working folder that was removed.
  *
  * @throws {FileError} if a part of the path is not a folder, it is in /proc, /sys or /dev, or it cannot be written
  */
@@ -113,8 +113,8 @@ export function listFolder(path: string): Dirent[] {
 }
 
 /**
- * The path of `relative` in the folder `root`. No component of `relative` may be a symbolic link; components that do not
- * exist are allowed. `root` itself may be a link, since the user chose it.
+ * The path of `relative` in the folder `root`. No component of `relative` may be a symbolic link; components that do
+ * not exist are allowed. `root` itself may be a link, since the user chose it.
  *
  * @throws {FileError} if `relative` leads out of `root`, or a component is a symbolic link
  */

@@ -3,8 +3,8 @@ import { FileError } from './errors.js';
 import { readChunks, readTextFile, type OpenOptions } from './read.js';
 
 /**
- * Maximum nesting of arrays and objects. Recursive code uses one stack frame per level, so deeper documents could overflow
- * the stack.
+ * Maximum nesting of arrays and objects. Recursive code uses one stack frame per level, so deeper documents could
+ * overflow the stack.
  */
 export const maxJsonDepth = 100;
 
@@ -49,11 +49,11 @@ export interface JsonLine {
 }
 
 /**
- * Reads a JSON Lines file, one value at a time, with only one line in memory. A last line without a newline, as left by a
- * killed writer, is ignored.
+ * Reads a JSON Lines file, one value at a time, with only one line in memory. A last line without a newline, as left by
+ * a killed writer, is ignored.
  *
- * @throws {FileError} if the file cannot be read, is larger than `maxBytes` (256 MiB by default), has a line longer than
- * 1 MiB, or a line that is not UTF-8 or not JSON; the message names the line
+ * @throws {FileError} if the file cannot be read, is larger than `maxBytes` (256 MiB by default), has a line longer
+ * than 1 MiB, or a line that is not UTF-8 or not JSON; the message names the line
  */
 export function* readJsonLines(
   path: string,

@@ -1,7 +1,7 @@
 /**
- * Reading regular files only. Other kinds are refused before they are opened, since opening a FIFO waits for a writer and
- * opening a device may have side effects; O_NONBLOCK and a check of the open file cover a path that changes in between.
- * Files of any size are read in chunks, since one call in Node reads less than 2 GiB.
+ * Reading regular files only. Other kinds are refused before they are opened, since opening a FIFO waits for a writer
+ * and opening a device may have side effects; O_NONBLOCK and a check of the open file cover a path that changes in
+ * between. Files of any size are read in chunks, since one call in Node reads less than 2 GiB.
  */
 import { constants as bufferConstants } from 'node:buffer';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
@@ -124,8 +124,8 @@ function readNext(path: string, fd: number, buffer: Buffer): number {
 /**
  * Reads a regular file into a buffer that is not part of Node's buffer pool.
  *
- * @throws {FileError} if it does not exist, is not a regular file, is larger than `maxBytes`, becomes shorter while it is
- * read, or may not be read; and what `onChunk` throws
+ * @throws {FileError} if it does not exist, is not a regular file, is larger than `maxBytes`, becomes shorter while it
+ * is read, or may not be read; also rethrows errors of `onChunk`
  */
 export function readRegularFile(path: string, { onChunk, chunkBytes, ...options }: ReadOptions): Buffer {
   const { fd, size } = openRegularFile(path, withinMemory(options));
@@ -151,8 +151,8 @@ export function readRegularFile(path: string, { onChunk, chunkBytes, ...options 
 /**
  * Reads a regular file, as `readRegularFile` does.
  *
- * @throws {FileError} if it does not exist, is not a regular file, is larger than `maxBytes`, becomes shorter while it is
- * read, or may not be read; and what `onChunk` throws
+ * @throws {FileError} if it does not exist, is not a regular file, is larger than `maxBytes`, becomes shorter while it
+ * is read, or may not be read; also rethrows errors of `onChunk`
  */
 export async function readRegularFileAsync(
   path: string,

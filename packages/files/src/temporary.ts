@@ -1,6 +1,6 @@
 /**
- * Temporary names: `.<name>.<host>-<process>-<random>.partial` next to the final name. If the process no longer exists, the
- * file or folder is left over from a kill or a power failure, and the next writer in that folder removes it.
+ * Temporary names: `.<name>.<host>-<process>-<random>.partial` next to the final name. If the process no longer exists,
+ * the file or folder is left over from a kill or a power failure, and the next writer in that folder removes it.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { lstatSync, opendirSync } from 'node:fs';
@@ -48,9 +48,9 @@ function isLeftOver(path: string, name: string): boolean {
 }
 
 /**
- * Removes temporary files and folders in `folder` that killed writers of this package left behind. Entries that are in use,
- * have another name, or are links are kept. Does nothing if the folder does not exist, and ignores entries that cannot be
- * removed.
+ * Removes temporary files and folders in `folder` that killed writers of this package left behind. Entries that are in
+ * use, have another name, or are links are kept. Does nothing if the folder does not exist, and ignores entries that
+ * cannot be removed.
  *
  * @returns the paths that were removed
  */

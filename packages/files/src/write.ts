@@ -1,6 +1,6 @@
 /**
- * Crash-safe (atomic) writes: write to a temporary file next to the target (opened exclusively), fsync, rename, fsync the
- * folder. After a crash or power failure the target is the old or the new version. Never writes through links.
+ * Crash-safe (atomic) writes: write to a temporary file next to the target (opened exclusively), fsync, rename, fsync
+ * the folder. After a crash or power failure the target is the old or the new version. Never writes through links.
  */
 import {
   closeSync,
@@ -29,11 +29,11 @@ export interface AtomicWriteOptions {
 }
 
 /**
- * Writes a file atomically and durably. A symbolic link at `path` is replaced by the file; a folder, FIFO, socket or device
- * is refused.
+ * Writes a file atomically and durably. A symbolic link at `path` is replaced by the file; a folder, FIFO, socket or
+ * device is refused.
  *
- * @throws {FileError} if `path` is of another kind, exists and `overwrite` is false, or cannot be written; also rethrows
- * errors of the iterable
+ * @throws {FileError} if `path` is of another kind, exists and `overwrite` is false, or cannot be written; also
+ * rethrows errors of the iterable
  */
 export function atomicWriteFile(path: string, data: FileData, { overwrite = true }: AtomicWriteOptions = {}): void {
   const temporary = prepareTarget(path, overwrite);
@@ -85,11 +85,11 @@ function prepareTarget(path: string, overwrite: boolean): string {
 }
 
 /**
- * Calls `fill` with a new temporary folder, then renames it to `path`, replacing an existing folder. If `fill` fails, `path`
- * is unchanged and the temporary folder is removed.
+ * Calls `fill` with a new temporary folder, then renames it to `path`, replacing an existing folder. If `fill` fails,
+ * `path` is unchanged and the temporary folder is removed.
  *
- * @throws {FileError} if `path` is not a folder, is not empty and `overwrite` is false, or cannot be written; also rethrows
- * errors of `fill`
+ * @throws {FileError} if `path` is not a folder, is not empty and `overwrite` is false, or cannot be written; also
+ * rethrows errors of `fill`
  */
 export async function atomicWriteFolder<T>(
   path: string,
@@ -216,7 +216,8 @@ export function fsyncFile(path: string): void {
 }
 
 /**
- * Flushes the entries of a folder to disk (fsync). Does nothing on Windows, which cannot open folders and journals renames.
+ * Flushes the entries of a folder to disk (fsync). Does nothing on Windows, which cannot open folders and journals
+ * renames.
  *
  * @throws {FileError} if fsync fails
  */

@@ -12,14 +12,14 @@ export interface DiscretePathOptions extends SpacingOptions {
   /** Descending timesteps in [0, T - 1], integer or fractional. */
   readonly timesteps?: readonly number[];
   /**
-   * The level at which the last step ends: `clean` (default) is abar = 1 (diffusers' `set_alpha_to_one`), `first` is the
-   * noise of timestep 0.
+   * The level at which the last step ends: `clean` (default) is abar = 1 (diffusers' `set_alpha_to_one`), `first` is
+   * the noise of timestep 0.
    */
   readonly final?: 'clean' | 'first';
   /**
-   * The level at which a step ends: `next` (default), the level of the next timestep, or `stride`, floor(T / steps) timesteps
-   * earlier, as in diffusers' DDIMScheduler. The two differ with `linspace`, and if steps does not divide T. A stride
-   * below 0 ends at `final`.
+   * The level at which a step ends: `next` (default), the level of the next timestep, or `stride`, floor(T / steps)
+   * timesteps earlier, as in diffusers' DDIMScheduler. The two differ with `linspace`, and if steps does not divide T.
+   * A stride below 0 ends at `final`.
    */
   readonly stepEnd?: 'next' | 'stride';
   /**
@@ -30,8 +30,8 @@ export interface DiscretePathOptions extends SpacingOptions {
   readonly karras?: { readonly rho?: number; readonly sigmaMin?: number; readonly sigmaMax?: number };
   /**
    * Use `steps` rectified-flow times s = sigma / (alpha + sigma) = 1, 1 - 1 / steps, ..., 1 / steps, each shifted by
-   * `shiftFlowTime`, instead of timesteps. The model receives fractional timesteps. Times beyond the schedule's noisiest
-   * level are clamped to it.
+   * `shiftFlowTime`, instead of timesteps. The model receives fractional timesteps. Times beyond the schedule's
+   * noisiest level are clamped to it.
    */
   readonly flow?: { readonly shift?: number };
 }

@@ -1,6 +1,6 @@
 /**
- * Losses as tensor functions. Weighting rules are defined elsewhere (`@dm/curriculum`): the weight of each example is an
- * input of `weightedMean`.
+ * Losses as tensor functions. Weighting rules are defined elsewhere (`@dm/curriculum`): the weight of each example is
+ * an input of `weightedMean`.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { checkPositive } from '@dm/ops';

@@ -1,7 +1,7 @@
 /**
  * Terms of the variational bound L_vlb, Eq. 5 of Ho et al. 2020, arXiv:2006.11239, in bits per dimension, with the
- * learned variance of Eq. 15 of Nichol & Dhariwal 2021, arXiv:2102.09672. Images are in [-1, 1], quantized to 256 values.
- * For discrete variance-preserving schedules.
+ * learned variance of Eq. 15 of Nichol & Dhariwal 2021, arXiv:2102.09672. Images are in [-1, 1], quantized to 256
+ * values. For discrete variance-preserving schedules.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { levelAt } from '../levels/level.js';
@@ -121,7 +121,9 @@ export function learnedVarianceLoss(
   return boundTerm({ ...tensors, output: stopGradient(tensors.output) }, coefficients);
 }
 
-/** KL(q(x_T | x_0) || N(0, I)) in bits per dimension, [N]: the bound's last term. alpha, sigma [N] at timestep T - 1. */
+/**
+ * KL(q(x_T | x_0) || N(0, I)) in bits per dimension, [N]: the bound's last term. alpha, sigma [N] at timestep T - 1.
+ */
 export function priorTerm(x0: tf.Tensor, { alpha, sigma }: { alpha: tf.Tensor; sigma: tf.Tensor }): tf.Tensor {
   const variance = tf.square(sigma);
   const ofMean = meanPerExample(tf.square(tf.mul(perImage(alpha, x0.rank), x0)));

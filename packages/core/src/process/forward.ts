@@ -1,4 +1,7 @@
-/** The forward process as tensor functions. Coefficients are tensors [N], so that a compiled program takes them as inputs. */
+/**
+ * The forward process as tensor functions. Coefficients are tensors [N], so that a compiled program takes them as
+ * inputs.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 
 /** x_t = alpha x_0 + sigma noise. x0, noise [N, ...]; alpha, sigma [N]. Eq. 4 of arXiv:2006.11239. */
@@ -22,7 +25,10 @@ export function predictionTarget(
   return mix(x0, coefficients.x0, noise, coefficients.noise);
 }
 
-/** Converts the network's output: coefficients.x x_t + coefficients.output output, with [N] coefficients from `conversion`. */
+/**
+ * Converts the network's output: coefficients.x x_t + coefficients.output output, with [N] coefficients from
+ * `conversion`.
+ */
 export function convertPrediction(
   x: tf.Tensor,
   output: tf.Tensor,

@@ -1,7 +1,7 @@
 /**
- * Random numbers as pure functions of (seed, stream, step, index): element j of a sequence does not depend on the batch,
- * the number of elements, the engine, or a resume. Philox4x32-10 with key = seed and counter = [block, index, step,
- * stream].
+ * Random numbers as pure functions of (seed, stream, step, index): element j of a sequence does not depend on the
+ * batch, the number of elements, the engine, or a resume. Philox4x32-10 with key = seed and counter = [block, index,
+ * step, stream].
  *
  * Normals use `Math.log`, `Math.cos` and `Math.sin`, whose last bit ECMAScript does not specify; V8 (Node, Chromium)
  * computes them identically on all platforms.

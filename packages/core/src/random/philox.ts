@@ -1,7 +1,7 @@
 /**
  * Philox4x32-10, the counter-based generator of Salmon, Moraes, Dror & Shaw 2011, "Parallel random numbers: as easy as
- * 1, 2, 3" (doi:10.1145/2063384.2063405): a keyed bijection of 128-bit counters. It has no state: each block is computed
- * from its key and counter.
+ * 1, 2, 3" (doi:10.1145/2063384.2063405): a keyed bijection of 128-bit counters. It has no state: each block is
+ * computed from its key and counter.
  */
 
 // The multipliers, in 16-bit halves, and the Weyl increments of the key: Table 2 of the paper.

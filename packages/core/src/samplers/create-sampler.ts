@@ -20,7 +20,9 @@ import { checkLimit, type X0Clipping } from './x0-clipping.js';
 import type { Sampler } from './sampler.js';
 import { withChurn, samplerStep, stageInputs } from './step.js';
 
-/** The network: x [N, H, W, C], t [N], and the caller's inputs → [N, H, W, C], or 2C channels with a learned variance. */
+/**
+ * The network: x [N, H, W, C], t [N], and the caller's inputs → [N, H, W, C], or 2C channels with a learned variance.
+ */
 export type Predict = (state: Tensors, x: tf.Tensor, t: tf.Tensor, inputs: Tensors) => tf.Tensor;
 
 export interface SamplerOptions extends X0Clipping {

@@ -3,7 +3,10 @@ import { halfLogSnr, type NoisePath } from '../levels/level.js';
 import { combine, type LinearForm, planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
 
 export interface DpmSolverOptions {
-  /** `auto` (default): the last step is first order if there are fewer than 15 steps. `never`: only if it ends without noise. */
+  /**
+   * `auto` (default): the last step is first order if there are fewer than 15 steps. `never`: only if it ends without
+   * noise.
+   */
   readonly lowerOrderFinal?: 'auto' | 'never';
 }
 

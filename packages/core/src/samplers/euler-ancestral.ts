@@ -4,7 +4,7 @@ import { planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
  * Ancestral sampling with Euler steps: each step goes below the next noise level, then adds fresh noise up to it.
  * `sample_euler_ancestral` in k-diffusion, with eta 1.
  *
- *     let y = path.initialScale * normal() / levels[0].alpha; // x / alpha, in which the noise level is s = sigma / alpha
+ *     let y = path.initialScale * normal() / levels[0].alpha; // x / alpha; its noise level is s = sigma / alpha
  *     for (let i = 0; i < steps; i++) {
  *       const [from, to] = [levels[i], levels[i + 1]];
  *       const [s, sNext] = [from.sigma / from.alpha, to.sigma / to.alpha];

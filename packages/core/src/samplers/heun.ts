@@ -2,7 +2,10 @@ import { checkChoice, checkNonNegative, checkOptions, checkPositive } from '@dm/
 import type { NoiseLevel, NoisePath } from '../levels/level.js';
 import { checkContiguous, planOf, type Sampler, type Stage } from './sampler.js';
 
-/** Noise added before each step, which corrects errors of earlier steps. Section 4 of Karras et al. 2022, arXiv:2206.00364. */
+/**
+ * Noise added before each step, which corrects errors of earlier steps. Section 4 of Karras et al. 2022,
+ * arXiv:2206.00364.
+ */
 export interface ChurnOptions {
   /** S_churn, the total amount over all steps; at least 0. */
   readonly amount: number;
@@ -24,8 +27,8 @@ export interface HeunOptions {
 }
 
 /**
- * Heun's second-order method on dy/ds = (y - x_0) / s, y = x / scale: Algorithm 1 (with churn: Algorithm 2) of Karras et
- * al. 2022, arXiv:2206.00364. Two evaluations per step; one in the last step, if that ends without noise.
+ * Heun's second-order method on dy/ds = (y - x_0) / s, y = x / scale: Algorithm 1 (with churn: Algorithm 2) of Karras
+ * et al. 2022, arXiv:2206.00364. Two evaluations per step; one in the last step, if that ends without noise.
  *
  *     const scale = (level) => (variable === 'ratio' ? level.alpha : level.alpha + level.sigma);
  *     const s = (level) => level.sigma / scale(level);

@@ -37,7 +37,8 @@ export const samplers: Readonly<
 
 /**
  * Creates a sampler from its configuration.
- * @throws {RangeError} if the name or an option is unknown (the message lists the known ones), or a value is out of range
+ * @throws {RangeError} if the name or an option is unknown (the message lists the known ones), or a value is out of
+ * range
  */
 export function samplerFromConfig(config: SamplerConfig): Sampler {
   const { name, ...options } = config;

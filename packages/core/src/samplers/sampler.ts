@@ -3,9 +3,9 @@
  * here is linear in x, the model's output, the x_0 it implies, fresh noise, and the history tensors, so one tensor
  * function (`samplerStep`) runs all samplers. Clipping and thresholding are applied to x_0 only, never to `output`.
  *
- * The doc comment of each sampler shows its loop as code. In these loops `levels` is `path.levels`, `normal()` is standard
- * normal noise of x's shape, and `denoise(x, level)` is the clipped x_0. Samplers without a history replace `levels[i + 1]`
- * by `path.ends[i]` if the path has `ends`.
+ * The doc comment of each sampler shows its loop as code. In these loops `levels` is `path.levels`, `normal()` is
+ * standard normal noise of x's shape, and `denoise(x, level)` is the clipped x_0. Samplers without a history replace
+ * `levels[i + 1]` by `path.ends[i]` if the path has `ends`.
  *
  *     denoise(x, level) = clip(toX0(x, model(inputScale * x, level.t), level))
  */

@@ -17,7 +17,7 @@ export interface X0Clipping {
 
 /** @throws {RangeError} if a value is out of range, or both `clip` and `threshold` are given */
 export function checkLimit({ clip, threshold }: X0Clipping): void {
-  if (clip !== undefined && threshold !== undefined) throw new RangeError('sampler: give clip or threshold, not both');
+  if (clip !== undefined && threshold !== undefined) throw new RangeError('sampler: pass clip or threshold, not both');
   if (clip !== undefined) checkPositive('sampler: clip', clip);
   if (threshold) {
     const { quantile = 0.995, max = 1 } = threshold;

@@ -39,7 +39,8 @@ export const noiseSchedules: Readonly<
 
 /**
  * Creates a noise schedule from its configuration.
- * @throws {RangeError} if the name or an option is unknown (the message lists the known ones), or a value is out of range
+ * @throws {RangeError} if the name or an option is unknown (the message lists the known ones), or a value is out of
+ * range
  */
 export function noiseScheduleFromConfig(config: NoiseScheduleConfig): NoiseSchedule {
   const { name, zeroTerminalSnr = false, ...options } = config;

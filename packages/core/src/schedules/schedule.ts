@@ -1,7 +1,8 @@
 import { checkNumber } from '@dm/ops';
 
 /**
- * A discrete variance-preserving noise schedule, in float64. With alpha_t = 1 - beta_t and abar_t = alpha_0 ... alpha_t,
+ * A discrete variance-preserving noise schedule, in float64. With alpha_t = 1 - beta_t and abar_t = alpha_0 ...
+ * alpha_t,
  *
  *   q(x_t | x_0) = N(sqrt(abar_t) x_0, (1 - abar_t) I)       Eq. 4 of Ho et al. 2020, arXiv:2006.11239
  *

@@ -2,8 +2,8 @@ import type { NoiseSchedule } from './schedule.js';
 
 /**
  * Shifts and scales sqrt(abar), so that the last timestep is pure noise (abar = 0 exactly) and the first is unchanged.
- * Algorithm 1 of Lin et al. 2023, arXiv:2305.08891. Use it with v, x0, flow or edm predictions: at SNR 0 epsilon does not
- * determine the image.
+ * Algorithm 1 of Lin et al. 2023, arXiv:2305.08891. Use it with v, x0, flow or edm predictions: at SNR 0 epsilon does
+ * not determine the image.
  * @throws {RangeError} if the schedule has a single timestep
  */
 export function rescaleZeroTerminalSnr(schedule: NoiseSchedule): NoiseSchedule {

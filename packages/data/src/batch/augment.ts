@@ -20,15 +20,16 @@ function perExample(
 }
 
 /**
- * Which images of a batch to mirror, each with probability 1/2: a function of (seed, index of the example in the run), so
- * it does not depend on the batch size or on a resume.
+ * Which images of a batch to mirror, each with probability 1/2: a function of (seed, index of the example in the run),
+ * so it does not depend on the batch size or on a resume.
  */
 export function horizontalFlips(options: Omit<BatchOptions, 'length'>): boolean[] {
   return perExample('flip', 1, options).map(([u]) => u! < 0.5);
 }
 
 /**
- * Crop offsets of a batch for `Dataset.readCrops`, [N, 2] in [0, 1): a function of (seed, index of the example in the run).
+ * Crop offsets of a batch for `Dataset.readCrops`, [N, 2] in [0, 1): a function of (seed, index of the example in the
+ * run).
  */
 export function cropOffsets(options: Omit<BatchOptions, 'length'>): Float64Array {
   return Float64Array.from(perExample('crop', 2, options).flatMap((offsets) => [...offsets]));

@@ -18,8 +18,9 @@ export interface TrainingBatch {
 }
 
 /**
- * Loads the batch of optimizer step `step`: shuffling, reading, augmentation, conversion to float. For a given dataset it
- * is a function of (seed, step): see `batchIndices` for the order; crop and flip of example n depend on (seed, n) only.
+ * Loads the batch of optimizer step `step`: shuffling, reading, augmentation, conversion to float. For a given dataset
+ * it is a function of (seed, step): see `batchIndices` for the order; crop and flip of example n depend on (seed, n)
+ * only.
  * @throws {RangeError} if `step` or `batchSize` is out of range
  * @throws {DataError} if an image cannot be read
  */

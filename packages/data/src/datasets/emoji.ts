@@ -29,10 +29,10 @@ const DEFAULT_SIZE = 64;
 const BORDER = 1;
 
 /**
- * 3786 color images on white, with their categories as classes, from the npm package `emoji-datasource-twitter` (graphics
- * CC BY 4.0, Twitter and other contributors), which the user installs.
- * @throws {DataError} `DATA_NOT_INSTALLED` if the package is missing (the message has the install command), `DATA_OPTION`
- * if there is no sheet of this size
+ * 3786 color images on white, with their categories as classes, from the npm package `emoji-datasource-twitter`
+ * (graphics CC BY 4.0, Twitter and other contributors), which the user installs.
+ * @throws {DataError} `DATA_NOT_INSTALLED` if the package is missing (the message has the install command),
+ * `DATA_OPTION` if there is no sheet of this size
  */
 export async function openEmoji(options: EmojiOptions = {}): Promise<Dataset> {
   const { size = DEFAULT_SIZE } = options;

@@ -48,8 +48,8 @@ export async function openNpz(path: string, limits: Partial<DataLimits> = {}): P
 }
 
 /**
- * Images from a .npy file, uint8 [N, H, W] or [N, H, W, C], without labels. Images are read on demand, so the file may be
- * larger than memory.
+ * Images from a .npy file, uint8 [N, H, W] or [N, H, W, C], without labels. Images are read on demand, so the file may
+ * be larger than memory.
  * @throws {DataError} if the file is damaged or has another type or shape
  */
 export async function openNpy(path: string): Promise<Dataset> {

@@ -22,7 +22,9 @@ export interface OpenDatasetOptions {
   readonly size?: number;
   /** Image folders and zip archives only: 1 or 3. Default 3. */
   readonly channels?: 1 | 3;
-  /** Image folders and zip archives only: skip and report bad images instead of stopping at the first. Default false. */
+  /**
+   * Image folders and zip archives only: skip and report bad images instead of stopping at the first. Default false.
+   */
   readonly skipBad?: boolean;
   /** Crop of each image. Default: none. */
   readonly crop?: CropOptions;
@@ -81,8 +83,8 @@ const byExtension: Readonly<Record<string, Opener>> = {
 
 /**
  * Opens a dataset by its spec, one of `datasetForms`.
- * @throws {DataError} `DATA_UNKNOWN` if the spec is unknown (the message lists the forms and the nearest one); or if the
- * data is missing, damaged, or does not fit the options
+ * @throws {DataError} `DATA_UNKNOWN` if the spec is unknown (the message lists the forms and the nearest one); or if
+ * the data is missing, damaged, or does not fit the options
  */
 export async function openDataset(spec: string, options: OpenDatasetOptions = {}): Promise<Dataset> {
   const dataset = await openWhole(spec, options);

@@ -17,7 +17,8 @@ export interface CifarRecordLayout {
 
 /**
  * Parses the bytes of a file to images uint8 [N, 32, 32, 3] and labels; `source` names it in errors.
- * @throws {DataError} if the length is not a multiple of the record size, there are no records, or a label is out of range
+ * @throws {DataError} if the length is not a multiple of the record size, there are no records, or a label is out of
+ * range
  */
 export function parseCifar(
   bytes: Uint8Array,

@@ -46,9 +46,9 @@ export interface DecodedImage {
 }
 
 /**
- * One jpg, png, webp or gif (its first frame) as uint8 [size, size, channels], rotated by its EXIF orientation and resized
- * by Lanczos-3 over all pixels (antialiased). libvips decodes on libuv's thread pool, so the event loop is not blocked.
- * Waits until enough memory is free.
+ * One jpg, png, webp or gif (its first frame) as uint8 [size, size, channels], rotated by its EXIF orientation and
+ * resized by Lanczos-3 over all pixels (antialiased). libvips decodes on libuv's thread pool, so the event loop is not
+ * blocked. Waits until enough memory is free.
  * @throws {DataError} if the image is damaged or exceeds a limit; the message names it
  */
 export async function decodeImage(
@@ -123,8 +123,8 @@ async function decode(
 }
 
 /**
- * Empties libvips' operation cache, then restores its size. The cache keeps decoders with their buffers, several hundred MB
- * each, which its own memory accounting ignores.
+ * Empties libvips' operation cache, then restores its size. The cache keeps decoders with their buffers, several
+ * hundred MB each, which its own memory accounting ignores.
  */
 function releaseDecoders(): void {
   const { memory, files, items } = sharp.cache();

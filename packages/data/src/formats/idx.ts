@@ -4,8 +4,8 @@ import { readBytes } from '../io/read-file.js';
 import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { PIECE_BYTES, unzipPieces } from './unzip-pieces.js';
 
-// The idx format, http://yann.lecun.com/exdb/mnist: two zero bytes, a type code, the number of dimensions, each dimension
-// as big-endian uint32, then the elements in row-major order.
+// The idx format, http://yann.lecun.com/exdb/mnist: two zero bytes, a type code, the number of dimensions, each
+// dimension as big-endian uint32, then the elements in row-major order.
 
 /** An idx file of unsigned bytes. */
 export interface IdxArray {

@@ -27,8 +27,9 @@ const ROWS_HELD = 1024;
 const MAX_WORKING_BYTES = 8;
 
 /**
- * Reads the header of a JPEG, PNG, WebP or GIF and checks it against the limits; decodes no pixels. The format is detected
- * from the first bytes, not from the name: libvips also decodes other formats such as SVG, which can require unbounded work.
+ * Reads the header of a JPEG, PNG, WebP or GIF and checks it against the limits; decodes no pixels. The format is
+ * detected from the first bytes, not from the name: libvips also decodes other formats such as SVG, which can require
+ * unbounded work.
  *
  * @throws {DataError} if it has another format, its header is damaged, or it exceeds a limit
  */
@@ -89,8 +90,8 @@ function decoderBytes({ format, isProgressive, pixels, decodedBytes, rowBytes }:
 }
 
 /**
- * Number of scans of a JPEG: start-of-scan markers outside of other segments, counted up to max + 1. A file of 700 kB can
- * have 6000 scans, which take minutes, since each processes all blocks.
+ * Number of scans of a JPEG: start-of-scan markers outside of other segments, counted up to max + 1. A file of 700 kB
+ * can have 6000 scans, which take minutes, since each processes all blocks.
  */
 function countScans(bytes: Uint8Array, max: number): number {
   const [scan, firstParameterless, lastParameterless, end] = [0xda, 0xd0, 0xd8, 0xd9];

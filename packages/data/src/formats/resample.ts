@@ -36,8 +36,9 @@ export interface ResampleOptions {
 const FRACTION_BITS = 22;
 
 /**
- * Resizes uint8 [N, H, W, C] to [N, height, width, C]. Target pixel i is centered at (i + 1/2) H / height; when downscaling,
- * the kernel is widened by H / height (antialiasing). Weights are normalized at the borders. Horizontal pass first.
+ * Resizes uint8 [N, H, W, C] to [N, height, width, C]. Target pixel i is centered at (i + 1/2) H / height; when
+ * downscaling, the kernel is widened by H / height (antialiasing). Weights are normalized at the borders. Horizontal
+ * pass first.
  * @throws {RangeError} if a size is below 1, or the filter is unknown
  */
 export function resampleImages(images: Uint8Array, options: ResampleOptions): Uint8Array {

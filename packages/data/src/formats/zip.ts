@@ -25,7 +25,10 @@ export interface ZipEntry {
   readonly end: number;
 }
 
-/** Reads bytes by position. @throws {DataError} if the file ends before */
+/**
+ * Reads bytes by position.
+ * @throws {DataError} if the file ends before
+ */
 export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 
 const STORED = 0;
@@ -36,8 +39,8 @@ const HEADER_SIGNATURE = 0x04034b50;
 
 /**
  * The files of an archive, without folders.
- * @throws {DataError} if the archive is damaged, or files overlap (one piece of compressed data could represent any number
- * of files); the message names the archive
+ * @throws {DataError} if the archive is damaged, or files overlap (one piece of compressed data could represent any
+ * number of files); the message names the archive
  */
 export async function listZip(path: string, limits: DataLimits): Promise<ZipEntry[]> {
   return withFile(path, async (file) => {

@@ -25,9 +25,15 @@ export interface EncodedImages {
   readonly length: number;
   /** Path of an image, for errors. */
   readonly pathOf: (index: number) => string;
-  /** Reads an image. @throws {DataError} if it cannot be read; the message names it */
+  /**
+   * Reads an image.
+   * @throws {DataError} if it cannot be read; the message names it
+   */
   readonly load: (index: number) => Promise<EncodedImage>;
-  /** Bytes that `load` will allocate. @throws {DataError} if they exceed `limits.maxFileBytes`; the message names the image */
+  /**
+   * Bytes that `load` will allocate.
+   * @throws {DataError} if they exceed `limits.maxFileBytes`; the message names the image
+   */
   readonly bytesOf: (index: number) => Promise<number>;
 }
 

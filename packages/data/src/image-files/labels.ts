@@ -28,8 +28,8 @@ export function checkLabelBytes(source: string, bytes: number, images: number): 
 }
 
 /**
- * The classes of images from their relative paths (with '/'): the top-level folders, sorted by code units. Images that are
- * not in any folder have no labels.
+ * The classes of images from their relative paths (with '/'): the top-level folders, sorted by code units. Images that
+ * are not in any folder have no labels.
  * @throws {DataError} if some images are in class folders and others are not
  */
 export function labelsFromFolders(source: string, paths: readonly string[]): ImageLabels {

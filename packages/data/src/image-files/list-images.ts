@@ -22,11 +22,11 @@ const READ_AHEAD = 1024;
 const CONCURRENT = 16;
 
 /**
- * The images in a folder and its subfolders, by file extension; hidden files and folders (`.name`) are skipped. Links to
- * files and folders are followed, but each folder counts once: links to a folder that is already included are skipped. Uses
- * about 100 bytes of memory per image.
- * @throws {DataError} if the folder is missing, cannot be read, or has no images; if a link is broken or leads to a folder
- * that contains it; or if `maxImages` or `maxDepth` is exceeded
+ * The images in a folder and its subfolders, by file extension; hidden files and folders (`.name`) are skipped. Links
+ * to files and folders are followed, but each folder counts once: links to a folder that is already included are
+ * skipped. Uses about 100 bytes of memory per image.
+ * @throws {DataError} if the folder is missing, cannot be read, or has no images; if a link is broken or leads to a
+ * folder that contains it; or if `maxImages` or `maxDepth` is exceeded
  */
 export async function listImages(root: string, options: Partial<DataLimits> = {}): Promise<ImageListing> {
   const limits = resolveLimits(options);
@@ -41,8 +41,8 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
   const seen = new Set<string>();
 
   /**
-   * `relative` is empty or ends with '/'. `around` are the folders that contain it; `link` is the last link in the path to
-   * it.
+   * `relative` is empty or ends with '/'. `around` are the folders that contain it; `link` is the last link in the path
+   * to it.
    */
   const walk = async (relative: string, identity: string, around: readonly Folder[], link?: string): Promise<void> => {
     const folder = join(root, relative);

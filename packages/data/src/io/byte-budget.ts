@@ -1,6 +1,6 @@
 /**
- * Limits memory use: each task reserves bytes and waits until they are free. Tasks run in the order of their requests, so
- * that small tasks cannot starve a large one.
+ * Limits memory use: each task reserves bytes and waits until they are free. Tasks run in the order of their requests,
+ * so that small tasks cannot starve a large one.
  */
 export interface ByteBudget {
   /** Runs `work` as soon as `bytes` are free. A request larger than the budget waits for all of it. */

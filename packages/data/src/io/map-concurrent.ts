@@ -1,4 +1,6 @@
-/** Applies `work` to every item, `limit` at a time. Results keep the order of the items. Rejects with the first error. */
+/**
+ * Applies `work` to every item, `limit` at a time. Results keep the order of the items. Rejects with the first error.
+ */
 export async function mapConcurrent<T, R>(
   items: readonly T[],
   limit: number,

@@ -14,8 +14,8 @@ export interface DataPackage {
 }
 
 /**
- * The folder of an installed package, by Node's module resolution, so that hoisted and linked layouts work. Resolved from
- * `from` (a path or file URL) first, then from the working folder, then from the running script.
+ * The folder of an installed package, by Node's module resolution, so that hoisted and linked layouts work. Resolved
+ * from `from` (a path or file URL) first, then from the working folder, then from the running script.
  * @throws {DataError} `DATA_NOT_INSTALLED` if the package is missing; the message has the install command
  */
 export function findPackageFolder({ title, name, version, size }: DataPackage, from?: string): string {

@@ -22,14 +22,20 @@ export function fileError(path: string, cause: unknown): DataError {
   });
 }
 
-/** Reads a regular file. @throws {DataError} if it cannot be read; the message names it */
+/**
+ * Reads a regular file.
+ * @throws {DataError} if it cannot be read; the message names it
+ */
 export async function readBytes(path: string): Promise<Buffer> {
   return readRegularFileAsync(path, { maxBytes: Infinity }).catch((cause: unknown) => {
     throw fileError(path, cause);
   });
 }
 
-/** Opens a regular file for reading while `use` runs. @throws {DataError} if it cannot be opened; the message names it */
+/**
+ * Opens a regular file for reading while `use` runs.
+ * @throws {DataError} if it cannot be opened; the message names it
+ */
 export async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
   const file = await openRegularFileAsync(path).catch((cause: unknown) => {
     throw fileError(path, cause);
@@ -41,7 +47,10 @@ export async function withFile<T>(path: string, use: (file: FileHandle) => Promi
   }
 }
 
-/** Calls `use` with each chunk of the bytes in [start, end). @throws {DataError} if the file cannot be read */
+/**
+ * Calls `use` with each chunk of the bytes in [start, end).
+ * @throws {DataError} if the file cannot be read
+ */
 export async function readPieces(
   path: string,
   use: (piece: Uint8Array) => void,

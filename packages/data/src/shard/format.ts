@@ -15,8 +15,8 @@ import { checkLabels, imageBytes } from '../checks.js';
 //   .             4 N        labels, int32 [N]; only if the dataset has labels
 //   .             .          description, JSON: `ShardDescription`; at the end of the file
 //
-// A check covers every byte: the position of the description covers the preamble, the SHA-256 in the preamble covers the
-// description, and the SHA-256 in the description covers images and labels.
+// A check covers every byte: the position of the description covers the preamble, the SHA-256 in the preamble covers
+// the description, and the SHA-256 in the description covers images and labels.
 
 export interface ShardDescription {
   readonly name: string;

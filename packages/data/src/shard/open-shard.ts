@@ -16,8 +16,8 @@ import {
 } from './format.js';
 
 /**
- * Opens a shard, or a folder of version 1. Checks description, sizes and labels. Images are read on demand, so a shard may
- * be larger than memory. `hash()` reads every byte and throws a DataError if one has changed.
+ * Opens a shard, or a folder of version 1. Checks description, sizes and labels. Images are read on demand, so a shard
+ * may be larger than memory. `hash()` reads every byte and throws a DataError if one has changed.
  * @throws {DataError} if the file is missing, damaged, or not a shard
  */
 export async function openShard(path: string): Promise<Dataset> {

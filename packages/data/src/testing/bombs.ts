@@ -58,8 +58,8 @@ export function gifOf(width: number, height: number): Buffer {
 
 /** A lossless WebP of one color, up to 16383 x 16383. */
 export function webpOf(width: number, height: number): Buffer {
-  // Signature, width - 1 and height - 1 with 14 bits each, no alpha, version 0, no transforms; then five codes of one symbol
-  // each, so that pixels take no bits.
+  // Signature, width - 1 and height - 1 with 14 bits each, no alpha, version 0, no transforms; then five codes of one
+  // symbol each, so that pixels take no bits.
   const bits: number[] = [];
   const put = (value: number, count: number): void => {
     for (let i = 0; i < count; i++) bits.push((value >> i) & 1);

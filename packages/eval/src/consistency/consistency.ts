@@ -76,8 +76,8 @@ const THRESHOLD = 0.6;
 
 /**
  * Similarity of different models' samples from the same noise, for each pair of models, with two controls: a random
- * pairing (more similar than any two samples?) and the nearest other sample (more similar than a look-alike?). Costs N^2
- * comparisons per pair and metric.
+ * pairing (more similar than any two samples?) and the nearest other sample (more similar than a look-alike?). Costs
+ * N^2 comparisons per pair and metric.
  * @throws {RangeError} if there are fewer than two sets, or an option is invalid
  * @throws {EvalError} if a set has fewer than two samples, sets differ in size, a value is not finite, or (cosine) a
  * sample is constant after the mean is subtracted

@@ -67,8 +67,8 @@ export function psnr(x: ArrayLike<number>, y: ArrayLike<number>, dataRange: numb
 }
 
 /**
- * <x, y> / (|x| |y|) after subtracting the mean image of both sets ('set'), so that what all images share does not count
- * as agreement, or each image's mean ('image'), which gives Pearson's correlation.
+ * <x, y> / (|x| |y|) after subtracting the mean image of both sets ('set'), so that what all images share does not
+ * count as agreement, or each image's mean ('image'), which gives Pearson's correlation.
  */
 function cosine(center: 'set' | 'image'): PairMetric {
   return {
@@ -95,7 +95,10 @@ function removeOwnMean(row: Float64Array): Float64Array {
   return row.map((value) => value - mean);
 }
 
-/** Divides by the norm. A residual of rounding size (relative to the original image) has no direction and raises an error. */
+/**
+ * Divides by the norm. A residual of rounding size (relative to the original image) has no direction and raises an
+ * error.
+ */
 function unit(name: string, originals: readonly Float64Array[]) {
   return (row: Float64Array, n: number): Float64Array => {
     const norm = Math.sqrt(dot(row, row));

@@ -10,8 +10,8 @@ export interface SampleSet {
 /**
  * The samples as N rows in float64.
  * @throws {RangeError} if the shape is invalid
- * @throws {EvalError} if the length is not a multiple of the sample size, there are fewer than two samples, or a value is
- * not finite; the message names the set
+ * @throws {EvalError} if the length is not a multiple of the sample size, there are fewer than two samples, or a value
+ * is not finite; the message names the set
  */
 export function sampleRows(set: SampleSet, shape: readonly number[]): Float64Array[] {
   if (shape.length === 0 || shape.some((side) => !Number.isInteger(side) || side < 1)) {

@@ -1,6 +1,6 @@
-// Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity" (doi:10.1109/TIP.2003.819861),
-// as scikit-image's structural_similarity: sample or population (co)variance, only windows fully inside the image, mean over windows
-// and channels.
+// Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity"
+// (doi:10.1109/TIP.2003.819861), as scikit-image's structural_similarity: sample or population (co)variance, only
+// windows fully inside the image, mean over windows and channels.
 
 import { checkPositive } from '@dm/ops';
 
@@ -24,8 +24,8 @@ const UNIFORM = new Float64Array(7).fill(1 / 7);
 const GAUSSIAN = gaussian(1.5, 5);
 
 /**
- * Mean structural similarity of two images; 1 for equal images. (2 ux uy + C1)(2 vxy + C2) / ((ux^2 + uy^2 + C1)(vx + vy
- * + C2)), C1 = (.01 L)^2, C2 = (.03 L)^2.
+ * Mean structural similarity of two images; 1 for equal images. (2 ux uy + C1)(2 vxy + C2) / ((ux^2 + uy^2 + C1)(vx +
+ * vy + C2)), C1 = (.01 L)^2, C2 = (.03 L)^2.
  * @throws {RangeError} if an image does not fit the shape or is smaller than the window, or dataRange is not > 0
  */
 export function meanSsim(x: ArrayLike<number>, y: ArrayLike<number>, options: SsimOptions): number {

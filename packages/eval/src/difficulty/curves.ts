@@ -15,8 +15,8 @@ export function movingAverage(values: readonly number[], window: number): number
 }
 
 /**
- * The position from which a curve stays at or below `level`, interpolated linearly between the last point above it and the
- * next one. The first position if the curve is never above `level`; null if its last value is.
+ * The position from which a curve stays at or below `level`, interpolated linearly between the last point above it and
+ * the next one. The first position if the curve is never above `level`; null if its last value is.
  */
 export function settlingTime(positions: readonly number[], values: readonly number[], level: number): number | null {
   const last = values.findLastIndex((value) => !(value <= level));

@@ -10,7 +10,10 @@ export interface NoiseBucket {
   /** Timesteps in [from, to). */
   readonly from: number;
   readonly to: number;
-  /** Means over the bucket's timesteps: log-SNR ln(alpha^2 / sigma^2) (finite values only), and noise rate sigma in [0, 1]. */
+  /**
+   * Means over the bucket's timesteps: log-SNR ln(alpha^2 / sigma^2) (finite values only), and noise rate sigma in [0,
+   * 1].
+   */
   readonly logSnr: number;
   readonly noiseRate: number;
 }

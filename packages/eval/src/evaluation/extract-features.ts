@@ -43,10 +43,10 @@ export interface ExtractionOptions {
 }
 
 /**
- * Extracts features of a set in one pass. Statistics accumulate in float64; features and logits are kept only on request,
- * so memory use is otherwise constant.
- * @throws {EvalError} if there are fewer than two valid images, a feature is not finite, or logits are requested from an
- * extractor without them
+ * Extracts features of a set in one pass. Statistics accumulate in float64; features and logits are kept only on
+ * request, so memory use is otherwise constant.
+ * @throws {EvalError} if there are fewer than two valid images, a feature is not finite, or logits are requested from
+ * an extractor without them
  */
 export async function extractFeatures(
   source: ImageSource,

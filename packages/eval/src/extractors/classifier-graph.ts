@@ -40,8 +40,8 @@ export function classifierLayout({ shape: [height, width, channels], classes }: 
 }
 
 /**
- * Initial parameters: kernels and matrices uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), norm scales
- * 1, biases 0. Depends only on the seed and the index of each parameter.
+ * Initial parameters: kernels and matrices uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), norm
+ * scales 1, biases 0. Depends only on the seed and the index of each parameter.
  */
 export function initializeClassifier(layout: FlatLayout, seed: number): Float32Array {
   const params = new Float32Array(layout.size);

@@ -42,7 +42,8 @@ export function formatClassifier(of: ClassifierShape, params: Float32Array, reco
 /**
  * The 128 features of the last hidden layer of a classifier for images of one size. Its logits give an inception score
  * over the classes it was trained on.
- * @throws {EvalError} if the file is missing or not such a classifier; `features` throws it if images have another shape
+ * @throws {EvalError} if the file is missing or not such a classifier; `features` throws it if images have another
+ * shape
  */
 export async function openClassifierExtractor(options: ClassifierOptions): Promise<FeatureExtractor> {
   const { weights: path, ...engine } = options;

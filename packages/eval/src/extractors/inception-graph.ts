@@ -15,8 +15,8 @@ export interface InceptionOutputs {
 }
 
 /**
- * Images are float32 [N, H, W, 3] in [-1, 1], H and W at least 75. `weights` has `<unit>.weight` (HWIO) and `<unit>.bias`
- * for each of `inceptionUnits`, with batch norms folded in.
+ * Images are float32 [N, H, W, 3] in [-1, 1], H and W at least 75. `weights` has `<unit>.weight` (HWIO) and
+ * `<unit>.bias` for each of `inceptionUnits`, with batch norms folded in.
  */
 export function inception(weights: Tensors, images: tf.Tensor): InceptionOutputs {
   const unit = (name: string, x: tf.Tensor) => scope(name, () => convolution(weights, name, x));

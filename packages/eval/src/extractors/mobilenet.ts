@@ -37,8 +37,8 @@ export async function openMobilenetExtractor(options: MobilenetOptions): Promise
 }
 
 /**
- * The same network with random weights, a control: differences that its Fréchet distance detects do not require a trained
- * network. Kernels are uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), biases 0.
+ * The same network with random weights, a control: differences that its Fréchet distance detects do not require a
+ * trained network. Kernels are uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), biases 0.
  */
 export async function openRandomExtractor(options: RandomOptions): Promise<FeatureExtractor> {
   const { seed = 0, ...others } = options;

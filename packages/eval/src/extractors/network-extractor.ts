@@ -21,8 +21,8 @@ export interface Network extends ExtractorIdentity {
   /** Resizes images for `apply`, if it does not do so itself. */
   readonly prepare?: (images: ImageBytes) => Promise<ImageBytes>;
   /**
-   * float32 [N, H, W, C] in [0, 255] → features [N, dimensions], logits [N, classes] and spatial [N, d]. Called while the
-   * engine traces.
+   * float32 [N, H, W, C] in [0, 255] → features [N, dimensions], logits [N, classes] and spatial [N, d]. Called while
+   * the engine traces.
    * @throws {EvalError} if images of this shape are not supported
    */
   apply(weights: Tensors, images: tf.Tensor4D): NetworkOutputs;

@@ -7,9 +7,9 @@ export interface PixelExtractorOptions {
 }
 
 /**
- * Pixels as features: the mean of the channels, downscaled by area averaging to `side` x `side`, in [0, 1]. No network, no
- * weights. Its Fréchet distance compares means and covariances of coarse gray images: enough to detect a failed training
- * run or identical sets, but it ignores fine structure and color.
+ * Pixels as features: the mean of the channels, downscaled by area averaging to `side` x `side`, in [0, 1]. No network,
+ * no weights. Its Fréchet distance compares means and covariances of coarse gray images: enough to detect a failed
+ * training run or identical sets, but it ignores fine structure and color.
  * @throws {RangeError} if side < 1
  */
 export function createPixelExtractor({ side = 8 }: PixelExtractorOptions = {}): FeatureExtractor {

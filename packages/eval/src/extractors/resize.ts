@@ -8,11 +8,11 @@ import type { ImageBytes } from './feature-extractor.js';
 /**
  * - `antialiased`: bicubic as in Pillow (within 1 gray level), with the kernel widened when downscaling.
  * - `bilinear`: as pytorch-fid, without antialiasing.
- * - `libvips`: sharp's cubic, the former meaning of `antialiased`; it shifts enlarged images by half a target pixel. For
- *   runs and statistics from that time.
+ * - `libvips`: sharp's cubic, the former meaning of `antialiased`; it shifts enlarged images by half a target pixel.
+ *   For runs and statistics from that time.
  *
- * The differences are large enough to change a Fréchet distance (Parmar et al. 2022, arXiv:2104.11222), so results record
- * the method.
+ * The differences are large enough to change a Fréchet distance (Parmar et al. 2022, arXiv:2104.11222), so results
+ * record the method.
  */
 export type ResizeMethod = 'antialiased' | 'bilinear' | 'libvips';
 

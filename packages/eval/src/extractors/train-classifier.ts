@@ -28,7 +28,9 @@ export interface TrainClassifierOptions {
 }
 
 export interface TrainedClassifier {
-  /** A safetensors file with the training record in its metadata. Deterministic given seed, data, options and engine. */
+  /**
+   * A safetensors file with the training record in its metadata. Deterministic given seed, data, options and engine.
+   */
   readonly file: Uint8Array;
   readonly sha256: string;
   /** Top-1 accuracy on the test images. */
@@ -39,8 +41,8 @@ export interface TrainedClassifier {
 
 /**
  * Trains a classifier with cross-entropy and AdamW.
- * @throws {EvalError} if the data have no labels or fewer than two classes, train and test differ in shape or classes, or
- * the loss becomes NaN or infinite
+ * @throws {EvalError} if the data have no labels or fewer than two classes, train and test differ in shape or classes,
+ * or the loss becomes NaN or infinite
  * @throws {RangeError} if an option is out of range
  */
 export async function trainClassifier(options: TrainClassifierOptions): Promise<TrainedClassifier> {

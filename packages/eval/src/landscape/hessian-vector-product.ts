@@ -11,8 +11,8 @@ export interface HessianVectorProduct {
   /** Finite-difference step h, the length of the displacement. */
   readonly step: number;
   /**
-   * Relative difference of the products at the two tried steps around `step`, the larger one of two probes. An empirical
-   * error estimate, not a bound.
+   * Relative difference of the products at the two tried steps around `step`, the larger one of two probes. An
+   * empirical error estimate, not a bound.
    */
   readonly stepError: number;
   /** |u.Hv - v.Hu| / (|Hu| |Hv|)^(1/2) of the two probes (unit vectors); 0 for an exact Hessian. */
@@ -32,10 +32,10 @@ const exponents = [-3, -6, -9, -12, -15, -18];
 /**
  * Central differences of gradients: H v = (g(p + h u) - g(p - h u)) |v| / 2h + O(h^2) with u = v / |v|.
  *
- * A large h suffers from the third derivative, a small h from rounding of gradients and parameters. To choose h, products
- * with two probes (the gradient's direction, which tends to be sharp, and a random one) are computed at the steps
- * max(1, |p|) 2^-3, 2^-6, ..., 2^-18. h is the geometric mean of the two neighboring steps whose products differ least, for
- * the worse of the two probes. Costs 24 gradients.
+ * A large h suffers from the third derivative, a small h from rounding of gradients and parameters. To choose h,
+ * products with two probes (the gradient's direction, which tends to be sharp, and a random one) are computed at the
+ * steps max(1, |p|) 2^-3, 2^-6, ..., 2^-18. h is the geometric mean of the two neighboring steps whose products differ
+ * least, for the worse of the two probes. Costs 24 gradients.
  * @throws {EvalError} if gradients are not finite
  */
 export async function hessianVectorProduct(

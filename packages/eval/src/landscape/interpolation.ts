@@ -22,8 +22,8 @@ export interface Interpolation {
 }
 
 /**
- * The loss along the line (1 - t) a + t b through two sets of parameters (Goodfellow et al. 2015, arXiv:1412.6544). At 0
- * and 1 it is exactly the loss of a and b.
+ * The loss along the line (1 - t) a + t b through two sets of parameters (Goodfellow et al. 2015, arXiv:1412.6544). At
+ * 0 and 1 it is exactly the loss of a and b.
  * @throws {RangeError} if a or b has another size than the objective, from >= to, or points < 2
  */
 export async function interpolate(

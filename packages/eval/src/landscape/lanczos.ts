@@ -13,19 +13,23 @@ export interface LanczosOptions {
 export interface LanczosRun {
   /** Ritz values, descending. */
   readonly values: Float64Array;
-  /** Gauss quadrature weights: squared first components of the eigenvectors of the tridiagonal matrix; they sum to 1. */
+  /**
+   * Gauss quadrature weights: squared first components of the eigenvectors of the tridiagonal matrix; they sum to 1.
+   */
   readonly weights: Float64Array;
-  /** |A y - value y| of each Ritz vector y, from the last off-diagonal element: some eigenvalue is within this distance. */
+  /**
+   * |A y - value y| of each Ritz vector y, from the last off-diagonal element: some eigenvalue is within this distance.
+   */
   readonly residuals: Float64Array;
   /** The unit Ritz vector of values[k]. */
   vector(k: number): Float64Array;
 }
 
 /**
- * The Lanczos method (1950) for a symmetric matrix given by matrix-vector products, with full reorthogonalization: every
- * new vector is orthogonalized twice against all previous ones (Golub and Van Loan, section 10.3), so that rounding does
- * not produce spurious copies of eigenvalues. A multiple eigenvalue is found once. Vectors of more than 100 000 elements
- * are stored as float32, which takes 4 * steps * n bytes.
+ * The Lanczos method (1950) for a symmetric matrix given by matrix-vector products, with full reorthogonalization:
+ * every new vector is orthogonalized twice against all previous ones (Golub and Van Loan, section 10.3), so that
+ * rounding does not produce spurious copies of eigenvalues. A multiple eigenvalue is found once. Vectors of more than
+ * 100 000 elements are stored as float32, which takes 4 * steps * n bytes.
  * @throws {RangeError} if steps < 1, or the start vector is zero
  */
 export async function lanczos(

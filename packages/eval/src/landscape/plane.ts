@@ -3,10 +3,11 @@ import { normals } from '../random.js';
 import { checkSize, addScaled, type FlatVector, type Objective } from './objective.js';
 
 /**
- * A random direction with filter normalization, d <- d |w| / |d| per filter (Li et al. 2018, arXiv:1712.09913, section 4),
- * so that the scale of a layer, which a following norm layer cancels, does not affect how sharp a plot looks. A filter is
- * one index of the last axis of a kernel [H, W, in, out] or matrix [in, out], or one row of an embedding table. Biases and
- * norm scales get a zero direction, as in the authors' plots. Each `index` gives an independent direction.
+ * A random direction with filter normalization, d <- d |w| / |d| per filter (Li et al. 2018, arXiv:1712.09913, section
+ * 4), so that the scale of a layer, which a following norm layer cancels, does not affect how sharp a plot looks. A
+ * filter is one index of the last axis of a kernel [H, W, in, out] or matrix [in, out], or one row of an embedding
+ * table. Biases and norm scales get a zero direction, as in the authors' plots. Each `index` gives an independent
+ * direction.
  */
 export function filterNormalizedDirection(
   params: FlatVector,

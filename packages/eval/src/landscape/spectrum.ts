@@ -50,7 +50,8 @@ export interface HessianSpectrum {
 
 /**
  * Extreme eigenvalues and spectral density of the Hessian, by stochastic Lanczos quadrature (Ubaru, Chen and Saad 2017,
- * doi:10.1137/16M1104974; for networks: Ghorbani et al. 2019, arXiv:1901.10159). The eigenvalues come from the first probe.
+ * doi:10.1137/16M1104974; for networks: Ghorbani et al. 2019, arXiv:1901.10159). The eigenvalues come from the first
+ * probe.
  * @throws {RangeError} if a count is below 1, or width is outside (0, 1]
  * @throws {EvalError} if gradients are not finite
  */

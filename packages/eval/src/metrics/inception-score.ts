@@ -8,8 +8,8 @@ export interface InceptionScoreOptions {
 
 /**
  * Inception score, Salimans et al. 2016, arXiv:1606.03498: exp(mean_x KL(p(y|x) || p(y))), from classifier logits [N,
- * classes]; mean and standard deviation over the splits. In [1, number of classes]. Comparable only with scores from the
- * same classifier.
+ * classes]; mean and standard deviation over the splits. In [1, number of classes]. Comparable only with scores from
+ * the same classifier.
  * @throws {RangeError} if splits is not an integer in [1, N]
  */
 export function inceptionScore(

@@ -64,8 +64,9 @@ function subsetMmd2(x: Features, inX: readonly Uint32Array[], y: Features, inY: 
 }
 
 /**
- * For each s, the sum of k(a_i, b_j) over i in inA[s] and j in inB[s]; if both lists are the same, over i < j only. Subsets
- * overlap and evaluating the kernel dominates the cost, so each value is computed once for all subsets with that pair.
+ * For each s, the sum of k(a_i, b_j) over i in inA[s] and j in inB[s]; if both lists are the same, over i < j only.
+ * Subsets overlap and evaluating the kernel dominates the cost, so each value is computed once for all subsets with
+ * that pair.
  */
 function kernelSums(a: Features, inA: readonly Uint32Array[], b: Features, inB: readonly Uint32Array[]): Float64Array {
   const sums = new Float64Array(inA.length);

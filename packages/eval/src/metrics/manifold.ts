@@ -7,9 +7,9 @@ export interface ManifoldOptions {
 }
 
 /**
- * Improved precision and recall, Kynkäänniemi et al. 2019, arXiv:1904.06991: the fraction of generated images
- * within the k-th-neighbor radius of some real image, and vice versa. Each in [0, 1]. At the radius itself (a tie) counts
- * as outside, as in prdc (Naeem et al. 2020).
+ * Improved precision and recall, Kynkäänniemi et al. 2019, arXiv:1904.06991: the fraction of generated images within
+ * the k-th-neighbor radius of some real image, and vice versa. Each in [0, 1]. At the radius itself (a tie) counts as
+ * outside, as in prdc (Naeem et al. 2020).
  * @throws {RangeError} if neighbors < 1
  * @throws {EvalError} if the dimensions differ, or a set has fewer than neighbors + 1 images
  */

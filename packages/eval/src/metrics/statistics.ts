@@ -36,9 +36,9 @@ export interface StatisticsSums {
 }
 
 /**
- * Accumulates mean and covariance in one pass over batches, in float64, without storing the features. Sums are relative to
- * the first batch's mean: relative to zero they would lose precision to cancellation if the mean is large compared with the
- * deviation. `add` and `merge` throw an `EvalError` if the features have another dimension.
+ * Accumulates mean and covariance in one pass over batches, in float64, without storing the features. Sums are relative
+ * to the first batch's mean: relative to zero they would lose precision to cancellation if the mean is large compared
+ * with the deviation. `add` and `merge` throw an `EvalError` if the features have another dimension.
  */
 export function createStatisticsAccumulator(dimension: number): StatisticsAccumulator {
   const sum = new Float64Array(dimension);

@@ -7,8 +7,8 @@ import { subsetHash, selectIndices, type ImageSource, type SourceOptions } from 
 const IMAGE_NAMES = ['images', 'samples', 'x', 'arr_0'];
 
 /**
- * Images from a .npy, or from the array `images`, `samples`, `x` or `arr_0` of an .npz: [N, H, W] or [N, H, W, C], uint8
- * or floats in [-1, 1], which are rounded to uint8 as in a PNG.
+ * Images from a .npy, or from the array `images`, `samples`, `x` or `arr_0` of an .npz: [N, H, W] or [N, H, W, C],
+ * uint8 or floats in [-1, 1], which are rounded to uint8 as in a PNG.
  * @throws {EvalError} if the array is missing, or has another shape, type, or range; the message names the file
  */
 export async function openArraySource(path: string, options: SourceOptions = {}): Promise<ImageSource> {

@@ -21,11 +21,11 @@ const BATCH_BYTES = 2 ** 27;
 const READ_AHEAD = 8;
 
 /**
- * Images (jpg, png, webp, first frame of gif) of a folder and its subfolders. They are not resized or cropped, so all must
- * have one size. Transparent pixels become white. The header of every file is checked first.
- * `limits.maxPixels` defaults to 2^24 here.
- * @throws {EvalError} if sizes or channels are mixed (the message names two files), or a file is damaged or exceeds `limits`
- * and `skipBad` is not set, or the folder cannot be listed or has no images
+ * Images (jpg, png, webp, first frame of gif) of a folder and its subfolders. They are not resized or cropped, so all
+ * must have one size. Transparent pixels become white. The header of every file is checked first. `limits.maxPixels`
+ * defaults to 2^24 here.
+ * @throws {EvalError} if sizes or channels are mixed (the message names two files), or a file is damaged or exceeds
+ * `limits` and `skipBad` is not set, or the folder cannot be listed or has no images
  */
 export async function openFolderSource(
   root: string,

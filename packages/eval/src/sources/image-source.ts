@@ -34,7 +34,8 @@ export interface SourceOptions {
 }
 
 /**
- * Indices of the images to read: all, or `count` chosen at random (datasets are often sorted by class), in ascending order.
+ * Indices of the images to read: all, or `count` chosen at random (datasets are often sorted by class), in ascending
+ * order.
  * @throws {EvalError} if length < 2
  * @throws {RangeError} if count is not in [2, length]
  */

@@ -16,7 +16,10 @@ export function formulaImages(count: number, size: number, channels = 3): ImageB
   return { data, shape: [count, size, size, channels] };
 }
 
-/** |a - b| / |b|, in the Euclidean norm. @throws {Error} if the lengths differ */
+/**
+ * |a - b| / |b|, in the Euclidean norm.
+ * @throws {Error} if the lengths differ
+ */
 export function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) throw new Error(`${a.length} numbers compared with ${b.length}`);
   let [difference, norm] = [0, 0];
