@@ -139,5 +139,3 @@ export const samplerSchema = z.discriminatedUnion('type', [
     order: z.int().min(1).max(3).exactOptional().describe('Order of the solver, 1 to 3 (default: 2).'),
   }),
 ]);
-
-export type SamplerOptions = z.infer<typeof samplerSchema>;
