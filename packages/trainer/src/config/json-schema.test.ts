@@ -14,6 +14,7 @@ describe('the JSON Schema of a configuration', () => {
     expect(
       accepts({
         ema: { type: 'karras', relativeStd: 0.1 },
+        sampler: { type: 'heun', churn: { amount: 3 }, path: 'karras', clipping: null },
         uncertainty: { lr: 0.01 },
         curriculum: 'uniform',
         diffusion: { schedule: 'linear', prediction: { sigmaData: 0.4 } },
@@ -34,6 +35,9 @@ describe('the JSON Schema of a configuration', () => {
     { ema: { type: 'karras' } },
     { lossWeighting: { type: 'minSnr', gama: 5 } },
     { uncertainty: { lr: 0 } },
+    { sampler: { type: 'euler', eta: 1 } },
+    { sampler: { path: { type: 'karras', spacing: 'leading' } } },
+    { sampler: { clipping: { type: 'threshold', quantile: 1 } } },
   ])('refuses %j', (value) => expect(accepts(value)).toBe(false));
 
   it('says of each field what it is, and of most what they are where left out', () => {

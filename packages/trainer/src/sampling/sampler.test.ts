@@ -2,6 +2,7 @@ import { discretePath, edmSigmas, linearSchedule, rescaleZeroTerminalSnr } from 
 import { openEagerEngine } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import type { PartialConfig } from '../config/schema.js';
+import { presets } from '../config/presets.js';
 import { resolveConfig } from '../config/resolve.js';
 import { UserError } from '../errors.js';
 import { createDenoiser, createNoiseSchedule } from '../setup/denoiser.js';
@@ -12,6 +13,15 @@ const zero = rescaleZeroTerminalSnr(schedule);
 const timesteps = (path: ReturnType<typeof pathOf>) => path.levels.map(({ t }) => t);
 
 describe('the path of a configuration', () => {
+  it('is by default that of all runs so far, with x_0 in [-1, 1]', () => {
+    for (const preset of Object.keys(presets)) {
+      const { sampler } = resolveConfig([{ source: 'test', value: { preset } }]);
+      const { levelFromSigma: _, ...path } = pathOf(sampler, schedule);
+      expect(path).toEqual({ ...discretePath(schedule, { steps: sampler.steps }), levelFromSigma: undefined });
+      expect(sampler).toMatchObject({ clipping: { type: 'range', max: 1 } });
+    }
+  });
+
   it('is leading, or trailing with zero terminal SNR, unless it says otherwise', () => {
     const path = { type: 'discrete' } as const;
     expect(timesteps(pathOf({ steps: 4, path }, schedule))).toEqual([750, 500, 250, 0, -1]);
