@@ -62,7 +62,7 @@ describe('dm eval', () => {
     writeFileSync(bad, readFileSync(join(folder, 'pictures', '00.png')).subarray(0, 40));
     const args = ['eval', 'a', 'pictures', '--count', '12', ...pixels];
     await expect(dmJson(args, folder)).rejects.toThrowWith({
-      code: 'DATA_CORRUPT',
+      code: 'SET_INVALID',
       contains: ['pictures/99.png', '--skip-bad'],
     });
     const skipped = await dm([...args, '--skip-bad'], folder);
