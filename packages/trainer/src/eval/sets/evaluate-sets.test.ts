@@ -62,7 +62,7 @@ describe('evaluateSets', () => {
     const notes: string[] = [];
     const fourth = await evaluateSets(run, data, { ...options(), cache, onNote: (text) => void notes.push(text) });
     expect(fourth).toEqual(first);
-    expect(notes[0]).toMatch(/zip archive.*made again/);
+    expect(notes[0]).toMatch(/cache.*\.npz: .*zip archive.*again/);
   });
 
   it('takes all of sets that are there, and shows the numbers as a table', async () => {
