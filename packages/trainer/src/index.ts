@@ -10,7 +10,7 @@ export { writeImages, type Images } from './files/images.js';
 export { configSchema, type Config, type PartialConfig } from './config/schema.js';
 export { presets } from './config/presets.js';
 export { configJsonSchema } from './config/json-schema.js';
-export { dryRun, type DryRun } from './bench/dry-run.js';
+export { dryRun, type DryRun, type DryRunOptions, type TrainingPlan } from './bench/dry-run.js';
 export { configFile } from './config/config-file.js';
 export { assignment, resolveConfig, type Layer } from './config/resolve.js';
 

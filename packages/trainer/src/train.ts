@@ -38,6 +38,8 @@ export interface TrainOptions {
   readonly resume?: boolean;
   /** Remove the run in `out` first. */
   readonly overwrite?: boolean;
+  /** Begin a training that is larger than this machine's memory, too. */
+  readonly skipMemoryCheck?: boolean;
   /** Aborting it saves a checkpoint after the step that is going on and ends the run. */
   readonly signal?: AbortSignal;
   readonly hooks?: TrainHooks;
@@ -89,7 +91,8 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
       const began = performance.now();
       const before = options.resume === true ? [savedConfig(run)] : [];
       const chosen = { ...resolveConfig([...before, ...layers]), out: run.path };
-      const setup = await openTrainingSetup(chosen, before.length > 0);
+      const { skipMemoryCheck } = options;
+      const setup = await openTrainingSetup(chosen, { skipMemoryCheck, isResumed: before.length > 0 });
       const engine = await openEngine(chosen.engine, engineOptions(chosen));
       defer(() => engine.dispose());
       const session = await openTrainingSession(run, setup, engine, options);

@@ -20,6 +20,8 @@ export interface BenchOptions {
   readonly onCompiled?: (compilation: Compilation) => void;
   /** After each step, those that are not timed included: steps done, and of how many. */
   readonly onStep?: (done: number, of: number) => void;
+  /** Time a training that is larger than this machine's memory too. */
+  readonly skipMemoryCheck?: boolean | undefined;
 }
 
 export interface BenchResult {
@@ -49,10 +51,10 @@ export interface BenchResult {
  * @throws {RangeError} on impossible counts, and whatever opening data or engine throws
  */
 export async function bench(config: Config, options: BenchOptions = {}): Promise<BenchResult> {
-  const { steps = 20, warmup = 3, onStep, onCompiled } = options;
+  const { steps = 20, warmup = 3, onStep, onCompiled, skipMemoryCheck } = options;
   checkInteger('steps', steps, 1);
   checkInteger('warmup', warmup, 0);
-  const setup = await openTrainingSetup(config);
+  const setup = await openTrainingSetup(config, { skipMemoryCheck });
   const { model, layout, dataset } = setup;
   const compilations: Compilation['ms'][] = [];
   const runs: ProgramRun[] = [];

@@ -7,7 +7,7 @@ import { parseProfile, type NodeCall, type SessionCall } from '@dm/jit';
 import type { Config } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
 import { UserError } from '../errors.js';
-import { openTrainingSetup } from '../setup/open-training-setup.js';
+import { openTrainingSetup, type OpenTrainingSetupOptions } from '../setup/open-training-setup.js';
 import { measureMatmulGflops } from './matmul-rate.js';
 import { spread } from './spread.js';
 import { timedSteps } from './timed-steps.js';
@@ -55,7 +55,11 @@ export interface StepProfile {
 /**
  * @throws {UserError} on another engine than `onnx`, whose runtime is the one that can tell
  */
-export async function profileStep(config: Config, steps = 5): Promise<StepProfile> {
+export async function profileStep(
+  config: Config,
+  steps = 5,
+  options: OpenTrainingSetupOptions = {},
+): Promise<StepProfile> {
   if (config.engine !== 'onnx') throw notProfiledError(config.engine);
   checkInteger('steps', steps, 1);
   if (config.gradientAccumulation > 1) {
@@ -64,7 +68,7 @@ export async function profileStep(config: Config, steps = 5): Promise<StepProfil
     );
   }
   const bestGflops = await measureMatmulGflops(engineOptions(config));
-  const setup = await openTrainingSetup(config);
+  const setup = await openTrainingSetup(config, options);
   const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
   try {
     const updates: number[] = [];

@@ -36,6 +36,7 @@ type BenchFlags = CommonFlags &
     readonly warmup: number;
     readonly profile?: boolean;
     readonly dump?: string;
+    readonly skipMemoryCheck?: boolean;
   };
 
 export function benchCommand(): Command {
@@ -47,7 +48,8 @@ export function benchCommand(): Command {
     .option('--steps <n>', 'steps to time', numeric, 20)
     .option('--warmup <n>', 'untimed steps before them, after the first, which compiles', numeric, 3)
     .option('--profile', 'break the time down by operator and by model block (engine onnx)')
-    .option('--dump <folder>', 'write the compiled step to this folder, as .onnx and as text (engine onnx)');
+    .option('--dump <folder>', 'write the compiled step to this folder, as .onnx and as text (engine onnx)')
+    .option('--skip-memory-check', "also time a run that exceeds this machine's memory");
   return withCommonOptions(command).action(run);
 }
 
@@ -67,6 +69,7 @@ async function run(flags: BenchFlags): Promise<void> {
   const options: BenchOptions = {
     steps: flags.steps,
     warmup: flags.warmup,
+    skipMemoryCheck: flags.skipMemoryCheck === true,
     ...(flags.dump !== undefined && {
       onCompiled: (compilation: Compilation) => void dumped.push(...dump(compilation, flags.dump!)),
     }),
@@ -78,7 +81,12 @@ async function run(flags: BenchFlags): Promise<void> {
     printResult(result);
     for (const path of dumped) print(`dumped      ${path}`);
   }
-  const profile = flags.profile === true ? await profileStep(config, Math.min(flags.steps, profiledSteps)) : undefined;
+  const profile =
+    flags.profile === true
+      ? await profileStep(config, Math.min(flags.steps, profiledSteps), {
+          skipMemoryCheck: flags.skipMemoryCheck === true,
+        })
+      : undefined;
   if (flags.json === true) {
     printJson({
       event: 'bench',

@@ -5,7 +5,10 @@ import { createProgress, formatDuration, type Progress } from '../terminal/progr
 import { presets } from '../config/presets.js';
 import type { Layer } from '../config/resolve.js';
 import { formatMebibytes } from '../files/disk.js';
-import { dryRun, type DryRun } from '../bench/dry-run.js';
+import { fileURLToPath } from 'node:url';
+import { dryRun, type DryRun, type TrainingPlan } from '../bench/dry-run.js';
+import { measureApart } from '../bench/measure-apart.js';
+import { formatGibibytes } from '../setup/memory.js';
 import type { TrainHooks } from '../session/hooks.js';
 import { trainLayers, type TrainResult } from '../train.js';
 import { exitCodeOf, stopOnEndings } from '../terminal/endings.js';
@@ -21,6 +24,7 @@ type TrainFlags = CommonFlags &
     readonly resume?: boolean;
     readonly overwrite?: boolean;
     readonly dryRun?: boolean;
+    readonly skipMemoryCheck?: boolean;
   };
 
 export function trainCommand(): Command {
@@ -33,7 +37,8 @@ export function trainCommand(): Command {
     .option('--ui', 'show a dashboard instead of a progress line (on a terminal)')
     .option('--resume', 'resume the run in --out from its newest valid checkpoint')
     .option('--overwrite', 'delete the run in --out first')
-    .option('--dry-run', 'run a few steps and print configuration, model, time and memory; write nothing');
+    .option('--dry-run', 'print configuration, model, parameters, memory, and the time of a few steps; write nothing')
+    .option('--skip-memory-check', "also start a run that exceeds this machine's memory");
   return withCommonOptions(command).action(run);
 }
 
@@ -45,7 +50,7 @@ async function run(flags: TrainFlags): Promise<void> {
     ...(flags.skipBad === true ? [{ source: '--skip-bad', value: { skipBad: true } }] : []),
   ];
   if (flags.dryRun === true) {
-    printDryRun(await dryRun(layersOf(flags, allFieldFlags, switches)), flags.json === true);
+    await runDry(flags, layersOf(flags, allFieldFlags, switches));
     return;
   }
   const view = viewOf(flags);
@@ -60,6 +65,7 @@ async function run(flags: TrainFlags): Promise<void> {
     const result = await trainLayers(layersOf(flags, allFieldFlags, switches), {
       resume: flags.resume === true,
       overwrite: flags.overwrite === true,
+      skipMemoryCheck: flags.skipMemoryCheck === true,
       signal: stop.signal,
       hooks: {
         ...view.hooks,
@@ -154,25 +160,45 @@ function printResult(result: TrainResult): void {
   print(`next:       ${next}`);
 }
 
-function printDryRun(result: DryRun, asJson: boolean): void {
-  if (asJson) {
-    printJson({ event: 'dryRun', ...result });
-    return;
-  }
-  const { config, model, stateBytes, checkpointBytes, measured, seconds } = result;
+/** A dry run answers this many milliseconds after the start of the process, measured or not. */
+const dryRunMs = 17_000;
+
+async function runDry(flags: TrainFlags, layers: readonly Layer[]): Promise<void> {
+  const isJson = flags.json === true;
+  // Built next to this file's bundle.
+  const cli = fileURLToPath(new URL('./cli.js', import.meta.url));
+  const result = await dryRun(layers, {
+    skipMemoryCheck: flags.skipMemoryCheck === true,
+    onPlan: isJson ? ({ parameters, memoryBytes }) => printJson({ event: 'plan', parameters, memoryBytes }) : printPlan,
+    measure: (config) => measureApart(cli, config, Math.max(1000, dryRunMs - performance.now())),
+  });
+  if (isJson) printJson({ event: 'dryRun', ...result });
+  else printMeasured(result);
+}
+
+function printPlan({ config, model, parameters, memoryBytes, stateBytes, checkpointBytes }: TrainingPlan): void {
   print([...JSON.stringify(config, null, 2).split('\n'), '', ...model.split('\n'), '']);
-  print(`engine:     ${measured.engine}, ${JSON.stringify(measured.info)}`);
+  print(`parameters: ${parameters.toLocaleString('en')}`);
   print(
-    `step:       ${measured.stepMs.median.toFixed(0)} ms, ${measured.imagesPerSecond.toPrecision(3)} images/s (measured: ${measured.steps} steps)`,
-  );
-  print(
-    `all steps:  ${formatDuration(seconds)} for ${config.totalSteps} steps at that speed (estimate), excluding samples and evaluations`,
-  );
-  print(
-    `memory:     ${Math.round(measured.peakMb)} MiB peak during these steps (measured), of which state ${formatMebibytes(stateBytes)} (computed)`,
+    `memory:     at least ${formatGibibytes(memoryBytes)}, ${formatMebibytes(stateBytes)} of it training state (estimate)`,
   );
   print(
     `checkpoint: ${formatMebibytes(checkpointBytes)} (computed), the newest ${config.checkpoints.keepLast} are kept`,
   );
+}
+
+function printMeasured({ config, measured, seconds, notMeasured }: DryRun): void {
+  if (measured === undefined) {
+    print(`step:       not measured: ${notMeasured}; dm bench measures it`);
+  } else {
+    print(`engine:     ${measured.engine}, ${JSON.stringify(measured.info)}`);
+    print(
+      `step:       ${measured.stepMs.median.toFixed(0)} ms, ${measured.imagesPerSecond.toPrecision(3)} images/s (measured: ${measured.steps} steps)`,
+    );
+    print(
+      `all steps:  ${formatDuration(seconds!)} for ${config.totalSteps} steps at that speed (estimate), excluding samples and evaluations`,
+    );
+    print(`peak:       ${Math.round(measured.peakMb)} MiB of memory during these steps (measured)`);
+  }
   print('Nothing was written.');
 }

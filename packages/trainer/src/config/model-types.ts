@@ -1,6 +1,7 @@
 /** The architectures that a configuration may name: how each is made, and what it takes from the data. */
 import { dit, ditTransformer2d, unet2d, uvit, type Model, type UNet2DOptions } from '@dm/models';
 import { UserError } from '../errors.js';
+import { ditSize, ditTransformer2dSize, unetSize, uvitSize } from './default-sizes.js';
 
 /** What the data say about a model; `numClasses` is 0 for an unconditional one. */
 export interface DataShape {
@@ -19,6 +20,9 @@ interface ModelType {
   readonly create: (config: object) => Model;
   /** The fields that follow the data where the configuration leaves them out. */
   readonly fromData: (data: DataShape) => object;
+  /** The fields that make its size, and what they are for these images where a configuration gives none of them. */
+  readonly sizeFields: readonly string[];
+  readonly defaultSize: (data: DataShape) => object;
   /** Whether it has a null class beside its classes; where not, the last of its classes is one if labels are dropped. */
   readonly hasNullClass: boolean;
 }
@@ -38,6 +42,17 @@ export const modelTypes = {
       out_channels: data.channels,
       num_class_embeds: data.numClasses > 0 ? withNullClass(data) : null,
     }),
+    sizeFields: [
+      'block_out_channels',
+      'down_block_types',
+      'up_block_types',
+      'layers_per_block',
+      'norm_num_groups',
+      'attention_head_dim',
+      'add_attention',
+      'mid_block_type',
+    ],
+    defaultSize: unetSize,
     hasNullClass: false,
   },
   dit: {
@@ -49,6 +64,8 @@ export const modelTypes = {
       num_classes: numClasses,
       ...(labelDropout !== null && { class_dropout_prob: labelDropout }),
     }),
+    sizeFields: ['patch_size', 'hidden_size', 'depth', 'num_heads', 'mlp_ratio'],
+    defaultSize: ditSize,
     hasNullClass: true,
   },
   'dit-diffusers': {
@@ -63,6 +80,8 @@ export const modelTypes = {
       }
       return { sample_size: height, in_channels: channels, num_embeds_ada_norm: numClasses };
     },
+    sizeFields: ['patch_size', 'num_layers', 'num_attention_heads', 'attention_head_dim'],
+    defaultSize: ditTransformer2dSize,
     hasNullClass: true,
   },
   uvit: {
@@ -72,8 +91,22 @@ export const modelTypes = {
       in_chans: data.channels,
       num_classes: data.numClasses > 0 ? withNullClass(data) : -1,
     }),
+    sizeFields: ['patch_size', 'embed_dim', 'depth', 'num_heads', 'mlp_ratio'],
+    defaultSize: uvitSize,
     hasNullClass: false,
   },
 } as const satisfies Readonly<Record<string, ModelType>>;
 
 export type ModelTypeName = keyof typeof modelTypes;
+
+/**
+ * A model of a configuration with what it leaves out: image size, channels and classes of the data; and, if it gives no
+ * field of its size, a size that fits the images. With one such field given, the others are the class's own defaults.
+ *
+ * @throws {UserError} if there is no such size
+ */
+export function fitModel<T extends { readonly type: ModelTypeName }>(model: T, data: DataShape): T {
+  const { fromData, sizeFields, defaultSize }: ModelType = modelTypes[model.type];
+  const isSized = sizeFields.some((field) => Object.hasOwn(model, field));
+  return { ...fromData(data), ...(isSized ? {} : defaultSize(data)), ...model };
+}

@@ -1,5 +1,6 @@
 /** Named starting points. A new preset is a constant here and a line in `presets`. */
 import { unetPresets, type UNet2DOptions } from '@dm/models';
+import { ditSize, uvitSize } from './default-sizes.js';
 import type { Config } from './schema.js';
 
 type Preset = Omit<Config, 'preset' | 'recorded'>;
@@ -127,6 +128,39 @@ const cifar10: Preset = {
   out: 'runs/cifar10',
 };
 
-export const presets: Readonly<Record<string, Preset>> = { mnist, 'mnist-fast': mnistFast, cifar10 };
+const digits = { height: 28, width: 28, channels: 1 };
+
+/** A DiT of 7.3 million parameters on the digits. */
+const mnistDit: Preset = {
+  ...mnist,
+  model: { type: 'dit', ...ditSize(digits) },
+  // Transformers diverge at the UNet's rate.
+  optimizer: { ...method.optimizer, lr: 1e-3, warmup: 100 },
+  totalSteps: 2000,
+  out: 'runs/mnist-dit',
+};
+
+/** A U-ViT of 6 million parameters on the digits. */
+const mnistUvit: Preset = {
+  ...mnistDit,
+  model: { type: 'uvit', ...uvitSize(digits) },
+  out: 'runs/mnist-uvit',
+};
+
+/** A DiT on the photographs of `cifar10`: hours too. */
+const cifar10Dit: Preset = {
+  ...cifar10,
+  model: { type: 'dit', ...ditSize({ height: 32, width: 32, channels: 3 }) },
+  out: 'runs/cifar10-dit',
+};
+
+export const presets: Readonly<Record<string, Preset>> = {
+  mnist,
+  'mnist-fast': mnistFast,
+  'mnist-dit': mnistDit,
+  'mnist-uvit': mnistUvit,
+  cifar10,
+  'cifar10-dit': cifar10Dit,
+};
 
 export const defaultPreset = 'mnist';

@@ -108,7 +108,10 @@ describe('errors', () => {
   });
 
   it.each([
-    [{ preset: 'mnits' }, ['preset "mnits"', 'mean "mnist"', 'mnist, mnist-fast, cifar10']],
+    [
+      { preset: 'mnits' },
+      ['preset "mnits"', 'mean "mnist"', 'mnist, mnist-fast, mnist-dit, mnist-uvit, cifar10, cifar10-dit'],
+    ],
     [{ engine: 'onx' }, ['engine', 'onnx, tfjs-node-gpu, tfjs-node', 'perhaps "onnx"', 'got "onx" (test)']],
     [{ batchSize: 0 }, ['batchSize', 'at least 1', 'got 0 (test)']],
     [{ batchSize: 1.5 }, ['batchSize', 'whole number', 'got 1.5 (test)']],

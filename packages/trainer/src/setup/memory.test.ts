@@ -2,7 +2,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { resolveConfig } from '../config/resolve.js';
 import type { PartialConfig } from '../config/schema.js';
 import { openDenoiser } from './open-denoiser.js';
-import { checkMemory, estimateMemory } from './memory.js';
+import { checkTrainingMemory, estimateMemory } from './memory.js';
 import { createTrainingSetup } from './training-setup.js';
 
 afterEach(() => vi.unstubAllEnvs());
@@ -25,12 +25,13 @@ it('counts state, gradient, batch and activations', () => {
 it('answers for a model of many billions of parameters, without allocating it, and refuses it by its size', () => {
   const huge = estimate({ model: { type: 'dit', input_size: 28, patch_size: 2, hidden_size: 65_536, depth: 1000 } });
   expect(huge.parameters).toBeGreaterThan(1e13);
-  expect(() => checkMemory(huge, 64 * 2 ** 30)).toThrow(
+  expect(() => checkTrainingMemory(huge, 64 * 2 ** 30)).toThrow(
     expect.objectContaining({ code: 'OUT_OF_MEMORY', message: expect.stringContaining('64.0 GiB') }),
   );
-  expect(() => checkMemory(huge, 64 * 2 ** 30)).toThrow(huge.parameters.toLocaleString('en'));
+  expect(() => checkTrainingMemory(huge, 64 * 2 ** 30)).toThrow(huge.parameters.toLocaleString('en'));
+  expect(() => checkTrainingMemory(huge, 64 * 2 ** 30, true)).not.toThrow();
   vi.stubEnv('DM_SKIP_MEMORY_CHECK', '1');
-  expect(() => checkMemory(huge, 64 * 2 ** 30)).not.toThrow();
+  expect(() => checkTrainingMemory(huge, 64 * 2 ** 30)).not.toThrow();
 });
 
 it.each([

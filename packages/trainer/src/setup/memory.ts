@@ -36,22 +36,41 @@ export function estimateSampling(model: Model, images: number): MemoryEstimate {
 /** Set to 1, it lets begin what is larger than the memory. */
 const skipMemoryCheck = 'DM_SKIP_MEMORY_CHECK';
 
+/** What a training that is too large could choose instead. */
+const trainingRemedy = 'Choose a smaller model or batchSize, or raise gradientAccumulation.';
+
+/**
+ * Checks a training against the memory of this machine or container, `available` bytes.
+ *
+ * @throws {UserError} `OUT_OF_MEMORY` if it is larger and neither the environment (`DM_SKIP_MEMORY_CHECK=1`) nor `skip`
+ *   lets it begin all the same
+ */
+export function checkTrainingMemory(estimate: MemoryEstimate, available: number, skip = false): void {
+  if (!skip) checkMemory(estimate, available, trainingRemedy, `--skip-memory-check or ${skipMemoryCheck}=1`);
+}
+
 /**
  * @param available bytes of memory of this machine or container
  * @param remedy what could be chosen instead
+ * @param override what lets it begin all the same
  * @throws {UserError} `OUT_OF_MEMORY` if the estimate exceeds `available` and the environment does not set
  *   `DM_SKIP_MEMORY_CHECK=1`
  */
 export function checkMemory(
   { parameters, bytes }: MemoryEstimate,
   available: number,
-  remedy = 'Choose a smaller model or batchSize, or raise gradientAccumulation.',
+  remedy: string,
+  override = `${skipMemoryCheck}=1`,
 ): void {
   if (bytes <= available || process.env[skipMemoryCheck] === '1') return;
-  const gib = (amount: number) => `${(amount / 2 ** 30).toFixed(1)} GiB`;
   throw new UserError(
-    `A model with ${parameters.toLocaleString('en')} parameters needs at least ${gib(bytes)} of memory for this, ` +
-      `and this machine has ${gib(available)}. ${remedy} To try it all the same, set ${skipMemoryCheck}=1.`,
+    `A model with ${parameters.toLocaleString('en')} parameters needs at least ${formatGibibytes(bytes)} of memory for this, ` +
+      `and this machine has ${formatGibibytes(available)}. ${remedy} To try anyway: ${override}.`,
     { code: 'OUT_OF_MEMORY' },
   );
+}
+
+/** `1.5 GiB`, of at least 0.1. */
+export function formatGibibytes(bytes: number): string {
+  return `${Math.max(0.1, bytes / 2 ** 30).toFixed(1)} GiB`;
 }

@@ -4,7 +4,7 @@ import type { Engine } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { environment } from '../machine/environment.js';
 import { availableMemory } from '../machine/available-memory.js';
-import { checkMemory, estimateMemory } from './memory.js';
+import { checkTrainingMemory, estimateMemory } from './memory.js';
 import { createTrainingSetup, type BatchSource, type TrainingSetup } from './training-setup.js';
 
 /** A setup with the data set that its batches are read from. */
@@ -32,15 +32,25 @@ export function batchSource(dataset: Dataset): BatchSource {
   return { name, shape, classes, read: (request) => loadBatch(dataset, request) };
 }
 
+export interface OpenTrainingSetupOptions {
+  /** Open a training that is larger than this machine's memory too. */
+  readonly skipMemoryCheck?: boolean | undefined;
+  /** Whether the training goes on with a run that was begun before. */
+  readonly isResumed?: boolean;
+}
+
 /**
- * Opens the data and creates all parts.
+ * Opens the data and creates all parts. Nothing of the model's size is allocated.
  *
  * @throws {UserError} if parts do not fit together, or the training is larger than this machine's memory
  */
-export async function openTrainingSetup(chosen: Config, isResumed = false): Promise<OpenedTrainingSetup> {
+export async function openTrainingSetup(
+  chosen: Config,
+  { skipMemoryCheck = false, isResumed = false }: OpenTrainingSetupOptions = {},
+): Promise<OpenedTrainingSetup> {
   const dataset = await openData(chosen);
   const setup = createTrainingSetup(chosen, batchSource(dataset), isResumed);
-  checkMemory(estimateMemory(setup), availableMemory());
+  checkTrainingMemory(estimateMemory(setup), availableMemory(), skipMemoryCheck);
   return { ...setup, dataset };
 }
 

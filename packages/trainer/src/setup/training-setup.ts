@@ -17,7 +17,7 @@ import {
   type Denoiser,
 } from './denoiser.js';
 import { UserError } from '../errors.js';
-import { modelTypes } from '../config/model-types.js';
+import { fitModel } from '../config/model-types.js';
 import { createOptimizer } from './optimizers.js';
 import { createUncertainty, type Uncertainty } from './uncertainty.js';
 
@@ -113,14 +113,8 @@ function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossW
 function withDataShape(config: Config, { shape, classes }: BatchSource): Config {
   const [height, width, channels] = shape;
   const numClasses = config.conditional ? classes.length : 0;
-  const fromData = modelTypes[config.model.type].fromData({
-    height,
-    width,
-    channels,
-    numClasses,
-    labelDropout: config.labelDropout,
-  });
-  return { ...config, model: { ...fromData, ...config.model } };
+  const data = { height, width, channels, numClasses, labelDropout: config.labelDropout };
+  return { ...config, model: fitModel(config.model, data) };
 }
 
 /**

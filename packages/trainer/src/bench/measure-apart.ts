@@ -1,0 +1,44 @@
+/** Measuring in a process of its own, which can be ended at any moment: the engine's calls cannot. */
+import { spawn } from 'node:child_process';
+import type { BenchResult } from './bench.js';
+import { dryRunSteps } from './dry-run.js';
+import type { Config } from '../config/schema.js';
+import { deserializeError } from '../errors.js';
+
+/**
+ * What `dm bench` of the command's file `cli` says of a few steps, or why there is nothing to say after `ms` milliseconds.
+ *
+ * @throws {UserError} the error that `dm bench` ends with
+ */
+export async function measureApart(cli: string, config: Config, ms: number): Promise<BenchResult | string> {
+  const { steps, warmup } = dryRunSteps;
+  const fields = Object.entries(config).map(([field, value]) => `${field}=${JSON.stringify(value)}`);
+  const args = ['bench', '--json', '--steps', String(steps), '--warmup', String(warmup), '--set', ...fields];
+  const output = await outputOf([...process.execArgv, cli, ...args], ms);
+  if (output === undefined) return `compiling and ${1 + warmup + steps} steps take longer than a dry run may`;
+  const line = output.split('\n').findLast((text) => text.startsWith('{'));
+  const event = JSON.parse(line ?? '{"event":"none"}') as { readonly event: string };
+  if (event.event === 'bench') return event as unknown as BenchResult;
+  if (event.event !== 'error') return 'the process that measures ended without a result';
+  const { code, message } = event as unknown as { readonly code: string; readonly message: string };
+  throw deserializeError({ name: 'UserError', message, stack: '', code });
+}
+
+/** Standard output of `node` with `args`; undefined if it is ended for taking longer than `ms`. */
+function outputOf(args: readonly string[], ms: number): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    let stdout = '';
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      child.kill('SIGKILL');
+    }, ms);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.on('error', reject);
+    child.on('close', () => {
+      clearTimeout(timer);
+      resolve(isLate ? undefined : stdout);
+    });
+  });
+}

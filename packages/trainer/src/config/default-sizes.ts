@@ -1,0 +1,113 @@
+/**
+ * Sizes of a model that a configuration names without one (`--model dit`): for images of up to 256 x 256 below 50 million
+ * parameters, where the reference classes default to their largest model (DiT-XL: 674 million) and to images of 224 x 224.
+ */
+import { unetPresets, type DiTConfig, type UNet2DOptions, type UViTConfig } from '@dm/models';
+import { UserError } from '../errors.js';
+import type { DataShape } from './model-types.js';
+
+type ImageShape = Pick<DataShape, 'height' | 'width' | 'channels'>;
+
+interface TransformerSize {
+  readonly patch: number;
+  readonly width: number;
+  readonly depth: number;
+  readonly heads: number;
+}
+
+/** By the largest side of an image that a row is for. */
+const transformerWidths = [
+  { side: 16, width: 128, depth: 4, heads: 4 },
+  { side: 32, width: 256, depth: 6, heads: 4 },
+  { side: Infinity, width: 384, depth: 12, heads: 6 }, // DiT-S
+];
+
+function transformerSize({ height, width }: ImageShape): TransformerSize {
+  const side = Math.max(height, width);
+  const { side: _side, ...size } = transformerWidths.find((row) => side <= row.side)!;
+  const patch = patchSize(side);
+  if (patch === undefined) throw noPatchError(side);
+  return { patch, ...size };
+}
+
+/** Fewer patches a side than this say little about an image, and more take long: a step's time grows faster than theirs. */
+const [fewestPatches, mostPatches] = [4, 32];
+
+/**
+ * The smallest divisor of `side` that leaves at most 8 patches a side (16 for images larger than 32 x 32), else one that
+ * leaves at most 32; undefined if there is none.
+ */
+function patchSize(side: number): number | undefined {
+  const patches = side <= 32 ? 8 : 16;
+  const divisors = Array.from({ length: side }, (_, i) => i + 1).filter((p) => side % p === 0);
+  const isEnough = (p: number) => side / p >= Math.min(fewestPatches, side);
+  return (
+    divisors.find((p) => side / p <= patches && isEnough(p)) ??
+    divisors.find((p) => side / p <= mostPatches && isEnough(p))
+  );
+}
+
+function noPatchError(side: number): UserError {
+  let [lower, upper] = [side - 1, side + 1];
+  while (patchSize(lower) === undefined) lower--;
+  while (patchSize(upper) === undefined) upper++;
+  return new UserError(
+    `Images of ${side} x ${side} cannot be cut into between ${fewestPatches} and ${mostPatches} patches a side. Choose ` +
+      `--image-size ${lower} or ${upper}, set model.patch_size, or choose --model unet.`,
+    { code: 'CONFIG_INVALID' },
+  );
+}
+
+/** Of `dit`. */
+export function ditSize(data: ImageShape): Pick<DiTConfig, 'patch_size' | 'hidden_size' | 'depth' | 'num_heads'> {
+  const { patch, width, depth, heads } = transformerSize(data);
+  return { patch_size: patch, hidden_size: width, depth, num_heads: heads };
+}
+
+/** Of `dit-diffusers`. */
+export function ditTransformer2dSize(data: ImageShape): Record<string, number> {
+  const { patch, width, depth, heads } = transformerSize(data);
+  return { patch_size: patch, num_layers: depth, num_attention_heads: heads, attention_head_dim: width / heads };
+}
+
+/** Of `uvit`. */
+export function uvitSize(data: ImageShape): Pick<UViTConfig, 'patch_size' | 'embed_dim' | 'depth' | 'num_heads'> {
+  const { patch, width, depth, heads } = transformerSize(data);
+  return { patch_size: patch, embed_dim: width, depth, num_heads: heads };
+}
+
+type UNetSize = Omit<UNet2DOptions, 'sample_size'>;
+
+/** Levels from this side on have attention in their blocks. */
+const attentionSide = 16;
+
+/** Of `unet`: a preset of @dm/models, with as many levels as the images can be halved for. */
+export function unetSize({ height, width, channels }: ImageShape): UNetSize {
+  const side = Math.max(height, width);
+  if (side <= 28 && channels === 1) return sizeOf(unetPresets.mnist, { height, width, attention: Infinity });
+  const attention = Math.max(1, Math.ceil(Math.log2(side / attentionSide)));
+  return sizeOf(unetPresets[side <= 48 ? 'cifar10-small' : 'small-64'], { height, width, attention });
+}
+
+/** `preset` for images of another size. `attention`: the index of the level whose blocks have it. */
+function sizeOf(
+  preset: UNet2DOptions,
+  { height, width, attention }: { height: number; width: number; attention: number },
+): UNetSize {
+  const { sample_size: _size, in_channels: _in, out_channels: _out, ...rest } = preset;
+  let possible = 1;
+  while (height % 2 ** possible === 0 && width % 2 ** possible === 0) possible++;
+  const widths = [...preset.block_out_channels!];
+  // Larger images have more levels, of the last one's width.
+  while (Number.isFinite(attention) && widths.length <= attention) widths.push(widths.at(-1)!);
+  const levels = Math.min(widths.length, possible);
+  const hasAttention = Array.from({ length: levels }, (_, i) => i === attention);
+  return {
+    ...rest,
+    block_out_channels: widths.slice(0, levels),
+    down_block_types: hasAttention.map((has) => (has ? 'AttnDownBlock2D' : 'DownBlock2D')),
+    up_block_types: hasAttention.toReversed().map((has) => (has ? 'AttnUpBlock2D' : 'UpBlock2D')),
+    // Attention over more than 32 x 32 places takes more memory than the rest of the model.
+    ...(Math.max(height, width) / 2 ** (levels - 1) > 32 && { add_attention: false }),
+  };
+}
