@@ -4,9 +4,12 @@
  */
 import { unetPresets, type DiTConfig, type UNet2DOptions, type UViTConfig } from '@dm/models';
 import { UserError } from '../errors.js';
-import type { DataShape } from './model-types.js';
 
-type ImageShape = Pick<DataShape, 'height' | 'width' | 'channels'>;
+interface ImageShape {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
 
 interface TransformerSize {
   readonly patch: number;
