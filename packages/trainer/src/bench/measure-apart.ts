@@ -1,4 +1,4 @@
-/** Measuring in a process of its own, which can be ended at any moment: the engine's calls cannot. */
+/** Measuring in a child process, which can be ended at any moment: the engine's calls cannot. */
 import { spawn } from 'node:child_process';
 import type { BenchResult } from './bench.js';
 import { dryRunSteps } from './dry-run.js';

@@ -1,6 +1,6 @@
 /**
  * Sizes of a model that a configuration names without one (`--model dit`): for images of up to 256 x 256 below 50 million
- * parameters, where the reference classes default to their largest model (DiT-XL: 674 million) and to images of 224 x 224.
+ * parameters; the reference classes default to their largest model (DiT-XL: 674 million) and to images of 224 x 224.
  */
 import { unetPresets, type DiTConfig, type UNet2DOptions, type UViTConfig } from '@dm/models';
 import { UserError } from '../errors.js';
@@ -84,7 +84,7 @@ type UNetSize = Omit<UNet2DOptions, 'sample_size'>;
 /** Levels from this side on have attention in their blocks. */
 const attentionSide = 16;
 
-/** Of `unet`: a preset of @dm/models, with as many levels as the images can be halved for. */
+/** Of `unet`: a preset of @dm/models, with as many levels as the images can be halved. */
 export function unetSize({ height, width, channels }: ImageShape): UNetSize {
   const side = Math.max(height, width);
   if (side <= 28 && channels === 1) return sizeOf(unetPresets.mnist, { height, width, attention: Infinity });

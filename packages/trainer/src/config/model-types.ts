@@ -20,7 +20,7 @@ interface ModelType {
   readonly create: (config: object) => Model;
   /** The fields that follow the data where the configuration leaves them out. */
   readonly fromData: (data: DataShape) => object;
-  /** The fields that make its size, and what they are for these images where a configuration gives none of them. */
+  /** The fields that make its size, and their values for these images if a configuration gives none of them. */
   readonly sizeFields: readonly string[];
   readonly defaultSize: (data: DataShape) => object;
   /** Whether it has a null class beside its classes; where not, the last of its classes is one if labels are dropped. */
@@ -103,7 +103,7 @@ export type ModelTypeName = keyof typeof modelTypes;
  * A model of a configuration with what it leaves out: image size, channels and classes of the data; and, if it gives no
  * field of its size, a size that fits the images. With one such field given, the others are the class's own defaults.
  *
- * @throws {UserError} if there is no such size
+ * @throws {UserError} if no size fits
  */
 export function fitModel<T extends { readonly type: ModelTypeName }>(model: T, data: DataShape): T {
   const { fromData, sizeFields, defaultSize }: ModelType = modelTypes[model.type];

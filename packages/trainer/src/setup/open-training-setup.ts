@@ -35,7 +35,7 @@ export function batchSource(dataset: Dataset): BatchSource {
 export interface OpenTrainingSetupOptions {
   /** Open a training that is larger than this machine's memory too. */
   readonly skipMemoryCheck?: boolean | undefined;
-  /** Whether the training goes on with a run that was begun before. */
+  /** Whether the training resumes a run. */
   readonly isResumed?: boolean;
 }
 
