@@ -1,5 +1,6 @@
 // Checks the tarball of the package in the current folder: what is in it (LICENSE, README, no tests), what its
-// package.json promises (publint), and whether TypeScript finds the types under every module system (attw).
+// package.json promises (publint), and whether TypeScript finds the types under every module system (attw). A package
+// without code (ONNX Runtime's library) holds that library, its notices and nothing else, and stays below a size.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -31,19 +32,34 @@ const { './testing': _, ...expected } = JSON.parse(readFileSync('package.json', 
 if (!isDeepStrictEqual(JSON.parse(packed).exports, expected)) {
   problems.push('package.json: the published exports are not those of the workspace without ./testing');
 }
+// A package with nothing but a native library, named in `exports`, for one operating system.
+const { os, scripts = {}, exports: exported } = JSON.parse(packed);
+const hasCode = '.' in exported;
+if (!hasCode) {
+  const library = exported['./library'].replace(/^\./, 'package');
+  const wanted = new Set([
+    library,
+    ...['LICENSE', 'THIRD_PARTY_NOTICES', 'README.md', 'package.json'].map((n) => `package/${n}`),
+  ]);
+  if (!isDeepStrictEqual(new Set(contents.keys()), wanted)) problems.push(`holds ${[...contents.keys()].join(', ')}`);
+  const megabytes = files.reduce((sum, { data }) => sum + data.byteLength, 0) / 1e6;
+  const limit = os[0] === 'win32' ? 75 : 60;
+  if (megabytes >= limit)
+    problems.push(`takes ${megabytes.toFixed(1)} MB unpacked, and should take less than ${limit}`);
+  if (Object.keys(scripts).length > 0) problems.push('package.json has scripts');
+  console.log(`${name}: ${megabytes.toFixed(1)} MB unpacked`);
+}
 for (const problem of problems) console.error(`${name}: ${problem}`);
 
 const lint = await run(process.execPath, [commandOf('publint', 'publint'), 'run', tarball, '--strict'], {
   quiet: true,
 });
 if (lint.status !== 0) console.error(lint.output);
-const types = await run(
-  process.execPath,
-  [commandOf('@arethetypeswrong/cli', 'attw'), tarball, '--no-definitely-typed'],
-  {
-    quiet: true,
-  },
-);
+const types = hasCode
+  ? await run(process.execPath, [commandOf('@arethetypeswrong/cli', 'attw'), tarball, '--no-definitely-typed'], {
+      quiet: true,
+    })
+  : { status: 0, output: '' };
 if (types.status !== 0) console.error(types.output);
 if (problems.length > 0 || lint.status !== 0 || types.status !== 0) process.exitCode = 1;
-else console.log(`${name}: ${contents.size} files, publint and attw have nothing to say`);
+else console.log(`${name}: ${contents.size} files, publint${hasCode ? ' and attw have' : ' has'} nothing to say`);

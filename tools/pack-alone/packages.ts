@@ -4,7 +4,9 @@ import { join, resolve } from 'node:path';
 
 export interface Manifest {
   name: string;
+  exports: Record<string, unknown>;
   dependencies?: Record<string, string>;
+  optionalDependencies?: Record<string, string>;
   peerDependencies?: Record<string, string>;
   peerDependenciesMeta?: Record<string, { optional?: boolean }>;
 }
@@ -39,7 +41,12 @@ export function tarballOf({ name, folder }: Package): string {
   return join(folder, 'tarball', tarballs[0]!);
 }
 
-/** A package and everything of the workspace that it depends on, directly or not. */
+/** Whether a package has code to import: those of ONNX Runtime's library have none. */
+export function hasCode({ manifest }: Package): boolean {
+  return '.' in manifest.exports;
+}
+
+/** A package and everything of the workspace that it depends on, directly or not, for whatever platform. */
 export function withOwnDependencies(name: string, all: ReadonlyMap<string, Package>): Package[] {
   const found = new Set<Package>();
   const visit = (each: string) => {
@@ -47,7 +54,7 @@ export function withOwnDependencies(name: string, all: ReadonlyMap<string, Packa
     if (!one) throw new Error(`no package ${each}`);
     if (found.has(one)) return;
     found.add(one);
-    for (const other of Object.keys(one.manifest.dependencies ?? {})) {
+    for (const other of Object.keys({ ...one.manifest.dependencies, ...one.manifest.optionalDependencies })) {
       if (other.startsWith('@dm/')) visit(other.slice('@dm/'.length));
     }
   };

@@ -8,6 +8,7 @@ export type { Compilation, EngineObserver, ProgramRun } from './inspect/observer
 export { encodeModel, type OnnxModel } from './onnx/proto.js';
 export { type NodeCall, parseProfile, type SessionCall } from './inspect/profile.js';
 export { optimize } from './passes/pipeline.js';
+export { findRuntimeLibrary, type Platform, type RuntimeLibrary } from './runtime/c-api/find-library.js';
 export { createJavaScriptRuntime, type OnnxRuntimeModule } from './runtime/javascript.js';
 export { type Device, devices, type Runtime } from './runtime/runtime.js';
 export { trace } from './trace/trace.js';

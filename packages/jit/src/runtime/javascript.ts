@@ -4,7 +4,7 @@
  */
 import type { NdArray } from '@dm/ops';
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
-import { openCApiRuntime } from './c-api/runtime.js';
+import { disableBindingEvents } from './c-api/runtime.js';
 import { isNode } from './processors.js';
 import { type Runtime, type RuntimeSessionOptions, DISABLED_OPTIMIZERS, SPIN_DURATION_US } from './runtime.js';
 import { disableTelemetry, isTelemetryWanted } from './telemetry.js';
@@ -21,14 +21,14 @@ export interface OnnxRuntimeModule {
 export function createJavaScriptRuntime({ InferenceSession, Tensor }: OnnxRuntimeModule, name: string): Runtime {
   return {
     name,
-    // // Node-API, through which the binding reads arrays, does not accept shared memory.
+    // Node-API, through which the binding reads arrays, does not accept shared memory.
     sharedArrays: false,
     async createSession(model, settings) {
       if (isNode) await silenceBinding();
       const session = await InferenceSession.create(model, sessionOptions(settings));
       return {
         bind(inputs, outputs) {
-          // // The binding reads the elements on each call.
+          // The binding reads the elements on each call.
           const feeds = Object.fromEntries(
             Object.entries(inputs).map(([key, { dtype, data, shape }]) => [key, new Tensor(dtype, data, shape)]),
           );
@@ -54,7 +54,7 @@ async function silenceBinding(): Promise<void> {
   await disableTelemetry();
   if (process.platform !== 'win32' || isTelemetryWanted()) return;
   try {
-    await openCApiRuntime(); // the C API disables events for an environment that the binding shares
+    await disableBindingEvents(); // in the environment of the library that the binding uses
   } catch {
     // Without koffi, the system's own settings decide about events (see the README).
   }
@@ -66,10 +66,10 @@ function sessionOptions({ device, threads, deviceOnly, profilePrefix }: RuntimeS
     executionMode: 'sequential',
     interOpNumThreads: 1,
     graphOptimizationLevel: 'all',
-    // // For the reason given in c-api/runtime.ts.
+    // For the reason given in c-api/runtime.ts.
     enableMemPattern: false,
     extra: {
-      // // Measured on the CPU only.
+      // Measured on the CPU only.
       ...(device === 'cpu' && { optimization: { disable_specified_optimizers: DISABLED_OPTIMIZERS } }),
       session: {
         intra_op: { allow_spinning: '1', spin_duration_us: String(SPIN_DURATION_US) },

@@ -1,23 +1,26 @@
 /** Chooses the runtime of an engine that was not given one. */
 import { EngineError } from '../errors.js';
+import { checkPlatform, currentPlatform } from './c-api/find-library.js';
 import { openCApiRuntime } from './c-api/runtime.js';
 import { createJavaScriptRuntime, type OnnxRuntimeModule } from './javascript.js';
 import { isNode } from './processors.js';
 import type { Device, Runtime } from './runtime.js';
 
 /**
- * In Node, the C API of onnxruntime-node's library for the CPU, and its JavaScript API for other devices; elsewhere
- * onnxruntime-web. If the C API is unavailable, the JavaScript API is used for the CPU too; it is slower and needs more
- * memory, and the runtime's name states the reason.
- * @throws {EngineError} naming the package to install, if none is available
+ * In Node, the C API of ONNX Runtime's library for the CPU, and the JavaScript API of onnxruntime-node for other devices;
+ * elsewhere onnxruntime-web. If the C API is unavailable and onnxruntime-node is installed, the JavaScript API is used for
+ * the CPU too; it is slower and needs more memory, and the runtime's name states the reason.
+ * @throws {EngineError} naming the package to install, or another engine if there is no library for the platform
  */
 export async function openRuntime(device: Device): Promise<Runtime> {
   if (!isNode) return javascriptApi('onnxruntime-web', 'web');
+  checkPlatform(await currentPlatform());
   if (device !== 'cpu') return javascriptApi('onnxruntime-node', 'node');
   try {
     return await openCApiRuntime();
   } catch (error) {
-    const runtime = await javascriptApi('onnxruntime-node', 'node');
+    const runtime = await javascriptApi('onnxruntime-node', 'node').catch(() => undefined);
+    if (runtime === undefined) throw error;
     const reason = error instanceof Error ? error.message.split('\n')[0]! : String(error);
     return { ...runtime, name: `${runtime.name} (C API unavailable: ${reason})` };
   }

@@ -1,5 +1,5 @@
 /** `dm doctor`: runs a test on every engine to find out which ones work on this machine. */
-import { devices, type Device } from '@dm/jit';
+import { devices, findRuntimeLibrary, type Device, type RuntimeLibrary } from '@dm/jit';
 import { Command } from 'commander';
 import { engineNames } from '../config/names.js';
 import { environment } from '../machine/environment.js';
@@ -15,8 +15,11 @@ export function doctorCommand(): Command {
 
 async function run(flags: CommonFlags): Promise<void> {
   const machine = environment();
+  // If there is none, the report of the onnx engine gives the reason.
+  const library = await findRuntimeLibrary().catch(() => null);
   if (flags.json !== true) {
     for (const [key, value] of Object.entries(machine)) print(`${key.padEnd(12)} ${value}`);
+    print(`${'onnxruntime'.padEnd(12)} ${library === null ? 'none' : describeLibrary(library)}`);
     print('');
   }
   const reports: EngineReport[] = [];
@@ -26,7 +29,7 @@ async function run(flags: CommonFlags): Promise<void> {
     if (flags.json !== true) print(`${(device === 'cpu' ? name : `${name} ${device}`).padEnd(14)} ${describe(report)}`);
   }
   const [preferred] = reports;
-  if (flags.json === true) printJson({ event: 'doctor', environment: machine, engines: reports });
+  if (flags.json === true) printJson({ event: 'doctor', environment: machine, library, engines: reports });
   else if (preferred!.works) print(['', `Training uses ${preferred!.name}. Next: dm train`]);
   if (!preferred!.works)
     throw new Error(`The default engine, ${preferred!.name}, does not work on this machine; see above.`);
@@ -36,6 +39,10 @@ async function run(flags: CommonFlags): Promise<void> {
 const contenders = engineNames.flatMap((name): (readonly [engine: string, device: Device])[] =>
   (name === 'onnx' ? devices : (['cpu'] as const)).map((device) => [name, device]),
 );
+
+function describeLibrary(library: RuntimeLibrary): string {
+  return `${library.package} ${library.version}, ${library.path}`;
+}
 
 function describe(report: EngineReport): string {
   if (!report.works) return `no   ${report.reason}`;

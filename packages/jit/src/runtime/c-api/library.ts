@@ -1,4 +1,5 @@
-/** ONNX Runtime's shared library, as shipped in the package onnxruntime-node, called through koffi. */
+/** ONNX Runtime's shared library, called through koffi. */
+import type Koffi from 'koffi';
 import { EngineError } from '../../errors.js';
 import { disableTelemetry } from '../telemetry.js';
 import { loadKoffi } from './koffi.js';
@@ -27,15 +28,15 @@ export interface Library {
 }
 
 /**
- * Loads the library. Rejects if koffi or onnxruntime-node is not installed, does not support this platform, or cannot
- * be loaded. (Node's own modules are imported here too, so that browsers can load the package.)
+ * Loads the library file at `path`.
+ * @throws {EngineError} if koffi is not installed or does not support this platform, or if the file cannot be loaded
  */
-export async function openLibrary(): Promise<Library> {
+export async function openLibrary(path: string): Promise<Library> {
   const koffi = await loadKoffi();
-  // // The runtime's matrix products need more stack than koffi's default for asynchronous calls.
+  // The runtime's matrix products need more stack than koffi's default for asynchronous calls.
   if (Number(koffi.config()['async_stack_size']) < stackBytes) koffi.config({ async_stack_size: stackBytes });
   await disableTelemetry();
-  const library = koffi.load(await libraryPath());
+  const library = load(koffi, path);
   loaded.add(library);
   const base = library.func('void *OrtGetApiBase()')() as bigint;
   const pointerBytes = koffi.sizeof('void *');
@@ -97,6 +98,19 @@ export async function openLibrary(): Promise<Library> {
   };
 }
 
+function load(koffi: typeof Koffi, path: string): ReturnType<typeof Koffi.load> {
+  try {
+    return koffi.load(path);
+  } catch (cause) {
+    const hint = process.platform === 'win32' ? '. It needs the Microsoft Visual C++ Redistributable 2015-2022' : '';
+    throw new EngineError(
+      'RUNTIME_MISSING',
+      `ONNX Runtime could not be loaded: ${cause instanceof Error ? cause.message : String(cause)} (${path})${hint}`,
+      { cause },
+    );
+  }
+}
+
 /**
  * Keeps libraries referenced forever. koffi unloads a library that has no references, and a function decoded from a
  * pointer, as all of the table are, is not a reference to its library.
@@ -112,24 +126,3 @@ interface NativeFunction {
   (...args: Argument[]): unknown;
   async(...args: unknown[]): void;
 }
-
-/** Path of the library file; on some platforms its name contains a version. */
-async function libraryPath(): Promise<string> {
-  const [{ existsSync, readdirSync }, module, path] = await Promise.all([
-    import('node:fs'),
-    import('node:module'),
-    import('node:path'),
-  ]);
-  const root = path.dirname(module.createRequire(import.meta.url).resolve('onnxruntime-node/package.json'));
-  const folder = path.join(root, 'bin', 'napi-v6', process.platform, process.arch);
-  const file = existsSync(folder) ? readdirSync(folder).find((name) => libraryName.test(name)) : undefined;
-  if (file === undefined) {
-    throw new EngineError(
-      'RUNTIME_MISSING',
-      `onnxruntime-node has no ONNX Runtime for ${process.platform} on ${process.arch}`,
-    );
-  }
-  return path.join(folder, file);
-}
-
-const libraryName = /^(libonnxruntime\.so|libonnxruntime\..*dylib$|onnxruntime\.dll$)/;

@@ -13,6 +13,7 @@ import {
   type RuntimeSessionOptions,
   SPIN_DURATION_US,
 } from '../runtime.js';
+import { findBindingLibrary, findRuntimeLibrary } from './find-library.js';
 import { type Library, openLibrary } from './library.js';
 import { constants } from './table.js';
 
@@ -23,13 +24,16 @@ interface Api {
   readonly memory: bigint;
 }
 
-/** The runtime of this process; created once, never released. */
-let opened: Promise<Api> | undefined;
+/** The runtimes of this process by library file; each is created once and never released. */
+const opened = new Map<string, Promise<Api>>();
 
-/** Rejects if the library cannot be loaded. Computes on `cpu` only. */
+/**
+ * Opens the runtime, which computes on `cpu` only.
+ * @throws {EngineError} if there is no library for this platform, or it is not installed or cannot be loaded
+ */
 export async function openCApiRuntime(): Promise<Runtime> {
-  opened ??= open();
-  const api = await opened;
+  const { path } = await findRuntimeLibrary();
+  const api = await apiOf(path);
   return {
     name: `ONNX Runtime ${api.library.version}, C API`,
     sharedArrays: true,
@@ -37,11 +41,28 @@ export async function openCApiRuntime(): Promise<Runtime> {
   };
 }
 
-async function open(): Promise<Api> {
-  const library = await openLibrary();
-  // // Errors are returned as a status. The library would also print them, in color and bypassing the program's output.
+/**
+ * Turns the events of onnxruntime-node's library off. Does nothing if that package is not installed.
+ * @throws {EngineError} if its library cannot be loaded
+ */
+export async function disableBindingEvents(): Promise<void> {
+  const library = await findBindingLibrary();
+  if (library !== undefined) await apiOf(library.path);
+}
+
+function apiOf(path: string): Promise<Api> {
+  const known = opened.get(path);
+  if (known !== undefined) return known;
+  const made = open(path);
+  opened.set(path, made);
+  return made;
+}
+
+async function open(path: string): Promise<Api> {
+  const library = await openLibrary(path);
+  // Errors are returned as a status. The library would also print them, in color and bypassing the program's output.
   const env = library.make('CreateEnv', constants.loggingLevelFatal, '@dm/jit');
-  // // On Windows this is the only way to turn events off: the library reads no environment variable there.
+  // On Windows this is the only way to turn events off: the library reads no environment variable there.
   if (!isTelemetryWanted()) library.call('DisableTelemetryEvents', env);
   const memory = library.make('CreateCpuMemoryInfo', constants.deviceAllocator, constants.memTypeDefault);
   return { library, env, memory };
@@ -87,9 +108,9 @@ function sessionOptions(library: Library, { threads, profilePrefix }: RuntimeSes
     library.call(name, options, ...args);
   set('SetSessionGraphOptimizationLevel', constants.enableAllOptimizations);
   set('SetInterOpNumThreads', 1);
-  // // With memory patterns, one block holds all values of a run: twice the memory that this graph needs at once.
+  // With memory patterns, one block holds all values of a run: twice the memory that this graph needs at once.
   set('DisableMemPattern');
-  // // A thread that waits for work spins briefly before it sleeps, since the time from one operator to the next is
+  // A thread that waits for work spins briefly before it sleeps, since the time from one operator to the next is
   // shorter than waking up. Endless spinning, the runtime's default, takes the processor from everything else.
   set('AddSessionConfigEntry', 'session.intra_op.allow_spinning', '1');
   set('AddSessionConfigEntry', 'session.intra_op.spin_duration_us', String(SPIN_DURATION_US));
@@ -117,7 +138,7 @@ function bind({ library, memory }: Api, session: bigint, inputs: Arrays, outputs
   const [inputNames, outputNames] = [cStrings(library, Object.keys(inputs)), cStrings(library, Object.keys(outputs))];
   const [reads, writes] = [values(Object.values(inputs)), values(Object.values(outputs))];
   const args = [inputNames.pointers, reads, reads.length, outputNames.pointers, writes.length, writes] as const;
-  // // Keeps everything alive whose address the runtime has.
+  // Keeps everything alive whose address the runtime has.
   const kept = [inputNames.text, outputNames.text, inputs, outputs];
   const call: BoundCall = async () => {
     await library.callAsync('Run', session, null, ...args);
@@ -137,7 +158,7 @@ function tensorOver(library: Library, memory: bigint, { dtype, shape, data }: Nd
   return library.make(
     'CreateTensorWithDataAsOrtValue',
     memory,
-    // // Accessing its buffer moves a small array's elements off the heap, on which the garbage collector could move
+    // Accessing its buffer moves a small array's elements off the heap, on which the garbage collector could move
     // them.
     new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
     data.byteLength,

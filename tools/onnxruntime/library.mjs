@@ -1,0 +1,33 @@
+// Fills the package @dm/onnxruntime-<os>-<cpu> in the current folder before it is packed (`fill`), and empties it
+// afterwards (`empty`): the library comes from the npm package onnxruntime-node, at the version that @dm/jit is tested
+// with, and is never committed. onnxruntime-node's install script is not needed, since its tarball has the library.
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { root } from '../bootstrap/commands.mjs';
+
+/** The files that Git ignores: their names in the package, and where they come from. */
+function files() {
+  const { exports, publishConfig } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const [[os], [cpu]] = [publishConfig.os, publishConfig.cpu];
+  const runtime = createRequire(join(root, 'packages/jit/package.json')).resolve('onnxruntime-node/package.json');
+  const library = exports['./library'];
+  return {
+    [library]: join(dirname(runtime), 'bin', 'napi-v6', os, cpu, basename(library)),
+    LICENSE: join(import.meta.dirname, 'LICENSE'),
+    THIRD_PARTY_NOTICES: join(import.meta.dirname, 'ThirdPartyNotices.txt'),
+  };
+}
+
+const [action] = process.argv.slice(2);
+for (const [target, source] of Object.entries(files())) {
+  if (action === 'fill') {
+    mkdirSync(dirname(target), { recursive: true });
+    copyFileSync(source, target);
+  } else if (action === 'empty') {
+    rmSync(target, { force: true });
+    if (dirname(target) !== '.') rmSync(dirname(target), { recursive: true, force: true });
+  } else {
+    throw new Error('usage: node library.mjs fill|empty');
+  }
+}
