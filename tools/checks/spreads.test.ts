@@ -1,5 +1,5 @@
 // No list that a file or a user makes long becomes the arguments of a call: above about 120 000 the stack overflows.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { root } from '../bootstrap/commands.mjs';
@@ -27,6 +27,7 @@ const spread =
 
 const folder = join(root, 'packages');
 const found = readdirSync(folder)
+  .filter((name) => existsSync(join(folder, name, 'src')))
   .flatMap((name) => {
     const source = join(folder, name, 'src');
     return readdirSync(source, { recursive: true, encoding: 'utf8' }).map((path) => `${name}/src/${path}`);

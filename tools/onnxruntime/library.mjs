@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { root } from '../bootstrap/commands.mjs';
 
-/** The files that Git ignores: their names in the package, and where they come from. */
+/** The files that Git ignores: their names in the package, and their sources. */
 function files() {
   const { exports, publishConfig } = JSON.parse(readFileSync('package.json', 'utf8'));
   const [[os], [cpu]] = [publishConfig.os, publishConfig.cpu];

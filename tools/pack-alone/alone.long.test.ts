@@ -121,7 +121,7 @@ describe.each(withCode)('@dm/%s alone', (name) => {
   );
 });
 
-it('@dm/trainer trains where npm installed it, and its size is printed', async () => {
+it('@dm/trainer trains as npm installed it, and its size is printed', async () => {
   const project = mkdtempSync(join(tmpdir(), 'alone-dm-'));
   onTestFinished(() => rmSync(project, { recursive: true, force: true }));
   const own = withOwnDependencies('trainer', packages);
@@ -138,10 +138,6 @@ it('@dm/trainer trains where npm installed it, and its size is printed', async (
   const dm = join(modules, '@dm/trainer/dist/cli.js');
   const doctor = await run('node', [dm, 'doctor', '--json'], project);
   expect(JSON.parse(doctor)).toMatchObject({ library: { package: runtime } });
-  await run(
-    'node',
-    [dm, 'train', '--total-steps', '3', '--batch-size', '4', '--samples', '4', '--out', 'run'],
-    project,
-  );
+  await run('node', [dm, 'train', '--steps', '3', '--batch-size', '4', '--samples', '4', '--out', 'run'], project);
   expect(readdirSync(join(project, 'run'))).toContain('report.html');
 }, 600_000);

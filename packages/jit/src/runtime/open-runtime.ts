@@ -10,7 +10,7 @@ import type { Device, Runtime } from './runtime.js';
  * In Node, the C API of ONNX Runtime's library for the CPU, and the JavaScript API of onnxruntime-node for other devices;
  * elsewhere onnxruntime-web. If the C API is unavailable and onnxruntime-node is installed, the JavaScript API is used for
  * the CPU too; it is slower and needs more memory, and the runtime's name states the reason.
- * @throws {EngineError} naming the package to install, or another engine if there is no library for the platform
+ * @throws {EngineError} naming the package to install, or another engine if the platform has no library
  */
 export async function openRuntime(device: Device): Promise<Runtime> {
   if (!isNode) return javascriptApi('onnxruntime-web', 'web');

@@ -15,7 +15,7 @@ it('refuses in a worker from which nothing switches it off: no koffi, and a main
   const { disableTelemetry } = await import('./telemetry.js');
   await expect(disableTelemetry()).rejects.toMatchObject({
     code: 'RUNTIME_FAILED',
-    cause: { message: 'the main thread does not answer' },
+    cause: { message: 'the main thread does not respond' },
   });
   expect(disconnect).toHaveBeenCalledOnce();
 });

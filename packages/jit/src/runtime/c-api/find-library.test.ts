@@ -110,7 +110,7 @@ it('knows the platform of this process', async () => {
 });
 
 it.each(['cpu', 'webgpu', 'cuda'] as const)(
-  'an engine on %s says so on musl, whatever is installed',
+  'an engine on %s fails to open on musl, whatever is installed',
   async (device) => {
     vi.resetModules();
     vi.doMock('detect-libc', () => ({ family: () => Promise.resolve('musl') }));

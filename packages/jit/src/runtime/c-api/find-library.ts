@@ -52,10 +52,10 @@ export function checkPlatform({ os, cpu, libc }: Platform): void {
   if (libc !== 'musl' && `${os}-${cpu}` in files) return;
   const names: Readonly<Record<string, string>> = { darwin: 'macOS', linux: 'Linux', win32: 'Windows' };
   const processor = os === 'darwin' && cpu === 'x64' ? 'Intel processors (x64)' : cpu;
-  const where = `${names[os] ?? os} on ${processor}${libc === 'musl' ? ' with musl (Alpine Linux)' : ''}`;
+  const place = `${names[os] ?? os} on ${processor}${libc === 'musl' ? ' with musl (Alpine Linux)' : ''}`;
   throw new EngineError(
     'RUNTIME_MISSING',
-    `The engine onnx does not run here: ONNX Runtime has no library for ${where}. ` +
+    `The engine onnx does not run here: ONNX Runtime has no library for ${place}. ` +
       `Use another engine: ${otherEngine}`,
   );
 }

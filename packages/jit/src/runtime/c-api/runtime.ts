@@ -29,7 +29,7 @@ const opened = new Map<string, Promise<Api>>();
 
 /**
  * Opens the runtime, which computes on `cpu` only.
- * @throws {EngineError} if there is no library for this platform, or it is not installed or cannot be loaded
+ * @throws {EngineError} if the library does not exist for this platform, is not installed, or cannot be loaded
  */
 export async function openCApiRuntime(): Promise<Runtime> {
   const { path } = await findRuntimeLibrary();
