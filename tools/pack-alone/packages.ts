@@ -32,7 +32,7 @@ export function allPackages(): Map<string, Package> {
   return found;
 }
 
-/** The path of a package's tarball. Throws where it was not packed. */
+/** The path of a package's tarball. Throws if it was not packed. */
 export function tarballOf({ name, folder }: Package): string {
   const tarballs = existsSync(join(folder, 'tarball')) ? readdirSync(join(folder, 'tarball')) : [];
   if (tarballs.length !== 1) {
@@ -41,7 +41,7 @@ export function tarballOf({ name, folder }: Package): string {
   return join(folder, 'tarball', tarballs[0]!);
 }
 
-/** Whether a package has code to import: those of ONNX Runtime's library have none. */
+/** Whether a package has code to import; those with ONNX Runtime's library do not. */
 export function hasCode({ manifest }: Package): boolean {
   return '.' in manifest.exports;
 }

@@ -1,4 +1,4 @@
-/** Where ONNX Runtime's shared library for the processor is: one npm package per platform, with nothing else in it. */
+/** Finds ONNX Runtime's shared library for the CPU: one npm package per platform, with nothing else in it. */
 import type * as DetectLibc from 'detect-libc';
 import { EngineError } from '../../errors.js';
 

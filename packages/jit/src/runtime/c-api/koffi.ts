@@ -14,8 +14,7 @@ export async function loadKoffi(): Promise<typeof Koffi> {
   } catch (cause) {
     throw new EngineError(
       'RUNTIME_MISSING',
-      'The onnx engine calls ONNX Runtime through the package koffi, an optional dependency of @dm/jit, which could not be ' +
-        'loaded. Install it: npm install koffi',
+      'The onnx engine needs the package koffi, which could not be loaded. Install it: npm install koffi',
       { cause },
     );
   }
