@@ -1,5 +1,5 @@
 // Errors have the right class: `RangeError`, `TypeError` or a subclass of `DmError`, never a plain `Error`.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { root } from '../bootstrap/commands.mjs';
@@ -34,6 +34,7 @@ const allowed: Readonly<Record<string, string>> = {
 
 const folder = join(root, 'packages');
 const found = readdirSync(folder)
+  .filter((name) => existsSync(join(folder, name, 'src')))
   .flatMap((name) =>
     readdirSync(join(folder, name, 'src'), { recursive: true, encoding: 'utf8' }).map((path) => `${name}/src/${path}`),
   )
