@@ -20,6 +20,13 @@ describe('resolving', () => {
     for (const preset of Object.keys(presets)) expect(resolve({ preset }).preset).toBe(preset);
   });
 
+  it.each([
+    ['sampler', { type: { toString: 1 } }],
+    ['engine', { toString: 1, valueOf: 1 }],
+  ])('refuses an object without a text as the type of %s', (field, value) => {
+    expect(() => resolve({ [field]: value })).toThrowWith(invalid(field));
+  });
+
   it('lays later layers on top, field by field', () => {
     const config = resolveConfig([
       layer({ preset: 'cifar10', optimizer: { lr: 1, maxGradNorm: 2 }, batchSize: 3 }),

@@ -158,7 +158,7 @@ function demand(issue: z.core.$ZodIssue, value: unknown): string {
 }
 
 function oneOf(known: readonly string[], value: unknown): string {
-  const near = nearest(String(value), known);
+  const near = typeof value === 'string' ? nearest(value, known) : undefined;
   return `must be one of ${known.join(', ')}${near === undefined ? '' : ` (perhaps "${near}")`}`;
 }
 

@@ -23,7 +23,7 @@ export function typesOf(schema: unknown): readonly string[] {
 /** The one for objects of this type, if it is known; else all. */
 export function objectsOfType(schema: unknown, type: unknown): z.ZodObject[] {
   const all = objectsOf(schema);
-  const ofType = all.filter((object) => typesOf(object).includes(String(type)));
+  const ofType = typeof type === 'string' ? all.filter((object) => typesOf(object).includes(type)) : [];
   return ofType.length > 0 ? ofType : all;
 }
 
