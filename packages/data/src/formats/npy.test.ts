@@ -2,7 +2,7 @@ import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createMemoryDataset } from '../datasets/memory.js';
 import { formatNpy, parseNpy, parseNpz, readNpz, writeNpy, writeNpz, type NpyData } from './npy.js';
 import { openDataset } from '../datasets/open-dataset.js';
@@ -137,6 +137,18 @@ describe('npz', () => {
     expect([set.length, set.shape, set.classes]).toEqual([2, [2, 2, 1], ['0', '1']]);
     const batch = await set.read([1]);
     expect([[...batch.images], [...batch.labels!]]).toEqual([[4, 5, 6, 7], [0]]);
+  });
+
+  it('holds no clock time', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'npz-'));
+    const written: Buffer[] = [];
+    for (const year of [2024, 2031]) {
+      vi.useFakeTimers({ now: new Date(year, 5, 1), toFake: ['Date'] });
+      await writeNpz(join(folder, 'x.npz'), { x: { shape: [1], data: Float32Array.of(1) } });
+      vi.useRealTimers();
+      written.push(await readFile(join(folder, 'x.npz')));
+    }
+    expect(written[0]).toEqual(written[1]);
   });
 
   it('round trip through a file', async () => {

@@ -80,10 +80,13 @@ export async function readNpz(path: string, limits: Partial<DataLimits> = {}): P
   return parseNpz(await readBytes(path), path, limits);
 }
 
+/** The date of each entry, as NumPy writes it (midnight in local time, which is what zip stores): equal arrays, equal files. */
+const zipEpoch = new Date(1980, 0, 1);
+
 /** Writes a .npz file, uncompressed as `numpy.savez`. */
 export async function writeNpz(path: string, arrays: Readonly<Record<string, NpyArray>>): Promise<void> {
   const entries = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, formatNpy(array)] as const);
-  atomicWriteFile(path, zipSync(Object.fromEntries(entries), { level: 0 }));
+  atomicWriteFile(path, zipSync(Object.fromEntries(entries), { level: 0, mtime: zipEpoch }));
 }
 
 /** Header of a .npy file. */
