@@ -80,8 +80,8 @@ describe('findRuntimeLibrary', () => {
 });
 
 it.each<[string, string, string | null, string]>([
-  ['linux', 'x64', 'musl', 'Linux on x64 with musl (Alpine Linux)'],
-  ['linux', 'arm64', 'musl', 'Linux on arm64 with musl (Alpine Linux)'],
+  ['linux', 'x64', 'musl', 'Linux on x64 with musl'],
+  ['linux', 'arm64', 'musl', 'Linux on arm64 with musl'],
   ['darwin', 'x64', null, 'macOS on Intel processors (x64)'],
   ['linux', 'arm', 'glibc', 'Linux on arm'],
   ['linux', 'riscv64', 'glibc', 'Linux on riscv64'],
