@@ -7,7 +7,7 @@
  */
 
 /** @param {string} path */
-const isUnitTest = (path) => path.endsWith('.test.ts') && !path.endsWith('.e2e.test.ts');
+const isUnitTest = (path) => path.endsWith('.test.ts') && !/\.(e2e|long)\.test\.ts$/.test(path);
 
 /**
  * `packages/core` of `packages/core/src/index.ts`.

@@ -15,6 +15,7 @@ const modules = [
   file('core/b.test.ts', 'core/a.ts', 'core/b.ts'),
   file('core/c.test.ts', 'core/c.ts'),
   file('core/c.e2e.test.ts', 'core/c.ts'),
+  file('core/c.long.test.ts', 'core/c.ts'),
   file('core/index.ts', 'core/a.ts'),
   file('trainer/x.test.ts', 'core/index.ts'),
 ];
@@ -30,7 +31,7 @@ it('takes a changed test itself', () => {
   expect(testsByDistance(modules, ['packages/core/c.test.ts'])).toEqual([['packages/core/c.test.ts']]);
 });
 
-it('leaves other projects, end-to-end tests and what is no module alone', () => {
+it('leaves other projects, end-to-end and long tests, and what is no module alone', () => {
   expect(testsByDistance(modules, ['packages/core/c.ts', 'README.md'])).toEqual([['packages/core/c.test.ts']]);
   expect(testsByDistance(modules, ['README.md', 'packages/core/gone.ts'])).toEqual([]);
 });
