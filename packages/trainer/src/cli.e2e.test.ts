@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestCheckpoint } from './checkpoint/checkpoint-folder.js';
 import { readMetrics } from './run/metrics.js';
 import { dm, dmElsewhere, dmJson, jsonOf, start } from './testing/command.js';
-import { tinyArguments, tinyFolder } from './testing/tiny.js';
+import { tinyArguments, tinyConfig, tinyFolder } from './testing/tiny.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -19,6 +19,17 @@ function checkpointFiles(out: string): Record<string, string> {
   const { path } = latestCheckpoint(join(folder, out, 'checkpoints')).checkpoint!;
   return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString('base64')]));
 }
+
+it('a dry run measures a configuration that is longer than the arguments of a command may be', async () => {
+  const betas = Array.from({ length: 10_000 }, (_, t) => 1e-4 + 1e-6 * t);
+  const path = join(folder, 'long.json');
+  const diffusion = { schedule: { type: 'betas', betas }, timesteps: betas.length };
+  writeFileSync(path, JSON.stringify({ ...tinyConfig(folder, 3), diffusion }));
+  const { code, stdout } = await dm(['train', '--config', path, '--dry-run', '--json'], folder);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout.trimEnd().split('\n').at(-1)!)).toMatchObject({ event: 'dryRun', measured: { steps: 2 } });
+  expect(existsSync(join(folder, 'run'))).toBe(false);
+});
 
 describe('dm bench', () => {
   it('times the step of a configuration file or of a run, in words or as JSON, and leaves nothing behind', async () => {

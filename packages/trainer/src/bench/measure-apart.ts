@@ -1,5 +1,9 @@
 /** Measuring in a child process, which can be ended at any moment: the engine's calls cannot. */
 import { spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { atomicWriteFile, removeTree } from '@dm/files';
 import type { BenchResult } from './bench.js';
 import { dryRunSteps } from './dry-run.js';
 import type { Config } from '../config/schema.js';
@@ -12,9 +16,17 @@ import { deserializeError } from '../errors.js';
  */
 export async function measureApart(cli: string, config: Config, ms: number): Promise<BenchResult | string> {
   const { steps, warmup } = dryRunSteps;
-  const fields = Object.entries(config).map(([field, value]) => `${field}=${JSON.stringify(value)}`);
-  const args = ['bench', '--json', '--steps', String(steps), '--warmup', String(warmup), '--set', ...fields];
-  const output = await outputOf([...process.execArgv, cli, ...args], ms);
+  const folder = mkdtempSync(join(tmpdir(), 'dm-dry-run-'));
+  let output: string | undefined;
+  try {
+    // In a file, since the system limits the length of arguments: custom betas alone may exceed it.
+    const path = join(folder, 'config.json');
+    atomicWriteFile(path, JSON.stringify(config));
+    const args = ['bench', '--json', '--steps', String(steps), '--warmup', String(warmup), '--config', path];
+    output = await outputOf([...process.execArgv, cli, ...args], ms);
+  } finally {
+    removeTree(folder);
+  }
   if (output === undefined) return `compiling and ${1 + warmup + steps} steps take longer than a dry run may`;
   const line = output.split('\n').findLast((text) => text.startsWith('{'));
   const event = JSON.parse(line ?? '{"event":"none"}') as { readonly event: string };
