@@ -128,6 +128,7 @@ it('notes the variances that diffusers has and this package has not', () => {
 describe('is refused by name', () => {
   it.each<[object, string[]]>([
     [{ _class_name: 'PNDMScheduler' }, ['is PNDMScheduler', 'DDPMScheduler and DDIMScheduler']],
+    [{ _class_name: { toString: 1 } }, ['is {"toString":1}', 'DDPMScheduler and DDIMScheduler']],
     [{ beta_schedule: 'laplace' }, ['beta_schedule is "laplace"', 'linear, scaled_linear, squaredcos_cap_v2, sigmoid']],
     [{ prediction_type: 'flow_prediction' }, ['prediction_type is "flow_prediction"', 'epsilon, sample, v_prediction']],
     [{ trained_betas: [0.1, 0.2] }, ['trained_betas', '1000 timesteps', 'got [0.1,0.2]']],

@@ -182,10 +182,10 @@ export interface ReadScheduler {
  * @throws {UserError} on another class, each field that those do not have, and each value that has no counterpart here
  */
 export function readScheduler(fields: Fields, source: string): ReadScheduler {
-  const className = String(fields['_class_name']);
+  const className = fields['_class_name'];
   if (className !== 'DDPMScheduler' && className !== 'DDIMScheduler') {
     throw new UserError(
-      `${source}: the scheduler is ${className}; ${Object.keys(ownFields).join(' and ')} can be read. In Python, ` +
+      `${source}: the scheduler is ${typeof className === 'string' ? className : JSON.stringify(className)}; ${Object.keys(ownFields).join(' and ')} can be read. In Python, ` +
         'DDPMScheduler.from_config(pipeline.scheduler.config) makes the one of the other.',
       { code: 'PIPELINE_UNSUPPORTED' },
     );
