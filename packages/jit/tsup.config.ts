@@ -1,4 +1,4 @@
 import { library } from '../../tools/config/tsup.js';
 
-// // `import.meta.url` in CommonJS too: ONNX Runtime's library is located relative to this package.
+// `import.meta.url` in CommonJS too: ONNX Runtime's library is located relative to this package.
 export default library({ shims: true });

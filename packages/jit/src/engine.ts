@@ -89,7 +89,7 @@ class OnnxEngine implements Engine {
       compiler: {
         lower: { block: this.info['block'] as number, portable: device !== 'cpu' },
         createSession: (model) => this.createSession(model),
-        // // In a browser, shared memory is available only if the server opts in (cross-origin isolation).
+        // In a browser, shared memory is available only if the server opts in (cross-origin isolation).
         sharedMemory: isNode && this.runtime.sharedArrays,
         compiled: (compilation) => observer.compiled?.(compilation),
       },

@@ -34,7 +34,7 @@ export class Binding {
     this.buffers = {
       input: arrays(input, emptyArray),
       output: arrays(output, emptyArray),
-      // // Allocated with the state, since an update kernel reads it.
+      // Allocated with the state, since an update kernel reads it.
       intermediate: arrays(intermediate, (spec) => state.empty(spec)),
     };
   }

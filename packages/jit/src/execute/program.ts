@@ -153,7 +153,7 @@ export class OnnxProgram implements CompiledProgram {
     if (specialization === undefined) {
       specialization = compileProgram(this.program, this.options.name, state, inputs, this.options.compiler);
       this.specializations.set(key, specialization);
-      // // A failed compilation is not cached: the next call reports it again.
+      // A failed compilation is not cached: the next call reports it again.
       specialization.catch(() => this.specializations.delete(key));
     }
     return specialization;

@@ -64,7 +64,7 @@ export class OnnxStateHandle implements StateHandle {
   swap(name: string): void {
     const buffers = this.entry(name);
     const { current, next } = buffers;
-    // // Values in shared memory stay there, since kernels look for them there.
+    // Values in shared memory stay there, since kernels look for them there.
     if (this.shared?.has(current) === true && !this.shared.has(next!)) return current.data.set(next!.data);
     [buffers.current, buffers.next] = [buffers.next!, buffers.current];
     buffers.swapped = !buffers.swapped;

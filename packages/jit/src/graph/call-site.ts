@@ -4,7 +4,7 @@ export type CallSite = Error;
 /** Captures the place of the current call. */
 export function captureCallSite(): CallSite {
   const limit = Error.stackTraceLimit;
-  // // Calls inside a model's gradient are deep in the stack.
+  // Calls inside a model's gradient are deep in the stack.
   Error.stackTraceLimit = 100;
   const callSite = new Error();
   Error.stackTraceLimit = limit;
@@ -21,7 +21,7 @@ const packages = 'core|curriculum|data|eval|jit|models|ops|optim|trainer';
  */
 export function userFrame(stack: string): string | undefined {
   const frames = stack.split('\n').flatMap((line) => locationOf(line) ?? []);
-  // // `.../packages` in this repository, `.../node_modules/@dm` if installed.
+  // `.../packages` in this repository, `.../node_modules/@dm` if installed.
   const home = frames[0]?.match(/^(.*)[\\/]jit[\\/](?:src|dist)[\\/]/)?.[1];
   const isIn = (location: string, names: string) =>
     home !== undefined &&

@@ -71,11 +71,11 @@ const attentionGrad: Kernel = {
     const name = (key: string) => ctx.get(input(node, key));
     const alpha = node.attrs['scale'] as number;
     const dy = name('dy');
-    // // Scaled here rather than in the product. Otherwise the runtime would find the forward pass's products to be
+    // Scaled here rather than in the product. Otherwise the runtime would find the forward pass's products to be
     // equal, and keep all of them until the backward pass.
     const scaled = onnx.op('Mul', [name('q'), onnx.float(alpha)]);
     const rowSums = ctx.sum(onnx.op('Mul', [dy, name('y')]), [3], true);
-    // // The product with a transposed T x T matrix, written as the transpose of a product with the matrix in its own
+    // The product with a transposed T x T matrix, written as the transpose of a product with the matrix in its own
     // order: the rows to transpose are then d long instead of T.
     const transposed = (x: string) => ctx.transpose(x, [0, 1, 3, 2]);
     const operands = {

@@ -13,7 +13,7 @@ type Slid = 'dy' | 'x';
  */
 function slid({ x, filter, strides, dilations }: ConvGeometry, block: number): Slid | undefined {
   const [kh, kw, inChannels, outChannels] = filter as [number, number, number, number];
-  // // A single tap is one output pixel per filter, for which the kernel is slow. Only strides 1 and 2 were measured.
+  // A single tap is one output pixel per filter, for which the kernel is slow. Only strides 1 and 2 were measured.
   const fits = block > 0 && x[0]! % block === 0 && kh > 1 && kw > 1;
   if (!fits || dilations.some((d) => d !== 1) || strides.some((s) => s > 2)) return undefined;
   const xFits = inChannels % block === 0 && strides.every((s) => s === 1);

@@ -60,7 +60,7 @@ export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx:
     const left = ctx.reshape(a, [n!, rows, space]);
     const right = ctx.reshape(b, [n!, columns, space]);
     const perImage = ctx.reshape(ctx.matMul(left, right, 3, { transB: true }), [n!, rows * columns]);
-    // // The sum over images is a product with ones, which runs at memory bandwidth; the runtime's ReduceSum does not.
+    // The sum over images is a product with ones, which runs at memory bandwidth; the runtime's ReduceSum does not.
     return ctx.onnx.op('MatMul', [ctx.onnx.floats(new Float32Array(n!).fill(1), [1, n!]), perImage]);
   };
   if (strides.every((s) => s === 1) && dilations.every((d) => d === 1)) {
@@ -69,7 +69,7 @@ export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx:
       return padSpatial(xs, [noPad, [left, outWidth! - width! - left]], ctx);
     });
     const stacked = stack(shiftedX, ctx);
-    // // A shift along the height is a shift by whole rows, so the plane is padded as one line, which is faster.
+    // A shift along the height is a shift by whole rows, so the plane is padded as one line, which is faster.
     const lines = ctx.reshape(dys, [n!, outChannels!, outHeight! * outWidth!]);
     const taps = upTo(kh!).map((tap) => {
       const top = tap - pad[0][0];

@@ -39,7 +39,7 @@ function elementwise(build: Build, dtype?: DType | ((call: KernelCall) => DType)
 const sameSize = (a: Value, b: Value): boolean =>
   a.shape.length === b.shape.length && a.shape.every((d, i) => d === b.shape[i]);
 
-// // If operands were replaced by scalars, they no longer determine the output's shape.
+// If operands were replaced by scalars, they no longer determine the output's shape.
 function expand(name: string, output: Value, layout: Layout, ctx: LoweringContext): string {
   if (output.shape.length === 0) return name;
   const shape = layout === 'NCHW' ? [0, 3, 1, 2].map((axis) => output.shape[axis]!) : output.shape;

@@ -190,7 +190,7 @@ const stridedSlice: Kernel = {
   infer: (call) => [{ shape: stridedRange(call).finalShape, dtype: input(call, 'x').dtype }],
   lower(node, ctx) {
     const { begin, end, strides, finalShape } = stridedRange(node);
-    // // An end of -1 with a negative step means "through the first element"; ONNX writes that as a very negative end.
+    // An end of -1 with a negative step means "through the first element"; ONNX writes that as a very negative end.
     const ends = end.map((e, i) => (strides[i]! < 0 && e < 0 ? -(2 ** 31) : e));
     ctx.set(node.outputs[0]!, ctx.reshape(sliceOp(ctx.get(node.inputs[0]!), begin, ends, strides, ctx), finalShape));
   },

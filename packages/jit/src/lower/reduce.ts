@@ -42,7 +42,7 @@ function reduction(op: string, dtype?: DType): Kernel {
       const output = node.outputs[0]!;
       const { operand, axes, layout } = plan(node, ctx);
       const x = node.inputs[0]!;
-      // // ONNX has no operators for All and Any: they are the minimum and maximum of 0 and 1. Mean is defined for
+      // ONNX has no operators for All and Any: they are the minimum and maximum of 0 and 1. Mean is defined for
       // floats.
       const number = x.dtype === 'bool' ? ctx.cast(operand, 'int32') : operand;
       const source = dtype === 'float32' && x.dtype !== 'float32' ? ctx.cast(number, 'float32') : number;

@@ -13,7 +13,7 @@ export function commonSubexpressions(graph: Graph): Graph {
   });
 }
 
-// // Large constants are seldom equal and are costly to compare.
+// Large constants are seldom equal and are costly to compare.
 function keyOf(node: Node): string | undefined {
   const { data } = node.attrs as { data?: ArrayLike<number> };
   if (data !== undefined && data.length > 256) return undefined;

@@ -68,7 +68,7 @@ function splatOf(node: Node, splats: ReadonlyMap<Value, number>): number | undef
   if (moves.has(node.op)) return values[0];
   const fold = folds[node.op];
   if (fold === undefined) return undefined;
-  // // Integer results that might not fit into int32 are not folded.
+  // Integer results that might not fit into int32 are not folded.
   const result = fold(values as number[], node);
   const fits = node.outputs[0]!.dtype !== 'int32' || (Number.isInteger(result) && Math.abs(result) < 2 ** 31);
   return fits ? result : undefined;

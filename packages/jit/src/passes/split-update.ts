@@ -40,7 +40,7 @@ export function splitUpdate(graph: Graph, isVector: (value: Value) => boolean = 
       : isInstruction(node.op) && (isStateVector(value) || isNumber(value));
   };
 
-  // // Cheap values are computed in both graphs instead of being passed from one to the other.
+  // Cheap values are computed in both graphs instead of being passed from one to the other.
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
   const isRecomputed = (node: Node) =>
     node.op === 'Const' || (isInstruction(node.op) && isStateVector(node.outputs[0]!) && isElementwise(node));

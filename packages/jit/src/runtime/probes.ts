@@ -53,13 +53,13 @@ export async function checkDevice(runtime: Runtime, device: Device): Promise<voi
   });
   const y = matrix(0, 0, 0, 0);
   try {
-    // // Without `deviceOnly`, the runtime would silently fall back to the CPU.
+    // Without `deviceOnly`, the runtime would silently fall back to the CPU.
     const session = await runtime.createSession(encodeModel(deviceProbe), { device, deviceOnly: true, threads: 1 });
     await session.bind({ x: matrix(1, 2, 3, 4), w: matrix(5, 6, 7, 8) }, { y })();
     await session.release();
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    // // Some of the runtime's messages begin with a location in its own source and the failed assertion.
+    // Some of the runtime's messages begin with a location in its own source and the failed assertion.
     const reason = message
       .replace(/^\/\S*onnxruntime\S*:\d+ .* was false\. /s, '')
       .trim()

@@ -25,7 +25,7 @@ export async function disableTelemetry(): Promise<void> {
 }
 
 async function disable(): Promise<void> {
-  // // In the main thread this is the environment of the process, unless a test runner has replaced it by a copy; in a
+  // In the main thread this is the environment of the process, unless a test runner has replaced it by a copy; in a
   // worker it is always a copy. Child processes inherit it.
   process.env[disablingVariable] = '1';
   let koffi: typeof Koffi;
@@ -47,7 +47,7 @@ function setInProcess(koffi: typeof Koffi): void {
     return;
   }
   const c = koffi.load(null);
-  // // Other threads may be reading the environment, so it is changed only if necessary.
+  // Other threads may be reading the environment, so it is changed only if necessary.
   if (c.func('getenv', 'const char *', ['const char *'])(disablingVariable) === '1') return;
   c.func('setenv', 'int', ['const char *', 'const char *', 'int'])(disablingVariable, '1', 1);
 }

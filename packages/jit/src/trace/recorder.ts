@@ -45,7 +45,7 @@ class RecorderBackend extends tf.KernelBackend {
   traced(info: tf.TensorInfo): Value {
     const { value } = this.store.get(info.dataId);
     if (sameShape(value.shape, info.shape)) return value;
-    // // TF.js may use the same data with another shape.
+    // TF.js may use the same data with another shape.
     const [reshaped] = this.target.emit(
       {
         op: 'Reshape',

@@ -42,7 +42,7 @@ export class SharedMemory {
    */
   constructor(private readonly most = MAX_PAGES) {
     try {
-      // // The module requires a memory with the largest possible maximum. Unused pages cost address space only.
+      // The module requires a memory with the largest possible maximum. Unused pages cost address space only.
       this.memory = new wasmApi.Memory({ initial: 0, maximum: MAX_PAGES, shared: true });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
@@ -69,7 +69,7 @@ export class SharedMemory {
 
   /** Whether an array is in this memory. Its address is then its byte offset. */
   has({ data }: NdArray): boolean {
-    // // When a shared memory grows, it gets a new buffer object for the same bytes, so buffers cannot be compared.
+    // When a shared memory grows, it gets a new buffer object for the same bytes, so buffers cannot be compared.
     return data.buffer instanceof SharedArrayBuffer;
   }
 }

@@ -61,7 +61,7 @@ function call(worker: Worker, args: readonly number[]): Promise<void> {
       worker.unref();
       resolve();
     };
-    // // An ended thread has a negative id and emits no further events.
+    // An ended thread has a negative id and emits no further events.
     if (worker.threadId < 0) return reject(reason);
     worker.on('error', onError);
     worker.once('exit', onExit);

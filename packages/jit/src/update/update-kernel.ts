@@ -50,7 +50,7 @@ const instructions: Readonly<Record<string, (x: Code, y: Code) => Code>> = {
   Sign: (x) => subtract(whether(lanes.above, x), whether(lanes.below, x)),
   Sqrt: root,
   Square: square,
-  // // A value on the stack cannot be read twice, so the difference is computed again.
+  // A value on the stack cannot be read twice, so the difference is computed again.
   SquaredDifference: (x, y) => square(subtract(x, y)),
   Sub: subtract,
 };
@@ -82,7 +82,7 @@ export function updateKernel(graph: Graph): UpdateKernel {
   const scalars = addresses + reads.length + graph.outputs.length;
   const params = [...Array<'i32'>(scalars).fill('i32'), ...scalarInputs.map(() => 'f32' as const)];
 
-  // // Every value has its own local: four elements of a vector, or a scalar repeated four times.
+  // Every value has its own local: four elements of a vector, or a scalar repeated four times.
   const local = new Map<Value, number>();
   const reserve = (value: Value): number => {
     const index = params.length + local.size;
