@@ -50,10 +50,34 @@ it('reads shards by their index', async () => {
   expect((await fromPretrained(unet)).params).toEqual(start);
 });
 
+it('reads a variant, alone or in shards', async () => {
+  const bytes = formatSafetensors(toTorch(model, start));
+  const variants = [
+    { 'diffusion_pytorch_model.fp16.safetensors': bytes, 'diffusion_pytorch_model.bf16.safetensors': new Uint8Array() },
+    {
+      'diffusion_pytorch_model.fp16-00001-of-00001.safetensors': bytes,
+      'diffusion_pytorch_model.safetensors.index.fp16.json': JSON.stringify({
+        weight_map: Object.fromEntries(
+          Object.keys(toTorch(model, start)).map((name) => [
+            name,
+            'diffusion_pytorch_model.fp16-00001-of-00001.safetensors',
+          ]),
+        ),
+      }),
+    },
+  ];
+  for (const files of variants) {
+    const unet = await mkdtemp(join(tmpdir(), 'dm-models-'));
+    await writeFile(join(unet, 'config.json'), diffusersJson(model.kind, model.config));
+    for (const [name, content] of Object.entries(files)) await writeFile(join(unet, name), content);
+    expect((await fromPretrained(unet)).params).toEqual(start);
+  }
+});
+
 it('refuses a folder without weights', async () => {
   const empty = await mkdtemp(join(tmpdir(), 'dm-models-'));
   await writeFile(join(empty, 'config.json'), diffusersJson(model.kind, model.config));
-  await expect(fromPretrained(empty)).rejects.toThrow(/diffusion_pytorch_model\.safetensors\.index\.json/);
+  await expect(fromPretrained(empty)).rejects.toThrow(/diffusion_pytorch_model\.safetensors/);
 });
 
 it('refuses a class that there is no model for', async () => {

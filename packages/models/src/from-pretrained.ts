@@ -4,14 +4,16 @@ import { ConfigError } from './config-error.js';
 import { loadWeights } from './load-weights.js';
 import type { Model } from './model.js';
 import { type ModelClass, modelClasses } from './model-classes.js';
+import { findWeights, type FoundWeights } from './safetensors/find-weights.js';
 import { parseSafetensors } from './safetensors/parse.js';
 import { parseShards, shardNames } from './safetensors/shards.js';
 
-const WEIGHTS = 'diffusion_pytorch_model.safetensors';
+/** Named by the error of a folder without weights. */
+const NONE_FOUND: FoundWeights = { name: 'diffusion_pytorch_model.safetensors', isIndex: false };
 
 /**
  * Reads a model's folder as diffusers' `save_pretrained` writes it, such as `unet` of a pipeline: `config.json` with its
- * `_class_name`, and `diffusion_pytorch_model.safetensors`, or its index and shards. For Node; a browser passes the bytes
+ * `_class_name`, and weights as `findWeights` finds them. For Node; a browser passes the bytes
  * that it fetched to `parseSafetensors` and `loadWeights`.
  *
  * @throws {ConfigError} if the configuration names no class of `modelClasses` or is not one of that class.
@@ -23,7 +25,7 @@ export async function fromPretrained(
   folder: string,
 ): Promise<{ readonly model: Model; readonly params: Record<string, Float32NdArray> }> {
   const module = '@dm/files'; // by variable: bundlers for browsers must not look for it
-  const { fileKind, readRegularFileAsync } = (await import(/* @vite-ignore */ module)) as typeof files;
+  const { listFolder, readRegularFileAsync } = (await import(/* @vite-ignore */ module)) as typeof files;
   const read = (name: string) => readRegularFileAsync(`${folder}/${name}`, { maxBytes: Infinity });
   const text = async (name: string) => new TextDecoder().decode(await read(name));
   const config = parseConfig(await text('config.json'), `${folder}/config.json`);
@@ -35,10 +37,9 @@ export async function fromPretrained(
     );
   }
   const model: Model = modelClasses[className as ModelClass](config as never);
-  if (fileKind(`${folder}/${WEIGHTS}`) !== undefined) {
-    return { model, params: loadWeights(model, parseSafetensors(await read(WEIGHTS)).tensors) };
-  }
-  const index = await text(`${WEIGHTS}.index.json`);
+  const { name, isIndex } = findWeights(listFolder(folder).map((entry) => entry.name)) ?? NONE_FOUND;
+  if (!isIndex) return { model, params: loadWeights(model, parseSafetensors(await read(name)).tensors) };
+  const index = await text(name);
   const shards: Record<string, Uint8Array> = {};
   for (const name of shardNames(index)) shards[name] = await read(name);
   return { model, params: loadWeights(model, parseShards(index, shards).tensors) };

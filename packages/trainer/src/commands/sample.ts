@@ -3,7 +3,7 @@ import { ddpmVariances, samplers, spacings } from '@dm/core';
 import { Command } from 'commander';
 import { assignment, nest, type Layer } from '../config/resolve.js';
 import { UserError } from '../errors.js';
-import { checkImageFormat, writeImages } from '../files/images.js';
+import { checkImageOutput, writeImages } from '../files/images.js';
 import { generateSamples, type GenerateSamplesOptions } from '../sampling/generate-samples.js';
 import { formatDuration } from '../terminal/progress.js';
 import { print, printJson, printNote } from '../terminal/output.js';
@@ -34,7 +34,13 @@ export function sampleCommand(): Command {
     .option('--best', "use the run's checkpoint with the best metric instead of the newest")
     .option('--count <n>', 'number of images (default: 64, or as many as --noise has)', numeric)
     .option('--noise <file.npy>', 'initial noise, float32 [N, H, W, C], instead of noise from --seed')
-    .option('--out <file>', '.png for a grid, or .npy for float32 [N, H, W, C] in [-1, 1]', 'samples.png')
+    .option('--per-class <n>', 'images of each class, instead of --count', numeric)
+    .option(
+      '--out <path>',
+      '.png for a grid, .npz for bytes and labels, .npy for float32 [N, H, W, C] in [-1, 1], or a new folder for single ' +
+        'images',
+      'samples.png',
+    )
     .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
     .option('--sampler <name>', `${Object.keys(samplers).join(', ')} (default: the run's)`)
     .option('--eta <0..1>', 'fresh noise of ddim: 0 is deterministic, 1 as much as ddpm', numeric)
@@ -56,9 +62,8 @@ export function sampleCommand(): Command {
     .option('--guidance-interval <low,high>', 'apply guidance only while sigma / alpha is in this range', interval)
     .option('--weights <which>', 'ema (default), the name of an entry in extraEmas, or raw')
     .option(
-      '--label <class>',
-      'class of all images, for a conditional model (default: cycle through the classes)',
-      numeric,
+      '--label <classes>',
+      'classes to cycle through, by name or number, comma-separated, for a conditional model (default: all)',
     )
     .option('--seed <n>', 'random seed of the noise (default: 0)', numeric)
     .option('--engine <name>', "compute engine (default: the run's)")
@@ -68,7 +73,7 @@ export function sampleCommand(): Command {
 
 async function run(flags: SampleFlags): Promise<void> {
   const { json, debug: _debug, out, set = [], ...given } = flags;
-  checkImageFormat(out);
+  checkImageOutput(out);
   const began = performance.now();
   const result = await generateSamples({
     ...given,
@@ -78,8 +83,12 @@ async function run(flags: SampleFlags): Promise<void> {
   await writeImages(out, result);
   const seconds = (performance.now() - began) / 1000;
   const [count] = result.shape;
-  if (json === true) printJson({ event: 'end', out, count, checkpoint: result.checkpoint, seconds });
-  else print(`${count} images from ${result.checkpoint} in ${formatDuration(seconds)}: ${out}`);
+  const { classes } = result;
+  if (json === true) printJson({ event: 'end', out, count, classes, checkpoint: result.checkpoint, seconds });
+  else {
+    print(`${count} images from ${result.checkpoint} in ${formatDuration(seconds)}: ${out}`);
+    if (classes.length > 0) print(classes.map(({ label, name, images }) => `  ${label} ${name}: ${images} images`));
+  }
 }
 
 type FlagValues = Readonly<Record<string, unknown>>;

@@ -1,24 +1,56 @@
 /** Images to files. */
-import { extname } from 'node:path';
-import { formatNpy, imageGrid } from '@dm/data';
+import { basename, dirname, extname, resolve } from 'node:path';
+import { accessSync, constants } from 'node:fs';
+import { formatNpy, imageGrid, toBytes, writeNpz } from '@dm/data';
+import { fileKind } from '@dm/files';
 import { UserError } from '../errors.js';
-import { atomicWriteFile } from './atomic-write.js';
+import { atomicWriteFile, writeError } from './atomic-write.js';
+import { checkNotExisting, writeNewFolder } from './write-new.js';
 
 export interface Images {
   /** float32 [N, H, W, C], in [-1, 1] up to what the model overshoots. */
   readonly images: Float32Array;
   readonly shape: readonly [number, number, number, number];
+  /** Class of each image, [N]; absent for an unconditional model. */
+  readonly labels?: Int32Array;
 }
 
-/** What `writeImages` can write. */
-const imageFormats = ['.png', '.npy'] as const;
+const imageFormats = ['.png', '.npy', '.npz', ''] as const;
+type ImageFormat = (typeof imageFormats)[number];
+
+/** The format that a path asks for: '' is a folder. */
+function formatOf(path: string): ImageFormat {
+  const format = /[\\/]$/.test(path) ? '' : extname(path).toLowerCase();
+  if ((imageFormats as readonly string[]).includes(format)) return format as ImageFormat;
+  throw new UserError(
+    `${path}: name a .png (one grid), a .npz (bytes and labels), a .npy (float32), or a folder for single images ` +
+      `(${basename(path)}/).`,
+  );
+}
 
 /**
- * @throws {UserError} on a file name of a kind that `writeImages` does not write: before the work, not after
+ * Checks where images are to be written, before the work of making them.
+ *
+ * @throws {UserError} if the name is of another kind, the place is taken, or its folder is missing or may not be written
  */
-export function checkImageFormat(path: string): void {
-  if (!(imageFormats as readonly string[]).includes(extname(path))) {
-    throw new UserError(`${path}: images are written to a .png (a grid) or a .npy (the numbers).`);
+export function checkImageOutput(path: string): void {
+  const isFolder = formatOf(path) === '';
+  if (isFolder) checkNotExisting(path);
+  else if (fileKind(path) === 'folder') {
+    throw new UserError(`${path} is a folder. Name a file in it, or end it with a / to write single images.`, {
+      code: 'FILE_EXISTS',
+    });
+  }
+  const parent = dirname(resolve(path));
+  if (fileKind(parent) !== 'folder') {
+    throw new UserError(`${path}: there is no folder ${parent}. Create it, or choose another place with --out.`, {
+      code: 'FILE_NOT_FOUND',
+    });
+  }
+  try {
+    accessSync(parent, constants.W_OK);
+  } catch (error) {
+    throw writeError(path, error);
   }
 }
 
@@ -33,13 +65,44 @@ export async function gridPng({ images, shape }: Images): Promise<Uint8Array> {
 }
 
 /**
- * Writes a grid (.png) or the numbers (.npy), whole or not at all.
+ * Writes images, whole or not at all, in the format that the path asks for: a grid (`.png`); float32 (`.npy`); uint8
+ * `arr_0` [N, H, W, C] and, if there are labels, `arr_1` [N], as guided-diffusion's evaluator reads them (`.npz`); or a
+ * new folder of PNGs with a `dataset.json` of their labels, which `folder:` reads.
  *
  * @throws {UserError} on a file name of another kind, or if the disk refuses
  */
 export async function writeImages(path: string, result: Images): Promise<void> {
-  checkImageFormat(path);
-  const bytes =
-    extname(path) === '.png' ? await gridPng(result) : formatNpy({ shape: [...result.shape], data: result.images });
-  atomicWriteFile(path, bytes);
+  const { images, shape, labels } = result;
+  switch (formatOf(path)) {
+    case '.png':
+      return atomicWriteFile(path, await gridPng(result));
+    case '.npy':
+      return atomicWriteFile(path, formatNpy({ shape: [...shape], data: images }));
+    case '.npz': {
+      const arrays = {
+        arr_0: { shape: [...shape], data: toBytes(images) },
+        ...(labels !== undefined && { arr_1: { shape: [labels.length], data: labels } }),
+      };
+      return writeNpz(path, arrays).catch((error: unknown) => {
+        throw writeError(path, error);
+      });
+    }
+    case '':
+      return writeNewFolder(path, await singleImages(result));
+  }
+}
+
+/** `0000.png` and so on, as many digits as the last one needs, and their labels as EDM's dataset tool writes them. */
+async function singleImages({ images, shape, labels }: Images): Promise<Record<string, Uint8Array | string>> {
+  const [count, ...imageShape] = shape;
+  const size = images.length / count;
+  const digits = Math.max(4, String(count - 1).length);
+  const files: Record<string, Uint8Array | string> = {};
+  const pairs: [string, number][] = [];
+  for (let i = 0; i < count; i++) {
+    const name = `${String(i).padStart(digits, '0')}.png`;
+    files[name] = await imageGrid(images.subarray(i * size, (i + 1) * size), { shape: imageShape, gap: 0 });
+    if (labels !== undefined) pairs.push([name, labels[i]!]);
+  }
+  return labels === undefined ? files : { ...files, 'dataset.json': `${JSON.stringify({ labels: pairs })}\n` };
 }

@@ -29,4 +29,5 @@ export const pipelineFile = 'model_index.json';
 export const modelConfigFile = 'config.json';
 export const schedulerFile = 'scheduler_config.json';
 export const weightsFile = 'diffusion_pytorch_model.safetensors';
-export const weightsIndexFile = `${weightsFile}.index.json`;
+/** Field of the pipeline's file with the names of the classes by their numbers. */
+export const classField = 'id2label';

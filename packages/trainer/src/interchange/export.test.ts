@@ -1,5 +1,5 @@
 // What is exported, and its way back: files, weights to the byte, and everything that is refused.
-import { cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatSafetensors, fromPretrained, loadWeights, parseSafetensors } from '@dm/models';
 import { InferenceSession } from 'onnxruntime-node';
@@ -254,6 +254,16 @@ describe('an import', () => {
     expect(json('from-shards', 'scheduler', 'scheduler_config.json')).toMatchObject({ clip_sample: false });
   });
 
+  it('reads a variant of half precision', async () => {
+    const notes: string[] = [];
+    await importChanged(
+      (pipeline) =>
+        renameSync(unetWeights(pipeline), unetWeights(pipeline).replace('.safetensors', '.fp16.safetensors')),
+      (text) => notes.push(text),
+    );
+    expect(notes).toEqual([expect.stringContaining('diffusion_pytorch_model.fp16.safetensors')]);
+  });
+
   const unsupported = 'PIPELINE_UNSUPPORTED';
   const invalid = 'FILE_INVALID';
   it.each<[string, (pipeline: string) => void, string, string[]]>([
@@ -286,6 +296,22 @@ describe('an import', () => {
     ],
     ['no JSON', (p) => writeFileSync(join(p, 'model_index.json'), '{'), invalid, ['model_index.json', 'JSON']],
     ['no index', (p) => rmSync(join(p, 'model_index.json')), invalid, ['model_index.json', 'does not exist']],
+    [
+      'no scheduler file',
+      (p) => rmSync(join(p, 'scheduler'), { recursive: true }),
+      'FILE_NOT_FOUND',
+      ['no scheduler', 'scheduler_config.json'],
+    ],
+    [
+      'no scheduler',
+      (p) => {
+        rmSync(join(p, 'scheduler'), { recursive: true });
+        const index = { _class_name: 'DDPMPipeline', unet: ['diffusers', 'UNet2DModel'] };
+        writeFileSync(join(p, 'model_index.json'), JSON.stringify(index));
+      },
+      unsupported,
+      ['no scheduler', 'model_index.json'],
+    ],
     [
       'pickled weights',
       (p) => {

@@ -15,6 +15,7 @@ import { predictionOptions, type Denoiser } from '../setup/denoiser.js';
 import { openDenoiser } from '../setup/open-denoiser.js';
 import { readSelectedCheckpoint, samplingConfig } from '../sampling/generate-samples.js';
 import { readWeights } from '../checkpoint/state.js';
+import { classNames } from '../sampling/class-labels.js';
 import { diffusersFolder } from './write-pipeline.js';
 import { denoiserOnnx } from './onnx-denoiser.js';
 import { checkNotExisting, writeNewFile, writeNewFolder } from '../files/write-new.js';
@@ -67,7 +68,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const arrays = torchWeights(denoiser, checkpoint, weightsFile(config, weights));
   switch (format) {
     case 'diffusers': {
-      const { files, notes } = diffusersFolder(model, config, arrays);
+      const { files, notes } = diffusersFolder(model, config, arrays, classNames(config, denoiser.classes));
       await writeNewFolder(out, files);
       for (const note of notes) onNote?.(note);
       break;
@@ -102,12 +103,14 @@ function torchWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string)
 }
 
 /** What the weights mean, for a file that holds nothing else. */
-function metadataOf({ model, config }: Denoiser, weights: string): Record<string, string> {
+function metadataOf({ model, config, classes }: Denoiser, weights: string): Record<string, string> {
+  const names = classNames(config, classes);
   return {
     model: model.kind,
     config: JSON.stringify(model.config),
     diffusion: JSON.stringify(config.diffusion),
     weights,
+    ...(names !== undefined && { classes: JSON.stringify(names) }),
   };
 }
 

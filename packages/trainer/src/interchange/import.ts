@@ -74,7 +74,10 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
       },
       { [modelFile]: [file], [emaFile]: [file] },
     );
-    createFile(run.config, `${JSON.stringify(config, null, 2)}\n`); // only what the pipeline says
+    // Only what the pipeline says.
+    const { classes } = pipeline;
+    const recorded = classes === undefined ? {} : { recorded: { data: { name: folder, classes } } };
+    createFile(run.config, `${JSON.stringify({ ...config, ...recorded }, null, 2)}\n`);
   });
   const checkpoint = checkpointPath(runFolder(out).checkpoints, 0);
   for (const note of pipeline.notes) onNote?.(note);

@@ -1,14 +1,14 @@
 /** Reads a pipeline folder of diffusers: what it says of the model and its noise, and the weights as they are. */
 import { fileKind, listFolder, readJsonFile, readRegularFile, readTextFile } from '@dm/files';
 import { join } from 'node:path';
-import { parseSafetensors, parseShards, shardNames, type SafetensorsFile } from '@dm/models';
+import { findWeights, parseSafetensors, parseShards, shardNames, type SafetensorsFile } from '@dm/models';
 import {
   diffusersDenoisers,
+  classField,
   modelConfigFile,
   pipelineFile,
   schedulerFile,
   weightsFile,
-  weightsIndexFile,
   type DiffusersDenoiser,
 } from './denoiser-config.js';
 import { readScheduler, type ReadScheduler } from './scheduler-config.js';
@@ -22,6 +22,8 @@ export interface Pipeline extends ReadScheduler {
   /** The model's configuration as the file has it. */
   readonly config: Fields;
   readonly weights: SafetensorsFile['tensors'];
+  /** Names of the classes by their numbers, if the pipeline has them. */
+  readonly classes?: readonly string[];
 }
 
 /**
@@ -32,7 +34,8 @@ export interface Pipeline extends ReadScheduler {
  */
 export function readPipeline(folder: string): Pipeline {
   const indexPath = join(folder, pipelineFile);
-  const components = Object.entries(readFields(indexPath)).filter(([key]) => !key.startsWith('_'));
+  const index = readFields(indexPath);
+  const components = Object.entries(index).filter(([key]) => !key.startsWith('_') && key !== classField);
   const found = components.filter(([, value]) => classOf(value) !== null);
   const denoiser = denoiserOf(found, indexPath);
   for (const [name, value] of found) {
@@ -45,6 +48,15 @@ export function readPipeline(folder: string): Pipeline {
   }
   const modelFolder = componentFolder(folder, denoiser.component);
   const scheduler = join(componentFolder(folder, 'scheduler'), schedulerFile);
+  if (fileKind(scheduler) === undefined) {
+    const named = found.some(([name]) => name === 'scheduler');
+    throw new UserError(
+      `${folder} has no scheduler: ${named ? `there is no ${scheduler}` : `${indexPath} names none`}. It says which noise ` +
+        'the model was trained with. In Python, pipeline.save_pretrained(folder) writes it.',
+      { code: named ? 'FILE_NOT_FOUND' : 'PIPELINE_UNSUPPORTED' },
+    );
+  }
+  const classes = classesOf(index[classField] ?? index[`_${classField}`]);
   const { diffusion, sampler, notes } = readScheduler(readFields(scheduler), scheduler);
   const { tensors, notes: conversions } = readWeights(modelFolder);
   return {
@@ -52,6 +64,7 @@ export function readPipeline(folder: string): Pipeline {
     className: denoiser.className,
     config: readFields(join(modelFolder, modelConfigFile)),
     weights: tensors,
+    ...(classes !== undefined && { classes }),
     diffusion,
     sampler,
     notes: [...notes, ...conversions],
@@ -77,28 +90,33 @@ function classOf(value: unknown): string | null {
   return name === null ? null : typeof name === 'string' ? name : JSON.stringify(value);
 }
 
+/** {"0": "cat", "1": "dog"} as a list; undefined for anything else. */
+function classesOf(value: unknown): string[] | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const names: unknown[] = Object.entries(value).map(([, name]) => name as unknown);
+  const isNumbered = names.every((name, i) => typeof name === 'string' && Object.hasOwn(value, i));
+  return isNumbered && names.length > 0 ? names.map((_, i) => (value as string[])[i]!) : undefined;
+}
+
 function componentFolder(folder: string, name: string): string {
   const own = join(folder, name);
   return fileKind(own) === 'folder' ? own : folder;
 }
 
 function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'> {
-  const whole = join(folder, weightsFile);
-  const index = join(folder, weightsIndexFile);
-  if (fileKind(whole) !== undefined) return explained(whole, () => parseSafetensors(readBytes(whole)));
-  if (fileKind(index) !== undefined) {
-    return explained(index, () => {
-      const text = readTextFile(index);
+  const names = fileKind(folder) === 'folder' ? listFolder(folder).map(({ name }) => name) : [];
+  const found = findWeights(names);
+  if (found !== undefined) {
+    const path = join(folder, found.name);
+    const { tensors, notes } = explained(path, () => {
+      if (!found.isIndex) return parseSafetensors(readBytes(path));
+      const text = readTextFile(path);
       const present = shardNames(text).filter((name) => fileKind(join(folder, name)) !== undefined);
       return parseShards(text, Object.fromEntries(present.map((name) => [name, readBytes(join(folder, name))])));
     });
+    return { tensors, notes: found.variant === undefined ? notes : [`weights from ${found.name}`, ...notes] };
   }
-  const others =
-    fileKind(folder) === 'folder'
-      ? listFolder(folder)
-          .map(({ name }) => name)
-          .filter((name) => /\.(bin|pt|pth|ckpt|safetensors)$/.test(name))
-      : [];
+  const others = names.filter((name) => /\.(bin|pt|pth|ckpt|safetensors)$/.test(name));
   throw new UserError(
     `There is neither ${weightsFile} nor its index in ${folder}. ` +
       (others.length > 0

@@ -1,7 +1,14 @@
 import { diffusersJson, formatSafetensors, type Model } from '@dm/models';
 import type { Arrays } from '@dm/ops';
 import type { Config } from '../config/schema.js';
-import { diffusersDenoisers, modelConfigFile, pipelineFile, schedulerFile, weightsFile } from './denoiser-config.js';
+import {
+  classField,
+  diffusersDenoisers,
+  modelConfigFile,
+  pipelineFile,
+  schedulerFile,
+  weightsFile,
+} from './denoiser-config.js';
 import { writeScheduler } from './scheduler-config.js';
 import { UserError } from '../errors.js';
 
@@ -22,13 +29,14 @@ const reasons: Readonly<Record<string, string>> = {
 
 /**
  * The files of a pipeline that Python's `DDPMPipeline.from_pretrained` opens (for diffusers' DiT:
- * `DiTPipeline.from_pretrained(folder, vae=None)`). `weights` by their names, in PyTorch's layout.
+ * `DiTPipeline.from_pretrained(folder, vae=None)`), with the names of the classes as its `id2label`. `weights` by their names, in PyTorch's layout.
  * @throws {UserError} on a model class that diffusers does not have
  */
 export function diffusersFolder(
   model: Model,
   { diffusion, sampler }: Pick<Config, 'diffusion' | 'sampler'>,
   weights: Arrays,
+  classNames?: readonly string[],
 ): DiffusersFolder {
   const denoiser = diffusersDenoisers.find(({ className }) => className === model.kind);
   if (denoiser === undefined) {
@@ -44,6 +52,10 @@ export function diffusersFolder(
     scheduler: ['diffusers', scheduler.className],
     [component]: ['diffusers', className],
     ...Object.fromEntries(absent.map((name) => [name, [null, null]])),
+    // DiTPipeline has the field; DDPMPipeline passes over names that begin with an underscore.
+    ...(classNames !== undefined && {
+      [pipeline === 'DiTPipeline' ? classField : `_${classField}`]: Object.fromEntries(classNames.entries()),
+    }),
   };
   return {
     files: {

@@ -19,6 +19,14 @@ import { openDenoiser } from '../setup/open-denoiser.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
+import {
+  chosenClasses,
+  classCounts,
+  classNames,
+  imageLabels,
+  type ClassChoice,
+  type ClassCount,
+} from './class-labels.js';
 import { classCondition, samplingBatchSize, createDenoiserSampler } from './sampler.js';
 import { readWeights } from '../checkpoint/state.js';
 import { fileOf } from '../setup/state-table.js';
@@ -41,8 +49,13 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
   readonly guidanceInterval?: readonly [low: number, high: number];
   /** `ema` (default), another average of the run by its name, or `raw`: the weights that are trained. */
   readonly weights?: string;
-  /** Class of all images of a conditional model; each in turn by default. */
-  readonly label?: number;
+  /**
+   * Classes of a conditional model, by number or name: `2`, `'cats,dogs'`, `['cats', 'dogs']`. Images take turns among
+   * them; among all classes by default.
+   */
+  readonly label?: ClassChoice;
+  /** Images of each of these classes, in place of `count`. */
+  readonly perClass?: number;
   /** Of the noise; 0 by default. Image i of a seed is the same whatever the count. */
   readonly seed?: number;
   /** What computes; the run's engine by default. */
@@ -55,6 +68,8 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
 export interface GeneratedSamples extends Images {
   /** The checkpoint that the weights came from. */
   readonly checkpoint: string;
+  /** Images of each class that was sampled; empty for an unconditional model. */
+  readonly classes: readonly ClassCount[];
 }
 
 /**
@@ -64,12 +79,15 @@ export interface GeneratedSamples extends Images {
 export async function generateSamples(options: GenerateSamplesOptions): Promise<GeneratedSamples> {
   const checkpoint = readSelectedCheckpoint(options);
   const config = samplingConfig(checkpoint, options);
-  const { weights, seed = 0, label } = options;
+  const { weights, seed = 0, label, perClass } = options;
   const file = weightsFile(config, weights);
   const denoiser = openDenoiser(config, options.count);
   const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
-  const count = countOf(options.count, initialNoise);
-  const condition = classCondition(denoiser, count, label);
+  const chosen = label === undefined ? undefined : chosenClasses(denoiser, label);
+  const asked = perClass === undefined ? options.count : perClassCount(perClass, denoiser, chosen, options.count);
+  const count = countOf(asked, initialNoise);
+  const labels = imageLabels(denoiser, count, chosen);
+  const condition = classCondition(denoiser, count, labels);
   const state = readWeights(denoiser, checkpoint, file);
 
   const engine = await openEngine(config.engine, engineOptions(config));
@@ -84,7 +102,13 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
       ...(initialNoise !== undefined && { initialNoise }),
     });
     await sampler.dispose();
-    return { images: data, shape: [count, ...denoiser.model.inputShape], checkpoint: checkpoint.path };
+    return {
+      images: data,
+      shape: [count, ...denoiser.model.inputShape],
+      ...(labels !== undefined && { labels }),
+      checkpoint: checkpoint.path,
+      classes: labels === undefined ? [] : classCounts(labels, classNames(config, denoiser.classes)),
+    };
   } finally {
     await engine.dispose();
   }
@@ -143,6 +167,21 @@ function countOf(count: number | undefined, noise: NdArray | undefined): number 
     throw new UserError(`--count is ${count}, but the noise is for ${noise.shape[0]} images. Leave --count out.`);
   }
   return count;
+}
+
+/** Images in all, for so many of each class. */
+function perClassCount(
+  perClass: number,
+  { classes }: Denoiser,
+  chosen: readonly number[] | undefined,
+  count: number | undefined,
+): number {
+  if (count !== undefined) throw new UserError('--count and --per-class both set the number of images. Leave one out.');
+  if (!Number.isInteger(perClass) || perClass < 1) {
+    throw new UserError(`--per-class must be a whole number of at least 1, got ${perClass}.`);
+  }
+  if (classes === 0) throw new UserError('--per-class: the model is unconditional. Use --count.');
+  return perClass * (chosen?.length ?? classes);
 }
 
 async function readNoise(path: string, { model }: Denoiser): Promise<NdArray> {

@@ -110,27 +110,18 @@ export interface ClassCondition {
   readonly unconditional: Arrays;
 }
 
-/** For images of this class, or of each in turn; nothing for an unconditional model. */
-export function classCondition(denoiser: Denoiser, count: number, label: number | undefined): ClassCondition {
+/** For images of these classes, one each, or of each class in turn; nothing for an unconditional model. */
+export function classCondition(denoiser: Denoiser, count: number, labels?: Int32Array): ClassCondition {
   const { model, classes, nullClass } = denoiser;
-  if (model.numClasses === 0) {
-    if (label !== undefined)
-      throw new UserError(`The model is unconditional: there is no class ${label} to ask for.`, {
-        code: 'CLASS_UNKNOWN',
-      });
-    return { inputs: {}, unconditional: {} };
-  }
-  if (label !== undefined && !(Number.isInteger(label) && label >= 0 && label < classes)) {
-    throw new UserError(`There is no class ${label}: the model has ${classes}, counted from 0.`, {
-      code: 'CLASS_UNKNOWN',
-    });
-  }
-  const rows = (labelOf: (i: number) => number): Arrays => {
-    const labels = Array.from({ length: count }, (_, i) => labelOf(i));
-    return { cond: oneHot(labels, model.condDim) };
-  };
+  if (model.numClasses === 0) return { inputs: {}, unconditional: {} };
+  const rows = (labelOf: (i: number) => number): Arrays => ({
+    cond: oneHot(
+      Array.from({ length: count }, (_, i) => labelOf(i)),
+      model.condDim,
+    ),
+  });
   return {
-    inputs: rows((i) => label ?? i % classes),
+    inputs: rows((i) => labels?.[i] ?? i % classes),
     unconditional: nullClass === undefined ? {} : rows(() => nullClass),
   };
 }
@@ -153,7 +144,7 @@ export function createPreviewSampler(denoiser: Denoiser, engine: Engine): Previe
       seed: config.seed,
       n: count,
       batchSize: samplingBatchSize,
-      ...classCondition(denoiser, count, undefined),
+      ...classCondition(denoiser, count),
     });
     return { images: data, shape: [count, ...model.inputShape] };
   };

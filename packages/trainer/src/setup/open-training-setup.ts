@@ -70,7 +70,13 @@ export function record(
     recorded: {
       environment: environment(),
       engine: { name: engine.name, info: { ...engine.info } },
-      data: { name: dataset.name, images: dataset.length, shape: [...dataset.shape], sha256: dataSha256 },
+      data: {
+        name: dataset.name,
+        images: dataset.length,
+        shape: [...dataset.shape],
+        classes: [...dataset.classes],
+        sha256: dataSha256,
+      },
       parameters: layout.size,
       ...(formerConfigSha256 !== undefined && { formerConfigSha256 }),
     },

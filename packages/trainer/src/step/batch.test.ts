@@ -38,7 +38,7 @@ it.each<[string, object, table: string]>([
     const dropped = rows.filter((row) => row === '0 0 1').length;
     expect(dropped).toBeGreaterThan(3);
     expect(dropped).toBeLessThan(13);
-    const { unconditional } = classCondition(setup, 1, undefined);
+    const { unconditional } = classCondition(setup, 1);
     expect([...unconditional['cond']!.data]).toEqual([0, 0, 1]);
   },
 );

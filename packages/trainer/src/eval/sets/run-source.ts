@@ -39,7 +39,7 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
   if (shape[2] !== 1 && shape[2] !== 3) {
     throw new UserError(`${checkpoint.path} makes arrays of ${shape[2]} channels; images have 1 or 3.`);
   }
-  const conditions = classCondition(denoiser, count, undefined);
+  const conditions = classCondition(denoiser, count);
   const engine = await openEngine(config.engine, engineOptions(config));
   const sampler = createDenoiserSampler(denoiser, engine, 'params');
   const state = readWeights(denoiser, checkpoint, 'ema');
