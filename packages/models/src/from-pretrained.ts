@@ -41,7 +41,7 @@ export async function fromPretrained(
   if (!isIndex) return { model, params: loadWeights(model, parseSafetensors(await read(name)).tensors) };
   const index = await text(name);
   const shards: Record<string, Uint8Array> = {};
-  for (const name of shardNames(index)) shards[name] = await read(name);
+  for (const shard of shardNames(index)) shards[shard] = await read(shard);
   return { model, params: loadWeights(model, parseShards(index, shards).tensors) };
 }
 
