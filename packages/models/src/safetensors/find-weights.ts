@@ -13,7 +13,7 @@ export interface FoundWeights {
 }
 
 /**
- * The file of weights to read among the names in a model's folder: those of diffusers without a variant, then with one
+ * The file of weights to read among the names in a model's folder, by diffusers' names: without a variant, then with one
  * (`fp16` before others, in the order of their names), each as one file before an index of shards. Undefined if there
  * are none.
  */

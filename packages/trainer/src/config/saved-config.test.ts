@@ -36,3 +36,21 @@ it('a run with Muon older than orthogonalize keeps its grouping, and its hash', 
   const { orthogonalize: _, ...optimizer } = config.optimizer as { readonly orthogonalize: string };
   expect(trainingHash({ ...config, optimizer } as never)).toBe(trainingHash(config));
 });
+
+it('runs from before evaluation.extractor.resize continue to resize as they did; new ones with their default', () => {
+  const of = (extractor: object) => ofRun({ evaluation: { extractor } }).evaluation.extractor;
+  expect(of({ type: 'mobilenet', weights: null })).toMatchObject({ resize: 'libvips' });
+  expect(of({ type: 'random', weights: null })).toMatchObject({ resize: 'libvips' });
+  expect(of({ type: 'inception', weights: 'x' })).toMatchObject({ resize: null });
+  expect(of({ type: 'mobilenet', weights: null, resize: null })).toMatchObject({ resize: null });
+  expect(of({ type: 'pixels', weights: null })).toEqual({ type: 'pixels', weights: null });
+  expect(resolveConfig().evaluation.extractor).toMatchObject({ resize: null });
+  // A run that a newer version wrote is complete, whatever extractor it names.
+  const written = resolveConfig([{ source: 'x', value: { evaluation: { extractor: 'random' } } }]);
+  expect(ofRun(written).evaluation.extractor).toEqual({ type: 'random', weights: null, resize: null });
+});
+
+it('the resize method of a run is no part of its training', () => {
+  const layer = { source: 'x', value: { evaluation: { extractor: { resize: 'libvips' as const } } } };
+  expect(trainingHash(resolveConfig([layer]))).toBe(trainingHash(resolveConfig()));
+});

@@ -29,7 +29,7 @@ function formatOf(path: string): ImageFormat {
 }
 
 /**
- * Checks where images are to be written, before the work of making them.
+ * Checks the place that images are to be written to, before the work of making them.
  *
  * @throws {UserError} if the name is of another kind, the place is taken, or its folder is missing or may not be written
  */

@@ -103,7 +103,7 @@ function clippingOf({ clipping }: SamplerPart): Pick<SamplerOptions, 'clip' | 't
   return type === 'range' ? { clip: clipping.max ?? 1 } : { threshold: options };
 }
 
-/** What tells a sampler of classes: one row an image. */
+/** What tells a sampler of classes: one row per image. */
 export interface ClassCondition {
   readonly inputs: Arrays;
   /** The same without the class, for guidance; empty if the model has no null class. */
