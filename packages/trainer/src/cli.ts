@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-/** The `dm` command's file: signals first, then what takes a second to load. */
+/** Entry point of the `dm` command: installs signal handlers before the slow imports (about a second). */
 import { guardSignals } from './terminal/endings.js';
 
 guardSignals();
-// Built as a file of its own: loaded only now.
+// A separate bundle, loaded only after the handlers are installed. The computed URL keeps the bundler from inlining it.
 await import(String(new URL('./main.js', import.meta.url)));

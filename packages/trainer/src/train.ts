@@ -1,12 +1,12 @@
 /**
- * Training: the whole of it in one loop, `trainingSteps`.
+ * Training from the configuration to the report. The loop itself is `trainingSteps`.
  *
  *   import { train } from '@dm/trainer';
  *   const run = await train({ preset: 'mnist', out: 'runs/digits' });
  *   console.log(run.report);
  *
- * Everything random is a function of (seed, stream, step, index), and everything else that a step depends on is in the
- * checkpoint: a resumed run is the unbroken run, bit for bit.
+ * Randomness is a function of (seed, stream, step, index), and all other state that a step depends on is in the
+ * checkpoint, so a resumed run is bit-identical to an uninterrupted one.
  */
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { secondsSince, trainingSteps } from './step/training-loop.js';
@@ -34,18 +34,18 @@ import { openTrainingSession, type TrainingSession } from './session/session.js'
 import { roundToFourDigits } from './session/throughput.js';
 
 export interface TrainOptions {
-  /** Go on with the run in `out`, from its newest valid checkpoint. */
+  /** Resume the run in `out` from its newest valid checkpoint. */
   readonly resume?: boolean;
-  /** Remove the run in `out` first. */
+  /** Delete the run in `out` first. */
   readonly overwrite?: boolean;
-  /** Begin a training that is larger than this machine's memory, too. */
+  /** Train even if the estimated memory exceeds this machine's. */
   readonly skipMemoryCheck?: boolean;
-  /** Aborting it saves a checkpoint after the step that is going on and ends the run. */
+  /** When aborted, training saves a checkpoint after the current step and returns. */
   readonly signal?: AbortSignal;
   readonly hooks?: TrainHooks;
 }
 
-/** How a session ended: all steps are done, it was asked to stop, or what it may use is used up. */
+/** How a session ended: all steps are done, it was stopped by `signal`, or it reached a budget. */
 export type TrainStatus = 'finished' | 'stopped' | 'timeBudget' | 'stepBudget' | 'imageBudget';
 
 export interface TrainResult {
@@ -53,33 +53,34 @@ export interface TrainResult {
   /** Optimizer steps done, of `totalSteps`. */
   readonly step: number;
   readonly totalSteps: number;
-  /** Seconds of this session, set-up included. */
+  /** Duration of this session in seconds, including setup. */
   readonly seconds: number;
-  /** Largest resident size of the process, in MiB. */
+  /** Peak resident set size of the process, in MiB. */
   readonly peakMb: number;
   readonly out: string;
   readonly checkpoint: string;
-  /** Path of report.html; absent if the disk refused it. */
+  /** Path of report.html; absent if it could not be written. */
   readonly report?: string;
-  /** What the disk refused, one text for each kind of file; absent if everything was written. */
+  /** Failed writes, one message per kind of file; absent if everything was written. */
   readonly unwritten?: readonly string[];
-  /** The best checkpoint by the first of `evaluation.metrics`, where the run evaluates. */
+  /** The best checkpoint by the first of `evaluation.metrics`, if the run evaluates. */
   readonly best?: Best;
-  /** If the loss ended far above its minimum: by how much, and the checkpoint with the lowest loss. */
+  /** Present if the final loss is far above its minimum: their ratio, and the checkpoint with the lowest loss. */
   readonly diverged?: { readonly lossOverMinimum: number; readonly lowestLossCheckpoint: string };
-  /** The newest sample grid; absent where the run stopped before one was made. */
+  /** The newest sample grid; absent if the run stopped before the first one. */
   readonly samples?: string;
 }
 
 /**
- * Trains as configured; what is left out comes from the preset.
- * @throws {UserError} on anything a user can put right
+ * Trains a model. Fields missing from `config` come from the preset.
+ *
+ * @throws {UserError} if something fails that the user can fix, such as an invalid configuration; `code` says what
  */
 export async function train(config: PartialConfig = {}, options: TrainOptions = {}): Promise<TrainResult> {
   return trainLayers([{ source: 'the configuration given', value: config }], options);
 }
 
-/** `train` with a configuration in layers, whose sources errors name: what the command uses. */
+/** `train` with a configuration in layers, whose sources appear in error messages. Used by the command. */
 export async function trainLayers(layers: readonly Layer[], options: TrainOptions = {}): Promise<TrainResult> {
   const onNote = options.hooks?.onNote;
   return withCleanup(
@@ -101,16 +102,18 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
       await session.finish();
       return resultOf(session, status, secondsSince(began));
     },
-    (error) => onNote?.(`after the error that ended the training: ${messageOf(error)}`),
+    (error) => onNote?.(`cleanup after the error that ended training failed: ${messageOf(error)}`),
   );
 }
 
-/** A lock that cannot be removed does no harm: its process will be gone. */
+/** A lock that cannot be removed is harmless: once its process has ended, the next training takes it over. */
 function release(lock: Lock, onNote: TrainHooks['onNote']): void {
   try {
     lock.release();
   } catch (error) {
-    onNote?.(`the lock of the run stays, the next training on this machine takes it over: ${messageOf(error)}`);
+    onNote?.(
+      `the lock of the run could not be removed; the next training on this machine will take it over: ${messageOf(error)}`,
+    );
   }
 }
 
@@ -121,14 +124,14 @@ function chooseFolder(layers: readonly Layer[], { resume = false, overwrite = fa
   if (resume && !hasRun(run)) throw noRunToResumeError(out);
   if (!resume && !overwrite && hasRun(run)) {
     throw new UserError(
-      `${out} holds a run already. Go on with it (--resume), remove it (--overwrite) or choose another folder (--out).`,
+      `${out} already contains a run. Resume it (--resume), delete it (--overwrite) or choose another folder (--out).`,
       { code: 'RUN_EXISTS' },
     );
   }
   return run;
 }
 
-/** The loop, and the last whole step saved if it fails. `began`: when the session did, by `performance.now()`. */
+/** Runs the loop; if it fails, saves the last complete step. `began` is the session's start by `performance.now()`. */
 async function trainSession(
   session: TrainingSession,
   began: number,
@@ -150,10 +153,10 @@ async function trainUntilStopped(
   for await (const outcome of trainingSteps(session.setup, session.compiledStep, session.continuation())) {
     await session.recordStep(outcome);
 
-    // Maintenance: evaluate, log, probe, sample, save, each if it is due.
+    // Maintenance: evaluate, log, probe, sample and save, whatever is due.
     await session.betweenSteps();
 
-    // Stop before the end where asked to. An engine may answer without ever waiting, so let signals and timers in.
+    // Yield to signals and timers: an engine may run steps without ever returning to the event loop.
     await eventLoopTurn();
     const reason = reasonToStop(session, secondsSince(began), signal);
     if (reason !== undefined) {
@@ -164,7 +167,7 @@ async function trainUntilStopped(
   return 'finished';
 }
 
-/** Why a session ends before the run does, if it is to. */
+/** Why the session must end before all steps are done; undefined if it continues. */
 function reasonToStop(
   session: TrainingSession,
   seconds: number,

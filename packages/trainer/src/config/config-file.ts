@@ -1,4 +1,4 @@
-/** A configuration file: JSON, or YAML. */
+/** Reading configuration files in JSON or YAML. */
 import { parseJson, readTextFile } from '@dm/files';
 import { parse as parseYaml } from 'yaml';
 import { messageOf, UserError } from '../errors.js';
@@ -7,33 +7,33 @@ import { isOfFormerShape, migrateConfig } from './migration.js';
 import type { Layer } from './resolve.js';
 
 /**
- * Reads a layer from a JSON file, or from YAML if its name says so. Fields of the former shape are migrated, which the
- * layer's `note` says.
+ * Reads a layer from a JSON file, or from YAML if the file name ends so. Fields of the old format are migrated, which is
+ * reported in the layer's `note`.
  *
- * @throws {UserError} if it is missing, damaged, not an object, or mixes names of both shapes
+ * @throws {UserError} if the file is missing, damaged, not an object, or mixes old and current field names
  */
 export function configFile(path: string): Layer {
   const value = readConfigFile(path);
   if (!isOfFormerShape(value)) return { source: path, value };
-  const note = `${path} has fields of an older version; they were read by their names of today.`;
+  const note = `${path} uses field names of an older version; they were converted to the current names.`;
   return { source: path, value: migrateConfig(value, path), note };
 }
 
-/** Bytes of a configuration file that are accepted: 16 MiB. */
+/** Largest configuration file that is read, in bytes: 16 MiB. */
 const maxConfigBytes = 2 ** 24;
 
-/** A YAML document as JSON, which ends aliases that lead in a circle. */
+/** Converts YAML to JSON text, which also rejects circular aliases. */
 function yamlToJson(text: string, path: string): string {
   try {
     return JSON.stringify(parseYaml(text)) ?? 'null';
   } catch (error) {
-    // After its first line, an error of YAML quotes the lines around. A RangeError is the stack's end.
+    // The first line of a YAML error is the message, the others quote the source. A RangeError is a stack overflow.
     const [reason] = error instanceof RangeError ? ['it is nested too deeply'] : messageOf(error).split(/:?\n/, 1);
-    throw new UserError(`${path} is not YAML: ${reason}.`, { code: 'CONFIG_INVALID', cause: error });
+    throw new UserError(`${path} is not valid YAML: ${reason}.`, { code: 'CONFIG_INVALID', cause: error });
   }
 }
 
-/** Reads the fields of a configuration file as they are. */
+/** Reads a configuration file without migrating its fields. */
 export function readConfigFile(path: string): Json {
   const isYaml = /\.ya?ml$/i.test(path);
   let value: unknown;
@@ -41,7 +41,7 @@ export function readConfigFile(path: string): Json {
     const text = readTextFile(path, { maxBytes: maxConfigBytes });
     value = parseJson(isYaml ? yamlToJson(text, path) : text, path);
   } catch (error) {
-    throw new UserError(`The configuration cannot be read: ${messageOf(error)}`, {
+    throw new UserError(`Cannot read the configuration: ${messageOf(error)}`, {
       code: 'CONFIG_INVALID',
       cause: error,
     });
@@ -52,8 +52,8 @@ export function readConfigFile(path: string): Json {
   }
   throw new UserError(
     isYaml
-      ? `${path} must hold fields, such as "batchSize: 32".`
-      : `${path} must hold a JSON object, such as {"batchSize": 32}.`,
+      ? `${path} must contain fields, such as "batchSize: 32".`
+      : `${path} must contain a JSON object, such as {"batchSize": 32}.`,
     { code: 'CONFIG_INVALID' },
   );
 }

@@ -1,19 +1,18 @@
-/** The configuration's schema for editors, which then complete and check a file while it is written. */
+/** JSON Schema of configuration files, with which editors complete and validate them. */
 import { z } from 'zod';
 import { configSchema } from './schema.js';
 import { commonFields, fieldOf, typesOf } from './schema-fields.js';
 import { defaultPreset, presets } from './presets.js';
 
 /**
- * JSON Schema (2020-12) of a configuration file. A file may leave any field out, so none is required, and a part may be
- * its type alone; each field has its description and, as its default, its value in the preset that is taken where a file
- * names none.
+ * JSON Schema (2020-12) of a configuration file. No field is required, and a component may be given as its type alone.
+ * Each field has its description and, as its default, its value in the default preset.
  */
 export function configJsonSchema(): Record<string, unknown> {
   const schema = z.toJSONSchema(configSchema, { io: 'input' }) as JsonObject;
   const fields = partial(schema, configSchema, { preset: defaultPreset, ...presets[defaultPreset] });
-  // An editor finds this schema by that field, which `dm` passes over.
-  const $schema = { type: 'string', description: 'Where this schema is stored.' };
+  // Editors find the schema by this field, which `dm` ignores.
+  const $schema = { type: 'string', description: 'Path or URL of this schema.' };
   return {
     ...fields,
     properties: { ...(fields['properties'] as JsonObject), $schema },
@@ -23,7 +22,7 @@ export function configJsonSchema(): Record<string, unknown> {
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** `json`, which describes `schema`, with nothing required of an object, with parts by their type alone, and with defaults. */
+/** `json`, which describes `schema`, with all fields optional, components allowed as their type alone, and defaults. */
 function partial(json: JsonObject, schema: unknown, value: unknown): JsonObject {
   const [key, alternatives] = Object.entries(json).find(([name]) => name === 'anyOf' || name === 'oneOf') ?? [];
   const isPart = typesOf(schema).length > 0;
@@ -44,7 +43,7 @@ function partial(json: JsonObject, schema: unknown, value: unknown): JsonObject 
   return { ...(description !== undefined && { description }), anyOf: [{ enum: typesIn(kind) }, kind] };
 }
 
-/** One type of a part: only what no other type has is required of it. Defaults are those of fields that all types have. */
+/** One type of a component. Only fields that no other type has are required; only fields that all types share get defaults. */
 function ofType(kind: JsonObject, schema: unknown, value: unknown): JsonObject {
   const { properties, required, ...rest } = kind;
   if (properties === undefined) return kind;
@@ -60,7 +59,7 @@ function ofType(kind: JsonObject, schema: unknown, value: unknown): JsonObject {
   };
 }
 
-/** Types that the JSON Schema of an object of a part knows. */
+/** The types that the JSON Schema of a component's object allows. */
 function typesIn({ properties }: JsonObject): unknown[] {
   const type = (properties as Record<string, JsonObject> | undefined)?.['type'];
   return (type?.['enum'] as unknown[] | undefined) ?? (type?.['const'] === undefined ? [] : [type['const']]);

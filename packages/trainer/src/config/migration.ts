@@ -1,8 +1,8 @@
-/** Configurations of the shape that was written before every part was `{ type, ...options }`. */
+/** Migration of configurations written before every component became `{ type, ...options }`. */
 import { UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
 
-/** Fields by their former path, in the order in which they move; an object moves into what is there already. */
+/** Renamed fields by old path, in the order of their renaming. An object is merged into one that is already there. */
 const moved: readonly (readonly [from: string, to: string])[] = [
   ['model.config', 'model'],
   ['diffusion.sigmaData', 'diffusion.prediction.sigmaData'],
@@ -42,17 +42,17 @@ const moved: readonly (readonly [from: string, to: string])[] = [
   ['keep', 'checkpoints.keepLast'],
 ];
 
-/** What a field of a former path is called now: `lossWeighting` for `weighting`. */
+/** The current path of a renamed field: `lossWeighting` for `weighting`. */
 export const renamedFields: Readonly<Record<string, string>> = Object.fromEntries(moved);
 
 const engines: Readonly<Record<string, string>> = { cpu: 'tfjs-cpu', wasm: 'tfjs-wasm', webgpu: 'tfjs-webgpu' };
 
-/** Today's name of an engine that a run or a checkpoint may name by its former one. */
+/** The current name of an engine; runs and checkpoints may contain the old one. */
 export function engineNameNow(name: string): string {
   return Object.hasOwn(engines, name) ? engines[name]! : name;
 }
 
-/** Values that were written otherwise, by the path that their field has now. */
+/** Conversions of values that were written differently, by the current path of their field. */
 const values: Readonly<Record<string, (value: unknown) => unknown>> = {
   'crop.at': (at) => (at === 'centre' ? 'center' : at),
   engine: (name) => (typeof name === 'string' ? engineNameNow(name) : name),
@@ -65,7 +65,7 @@ const values: Readonly<Record<string, (value: unknown) => unknown>> = {
   },
 };
 
-/** Fields that no configuration of the former shape has. */
+/** Fields that only the current format has. */
 const onlyNow = [
   'diffusion.schedule.type',
   'diffusion.prediction.type',
@@ -85,7 +85,7 @@ const onlyNow = [
   'checkpoints',
 ];
 
-/** Names and values of the former shape in `config`, each with what it is now; empty for one of today's shape. */
+/** Old names and values in `config`, each with its replacement; empty if the format is current. */
 function formerNames(config: Json): string[] {
   const names = moved
     .filter(([from]) => valueAt(config, from) !== undefined)
@@ -98,15 +98,16 @@ function formerNames(config: Json): string[] {
   return [...names, ...written];
 }
 
-/** Whether `config` has the former shape, in whole or in part. */
+/** Whether `config` contains names or values of the old format. */
 export function isOfFormerShape(config: Json): boolean {
   return formerNames(config).length > 0;
 }
 
 /**
- * `config` in today's shape, in whole or in part; itself if it has that shape already. `source` names it in errors.
+ * Converts `config`, which may be partial, to the current format; returns it as is if its format is current. `source`
+ * names it in errors.
  *
- * @throws {UserError} if it mixes names of both shapes
+ * @throws {UserError} if it mixes names of both formats
  */
 export function migrateConfig(config: Json, source: string): Json {
   const former = formerNames(config);
@@ -114,7 +115,7 @@ export function migrateConfig(config: Json, source: string): Json {
   const mixed = onlyNow.filter((path) => valueAt(config, path) !== undefined);
   if (mixed.length > 0) {
     throw new UserError(
-      `${source} mixes former names of fields with today's, such as ${mixed[0]}. Use today's alone: ${former.join('; ')}.`,
+      `${source} mixes old field names with current ones, such as ${mixed[0]}. Use only current names: ${former.join('; ')}.`,
       { code: 'CONFIG_INVALID' },
     );
   }
@@ -145,7 +146,10 @@ function take(config: Json, path: string): unknown {
   return value;
 }
 
-/** Sets a field. What it belongs to is made an object, with what stood there as its type; an object joins another one. */
+/**
+ * Sets a field. A parent that is not an object becomes `{ type: <its value> }`. Unless `isReplaced`, an object is merged
+ * into one that is already there.
+ */
 function put(config: Json, path: string, value: unknown, isReplaced = false): void {
   const keys = path.split('.');
   const key = keys.pop()!;

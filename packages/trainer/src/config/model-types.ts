@@ -1,38 +1,40 @@
-/** The architectures that a configuration may name: how each is made, and what it takes from the data. */
+/** The model types of a configuration: how to create each one, and which of its fields default to the data's shape. */
 import { dit, ditTransformer2d, unet2d, uvit, type Model, type UNet2DOptions } from '@dm/models';
 import { UserError } from '../errors.js';
 import { ditSize, ditTransformer2dSize, unetSize, uvitSize } from './default-sizes.js';
 
-/** What the data say about a model; `numClasses` is 0 for an unconditional one. */
+/** The properties of the data that a model depends on. `numClasses` is 0 for an unconditional model. */
 export interface DataShape {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
   readonly numClasses: number;
-  /** Share of labels to be dropped; null leaves it to the model. */
+  /** Fraction of labels to drop; null for the model's default. */
   readonly labelDropout: number | null;
 }
 
 interface ModelType {
   /**
-   * @throws {ConfigError} on fields that the class does not have or that do not fit together
+   * Creates the model.
+   *
+   * @throws {ConfigError} if a field is unknown, or fields contradict each other
    */
   readonly create: (config: object) => Model;
-  /** The fields that follow the data where the configuration leaves them out. */
+  /** Defaults, derived from the data, of fields that the configuration does not set. */
   readonly fromData: (data: DataShape) => object;
-  /** The fields that make its size, and their values for these images if a configuration gives none of them. */
+  /** The fields that determine the model's size, and their values for these images if the configuration sets none. */
   readonly sizeFields: readonly string[];
   readonly defaultSize: (data: DataShape) => object;
-  /** Whether it has a null class beside its classes; where not, the last of its classes is one if labels are dropped. */
+  /** Whether it has a null class in addition to its classes. If not, its last class serves as one when labels are dropped. */
   readonly hasNullClass: boolean;
 }
 
-/** Classes of a model whose null class is one of them. */
+/** Number of classes of a model that counts the null class among them. */
 function withNullClass({ numClasses, labelDropout }: DataShape): number {
   return numClasses > 0 && labelDropout !== null && labelDropout > 0 ? numClasses + 1 : numClasses;
 }
 
-/** By the name in `model.type`. A new architecture is a line here. */
+/** Model types by their name in `model.type`. To add an architecture, add an entry. */
 export const modelTypes = {
   unet: {
     create: (config) => unet2d(config as UNet2DOptions),
@@ -73,8 +75,8 @@ export const modelTypes = {
     fromData: ({ height, channels, numClasses }) => {
       if (numClasses === 0) {
         throw new UserError(
-          'The model type dit-diffusers has class labels always, as in diffusers: train it on data with classes and ' +
-            'conditional true, or choose dit.',
+          'The model type dit-diffusers is always class-conditional, as in diffusers. Train it on data with classes and ' +
+            'conditional true, or use dit.',
           { code: 'CONFIG_INVALID' },
         );
       }

@@ -1,7 +1,7 @@
 /**
  * Names that a configuration may use for things that only Node can open: engines, devices, feature extractors, data sets.
- * They are listed here, apart from what they name, so that the schema loads in a browser too; a test compares them with
- * the lists of their owners.
+ * They are listed separately from their implementations so that the schema loads in a browser; a test compares them with
+ * the lists in the packages that implement them.
  */
 
 /** Engines; the first is the default. */
@@ -9,7 +9,7 @@ export const engineNames = ['onnx', 'tfjs-node-gpu', 'tfjs-node', 'tfjs-wasm', '
 
 export type EngineName = (typeof engineNames)[number];
 
-/** Devices of the engine `onnx`, as @dm/jit has them. */
+/** Devices of the engine `onnx`; the same as in @dm/jit. */
 export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
 
 /** Feature extractors; the first is the default. */
@@ -23,10 +23,10 @@ export const resizingExtractors = ['mobilenet', 'inception', 'random'] as const;
 /** How an extractor resizes images, as @dm/eval has them. */
 export const resizeMethodNames = ['antialiased', 'bilinear', 'libvips'] as const;
 
-/** Metrics during training. Lower is better for each: the first of a configuration chooses the best checkpoint. */
+/** Metrics during training; lower is better. The first one that a configuration lists selects the best checkpoint. */
 export const trainingMetrics = ['fid', 'kid'] as const;
 
-/** Forms of a data set's name, as @dm/data opens them. */
+/** Forms of a data set's name that @dm/data opens. */
 export const datasetForms = [
   'mnist',
   'cifar10',

@@ -1,17 +1,17 @@
-/** Named starting points. A new preset is a constant here and a line in `presets`. */
+/** Named base configurations. To add a preset, define a constant and list it in `presets`. */
 import { unetPresets, type UNet2DOptions } from '@dm/models';
 import { ditSize, uvitSize } from './default-sizes.js';
 import type { Config } from './schema.js';
 
 type Preset = Omit<Config, 'preset' | 'recorded'>;
 
-/** A named UNet; its image size, channels and classes follow the data. */
+/** A UNet configuration of @dm/models without image size, channels and classes, which default to the data's. */
 function unet(options: UNet2DOptions): Preset['model'] {
   const { sample_size: _size, in_channels: _in, out_channels: _out, ...config } = options;
   return { type: 'unet', ...config } as Preset['model'];
 }
 
-/** DDIM in 50 steps, on timesteps of the noise schedule, with x_0 clipped to the range of images. */
+/** DDIM with 50 steps on timesteps of the noise schedule, with x_0 clipped to the image range. */
 const ddim: Preset['sampler'] = {
   type: 'ddim',
   steps: 50,
@@ -21,7 +21,7 @@ const ddim: Preset['sampler'] = {
   clipping: { type: 'range', max: 1 },
 };
 
-/** The part that presets share: the curriculum and momentum decay of arXiv:2404.07946 on a plain DDPM. */
+/** Fields that presets share: the curriculum and momentum decay of arXiv:2404.07946 on a plain DDPM. */
 const method = {
   imageSize: null,
   imageChannels: 3,
@@ -54,7 +54,7 @@ const method = {
   evaluation: {
     every: 0,
     samples: 256,
-    // KID chooses the best: unlike FD it has no bias from so few images.
+    // KID selects the best checkpoint: unlike FD it is unbiased with so few images.
     metrics: ['kid', 'fid'],
     extractor: { type: 'mobilenet', weights: null, resize: null },
   },
@@ -65,12 +65,12 @@ const method = {
   threads: null,
 } satisfies Partial<Preset>;
 
-/** Handwritten digits, 28x28 gray: a few minutes on two cores. */
+/** Handwritten digits, 28x28 grayscale: a few minutes on two cores. */
 const mnist: Preset = {
   ...method,
   data: 'mnist',
   model: unet(unetPresets.mnist),
-  // v: from few steps, epsilon's small errors near pure noise become gray backgrounds.
+  // With few sampling steps, small errors of epsilon-prediction near pure noise become gray backgrounds.
   diffusion: { schedule: { type: 'cosine' }, timesteps: 1000, prediction: { type: 'v' } },
   optimizer: { ...method.optimizer, lr: 4e-3 },
   ema: { type: 'power', decay: 0.995, power: 2 / 3 },
@@ -85,8 +85,9 @@ const mnist: Preset = {
 };
 
 /**
- * The recipe that leads the search of experiments/best (its finals are unfinished), on the model and the length of `mnist`: Muon with a linear decay of
- * the learning rate, v-prediction on the linear schedule, and at every step the density that CLTS has on average.
+ * The leading recipe of the search in experiments/best (whose finals are unfinished), with the model and length of
+ * `mnist`: Muon with linear learning rate decay, v-prediction on the linear schedule, and at every step the average
+ * timestep density of CLTS.
  */
 const mnistFast: Preset = {
   ...mnist,
@@ -95,7 +96,7 @@ const mnistFast: Preset = {
   optimizer: {
     ...method.optimizer,
     type: 'muon',
-    // lr is Adam's, for what is no matrix; the matrices have their own.
+    // Learning rate of the parameters that Adam updates; matrices use matrixLr.
     lr: 3e-3,
     matrixLr: 3e-2,
     matrixMomentum: 0.95,
@@ -109,7 +110,7 @@ const mnistFast: Preset = {
   out: 'runs/mnist-fast',
 };
 
-/** Small color photographs, 32x32, of ten classes: hours, not minutes, on a laptop. */
+/** Color photographs, 32x32, in ten classes: hours, not minutes, on a laptop. */
 const cifar10: Preset = {
   ...method,
   data: 'cifar10',

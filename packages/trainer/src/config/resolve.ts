@@ -1,4 +1,4 @@
-/** From presets, files and flags to one complete, valid configuration. */
+/** Merges a preset, files and flags into one complete, valid configuration. */
 import { z } from 'zod';
 import { problemLines, UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
@@ -8,20 +8,22 @@ import { commonFields, fieldOf, objectsOfType, typesOf } from './schema-fields.j
 import { configSchema, type Config, type PartialConfig } from './schema.js';
 import { nearest, suggestion } from './suggestion.js';
 
-/** Part of a configuration and where it came from, for errors: `--batch-size`, `config.json`. */
+/** A partial configuration and its source for error messages, such as `--batch-size` or `config.json`. */
 export interface Layer {
   readonly source: string;
   readonly value: PartialConfig;
-  /** What whoever gave it should know: that it was migrated. */
+  /** A note for the user, such as that it was migrated. */
   readonly note?: string;
 }
 
 /**
- * Lays `layers` over a preset, the last one on top: objects are merged field by field, all else is replaced. A plain
- * string in place of a part is its type. Where a layer names another type of a part, the former type's own options are
- * dropped; those that all types have (`lr` of an optimizer) stay. The preset is the topmost one named, `mnist` where none
- * is. Throws a UserError that lists every unknown name, with the nearest known one, or every impossible value, with its
- * source.
+ * Merges `layers` over a preset; later layers take precedence. Objects are merged field by field, everything else is
+ * replaced. A plain string in place of a component is its type. If a layer selects another type of a component, the
+ * options specific to the previous type are dropped, and those that all types share (such as `lr` of an optimizer) are
+ * kept. The preset is the last one that a layer names, or `mnist`.
+ *
+ * @throws {UserError} if fields are unknown (lists them all with suggestions) or values are invalid (lists them all with
+ *   their source)
  */
 export function resolveConfig(given: readonly Layer[] = []): Config {
   const layers = given.map(({ source, value }) => ({ source, value: normalized(value as Json, configSchema) }));
@@ -51,7 +53,8 @@ export function resolveConfig(given: readonly Layer[] = []): Config {
 }
 
 /**
- * A layer from `path.to.field=value`, as `--set` takes it; the value is JSON where it parses, else a string.
+ * Parses the argument of `--set`, `path.to.field=value`. A value that is not valid JSON is taken as a string.
+ *
  * @throws {UserError} if there is no `=`
  */
 export function assignment(text: string): Layer {
@@ -69,12 +72,12 @@ export function assignment(text: string): Layer {
   return { source: `--set ${text}`, value: nest(text.slice(0, at).split('.'), value) };
 }
 
-/** {a: {b: value}} from ['a', 'b']. */
+/** `{ a: { b: value } }` for the path `['a', 'b']`. */
 export function nest(path: readonly string[], value: unknown): Json {
   return path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as Json;
 }
 
-/** Without undefined fields, and with parts as objects: `'clts'` is `{ type: 'clts' }`. */
+/** `value` without undefined fields, and with components as objects: `'clts'` becomes `{ type: 'clts' }`. */
 function normalized(value: Json, schema: unknown): Json {
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, inner]) => {
@@ -96,7 +99,7 @@ function merge(base: Json, over: Json, schema: unknown): Json {
   return merged;
 }
 
-/** What stays of a part under a layer: of another type's part only the fields that all types have. */
+/** The fields of `old` to keep under a layer: only shared ones if the layer selects another type. */
 function kept(old: Json, value: Json, schema: unknown): Json {
   if (typesOf(schema).length === 0 || value['type'] === undefined || value['type'] === old['type']) return old;
   const common = commonFields(schema);
@@ -112,7 +115,7 @@ interface UnknownKey {
 function unknownKeys(schema: unknown, value: Json, path: readonly string[]): UnknownKey[] {
   const objects = objectsOfType(schema, value['type']);
   const known = [...new Set(objects.flatMap(({ shape }) => Object.keys(shape)))];
-  // Those of a model or a timestep schedule are checked where it is made.
+  // Fields of a model or a timestep schedule are checked when it is created.
   const isOpen = objects.length === 0 || objects.some(({ def }) => !(def.catchall instanceof z.ZodNever));
   return Object.entries(value).flatMap(([key, inner]) => {
     if (!isOpen && !known.includes(key)) return [{ path, key, known }];
@@ -123,10 +126,10 @@ function unknownKeys(schema: unknown, value: Json, path: readonly string[]): Unk
 function describeUnknown({ path, key, known }: UnknownKey): string {
   const field = [...path, key].join('.');
   const now = Object.hasOwn(renamedFields, field) ? renamedFields[field] : undefined;
-  return `unknown field "${field}". ${now === undefined ? suggestion(key, known) : `It is called ${now} now.`}`;
+  return `unknown field "${field}". ${now === undefined ? suggestion(key, known) : `It is now called ${now}.`}`;
 }
 
-/** One line for one impossible value: which, what it must be, what it is and who said so. */
+/** One line per invalid value: the field, what it must be, what it is, and its source. */
 function describe(issue: z.core.$ZodIssue, merged: Json, layers: readonly { source: string; value: Json }[]): string {
   const at = (root: unknown) => issue.path.reduce<unknown>((v, k) => (isObject(v) ? v[String(k)] : undefined), root);
   const field = issue.path.join('.');
@@ -143,7 +146,7 @@ function demand(issue: z.core.$ZodIssue, value: unknown): string {
     case 'too_big':
       return `must be ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`;
     case 'invalid_type':
-      return `must be ${issue.expected === 'int' ? 'a whole number' : `of type ${issue.expected}`}`;
+      return `must be ${issue.expected === 'int' ? 'an integer' : `of type ${issue.expected}`}`;
     case 'invalid_value':
       return oneOf(issue.values.map(String), value);
     case 'invalid_union': {

@@ -1,4 +1,4 @@
-/** The configuration that a run saved, and what identifies it. */
+/** The saved configuration of a run, and the hash that identifies it. */
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { sha256 } from '../files/hash.js';
 import type { RunFolder } from '../run/run-folder.js';
@@ -9,17 +9,17 @@ import { resolveConfig, type Layer } from './resolve.js';
 import { trainingPart, type Config, type PartialConfig } from './schema.js';
 
 /**
- * Fields that decide the weights and that are younger than the first checkpoints, by path, with the value that stands
- * for what was done before there was the field. A run from then is read as if it said so, and a field of that value is
- * left out of the hash: its checkpoints stay those of its configuration. Whoever adds such a field adds a line here;
- * the test of old checkpoints fails until then. `part[type].field` is a field of that type of a part alone.
+ * Fields that affect the weights and were added after the first checkpoints were written, by path, with the value that
+ * reproduces the behavior before the field existed. An older run is read as if it had that value, and a field with that
+ * value is left out of the hash, so the run's checkpoints still match its configuration. Every new field of this kind
+ * needs an entry; the test of old checkpoints fails without it. A path `part[type].field` applies to that type only.
  */
 const addedFields: Readonly<Record<string, unknown>> = {
   'optimizer[muon].orthogonalize': 'all',
 };
 
 /**
- * The configuration that the run was begun with, also by an older version.
+ * The configuration that the run was started with, migrated if an older version wrote it.
  *
  * @throws {UserError} if it is missing or damaged
  */
@@ -39,27 +39,27 @@ function withFormerResize(config: PartialConfig): PartialConfig {
     : config;
 }
 
-/** Runs older than `sampler.path` sample with leading spacing, also with zero terminal SNR: their images stay the same. */
+/** Runs older than `sampler.path` keep leading spacing, even with zero terminal SNR, so that their images stay the same. */
 function withFormerPath(config: PartialConfig): PartialConfig {
   const { sampler } = config;
   if (!isObject(sampler) || Object.hasOwn(sampler, 'path')) return config;
   return { ...config, sampler: { ...sampler, path: { type: 'discrete', spacing: 'leading' } } };
 }
 
-/** Writes config.json. */
+/** Writes the config.json of a run. */
 export function saveConfig(run: RunFolder, config: Config): void {
   atomicWriteFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
 /**
- * SHA-256 of the part of the configuration that decides the weights. Neither the order of fields matters, nor whether
- * there are fields yet that say what was always done.
+ * SHA-256 of the part of the configuration that determines the weights. It does not depend on the order of fields or on
+ * added fields (see `addedFields`) that have their original behavior.
  */
 export function trainingHash(config: Config): string {
   return hashOf(withoutAddedFields(trainingPart(config), addedFields));
 }
 
-/** Whether a checkpoint of the run, whose manifest says `configSha256`, was trained under `config`. */
+/** Whether a checkpoint of the run, with `configSha256` from its manifest, was trained with `config`. */
 export function isTrainedUnder(config: Config, configSha256: string, run: RunFolder): boolean {
   const hash = trainingHash(config);
   if (configSha256 === hash) return true;
@@ -67,8 +67,8 @@ export function isTrainedUnder(config: Config, configSha256: string, run: RunFol
 }
 
 /**
- * The hash that checkpoints of the run have from versions whose configurations had another shape; undefined for a run
- * that no such version trained.
+ * The hash in checkpoints of the run that were written by versions with the old configuration format; undefined for a
+ * run that no such version trained.
  */
 export function formerTrainingHash(run: RunFolder): string | undefined {
   const config = readConfigFile(run.config);
@@ -78,13 +78,13 @@ export function formerTrainingHash(run: RunFolder): string | undefined {
   return typeof former === 'string' ? former : undefined;
 }
 
-/** As the versions computed it that wrote configurations of the former shape. */
+/** The hash as computed by the versions that wrote the old format. */
 function hashOfFormerShape(config: Json): string {
   const part = Object.entries(config).filter(([key]) => !formerlyFreeOnResume.includes(key));
   return hashOf(withoutAddedFields(Object.fromEntries(part), formerlyAddedFields));
 }
 
-/** `freeOnResume` of the former shape, and what was no part of a training. */
+/** `freeOnResume` of the old format, and fields that did not affect training. */
 const formerlyFreeOnResume: readonly string[] = [
   'preset',
   'recorded',
@@ -117,7 +117,7 @@ const formerlyFreeOnResume: readonly string[] = [
   'out',
 ];
 
-/** `addedFields` of the former shape. */
+/** `addedFields` of the old format. */
 const formerlyAddedFields: Readonly<Record<string, unknown>> = {
   crop: null,
   labelDropout: null,
@@ -134,7 +134,7 @@ function hashOf(part: object): string {
   return sha256(JSON.stringify(sorted(part)));
 }
 
-/** `config` with the fields that it has not, where it has the object that they belong to. */
+/** `config` with the `added` fields that it lacks, if it has the object that they belong to. */
 export function withAddedFields<T extends object>(config: T, added: Readonly<Record<string, unknown>>): T {
   const filled = structuredClone(config);
   for (const [path, value] of Object.entries(added)) {
@@ -144,7 +144,7 @@ export function withAddedFields<T extends object>(config: T, added: Readonly<Rec
   return filled;
 }
 
-/** `config` without the fields that have the value of before. */
+/** `config` without the `added` fields that have the value given there. */
 export function withoutAddedFields<T extends object>(config: T, added: Readonly<Record<string, unknown>>): T {
   const rest = structuredClone(config);
   for (const [path, value] of Object.entries(added)) {
@@ -154,7 +154,7 @@ export function withoutAddedFields<T extends object>(config: T, added: Readonly<
   return rest;
 }
 
-/** The object in `config` that the last name of `path` is a field of, where there is one. */
+/** The last name of `path`, and the object in `config` that has it as a field (undefined if there is none). */
 function placeOf(config: object, path: string): { parent: Record<string, unknown> | undefined; key: string } {
   const names = path.split('.');
   const key = names.pop()!;

@@ -1,9 +1,8 @@
-/** Looking into the schema of a configuration: its fields, and the types of its parts. */
+/** Introspection of the configuration schema: its fields, and the types of its components. */
 import { z } from 'zod';
 
 /**
- * The schemas of the object that `schema` describes: one for each type of a part, one for a plain object, none for
- * anything else.
+ * The object schemas within `schema`: one per type of a component, one for a plain object, otherwise none.
  */
 function objectsOf(schema: unknown): z.ZodObject[] {
   const inner = unwrapped(schema);
@@ -11,7 +10,7 @@ function objectsOf(schema: unknown): z.ZodObject[] {
   return inner instanceof z.ZodDiscriminatedUnion ? inner.options.flatMap(objectsOf) : [];
 }
 
-/** The types of a part; none where `schema` describes no part. */
+/** The types of a component; empty if `schema` does not describe one. */
 export function typesOf(schema: unknown): readonly string[] {
   return objectsOf(schema).flatMap((object) => {
     const type: unknown = object.shape['type'];
@@ -20,20 +19,20 @@ export function typesOf(schema: unknown): readonly string[] {
   });
 }
 
-/** The one for objects of this type, if it is known; else all. */
+/** The schema for objects of this type; all of them if the type is unknown. */
 export function objectsOfType(schema: unknown, type: unknown): z.ZodObject[] {
   const all = objectsOf(schema);
   const ofType = typeof type === 'string' ? all.filter((object) => typesOf(object).includes(type)) : [];
   return ofType.length > 0 ? ofType : all;
 }
 
-/** Names of the fields that all types of a part have. */
+/** Names of the fields that all types of a component share. */
 export function commonFields(schema: unknown): string[] {
   const [first, ...others] = objectsOf(schema).map(({ shape }) => Object.keys(shape));
   return (first ?? []).filter((key) => others.every((keys) => keys.includes(key)));
 }
 
-/** The schema of a field, of any type of a part, or of a value in a record; undefined where there is none. */
+/** The schema of a field (of any type of a component) or of a record's values; undefined if there is none. */
 export function fieldOf(schema: unknown, key: string): z.core.$ZodType | undefined {
   const inner = unwrapped(schema);
   if (inner instanceof z.ZodRecord) return inner.valueType;

@@ -1,8 +1,8 @@
 import { closest, distance } from 'fastest-levenshtein';
 
 /**
- * The known name that was probably meant, or undefined where none is close: at most 40 % of the longer name's letters
- * differ (upper and lower case, dashes and underscores count as equal).
+ * The known name closest to `name`, or undefined if none is close enough: at most 40 % of the longer name's characters
+ * may differ (ignoring case, dashes and underscores).
  */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
@@ -16,9 +16,9 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return distance(plain(name), best) <= 0.4 * letters ? match : undefined;
 }
 
-/** ` Did you mean "x"?` where a name is near, then all there are: the end of an error about an unknown name. */
+/** The end of an error about an unknown name: `Did you mean "x"?` if a known name is close, then all known names. */
 export function suggestion(name: string, known: readonly string[]): string {
   const near = nearest(name, known);
-  const all = `There are: ${known.join(', ')}.`;
+  const all = `Choose from: ${known.join(', ')}.`;
   return near === undefined ? all : `Did you mean "${near}"? ${all}`;
 }

@@ -1,26 +1,26 @@
-/** What leaves the machine in reports and exports: no paths, which tell of users, hosts and projects. */
+/** Removes paths, which reveal users, hosts and projects, from what reports and exports contain. */
 import { isObject, type Json } from './json.js';
 
-/** Stands where a path was. */
+/** Replaces a path. */
 const pathLeftOut = '(path left out)';
 
-/** Data that are known by name, as `openDataset` takes them and as it calls them: `mnist`, `emoji/12`. */
+/** Names of built-in data sets, as passed to and reported by `openDataset`: `mnist`, `emoji/12`. */
 const namedData = /^(?:mnist|fashion-mnist|cifar10|cifar100|emoji)(?:\/[a-z0-9]+)*$/;
 
-/** An absolute path, or one below a home, anywhere in a text; what comes before it is a group. */
+/** An absolute path, or one in a home folder, anywhere in a text. Group 1 is the character before it. */
 const absolutePath = /(^|[\s"'`(=:,])(?:~?\/[^\s"'`/]+\/[^\s"'`]*|[A-Za-z]:[\\/][^\s"'`]*|\\\\[^\s"'`]+)/g;
 
-/** The name of a data set if it is no path. */
+/** The name of a data set, unless it contains a path. */
 export function withoutDataPath(name: string): string {
   return namedData.test(name) ? name : pathLeftOut;
 }
 
-/** `text` with every absolute path left out. */
+/** `text` with every absolute path replaced. */
 function withoutAbsolutePaths(text: string): string {
   return text.replaceAll(absolutePath, `$1${pathLeftOut}`);
 }
 
-/** A configuration, with what its run recorded, in which no field has a path. */
+/** A configuration, including what its run recorded, with all paths replaced. */
 export function withoutPaths(config: Json): Json {
   return everyString(config, '', (field, text) => {
     if (dataFields.includes(field)) return withoutDataPath(text);
