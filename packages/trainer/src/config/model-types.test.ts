@@ -40,7 +40,7 @@ it("diffusers' DiT is refused where there are no classes", async () => {
   await expect(run).rejects.toThrowWith({
     type: UserError,
     code: 'CONFIG_INVALID',
-    contains: ['dit-diffusers', 'conditional true', 'choose dit'],
+    contains: ['dit-diffusers', 'conditional true', 'use dit'],
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * TensorBoard's `Event` message, encoded with protobuf-es' wire writer. Field numbers are those of event.proto and
+ * TensorBoard's `Event` message, encoded with the wire writer of protobuf-es. Field numbers are from event.proto and
  * summary.proto (tensorboard/compat/proto).
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
@@ -9,20 +9,20 @@ export type SummaryValue =
   | { readonly tag: string; readonly png: Uint8Array }
   | { readonly tag: string; readonly histogram: Histogram };
 
-/** Counts (or any heights) between edges: bin i lies between edges i and i + 1. */
+/** Counts (or other heights) of bins; bin i covers the range from edge i to edge i + 1. */
 export interface Histogram {
-  /** Rising, one more than heights. */
+  /** Ascending; one more than `heights`. */
   readonly edges: readonly number[];
   readonly heights: readonly number[];
 }
 
 export interface Event {
-  /** Seconds since 1970. */
+  /** Unix time in seconds. */
   readonly wallTime: number;
   readonly step?: number;
-  /** What a file's first event holds: `brain.Event:2`. */
+  /** Set in the first event of a file: `brain.Event:2`. */
   readonly fileVersion?: string;
-  /** Tells readers to forget what earlier files have from `step` on. */
+  /** Makes readers discard the data of earlier files from `step` on. */
   readonly sessionStart?: boolean;
   readonly summary?: readonly SummaryValue[];
 }
@@ -64,7 +64,7 @@ function writeValue(writer: BinaryWriter, value: SummaryValue): void {
   else message(writer, 5, () => writeHistogram(writer, value.histogram));
 }
 
-/** Size and channels stand in the header of a PNG, its first chunk (IHDR). */
+/** Size and channels are read from the first chunk (IHDR) of the PNG. */
 function writeImage(writer: BinaryWriter, png: Uint8Array): void {
   const header = new DataView(png.buffer, png.byteOffset, png.byteLength);
   const channelsOf: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 3, 4: 2, 6: 4 };
@@ -74,7 +74,7 @@ function writeImage(writer: BinaryWriter, png: Uint8Array): void {
   writer.tag(4, WireType.LengthDelimited).bytes(png);
 }
 
-/** `bucket_limit` are right edges; the left edge of the first bucket is `min`. Moments take a bin's middle for all in it. */
+/** `bucket_limit` holds right edges; the left edge of the first bucket is `min`. Moments use the centers of the bins. */
 function writeHistogram(writer: BinaryWriter, { edges, heights }: Histogram): void {
   const sum = (power: number) =>
     heights.reduce((total, height, i) => total + height * ((edges[i]! + edges[i + 1]!) / 2) ** power, 0);

@@ -1,4 +1,4 @@
-/** What a run writes down as it goes: metrics.jsonl always, TensorBoard's event files where the configuration wants them. */
+/** The log of a run: metrics.jsonl and, if configured, TensorBoard event files. */
 import { metricsLine, truncateMetrics, type MetricsRecord } from '../run/metrics.js';
 import type { Config } from '../config/schema.js';
 import type { RunFolder } from '../run/run-folder.js';
@@ -10,22 +10,22 @@ import { difficultySummary, summaryOf } from './summary.js';
 import type { DifficultyRecord } from '@dm/eval';
 
 export interface RunLog {
-  /** What earlier sessions logged up to the step that this one goes on from. */
+  /** Records of earlier sessions, up to the step from which this session continues. */
   readonly before: readonly MetricsRecord[];
-  /** What is written to. */
+  /** Paths of the files written to. */
   readonly files: readonly string[];
   add(record: MetricsRecord): void;
-  /** Loss and gradient norm by range of noise, for TensorBoard; difficulty.jsonl is its recorder's. */
+  /** Adds loss and gradient norm per noise range to TensorBoard; difficulty.jsonl is written by its recorder. */
   readonly addDifficulty: (record: DifficultyRecord, setting: ProbeSetting) => void;
-  /** A sample grid, as a PNG. */
+  /** Adds a sample grid, as a PNG. */
   addSample(step: number, png: Uint8Array): void;
-  /** Tries once more what the disk has refused. */
+  /** Retries failed writes once. */
   finish(): void;
 }
 
 /**
- * Opens the log of a session that goes on from step `firstStep`: what was logged after it is forgotten. What the disk
- * refuses from then on is in `unwritten`.
+ * Opens the log of a session that continues from step `firstStep`; later records are discarded. Subsequent write failures
+ * are collected in `unwritten`.
  */
 export function createRunLog(run: RunFolder, config: Config, firstStep: number, unwritten: Unwritten): RunLog {
   const before = truncateMetrics(run.metrics, firstStep);

@@ -1,4 +1,4 @@
-/** What TensorBoard is shown of a line of metrics.jsonl. Tags with the same first part are drawn under one heading. */
+/** TensorBoard summaries of the lines of metrics.jsonl. Tags with the same prefix are grouped under one heading. */
 import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
 import type { MetricsRecord } from '../run/metrics.js';
 import type { SummaryValue } from './event.js';
@@ -27,8 +27,8 @@ export function summaryOf(record: MetricsRecord, numTimesteps: number): SummaryV
 }
 
 /**
- * What the probe measured: `difficulty_loss/02_100-200` is the mean loss at timesteps from 100 to below 200. A value that is
- * no number is left out.
+ * Summaries of the probe: `difficulty_loss/02_100-200` is the mean loss at timesteps in [100, 200). Non-finite values are
+ * omitted.
  */
 export function difficultySummary(
   { loss, gradNorm }: DifficultyRecord,
@@ -44,7 +44,7 @@ export function difficultySummary(
   });
 }
 
-/** Over the timesteps: how often each level was drawn, and its mean loss (0 where it was not drawn). */
+/** Histograms over the timesteps: draws per level, and mean loss per level (0 if it was not drawn). */
 function histograms({ drawsByLevel, lossByLevel }: MetricsRecord, numTimesteps: number): SummaryValue[] {
   if (drawsByLevel === undefined || lossByLevel === undefined) return [];
   const levels = drawsByLevel.length;

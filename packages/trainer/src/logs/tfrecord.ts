@@ -1,5 +1,5 @@
 /**
- * The framing of TFRecord files, which TensorBoard's event files are: for each record
+ * The framing of TFRecord files, the format of TensorBoard event files. Each record is:
  *
  *   uint64 length, uint32 masked CRC-32C of the length, the bytes, uint32 masked CRC-32C of the bytes; little-endian.
  *
@@ -7,7 +7,7 @@
  */
 import crc32c from 'crc-32/crc32c.js';
 
-/** Constant of `crc32c::Mask`: a sum over bytes that hold sums themselves would be weak. */
+/** Constant of `crc32c::Mask`: CRCs of data that contains CRCs are weak without a mask. */
 const maskDelta = 0xa282ead8;
 
 /** mask(crc) = ((crc >>> 15) | (crc << 17)) + 0xa282ead8, modulo 2^32. */
@@ -16,7 +16,7 @@ export function maskedCrc32c(bytes: Uint8Array): number {
   return (((crc >>> 15) | (crc << 17)) + maskDelta) >>> 0;
 }
 
-/** A record with its frame: 16 bytes longer than `data`. */
+/** Frames a record; the result is 16 bytes longer than `data`. */
 export function frameRecord(data: Uint8Array): Uint8Array {
   const frame = new Uint8Array(data.length + 16);
   const view = new DataView(frame.buffer);

@@ -1,7 +1,7 @@
 import type { BucketDifficulty, DifficultyReport } from '@dm/eval';
 import { lineSpec, plotSvg, stacked, type Series } from './svg.js';
 
-/** Loss and gradient norm over training, a line a bucket, and the time to within each share by noise rate. */
+/** Loss and gradient norm over training, one line per bucket, and the steps to within each fraction by noise rate. */
 export function difficultyPlot({ steps, buckets, settings }: DifficultyReport, prediction: string): Promise<string> {
   const over = (values: (bucket: BucketDifficulty) => readonly number[]): Series[] =>
     buckets.map((bucket) => ({ name: bucketName(bucket), x: steps, y: values(bucket) }));
@@ -15,7 +15,7 @@ export function difficultyPlot({ steps, buckets, settings }: DifficultyReport, p
   return plotSvg(
     stacked([
       lineSpec({
-        title: `Loss by timestep, of ${prediction}`,
+        title: `${prediction} loss by timestep`,
         x: step,
         y: { title: 'loss', scale: 'log' },
         series: over(({ loss }) => loss),
@@ -29,7 +29,7 @@ export function difficultyPlot({ steps, buckets, settings }: DifficultyReport, p
         ordered: true,
       }),
       lineSpec({
-        title: 'Steps until all but a share of the way to the final loss is made',
+        title: 'Steps until only this fraction of the decrease to the final loss remains',
         x: { title: 'noise rate (mean sigma of the bucket)' },
         y: step,
         series: times,

@@ -29,8 +29,8 @@ export function planePlot({ at, loss }: Plane, name: string): Promise<string> {
 }
 
 /**
- * Spectral densities, a line each; what is below 1e-9 of the highest is left out, so that one eigenvalue among millions is
- * still seen.
+ * Spectral densities, one line each. Values below 1e-9 of the maximum are omitted, so that one eigenvalue among millions
+ * is still visible.
  */
 export function spectrumPlot(
   spectra: readonly { readonly name: string; readonly spectrum: HessianSpectrum }[],

@@ -1,9 +1,10 @@
-/** Plots as SVG text, drawn by Vega. Both libraries are loaded when the first plot is asked for. */
+/** Plots as SVG text, rendered by Vega-Lite and Vega, which are loaded on first use. */
 import type { TopLevelSpec } from 'vega-lite';
 
 /**
- * The SVG of a Vega-Lite specification.
- * @throws {Error} if the specification is wrong
+ * Renders a Vega-Lite specification as SVG.
+ *
+ * @throws {Error} if the specification is invalid
  */
 export async function plotSvg(spec: TopLevelSpec): Promise<string> {
   const [{ compile }, vega] = await Promise.all([import('vega-lite'), import('vega')]);
@@ -17,7 +18,7 @@ export async function plotSvg(spec: TopLevelSpec): Promise<string> {
 
 export interface Axis {
   readonly title: string;
-  /** Log leaves out values that are not above 0. Default linear. */
+  /** `log` omits values that are not positive. Default: `linear`. */
   readonly scale?: 'linear' | 'log';
 }
 
@@ -38,7 +39,7 @@ export interface LinePlot {
 
 const size = { width: 520, height: 320 };
 
-/** Lines, one a series, with a legend where there are several; a value that cannot be drawn leaves a gap. */
+/** A plot with one line per series, and a legend if there are several. Values that cannot be drawn leave gaps. */
 export function lineSpec({ title, x, y, series, ordered = false }: LinePlot): TopLevelSpec {
   const drawn = (value: number | null, { scale }: Axis) =>
     value !== null && Number.isFinite(value) && (scale !== 'log' || value > 0);
@@ -90,7 +91,7 @@ export interface HeatMap {
   readonly values: ArrayLike<number>;
 }
 
-/** A colored cell a value; values that cannot be drawn are left white. */
+/** A heat map with one cell per value. Values that cannot be drawn are white. */
 export function heatMapSpec({ title, x, y, value, columns, rows, values }: HeatMap): TopLevelSpec {
   const cells = rows.flatMap((row, j) =>
     columns.map((column, i) => ({ x: column, y: row, value: values[j * columns.length + i]! })),
@@ -117,7 +118,7 @@ export function heatMapSpec({ title, x, y, value, columns, rows, values }: HeatM
   };
 }
 
-/** Plots one below the other in one picture. */
+/** Plots stacked vertically in one image. */
 export function stacked(specs: readonly TopLevelSpec[]): TopLevelSpec {
   return { vconcat: specs, resolve: { scale: { color: 'independent' } } } as TopLevelSpec;
 }

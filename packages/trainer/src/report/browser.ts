@@ -1,19 +1,19 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 /**
- * What runs in the browser. Each function is put into the page as its own text, so it refers to nothing outside itself:
- * what it needs is handed to it.
+ * Code that runs in the browser. The source text of each function is inserted into the page, so a function must not refer
+ * to anything outside itself; dependencies are passed as arguments.
  */
 import type uPlot from 'uplot';
 import type { HeatMap } from './heat-maps.js';
 import type { RunData } from './run-data.js';
 
-/** What the page carries as JSON. */
+/** The JSON data embedded in the page. */
 export interface PageData {
   readonly runs: readonly Pick<RunData, 'name' | 'columns' | 'probe' | 'density' | 'loss' | 'grids'>[];
 }
 
-/** Exponential smoothing with the bias of the start removed; null stays null. `share` in [0, 1) is what stays a point. */
+/** Bias-corrected exponential smoothing; null stays null. `share` in [0, 1) is the decay per point. */
 export function smoothed(values: readonly (number | null)[], share: number): (number | null)[] {
   let mean = 0;
   let weight = 0;
@@ -25,7 +25,7 @@ export function smoothed(values: readonly (number | null)[], share: number): (nu
   });
 }
 
-/** The color map viridis (matplotlib) at `share` in [0, 1], between nine of its colors. */
+/** matplotlib's viridis color map at `share` in [0, 1], interpolated between nine of its colors. */
 export function viridis(share: number): string {
   const stops = [0x440154, 0x472d7b, 0x3b528b, 0x2c728e, 0x21918c, 0x28ae80, 0x5ec962, 0xaddc30, 0xfde725];
   const at = Math.min(1, Math.max(0, share)) * (stops.length - 1);
@@ -37,7 +37,7 @@ export function viridis(share: number): string {
   return `rgb(${channel(16)}, ${channel(8)}, ${channel(0)})`;
 }
 
-/** Three digits, or a whole number of up to five: `0.00123`, `1234`, `123k`, `1.5M`. */
+/** Three significant digits, or an integer of up to five: `0.00123`, `1234`, `123k`, `1.5M`. */
 export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined || Number.isNaN(value)) return '';
   const size = Math.abs(value);
@@ -47,7 +47,7 @@ export function formatNumber(value: number | null | undefined): string {
   return size > 0 && size < 1e-4 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
 }
 
-/** Draws all charts into the page and connects its controls. */
+/** Draws all charts in the page and connects its controls. */
 export function renderReport(
   Plot: typeof uPlot,
   { runs }: PageData,
@@ -79,14 +79,14 @@ export function renderReport(
   });
   const widthOf = (box: HTMLElement) => Math.max(240, box.clientWidth);
 
-  /** uPlot's `distr` 3 is logarithmic; the name that it has for that is in its types alone. */
+  /** uPlot's `distr` 3 is logarithmic; the named constant exists only in its types. */
   const scaleOf = (isLog: boolean) => Plot.assign({}, isLog ? { distr: 3 } : {}) as uPlot.Scale;
 
-  /** Ranges of noise have an order, and their colors show it. One end of viridis is lost on white, the other on black. */
+  /** Colors follow the order of noise. One end of viridis is invisible on white, the other on black. */
   const dark = matchMedia('(prefers-color-scheme: dark)');
   const inOrder = (at: number, of: number) => help.viridis((dark.matches ? 0.2 : 0) + (0.8 * at) / Math.max(1, of - 1));
 
-  /** One chart: lines of (column of a run). `box` says in data attributes what it shows. */
+  /** One chart, with one line per column and run. The data attributes of `box` say what to show. */
   function chart(box: HTMLElement): void {
     const names = box.dataset['columns']!.split('|');
     const labels = (box.dataset['labels'] ?? '').split('|');
@@ -161,7 +161,7 @@ export function renderReport(
     drawn.push({ plot, box, refresh: () => plot.setData(data()) });
   }
 
-  /** Arrow keys move the cursor of a chart from point to point; the legend has the values. */
+  /** Makes arrow keys move the cursor of a chart between points; the legend shows the values. */
   function steer(box: HTMLElement): void {
     box.tabIndex = 0;
     box.addEventListener('keydown', (event) => {
@@ -176,7 +176,7 @@ export function renderReport(
     });
   }
 
-  /** Colored cells under uPlot's axes. All maps of a kind share their colors. */
+  /** A heat map with uPlot's axes. All maps of a kind share one color scale. */
   function heatMap(box: HTMLElement): void {
     const kind = box.dataset['map'] as 'density' | 'loss';
     const map: HeatMap = runs[Number(box.dataset['run'])]![kind];
@@ -189,7 +189,7 @@ export function renderReport(
     const all = runs
       .flatMap((run) => run[kind].values.flat())
       .filter((v) => v !== null && (!isLog || v > 0)) as number[];
-    // By reduce: as arguments of one call, that many would overflow the stack.
+    // Not Math.min(...all): that many arguments would overflow the stack.
     const low = isLog ? all.reduce((least, v) => Math.min(least, v), Infinity) : 0;
     const high = all.reduce((most, v) => Math.max(most, v), -Infinity);
     const share = (v: number) => (isLog ? Math.log(v / low) / Math.log(high / low || 1) : v / high);
@@ -265,7 +265,7 @@ export function renderReport(
     for (const { plot, box } of drawn) plot.setSize({ width: widthOf(box), height: plot.height });
   });
 
-  // Samples: each run shows its newest grid at the step of the slider.
+  // Samples: each run shows its newest grid up to the step of the slider.
   const slider = input('moment');
   const steps = [...new Set(runs.flatMap((run) => run.grids.map((grid) => grid.step)))].toSorted((a, b) => a - b);
   const showGrids = () => {

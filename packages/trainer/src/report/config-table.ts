@@ -1,6 +1,6 @@
-/** Configurations side by side. */
+/** Comparison of configurations. */
 
-/** The fields of nested plain data by path, `optimizer.lr`, with their values as text. */
+/** Flattens nested plain data: values as text, by path such as `optimizer.lr`. */
 export function flattenConfig(value: unknown, path = ''): Record<string, string> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0) {
     return Object.assign(
@@ -14,12 +14,12 @@ export function flattenConfig(value: unknown, path = ''): Record<string, string>
 
 export interface ConfigRow {
   readonly field: string;
-  /** One a run; undefined where it has no such field. */
+  /** One value per run; undefined if the run does not have the field. */
   readonly values: readonly (string | undefined)[];
   readonly differs: boolean;
 }
 
-/** A row a field, those that differ between the runs first. */
+/** One row per field; fields that differ between the runs come first. */
 export function compareConfigs(configs: readonly Readonly<Record<string, string>>[]): ConfigRow[] {
   const fields = [...new Set(configs.flatMap((config) => Object.keys(config)))];
   const rows = fields.map((field) => {

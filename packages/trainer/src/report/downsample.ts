@@ -1,13 +1,13 @@
-/** Long logs made short enough to draw. */
+/** Downsampling of long logs for plots. */
 import type { MetricsRecord } from '../run/metrics.js';
 
-/** At most `max` groups of consecutive items, all but the last of equal size. */
+/** Splits `items` into at most `max` groups of consecutive items; all but the last have equal size. */
 export function groups<T>(items: readonly T[], max: number): T[][] {
   const size = Math.max(1, Math.ceil(items.length / max));
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 }
 
-/** Means of groups of lines, each at the place of its last line; the log itself where it has at most `max` lines. */
+/** Means over groups of records, each at the step of its last record; `records` itself if it has at most `max`. */
 export function downsample(records: readonly MetricsRecord[], max: number): MetricsRecord[] {
   if (records.length <= max) return [...records];
   return groups(records, max).map((group) => {

@@ -1,4 +1,4 @@
-/** One page of Markdown about all experiments, for a reader on a Git host. */
+/** One Markdown page about all experiments, for reading on a Git host. */
 import { dirname, relative } from 'node:path';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { escapeText } from '../text/escape.js';
@@ -6,9 +6,10 @@ import { escapeMarkdown, markdownAddress, markdownCode, markdownFigure, markdown
 import { readExperiments, type ExperimentFolder, type ExperimentResults } from './experiment-results.js';
 
 /**
- * Gathers what the experiments below `folder` left into one page, written to `path`, and returns what was read. Links
- * lead from the page to the figures and results where they lie.
- * @throws {UserError} as `readExperiments` does
+ * Collects the results of the experiments in `folder` in one page, writes it to `path`, and returns what was read. The
+ * page links to the figures and results in place.
+ *
+ * @throws {UserError} in the cases of `readExperiments`
  */
 export function writeExperimentsPage(folder: string, path: string): readonly ExperimentFolder[] {
   const experiments = readExperiments(folder);
@@ -16,14 +17,14 @@ export function writeExperimentsPage(folder: string, path: string): readonly Exp
   return experiments;
 }
 
-/** The page as it is for a file in `home`. The same results give the same page: it has no date. */
+/** The page, with links relative to `home`. It contains no date, so the same results give the same page. */
 export function experimentsPage(experiments: readonly ExperimentFolder[], home: string): string {
   const done = experiments.flatMap(({ results }) => results);
   const missing = experiments.filter(({ results }) => results.length === 0).map(({ name }) => markdownCode(name));
   const blocks = [
-    '# The experiments, gathered',
-    'Each claim of the paper (arXiv:2404.07946) that was measured, with its verdict. `dm report --experiments` writes this ' +
-      'page from the results that are committed. Square brackets hold 95 % intervals over seeds.',
+    '# Results of the experiments',
+    'Each claim of the paper (arXiv:2404.07946) that was measured, with its verdict. `dm report --experiments` generates ' +
+      'this page from the committed results. Square brackets contain 95 % intervals over seeds.',
     ...sharedNotice(done.map(({ found }) => found)),
     markdownTable(
       ['experiment', 'claim', 'verdict', 'key number'],
@@ -45,7 +46,7 @@ export function experimentsPage(experiments: readonly ExperimentFolder[], home: 
   return `${blocks.join('\n\n')}\n`;
 }
 
-/** What the notices of all results begin with, in whole sentences, at the head of the page as well as in each section. */
+/** The sentences that the notices of all results start with; shown at the top of the page as well as in each section. */
 function sharedNotice(all: readonly ExperimentResults[]): string[] {
   const [first, ...others] = all.map(({ notice = '' }) => notice.split(/(?<=\.) /));
   const differing = (first ?? []).findIndex((sentence, i) => others.some((sentences) => sentences[i] !== sentence));
@@ -58,14 +59,14 @@ const quoted = (notice: string): string => `> **Read this first.** ${escapeMarkd
 
 const title = ({ experiment, configuration }: ExperimentResults): string => `${experiment}, ${configuration}`;
 
-/** As Git hosts make it of a heading. */
+/** The anchor that Git hosts generate for a heading. */
 const anchor = (heading: string): string =>
   heading
     .toLowerCase()
     .replaceAll(/[^\w -]/g, '')
     .replaceAll(' ', '-');
 
-/** The first table stands open; others fold, since a screening has dozens of rows. */
+/** The first table is shown; others are collapsed, since a screening has dozens of rows. */
 function section(found: ExperimentResults, folder: string): string[] {
   const [first, ...others] = found.tables.filter(({ rows }) => rows.length > 0);
   const { machine, seeds, trialMinutes } = found;
@@ -74,20 +75,20 @@ function section(found: ExperimentResults, folder: string): string[] {
     ...(found.notice === undefined ? [] : [quoted(found.notice)]),
     `**Claim.** ${escapeMarkdown(found.claim)}`,
     `**Verdict: ${found.verdict}.** ${escapeMarkdown(found.sentences.join(' '))}`,
-    ...(found.isComplete ? [] : ['**Unfinished**: not all trainings that are planned are in these numbers.']),
+    ...(found.isComplete ? [] : ['**Unfinished**: these numbers do not include all planned training runs.']),
     ...(first === undefined ? [] : [`### ${escapeMarkdown(first.title)}`, markdownTable(first.columns, first.rows)]),
     ...others.map((one) => {
       const rows = `${one.rows.length} ${one.rows.length === 1 ? 'row' : 'rows'}`;
       return `<details><summary>${escapeMarkdown(one.title)} (${rows})</summary>\n\n${markdownTable(one.columns, one.rows)}\n\n</details>`;
     }),
     ...found.figures.map(({ file, caption }) => markdownFigure(`${folder}/${markdownAddress(file)}`, caption)),
-    `Seeds: ${seeds.join(', ')}. ${trialMinutes.toFixed(1)} minutes of trainings by the clock, added up, on ` +
+    `Seeds: ${seeds.join(', ')}. ${trialMinutes.toFixed(1)} minutes of total training time on ` +
       `${escapeMarkdown(machine.cpu)} (${machine.cores} cores), Node ${escapeMarkdown(machine.node)}, ` +
       `onnxruntime ${escapeMarkdown(machine.onnxruntime)}. ` +
-      `[How it was measured](${folder}/README.md), [the numbers](${folder}/results.json). Again by:`,
+      `[How it was measured](${folder}/README.md), [the numbers](${folder}/results.json). To reproduce:`,
     `\`\`\`sh\n${escapeText(found.command)}\n\`\`\``,
   ];
 }
 
-/** Relative, with the slashes of an address. */
+/** The relative URL of a path, with forward slashes. */
 const link = (home: string, path: string): string => markdownAddress(relative(home, path));

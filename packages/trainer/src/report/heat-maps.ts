@@ -1,17 +1,17 @@
-/** Timesteps against the course of a run: which are trained on, and with what loss. */
+/** Heat maps of timestep density and loss over the steps of a run. */
 import type { Config } from '../config/schema.js';
 import type { MetricsRecord } from '../run/metrics.js';
 import { curriculumOf } from '../setup/training-setup.js';
 import { groups } from './downsample.js';
 
 export interface HeatMap {
-  /** Edges of the columns, in steps: one more than columns. */
+  /** Edges of the columns, in steps; one more than there are columns. */
   readonly steps: readonly number[];
   /** Edges of the rows, in timesteps. */
   readonly timesteps: readonly number[];
-  /** [columns][rows]; null where nothing is known. */
+  /** [columns][rows]; null if unknown. */
   readonly values: readonly (readonly (number | null)[])[];
-  /** What the values are, for a caption. */
+  /** Description of the values, for a caption. */
   readonly about: string;
 }
 
@@ -19,8 +19,8 @@ const maxColumns = 60;
 const densityRows = 50;
 
 /**
- * Probability of a timestep over that of uniform sampling. Of a schedule that is known in advance, over the whole run;
- * of one that learns from losses, what was drawn, as the log has it.
+ * Probability of a timestep relative to uniform sampling. For a fixed schedule: the planned density over the whole run.
+ * For a schedule that adapts to losses: the logged draws.
  */
 export function densityMap(config: Config, records: readonly MetricsRecord[]): HeatMap {
   const schedule = curriculumOf(config);
@@ -60,7 +60,7 @@ function drawn({ diffusion, curriculum }: Config, records: readonly MetricsRecor
   };
 }
 
-/** Mean unweighted loss of the examples of each level; of each quarter, for logs that have no finer figures. */
+/** Mean unweighted loss per level, or per quarter for logs without levels. */
 export function lossMap({ diffusion }: Config, records: readonly MetricsRecord[]): HeatMap {
   const isFine = records.some((r) => r.lossByLevel !== undefined);
   const columns = groups(isFine ? records.filter((r) => r.lossByLevel !== undefined) : records, maxColumns);
@@ -78,7 +78,7 @@ export function lossMap({ diffusion }: Config, records: readonly MetricsRecord[]
     steps: columnEdges(columns),
     timesteps: edges(rows, diffusion.timesteps),
     values,
-    about: 'empty where nothing was drawn',
+    about: 'empty cells: nothing was drawn',
   };
 }
 
@@ -86,7 +86,7 @@ function edges(parts: number, end: number): number[] {
   return Array.from({ length: parts + 1 }, (_, i) => (i * end) / parts);
 }
 
-/** A line tells of the steps since the line before. */
+/** Edges of the columns: each log line covers the steps since the previous one. */
 function columnEdges(columns: readonly (readonly MetricsRecord[])[]): number[] {
   return [0, ...columns.map((group) => group.at(-1)!.step)];
 }

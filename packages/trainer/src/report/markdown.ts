@@ -1,9 +1,9 @@
-/** Text from results in pages of Markdown (GFM). */
+/** Escaping of text, and tables and figures, for Markdown (GFM) pages. */
 import { escapeText } from '../text/escape.js';
 
 /**
- * `text` as one line that Markdown shows as it is: no cell, code, HTML, entity, emphasis, link or image begins or ends in
- * it, and no address becomes a link. Brackets alone stay, since intervals have them.
+ * `text` as one line that Markdown renders literally: it cannot start or end a cell, code, HTML, entity, emphasis, link or
+ * image, and URLs do not become links. Brackets are not escaped, since intervals use them.
  */
 export function escapeMarkdown(text: string): string {
   return escapeText(text.replaceAll(/\s*[\r\n\u2028\u2029]\s*/g, ' '))
@@ -14,12 +14,12 @@ export function escapeMarkdown(text: string): string {
     .replaceAll(/&(?=#?\w+;)/g, '&amp;');
 }
 
-/** `text` as code within a line. */
+/** `text` as inline code. */
 export function markdownCode(text: string): string {
   return `\`${escapeText(text).replaceAll('`', String.raw`\x60`)}\``;
 }
 
-/** The address of the file at `path`, relative, with slashes. */
+/** The relative URL of the file at `path`, with forward slashes. */
 export function markdownAddress(path: string): string {
   return path
     .split(/[\\/]/)
@@ -29,17 +29,17 @@ export function markdownAddress(path: string): string {
 
 const percent = (character: string): string => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 
-/** A cell of a table: text, which is escaped, or Markdown. */
+/** A table cell: text, which is escaped, or Markdown, which is not. */
 export type Cell = string | { readonly markdown: string };
 
-/** A table with a header row; each cell's text is escaped, and Markdown is taken as it is. */
+/** A table with a header row. */
 export function markdownTable(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const text = (cell: Cell) => (typeof cell === 'string' ? escapeMarkdown(cell) : cell.markdown);
   const line = (cells: readonly Cell[]) => `| ${cells.map(text).join(' | ')} |`;
   return [line(columns), line(columns.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** An image at `address`, see `markdownAddress`, with its caption below. */
+/** An image at the URL `address` (see `markdownAddress`) with a caption below. */
 export function markdownFigure(address: string, caption: string): string {
   const text = escapeMarkdown(caption);
   return `![${text}](${address})\n\n_${text}_`;

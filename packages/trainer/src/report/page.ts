@@ -1,4 +1,4 @@
-/** report.html: one page with everything in it, drawn by uPlot. It loads nothing from anywhere. */
+/** report.html: one self-contained page with uPlot charts. It loads nothing from the network. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -7,7 +7,7 @@ import { compareConfigs } from './config-table.js';
 import type { ProbeData, RunData } from './run-data.js';
 import { style } from './style.js';
 
-/** The whole page as text, about one run or several compared. */
+/** The HTML of the page about one run, or comparing several. */
 export function reportPage(runs: readonly RunData[]): string {
   const require = createRequire(import.meta.url);
   const library = readFileSync(require.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8');
@@ -49,15 +49,15 @@ ${factsTable(runs)}
 ${controls}
 <main>
 ${samples(runs)}
-${section('Loss', 'Weighted, as the optimizer sees it. Faint: as logged.', chart('loss', { unit: 'loss', smooth: true }))}
+${section('Loss', 'Weighted, as optimized. Faint: unsmoothed.', chart('loss', { unit: 'loss', smooth: true }))}
 ${section(
   'Loss by noise level',
-  'Unweighted. Quarters of the timesteps from clean to noisy, smoothed as above; in the maps, twenty parts of them.',
+  'Unweighted. Charts: quarters of the timesteps, from clean to noisy, smoothed as above. Maps: twenty equal parts.',
   quarters(runs) + maps(runs, 'loss'),
 )}
 ${section(
-  'Which timesteps are trained on',
-  'Probability of a timestep over that of uniform sampling, as training goes on. Noise grows with the timestep.',
+  'Timestep density',
+  'Probability of training on a timestep, relative to uniform sampling, over the run. Noise grows with the timestep.',
   maps(runs, 'density'),
 )}
 ${difficulties(runs)}
@@ -71,13 +71,13 @@ ${section('Gradient norm', 'Before clipping, smoothed as above.', chart('gradNor
 ${skips(runs)}
 ${section(
   'Speed',
-  'Without the time for samples and checkpoints; the share of the time that steps stood waiting for data.',
+  'Throughput excluding samples and checkpoints; fraction of the step time spent waiting for data.',
   two(chart('imagesPerSecond', { unit: 'images per second' }), chart('dataWait', { unit: 'data wait in %' })),
 )}
 ${section(
   'Configuration',
   '',
-  (runs.length > 1 ? '<p><label><input type="checkbox" id="only-differences"> only what differs</label></p>' : '') +
+  (runs.length > 1 ? '<p><label><input type="checkbox" id="only-differences"> only differences</label></p>' : '') +
     fieldTable(
       runs,
       runs.map((run) => run.config),
@@ -101,8 +101,8 @@ ${section(
 }
 
 /**
- * Only the page's own scripts and styles, by their hashes, and images that are in the page: nothing is loaded, sent or
- * run besides, whatever a run put into the data.
+ * Allows only the page's own scripts and styles, by their hashes, and inline images: nothing else is loaded, sent or run,
+ * whatever the data of a run contains.
  */
 function contentSecurityPolicy(scripts: readonly string[], styles: readonly string[]): string {
   const hashes = (texts: readonly string[]) =>
@@ -113,8 +113,8 @@ function contentSecurityPolicy(scripts: readonly string[], styles: readonly stri
   );
 }
 
-const controls = `<form id="controls" aria-label="how curves are drawn">
-<fieldset><legend>against</legend>
+const controls = `<form id="controls" aria-label="chart settings">
+<fieldset><legend>x axis</legend>
 <label><input type="radio" name="x" value="step" checked> steps</label>
 <label><input type="radio" name="x" value="images"> images</label>
 <label><input type="radio" name="x" value="minutes"> time</label></fieldset>
@@ -134,26 +134,26 @@ function factsTable(runs: readonly RunData[]): string {
 }
 
 function samples(runs: readonly RunData[]): string {
-  if (runs.every((run) => run.grids.length === 0)) return section('Samples', 'None were made.', '');
+  if (runs.every((run) => run.grids.length === 0)) return section('Samples', 'No samples yet.', '');
   const steps = new Set(runs.flatMap((run) => run.grids.map((grid) => grid.step)));
   const figures = runs.map(
     (run, r) =>
       `<figure>${caption(runs, r)}${
         run.grids.length === 0
-          ? '<p>None were made.</p>'
+          ? '<p>No samples yet.</p>'
           : `<img id="grid-${r}" alt="samples of ${escapeHtml(run.name)}">`
       }</figure>`,
   );
   return section(
     'Samples',
-    'From the same noise each time, with the EMA weights.',
+    'From the same noise at every step, with the EMA weights.',
     `<div class="slider"><label for="moment">step</label><input id="moment" type="range" min="0" max="${steps.size - 1}"
  value="${steps.size - 1}" autocomplete="off"><output id="moment-step" for="moment"></output></div>
 <div class="grids">${figures.join('')}</div>`,
   );
 }
 
-/** One run: four lines in a chart. Several: a chart a quarter, a line a run. */
+/** One run: one chart with four lines. Several runs: one chart per quarter, one line per run. */
 function quarters(runs: readonly RunData[]): string {
   const names = ['cleanest quarter', 'second quarter', 'third quarter', 'noisiest quarter'];
   const columns = names.map((_, q) => `quarter${q + 1}`);
@@ -175,7 +175,7 @@ function maps(runs: readonly RunData[], kind: 'density' | 'loss'): string {
   );
 }
 
-/** What the probe measured, where a run has one: two charts a run, a line a range of noise, and how long each took. */
+/** Probe results of runs that have them: two charts per run with one line per noise range, and a table of times. */
 function difficulties(runs: readonly RunData[]): string {
   const probed = runs.flatMap((run, r) => (run.probe === undefined ? [] : [{ probe: run.probe, r }]));
   if (probed.length === 0) return '';
@@ -187,13 +187,13 @@ function difficulties(runs: readonly RunData[]): string {
   const about = [...new Set(probed.map(({ probe }) => probe.about))].join('; ');
   return section(
     'Difficulty by noise level',
-    `Of fixed images, measured now and then: ${escapeHtml(about)}. A line a range of timesteps, the darkest of the cleanest.`,
+    `Measured periodically on fixed images: ${escapeHtml(about)}. One line per timestep range; darker is cleaner.`,
     two(...probed.flatMap((one) => [figure(one, 'loss', 'loss'), figure(one, 'gradNorm', 'gradient norm')])) +
       learnedTable(runs, probed),
   );
 }
 
-/** A row a range of timesteps: runs with the same ranges stand side by side. */
+/** One row per timestep range; runs with the same ranges share a table. */
 function learnedTable(
   runs: readonly RunData[],
   probed: readonly { readonly probe: ProbeData; readonly r: number }[],
@@ -205,7 +205,7 @@ function learnedTable(
   };
   const heads = probed.map(({ r }) => `<th>${swatch(runs, r)}${escapeHtml(runs[r]!.name)}</th>`).join('');
   const rows = names.map((name) => `<tr><th>${name}</th>${probed.map(cell(name)).join('')}</tr>`).join('');
-  return `<h3>Steps until nine tenths of the way to the final loss are made for good</h3>
+  return `<h3>Steps until the loss has covered 90 % of its decrease for good</h3>
 <div class="scroll"><table id="learned"><thead><tr><th>timesteps</th>${heads}</tr></thead><tbody>${rows}</tbody></table></div>`;
 }
 
@@ -217,7 +217,7 @@ function skips(runs: readonly RunData[]): string {
   if (runs.every((run) => run.columns['skipped'] === undefined)) return '';
   return section(
     'Skipped updates',
-    'Because loss or gradient was no finite number; counted since the beginning of the run.',
+    'Updates with a non-finite loss or gradient, counted from the start of the run.',
     chart('skipped', { unit: 'updates' }),
   );
 }
@@ -229,7 +229,7 @@ function evaluations(runs: readonly RunData[]): string {
   if (names.length === 0) return '';
   return section(
     'Evaluation',
-    'Of samples against the data; lower is better.',
+    'Samples compared with the data; lower is better.',
     two(...names.map((name) => chart(name, { unit: name.slice('eval '.length) }))),
   );
 }
@@ -238,9 +238,9 @@ interface ChartOptions {
   readonly unit: string;
   readonly smooth?: boolean;
   readonly labels?: readonly string[];
-  /** `probe`: the columns are those of the probe, drawn in the order of noise on a logarithmic scale. */
+  /** `probe`: use the probe's columns, colored in order of noise, on a logarithmic scale. */
   readonly table?: 'probe';
-  /** Of this run alone. */
+  /** Index of the only run to show. */
   readonly run?: number;
 }
 
@@ -248,7 +248,7 @@ function chart(columns: string, { unit, smooth = false, labels = [unit], table, 
   const only = (table === undefined ? '' : ` data-table="${table}"`) + (run === undefined ? '' : ` data-run="${run}"`);
   return `<div class="chart" data-columns="${escapeHtml(columns)}" data-unit="${escapeHtml(unit)}"${only}
  data-labels="${escapeHtml(labels.join('|'))}" data-smooth="${smooth ? 'yes' : 'no'}" role="group"
- aria-label="curve of ${escapeHtml(labels.join(', '))}; arrow keys move from point to point"></div>`;
+ aria-label="curve of ${escapeHtml(labels.join(', '))}; use the arrow keys to move between points"></div>`;
 }
 
 function fieldTable(runs: readonly RunData[], configs: readonly Readonly<Record<string, string>>[]): string {
@@ -280,7 +280,7 @@ function escapeHtml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }
 
-/** JSON in which no `</script>` can end the element. */
+/** JSON that cannot contain `</script>`, which would end the element. */
 function jsonForScript(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', String.raw`\u003c`);
 }

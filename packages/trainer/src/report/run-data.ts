@@ -1,4 +1,4 @@
-/** What a report shows of a run, as plain data, read from its folder. */
+/** The data of a run that a report shows, read from the run folder. */
 import { fileKind, listFolder, readRegularFile } from '@dm/files';
 import { basename, join, resolve } from 'node:path';
 import { difficulty, type DifficultyRecord } from '@dm/eval';
@@ -15,21 +15,21 @@ import { flattenConfig } from './config-table.js';
 import { densityMap, lossMap, type HeatMap } from './heat-maps.js';
 import { groups, downsample } from './downsample.js';
 
-/** One entry a logged step, or a group of them. */
+/** One entry per logged step, or per group of steps. */
 export type Column = readonly (number | null)[];
 
 export interface RunData {
   readonly name: string;
   /** Columns of the log by name: `step`, `loss`, `quarter1` to `quarter4`, `eval <name>`, ... */
   readonly columns: Readonly<Record<string, Column>>;
-  /** Of what the probe measured, where it did: `step`, `images`, `minutes`, and by range of noise `loss1`, `gradNorm1`, ... */
+  /** Columns of the probe, if the run has one: `step`, `images`, `minutes`, and per noise range `loss1`, `gradNorm1`, ... */
   readonly probe?: ProbeData;
   readonly density: HeatMap;
   readonly loss: HeatMap;
   readonly grids: readonly { readonly step: number; readonly dataUri: string }[];
-  /** Name and value, for the top of the page. */
+  /** Pairs of name and value, for the top of the page. */
   readonly facts: readonly (readonly [string, string])[];
-  /** Fields of the configuration and of what the run recorded, by path. */
+  /** Fields of the configuration and of the recorded environment, by path. */
   readonly config: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -37,7 +37,7 @@ export interface RunData {
 export interface ProbeData {
   readonly columns: Readonly<Record<string, Column>>;
   readonly buckets: readonly ProbeBucket[];
-  /** Whose loss was measured, and on what, for a caption. */
+  /** What was measured, and on which images, for a caption. */
   readonly about: string;
 }
 
@@ -45,23 +45,24 @@ export interface ProbeData {
 export interface ProbeBucket {
   readonly from: number;
   readonly to: number;
-  /** Steps until the loss has made, and keeps, nine tenths of its way; null where it never does or was measured once. */
+  /** Steps until the loss has permanently covered 90 % of its decrease; null if it never does or was measured once. */
   readonly learnedBy: number | null;
 }
 
-/** Points of a curve: more cannot be told apart, and make the file large. */
+/** Most points per curve: more are indistinguishable and make the file large. */
 const maxPoints = 1500;
-/** Sample grids of a run: the first, the last and as many between, so that the file stays small. */
+/** Most sample grids per run (first, last and evenly spaced in between), to keep the file small. */
 const maxGrids = 12;
 
 export interface ReportOptions {
-  /** Show the paths of data, weights and folders that the configuration names. Default false. */
+  /** Include the paths of data, weights and folders in the configuration. Default: false. */
   readonly includePaths?: boolean;
 }
 
 /**
- * Reads a run.
- * @throws {UserError} if the folder holds none
+ * Reads the data of a run.
+ *
+ * @throws {UserError} `RUN_NOT_FOUND` if the folder does not contain a run
  */
 export function readRun(run: RunFolder, { includePaths = false }: ReportOptions = {}): RunData {
   if (!hasRun(run))
@@ -71,7 +72,7 @@ export function readRun(run: RunFolder, { includePaths = false }: ReportOptions 
   const layer = savedConfig(run);
   const config = resolveConfig([layer]);
   const records = readMetrics(run.metrics);
-  // Where the run is and where it came from is no part of what it does.
+  // The location of the run does not affect what it does.
   const { out: _out, recorded: _recorded, ...chosen } = config;
   const { recorded = {}, ...shown } = shareable({ ...chosen, recorded: layer.value['recorded'] ?? {} }, includePaths);
   return {
@@ -111,7 +112,7 @@ function facts(records: readonly MetricsRecord[], config: Config): RunData['fact
   ];
 }
 
-/** When the loss was far above its minimum, if it was. */
+/** The steps at which the loss was far above its minimum, if any. */
 function divergenceFact(records: readonly MetricsRecord[]): RunData['facts'] {
   const diverged = records.filter((r) => r.lossOverMinimum !== undefined);
   if (diverged.length === 0) return [];
@@ -144,7 +145,7 @@ function columns(records: readonly MetricsRecord[]): RunData['columns'] {
   };
 }
 
-/** Nine tenths of the way from the first loss to the final one: the difficulty that the report states. */
+/** Remaining fraction of the decrease from the first to the final loss at which a noise range counts as learned. */
 const learnedShare = 0.1;
 
 function probeData(
@@ -175,12 +176,12 @@ function probeData(
   };
 }
 
-/** For a logarithmic scale; a loss that is no number has no place on it. */
+/** For a logarithmic scale, which cannot show values that are not positive or not finite. */
 function positive(value: number): number | null {
   return value > 0 && Number.isFinite(value) ? Number(value.toPrecision(5)) : null;
 }
 
-/** Training time at a step: that of the log, whose lines are at other steps, linear between them. */
+/** Training time at a step in minutes, interpolated linearly between the log lines. */
 function minutesAt(step: number, records: readonly MetricsRecord[]): number | null {
   const after = records.find((r) => r.step >= step);
   if (after === undefined) return null;
@@ -205,13 +206,13 @@ function grids(folder: string): RunData['grids'] {
   }));
 }
 
-/** Far above any sample grid. */
+/** Far above the size of any sample grid, in bytes. */
 const maxGridBytes = 2 ** 26;
 
 /** The first bytes of every PNG, https://www.w3.org/TR/png-3/#5PNG-file-signature. */
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
-/** A page that is passed on shows images of the run and nothing else: no link is followed, and it must be a PNG. */
+/** Reports may be shared, so they must contain only images of the run: follows no links and accepts only PNG files. */
 function readGrid(path: string): Buffer {
   const bytes = readRegularFile(path, { maxBytes: maxGridBytes, followLinks: false });
   if (bytes.subarray(0, pngSignature.length).equals(pngSignature)) return bytes;

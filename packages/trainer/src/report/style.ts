@@ -1,4 +1,4 @@
-/** The look of the report, light or dark as the reader's system is. Colors of lines: Okabe and Ito's, told apart by all. */
+/** Style sheet of the report, light or dark by the system setting. Line colors: Okabe and Ito, safe for color blindness. */
 export const style = `
 :root { color-scheme: light dark; --text: #1b2330; --muted: #5a6577; --page: #fff; --panel: #f5f6f9; --grid: #e3e6ec;
   --accent: #1d4ed8; --mark: #fff1c9;

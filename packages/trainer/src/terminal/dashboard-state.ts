@@ -1,10 +1,10 @@
-/** What the dashboard shows, as plain data: each thing that a training tells makes the next state. */
+/** The state of the dashboard as plain data; each training event produces the next state. */
 import type { RunStarted } from '../session/hooks.js';
 import type { MetricsRecord } from '../run/metrics.js';
 
 export interface DashboardState {
   readonly started?: RunStarted;
-  /** Losses of the logged steps of this session, the oldest first; at most `keptLosses`. */
+  /** Losses of the logged steps of this session, oldest first; at most `keptLosses`. */
   readonly losses: readonly number[];
   /** The last logged step. */
   readonly latest?: MetricsRecord;
@@ -17,7 +17,7 @@ export interface WrittenFile {
   readonly path: string;
 }
 
-/** More than the widest terminal has columns. */
+/** More than the columns of any terminal. */
 const keptLosses = 500;
 
 export const initialDashboardState: DashboardState = { losses: [] };

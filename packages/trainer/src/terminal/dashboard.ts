@@ -1,6 +1,6 @@
 /**
- * `dm train --ui`: a few lines at the bottom of the terminal that are drawn anew as the training goes on; what is to stay,
- * such as warnings, scrolls away above them. The cursor is hidden meanwhile, and there again however the process ends.
+ * `dm train --ui`: a few lines at the bottom of the terminal that are redrawn during training. Permanent output, such as
+ * warnings, scrolls above them. The cursor is hidden meanwhile, and restored however the process ends.
  */
 import { createLogUpdate } from 'log-update';
 import type { TrainHooks } from '../session/hooks.js';
@@ -10,13 +10,13 @@ import { initialDashboardState, withRecord, type DashboardState } from './dashbo
 
 export interface Dashboard {
   readonly hooks: TrainHooks;
-  /** Says something that stays, above the dashboard. */
+  /** Prints a permanent message above the dashboard. */
   readonly note: (text: string) => void;
-  /** Leaves the last state on the screen and gives the cursor back; may be called again. */
+  /** Leaves the last state on the screen and restores the cursor. Idempotent. */
   readonly end: () => void;
 }
 
-/** Draws on `stream`, a terminal. */
+/** Creates a dashboard on `stream`, which must be a terminal. */
 export function createDashboard(stream: NodeJS.WriteStream): Dashboard {
   const canvas = canvasOf(stream);
   const screen = createLogUpdate(canvas);

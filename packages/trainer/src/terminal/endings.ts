@@ -1,12 +1,12 @@
 /**
- * How a `dm` process ends, in one place: by signals, by readers that leave, by errors that nobody caught. The command loads
- * it before anything else, so it imports Node alone.
+ * How a `dm` process ends: signals, closed pipes and uncaught errors. The command loads this module before anything else,
+ * so it imports only Node modules.
  *
- *   SIGINT, SIGTERM, SIGQUIT, SIGHUP   asked for by `stopOnEndings`: a training saves and ends with 128 + the signal's number
+ *   SIGINT, SIGTERM, SIGQUIT, SIGHUP   with `stopOnEndings`, training saves and exits with 128 + the signal's number
  *   SIGHUP under nohup                 ignored
  *   SIGUSR1                            ignored: Node would open its inspector
- *   a reader that left (EPIPE)         ignored: the command goes on to its usual end
- *   an output that cannot be written   remembered (`outputError`), since the command may have other products
+ *   closed pipe (EPIPE)                ignored: the command runs to completion
+ *   other write errors on stdout       recorded (`outputError`), since the command may also write files
  */
 import { constants as fsConstants, readFileSync } from 'node:fs';
 import { close, url } from 'node:inspector';
@@ -15,41 +15,41 @@ import { basename } from 'node:path';
 
 let firstOutputError: NodeJS.ErrnoException | undefined;
 
-/** Ignores the signals that would harm a process unasked. Once, as early as can be. */
+/** Ignores SIGUSR1, and SIGHUP under nohup. Call once, as early as possible. */
 export function guardSignals(): void {
   const ignore = () => {};
   process.on('SIGUSR1', ignore);
   if (isHangupIgnored()) process.on('SIGHUP', ignore);
-  // A SIGUSR1 from before this line.
+  // In case SIGUSR1 arrived earlier.
   closeInspector();
   setImmediate(closeInspector);
 }
 
-/** Closes the inspector unless it was asked for. */
+/** Closes the inspector unless the user requested it. */
 function closeInspector(): void {
   const options = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''];
   if (url() !== undefined && !options.some((option) => option.includes('--inspect'))) close();
 }
 
-/** Keeps outputs that cannot be written from ending the process. Once. */
+/** Keeps write errors on standard output and standard error from ending the process. Call once. */
 export function watchOutputs(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') firstOutputError ??= error;
   });
-  // Nothing is left to say it with.
+  // There is no other stream to report it on.
   process.stderr.on('error', () => {});
 }
 
-/** Why standard output could not be written, if it could not; a reader that left is no error. */
+/** The error that kept standard output from being written, if any. A closed pipe is not an error. */
 export function outputError(): NodeJS.ErrnoException | undefined {
   return firstOutputError;
 }
 
 /**
- * Whether this process was started so that a terminal that closes does not end it (`nohup dm train`). Node resets signals
- * that are ignored before any JavaScript runs, so /proc/self/status does not tell any more. What does: the shell's `_`,
- * which names the program it started; a parent that ignores SIGHUP, such as a script under nohup; a standard input that
- * can only be written to, which nohup puts in the place of a terminal.
+ * Whether this process was started to survive the closing of its terminal (`nohup dm train`). Node resets ignored signals
+ * before any JavaScript runs, so /proc/self/status no longer shows it. Indications used instead: the shell's `_`, which
+ * names the program it started; a parent that ignores SIGHUP, such as a script under nohup; and a write-only standard
+ * input, which nohup substitutes for a terminal.
  */
 function isHangupIgnored(): boolean {
   if (basename(process.env['_'] ?? '') === 'nohup') return true;
@@ -60,7 +60,7 @@ function isHangupIgnored(): boolean {
   return (parseInt(flags, 8) & accessMode) === fsConstants.O_WRONLY;
 }
 
-/** Of fcntl.h; Node's constants lack it. */
+/** O_ACCMODE of fcntl.h, which Node's constants lack. */
 const accessMode = 3;
 
 function readProc(path: string): string {
@@ -74,39 +74,39 @@ function readProc(path: string): string {
 const stopSignals = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGBREAK'] as const;
 
 /**
- * Signals so soon after the first are the same request: `npx` and other starters pass on what the terminal has sent to all,
- * and a terminal that closes is reported by the shell and by the system.
+ * Signals this soon after the first are the same request: `npx` and other launchers forward signals that the terminal has
+ * already sent to the whole process group, and both the shell and the system report a closed terminal.
  */
 const sameRequestMs = 500;
 
 export interface StopRequest {
-  /** Aborted by the first signal, and by an error that nobody caught. */
+  /** Aborted by the first signal or uncaught error. */
   readonly signal: AbortSignal;
-  /** The signal that asked, if one did. */
+  /** The signal that requested the stop, if any. */
   readonly by: () => NodeJS.Signals | undefined;
-  /** The first error that nobody caught, if there is one. */
+  /** The first uncaught error, if any. */
   readonly uncaught: () => { readonly error: unknown } | undefined;
-  /** From here on there is something to save: before, the first signal or error ends the process. */
+  /** Call once there is state to save. Until then, the first signal or error ends the process. */
   readonly begin: () => void;
-  /** Signals and errors end the process again as they do by default. */
+  /** Restores the default handling of signals and errors. */
   readonly dispose: () => void;
 }
 
-/** How a shell reports a process that a signal has ended: 128 + its number. */
+/** The exit code by which a shell reports a process that was ended by a signal: 128 + its number. */
 export function exitCodeOf(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
 }
 
 export interface StopOptions {
-  /** Tells the person that a signal was understood, or that an error was. */
+  /** Reports a received signal or error. */
   readonly warn: (text: string) => void;
   /** Prints an error that ends the process. */
   readonly fail: (error: unknown) => void;
 }
 
 /**
- * From here to `dispose`, the first signal or uncaught error asks the work to save and stop; the same signal again, later
- * than a moment, ends the process at once. Another error than the first is of no interest: it may follow from it.
+ * Until `dispose`, the first signal or uncaught error requests a save and stop. The same signal again, after more than
+ * `sameRequestMs`, ends the process immediately. Errors after the first are ignored, since they may be consequences of it.
  */
 export function stopOnEndings({ warn, fail }: StopOptions): StopRequest {
   const stop = new AbortController();
@@ -119,7 +119,7 @@ export function stopOnEndings({ warn, fail }: StopOptions): StopRequest {
     if (!begun) process.exit(exitCodeOf(signal));
     if (by === undefined) {
       [by, askedAt] = [signal, performance.now()];
-      warn(`${signal}: saving a checkpoint after this step; once more to stop at once.`);
+      warn(`${signal}: saving a checkpoint after this step; send it again to stop immediately.`);
       stop.abort();
     } else if (signal !== 'SIGHUP' && performance.now() - askedAt > sameRequestMs) process.exit(exitCodeOf(signal));
   };
@@ -132,11 +132,11 @@ export function stopOnEndings({ warn, fail }: StopOptions): StopRequest {
     uncaught ??= { error };
     stop.abort();
   };
-  // Nothing will happen any more, and the work is not done: it waited for what the error has ended.
+  // The event loop is empty although the work is not done: it was waiting for something that the error ended.
   const onIdle = () => {
     if (uncaught !== undefined) failNow(uncaught.error);
   };
-  // Where SIGHUP is ignored (`guardSignals`) it stays so.
+  // SIGHUP stays ignored if `guardSignals` ignores it.
   const signals = stopSignals.filter((name) => name !== 'SIGHUP' || process.listenerCount(name) === 0);
   for (const name of signals) process.on(name, onSignal);
   process.on('uncaughtException', onUncaught); // rejections that nobody handles come here too

@@ -1,14 +1,14 @@
 /**
- * The one way from `dm` to standard output and standard error. All text is escaped here, so no name or value in it can
- * move the cursor, color, hide or reorder what is shown, or begin a line. Our own control sequences go through
- * `createScreen`, which takes them by name.
+ * All output of `dm` to standard output and standard error. Text is escaped here, so that no name or value in it can move
+ * the cursor, change colors, hide or reorder text, or start a new line. Our own control sequences go through
+ * `createScreen`.
  */
 import { StringDecoder } from 'node:string_decoder';
 import { isFault, linesOf, messageOf, codeOf } from '../errors.js';
 import { escapedJson, escapeLines, escapeText } from '../text/escape.js';
 import { maxMessageBytes, shorten, shortenLines } from './shorten.js';
 
-/** A stream for text, and what is known of the terminal behind it. */
+/** A text stream, and the properties of its terminal. */
 export interface TextStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -18,15 +18,15 @@ export interface TextStream {
 
 type Write = NodeJS.WriteStream['write'];
 
-/** What log-update writes past its canvas: to hide the cursor, and to show it when the process ends. */
+/** Sequences that log-update writes directly to the process's streams: hide the cursor, and show it on exit. */
 const cursorSequences = ['\u001B[?25l', '\u001B[?25h'];
 
-/** How guarded streams write as they are. */
+/** The original `write` of guarded streams. */
 const unguarded = new WeakMap<object, Write>();
 
 /**
- * From now on standard output and standard error escape whatever is written to them, by other libraries too. Warnings
- * of Node, which it writes past them, are printed as notes.
+ * Makes standard output and standard error escape everything written to them, including by other libraries. Node's own
+ * warnings, which bypass them, are printed as notes.
  */
 export function guardOutput(): void {
   for (const stream of [process.stdout, process.stderr]) guard(stream);
@@ -48,14 +48,14 @@ function guard(stream: NodeJS.WriteStream): void {
   };
 }
 
-/** Writes to `stream` what has been escaped, or is a control sequence of ours. */
+/** Writes text that is already escaped, or one of our control sequences, to `stream`. */
 function writeRaw(stream: TextStream, text: string): void {
   const write = unguarded.get(stream);
   if (write === undefined) stream.write(text);
   else write(text);
 }
 
-/** A line, or several, on standard output: each is one line whatever is in it. */
+/** Prints lines on standard output; each stays one line whatever it contains. */
 export function print(lines: string | readonly string[]): void {
   writeLines(process.stdout, typeof lines === 'string' ? [lines] : lines);
 }
@@ -64,18 +64,18 @@ function writeLines(stream: TextStream, lines: readonly string[]): void {
   writeRaw(stream, lines.map((line) => `${escapeText(line)}\n`).join(''));
 }
 
-/** One JSON object a line on standard output. */
+/** Prints a value as one line of JSON on standard output. */
 export function printJson(value: unknown): void {
   writeRaw(process.stdout, `${escapedJson(value)}\n`);
 }
 
-/** A note of bounded length on standard output: as JSON, or as text after `label`. */
+/** Prints a note of bounded length on standard output: as JSON, or as text after `label`. */
 export function printNote(text: string, { json }: { readonly json?: boolean | undefined }, label = ''): void {
   if (json === true) printJson({ event: 'note', text: shortJson(text) });
   else writeRaw(process.stdout, `${messageLine(label + text)}\n`);
 }
 
-/** A line of bounded length on standard error; on a terminal in the place of a live line. */
+/** Prints a line of bounded length on standard error; on a terminal it replaces the live line. */
 export function printWarning(text: string): void {
   createScreen(process.stderr).note(text);
 }
@@ -85,10 +85,10 @@ export function messageLine(text: string): string {
   return escapeText(shorten(text, escapeText, maxMessageBytes - prefixBytes));
 }
 
-/** Prints an error as its message alone, with the stack on request, and with `--json` as an object on standard output. */
+/** Prints the message of an error, with `--debug` also its stack; with `--json` as an object on standard output. */
 export function printError(error: unknown, flags: { readonly json?: boolean; readonly debug?: boolean }): void {
   const lines = isFault(error)
-    ? [`${messageOf(error)} (a fault in dm; --debug shows where)`]
+    ? [`${messageOf(error)} (a bug in dm; use --debug for the stack trace)`]
     : linesOf(error).map((line, i) => (i === 0 ? line.replace(/^error: /, '') : line));
   const [first, ...others] = shortLines(lines);
   const shown = [`error: ${first}`, ...others, ...(flags.debug === true ? shortLines(stackOf(error)) : [])];
@@ -99,7 +99,7 @@ export function printError(error: unknown, flags: { readonly json?: boolean; rea
   }
 }
 
-/** The lines of an error's stack, and of its causes', without the message, which may look like one. */
+/** The stack lines of an error and of its causes, without the message, which may contain similar lines. */
 function stackOf(error: unknown, depth = 0): string[] {
   if (!(error instanceof Error) || depth > 8) return [];
   const { stack = '', message, cause } = error;
@@ -111,20 +111,20 @@ function stackOf(error: unknown, depth = 0): string[] {
   ];
 }
 
-/** For what stands around a message. */
+/** Bytes reserved for the text around a message. */
 const prefixBytes = 64;
 const inJson = (text: string): string => escapedJson(text).slice(1, -1);
 const shortJson = (text: string): string => shorten(text, inJson, maxMessageBytes - 2 * prefixBytes);
 const shortLines = (lines: readonly string[]) => shortenLines(lines, escapeText, maxMessageBytes - prefixBytes);
 
-/** A terminal on which one line is written anew as things go on; what is to stay scrolls away above it. */
+/** A terminal with one live line that is updated in place, below permanent output. */
 export interface Screen {
   readonly isTerminal: boolean;
-  /** Replaces the live line, cut to the width of the terminal. */
+  /** Replaces the live line, truncated to the width of the terminal. */
   live(text: string): void;
-  /** Writes a message of bounded length that stays. */
+  /** Prints a permanent message of bounded length. */
   note(text: string): void;
-  /** Ends the live line, or takes it away. */
+  /** Ends the live line, or clears it. */
   end(what: 'keep' | 'clear'): void;
 }
 
@@ -150,7 +150,7 @@ export function createScreen(stream: TextStream): Screen {
   };
 }
 
-/** `stream` for a library that draws by control sequences of its own; whatever text it is given must be escaped. */
+/** `stream` for a library that writes its own control sequences; the text passed to it must already be escaped. */
 export function canvasOf(stream: NodeJS.WriteStream): NodeJS.WriteStream {
   const write = unguarded.get(stream);
   return write === undefined ? stream : (Object.create(stream, { write: { value: write } }) as NodeJS.WriteStream);

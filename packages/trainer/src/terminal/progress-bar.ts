@@ -1,15 +1,15 @@
-/** A count that grows on one line of a terminal; silent elsewhere. */
+/** A progress count on one line of a terminal; silent if the output is not a terminal. */
 import { createScreen, type TextStream } from './output.js';
 import { formatDuration } from './progress.js';
 
 export interface ProgressBar {
-  /** `done` of `total` images of `name` are through. */
+  /** Shows that `done` of `total` images of `name` are done. */
   (name: string, done: number, total: number): void;
-  /** Takes the line away. */
+  /** Clears the line. */
   end(): void;
 }
 
-/** `now` gives milliseconds. */
+/** `now` returns milliseconds. */
 export function createProgressBar(stream: TextStream, now: () => number = () => performance.now()): ProgressBar {
   const screen = createScreen(stream);
   if (!screen.isTerminal) return Object.assign(() => {}, { end: () => {} });

@@ -1,17 +1,17 @@
-/** What a person sees while a run goes on: one live line on a terminal, plain lines elsewhere, JSON lines on request. */
+/** Progress of a run: one live line on a terminal, otherwise plain lines. */
 import type { MetricsRecord } from '../run/metrics.js';
 import { createScreen, type TextStream } from './output.js';
 
 export interface Progress {
-  /** A logged step. */
+  /** Shows a logged step. */
   step(record: MetricsRecord, totalSteps: number): void;
-  /** Something to be said that stays: a checkpoint, samples, a warning. */
+  /** Prints a permanent message, such as a checkpoint, samples or a warning. */
   note(text: string): void;
   /** Ends the live line. */
   end(): void;
 }
 
-/** Chooses the live line on a terminal and one line a record elsewhere. */
+/** Creates a live line on a terminal; otherwise prints one line per record. */
 export function createProgress(stream: TextStream): Progress {
   const screen = createScreen(stream);
   return {
@@ -37,7 +37,7 @@ export function progressLine(record: MetricsRecord, totalSteps: number): string 
   ].join('  ');
 }
 
-/** Seconds of the steps to come, at the speed of this record. */
+/** Estimated seconds for the remaining steps, at the speed of this record. */
 export function etaSeconds({ step, images, imagesPerSecond }: MetricsRecord, totalSteps: number): number {
   return ((totalSteps - step) * (images / step)) / imagesPerSecond;
 }

@@ -34,12 +34,12 @@ describe('the dashboard', () => {
     });
     // 96 steps of 4 images at 10 images/s: 38.4 s.
     expect(renderDashboard(state, 101, 24).split('\n')).toEqual([
-      'UNet2DModel, 1,234,567 parameters, on onnx; into runs/digits',
+      'UNet2DModel, 1,234,567 parameters, on onnx; output folder runs/digits',
       `step 4/100  4 %  ${'█'.repeat(3)}${'─'.repeat(80)}`,
       'loss        0.2500  █▃▁▁',
-      '  by quarter 0.5000  -  0.2500  0.1000  (of t: little noise to much)',
+      '  by quarter 0.5000  -  0.2500  0.1000  (of t, clean to noisy)',
       'optimizer   lr 1.00e-3  beta1 0.9000  gradient norm 2.00',
-      'speed       10.0 images/s  ETA 38 s  data wait 1.0 %  memory 400 MiB at the peak',
+      'speed       10.0 images/s  ETA 38 s  data wait 1.0 %  memory 400 MiB peak',
       'checkpoint  step 3: runs/digits/checkpoints/step-000003',
       'samples     step 2: runs/digits/samples/step-000002.png',
     ]);
@@ -52,7 +52,7 @@ describe('the dashboard', () => {
     expect(lines).toContainEqual(expect.stringMatching(/^skipped +2 updates/));
   });
 
-  it('waits with dignity before the first logged step', () => {
+  it('shows a placeholder before the first logged step', () => {
     expect(renderDashboard(initialDashboardState, 80, 24)).toBe('');
     const lines = renderDashboard({ ...initialDashboardState, started: { ...started, step: 50 } }, 80, 24).split('\n');
     expect(lines[1]).toMatch(/^step 50\/100\s+50 %\s+█+─+$/);

@@ -1,22 +1,22 @@
-/** A state of a training as the lines of a terminal: a function of both alone. */
+/** Renders the dashboard: a pure function of the state of training and the size of the terminal. */
 import sparkly from 'sparkly';
 import type { MetricsRecord } from '../run/metrics.js';
 import { escapeText } from '../text/escape.js';
 import { formatDuration, etaSeconds } from './progress.js';
 import type { DashboardState, WrittenFile } from './dashboard-state.js';
 
-/** Columns of the names on the left. */
+/** Width of the name column, in characters. */
 const nameWidth = 12;
 const smallestBar = 10;
 
-/** Lines of at most `columns` characters without colors, for a terminal of `rows` lines. */
+/** Lines of at most `columns` characters, without colors, for a terminal with `rows` lines. */
 export function renderDashboard(state: DashboardState, columns: number, rows: number): string {
   const { started, latest } = state;
   if (started === undefined) return '';
   const width = Math.max(columns - 1, nameWidth);
   const { model, parameters, engine, out, step, totalSteps } = started;
   const lines = [
-    `${model}, ${parameters.toLocaleString('en')} parameters, on ${engine}; into ${out}`,
+    `${model}, ${parameters.toLocaleString('en')} parameters, on ${engine}; output folder ${out}`,
     progressBar(latest?.step ?? step, totalSteps, width),
     ...(latest === undefined
       ? [row('', 'waiting for the first logged step')]
@@ -36,7 +36,7 @@ function recordLines(record: MetricsRecord, losses: readonly number[], totalStep
   const evaluated = Object.entries(record.eval ?? {});
   return [
     row('loss', `${value}  ${sparkline(losses, width - nameWidth - value.length - 2)}`),
-    row('  by quarter', `${lossByQuarter.map((q) => q?.toFixed(4) ?? '-').join('  ')}  (of t: little noise to much)`),
+    row('  by quarter', `${lossByQuarter.map((q) => q?.toFixed(4) ?? '-').join('  ')}  (of t, clean to noisy)`),
     ...(evaluated.length > 0
       ? [row('evaluation', evaluated.map(([name, figure]) => `${name} ${figure.toPrecision(4)}`).join('  '))]
       : []),
@@ -44,13 +44,13 @@ function recordLines(record: MetricsRecord, losses: readonly number[], totalStep
     row(
       'speed',
       `${imagesPerSecond.toPrecision(3)} images/s  ETA ${formatDuration(etaSeconds(record, totalSteps))}  ` +
-        `data wait ${(100 * dataWait).toFixed(1)} %  memory ${peakMb} MiB at the peak`,
+        `data wait ${(100 * dataWait).toFixed(1)} %  memory ${peakMb} MiB peak`,
     ),
-    ...(skipped > 0 ? [row('skipped', `${skipped} updates whose loss or gradient was no number`)] : []),
+    ...(skipped > 0 ? [row('skipped', `${skipped} updates with a non-finite loss or gradient`)] : []),
   ];
 }
 
-/** `step 250/1000  25 %  █████──────`, over the whole width. */
+/** `step 250/1000  25 %  █████──────`, padded to `width`. */
 function progressBar(step: number, totalSteps: number, width: number): string {
   const share = step / totalSteps;
   const text = `step ${step}/${totalSteps}  ${Math.floor(100 * share)} %  `;
@@ -60,7 +60,7 @@ function progressBar(step: number, totalSteps: number, width: number): string {
   return text + '█'.repeat(done) + '─'.repeat(room - done);
 }
 
-/** The last `width` of the values as bars between their least and their greatest. */
+/** The last `width` values as bars, scaled between their minimum and maximum. */
 function sparkline(values: readonly number[], width: number): string {
   const shown = width > 0 ? values.slice(-width) : [];
   if (shown.length < 2) return '';

@@ -1,19 +1,19 @@
-/** Messages of a bounded length, in time linear in what they were: long values lose their middle, lists their end. */
+/** Limits the length of messages, in linear time: long values lose their middle, lists their end. */
 
-/** Of a message as it is written, in bytes. */
+/** Largest encoded size of a message, in bytes. */
 export const maxMessageBytes = 4096;
 
-/** Words longer than this lose their middle, and keep `wordEnd` characters at each end. */
+/** Words longer than this many characters lose their middle; `wordEnd` characters are kept at each end. */
 const longestWord = 240;
 const wordEnd = 80;
 
-/** Characters of a list that stay, and the fewest items that make a list. */
+/** Characters of a list that are kept, and the fewest items that count as a list. */
 const listStart = 1500;
 const fewestItems = 8;
 
 /**
- * `text`, or what is left of it so that `encode` of it has at most `maxBytes` bytes of UTF-8. `encode` works character
- * by character and makes none shorter.
+ * `text`, shortened if necessary so that `encode` of it has at most `maxBytes` bytes of UTF-8. `encode` must work
+ * character by character and not shorten any.
  */
 export function shorten(text: string, encode: (text: string) => string, maxBytes: number): string {
   if (fits(text, encode, maxBytes)) return text;
@@ -23,7 +23,7 @@ export function shorten(text: string, encode: (text: string) => string, maxBytes
   return fits(list, encode, maxBytes) ? list : withoutMiddle(list, encode, maxBytes);
 }
 
-/** Lines of a message: each is shortened, and those that do not fit are counted in a last one. */
+/** Shortens each line of a message; lines that do not fit are replaced by a last line with their number. */
 export function shortenLines(
   lines: readonly string[],
   encode: (text: string) => string,
@@ -41,7 +41,7 @@ export function shortenLines(
   return kept.length === lines.length ? kept : [...kept, `... and ${lines.length - kept.length} more`];
 }
 
-/** Characters in the place of what was left out of a value. */
+/** Replaces omitted characters of a value. */
 const omission = (count: number): string => ` ...(${count.toLocaleString('en')} characters)... `;
 
 function fits(text: string, encode: (text: string) => string, maxBytes: number): boolean {
@@ -64,7 +64,7 @@ function withoutLongWords(text: string): string {
   return parts.join('') + text.slice(copied);
 }
 
-/** A list has commas between its items; the last one stays, since the sentence goes on after it. */
+/** Shortens comma-separated lists. The last item is kept, since the sentence continues after it. */
 function withoutLongLists(text: string): string {
   const end = text.lastIndexOf(', ', listStart);
   if (end === -1) return text;
@@ -84,7 +84,7 @@ function withoutMiddle(text: string, encode: (text: string) => string, maxBytes:
   return head + omission(text.length - head.length - tail.length) + tail;
 }
 
-/** As many of the first characters as have `maxBytes` bytes. */
+/** The longest prefix of `characters` whose encoding has at most `maxBytes` bytes. */
 function upTo(maxBytes: number, characters: readonly string[], encode: (text: string) => string): readonly string[] {
   let bytes = 0;
   const end = characters.findIndex((character) => (bytes += Buffer.byteLength(encode(character))) > maxBytes);

@@ -1,24 +1,24 @@
-/** Text from elsewhere (names, values, messages of other programs) in a form that a terminal only shows. */
+/** Escapes untrusted text (names, values, messages of other programs) for output on a terminal. */
 
 /**
- * What a terminal obeys or does not show: control characters, C1 and line breaks included (Cc), format characters such
- * as bidi controls and tags (Cf), line and paragraph separators, lone surrogates, noncharacters, and all else that is
- * invisible by default, such as fillers and variation selectors.
+ * Characters that a terminal interprets or does not show: control characters including C1 and line breaks (Cc), format
+ * characters such as bidi controls and tags (Cf), line and paragraph separators, lone surrogates, noncharacters, and other
+ * default-ignorable characters such as fillers and variation selectors.
  */
 const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** The same without the line feed. */
+/** `unsafe` without the line feed. */
 const unsafeExceptNewline =
   /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}]/gu;
 
 const short: Readonly<Record<string, string>> = { '\n': String.raw`\n`, '\r': String.raw`\r`, '\t': String.raw`\t` };
 
-/** `text` as one line that shows every character: an escape character as `\x1b`, a bidi override as `\u202e`. */
+/** `text` as one line with unsafe characters escaped: an escape character as `\x1b`, a bidi override as `\u202e`. */
 export function escapeText(text: string): string {
   return text.replaceAll(unsafe, visible);
 }
 
-/** The same, except that line breaks stay: for text that other code has formatted. */
+/** Like `escapeText`, but keeps line breaks: for text that is already formatted in lines. */
 export function escapeLines(text: string): string {
   return text.replaceAll(unsafeExceptNewline, visible);
 }
@@ -29,12 +29,12 @@ function visible(character: string): string {
   return short[character] ?? (code > 0xff ? `\\u${hex(code, 4)}` : `\\x${hex(code, 2)}`);
 }
 
-/** JSON of the same value in which all that `escapeText` escapes is `\uXXXX`. */
+/** Equivalent JSON in which all characters that `escapeText` escapes are written as `\uXXXX`. */
 export function escapedJson(value: unknown): string {
   return escapeJson(JSON.stringify(value));
 }
 
-/** `json`, which holds no line breaks between its tokens, with what `escapeText` escapes as `\uXXXX`. */
+/** `json`, which must not contain line breaks between tokens, with unsafe characters written as `\uXXXX`. */
 function escapeJson(json: string): string {
   return json.replaceAll(unsafeExceptNewline, (character) =>
     Array.from({ length: character.length }, (_, i) => `\\u${hex(character.charCodeAt(i), 4)}`).join(''),
