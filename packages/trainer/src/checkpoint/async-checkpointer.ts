@@ -1,9 +1,9 @@
 /**
- * Saving while training goes on. The loop hands a copy of its state over and trains on; laying the files out, hashing,
- * writing and waiting for the disk happen in a thread of their own. At most one save is in flight.
+ * Asynchronous saving. The training loop passes on a copy of its state and continues; laying out the files, hashing,
+ * writing and syncing happen in a worker thread. At most one save is in flight.
  *
- * The thread's code is a built file beside this one. Where it is not (the sources under test, a program bundled into
- * one file) each save is made on the spot, and the loop waits for it.
+ * The worker is a separate built file next to this one. Without it (when running from source, or bundled into one file)
+ * saves are synchronous.
  */
 import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
@@ -14,24 +14,28 @@ import { transferListOf, runCheckpointJob, type CheckpointJobResult, type Checkp
 const workerFile = new URL('./checkpoint-worker.js', import.meta.url);
 
 export interface AsyncCheckpointerEvents {
-  /** `notes`: what a person should know of other checkpoints. */
+  /** `notes` are messages for the user about other checkpoints. */
   readonly onSaved: (saved: { readonly step: number; readonly path: string }, notes: readonly string[]) => void;
-  /** A save that failed; the ones before it are as they were. */
+  /** Called if a save failed; earlier checkpoints are not affected. */
   readonly onFailed: (error: Error, step: number) => void;
-  /** A checkpoint was saved, but the log that belongs to it may not be on the disk. */
+  /** Called if a checkpoint was saved, but its log could not be synced. */
   readonly onLogFailed?: (error: Error) => void;
 }
 
 export interface AsyncCheckpointer {
-  /** Begins a save, once the one before is done. The arrays of the job belong to the saver from then on. */
+  /** Starts a save after the previous one is done. Takes ownership of the job's arrays. */
   save(job: CheckpointJob): Promise<void>;
-  /** The arrays of the last save that is done, to copy the next state into; none before that. */
+  /** The arrays of the last finished save, for reuse as the next copy; undefined if there are none. */
   acquireBuffer(): Arrays | undefined;
-  /** Waits for the save in flight, whatever comes of it. */
+  /** Waits for the save in flight, whether it succeeds or fails. */
   drain(): Promise<void>;
-  /** Waits for the save in flight. Throws where the last one failed. */
+  /**
+   * Waits for the save in flight.
+   *
+   * @throws {Error} if the last save failed
+   */
   finish(): Promise<void>;
-  /** Waits for the save in flight and ends the thread. */
+  /** Waits for the save in flight and stops the worker thread. */
   dispose(): Promise<void>;
 }
 
@@ -42,7 +46,7 @@ export function createAsyncCheckpointer({
 }: AsyncCheckpointerEvents): AsyncCheckpointer {
   const thread = existsSync(workerFile) ? createThread() : undefined;
   let flight: Promise<void> = Promise.resolve();
-  /** The first and the last of the saves that failed since one went well. */
+  /** The first and last errors since the last successful save. */
   let failures: { readonly first: Error; readonly last: Error } | undefined;
   let spare: Arrays | undefined;
 
@@ -83,7 +87,7 @@ export function createAsyncCheckpointer({
       if (failures === undefined) return;
       const { first, last } = failures;
       if (codeOf(first) === codeOf(last)) throw last;
-      throw new UserError(`${last.message} The first save that failed: ${first.message}`, {
+      throw new UserError(`${last.message} The first failed save: ${first.message}`, {
         code: 'WRITE_FAILED',
         cause: first,
       });
@@ -99,12 +103,12 @@ export function createAsyncCheckpointer({
 }
 
 interface Thread {
-  /** Does a job, gives its outcome and the memory back. Rejects where the thread dies over it, such as for want of memory. */
+  /** Runs a job; resolves with its outcome and the memory. Rejects if the thread dies, for example out of memory. */
   perform(job: CheckpointJob): Promise<CheckpointJobResult>;
   dispose(): Promise<void>;
 }
 
-/** A thread that is there before the first job, and again after one has died, and keeps no process alive while it is idle. */
+/** A worker thread that starts before the first job, restarts after a crash, and does not keep the process alive when idle. */
 function createThread(): Thread {
   let worker: Worker | undefined;
   const start = (): Worker => {
@@ -121,7 +125,7 @@ function createThread(): Thread {
     perform: (job) =>
       new Promise((resolve, reject) => {
         const thread = (worker ??= start());
-        let error: unknown = new Error('The thread that writes checkpoints ended before its work was done.');
+        let error: unknown = new Error('The thread that writes checkpoints ended before its job was done.');
         const onError = (thrown: unknown) => (error = thrown);
         const onExit = () => reject(error);
         thread.on('error', onError);

@@ -1,4 +1,4 @@
-/** `checkpoints/best.json`: which checkpoint had the best metric so far. It is never pruned. */
+/** `checkpoints/best.json`, which names the checkpoint with the best metric so far. That checkpoint is never pruned. */
 import { FileError, fileKind, readJsonFile, removeTree } from '@dm/files';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -6,7 +6,7 @@ import { atomicWriteFile } from '../files/atomic-write.js';
 import { checkValue } from '../files/check-value.js';
 
 const bestSchema = z.object({
-  /** Of the checkpoint. */
+  /** Step of the checkpoint. */
   step: z.int().min(0),
   /** As in `eval` of metrics.jsonl, such as `FD-pixels`; lower is better. */
   metric: z.string().max(200),
@@ -16,7 +16,7 @@ const bestSchema = z.object({
 export type Best = z.infer<typeof bestSchema>;
 
 /**
- * What best.json of `folder` says; undefined where nothing was evaluated yet.
+ * Reads best.json in `folder`; undefined if nothing was evaluated yet.
  *
  * @throws {FileError} if the file is damaged
  */
@@ -26,7 +26,7 @@ export function parseBest(folder: string): Best | undefined {
   return checkValue(bestSchema, readJsonFile(path, { followLinks: false }), path);
 }
 
-/** The best of the checkpoints in `folder`; undefined where nothing was evaluated yet, or the file is damaged. */
+/** The best of the checkpoints in `folder`; undefined if nothing was evaluated yet, or if best.json is damaged. */
 export function readBest(folder: string): Best | undefined {
   try {
     return parseBest(folder);
@@ -40,7 +40,7 @@ export function writeBest(folder: string, best: Best): void {
   atomicWriteFile(bestPath(folder), `${JSON.stringify(best, null, 2)}\n`);
 }
 
-/** Forgets the best, until an evaluation gives another. */
+/** Removes best.json; the next evaluation creates it again. */
 export function removeBest(folder: string): void {
   removeTree(bestPath(folder));
 }

@@ -1,11 +1,11 @@
 /**
- * The checkpoints of a run: which one is read, which are kept.
+ * Reading and pruning the checkpoints of a run.
  *
- *   read    newest first; what is damaged is skipped and reported
- *   prune   after a save: what the retention policy does not keep, and what killed processes left behind
+ *   read    newest first; damaged checkpoints are skipped and reported
+ *   prune   after a save: removes what the retention policy does not keep and what killed processes left behind
  *
- * A damaged checkpoint counts for nothing, neither as the newest nor among those that are kept. It is set aside under
- * another name. One that a newer version wrote is never touched, and is an error for whoever would have to pass it over.
+ * A damaged checkpoint counts neither as the newest nor as one of those to keep, and is renamed. A checkpoint written by a
+ * newer version is never changed, and raises an error where it would have to be skipped.
  */
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -17,9 +17,9 @@ import { smoothedLoss } from '../step/loss-trend.js';
 import { UserError } from '../errors.js';
 
 export interface LatestCheckpoint {
-  /** The newest checkpoint that holds, if there is one. */
+  /** The newest valid checkpoint, if there is one. */
   readonly checkpoint: Checkpoint | undefined;
-  /** Newer ones that do not, with the reason. */
+  /** Newer checkpoints that are not valid, with the reason. */
   readonly skipped: readonly SkippedCheckpoint[];
 }
 
@@ -28,17 +28,17 @@ export interface SkippedCheckpoint {
   readonly reason: string;
 }
 
-/** A training that saves all the time and keeps one checkpoint removes what is being read; sooner or later a read is faster. */
+/** Attempts to read while a training run that keeps a single checkpoint keeps replacing it. */
 const maxAttempts = 100;
 
 /**
- * Finds the newest valid checkpoint of a run's `checkpoints` folder, reading from the newest down: valid as a whole, or as
- * far as its files `only` go. If the folder changes meanwhile, because a training saves and prunes, it begins again.
+ * Finds the newest valid checkpoint in a run's `checkpoints` folder. With `only`, just these files are read and must be
+ * valid. Starts over if the folder changes meanwhile because a training run saves and prunes.
  *
- * `refuse` may give a reason to pass over one that is valid.
+ * `refuse` may return a reason to skip a valid checkpoint.
  *
- * @throws {UserError} `CHECKPOINT_NEWER` if a newer version wrote a checkpoint after all valid ones, `FILE_INVALID` if
- *   the system does not let us read
+ * @throws {UserError} `CHECKPOINT_NEWER` if a checkpoint newer than all valid ones was written by a newer version,
+ *   `FILE_INVALID` if the system denies reading
  */
 export function latestCheckpoint(
   folder: string,
@@ -61,7 +61,7 @@ function newestValid(
   const skipped: SkippedCheckpoint[] = [];
   for (const { path, complete } of listed.toReversed()) {
     if (!complete) {
-      skipped.push({ path, reason: 'writing it was never finished' });
+      skipped.push({ path, reason: 'it is incomplete' });
       continue;
     }
     try {
@@ -78,44 +78,44 @@ function newestValid(
   return { checkpoint: undefined, skipped };
 }
 
-/** A link would lead out of the run. */
+/** Rejects links, which could lead out of the run folder. */
 function checkFolder(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
-  throw new UserError(`${path} is no folder.`, { code: 'CHECKPOINT_INVALID' });
+  throw new UserError(`${path} is not a folder.`, { code: 'CHECKPOINT_INVALID' });
 }
 
-/** Whether two listings have the same complete checkpoints. */
+/** Whether two listings contain the same complete checkpoints. */
 function sameNames(before: readonly ListedCheckpoint[], after: readonly ListedCheckpoint[]): boolean {
   const names = (listed: readonly ListedCheckpoint[]) =>
     listed.flatMap(({ path, complete }) => (complete ? [path] : [])).join('\n');
   return names(before) === names(after);
 }
 
-/** How many checkpoints that were set aside stay, unless more are found damaged at a time. */
+/** How many damaged checkpoints are kept after renaming, unless more are found at once. */
 const maxSetAside = 8;
 
 /**
- * Sets damaged checkpoints aside under another name. Of those that were set aside before, the oldest are removed if there
- * are more than eight altogether. Returns what a person should know, a sentence for each.
+ * Renames damaged checkpoints. Of those renamed earlier, the oldest are removed if there are more than `maxSetAside` in
+ * total. Returns one note per checkpoint for the user.
  */
 export function setDamagedAside(damaged: readonly SkippedCheckpoint[]): string[] {
   const fresh = damaged.map(({ path }) => setAside(path));
-  const notes = damaged.map(({ path, reason }, n) => `skipped ${path}: ${reason} It is set aside as ${fresh[n]}.`);
+  const notes = damaged.map(({ path, reason }, n) => `skipped ${path}: ${reason} It was renamed to ${fresh[n]}.`);
   for (const folder of new Set(fresh.map((path) => dirname(path)))) {
     const earlier = listSetAside(folder).filter((path) => !fresh.includes(path));
     const excess = Math.max(0, earlier.length + fresh.length - maxSetAside);
     for (const path of earlier.slice(0, excess)) {
       rmSync(path, { recursive: true, force: true });
-      notes.push(`removed ${path}: more than ${maxSetAside} damaged checkpoints were set aside`);
+      notes.push(`removed ${path}: there are more than ${maxSetAside} damaged checkpoints`);
     }
   }
   return notes;
 }
 
 /**
- * Removes the complete checkpoints that `retention` does not keep, and what earlier, killed processes left behind. Those of
- * the steps `keep` stay whatever the policy says. What is found damaged, as far as that can be told without reading file
- * contents, is set aside; the returned notes say so.
+ * Removes the complete checkpoints that `retention` does not keep, and leftovers of killed processes. Checkpoints of the
+ * steps in `keep` are kept regardless of the policy. Damage that shows without reading file contents is handled by
+ * `setDamagedAside`; returns its notes.
  */
 export function pruneCheckpoints(folder: string, retention: RetentionPolicy, keep: readonly number[] = []): string[] {
   const { present, damaged } = inspectCheckpoints(folder);
@@ -130,7 +130,7 @@ export function pruneCheckpoints(folder: string, retention: RetentionPolicy, kee
   return setDamagedAside(damaged);
 }
 
-/** First under another name: a process that is killed meanwhile must not leave half a checkpoint under a valid one. */
+/** Renames it first, so that a process killed meanwhile does not leave half a checkpoint under a valid name. */
 function removeCheckpoint(path: string): void {
   const removed = partialPath(path);
   rmSync(removed, { recursive: true, force: true });
@@ -138,7 +138,7 @@ function removeCheckpoint(path: string): void {
   rmSync(removed, { recursive: true, force: true });
 }
 
-/** The checkpoint with the lowest training loss, as far as that can be told without reading file contents. */
+/** Path of the checkpoint with the lowest training loss, of those that look valid without reading file contents. */
 export function lowestLossCheckpoint(folder: string): string | undefined {
   return lowestLoss(inspectCheckpoints(folder).present)?.path;
 }
@@ -147,7 +147,7 @@ interface InspectedCheckpoint extends RetentionCandidate {
   readonly path: string;
 }
 
-/** All that `inspectCheckpoint` finds whole, oldest first, and what it finds damaged. */
+/** The checkpoints that `inspectCheckpoint` finds valid, oldest first, and those that it finds damaged. */
 function inspectCheckpoints(folder: string): {
   readonly present: readonly InspectedCheckpoint[];
   readonly damaged: readonly SkippedCheckpoint[];
@@ -160,7 +160,7 @@ function inspectCheckpoints(folder: string): {
       checkFolder(path);
       present.push({ step, path, loss: smoothedLoss(inspectCheckpoint(path).log[lossTrendKey]) });
     } catch (error) {
-      // One of a newer version, or one that we may not read, is not ours to remove.
+      // Checkpoints of a newer version, or without read permission, must not be removed.
       if (!(error instanceof UserError)) throw error;
       if (isDamage(error)) damaged.push({ path, reason: error.message });
     }
@@ -168,5 +168,5 @@ function inspectCheckpoints(folder: string): {
   return { present, damaged };
 }
 
-/** Under this name a checkpoint's log has the state of the `LossTrend`. */
+/** The name of the state of `LossTrend` in a checkpoint's log. */
 export const lossTrendKey = 'lossTrend';

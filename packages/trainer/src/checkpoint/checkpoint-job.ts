@@ -1,4 +1,4 @@
-/** One save, from the copied state to the disk: done in a thread of its own where there is one (checkpoint-worker.ts). */
+/** One save, from the copied state to disk; runs in a worker thread if available (checkpoint-worker.ts). */
 import type { Arrays } from '@dm/ops';
 import { writeBest, type Best } from './best.js';
 import { pruneCheckpoints } from './checkpoint-folder.js';
@@ -8,40 +8,40 @@ import type { RetentionPolicy } from './policy.js';
 import { fsyncFile } from '@dm/files';
 import { serializeError, type SerializedError } from '../errors.js';
 
-/** Plain data, which may be sent to another thread. */
+/** Plain data that can be sent to another thread. */
 export interface CheckpointJob {
-  /** The run's `checkpoints`. */
+  /** The run's `checkpoints` folder. */
   readonly folder: string;
   readonly fields: ManifestFields;
   readonly files: Readonly<Record<string, FileContent>>;
-  /** The arrays that `files` are views of: their memory goes to the saver with the job, and comes back when it is done. */
+  /** The arrays that `files` are views of. Their memory is transferred with the job, and returned when it is done. */
   readonly state: Arrays;
-  /** Files of the log: on the disk before the checkpoint is, so that no checkpoint knows more than the log, unless it refuses. */
+  /** Log files to sync before the checkpoint, so that no checkpoint is ahead of the log (unless syncing fails). */
   readonly logs: readonly string[];
-  /** Where this checkpoint is the best so far. */
+  /** Set if this checkpoint is the best so far. */
   readonly best: Best | undefined;
   readonly retention: RetentionPolicy;
   /** The step of the newest checkpoint that was read back and found valid; it is not pruned. */
   readonly verifiedStep: number | undefined;
 }
 
-/** Plain data again: errors lose their class on the way between threads. */
+/** Plain data, since errors lose their class when sent between threads. */
 export type CheckpointOutcome =
   | { readonly path: string; readonly notes: readonly string[]; readonly logError?: SerializedError }
   | { readonly error: SerializedError };
 
-/** What the thread answers. */
+/** The result that the thread sends back. */
 export interface CheckpointJobResult {
   readonly outcome: CheckpointOutcome;
   readonly state: Arrays;
 }
 
-/** The memory of these arrays, to be handed over between threads instead of copied. */
+/** The buffers of these arrays, for transfer between threads without copying. */
 export function transferListOf(arrays: Arrays): ArrayBuffer[] {
   return [...new Set(Object.values(arrays).map(({ data }) => data.buffer as ArrayBuffer))];
 }
 
-/** Does it, and never throws. */
+/** Runs a job. Never throws. */
 export function runCheckpointJob(job: CheckpointJob): CheckpointOutcome {
   const { folder, fields, files, logs, best, retention, verifiedStep = fields.step } = job;
   try {
@@ -55,7 +55,7 @@ export function runCheckpointJob(job: CheckpointJob): CheckpointOutcome {
   }
 }
 
-/** Returns the first error: a state is worth more than its log. */
+/** Syncs the logs and returns the first error instead of throwing: the state is saved even if its log is not. */
 function syncLogs(logs: readonly string[]): SerializedError | undefined {
   let first: SerializedError | undefined;
   for (const log of logs) {

@@ -1,12 +1,12 @@
 /**
- * One checkpoint that cannot be half-written: a folder of files and a manifest with their sizes and SHA-256.
+ * Crash-safe reading and writing of one checkpoint: a folder of files and a manifest with their sizes and SHA-256.
  *
- *   write   sibling folder step-000500.partial, each file synced, manifest.json last, rename to step-000500, sync;
- *           not begun if the disk has no room for it
- *   read    the manifest is verified, then each file against it
+ *   write   to the sibling folder step-000500.partial: sync each file, manifest.json last; rename to step-000500, sync.
+ *           Does not start if the disk does not have enough space.
+ *   read    verify the manifest, then each file against it
  *
- * A checkpoint holds no clock time: the same training gives the same bytes. Which of a run's checkpoints are read, kept and
- * removed is decided in checkpoint-folder.ts.
+ * Checkpoints contain no timestamps: the same training gives the same bytes. checkpoint-folder.ts decides which
+ * checkpoints of a run are read, kept and removed.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -31,28 +31,27 @@ import { formatMebibytes, freeBytes } from '../files/disk.js';
 import { codeOf, messageOf, UserError } from '../errors.js';
 
 /**
- * Bytes of a file in their order. An array with `axes` is transposed (`transpose` of @dm/models) only when it is
- * written, so that no second copy of a large state is made. Plain data: it may be sent to another thread.
+ * The content of a file as a sequence of parts. An array with `axes` is transposed (`transpose` of @dm/models) only when
+ * it is written, to avoid a second copy of a large state. Plain data that can be sent to another thread.
  */
 export type FileContent = readonly FilePart[];
 export type FilePart = Uint8Array | { readonly array: NdArray; readonly axes: readonly number[] };
 
-/** A checkpoint whose manifest was read; the files read with it have the sizes and hashes that it says. */
+/** A checkpoint with a valid manifest; the files read with it match their sizes and hashes in the manifest. */
 export interface Checkpoint {
   readonly path: string;
   readonly manifest: Manifest;
-  /** All that the manifest names, or those of them that were asked for. */
+  /** All files of the manifest, or the requested ones. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
 /**
- * Writes one checkpoint and returns its path. Whatever happens on the way, a folder of the final name is complete. What has
- * that name already is not lost: it is set aside.
+ * Writes one checkpoint atomically and returns its path. If something of that name exists, it is renamed, not lost.
  *
- * `freeBytesOf`: gives the bytes that are left on the disk of a folder.
+ * `freeBytesOf` returns the free bytes on the disk of a folder.
  *
- * @throws {UserError} if the disk has no room or refuses, or a newer version wrote a checkpoint of this step; checkpoints
- *   written before are untouched then
+ * @throws {UserError} `DISK_FULL` or `WRITE_FAILED` if it cannot be written, `CHECKPOINT_NEWER` if a newer version wrote a
+ *   checkpoint of this step; existing checkpoints are not changed in these cases
  */
 export function writeCheckpoint(
   folder: string,
@@ -84,9 +83,9 @@ export function writeCheckpoint(
   return path;
 }
 
-const untouched = 'Checkpoints written before are untouched: go on from the newest with --resume.';
+const untouched = 'Existing checkpoints were not changed; continue from the newest with --resume.';
 
-/** Writes one file, hashing what goes by. */
+/** Writes one file and computes its hash. */
 function writeFile(path: string, content: FileContent): { bytes: number; sha256: string } {
   const hash = createHash('sha256');
   let bytes = 0;
@@ -105,15 +104,15 @@ function writeFile(path: string, content: FileContent): { bytes: number; sha256:
   return { bytes, sha256: hash.digest('hex') };
 }
 
-/** The bytes of an array as they lie in memory, which is little-endian wherever the engines run. */
+/** The bytes of an array in memory order; all platforms with engines are little-endian. */
 export function rawBytes({ data }: NdArray): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Disks give space away in blocks, of 4096 bytes on most. */
+/** Typical block size of file systems, in bytes. */
 const block = 4096;
 
-/** What these files take on a disk, a generous manifest included. */
+/** Upper estimate of the disk space for these files and the manifest, in bytes. */
 function bytesOnDisk(files: Readonly<Record<string, FileContent>>): number {
   const sizes = Object.values(files).map((content) =>
     content.reduce((sum, part) => sum + (part instanceof Uint8Array ? part : part.array.data).byteLength, 0),
@@ -124,13 +123,13 @@ function bytesOnDisk(files: Readonly<Record<string, FileContent>>): number {
 function checkSpace(path: string, needed: number, free: number): void {
   if (free >= needed) return;
   throw new UserError(
-    `The checkpoint ${path} needs ${formatMebibytes(needed)}, and the disk has ${formatMebibytes(free)} left. Free some ` +
+    `The checkpoint ${path} needs ${formatMebibytes(needed)}, but the disk has only ${formatMebibytes(free)} left. Free some ` +
       'space, or keep fewer checkpoints (--keep-last 1).',
     { code: 'DISK_FULL' },
   );
 }
 
-/** Half a checkpoint must not stay on a disk that is full. What cannot be removed, the next writer or reader passes over. */
+/** Removes a partial checkpoint, which would occupy a full disk. If that fails, later writers and readers ignore it. */
 function discard(partial: string): void {
   try {
     removeTree(partial);
@@ -139,7 +138,7 @@ function discard(partial: string): void {
   }
 }
 
-/** The person's checkpoint of a newer version is not ours to replace. */
+/** Prevents replacing a checkpoint that a newer version wrote. */
 function refuseNewer(path: string): void {
   try {
     readManifest(path);
@@ -149,12 +148,10 @@ function refuseNewer(path: string): void {
 }
 
 /**
- * Reads and verifies one checkpoint folder: all of it, or of its files those with the names `only`; the others are not
- * opened then.
+ * Reads and verifies one checkpoint folder; with `only`, opens just the files with these names.
  *
- * @throws {UserError} that names the file and what is wrong with it: `CHECKPOINT_NOT_FOUND` if there is no manifest,
- *   `CHECKPOINT_INVALID` if something is damaged, `CHECKPOINT_NEWER` if a newer version wrote it, `FILE_INVALID` if the
- *   system does not let us read
+ * @throws {UserError} `CHECKPOINT_NOT_FOUND` if there is no manifest, `CHECKPOINT_INVALID` if something is damaged,
+ *   `CHECKPOINT_NEWER` if a newer version wrote it, `FILE_INVALID` if the system denies reading; the message names the file
  */
 export function readCheckpoint(path: string, only?: readonly string[]): Checkpoint {
   const manifest = readManifest(path);
@@ -165,7 +162,11 @@ export function readCheckpoint(path: string, only?: readonly string[]): Checkpoi
   return { path, manifest, files };
 }
 
-/** Reads all of a checkpoint back, a chunk at a time. Throws as `readCheckpoint` does. */
+/**
+ * Reads all files of a checkpoint in chunks and verifies them.
+ *
+ * @throws {UserError} in the cases of `readCheckpoint`
+ */
 export function verifyCheckpoint(folder: string): void {
   for (const [name, expected] of Object.entries(readManifest(folder).files)) {
     const path = fileIn(folder, name);
@@ -179,8 +180,9 @@ export function verifyCheckpoint(folder: string): void {
 }
 
 /**
- * What can be told of a checkpoint without reading its contents: the manifest is verified, and every file it names is
- * there with its size. Throws as `readCheckpoint` does.
+ * Verifies a checkpoint without reading file contents: its manifest, and the presence and size of every file in it.
+ *
+ * @throws {UserError} in the cases of `readCheckpoint`
  */
 export function inspectCheckpoint(path: string): Manifest {
   const manifest = readManifest(path);
@@ -189,10 +191,10 @@ export function inspectCheckpoint(path: string): Manifest {
 }
 
 const manifestName = 'manifest.json';
-/** More than any model's tensors need. */
+/** Larger than the manifest of any model, in bytes. */
 const maxManifestBytes = 2 ** 24;
 
-/** Whether the folder is a checkpoint, if perhaps a damaged one. */
+/** Whether the folder is a checkpoint, valid or damaged. */
 export function isCheckpoint(path: string): boolean {
   return fileKind(join(path, manifestName), { followLinks: false }) !== undefined;
 }
@@ -200,7 +202,7 @@ export function isCheckpoint(path: string): boolean {
 function readManifest(folder: string): Manifest {
   const path = join(folder, manifestName);
   if (!isCheckpoint(folder)) {
-    throw new UserError(`${folder} is no checkpoint: there is no manifest.json in it.`, {
+    throw new UserError(`${folder} is not a checkpoint: it has no manifest.json.`, {
       code: 'CHECKPOINT_NOT_FOUND',
     });
   }
@@ -212,7 +214,7 @@ function readManifest(folder: string): Manifest {
   );
   const step = stepOfName(basename(resolve(folder)));
   if (step !== undefined && step !== manifest.step) {
-    throw damaged(`${path} is of step ${manifest.step}, which its folder's name is not.`);
+    throw damaged(`${path} is for step ${manifest.step}, unlike the name of its folder.`);
   }
   return manifest;
 }
@@ -235,12 +237,12 @@ function readVerified(folder: string, name: string, expected: FileEntry): Uint8A
 }
 
 function checkHash(path: string, found: string, { sha256 }: FileEntry): void {
-  if (found !== sha256) throw damaged(`${path} is damaged: its SHA-256 is not the one in the manifest.`);
+  if (found !== sha256) throw damaged(`${path} is damaged: its SHA-256 differs from the one in the manifest.`);
 }
 
-/** The path of a file that a manifest names: a name with a folder in it would lead out of the checkpoint. */
+/** The path of a file named in a manifest; names with folders, which could lead out of the checkpoint, are rejected. */
 function fileIn(folder: string, name: string): string {
-  if (basename(name) !== name) throw damaged(`${folder}: the manifest names a file outside of it: ${name}`);
+  if (basename(name) !== name) throw damaged(`${folder}: the manifest names a file outside the checkpoint: ${name}`);
   return join(folder, name);
 }
 
@@ -252,11 +254,11 @@ function checkSize(path: string, expected: number): void {
 function sizeOf(path: string): number {
   const stats = readOrRefuse(path, () => lstatSync(path, { throwIfNoEntry: false }));
   if (stats === undefined) throw damaged(`${path} is missing.`);
-  if (!stats.isFile()) throw damaged(`${path} is no regular file.`);
+  if (!stats.isFile()) throw damaged(`${path} is not a regular file.`);
   return stats.size;
 }
 
-/** What the system may refuse though the file is as it was: the person can put that right, and nothing is damaged. */
+/** System errors that do not indicate damage; the user can fix their cause. */
 const refusals: readonly (string | undefined)[] = ['EACCES', 'EPERM', 'EMFILE', 'ENFILE', 'ENOMEM'];
 
 function readOrRefuse<T>(path: string, read: () => T): T {
@@ -275,7 +277,7 @@ function damaged(message: string): UserError {
   return new UserError(message, { code: 'CHECKPOINT_INVALID' });
 }
 
-/** Whether `readCheckpoint` threw because the checkpoint is damaged, and not for any other reason. */
+/** Whether an error of `readCheckpoint` means that the checkpoint is damaged. */
 export function isDamage(error: unknown): error is UserError {
   return error instanceof UserError && ['CHECKPOINT_INVALID', 'CHECKPOINT_NOT_FOUND'].includes(error.code);
 }

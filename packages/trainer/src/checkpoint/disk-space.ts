@@ -1,4 +1,4 @@
-/** Whether a disk has room for the checkpoints of a run, asked before anything is trained. */
+/** Checks before training whether the disk has space for the checkpoints of a run. */
 import { listCheckpoints } from './layout.js';
 import { formatMebibytes, freeBytes } from '../files/disk.js';
 import { maxCheckpoints, type CheckpointPolicy } from './policy.js';
@@ -8,9 +8,10 @@ import type { RunFolder } from '../run/run-folder.js';
 import { tensorBytes } from '../setup/state-table.js';
 
 /**
- * What to say where the checkpoints to come will not all fit beside each other; undefined where they will. `free`:
- * bytes that the disk has left for us.
- * @throws {UserError} if not even one does
+ * A warning if the disk does not have space for all checkpoints that will exist at the same time; otherwise undefined.
+ * `free` is the available space in bytes.
+ *
+ * @throws {UserError} `DISK_FULL` if not even one checkpoint fits
  */
 export function checkDiskSpace(
   run: RunFolder,
@@ -24,7 +25,7 @@ export function checkDiskSpace(
   const bytes = tensorBytes(setup);
   if (bytes > free) {
     throw new UserError(
-      `A checkpoint of this run takes ${formatMebibytes(bytes)}, and the disk of ${run.checkpoints} has ` +
+      `A checkpoint of this run takes ${formatMebibytes(bytes)}, but the disk of ${run.checkpoints} has only ` +
         `${formatMebibytes(free)} left. Free some space, or choose a folder on another disk with --out.`,
       { code: 'DISK_FULL' },
     );
@@ -33,9 +34,9 @@ export function checkDiskSpace(
   const more = Math.max(0, maxCheckpoints(policy, step, present) - present);
   if (more * bytes <= free) return undefined;
   return (
-    `the disk of ${run.checkpoints} has ${formatMebibytes(free)} left, and up to ${more} more checkpoints of ` +
-    `${formatMebibytes(bytes)} will be there at a time (checkpoints.keepLast is ${policy.retention.keepLast}, one more while it is ` +
-    `written, one for the lowest training loss${policy.save.onBest ? ', one for the best by metric' : ''}` +
-    `${step > 0 ? ', one that this session begins from' : ''}): free some space, or keep fewer (--keep-last 1)`
+    `the disk of ${run.checkpoints} has ${formatMebibytes(free)} left, but up to ${more} more checkpoints of ` +
+    `${formatMebibytes(bytes)} will exist at a time (checkpoints.keepLast is ${policy.retention.keepLast}, plus one being ` +
+    `written, one with the lowest training loss${policy.save.onBest ? ', one with the best metric' : ''}` +
+    `${step > 0 ? ', one that this session resumed from' : ''}): free some space, or keep fewer (--keep-last 1)`
   );
 }

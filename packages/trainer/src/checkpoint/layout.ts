@@ -3,10 +3,10 @@
  *
  *   step-000500             a complete checkpoint
  *   step-000500.partial     one that is being written or removed, or that a killed process left behind
- *   step-000500.damaged     one that was found damaged and set aside (.damaged-2 and so on if there is one of that name)
+ *   step-000500.damaged     one that was found to be damaged (.damaged-2 and so on if that name is taken)
  *   best.json               see best.ts
  *
- * Every other name is somebody else's and is left alone.
+ * All other names belong to other programs and are ignored.
  */
 import { fileKind, fsyncFolder, listFolder } from '@dm/files';
 import { renameSync } from 'node:fs';
@@ -21,7 +21,7 @@ function nameOf(step: number): string {
   return `step-${String(step).padStart(6, '0')}`;
 }
 
-/** The step of a complete checkpoint's folder name; undefined if it is no such name. */
+/** The step in the folder name of a complete checkpoint; undefined for other names. */
 export function stepOfName(name: string): number | undefined {
   const digits = /^step-(\d+)$/.exec(name)?.[1];
   const step = Number(digits);
@@ -31,7 +31,7 @@ export function stepOfName(name: string): number | undefined {
 export interface ListedCheckpoint {
   readonly path: string;
   readonly step: number;
-  /** False for one that is being written or removed, or that a killed process left behind. */
+  /** False if it is being written or removed, or was left behind by a killed process. */
   readonly complete: boolean;
 }
 
@@ -49,17 +49,17 @@ export function listCheckpoints(folder: string): ListedCheckpoint[] {
 
 const partialSuffix = '.partial';
 
-/** Whether this is the name or path of a checkpoint that is not complete. */
+/** Whether this is the name or path of an incomplete checkpoint. */
 export function isPartial(path: string): boolean {
   return path.endsWith(partialSuffix);
 }
 
-/** Where a checkpoint is while it is written or removed. */
+/** The path of a checkpoint while it is being written or removed. */
 export function partialPath(path: string): string {
   return `${path}${partialSuffix}`;
 }
 
-/** Renames what is at `path` to a free name that no reader takes for a checkpoint, and returns it. */
+/** Renames `path` to a free name that readers ignore, and returns the new path. */
 export function setAside(path: string): string {
   const name = (n: number) => `${path}.damaged${n === 1 ? '' : `-${n}`}`;
   let n = 1;
@@ -69,7 +69,7 @@ export function setAside(path: string): string {
   return name(n);
 }
 
-/** Paths of the checkpoints that were set aside in `folder`, those of the oldest steps first. */
+/** Paths of the checkpoints in `folder` that `setAside` renamed, sorted by step. */
 export function listSetAside(folder: string): string[] {
   return listFolder(folder)
     .flatMap(({ name }) => {
@@ -81,7 +81,7 @@ export function listSetAside(folder: string): string[] {
     .map(({ path }) => path);
 }
 
-/** The run that a checkpoint belongs to, which is above the `checkpoints` folder. */
+/** The run folder of a checkpoint, which is the parent of the `checkpoints` folder. */
 export function runPathOfCheckpoint(path: string): string {
   return dirname(dirname(path));
 }

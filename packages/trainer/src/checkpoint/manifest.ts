@@ -1,6 +1,6 @@
 /**
- * manifest.json: what a checkpoint holds. It is part of what is checked: its last field is the SHA-256 of its own bytes,
- * with 64 zeros in that field's place, so that no byte of it can change unnoticed.
+ * manifest.json, which lists the content of a checkpoint. Its last field is the SHA-256 of its own bytes, computed with 64
+ * zeros in place of that field, so that any change of the manifest is detected.
  */
 import { createHash } from 'node:crypto';
 import { FileError, parseJson } from '@dm/files';
@@ -9,8 +9,8 @@ import { messageOf, UserError } from '../errors.js';
 import { firstProblem } from '../files/check-value.js';
 
 /**
- * Version of the layout. A reader for every version ever written stays in this file, and a small checkpoint of each, which
- * a test resumes, in fixtures/format-<version>. Format 1 has no hash of the manifest.
+ * Version of the layout. This file keeps a reader for every version ever written, and fixtures/format-<version> a small
+ * checkpoint of each, which a test resumes. Format 1 has no hash of the manifest.
  */
 export const checkpointFormat = 2;
 
@@ -19,15 +19,15 @@ const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexa
 const fields = {
   /** Optimizer steps done. */
   step: z.int().min(0),
-  /** Of the part of the configuration that decides the weights (`trainingHash`). */
+  /** Hash of the part of the configuration that determines the weights (`trainingHash`). */
   configSha256: sha256Hex,
   dataSha256: sha256Hex,
-  /** Name and `info` of the engine: what decides the last bits. */
+  /** Name and `info` of the engine, which affect the last bits. */
   engine: z.object({
     name: z.string(),
     info: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   }),
-  /** Sums of the log line that was being gathered when the checkpoint was written, and what else the log goes on from. */
+  /** Sums for the next log line at this step, and other state from which the log continues. */
   log: z.record(z.string(), z.array(z.number())),
   files: z
     .record(z.string(), z.object({ bytes: z.int().min(0), sha256: sha256Hex }))
@@ -51,11 +51,11 @@ export function formatManifest(manifest: ManifestFields & Pick<Manifest, 'files'
 
 const noHash = '0'.repeat(64);
 
-/** How a manifest ends, with its hash. */
+/** The end of a manifest, with its hash. */
 const ending = / {2}"manifestSha256": "([0-9a-f]{64})"\n\}\n$/;
 
 /**
- * Reads a manifest of any format so far; `path` is for messages.
+ * Parses a manifest of any format; `path` is used in messages.
  *
  * @throws {UserError} `CHECKPOINT_INVALID` if it is damaged, `CHECKPOINT_NEWER` if a newer version wrote it
  */
@@ -71,17 +71,17 @@ export function parseManifest(bytes: Uint8Array, path: string): Manifest {
   const { format, manifestSha256 } = (json ?? {}) as { readonly format?: unknown; readonly manifestSha256?: unknown };
   if (typeof format === 'number' && Number.isInteger(format) && format > checkpointFormat) {
     throw new UserError(
-      `${path} has format ${format}; this version reads up to ${checkpointFormat}. Use a newer @dm/trainer, or move the ` +
-        'checkpoint out of its folder. It is left as it is.',
+      `${path} has format ${format}, but this version reads only formats up to ${checkpointFormat}. Use a newer ` +
+        '@dm/trainer, or move the checkpoint out of its folder. It was not changed.',
       { code: 'CHECKPOINT_NEWER' },
     );
   }
-  // Whatever its format says now, a manifest that was written with a hash must have it.
+  // A manifest with a hash must match it, whatever its format field says.
   if (format === checkpointFormat || manifestSha256 !== undefined) {
     const written = ending.exec(text)?.[1];
     const blanked = text.replace(ending, (end, hash: string) => end.replace(hash, noHash));
     if (written === undefined || createHash('sha256').update(blanked, 'latin1').digest('hex') !== written) {
-      throw damaged('its SHA-256 is not the one at its end.');
+      throw damaged('its SHA-256 differs from the one at its end.');
     }
   }
   const parsed = manifestSchema.safeParse(json);

@@ -1,20 +1,20 @@
-/** When a run saves checkpoints and which of them it keeps: the one place where both are decided. */
+/** Policies for when a run saves checkpoints and which of them it keeps. */
 import type { Config } from '../config/schema.js';
 
 /** When to save. The last step of a run is always saved. */
 export interface SavePolicy {
-  /** Every so many steps; 0 for never. */
+  /** Save every this many steps; 0 for never. */
   readonly everySteps: number;
-  /** Once so many minutes have passed since the last save; null for never. */
+  /** Save when this many minutes have passed since the last save; null for never. */
   readonly everyMinutes: number | null;
-  /** Whenever an evaluation gives a new best. */
+  /** Save whenever an evaluation finds a new best. */
   readonly onBest: boolean;
   readonly totalSteps: number;
 }
 
 /**
- * What to keep. Besides, three are kept: the checkpoint that best.json names, the one with the lowest training loss, and in
- * a resumed session the one that it began from, until its end. Plain data, which may be sent to another thread.
+ * Which checkpoints to keep. Three more are always kept: the one that best.json names, the one with the lowest training
+ * loss, and, until a resumed session ends, the one it resumed from. Plain data that can be sent to another thread.
  */
 export interface RetentionPolicy {
   /** How many of the newest checkpoints are kept. */
@@ -35,7 +35,7 @@ export function checkpointPolicy(config: Config): CheckpointPolicy {
   };
 }
 
-/** A moment between two steps of a run. */
+/** The situation between two steps of a run. */
 export interface SaveContext {
   /** Optimizer steps done. */
   readonly step: number;
@@ -47,8 +47,8 @@ export interface SaveContext {
 }
 
 /**
- * Whether to save now. While updates are skipped nothing is saved before the end: the weights are those of before, and
- * may be what is wrong.
+ * Whether to save now. While updates are being skipped, only the last step is saved: the weights have not changed and may
+ * be the cause.
  */
 export function shouldSave(policy: SavePolicy, { step, minutesSinceSave, isBest, isSkipping }: SaveContext): boolean {
   const { everySteps, everyMinutes, totalSteps } = policy;
@@ -57,21 +57,21 @@ export function shouldSave(policy: SavePolicy, { step, minutesSinceSave, isBest,
   return isDue(step, everySteps, totalSteps) || (everyMinutes !== null && minutesSinceSave >= everyMinutes) || isBest;
 }
 
-/** Every `every` steps (0 for never), and at the end. */
+/** Whether something is due that happens every `every` steps (0 for never) and at the last step. */
 export function isDue(step: number, every: number, totalSteps: number): boolean {
   return step === totalSteps || (every > 0 && step % every === 0);
 }
 
-/** A valid checkpoint, for the question whether it is kept. */
+/** The properties of a valid checkpoint that decide whether it is kept. */
 export interface RetentionCandidate {
   readonly step: number;
-  /** The smoothed training loss at that step; undefined for checkpoints of older versions. */
+  /** Smoothed training loss at that step; undefined for checkpoints of older versions. */
   readonly loss: number | undefined;
 }
 
 /**
- * The steps that are no longer kept, of checkpoints in ascending order: all but the newest `keepLast`, and the one with
- * the lowest training loss, so that a training that diverges does not replace every good checkpoint by bad ones.
+ * The steps to remove, of checkpoints in ascending order: all except the newest `keepLast` and the one with the lowest
+ * training loss, so that a diverging run does not replace all good checkpoints by bad ones.
  */
 export function expiredSteps({ keepLast }: RetentionPolicy, checkpoints: readonly RetentionCandidate[]): Set<number> {
   const lowest = lowestLoss(checkpoints)?.step;
@@ -79,7 +79,7 @@ export function expiredSteps({ keepLast }: RetentionPolicy, checkpoints: readonl
   return new Set(older.map(({ step }) => step).filter((step) => step !== lowest));
 }
 
-/** The one with the lowest training loss, the newest of several; undefined if no loss is known. */
+/** The checkpoint with the lowest training loss (the newest if there are several); undefined if no loss is known. */
 export function lowestLoss<T extends RetentionCandidate>(checkpoints: readonly T[]): T | undefined {
   let lowest: T | undefined;
   for (const checkpoint of checkpoints) {
@@ -89,16 +89,16 @@ export function lowestLoss<T extends RetentionCandidate>(checkpoints: readonly T
 }
 
 /**
- * How many checkpoints exist at most at a time while a run goes on from `step`, with `present` of them there already:
- * those that are kept, the best by metric and by training loss, the one that a session resumed from, and the one being
- * written before the oldest is deleted; fewer if the run does not save so often.
+ * The maximum number of checkpoints that exist at the same time while a run continues from `step` with `present` of them:
+ * those that are kept, the best by metric and by training loss, the one that the session resumed from, and the one being
+ * written before the oldest is deleted; fewer if the run does not save that often.
  */
 export function maxCheckpoints({ save, retention }: CheckpointPolicy, step: number, present: number): number {
   const besides = 1 + (save.onBest ? 1 : 0) + (step > 0 ? 1 : 0);
   return Math.min(retention.keepLast + besides + 1, present + maxSaves(save, step));
 }
 
-/** How often a run saves after `step`; infinite where evaluations or the clock decide. */
+/** Maximum number of saves after `step`; infinite if evaluations or the clock trigger saves. */
 function maxSaves({ everySteps, everyMinutes, onBest, totalSteps }: SavePolicy, step: number): number {
   if (onBest || everyMinutes !== null) return Infinity;
   if (everySteps === 0) return 1;

@@ -1,4 +1,4 @@
-/** The one way from what a person names, a run or a checkpoint, to the checkpoint that is read. */
+/** Finds the checkpoint to read, given a run or a checkpoint. */
 import { insideFolder } from '@dm/files';
 import { basename } from 'node:path';
 import { parseBest, type Best } from './best.js';
@@ -8,26 +8,26 @@ import { checkpointPath } from './layout.js';
 import { messageOf, UserError } from '../errors.js';
 import { runFolder } from '../run/run-folder.js';
 
-/** One of `run` and `checkpoint`. */
+/** Exactly one of `run` and `checkpoint` must be given. */
 export interface CheckpointChoice {
-  /** Folder of a run, whose newest valid checkpoint is used. */
+  /** Run folder; its newest valid checkpoint is used. */
   readonly run?: string;
-  /** Folder of one checkpoint of a run. */
+  /** Checkpoint folder. */
   readonly checkpoint?: string;
-  /** Of the run, the checkpoint with the best metric (checkpoints/best.json) instead of the newest. */
+  /** Use the run's checkpoint with the best metric (checkpoints/best.json) instead of the newest. */
   readonly best?: boolean;
 }
 
-/** What a folder's name stands for: one checkpoint, else a run. */
+/** Treats a folder as a checkpoint if it is one, otherwise as a run. */
 export function runOrCheckpoint(path: string): CheckpointChoice {
   return isCheckpoint(path) ? { checkpoint: path } : { run: path };
 }
 
 /**
- * Reads the chosen checkpoint, with its files `only`; `onNote` is told of newer ones that were skipped. A training may go
- * on in the run meanwhile.
+ * Reads the chosen checkpoint; with `only`, just these files. `onNote` receives messages about newer ones that were
+ * skipped. The run may be training meanwhile.
  *
- * @throws {UserError} if there is none, or the one that was named is damaged
+ * @throws {UserError} if there is no valid checkpoint, or the given one is damaged
  */
 export function resolveCheckpoint(
   { run, checkpoint, best = false }: CheckpointChoice,
@@ -35,7 +35,7 @@ export function resolveCheckpoint(
   onNote: (text: string) => void = () => {},
 ): Checkpoint {
   if (checkpoint !== undefined) return readCheckpoint(checkpoint, only);
-  if (run === undefined) throw new TypeError('either run or checkpoint must be given');
+  if (run === undefined) throw new TypeError('run or checkpoint must be given');
   if (best) return bestCheckpoint(run, only);
   const { checkpoint: latest, skipped } = latestCheckpoint(runFolder(run).checkpoints, only);
   for (const { path, reason } of skipped) onNote(`skipped ${path}: ${reason}`);
@@ -53,18 +53,18 @@ function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {
       return readCheckpoint(path, only);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      // A training may have pruned it meanwhile, because there is a better one.
+      // A running training may have pruned it because there is a better one.
       const now = bestOf(run, checkpoints);
       if (now?.step === best.step) {
         throw new UserError(
-          `${run} has no best checkpoint any more: best.json names ${path}. ${error.message} Leave --best out.`,
+          `${run} no longer has a best checkpoint: best.json names ${path}. ${error.message} Omit --best.`,
           { code: error.code },
         );
       }
       best = now;
     }
   }
-  throw new UserError(`${run} has no best checkpoint: it was trained without --eval-every. Leave --best out.`, {
+  throw new UserError(`${run} has no best checkpoint: it was trained without --eval-every. Omit --best.`, {
     code: 'CHECKPOINT_NOT_FOUND',
   });
 }
@@ -73,7 +73,7 @@ function bestOf(run: string, checkpoints: string): Best | undefined {
   try {
     return parseBest(checkpoints);
   } catch (error) {
-    throw new UserError(`${messageOf(error)} Leave --best out, or resume ${run}: its log tells which was the best.`, {
+    throw new UserError(`${messageOf(error)} Omit --best, or resume ${run}, which restores best.json from the log.`, {
       code: 'CHECKPOINT_INVALID',
     });
   }

@@ -1,4 +1,4 @@
-/** What a run must have in common with the one that it goes on with, and what is said where it does not. */
+/** Resuming: finds the checkpoint, and checks that configuration and data match those of the run. */
 import { existsSync } from 'node:fs';
 import type { Engine } from '@dm/ops';
 import { latestCheckpoint, setDamagedAside, type LatestCheckpoint } from './checkpoint-folder.js';
@@ -17,10 +17,11 @@ import type { RunFolder } from '../run/run-folder.js';
 import { optimizerFile } from '../setup/state-table.js';
 
 /**
- * The newest valid checkpoint of a run, if there is one. Damaged ones that are newer are noted and set aside, so that they
- * are never taken for the newest again.
+ * The newest valid checkpoint of a run, if there is one. Newer damaged ones are reported and renamed, so that they are not
+ * considered again.
  *
- * @throws {UserError} if the checkpoint belongs to another training, or a newer version wrote one after it
+ * @throws {UserError} `RESUME_MISMATCH` if the checkpoint belongs to another training run, `CHECKPOINT_NEWER` if a later
+ *   checkpoint was written by a newer version
  */
 export function findCheckpoint(
   run: RunFolder,
@@ -39,8 +40,8 @@ export function findCheckpoint(
 }
 
 /**
- * A manifest of format 1 has no hash, so its hash of the configuration or of the data may be what is damaged: then an older
- * checkpoint has the right one. If none has, the configuration or the data have changed.
+ * The manifest of format 1 is not protected by a hash, so a mismatch of the configuration or data hash may be damage: then
+ * an older checkpoint has the right one. If none has, the configuration or the data did change.
  */
 function newestOfTraining(run: RunFolder, setup: OpenedTrainingSetup, dataSha256: string): LatestCheckpoint {
   const latest = latestCheckpoint(run.checkpoints);
@@ -48,7 +49,7 @@ function newestOfTraining(run: RunFolder, setup: OpenedTrainingSetup, dataSha256
     if (manifest.format > 1) return undefined;
     const isOfData = manifest.dataSha256 === dataSha256;
     if (isOfData && isTrainedUnder(setup.config, manifest.configSha256, run)) return undefined;
-    return `${path}/manifest.json is damaged: ${isOfData ? 'configSha256' : 'dataSha256'} is not that of the checkpoints before.`;
+    return `${path}/manifest.json is damaged: ${isOfData ? 'configSha256' : 'dataSha256'} differs from that of earlier checkpoints.`;
   };
   if (latest.checkpoint === undefined || mismatch(latest.checkpoint) === undefined) return latest;
   const older = latestCheckpoint(run.checkpoints, undefined, mismatch);
@@ -56,8 +57,9 @@ function newestOfTraining(run: RunFolder, setup: OpenedTrainingSetup, dataSha256
 }
 
 /**
- * Throws a UserError that names every field that differs where the checkpoint belongs to another training; notes
- * another engine, which changes the last bits only.
+ * Reports a different engine, which changes only the last bits.
+ *
+ * @throws {UserError} `RESUME_MISMATCH` if the checkpoint belongs to another training run; lists all fields that differ
  */
 function checkSameTraining(
   run: RunFolder,
@@ -69,8 +71,8 @@ function checkSameTraining(
 ): void {
   if (!files.has(optimizerFile)) {
     throw new UserError(
-      `${path} holds weights only, as dm import leaves them: there is no training to go on with. Start one from them ` +
-        `in another folder: dm train --init-from ${run.path} --config ${run.config} --out <folder>.`,
+      `${path} contains only imported weights, so there is no training run to resume. Start one from these weights in ` +
+        `another folder: dm train --init-from ${run.path} --config ${run.config} --out <folder>.`,
       { code: 'RESUME_MISMATCH' },
     );
   }
@@ -78,17 +80,17 @@ function checkSameTraining(
     const before = resolveConfig([savedConfig(run)]);
     const changes = differences(trainingPart(before), trainingPart(setup.config));
     throw new UserError(
-      `${path} belongs to another configuration; a resumed run must train as it began. ` +
+      `${path} was trained with another configuration, which a resumed run must not change. ` +
         (changes.length > 0
-          ? `Changed: ${changes.join('; ')}. Leave these out, or start a new run in another folder (--out).`
-          : 'Its config.json was changed since. Start a new run in another folder (--out).'),
+          ? `Changed: ${changes.join('; ')}. Do not set these, or start a new run in another folder (--out).`
+          : 'Its config.json has been modified. Start a new run in another folder (--out).'),
       { code: 'RESUME_MISMATCH' },
     );
   }
   if (manifest.dataSha256 !== dataSha256) {
     throw new UserError(
-      `${path} was trained on other data: the SHA-256 of ${setup.dataset.name} is ${dataSha256}, ` +
-        `then it was ${manifest.dataSha256}. Give the same data, or start a new run in another folder (--out).`,
+      `${path} was trained on other data: the SHA-256 of ${setup.dataset.name} is ${dataSha256}, but was ` +
+        `${manifest.dataSha256}. Use the same data, or start a new run in another folder (--out).`,
       { code: 'RESUME_MISMATCH' },
     );
   }
@@ -96,7 +98,7 @@ function checkSameTraining(
   const before = { ...manifest.engine, name: engineNameNow(manifest.engine.name) };
   const changes = differences(before, now);
   if (changes.length > 0) {
-    note(`resumed on another engine than before (${changes.join('; ')}): the last bits of results may differ`);
+    note(`resumed on a different engine (${changes.join('; ')}): results may differ in the last bits`);
   }
 }
 
@@ -111,10 +113,10 @@ function differences(before: unknown, now: unknown, path = ''): string[] {
 }
 
 /**
- * The best that a resumed run goes on with: the best of the log, cut to what the resumed step knows, if its checkpoint is
- * there and valid; else the one that best.json names, on the same terms. best.json is made to say so; one from after the
- * resumed step is removed, since its weights will be trained again. A checkpoint that is missing or damaged is noted, and
- * the next evaluation chooses anew.
+ * The best evaluation with which a resumed run continues: the best one in the log up to the resumed step, if its
+ * checkpoint is valid; otherwise the one that best.json names, under the same condition. Updates best.json accordingly; an
+ * entry from after the resumed step is removed, since these steps will be trained again. A missing or damaged checkpoint is
+ * reported, and the next evaluation selects a new best.
  */
 export function restoreBest(
   folder: string,
@@ -135,13 +137,13 @@ export function restoreBest(
     steps.add(best.step);
     const path = checkpointPath(folder, best.step);
     try {
-      // That of the resumed step was verified as it was read.
+      // The checkpoint of the resumed step was verified when it was read.
       if (best.step !== step) verifyCheckpoint(path);
       if (best.step !== written?.step || best.value !== written.value) writeBest(folder, best);
       return best;
     } catch (error) {
       if (!isDamage(error)) throw error;
-      note(`the best checkpoint by ${metric}, of step ${best.step}, cannot be used: ${error.message}`);
+      note(`the best checkpoint by ${metric}, from step ${best.step}, cannot be used: ${error.message}`);
       if (existsSync(path)) setDamagedAside([{ path, reason: error.message }]).forEach(note);
     }
   }

@@ -1,4 +1,4 @@
-/** The state of a training: how it begins, and its way into the files of a checkpoint and back. */
+/** The training state: initialization, and conversion to and from the files of a checkpoint. */
 import { readRegularFile } from '@dm/files';
 import type { ScheduleState } from '@dm/curriculum';
 import { formatNpy, parseNpy } from '@dm/data';
@@ -21,9 +21,10 @@ import type { TrainingSetup } from '../setup/training-setup.js';
 import { emaFile, fileConstants, fileOf, startingState, stateEntries, type StateEntry } from '../setup/state-table.js';
 
 /**
- * What the run begins with: the seed's weights, or those that `config.initFrom` names, see `startingState`. `onNote` is
- * told of checkpoints that were skipped.
- * @throws {Error} if these are not there or do not fit the model
+ * The initial state of a run: weights from the seed, or from `config.initFrom`; see `startingState`. `onNote` receives
+ * messages about skipped checkpoints.
+ *
+ * @throws {Error} if the weights are missing or do not fit the model
  */
 export function initialState(setup: TrainingSetup, onNote?: (text: string) => void): Arrays {
   const { initFrom } = setup.config;
@@ -40,7 +41,7 @@ export function initialState(setup: TrainingSetup, onNote?: (text: string) => vo
 }
 
 /**
- * The files of a checkpoint, by name. They hold views of `state`, which must not change until they are written, and
+ * The files of a checkpoint, by name. They contain views of `state`, which must not change until they are written, but
  * share no memory with `curriculumState`.
  */
 export function packState(
@@ -69,8 +70,9 @@ export function packState(
 }
 
 /**
- * What `packState` packed.
- * @throws {Error} if a file or tensor is missing or does not fit
+ * The inverse of `packState`.
+ *
+ * @throws {Error} if a file or tensor is missing or has the wrong size
  */
 export function unpackState(
   setup: TrainingSetup,
@@ -98,12 +100,14 @@ export function unpackState(
 
 function vectorOf(tensor: NdArray | undefined, name: string, size: number, path: string): Float32Array {
   if (!(tensor?.data instanceof Float32Array) || tensor.data.length !== size) {
-    throw new UserError(`${path} has no ${name} of ${size} float32 numbers.`, { code: 'CHECKPOINT_INVALID' });
+    throw new UserError(`${path} does not contain ${name} with ${size} float32 values.`, {
+      code: 'CHECKPOINT_INVALID',
+    });
   }
   return tensor.data;
 }
 
-/** The tensors of an optimizer's slot by the names of their parameters, one of each in `layout`. */
+/** The tensors of an optimizer slot, by the names of the parameters in `layout`. */
 function slotOf(tensors: Arrays, prefix: string, layout: FlatLayout): Arrays {
   const lacking = layout.entries.filter(({ name }) => tensors[prefix + name]?.dtype !== 'float32');
   if (lacking.length > 0) {
@@ -114,7 +118,7 @@ function slotOf(tensors: Arrays, prefix: string, layout: FlatLayout): Arrays {
   return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
-/** Names the file in whatever is thrown. */
+/** Adds the file name to whatever `read` throws. */
 function explained<T>(path: string, read: () => T): T {
   try {
     return read();
@@ -125,7 +129,7 @@ function explained<T>(path: string, read: () => T): T {
   }
 }
 
-/** Weights for sampling, as the state `params` and `buffers`: `model`, or an average by its name, such as `ema`. */
+/** Weights for sampling as state entries `params` and `buffers`. `which` is `model` or the name of an average, such as `ema`. */
 export function readWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string): Arrays {
   const file = fileOf(which);
   return explained(`${checkpoint.path}/${file}`, () => weightsState(denoiser, readTensors(checkpoint, file)));
@@ -139,7 +143,7 @@ function weightsState({ model, layout, bufferLayout }: Denoiser, file: Arrays): 
   };
 }
 
-/** A tensor in memory's layout, with what a file has it under. */
+/** A tensor in memory layout, with its name in a file. */
 interface StoredTensor {
   readonly name: string;
   readonly array: NdArray;
@@ -147,7 +151,7 @@ interface StoredTensor {
   readonly axes: readonly number[] | undefined;
 }
 
-/** The tensors that a file holds of an entry, as views of its array. */
+/** The tensors of an entry that a file contains, as views of its array. */
 function storedTensors({ specs }: Model, { name, size, tensors }: StateEntry, array: NdArray): StoredTensor[] {
   if (tensors === undefined) return [{ name, array, shape: [1, size], axes: undefined }];
   return Object.entries(viewFlat(array.data as Float32Array, tensors.layout)).map(([of, part]) => {
@@ -156,7 +160,7 @@ function storedTensors({ specs }: Model, { name, size, tensors }: StateEntry, ar
   });
 }
 
-/** A safetensors file in parts. */
+/** The parts of a safetensors file. */
 function safetensorsContent(tensors: readonly StoredTensor[]): FileContent {
   const named = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const described = tensors.map(({ name, array, shape }) => [name, { dtype: array.dtype, shape }] as const);
@@ -173,7 +177,7 @@ function readTensorFile(path: string): Arrays {
   try {
     bytes = readRegularFile(path, { maxBytes: Infinity });
   } catch (error) {
-    throw new UserError(`The weights to start from cannot be read: ${messageOf(error)}`, {
+    throw new UserError(`Cannot read the initial weights: ${messageOf(error)}`, {
       code: 'CHECKPOINT_INVALID',
     });
   }
@@ -185,7 +189,7 @@ function readTensors(checkpoint: Checkpoint, file: string): Record<string, NdArr
   return explained(`${checkpoint.path}/${file}`, () => parseSafetensors(bytes).tensors);
 }
 
-/** The state of a curriculum that learns, in arrays of the kinds that it began with. */
+/** The state of an adaptive curriculum, with the array types of its initial state. */
 function readCurriculumState({ curriculum }: TrainingSetup, checkpoint: Checkpoint): ScheduleState | undefined {
   const initial = curriculum.initialState?.();
   if (initial === undefined) return undefined;

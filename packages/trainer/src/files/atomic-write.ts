@@ -1,11 +1,11 @@
-/** Writing as UserErrors: `@dm/files` writes, and these functions say which flag helps if the disk refuses. */
+/** Atomic writes of `@dm/files` with errors converted to UserErrors that suggest a flag. */
 import { atomicWriteFile as writeAtomically, FileError, type AtomicWriteOptions, type FileData } from '@dm/files';
 import { messageOf, UserError } from '../errors.js';
 
 /**
- * Puts a new file in the place of an old one in one step, on the disk when it returns.
+ * Atomically creates or replaces a file; it is synced to disk when this returns.
  *
- * @throws {UserError} if it exists and `overwrite` is false, is no regular file, or the disk refuses
+ * @throws {UserError} if it exists and `overwrite` is false, is not a regular file, or cannot be written
  */
 export function atomicWriteFile(path: string, data: FileData, options: AtomicWriteOptions = {}): void {
   try {
@@ -15,17 +15,17 @@ export function atomicWriteFile(path: string, data: FileData, options: AtomicWri
   }
 }
 
-/** What the person can do about an error of the file system, by its code. */
+/** What the user can do about a file system error, by its code. */
 const remedies: Readonly<Record<string, string>> = {
   ENOSPC: 'The disk is full: free some space, or keep fewer checkpoints (--keep-last 1).',
   EDQUOT: 'The disk quota is used up: free some space, or keep fewer checkpoints (--keep-last 1).',
   EFBIG: 'The file is larger than this system allows (ulimit -f): raise that limit.',
-  EACCES: 'The folder may not be written: choose another with --out.',
-  EPERM: 'The folder may not be written: choose another with --out.',
+  EACCES: 'No permission to write to the folder: choose another with --out.',
+  EPERM: 'No permission to write to the folder: choose another with --out.',
   EROFS: 'The file system is read-only: choose another folder with --out.',
 };
 
-/** A UserError with cause and remedy where the file system refused for a reason that a person can put right; else the error itself. */
+/** A UserError with cause and remedy for file system errors that the user can fix; otherwise `error` itself. */
 export function writeError(what: string, error: unknown): Error {
   const cause = error instanceof FileError ? (error.cause ?? error) : error;
   const { code = '' } = cause as NodeJS.ErrnoException;

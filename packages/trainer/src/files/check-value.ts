@@ -1,17 +1,17 @@
-/** A value that was read from a file, checked against its schema. */
+/** Validation of values read from files. */
 import { FileError } from '@dm/files';
 import type { z } from 'zod';
 
-/** The first problem that a schema found, as `field: what is wrong`. */
+/** The first problem that a schema found, as `field: problem`. */
 export function firstProblem({ issues }: z.core.$ZodError): string {
   const [issue] = issues;
   return [issue!.path.join('.'), issue!.message].filter(Boolean).join(': ');
 }
 
 /**
- * The value, if it fits the schema. `source` begins the message: a path, or a path and a line.
+ * The value, validated by the schema. `source` (a path, or a path and a line) starts the message.
  *
- * @throws {FileError} `FILE_INVALID` naming the field and what is wrong with it
+ * @throws {FileError} `FILE_INVALID` if it is invalid; the message names the field and the problem
  */
 export function checkValue<T>(schema: z.ZodType<T>, value: unknown, source: string): T {
   const { data, error } = schema.safeParse(value);

@@ -1,12 +1,12 @@
 import { statfsSync } from 'node:fs';
 
-/** Bytes that this user may still write on the disk of `folder`. */
+/** Bytes available to this user on the disk of `folder`. */
 export function freeBytes(folder: string): number {
   const { bavail, bsize } = statfsSync(folder);
   return bavail * bsize;
 }
 
-/** Such as `12.3 MiB`. */
+/** Formats bytes as `12.3 MiB`. */
 export function formatMebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }

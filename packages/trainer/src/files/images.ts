@@ -1,4 +1,4 @@
-/** Images to files. */
+/** Writing images to files. */
 import { basename, dirname, extname, resolve } from 'node:path';
 import { accessSync, constants } from 'node:fs';
 import { formatNpy, imageGrid, toBytes, writeNpz } from '@dm/data';
@@ -8,7 +8,7 @@ import { atomicWriteFile, writeError } from './atomic-write.js';
 import { checkNotExisting, writeNewFolder } from './write-new.js';
 
 export interface Images {
-  /** float32 [N, H, W, C], in [-1, 1] up to what the model overshoots. */
+  /** float32 [N, H, W, C], nominally in [-1, 1]; the model may overshoot. */
   readonly images: Float32Array;
   readonly shape: readonly [number, number, number, number];
   /** Class of each image, [N]; absent for an unconditional model. */
@@ -18,7 +18,7 @@ export interface Images {
 const imageFormats = ['.png', '.npy', '.npz', ''] as const;
 type ImageFormat = (typeof imageFormats)[number];
 
-/** The format that a path asks for: '' is a folder. */
+/** The file format of a path, by its extension; '' for a folder. */
 function formatOf(path: string): ImageFormat {
   const format = /[\\/]$/.test(path) ? '' : extname(path).toLowerCase();
   if ((imageFormats as readonly string[]).includes(format)) return format as ImageFormat;
@@ -29,9 +29,9 @@ function formatOf(path: string): ImageFormat {
 }
 
 /**
- * Checks the place that images are to be written to, before the work of making them.
+ * Checks before the work that `writeImages` can write to `path`.
  *
- * @throws {UserError} if the name is of another kind, the place is taken, or its folder is missing or may not be written
+ * @throws {UserError} if the extension is unknown, the path exists, or its folder is missing or not writable
  */
 export function checkImageOutput(path: string): void {
   const isFolder = formatOf(path) === '';
@@ -54,10 +54,10 @@ export function checkImageOutput(path: string): void {
   }
 }
 
-/** Small images are enlarged to about this many pixels, so that a person can see them. */
+/** Small images are enlarged to about this many pixels, to make them visible. */
 const cellPixels = 56;
 
-/** A grid of images as the bytes of a PNG. */
+/** Renders a grid of images as a PNG. */
 export async function gridPng({ images, shape }: Images): Promise<Uint8Array> {
   const [, h, w, c] = shape;
   const scale = Math.max(1, Math.floor(cellPixels / Math.max(h, w)));
@@ -65,11 +65,11 @@ export async function gridPng({ images, shape }: Images): Promise<Uint8Array> {
 }
 
 /**
- * Writes images, whole or not at all, in the format that the path asks for: a grid (`.png`); float32 (`.npy`); uint8
+ * Atomically writes images in the format of the path's extension: a grid (`.png`); float32 (`.npy`); uint8
  * `arr_0` [N, H, W, C] and, if there are labels, `arr_1` [N], as guided-diffusion's evaluator reads them (`.npz`); or a
  * new folder of PNGs with a `dataset.json` of their labels, which `folder:` reads.
  *
- * @throws {UserError} on a file name of another kind, or if the disk refuses
+ * @throws {UserError} if the file name has another extension, or the file cannot be written
  */
 export async function writeImages(path: string, result: Images): Promise<void> {
   const { images, shape, labels } = result;

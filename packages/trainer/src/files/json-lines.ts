@@ -1,11 +1,11 @@
-/** Files of one JSON value per line, which a run appends to. */
+/** JSON Lines files, which a run appends to. */
 import { fileKind, readJsonLines as streamJsonLines, type JsonLine } from '@dm/files';
 
 /**
- * All values with their lines; none if there is no file. A last line without its newline is what a kill leaves, and is
+ * All values with their line numbers; empty if there is no file. A last line without a newline, as a kill may leave it, is
  * dropped.
  *
- * @throws {FileError} as `readJsonLines` of @dm/files does
+ * @throws {FileError} in the cases of `readJsonLines` of @dm/files
  */
 export function readJsonLines(path: string): JsonLine[] {
   if (fileKind(path, { followLinks: false }) === undefined) return [];

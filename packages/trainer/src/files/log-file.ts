@@ -1,9 +1,9 @@
-/** A file that is appended to while a run trains, on a disk that may refuse. */
+/** An append-only log file that tolerates write errors. */
 import { closeSync, fstatSync, ftruncateSync, writeFileSync } from 'node:fs';
 import { openForAppend, writeError } from '@dm/files';
 import type { Unwritten } from './unwritten.js';
 
-/** Bytes of records that wait for the disk to accept them, at most. */
+/** Largest total size of records that wait to be written, in bytes. */
 const maxWaitingBytes = 2 ** 24;
 
 interface Entry {
@@ -12,22 +12,22 @@ interface Entry {
 }
 
 /**
- * Appends whole records, not waiting for the disk. One that is refused waits, with all after it, for the next to be
- * appended; half a record is cut off again, since readers would stumble over it.
+ * Appends whole records without syncing. If a write fails, the record and all later ones wait until the next append.
+ * Partially written records are truncated, since readers would fail on them.
  */
 export class LogFile {
   private waiting: Entry[] = [];
-  /** Bytes of whole records in the file, once it was opened. */
+  /** Size of the whole records in the file, in bytes; set when it is opened. */
   private size: number | undefined;
 
-  /** `name`: how a person calls the file at `path`. */
+  /** `name` is the name of the file at `path` in messages. */
   constructor(
     readonly path: string,
     private readonly name: string,
     private readonly unwritten: Unwritten,
   ) {}
 
-  /** Appends a record; `part` names it should it never be written, such as `step 20`. */
+  /** Appends a record; `part`, such as `step 20`, names it in messages if it cannot be written. */
   append(part: string, data: Uint8Array | string): void {
     this.waiting.push({ part, data: typeof data === 'string' ? Buffer.from(data) : data });
     if (this.flush()) return;
@@ -39,14 +39,14 @@ export class LogFile {
     }
   }
 
-  /** Tries what still waits once more; what the disk refuses then is unwritten for good. */
+  /** Retries waiting records once; those that fail again are reported as unwritten. */
   finish(): void {
     if (this.waiting.length === 0 || this.flush()) return;
     for (const { part } of this.waiting) this.unwritten.add(this.name, part);
     this.waiting = [];
   }
 
-  /** Whether all that waited is written. */
+  /** Writes waiting records; returns whether all were written. */
   private flush(): boolean {
     try {
       const fd = openForAppend(this.path);
@@ -65,11 +65,11 @@ export class LogFile {
   private writeTo(fd: number): void {
     const { size } = fstatSync(fd);
     if (this.size === undefined) this.size = size;
-    // Half of the record that the disk refused before.
+    // Part of a record whose write failed.
     else if (size > this.size) ftruncateSync(fd, this.size);
     while (this.waiting.length > 0) {
       const { data } = this.waiting[0]!;
-      // One call for a whole record: a kill leaves all of it or an unfinished last one.
+      // One call per record, so that a kill leaves at most one incomplete record, at the end.
       writeFileSync(fd, data);
       this.size += data.length;
       this.waiting.shift();

@@ -1,14 +1,14 @@
-/** What a training could not write beside its state, which is worth more than that. */
+/** Collects failed writes of logs, samples and reports, which must not end training. */
 import { messageOf } from '../errors.js';
 
 export class Unwritten {
-  /** By file or kind of file. */
+  /** Missing parts by file or kind of file. */
   private readonly missing = new Map<string, Set<string>>();
   private readonly warned = new Set<string>();
 
   constructor(private readonly onNote?: (text: string) => void) {}
 
-  /** Calls `write`, which writes `part` of `what`. Returns whether that went well; if not, training goes on. */
+  /** Calls `write`, which writes `part` of `what`. Returns whether it succeeded; a failure is reported, not thrown. */
   attempt(what: string, part: string, write: () => void): boolean {
     try {
       write();
@@ -20,20 +20,20 @@ export class Unwritten {
     }
   }
 
-  /** Notes, once for each `what`, that it cannot be written. */
+  /** Warns, once per `what`, that it cannot be written. */
   warn(what: string, error: unknown): void {
     if (this.warned.has(what)) return;
     this.warned.add(what);
-    this.onNote?.(`warning: ${what} cannot be written, training goes on: ${messageOf(error)}`);
+    this.onNote?.(`warning: ${what} cannot be written; training continues: ${messageOf(error)}`);
   }
 
-  /** `part` of `what` is missing for good. */
+  /** Records that `part` of `what` could not be written. */
   add(what: string, part: string): void {
     const parts = this.missing.get(what) ?? new Set();
     this.missing.set(what, parts.add(part));
   }
 
-  /** One text for each file or kind of file: `metrics.jsonl (step 20, step 40)`. */
+  /** One message per file or kind of file: `metrics.jsonl (step 20, step 40)`. */
   list(): string[] {
     return [...this.missing].map(([what, parts]) => `${what} (${listed([...parts])})`);
   }

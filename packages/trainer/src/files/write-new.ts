@@ -1,21 +1,24 @@
-/** Writes what must not lie over something else. */
+/** Writing files and folders that must not exist yet. */
 import { atomicWriteFolder, createFile, fileKind, listFolder, makeFolder } from '@dm/files';
 import { dirname, join, resolve } from 'node:path';
 import { atomicWriteFile, writeError } from './atomic-write.js';
 import { UserError } from '../errors.js';
 
 /**
- * @throws {UserError} if `path` is there already, unless it is an empty folder: before the work, not after
+ * Checks before the work that `path` does not exist.
+ *
+ * @throws {UserError} `FILE_EXISTS` if `path` exists, unless it is an empty folder
  */
 export function checkNotExisting(path: string): void {
   const kind = fileKind(path, { followLinks: false });
   if (kind === undefined || (kind === 'folder' && listFolder(path).length === 0)) return;
-  throw new UserError(`${path} exists already. Remove it, or choose another with --out.`, { code: 'FILE_EXISTS' });
+  throw new UserError(`${path} already exists. Remove it, or choose another path with --out.`, { code: 'FILE_EXISTS' });
 }
 
 /**
- * A file, whole or not at all, with the folders above it.
- * @throws {UserError} if the disk refuses
+ * Writes a file atomically, and creates its parent folders.
+ *
+ * @throws {UserError} if it cannot be written
  */
 export function writeNewFile(path: string, bytes: Uint8Array | string): void {
   try {
@@ -27,8 +30,9 @@ export function writeNewFile(path: string, bytes: Uint8Array | string): void {
 }
 
 /**
- * A folder of files by their paths in it, whole or not at all.
- * @throws {UserError} if the disk refuses
+ * Writes a folder atomically. `files` maps paths in the folder to contents.
+ *
+ * @throws {UserError} if it cannot be written
  */
 export async function writeNewFolder(
   path: string,
@@ -43,8 +47,9 @@ export async function writeNewFolder(
 }
 
 /**
- * A folder that `fill` builds under a temporary name, whole or not at all.
- * @throws {UserError} if the disk refuses
+ * Creates a folder atomically; `fill` builds it under a temporary name.
+ *
+ * @throws {UserError} if it cannot be written
  */
 export async function buildNewFolder<T>(path: string, fill: (temporary: string) => T): Promise<T> {
   try {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 
-/** The machine and the versions that a run was made with: plain JSON for config.json and the report. */
+/** Machine and software versions, as plain JSON for config.json and the report. */
 export function environment(): Record<string, string | number> {
   const processors = cpus();
   return {

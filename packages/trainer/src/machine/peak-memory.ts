@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Largest resident size that this process has had, in MiB, as the operating system counts it. */
+/** Peak resident set size of this process in MiB, as reported by the operating system. */
 export function peakMemoryMb(): number {
   let status: string;
   try {
@@ -8,6 +8,6 @@ export function peakMemoryMb(): number {
   } catch {
     return process.resourceUsage().maxRSS / 1024; // no Linux
   }
-  // Not resourceUsage's, which begins there with what the parent had.
+  // Not from process.resourceUsage(), which on Linux starts with the parent's peak.
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
 }

@@ -1,14 +1,14 @@
 /**
- * One run folder, one process: `run.lock`, a file that names its owner.
+ * The lock of a run folder, which one process at a time may hold: `run.lock`, a file that names its owner.
  *
- *   take       write a file of a unique name, then link it as run.lock: whole from the start, or not there at all
- *   take over  if the owner is gone: link it as run.lock.<hash of the stale content>, its successor
+ *   acquire    write a file with a unique name, then hard-link it as run.lock, so that it appears complete or not at all
+ *   take over  if the owner is gone: link it as run.lock.<hash of the stale content>, the successor
  *   release    remove run.lock
  *
- * Of all that find the same stale lock one alone can become its successor, since a link fails if the name exists. A
- * successor that dies before it has put its own file in the place of run.lock is stale in turn and has a successor: who
- * looks for the owner follows the successors to the last. Files of successors are removed only after run.lock was
- * replaced, so a successor that still finds the same run.lock after its link missed none.
+ * Of several processes that find the same stale lock only one can become its successor, since linking fails if the name
+ * exists. A successor that dies before replacing run.lock is itself stale and can have a successor: to find the owner,
+ * follow the successors to the last one. Successor files are removed only after run.lock has been replaced, so a successor
+ * that still finds the same run.lock after linking has not missed a replacement.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { createFile, FileError, openRegularFile } from '@dm/files';
@@ -32,31 +32,31 @@ import { processStart } from './process-start.js';
 
 export interface Lock {
   /**
-   * Removes the lock file; does nothing the second time, nor if somebody else's file is there by now.
+   * Removes the lock file. Idempotent; does nothing if another process owns the lock by now.
    *
-   * @throws {Error} if the file system refuses; the lock is stale then as soon as this process ends
+   * @throws {Error} if the file cannot be removed; the lock becomes stale when this process ends
    */
   release(): void;
 }
 
-/** Locks of this process by path, where the start of a process is not to be had: there its id alone proves nothing. */
+/** Locks of this process by path. Needed on systems without process start times, where an id alone proves nothing. */
 const mine = new Map<string, string>();
 
-/** A lock without a complete content is being written if it is younger than this, else left by a crash. */
+/** A lock with incomplete content is still being written if it is younger than this, otherwise left by a crash. */
 const writingMs = 10_000;
 
-/** More than any lock has. */
+/** Larger than any lock file. */
 const maxBytes = 4096;
 
-/** Others take or release the lock at the same moment only so often. */
+/** Attempts while other processes acquire or release the lock at the same time. */
 const maxAttempts = 100;
 
 /**
- * Takes `folder/run.lock`. A lock left behind by a process of this host that is gone, or that cannot be one, is taken
- * over; of a process on another host nothing can be known, so its lock stands until somebody removes the file.
+ * Acquires `folder/run.lock`. A lock left behind by a process of this host that is gone, or with an impossible owner, is
+ * taken over. Processes on other hosts cannot be checked, so their locks remain until somebody removes the file.
  *
- * @throws {UserError} `RUN_LOCKED` while another process holds it, naming the owner, or if something else than a lock is in
- *   its place; `DISK_FULL` or `WRITE_FAILED` if it cannot be written
+ * @throws {UserError} `RUN_LOCKED` if another process holds it (the message names the owner), or if run.lock is not a lock
+ *   file; `DISK_FULL` or `WRITE_FAILED` if it cannot be written
  */
 export function acquireLock(folder: string): Lock {
   const path = join(resolve(folder), 'run.lock');
@@ -99,9 +99,12 @@ function takeAs(own: string, path: string, folder: string): void {
     }
     return;
   }
-  throw new UserError(`${path} could not be taken: other processes take it at the same moment. Try again.`, {
-    code: 'RUN_LOCKED',
-  });
+  throw new UserError(
+    `Could not acquire ${path}, because other processes are acquiring it at the same time. Try again.`,
+    {
+      code: 'RUN_LOCKED',
+    },
+  );
 }
 
 function release(path: string, text: string): void {
@@ -111,7 +114,7 @@ function release(path: string, text: string): void {
   if (mine.size === 0) process.off('exit', releaseAll);
 }
 
-/** For a process that ends without having come to its end: by `process.exit` or an exception. */
+/** For a process that ends early, by `process.exit` or an exception. */
 function releaseAll(): void {
   for (const [path, text] of mine) {
     try {
@@ -122,20 +125,20 @@ function releaseAll(): void {
   }
 }
 
-/** What is in the place of a lock. */
+/** The content of a lock file. */
 interface Found {
   readonly text: string;
   readonly stats: Stats;
-  /** Undefined if the content is not an owner's. */
+  /** Undefined if the content does not describe an owner. */
   readonly owner: Owner | undefined;
 }
 
 interface Owner {
   readonly pid: number;
   readonly host: string;
-  /** `processStart`; locks of old versions and of some systems lack it. */
+  /** `processStart`; missing in locks of old versions and on some systems. */
   readonly started?: string;
-  /** Unique; locks of old versions lack it. */
+  /** Unique; missing in locks of old versions. */
   readonly id?: string;
 }
 
@@ -173,7 +176,7 @@ function ownerOf(text: string): Owner | undefined {
   return { pid, host, ...(typeof started === 'string' && { started }), ...(typeof id === 'string' && { id }) };
 }
 
-/** Tells a lock from every other that was in its place before. */
+/** An id that distinguishes a lock from all earlier ones at its path. */
 function idOf({ text, stats, owner }: Found): string {
   return owner?.id === undefined ? `${text} ${stats.ino} ${stats.mtimeMs}` : text;
 }
@@ -202,7 +205,7 @@ function isHeld(path: string, { owner, stats }: Found): boolean {
   return pid !== process.pid || mine.has(path);
 }
 
-/** 0 and below mean groups of processes. */
+/** 0 and negative numbers mean process groups. */
 function isProcessId(pid: number): boolean {
   return Number.isInteger(pid) && pid > 0 && pid <= 0x7fffffff;
 }
@@ -212,28 +215,28 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it lives and belongs to somebody else.
+    // EPERM: it exists and belongs to another user.
     return codeOf(error) === 'EPERM';
   }
 }
 
 function inUse(folder: string, path: string, { owner }: Found): UserError {
-  const who = owner === undefined ? 'another process, which is taking it' : `process ${owner.pid} on ${owner.host}`;
+  const who = owner === undefined ? 'another process, which is acquiring it' : `process ${owner.pid} on ${owner.host}`;
   return new UserError(
     `${folder} is in use by ${who}. Wait for it, or choose another folder with --out. ` +
-      `If that process is gone for good, remove ${path}.`,
+      `If that process no longer exists, remove ${path}.`,
     { code: 'RUN_LOCKED' },
   );
 }
 
-/** Whether `file` could be given the name `path` too: false if there is something of that name. */
+/** Links `file` as `path`; returns false if `path` exists. */
 function publish(file: string, path: string): boolean {
   try {
     try {
       linkSync(file, path);
     } catch (error) {
       if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(codeOf(error) ?? '')) throw error;
-      // A file system without hard links: as exclusive, but not whole from the start.
+      // The file system has no hard links. An exclusive copy is as safe, but not atomic.
       copyFileSync(file, path, constants.COPYFILE_EXCL);
     }
     return true;
@@ -243,7 +246,7 @@ function publish(file: string, path: string): boolean {
   }
 }
 
-/** Files of processes that died while they took the lock, and of the successors that led to this owner. */
+/** Removes files of processes that died while acquiring the lock, and of the successors that led to this owner. */
 function removeLeftovers(folder: string, path: string): void {
   for (const name of readdirSync(folder)) {
     if (!name.startsWith('run.lock.')) continue;

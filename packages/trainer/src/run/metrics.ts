@@ -1,52 +1,52 @@
-/** metrics.jsonl: one JSON object a logged step, appended; the record that reports and plots are made from. */
+/** metrics.jsonl, the append-only log from which reports and plots are made: one JSON object per logged step. */
 import { fileKind } from '@dm/files';
 import { z } from 'zod';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { checkValue } from '../files/check-value.js';
 import { readJsonLines } from '../files/json-lines.js';
 
-/** One line. Means are over the steps since the line before. */
+/** One line. Means are over the steps since the previous line. */
 export interface MetricsRecord {
   /** Optimizer steps done, from 1. */
   readonly step: number;
   /** Images seen. */
   readonly images: number;
-  /** Mean of the weighted losses, as the optimizer sees them. */
+  /** Mean of the weighted losses that the optimizer minimizes. */
   readonly loss: number;
-  /** Mean loss of the timesteps in each quarter of [0, T), unweighted, from clean to noisy; null where none was drawn. */
+  /** Unweighted mean loss of the timesteps in each quarter of [0, T), from clean to noisy; null if none was drawn. */
   readonly lossByQuarter: readonly (number | null)[];
-  /** The same for twenty equal parts of [0, T), and how many examples were drawn in each; logs of old runs lack them. */
+  /** The same for twenty equal parts of [0, T), and the number of examples drawn in each; missing in logs of old runs. */
   readonly lossByLevel?: readonly (number | null)[];
   readonly drawsByLevel?: readonly number[];
   /** Mean 2-norm of the gradient, before clipping. */
   readonly gradNorm: number;
-  /** Metrics of samples by name, such as `FD-pixels`, of the weights after this step; where they were evaluated. */
+  /** Metrics of samples by name, such as `FD-pixels`, with the weights after this step; present if they were evaluated. */
   readonly eval?: Readonly<Record<string, number>>;
-  /** Updates skipped since the beginning of the run, because loss or gradient was no number; where there are any. */
+  /** Updates skipped since the start of the run because of a non-finite loss or gradient; absent if there are none. */
   readonly skipped?: number;
   /**
-   * While the training has diverged: the smoothed loss after this step over its minimum so far (see `LossTrend`). Absent
-   * otherwise.
+   * While training has diverged: the smoothed loss after this step, divided by its minimum so far (see `LossTrend`).
+   * Otherwise absent.
    */
   readonly lossOverMinimum?: number;
   /** Learning rate and momentum (beta1) of the last step. */
   readonly lr: number;
   readonly beta1: number;
   readonly emaDecay: number;
-  /** Throughput, without the time for samples and checkpoints. */
+  /** Throughput, excluding the time for samples and checkpoints. */
   readonly imagesPerSecond: number;
-  /** Part of the time that the step stood waiting for data, in [0, 1]. */
+  /** Fraction of the step time spent waiting for data, in [0, 1]. */
   readonly dataWait: number;
   /** Seconds of training so far, over all sessions of the run. */
   readonly seconds: number;
-  /** Largest resident size of the process so far, in MiB. */
+  /** Peak resident set size of the process so far, in MiB. */
   readonly peakMb: number;
 }
 
-/** Fields that clocks and the machine decide. All others of a line are the same whenever the same training is done. */
+/** Fields that depend on clocks and the machine. All other fields are reproducible. */
 const measured = ['imagesPerSecond', 'dataWait', 'seconds', 'peakMb'] as const satisfies (keyof MetricsRecord)[];
 
-/** A line without what was measured: to compare two runs of one training. */
+/** A line without measured fields, for comparing two executions of the same training. */
 export function withoutMeasurements(record: MetricsRecord): Omit<MetricsRecord, (typeof measured)[number]> {
   const rest: Partial<Record<keyof MetricsRecord, unknown>> = { ...record };
   for (const field of measured) delete rest[field];
@@ -57,11 +57,11 @@ export function metricsLine(record: MetricsRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-/** JSON has null for NaN. */
+/** JSON represents NaN as null. */
 const mean = z.number().nullable();
 const means = z.array(mean).max(1000);
 
-/** What readers rely on. Logs of old runs lack later fields, and may have others. */
+/** The fields that readers rely on. Logs of old runs may lack later fields and have others. */
 const recordSchema = z.looseObject({
   step: z.int().min(1),
   images: z.number().min(0),
@@ -83,9 +83,9 @@ const recordSchema = z.looseObject({
 });
 
 /**
- * Reads the log; empty if there is none. A cut last line is dropped.
+ * Reads the log; empty if there is none. An incomplete last line is dropped.
  *
- * @throws {FileError} `FILE_INVALID` naming file and line, if a line is not such a record
+ * @throws {FileError} `FILE_INVALID` if a line is not a valid record; the message names file and line
  */
 export function readMetrics(path: string): MetricsRecord[] {
   return readJsonLines(path).map(({ line, value }) => {
@@ -94,7 +94,7 @@ export function readMetrics(path: string): MetricsRecord[] {
   });
 }
 
-/** null as NaN again in the fields that are numbers. The record itself: a new one would have its fields in another order. */
+/** Converts null back to NaN in number fields. In place, since a new record would have its fields in another order. */
 function withNaN(record: MetricsRecord): MetricsRecord {
   for (const fields of [record, record.eval ?? {}] as Record<string, unknown>[]) {
     for (const [name, value] of Object.entries(fields)) if (value === null) fields[name] = NaN;
@@ -102,7 +102,7 @@ function withNaN(record: MetricsRecord): MetricsRecord {
   return record;
 }
 
-/** Cuts the log back to what was known at `step`, so that a resumed run leaves no gap and writes nothing twice. */
+/** Truncates the log to the records up to `step`, so that a resumed run leaves no gap and writes nothing twice. */
 export function truncateMetrics(path: string, step: number): MetricsRecord[] {
   const kept = readMetrics(path).filter((r) => r.step <= step);
   if (fileKind(path, { followLinks: false }) !== undefined) atomicWriteFile(path, kept.map(metricsLine).join(''));

@@ -1,10 +1,10 @@
-/** When a process began, to tell it from a later one that has its id. */
+/** Start times of processes, which distinguish a process from a later one with the same id. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /**
- * The start of the process `pid` as a text to be compared with another of the same machine; undefined if there is no such
- * process, or if this system does not say.
+ * An opaque text for the start time of the process `pid`, comparable on the same machine; undefined if there is no such
+ * process, or if this system does not provide it.
  */
 export function processStart(pid: number): string | undefined {
   if (process.platform === 'linux') return fromProc(pid);
@@ -20,7 +20,7 @@ export function processStart(pid: number): string | undefined {
 function fromProc(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the program's name in parentheses and may hold anything.
+    // The second field is the program's name in parentheses and may contain any character.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
   } catch {
     return undefined;

@@ -1,15 +1,15 @@
-/** Where the files of a run lie. */
+/** The files of a run folder. */
 import { FileError, fileKind, insideFolder, listFolder, makeFolder, removeLeftovers } from '@dm/files';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
 
 export interface RunFolder {
   readonly path: string;
-  /** The resolved configuration, and what the run found out (`recorded`). */
+  /** The resolved configuration, with what the run recorded (`recorded`). */
   readonly config: string;
-  /** One JSON object a logged step. */
+  /** One JSON object per logged step. */
   readonly metrics: string;
-  /** Loss and gradient by noise bucket, see eval/difficulty-file.ts. */
+  /** Loss and gradient per noise bucket, see eval/difficulty/file.ts. */
   readonly difficulty: string;
   /** Sample grids, step-000500.png. */
   readonly samples: string;
@@ -19,9 +19,9 @@ export interface RunFolder {
 }
 
 /**
- * The paths of a run in the folder `path`, whether they exist or not. A run folder may come from a stranger, so none of
- * them may be a symbolic link: what is written would land outside, and what is read come from there. `path` itself may be
- * one. What lies in `samples` and `checkpoints` is opened without following links.
+ * The paths of a run in the folder `path`, whether they exist or not. A run folder may be untrusted, so none of them may
+ * be a symbolic link, through which files outside the folder would be read or written. `path` itself may be one. Files in
+ * `samples` and `checkpoints` are opened without following links.
  *
  * @throws {FileError} if a file or folder of the run is a symbolic link
  */
@@ -38,9 +38,10 @@ export function runFolder(path: string): RunFolder {
 }
 
 /**
- * The folder for a run of a preset that nobody named a folder for: `out`, else the first of `out-2`, `out-3`, ... that
- * holds no run; to resume, the last of these that holds one.
- * @throws {UserError} if there is none to resume
+ * The folder for a run without an explicit `--out`: `out`, or the first of `out-2`, `out-3`, ... that does not contain a
+ * run. With `resume`, the last of these that contains one.
+ *
+ * @throws {UserError} `RUN_NOT_FOUND` if there is no run to resume
  */
 export function defaultRunFolder(out: string, resume: boolean): RunFolder {
   let last: RunFolder | undefined;
@@ -54,7 +55,7 @@ export function defaultRunFolder(out: string, resume: boolean): RunFolder {
 }
 
 export function noRunToResumeError(out: string): UserError {
-  return new UserError(`There is no run in ${out} to resume: name its folder with --out.`, { code: 'RUN_NOT_FOUND' });
+  return new UserError(`There is no run in ${out} to resume. Give its folder with --out.`, { code: 'RUN_NOT_FOUND' });
 }
 
 /** `samples/step-000500.png` */
@@ -63,9 +64,9 @@ export function samplePath(run: RunFolder, step: number): string {
 }
 
 /**
- * Makes the folder, and removes the temporary files that killed programs left in it.
+ * Creates the folder, and removes temporary files left behind by killed processes.
  *
- * @throws {UserError} if it cannot be made
+ * @throws {UserError} if it cannot be created
  */
 export function createRunFolder(run: RunFolder): void {
   try {
@@ -74,14 +75,14 @@ export function createRunFolder(run: RunFolder): void {
   } catch (error) {
     const cause = error instanceof FileError ? (error.cause ?? error) : error;
     throw new UserError(
-      `The run folder ${run.path} cannot be made (${messageOf(cause)}). Choose another folder with --out.`,
+      `Cannot create the run folder ${run.path} (${messageOf(cause)}). Choose another folder with --out.`,
       { code: 'WRITE_FAILED', cause: error },
     );
   }
   for (const folder of [run.path, run.samples, run.checkpoints]) removeLeftovers(folder);
 }
 
-/** Whether a run was begun there. */
+/** Whether the folder contains a run. */
 export function hasRun(run: RunFolder): boolean {
   return (
     fileKind(run.config) !== undefined ||

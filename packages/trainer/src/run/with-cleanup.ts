@@ -1,11 +1,11 @@
-/** Work that opens things, and their closing. */
+/** Cleanup of resources that are opened one after another. */
 
-/** Calls `cleanup` when the work is over, whatever became of it. */
+/** Registers `cleanup` to run when the work has ended, whether it succeeded or failed. */
 export type Defer = (cleanup: () => void | Promise<void>) => void;
 
 /**
- * Does `work`, then calls what it deferred, the last first, each of them whatever the others did. Throws the first error;
- * `onLater` gets those after it, which may follow from it.
+ * Runs `work`, then all deferred cleanups in reverse order, even if some of them fail. Rethrows the first error; later
+ * errors, which may be consequences of it, are passed to `onLater`.
  */
 export async function withCleanup<T>(
   work: (defer: Defer) => Promise<T>,

@@ -32,11 +32,11 @@ import { readWeights } from '../checkpoint/state.js';
 import { fileOf } from '../setup/state-table.js';
 
 export interface GenerateSamplesOptions extends CheckpointChoice {
-  /** Images to make; 64 by default, or as many as `noise` has. */
+  /** Number of images. Default: 64, or as many as `noise` has. */
   readonly count?: number;
-  /** A .npy of float32 [N, H, W, C], standard normal, to begin with in place of the seed's noise. */
+  /** Path of a .npy file with the initial noise, float32 [N, H, W, C], standard normal. Default: noise from `seed`. */
   readonly noise?: string;
-  /** Steps and name of the sampler; the run's by default. */
+  /** Number of sampling steps and name of the sampler. Default: the run's. */
   readonly steps?: number;
   readonly sampler?: string;
   /**
@@ -47,21 +47,21 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
   /** Classifier-free guidance, and the interval of sigma / alpha that it is confined to; the run's by default. */
   readonly guidance?: number;
   readonly guidanceInterval?: readonly [low: number, high: number];
-  /** `ema` (default), another average of the run by its name, or `raw`: the weights that are trained. */
+  /** `ema` (default), the name of an entry in `extraEmas`, or `raw` for the weights without averaging. */
   readonly weights?: string;
   /**
-   * Classes of a conditional model, by number or name: `2`, `'cats,dogs'`, `['cats', 'dogs']`. Images take turns among
-   * them; among all classes by default.
+   * Classes of a conditional model, by number or name: `2`, `'cats,dogs'`, `['cats', 'dogs']`. Images cycle through
+   * these classes. Default: all classes.
    */
   readonly label?: ClassChoice;
-  /** Images of each of these classes, in place of `count`. */
+  /** Number of images of each of these classes, instead of `count`. */
   readonly perClass?: number;
-  /** Of the noise; 0 by default. Image i of a seed is the same whatever the count. */
+  /** Random seed of the noise. Default: 0. Image i of a seed does not depend on `count`. */
   readonly seed?: number;
-  /** What computes; the run's engine by default. */
+  /** Compute engine. Default: the run's. */
   readonly engine?: string;
   readonly threads?: number;
-  /** Told of checkpoints that were skipped, with the reason. */
+  /** Receives messages about skipped checkpoints. */
   readonly onNote?: (text: string) => void;
 }
 
@@ -73,8 +73,9 @@ export interface GeneratedSamples extends Images {
 }
 
 /**
- * Makes images.
- * @throws {UserError} on what does not fit together, before any work is done
+ * Generates images.
+ *
+ * @throws {UserError} if options are invalid or do not fit the model, before any computation
  */
 export async function generateSamples(options: GenerateSamplesOptions): Promise<GeneratedSamples> {
   const checkpoint = readSelectedCheckpoint(options);
@@ -114,7 +115,7 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
   }
 }
 
-/** The checkpoint that the options name, and of its files the weights alone: nothing else is read, nor verified. */
+/** The checkpoint that the options select. Only its weights file is read and verified. */
 export function readSelectedCheckpoint({
   run,
   checkpoint,
@@ -123,7 +124,7 @@ export function readSelectedCheckpoint({
   onNote,
 }: GenerateSamplesOptions): Checkpoint {
   if ((run === undefined) === (checkpoint === undefined)) {
-    throw new UserError('Name what to sample from: --run <folder of a run> or --checkpoint <folder of a checkpoint>.');
+    throw new UserError('Give the model to sample from: --run <run folder> or --checkpoint <checkpoint folder>.');
   }
   return resolveCheckpoint(
     { best, ...(run !== undefined && { run }), ...(checkpoint !== undefined && { checkpoint }) },
@@ -151,7 +152,7 @@ export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesO
     ...(guidanceInterval === undefined
       ? []
       : [layer('--guidance-interval', { sampler: { guidanceInterval: [...guidanceInterval] } })]),
-    // Threads and device belong to an engine: another engine starts without the run's.
+    // Threads and device are specific to an engine, so another engine does not use the run's.
     ...(engine === undefined
       ? []
       : [layer('--engine', { engine: engine as Config['engine'], threads: null, device: 'cpu' })]),
@@ -162,9 +163,9 @@ export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesO
 function countOf(count: number | undefined, noise: NdArray | undefined): number {
   if (count === undefined) return noise?.shape[0] ?? 64;
   if (!Number.isInteger(count) || count < 1)
-    throw new UserError(`--count must be a whole number of at least 1, got ${count}.`);
+    throw new UserError(`--count must be an integer of at least 1, got ${count}.`);
   if (noise !== undefined && noise.shape[0] !== count) {
-    throw new UserError(`--count is ${count}, but the noise is for ${noise.shape[0]} images. Leave --count out.`);
+    throw new UserError(`--count is ${count}, but the noise is for ${noise.shape[0]} images. Omit --count.`);
   }
   return count;
 }

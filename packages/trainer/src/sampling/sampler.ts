@@ -1,4 +1,4 @@
-/** Images from a denoiser: the sampler of @dm/core around the model of a run. */
+/** Sampling images from a denoiser with the samplers of @dm/core. */
 import {
   createSampler,
   discretePath,
@@ -18,7 +18,7 @@ import { gridPng, type Images } from '../files/images.js';
 import { hasZeroTerminalSnr, predictionOptions, type Denoiser } from '../setup/denoiser.js';
 import { namedParameters } from '../step/denoising-losses.js';
 
-/** Images that go through the model at a time: enough to keep the processor busy, few enough for the memory. */
+/** Images per model call: enough to use the processor well, few enough to fit in memory. */
 export const samplingBatchSize = 64;
 
 /**
@@ -31,9 +31,7 @@ export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weight
   const { model, noiseSchedule, config } = denoiser;
   const { guidance, guidanceInterval } = config.sampler;
   if (guidance !== 1 && denoiser.nullClass === undefined) {
-    throw new UserError(
-      `Guidance ${guidance} needs a model that knows images without a class as well: train it with --label-dropout 0.1.`,
-    );
+    throw new UserError(`Guidance ${guidance} needs a model with a null class: train it with --label-dropout 0.1.`);
   }
   const options = {
     engine,
@@ -103,14 +101,14 @@ function clippingOf({ clipping }: SamplerPart): Pick<SamplerOptions, 'clip' | 't
   return type === 'range' ? { clip: clipping.max ?? 1 } : { threshold: options };
 }
 
-/** What tells a sampler of classes: one row per image. */
+/** The class inputs of a sampler, one row per image. */
 export interface ClassCondition {
   readonly inputs: Arrays;
   /** The same without the class, for guidance; empty if the model has no null class. */
   readonly unconditional: Arrays;
 }
 
-/** For images of these classes, one each, or of each class in turn; nothing for an unconditional model. */
+/** Class inputs for images of the given classes (one per image), or of all classes in turn; empty for an unconditional model. */
 export function classCondition(denoiser: Denoiser, count: number, labels?: Int32Array): ClassCondition {
   const { model, classes, nullClass } = denoiser;
   if (model.numClasses === 0) return { inputs: {}, unconditional: {} };
@@ -126,11 +124,11 @@ export function classCondition(denoiser: Denoiser, count: number, labels?: Int32
   };
 }
 
-/** Makes the same images again and again while their model learns: the noise is that of the run's seed. */
+/** Generates images from the same noise (of the run's seed) throughout training. */
 export interface PreviewSampler {
-  /** The first `count` images of the run's seed with the weights of `ema` in `state`, which is left as it is. */
+  /** The first `count` images of the run's seed with the weights `ema` of `state`, which is not changed. */
   images(state: StateHandle, count: number): Promise<Images>;
-  /** A PNG of `config.samples` images with the EMA weights in `state`, which is left as it is. */
+  /** A PNG grid of `config.samples` images with the weights `ema` of `state`, which is not changed. */
   grid(state: StateHandle): Promise<Uint8Array>;
   dispose(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The checkpoints of a run: made when its policy says so, written while training continues. */
+/** The checkpoints of a run: created according to its policy, written while training continues. */
 import { existsSync } from 'node:fs';
 import type { ScheduleState } from '@dm/curriculum';
 import type { Engine, StateHandle } from '@dm/ops';
@@ -17,7 +17,7 @@ import type { TrainHooks } from './hooks.js';
 interface SavedStep {
   readonly path: string;
   readonly step: number;
-  /** Whether updates were not being skipped then. */
+  /** Whether updates were not being skipped at that step. */
   readonly isGood: boolean;
 }
 
@@ -27,41 +27,41 @@ export interface CheckpointerOptions {
   readonly engine: Engine;
   readonly policy: CheckpointPolicy;
   readonly dataSha256: string;
-  /** The checkpoint that the session began from, if it did. */
+  /** The checkpoint from which the session resumed, if it did. */
   readonly resumedFrom: SavedStep | undefined;
-  /** Files that are synced before a checkpoint is, so that no checkpoint knows more than the log. */
+  /** Files that are synced before a checkpoint, so that no checkpoint is ahead of the log. */
   readonly logFiles: readonly string[];
   readonly hooks: TrainHooks;
-  /** The log could not be put on the disk before a checkpoint. */
+  /** Called if the log could not be synced before a checkpoint. */
   readonly onLogFailed: (error: Error) => void;
 }
 
-/** A run between two steps. */
+/** The state of a run between two steps. */
 export interface RunSnapshot {
   /** Optimizer steps done. */
   readonly step: number;
-  /** Copied when a checkpoint is made of it. */
+  /** Copied when it is saved. */
   readonly state: StateHandle;
   readonly curriculumState: ScheduleState | undefined;
-  /** Sums of the log line that is being gathered. */
+  /** Sums for the next log line. */
   readonly log: ManifestFields['log'];
   /** The best of all evaluations so far. */
   readonly best: Best | undefined;
-  /** Whether the last update was skipped: the weights may be what is wrong. */
+  /** Whether the last update was skipped, possibly because of bad weights. */
   readonly isSkipping: boolean;
 }
 
 export class Checkpointer {
   /** Path of the newest checkpoint. */
   newest: string | undefined;
-  /** Path of the newest that was made while updates were not being skipped. */
+  /** Path of the newest checkpoint that was created while updates were not being skipped. */
   private lastGood: string | undefined;
   private readonly writer: AsyncCheckpointer;
-  /** The newest step that was handed to the writer. */
+  /** The newest step that was passed to the writer. */
   private latest: Omit<SavedStep, 'path'> | undefined;
   /** The newest step whose checkpoint was read back. */
   private verifiedStep: number | undefined;
-  /** When that was, on the process's clock. */
+  /** The time of the last save by `performance.now()`. */
   private savedAt = performance.now();
 
   constructor(private readonly options: CheckpointerOptions) {
@@ -80,12 +80,12 @@ export class Checkpointer {
       onLogFailed: (error) => options.onLogFailed(error),
       onFailed: (error, step) =>
         hooks.onNote?.(
-          `step ${step} is not saved, training goes on until the next checkpoint is due: ${error.message}`,
+          `step ${step} could not be saved; training continues until the next checkpoint is due: ${error.message}`,
         ),
     });
   }
 
-  /** Saves where the policy says so. */
+  /** Saves if the policy says so. */
   async saveIfDue(snapshot: RunSnapshot): Promise<void> {
     const { step, best, isSkipping } = snapshot;
     const minutesSinceSave = (performance.now() - this.savedAt) / 60_000;
@@ -94,9 +94,9 @@ export class Checkpointer {
   }
 
   /**
-   * Saves, unless this step is saved already. The state is copied here; writing it overlaps with the next
-   * `checkpoints.overlap` steps. A failed save is noted and training continues, since a later one may succeed; `finish`
-   * throws the error of the last one.
+   * Saves, unless this step is already saved. The state is copied here; writing it overlaps with the next
+   * `checkpoints.overlap` steps. A failed save is reported and training continues, since a later one may succeed; `finish`
+   * throws the error of the last save.
    */
   async save({ step, state, curriculumState, log, best, isSkipping }: RunSnapshot): Promise<void> {
     const { writer } = this;
@@ -126,25 +126,26 @@ export class Checkpointer {
   }
 
   /**
-   * Waits for the save in flight if `step` may not count before it is done. With the default overlap of 1, the step after
-   * a save is computed meanwhile and counts once the checkpoint is on the disk. So while step s is the last that counts, the
-   * newest checkpoint is at least that of s - interval: s - interval itself only while s is being saved, a later one otherwise.
+   * Waits for the save in flight if `step` must not be recorded before it is done. With the default overlap of 1, the step
+   * after a save runs meanwhile and is recorded once the checkpoint is on disk. So if step s is the last one recorded, the
+   * newest checkpoint is never older than s - interval: equal to it only while s is being saved, otherwise newer.
    */
   async beforeStep(step: number): Promise<void> {
     const { overlap } = this.options.setup.config.checkpoints;
     if (this.latest !== undefined && step - this.latest.step >= overlap) await this.writer.drain();
   }
 
-  /** Path of the newest checkpoint that was made while updates were not being skipped, once the save in flight is done. */
+  /** Path of the newest checkpoint created while updates were not being skipped; waits for the save in flight. */
   async lastGoodCheckpoint(): Promise<string | undefined> {
     await this.writer.drain();
     return this.lastGood;
   }
 
   /**
-   * Waits for the last save and reads the newest checkpoint back. If it was damaged after it was written, it is set aside
-   * and `snapshot` is saved once more. Older checkpoints that were kept for that case are removed. Throws the error of the
-   * last save if it failed, or of the second reading.
+   * Waits for the last save and reads the newest checkpoint back. If it was damaged after it was written, it is renamed and
+   * `snapshot` is saved again. Older checkpoints that were kept for this case are removed.
+   *
+   * @throws {Error} the error of the last save if it failed, or of the second read
    */
   async finish(snapshot: RunSnapshot): Promise<void> {
     const { run, policy, hooks } = this.options;

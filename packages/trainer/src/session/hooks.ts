@@ -1,16 +1,16 @@
-/** What a training tells its caller while it goes on. */
+/** Callbacks of training. */
 import type { MetricsRecord } from '../run/metrics.js';
 
 export interface TrainHooks {
   /** Once, before the first step. */
   readonly onStart?: (started: RunStarted) => void;
-  /** After each optimizer step: steps done and the batch's weighted mean loss, no number where the update was skipped. */
+  /** After each optimizer step: steps done and the batch's weighted mean loss, not finite if the update was skipped. */
   readonly onStep?: (step: number, loss: number) => void;
   /** After each line of metrics.jsonl. */
   readonly onLog?: (record: MetricsRecord, totalSteps: number) => void;
   readonly onSample?: (sample: { readonly step: number; readonly path: string }) => void;
   readonly onCheckpoint?: (checkpoint: { readonly step: number; readonly path: string }) => void;
-  /** What a person should know: a checkpoint that was skipped, another engine than before, an update that was skipped. */
+  /** Notes for the user, such as a skipped checkpoint, a different engine than before, or a skipped update. */
   readonly onNote?: (text: string) => void;
 }
 
@@ -23,7 +23,7 @@ export interface RunStarted {
   readonly images: number;
   readonly shape: readonly number[];
   readonly batchSize: number;
-  /** Steps done already. */
+  /** Steps already done. */
   readonly step: number;
   readonly totalSteps: number;
 }

@@ -1,11 +1,11 @@
-/** Sums over the steps between two log lines. A checkpoint keeps them, so a resumed run logs what an unbroken one would. */
+/** Sums over the steps between two log lines. Checkpoints include them, so a resumed run logs what an uninterrupted one would. */
 
-/** What a step tells. */
+/** The logged values of a step. */
 export interface StepMetrics {
   /** Weighted mean loss of the batch. */
   readonly loss: number;
   readonly gradNorm: number;
-  /** Unweighted loss of each example, with its timestep. */
+  /** Unweighted loss of each example, and its timestep. */
   readonly losses: ArrayLike<number>;
   readonly timesteps: ArrayLike<number>;
 }
@@ -18,7 +18,7 @@ export interface WindowMeans {
   readonly drawsByLevel: number[];
 }
 
-/** Equal parts of [0, T) that the finer figures tell apart. */
+/** Number of equal parts of [0, T) in the finer statistics. */
 const numLevels = 20;
 
 export type WindowState = Record<string, number[]>;
@@ -32,7 +32,7 @@ export class LogWindow {
   private levelLoss = Array.from({ length: numLevels }, () => 0);
   private levelCount = Array.from({ length: numLevels }, () => 0);
 
-  /** `numTimesteps` is T, whose quarters are told apart; `state` continues a window. */
+  /** `numTimesteps` is T; `state` continues an earlier window. */
   constructor(
     private readonly numTimesteps: number,
     state?: WindowState,
@@ -41,12 +41,12 @@ export class LogWindow {
     [this.steps = 0, this.loss = 0, this.gradNorm = 0] = state['sums'] ?? [];
     this.quarterLoss = [...(state['quarterLoss'] ?? this.quarterLoss)];
     this.quarterCount = [...(state['quarterCount'] ?? this.quarterCount)];
-    // Absent from the checkpoints of early versions.
+    // Missing in checkpoints of early versions.
     this.levelLoss = [...(state['levelLoss'] ?? this.levelLoss)];
     this.levelCount = [...(state['levelCount'] ?? this.levelCount)];
   }
 
-  /** Whether there is nothing to take. */
+  /** Whether no step was added since the last `take`. */
   get isEmpty(): boolean {
     return this.steps === 0;
   }
@@ -65,13 +65,13 @@ export class LogWindow {
     }
   }
 
-  /** The means since the last call; the window is empty then. */
+  /** Returns the means since the last call and empties the window. */
   take(): WindowMeans {
     const means = {
       loss: this.loss / this.steps,
       gradNorm: this.gradNorm / this.steps,
       lossByQuarter: quotients(this.quarterLoss, this.quarterCount),
-      // Four digits: forty numbers a line are read by eyes and colors only.
+      // Four digits suffice for plots, and keep the forty numbers per line short.
       lossByLevel: quotients(this.levelLoss, this.levelCount).map((v) =>
         v === null ? null : Number(v.toPrecision(4)),
       ),

@@ -1,4 +1,4 @@
-/** What a run tells of itself between steps: evaluations, log lines, probes, sample grids, and its report. */
+/** The output of a run between steps: evaluations, log lines, probes, sample grids, and the report. */
 import type { Engine, StateHandle } from '@dm/ops';
 import type { Best } from '../checkpoint/best.js';
 import { lossTrendKey } from '../checkpoint/checkpoint-folder.js';
@@ -25,9 +25,9 @@ export interface ReporterOptions {
   readonly run: RunFolder;
   readonly setup: OpenedTrainingSetup;
   readonly engine: Engine;
-  /** Of the training; read only. */
+  /** The training state; only read. */
   readonly state: StateHandle;
-  /** Steps that were done when the session began, and sums of the log line that was being gathered then. */
+  /** Steps done before the session started, and the sums for the next log line at that step. */
   readonly firstStep: number;
   readonly windowState: WindowState | undefined;
   readonly hooks: TrainHooks;
@@ -37,12 +37,12 @@ interface ReporterParts extends ReporterOptions {
   readonly unwritten: Unwritten;
   readonly runLog: RunLog;
   readonly sampler: PreviewSampler;
-  /** Where the run evaluates, and probes. */
+  /** Present if the run evaluates, or probes. */
   readonly evaluator: TrainingEvaluator | undefined;
   readonly recorder: DifficultyRecorder | undefined;
 }
 
-/** Opens the log of a session, and compiles what its samples, evaluations and probes need. */
+/** Opens the log of a session, and compiles the programs for samples, evaluations and probes. */
 export async function openReporter(options: ReporterOptions): Promise<Reporter> {
   const { run, setup, engine, state, firstStep, hooks } = options;
   const { config } = setup;
@@ -79,22 +79,22 @@ export class Reporter {
     this.best = evaluator && restoreBest(run.checkpoints, runLog.before, evaluator.label, firstStep, hooks.onNote);
   }
 
-  /** Files that are appended to. */
+  /** Paths of the log files that are appended to. */
   get files(): readonly string[] {
     return [...this.parts.runLog.files, this.parts.run.difficulty];
   }
 
-  /** For a checkpoint. */
+  /** The state of the log window, for a checkpoint. */
   windowState(): WindowState {
     return { ...this.window.state(), [lossTrendKey]: this.trend.state() };
   }
 
-  /** How far the loss is above its minimum, if the training has diverged. */
+  /** The loss relative to its minimum, if training has diverged. */
   get divergence(): Divergence | undefined {
     return this.trend.divergence;
   }
 
-  /** Tells the caller that the run begins. */
+  /** Calls `onStart`. */
   announce(): void {
     const { run, setup, engine, firstStep, hooks } = this.parts;
     const { model, layout, dataset, config } = setup;
@@ -113,7 +113,7 @@ export class Reporter {
     for (const note of dataset.notes ?? []) hooks.onNote?.(note);
   }
 
-  /** Adds a step to the next log line: its loss only if its update was not skipped. */
+  /** Adds a step to the next log line; the loss only if its update was not skipped. */
   addStep({ step, sample, result, seconds, secondsWaited, skipped }: StepOutcome): void {
     const { hooks } = this.parts;
     if (result.isFinite) {
@@ -125,7 +125,7 @@ export class Reporter {
     hooks.onStep?.(step, result.loss);
   }
 
-  /** Warns once when the loss has risen far above its minimum, and tells when it is back. */
+  /** Warns once when the loss has risen far above its minimum, and reports when it is back. */
   private watchDivergence(step: number, loss: number): void {
     const { trend } = this;
     const change = trend.add(loss);
@@ -134,14 +134,14 @@ export class Reporter {
     if (trend.divergence === undefined) onNote?.(`step ${step}: the loss is back near its minimum.`);
     else {
       onNote?.(
-        `warning: at step ${step} ${describeDivergence(trend.divergence)}, more than ${divergenceMultiple} times: the ` +
-          'training has probably diverged. The checkpoint with the lowest loss is kept besides the newest. Lower the ' +
+        `warning: at step ${step} ${describeDivergence(trend.divergence)}, above the limit of ${divergenceMultiple}: ` +
+          'training has probably diverged. The checkpoint with the lowest loss is kept in addition to the newest. Lower the ' +
           'learning rate (--lr), clip the gradient (--set optimizer.maxGradNorm=1), or warm up (--set optimizer.warmup=500).',
       );
     }
   }
 
-  /** Metrics of samples, if they are due; may set `best`. */
+  /** Evaluates samples if due; may update `best`. */
   async evaluate(step: number): Promise<MetricsRecord['eval']> {
     const { evaluator, sampler, state, setup } = this.parts;
     if (evaluator === undefined || this.window.isEmpty || !this.isDue(step, setup.config.evaluation.every))
@@ -155,8 +155,8 @@ export class Reporter {
   }
 
   /**
-   * A line of metrics.jsonl, if one is due: not if all updates since the last one were skipped. `skipped` counts them since
-   * the beginning of the run.
+   * Writes a line of metrics.jsonl if one is due, unless all updates since the last one were skipped. `skipped` counts
+   * skipped updates since the start of the run.
    */
   log(step: number, evaluated: MetricsRecord['eval'], skipped: number): void {
     const { setup, runLog, firstStep, hooks } = this.parts;
@@ -184,13 +184,13 @@ export class Reporter {
     hooks.onLog?.(line, config.totalSteps);
   }
 
-  /** Loss and gradient by noise bucket, if they are due. */
+  /** Measures loss and gradient per noise bucket if due. */
   async probe(step: number): Promise<void> {
     const { recorder, setup, state } = this.parts;
     if (this.isDue(step, setup.config.probe.every)) await recorder?.record(step, state);
   }
 
-  /** A grid of samples, if one is due. */
+  /** Writes a grid of samples if due. */
   async sample(step: number): Promise<void> {
     const { run, setup, sampler, state, runLog, unwritten, hooks } = this.parts;
     if (!this.isDue(step, setup.config.sampleEvery)) return;
@@ -202,19 +202,21 @@ export class Reporter {
     hooks.onSample?.({ step, path });
   }
 
-  /** Writes report.html and returns its path; undefined if the disk refuses. */
+  /** Writes report.html and returns its path; undefined if it cannot be written. */
   writeReport(): string | undefined {
     const { run, unwritten } = this.parts;
-    const isWritten = unwritten.attempt('report.html', '`dm report` writes it', () => writeReport([run], run.report));
+    const isWritten = unwritten.attempt('report.html', 'run `dm report` to write it', () =>
+      writeReport([run], run.report),
+    );
     return isWritten ? run.report : undefined;
   }
 
-  /** Notes, once, that the log may not be on the disk. */
+  /** Warns once that the log may not be on disk. */
   warnOfLog(error: Error): void {
     this.parts.unwritten.warn('the log', error);
   }
 
-  /** Tries once more what the disk has refused. Returns what is missing for good, a text for each kind of file. */
+  /** Retries failed writes once. Returns what could not be written, one message per kind of file. */
   finishFiles(): string[] {
     const { runLog, recorder, unwritten } = this.parts;
     runLog.finish();

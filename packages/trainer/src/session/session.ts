@@ -1,4 +1,4 @@
-/** One session of a run: from where it begins, and the work between its steps. */
+/** One session of a run: its starting point, and the work between its steps. */
 import { removeTree } from '@dm/files';
 import type { ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
@@ -25,7 +25,7 @@ export interface SessionOptions {
   readonly hooks?: TrainHooks;
 }
 
-/** Begins a run in its folder or, to `resume`, takes its newest valid checkpoint; compiles what the run needs. */
+/** Starts a run in its folder or, with `resume`, loads its newest valid checkpoint; compiles all programs of the run. */
 export async function openTrainingSession(
   run: RunFolder,
   setup: OpenedTrainingSetup,
@@ -78,7 +78,7 @@ interface SessionParts {
   readonly run: RunFolder;
   readonly setup: OpenedTrainingSetup;
   readonly firstStep: number;
-  /** Of a curriculum that learns. */
+  /** The state of an adaptive curriculum. */
   readonly curriculumState: ScheduleState | undefined;
   readonly compiledStep: CompiledStep;
   readonly guard: NonFiniteGuard;
@@ -87,17 +87,17 @@ interface SessionParts {
   readonly hooks: TrainHooks;
 }
 
-/** What the steps of a session and the work between them share. */
+/** The state shared by the steps of a session and the work between them. */
 export class TrainingSession {
   readonly run: RunFolder;
   readonly setup: OpenedTrainingSetup;
   readonly compiledStep: CompiledStep;
-  /** Steps that were done when the session began. */
+  /** Steps done before the session started. */
   readonly firstStep: number;
-  /** Optimizer steps done; the random numbers of the next one are keyed by it. */
+  /** Optimizer steps done; it keys the random numbers of the next step. */
   step: number;
   private curriculumState: ScheduleState | undefined;
-  /** Steps that the engine's state has; undefined while one is computed. */
+  /** Steps that the engine's state includes; undefined while a step is running. */
   private stepOfState: number | undefined;
 
   constructor(private readonly parts: SessionParts) {
@@ -110,14 +110,14 @@ export class TrainingSession {
     this.curriculumState = parts.curriculumState;
   }
 
-  /** From where `trainingSteps` goes on. */
+  /** The options with which `trainingSteps` continues from this state. */
   continuation(): TrainingStepsOptions {
     const { step, curriculumState } = this;
     const { guard, checkpointer } = this.parts;
     return { firstStep: step, curriculumState, guard, lastGoodCheckpoint: () => checkpointer.lastGoodCheckpoint() };
   }
 
-  /** Takes in a step that was done, once it may count beside the save in flight. */
+  /** Records a completed step; first waits for the save in flight if necessary (see `Checkpointer.beforeStep`). */
   async recordStep(outcome: StepOutcome): Promise<void> {
     const { step, curriculumState } = outcome;
     const { checkpointer, reporter } = this.parts;
@@ -127,7 +127,7 @@ export class TrainingSession {
     reporter.addStep(outcome);
   }
 
-  /** The work between two steps, each part if it is due. The results of an evaluation are in the log line of its step. */
+  /** Work between two steps, whatever is due. The results of an evaluation go into the log line of its step. */
   async betweenSteps(): Promise<void> {
     const { step } = this;
     const { checkpointer, reporter, guard } = this.parts;
@@ -142,46 +142,50 @@ export class TrainingSession {
     return { checkpoint: this.parts.checkpointer.newest, samples: this.parts.reporter.samples };
   }
 
-  /** How far the loss is above its minimum, if the training has diverged. */
+  /** The loss relative to its minimum, if training has diverged. */
   get divergence(): Divergence | undefined {
     return this.parts.reporter.divergence;
   }
 
-  /** Makes a checkpoint of this step, unless there is one. */
+  /** Saves a checkpoint of this step, unless there is one. */
   async save(): Promise<void> {
     await this.parts.checkpointer.save(this.snapshot());
   }
 
   /**
-   * After an error: saves the last step that was done, if the engine's state is that of this step, so that a resumed run
-   * goes on from there. Does not throw; the error that led here is what counts.
+   * After an error: saves the last completed step, if the engine still has its state, so that a resumed run continues from
+   * there. Never throws, so that the original error is the one reported.
    */
   async rescue(): Promise<void> {
     const { step, firstStep, stepOfState } = this;
     const { onNote } = this.parts.hooks;
     if (step === firstStep || stepOfState !== step) return;
     try {
-      // What the step would have logged, if the error came before: a resumed run does not do it again.
+      // The log line of the step, in case the error came before it: a resumed run does not repeat the step.
       this.parts.reporter.log(step, undefined, this.parts.guard.total);
       await this.save();
       await this.finish();
-      onNote?.(`an error ends the training; step ${step} is saved, --resume goes on from there`);
+      onNote?.(`training ends because of an error; step ${step} was saved, and --resume continues from there`);
     } catch (error) {
-      onNote?.(`an error ends the training, and step ${step} could not be saved: ${messageOf(error)}`);
+      onNote?.(`training ends because of an error, and step ${step} could not be saved: ${messageOf(error)}`);
     }
   }
 
-  /** Waits for the last save and reads it back, see `Checkpointer.finish`. Throws its error if it failed. */
+  /**
+   * Waits for the last save and reads it back, see `Checkpointer.finish`.
+   *
+   * @throws {Error} the error of the last save, if it failed
+   */
   finish(): Promise<void> {
     return this.parts.checkpointer.finish(this.snapshot());
   }
 
-  /** Writes report.html and returns its path; undefined if the disk refuses. */
+  /** Writes report.html and returns its path; undefined if it cannot be written. */
   report(): string | undefined {
     return this.parts.reporter.writeReport();
   }
 
-  /** Tries once more what the disk has refused, and returns what is missing for good. */
+  /** Retries failed writes once, and returns what could not be written. */
   finishFiles(): string[] {
     return this.parts.reporter.finishFiles();
   }
@@ -193,7 +197,7 @@ export class TrainingSession {
     await compiledStep.dispose();
   }
 
-  /** `step`, watched: an error may leave the engine's state between two steps. */
+  /** `step`, with `stepOfState` kept up to date: an error may leave the engine's state between two steps. */
   private observed(step: CompiledStep): CompiledStep {
     return {
       ...step,
@@ -220,7 +224,7 @@ export class TrainingSession {
   }
 }
 
-/** Everything that a former run left in the folder; the lock and what others put there stay. */
+/** Removes everything that an earlier run left in the folder, except the lock. Files of other programs are kept. */
 function removeRun(run: RunFolder): void {
   for (const path of [run.config, run.metrics, run.difficulty, run.report, run.samples, run.checkpoints]) {
     removeTree(path);

@@ -1,4 +1,4 @@
-/** How fast a session trains, in the time of its steps alone: samples, checkpoints and evaluations are not in it. */
+/** Throughput of a session, excluding the time for samples, checkpoints and evaluations. */
 
 interface Totals {
   readonly seconds: number;
@@ -8,7 +8,7 @@ interface Totals {
 
 export interface Throughput {
   readonly imagesPerSecond: number;
-  /** Part of the time that the step stood waiting for data, in [0, 1]. */
+  /** Fraction of the step time spent waiting for data, in [0, 1]. */
   readonly dataWait: number;
   /** Seconds of training so far, over all sessions of the run. */
   readonly seconds: number;
@@ -18,13 +18,13 @@ export class ThroughputMeter {
   private totals: Totals = { seconds: 0, secondsWaited: 0, steps: 0 };
   private totalsBefore = this.totals;
 
-  /** `secondsBefore`: of training in the sessions before this one. */
+  /** `secondsBefore`: training time of earlier sessions, in seconds. */
   constructor(
     private readonly batchSize: number,
     private readonly secondsBefore: number,
   ) {}
 
-  /** One step took so many seconds, of which it waited so many for its batch. */
+  /** Adds a step that took `seconds`, of which it waited `secondsWaited` for its batch. */
   add(seconds: number, secondsWaited: number): void {
     const { totals } = this;
     this.totals = {
@@ -34,7 +34,7 @@ export class ThroughputMeter {
     };
   }
 
-  /** Leaves out what was so far: the first step of a session compiles and says nothing about the others. */
+  /** Discards the measurements so far: the first step of a session compiles and is not representative. */
   restart(): void {
     this.totalsBefore = this.totals;
   }
@@ -52,7 +52,7 @@ export class ThroughputMeter {
   }
 }
 
-/** Four digits are enough for what a clock measured. */
+/** Rounds to four significant digits, enough for measured times. */
 export function roundToFourDigits(value: number): number {
   return Number(value.toPrecision(4));
 }
