@@ -3,7 +3,7 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
 
 /**
  * - `OPTION_INVALID`: an option or argument is invalid, or contradicts others (the default).
- * - `OPTION_UNKNOWN`: a name, such as that of an extractor or a metric, does not exist.
+ * - `OPTION_UNKNOWN`: a name, such as an extractor or a metric, does not exist.
  * - `CONFIG_INVALID`: the configuration cannot be read, a field has an invalid value, or fields contradict each other.
  * - `CONFIG_UNKNOWN_FIELD`: a field does not exist.
  * - `OUT_OF_MEMORY`: the model needs more memory than this machine has.

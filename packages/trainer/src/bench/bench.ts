@@ -1,6 +1,6 @@
 /**
- * Times the training step of a configuration as `train` runs it: timesteps are drawn, inputs made, the compiled step is
- * run and the next batch is read. Nothing is written but what is asked for, and no checkpoint, sample or log is in the time.
+ * Times the training step of a configuration as `train` runs it: draw timesteps, create inputs, run the compiled step, read
+ * the next batch. The time excludes checkpoints, samples and logs. Writes no files except requested ones.
  */
 import { checkInteger } from '@dm/ops';
 import type { Compilation, ProgramRun } from '@dm/jit';
@@ -12,13 +12,13 @@ import { spread, type Spread } from './spread.js';
 import { timedSteps } from './timed-steps.js';
 
 export interface BenchOptions {
-  /** Steps that are timed, at least 1. Default 20. */
+  /** Number of timed steps, at least 1. Default: 20. */
   readonly steps?: number;
-  /** Steps before them that are not, besides the first one, which compiles. Default 3. */
+  /** Untimed steps before them, in addition to the first one, which compiles. Default: 3. */
   readonly warmup?: number;
-  /** Is told of each compilation, to dump it for instance. */
+  /** Receives each compilation, for example to dump it. */
   readonly onCompiled?: (compilation: Compilation) => void;
-  /** After each step, those that are not timed included: steps done, and of how many. */
+  /** Called after each step, including untimed ones, with the number of steps done and the total. */
   readonly onStep?: (done: number, of: number) => void;
   /** Time a training that is larger than this machine's memory too. */
   readonly skipMemoryCheck?: boolean | undefined;
@@ -33,22 +33,24 @@ export interface BenchResult {
   readonly engine: string;
   readonly info: Readonly<Record<string, string | number | boolean>>;
   readonly steps: number;
-  /** Milliseconds of one step. */
+  /** Duration of one step, in milliseconds. */
   readonly stepMs: Spread;
-  /** At the median. */
+  /** Throughput at the median step time. */
   readonly imagesPerSecond: number;
-  /** Milliseconds of the first step, compilation included. */
+  /** Duration of the first step including compilation, in milliseconds. */
   readonly firstStepMs: number;
-  /** Milliseconds of each phase of compiling; absent on an engine that does not compile. */
+  /** Duration of each compilation phase, in milliseconds; absent on an engine that does not compile. */
   readonly compileMs?: Compilation['ms'];
-  /** Median part of a step that is spent outside the runtime, in [0, 1]; absent on an engine that has no runtime below. */
+  /** Median fraction of a step spent outside the runtime, in [0, 1]; absent on an engine without a separate runtime. */
   readonly javascript?: number;
-  /** Largest resident size of this process so far, in MiB. */
+  /** Peak resident set size of this process so far, in MiB. */
   readonly peakMb: number;
 }
 
 /**
- * @throws {RangeError} on impossible counts, and whatever opening data or engine throws
+ * Times the training step of a configuration. Errors of opening the data or the engine are passed on.
+ *
+ * @throws {RangeError} if a count is out of range
  */
 export async function bench(config: Config, options: BenchOptions = {}): Promise<BenchResult> {
   const { steps = 20, warmup = 3, onStep, onCompiled, skipMemoryCheck } = options;
@@ -77,7 +79,7 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
     }
     const timed = ms.slice(-steps);
     const stepMs = spread(timed);
-    // As many runs a step as the batch has parts.
+    // One call per micro-batch.
     const { gradientAccumulation: parts } = config;
     const inRuntime = runs.slice(-steps * parts).map(({ sessionMs }) => sessionMs);
     const outside = timed.map((wholeMs, i) => {
@@ -104,7 +106,7 @@ export async function bench(config: Config, options: BenchOptions = {}): Promise
   }
 }
 
-/** Each phase of all graphs that were compiled. */
+/** The sum of each phase over all compiled graphs. */
 function together(compilations: readonly Compilation['ms'][]): Compilation['ms'] {
   const sumOf = (phase: keyof Compilation['ms']) => compilations.reduce((sum, ms) => sum + ms[phase], 0);
 

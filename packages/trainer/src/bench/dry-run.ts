@@ -1,4 +1,4 @@
-/** What a training would be, without beginning it: `dm train --dry-run`. */
+/** `dm train --dry-run`: estimates time and memory without starting a run. */
 import { summaryText } from '@dm/models';
 import { bench, type BenchResult } from './bench.js';
 import type { Config } from '../config/schema.js';

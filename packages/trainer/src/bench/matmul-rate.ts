@@ -7,8 +7,8 @@ const products = 4;
 const calls = 8;
 
 /**
- * The rate that a step is measured against: operations a second, in GFLOP/s, of float32 products of two 1024 x 1024
- * matrices on the engine `onnx`. The best of eight calls of four products each, a second or so in all.
+ * The reference rate of profiles: GFLOP/s of float32 products of two 1024 x 1024 matrices on the engine `onnx`. The best of
+ * eight calls of four products each; takes about a second.
  */
 export async function measureMatmulGflops(options: Pick<OnnxEngineOptions, 'threads' | 'device'>): Promise<number> {
   const sessionMs: number[] = [];

@@ -1,4 +1,4 @@
-/** Where the time of a training step goes: by kind of operator and by block of the model. */
+/** Profile of a training step: time by operator type and by model block. */
 import { checkInteger } from '@dm/ops';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,48 +12,50 @@ import { measureMatmulGflops } from './matmul-rate.js';
 import { spread } from './spread.js';
 import { timedSteps } from './timed-steps.js';
 
-/** Milliseconds and operations a step. */
+/** Time and operations per step. */
 export interface Cost {
   readonly ms: number;
-  /** Part of the time of all nodes, in [0, 1]. */
+  /** Fraction of the time of all nodes, in [0, 1]. */
   readonly share: number;
-  /** 10^9 floating-point operations: those of products and convolutions. */
+  /** 10^9 floating-point operations, of matrix products and convolutions. */
   readonly gflop: number;
-  /** GFLOP a second of the nodes that have any, over `bestGflops`; null where none has. */
+  /** GFLOP/s of the nodes with floating-point operations, relative to `bestGflops`; null if there are none. */
   readonly reached: number | null;
 }
 
 export interface OpCost extends Cost {
   readonly op: string;
-  /** Calls a step. */
+  /** Calls per step. */
   readonly calls: number;
 }
 
 export interface BlockCost extends Cost {
-  /** The name of the model's block; '' for what belongs to none. */
+  /** Name of the model block; '' for operations outside all blocks. */
   readonly block: string;
   readonly forwardMs: number;
   readonly backwardMs: number;
 }
 
 export interface StepProfile {
-  /** Steps that the figures are the mean of. */
+  /** Number of steps that the values are averaged over. */
   readonly steps: number;
-  /** Median milliseconds of a step while it is profiled, which takes time itself. */
+  /** Median duration of a profiled step in milliseconds, including profiling overhead. */
   readonly stepMs: number;
-  /** GFLOP/s of 1024 x 1024 products measured beside it. */
+  /** GFLOP/s of 1024 x 1024 matrix products, measured at the same time. */
   readonly bestGflops: number;
-  /** Of all nodes. */
+  /** Total of all nodes. */
   readonly total: Cost;
-  /** The dearest first. */
+  /** Most expensive first. */
   readonly ops: readonly OpCost[];
   readonly blocks: readonly BlockCost[];
-  /** Largest size of the runtime's memory for values, in MiB. */
+  /** Peak memory of the runtime for intermediate values, in MiB. */
   readonly valuesPeakMb: number;
 }
 
 /**
- * @throws {UserError} on another engine than `onnx`, whose runtime is the one that can tell
+ * Profiles the training step of a configuration.
+ *
+ * @throws {UserError} if the engine is not `onnx`, the only one with a profiler
  */
 export async function profileStep(
   config: Config,
@@ -64,7 +66,7 @@ export async function profileStep(
   checkInteger('steps', steps, 1);
   if (config.gradientAccumulation > 1) {
     throw new UserError(
-      `A profile is of one program, and this step has parts: set gradientAccumulation=1 and batchSize=${config.batchSize / config.gradientAccumulation}.`,
+      `Profiling does not support gradient accumulation: set gradientAccumulation=1 and batchSize=${config.batchSize / config.gradientAccumulation}.`,
     );
   }
   const bestGflops = await measureMatmulGflops(engineOptions(config));
@@ -84,14 +86,14 @@ export async function profileStep(
     }
     const [file] = readdirSync(folder) as [string];
     const { calls, valuesPeakMb } = parseProfile(readFileSync(join(folder, file), 'utf8'));
-    // The first call maps memory.
+    // Skip the first call, which allocates memory.
     return { ...summarizeCalls(withUpdates(calls, updates).slice(1), bestGflops), valuesPeakMb };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** The calls with the kernel that updates the state, which runs after them and takes 0 ms where there is none. */
+/** The calls, with the kernel that updates the state, which runs after each call (0 ms if there is none). */
 export function withUpdates(calls: readonly SessionCall[], updates: readonly number[]): SessionCall[] {
   return calls.map(({ ms, nodes }, i) => {
     const kernel = { name: '', op: 'update kernel', scope: 'optimizer', kernel: '', ms: updates[i]!, flops: 0 };
@@ -99,12 +101,12 @@ export function withUpdates(calls: readonly SessionCall[], updates: readonly num
   });
 }
 
-/** What is said of another engine than `onnx`. */
+/** The error for engines other than `onnx`. */
 export function notProfiledError(engine: string): UserError {
   return new UserError(`Only the engine onnx can be profiled, not ${engine}.`, { code: 'ENGINE_UNSUITABLE' });
 }
 
-/** The sums a step over `calls`. */
+/** Mean costs per step over `calls`. */
 export function summarizeCalls(calls: readonly SessionCall[], bestGflops: number): Omit<StepProfile, 'valuesPeakMb'> {
   const nodes = calls.flatMap((call) => call.nodes);
   const allMs = sum(nodes, (node) => node.ms);
@@ -143,7 +145,7 @@ export function summarizeCalls(calls: readonly SessionCall[], bestGflops: number
   };
 }
 
-/** What `scope` of @dm/ops puts before the name of a block for its gradient. */
+/** The prefix that `scope` of @dm/ops adds to the name of a block for its gradient. */
 const backward = /^gradient of /;
 
 function sum<T>(items: readonly T[], value: (item: T) => number): number {

@@ -1,4 +1,4 @@
-/** What a list of timings is summed up as. */
+/** Summary statistics of a list of timings. */
 export interface Spread {
   readonly median: number;
   /** First and third quartile. */
@@ -9,11 +9,12 @@ export interface Spread {
 }
 
 /**
- * Quantiles by linear interpolation between the sorted values (NumPy's default).
- * @throws {RangeError} on an empty list
+ * Quantiles by linear interpolation between sorted values (NumPy's default).
+ *
+ * @throws {RangeError} if the list is empty
  */
 export function spread(values: readonly number[]): Spread {
-  if (values.length === 0) throw new RangeError('spread: there is no value');
+  if (values.length === 0) throw new RangeError('spread: the list is empty');
   const sorted = values.toSorted((a, b) => a - b);
   const quantile = (q: number): number => {
     const place = q * (sorted.length - 1);

@@ -5,7 +5,7 @@
  *   prune   after a save: removes what the retention policy does not keep and what killed processes left behind
  *
  * A damaged checkpoint counts neither as the newest nor as one of those to keep, and is renamed. A checkpoint written by a
- * newer version is never changed, and raises an error where it would have to be skipped.
+ * newer version is never changed, and raises an error instead of being skipped.
  */
 import { lstatSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -91,7 +91,7 @@ function sameNames(before: readonly ListedCheckpoint[], after: readonly ListedCh
   return names(before) === names(after);
 }
 
-/** How many damaged checkpoints are kept after renaming, unless more are found at once. */
+/** How many damaged checkpoints to keep after renaming, unless more are found at once. */
 const maxSetAside = 8;
 
 /**

@@ -17,7 +17,7 @@ export interface SavePolicy {
  * loss, and, until a resumed session ends, the one it resumed from. Plain data that can be sent to another thread.
  */
 export interface RetentionPolicy {
-  /** How many of the newest checkpoints are kept. */
+  /** Number of newest checkpoints to keep. */
   readonly keepLast: number;
 }
 
@@ -62,7 +62,7 @@ export function isDue(step: number, every: number, totalSteps: number): boolean 
   return step === totalSteps || (every > 0 && step % every === 0);
 }
 
-/** The properties of a valid checkpoint that decide whether it is kept. */
+/** The properties of a valid checkpoint that decide whether to keep it. */
 export interface RetentionCandidate {
   readonly step: number;
   /** Smoothed training loss at that step; undefined for checkpoints of older versions. */

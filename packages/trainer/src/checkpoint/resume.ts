@@ -1,4 +1,4 @@
-/** Resuming: finds the checkpoint, and checks that configuration and data match those of the run. */
+/** Resuming: finds the checkpoint, and checks that configuration and data match the run. */
 import { existsSync } from 'node:fs';
 import type { Engine } from '@dm/ops';
 import { latestCheckpoint, setDamagedAside, type LatestCheckpoint } from './checkpoint-folder.js';
@@ -49,7 +49,7 @@ function newestOfTraining(run: RunFolder, setup: OpenedTrainingSetup, dataSha256
     if (manifest.format > 1) return undefined;
     const isOfData = manifest.dataSha256 === dataSha256;
     if (isOfData && isTrainedUnder(setup.config, manifest.configSha256, run)) return undefined;
-    return `${path}/manifest.json is damaged: ${isOfData ? 'configSha256' : 'dataSha256'} differs from that of earlier checkpoints.`;
+    return `${path}/manifest.json is damaged: ${isOfData ? 'configSha256' : 'dataSha256'} differs from earlier checkpoints.`;
   };
   if (latest.checkpoint === undefined || mismatch(latest.checkpoint) === undefined) return latest;
   const older = latestCheckpoint(run.checkpoints, undefined, mismatch);

@@ -87,7 +87,7 @@ function camelCase(flag: string): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** The schema's description of a field. A `type` field without a description takes that of its parent. */
+/** The schema's description of a field. A `type` field without a description inherits its parent's. */
 function descriptionOf(field: string): string {
   const path = field.split('.');
   const schemas = path.map((_, i) =>

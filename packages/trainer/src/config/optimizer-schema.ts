@@ -17,7 +17,7 @@ const lrSchedule = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('inverseSqrt'), decaySteps: count }),
 ]);
 
-/** Options of every optimizer; they are kept when a layer selects another one. */
+/** Options of every optimizer; a layer that selects another optimizer does not discard them. */
 const common = {
   lr: positive.describe('Initial learning rate (after warm-up).'),
   betas: z

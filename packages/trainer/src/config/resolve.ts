@@ -19,8 +19,8 @@ export interface Layer {
 /**
  * Merges `layers` over a preset; later layers take precedence. Objects are merged field by field, everything else is
  * replaced. A plain string in place of a component is its type. If a layer selects another type of a component, the
- * options specific to the previous type are dropped, and those that all types share (such as `lr` of an optimizer) are
- * kept. The preset is the last one that a layer names, or `mnist`.
+ * options specific to the previous type are dropped, but not those that all types share (such as `lr` of an optimizer).
+ * The preset is the last one named in a layer, or `mnist`.
  *
  * @throws {UserError} if fields are unknown (lists them all with suggestions) or values are invalid (lists them all with
  *   their source)

@@ -8,7 +8,7 @@ const nonNegative = z.number().min(0);
 const final = z
   .enum(['clean', 'first'])
   .exactOptional()
-  .describe('Where the last step ends: clean (default), or at the noise of timestep 0 (set_alpha_to_one: false).');
+  .describe('End of the last step: clean (default), or the noise of timestep 0 (set_alpha_to_one: false).');
 const rho = positive.exactOptional().describe('Exponent of the spacing of sigmas (default: 7).');
 
 const path = z.discriminatedUnion('type', [
@@ -23,9 +23,7 @@ const path = z.discriminatedUnion('type', [
     stepEnd: z
       .enum(['next', 'stride'])
       .exactOptional()
-      .describe(
-        "Where a step ends: at the next timestep (default), or T / steps earlier, as in diffusers' DDIMScheduler.",
-      ),
+      .describe("End of a step: the next timestep (default), or T / steps earlier, as in diffusers' DDIMScheduler."),
   }),
   z
     .strictObject({ type: z.literal('karras'), rho, final })

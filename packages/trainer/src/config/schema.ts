@@ -128,7 +128,7 @@ const extractor = z.discriminatedUnion('type', [
 
 /**
  * Every component is `{ type, ...options }`, with the options of its type inline; related fields form a group. Options
- * that all types of a component share are kept when a layer selects another type: see `resolveConfig`.
+ * that all types of a component share survive when a layer selects another type: see `resolveConfig`.
  */
 export const configSchema = z.strictObject({
   preset: text.describe('Preset that supplies all values not given.'),
@@ -213,8 +213,8 @@ export const configSchema = z.strictObject({
     .describe('Recompute the activations of blocks in the backward pass: less memory, more time.'),
   batchSize: upTo(1_048_576).describe('Images per step.'),
   gradientAccumulation: upTo(1_048_576).describe(
-    'Micro-batches per step, to save memory; must divide batchSize. The accumulated gradient equals that of the full ' +
-      'batch, up to rounding.',
+    'Micro-batches per step, to save memory; must divide batchSize. The accumulated gradient equals the full-' +
+      'batch gradient, up to rounding.',
   ),
   totalSteps: count.describe('Optimizer steps of the whole run, which curriculum and momentum decay are scaled to.'),
   budgets: z
@@ -280,7 +280,7 @@ export const configSchema = z.strictObject({
         'Number of newest checkpoints to keep, in addition to the best by metric and the one with the lowest loss.',
       ),
     })
-    .describe('When checkpoints are saved, and how many are kept.'),
+    .describe('When to save checkpoints, and how many to keep.'),
   out: text.min(1).describe('Run folder.'),
   recorded: z
     .record(z.string(), z.json())

@@ -1,4 +1,4 @@
-/** Metrics of a training's own samples against its own data, every so many steps. */
+/** Periodic evaluation of samples against the training data. */
 import { toBytes } from '@dm/data';
 import {
   checkMetrics,
@@ -17,9 +17,9 @@ import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { openExtractor } from './extractors/extractor.js';
 
 export interface TrainingEvaluator {
-  /** Name of the first metric's number. */
+  /** Label of the first metric. */
   readonly label: string;
-  /** Every number by its name. */
+  /** Measures all metrics; values by label. */
   measure(samples: Images): Promise<Record<string, number>>;
   dispose(): Promise<void>;
 }

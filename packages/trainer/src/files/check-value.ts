@@ -16,5 +16,5 @@ export function firstProblem({ issues }: z.core.$ZodError): string {
 export function checkValue<T>(schema: z.ZodType<T>, value: unknown, source: string): T {
   const { data, error } = schema.safeParse(value);
   if (error === undefined) return data;
-  throw new FileError(source, `is not as expected: ${firstProblem(error)}.`, { code: 'FILE_INVALID' });
+  throw new FileError(source, `is invalid: ${firstProblem(error)}.`, { code: 'FILE_INVALID' });
 }

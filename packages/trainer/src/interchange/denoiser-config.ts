@@ -1,15 +1,15 @@
-/** The model classes that are in diffusers under the same function of the same weights. */
+/** The model classes that diffusers implements as the same function of the same weights. */
 import type { Config } from '../config/schema.js';
 
 export interface DiffusersDenoiser {
-  /** The class, ours and diffusers'. */
+  /** Class name, here and in diffusers. */
   readonly className: 'UNet2DModel' | 'DiTTransformer2DModel';
   readonly type: Config['model']['type'];
-  /** Its name in the pipeline, and its folder. */
+  /** Component name in the pipeline, and name of its folder. */
   readonly component: string;
-  /** The pipeline that an exported folder names. */
+  /** Pipeline class of exported folders. */
   readonly pipeline: string;
-  /** Components of that pipeline that a model of pixels has not. */
+  /** Components of that pipeline that a pixel-space model does not have. */
   readonly absent: readonly string[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * A trained model for other programs.
+ * Exports a trained model for other programs.
  *
  *   import { exportModel } from '@dm/trainer';
  *   await exportModel({ run: 'runs/digits', format: 'diffusers', out: 'digits' });
@@ -24,39 +24,40 @@ export const exportFormats = ['diffusers', 'onnx', 'safetensors'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
 export interface ExportOptions {
-  /** Folder of a run, whose newest valid checkpoint is exported. Give this or `checkpoint`. */
+  /** Run folder; its newest valid checkpoint is exported. Give this or `checkpoint`. */
   readonly run?: string;
-  /** Folder of one checkpoint of a run. */
+  /** Checkpoint folder. */
   readonly checkpoint?: string;
-  /** Of the run, the checkpoint with the best metric instead of the newest. */
+  /** Export the run's checkpoint with the best metric instead of the newest. */
   readonly best?: boolean;
   /**
-   * `diffusers`: a pipeline folder. `onnx`: the denoiser, for batches of any size. `safetensors`: the weights alone, under
-   * the reference's names in PyTorch's layout.
+   * `diffusers`: a pipeline folder. `onnx`: the denoiser with a dynamic batch size. `safetensors`: only the weights, with
+   * the parameter names of the reference implementation and in PyTorch's layout.
    */
   readonly format: string;
-  /** `ema` by default, another average of the run by its name, or `raw`: as the optimizer left them. */
+  /** `ema` (default), the name of an entry in `extraEmas`, or `raw` for the weights without averaging. */
   readonly weights?: string;
-  /** A new folder for `diffusers`, else a new file. */
+  /** Folder (for `diffusers`) or file to create. */
   readonly out: string;
-  /** Told of checkpoints that were skipped, and of what to know about the export. */
+  /** Receives messages about skipped checkpoints and about the export. */
   readonly onNote?: (text: string) => void;
 }
 
 export interface ExportResult {
   readonly out: string;
   readonly format: ExportFormat;
-  /** The class of the model. */
+  /** Class name of the model. */
   readonly model: string;
-  /** What was asked for: `ema`, a name, or `raw`. */
+  /** The exported weights: `ema`, a name, or `raw`. */
   readonly weights: string;
-  /** The checkpoint that the weights came from. */
+  /** Path of the checkpoint that the weights are from. */
   readonly checkpoint: string;
 }
 
 /**
- * Writes the export.
- * @throws {UserError} on what cannot be exported so, before anything is written
+ * Exports a model.
+ *
+ * @throws {UserError} if the model cannot be exported in this format, before anything is written
  */
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
   const { out, weights = 'ema', onNote } = options;
@@ -83,7 +84,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   return { out, format, model: model.kind, weights, checkpoint: checkpoint.path };
 }
 
-/** What whoever calls the network has to do around it. */
+/** How to scale the inputs and outputs of the exported network. */
 function edmNote(diffusion: Config['diffusion']): string {
   return (
     `the network is F of EDM: give it x_t / sqrt(sigma_t^2 + sd^2 alpha_t^2), with x_t = alpha_t x_0 + sigma_t noise and ` +
@@ -92,7 +93,7 @@ function edmNote(diffusion: Config['diffusion']): string {
   );
 }
 
-/** The weights of a checkpoint by their names, in PyTorch's layout. */
+/** The weights of a checkpoint by name, in PyTorch's layout. */
 function torchWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string): Arrays {
   const { model, layout, bufferLayout } = denoiser;
   const { params, buffers } = readWeights(denoiser, checkpoint, which);

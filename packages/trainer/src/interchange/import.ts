@@ -1,5 +1,5 @@
 /**
- * A pipeline folder of diffusers as a run, to sample from and to start a training from.
+ * Imports a diffusers pipeline folder as a run, for sampling and as initial weights.
  *
  *   import { importPipeline, generateSamples } from '@dm/trainer';
  *   const { out } = await importPipeline({ folder: 'ddpm-cifar10-32', out: 'runs/ddpm' });
@@ -23,27 +23,28 @@ import { emaFile, modelFile } from '../setup/state-table.js';
 import { readPipeline, type Pipeline } from './read-pipeline.js';
 
 export interface ImportOptions {
-  /** The pipeline folder: model_index.json, the model's and the scheduler's. */
+  /** The pipeline folder, with model_index.json and the folders of model and scheduler. */
   readonly folder: string;
-  /** A new folder for the run. */
+  /** Run folder to create. */
   readonly out: string;
-  /** Told of what is otherwise than in diffusers: converted numbers, options of the scheduler. */
+  /** Receives messages about differences from diffusers: converted dtypes, ignored scheduler options. */
   readonly onNote?: (text: string) => void;
 }
 
 export interface ImportResult {
   readonly out: string;
   readonly checkpoint: string;
-  /** The class of the model. */
+  /** Class name of the model. */
   readonly model: string;
-  /** Trained numbers in it. */
+  /** Number of trained parameters. */
   readonly parameters: number;
 }
 
 /**
- * Writes a run of 0 steps: config.json with the model and its noise, and a checkpoint with the weights, which are both
- * its model and its EMA.
- * @throws {UserError} on a field, a class or a weight that does not fit, all weights in one error
+ * Writes a run with 0 steps: config.json with model and noise schedule, and a checkpoint with the weights as both model
+ * and EMA.
+ *
+ * @throws {UserError} if a field, class or weight is not supported or does not fit; one error lists all weights
  */
 export async function importPipeline({ folder, out, onNote }: ImportOptions): Promise<ImportResult> {
   checkNotExisting(out);

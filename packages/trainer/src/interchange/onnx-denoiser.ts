@@ -4,19 +4,21 @@ import type { Arrays, Program } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 
 export interface DenoiserOnnxOptions {
-  /** What the file says of itself to people. */
+  /** Human-readable description, stored in the file. */
   readonly description?: string;
-  /** What it says to programs: `metadata_props`, by name. */
+  /** Metadata for programs (`metadata_props`), by name. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /**
- * A denoiser as an .onnx file of standard operators, for batches of any size. Inputs and output are those that diffusers
- * has: `sample` float32 [batch, C, H, W], `timestep` float32 [batch], for a model with classes `class_labels` int64
- * [batch] (the null class, where there is one, is the last), and `out_sample` float32 [batch, outChannels, H, W]. The
- * weights keep their names and PyTorch's layout, in which they are given. A label that is not a class is an error of the
- * runtime; as everywhere in ONNX, -1 is the last class.
- * @throws {Error} if weights are missing, and a RangeError where the file would reach 2 GiB
+ * A denoiser as an .onnx file of standard operators with a dynamic batch size. Inputs and output are named as in
+ * diffusers: `sample` float32 [batch, C, H, W], `timestep` float32 [batch], for a class-conditional model `class_labels`
+ * int64 [batch] (the null class, if any, is the last), and `out_sample` float32 [batch, outChannels, H, W]. The weights
+ * keep their names and PyTorch's layout, in which they must be given. An invalid label raises an error in the runtime; as
+ * everywhere in ONNX, -1 is the last class.
+ *
+ * @throws {Error} if weights are missing
+ * @throws {RangeError} if the file would reach 2 GiB
  */
 export function denoiserOnnx(model: Model, weights: Arrays, options: DenoiserOnnxOptions = {}): Uint8Array {
   const missing = Object.keys(model.specs).filter((name) => !Object.hasOwn(weights, name));
@@ -43,7 +45,7 @@ function denoiserProgram(model: Model): Program {
   };
 }
 
-/** Labels are looked up in a list of the classes first: one-hot alone would make zeros of a label that is none. */
+/** One-hot labels, looked up in a list of classes first: one-hot alone would turn an invalid label into zeros. */
 function oneHot(labels: tf.Tensor, classes: number): tf.Tensor {
   return tf.oneHot(tf.gather(tf.range(0, classes, 1, 'int32'), labels), classes, 1, 0, 'float32');
 }

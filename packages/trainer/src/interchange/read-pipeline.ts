@@ -1,4 +1,4 @@
-/** Reads a pipeline folder of diffusers: what it says of the model and its noise, and the weights as they are. */
+/** Reads the model, the scheduler and the weights of a diffusers pipeline folder. */
 import { fileKind, listFolder, readJsonFile, readRegularFile, readTextFile } from '@dm/files';
 import { join } from 'node:path';
 import { findWeights, parseSafetensors, parseShards, shardNames, type SafetensorsFile } from '@dm/models';
@@ -19,7 +19,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface Pipeline extends ReadScheduler {
   readonly type: DiffusersDenoiser['type'];
   readonly className: DiffusersDenoiser['className'];
-  /** The model's configuration as the file has it. */
+  /** The model's configuration as stored in the file. */
   readonly config: Fields;
   readonly weights: SafetensorsFile['tensors'];
   /** Names of the classes by their numbers, if the pipeline has them. */
@@ -28,9 +28,10 @@ export interface Pipeline extends ReadScheduler {
 
 /**
  * Reads model_index.json, the model's config.json and weights (.safetensors, in one file or in shards with an index)
- * and scheduler_config.json. As in diffusers, a component lies in a folder of its name, or beside the index where there
- * is none.
- * @throws {UserError} on a component, a scheduler or a file that cannot be used here, and says which
+ * and scheduler_config.json. As in diffusers, the files of a component are in a folder of its name, or next to
+ * model_index.json if there is no such folder.
+ *
+ * @throws {UserError} if a component, a scheduler or a file is not supported; the message names it
  */
 export function readPipeline(folder: string): Pipeline {
   const indexPath = join(folder, pipelineFile);
@@ -41,8 +42,8 @@ export function readPipeline(folder: string): Pipeline {
   for (const [name, value] of found) {
     if (name === denoiser.component || name === 'scheduler') continue;
     throw new UserError(
-      `${indexPath} has the component ${name} (${classOf(value)}), which there is nothing for here: pipelines of ` +
-        'a model of pixels and a scheduler can be imported, latent diffusion and conditions other than classes cannot.',
+      `${indexPath} has the component ${name} (${classOf(value)}), which is not supported. Only pipelines of a pixel-space ` +
+        'model and a scheduler can be imported, not latent diffusion or conditions other than classes.',
       { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
@@ -78,13 +79,12 @@ function denoiserOf(components: readonly (readonly [string, unknown])[], source:
   if (denoiser !== undefined) return denoiser;
   const given = components.map(([name, value]) => `${name} (${classOf(value)})`).join(', ');
   const known = diffusersDenoisers.map(({ className, component }) => `${component} (${className})`).join(' or ');
-  throw new UserError(
-    `${source} has no model that can be imported: it names ${given || 'nothing'}; needed is ${known}.`,
-    { code: 'PIPELINE_UNSUPPORTED' },
-  );
+  throw new UserError(`${source} has no model that can be imported: it has ${given || 'none'}; expected ${known}.`, {
+    code: 'PIPELINE_UNSUPPORTED',
+  });
 }
 
-/** The class of a component, null where it is left out: a value is [library, class]. */
+/** The class of a component, whose value is [library, class]; null if the component is absent. */
 function classOf(value: unknown): string | null {
   const name: unknown = Array.isArray(value) ? value[1] : undefined;
   return name === null ? null : typeof name === 'string' ? name : JSON.stringify(value);
@@ -120,8 +120,8 @@ function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'>
   throw new UserError(
     `There is neither ${weightsFile} nor its index in ${folder}. ` +
       (others.length > 0
-        ? `${others.join(', ')} cannot be read; in Python, save_pretrained(folder, safe_serialization=True) writes what can.`
-        : 'Name the folder of a whole pipeline, as save_pretrained writes it.'),
+        ? `${others.join(', ')} cannot be read. In Python, write a supported format with save_pretrained(folder, safe_serialization=True).`
+        : 'Give the folder of a complete pipeline, as written by save_pretrained.'),
     { code: 'FILE_INVALID' },
   );
 }
@@ -129,18 +129,18 @@ function readWeights(folder: string): Pick<SafetensorsFile, 'tensors' | 'notes'>
 function readFields(path: string): Fields {
   const value: unknown = explained(path, () => readJsonFile(path));
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
-  throw new UserError(`${path} must hold a JSON object of named fields.`, { code: 'FILE_INVALID' });
+  throw new UserError(`${path} must contain a JSON object.`, { code: 'FILE_INVALID' });
 }
 
 function readBytes(path: string): Uint8Array {
   try {
     return readRegularFile(path, { maxBytes: Infinity });
   } catch (error) {
-    throw new UserError(`The pipeline cannot be read: ${messageOf(error)}`, { code: 'FILE_INVALID' });
+    throw new UserError(`Cannot read the pipeline: ${messageOf(error)}`, { code: 'FILE_INVALID' });
   }
 }
 
-/** Names the file in whatever is thrown. */
+/** Adds the file name to whatever `read` throws. */
 function explained<T>(path: string, read: () => T): T {
   try {
     return read();

@@ -1,4 +1,4 @@
-/** Between `diffusion` and `sampler` of a configuration and diffusers' `scheduler_config.json`. */
+/** Conversion between `diffusion` and `sampler` of a configuration and the `scheduler_config.json` of diffusers. */
 import { spacings, type Spacing } from '@dm/core';
 import type { Config, PartialConfig } from '../config/schema.js';
 import { problemLines, UserError } from '../errors.js';
@@ -22,7 +22,7 @@ interface ScheduleFields {
 
 type KeyOfAny<T> = T extends unknown ? keyof T : never;
 
-/** diffusers' name and range of betas for each of ours; the cosine's betas come from no range. */
+/** The name and beta range in diffusers of each noise schedule; the cosine schedule has no beta range. */
 const betaSchedules: Readonly<
   Record<Exclude<ScheduleType, 'betas'>, { readonly name: string; readonly start: number; readonly end: number }>
 > = {
@@ -38,10 +38,10 @@ const predictionTypes: Readonly<Record<Exclude<Diffusion['prediction']['type'], 
   v: 'v_prediction',
 };
 
-/** diffusers' classes that can be read and written. */
+/** Scheduler classes of diffusers that can be read and written. */
 type SchedulerClass = 'DDPMScheduler' | 'DDIMScheduler';
 
-/** diffusers' defaults of the fields that say how both classes sample. */
+/** Defaults in diffusers of the sampling fields that both classes have. */
 const samplingFields = {
   clip_sample: true,
   clip_sample_range: 1,
@@ -52,13 +52,13 @@ const samplingFields = {
   timestep_spacing: 'leading',
 } as const;
 
-/** The same of the fields that one of the two classes has alone. */
+/** Defaults in diffusers of the fields that only one of the two classes has. */
 const ownFields = {
   DDPMScheduler: { variance_type: 'fixed_small' },
   DDIMScheduler: { set_alpha_to_one: true },
 } as const satisfies Readonly<Record<SchedulerClass, Fields>>;
 
-/** Of `fixed_large_log` and `learned` diffusers makes no image or needs another model. */
+/** Supported variance types. With `fixed_large_log` diffusers produces no images, and `learned` needs another model. */
 const varianceTypes = {
   fixed_small: 'fixedSmall',
   fixed_small_log: 'fixedSmall',
@@ -66,7 +66,7 @@ const varianceTypes = {
   learned_range: 'learnedRange',
 } as const;
 
-/** diffusers' defaults of the fields that say what the model was trained with. */
+/** Defaults in diffusers of the fields that describe training. */
 const trainingFields = {
   num_train_timesteps: 1000,
   beta_start: 1e-4,
@@ -80,13 +80,14 @@ const trainingFields = {
 export interface WrittenScheduler {
   readonly className: SchedulerClass;
   readonly fields: Fields;
-  /** How the run samples otherwise than diffusers does by these fields. */
+  /** Differences between the run's sampling and the sampling of diffusers with these fields. */
   readonly notes: readonly string[];
 }
 
 /**
- * The scheduler of diffusers that samples as a run does: DDIMScheduler for the sampler ddim, otherwise DDPMScheduler.
- * @throws {UserError} on the prediction edm, which those schedulers do not have
+ * The diffusers scheduler that samples like a run: DDIMScheduler for the sampler ddim, otherwise DDPMScheduler.
+ *
+ * @throws {UserError} if the prediction is edm, which these schedulers do not support
  */
 export function writeScheduler(diffusion: Diffusion, sampler: SamplerPart): WrittenScheduler {
   // DDIMScheduler has no sigmoid schedule.
@@ -114,7 +115,7 @@ export function writeScheduler(diffusion: Diffusion, sampler: SamplerPart): Writ
   return { className, fields, notes: differences(sampler, className, spacing, diffusion.timesteps) };
 }
 
-/** What DDPMScheduler and DDIMScheduler have no field for. */
+/** Sampling options for which DDPMScheduler and DDIMScheduler have no field. */
 function differences(
   sampler: SamplerPart,
   className: SchedulerClass,
@@ -141,11 +142,11 @@ function differences(
   return notes;
 }
 
-/** What the model was trained with. */
+/** The fields that describe training. */
 function trainingFieldsOf(diffusion: Diffusion): Fields {
   const { schedule, timesteps, prediction, ...others } = diffusion;
   const { type, betaStart, betaEnd, betas, zeroTerminalSnr = false }: ScheduleFields = schedule;
-  // These fail to compile when the configuration gets a new field: it must find its place here, or be refused.
+  // Fails to compile if the configuration has new fields, which must be handled or rejected here.
   others satisfies Record<string, never>;
   true satisfies [Exclude<KeyOfAny<Diffusion['schedule']>, keyof ScheduleFields>] extends [never] ? true : never;
   if (prediction.type === 'edm') {
@@ -155,7 +156,7 @@ function trainingFieldsOf(diffusion: Diffusion): Fields {
       { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
-  // diffusers reads trained_betas before it looks at the others.
+  // In diffusers, trained_betas takes precedence over the other fields.
   const { name, start, end } = betaSchedules[type === 'betas' ? 'linear' : type];
   return {
     ...trainingFields,
@@ -171,15 +172,16 @@ function trainingFieldsOf(diffusion: Diffusion): Fields {
 
 export interface ReadScheduler {
   readonly diffusion: Diffusion;
-  /** The sampler, its steps, path, and clipping, as the pipeline of this scheduler samples by default. */
+  /** Sampler, steps, path, and clipping of a pipeline with this scheduler by default. */
   readonly sampler: Exclude<PartialConfig['sampler'], string>;
-  /** What diffusers does in sampling, by this file, and this package does not. */
+  /** Sampling options of this file that diffusers applies and this package does not. */
   readonly notes: readonly string[];
 }
 
 /**
- * The other way round, for DDPMScheduler and DDIMScheduler.
- * @throws {UserError} on another class, each field that those do not have, and each value that has no counterpart here
+ * The inverse of `writeScheduler`, for DDPMScheduler and DDIMScheduler.
+ *
+ * @throws {UserError} if the class is another one, a field is unknown, or a value is not supported
  */
 export function readScheduler(fields: Fields, source: string): ReadScheduler {
   const className = fields['_class_name'];
@@ -226,7 +228,7 @@ function readSampling(
 ): Pick<ReadScheduler, 'sampler' | 'notes'> {
   const spacing = spacings.find((name) => name === given['timestep_spacing']);
   if (spacing === undefined) throw refused(source, 'timestep_spacing', given['timestep_spacing'], spacings.join(', '));
-  // It acts in leading spacing alone.
+  // It applies to leading spacing only.
   const stepsOffset = spacing === 'leading' ? numberOf(given, 'steps_offset', source) : 0;
   const path = { type: 'discrete', spacing, ...(stepsOffset !== 0 && { stepsOffset }) } as const;
   const clipping = readClipping(given, source);
@@ -252,7 +254,7 @@ function readSampling(
   };
 }
 
-/** Of both, thresholding goes first. */
+/** Thresholding takes precedence over clipping. */
 function readClipping(given: Fields, source: string): SamplerPart['clipping'] {
   if (flagOf(given, 'thresholding', source)) {
     const quantile = numberOf(given, 'dynamic_thresholding_ratio', source);
@@ -268,7 +270,7 @@ function flagOf(fields: Fields, key: string, source: string): boolean {
   return value;
 }
 
-/** The betas themselves if the file has them, else the schedule by its name. */
+/** The explicit betas if the file has them, otherwise the named schedule. */
 function readBetas(given: Fields, source: string): Diffusion['schedule'] {
   const betas = given['trained_betas'];
   if (betas !== null) {
@@ -286,7 +288,7 @@ function readBetas(given: Fields, source: string): Diffusion['schedule'] {
   return type === 'cosine' ? { type } : { type, ...betaRange(given, type, source) };
 }
 
-/** The betas' ends where they are not ours. */
+/** The beta range, if it differs from this package's default. */
 function betaRange(
   given: Fields,
   type: keyof typeof betaSchedules,
@@ -303,7 +305,7 @@ function numberOf(fields: Fields, key: string, source: string): number {
   return value;
 }
 
-/** The first of the pair whose second is `value`. */
+/** The first element of the pair whose second element is `value`. */
 function keyOf(value: unknown, pairs: readonly (readonly [string, string])[], field: string): string {
   const pair = pairs.find(([, theirs]) => theirs === value);
   if (pair !== undefined) return pair[0];

@@ -13,18 +13,18 @@ import { writeScheduler } from './scheduler-config.js';
 import { UserError } from '../errors.js';
 
 export interface DiffusersFolder {
-  /** Contents by path in the folder. */
+  /** File contents by path in the folder. */
   readonly files: Readonly<Record<string, Uint8Array | string>>;
-  /** What a person who opens it should know. */
+  /** Messages for users of the pipeline. */
   readonly notes: readonly string[];
 }
 
-/** Why diffusers cannot open a model of another class. */
+/** Why a model class cannot be exported to diffusers. */
 const reasons: Readonly<Record<string, string>> = {
   DiT:
-    'diffusers has the DiT of facebookresearch only in a form of its own, whose sinusoids of the timestep have other ' +
-    'frequencies, so the same weights would be another function there. Train the model type dit-diffusers to export it',
-  UViT: 'diffusers has no U-ViT with this structure',
+    'diffusers has only its own variant of the DiT of facebookresearch, with other frequencies in the timestep embedding, ' +
+    'so the same weights would give other outputs. Train the model type dit-diffusers instead',
+  UViT: 'diffusers has no U-ViT with this architecture',
 };
 
 /**
@@ -66,9 +66,12 @@ export function diffusersFolder(
     },
     notes: [
       ...scheduler.notes,
-      ...absent.map((name) => `a model of pixels has no ${name}: ${pipeline}.from_pretrained(folder, ${name}=None)`),
+      ...absent.map(
+        (name) =>
+          `the model works on pixels, without ${name}; load it with ${pipeline}.from_pretrained(folder, ${name}=None)`,
+      ),
       ...(pipeline === 'DDPMPipeline' && model.numClasses > 0
-        ? ['DDPMPipeline gives no labels when called: call pipe.unet(x, t, class_labels) and pipe.scheduler yourself']
+        ? ['DDPMPipeline does not pass class labels: call pipe.unet(x, t, class_labels) and pipe.scheduler directly']
         : []),
     ],
   };

@@ -66,7 +66,7 @@ export interface ReportOptions {
  */
 export function readRun(run: RunFolder, { includePaths = false }: ReportOptions = {}): RunData {
   if (!hasRun(run))
-    throw new UserError(`There is no run in ${run.path}: name the folder that dm train wrote into.`, {
+    throw new UserError(`There is no run in ${run.path}. Give the folder that dm train wrote to (its --out).`, {
       code: 'RUN_NOT_FOUND',
     });
   const layer = savedConfig(run);

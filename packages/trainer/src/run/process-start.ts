@@ -16,7 +16,7 @@ export function processStart(pid: number): string | undefined {
   return stdout?.trim() || undefined;
 }
 
-/** Clock ticks from boot to the start of the process: field 22 of stat in proc(5). */
+/** Clock ticks from system boot to process start: field 22 of /proc/[pid]/stat, see proc(5). */
 function fromProc(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

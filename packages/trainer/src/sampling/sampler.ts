@@ -104,7 +104,7 @@ function clippingOf({ clipping }: SamplerPart): Pick<SamplerOptions, 'clip' | 't
 /** The class inputs of a sampler, one row per image. */
 export interface ClassCondition {
   readonly inputs: Arrays;
-  /** The same without the class, for guidance; empty if the model has no null class. */
+  /** The unconditional inputs, for guidance; empty if the model has no null class. */
   readonly unconditional: Arrays;
 }
 

@@ -135,7 +135,7 @@ export class Reporter {
     else {
       onNote?.(
         `warning: at step ${step} ${describeDivergence(trend.divergence)}, above the limit of ${divergenceMultiple}: ` +
-          'training has probably diverged. The checkpoint with the lowest loss is kept in addition to the newest. Lower the ' +
+          'training has probably diverged. The checkpoint with the lowest loss will not be deleted. Lower the ' +
           'learning rate (--lr), clip the gradient (--set optimizer.maxGradNorm=1), or warm up (--set optimizer.warmup=500).',
       );
     }

@@ -224,7 +224,7 @@ export class TrainingSession {
   }
 }
 
-/** Removes everything that an earlier run left in the folder, except the lock. Files of other programs are kept. */
+/** Removes everything that an earlier run left in the folder, except the lock. Keeps files of other programs. */
 function removeRun(run: RunFolder): void {
   for (const path of [run.config, run.metrics, run.difficulty, run.report, run.samples, run.checkpoints]) {
     removeTree(path);

@@ -1,4 +1,4 @@
-/** The averages of the weights that a run keeps: one at least, and any number at once. */
+/** The averages (EMAs) of the weights that a run maintains, at least one. */
 import {
   fixedEma,
   halfLifeEma,
@@ -17,26 +17,28 @@ import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
 
-/** One of them. It begins as a copy of the parameters. */
+/** An average of the weights. Its initial value is a copy of the parameters. */
 export interface Average {
-  /** Of its vector [P] in the state, and of its file: `ema` for the first, `ema-<name>` for the others. */
+  /** Name of its vector [P] in the state and of its file: `ema` for the first, `ema-<name>` for the others. */
   readonly name: string;
-  /** Share of the old average that stays at optimizer step `step` (from 0). */
+  /** EMA decay at optimizer step `step` (from 0). */
   decay(this: void, step: number): number;
-  /** Inputs of `update`; their names begin with the average's. */
+  /** Inputs of `update`; their names are prefixed by the average's name. */
   scalars(this: void, step: number): Scalars;
-  /** The average and the parameters and slots after the optimizer's step → the new average. */
+  /** The new average, given the old one and the parameters and slots after the optimizer's step. */
   update(this: void, average: tf.Tensor, params: tf.Tensor, slots: Tensors, inputs: Tensors): tf.Tensor;
 }
 
-/** In the state and among the files of a checkpoint: `ema`, or `ema-<name>` for a name in `config.extraEmas`. */
+/** The name in the state and in checkpoint files of an entry in `config.extraEmas`: `ema-<name>`. */
 function averageName(name: string): string {
   return name === 'ema' ? name : `ema-${name}`;
 }
 
 /**
- * What `--weights <which>` asks for, by its name among the files of a checkpoint: `ema` (default), a name in `config.extraEmas`,
- * or `raw`, the weights that are trained. Throws a UserError that names the known ones.
+ * The checkpoint file name of `--weights <which>`: `ema` (default), a name in `config.extraEmas`, or `raw` for the weights
+ * without averaging.
+ *
+ * @throws {UserError} if the name is unknown; the message lists the known ones
  */
 export function weightsFile({ extraEmas }: Pick<Config, 'extraEmas'>, which = 'ema'): string {
   const known = ['ema', ...Object.keys(extraEmas), 'raw'];
@@ -45,14 +47,15 @@ export function weightsFile({ extraEmas }: Pick<Config, 'extraEmas'>, which = 'e
   return weightsName(which);
 }
 
-/** The same without a look at whether there are such. */
+/** Like `weightsFile`, but does not check whether the average exists. */
 export function weightsName(which = 'ema'): string {
   return which === 'raw' ? 'model' : averageName(which);
 }
 
 /**
- * `ema` first, then those of `extraEmas` in their order.
- * @throws {UserError} on one that the optimizer has no use for
+ * The averages: `ema` first, then the entries of `extraEmas` in their order.
+ *
+ * @throws {UserError} if the optimizer does not support the type of an average
  */
 export function createAverages(config: Config, optimizer: Optimizer): readonly Average[] {
   const named = [['ema', config.ema] as const, ...Object.entries(config.extraEmas)];
@@ -106,7 +109,7 @@ function emaModelOptions(options: Extract<Config['ema'], { type: 'power' | 'rati
   };
 }
 
-/** x of Defazio et al. 2024, arXiv:2405.15682: what schedule-free training is sampled from; the optimizer holds it already. */
+/** x of Defazio et al. 2024, arXiv:2405.15682, the weights for sampling after schedule-free training; a slot of the optimizer. */
 function scheduleFreeOf(name: string, { optimizer }: Config, held: Optimizer): Average {
   const [beta1] = optimizer.betas;
   return {
@@ -122,15 +125,15 @@ function checkScheduleFree({ optimizer, ema, extraEmas }: Config): void {
   const isKept = optimizer.type === 'scheduleFreeAdamW';
   if (isUsed && !isKept) {
     throw new UserError(
-      `An average of type scheduleFree is kept by the optimizer scheduleFreeAdamW alone, and this one is ${optimizer.type}: ` +
+      `An average of type scheduleFree needs the optimizer scheduleFreeAdamW, but the optimizer is ${optimizer.type}: ` +
         'choose another type (--set ema.type=power ema.decay=0.999 ema.power=0.67).',
       { code: 'CONFIG_INVALID' },
     );
   }
   if (isKept && !isUsed) {
     throw new UserError(
-      'The optimizer scheduleFreeAdamW is sampled from its own average: add --set ema.type=scheduleFree, or one of that ' +
-        'type to extraEmas.',
+      'The optimizer scheduleFreeAdamW needs an average of type scheduleFree: add --set ema.type=scheduleFree, or an entry ' +
+        'of that type in extraEmas.',
       { code: 'CONFIG_INVALID' },
     );
   }

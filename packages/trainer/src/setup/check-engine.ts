@@ -1,4 +1,4 @@
-/** Whether an engine works here: a training step of a convolution, with numbers worked out by hand. */
+/** Checks whether an engine works on this machine: a training step of a convolution with hand-computed results. */
 import type { Device } from '@dm/jit';
 import * as tf from '@tensorflow/tfjs-core';
 import { conv2d, type Engine, float32, type Program } from '@dm/ops';
@@ -9,13 +9,13 @@ export type EngineReport =
   | { readonly name: string; readonly device: Device; readonly works: true; readonly info: Engine['info'] }
   | { readonly name: string; readonly device: Device; readonly works: false; readonly reason: string };
 
-/** Opens the engine, runs a small program and compares. Never throws. */
+/** Opens the engine, runs a small program and compares the results. Never throws. */
 export async function checkEngine(name: string, device: Device = 'cpu'): Promise<EngineReport> {
   let engine: Engine | undefined;
   try {
     engine = await openEngine(name, { device });
     const wrong = await compute(engine);
-    if (wrong !== undefined) return { name, device, works: false, reason: `it computes wrong numbers: ${wrong}` };
+    if (wrong !== undefined) return { name, device, works: false, reason: `its results are wrong: ${wrong}` };
     return { name, device, works: true, info: engine.info };
   } catch (error) {
     return { name, device, works: false, reason: messageOf(error) };
@@ -24,12 +24,12 @@ export async function checkEngine(name: string, device: Device = 'cpu'): Promise
   }
 }
 
-/** Parameters, as many as a small model has: `onnx` holds and updates vectors of 2^19 and more unlike short ones. */
+/** Number of parameters, similar to a small model: `onnx` updates vectors of 2^19 or more elements on a separate path. */
 const size = 2 ** 19 + 1;
 
 /**
  * One step of gradient descent on y = sum(w * x), w a 1x1 kernel on x = [[1, 2], [3, 4]]: y = 10 w, dy/dw = 10, so from
- * w = 2 the loss is 20 and w becomes 2 - 0.1 * 10 = 1. The parameters after the first have no part in it.
+ * w = 2 the loss is 20 and w becomes 2 - 0.1 * 10 = 1. Only the first parameter is used.
  */
 const program: Program = (state, inputs) => {
   const loss = (parameters: tf.Tensor) => {
@@ -48,8 +48,8 @@ async function compute(engine: Engine): Promise<string | undefined> {
   state.dispose();
   await compiled.dispose();
   const [y, w] = [loss!.data[0]!, data[0]!];
-  // So that NaN is wrong too.
-  if (!(Math.abs(y - 20) < 1e-4 && Math.abs(w - 1) < 1e-4)) return `${y}, ${w} and not 20, 1`;
+  // Negated, so that NaN fails too.
+  if (!(Math.abs(y - 20) < 1e-4 && Math.abs(w - 1) < 1e-4)) return `got ${y}, ${w} instead of 20, 1`;
   const changed = data.findIndex((value, i) => i > 0 && value !== 2);
-  return changed === -1 ? undefined : `parameter ${changed} became ${data[changed]}, and its gradient is 0`;
+  return changed === -1 ? undefined : `parameter ${changed} became ${data[changed]} although its gradient is 0`;
 }

@@ -1,4 +1,4 @@
-/** The network with its noise schedule and its labels: what sampling needs, and training builds on. */
+/** The network, its noise schedule and its class labels: the part of the setup that sampling needs. */
 import {
   noiseScheduleFromConfig,
   type NoiseSchedule,
@@ -11,30 +11,30 @@ import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { modelTypes } from '../config/model-types.js';
 
-/** What sampling needs. */
+/** The objects that sampling needs. */
 export interface Denoiser {
-  /** Complete: the model's image size and channels are filled in. */
+  /** Complete configuration, including the model's image size and channels. */
   readonly config: Config;
   readonly model: Model;
-  /** Trained parameters in one vector [P]. */
+  /** Layout of the trained parameters in one vector [P]. */
   readonly layout: FlatLayout;
-  /** The model's fixed tables in another; of size 0 for most models. */
+  /** Layout of the model's fixed tables (buffers) in a second vector; of size 0 for most models. */
   readonly bufferLayout: FlatLayout;
   readonly noiseSchedule: NoiseSchedule;
-  /** Classes that may be asked for, the null class not among them; 0 for an unconditional model. */
+  /** Number of classes, excluding the null class; 0 for an unconditional model. */
   readonly classes: number;
-  /** The class that stands for none, where the model has one: a column of `cond`. */
+  /** Index of the null class in `cond`, if the model has one. */
   readonly nullClass: number | undefined;
-  /** Share of labels that training replaces by it. */
+  /** Fraction of labels that training replaces by the null class. */
   readonly labelDropout: number;
 }
 
-/** The part that a checkpoint is sampled with. */
+/** Creates the denoiser of a configuration. */
 export function createDenoiser(config: Config): Denoiser {
   const { type, ...options } = config.model;
   const model: Model = modelTypes[type].create(options);
   return {
-    // With the model's defaults written out: a run means the same when they change.
+    // Includes the model's defaults, so that a run keeps its meaning when they change.
     config: { ...config, model: { ...(model.config as Config['model']), type } },
     model,
     layout: parameterLayout(model),
@@ -44,7 +44,7 @@ export function createDenoiser(config: Config): Denoiser {
   };
 }
 
-/** A null class is the model's own, or the last of its classes where it has none and labels are to be dropped. */
+/** The null class is the model's own, or its last class if it has none and labels are dropped. */
 function labelsOf(
   { labelDropout, model: { type } }: Config,
   model: Model,
@@ -54,15 +54,14 @@ function labelsOf(
   const rate = labelDropout ?? (numClasses > 0 ? own : undefined) ?? 0;
   if (own !== undefined && numClasses > 0 && rate !== own) {
     throw new UserError(
-      `labelDropout is ${rate}, and the model's class_dropout_prob ${own}: leave one of them out, or set both alike.`,
+      `labelDropout is ${rate}, but the model's class_dropout_prob is ${own}: omit one of them, or set both to the same value.`,
       { code: 'CONFIG_INVALID' },
     );
   }
   if (rate > 0 && numClasses === 0) {
-    throw new UserError(
-      `labelDropout is ${rate}, but the model has no classes whose labels could be dropped: set it to null.`,
-      { code: 'CONFIG_INVALID' },
-    );
+    throw new UserError(`labelDropout is ${rate}, but the model has no classes: set labelDropout to null.`, {
+      code: 'CONFIG_INVALID',
+    });
   }
   if (condDim > numClasses) return { classes: numClasses, nullClass: numClasses, labelDropout: rate };
   const isLast = !modelTypes[type].hasNullClass && rate > 0;
@@ -79,8 +78,8 @@ export function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedu
   }
   if (schedule.betas.length !== timesteps) {
     throw new UserError(
-      `The noise schedule betas has ${schedule.betas.length} betas for ${timesteps} timesteps: give one each ` +
-        `(diffusion.schedule.betas), or set diffusion.timesteps to their number.`,
+      `The noise schedule has ${schedule.betas.length} betas for ${timesteps} timesteps: give one beta per timestep ` +
+        `(diffusion.schedule.betas), or set diffusion.timesteps to the number of betas.`,
       { code: 'CONFIG_INVALID' },
     );
   }
@@ -92,7 +91,7 @@ export function hasZeroTerminalSnr({ alphasCumprod, numTimesteps }: NoiseSchedul
   return alphasCumprod[numTimesteps - 1] === 0;
 }
 
-/** What the functions of @dm/core want to know of the prediction. */
+/** The prediction as options of functions of @dm/core. */
 export function predictionOptions({ prediction }: Config['diffusion']): PredictionOptions {
   return prediction.type !== 'edm' || prediction.sigmaData === undefined ? {} : { sigmaData: prediction.sigmaData };
 }

@@ -1,4 +1,4 @@
-/** Engines by name: the compiler, or TF.js as it is. */
+/** Opens engines by name: the compiler `onnx`, or eager TF.js. */
 import { openOnnxEngine, type Device, type EngineObserver } from '@dm/jit';
 import { openEagerEngine, type Engine } from '@dm/ops';
 import type { Config } from '../config/schema.js';
@@ -7,17 +7,21 @@ import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
 
 export interface EngineOptions {
-  /** Threads, for `onnx`; the eager engines choose their own. */
+  /** Number of threads; only for `onnx`, since the eager engines choose their own. */
   readonly threads?: number;
-  /** What `onnx` computes on; `cpu` by default. The eager engines are each for one device. */
+  /** Device of `onnx`. Default: `cpu`. Each eager engine has a fixed device. */
   readonly device?: Device;
-  /** Is told what `onnx` compiles and runs; the eager engines tell nothing. */
+  /** Receives the compilations and calls of `onnx`; not used by the eager engines. */
   readonly observer?: EngineObserver;
-  /** For `onnx`: where the runtime writes profiles, see `OnnxEngineOptions`. */
+  /** For `onnx`: path prefix of the runtime's profiles, see `OnnxEngineOptions`. */
   readonly profilePrefix?: string;
 }
 
-/** Opens an engine. Throws an Error that says why it does not work here, and how to install what it needs. */
+/**
+ * Opens an engine.
+ *
+ * @throws {Error} if it does not work on this machine; the message says why, and how to install what it needs
+ */
 export async function openEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
   if (!isEngineName(name))
     throw new UserError(`Unknown engine "${name}". ${suggestion(name, engineNames)}`, { code: 'OPTION_UNKNOWN' });
@@ -34,7 +38,7 @@ export async function openEngine(name: string, options: EngineOptions = {}): Pro
   return openEagerEngine(name);
 }
 
-/** What a configuration says of its engine, besides the name. */
+/** The engine options of a configuration. */
 export function engineOptions({ threads, device }: Pick<Config, 'threads' | 'device'>): EngineOptions {
   return { device, ...(threads !== null && { threads }) };
 }

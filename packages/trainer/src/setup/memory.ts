@@ -1,4 +1,4 @@
-/** A lower bound of the memory that a training or a model needs, by arithmetic, before anything is allocated. */
+/** Lower bounds of the memory that training or sampling needs, computed before anything is allocated. */
 import { bufferLayout, parameterLayout, summary, type Model } from '@dm/models';
 import { UserError } from '../errors.js';
 import { stateBytes } from './state-table.js';
@@ -6,13 +6,14 @@ import type { TrainingSetup } from './training-setup.js';
 
 export interface MemoryEstimate {
   readonly parameters: number;
-  /** Bytes that are held at least. */
+  /** Lower bound, in bytes. */
   readonly bytes: number;
 }
 
 /**
- * The least that a training with this setup holds: its state, a batch, and half of the activations of a micro-batch. A gradient needs most of what the layers compute; only half of that is
- * counted, since a compiler may free or recompute the rest, and none of it with activation checkpointing.
+ * Lower bound for training with this setup: the state, a batch, and half of the activations of a micro-batch. The backward
+ * pass needs most activations, but a compiler may free or recompute some of them, so only half are counted, and none with
+ * activation checkpointing.
  */
 export function estimateMemory(setup: TrainingSetup): MemoryEstimate {
   const { config, model, layout, batches } = setup;
@@ -25,7 +26,7 @@ export function estimateMemory(setup: TrainingSetup): MemoryEstimate {
   return { parameters: layout.size, bytes: stateBytes(setup) + 4 * (gradients + activations + batchSize * pixels) };
 }
 
-/** The least that making `images` images with this model holds: its weights, the images, and the largest output of a layer. */
+/** Lower bound for sampling `images` images with this model: weights, images, and the largest layer output. */
 export function estimateSampling(model: Model, images: number): MemoryEstimate {
   const parameters = parameterLayout(model).size;
   const pixels = model.inputShape.reduce((product, side) => product * side, 1);
@@ -33,7 +34,7 @@ export function estimateSampling(model: Model, images: number): MemoryEstimate {
   return { parameters, bytes: 4 * (parameters + bufferLayout(model).size + images * pixels + widest) };
 }
 
-/** Set to 1, it lets begin what is larger than the memory. */
+/** Environment variable that disables the check when set to 1. */
 const skipMemoryCheck = 'DM_SKIP_MEMORY_CHECK';
 
 /** What a training that is too large could choose instead. */

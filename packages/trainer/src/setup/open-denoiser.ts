@@ -1,12 +1,12 @@
-/** The denoiser of a run that may come from a stranger. */
+/** The denoiser of a run that may be untrusted. */
 import { availableMemory } from '../machine/available-memory.js';
 import type { Config } from '../config/schema.js';
 import { createDenoiser, type Denoiser } from './denoiser.js';
 import { checkMemory, estimateSampling } from './memory.js';
 
 /**
- * The denoiser of a configuration, to make `images` images with. Its weights are read after this: until then its size is
- * only what the configuration says.
+ * Creates the denoiser of a configuration for sampling `images` images, after checking the memory that they need. The
+ * weights are read only afterwards, so an untrusted configuration cannot cause a huge allocation.
  *
  * @throws {UserError} `OUT_OF_MEMORY` if that is larger than this machine's memory; `CONFIG_INVALID` if parts do not fit
  */

@@ -1,4 +1,4 @@
-/** Training setups on data sets that are read from disk. */
+/** Training setups for data sets on disk. */
 import { loadBatch, openDataset, type Dataset, type Split } from '@dm/data';
 import type { Engine } from '@dm/ops';
 import type { Config } from '../config/schema.js';
@@ -7,12 +7,12 @@ import { availableMemory } from '../machine/available-memory.js';
 import { checkTrainingMemory, estimateMemory } from './memory.js';
 import { createTrainingSetup, type BatchSource, type TrainingSetup } from './training-setup.js';
 
-/** A setup with the data set that its batches are read from. */
+/** A setup, and the data set that its batches are read from. */
 export interface OpenedTrainingSetup extends TrainingSetup {
   readonly dataset: Dataset;
 }
 
-/** The data that a configuration names; `split` matters for sets that have both. */
+/** Opens the data set of a configuration. `split` has no effect on data sets without splits. */
 export function openData(
   { data, imageSize, imageChannels, crop, skipBad }: Config,
   split: Split = 'train',
@@ -26,7 +26,7 @@ export function openData(
   });
 }
 
-/** Batches of `dataset`, shuffled anew each epoch (`loadBatch`). */
+/** Batches of `dataset`, reshuffled every epoch (`loadBatch`). */
 export function batchSource(dataset: Dataset): BatchSource {
   const { name, shape, classes } = dataset;
   return { name, shape, classes, read: (request) => loadBatch(dataset, request) };
@@ -42,7 +42,7 @@ export interface OpenTrainingSetupOptions {
 /**
  * Opens the data and creates all parts. Nothing of the model's size is allocated.
  *
- * @throws {UserError} if parts do not fit together, or the training is larger than this machine's memory
+ * @throws {UserError} if model, data and options contradict each other, or training needs more memory than this machine has
  */
 export async function openTrainingSetup(
   chosen: Config,
@@ -55,8 +55,8 @@ export async function openTrainingSetup(
 }
 
 /**
- * The configuration with what the run found out, for config.json. `formerConfigSha256`: of a run that an older version
- * began, see `formerTrainingHash`.
+ * The configuration with recorded facts about the run, for config.json. `formerConfigSha256` is set for a run that an
+ * older version started, see `formerTrainingHash`.
  */
 export function record(
   setup: OpenedTrainingSetup,

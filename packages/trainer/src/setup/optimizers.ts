@@ -1,4 +1,4 @@
-/** The optimizers that a configuration may name, each with the fields that are its own. */
+/** Creates the optimizer of a configuration. */
 import type { FlatLayout } from '@dm/ops';
 import {
   adam,
@@ -22,11 +22,11 @@ import {
 import { UserError } from '../errors.js';
 import { decayGroups, type OptimizerOptions } from '../config/optimizer-schema.js';
 
-/** An optimizer, and what its logs say of a step (from 0). */
+/** An optimizer, and the logged values of each step (from 0). */
 export interface ScheduledOptimizer {
   readonly optimizer: Optimizer;
   readonly lr: StepSchedule;
-  /** beta1, or the momentum. */
+  /** beta1, or the momentum of optimizers without one. */
   readonly momentum: StepSchedule;
 }
 
@@ -39,9 +39,9 @@ interface Parts<Options extends OptimizerOptions> {
   readonly options: Options;
   readonly totalSteps: number;
   readonly layout: FlatLayout;
-  /** With warm-up, schedule and momentum decay. */
+  /** Learning rate and beta1, including warm-up, schedule and momentum decay. */
   readonly schedules: Schedules;
-  /** By group, for those whose decay is decoupled. */
+  /** Weight decay per parameter group, for optimizers with decoupled weight decay. */
   readonly weightDecay: WeightDecay;
 }
 
@@ -49,11 +49,11 @@ type OptimizerName = OptimizerOptions['type'];
 
 interface OptimizerType<N extends OptimizerName> {
   readonly create: (parts: Parts<Extract<OptimizerOptions, { readonly type: N }>>) => Optimizer;
-  /** What it cannot do, each with what to set instead. */
+  /** Unsupported options; see `refusals`. */
   readonly refuses?: readonly (keyof typeof refusals)[];
 }
 
-/** Under the names of @dm/optim. */
+/** Optimizer types by their names in @dm/optim. */
 const optimizerTypes: { readonly [N in OptimizerName]: OptimizerType<N> } = {
   adamW: {
     create: ({ options: { betas, eps }, schedules, weightDecay }) =>
@@ -104,11 +104,11 @@ const optimizerTypes: { readonly [N in OptimizerName]: OptimizerType<N> } = {
 const refusals = {
   momentumDecay: {
     isAsked: ({ momentumDecay: asked }: OptimizerOptions) => asked !== null,
-    message: 'has no momentum decay: set optimizer.momentumDecay=null (--no-momentum-decay)',
+    message: 'does not support momentum decay: set optimizer.momentumDecay=null (--no-momentum-decay)',
   },
   lrSchedule: {
     isAsked: ({ lrSchedule }: OptimizerOptions) => lrSchedule.type !== 'constant',
-    message: 'follows no schedule, that is its point: set optimizer.lrSchedule=constant',
+    message: 'does not use a learning rate schedule: set optimizer.lrSchedule=constant',
   },
   warmupRule: {
     isAsked: ({ warmupRule }: OptimizerOptions) => warmupRule === 'diffusers',
@@ -117,12 +117,14 @@ const refusals = {
   decayGroups: {
     isAsked: (o: OptimizerOptions) => o.weightDecay > 0 && decayGroups.some((g) => !o.decayGroups.includes(g)),
     message:
-      'cannot decay some groups of parameters alone: leave optimizer.decayGroups out, or set optimizer.weightDecay=0',
+      'cannot limit weight decay to some parameter groups: omit optimizer.decayGroups, or set optimizer.weightDecay=0',
   },
 } as const;
 
 /**
- * @throws {UserError} on what this optimizer cannot do
+ * Creates an optimizer.
+ *
+ * @throws {UserError} if the optimizer does not support an option
  */
 export function createOptimizer(options: OptimizerOptions, totalSteps: number, layout: FlatLayout): ScheduledOptimizer {
   const { create, refuses = [] } = optimizerTypes[options.type] as OptimizerType<OptimizerName>;
@@ -140,14 +142,14 @@ export function createOptimizer(options: OptimizerOptions, totalSteps: number, l
   };
 }
 
-/** Warm-up times schedule, and both schedules of momentum decay over them where it is asked for. */
+/** Learning rate (warm-up times schedule) and beta1, with momentum decay applied if configured. */
 function schedulesOf(options: OptimizerOptions, totalSteps: number): Schedules {
   const { betas, warmup } = options;
   const lr =
     options.warmupRule === 'diffusers'
       ? afterWarmup(lrOf(options, Math.max(1, totalSteps - warmup)), warmup)
       : withWarmup(lrOf(options, totalSteps), warmup);
-  // Momentum that is 0 from the start has nothing to lose.
+  // A momentum of 0 cannot decay.
   if (options.momentumDecay === null || betas[0] === 0) return { lr, beta1: betas[0] };
   return momentumDecay({ lr, totalSteps, b0: betas[0], compensate: options.momentumDecay.compensate });
 }

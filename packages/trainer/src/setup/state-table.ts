@@ -1,6 +1,6 @@
 /**
- * The state of a training as a table: what it consists of, how each entry begins, which checkpoint file holds it, and how
- * it is trained. Initial state, training step, gradient accumulation, checkpoints and their size all iterate over it.
+ * The training state as a table of entries: initial value, checkpoint file and optimizer of each. Initialization, training
+ * step, gradient accumulation, checkpoints and their size all iterate over it.
  */
 import { initializeFlat } from '@dm/models';
 import { type Arrays, float32, type FlatLayout } from '@dm/ops';
@@ -8,7 +8,7 @@ import type { Optimizer } from '@dm/optim';
 import type { TrainingSetup } from './training-setup.js';
 import { uncertaintyChannels } from './uncertainty.js';
 
-/** What the table is made from. */
+/** The parts of a setup that determine the table. */
 export type StateSetup = Pick<
   TrainingSetup,
   'config' | 'layout' | 'bufferLayout' | 'averages' | 'optimizer' | 'uncertainty'
@@ -18,39 +18,39 @@ export type StateSetup = Pick<
 export interface StateEntry {
   readonly name: string;
   readonly size: number;
-  /** What it is at the start: the model's parameters, the model's fixed tables, or zeros. */
+  /** Initial value: the model's parameters, the model's buffers, or zeros. */
   readonly init: 'params' | 'buffers' | 'zeros';
-  /** Checkpoint files that hold it, read back from the first; none for what lives within a step alone. */
+  /** Checkpoint files that contain it (read from the first); empty for entries that exist only within a step. */
   readonly files: readonly string[];
   /**
-   * How a file holds it: a layout's tensors, each named `<prefix><name>`, in PyTorch's layout; without one as a single
-   * tensor [1, size] of the entry's name.
+   * How it is stored in a file: as tensors of `layout`, named `<prefix><name>`, in PyTorch's layout. If absent: as a single
+   * tensor [1, size] with the entry's name.
    */
   readonly tensors?: { readonly layout: FlatLayout; readonly prefix: string };
 }
 
-/** An entry that is trained, and how. */
+/** A trained entry, and its optimizer. */
 export interface TrainedEntry extends StateEntry {
   readonly optimizer: Optimizer;
-  /** Its gradient is scaled down to this 2-norm, its own and no other's; null does not clip. */
+  /** Gradient clipping: largest 2-norm of the gradient of this entry; null for no clipping. */
   readonly maxGradNorm: number | null;
-  /** Before the names of its gradient, its optimizer's slots and the optimizer's scalars: none for the model. */
+  /** Prefix of the names of its gradient, its optimizer slots and the optimizer's scalars; empty for the model. */
   readonly prefix: string;
 }
 
 /**
- * Files of a checkpoint. All tensors have the names and layouts of the reference (PyTorch's OIHW and [out, in]):
- * model and ema those of its state dict, optimizer `<slot>.<name>`, such as `m.conv_in.weight`. A learned uncertainty has
- * a file of its own, so that nothing that reads a model meets it.
+ * Files of a checkpoint. All tensors have the names and layouts of the reference implementation (PyTorch's OIHW and
+ * [out, in]): model and ema as in its state dict, optimizer `<slot>.<name>`, such as `m.conv_in.weight`. A learned
+ * uncertainty is in a separate file, which model readers ignore.
  */
 export const modelFile = 'model.safetensors';
 export const emaFile = 'ema.safetensors';
-/** Of a part of the state: `ema.safetensors`. */
+/** The file name of an entry: `ema.safetensors` for `ema`. */
 export const fileOf = (name: string): string => `${name}.safetensors`;
 export const optimizerFile = 'optimizer.safetensors';
 const uncertaintyFile = 'uncertainty.safetensors';
 
-/** The model's parameters, first, and the weight of a learned uncertainty. */
+/** The trained entries: the model's parameters first, then the weights of a learned uncertainty, if any. */
 export function trainedEntries({
   config,
   layout,
@@ -81,7 +81,7 @@ export function trainedEntries({
   return [model, head];
 }
 
-/** The whole table; gradients are in it if they are accumulated over micro-batches. */
+/** The complete table; it includes gradients if they are accumulated over micro-batches. */
 export function stateEntries(setup: StateSetup): readonly StateEntry[] {
   const { config, layout, bufferLayout, averages } = setup;
   const trained = trainedEntries(setup);
@@ -117,19 +117,19 @@ export function stateEntries(setup: StateSetup): readonly StateEntry[] {
   ];
 }
 
-/** Of the gradient of an entry with this prefix. */
+/** The name of the gradient of an entry with this prefix. */
 export function gradientName(prefix: string): string {
   return `${prefix}gradients`;
 }
 
-/** A tensor of a checkpoint that is no state: the seed determines it. */
+/** A constant tensor in a checkpoint, determined by the seed. */
 export interface FileConstant {
   readonly name: string;
   readonly file: string;
   readonly values: Float32Array;
 }
 
-/** What checkpoints hold besides, for other readers. */
+/** The constant tensors in checkpoints, for use by other programs. */
 export function fileConstants({ uncertainty }: StateSetup): readonly FileConstant[] {
   if (uncertainty === undefined) return [];
   const { frequencies, phases } = uncertainty;
@@ -138,18 +138,18 @@ export function fileConstants({ uncertainty }: StateSetup): readonly FileConstan
   });
 }
 
-/** Bytes of all entries. */
+/** Total size of all entries, in bytes. */
 export function stateBytes(setup: StateSetup): number {
   return 4 * sum(stateEntries(setup).map(({ size }) => size));
 }
 
-/** Bytes of a checkpoint's tensors. */
+/** Total size of the tensors in a checkpoint, in bytes. */
 export function tensorBytes(setup: StateSetup): number {
   const ofEntries = stateEntries(setup).map(({ size, files }) => size * files.length);
   return 4 * sum([...ofEntries, ...fileConstants(setup).map(({ values }) => values.length)]);
 }
 
-/** What a training with these weights begins with; by default those of the seed. Averages share memory with `params`. */
+/** The initial training state with these weights (default: drawn from the seed). Averages share memory with `params`. */
 export function startingState(
   setup: StateSetup & Pick<TrainingSetup, 'model'>,
   weights: Arrays = seedWeights(setup),
@@ -160,7 +160,7 @@ export function startingState(
   );
 }
 
-/** Zeros for the entries that no checkpoint has. */
+/** Zeros for the entries that are not in checkpoints. */
 export function unsavedState(setup: StateSetup): Arrays {
   const unsaved = stateEntries(setup).filter(({ files }) => files.length === 0);
   return Object.fromEntries(unsaved.map(({ name, size }) => [name, zeros(size)]));

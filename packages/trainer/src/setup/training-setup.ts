@@ -1,4 +1,4 @@
-/** A configuration made real: model, noise schedule, curriculum, optimizer, averages; batches come from a `BatchSource`. */
+/** Creates the objects of a configuration: model, noise schedule, curriculum, optimizer, averages. Data is a `BatchSource`. */
 import {
   createTimestepSchedule,
   snrFromAlphasCumprod,
@@ -21,7 +21,7 @@ import { fitModel } from '../config/model-types.js';
 import { createOptimizer } from './optimizers.js';
 import { createUncertainty, type Uncertainty } from './uncertainty.js';
 
-/** Images of one batch and their classes. */
+/** The images of one batch, and their classes. */
 export interface SourceBatch {
   /** [batchSize, H, W, C] in [-1, 1]. */
   readonly images: Float32Array;
@@ -29,19 +29,19 @@ export interface SourceBatch {
   readonly labels?: Int32Array;
 }
 
-/** Which batch is asked for: a source answers the same request with the same batch. */
+/** A request for a batch. A source must return the same batch for the same request. */
 export interface BatchRequest {
   readonly seed: number;
   /** Optimizer step, from 0. */
   readonly step: number;
   readonly batchSize: number;
-  /** Mirrors images horizontally at random. */
+  /** Whether to flip images horizontally at random. */
   readonly flip: boolean;
 }
 
-/** Where training images come from: files on Node (`batchSource`), anything in a browser. */
+/** Source of training images: files on Node (`batchSource`), or any other implementation, for example in a browser. */
 export interface BatchSource {
-  /** For messages. */
+  /** Name in messages. */
   readonly name: string;
   /** [H, W, C] of one image. */
   readonly shape: readonly [number, number, number];
@@ -50,27 +50,27 @@ export interface BatchSource {
   read(this: void, request: BatchRequest): Promise<SourceBatch>;
 }
 
-/** What training needs. */
+/** The objects that training needs. */
 export interface TrainingSetup extends Denoiser {
   readonly batches: BatchSource;
   readonly curriculum: TimestepSchedule;
   /** Weight of the loss at each timestep, [T]. */
   readonly lossWeights: Float64Array;
-  /** A head in the loss, where one is asked for. */
+  /** The uncertainty head, if configured. */
   readonly uncertainty?: Uncertainty;
   readonly optimizer: Optimizer;
   /** Learning rate and momentum (beta1) at each step. */
   readonly lr: StepSchedule;
   readonly momentum: StepSchedule;
-  /** Of the weights; the first is sampled while training. */
+  /** Averages of the weights; the first one is used for samples during training. */
   readonly averages: readonly Average[];
 }
 
 /**
- * Creates all parts of a training on images of `batches`; what the data determines is filled in. `isResumed`: the
- * training exists, and is not refused for what only new ones must not do.
+ * Creates the training setup for images of `batches`. Missing fields that depend on the data are filled in. `isResumed`
+ * disables the checks that apply only to new runs.
  *
- * @throws {UserError} if parts do not fit together
+ * @throws {UserError} if model, data and options contradict each other
  */
 export function createTrainingSetup(chosen: Config, batches: BatchSource, isResumed = false): TrainingSetup {
   const denoiser = createDenoiser(withDataShape(chosen, batches));
@@ -104,12 +104,12 @@ export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): Tim
   return createTimestepSchedule(type, { numTimesteps, totalSteps, alphasCumprod }, options);
 }
 
-/** The loss weighting of a configuration, as @dm/curriculum names it. */
+/** The loss weighting of a configuration, in the form that @dm/curriculum takes. */
 function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): LossWeighting {
   return { name: type, ...options };
 }
 
-/** Fills in what the data says and the configuration leaves out. */
+/** Fills in fields that the configuration leaves to the data. */
 function withDataShape(config: Config, { shape, classes }: BatchSource): Config {
   const [height, width, channels] = shape;
   const numClasses = config.conditional ? classes.length : 0;
@@ -118,22 +118,24 @@ function withDataShape(config: Config, { shape, classes }: BatchSource): Config 
 }
 
 /**
- * @throws {UserError} if model and data have different images or classes
+ * Checks that the model fits the data.
+ *
+ * @throws {UserError} if their image shapes or classes differ
  */
 function checkFit(denoiser: Denoiser, batches: BatchSource): void {
   const { model } = denoiser;
   const { name, shape, classes } = batches;
   if (model.inputShape.join('x') !== shape.join('x')) {
     throw new UserError(
-      `The model takes images of ${model.inputShape.join('x')} (height x width x channels), but those of ${name} are ` +
-        `${shape.join('x')}. Change the model's, or leave size and channels out so that they follow the data.`,
+      `The model takes images of ${model.inputShape.join('x')} (height x width x channels), but the images of ${name} are ` +
+        `${shape.join('x')}. Change the model, or omit its size and channels, which default to the data's.`,
       { code: 'DATA_MISMATCH' },
     );
   }
   if (model.outChannels !== shape[2]) {
     throw new UserError(
-      `The model puts out ${model.outChannels} channels and must put out ${shape[2]}, as many as the images of ${name} ` +
-        'have; a learned variance cannot be trained yet.',
+      `The model has ${model.outChannels} output channels, but must have ${shape[2]}, as the images of ${name}. Training a ` +
+        'learned variance is not supported.',
       { code: 'DATA_MISMATCH' },
     );
   }
@@ -152,7 +154,7 @@ function checkFit(denoiser: Denoiser, batches: BatchSource): void {
 function checkPrediction({ config, noiseSchedule }: Denoiser): void {
   if (config.diffusion.prediction.type !== 'epsilon' || !hasZeroTerminalSnr(noiseSchedule)) return;
   throw new UserError(
-    'diffusion.prediction is epsilon, but the noise schedule has zero terminal SNR, where epsilon is the input itself and ' +
+    'diffusion.prediction is epsilon, but the noise schedule has zero terminal SNR, at which epsilon is the input itself and ' +
       'says nothing about the image: set diffusion.prediction=v, or leave out diffusion.schedule.zeroTerminalSnr.',
     { code: 'CONFIG_INVALID' },
   );
@@ -161,7 +163,7 @@ function checkPrediction({ config, noiseSchedule }: Denoiser): void {
 function checkParts({ batchSize, gradientAccumulation }: Config): void {
   if (batchSize % gradientAccumulation === 0) return;
   throw new UserError(
-    `gradientAccumulation is ${gradientAccumulation}, which does not divide batchSize ${batchSize}: the parts of a batch must be equal.`,
+    `gradientAccumulation is ${gradientAccumulation}, which does not divide batchSize ${batchSize}: all micro-batches must have the same size.`,
     { code: 'CONFIG_INVALID' },
   );
 }

@@ -1,4 +1,4 @@
-/** EDM2's learned uncertainty u(sigma): a head that training has beside the model, and that nothing else sees. */
+/** EDM2's learned uncertainty u(sigma): a head that is trained along with the model and used only in training. */
 import { halfLogSnr, noiseLevels, normal, uniform, type NoiseSchedule } from '@dm/core';
 import type { TimestepSample } from '@dm/curriculum';
 import { type Arrays, float32, type NdArray, type Tensors } from '@dm/ops';
@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 
-/** C, the features of a noise level: as many as EDM2 has. */
+/** C, the number of features per noise level, as in EDM2. */
 export const uncertaintyChannels = 128;
 
 /** Adam's betas in EDM2, Karras et al. 2024, arXiv:2312.02696. */
@@ -20,7 +20,7 @@ const [beta1, beta2] = [0.9, 0.99];
  *   phi_j      = sqrt(2 / C) cos(f_j ln(sigma) / 4 + p_j),    f_j = 2 pi N(0, 1),  p_j = 2 pi U[0, 1)
  *   loss       = mean_i importance_i (w_i exp(-u_i) L_i + u_i)
  *
- * with w the weight of the noise level, L the mean squared error of an example, and importance that of the timesteps'
+ * with w the weight of the noise level, L the mean squared error of an example, and importance the weight of the timesteps'
  * draw: Eq. 21 of Karras et al. 2024, arXiv:2312.02696. The least loss at a level has u = ln(w L). Theirs is a linear layer
  * on Fourier features too, of the same scale, whose weight is random at the start and kept at norm sqrt(C); ours is free
  * and begins with u = 0, the plain loss. f and p are constants of the seed.
@@ -35,8 +35,9 @@ export interface Uncertainty {
 }
 
 /**
- * The head that a configuration asks for.
- * @throws {UserError} if a timestep is pure noise: its ln sigma is infinite
+ * Creates the head of a configuration.
+ *
+ * @throws {UserError} if a timestep is pure noise, for which ln sigma is infinite
  */
 export function createUncertainty(
   { uncertainty, seed }: Pick<Config, 'uncertainty' | 'seed'>,
@@ -46,7 +47,7 @@ export function createUncertainty(
   const pureNoise = schedule.alphasCumprod.findIndex((abar) => abar <= 0);
   if (pureNoise >= 0) {
     throw new UserError(
-      `uncertainty is a function of ln sigma, which is infinite at timestep ${pureNoise}, where nothing but noise is left: ` +
+      `uncertainty is a function of ln sigma, which is infinite at timestep ${pureNoise}, which is pure noise: ` +
         'set diffusion.schedule.zeroTerminalSnr=false, or uncertainty=null.',
       { code: 'CONFIG_INVALID' },
     );
@@ -70,19 +71,19 @@ export function createUncertainty(
 }
 
 /**
- * Inputs of the training step: `uncertainty.features` [N, C]; `importance` [N], the weights of the timesteps' sample, which
- * weigh u too, as those of the noise levels do not.
+ * Inputs of the training step: `uncertainty.features` [N, C], and `importance` [N], the importance weights of the sampled
+ * timesteps, which (unlike the weights of the noise levels) also apply to u.
  */
 export function uncertaintyInputs({ features }: Uncertainty, { timesteps, weights }: TimestepSample): Arrays {
   return { 'uncertainty.features': features(timesteps), importance: float32(weights) };
 }
 
-/** What each example's loss counts, w importance exp(-u), [N]. `head`: the weight a [C]; `weights` of the inputs is w importance. */
+/** The effective loss weights w importance exp(-u), [N]. `head` is the weight a [C]; the input `weights` is w importance. */
 export function uncertaintyWeights(head: tf.Tensor, inputs: Tensors): tf.Tensor {
   return tf.mul(inputs['weights']!, tf.exp(tf.neg(uncertaintyOf(head, inputs))));
 }
 
-/** What is minimized, by example: w importance exp(-u) L + importance u, [N]. `losses`: L [N]. */
+/** The objective per example: w importance exp(-u) L + importance u, [N]. `losses` is L [N]. */
 export function uncertaintyObjective(losses: tf.Tensor, head: tf.Tensor, inputs: Tensors): tf.Tensor {
   const u = uncertaintyOf(head, inputs);
   return tf.add(tf.mul(uncertaintyWeights(head, inputs), losses), tf.mul(inputs['importance']!, u));

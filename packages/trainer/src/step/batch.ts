@@ -1,4 +1,4 @@
-/** The inputs of a training step: images, noise and timesteps, each a function of (seed, step). */
+/** The inputs of a training step: images, noise and timesteps, all functions of (seed, step). */
 import {
   dropoutMask,
   forwardInputs,
@@ -18,13 +18,13 @@ import type { TrainingSetup } from '../setup/training-setup.js';
 import { trainedEntries } from '../setup/state-table.js';
 import { uncertaintyInputs } from '../setup/uncertainty.js';
 
-/** The part of a step's inputs that needs nothing from the step before, and so is made while that is computed. */
+/** The inputs of a step that do not depend on the previous step, and are prepared while that runs. */
 export interface Batch {
   readonly images: NdArray;
   readonly noise: NdArray;
-  /** One-hot classes, for a conditional model. */
+  /** One-hot classes [B, condDim], for a conditional model. */
   readonly cond?: NdArray;
-  /** Dropout masks, `mask.<name>` each. */
+  /** Dropout masks, named `mask.<name>`. */
   readonly [mask: `mask.${string}`]: NdArray;
 }
 
@@ -47,7 +47,7 @@ export async function fetchBatch(setup: TrainingSetup, step: number): Promise<Ba
   };
 }
 
-/** Reads batches ahead: one is read while the step before it is computed. */
+/** Prefetches batches: reads the next batch while a step runs. */
 export class Prefetcher {
   private requested: Promise<Batch> | undefined;
 
@@ -59,14 +59,14 @@ export class Prefetcher {
     this.requested.catch(() => {}); // thrown by `next`, unless a step fails first
   }
 
-  /** The batch that was requested last. */
+  /** The batch of the last request. */
   async next(): Promise<Batch> {
     if (this.requested === undefined) throw new Error('no batch was requested');
     return this.requested;
   }
 }
 
-/** One-hot classes; some labels are replaced by the null class where the setup drops labels. */
+/** One-hot classes, with labels replaced by the null class according to the setup's label dropout. */
 function condition(
   { config, model, nullClass, labelDropout }: TrainingSetup,
   step: number,
@@ -83,7 +83,7 @@ function condition(
   return oneHot(given, model.condDim);
 }
 
-/** The timesteps of optimizer step `step` and the importance weights of their losses, as the curriculum wants them. */
+/** The timesteps of optimizer step `step` and the importance weights of their losses, sampled from the curriculum. */
 export function drawTimesteps(setup: TrainingSetup, step: number, state: ScheduleState | undefined): TimestepSample {
   const { config, curriculum } = setup;
   const u = uniformEach({ seed: config.seed, stream: 'timesteps', step, indices: examples(config.batchSize) });
@@ -91,7 +91,7 @@ export function drawTimesteps(setup: TrainingSetup, step: number, state: Schedul
 }
 
 /**
- * All inputs of optimizer step `step` (from 0). The weight of an example is its importance weight times that of its noise
+ * All inputs of optimizer step `step` (from 0). The weight of an example is its importance weight times the weight of its noise
  * level.
  */
 export function stepInputs(setup: TrainingSetup, batch: Batch, sample: TimestepSample, step: number): Arrays {
@@ -109,7 +109,7 @@ export function stepInputs(setup: TrainingSetup, batch: Batch, sample: TimestepS
   };
 }
 
-/** Learning rates and the like of all that is trained, each under its entry's prefix. */
+/** Learning rates and other optimizer scalars of all trained entries, with the entry's prefix. */
 function optimizerScalars(setup: TrainingSetup, step: number): Arrays {
   const scalars = trainedEntries(setup).flatMap(({ optimizer, prefix }) =>
     Object.entries(toScalars(optimizer.scalars(step))).map(([name, value]) => [prefix + name, value] as const),
@@ -118,10 +118,10 @@ function optimizerScalars(setup: TrainingSetup, step: number): Arrays {
 }
 
 /**
- * Inputs by noise level, one level per example, float32 [N] each: `t`; `alpha` and `sigma`, with which `addNoise` makes
- * what the network is given; `targetX0` and `targetNoise`. For the prediction `edm` alpha and sigma have c_in as a factor,
- * which scales x to unit variance (Table 1 of Karras et al. 2022, arXiv:2206.00364); for the others the network is given
- * x_t itself.
+ * Inputs that depend on the noise level, one level per example, float32 [N] each: `t`; `alpha` and `sigma`, from which
+ * `addNoise` computes the network's input; `targetX0` and `targetNoise`. For the prediction `edm`, alpha and sigma include
+ * the factor c_in, which scales the input to unit variance (Table 1 of Karras et al. 2022, arXiv:2206.00364); for other
+ * predictions the input is x_t itself.
  */
 export function noiseLevelInputs(diffusion: Config['diffusion'], levels: readonly NoiseLevel[]): Arrays {
   const prediction = diffusion.prediction.type;
@@ -139,7 +139,7 @@ export function noiseLevelInputs(diffusion: Config['diffusion'], levels: readonl
   };
 }
 
-/** The numbers of a batch's examples: 0 .. B-1. */
+/** The indices of a batch's examples: 0 .. B-1. */
 function examples(batchSize: number): number[] {
   return Array.from({ length: batchSize }, (_, i) => i);
 }

@@ -1,4 +1,4 @@
-/** The compiled training step with its state inside the engine. */
+/** The compiled training step, with its state in the engine. */
 import type { TimestepSample } from '@dm/curriculum';
 import { type Arrays, type CompiledProgram, type Engine, scalar, type StateHandle } from '@dm/ops';
 import { stepInputs, type Batch } from './batch.js';
@@ -13,22 +13,22 @@ export interface StepResult {
   readonly losses: Float32Array;
   /** 2-norm of the gradient, before clipping. */
   readonly gradNorm: number;
-  /** Whether loss and gradient are numbers. Where they are not, the step left the state as it was. */
+  /** Whether loss and gradient are finite. If not, the step did not change the state. */
   readonly isFinite: boolean;
 }
 
 export interface CompiledStep {
-  /** Parameters, averages and slots: as `initialState` has them, and gradients where they are accumulated. */
+  /** Parameters, averages and slots (see `initialState`), and gradients if they are accumulated. */
   readonly state: StateHandle;
-  /** One optimizer step, `step` counted from 0, on a whole batch. */
+  /** Runs one optimizer step, `step` counted from 0, on a full batch. */
   run(step: number, batch: Batch, sample: TimestepSample): Promise<StepResult>;
   dispose(): Promise<void>;
 }
 
 /**
- * Compiles the step on `engine` and puts `arrays` in as its state. With gradient accumulation the batch goes through in
- * `config.gradientAccumulation` equal micro-batches, whose gradients are summed inside the engine: the same examples, noise and
- * timesteps as in one piece, so that their number changes nothing but the order of sums and the memory.
+ * Compiles the step on `engine` and loads `arrays` as its state. With gradient accumulation, the batch is split into
+ * `config.gradientAccumulation` equal micro-batches, whose gradients are summed in the engine. Examples, noise and
+ * timesteps are the same as without it, so only the order of summation and the memory differ.
  */
 export async function compileStep(setup: TrainingSetup, engine: Engine, arrays: Arrays): Promise<CompiledStep> {
   const { batchSize, gradientAccumulation: count } = setup.config;
@@ -62,7 +62,7 @@ export async function compileStep(setup: TrainingSetup, engine: Engine, arrays: 
   };
 }
 
-/** The `index`-th of `count` equal parts of the batch's rows; scalars are for all. */
+/** The `index`-th of `count` equal parts of the batch's rows; scalars are the same for all parts. */
 function microBatch(inputs: Arrays, index: number, count: number): Arrays {
   if (count === 1) return inputs;
   return Object.fromEntries(

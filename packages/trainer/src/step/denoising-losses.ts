@@ -1,13 +1,13 @@
-/** What a denoiser is trained to minimize, example by example: the training step, probes and validation compute it here. */
+/** The denoising loss per example, used by the training step, probes and validation. */
 import { addNoise, mseLoss, predictionTarget } from '@dm/core';
 import { scope, splitFlat, type Tensors } from '@dm/ops';
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Denoiser } from '../setup/denoiser.js';
 
-/** What the loss needs of a denoiser. */
+/** The parts of a denoiser that the loss uses. */
 export type LossDenoiser = Pick<Denoiser, 'config' | 'model' | 'layout' | 'bufferLayout'>;
 
-/** Converts the network's output, given the network's x, to what the targets are of, such as epsilon. */
+/** Converts the network's output to the quantity of the targets, such as epsilon. `x` is the network's input. */
 export type ConvertPrediction = (output: tf.Tensor, x: tf.Tensor) => tf.Tensor;
 
 /**
@@ -16,9 +16,9 @@ export type ConvertPrediction = (output: tf.Tensor, x: tf.Tensor) => tf.Tensor;
  *   x_t    = alpha x_0 + sigma eps                 Ho et al. 2020, arXiv:2006.11239, Eq. 4; see `noiseLevelInputs`
  *   loss_i = mean_pixels (model(x_t, t) - target)^2
  *
- * `params` [P] are the trained parameters; the model's buffers are `buffers` of `state`. Inputs: `images` and `noise`
+ * `params` [P] are the trained parameters; `buffers` in `state` are the model's buffers. Inputs: `images` and `noise`
  * [B, H, W, C]; `t`, `alpha`, `sigma`, `targetX0`, `targetNoise` [B]; `cond` [B, condDim] for a conditional model;
- * `mask.<name>` [B, ...] of each dropout, without which there is no dropout.
+ * `mask.<name>` [B, ...] of each dropout (no dropout if absent).
  */
 export function denoisingLosses(
   denoiser: LossDenoiser,
@@ -44,7 +44,7 @@ export function denoisingLosses(
   return scope('loss', () => mseLoss(convert === undefined ? output : convert(output, xt), target));
 }
 
-/** The model's parameters by name, out of a flat vector [P] and the buffers in `state`. */
+/** The model's parameters by name, from a flat vector [P] and the buffers in `state`. */
 export function namedParameters(
   { layout, bufferLayout }: Pick<Denoiser, 'layout' | 'bufferLayout'>,
   params: tf.Tensor,

@@ -1,11 +1,11 @@
 /**
- * Divergence that stays finite: the loss rises far above what it has been, though every number is finite.
+ * Detects divergence with finite losses: the loss rises far above its earlier values.
  *
  *   smoothed loss after step s:   L_s = sum_i d^(s-i) loss_i / sum_i d^(s-i),   d = 0.95, about 20 steps
  *   running minimum:              M_s = min(L_1, ..., L_s)
  *   an episode begins with        L_s > 10 M_s     and ends with     L_s <= 5 M_s
  *
- * The loss is the weighted mean that the optimizer sees, of the steps whose update was not skipped.
+ * The loss is the weighted mean that the optimizer minimizes, of steps whose update was not skipped.
  */
 
 /** Multiples of its running minimum that the smoothed loss exceeds when an episode begins, and is back at when it ends. */
@@ -14,20 +14,20 @@ const recoveryMultiple = divergenceMultiple / 2;
 
 const decay = 0.95;
 
-/** Where the loss is, while it is far above its minimum. */
+/** The loss while it is far above its minimum. */
 export interface Divergence {
   readonly smoothed: number;
   readonly minimum: number;
 }
 
 export class LossTrend {
-  /** Sums of the losses and of their weights, both decayed by a step. */
+  /** Decayed sums of the losses and of their weights. */
   private sum: number;
   private weight: number;
   private minimum: number;
   private isDiverged: boolean;
 
-  /** `state` is that of an earlier trend. */
+  /** The argument is the `state` of an earlier trend. */
   constructor([sum = 0, weight = 0, minimum = Infinity, isDiverged = 0]: readonly number[] = []) {
     this.sum = sum;
     this.weight = weight;
@@ -35,7 +35,7 @@ export class LossTrend {
     this.isDiverged = isDiverged !== 0;
   }
 
-  /** Takes in the loss of a step. Returns what changes with it: an episode begins, or ends. */
+  /** Adds the loss of a step. Returns whether an episode starts or ends with it. */
   add(loss: number): 'diverged' | 'recovered' | undefined {
     this.sum = decay * this.sum + loss;
     this.weight = decay * this.weight + 1;
@@ -47,18 +47,18 @@ export class LossTrend {
     return was ? 'recovered' : 'diverged';
   }
 
-  /** During an episode. */
+  /** Set during an episode. */
   get divergence(): Divergence | undefined {
     return this.isDiverged ? { smoothed: this.sum / this.weight, minimum: this.minimum } : undefined;
   }
 
-  /** For a checkpoint; empty before the first step. */
+  /** The state of the trend, for a checkpoint; empty before the first step. */
   state(): number[] {
     return this.weight === 0 ? [] : [this.sum, this.weight, this.minimum, Number(this.isDiverged)];
   }
 }
 
-/** The smoothed loss of a state; undefined if it has none, as those of older versions. */
+/** The smoothed loss of a state; undefined if it has none, as in checkpoints of older versions. */
 export function smoothedLoss([sum, weight]: readonly number[] = []): number | undefined {
   return sum === undefined || weight === undefined ? undefined : sum / weight;
 }

@@ -8,10 +8,10 @@ import type { StepResult } from './compiled-step.js';
  */
 export class NonFiniteGuard {
   private inRow: number;
-  /** Updates skipped since the beginning of the run. */
+  /** Updates skipped since the start of the run. */
   total: number;
 
-  /** `limit`: skips in a row that end the run. `state` is that of an earlier counter. */
+  /** `limit` is the number of consecutive skips that ends the run; `state` continues an earlier guard. */
   constructor(
     private readonly limit: number,
     [total = 0, inRow = 0]: readonly number[] = [],
@@ -20,14 +20,15 @@ export class NonFiniteGuard {
     this.inRow = inRow;
   }
 
-  /** Whether the last update was skipped: the weights may be what is wrong. */
+  /** Whether the last update was skipped, possibly because of bad weights. */
   get isSkipping(): boolean {
     return this.inRow > 0;
   }
 
   /**
-   * Counts a step done; says what was skipped. Throws a UserError that names the last good checkpoint after `limit` skips
-   * in a row.
+   * Counts a step. Returns a message if its update was skipped.
+   *
+   * @throws {UserError} after `limit` consecutive skips; the message names the last good checkpoint
    */
   add(step: number, result: StepResult, lastGood: string | undefined): string | undefined {
     if (result.isFinite) {
@@ -39,11 +40,11 @@ export class NonFiniteGuard {
     const { loss, gradNorm } = result;
     const what = Number.isFinite(loss) ? `The norm of the gradient is ${gradNorm}` : `The loss is ${loss}`;
     if (this.inRow < this.limit) {
-      return `${what} at step ${step}: its update is skipped (${this.inRow} in a row; ${this.limit} end the run).`;
+      return `${what} at step ${step}: its update was skipped (${this.inRow} in a row; the run ends after ${this.limit}).`;
     }
     const good =
       lastGood === undefined
-        ? 'No good checkpoint was written in this session.'
+        ? 'This session wrote no checkpoint before that.'
         : `The last good checkpoint is ${lastGood}.`;
     throw new UserError(
       `${what} at step ${step}, and so were the ${this.inRow} updates up to it skipped. ${good} ` +
@@ -52,7 +53,7 @@ export class NonFiniteGuard {
     );
   }
 
-  /** For a checkpoint. */
+  /** The state of the guard, for a checkpoint. */
   state(): number[] {
     return [this.total, this.inRow];
   }

@@ -1,4 +1,4 @@
-/** The training step as programs over flat vectors: what an engine compiles. */
+/** The training step as programs on flat vectors, which an engine compiles. */
 import { weightedMean } from '@dm/core';
 import { scope, type Program, type Tensors } from '@dm/ops';
 import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
@@ -13,18 +13,18 @@ import { uncertaintyObjective, uncertaintyWeights } from '../setup/uncertainty.j
  *
  *   loss = mean_i weight_i loss_i                            loss_i of `denoisingLosses`
  *
- * With a learned uncertainty that of `Uncertainty` is minimized in its place, and there are the inputs of
- * `uncertaintyInputs` besides; the output `loss` is this one all the same.
+ * With a learned uncertainty, the objective of `Uncertainty` is minimized instead and the inputs of `uncertaintyInputs` are
+ * added; the output `loss` is unchanged.
  *
- * State: `params` [P], the averages and the optimizer's slots [P] each, and `buffers` [Q] where the model has any;
+ * State: `params` [P], the averages and the optimizer's slots [P] each, and `buffers` [Q] if the model has any;
  * `uncertainty` and its moments [C] each.
  * Inputs: `images` and `noise` float32 [B, H, W, C], images in [-1, 1]; `t`, `alpha`, `sigma`, `targetX0`,
  * `targetNoise`, `weights` float32 [B]; `cond` one-hot [B, classes] for a conditional model; `mask.<name>` [B, ...] of
  * each dropout; the scalars of optimizer and averages. Outputs: `loss`, the weighted mean; `losses` [B], unweighted;
- * `gradNorm` before clipping; `isFinite`, whether loss and gradient are numbers: the run is to count only then.
+ * `gradNorm` before clipping; `isFinite`, whether loss and gradient are finite, on which committing the new state depends.
  *
- * With gradient accumulation the batch is the last of `config.gradientAccumulation` equal parts of one: the gradient of the others,
- * `gradients` [P] in the state, and their share of the loss, the input `lossBefore`, are added to those of this one.
+ * With gradient accumulation, this is the last of `config.gradientAccumulation` equal micro-batches: the gradient of the
+ * others, `gradients` [P] in the state, and their part of the loss, the input `lossBefore`, are added.
  */
 export function trainingStep(setup: TrainingSetup): Program {
   const { averages, config } = setup;
@@ -49,7 +49,7 @@ export function trainingStep(setup: TrainingSetup): Program {
   };
 }
 
-/** The gradient of an entry out of all, scaled down where its norm is too large, and that norm. */
+/** The clipped gradient of an entry, and its norm before clipping. */
 function clippedGradient(
   { prefix, maxGradNorm }: TrainedEntry,
   gradients: Tensors,
@@ -60,7 +60,7 @@ function clippedGradient(
   );
 }
 
-/** One step of an entry's optimizer: the entry and its slots, by their names in the state. */
+/** One optimizer step of an entry: returns the entry and its slots by their names in the state. */
 function updated(
   { name, prefix, optimizer }: TrainedEntry,
   grads: tf.Tensor,
@@ -75,16 +75,16 @@ function updated(
   };
 }
 
-/** Inputs with this prefix, by their names without it. */
+/** The inputs with this prefix, by their names without it. */
 function scalarsOf(prefix: string, inputs: Tensors): Tensors {
   const own = Object.entries(inputs).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(own.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
 /**
- * The parts of a batch before the last: their gradient is left in `gradients` [P] of the state, in place of what was
- * there (`start`) or added to it (`add`). Inputs as those of `trainingStep`; outputs `loss`, the share of the parts up to
- * this one, and `losses` of the part.
+ * The step for all micro-batches except the last: writes the gradient to `gradients` [P] of the state (`start`) or adds it
+ * (`add`). Inputs as for `trainingStep`; outputs are `loss`, the accumulated part of the loss up to this
+ * micro-batch, and its `losses`.
  */
 export function accumulationStep(setup: TrainingSetup, kind: 'start' | 'add'): Program {
   return (state, inputs) => {
@@ -93,7 +93,7 @@ export function accumulationStep(setup: TrainingSetup, kind: 'start' | 'add'): P
   };
 }
 
-/** Gradients on top of those in the state, by their names there. */
+/** The sums of gradients and those in the state, by their names in the state. */
 function added(state: Tensors, gradients: Tensors): Tensors {
   return scope('accumulate', () =>
     Object.fromEntries(Object.entries(gradients).map(([name, gradient]) => [name, tf.add(state[name]!, gradient)])),
@@ -101,8 +101,8 @@ function added(state: Tensors, gradients: Tensors): Tensors {
 }
 
 /**
- * The gradients, `gradients` [P] and with a learned uncertainty `uncertainty.gradients` [C], are this part's share of those
- * of the whole batch: dy_i = weight_i / (parts B).
+ * The gradients, `gradients` [P] and with a learned uncertainty `uncertainty.gradients` [C], are this micro-batch's
+ * contribution to those of the full batch: dy_i = weight_i / (parts B).
  */
 function lossAndGradients(
   setup: TrainingSetup,
@@ -112,10 +112,10 @@ function lossAndGradients(
   const { config, uncertainty } = setup;
   const { images, weights } = inputs;
   const count = images!.shape[0] * config.gradientAccumulation;
-  // Each example's loss is an output too, so the vector is differentiated: the gradient of its weighted mean is that
-  // of the vector against dy_i = weight_i / B.
+  // Per-example losses are outputs too, so differentiate the vector: the gradient of its weighted mean is the
+  // vector-Jacobian product with dy_i = weight_i / B.
   const lossesOf = (params: tf.Tensor): tf.Tensor => denoisingLosses(setup, params, state, inputs);
-  // The objective is linear in the losses, so a learned uncertainty only scales what each example counts.
+  // The objective is linear in the losses, so a learned uncertainty only changes the weights of the examples.
   const counted = uncertainty
     ? scope('uncertainty', () => uncertaintyWeights(state['uncertainty']!, inputs))
     : weights!;
@@ -132,7 +132,7 @@ function lossAndGradients(
   return { loss, losses, gradients };
 }
 
-/** The gradient of the mean objective by the uncertainty's weight, [C]; the losses do not depend on it. */
+/** The gradient of the mean objective with respect to the head's weight, [C]; the losses do not depend on it. */
 function uncertaintyGradient(losses: tf.Tensor, state: Tensors, inputs: Tensors, count: number): tf.Tensor {
   const objective = (head: tf.Tensor) => tf.div(tf.sum(uncertaintyObjective(losses, head, inputs)), count);
   return tf.grad(objective)(state['uncertainty']!);

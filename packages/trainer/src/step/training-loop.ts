@@ -1,4 +1,4 @@
-/** One optimizer step (`trainStep`), and the loop over them (`trainingSteps`): every training runs through here. */
+/** One optimizer step (`trainStep`), and the training loop (`trainingSteps`), which all training uses. */
 import type { TimestepSample, ScheduleState } from '@dm/curriculum';
 import { drawTimesteps, Prefetcher, type Batch } from './batch.js';
 import type { CompiledStep, StepResult } from './compiled-step.js';
@@ -8,7 +8,7 @@ import type { TrainingSetup } from '../setup/training-setup.js';
 export interface TrainStepResult {
   readonly sample: TimestepSample;
   readonly result: StepResult;
-  /** After the step: what the next one's timesteps are drawn with. */
+  /** State of the curriculum after the step, from which the next timesteps are drawn. */
   readonly curriculumState: ScheduleState | undefined;
 }
 
@@ -33,40 +33,40 @@ export async function trainStep(
 }
 
 export interface TrainingStepsOptions {
-  /** The first optimizer step, from 0. Default 0. */
+  /** Index of the first optimizer step. Default: 0. */
   readonly firstStep?: number;
-  /** One past the last. Default `config.totalSteps`. */
+  /** One past the last step. Default: `config.totalSteps`. */
   readonly endStep?: number;
-  /** The curriculum's state before `firstStep`. Default its initial one. */
+  /** State of the curriculum before `firstStep`. Default: its initial state. */
   readonly curriculumState?: ScheduleState | undefined;
-  /** Changes each batch before its step, for instance by another pairing of images and noise. */
+  /** Transforms each batch before its step, for example to pair images and noise differently. */
   readonly transformBatch?: ((batch: Batch) => Batch) | undefined;
-  /** Reads the next batch while a step is computed. Default true; without it a batch is read when its step begins. */
+  /** Whether to read the next batch while a step runs; otherwise a batch is read when its step starts. Default: true. */
   readonly prefetch?: boolean;
-  /** Counts steps that are not finite. Default a new one with `config.maxSkippedSteps`. */
+  /** Counts steps that are not finite. Default: a new guard with `config.maxSkippedSteps`. */
   readonly guard?: NonFiniteGuard;
   /**
-   * The newest checkpoint from before updates were skipped, for the error that ends the training. Called before a step
-   * that is not finite is counted, so it may wait for a save in flight.
+   * Returns the newest checkpoint from before updates were skipped, for the message of the error that ends training. Called
+   * before a non-finite step is counted; may wait for a save in flight.
    */
   readonly lastGoodCheckpoint?: () => Promise<string | undefined>;
 }
 
-/** What is known after an optimizer step. */
+/** The outcome of an optimizer step. */
 export interface StepOutcome extends TrainStepResult {
-  /** Optimizer steps done, this one included. */
+  /** Optimizer steps done, including this one. */
   readonly step: number;
-  /** Of the whole step, waiting for its batch included. */
+  /** Duration of the step in seconds, including the wait for its batch. */
   readonly seconds: number;
-  /** Of these, spent waiting for the batch. */
+  /** Part of `seconds` spent waiting for the batch. */
   readonly secondsWaited: number;
-  /** If the update was skipped: why, and how often in a row. */
+  /** If the update was skipped: a message with the reason and the number of consecutive skips. */
   readonly skipped: string | undefined;
 }
 
 /**
- * The optimizer steps of a training, one after the other; what the caller does between them (logging, evaluating, saving,
- * giving the event loop a turn) is not timed.
+ * The training loop as an async iterator over optimizer steps. Work of the caller between steps (logging, evaluating,
+ * saving, yielding to the event loop) is not timed.
  *
  *   for await (const { step, result } of trainingSteps(setup, compiledStep)) console.log(step, result.loss);
  *
@@ -94,13 +94,13 @@ export async function* trainingSteps(
   for (let step = firstStep; step < endStep; step++) {
     const began = performance.now();
 
-    // Fetch data: requested while the step before was computed.
+    // Fetch data, which was requested during the previous step.
     if (!prefetch) prefetcher.request(step);
     const read = await prefetcher.next();
     const batch = transformBatch === undefined ? read : transformBatch(read);
     const secondsWaited = secondsSince(began);
 
-    // Step. While the engine computes, the next batch is read.
+    // Run the step; meanwhile, read the next batch.
     const running = trainStep(setup, compiledStep, step, batch, curriculumState);
     if (prefetch && step + 1 < endStep) prefetcher.request(step + 1);
     const done = await running;
@@ -115,7 +115,7 @@ export async function* trainingSteps(
   }
 }
 
-/** Since a moment of `performance.now()`. */
+/** Seconds since a time of `performance.now()`. */
 export function secondsSince(moment: number): number {
   return (performance.now() - moment) / 1000;
 }

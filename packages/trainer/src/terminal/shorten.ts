@@ -3,11 +3,11 @@
 /** Largest encoded size of a message, in bytes. */
 export const maxMessageBytes = 4096;
 
-/** Words longer than this many characters lose their middle; `wordEnd` characters are kept at each end. */
+/** Words longer than this many characters lose their middle; `wordEnd` characters remain at each end. */
 const longestWord = 240;
 const wordEnd = 80;
 
-/** Characters of a list that are kept, and the fewest items that count as a list. */
+/** Characters of a list to keep, and the fewest items that count as a list. */
 const listStart = 1500;
 const fewestItems = 8;
 

@@ -1,4 +1,4 @@
-/** Runs the built `dm` as a person would. */
+/** Runs the built `dm` command. */
 import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { DmError } from '@dm/ops';
@@ -16,16 +16,16 @@ export interface Finished {
 export interface Running {
   readonly process: ChildProcess;
   readonly finished: Promise<Finished>;
-  /** Resolves when standard output has had `text`; rejects if the command ends before. */
+  /** Resolves once standard output contains `text`; rejects if the command ends first. */
   said(text: string): Promise<void>;
 }
 
-/** Starts `dm` with these arguments in the folder `cwd`; `options` such as its environment or its user. */
+/** Starts `dm` with these arguments in the folder `cwd`; `options` may set its environment or user. */
 export function start(args: readonly string[], cwd: string, options: SpawnOptions = {}): Running {
   return startNode([cli, ...args], cwd, options);
 }
 
-/** The same, as if installed where nothing else is: data packages of this workspace are not found. */
+/** Runs `dm` as if installed alone: data packages of this workspace are not found. */
 export function dmElsewhere(args: readonly string[], cwd: string): Promise<Finished> {
   const script = `await import(${JSON.stringify(pathToFileURL(cli))})`;
   return startNode(['--input-type=module', '--eval', script, '--', ...args], cwd).finished;
@@ -57,7 +57,7 @@ function startProgram(program: string, args: readonly string[], cwd: string, opt
   return { process: child, finished, said };
 }
 
-/** Runs `dm` to its end. */
+/** Runs `dm` to completion. */
 export function dm(args: readonly string[], cwd: string, options: SpawnOptions = {}): Promise<Finished> {
   return start(args, cwd, options).finished;
 }
@@ -82,7 +82,7 @@ export function jsonOf({ code, stdout, stderr }: Finished): unknown[] {
   return events;
 }
 
-/** The same with Node's options `node`, under a command such as `strace`. */
+/** Runs `dm` with the Node options `node`, under a command such as `strace`. */
 export function dmUnder(
   { node = [], command = [] }: { readonly node?: readonly string[]; readonly command?: readonly string[] },
   args: readonly string[],
@@ -93,7 +93,7 @@ export function dmUnder(
   return startProgram(program!, rest, cwd, options).finished;
 }
 
-/** The same where no file may be larger than `kib` KiB, as `ulimit -f` of a shell has it. */
+/** Runs `dm` with a file size limit of `kib` KiB (`ulimit -f`). */
 export function dmWithFileLimit(kib: number, args: readonly string[], cwd: string): Promise<Finished> {
   return startProgram('bash', ['-c', `ulimit -f ${kib}; exec "$@"`, 'bash', process.execPath, cli, ...args], cwd)
     .finished;

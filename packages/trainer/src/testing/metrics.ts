@@ -6,7 +6,7 @@ export function appendMetrics(path: string, record: MetricsRecord): void {
   appendFileSync(path, metricsLine(record));
 }
 
-/** A line of metrics.jsonl at `step`, of batches of 4; `changes` over it. */
+/** A line of metrics.jsonl at `step` with batches of 4; `changes` overrides fields. */
 export function metricsRecord(step: number, changes: Partial<MetricsRecord> = {}): MetricsRecord {
   return {
     step,

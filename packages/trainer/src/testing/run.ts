@@ -1,4 +1,4 @@
-/** The folder of a run that nobody trained: its configuration, log and sample grids. */
+/** A synthetic run folder: configuration, log and sample grids. */
 import { join } from 'node:path';
 import { imageGrid } from '@dm/data';
 import type { PartialConfig } from '../config/schema.js';
@@ -14,14 +14,14 @@ export interface MadeRun {
   readonly config?: PartialConfig;
   /** Logged steps. */
   readonly steps: readonly number[];
-  /** Steps of sample grids, whose gray is the step. */
+  /** Steps of sample grids; their gray level is the step. */
   readonly samples?: readonly number[];
-  /** Steps at which three ranges of noise were probed: the loss of range b is 1 + (b + 1) / step, or 9 at step 0. */
+  /** Steps at which three noise ranges were probed: the loss of range b is 1 + (b + 1) / step, or 9 at step 0. */
   readonly probed?: readonly number[];
   readonly change?: (step: number) => Partial<MetricsRecord>;
 }
 
-/** Writes it to `folder/name`. */
+/** Writes the run to `folder/name`. */
 export async function makeRun(folder: string, name: string, made: MadeRun): Promise<RunFolder> {
   const run = runFolder(join(folder, name));
   createRunFolder(run);

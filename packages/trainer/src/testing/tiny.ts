@@ -1,4 +1,4 @@
-/** A run small enough for the plain `tfjs-cpu` engine: 8x8 gray images of bars, a UNet of a few thousand parameters. */
+/** A run small enough for the eager `tfjs-cpu` engine: 8x8 grayscale images of bars, a UNet with a few thousand parameters. */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { PartialConfig } from '../config/schema.js';
 const side = 8;
 const images = 23;
 
-/** A new folder with `data.npz` in it. Labels tell upright bars from lying ones. */
+/** A new folder with `data.npz`. Labels distinguish vertical from horizontal bars. */
 export async function tinyFolder(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'dm-tiny-'));
   const data = new Uint8Array(images * side * side);
@@ -58,7 +58,7 @@ export const tinyUnet = {
   norm_num_groups: 4,
 };
 
-/** Conditional on the two classes, with a null class. */
+/** A DiT that is conditional on the two classes, with a null class. */
 export const tinyDit = {
   patch_size: 4,
   hidden_size: 16,

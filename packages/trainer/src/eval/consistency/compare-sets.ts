@@ -1,4 +1,4 @@
-/** Consistency of two or more models: pixels, features, the denoisers, and a picture. */
+/** Consistency of two or more models: pixels, features, denoisers, and an image grid. */
 import { toBytes } from '@dm/data';
 import {
   consistency,
@@ -13,13 +13,13 @@ import { denoiserAgreement, type LevelAgreement } from './denoisers.js';
 import { openSameNoise, type SameNoiseOptions } from './same-noise.js';
 
 export interface CompareSetsOptions extends SameNoiseOptions {
-  /** For the cosine of features; none is taken where it is left out. */
+  /** Extractor for the cosine similarity of features, which is omitted without one. */
   readonly extractor?: FeatureExtractor;
-  /** Default cosine, MAE, PSNR and SSIM; images smaller than SSIM's window go without it. */
+  /** Default: cosine, MAE, PSNR and SSIM (omitted for images smaller than its window). */
   readonly metrics?: readonly PairMetricName[];
-  /** A pair with a cosine above it counts as reproduced. Default 0.6. */
+  /** Pairs with a cosine above it count as reproduced. Default: 0.6. */
   readonly threshold?: number;
-  /** Compare the denoisers at so many noise levels; every set must be a run or a checkpoint then. */
+  /** Also compare the denoisers at this many noise levels; all sets must then be runs or checkpoints. */
   readonly levels?: number;
   readonly onProgress?: (name: string, done: number, of: number) => void;
 }
@@ -29,15 +29,15 @@ export interface SetsComparison {
   readonly shape: readonly [number, number, number];
   readonly count: number;
   readonly pixels: ConsistencyReport;
-  /** The cosine of features, with its own score. */
+  /** Cosine similarity of features, and its own score. */
   readonly features?: { readonly extractor: ExtractorIdentity; readonly report: ConsistencyReport };
   readonly denoisers?: readonly LevelAgreement[];
 }
 
-/** Side of SSIM's window. */
+/** Side of the SSIM window in pixels. */
 const ssimWindow = 7;
 
-/** Compares sets by name: runs, checkpoints and .npy files of samples, all from the same noise. */
+/** Compares sets (runs, checkpoints and .npy files of samples), all from the same noise. */
 export async function compareSets(specs: readonly string[], options: CompareSetsOptions = {}): Promise<SetsComparison> {
   const { extractor, levels, seed = 0, threshold, onProgress } = options;
   const { sets, shape, count } = await openSameNoise(specs, {

@@ -1,4 +1,4 @@
-/** How far denoisers agree at each noise level, on the same noisy images: before a sampler adds its steps up. */
+/** Agreement of denoisers at each noise level on the same noisy images, independent of any sampler. */
 import { addNoise, conversion, inputScale, levelAt, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
 import { toFloat } from '@dm/data';
 import { selectIndices, consistency, type PairReport, type SampleSet } from '@dm/eval';
@@ -19,11 +19,11 @@ import { namedParameters } from '../../step/denoising-losses.js';
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface DenoiserOptions extends Pick<GenerateSamplesOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
-  /** Noise levels, evenly spaced in the first model's timesteps. Default 10. */
+  /** Number of noise levels, evenly spaced in the first model's timesteps. Default: 10. */
   readonly levels?: number;
-  /** Images of the first run's data, chosen by chance. Default 64. */
+  /** Number of images, chosen at random from the first run's data. Default: 64. */
   readonly count?: number;
-  /** Of the noise and the choice of images. Default 0. */
+  /** Random seed of the noise and the choice of images. Default: 0. */
   readonly seed?: number;
   /** Called after each level of each model. */
   readonly onProgress?: (name: string, done: number, of: number) => void;
@@ -33,9 +33,9 @@ export interface DenoiserOptions extends Pick<GenerateSamplesOptions, 'best' | '
 export interface LevelAgreement {
   /** ln(alpha^2 / sigma^2). */
   readonly logSnr: number;
-  /** The timestep of each model with that noise; fractional where its schedule is another. */
+  /** The timestep of each model at this noise level; fractional if its noise schedule differs. */
   readonly timesteps: readonly number[];
-  /** Of each pair of models, and overall: cosine and MAE of the predicted v beside their controls. */
+  /** Cosine and MAE of the predicted v with their controls, for each pair of models and overall. */
   readonly pairs: readonly PairReport[];
   readonly overall: PairReport;
 }
@@ -47,10 +47,11 @@ interface Opened {
 }
 
 /**
- * Every model denoises the same images under the same noise, with its EMA weights. What is compared is v = alpha
- * epsilon - sigma x_0 (Salimans & Ho 2022, arXiv:2202.00512) after the mean over the images is removed: unlike epsilon
- * at high noise or x_0 at low noise it is at no level a copy of the input, which all models would share.
- * @throws {UserError} if the models take different images, or share no noise level
+ * Every model denoises the same images with the same noise, using its EMA weights. Compares v = alpha epsilon - sigma x_0
+ * (Salimans & Ho 2022, arXiv:2202.00512) after subtracting the mean over the images. Unlike epsilon at high noise or x_0 at
+ * low noise, v is never a copy of the input, on which all models would agree.
+ *
+ * @throws {UserError} if the models take images of different shapes, or share no noise level
  */
 export async function denoiserAgreement(
   specs: readonly string[],
@@ -73,7 +74,7 @@ export async function denoiserAgreement(
   const noise = normalBatch({ seed, stream: 'evaluation', indices: Array.from({ length: count }, (_, i) => i) }, shape);
   const chosen = sharedLevels(models, levels);
 
-  // outputs[level][model]: one engine at a time, since two of them hinder each other.
+  // outputs[level][model]. One engine at a time, since two of them compete for the processor.
   const outputs: SampleSet[][] = chosen.map(() => []);
   for (const { name, denoiser, weights } of models) {
     const { config, model, noiseSchedule } = denoiser;
@@ -141,8 +142,8 @@ function open(spec: string, options: DenoiserOptions): Opened {
 }
 
 /**
- * Log-SNRs at the middles of `levels` equal parts of the first model's timesteps, without those that another model's
- * schedule does not reach and that at SNR 0, where nothing of an image is left.
+ * Log-SNRs at the centers of `levels` equal parts of the first model's timesteps, except those outside the schedule of
+ * another model and SNR 0, which is pure noise.
  */
 function sharedLevels(models: readonly Opened[], levels: number): number[] {
   const all = models.map(({ denoiser }) => logSnrs(denoiser.noiseSchedule));
@@ -156,7 +157,7 @@ function sharedLevels(models: readonly Opened[], levels: number): number[] {
   return shared;
 }
 
-/** Images of the run's own data, float32 [count, H, W, C], with their labels where it has any. */
+/** Images of the run's data, float32 [count, H, W, C], with their labels if there are any. */
 async function dataOf(
   { config }: Denoiser,
   count: number,
@@ -167,14 +168,14 @@ async function dataOf(
   return { images: float32(toFloat(images), [count, ...dataset.shape]), labels };
 }
 
-/** The images' own classes as one-hot rows; none for an unconditional model. */
+/** The classes of the images as one-hot rows; empty for an unconditional model. */
 function conditions({ model }: Denoiser, labels: Int32Array | undefined): Arrays {
   if (model.numClasses === 0) return {};
   if (labels === undefined) throw new UserError('A conditional model needs classes, which the data has not.');
   return { cond: oneHot(labels, model.condDim) };
 }
 
-/** x · x_t + output · F, pixel by pixel; of an output with more channels (a learned variance) the first ones. */
+/** x · x_t + output · F per pixel; if the output has extra channels (a learned variance), they are ignored. */
 function combined(to: { readonly x: number; readonly output: number }, x: NdArray, output: NdArray): Float32Array {
   const [channels, outputChannels] = [x.shape.at(-1)!, output.shape.at(-1)!];
   return (x.data as Float32Array).map((value, i) => {

@@ -1,8 +1,8 @@
-/** The picture of consistency: a row per noise, a column per model. */
+/** Image grid for consistency: one row per noise sample, one column per model. */
 import type { SampleSet } from '@dm/eval';
 import { imageGrid } from '@dm/data';
 
-/** PNG bytes of the first `rows` samples of each set side by side. Pixels in [-1, 1]. */
+/** PNG of the first `rows` samples of each set side by side. Pixels are in [-1, 1]. */
 export async function consistencyGrid(
   sets: readonly SampleSet[],
   shape: readonly [number, number, number],
@@ -15,7 +15,7 @@ export async function consistencyGrid(
       images.set(samples.subarray(n * size, (n + 1) * size), (n * sets.length + m) * size),
     );
   }
-  // Small images are enlarged so that a person can see them.
+  // Enlarge small images to make them visible.
   const scale = Math.max(1, Math.floor(56 / Math.max(shape[0], shape[1])));
   return imageGrid(images, { shape, columns: sets.length, scale });
 }

@@ -1,4 +1,4 @@
-/** Sets of samples that were made from the same noise, in the same order. */
+/** Sets of samples generated from the same noise, in the same order. */
 import { extname } from 'node:path';
 import { readNpy, toFloat } from '@dm/data';
 import type { SampleSet } from '@dm/eval';
@@ -10,9 +10,9 @@ export interface SameNoiseOptions extends Pick<
   GenerateSamplesOptions,
   'best' | 'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
 > {
-  /** Samples of each set. Default 64; of files all, where no run is among the sets. */
+  /** Samples per set. Default: as many as the shortest file of samples has, or 64 if there are no files. */
   readonly count?: number;
-  /** Called before the samples of a run are made. */
+  /** Called before the samples of a run are generated. */
   readonly onSet?: (name: string) => void;
 }
 
@@ -24,17 +24,19 @@ export interface SameNoiseSets {
 }
 
 /**
- * Samples of runs and checkpoints from the noise of one seed, or of one file, and `.npy` files of samples, whose noise
- * their author answers for. Pixels in [-1, 1]. Throws an Error that names the set where shapes or counts do not match.
+ * Samples of runs and checkpoints from the noise of one seed or one file, and `.npy` files of samples, which the caller must
+ * have generated from the same noise. Pixels are in [-1, 1].
+ *
+ * @throws {UserError} if shapes or counts do not match; the message names the set
  */
 export async function openSameNoise(specs: readonly string[], options: SameNoiseOptions = {}): Promise<SameNoiseSets> {
   if (specs.length < 2) throw new UserError(`Consistency compares at least 2 sets; ${specs.length} given.`);
   const repeated = specs.find((spec, i) => specs.indexOf(spec) !== i);
-  if (repeated !== undefined) throw new UserError(`${repeated} is given twice: it would agree with itself.`);
+  if (repeated !== undefined) throw new UserError(`${repeated} is given twice.`);
   const { count: asked, onSet, ...sampling } = options;
   const files = new Map<string, { data: Float32Array; shape: readonly number[] }>();
   for (const spec of specs) if (isFile(spec)) files.set(spec, await readSamples(spec));
-  // Files decide how many samples a run has to make to match them.
+  // Files determine how many samples a run has to generate.
   const lengths = [...files.values()].map(({ shape }) => shape[0]!);
   const count = asked ?? (lengths.length > 0 ? Math.min(...lengths) : undefined);
 

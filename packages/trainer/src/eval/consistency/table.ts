@@ -1,17 +1,17 @@
-/** Consistency as tables for people. */
+/** Human-readable tables of consistency. */
 import type { ConsistencyReport, Estimate, PairReport } from '@dm/eval';
 import type { SetsComparison } from './compare-sets.js';
 import { aligned, digits } from '../sets/table.js';
 
 const header = ['', 'same noise', 'random pairs', 'nearest other', 'retrieved'];
 
-/** What was compared, each pair and all together: every number with its interval, beside its controls. */
+/** The comparison as lines: each pair and all pairs together, every value with its interval and its controls. */
 export function comparisonLines(specs: readonly string[], comparison: Omit<SetsComparison, 'sets'>): string[] {
   const { shape, count, pixels, features, denoisers } = comparison;
   const { confidence, resamples, threshold } = pixels.settings;
   const lines = [
     `${count} samples of ${shape.join('x')} from the same noise by ${specs.length} models.`,
-    `Intervals: ${100 * confidence} % by ${resamples} bootstraps over images. Retrieved: the share of samples whose own partner is the nearest (chance ${digits(1 / count)}).`,
+    `Intervals: ${100 * confidence} % by ${resamples} bootstraps over images. Retrieved: fraction of samples whose own partner is the nearest (by chance: ${digits(1 / count)}).`,
     ...reportLines(pixels, 'pixels'),
   ];
   if (features !== undefined) {
@@ -31,12 +31,12 @@ export function comparisonLines(specs: readonly string[], comparison: Omit<SetsC
     });
     lines.push(...aligned([header, ...rows]));
   }
-  lines.push('', `A pair is reproduced where its cosine is above ${threshold}.`);
+  lines.push('', `A pair counts as reproduced if its cosine is above ${threshold}.`);
   return lines;
 }
 
 function reportLines({ pairs, overall }: ConsistencyReport, what: string): string[] {
-  // With one pair the overall report says the same again.
+  // With one pair, the overall report would be a duplicate.
   const reports = pairs.length === 1 ? pairs : [...pairs, overall];
   return reports.flatMap((report) => ['', titleOf(report, what), ...aligned([header, ...rowsOf(report)])]);
 }

@@ -1,4 +1,4 @@
-/** difficulty.jsonl of a run: a line that says what was measured on, then one line a measurement. */
+/** difficulty.jsonl of a run: a header with the setting, then one line per measurement. */
 import { bucketCoordinates, type DifficultyRecord } from '@dm/eval';
 import { FileError } from '@dm/files';
 import { z } from 'zod';
@@ -7,7 +7,7 @@ import { checkValue } from '../../files/check-value.js';
 import { readJsonLines } from '../../files/json-lines.js';
 import type { ProbeSetting } from './noise-probe.js';
 
-/** Measurements of one run on one setting. */
+/** The measurements of a run with one setting. */
 export interface DifficultyLog {
   readonly setting: ProbeSetting;
   /** The weights that were measured. */
@@ -24,7 +24,7 @@ const headerSchema = z.object({
   format: z.literal(1),
   weights: z.enum(['raw', 'ema']),
   setting: z.object({
-    // -Infinity, of SNR 0, is null in JSON.
+    // -Infinity, the log of SNR 0, is null in JSON.
     buckets: z.array(
       z.object({
         from: z.int(),
@@ -49,7 +49,7 @@ const recordSchema = z.object({ step: z.int().min(0), loss: z.array(loss), gradN
 /**
  * Reads the file; undefined if there is none.
  *
- * @throws {FileError} naming a line that is not as expected
+ * @throws {FileError} if a line is invalid; the message names it
  */
 export function readDifficulty(path: string): DifficultyLog | undefined {
   const [first, ...lines] = readJsonLines(path);
@@ -74,7 +74,7 @@ export function readDifficulty(path: string): DifficultyLog | undefined {
   return { setting, weights, records };
 }
 
-/** Writes a whole file in place of what was there. */
+/** Writes the file, replacing an existing one. */
 export function writeDifficulty(path: string, { setting, weights, records }: DifficultyLog): void {
   const lines = [{ format: 1, weights, setting }, ...records];
   atomicWriteFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));

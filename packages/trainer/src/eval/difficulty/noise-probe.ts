@@ -1,4 +1,4 @@
-/** Loss and gradient of a denoiser in each range of noise, on images, noise and timesteps that never change. */
+/** Loss and gradient of a denoiser per noise range, on fixed images, noise and timesteps. */
 import { noiseLevels, normalBatch, permutation } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
 import { selectIndices, noiseBuckets, stratifiedTimesteps, type BucketCoordinate, type NoiseBucket } from '@dm/eval';
@@ -19,49 +19,50 @@ import { openData } from '../../setup/open-training-setup.js';
 import { denoisingLosses } from '../../step/denoising-losses.js';
 
 export interface NoiseProbeOptions {
-  /** Ranges of noise; 1 is all of it. Default 10. */
+  /** Number of noise ranges; 1 for all noise levels together. Default: 10. */
   readonly buckets?: number;
-  /** What is divided into equal parts. Default timestep. */
+  /** Coordinate that is divided into equal ranges. Default: timestep. */
   readonly coordinate?: BucketCoordinate;
-  /** Images of a bucket, the same ones in each. Up to 64, or a multiple of 64. Default 32. */
+  /** Images per bucket, the same in all: up to 64, or a multiple of 64. Default: 32. */
   readonly images?: number;
-  /** Of the choice of images and of their noise. Default 0. */
+  /** Random seed of the choice of images and of their noise. Default: 0. */
   readonly seed?: number;
-  /** Where the images are taken from; default the test images of the data that the configuration names. */
+  /** Source of the images. Default: the test images of the configured data. */
   readonly dataset?: Dataset;
 }
 
-/** What a probe measured on: the same for every measurement, and what makes two of them comparable. */
+/** The setting of a probe. Measurements are comparable only if their settings are equal. */
 export interface ProbeSetting {
   readonly buckets: readonly NoiseBucket[];
   readonly coordinate: BucketCoordinate;
-  /** Name of the data set: its test images where it has any, else those that are trained on. */
+  /** Name of the data set, whose test images are used if it has any, otherwise its training images. */
   readonly data: string;
   readonly images: number;
   readonly seed: number;
-  /** What the network predicts: the loss is the unweighted MSE of that. */
+  /** Prediction type; the loss is its unweighted MSE. */
   readonly prediction: string;
 }
 
 export interface NoiseProbe {
   readonly setting: ProbeSetting;
-  /** Puts weights (`params`, and `buffers` where the model has any) into the engine, for a probe of these. */
+  /** Loads weights (`params`, and `buffers` if the model has any) into the engine. */
   load(weights: Arrays): Promise<StateHandle>;
-  /** Mean loss of a bucket with the weights in `state`, which is left as it is. */
+  /** Mean loss of a bucket with the weights in `state`, which is not changed. */
   loss(state: StateHandle, bucket: number): Promise<number>;
-  /** The same with its gradient [P]. */
+  /** Mean loss of a bucket, and its gradient [P]. */
   gradient(state: StateHandle, bucket: number): Promise<{ loss: number; gradient: Float64Array }>;
   dispose(): Promise<void>;
 }
 
-/** Images that go through the model at a time. */
+/** Images per model call. */
 const chunk = 64;
 
 /**
  * Every bucket has the same images and the same noise, so only the noise level differs; its timesteps are spread
- * evenly over it. Conditional models are given the images' own classes; there is no dropout. The weights are the entry
+ * evenly over it. Conditional models receive the classes of the images; dropout is off. The weights are the entry
  * `weights` of the state: of a training state `params` or `ema`.
- * @throws {Error} on options that cannot be, and a UserError where the data has too few images or lacks labels
+ *
+ * @throws {UserError} if an option is invalid, or the data has too few images or no labels
  */
 export async function openNoiseProbe(
   denoiser: Denoiser,
@@ -71,7 +72,7 @@ export async function openNoiseProbe(
 ): Promise<NoiseProbe> {
   const { buckets: count = 10, coordinate = 'timestep', images = 32, seed = 0 } = options;
   if (!Number.isInteger(images) || images < 2 || (images > chunk && images % chunk !== 0)) {
-    throw new UserError(`A probe of ${images} images: take from 2 to ${chunk}, or a multiple of ${chunk}.`);
+    throw new UserError(`A probe must have 2 to ${chunk} images, or a multiple of ${chunk}, got ${images}.`);
   }
   const { noiseSchedule, config } = denoiser;
   const buckets = noiseBuckets(noiseSchedule, count, coordinate);
@@ -130,7 +131,7 @@ function gradientOf(denoiser: Denoiser, weights: string): Program {
   };
 }
 
-/** Images chosen by chance with their noise and classes: test images where the data has any. */
+/** Randomly chosen images with noise and classes; test images if the data has any. */
 async function examples(
   { model }: Denoiser,
   dataset: Dataset,
@@ -155,9 +156,9 @@ async function examples(
   };
 }
 
-/** The inputs that differ from bucket to bucket. */
+/** The inputs that depend on the bucket. */
 function levelsOf({ noiseSchedule, config }: Denoiser, bucket: NoiseBucket, count: number, seed: number): Arrays {
-  // Sets are often sorted by class: in random order timesteps and classes have nothing to do with each other.
+  // Data sets are often sorted by class: the random order decorrelates timesteps and classes.
   const even = stratifiedTimesteps(bucket, count);
   const timesteps = Int32Array.from(permutation({ seed, stream: 'evaluation', lane: 1 }, count), (i) => even[i]!);
   const levels = noiseLevels(noiseSchedule, timesteps);

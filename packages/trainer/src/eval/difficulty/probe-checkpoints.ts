@@ -1,4 +1,4 @@
-/** Difficulty by noise bucket after the fact, from the checkpoints that a run kept. */
+/** Difficulty per noise bucket, measured on the saved checkpoints of a run. */
 import type { DifficultyRecord } from '@dm/eval';
 import { weightsName } from '../../setup/averages.js';
 import { isDamage, readCheckpoint, type Checkpoint } from '../../checkpoint/checkpoint.js';
@@ -15,15 +15,15 @@ import type { DifficultyLog } from './file.js';
 import { openNoiseProbe, type NoiseProbeOptions } from './noise-probe.js';
 
 export interface ProbeCheckpointsOptions extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'engine' | 'threads'> {
-  /** Default raw, the weights that are trained. */
+  /** Default: raw, the weights without averaging. */
   readonly weights?: 'raw' | 'ema';
-  /** Told of checkpoints that were skipped, with the reason. */
+  /** Receives messages about skipped checkpoints. */
   readonly onNote?: (text: string) => void;
   readonly onProgress?: (name: string, done: number, of: number) => void;
 }
 
 /**
- * Measures every checkpoint of a run; damaged ones are skipped.
+ * Measures every valid checkpoint of a run.
  *
  * @throws {UserError} if there are fewer than two
  */

@@ -1,4 +1,4 @@
-/** Writes difficulty.jsonl while a run trains. */
+/** Writes difficulty.jsonl during training. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine, StateHandle } from '@dm/ops';
 import type { TrainingSetup } from '../../setup/training-setup.js';
@@ -12,26 +12,26 @@ import type { DifficultyRecord } from '@dm/eval';
 export interface DifficultyHooks {
   /** After each line of the file. */
   readonly onRecord?: (record: DifficultyRecord, setting: ProbeSetting) => void;
-  /** Gets what the disk refuses. */
+  /** Collects failed writes. */
   readonly unwritten?: Unwritten;
-  /** What a person should know. */
+  /** Receives messages for the user. */
   readonly onNote?: ((text: string) => void) | undefined;
 }
 
 export interface DifficultyRecorder {
-  /** Goes on with what the file has up to `step`; at step 0 measures the initial weights. */
+  /** Continues the file from `step`; at step 0, measures the initial weights. */
   begin(step: number, state: StateHandle): Promise<void>;
-  /** Measures the weights in `state`, those that are trained and not their average, and appends a line. */
+  /** Measures the weights in `state` (without averaging) and appends a line. */
   record(step: number, state: StateHandle): Promise<void>;
-  /** Tries once more what the disk has refused. */
+  /** Retries failed writes once. */
   finish(): void;
   dispose(): Promise<void>;
 }
 
 /**
- * A recorder with the configuration's `probe`, on the training's own engine. Costs as many images forwards and backwards
- * as the buckets have in all, each time. Notes where a resumed run measures otherwise than it began: the file is begun
- * anew then, since its lines could not be compared.
+ * A recorder with the configuration's `probe`, on the training engine. Each measurement costs a forward and a backward pass
+ * over the images of all buckets. If a resumed run has a different setting, the file is restarted, since its lines would
+ * not be comparable; this is reported.
  */
 export async function openDifficultyRecorder(
   run: RunFolder,
@@ -54,8 +54,8 @@ export async function openDifficultyRecorder(
       const isSame = written !== undefined && isDeepStrictEqual(written.setting, setting);
       if (step > 0 && !isSame) {
         onNote?.(
-          `${run.difficulty} ${written === undefined ? 'is not there' : 'was begun with other buckets or images'}: ` +
-            `begun anew at step ${step}`,
+          `${run.difficulty} ${written === undefined ? 'is missing' : 'was started with other buckets or images'}: ` +
+            `restarted at step ${step}`,
         );
       }
       const records = isSame ? written.records.filter((line) => line.step <= step) : [];
@@ -68,7 +68,7 @@ export async function openDifficultyRecorder(
   };
 }
 
-/** Loss and gradient norm of every bucket. */
+/** Measures loss and gradient norm of every bucket. */
 export async function measure(probe: NoiseProbe, step: number, state: StateHandle): Promise<DifficultyRecord> {
   const losses: number[] = [];
   const gradNorm: number[] = [];

@@ -1,4 +1,4 @@
-/** Difficulty by noise bucket as a table for people. */
+/** Human-readable table of difficulty per noise bucket. */
 import type { DifficultyReport } from '@dm/eval';
 import { bucketName } from '../../plot/difficulty-plot.js';
 import type { DifficultyLog } from './file.js';
@@ -32,10 +32,10 @@ export function difficultyLines(log: DifficultyLog, report: DifficultyReport): s
     digits(bucket.finalGradNorm),
   ]);
   return [
-    `${weights} weights at ${steps.length} moments from step ${steps[0]} to ${steps.at(-1)}, on ${setting.images} images ` +
-      `of ${setting.data} a bucket; the loss is the unweighted MSE of ${setting.prediction}.`,
-    `Losses are means over ${settings.window} moments. "${shares[0]} final": steps until the loss stays within ${shares[0]} of ` +
-      `its final value; "${shares[0]} drop": until all but ${shares[0]} of the way there is made for good.`,
+    `${weights} weights at ${steps.length} measurements from step ${steps[0]} to ${steps.at(-1)}, on ${setting.images} images ` +
+      `of ${setting.data} per bucket; the loss is the unweighted MSE of ${setting.prediction}.`,
+    `Losses are means over ${settings.window} measurements. "${shares[0]} final": steps until the loss stays within ${shares[0]} of ` +
+      `its final value; "${shares[0]} drop": steps until all but ${shares[0]} of the decrease is permanently done.`,
     '',
     ...aligned([header, ...rows]),
     '',

@@ -18,7 +18,7 @@ import { extractorNames, type ExtractorName } from '../../config/names.js';
 import { suggestion } from '../../config/suggestion.js';
 
 export interface ExtractorOptions {
-  /** File of weights, for an extractor that has none of its own. */
+  /** Path of the weights, for an extractor without bundled weights. */
   readonly weights?: string;
   /** How images come to the network's size; the extractor's own way by default. */
   readonly resize?: string;
@@ -26,7 +26,11 @@ export interface ExtractorOptions {
   readonly engine?: Engine;
 }
 
-/** Opens an extractor. Throws an Error that names the file, or what is missing and how to get it. */
+/**
+ * Opens an extractor.
+ *
+ * @throws {Error} if a file is invalid, or something is missing (the message says how to get it)
+ */
 export async function openExtractor(name: string, options: ExtractorOptions = {}): Promise<FeatureExtractor> {
   if (!(extractorNames as readonly string[]).includes(name)) {
     throw new UserError(`Unknown extractor "${name}". ${suggestion(name, extractorNames)}`, { code: 'OPTION_UNKNOWN' });
@@ -88,7 +92,9 @@ async function openNetwork(
 }
 
 /**
- * @throws {UserError} on options that an extractor has no use for
+ * Rejects options that an extractor does not support.
+ *
+ * @throws {UserError} if such an option is given
  */
 function refuse(name: string, { weights, resize }: ExtractorOptions): void {
   if (weights !== undefined) throw new UserError(`The extractor ${name} takes no weights: leave --weights out.`);

@@ -1,13 +1,13 @@
-/** How fast an extractor is, and whether its memory stays flat. */
+/** Throughput and memory use of an extractor. */
 import { checkInteger } from '@dm/ops';
 import type { FeatureExtractor } from '@dm/eval';
 
 export interface ThroughputOptions {
-  /** Images to time. Default 1000. */
+  /** Number of images to time. Default: 1000. */
   readonly count?: number;
-  /** [H, W, C]. Default 32x32x3. */
+  /** [H, W, C]. Default: 32x32x3. */
   readonly shape?: readonly [number, number, number];
-  /** Images handed over at a time. Default 64, as `extractFeatures` does. */
+  /** Images per call. Default: 64, as in `extractFeatures`. */
   readonly batchSize?: number;
   readonly onProgress?: (name: string, done: number, of: number) => void;
 }
@@ -18,15 +18,16 @@ export interface Throughput {
   readonly shape: readonly [number, number, number];
   readonly imagesPerSecond: number;
   readonly seconds: number;
-  /** The batch before those, in which an engine compiles; not in `seconds`. */
+  /** Duration of the first batch, in which an engine compiles; not included in `seconds`. */
   readonly firstSeconds: number;
-  /** Resident memory in MiB when a tenth of the images were through, and at the end. */
+  /** Resident memory in MiB after a tenth of the images, and at the end. */
   readonly memoryMb: { readonly early: number; readonly end: number };
 }
 
 /**
- * Times an extractor on images of noise: what they show changes nothing.
- * @throws {RangeError} on a count below 1
+ * Times an extractor on noise images; their content does not affect the time.
+ *
+ * @throws {RangeError} if `count` is below 1
  */
 export async function measureThroughput(
   extractor: FeatureExtractor,
@@ -70,7 +71,7 @@ function memoryMb(): number {
   return Math.round(process.memoryUsage.rss() / 2 ** 20);
 }
 
-/** One line for people. */
+/** A human-readable line. */
 export function throughputText(measured: Throughput): string {
   const { extractor, count, shape, imagesPerSecond, seconds, firstSeconds, memoryMb: memory } = measured;
   return (

@@ -1,27 +1,27 @@
-/** The extractor `classifier`, trained on a data set by name. */
+/** Training of the extractor `classifier`. */
 import { openDataset, type Dataset } from '@dm/data';
 import { trainClassifier, type TrainClassifierOptions, type TrainedClassifier } from '@dm/eval';
 
 export interface TrainExtractorOptions extends Omit<TrainClassifierOptions, 'train' | 'test'> {
-  /** As `dm data` takes it; it must have labels. */
+  /** Name of a labeled data set, as for `dm data`. */
   readonly data: string;
-  /** Side of the images, for image folders. */
+  /** Image size in pixels, for image folders. */
   readonly size?: number;
-  /** For image folders. */
+  /** Number of channels, for image folders. */
   readonly channels?: 1 | 3;
 }
 
-/** Every so many images of a set without a test split are left out of training. */
+/** If a data set has no test split, every this many images one is held out. */
 const HELD_OUT = 10;
 
-/** Trains on the training split; tested on the test split, or on every tenth image where the set has no split. */
+/** Trains on the training split and tests on the test split; without splits, every tenth image is held out for testing. */
 export async function trainExtractor(options: TrainExtractorOptions): Promise<TrainedClassifier> {
   const { data, size, channels, ...training } = options;
   const common = { ...(size !== undefined && { size }), ...(channels !== undefined && { channels }) };
   const train = await openDataset(data, { ...common, split: 'train' });
   const test = await openDataset(data, { ...common, split: 'test' });
   if (train.name !== test.name) return trainClassifier({ ...training, train, test });
-  // The set knows no splits: both are the same one.
+  // The data set has no splits: both are the same.
   const isHeldOut = (index: number) => index % HELD_OUT === HELD_OUT - 1;
   return trainClassifier({
     ...training,
@@ -30,7 +30,7 @@ export async function trainExtractor(options: TrainExtractorOptions): Promise<Tr
   });
 }
 
-/** Some images of a set, in order. Its hash is that of the whole set: the rule is in its name. */
+/** A subset of a data set, in order. Its hash is the hash of the whole set; its name contains the rule. */
 function part(dataset: Dataset, rule: string, keeps: (index: number) => boolean): Dataset {
   const kept = Uint32Array.from({ length: dataset.length }, (_, i) => i).filter(keeps);
   return {

@@ -1,4 +1,4 @@
-/** A run's loss as a function of its parameters, for the landscape. */
+/** The loss of a run as a function of its parameters, for loss landscapes. */
 import type { Objective } from '@dm/eval';
 import { type Arrays, type Engine, float32, type StateHandle } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
@@ -22,24 +22,25 @@ import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface RunObjectiveOptions
   extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
-  /** Default raw, the weights that were trained. */
+  /** Default: raw, the weights without averaging. */
   readonly weights?: 'raw' | 'ema';
 }
 
 export interface RunObjective {
   readonly denoiser: Denoiser;
-  /** The checkpoints' parameters [P], in the order of the specs. */
+  /** The parameters [P] of the checkpoints, in the order of the specs. */
   readonly params: readonly Float32Array[];
   readonly setting: ProbeSetting;
-  /** Mean loss over one noise bucket of the setting. */
+  /** The mean loss over one noise bucket of the setting. */
   objective(bucket: number): Objective;
   dispose(): Promise<void>;
 }
 
 /**
- * The unweighted loss of a run's or checkpoint's model on fixed held-out images and noise, and the parameters of all
- * specs, which must be of one architecture. Model, data and buffers are those of the first.
- * @throws {UserError} if they differ
+ * The unweighted loss on fixed held-out images and noise, and the parameters of all specs (runs or checkpoints), which must
+ * have the same architecture. Model, data and buffers come from the first.
+ *
+ * @throws {UserError} if the architectures or predictions differ
  */
 export async function openRunObjective(
   specs: readonly string[],
@@ -59,7 +60,7 @@ export async function openRunObjective(
     const other = shapes(denoiser).find((entry, i) => entry !== shapes(first.denoiser)[i]);
     if (other !== undefined || denoiser.layout.size !== first.denoiser.layout.size) {
       throw new UserError(
-        `${spec} has another architecture than ${first.spec}: between them there is no line in one space of parameters` +
+        `${spec} has another architecture than ${first.spec}, so they cannot be interpolated` +
           `${other === undefined ? '' : ` (first difference: ${other})`}.`,
         { code: 'SETS_MISMATCH' },
       );
@@ -109,7 +110,7 @@ async function objectiveOn(
   };
 }
 
-/** The mean loss over a bucket of `probe` as a function of `params` [size], which are put into `state` at every call. */
+/** The mean loss over a bucket of `probe` as a function of `params` [size], which are written to `state` at every call. */
 export function createProbeObjective(probe: NoiseProbe, state: StateHandle, size: number, bucket: number): Objective {
   const put = (params: Float32Array | Float64Array) => state.write({ params: float32(Float32Array.from(params)) });
   return {

@@ -1,4 +1,4 @@
-/** Two sets by name, their features, the metrics. */
+/** Metrics of one set against another. */
 import {
   checkMetrics,
   evaluate,
@@ -17,15 +17,16 @@ import { openSet, type OpenSetOptions } from './open-set.js';
 export interface EvaluateSetsOptions extends OpenSetOptions {
   readonly extractor: FeatureExtractor;
   readonly metrics: readonly MetricName[];
-  /** Folder in which the statistics of sets that do not change are kept; none are kept where it is left out. */
+  /** Cache folder for the statistics of sets that do not change. Default: no cache. */
   readonly cache?: string;
   /** Called after each batch of a set. */
   readonly onProgress?: (name: string, done: number, of: number) => void;
 }
 
 /**
- * Evaluates `generated` against `reference`, each one of `SET_FORMS`. Throws an Error that names the set and what is wrong
- * with it.
+ * Evaluates `generated` against `reference`, each one of `SET_FORMS`.
+ *
+ * @throws {Error} if a set cannot be used; the message names the set and the problem
  */
 export async function evaluateSets(
   generated: string,
@@ -40,7 +41,7 @@ export async function evaluateSets(
   return evaluate(a, b, { metrics, seed });
 }
 
-/** The features of a set: from the cache where they lie there, else extracted and kept. */
+/** The features of a set: from the cache if available, otherwise extracted and cached. */
 export async function featuresOf(
   spec: string,
   needs: { readonly keepFeatures: boolean; readonly keepLogits?: boolean },

@@ -1,4 +1,4 @@
-/** What a name on the command line stands for. */
+/** Opens sets of images by their names on the command line. */
 import { fileKind } from '@dm/files';
 import { extname } from 'node:path';
 import { isCheckpoint } from '../../checkpoint/checkpoint.js';
@@ -18,29 +18,29 @@ import { hasRun, runFolder } from '../../run/run-folder.js';
 import type { GenerateSamplesOptions } from '../../sampling/generate-samples.js';
 import { openRunSource, type RunSource } from './run-source.js';
 
-/** Forms of a set's name, for help texts. */
+/** Forms of a set's name, for help text. */
 export const SET_FORMS = [
-  'the folder of a run or of a checkpoint (samples are made)',
+  'a run or checkpoint folder (samples are generated)',
   'a folder of images',
-  'a .npy or .npz of images',
+  'a .npy or .npz file of images',
   'a data set such as mnist',
-  'an .npz of statistics',
+  'an .npz file of statistics',
 ] as const;
 
 export interface OpenSetOptions extends Pick<
   GenerateSamplesOptions,
   'best' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
 > {
-  /** Images to use: samples to make, or a choice by chance. Default: `defaultSamples` of a run, all of others. */
+  /** Images to use, generated or chosen at random. Default: `defaultSamples` for a run, all images otherwise. */
   readonly count?: number;
-  /** Of samples and choices. Default 0. */
+  /** Random seed of samples and choices. Default: 0. */
   readonly seed?: number;
   readonly skipBad?: boolean;
-  /** Of data sets that have both. Default train. */
+  /** Split of data sets that have both. Default: train. */
   readonly split?: Split;
 }
 
-/** Samples of a run where nobody says how many. */
+/** Default number of samples of a run. */
 export const defaultSamples = 1000;
 
 export type OpenedSet =
@@ -48,7 +48,11 @@ export type OpenedSet =
   | { readonly kind: 'images'; readonly source: ImageSource }
   | { readonly kind: 'run'; readonly source: RunSource };
 
-/** Opens a set by its name. Throws an Error that names the set and what is wrong with it. */
+/**
+ * Opens a set by its name.
+ *
+ * @throws {Error} if the set cannot be opened; the message names the set and the problem
+ */
 export async function openSet(
   spec: string,
   extractor: ExtractorIdentity,

@@ -1,4 +1,4 @@
-/** Samples of a run as a set of images: made while they are read. */
+/** Samples of a run as a set of images, generated on reading. */
 import { toBytes } from '@dm/data';
 import type { ImageSource } from '@dm/eval';
 import { type Arrays, float32, type NdArray } from '@dm/ops';
@@ -18,14 +18,14 @@ export type RunSourceOptions = Pick<
   'run' | 'checkpoint' | 'best' | 'steps' | 'sampler' | 'seed' | 'engine' | 'threads' | 'onNote'
 > & { readonly count: number };
 
-/** A set of images that holds an engine until it is disposed of. */
+/** A set of images that keeps an engine open until `dispose`. */
 export interface RunSource extends ImageSource {
   dispose(): Promise<void>;
 }
 
 /**
- * `count` images with the EMA weights, image i from noise i of the seed, its class i mod the number of classes. They are
- * rounded to bytes, as a PNG would hold them: so published metrics are taken.
+ * `count` images with the EMA weights, image i from noise i of the seed, its class i modulo the number of classes. They are
+ * rounded to bytes, as in PNG files, which is how published metrics are computed.
  */
 export async function openRunSource(options: RunSourceOptions): Promise<RunSource> {
   const checkpoint = readSelectedCheckpoint(options);
@@ -52,7 +52,7 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
       const rows = Math.min(size, count);
       for (let start = 0; start < count; start += rows) {
         const wanted = Math.min(rows, count - start);
-        // Always as many, the last ones of them twice: another number would be compiled anew.
+        // Always the same number, repeating the last image: another batch size would be compiled again.
         const imageIndices = Array.from({ length: rows }, (_, i) => Math.min(start + i, count - 1));
         const inputs = rowsOf(conditions.inputs, imageIndices);
         const unconditional = rowsOf(conditions.unconditional, imageIndices);

@@ -1,7 +1,7 @@
-/** Results as a table for people. */
+/** Human-readable tables of results. */
 import type { Evaluation } from '@dm/eval';
 
-/** Rows of cells as lines, columns aligned: the first to the left, the others to the right. */
+/** Formats rows of cells as lines with aligned columns, the first to the left, the others to the right. */
 export function aligned(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) =>
@@ -12,7 +12,7 @@ export function aligned(rows: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** An evaluation as lines: what was compared, by what, the numbers, and what a reader must know of them. */
+/** An evaluation as lines: the sets, the extractor, the values, and notes about them. */
 export function evaluationLines(evaluation: Evaluation): string[] {
   const { generated, reference, extractor, comparable, results, warnings } = evaluation;
   const set = (what: string, { name, count, shape }: Evaluation['generated']) =>
@@ -35,7 +35,7 @@ export function evaluationLines(evaluation: Evaluation): string[] {
   ];
 }
 
-/** Five significant digits, without an exponent where that stays short. */
+/** Five significant digits, without an exponent if that is short enough. */
 export function digits(value: number): string {
   const size = Math.abs(value);
   return size !== 0 && (size < 1e-3 || size >= 1e6) ? value.toExponential(3) : String(Number(value.toPrecision(5)));
