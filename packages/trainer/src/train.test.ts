@@ -159,7 +159,7 @@ describe('a run', () => {
     await expect(missing).rejects.toThrowWith({
       type: UserError,
       code: 'CHECKPOINT_INVALID',
-      contains: ['weights to start from', join(folder, 'none.safetensors')],
+      contains: ['initial weights', join(folder, 'none.safetensors')],
     });
   });
 
@@ -338,7 +338,7 @@ describe('refused, with the reason', () => {
 
   it.each([
     [{ model: { sample_size: 16 } }, 'DATA_MISMATCH', ['16x16x1', '8x8x1']],
-    [{ model: { out_channels: 2 } }, 'DATA_MISMATCH', ['2 channels', '1']],
+    [{ model: { out_channels: 2 } }, 'DATA_MISMATCH', ['2 output channels', '1']],
     [{ model: { type: 'dit', ...tinyDit, num_classes: 3 } }, 'DATA_MISMATCH', ['3 classes', 'has 2']],
     [{ batchSize: 0 }, 'CONFIG_INVALID', ['batchSize', 'at least 1', 'got 0']],
     [{ data: 'nowhere.npz' }, 'DATA_NOT_FOUND', ['nowhere.npz']],

@@ -119,7 +119,7 @@ describe('the latest valid checkpoint', () => {
     const { checkpoint, skipped } = latestCheckpoint(folder);
     expect(checkpoint!.manifest.step).toBe(200);
     expect(skipped.map((s) => s.reason)).toEqual([
-      expect.stringContaining('never finished'),
+      expect.stringContaining('incomplete'),
       expect.stringMatching(/no manifest\.json/),
       expect.stringMatching(/its manifest says 1000/),
     ]);

@@ -70,7 +70,7 @@ describe('resolving', () => {
       optimizer: { lr: 1e-3, betas: [0.8, 0.9], maxGradNorm: 1 },
     });
     writeFileSync(yaml, 'optimizer:\n  lr: 1\n lr: 2\n');
-    expect(() => configFile(yaml)).toThrowWith(invalid('my.yaml', 'not YAML', 'line 3'));
+    expect(() => configFile(yaml)).toThrowWith(invalid('my.yaml', 'YAML', 'line 3'));
     for (const [file, hostile] of [
       [yaml, 'model: &a [*a]\n'], // a circle
       [yaml, `model: ${'['.repeat(50_000)}`],
@@ -119,14 +119,14 @@ describe('errors', () => {
       { preset: 'mnits' },
       ['preset "mnits"', 'mean "mnist"', 'mnist, mnist-fast, mnist-dit, mnist-uvit, cifar10, cifar10-dit'],
     ],
-    [{ engine: 'onx' }, ['engine', 'onnx, tfjs-node-gpu, tfjs-node', 'perhaps "onnx"', 'got "onx" (test)']],
+    [{ engine: 'onx' }, ['engine', 'onnx, tfjs-node-gpu, tfjs-node', 'did you mean "onnx"', 'got "onx" (test)']],
     [{ batchSize: 0 }, ['batchSize', 'at least 1', 'got 0 (test)']],
     [{ batchSize: 1.5 }, ['batchSize', 'integer', 'got 1.5 (test)']],
     [{ optimizer: { lr: -1 } }, ['optimizer.lr', 'more than 0', 'got -1 (test)']],
     [{ optimizer: { betas: [0.9, 1] } }, ['optimizer.betas.1', 'less than 1']],
     [{ seed: 'x' }, ['seed', 'type number', 'got "x" (test)']],
     [{ lossWeighting: { type: 'minsnr' } }, ['lossWeighting.type', 'constant, minSnr, softMinSnr', 'got "minsnr"']],
-    [{ lossWeighting: 'minsnr' }, ['perhaps "minSnr"', 'got "minsnr" (test)']],
+    [{ lossWeighting: 'minsnr' }, ['did you mean "minSnr"', 'got "minsnr" (test)']],
     [{ lossWeighting: { gamma: 5 } }, ['lossWeighting', 'type constant', '"gamma"']],
     [{ uncertainty: { lr: 0 } }, ['uncertainty.lr', 'more than 0', 'got 0 (test)']],
     [{ uncertainty: 'learned' }, ['uncertainty', 'type object', 'got "learned" (test)']],

@@ -162,7 +162,7 @@ function demand(issue: z.core.$ZodIssue, value: unknown): string {
 
 function oneOf(known: readonly string[], value: unknown): string {
   const near = typeof value === 'string' ? nearest(value, known) : undefined;
-  return `must be one of ${known.join(', ')}${near === undefined ? '' : ` (perhaps "${near}")`}`;
+  return `must be one of ${known.join(', ')}${near === undefined ? '' : ` (did you mean "${near}"?)`}`;
 }
 
 function ofType(value: unknown): string {

@@ -25,9 +25,10 @@ export interface TrainingEvaluator {
 }
 
 /**
- * The reference are as many images of the data as there are samples, chosen by the run's seed, the same at each
- * evaluation; their features are made at the first, on the training's own engine.
- * @throws {Error} if the extractor or a metric is not to be had
+ * Opens the evaluator of a run. The reference is a fixed set of as many images of the data as there are samples, chosen by
+ * the run's seed; its features are extracted at the first evaluation, on the training engine.
+ *
+ * @throws {Error} if the extractor or a metric is not available
  */
 export async function openTrainingEvaluator(
   { config, dataset }: Pick<OpenedTrainingSetup, 'config' | 'dataset'>,

@@ -112,7 +112,7 @@ describe('a pipeline folder', () => {
     await expect(resumed).rejects.toThrowWith({
       type: UserError,
       code: 'RESUME_MISMATCH',
-      contains: [inFolder('imported'), 'weights only', '--init-from'],
+      contains: [inFolder('imported'), '--init-from'],
     });
   });
 

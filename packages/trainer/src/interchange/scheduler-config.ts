@@ -152,7 +152,7 @@ function trainingFieldsOf(diffusion: Diffusion): Fields {
   if (prediction.type === 'edm') {
     throw new UserError(
       "The prediction edm cannot be exported to diffusers: its DDPMScheduler and DDIMScheduler do not scale the network's " +
-        'input, as c_in of EDM does. The formats onnx and safetensors take it.',
+        'input, as c_in of EDM does. Use the format onnx or safetensors.',
       { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
@@ -309,9 +309,12 @@ function numberOf(fields: Fields, key: string, source: string): number {
 function keyOf(value: unknown, pairs: readonly (readonly [string, string])[], field: string): string {
   const pair = pairs.find(([, theirs]) => theirs === value);
   if (pair !== undefined) return pair[0];
-  throw new UserError(`${field} is ${JSON.stringify(value)}; ${pairs.map(([, p]) => p).join(', ')} can be read.`, {
-    code: 'PIPELINE_UNSUPPORTED',
-  });
+  throw new UserError(
+    `${field} is ${JSON.stringify(value)}, but must be one of ${pairs.map(([, p]) => p).join(', ')}.`,
+    {
+      code: 'PIPELINE_UNSUPPORTED',
+    },
+  );
 }
 
 function refused(source: string, field: string, value: unknown, right: string): UserError {

@@ -41,8 +41,8 @@ export function diffusersFolder(
   const denoiser = diffusersDenoisers.find(({ className }) => className === model.kind);
   if (denoiser === undefined) {
     throw new UserError(
-      `${model.kind} cannot be exported to diffusers: ${reasons[model.kind] ?? 'it has no such class'}. ` +
-        'The formats onnx and safetensors take every model.',
+      `${model.kind} cannot be exported to diffusers: ${reasons[model.kind] ?? 'diffusers does not have this class'}. ` +
+        'The formats onnx and safetensors support every model.',
       { code: 'PIPELINE_UNSUPPORTED' },
     );
   }

@@ -44,7 +44,7 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
    * `{ source: 'mine', value: { sampler: { path: { spacing: 'trailing' } } } }`. They may set nothing else.
    */
   readonly overrides?: readonly Layer[];
-  /** Classifier-free guidance, and the interval of sigma / alpha that it is confined to; the run's by default. */
+  /** Classifier-free guidance scale, and the range of sigma / alpha in which it is applied. Default: the run's. */
   readonly guidance?: number;
   readonly guidanceInterval?: readonly [low: number, high: number];
   /** `ema` (default), the name of an entry in `extraEmas`, or `raw` for the weights without averaging. */
@@ -66,7 +66,7 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
 }
 
 export interface GeneratedSamples extends Images {
-  /** The checkpoint that the weights came from. */
+  /** Path of the checkpoint that the weights are from. */
   readonly checkpoint: string;
   /** Images of each class that was sampled; empty for an unconditional model. */
   readonly classes: readonly ClassCount[];
@@ -133,7 +133,7 @@ export function readSelectedCheckpoint({
   );
 }
 
-/** The run's configuration with what was asked for laid over it. */
+/** The run's configuration, overridden by the given options. */
 export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesOptions): Config {
   const layer = (source: string, value: PartialConfig): Layer => ({ source, value });
   const { steps, sampler, overrides = [], guidance, guidanceInterval, engine, threads } = options;

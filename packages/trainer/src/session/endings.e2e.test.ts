@@ -143,7 +143,7 @@ describe('data that vanish', () => {
     const { code, stdout, stderr } = await run.finished;
     expect(code).toBe(1);
     expect(stderr).toMatch(/^error: pictures.[0-7]\.png/);
-    expect(stdout).toMatch(/step \d+ is saved.*--resume/);
+    expect(stdout).toMatch(/step \d+ was saved.*--resume/);
     expectAllSaved();
     mkdirSync(pictures);
     restore();

@@ -101,7 +101,7 @@ describe('a disk without room', () => {
     expect(() => writeCheckpoint(folder, fields(2), files, () => 2.5 * 2 ** 20)).toThrowWith({
       type: UserError,
       code: 'DISK_FULL',
-      contains: [join(folder, 'step-000002'), '3.1 MiB', '2.5 MiB', '--keep-last 1', 'untouched'],
+      contains: [join(folder, 'step-000002'), '3.1 MiB', '2.5 MiB', '--keep-last 1', '--resume'],
     });
     expect(readdirSync(folder).toSorted()).toEqual(before);
     expect(latestCheckpoint(folder).checkpoint!.manifest.step).toBe(1);

@@ -2,7 +2,7 @@
 import type { MetricsRecord } from '../run/metrics.js';
 
 export interface TrainHooks {
-  /** Once, before the first step. */
+  /** Called once, before the first step. */
   readonly onStart?: (started: RunStarted) => void;
   /** After each optimizer step: steps done and the batch's weighted mean loss, not finite if the update was skipped. */
   readonly onStep?: (step: number, loss: number) => void;

@@ -21,7 +21,7 @@ export function estimateMemory(setup: TrainingSetup): MemoryEstimate {
   const pixels = batches.shape.reduce((product, side) => product * side, 1);
   const microBatch = Math.ceil(batchSize / gradientAccumulation);
   const activations = activationCheckpointing ? 0 : (summary(model).activations * microBatch) / 2;
-  // Gradients live for a part of the step even if they are not accumulated.
+  // Gradients exist during the step even without accumulation.
   const gradients = gradientAccumulation > 1 ? 0 : layout.size;
   return { parameters: layout.size, bytes: stateBytes(setup) + 4 * (gradients + activations + batchSize * pixels) };
 }

@@ -125,7 +125,7 @@ describe('refused', () => {
     [
       { type: 'scheduleFreeAdamW', ...plain, lrSchedule: { type: 'cosine' } },
       'CONFIG_INVALID',
-      ['scheduleFreeAdamW', 'follows no schedule'],
+      ['scheduleFreeAdamW', 'optimizer.lrSchedule=constant'],
     ],
     [
       { type: 'scheduleFreeAdamW', ...plain, warmupRule: 'diffusers' },

@@ -20,10 +20,10 @@ const [beta1, beta2] = [0.9, 0.99];
  *   phi_j      = sqrt(2 / C) cos(f_j ln(sigma) / 4 + p_j),    f_j = 2 pi N(0, 1),  p_j = 2 pi U[0, 1)
  *   loss       = mean_i importance_i (w_i exp(-u_i) L_i + u_i)
  *
- * with w the weight of the noise level, L the mean squared error of an example, and importance the weight of the timesteps'
- * draw: Eq. 21 of Karras et al. 2024, arXiv:2312.02696. The least loss at a level has u = ln(w L). Theirs is a linear layer
- * on Fourier features too, of the same scale, whose weight is random at the start and kept at norm sqrt(C); ours is free
- * and begins with u = 0, the plain loss. f and p are constants of the seed.
+ * with w the weight of the noise level, L the mean squared error of an example, and importance the importance weight of
+ * its timestep: Eq. 21 of Karras et al. 2024, arXiv:2312.02696. At the minimum u = ln(w L). EDM2's head is also a linear
+ * layer on Fourier features of the same scale, but its weight is random at the start and kept at norm sqrt(C); this one is
+ * unconstrained and starts with u = 0, the plain loss. f and p are constants of the seed.
  */
 export interface Uncertainty {
   /** f and p, [C] each. */

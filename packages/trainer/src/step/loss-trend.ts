@@ -8,7 +8,7 @@
  * The loss is the weighted mean that the optimizer minimizes, of steps whose update was not skipped.
  */
 
-/** Multiples of its running minimum that the smoothed loss exceeds when an episode begins, and is back at when it ends. */
+/** Ratios of the smoothed loss to its running minimum at which an episode begins and ends. */
 export const divergenceMultiple = 10;
 const recoveryMultiple = divergenceMultiple / 2;
 

@@ -2,9 +2,9 @@ import { UserError } from '../errors.js';
 import type { StepResult } from './compiled-step.js';
 
 /**
- * Policy for a loss or gradient that is not finite: the update is skipped and counted, and too many end the run.
+ * Policy for a non-finite loss or gradient: the update is skipped and counted; too many in a row end the run.
  *
- * @throws {UserError} after too many updates in a row that are skipped
+ * @throws {UserError} after too many consecutive skipped updates
  */
 export class NonFiniteGuard {
   private inRow: number;
@@ -44,10 +44,10 @@ export class NonFiniteGuard {
     }
     const good =
       lastGood === undefined
-        ? 'This session wrote no checkpoint before that.'
+        ? 'No good checkpoint was saved in this session.'
         : `The last good checkpoint is ${lastGood}.`;
     throw new UserError(
-      `${what} at step ${step}, and so were the ${this.inRow} updates up to it skipped. ${good} ` +
+      `${what} at step ${step}; the last ${this.inRow} updates were skipped. ${good} ` +
         'Lower the learning rate (--lr), clip the gradient (--set optimizer.maxGradNorm=1), or warm up (--set optimizer.warmup=500).',
       { code: 'LOSS_NOT_FINITE' },
     );

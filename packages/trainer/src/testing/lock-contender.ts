@@ -1,5 +1,5 @@
 /**
- * A process that takes a lock whenever it is told to, for the tests of the lock: `take <folder>` in, `owner` or `refused`
+ * A process that acquires a lock on request, for the tests of the lock: `take <folder>` in, `owner` or `refused`
  * out; `release` in, `released` out.
  */
 import { acquireLock, type Lock } from '../run/lock.js';

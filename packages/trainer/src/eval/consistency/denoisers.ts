@@ -171,7 +171,8 @@ async function dataOf(
 /** The classes of the images as one-hot rows; empty for an unconditional model. */
 function conditions({ model }: Denoiser, labels: Int32Array | undefined): Arrays {
   if (model.numClasses === 0) return {};
-  if (labels === undefined) throw new UserError('A conditional model needs classes, which the data has not.');
+  if (labels === undefined)
+    throw new UserError('A conditional model needs class labels, which the data does not have.');
   return { cond: oneHot(labels, model.condDim) };
 }
 

@@ -66,8 +66,8 @@ export async function probeCheckpoints(run: string, options: ProbeCheckpointsOpt
 
 function tooFew(run: string, count: number): UserError {
   return new UserError(
-    `${run} keeps ${count} valid checkpoint${count === 1 ? '' : 's'}; a course needs at least 2. Train with --keep-last, ` +
-      'or measure while training: --probe-every.',
+    `${run} keeps ${count} valid checkpoint${count === 1 ? '' : 's'}; at least 2 are needed. Train with a larger --keep-last, ` +
+      'or measure during training with --probe-every.',
     { code: 'CHECKPOINT_NOT_FOUND' },
   );
 }

@@ -20,9 +20,9 @@ import { suggestion } from '../../config/suggestion.js';
 export interface ExtractorOptions {
   /** Path of the weights, for an extractor without bundled weights. */
   readonly weights?: string;
-  /** How images come to the network's size; the extractor's own way by default. */
+  /** Resizing to the network's input size. Default: the extractor's. */
   readonly resize?: string;
-  /** What computes; stays open. By default an engine `onnx` is opened, and closed with the extractor. */
+  /** Compute engine, which the caller closes. Default: a new engine `onnx`, which is closed with the extractor. */
   readonly engine?: Engine;
 }
 
@@ -97,6 +97,6 @@ async function openNetwork(
  * @throws {UserError} if such an option is given
  */
 function refuse(name: string, { weights, resize }: ExtractorOptions): void {
-  if (weights !== undefined) throw new UserError(`The extractor ${name} takes no weights: leave --weights out.`);
-  if (resize !== undefined) throw new UserError(`The extractor ${name} has one way to resize: leave --resize out.`);
+  if (weights !== undefined) throw new UserError(`The extractor ${name} does not use a weights file: omit --weights.`);
+  if (resize !== undefined) throw new UserError(`The extractor ${name} has a fixed resize method: omit --resize.`);
 }

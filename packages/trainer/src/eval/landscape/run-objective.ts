@@ -54,7 +54,7 @@ export async function openRunObjective(
     return { spec, denoiser, arrays: readWeights(denoiser, checkpoint, weightsName(weights)) };
   });
   const [first] = opened;
-  if (first === undefined) throw new UserError('Name a run or a checkpoint.');
+  if (first === undefined) throw new UserError('Give at least one run or checkpoint.');
   const shapes = ({ layout }: Denoiser) => layout.entries.map(({ name, shape }) => `${name} [${shape.join(', ')}]`);
   for (const { spec, denoiser } of opened) {
     const other = shapes(denoiser).find((entry, i) => entry !== shapes(first.denoiser)[i]);
@@ -67,7 +67,7 @@ export async function openRunObjective(
     }
     if (predicts(denoiser) !== predicts(first.denoiser)) {
       throw new UserError(
-        `${spec} predicts ${predicts(denoiser)} and ${first.spec} ${predicts(first.denoiser)}: they do not share a loss.`,
+        `${spec} predicts ${predicts(denoiser)} and ${first.spec} ${predicts(first.denoiser)}, so their losses are not comparable.`,
         { code: 'SETS_MISMATCH' },
       );
     }

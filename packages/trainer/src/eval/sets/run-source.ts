@@ -32,12 +32,12 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
   const config = samplingConfig(checkpoint, options);
   const { count, seed = 0 } = options;
   if (!Number.isInteger(count) || count < 2) {
-    throw new UserError(`--count must be a whole number of at least 2, got ${count}.`);
+    throw new UserError(`--count must be an integer of at least 2, got ${count}.`);
   }
   const denoiser = openDenoiser(config);
   const shape = denoiser.model.inputShape;
   if (shape[2] !== 1 && shape[2] !== 3) {
-    throw new UserError(`${checkpoint.path} makes arrays of ${shape[2]} channels; images have 1 or 3.`);
+    throw new UserError(`${checkpoint.path} generates arrays with ${shape[2]} channels, but images have 1 or 3.`);
   }
   const conditions = classCondition(denoiser, count);
   const engine = await openEngine(config.engine, engineOptions(config));
