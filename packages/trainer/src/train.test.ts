@@ -36,7 +36,7 @@ function finalFiles(out: string): Record<string, string> {
 }
 
 /** What asking for class 2 of a model with two classes throws. */
-const noClass2 = { type: UserError, code: 'CLASS_UNKNOWN', contains: ['2', '0 0', '1 1'] };
+const noClass2 = { type: UserError, code: 'CLASS_UNKNOWN', contains: ['Class 2', 'has 2'] };
 
 /** The log without what clocks measured. */
 function log(out: string) {

@@ -37,13 +37,13 @@ export function checkImageOutput(path: string): void {
   const isFolder = formatOf(path) === '';
   if (isFolder) checkNotExisting(path);
   else if (fileKind(path) === 'folder') {
-    throw new UserError(`${path} is a folder. Name a file in it, or end it with a / to write single images.`, {
+    throw new UserError(`${path} is a folder. Append the name of the file to write, or a slash for single images.`, {
       code: 'FILE_EXISTS',
     });
   }
   const parent = dirname(resolve(path));
   if (fileKind(parent) !== 'folder') {
-    throw new UserError(`${path}: there is no folder ${parent}. Create it, or choose another place with --out.`, {
+    throw new UserError(`${path}: folder ${parent} does not exist. Create it, or choose another place with --out.`, {
       code: 'FILE_NOT_FOUND',
     });
   }

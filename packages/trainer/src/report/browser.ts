@@ -189,7 +189,7 @@ export function renderReport(
     const all = runs
       .flatMap((run) => run[kind].values.flat())
       .filter((v) => v !== null && (!isLog || v > 0)) as number[];
-    // Not Math.min(...all): that many arguments would overflow the stack.
+    // With reduce, since that many arguments of Math.min would overflow the stack.
     const low = isLog ? all.reduce((least, v) => Math.min(least, v), Infinity) : 0;
     const high = all.reduce((most, v) => Math.max(most, v), -Infinity);
     const share = (v: number) => (isLog ? Math.log(v / low) / Math.log(high / low || 1) : v / high);

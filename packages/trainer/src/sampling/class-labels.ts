@@ -37,7 +37,7 @@ export function chosenClasses(
     const text = String(part).trim();
     const number = /^\d+$/.test(text) ? Number(text) : (names?.indexOf(text) ?? -1);
     if (number >= 0 && number < classes) return number;
-    throw new UserError(`--label ${text}: there is no such class. ${knownClasses(text, classes, names)}`, {
+    throw new UserError(`--label ${text}: unknown class. ${knownClasses(text, classes, names)}`, {
       code: 'CLASS_UNKNOWN',
     });
   });
