@@ -4,7 +4,7 @@ import { biasCorrection } from './bias-correction.js';
 import type { Scalars } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
-/** The two moments, and the step that they make with the learning rate in it. */
+/** The first and second moments, and the update direction, which includes the learning rate. */
 interface AdamMoments {
   readonly slots: readonly string[];
   readonly scalars: (step: number) => Scalars;
@@ -12,13 +12,16 @@ interface AdamMoments {
 }
 
 /**
- * What the Adam family shares:
+ * The moments shared by Adam, AdamW, AdEMAMix, and Muon (for its other parameters), Algorithm 1 of Kingma & Ba 2015,
+ * arXiv:1412.6980:
  *
  *   m <- b1 m + (1 - b1) g,    v <- b2 v + (1 - b2) g^2
  *   direction = lr (m / c1) / (sqrt(v / c2) + eps)
  *
- * c1 = 1 - product of the b1 used so far, c2 = 1 - b2^(step + 1). Computed as stepSize m / (sqrt(v) + eps sqrt(c2)) with
- * stepSize = lr sqrt(c2) / c1 from the host: the same number, one pass over the vector less.
+ * with c1 = 1 - product of the b1 used so far (`biasCorrection`) and c2 = 1 - b2^(step + 1). Computed in the equivalent
+ * form stepSize m / (sqrt(v) + eps sqrt(c2)), with stepSize = lr sqrt(c2) / c1 computed on the host, which saves one
+ * pass over the vector. `owner` is the name of the optimizer in error messages.
+ * @throws {RangeError} if a constant beta1 or beta2 is not in [0, 1), or eps is not > 0
  */
 export function adamMoments(
   owner: string,
@@ -44,7 +47,7 @@ export function adamMoments(
       return {
         lr: lr(step),
         beta1: b1,
-        // Not formed from the float32 beta1 inside the program: that would lose digits.
+        // Computed here in float64: 1 - beta1 in float32 would lose digits.
         oneMinusBeta1: 1 - b1,
         stepSize: (lr(step) * rootCorrection2) / correction1(step),
         eps: eps * rootCorrection2,

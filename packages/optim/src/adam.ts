@@ -5,22 +5,25 @@ import { type Optimizer, zeroSlots } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 
 export interface AdamOptions {
-  /** Learning rate: a number or a schedule. */
+  /** Learning rate: a number, or a schedule over optimizer steps. */
   readonly lr: number | StepSchedule;
-  /** Momentum: a number in [0, 1) or a schedule such as `momentumDecay`'s; 0.9 by default. */
+  /** Decay rate of the first moment: a number in [0, 1), or a schedule such as `momentumDecay`'s. Default 0.9. */
   readonly beta1?: number | StepSchedule;
-  /** Average of the squared gradients, in [0, 1); 0.999 by default. */
+  /** Decay rate of the second moment, in [0, 1). Default 0.999. */
   readonly beta2?: number;
-  /** Added to the square root, as in PyTorch; 1e-8 by default. */
+  /** Added to the square root, as in PyTorch; > 0. Default 1e-8. */
   readonly eps?: number;
-  /** L2 penalty, added to the gradient as wd p; 0 by default. For the decoupled form take `adamW`. */
+  /** L2 penalty: wd p is added to the gradient; >= 0. Default 0. For decoupled weight decay use `adamW`. */
   readonly weightDecay?: number;
 }
 
 /**
- * Adam, Kingma & Ba 2015, arXiv:1412.6980, Algorithm 1, in the form of `torch.optim.Adam`. The bias correction of m is
- * the product of the beta1 used so far (see `biasCorrection`).
- * @throws {RangeError} on an option out of range
+ * Adam: Algorithm 1 of Kingma & Ba 2015, arXiv:1412.6980, as in `torch.optim.Adam`,
+ *
+ *   p <- p - lr (m / c1) / (sqrt(v / c2) + eps)
+ *
+ * with c1 = 1 - product of the beta1 used so far (`biasCorrection`), so beta1 may change from step to step.
+ * @throws {RangeError} if an option is out of range
  */
 export function adam(options: AdamOptions): Optimizer {
   const { weightDecay = 0 } = options;

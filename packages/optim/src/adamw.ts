@@ -5,26 +5,25 @@ import type { StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
 export interface AdamWOptions {
-  /** Learning rate: a number or a schedule. */
+  /** Learning rate: a number, or a schedule over optimizer steps. */
   readonly lr: number | StepSchedule;
-  /** Momentum: a number in [0, 1) or a schedule such as `momentumDecay`'s; 0.9 by default. */
+  /** Decay rate of the first moment: a number in [0, 1), or a schedule such as `momentumDecay`'s. Default 0.9. */
   readonly beta1?: number | StepSchedule;
-  /** Average of the squared gradients, in [0, 1); 0.999 by default. */
+  /** Decay rate of the second moment, in [0, 1). Default 0.999. */
   readonly beta2?: number;
-  /** Added to the square root, as in PyTorch; 1e-8 by default. */
+  /** Added to the square root, as in PyTorch; > 0. Default 1e-8. */
   readonly eps?: number;
-  /** Decoupled weight decay, times the learning rate; 0.01 by default. */
+  /** Decoupled weight decay, multiplied by the learning rate. Default 0.01. */
   readonly weightDecay?: WeightDecay;
 }
 
 /**
- * AdamW, Loshchilov & Hutter 2019, arXiv:1711.05101, Algorithm 2, in the form of `torch.optim.AdamW`:
+ * AdamW: Algorithm 2 of Loshchilov & Hutter 2019, arXiv:1711.05101, as in `torch.optim.AdamW`:
  *
  *   p <- p (1 - lr wd) - lr (m / c1) / (sqrt(v / c2) + eps)
  *
- * with the moments of `adam-moments.ts`; beta1 may change from step to step, and c1 = 1 - product of the beta1 used so
- * far.
- * @throws {RangeError} on an option out of range
+ * with Adam's moments m and v. beta1 may change from step to step: c1 = 1 - product of the beta1 used so far.
+ * @throws {RangeError} if an option is out of range
  */
 export function adamW(options: AdamWOptions): Optimizer {
   const decay = decoupledDecay('adamW', options.weightDecay ?? 0.01);

@@ -6,32 +6,32 @@ import type { StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
 export interface AdEMAMixOptions {
-  /** Learning rate: a number or a schedule. */
+  /** Learning rate: a number, or a schedule over optimizer steps. */
   readonly lr: number | StepSchedule;
-  /** Fast momentum, in [0, 1); 0.9 by default. */
+  /** Decay rate of the fast momentum, in [0, 1). Default 0.9. */
   readonly beta1?: number;
-  /** Average of the squared gradients, in [0, 1); 0.999 by default. */
+  /** Decay rate of the second moment, in [0, 1). Default 0.999. */
   readonly beta2?: number;
-  /** Slow momentum, in (beta1, 1); 0.9999 by default. */
+  /** Decay rate of the slow momentum, in (beta1, 1). Default 0.9999. */
   readonly beta3?: number;
-  /** Weight of the slow momentum, >= 0; 2 by default. */
+  /** Weight of the slow momentum, >= 0. Default 2. */
   readonly alpha?: number;
-  /** Steps over which alpha and beta3 rise to their values, >= 0; 0 by default, the whole run in the paper. */
+  /** Optimizer steps over which alpha and beta3 rise to their values, >= 0. Default 0; the paper uses the whole run. */
   readonly warmupSteps?: number;
-  /** Added to the square root; 1e-8 by default. */
+  /** Added to the square root; > 0. Default 1e-8. */
   readonly eps?: number;
-  /** Decoupled weight decay, times the learning rate; 0 by default. */
+  /** Decoupled weight decay, multiplied by the learning rate. Default 0. */
   readonly weightDecay?: WeightDecay;
 }
 
 /**
- * AdEMAMix, Pagliardini et al. 2024, arXiv:2409.03137, Algorithm 1: AdamW with a second, slow momentum,
+ * AdEMAMix: Algorithm 1 of Pagliardini et al. 2024, arXiv:2409.03137. AdamW with a second, slow momentum,
  *
  *   p <- p (1 - lr wd) - lr (m1 / c1 + alpha m2) / (sqrt(v / c2) + eps),    m2 <- b3 m2 + (1 - b3) g
  *
- * While warming up, with a = (step + 1) / warmupSteps, alpha grows linearly and b3 so that its half-life grows linearly
- * from beta1's: 1 / ln b3(a) = (1 - a) / ln beta1 + a / ln beta3.
- * @throws {RangeError} on an option out of range
+ * During warmup, with a = (step + 1) / warmupSteps, alpha grows linearly from 0, and the half-life of b3 grows linearly
+ * from the half-life of beta1: 1 / ln b3(a) = (1 - a) / ln beta1 + a / ln beta3.
+ * @throws {RangeError} if an option is out of range
  */
 export function adEMAMix(options: AdEMAMixOptions): Optimizer {
   const { beta1 = 0.9, beta3 = 0.9999, alpha = 2, warmupSteps = 0 } = options;
@@ -44,7 +44,7 @@ export function adEMAMix(options: AdEMAMixOptions): Optimizer {
 
   const slowBeta = (a: number): number => {
     if (a >= 1) return beta3;
-    // A fast momentum of 0 has half-life 0, the limit of the formula as beta1 falls to 0.
+    // The limit as beta1 → 0, whose half-life is 0.
     const inverse = (beta1 === 0 ? 0 : (1 - a) / Math.log(beta1)) + a / Math.log(beta3);
     return Math.exp(1 / inverse);
   };
@@ -55,7 +55,7 @@ export function adEMAMix(options: AdEMAMixOptions): Optimizer {
       const scalars = fast.scalars(step);
       const a = warmupSteps === 0 ? 1 : Math.min(1, (step + 1) / warmupSteps);
       const b3 = slowBeta(a);
-      // The slow average has the step size of the fast one but for its bias correction: lr sqrt(c2).
+      // As stepSize of `adamMoments`, but without the bias correction c1: lr sqrt(c2).
       const slowStepSize = scalars.lr! * Math.sqrt(1 - (options.beta2 ?? 0.999) ** (step + 1)) * alpha * a;
       return { ...scalars, beta3: b3, oneMinusBeta3: 1 - b3, slowStepSize };
     },

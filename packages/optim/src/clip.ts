@@ -1,14 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Euclidean norm of a flat gradient [size] → scalar. */
+/** Euclidean norm of a flat gradient: [P] → scalar. */
 export function gradientNorm(grads: tf.Tensor): tf.Tensor {
   return tf.sqrt(tf.sum(tf.square(grads)));
 }
 
 /**
- * Scales `grads` [size] by min(1, maxNorm / (norm + 1e-6)), the coefficient of PyTorch's `clip_grad_norm_`. `maxNorm`
- * is a constant > 0 or a scalar tensor. Returns the norm from before as well.
- * @throws {RangeError} unless that is so
+ * Scales `grads` [P] by min(1, maxNorm / (norm + 1e-6)), as PyTorch's `clip_grad_norm_`. `maxNorm` is a number > 0 or a
+ * scalar tensor. Returns the scaled gradient [P] and the norm before clipping (a scalar).
+ * @throws {RangeError} if `maxNorm` is a number that is not > 0
  */
 export function clipByGlobalNorm(
   grads: tf.Tensor,

@@ -6,7 +6,7 @@ import { fixedEma, halfLifeEma, karrasEma, powerEma, type Ema } from './ema.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
-/** Runs the average over a sequence of scalars, from 0. */
+/** The average after a sequence of scalar parameters, starting from 0. */
 function average(ema: Ema, values: readonly number[]): number {
   return values.reduce((before, value, step) => {
     const result = tf.tidy(() => {
@@ -24,22 +24,22 @@ describe('EMA', () => {
     expect(average(fixedEma(0.7), values)).toBeCloseTo(expected, 6);
   });
 
-  it('keeps the digits of 1 - decay that a float32 decay has not', () => {
-    // 1e6 (1 - float32(0.999999)) is 0.9537; the rate formed on the host is exact to float32's seven digits.
+  it('computes 1 - decay in float64', () => {
+    // 1e6 (1 - float32(0.999999)) is 0.9537.
     expect(average(fixedEma(0.999999), [1e6])).toBeCloseTo(1, 5);
   });
 
-  it('power warm-up is that of diffusers: 1 - (1 + step / invGamma)^-power, capped', () => {
+  it('power warmup is 1 - (1 + step / invGamma)^-power, at most maxDecay, as in diffusers', () => {
     const { decay } = powerEma({ power: 0.75, invGamma: 2, maxDecay: 0.9 });
     expect(decay(0)).toBe(0);
     expect(decay(6)).toBeCloseTo(1 - 4 ** -0.75, 14);
     expect(decay(1_000_000)).toBe(0.9);
-    // The two figures in diffusers' EMAModel: power 2/3 reaches 0.999 at 31.6 K steps, 3/4 at 10 K.
+    // From the docstring of diffusers' EMAModel: power 2/3 reaches 0.999 at 31.6K steps, 3/4 at 10K.
     expect(powerEma({ power: 2 / 3 }).decay(31_622)).toBeCloseTo(0.999, 6);
     expect(powerEma({ power: 3 / 4 }).decay(9999)).toBeCloseTo(0.999, 6);
   });
 
-  it('half-life leaves half of the old average after that many images, at any batch size', () => {
+  it('half-life: half of the old average remains after that many images, at any batch size', () => {
     for (const batchSize of [16, 64]) {
       const { decay } = halfLifeEma({ halfLifeImages: 6400, batchSize, rampUp: Infinity });
       expect(decay(0) ** (6400 / batchSize)).toBeCloseTo(0.5, 12);
@@ -50,13 +50,13 @@ describe('EMA', () => {
     expect(ramped(1_000_000)).toBeCloseTo(0.5 ** (16 / 6400), 14);
   });
 
-  it("Karras' power function: decay (1 - 1/n)^(gamma + 1), width as asked", () => {
+  it('power function: decay is (1 - 1/n)^(gamma + 1), and the weights have the requested relative width', () => {
     const { decay } = karrasEma({ relativeStd: 0.1 });
-    // EDM2, Sec. 3.1: sigma_rel 0.10 is gamma 6.94, 0.05 is gamma 16.97.
+    // Sec. 3.1 of arXiv:2312.02696: sigma_rel 0.10 is gamma 6.94, 0.05 is gamma 16.97.
     expect(Math.log(decay(99)) / Math.log(0.99) - 1).toBeCloseTo(6.94, 2);
     expect(Math.log(karrasEma({ relativeStd: 0.05 }).decay(99)) / Math.log(0.99) - 1).toBeCloseTo(16.97, 2);
     expect(decay(0)).toBe(0);
-    // Standard deviation of the profile, over the length of the run.
+    // The standard deviation of the weights, relative to the length of training.
     const n = 4000;
     const weights: number[] = [];
     for (let step = 0; step < n; step++) {
@@ -68,16 +68,18 @@ describe('EMA', () => {
     expect(Math.sqrt(variance)).toBeCloseTo(0.1, 3);
   });
 
-  it('refuses impossible values', () => {
-    expect(() => fixedEma(1)).toThrow('fixedEma: decay must be in [0, 1), got 1');
-    expect(() => powerEma({ power: 0 })).toThrow(/power must be a number > 0, got 0/);
-    expect(() => halfLifeEma({ halfLifeImages: 0, batchSize: 1 })).toThrow(/halfLifeImages/);
-    expect(() => karrasEma({ relativeStd: 0.5 })).toThrow(/relativeStd must be in \(0, 0.28\], got 0.5/);
+  it.each<[() => unknown, string[]]>([
+    [() => fixedEma(1), ['fixedEma: decay', '[0, 1)', 'got 1']],
+    [() => powerEma({ power: 0 }), ['power', '> 0', 'got 0']],
+    [() => halfLifeEma({ halfLifeImages: 0, batchSize: 1 }), ['halfLifeImages', 'got 0']],
+    [() => karrasEma({ relativeStd: 0.5 }), ['relativeStd', '(0, 0.28]', 'got 0.5']],
+  ])('rejects values out of range %#', (make, contains) => {
+    expect(make).toThrowWith({ type: RangeError, contains });
   });
 });
 
 describe('clipping', () => {
-  it("has the norm and coefficient of PyTorch's clip_grad_norm_", () => {
+  it("computes the norm and coefficient of PyTorch's clip_grad_norm_", () => {
     // torch.nn.utils.clip_grad_norm_ of [3, 4] to 1: norm 5, coefficient 1 / (5 + 1e-6).
     tf.tidy(() => {
       const { grads, norm } = clipByGlobalNorm(tf.tensor1d([3, 4]), 1);
@@ -87,6 +89,9 @@ describe('clipping', () => {
       expect([...clipByGlobalNorm(tf.tensor1d([0, 0]), 1).grads.dataSync()]).toEqual([0, 0]);
       expect(gradientNorm(tf.tensor1d([1, 2, 2])).dataSync()[0]).toBe(3);
     });
-    expect(() => clipByGlobalNorm(tf.tensor1d([1]), 0)).toThrow(/maxNorm must be a number > 0, got 0/);
+    expect(() => clipByGlobalNorm(tf.tensor1d([1]), 0)).toThrowWith({
+      type: RangeError,
+      contains: ['maxNorm', '> 0', 'got 0'],
+    });
   });
 });

@@ -3,17 +3,21 @@ import { checkChoice, checkInRange, checkInteger, checkNumber, checkPositive } f
 import type { Scalars } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 
-/** An exponential moving average of the parameters: a decay for each step, and the update inside the program. */
+/** An exponential moving average (EMA) of the parameters. */
 export interface Ema {
-  /** Share of the old average that stays at optimizer step `step` (from 0), in [0, 1). */
+  /** Decay at optimizer step `step` (from 0), in [0, 1): the fraction of the old average that is retained. */
   readonly decay: StepSchedule;
-  /** Input of `update` at `step`: `emaRate` = 1 - decay, formed on the host because float32 would lose its digits. */
+  /**
+   * Inputs of `update` at `step`: `emaRate` = 1 - decay, computed in float64, since 1 - decay in float32 loses digits.
+   */
   scalars(this: void, step: number): Scalars;
-  /** ema, params [size] after the optimizer's step; the scalar tensors of `scalars` by name → the new average. */
+  /**
+   * The new average [P], from the old one [P], the parameters [P] after the optimizer step, and `scalars` as tensors.
+   */
   update(this: void, ema: tf.Tensor, params: tf.Tensor, scalars: Readonly<Record<string, tf.Tensor>>): tf.Tensor;
 }
 
-/** ema + rate (params - ema), rate = 1 - decay a scalar tensor. ema, params [P]. */
+/** ema + rate (params - ema), with a scalar tensor rate = 1 - decay; ema and params are [P]. */
 function emaUpdate(ema: tf.Tensor, params: tf.Tensor, rate: tf.Tensor): tf.Tensor {
   return tf.add(ema, tf.mul(tf.sub(params, ema), rate));
 }
@@ -27,8 +31,8 @@ function fromDecay(decay: StepSchedule): Ema {
 }
 
 /**
- * The same decay at every step, in [0, 1): 0.9999 in most papers, too slow for short runs.
- * @throws {RangeError} on another decay
+ * EMA with a constant decay in [0, 1). Most papers use 0.9999, which is too slow for runs of a few thousand steps.
+ * @throws {RangeError} if decay is not in [0, 1)
  */
 export function fixedEma(decay: number): Ema {
   checkInRange('fixedEma: decay', decay, '[0, 1)');
@@ -37,26 +41,26 @@ export function fixedEma(decay: number): Ema {
 
 /** Options of diffusers' `EMAModel`, with its defaults. */
 export interface EmaModelOptions {
-  /** Largest decay, in [0, 1); 0.9999 by default. */
+  /** Upper bound of the decay, in [0, 1). Default 0.9999. */
   readonly maxDecay?: number;
-  /** Smallest decay once the average has begun, in [0, maxDecay]; 0 by default. */
+  /** Lower bound of the decay after the first update, in [0, maxDecay]. Default 0. */
   readonly minDecay?: number;
-  /** Steps for which the average stays equal to the parameters, >= 0; 0 by default. `update_after_step` in diffusers. */
+  /** Optimizer steps before averaging starts (`update_after_step` in diffusers), >= 0. Default 0. */
   readonly updateAfterStep?: number;
 }
 
 export interface PowerEmaOptions extends EmaModelOptions {
-  /** Steps over which the warm-up stretches, > 0; 1 by default. */
+  /** Inverse rate of the warmup, in optimizer steps (`inv_gamma` in diffusers), > 0. Default 1. */
   readonly invGamma?: number;
-  /** Exponent, > 0; 2/3 suits runs of a million steps, 3/4 shorter ones; 2/3 by default. */
+  /** Exponent, > 0. Default 2/3, for runs of a million steps; use 3/4 for shorter runs. */
   readonly power?: number;
 }
 
 /**
- * Power warm-up, decay = clip(1 - (1 + k / invGamma)^-power, minDecay, maxDecay), k = step - updateAfterStep, as
- * diffusers' `EMAModel` with `use_ema_warmup`. While k <= 0 the decay is 0: the average begins as the parameters.
- * @throws {RangeError} unless 0 <= minDecay <= maxDecay < 1, invGamma and power are above 0 and updateAfterStep is a
- *   whole number of at least 0
+ * EMA with a power warmup, decay = clip(1 - (1 + k / invGamma)^-power, minDecay, maxDecay), k = step - updateAfterStep,
+ * as diffusers' `EMAModel` with `use_ema_warmup`. While k <= 0 the decay is 0: the average equals the parameters.
+ * @throws {RangeError} if not 0 <= minDecay <= maxDecay < 1, invGamma or power is not > 0, or updateAfterStep is not an
+ * integer >= 0
  */
 export function powerEma(options: PowerEmaOptions = {}): Ema {
   const { invGamma = 1, power = 2 / 3 } = options;
@@ -66,15 +70,15 @@ export function powerEma(options: PowerEmaOptions = {}): Ema {
 }
 
 /**
- * decay = clip((1 + k) / (10 + k), minDecay, maxDecay), k = step - updateAfterStep, as diffusers' `EMAModel` without
- * `use_ema_warmup`. While k <= 0 the decay is 0: the average begins as the parameters.
- * @throws {RangeError} unless 0 <= minDecay <= maxDecay < 1 and updateAfterStep is a whole number of at least 0
+ * EMA with decay = clip((1 + k) / (10 + k), minDecay, maxDecay), k = step - updateAfterStep, as diffusers' `EMAModel`
+ * without `use_ema_warmup`. While k <= 0 the decay is 0: the average equals the parameters.
+ * @throws {RangeError} if not 0 <= minDecay <= maxDecay < 1, or updateAfterStep is not an integer >= 0
  */
 export function rationalEma(options: EmaModelOptions = {}): Ema {
   return emaModel('rationalEma', options, (k) => (1 + k) / (10 + k));
 }
 
-/** `EMAModel.get_decay`; its optimization_step is step + 1. */
+/** As diffusers' `EMAModel.get_decay`, whose `optimization_step` is step + 1. */
 function emaModel(owner: string, options: EmaModelOptions, warmUp: (k: number) => number): Ema {
   const { maxDecay = 0.9999, minDecay = 0, updateAfterStep = 0 } = options;
   checkInRange(`${owner}: maxDecay`, maxDecay, '[0, 1)');
@@ -87,23 +91,24 @@ function emaModel(owner: string, options: EmaModelOptions, warmUp: (k: number) =
 }
 
 export interface HalfLifeEmaOptions {
-  /** Images after which half of the old average is left, > 0. */
+  /** Half-life of the average in training images, > 0. */
   readonly halfLifeImages: number;
-  /** Images a step (batch times accumulation times ranks), > 0. */
+  /** Images per optimizer step (batch size times gradient accumulation times ranks), > 0. */
   readonly batchSize: number;
   /**
-   * The half-life is at most this share of the images seen so far; 0.05 by default, 0.09 for the ramp `edm2`, Infinity
-   * for no warm-up.
+   * Warmup: the half-life is at most this fraction of the images seen so far, > 0. Default 0.05, or 0.09 for the ramp
+   * `edm2`; Infinity disables the warmup.
    */
   readonly rampUp?: number;
-  /** Whether the images seen are those before this step (`edm`, the default) or include this step's (`edm2`). */
+  /** Whether the images seen exclude (`edm`, the default) or include (`edm2`) those of the current step. */
   readonly ramp?: 'edm' | 'edm2';
 }
 
 /**
- * decay = 0.5^(batchSize / h), h = min(halfLifeImages, rampUp * images seen), as in the training loop of Karras et al.
- * 2022, arXiv:2206.00364, or as `TraditionalEMA` of EDM2's code. Comparable between batch sizes.
- * @throws {RangeError} unless all three numbers are above 0, and on an unknown ramp
+ * EMA with a half-life in images, decay = 0.5^(batchSize / h), h = min(halfLifeImages, rampUp * images seen), as in
+ * `training_loop.py` of https://github.com/NVlabs/edm or `TraditionalEMA` of https://github.com/NVlabs/edm2. The same
+ * half-life is comparable across batch sizes.
+ * @throws {RangeError} if halfLifeImages, batchSize, or rampUp is not > 0, or the ramp is unknown
  */
 export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
   const { halfLifeImages, batchSize, ramp = 'edm' } = options;
@@ -119,16 +124,16 @@ export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
 }
 
 /**
- * Power-function averaging of Karras et al. 2024, arXiv:2312.02696 (EDM2), Sec. 3: decay = (1 - 1 / n)^(gamma + 1) at
- * the n-th step, n from 1, so that the average covers the same share of the run whenever it is read. `relativeStd` is
- * the width of its profile over the length of training, sigma_rel = sqrt((gamma + 1) / ((gamma + 2)^2 (gamma + 3))), in
- * (0, 0.28]; 0.05 and 0.1 in the paper.
- * @throws {RangeError} on a width outside of that
+ * Power-function EMA, Section 3.1 of Karras et al. 2024, arXiv:2312.02696 (EDM2): decay = (1 - 1 / n)^(gamma + 1) at
+ * step n = 1, 2, ..., so that at any time the average spans the same fraction of the training so far. `relativeStd` in
+ * (0, 0.28] is the standard deviation of its weights, relative to the length of training, sigma_rel = sqrt((gamma + 1)
+ * / ((gamma + 2)^2 (gamma + 3))); the paper uses 0.05 and 0.1.
+ * @throws {RangeError} if relativeStd is not in (0, 0.28]
  */
 export function karrasEma(options: { readonly relativeStd: number }): Ema {
   const { relativeStd } = options;
   checkInRange('karrasEma: relativeStd', relativeStd, '(0, 0.28]');
-  // The width falls with gamma from 0.2887 at 0; about 1 / gamma for large gamma.
+  // Bisection: the width decreases from 0.2887 at gamma = 0, and is about 1 / gamma for large gamma.
   let low = 0;
   let high = 2 / relativeStd;
   for (let i = 0; i < 100; i++) {
@@ -139,6 +144,7 @@ export function karrasEma(options: { readonly relativeStd: number }): Ema {
   return fromDecay((step) => (1 - 1 / (step + 1)) ** (low + 1));
 }
 
+/** sigma_rel of an exponent gamma. */
 function profileWidth(gamma: number): number {
   return Math.sqrt((gamma + 1) / ((gamma + 2) ** 2 * (gamma + 3)));
 }

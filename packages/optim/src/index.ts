@@ -1,6 +1,6 @@
 export type { Optimizer, Scalars } from './optimizer.js';
 
-// The method.
+// Momentum decay with learning-rate compensation.
 export { momentumDecay, demon, type MomentumDecayOptions } from './momentum-decay.js';
 export { biasCorrection } from './bias-correction.js';
 
@@ -16,7 +16,7 @@ export { createTfOptimizer } from './tf-optimizer.js';
 export type { WeightDecay } from './weight-decay.js';
 export { clipByGlobalNorm, gradientNorm } from './clip.js';
 
-// Learning rates and averages of the parameters.
+// Learning-rate schedules and EMA.
 export { afterWarmup, constantLr, cosineLr, inverseSqrtLr, linearLr, withWarmup } from './lr-schedules.js';
 export type { DecayOptions } from './lr-schedules.js';
 export { product, type StepSchedule } from './step-schedule.js';

@@ -5,21 +5,22 @@ import { asSchedule, type StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
 export interface LionOptions {
-  /** Learning rate: a number or a schedule; 3 to 10 times smaller than Adam's. */
+  /** Learning rate: a number or a schedule; the paper suggests 3 to 10 times less than for AdamW. */
   readonly lr: number | StepSchedule;
-  /** Share of the momentum in the step's sign, in [0, 1), a number or a schedule; 0.9 by default. */
+  /** Weight of the momentum in the update's sign: a number in [0, 1) or a schedule. Default 0.9. */
   readonly beta1?: number | StepSchedule;
-  /** Decay of the saved gradient average, in [0, 1); 0.99 by default. */
+  /** Decay rate of the momentum, in [0, 1). Default 0.99. */
   readonly beta2?: number;
-  /** Decoupled weight decay, times the learning rate; 0 by default. */
+  /** Decoupled weight decay, multiplied by the learning rate. Default 0. */
   readonly weightDecay?: WeightDecay;
 }
 
 /**
- * Lion, Chen et al. 2023, arXiv:2302.06675, Algorithm 2:
+ * Lion: Algorithm 2 of Chen et al. 2023, arXiv:2302.06675,
  *
  *   p <- p (1 - lr wd) - lr sign(b1 m + (1 - b1) g),    m <- b2 m + (1 - b2) g
- * @throws {RangeError} on an option out of range
+ *
+ * @throws {RangeError} if an option is out of range
  */
 export function lion(options: LionOptions): Optimizer {
   const { beta1 = 0.9, beta2 = 0.99 } = options;

@@ -4,9 +4,9 @@ import { asSchedule, progress, type StepSchedule } from './step-schedule.js';
 export interface DecayOptions {
   /** Learning rate at step 0, > 0. */
   readonly lr: number;
-  /** Steps over which it decays; afterwards it stays at its last value. */
+  /** Optimizer steps until the final value, >= 1; the rate is constant after them. */
   readonly totalSteps: number;
-  /** Value at the end as a share of `lr`, in [0, 1]; 0 by default. */
+  /** Final value as a fraction of `lr`, in [0, 1]. Default 0. */
   readonly finalRatio?: number;
 }
 
@@ -18,8 +18,8 @@ function checkDecay(owner: string, { lr, totalSteps, finalRatio = 0 }: DecayOpti
 }
 
 /**
- * The same learning rate at every step.
- * @throws {RangeError} unless lr > 0
+ * A constant learning rate.
+ * @throws {RangeError} if lr is not > 0
  */
 export function constantLr(lr: number): StepSchedule {
   checkPositive('constantLr: lr', lr);
@@ -27,8 +27,8 @@ export function constantLr(lr: number): StepSchedule {
 }
 
 /**
- * lr (1 - (1 - finalRatio) tau), tau = step / totalSteps.
- * @throws {RangeError} unless lr > 0, totalSteps >= 1 and finalRatio is in [0, 1]
+ * Linear decay: lr (1 - (1 - finalRatio) tau), tau = step / totalSteps.
+ * @throws {RangeError} if lr is not > 0, totalSteps is not an integer >= 1, or finalRatio is not in [0, 1]
  */
 export function linearLr(options: DecayOptions): StepSchedule {
   const { lr, totalSteps, finalRatio } = checkDecay('linearLr', options);
@@ -36,8 +36,9 @@ export function linearLr(options: DecayOptions): StepSchedule {
 }
 
 /**
- * lr (f + (1 - f) (1 + cos(pi tau)) / 2), f = finalRatio. Loshchilov & Hutter 2017, arXiv:1608.03983, Eq. 5.
- * @throws {RangeError} unless lr > 0, totalSteps >= 1 and finalRatio is in [0, 1]
+ * Cosine decay: lr (f + (1 - f) (1 + cos(pi tau)) / 2), f = finalRatio, tau = step / totalSteps. Eq. 5 of Loshchilov &
+ * Hutter 2017, arXiv:1608.03983, without restarts.
+ * @throws {RangeError} if lr is not > 0, totalSteps is not an integer >= 1, or finalRatio is not in [0, 1]
  */
 export function cosineLr(options: DecayOptions): StepSchedule {
   const { lr, totalSteps, finalRatio: f } = checkDecay('cosineLr', options);
@@ -45,8 +46,9 @@ export function cosineLr(options: DecayOptions): StepSchedule {
 }
 
 /**
- * lr / sqrt(max(1, step / decaySteps)): constant up to `decaySteps`. Karras et al. 2024, arXiv:2312.02696.
- * @throws {RangeError} unless lr > 0 and decaySteps >= 1
+ * Inverse square root decay: lr / sqrt(max(1, step / decaySteps)), constant up to `decaySteps`, as in Karras et al.
+ * 2024, arXiv:2312.02696 (EDM2).
+ * @throws {RangeError} if lr is not > 0, or decaySteps is not an integer >= 1
  */
 export function inverseSqrtLr(options: { readonly lr: number; readonly decaySteps: number }): StepSchedule {
   const { lr, decaySteps } = options;
@@ -56,8 +58,9 @@ export function inverseSqrtLr(options: { readonly lr: number; readonly decayStep
 }
 
 /**
- * Multiplies the first steps of a schedule by (step + 1) / warmupSteps, so that step 0 already moves. 0 means none.
- * @throws {RangeError} on anything but a whole number of at least 0
+ * Linear warmup: multiplies the schedule by min(1, (step + 1) / warmupSteps), so the rate is not 0 at step 0. With
+ * warmupSteps 0 there is no warmup.
+ * @throws {RangeError} if warmupSteps is not an integer >= 0
  */
 export function withWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {
   checkInteger('withWarmup: warmupSteps', warmupSteps, 0);
@@ -66,10 +69,10 @@ export function withWarmup(schedule: number | StepSchedule, warmupSteps: number)
 }
 
 /**
- * Warm-up as in diffusers' `get_cosine_schedule_with_warmup` and its relatives: lr step / warmupSteps, which is 0 at
- * step 0, and only then the schedule, from its own step 0. A decay over the rest of a run has
- * `totalSteps - warmupSteps` as its `totalSteps`.
- * @throws {RangeError} on anything but a whole number of at least 0
+ * Linear warmup as in diffusers' `get_cosine_schedule_with_warmup` and similar functions: lr(0) step / warmupSteps,
+ * which is 0 at step 0, followed by the schedule from its step 0. A decay that ends with the run needs `totalSteps -
+ * warmupSteps` as its `totalSteps`.
+ * @throws {RangeError} if warmupSteps is not an integer >= 0
  */
 export function afterWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {
   checkInteger('afterWarmup: warmupSteps', warmupSteps, 0);

@@ -13,28 +13,28 @@ import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
 export interface MuonOptions {
-  /** Position of each matrix in the flat vector. */
+  /** Names, shapes, and offsets of the parameters in the flat vector. */
   readonly layout: FlatLayout;
-  /** Learning rate of the matrices: a number or a schedule. */
+  /** Learning rate of the hidden matrices: a number or a schedule. */
   readonly lr: number | StepSchedule;
-  /** Momentum of the matrices, averaged form, in [0, 1), a number or a schedule; 0.95 by default. */
+  /** Momentum of the hidden matrices, in averaged form: a number in [0, 1) or a schedule. Default 0.95. */
   readonly momentum?: number | StepSchedule;
-  /** Decoupled weight decay of the matrices, times the learning rate; 0.1 by default. */
+  /** Decoupled weight decay of the hidden matrices, multiplied by the learning rate; >= 0. Default 0.1. */
   readonly weightDecay?: number;
-  /** Newton-Schulz iterations; 5 by default. */
+  /** Newton-Schulz iterations, >= 1. Default 5. */
   readonly iterations?: number;
   /**
-   * Scale of the orthogonalized step: `original`, sqrt(max(1, out / in)), or `matchRmsAdamW`, 0.2 sqrt(max(in, out)),
-   * whose steps are as large as AdamW's, so that its learning rates and weight decays fit (Liu et al. 2025,
-   * arXiv:2502.16982). `original` by default; `adjust_lr_fn` in PyTorch.
+   * Scale of the orthogonalized update (`adjust_lr_fn` in PyTorch): `original` (default), sqrt(max(1, out / in)); or
+   * `matchRmsAdamW`, 0.2 sqrt(max(in, out)), which matches the size of AdamW's updates, so that learning rates and
+   * weight decays tuned for AdamW can be reused (Liu et al. 2025, arXiv:2502.16982).
    */
   readonly adjustLr?: (typeof muonLrAdjustments)[number];
   /**
-   * Which parameters are orthogonalized; by default the group `matrix` without input, output and time layers (`outer`).
-   * Must have two axes or more.
+   * Which parameters are orthogonalized; each must have rank 2 or higher. Default: the group `matrix`, except for
+   * input, output, and time layers (`outer`).
    */
   readonly isHidden?: (entry: FlatEntry) => boolean;
-  /** AdamW of all other parameters, without weight decay. */
+  /** Options of Adam, which updates all other parameters (without weight decay). */
   readonly adam: {
     readonly lr: number | StepSchedule;
     readonly beta1?: number | StepSchedule;
@@ -43,25 +43,25 @@ export interface MuonOptions {
   };
 }
 
+/** Values of `adjustLr`. */
 export const muonLrAdjustments = ['original', 'matchRmsAdamW'] as const;
 
-/** Neighboring parameters that are updated alike; a matrix stands alone. */
+/** A hidden matrix, or a run of adjacent other parameters. */
 interface Piece {
   size: number;
-  /** [rows, columns] of an orthogonalized parameter: all axes but the last, the last. */
+  /** [rows, columns] of a hidden matrix: the product of all axes but the last, and the last. */
   readonly matrix?: readonly [number, number];
 }
 
 /**
- * Muon, Jordan et al. 2024 (kellerjordan.github.io/posts/muon), in the form of `torch.optim.Muon` with Nesterov
- * momentum, for hidden matrices and convolution kernels (taken as [kh kw in, out]); Adam for the rest:
+ * Muon, Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon), as `torch.optim.Muon` with Nesterov momentum,
+ * for hidden matrices and convolution kernels (reshaped to [kh kw in, out]); Adam for all other parameters.
  *
  *   m <- mu m + (1 - mu) g,    O = NewtonSchulz(mu m + (1 - mu) g)
  *   p <- p (1 - lr wd) - lr scale O,    scale = sqrt(max(1, out / in)) or 0.2 sqrt(max(in, out))
  *
- * PyTorch iterates in bfloat16, this in float32.
- * @throws {RangeError} on an option out of range
- * @throws {Error} if a hidden parameter has fewer than two axes, or there is no hidden parameter
+ * The Newton-Schulz iterations run in float32; PyTorch's run in bfloat16.
+ * @throws {RangeError} if an option is out of range, a hidden parameter has rank below 2, or no parameter is hidden
  */
 export function muon(options: MuonOptions): Optimizer {
   const { layout, momentum = 0.95, weightDecay = 0.1, iterations = 5, adjustLr = 'original' } = options;
@@ -123,14 +123,18 @@ export function muon(options: MuonOptions): Optimizer {
   };
 }
 
-/** Quintic Newton-Schulz towards the nearest orthogonal matrix, [r, c] → [r, c], singular values to about 0.7 .. 1.2. */
+/**
+ * Approximates the nearest semi-orthogonal matrix by quintic Newton-Schulz iterations, [r, c] → [r, c]; after 5 of them
+ * the singular values are between about 0.7 and 1.2. The coefficients are those of `zeropower_via_newtonschulz5` in
+ * https://github.com/KellerJordan/Muon.
+ */
 export function orthogonalize(matrix: tf.Tensor, iterations: number): tf.Tensor {
   const [a, b, c] = [3.4445, -4.775, 2.0315];
   const [rows, cols] = matrix.shape as [number, number];
   const wide = rows <= cols;
   let x = tf.div(matrix, tf.maximum(tf.sqrt(tf.sum(tf.square(matrix))), 1e-7));
   for (let i = 0; i < iterations; i++) {
-    // The Gram matrix of the shorter side.
+    // The Gram matrix over the longer axis, [min(r, c), min(r, c)].
     const gram = wide ? tf.matMul(x, x, false, true) : tf.matMul(x, x, true, false);
     const polynomial = tf.add(tf.mul(gram, b), tf.mul(tf.matMul(gram, gram), c));
     x = tf.add(tf.mul(x, a), wide ? tf.matMul(polynomial, x) : tf.matMul(x, polynomial));
@@ -145,7 +149,7 @@ function toPieces(layout: FlatLayout, isHidden: (entry: FlatEntry) => boolean): 
     if (isHidden(entry)) {
       if (entry.shape.length < 2) {
         throw new RangeError(
-          `muon: "${entry.name}" has shape [${entry.shape.join(', ')}]; only matrices can be orthogonalized`,
+          `muon: "${entry.name}" has shape [${entry.shape.join(', ')}]; a hidden parameter must have rank 2 or higher`,
         );
       }
       const cols = entry.shape.at(-1)!;
@@ -154,7 +158,9 @@ function toPieces(layout: FlatLayout, isHidden: (entry: FlatEntry) => boolean): 
     else pieces.push({ size: entry.size });
   }
   if (!pieces.some((piece) => piece.matrix)) {
-    throw new RangeError('muon: no parameter of the layout is hidden (group "matrix" by default); use adamW');
+    throw new RangeError(
+      'muon: the layout has no hidden parameter (group "matrix" by default); set isHidden or use adamW',
+    );
   }
   return pieces;
 }

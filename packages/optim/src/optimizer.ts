@@ -1,22 +1,24 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { float32, type Float32NdArray, type Tensors } from '@dm/ops';
 
-/** Numbers that change from step to step; they enter the compiled step as inputs (float32 scalars). */
+/** Numbers that change from step to step; the compiled step takes them as float32 scalar inputs. */
 export type Scalars = Readonly<Record<string, number>>;
 
 /**
- * An optimizer over one flat parameter vector. `scalars` runs on the host in float64; `update` is tensor arithmetic
- * inside the (compiled) training step.
+ * An optimizer over one flat parameter vector [P]. `scalars` runs on the host in float64; `update` is tensor arithmetic
+ * that can be traced and compiled as part of the training step.
  */
 export interface Optimizer {
   readonly name: string;
-  /** Names of the vectors that it keeps alongside the parameters, each [layout.size]. */
+  /** Names of the optimizer's state vectors, each [P]. */
   readonly slots: readonly string[];
-  /** The slots before the first step: zeros [size] each; size is the number of parameters. */
+  /** The initial slots: zeros [size] each, for `size` = P parameters. */
   init(size: number): Record<string, Float32NdArray>;
-  /** Inputs of `update` at optimizer step `step` (from 0). Their names never change. */
+  /** Scalar inputs of `update` at optimizer step `step` (from 0). The names are the same at every step. */
   scalars(step: number): Scalars;
-  /** One step: params, grads [size]; slots by name; scalars by name, each a scalar tensor. */
+  /**
+   * One optimizer step. params, grads, and each slot are [P]; `scalars` has the numbers of `scalars(step)` as tensors.
+   */
   update(
     params: Tensor,
     grads: Tensor,
@@ -25,7 +27,7 @@ export interface Optimizer {
   ): { readonly params: Tensor; readonly slots: Tensors };
 }
 
-/** `slots` and `init` of an optimizer with slots of these names. */
+/** `slots` and `init` of an optimizer whose slots have these names. */
 export function zeroSlots(slots: readonly string[]): Pick<Optimizer, 'slots' | 'init'> {
   return {
     slots,

@@ -4,30 +4,32 @@ import { type Optimizer, zeroSlots } from './optimizer.js';
 import { prefixFold } from './step-schedule.js';
 
 export interface ScheduleFreeOptions {
-  /** Learning rate, > 0; no schedule, that is the point. */
+  /** Learning rate, > 0. A constant: this method replaces a decay schedule. */
   readonly lr: number;
-  /** Interpolation between z (0) and the average x (1) at which the gradient is taken, in (0, 1); 0.9 by default. */
+  /** The gradient is computed at y = (1 - beta1) z + beta1 x; in (0, 1). Default 0.9. */
   readonly beta1?: number;
-  /** Average of the squared gradients, in [0, 1); 0.999 by default. */
+  /** Decay rate of the second moment, in [0, 1). Default 0.999. */
   readonly beta2?: number;
-  /** Added to the square root; 1e-8 by default. */
+  /** Added to the square root; > 0. Default 1e-8. */
   readonly eps?: number;
-  /** Weight decay at y, times the learning rate; 0 by default. */
+  /** Weight decay at y, multiplied by the learning rate; >= 0. Default 0. */
   readonly weightDecay?: number;
-  /** Steps over which the learning rate rises linearly; 0 by default. */
+  /** Optimizer steps of linear warmup, >= 0. Default 0. */
   readonly warmupSteps?: number;
 }
 
 /**
- * Schedule-free AdamW, Defazio et al. 2024, arXiv:2405.15682, Algorithm 1. The parameters of the training step are y;
- * x, the average, is the model to sample from: `scheduleFreeAverage`.
+ * Schedule-free AdamW: Algorithm 1 of Defazio et al. 2024, arXiv:2405.15682. The trained parameters are y; the average
+ * x (`scheduleFreeAverage`) is the model to evaluate and sample from.
  *
  *   u = g(y) / (sqrt(v / c2) + eps) + wd y,    z <- z - lr u
  *   x <- (1 - c) x + c z,    c = lr_k^2 / sum of lr_i^2,    y = (1 - beta1) z + beta1 x
  *
- * The slot `ahead` holds z - y, which is zero at the start as every slot is; in it the step reads y <- y + c ahead - lr
- * (1 - beta1 (1 - c)) u,  ahead <- (1 - c) (ahead - lr beta1 u).
- * @throws {RangeError} on an option out of range
+ * The state is y and the slot `ahead` = z - y, which starts at zero. In these variables one step is
+ *
+ *   y <- y + c ahead - lr (1 - beta1 (1 - c)) u,    ahead <- (1 - c) (ahead - lr beta1 u)
+ *
+ * @throws {RangeError} if an option is out of range
  */
 export function scheduleFreeAdamW(options: ScheduleFreeOptions): Optimizer {
   const { lr, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0, warmupSteps = 0 } = options;
@@ -68,8 +70,8 @@ export function scheduleFreeAdamW(options: ScheduleFreeOptions): Optimizer {
 }
 
 /**
- * x, the average to evaluate and sample with, from the parameters y and the slot `ahead`: y + (1 - 1 / beta1) ahead.
- * [P] each.
+ * The average x of schedule-free AdamW, to evaluate and sample with, from the trained parameters y and the slot
+ * `ahead`: x = y + (1 - 1 / beta1) ahead, all [P].
  */
 export function scheduleFreeAverage(params: tf.Tensor, ahead: tf.Tensor, beta1 = 0.9): tf.Tensor {
   return tf.add(params, tf.mul(ahead, 1 - 1 / beta1));

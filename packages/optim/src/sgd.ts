@@ -4,27 +4,27 @@ import { type Optimizer, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
 export interface SgdOptions {
-  /** Learning rate: a number or a schedule. */
+  /** Learning rate: a number, or a schedule over optimizer steps. */
   readonly lr: number | StepSchedule;
-  /** Momentum beta: a number in [0, 1) or a schedule such as `beta1` of `momentumDecay`; 0.9 by default. */
+  /** Momentum: a number in [0, 1), or a schedule such as `beta1` of `momentumDecay`. Default 0.9. */
   readonly momentum?: number | StepSchedule;
-  /** How the momentum adds up; `averaged` by default. */
+  /** How the momentum accumulates gradients. Default `averaged`. */
   readonly form?: 'averaged' | 'heavyBall';
-  /** Step along beta m + the new gradient's share instead of m; false by default. */
+  /** Nesterov momentum: step along beta m plus the new gradient's term, instead of m. Default false. */
   readonly nesterov?: boolean;
-  /** L2 penalty, added to the gradient as wd p; 0 by default. */
+  /** L2 penalty: wd p is added to the gradient; >= 0. Default 0. */
   readonly weightDecay?: number;
 }
 
 /**
  * Stochastic gradient descent with momentum, p <- p - lr m:
  *
- * - `averaged`: m <- beta m + (1 - beta) g, the form that momentum decay with compensation is written for;
- * - `heavyBall`: m <- beta m + g, the form of `torch.optim.SGD` (dampening 0), whose steps are 1 / (1 - beta) times as
- *   long. Here momentum decay with compensation is Demon with a constant learning rate, a separate ablation.
+ * - `averaged`: m <- beta m + (1 - beta) g, the form for which `momentumDecay` compensates the learning rate;
+ * - `heavyBall`: m <- beta m + g, as in `torch.optim.SGD` (dampening 0). Its updates are 1 / (1 - beta) times as large,
+ *   and momentum decay with compensation becomes Demon with a constant learning rate.
  *
- * No bias correction in either form: the first averaged steps are short.
- * @throws {RangeError} on an option out of range
+ * Neither form has a bias correction, so the first updates of the averaged form are small.
+ * @throws {RangeError} if an option is out of range
  */
 export function sgd(options: SgdOptions): Optimizer {
   const { momentum = 0.9, form = 'averaged', nesterov = false, weightDecay = 0 } = options;

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import type { Optimizer } from './optimizer.js';
 
-/** 17 numbers: a [4, 3] matrix and a vector of 5. */
+/** 17 parameters: a matrix [4, 3] and a vector [5]. */
 export const layout = flatLayout([
   { name: 'weight', shape: [4, 3], group: 'matrix' },
   { name: 'bias', shape: [5], group: 'vector' },
@@ -12,7 +12,9 @@ export const layout = flatLayout([
 export const startingPoint = (): Float64Array =>
   Float64Array.from({ length: layout.size }, (_, i) => Math.sin(3 * i + 1));
 
-/** Gradient at `step` of the problem that tools/parity/optim_fixture.py solves: convex, and pushed about by the step. */
+/**
+ * Gradient of the problem in tools/parity/optim_fixture.py: a convex function plus a term that changes with the step.
+ */
 export function gradient(p: ArrayLike<number>, step: number): Float64Array {
   return Float64Array.from(
     p,
@@ -20,7 +22,7 @@ export function gradient(p: ArrayLike<number>, step: number): Float64Array {
   );
 }
 
-/** Runs an optimizer for `steps` steps on the cpu backend; returns the parameters and slots after each. */
+/** Runs an optimizer for `steps` steps on the cpu backend; returns the parameters and slots after each step. */
 export function trajectory(
   optimizer: Optimizer,
   steps: number,

@@ -3,12 +3,13 @@ import { flatLayout, splitFlat, type FlatLayout, type Tensors } from '@dm/ops';
 import type { Optimizer } from './optimizer.js';
 
 /**
- * Any optimizer of this package as a `tf.Optimizer`, for `optimizer.minimize(...)` or `model.compile({ optimizer })` of
- * tfjs-layers. Give a function if the optimizer needs the layout (Muon, weight decay by group); there a variable
- * with two axes or more is in group `matrix`, any other in `vector`.
+ * Wraps an optimizer of this package as a `tf.Optimizer`, for `optimizer.minimize(...)` or tfjs-layers'
+ * `model.compile({ optimizer })`. Pass a function if the optimizer needs the layout (Muon, weight decay by group):
+ * variables of rank 2 or higher are in the group `matrix`, all others in `vector`.
  *
- * The variables of the first step are its variables for good: a later step with others throws. `getWeights` and
- * `setWeights` carry its state; `getConfig` names the optimizer but cannot rebuild it.
+ * The first step fixes the set of variables; a later step with other variables throws a RangeError. `getWeights` and
+ * `setWeights` save and restore the state; `getConfig` holds only the optimizer's name, from which it cannot be
+ * rebuilt.
  */
 export function createTfOptimizer(optimizer: Optimizer | ((layout: FlatLayout) => Optimizer)): tf.Optimizer {
   return new FlatOptimizer(typeof optimizer === 'function' ? optimizer : () => optimizer);
@@ -65,7 +66,7 @@ class FlatOptimizer extends tf.Optimizer {
     const { entries } = this.bound.layout;
     if (names.length !== entries.length || entries.some(({ name }) => gradients[name] == null)) {
       throw new RangeError(
-        `createTfOptimizer: began with gradients of ${entries.map((e) => e.name).join(', ')}; now got ${names.join(', ')}`,
+        `createTfOptimizer: the first step had gradients of ${entries.map((e) => e.name).join(', ')}; this step has ${names.join(', ')}`,
       );
     }
     return this.bound;

@@ -1,19 +1,19 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkNonNegative, type FlatLayout } from '@dm/ops';
 
-/** One coefficient for all parameters, or one for each group of the layout (groups left out have 0). */
+/** One coefficient >= 0 for all parameters, or one per group of the layout (0 for groups that are not listed). */
 export type WeightDecay = number | { readonly layout: FlatLayout; readonly byGroup: Readonly<Record<string, number>> };
 
-/** Neighboring parameters with the same coefficient. */
+/** A run of adjacent parameters with the same coefficient. */
 interface Run {
   size: number;
   readonly decay: number;
 }
 
 /**
- * Multiplies each parameter by 1 - lr decay, the decoupled weight decay of Loshchilov & Hutter 2019, arXiv:1711.05101,
- * Algorithm 2. `lr` is a scalar tensor.
- * @throws {RangeError} on a negative coefficient and an Error on a group that the layout lacks, both when it is made
+ * Decoupled weight decay, Algorithm 2 of Loshchilov & Hutter 2019, arXiv:1711.05101: returns a function that multiplies
+ * each parameter by 1 - lr decay, for params [P] and a scalar tensor `lr`.
+ * @throws {RangeError} if a coefficient is not >= 0, or the layout does not have a group named by it
  */
 export function decoupledDecay(
   owner: string,
@@ -44,7 +44,7 @@ function decayRuns(owner: string, weightDecay: WeightDecay): readonly Run[] {
     check(`weightDecay of group "${group}"`, decay);
     if (!groups.has(group)) {
       throw new RangeError(
-        `${owner}: weightDecay names the group "${group}"; the layout has ${[...groups].join(', ')}`,
+        `${owner}: weightDecay has the unknown group "${group}"; the layout's groups are ${[...groups].join(', ')}`,
       );
     }
   }
