@@ -1,9 +1,11 @@
-/** Checks of options. This package imports nothing; its messages have the form of `@dm/ops`: "<name> must be <rule>, got <value>". */
+/**
+ * Checks of options. This package has no dependencies, so these repeat the checks of `@dm/ops`, with the same messages:
+ * "<name> must be <rule>, got <value>".
+ */
 
 /**
- * Defaults with the given options over them.
- *
- * @throws {RangeError} if `options` has a field that `defaults` lacks.
+ * The defaults, overridden by the options that are given and not undefined.
+ * @throws {RangeError} if `options` has a field that `defaults` does not have
  */
 export function resolveOptions<O extends object>(owner: string, defaults: O, options: Partial<O> | undefined): O {
   if (options === undefined) return defaults;
@@ -17,7 +19,7 @@ export function resolveOptions<O extends object>(owner: string, defaults: O, opt
   return { ...defaults, ...given };
 }
 
-/** @throws {RangeError} unless `value` is a finite number that passes `test`; `rule` describes such numbers. */
+/** @throws {RangeError} if `value` is not a finite number that passes `test`; `rule` describes the valid numbers */
 export function checkNumber(
   name: string,
   value: number,
@@ -27,20 +29,20 @@ export function checkNumber(
   if (!Number.isFinite(value) || !test(value)) throw new RangeError(`${name} must be ${rule}, got ${String(value)}`);
 }
 
-/** @throws {RangeError} unless `value` is a finite number above 0. */
+/** @throws {RangeError} if `value` is not a finite number > 0 */
 export function checkPositive(name: string, value: number): void {
   checkNumber(name, value, 'a number > 0', (v) => v > 0);
 }
 
-/** @throws {RangeError} unless `value` is a finite number, 0 or above. */
+/** @throws {RangeError} if `value` is not a finite number >= 0 */
 export function checkNonNegative(name: string, value: number): void {
   checkNumber(name, value, 'a number >= 0', (v) => v >= 0);
 }
 
-/** An interval as it is written: a parenthesis excludes the end, a bracket includes it. */
+/** An interval in mathematical notation: a parenthesis excludes the endpoint, a bracket includes it. */
 type Interval = `${'[' | '('}${number}, ${number}${']' | ')'}`;
 
-/** @throws {RangeError} unless `value` is a finite number in `interval`, for instance `[0, 1)`. */
+/** @throws {RangeError} if `value` is not a finite number in `interval`, for example `[0, 1)` */
 export function checkInRange(name: string, value: number, interval: Interval): void {
   const [low, high] = interval.slice(1, -1).split(', ').map(Number) as [number, number];
   checkNumber(
@@ -51,12 +53,12 @@ export function checkInRange(name: string, value: number, interval: Interval): v
   );
 }
 
-/** @throws {RangeError} unless `value` is an integer of at least `min`. */
+/** @throws {RangeError} if `value` is not an integer >= `min` */
 export function checkInteger(name: string, value: number, min: number): void {
   checkNumber(name, value, `an integer >= ${min}`, (v) => Number.isInteger(v) && v >= min);
 }
 
-/** @throws {RangeError} unless `value` is one of `choices`. */
+/** @throws {RangeError} if `value` is not one of `choices` */
 export function checkChoice(name: string, value: unknown, choices: readonly unknown[]): void {
   if (!choices.includes(value)) {
     throw new RangeError(`${name} must be one of ${choices.join(', ')}, got ${JSON.stringify(value)}`);

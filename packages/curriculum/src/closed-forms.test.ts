@@ -18,14 +18,14 @@ const logSnr = timesteps.map((t) => Math.log(abar[t]! / (1 - abar[t]!)));
 const lnSigma = logSnr.map((l) => -l / 2);
 const flowTime = lnSigma.map((l) => 1 / (1 + Math.exp(-l)));
 
-/** The mixture of CLTS over a coordinate, at a share lambda of the Gaussian. */
+/** CLTS's mixture over a coordinate, for a weight lambda of the Gaussian. */
 const mixture = (coordinate: readonly number[], mu: number, sigma: number, lambda: number): number[] =>
   normalized(coordinate.map((c) => Math.exp(-((c - mu) ** 2) / (2 * sigma * sigma)))).map(
     (g) => (1 - lambda) / T + lambda * g,
   );
 const plainTime = timesteps.map((t) => t / T);
 
-/** p_t ∝ p(c_t) times the width of t's cell, half-way to its neighbors; the end cells mirrored. */
+/** p_t ∝ p(c_t) times the width of t's cell, which ends halfway to its neighbors; the end cells are symmetric. */
 const byMass = (c: readonly number[], density: (c: number) => number): number[] =>
   normalized(
     c.map((here, t) => {
@@ -36,7 +36,7 @@ const byMass = (c: readonly number[], density: (c: number) => number): number[] 
   );
 const bell = (x: number, mean: number, std: number): number => Math.exp(-0.5 * ((x - mean) / std) ** 2);
 
-/** Mode sampling's density 1 / |f'(u)| at s = f(u), by bisection: f falls. */
+/** Mode sampling's density 1 / |f'(u)| at s = f(u); f is decreasing and inverted by bisection. */
 function modeDensity(s: number, scale = 1.29): number {
   const slope = (u: number): number => -1 - scale + (scale * Math.PI * Math.sin(Math.PI * u)) / 2;
   let [low, high] = [0, 1];
@@ -48,10 +48,10 @@ function modeDensity(s: number, scale = 1.29): number {
   return 1 / Math.abs(slope((low + high) / 2));
 }
 
-/** The losses that the stateful schedules are shown: every timestep once a round. */
+/** The losses passed to stateful schedules: one per timestep and round. */
 const shownLoss = (t: number, round: number): number => 0.05 + 1 / (1 + t / 50) + round / 100;
 
-/** Closed form of each schedule at a step; of those with a state, after `rounds` rounds of losses. */
+/** The closed form of each schedule's density at a step; for stateful schedules, after `rounds` rounds of losses. */
 const forms: Readonly<Record<TimestepScheduleName, (step: number, rounds: number, state?: ScheduleState) => number[]>> =
   {
     uniform: () => timesteps.map(() => 1 / T),
@@ -85,7 +85,7 @@ const forms: Readonly<Record<TimestepScheduleName, (step: number, rounds: number
 
 const tolerance = { rtol: 1e-7, floor: 1e-12 };
 
-describe('the density of each schedule is its closed form, at five moments of training', () => {
+describe('the density of each schedule equals its closed form at five steps', () => {
   it.each(timestepScheduleNames)('%s', (name) => {
     const schedule = createTimestepSchedule(name, context);
     moments.forEach((step, i) => {
@@ -114,7 +114,7 @@ describe('the density of each schedule is its closed form, at five moments of tr
   });
 });
 
-describe('the importance weights of each schedule are their closed form', () => {
+describe('the loss weights of each schedule equal their closed form', () => {
   const u = Float64Array.from({ length: 20_000 }, (_, i) => (i + 0.5) / 20_000);
   const change = timesteps.map((t) => (abar[t - 1] ?? 1) - abar[t]!);
   const [least, most] = [Math.min(...change), Math.max(...change)];
@@ -134,7 +134,7 @@ describe('the importance weights of each schedule are their closed form', () => 
       const draw = schedule.sample(step, u, state);
       const weightOf = (t: number): number => {
         if (name === 'cltsCorrected' || name === 'lossSecondMoment') return 1 / (T * p[t]!);
-        // SpeeD: the change of 1 - abar, affinely from 1 - 0.6 to 0.6.
+        // SpeeD: the change of 1 - abar, mapped affinely to [0.4, 0.6].
         return name === 'speed' ? 0.4 + (0.2 * (change[t]! - least)) / (most - least) : 1;
       };
       expect(draw.weights).toBeAllClose(Array.from(draw.timesteps, weightOf), { rtol: 1e-6 });

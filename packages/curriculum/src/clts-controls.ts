@@ -1,6 +1,6 @@
 /**
- * Relatives of CLTS. Two are controls that tell what a gain comes from, one keeps the objective as it was, and one
- * states CLTS in a coordinate that means the same on every noise schedule. All take the options of `clts`.
+ * Variants of CLTS: two experimental controls (`cltsReversed`, `cltsTimeAverage`), CLTS with an unbiased objective, and
+ * CLTS in logSNR. All take the options of `clts`.
  */
 import { clts, cltsDefaults, cltsDensity, cltsParts, type CltsOptions } from './clts.js';
 import type { ScheduleContext } from './context.js';
@@ -8,7 +8,11 @@ import { discreteSchedule, importanceWeights, staticSchedule } from './discrete.
 import { resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
-/** CLTS run backwards: concentrated first, uniform last; lambda(totalSteps - 1 - step). Does the direction matter? */
+/**
+ * CLTS run backwards, with lambda(totalSteps - 1 - step): concentrated at first, uniform at the end. A control for the
+ * direction of the curriculum.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
+ */
 export function cltsReversed(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const resolved = resolveOptions('cltsReversed', cltsDefaults, options);
   const { gaussian, lambda } = cltsParts(context, resolved);
@@ -22,8 +26,9 @@ export function cltsReversed(context: ScheduleContext, options?: Partial<CltsOpt
 }
 
 /**
- * The mean of CLTS's densities over steps 0 .. totalSteps - 1, at every step: sees each timestep as often over the run,
- * without a curriculum. The mean of the mixtures is the mixture at the mean of lambda.
+ * The mean of CLTS's densities over steps 0 .. totalSteps - 1, at every step. A control without a curriculum: over the
+ * whole run each timestep is drawn as often as with CLTS. The mean of the mixtures is the mixture at the mean lambda.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function cltsTimeAverage(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const resolved = resolveOptions('cltsTimeAverage', cltsDefaults, options);
@@ -37,12 +42,20 @@ export function cltsTimeAverage(context: ScheduleContext, options?: Partial<Clts
   );
 }
 
-/** CLTS with importance weights 1 / (T p_t): the objective of uniform training, only its variance changes. */
+/**
+ * CLTS with importance weights 1 / (T p_t): the expected loss equals that of uniform training, only its variance
+ * changes.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
+ */
 export function cltsCorrected(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   return { ...clts(context, { ...options, importanceCorrection: true }), name: 'cltsCorrected' };
 }
 
-/** CLTS in logSNR: center 0 (signal equals noise), sigma 2. Needs `alphasCumprod`; carries over between schedules. */
+/**
+ * CLTS in logSNR, with mu 0 (signal equals noise) and sigma 2, which mean the same noise levels for every noise
+ * schedule. Needs `alphasCumprod`.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
+ */
 export function cltsLogSnr(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const inLogSnr: Partial<CltsOptions> = { coordinate: 'logSnr', mu: 0, sigma: 2 };
   return { ...clts(context, { ...inLogSnr, ...options }), name: 'cltsLogSnr' };

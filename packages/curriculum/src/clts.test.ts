@@ -12,7 +12,7 @@ const moments = [0, 2500, 5000, 7500, 10_000];
 
 const sum = (p: Float64Array, from = 0): number => p.slice(from).reduce((a, b) => a + b, 0);
 
-/** The formula once more, written out for the default ramp and plain t / T. */
+/** The formula, written out for the linear ramp and the coordinate t / T. */
 function closedForm(step: number, { mu, sigma, lambdaMax } = cltsDefaults): Float64Array {
   const lambda = lambdaMax * Math.min(1, step / totalSteps);
   const g = Array.from({ length: T }, (_, t) => Math.exp(-0.5 * ((t / T - mu) / sigma) ** 2));
@@ -21,7 +21,7 @@ function closedForm(step: number, { mu, sigma, lambdaMax } = cltsDefaults): Floa
 }
 
 describe('clts', () => {
-  it('has the closed-form density at five moments', () => {
+  it('has the closed-form density at five steps', () => {
     const schedule = clts(context);
     for (const step of moments) {
       const expected = closedForm(step);
@@ -31,7 +31,7 @@ describe('clts', () => {
     }
   });
 
-  it('is exactly uniform at lambda = 0 and draws what the uniform schedule draws', () => {
+  it('is exactly uniform at lambda = 0 and draws the same timesteps as the uniform schedule', () => {
     const u = uniforms(100_000, 1);
     const schedule = clts(context);
     expect(schedule.density(0)).toEqual(uniformTimesteps(context).density(0));
@@ -46,24 +46,26 @@ describe('clts', () => {
     for (let i = 1; i < masses.length; i++) expect(masses[i]!).toBeLessThan(masses[i - 1]!);
   });
 
-  // METHOD: mass on t >= T/2 at lambda = 1, computed from the formula in Python.
+  // Reference values: the formula evaluated in Python.
   it.each([
     [1, 0.476],
     [0.3, 0.29],
     [0.2, 0.17],
     [0.1, 0.02],
-  ])('sigma %f leaves %f of the Gaussian on t >= T/2', (sigma, mass) => {
+  ])('sigma %f: the Gaussian has mass %f on t >= T/2', (sigma, mass) => {
     const density = clts(context, { sigma, lambdaMax: 1 }).density(totalSteps);
     expect(sum(density, T / 2)).toBeCloseTo(mass, sigma === 1 ? 3 : 2);
   });
 
-  it('is not the public slip: it leaves uniform early, and never spikes', () => {
+  it('departs from uniform early, and has no spike at a single timestep', () => {
     const schedule = clts(context);
-    // Total variation from uniform at half time is half of that at the end, as a linear ramp has it.
+    // A public re-implementation has an operator-precedence bug that keeps the density uniform until the very end,
+    // where it spikes. With a linear ramp, the total variation distance from uniform halfway is half the final
+    // distance.
     const distance = (step: number): number => schedule.density(step).reduce((d, p) => d + Math.abs(p - 1 / T) / 2, 0);
     expect(distance(totalSteps / 2) / distance(totalSteps)).toBeCloseTo(0.5, 10);
     expect(distance(totalSteps)).toBeGreaterThan(0.25);
-    // Floor 0.2 plus 0.8 times the Gaussian's peak 1 / (0.2 sqrt(2 pi)) over its mass within [0, 1).
+    // The uniform part 0.2, plus 0.8 times the Gaussian's peak 1 / (0.2 sqrt(2 pi)) divided by its mass within [0, 1).
     const mass = 0.93296;
     expect(Math.max(...schedule.density(totalSteps)) * T).toBeCloseTo(
       0.2 + 0.8 / (0.2 * Math.sqrt(2 * Math.PI) * mass),
@@ -72,9 +74,9 @@ describe('clts', () => {
     expect(Math.min(...schedule.density(totalSteps)) * T).toBeGreaterThan(0.2);
   });
 
-  it('has the ramps it names, held after rampSteps', () => {
+  it('implements each ramp; lambda is constant after rampSteps', () => {
     const floorAt = (options: Partial<CltsOptions>, step: number): number =>
-      // Far from the center only the uniform floor (1 - lambda) / T is left.
+      // Far from the center only the uniform part (1 - lambda) / T remains.
       1 - clts(context, { sigma: 0.02, lambdaMax: 1, rampSteps: 1000, ...options }).density(step)[T - 1]! * T;
     expect(floorAt({ ramp: 'linear' }, 250)).toBeCloseTo(0.25, 12);
     expect(floorAt({ ramp: 'cosine' }, 250)).toBeCloseTo((1 - Math.SQRT1_2) / 2, 12);
@@ -85,19 +87,19 @@ describe('clts', () => {
     }
   });
 
-  // METHOD: on the linear schedule sqrt(1-abar) = .3 at t = 92, 1-abar = .3 at 184, logSNR = 0 at 258; cosine: 495.
+  // The last column is the timestep at which the coordinate equals mu.
   it.each([
     ['noiseStd', 0.3, 0.1, linearAlphasCumprod(), 92],
     ['noiseVariance', 0.3, 0.1, linearAlphasCumprod(), 184],
     ['logSnr', 0, 2, linearAlphasCumprod(), 258],
     ['logSnr', 0, 2, cosineAlphasCumprod(), 495],
     ['time', 0.3, 0.2, linearAlphasCumprod(), 300],
-  ] as const)('coordinate %s is centered on its mu %f', (coordinate, mu, sigma, alphasCumprod, peak) => {
+  ] as const)('coordinate %s: the density peaks at mu %f', (coordinate, mu, sigma, alphasCumprod, peak) => {
     const density = clts({ ...context, alphasCumprod }, { coordinate, mu, sigma }).density(totalSteps);
     expect(Math.abs(density.indexOf(Math.max(...density)) - peak)).toBeLessThanOrEqual(1);
   });
 
-  it('bears zero terminal SNR in logSNR', () => {
+  it('supports zero terminal SNR in logSNR', () => {
     const alphasCumprod = linearAlphasCumprod(T);
     alphasCumprod[T - 1] = 0;
     const density = cltsLogSnr({ ...context, alphasCumprod }).density(totalSteps);
@@ -105,40 +107,43 @@ describe('clts', () => {
     expect(sum(density)).toBeCloseTo(1, 12);
   });
 
-  it.each([
-    [{ sigma: 0 }, /clts: sigma must be a number > 0, got 0/],
-    [{ sigma: NaN }, /clts: sigma must be a number > 0, got NaN/],
-    [{ lambdaMax: 1.5 }, /clts: lambdaMax must be in \[0, 1\], got 1.5/],
-    [{ rampSteps: 0 }, /clts: rampSteps must be an integer >= 1, got 0/],
-    [{ mu: 50 }, /total mass 0/],
-    [{ coordinate: 'snr' } as unknown as Partial<CltsOptions>, /coordinate must be one of time, noiseStd/],
-    [{ sigmas: 1 } as unknown as Partial<CltsOptions>, /unknown option "sigmas"; the options are coordinate, mu/],
-  ])('refuses %j', (options, message) => {
-    expect(() => clts(context, options)).toThrow(message);
+  it.each<[Partial<CltsOptions>, string[]]>([
+    [{ sigma: 0 }, ['sigma', '> 0', 'got 0']],
+    [{ sigma: NaN }, ['sigma', '> 0', 'got NaN']],
+    [{ lambdaMax: 1.5 }, ['lambdaMax', '[0, 1]', 'got 1.5']],
+    [{ rampSteps: 0 }, ['rampSteps', '>= 1', 'got 0']],
+    [{ mu: 50 }, ['total mass 0']],
+    [{ coordinate: 'snr' } as unknown as Partial<CltsOptions>, ['coordinate', 'time, noiseStd', '"snr"']],
+    [{ sigmas: 1 } as unknown as Partial<CltsOptions>, ['"sigmas"', 'coordinate, mu']],
+  ])('rejects %j', (options, contains) => {
+    expect(() => clts(context, options)).toThrowWith({ type: RangeError, contains: ['clts', ...contains] });
   });
 
-  it('asks for alphasCumprod where the coordinate needs it, and checks it', () => {
-    const bare = { numTimesteps: T, totalSteps };
-    expect(() => clts(bare, { coordinate: 'logSnr' })).toThrow(/must have alphasCumprod/);
-    expect(() => cltsLogSnr({ ...bare, alphasCumprod: [0.5] })).toThrow(/has 1 entries, numTimesteps is 1000/);
-    expect(() => cltsLogSnr({ numTimesteps: 2, totalSteps, alphasCumprod: [0.5, 0.6] })).toThrow(/fall strictly/);
-  });
-
-  it('refuses uniform numbers outside [0, 1)', () => {
-    expect(() => clts(context).sample(0, [0.2, 1])).toThrow(/entry 1 is 1/);
-    expect(() => clts(context).sample(0, [NaN])).toThrow(/entry 0 is NaN/);
+  const bare = { numTimesteps: T, totalSteps };
+  it.each<[string, () => unknown, string[]]>([
+    ['a missing alphasCumprod', () => clts(bare, { coordinate: 'logSnr' }), ['clts', 'logSnr', 'alphasCumprod']],
+    ['a wrong length', () => cltsLogSnr({ ...bare, alphasCumprod: [0.5] }), ['alphasCumprod has 1', 'is 1000']],
+    [
+      'a rising alphasCumprod',
+      () => cltsLogSnr({ numTimesteps: 2, totalSteps, alphasCumprod: [0.5, 0.6] }),
+      ['alphasCumprod', 'entry 1', '0.6'],
+    ],
+    ['u = 1', () => clts(context).sample(0, [0.2, 1]), ['[0, 1)', 'entry 1 is 1']],
+    ['u = NaN', () => clts(context).sample(0, [NaN]), ['[0, 1)', 'entry 0 is NaN']],
+  ])('rejects %s', (_, act, contains) => {
+    expect(act).toThrowWith({ type: RangeError, contains });
   });
 });
 
 describe('controls of clts', () => {
-  it('reversed is CLTS backwards', () => {
+  it('cltsReversed is CLTS backwards', () => {
     for (const step of [0, 1, 5000, totalSteps - 1]) {
       expect(cltsReversed(context).density(step)).toEqual(clts(context).density(totalSteps - 1 - step));
     }
     expect(cltsReversed(context).density(totalSteps - 1)).toEqual(uniformTimesteps(context).density(0));
   });
 
-  it.each(['linear', 'cosine', 'step'] as const)('time average is the mean over all steps (%s ramp)', (ramp) => {
+  it.each(['linear', 'cosine', 'step'] as const)('cltsTimeAverage is the mean over all steps (%s ramp)', (ramp) => {
     const short = { ...context, totalSteps: 200 };
     const options = { ramp, rampSteps: 150 };
     const mean = new Float64Array(T);
@@ -151,7 +156,7 @@ describe('controls of clts', () => {
     expect(density).toBeAllClose(mean, { atol: 1e-15 });
   });
 
-  it('corrected leaves every mean over timesteps unbiased (integration over u)', () => {
+  it('cltsCorrected leaves means over timesteps unbiased (integrated over u)', () => {
     const u = Float64Array.from({ length: 1_000_000 }, (_, i) => (i + 0.5) / 1_000_000);
     const f = (t: number): number => 1 + Math.sin(t / 90) + (t / T) ** 2;
     let exact = 0;
@@ -161,13 +166,13 @@ describe('controls of clts', () => {
       return timesteps.reduce((total, t, n) => total + weights[n]! * f(t), 0) / u.length;
     };
     for (const step of moments) expect(meanOf(cltsCorrected(context), step)).toBeCloseTo(exact, 4);
-    // CLTS itself is biased, which is what the correction is for.
+    // CLTS without the correction is biased.
     expect(Math.abs(meanOf(clts(context), totalSteps) - exact)).toBeGreaterThan(0.05);
   });
 
-  it('corrected without a floor keeps less than 8 % effective samples', () => {
+  it('cltsCorrected without a uniform part has an effective sample size below 8%', () => {
     const density = cltsCorrected(context, { lambdaMax: 1 }).density(totalSteps);
-    // Effective sample size of weights 1 / (T p) under p: 1 / sum(1 / (T^2 p)); METHOD has 7.3 % at sigma 0.2.
+    // The relative effective sample size of weights 1 / (T p) under p is 1 / sum(1 / (T^2 p)).
     const share = 1 / density.reduce((total, p) => total + 1 / (T * T * p), 0);
     expect(share).toBeCloseTo(0.073, 3);
   });

@@ -1,20 +1,20 @@
 /**
- * CLTS: the curriculum-learning timestep schedule.
+ * CLTS, the curriculum-learning timestep schedule: Xu, Mi, Wang, Chen, "Towards Faster Training of Diffusion Models: An
+ * Inspiration of A Consistency Phenomenon", arXiv:2404.07946.
  *
- * Xu, Mi, Wang, Chen, "Towards Faster Training of Diffusion Models: An Inspiration of A Consistency Phenomenon",
- * arXiv:2404.07946. What is certain, from the abstract: the noise rate is the indicator of difficulty (timesteps near
- * pure noise are the easier ones), and the easier timesteps are trained on less and less often.
+ * Certain, from the abstract: the noise rate indicates difficulty (timesteps near pure noise are easier), and the
+ * easier timesteps are gradually trained on less often.
  *
  * The formula is a RECONSTRUCTION, not the authors' text: a mixture that moves from uniform to a Gaussian,
  *
- *   p_i(t) = (1 - lam_i) / T + lam_i g(t),    g(t) ∝ exp(-(c_t - mu)^2 / (2 sigma^2)),  sum_t g(t) = 1
- *   lam_i  = lambdaMax r(min(1, i / rampSteps)),  i = optimizer step from 0
+ *   p_i(t)   = (1 - lambda_i) / T + lambda_i g(t),    g(t) ∝ exp(-(c_t - mu)^2 / (2 sigma^2)),    sum_t g(t) = 1
+ *   lambda_i = lambdaMax r(min(1, i / rampSteps)),    i = optimizer step from 0
  *
- * The mixture, the linear ramp over the whole training, c_t = t / T and mu = 0.3 come from reviews of an earlier
- * version and from third-party re-implementations. Unknown are sigma and, really, the coordinate c: the abstract says
- * noise rate, the re-implementations use t / T. sigma = 0.2 and lambdaMax = 0.8 are OUR choice: at sigma = 1 the Gaussian
- * is nearly flat, and lambdaMax = 0.8 keeps every timestep at 20 % of its uniform frequency or more. So each of these is
- * an option here, to be measured and not believed.
+ * The mixture, the linear ramp over the whole training, c_t = t / T, and mu = 0.3 come from reviews of an earlier
+ * version and from third-party re-implementations. Unknown are sigma, and also the coordinate c: the abstract says
+ * "noise rate", while the re-implementations use t / T. sigma = 0.2 and lambdaMax = 0.8 are OUR choice: at sigma = 1
+ * the Gaussian is nearly flat, and lambdaMax = 0.8 keeps at least 20% of each timestep's uniform frequency. Each of
+ * these is an option, so that its effect can be measured.
  */
 import { requireContext, type ScheduleContext } from './context.js';
 import { coordinateOf, coordinates, type Coordinate } from './coordinates.js';
@@ -22,7 +22,10 @@ import { discreteSchedule, importanceWeights, normalize } from './discrete.js';
 import { checkChoice, checkInRange, checkInteger, checkNumber, checkPositive, resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
-/** How lambda grows from 0 to lambdaMax, x = step / rampSteps in [0, 1]: x; (1 - cos(pi x)) / 2; 0, then 1 at x = 1. */
+/**
+ * The ramps r(x) of lambda, x = step / rampSteps in [0, 1]: `linear`, x; `cosine`, (1 - cos(pi x)) / 2; `step`, 0 for x
+ * < 1 and 1 at x = 1.
+ */
 export const ramps = ['linear', 'cosine', 'step'] as const;
 export type Ramp = (typeof ramps)[number];
 
@@ -33,18 +36,19 @@ const rampShape: Record<Ramp, (x: number) => number> = {
 };
 
 export interface CltsOptions {
-  /** What measures difficulty; enters the exponent only. All but `time` need `alphasCumprod` in the context. */
+  /** The measure of difficulty c_t. Default `time`; all others need `alphasCumprod` in the context. */
   readonly coordinate: Coordinate;
-  /** Center of the Gaussian, in the coordinate's units. */
+  /** Mean of the Gaussian, in units of the coordinate. Default 0.3. */
   readonly mu: number;
-  /** Standard deviation of the Gaussian, in the coordinate's units, > 0. */
+  /** Standard deviation of the Gaussian, in units of the coordinate, > 0. Default 0.2. */
   readonly sigma: number;
-  /** Share of the Gaussian at the end, in [0, 1]; 1 - lambdaMax is the uniform floor that stays. */
+  /** Final weight of the Gaussian, in [0, 1]; the uniform part keeps the weight 1 - lambdaMax. Default 0.8. */
   readonly lambdaMax: number;
+  /** How lambda grows. Default `linear`. */
   readonly ramp: Ramp;
-  /** Optimizer steps until lambda = lambdaMax, >= 1; the run's `totalSteps` when null. */
+  /** Optimizer steps until lambda = lambdaMax, >= 1. Default null: the run's `totalSteps`. */
   readonly rampSteps: number | null;
-  /** Weight losses by 1 / (T p_t), so that only the variance changes and not the objective. Off in CLTS. */
+  /** Weight losses by 1 / (T p_t), which leaves the expected loss as in uniform training. Default false. */
   readonly importanceCorrection: boolean;
 }
 
@@ -58,13 +62,16 @@ export const cltsDefaults: CltsOptions = {
   importanceCorrection: false,
 };
 
-/** The two parts of CLTS: the Gaussian g over timesteps, and its share lambda at each step. */
+/** The parts of CLTS's mixture: the Gaussian g [T], and its weight lambda at each optimizer step. */
 export interface CltsParts {
   readonly gaussian: Float64Array;
   readonly lambda: (step: number) => number;
 }
 
-/** Validates the options (throws a RangeError naming the field) and computes the parts of the mixture. */
+/**
+ * Checks the options and computes the parts of the mixture.
+ * @throws {RangeError} if the context is invalid, or an option is out of range
+ */
 export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsParts {
   requireContext('clts', context);
   const { coordinate, mu, sigma, lambdaMax, ramp } = options;
@@ -84,13 +91,18 @@ export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsP
   return { gaussian, lambda: (step) => lambdaMax * rampShape[ramp](Math.min(1, step / rampSteps)) };
 }
 
-/** (1 - lambda) / T + lambda g(t): length T, sums to 1. */
+/** The mixture (1 - lambda) / T + lambda g(t): [T], sums to 1. */
 export function cltsDensity(gaussian: Float64Array, lambda: number): Float64Array {
   const floor = (1 - lambda) / gaussian.length;
   return gaussian.map((g) => floor + lambda * g);
 }
 
-/** CLTS as described above. */
+/**
+ * CLTS: p(t) = (1 - lambda) / T + lambda g(t), with a Gaussian g over a coordinate of difficulty and a lambda that
+ * grows from 0 to `lambdaMax` over `rampSteps`. A reconstruction of arXiv:2404.07946: the comment at the top of this
+ * file says which parts are the authors'.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
+ */
 export function clts(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const resolved = resolveOptions('clts', cltsDefaults, options);
   const { gaussian, lambda } = cltsParts(context, resolved);

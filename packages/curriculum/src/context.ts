@@ -1,48 +1,50 @@
 import { checkInteger } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
-/** What a schedule may need to know about the run: the same for every schedule, so that they can be swapped by name. */
+/**
+ * What a schedule may need to know about the run; the same type for every schedule, so that they are interchangeable.
+ */
 export interface ScheduleContext {
-  /** T, the number of diffusion steps. */
+  /** T, the number of diffusion steps, >= 1. */
   readonly numTimesteps: number;
-  /** Optimizer steps of the whole run as configured; a time budget only stops a run and does not change it. */
+  /**
+   * Optimizer steps of the whole run as configured, >= 1; a run that a time budget ends earlier has the same number.
+   */
   readonly totalSteps: number;
   /**
-   * abar_t of the noise schedule, length T, strictly decreasing, in [0, 1]. Needed by the schedules whose density lives
-   * in a coordinate of the noise level (SNR, sigma, flow time); they throw without it.
+   * abar_t of the noise schedule, length T, strictly decreasing, in [0, 1]. Required by schedules whose density is a
+   * function of the noise level (SNR, sigma, flow time).
    */
   readonly alphasCumprod?: ArrayLike<number>;
 }
 
-/** Makes a schedule. `options` has the schedule's own named fields; unknown fields are refused. */
+/** Creates a schedule. Unknown fields in `options` are an error. */
 export type ScheduleFactory<Options> = (context: ScheduleContext, options?: Partial<Options>) => TimestepSchedule;
 
-/**
- * @throws {RangeError} on an impossible T or number of steps
- */
+/** @throws {RangeError} if numTimesteps or totalSteps is not an integer >= 1 */
 export function requireContext(owner: string, context: ScheduleContext): void {
   checkInteger(`${owner}: numTimesteps`, context.numTimesteps, 1);
   checkInteger(`${owner}: totalSteps`, context.totalSteps, 1);
 }
 
 /**
- * abar of the context.
- * @throws {RangeError} if it is missing, has a length other than T, leaves [0, 1], or does not strictly decrease
+ * Returns the context's alphasCumprod.
+ * @throws {RangeError} if it is missing, its length is not T, or it is not strictly decreasing within [0, 1]
  */
 export function requireAlphasCumprod(owner: string, context: ScheduleContext): ArrayLike<number> {
   const { alphasCumprod: abar, numTimesteps } = context;
   if (abar === undefined) {
-    throw new RangeError(`${owner}: this density lives in the noise level, so the context must have alphasCumprod`);
+    throw new RangeError(`${owner}: the density depends on the noise level; pass alphasCumprod in the context`);
   }
   if (abar.length !== numTimesteps) {
-    throw new RangeError(`${owner}: alphasCumprod has ${abar.length} entries, numTimesteps is ${numTimesteps}`);
+    throw new RangeError(`${owner}: alphasCumprod has ${abar.length} entries, but numTimesteps is ${numTimesteps}`);
   }
   let previous = Infinity;
   for (let t = 0; t < numTimesteps; t++) {
     const a = abar[t]!;
     if (!(a >= 0 && a <= 1 && a < previous)) {
       throw new RangeError(
-        `${owner}: alphasCumprod must fall strictly within [0, 1]; entry ${t} is ${a} after ${previous}`,
+        `${owner}: alphasCumprod must be strictly decreasing within [0, 1]; entry ${t} is ${a}, after ${previous}`,
       );
     }
     previous = a;

@@ -1,12 +1,12 @@
 import { requireAlphasCumprod, type ScheduleContext } from './context.js';
 
 /**
- * Ways to say how noisy timestep t is. All are monotone in t.
+ * Coordinates of the noise level of timestep t, each monotone in t:
  *
  * - `time`: t / T, in [0, 1).
- * - `noiseStd`: sqrt(1 - abar_t), the factor in front of the noise, in [0, 1].
+ * - `noiseStd`: sqrt(1 - abar_t), the standard deviation of the noise, in [0, 1].
  * - `noiseVariance`: 1 - abar_t, in [0, 1].
- * - `logSnr`: ln(abar_t / (1 - abar_t)), falls with t; -Infinity at zero terminal SNR.
+ * - `logSnr`: ln(abar_t / (1 - abar_t)), decreasing in t; -Infinity at zero terminal SNR.
  */
 export const coordinates = ['time', 'noiseStd', 'noiseVariance', 'logSnr'] as const;
 export type Coordinate = (typeof coordinates)[number];
@@ -17,7 +17,10 @@ const fromAbar: Record<Exclude<Coordinate, 'time'>, (abar: number) => number> = 
   logSnr: (a) => Math.log(a) - Math.log1p(-a),
 };
 
-/** The coordinate of every timestep, length T. All but `time` need `alphasCumprod` in the context. */
+/**
+ * The coordinate of each timestep: [T].
+ * @throws {RangeError} if the coordinate is not `time` and the context has no valid `alphasCumprod`
+ */
 export function coordinateOf(owner: string, coordinate: Coordinate, context: ScheduleContext): Float64Array {
   const { numTimesteps } = context;
   if (coordinate === 'time') return Float64Array.from({ length: numTimesteps }, (_, t) => t / numTimesteps);

@@ -12,11 +12,11 @@ import { speed } from './speed.js';
 import type { TimestepSchedule } from './schedule.js';
 import { linearAlphasCumprod, wideAlphasCumprod } from './testing.js';
 
-// Fine and wide enough that the discrete quantiles are those of the continuous density to four digits.
+// So fine and wide that the discrete quantiles equal those of the continuous density to four digits.
 const [lnSigmaMin, lnSigmaMax, T] = [-12, 12, 48_000];
 const context = { numTimesteps: T, totalSteps: 1, alphasCumprod: wideAlphasCumprod(T, lnSigmaMin, lnSigmaMax) };
 
-/** ln sigma below which a share q of the draws lies. */
+/** The q-quantile of ln sigma. */
 function lnSigmaQuantile(schedule: TimestepSchedule, q: number): number {
   const density = schedule.density(0);
   let sum = 0;
@@ -28,11 +28,12 @@ function lnSigmaQuantile(schedule: TimestepSchedule, q: number): number {
 const flowTimeQuantile = (schedule: TimestepSchedule, q: number): number =>
   1 / (1 + Math.exp(-lnSigmaQuantile(schedule, q)));
 
-/** The standard normal's 90 % quantile. */
+/** The 90% quantile of the standard normal distribution. */
 const Z90 = 1.2815515655446004;
 
 describe('densities in a continuous noise level', () => {
-  it("edm has METHOD's quantiles of sigma", () => {
+  it('edm is N(-1.2, 1.2^2) in ln sigma', () => {
+    // exp(-1.2 - 1.2 Z90), exp(-1.2), exp(-1.2 + 1.2 Z90)
     expect(Math.exp(lnSigmaQuantile(edmTimesteps(context), 0.1))).toBeCloseTo(0.0647, 4);
     expect(Math.exp(lnSigmaQuantile(edmTimesteps(context), 0.5))).toBeCloseTo(0.3012, 4);
     expect(Math.exp(lnSigmaQuantile(edmTimesteps(context), 0.9))).toBeCloseTo(1.402, 3);
@@ -68,14 +69,14 @@ describe('densities in a continuous noise level', () => {
     }
   });
 
-  it('goes by mass: the share of draws within a range of noise does not depend on the noise schedule', () => {
+  it('converts by mass: the probability of a range of noise levels does not depend on the noise schedule', () => {
     const other = { numTimesteps: 1000, totalSteps: 1, alphasCumprod: linearAlphasCumprod(1000) };
     const share = (schedule: TimestepSchedule, abar: ArrayLike<number>): number =>
       schedule.density(0).reduce((sum, p, t) => {
         const logSnr = Math.log(abar[t]! / (1 - abar[t]!));
         return logSnr > -0.5 && logSnr < 0.5 ? sum + p : sum;
       }, 0);
-    // 1 - exp(-0.5 / 0.5), the Laplace distribution's mass within 0.5 of its center.
+    // The mass of the Laplace distribution within 0.5 of its center is 1 - exp(-0.5 / 0.5).
     expect(share(laplaceTimesteps(context), context.alphasCumprod)).toBeCloseTo(1 - Math.exp(-1), 3);
     expect(share(laplaceTimesteps(other), other.alphasCumprod)).toBeCloseTo(1 - Math.exp(-1), 2);
   });
@@ -89,10 +90,12 @@ describe('densities in a continuous noise level', () => {
     expect(edmTimesteps(zero).density(0).every(Number.isFinite)).toBe(true);
   });
 
-  it('refuses impossible values', () => {
-    expect(() => edmTimesteps(context, { std: 0 })).toThrow(/edm: std must be a number > 0, got 0/);
-    expect(() => laplaceTimesteps(context, { b: -1 })).toThrow(/laplace: b must be a number > 0, got -1/);
-    expect(() => modeTimesteps(context, { scale: 2 })).toThrow(/mode: scale must be in \(-1/);
+  it.each<[() => unknown, string[]]>([
+    [() => edmTimesteps(context, { std: 0 }), ['edm: std', '> 0', 'got 0']],
+    [() => laplaceTimesteps(context, { b: -1 }), ['laplace: b', '> 0', 'got -1']],
+    [() => modeTimesteps(context, { scale: 2 }), ['mode: scale', '(-1', 'got 2']],
+  ])('rejects values out of range %#', (make, contains) => {
+    expect(make).toThrowWith({ type: RangeError, contains });
   });
 });
 
@@ -114,7 +117,7 @@ describe('densities in t', () => {
     expect(density[700]).toBeCloseTo(1 / 3800, 15);
   });
 
-  it('speed weighs by the change of 1 - abar, within [1 - ceiling, ceiling]', () => {
+  it('speed weights by the change of 1 - abar, within [1 - ceiling, ceiling]', () => {
     const all = Float64Array.from({ length: 1000 }, (_, i) => (i + 0.5) / 1000);
     const { timesteps, weights } = speed(plain, { k: 1 }).sample(0, all);
     expect([...timesteps]).toEqual(Array.from({ length: 1000 }, (_, t) => t));

@@ -1,7 +1,7 @@
 /**
- * Densities over timesteps that stay the same during the whole run: the usual recipe and the published baselines. Those
- * that are written in a coordinate of the noise level (ln sigma, logSNR, flow time) come to a discrete schedule by
- * mass (`densityByMass`) and need `alphasCumprod` in the context.
+ * Densities over timesteps that do not change during training: uniform, and published baselines. Those defined over the
+ * noise level (ln sigma, logSNR, flow time) are converted to a discrete schedule by mass (`densityByMass`) and need
+ * `alphasCumprod` in the context.
  */
 import { requireContext, type ScheduleContext, type ScheduleFactory } from './context.js';
 import { staticSchedule } from './discrete.js';
@@ -9,11 +9,12 @@ import { checkNumber, checkPositive, resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 import { densityByMass } from './transfer.js';
 
-// Uniform --------------------------------------------------------------------------------------------------------------
+// Uniform
+// --------------------------------------------------------------------------------------------------------------
 
 /**
- * Uniform timesteps, p_t = 1/T: the usual recipe (Ho et al. 2020, arXiv:2006.11239, Algorithm 1). No options.
- * @throws {RangeError} on an impossible context and on any option
+ * Uniform timesteps, p_t = 1 / T: Algorithm 1 of Ho et al. 2020, arXiv:2006.11239. No options.
+ * @throws {RangeError} if the context is invalid, or any option is given
  */
 export const uniformTimesteps: ScheduleFactory<Record<string, never>> = (context, options) => {
   requireContext('uniform', context);
@@ -22,7 +23,8 @@ export const uniformTimesteps: ScheduleFactory<Record<string, never>> = (context
   return staticSchedule('uniform', new Float64Array(numTimesteps).fill(1 / numTimesteps));
 };
 
-// Normal in ln sigma: EDM and EDM2 -------------------------------------------------------------------------------------
+// Normal in ln sigma: EDM and EDM2
+// -------------------------------------------------------------------------------------
 
 export interface LogNormalOptions {
   /** Mean of ln sigma. */
@@ -31,17 +33,25 @@ export interface LogNormalOptions {
   readonly std: number;
 }
 
-/** ln sigma ~ N(-1.2, 1.2^2): Karras et al. 2022, arXiv:2206.00364, Table 1. Goes with the weight rule `edm`. */
+/** Table 1 of Karras et al. 2022, arXiv:2206.00364. */
 const edmDefaults: LogNormalOptions = { mean: -1.2, std: 1.2 };
-/** ln sigma ~ N(-0.4, 1): Karras et al. 2024, arXiv:2312.02696. Its learned u(sigma) is the trainer's field `uncertainty`. */
+/** Karras et al. 2024, arXiv:2312.02696. */
 const edm2Defaults: LogNormalOptions = { mean: -0.4, std: 1 };
 
-/** Timesteps by a normal density in ln sigma, EDM's defaults. Needs `alphasCumprod`. */
+/**
+ * Timesteps with ln sigma ~ N(mean, std^2), by default EDM's N(-1.2, 1.2^2): Table 1 of Karras et al. 2022,
+ * arXiv:2206.00364. To be combined with the loss weighting `edm`. Needs `alphasCumprod`.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
+ */
 export function edmTimesteps(context: ScheduleContext, options?: Partial<LogNormalOptions>): TimestepSchedule {
   return logNormal('edm', context, resolveOptions('edm', edmDefaults, options));
 }
 
-/** Timesteps by a normal density in ln sigma, EDM2's defaults. Needs `alphasCumprod`. */
+/**
+ * Timesteps with ln sigma ~ N(mean, std^2), by default EDM2's N(-0.4, 1): Karras et al. 2024, arXiv:2312.02696. EDM2's
+ * learned uncertainty u(sigma) is the option `uncertainty` of `@dm/trainer`. Needs `alphasCumprod`.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
+ */
 export function edm2Timesteps(context: ScheduleContext, options?: Partial<LogNormalOptions>): TimestepSchedule {
   return logNormal('edm2', context, resolveOptions('edm2', edm2Defaults, options));
 }
@@ -54,21 +64,22 @@ function logNormal(name: string, context: ScheduleContext, { mean, std }: LogNor
   return staticSchedule(name, densityByMass(name, context, 'lnSigma', density));
 }
 
-// Laplace in logSNR ----------------------------------------------------------------------------------------------------
+// Laplace in logSNR
+// ----------------------------------------------------------------------------------------------------
 
 export interface LaplaceOptions {
-  /** Center in logSNR. */
+  /** Center in logSNR. Default 0. */
   readonly mu: number;
-  /** Scale in logSNR, > 0. */
+  /** Scale in logSNR, > 0. Default 0.5. */
   readonly b: number;
 }
 
 const laplaceDefaults: LaplaceOptions = { mu: 0, b: 0.5 };
 
 /**
- * p(logSNR) = exp(-|logSNR - mu| / b) / (2 b): most training at equal signal and noise. Hang et al. 2025,
- * arXiv:2407.03297. Needs `alphasCumprod`.
- * @throws {RangeError} on an impossible context and on an unknown or impossible option
+ * Timesteps with a Laplace density p(logSNR) = exp(-|logSNR - mu| / b) / (2 b), which by default peaks at equal signal
+ * and noise: Hang et al. 2025, arXiv:2407.03297. Needs `alphasCumprod`.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function laplaceTimesteps(context: ScheduleContext, options?: Partial<LaplaceOptions>): TimestepSchedule {
   requireContext('laplace', context);
@@ -81,23 +92,25 @@ export function laplaceTimesteps(context: ScheduleContext, options?: Partial<Lap
   );
 }
 
-// Flow time s in (0, 1): logit-normal, mode, CosMap --------------------------------------------------------------------
+// Flow time s in (0, 1): logit-normal, mode, CosMap
+// --------------------------------------------------------------------
 
-// Esser et al. 2024, arXiv:2403.03206 (Stable Diffusion 3), Sec. 3.1, brought to a variance-preserving schedule by mass at
-// equal noise-to-signal ratio. The paper uses them with a velocity loss on rectified flow.
+// Sec. 3.1 of Esser et al. 2024, arXiv:2403.03206 (Stable Diffusion 3), with rectified flow and a velocity loss. Here
+// they are converted to a variance-preserving schedule by mass, at equal noise-to-signal ratio.
 
 export interface LogitNormalOptions {
-  /** Mean of logit(s); negative leans to the data, positive to the noise. */
+  /** Mean of logit(s); negative favors the data end, positive the noise end. Default 0. */
   readonly mean: number;
-  /** Standard deviation of logit(s), > 0. */
+  /** Standard deviation of logit(s), > 0. Default 1. */
   readonly std: number;
 }
 
 const logitNormalDefaults: LogitNormalOptions = { mean: 0, std: 1 };
 
 /**
- * logit(s) ~ N(mean, std^2): density exp(-(logit s - mean)^2 / (2 std^2)) / (s (1 - s)) up to a constant.
- * @throws {RangeError} on an impossible context and on an unknown or impossible option
+ * Timesteps with logit(s) ~ N(mean, std^2), that is, a density ∝ exp(-(logit s - mean)^2 / (2 std^2)) / (s (1 - s))
+ * over flow time s: Sec. 3.1 of Esser et al. 2024, arXiv:2403.03206. Needs `alphasCumprod`.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function logitNormalTimesteps(
   context: ScheduleContext,
@@ -116,16 +129,20 @@ export function logitNormalTimesteps(
 }
 
 export interface ModeOptions {
-  /** Scale, in (-1, 2 / (pi - 2)), for which the density is bounded: 0 is uniform in s, positive favors the middle, negative the ends. */
+  /**
+   * In (-1, 2 / (pi - 2)), so that the density is bounded: 0 is uniform in s, positive values favor the middle,
+   * negative the ends. Default 1.29.
+   */
   readonly scale: number;
 }
 
 const modeDefaults: ModeOptions = { scale: 1.29 };
 
 /**
- * Mode sampling with heavy tails: s = f(u) = 1 - u - scale (cos^2(pi u / 2) - 1 + u) for uniform u, so that the density
- * is 1 / |f'(u)| at u = f^-1(s), f'(u) = -1 - scale + scale (pi / 2) sin(pi u). f falls, so bisection inverts it.
- * @throws {RangeError} on an impossible context and on an unknown or impossible option
+ * Mode sampling with heavy tails: s = f(u) = 1 - u - scale (cos^2(pi u / 2) - 1 + u) for uniform u, Sec. 3.1 of Esser
+ * et al. 2024, arXiv:2403.03206. The density is 1 / |f'(u)| at u = f^-1(s), with f'(u) = -1 - scale + scale (pi / 2)
+ * sin(pi u); f is decreasing and inverted by bisection. Needs `alphasCumprod`.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function modeTimesteps(context: ScheduleContext, options?: Partial<ModeOptions>): TimestepSchedule {
   requireContext('mode', context);
@@ -147,8 +164,9 @@ export function modeTimesteps(context: ScheduleContext, options?: Partial<ModeOp
 }
 
 /**
- * CosMap: density 2 / (pi - 2 pi s + 2 pi s^2), the cosine schedule's levels in flow time. No options.
- * @throws {RangeError} on an impossible context and on any option
+ * CosMap: density 2 / (pi - 2 pi s + 2 pi s^2) over flow time s, the noise levels of the cosine schedule. Sec. 3.1 of
+ * Esser et al. 2024, arXiv:2403.03206. No options. Needs `alphasCumprod`.
+ * @throws {RangeError} if the context is invalid, or any option is given
  */
 export function cosmapTimesteps(context: ScheduleContext, options?: Record<string, never>): TimestepSchedule {
   requireContext('cosmap', context);
@@ -159,19 +177,20 @@ export function cosmapTimesteps(context: ScheduleContext, options?: Record<strin
   );
 }
 
-// Beta in t / T --------------------------------------------------------------------------------------------------------
+// Beta in t / T
+// --------------------------------------------------------------------------------------------------------
 
 export interface BetaOptions {
-  /** First parameter of the Beta distribution, > 0; below 1 small t are favored, 1 is uniform. */
+  /** First parameter of the Beta distribution, > 0; values below 1 favor small t, 1 is uniform. Default 0.8. */
   readonly a: number;
 }
 
 const betaDefaults: BetaOptions = { a: 0.8 };
 
 /**
- * t / T ~ Beta(a, 1), by exact cells: p_t = ((t + 1) / T)^a - (t / T)^a. Zheng et al. 2024, "Beta-Tuned Timestep
- * Diffusion Model" (B-TTDM), ECCV 2024, which has a < 1. The default a = 0.8 is ours.
- * @throws {RangeError} on an impossible context and on an unknown or impossible option
+ * Timesteps with t / T ~ Beta(a, 1), integrated over each timestep: p_t = ((t + 1) / T)^a - (t / T)^a. B-TTDM, Zheng et
+ * al. 2024, https://doi.org/10.1007/978-3-031-72646-0_7, uses a < 1; the default 0.8 is our choice.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function betaTimesteps(context: ScheduleContext, options?: Partial<BetaOptions>): TimestepSchedule {
   requireContext('beta', context);

@@ -4,20 +4,20 @@ import { checkInRange, checkInteger, checkNumber, resolveOptions } from './check
 import type { ScheduleState, TimestepSchedule } from './schedule.js';
 
 export interface DifficultyCurriculumOptions {
-  /** N, equal intervals of t, in [1, T]. */
+  /** N, the number of equal intervals of t, in [1, T]. Default 20. */
   readonly clusters: number;
-  /** Updates in a row without a lower loss after which the next cluster joins, >= 1. */
+  /** Consecutive updates without a lower loss after which the next cluster is added, >= 1. Default 200. */
   readonly patience: number;
-  /** Share of the old value in the running loss that is compared, in [0, 1); 0 compares the batch losses themselves. */
+  /** Decay of the running loss that is compared, in [0, 1). Default 0: compares the batch losses. */
   readonly smoothing: number;
 }
 
 const difficultyCurriculumDefaults: DifficultyCurriculumOptions = { clusters: 20, patience: 200, smoothing: 0 };
 
 interface CurriculumState extends ScheduleState {
-  /** Number of the noisiest clusters in use, from 1 to N. */
+  /** Number of clusters in use, in [1, N]; the noisiest come first. */
   readonly stage: Int32Array;
-  /** Updates since the loss last fell. */
+  /** Updates since the loss last decreased. */
   readonly stale: Int32Array;
   /** [running loss, lowest running loss of this stage]; Infinity before the first update of a stage. */
   readonly loss: Float64Array;
@@ -28,12 +28,14 @@ function initialState(): CurriculumState {
 }
 
 /**
- * Easy to hard by stages: T is cut into N equal intervals; stage n trains uniformly on the n noisiest, and gives way to
- * stage n + 1 once the loss has not fallen for `patience` updates; after stage N it is uniform training. Kim et al.
- * 2025, arXiv:2403.10348. One `update` a step, with the losses of the whole batch; their mean is what is compared.
+ * A curriculum from easy to hard timesteps: [0, T) is divided into N equal clusters; stage n trains uniformly on the n
+ * noisiest, and stage n + 1 starts when the loss has not decreased for `patience` updates. Stage N is uniform training.
+ * Kim et al. 2025, arXiv:2403.10348. Call `update` once per optimizer step with the losses of the whole batch; it
+ * compares their mean.
  *
- * Note the direction: it ADDS harder timesteps, whereas CLTS begins with all and thins out the easier ones.
- * @throws {RangeError} on an impossible context and on an unknown or impossible option
+ * Unlike CLTS, which starts with all timesteps and draws the easier ones less often, this curriculum ADDS harder
+ * timesteps.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function difficultyCurriculum(
   context: ScheduleContext,
@@ -55,7 +57,7 @@ export function difficultyCurriculum(
     const [stale] = state.stale ?? [];
     const [running, best] = state.loss ?? [];
     if (stage === undefined || stale === undefined || running === undefined || best === undefined) {
-      throw new RangeError(`${name}: the state must have stage [1], stale [1] and loss [2]`);
+      throw new RangeError(`${name}: the state must have the arrays stage [1], stale [1], and loss [2]`);
     }
     checkNumber(`${name}: state.stage`, stage, `in [1, ${clusters}]`, (v) => v >= 1 && v <= clusters);
     return { stage, stale, running, best };
@@ -70,7 +72,7 @@ export function difficultyCurriculum(
       return new Float64Array(T).fill(1 / (T - first), first);
     },
     update(state, _timesteps, losses): CurriculumState {
-      if (losses.length === 0) throw new RangeError(`${name}: update needs the losses of a batch, got none`);
+      if (losses.length === 0) throw new RangeError(`${name}: update got an empty array of losses`);
       let sum = 0;
       for (let n = 0; n < losses.length; n++) sum += losses[n]!;
       const batch = sum / losses.length;

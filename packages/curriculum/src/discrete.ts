@@ -1,23 +1,23 @@
 import type { TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
 
 /**
- * Divides by the sum, in place.
+ * Divides by the sum, in place, and returns the same array.
  * @throws {RangeError} if the sum is not a positive finite number
  */
 export function normalize(owner: string, masses: Float64Array): Float64Array {
   let sum = 0;
   for (const mass of masses) sum += mass;
   if (!(sum > 0 && Number.isFinite(sum))) {
-    throw new RangeError(`${owner}: the density has total mass ${sum} on these timesteps; check its center and width`);
+    throw new RangeError(`${owner}: the density has total mass ${sum} over the timesteps; check its center and width`);
   }
   for (let t = 0; t < masses.length; t++) masses[t]! /= sum;
   return masses;
 }
 
 /**
- * Inverse-CDF sampling: for each u in [0, 1) the smallest t with P(timestep <= t) > u. `density` sums to 1. A u at or
- * above the rounded total falls on the last timestep that has mass.
- * @throws {RangeError} on u outside [0, 1)
+ * Inverse-CDF sampling: for each u in [0, 1) the smallest t with P(timestep <= t) > u. `density` [T] sums to 1 up to
+ * rounding; a u above its sum gives the last timestep that has mass.
+ * @throws {RangeError} if a u is not in [0, 1)
  */
 function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
   const cdf = new Float64Array(density.length);
@@ -43,26 +43,32 @@ function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
   return timesteps;
 }
 
-/** Weights 1 / (T p_t), which make the weighted mean over p equal the plain mean over all timesteps. */
+/**
+ * Importance weights 1 / (T p_t) of the drawn timesteps [N] → [N]: the expectation of the weighted loss under p equals
+ * that of the unweighted loss under the uniform density.
+ */
 export function importanceWeights(density: Float64Array, timesteps: Int32Array): Float32Array {
   const weights = new Float32Array(timesteps.length);
   for (let n = 0; n < weights.length; n++) weights[n] = 1 / (density.length * density[timesteps[n]!]!);
   return weights;
 }
 
-/** What is left to say of a schedule once sampling is by inverse CDF. */
+/** The parts from which `discreteSchedule` builds a schedule. */
 export interface DiscreteSchedule {
   readonly name: string;
   readonly numTimesteps: number;
-  /** Probability of each timestep: length T, sums to 1. */
+  /** Probability of each timestep at an optimizer step: [T], sums to 1. */
   readonly density: TimestepSchedule['density'];
-  /** Loss weight of each drawn timestep; all 1 when left out. */
+  /** Loss weight of each drawn timestep: [N]. Default: all 1. */
   readonly weights?: (density: Float64Array, timesteps: Int32Array) => Float32Array;
   readonly initialState?: () => ScheduleState;
   readonly update?: TimestepSchedule['update'];
 }
 
-/** Completes a density to a schedule. `sample` costs O(T + n log T), microseconds, negligible compared with a training step. */
+/**
+ * Builds a schedule from a density, with inverse-CDF sampling. `sample` takes O(T + N log T): microseconds, negligible
+ * compared with a training step.
+ */
 export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
   const { name, numTimesteps, density, weights, initialState, update } = parts;
   return {
@@ -79,7 +85,7 @@ export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
   };
 }
 
-/** A schedule whose density is the same at every step. */
+/** A schedule whose density [T] is the same at every step. */
 export function staticSchedule(
   name: string,
   density: Float64Array,

@@ -1,7 +1,7 @@
 export type { TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
 export type { ScheduleContext, ScheduleFactory } from './context.js';
 
-// The method.
+// CLTS and its controls.
 export { clts, ramps } from './clts.js';
 export type { CltsOptions, Ramp } from './clts.js';
 export { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-controls.js';
@@ -26,7 +26,7 @@ export { speed, type SpeedOptions } from './speed.js';
 export { createTimestepSchedule, timestepScheduleNames, timestepSchedules } from './registry.js';
 export type { TimestepScheduleName, TimestepScheduleOptions } from './registry.js';
 
-// Loss weights, and what a schedule of one's own is made from.
+// Loss weights, and building blocks for custom schedules.
 export {
   weightedPredictions,
   snrFromAlphasCumprod,

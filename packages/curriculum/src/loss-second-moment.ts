@@ -4,24 +4,25 @@ import { checkInRange, checkInteger, checkNumber, resolveOptions } from './check
 import type { ScheduleState, TimestepSchedule } from './schedule.js';
 
 export interface LossSecondMomentOptions {
-  /** Losses remembered for each timestep, from 1 to 10^7 / T. */
+  /** Number of past losses stored per timestep, from 1 to 10^7 / T. Default 10. */
   readonly historyPerTimestep: number;
-  /** Share of the uniform density that stays, in (0, 1]. */
+  /** Weight of the uniform density in the mixture, in (0, 1]. Default 0.001. */
   readonly uniformShare: number;
 }
 
-/** Losses remembered for all timesteps together: 80 MB. */
+/** Largest number of losses stored for all timesteps together: 80 MB. */
 const largestHistory = 1e7;
 
 const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTimestep: 10, uniformShare: 0.001 };
 
 /**
- * p_t ∝ sqrt(mean of the last 10 squared losses at t), mixed with 0.001 of uniform, losses weighted by 1 / (T p_t);
- * uniform until every timestep has 10 losses. Nichol & Dhariwal 2021, arXiv:2102.09672, Eq. 18, as in
- * `LossSecondMomentResampler` of guided-diffusion. `update` takes the plain, unweighted losses.
+ * Loss-aware importance sampling: p_t ∝ sqrt(mean of the last 10 squared losses at t), mixed with the uniform density
+ * at weight 0.001, and losses weighted by 1 / (T p_t). Uniform until every timestep has 10 losses. Eq. 18 of Nichol &
+ * Dhariwal 2021, arXiv:2102.09672, as `LossSecondMomentResampler` of https://github.com/openai/guided-diffusion.
+ * `update` takes the unweighted losses.
  *
- * State: `losses` [T * history], the oldest first within each timestep, and `counts` [T].
- * @throws {RangeError} on an impossible context and on an unknown or impossible option
+ * State: `losses` [T * historyPerTimestep], oldest first within each timestep, and `counts` [T].
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function lossSecondMoment(
   context: ScheduleContext,
@@ -44,7 +45,7 @@ export function lossSecondMoment(
     if (state === undefined) return initialState();
     const { losses, counts } = state;
     if (!(losses instanceof Float64Array && losses.length === T * H)) {
-      throw new RangeError(`${name}: state.losses must be a Float64Array of ${T * H} entries (T times history)`);
+      throw new RangeError(`${name}: state.losses must be a Float64Array of ${T * H} entries (T * historyPerTimestep)`);
     }
     if (!(counts instanceof Int32Array && counts.length === T)) {
       throw new RangeError(`${name}: state.counts must be an Int32Array of ${T} entries (T)`);
@@ -65,7 +66,7 @@ export function lossSecondMoment(
         for (let i = t * H; i < (t + 1) * H; i++) sum += losses[i]! ** 2;
         return Math.sqrt(sum / H);
       });
-      // All losses zero: nothing tells timesteps apart.
+      // All losses are zero.
       if (root.every((value) => value === 0)) return root.fill(1 / T);
       return normalize(name, root).map((p) => p * (1 - uniformShare) + uniformShare / T);
     },

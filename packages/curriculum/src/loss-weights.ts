@@ -1,47 +1,51 @@
 /**
- * Loss weights by noise level, as functions of plain arrays.
+ * Loss weights as a function of the noise level, on plain arrays.
  *
- * Every rule is one weight on the squared error of x0, w_x0(SNR), seen through what the network predicts. For a
- * variance-preserving process |x0 error|^2 = |epsilon error|^2 / SNR = |v error|^2 / (SNR + 1), so
+ * Every rule except `constant` is a weight w_x0(SNR) on the squared error of x0, converted to what the network
+ * predicts. For a variance-preserving process |x0 error|^2 = |epsilon error|^2 / SNR = |v error|^2 / (SNR + 1), so
  *
  *   w_epsilon = w_x0 / SNR,    w_v = w_x0 / (SNR + 1) = w_epsilon SNR / (SNR + 1),
- *   w_F = w_x0 sd^2 / (1 + sd^2 SNR)    for EDM's F, since D = c_skip x + c_out F and c_out^2 = sigma^2 sd^2 / (sigma^2 + sd^2).
+ *   w_F = w_x0 sd^2 / (1 + sd^2 SNR)    for EDM's F
  *
- * With sigma for the noise-to-signal ratio, SNR = 1 / sigma^2. The forms below are simplified so that they stay finite
- * at SNR 0 (zero terminal SNR) or a very large SNR, whenever the rule itself is finite there.
+ * (EDM: D = c_skip x + c_out F with c_out^2 = sigma^2 sd^2 / (sigma^2 + sd^2)). sigma is the noise-to-signal ratio, SNR
+ * = 1 / sigma^2, and sd is sigmaData. The formulas are simplified so that they are finite at SNR 0 (zero terminal SNR)
+ * and at very large SNR if the rule itself is.
  */
 import { checkChoice, checkInRange, checkNonNegative, checkPositive } from './checks.js';
 
 /**
- * What the network predicts: the noise, the clean image, v = sqrt(abar) epsilon - sqrt(1 - abar) x0, or EDM's F (Karras et
- * al. 2022, arXiv:2206.00364, Eq. 7).
+ * What the network predicts: the noise, the clean image, v = sqrt(abar) epsilon - sqrt(1 - abar) x0, or EDM's F (Karras
+ * et al. 2022, arXiv:2206.00364, Eq. 7).
  */
 export const weightedPredictions = ['epsilon', 'x0', 'v', 'edm'] as const;
 export type WeightedPrediction = (typeof weightedPredictions)[number];
 
-/** A weighting rule; plain data, so that a configuration can hold it. */
+/** A loss weighting, as plain data that can be stored in a configuration. */
 export type LossWeighting =
-  /** 1 on the network's own target: the plain MSE. */
+  /** 1 on the network's target: plain MSE. */
   | { readonly name: 'constant' }
-  /** w_x0 = min(SNR, gamma), gamma = 5. Hang et al. 2023, arXiv:2303.09556. */
+  /** w_x0 = min(SNR, gamma), default gamma 5. Min-SNR-gamma, Hang et al. 2023, arXiv:2303.09556. */
   | { readonly name: 'minSnr'; readonly gamma?: number }
-  /** w_x0 = 1 / (sigma^2 + sigmaData^2), sigmaData = 0.5. Crowson et al. 2024, arXiv:2401.11605 (soft Min-SNR). */
+  /** w_x0 = 1 / (sigma^2 + sigmaData^2), default sigmaData 0.5. Soft Min-SNR, Crowson et al. 2024, arXiv:2401.11605. */
   | { readonly name: 'softMinSnr'; readonly sigmaData?: number }
-  /** w_epsilon = 1 / (k + SNR)^gamma, k = 1, gamma = 1. Choi et al. 2022, arXiv:2204.00227. */
+  /** w_epsilon = 1 / (k + SNR)^gamma, default k 1, gamma 1. P2, Choi et al. 2022, arXiv:2204.00227. */
   | { readonly name: 'p2'; readonly k?: number; readonly gamma?: number }
   /**
-   * w_x0 = (sigma^2 + sigmaData^2) / (sigma sigmaData)^2, sigmaData = 0.5. Karras et al. 2022, arXiv:2206.00364, Table 1.
-   * Infinite for `epsilon` at SNR 0, since pure noise says nothing about the image: refused there.
+   * w_x0 = (sigma^2 + sigmaData^2) / (sigma sigmaData)^2, default sigmaData 0.5. Table 1 of Karras et al. 2022,
+   * arXiv:2206.00364. Infinite, hence an error, for `epsilon` at SNR 0.
    */
   | { readonly name: 'edm'; readonly sigmaData?: number }
-  /** w_x0 = max(SNR, 1). Salimans & Ho 2022, arXiv:2202.00512. Infinite for `epsilon` at SNR 0: refused there. */
+  /**
+   * w_x0 = max(SNR, 1). Salimans & Ho 2022, arXiv:2202.00512. Infinite, hence an error, for `epsilon` at SNR 0.
+   */
   | { readonly name: 'truncatedSnr' };
 
+/** The names of the loss weightings. */
 export const lossWeightings = ['constant', 'minSnr', 'softMinSnr', 'p2', 'edm', 'truncatedSnr'] as const;
 
 /**
- * SNR_t = abar_t / (1 - abar_t).
- * @throws {RangeError} on abar outside [0, 1)
+ * SNR_t = abar_t / (1 - abar_t): [T] → [T].
+ * @throws {RangeError} if an abar_t is not in [0, 1)
  */
 export function snrFromAlphasCumprod(alphasCumprod: ArrayLike<number>): Float64Array {
   return Float64Array.from(alphasCumprod, (abar, t) => {
@@ -51,8 +55,8 @@ export function snrFromAlphasCumprod(alphasCumprod: ArrayLike<number>): Float64A
 }
 
 /**
- * SNR = 1 / sigma^2 for noise-to-signal ratios sigma > 0.
- * @throws {RangeError} unless each sigma > 0
+ * SNR = 1 / sigma^2 of noise-to-signal ratios sigma: [N] → [N].
+ * @throws {RangeError} if a sigma is not > 0
  */
 export function snrFromSigma(sigma: ArrayLike<number>): Float64Array {
   return Float64Array.from(sigma, (s, i) => {
@@ -62,9 +66,9 @@ export function snrFromSigma(sigma: ArrayLike<number>): Float64Array {
 }
 
 /**
- * The weight of the network's squared error at each noise level: one entry for each entry of `snr` (finite, >= 0).
- * `sigmaData` (0.5 by default) belongs to the prediction `edm`.
- * @throws {RangeError} on an impossible option, on SNR below 0 and if the rule is infinite
+ * The weight on the network's squared error at each noise level: `snr` [N], each finite and >= 0, → [N]. `sigmaData` is
+ * used by the prediction `edm`; default 0.5.
+ * @throws {RangeError} if an option is out of range, an SNR is not >= 0, or a weight is infinite
  */
 export function lossWeights(
   rule: LossWeighting,
@@ -81,7 +85,7 @@ export function lossWeights(
     const w = weight(snr);
     if (!Number.isFinite(w)) {
       throw new RangeError(
-        `lossWeights: rule "${rule.name}" is infinite for prediction "${levels.prediction}" at SNR ${snr}; predict x0 or v there`,
+        `lossWeights: rule "${rule.name}" is infinite for prediction "${levels.prediction}" at SNR ${snr}; use the prediction x0 or v`,
       );
     }
     return w;
@@ -101,7 +105,7 @@ function weightFunction(
     case 'minSnr': {
       const { gamma = 5 } = rule;
       requirePositive(rule.name, 'gamma', gamma);
-      // min(1, gamma / SNR) and not min(SNR, gamma) / SNR: 1 and not 0 / 0 at SNR 0.
+      // Not min(SNR, gamma) / SNR, which is 0 / 0 at SNR 0.
       if (prediction === 'epsilon') return (snr) => Math.min(1, gamma / snr);
       return fromX0((snr) => Math.min(snr, gamma));
     }
@@ -131,7 +135,7 @@ function weightFunction(
   }
 }
 
-/** Converts a weight on the squared error of x0 to one on the prediction's squared error. */
+/** Converts a weight on the squared error of x0 to a weight on the squared error of the prediction. */
 function convertWeight(prediction: WeightedPrediction, sigmaData: number, weight: Weight): Weight {
   switch (prediction) {
     case 'x0':

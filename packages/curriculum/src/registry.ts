@@ -16,7 +16,7 @@ import { lossSecondMoment } from './loss-second-moment.js';
 import type { TimestepSchedule } from './schedule.js';
 import { speed } from './speed.js';
 
-/** Every schedule by name. A new schedule is one file and one line here. */
+/** Every schedule by name. To add a schedule, write its factory and add a line here. */
 export const timestepSchedules = {
   uniform: uniformTimesteps,
   clts,
@@ -37,7 +37,7 @@ export const timestepSchedules = {
 } as const;
 
 export type TimestepScheduleName = keyof typeof timestepSchedules;
-/** The options that the named schedule takes. */
+/** The options of the named schedule. */
 export type TimestepScheduleOptions<N extends TimestepScheduleName> = NonNullable<
   Parameters<(typeof timestepSchedules)[N]>[1]
 >;
@@ -45,8 +45,8 @@ export type TimestepScheduleOptions<N extends TimestepScheduleName> = NonNullabl
 export const timestepScheduleNames = Object.keys(timestepSchedules) as readonly TimestepScheduleName[];
 
 /**
- * Makes a schedule by name, as a configuration file does.
- * @throws {RangeError} on an unknown name or option, or an impossible value
+ * Creates a schedule by name.
+ * @throws {RangeError} if the name or an option is unknown, or a value is out of range
  */
 export function createTimestepSchedule<N extends TimestepScheduleName>(
   name: N,
@@ -55,7 +55,7 @@ export function createTimestepSchedule<N extends TimestepScheduleName>(
 ): TimestepSchedule {
   if (!Object.hasOwn(timestepSchedules, name)) {
     throw new RangeError(
-      `unknown timestep schedule ${JSON.stringify(name)}; there are ${timestepScheduleNames.join(', ')}`,
+      `unknown timestep schedule ${JSON.stringify(name)}; must be one of ${timestepScheduleNames.join(', ')}`,
     );
   }
   const factory = timestepSchedules[name] as (c: ScheduleContext, o?: TimestepScheduleOptions<N>) => TimestepSchedule;

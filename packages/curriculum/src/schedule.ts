@@ -1,26 +1,31 @@
-/** Timesteps to train on with the importance weights of their losses. Both have one entry a training example. */
+/** Timesteps to train on, and the weights of their losses: one entry per training example. */
 export interface TimestepSample {
-  /** Integers in [0, T). */
+  /** Integers in [0, T): [N]. */
   readonly timesteps: Int32Array;
+  /** Loss weights: [N]. */
   readonly weights: Float32Array;
 }
 
-/** State of a schedule that learns from losses, as plain arrays so that a checkpoint can hold it. */
+/** State of a schedule that adapts to losses, as plain arrays that can be saved in a checkpoint. */
 export type ScheduleState = Readonly<Record<string, Float32Array | Float64Array | Int32Array>>;
 
 /**
- * Which timesteps to train on, and when. A schedule is a pure function: randomness comes in as uniform numbers and
- * state, if any, as plain arrays.
+ * A distribution over timesteps that may change during training. Its methods are pure functions: random numbers and
+ * state are arguments.
  */
 export interface TimestepSchedule {
   readonly name: string;
   /** T, the number of diffusion steps. */
   readonly numTimesteps: number;
-  /** Draws one timestep for each uniform number u in [0, 1) at optimizer step `step` (from 0). */
+  /**
+   * Draws a timestep for each uniform number in `u` [N], by inverse CDF, at optimizer step `step` (from 0).
+   * @throws {RangeError} if a number is not in [0, 1), or the state is invalid
+   */
   sample(step: number, u: ArrayLike<number>, state?: ScheduleState): TimestepSample;
-  /** Probability of each timestep at `step`: length T, sums to 1. */
+  /** Probability of each timestep at `step`: [T], sums to 1. */
   density(step: number, state?: ScheduleState): Float64Array;
-  /** Present only on schedules that learn from losses. */
+  /** The state before training. Only defined for schedules that adapt to losses. */
   initialState?(): ScheduleState;
+  /** The state after observing the losses [N] at `timesteps` [N]. Only defined for schedules that adapt to losses. */
   update?(state: ScheduleState, timesteps: ArrayLike<number>, losses: ArrayLike<number>): ScheduleState;
 }

@@ -4,25 +4,27 @@ import { checkInRange, checkInteger, checkNumber, resolveOptions } from './check
 import type { TimestepSchedule } from './schedule.js';
 
 export interface SpeedOptions {
-  /** How many times likelier a timestep up to tau is than one after it, >= 1. */
+  /** Ratio of the probabilities of timesteps below tau and of the others, >= 1. Default 5. */
   readonly k: number;
-  /** Number of favored timesteps, in [1, T]; 0.7 T when null (700 of 1000). */
+  /** Number of favored timesteps, in [1, T]. Default null: 0.7 T (700 of 1000). */
   readonly tau: number | null;
-  /** Ceiling of the change-aware weight, in [0.5, 1]; null for no weight, and then no `alphasCumprod` is needed. */
+  /**
+   * Largest change-aware weight, in [0.5, 1]. Default 0.6; null disables it, and `alphasCumprod` is then not needed.
+   */
   readonly weightCeiling: number | null;
 }
 
 const speedDefaults: SpeedOptions = { k: 5, tau: null, weightCeiling: 0.6 };
 
 /**
- * SpeeD, Wang et al. 2025, arXiv:2405.17403: p(t) = k / (T + tau (k - 1)) for the first tau timesteps, 1 / (T + tau (k - 1))
- * for the rest (asymmetric sampling), and a weight that grows with the rate of change of the noise (change-aware
- * weighting).
+ * SpeeD, Wang et al. 2025, arXiv:2405.17403: p(t) = k / (T + tau (k - 1)) for the first tau timesteps and
+ * 1 / (T + tau (k - 1)) for the others (asymmetric sampling), and loss weights that grow with the rate of change of the
+ * noise (change-aware weighting).
  *
- * The weight is our reading of the paper's description: the differences of 1 - abar_t over t, mapped affinely so that
- * the smallest becomes 1 - ceiling and the largest ceiling. The authors' repository has other code at this place (1 /
- * (1 + SNR) on dual timesteps), so do not take it for the authors' formula.
- * @throws {RangeError} on an impossible context and on an unknown or impossible option
+ * The weights are our reading of the paper's description, not the authors' formula: the differences of 1 - abar_t over
+ * t, mapped affinely to [1 - weightCeiling, weightCeiling]. The authors' code uses 1 / (1 + SNR) on dual timesteps
+ * instead.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function speed(context: ScheduleContext, options?: Partial<SpeedOptions>): TimestepSchedule {
   requireContext('speed', context);
@@ -41,7 +43,7 @@ export function speed(context: ScheduleContext, options?: Partial<SpeedOptions>)
   return staticSchedule('speed', density, (_, timesteps) => Float32Array.from(timesteps, (t) => weight[t]!));
 }
 
-/** Rate of change of 1 - abar, affinely in [1 - ceiling, ceiling]; with a constant rate all weights are `ceiling`. */
+/** The rate of change of 1 - abar, mapped affinely to [1 - ceiling, ceiling]; all `ceiling` if the rate is constant. */
 function changeAwareWeights(abar: ArrayLike<number>, ceiling: number): Float64Array {
   const change = Float64Array.from(abar, (a, t) => (abar[t - 1] ?? 1) - a);
   let min = Infinity;

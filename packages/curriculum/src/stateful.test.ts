@@ -3,7 +3,7 @@ import { difficultyCurriculum } from './difficulty-curriculum.js';
 import { lossSecondMoment } from './loss-second-moment.js';
 
 describe('lossSecondMoment', () => {
-  it('refuses a history that would not fit into memory', () => {
+  it('rejects a history that exceeds the memory limit', () => {
     const context = { numTimesteps: 1000, totalSteps: 10 };
     expect(() => lossSecondMoment(context, { historyPerTimestep: 10_001 })).toThrow(RangeError);
     expect(() => lossSecondMoment(context, { historyPerTimestep: 10_000 })).not.toThrow();
@@ -11,14 +11,14 @@ describe('lossSecondMoment', () => {
 
   const schedule = lossSecondMoment({ numTimesteps: 4, totalSteps: 10 }, { historyPerTimestep: 2 });
 
-  it('is uniform, weights 1, until every timestep has its history', () => {
+  it('is uniform with weights 1 until every timestep has its history', () => {
     let state = schedule.initialState!();
     state = schedule.update!(state, [0, 1, 2, 0, 1, 2, 3], [9, 9, 9, 9, 9, 9, 9]);
     expect([...schedule.density(0, state)]).toEqual([0.25, 0.25, 0.25, 0.25]);
     expect([...schedule.sample(0, [0.1, 0.9], state).weights]).toEqual([1, 1]);
   });
 
-  it('then follows the root of the mean square, mixed with 0.001 of uniform, and forgets the oldest', () => {
+  it('then is the root mean square of the latest losses, mixed with 0.001 of uniform', () => {
     let state = schedule.initialState!();
     state = schedule.update!(state, [0, 0, 1, 1, 2, 2, 3, 3], [100, 3, 1, 1, 2, 2, 0, 0]);
     state = schedule.update!(state, [0], [4]);
@@ -32,25 +32,31 @@ describe('lossSecondMoment', () => {
     expect(weights[1]).toBeCloseTo(1 / (4 * expected[3]!), 2);
   });
 
-  it('leaves the old state alone and refuses one of another size', () => {
+  it('does not modify the old state, and rejects a state of another size', () => {
     const state = schedule.initialState!();
     schedule.update!(state, [1], [5]);
     expect([...(state.losses as Float64Array)]).toEqual(Array.from({ length: 8 }, () => 0));
     const other = lossSecondMoment({ numTimesteps: 5, totalSteps: 1 }).initialState!();
-    expect(() => schedule.density(0, other)).toThrow(/state.losses must be a Float64Array of 8 entries/);
-    expect(() => schedule.update!(state, [1], [NaN])).toThrow(/losses\[0\] must be a finite number, got NaN/);
+    expect(() => schedule.density(0, other)).toThrowWith({
+      type: RangeError,
+      contains: ['state.losses', 'Float64Array of 8'],
+    });
+    expect(() => schedule.update!(state, [1], [NaN])).toThrowWith({
+      type: RangeError,
+      contains: ['losses[0]', 'got NaN'],
+    });
   });
 });
 
 describe('difficultyCurriculum', () => {
   const schedule = difficultyCurriculum({ numTimesteps: 10, totalSteps: 10 }, { clusters: 5, patience: 2 });
 
-  it('begins with the noisiest cluster alone', () => {
+  it('starts with the noisiest cluster alone', () => {
     expect([...schedule.density(0)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0.5, 0.5]);
     expect([...schedule.sample(0, [0, 0.49, 0.5, 0.999]).timesteps]).toEqual([8, 8, 9, 9]);
   });
 
-  it('adds the next cluster after `patience` updates without a lower loss, and starts counting anew', () => {
+  it('adds the next cluster after `patience` updates without a lower loss, and restarts the count', () => {
     let state = schedule.initialState!();
     const stages: number[] = [];
     for (const loss of [5, 4, 4.5, 3, 3, 3.1, 50, 49, 49, 49]) {
@@ -67,17 +73,17 @@ describe('difficultyCurriculum', () => {
     expect([...schedule.density(0, state)]).toEqual(Array.from({ length: 10 }, () => 0.1));
   });
 
-  it('compares the running loss where smoothing is asked for', () => {
+  it('compares the running loss if smoothing is set', () => {
     const smooth = difficultyCurriculum({ numTimesteps: 10, totalSteps: 1 }, { clusters: 5, smoothing: 0.75 });
     let state = smooth.update!(smooth.initialState!(), [9], [4]);
     state = smooth.update!(state, [9], [8]);
     expect([...(state.loss as Float64Array)]).toEqual([5, 4]);
   });
 
-  it('refuses impossible values', () => {
-    expect(() => difficultyCurriculum({ numTimesteps: 10, totalSteps: 1 }, { clusters: 11 })).toThrow(
-      /at most T = 10, got 11/,
-    );
-    expect(() => schedule.update!(schedule.initialState!(), [], [])).toThrow(/needs the losses of a batch/);
+  it.each<[() => unknown, string[]]>([
+    [() => difficultyCurriculum({ numTimesteps: 10, totalSteps: 1 }, { clusters: 11 }), ['T = 10', 'got 11']],
+    [() => schedule.update!(schedule.initialState!(), [], []), ['empty', 'losses']],
+  ])('rejects values out of range %#', (act, contains) => {
+    expect(act).toThrowWith({ type: RangeError, contains });
   });
 });

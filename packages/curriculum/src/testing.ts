@@ -1,4 +1,4 @@
-/** Uniform numbers in [0, 1) with 32 random bits each, by mulberry32: what the tests of samplers are driven by. */
+/** Uniform numbers in [0, 1) with 32 random bits each, by the generator mulberry32. */
 export function uniforms(count: number, seed: number): Float64Array {
   let state = seed >>> 0;
   const values = new Float64Array(count);
@@ -12,9 +12,9 @@ export function uniforms(count: number, seed: number): Float64Array {
 }
 
 /**
- * Pearson's chi-square of drawn timesteps against probabilities, as a standard normal score (Wilson & Hilferty 1931:
- * the cube root of chi-square over its degrees of freedom is nearly normal). Neighboring bins are merged until each
- * expects 5 draws. A draw with probability 0 gives Infinity.
+ * Pearson's chi-square statistic of drawn timesteps, converted to a standard normal score by the Wilson-Hilferty
+ * approximation (https://doi.org/10.1073/pnas.17.12.684). Adjacent bins are merged until each has an expected count of
+ * at least 5. Infinity if a timestep of probability 0 was drawn.
  */
 export function chiSquareScore(timesteps: Int32Array, probabilities: Float64Array): number {
   const counts = new Float64Array(probabilities.length);
@@ -30,7 +30,7 @@ export function chiSquareScore(timesteps: Int32Array, probabilities: Float64Arra
     expected += share;
     observed += counts[t]!;
     restExpected -= share;
-    // What is left joins the last bin if it could not stand alone.
+    // A rest with an expected count below 5 is merged into the last bin.
     if ((expected >= 5 && restExpected >= 5) || t === counts.length - 1) {
       if (expected > 0) {
         chiSquare += (observed - expected) ** 2 / expected;
@@ -46,7 +46,7 @@ export function chiSquareScore(timesteps: Int32Array, probabilities: Float64Arra
   return (Math.cbrt(chiSquare / df) - (1 - spread)) / Math.sqrt(spread);
 }
 
-/** abar of DDPM's linear schedule: betas from 1e-4 to 0.02. */
+/** alphasCumprod of DDPM's linear schedule: betas from 1e-4 to 0.02. */
 export function linearAlphasCumprod(numTimesteps = 1000): Float64Array {
   let product = 1;
   return Float64Array.from(
@@ -55,7 +55,7 @@ export function linearAlphasCumprod(numTimesteps = 1000): Float64Array {
   );
 }
 
-/** abar whose ln sigma is evenly spaced, wide enough to hold every published density; sigma^2 = (1 - abar) / abar. */
+/** alphasCumprod with evenly spaced ln sigma, sigma^2 = (1 - abar) / abar. */
 export function wideAlphasCumprod(numTimesteps: number, lnSigmaMin: number, lnSigmaMax: number): Float64Array {
   return Float64Array.from({ length: numTimesteps }, (_, t) => {
     const lnSigma = lnSigmaMin + ((lnSigmaMax - lnSigmaMin) * (t + 0.5)) / numTimesteps;
@@ -63,7 +63,7 @@ export function wideAlphasCumprod(numTimesteps: number, lnSigmaMin: number, lnSi
   });
 }
 
-/** abar of the cosine schedule (largest beta 0.999), Nichol & Dhariwal 2021. */
+/** alphasCumprod of the cosine schedule (largest beta 0.999), Nichol & Dhariwal 2021, arXiv:2102.09672. */
 export function cosineAlphasCumprod(numTimesteps = 1000): Float64Array {
   let product = 1;
   return Float64Array.from(

@@ -2,18 +2,21 @@ import { requireAlphasCumprod, type ScheduleContext } from './context.js';
 import { coordinateOf } from './coordinates.js';
 import { normalize } from './discrete.js';
 
-/** Coordinates in which published training densities are written. */
+/** Coordinates of the noise level over which published training densities are defined. */
 export type DensityCoordinate = 'lnSigma' | 'logSnr' | 'flowTime';
 
 /**
- * A density over a continuous noise level, on the timesteps of a discrete schedule by mass:
+ * Converts a density over a continuous noise level to the timesteps of a discrete schedule, by mass: [T], sums to 1.
  *
  *   p_t ∝ p(c_t) |c_(t+1/2) - c_(t-1/2)|,   c_(t+1/2) = (c_t + c_(t+1)) / 2,
  *
- * with the end cells mirrored about their center. `logSnr` is ln(abar / (1 - abar)), `lnSigma` is -logSnr / 2, `flowTime`
- * is s = sigma / (1 + sigma) with sigma^2 = (1 - abar) / abar. So the same images are seen at the same noise levels as in
- * the density's own paper, whatever the noise schedule, up to the range that the schedule has. A timestep where the
- * coordinate is infinite (zero terminal SNR) gets no mass, as the density's tail has none there.
+ * and the first and last cell are symmetric about their center. `logSnr` is ln(abar / (1 - abar)), `lnSigma` is
+ * -logSnr / 2, and `flowTime` is s = sigma / (1 + sigma), sigma^2 = (1 - abar) / abar. Training therefore sees the
+ * distribution of noise levels of the paper, independent of the noise schedule, restricted to the schedule's range. A
+ * timestep whose coordinate is infinite (zero terminal SNR) has probability 0.
+ *
+ * `density` need not be normalized; `owner` is the schedule's name in error messages.
+ * @throws {RangeError} if the context has no valid `alphasCumprod`, or the total mass is not positive and finite
  */
 export function densityByMass(
   owner: string,
@@ -29,7 +32,7 @@ export function densityByMass(
     const above = (at(t + 1) - here) / 2;
     const hasBelow = Number.isFinite(below);
     const hasAbove = Number.isFinite(above);
-    // A lone finite timestep has no neighbor to measure its cell by; it is the whole range.
+    // A single finite timestep has no neighbor that determines the width of its cell, and gets all the mass.
     const width = hasBelow || hasAbove ? (hasBelow ? below : above) + (hasAbove ? above : below) : 1;
     return density(here) * Math.abs(width);
   });
