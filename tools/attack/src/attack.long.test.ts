@@ -1,6 +1,6 @@
 /**
- * The suite of `nx run tools:attack`: new inputs each time, from a seed that is printed. Asked for by DM_ATTACK=1: some of
- * its time limits are passed on a busy machine.
+ * Runs the suite of `nx run tools:attack` with new inputs, from a seed that is printed. Runs only with DM_ATTACK=1,
+ * since a busy machine can exceed some of its time limits.
  */
 import { expect, it } from 'vitest';
 import { attack } from './suite.mjs';

@@ -1,5 +1,5 @@
-// `nx run tools:attack`: hostile inputs and interruptions for the built `dm`, and short forms of fuzzing, kills, and
-// crossings, as one table. `--only B9` runs some kinds; `--verbose` names each input.
+// `nx run tools:attack`: runs the built `dm` on hostile inputs and interrupts it, followed by short versions of
+// fuzzing, kills, and crossings; prints one table. `--only B9` selects kinds of inputs; `--verbose` prints every input.
 import { parseArgs } from 'node:util';
 import { attack } from './suite.mjs';
 import { table } from './table.mjs';

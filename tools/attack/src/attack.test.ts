@@ -1,4 +1,4 @@
-/** What the harness of `nx run tools:attack` sees. */
+/** Tests of the harness of `nx run tools:attack`. */
 import { describe, expect, it } from 'vitest';
 import { outcomeOf } from './fuzz/outcome.mjs';
 import { mutated } from './fuzz/mutate.mjs';

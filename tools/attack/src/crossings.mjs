@@ -1,5 +1,5 @@
-// `nx run tools:crossings`: trainings of random crossings of features, interrupted and resumed. `--crossings 100` is the long
-// form; a run that was cut off goes on where it stopped, if it is given the same --seed and --state.
+// `nx run tools:crossings`: trains with random combinations of features, interrupted and resumed. `--crossings 100` is
+// the long version; an interrupted run continues if it is restarted with the same --seed and --state.
 import { parseArgs } from 'node:util';
 import { crossings, threadsTolerance } from './crossings/run.mjs';
 

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** The built command; another one, such as that of an earlier commit, by DM_ATTACK_CLI. */
+/** The built command; DM_ATTACK_CLI selects another, for example of an earlier commit. */
 export const cli =
   process.env['DM_ATTACK_CLI'] ?? fileURLToPath(new URL('../../../packages/trainer/dist/cli.js', import.meta.url));
 
@@ -11,7 +11,7 @@ export const cli =
  */
 
 /**
- * Starts `dm` and gathers what it prints.
+ * Starts `dm` and collects its output.
  *
  * @param {readonly string[]} args
  * @param {import('node:child_process').SpawnOptions & { nodeArgs?: readonly string[] }} [options]
@@ -30,7 +30,7 @@ export function startDm(args, { nodeArgs = [], ...options } = {}) {
 }
 
 /**
- * Runs `dm` to its end, which must be a success.
+ * Runs `dm` and waits for it to exit with code 0.
  *
  * @param {readonly string[]} args
  * @param {import('node:child_process').SpawnOptions} [options]

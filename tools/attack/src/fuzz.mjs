@@ -1,5 +1,5 @@
-// `nx run tools:fuzz`: damaged inputs for every reader. `--inputs 1000000` is the long form; a run that was cut off goes on
-// where it stopped, if it is given the same --state.
+// `nx run tools:fuzz`: damaged inputs for every reader. `--inputs 1000000` is the long version; an interrupted run
+// continues if it is restarted with the same --state.
 import { parseArgs } from 'node:util';
 import { fuzz } from './fuzz/run.mjs';
 import { table } from './table.mjs';
@@ -8,9 +8,9 @@ const { values } = parseArgs({
   options: {
     inputs: { type: 'string', default: '100000' },
     seed: { type: 'string', default: '20240407' },
-    /** File that keeps what was done. */
+    /** File that stores the progress. */
     state: { type: 'string' },
-    /** Readers whose names match. */
+    /** A regular expression that selects readers by name. */
     only: { type: 'string' },
   },
 });

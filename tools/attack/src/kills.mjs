@@ -1,5 +1,5 @@
-// `nx run tools:kills`: kills commands at random moments and checks what is left. `--kills 500` is the long form; a run that
-// was cut off goes on where it stopped, if it is given the same --state.
+// `nx run tools:kills`: kills commands at random moments and checks the files they leave. `--kills 500` is the long
+// version; an interrupted run continues if it is restarted with the same --state.
 import { parseArgs } from 'node:util';
 import { kills } from './kills/run.mjs';
 import { table } from './table.mjs';
@@ -7,15 +7,15 @@ import { table } from './table.mjs';
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '200' },
-    /** Of the moments; a new one each time, printed. */
+    /** Seed of the random moments. Default: a new one, which is printed. */
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     engine: { type: 'string', default: 'onnx' },
-    /** Of a run; when one is over the next begins. */
+    /** Steps of a training run; when a run finishes, a new one starts. */
     steps: { type: 'string', default: '3000' },
-    /** Steps between checkpoints. */
+    /** Optimizer steps between checkpoints. */
     interval: { type: 'string', default: '50' },
     state: { type: 'string' },
-    /** Commands whose names match. */
+    /** A regular expression that selects commands by name. */
     only: { type: 'string' },
     verbose: { type: 'boolean', default: false },
   },

@@ -1,4 +1,4 @@
-// Reproducible choices: a function of (seed, stream, index) alone, so that any input can be made again by itself.
+// Reproducible random choices as a function of (seed, stream, index), so that a single input can be reproduced.
 import { philox4x32 } from '@dm/core';
 
 /**

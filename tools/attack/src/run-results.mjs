@@ -1,7 +1,7 @@
-/** What a training left in its folder, for comparing two of them. */
+/** The results of a training run, to compare two runs. */
 import { latestCheckpoint, readMetrics, runFolder, withoutMeasurements } from '@dm/trainer';
 
-/** The log without what clocks measured. @param {string} out */
+/** The lines of metrics.jsonl without time measurements. @param {string} out */
 export function logOf(out) {
   return readMetrics(runFolder(out).metrics).map((line) => JSON.stringify(withoutMeasurements(line)));
 }

@@ -1,4 +1,4 @@
-// What a long run has done so far, in a file: a run that was cut off goes on there.
+// The progress of a long run in a file, so that an interrupted run can continue.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -9,7 +9,7 @@ import { dirname } from 'node:path';
 
 /**
  * @template T
- * @param {string | undefined} path none: kept in memory alone
+ * @param {string | undefined} path undefined: in memory only
  * @param {T} initial
  * @returns {State<T>}
  */

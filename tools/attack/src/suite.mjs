@@ -1,4 +1,4 @@
-// The suite: every probe, and the short forms of the long runs.
+// The suite: every probe, and short versions of the long runs.
 import { crossings } from './crossings/run.mjs';
 import { fuzz } from './fuzz/run.mjs';
 import { kills } from './kills/run.mjs';
@@ -7,7 +7,7 @@ import { probeAll } from './probes/run.mjs';
 /** @typedef {import('./probes/run.mjs').KindResult} KindResult */
 
 /**
- * Takes about five minutes on two cores that do nothing else.
+ * Takes about five minutes on two idle cores.
  *
  * @param {{ seed: number, only?: RegExp, onInput?: (line: string) => void }} options `only`: kinds
  * @returns {Promise<KindResult[]>}

@@ -1,9 +1,9 @@
-// Data and a training so small that starting the program takes most of its time.
+// A dataset and a configuration so small that most of a run's time is startup.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeNpz } from '@dm/data';
 
-/** 23 gray images of 8 by 8 pixels in two classes. @param {string} folder */
+/** Writes 23 grayscale images of 8x8 pixels in two classes. @param {string} folder */
 export async function writeTinyData(folder) {
   const [images, side] = [23, 8];
   const path = join(folder, 'data.npz');
@@ -30,7 +30,7 @@ export const tinyUnet = {
 };
 
 /**
- * Fields of a training on these data; each step is logged.
+ * A configuration for this dataset that logs every step.
  *
  * @param {string} data
  * @param {number} steps

@@ -1,11 +1,11 @@
-// What lies in a folder.
+// The contents of a folder.
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 
 /**
- * Every entry below a folder, by its path, with a digest of what it is: links are not followed. Empty if there is no
- * such folder.
+ * All entries below a folder: relative path → type, link target, or SHA-256. Symbolic links are not followed. Empty if
+ * the folder does not exist.
  *
  * @param {string} folder
  * @returns {Map<string, string>}
@@ -29,7 +29,7 @@ export function tree(folder) {
 }
 
 /**
- * Paths that differ between two trees: added, changed, or gone.
+ * The paths that were added, changed, or removed between two trees.
  *
  * @param {Map<string, string>} before
  * @param {Map<string, string>} after

@@ -1,4 +1,4 @@
-// Random crossings of what a training may combine.
+// Random combinations of training features.
 import { timestepScheduleNames } from '@dm/curriculum';
 import { tinyConfig, tinyDit, tinyUnet } from '../tiny.mjs';
 /** @import { Random } from '../random.mjs' */
@@ -51,7 +51,7 @@ const averages = [
 const schedules = [{ type: 'linear' }, { type: 'cosine' }, { type: 'sigmoid' }, { type: 'scaled-linear' }];
 
 /**
- * Fields of a training of `steps` steps. Some of them do not go together: `resolveConfig` or `dm train` refuses those.
+ * A random configuration of `steps` steps. `resolveConfig` or `dm train` rejects those whose fields are incompatible.
  *
  * @param {Random} random
  * @param {string} data

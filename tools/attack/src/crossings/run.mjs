@@ -1,4 +1,5 @@
-// Trainings of random crossings of features, interrupted at random steps and resumed: the end is that of an unbroken run.
+// Trains with random combinations of features, interrupts each run at random steps, resumes it, and checks that the
+// result equals that of an uninterrupted run.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,25 +17,25 @@ import { randomConfiguration } from './configurations.mjs';
  * @typedef {object} CrossingOptions
  * @property {number} crossings
  * @property {number} seed
- * @property {string} [state] file that the run goes on from
+ * @property {string} [state] file with the progress of an interrupted run
  * @property {(line: string) => void} [onCrossing]
  *
  * @typedef {object} CrossingResult
  * @property {number} crossings
  * @property {number} interruptions
- * @property {number} refused configurations that do not go together and were drawn again
- * @property {number} otherThreads crossings resumed under another number of threads too
- * @property {number} largestDifference of the weights then, relative to their norm
+ * @property {number} refused configurations that were rejected as incompatible and redrawn
+ * @property {number} otherThreads crossings that were resumed with another number of threads
+ * @property {number} largestDifference of those crossings' weights, relative to their norm
  * @property {string[]} faults
  */
 
-/** Steps of a run with the engine onnx. */
+/** Optimizer steps of a run on the engine `onnx`. */
 const steps = 48;
-/** The weights of a run resumed under another number of threads, against the unbroken one's: ||a - b|| / ||b||. */
+/** Tolerance ||a - b|| / ||b|| for weights a of a run resumed with other threads, and b of the uninterrupted run. */
 export const threadsTolerance = 1e-3;
-/** Milliseconds for a session. */
+/** Time limit of a session, in milliseconds. */
 const patienceMs = 120_000;
-/** Configurations that are drawn for one crossing. */
+/** Largest number of configurations drawn for one crossing. */
 const maxDraws = 50;
 
 /**
@@ -75,7 +76,7 @@ export async function crossings({ crossings: wanted, seed, state: path, onCrossi
  * @param {string} place
  * @param {string} data
  * @param {Random} random
- * @param {CrossingResult} result counted on
+ * @param {CrossingResult} result updated in place
  */
 async function cross(place, data, random, result) {
   const unbroken = `${place}-unbroken`;
@@ -92,7 +93,7 @@ async function cross(place, data, random, result) {
     if (isOver) break;
     interruptions++;
     args = ['--resume', '--out', broken];
-    // A process that died before it wrote its configuration has left no run to go on with.
+    // A process killed before it wrote its configuration leaves no run to resume.
     if (readdirSync(broken, { encoding: 'utf8' }).includes('config.json')) continue;
     rmSync(broken, { recursive: true, force: true });
     args = ['--config', config, '--out', broken];
@@ -113,7 +114,7 @@ async function cross(place, data, random, result) {
 }
 
 /**
- * Draws until a configuration trains to its end in `out`.
+ * Draws configurations until one trains successfully in `out`.
  *
  * @param {string} out
  * @param {string} data
@@ -150,7 +151,7 @@ function session(args) {
 }
 
 /**
- * Trains until about step `until`, then interrupts by SIGKILL, SIGTERM, or a budget of steps.
+ * Trains until about step `until`, and then interrupts with SIGKILL, SIGTERM, or a step budget.
  *
  * @param {readonly string[]} args
  * @param {number} until

@@ -1,10 +1,10 @@
-// Damaged files: a valid one, changed as a disk, a network, or an attacker would.
+// Damaged files: valid ones with changes as by a faulty disk, a network, or an attacker.
 /** @import { Random } from '../random.mjs' */
 
-/** Longer inputs only cost time; what a length means is attacked through numbers. */
+/** Longer inputs would only take more time; length fields are attacked by changing numbers. */
 const maxBytes = 2 ** 14;
 
-/** Numbers at which lengths, counts, and offsets go wrong. */
+/** Boundary values for lengths, counts, and offsets. */
 const traps = [
   0n,
   1n,
@@ -24,7 +24,7 @@ const traps = [
   2n ** 64n - 1n,
 ];
 
-/** Words that text formats go wrong at. */
+/** Difficult tokens for parsers of text formats. */
 const words = [
   'null',
   'true',
@@ -111,14 +111,14 @@ const mutations = [
 ];
 
 /**
- * One of `seeds` after one to six changes; spliced pieces come from any of them.
+ * One of `seeds` with one to six changes; spliced pieces come from any of them.
  *
  * @param {Random} random
  * @param {readonly Uint8Array[]} seeds
  */
 export function mutated(random, seeds) {
   let bytes = Buffer.from(random.pick(seeds));
-  // Often a single change: the first of several that is noticed hides the others.
+  // Often a single change, since a reader stops at the first error it detects.
   const changes = random.chance(0.5) ? 1 : 1 + random.below(6);
   for (let i = 0; i < changes; i++) {
     bytes = Buffer.from(random.pick(mutations)(bytes, random, Buffer.from(random.pick(seeds))));
@@ -133,7 +133,7 @@ export function mutated(random, seeds) {
  * @param {readonly unknown[]} values
  */
 export function mutatedJson(random, values) {
-  // JSON.parse makes `__proto__` a field like any other; assignment would not.
+  // JSON.parse creates `__proto__` as an ordinary field; assignment would set the prototype.
   let text = JSON.stringify(random.pick(values));
   const changes = random.chance(0.5) ? 1 : 1 + random.below(4);
   for (let i = 0; i < changes; i++) text = changedJson(random, text);
@@ -224,7 +224,7 @@ function nested(depth) {
 /** @param {unknown} value */
 const isObject = (value) => typeof value === 'object' && value !== null;
 
-/** A place in a file: anywhere, and often near its ends. @param {Random} random @param {number} length */
+/** A random offset in a file, often near its start or end. @param {Random} random @param {number} length */
 function place(random, length) {
   switch (random.below(4)) {
     case 0:

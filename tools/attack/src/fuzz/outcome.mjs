@@ -1,15 +1,15 @@
-// What comes of reading an input.
+// Classifies the result of reading an input.
 import { DmError } from '@dm/ops';
 /** @import { Reader } from './readers.mjs' */
 
 /** @typedef {{ kind: 'read' } | { kind: 'refused', message: string } | { kind: 'fault', what: string }} Outcome */
 
-/** What V8 says when a value that nobody checked was too large; our own range errors name the value. */
+/** V8's messages for values that were not checked; this project's RangeErrors name the value instead. */
 const unchecked = /call stack|array (buffer )?(length|allocation)|typed array|string length|offset is out of bounds/i;
 
 /**
- * Reads an input. Allowed: a value, a DmError, a RangeError of ours, and what the operating system refuses. Anything else
- * is a fault.
+ * Reads an input. It may return a value, or throw a DmError, one of this project's RangeErrors, or a system error.
+ * Anything else is a fault.
  *
  * @param {Pick<Reader, 'read'>} reader
  * @param {Uint8Array} bytes

@@ -1,4 +1,4 @@
-// Every reader of files, as a function of one damaged input.
+// All readers of files, as functions of a damaged input.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
@@ -38,13 +38,13 @@ import * as seeds from './seeds.mjs';
 /**
  * @typedef {object} Reader
  * @property {string} name
- * @property {number} share of all inputs, against 1 of most readers: slow ones get fewer
+ * @property {number} share relative number of inputs: 1 for most readers, less for slow ones
  * @property {(random: Random) => Uint8Array} input
- * @property {(bytes: Uint8Array) => unknown} read everything that is in the input; may return a promise
+ * @property {(bytes: Uint8Array) => unknown} read reads the whole input; may return a promise
  */
 
 /**
- * @param {string} folder where inputs are written for readers of files
+ * @param {string} folder for the input files of readers that take paths
  * @returns {Promise<Reader[]>}
  */
 export async function openReaders(folder) {
@@ -55,7 +55,7 @@ export async function openReaders(folder) {
     writeFileSync(path, content);
     return path;
   };
-  /** A reader of files, as one of bytes. @param {string} name @param {(path: string) => unknown} read */
+  /** Turns a reader of files into a reader of bytes. @param {string} name @param {(path: string) => unknown} read */
   const fromFile = (name, read) => {
     write(name, '');
     return (/** @type {Uint8Array} */ bytes) => read(write(name, bytes));
@@ -138,8 +138,8 @@ const cifar100 = /** @type {const} */ ({ labelBytes: 2, labelAt: 1, classes: 100
  * @param {string} name
  * @param {readonly Uint8Array[]} files
  * @param {Reader['read']} read
- * @param {(random: Random, files: readonly Uint8Array[]) => Uint8Array} [structured] damages what the file's own checks
- *   would otherwise hide, such as a header whose length must fit
+ * @param {(random: Random, files: readonly Uint8Array[]) => Uint8Array} [structured] creates damaged
+ *   files that pass the format's first checks, for example with a consistent header length
  * @returns {Reader}
  */
 function bytesReader(name, files, read, structured) {
@@ -195,7 +195,7 @@ async function readShard(path) {
 /** @param {string} path */
 const resolve = (path) => resolveConfig([configFile(path)]);
 
-/** A manifest whose fields alone are damaged, and that has its own hash. */
+/** A manifest with damaged fields and a valid hash. */
 /** @param {string} path @param {Reader['read']} read @returns {Reader} */
 function manifestReader(path, read) {
   const text = readFileSync(join(path, 'manifest.json'), 'utf8');
@@ -235,7 +235,7 @@ function pipelineReaders(folder, write) {
   });
 }
 
-/** A training that goes on in a folder with this lock: it ends at the configuration, which is missing or cut. */
+/** Resumes a run in a folder with this lock file; it ends because its dataset is missing. */
 /** @param {string} folder @param {(name: string, content: Uint8Array | string) => string} write */
 function lockReader(folder, write) {
   const out = join(folder, 'locked');
@@ -248,7 +248,7 @@ function lockReader(folder, write) {
   };
 }
 
-/** A safetensors file whose header alone is damaged and has the length that it says. */
+/** A safetensors file with a damaged header of the correct length. */
 /** @param {Random} random @param {readonly Uint8Array[]} files */
 function safetensorsWithHeader(random, files) {
   const file = Buffer.from(random.pick(files));
@@ -262,7 +262,12 @@ function safetensorsWithHeader(random, files) {
   return Buffer.concat([length, header, file.subarray(start)]);
 }
 
-/** The same of a .npy file of version 1. @param {Random} random @param {readonly Uint8Array[]} files */
+/**
+ * A .npy file of version 1 with a damaged header of the correct length.
+ *
+ * @param {Random} random
+ * @param {readonly Uint8Array[]} files
+ */
 function npyWithHeader(random, files) {
   const file = Buffer.from(random.pick(files));
   const start = 10 + file.readUInt16LE(8);
@@ -272,7 +277,7 @@ function npyWithHeader(random, files) {
   return Buffer.concat([file.subarray(0, 8), length, header, file.subarray(start)]);
 }
 
-/** An intact archive of damaged arrays. @param {Random} random */
+/** A valid archive of damaged arrays. @param {Random} random */
 function npzWithMember(random) {
   const level = random.pick(/** @type {const} */ ([0, 6]));
   const name = random.pick(['images', 'labels', 'mu', 'sigma', 'metadata']);
@@ -280,7 +285,7 @@ function npzWithMember(random) {
   return zipSync({ 'images.npy': seeds.npyFiles[2] ?? array, [`${name}.npy`]: array }, { level });
 }
 
-/** A shard whose description alone is damaged and has the SHA-256, place and length that its preamble says. */
+/** A shard with a damaged description, whose SHA-256, offset, and length match the preamble. */
 /** @param {Random} random @param {readonly Uint8Array[]} files */
 function shardWithDescription(random, files) {
   const shard = Buffer.from(random.pick(files));
@@ -295,7 +300,7 @@ function shardWithDescription(random, files) {
   return bytes;
 }
 
-/** A preset as block YAML with an anchor and an alias. @param {object} preset */
+/** A preset as YAML in block style, with an anchor and an alias. @param {object} preset */
 function asYaml(preset) {
   const fields = Object.entries({ ...preset, seed: 7 }).map(([name, value]) => {
     const text = name === 'seed' ? '&a 7' : JSON.stringify(value);

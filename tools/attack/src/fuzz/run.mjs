@@ -1,5 +1,5 @@
-// Deals damaged inputs to two processes, and names the inputs on which a reader throws what it must not, hangs, dies, or
-// takes too much memory. What was done is kept in a file, so that a long run goes on where it was cut off.
+// Distributes damaged inputs to two processes, and reports the inputs on which a reader throws an unexpected error,
+// hangs, crashes, or uses too much memory. Progress is stored in a file, so that an interrupted run can continue.
 import { fork } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,22 +13,22 @@ import { openState } from '../state.mjs';
  * @typedef {object} ReaderResult
  * @property {string} name
  * @property {number} inputs
- * @property {number} read inputs that gave a value; the others were refused or are faults
+ * @property {number} read inputs that were read; the others were rejected or are faults
  * @property {number} faults
  *
  * @typedef {object} FuzzOptions
- * @property {number} inputs over all readers
+ * @property {number} inputs total over all readers
  * @property {number} seed
- * @property {string} [state] file that the run goes on from
+ * @property {string} [state] file with the progress of an interrupted run
  * @property {RegExp} [only] names of readers
  * @property {(line: string) => void} [onFault]
  */
 
 const program = fileURLToPath(new URL('worker.mjs', import.meta.url));
-/** Seconds on one input. */
+/** Time limit per input, in seconds. */
 const patience = 20;
 const chunk = 500;
-/** Faults of a reader that are described; all are counted. */
+/** Faults that are printed per reader; all are counted. */
 const described = 5;
 
 /**
@@ -50,7 +50,7 @@ export async function fuzz({ inputs, seed, state: path, only, onFault = () => {}
       tasks.push({ reader, from, to: Math.min(wanted, from + chunk) });
     }
   });
-  /** Chunks of one reader are counted in their order: a cut-off run goes on after the last of an unbroken row. */
+  /** Chunks are counted in order, so that an interrupted run continues after the last contiguous chunk. */
   const finished = new Map(first.readers.map(({ name }) => [name, new Map()]));
   const finish = (/** @type {Task} */ task, /** @type {Result} */ result) => {
     const name = first.readers[task.reader]?.name ?? '';
@@ -165,7 +165,7 @@ function runTask({ child, current }, task) {
       settle();
       child.kill('SIGKILL');
       const input = Math.max(task.from, Math.min(current(), task.to - 1));
-      // What the inputs before it in this chunk gave went with the process: they count as refused.
+      // The results of this chunk's earlier inputs are lost with the process and are not counted as read.
       resolve({ result: { read: 0, refused: 0, faults: [{ input, what }] }, doneTo: input + 1, isSpent: true });
     };
     child.on('message', onMessage);

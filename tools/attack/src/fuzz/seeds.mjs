@@ -1,4 +1,4 @@
-// Small valid files of every format.
+// Small valid files in every format.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -74,7 +74,7 @@ export const metadataJson = {
   ],
 };
 
-/** Images of 3 by 2 pixels, by the format's name. */
+/** Images of 3x2 pixels, by format. */
 export async function imageFiles() {
   const raw = Uint8Array.from({ length: 18 }, (_, i) => 14 * i);
   const image = () => sharp(raw, { raw: { width: 3, height: 2, channels: 3 } });
@@ -98,7 +98,7 @@ export async function imageFiles() {
   return files;
 }
 
-/** Archives of such images: in class folders, and with a dataset.json. @param {Uint8Array} png @param {Uint8Array} jpeg */
+/** Archives of images: in class folders, and with a dataset.json. @param {Uint8Array} png @param {Uint8Array} jpeg */
 export function zipFiles(png, jpeg) {
   const labels = Buffer.from(JSON.stringify(metadataJson));
   return [
@@ -108,7 +108,7 @@ export function zipFiles(png, jpeg) {
   ];
 }
 
-/** Shards with labels and without. @param {string} folder */
+/** Shards with and without labels. @param {string} folder */
 export async function shardFiles(folder) {
   const sets = [
     createMemoryDataset({ name: 'labeled', images: pixels, shape: [2, 2, 3], labels: [0, 1], classes: ['a', 'b'] }),
@@ -123,7 +123,7 @@ export async function shardFiles(folder) {
   );
 }
 
-/** The statistics of two images, by pixels. @param {string} folder */
+/** The statistics of two images with the extractor `pixels`. @param {string} folder */
 export async function statisticsFiles(folder) {
   const path = join(folder, 'statistics.npz');
   await writeStatistics(path, {
@@ -200,7 +200,7 @@ export const experimentResults = {
 
 export const lock = { pid: 999_999_999, host: 'elsewhere' };
 
-/** A pipeline folder of diffusers with a network of a few hundred parameters. @param {string} folder */
+/** A diffusers pipeline folder with a network of a few hundred parameters. @param {string} folder */
 export function pipeline(folder) {
   const config = {
     _class_name: 'UNet2DModel',

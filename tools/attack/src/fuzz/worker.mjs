@@ -1,18 +1,18 @@
-// A process that feeds damaged inputs to the readers. Before each input it writes the input's number to a file, so that
-// whoever started it knows which input it hung on or died of.
+// A process that passes damaged inputs to the readers. Before each input it writes the input's number to a file, which
+// tells the parent process on which input it hung or crashed.
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { createRandom } from '../random.mjs';
 import { openReaders } from './readers.mjs';
 import { outcomeOf } from './outcome.mjs';
 
 /**
- * @typedef {{ reader: number, from: number, to: number }} Task inputs `from` (included) to `to`
+ * @typedef {{ reader: number, from: number, to: number }} Task inputs from `from` up to, but not including, `to`
  * @typedef {{ input: number, what: string }} Fault
  * @typedef {{ read: number, refused: number, faults: Fault[] }} Result
  */
 
 const [folder = '', progress = '', seed = ''] = process.argv.slice(2);
-/** Resident memory that no input may need, in KiB as `maxRSS` has it. */
+/** Limit of the resident set size, in KiB, the unit of `maxRSS`. */
 const maxKib = 2 ** 20;
 
 const readers = await openReaders(folder);

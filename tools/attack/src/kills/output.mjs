@@ -1,4 +1,4 @@
-// Kills a command that writes a file or a folder: under the final name there is nothing, or all of it.
+// Kills a command that writes a file or a folder, and checks that its output is either missing or complete.
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,21 +9,21 @@ import { tree, treeChanges } from '../tree.mjs';
 /**
  * @typedef {object} OutputKills
  * @property {number} kills
- * @property {number} midWrite kills that left something behind that was not finished
- * @property {number} finished kills that found the output already whole
+ * @property {number} midWrite kills that left an unfinished temporary file or folder
+ * @property {number} finished kills after the output was complete
  */
 
-/** Waited before each piece of a file, in half of the attempts: makes writing long enough to be met. */
+/** Delay before each chunk of a file, in half of the attempts, so that a kill is likely to hit a write. */
 const slowWriteMs = 5;
 const patienceMs = 20_000;
 
 /**
  * @param {string} folder
- * @param {readonly string[]} args of the command; it runs in an empty folder
+ * @param {readonly string[]} args of the command, which runs in an empty folder
  * @param {number} seed
  * @param {number} stream
- * @param {OutputKills} outcome counted on
- * @returns {Promise<() => Promise<string>>} kills once and describes it; throws an Error that names a violation
+ * @param {OutputKills} outcome updated in place
+ * @returns {Promise<() => Promise<string>>} kills once and returns a description; rejects with an Error on a violation
  */
 export async function outputKiller(folder, args, seed, stream, outcome) {
   const whole = join(folder, `whole-${stream}`);

@@ -1,4 +1,4 @@
-// Kills at random moments, dealt to the commands that write.
+// Kills all commands that write files at random moments.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,19 +10,19 @@ import { trainKiller } from './train.mjs';
 
 /**
  * @typedef {object} KillOptions
- * @property {number} kills of all commands together: two fifths of train
+ * @property {number} kills total over all commands; two fifths of them hit `train`
  * @property {number} seed
- * @property {string} engine of the training that is killed
+ * @property {string} engine of the killed training runs
  * @property {number} steps
  * @property {number} interval
- * @property {string} [state] file that the run goes on from
+ * @property {string} [state] file with the progress of an interrupted run
  * @property {RegExp} [only] names of commands
  * @property {(line: string) => void} [onKill]
  *
  * @typedef {{ name: string, kills: number, faults: string[], notes: string }} KillResult
  */
 
-/** Commands that write files or folders, by what they write; paths are relative to an empty folder. */
+/** Commands that write files or folders, by name; paths are relative to an empty folder. */
 const outputs = (/** @type {{ run: string, data: string, pipeline: string }} */ { run, data, pipeline }) => ({
   'sample, grid': ['sample', '--run', run, '--count', '4', '--out', 'samples.png'],
   'sample, numbers': ['sample', '--run', run, '--count', '4', '--out', 'samples.npy'],
@@ -46,7 +46,12 @@ export async function kills({ kills: wanted, seed, state: path, only, onKill = (
   const is = (/** @type {string} */ name) => only?.test(name) !== false;
   /** @type {KillResult[]} */
   const results = [];
-  /** @param {string} name @param {number} count @param {() => Promise<() => Promise<string>>} open @param {any} outcome */
+  /**
+   * @param {string} name
+   * @param {number} count
+   * @param {() => Promise<() => Promise<string>>} open
+   * @param {any} outcome
+   */
   const killEnough = async (name, count, open, outcome) => {
     const faults = [];
     try {
@@ -91,7 +96,7 @@ export async function kills({ kills: wanted, seed, state: path, only, onKill = (
   return results;
 }
 
-/** A run of a UNet and its pipeline. @param {string} folder */
+/** Trains a UNet and exports it as a pipeline. @param {string} folder */
 async function prepare(folder) {
   const data = await writeTinyData(folder);
   const config = writeJson(join(folder, 'unet.json'), { ...tinyConfig(data, 2), model: tinyUnet });

@@ -1,4 +1,4 @@
-// Kills a training again and again, resumes it each time, and checks what is left after each kill.
+// Repeatedly kills and resumes a training run, and checks its folder after each kill.
 import { existsSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,47 +10,45 @@ import { tinyConfig, writeJson, writeTinyData } from '../tiny.mjs';
 /** @import { Random } from '../random.mjs' */
 
 /**
- * @typedef {object} TrainKills what was seen; nothing of it is a violation, which throws
+ * @typedef {object} TrainKills statistics; violations are thrown as errors
  * @property {number} kills
  * @property {number} duringSave kills that left a half-written checkpoint
- * @property {number} lost largest number of steps that a kill lost: from the newest checkpoint to the last step done
- * @property {number} runs trained to their end, resumed after every kill
+ * @property {number} lost largest number of steps that a kill lost, from the newest checkpoint to the last logged step
+ * @property {number} runs completed, after being resumed from every kill
  *
  * @typedef {object} TrainKillOptions
- * @property {number} seed of the moments
+ * @property {number} seed of the random moments
  * @property {string} engine
- * @property {number} steps of a run; the next one begins when one is over
- * @property {number} interval steps between two checkpoints
+ * @property {number} steps of a run; when a run finishes, a new one starts
+ * @property {number} interval steps between checkpoints
  */
 
-/** Kills within a save meet one of the first three of a session, in its first so many milliseconds. */
+/** A kill during a save hits one of a session's first three saves, within this many milliseconds of its start. */
 const saveMs = 250;
-/** Waited before each piece of a file: makes a save here last about as long. */
+/** Delay before each chunk of a file, so that a save takes about `saveMs`. */
 const slowWriteMs = 2;
-/** The other kills come at any moment from the start of the process until it has trained so many milliseconds. */
+/** All other kills happen between the start of the process and this many milliseconds of training. */
 const trainingMs = 1500;
-/** A signal that asks for the end is obeyed within so many milliseconds. */
+/** Time limit for exiting after SIGTERM, in milliseconds. */
 const patienceMs = 20_000;
 
 /**
- * The promise, with N steps between saves:
- *   - whenever the process dies, the newest checkpoint loads, hashes and all;
- *   - SIGKILL loses at most N steps, those after the newest checkpoint: also during a save; SIGTERM loses none;
- *   - the log is what an unbroken run logs, each step once; so is, byte by byte, the last checkpoint;
- *   - a finished run holds no half-written checkpoint.
- *
- * Each call kills once more.
+ * Checks these guarantees, with N steps between saves:
+ *   - whenever the process dies, the newest checkpoint loads, and its hashes match;
+ *   - SIGKILL, even during a save, loses at most the N steps after the newest checkpoint; SIGTERM loses none;
+ *   - the log (each step once) and the last checkpoint (byte for byte) equal those of an uninterrupted run;
+ *   - a finished run contains no partial checkpoint.
  *
  * @param {string} folder
  * @param {TrainKillOptions} options
- * @param {TrainKills} outcome counted on
- * @returns {Promise<() => Promise<string>>} kills once and describes it; throws an Error that names a violation
+ * @param {TrainKills} outcome updated in place
+ * @returns {Promise<() => Promise<string>>} kills once and returns a description; rejects with an Error on a violation
  */
 export async function trainKiller(folder, { seed, engine, steps, interval }, outcome) {
   const data = await writeTinyData(folder);
   const config = writeJson(join(folder, 'config.json'), {
     ...tinyConfig(data, steps),
-    // Its state is in the checkpoint too.
+    // A curriculum with state, which is saved in the checkpoint too.
     curriculum: { type: 'lossSecondMoment', historyPerTimestep: 1 },
     engine,
     threads: engine === 'onnx' ? 1 : null,
@@ -92,7 +90,7 @@ export async function trainKiller(folder, { seed, engine, steps, interval }, out
 }
 
 /**
- * One session, killed; undefined if it came to its end before that.
+ * Runs one session and kills it; undefined if it finished first.
  *
  * @param {string} out
  * @param {string} config
@@ -123,7 +121,7 @@ async function killOnce(out, config, random, startMs) {
   const { code, signal: died } = await ended;
   clearTimeout(timer);
   if (signal === 'SIGTERM' && died === 'SIGKILL') throw new Error(`${out}: no end ${patienceMs} ms after SIGTERM`);
-  // Of a process that dies at once the signal is all there is: it came before anything was trained.
+  // Without exit code 143 the process died of SIGTERM before it installed its handler, so nothing was trained yet.
   const saved = signal === 'SIGTERM' && code === 143;
   if (died !== signal && !saved) {
     if (code === 0) return undefined;
@@ -141,21 +139,21 @@ async function killOnce(out, config, random, startMs) {
   };
 }
 
-/** @param {readonly string[]} args @param {number} waitMs before each piece of a file */
+/** @param {readonly string[]} args @param {number} waitMs delay before each chunk of a file */
 function startTraining(args, waitMs = 0) {
   return startDm(['train', '--json', ...args], { env: { ...process.env, DM_TEST_SLOW_WRITE: String(waitMs) } });
 }
 
-/** Arguments that begin the run in `out`, or go on with it. @param {string} out @param {string} config */
+/** Arguments that start the run in `out`, or resume it. @param {string} out @param {string} config */
 function nextSession(out, config) {
   return existsSync(runFolder(out).config) ? ['--resume', '--out', out] : ['--config', config, '--out', out];
 }
 
 /**
- * The name of a half-written checkpoint that was begun after `since`: earlier kills leave some behind.
+ * The name of a partial checkpoint started after `since`; earlier kills may have left others.
  *
  * @param {string} checkpoints
- * @param {number} since milliseconds of the clock
+ * @param {number} since as `Date.now()`
  */
 function saveUnderWay(checkpoints, since) {
   if (!existsSync(checkpoints)) return undefined;
@@ -164,11 +162,11 @@ function saveUnderWay(checkpoints, since) {
     .find((name) => (statSync(join(checkpoints, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) > since);
 }
 
-/** @param {string} name in the folder of checkpoints */
+/** @param {string} name in the checkpoints folder */
 const isLeftover = (name) => !/^step-\d+$|^best.*\.json$/.test(name);
 
 /**
- * Trains to the end. Returns how long the session took until its training began, in milliseconds.
+ * Trains to the end. Returns the time until training started, in milliseconds.
  *
  * @param {readonly string[]} args
  */
@@ -184,13 +182,18 @@ async function toTheEnd(args) {
   return startMs;
 }
 
-/** The step that a session began at, once it has said so. @param {string} stdout @returns {number | undefined} */
+/**
+ * The step at which a session started; undefined until it has printed it.
+ *
+ * @param {string} stdout
+ * @returns {number | undefined}
+ */
 function firstStepOf(stdout) {
   const line = stdout.split('\n').find((text) => text.startsWith('{"event":"start"') && text.endsWith('}'));
   return line === undefined ? undefined : JSON.parse(line).step;
 }
 
-/** The last step of the log, whose complete lines must be of the steps 1, 2, 3, ... @param {string} path */
+/** The last step of the log. Throws if its lines are not of the steps 1, 2, 3, ... @param {string} path */
 function lastLogged(path) {
   const steps = readMetrics(path).map(({ step }) => step);
   const wrong = steps.findIndex((step, i) => step !== i + 1);

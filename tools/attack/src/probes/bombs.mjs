@@ -1,15 +1,20 @@
-// Small files that decode to gigabytes.
+// Decompression bombs: small files that decode to gigabytes.
 import { constants, deflateRawSync, gzipSync } from 'node:zlib';
 
 const piece = 2 ** 26;
 
-/** `pieces` times 64 MiB of zeros in one gzip file, after `head`. @param {Uint8Array} head @param {number} pieces */
+/**
+ * A gzip file of `head`, followed by `pieces` times 64 MiB of zeros.
+ *
+ * @param {Uint8Array} head
+ * @param {number} pieces
+ */
 export function gzipBomb(head, pieces) {
   const zeros = gzipSync(Buffer.alloc(piece), { level: 9 });
   return Buffer.concat([gzipSync(head), ...Array.from({ length: pieces }, () => zeros)]);
 }
 
-/** An archive with one member of `head` and `pieces` times 64 MiB of zeros. */
+/** A zip archive with one member: `head`, followed by `pieces` times 64 MiB of zeros. */
 /** @param {string} name @param {Uint8Array} head @param {number} pieces */
 export function zipBomb(name, head, pieces) {
   const flush = { finishFlush: constants.Z_FULL_FLUSH, level: 9 };
@@ -18,8 +23,8 @@ export function zipBomb(name, head, pieces) {
   return zipOf(name, Buffer.concat(parts), head.length + pieces * piece, 8);
 }
 
-/** An archive of one member. */
-/** @param {string} name @param {Uint8Array} data @param {number} size when unpacked @param {0 | 8} method */
+/** A zip archive with one member. */
+/** @param {string} name @param {Uint8Array} data @param {number} size uncompressed @param {0 | 8} method */
 function zipOf(name, data, size, method) {
   const nameBytes = Buffer.from(name);
   const fields = Buffer.alloc(26);
@@ -41,7 +46,7 @@ function zipOf(name, data, size, method) {
   return Buffer.concat([local, central, end]);
 }
 
-/** A GIF of `side` by `side` pixels, all of one color, as far as its bytes go. @param {number} side */
+/** A truncated GIF whose header announces `side` x `side` pixels of one color. @param {number} side */
 export function gifBomb(side) {
   const size = Buffer.alloc(4);
   size.writeUInt16LE(side, 0);
@@ -55,7 +60,7 @@ export function gifBomb(side) {
   ]);
 }
 
-/** The header of a PNG of `side` by `side` pixels and the start of its data. @param {number} side */
+/** A PNG whose header announces `side` x `side` pixels, with the start of its data. @param {number} side */
 export function pngBomb(side) {
   const chunk = (/** @type {string} */ type, /** @type {Buffer} */ data) => {
     const body = Buffer.concat([Buffer.from(type), data]);
@@ -77,9 +82,9 @@ export function pngBomb(side) {
   ]);
 }
 
-/** A lossless WebP of `side` by `side` pixels of one color, at most 16 383. @param {number} side */
+/** A lossless WebP of `side` x `side` pixels of one color; side is at most 16,383. @param {number} side */
 export function webpBomb(side) {
-  // Signature, then 14 bits of width - 1 and of height - 1; no transforms, no cache, five codes of one symbol each.
+  // Signature, 14 bits each of width - 1 and height - 1, no transforms, no color cache, five one-symbol prefix codes.
   const bits = (side - 1) | ((side - 1) << 14);
   const payload = Buffer.alloc(18);
   payload[0] = 0x2f;
@@ -93,13 +98,13 @@ export function webpBomb(side) {
   return Buffer.concat([head, payload]);
 }
 
-/** A .npy header for uint8 of this shape, and no data. @param {string} shape */
+/** A .npy header for uint8 data of this shape, without data. @param {string} shape */
 export function npyHeader(shape) {
   const text = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape}), }`.padEnd(117) + '\n';
   return Buffer.concat([Buffer.from('\x93NUMPY\x01\x00', 'latin1'), Buffer.from([text.length, 0]), Buffer.from(text)]);
 }
 
-/** CRC-32, as PNG has it. @param {Uint8Array} bytes */
+/** CRC-32, as used by PNG. @param {Uint8Array} bytes */
 function checksum(bytes) {
   let crc = -1;
   for (const byte of bytes) {

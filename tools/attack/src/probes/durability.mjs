@@ -1,4 +1,4 @@
-// Damage, full disks, and signals: nothing that was saved is lost.
+// Damaged files, full disks, and signals: saved progress must not be lost.
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -7,17 +7,17 @@ import { startDm } from '../dm.mjs';
 import { tinyConfig, writeTinyData } from '../tiny.mjs';
 /** @import { Place, Probe } from './probe.mjs' */
 
-/** Steps of the run in `work/run`, which was stopped after the sixth, with checkpoints every two. */
+/** Total steps of the run in `work/run`, which was stopped after step 6 and has a checkpoint every 2 steps. */
 export const totalSteps = 12;
 
 const resume = ['train', '--resume', '--out', 'run'];
 const checkpoints = (/** @type {Place} */ { work }) => join(work, 'run', 'checkpoints');
 const newest = 'run/checkpoints/step-000006';
 
-/** The step of the newest checkpoint that holds. @param {Place} place */
+/** The step of the newest valid checkpoint. @param {Place} place */
 const savedStep = (place) => latestCheckpoint(checkpoints(place)).checkpoint?.manifest.step ?? 0;
 
-/** The run must have come to its end, with its last checkpoint there. @param {Place} place */
+/** Checks that the run finished and its last checkpoint is valid. @param {Place} place */
 function finished(place) {
   const step = savedStep(place);
   return step === totalSteps ? undefined : `the newest checkpoint that holds is of step ${step}, not ${totalSteps}`;
@@ -134,7 +134,7 @@ export function locks() {
       prepare: async ({ work, write }) => {
         write(lock, { pid: 2 ** 22 - 1, host });
         const others = Array.from({ length: 3 }, () => startDm(resume, { cwd: work }));
-        // They go on together with the process that is watched.
+        // They run at the same time as the process under test.
         others.forEach(({ ended }) => void ended.then(() => {}));
       },
       args: resume,
@@ -161,7 +161,7 @@ export function endings() {
   };
   const args = ['train', '--config', 'config.json', '--out', 'run'];
   const log = (/** @type {Place} */ { work }) => join(work, 'run', 'metrics.jsonl');
-  /** Does something once the training has logged steps. @param {(child: any, place: Place) => void} act */
+  /** Calls `act` after the training has logged some steps. @param {(child: any, place: Place) => void} act */
   const onceTraining = (act) => (/** @type {any} */ child, /** @type {Place} */ place) => {
     const timer = setInterval(() => {
       if (!existsSync(log(place)) || readFileSync(log(place)).length < 2000) return;

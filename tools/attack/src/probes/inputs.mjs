@@ -1,4 +1,4 @@
-// Hostile files, names, and values: what is let in, and what is let out.
+// Hostile files, names, and values, and private data in files that are shared.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -18,15 +18,19 @@ const configured = (fields) => ({
   args: ['train', '--config', 'config.json', '--dry-run'],
 });
 
-/** A data set that is looked at. @param {string} spec @param {Probe['prepare']} prepare */
+/** Runs `dm data inspect`. @param {string} spec @param {Probe['prepare']} prepare */
 const inspected = (spec, prepare) => ({
   ...(prepare !== undefined && { prepare }),
   args: ['data', 'inspect', spec, '--image-size', '4'],
 });
 
-/** Symbolic links in a run from a stranger: nothing outside is written, removed, or published. @returns {Probe[]} */
+/**
+ * Symbolic links in an untrusted run folder: nothing outside it may be written, removed, or published.
+ *
+ * @returns {Probe[]}
+ */
 export function links() {
-  /** By path in the run: what the link leads to. */
+  /** Path in the run folder → the link's target. */
   const targets = {
     'report.html': 'secret.txt',
     'report.html.partial': 'secret.txt',
@@ -73,10 +77,10 @@ export function links() {
   );
 }
 
-/** Moves the cursor, rings, C1, overrides the direction of text. */
+/** Clears the screen, rings the bell, a C1 control character, reverses the text direction. */
 const evil = 'a\u001b[2J\u0007\u009b31m\u202e\rb';
 
-/** Names and values that a terminal would obey, with and without --json. @returns {Probe[]} */
+/** Names and values with terminal escape sequences, with and without --json. @returns {Probe[]} */
 export function injections() {
   const image = formatNpy({ shape: [2, 2, 2, 1], data: new Uint8Array(8) });
   const badImages = { [`${evil}/${evil}.png`]: Buffer.from('no image') };
@@ -181,7 +185,7 @@ export function injections() {
 }
 
 /**
- * Each probe twice, the second time with --json.
+ * Each probe twice: without and with --json.
  *
  * @param {string} kind
  * @param {Readonly<Record<string, Pick<Probe, 'prepare' | 'args' | 'withRun'>>>} probes
@@ -194,7 +198,7 @@ function asTextAndJson(kind, probes) {
   ]);
 }
 
-/** Values so long that a message must not quote them. @returns {Probe[]} */
+/** Values too long to be quoted in a message. @returns {Probe[]} */
 export function longMessages() {
   const long = 'x'.repeat(2 ** 20);
   const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`field${i}`, i]));
@@ -240,7 +244,7 @@ export function longMessages() {
   return asTextAndJson('B10 length of messages', probes);
 }
 
-/** Small files that decode to gigabytes, and configurations that ask for them. @returns {Probe[]} */
+/** Small files that decode to gigabytes, and configurations that need as much memory. @returns {Probe[]} */
 export function bombs() {
   const files = {
     'GIF of 16383 by 16383': inspected('folder:set', ({ write }) => void write('set/1.gif', gifBomb(16_383))),
@@ -327,9 +331,9 @@ export function bombs() {
   ];
 }
 
-/** FIFOs, devices, sockets, loops, and folders in the place of what is read. @returns {Probe[]} */
+/** FIFOs, devices, link loops, and folders in place of the file that is read. @returns {Probe[]} */
 export function specialFiles() {
-  /** @type {Record<string, Pick<Probe, 'args' | 'withRun'>>} By path in `work`: who reads it. */
+  /** @type {Record<string, Pick<Probe, 'args' | 'withRun'>>} Path in `work` → the command that reads it. */
   const readers = {
     'config.json': { args: ['train', '--config', 'config.json', '--dry-run'] },
     'config.yaml': { args: ['train', '--config', 'config.yaml', '--dry-run'] },
@@ -391,7 +395,7 @@ export function specialFiles() {
   ];
 }
 
-/** Deep, wide, and many. @returns {Probe[]} */
+/** Deeply nested, very wide, and very many inputs. @returns {Probe[]} */
 export function sizes() {
   const deep = '['.repeat(200_000);
   const wide = `{${Array.from({ length: 200_000 }, (_, i) => `"f${i}":${i}`).join(',')}}`;
@@ -463,7 +467,7 @@ export function sizes() {
   ];
 }
 
-/** Lines that are JSON and not what they should be. @returns {Probe[]} */
+/** Lines of JSON with unexpected content. @returns {Probe[]} */
 export function lines() {
   const values = [
     'null',
@@ -522,7 +526,7 @@ export function lines() {
   return [...all, ...more];
 }
 
-/** What is handed on: reports and tables. @returns {Probe[]} */
+/** Reports and tables that users share with others. @returns {Probe[]} */
 export function sharing() {
   const formulas = ['=cmd()', '+1+cmd()', '-1+cmd()', '@cmd()', '\t=cmd()'];
   return [

@@ -1,4 +1,4 @@
-// Runs the built `dm` on one hostile input, in folders of its own, and says what is wrong with what it did.
+// Runs the built `dm` on one hostile input, in a fresh set of folders, and returns the faults it found.
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,9 +8,9 @@ import { tree, treeChanges } from '../tree.mjs';
 
 /**
  * @typedef {object} Place
- * @property {string} work the current folder: all that `dm` was given
- * @property {string} outside what it must not touch
- * @property {(name: string, content: string | Uint8Array | object) => string} write into `work`
+ * @property {string} work the working directory of `dm`, which it may change
+ * @property {string} outside a folder it must not change
+ * @property {(name: string, content: string | Uint8Array | object) => string} write writes a file in `work`
  *
  * @typedef {{ code: number | null, signal: string | null, stdout: string, stderr: string }} Ended
  *
@@ -19,16 +19,17 @@ import { tree, treeChanges } from '../tree.mjs';
  * @property {string} name
  * @property {(place: Place) => void | Promise<void>} [prepare]
  * @property {readonly string[]} args
- * @property {readonly number[]} [codes] exit codes that are right; 0 and 1 if left out
+ * @property {readonly number[]} [codes] allowed exit codes. Default 0 and 1
  * @property {boolean} [withRun] whether `work/run` is a run that can be resumed
- * @property {number} [fileLimitKib] no file may be larger
- * @property {readonly string[]} [outputs] a path for standard output or error, or `gone`: a
- *   pipe that nobody reads
+ * @property {number} [fileLimitKib] `ulimit -f`: the largest size of a file
+ * @property {readonly string[]} [outputs] for standard output and error: a path, or `gone` for a
+ *   closed pipe
  * @property {(child: import('node:child_process').ChildProcess, place: Place, said: () => string) => void} [during]
- * @property {(place: Place, ended: Ended) => string | undefined | Promise<string | undefined>} [check] what is wrong
+ * @property {(place: Place, ended: Ended) => string | undefined | Promise<string | undefined>} [check] returns the
+ * fault, if any
  */
 
-/** What a probe may take, on a machine where `dm --version` takes a second. */
+/** Limits of a probe. The time limit is for a machine on which `dm --version` takes one second. */
 const patienceMs = 20_000;
 const maxMessageBytes = 4096;
 const maxKib = 2 ** 20;
@@ -36,7 +37,7 @@ const maxKib = 2 ** 20;
 const raw = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const faults = /a fault in dm|^\s+at .*:\d+:\d+\)?$|node:internal|FATAL ERROR|Debugger listening/m;
 
-/** How much slower than expected this machine is now. */
+/** The factor by which this machine is slower than expected; at least 1. */
 export function measureSlowness() {
   const before = performance.now();
   execFileSync(process.execPath, [cli, '--version']);
@@ -45,7 +46,7 @@ export function measureSlowness() {
 
 /**
  * @param {Probe} probe
- * @param {{ run: string, slowness: number }} given a run that can be resumed
+ * @param {{ run: string, slowness: number }} given `run` is a folder with a run that can be resumed
  * @returns {Promise<string[]>} its faults
  */
 export async function runProbe(probe, { run, slowness }) {
@@ -159,7 +160,7 @@ async function start(probe, place, { home, temporary, limitMs }, found) {
   return { code, signal, stdout: texts[0] ?? '', stderr: texts[1] ?? '' };
 }
 
-/** The largest resident size of a process so far in KiB; 0 where the system does not say. @param {number | undefined} pid */
+/** The peak resident set size of a process in KiB; 0 if it is not available. @param {number | undefined} pid */
 function peakMemory(pid) {
   try {
     return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);

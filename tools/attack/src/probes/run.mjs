@@ -1,4 +1,4 @@
-// All probes, two at a time.
+// Runs all probes, two at a time.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,13 +13,13 @@ import { measureSlowness, runProbe } from './probe.mjs';
 const groups = [damage, endings, locks, trainings];
 const hostile = [links, injections, longMessages, bombs, specialFiles, sizes, lines, sharing];
 
-/** Every probe, in the order of its kind. */
+/** All probes. */
 function allProbes() {
   return [...groups, ...hostile].flatMap((group) => group());
 }
 
 /**
- * @param {{ only?: RegExp, onProbe?: (line: string) => void }} [options] `only`: kinds or names
+ * @param {{ only?: RegExp, onProbe?: (line: string) => void }} [options] `only` selects kinds or names
  * @returns {Promise<KindResult[]>}
  */
 export async function probeAll({ only, onProbe = () => {} } = {}) {
@@ -54,7 +54,7 @@ async function prepareRun(folder) {
   const config = writeJson(join(folder, 'config.json'), { ...fields, checkpoints: { every: 2, keepLast: 3 } });
   const run = join(folder, 'run');
   await dm(['train', '--config', config, '--out', run, '--step-budget', '6']);
-  // Resumed, it is to come to its end.
+  // Without a step budget the resumed run finishes.
   const saved = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
   writeJson(join(run, 'config.json'), { ...saved, budgets: { ...saved.budgets, steps: null } });
   return run;
