@@ -23,9 +23,9 @@ const parts = {
   short: [
     { targets: ['format', 'boundaries', 'unused', 'lint', 'typecheck'] },
     { targets: ['build'] },
-    { targets: ['test'], reports: true, alone: true },
-    { targets: ['smoke'], reports: true, alone: true },
-    { targets: ['experiment'], alone: true },
+    { targets: ['test'], reports: true },
+    { targets: ['smoke'], reports: true },
+    { targets: ['experiment'] },
   ],
   long: [
     { targets: ['check-package'] },

@@ -19,8 +19,11 @@ export function suite() {
     test: {
       include: ['src/**/*.test.ts'],
       setupFiles: matchers,
-      testTimeout: 60_000,
-      hookTimeout: 60_000,
+      // All files of a package run in one process, so that its modules are loaded once.
+      isolate: false,
+      // To end tests that hang; a busy machine is no reason to fail.
+      testTimeout: 300_000,
+      hookTimeout: 300_000,
       // TF.js's advertisement for tfjs-node, once a file, hides what matters.
       onConsoleLog: (log) => (log.includes('you are running TensorFlow.js in Node.js') ? false : undefined),
     },

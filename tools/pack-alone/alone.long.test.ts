@@ -63,7 +63,7 @@ describe.each(withCode)('@dm/%s alone', (name) => {
     const cache = name === 'trainer' ? ['--cache', join(project, 'npm-cache')] : ['--prefer-offline'];
     await run('npm', ['install', ...cache, '--no-audit', '--no-fund', '--loglevel=error'], project);
     files = readdirSync(join(project, 'node_modules'), { recursive: true, encoding: 'utf8' });
-  }, 300_000);
+  });
 
   afterAll(() => rmSync(project, { recursive: true, force: true }));
 

@@ -1,4 +1,4 @@
-"""Trains in PyTorch for some steps and writes the parameters, for agreement.test.ts.
+"""Trains in PyTorch for some steps and writes the parameters, for agreement.long.test.ts.
 
     python contenders/torch_agree.py <request.json> <out.safetensors>
 

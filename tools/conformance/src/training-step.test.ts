@@ -130,5 +130,5 @@ onEachEngine('training', (engine, reference) => {
     const [kept, again] = [await train(engine, model), await train(engine, model, true)];
     expect(again.gradients).toBeAllClose(kept.gradients, { rtol: 1e-6, relativeTo: 'norm', rtolOfAll: 1e-6 });
     expect(again.params).toBeAllClose(kept.params, { rtol: 1e-6, relativeTo: 'norm', rtolOfAll: 1e-6 });
-  }, 300_000);
+  });
 });

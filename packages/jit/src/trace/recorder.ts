@@ -143,12 +143,13 @@ function toData(values: tf.BackendValues | null, size: number, dtype: DType): Co
   return values === null ? new Type(size) : Type.from(values as Float32Array);
 }
 
-/** Registers the backend and its kernels once, in TF.js's own registries (shared by ESM and CommonJS). */
+/** Registers the backend, and once its kernels, in TF.js's own registries (shared by ESM and CommonJS). */
 export function recorder(): RecorderBackend {
   const known = tf.findBackend(RECORDER) as RecorderBackend | null;
   if (known !== null) return known;
   tf.registerBackend(RECORDER, () => new RecorderBackend(), 0);
   for (const kernelName of kernelNames()) {
+    if (tf.getKernel(kernelName, RECORDER) != null) continue; // kernels outlive a backend that is removed
     tf.registerKernel({ kernelName, backendName: RECORDER, kernelFunc: (call) => record(kernelName, call) });
   }
   return tf.findBackend(RECORDER) as RecorderBackend;

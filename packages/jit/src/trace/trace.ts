@@ -21,7 +21,7 @@ import { recorder, RECORDER } from './recorder.js';
 export function trace(program: Program, state: TensorSpecs, inputs: TensorSpecs, name = 'program'): Graph {
   const backend = recorder();
   if (backend.builder !== undefined) throw new TraceError(`${name}: a program cannot be compiled inside a program.`);
-  const previous = tf.getBackend() as string | undefined; // undefined before any backend is chosen
+  const previous = tf.getBackend() as string | undefined; // undefined or null before any backend is chosen
   const builder = new GraphBuilder();
   backend.builder = builder;
   backend.refusedRead = undefined;
@@ -78,6 +78,8 @@ export function trace(program: Program, state: TensorSpecs, inputs: TensorSpecs,
   } finally {
     tf.engine().endScope();
     backend.builder = undefined;
-    if (previous !== undefined && previous !== '' && previous !== RECORDER) void tf.setBackend(previous);
+    // Without a previous backend, TF.js is to choose one on the next eager op, as if there had been no trace.
+    if (previous) void tf.setBackend(previous);
+    else tf.removeBackend(RECORDER);
   }
 }

@@ -10,7 +10,7 @@ let folder: string;
 beforeAll(async () => {
   folder = await tinyFolder();
   await dm(tinyArguments(folder, 4, 'run'), folder);
-}, 120_000);
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 async function samples(...options: string[]): Promise<readonly number[]> {

@@ -106,7 +106,7 @@ beforeAll(async () => {
   putJson('tiny.json', tinyConfig(folder, 2));
   const { code, stderr } = await dm(['train', '--config', 'tiny.json', '--out', 'run'], folder);
   if (code !== 0) throw new Error(stderr);
-}, 300_000);
+});
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 interface Probe {
