@@ -14,7 +14,7 @@ describe('float32', () => {
     });
   });
 
-  it('refuses a shape that the numbers do not fill', () => {
+  it('refuses a shape with another number of elements', () => {
     expect(() => float32([1, 2, 3], [2, 2])).toThrow(RangeError);
   });
 });
@@ -29,8 +29,8 @@ describe('oneHot', () => {
     expect(oneHot([2, 0], 3)).toEqual(float32([0, 0, 1, 1, 0, 0], [2, 3]));
   });
 
-  it('refuses a label that names no class', () => {
-    expect(() => oneHot([0, 3], 3)).toThrow(/label 3 .*\[0, 3\)/);
+  it('refuses a label that is not a class index', () => {
+    expect(() => oneHot([0, 3], 3)).toThrowWith({ type: RangeError, contains: ['labels[1]', '[0, 3)', 'got 3'] });
     expect(() => oneHot([-1], 3)).toThrow(RangeError);
   });
 });

@@ -3,7 +3,7 @@ import { checkPositive, checkShape } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 export interface AttentionOptions {
-  /** Factor on q kᵀ. Default 1 / sqrt(d). */
+  /** Factor by which q kᵀ is multiplied. Default 1 / sqrt(d). */
   readonly scale?: number;
 }
 
@@ -12,7 +12,7 @@ export interface AttentionOptions {
  *
  * q float32 [B, heads, Tq, d], k and v [B, heads, Tk, d] → y [B, heads, Tq, d].
  * @throws {TypeError} if a tensor is not float32
- * @throws {RangeError} on another shape
+ * @throws {RangeError} if a shape is wrong or `scale` is not positive
  */
 export function attention(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, options: AttentionOptions = {}): tf.Tensor {
   checkShape('attention: q', q, ['B', 'heads', 'Tq', 'd']);
@@ -40,10 +40,10 @@ const probabilities = (q: tf.Tensor, k: tf.Tensor, scale: number): tf.Tensor =>
   tf.softmax(tf.matMul(tf.mul(q, scale), k, false, true));
 
 /**
- * dv = probsᵀ dy; with dp = dy vᵀ, ds = probs (dp - rowsum(dp probs)); dq = scale ds k; dk = scale dsᵀ q.
+ * With dp = dy vᵀ and ds = probs (dp - rowsum(dp probs)): dq = scale ds k, dk = scale dsᵀ q, dv = probsᵀ dy.
  *
- * Sec. 3.1 and App. B of Dao et al. 2022, arXiv:2205.14135: the probabilities, [Tq, Tk] a head and the largest tensor
- * of a model with attention, are made again instead of kept, and rowsum(dp probs) is rowsum(dy y).
+ * As in Sec. 3.1 and App. B of Dao et al. 2022, arXiv:2205.14135, the probabilities ([Tq, Tk] per head, the largest
+ * tensors of a model with attention) are recomputed instead of saved, and rowsum(dp probs) is computed as rowsum(dy y).
  */
 function backward(dy: tf.Tensor, [q, k, v, y]: Saved, scale: number): [tf.Tensor, tf.Tensor, tf.Tensor] {
   const probs = probabilities(q, k, scale);

@@ -4,25 +4,26 @@ import { customOp, emit } from './custom-op.js';
 import type { Pad2D } from './kernels.js';
 
 export interface Conv2DOptions {
-  /** [O], added to every pixel. */
+  /** [O], added to each output pixel. */
   readonly bias?: tf.Tensor;
-  /** One number or [height, width]; integers. Default 1. */
+  /** One integer, or [height, width]. Default 1. */
   readonly strides?: number | readonly [number, number];
   /**
-   * Zeros around x: one number for all four sides, or [[top, bottom], [left, right]]. Default `'same'`: PyTorch's
-   * symmetric (k - 1) / 2 on each side for odd kernels, at any stride (TensorFlow's SAME differs from it at stride 2).
+   * Zero padding of x: one number for all four sides, or [[top, bottom], [left, right]]. Default `'same'`: (k - 1) / 2 on
+   * each side for odd kernels at any stride, as in PyTorch (TensorFlow's SAME pads differently at stride 2).
    */
   readonly pad?: 'same' | number | readonly [readonly [number, number], readonly [number, number]];
 }
 
 /**
- * 2-D convolution (cross-correlation) with its gradient written as patches and matrix products: TF.js's wasm backend
- * has no filter gradient.
+ * 2-D convolution (cross-correlation). The filter gradient is computed with patches and a matrix product, since TF.js's
+ * wasm backend does not implement it.
  *
- * x float32 [N, H, W, I], filter [kh, kw, I, O] → y [N, Ho, Wo, O] with Ho = floor((H + top + bottom - kh) / stride) +
- * 1.
+ * x float32 [N, H, W, I], filter [kh, kw, I, O] → y [N, Ho, Wo, O], with
+ * Ho = floor((H + top + bottom - kh) / stride) + 1, and Wo likewise.
  * @throws {TypeError} if a tensor is not float32
- * @throws {RangeError} on another shape, an even kernel with `'same'`, or a kernel larger than the padded image
+ * @throws {RangeError} if a shape is wrong, the kernel is even and `pad` is `'same'`, or the kernel is larger than the
+ *   padded image
  */
 export function conv2d(x: tf.Tensor, filter: tf.Tensor, options: Conv2DOptions = {}): tf.Tensor {
   const { bias } = options;
@@ -32,10 +33,12 @@ export function conv2d(x: tf.Tensor, filter: tf.Tensor, options: Conv2DOptions =
   const strides = stridesOf(options.strides ?? 1);
   const pad = padOf(options.pad ?? 'same', filter.shape);
   for (const i of [0, 1] as const) {
-    const room = x.shape[i + 1]! + pad[i][0] + pad[i][1];
-    if (filter.shape[i]! > room) {
-      const side = ['high', 'wide'][i]!;
-      throw new RangeError(`conv2d: the filter is ${filter.shape[i]} ${side}, the padded image only ${room}`);
+    const padded = x.shape[i + 1]! + pad[i][0] + pad[i][1];
+    if (filter.shape[i]! > padded) {
+      const side = ['height', 'width'][i]!;
+      throw new RangeError(
+        `conv2d: filter ${side} must be at most the padded image's, ${padded}, got ${filter.shape[i]}`,
+      );
     }
   }
   return customOp(
@@ -86,7 +89,7 @@ function padOf(pad: NonNullable<Conv2DOptions['pad']>, [kh, kw]: readonly number
   if (pad === 'same') {
     if (kh! % 2 === 0 || kw! % 2 === 0) {
       throw new RangeError(
-        `conv2d: pad 'same' needs an odd kernel, got ${kh} × ${kw}; give [[top, bottom], [left, right]]`,
+        `conv2d: pad 'same' requires an odd kernel, got ${kh} × ${kw}; pass [[top, bottom], [left, right]]`,
       );
     }
     const [h, w] = [(kh! - 1) / 2, (kw! - 1) / 2];
@@ -104,8 +107,9 @@ function padOf(pad: NonNullable<Conv2DOptions['pad']>, [kh, kw]: readonly number
 }
 
 /**
- * dx[i] = Σ_k dy[(i + pad - k) / stride] filterᵀ[k], over the k that divide: dy with stride - 1 zeros after each pixel,
- * padded so that nothing else need be, convolved with the filter turned by 180° and its channels swapped.
+ * dx[i] = Σ_k dy[(i + pad - k) / stride] filterᵀ[k], over the k for which the division is exact. Computed as a "valid"
+ * convolution of dy, with stride - 1 zeros inserted after each pixel and padded, with the filter rotated by 180° and its
+ * channels swapped.
  */
 function gradInput(dy: tf.Tensor, filter: tf.Tensor, strides: [number, number], pad: Pad2D, inputShape: Shape4) {
   const spread = insertZeros(dy, strides);
@@ -117,7 +121,7 @@ function gradInput(dy: tf.Tensor, filter: tf.Tensor, strides: [number, number], 
   return tf.conv2d(padOrCrop(spread, margins) as tf.Tensor4D, turned as tf.Tensor4D, 1, 'valid');
 }
 
-/** [N, H, W, C] → [N, H sh, W sw, C]: each pixel followed by zeros. In steps of rank 4, which every backend can pad. */
+/** [N, H, W, C] → [N, H sh, W sw, C]: inserts zeros after each pixel. Pads rank 4 only, which every backend supports. */
 function insertZeros(x: tf.Tensor, [sh, sw]: [number, number]): tf.Tensor {
   const [n, h, w, c] = x.shape as Shape4;
   const stretch = (t: tf.Tensor, shape: Shape4, stride: number) =>
@@ -133,7 +137,7 @@ function insertZeros(x: tf.Tensor, [sh, sw]: [number, number]): tf.Tensor {
   return tf.reshape(stretch(wide, [n, h, 1, w * sw * c], sh), [n, h * sh, w * sw, c]);
 }
 
-/** Pads height and width with zeros; a negative margin cuts instead. */
+/** Pads height and width with zeros; a negative margin crops. */
 function padOrCrop(x: tf.Tensor, margins: Pad2D): tf.Tensor {
   const positive = margins.map(([a, b]) => [Math.max(a, 0), Math.max(b, 0)]) as Pad2D;
   const padded = positive.flat().some((m) => m > 0) ? tf.pad(x, [[0, 0], ...positive, [0, 0]]) : x;
@@ -145,9 +149,9 @@ function padOrCrop(x: tf.Tensor, margins: Pad2D): tf.Tensor {
 }
 
 /**
- * dfilter[a, b] = Σ over n, i, j of x[n, i sh + a, j sw + b, :]ᵀ dy[n, i, j, :]: the kh kw shifted copies of x, channels
- * first and one below the other, times dy as one matrix product. Nothing is passed transposed to matMul, which would
- * leave the fast path of the wasm backend.
+ * dfilter[a, b] = Σ over n, i, j of x[n, i sh + a, j sw + b, :]ᵀ dy[n, i, j, :], computed as one matrix product: the
+ * kh kw shifted copies of x (channels first, stacked) times dy. Both operands are passed untransposed, because the wasm
+ * backend's matMul is slow for transposed ones.
  */
 function gradFilter(x: tf.Tensor, dy: tf.Tensor, [sh, sw]: [number, number], pad: Pad2D, filterShape: Shape4) {
   const [kh, kw, inChannels, outChannels] = filterShape;

@@ -5,7 +5,7 @@ type Inputs<K extends DmKernel> = DmKernels[K]['inputs'];
 type Attrs<K extends DmKernel> = DmKernels[K]['attrs'];
 type Outputs<K extends DmKernel> = DmKernels[K]['outputs'];
 
-/** Runs `kernel` as one kernel if the current backend registers it, else as the TF.js ops of `compose`. */
+/** Runs `kernel` if the current backend registers it; otherwise computes its outputs with the TF.js ops of `compose`. */
 export function emit<K extends DmKernel>(
   kernel: K,
   inputs: Inputs<K>,
@@ -18,9 +18,9 @@ export function emit<K extends DmKernel>(
 }
 
 /**
- * One `tf.customGrad`: `forward` gives the result and what its gradient needs; `gradient` gives dy's pull-back to
- * each of `inputs`, in their order. First order only: the saved statistics are off the tape, so a second derivative
- * would be wrong, and is refused.
+ * Defines an op with a custom gradient (`tf.customGrad`). `forward` returns the result and the tensors to save for the
+ * backward pass; `gradient` maps dy to the gradient of each of `inputs`, in their order. Saved tensors are not on the
+ * tape, so second derivatives would be wrong; computing one throws an error.
  */
 export function customOp<Saved extends tf.Tensor[] | []>(
   op: string,
@@ -37,9 +37,9 @@ export function customOp<Saved extends tf.Tensor[] | []>(
       gradFunc: (dy: tf.Tensor, kept: tf.Tensor[]) => {
         // A tape that is still recording during the backward pass belongs to an outer tf.grad.
         if (tf.engine().state.gradientDepth > 0) {
-          throw new Error(`${op}: a gradient of a gradient is not supported; only first derivatives are`);
+          throw new Error(`${op}: second derivatives are not supported`);
         }
-        // TF.js frees what a gradient made only after the whole backward pass; conv2d's patches must go sooner.
+        // TF.js frees intermediates only after the whole backward pass; conv2d's patches are too large to wait for that.
         return tf.tidy(() => gradient(dy, kept as Saved));
       },
     };

@@ -2,16 +2,16 @@ import type * as NodeModule from 'node:module';
 import type * as NodePath from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 
-/** An eager engine's name, as after `--engine`. */
+/** Name of an eager engine. */
 export type EagerName = 'tfjs-cpu' | 'tfjs-wasm' | 'tfjs-webgpu' | 'tfjs-node' | 'tfjs-node-gpu';
 
-/** The source of an eager engine: the npm package, and the TF.js backend that it registers. */
+/** The npm package of an eager engine, and the TF.js backend that it registers. */
 export interface EagerBackend {
   readonly package: string;
   readonly backend: string;
-  /** Whether installing runs a script that fetches a native library, which pnpm must be told to allow. */
+  /** Whether the package has an install script that downloads a native library (pnpm runs it only if it is allowed). */
   readonly native: boolean;
-  /** Environment variable with the folder of a package that was built by hand, which then goes before the installed. */
+  /** Environment variable with the folder of a locally built package, which takes precedence over the installed one. */
   readonly variable?: string;
 }
 
@@ -34,10 +34,10 @@ export const eagerBackends: Readonly<Record<EagerName, EagerBackend>> = {
 };
 
 /**
- * Makes sure that the engine's TF.js backend is registered and started, and returns the backend's name. The backend
- * that was selected before stays selected.
- * @throws {Error} if the package is missing (naming it, and how to install it), or does not load or start (with the
- *   cause)
+ * Registers and starts the engine's TF.js backend and returns the backend's name. Does not change which backend is
+ * selected.
+ * @throws {Error} if the package is not installed (the message has the command to install it), or it fails to load or
+ *   start (with the cause)
  */
 export async function startBackend(name: EagerName, load?: () => Promise<unknown>): Promise<string> {
   const mine = starting.then(() => start(name, load));
@@ -45,7 +45,7 @@ export async function startBackend(name: EagerName, load?: () => Promise<unknown
   return mine;
 }
 
-/** TF.js starts a backend only by selecting it; one start at a time, since a second would cancel the first. */
+/** Starts run one at a time: TF.js starts a backend by selecting it, and a second selection cancels the first. */
 let starting: Promise<unknown> = Promise.resolve();
 
 async function start(name: EagerName, load: (() => Promise<unknown>) | undefined): Promise<string> {
@@ -60,32 +60,32 @@ async function start(name: EagerName, load: (() => Promise<unknown>) | undefined
         throw loadError(name, cause, load === undefined ? givenFolder(name) : undefined);
       }
       if (!tf.findBackendFactory(backend)) {
-        throw new Error(`The engine "${name}" cannot run here: ${packageName} found no device or runtime for it`);
+        throw new Error(`The engine "${name}" cannot run here: ${packageName} found no supported device or runtime`);
       }
     }
     if (!(backend in tf.engine().registry) && !(await tf.setBackend(backend))) {
-      throw new Error(`The engine "${name}" could not be started: TF.js says above why`);
+      throw new Error(`The engine "${name}" failed to start; TensorFlow.js has printed the reason`);
     }
   } finally {
-    // Loading tfjs-node selects it, too.
+    // Loading tfjs-node also selects it.
     if (former !== undefined) select(former);
   }
   if (native) checkPackage(name);
   return backend;
 }
 
-/** The folder that the user gives for the engine's package, if any. */
+/** Folder of a locally built package, from the engine's environment variable. */
 function givenFolder(name: EagerName): string | undefined {
   const { process } = globalThis as { process?: { env?: Readonly<Record<string, string | undefined>> } };
   const { variable } = eagerBackends[name];
   return (variable && process?.env?.[variable]) || undefined;
 }
 
-/** A second copy of tfjs-core below a given folder does no harm: all copies in a process share one engine. */
+/** A local package may bring its own copy of tfjs-core: all copies in a process share one global engine. */
 async function importPackage(name: EagerName): Promise<unknown> {
   const folder = givenFolder(name);
   if (folder === undefined) return import(/* @vite-ignore */ eagerBackends[name].package);
-  const modules = ['node:module', 'node:path']; // by variable: bundlers for browsers must not look for them
+  const modules = ['node:module', 'node:path']; // variables, so that bundlers for browsers do not resolve the imports
   const [module, path] = (await Promise.all(modules.map((each) => import(/* @vite-ignore */ each)))) as [
     typeof NodeModule,
     typeof NodePath,
@@ -94,7 +94,7 @@ async function importPackage(name: EagerName): Promise<unknown> {
   return module.createRequire(path.join(absolute, 'package.json'))(absolute) as unknown;
 }
 
-/** tfjs-node and tfjs-node-gpu register the same backend, so the first one that a process loads represents both. */
+/** tfjs-node and tfjs-node-gpu register the same backend, so a process can use only the one that it loaded first. */
 function checkPackage(name: EagerName): void {
   const { isGPUPackage } = tf.findBackend(eagerBackends[name].backend) as { isGPUPackage?: boolean };
   const loaded: EagerName = isGPUPackage === true ? 'tfjs-node-gpu' : 'tfjs-node';
@@ -103,13 +103,13 @@ function checkPackage(name: EagerName): void {
   }
 }
 
-/** Selects a backend that has been started; does nothing for one that has not. */
+/** Selects a backend if it has been started. */
 function select(backend: string): void {
-  // Synchronous for a started backend: TF.js's promise is resolved before it returns.
+  // For a started backend, the selection takes effect before setBackend returns.
   if (backend in tf.engine().registry) void tf.setBackend(backend);
 }
 
-/** Runs the synchronous `body` with `backend` selected, then selects the former one again. */
+/** Runs the synchronous `body` with `backend` selected, then restores the previous selection. */
 export function onBackend<T>(backend: string, body: () => T): T {
   const former = tf.getBackend() as string | undefined;
   if (former === backend) return body();
@@ -125,9 +125,9 @@ function loadError(name: EagerName, cause: unknown, folder: string | undefined):
   const { package: packageName, native, variable } = eagerBackends[name];
   const { message = String(cause) } = cause as { message?: string };
   if (folder !== undefined) {
-    return new Error(`The engine "${name}" cannot start: ${variable}=${folder} does not load (${message})`, { cause });
+    return new Error(`The engine "${name}" cannot start: loading ${variable}=${folder} failed (${message})`, { cause });
   }
-  // Node and bundlers say it in their own words; a file missing inside the package is another failure.
+  // Node and bundlers word this differently. A file missing inside the package is a different failure.
   const missing = new RegExp(`(Cannot find (package|module)|Could not resolve) ['"]${packageName}['"]`).test(message);
   const pnpm = native ? `pnpm add --allow-build=${packageName} ${packageName}` : `pnpm add ${packageName}`;
   const install = `"npm install ${packageName}" or "${pnpm}"`;
@@ -137,14 +137,14 @@ function loadError(name: EagerName, cause: unknown, folder: string | undefined):
       { cause },
     );
   }
-  // pnpm skips install scripts that it was not told to allow, and the native library is then absent.
-  const hint = native ? ` If its install script has not run: ${install}.` : '';
-  return new Error(`The engine "${name}" cannot start: ${packageName} does not load (${message}).${hint}`, { cause });
+  // pnpm skips install scripts that are not explicitly allowed; then the native library is missing.
+  const hint = native ? ` If its install script did not run, reinstall it with ${install}.` : '';
+  return new Error(`The engine "${name}" cannot start: loading ${packageName} failed (${message}).${hint}`, { cause });
 }
 
-/** tfjs-node 4.22 calls this function of Node's, which Node 23 removed. */
+/** tfjs-node 4.22 calls `util.isNullOrUndefined`, which Node 23 removed. */
 async function restoreIsNullOrUndefined(): Promise<void> {
-  const module = 'node:util'; // by variable: bundlers for browsers must not look for it
+  const module = 'node:util'; // a variable, so that bundlers for browsers do not resolve the import
   const { default: util } = (await import(/* @vite-ignore */ module)) as { default: Record<string, unknown> };
   util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
 }

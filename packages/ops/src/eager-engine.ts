@@ -15,21 +15,24 @@ import { checkArray, copyOf, describe, isCommitted, isDType } from './nd-array.j
 
 export interface EagerOptions {
   /**
-   * Imports the backend's package, such as `() => import('@tensorflow/tfjs-backend-wasm')`: for bundlers, which have to
-   * see the import. Not called when the backend is registered already.
+   * Imports the backend's package, for example `() => import('@tensorflow/tfjs-backend-wasm')`. Needed with a bundler,
+   * which must see the import. Not called if the backend is already registered.
    */
   readonly load?: () => Promise<unknown>;
 }
 
 /**
- * An engine that runs programs as they are, op by op, on a TF.js backend. Its package is an optional peer, imported
- * only now; the backend is selected for the synchronous part of each call only.
- * @throws {RangeError} on an unknown name
- * @throws {Error} if the package is not installed (with the command that installs it), or the backend does not start
+ * Opens an engine that runs programs eagerly, op by op, on a TF.js backend. The backend's package is an optional peer
+ * dependency and is imported here. The backend is selected only during the synchronous part of each call.
+ * @throws {RangeError} if `name` is unknown
+ * @throws {Error} if the package is not installed (the message has the command to install it), or the backend fails to
+ *   start
  */
 export async function openEagerEngine(name: EagerName, { load }: EagerOptions = {}): Promise<Engine> {
   if (!Object.hasOwn(eagerBackends, name)) {
-    throw new RangeError(`openEagerEngine: no engine "${name}"; there are ${Object.keys(eagerBackends).join(', ')}`);
+    throw new RangeError(
+      `openEagerEngine: unknown engine "${name}"; the engines are ${Object.keys(eagerBackends).join(', ')}`,
+    );
   }
   return new EagerEngine(name, await startBackend(name, load));
 }
@@ -58,7 +61,7 @@ class EagerEngine implements Engine {
   }
 
   check(): void {
-    if (this.disposed) throw new Error(`the engine "${this.name}" has been disposed of`);
+    if (this.disposed) throw new Error(`the engine "${this.name}" was used after dispose()`);
   }
 
   async dispose(): Promise<void> {
@@ -67,7 +70,7 @@ class EagerEngine implements Engine {
   }
 }
 
-/** Named tensors that outlive every scope (`tf.keep`) until they are replaced or the handle is disposed of. */
+/** Named tensors that `tf.tidy` does not free (`tf.keep`). They live until they are replaced or the handle is disposed. */
 class EagerState implements StateHandle {
   private tensors: Tensors;
   private running = false;
@@ -81,10 +84,13 @@ class EagerState implements StateHandle {
     engine.handles.add(this);
   }
 
-  /** Runs `body` on the state; while it is pending nothing else may use the handle. */
+  /**
+   * Runs `body` on the state.
+   * @throws {Error} if another call on this handle is pending
+   */
   async exclusively<T>(body: (tensors: Tensors) => Promise<T>): Promise<T> {
-    if (this.disposed) throw new Error('this state handle has been disposed of');
-    if (this.running) throw new Error('a call on this state handle is still running; await it first');
+    if (this.disposed) throw new Error('the state handle was used after dispose()');
+    if (this.running) throw new Error('another call on this state handle is still running; await it first');
     this.running = true;
     try {
       return await body(this.tensors);
@@ -107,22 +113,20 @@ class EagerState implements StateHandle {
     return this.exclusively(async () => {
       for (const [name, array] of Object.entries(arrays)) {
         checkArray(`state "${name}"`, array);
-        this.fits(name, array, (own) => `state "${name}" is ${own}; ${describe(array)} cannot be written to it`);
+        this.fits(name, array, (own) => `state "${name}" must be ${own}, got ${describe(array)}`);
       }
       this.replace(keptTensors(this.engine.backend, arrays));
     });
   }
 
-  /** Puts kept tensors in the place of the entries of these names. */
+  /** Replaces the entries of these names and frees the old tensors. */
   replace(kept: Tensors): void {
     const old = Object.keys(kept).map((name) => this.tensors[name]!);
     Object.assign(this.tensors, kept);
     tf.dispose(old);
   }
 
-  /**
-   * @throws {Error} unless `value` has the dtype and shape of the entry
-   */
+  /** @throws {Error} unless `value` has the dtype and shape of the entry */
   fits(name: string, value: { dtype: string; shape: readonly number[] }, message: (own: string) => string): void {
     this.known(name);
     const own = describe(this.tensors[name]!);
@@ -130,11 +134,11 @@ class EagerState implements StateHandle {
   }
 
   dispose(): void {
-    if (this.running) throw new Error('a state handle cannot be disposed of while a call on it is running');
+    if (this.running) throw new Error('cannot dispose of a state handle while a call on it is running');
     this.release();
   }
 
-  /** Frees the tensors, even under a call that is still reading: what it reads are clones. */
+  /** Frees the tensors. This is safe during a pending read, which works on clones. */
   release(): void {
     tf.dispose(this.tensors);
     this.tensors = {};
@@ -144,7 +148,7 @@ class EagerState implements StateHandle {
 
   private known(name: string): void {
     if (Object.hasOwn(this.tensors, name)) return;
-    throw new Error(`no state "${name}"; there is ${list(this.tensors)}`);
+    throw new Error(`unknown state "${name}"; the state entries are ${list(this.tensors)}`);
   }
 }
 
@@ -194,10 +198,10 @@ class EagerProgram implements CompiledProgram {
 
   private check(): void {
     this.engine.check();
-    if (this.disposed) throw new Error(`${this.name}: this program has been disposed of`);
+    if (this.disposed) throw new Error(`${this.name}: the program was used after dispose()`);
   }
 
-  /** The synchronous part: its results survive, everything else is freed, and a failure leaves the state as it was. */
+  /** The synchronous part of a run. Frees all tensors except its results. If it throws, the state is unchanged. */
   private call(handle: EagerState, state: Tensors, inputs: Arrays): { next: Tensors; outputs: Tensors } {
     return tf.tidy(() => {
       const given = toTensors(inputs);
@@ -208,7 +212,7 @@ class EagerProgram implements CompiledProgram {
           {
             get(target, key) {
               if (typeof key === 'string' && !Object.hasOwn(target, key)) {
-                missing.push(`the ${kind} "${key}", of which there is ${list(target)}`);
+                missing.push(`${kind} "${key}" (available: ${list(target)})`);
               }
               return Reflect.get(target, key) as tf.Tensor;
             },
@@ -219,19 +223,24 @@ class EagerProgram implements CompiledProgram {
         result = this.program(watch('state', state), watch('input', given));
       } catch (cause) {
         if (missing.length === 0) throw cause;
-        throw new Error(`${this.name}: failed after it asked for ${missing.join(' and for ')}`, { cause });
+        throw new Error(`${this.name}: failed after reading the missing ${missing.join(' and ')}`, { cause });
       }
       if (result instanceof Promise) {
-        throw new TypeError(`${this.name}: a program must be synchronous, this one returned a promise`);
+        throw new TypeError(`${this.name}: a program must be synchronous, but this one returned a promise`);
       }
       const changed: [string, tf.Tensor][] = [];
       for (const [name, tensor] of Object.entries(result.state ?? {})) {
-        handle.fits(name, tensor, (own) => `${this.name}: state "${name}" is ${own}, returned was ${describe(tensor)}`);
+        handle.fits(
+          name,
+          tensor,
+          (own) => `${this.name}: state "${name}" must stay ${own}, but the program returned ${describe(tensor)}`,
+        );
         if (tensor !== state[name]) changed.push([name, tensor]);
       }
       for (const [name, { dtype }] of Object.entries(result.outputs)) {
-        if (!isDType(dtype))
-          throw new TypeError(`${this.name}: output "${name}" is ${dtype}, which cannot leave an engine`);
+        if (!isDType(dtype)) {
+          throw new TypeError(`${this.name}: output "${name}" must be float32, int32 or bool, got ${dtype}`);
+        }
       }
       const next = clones(changed);
       const outputs = clones(Object.entries(result.outputs));
@@ -252,11 +261,11 @@ function keptTensors(backend: string, arrays: Arrays): Tensors {
   );
 }
 
-/** New handles on the same data: a tensor may be returned under several names, or be an input or a state entry. */
+/** Clones share their data. Needed because a program may return one tensor under several names, or an input or state entry. */
 const clones = (entries: readonly (readonly [string, tf.Tensor])[]): Tensors =>
   Object.fromEntries(entries.map(([name, tensor]) => [name, tf.clone(tensor)]));
 
-/** Reads tensors of a DType, then frees them. */
+/** Copies tensors into arrays, then frees the tensors. */
 async function toArrays(tensors: Tensors): Promise<Arrays> {
   try {
     const entries = Object.entries(tensors).map(async ([name, tensor]) => {

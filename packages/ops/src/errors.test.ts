@@ -21,7 +21,7 @@ it('keeps the cause', () => {
   expect(new DmError('not read', { code: 'READ', cause }).cause).toBe(cause);
 });
 
-it('gives subclasses a default code and their own', () => {
+it('lets subclasses have a default code and override it', () => {
   expect(new FileError('x')).toMatchObject({ name: 'FileError', code: 'FILE_INVALID' });
   expect(new FileError('x', { code: 'FILE_MISSING' }).code).toBe('FILE_MISSING');
   expect(new FileError('x')).toBeInstanceOf(DmError);

@@ -9,7 +9,7 @@ const layout = flatLayout([
   { name: 'conv.bias', shape: [3], group: 'vector' },
 ]);
 
-test('tensors lie one after the other in the order given', () => {
+test('tensors are concatenated in the given order', () => {
   expect(layout).toEqual({
     size: 8,
     entries: [
@@ -29,10 +29,10 @@ test('a repeated name is refused', () => {
     { name: 'w', shape: [1], group: 'vector' },
     { name: 'w', shape: [2], group: 'vector' },
   ];
-  expect(() => flatLayout(twice)).toThrow('"w" is given twice');
+  expect(() => flatLayout(twice)).toThrowWith({ type: RangeError, contains: '"w"' });
 });
 
-test('splitFlat takes a vector apart', async () => {
+test('splitFlat splits a vector into tensors', async () => {
   const tensors = splitFlat(tf.tensor1d([1, 2, 3, 4, 5, 6, 7, 8]), layout);
   expect(Object.keys(tensors)).toEqual(['conv.weight', 'gain', 'conv.bias']);
   expect(await tensors['conv.weight']!.array()).toEqual([
@@ -45,7 +45,7 @@ test('splitFlat takes a vector apart', async () => {
   expect(await tensors['conv.bias']!.array()).toEqual([6, 7, 8]);
 });
 
-test('the gradient through splitFlat is laid out as the vector is', async () => {
+test('the gradient through splitFlat has the layout of the vector', async () => {
   const loss = (flat: tf.Tensor) => {
     const { gain, ...rest } = splitFlat(flat, layout);
     const squares = tf.add(tf.sum(tf.square(rest['conv.weight']!)), tf.sum(tf.mul(rest['conv.bias']!, [10, 20, 30])));
@@ -64,5 +64,5 @@ test('viewFlat gives views, not copies', () => {
 });
 
 test('viewFlat refuses a vector of another length', () => {
-  expect(() => viewFlat(new Float32Array(7), layout)).toThrow('the vector has 7 elements, the layout 8');
+  expect(() => viewFlat(new Float32Array(7), layout)).toThrowWith({ type: RangeError, contains: ['7', '8'] });
 });

@@ -2,36 +2,36 @@ import * as tf from '@tensorflow/tfjs-core';
 import { float32, type Float32NdArray } from './arrays.js';
 import type { Tensors } from './engine.js';
 
-/** One tensor's place in a flat vector. */
+/** Position of one tensor in a flat vector. */
 export interface FlatEntry {
   readonly name: string;
   readonly shape: readonly number[];
-  /** First element, counted in elements. */
+  /** Index of its first element in the vector. */
   readonly offset: number;
   /** Number of elements. */
   readonly size: number;
-  /** What optimizers tell apart: `matrix` (2-D and conv kernels), `vector` (biases, norms), `embedding` (tables). */
+  /** Parameter group for optimizers: `matrix` (linear and conv weights), `vector` (biases, norms), or `embedding`. */
   readonly group: string;
-  /** Of a layer that takes the input in, puts the output out, or embeds time or class, which Muon leaves to Adam. */
+  /** Set for input, output, and time or class embedding layers, which Muon leaves to Adam. */
   readonly outer?: true;
 }
 
-/** How named tensors lie one after the other in one flat float32 vector of `size` elements. */
+/** Positions of named tensors that are concatenated into one flat float32 vector of `size` elements. */
 export interface FlatLayout {
   readonly size: number;
   readonly entries: readonly FlatEntry[];
 }
 
 /**
- * Lays tensors out in the order given.
- * @throws {RangeError} on a repeated name
+ * Computes the layout of tensors concatenated in the given order.
+ * @throws {RangeError} if a name occurs twice
  */
 export function flatLayout(tensors: readonly Omit<FlatEntry, 'offset' | 'size'>[]): FlatLayout {
   const entries: FlatEntry[] = [];
   const names = new Set<string>();
   let offset = 0;
   for (const { name, shape, group, outer } of tensors) {
-    if (names.has(name)) throw new RangeError(`flatLayout: the name "${name}" is given twice`);
+    if (names.has(name)) throw new RangeError(`flatLayout: duplicate name "${name}"`);
     names.add(name);
     const size = shape.reduce((product, d) => product * d, 1);
     entries.push({ name, shape, offset, size, group, ...(outer && { outer }) });
@@ -41,8 +41,8 @@ export function flatLayout(tensors: readonly Omit<FlatEntry, 'offset' | 'size'>[
 }
 
 /**
- * Takes a flat vector apart: `flat` [layout.size] → one tensor an entry, in the entry's shape. One `tf.split`,
- * whose gradient is one concatenation (slices would each pad a whole vector of zeros).
+ * Splits a flat vector: `flat` [layout.size] → one tensor per entry, in the entry's shape. This is a single `tf.split`,
+ * because its gradient is a single concatenation, whereas the gradient of each slice is a zero-padded full vector.
  */
 export function splitFlat(flat: tf.Tensor, layout: FlatLayout): Tensors {
   const pieces = tf.split(
@@ -57,12 +57,12 @@ export function splitFlat(flat: tf.Tensor, layout: FlatLayout): Tensors {
 }
 
 /**
- * Views into a flat host vector, by name; nothing is copied.
- * @throws {RangeError} if the length is not the layout's
+ * Views into a flat vector, by name. Nothing is copied.
+ * @throws {RangeError} if `flat` does not have `layout.size` elements
  */
 export function viewFlat(flat: Float32Array, layout: FlatLayout): Record<string, Float32NdArray> {
   if (flat.length !== layout.size) {
-    throw new RangeError(`viewFlat: the vector has ${flat.length} elements, the layout ${layout.size}`);
+    throw new RangeError(`viewFlat: the vector has ${flat.length} elements, but the layout has ${layout.size}`);
   }
   const arrays: Record<string, Float32NdArray> = {};
   for (const e of layout.entries) {

@@ -3,17 +3,17 @@ import { checkChoice, checkFloat } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 export interface GeluOptions {
-  /** `none`: with the normal distribution's Φ itself; `tanh`: with its approximation. Default `none`, as in PyTorch. */
+  /** `none`: the exact Φ; `tanh`: its tanh approximation. Default `none`, as in PyTorch. */
   readonly approximate?: 'none' | 'tanh';
 }
 
 /**
- * GELU: y = x Φ(x), Φ(x) = (1 + erf(x / sqrt(2))) / 2; approximated, y = x/2 (1 + tanh(sqrt(2/π) (x + .044715 x³))).
- * Hendrycks & Gimpel 2016, arXiv:1606.08415, section 2.
+ * GELU activation, Sec. 2 of Hendrycks & Gimpel 2016, arXiv:1606.08415: y = x Φ(x) with Φ(x) = (1 + erf(x / sqrt(2))) / 2,
+ * or its approximation y = x/2 (1 + tanh(sqrt(2/π) (x + 0.044715 x³))).
  *
- * x float32 of any shape → y of that shape.
+ * x float32 of any shape → y of the same shape.
  * @throws {TypeError} if x is not float32
- * @throws {RangeError} on an unknown `approximate`
+ * @throws {RangeError} if `approximate` is unknown
  */
 export function gelu(x: tf.Tensor, { approximate = 'none' }: GeluOptions = {}): tf.Tensor {
   checkFloat('gelu: x', x);
@@ -47,7 +47,7 @@ const exact: Form = {
   },
 };
 
-/** (1 + tanh(u / 2)) / 2 is sigmoid(u): here u = a x + b x³. */
+/** (1 + tanh(u / 2)) / 2 = sigmoid(u), here with u = a x + b x³. */
 const a = 2 * Math.sqrt(2 / Math.PI);
 const b = 0.044715 * a;
 

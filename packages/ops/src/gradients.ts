@@ -1,8 +1,8 @@
 /**
- * Importing this file makes `tf.grad` and its relatives work: tfjs-core keeps its gradients apart from its ops, and
- * the file that registers them cannot be imported in Node (extensionless ESM), so the build bundles it here. TF.js's
- * registries are global: one import serves ES modules and CommonJS.
+ * Registers the gradients of TF.js's ops, so that `tf.grad` works. tfjs-core does not register them itself, and Node
+ * cannot import the file that does (its imports have no extensions), so the build bundles it here. The registry is
+ * global and shared by ES modules and CommonJS.
  */
-// First the real package, so that the one global engine is its own and not the bundled copy's.
+// The real package comes first, so that the global engine is created by it and not by the bundled copy.
 import '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';

@@ -3,7 +3,7 @@ import { checkFloat, checkInteger, checkPositive, checkShape } from './checks.js
 import { customOp, emit } from './custom-op.js';
 
 export interface GroupNormOptions {
-  /** Groups of neighboring channels that share a mean and a variance; must divide the channels. */
+  /** Number of groups of consecutive channels that share a mean and a variance. Must divide the number of channels. */
   readonly groups: number;
   /** Added to the variance. Default 1e-5, as in PyTorch. */
   readonly epsilon?: number;
@@ -11,12 +11,12 @@ export interface GroupNormOptions {
 
 /**
  * Group normalization, Wu and He 2018, arXiv:1803.08494:
- * y = (x - mean) / sqrt(variance + epsilon) * scale + offset, mean and (biased) variance over the places and channels
- * of each image's groups.
+ * y = (x - mean) / sqrt(variance + epsilon) * scale + offset, with the mean and the (biased) variance over all positions
+ * and channels of each group of each image.
  *
- * x float32 [N, ...spatial, C], scale and offset [C] → y as x.
+ * x float32 [N, ...spatial, C], scale and offset [C] → y of the shape of x.
  * @throws {TypeError} if a tensor is not float32
- * @throws {RangeError} on another shape, or if `groups` does not divide C
+ * @throws {RangeError} if a shape is wrong, `groups` does not divide C, or `epsilon` is not positive
  */
 export function groupNorm(
   x: tf.Tensor,
@@ -28,7 +28,8 @@ export function groupNorm(
   if (x.rank < 2) throw new RangeError(`groupNorm: x must be [N, ...spatial, C], got [${x.shape.join(', ')}]`);
   const channels = x.shape.at(-1)!;
   checkInteger('groupNorm: groups', groups, 1);
-  if (channels % groups !== 0) throw new RangeError(`groupNorm: ${channels} channels cannot form ${groups} groups`);
+  if (channels % groups !== 0)
+    throw new RangeError(`groupNorm: groups must divide the ${channels} channels, got ${groups}`);
   checkPositive('groupNorm: epsilon', epsilon);
   checkShape('groupNorm: scale', scale, [channels]);
   checkShape('groupNorm: offset', offset, [channels]);
@@ -50,12 +51,12 @@ type Saved = [x: tf.Tensor, scale: tf.Tensor, mean: tf.Tensor, invStd: tf.Tensor
 
 const named = ([x, scale, mean, invStd]: Saved) => ({ x, scale, mean, invStd });
 
-/** [N, ...spatial, C] as [N, places, groups, C / groups]. */
+/** [N, ...spatial, C] → [N, positions, groups, C / groups]. */
 function grouped(x: tf.Tensor, groups: number): tf.Tensor {
   const n = x.shape[0];
   const channels = x.shape.at(-1)!;
-  const places = x.shape.slice(1, -1).reduce((product, d) => product * d, 1);
-  return tf.reshape(x, [n, places, groups, channels / groups]);
+  const positions = x.shape.slice(1, -1).reduce((product, d) => product * d, 1);
+  return tf.reshape(x, [n, positions, groups, channels / groups]);
 }
 
 function forward(
@@ -75,9 +76,9 @@ function forward(
 }
 
 /**
- * With xh = (x - mean) invStd and the mean E over a group,
- *   dx = invStd (scale dy - E[scale dy] - xh E[scale dy xh]),
- * and both expectations follow from the sums over places that dscale and doffset need anyway.
+ * With xh = (x - mean) invStd, and E the mean over a group:
+ *   dx = invStd (scale dy - E[scale dy] - xh E[scale dy xh]).
+ * Both means are computed from the sums over positions that dscale and doffset need anyway.
  */
 function backward(dy: tf.Tensor, [x, scale, mean, invStd]: Saved, groups: number): [tf.Tensor, tf.Tensor, tf.Tensor] {
   const n = x.shape[0];

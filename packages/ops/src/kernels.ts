@@ -1,65 +1,65 @@
 /**
- * The kernels that the ops of this package emit, by name, if the current TF.js backend registers them (the
- * recorder of `@dm/jit` does). Attributes are plain JSON data; an optional input that is not given is an absent key.
- * Everything is float32; images are NHWC, convolution filters HWIO.
+ * The kernels that this package's ops call if the current TF.js backend registers them, as the recorder of `@dm/jit`
+ * does. Attributes are plain JSON data. The key of an optional input is absent if the input is not given. All tensors
+ * are float32; images are NHWC, convolution filters HWIO.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 
-/** Zeros added [[top, bottom], [left, right]]. */
+/** Zero padding, [[top, bottom], [left, right]]. */
 export type Pad2D = [[number, number], [number, number]];
 
 export interface DmKernels {
   /**
-   * x [N, ...spatial, C], scale [C], offset [C] → y as x, mean [N, groups], invStd [N, groups]. Channels of a group are
-   * neighbors; the variance is divided by the number of elements; invStd = 1 / sqrt(variance + epsilon).
+   * x [N, ...spatial, C], scale [C], offset [C] → y of the shape of x, mean [N, groups], invStd [N, groups]. The channels
+   * of a group are consecutive; the variance is biased; invStd = 1 / sqrt(variance + epsilon).
    */
   DmGroupNorm: {
     inputs: { x: Tensor; scale: Tensor; offset: Tensor };
     attrs: { groups: number; epsilon: number };
     outputs: [y: Tensor, mean: Tensor, invStd: Tensor];
   };
-  /** dy, x, scale, mean, invStd as above → dx as x, dscale [C], doffset [C]. */
+  /** dy, x, scale, mean, invStd as in `DmGroupNorm` → dx of the shape of x, dscale [C], doffset [C]. */
   DmGroupNormGrad: {
     inputs: { dy: Tensor; x: Tensor; scale: Tensor; mean: Tensor; invStd: Tensor };
     attrs: { groups: number };
     outputs: [dx: Tensor, dscale: Tensor, doffset: Tensor];
   };
-  /** x [..., C], scale [C] and offset [C] (both or neither) → y as x, mean [...], invStd [...], over the last axis. */
+  /** x [..., C], scale [C] and offset [C] (both or neither) → y of the shape of x, mean [...], invStd [...]. */
   DmLayerNorm: {
     inputs: { x: Tensor; scale?: Tensor; offset?: Tensor };
     attrs: { epsilon: number };
     outputs: [y: Tensor, mean: Tensor, invStd: Tensor];
   };
-  /** dy, x, scale (if the forward had one), mean, invStd → dx as x; with scale also dscale [C], doffset [C]. */
+  /** dy, x, scale (if `DmLayerNorm` had it), mean, invStd → dx of the shape of x, and dscale [C], doffset [C] with scale. */
   DmLayerNormGrad: {
     inputs: { dy: Tensor; x: Tensor; scale?: Tensor; mean: Tensor; invStd: Tensor };
     attrs: Record<string, never>;
     outputs: [dx: Tensor] | [dx: Tensor, dscale: Tensor, doffset: Tensor];
   };
-  /** x → y as x. */
+  /** x → y, of the same shape. */
   DmSilu: { inputs: { x: Tensor }; attrs: Record<string, never>; outputs: [y: Tensor] };
-  /** dy, x → dx as x. */
+  /** dy, x → dx, all of the same shape. */
   DmSiluGrad: { inputs: { dy: Tensor; x: Tensor }; attrs: Record<string, never>; outputs: [dx: Tensor] };
-  /** x → y as x. */
+  /** x → y, of the same shape. */
   DmGelu: { inputs: { x: Tensor }; attrs: { approximate: 'none' | 'tanh' }; outputs: [y: Tensor] };
-  /** dy, x → dx as x. */
+  /** dy, x → dx, all of the same shape. */
   DmGeluGrad: { inputs: { dy: Tensor; x: Tensor }; attrs: { approximate: 'none' | 'tanh' }; outputs: [dx: Tensor] };
   /**
-   * x [N, H, W, I], filter [kh, kw, I, O], bias [O] → y [N, Ho, Wo, O] with
-   * Ho = floor((H + top + bottom - kh) / strides[0]) + 1, Wo likewise. Cross-correlation, as everywhere in this field.
+   * Cross-correlation: x [N, H, W, I], filter [kh, kw, I, O], bias [O] → y [N, Ho, Wo, O] with
+   * Ho = floor((H + top + bottom - kh) / strides[0]) + 1, and Wo likewise.
    */
   DmConv2D: {
     inputs: { x: Tensor; filter: Tensor; bias?: Tensor };
     attrs: { strides: [number, number]; pad: Pad2D };
     outputs: [y: Tensor];
   };
-  /** dy [N, Ho, Wo, O], filter → dx of shape inputShape. */
+  /** dy [N, Ho, Wo, O], filter [kh, kw, I, O] → dx [inputShape]. */
   DmConv2DGradInput: {
     inputs: { dy: Tensor; filter: Tensor };
     attrs: { strides: [number, number]; pad: Pad2D; inputShape: [number, number, number, number] };
     outputs: [dx: Tensor];
   };
-  /** x, dy → dfilter of shape filterShape. */
+  /** x [N, H, W, I], dy [N, Ho, Wo, O] → dfilter [filterShape]. */
   DmConv2DGradFilter: {
     inputs: { x: Tensor; dy: Tensor };
     attrs: { strides: [number, number]; pad: Pad2D; filterShape: [number, number, number, number] };
@@ -71,7 +71,7 @@ export interface DmKernels {
     attrs: { scale: number };
     outputs: [y: Tensor];
   };
-  /** dy as y, q, k, v, y → dq, dk, dv. */
+  /** dy (of the shape of y), q, k, v, y → dq, dk, dv. */
   DmAttentionGrad: {
     inputs: { dy: Tensor; q: Tensor; k: Tensor; v: Tensor; y: Tensor };
     attrs: { scale: number };
@@ -81,7 +81,7 @@ export interface DmKernels {
   DmUpsampleNearest: { inputs: { x: Tensor }; attrs: { factor: number }; outputs: [y: Tensor] };
   /** dy [N, H factor, W factor, C] → dx [N, H, W, C]. */
   DmUpsampleNearestGrad: { inputs: { dy: Tensor }; attrs: { factor: number }; outputs: [dx: Tensor] };
-  /** x of rank 1 at least → y equal to x, and computed after all the others are: not to be merged with x. */
+  /** x of rank >= 1 → y = x, which is computed after the other inputs and must not be merged with x. */
   DmOptimizationBarrier: {
     inputs: { x: Tensor; [after: `after${number}`]: Tensor };
     attrs: Record<string, never>;
@@ -91,7 +91,7 @@ export interface DmKernels {
 
 export type DmKernel = keyof DmKernels;
 
-/** Every kernel's name, for a backend that wants to know whether it has them all. */
+/** The names of all kernels. */
 export const dmKernels: readonly DmKernel[] = [
   'DmGroupNorm',
   'DmGroupNormGrad',

@@ -3,7 +3,7 @@ import { checkFloat, checkPositive, checkShape } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 export interface LayerNormOptions {
-  /** [C]; `scale` and `offset` come together or not at all. */
+  /** [C]. `scale` and `offset` must be given together. */
   readonly scale?: tf.Tensor;
   /** [C]. */
   readonly offset?: tf.Tensor;
@@ -15,16 +15,16 @@ export interface LayerNormOptions {
  * Layer normalization, Ba et al. 2016, arXiv:1607.06450, over the last axis:
  * y = (x - mean) / sqrt(variance + epsilon) [* scale + offset], with the biased variance.
  *
- * x float32 [..., C] → y as x.
+ * x float32 [..., C] → y of the shape of x.
  * @throws {TypeError} if a tensor is not float32
- * @throws {RangeError} on another shape, or if only one of `scale` and `offset` is given
+ * @throws {RangeError} if a shape is wrong, only one of `scale` and `offset` is given, or `epsilon` is not positive
  */
 export function layerNorm(x: tf.Tensor, { scale, offset, epsilon = 1e-5 }: LayerNormOptions = {}): tf.Tensor {
   checkFloat('layerNorm: x', x);
   if (x.rank < 1) throw new RangeError('layerNorm: x must be [..., C], got a scalar');
   checkPositive('layerNorm: epsilon', epsilon);
   if ((scale === undefined) !== (offset === undefined)) {
-    throw new RangeError(`layerNorm: ${scale ? 'scale' : 'offset'} was given alone; give scale and offset, or neither`);
+    throw new RangeError(`layerNorm: scale and offset must be given together, got only ${scale ? 'scale' : 'offset'}`);
   }
   const affine = scale !== undefined && offset !== undefined ? { scale, offset } : undefined;
   if (affine !== undefined) {
@@ -42,7 +42,6 @@ export function layerNorm(x: tf.Tensor, { scale, offset, epsilon = 1e-5 }: Layer
   );
 }
 
-/** `scale` has no or one element. */
 type Saved = [x: tf.Tensor, mean: tf.Tensor, invStd: tf.Tensor, ...scale: tf.Tensor[]];
 
 const named = ([x, mean, invStd, scale]: Saved) => ({ x, mean, invStd, ...(scale && { scale }) });
@@ -63,7 +62,7 @@ function forward(
   return [y, tf.reshape(mean, rows), tf.reshape(invStd, rows)];
 }
 
-/** With xh = (x - mean) invStd, g = scale dy and E over the last axis: dx = invStd (g - E[g] - xh E[g xh]). */
+/** With xh = (x - mean) invStd, g = scale dy, and E the mean over the last axis: dx = invStd (g - E[g] - xh E[g xh]). */
 function backward(dy: tf.Tensor, [x, mean, invStd, scale]: Saved): [tf.Tensor] | [tf.Tensor, tf.Tensor, tf.Tensor] {
   const xh = tf.mul(tf.sub(x, column(mean)), column(invStd));
   const g = scale ? tf.mul(dy, scale) : dy;

@@ -4,12 +4,12 @@ import { customOp, emit } from './custom-op.js';
 import type { Tensors } from './engine.js';
 
 /**
- * Activation checkpointing: y = fn(inputs, parameters), of which the gradient keeps the inputs only and runs `fn` a
- * second time. The memory for what `fn` computes on its way is then needed for one such call at a time.
- * Chen et al. 2016, arXiv:1604.06174; `torch.utils.checkpoint`.
+ * Activation checkpointing, Chen et al. 2016, arXiv:1604.06174 (`torch.utils.checkpoint`, `jax.checkpoint`): returns
+ * y = fn(inputs, parameters). Only the inputs are saved; the backward pass runs `fn` again to recompute its
+ * intermediate values. So only one such call at a time needs memory for them.
  *
- * `inputs` float32, of rank 1 at least; `parameters` float32 by name, which live on in any case. `fn` must compute y
- * from these alone: a gradient by any other tensor is lost.
+ * `inputs` are float32 of rank >= 1; `parameters` are float32 by name. `fn` must compute y from these alone: other
+ * tensors that it uses get no gradient.
  * @throws {TypeError} if a tensor is not float32
  */
 export function remat(
@@ -27,27 +27,27 @@ export function remat(
     all,
     () => ({ y: tf.tidy(() => fn([...inputs], parameters)), saved: all }),
     (dy, saved: tf.Tensor[]) => {
-      // To a compiler the second run is the first one again; these stand for the inputs, but not before dy is there.
+      // Without a barrier, a compiler would merge the second run with the first. It must also not start before dy is known.
       const late = saved.slice(0, inputs.length).map((x) => optimizationBarrier(x, [dy]));
       const grads = pullBack(
         (xs) => fn(xs.slice(0, inputs.length), named(xs.slice(inputs.length))),
         [...late, ...saved.slice(inputs.length)],
         dy,
       );
-      // What was recomputed can be freed before the backward pass continues, if all that needs it is computed first.
+      // Compute all gradients before the backward pass continues, so that the recomputed values can be freed.
       const [first, ...others] = grads as [tf.Tensor, ...tf.Tensor[]];
       return [optimizationBarrier(first, others), ...others];
     },
   );
 }
 
-/** x, in a compiled program not before `others` are computed; elsewhere things happen in their order anyway. */
+/** Returns x, which a compiled program makes available only after `others` are computed. Eager engines need no barrier. */
 function optimizationBarrier(x: tf.Tensor, others: readonly tf.Tensor[]): tf.Tensor {
   const named = Object.fromEntries(others.map((tensor, i) => [`after${i}`, tensor]));
   return others.length === 0 ? x : emit('DmOptimizationBarrier', { x, ...named }, {}, () => [x])[0];
 }
 
-/** The gradients of fn(xs) by each of `xs` against dy, while the backward pass of another tape is under way. */
+/** Gradients of fn(xs) with respect to `xs`, given dy, computed during the backward pass of another tape. */
 function pullBack(fn: (xs: tf.Tensor[]) => tf.Tensor, xs: tf.Tensor[], dy: tf.Tensor): tf.Tensor[] {
   const engine = tf.engine();
   const { activeTape } = engine.state;

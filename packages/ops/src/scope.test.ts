@@ -5,7 +5,7 @@ import { currentScope, scope, silu } from './index.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
-it('names what runs inside, the innermost name first, and ends with an error too', () => {
+it('sets the innermost name, and restores the outer one, also after an error', () => {
   expect(currentScope()).toBe('');
   const names = scope('outer', () => [currentScope(), scope('outer.inner', currentScope), currentScope()]);
   expect(names).toEqual(['outer', 'outer.inner', 'outer']);
@@ -17,7 +17,7 @@ it('names what runs inside, the innermost name first, and ends with an error too
   expect(currentScope()).toBe('');
 });
 
-it("names the gradients of TF.js' ops and of custom ones, and changes no number", () => {
+it('names the gradients of TF.js ops and of custom ops, and does not change their values', () => {
   const seen: string[] = [];
   const watched = tf.customGrad((x, save) => {
     (save as tf.GradSaveFunc)([x as tf.Tensor]);

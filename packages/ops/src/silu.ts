@@ -3,10 +3,10 @@ import { checkFloat } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 /**
- * SiLU (swish): y = x sigmoid(x). Elfwing et al. 2017, arXiv:1702.03118.
+ * SiLU (swish) activation, Elfwing et al. 2017, arXiv:1702.03118: y = x sigmoid(x).
  *
- * x float32 of any shape → y of that shape.
- * @throws {TypeError} if a tensor is not float32
+ * x float32 of any shape → y of the same shape.
+ * @throws {TypeError} if x is not float32
  */
 export function silu(x: tf.Tensor): tf.Tensor {
   checkFloat('silu: x', x);

@@ -3,16 +3,16 @@ import { checkInteger, checkShape } from './checks.js';
 import { customOp, emit } from './custom-op.js';
 
 export interface UpsampleNearestOptions {
-  /** How often each pixel is repeated along height and along width; an integer. Default 2. */
+  /** Integer factor for height and width. Default 2. */
   readonly factor?: number;
 }
 
 /**
- * Nearest-neighbor up-sampling by a whole factor: y[n, i, j, c] = x[n, floor(i / factor), floor(j / factor), c].
+ * Nearest-neighbor upsampling by an integer factor: y[n, i, j, c] = x[n, floor(i / factor), floor(j / factor), c].
  *
  * x float32 [N, H, W, C] → y [N, H factor, W factor, C].
  * @throws {TypeError} if x is not float32
- * @throws {RangeError} on another rank, or a factor that is not a positive integer
+ * @throws {RangeError} if x is not of rank 4, or `factor` is not a positive integer
  */
 export function upsampleNearest(x: tf.Tensor, { factor = 2 }: UpsampleNearestOptions = {}): tf.Tensor {
   checkShape('upsampleNearest: x', x, ['N', 'H', 'W', 'C']);
@@ -35,7 +35,7 @@ function repeat(x: tf.Tensor, factor: number): tf.Tensor {
   return tf.reshape(pixels, [n, h * factor, w * factor, c]);
 }
 
-/** The gradient: each pixel of x gathers its block of factor × factor pixels of dy. */
+/** The gradient: sums each block of factor × factor pixels of dy. */
 function sumBlocks(dy: tf.Tensor, factor: number): tf.Tensor {
   const [n, height, width, c] = dy.shape as [number, number, number, number];
   const [h, w] = [height / factor, width / factor];

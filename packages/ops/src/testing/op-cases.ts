@@ -1,6 +1,6 @@
 /**
- * Cases with which any engine can be checked against the `tfjs-cpu` engine, PyTorch or a formula, gradients included: plain
- * data, inputs by a closed formula in integers, so that every language makes the same bits.
+ * Test cases of the ops and their gradients, for comparing any engine with `tfjs-cpu`, PyTorch, or a formula. Cases are
+ * plain data, and their inputs follow from an integer formula that gives the same bits in every language.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { float32, type Float32NdArray } from '../arrays.js';
@@ -14,7 +14,7 @@ import { layerNorm } from '../layer-norm.js';
 import { silu } from '../silu.js';
 import { upsampleNearest } from '../upsample.js';
 
-/** One input: `shift + range * u`, u in [-1, 1] by the formula of `caseValues`. */
+/** One input: `shift + range * u` with u in [-1, 1], see `caseValues`. */
 export interface CaseInput {
   readonly shape: readonly number[];
   /** Default 1. */
@@ -23,7 +23,7 @@ export interface CaseInput {
   readonly shift?: number;
 }
 
-/** An op with the options that are not tensors. */
+/** An op and its options that are not tensors. */
 export type OpCall =
   | { readonly op: 'groupNorm'; readonly attrs: { readonly groups: number; readonly epsilon: number } }
   | { readonly op: 'layerNorm'; readonly attrs: { readonly epsilon: number } }
@@ -36,15 +36,15 @@ export type OpCall =
 export type OpCase = OpCall & {
   /** Unique. */
   readonly name: string;
-  /** The op's tensors by name, in its order; the k-th has seed k + 1. */
+  /** The op's tensors by name, in argument order. Tensor k has the seed k + 1. */
   readonly inputs: Readonly<Record<string, CaseInput>>;
-  /** Shape of the result, and of the gradient `dy` that is sent back through the op. */
+  /** Shape of the result and of the upstream gradient `dy`. */
   readonly y: readonly number[];
 };
 
 /**
- * Element i of seed s: shift + range (2 r / 10006 - 1) with r = ((31 + 7 s) i² + 4801 i + 1009 s) mod 10007, in float64, then
- * rounded to float32.
+ * Element i for the seed s: shift + range (2 r / 10006 - 1) with r = ((31 + 7 s) i² + 4801 i + 1009 s) mod 10007,
+ * computed in float64 and rounded to float32.
  */
 export function caseValues({ shape, range = 1, shift = 0 }: CaseInput, seed: number): Float32NdArray {
   const size = shape.reduce((product, d) => product * d, 1);
@@ -56,13 +56,13 @@ export function caseValues({ shape, range = 1, shift = 0 }: CaseInput, seed: num
   );
 }
 
-/** The inputs of `opCaseProgram`: the op's tensors, and `dy` (seed 100). */
+/** Inputs of `opCaseProgram`: the op's tensors and `dy` (seed 100). */
 export function opCaseInputs(opCase: OpCase): Arrays {
   const tensors = Object.entries(opCase.inputs).map(([name, input], k) => [name, caseValues(input, k + 1)] as const);
   return { ...Object.fromEntries(tensors), dy: caseValues({ shape: opCase.y }, 100) };
 }
 
-/** A program without state: inputs as above → `y` and, for each input x, its gradient `dx` (`dscale`, `dfilter`, ...). */
+/** A stateless program: `opCaseInputs` → `y` and the gradient of each tensor (`dx`, `dscale`, `dfilter`, ...). */
 export function opCaseProgram(opCase: OpCase): Program {
   const names = Object.keys(opCase.inputs);
   return (_state, { dy, ...inputs }) => {

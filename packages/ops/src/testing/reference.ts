@@ -1,7 +1,7 @@
-/** The ops once more in float64, as plain loops over the definitions: what finite differences are taken of. */
+/** Reference implementations of the ops in float64, as plain loops over their definitions, for finite differences. */
 import type { OpCase } from './op-cases.js';
 
-/** A function of flat arrays in row-major order, one an input. */
+/** A function of one flat array per input, in row-major order. */
 export type Reference = (...inputs: Float64Array[]) => Float64Array;
 
 const sum = (count: number, term: (i: number) => number): number => {
@@ -10,7 +10,7 @@ const sum = (count: number, term: (i: number) => number): number => {
   return total;
 };
 
-/** 2/sqrt(π) exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!!, DLMF 7.6.2: no term cancels another. 1 in float64 from 6 on. */
+/** erf(x) = 2/sqrt(π) exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!! (https://dlmf.nist.gov/7.6.E2), free of cancellation; 1 for x > 6. */
 function erf(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x);
   let [term, total] = [x, x];
@@ -21,7 +21,7 @@ function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * total;
 }
 
-/** The values normalized to mean 0 and variance 1 over the indices given. */
+/** Normalizes the values at `indices` to mean 0 and variance 1; writes them to `y`. */
 function normalize(x: Float64Array, y: Float64Array, indices: readonly number[], epsilon: number): void {
   const mean = sum(indices.length, (i) => x[indices[i]!]!) / indices.length;
   const variance = sum(indices.length, (i) => (x[indices[i]!]! - mean) ** 2) / indices.length;
@@ -32,7 +32,7 @@ function affine(y: Float64Array, scale: Float64Array, offset: Float64Array): Flo
   return y.map((value, i) => value * scale[i % scale.length]! + offset[i % offset.length]!);
 }
 
-/** y of a case as a function of its inputs. */
+/** The op of a case as a function of its inputs. */
 export function reference(opCase: OpCase): Reference {
   const shapes = Object.values(opCase.inputs).map(({ shape }) => shape);
   const [first = []] = shapes;
