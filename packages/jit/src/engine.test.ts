@@ -66,7 +66,10 @@ describe('state', () => {
     await program.run(handle, { by: given([2], []) });
     expect((await handle.read())['w']!.data).toEqual(Float32Array.of(1, 2));
     const wrong = engine.compile(halve, { name: 'halve', commitIf: 'next' });
-    await expect(wrong.run(handle, { by: given([2], []) })).rejects.toThrow('commitIf names "next"');
+    await expect(wrong.run(handle, { by: given([2], []) })).rejects.toThrowWith({
+      type: RangeError,
+      contains: ['commitIf', '"next"'],
+    });
   });
 
   it('is copied into arrays that are given for it, where they are alike', async () => {

@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import { openOnnxEngine } from './engine.js';
 import { sizeOf } from './graph/graph.js';
 
-/** Shared by the lowerings' tests: a function of tensors, run on `onnx` and on TF.js's own `cpu`. */
+/** A function of tensors that tests of lowerings run on the engine `onnx` and on TF.js's `cpu` backend. */
 export type Fn = (inputs: Tensors) => tf.Tensor | tf.Tensor[];
 
 /** A float32 array with elements from -2 to 2, determined by the seed. */
@@ -46,8 +46,8 @@ const asProgram =
   };
 
 /**
- * The sum of cosine-weighted outputs, so that every element has a different gradient, and its gradient by each float
- * input.
+ * Computes the gradient of a cosine-weighted sum of the outputs with respect to each float input. The weights give each
+ * element a different gradient.
  */
 export const withGradients =
   (fn: Fn): Program =>
@@ -98,7 +98,7 @@ export async function runCpu(program: Program, inputs: Arrays): Promise<Arrays> 
 /** Options of `toBeAllClose`: `tolerance` is relative to the array's largest magnitude, but at least to 0.1. */
 export const closeTo = (tolerance: number) => ({ rtol: tolerance, relativeTo: 'largest', floor: 0.1 }) as const;
 
-/** Compares `fn` on both engines and, with `grad`, its gradients by every float input. */
+/** Compares the results of `fn` on both engines and, with `grad`, its gradients with respect to each float input. */
 export async function expectSame(
   fn: Fn,
   inputs: Arrays,

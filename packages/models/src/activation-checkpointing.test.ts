@@ -40,7 +40,7 @@ const norm = (values: Float32Array) => Math.sqrt(values.reduce((sum, v) => sum +
 describe.each(models.map((model) => [model.kind, model] as const))('activation checkpointing in %s', (_, model) => {
   it('gives the same output and gradients', () => {
     const layout = parameterLayout(model);
-    // Zeros at the start hide what lies behind them.
+    // Without zeros, which would hide the gradients of earlier layers.
     const data = initializeFlat(model, 1).params.map((v, i) => v + 0.05 * Math.sin(i));
     const [height, width, channels] = model.inputShape;
     const wave = (shape: number[]) =>

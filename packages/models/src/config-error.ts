@@ -1,16 +1,16 @@
-/** Checks of configurations read from JSON. Each message says which field, its value, and what would be right. */
+/** Checks of configurations read from JSON. Messages name the field, its value, and the valid values. */
 import { DmError, type DmErrorOptions } from '@dm/ops';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * - `MODEL_CONFIG_INVALID`: a field's value, or a combination of values, is not possible (the default).
- * - `MODEL_CONFIG_UNKNOWN_FIELD`: a field that the model class does not have.
+ * - `MODEL_CONFIG_INVALID`: a field's value, or a combination of values, is invalid (the default).
+ * - `MODEL_CONFIG_UNKNOWN_FIELD`: the model class does not have the field.
  * - `MODEL_CONFIG_OTHER_CLASS`: `_class_name` names another model class.
  */
 export type ConfigErrorCode = 'MODEL_CONFIG_INVALID' | 'MODEL_CONFIG_UNKNOWN_FIELD' | 'MODEL_CONFIG_OTHER_CLASS';
 
-/** A configuration that a model class refuses; the message names the field, its value and what would be right. */
+/** An invalid model configuration. The message names the field, its value, and the valid values. */
 export class ConfigError extends DmError<ConfigErrorCode> {
   override readonly name = 'ConfigError';
 
@@ -19,7 +19,7 @@ export class ConfigError extends DmError<ConfigErrorCode> {
   }
 }
 
-/** A refusal of one field of a model class's configuration. */
+/** Error for the value of one field; `right` completes "<field> must be ...". */
 export const refuse = (kind: string, field: string, value: unknown, right: string) =>
   new ConfigError(`${kind}: ${field} must be ${right}, got ${JSON.stringify(value)}`);
 
@@ -28,11 +28,11 @@ export const refuse = (kind: string, field: string, value: unknown, right: strin
  */
 export function checkFields(kind: string, config: unknown, known: readonly string[]): asserts config is Fields {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new ConfigError(`${kind}: the configuration must be an object of named fields`);
+    throw new ConfigError(`${kind}: the configuration must be a JSON object`);
   }
   const className = (config as Fields)['_class_name'];
   if (className !== undefined && className !== kind) {
-    throw new ConfigError(`${kind}: this is the configuration of another model class, ${JSON.stringify(className)}`, {
+    throw new ConfigError(`${kind}: the configuration is for another model class, ${JSON.stringify(className)}`, {
       code: 'MODEL_CONFIG_OTHER_CLASS',
     });
   }
@@ -44,14 +44,14 @@ export function checkFields(kind: string, config: unknown, known: readonly strin
   }
 }
 
-/** Largest width, number of channels, rows or side of images: far above any model, and still an array that can be laid out. */
+/** Upper limit for widths, channels, table rows, and image sides: far above any model, but memory for it can be allocated. */
 const largestSize = 2 ** 20;
-/** Largest number of blocks in a row: a model is built block by block, even if it is only to be refused for its size. */
+/** Upper limit for the number of blocks, since building a model takes time for each block. */
 export const mostBlocks = 1024;
-/** Largest ratio of an MLP's width to that of its block. */
+/** Upper limit for `mlp_ratio`. */
 export const largestMlpRatio = 1024;
 
-/** Checks of single fields of one configuration. Sizes have upper limits, so that no configuration can exhaust memory. */
+/** Checks for the fields of one configuration. Sizes have upper limits, so that no configuration can exhaust memory. */
 export function fieldChecks(kind: string, config: Fields) {
   const fail = (field: string, right: string) => refuse(kind, field, config[field], right);
   const isInteger = (value: unknown, least: number, most: number): value is number =>
@@ -101,9 +101,10 @@ export function fieldChecks(kind: string, config: Fields) {
     listOf(field: string, values: readonly string[], length: number): void {
       const value = config[field];
       if (!Array.isArray(value) || value.length !== length)
-        throw fail(field, `a list of ${length}, one for each level`);
+        throw fail(field, `a list of ${length} block types, one per level`);
       const stranger = (value as unknown[]).find((v) => !values.includes(v as string));
-      if (stranger !== undefined) throw fail(field, `made of ${values.join(', ')} (not ${JSON.stringify(stranger)})`);
+      if (stranger !== undefined)
+        throw fail(field, `a list of ${values.join(', ')}, without ${JSON.stringify(stranger)}`);
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The configuration of a class as diffusers' `save_config` writes it: with `_class_name`, sorted fields, two spaces, a
- * newline at the end. A `_class_name` in `config` stands.
+ * Formats a configuration as `save_config` of diffusers does: with `_class_name`, sorted fields, indentation by two
+ * spaces, and a final newline. A `_class_name` in `config` takes precedence over `className`.
  */
 export function diffusersJson(className: string, config: object): string {
   const named: Record<string, unknown> = { _class_name: className, ...config };

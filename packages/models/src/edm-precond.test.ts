@@ -1,8 +1,10 @@
-// Its numbers stand beside NVlabs/edm's in parity.test.ts; here what it refuses, and that it is core's prediction `edm`.
+// parity.test.ts compares the values with NVlabs/edm; this file tests errors and the agreement with the prediction type
+// `edm` of @dm/core.
 import { conversion, edmLevel, inputScale } from '@dm/core';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError } from './config-error.js';
 import { dit } from './dit/dit.js';
 import { edmPrecond } from './edm-precond.js';
 import type { Model } from './model.js';
@@ -21,7 +23,7 @@ const small = dit({
   learn_sigma: false,
 });
 
-/** F says what it was given, so that D shows each coefficient. */
+/** F returns a function of its arguments, so that D depends on each coefficient. */
 const echo: Model = { ...small, apply: (_, x, t) => tf.add(tf.mul(x, 2), tf.reshape(t, [-1, 1, 1, 1])) };
 
 it.each([0.002, 0.5, 80])('at sigma %f it is the prediction edm of @dm/core, converted to x0', (sigma) => {
@@ -46,20 +48,29 @@ it('keeps the parameters, the classes and the dropouts of the model inside', () 
 
 describe('refuses', () => {
   it.each([0, -1, NaN, Infinity])('sigma_data %f', (sigma_data) => {
-    expect(() => edmPrecond(small, { sigma_data })).toThrow(/EDMPrecond: sigma_data must be a number > 0, got /);
+    expect(() => edmPrecond(small, { sigma_data })).toThrowWith({
+      type: ConfigError,
+      contains: ['EDMPrecond', 'sigma_data', '> 0'],
+    });
   });
 
-  it('a model with a learned variance, or of other channels', () => {
-    expect(() => edmPrecond(dit({ input_size: 8, in_channels: 1, hidden_size: 16, depth: 1, num_heads: 2 }))).toThrow(
-      /the DiT inside puts out 2 channels, but must put out 1/,
-    );
+  it('a model with a learned variance, or with other output channels', () => {
+    expect(() =>
+      edmPrecond(dit({ input_size: 8, in_channels: 1, hidden_size: 16, depth: 1, num_heads: 2 })),
+    ).toThrowWith({
+      type: ConfigError,
+      contains: ['DiT', '1', 'got 2'],
+    });
     const unet = unet2d({ sample_size: 32, in_channels: 1 });
-    expect(() => edmPrecond(unet)).toThrow(/the UNet2DModel inside puts out 3 channels/);
+    expect(() => edmPrecond(unet)).toThrowWith({ type: ConfigError, contains: ['UNet2DModel', 'got 3'] });
   });
 
-  it('sigmas that are not one an image', () => {
+  it('another number of sigmas than images', () => {
     const model = edmPrecond(echo);
-    expect(() => model.apply({}, tf.zeros([2, 8, 8, 1]), tf.tensor1d([1]))).toThrow(/sigma must be \[2\].*got \[1\]/);
+    expect(() => model.apply({}, tf.zeros([2, 8, 8, 1]), tf.tensor1d([1]))).toThrowWith({
+      type: Error,
+      contains: ['sigma', '[2]', 'got [1]'],
+    });
     expect(() => model.apply({}, tf.zeros([2, 8, 8, 1]), tf.ones([2, 1]))).toThrow(/got \[2, 1\]/);
   });
 });

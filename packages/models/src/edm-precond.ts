@@ -3,24 +3,24 @@ import { ConfigError, fieldChecks } from './config-error.js';
 import type { Model } from './model.js';
 
 export interface EdmPrecondConfig {
-  /** Standard deviation of the data, above 0. */
+  /** Standard deviation of the data, > 0. Default 0.5. */
   readonly sigma_data: number;
-  /** The configuration of the network inside. */
+  /** Configuration of the wrapped network. */
   readonly model: unknown;
 }
 
 /**
- * The denoiser D that EDM makes of a network F (Karras et al. 2022, arXiv:2206.00364, Eq. 7 and Table 1):
+ * EDM preconditioning: the denoiser D of a network F, Eq. 7 and Table 1 of Karras et al. 2022, arXiv:2206.00364:
  *
  *   D(x; sigma) = c_skip x + c_out F(c_in x; c_noise)
  *   c_skip = sd^2 / (sigma^2 + sd^2)     c_out = sigma sd / sqrt(sigma^2 + sd^2)
  *   c_in = 1 / sqrt(sigma^2 + sd^2)      c_noise = ln(sigma) / 4             sd = `sigma_data`, 0.5 by default
  *
- * A model like any other, with F's parameters under their names; what `apply` takes for t is sigma, float32 [N], above 0,
- * and x = x_0 + sigma noise; it returns x_0's estimate. Training F on the unpreconditioned target is the prediction `edm`
- * of the package `core`, with the plain model.
- * @throws {ConfigError} on a sigma_data that is not positive and on a model whose output has other channels than its
- *   input (a learned variance)
+ * The result is a `Model` with F's parameter names. Its `apply` takes x = x_0 + sigma noise, float32 [N, H, W, C], and
+ * sigma > 0, float32 [N], in place of t. It returns the estimate of x_0. To train F on its own target instead, use the
+ * plain model and the prediction type `edm` of `@dm/core`.
+ * @throws {ConfigError} if `sigma_data` is not positive, or if the model's output and input channels differ (learned
+ *   variance)
  */
 export function edmPrecond<Config>(
   model: Model<Config>,
@@ -31,7 +31,7 @@ export function edmPrecond<Config>(
   const [, , channels] = model.inputShape;
   if (model.outChannels !== channels) {
     throw new ConfigError(
-      `${kind}: the ${model.kind} inside puts out ${model.outChannels} channels, but must put out ${channels}, as many as it takes`,
+      `${kind}: the ${model.kind} must have as many output channels as input channels, ${channels}, got ${model.outChannels}`,
     );
   }
   return {

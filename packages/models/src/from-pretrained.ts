@@ -8,23 +8,22 @@ import { findWeights, type FoundWeights } from './safetensors/find-weights.js';
 import { parseSafetensors } from './safetensors/parse.js';
 import { parseShards, shardNames } from './safetensors/shards.js';
 
-/** Named by the error of a folder without weights. */
+/** If a folder has no weights, the error about a missing file names this one. */
 const NONE_FOUND: FoundWeights = { name: 'diffusion_pytorch_model.safetensors', isIndex: false };
 
 /**
- * Reads a model's folder as diffusers' `save_pretrained` writes it, such as `unet` of a pipeline: `config.json` with its
- * `_class_name`, and weights as `findWeights` finds them. For Node; a browser passes the bytes
- * that it fetched to `parseSafetensors` and `loadWeights`.
- *
- * @throws {ConfigError} if the configuration names no class of `modelClasses` or is not one of that class.
- * @throws {SafetensorsError} if a file of weights is damaged.
- * @throws {FileError} if a file is missing, or is no regular file.
- * @throws {DmError} with the code `MODEL_WEIGHTS_MISMATCH` if the weights do not fit the model.
+ * Loads a model from a folder written by `save_pretrained` of diffusers, such as `unet` of a pipeline: `config.json` with
+ * a `_class_name`, and the weights that `findWeights` selects. Node only; in a browser, fetch the files and pass their
+ * bytes to `parseSafetensors` and `loadWeights`.
+ * @throws {ConfigError} if `_class_name` is not in `modelClasses`, or the configuration is invalid
+ * @throws {SafetensorsError} if a weights file is invalid
+ * @throws {FileError} if a file is missing or is not a regular file
+ * @throws {DmError} with the code `MODEL_WEIGHTS_MISMATCH` if the weights do not match the model
  */
 export async function fromPretrained(
   folder: string,
 ): Promise<{ readonly model: Model; readonly params: Record<string, Float32NdArray> }> {
-  const module = '@dm/files'; // by variable: bundlers for browsers must not look for it
+  const module = '@dm/files'; // a variable, so that bundlers for browsers do not resolve the import
   const { listFolder, readRegularFileAsync } = (await import(/* @vite-ignore */ module)) as typeof files;
   const read = (name: string) => readRegularFileAsync(`${folder}/${name}`, { maxBytes: Infinity });
   const text = async (name: string) => new TextDecoder().decode(await read(name));
@@ -50,10 +49,10 @@ function parseConfig(text: string, path: string): { readonly _class_name?: unkno
   try {
     config = JSON.parse(text);
   } catch (error) {
-    throw new ConfigError(`${path} is not JSON: ${(error as Error).message}`);
+    throw new ConfigError(`${path} is not valid JSON: ${(error as Error).message}`);
   }
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    throw new ConfigError(`${path} must hold one object, the fields of a model`);
+    throw new ConfigError(`${path} must contain a JSON object`);
   }
   return config;
 }

@@ -4,9 +4,9 @@ import { bufferLayout, parameterLayout } from './layout.js';
 import type { Init, Model } from './model.js';
 
 /**
- * Parameters and buffers at the start, in the reference's distributions. Each is a function of the seed and of its
- * place in `model.specs` alone.
- * @throws {RangeError} on a seed that is not a non-negative safe integer
+ * Initializes parameters and buffers with the distributions of the reference implementations. The values of each depend
+ * only on the seed and on its index in `model.specs`.
+ * @throws {RangeError} if `seed` is not a non-negative safe integer
  */
 export function initialize(model: Model, seed: number): Record<string, Float32NdArray> {
   return Object.fromEntries(
@@ -18,7 +18,7 @@ export function initialize(model: Model, seed: number): Record<string, Float32Nd
   );
 }
 
-/** The same as two flat vectors: `params` in `parameterLayout`, `buffers` in `bufferLayout`. */
+/** `initialize` as two flat vectors: `params` in `parameterLayout`, `buffers` in `bufferLayout`. */
 export function initializeFlat(
   model: Model,
   seed: number,
@@ -31,16 +31,16 @@ export function initializeFlat(
 }
 
 /**
- * Copies float32 arrays into one vector.
- * @throws {Error} if one that the layout names is missing or has another size
+ * Concatenates float32 arrays in the order of the layout.
+ * @throws {Error} if an array is missing or its size does not match the layout
  */
 export function flatten(arrays: Readonly<Record<string, NdArray>>, layout: FlatLayout): Float32Array {
   const flat = new Float32Array(layout.size);
   for (const { name, offset, size } of layout.entries) {
     const array = arrays[name];
-    if (array === undefined) throw new Error(`flatten: there is no array "${name}"`);
+    if (array === undefined) throw new Error(`flatten: the array "${name}" is missing`);
     if (array.data.length !== size) {
-      throw new Error(`flatten: "${name}" has ${array.data.length} elements, the layout ${size}`);
+      throw new Error(`flatten: "${name}" must have ${size} elements, got ${array.data.length}`);
     }
     flat.set(array.data, offset);
   }

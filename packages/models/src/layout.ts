@@ -1,7 +1,7 @@
 import { flatLayout, type FlatLayout } from '@dm/ops';
 import type { Model, ParamKind } from './model.js';
 
-/** Weight decay and the like tell these apart. */
+/** Parameter groups, for example for weight decay. */
 export type ParamGroup = 'matrix' | 'vector' | 'embedding';
 
 const groups: Readonly<Record<ParamKind, ParamGroup>> = {
@@ -11,10 +11,10 @@ const groups: Readonly<Record<ParamKind, ParamGroup>> = {
   embedding: 'embedding',
 };
 
-/** Layout of the trained parameters in one vector: the entries of `model.specs` in order, without buffers. */
+/** Layout of the trainable parameters in one flat vector, in the order of `model.specs`. */
 export const parameterLayout = (model: Model): FlatLayout => layoutOf(model, true);
 
-/** Layout of the buffers (fixed tables) in a second vector, which is empty for most models. */
+/** Layout of the buffers (fixed tables) in another flat vector, which is empty for most models. */
 export const bufferLayout = (model: Model): FlatLayout => layoutOf(model, false);
 
 function layoutOf({ specs, outerModules }: Model, trained: boolean): FlatLayout {

@@ -3,10 +3,11 @@ import type { Model } from './model.js';
 import { fromTorch, torchShape } from './torch-layout.js';
 
 /**
- * Weights as a file has them (PyTorch's names and layout) → parameters in memory's layout, in the order of
- * `model.specs`. Names that diffusers gave attention layers before version 0.15 are understood. A buffer with a fixed
- * value may be missing and is then made.
- * @throws {DmError} with the code `MODEL_WEIGHTS_MISMATCH`, listing every tensor that is missing, unknown, not float32, or has another shape
+ * Converts the tensors of a file (PyTorch's names and layout) to parameters in memory layout, in the order of
+ * `model.specs`. Accepts the names that diffusers used for attention layers before version 0.15. Buffers with fixed values
+ * may be missing; they are computed.
+ * @throws {DmError} with the code `MODEL_WEIGHTS_MISMATCH` if a tensor is missing, unknown, not float32, or has another
+ *   shape; the message lists all of them
  */
 export function loadWeights(model: Model, arrays: Arrays): Record<string, Float32NdArray> {
   const given = new Map(Object.entries(arrays).map(([name, array]) => [currentName(name), array]));
@@ -20,9 +21,9 @@ export function loadWeights(model: Model, arrays: Arrays): Record<string, Float3
       if (spec.init.kind === 'constant') found.push([name, float32(spec.init.values, shape)]);
       else missing.push(name);
     } else if (array.shape.join() !== shape.join()) {
-      misshaped.push(`${name} is [${array.shape.join(', ')}], not [${shape.join(', ')}]`);
+      misshaped.push(`${name} must be [${shape.join(', ')}], got [${array.shape.join(', ')}]`);
     } else if (array.dtype !== 'float32') {
-      misshaped.push(`${name} is ${array.dtype}, not float32`);
+      misshaped.push(`${name} must be float32, got ${array.dtype}`);
     } else {
       found.push([name, array]);
     }
@@ -30,11 +31,11 @@ export function loadWeights(model: Model, arrays: Arrays): Record<string, Float3
   const extra = [...given.keys()].filter((name) => !Object.hasOwn(model.specs, name));
   const complaints = [
     ...list('missing', missing),
-    ...list('not in the model', extra),
-    ...list('of another shape or type', misshaped),
+    ...list('unknown', extra),
+    ...list('with another shape or dtype', misshaped),
   ];
   if (complaints.length > 0) {
-    throw new DmError(`The weights do not fit this ${model.kind}. ${complaints.join('. ')}.`, {
+    throw new DmError(`The weights do not match this ${model.kind}. ${complaints.join('. ')}.`, {
       code: 'MODEL_WEIGHTS_MISMATCH',
     });
   }
@@ -46,7 +47,7 @@ const list = (what: string, items: readonly string[]) =>
 
 const renamed: Readonly<Record<string, string>> = { query: 'to_q', key: 'to_k', value: 'to_v', proj_attn: 'to_out.0' };
 
-/** The present name of a tensor in an old diffusers checkpoint, such as google/ddpm-cifar10-32. */
+/** Current name of a tensor in an old diffusers checkpoint, such as google/ddpm-cifar10-32. */
 const currentName = (name: string) =>
   name.replace(
     /(\battentions\.\d+)\.(query|key|value|proj_attn)\.(weight|bias)$/,

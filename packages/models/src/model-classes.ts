@@ -4,7 +4,7 @@ import type { Model } from './model.js';
 import { unet2d } from './unet/unet2d.js';
 import { uvit } from './uvit/uvit.js';
 
-/** The references' classes, by the name in `Model.kind` and in the `_class_name` of a diffusers configuration. */
+/** Model functions by the name of the reference class, as in `Model.kind` and the `_class_name` of diffusers. */
 export const modelClasses = {
   UNet2DModel: unet2d,
   DiT: dit,

@@ -1,7 +1,7 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { Tensors } from '@dm/ops';
 
-/** How a parameter is filled at the start; `bound` and `std` are already scaled by the fans. */
+/** Initialization of a parameter. `bound` and `std` already include the scaling by fan-in and fan-out. */
 export type Init =
   | { readonly kind: 'zeros' }
   | { readonly kind: 'ones' }
@@ -9,12 +9,12 @@ export type Init =
   | { readonly kind: 'normal'; readonly std: number }
   | { readonly kind: 'constant'; readonly values: Float32Array };
 
-/** What a parameter is; decides its layout in files (see `toTorch`) and its weight-decay group. */
+/** Kind of a parameter. It determines the layout in files (see `toTorch`) and the group for weight decay. */
 export type ParamKind = 'conv' | 'linear' | 'vector' | 'embedding';
 
 /**
- * One parameter: its in-memory shape (HWIO for `conv`, [in, out] for `linear`, [rows, width] for `embedding`) and its
- * initialization.
+ * One parameter. `shape` is its shape in memory: HWIO for `conv`, [in, out] for `linear`, [rows, width] for
+ * `embedding`.
  */
 export interface ParamSpec {
   readonly kind: ParamKind;
@@ -24,70 +24,72 @@ export interface ParamSpec {
   readonly trainable?: false;
 }
 
-/** A place in the model at which dropout acts during training. */
+/** A dropout layer. */
 export interface DropoutSpec {
-  /** Its key in `ApplyOptions.masks`. */
+  /** Key of its mask in `ApplyOptions.masks`. */
   readonly name: string;
-  /** Shape of one image's mask: [H, W, C]. */
+  /** Shape of the mask of one image: [H, W, C]. */
   readonly shape: readonly number[];
-  /** Probability of a zero. */
+  /** Probability of an element to be zeroed. */
   readonly rate: number;
 }
 
-/** What one layer does for one image. */
+/** Cost of one layer in the forward pass of one image. */
 export interface LayerCost {
   /** The module's name in the reference, such as `down_blocks.0.resnets.0.conv1`. */
   readonly name: string;
   readonly kind: 'conv' | 'linear' | 'embedding' | 'norm' | 'attention';
   readonly multiplyAdds: number;
-  /** Elements that the layer puts out. */
+  /** Number of output elements. */
   readonly outputs: number;
 }
 
-/** What a call may carry besides x and t. */
+/** Optional arguments of `Model.apply`. */
 export interface ApplyOptions {
-  /** Class labels, one-hot float32 [N, condDim]. Required when the model has classes, refused when it has none. */
+  /** One-hot class labels, float32 [N, condDim]. Required if the model has classes, otherwise not allowed. */
   readonly cond?: Tensor;
   /**
-   * Dropout masks [N, ...shape] by the names of `Model.dropouts`, already scaled by 1 / keep; made from (seed, stream,
-   * step, image). Left out: no dropout, as in sampling.
+   * Dropout masks [N, ...shape] by the names in `Model.dropouts`: 0, or 1 / (1 - rate). Without masks there is no
+   * dropout, as in sampling.
    */
   readonly masks?: Tensors;
   /**
-   * Keep only what goes from block to block for the gradient, which then computes each block a second time: less memory
-   * for about a third more work. False by default: the gradient keeps everything.
+   * Save only the inputs of each block for the backward pass, which recomputes the rest: less memory for about a third
+   * more compute. Default false.
    */
   readonly activationCheckpointing?: boolean;
 }
 
 /**
- * A model is data plus a function: no hidden state. `specs` is in the order of the reference state dict and has its
- * names, so weights move both ways.
+ * A model: plain data and a pure function, without hidden state. `specs` has the names and the order of the state dict
+ * of the reference implementation, so weights can be converted in both directions.
  */
 export interface Model<Config = unknown> {
-  /** The reference class: `UNet2DModel`, `DiT`, ... */
+  /** Name of the reference class, such as `UNet2DModel` or `DiT`. */
   readonly kind: string;
   /**
-   * Modules of `specs` that take the input in, put the output out, or embed time or class, by the beginning of their
-   * parameters' names: the layers that optimizers for hidden layers leave to Adam.
+   * Name prefixes of the input, output, and time or class embedding modules. Optimizers for hidden layers, such as Muon,
+   * leave them to Adam.
    */
   readonly outerModules: readonly string[];
   readonly config: Config;
   readonly specs: Readonly<Record<string, ParamSpec>>;
   /** [H, W, C] of one input image. */
   readonly inputShape: readonly [number, number, number];
-  /** Channels of the output: C, or 2C with a learned variance. */
+  /** Output channels: C, or 2C with a learned variance. */
   readonly outChannels: number;
-  /** Classes for conditioning; 0 for an unconditional model. */
+  /** Number of classes; 0 for an unconditional model. */
   readonly numClasses: number;
-  /**
-   * Width of `cond`: `numClasses`, plus 1 if the model has its own null class, which is then the last column.
-   */
+  /** Width of `cond`: `numClasses`, plus 1 if the model has a separate null class, which is the last column. */
   readonly condDim: number;
-  /** In the order in which they act; empty for a model without dropout. */
+  /** In the order of execution. Empty for a model without dropout. */
   readonly dropouts: readonly DropoutSpec[];
   /** In the order of `specs`. */
   readonly layers: readonly LayerCost[];
-  /** params by name, x float32 [N, H, W, C], t float32 [N] → [N, H, W, outChannels]. Inside `tf.tidy` or a trace. */
+  /**
+   * params by name, x float32 [N, H, W, C], t float32 [N] → [N, H, W, outChannels]. Call it inside `tf.tidy` or in a
+   * program of an engine: it does not free its intermediate tensors.
+   * @throws {Error} if a parameter is missing, or the shape of an argument is wrong
+   */
   apply(params: Tensors, x: Tensor, t: Tensor, options?: ApplyOptions): Tensor;
 }

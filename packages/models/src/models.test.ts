@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError } from './config-error.js';
 import { diffusersJson } from './diffusers-json.js';
 import { dit } from './dit/dit.js';
 import { ditTransformer2d } from './dit/transformer2d.js';
@@ -18,7 +19,7 @@ import { uvit } from './uvit/uvit.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
-/** Weights that are nowhere zero, as tensors. */
+/** Weights without zeros, as tensors. */
 const weights = (model: Model, without: readonly string[] = []) =>
   Object.fromEntries(
     Object.entries(initialize(model, 1))
@@ -99,71 +100,85 @@ describe('configurations', () => {
     expect(rest).toMatchObject({ norm_eps: 1e-5, attention_head_dim: 8, layers_per_block: 2, flip_sin_to_cos: true });
   });
 
-  it.each<[object, RegExp]>([
-    [{ _class_name: 'UNet2DConditionModel' }, /another model class, "UNet2DConditionModel"/],
-    [{ blockOutChannels: [8] }, /unknown field blockOutChannels; the fields are sample_size, in_channels/],
-    [{ down_block_types: ['DownBlock2D', 'SkipDownBlock2D'] }, /made of DownBlock2D.*not "SkipDownBlock2D"/],
-    [{ up_block_types: ['UpBlock2D'] }, /up_block_types must be a list of 2, .*got \["UpBlock2D"\]/],
-    [{ sample_size: 7 }, /images of 7 x 7 cannot be halved 1 times.*multiples of 2/],
-    [{ sample_size: [8, 6, 2] }, /sample_size must be an integer from 1 to 65536, or \[height, width\], got \[8,6,2\]/],
-    [{ sample_size: null }, /sample_size must be .*got null/],
-    [{ norm_num_groups: 3 }, /norm_num_groups must be a divisor of .*\(8, 8\), got 3/],
-    [{ attention_head_dim: 16 }, /attention_head_dim must be at most 8, .*got 16/],
-    [{ attn_norm_num_groups: 3 }, /attn_norm_num_groups must be null or a divisor of 8, .*got 3/],
-    [{ act_fn: 'mish' }, /act_fn must be one of "silu", "swish", got "mish"/],
-    [{ resnet_time_scale_shift: 'spatial' }, /resnet_time_scale_shift must be .*got "spatial"/],
-    [{ class_embed_type: 'timestep' }, /class_embed_type must be one of null, got "timestep"/],
-    [{ dropout: 1 }, /dropout must be a number >= 0 and < 1, got 1/],
-    [{ dropout: null }, /dropout must be .*got null/],
-    [{ layers_per_block: 0 }, /layers_per_block must be an integer from 1 .*, got 0/],
-    [{ layers_per_block: 1e9 }, /layers_per_block must be an integer from 1 to 64, got 1000000000/],
-    [{ sample_size: 1e9 }, /sample_size must be an integer from 1 to 65536/],
-    [{ in_channels: 1e9 }, /in_channels must be .* to 1048576, got 1000000000/],
-    [{ num_class_embeds: 1e9 }, /num_class_embeds must be .* to 1048576/],
-    [{ num_class_embeds: 2.5 }, /num_class_embeds must be an integer from 1 .*, or null, got 2.5/],
-    [{ add_attention: 1 }, /add_attention must be true or false, got 1/],
-    [{ freq_shift: 4 }, /freq_shift must be .*got 4/],
-    [{ norm_eps: 0 }, /norm_eps must be a number > 0, got 0/],
-  ])('%j is refused', (change, message) => {
-    expect(() => unet2dConfig({ ...tiny, ...change })).toThrow(message);
+  const unknown = { code: 'MODEL_CONFIG_UNKNOWN_FIELD' } as const;
+  const otherClass = { code: 'MODEL_CONFIG_OTHER_CLASS' } as const;
+
+  /** `contains`: the field, its limits, and its value. */
+  type Refused = [config: object, contains: string[], options?: typeof unknown | typeof otherClass];
+  const refused = (contains: string[], options?: { readonly code: string }) => ({
+    type: ConfigError,
+    code: 'MODEL_CONFIG_INVALID',
+    ...options,
+    contains,
   });
 
-  it.each<[object, RegExp]>([
-    [{ patch_size: 3 }, /32 x 32 cannot be cut into patches of 3 x 3/],
-    [{ hidden_size: 100, num_heads: 16 }, /hidden_size must be .*got 100/],
-    [{ num_classes: -1 }, /num_classes must be .*got -1/],
-    [{ inputSize: 32 }, /unknown field inputSize/],
-    [{ depth: 1e9 }, /depth must be an integer from 1 to 1024, got 1000000000/],
-    [{ hidden_size: 4e9 }, /hidden_size must be .*, got 4000000000/],
-    [{ mlp_ratio: 1e9 }, /mlp_ratio must be .* <= 1024, got 1000000000/],
-    [{ class_dropout_prob: 1.5 }, /class_dropout_prob must be .*got 1.5/],
-  ])('%j is refused by DiT', (change, message) => {
-    expect(() => dit(change)).toThrow(message);
+  it.each<Refused>([
+    [{ _class_name: 'UNet2DConditionModel' }, ['"UNet2DConditionModel"'], otherClass],
+    [{ blockOutChannels: [8] }, ['blockOutChannels', 'sample_size, in_channels'], unknown],
+    [{ down_block_types: ['DownBlock2D', 'SkipDownBlock2D'] }, ['down_block_types', '"SkipDownBlock2D"']],
+    [{ up_block_types: ['UpBlock2D'] }, ['up_block_types', '2', 'got ["UpBlock2D"]']],
+    [{ sample_size: 7 }, ['sample_size', 'multiple of 2', 'got 7']],
+    [{ sample_size: [8, 6, 2] }, ['sample_size', '65536', 'got [8,6,2]']],
+    [{ sample_size: null }, ['sample_size', 'got null']],
+    [{ norm_num_groups: 3 }, ['norm_num_groups', '(8, 8)', 'got 3']],
+    [{ attention_head_dim: 16 }, ['attention_head_dim', '8', 'got 16']],
+    [{ attn_norm_num_groups: 3 }, ['attn_norm_num_groups', 'null', '8', 'got 3']],
+    [{ act_fn: 'mish' }, ['act_fn', '"silu", "swish"', 'got "mish"']],
+    [{ resnet_time_scale_shift: 'spatial' }, ['resnet_time_scale_shift', 'got "spatial"']],
+    [{ class_embed_type: 'timestep' }, ['class_embed_type', 'null', 'got "timestep"']],
+    [{ dropout: 1 }, ['dropout', '>= 0', '< 1', 'got 1']],
+    [{ dropout: null }, ['dropout', 'got null']],
+    [{ layers_per_block: 0 }, ['layers_per_block', 'from 1', 'got 0']],
+    [{ layers_per_block: 1e9 }, ['layers_per_block', '1 to 64', 'got 1000000000']],
+    [{ sample_size: 1e9 }, ['sample_size', '1 to 65536']],
+    [{ in_channels: 1e9 }, ['in_channels', '1 to 1048576', 'got 1000000000']],
+    [{ num_class_embeds: 1e9 }, ['num_class_embeds', '1 to 1048576']],
+    [{ num_class_embeds: 2.5 }, ['num_class_embeds', 'null', 'got 2.5']],
+    [{ add_attention: 1 }, ['add_attention', 'true or false', 'got 1']],
+    [{ freq_shift: 4 }, ['freq_shift', 'got 4']],
+    [{ norm_eps: 0 }, ['norm_eps', '> 0', 'got 0']],
+  ])('%j is refused', (change, contains, options) => {
+    expect(() => unet2dConfig({ ...tiny, ...change })).toThrowWith(refused(contains, options));
   });
 
-  it.each<[object, RegExp]>([
-    [{ sample_size: 9 }, /9 x 9 cannot be cut into patches of 2 x 2/],
-    [{ norm_type: 'layer_norm' }, /norm_type must be one of "ada_norm_zero", got "layer_norm"/],
-    [{ dropout: 0.1 }, /dropout must be .*got 0.1/],
-    [{ attention_head_dim: 3, num_attention_heads: 2 }, /num_attention_heads times attention_head_dim must be .*got 6/],
-    [{ hidden_size: 8 }, /unknown field hidden_size/],
-    [{ num_layers: 1e9 }, /num_layers must be an integer from 1 to 1024, got 1000000000/],
-  ])("%j is refused by diffusers' DiT", (change, message) => {
-    expect(() => ditTransformer2d(change)).toThrow(message);
+  it.each<Refused>([
+    [{ patch_size: 3 }, ['patch_size', 'input_size, 32', 'got 3']],
+    [{ hidden_size: 100, num_heads: 16 }, ['hidden_size', 'num_heads, 16', 'got 100']],
+    [{ num_classes: -1 }, ['num_classes', 'got -1']],
+    [{ inputSize: 32 }, ['inputSize'], unknown],
+    [{ depth: 1e9 }, ['depth', '1 to 1024', 'got 1000000000']],
+    [{ hidden_size: 4e9 }, ['hidden_size', 'got 4000000000']],
+    [{ mlp_ratio: 1e9 }, ['mlp_ratio', '<= 1024', 'got 1000000000']],
+    [{ class_dropout_prob: 1.5 }, ['class_dropout_prob', 'got 1.5']],
+  ])('%j is refused by DiT', (change, contains, options) => {
+    expect(() => dit(change)).toThrowWith(refused(contains, options));
   });
 
-  it.each<[object, RegExp]>([
-    [{ depth: 3 }, /depth must be even: .*got 3/],
-    [{ img_size: 20 }, /20 x 20 cannot be cut into patches of 16 x 16/],
-    [{ num_heads: 7 }, /embed_dim must be a multiple of num_heads, 7, got 768/],
-    [{ num_classes: 0 }, /num_classes must be .*got 0/],
-    [{ use_checkpoint: true }, /unknown field use_checkpoint/],
-  ])('%j is refused by U-ViT', (change, message) => {
-    expect(() => uvit(change)).toThrow(message);
+  it.each<Refused>([
+    [{ sample_size: 9 }, ['patch_size', 'sample_size, 9', 'got 2']],
+    [{ norm_type: 'layer_norm' }, ['norm_type', '"ada_norm_zero"', 'got "layer_norm"']],
+    [{ dropout: 0.1 }, ['dropout', 'got 0.1']],
+    [{ attention_head_dim: 3, num_attention_heads: 2 }, ['num_attention_heads', 'attention_head_dim', 'got 6']],
+    [{ hidden_size: 8 }, ['hidden_size'], unknown],
+    [{ num_layers: 1e9 }, ['num_layers', '1 to 1024', 'got 1000000000']],
+  ])('%j is refused by DiTTransformer2DModel', (change, contains, options) => {
+    expect(() => ditTransformer2d(change)).toThrowWith(refused(contains, options));
   });
 
-  it('that are no objects are refused', () => {
-    for (const config of [null, [], 'unet', 3]) expect(() => unet2dConfig(config)).toThrow(/object of named fields/);
+  it.each<Refused>([
+    [{ depth: 3 }, ['depth', 'even', 'got 3']],
+    [{ img_size: 20 }, ['patch_size', 'img_size, 20', 'got 16']],
+    [{ num_heads: 7 }, ['embed_dim', 'num_heads, 7', 'got 768']],
+    [{ num_classes: 0 }, ['num_classes', 'got 0']],
+    [{ use_checkpoint: true }, ['use_checkpoint'], unknown],
+  ])('%j is refused by U-ViT', (change, contains, options) => {
+    expect(() => uvit(change)).toThrowWith(refused(contains, options));
+  });
+
+  it('that are not objects are refused', () => {
+    for (const config of [null, [], 'unet', 3]) {
+      expect(() => unet2dConfig(config)).toThrowWith(refused(['UNet2DModel', 'JSON object']));
+    }
   });
 });
 
@@ -174,33 +189,25 @@ describe('calls', () => {
   const t = tf.tensor1d([1, 2]);
   const cond = tf.cast(tf.oneHot(tf.tensor1d([0, 2], 'int32'), 3), 'float32');
 
-  it.each<[string, () => unknown, RegExp]>([
+  it.each<[string, () => unknown, string[]]>([
+    ['wrong channels', () => model.apply(params, tf.zeros([2, 8, 8, 4]), t, { cond }), ['x', '3]', '[2, 8, 8, 4]']],
+    ['wrong timesteps', () => model.apply(params, x, tf.tensor1d([1]), { cond }), ['t must be [2]', 'got [1]']],
+    ['no labels', () => model.apply(params, x, t), ['3 classes', 'cond [2, 3]']],
+    ['wrong labels', () => model.apply(params, x, t, { cond: tf.zeros([2, 4]) }), ['cond', '[2, 3]', 'got [2, 4]']],
+    ['unknown masks', () => model.apply(params, x, t, { cond, masks: { a: x } }), ['masks', 'down_blocks', 'got a']],
     [
-      'channels',
-      () => model.apply(params, tf.zeros([2, 8, 8, 4]), t, { cond }),
-      /x must be \[N, H, W, 3\], got \[2, 8, 8, 4\]/,
+      'sizes that cannot be halved',
+      () => model.apply(params, tf.zeros([2, 8, 9, 3]), t, { cond }),
+      ['multiples of 2', '8 x 9'],
     ],
-    ['timesteps', () => model.apply(params, x, tf.tensor1d([1]), { cond }), /t must be \[2\].*got \[1\]/],
-    ['no labels', () => model.apply(params, x, t), /3 classes and needs one-hot labels cond \[2, 3\]/],
-    ['labels', () => model.apply(params, x, t, { cond: tf.zeros([2, 4]) }), /cond \[2, 3\] are needed, not \[2, 4\]/],
     [
-      'masks',
-      () => model.apply(params, x, t, { cond, masks: { a: x } }),
-      /masks must be given for down_blocks.*not for a/,
-    ],
-    ['sizes', () => model.apply(params, tf.zeros([2, 8, 9, 3]), t, { cond }), /8 x 9 cannot be halved 1 times/],
-    [
-      'parameters',
+      'wrong parameters',
       () => model.apply({ ...params, 'conv_in.bias': t, 'conv_out.bias': undefined as never }, x, t, { cond }),
-      /conv_in.bias is \[2\], not \[8\]; conv_out.bias is missing/,
+      ['conv_in.bias must be [8], got [2]', 'conv_out.bias is missing'],
     ],
-    [
-      'labels for a model without classes',
-      () => unet2d(tiny).apply(params, x, t, { cond }),
-      /cond was given, but the model has no classes/,
-    ],
-  ])('with wrong %s are refused', (_, call, message) => {
-    expect(call).toThrow(message);
+    ['labels for a model without classes', () => unet2d(tiny).apply(params, x, t, { cond }), ['cond', 'no classes']],
+  ])('with %s are refused', (_, call, contains) => {
+    expect(call).toThrowWith({ type: Error, contains: ['UNet2DModel', ...contains] });
   });
 
   it('take images of another size that the levels can halve', () => {
@@ -215,7 +222,7 @@ describe('calls', () => {
     expect(tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]).toBe(0);
   });
 
-  it('treat each image by itself', () => {
+  it('treat images independently', () => {
     const both = model.apply(params, x, t, { cond });
     const second = model.apply(params, tf.slice(x, 1), tf.slice(t, 1), { cond: tf.slice(cond, 1) });
     expect(tf.slice(both, 1).dataSync()).toBeAllClose(second.dataSync(), { atol: 1e-6 });
@@ -225,7 +232,7 @@ describe('calls', () => {
 describe('DiT', () => {
   const small = { input_size: 8, in_channels: 1, hidden_size: 16, depth: 1, num_heads: 2 } as const;
 
-  it('makes its position table where a call does not give it', () => {
+  it('computes its position table if it is not given', () => {
     const model = dit(small);
     const params = weights(model);
     const fixed = { ...params, pos_embed: tf.tensor(initialize(model, 0)['pos_embed']!.data, [1, 16, 16]) };
@@ -233,7 +240,7 @@ describe('DiT', () => {
     const [x, t] = [images(model, 1), tf.tensor1d([5])];
     const [a, b, c] = [fixed, without, params].map((p) => model.apply(p, x, t).dataSync());
     expect(b).toEqual(a);
-    expect(c).not.toEqual(a); // the table that was shifted by `weights` is used where it is given
+    expect(c).not.toEqual(a); // the table in `params`, which `weights` has shifted, is used
   });
 
   it('has a null class only with label dropout, and no labels without classes', () => {
@@ -250,7 +257,7 @@ describe('DiT', () => {
   it('refuses images of another size', () => {
     const model = dit(small);
     const call = () => model.apply(weights(model), tf.zeros([1, 8, 10, 1]), tf.tensor1d([0]));
-    expect(call).toThrow(/images of 8 x 8, not 8 x 10/);
+    expect(call).toThrowWith({ type: Error, contains: ['DiT', '8 x 8', 'got 8 x 10'] });
   });
 });
 
@@ -261,7 +268,7 @@ describe('summary', () => {
     ['DiT-B/2', 23.01],
     ['DiT-L/2', 80.71],
     ['DiT-XL/2', 118.64],
-  ])('%s does %f thousand million multiply-adds', (name, giga) => {
+  ])('%s does %f billion multiply-adds', (name, giga) => {
     const { multiplyAdds } = summary(dit({ ...ditSizes[name], num_classes: 1000 }));
     expect(Math.abs(multiplyAdds / 1e9 / giga - 1)).toBeLessThan(0.01);
   });

@@ -1,52 +1,56 @@
 /**
- * How a model is written down once: a unit is a function that declares its parameters in a `Scope` and returns the
- * function that applies them, as a PyTorch module has a constructor and a `forward`.
+ * Building blocks for defining models. A unit is a function that declares its parameters in a `Scope` and returns the
+ * function that applies them, like the constructor and `forward` of a PyTorch module.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { remat, scope as named, type Tensors } from '@dm/ops';
 import type { ApplyOptions, DropoutSpec, LayerCost, Model, ParamSpec } from './model.js';
 
-/** What a call of `Model.apply` was given, as its units see it. */
+/** The arguments of `Model.apply` that units need. */
 export interface ForwardContext {
   readonly params: Tensors;
   readonly masks: Tensors;
   readonly activationCheckpointing: boolean;
 }
 
-/** The tensor that a call gave for a declared parameter. */
+/** Looks up the tensor of a declared parameter. */
 export type Param = (ctx: ForwardContext) => Tensor;
 
-/** What a model has declared so far. */
+/** Everything that a model's units have declared. */
 interface Declarations {
   readonly specs: Record<string, ParamSpec>;
   readonly dropouts: DropoutSpec[];
   readonly layers: LayerCost[];
 }
 
-/** The namespace in which a unit declares its parameters: a dotted prefix, as PyTorch names submodules, over the model's one table. */
+/** The namespace in which a unit declares its parameters: a dotted prefix, as in the names of PyTorch submodules. */
 export interface Scope {
   readonly name: string;
   readonly declared: Declarations;
 }
 
-/** The scope of a whole model. */
+/** Creates the scope of a whole model. */
 export const root = (): Scope => ({ name: '', declared: { specs: {}, dropouts: [], layers: [] } });
 
 /** The scope of a submodule. */
 export const child = (scope: Scope, name: string | number): Scope => ({ ...scope, name: join(scope, name) });
 
+/** Declares a parameter and returns its lookup function. */
 export function declare(scope: Scope, name: string, spec: ParamSpec): Param {
   const full = join(scope, name);
   scope.declared.specs[full] = spec;
   return ({ params }) => params[full]!;
 }
 
-/** Declares what the unit that `scope` names costs for one image. */
+/** Declares the cost of one unit, for one image. */
 export function declareCost(scope: Scope, cost: Omit<LayerCost, 'name'>): void {
   scope.declared.layers.push({ name: scope.name, ...cost });
 }
 
-/** Declares a dropout; the mask is undefined in a call without masks. */
+/**
+ * Declares a dropout with a mask of `shape` per image, and returns the lookup function of its mask, which is undefined in
+ * a call without masks.
+ */
 export function declareDropout(
   scope: Scope,
   shape: readonly number[],
@@ -57,7 +61,7 @@ export function declareDropout(
   return ({ masks }) => masks[scope.name];
 }
 
-/** The unit under the name of its scope: profiles tell what each block costs, forwards and backwards. */
+/** Runs the unit in a named scope, so that profiles attribute its forward and backward kernels to it. */
 export function block<Args extends unknown[], Result>(
   scope: Scope,
   unit: (ctx: ForwardContext, ...args: Args) => Result,
@@ -66,8 +70,8 @@ export function block<Args extends unknown[], Result>(
 }
 
 /**
- * A block that is worth computing a second time in its gradient if the call asks for it: much happens between its
- * inputs and its output. It reads no parameters but those in its scope.
+ * A block that is recomputed in the backward pass if the call has `activationCheckpointing`. It may only use parameters
+ * of its scope.
  */
 export function recomputable<Args extends (Tensor | undefined)[]>(
   scope: Scope,
@@ -91,9 +95,9 @@ const join = (scope: Scope, name: string | number) => (scope.name === '' ? `${na
 type Described = Omit<Model, 'apply' | 'config' | 'specs' | 'dropouts' | 'layers'>;
 
 /**
- * Makes the model out of what its units declared. `forward` sees calls that were checked: every trainable parameter is
- * there in its shape, x and t fit together, `cond` is there if and only if the model has classes, and the masks are
- * one for each of `dropouts`, or none.
+ * Builds the model from the declarations of its units. Arguments are checked before `forward` is called: each trainable
+ * parameter is present and has its shape, t has one element per image, `cond` is present if and only if the model has
+ * classes, and there are masks for all of `dropouts`, or none.
  */
 export function buildModel<Config>(
   scope: Scope,
@@ -125,24 +129,25 @@ function checkCall(model: Model, params: Tensors, x: Tensor, t: Tensor, { cond, 
   }
   const n = x.shape[0];
   if (t.rank !== 1 || t.shape[0] !== n) throw wrong(`t must be [${n}], one timestep per image, got ${shapeText(t)}`);
-  if (model.condDim === 0 && cond !== undefined) throw wrong('cond was given, but the model has no classes');
+  if (model.condDim === 0 && cond !== undefined) throw wrong('cond must not be given: the model has no classes');
   if (model.condDim > 0) {
     const needed = `one-hot labels cond [${n}, ${model.condDim}]`;
-    if (cond === undefined) throw wrong(`the model has ${model.numClasses} classes and needs ${needed}`);
-    if (!sameShape(cond.shape, [n, model.condDim])) throw wrong(`${needed} are needed, not ${shapeText(cond)}`);
+    if (cond === undefined) throw wrong(`a model with ${model.numClasses} classes requires ${needed}`);
+    if (!sameShape(cond.shape, [n, model.condDim]))
+      throw wrong(`cond must be [${n}, ${model.condDim}], got ${shapeText(cond)}`);
   }
 
   const bad = Object.entries(model.specs).flatMap(([name, { shape, trainable }]) => {
     const given = params[name];
     if (given === undefined) return trainable === false ? [] : [`${name} is missing`];
-    return sameShape(given.shape, shape) ? [] : [`${name} is ${shapeText(given)}, not [${shape.join(', ')}]`];
+    return sameShape(given.shape, shape) ? [] : [`${name} must be [${shape.join(', ')}], got ${shapeText(given)}`];
   });
-  if (bad.length > 0) throw wrong(`the parameters do not fit: ${bad.join('; ')}`);
+  if (bad.length > 0) throw wrong(`invalid parameters: ${bad.join('; ')}`);
 
   const names = Object.keys(masks);
   const expected = model.dropouts.map((dropout) => dropout.name);
   if (names.length > 0 && !(names.length === expected.length && expected.every((name) => Object.hasOwn(masks, name)))) {
-    throw wrong(`masks must be given for ${expected.join(', ') || 'no layer'}, not for ${names.join(', ')}`);
+    throw wrong(`masks must have the keys ${expected.join(', ') || '(none)'}, got ${names.join(', ')}`);
   }
 }
 

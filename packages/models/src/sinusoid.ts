@@ -1,19 +1,20 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 export interface SinusoidOptions {
-  /** The frequencies fall from 1 to 1/10000 over `width / 2 - freqShift` steps. */
+  /** The frequencies decrease from 1 to 1/10000 over `width / 2 - freqShift` steps. Default 0. */
   readonly freqShift?: number;
-  /** Cosines before sines. */
+  /** Whether the cosines come before the sines. */
   readonly cosFirst: boolean;
 }
 
 /**
- * Sinusoidal embedding of timesteps, Vaswani et al. 2017 (arXiv:1706.03762) as DDPM uses it: sin and cos of
- * t · 10000^(-i / (width/2 - freqShift)), i = 0 .. width/2 - 1. t float32 [N] → [N, width]; an odd width ends in a 0.
+ * Sinusoidal timestep embedding, Sec. 3.5 of Vaswani et al. 2017, arXiv:1706.03762, as used by DDPM: sin and cos of
+ * t · 10000^(-i / (width/2 - freqShift)) for i = 0, ..., width/2 - 1. t float32 [N] → [N, width]. An odd width is padded
+ * with a zero.
  */
 export function sinusoid(t: tf.Tensor, width: number, { freqShift = 0, cosFirst }: SinusoidOptions): tf.Tensor {
   const half = Math.floor(width / 2);
-  // Rounded at the same points as the reference's float32 arithmetic: at t = 999, one last bit changes the fifth digit.
+  // Round at the same points as the reference's float32 arithmetic: at t = 999, the last bit changes the fifth digit.
   const slope = Math.fround(-Math.log(10000));
   const frequencies = Float32Array.from({ length: half }, (_, i) =>
     Math.exp(Math.fround(Math.fround(slope * i) / (half - freqShift))),

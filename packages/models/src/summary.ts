@@ -1,25 +1,25 @@
 import type { Model } from './model.js';
 
-/** Counts for one module with all that is inside it. */
+/** Counts for one module, including its submodules. */
 export interface ModuleSummary {
-  /** Dotted name, cut to the depth asked for; '' for the whole model. */
+  /** Dotted name, truncated to `depth` parts; '' for the whole model. */
   readonly name: string;
   readonly parameters: number;
-  /** Of one forward pass of one image: matrix products, convolutions, attention. */
+  /** Multiply-adds of matrix products, convolutions and attention in the forward pass of one image. */
   readonly multiplyAdds: number;
-  /** Elements that its layers put out for one image: what a training step keeps, float32 each, in the order of size. */
+  /** Output elements (float32) of its layers for one image: an estimate of what a training step must save. */
   readonly activations: number;
 }
 
 export interface ModelSummary extends ModuleSummary {
-  /** Trained numbers; `parameters` counts these, not the buffers. */
+  /** Elements of buffers, which `parameters` does not include. */
   readonly buffers: number;
   readonly modules: readonly ModuleSummary[];
 }
 
 /**
- * Parameters, multiply-adds and activations of the model and of each module, with names cut to `depth` parts
- * (default 2: `down_blocks.0`, `conv_in`).
+ * Counts parameters, multiply-adds and activations of the model and of each module. Module names are truncated to `depth`
+ * parts (default 2, such as `down_blocks.0`).
  */
 export function summary(model: Model, { depth = 2 }: { readonly depth?: number } = {}): ModelSummary {
   const modules = new Map<string, { parameters: number; multiplyAdds: number; activations: number }>();
@@ -48,7 +48,7 @@ export function summary(model: Model, { depth = 2 }: { readonly depth?: number }
 /** `conv_in.weight` → `conv_in`. */
 const moduleOf = (parameter: string) => parameter.slice(0, Math.max(parameter.lastIndexOf('.'), 0));
 
-/** The summary as lines of a table, the total last. */
+/** The summary as a text table. The last row is the total. */
 export function summaryText(model: Model, options: { readonly depth?: number } = {}): string {
   const { modules, buffers, ...total } = summary(model, options);
   const rows = [...modules, { ...total, name: buffers === 0 ? 'total' : `total (and ${buffers} in buffers)` }].map(

@@ -1,23 +1,23 @@
-/** The one place in which parameters are converted between memory (HWIO, [in, out]) and files (PyTorch's OIHW, [out, in]). */
+/** Conversion of parameters between memory layout (HWIO, [in, out]) and PyTorch's layout in files (OIHW, [out, in]). */
 import type { Arrays, NdArray, Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Model, ParamKind, ParamSpec } from './model.js';
 
-/** Axes of a file's array in terms of memory's: `file.shape[i] = memory.shape[axes[i]]`. */
+/** Axes of the array in a file in terms of the array in memory: `file.shape[i] = memory.shape[axes[i]]`. */
 const fileAxes: Readonly<Partial<Record<ParamKind, readonly number[]>>> = {
   conv: [3, 2, 0, 1],
   linear: [1, 0],
 };
 
-/** Shape of a parameter in a file. */
+/** Shape of a parameter in PyTorch's layout. */
 export const torchShape = ({ kind, shape }: ParamSpec): readonly number[] => permuted(shape, fileAxes[kind]);
 
-/** What `transpose` brings a parameter of memory's layout to a file's with; undefined if they are the same. */
+/** Axes with which `transpose` converts a parameter to PyTorch's layout; undefined if both layouts are the same. */
 export const torchAxes = ({ kind }: ParamSpec): readonly number[] | undefined => fileAxes[kind];
 
 /**
- * Arrays in memory's layout → in PyTorch's, for files. Arrays that need no change are handed on, not copied.
- * @throws {Error} listing all unknown names and wrong shapes
+ * Converts arrays from memory layout to PyTorch's layout, for files. Arrays that need no transpose are not copied.
+ * @throws {Error} if names are unknown or shapes are wrong; the message lists all of them
  */
 export function toTorch(model: Model, arrays: Arrays): Record<string, NdArray> {
   return convert(
@@ -28,14 +28,16 @@ export function toTorch(model: Model, arrays: Arrays): Record<string, NdArray> {
   );
 }
 
-/** The reverse of `toTorch`. */
+/**
+ * Converts arrays from PyTorch's layout to memory layout: the inverse of `toTorch`.
+ * @throws {Error} if names are unknown or shapes are wrong; the message lists all of them
+ */
 export function fromTorch(model: Model, arrays: Arrays): Record<string, NdArray> {
   return convert(model, arrays, torchShape, inverse);
 }
 
 /**
- * `fromTorch` inside a program: parameters in PyTorch's layout by name, as tensors → in memory's. For a program that
- * gets its parameters as a file has them. Shapes are not checked.
+ * `fromTorch` for tensors, to use inside a program whose parameters are in PyTorch's layout. Does not check shapes.
  */
 export function fromTorchTensors(model: Model, tensors: Tensors): Tensors {
   return Object.fromEntries(
@@ -56,18 +58,18 @@ function convert(
   const converted = Object.entries(arrays).map(([name, array]): [string, NdArray] => {
     const spec = Object.hasOwn(model.specs, name) ? model.specs[name]! : undefined;
     if (spec === undefined) {
-      wrong.push(`${name} is not a parameter`);
+      wrong.push(`unknown parameter ${name}`);
       return [name, array];
     }
     const shape = expected(spec);
     if (shape.join() !== array.shape.join()) {
-      wrong.push(`${name} is [${array.shape.join(', ')}], not [${shape.join(', ')}]`);
+      wrong.push(`${name} must be [${shape.join(', ')}], got [${array.shape.join(', ')}]`);
       return [name, array];
     }
     const axes = fileAxes[spec.kind];
     return [name, axes === undefined ? array : transpose(array, direction(axes))];
   });
-  if (wrong.length > 0) throw new Error(`${model.kind}: the arrays do not fit: ${wrong.join('; ')}`);
+  if (wrong.length > 0) throw new Error(`${model.kind}: the arrays do not match the model: ${wrong.join('; ')}`);
   return Object.fromEntries(converted);
 }
 
@@ -76,7 +78,7 @@ const inverse = (axes: readonly number[]): number[] => axes.map((_, i) => axes.i
 const permuted = (shape: readonly number[], axes: readonly number[] = shape.map((_, i) => i)) =>
   axes.map((axis) => shape[axis]!);
 
-/** `out.shape[i] = array.shape[axes[i]]`, copied. */
+/** Transposes an array into a new one: `out.shape[i] = array.shape[axes[i]]`. */
 export function transpose(array: NdArray, axes: readonly number[]): NdArray {
   const { shape, data } = array;
   const strides = shape.map((_, i) => shape.slice(i + 1).reduce((product, d) => product * d, 1));

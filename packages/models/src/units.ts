@@ -1,25 +1,28 @@
-/** The layers shared by all architectures, declared like the PyTorch modules of the same names. */
+/** Layers shared by all architectures, equivalent to the PyTorch modules of the same names. */
 import * as tf from '@tensorflow/tfjs-core';
 import { conv2d, type Conv2DOptions, groupNorm as groupNormOp, layerNorm as layerNormOp } from '@dm/ops';
 import type { Init, ParamKind } from './model.js';
 import { type ForwardContext, declare, declareCost, type Scope } from './scope.js';
 
-/** A layer of one input. */
+/** A layer with one input. */
 export type Unit = (ctx: ForwardContext, x: tf.Tensor) => tf.Tensor;
 
-/** Weight and bias of a layer at the start, from the numbers of its inputs and outputs. */
+/** Initialization of a layer's weight and bias, from its fan-in and fan-out. */
 export type LayerInit = (fanIn: number, fanOut: number) => { readonly weight: Init; readonly bias: Init };
 
 /**
- * PyTorch's default for convolutions and linear layers: He et al. 2015 (arXiv:1502.01852) with a = sqrt(5), which is
- * uniform on ±1/sqrt(fan_in), for the bias as well.
+ * PyTorch's default for convolutions and linear layers: `kaiming_uniform_` with a = sqrt(5) (He et al. 2015,
+ * arXiv:1502.01852), which is uniform on ±1/sqrt(fan_in). The bias has the same distribution.
  */
 export const torchInit: LayerInit = (fanIn) => {
   const uniform: Init = { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
   return { weight: uniform, bias: uniform };
 };
 
-/** Uniform on ±sqrt(6 / (fan_in + fan_out)), Glorot & Bengio 2010, with a bias of zero. */
+/**
+ * PyTorch's `xavier_uniform_`: uniform on ±sqrt(6 / (fan_in + fan_out)), with zero bias. Glorot & Bengio 2010,
+ * https://proceedings.mlr.press/v9/glorot10a.html.
+ */
 export const xavierInit: LayerInit = (fanIn, fanOut) => ({
   weight: { kind: 'uniform', bound: Math.sqrt(6 / (fanIn + fanOut)) },
   bias: { kind: 'zeros' },
@@ -36,11 +39,11 @@ interface ConvShape {
   readonly outChannels: number;
   /** Height and width of the square kernel. Default 3. */
   readonly kernel?: number;
-  /** [H, W] that the layer puts out, for the count of its work. */
+  /** [H, W] of the output, to count multiply-adds. */
   readonly size: readonly [number, number];
 }
 
-/** `nn.Conv2d`: [N, H, W, inChannels] → [N, H', W', outChannels]; padding `same` unless told otherwise. */
+/** `nn.Conv2d`: [N, H, W, inChannels] → [N, H', W', outChannels]. The default padding is `same`. */
 export function conv(
   scope: Scope,
   { inChannels, outChannels, kernel = 3, size: [height, width] }: ConvShape,
@@ -59,7 +62,7 @@ export function conv(
   return (ctx, x) => conv2d(x, weight(ctx), { ...options, bias: bias(ctx) });
 }
 
-/** `nn.Linear` on the last axis: [..., inFeatures] → [..., outFeatures]. `rows` of them belong to one image. */
+/** `nn.Linear` on the last axis: [..., inFeatures] → [..., outFeatures]. `rows` is the number of vectors per image. */
 export function linear(
   scope: Scope,
   inFeatures: number,
@@ -85,7 +88,7 @@ export function linear(
   };
 }
 
-/** `nn.Embedding` looked up by one-hot labels: [N, rows] → [N, width]. A product, since a gather has no gradient on wasm. */
+/** `nn.Embedding` for one-hot labels: [N, rows] → [N, width]. A matrix product, since wasm has no gradient for gather. */
 export function embedding(scope: Scope, rows: number, width: number, std: number): Unit {
   const kind: ParamKind = 'embedding';
   const weight = declare(scope, 'weight', { kind, shape: [rows, width], init: { kind: 'normal', std } });
@@ -93,19 +96,19 @@ export function embedding(scope: Scope, rows: number, width: number, std: number
   return (ctx, oneHot) => tf.matMul(oneHot, weight(ctx));
 }
 
-/** `nn.GroupNorm` on [N, H, W, channels]. */
+/** `nn.GroupNorm` on [N, H, W, channels]. `positions` is H W, to count outputs. */
 export function groupNorm(
   scope: Scope,
   channels: number,
-  { groups, epsilon, places }: { readonly groups: number; readonly epsilon: number; readonly places: number },
+  { groups, epsilon, positions }: { readonly groups: number; readonly epsilon: number; readonly positions: number },
 ): Unit {
   const scale = declare(scope, 'weight', { kind: 'vector', shape: [channels], init: { kind: 'ones' } });
   const offset = declare(scope, 'bias', { kind: 'vector', shape: [channels], init: { kind: 'zeros' } });
-  declareCost(scope, { kind: 'norm', multiplyAdds: 0, outputs: places * channels });
+  declareCost(scope, { kind: 'norm', multiplyAdds: 0, outputs: positions * channels });
   return (ctx, x) => groupNormOp(x, scale(ctx), offset(ctx), { groups, epsilon });
 }
 
-/** `nn.LayerNorm` on [N, T, channels], with or without parameters. */
+/** `nn.LayerNorm` on [N, T, channels]. `rows` is T, to count outputs. */
 export function layerNorm(
   scope: Scope,
   channels: number,

@@ -1,3 +1,4 @@
+import { DmError } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import { dit } from './dit/dit.js';
 import { flatten, initialize, initializeFlat } from './initialize.js';
@@ -19,14 +20,14 @@ const unet = unet2d({ ...small, ...levels });
 const transformer = dit({ input_size: 8, hidden_size: 16, depth: 1, num_heads: 2, num_classes: 3 });
 
 describe('layouts', () => {
-  it('hold all trained parameters in the order of the specs, and buffers apart', () => {
+  it('hold all trainable parameters in the order of the specs; buffers are separate', () => {
     const layout = parameterLayout(transformer);
     expect(layout.entries.map((e) => e.name)).toEqual(Object.keys(transformer.specs).filter((n) => n !== 'pos_embed'));
     expect(bufferLayout(transformer).entries.map((e) => e.name)).toEqual(['pos_embed']);
     expect(bufferLayout(unet).size).toBe(0);
   });
 
-  it('tell matrices, vectors and embeddings apart', () => {
+  it('assign groups: matrix, vector, embedding', () => {
     const group = Object.fromEntries(parameterLayout(transformer).entries.map((e) => [e.name, e.group]));
     expect(group['x_embedder.proj.weight']).toBe('matrix');
     expect(group['blocks.0.attn.qkv.weight']).toBe('matrix');
@@ -36,7 +37,7 @@ describe('layouts', () => {
 });
 
 describe('files', () => {
-  it('transposes as an index formula says', () => {
+  it('are transposed like an index formula', () => {
     const shape = [2, 3, 4, 5];
     const data = Float32Array.from({ length: 120 }, (_, i) => i);
     const out = transpose({ dtype: 'float32', shape, data }, [3, 2, 0, 1]);
@@ -49,14 +50,14 @@ describe('files', () => {
           }
   });
 
-  it.each(modelCases.filter((c) => !c.heavy))('bring back the weights of $name', (modelCase) => {
+  it.each(modelCases.filter((c) => !c.heavy))('restore the weights of $name', (modelCase) => {
     const model = caseModel(modelCase);
     const start = initialize(model, 3);
     const { tensors } = parseSafetensors(formatSafetensors(toTorch(model, start)));
     expect(loadWeights(model, tensors)).toEqual(start);
   });
 
-  it('of old diffusers name attention layers otherwise', () => {
+  it('of old diffusers versions have other names for attention layers', () => {
     const given = caseWeights(unet);
     const old = Object.fromEntries(
       Object.entries(given).map(([name, array]) => [
@@ -72,19 +73,26 @@ describe('files', () => {
     expect(loadWeights(unet, old)).toEqual(loadWeights(unet, given));
   });
 
-  it('are refused with all that is wrong in one message', () => {
+  it('are refused with all errors in one message', () => {
     const { ['conv_in.bias']: _, ...weights } = caseWeights(unet);
     weights['conv_out.weight'] = { dtype: 'float32', shape: [3, 8, 3], data: new Float32Array(72) };
     weights['spare'] = weights['conv_norm_out.bias']!;
     const bad = { ...weights, 'conv_out.bias': { dtype: 'int32', shape: [3], data: new Int32Array(3) } as const };
-    expect(() => loadWeights(unet, bad)).toThrow(
-      'The weights do not fit this UNet2DModel. 1 missing: conv_in.bias. 1 not in the model: spare. ' +
-        '2 of another shape or type: conv_out.weight is [3, 8, 3], not [3, 8, 3, 3], conv_out.bias is int32, not float32.',
-    );
-    expect(() => toTorch(unet, { spare: weights['spare']! })).toThrow(/spare is not a parameter/);
+    expect(() => loadWeights(unet, bad)).toThrowWith({
+      type: DmError,
+      code: 'MODEL_WEIGHTS_MISMATCH',
+      contains: [
+        'UNet2DModel',
+        'missing: conv_in.bias',
+        'unknown: spare',
+        'conv_out.weight must be [3, 8, 3, 3], got [3, 8, 3]',
+        'conv_out.bias must be float32, got int32',
+      ],
+    });
+    expect(() => toTorch(unet, { spare: weights['spare']! })).toThrowWith({ type: Error, contains: 'spare' });
   });
 
-  it('may lack a table that is fixed', () => {
+  it('may lack a fixed table', () => {
     const weights = caseWeights(transformer);
     expect(Object.keys(weights)).not.toContain('pos_embed');
     expect(loadWeights(transformer, weights)['pos_embed']).toEqual(initialize(transformer, 0)['pos_embed']);
@@ -99,7 +107,7 @@ describe('initial values', () => {
     return { mean, std: Math.sqrt(variance), max: data.reduce((most, v) => Math.max(most, Math.abs(v)), 0) };
   };
 
-  /** Uniform on ±bound: within it, close to it, with its standard deviation. */
+  /** Checks range, mean, and standard deviation against the uniform distribution on ±bound. */
   function expectUniform(data: Float32Array, bound: number): void {
     const { mean, std, max } = moments(data);
     expect(max).toBeLessThanOrEqual(bound);
@@ -110,7 +118,7 @@ describe('initial values', () => {
 
   const wide = unet2d({ ...small, ...levels, block_out_channels: [32, 64], num_class_embeds: 20 });
 
-  it("of the UNet are PyTorch's: uniform on ±1/sqrt(fan_in), biases too; norms 1 and 0; classes normal", () => {
+  it("of the UNet are PyTorch's: weights and biases uniform on ±1/sqrt(fan_in); norms 1 and 0; classes normal", () => {
     expectUniform(values(wide, 'down_blocks.1.resnets.0.conv1.weight'), 1 / Math.sqrt(32 * 9));
     expectUniform(values(wide, 'down_blocks.1.resnets.0.conv1.bias'), 1 / Math.sqrt(32 * 9));
     expectUniform(values(wide, 'time_embedding.linear_2.weight'), 1 / Math.sqrt(128));
@@ -122,7 +130,7 @@ describe('initial values', () => {
 
   const larger = dit({ input_size: 8, hidden_size: 64, depth: 1, num_heads: 2, num_classes: 30 });
 
-  it("of DiT are the reference's: Glorot, normal .02 in the embeddings, zero where a block begins as the identity", () => {
+  it("of DiT are the reference's: Glorot, normal (std 0.02) for embeddings, zero for adaLN and the last layer", () => {
     expectUniform(values(larger, 'blocks.0.attn.qkv.weight'), Math.sqrt(6 / (64 + 192)));
     expectUniform(values(larger, 'x_embedder.proj.weight'), Math.sqrt(6 / (16 + 64)));
     for (const name of ['t_embedder.mlp.0.weight', 't_embedder.mlp.2.weight', 'y_embedder.embedding_table.weight']) {
@@ -138,7 +146,7 @@ describe('initial values', () => {
     expect(zero.map(([name]) => name).filter((name) => name.endsWith('bias'))).toEqual(biases);
   });
 
-  it('follow from the seed and the place alone', () => {
+  it('depend only on the seed and the index', () => {
     expect(initialize(unet, 7)).toEqual(initialize(unet, 7));
     expect(values(unet, 'conv_in.weight', 1)).not.toEqual(values(unet, 'conv_in.weight', 2));
     expect(values(unet, 'conv_in.bias')).not.toEqual(values(unet, 'conv_out.bias'));

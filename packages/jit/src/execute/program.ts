@@ -113,8 +113,8 @@ export class OnnxProgram implements CompiledProgram {
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       const lost =
-        `${this.options.name}: a failure while the update wrote the new state over the old one (${reason}). The state is lost: ` +
-        'dispose of the handle and reload the state from the last checkpoint';
+        `${this.options.name}: the update failed while overwriting the state (${reason}). The state is lost: dispose ` +
+        'of the handle and reload the state from the last checkpoint';
       handle.invalidate(lost);
       throw new EngineError('STATE_LOST', lost, { cause });
     }

@@ -158,11 +158,7 @@ describe('refused, by name', () => {
       /constant float32 \[127\]/,
     ],
     ['all images but one', (x) => tf.slice(x, [0, 0], [x.shape[0] - 1, 3]), /Slice.*\[126, 3\] or \[130, 3\]/],
-    [
-      'other numbers of nodes',
-      (x) => (x.shape[0] > 130 ? tf.sqrt(tf.abs(x)) : tf.abs(x)),
-      /another batch size|one batch size/,
-    ],
+    ['other numbers of nodes', (x) => (x.shape[0] > 130 ? tf.sqrt(tf.abs(x)) : tf.abs(x)), /batch size/],
   ])('%s', (_, f, message) => {
     expect(of(f)).toThrow(expect.objectContaining({ code: 'TRACE_FAILED', message: expect.stringMatching(message) }));
   });

@@ -98,7 +98,7 @@ export class LoweringContext {
     const constant = this.constants.get(value);
     if (constant !== undefined && !this.names.has(value)) this.set(value, this.constant(value, constant));
     const known = this.names.get(value);
-    if (known === undefined) throw new Error(`value %${value.id} is used before it is made`);
+    if (known === undefined) throw new Error(`value %${value.id} is used before it is defined`);
     const name = known.get(layout);
     if (name !== undefined) return name;
     if (value.shape.length !== 4) throw new Error(`layout ${layout} is for rank 4, not [${value.shape.join(', ')}]`);

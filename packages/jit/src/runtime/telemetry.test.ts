@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 
-it('refuses in a worker from which nothing switches it off: no koffi, and a main thread that does not answer', async () => {
+it('throws an error in a worker without koffi if the main thread does not respond', async () => {
   vi.doMock('./c-api/koffi.js', () => ({ loadKoffi: () => Promise.reject(new Error('koffi is not installed')) }));
   vi.doMock('node:worker_threads', () => ({ isMainThread: false }));
   const disconnect = vi.fn<() => void>();
@@ -15,7 +15,7 @@ it('refuses in a worker from which nothing switches it off: no koffi, and a main
   const { disableTelemetry } = await import('./telemetry.js');
   await expect(disableTelemetry()).rejects.toMatchObject({
     code: 'RUNTIME_FAILED',
-    cause: { message: 'the main thread does not respond' },
+    cause: { message: expect.stringContaining('main thread') },
   });
   expect(disconnect).toHaveBeenCalledOnce();
 });

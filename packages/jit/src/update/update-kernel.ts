@@ -92,7 +92,7 @@ export function updateKernel(graph: Graph): UpdateKernel {
   const set = (value: Value, made: Code): Code => [...made, ...code.set(reserve(value))];
   const get = (value: Value): Code => {
     const index = local.get(value);
-    if (index === undefined) throw new Error(`value %${value.id} of an update is used before it is made`);
+    if (index === undefined) throw new Error(`value %${value.id} of an update is used before it is defined`);
     return code.get(index);
   };
   const addressOf = (vector: number): Code => [...code.get(addresses + vector), ...code.get(begin), ...code.addI32];

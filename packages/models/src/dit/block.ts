@@ -1,4 +1,4 @@
-/** The units of facebookresearch/DiT. */
+/** Units of https://github.com/facebookresearch/DiT. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { child, block, type ForwardContext, recomputable, type Scope } from '../scope.js';
 import { jointAttention } from '../transformer/attention.js';
@@ -6,20 +6,21 @@ import { feedForward } from '../transformer/feed-forward.js';
 import { layerNorm, linear, xavierInit, zeroInit } from '../units.js';
 import { type BlockUnits, modulate, modulatedBlock, modulation } from './modulation.js';
 
-/** x [N, T, D] under the condition c [N, D] (after its SiLU). */
+/** A unit on tokens x [N, T, D] with the conditioning vector c [N, D] (after SiLU). */
 export type ConditionedUnit = (ctx: ForwardContext, x: tf.Tensor, c: tf.Tensor) => tf.Tensor;
 
 export interface Widths {
   readonly hidden: number;
   readonly heads: number;
   readonly mlp: number;
-  /** T, patches of an image. */
+  /** T, the number of patches per image. */
   readonly tokens: number;
 }
 
 const norm = (scope: Scope, { hidden, tokens }: Widths) =>
   layerNorm(scope, hidden, { affine: false, epsilon: 1e-6, rows: tokens });
 
+/** The adaLN-Zero block of DiT, [N, T, D] → [N, T, D]. */
 export function ditBlock(scope: Scope, widths: Widths): ConditionedUnit {
   const { hidden, heads, mlp: inner, tokens } = widths;
   const init = xavierInit;
@@ -40,7 +41,7 @@ export function ditBlock(scope: Scope, widths: Widths): ConditionedUnit {
   return recomputable(scope, (ctx, x, c) => modulatedBlock(ctx, units, x, c));
 }
 
-/** The last layer: modulated norm, then a linear layer (zero at the start) to the pixels of a patch. */
+/** The last layer: modulated norm, then a zero-initialized linear layer to the pixels of a patch. */
 export function finalLayer(scope: Scope, widths: Widths, outFeatures: number): ConditionedUnit {
   const { hidden, tokens } = widths;
   const normFinal = norm(child(scope, 'norm_final'), widths);

@@ -1,32 +1,32 @@
-import { checkFields, ConfigError, fieldChecks, largestMlpRatio, mostBlocks } from '../config-error.js';
+import { checkFields, fieldChecks, largestMlpRatio, mostBlocks } from '../config-error.js';
 
-/** The arguments of facebookresearch/DiT's class `DiT`, by their names there. */
+/** Arguments of the class `DiT` of https://github.com/facebookresearch/DiT, with the same names. */
 export interface DiTConfig {
   /** Height and width of the (square) images or latents. */
   readonly input_size: number;
-  /** Side of a patch; divides `input_size`. */
+  /** Side of a patch in pixels. Must divide `input_size`. */
   readonly patch_size: number;
   readonly in_channels: number;
   readonly hidden_size: number;
   /** Number of blocks. */
   readonly depth: number;
   readonly num_heads: number;
-  /** Width of a block's MLP over `hidden_size`. */
+  /** Width of a block's MLP, as a multiple of `hidden_size`. */
   readonly mlp_ratio: number;
   /**
-   * Share of labels that training replaces by the null class. Above 0 the model has a null class, the last one; who
-   * calls it replaces the labels.
+   * Fraction of labels to replace by the null class in training, in [0, 1). If it is > 0, the model has a null class, the
+   * last one. The model does not replace labels; the caller does.
    */
   readonly class_dropout_prob: number;
-  /** 0: an unconditional model without a label embedding. Ours; the reference has at least one class. */
+  /** Number of classes; 0: an unconditional model without label embedding (an extension: the reference needs a class). */
   readonly num_classes: number;
-  /** Twice the channels in the output: the second half is the variance. */
+  /** Whether the model learns the variance: it is the second half of the output channels, which are then doubled. */
   readonly learn_sigma: boolean;
   /** Fields that begin with `_` are passed through unchanged. */
   readonly [note: `_${string}`]: unknown;
 }
 
-/** A field left out has the reference's default, except for the classes: 0 if `num_classes` is left out. */
+/** Fields have the defaults of the reference, except for `num_classes`, whose default is 0. */
 export type DiTOptions = Partial<DiTConfig>;
 
 const defaults: DiTConfig = {
@@ -45,8 +45,8 @@ const defaults: DiTConfig = {
 const kind = 'DiT';
 
 /**
- * Fills in the defaults.
- * @throws {ConfigError} on an unknown field, a value out of range, or sizes that do not fit
+ * Validates a configuration and fills in the defaults.
+ * @throws {ConfigError} if a field is unknown, a value is out of range, or sizes are inconsistent
  */
 export function ditConfig(options: unknown): DiTConfig {
   checkFields(kind, options, Object.keys(defaults));
@@ -61,11 +61,12 @@ export function ditConfig(options: unknown): DiTConfig {
   check.number('class_dropout_prob', { least: 0, below: 1 });
   check.boolean('learn_sigma');
   const { input_size: size, patch_size: patch, hidden_size: hidden, num_heads: heads } = config;
-  if (size % patch !== 0) {
-    throw new ConfigError(`${kind}: images of ${size} x ${size} cannot be cut into patches of ${patch} x ${patch}`);
-  }
+  if (size % patch !== 0) throw check.fail('patch_size', `a divisor of input_size, ${size}`);
   if (hidden % heads !== 0 || hidden % 4 !== 0) {
-    throw check.fail('hidden_size', `a multiple of 4 (sines and cosines of two axes) and of num_heads, ${heads}`);
+    throw check.fail(
+      'hidden_size',
+      `a multiple of 4 (for the sines and cosines of two axes) and of num_heads, ${heads}`,
+    );
   }
   return config;
 }

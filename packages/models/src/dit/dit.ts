@@ -10,13 +10,14 @@ import { embedding, normalInit, xavierInit } from '../units.js';
 import { ditBlock, finalLayer } from './block.js';
 import { type DiTConfig, ditConfig, type DiTOptions } from './config.js';
 
-/** Sines and cosines that a timestep is turned into. */
+/** Width of the sinusoidal timestep embedding. */
 const timeFrequencies = 256;
 
 /**
- * DiT (Peebles & Xie 2023, arXiv:2212.09748) with the structure and parameter names of facebookresearch/DiT. The
- * position table `pos_embed` is a buffer: a call that does not provide it computes it.
- * @throws {ConfigError} on a configuration that does not fit together
+ * DiT (Peebles & Xie 2023, arXiv:2212.09748) with the architecture and parameter names of
+ * https://github.com/facebookresearch/DiT. The position embedding `pos_embed` is a buffer; `apply` computes it if it is not
+ * given.
+ * @throws {ConfigError} if the configuration is invalid
  */
 export function dit(options: DiTOptions): Model<DiTConfig> {
   const config = ditConfig(options);
@@ -28,7 +29,7 @@ export function dit(options: DiTOptions): Model<DiTConfig> {
   const condDim = num_classes === 0 ? 0 : num_classes + (config.class_dropout_prob > 0 ? 1 : 0);
   const scope = root();
 
-  // A parameter of the module itself comes before those of its submodules.
+  // In the state dict, a module's own parameters come before its submodules'.
   const table = lazyPositionTable(hidden, side);
   const tableShape: [number, number, number] = [1, tokens, hidden];
   const givenTable = declare(scope, 'pos_embed', {

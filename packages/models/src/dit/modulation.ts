@@ -1,9 +1,9 @@
-/** adaLN-Zero, Fig. 3 of Peebles & Xie 2023, arXiv:2212.09748. */
+/** adaLN-Zero modulation, Fig. 3 of Peebles & Xie 2023, arXiv:2212.09748. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { ForwardContext, Scope } from '../scope.js';
 import { type LayerInit, linear, type Unit } from '../units.js';
 
-/** c [N, D] → `parts` tensors [N, 1, D], from one linear layer. */
+/** One linear layer: c [N, D] → `parts` tensors [N, 1, D]. */
 export function modulation(
   scope: Scope,
   hidden: number,
@@ -18,7 +18,7 @@ export function modulation(
 export const modulate = (x: tf.Tensor, shift: tf.Tensor, scale: tf.Tensor): tf.Tensor =>
   tf.add(tf.mul(x, tf.add(scale, 1)), shift);
 
-/** What a block does between its modulations. */
+/** The units of a modulated transformer block. */
 export interface BlockUnits {
   readonly norm1: Unit;
   readonly attention: Unit;
@@ -28,8 +28,8 @@ export interface BlockUnits {
 }
 
 /**
- * x + gate · attention(modulate(norm x)), then x + gate · feedForward(modulate(norm x)), all six modulations from c,
- * which is the condition [N, D] after its SiLU. x [N, T, D].
+ * x [N, T, D] → [N, T, D]: x + gate · attention(modulate(norm(x))), then x + gate · feedForward(modulate(norm(x))). The six
+ * modulations are computed from the conditioning vector c [N, D] (after SiLU).
  */
 export function modulatedBlock(ctx: ForwardContext, units: BlockUnits, x: tf.Tensor, c: tf.Tensor): tf.Tensor {
   const [shift1, scale1, gate1, shift2, scale2, gate2] = units.modulations(ctx, c) as Six;

@@ -9,10 +9,10 @@ const widths = {
   XL: { depth: 28, hidden_size: 1152, num_heads: 16 },
 } as const;
 
-/** Named sizes of the paper: `DiT-S/2` has patches of 2 x 2. */
+/** Model names of the paper. `DiT-S/2` has patches of 2 x 2. */
 export type DiTSizeName = `DiT-${keyof typeof widths}/${2 | 4 | 8}`;
 
-/** Table 1 of arXiv:2212.09748 at each patch size, to be spread into a configuration. */
+/** Sizes of Table 1 of arXiv:2212.09748 with each patch size, to spread into a configuration. */
 export const ditSizes = Object.fromEntries(
   Object.entries(widths).flatMap(([name, width]) =>
     ([2, 4, 8] as const).map((patch) => [`DiT-${name}/${patch}`, { ...width, patch_size: patch }]),

@@ -1,17 +1,17 @@
 import { checkFields, ConfigError, fieldChecks, mostBlocks } from '../config-error.js';
 
-/** The fields of diffusers' `DiTTransformer2DModel`, by their names there. */
+/** Fields of `DiTTransformer2DModel` of diffusers, with the same names and defaults. */
 export interface DiTTransformer2DConfig {
   readonly num_attention_heads: number;
-  /** Channels of a head; the width of the model is this times `num_attention_heads`. */
+  /** Channels per head. The model width is this times `num_attention_heads`. */
   readonly attention_head_dim: number;
   readonly in_channels: number;
-  /** null: as `in_channels`. Twice that for a learned variance. */
+  /** null: `in_channels`. Set it to twice `in_channels` for a learned variance. */
   readonly out_channels: number | null;
   /** Number of blocks. */
   readonly num_layers: number;
   readonly dropout: 0;
-  /** Without effect, as in diffusers. */
+  /** Unused, as in diffusers. */
   readonly norm_num_groups: number;
   /** Whether queries, keys and values have a bias. */
   readonly attention_bias: boolean;
@@ -19,13 +19,13 @@ export interface DiTTransformer2DConfig {
   readonly sample_size: number;
   readonly patch_size: number;
   readonly activation_fn: 'gelu-approximate';
-  /** Classes; the table has one row more, the null class. */
+  /** Number of classes. The label embedding has one more row, for the null class. */
   readonly num_embeds_ada_norm: number;
-  /** Without effect in float32. */
+  /** Unused, since everything is float32. */
   readonly upcast_attention: boolean;
   readonly norm_type: 'ada_norm_zero';
   readonly norm_elementwise_affine: false;
-  /** Of the norm before each MLP; the others have 1e-6. */
+  /** Epsilon of the norm before each MLP. The other norms use 1e-6. */
   readonly norm_eps: number;
   /** Fields that begin with `_` are passed through unchanged. */
   readonly [note: `_${string}`]: unknown;
@@ -53,8 +53,8 @@ const defaults: DiTTransformer2DConfig = {
 const kind = 'DiTTransformer2DModel';
 
 /**
- * Fills in diffusers' defaults.
- * @throws {ConfigError} on what that class does not have or this one does not support
+ * Validates a configuration and fills in the defaults of diffusers.
+ * @throws {ConfigError} if a field is unknown, a value is not supported, or sizes are inconsistent
  */
 export function ditTransformer2dConfig(options: unknown): DiTTransformer2DConfig {
   checkFields(kind, options, Object.keys(defaults));
@@ -81,9 +81,7 @@ export function ditTransformer2dConfig(options: unknown): DiTTransformer2DConfig
   check.boolean('upcast_attention');
   check.positive('norm_eps');
   const { sample_size: size, patch_size: patch } = config;
-  if (size % patch !== 0) {
-    throw new ConfigError(`${kind}: images of ${size} x ${size} cannot be cut into patches of ${patch} x ${patch}`);
-  }
+  if (size % patch !== 0) throw check.fail('patch_size', `a divisor of sample_size, ${size}`);
   const width = config.num_attention_heads * config.attention_head_dim;
   if (width % 4 !== 0) {
     throw new ConfigError(

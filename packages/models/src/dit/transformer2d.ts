@@ -12,14 +12,14 @@ import { embedding, layerNorm, linear, torchInit } from '../units.js';
 import { type BlockUnits, modulate, modulatedBlock, modulation } from './modulation.js';
 import { type DiTTransformer2DConfig, ditTransformer2dConfig } from './transformer2d-config.js';
 
-/** Sines and cosines that a timestep is turned into. */
+/** Width of the sinusoidal timestep embedding. */
 const timeFrequencies = 256;
 
 /**
- * DiT as diffusers has it, `DiTTransformer2DModel`, with its parameter names. It differs from facebookresearch/DiT
- * (`dit`): every block has its own embedding of timestep and class, the frequencies of the timestep end at 1/10000
- * exactly, and the norm before the MLP has its own epsilon.
- * @throws {ConfigError} on a configuration that does not fit together or is not supported
+ * DiT (Peebles & Xie 2023, arXiv:2212.09748) with the architecture and parameter names of `DiTTransformer2DModel` of
+ * diffusers. Differences from `dit`: each block has its own embedding of timestep and class, the lowest frequency of the
+ * timestep embedding is exactly 1/10000, and the norm before the MLP has its own epsilon.
+ * @throws {ConfigError} if the configuration is invalid or not supported
  */
 export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Model<DiTTransformer2DConfig> {
   const config = ditTransformer2dConfig(options);
@@ -58,7 +58,7 @@ export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Mode
   });
 }
 
-/** `BasicTransformerBlock` with `AdaLayerNormZero`; `embed` makes its condition [N, D]. */
+/** `BasicTransformerBlock` with `AdaLayerNormZero`; `embed` computes its conditioning vector [N, D]. */
 function block(scope: Scope, config: DiTTransformer2DConfig, tokens: number) {
   const { num_attention_heads: heads, attention_bias: qkvBias, num_embeds_ada_norm: classes } = config;
   const hidden = heads * config.attention_head_dim;

@@ -1,19 +1,19 @@
 import type { DType } from '@dm/ops';
 
-/** How a stored type is read: into which of ours, and one element's value. */
+/** How to read a dtype of the safetensors format. */
 export interface StoredType {
   /** Bytes of one element. */
   readonly bytes: number;
   readonly to: DType;
   readonly read: (view: DataView, at: number) => number;
-  /** Whether `to` holds every value of it as it is. */
+  /** Whether `to` represents all values exactly. */
   readonly exact: boolean;
 }
 
 const int = (bytes: number, read: StoredType['read']): StoredType => ({ bytes, to: 'int32', read, exact: true });
 const wideInt = (bytes: number, read: StoredType['read']): StoredType => ({ bytes, to: 'int32', read, exact: false });
 
-/** The types of the specification that are read here. Integers of 32 bits and more are refused if int32 cannot hold them. */
+/** The supported dtypes of the specification. U32, I64 and U64 values are refused if int32 cannot represent them. */
 export const storedTypes: Readonly<Record<string, StoredType>> = {
   F32: { bytes: 4, to: 'float32', read: (view, at) => view.getFloat32(at, true), exact: true },
   F64: { bytes: 8, to: 'float32', read: (view, at) => view.getFloat64(at, true), exact: false },
@@ -30,10 +30,10 @@ export const storedTypes: Readonly<Record<string, StoredType>> = {
   U64: wideInt(8, (view, at) => Number(view.getBigUint64(at, true))),
 };
 
-/** Types of the specification that have no counterpart here. */
+/** Unsupported dtypes of the specification. */
 export const unreadTypes: readonly string[] = ['F4', 'F6_E2M3', 'F6_E3M2', 'F8_E5M2', 'F8_E4M3', 'F8_E8M0', 'C64'];
 
-/** IEEE 754 binary16. */
+/** Converts the bits of an IEEE 754 binary16 number. */
 export function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
@@ -45,7 +45,7 @@ export function halfToNumber(bits: number): number {
 
 const word = new DataView(new ArrayBuffer(4));
 
-/** The upper half of a float32. */
+/** Converts the bits of a bfloat16 number, which are the upper half of a float32. */
 export function bfloatToNumber(bits: number): number {
   word.setUint32(0, bits * 0x10000);
   return word.getFloat32(0);

@@ -1,21 +1,21 @@
 const PLAIN = 'diffusion_pytorch_model.safetensors';
-/** `fp16` of `diffusion_pytorch_model.fp16.safetensors`. */
+/** Matches names such as `diffusion_pytorch_model.fp16.safetensors`. */
 const VARIANT = /^diffusion_pytorch_model\.([\w-]+)\.safetensors$/;
-/** `fp16` of `diffusion_pytorch_model.safetensors.index.fp16.json`. */
+/** Matches names such as `diffusion_pytorch_model.safetensors.index.fp16.json`. */
 const INDEX_VARIANT = /^diffusion_pytorch_model\.safetensors\.index\.([\w-]+)\.json$/;
 
 export interface FoundWeights {
   readonly name: string;
-  /** Whether it is an index of shards. */
+  /** Whether the file is an index of shards. */
   readonly isIndex: boolean;
-  /** `fp16` for files that `save_pretrained(folder, variant="fp16")` wrote. */
+  /** The variant, such as `fp16` for files written by `save_pretrained(folder, variant="fp16")`. */
   readonly variant?: string;
 }
 
 /**
- * The file of weights to read among the names in a model's folder, by diffusers' names: without a variant, then with one
- * (`fp16` before others, in the order of their names), each as one file before an index of shards. Undefined if there
- * are none.
+ * Finds the weights file among the names in a model's folder, by the naming scheme of diffusers. Files without a variant
+ * are preferred to `fp16`, and `fp16` to other variants (in alphabetical order); a single file is preferred to an index
+ * of shards. Undefined if none are found.
  */
 export function findWeights(names: readonly string[]): FoundWeights | undefined {
   if (names.includes(PLAIN)) return { name: PLAIN, isIndex: false };

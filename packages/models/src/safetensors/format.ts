@@ -5,16 +5,16 @@ const storedNames: Readonly<Record<DType, string>> = { float32: 'F32', int32: 'I
 
 const itemBytes: Readonly<Record<DType, number>> = { float32: 4, int32: 4, bool: 1 };
 
-/** The wider types first, so that every tensor starts at a multiple of its item size. */
+/** Wider types come first, so that every tensor is aligned to its item size. */
 const order: readonly DType[] = ['float32', 'int32', 'bool'];
 
-/** What the header says of a tensor. */
+/** The properties of a tensor that the header needs. */
 type Described = Pick<NdArray, 'dtype' | 'shape'>;
 
 /**
- * Writes a safetensors file, in the bytes that the reference library writes: metadata, then the tensors by type and
- * name, the header without blanks and padded with spaces to a multiple of 8. Equal contents give equal bytes.
- * @throws {SafetensorsError} on a name that a reader refuses, and if shape and data disagree
+ * Serializes tensors as a safetensors file, byte for byte as the reference library does: tensors are sorted by type and
+ * name, and the header has no whitespace except for padding to a multiple of 8 bytes. Equal contents give equal bytes.
+ * @throws {SafetensorsError} if a name or dtype is not allowed, or if shape and data are inconsistent
  */
 export function formatSafetensors(tensors: Arrays, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   for (const [name, array] of Object.entries(tensors)) checkSize(name, array);
@@ -34,9 +34,9 @@ export function formatSafetensors(tensors: Arrays, metadata: Readonly<Record<str
 }
 
 /**
- * The beginning of such a file, and the order in which the little-endian data of the tensors follow it: for who writes
- * a file piece by piece.
- * @throws {SafetensorsError} on a name that a reader refuses
+ * Returns the bytes of the header, and the order in which the tensors' little-endian data must follow it. For writing
+ * large files piece by piece.
+ * @throws {SafetensorsError} if a name or dtype is not allowed
  */
 export function safetensorsHeader(
   tensors: Readonly<Record<string, Described>>,
@@ -70,7 +70,7 @@ export function safetensorsHeader(
   return { bytes, order: sorted.map(([name]) => name) };
 }
 
-/** One member of a JSON object. Not left to `JSON.stringify` of an object, which moves names such as "0" to the front. */
+/** One member of a JSON object. (`JSON.stringify` of an object would move keys such as "0" to the front.) */
 const member = (key: string, value: unknown) => `${JSON.stringify(key)}:${JSON.stringify(value)}`;
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
@@ -86,6 +86,6 @@ function checkName(name: string, dtype: DType): void {
 
 function checkSize(name: string, { shape, data }: NdArray): void {
   if (elements(shape) !== data.length) {
-    throw failure(name, `${data.length} elements do not fill the shape [${shape.join(', ')}]`);
+    throw failure(name, `the shape [${shape.join(', ')}] requires ${elements(shape)} elements, got ${data.length}`);
   }
 }

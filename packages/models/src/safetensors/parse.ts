@@ -2,19 +2,21 @@ import type { NdArray } from '@dm/ops';
 import { storedTypes } from './dtypes.js';
 import { parseHeader, SafetensorsError, type TensorEntry } from './header.js';
 
-/** What a safetensors file holds. */
+/** The contents of a safetensors file. */
 export interface SafetensorsFile {
-  /** In the order of their data. */
+  /** In the order of their offsets. */
   readonly tensors: Record<string, NdArray>;
   readonly metadata: Readonly<Record<string, string>>;
-  /** One sentence for each stored type that was converted, such as `3 tensors were converted from F16 to float32`. */
+  /** One note per dtype that was converted, such as `3 tensors were converted from F16 to float32`. */
   readonly notes: readonly string[];
 }
 
 /**
- * Reads a safetensors file (https://github.com/huggingface/safetensors). Everything is copied, so `bytes` may be a view
- * at any offset and be reused. Floats become float32, integers int32, BOOL bool; `notes` says what was converted.
- * @throws {SafetensorsError} on whatever the format forbids, and on an integer that int32 does not hold
+ * Parses a safetensors file (https://github.com/huggingface/safetensors). Tensors are copied: `bytes` may be an unaligned
+ * view, and may be reused afterwards. Floats are converted to float32, integers to int32, and BOOL to bool; `notes` lists
+ * the conversions.
+ * @throws {SafetensorsError} if the file violates the format, has an unsupported dtype, or has an integer that int32 cannot
+ *   represent
  */
 export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
   const { entries, metadata, dataStart } = parseHeader(bytes);
@@ -29,7 +31,7 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
     converted.set(entry.dtype, { count: so.count + 1, infinite: so.infinite + infinite });
   }
   const notes = Array.from(converted, ([dtype, { count, infinite }]) => {
-    const overflow = infinite > 0 ? `; ${infinite} values beyond its range became infinite` : '';
+    const overflow = infinite > 0 ? `; ${infinite} values out of range became infinite` : '';
     return `${count} ${count === 1 ? 'tensor was' : 'tensors were'} converted from ${dtype} to ${storedTypes[dtype]!.to}${overflow}`;
   });
   return { tensors: Object.fromEntries(tensors), metadata, notes };
@@ -56,8 +58,8 @@ function readTensor(view: DataView, entry: TensorEntry): { array: NdArray; infin
   for (let i = 0; i < count; i++) {
     const value = read(view, begin + i * bytes);
     data[i] = value;
-    if (data[i] !== value) throw fail(`element ${i} is ${value}, which int32 does not hold`);
-    if (to === 'bool' && value > 1) throw fail(`element ${i} is ${value}; BOOL has 0 and 1 only`);
+    if (data[i] !== value) throw fail(`element ${i} is ${value}, which int32 cannot represent`);
+    if (to === 'bool' && value > 1) throw fail(`element ${i} of a BOOL tensor must be 0 or 1, got ${value}`);
   }
   return { array: { dtype: to, shape, data }, infinite: 0 };
 }

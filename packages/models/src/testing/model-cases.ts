@@ -1,7 +1,7 @@
 /**
- * Models with which any engine can be checked against the references, gradients included: plain data, all numbers by
- * one closed formula in integers, so that every language makes the same bits (tools/parity/models_fixture.py has the
- * reference's answers).
+ * Test cases of models and their gradients, for comparing any engine with the reference implementations, whose results
+ * come from tools/parity/models_fixture.py. Cases are plain data, and all numbers follow from an integer hash that gives
+ * the same bits in every language.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -27,34 +27,34 @@ export interface ModelCase {
   /** Unique. */
   readonly name: string;
   readonly model: ModelClass;
-  /** For the class's function. */
+  /** Argument of the function in `modelClasses`. */
   readonly config: object;
-  /** EDM's preconditioning around it: then `timesteps` are sigmas. */
+  /** Wraps the model in `edmPrecond`; `timesteps` are then sigmas. */
   readonly edm?: { readonly sigma_data: number };
-  /** One for each image. */
+  /** One per image. */
   readonly timesteps: readonly number[];
-  /** One for each image of a conditional model. */
+  /** One per image, for a conditional model. */
   readonly labels?: readonly number[];
-  /** Millions of parameters: too much for the plain `tfjs-cpu` engine. */
+  /** Too large for the `tfjs-cpu` engine. */
   readonly heavy?: boolean;
 }
 
 export const modelCases = cases as readonly ModelCase[];
 
-/** The case's model. */
+/** Builds the model of a case. */
 export function caseModel({ model: name, config, edm }: ModelCase): Model {
   const model: Model = modelClasses[name](config as never);
   return edm === undefined ? model : edmPrecond(model, edm);
 }
 
 /**
- * Element i of the array `name`: an integer hash of both (FNV-1a of the name, then the finalizer of Ettinger's
- * `lowbias32`), of which 24 bits are taken to [-1, 1).
+ * Values on [-1, 1). Element i is computed from 24 bits of an integer hash of `name` (FNV-1a) and i (the finalizer of
+ * `lowbias32`, https://nullprogram.com/blog/2018/07/31/).
  */
 export function hashed(name: string, size: number): Float64Array {
   let seed = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 0x01000193);
-  const values = new Float64Array(size); // a loop: the full-size models ask for hundreds of millions
+  const values = new Float64Array(size); // a plain loop, because full-size models need hundreds of millions of values
   for (let i = 0; i < size; i++) {
     let h = (seed + Math.imul(i, 0x9e3779b9)) | 0;
     h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
@@ -67,15 +67,15 @@ export function hashed(name: string, size: number): Float64Array {
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, d) => product * d, 1);
 
 /**
- * Weights in PyTorch's layout, as in a file: of variance 1/fan_in for matrices, kernels and tables, near 1 for the
- * scales of norms, small for biases; nothing is zero. Buffers with a fixed value are left out.
+ * Weights in PyTorch's layout, as in a file: variance 1/fan_in for matrices, kernels and embeddings, near 1 for the
+ * scales of norms, small for biases. No parameter is all zeros. Buffers with fixed values are omitted.
  */
 export function caseWeights(model: Model): Record<string, Float32NdArray> {
   const given = Object.entries(model.specs).filter(([, { init }]) => init.kind !== 'constant');
   return Object.fromEntries(given.map(([name, spec]) => [name, caseWeight(name, torchShape(spec))]));
 }
 
-/** One of `caseWeights`, by its name and its shape in PyTorch's layout. */
+/** One parameter of `caseWeights`; `shape` is in PyTorch's layout. */
 function caseWeight(name: string, shape: readonly number[]): Float32NdArray {
   const isScale = name.endsWith('weight');
   const bound = Math.sqrt(3 / sizeOf(shape.slice(1)));
@@ -83,7 +83,7 @@ function caseWeight(name: string, shape: readonly number[]): Float32NdArray {
   return float32(hashed(name, sizeOf(shape)).map(range), shape);
 }
 
-/** State of `modelCaseProgram`: the weights as flat vectors. */
+/** State of `modelCaseProgram`: weights and buffers as flat vectors. */
 export function modelCaseState(model: Model): Arrays {
   const weights = loadWeights(model, caseWeights(model));
   const buffers = flatten(weights, bufferLayout(model));
@@ -94,8 +94,8 @@ export function modelCaseState(model: Model): Arrays {
 }
 
 /**
- * Inputs of `modelCaseProgram`: images `x`, `t`, one-hot `cond`, dropout masks by name, and `dy`, the gradient that is
- * sent back through the model.
+ * Inputs of `modelCaseProgram`: images `x`, timesteps `t`, one-hot labels `cond`, dropout masks by name, and the upstream
+ * gradient `dy`.
  */
 export function modelCaseInputs(modelCase: ModelCase, model: Model): Arrays {
   const { timesteps, labels } = modelCase;
@@ -116,7 +116,7 @@ export function modelCaseInputs(modelCase: ModelCase, model: Model): Arrays {
   };
 }
 
-/** State and inputs as above → `y` [N, H, W, outChannels] and `gradient` [P], flat as `params`. */
+/** (`modelCaseState`, `modelCaseInputs`) → `y` [N, H, W, outChannels] and `gradient` [P], in the layout of `params`. */
 export function modelCaseProgram(model: Model): Program {
   const layout = parameterLayout(model);
   const tables = bufferLayout(model);
@@ -129,15 +129,15 @@ export function modelCaseProgram(model: Model): Program {
   };
 }
 
-/** What a fixture keeps of a gradient: for each trained tensor its norm and two projections, in the layout's order. */
+/** Summary of the gradient of one parameter for fixtures: its norm and two projections. */
 export interface GradientPrint {
   readonly name: string;
   readonly norm: number;
-  /** Inner products, in PyTorch's layout, with two vectors uniform on [-1, 1). */
+  /** Inner products with two vectors that are uniform on [-1, 1), in PyTorch's layout. */
   readonly projections: readonly [number, number];
 }
 
-/** Summed in float64. */
+/** One summary per parameter, in the order of the layout. Sums are computed in float64. */
 export function gradientPrints(model: Model, gradient: Float32Array): GradientPrint[] {
   return Object.entries(toTorch(model, viewFlat(gradient, parameterLayout(model)))).map(([name, { data }]) => {
     const inner = (other: ArrayLike<number>) => {

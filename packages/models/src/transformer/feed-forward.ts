@@ -4,9 +4,9 @@ import { type LayerInit, linear, type Unit } from '../units.js';
 
 interface FeedForwardShape {
   readonly hidden: number;
-  /** Width between the two layers. */
+  /** Hidden width. */
   readonly inner: number;
-  /** T, tokens of an image. */
+  /** T, the number of tokens per image. */
   readonly tokens: number;
   readonly activation: GeluOptions;
   readonly init: LayerInit;
@@ -14,7 +14,7 @@ interface FeedForwardShape {
   readonly names: readonly [string, string];
 }
 
-/** Linear, GELU, linear, for each token: [N, T, D] → [N, T, D]. */
+/** MLP on each token: linear, GELU, linear. [N, T, D] → [N, T, D]. */
 export function feedForward(scope: Scope, { hidden, inner, tokens, activation, init, names }: FeedForwardShape): Unit {
   const first = linear(child(scope, names[0]), hidden, inner, { rows: tokens, init });
   const second = linear(child(scope, names[1]), inner, hidden, { rows: tokens, init });

@@ -1,9 +1,9 @@
-/** Images to patches and back. Transposes of rank 4 only, which every backend has. */
+/** Conversion of images to patches and back. Transposes have rank 4, which every backend supports. */
 import * as tf from '@tensorflow/tfjs-core';
 import { block, declare, declareCost, type Scope } from '../scope.js';
 import type { LayerInit, Unit } from '../units.js';
 
-/** [N, H, W, C] → [N · H/p · W/p, p · p · C]: the pixels of each patch, row by row. */
+/** [N, H, W, C] → [N · H/p · W/p, p · p · C]: the pixels of each patch in row-major order. */
 function toPatches(x: tf.Tensor, patch: number): tf.Tensor {
   const [n, height, width, channels] = x.shape as [number, number, number, number];
   const [rows, columns] = [height / patch, width / patch];
@@ -18,26 +18,27 @@ export function fromPatches(tokens: tf.Tensor, patch: number, side: number, chan
 }
 
 /**
- * @throws {Error} unless x [N, H, W, C] has the one size that a table of positions is made for
+ * Checks that x [N, H, W, C] has the image size of the position embedding.
+ * @throws {Error} if height or width is not `size`
  */
 export function checkImageSize(kind: string, x: tf.Tensor, size: number): void {
   const [, height, width] = x.shape;
   if (height !== size || width !== size) {
-    throw new Error(`${kind}: the model takes images of ${size} x ${size}, not ${height} x ${width}`);
+    throw new Error(`${kind}: images must be ${size} x ${size}, got ${height} x ${width}`);
   }
 }
 
 interface PatchEmbeddingShape {
   readonly channels: number;
-  /** Side of a patch. */
+  /** Side of a patch in pixels. */
   readonly patch: number;
   readonly hidden: number;
-  /** T, patches of an image. */
+  /** T, the number of patches per image. */
   readonly tokens: number;
   readonly init: LayerInit;
 }
 
-/** `PatchEmbed`: a convolution whose stride is its kernel, computed as one matrix product. [N, H, W, C] → [N, T, D]. */
+/** timm's `PatchEmbed`: a convolution with stride = kernel size, computed as a matrix product. [N, H, W, C] → [N, T, D]. */
 export function patchEmbedding(scope: Scope, { channels, patch, hidden, tokens, init }: PatchEmbeddingShape): Unit {
   const fanIn = patch * patch * channels;
   const start = init(fanIn, hidden);

@@ -1,6 +1,7 @@
 /**
- * The fixed position table of DiT and MAE: for each patch, sines and cosines of its column, then of its row, at
- * frequencies 10000^(-i / (width / 4)), i = 0 .. width/4 - 1. Returns [side² , width] row by row in float32.
+ * The fixed 2-D sinusoidal position embedding of DiT and MAE (`get_2d_sincos_pos_embed` of facebookresearch/DiT,
+ * https://github.com/facebookresearch/DiT/blob/main/models.py): for each patch, sines and cosines of its column, then of
+ * its row, at the frequencies 10000^(-i / (width / 4)), i = 0, ..., width/4 - 1. Returns [side², width] in row-major order.
  */
 function positionTable(width: number, side: number): Float32Array {
   const quarter = width / 4;
@@ -20,7 +21,7 @@ function positionTable(width: number, side: number): Float32Array {
   return table;
 }
 
-/** The same, computed when it is first asked for: a model that is only looked at, or refused for its size, has none. */
+/** `positionTable`, computed on first use: inspecting a model does not allocate the table. */
 export function lazyPositionTable(width: number, side: number): () => Float32Array {
   let table: Float32Array | undefined;
   return () => (table ??= positionTable(width, side));

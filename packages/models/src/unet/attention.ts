@@ -5,18 +5,18 @@ import { groupNorm, linear, type Unit } from '../units.js';
 
 interface AttentionShape {
   readonly channels: number;
-  /** Channels of a head; null: one head of all channels. */
+  /** Channels per head; null: a single head. */
   readonly headDim: number | null;
-  /** Of the norm before it; null: no norm. */
+  /** Groups of the group norm before the attention; null: no norm. */
   readonly groups: number | null;
   readonly epsilon: number;
-  /** [H, W]. */
+  /** [H, W] of the image. */
   readonly size: readonly [number, number];
-  /** The sum is divided by it. Default 1. */
+  /** The output is divided by this factor. Default 1. */
   readonly scaleFactor?: number;
 }
 
-/** `Attention` among all pixels of an image, as diffusers' UNet uses it: x + to_out(attention of the normed x). */
+/** Self-attention over all pixels, as in the UNet of diffusers (`Attention`): x + to_out(attention(norm(x))). */
 export function selfAttention(
   scope: Scope,
   { channels, headDim, groups, epsilon, size, scaleFactor = 1 }: AttentionShape,
@@ -24,9 +24,9 @@ export function selfAttention(
   const rows = size[0] * size[1];
   const width = headDim ?? channels;
   const heads = Math.floor(channels / width);
-  const inner = heads * width; // less than the channels where the head size does not divide them
+  const inner = heads * width; // less than `channels` if the head size does not divide it
   const norm =
-    groups === null ? undefined : groupNorm(child(scope, 'group_norm'), channels, { groups, epsilon, places: rows });
+    groups === null ? undefined : groupNorm(child(scope, 'group_norm'), channels, { groups, epsilon, positions: rows });
   const toQ = linear(child(scope, 'to_q'), channels, inner, { rows });
   const toK = linear(child(scope, 'to_k'), channels, inner, { rows });
   const toV = linear(child(scope, 'to_v'), channels, inner, { rows });

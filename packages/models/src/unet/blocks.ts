@@ -6,10 +6,10 @@ import { conv } from '../units.js';
 import { selfAttention } from './attention.js';
 import { resnet, type ResnetSettings, type TimedUnit } from './resnet.js';
 
-/** [H, W]. */
+/** Image size, [H, W]. */
 export type Size = readonly [number, number];
 
-/** What all blocks of one UNet share. */
+/** Settings shared by all blocks of a UNet. */
 export interface BlockSettings {
   readonly resnet: ResnetSettings;
   readonly headDim: number | null;
@@ -19,7 +19,7 @@ interface LevelShape {
   /** [H, W] of the level. */
   readonly size: Size;
   readonly outChannels: number;
-  /** Residual blocks. */
+  /** Number of residual blocks. */
   readonly layers: number;
   readonly attention: boolean;
 }
@@ -27,13 +27,13 @@ interface LevelShape {
 export const half = ([height, width]: Size): Size => [height / 2, width / 2];
 const double = ([height, width]: Size): Size => [2 * height, 2 * width];
 
-/** Attention after the residual blocks of a level. */
+/** An attention layer after a residual block. */
 const levelAttention = (scope: Scope, { outChannels, size }: LevelShape, settings: BlockSettings) => {
   const { groups, epsilon } = settings.resnet;
   return selfAttention(scope, { channels: outChannels, headDim: settings.headDim, groups, epsilon, size });
 };
 
-/** One for each layer. The reference lists a block's attentions before its residual blocks. */
+/** One attention layer per residual block. In the reference's state dict, attentions come before residual blocks. */
 const levelAttentions = (scope: Scope, level: LevelShape, settings: BlockSettings) =>
   level.attention
     ? Array.from({ length: level.layers }, (_, i) =>
@@ -43,10 +43,10 @@ const levelAttentions = (scope: Scope, level: LevelShape, settings: BlockSetting
 
 // ---- down ----------------------------------------------------------------------------------------------------------
 
-/** How a level ends: by a strided convolution with that padding, by a residual block that halves, or (the last) not. */
+/** Downsampling at the end of a level: a strided convolution, a residual block, or (at the last level) none. */
 export type Downsample = { readonly by: 'conv'; readonly padding: number } | { readonly by: 'resnet' } | null;
 
-/** Returns the outputs that are saved for the up path; the last of them is the next level's input. */
+/** Returns the outputs for the skip connections. The last one is the input of the next level. */
 export type DownBlock = (ctx: ForwardContext, x: tf.Tensor, temb: tf.Tensor) => tf.Tensor[];
 
 export function downBlock(
@@ -67,15 +67,15 @@ export function downBlock(
     downsample && downsampling(child(scope, 'downsamplers.0'), outChannels, size, downsample, settings);
 
   return (ctx, x, temb) => {
-    const kept: tf.Tensor[] = [];
+    const outputs: tf.Tensor[] = [];
     let h = x;
     for (const [i, unit] of resnets.entries()) {
       h = unit(ctx, h, temb);
       h = attentions[i]?.(ctx, h) ?? h;
-      kept.push(h);
+      outputs.push(h);
     }
-    if (downsampler !== null) kept.push(downsampler(ctx, h, temb));
-    return kept;
+    if (downsampler !== null) outputs.push(downsampler(ctx, h, temb));
+    return outputs;
   };
 }
 
@@ -108,7 +108,7 @@ export function midBlock(
     readonly size: Size;
     readonly scaleFactor: number;
     readonly attention: boolean;
-    /** Of the attention's norm; null: no norm. */
+    /** Groups of the group norm before the attention; null: no norm. */
     readonly attentionGroups: number | null;
   },
   settings: BlockSettings,
@@ -140,37 +140,37 @@ export function midBlock(
 
 // ---- up ------------------------------------------------------------------------------------------------------------
 
-/** How a level ends: by nearest neighbors and a convolution, by a residual block that doubles, or (the last) not. */
+/** Upsampling at the end of a level: nearest neighbor and a convolution, a residual block, or (at the last level) none. */
 export type Upsample = 'conv' | 'resnet' | null;
 
-/** Takes the outputs kept on the way down, one for each layer in the order in which they are used. */
-export type UpBlock = (ctx: ForwardContext, x: tf.Tensor, kept: readonly tf.Tensor[], temb: tf.Tensor) => tf.Tensor;
+/** `skips` are outputs of the down path, one per residual block, in the order of their use. */
+export type UpBlock = (ctx: ForwardContext, x: tf.Tensor, skips: readonly tf.Tensor[], temb: tf.Tensor) => tf.Tensor;
 
 export function upBlock(
   scope: Scope,
   level: LevelShape & {
     readonly inChannels: number;
-    /** Channels of the kept outputs, one a layer. */
-    readonly keptChannels: readonly number[];
+    /** Channels of the skip connections, one per residual block. */
+    readonly skipChannels: readonly number[];
     readonly upsample: Upsample;
   },
   settings: BlockSettings,
 ): UpBlock {
-  const { inChannels, keptChannels, outChannels, size, upsample } = level;
+  const { inChannels, skipChannels, outChannels, size, upsample } = level;
   const attentions = levelAttentions(scope, level, settings);
-  const resnets = keptChannels.map((kept, i) =>
+  const resnets = skipChannels.map((channels, i) =>
     resnet(
       child(child(scope, 'resnets'), i),
-      { inChannels: (i === 0 ? inChannels : outChannels) + kept, outChannels, size },
+      { inChannels: (i === 0 ? inChannels : outChannels) + channels, outChannels, size },
       settings.resnet,
     ),
   );
   const upsampler = upsample && upsampling(child(scope, 'upsamplers.0'), outChannels, size, upsample, settings);
 
-  return (ctx, x, kept, temb) => {
+  return (ctx, x, skips, temb) => {
     let h = x;
     for (const [i, unit] of resnets.entries()) {
-      h = unit(ctx, tf.concat([h, kept[i]!], 3), temb);
+      h = unit(ctx, tf.concat([h, skips[i]!], 3), temb);
       h = attentions[i]?.(ctx, h) ?? h;
     }
     return upsampler === null ? h : upsampler(ctx, h, temb);

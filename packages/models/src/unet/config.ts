@@ -1,17 +1,17 @@
-import { checkFields, ConfigError, fieldChecks, refuse } from '../config-error.js';
+import { checkFields, fieldChecks, refuse } from '../config-error.js';
 
 export const downBlockTypes = ['DownBlock2D', 'AttnDownBlock2D', 'ResnetDownsampleBlock2D'] as const;
 export const upBlockTypes = ['UpBlock2D', 'AttnUpBlock2D', 'ResnetUpsampleBlock2D'] as const;
 
-/** The fields of diffusers' `UNet2DModel`, by their names there. */
+/** Fields of `UNet2DModel` of diffusers, with the same names and defaults. */
 export interface UNet2DConfig {
-  /** Height and width of the images, or one number for both. Each level but the last halves them. */
+  /** [height, width] of the images, or one number for both. Every level except the last halves them. */
   readonly sample_size: number | readonly [number, number];
   readonly in_channels: number;
   readonly out_channels: number;
-  /** Maps [0, 1] to [-1, 1] first. */
+  /** Whether to map inputs from [0, 1] to [-1, 1]. */
   readonly center_input_sample: boolean;
-  /** `fourier`: fixed random frequencies of ln t, and the output divided by t, which is a noise level and not 0. */
+  /** `fourier`: random Fourier features of ln t; the output is divided by t, a noise level > 0. */
   readonly time_embedding_type: 'positional' | 'fourier';
   /** Default: 4 block_out_channels[0]. */
   readonly time_embedding_dim: number | null;
@@ -21,34 +21,34 @@ export interface UNet2DConfig {
   readonly mid_block_type: 'UNetMidBlock2D' | null;
   readonly up_block_types: readonly (typeof upBlockTypes)[number][];
   readonly block_out_channels: readonly number[];
-  /** Residual blocks at each level on the way down; one more on the way up. */
+  /** Residual blocks per level of the down path. Levels of the up path have one more. */
   readonly layers_per_block: number;
   readonly mid_block_scale_factor: number;
-  /** Zeros around what a strided convolution reads: 1 on all sides, or 0, which means 1 below and to the right. */
+  /** Zero padding of strided convolutions: 1 on all sides, or 0, which pads only below and to the right. */
   readonly downsample_padding: number;
-  /** Of the attention blocks, as in diffusers; the others halve as their type says. */
+  /** Downsampling of attention blocks, as in diffusers. For other blocks the block type determines it. */
   readonly downsample_type: 'conv' | 'resnet';
   readonly upsample_type: 'conv' | 'resnet';
   readonly dropout: number;
   readonly act_fn: 'silu' | 'swish';
-  /** Channels of an attention head; null: one head of all channels. */
+  /** Channels per attention head; null: a single head. */
   readonly attention_head_dim: number | null;
   readonly norm_num_groups: number;
-  /** Groups of the middle attention's norm; null: `norm_num_groups`, or no norm under `scale_shift`, as in diffusers. */
+  /** Groups of the norm in the middle block's attention; null: `norm_num_groups`, or no norm with `scale_shift`. */
   readonly attn_norm_num_groups: number | null;
   readonly norm_eps: number;
   readonly resnet_time_scale_shift: 'default' | 'scale_shift';
-  /** Attention in the middle block. */
+  /** Whether the middle block has attention. */
   readonly add_attention: boolean;
   readonly class_embed_type: null;
-  /** Rows of the class embedding; a null class, if wanted, is one of them. null: unconditional. */
+  /** Rows of the class embedding, including any null class; null: unconditional. */
   readonly num_class_embeds: number | null;
   readonly num_train_timesteps: number | null;
   /** Fields that begin with `_` (`_class_name`, `_diffusers_version`) are passed through unchanged. */
   readonly [note: `_${string}`]: unknown;
 }
 
-/** `sample_size` must be given; a field left out has diffusers' default. */
+/** `sample_size` is required. The other fields have the defaults of diffusers. */
 export type UNet2DOptions = Partial<UNet2DConfig> & Pick<UNet2DConfig, 'sample_size'>;
 
 const defaults: Omit<UNet2DConfig, 'sample_size'> = {
@@ -81,7 +81,7 @@ const defaults: Omit<UNet2DConfig, 'sample_size'> = {
   num_train_timesteps: null,
 };
 
-/** Levels halve the images: 2^16 is a larger side than any. */
+/** Upper limits. A side of 2^16 cannot be halved more than 16 times. */
 const mostLevels = 16;
 const largestSide = 2 ** 16;
 const mostLayersPerBlock = 64;
@@ -89,9 +89,9 @@ const mostLayersPerBlock = 64;
 const kind = 'UNet2DModel';
 
 /**
- * Fills in diffusers' defaults.
- * @throws {ConfigError} on a field that this class does not have, on another class's configuration, on a value that is
- *   not supported here, and on sizes that do not fit together
+ * Validates a configuration and fills in the defaults of diffusers.
+ * @throws {ConfigError} if a field is unknown, the configuration is for another class, a value is not supported, or sizes
+ *   are inconsistent
  */
 export function unet2dConfig(options: unknown): UNet2DConfig {
   checkFields(kind, options, ['sample_size', ...Object.keys(defaults)]);
@@ -125,7 +125,7 @@ export function unet2dConfig(options: unknown): UNet2DConfig {
   return config;
 }
 
-/** [H, W]. */
+/** The image size as [H, W]. */
 export const imageSize = ({ sample_size: size }: UNet2DConfig): readonly [number, number] =>
   typeof size === 'number' ? [size, size] : size;
 
@@ -140,10 +140,7 @@ function checkSize(config: UNet2DConfig): void {
   }
   const factor = 2 ** (channels.length - 1);
   if (!sides.every((side) => (side as number) % factor === 0)) {
-    throw new ConfigError(
-      `${kind}: images of ${sides.join(' x ')} cannot be halved ${channels.length - 1} times, once between each two of ` +
-        `${channels.length} levels; height and width must be multiples of ${factor}`,
-    );
+    throw refuse(kind, 'sample_size', size, `a multiple of ${factor} with ${channels.length} levels`);
   }
 }
 
@@ -173,7 +170,7 @@ function checkWidths(config: UNet2DConfig): void {
       kind,
       'attention_head_dim',
       head,
-      `at most ${Math.min(...narrow)}, the channels of a level with attention`,
+      `at most ${Math.min(...narrow)}, the fewest channels of a level with attention`,
     );
   }
 }

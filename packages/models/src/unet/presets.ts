@@ -1,6 +1,6 @@
 import type { UNet2DOptions } from './config.js';
 
-/** DDPM's own settings, as in google's published configurations. */
+/** Settings of the published DDPM checkpoints, such as https://huggingface.co/google/ddpm-cifar10-32. */
 const ddpm = {
   downsample_padding: 0,
   flip_sin_to_cos: false,
@@ -9,7 +9,7 @@ const ddpm = {
   attention_head_dim: null,
 } as const;
 
-/** google/ddpm-celebahq-256 and google/ddpm-church-256: 113 673 219 parameters. */
+/** https://huggingface.co/google/ddpm-celebahq-256 and google/ddpm-church-256: 113,673,219 parameters. */
 const ddpm256: UNet2DOptions = {
   ...ddpm,
   sample_size: 256,
@@ -18,9 +18,9 @@ const ddpm256: UNet2DOptions = {
   up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D', 'UpBlock2D', 'UpBlock2D', 'UpBlock2D'],
 };
 
-/** Named configurations, to be given to `unet2d` as they are or spread and changed. */
+/** Named configurations for `unet2d`, to use directly or to spread and change. */
 export const unetPresets = {
-  /** Gray images of 28 x 28 in minutes on two cores. */
+  /** Grayscale images of 28 x 28. Trains in minutes on two cores. */
   mnist: {
     sample_size: 28,
     in_channels: 1,
@@ -31,7 +31,7 @@ export const unetPresets = {
     up_block_types: ['UpBlock2D', 'UpBlock2D', 'UpBlock2D'],
     norm_num_groups: 8,
   },
-  /** Color images of 32 x 32 on a laptop: 6 472 195 parameters, attention at 16 x 16. */
+  /** Color images of 32 x 32 on a laptop: 6,472,195 parameters, attention at 16 x 16. */
   'cifar10-small': {
     sample_size: 32,
     block_out_channels: [64, 128, 128],
@@ -49,7 +49,7 @@ export const unetPresets = {
     up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D', 'UpBlock2D'],
     attention_head_dim: 64,
   },
-  /** google/ddpm-cifar10-32: 35 746 307 parameters. */
+  /** https://huggingface.co/google/ddpm-cifar10-32: 35,746,307 parameters. */
   'ddpm-cifar10': {
     ...ddpm,
     sample_size: 32,

@@ -3,10 +3,10 @@ import { silu, upsampleNearest } from '@dm/ops';
 import { child, type ForwardContext, declareDropout, recomputable, type Scope } from '../scope.js';
 import { conv, groupNorm, linear } from '../units.js';
 
-/** A unit of the UNet: `temb` [N, width] is the time (and class) embedding after its SiLU. */
+/** A unit with a time embedding: `temb` [N, width] is the time (and class) embedding after SiLU. */
 export type TimedUnit = (ctx: ForwardContext, x: tf.Tensor, temb: tf.Tensor) => tf.Tensor;
 
-/** What all residual blocks of one UNet share. */
+/** Settings shared by all residual blocks of a UNet. */
 export interface ResnetSettings {
   readonly tembWidth: number;
   readonly groups: number;
@@ -20,29 +20,29 @@ interface ResnetShape {
   readonly outChannels: number;
   /** [H, W] of the output. */
   readonly size: readonly [number, number];
-  /** Halves or doubles the image between the first activation and the first convolution. */
+  /** Halves or doubles the image size between the first activation and the first convolution. */
   readonly resize?: 'down' | 'up';
-  /** The sum is divided by it. Default 1. */
+  /** The output is divided by this factor. Default 1. */
   readonly scaleFactor?: number;
 }
 
 /**
- * `ResnetBlock2D`: x + conv2(silu(norm2(conv1(silu(norm1(x))) + time))), with a 1x1 convolution on the shortcut if
- * the channels change. The time enters as a shift before norm2, or (`scale_shift`) as scale and shift after it.
- * The reference applies SiLU to the embedding in each block; here it comes applied.
+ * `ResnetBlock2D` of diffusers: x + conv2(silu(norm2(conv1(silu(norm1(x))) + time))), with a 1x1 convolution on the
+ * shortcut if the number of channels changes. The time embedding is added before norm2, or (`scale_shift`) scales and
+ * shifts its output. The reference applies SiLU to the embedding in each block; here the model applies it once.
  */
 export function resnet(
   scope: Scope,
   { inChannels, outChannels, size, resize, scaleFactor = 1 }: ResnetShape,
   { tembWidth, groups, epsilon, timeScaleShift, dropout }: ResnetSettings,
 ): TimedUnit {
-  const places = size[0] * size[1];
-  const placesBefore = resize === 'down' ? 4 * places : resize === 'up' ? places / 4 : places;
+  const positions = size[0] * size[1];
+  const positionsBefore = resize === 'down' ? 4 * positions : resize === 'up' ? positions / 4 : positions;
   const scaleShift = timeScaleShift === 'scale_shift';
-  const norm1 = groupNorm(child(scope, 'norm1'), inChannels, { groups, epsilon, places: placesBefore });
+  const norm1 = groupNorm(child(scope, 'norm1'), inChannels, { groups, epsilon, positions: positionsBefore });
   const conv1 = conv(child(scope, 'conv1'), { inChannels, outChannels, size });
   const timeProj = linear(child(scope, 'time_emb_proj'), tembWidth, scaleShift ? 2 * outChannels : outChannels);
-  const norm2 = groupNorm(child(scope, 'norm2'), outChannels, { groups, epsilon, places });
+  const norm2 = groupNorm(child(scope, 'norm2'), outChannels, { groups, epsilon, positions });
   const mask = declareDropout(child(scope, 'dropout'), [...size, outChannels], dropout);
   const conv2 = conv(child(scope, 'conv2'), { inChannels: outChannels, outChannels, size });
   const shortcut =
@@ -71,5 +71,5 @@ export function resnet(
   });
 }
 
-/** Means of 2x2 pixels. */
+/** Average pooling of 2x2 pixels. */
 const averageHalf = (x: tf.Tensor) => tf.avgPool(x as tf.Tensor4D, 2, 2, 'valid');

@@ -4,7 +4,7 @@ import { sinusoid } from '../sinusoid.js';
 import type { Unit } from '../units.js';
 import type { UNet2DConfig } from './config.js';
 
-/** t float32 [N] → [N, width], before any parameters that are trained. */
+/** The fixed part of the time embedding: t float32 [N] → [N, width]. */
 export function timeProjection(scope: Scope, config: UNet2DConfig): { readonly width: number; readonly project: Unit } {
   const channels = config.block_out_channels[0]!;
   const { freq_shift: freqShift, flip_sin_to_cos: cosFirst } = config;
@@ -15,8 +15,8 @@ export function timeProjection(scope: Scope, config: UNet2DConfig): { readonly w
 }
 
 /**
- * `GaussianFourierProjection`: sin and cos of 2π w ln t with fixed w ~ N(0, 16²), Song et al. 2021, arXiv:2011.13456.
- * The reference leaves `flip_sin_to_cos` out here, so sines come first.
+ * `GaussianFourierProjection` of diffusers: sin and cos of 2π w ln t with fixed w ~ N(0, 16²), Song et al. 2021,
+ * arXiv:2011.13456. Sines come first: the reference ignores `flip_sin_to_cos` here.
  */
 function fourierFeatures(scope: Scope, channels: number): Unit {
   const weight = declare(scope, 'weight', {

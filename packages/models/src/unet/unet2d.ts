@@ -9,9 +9,10 @@ import { imageSize, type UNet2DConfig, unet2dConfig, type UNet2DOptions } from '
 import { timeProjection } from './time-embedding.js';
 
 /**
- * The UNet of DDPM (Ho et al. 2020, arXiv:2006.11239) in the architecture and with the parameter names of diffusers'
- * `UNet2DModel`. `config` may be the parsed `config.json` of such a model.
- * @throws {ConfigError} on a configuration that does not fit together or is not supported
+ * The UNet of DDPM (Ho et al. 2020, arXiv:2006.11239) with the architecture and parameter names of `UNet2DModel` of
+ * diffusers. `options` may be the parsed `config.json` of such a model. `apply` takes images of any size that the levels
+ * can halve, not only `sample_size`.
+ * @throws {ConfigError} if the configuration is invalid or not supported
  */
 export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
   const config = unet2dConfig(options);
@@ -32,7 +33,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
   };
   const scope = root();
 
-  // Units are declared in the order of the reference's state dict: the middle comes last of the three.
+  // Declare units in the order of the reference's state dict, in which the middle block follows the up blocks.
   const convIn = conv(child(scope, 'conv_in'), {
     inChannels: config.in_channels,
     outChannels: channels[0]!,
@@ -48,14 +49,14 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
   const classes = config.num_class_embeds ?? 0;
   const classEmbedding = classes > 0 ? embedding(child(scope, 'class_embedding'), classes, tembWidth, 1) : undefined;
 
-  const keptChannels = [channels[0]!];
+  const skipChannels = [channels[0]!];
   const downBlocks = config.down_block_types.map((type, i) => {
     const outChannels = channels[i]!;
     const last = i === levels - 1;
     const attention = type === 'AttnDownBlock2D';
     const byResnet = type === 'ResnetDownsampleBlock2D' || (attention && config.downsample_type === 'resnet');
     const by = byResnet ? ({ by: 'resnet' } as const) : ({ by: 'conv', padding: config.downsample_padding } as const);
-    keptChannels.push(...Array<number>(last ? layers : layers + 1).fill(outChannels));
+    skipChannels.push(...Array<number>(last ? layers : layers + 1).fill(outChannels));
     return downBlock(
       child(child(scope, 'down_blocks'), i),
       {
@@ -78,7 +79,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
       child(child(scope, 'up_blocks'), i),
       {
         inChannels: channels[Math.min(level + 1, levels - 1)]!,
-        keptChannels: keptChannels.splice(-(layers + 1)).toReversed(),
+        skipChannels: skipChannels.splice(-(layers + 1)).toReversed(),
         outChannels: channels[level]!,
         size: sizes[level]!,
         layers: layers + 1,
@@ -106,7 +107,11 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
         );
 
   const [height, width] = sizes[0]!;
-  const normOut = groupNorm(child(scope, 'conv_norm_out'), channels[0]!, { groups, epsilon, places: height * width });
+  const normOut = groupNorm(child(scope, 'conv_norm_out'), channels[0]!, {
+    groups,
+    epsilon,
+    positions: height * width,
+  });
   const convOut = conv(child(scope, 'conv_out'), {
     inChannels: channels[0]!,
     outChannels: config.out_channels,
@@ -134,27 +139,26 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     const temb = silu(emb);
 
     let h: tf.Tensor = named.convIn(ctx, config.center_input_sample ? tf.sub(tf.mul(x, 2), 1) : x);
-    const kept = [h];
+    const skips = [h];
     for (const down of downBlocks) {
-      kept.push(...down(ctx, h, temb));
-      h = kept.at(-1)!;
+      skips.push(...down(ctx, h, temb));
+      h = skips.at(-1)!;
     }
     h = middle?.(ctx, h, temb) ?? h;
-    for (const up of upBlocks) h = up(ctx, h, kept.splice(-(layers + 1)).toReversed(), temb);
+    for (const up of upBlocks) h = up(ctx, h, skips.splice(-(layers + 1)).toReversed(), temb);
     const y = named.convOut(ctx, h);
-    // Scores, Song et al. 2021: there t is a noise level, and the reference divides by it.
+    // Score models (Song et al. 2021, arXiv:2011.13456): t is a noise level, and the reference divides the output by it.
     return config.time_embedding_type === 'fourier' ? tf.div(y, tf.reshape(t, [-1, 1, 1, 1])) : y;
   });
 }
 
-/** The UNet takes images of any size that its levels can halve, not only `sample_size`. */
+/** @throws {Error} if height or width cannot be halved at each level */
 function checkHalvable(x: tf.Tensor, levels: number): void {
   const [, height, width] = x.shape as [number, number, number, number];
   const factor = 2 ** (levels - 1);
   if (height % factor !== 0 || width % factor !== 0) {
     throw new Error(
-      `UNet2DModel: images of ${height} x ${width} cannot be halved ${levels - 1} times; ` +
-        `height and width must be multiples of ${factor}`,
+      `UNet2DModel: with ${levels} levels, height and width must be multiples of ${factor}, got ${height} x ${width}`,
     );
   }
 }

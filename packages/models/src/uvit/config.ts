@@ -1,27 +1,27 @@
-import { checkFields, ConfigError, fieldChecks, largestMlpRatio, mostBlocks } from '../config-error.js';
+import { checkFields, fieldChecks, largestMlpRatio, mostBlocks } from '../config-error.js';
 
-/** The arguments of U-ViT's class `UViT`, by their names there. */
+/** Arguments of the class `UViT` of https://github.com/baofff/U-ViT, with the same names and defaults. */
 export interface UViTConfig {
   /** Height and width of the (square) images or latents. */
   readonly img_size: number;
-  /** Side of a patch; divides `img_size`. */
+  /** Side of a patch in pixels. Must divide `img_size`. */
   readonly patch_size: number;
   readonly in_chans: number;
   readonly embed_dim: number;
-  /** Blocks besides the middle one; even. */
+  /** Number of blocks without the middle one. Must be even. */
   readonly depth: number;
   readonly num_heads: number;
-  /** Width of a block's MLP over `embed_dim`. */
+  /** Width of a block's MLP, as a multiple of `embed_dim`. */
   readonly mlp_ratio: number;
   /** Whether queries, keys and values have a bias. */
   readonly qkv_bias: boolean;
-  /** An MLP on the time token, which is else the sinusoids themselves. */
+  /** Whether the sinusoidal embedding of the timestep goes through an MLP before it becomes a token. */
   readonly mlp_time_embed: boolean;
-  /** Rows of the label table, including a null class if wanted; -1: unconditional. */
+  /** Rows of the label embedding, including any null class; -1: unconditional. */
   readonly num_classes: number;
-  /** A 3x3 convolution at the end. */
+  /** Whether the model ends with a 3x3 convolution. */
   readonly conv: boolean;
-  /** Long skip connections. */
+  /** Whether the model has long skip connections. */
   readonly skip: boolean;
   /** Fields that begin with `_` are passed through unchanged. */
   readonly [note: `_${string}`]: unknown;
@@ -45,8 +45,8 @@ const defaults: UViTConfig = {
 const kind = 'UViT';
 
 /**
- * Fills in the defaults.
- * @throws {ConfigError} on an unknown field, a value out of range, or sizes that do not fit
+ * Validates a configuration and fills in the defaults.
+ * @throws {ConfigError} if a field is unknown, a value is out of range, or sizes are inconsistent
  */
 export function uvitConfig(options: unknown): UViTConfig {
   checkFields(kind, options, Object.keys(defaults));
@@ -57,11 +57,10 @@ export function uvitConfig(options: unknown): UViTConfig {
   check.positive('mlp_ratio', largestMlpRatio);
   for (const field of ['qkv_bias', 'mlp_time_embed', 'conv', 'skip']) check.boolean(field);
   if (config.num_classes !== -1) check.integer('num_classes', 1);
-  if (config.depth % 2 !== 0) throw check.fail('depth', 'even: as many blocks before the middle one as after it');
+  if (config.depth % 2 !== 0)
+    throw check.fail('depth', 'even, with half of the blocks before the middle one and half after it');
   const { img_size: size, patch_size: patch, embed_dim: hidden, num_heads: heads } = config;
-  if (size % patch !== 0) {
-    throw new ConfigError(`${kind}: images of ${size} x ${size} cannot be cut into patches of ${patch} x ${patch}`);
-  }
+  if (size % patch !== 0) throw check.fail('patch_size', `a divisor of img_size, ${size}`);
   if (hidden % heads !== 0) throw check.fail('embed_dim', `a multiple of num_heads, ${heads}`);
   return config;
 }

@@ -9,15 +9,14 @@ import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patc
 import { conv, embedding, layerNorm, linear, normalInit, torchInit } from '../units.js';
 import { type UViTConfig, uvitConfig } from './config.js';
 
-/**
- * Linear layers and positions: the reference truncates at ±2, a hundred standard deviations, which truncates nothing.
- */
+/** Initialization of linear layers and positions. The reference truncates at ±2, 100 standard deviations, without effect. */
 const init = normalInit(0.02);
 
 /**
- * U-ViT (Bao et al. 2023, arXiv:2209.12152) with the structure and parameter names of baofff/U-ViT: timestep and class
- * are tokens, and the second half of the blocks sees what the first half put out.
- * @throws {ConfigError} on a configuration that does not fit together
+ * U-ViT (Bao et al. 2023, arXiv:2209.12152) with the architecture and parameter names of
+ * https://github.com/baofff/U-ViT. Timestep and class are tokens, and long skip connections lead from the first half of
+ * the blocks to the second.
+ * @throws {ConfigError} if the configuration is invalid
  */
 export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
   const config = uvitConfig(options);
@@ -29,7 +28,7 @@ export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
   const tokens = patches + extras;
   const scope = root();
 
-  // A parameter of the module itself comes before those of its submodules.
+  // In the state dict, a module's own parameters come before its submodules'.
   const positions = declare(scope, 'pos_embed', {
     kind: 'vector',
     shape: [1, tokens, hidden],
@@ -81,14 +80,14 @@ export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
     h = middle(ctx, h);
     for (const unit of outBlocks) h = unit(ctx, h, skips.pop());
 
-    // Only the patches are decoded; the reference decodes all tokens and drops the others.
+    // Decode only the patches. The reference decodes all tokens and drops the others.
     const decoded = toPixels(ctx, tf.slice(norm(ctx, h), [0, extras, 0], [-1, patches, hidden]));
     const image = fromPatches(decoded, patch, side, channels);
     return last?.(ctx, image) ?? image;
   });
 }
 
-/** A pre-norm block, x [N, T, D] → the same; with `skip` its input is first mixed with an earlier output. */
+/** A pre-norm transformer block, [N, T, D] → [N, T, D]. With `skip` a linear layer first merges its input with a skip input. */
 function block(
   scope: Scope,
   { embed_dim: hidden, num_heads: heads, mlp_ratio, qkv_bias: qkvBias }: UViTConfig,

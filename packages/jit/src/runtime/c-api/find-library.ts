@@ -2,23 +2,23 @@
 import type * as DetectLibc from 'detect-libc';
 import { EngineError } from '../../errors.js';
 
-/** What decides which library runs on a machine. */
+/** The properties of a machine that determine which library runs on it. */
 export interface Platform {
   /** As `process.platform`: `linux`, `darwin`, `win32`, ... */
   readonly os: string;
   /** As `process.arch`: `x64`, `arm64`, ... */
   readonly cpu: string;
-  /** The C library under Linux, `glibc` or `musl`; null elsewhere, and if it is neither. */
+  /** The C library on Linux, `glibc` or `musl`; null on other systems or for another library. */
   readonly libc: string | null;
 }
 
-/** ONNX Runtime's library for the processor, as an npm package brings it. */
+/** ONNX Runtime's CPU library in an npm package. */
 export interface RuntimeLibrary {
   /** The npm package, such as `@dm/onnxruntime-linux-x64`. */
   readonly package: string;
-  /** Of the package. */
+  /** Version of the package. */
   readonly version: string;
-  /** The file. */
+  /** Path of the library file. */
   readonly path: string;
 }
 
@@ -44,9 +44,8 @@ export async function currentPlatform(): Promise<Platform> {
 }
 
 /**
- * Whether there is a library for a platform.
- *
- * @throws {EngineError} if not, naming the platform and an engine that runs there.
+ * Checks that there is a library for a platform.
+ * @throws {EngineError} if there is none; the message names the platform and an engine that runs there
  */
 export function checkPlatform({ os, cpu, libc }: Platform): void {
   if (libc !== 'musl' && `${os}-${cpu}` in files) return;
@@ -63,8 +62,7 @@ export function checkPlatform({ os, cpu, libc }: Platform): void {
 /**
  * The library for this machine: from the package of its platform, or from onnxruntime-node if only that is installed.
  * `from` is the file or folder whose `node_modules` are searched, as a URL or path. Node only.
- *
- * @throws {EngineError} if there is none for the platform, or its package is not installed.
+ * @throws {EngineError} if there is none for the platform, or its package is not installed
  */
 export async function findRuntimeLibrary(platform?: Platform, from: string = import.meta.url): Promise<RuntimeLibrary> {
   const { os, cpu, libc } = platform ?? (await currentPlatform());
