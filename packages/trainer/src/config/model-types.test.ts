@@ -29,7 +29,7 @@ it.each(Object.entries(configs))('%s is trained and sampled, with its classes fr
   await expect(generateSamples({ run: out, label: 2 })).rejects.toThrowWith({
     type: UserError,
     code: 'CLASS_UNKNOWN',
-    contains: ['class 2', 'has 2'],
+    contains: ['--label 2', '0 to 1'],
   });
 });
 

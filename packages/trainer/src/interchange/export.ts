@@ -103,7 +103,7 @@ function torchWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string)
   });
 }
 
-/** What the weights mean, for a file that holds nothing else. */
+/** Metadata that describes the weights, for files that contain only weights. */
 function metadataOf({ model, config, classes }: Denoiser, weights: string): Record<string, string> {
   const names = classNames(config, classes);
   return {

@@ -86,11 +86,11 @@ it.each(names.filter((name) => name !== 'cosine'))("the ends of %s's betas are t
   expect(given.betas).toEqual(noiseScheduleFromConfig({ name }).betas);
 });
 
-it('has no word for edm', () => {
+it('refuses the prediction edm', () => {
   expect(() => writeScheduler({ ...plain, prediction: { type: 'edm' } }, sampler)).toThrowWith({
     type: UserError,
     code: 'PIPELINE_UNSUPPORTED',
-    contains: ['prediction edm', 'c_in', 'onnx and safetensors'],
+    contains: ['prediction edm', 'c_in', 'onnx', 'safetensors'],
   });
 });
 

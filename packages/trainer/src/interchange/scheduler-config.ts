@@ -187,8 +187,9 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
   const className = fields['_class_name'];
   if (className !== 'DDPMScheduler' && className !== 'DDIMScheduler') {
     throw new UserError(
-      `${source}: the scheduler is ${typeof className === 'string' ? className : JSON.stringify(className)}; ${Object.keys(ownFields).join(' and ')} can be read. In Python, ` +
-        'DDPMScheduler.from_config(pipeline.scheduler.config) makes the one of the other.',
+      `${source}: the scheduler is ${typeof className === 'string' ? className : JSON.stringify(className)}, but only ` +
+        `${Object.keys(ownFields).join(' and ')} are supported. In Python, convert it with ` +
+        'DDPMScheduler.from_config(pipeline.scheduler.config).',
       { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
@@ -250,7 +251,7 @@ function readSampling(
     sampler: { type: 'ddpm', steps: Math.min(1000, most), path, clipping, variance },
     notes: isKnown
       ? []
-      : [`variance_type is ${JSON.stringify(type)} in ${source}; dm samples with "fixed_small" in its place`],
+      : [`variance_type is ${JSON.stringify(type)} in ${source}; dm samples with "fixed_small" instead`],
   };
 }
 

@@ -29,8 +29,10 @@ const reasons: Readonly<Record<string, string>> = {
 
 /**
  * The files of a pipeline that Python's `DDPMPipeline.from_pretrained` opens (for diffusers' DiT:
- * `DiTPipeline.from_pretrained(folder, vae=None)`), with the names of the classes as its `id2label`. `weights` by their names, in PyTorch's layout.
- * @throws {UserError} on a model class that diffusers does not have
+ * `DiTPipeline.from_pretrained(folder, vae=None)`). `weights` are keyed by name, in PyTorch's layout; `classNames` become
+ * the pipeline's `id2label`.
+ *
+ * @throws {UserError} if diffusers does not have the model class
  */
 export function diffusersFolder(
   model: Model,
@@ -52,7 +54,7 @@ export function diffusersFolder(
     scheduler: ['diffusers', scheduler.className],
     [component]: ['diffusers', className],
     ...Object.fromEntries(absent.map((name) => [name, [null, null]])),
-    // DiTPipeline has the field; DDPMPipeline passes over names that begin with an underscore.
+    // DiTPipeline has this field; DDPMPipeline ignores names that begin with an underscore.
     ...(classNames !== undefined && {
       [pipeline === 'DiTPipeline' ? classField : `_${classField}`]: Object.fromEntries(classNames.entries()),
     }),

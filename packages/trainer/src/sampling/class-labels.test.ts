@@ -9,7 +9,8 @@ import { exportModel } from '../interchange/export.js';
 import { importPipeline } from '../interchange/import.js';
 import { tinyConfig, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
-import { classCounts } from './class-labels.js';
+import { resolveConfig } from '../config/resolve.js';
+import { chosenClasses, classCounts } from './class-labels.js';
 import { generateSamples } from './generate-samples.js';
 
 let folder: string;
@@ -65,6 +66,13 @@ describe('classes', () => {
     await expect(sample(-1)).rejects.toThrowWith(wrong);
     await expect(sample(0.5)).rejects.toThrowWith(wrong);
     await expect(sample('')).rejects.toThrowWith(wrong);
+  });
+
+  it('without names of their own are listed by number only', () => {
+    const data = { classes: ['0', '1'] };
+    const choose = () => chosenClasses({ classes: 2, config: { ...resolveConfig(), recorded: { data } } }, 2);
+    expect(choose).toThrowWith({ code: 'CLASS_UNKNOWN', contains: ['--label 2', '0 to 1'] });
+    expect(choose).not.toThrow(/0 0/);
   });
 
   it('get so many images each', async () => {

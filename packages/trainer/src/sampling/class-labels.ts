@@ -1,14 +1,14 @@
-/** Classes of samples: by number or by the names that a run saved. */
+/** Selection of classes for sampling, by number or by the names saved with a run. */
 import type { Config } from '../config/schema.js';
 import { isObject } from '../config/json.js';
 import { suggestion } from '../config/suggestion.js';
 import { UserError } from '../errors.js';
 import type { Denoiser } from '../setup/denoiser.js';
 
-/** A class by its number or its name; text may list several with commas between: `cats,dogs`. */
+/** A class by its number or name, or several; a string may be a comma-separated list: `cats,dogs`. */
 export type ClassChoice = number | string | readonly (number | string)[];
 
-/** Names of the classes that the run recorded of its data; undefined if it has none for each of its model's classes. */
+/** Class names of the run's data, as recorded by the run; undefined unless there is one for each class of the model. */
 export function classNames({ recorded }: Pick<Config, 'recorded'>, classes: number): readonly string[] | undefined {
   const data = recorded?.['data'];
   const names: unknown = isObject(data) ? data['classes'] : undefined;
@@ -17,9 +17,9 @@ export function classNames({ recorded }: Pick<Config, 'recorded'>, classes: numb
 }
 
 /**
- * Numbers of the classes that were asked for, in that order. A number is the class of that number, whatever its name.
+ * The numbers of the chosen classes, in the given order. Digits are always a class number, never a name.
  *
- * @throws {UserError} on an unknown class, and on any class of an unconditional model
+ * @throws {UserError} `CLASS_UNKNOWN` if a class does not exist or the model is unconditional
  */
 export function chosenClasses(
   { classes, config }: Pick<Denoiser, 'classes' | 'config'>,
@@ -43,17 +43,18 @@ export function chosenClasses(
   });
 }
 
-/** Classes that are listed in a message. */
+/** Maximum number of classes listed in a message. */
 const listed = 20;
 
 function knownClasses(text: string, classes: number, names: readonly string[] | undefined): string {
   const numbers = `Classes are numbered from 0 to ${classes - 1}`;
-  if (names === undefined) return `${numbers}; this run has no names for them.`;
+  // The names of some data sets are the numbers themselves.
+  if (names === undefined || names.every((name, i) => name === String(i))) return `${numbers}.`;
   if (names.length > listed) return `${numbers}. ${suggestion(text, names.slice(0, listed))}`;
   return `${numbers}: ${names.map((name, i) => `${i} ${name}`).join(', ')}.`;
 }
 
-/** Class of each of `count` images, taking turns among the chosen ones (default: all); undefined without classes. */
+/** The class of each of `count` images, cycling through the chosen ones (default: all); undefined without classes. */
 export function imageLabels(
   { classes, model }: Pick<Denoiser, 'classes' | 'model'>,
   count: number,
@@ -70,7 +71,7 @@ export interface ClassCount {
   readonly images: number;
 }
 
-/** How many images of which classes there are, by number; a class without a name is called by its number. */
+/** Number of images of each class, in order of class number. The name of a class defaults to its number. */
 export function classCounts(labels: Int32Array, names: readonly string[] | undefined): ClassCount[] {
   const counts = new Map<number, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);

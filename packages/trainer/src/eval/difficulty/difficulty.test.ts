@@ -143,7 +143,7 @@ describe('openNoiseProbe', () => {
     expect(gradient.some((value) => value !== 0)).toBe(true);
     await expect(openNoiseProbe(denoiser, engine, 'params', { images: 100 })).rejects.toThrowWith({
       ...option,
-      contains: ['100 images', 'multiple of 64'],
+      contains: ['multiple of 64', 'got 100'],
     });
     await expect(openNoiseProbe(denoiser, engine, 'params', { images: 192 })).rejects.toThrowWith({
       ...option,
