@@ -59,7 +59,7 @@ export async function openFolderSource(
         throw new EvalError(
           'SET_INVALID',
           `${root}: images of several sizes: ${first.path} is ${first.shape.join('x')}, ${path} is ` +
-            `${shape.join('x')} (height x width x channels). Resize them to one size first.`,
+            `${shape.join('x')} (height x width x channels). Resize them to one size first; dm eval resizes folder:${root} to --image-size.`,
         );
       }
       files.push(path);

@@ -9,7 +9,14 @@ import type { ProgressBar } from '../../terminal/progress-bar.js';
 import { evaluateSets, featuresOf, type EvaluateSetsOptions } from '../../eval/sets/evaluate-sets.js';
 import { openExtractor } from '../../eval/extractors/extractor.js';
 import { consistencyGrid } from '../../eval/consistency/grid.js';
-import { defaultSamples, SET_FORMS, type OpenSetOptions } from '../../eval/sets/open-set.js';
+import {
+  checkPreprocessing,
+  defaultSamples,
+  kindOfSet,
+  SET_FORMS,
+  type OpenSetOptions,
+} from '../../eval/sets/open-set.js';
+import type { PreprocessingOptions } from '../../eval/sets/preprocessing.js';
 import { evaluationLines } from '../../eval/sets/table.js';
 import { UserError } from '../../errors.js';
 import { atomicWriteFile } from '../../files/atomic-write.js';
@@ -29,6 +36,7 @@ import { trainExtractorCommand } from './train-extractor.js';
 
 type SetFlags = CommonFlags &
   ExtractorFlags &
+  PreprocessingOptions &
   Pick<OpenSetOptions, 'count' | 'seed' | 'skipBad' | 'best' | 'split' | 'steps' | 'sampler' | 'engine' | 'threads'> & {
     /** False after --no-cache. */
     readonly cache: boolean;
@@ -97,6 +105,9 @@ function withSetOptions(command: Command): Command {
       numeric,
     )
     .option('--seed <n>', 'random seed of samples, of the choice of images and of subsets', numeric, 0)
+    .option('--image-size <pixels>', "size to which image files are resized (default: the run's)", numeric)
+    .option('--image-channels <1|3>', "channels of image files (default: the run's, or 3)", numeric)
+    .option('--crop <pixels>', "center crop of files, arrays, and data sets, or none (default: the run's)", numeric)
     .option('--skip-bad', 'skip images that cannot be decoded, and report how many were used')
     .addOption(
       new Option('--split <name>', 'split of data sets that have both').choices(['train', 'test']).default('train'),
@@ -127,6 +138,7 @@ async function writeSet(
   if (!flags.out.toLowerCase().endsWith('.npz')) throw new UserError(`--out must name an .npz file, not ${flags.out}.`);
   await withExtractor(flags, async (extractor, progress) => {
     const options = { ...setOptions(flags, extractor, progress), metrics: [] };
+    checkPreprocessing([await kindOfSet(spec)], options);
     const set = await featuresOf(spec, { keepFeatures: flags.features === true }, options);
     await writeStatistics(flags.out, set);
     progress.end();

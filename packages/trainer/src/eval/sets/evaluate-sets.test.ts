@@ -1,7 +1,8 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataError, toFloat, writeNpy } from '@dm/data';
+import { DataError, imageGrid, openDataset, toFloat, writeNpy } from '@dm/data';
 import { EvalError } from '@dm/eval';
+import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { generateSamples } from '../../sampling/generate-samples.js';
 import { fakeExtractor } from '@dm/eval/testing';
@@ -93,6 +94,120 @@ describe('evaluateSets', () => {
       code: 'FEATURES_MISSING',
       contains: ['sfid', 'spatial'],
     });
+  });
+});
+
+describe('image files', () => {
+  let photos: string;
+  beforeAll(async () => {
+    photos = join(folder, 'photos');
+    mkdirSync(photos);
+    for (let i = 0; i < 12; i++) {
+      // Of several sizes.
+      const side = 16 + 4 * (i % 3);
+      const image = new Uint8Array(side ** 2).map((_, at) => (at * at * (i + 1)) % 251);
+      writeFileSync(join(photos, `${i}.png`), await imageGrid(image, { shape: [side, side, 1], gap: 0 }));
+    }
+    const files = readdirSync(photos).map((name) => [name, readFileSync(join(photos, name))] as const);
+    writeFileSync(join(folder, 'photos.zip'), zipSync(Object.fromEntries(files)));
+  });
+  const spec = () => `folder:${photos}`;
+  const all = { ...options(), count: undefined };
+  /** The images of `dataset` as an array file, which is evaluated as it is. */
+  const arrayOf = async (size: number, crop?: number): Promise<string> => {
+    const set = await openDataset(spec(), { size, channels: 1, ...(crop && { crop: { size: crop, at: 'center' } }) });
+    const file = join(folder, `array-${size}-${crop}.npy`);
+    const { images } = await set.read(Array.from({ length: set.length }, (_, i) => i));
+    await writeNpy(file, { shape: [set.length, ...set.shape], data: images });
+    return file;
+  };
+  const evaluateAll = async (reference: string, more: object = {}, generated = run) => {
+    const { count: _, ...rest } = all;
+    return evaluateSets(generated, reference, { ...rest, ...(generated === run && { count: 12 }), ...more });
+  };
+
+  it("get the size and channels of the run's images by default, in folders and archives", async () => {
+    const expected = await evaluateAll(await arrayOf(8));
+    const ofFolder = await evaluateAll(spec());
+    expect(ofFolder.reference).toMatchObject({ count: 12, shape: [8, 8, 1] });
+    expect(ofFolder.results).toEqual(expected.results);
+    expect((await evaluateAll(join(folder, 'photos.zip'))).results).toEqual(expected.results);
+  });
+
+  it('are resized and cropped as the data of a run that was trained on files', async () => {
+    const { out } = await train({
+      ...tinyConfig(folder, 1),
+      data: spec(),
+      imageSize: 12,
+      imageChannels: 1,
+      crop: { size: 8, at: 'random' },
+      out: join(folder, 'cropped'),
+    });
+    const options12 = { ...options(), count: 12 };
+    const expected = await evaluateSets(out, await arrayOf(12, 8), options12);
+    const byDefault = await evaluateSets(out, spec(), options12);
+    expect(byDefault.reference.shape).toEqual([8, 8, 1]);
+    expect(byDefault.results).toEqual(expected.results);
+    const checkpoint = join(out, 'checkpoints', 'step-000001');
+    expect((await evaluateSets(spec(), checkpoint, options12)).generated.shape).toEqual([8, 8, 1]);
+    const whole = await evaluateSets(out, spec(), { ...options12, imageSize: 8, crop: 'none' });
+    expect(whole.results).toEqual((await evaluateSets(out, await arrayOf(8), options12)).results);
+  });
+
+  it('are not the only data that a run crops', async () => {
+    const crop = { size: 6, at: 'center' } as const;
+    const { out } = await train({ ...tinyConfig(folder, 1), crop, out: join(folder, 'six') });
+    expect((await evaluateSets(out, data, options())).reference).toMatchObject({ count: 11, shape: [6, 6, 1] });
+    const both = await evaluateAll(data, { crop: 4 }, data);
+    expect([both.generated.shape, both.reference.shape]).toEqual([
+      [4, 4, 1],
+      [4, 4, 1],
+    ]);
+  });
+
+  it('take options without a run, also of a folder of several sizes', async () => {
+    const [a, b] = [spec(), join(folder, 'photos.zip')];
+    const gray = { imageSize: 8, imageChannels: 1 } as const;
+    const { generated, reference, results } = await evaluateAll(b, gray, a);
+    expect([generated.shape, reference.shape]).toEqual([
+      [8, 8, 1],
+      [8, 8, 1],
+    ]);
+    expect(results[0]!.value).toBeLessThan(1e-9);
+    expect((await evaluateAll(photos, { ...gray, crop: 6 }, a)).reference.shape).toEqual([6, 6, 1]);
+    expect((await evaluateAll(b, { imageSize: 8 }, a)).reference.shape).toEqual([8, 8, 3]);
+  });
+
+  it('need a size, and sets to use it on', async () => {
+    const refused = { type: UserError, code: 'OPTION_INVALID' } as const;
+    await expect(evaluateAll(spec(), {}, data)).rejects.toThrowWith({ ...refused, contains: [spec(), '--image-size'] });
+    for (const [option, flag] of [
+      [{ imageSize: 8 }, '--image-size'],
+      [{ imageChannels: 1 }, '--image-channels'],
+    ] as const) {
+      await expect(evaluateAll(data, option)).rejects.toThrowWith({ ...refused, contains: flag });
+    }
+    await expect(evaluateAll(run, { crop: 4 })).rejects.toThrowWith({ ...refused, contains: '--crop' });
+    await expect(evaluateAll(photos)).rejects.toThrowWith({
+      type: EvalError,
+      code: 'SET_INVALID',
+      contains: 'folder:',
+    });
+    await expect(evaluateAll(spec(), { imageSize: 'x' })).rejects.toThrowWith({ type: DataError, code: 'DATA_OPTION' });
+    await expect(evaluateAll(spec(), { crop: 'x' })).rejects.toThrowWith({ type: DataError, code: 'DATA_OPTION' });
+  });
+
+  it('that are bad are skipped and named', async () => {
+    const bad = join(photos, 'bad.png');
+    writeFileSync(bad, readFileSync(join(photos, '0.png')).subarray(0, 60));
+    try {
+      await expect(evaluateAll(spec())).rejects.toThrowWith({ type: DataError, contains: 'bad.png' });
+      const { reference, warnings } = await evaluateAll(spec(), { skipBad: true });
+      expect(reference.count).toBe(12);
+      expect(warnings.join('\n')).toContain('bad.png');
+    } finally {
+      rmSync(bad);
+    }
   });
 });
 

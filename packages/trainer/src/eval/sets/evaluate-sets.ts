@@ -12,7 +12,8 @@ import {
   type ImageFeatures,
   type MetricName,
 } from '@dm/eval';
-import { openSet, type OpenSetOptions } from './open-set.js';
+import { checkPreprocessing, kindOfSet, openSet, type OpenSetOptions } from './open-set.js';
+import { preprocessingOfRun, type Preprocessing } from './preprocessing.js';
 
 export interface EvaluateSetsOptions extends OpenSetOptions {
   readonly extractor: FeatureExtractor;
@@ -24,7 +25,8 @@ export interface EvaluateSetsOptions extends OpenSetOptions {
 }
 
 /**
- * Evaluates `generated` against `reference`, each one of `SET_FORMS`.
+ * Evaluates `generated` against `reference`, each one of `SET_FORMS`. If one of them is a run, image files and data sets
+ * are preprocessed as its training data by default.
  *
  * @throws {Error} if a set cannot be used; the message names the set and the problem
  */
@@ -36,19 +38,28 @@ export async function evaluateSets(
   const { metrics, seed = 0, extractor } = options;
   checkMetrics(metrics, extractor);
   const needs = requiredFeatures(metrics);
-  const a = await featuresOf(generated, needs.generated, options);
-  const b = await featuresOf(reference, needs.reference, options);
+  const sets = [generated, reference];
+  const kinds = await Promise.all(sets.map((set) => kindOfSet(set)));
+  checkPreprocessing(kinds, options);
+  const run = sets.find((_, i) => kinds[i] === 'run');
+  const ofRun = run === undefined ? undefined : preprocessingOfRun(run);
+  const a = await featuresOf(generated, needs.generated, options, ofRun);
+  const b = await featuresOf(reference, needs.reference, options, ofRun);
   return evaluate(a, b, { metrics, seed });
 }
 
-/** The features of a set: from the cache if available, otherwise extracted and cached. */
+/**
+ * The features of a set: from the cache if available, otherwise extracted and cached. `ofRun` is the preprocessing of the
+ * run that it is compared with.
+ */
 export async function featuresOf(
   spec: string,
   needs: { readonly keepFeatures: boolean; readonly keepLogits?: boolean },
   options: EvaluateSetsOptions,
+  ofRun?: Preprocessing,
 ): Promise<ImageFeatures> {
   const { extractor, cache, onNote, onProgress } = options;
-  const opened = await openSet(spec, extractor, options);
+  const opened = await openSet(spec, extractor, options, ofRun);
   if (opened.kind === 'statistics') return opened.set;
   const { source } = opened;
   try {
