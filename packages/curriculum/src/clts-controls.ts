@@ -51,12 +51,15 @@ export function cltsCorrected(context: ScheduleContext, options?: Partial<CltsOp
   return { ...clts(context, { ...options, importanceCorrection: true }), name: 'cltsCorrected' };
 }
 
+const inLogSnr: Partial<CltsOptions> = { coordinate: 'logSnr', mu: 0, sigma: 2 };
+
+export const cltsLogSnrDefaults: CltsOptions = { ...cltsDefaults, ...inLogSnr };
+
 /**
  * CLTS in logSNR, with mu 0 (signal equals noise) and sigma 2, which mean the same noise levels for every noise
  * schedule. Needs `alphasCumprod`.
  * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function cltsLogSnr(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
-  const inLogSnr: Partial<CltsOptions> = { coordinate: 'logSnr', mu: 0, sigma: 2 };
   return { ...clts(context, { ...inLogSnr, ...options }), name: 'cltsLogSnr' };
 }

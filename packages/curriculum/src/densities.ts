@@ -34,9 +34,9 @@ export interface LogNormalOptions {
 }
 
 /** Table 1 of Karras et al. 2022, arXiv:2206.00364. */
-const edmDefaults: LogNormalOptions = { mean: -1.2, std: 1.2 };
+export const edmDefaults: LogNormalOptions = { mean: -1.2, std: 1.2 };
 /** Karras et al. 2024, arXiv:2312.02696. */
-const edm2Defaults: LogNormalOptions = { mean: -0.4, std: 1 };
+export const edm2Defaults: LogNormalOptions = { mean: -0.4, std: 1 };
 
 /**
  * Timesteps with ln sigma ~ N(mean, std^2), by default EDM's N(-1.2, 1.2^2): Table 1 of Karras et al. 2022,
@@ -74,7 +74,7 @@ export interface LaplaceOptions {
   readonly b: number;
 }
 
-const laplaceDefaults: LaplaceOptions = { mu: 0, b: 0.5 };
+export const laplaceDefaults: LaplaceOptions = { mu: 0, b: 0.5 };
 
 /**
  * Timesteps with a Laplace density p(logSNR) = exp(-|logSNR - mu| / b) / (2 b), which by default peaks at equal signal
@@ -105,7 +105,7 @@ export interface LogitNormalOptions {
   readonly std: number;
 }
 
-const logitNormalDefaults: LogitNormalOptions = { mean: 0, std: 1 };
+export const logitNormalDefaults: LogitNormalOptions = { mean: 0, std: 1 };
 
 /**
  * Timesteps with logit(s) ~ N(mean, std^2), that is, a density ∝ exp(-(logit s - mean)^2 / (2 std^2)) / (s (1 - s))
@@ -136,7 +136,7 @@ export interface ModeOptions {
   readonly scale: number;
 }
 
-const modeDefaults: ModeOptions = { scale: 1.29 };
+export const modeDefaults: ModeOptions = { scale: 1.29 };
 
 /**
  * Mode sampling with heavy tails: s = f(u) = 1 - u - scale (cos^2(pi u / 2) - 1 + u) for uniform u, Sec. 3.1 of Esser
@@ -185,7 +185,7 @@ export interface BetaOptions {
   readonly a: number;
 }
 
-const betaDefaults: BetaOptions = { a: 0.8 };
+export const betaDefaults: BetaOptions = { a: 0.8 };
 
 /**
  * Timesteps with t / T ~ Beta(a, 1), integrated over each timestep: p_t = ((t + 1) / T)^a - (t / T)^a. B-TTDM, Zheng et

@@ -12,7 +12,7 @@ export interface DifficultyCurriculumOptions {
   readonly smoothing: number;
 }
 
-const difficultyCurriculumDefaults: DifficultyCurriculumOptions = { clusters: 20, patience: 200, smoothing: 0 };
+export const difficultyCurriculumDefaults: DifficultyCurriculumOptions = { clusters: 20, patience: 200, smoothing: 0 };
 
 interface CurriculumState extends ScheduleState {
   /** Number of clusters in use, in [1, N]; the noisiest come first. */

@@ -23,7 +23,12 @@ export { lossSecondMoment, type LossSecondMomentOptions } from './loss-second-mo
 export { difficultyCurriculum } from './difficulty-curriculum.js';
 export type { DifficultyCurriculumOptions } from './difficulty-curriculum.js';
 export { speed, type SpeedOptions } from './speed.js';
-export { createTimestepSchedule, timestepScheduleNames, timestepSchedules } from './registry.js';
+export {
+  createTimestepSchedule,
+  timestepScheduleDefaults,
+  timestepScheduleNames,
+  timestepSchedules,
+} from './registry.js';
 export type { TimestepScheduleName, TimestepScheduleOptions } from './registry.js';
 
 // Loss weights, and building blocks for custom schedules.

@@ -13,7 +13,7 @@ export interface LossSecondMomentOptions {
 /** Largest number of losses stored for all timesteps together: 80 MB. */
 const largestHistory = 1e7;
 
-const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTimestep: 10, uniformShare: 0.001 };
+export const lossSecondMomentDefaults: LossSecondMomentOptions = { historyPerTimestep: 10, uniformShare: 0.001 };
 
 /**
  * Loss-aware importance sampling: p_t ∝ sqrt(mean of the last 10 squared losses at t), mixed with the uniform density

@@ -1,20 +1,26 @@
-import { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-controls.js';
-import { clts } from './clts.js';
+import { cltsCorrected, cltsLogSnr, cltsLogSnrDefaults, cltsReversed, cltsTimeAverage } from './clts-controls.js';
+import { clts, cltsDefaults } from './clts.js';
 import type { ScheduleContext } from './context.js';
 import {
+  betaDefaults,
   betaTimesteps,
   cosmapTimesteps,
+  edm2Defaults,
   edm2Timesteps,
+  edmDefaults,
   edmTimesteps,
+  laplaceDefaults,
   laplaceTimesteps,
+  logitNormalDefaults,
   logitNormalTimesteps,
+  modeDefaults,
   modeTimesteps,
   uniformTimesteps,
 } from './densities.js';
-import { difficultyCurriculum } from './difficulty-curriculum.js';
-import { lossSecondMoment } from './loss-second-moment.js';
+import { difficultyCurriculum, difficultyCurriculumDefaults } from './difficulty-curriculum.js';
+import { lossSecondMoment, lossSecondMomentDefaults } from './loss-second-moment.js';
 import type { TimestepSchedule } from './schedule.js';
-import { speed } from './speed.js';
+import { speed, speedDefaults } from './speed.js';
 
 /** Every schedule by name. To add a schedule, write its factory and add a line here. */
 export const timestepSchedules = {
@@ -41,6 +47,28 @@ export type TimestepScheduleName = keyof typeof timestepSchedules;
 export type TimestepScheduleOptions<N extends TimestepScheduleName> = NonNullable<
   Parameters<(typeof timestepSchedules)[N]>[1]
 >;
+
+/** All options of each schedule with their default values. */
+export const timestepScheduleDefaults: {
+  readonly [N in TimestepScheduleName]: Required<TimestepScheduleOptions<N>>;
+} = {
+  uniform: {},
+  clts: cltsDefaults,
+  cltsReversed: cltsDefaults,
+  cltsTimeAverage: cltsDefaults,
+  cltsCorrected: { ...cltsDefaults, importanceCorrection: true },
+  cltsLogSnr: cltsLogSnrDefaults,
+  lossSecondMoment: lossSecondMomentDefaults,
+  difficultyCurriculum: difficultyCurriculumDefaults,
+  edm: edmDefaults,
+  edm2: edm2Defaults,
+  laplace: laplaceDefaults,
+  logitNormal: logitNormalDefaults,
+  mode: modeDefaults,
+  cosmap: {},
+  speed: speedDefaults,
+  beta: betaDefaults,
+};
 
 export const timestepScheduleNames = Object.keys(timestepSchedules) as readonly TimestepScheduleName[];
 

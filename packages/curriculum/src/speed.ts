@@ -14,7 +14,7 @@ export interface SpeedOptions {
   readonly weightCeiling: number | null;
 }
 
-const speedDefaults: SpeedOptions = { k: 5, tau: null, weightCeiling: 0.6 };
+export const speedDefaults: SpeedOptions = { k: 5, tau: null, weightCeiling: 0.6 };
 
 /**
  * SpeeD, Wang et al. 2025, arXiv:2405.17403: p(t) = k / (T + tau (k - 1)) for the first tau timesteps and

@@ -36,7 +36,7 @@ function finalFiles(out: string): Record<string, string> {
 }
 
 /** What asking for class 2 of a model with two classes throws. */
-const noClass2 = { type: UserError, code: 'CLASS_UNKNOWN', contains: ['Class 2', 'has 2'] };
+const noClass2 = { type: UserError, code: 'CLASS_UNKNOWN', contains: ['--label 2', '0 to 1'] };
 
 /** The log without what clocks measured. */
 function log(out: string) {
@@ -342,7 +342,9 @@ describe('refused, with the reason', () => {
     [{ model: { type: 'dit', ...tinyDit, num_classes: 3 } }, 'DATA_MISMATCH', ['3 classes', 'has 2']],
     [{ batchSize: 0 }, 'CONFIG_INVALID', ['batchSize', 'at least 1', 'got 0']],
     [{ data: 'nowhere.npz' }, 'DATA_NOT_FOUND', ['nowhere.npz']],
-    [{ curriculum: { type: 'clts', sigma: -1 } }, RangeError, ['sigma', '-1']],
+    [{ curriculum: { type: 'clts', sigma: -1 } }, 'CONFIG_INVALID', ['curriculum.sigma', '-1']],
+    [{ curriculum: { type: 'speed', tau: 21 } }, 'CONFIG_INVALID', ['curriculum.tau', 'T = 20', 'got 21']],
+    [{ model: { norm_num_groups: 3 } }, 'CONFIG_INVALID', ['model.norm_num_groups', 'block_out_channels', 'got 3']],
     [{ sampler: { steps: 21 } }, 'CONFIG_INVALID', ['sampler steps', '21']],
     [{ sampler: { type: 'unipc', steps: 2, path: { stepEnd: 'stride' } } }, 'CONFIG_INVALID', ['"stride"']],
     [

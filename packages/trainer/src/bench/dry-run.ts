@@ -8,49 +8,49 @@ import { availableMemory } from '../machine/available-memory.js';
 import { checkTrainingMemory, estimateMemory } from '../setup/memory.js';
 import { stateBytes, tensorBytes } from '../setup/state-table.js';
 
-/** What is known of a training by arithmetic, before anything of the model's size is allocated. */
+/** Facts about a training that are computed, without allocating the model. */
 export interface TrainingPlan {
-  /** Complete: what the data say about the model is filled in. */
+  /** Complete configuration, including model fields derived from the data. */
   readonly config: Config;
   /** Parameters, multiply-adds and activations by module, as a table. */
   readonly model: string;
   readonly parameters: number;
-  /** Bytes that a run holds at least: its state, a batch, and part of the activations. */
+  /** Lower bound of the memory in bytes: state, a batch, and part of the activations. */
   readonly memoryBytes: number;
-  /** Bytes of the state that a run holds: parameters, averages, the optimizer's slots, summed gradients. */
+  /** Computed size of the state in bytes: parameters, averages, optimizer slots, accumulated gradients. */
   readonly stateBytes: number;
-  /** Bytes of a checkpoint's tensors. */
+  /** Computed size of a checkpoint's tensors, in bytes. */
   readonly checkpointBytes: number;
 }
 
 export interface DryRun extends TrainingPlan {
-  /** Steps that were run on the engine and thrown away; absent if `notMeasured`. */
+  /** Measurement of two steps on the engine, whose results are discarded; absent if `notMeasured`. */
   readonly measured?: BenchResult;
-  /** Seconds of all steps at that speed; samples, evaluations and checkpoints come on top. An extrapolation. */
+  /** Estimated seconds for all steps at that speed, excluding samples, evaluations and checkpoints. */
   readonly seconds?: number;
   /** Why no steps were run. */
   readonly notMeasured?: string;
 }
 
 export interface DryRunOptions {
-  /** Receives the plan before the machine's memory is compared with it, and before any step is run. */
+  /** Receives the plan before the memory is checked and any step is run. */
   readonly onPlan?: (plan: TrainingPlan) => void;
-  /** Measure a training that is larger than this machine's memory too. */
+  /** Measure even if training needs more memory than this machine has. */
   readonly skipMemoryCheck?: boolean;
-  /** Runs steps of a configuration; a text says why not. Default: two timed steps in this process. */
+  /** Measures steps of a configuration, or returns why it cannot. Default: two timed steps in this process. */
   readonly measure?: (config: Config) => Promise<BenchResult | string>;
 }
 
-/** Steps that are run and timed, after the first, which compiles, and one more. */
+/** Timed steps, after the first one, which compiles, and one warm-up step. */
 export const dryRunSteps = { steps: 2, warmup: 1 } as const;
 
-/** A training that holds more at least than this is not measured: its steps may take many times as much. */
+/** A training whose lower bound exceeds this is not measured: its steps may need many times as much memory. */
 const measuredAtMostBytes = 2 ** 29;
 
 /**
  * Resolves the layers, opens the data, and runs a few steps if they need little memory. Writes nothing.
  *
- * @throws {UserError} as `train` does: `OUT_OF_MEMORY` if the training is larger than this machine's memory
+ * @throws {UserError} in the cases of `train`, such as `OUT_OF_MEMORY` if training needs more memory than this machine has
  */
 export async function dryRun(layers: readonly Layer[], options: DryRunOptions = {}): Promise<DryRun> {
   const { onPlan, skipMemoryCheck = false, measure = (config) => bench(config, dryRunSteps) } = options;

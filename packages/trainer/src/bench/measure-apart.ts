@@ -1,4 +1,4 @@
-/** Measuring in a child process, which can be ended at any moment: the engine's calls cannot. */
+/** Measures in a child process, which can be killed at any time, unlike a call of the engine. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,16 +10,17 @@ import type { Config } from '../config/schema.js';
 import { deserializeError } from '../errors.js';
 
 /**
- * What `dm bench` of the command's file `cli` says of a few steps, or why there is nothing to say after `ms` milliseconds.
+ * Runs `dm bench` for a few steps, with the command's file `cli`, for at most `ms` milliseconds. Returns its result, or the
+ * reason why there is none.
  *
- * @throws {UserError} the error that `dm bench` ends with
+ * @throws {UserError} the error of `dm bench`, if it fails
  */
 export async function measureApart(cli: string, config: Config, ms: number): Promise<BenchResult | string> {
   const { steps, warmup } = dryRunSteps;
   const folder = mkdtempSync(join(tmpdir(), 'dm-dry-run-'));
   let output: string | undefined;
   try {
-    // In a file, since the system limits the length of arguments: custom betas alone may exceed it.
+    // In a file, because the system limits the length of arguments, which a list of betas may exceed.
     const path = join(folder, 'config.json');
     atomicWriteFile(path, JSON.stringify(config));
     const args = ['bench', '--json', '--steps', String(steps), '--warmup', String(warmup), '--config', path];
@@ -31,12 +32,12 @@ export async function measureApart(cli: string, config: Config, ms: number): Pro
   const line = output.split('\n').findLast((text) => text.startsWith('{'));
   const event = JSON.parse(line ?? '{"event":"none"}') as { readonly event: string };
   if (event.event === 'bench') return event as unknown as BenchResult;
-  if (event.event !== 'error') return 'the process that measures ended without a result';
+  if (event.event !== 'error') return 'the measuring process ended without a result';
   const { code, message } = event as unknown as { readonly code: string; readonly message: string };
   throw deserializeError({ name: 'UserError', message, stack: '', code });
 }
 
-/** Standard output of `node` with `args`; undefined if it is ended for taking longer than `ms`. */
+/** Standard output of `node` with `args`; undefined if it was killed after `ms` milliseconds. */
 function outputOf(args: readonly string[], ms: number): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });

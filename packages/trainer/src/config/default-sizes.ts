@@ -1,6 +1,6 @@
 /**
- * Sizes of a model that a configuration names without one (`--model dit`): for images of up to 256 x 256 below 50 million
- * parameters; the reference classes default to their largest model (DiT-XL: 674 million) and to images of 224 x 224.
+ * Default model sizes for a configuration that sets only the type (`--model dit`): below 50 million parameters for images
+ * of up to 256 x 256. The reference classes default to their largest model (DiT-XL: 674 million) or to 224 x 224 images.
  */
 import { unetPresets, type DiTConfig, type UNet2DOptions, type UViTConfig } from '@dm/models';
 import { UserError } from '../errors.js';
@@ -18,7 +18,7 @@ interface TransformerSize {
   readonly heads: number;
 }
 
-/** By the largest side of an image that a row is for. */
+/** Sizes by the maximum side of the images. */
 const transformerWidths = [
   { side: 16, width: 128, depth: 4, heads: 4 },
   { side: 32, width: 256, depth: 6, heads: 4 },
@@ -33,12 +33,12 @@ function transformerSize({ height, width }: ImageShape): TransformerSize {
   return { patch, ...size };
 }
 
-/** Fewer patches a side than this say little about an image, and more take long: a step's time grows faster than theirs. */
+/** Range of patches per side: fewer carry little information, and the time of a step grows faster than their number. */
 const [fewestPatches, mostPatches] = [4, 32];
 
 /**
- * The smallest divisor of `side` that leaves at most 8 patches a side (16 for images larger than 32 x 32), else one that
- * leaves at most 32; undefined if there is none.
+ * The smallest divisor of `side` that gives at most 8 patches per side (16 for images larger than 32 x 32), otherwise at
+ * most 32; undefined if none does.
  */
 function patchSize(side: number): number | undefined {
   const patches = side <= 32 ? 8 : 16;
@@ -55,25 +55,25 @@ function noPatchError(side: number): UserError {
   while (patchSize(lower) === undefined) lower--;
   while (patchSize(upper) === undefined) upper++;
   return new UserError(
-    `Images of ${side} x ${side} cannot be cut into between ${fewestPatches} and ${mostPatches} patches a side. Choose ` +
+    `Images of ${side} x ${side} cannot be divided into ${fewestPatches} to ${mostPatches} patches per side. Choose ` +
       `--image-size ${lower} or ${upper}, set model.patch_size, or choose --model unet.`,
     { code: 'CONFIG_INVALID' },
   );
 }
 
-/** Of `dit`. */
+/** Size of `dit`. */
 export function ditSize(data: ImageShape): Pick<DiTConfig, 'patch_size' | 'hidden_size' | 'depth' | 'num_heads'> {
   const { patch, width, depth, heads } = transformerSize(data);
   return { patch_size: patch, hidden_size: width, depth, num_heads: heads };
 }
 
-/** Of `dit-diffusers`. */
+/** Size of `dit-diffusers`. */
 export function ditTransformer2dSize(data: ImageShape): Record<string, number> {
   const { patch, width, depth, heads } = transformerSize(data);
   return { patch_size: patch, num_layers: depth, num_attention_heads: heads, attention_head_dim: width / heads };
 }
 
-/** Of `uvit`. */
+/** Size of `uvit`. */
 export function uvitSize(data: ImageShape): Pick<UViTConfig, 'patch_size' | 'embed_dim' | 'depth' | 'num_heads'> {
   const { patch, width, depth, heads } = transformerSize(data);
   return { patch_size: patch, embed_dim: width, depth, num_heads: heads };
@@ -81,10 +81,10 @@ export function uvitSize(data: ImageShape): Pick<UViTConfig, 'patch_size' | 'emb
 
 type UNetSize = Omit<UNet2DOptions, 'sample_size'>;
 
-/** Levels from this side on have attention in their blocks. */
+/** The level with feature maps of this side has attention in its blocks. */
 const attentionSide = 16;
 
-/** Of `unet`: a preset of @dm/models, with as many levels as the images can be halved. */
+/** Size of `unet`: a preset of @dm/models, with as many of its levels as the images can be halved. */
 export function unetSize({ height, width, channels }: ImageShape): UNetSize {
   const side = Math.max(height, width);
   if (side <= 28 && channels === 1) return sizeOf(unetPresets.mnist, { height, width, attention: Infinity });
@@ -92,7 +92,7 @@ export function unetSize({ height, width, channels }: ImageShape): UNetSize {
   return sizeOf(unetPresets[side <= 48 ? 'cifar10-small' : 'small-64'], { height, width, attention });
 }
 
-/** `preset` for images of another size. `attention`: the index of the level whose blocks have it. */
+/** `preset` for images of another size. `attention`: index of the level whose blocks have attention. */
 function sizeOf(
   preset: UNet2DOptions,
   { height, width, attention }: { height: number; width: number; attention: number },
@@ -101,7 +101,7 @@ function sizeOf(
   let possible = 1;
   while (height % 2 ** possible === 0 && width % 2 ** possible === 0) possible++;
   const widths = [...preset.block_out_channels!];
-  // Larger images have more levels, of the last one's width.
+  // Larger images get more levels, as wide as the last one.
   while (Number.isFinite(attention) && widths.length <= attention) widths.push(widths.at(-1)!);
   const levels = Math.min(widths.length, possible);
   const hasAttention = Array.from({ length: levels }, (_, i) => i === attention);
@@ -110,7 +110,7 @@ function sizeOf(
     block_out_channels: widths.slice(0, levels),
     down_block_types: hasAttention.map((has) => (has ? 'AttnDownBlock2D' : 'DownBlock2D')),
     up_block_types: hasAttention.toReversed().map((has) => (has ? 'AttnUpBlock2D' : 'UpBlock2D')),
-    // Attention over more than 32 x 32 places takes more memory than the rest of the model.
+    // Attention over more than 32 x 32 positions needs more memory than the rest of the model.
     ...(Math.max(height, width) / 2 ** (levels - 1) > 32 && { add_attention: false }),
   };
 }

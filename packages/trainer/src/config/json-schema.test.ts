@@ -17,6 +17,7 @@ describe('the JSON Schema of a configuration', () => {
         sampler: { type: 'heun', churn: { amount: 3 }, path: 'karras', clipping: null },
         uncertainty: { lr: 0.01 },
         curriculum: 'uniform',
+        model: { type: 'dit', depth: 2, _class_name: 'DiT' },
         diffusion: { schedule: 'linear', prediction: { sigmaData: 0.4 } },
         optimizer: { lr: 1, momentumDecay: 'demon', matrixLr: 0.1 },
         $schema: 'x.json',
@@ -38,6 +39,12 @@ describe('the JSON Schema of a configuration', () => {
     { sampler: { type: 'euler', eta: 1 } },
     { sampler: { path: { type: 'karras', spacing: 'leading' } } },
     { sampler: { clipping: { type: 'threshold', quantile: 1 } } },
+    { model: { type: 'dit', depht: 2 } },
+    { model: { type: 'dit', depth: 0 } },
+    { model: { type: 'unet', depth: 2 } },
+    { model: { down_block_types: ['DownBlock'] } },
+    { curriculum: { type: 'clts', sigma: -1 } },
+    { curriculum: { type: 'laplace', sigma: 1 } },
   ])('refuses %j', (value) => expect(accepts(value)).toBe(false));
 
   it('says of each field what it is, and of most what they are where left out', () => {
@@ -54,6 +61,22 @@ describe('the JSON Schema of a configuration', () => {
     expect(kinds[0]).toEqual({ enum: ['adamW', 'adam', 'sgd', 'lion', 'muon', 'adEMAMix', 'scheduleFreeAdamW'] });
     expect(kinds.find((kind) => JSON.stringify(kind).includes('matrixLr'))).toMatchObject({
       properties: { type: { const: 'muon' }, lr: { default: 4e-3 }, matrixLr: { default: 0.02 } },
+    });
+    const kindOf = (part: string, type: string) => {
+      const all = fields[part]!['anyOf'] as { properties?: { type: unknown } }[];
+      return all.find(
+        ({ properties }) => JSON.stringify(properties?.type) === JSON.stringify({ type: 'string', const: type }),
+      );
+    };
+    const description = expect.stringMatching(/\w/) as unknown;
+    expect(kindOf('model', 'dit')).toMatchObject({
+      properties: { depth: { type: 'integer', minimum: 1, maximum: 1024, description } },
+    });
+    expect(kindOf('model', 'unet')).toMatchObject({
+      properties: { dropout: { minimum: 0, exclusiveMaximum: 1, default: 0, description } },
+    });
+    expect(kindOf('curriculum', 'clts')).toMatchObject({
+      properties: { sigma: { exclusiveMinimum: 0, default: 0.2, description } },
     });
     // Of the averages only those without options of their own.
     expect((fields['ema']!['anyOf'] as unknown[])[0]).toEqual({ enum: ['scheduleFree'] });

@@ -53,10 +53,16 @@ function ofType(kind: JsonObject, schema: unknown, value: unknown): JsonObject {
     ([name]) => name !== 'type' && common.includes(name),
   );
   return {
-    ...rest,
+    ...withNotes(rest),
     properties: fieldsOf(properties as JsonObject, schema, Object.fromEntries(shared)),
     ...(own.length > 0 && { required: own }),
   };
+}
+
+/** Of a type that accepts further fields, only notes (`isNote`) are accepted. */
+function withNotes({ additionalProperties: notes, ...rest }: JsonObject): JsonObject {
+  if (typeof notes !== 'object') return { ...rest, ...(notes !== undefined && { additionalProperties: notes }) };
+  return { ...rest, patternProperties: { '^_': notes }, additionalProperties: false };
 }
 
 /** The types that the JSON Schema of a component's object allows. */

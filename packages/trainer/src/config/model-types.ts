@@ -22,7 +22,7 @@ interface ModelType {
   readonly create: (config: object) => Model;
   /** Defaults, derived from the data, of fields that the configuration does not set. */
   readonly fromData: (data: DataShape) => object;
-  /** The fields that determine the model's size, and their values for these images if the configuration sets none. */
+  /** The fields that determine the model's size, and their defaults for these images if the configuration sets none. */
   readonly sizeFields: readonly string[];
   readonly defaultSize: (data: DataShape) => object;
   /** Whether it has a null class in addition to its classes. If not, its last class serves as one when labels are dropped. */
@@ -102,10 +102,10 @@ export const modelTypes = {
 export type ModelTypeName = keyof typeof modelTypes;
 
 /**
- * A model of a configuration with what it leaves out: image size, channels and classes of the data; and, if it gives no
- * field of its size, a size that fits the images. With one such field given, the others are the class's own defaults.
+ * Fills in the fields that `model` leaves out: image size, channels and classes of the data, and, if it sets no size field,
+ * a size that fits the images. If it sets one, the others keep the class's own defaults.
  *
- * @throws {UserError} if no size fits
+ * @throws {UserError} if no size fits the images
  */
 export function fitModel<T extends { readonly type: ModelTypeName }>(model: T, data: DataShape): T {
   const { fromData, sizeFields, defaultSize }: ModelType = modelTypes[model.type];

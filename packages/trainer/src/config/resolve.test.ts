@@ -91,8 +91,14 @@ describe('resolving', () => {
     expect(() => configFile(yaml)).toThrowWith(invalid(yaml, 'fields'));
     rmSync(folder, { recursive: true });
 
-    const config = resolveConfig(['optimizer.maxGradNorm=null', 'engine=tfjs-cpu', 'model.x=[1, 2]'].map(assignment));
-    expect(config).toMatchObject({ optimizer: { maxGradNorm: null }, engine: 'tfjs-cpu', model: { x: [1, 2] } });
+    const config = resolveConfig(
+      ['optimizer.maxGradNorm=null', 'engine=tfjs-cpu', 'model.block_out_channels=[8, 16]'].map(assignment),
+    );
+    expect(config).toMatchObject({
+      optimizer: { maxGradNorm: null },
+      engine: 'tfjs-cpu',
+      model: { block_out_channels: [8, 16] },
+    });
     expect(() => assignment('engine')).toThrowWith(invalid('--set engine', 'field=value'));
   });
 
@@ -123,11 +129,11 @@ describe('errors', () => {
     [{ batchSize: 0 }, ['batchSize', 'at least 1', 'got 0 (test)']],
     [{ batchSize: 1.5 }, ['batchSize', 'integer', 'got 1.5 (test)']],
     [{ optimizer: { lr: -1 } }, ['optimizer.lr', 'more than 0', 'got -1 (test)']],
-    [{ optimizer: { betas: [0.9, 1] } }, ['optimizer.betas.1', 'less than 1']],
+    [{ optimizer: { betas: [0.9, 1] } }, ['optimizer.betas.1', 'less than 1', 'got 1 (test)']],
     [{ seed: 'x' }, ['seed', 'type number', 'got "x" (test)']],
     [{ lossWeighting: { type: 'minsnr' } }, ['lossWeighting.type', 'constant, minSnr, softMinSnr', 'got "minsnr"']],
     [{ lossWeighting: 'minsnr' }, ['did you mean "minSnr"', 'got "minsnr" (test)']],
-    [{ lossWeighting: { gamma: 5 } }, ['lossWeighting', 'type constant', '"gamma"']],
+    [{ lossWeighting: { gamma: 5 } }, ['lossWeighting.gamma', 'type constant', 'got 5 (test)']],
     [{ uncertainty: { lr: 0 } }, ['uncertainty.lr', 'more than 0', 'got 0 (test)']],
     [{ uncertainty: 'learned' }, ['uncertainty', 'type object', 'got "learned" (test)']],
   ])('for %j say what is wrong and what would be right', (value, contains) => {

@@ -1,7 +1,9 @@
 /** Merges a preset, files and flags into one complete, valid configuration. */
+import { ConfigError } from '@dm/models';
 import { z } from 'zod';
 import { problemLines, UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
+import { isNote } from './model-schema.js';
 import { renamedFields } from './migration.js';
 import { defaultPreset, presets } from './presets.js';
 import { commonFields, fieldOf, objectsOfType, typesOf } from './schema-fields.js';
@@ -26,7 +28,10 @@ export interface Layer {
  *   their source)
  */
 export function resolveConfig(given: readonly Layer[] = []): Config {
-  const layers = given.map(({ source, value }) => ({ source, value: normalized(value as Json, configSchema) }));
+  const layers = given.map(({ source, value }): NormalizedLayer => ({
+    source,
+    value: normalized(value as Json, configSchema),
+  }));
   const unknown = layers.flatMap((l) => unknownKeys(configSchema, l.value, []).map((key) => ({ ...key, ...l })));
   if (unknown.length > 0) {
     const lines = problemLines(unknown, (key) => `${key.source}: ${describeUnknown(key)}`);
@@ -46,10 +51,47 @@ export function resolveConfig(given: readonly Layer[] = []): Config {
   merged.preset = name;
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) {
-    const lines = problemLines(parsed.error.issues, (issue) => describe(issue, merged, layers));
+    const problems = parsed.error.issues.flatMap(problemsOf);
+    const lines = problemLines(problems, (problem) => describe(problem, merged, layers));
     throw new UserError(lines, { code: 'CONFIG_INVALID' });
   }
+  for (const part of createdParts) sources.set(parsed.data[part], layers);
   return parsed.data;
+}
+
+/** Components whose options are checked further when they are created. */
+const createdParts = ['model', 'curriculum'] as const;
+
+/** The layers of these components of resolved configurations, for `explainPart`. */
+const sources = new WeakMap<object, readonly NormalizedLayer[]>();
+
+interface NormalizedLayer {
+  readonly source: string;
+  readonly value: Json;
+}
+
+/**
+ * Returns the result of `create`, which creates the component `part` of `config`.
+ *
+ * @throws {UserError} `CONFIG_INVALID` if `create` rejects the options of the component; names the field and its source
+ */
+export function explainPart<T>(part: (typeof createdParts)[number], config: Config, create: () => T): T {
+  try {
+    return create();
+  } catch (error) {
+    if (!(error instanceof (part === 'model' ? ConfigError : RangeError))) throw error;
+    // "DiT: hidden_size must be ..."
+    const [, owner = '', rest = error.message] = /^(\w+): (.*)$/s.exec(error.message) ?? [];
+    const [field = ''] = rest.split(' ', 1);
+    const isField = objectsOfType(schemaAt([part]), config[part].type).some(({ shape }) => Object.hasOwn(shape, field));
+    const layers = sources.get(config[part]) ?? [];
+    const source = (isField ? sourceOf(layers, [part, field]) : undefined) ?? sourceOf(layers, [part]);
+    const text = isField ? `${part}.${rest}` : `${part}: ${owner}: ${rest}`;
+    throw new UserError(`${text}${source === undefined ? '' : ` (${source})`}.`, {
+      code: 'CONFIG_INVALID',
+      cause: error,
+    });
+  }
 }
 
 /**
@@ -115,10 +157,10 @@ interface UnknownKey {
 function unknownKeys(schema: unknown, value: Json, path: readonly string[]): UnknownKey[] {
   const objects = objectsOfType(schema, value['type']);
   const known = [...new Set(objects.flatMap(({ shape }) => Object.keys(shape)))];
-  // Fields of a model or a timestep schedule are checked when it is created.
-  const isOpen = objects.length === 0 || objects.some(({ def }) => !(def.catchall instanceof z.ZodNever));
+  const isOpen = objects.length === 0;
+  const hasNotes = objects.some(({ def }) => !(def.catchall instanceof z.ZodNever));
   return Object.entries(value).flatMap(([key, inner]) => {
-    if (!isOpen && !known.includes(key)) return [{ path, key, known }];
+    if (!isOpen && !known.includes(key) && !(hasNotes && isNote(key))) return [{ path, key, known }];
     return isObject(inner) ? unknownKeys(fieldOf(schema, key), inner, [...path, key]) : [];
   });
 }
@@ -129,42 +171,79 @@ function describeUnknown({ path, key, known }: UnknownKey): string {
   return `unknown field "${field}". ${now === undefined ? suggestion(key, known) : `It is now called ${now}.`}`;
 }
 
+interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly issue: z.core.$ZodIssue;
+}
+
+/** One problem per field. */
+function problemsOf(issue: z.core.$ZodIssue): Problem[] {
+  const { path } = issue;
+  return issue.code === 'unrecognized_keys'
+    ? issue.keys.map((key) => ({ path: [...path, key], issue }))
+    : [{ path, issue }];
+}
+
 /** One line per invalid value: the field, what it must be, what it is, and its source. */
-function describe(issue: z.core.$ZodIssue, merged: Json, layers: readonly { source: string; value: Json }[]): string {
-  const at = (root: unknown) => issue.path.reduce<unknown>((v, k) => (isObject(v) ? v[String(k)] : undefined), root);
-  const field = issue.path.join('.');
-  const value = at(merged);
-  const source = layers.findLast((l) => at(l.value) !== undefined)?.source;
+function describe({ path, issue }: Problem, merged: Json, layers: readonly NormalizedLayer[]): string {
+  const value = valueAt(merged, path);
+  const source = sourceOf(layers, path);
   const got = `got ${value === undefined ? 'nothing' : JSON.stringify(value)}${source === undefined ? '' : ` (${source})`}`;
+  const field = path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const { type } = valueAt(merged, issue.path) as Json;
+    const objects = objectsOfType(schemaAt(issue.path), type);
+    const known = objects.flatMap(({ shape }) => Object.keys(shape));
+    const owner = typeof type === 'string' ? `${issue.path.join('.')} of type ${type}` : issue.path.join('.');
+    const key = String(path.at(-1));
+    return `${field}: ${owner} has no field "${key}", ${got}. ${suggestion(key, known)}`;
+  }
   return `${field === '' ? 'The configuration' : field} ${demand(issue, value)}, ${got}.`;
+}
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, key) => (typeof value === 'object' && value !== null ? (value as Json)[String(key)] : undefined),
+    root,
+  );
+}
+
+function schemaAt(path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((schema, key) => fieldOf(schema, String(key)), configSchema);
+}
+
+/** The source of the value at `path`: the last layer that sets it. */
+function sourceOf(layers: readonly NormalizedLayer[], path: readonly PropertyKey[]): string | undefined {
+  return layers.findLast(({ value }) => valueAt(value, path) !== undefined)?.source;
 }
 
 function demand(issue: z.core.$ZodIssue, value: unknown): string {
   switch (issue.code) {
     case 'too_small':
-      return `must be ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
+      return `must ${measure(issue)} ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}`;
     case 'too_big':
-      return `must be ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`;
+      return `must ${measure(issue)} ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}`;
     case 'invalid_type':
       return `must be ${issue.expected === 'int' ? 'an integer' : `of type ${issue.expected}`}`;
     case 'invalid_value':
       return oneOf(issue.values.map(String), value);
     case 'invalid_union': {
       const { options } = issue as { readonly options?: readonly unknown[] };
-      return options === undefined ? `is not possible (${issue.message})` : oneOf(options.map(String), value);
+      if (options !== undefined) return oneOf(options.map(String), value);
+      const demands = issue.errors.flatMap(([first]) => (first === undefined ? [] : [demand(first, value)]));
+      return `must ${[...new Set(demands)].map((text) => text.replace(/^must /, '')).join(' or ')}`;
     }
-    case 'unrecognized_keys':
-      return `${ofType(value)}has no field ${issue.keys.map((k) => `"${k}"`).join(', ')}`;
     default:
       return `is not possible (${issue.message})`;
   }
 }
 
+/** `have a length of` for lists and strings, `be` for numbers. */
+function measure({ origin }: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): string {
+  return origin === 'array' || origin === 'string' ? 'have a length of' : 'be';
+}
+
 function oneOf(known: readonly string[], value: unknown): string {
   const near = typeof value === 'string' ? nearest(value, known) : undefined;
   return `must be one of ${known.join(', ')}${near === undefined ? '' : ` (did you mean "${near}"?)`}`;
-}
-
-function ofType(value: unknown): string {
-  return isObject(value) && typeof value['type'] === 'string' ? `of type ${value['type']} ` : '';
 }

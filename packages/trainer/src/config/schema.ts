@@ -1,7 +1,7 @@
 /** The configuration of a run: one schema for configuration files, presets, flags and the TypeScript API. */
-import { timestepScheduleNames } from '@dm/curriculum';
 import { z } from 'zod';
-import { modelTypes } from './model-types.js';
+import { curriculumSchema } from './curriculum-schema.js';
+import { modelSchema } from './model-schema.js';
 import {
   datasetForms,
   deviceNames,
@@ -20,10 +20,6 @@ const upTo = (most: number) => count.max(most);
 const text = z.string().max(4096);
 const momentum = z.number().min(0).lt(1);
 const beta = z.number().gt(0).lt(1);
-
-function keysOf<K extends string>(table: Readonly<Record<K, unknown>>): K[] {
-  return Object.keys(table) as K[];
-}
 
 /** An option of every noise schedule. */
 const zeroTerminalSnr = z
@@ -158,17 +154,10 @@ export const configSchema = z.strictObject({
       'Fraction of labels that training replaces by the null class, for classifier-free guidance; null uses the ' +
         "model's own default (class_dropout_prob of dit).",
     ),
-  model: z
-    .object({
-      type: z
-        .enum(keysOf(modelTypes))
-        .describe(
-          'Model architecture: unet (UNet2DModel of diffusers), dit (facebookresearch/DiT), dit-diffusers ' +
-            '(DiTTransformer2DModel of diffusers) or uvit.',
-        ),
-    })
-    .catchall(z.json())
-    .describe("Model type and its options; image size, channels and classes default to the data's."),
+  model: modelSchema.describe(
+    'Model: unet (UNet2DModel of diffusers), dit (facebookresearch/DiT), dit-diffusers (DiTTransformer2DModel of ' +
+      'diffusers) or uvit, and its options.',
+  ),
   diffusion: z.strictObject({
     schedule: noiseSchedule.describe('Noise schedule; the type betas takes an explicit list.'),
     timesteps: z.int().min(2).max(100_000).describe('T, the number of diffusion steps.'),
@@ -176,12 +165,7 @@ export const configSchema = z.strictObject({
       'Prediction type; edm is F of Karras et al. 2022, with the input scaled to unit variance.',
     ),
   }),
-  curriculum: z
-    .object({
-      type: z.enum(timestepScheduleNames).describe('Timestep schedule: which timesteps to train on, and when.'),
-    })
-    .catchall(z.json())
-    .describe('Timestep schedule and its options, which have defaults.'),
+  curriculum: curriculumSchema.describe('Timestep schedule, which chooses the timesteps to train on, and its options.'),
   lossWeighting: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('constant') }),

@@ -69,8 +69,14 @@ const samplers: PartialConfig['sampler'][] = [
 
 const configOf = (sampler: PartialConfig['sampler'], diffusion: PartialConfig['diffusion'] = {}) => {
   const unet = { sample_size: 4, in_channels: 1, out_channels: 1, block_out_channels: [8, 8], norm_num_groups: 2 };
-  const blocks = { down_block_types: ['DownBlock2D', 'DownBlock2D'], up_block_types: ['UpBlock2D', 'UpBlock2D'] };
-  const model = { type: 'unet', ...unet, ...blocks, layers_per_block: 1, num_class_embeds: null } as const;
+  const model: PartialConfig['model'] = {
+    type: 'unet',
+    ...unet,
+    down_block_types: ['DownBlock2D', 'DownBlock2D'],
+    up_block_types: ['UpBlock2D', 'UpBlock2D'],
+    layers_per_block: 1,
+    num_class_embeds: null,
+  };
   const value: PartialConfig = { sampler: { steps: 4, ...(sampler as object) }, model, diffusion };
   return resolveConfig([{ source: 'test', value }]);
 };

@@ -24,8 +24,9 @@ export const samplingBatchSize = 64;
 /**
  * Compiles a sampler over the state `weights` [P] (`params`, or an average's name) and `buffers`, as in a training
  * state.
- * @throws {UserError} if guidance is asked of a model that has no null class, or if sampler, path, and prediction do not
- *   fit together
+ *
+ * @throws {UserError} if guidance is used with a model without a null class, or if sampler, path, and prediction do not fit
+ *   together
  */
 export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
   const { model, noiseSchedule, config } = denoiser;
@@ -64,13 +65,13 @@ export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weight
 
 type SamplerPart = Config['sampler'];
 
-/** The sampler as @dm/core names it, without what all samplers have in common. */
+/** The sampler in the form of @dm/core, without the options that all samplers share. */
 function ownOptions(sampler: SamplerPart): SamplerConfig {
   const { type: name, steps: _, guidance: _g, guidanceInterval: _i, path: _p, clipping: _c, ...own } = sampler;
   return { name, ...own };
 }
 
-/** The noise levels that a configuration's sampler visits on this schedule. */
+/** The noise levels of a configuration's sampler on this schedule. */
 export function pathOf({ path, steps }: Pick<SamplerPart, 'path' | 'steps'>, schedule: NoiseSchedule): NoisePath {
   switch (path.type) {
     case 'discrete': {
@@ -90,7 +91,7 @@ export function pathOf({ path, steps }: Pick<SamplerPart, 'path' | 'steps'>, sch
   }
 }
 
-/** The noisiest timestep must be visited if it is pure noise, which only trailing spacing does in few steps. */
+/** Trailing if the last timestep is pure noise: it must be visited, and in few steps only trailing spacing does so. */
 export function defaultSpacing(schedule: NoiseSchedule): Spacing {
   return hasZeroTerminalSnr(schedule) ? 'trailing' : 'leading';
 }
@@ -108,7 +109,10 @@ export interface ClassCondition {
   readonly unconditional: Arrays;
 }
 
-/** Class inputs for images of the given classes (one per image), or of all classes in turn; empty for an unconditional model. */
+/**
+ * Class inputs for `count` images: of class `labels[i]` for image i, or of all classes in turn; empty for an unconditional
+ * model.
+ */
 export function classCondition(denoiser: Denoiser, count: number, labels?: Int32Array): ClassCondition {
   const { model, classes, nullClass } = denoiser;
   if (model.numClasses === 0) return { inputs: {}, unconditional: {} };

@@ -37,23 +37,26 @@ export function estimateSampling(model: Model, images: number): MemoryEstimate {
 /** Environment variable that disables the check when set to 1. */
 const skipMemoryCheck = 'DM_SKIP_MEMORY_CHECK';
 
-/** What a training that is too large could choose instead. */
+/** What the user can change if a training does not fit. */
 const trainingRemedy = 'Choose a smaller model or batchSize, or raise gradientAccumulation.';
 
 /**
- * Checks a training against the memory of this machine or container, `available` bytes.
+ * Checks the estimate for training against the available memory.
  *
- * @throws {UserError} `OUT_OF_MEMORY` if it is larger and neither the environment (`DM_SKIP_MEMORY_CHECK=1`) nor `skip`
- *   lets it begin all the same
+ * @param available memory of this machine or container, in bytes
+ * @param skip disables the check, as `DM_SKIP_MEMORY_CHECK=1` in the environment does
+ * @throws {UserError} `OUT_OF_MEMORY` if the estimate exceeds `available`
  */
 export function checkTrainingMemory(estimate: MemoryEstimate, available: number, skip = false): void {
   if (!skip) checkMemory(estimate, available, trainingRemedy, `--skip-memory-check or ${skipMemoryCheck}=1`);
 }
 
 /**
- * @param available bytes of memory of this machine or container
- * @param remedy what could be chosen instead
- * @param override what lets it begin all the same
+ * Checks an estimate against the available memory.
+ *
+ * @param available memory of this machine or container, in bytes
+ * @param remedy what the user can change
+ * @param override options that disable the check
  * @throws {UserError} `OUT_OF_MEMORY` if the estimate exceeds `available` and the environment does not set
  *   `DM_SKIP_MEMORY_CHECK=1`
  */
@@ -66,12 +69,12 @@ export function checkMemory(
   if (bytes <= available || process.env[skipMemoryCheck] === '1') return;
   throw new UserError(
     `A model with ${parameters.toLocaleString('en')} parameters needs at least ${formatGibibytes(bytes)} of memory for this, ` +
-      `and this machine has ${formatGibibytes(available)}. ${remedy} To try anyway: ${override}.`,
+      `but this machine has ${formatGibibytes(available)}. ${remedy} To try anyway, set ${override}.`,
     { code: 'OUT_OF_MEMORY' },
   );
 }
 
-/** `1.5 GiB`, of at least 0.1. */
+/** `1.5 GiB`; at least 0.1 GiB. */
 export function formatGibibytes(bytes: number): string {
   return `${Math.max(0.1, bytes / 2 ** 30).toFixed(1)} GiB`;
 }

@@ -33,14 +33,14 @@ export function batchSource(dataset: Dataset): BatchSource {
 }
 
 export interface OpenTrainingSetupOptions {
-  /** Open a training that is larger than this machine's memory too. */
+  /** Continue even if training needs more memory than this machine has. */
   readonly skipMemoryCheck?: boolean | undefined;
-  /** Whether the training resumes a run. */
+  /** Whether a run is resumed; some checks apply to new runs only. */
   readonly isResumed?: boolean;
 }
 
 /**
- * Opens the data and creates all parts. Nothing of the model's size is allocated.
+ * Opens the data and creates the training setup. The parameters are not allocated yet.
  *
  * @throws {UserError} if model, data and options contradict each other, or training needs more memory than this machine has
  */

@@ -4,6 +4,7 @@ import {
   snrFromAlphasCumprod,
   lossWeights,
   type TimestepSchedule,
+  type TimestepScheduleName,
   type LossWeighting,
 } from '@dm/curriculum';
 import type { Optimizer, StepSchedule } from '@dm/optim';
@@ -18,6 +19,7 @@ import {
 } from './denoiser.js';
 import { UserError } from '../errors.js';
 import { fitModel } from '../config/model-types.js';
+import { explainPart } from '../config/resolve.js';
 import { createOptimizer } from './optimizers.js';
 import { createUncertainty, type Uncertainty } from './uncertainty.js';
 
@@ -73,7 +75,7 @@ export interface TrainingSetup extends Denoiser {
  * @throws {UserError} if model, data and options contradict each other
  */
 export function createTrainingSetup(chosen: Config, batches: BatchSource, isResumed = false): TrainingSetup {
-  const denoiser = createDenoiser(withDataShape(chosen, batches));
+  const denoiser = explainPart('model', chosen, () => createDenoiser(withDataShape(chosen, batches)));
   const { config, noiseSchedule } = denoiser;
   checkFit(denoiser, batches);
   checkParts(config);
@@ -85,7 +87,7 @@ export function createTrainingSetup(chosen: Config, batches: BatchSource, isResu
   return {
     ...denoiser,
     batches,
-    curriculum: curriculumOf(config),
+    curriculum: explainPart('curriculum', config, () => curriculumOf(config)),
     lossWeights: lossWeights(weightRule(config), {
       snr: snrFromAlphasCumprod(noiseSchedule.alphasCumprod),
       prediction: diffusion.prediction.type,
@@ -101,7 +103,7 @@ export function createTrainingSetup(chosen: Config, batches: BatchSource, isResu
 export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): TimestepSchedule {
   const { numTimesteps, alphasCumprod } = createNoiseSchedule(diffusion);
   const { type, ...options } = curriculum;
-  return createTimestepSchedule(type, { numTimesteps, totalSteps, alphasCumprod }, options);
+  return createTimestepSchedule<TimestepScheduleName>(type, { numTimesteps, totalSteps, alphasCumprod }, options);
 }
 
 /** The loss weighting of a configuration, in the form that @dm/curriculum takes. */

@@ -52,8 +52,8 @@ export function tinyArguments(folder: string, steps: number, out: string, ...mor
 
 export const tinyUnet = {
   block_out_channels: [8, 8],
-  down_block_types: ['DownBlock2D', 'DownBlock2D'],
-  up_block_types: ['UpBlock2D', 'UpBlock2D'],
+  down_block_types: ['DownBlock2D' as const, 'DownBlock2D' as const],
+  up_block_types: ['UpBlock2D' as const, 'UpBlock2D' as const],
   layers_per_block: 1,
   norm_num_groups: 4,
 };

@@ -119,7 +119,7 @@ export async function openSet(
         source: isCropped ? await openData(spec, options, { crop }) : await openArraySource(spec, options),
       };
     }
-    case 'data set': {
+    default: {
       const { imageSize } = options;
       return {
         kind: 'images',

@@ -53,7 +53,7 @@ export function withOptions(
   base: Preprocessing,
   { imageSize, imageChannels, crop }: PreprocessingOptions,
 ): Preprocessing {
-  const { crop: filesCrop = undefined, ...files } = base.files;
+  const { crop: filesCrop, ...files } = base.files;
   const cropOr = (size: number | undefined) => {
     const chosen = crop === undefined ? size : crop === 'none' ? undefined : crop;
     return chosen === undefined ? {} : { crop: chosen };
