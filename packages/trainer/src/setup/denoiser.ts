@@ -35,7 +35,7 @@ export function createDenoiser(config: Config): Denoiser {
   const model: Model = modelTypes[type].create(options);
   return {
     // Includes the model's defaults, so that a run keeps its meaning when they change.
-    config: { ...config, model: { ...model.config, type } as Config['model'] },
+    config: { ...config, model: { ...(model.config as object), type } },
     model,
     layout: parameterLayout(model),
     bufferLayout: bufferLayout(model),
