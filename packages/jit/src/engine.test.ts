@@ -21,7 +21,7 @@ const descent: Program = (state, { x, y, lr }) => {
 const batch = { x: floats([8, 3]), y: floats([8, 2], 2), lr: given([0.1], []) };
 
 describe('state', () => {
-  it('is kept, double-buffered and updated from call to call', async () => {
+  it('is double-buffered and updated from call to call', async () => {
     const program = engine.compile(descent);
     const start = floats([3, 2], 3);
     const before = start.data.slice();
@@ -33,7 +33,7 @@ describe('state', () => {
     expect(losses.every((loss, i) => i === 0 || loss <= losses[i - 1]!)).toBe(true);
     const { w } = await handle.read();
 
-    // A second handle, written from the first, goes on in the same way.
+    // A second handle, with the state of the first, behaves the same.
     const other = await program.load({ w: start });
     await other.write({ w: w! });
     const next = [await program.run(handle, batch), await program.run(other, batch)];
@@ -42,7 +42,7 @@ describe('state', () => {
     await program.dispose();
   });
 
-  it('stays as it was where the program leaves it out, and serves another program of the engine', async () => {
+  it('does not change if the program does not return it, and can be used by another program of the engine', async () => {
     const train = engine.compile(descent);
     const look = engine.compile((state, { x }) => ({ outputs: { y: tf.matMul(x!, state['w']!) } }));
     const handle = await train.load({ w: floats([3, 2], 3) });
@@ -52,7 +52,7 @@ describe('state', () => {
     expect((await look.run(handle, { x: batch.x }))['y']!.data).not.toEqual(before.data);
   });
 
-  it('stays as it was after a run that does not count', async () => {
+  it('does not change if the output named by commitIf is false', async () => {
     const halve: Program = ({ w }, { by }) => {
       const next = tf.div(w!, by!);
       return { state: { w: next }, outputs: { isFinite: tf.isFinite(tf.sum(next)), next } };
@@ -72,7 +72,7 @@ describe('state', () => {
     });
   });
 
-  it('is copied into arrays that are given for it, where they are alike', async () => {
+  it('is copied into the given arrays if type and shape are the same', async () => {
     const handle = await engine.compile(({ w }) => ({ state: { w: w! }, outputs: {} })).load({ w: given([1, 2]) });
     const [alike, longer] = [given([0, 0]), given([0, 0, 0])];
     const { w } = await handle.read(undefined, { w: alike });
@@ -84,7 +84,7 @@ describe('state', () => {
     expect((await handle.read())['w']!.data).toEqual(Float32Array.of(1, 2));
   });
 
-  it('may change places', async () => {
+  it('may be swapped', async () => {
     const swap = engine.compile(({ a, b }) => ({ state: { a: b!, b: a! }, outputs: {} }));
     const handle = await swap.load({ a: given([1]), b: given([2]) });
     await swap.run(handle, {});
@@ -100,7 +100,7 @@ describe('state', () => {
   });
 });
 
-it('gives the same bits again', async () => {
+it('is deterministic', async () => {
   const results = [];
   for (let run = 0; run < 2; run++) {
     const program = engine.compile(descent);
@@ -111,7 +111,7 @@ it('gives the same bits again', async () => {
   expect(results[0]).toEqual(results[1]);
 });
 
-it('captures tensors made outside as constants and leaves them usable', async () => {
+it('captures outside tensors as constants and does not dispose of them', async () => {
   await tf.setBackend('cpu');
   const outside = tf.tensor1d([1, 2, 3]);
   const program = engine.compile((_, { x }) => ({
@@ -124,14 +124,14 @@ it('captures tensors made outside as constants and leaves them usable', async ()
   expect([...tf.add(outside, 1).dataSync()]).toEqual([2, 3, 4]);
 });
 
-it('leaves no tensors behind', async () => {
+it('disposes of its tensors', async () => {
   const before = tf.memory().numTensors;
   const program = engine.compile(descent);
   await program.run(await program.load({ w: floats([3, 2], 3) }), batch);
   expect(tf.memory().numTensors).toBe(before);
 });
 
-describe('errors name the op, the value, the line and the way out', () => {
+describe('errors name the op, the value, the line and a fix', () => {
   const run = async (
     fn: Program,
     state = {},
@@ -149,7 +149,7 @@ describe('errors name the op, the value, the line and the way out', () => {
     });
   });
 
-  it('reading a value by other ways: arraySync, a comparison in if, data in an async program', async () => {
+  it('reading a value indirectly: arraySync, a comparison in an if, data in an async program', async () => {
     const error = {
       code: 'TRACE_FAILED',
       message: expect.stringMatching(/\bSum\b.*tf\.where.*engine\.test\.ts:\d+:\d+/s),
@@ -158,7 +158,7 @@ describe('errors name the op, the value, the line and the way out', () => {
       error,
     );
     const branches: Program = (_, { x }) => {
-      const positive = (tf.sum(x!) as unknown as number) > 0; // a tensor as text is its value
+      const positive = (tf.sum(x!) as unknown as number) > 0; // converting a tensor to a number reads its value
       return { outputs: { y: positive ? x! : tf.neg(x!) } };
     };
     await expect(run(branches)).rejects.toMatchObject(error);
@@ -195,7 +195,7 @@ describe('errors name the op, the value, the line and the way out', () => {
     });
   });
 
-  it('state of another name, shape or type', async () => {
+  it('returned state with another name, shape or type', async () => {
     const w = { w: given([1]) };
     await expect(run(() => ({ state: { v: tf.scalar(1) }, outputs: {} }), w)).rejects.toMatchObject({
       code: 'TRACE_FAILED',
@@ -240,7 +240,7 @@ describe('errors name the op, the value, the line and the way out', () => {
     });
   });
 
-  it('programs and engines that have been disposed of', async () => {
+  it('programs and engines after dispose', async () => {
     const other = await openOnnxEngine({ threads: 1 });
     const [first, second] = [other.compile(descent, { name: 'first' }), other.compile(descent, { name: 'second' })];
     const handle = await first.load({ w: floats([3, 2], 3) });
@@ -261,11 +261,11 @@ describe('errors name the op, the value, the line and the way out', () => {
     );
   });
 
-  it('arrays that do not fit their shape or type', async () => {
+  it('arrays whose data does not match their shape or type', async () => {
     const fn: Program = (_, { x }) => ({ outputs: { x: x! } });
     await expect(run(fn, {}, { x: { ...given([1, 2]), shape: [3] } })).rejects.toMatchObject({
       name: 'RangeError',
-      message: expect.stringMatching(/"x".* 2 elements .*\[3\]/),
+      message: expect.stringMatching(/"x".*\[3\].*got 2/),
     });
     await expect(run(fn, {}, { x: { ...bools([1]), dtype: 'float32' } as never })).rejects.toMatchObject({
       name: 'TypeError',
@@ -291,7 +291,7 @@ it('passes inputs through, and tensors of rank 0 and of no elements', async () =
   });
 });
 
-it('tells an observer of each compilation and each call', async () => {
+it('reports each compilation and each call to an observer', async () => {
   const seen: string[] = [];
   const watched = await openOnnxEngine({
     threads: 1,

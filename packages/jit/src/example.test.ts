@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, vi } from 'vitest';
 
-it('the example of the README runs', async () => {
+it('the example in the README runs', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
   const code = /```ts\n(.*?)```/s.exec(readme)![1]!;
   const file = join(await mkdtemp(join(tmpdir(), 'dm-readme-')), 'example.ts');

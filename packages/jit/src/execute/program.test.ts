@@ -25,7 +25,7 @@ const layout = flatLayout([
   { name: 'b', shape: [1000], group: 'vector' },
 ]);
 
-/** Long arrays compared at once: `toEqual` takes a second for each. */
+/** Compares long arrays; `toEqual` takes a second for each. */
 const bits = ({ data }: NdArray) => Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 function expectSame(found: Arrays, expected: Arrays) {
   for (const [name, array] of Object.entries(expected)) {
@@ -33,7 +33,7 @@ function expectSame(found: Arrays, expected: Arrays) {
   }
 }
 
-/** Momentum with a moving average, on a layer. `scale` times the loss, so that the gradient can be made infinite. */
+/** SGD with momentum and EMA on one layer. `scale` multiplies the loss, so that the gradient can become infinite. */
 const step: Program = ({ params, m, ema }, { x, rate, scale }) => {
   const loss = (p: tf.Tensor) => {
     const { w, b } = splitFlat(p, layout);
@@ -54,7 +54,7 @@ const start = { params: vector(1), m: vector(2), ema: vector(3) };
 const batch = (scale = 1) => ({ x: floats([2, 600], 4), rate: given([0.01], []), scale: given([scale], []) });
 
 describe('a step that is split before its update', () => {
-  it('gives what the engine tfjs-cpu gives, and leaves the state to the bit where a run does not count', async () => {
+  it('agrees with the engine tfjs-cpu, and keeps the state bit-identical if a run is not committed', async () => {
     const seen: Compilation[] = [];
     const onnx = await openOnnxEngine({
       threads: 2,
@@ -80,7 +80,7 @@ describe('a step that is split before its update', () => {
     expect(found).toBeAllClose(expected, { rtol: 1e-4, relativeTo: 'norm' });
   });
 
-  it('works on state that another program has moved, and on two handles in turn', async () => {
+  it('works on state whose buffers another program has swapped, and on two handles in turn', async () => {
     const engine = await openOnnxEngine({ threads: 1 });
     const program = engine.compile(step);
     const swap = engine.compile(({ m, ema }) => ({ state: { m: ema!, ema: m! }, outputs: {} }));
@@ -99,7 +99,7 @@ describe('a step that is split before its update', () => {
     await engine.dispose();
   });
 
-  it('is over before the program is disposed of', async () => {
+  it('ends before the program is disposed of', async () => {
     const engine = await openOnnxEngine({ threads: 2 });
     const [program, other] = [engine.compile(step), engine.compile(step)];
     const [handle, same] = [await program.load(start), await other.load(start)];

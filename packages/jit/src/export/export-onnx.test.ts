@@ -15,7 +15,7 @@ import { describe, expect, it } from 'vitest';
 import { closeTo, floats, ints, runCpu } from '../testing.js';
 import { exportOnnx, type OnnxInput } from './export-onnx.js';
 
-/** What ONNX Runtime makes of a file. */
+/** Runs a file with ONNX Runtime. */
 async function run(file: Uint8Array, feeds: Record<string, NdArray>) {
   const session = await InferenceSession.create(file, { intraOpNumThreads: 1 });
   const wide = (name: string) => session.inputMetadata.some((m) => m.name === name && m.isTensor && m.type === 'int64');
@@ -35,7 +35,7 @@ async function run(file: Uint8Array, feeds: Record<string, NdArray>) {
 
 const given = (shape: readonly (number | string)[]): OnnxInput => ({ dtype: 'float32', shape });
 
-/** One file, at three batch sizes, against TF.js' own `cpu`. */
+/** Compares one file at three batch sizes with TF.js's `cpu` backend. */
 async function expectSameAtEachSize(
   f: (x: tf.Tensor4D) => tf.Tensor | tf.Tensor[],
   image: readonly number[] = [4, 4, 6],
@@ -66,7 +66,7 @@ describe('a file for any batch size', () => {
     });
   });
 
-  it('of what moves, repeats and joins images', async () => {
+  it('of ops that move, repeat and concatenate images', async () => {
     await expectSameAtEachSize((x) => {
       const n = x.shape[0];
       const twice = tf.concat([x, tf.mul(x, 2)]);
@@ -87,13 +87,13 @@ describe('a file for any batch size', () => {
     });
   });
 
-  it('of gradients by the images', async () => {
+  it('of gradients with respect to the images', async () => {
     await expectSameAtEachSize(
       tf.grad((x: tf.Tensor) => tf.square(conv2d(x as tf.Tensor4D, tensorOf(weights) as tf.Tensor4D))),
     );
   });
 
-  it('of equal rows of numbers, one for each image', async () => {
+  it('of a constant row that is repeated for each image', async () => {
     await expectSameAtEachSize((x) => {
       const rows = Array.from({ length: x.shape[0] }, () => [1, -2, 0.5]);
       return tf.add(tf.expandDims(tf.sum(x, [1, 2, 3]), 1), tf.tensor2d(rows));
@@ -102,7 +102,7 @@ describe('a file for any batch size', () => {
 });
 
 describe('a file', () => {
-  it('holds the weights by name and takes int64', async () => {
+  it('contains the weights by name and has int64 inputs', async () => {
     const table = floats([5, 3], 2);
     const program: Program = ({ 'embed.weight': embed }, { labels }) => ({
       outputs: { rows: tf.gather(embed!, labels!) },
@@ -119,7 +119,7 @@ describe('a file', () => {
     for (const part of ['embed.weight', 'batch', 'Rows of a table.', 'source', 'a test']) expect(text).toContain(part);
   });
 
-  it('of fixed shapes may be a training step, state going in and out', async () => {
+  it('of fixed shapes can be a training step with the state as inputs and outputs', async () => {
     const program: Program = ({ w }, { x, lr }) => {
       const { value, grad } = tf.valueAndGrad((v: tf.Tensor) => tf.mean<tf.Scalar>(tf.square(tf.matMul(x!, v))))(w!);
       return { state: { w: tf.sub(w!, tf.mul(lr!, grad)) }, outputs: { loss: value } };
@@ -139,7 +139,7 @@ describe('a file', () => {
   });
 });
 
-describe('refused, by name', () => {
+describe('refused', () => {
   const of =
     (f: (x: tf.Tensor) => tf.Tensor, shape: readonly (number | string)[] = ['batch', 3]) =>
     () =>
@@ -157,7 +157,7 @@ describe('refused, by name', () => {
       (x) => tf.mul(x, tf.expandDims(tf.range(0, x.shape[0], 1), 1)),
       /constant float32 \[127\]/,
     ],
-    ['all images but one', (x) => tf.slice(x, [0, 0], [x.shape[0] - 1, 3]), /Slice.*\[126, 3\] or \[130, 3\]/],
+    ['all images except one', (x) => tf.slice(x, [0, 0], [x.shape[0] - 1, 3]), /Slice.*\[126, 3\] or \[130, 3\]/],
     ['other numbers of nodes', (x) => (x.shape[0] > 130 ? tf.sqrt(tf.abs(x)) : tf.abs(x)), /batch size/],
   ])('%s', (_, f, message) => {
     expect(of(f)).toThrow(expect.objectContaining({ code: 'TRACE_FAILED', message: expect.stringMatching(message) }));
@@ -169,7 +169,7 @@ describe('refused, by name', () => {
     );
   });
 
-  it('weights of 2 GiB, before anything is done', () => {
+  it('weights of 2 GiB, before tracing', () => {
     const big = { dtype: 'float32', shape: [2 ** 29], data: { byteLength: 2 ** 31 } } as unknown as NdArray;
     const program: Program = () => expect.fail('traced');
     expect(() => exportOnnx(program, { weights: { big }, inputs: {} })).toThrow(
@@ -177,7 +177,7 @@ describe('refused, by name', () => {
     );
   });
 
-  it('weights that the program changes, and two values of one name', () => {
+  it('weights that the program changes, and two values of the same name', () => {
     const w = floats([3]);
     const program: Program = (state, { x }) => ({ state: { w: tf.add(state['w']!, x!) }, outputs: { y: x! } });
     expect(() => exportOnnx(program, { weights: { w }, inputs: { x: given([3]) } })).toThrow(

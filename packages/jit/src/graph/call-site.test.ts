@@ -24,7 +24,7 @@ it("finds the user's line in this project's tree, built or not", () => {
   );
 });
 
-it("finds the user's line where the packages are installed, whatever its folders are called", () => {
+it("finds the user's line if the packages are installed, for any folder names", () => {
   const user = 'loss (/home/b c/packages/models/src/loss.ts:12:34)';
   for (const root of ['/home/b c/node_modules', '/home/b c/node_modules/.pnpm/@dm+jit@1.0.0/node_modules']) {
     const frames = [`userLine (${root}/@dm/jit/dist/index.cjs:1:1)`, `apply (${root}/@dm/models/dist/index.cjs:2:2)`];
@@ -37,7 +37,7 @@ it("finds the user's line where the packages are installed, whatever its folders
   ).toBe('C:/p/train.mjs:5:6');
 });
 
-it('names the caller of the ops where all the code is installed', () => {
+it('names the caller of the ops if all code is in installed packages', () => {
   const root = '/home/b/node_modules';
   expect(
     userFrame(

@@ -6,7 +6,7 @@ import { openOnnxEngine } from '../engine.js';
 import type { Compilation } from './observer.js';
 import { floats } from '../testing.js';
 
-it('shows a compilation as text with shapes, attributes and scopes, and as the model that ran', async () => {
+it('contains the graph as text with shapes, attributes and scopes, and the compiled model', async () => {
   const compilations: Compilation[] = [];
   const engine = await openOnnxEngine({ threads: 1, observer: { compiled: (c) => void compilations.push(c) } });
   const program: Program = (_, { x }) => ({

@@ -8,10 +8,10 @@ import { openOnnxEngine } from '../engine.js';
 import { flopsOf, parseProfile } from './profile.js';
 import { floats } from '../testing.js';
 
-it('counts the operations of products and convolutions from their shapes', () => {
+it('counts the operations of matrix products and convolutions from their shapes', () => {
   // 3x3 convolution of 5 to 7 channels, 2 images of 8x6: 2 * 2 * 8 * 6 * 7 * 5 * 9.
   expect(flopsOf('Conv', [[2, 5, 8, 6], [7, 5, 3, 3], [7]], [[2, 7, 8, 6]])).toBe(60480);
-  // Its input gradient at stride 2: the filter is applied at each of the 4x3 places of dy.
+  // Its input gradient at stride 2: the filter is applied at each of the 4x3 positions of dy.
   expect(
     flopsOf(
       'ConvTranspose',
@@ -55,7 +55,7 @@ it('counts the operations of products and convolutions from their shapes', () =>
   ).toBe(0);
 });
 
-it('has each node of each call, with the scope and the kernel that it was made for', async () => {
+it('has each node of each call, with its scope and kernel', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const program: Program = (_, { x, w }) => {
@@ -83,7 +83,7 @@ it('has each node of each call, with the scope and the kernel that it was made f
   }
 });
 
-it('refuses what is not a profile', () => {
+it('refuses a file that is not a profile', () => {
   expect(() => parseProfile('{}')).toThrow('must be an array');
   expect(() => parseProfile('[]')).toThrow('call');
 });

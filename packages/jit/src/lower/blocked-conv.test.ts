@@ -12,14 +12,14 @@ const domains = (block: number, portable = false, specs = inputs) =>
   new Set(lowerGraph(trace(program, {}, specs), { block, portable }).nodes.map((node) => node.domain));
 
 describe('blocked convolutions', () => {
-  it('are used where the channels divide by the block, and never in a portable graph', () => {
+  it('are used if the channels are divisible by the block size, and never in a portable graph', () => {
     expect(domains(16)).toContain('com.microsoft.nchwc');
     expect(domains(0)).toEqual(new Set(['']));
     expect(domains(16, true)).toEqual(new Set(['']));
     expect(domains(16, false, { x: floats([1, 4, 4, 24]), w: floats([3, 3, 24, 16]) })).toEqual(new Set(['']));
   });
 
-  it('agree with the plain ones, whichever the probe chose', async () => {
+  it('agree with the plain ones, for any result of the probe', async () => {
     const [auto, plain] = [
       await openOnnxEngine({ threads: 1 }),
       await openOnnxEngine({ threads: 1, convolutions: 'plain' }),

@@ -4,7 +4,7 @@ import { lowerGraph } from './lower-graph.js';
 import { expectSame, floats, withGradients } from '../testing.js';
 import { trace } from '../trace/trace.js';
 
-/** Kernels of 5 x 7 pixels, which only the weight gradient of such an image has. */
+/** Convolutions with 5 x 7 kernels, which only the weight gradient of such an image has. */
 const slidesOverBlocks = (inputs: Parameters<typeof trace>[2], options: object): boolean => {
   const program = withGradients(({ x, w }) => conv2d(x!, w!, options));
   const { nodes } = lowerGraph(trace(program, {}, inputs), { block: 16 });

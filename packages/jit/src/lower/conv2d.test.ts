@@ -36,7 +36,7 @@ describe('conv2d and its gradients', () => {
   });
 });
 
-it('stays channels first from convolution to convolution', async () => {
+it('stays in NCHW from one convolution to the next', async () => {
   const fn = ({ x, w, v }: Record<string, tf.Tensor>) => {
     const h = tf.relu(tf.add(tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same'), 0.5));
     return tf.add(tf.conv2d(h as tf.Tensor4D, v as tf.Tensor4D, 1, 'same'), x!);
@@ -65,13 +65,13 @@ describe('pools', () => {
     [3, 1, 'same'],
   ] as const)('size %i stride %i %s', async (size, strides, pad) => {
     const inputs = { x: floats([2, 6, 5, 3]) };
-    // TF.js' own gradient divides by the whole window where its forward counts the pixels inside the image.
+    // TF.js's gradient divides by the whole window, but its forward pass only counts the pixels inside the image.
     await expectSame(({ x }) => tf.avgPool(x as tf.Tensor4D, size, strides, pad), inputs, { grad: pad === 'valid' });
     await expectSame(({ x }) => tf.maxPool(x as tf.Tensor4D, size, strides, pad), inputs, { grad: false });
   });
 });
 
-it('the gradient of an average over a padded window is the share of each pixel', async () => {
+it('the gradient of average pooling divides by the pixels inside the image', async () => {
   const program = (_: unknown, { x }: Record<string, tf.Tensor>) => ({
     outputs: { dx: tf.grad((v) => tf.sum(tf.avgPool(v as tf.Tensor4D, 2, 2, 'same')))(x!) },
   });

@@ -16,7 +16,7 @@ it.each([
   await expectSame(({ x, w }) => tf.depthwiseConv2d(x as Four, w as Four, c.strides, c.pad), inputs, { grad: false });
 });
 
-it('gives the same over blocked and over plain tensors, with dilation', async () => {
+it('agrees on blocked and plain tensors, with dilation', async () => {
   const inputs = { x: floats([1, 9, 9, 16]), w: floats([3, 3, 16, 1], 2) };
   const program = (_: object, { x, w }: Record<string, tf.Tensor>) => ({
     outputs: { y: tf.depthwiseConv2d(x as Four, w as Four, 1, 'valid', 'NHWC', 2) },

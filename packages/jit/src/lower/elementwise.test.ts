@@ -99,7 +99,7 @@ const shapes: [number[], number[]][] = [
   ],
   [[2, 3, 4], []],
 ];
-// TF.js' own gradients of these do not broadcast; ONNX's PRelu broadcasts a slope of lower rank only.
+// TF.js's gradients of these do not broadcast; ONNX's PRelu only broadcasts a slope of lower rank.
 const limited: Record<string, number> = { maximum: 1, minimum: 1, squaredDifference: 1, prelu: 2 };
 describe.each(Object.entries(smooth))('binary %s and its gradients', (name, fn) => {
   it.each(shapes.slice(0, limited[name]))('[%j] with [%j]', async (a, b) => {
@@ -151,7 +151,7 @@ it('floorDiv and mod of floats', async () => {
   await expectSame(({ a, b }) => [tf.floorDiv(a!, b!), tf.mod(a!, b!)], inputs, { grad: false });
 });
 
-it('where, addN, and operands that are constants alone', async () => {
+it('where, addN, and constant operands only', async () => {
   const inputs = { a: floats([2, 3]), b: floats([2, 3], 5) };
   const choice = { ...inputs, c: bools([1, 0, 0, 1, 1, 0], [2, 3]) };
   await expectSame(({ a, b, c }) => tf.where(c!, tf.mul(a!, 2), b!), choice);
@@ -160,7 +160,7 @@ it('where, addN, and operands that are constants alone', async () => {
   await expectSame(() => [tf.atan2(tf.ones([2]), tf.fill([2], 2)), tf.scalar(3)], {}, { grad: false });
 });
 
-it('tells constants apart that JSON writes alike', async () => {
+it('distinguishes constants that have the same JSON', async () => {
   const fn: Fn = ({ x }) => [
     tf.add(x!, tf.scalar(Infinity)),
     tf.add(x!, tf.scalar(-Infinity)),

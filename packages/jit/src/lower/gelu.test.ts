@@ -13,7 +13,7 @@ describe.each(['none', 'tanh'] as const)('gelu, approximate: %s', (approximate) 
     await expectSame(({ x, w }) => gelu(conv2d(x!, w!), { approximate }), inputs, { tolerance: 1e-5 });
   });
 
-  it('is one standard operator forwards', () => {
+  it('is one standard operator in the forward pass', () => {
     const spec = { x: { dtype: 'float32', shape: [2] } } as const;
     const graph = trace((_, { x }) => ({ outputs: { y: gelu(x!, { approximate }) } }), {}, spec);
     const [node] = lowerGraph(optimize(graph), { portable: true }).nodes;

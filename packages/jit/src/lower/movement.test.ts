@@ -33,7 +33,7 @@ const moves: Record<string, Fn> = {
   broadcastTo: ({ x }) => tf.broadcastTo(tf.slice(x!, [0, 0, 0], [1, 3, 1]), [5, 3, 2]),
   clone: ({ x }) => tf.clone(x!),
 };
-// TF.js has none for the first; for lists of one tensor its own gradients fail.
+// TF.js has no gradient for the first, and its gradients fail for lists of one tensor.
 const withoutGradient = new Set(['stridedSlice', 'split into one piece', 'unstack into one piece']);
 it.each(Object.entries(moves))('%s', async (name, fn) => {
   await expectSame(fn, { x }, { grad: !withoutGradient.has(name) });
@@ -69,7 +69,7 @@ it('moves images that convolutions left channels first', async () => {
   }
 });
 
-it('mirrorPad by reflection, and a clear error for the symmetric kind', async () => {
+it('mirrorPad with reflection; the error for the symmetric mode', async () => {
   await expectSame(
     ({ x }) =>
       tf.mirrorPad(

@@ -7,7 +7,7 @@ describe.each(['sum', 'mean', 'max', 'min', 'prod'] as const)('%s', (name) => {
   it.each(axes)('over axes %j', async (axis) => {
     const reduce = tf[name];
     const inputs = { x: floats([2, 3, 4]) };
-    // TF.js' gradient of prod needs its chained ops, which tfjs-core alone does not have.
+    // TF.js's gradient of prod needs chained ops, which tfjs-core alone does not register.
     const grad = name !== 'prod';
     await expectSame(({ x }) => reduce(x!, axis), inputs, { grad });
     await expectSame(({ x }) => reduce(x!, axis, true), inputs, { grad: false });

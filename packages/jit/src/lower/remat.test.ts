@@ -15,7 +15,7 @@ const blocks = 6;
 const shape = [2, 16, 16, 4];
 const inputs = { x: floats(shape), filter: floats([3, 3, 4, 4], 2, 0.3), bias: floats([4], 3) };
 
-/** Gradients of a chain of blocks, each with values on its way that its gradient needs. */
+/** Gradients of a chain of blocks whose gradients need intermediate values. */
 const chain =
   (again: boolean): Program =>
   (_, given) => {
@@ -35,13 +35,13 @@ const chain =
     return { outputs: { value, dx: grads[0]!, dfilter: grads[1]!, dbias: grads[2]! } };
   };
 
-it('gives the gradients that are given without it, compiled and eager', async () => {
+it('gives the same gradients as without it, compiled and eager', async () => {
   const plain = await runOnnx(chain(false), inputs);
   expect(await runOnnx(chain(true), inputs)).toBeAllClose(plain, closeTo(1e-6));
   expect(await runOnnx(chain(true), inputs)).toBeAllClose(await runCpu(chain(true), inputs), closeTo(1e-4));
 });
 
-it('is not merged with the first run by the passes here', () => {
+it('is not merged with the first run by the passes', () => {
   const count = (again: boolean) => {
     const specs = Object.fromEntries(
       Object.entries(inputs).map(([name, { dtype, shape: s }]) => [name, { dtype, shape: s }]),
@@ -52,7 +52,7 @@ it('is not merged with the first run by the passes here', () => {
   expect(count(true)).toBe(2 * count(false));
 });
 
-it('needs less memory for values, so the runtime does not merge it either', async () => {
+it('reduces memory for intermediate values, so the runtime does not merge it either', async () => {
   const peak = async (again: boolean): Promise<number> => {
     const folder = mkdtempSync(join(tmpdir(), 'dm-remat-'));
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -61,6 +61,6 @@ it('needs less memory for values, so the runtime does not merge it either', asyn
     await engine.dispose();
     return parseProfile(readFileSync(join(folder, readdirSync(folder)[0]!), 'utf8')).valuesPeakMb;
   };
-  // Five values a block of 256 KiB each are kept, or one.
+  // Each block saves five values of 256 KiB, or one.
   expect(await peak(true)).toBeLessThan(0.7 * (await peak(false)));
 });

@@ -12,7 +12,7 @@ it('silu and its gradient, in either layout and far from zero', async () => {
   await expectSame(({ x, w }) => silu(conv2d(x!, w!)), inputs, { tolerance: 1e-5 });
 });
 
-it('uses standard operators alone in a portable graph', () => {
+it('uses only standard operators in a portable graph', () => {
   const graph = trace((_, { x }) => ({ outputs: { y: silu(x!) } }), {}, { x: { dtype: 'float32', shape: [2] } });
   const domains = (portable: boolean) => lowerGraph(optimize(graph), { portable }).nodes.map((node) => node.domain);
   expect(domains(false)).toContain('com.microsoft');

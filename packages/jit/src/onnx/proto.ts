@@ -2,7 +2,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 
 /**
  * The part of the ONNX file format that this package uses, encoded with protobuf-es's wire writer. Field numbers are
- * from onnx.proto (onnx/onnx, IR version 10).
+ * from IR version 10 of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
 export interface OnnxTensor {
   readonly name: string;

@@ -39,13 +39,13 @@ const lines = (text: string, kernel: string) => text.split('\n').filter((line) =
 
 describe('vectors in chunks', () => {
   const before = optimize(trace(step, state, inputs));
-  // The weight is long enough to be a chunk, and so are bias, gain and the last weight together.
+  // The weight is long enough for a chunk; bias, gain and the last weight together form another.
   const graph = eliminateDeadCode(chunkVectors(before, 12));
 
-  it('computes on chunks that are slices of the state, and splits and joins no vector', () => {
+  it('uses chunks that are slices of the state, without splitting or joining vectors', () => {
     const [whole, taken] = [printGraph(before), printGraph(graph)];
     expect([lines(whole, 'SplitV').length, lines(whole, 'Concat').length]).toEqual([1, 1]);
-    // The short parts of a chunk are: three parameters out of one, three gradients into one; and the sums for the norm.
+    // Splits and joins within a chunk remain (three parameters, three gradients), and the sums for the norm.
     expect([lines(taken, 'SplitV').length, lines(taken, 'Concat').length]).toEqual([1, 2]);
     expect(whole).toContain(`[${layout.size}]`);
     expect(taken).not.toContain(`[${layout.size}]`);
@@ -67,7 +67,7 @@ describe('vectors in chunks', () => {
     expect(graph.outputs[3]!.port).toEqual({ kind: 'next', name: 'm', slice: { offset: 12, length: 13 } });
   });
 
-  it('gives what whole vectors give, where they are needed whole too', async () => {
+  it('gives the same values as whole vectors, also if other nodes need the whole vectors', async () => {
     const long = flatLayout([
       { name: 'a', shape: [300_000], group: 'matrix' },
       { name: 'b', shape: [5], group: 'vector' },
@@ -78,7 +78,7 @@ describe('vectors in chunks', () => {
         const { a, b, c } = splitFlat(p, long);
         return tf.sum<tf.Scalar>(tf.add(tf.square(tf.mul(a!, c!)), tf.sum(tf.square(b!))));
       })(params!);
-      // Cut where no chunk ends, and reversed: neither can be done chunk by chunk.
+      // A slice that does not end at a chunk boundary, and a reversal: neither is possible chunk by chunk.
       const [head, tail] = tf.split(grad, [7, long.size - 7]);
       const scaled = tf.concat([tf.mul(head!, 2), tail!]);
       const next = tf.add(tf.mul(m!, 0.5), tf.reverse(scaled));
@@ -100,7 +100,7 @@ describe('vectors in chunks', () => {
     expect(results[0]!).toBeAllClose(results[1]!, closeTo(1e-5));
   });
 
-  it('leaves a graph alone whose vectors are shorter than two chunks', () => {
+  it('does not change a graph whose vectors are shorter than two chunks', () => {
     expect(chunkVectors(before)).toBe(before);
   });
 });

@@ -15,7 +15,7 @@ const inputs = (images: number) => ({
 
 const doubled: Fn = ({ x, w, b }) => conv2d(upsampleNearest(x!), w!, { bias: b! });
 
-/** Names of the convolutions and up-samplings before and after the pass, in order, of the value and all gradients. */
+/** Convolution and upsampling nodes of the value and all gradients, in order, before and after the pass. */
 function ops(fn: Fn, images: number, block = 16): { before: string[]; after: string[] } {
   const program: Program = (_, { x, w, b }) => {
     const loss = (...[x, w, b]: tf.Tensor[]): tf.Scalar => tf.sum(tf.sin(fn({ x: x!, w: w!, b: b! }) as tf.Tensor));
@@ -29,25 +29,25 @@ function ops(fn: Fn, images: number, block = 16): { before: string[]; after: str
 
 const plain = ['DmUpsampleNearest', 'DmConv2D', 'DmConv2DGradInput', 'DmConv2DGradFilter', 'DmUpsampleNearestGrad'];
 
-describe('up-sampling by 2 with a 3x3 convolution behind it', () => {
-  it('becomes the gradient of a convolution of stride 2, and its gradients that convolution and its weight gradient', () => {
+describe('upsampling by 2 followed by a 3x3 convolution', () => {
+  it('becomes the gradient of a stride-2 convolution; its gradients become the convolution and its weight gradient', () => {
     const { before, after } = ops(doubled, 16);
     expect(before).toEqual(plain);
     expect(after).toEqual(['DmConv2DGradInput', 'DmConv2DGradFilter', 'DmConv2D']);
   });
 
-  it('keeps the weight gradient where the images do not fill a block', () => {
+  it('keeps the weight gradient if the images do not fill a block', () => {
     expect(ops(doubled, 2).after).toEqual(['DmUpsampleNearest', 'DmConv2DGradInput', 'DmConv2DGradFilter', 'DmConv2D']);
   });
 
   const others: [string, Fn, number][] = [
     ['without blocked convolutions', doubled, 0],
-    ['where the channels do not fill the blocks', doubled, 64],
+    ['if the channels do not fill the blocks', doubled, 64],
     ['before a stride', ({ x, w, b }) => conv2d(upsampleNearest(x!), w!, { bias: b!, strides: 2 }), 16],
     ['before other padding', ({ x, w, b }) => conv2d(upsampleNearest(x!), w!, { bias: b!, pad: 0 }), 16],
     ['by another factor', ({ x, w, b }) => conv2d(upsampleNearest(x!, { factor: 3 }), w!, { bias: b! }), 16],
   ];
-  it.each(others)('stays as it is %s', (_, fn, block) => {
+  it.each(others)('is not changed %s', (_, fn, block) => {
     expect(ops(fn, 16, block).after).toEqual(plain);
   });
 
@@ -55,7 +55,7 @@ describe('up-sampling by 2 with a 3x3 convolution behind it', () => {
     await expectSame(doubled, inputs(images), { tolerance: 1e-5 });
   });
 
-  it('gives the same where others read the larger image too', async () => {
+  it('gives the same values if other nodes also read the upsampled image', async () => {
     const both: Fn = ({ x, w, b }) => {
       const large = upsampleNearest(x!);
       return [conv2d(large, w!, { bias: b! }), tf.sin(large)];

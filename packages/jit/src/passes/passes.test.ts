@@ -16,7 +16,7 @@ const x = { x: { dtype: 'float32', shape: [2, 3] } } as const;
 const traced = (program: Program): Graph => trace(program, {}, x);
 const ops = (graph: Graph): string[] => graph.nodes.map((node) => node.op);
 
-it('a graph prints one node a line', () => {
+it('a graph is printed as one node per line', () => {
   const graph = traced((_, { x }) => ({ outputs: { y: tf.sum(tf.add(x!, 1), 0) } }));
   expect(printGraph(graph)).toBe(
     [
@@ -29,7 +29,7 @@ it('a graph prints one node a line', () => {
   );
 });
 
-it('dead code: what no output needs is dropped', () => {
+it('dead code: nodes that no output needs are dropped', () => {
   const graph = traced((_, { x }) => {
     tf.exp(x!);
     return { outputs: { y: tf.neg(x!) } };
@@ -38,7 +38,7 @@ it('dead code: what no output needs is dropped', () => {
   expect(ops(eliminateDeadCode(graph))).toEqual(['Neg']);
 });
 
-it('common subexpressions: equal calls become one, calls with other attributes do not', () => {
+it('common subexpressions: equal calls are merged, calls with other attributes are not', () => {
   const graph = traced((_, { x }) => ({
     outputs: { y: tf.add(tf.exp(x!), tf.exp(x!)), a: tf.sum(x!, 0), b: tf.sum(x!, 1), c: tf.sum(x!, 0) },
   }));
@@ -48,7 +48,7 @@ it('common subexpressions: equal calls become one, calls with other attributes d
   expect(after.outputs[1]!.value).toBe(after.outputs[3]!.value);
 });
 
-it('common subexpressions: constants and attributes that JSON writes alike stay apart', () => {
+it('common subexpressions: different constants and attributes with the same JSON are not merged', () => {
   const graph = traced((_, { x }) => ({
     outputs: {
       up: tf.add(x!, tf.scalar(Infinity)),
@@ -79,7 +79,7 @@ it('common subexpressions: constants and attributes that JSON writes alike stay 
   expect(ops(commonSubexpressions(graph))).toEqual(ops(graph));
 });
 
-it('reshapes: identities and chains vanish', () => {
+it('reshapes: identities and chains are removed', () => {
   const graph = traced((_, { x }) => ({
     outputs: {
       y: tf.reshape(tf.expandDims(tf.reshape(x!, [6]), 0), [3, 2]),
@@ -91,7 +91,7 @@ it('reshapes: identities and chains vanish', () => {
   expect(after.outputs[1]!.value).toBe(after.inputs[0]!.value);
 });
 
-it('constant folding: arithmetic on repeated numbers is done once, in float32', () => {
+it('constant folding: arithmetic on repeated-number constants is computed in float32', () => {
   const graph = traced((_, { x }) => ({
     outputs: { y: tf.mul(x!, tf.div(tf.onesLike(x!), tf.mul(tf.onesLike(x!), 3))), n: tf.sqrt(tf.scalar(2)) },
   }));
@@ -104,7 +104,7 @@ it('constant folding: arithmetic on repeated numbers is done once, in float32', 
   ]);
 });
 
-it('algebraic simplification: neutral elements and double negations vanish, a product with 0 stays', () => {
+it('algebraic simplification: removes neutral elements and double negations, keeps products with 0', () => {
   const graph = traced((_, { x }) => ({
     outputs: {
       y: tf.neg(tf.neg(tf.div(tf.mul(tf.add(x!, 0), 1), 1))),
@@ -135,7 +135,7 @@ it('the pipeline depends on the target', () => {
 });
 
 describe('all passes together', () => {
-  it('leave of a gradient tape what it must compute', () => {
+  it('reduce a gradient tape to the necessary nodes', () => {
     const graph = traced((_, { x }) => ({ outputs: { dx: tf.grad((v) => tf.mean(tf.square(v)))(x!) } }));
     const after = optimize(graph);
     expect(ops(after).filter((op) => op !== 'Const')).toEqual(['Multiply', 'Multiply']);

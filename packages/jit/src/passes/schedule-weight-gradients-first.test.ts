@@ -13,7 +13,7 @@ const inputs = {
   bias: floats([4], 4),
 };
 
-/** Two convolutions one after the other, by image, filters and bias. */
+/** Gradients of two consecutive convolutions with respect to image, filters and bias. */
 const program: Program = (_, { x, a, b, bias }) => {
   const loss = (...[x0, a0, b0, bias0]: tf.Tensor[]): tf.Scalar =>
     tf.sum(tf.sin(conv2d(tf.sin(conv2d(x0!, a0!, { bias: bias0! })), b0!)));
@@ -21,7 +21,7 @@ const program: Program = (_, { x, a, b, bias }) => {
   return { outputs: Object.fromEntries(['x', 'a', 'b', 'bias'].map((name, i) => [name, grads[i]!])) };
 };
 
-it("computes the gradient of an image after those of filter and bias, by the filter's copy", () => {
+it('computes the input gradient after the weight and bias gradients, with a copy of the filter', () => {
   const before = optimize(trace(program, {}, inputs));
   const after = scheduleWeightGradientsFirst(before);
   const gradients = (graph: typeof before) =>
@@ -54,6 +54,6 @@ it("computes the gradient of an image after those of filter and bias, by the fil
   expect(after.outputs).toEqual(before.outputs);
 });
 
-it('changes no gradient', async () => {
+it('does not change the gradients', async () => {
   expect(await runOnnx(program, inputs)).toBeAllClose(await runCpu(program, inputs), closeTo(5e-6));
 });

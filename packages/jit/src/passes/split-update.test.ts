@@ -21,7 +21,7 @@ const gradientOf = (params: tf.Tensor, x: tf.Tensor): tf.Tensor =>
     return tf.sum<tf.Scalar>(tf.tanh(tf.add(tf.matMul(x, w!), b!)));
   })(params);
 
-/** RMSprop with momentum and clipping: the norm needs the squares of the gradient, and so does v. */
+/** RMSprop with momentum and clipping: both the norm and v need the squares of the gradient. */
 const step: Program = ({ params, m, v }, { x, rate }) => {
   const grad = gradientOf(params!, x!);
   const norm = tf.sqrt(tf.sum(tf.square(grad)));
@@ -40,12 +40,12 @@ const ops = ({ nodes }: Graph) => nodes.map(({ op }) => op);
 const names = (values: Graph['inputs']) => values.map(({ port }) => portName(port));
 
 describe('a step in two graphs', () => {
-  it('has outputs and gradient in the first, what is done element by element in the second', () => {
+  it('computes outputs and gradient in the first, and element-wise updates in the second', () => {
     const graph = traced(step);
     const { main, update } = splitUpdate(graph, isVector)!;
     expect(ops(graph).filter((op) => op === 'BatchMatMul')).toHaveLength(2);
     expect(ops(main).filter((op) => op === 'BatchMatMul')).toHaveLength(2);
-    // The gradient and the norm: not the squares of the gradient, which are cheaper to make again.
+    // The gradient and the norm, but not the squares of the gradient, which are cheap to recompute.
     expect(names(main.outputs)).toEqual(['out.norm', 'intermediate.0', 'intermediate.1']);
     expect(main.outputs.map(({ value }) => value.shape)).toEqual([[], [layout.size], []]);
     expect(names(update.outputs)).toEqual(['next.params', 'next.m', 'next.v']);
@@ -61,7 +61,7 @@ describe('a step in two graphs', () => {
     expect(new Set(ops(update))).toEqual(new Set(perElement));
   });
 
-  it('is not made of short vectors', () => {
+  it('is not split if its vectors are short', () => {
     expect(splitUpdate(traced(step))).toBeUndefined();
   });
 

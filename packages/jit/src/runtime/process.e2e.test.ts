@@ -1,4 +1,4 @@
-// What the built engine does to the process that it runs in: files, sockets, threads, memory. Each case is a process of its own.
+// Effects of the built engine on its process: files, sockets, threads, memory. Each case runs in a separate process.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ afterEach(() => rmSync(user.folder, { recursive: true, force: true }));
 
 const packageFolder = new URL('../../', import.meta.url);
 
-/** The library, and a program with it: twice w = 2 times x = 2 for each element. */
+/** Imports of the library, and a program that computes 2 w x with w = x = 2. */
 const prelude = `
 import { createRequire } from 'node:module';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -47,7 +47,7 @@ const compute = async (options = {}, length = 3) => {
 };
 `;
 
-/** Runs a program with Node's options `node`, under a command such as `taskset -c 0`. */
+/** Runs a program with the Node options `node`, under a command such as `taskset -c 0`. */
 function run(program: string, { node = [], under = [], env = {} }: RunOptions = {}) {
   const path = join(user.folder, 'program.mjs');
   writeFileSync(path, prelude + program);
@@ -68,7 +68,7 @@ interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** The same in a worker thread, whose `process.env` is no more than a copy. */
+/** The same program in a worker thread, whose `process.env` is a copy. */
 const inWorker = (program: string): string =>
   `if (isMainThread) new Worker(new URL(import.meta.url), { env: {} }); else { ${program} }`;
 
@@ -80,7 +80,7 @@ const rightBy = (road: string) => ({
 });
 
 const ofUser = 'await compute({ runtime: createJavaScriptRuntime(require("onnxruntime-node"), "JavaScript API") });';
-/** As some test runners do. */
+/** Replaces `process.env` by a copy, as some test runners do. */
 const copied = 'process.env = { ...process.env };';
 
 const roads: readonly [name: string, road: string, program: string, hasKoffi: boolean][] = [
@@ -106,18 +106,18 @@ it.for(roads.slice(0, 1).concat(roads.slice(3, 4)))(
     if (!hasProgram('strace')) return skipLoudly(skip, 'no strace, so nothing tells which sockets are opened');
     const trace = join(user.folder, 'trace');
     const under = straceTo(trace);
-    // Events are sent some time after they arise.
+    // Events are sent with a delay.
     expect(run(`${program} await sleep(3000);`, { node: hasKoffi ? [] : withoutKoffi, under })).toEqual(rightBy(road));
     expect(tracedLeaks(readFileSync(trace, 'utf8'))).toEqual([]);
   },
 );
 
-it('leaves the variable of ONNX Runtime alone for a user who wants telemetry', () => {
-  // CI is set, so that this test sends nothing.
+it('does not set the variable of ONNX Runtime if the user opted in to telemetry', () => {
+  // CI is set, so that this test sends no events.
   const program = `await compute();
     const get = require('koffi').load(null).func('const char *getenv(const char *)');
     const native = process.platform === 'win32' ? null : get('ORT_DISABLE_TELEMETRY');
-    console.log(process.env.ORT_DISABLE_TELEMETRY + ' ' + native); // one string: values are colored where FORCE_COLOR is set`;
+    console.log(process.env.ORT_DISABLE_TELEMETRY + ' ' + native); // one string, because values are colored if FORCE_COLOR is set`;
   const wanted = run(program, { env: { CI: '1', DM_ORT_TELEMETRY: '1' } });
   expect(wanted).toEqual(rightBy('C API'));
   expect(wanted.stdout).toMatch(/\nundefined null\n$/);
@@ -128,7 +128,7 @@ it('leaves the variable of ONNX Runtime alone for a user who wants telemetry', (
 describe('memory that the runtime uses', () => {
   const collect = 'for (let i = 0; i < 20; i++) { gc(); await sleep(5); }';
 
-  it('stays where it is, the library included, through garbage collections', () => {
+  it('is not moved or freed by garbage collections, and the library is not unloaded', () => {
     const program = `
       const engine = await openOnnxEngine({ convolutions: 'plain', threads: 2 });
       ${collect}
@@ -144,7 +144,7 @@ describe('memory that the runtime uses', () => {
     expect(run(program, { node: ['--expose-gc'] })).toEqual(rightBy('C API'));
   });
 
-  it('outlives a worker that used it and was ended', () => {
+  it('outlives a worker that used it', () => {
     const program = `
       if (isMainThread) {
         await compute({ threads: 2 });
@@ -167,17 +167,17 @@ describe('memory that the runtime uses', () => {
 describe('state of 2^19 elements and more', () => {
   const large = 'await compute({ threads: 2 }, 2 ** 19 + 5);';
 
-  it('is computed on by the C API', () => {
+  it('works with the C API', () => {
     expect(run(large)).toEqual(rightBy('C API'));
   });
 
-  it('is computed on by the JavaScript API', () => {
+  it('works with the JavaScript API', () => {
     expect(run(large, { node: withoutKoffi })).toEqual(rightBy('JavaScript API'));
   });
 });
 
 describe('threads', () => {
-  /** Prints the processors that each thread may run on while an engine is at work. */
+  /** Prints the processors on which each thread may run while an engine computes. */
   const program = (options: string) => `
     await compute(${options}, 2 ** 19);
     const threads = readdirSync('/proc/self/task').map((id) => readFileSync('/proc/self/task/' + id + '/status', 'utf8'));

@@ -16,7 +16,7 @@ const program: Program = ({ w }, { x }) => {
   return { state: { w: scope('update', () => tf.sub(w!, grad)) }, outputs: { value } };
 };
 
-it('nodes know the scope in which they were recorded, gradients that of their forward kernel', () => {
+it('nodes have the scope in which they were recorded; gradients have the scope of their forward kernel', () => {
   const graph = trace(program, { w: float(3, 3, 3, 4) }, { x: float(2, 8, 8, 3) });
   const scopeOf = (op: string) => graph.nodes.filter((node) => node.op === op).map((node) => node.scope);
   expect(scopeOf('DmConv2D')).toEqual(['first']);

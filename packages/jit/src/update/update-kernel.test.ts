@@ -13,7 +13,7 @@ type Update = (begin: number, end: number, ...rest: number[]) => void;
 const api = (globalThis as unknown as { WebAssembly: { Instance: new (...args: object[]) => { exports: object } } })
   .WebAssembly;
 
-/** Runs a program's kernel on `state`, each array in a memory that they share, and returns what the state is then. */
+/** Runs a program's kernel on `state` in one shared memory and returns the new state. */
 async function runKernel(program: Program, state: Arrays, inputs: Arrays): Promise<Arrays> {
   const specs = (arrays: Arrays): TensorSpecs => arrays;
   const kernel = updateKernel(optimize(trace(program, specs(state), specs(inputs))));
@@ -31,7 +31,7 @@ async function runKernel(program: Program, state: Arrays, inputs: Arrays): Promi
   const addresses = [...kernel.reads, ...kernel.writes].map(addressOf);
   const scalars = kernel.scalars.map(({ name }) => inputs[name]!.data[0]!);
   const { byteLength } = places.values().next().value!;
-  // In two parts, as two threads do it.
+  // In two parts, as with two threads.
   update(0, 32, ...addresses, ...scalars);
   update(32, byteLength, ...addresses, ...scalars);
   return Object.fromEntries(
@@ -62,7 +62,7 @@ describe('an operation of an update', () => {
     sub: tf.sub,
   };
 
-  it.each(Object.entries(operations))('%s has the bits that ONNX Runtime gives', async (_, operation) => {
+  it.each(Object.entries(operations))('%s is bit-identical to ONNX Runtime', async (_, operation) => {
     const { y } = await runOnnx((_state, { x, z }) => ({ outputs: { y: operation(x!, z!) } }), { x: a, z: b });
     const program: Program = ({ a: x, b: z }) => ({ state: { a: operation(x!, z!) }, outputs: {} });
     const found = (await runKernel(program, { a, b }, {}))['a']!;
@@ -72,7 +72,7 @@ describe('an operation of an update', () => {
 });
 
 describe('a kernel', () => {
-  it('works with numbers that come in, that are made of them, and that are constants', async () => {
+  it('supports scalars that are inputs, computed from inputs, and constants', async () => {
     const inputs = { rate: given([0.3], []), decay: given([0.9], [1]) };
     const x = floats([size], 4);
     const program: Program = ({ x: old }, { rate, decay }) => {
@@ -85,7 +85,7 @@ describe('a kernel', () => {
     expect(found['x']!.data).toEqual(expected);
   });
 
-  it('reads all of an element before it writes any: state may change places', async () => {
+  it('reads each element of all vectors before it writes one, so state may be swapped', async () => {
     const state = { x: floats([size], 1), y: floats([size], 2), z: floats([size], 3) };
     const program: Program = ({ x, y, z }) => ({ state: { x: y!, y: z!, z: tf.add(x!, y!) }, outputs: {} });
     const found = await runKernel(program, state, {});
@@ -94,7 +94,7 @@ describe('a kernel', () => {
     expect(found['z']!.data).toEqual(state.x.data.map((value, i) => Math.fround(value + state.y.data[i]!)));
   });
 
-  it('is refused to an operation that has no instruction, and to other types', async () => {
+  it('refuses operations without an instruction, and other types', async () => {
     const state = { x: { dtype: 'float32', shape: [size] } } as const;
     const of = (program: Program, more: TensorSpecs = {}) =>
       updateKernel(optimize(trace(program, { ...state, ...more }, {})));

@@ -335,7 +335,7 @@ describe('an import', () => {
         writeFileSync(unetWeights(p), formatSafetensors(wrong));
       },
       invalid,
-      ['1 missing: conv_in.bias', 'strange', 'conv_out.bias is [8], not [1]'],
+      ['1 missing: conv_in.bias', 'strange', 'conv_out.bias must be [1], got [8]'],
     ],
     [
       'a shard that is not there',

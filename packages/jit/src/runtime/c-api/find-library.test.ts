@@ -13,7 +13,7 @@ afterEach(() => {
   vi.doUnmock('detect-libc');
 });
 
-/** A package in the folder's node_modules with these files, and `exports` in its manifest. */
+/** Creates a package with these files, and with `exports` in its manifest, in the node_modules of a folder. */
 function install(name: string, files: readonly string[], exports?: Record<string, string>): void {
   const root = join(folder, 'node_modules', name);
   for (const file of files) {
@@ -36,7 +36,7 @@ const linux: Platform = { os: 'linux', cpu: 'x64', libc: 'glibc' };
 const windows: Platform = { os: 'win32', cpu: 'arm64', libc: null };
 
 describe('findRuntimeLibrary', () => {
-  it("takes the file of the platform's package, also if onnxruntime-node is installed", async () => {
+  it("prefers the file of the platform's package to onnxruntime-node", async () => {
     installRuntime('linux-x64', 'libonnxruntime.so.1');
     installRuntime('win32-arm64', 'onnxruntime.dll');
     install('onnxruntime-node', ['bin/napi-v6/linux/x64/libonnxruntime.so.1']);
@@ -51,7 +51,7 @@ describe('findRuntimeLibrary', () => {
     });
   });
 
-  it('takes the file of onnxruntime-node if the package is missing, or has no library, as in a clone', async () => {
+  it('uses the file of onnxruntime-node if the package is missing or, as in a clone, has no library', async () => {
     const file = 'bin/napi-v6/linux/x64/libonnxruntime.so.1';
     install('onnxruntime-node', [file]);
     const expected = {
@@ -65,7 +65,7 @@ describe('findRuntimeLibrary', () => {
     expect(await find(linux)).toEqual(expected);
   });
 
-  it('names the package to install if onnxruntime-node has nothing for the platform either', async () => {
+  it('names the package to install if onnxruntime-node has no library for the platform either', async () => {
     install('onnxruntime-node', ['bin/napi-v6/win32/arm64/onnxruntime.dll']);
     await expect(find(linux)).rejects.toMatchObject({
       code: 'RUNTIME_MISSING',
@@ -95,7 +95,7 @@ it.each<[string, string, string | null, string]>([
 
 it.each<[string, string, string | null]>([
   ['linux', 'x64', 'glibc'],
-  ['linux', 'arm64', null], // detection failed: glibc is what almost all have
+  ['linux', 'arm64', null], // detection failed; almost all systems have glibc
   ['darwin', 'arm64', null],
   ['win32', 'x64', null],
   ['win32', 'arm64', null],
@@ -103,7 +103,7 @@ it.each<[string, string, string | null]>([
   expect(() => checkPlatform({ os, cpu, libc })).not.toThrow();
 });
 
-it('knows the platform of this process', async () => {
+it('detects the platform of this process', async () => {
   const { libc, ...platform } = await currentPlatform();
   expect(platform).toEqual({ os: process.platform, cpu: process.arch });
   expect(libc === null).toBe(process.platform !== 'linux');

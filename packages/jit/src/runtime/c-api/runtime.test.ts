@@ -35,7 +35,7 @@ const outputsOf = (size: number): Record<'y' | 'total', NdArray> => ({
 });
 
 describe('the C API', () => {
-  it('reads arrays where they lie, views and small ones too, and writes the arrays that it is given', async () => {
+  it('reads and writes arrays in place, including views and small arrays', async () => {
     const session = await (await openCApiRuntime()).createSession(product(2), { device: 'cpu', threads: 1 });
     const within = Float32Array.of(9, 9, 1, 2, 3, 4, 9).subarray(2, 6);
     const outputs = outputsOf(2);
@@ -50,7 +50,7 @@ describe('the C API', () => {
     await session.release();
   });
 
-  it('gives what the JavaScript API gives, to the bit', async () => {
+  it('is bit-identical to the JavaScript API', async () => {
     const inputs = { x: floats([70, 70], 1), w: floats([70, 70], 2) };
     const results = [];
     for (const runtime of [
@@ -66,7 +66,7 @@ describe('the C API', () => {
     expect(results[0]).toEqual(results[1]);
   });
 
-  it('computes on another thread, several calls at once; a release waits for them', async () => {
+  it('runs several calls at once on other threads; a release waits for them', async () => {
     const session = await (await openCApiRuntime()).createSession(product(512), { device: 'cpu', threads: 1 });
     const inputs = { x: floats([512, 512], 1), w: floats([512, 512], 2) };
     const order: string[] = [];
@@ -84,7 +84,7 @@ describe('the C API', () => {
     expect(a).not.toBe(0);
   });
 
-  it('rejects with the message of the runtime', async () => {
+  it("rejects with the runtime's message", async () => {
     const runtime = await openCApiRuntime();
     await expect(runtime.createSession(Uint8Array.of(1, 2, 3), { device: 'cpu' })).rejects.toThrow(/protobuf/i);
     await expect(runtime.createSession(product(2), { device: 'cuda' })).rejects.toMatchObject({

@@ -1,6 +1,6 @@
 /**
- * Processes in a private environment, whose traces on the machine cannot be confused with those of other processes. For
- * end-to-end tests of this workspace.
+ * Runs processes in a private environment, so that the files they create can be told apart from other processes' files.
+ * For end-to-end tests of this workspace.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export interface PrivateUser {
-  /** Of one test, which removes it afterwards. Contains `home`, `cache`, and `temp`. */
+  /** A temporary folder, which the test must remove. Contains `home`, `cache`, and `temp`. */
   readonly folder: string;
   /** Environment of an interactive user with these home, cache, and temporary folders. */
   readonly env: NodeJS.ProcessEnv;
