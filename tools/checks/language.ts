@@ -13,22 +13,22 @@ export interface Phrase {
 }
 
 export const phrases = {
-  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 93 },
+  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 72 },
   'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 4 },
   'says so': {
     pattern: /\b(says?|say) so\b|\b(is|are|was) (said|told)\b/gi,
     instead: 'is logged, is reported, raises',
-    most: 14,
+    most: 7,
   },
-  beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 29 },
-  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 18 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 47 },
+  beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 19 },
+  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 14 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 43 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',
-    most: 9,
+    most: 5,
   },
-  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 16 },
+  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 13 },
   'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 31 },
   'a line a step': {
     pattern:
@@ -36,8 +36,8 @@ export const phrases = {
     instead: 'one line per step',
     most: 7,
   },
-  'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 26 },
-  anew: { pattern: /\banew\b|\bput right\b|\bof which kind\b/gi, instead: 'again', most: 3 },
+  'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 8 },
+  anew: { pattern: /\banew\b|\bput right\b|\bof which kind\b/gi, instead: 'again', most: 1 },
 } as const satisfies Record<string, Phrase>;
 
 export type PhraseName = keyof typeof phrases;

@@ -13,9 +13,9 @@ declare module 'vitest' {
   // oxlint-disable-next-line no-explicit-any -- vitest declares the parameter so, and both declarations must be the same
   interface Matchers<T = any> {
     /**
-     * Throws (or, after `.rejects`, rejects with) an error that is an instance of `type`, has this `code`, and whose
-     * message contains each string of `contains`: the file, field, or number that it must name. `contains` is for values
-     * and a few words, not for sentences.
+     * Passes if the function throws (or, after `.rejects`, the promise rejects with) an error that is an instance of
+     * `type`, has this `code`, and has each string of `contains` in its message: the file, field, or number that it must
+     * name. `contains` is for values and a few words, not for sentences.
      */
     toThrowWith(expected: ThrowsExpectation): void;
   }
