@@ -1,4 +1,4 @@
-/** The arms of `best`: one part of a good recipe changed at a time, then what helped together. */
+/** The arms of `best`: a good recipe with one change at a time, then combinations of the changes that helped. */
 import {
   batchSize,
   paperRecipes,
@@ -11,7 +11,7 @@ import {
 
 type Changes = Parameters<typeof recipe>[0] & object;
 
-/** A change of one part of the recipe; only changes of different parts are put together. */
+/** A change of one part of the recipe. Only changes of different parts are combined. */
 export interface Change {
   readonly part: 'optimizer' | 'sampler' | 'weights' | 'coupling' | 'prediction' | 'average' | 'batch' | 'noise';
   readonly name: string;
@@ -19,12 +19,12 @@ export interface Change {
   readonly changes: Changes;
 }
 
-/** Muon with a cosine decay: the best rival of the experiment momentum, where the search starts. */
+/** The start of the search: Muon with a cosine decay, the best optimizer of the experiment `momentum`. */
 function searchStart(scale: Scale): TrainingRecipe {
   return recipeAtScale(scale, { optimizer: { name: 'muon', decay: 'cosine', momentum: 0.95, lr: 3e-2, adamLr: 3e-3 } });
 }
 
-/** What everything is compared with, and the least that it should have: AdamW with a decay. */
+/** The baseline, and AdamW with a learning-rate decay, which a good recipe must also outperform. */
 export function referenceArms(scale: Scale): readonly [Arm, Arm] {
   return [
     { name: 'baseline', about: 'uniform, AdamW, constant lr', recipe: recipeAtScale(scale, paperRecipes.baseline) },
@@ -70,7 +70,7 @@ export function singleChanges(scale: Scale): readonly Change[] {
   ];
 }
 
-/** The start with changes, the later ones over the earlier. */
+/** The start of the search with changes; later changes override earlier ones. */
 export function withChanges(scale: Scale, name: string, parts: readonly Change[]): Arm {
   const changes = parts.reduce<Changes>(
     (all, { changes: more }) => ({ ...all, ...more, optimizer: { ...all.optimizer, ...more.optimizer } }),
@@ -83,7 +83,7 @@ export function withChanges(scale: Scale, name: string, parts: readonly Change[]
   };
 }
 
-/** The start, and each change of it alone. */
+/** The start of the search, and the start with each single change. */
 export function singleChangeArms(scale: Scale): readonly Arm[] {
   return [
     withChanges(scale, 'muon', []),
@@ -91,7 +91,7 @@ export function singleChangeArms(scale: Scale): readonly Arm[] {
   ];
 }
 
-/** All pairs of changes, and all of them at once, named by their parts. */
+/** All pairs of changes, and all changes together, named by their parts. */
 export function combinationArms(scale: Scale, changes: readonly Change[]): Arm[] {
   const pairs = changes.flatMap((a, i) => changes.slice(i + 1).map((b) => [a, b]));
   const sets = changes.length > 2 ? [...pairs, changes] : pairs;

@@ -1,4 +1,4 @@
-/** Which recipe reaches the baseline's quality soonest? A search that reports all it tried. */
+/** Which recipe reaches the baseline's quality with the fewest images? A search that reports everything it tried. */
 import {
   bestRecipeNotice,
   armTable,
@@ -29,10 +29,10 @@ import {
 import { withChanges, referenceArms, singleChangeArms } from './arms.js';
 import { combinations, finalists, winningArm } from './selection.js';
 
-/** Finalists are also trained whole on one in so many of the images. */
+/** Finalists are also trained on 1/2 and 1/4 of the images. */
 const DIVISORS = [2, 4] as const;
 
-/** Three times as fast as the baseline is the goal. */
+/** The goal: three times as fast as the baseline. */
 const GOAL = 3;
 
 type Before = Readonly<Record<string, StageResults>>;
@@ -41,30 +41,32 @@ export const best: Experiment = {
   name: 'best',
   summary: 'our best recipe is 3 times as fast',
   claim:
-    'A recipe of today reaches the quality of the baseline in a third of the steps: our goal, no claim of the paper.',
+    'A modern recipe reaches the quality of the baseline in a third of the steps. This is our goal, not a claim of the paper.',
   notice: bestRecipeNotice,
   setup: (scale) => [
-    `The search starts from Muon with a cosine decay, the best of the experiment momentum, and changes one part at a time: ` +
-      'samplers, weights, the coupling of noise to images (immiscible diffusion), the prediction, learning rates, EMA length, ' +
-      `batch schedule and noise schedule, with one seed on ${screeningSize[scale].images} images. Then the three changes of ` +
-      'different parts that lower the FD-classifier (EMA) most are put together, in pairs and all at once, and likewise the ' +
-      'three that lower most the product of FD-classifier and validation loss.',
+    'The search starts from Muon with a cosine decay, the best optimizer of the experiment momentum, and changes one part ' +
+      'at a time: timestep sampler, loss weights, coupling of noise to images (immiscible diffusion), prediction target, ' +
+      'learning rates, EMA length, batch schedule, or noise schedule, with one seed on ' +
+      `${screeningSize[scale].images} images. Then the three changes of different parts that reduce the FD-classifier (EMA) ` +
+      'most are combined, in pairs and all together, and likewise the three that most reduce the product of FD-classifier ' +
+      'and validation loss.',
     'The recipe with the lowest FD-classifier and the one with the lowest product of it and the validation loss ' +
-      `go on to ${finalSeeds[scale].length} seeds on ${finalSize[scale].images} images, and on ` +
-      `${DIVISORS.map((divisor) => `1/${divisor}`).join(', ')} of them: a schedule that spans the run ends well only at its end. ` +
-      'The speed-up is the images of the whole baseline run over those at which a recipe, trained whole, ends at the ' +
-      "baseline's final value (mean over seeds), interpolated between these lengths, seed by seed. The winner reaches the " +
-      "FD-classifier soonest, among the recipes of which every seed also reaches the baseline's validation loss.",
-    'The baseline is AdamW with uniform timesteps and a constant learning rate of 0.01, chosen among four in the experiment ' +
-      'momentum; the experiment speedup has other rates at this length. The validation loss of a network that predicts v or ' +
-      'x0 is that of what it says about epsilon. On another noise schedule it is that of another task; there only the sample ' +
-      'metrics can be compared.',
+      `are the finalists. They are trained with ${finalSeeds[scale].length} seeds on ${finalSize[scale].images} images, and on ` +
+      `${DIVISORS.map((divisor) => `1/${divisor}`).join(' and ')} of them, because a recipe with a learning-rate decay is good ` +
+      'only at the end of the decay. The speed-up is the number of images of the baseline run / the number of images with ' +
+      "which a complete run of the recipe reaches the baseline's final value (mean over seeds), interpolated between the run " +
+      'lengths, per seed. The winner is the recipe with the largest speed-up to the FD-classifier, among those whose seeds ' +
+      "all reach the baseline's validation loss too.",
+    'The baseline is AdamW with uniform timesteps and a constant learning rate of 0.01, the best of four in the experiment ' +
+      'momentum; the experiment speedup has other learning rates at this run length. Predictions of v and x0 are converted ' +
+      'to epsilon for the validation loss. With another noise schedule, the validation loss is not comparable; compare only ' +
+      'the sample metrics.',
     measurementMethod(finalSize[scale]),
   ],
   stages: [
     {
       name: 'search',
-      about: 'the start and each change of it alone, one seed.',
+      about: 'the start of the search and each single change, one seed.',
       trials: (scale) =>
         trialGrid(
           'search',
@@ -75,7 +77,7 @@ export const best: Experiment = {
     },
     {
       name: 'together',
-      about: 'what helped, in pairs and all at once, one seed.',
+      about: 'combinations of the changes that helped, one seed.',
       trials: (scale, before) =>
         trialGrid(
           'together',
@@ -86,7 +88,7 @@ export const best: Experiment = {
     },
     {
       name: 'final',
-      about: 'the finalists, the baseline, AdamW with a decay, and the start of the search.',
+      about: 'the finalists, the baseline, AdamW with a learning-rate decay, and the start of the search.',
       trials: (scale, before) =>
         trialGrid(
           'final',
@@ -100,7 +102,7 @@ export const best: Experiment = {
     },
     {
       name: 'short',
-      about: 'the finalists, trained whole on fewer images.',
+      about: 'complete runs of the finalists on fewer images.',
       trials: (scale, before) =>
         chosen(scale, before).flatMap((arm) =>
           shortTrials('short', arm, finalSize[scale], truncateForSmoke(DIVISORS, scale, 1), finalSeeds[scale]),
@@ -140,7 +142,7 @@ function conclude(results: Before, scale: Scale): Conclusion {
   const verdict = !isDone ? 'open' : fast.every(Boolean) ? 'holds' : fast.some(Boolean) ? 'depends' : 'does not hold';
   const speedupSentences = Object.entries(byLength).map(
     ([arm, byMetric]) =>
-      `${arm}: ${formatSpeedup(byMetric['fd ema']!)} times as soon to the FD-classifier, ` +
+      `Speed-up of ${arm}: ${formatSpeedup(byMetric['fd ema']!)} to the FD-classifier, ` +
       `${formatSpeedup(byMetric['validation ema']!)} to the validation loss.`,
   );
   return {
@@ -148,28 +150,28 @@ function conclude(results: Before, scale: Scale): Conclusion {
     sentences: [
       !isDone
         ? name === undefined
-          ? 'The shorter trainings are not finished, so nothing is decided.'
-          : `How much faster is not measured yet. The winner is ${name} (${final.get(name)![0]!.about}): in as many images as ` +
-            `the baseline it ends with ${ratioText(final, name, 'fd')} times its FD-classifier and ` +
-            `${ratioText(final, name, 'validation')} times its validation loss (EMA weights, seed by seed).`
+          ? 'Undecided: the shorter runs are not finished.'
+          : `The speed-up is not measured yet. The winner is ${name} (${final.get(name)![0]!.about}): with the same number of ` +
+            `images as the baseline, it reaches ${ratioText(final, name, 'fd')} times its FD-classifier and ` +
+            `${ratioText(final, name, 'validation')} times its validation loss (EMA weights, paired by seed).`
         : won === undefined
-          ? "No recipe reaches both the FD-classifier and the validation loss of the baseline's end at every seed."
-          : `The winner is ${name} (${final.get(name!)![0]!.about}): trained whole, it ends with the FD-classifier of the ` +
-            `baseline ${formatSpeedup(won['fd ema']!)} times as soon, in images, and with its validation loss ` +
-            `${formatSpeedup(won['validation ema']!)} times as soon (EMA weights).`,
+          ? "No recipe reaches both the baseline's final FD-classifier and its final validation loss with every seed."
+          : `The winner is ${name} (${final.get(name!)![0]!.about}). Its speed-up in images is ` +
+            `${formatSpeedup(won['fd ema']!)} to the baseline's FD-classifier and ` +
+            `${formatSpeedup(won['validation ema']!)} to its validation loss (complete runs, EMA weights).`,
       ...[...final.keys()]
         .filter((arm) => arm !== 'baseline')
-        .map((arm) => `In as many steps, ${compareArms(final, arm, 'baseline').sentence}`),
+        .map((arm) => `With the same number of steps, ${compareArms(final, arm, 'baseline').sentence}`),
       ...(isDone ? speedupSentences : []),
       scaleCaveats[scale],
     ],
     tables: [
-      runLengthTable("Speed-up in images: trained whole to the baseline's final value", final, short, 'baseline'),
-      stepsToTargetTable("Speed-up in images: within one run to the baseline's final value", final, 'baseline'),
+      runLengthTable("Speed-up in images to the baseline's final value, complete runs", final, short, 'baseline'),
+      stepsToTargetTable("Speed-up in images to the baseline's final value, within one run", final, 'baseline'),
       armTable('Finals', final, 'baseline'),
-      armTable('Finalists trained whole on fewer images', short),
-      armTable('Put together, one seed', combined),
-      armTable('The whole search, one seed', search, 'baseline'),
+      armTable('Complete runs of the finalists on fewer images', short),
+      armTable('Combinations, one seed', combined),
+      armTable('The search, one seed', search, 'baseline'),
     ],
     figures: [
       ...runLengthFigure(final, short, 'baseline', 'fd'),

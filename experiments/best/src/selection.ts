@@ -1,4 +1,6 @@
-/** Which changes are put together, which recipes go on, and which one wins: rules made after the search of one seed, before the finals. */
+/**
+ * Rules for selecting combinations, finalists, and the winner. They were set after the search and before the finals.
+ */
 import {
   finalInterval,
   finalValue,
@@ -9,10 +11,12 @@ import {
 } from '@dm/experiments';
 import { singleChanges, combinationArms, type Change } from './arms.js';
 
-/** Changes that are put together. */
+/** Number of changes to combine. */
 const COMBINED = 3;
 
-/** Lower is better. `balanced`: the product of both, so that neither is bought with the other. */
+/**
+ * Lower is better. `balanced` is FD-classifier x validation loss, so that neither is improved at the cost of the other.
+ */
 const scores = ['fd', 'balanced'] as const;
 type Score = (typeof scores)[number];
 
@@ -24,7 +28,7 @@ function scoreOf(results: StageResults, name: string, by: Score): number {
   return by === 'fd' ? fd : fd * validation;
 }
 
-/** Of each part the change with the lowest score, where that is lower than the start's: the best three, best first. */
+/** The three best changes of different parts that improve on the start of the search, best first. */
 function helpfulChanges(scale: Scale, search: StageResults, by: Score): Change[] {
   const all = singleChanges(scale);
   const of = ({ name }: Change) => scoreOf(search, name, by);
@@ -38,13 +42,13 @@ function helpfulChanges(scale: Scale, search: StageResults, by: Score): Change[]
     .slice(0, COMBINED);
 }
 
-/** What helped most by either score, put together in pairs and all at once. */
+/** Combinations of the best changes by either score, in pairs and all together. */
 export function combinations(scale: Scale, search: StageResults): Arm[] {
   const arms = scores.flatMap((by) => combinationArms(scale, helpfulChanges(scale, search, by)));
   return arms.filter(({ name }, i) => arms.findIndex((arm) => arm.name === name) === i);
 }
 
-/** The arm with the lowest FD-classifier, and that with the lowest product of it and the validation loss. */
+/** The best arm by each score. */
 export function finalists(arms: readonly Arm[], searched: StageResults): Arm[] {
   const lowest = (by: Score) =>
     arms.reduce((a, b) => (scoreOf(searched, b.name, by) < scoreOf(searched, a.name, by) ? b : a));
@@ -52,9 +56,9 @@ export function finalists(arms: readonly Arm[], searched: StageResults): Arm[] {
 }
 
 /**
- * The arm that ends with the baseline's FD-classifier soonest, among those of which every seed ends at full length with no
- * more than the baseline's FD-classifier and validation loss (EMA weights, the baseline's mean). Undefined where none
- * does, and where several do that were not trained in fewer images yet.
+ * The arm with the largest speed-up to the baseline's FD-classifier, among the arms whose seeds all reach the
+ * baseline's FD-classifier and validation loss at full length (EMA weights, compared with the baseline's mean).
+ * Undefined if no arm qualifies, or if several do and none of them has short runs yet.
  */
 export function winningArm(
   final: StageResults,

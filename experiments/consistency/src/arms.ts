@@ -1,4 +1,4 @@
-/** The models that are compared. */
+/** The compared models. */
 import {
   finalSize,
   ganRecipe,
@@ -12,19 +12,19 @@ import {
   type VaeRecipe,
 } from '@dm/experiments';
 
-/** What a model is, and how it comes about. */
+/** A model and how it is trained. */
 export interface ModelRecipe {
   readonly model: { readonly kind: 'diffusion'; readonly training: TrainingRecipe } | GanRecipe | VaeRecipe;
-  /** Of the training images: all, or one of two disjoint halves. */
+  /** Training images: all, or one of two disjoint halves. */
   readonly data: 'all' | 'half 0' | 'half 1';
-  /** False: the weights at the start, a control that has seen no data. */
+  /** False for a control with the initial weights. */
   readonly isTrained: boolean;
 }
 
 export interface ConsistencySize extends Size {
-  /** Steps of DDPM. */
+  /** Sampling steps of DDPM. */
   readonly ddpmSteps: number;
-  /** Samples that are kept and compared, the first of those that are made. */
+  /** Number of samples to store and compare, the first ones. */
   readonly kept: number;
 }
 
@@ -43,13 +43,13 @@ export const sizes: Readonly<Record<Scale, ConsistencySize>> = {
 
 export const seeds: Readonly<Record<Scale, readonly number[]>> = { smoke: [0, 1], laptop: [0, 1, 2], full: [0, 1, 2] };
 
-/** A UNet of twice the channels. */
+/** The UNet with twice the channels. */
 function wide(unet: Size['unet']): Size['unet'] {
   const { block_out_channels: channels } = unet as { block_out_channels: readonly number[] };
   return { ...unet, block_out_channels: channels.map((c) => 2 * c) };
 }
 
-/** Transformers of about the UNet's size. */
+/** Transformers with about as many parameters as the UNet. */
 const transformers = {
   small: { width: 64, depth: 4, heads: 4, patch: 2 },
   full: { width: 384, depth: 12, heads: 6, patch: 2 },

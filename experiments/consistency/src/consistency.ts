@@ -1,4 +1,4 @@
-/** Do diffusion models that differ in all but the data make the same images of the same noise, and do others not? */
+/** Do different diffusion models generate the same images from the same noise, in contrast to GANs and VAEs? */
 import {
   intervalFigure,
   formatInterval,
@@ -18,7 +18,7 @@ import { decodeBytes } from './encoding.js';
 
 type Results = StageResults<ConsistencyResult>;
 
-/** Images of a row of the picture. */
+/** Images per row of the picture. */
 const COLUMNS = 16;
 /** Arms that take several times as long as the UNet. */
 const COSTLY_ARMS = ['wide', 'dit', 'uvit'];
@@ -29,36 +29,36 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
   name: 'consistency',
   summary: 'the same noise makes the same images in every diffusion model, not in a GAN',
   claim:
-    'Diffusion models with different initializations, or even different architectures, make very similar images of the ' +
-    'same noise; other generative models do not (arXiv:2404.07946, abstract; the GAN as contrast is from reviews).',
+    'Diffusion models with different initializations, or even different architectures, generate very similar images from ' +
+    'the same noise, which is rare in other generative models (arXiv:2404.07946, abstract). We compare with a GAN and a VAE.',
   setup: (scale) => {
     const { images, samplerSteps, ddpmSteps, kept, samples } = sizes[scale];
     return [
-      `Every diffusion model is trained on ${images} images by AdamW with a learning rate that falls linearly to a tenth ` +
-        '(0.01 for UNets, 0.005 for transformers), on the linear schedule with uniform timesteps and unweighted MSE. GAN and ' +
-        'VAE share one decoder of 16 latents and see as many images. All samples are of EMA weights. A seed decides the ' +
-        'weights at the start, the order of the data, noise and timesteps; all pairs are of different seeds.',
-      `Sample n of every diffusion model is of the same initial noise: DDIM (eta 0, ${samplerSteps} steps), and DDPM ` +
-        `(${ddpmSteps} steps) with the same noise at every step too. Sample n of every GAN and VAE is of the same latent. ` +
-        `${kept} samples are compared. Cosine: of the pixels without the mean image of both sets; 1 is equal, 0 unlike. ` +
-        'Feature cosine: the same in the features of the classifier that measures FD-classifier.',
-      'Controls: `random`, with the other model’s samples in random order; `nearest`, with whichever of the other model’s ' +
-        'samples is nearest, except the one of the same noise; `found`, the share of samples whose partner of the same ' +
-        `noise is nearer than all others (by chance 1/${kept}); models at their start, which have seen no data.`,
-      'Intervals are 95 %, over pairs (Student). Pairs that share a model are not independent, so the intervals are ' +
-        `narrower than they should be. FD-classifier is of ${samples} samples.`,
+      `Every diffusion model is trained on ${images} images with AdamW and a learning rate that decays linearly to one tenth ` +
+        '(from 0.01 for UNets, from 0.005 for transformers), with the linear noise schedule, uniform timesteps, and unweighted ' +
+        'MSE. GAN and VAE use the same decoder architecture with 16 latents, and the same number of images. All samples use ' +
+        'EMA weights. A seed determines initial weights, data order, noise, and timesteps; all pairs have different seeds.',
+      `Sample n of every diffusion model starts from the same noise, with DDIM (eta 0, ${samplerSteps} steps) and with DDPM ` +
+        `(${ddpmSteps} steps, also with the same noise in each step). Sample n of every GAN and VAE uses the same latent. ` +
+        `${kept} samples are compared. Cosine is the cosine similarity of the pixels, after subtracting the mean image of both ` +
+        'sets: 1 for equal images, 0 for unrelated ones. Feature cosine is the same in the feature space of FD-classifier.',
+      'Controls: `random` compares with the samples of the other model in random order; `nearest other` with its nearest ' +
+        'sample, excluding the one from the same noise; `found` is the fraction of samples for which the sample from the same ' +
+        `noise is the nearest of all (1/${kept} by chance); and models with their initial weights.`,
+      'Intervals are 95 % confidence intervals over pairs (Student). Pairs that share a model are not independent, so the ' +
+        `intervals are too narrow. FD-classifier uses ${samples} samples.`,
     ];
   },
   stages: [
     {
       name: 'models',
-      about: 'each model at each seed.',
+      about: 'each model with each seed.',
       trials: (scale) => {
         const models = arms(scale).filter(({ name }) => scale !== 'smoke' || SMOKE_ARMS.includes(name));
         const all = seeds[scale].flatMap((seed) =>
           models.map((arm) => ({ stage: 'models', arm, size: sizes[scale], seed })),
         );
-        // A run that is stopped early has two seeds of the cheaper models, so that there are pairs.
+        // Two seeds of the cheap models come first, so that an interrupted run already has pairs.
         const rank = ({ arm, seed }: ConsistencyTrial) => (seed < 2 ? 0 : 2) + (COSTLY_ARMS.includes(arm.name) ? 1 : 0);
         return all.toSorted((x, y) => rank(x) - rank(y));
       },
@@ -67,7 +67,7 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
   conclude,
 };
 
-/** A group with its likeness. `pixels` are cosine, SSIM and MAE. */
+/** A group with its similarities. `pixels` contains cosine, SSIM, and MAE. */
 interface Measured {
   readonly group: PairGroup;
   readonly pixels: readonly Similarity[];
@@ -93,7 +93,7 @@ function conclude(all: Readonly<Record<string, Results>>, scale: Scale): Conclus
       similarityTable('Cosine, DDPM with shared noise at each step', measured, ({ ddpm }) => ddpm),
       similarityTable('SSIM, DDIM or latent', measured, ({ pixels }) => pixels[1]),
       similarityTable(
-        'MAE in gray values of 255, DDIM or latent (lower is closer)',
+        'MAE in gray levels (0 to 255), DDIM or latent (lower is closer)',
         measured,
         ({ pixels }) => pixels[2],
       ),
@@ -107,7 +107,9 @@ function conclude(all: Readonly<Record<string, Results>>, scale: Scale): Conclus
   };
 }
 
-/** Whether the same noise makes samples that are closer than look-alikes, closer than chance, or neither. */
+/**
+ * Whether samples from the same noise are closer than the nearest other sample, closer than random pairs, or neither.
+ */
 type Agreement = 'reproduced' | 'more alike than chance' | 'unrelated' | 'undecided';
 
 function agreementOf({ overNearest, overRandom }: Similarity): Agreement {
@@ -156,9 +158,9 @@ function judgment(
       key: `cosine ${range(of('diffusion'))} between diffusion models, ${range(of('contrast'))} between GANs or VAEs`,
     }),
     sentences: [
-      ...(isOpen ? ['Not decided: a group of pairs is missing, or has one pair only and so no interval.'] : []),
+      ...(isOpen ? ['Undecided: a group of pairs is missing, or has only one pair and therefore no interval.'] : []),
       `Of ${diffusion.length} comparisons of trained diffusion models (groups of pairs, DDIM and DDPM), ${countText(diffusion)}; ` +
-        `of ${contrast.length} of GANs and VAEs, ${countText(contrast)}. Reproduced means: closer than the nearest other sample.`,
+        `of ${contrast.length} of GANs and VAEs, ${countText(contrast)}. Reproduced means closer than the nearest other sample.`,
       ...[...of('diffusion'), ...of('contrast'), ...of('untrained')].map(groupSentence),
       ...qualitySentences(results),
       scaleCaveats[scale],
@@ -166,7 +168,7 @@ function judgment(
   };
 }
 
-/** Similar because bad? */
+/** Sample quality, because bad samples could be similar too. */
 function qualitySentences(results: Results): string[] {
   const fd = (arm: string) => {
     const values = (results.get(arm) ?? []).map(({ quality }) => quality.fd);
@@ -176,7 +178,7 @@ function qualitySentences(results: Results): string[] {
     .map((arm) => [arm, fd(arm)] as const)
     .filter(([, value]) => value !== undefined)
     .map(([arm, value]) => `${arm} ${value!.toPrecision(3)}`);
-  return [`How good the samples are, FD-classifier (lower is better): ${fdByArm.join(', ')}.`];
+  return [`Sample quality, FD-classifier (lower is better): ${fdByArm.join(', ')}.`];
 }
 
 function similarityTable(
@@ -186,7 +188,7 @@ function similarityTable(
 ): Table {
   return {
     title,
-    columns: ['models', 'pairs', 'same noise', 'random', 'nearest other', 'found', 'standing'],
+    columns: ['models', 'pairs', 'same noise', 'random', 'nearest other', 'found', 'agreement'],
     rows: measured.flatMap((one) => {
       const values = pick(one);
       if (values === undefined) return [];
@@ -207,7 +209,7 @@ function modelTable(results: Results): Table {
       'what it is',
       'seeds',
       'parameters',
-      'validation loss of its own target',
+      'validation loss of its own prediction',
       'FD-classifier',
       'cosine with the nearest training image',
     ],
@@ -237,7 +239,7 @@ function similarityFigure(measured: readonly Measured[]) {
   return intervalFigure({
     name: 'cosine',
     caption:
-      'Mean-removed cosine of two models’ samples, for the same noise (DDIM, DDPM, or the latent of a GAN or VAE) and the controls; intervals over pairs',
+      'Cosine similarity of the samples of two models, after subtracting the mean image, for the same noise (DDIM, DDPM, or the latent of a GAN or VAE) and for the controls; intervals over pairs',
     xTitle: 'cosine (1: equal)',
     rows: measured.flatMap(({ group, pixels: [cosine], ddpm }) => [
       row(group.name, 'DDIM, or latent', cosine!.same),
@@ -249,7 +251,7 @@ function similarityFigure(measured: readonly Measured[]) {
   });
 }
 
-/** Rows: models; a column: one noise. Seeds differ from row to row. */
+/** Samples with one model per row and one noise per column. */
 function samplePicture(results: Results): Picture[] {
   const rows = [...results].flatMap(([, trials]) =>
     trials.slice(0, 2).map(({ arm, seed, samples, shape }) => ({
@@ -263,8 +265,8 @@ function samplePicture(results: Results): Picture[] {
     {
       name: 'samples',
       caption:
-        'One column, one noise (DDIM) or latent (GAN, VAE; theirs is not the diffusion models’). One row, one model, ' +
-        'of the first two seeds.',
+        'One model per row (the first two seeds), and one initial noise (DDIM) or latent (GAN, VAE) per column. The latents ' +
+        'are unrelated to the noise.',
       shape: first.shape,
       rows,
       scale: 3,

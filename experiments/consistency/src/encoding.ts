@@ -1,12 +1,12 @@
-/** Samples and features as text in a result: bytes in base64. */
+/** Base64 encoding of samples and features for JSON results. */
 
-/** uint8 [N, ...] → base64. */
+/** Encodes uint8 [N, ...] as base64. */
 export const encodeBytes = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
-/** The way back. */
+/** Decodes base64. */
 export const decodeBytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64'));
 
-/** Real numbers in 256 steps from the least to the greatest. */
+/** Numbers quantized to 256 levels between their minimum (`low`) and maximum (`high`). */
 export interface Quantized {
   readonly low: number;
   readonly high: number;

@@ -1,7 +1,10 @@
-/** How near samples are to training images: are they copies? */
+/** Similarity of samples to their nearest training images, to detect memorization. */
 import type { Dataset } from '@dm/data';
 
-/** Of each of the samples, uint8 [N, H, W, C], the greatest cosine with a training image, the mean training image taken off both. */
+/**
+ * Maximum cosine of each sample, uint8 [N, H, W, C], with a training image, after subtracting the mean training image:
+ * [N].
+ */
 export async function nearestCosines(samples: Uint8Array, train: Dataset): Promise<Float64Array> {
   const size = train.shape.reduce((product, side) => product * side, 1);
   const { images } = await train.read(Uint32Array.from({ length: train.length }, (_, i) => i));
@@ -22,7 +25,7 @@ export async function nearestCosines(samples: Uint8Array, train: Dataset): Promi
   return cosines;
 }
 
-/** The image without the mean, of length 1; 0 where nothing is left. */
+/** The image minus the mean, normalized to length 1; zeros if they are equal. */
 function unit(image: Uint8Array, mean: Float64Array): Float32Array {
   const rest = Float32Array.from(image, (value, k) => value - mean[k]!);
   const norm = Math.sqrt(rest.reduce((sum, value) => sum + value * value, 0));

@@ -5,7 +5,7 @@ import { nearestCosines } from './nearest-training.js';
 import { groups, similarity, pairsOf } from './pairs.js';
 import { dequantize, encodeBytes, quantize } from './encoding.js';
 
-/** Samples of 2x2 pixels: eight patterns, and what `seed` adds to them. */
+/** Samples of 2x2 pixels: eight patterns, plus an offset that depends on `seed`. */
 function model(arm: string, seed: number, patternOf: (n: number) => number): ConsistencyResult {
   const pixels = Array.from({ length: 8 }, (_, n) => {
     const pattern = patternOf(n);
@@ -18,7 +18,7 @@ function model(arm: string, seed: number, patternOf: (n: number) => number): Con
 const unets = groups.find(({ arms: [a, b] }) => a === 'unet' && b === 'unet')!;
 const halves = groups.find(({ arms: [a] }) => a === 'half-0')!;
 
-it('pairs models of different seeds only, each pair once', () => {
+it('pairs only models with different seeds, each pair once', () => {
   const ofSeeds = (arm: string) => [0, 1, 2].map((seed) => model(arm, seed, (n) => n));
   const results = new Map(['unet', 'half-0', 'half-1'].map((arm) => [arm, ofSeeds(arm)]));
   const seedsOf = (pairs: ReturnType<typeof pairsOf>) => pairs.map((pair) => pair.map(({ seed }) => seed));
@@ -30,7 +30,7 @@ it('pairs models of different seeds only, each pair once', () => {
   expect(seedsOf(pairsOf(halves, results))).toHaveLength(6);
 });
 
-it('tells models that agree on each noise from models that make the same images of other noise', () => {
+it('distinguishes models that agree for each noise from models that generate the same images from other noise', () => {
   const agreeing = [0, 1, 2].map((seed) => model('unet', seed, (n) => n));
   const shuffled = [0, 1, 2].map((seed) => model('unet', seed, (n) => (n + 3 * seed) % 8));
   const [alike, mae] = similarity(unets, new Map([['unet', agreeing]]), 'final', ['cosine', 'mae'])!;
@@ -45,7 +45,7 @@ it('tells models that agree on each noise from models that make the same images 
   expect(similarity(unets, new Map(), 'final', ['cosine'])).toBeUndefined();
 });
 
-it('keeps features to a 255th of their range', () => {
+it('preserves features to 1/255 of their range', () => {
   const values = Float32Array.of(-1, 0.5, 3, 0.123);
   const range = 4;
   dequantize(quantize(values)).forEach((value, i) => {
@@ -53,7 +53,7 @@ it('keeps features to a 255th of their range', () => {
   });
 });
 
-it('finds the training image that a sample is a brighter copy of', async () => {
+it('finds the training image of which a sample is a brighter copy', async () => {
   const images = Uint8Array.of(100, 0, 0, 0, 0, 100, 0, 0, 0, 0, 100, 0, 0, 0, 0, 100);
   const train = createMemoryDataset({ name: 'corners', images, shape: [2, 2, 1] });
   // The mean is 25 everywhere, which is the second sample.

@@ -1,4 +1,4 @@
-/** How alike two models' samples from the same noise are, beside the controls, and that over all pairs of a group. */
+/** Similarity of the samples of two models from the same noise, and of controls, averaged over groups of pairs. */
 import { consistency, type MetricReport, type PairMetricName } from '@dm/eval';
 import { confidenceInterval, type ConfidenceInterval, type StageResults } from '@dm/experiments';
 import type { ConsistencyResult, Samples } from './run-trial.js';
@@ -6,7 +6,7 @@ import { decodeBytes, dequantize } from './encoding.js';
 
 type Results = StageResults<ConsistencyResult>;
 
-/** Pairs of one kind: a model of the one arm with a model of the other, always of different seeds. */
+/** All pairs of models from two arms with different seeds. */
 export interface PairGroup {
   readonly name: string;
   readonly kind: 'diffusion' | 'contrast' | 'untrained';
@@ -28,26 +28,26 @@ export const groups: readonly PairGroup[] = [
   { name: 'untrained GAN, another seed', kind: 'untrained', arms: ['untrained-gan', 'untrained-gan'] },
 ];
 
-/** What is compared: pixels of the samples of one kind, or the features of the final ones. */
+/** What to compare: pixels of one kind of samples, or features of the final samples. */
 export type Space = keyof Samples | 'features';
 
-/** One measure of likeness over the pairs of a group: means, with Student's interval over pairs. */
+/** A similarity metric over the pairs of a group: means with 95 % confidence intervals over pairs. */
 export interface Similarity {
   readonly metric: PairMetricName;
-  /** Of the same noise. */
+  /** Samples from the same noise. */
   readonly same: ConfidenceInterval;
-  /** Control: of other noise, at random. */
+  /** Control: random pairs of samples. */
   readonly random: ConfidenceInterval;
-  /** Control: with the other model's sample that is nearest, of all but the one of the same noise. */
+  /** Control: the nearest sample of the other model, excluding the one from the same noise. */
   readonly nearest: ConfidenceInterval;
-  /** By how much the same noise is closer than each control; above 0 is closer for every metric. */
+  /** Difference between `same` and each control; positive if the same noise is closer, for every metric. */
   readonly overRandom: ConfidenceInterval;
   readonly overNearest: ConfidenceInterval;
-  /** Share of samples whose own partner is nearer than all of the other model's; by chance 1 / samples. */
+  /** Fraction of samples for which the sample from the same noise is the nearest of all. By chance: 1 / samples. */
   readonly retrieved: ConfidenceInterval;
 }
 
-/** The pairs of a group that are finished. */
+/** The finished pairs of a group. */
 export function pairsOf({ arms: [a, b] }: PairGroup, results: Results): [ConsistencyResult, ConsistencyResult][] {
   const [ofA, ofB] = [results.get(a) ?? [], results.get(b) ?? []];
   return ofA.flatMap((one) =>
@@ -57,7 +57,7 @@ export function pairsOf({ arms: [a, b] }: PairGroup, results: Results): [Consist
   );
 }
 
-/** Undefined where no pair is finished, or its models have no such samples. */
+/** Similarities of a group, one per metric. Undefined if no pair is finished, or its models lack these samples. */
 export function similarity(
   group: PairGroup,
   results: Results,
@@ -69,7 +69,7 @@ export function similarity(
     if (sets[0] === undefined || sets[1] === undefined) return [];
     const shape = space === 'features' ? [pair[0].dimensions] : pair[0].shape;
     const named = sets.map((samples, i) => ({ name: `${pair[i]!.arm}, seed ${pair[i]!.seed}`, samples: samples! }));
-    // The intervals here are over pairs; those over images, which cost resampling, are not asked for.
+    // Intervals are computed over pairs, so skip the expensive resampling over images.
     return [consistency(named, { shape, metrics, dataRange: 255, resamples: 1 }).overall.metrics];
   });
   if (reports.length === 0) return undefined;

@@ -1,4 +1,4 @@
-/** One model: trained, sampled from the noise that is the same for all of its kind, and measured. */
+/** Trains one model, generates samples from the shared noise, and measures them. */
 import { toBytes, type Dataset } from '@dm/data';
 import {
   createDecoder,
@@ -26,44 +26,47 @@ import type { ConsistencyTrial, ModelRecipe } from './arms.js';
 import { nearestCosines } from './nearest-training.js';
 import { encodeBytes, quantize, type Quantized } from './encoding.js';
 
-/** Samples of a model, uint8 [kept, H, W, C] as base64. Sample n of every model of a kind is of the same noise. */
+/**
+ * Samples of a model, uint8 [kept, H, W, C] as base64. Sample n uses the same noise for all diffusion models, and the
+ * same latent for all others.
+ */
 export interface Samples {
-  /** At a quarter of the training and at its end. Diffusion: DDIM, eta 0. */
+  /** After a quarter of training (`early`) and at its end. Diffusion models use DDIM with eta 0. */
   readonly early?: string;
   readonly final: string;
-  /** Diffusion only: DDPM, with the same noise at each step too. */
+  /** Diffusion models only: DDPM, also with the same noise in each step. */
   readonly ddpm?: string;
 }
 
 export interface ConsistencyResult extends AnyResult {
   readonly recipe: ModelRecipe;
   readonly size: ConsistencyTrial['size'];
-  /** Of the network that makes samples. */
+  /** Parameters of the network that generates samples. */
   readonly parameters: number;
   readonly shape: readonly [number, number, number];
   readonly samples: Samples;
-  /** Of the final samples, [kept, dimensions]. */
+  /** Features of the final samples, [kept, dimensions]. */
   readonly features: Quantized;
   readonly dimensions: number;
-  /** Of the final samples, `size.samples` of them. */
+  /** Quality of `size.samples` final samples. */
   readonly quality: SampleQuality;
-  /** Diffusion only: plain MSE of what the network predicts. */
+  /** Diffusion models only: unweighted MSE of the network's own prediction. */
   readonly validation?: Validation;
-  /** Mean cosine of a final sample with the training image that is nearest to it, the mean training image taken off both. */
+  /** Mean cosine of the final samples with their nearest training images, see `nearestCosines`. */
   readonly nearestTraining: number;
   readonly extractor: { readonly name: string; readonly weightsSha256: string };
 }
 
 type Pixels = Awaited<ReturnType<ReturnType<typeof createDecoder>['samples']>>;
 
-/** Images in [-1, 1] of a model at a quarter of its training and at the end. */
+/** Images of a model, in [-1, 1], after a quarter of training and at its end. */
 interface GeneratedImages {
   readonly parameters: number;
   readonly early?: Pixels;
   readonly final: Pixels;
   readonly ddpm?: Pixels;
   readonly validation?: Validation;
-  /** Seconds. */
+  /** Training time in seconds. */
   readonly training: number;
 }
 
@@ -100,7 +103,7 @@ export async function runModelTrial(trial: ConsistencyTrial, context: TrialConte
   };
 }
 
-/** Steps of all the training, and of a quarter of it. */
+/** Number of training steps, and a quarter of it. */
 function stepsOf({ size }: ConsistencyTrial, batchSize: number) {
   const steps = Math.max(1, Math.round(size.images / batchSize));
   return { steps, quarter: Math.max(1, Math.round(steps / 4)) };

@@ -1,9 +1,9 @@
-/** The arms of `curriculum`: what is unknown of CLTS varied, its controls, and the other samplers and weights. */
+/** The arms of `curriculum`: variants of CLTS, its controls, and other timestep samplers and loss weights. */
 import { batchSize, recipe, type Arm, type Scale, type Size, type TrainingRecipe } from '@dm/experiments';
 
 type Sampler = TrainingRecipe['curriculum'];
 
-/** All arms share the decayed learning rate, so that a gain is not one that the decay would have given. */
+/** An arm with a linear learning-rate decay, so that its gain is not one that a decay would give as well. */
 function arm(name: string, about: string, scale: Scale, changes: Parameters<typeof recipe>[0]): Arm {
   return {
     name,
@@ -18,10 +18,12 @@ function arm(name: string, about: string, scale: Scale, changes: Parameters<type
 
 const clts = (params: Sampler['params']): Sampler => ({ name: 'clts', ...(params && { params }) });
 
-/** Uniform timesteps: what everything is compared with. */
+/** The baseline: uniform timesteps. */
 export const uniformArm = (scale: Scale): Arm => arm('uniform', 'uniform timesteps (baseline)', scale, {});
 
-/** CLTS with one unknown changed at a time from our default: t/T, mu .3, sigma .2, lam_max .8, linear ramp. */
+/**
+ * CLTS with our default options (t/T, mu .3, sigma .2, lam_max .8, linear ramp), and with one option changed at a time.
+ */
 export function variants(scale: Scale, { images }: Size): Arm[] {
   const of = (name: string, about: string, params: Sampler['params']) =>
     arm(name, about, scale, { curriculum: clts(params) });
@@ -42,7 +44,7 @@ export function variants(scale: Scale, { images }: Size): Arm[] {
   ];
 }
 
-/** Controls: does the order matter, does the direction, does the change of the objective? */
+/** Controls for the order of timesteps, its direction, and the changed objective. */
 export function controls(scale: Scale): Arm[] {
   return [
     arm('time-average', "CLTS's mean density at every step: no curriculum", scale, {
@@ -55,7 +57,7 @@ export function controls(scale: Scale): Arm[] {
   ];
 }
 
-/** With the constant learning rate that the paper's own baseline may have had. */
+/** Uniform timesteps and CLTS with a constant learning rate, which the paper may have used. */
 export function constantLrControls(scale: Scale): Arm[] {
   const optimizer = { decay: 'constant' } as const;
   return [
@@ -64,7 +66,7 @@ export function constantLrControls(scale: Scale): Arm[] {
   ];
 }
 
-/** Other people's samplers and weights. */
+/** Timestep samplers and loss weights from the literature. */
 export function baselines(scale: Scale): Arm[] {
   const sampler = (name: Sampler['name'], about: string, params?: Sampler['params']) =>
     arm(name, about, scale, { curriculum: { name, ...(params && { params }) } });

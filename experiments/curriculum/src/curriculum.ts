@@ -1,4 +1,4 @@
-/** Does training less and less often on the easier timesteps help, and is it the curriculum that helps? */
+/** Does it help to train on easier timesteps less and less often, and is that due to the curriculum? */
 import {
   armTable,
   compareArms,
@@ -27,22 +27,22 @@ export const curriculum: Experiment = {
   name: 'curriculum',
   summary: 'CLTS trains faster or better',
   claim:
-    'Reducing the training frequency of the easier timesteps (those near pure noise) gradually, as CLTS does, trains ' +
-    'diffusion models faster or better (arXiv:2404.07946, abstract; the formula is a reconstruction).',
+    'Gradually reducing the training frequency of easier timesteps (those near pure noise), as CLTS does, makes the ' +
+    'training of diffusion models faster or better (arXiv:2404.07946, abstract; the formula is a reconstruction).',
   setup: (scale) => [
-    `Everything that is unknown of CLTS is varied from one default, and all baselines run beside it, with one seed on ` +
-      `${screeningSize[scale].images} images; the best variant and the best baseline by FD-classifier (EMA) go on to ` +
-      `finals of ${finalSize[scale].images} images with ${finalSeeds[scale].length} seeds, beside uniform, CLTS and its ` +
-      'controls. AdamW, highest lr 0.01 after 50 steps of warm-up, then linearly to a tenth (so that no sampler gains what ' +
-      'that decay gives), except for the two arms named constant; gradients clipped to norm 1; EMA half-life 2000 images; ' +
-      'linear noise schedule, T = 1000, epsilon-prediction. Loss-second-moment keeps 2 losses a timestep and not 10, or it ' +
-      'would never be warm in runs this short.',
+    `In the screening, all unknown options of CLTS are varied one at a time, and compared with all baselines, with one ` +
+      `seed on ${screeningSize[scale].images} images. The best variant and the best baseline by FD-classifier (EMA) are ` +
+      `finalists, together with uniform timesteps, CLTS, and its controls: ${finalSize[scale].images} images with ` +
+      `${finalSeeds[scale].length} seeds. AdamW with a learning rate of 0.01 after 50 warm-up steps, then decaying linearly ` +
+      'to one tenth (so that a gain is not one that such a decay would give), except for the two arms named constant; ' +
+      'gradients clipped to norm 1; EMA half-life 2000 images; linear noise schedule, T = 1000, epsilon-prediction. ' +
+      'Loss-second-moment keeps 2 losses per timestep instead of 10, to complete its warm-up in these short runs.',
     measurementMethod(finalSize[scale]),
   ],
   stages: [
     {
       name: 'final',
-      about: 'uniform, CLTS and its controls.',
+      about: 'uniform timesteps, CLTS, and its controls.',
       trials: (scale) => {
         const size = finalSize[scale];
         const [cltsDefault] = variants(scale, size);
@@ -52,7 +52,7 @@ export const curriculum: Experiment = {
     },
     {
       name: 'screening',
-      about: 'all variants of CLTS, its controls and all baselines, one seed.',
+      about: 'all variants of CLTS, its controls, and all baselines, one seed.',
       trials: (scale) => trialGrid('screening', screened(scale), screeningSize[scale], [0]),
     },
     {
@@ -61,7 +61,7 @@ export const curriculum: Experiment = {
       trials: (scale, { screening }) => {
         const size = finalSize[scale];
         const best = (arms: readonly Arm[]) => rankArms(arms, screening!, 'fd').slice(0, 1);
-        // A ramp may be counted in steps: the variants are those of this size.
+        // rampSteps depends on the size, so create the variants for the size of the finals.
         const arms = [...best(variants(scale, size).slice(1)), ...best(baselines(scale))];
         return trialGrid('finalists', truncateForSmoke(arms, scale, 1), size, finalSeeds[scale]);
       },
@@ -101,12 +101,12 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
         ? 'depends'
         : 'does not hold';
   const reading = {
-    open: 'The finals are not finished, so nothing is decided; what there is so far:',
-    holds: 'CLTS is better than uniform timesteps and than its own average density without a curriculum.',
+    open: 'Undecided: the finals are not finished. Results so far:',
+    holds: 'CLTS is better than uniform timesteps, and better than its time-averaged density without a curriculum.',
     depends: helps
-      ? 'CLTS is better than uniform timesteps, but not than its own average density at every step: what helps is the density, not the curriculum.'
-      : 'CLTS and uniform timesteps each win by one metric: which is better depends on what is measured.',
-    'does not hold': 'CLTS is not better than uniform timesteps here.',
+      ? 'CLTS is better than uniform timesteps, but not better than its time-averaged density: what helps is the density, not the curriculum.'
+      : 'CLTS is better by one metric, and uniform timesteps by the other.',
+    'does not hold': 'CLTS is not better than uniform timesteps.',
   }[verdict];
   return {
     verdict,
@@ -114,8 +114,8 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
     sentences: [
       reading,
       ...Object.values(comparisons).map(({ sentence }) => sentence),
-      'Most of the validation loss is that of the timesteps below 250, so a sampler that draws the noisy timesteps less often has ' +
-        'an advantage by this measure: CLTS gains at t < 500 and loses above.',
+      'Timesteps below 250 contribute most of the validation loss, which favors samplers that draw noisy timesteps less often: ' +
+        'CLTS improves it at t < 500 and worsens it above.',
       scaleCaveats[scale],
     ],
     tables: [armTable('Finals', final, 'uniform'), armTable('Screening, one seed', screening, 'uniform')],
@@ -147,7 +147,7 @@ function ratioFigure(final: StageResults): Figure[] {
     intervalFigure({
       name: 'over-uniform',
       caption:
-        'Final value over that of uniform timesteps, EMA weights, seed by seed, with 95 % intervals; left of the line is better',
+        'Final value / final value of uniform timesteps, EMA weights, paired by seed, 95 % intervals; left of the line is better',
       xTitle: 'ratio to uniform',
       rows,
       reference: 1,

@@ -1,4 +1,4 @@
-/** Are timesteps near pure noise easier to learn, and does the noise rate order them by difficulty? */
+/** Are timesteps near pure noise easier to learn, and does the noise rate indicate their difficulty? */
 import { difficulty, type DifficultyReport } from '@dm/eval';
 import {
   finalSeeds,
@@ -21,7 +21,7 @@ import {
 } from '@dm/experiments';
 import type { DifficultyResult } from './run-trial.js';
 
-/** Measures of difficulty whose rank correlation with the noise rate is asked for. */
+/** Measures of difficulty to correlate with the noise rate, and their names in tables. */
 const measures = {
   finalLoss: 'final loss',
   timeWithin10OfFinal: 'steps to within 10 % of the final loss',
@@ -30,7 +30,7 @@ const measures = {
 } as const;
 type Measure = keyof typeof measures;
 
-/** Measurements of a training after the one at its start; optimizer steps are images / batch size. */
+/** Number of measurements per run, in addition to the one at its start. */
 const MEASUREMENTS: Readonly<Record<Scale, number>> = { smoke: 3, laptop: 20, full: 40 };
 const IMAGES: Readonly<Record<Scale, number>> = { smoke: 64, laptop: 19_200, full: finalSize.full.images };
 
@@ -49,17 +49,18 @@ export const difficultyExperiment: Experiment<Trial, DifficultyResult> = {
     'Timesteps near pure noise are easier to learn, and the noise rate is an explicit indicator of difficulty ' +
     '(arXiv:2404.07946, abstract).',
   setup: (scale) => [
-    `Three networks, which predict epsilon, x0 and v, are trained on ${IMAGES[scale]} images each, by AdamW with ` +
-      'lr 0.01 falling linearly to a tenth, uniform timesteps and unweighted MSE. Which timesteps have a small loss ' +
-      'depends on that choice, since the errors of the three differ by a factor that depends on the noise.',
-    'Loss and gradient norm are those of the raw weights on 32 held-out images, the same with the same noise in each of ' +
-      '10 equal ranges of timesteps. A rank correlation with the noise rate below 0 says: the noisier, the easier. ' +
-      'Intervals are 95 %, over seeds (Student), and may reach beyond -1 and 1.',
+    `Three networks, which predict epsilon, x0, and v, are trained on ${IMAGES[scale]} images each, with AdamW, a learning ` +
+      'rate that decays linearly from 0.01 to one tenth, uniform timesteps, and unweighted MSE. The prediction target ' +
+      'determines which timesteps have a small loss, because the errors of epsilon, x0, and v differ by a factor that ' +
+      'depends on the noise level.',
+    'Loss and gradient norm are measured with the raw weights on 32 held-out images, with the same images and noise in ' +
+      'each of 10 equal ranges of timesteps. A negative rank correlation with the noise rate means that noisier timesteps ' +
+      'are easier. Intervals are 95 % confidence intervals over seeds (Student) and can extend beyond -1 and 1.',
   ],
   stages: [
     {
       name: 'training',
-      about: 'each target at each seed.',
+      about: 'each prediction target with each seed.',
       trials: (scale) =>
         trialGrid(
           'training',
@@ -97,8 +98,8 @@ function conclude(results: Readonly<Record<string, StageResults<DifficultyResult
     ...(!open && { key: `noisier is easier by ${count('easier')} of ${seen.length} measures` }),
     sentences: [
       open
-        ? 'Too few trainings are finished, so nothing is decided.'
-        : `Of ${seen.length} pairs of target and measure, noisier is easier by ${count('easier')}, harder by ` +
+        ? 'Undecided: too few runs are finished.'
+        : `Of ${seen.length} combinations of prediction target and measure, noisier is easier by ${count('easier')}, harder by ` +
           `${count('harder')}, and ${count('neither')} show no clear order.`,
       ...(open ? [] : correlations.map((c) => `${c.arm}, ${measures[c.measure]}: ${formatInterval(c)}.`)),
       scaleCaveats[scale],

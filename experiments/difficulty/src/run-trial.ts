@@ -1,4 +1,4 @@
-/** One training, with loss and gradient of every range of noise measured on the way. */
+/** Trains one model and measures loss and gradient norm per noise range during training. */
 import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
 import { createPhases, trialFields, trialSteps, type AnyResult, type Trial, type TrialContext } from '@dm/experiments';
 import { initialState, openNoiseProbe, type NoiseProbe } from '@dm/trainer';
@@ -8,7 +8,7 @@ export interface DifficultyResult extends AnyResult {
   readonly size: Trial['size'];
   readonly parameters: number;
   readonly buckets: readonly NoiseBucket[];
-  /** Images of a bucket: held out, the same in each. */
+  /** Number of held-out images per bucket, the same images in each. */
   readonly images: number;
   readonly records: readonly DifficultyRecord[];
 }
@@ -16,7 +16,9 @@ export interface DifficultyResult extends AnyResult {
 const BUCKETS = 10;
 const IMAGES = 32;
 
-/** Measures at the start and `size.validations` times, closer together at first, where losses fall fast. */
+/**
+ * Measures at the start and `size.validations` times later, more often early in the run, when losses decrease quickly.
+ */
 export async function runDifficultyTrial(
   trial: Trial,
   { engine, train, heldOut }: TrialContext,
@@ -68,7 +70,7 @@ async function measureRecord(probe: NoiseProbe, step: number, params: Weights): 
   return { step, loss, gradNorm };
 }
 
-/** Six digits: more would be noise. */
+/** Rounds to six significant digits, to keep committed files small. */
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
 export function summarize({ records }: DifficultyResult): string {

@@ -1,4 +1,4 @@
-/** A classifier of the discriminator's network, as the supervised contrast. */
+/** A classifier with the architecture of the discriminator, as a supervised comparison. */
 import { loadBatch, type Dataset } from '@dm/data';
 import {
   encode,
@@ -16,17 +16,17 @@ import type { ClassifierRecipe } from './trial.js';
 
 export const classifierLayout = (shape: ImageShape, classes: number): FlatLayout => encoderLayout(shape, classes);
 
-/** At the start of training. */
+/** Initial weights. */
 export const classifierStart = (layout: FlatLayout, seed: number): Float32Array => initialWeights(layout, seed, 1);
 
-/** Mean cross-entropy in nats. `params` [P]; images [N, H, W, C]; labels one-hot [N, classes]. */
+/** Mean cross-entropy in nats. `params` [P]; `images` [N, H, W, C]; one-hot `labels` [N, classes]. */
 function crossEntropy(params: tf.Tensor, images: tf.Tensor, labels: tf.Tensor, layout: FlatLayout): tf.Tensor {
   const logits = encode(splitFlat(params, layout), images);
   return tf.neg(tf.mean(tf.sum(tf.mul(labels, tf.logSoftmax(logits)), 1)));
 }
 
 /**
- * The parameters after `steps` batches.
+ * Trains a classifier for `steps` batches and returns its parameters.
  * @throws {Error} if the loss is not finite
  */
 export async function trainClassifier(options: {
@@ -68,7 +68,7 @@ export async function trainClassifier(options: {
   return params;
 }
 
-/** The cross-entropy of fixed images [N, H, W, C] as a function of the parameters. */
+/** The cross-entropy of fixed images [N, H, W, C], as a function of the parameters. */
 export function classifierObjective(
   engine: Engine,
   layout: FlatLayout,

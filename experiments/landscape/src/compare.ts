@@ -1,4 +1,4 @@
-/** The diffusion model beside the others, seed by seed. */
+/** Compares the loss landscape of the diffusion model with the others, paired by seed. */
 import {
   confidenceInterval,
   formatInterval,
@@ -11,7 +11,7 @@ import { roughnessNames, roughnessMeasures, roughnessOf, type RoughnessMeasure }
 
 type Results = StageResults<LandscapeResult>;
 
-/** A loss that is looked at whole: `diffusion`, `gan generator`, ... */
+/** A loss over all timesteps, or of a network: `diffusion`, `gan generator`, ... */
 export interface ComparedLoss {
   readonly name: string;
   readonly seeds: readonly { readonly seed: number; readonly view: LandscapeView }[];
@@ -27,26 +27,26 @@ export function wholeLosses(results: Results): ComparedLoss[] {
   });
 }
 
-/** `Hessian too inexact`: its products differ too much between steps for the eigenvalues to be compared. */
+/** `Hessian too inexact`: Hessian-vector products depend too much on the step size to compare eigenvalues. */
 export type Judgment = 'smoother' | 'rougher' | 'no clear difference' | 'Hessian too inexact' | 'not measured';
 
-/** Relative error of the products with the Hessian, at any seed, above which its eigenvalues are not compared. */
+/** Maximum relative error of Hessian-vector products, over seeds, for which eigenvalues are compared. */
 export const MAX_HESSIAN_ERROR = 0.1;
 const hessianMeasures: readonly RoughnessMeasure[] = ['topCurvature', 'negative'];
 
-/** The largest over seeds. */
+/** Relative error of Hessian-vector products, maximum over seeds. */
 export const hessianError = (loss: ComparedLoss): number =>
   Math.max(...loss.seeds.map(({ view }) => view.spectrum.stepError));
 
 export interface Difference {
   readonly other: string;
   readonly measure: RoughnessMeasure;
-  /** Diffusion minus the other, seed by seed. */
+  /** Diffusion minus the other, paired by seed. */
   readonly difference: ConfidenceInterval | undefined;
   readonly judgment: Judgment;
 }
 
-/** Differences and not ratios: some of these numbers are 0. */
+/** Differences of all measures; not ratios, because some measures are 0. */
 export function differences(diffusion: ComparedLoss, other: ComparedLoss): Difference[] {
   return roughnessNames.map((measure) => {
     const values = diffusion.seeds.flatMap(({ seed, view }) => {
@@ -68,7 +68,7 @@ function judgeDifference(difference: ConfidenceInterval | undefined): Judgment {
   return difference.low > 0 ? 'rougher' : 'no clear difference';
 }
 
-/** Mean and interval over seeds; undefined where no seed has the number. */
+/** Mean and interval over seeds; undefined if no seed has this measure. */
 export function meanOverSeeds(loss: ComparedLoss, measure: RoughnessMeasure): ConfidenceInterval | undefined {
   const values = loss.seeds.flatMap(({ view }) => roughnessOf(view)[measure] ?? []);
   return values.length === 0 ? undefined : confidenceInterval(values);
@@ -76,14 +76,14 @@ export function meanOverSeeds(loss: ComparedLoss, measure: RoughnessMeasure): Co
 
 export function roughnessTable(losses: readonly ComparedLoss[]): Table {
   return {
-    title: 'Numbers without the scale of the loss; smaller is smoother',
+    title: 'Scale-free measures; smaller is smoother',
     columns: [
       'loss',
       'parameters',
       'seeds',
       'loss before, after',
       ...roughnessNames.map((measure) => roughnessMeasures[measure]),
-      'error of Hessian products',
+      'error of Hessian-vector products',
     ],
     rows: losses.map((loss) => [
       loss.name,
@@ -99,7 +99,7 @@ export function roughnessTable(losses: readonly ComparedLoss[]): Table {
 export function differencesTable(found: readonly Difference[]): Table {
   const others = [...new Set(found.map(({ other }) => other))];
   return {
-    title: 'Diffusion minus the other, seed by seed',
+    title: 'Diffusion minus the other, paired by seed',
     columns: ['measure', ...others.map((other) => `minus ${other}`)],
     rows: roughnessNames.map((measure) => [
       roughnessMeasures[measure],
@@ -111,12 +111,12 @@ export function differencesTable(found: readonly Difference[]): Table {
   };
 }
 
-/** The diffusion model's loss in each range of noise: its own start and end, so its own drop. */
+/** The diffusion model's loss per noise range. Each range has its own start and end, and so its own drop. */
 export function noiseRangeTable(diffusion: readonly LandscapeResult[]): Table {
   const names = (diffusion[0]?.views ?? []).map(({ name }) => name);
   const shown = ['barrierFromStart', 'riseFromStart', 'barrierToPartner', 'topCurvature', 'negative'] as const;
   return {
-    title: 'The diffusion model by noise',
+    title: 'The diffusion model by noise range',
     columns: [
       'noise',
       'seeds',

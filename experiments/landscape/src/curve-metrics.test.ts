@@ -7,20 +7,20 @@ const curve = (of: (x: number) => number, from = -1, to = 1, points = 21) => {
 };
 
 describe('totalRise', () => {
-  it('adds up what rises, and nothing else', () => {
+  it('adds up the increases only', () => {
     expect(totalRise({ at: [0, 1, 2, 3, 4], loss: [5, 2, 3, 1, 1.5] })).toBe(1.5);
     expect(totalRise(curve((x) => -x))).toBe(0);
   });
 });
 
 describe('convexityGap', () => {
-  it('is 0 for convex curves, whatever their scale', () => {
+  it('is 0 for convex curves at any scale', () => {
     for (const scale of [1, 1000]) expect(convexityGap(curve((x) => scale * x ** 4))).toBeCloseTo(0, 12);
     expect(convexityGap(curve((x) => 3 * x + 1))).toBeCloseTo(0, 12);
     expect(convexityGap(curve(() => 2))).toBe(0);
   });
 
-  it('is the height of a bump over the chord below it', () => {
+  it('is the height of a peak above the chord below it, divided by the height of the curve', () => {
     expect(convexityGap({ at: [0, 1, 2, 3], loss: [0, 4, 0, 4] })).toBe(1);
     // The hull of 1 - x^2 is the flat line at 0.
     expect(convexityGap(curve((x) => 1 - x * x))).toBeCloseTo(1, 12);
@@ -33,7 +33,7 @@ describe('convexityGap', () => {
   });
 });
 
-describe('middleCurvature', () => {
+describe('centralCurvature', () => {
   it('is the second derivative of a parabola', () => {
     expect(centralCurvature(curve((x) => 3 * x * x - x))).toBeCloseTo(6, 10);
   });

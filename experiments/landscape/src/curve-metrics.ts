@@ -1,24 +1,24 @@
-/** Numbers for the shape of a curve, none of which depends on the scale of the loss. */
+/** Metrics of the shape of a curve. */
 
 export interface Curve {
-  /** Ascending. */
+  /** Positions, ascending. */
   readonly at: readonly number[];
   readonly loss: readonly number[];
 }
 
-/** Sum of all rises of a curve along its way: 0 where it only falls. */
+/** Sum of all increases along a curve; 0 if it is non-increasing. */
 export function totalRise({ loss }: Curve): number {
   return loss.reduce((sum, value, i) => (i === 0 ? 0 : sum + Math.max(0, value - loss[i - 1]!)), 0);
 }
 
 /**
- * The largest distance of a curve above its lower convex hull, as a share of its height: 0 for a convex curve, near 1 for
- * one that goes up and comes down again. 0 for a flat one.
+ * Maximum distance of a curve above its lower convex hull, divided by its height: 0 for a convex or constant curve,
+ * close to 1 for one with a single peak.
  */
 export function convexityGap({ at, loss }: Curve): number {
   const height = Math.max(...loss) - Math.min(...loss);
   if (height === 0) return 0;
-  // Andrew's monotone chain: points of the hull, from left to right.
+  // Andrew's monotone chain: indices of the hull, from left to right.
   const hull: number[] = [];
   for (const i of at.keys()) {
     while (hull.length > 1 && isAbove(hull.at(-2)!, hull.at(-1)!, i)) hull.pop();
@@ -31,7 +31,7 @@ export function convexityGap({ at, loss }: Curve): number {
   }
   return gap / height;
 
-  /** Whether point `b` lies on the line from `a` to `c` or above it. */
+  /** Whether point `b` is on or above the line from `a` to `c`. */
   function isAbove(a: number, b: number, c: number): boolean {
     return loss[b]! >= chord(a, c, at[b]!);
   }
@@ -42,7 +42,9 @@ export function convexityGap({ at, loss }: Curve): number {
   }
 }
 
-/** The second derivative in the middle of a slice by differences of its three middle points, which are evenly spaced. */
+/**
+ * Second derivative at the center of a curve, by central differences. Its three middle points must be evenly spaced.
+ */
 export function centralCurvature({ at, loss }: Curve): number {
   const m = (at.length - 1) / 2;
   return (loss[m - 1]! - 2 * loss[m]! + loss[m + 1]!) / (at[m + 1]! - at[m]!) ** 2;

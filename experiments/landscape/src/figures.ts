@@ -1,4 +1,4 @@
-/** Figures of landscapes. Losses are drawn in drops above the trained one, so that models share an axis. */
+/** Figures of loss landscapes. Losses are plotted as (loss - trained) / drop, so that models share an axis. */
 import { lineFigure, type Figure, type PlotSpec } from '@dm/experiments';
 import type { ComparedLoss } from './compare.js';
 import type { LandscapeResult, LandscapeView } from './run-trial.js';
@@ -22,24 +22,24 @@ export function lineFigures(losses: readonly ComparedLoss[]): Figure[] {
     figure(
       'fromStart',
       'line-start',
-      'Loss on the straight line from the start of training (0) to its end (1), in drops above the end; mean and range over seeds',
+      'Loss on the straight line from initial (0) to trained weights (1), minus the trained loss, divided by the drop; mean and range over seeds',
       'from start (0) to end (1)',
     ),
     figure(
       'toPartner',
       'line-partner',
-      'Loss on the straight line from one training (0) to that with another seed (1), in drops above the first; mean and range over seeds',
+      'Loss on the straight line from the trained weights (0) to those of the partner (1), minus the trained loss, divided by the drop; mean and range over seeds',
       'from a training (0) to its partner (1)',
     ),
   ];
 }
 
-/** Each slice as a share of its own height: only its shape is seen. */
+/** Slices, each scaled to height 1, to compare their shapes. */
 export function sliceFigure(losses: readonly ComparedLoss[]): Figure {
   return lineFigure({
     name: 'slices',
     caption:
-      'Slices along filter-normalized random directions, each as a share of its own height; mean and range over directions and seeds',
+      'Slices along filter-normalized random directions, each scaled to height 1; mean and range over directions and seeds',
     xTitle: 'distance in norms of the filters',
     yTitle: '(loss - lowest) / height',
     series: losses.flatMap(({ name, seeds }) =>
@@ -53,14 +53,14 @@ export function sliceFigure(losses: readonly ComparedLoss[]): Figure {
   });
 }
 
-/** Bands of equal loss, of the first seed; a color is a factor of 10 ** (1 / 2) in drops. */
+/** Planes of the first seed, in color bands; each band is a factor of 10 ** (1 / 2) of (loss - trained) / drop. */
 export function planeFigure(losses: readonly ComparedLoss[]): Figure {
   const panels = losses.flatMap(({ name, seeds }) => {
     const { view } = seeds[0]!;
     if (view.plane === null) return [];
     const { at, loss } = view.plane;
     const drops = inDrops(view, loss);
-    // Half a step of the grid around each point.
+    // Each point fills its grid cell.
     const half = (at[1]! - at[0]!) / 2;
     const values = at.flatMap((y, j) =>
       at.map((x, i) => ({
@@ -98,17 +98,17 @@ export function planeFigure(losses: readonly ComparedLoss[]): Figure {
   return {
     name: 'planes',
     caption:
-      'The loss on a plane of two filter-normalized random directions around the trained weights, in drops above them; a band is a factor of 3.2; one seed',
+      '(loss - trained) / drop on a plane spanned by two filter-normalized random directions around the trained weights; each band is a factor of 3.2; one seed',
     spec: spec as unknown as PlotSpec,
   };
 }
 
-/** Of one seed: spectra of several have no common grid. */
+/** Spectra of one seed, because those of different seeds have no common grid. */
 export function noiseRangeSpectra(diffusion: LandscapeResult): Figure {
   return lineFigure({
     name: 'spectra-noise',
     caption:
-      "Density of the Hessian's eigenvalues in each range of noise, of the diffusion model; bumps of 2 % of a spectrum's width; one seed",
+      "Density of the Hessian's eigenvalues of the diffusion model, per noise range; smoothed with a Gaussian of 2 % of the spectrum's width; one seed",
     xTitle: 'eigenvalue',
     yTitle: 'density',
     logY: true,
@@ -122,7 +122,7 @@ export function spectraFigure(losses: readonly ComparedLoss[]): Figure {
   return lineFigure({
     name: 'spectra',
     caption:
-      "Density of the Hessian's eigenvalues over the largest of them; bumps of 2 % of a spectrum's width; one seed",
+      "Density of the Hessian's eigenvalues, divided by the largest one; smoothed with a Gaussian of 2 % of the spectrum's width; one seed",
     xTitle: 'eigenvalue / largest',
     yTitle: 'density',
     logY: true,
@@ -133,7 +133,7 @@ export function spectraFigure(losses: readonly ComparedLoss[]): Figure {
   });
 }
 
-/** What is below a millionth of the highest is drawn there. */
+/** Clamps the density to at least 1e-6 of its maximum, for the logarithmic axis. */
 function densityCurve({ spectrum }: LandscapeView, unit: number): { x: number[]; y: number[] } {
   const { from, step, values } = spectrum.density;
   const floor = 1e-6 * Math.max(...values);

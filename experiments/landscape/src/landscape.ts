@@ -1,4 +1,4 @@
-/** Is the loss landscape of diffusion models very smooth, and smoother than that of a GAN? */
+/** Is the loss landscape of diffusion models very smooth, and smoother than a GAN's? */
 import {
   screeningSize,
   confidenceInterval,
@@ -32,30 +32,32 @@ export const landscape: Experiment<LandscapeTrial, LandscapeResult> = {
   name: 'landscape',
   summary: 'the loss landscape of diffusion models is very smooth',
   claim:
-    'The loss landscape of diffusion models is very smooth (arXiv:2404.07946, abstract); reviews tell of straight lines ' +
-    'between weights and of Hessian spectra beside those of a GAN.',
+    'The loss landscape of diffusion models is very smooth (arXiv:2404.07946, abstract). We compare losses ' +
+    'on lines and planes, and Hessian spectra, with a GAN, a VAE, and a classifier.',
   setup: (scale) => [
-    `A diffusion model, a GAN, a VAE and a classifier are each trained on ${screeningSize[scale].images} images, and once more ` +
-      `with the seed + ${PARTNER} (the partner: other start, order of data and noise). Losses are of the raw weights, on fixed ` +
-      'held-out images, noise and latents. The loss of each of the two networks of the GAN is that against the other one as it ' +
-      'is after training, so its end is a balance of two losses and no minimum of either.',
+    `A diffusion model, a GAN, a VAE, and a classifier are each trained on ${screeningSize[scale].images} images, and again ` +
+      `with seed + ${PARTNER} (the partner, which has other initial weights, data order, and noise). Losses are measured with ` +
+      'the raw weights on fixed held-out images, noise, and latents. The loss of each GAN network is measured against the ' +
+      'other network after training, so the trained weights are an equilibrium of two losses and not a minimum of either.',
     'Losses of different models have different units, so only ratios are compared. The drop is the loss before training ' +
-      'minus that after it. A barrier is the largest rise above the straight line between the losses of the two ends. A rise ' +
-      'is the sum of all rises on the way. Random directions have the norm of the weights, filter by filter, so curvatures ' +
-      'in them do not depend on the scale of weights; the gap to convexity is the largest distance of a slice above its ' +
-      'convex hull, over its height.',
-    'What they cannot tell: a line says nothing beside it; two ends that differ by a permutation of their units alone are ' +
-      'parted by a barrier too; a slice along random directions misses the few sharp ones; the drop depends on how bad the ' +
-      'start is, and on the loss against which opponent; the largest eigenvalue is that of one batch, and by Lanczos from below. The networks ' +
-      'differ in size and kind as well, so a difference need not come from the kind of training.',
-    'Products with the Hessian are differences of gradients. Where they depend on the step, as in networks with kinks (the ' +
-      'leaky units of discriminator, classifier and the encoder of the VAE), eigenvalues say little: they are not compared where the error ' +
-      `of the products is above ${MAX_HESSIAN_ERROR} at any seed (a limit set after a first classifier had shown 0.67).`,
-    'Differences are taken seed by seed, with intervals of 95 % (Student): one in twenty is clear by chance alone. The rule, ' +
-      'made before the numbers: the claim holds where diffusion is clearly smoother in more than half of the comparisons with ' +
-      'the GAN and clearly rougher in none; it does not hold where it is clearly smoother in none; otherwise it depends.',
+      'minus the loss after training. The barrier is the maximum height of the loss above the straight line between its ' +
+      'values at the two ends. The rise is the sum of all increases along the line. Random directions have the norm of the ' +
+      'weights, filter by filter, so curvatures along them do not depend on the scale of the weights. The gap to convexity ' +
+      'is the maximum distance of a slice above its lower convex hull, divided by its height.',
+    'Limitations: a line contains no information about the loss elsewhere. Networks that differ only by a permutation of ' +
+      'units are separated by a barrier too. Slices along random directions miss the few sharp directions. The drop depends ' +
+      'on the initial loss and, for a GAN, on the opponent. The largest eigenvalue is for one batch, and Lanczos ' +
+      'underestimates it. The networks also differ in size and architecture, which may cause differences as well.',
+    'Hessian-vector products are differences of gradients. If they depend on the step size, as in networks with kinks (the ' +
+      'leaky ReLUs of the discriminator, the classifier, and the encoder of the VAE), eigenvalues are not meaningful. They ' +
+      `are not compared if the relative error of the products exceeds ${MAX_HESSIAN_ERROR} with any seed (a limit that was ` +
+      'set after the error of a first classifier was 0.67).',
+    'Differences are paired by seed, with 95 % confidence intervals (Student), so one in twenty is clear by chance. The ' +
+      'rule was set before the measurements: the claim holds if diffusion is clearly smoother in more than half of the ' +
+      'comparisons with the GAN and clearly rougher in none; it does not hold if diffusion is clearly smoother in none; ' +
+      'otherwise it depends.',
   ],
-  stages: [{ name: 'landscape', about: 'two trainings of each kind of model at each seed.', trials }],
+  stages: [{ name: 'landscape', about: 'two runs of each type of model with each seed.', trials }],
   conclude,
 };
 
@@ -80,8 +82,8 @@ function conclude(results: Readonly<Record<string, StageResults<LandscapeResult>
     ...(!open && { key: `smoother than the GAN by ${smoother} of ${ofGan.length} measures, rougher by ${rougher}` }),
     sentences: [
       open
-        ? 'Too few trainings are finished, so nothing is decided.'
-        : `Of ${ofGan.length} comparisons with the two networks of the GAN, diffusion is clearly smoother in ${smoother} and clearly ` +
+        ? 'Undecided: too few runs are finished.'
+        : `In ${ofGan.length} comparisons with the two networks of the GAN, diffusion is clearly smoother in ${smoother} and clearly ` +
           `rougher in ${rougher}.`,
       ...(open
         ? []
@@ -114,7 +116,7 @@ function comparisonSentence(found: readonly Difference[]): string[] {
     const compared = of.length - count(of, 'Hessian too inexact');
     return `${other} ${count(of, 'smoother')} and ${count(of, 'rougher')} of ${compared}`;
   });
-  return [`Clearly smoother, and clearly rougher, than: ${counts.join('; ')}.`];
+  return [`Number of measures by which diffusion is clearly smoother and clearly rougher: than ${counts.join('; ')}.`];
 }
 
 function diffusionSentences(diffusion: ComparedLoss, others: readonly ComparedLoss[]): string[] {
@@ -125,29 +127,29 @@ function diffusionSentences(diffusion: ComparedLoss, others: readonly ComparedLo
   const withOthers = (measure: Parameters<typeof meanOverSeeds>[1]) =>
     `${formatOptional(meanOverSeeds(diffusion, measure))} (${others.map((other) => `${other.name} ${formatOptional(meanOverSeeds(other, measure))}`).join(', ')})`;
   return [
-    `On the straight line from start to end the loss rises by ${withOthers('riseFromStart')} of its drop in all.`,
-    `Two trainings from different starts are parted by a barrier of ${withOthers('barrierToPartner')} drops.`,
-    `The most negative eigenvalue of the diffusion model's Hessian is ${formatOptional(meanOverSeeds(diffusion, 'negative'))} of the largest.`,
+    `On the straight line from initial to trained weights, the loss increases by a total of ${withOthers('riseFromStart')} of its drop.`,
+    `The barrier between two runs with different seeds is ${withOthers('barrierToPartner')} of the drop.`,
+    `For the diffusion model, |most negative eigenvalue| / largest eigenvalue of the Hessian is ${formatOptional(meanOverSeeds(diffusion, 'negative'))}.`,
     ...(poorlyTrained.length === 0
       ? []
       : [
-          `${poorlyTrained.join(', ')}: on the line from its start lie places with a loss lower than that of its end by more than half the ` +
-            'drop. It was not trained well, and its numbers say little.',
+          `${poorlyTrained.join(', ')}: the loss increases by more than half of the drop on the line from the initial weights, so ` +
+            'this network was not trained well, and its numbers are not meaningful.',
         ]),
     ...(inexact.length === 0
       ? []
-      : [`Products with the Hessian of ${inexact.join(', ')} are too inexact for its eigenvalues to be compared.`]),
+      : [`The Hessian-vector products of ${inexact.join(', ')} are too inexact to compare eigenvalues.`]),
   ];
 }
 
-/** The ranges of noise from clean to noisy. */
+/** The curvature per noise range, from clean to noisy. */
 function noiseRangeSentence(diffusion: readonly LandscapeResult[]): string[] {
   const names = diffusion[0]!.views.filter(({ isWhole }) => !isWhole).map(({ name }) => name);
   const of = names.map((name) => {
     const values = diffusion.map(({ views }) => roughnessOf(views.find((view) => view.name === name)!).topCurvature!);
     return `${formatOptional(confidenceInterval(values))} at ${name}`;
   });
-  return [`By noise, the curvature in the sharpest direction over the drop is ${of.join(', ')}.`];
+  return [`By noise range, curvature in the sharpest direction / drop is ${of.join(', ')}.`];
 }
 
 function figures(losses: readonly ComparedLoss[], diffusion: readonly LandscapeResult[]): Figure[] {

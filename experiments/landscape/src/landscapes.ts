@@ -1,4 +1,4 @@
-/** From a trial to losses as functions of parameters: two trainings of each kind of model, and what to look at. */
+/** Trains each type of model twice and provides its losses as functions of the parameters. */
 import { normalBatch } from '@dm/core';
 import { toFloat } from '@dm/data';
 import type { FlatVector, Objective } from '@dm/eval';
@@ -27,17 +27,17 @@ import { createProbeObjective, initialState, openNoiseProbe } from '@dm/trainer'
 import { classifierLayout, classifierObjective, classifierStart, trainClassifier } from './classifier.js';
 import { PARTNER, type ClassifierRecipe, type LandscapeTrial } from './trial.js';
 
-/** A loss with three places in its landscape. */
+/** A loss, with the initial and trained weights and those of the partner. */
 export interface LossLandscape {
-  /** `whole`, or the timesteps of a range of noise: 0-249. */
+  /** `whole`, the name of a GAN network, or a range of timesteps such as `timesteps 0-249`. */
   readonly name: string;
   readonly objective: Objective;
   readonly layout: FlatLayout;
-  /** Parameters before training, after it, and after the training with another seed. */
+  /** Parameters before training, after training, and after training with another seed. */
   readonly start: FlatVector;
   readonly end: FlatVector;
   readonly partner: FlatVector;
-  /** Whether slices and a plane are drawn as well. */
+  /** Whether to measure slices and a plane too. */
   readonly isWhole: boolean;
   dispose(): Promise<void>;
 }
@@ -47,7 +47,10 @@ export interface LossLandscapes {
   readonly trainingSeconds: number;
 }
 
-/** Trains the model twice. Rejects with an Error where a training diverges. */
+/**
+ * Trains the model of a trial with its seed and with the seed of its partner.
+ * @throws {Error} if training diverges
+ */
 export function openLandscapes(trial: LandscapeTrial, context: TrialContext): Promise<LossLandscapes> {
   const { recipe } = trial.arm;
   if (recipe.kind === 'diffusion') return diffusionLandscapes(trial, recipe.training, context);
@@ -55,7 +58,7 @@ export function openLandscapes(trial: LandscapeTrial, context: TrialContext): Pr
   return recipe.kind === 'vae' ? vaeLandscapes(trial, recipe, context) : classifierLandscapes(trial, recipe, context);
 }
 
-/** Runs `train` for the trial's seed and its partner's, and counts the seconds. */
+/** Runs `train` with the seed of the trial and of its partner, and measures the time. */
 async function trainPair<W>(
   { seed }: LandscapeTrial,
   train: (seed: number) => Promise<W>,
@@ -125,7 +128,7 @@ async function ganLandscapes(trial: LandscapeTrial, recipe: GanRecipe, context: 
   const layouts = ganLayouts(shape);
   const { images } = await heldOutBatch(trial, context);
   const latents = fixedLatents(trial.size.probeImages);
-  // Each network's loss is that against the other one as it is after training.
+  // The loss of each network is measured against the other network after training.
   const objectives = {
     generator: await generatorObjective(engine, shape, { discriminator: a.discriminator, latents }),
     discriminator: await discriminatorObjective(engine, shape, { generator: a.generator, images, latents }),
@@ -198,7 +201,7 @@ async function classifierLandscapes(
   };
 }
 
-/** As many as the diffusion model takes for the same images. */
+/** As many steps as the diffusion model takes for the same number of images. */
 function stepsOf({ size }: LandscapeTrial, batchSize: number): number {
   return phaseSteps(size.images, [{ share: 1, size: batchSize }])[0]!;
 }
@@ -214,7 +217,7 @@ async function heldOutBatch(
   };
 }
 
-/** Of no training. */
+/** Different from the seeds of training. */
 const SEED = 79_462_404;
 
 function fixedLatents(count: number): NdArray {

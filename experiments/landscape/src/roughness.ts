@@ -1,4 +1,4 @@
-/** What is compared between models: numbers without the scale of the loss. Of all of them smaller is smoother. */
+/** Roughness measures that do not depend on the scale of the loss. Smaller is smoother. */
 import type { LandscapeView } from './run-trial.js';
 import { convexityGap, centralCurvature, totalRise } from './curve-metrics.js';
 
@@ -15,9 +15,10 @@ export type RoughnessMeasure = keyof typeof roughnessMeasures;
 export const roughnessNames = Object.keys(roughnessMeasures) as RoughnessMeasure[];
 
 /**
- * The drop is the loss before training minus that after it. Curvatures are second derivatives along a direction as long as
- * the weights, filter by filter: of random ones, mean over the slices, and of the largest eigenvalue's, lambda |w|^2. Those
- * of slices are null where none were drawn, and shares of the drop where there is none.
+ * All measures of a loss. The drop is the loss before training minus the loss after training. Curvatures are second
+ * derivatives along directions with the norm of the weights: the mean over random directions (slices), and lambda |w|^2
+ * for the largest eigenvalue lambda. Measures of slices are null if there are none, and ratios to the drop are null if
+ * the drop is not positive.
  */
 export function roughnessOf(view: LandscapeView): Readonly<Record<RoughnessMeasure, number | null>> {
   const { loss, fromStart, toPartner, slices, filterNorm2, spectrum } = view;

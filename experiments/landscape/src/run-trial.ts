@@ -1,34 +1,34 @@
-/** Two trainings of a model, and the landscape of its losses. */
+/** Trains a model twice and measures its loss landscape. */
 import { filterNormalizedDirection, hessianSpectrum, interpolate, planeSlice, type HessianSpectrum } from '@dm/eval';
 import { trialFields, type AnyResult, type TrialContext } from '@dm/experiments';
 import type { Curve } from './curve-metrics.js';
 import { openLandscapes, type LossLandscape } from './landscapes.js';
 import type { LandscapeTrial, Resolution, NetworkRecipe } from './trial.js';
 
-/** The landscape of one loss. Curves have the loss itself; what is compared is made of ratios, in roughness.ts. */
+/** The landscape of one loss, not normalized. roughness.ts computes scale-free measures from it. */
 export interface LandscapeView {
   readonly name: string;
   readonly isWhole: boolean;
   readonly parameters: number;
-  /** Of the parameters before training, after it, and of the partner. */
+  /** Loss before training, after training, and of the partner. */
   readonly loss: { readonly start: number; readonly end: number; readonly partner: number };
-  /** From the start (0) to the end (1) of the training, and from its end (0) to that of the partner (1). */
+  /** Lines from initial (0) to trained weights (1), and from the trained weights (0) to the partner's (1). */
   readonly fromStart: Line;
   readonly toPartner: Line;
-  /** Through the end of the training, along filter-normalized random directions. */
+  /** Slices through the trained weights along filter-normalized random directions. */
   readonly slices: readonly Curve[];
-  /** [points, points], row by row: the plane of two of them. */
+  /** The plane spanned by two of these directions, [points, points] in row-major order. */
   readonly plane: { readonly at: readonly number[]; readonly loss: readonly number[] } | null;
-  /** Squared norm of the weights that a filter-normalized direction moves: its own squared norm. */
+  /** Squared norm of a filter-normalized direction, which equals that of the weights it changes. */
   readonly filterNorm2: number;
   readonly spectrum: {
     readonly largest: readonly number[];
     readonly smallest: readonly number[];
-    /** Distance within which a true eigenvalue lies, of the outermost two. */
+    /** Error bounds of the largest and smallest eigenvalue. */
     readonly residuals: { readonly largest: number; readonly smallest: number };
     readonly trace: number;
     readonly stepError: number;
-    /** Evenly spaced from `from`. */
+    /** Values of the density, evenly spaced by `step`, starting at `from`. */
     readonly density: { readonly from: number; readonly step: number; readonly values: readonly number[] };
   };
 }
@@ -76,7 +76,7 @@ async function measureView(landscape: LossLandscape, counts: Resolution, seed: n
   const plane = isWhole
     ? await planeSlice(objective, end, [directions[0]!, directions[1]!], { points: counts.plane })
     : undefined;
-  // Bumps of 2 % of the spectrum's width: fewer points in the file than by default.
+  // A width of 2 % of the spectrum needs fewer points in the file than the default.
   const spectrum = await hessianSpectrum(objective, end, { steps: counts.lanczos, width: 0.02, seed });
   return {
     name,
@@ -97,7 +97,7 @@ async function measureView(landscape: LossLandscape, counts: Resolution, seed: n
 }
 
 function spectrumRecord({ largest, smallest, trace, error, density }: HessianSpectrum): LandscapeView['spectrum'] {
-  // The grid has 8 points to a bump's deviation; 2 are enough to draw it.
+  // The grid has 8 points per standard deviation of the Gaussian; 2 are enough for plots.
   const stride = 4;
   return {
     largest: largest.map(({ value }) => rounded(value)),
@@ -116,7 +116,7 @@ function spectrumRecord({ largest, smallest, trace, error, density }: HessianSpe
   };
 }
 
-/** Six digits: more would be noise. */
+/** Rounds to six significant digits, to keep committed files small. */
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
 export function summarize({ views }: LandscapeResult): string {

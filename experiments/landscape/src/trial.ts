@@ -1,4 +1,4 @@
-/** What is trained, and how closely its landscape is looked at. */
+/** The models to train, and the resolution at which their landscapes are measured. */
 import {
   batchSize,
   finalSeeds,
@@ -17,7 +17,7 @@ import {
 
 export interface ClassifierRecipe {
   readonly kind: 'classifier';
-  /** Adam's. */
+  /** Learning rate of Adam. */
   readonly lr: number;
   readonly beta1: number;
   readonly batchSize: number;
@@ -26,20 +26,20 @@ export interface ClassifierRecipe {
 export type NetworkRecipe =
   { readonly kind: 'diffusion'; readonly training: TrainingRecipe } | GanRecipe | VaeRecipe | ClassifierRecipe;
 
-/** Counts of the measurement. */
+/** Resolution of the measurements. */
 export interface Resolution {
-  /** Held-out images of the whole loss; a range of noise has a quarter of them. */
+  /** Held-out images for the whole loss; a noise range uses a quarter of them. */
   readonly probeImages: number;
-  /** Equal ranges of timesteps that the diffusion model is looked at in, beside the whole. */
+  /** Number of equal timestep ranges to measure for the diffusion model, in addition to the whole. */
   readonly buckets: number;
-  /** Points of a line from 0 to 1. */
+  /** Points per line from 0 to 1. */
   readonly line: number;
-  /** Random directions, and points of each slice, odd, from -1 to 1. */
+  /** Number of random directions, and points per slice from -1 to 1 (odd). */
   readonly directions: number;
   readonly slice: number;
-  /** Points a side of the plane, odd. */
+  /** Points per side of the plane (odd). */
   readonly plane: number;
-  /** Lanczos steps. */
+  /** Number of Lanczos steps. */
   readonly lanczos: number;
 }
 
@@ -48,7 +48,7 @@ export interface LandscapeTrial extends AnyTrial {
   readonly size: Size & Resolution;
 }
 
-/** The partner of a training has another seed: another start, data order and noise. */
+/** Offset of the partner's seed. The partner has other initial weights, data order, and noise. */
 export const PARTNER = 100;
 
 const resolution: Readonly<Record<Scale, Resolution>> = {
@@ -57,7 +57,7 @@ const resolution: Readonly<Record<Scale, Resolution>> = {
   full: { probeImages: 256, buckets: 4, line: 31, directions: 3, slice: 21, plane: 21, lanczos: 40 },
 };
 
-/** Every kind of model at every seed. */
+/** Every type of model with every seed. */
 export function trials(scale: Scale): LandscapeTrial[] {
   const batch = { batchSize: batchSize[scale] };
   const arms: LandscapeTrial['arm'][] = [

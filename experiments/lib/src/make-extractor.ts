@@ -1,4 +1,4 @@
-/** Trains the classifier whose features the experiments compare samples in, and writes its weights. */
+/** Trains the classifier whose features FD-classifier and KD-classifier use, and writes its weights. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { trainClassifier } from '@dm/eval';
@@ -18,6 +18,4 @@ const trained = await trainClassifier({
 await engine.dispose();
 mkdirSync(dirname(extractorFile), { recursive: true });
 writeFileSync(extractorFile, trained.file);
-console.log(
-  `${extractorFile}: ${(100 * trained.testAccuracy).toFixed(2)} % of the test images right, ${trained.sha256}`,
-);
+console.log(`${extractorFile}: ${(100 * trained.testAccuracy).toFixed(2)} % test accuracy, ${trained.sha256}`);

@@ -1,7 +1,7 @@
-/** The arms of `momentum`: the ablations of MDLRC, the rivals, and a sweep of constant momenta. */
+/** The arms of `momentum`: ablations of MDLRC, other optimizers, and a sweep of constant momentum. */
 import { batchSize, recipe, type Arm, type OptimizerChoice, type Scale } from '@dm/experiments';
 
-/** A way to train, to be tried at several learning rates. */
+/** An optimizer to try at several learning rates. */
 export interface Candidate {
   readonly name: string;
   readonly about: string;
@@ -11,7 +11,10 @@ export interface Candidate {
 
 const adamLrs = [1e-3, 3e-3, 1e-2, 2e-2];
 
-/** MDLRC is Demon on beta1 and a linear decay of the learning rate; so each is tried alone, and other decays beside. */
+/**
+ * MDLRC combines Demon for beta1 with a linear learning-rate decay. The ablations are each of them alone, and other
+ * decays.
+ */
 export const ablations: readonly Candidate[] = [
   { name: 'constant', about: 'constant lr, constant beta1 .9 (baseline)', optimizer: {}, lrs: adamLrs },
   {
@@ -31,7 +34,7 @@ export const ablations: readonly Candidate[] = [
   { name: 'cosine', about: 'lr cosine to 0, constant beta1', optimizer: { decay: 'cosine' }, lrs: adamLrs },
 ];
 
-/** With a cosine decay, save schedule-free, which takes none. */
+/** Other optimizers, with a cosine decay if they support one. */
 export const rivals: readonly Candidate[] = [
   {
     name: 'lion',
@@ -67,12 +70,12 @@ export function armAt(candidate: Candidate, lr: number, scale: Scale, name = can
   };
 }
 
-/** The same candidate at each of its learning rates. */
+/** One arm per learning rate of the candidate. */
 export function grid(candidate: Candidate, scale: Scale): Arm[] {
   return candidate.lrs.map((lr) => armAt(candidate, lr, scale, `${candidate.name}-lr${lr}`));
 }
 
-/** Constant learning rate 3e-3, constant beta1. */
+/** Several constant values of beta1, with a constant learning rate of 3e-3. */
 export function momentumSweep(scale: Scale): Arm[] {
   return [0, 0.5, 0.9, 0.95, 0.99].map((momentum) => ({
     name: `beta1-${momentum}`,

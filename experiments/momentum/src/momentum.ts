@@ -1,4 +1,4 @@
-/** Does momentum decay help, and is it the momentum that helps? */
+/** Does momentum decay help, and is that due to the momentum? */
 import {
   armTable,
   bestArm,
@@ -27,15 +27,15 @@ import {
 } from '@dm/experiments';
 import { ablations, armAt, grid, momentumSweep, rivals } from './arms.js';
 
-/** Rivals that go on to the finals. */
+/** Number of other optimizers in the finals. */
 const BEST_RIVALS = 2;
 
-/** Steps between readings of the parameters in the ladder. */
+/** Steps between readings of the parameters in the sweep. */
 const PATH_EVERY: Readonly<Record<Scale, number>> = { smoke: 0, laptop: 5, full: 50 };
 
 const momentumSweepStage = {
   name: 'ladder',
-  about: 'a ladder of constant momenta, to see whether a large one slows training or makes it swing.',
+  about: 'a sweep of constant momentum, to see whether a large momentum slows training or causes oscillations.',
   trials: (scale: Scale) => {
     const size = { ...screeningSize[scale], pathEvery: PATH_EVERY[scale], validations: 10 };
     return trialGrid('ladder', truncateForSmoke(momentumSweep(scale), scale, 1), size, finalSeeds[scale]);
@@ -46,16 +46,17 @@ export const momentum: Experiment = {
   name: 'momentum',
   summary: 'momentum decay trains faster or better',
   claim:
-    'Lowering the momentum during training, with the learning rate lowered in compensation (MDLRC), trains diffusion ' +
-    'models faster or better; the reason given is that on so smooth a landscape a large momentum slows convergence and ' +
-    'causes oscillations (arXiv:2404.07946, abstract; the formula is a reconstruction).',
+    'Decaying the momentum during training, with the learning rate decreased in compensation (MDLRC), makes the training ' +
+    'of diffusion models faster or better. The stated reason is that with such a smooth loss landscape, a large momentum ' +
+    'slows convergence and causes oscillations (arXiv:2404.07946, abstract; the formula is a reconstruction).',
   setup: (scale) => [
-    `Every optimizer is first tried at four learning rates with one seed on ${screeningSize[scale].images} images. The ` +
-      'ablations go on at one learning rate, the best of the baseline by EMA validation loss among those at which none of them ' +
-      'collapses (a rule made after a first final at 0.02 had collapsed for the baseline); the two best rivals at their own ' +
-      'best. The finals have ' +
-      `${finalSeeds[scale].length} seeds and ${finalSize[scale].images} images. Weight decay is 0; gradients are clipped to norm 1; EMA half-life 2000 images; ` +
-      'uniform timesteps, linear noise schedule, T = 1000, epsilon-prediction; 50 steps of warm-up.',
+    `In the screening, each optimizer is tried at four learning rates with one seed on ${screeningSize[scale].images} images. ` +
+      'In the finals, all ablations use the same learning rate: the best one for the baseline by EMA validation loss, among ' +
+      'those at which none of the ablations collapses (a rule that was added after the baseline had collapsed in a first ' +
+      'final at 0.02). The two best other optimizers use their own best learning rates. The finals have ' +
+      `${finalSeeds[scale].length} seeds and ${finalSize[scale].images} images. Weight decay is 0; gradients are clipped to ` +
+      'norm 1; EMA half-life 2000 images; uniform timesteps, linear noise schedule, T = 1000, epsilon-prediction; 50 ' +
+      'warm-up steps.',
     measurementMethod(finalSize[scale]),
   ],
   stages: [
@@ -71,7 +72,7 @@ export const momentum: Experiment = {
     },
     {
       name: 'final',
-      about: `the ablations at one learning rate, and the ${BEST_RIVALS} best rivals at their own.`,
+      about: `the ablations at one learning rate, and the ${BEST_RIVALS} best other optimizers at their own.`,
       trials: (scale, { screening }) =>
         trialGrid('final', finalists(scale, screening!), finalSize[scale], finalSeeds[scale]),
     },
@@ -80,12 +81,13 @@ export const momentum: Experiment = {
   conclude,
 };
 
-/** Above this a validation loss says that training collapsed: predicting nothing has 1. */
+/** Runs with a larger validation loss have collapsed: predicting zero gives 1. */
 const COLLAPSED = 0.5;
 
 /**
- * Each ablation and the best rivals. The ablations share one learning rate, so that nothing but the schedules differs: the
- * best of the baseline's among those at which every ablation still trains. The rivals have their own best.
+ * The ablations and the best other optimizers. The ablations share one learning rate, so that only the schedules
+ * differ: the best one for the baseline, among those at which no ablation collapses. The others use their own best
+ * learning rates.
  */
 function finalists(scale: Scale, screening: StageResults): Arm[] {
   if (scale === 'smoke') return ablations.slice(0, 1).map((candidate) => armAt(candidate, candidate.lrs[0]!, scale));
@@ -120,12 +122,12 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
   const open = constant === 'not measured' || linear === 'not measured';
   const verdict = open ? 'open' : linear === 'better' ? 'holds' : constant === 'better' ? 'depends' : 'does not hold';
   const reading = {
-    open: 'The finals are not finished, so nothing is decided.',
-    holds: 'Momentum decay adds something to the learning-rate decay that comes with it.',
+    open: 'Undecided: the finals are not finished.',
+    holds: 'MDLRC is better than the learning-rate decay that it contains.',
     depends:
-      'MDLRC is better than a constant learning rate and momentum, but not clearly better than the linear decay of the ' +
-      'learning rate that it contains: nothing here shows that lowering the momentum adds anything to that decay.',
-    'does not hold': 'MDLRC is not better than a constant learning rate and momentum here.',
+      'MDLRC is better than a constant learning rate and momentum, but not clearly better than the linear learning-rate ' +
+      'decay that it contains: these results do not show a benefit of decaying the momentum as well.',
+    'does not hold': 'MDLRC is not better than a constant learning rate and momentum.',
   }[verdict];
   return {
     verdict,
@@ -155,13 +157,13 @@ function conclude(results: Readonly<Record<string, StageResults>>, scale: Scale)
   };
 }
 
-/** Arms that collapsed at some seeds, which their means hide. */
+/** Arms that collapsed with some seeds, which is not visible in their means. */
 function collapses(final: StageResults): string[] {
   return [...final].flatMap(([name, trials]) => {
     const count = trials.filter((trial) => (finalValue(trial, 'validation', 'ema') ?? Infinity) > COLLAPSED).length;
     return count === 0
       ? []
-      : [`${name} collapsed at ${count} of ${trials.length} seeds, and its means and intervals are of that.`];
+      : [`${name} collapsed with ${count} of ${trials.length} seeds, which are included in its means and intervals.`];
   });
 }
 
@@ -175,14 +177,14 @@ function sweepSentences(sweep: StageResults): string[] {
   const least = names.map((name) => [name, lowestCosine(sweep.get(name)!)] as const);
   const swinging = least.filter(([, value]) => value !== undefined && value < -0.05).map(([name]) => name);
   return [
-    `Of the ladder of constant momenta, ${best[0]} ends lowest (EMA validation loss ${formatInterval(best[1]!, 4)}). ${high.sentence}`,
+    `In the sweep of constant momentum, ${best[0]} has the lowest final EMA validation loss, ${formatInterval(best[1]!, 4)}. ${high.sentence}`,
     swinging.length === 0
-      ? 'No momentum makes the path of the parameters swing: the mean cosine of displacements 5 to 40 steps apart is nowhere below -0.05.'
-      : `The path of the parameters swings (mean cosine of displacements below -0.05 at some distance up to 40 steps) at ${swinging.join(', ')}.`,
+      ? 'The parameters do not oscillate at any momentum: the mean cosine between displacements 5 to 40 steps apart is never below -0.05.'
+      : `The parameters oscillate (mean cosine between displacements below -0.05 at a lag of up to 40 steps) with ${swinging.join(', ')}.`,
   ];
 }
 
-/** Of the mean over seeds, second half of the path. */
+/** The lowest mean cosine over seeds, in the second half of the run. */
 function lowestCosine(trials: StageResults extends ReadonlyMap<string, infer T> ? T : never): number | undefined {
   const rows = trials.flatMap(({ pathCosines }) => (pathCosines === undefined ? [] : [pathCosines[1]!]));
   if (rows.length === 0) return undefined;
@@ -190,10 +192,10 @@ function lowestCosine(trials: StageResults extends ReadonlyMap<string, infer T> 
 }
 
 function sweepTable(sweep: StageResults): Table {
-  const base = armTable('A ladder of constant momenta', sweep, 'beta1-0.9');
+  const base = armTable('Sweep of constant momentum', sweep, 'beta1-0.9');
   return {
     ...base,
-    columns: [...base.columns, 'lowest mean cosine of displacements'],
+    columns: [...base.columns, 'lowest mean cosine between displacements'],
     rows: base.rows.map((row) => {
       const value = lowestCosine(sweep.get(row[0]!)!);
       return [...row, value === undefined ? '' : value.toFixed(3)];
@@ -213,7 +215,8 @@ function pathFigure(sweep: StageResults): Figure[] {
   return [
     lineFigure({
       name: 'path-cosines',
-      caption: 'Mean cosine of displacements of the parameters, second half of the run; below 0 the path swings',
+      caption:
+        'Mean cosine between displacements of the parameters, second half of the run; negative values mean oscillation',
       xTitle: 'steps between the displacements',
       yTitle: 'mean cosine',
       series,

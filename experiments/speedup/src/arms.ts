@@ -1,4 +1,4 @@
-/** The arms of `speedup`: the baseline, the paper's ideas alone and together, and our best recipe. */
+/** The arms of `speedup`: the baseline, the ideas of the paper alone and combined, and our best recipe. */
 import { bestRecipe, paperRecipes, recipeAtScale, type Arm, type Scale } from '@dm/experiments';
 
 type Named = keyof typeof paperRecipes;
@@ -11,7 +11,7 @@ const about: Readonly<Record<Named, string>> = {
   'clts-mdlrc': 'CLTS and MDLRC',
 };
 
-/** The order in which arms are trained in fewer images: what the verdict needs first. */
+/** The order of the short runs: those that the verdict needs come first. */
 const order = ['clts-mdlrc', 'decayed', 'best', 'clts', 'mdlrc'];
 
 export function arms(scale: Scale): Arm[] {
@@ -22,7 +22,7 @@ export function arms(scale: Scale): Arm[] {
   ];
 }
 
-/** All but the baseline, and the shares of the images (one in so many) that each is trained on. */
+/** All arms except the baseline, and the divisors of the number of images for their short runs. */
 export function shortArms(scale: Scale): { readonly arm: Arm; readonly divisors: readonly number[] }[] {
   return arms(scale)
     .filter(({ name }) => order.includes(name))
@@ -30,7 +30,9 @@ export function shortArms(scale: Scale): { readonly arm: Arm; readonly divisors:
     .map((arm) => ({ arm, divisors: arm.name === 'best' ? [2, 4] : [2] }));
 }
 
-/** The baseline and the method at half and at twice the learning rate: is 0.01 fair to both? */
+/**
+ * The baseline and the paper's method at half, equal, and double the learning rate, to check that 0.01 is fair to both.
+ */
 export function learningRateArms(scale: Scale): Arm[] {
   return (['baseline', 'clts-mdlrc'] as const).flatMap((name) =>
     [0.5, 1, 2].map((times) => {

@@ -1,4 +1,4 @@
-/** What the numbers of `speedup` say. */
+/** The conclusion of `speedup`. */
 import {
   armTable,
   compareArms,
@@ -21,7 +21,7 @@ import {
 import type { StepTimes } from './step-times.js';
 import { isStepTimeResult, trainingResults, type SpeedupResult } from './trial-types.js';
 
-/** The goal for CLTS and MDLRC together, the paper's figure: twice as fast. */
+/** The goal for CLTS and MDLRC combined: a speed-up of 2. */
 const GOAL = 2;
 
 type Times = Readonly<Record<string, StepTimes>>;
@@ -45,21 +45,21 @@ export function conclude(results: Readonly<Record<string, StageResults<SpeedupRe
   return {
     verdict,
     sentences: [
-      isDone ? reading(both, byLength['decayed']) : 'Not enough is finished to decide.',
+      isDone ? reading(both, byLength['decayed']) : 'Undecided: some runs are not finished.',
       ...[
         compareArms(whole!, 'clts-mdlrc', 'baseline'),
         compareArms(whole!, 'clts-mdlrc', 'decayed'),
         compareArms(whole!, 'best', 'baseline'),
-      ].map(({ sentence }) => `In as many steps, ${sentence}`),
+      ].map(({ sentence }) => `With the same number of steps, ${sentence}`),
       ...Object.entries(byLength).map(([name, byMetric]) => speedupSentence(name, byMetric, times?.stepMs)),
       scaleCaveats[scale],
     ],
     tables: [
-      runLengthTable("Speed-up in steps: trained whole to the baseline's final value", whole!, short!, 'baseline'),
+      runLengthTable("Speed-up in steps to the baseline's final value, complete runs", whole!, short!, 'baseline'),
       ...(times === undefined ? [] : [stepTimeTable(times.stepMs, byLength, times.machine.cpu)]),
-      stepsToTargetTable("Speed-up in steps: within one run to the baseline's final value", whole!, 'baseline'),
-      armTable('Whole runs', whole!, 'baseline'),
-      armTable('Trained whole in fewer images', short!),
+      stepsToTargetTable("Speed-up in steps to the baseline's final value, within one run", whole!, 'baseline'),
+      armTable('Runs of full length', whole!, 'baseline'),
+      armTable('Complete runs on fewer images', short!),
       armTable('Learning rates, one seed', rates!),
     ],
     figures: [
@@ -71,7 +71,7 @@ export function conclude(results: Readonly<Record<string, StageResults<SpeedupRe
   };
 }
 
-/** At every seed. */
+/** Whether every seed reached the target. */
 const isReached = (one: StepsToTarget | undefined): one is StepsToTarget =>
   one?.speedup !== undefined && one.reached === one.of;
 
@@ -82,10 +82,10 @@ function reading(
   const speeds = (of: Readonly<Record<string, StepsToTarget>>) =>
     `${formatSpeedup(of['fd ema']!)} (FD-classifier) and ${formatSpeedup(of['validation ema']!)} (validation loss)`;
   return (
-    `CLTS and MDLRC together end as well as the baseline does ${speeds(both)} times as soon, in steps, EMA weights` +
+    `Speed-up of CLTS and MDLRC combined, in steps to the baseline's final value, EMA weights: ${speeds(both)}` +
     (decayed === undefined
       ? '.'
-      : `; the linear decay of the learning rate that MDLRC contains, with uniform timesteps, does ${speeds(decayed)} times as soon.`)
+      : `; of the linear learning-rate decay that MDLRC contains, with uniform timesteps: ${speeds(decayed)}.`)
   );
 }
 
@@ -95,17 +95,17 @@ function speedupSentence(
   times: Times | undefined,
 ): string {
   const [fd, validation] = [byMetric['fd ema']!, byMetric['validation ema']!];
-  const steps = `${name}: in steps ${formatSpeedup(fd)} to the FD-classifier, ${formatSpeedup(validation)} to the validation loss`;
+  const steps = `Speed-up of ${name}: in steps ${formatSpeedup(fd)} to the FD-classifier and ${formatSpeedup(validation)} to the validation loss`;
   const factor = stepTimeRatio(name, times);
   const clock = [fd, validation].map(({ speedup }) =>
     speedup === undefined || factor === undefined ? undefined : (speedup.mean * factor).toPrecision(3),
   );
   return factor === undefined || clock.every((one) => one === undefined)
     ? `${steps}.`
-    : `${steps}; by the clock ${clock.map((one) => one ?? 'never').join(' and ')}.`;
+    : `${steps}; in time ${clock.map((one) => one ?? 'not reached').join(' and ')}.`;
 }
 
-/** Steps of the baseline in the time of one of the recipe's. */
+/** Step time of the baseline / step time of the recipe. */
 function stepTimeRatio(name: string, times: Times | undefined): number | undefined {
   const [base, own] = [times?.['baseline'], times?.[name]];
   return base === undefined || own === undefined ? undefined : base.median / own.median;
@@ -123,14 +123,14 @@ function stepTimeTable(
     return `${one.isLeast ? 'at least ' : ''}${formatInterval({ mean: mean * factor, n, ...bounds })}`;
   };
   return {
-    title: `Step times and the speed-up by the clock, one thread of ${cpu}`,
+    title: `Step times and speed-up in time, one thread of ${cpu}`,
     columns: [
       'arm',
-      'ms a step, median',
+      'ms per step, median',
       'quartiles',
-      'times the baseline',
-      'by the clock to the FD-classifier, EMA',
-      'by the clock to the validation loss, EMA',
+      'relative to the baseline',
+      'speed-up in time to the FD-classifier, EMA',
+      'speed-up in time to the validation loss, EMA',
     ],
     rows: Object.entries(times).map(([name, { median, low, high }]) => {
       const factor = stepTimeRatio(name, times)!;

@@ -10,7 +10,7 @@ await runExperiment(speedup, fileURLToPath(new URL('..', import.meta.url)), {
   summarize: (result) =>
     isStepTimeResult(result)
       ? Object.entries(result.stepMs)
-          .map(([name, { median }]) => `${name} ${median.toFixed(2)} ms a step`)
+          .map(([name, { median }]) => `${name} ${median.toFixed(2)} ms per step`)
           .join(', ')
       : trainingRunner.summarize(result),
 });

@@ -1,4 +1,4 @@
-/** How much sooner than the baseline does a recipe end as well? */
+/** How many times fewer steps than the baseline does a recipe need for the same quality? */
 import {
   bestRecipeNotice,
   finalSeeds,
@@ -15,27 +15,28 @@ import { stepTimeTrial } from './step-times.js';
 import { conclude } from './conclusion.js';
 import type { SpeedupResult, SpeedupTrial } from './trial-types.js';
 
-/** Rounds of the step times, five steps of every recipe each. */
+/** Rounds of the step-time measurement, each with five steps per recipe. */
 const ROUNDS: Readonly<Record<Scale, number>> = { smoke: 1, laptop: 40, full: 40 };
 
 export const speedup: Experiment<SpeedupTrial, SpeedupResult> = {
   name: 'speedup',
   summary: 'CLTS and momentum decay together train 2 times as fast',
   claim:
-    'CLTS and momentum decay speed up the training of diffusion models (arXiv:2404.07946, abstract; reviews and summaries ' +
-    'tell of 2 to 2.6 times).',
+    'CLTS and momentum decay speed up the training of diffusion models (arXiv:2404.07946, abstract). A summary reports ' +
+    'factors of 2 to 2.6 (https://www.sciencestack.ai/paper/2404.07946).',
   notice: bestRecipeNotice,
   setup: (scale) => [
-    `Each recipe is trained with ${finalSeeds[scale].length} seeds on ${finalSize[scale].images} images and on a half of them, ` +
-      'our best one on a quarter as well. AdamW has the highest lr 0.01, which the experiment momentum chose for the ' +
-      'baseline; the last table has other rates. All have 50 steps of warm-up, the same batch (so that images are steps), ' +
-      'clipping to norm 1, EMA half-life 2000 images, the linear noise schedule, T = 1000 and epsilon-prediction, save for ' +
-      'what our best recipe changes.',
-    'Speed-up in steps: images of the whole baseline run over those at which a recipe, trained whole, ends at the ' +
-      "baseline's final value (mean over seeds), interpolated between the lengths seed by seed; a schedule that spans the run " +
-      'ends well only at its end. The second table has the steps within one long run, between its evaluations.',
-    'Step times are measured in one process with one thread, five steps of every recipe in turn, batches and timesteps ' +
-      'included, measurements and checkpoints not.',
+    `Each recipe is trained with ${finalSeeds[scale].length} seeds on ${finalSize[scale].images} images and on half of them; ` +
+      'our best recipe also on a quarter. AdamW uses a peak learning rate of 0.01, which was the best one for the baseline ' +
+      'in the experiment momentum; the last table has other learning rates. All recipes use 50 warm-up steps, the same ' +
+      'batch size (so ratios of images are ratios of steps), gradient clipping to norm 1, EMA half-life 2000 images, the ' +
+      'linear noise schedule, T = 1000, and epsilon-prediction, except for the changes of our best recipe.',
+    'The speed-up in steps is the number of steps of the baseline run / the number of steps with which a complete run of ' +
+      "the recipe reaches the baseline's final value (mean over seeds), interpolated between run lengths, per seed. Complete " +
+      'runs are compared because a recipe with a learning-rate decay is good only at the end of the decay. Another table ' +
+      'has the speed-up within one long run, interpolated between its evaluations.',
+    'Step times are measured in one process with one thread, in turns of five steps per recipe. They include batches and ' +
+      'timesteps, but not measurements and checkpoints.',
     measurementMethod(finalSize[scale]),
   ],
   stages: [
@@ -47,7 +48,7 @@ export const speedup: Experiment<SpeedupTrial, SpeedupResult> = {
     },
     {
       name: 'short',
-      about: 'the same in fewer images.',
+      about: 'complete runs on fewer images.',
       trials: (scale) =>
         truncateForSmoke(shortArms(scale), scale, 1).flatMap(({ arm, divisors }) =>
           shortTrials('short', arm, finalSize[scale], divisors, finalSeeds[scale]),
@@ -55,7 +56,7 @@ export const speedup: Experiment<SpeedupTrial, SpeedupResult> = {
     },
     {
       name: 'rates',
-      about: 'the baseline and the method at other learning rates, one seed.',
+      about: "the baseline and the paper's method at other learning rates, one seed.",
       trials: (scale) => trialGrid('rates', truncateForSmoke(learningRateArms(scale), scale, 1), finalSize[scale], [0]),
     },
     {

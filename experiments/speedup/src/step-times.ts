@@ -1,4 +1,4 @@
-/** Step times of recipes, side by side in one process: what a speed-up in steps is worth by the clock. */
+/** Measures step times of recipes in one process, to convert speed-ups in steps to speed-ups in time. */
 import {
   batchTransform,
   createPhases,
@@ -12,7 +12,7 @@ import {
 import { compileStep, initialState, trainingSteps } from '@dm/trainer';
 import { cpus } from 'node:os';
 
-/** A measurement of all recipes at once, where a trial of another kind trains one. */
+/** A trial that times the steps of all recipes, instead of training one. */
 export interface StepTimeTrial {
   readonly stage: 'clock';
   readonly arm: {
@@ -24,10 +24,10 @@ export interface StepTimeTrial {
   readonly seed: number;
 }
 
-/** Of one recipe's steps, in milliseconds. */
+/** Step times of one recipe, in milliseconds. */
 export interface StepTimes {
   readonly median: number;
-  /** Quartiles. */
+  /** Lower and upper quartile. */
   readonly low: number;
   readonly high: number;
   readonly steps: number;
@@ -40,7 +40,7 @@ export interface StepTimeResult extends AnyResult {
   readonly machine: { readonly cpu: string; readonly node: string };
 }
 
-/** Steps of a recipe before the next one's turn. */
+/** Consecutive steps of a recipe before the next recipe runs. */
 const STEPS_PER_TURN = 5;
 
 export function stepTimeTrial(arms: readonly Arm[], size: Size, rounds: number): StepTimeTrial {
@@ -50,8 +50,8 @@ export function stepTimeTrial(arms: readonly Arm[], size: Size, rounds: number):
 }
 
 /**
- * Every recipe has its turn in every round, so that what disturbs the machine disturbs all; the first round is not
- * counted. A step is batch, coupling, timesteps, and the compiled step, without measurements.
+ * Measures the recipes in rounds, in turn, so that load from other programs affects all of them. The first round is a
+ * warm-up. A step includes batch, coupling, timesteps, and the compiled step, but no measurements.
  */
 export async function measureStepTimes(trial: StepTimeTrial, { engine, train }: TrialContext): Promise<StepTimeResult> {
   const { arm, size, seed } = trial;
@@ -65,7 +65,7 @@ export async function measureStepTimes(trial: StepTimeTrial, { engine, train }: 
     const steps = trainingSteps(setup, compiledStep, {
       endStep: (rounds + 1) * STEPS_PER_TURN,
       transformBatch: batchTransform(recipe.coupling),
-      // A batch is part of its own step's time.
+      // Include the time of a batch in its own step.
       prefetch: false,
     });
     runs.push({ name, compiledStep, steps, times: [] as number[] });

@@ -1,4 +1,4 @@
-/** The two kinds of trials: a training, and a measurement of step times. */
+/** The two kinds of trials: training, and measuring step times. */
 import type { StageResults, Trial, TrialResult } from '@dm/experiments';
 import type { StepTimeResult, StepTimeTrial } from './step-times.js';
 

@@ -35,7 +35,9 @@ function pictures(count: number, [h, w, c]: ImageShape): NdArray {
   return { ...noise, data: noise.data.map(Math.tanh) };
 }
 
-/** The derivative along the gradient plus as long a random vector, against central differences of the loss. */
+/**
+ * Compares the derivative along the gradient plus a random vector of equal norm with central differences of the loss.
+ */
 async function expectGradient(objective: CompiledObjective, params: Float32Array): Promise<void> {
   const gradient = Float64Array.from(await objective.gradient(params));
   const random = normal({ seed: 7, stream: 'probe' }, params.length);
@@ -45,17 +47,17 @@ async function expectGradient(objective: CompiledObjective, params: Float32Array
   const at = (t: number) => objective.loss(params.map((p, i) => p + t * direction[i]!));
   const difference = ((await at(h)) - (await at(-h))) / (2 * h);
   const along = direction.reduce((sum, d, i) => sum + d * gradient[i]!, 0);
-  // The rounding of float32, and the kinks of the leaky units, leave a few parts in ten thousand.
+  // float32 rounding and the kinks of leaky ReLU leave a relative error of a few 1e-4.
   expect(Math.abs(along - difference)).toBeLessThan(2e-3 * Math.abs(difference));
 }
 
 const length = (v: ArrayLike<number>): number => Math.hypot(...Array.from(v));
 
-describe('on 8x8 images the losses', () => {
+describe('losses on 8x8 images', () => {
   const shape: ImageShape = [8, 8, 1];
   const { generator, discriminator } = initialGanWeights(shape, 3);
 
-  it('have gradients that central differences confirm, on cpu', async () => {
+  it('have gradients that match central differences, on tfjs-cpu', async () => {
     const g = await generatorObjective(cpu, shape, { discriminator, latents: latents(4) });
     await expectGradient(g, generator);
     const d = await discriminatorObjective(cpu, shape, { generator, images: pictures(4, shape), latents: latents(4) });
@@ -72,7 +74,7 @@ describe('on 8x8 images the losses', () => {
 });
 
 describe('on MNIST at 12x12', () => {
-  it('the GAN learns, and is a function of its seed', async () => {
+  it('the GAN learns, and depends only on its seed', async () => {
     const train = await openData('mnist-12', 'train', 2048);
     const sampleMetric = await openSampleMetric(onnx, 'mnist-12', await openData('mnist-12', 'test', 1000));
     const decoder = createDecoder(onnx, train.shape, 1);
@@ -94,7 +96,7 @@ describe('on MNIST at 12x12', () => {
     await decoder.dispose();
   });
 
-  it('the VAE learns, and is a function of its seed', async () => {
+  it('the VAE learns, and depends only on its seed', async () => {
     const train = await openData('mnist-12', 'train', 2048);
     const heldOut = await openData('mnist-12', 'test', 1000);
     const { images } = await heldOut.read(evenlySpacedIndices(64, heldOut.length));
@@ -103,7 +105,7 @@ describe('on MNIST at 12x12', () => {
     const options = { train, engine: onnx, recipe: vaeRecipe, seed: 0 };
     const { params, ema } = await trainVae({ ...options, steps: 100 });
     const untrained = await objective.loss(initialVaeWeights(train.shape, 0).params);
-    // A decoder that knows nothing pays a coin for each pixel.
+    // An uninformed decoder costs ln 2 per pixel.
     expect(untrained).toBeGreaterThan(144 * Math.LN2);
     expect(await objective.loss(params)).toBeLessThan(0.8 * untrained);
     expect(await objective.loss(ema)).toBeLessThan(0.8 * untrained);

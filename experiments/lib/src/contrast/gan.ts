@@ -1,4 +1,4 @@
-/** A small GAN, trained through an engine as the diffusion models are: the contrast to them. */
+/** A small GAN, trained on the same engine as the diffusion models, for comparison with them. */
 import { normalBatch } from '@dm/core';
 import { loadBatch } from '@dm/data';
 import {
@@ -30,11 +30,11 @@ export type GanRecipe = ContrastRecipe<'gan'>;
 /** beta1 of Radford et al. 2016, arXiv:1511.06434. */
 export const ganRecipe: GanRecipe = { kind: 'gan', lr: 2e-3, beta1: 0.5, emaHalfLife: 2000, batchSize: 32 };
 
-/** Flat vectors, as `ganLayouts` have them. */
+/** Flat parameter vectors, laid out by `ganLayouts`. */
 export interface GanWeights {
   readonly generator: Float32Array;
   readonly discriminator: Float32Array;
-  /** Average of the generator. */
+  /** EMA of the generator. */
   readonly ema: Float32Array;
 }
 
@@ -42,14 +42,14 @@ export function ganLayouts(shape: ImageShape) {
   return { generator: decoderLayout(shape), discriminator: encoderLayout(shape, 1) };
 }
 
-/** At the start of training, or as a control of an untrained generator. */
+/** Initial weights, also used as an untrained control. */
 export function initialGanWeights(shape: ImageShape, seed: number): GanWeights {
   const layouts = ganLayouts(shape);
   const generator = initialWeights(layouts.generator, seed, 0);
   return { generator, discriminator: initialWeights(layouts.discriminator, seed, 1), ema: generator };
 }
 
-/** Latents [N, 16] → images [N, H, W, C] in [-1, 1]. `generator` is flat. */
+/** Generates images: flat `generator`, latents [N, 16] → [N, H, W, C] in [-1, 1]. */
 function generate(generator: tf.Tensor, latents: tf.Tensor, shape: ImageShape): tf.Tensor {
   return tf.tanh(decode(splitFlat(generator, ganLayouts(shape).generator), latents, shape));
 }
@@ -60,7 +60,7 @@ function discriminatorLogits(discriminator: tf.Tensor, images: tf.Tensor, shape:
 
 /**
  * Non-saturating losses of Goodfellow et al. 2014, arXiv:1406.2661, section 3, with d the discriminator's logit:
- * generator mean softplus(-d(fake)), discriminator mean softplus(-d(real)) + mean softplus(d(fake)). Both flat vectors.
+ * generator mean softplus(-d(fake)), discriminator mean softplus(-d(real)) + mean softplus(d(fake)).
  */
 const losses = {
   generator(generator: tf.Tensor, discriminator: tf.Tensor, latents: tf.Tensor, shape: ImageShape): tf.Tensor {
@@ -73,7 +73,7 @@ const losses = {
 };
 
 /**
- * One step of the discriminator, then one of the generator against it, a batch.
+ * Trains a GAN: for each batch, one discriminator step, then one generator step against the updated discriminator.
  * @throws {Error} if a loss is not finite
  */
 export function trainGan(options: ContrastTrainingOptions<GanRecipe, GanWeights>): Promise<GanWeights> {
@@ -148,7 +148,7 @@ function ganStep(shape: ImageShape, optimizer: Optimizer, average: ReturnType<ty
   };
 }
 
-/** The generator's loss against a fixed discriminator on fixed latents [N, 16], as a function of the generator. */
+/** The generator's loss as a function of its parameters, for a fixed discriminator and latents [N, 16]. */
 export function generatorObjective(
   engine: Engine,
   shape: ImageShape,
@@ -163,8 +163,8 @@ export function generatorObjective(
 }
 
 /**
- * The discriminator's loss on fixed images [N, H, W, C] and a fixed generator's images of fixed latents [N, 16], as a function of
- * the discriminator.
+ * The discriminator's loss as a function of its parameters, for fixed images [N, H, W, C] and images that a fixed
+ * generator makes from latents [N, 16].
  */
 export function discriminatorObjective(
   engine: Engine,

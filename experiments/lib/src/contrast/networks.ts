@@ -1,4 +1,4 @@
-/** The small networks that the GAN and the VAE are made of: one decoder for both, and one for images on the way in. */
+/** The networks of the GAN and the VAE: a shared decoder, and an encoder or discriminator. */
 import { normalBatch, uniform } from '@dm/core';
 import {
   conv2d,
@@ -15,16 +15,16 @@ import {
 } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Numbers in a latent. */
+/** Dimension of the latents. */
 export const LATENT_SIZE = 16;
 
-/** [H, W, C]; H and W divide by 4. */
+/** [H, W, C]; H and W must be divisible by 4. */
 export type ImageShape = readonly [number, number, number];
 
 const GROUPS = 8;
-/** Channels of the decoder at a quarter, at half and at the whole of the image's side. */
+/** Channels of the decoder at 1/4, 1/2, and full resolution. */
 const DECODER = [64, 32, 16] as const;
-/** Channels and strides on the way in. */
+/** Channels and strides of the encoder. */
 const ENCODER = [
   { channels: 16, stride: 1 },
   { channels: 32, stride: 2 },
@@ -45,12 +45,12 @@ function norm(name: string, channels: number): Entries {
 }
 
 /**
- * Parameters of `decode`.
- * @throws {RangeError} if the image's sides do not divide by 4
+ * Layout of the parameters of `decode`.
+ * @throws {RangeError} if height or width is not divisible by 4
  */
 export function decoderLayout([height, width, channels]: ImageShape): FlatLayout {
   if (height % 4 !== 0 || width % 4 !== 0) {
-    throw new RangeError(`The decoder makes images whose sides divide by 4, not ${height}x${width}.`);
+    throw new RangeError(`decoderLayout: height and width must be divisible by 4, got ${height}x${width}.`);
   }
   const [quarter, half, whole] = DECODER;
   return flatLayout([
@@ -64,7 +64,7 @@ export function decoderLayout([height, width, channels]: ImageShape): FlatLayout
   ]);
 }
 
-/** Latents [N, 16] → logits of pixels [N, H, W, C]. */
+/** Decodes latents [N, 16] to pixel logits [N, H, W, C]. */
 export function decode(p: Tensors, latents: tf.Tensor, [height, width]: ImageShape): tf.Tensor {
   const activated = (x: tf.Tensor, name: string) =>
     silu(groupNorm(x, p[`${name}.scale`]!, p[`${name}.offset`]!, { groups: GROUPS }));
@@ -75,7 +75,7 @@ export function decode(p: Tensors, latents: tf.Tensor, [height, width]: ImageSha
   return conv(activated(conv(upsampleNearest(half), 'conv2'), 'norm3'), 'pixels');
 }
 
-/** Parameters of `encode`. */
+/** Layout of the parameters of `encode`. */
 export function encoderLayout([height, width, channels]: ImageShape, outputs: number): FlatLayout {
   let inputs = channels;
   let pixels = height * width;
@@ -88,7 +88,7 @@ export function encoderLayout([height, width, channels]: ImageShape, outputs: nu
   return flatLayout([...convolutions, ...layer('dense', [pixels * inputs, outputs])]);
 }
 
-/** Images [N, H, W, C] in [-1, 1] → [N, outputs]. */
+/** Encodes images, [N, H, W, C] in [-1, 1] → [N, outputs]. */
 export function encode(p: Tensors, images: tf.Tensor): tf.Tensor {
   const x = ENCODER.reduce(
     (y, { stride }, i) =>
@@ -100,8 +100,8 @@ export function encode(p: Tensors, images: tf.Tensor): tf.Tensor {
 }
 
 /**
- * Parameters at the start: weights uniform with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), scales 1, the rest 0.
- * A function of seed, lane and each parameter's place alone; `lane` tells the networks of one model apart.
+ * Initial parameters: uniform weights with variance 2 / fan-in (He et al. 2015, arXiv:1502.01852), scales 1, all others
+ * 0. They depend only on seed, lane, and the index of the parameter. Each network of a model uses a different `lane`.
  */
 export function initialWeights(layout: FlatLayout, seed: number, lane: number): Float32Array {
   const params = new Float32Array(layout.size);
@@ -115,15 +115,20 @@ export function initialWeights(layout: FlatLayout, seed: number, lane: number): 
 }
 
 export interface Decoder {
-  /** `count` images [count, H, W, C] in [-1, 1] from the decoder's weights: the same latents at every call, for every model. */
+  /**
+   * Images, [count, H, W, C] in [-1, 1], from decoder weights. The latents are the same in every call, for all models.
+   */
   samples(decoder: Float32Array, count: number): Promise<NdArray>;
   dispose(): Promise<void>;
 }
 
-/** Of the latents that are sampled from: not those of any training. */
+/** Seed of the latents, different from the seeds of training. */
 const SEED = 79_462_404;
 
-/** Images tanh(slope logits): slope 1 for a GAN, 1/2 for the mean of a Bernoulli variable on [-1, 1]. */
+/**
+ * Computes images as tanh(slope * logits). Use slope 1 for a GAN, and 1/2 for the mean of a Bernoulli variable on {-1,
+ * 1}.
+ */
 export function createDecoder(engine: Engine, shape: ImageShape, slope: number): Decoder {
   const layout = decoderLayout(shape);
   const program = engine.compile(

@@ -1,4 +1,4 @@
-/** A loss on fixed data as a function of one flat vector of parameters, for landscapes and gradient checks. */
+/** Losses on fixed data as functions of a flat parameter vector, for loss landscapes and gradient checks. */
 import type { Objective } from '@dm/eval';
 import { type Arrays, type Engine, float32, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
@@ -7,7 +7,7 @@ export interface CompiledObjective extends Objective {
   dispose(): Promise<void>;
 }
 
-/** `loss` of parameters [size] and the fixed `inputs`, a scalar; compiled, without and with its gradient. */
+/** Compiles a scalar `loss` of parameters [size] and fixed `inputs`, and its gradient. */
 export async function compileObjective(
   engine: Engine,
   options: {

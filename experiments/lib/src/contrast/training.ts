@@ -1,13 +1,13 @@
-/** What the trainings of the GAN and the VAE share: recipe, options, and the loop. */
+/** Recipe, options, and training loop shared by the GAN and the VAE. */
 import type { Dataset } from '@dm/data';
 import type { Arrays, Engine, Program } from '@dm/ops';
 
 export interface ContrastRecipe<Kind extends 'gan' | 'vae'> {
   readonly kind: Kind;
-  /** Adam's. */
+  /** Learning rate of Adam. */
   readonly lr: number;
   readonly beta1: number;
-  /** Images after which half of the old average is left; it grows to that with the images seen, as 5 % of them. */
+  /** Half-life of the EMA in images, limited to 5 % of the images seen. */
   readonly emaHalfLife: number;
   readonly batchSize: number;
 }
@@ -18,13 +18,13 @@ export interface ContrastTrainingOptions<Recipe, Weights> {
   readonly recipe: Recipe;
   readonly seed: number;
   readonly steps: number;
-  /** Called after these numbers of steps, with copies. */
+  /** Steps after which `onSnapshot` is called with a copy of the weights. */
   readonly snapshotSteps?: readonly number[];
   readonly onSnapshot?: (step: number, weights: Weights) => void | Promise<void>;
 }
 
 /**
- * Runs `program` for so many steps and returns the entries of its state that `read` names.
+ * Runs `program` for `steps` steps and returns the state entries listed in `read`.
  * @throws {Error} if an output is not finite
  */
 export async function runContrastTraining<Name extends string>(options: {

@@ -1,4 +1,4 @@
-/** A small VAE with the GAN's decoder, trained through an engine as the diffusion models are: the other contrast. */
+/** A small VAE with the decoder of the GAN, trained on the same engine as the diffusion models. */
 import { normalBatch } from '@dm/core';
 import { loadBatch } from '@dm/data';
 import {
@@ -29,13 +29,13 @@ export type VaeRecipe = ContrastRecipe<'vae'>;
 
 export const vaeRecipe: VaeRecipe = { kind: 'vae', lr: 5e-3, beta1: 0.9, emaHalfLife: 2000, batchSize: 32 };
 
-/** Flat vectors, as `vaeLayout` has them. */
+/** Flat parameter vectors, laid out by `vaeLayout`. */
 export interface VaeWeights {
   readonly params: Float32Array;
   readonly ema: Float32Array;
 }
 
-/** The encoder's parameters, then the decoder's. */
+/** Layout of the parameters: encoder, then decoder. */
 export function vaeLayout(shape: ImageShape): FlatLayout {
   const { encoder, decoder } = partsOf(shape);
   const prefixed = (prefix: string, { entries }: FlatLayout) =>
@@ -47,12 +47,12 @@ function partsOf(shape: ImageShape) {
   return { encoder: encoderLayout(shape, 2 * LATENT_SIZE), decoder: decoderLayout(shape) };
 }
 
-/** The decoder's part of a flat vector: what samples are made with. */
+/** The decoder's part of a flat vector, which is used for sampling. */
 export function decoderWeights(params: Float32Array, shape: ImageShape): Float32Array {
   return params.subarray(partsOf(shape).encoder.size);
 }
 
-/** At the start of training, or as a control of an untrained decoder. */
+/** Initial weights, also used as an untrained control. */
 export function initialVaeWeights(shape: ImageShape, seed: number): VaeWeights {
   const { encoder, decoder } = partsOf(shape);
   const params = new Float32Array(encoder.size + decoder.size);
@@ -62,13 +62,13 @@ export function initialVaeWeights(shape: ImageShape, seed: number): VaeWeights {
 }
 
 /**
- * The negative evidence lower bound of an image in nats, Eqs. 3 and 10 of Kingma and Welling 2014, arXiv:1312.6114, mean over the
- * batch, with one draw z = mean + exp(logvar / 2) eps:
+ * The negative evidence lower bound per image in nats, averaged over the batch, with one sample
+ * z = mean + exp(logvar / 2) eps per image. Eqs. 3 and 10 of Kingma and Welling 2014, arXiv:1312.6114:
  *
  *   -E_q log p(b | z) + KL(q(z | x) || N(0, I)),   KL = 1/2 sum (mean^2 + exp(logvar) - 1 - logvar)
  *
- * p is Bernoulli, pixel by pixel, and the first term its cross-entropy with the gray value x01 = (x + 1) / 2: that is the mean
- * over all black-and-white images b that are drawn from x01, so this bounds the mean of -log p(b), not a density of x.
+ * p is a Bernoulli distribution per pixel, and the first term its cross-entropy with the gray value x01 = (x + 1) / 2,
+ * which is the mean over binary images b sampled from x01. This bounds the mean of -log p(b), not a density of x.
  * `params` [P]; images [N, H, W, C] in [-1, 1]; eps [N, 16].
  */
 function negativeElbo(params: tf.Tensor, images: tf.Tensor, eps: tf.Tensor, shape: ImageShape): tf.Tensor {
@@ -84,6 +84,7 @@ function negativeElbo(params: tf.Tensor, images: tf.Tensor, eps: tf.Tensor, shap
 }
 
 /**
+ * Trains a VAE.
  * @throws {Error} if the loss is not finite
  */
 export function trainVae(options: ContrastTrainingOptions<VaeRecipe, VaeWeights>): Promise<VaeWeights> {
@@ -131,7 +132,7 @@ function vaeStep(shape: ImageShape, optimizer: Optimizer, average: ReturnType<ty
   };
 }
 
-/** The negative bound of fixed images [N, H, W, C] with fixed noise [N, 16], as a function of the parameters. */
+/** The negative ELBO as a function of the parameters, for fixed images [N, H, W, C] and noise [N, 16]. */
 export function vaeObjective(
   engine: Engine,
   shape: ImageShape,

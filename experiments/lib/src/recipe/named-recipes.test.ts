@@ -7,7 +7,7 @@ const results = new URL('../../../best/results/laptop/', import.meta.url);
 const read = (path: string): unknown => JSON.parse(readFileSync(new URL(path, results), 'utf8'));
 
 describe('bestRecipe', () => {
-  it('is the finalist that leads the committed search, or has won it', () => {
+  it('is the winner of the committed search, or a finalist of an unfinished one', () => {
     const name = 'muon-linear+v+clts-average';
     const { numbers } = read('results.json') as { numbers: { winner: string | null } };
     expect([name, null]).toContain(numbers.winner);
@@ -15,7 +15,7 @@ describe('bestRecipe', () => {
     expect(bestRecipe('laptop')).toEqual(recipe);
   });
 
-  it('has the parts of the preset mnist-fast, as far as data, model and length differ', () => {
+  it('matches the preset mnist-fast, except for data, model, and length', () => {
     const config = resolveConfig([{ source: 'test', value: { preset: 'mnist-fast' } }]);
     const { schedule, curriculum, weighting, optimizer, emaHalfLife, coupling, batch, prediction } =
       bestRecipe('laptop');

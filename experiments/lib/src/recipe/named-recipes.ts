@@ -1,4 +1,4 @@
-/** Recipes that several experiments name. */
+/** Recipes that are used in several experiments. */
 import { recipe, type TrainingRecipe } from './recipe.js';
 import { batchSize, type Scale } from './sizes.js';
 
@@ -6,16 +6,16 @@ type Changes = Parameters<typeof recipe>[0];
 
 const mdlrc = { demon: true, compensate: true } as const;
 
-/** A recipe at the configuration's batch size. */
+/** The baseline with `changes`, at the batch size of the configuration. */
 export function recipeAtScale(scale: Scale, changes: Changes = {}): TrainingRecipe {
   return recipe({ batch: [{ share: 1, size: batchSize[scale] }], ...changes });
 }
 
-/** The paper's two ideas, alone and together, and the learning-rate decay that the second one contains. */
+/** The two ideas of the paper, alone and combined, and the learning-rate decay that MDLRC implies. */
 export const paperRecipes = {
-  /** Uniform timesteps, constant lr. */
+  /** Uniform timesteps and a constant learning rate. */
   baseline: {},
-  /** Uniform timesteps, lr linear to a tenth. */
+  /** Uniform timesteps and a linear decay of the learning rate to one tenth. */
   decayed: { optimizer: { decay: { linearTo: 0.1 } } },
   clts: { curriculum: { name: 'clts' } },
   mdlrc: { optimizer: mdlrc },
@@ -23,8 +23,8 @@ export const paperRecipes = {
 } as const satisfies Record<string, Changes>;
 
 /**
- * The recipe that leads the experiment `best`: Muon with a linear decay of the learning rate, v-prediction, and at every step the
- * density that CLTS has on average. The preset `mnist-fast` of @dm/trainer has the same parts.
+ * The best recipe of the experiment `best`: Muon with a linear learning-rate decay, v-prediction, and CLTS's
+ * time-averaged timestep density. The preset `mnist-fast` of @dm/trainer uses the same components.
  */
 export function bestRecipe(scale: Scale): TrainingRecipe {
   return recipeAtScale(scale, {

@@ -1,56 +1,56 @@
-/** How an arm trains its model: plain data, so that it can be hashed, sent to a worker and read in a result. */
+/** Training recipes. They are plain data, so that they can be hashed, sent to a worker, and stored in a result. */
 import type { WeightedPrediction, TimestepScheduleName, LossWeighting } from '@dm/curriculum';
 import type { ModelTypeName } from '@dm/trainer';
 
-/** Noise schedules that the experiments train on. */
+/** Noise schedules used in the experiments. */
 export type NoiseScheduleName = 'linear' | 'cosine';
 
-/** Learning rate over the run, from its highest value: as is, linearly down to a share of it, or by a half cosine to 0. */
+/** Learning-rate decay: none, linear to a fraction of the initial value, or half a cosine to 0. */
 export type LrDecay = 'constant' | { readonly linearTo: number } | 'cosine';
 
 export interface OptimizerChoice {
   readonly name: 'adamW' | 'lion' | 'muon' | 'adEMAMix' | 'scheduleFree';
-  /** Highest learning rate. For Muon that of the matrices; the rest has Adam at `adamLr`. */
+  /** Peak learning rate. For Muon it applies to matrices, and `adamLr` to all other parameters. */
   readonly lr: number;
   readonly decay: LrDecay;
-  /** Momentum (of AdamW: beta1), at the start. */
+  /** Initial momentum (beta1 for AdamW). */
   readonly momentum: number;
-  /** Lower the momentum to 0 by Demon's rule; with `compensate` the learning rate along with it (MDLRC). */
+  /** Decay the momentum to 0 by Demon's rule; `compensate` also decays the learning rate (MDLRC). */
   readonly demon: boolean;
   readonly compensate: boolean;
-  /** Optimizer steps over which the learning rate rises at the start. */
+  /** Warm-up of the learning rate, in optimizer steps. */
   readonly warmup: number;
-  /** Of Muon's Adam. */
+  /** Learning rate of the parameters that Muon trains with Adam. Default: `lr`. */
   readonly adamLr?: number;
 }
 
-/** Part of a run with one batch size. */
+/** Part of a run with a fixed batch size. */
 export interface BatchPhase {
-  /** Share of the run's images, the phases' shares adding up to 1. */
+  /** Fraction of the run's images. The fractions of all phases add up to 1. */
   readonly share: number;
   readonly size: number;
 }
 
-/** How a model is trained: everything that an experiment compares. */
+/** How a model is trained: everything that differs between arms. */
 export interface TrainingRecipe {
   readonly schedule: NoiseScheduleName;
   readonly curriculum: { readonly name: TimestepScheduleName; readonly params?: Readonly<Record<string, unknown>> };
   readonly weighting: LossWeighting;
   readonly optimizer: OptimizerChoice;
-  /** Images after which half of the old average is left; it grows to that with the images seen. */
+  /** Half-life of the EMA in images. It increases to this value early in the run, see `emaRampUp`. */
   readonly emaHalfLife: number;
-  /** Largest half-life as a share of the images seen; default 0.05. */
+  /** Upper bound of the half-life as a fraction of the images seen. Default: 0.05. */
   readonly emaRampUp?: number;
-  /** `immiscible`: noise and images of a batch are paired by the least total squared distance, arXiv:2406.12303. */
+  /** `immiscible`: pair images and noise of a batch to minimize their total squared distance, arXiv:2406.12303. */
   readonly coupling: 'independent' | 'immiscible';
   readonly batch: readonly BatchPhase[];
-  /** What the network predicts; default epsilon. */
+  /** Prediction target of the network. Default: epsilon. */
   readonly prediction?: WeightedPrediction;
-  /** The model, without what follows from the data; default the size's UNet. */
+  /** The model, without fields that depend on the data. Default: the UNet of `Size`. */
   readonly model?: { readonly type: ModelTypeName; readonly config: Readonly<Record<string, unknown>> };
 }
 
-/** DDPM's training: uniform timesteps, plain MSE, AdamW at a constant learning rate. What experiments vary. */
+/** The baseline, similar to DDPM: uniform timesteps, unweighted MSE, AdamW with a constant learning rate. */
 export const baseline: TrainingRecipe = {
   schedule: 'linear',
   curriculum: { name: 'uniform' },
@@ -69,7 +69,7 @@ export const baseline: TrainingRecipe = {
   batch: [{ share: 1, size: 32 }],
 };
 
-/** The baseline with some parts changed. */
+/** `base` with some fields changed. Optimizer fields are merged. */
 export function recipe(
   changes: Partial<Omit<TrainingRecipe, 'optimizer'>> & { readonly optimizer?: Partial<OptimizerChoice> } = {},
   base: TrainingRecipe = baseline,

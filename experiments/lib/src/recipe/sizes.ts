@@ -1,30 +1,36 @@
-/** How large the runs of each configuration are. Screening chooses among many arms, finals compare few over seeds. */
+/**
+ * Sizes of runs per configuration. Screening selects among many arms with one seed; finals compare a few with several
+ * seeds.
+ */
 
-/** smoke: it works, in seconds. laptop: the result, on two cores. full: the paper's scale, for a GPU. */
+/**
+ * `smoke`: a functional test, in seconds. `laptop`: the committed results, on two cores. `full`: DDPM's size, for a
+ * GPU.
+ */
 export const scales = ['smoke', 'laptop', 'full'] as const;
 export type Scale = (typeof scales)[number];
 
-/** How large the run is and how it is measured: the same for all arms of a stage. */
+/** Size of a run and its measurements, equal for all arms of a stage. */
 export interface Size {
-  /** `mnist-12`: MNIST at 12x12. `cifar10` must have been fetched: `dm data fetch cifar10`. */
+  /** `mnist-12` is MNIST at 12x12. `cifar10` needs `dm data fetch cifar10` first. */
   readonly data: 'mnist-12' | 'cifar10';
-  /** Training images, of which the first so many are used. */
+  /** Number of training images to use: the first ones of the data set. */
   readonly trainImages: number;
-  /** The UNet, by the fields of diffusers' UNet2DModel; image size and channels are those of the data. */
+  /** The UNet, with the field names of diffusers' UNet2DModel, without image size and channels. */
   readonly unet: Readonly<Record<string, unknown>>;
-  /** Images seen in training. */
+  /** Images seen during training (steps x batch size). */
   readonly images: number;
-  /** Validations, evenly spaced, the last one at the end. */
+  /** Number of validations, evenly spaced, the last one at the end. */
   readonly validations: number;
-  /** Held-out images of a validation, each at one fixed noise and timestep. */
+  /** Held-out images per validation, each with one fixed noise and timestep. */
   readonly validationImages: number;
-  /** Evaluations of samples, evenly spaced, the last one at the end. */
+  /** Number of sample evaluations, evenly spaced, the last one at the end. */
   readonly sampleEvaluations: number;
-  /** Samples of an evaluation. */
+  /** Samples per evaluation. */
   readonly samples: number;
-  /** DDIM steps to a sample. */
+  /** DDIM steps per sample. */
   readonly samplerSteps: number;
-  /** Steps between readings of the parameters for the direction of the path; 0: none. */
+  /** Steps between readings of the parameters for `displacementCosines`; 0 disables them. */
   readonly pathEvery: number;
 }
 
@@ -36,7 +42,6 @@ const plainUnet = (channels: readonly number[]): Size['unet'] => ({
   norm_num_groups: 8,
 });
 
-/** It works, in seconds. */
 const smoke: Size = {
   data: 'mnist-12',
   trainImages: 256,
@@ -64,7 +69,7 @@ const laptop: Size = {
   pathEvery: 0,
 };
 
-/** DDPM's own CIFAR-10 model and data, 100 000 steps of 128 images: for a GPU. Nobody has run it here. */
+/** DDPM's CIFAR-10 model and data, 100 000 steps of 128 images, for a GPU. We have not run this configuration. */
 const full: Size = {
   data: 'cifar10',
   trainImages: 50_000,
@@ -87,17 +92,17 @@ const full: Size = {
 
 export const finalSize: Readonly<Record<Scale, Size>> = { smoke, laptop, full };
 
-/** The same model on fewer images, with fewer samples. */
+/** The same models, with fewer images and samples. */
 export const screeningSize: Readonly<Record<Scale, Size>> = {
   smoke,
   laptop: { ...laptop, images: 9600, validations: 2, samples: 500 },
   full: { ...full, images: 1_280_000, validations: 4, sampleEvaluations: 1 },
 };
 
-/** Images of a batch. */
+/** Batch size per configuration. */
 export const batchSize: Readonly<Record<Scale, number>> = { smoke: 16, laptop: 32, full: 128 };
 
-/** Seeds of a final. */
+/** Seeds of the finals. */
 export const finalSeeds: Readonly<Record<Scale, readonly number[]>> = {
   smoke: [0],
   laptop: [0, 1, 2],

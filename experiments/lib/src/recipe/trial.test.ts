@@ -14,7 +14,7 @@ const trial: Trial = {
 };
 
 describe('trialKey', () => {
-  it('does not depend on names and the order of fields, but on all that changes numbers', () => {
+  it('depends on everything that affects numbers, but not on names and the order of fields', () => {
     const key = trialKey(trial);
     const { lr, ...rest } = baseline.optimizer;
     const reordered = { ...baseline, optimizer: { ...rest, lr } };
@@ -26,7 +26,7 @@ describe('trialKey', () => {
     expect(trialKey({ ...trial, arm: { ...trial.arm, recipe: other } })).not.toBe(key);
   });
 
-  it('is the key of every committed result', () => {
+  it('equals the key of every committed result', () => {
     const experiments = fileURLToPath(new URL('../../..', import.meta.url));
     const files = readdirSync(experiments)
       .map((name) => join(experiments, name, 'results/laptop'))
@@ -52,7 +52,7 @@ describe('trialKey', () => {
     }
   });
 
-  it('keeps the names that committed results have for fields since renamed', () => {
+  it('uses the names of committed results for renamed fields', () => {
     const path = new URL('../../../curriculum/results/laptop/screening/clts-lam-0.5.seed-0.json', import.meta.url);
     const committed = JSON.parse(readFileSync(path, 'utf8')) as AnyResult & Pick<AnyTrial, 'size'> & Trial['arm'];
     const renamed = { ...committed.recipe, curriculum: { name: 'clts', params: { lambdaMax: 0.5 } } };

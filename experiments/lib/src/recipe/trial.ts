@@ -1,17 +1,17 @@
-/** Trials and their results as data, and the key by which a finished trial is found again. */
+/** Trials and their results as data, and the key that identifies a finished trial. */
 import { createHash } from 'node:crypto';
 import type { TrainingRecipe } from './recipe.js';
 import type { Size } from './sizes.js';
 
 export interface Arm {
-  /** Short and unique in its stage: it names a file. */
+  /** Short name, unique in its stage and used in file names. */
   readonly name: string;
-  /** What it is, for a reader of the table. */
+  /** Description for tables. */
   readonly about: string;
   readonly recipe: TrainingRecipe;
 }
 
-/** One training: an arm of a stage at one seed. */
+/** One run: an arm of a stage with one seed. */
 export interface Trial {
   readonly stage: string;
   readonly arm: Arm;
@@ -19,7 +19,7 @@ export interface Trial {
   readonly seed: number;
 }
 
-/** What the trials of every experiment have, whatever they train. */
+/** Fields that the trials of all experiments have, whatever they train. */
 export interface AnyTrial {
   readonly stage: string;
   readonly arm: { readonly name: string; readonly about: string; readonly recipe: unknown };
@@ -27,7 +27,7 @@ export interface AnyTrial {
   readonly seed: number;
 }
 
-/** What the results of every experiment have: the JSON that is committed. */
+/** Fields that the results of all experiments have. */
 export interface AnyResult {
   /** `trialKey` of the trial. */
   readonly key: string;
@@ -35,26 +35,26 @@ export interface AnyResult {
   readonly about: string;
   readonly seed: number;
   readonly seconds: { readonly training: number; readonly measuring: number };
-  /** Experiment, stage and file of which this is a copy; absent where it was trained here. */
+  /** Experiment, stage, and file from which this result was copied; absent if it was trained here. */
   readonly from?: string;
 }
 
-/** The version of what a trial means: raise it where the same data would be trained or measured otherwise. */
+/** Increment if the same trial would be trained or measured differently. */
 const KEY_VERSION = 1;
 
-/** Fields of recipes that were renamed after results had been committed: keys and files keep the old name. */
+/** Recipe fields that were renamed after results had been committed. Keys and files use the old names. */
 const committedNames: Readonly<Record<string, string>> = { lambdaMax: 'lamMax' };
 
 /**
- * First 16 hexadecimal digits of the SHA-256 of all that decides a trial's numbers; a finished trial with another key is
- * done anew.
+ * The first 16 hexadecimal digits of the SHA-256 of everything that affects a trial's numbers. A trial is repeated if
+ * its key has changed.
  */
 export function trialKey({ arm, size, seed }: AnyTrial): string {
   const decides = canonical({ meaning: KEY_VERSION, recipe: committedRecipe(arm.recipe), size, seed });
   return createHash('sha256').update(JSON.stringify(decides)).digest('hex').slice(0, 16);
 }
 
-/** The fields with which every result begins: which trial it is of. */
+/** The first fields of every result, which identify its trial. */
 export function trialFields<T extends AnyTrial>(trial: T) {
   return {
     key: trialKey(trial),
@@ -66,7 +66,7 @@ export function trialFields<T extends AnyTrial>(trial: T) {
   };
 }
 
-/** A recipe with the field names that committed results have. */
+/** A recipe with the field names of committed results. */
 function committedRecipe(recipe: unknown): unknown {
   if (Array.isArray(recipe)) return recipe.map(committedRecipe);
   if (typeof recipe !== 'object' || recipe === null) return recipe;
@@ -75,7 +75,7 @@ function committedRecipe(recipe: unknown): unknown {
   );
 }
 
-/** Objects with their fields in order, so that equal data have equal text. */
+/** Sorts the fields of objects, so that equal data has equal JSON. */
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical);
   if (typeof value !== 'object' || value === null) return value;

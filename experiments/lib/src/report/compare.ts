@@ -1,4 +1,4 @@
-/** What the conclusions of experiments have in common: trials, choices, tables, sentences. */
+/** Building blocks of experiments: grids of trials, selection of arms, tables, comparisons. */
 import type { Size } from '../recipe/sizes.js';
 import type { Arm, Trial } from '../recipe/trial.js';
 import type { StageResults } from '../trial/result.js';
@@ -14,12 +14,12 @@ import {
 } from './metrics.js';
 import { formatInterval } from './statistics.js';
 
-/** Every arm at every seed; all arms of a seed before the next seed, so that a run that is stopped has whole seeds. */
+/** Every arm at every seed. Seeds vary slowest, so an interrupted experiment has complete seeds. */
 export function trialGrid(stage: string, arms: readonly Arm[], size: Size, seeds: readonly number[]): Trial[] {
   return seeds.flatMap((seed) => arms.map((arm) => ({ stage, arm, size, seed })));
 }
 
-/** The arms that did not diverge, from the lowest final value with EMA weights, first seed, to the highest. */
+/** The arms that did not diverge, sorted by the final value of their first seed with EMA weights, lowest first. */
 export function rankArms(arms: readonly Arm[], results: StageResults, metric: Metric): Arm[] {
   const valueOf = ({ name }: Arm) => {
     const [first] = results.get(name) ?? [];
@@ -29,8 +29,8 @@ export function rankArms(arms: readonly Arm[], results: StageResults, metric: Me
 }
 
 /**
- * The first of `rankArms`.
- * @throws {Error} if all of them diverged
+ * The first arm of `rankArms`.
+ * @throws {Error} if all arms diverged
  */
 export function bestArm(arms: readonly Arm[], results: StageResults, metric: Metric): Arm {
   const [best] = rankArms(arms, results, metric);
@@ -47,7 +47,7 @@ const columns: readonly (readonly [Metric, Weights])[] = [
   ['kd', 'ema'],
 ];
 
-/** A row an arm: final values with their 95 % intervals over seeds, and with a baseline the ratios to it, seed by seed. */
+/** One row per arm: final values with 95 % intervals over seeds and, given a baseline, paired ratios to it. */
 export function armTable(title: string, results: StageResults, baselineName?: string): Table {
   const base = baselineName === undefined ? undefined : results.get(baselineName);
   const compared = base === undefined ? [] : (['validation', 'fd'] as const);
@@ -79,8 +79,8 @@ export function armTable(title: string, results: StageResults, baselineName?: st
 export type Judgment = 'better' | 'worse' | 'no clear difference' | 'mixed' | 'not measured';
 
 /**
- * `a` beside `b` by EMA validation loss and Fréchet distance, both seed by seed, with a sentence that says the ratios, and
- * the ratios alone where they were measured.
+ * Compares arms `a` and `b` by EMA validation loss and Fréchet distance, paired by seed. Returns the judgment, a
+ * sentence with the ratios and, if measured, the ratios alone.
  */
 export function compareArms(
   results: StageResults,
@@ -91,7 +91,7 @@ export function compareArms(
   const [validation, fd] = [of('validation'), of('fd')];
   const verdicts = [judgeRatio(validation), judgeRatio(fd)];
   if (validation === undefined || fd === undefined) {
-    return { judgment: 'not measured', sentence: `${a} beside ${b} is not measured yet.` };
+    return { judgment: 'not measured', sentence: `${a} has not been compared with ${b} yet.` };
   }
   const has = (verdict: Judgment) => verdicts.some((v) => v === verdict);
   const judgment = verdicts.includes(undefined)
@@ -103,17 +103,17 @@ export function compareArms(
         : has('worse')
           ? 'worse'
           : 'no clear difference';
-  const verdictText = verdicts.includes(undefined) ? 'one seed only, so no interval' : judgment;
+  const verdictText = verdicts.includes(undefined) ? 'only one seed, so no interval' : judgment;
   return {
     judgment,
     ratios: `${a} over ${b}: validation loss ${formatInterval(validation)}, FD-classifier ${formatInterval(fd)}`,
     sentence:
       `${a} has ${formatInterval(validation)} times the validation loss and ${formatInterval(fd)} times the FD-classifier of ` +
-      `${b} (EMA weights, ratio seed by seed, 95 % interval): ${verdictText}.`,
+      `${b} (EMA weights, paired by seed, 95 % interval): ${verdictText}.`,
   };
 }
 
-/** Judged comparisons for results.json, whose field has the name `judgement`. */
+/** A comparison for results.json, in which the field is spelled `judgement`. */
 export function withCommittedSpelling<T extends { readonly judgment: string }>({ judgment, ...rest }: T) {
   return { judgement: judgment, ...rest };
 }

@@ -1,25 +1,25 @@
-/** What an experiment concludes: verdict, sentences, tables, figures. */
+/** The conclusion of an experiment: verdict, sentences, tables, figures. */
 import type { Figure } from './figure.js';
 import type { Picture } from './picture.js';
 
-/** Cells are text, or numbers that the README rounds. */
+/** A table; numbers in cells are already formatted. */
 export interface Table {
   readonly title: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly string[])[];
 }
 
-/** What the numbers say of the claim. */
+/** What the results say about the claim. */
 export interface Conclusion {
   readonly verdict: 'holds' | 'does not hold' | 'depends' | 'open';
-  /** The number that a summary of all experiments quotes, with its name; without it the first sentence is quoted. */
+  /** The number to quote in the summary of all experiments, with its name. Default: the first sentence. */
   readonly key?: string;
-  /** Plain sentences with numbers; the first one alone must be true and enough. */
+  /** Sentences with numbers. The first one must be correct and sufficient on its own. */
   readonly sentences: readonly string[];
   readonly tables: readonly Table[];
   readonly figures: readonly Figure[];
-  /** Images themselves. */
+  /** Rows of images. */
   readonly pictures?: readonly Picture[];
-  /** Numbers for machines: whatever the tables say, unrounded. */
+  /** The numbers of the tables in machine-readable form, not rounded. */
   readonly numbers: Readonly<Record<string, unknown>>;
 }

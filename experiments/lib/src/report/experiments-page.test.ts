@@ -1,4 +1,4 @@
-// docs/experiments.md is what `dm report --experiments` writes from the committed results.
+// docs/experiments.md must match the output of `dm report --experiments` for the committed results.
 import { experimentsPage, readExperiments } from '@dm/trainer';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,12 +8,12 @@ import { bestRecipeNotice, regimeNotice } from './describe.js';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 
-it('docs/experiments.md is up to date (else: npm run -s dm -- report --experiments)', () => {
+it('docs/experiments.md is up to date (to update it: npm run -s dm -- report --experiments)', () => {
   const page = experimentsPage(readExperiments(join(root, 'experiments')), join(root, 'docs'));
   expect(readFileSync(join(root, 'docs/experiments.md'), 'utf8')).toBe(page);
 });
 
-it('every committed result, and the page, says first what it cannot decide', () => {
+it('every committed result and the page start with the notice', () => {
   const notice = regimeNotice('laptop')!;
   const found = readExperiments(join(root, 'experiments')).flatMap(({ results }) => results);
   expect(found.length).toBeGreaterThan(0);
@@ -24,7 +24,7 @@ it('every committed result, and the page, says first what it cannot decide', () 
   expect(readFileSync(join(root, 'docs/experiments.md'), 'utf8').split('\n## ')[0]).toContain(notice);
 });
 
-it('the best recipe reaches the tuned baseline about 2.8 times as soon, as the notice says', () => {
+it('the speed-up of the best recipe to the tuned baseline is the one in the notice', () => {
   const fdOf = (path: string): number => {
     const { points } = JSON.parse(readFileSync(join(root, 'experiments', path), 'utf8')) as {
       points: { samples: { ema: { fd: number } } }[];

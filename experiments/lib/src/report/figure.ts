@@ -1,4 +1,4 @@
-/** Figures: the trainer's plots by Vega-Lite, with bands and intervals, and a PNG beside the SVG. */
+/** Vega-Lite figures with bands and intervals, as SVG and PNG. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plotSvg } from '@dm/trainer';
@@ -8,17 +8,17 @@ import sharp from 'sharp';
 export type PlotSpec = Parameters<typeof plotSvg>[0];
 
 export interface Figure {
-  /** Name of its files, without extension. */
+  /** File name without extension. */
   readonly name: string;
-  /** Under the figure in the README. */
+  /** Caption in the README. */
   readonly caption: string;
   readonly spec: PlotSpec;
 }
 
-/** Colors that stay apart for the color-blind and in print (Okabe and Ito 2008). */
+/** Color-blind-safe palette of Okabe and Ito, https://jfly.uni-koeln.de/color/. */
 const colors = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000', '#999999'];
 
-/** Writes <name>.svg and <name>.png (twice the size) into `folder`. */
+/** Writes `<name>.svg` and `<name>.png` (at twice the size) to `folder`. */
 export async function writeFigure(folder: string, { name, spec }: Figure): Promise<void> {
   const look = { background: 'white', config: { range: { category: colors }, font: 'DejaVu Sans, sans-serif' } };
   const svg = await plotSvg({ ...look, ...spec });
@@ -33,7 +33,7 @@ export interface Series {
   readonly y: readonly number[];
 }
 
-/** Lines; series of one name (seeds) are averaged, with a band from the least to the greatest. */
+/** A line plot. Series with the same name (seeds) are averaged, with a band from minimum to maximum. */
 export function lineFigure(options: {
   readonly name: string;
   readonly caption: string;
@@ -42,7 +42,7 @@ export function lineFigure(options: {
   readonly series: readonly Series[];
   readonly logX?: boolean;
   readonly logY?: boolean;
-  /** Height of a dashed line across. */
+  /** Height of a dashed horizontal line. */
   readonly level?: number;
 }): Figure {
   const { name, caption, xTitle, yTitle, series, logX = false, logY = false, level } = options;
@@ -76,7 +76,7 @@ export function lineFigure(options: {
   return { name, caption, spec: spec as unknown as PlotSpec };
 }
 
-/** Values with their intervals, a row each, in the order given; a rule where the first row is. */
+/** Values with intervals, one row each, in the given order, and a dashed line at `reference`. */
 export function intervalFigure(options: {
   readonly name: string;
   readonly caption: string;
@@ -116,7 +116,7 @@ export function intervalFigure(options: {
 
 const levelMark = { mark: { type: 'rule', strokeDash: [4, 4], color: '#777777' } };
 
-/** Not from zero: differences matter here. A logarithmic scale has none. */
+/** Linear scales do not start at zero, to show small differences. */
 function scaleOf(isLog: boolean): object {
   return isLog ? { type: 'log', nice: true } : { type: 'linear', zero: false, nice: true };
 }

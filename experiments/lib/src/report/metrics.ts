@@ -1,4 +1,4 @@
-/** Numbers out of finished trials. All are better when lower. */
+/** Metrics of finished trials. Lower is better for all of them. */
 import type { Point, TrialResult } from '../trial/result.js';
 import { confidenceInterval, type ConfidenceInterval } from './statistics.js';
 
@@ -6,7 +6,7 @@ export const metricNames = ['validation', 'fd', 'kd'] as const;
 export type Metric = (typeof metricNames)[number];
 export type Weights = 'raw' | 'ema';
 
-/** As tables call them: no FID and no KID, whose network is another. */
+/** Names in tables. They are not FID and KID, which are defined with another network. */
 export const metricTitles: Readonly<Record<Metric, string>> = {
   validation: 'validation loss',
   fd: 'FD-classifier',
@@ -17,14 +17,14 @@ function valueAt(point: Point, metric: Metric, weights: Weights): number | undef
   return metric === 'validation' ? point.validation?.[weights].loss : point.samples?.[weights][metric];
 }
 
-/** The value after the last step; undefined for a run that diverged. */
+/** The value after the last step; undefined if the run diverged. */
 export function finalValue(result: TrialResult, metric: Metric, weights: Weights): number | undefined {
   if (result.divergedAt !== undefined) return undefined;
   const last = result.points.at(-1);
   return last && valueAt(last, metric, weights);
 }
 
-/** The points at which the metric was measured. */
+/** The metric at each step at which it was measured. */
 export function metricCurve(
   result: TrialResult,
   metric: Metric,
@@ -38,7 +38,7 @@ export function metricCurve(
   };
 }
 
-/** Mean over seeds of the final value; undefined where a seed diverged or there is none. */
+/** Mean over seeds of the final value; undefined if a seed diverged or `results` is empty. */
 export function finalInterval(
   results: readonly TrialResult[],
   metric: Metric,
@@ -48,7 +48,7 @@ export function finalInterval(
   return values.length === 0 || values.includes(undefined) ? undefined : confidenceInterval(values as number[]);
 }
 
-/** Final value of `a` over that of `b`, seed by seed; undefined without a seed that both finished. */
+/** Ratio of the final values of `a` and `b`, paired by seed; undefined if they have no finished seed in common. */
 export function pairedRatio(
   a: readonly TrialResult[],
   b: readonly TrialResult[],
@@ -63,7 +63,7 @@ export function pairedRatio(
   return ratios.length === 0 ? undefined : confidenceInterval(ratios);
 }
 
-/** Whether a paired ratio says better (below 1), worse or neither, by its interval; `undefined` of fewer than two seeds. */
+/** Judges a paired ratio by its interval: below 1 is better. Undefined for fewer than two seeds. */
 export function judgeRatio(
   ratio: ConfidenceInterval | undefined,
 ): 'better' | 'worse' | 'no clear difference' | undefined {

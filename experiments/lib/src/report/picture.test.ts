@@ -8,7 +8,7 @@ import { writePicture } from './picture.js';
 const folder = mkdtempSync(join(tmpdir(), 'picture-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it('writes rows of images with their names before them', async () => {
+it('writes labeled rows of images', async () => {
   const row = (first: number, second: number) => Uint8Array.from({ length: 32 }, (_, i) => (i < 16 ? first : second));
   const rows = [
     { name: 'a < b', images: row(0, 90) },

@@ -1,27 +1,27 @@
-/** Pictures: rows of images with a name before each, as PNG. */
+/** PNG pictures of labeled rows of images. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { imageGrid } from '@dm/data';
 import sharp from 'sharp';
 
 export interface Picture {
-  /** Name of its file, without extension. */
+  /** File name without extension. */
   readonly name: string;
-  /** Under the picture in the README. */
+  /** Caption in the README. */
   readonly caption: string;
-  /** [H, W, C] of each image. */
+  /** Shape of each image, [H, W, C]. */
   readonly shape: readonly [number, number, number];
-  /** Images of a row, one after the other; as many in each. */
+  /** Label and images of each row, concatenated; all rows have the same number of images. */
   readonly rows: readonly { readonly name: string; readonly images: Uint8Array }[];
-  /** Side of a pixel. */
+  /** Magnification: side of an image pixel in pixels of the picture. */
   readonly scale: number;
 }
 
 const GAP = 2;
-/** Width for the names, in pixels. */
+/** Width of the row labels, in pixels. */
 const MARGIN = 190;
 
-/** Writes <name>.png into `folder`. */
+/** Writes `<name>.png` to `folder`. */
 export async function writePicture(folder: string, { name, shape, rows, scale }: Picture): Promise<void> {
   const [height, width, channels] = shape;
   const columns = rows[0]!.images.length / (width * height * channels);

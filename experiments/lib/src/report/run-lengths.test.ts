@@ -7,7 +7,7 @@ import { curvesToTarget, formatSpeedup } from './steps-to-target.js';
 
 const size = finalSize.laptop;
 
-/** A training whose metrics all end at `value`. */
+/** A run with `value` as the final value of all metrics. */
 function ended(seed: number, images: number, value: number): TrialResult {
   const quality = { fd: value, kd: value };
   const loss = { loss: value, quarters: [value, value, value, value] };
@@ -16,8 +16,8 @@ function ended(seed: number, images: number, value: number): TrialResult {
   return { seed, size: { ...size, images }, points } as unknown as TrialResult;
 }
 
-describe('reachOf', () => {
-  it('interpolates, counts who got there, and says where the first point was enough', () => {
+describe('curvesToTarget', () => {
+  it('interpolates, counts the trials that reached the target, and marks lower bounds', () => {
     const metricCurve = { x: [10, 20, 40], y: [4, 2, 1] };
     expect(curvesToTarget([metricCurve], 3, 40)).toMatchObject({ images: [15], reached: 1, of: 1, isLeast: false });
     expect(curvesToTarget([metricCurve, { x: [10], y: [9] }], 3, 40)).toMatchObject({
@@ -30,8 +30,8 @@ describe('reachOf', () => {
   });
 });
 
-describe('lengthReaches', () => {
-  it('goes by the ends of whole trainings, seed by seed, to the mean of the baseline', () => {
+describe('stepsToTargetByRunLength', () => {
+  it('compares the final values of complete runs, per seed, with the mean of the baseline', () => {
     const { images } = size;
     const whole = new Map([
       ['baseline', [ended(0, images, 1), ended(1, images, 3)]],
@@ -43,7 +43,7 @@ describe('lengthReaches', () => {
     ]);
     const found = stepsToTargetByRunLength(whole, short, 'baseline');
     expect(Object.keys(found)).toEqual(['fast']);
-    // Seed 0 is at 2 half-way between a half and the whole; seed 1 at a half, its shortest.
+    // Seed 0 reaches 2 halfway between half and full length; seed 1 at half length, its shortest run.
     expect(found['fast']!['fd ema']).toMatchObject({ images: [0.75 * images, 0.5 * images], isLeast: true });
     expect(found['fast']!['fd ema']!.speedup!.mean).toBeCloseTo((4 / 3 + 2) / 2, 12);
   });

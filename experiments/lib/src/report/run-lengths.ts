@@ -1,6 +1,7 @@
 /**
- * A recipe whose schedule spans the run ends well only at its end, so it is also trained whole on a share of the images:
- * a trial an arm, a share and a seed.
+ * Speed-ups from complete runs of several lengths. A recipe with a learning-rate schedule is good only at the end of
+ * the schedule, so points within one long run would underestimate it. Each arm is therefore also trained completely on
+ * a fraction of the images.
  */
 import type { Size } from '../recipe/sizes.js';
 import type { Arm, Trial } from '../recipe/trial.js';
@@ -10,7 +11,9 @@ import { lineFigure, type Figure } from './figure.js';
 import { finalInterval, finalValue, metricTitles, type Metric, type Weights } from './metrics.js';
 import { curvesToTarget, formatSpeedup, type Curve, type StepsToTarget } from './steps-to-target.js';
 
-/** Whole trainings of `arm` on one in `divisor` of the images of `size`, named `<arm>-1-of-<divisor>`; samples at the end. */
+/**
+ * Complete runs of `arm` on 1/`divisor` of the images of `size`, named `<arm>-1-of-<divisor>`, with samples at the end.
+ */
 export function shortTrials(
   stage: string,
   arm: Arm,
@@ -31,9 +34,9 @@ export function shortTrials(
 const shortName = (name: string, divisor: number | ''): string => `${name}-1-of-${divisor}`;
 
 /**
- * How few images a whole training of an arm needs to end at `target`: seed by seed, between its lengths by linear
- * interpolation. `whole` and `short` are the stages' results; `reference` is the length of the other run in images.
- * Undefined for an arm without short trainings.
+ * Number of images with which a complete run of an arm reaches the target `value`, per seed, linearly interpolated
+ * between run lengths. `whole` and `short` are the results of the stages; `reference` is the length of the baseline in
+ * images. Undefined for an arm without short runs.
  */
 function armStepsByRunLength(
   name: string,
@@ -73,7 +76,9 @@ const targets: readonly (readonly [Metric, Weights])[] = (['fd', 'kd', 'validati
   (['ema', 'raw'] as const).map((weights) => [metric, weights] as const),
 );
 
-/** Of each arm that has short trainings, by metric and weights (`fd ema`): how soon it ends as well as `baseline` does. */
+/**
+ * For each arm with short runs, by metric and weights (`fd ema`): images needed to match the final value of `baseline`.
+ */
 export function stepsToTargetByRunLength(
   whole: StageResults,
   short: StageResults,
@@ -115,7 +120,7 @@ export function runLengthTable(title: string, whole: StageResults, short: StageR
   };
 }
 
-/** Final values of the EMA weights over the length of the training; a dashed line where `baseline` ends. */
+/** Final values with EMA weights against run length, with a dashed line at the final value of `baseline`. */
 export function runLengthFigure(
   whole: StageResults,
   short: StageResults,
@@ -137,8 +142,8 @@ export function runLengthFigure(
     lineFigure({
       name: `length-${metric}`,
       caption:
-        `Final ${title} of trainings of several lengths, EMA weights, mean and range over seeds; ` +
-        `dashed: where ${baseline} ends`,
+        `Final ${title} of runs of several lengths, EMA weights, mean and range over seeds; ` +
+        `dashed: final value of ${baseline}`,
       xTitle: 'images of the whole training',
       yTitle: title,
       logX: true,

@@ -1,16 +1,16 @@
-/** Speed-ups in tables: how soon arms reach the values that a reference ended with. */
+/** Tables of speed-ups: how many images arms need to reach the final value of a reference. */
 import type { StageResults } from '../trial/result.js';
 import type { Table } from './conclusion.js';
 import { finalInterval, metricTitles, type Metric, type Weights } from './metrics.js';
 import { formatSpeedup, stepsToTarget, type StepsToTarget } from './steps-to-target.js';
 
-/** Only the validation loss is measured often enough within a run. */
+/** The validation loss is the only metric that is measured often enough within a run. */
 const targets: readonly (readonly [Metric, Weights])[] = [
   ['validation', 'ema'],
   ['validation', 'raw'],
 ];
 
-/** Of each arm, by metric and weights: `validation ema` and the like. Targets are the reference's means over seeds. */
+/** For each arm, by metric and weights (`validation ema`). The target is the reference's mean over seeds. */
 export function stepsToTargetByArm(
   results: StageResults,
   reference: string,
@@ -32,7 +32,7 @@ export function stepsToTargetByArm(
   );
 }
 
-/** Speed-up in images over the reference's whole run; counts where not every seed reached the target. */
+/** Speed-ups relative to the reference's complete run, with counts if some seeds did not reach the target. */
 export function stepsToTargetTable(title: string, results: StageResults, reference: string): Table {
   const found = stepsToTargetByArm(results, reference);
   return {

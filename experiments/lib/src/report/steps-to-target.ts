@@ -1,27 +1,31 @@
-/** Steps to a target: how soon a training reaches the value that another ended with. */
+/** Speed-up to a target: how many images a run needs to reach the final value of another run. */
 import type { TrialResult } from '../trial/result.js';
 import { metricCurve, type Metric, type Weights } from './metrics.js';
 import { confidenceInterval, firstCrossing, formatInterval, type ConfidenceInterval } from './statistics.js';
 
 export interface StepsToTarget {
-  /** Images seen when the target was first reached, of the trials that reached it. */
+  /** Images seen when the target was first reached, for each trial that reached it. */
   readonly images: readonly number[];
-  /** Trials that reached it, of so many. */
+  /** Number of trials that reached the target. */
   readonly reached: number;
+  /** Number of trials. */
   readonly of: number;
-  /** Images of the whole reference run over `images`: 2 is twice as fast. Absent where none reached it. */
+  /** Images of the complete reference run / `images`: 2 is twice as fast. Absent if no trial reached the target. */
   readonly speedup?: ConfidenceInterval;
-  /** Whether a trial was there at its first measurement already, so that it may have been faster. */
+  /** Whether a trial had already reached the target at its first measurement, so that the speed-up is a lower bound. */
   readonly isLeast: boolean;
 }
 
-/** A falling metric over images, ascending. */
+/** A metric (y) against images seen (x, ascending). */
 export interface Curve {
   readonly x: readonly number[];
   readonly y: readonly number[];
 }
 
-/** When each curve first falls to `target`, interpolated; `reference` is the other run's length in images. */
+/**
+ * Images at which each curve first reaches `target`, interpolated. `reference` is the length of the other run in
+ * images.
+ */
 export function curvesToTarget(curves: readonly Curve[], target: number, reference: number): StepsToTarget {
   const found = curves.map(({ x, y }) => ({ first: x[0], at: firstCrossing(x, y, target) }));
   const images = found.flatMap(({ at }) => at ?? []);
@@ -34,7 +38,7 @@ export function curvesToTarget(curves: readonly Curve[], target: number, referen
   };
 }
 
-/** `curvesToTarget` the trials' own curves, between their evaluations. */
+/** `curvesToTarget` of the trials' evaluations during training. */
 export function stepsToTarget(
   trials: readonly TrialResult[],
   metric: Metric,
@@ -49,7 +53,7 @@ export function stepsToTarget(
   return curvesToTarget(curves, target, reference);
 }
 
-/** `2.10 [1.95, 2.25]`; "at least" where the first measurement was enough, and counts where not every seed got there. */
+/** Formats a speed-up, as in `at least 2.10 [1.95, 2.25] (2 of 3 seeds)`. */
 export function formatSpeedup({ speedup, reached, of, isLeast }: StepsToTarget): string {
   if (speedup === undefined) return `not reached (0 of ${of})`;
   const counts = reached < of ? ` (${reached} of ${of} seeds)` : '';

@@ -1,4 +1,7 @@
-/** The command of an experiment: `node dist/main.js --scale laptop [--minutes 20] [--workers 2] [--threads 1] [--engine onnx] [--report]`. */
+/**
+ * The command line of an experiment: `node dist/main.js --scale laptop [--minutes 20] [--workers 2] [--threads 1]
+ * [--engine onnx] [--report]`.
+ */
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
@@ -12,21 +15,22 @@ import { openStore, type Store } from './store.js';
 import { isWorker, runTrials, runWorker, type RunTrial, type WorkerOptions } from './workers.js';
 import { isComplete, writeResults, type RunAccount } from './write-results.js';
 
-/** The exit code of a run that was stopped by `--minutes` with trials left. */
+/** Exit code if `--minutes` ended the run before all trials finished. */
 const UNFINISHED = 3;
 
-/** How the trials of an experiment are done. */
+/** How to run the trials of an experiment. */
 export interface TrialRunner<T extends AnyTrial, R extends AnyResult> {
   readonly run: RunTrial<T, R>;
-  /** Of a result in a line, beside arm, seed and seconds. */
+  /** One-line summary of a result, printed after arm and seed. */
   readonly summarize: (result: R) => string;
-  /** Whether a result of another experiment is of this kind; left out, none is taken from there. */
+  /** Type guard for results of other experiments that may be reused. Default: none are reused. */
   readonly accepts?: (result: AnyResult) => result is R;
 }
 
 /**
- * Runs the stages in order, each with what is not finished yet, and writes the results. In a process that was forked for
- * it, does trials instead. `home` is the experiment's folder. Never returns a rejected promise: it sets the exit code.
+ * Runs the unfinished trials of each stage, in order, and writes the results. In a forked worker process, runs the
+ * trials that it receives instead. `home` is the experiment's folder. Never rejects: errors are printed and set the
+ * exit code.
  */
 export async function runExperiment<T extends AnyTrial, R extends AnyResult>(
   experiment: Experiment<T, R>,
@@ -61,7 +65,7 @@ async function command<T extends AnyTrial, R extends AnyResult>(
   const minutes = values.report ? 0 : positive('minutes', values.minutes);
   const workers = positive('workers', values.workers);
   const engine = { name: values.engine, threads: positive('threads', values.threads) };
-  // A smoke run shows that it works now: what an earlier one left must not stand in for it.
+  // A smoke run must not reuse the results of an earlier one.
   const store = openStore<T, R>(join(home, 'results', scale), { fresh: scale === 'smoke', accepts });
   const until = performance.now() + minutes * 60_000;
 
@@ -89,11 +93,11 @@ async function command<T extends AnyTrial, R extends AnyResult>(
   console.log(`${experiment.name}, ${scale}: ${join(store.folder, 'README.md')}`);
   if (isComplete(account) || values.report) return 0;
   const left = stages.map(({ name, done, of }) => `${name} ${done} of ${of ?? '?'}`).join(', ');
-  console.log(`Time is up with trainings left (${left}). The same command goes on.`);
+  console.log(`Time limit reached with unfinished runs (${left}). Run the same command again to continue.`);
   return UNFINISHED;
 }
 
-/** Trainings of a denoiser by a recipe. */
+/** Trains a denoiser with a recipe. */
 export const trainingRunner = {
   run: runTrial,
   accepts: isTraining,
@@ -141,7 +145,7 @@ function byArm<R extends AnyResult>(results: readonly R[]): StageResults<R> {
 
 function oneOf(scale: string): Scale {
   const known = scales.find((name) => name === scale);
-  if (known === undefined) throw new Error(`--scale ${scale} is unknown; there are ${scales.join(', ')}.`);
+  if (known === undefined) throw new Error(`Unknown --scale ${scale}. Choose one of ${scales.join(', ')}.`);
   return known;
 }
 

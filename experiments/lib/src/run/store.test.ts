@@ -29,7 +29,7 @@ describe('openStore', () => {
   beforeEach(() => (root = mkdtempSync(join(tmpdir(), 'dm-store-'))));
   afterEach(() => rmSync(root, { recursive: true }));
 
-  it('finds what it saved, and nothing that means something else', () => {
+  it('finds saved results only by their key', () => {
     const store = open('a');
     expect(store.find(trial('final', 'x'))).toBeUndefined();
     store.save(trial('final', 'x'), result(trial('final', 'x')));
@@ -38,13 +38,13 @@ describe('openStore', () => {
     expect(open('a').find(changed)).toBeUndefined();
   });
 
-  it('copies a trial that another experiment or stage has finished, under its own name', () => {
+  it('copies results of another experiment or stage, with its own arm and stage', () => {
     open('a').save(trial('final', 'x'), result(trial('final', 'x')));
     const store = open('b');
     const copy = store.find(trial('whole', 'y'));
     expect(copy).toEqual({ ...result(trial('whole', 'y')), stage: 'whole', from: 'a/final/x.seed-0' });
     expect(existsSync(join(root, 'b/results/laptop/whole/y.seed-0.json'))).toBe(true);
-    // A copy is no origin: a third experiment names the first.
+    // `from` names the experiment that trained the model, not the one with the copy.
     expect(open('c').find(trial('again', 'z'))).toMatchObject({ from: 'a/final/x.seed-0' });
     store.save(trial('whole', 'y', 1), result(trial('whole', 'y', 1)));
     expect(store.find(trial('rates', 'y', 1))).toMatchObject({ from: 'b/whole/y.seed-1' });
@@ -63,7 +63,7 @@ describe('openStore', () => {
     },
   );
 
-  it('takes nothing from elsewhere in a fresh store, and where results are of another kind', () => {
+  it('does not reuse results in a fresh store, or without `accepts`', () => {
     open('a').save(trial('final', 'x'), result(trial('final', 'x')));
     expect(open('b', true).find(trial('final', 'x'))).toBeUndefined();
     const folder = join(root, 'c', 'results', 'laptop');

@@ -1,28 +1,28 @@
-/** The committed files of an experiment: one JSON for each finished trial. */
+/** The committed results of an experiment: one JSON file per finished trial. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { FileError, readJsonFile } from '@dm/files';
 import { trialKey, type AnyResult, type AnyTrial } from '../recipe/trial.js';
 
 export interface Store<T extends AnyTrial, R extends AnyResult> {
-  /** The folder of the configuration: experiments/<name>/results/<scale>. */
+  /** `experiments/<name>/results/<scale>`. */
   readonly folder: string;
   /**
-   * The result of a trial, where it is finished and means the same. One that another experiment, or another stage, has
-   * finished is copied from there, and says so.
+   * The result of a finished trial with the same key. If only another experiment or stage has finished it, its result
+   * is copied, with its origin in `from`.
    */
   find(trial: T): R | undefined;
   save(trial: T, result: R): void;
 }
 
 export interface StoreOptions<R> {
-  /** Empties the folder first, and takes nothing from elsewhere. */
+  /** Delete existing results first, and do not reuse results of other experiments. */
   readonly fresh: boolean;
-  /** Whether a result of another experiment is of this one's kind; left out, none is taken. */
+  /** Type guard for results of other experiments that may be reused. Default: none are reused. */
   readonly accepts?: ((result: AnyResult) => result is R & AnyResult) | undefined;
 }
 
-/** `folder` is made where it is missing. */
+/** Opens the results in `folder`; `save` creates missing folders. */
 export function openStore<T extends AnyTrial, R extends AnyResult>(
   folder: string,
   { fresh, accepts }: StoreOptions<R>,
@@ -54,7 +54,7 @@ export function openStore<T extends AnyTrial, R extends AnyResult>(
   };
 }
 
-/** Paths of the trials that all experiments have finished at this scale, by key. */
+/** Paths of the finished trials of all experiments at this scale, by key. */
 function finishedTrials(folder: string, accepts: (result: AnyResult) => boolean): Map<string, string> {
   const home = dirname(dirname(folder));
   const paths = readdirSync(dirname(home), { withFileTypes: true })
@@ -66,7 +66,7 @@ function finishedTrials(folder: string, accepts: (result: AnyResult) => boolean)
         .filter((path) => /\.seed-\d+\.json$/.test(path))
         .map((path) => join(results, path)),
     );
-  // What was itself copied is left out: a copy names where it was trained.
+  // Exclude copies, so that `from` always names the experiment that trained the model.
   return new Map(
     paths.flatMap((path) => {
       const result = read(path);
@@ -75,13 +75,13 @@ function finishedTrials(folder: string, accepts: (result: AnyResult) => boolean)
   );
 }
 
-/** `momentum/final/constant.seed-0`. */
+/** Experiment, stage, and file, as in `momentum/final/constant.seed-0`. */
 function origin(path: string): string {
   const parts = path.replace(/\.json$/, '').split(/[/\\]/);
   return [parts.at(-5), parts.at(-2), parts.at(-1)].join('/');
 }
 
-/** What every result begins with is checked; the rest is as good as its key says, which is a hash of what was trained. */
+/** Checks the fields that all results have. The others are not validated: the key identifies what was trained. */
 function read(path: string): AnyResult {
   const value = readJsonFile(path);
   const { key, arm, seed, from } = (value ?? {}) as Partial<Record<keyof AnyResult, unknown>>;
@@ -91,12 +91,16 @@ function read(path: string): AnyResult {
     Number.isSafeInteger(seed) &&
     (from === undefined || typeof from === 'string');
   if (isResult) return value as AnyResult;
-  throw new FileError(path, 'is no result of a trial: key, arm or seed are missing or of another type. Remove it.', {
-    code: 'FILE_INVALID',
-  });
+  throw new FileError(
+    path,
+    'is not a result of a trial: `key`, `arm`, or `seed` is missing or has the wrong type. Remove the file.',
+    {
+      code: 'FILE_INVALID',
+    },
+  );
 }
 
-/** By rename, so that a run that is killed leaves no half a file. */
+/** Writes a file and renames it, so that a killed process does not leave a partial file. */
 export function writeJson(path: string, value: unknown): void {
   writeFileSync(`${path}.part`, `${JSON.stringify(value, null, 1)}\n`);
   renameSync(`${path}.part`, path);

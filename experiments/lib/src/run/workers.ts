@@ -1,4 +1,4 @@
-/** Trials in processes of their own. On a small model two of one thread are faster than one of two threads. */
+/** Runs trials in worker processes. For small models, two processes with one thread are faster than one with two. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { openEngine } from '@dm/trainer';
 import type { AnyResult, AnyTrial } from '../recipe/trial.js';
@@ -6,17 +6,17 @@ import { openData } from '../trial/data.js';
 import type { TrialContext } from '../trial/run-trial.js';
 import { openSampleMetric } from '../trial/sample-quality.js';
 
-/** Set for the processes that this one forks: their engine, as JSON. */
+/** Environment variable of worker processes: their engine, as JSON. */
 const WORKER_ENV = 'DM_EXPERIMENT_WORKER';
 
 type WorkerReply<R> = { readonly result: R } | { readonly error: string };
 
-/** Trains and measures. */
+/** Trains and measures one trial. */
 export type RunTrial<T extends AnyTrial, R extends AnyResult> = (trial: T, context: TrialContext) => Promise<R>;
 
 export const isWorker = (): boolean => process.env[WORKER_ENV] !== undefined;
 
-/** The life of a worker: does the trials that it is sent, one at a time, until its parent disconnects. */
+/** Runs the trials that the parent process sends, one at a time, until it disconnects. */
 export function runWorker<T extends AnyTrial, R extends AnyResult>(run: RunTrial<T, R>): void {
   let context: Promise<TrialContext> | undefined;
   process.on('message', (trial: T) => {
@@ -48,24 +48,24 @@ async function openTrialContext({ data, trainImages }: AnyTrial['size']): Promis
   };
 }
 
-/** What computes in each worker. */
+/** The engine of each worker. */
 export interface EngineChoice {
   readonly name: string;
-  /** Of the engine onnx. */
+  /** Threads of the engine `onnx`. */
   readonly threads: number;
 }
 
 export interface WorkerOptions<T extends AnyTrial, R extends AnyResult> {
   readonly workers: number;
   readonly engine: EngineChoice;
-  /** No trial is begun after this time, in milliseconds of `performance.now()`. */
+  /** Trials are not started after this time, in milliseconds of `performance.now()`. */
   readonly until: number;
   readonly onDone: (trial: T, result: R) => void;
 }
 
 /**
- * Does the trials and says how many were left because time was up.
- * @throws the first error of a worker
+ * Runs the trials and returns how many were not started because of the time limit.
+ * @throws {Error} if a worker fails: the first error
  */
 export async function runTrials<T extends AnyTrial, R extends AnyResult>(
   trials: readonly T[],
@@ -94,7 +94,7 @@ export async function runTrials<T extends AnyTrial, R extends AnyResult>(
 function request<R extends AnyResult>(child: ChildProcess, trial: AnyTrial): Promise<R> {
   const what = `${trial.stage}/${trial.arm.name}, seed ${trial.seed}`;
   return new Promise((resolve, reject) => {
-    const onExit = (code: number | null) => reject(new Error(`${what}: the worker ended with code ${code}.`));
+    const onExit = (code: number | null) => reject(new Error(`${what}: the worker process exited with code ${code}.`));
     child.once('exit', onExit);
     child.once('message', (answer: WorkerReply<R>) => {
       child.off('exit', onExit);

@@ -1,4 +1,4 @@
-/** results.json, figures and README.md of one configuration of an experiment. */
+/** Writes results.json, figures, and README.md for one configuration of an experiment. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { escapeMarkdown, markdownFigure, markdownTable } from '@dm/trainer';
@@ -10,10 +10,10 @@ import { writePicture } from '../report/picture.js';
 import type { Experiment } from './experiment.js';
 import { writeJson } from './store.js';
 
-/** What was run, when all stages are through or time is up. */
+/** The trials that were run, at the end or at the time limit. */
 export interface RunAccount {
   readonly scale: Scale;
-  /** Trials by stage: finished, and of how many; `of` is null for a stage that could not be planned yet. */
+  /** Finished and planned trials per stage; `of` is null if the stage cannot be planned yet. */
   readonly stages: readonly {
     readonly name: string;
     readonly about: string;
@@ -21,7 +21,7 @@ export interface RunAccount {
     readonly of: number | null;
   }[];
   readonly seeds: readonly number[];
-  /** Wall-clock minutes of the trials, training and measuring, added up; trials run beside each other. */
+  /** Total wall-clock minutes of training and measuring, summed over trials that run in parallel. */
   readonly trialMinutes: number;
   readonly machine: Readonly<Record<string, string | number>>;
 }
@@ -84,7 +84,7 @@ function readme(experiment: ExperimentText, conclusion: Conclusion, account: Run
   const notice = noticeOf(experiment, scale);
   const parts = stages.map(
     ({ name: stage, about, done, of }) =>
-      `- \`${stage}\`: ${about} ${of === null ? 'Not begun.' : `${done} of ${of} trainings finished.`}`,
+      `- \`${stage}\`: ${about} ${of === null ? 'Not started.' : `${done} of ${of} runs finished.`}`,
   );
   return (
     [
@@ -92,17 +92,19 @@ function readme(experiment: ExperimentText, conclusion: Conclusion, account: Run
       ...(notice === undefined ? [] : [`> **Read this first.** ${notice}`]),
       `**Claim.** ${claim}`,
       `**Verdict: ${conclusion.verdict}.** ${conclusion.sentences.join(' ')}`,
-      ...(isComplete(account) ? [] : ['**Unfinished**: what is missing is listed below; the command goes on with it.']),
+      ...(isComplete(account)
+        ? []
+        : ['**Unfinished**: missing runs are listed below; the command continues with them.']),
       ...conclusion.tables.map(tableText),
       ...(conclusion.pictures ?? []).map(({ name: file, caption }) => markdownFigure(`figures/${file}.png`, caption)),
       ...conclusion.figures.map(({ name: file, caption }) => markdownFigure(`figures/${file}.svg`, caption)),
       '## How it was measured',
       setup(scale).join('\n\n'),
       parts.join('\n'),
-      `Seeds: ${seeds.join(', ')}. ${trialMinutes.toFixed(1)} minutes by the clock, added up over trainings that run beside each other, on ` +
-        `${machine['cpu']} (${machine['cores']} cores; other work shared the machine), Node ${machine['node']}.`,
+      `Seeds: ${seeds.join(', ')}. Total wall-clock time, summed over runs in parallel: ${trialMinutes.toFixed(1)} minutes on ` +
+        `${machine['cpu']} (${machine['cores']} cores; other programs shared the machine), Node ${machine['node']}.`,
       `\`\`\`sh\n${command(name, scale)}\n\`\`\``,
-      'This page is written by the command, out of the JSON files of the finished trainings beside it.',
+      'This command generates this page from the JSON files in this folder, after finishing missing runs.',
     ].join('\n\n') + '\n'
   );
 }

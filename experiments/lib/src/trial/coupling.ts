@@ -1,19 +1,19 @@
-// oxlint-disable-next-line typescript/triple-slash-reference -- whoever reads this from source needs it too
+// oxlint-disable-next-line typescript/triple-slash-reference -- projects that compile this from source need it too
 /// <reference path="./munkres-js.d.ts" />
-/** Immiscible diffusion: noise paired with the images that are nearest to it. */
+/** Immiscible diffusion: assigns noise to nearby images within a batch. */
 import munkres from 'munkres-js';
 import type { NdArray } from '@dm/ops';
 import type { Batch } from '@dm/trainer';
 import type { TrainingRecipe } from '../recipe/recipe.js';
 
 /**
- * The noise of a batch in another order: image i gets the noise that the assignment of least total squared distance
- * gives it. Li et al. 2024, arXiv:2406.12303, Algorithm 1 (distances in full precision). images, noise [B, H, W, C].
+ * Permutes the noise of a batch to minimize the total squared distance between images and noise. Li et al. 2024,
+ * arXiv:2406.12303, Algorithm 1, with distances in full precision. images, noise [B, H, W, C] → noise [B, H, W, C].
  */
 export function immiscibleNoise(images: NdArray, noise: NdArray): NdArray {
   const count = images.shape[0]!;
   const size = images.data.length / count;
-  // |x - e|^2 = |x|^2 + |e|^2 - 2 x.e, whose first two terms are the same in total whatever the pairs.
+  // |x - e|^2 = |x|^2 + |e|^2 - 2 x.e, and the sums of the first two terms do not depend on the assignment.
   const costs = Array.from({ length: count }, (_, i) =>
     Array.from({ length: count }, (_unused, j) => {
       let dot = 0;
@@ -22,7 +22,7 @@ export function immiscibleNoise(images: NdArray, noise: NdArray): NdArray {
     }),
   );
   const least = Math.min(...costs.flat());
-  // The algorithm wants costs that are not negative.
+  // munkres requires nonnegative costs.
   const pairs = munkres(costs.map((row) => row.map((cost) => cost - least)));
   const data = new Float32Array(noise.data.length);
   for (const [image, from] of pairs) {
@@ -31,7 +31,7 @@ export function immiscibleNoise(images: NdArray, noise: NdArray): NdArray {
   return { ...noise, data };
 }
 
-/** What a coupling changes of a batch; nothing if images and noise are independent. */
+/** The transformation of a batch for a coupling; undefined if images and noise are independent. */
 export function batchTransform(coupling: TrainingRecipe['coupling']): ((batch: Batch) => Batch) | undefined {
   if (coupling === 'independent') return undefined;
   return (batch) => ({ ...batch, noise: immiscibleNoise(batch.images, batch.noise) });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { downsample, evenlySpacedIndices, halfSplit, loadMnist12, SIDE } from './data.js';
 
-it('averages 2x2 pixels of the middle 24x24', () => {
+it('averages 2x2 pixels of the central 24x24', () => {
   const image = new Uint8Array(28 * 28);
   image.set([10, 20], 2 * 28 + 2);
   image.set([30, 41], 3 * 28 + 2);
@@ -11,14 +11,14 @@ it('averages 2x2 pixels of the middle 24x24', () => {
   expect(small.slice(1).every((value) => value === 0)).toBe(true);
 });
 
-it('gives MNIST at 12x12 with its labels', async () => {
+it('returns MNIST at 12x12 with its labels', async () => {
   const set = await loadMnist12('train', 5);
   expect([set.length, ...set.shape]).toEqual([5, SIDE, SIDE, 1]);
   // The first labels of MNIST's training set.
   expect([...(await set.read([0, 1, 2, 3, 4])).labels!]).toEqual([5, 0, 4, 1, 9]);
 });
 
-it('halves a set without a common image', async () => {
+it('splits a data set into disjoint halves', async () => {
   const set = await loadMnist12('train', 5);
   const halves = [await halfSplit(set, 0), await halfSplit(set, 1)];
   expect(halves.map(({ length }) => length)).toEqual([3, 2]);
@@ -27,6 +27,6 @@ it('halves a set without a common image', async () => {
   expect((await halves[1]!.read([1])).images).toEqual((await set.read([3])).images);
 });
 
-it('spreads indices over a set', () => {
+it('returns evenly spaced indices', () => {
   expect([...evenlySpacedIndices(4, 10)]).toEqual([0, 2, 5, 7]);
 });

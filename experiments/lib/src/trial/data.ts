@@ -1,17 +1,14 @@
-/** The images of the experiments: MNIST, small enough for hundreds of trainings, or CIFAR-10. */
+/** The data sets of the experiments: CIFAR-10, or MNIST downsampled so that hundreds of runs are affordable. */
 import { createMemoryDataset, openDataset, openMnist, type Dataset, type Split } from '@dm/data';
 import type { Size } from '../recipe/sizes.js';
 
-/** Side of the images. */
+/** Height and width of the images. */
 export const SIDE = 12;
-/** Side of MNIST's, and pixels cut off at each edge, which nearly all digits leave black. */
+/** Height and width of MNIST, and pixels cropped at each edge, which are black in nearly all digits. */
 const FULL = 28;
 const MARGIN = 2;
 
-/**
- * MNIST at 12x12: the middle 24x24 pixels, each 2x2 of them averaged (an antialiased reduction by exactly two).
- * `limit` keeps the first so many images.
- */
+/** MNIST cropped to the central 24x24 pixels and downsampled to 12x12 by 2x2 means: the first `limit` images. */
 export async function loadMnist12(split: Split, limit?: number): Promise<Dataset> {
   const full = await openMnist({ split });
   const count = Math.min(limit ?? full.length, full.length);
@@ -25,7 +22,7 @@ export async function loadMnist12(split: Split, limit?: number): Promise<Dataset
   });
 }
 
-/** A data set of the experiments; `limit` keeps the first so many images. */
+/** Opens a data set of the experiments: its first `limit` images. */
 export async function openData(data: Size['data'], split: Split, limit?: number): Promise<Dataset> {
   if (data === 'mnist-12') return loadMnist12(split, limit);
   const full = await openDataset('cifar10', { split });
@@ -34,7 +31,7 @@ export async function openData(data: Size['data'], split: Split, limit?: number)
   return createMemoryDataset({ name: full.name, images, shape: full.shape, labels: labels!, classes: full.classes });
 }
 
-/** uint8 [N, 28, 28] → uint8 [N, 12, 12]. */
+/** Crops and downsamples images, uint8 [N, 28, 28] → uint8 [N, 12, 12]. */
 export function downsample(images: Uint8Array, count: number): Uint8Array {
   const small = new Uint8Array(count * SIDE * SIDE);
   for (let n = 0; n < count; n++) {
@@ -49,7 +46,7 @@ export function downsample(images: Uint8Array, count: number): Uint8Array {
   return small;
 }
 
-/** Every second image, from the first (0) or the second (1) on: two halves of a set without a common image. */
+/** The images with even (0) or odd (1) index: two disjoint halves of a data set. */
 export async function halfSplit(dataset: Dataset, which: 0 | 1): Promise<Dataset> {
   const indices = Uint32Array.from({ length: Math.floor((dataset.length + 1 - which) / 2) }, (_, i) => 2 * i + which);
   const { images, labels } = await dataset.read(indices);
@@ -61,7 +58,7 @@ export async function halfSplit(dataset: Dataset, which: 0 | 1): Promise<Dataset
   });
 }
 
-/** `count` indices spread evenly over a set of `length`: MNIST's test set is not in random order. */
+/** `count` evenly spaced indices below `length`, because MNIST's test set is not in random order. */
 export function evenlySpacedIndices(count: number, length: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => Math.floor((i * length) / count));
 }

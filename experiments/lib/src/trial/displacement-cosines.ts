@@ -1,14 +1,14 @@
-/** Whether a training path swings: how alike in direction the displacements of the parameters are. */
+/** Detects oscillations during training: cosines between displacements of the parameters. */
 
-/** Largest distance, in readings, at which displacements are compared. */
+/** Maximum lag, in readings, between compared displacements. */
 export const LAGS = 8;
 
 export interface DisplacementCosines {
-  /** Adds a reading of the parameters [P]. */
+  /** Adds a reading of the parameters, [P]. */
   add(params: Float32Array): void;
   /**
-   * Mean cosine of displacements that lie 1 .. LAGS readings apart; below 0 where the path turns back. One row a half of
-   * the path, the first half first.
+   * Mean cosine between displacements at lags 1 to LAGS, [2, LAGS]: one row for each half of the run. Negative if the
+   * parameters oscillate.
    */
   cosines(): readonly (readonly number[])[];
 }

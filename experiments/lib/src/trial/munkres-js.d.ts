@@ -1,4 +1,4 @@
 declare module 'munkres-js' {
-  /** Pairs [row, column] of the assignment with the least total cost. */
+  /** The [row, column] pairs of the assignment with the minimum total cost. */
   export default function munkres(costs: readonly (readonly number[])[]): [number, number][];
 }

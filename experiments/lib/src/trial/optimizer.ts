@@ -1,4 +1,4 @@
-/** An arm's optimizer, made real. */
+/** Creates the optimizer of an arm. */
 import type { FlatLayout } from '@dm/ops';
 import {
   adamW,
@@ -17,11 +17,12 @@ import {
 import type { TrainingSetup } from '@dm/trainer';
 import type { LrDecay, OptimizerChoice } from '../recipe/recipe.js';
 
-/** Weight decay is 0 everywhere: in runs this short it would only be a second learning rate to tune. */
+/** Runs are too short for weight decay to matter, and it would be another hyperparameter to tune. */
 const weightDecay = 0;
 
 /**
- * @throws {Error} if a choice contradicts itself: momentum decay on an optimizer that is not compared with it
+ * The optimizer of an arm, with its schedules of learning rate and momentum.
+ * @throws {Error} if options cannot be combined, such as momentum decay with an optimizer other than AdamW
  */
 export function createArmOptimizer(
   choice: OptimizerChoice,
@@ -29,8 +30,8 @@ export function createArmOptimizer(
   totalSteps: number,
 ): Pick<TrainingSetup, 'optimizer' | 'lr' | 'momentum'> {
   const { name, lr, decay, momentum, demon, compensate, warmup } = choice;
-  if (demon && name !== 'adamW') throw new Error(`Momentum decay is an arm of adamW here, not of ${name}.`);
-  if (compensate && !demon) throw new Error('compensate belongs to momentum decay: set demon too.');
+  if (demon && name !== 'adamW') throw new Error(`\`demon\` is supported only by adamW, not by ${name}.`);
+  if (compensate && !demon) throw new Error('`compensate` requires `demon`.');
   const rate = withWarmup(decayed(lr, decay, totalSteps), warmup);
   const scheduled = demon
     ? momentumDecay({ lr: rate, totalSteps, b0: momentum, compensate })
@@ -56,16 +57,18 @@ function makeOptimizer(
       return lion({ lr: rate, beta1: momentum, weightDecay });
     case 'muon': {
       const adamLr = withWarmup(decayed(choice.adamLr ?? lr, decay, totalSteps), warmup);
-      // Every matrix, as in all results so far; Muon's authors leave input, output and time layers to Adam.
+      // All committed results use Muon for every matrix. Its authors use Adam for input, output, and time layers.
       const isHidden = ({ group }: FlatLayout['entries'][number]) => group === 'matrix';
       return muon({ layout, lr: rate, momentum, weightDecay, isHidden, adam: { lr: adamLr } });
     }
     case 'adEMAMix':
-      // Its slow average grows over the whole run, as in its paper; the paper's 0.9999 is longer than these runs.
+      // beta3 warms up over the whole run, as in the paper; the paper's 0.9999 averages over more steps than these runs
+      // have.
       return adEMAMix({ lr: rate, beta1: momentum, beta3: 0.999, warmupSteps: totalSteps, weightDecay });
     case 'scheduleFree':
     default:
-      if (decay !== 'constant') throw new Error('Schedule-free AdamW takes no learning-rate decay.');
+      if (decay !== 'constant')
+        throw new Error('scheduleFree does not support a learning-rate decay: set `decay` to constant.');
       return scheduleFreeAdamW({ lr, beta1: momentum, warmupSteps: warmup, weightDecay });
   }
 }

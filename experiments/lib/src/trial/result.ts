@@ -1,15 +1,15 @@
-/** What a finished training leaves: the JSON that is committed. */
+/** The committed JSON of a finished run. */
 import type { AnyResult, Trial } from '../recipe/trial.js';
 import type { SampleQuality } from './sample-quality.js';
 import type { Validation } from './validation.js';
 
-/** Two values of one metric: with the weights as trained, and with their average. */
+/** A metric with the raw weights and with their moving average. */
 export interface RawAndEma<V> {
   readonly raw: V;
   readonly ema: V;
 }
 
-/** What was measured after `step` optimizer steps. */
+/** Measurements after `step` optimizer steps. */
 export interface Point {
   readonly step: number;
   readonly images: number;
@@ -17,7 +17,7 @@ export interface Point {
   readonly samples?: RawAndEma<SampleQuality>;
 }
 
-/** A finished trial: the JSON that is committed. */
+/** The result of a finished trial. */
 export interface TrialResult {
   readonly key: string;
   readonly stage: string;
@@ -28,17 +28,17 @@ export interface TrialResult {
   readonly size: Trial['size'];
   readonly steps: number;
   readonly parameters: number;
-  /** Mean weighted loss of a tenth of the run each; null from where the loss was no number. */
+  /** Mean weighted loss in each tenth of the run; null if it is not finite. */
   readonly trainingLoss: readonly (number | null)[];
   readonly points: readonly Point[];
-  /** Steps at which the loss or the parameters were no numbers: the run ended there. Absent where it was sound. */
+  /** The step at which the run ended because of a non-finite loss or parameter. Absent if the run is complete. */
   readonly divergedAt?: number;
-  /** Mean cosine of the parameters' displacements, where `pathEvery` asks for it: first half of the run, second half. */
+  /** Mean cosines between displacements of the parameters in each half of the run, [2, lags], if `pathEvery` is set. */
   readonly pathCosines?: readonly (readonly number[])[];
   readonly seconds: { readonly training: number; readonly measuring: number };
   readonly from?: string;
   readonly extractor: { readonly name: string; readonly weightsSha256: string };
 }
 
-/** The results of a stage, by arm; an arm that is not finished has fewer seeds or is missing. */
+/** The results of a stage, by arm. Unfinished arms have fewer seeds or are missing. */
 export type StageResults<R extends AnyResult = TrialResult> = ReadonlyMap<string, readonly R[]>;

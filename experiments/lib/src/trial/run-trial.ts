@@ -1,4 +1,4 @@
-/** One training with its measurements: from a trial to the numbers that are committed. */
+/** Runs one trial: training and measurements. */
 import type { Dataset } from '@dm/data';
 import type { Engine, NdArray } from '@dm/ops';
 import { trialFields, type Trial } from '../recipe/trial.js';
@@ -9,7 +9,7 @@ import { createPhases } from './setup.js';
 import { createGuard, trialSteps } from './trial-steps.js';
 import { createValidator } from './validation.js';
 
-/** What trials of one process share. */
+/** Objects shared by the trials of a worker process. */
 export interface TrialContext {
   readonly engine: Engine;
   readonly train: Dataset;
@@ -17,7 +17,7 @@ export interface TrialContext {
   readonly sampleMetric: SampleMetric;
 }
 
-/** Trains and measures. A run that diverges is a result too: it ends there. */
+/** Trains and measures one trial. If training diverges, the result ends at that step. */
 export async function runTrial(trial: Trial, context: TrialContext): Promise<TrialResult> {
   const { arm, size } = trial;
   const { engine, sampleMetric } = context;
@@ -91,7 +91,7 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
   });
 }
 
-/** The steps after which the k-th of `count` measurements is made, the last one after the last step. */
+/** The steps after which `count` measurements are made, evenly spaced, the last one after the last step. */
 function evenlySpacedSteps(count: number, totalSteps: number): ReadonlySet<number> {
   return new Set(Array.from({ length: count }, (_, k) => Math.round(((k + 1) * totalSteps) / count)));
 }
@@ -111,7 +111,7 @@ function lossByTenth(losses: readonly number[], totalSteps: number): (number | n
   });
 }
 
-/** Six digits of every measured number: more would be noise, and grow the repository. */
+/** Rounds measured numbers to six significant digits, to keep committed files small. */
 function roundNumbers(result: TrialResult): TrialResult {
   const round = (value: unknown): unknown => {
     if (typeof value === 'number') return Number.isInteger(value) ? value : Number(value.toPrecision(6));

@@ -1,4 +1,4 @@
-/** How far samples are from held-out images, in the features of a small network. */
+/** Distances between samples and held-out images in the features of a small network. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createSampler, discretePath, samplerFromConfig, type SamplerConfig } from '@dm/core';
@@ -18,32 +18,32 @@ import { splitFlat, type Engine, type NdArray } from '@dm/ops';
 import type { Denoiser } from '@dm/trainer';
 import type { Size } from '../recipe/sizes.js';
 
-/** The classifier's weights, made by `nx run experiments-lib:extractor`: one ruler for every machine. */
+/** The committed weights of the classifier, trained by `nx run experiments-lib:extractor`. */
 export const extractorFile = join(
   dirname(createRequire(import.meta.url).resolve('@dm/experiments/package.json')),
   'extractors/mnist-12.safetensors',
 );
 
 export interface SampleQuality {
-  /** Squared Fréchet distance of the features; no FID, whose network is another. */
+  /** Squared Fréchet distance of the features. Not an FID, which uses another network. */
   readonly fd: number;
-  /** Unbiased squared MMD with KID's kernel, over all samples and as many held-out images; no KID. */
+  /** Unbiased squared MMD with KID's kernel, of all samples and as many held-out images. Not a KID. */
   readonly kd: number;
 }
 
-/** What is the same for all arms: the extractor and the held-out images' features. */
+/** The extractor and the features of the held-out images, shared by all arms. */
 export interface SampleMetric {
   readonly extractor: FeatureExtractor;
-  /** Of samples [N, H, W, C] in [-1, 1]. */
+  /** Quality of samples, [N, H, W, C] in [-1, 1]. */
   evaluate(samples: NdArray): Promise<SampleQuality>;
 }
 
-/** MNIST at 12x12 is measured by the classifier of its digits, CIFAR-10 by MobileNetV2. */
+/** Uses the digit classifier for MNIST at 12x12, and MobileNetV2 for CIFAR-10. */
 export async function openSampleMetric(engine: Engine, data: Size['data'], heldOut: Dataset): Promise<SampleMetric> {
   const extractor =
     data === 'mnist-12'
       ? await openClassifierExtractor({ engine, weights: extractorFile })
-      : await openMobilenetExtractor({ engine, resize: 'libvips' }); // as all committed results have it
+      : await openMobilenetExtractor({ engine, resize: 'libvips' }); // as in all committed results
   const keepFeatures = true;
   const reference = await extractFeatures(await openDatasetSource(heldOut), extractor, { keepFeatures });
   const distanceTo = frechetDistanceFrom(reference.statistics);
@@ -60,7 +60,7 @@ export async function openSampleMetric(engine: Engine, data: Size['data'], heldO
   };
 }
 
-/** `count` rows, evenly spaced. */
+/** Selects `count` evenly spaced rows. */
 function spread({ values, dimension }: Features, count: number): Features {
   const rows = values.length / dimension;
   const kept = Math.min(count, rows);
@@ -73,17 +73,17 @@ function spread({ values, dimension }: Features, count: number): Features {
 }
 
 export interface ImageSampler {
-  /** `count` images from the parameters [P]: the same noise at every call, for every arm, that of each step too. */
+  /** `count` images, [count, H, W, C], from parameters [P]. Initial and per-step noise are the same in every call. */
   samples(weights: NdArray, count: number): Promise<NdArray>;
   dispose(): Promise<void>;
 }
 
-/** Images that go through the model at a time. */
+/** Batch size for sampling. */
 const BATCH = 250;
-/** Of the initial noise. */
+/** Seed of the noise. */
 const SEED = 79_462_404;
 
-/** In `steps` trailing steps, by default of DDIM (eta 0); x0 is clipped to [-1, 1]. */
+/** A sampler with `steps` trailing steps, by default DDIM with eta 0; x0 is clipped to [-1, 1]. */
 export function createImageSampler(
   denoiser: Denoiser,
   steps: number,

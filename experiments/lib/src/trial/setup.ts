@@ -1,4 +1,4 @@
-/** A trial made real, out of the trainer's own parts: the model, the curriculum, and the steps of the run. */
+/** Creates the training setup of a trial: model, curriculum, optimizer, and the phases of the run. */
 import { createTimestepSchedule, snrFromAlphasCumprod, lossWeights } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
@@ -7,7 +7,7 @@ import type { BatchPhase, TrainingRecipe } from '../recipe/recipe.js';
 import type { Trial } from '../recipe/trial.js';
 import { createArmOptimizer } from './optimizer.js';
 
-/** Part of a run: its setup has the batch size of the phase. */
+/** Part of a run, with its own batch size in `setup`. */
 export interface Phase {
   readonly setup: TrainingSetup;
   /** Optimizer steps [first, end) of the run. */
@@ -15,17 +15,20 @@ export interface Phase {
   readonly end: number;
 }
 
-/** T of the experiments. */
+/** Number of diffusion timesteps (T). */
 const TIMESTEPS = 1000;
 
-/** Optimizer steps of each phase: as many batches as its share of the images fills. */
+/**
+ * Optimizer steps per phase: its fraction of the images / its batch size, at least 1.
+ * @throws {RangeError} if the fractions do not add up to 1
+ */
 export function phaseSteps(images: number, batch: readonly BatchPhase[]): number[] {
   const shares = batch.reduce((sum, { share }) => sum + share, 0);
   if (Math.abs(shares - 1) > 1e-9) throw new RangeError(`The shares of the batch phases add up to ${shares}, not 1.`);
   return batch.map(({ share, size }) => Math.max(1, Math.round((images * share) / size)));
 }
 
-/** The phases of a trial. All share model, curriculum and optimizer, which count the steps of the whole run. */
+/** The phases of a trial. They share model, curriculum, and optimizer, whose schedules span the whole run. */
 export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): readonly Phase[] {
   const { schedule, curriculum, weighting, optimizer, batch, prediction = 'epsilon' } = arm.recipe;
   const model = arm.recipe.model ?? { type: 'unet', config: size.unet };
@@ -39,7 +42,7 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
           seed,
           conditional: false,
           totalSteps,
-          // Arms are compared by how they train, so the first update that is not finite ends a training.
+          // Skipped steps would distort the comparison, so the first non-finite update ends the run.
           maxSkippedSteps: 1,
           diffusion: { schedule, timesteps: TIMESTEPS, prediction: { type: prediction } },
           model: { type: model.type, ...shapeFields(model.type, dataset), ...model.config },
@@ -75,7 +78,7 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
   });
 }
 
-/** The weights that samples are made with, `ema`: schedule-free training has an average of its own, x, in place of EMA. */
+/** The average `ema` that is used for sampling. Schedule-free training uses its own average x instead of an EMA. */
 function averageOf(
   optimizer: Optimizer,
   { emaHalfLife, emaRampUp = 0.05 }: TrainingRecipe,
@@ -92,7 +95,7 @@ function averageOf(
   };
 }
 
-/** Image size and channels, by the names of the model's own fields; without classes. */
+/** Image size and channels as fields of the model's configuration, without classes. */
 function shapeFields(type: Config['model']['type'], { shape: [height, width, channels] }: Dataset): object {
   return modelTypes[type].fromData({ height, width, channels, numClasses: 0, labelDropout: null });
 }

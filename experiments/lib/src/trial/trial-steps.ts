@@ -1,4 +1,4 @@
-/** The training of a trial, step by step, by the trainer's own loop. */
+/** The training steps of a trial, with the trainer's loop. */
 import type { ScheduleState } from '@dm/curriculum';
 import type { Arrays, Engine, StateHandle } from '@dm/ops';
 import { compileStep, initialState, NonFiniteGuard, trainingSteps, type StepOutcome } from '@dm/trainer';
@@ -7,23 +7,23 @@ import { batchTransform } from './coupling.js';
 import type { Phase } from './setup.js';
 
 export interface TrialStep extends StepOutcome {
-  /** Images seen, those of this step included. */
+  /** Images seen so far, including this step. */
   readonly images: number;
-  /** Parameters, averages and slots after the step; valid until the next one. */
+  /** Parameters, averages, and optimizer slots after the step; valid until the next step. */
   readonly state: StateHandle;
 }
 
 export interface TrialStepsOptions {
-  /** How images and noise of a batch are paired. Default independent. */
+  /** How images and noise of a batch are paired. Default: independent. */
   readonly coupling?: TrainingRecipe['coupling'];
-  /** Tells whether an error of this training was a divergence. Default one of the configuration's. */
+  /** Guard against non-finite updates; `isSkipping` tells whether an error was a divergence. Default: `createGuard`. */
   readonly guard?: NonFiniteGuard;
 }
 
 /**
- * The optimizer steps of all phases, which are parts of one run: the next phase goes on from the state of the one before.
+ * The optimizer steps of all phases. Each phase continues from the state of the previous one.
  *
- * @throws {UserError} at the first update that is not finite
+ * @throws {UserError} at the first non-finite update
  */
 export async function* trialSteps(
   phases: readonly Phase[],
@@ -56,7 +56,7 @@ export async function* trialSteps(
   }
 }
 
-/** Counts the updates of a training that are not finite, all phases together. */
+/** A guard that counts non-finite updates across all phases. */
 export function createGuard(phases: readonly Phase[]): NonFiniteGuard {
   return new NonFiniteGuard(phases[0]!.setup.config.maxSkippedSteps);
 }

@@ -5,7 +5,7 @@ import { displacementCosines } from './displacement-cosines.js';
 import { phaseSteps } from './setup.js';
 
 describe('phaseSteps', () => {
-  it('fills the share of the images of each phase with its batches', () => {
+  it('divides the images of each phase by its batch size', () => {
     const phases = [
       { share: 0.5, size: 16 },
       { share: 0.5, size: 64 },
@@ -15,16 +15,16 @@ describe('phaseSteps', () => {
   });
 });
 
-describe('immiscible', () => {
-  it('gives each image the noise that lies nearest in total', () => {
+describe('immiscibleNoise', () => {
+  it('minimizes the total squared distance between images and noise', () => {
     const array = (data: number[]) => float32(data, [3, 1, 1, 1]);
-    // Pairs in order of size have the least total squared distance on a line.
+    // In one dimension, pairing in sorted order minimizes the total squared distance.
     expect([...immiscibleNoise(array([1, -1, 0]), array([-2, 0.5, 3])).data]).toEqual([3, -2, 0.5]);
   });
 });
 
-describe('pathDirection', () => {
-  it('is 1 along a line and -1 between the swings of a path that turns back', () => {
+describe('displacementCosines', () => {
+  it('is 1 along a straight line and -1 for an oscillation', () => {
     const straight = displacementCosines();
     const swinging = displacementCosines();
     for (let i = 0; i < 40; i++) {

@@ -1,4 +1,4 @@
-/** Held-out loss: a plain MSE over uniform timesteps, on fixed images, noise and timesteps. */
+/** Validation loss: unweighted MSE on fixed held-out images, noise, and uniform timesteps. */
 import {
   conversion,
   convertPrediction,
@@ -14,27 +14,27 @@ import { type Arrays, type Engine, float32, type NdArray } from '@dm/ops';
 import { denoisingLosses, type ConvertPrediction, type Denoiser } from '@dm/trainer';
 import { evenlySpacedIndices } from './data.js';
 
-/** Mean loss, and by quarter of the timesteps, from clean to noisy. */
+/** Mean loss, over all timesteps and over each quarter of them, from clean to noisy. */
 export interface Validation {
   readonly loss: number;
   readonly quarters: readonly number[];
 }
 
 export interface Validator {
-  /** Of parameters [P]. The same images, noise and timesteps at every call, for every arm and seed. */
+  /** The loss of parameters [P]. Images, noise, and timesteps are the same in every call, for all arms and seeds. */
   validate(weights: NdArray): Promise<Validation>;
   dispose(): Promise<void>;
 }
 
-/** Images that go through the model at a time. */
+/** Batch size. */
 const CHUNK = 256;
-/** Of the noise and the timesteps: not that of any run. */
+/** Seed of noise and timesteps, different from the seeds of all runs. */
 const SEED = 2_404_079;
 
 /**
- * `count` held-out images, image i at one timestep; the timesteps are spread evenly over [0, T), in random order. The
- * loss is of what the network says of `measured`, by default what it predicts itself: networks that predict different
- * things have one task on one noise schedule only if all are asked for the same.
+ * A validator on `count` held-out images, each at one timestep; the timesteps are evenly spaced over [0, T), in random
+ * order. The loss is the error of `measured`, by default the network's own prediction. Networks with different
+ * prediction targets are comparable only for the same `measured`, to which their outputs are converted.
  */
 export async function createValidator(
   denoiser: Denoiser,
