@@ -1,6 +1,7 @@
 /** Profile of a training step: time by operator type and by model block. */
 import { checkInteger } from '@dm/ops';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { listFolder, readTextFile, removeTree } from '@dm/files';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseProfile, type NodeCall, type SessionCall } from '@dm/jit';
@@ -52,6 +53,9 @@ export interface StepProfile {
   readonly valuesPeakMb: number;
 }
 
+/** Maximum length of a string in V8: the profile is parsed as one. */
+const maxProfileBytes = 2 ** 29 - 24;
+
 /**
  * Profiles the training step of a configuration.
  *
@@ -84,12 +88,13 @@ export async function profileStep(
     } finally {
       await engine.dispose();
     }
-    const [file] = readdirSync(folder) as [string];
-    const { calls, valuesPeakMb } = parseProfile(readFileSync(join(folder, file), 'utf8'));
+    const [file] = listFolder(folder);
+    const text = readTextFile(join(folder, file!.name), { maxBytes: maxProfileBytes });
+    const { calls, valuesPeakMb } = parseProfile(text);
     // Skip the first call, which allocates memory.
     return { ...summarizeCalls(withUpdates(calls, updates).slice(1), bestGflops), valuesPeakMb };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    removeTree(folder);
   }
 }
 

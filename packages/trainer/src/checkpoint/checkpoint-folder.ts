@@ -7,7 +7,8 @@
  * A damaged checkpoint counts neither as the newest nor as one of those to keep, and is renamed. A checkpoint written by a
  * newer version is never changed, and raises an error instead of being skipped.
  */
-import { lstatSync, renameSync, rmSync } from 'node:fs';
+import { removeTree } from '@dm/files';
+import { lstatSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readBest } from './best.js';
 import { inspectCheckpoint, isDamage, readCheckpoint, type Checkpoint } from './checkpoint.js';
@@ -105,7 +106,7 @@ export function setDamagedAside(damaged: readonly SkippedCheckpoint[]): string[]
     const earlier = listSetAside(folder).filter((path) => !fresh.includes(path));
     const excess = Math.max(0, earlier.length + fresh.length - maxSetAside);
     for (const path of earlier.slice(0, excess)) {
-      rmSync(path, { recursive: true, force: true });
+      removeTree(path);
       notes.push(`removed ${path}: there are more than ${maxSetAside} damaged checkpoints`);
     }
   }
@@ -125,7 +126,7 @@ export function pruneCheckpoints(folder: string, retention: RetentionPolicy, kee
     if (expired.has(step) && !kept.has(step)) removeCheckpoint(path);
   }
   for (const { path, complete } of listCheckpoints(folder)) {
-    if (!complete) rmSync(path, { recursive: true, force: true });
+    if (!complete) removeTree(path);
   }
   return setDamagedAside(damaged);
 }
@@ -133,9 +134,9 @@ export function pruneCheckpoints(folder: string, retention: RetentionPolicy, kee
 /** Renames it first, so that a process killed meanwhile does not leave half a checkpoint under a valid name. */
 function removeCheckpoint(path: string): void {
   const removed = partialPath(path);
-  rmSync(removed, { recursive: true, force: true });
+  removeTree(removed);
   renameSync(path, removed);
-  rmSync(removed, { recursive: true, force: true });
+  removeTree(removed);
 }
 
 /** Path of the checkpoint with the lowest training loss, of those that look valid without reading file contents. */

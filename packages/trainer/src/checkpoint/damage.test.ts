@@ -227,6 +227,40 @@ it('what is found damaged while pruning is set aside and counts for nothing', ()
   expect(notes).toEqual([expect.stringMatching(/step-000003: .*model\.safetensors is missing/)]);
 });
 
+describe.skipIf(!isPosix)('a link named step-N.partial', () => {
+  let outside: string;
+  const name = 'model.safetensors';
+  beforeEach(() => {
+    outside = mkdtempSync(join(tmpdir(), 'dm-outside-'));
+    writeFileSync(join(outside, name), 'untouched');
+  });
+  afterEach(() => {
+    // Neither written, nor removed, nor joined by other files.
+    expect(readdirSync(outside)).toEqual([name]);
+    expect(readFileSync(join(outside, name), 'utf8')).toBe('untouched');
+    rmSync(outside, { recursive: true });
+  });
+
+  it.each([
+    ['a folder', ''],
+    ['a file', name],
+    ['nothing', 'missing'],
+  ])('to %s is replaced when that step is saved', (_, target) => {
+    symlinkSync(join(outside, target), join(folder, 'step-000003.partial'));
+    write([1, 2, 3]);
+    expect(newest()).toBe(3);
+    expect(readdirSync(folder).toSorted()).toEqual(['step-000001', 'step-000002', 'step-000003']);
+  });
+
+  it('is removed, not followed, when that step or another is pruned', () => {
+    write([1, 2, 3]);
+    for (const step of [1, 9]) symlinkSync(outside, `${checkpointPath(folder, step)}.partial`);
+    expect(newest()).toBe(3);
+    pruneCheckpoints(folder, { keepLast: 1 });
+    expect(readdirSync(folder)).toEqual(['step-000003']);
+  });
+});
+
 describe('setting aside', () => {
   const again = (step: number): string[] => {
     const [path] = write([step]);

@@ -1,7 +1,7 @@
 /** report.html: one self-contained page with uPlot charts. It loads nothing from the network. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { readTextFile } from '@dm/files';
 import { renderReport, formatNumber, smoothed, viridis, type PageData } from './browser.js';
 import { compareConfigs } from './config-table.js';
 import type { ProbeData, RunData } from './run-data.js';
@@ -10,8 +10,8 @@ import { style } from './style.js';
 /** The HTML of the page about one run, or comparing several. */
 export function reportPage(runs: readonly RunData[]): string {
   const require = createRequire(import.meta.url);
-  const library = readFileSync(require.resolve('uplot/dist/uPlot.iife.min.js'), 'utf8');
-  const libraryStyle = readFileSync(require.resolve('uplot/dist/uPlot.min.css'), 'utf8');
+  const library = readTextFile(require.resolve('uplot/dist/uPlot.iife.min.js'));
+  const libraryStyle = readTextFile(require.resolve('uplot/dist/uPlot.min.css'));
   const title = `${runs.length === 1 ? 'Run' : 'Runs'} ${runs.map((run) => run.name).join(', ')}`;
   const data: PageData = {
     runs: runs.map(({ name, columns, probe, density, loss, grids }) => ({

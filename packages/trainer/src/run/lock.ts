@@ -11,14 +11,13 @@
  * that still finds the same run.lock after linking has not missed a replacement.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createFile, FileError, openRegularFile } from '@dm/files';
+import { createFile, FileError, listFolder, openRegularFile } from '@dm/files';
 import {
   closeSync,
   constants,
   copyFileSync,
   fstatSync,
   linkSync,
-  readdirSync,
   readSync,
   renameSync,
   rmSync,
@@ -248,7 +247,7 @@ function publish(file: string, path: string): boolean {
 
 /** Removes files of processes that died while acquiring the lock, and of the successors that led to this owner. */
 function removeLeftovers(folder: string, path: string): void {
-  for (const name of readdirSync(folder)) {
+  for (const { name } of listFolder(folder)) {
     if (!name.startsWith('run.lock.')) continue;
     const leftover = join(folder, name);
     try {

@@ -1,0 +1,86 @@
+// Only @dm/files opens, reads, and writes files: a FIFO in place of a file hangs node:fs, and a link leads it elsewhere.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { root } from '../bootstrap/commands.mjs';
+import { everything, fileSystemNames } from './file-access.js';
+
+/** Functions that open no file, or take one that is open. */
+const harmless = /^(?:constants|existsSync|(?:access|f?stat|lstat|statfs|realpath|mkdtemp|close|ftruncate)(?:Sync)?)$/;
+
+const PSEUDO = '/proc and /sys, whose files cannot be replaced and have no size';
+
+/** The other functions that a file may call, and why. */
+const allowed: Readonly<Record<string, { readonly names: readonly string[]; readonly why: string }>> = {
+  'data/src/image-files/list-images.ts': {
+    names: ['opendir'],
+    why: 'streams the entries of a folder with millions of images; opens no file',
+  },
+  'jit/src/runtime/processors.ts': { names: ['readFileSync'], why: PSEUDO },
+  'trainer/src/checkpoint/checkpoint.ts': {
+    names: ['mkdirSync', 'renameSync'],
+    why: 'a new folder, which fails if the name is taken, and the rename that completes a checkpoint',
+  },
+  'trainer/src/checkpoint/checkpoint-folder.ts': {
+    names: ['renameSync'],
+    why: 'the rename before a checkpoint is removed',
+  },
+  'trainer/src/checkpoint/layout.ts': { names: ['renameSync'], why: 'the rename of a damaged checkpoint' },
+  'trainer/src/files/log-file.ts': { names: ['writeFileSync'], why: 'writes to a descriptor of openForAppend' },
+  'trainer/src/machine/peak-memory.ts': { names: ['readFileSync'], why: PSEUDO },
+  'trainer/src/run/lock.ts': {
+    names: ['copyFileSync', 'linkSync', 'readSync', 'renameSync', 'rmSync'],
+    why: 'the hard links of the lock; reads a descriptor of openRegularFile',
+  },
+  'trainer/src/run/process-start.ts': { names: ['readFileSync'], why: PSEUDO },
+  'trainer/src/terminal/endings.ts': { names: ['readFileSync'], why: `${PSEUDO}; it imports only Node modules` },
+};
+
+const folder = join(root, 'packages');
+const found = new Map(
+  readdirSync(folder)
+    .filter((name) => name !== 'files' && existsSync(join(folder, name, 'src')))
+    .flatMap((name) =>
+      readdirSync(join(folder, name, 'src'), { recursive: true, encoding: 'utf8' }).map(
+        (path) => `${name}/src/${path.replaceAll('\\', '/')}`,
+      ),
+    )
+    .filter((path) => /\.[cm]?[jt]s$/.test(path) && !/\.test\.ts$|\/testing(\/|\.ts$)|\.d\.ts$/.test(path))
+    .map((path) => [path, fileSystemNames(readFileSync(join(folder, path), 'utf8'))] as const)
+    .map(([path, names]) => [path, names.filter((name) => !harmless.test(name))] as const)
+    .filter(([, names]) => names.length > 0),
+);
+
+it('packages read and write files through @dm/files', () => {
+  const raw = [...found].flatMap(([path, names]) =>
+    names.filter((name) => allowed[path]?.names.includes(name) !== true).map((name) => `${path}: ${name}`),
+  );
+  expect(raw).toEqual([]);
+});
+
+it('every exception is needed', () => {
+  const unneeded = Object.entries(allowed).flatMap(([path, { names }]) =>
+    names.filter((name) => found.get(path)?.includes(name) !== true).map((name) => `${path}: ${name}`),
+  );
+  expect(unneeded).toEqual([]);
+});
+
+describe('what a module takes from node:fs', () => {
+  it.each([
+    ["import { readFileSync, type Stats } from 'node:fs';", ['readFileSync']],
+    ["import { open as openFile } from 'fs/promises';", ['open']],
+    ["import type { FileHandle } from 'node:fs/promises';", []],
+    ["import fs from 'fs';", [everything]],
+    ["import * as fs from 'node:fs';", [everything]],
+    ["export * from 'node:fs';", [everything]],
+    ["const { readFileSync } = await import('node:fs');", ['readFileSync']],
+    ["const [{ cpus }, { statSync: s }] = await Promise.all([import('node:os'), import('node:fs')]);", ['statSync']],
+    ["(await import('node:fs')).readFileSync('x');", [everything]],
+    ["const { openSync } = require('fs');", ['openSync']],
+    ["const fs = process.getBuiltinModule('node:fs');", [everything]],
+    ["const name = 'node:fs';", [everything]],
+    ['// read by node:fs', []],
+  ])('%s', (code, names) => {
+    expect(fileSystemNames(code)).toEqual(names);
+  });
+});
