@@ -1,5 +1,6 @@
 // However a training ends, its state is saved, its lock is released, and the first error is the one that is shown.
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -37,9 +38,16 @@ function left() {
   };
 }
 
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+/** Names of checkpoints that are being written, or were left unfinished. */
+function partials(): string[] {
+  return readdirSync(join(folder, 'run/checkpoints')).filter((name) => name.endsWith('.partial'));
+}
+
 async function logged(): Promise<void> {
   const path = join(folder, 'run/metrics.jsonl');
-  while (!existsSync(path) || readFileSync(path, 'utf8') === '') await new Promise((done) => setTimeout(done, 20));
+  while (!existsSync(path) || readFileSync(path, 'utf8') === '') await pause(20);
 }
 
 /** The last step that was done is saved and logged, and nobody holds the run. */
@@ -72,6 +80,38 @@ describe.skipIf(process.platform === 'win32')('a signal', () => {
     expectAllSaved();
   });
 
+  it.each([
+    ['SIGINT', 'SIGINT', 130],
+    ['SIGTERM', 'SIGTERM', 143],
+    ['SIGINT', 'SIGTERM', 143],
+  ] as const)(
+    '%s, and %s while that save is being written, end at once; the run resumes',
+    { timeout: 600_000 },
+    async (first, second, code) => {
+      // A save takes several seconds: it writes hundreds of chunks.
+      const env = { ...process.env, DM_TEST_SLOW_WRITE: '10' };
+      const run = start(training(many, { checkpoints: { every: 3, keepLast: 9 } }), folder, { env });
+      while (!existsSync(join(folder, 'run/checkpoints/step-000003'))) await pause(20);
+      const acknowledged = once(run.process.stderr!, 'data');
+      run.process.kill(first);
+      await acknowledged;
+      // Signals within half a second of the first count as the same request.
+      await pause(600);
+      while (partials().length === 0) await pause(5);
+      run.process.kill(second);
+      expect(await run.finished).toMatchObject({ code });
+      const before = left();
+      expect(partials()).toHaveLength(1);
+      expect(before.saved).toBeGreaterThanOrEqual(3);
+      expect(before.logged! - before.saved!).toBeLessThanOrEqual(3);
+      expect(before.locks).toEqual([]);
+      const next = await dm(['train', '--resume', '--out', 'run', '--set', 'budgets.steps=1'], folder);
+      expect(next).toMatchObject({ code: 0, stderr: '' });
+      expect(left().saved).toBe(before.saved! + 1);
+      expect(partials()).toEqual([]);
+    },
+  );
+
   it.skipIf(spawnSync('nohup', ['true']).status !== 0)('SIGHUP under nohup is ignored, SIGUSR1 always', async () => {
     // Not replaced by `dm`, bash passes on the name of nohup as a person's shell does.
     const run = inBash('nohup "$@" < /dev/null & echo $! > pid; wait $!', training(many));
@@ -81,7 +121,7 @@ describe.skipIf(process.platform === 'win32')('a signal', () => {
     const seen = readMetrics(join(folder, 'run/metrics.jsonl')).length;
     while (readMetrics(join(folder, 'run/metrics.jsonl')).length < seen + 5) {
       process.kill(pid, 0); // throws if it has ended
-      await new Promise((done) => setTimeout(done, 50));
+      await pause(50);
     }
     process.kill(pid, 'SIGTERM');
     const { code, stderr } = await run;
@@ -108,7 +148,7 @@ describe.skipIf(process.platform === 'win32')('an output that nobody reads, or t
     await run.said('step ');
     run.process.stdout!.destroy();
     run.process.stderr!.destroy();
-    await new Promise((done) => setTimeout(done, 500));
+    await pause(500);
     run.process.kill('SIGTERM');
     expect(await run.finished).toMatchObject({ code: 143 });
     expectAllSaved();
