@@ -1,3 +1,4 @@
+import { dmCommand } from '@dm/files';
 import { checkInteger, checkOptions } from '@dm/ops';
 import { DataError } from './errors.js';
 
@@ -60,7 +61,7 @@ export function checkLimit(what: string, actual: number, limits: DataLimits, nam
 /** The error for an exceeded limit, for callers that stop before the actual amount is known. */
 export function limitError(what: string, limit: number, name: keyof DataLimits): DataError {
   return new DataError(
-    `${what}; the limit is ${limit}. If you trust the file, raise it: dm data prepare <data> --limit ${name}=<number>, ` +
+    `${what}; the limit is ${limit}. If you trust the file, raise it: ${dmCommand(['data', 'prepare', '<data>'])} --limit ${name}=<number>, ` +
       `or limits.${name} in the library.`,
     { code: 'DATA_LIMIT' },
   );

@@ -79,7 +79,7 @@ export {
   openRandomExtractor,
   type RandomOptions,
 } from './extractors/mobilenet.js';
-export { type ExtractorEngineOptions } from './extractors/network-extractor.js';
+export { checkImages, type ExtractorEngineOptions } from './extractors/network-extractor.js';
 export { resizeMethods, type ResizeMethod } from './extractors/resize.js';
 export {
   type BucketCoordinate,

@@ -64,16 +64,19 @@ function existingAncestor(full: string, path: string): string {
  * Creates a folder and its parents; does nothing if it exists. Unlike Node's recursive `mkdir` it always terminates,
  * also in /proc or in a working folder that was removed.
  *
+ * @returns the folders that were created, outermost first
  * @throws {FileError} if a part of the path is not a folder, it is in /proc, /sys or /dev, or it cannot be written
  */
-export function makeFolder(path: string): void {
+export function makeFolder(path: string): string[] {
   const full = absolute(path);
   const missing: string[] = [];
   const ancestor = existingAncestor(full, path);
   for (let at = full; at !== ancestor; at = dirname(at)) missing.push(at);
+  const created: string[] = [];
   for (const folder of missing.toReversed()) {
     try {
       mkdirSync(folder);
+      created.push(folder);
     } catch (error) {
       // Another process may have created it in the meantime.
       if (errnoOf(error) !== 'EEXIST' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
@@ -81,6 +84,7 @@ export function makeFolder(path: string): void {
       }
     }
   }
+  return created;
 }
 
 /**
@@ -135,6 +139,8 @@ function refuseLink(path: string): void {
   try {
     if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
   } catch (error) {
+    // A part of the path is a file, so nothing can exist here.
+    if (errnoOf(error) === 'ENOTDIR') return;
     throw readError(path, error);
   }
   throw new FileError(path, 'is a symbolic link, which is not followed here. Replace it with a copy of its target.', {

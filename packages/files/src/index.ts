@@ -1,3 +1,4 @@
+export { dmCommand, dmProgram, type DmSurroundings } from './dm-command.js';
 export { FileError, readError, writeError, type FileErrorCode } from './errors.js';
 export { fileKind, type FileKind, type LinkOptions } from './kind.js';
 export {

@@ -1,17 +1,7 @@
-/** The `dm` command: registers the subcommands (one file each in commands/) and prints errors. */
+/** The `dm` command: runs it (`createProgram`) and prints errors. */
 import { enableProdMode } from '@tensorflow/tfjs-core';
-import { Command, CommanderError } from 'commander';
-import { benchCommand } from './commands/bench.js';
-import { configCommand } from './commands/config.js';
-import { dataCommand } from './commands/data.js';
-import { doctorCommand } from './commands/doctor.js';
-import { evalCommand } from './commands/eval/eval.js';
-import { exportCommand } from './commands/export.js';
-import { importCommand } from './commands/import.js';
-import { reportCommand } from './commands/report.js';
-import { sampleCommand } from './commands/sample.js';
-import { trainCommand } from './commands/train.js';
-import { environment } from './machine/environment.js';
+import { CommanderError } from 'commander';
+import { createProgram } from './commands/program.js';
 import { outputError, watchOutputs } from './terminal/endings.js';
 import { guardOutput, printError, printWarning } from './terminal/output.js';
 
@@ -28,25 +18,7 @@ process.on('uncaughtException', (error) => {
   process.exit(1);
 });
 
-const program = new Command('dm')
-  .description('Train diffusion models. `dm train` trains on handwritten digits and needs no arguments.')
-  .version(String(environment()['dm']))
-  // Options after a command's name belong to that command: `dm eval` and its subcommands share option names.
-  .enablePositionalOptions();
-const commands = [
-  trainCommand(),
-  sampleCommand(),
-  evalCommand(),
-  exportCommand(),
-  importCommand(),
-  reportCommand(),
-  dataCommand(),
-  configCommand(),
-  benchCommand(),
-  doctorCommand(),
-];
-for (const command of commands) program.addCommand(command);
-quiet(program);
+const program = createProgram();
 
 try {
   await program.parseAsync();
@@ -68,9 +40,3 @@ process.once('beforeExit', () => {
   // Training has written its files; for other commands standard output is the result, or names the file that holds it.
   if (process.argv[2] !== 'train') process.exitCode ||= 1;
 });
-
-/** Makes commander throw usage errors (such as an unknown flag) instead of printing them, so each is printed once. */
-function quiet(command: Command): void {
-  command.exitOverride().configureOutput({ outputError: () => {} });
-  for (const inner of command.commands) quiet(inner);
-}

@@ -8,11 +8,14 @@
  * Randomness is a function of (seed, stream, step, index), and all other state that a step depends on is in the
  * checkpoint, so a resumed run is bit-identical to an uninterrupted one.
  */
+import { dirname } from 'node:path';
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
+import { chooseRun } from './checkpoint/choose-run.js';
 import { secondsSince, trainingSteps } from './step/training-loop.js';
 import { readBest, type Best } from './checkpoint/best.js';
 import { lowestLossCheckpoint } from './checkpoint/checkpoint-folder.js';
-import type { PartialConfig } from './config/schema.js';
+import { checkUnchanged } from './checkpoint/resume.js';
+import type { Config, PartialConfig } from './config/schema.js';
 import { engineOptions, openEngine } from './setup/engine.js';
 import { messageOf, UserError } from './errors.js';
 import type { TrainHooks } from './session/hooks.js';
@@ -22,21 +25,19 @@ import { peakMemoryMb } from './machine/peak-memory.js';
 import { openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
 import { savedConfig } from './config/saved-config.js';
-import {
-  createRunFolder,
-  defaultRunFolder,
-  hasRun,
-  noRunToResumeError,
-  runFolder,
-  type RunFolder,
-} from './run/run-folder.js';
-import { openTrainingSession, type TrainingSession } from './session/session.js';
+import { defaultRunFolder, hasRun, noRunError, reserveRunFolder, runFolder, type RunFolder } from './run/run-folder.js';
+import { openTrainingSession, removeRun, type TrainingSession } from './session/session.js';
 import { roundToFourDigits } from './session/throughput.js';
 
 export interface TrainOptions {
-  /** Resume the run in `out` from its newest valid checkpoint. */
+  /** Resume the run in `out`, or else the newest unfinished one, from its newest valid checkpoint. */
   readonly resume?: boolean;
-  /** Delete the run in `out` first. */
+  /**
+   * Train the finished run in `out`, or else the newest finished one, for this many more steps, with its moments and
+   * averages. Schedules that are scaled to `totalSteps` are laid out again over the new total.
+   */
+  readonly extend?: number;
+  /** Delete the run in `out` as soon as the new one begins. */
   readonly overwrite?: boolean;
   /** Train even if the estimated memory exceeds this machine's. */
   readonly skipMemoryCheck?: boolean;
@@ -82,23 +83,42 @@ export async function train(config: PartialConfig = {}, options: TrainOptions = 
 
 /** `train` with a configuration in layers, whose sources appear in error messages. Used by the command. */
 export async function trainLayers(layers: readonly Layer[], options: TrainOptions = {}): Promise<TrainResult> {
-  const onNote = options.hooks?.onNote;
+  checkOptions(options);
+  const { skipMemoryCheck, signal, hooks = {} } = options;
+  const { onNote } = hooks;
+  const resume = isContinued(options);
   return withCleanup(
     async (defer) => {
       const run = chooseFolder(layers, options);
-      createRunFolder(run);
+      const removeIfEmpty = reserveRunFolder(run);
+      defer(removeIfEmpty);
       const lock = acquireLock(run.path);
       defer(() => release(lock, onNote));
+      // A signal ends the process at once until the first step: after the lock's own cleanup, which this follows.
+      process.once('exit', removeIfEmpty);
+      defer(() => void process.off('exit', removeIfEmpty));
+      let hasBegun = false;
+      let stepsDone = () => 0;
+      defer(() => {
+        // The run is not worth keeping if its first step failed.
+        if (hasBegun && !resume && stepsDone() === 0) removeRun(run);
+      });
+
       const began = performance.now();
-      const before = options.resume === true ? [savedConfig(run)] : [];
-      const chosen = { ...resolveConfig([...before, ...layers]), out: run.path };
-      const { skipMemoryCheck } = options;
-      const setup = await openTrainingSetup(chosen, { skipMemoryCheck, isResumed: before.length > 0 });
-      const engine = await openEngine(chosen.engine, engineOptions(chosen));
+      const saved = resume ? [savedConfig(run)] : [];
+      const { config, extendedFrom } = resolveChosen(run, saved, layers, options);
+      const setup = await openTrainingSetup(config, { skipMemoryCheck, isResumed: resume });
+      const engine = await openEngine(config.engine, engineOptions(config));
       defer(() => engine.dispose());
-      const session = await openTrainingSession(run, setup, engine, options);
+      const session = await openTrainingSession(run, setup, engine, {
+        resume,
+        ...(extendedFrom !== undefined && { extendedFrom }),
+        onBegin: () => (hasBegun = true),
+        hooks,
+      });
+      stepsDone = () => session.step;
       defer(() => session.dispose());
-      const status = await trainSession(session, began, options.signal);
+      const status = await trainSession(session, began, signal);
       await session.finish();
       return resultOf(session, status, secondsSince(began));
     },
@@ -117,18 +137,77 @@ function release(lock: Lock, onNote: TrainHooks['onNote']): void {
   }
 }
 
-function chooseFolder(layers: readonly Layer[], { resume = false, overwrite = false }: TrainOptions): RunFolder {
-  const { out } = resolveConfig(layers);
-  if (!overwrite && layers.every((l) => l.value.out === undefined)) return defaultRunFolder(out, resume);
-  const run = runFolder(out);
-  if (resume && !hasRun(run)) throw noRunToResumeError(out);
-  if (!resume && !overwrite && hasRun(run)) {
+function isContinued({ resume = false, extend }: TrainOptions): boolean {
+  return resume || extend !== undefined;
+}
+
+/** @throws {UserError} if options contradict each other */
+function checkOptions(options: TrainOptions): void {
+  const { resume = false, overwrite = false, extend } = options;
+  if (extend !== undefined && !(Number.isSafeInteger(extend) && extend >= 1)) {
     throw new UserError(
-      `${out} already contains a run. Resume it (--resume), delete it (--overwrite) or choose another folder (--out).`,
+      `extend (--extend) must be the number of steps to add, an integer of at least 1, got ${extend}.`,
+    );
+  }
+  if (resume && extend !== undefined) {
+    throw new UserError('resume and extend contradict each other: resume an unfinished run, extend a finished one.');
+  }
+  if (overwrite && isContinued(options)) {
+    throw new UserError(
+      `overwrite deletes the run that ${resume ? 'resume' : 'extend'} would continue: omit one of them.`,
+    );
+  }
+}
+
+function chooseFolder(layers: readonly Layer[], options: TrainOptions): RunFolder {
+  const { extend, overwrite = false, hooks } = options;
+  const { out } = resolveConfig(layers);
+  const isNamed = layers.some(({ value }) => value.out !== undefined);
+  if (isContinued(options)) {
+    if (!isNamed) {
+      const purpose = extend === undefined ? 'resume' : 'extend';
+      return chooseRun(dirname(out), purpose, (text) => hooks?.onNote?.(text));
+    }
+    const run = runFolder(out);
+    if (!hasRun(run)) throw noRunError(out);
+    return run;
+  }
+  if (!overwrite && !isNamed) return defaultRunFolder(out);
+  const run = runFolder(out);
+  if (!overwrite && hasRun(run)) {
+    throw new UserError(
+      `${out} already contains a run. Resume it (--resume), extend it if it is finished (--extend <steps>), delete it ` +
+        '(--overwrite) or choose another folder (--out).',
       { code: 'RUN_EXISTS' },
     );
   }
   return run;
+}
+
+interface Chosen {
+  readonly config: Config;
+  /** `totalSteps` before the run is extended; undefined if it is not. */
+  readonly extendedFrom: number | undefined;
+}
+
+/**
+ * The configuration of a new run, or of the one with the configuration `saved`, changed by the layers.
+ *
+ * @throws {UserError} `RESUME_MISMATCH` if a layer would change the training of the run
+ */
+function resolveChosen(
+  run: RunFolder,
+  saved: readonly Layer[],
+  layers: readonly Layer[],
+  { extend }: TrainOptions,
+): Chosen {
+  const resolved = resolveConfig([...saved, ...layers]);
+  const config = { ...resolved, out: run.path };
+  if (saved.length === 0) return { config, extendedFrom: undefined };
+  const before = resolveConfig(saved);
+  checkUnchanged(run, before, resolved);
+  if (extend === undefined) return { config, extendedFrom: undefined };
+  return { config: { ...config, totalSteps: before.totalSteps + extend }, extendedFrom: before.totalSteps };
 }
 
 /** Runs the loop; if it fails, saves the last complete step. `began` is the session's start by `performance.now()`. */

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { atomicWriteFolder, makeFolder, removeTree } from '@dm/files';
+import { atomicWriteFolder, dmCommand, makeFolder, removeTree } from '@dm/files';
 import { extract } from 'tar';
 import type { Dataset } from '../dataset.js';
 import type { Split } from './mnist.js';
@@ -67,7 +67,7 @@ export async function openCifar10(options: Cifar10Options = {}): Promise<Dataset
   const dir = cifarDir(options.cacheDir);
   return openShard(shardPath(dir, options.split ?? 'train')).catch((cause: unknown) => {
     throw new DataError(
-      `CIFAR-10 is not ready in ${dir} (${reasonOf(cause)}). Fetch it once (139 MB): dm data fetch cifar10`,
+      `CIFAR-10 is not ready in ${dir} (${reasonOf(cause)}). Fetch it once (139 MB): ${dmCommand(['data', 'fetch', 'cifar10'])}`,
       { code: 'DATA_NOT_INSTALLED', cause },
     );
   });

@@ -26,7 +26,7 @@ export interface ImageFolderOptions extends ImageFileOptions {
 export async function openImageFolder(options: ImageFolderOptions): Promise<Dataset> {
   const { path: root } = options;
   checkDecodeOptions(root, options);
-  const { paths, notes } = await listImages(root, options.limits);
+  const { paths, notes, skippedLinks } = await listImages(root, options.limits, options);
   const text = await labelText(join(root, LABEL_FILE), paths.length);
   const labeled = text === undefined ? labelsFromFolders(root, paths) : labelsFromFile(root, text, paths);
   const limits = resolveLimits(options.limits);
@@ -35,7 +35,7 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
     {
       name: `folder:${root}`,
       ...labeled,
-      notes: [...notes, ...(labeled.notes ?? [])],
+      notes: [...notes, ...linkNotes(skippedLinks), ...(labeled.notes ?? [])],
       length: paths.length,
       pathOf,
       async bytesOf(index) {
@@ -53,6 +53,16 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
     },
     options,
   );
+}
+
+/** Maximum number of skipped links to list. */
+const NAMED = 5;
+
+function linkNotes(skipped: readonly string[]): string[] {
+  if (skipped.length === 0) return [];
+  const more = skipped.length > NAMED ? [`... and ${skipped.length - NAMED} more links.`] : [];
+  const what = skipped.length === 1 ? '1 link' : `${skipped.length} links`;
+  return [`${what} skipped:`, ...skipped.slice(0, NAMED), ...more];
 }
 
 /** The content of the label file; undefined if there is none. */

@@ -66,6 +66,28 @@ describe('listImages', () => {
     await expect(open()).rejects.toMatchObject({ code: 'DATA_NOT_FOUND' });
   });
 
+  it('links that cannot be followed are errors that name skipBad, which skips and lists them', async () => {
+    put('a/1.png');
+    put('b/2.png');
+    symlinkSync('gone.png', join(root, 'a', 'broken.png'));
+    symlinkSync('self', join(root, 'b', 'self'));
+    symlinkSync('nowhere', join(root, 'folder'));
+    symlinkSync(root, join(root, 'b', 'loop'));
+    const links = ['a/broken.png', 'b/loop', 'b/self', 'folder'].map((path) => join(root, path));
+    await expect(open()).rejects.toThrowWith({ code: 'DATA_NOT_FOUND', contains: [links[3]!, '--skip-bad'] });
+
+    const set = await openImageFolder({ path: root, size: 2, skipBad: true });
+    expect([set.length, set.classes]).toEqual([2, ['a', 'b']]);
+    for (const link of links) expect(set.notes!.filter((note) => note.startsWith(link))).toHaveLength(1);
+
+    rmSync(join(root, 'a', '1.png'));
+    rmSync(join(root, 'b', '2.png'));
+    await expect(openImageFolder({ path: root, size: 2, skipBad: true })).rejects.toThrowWith({
+      code: 'DATA_EMPTY',
+      contains: ['skipped: 4', root],
+    });
+  });
+
   it('a folder counts once, whatever links lead to it', async () => {
     put('set/b/1.png');
     put('elsewhere/2.png');

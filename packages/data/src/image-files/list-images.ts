@@ -14,21 +14,33 @@ export interface ImageListing {
   readonly paths: readonly string[];
   /** Notes about skipped files and folders, one sentence each. */
   readonly notes: readonly string[];
+  /** With `skipBad`: the links that were skipped, each with the reason. */
+  readonly skippedLinks: readonly string[];
+}
+
+export interface ListImagesOptions {
+  /** Skip links that cannot be followed, instead of stopping at the first. Default false. */
+  readonly skipBad?: boolean | undefined;
 }
 
 /** Folder entries read at a time. */
 const READ_AHEAD = 1024;
 /** Links followed at a time. */
 const CONCURRENT = 16;
+const skipBadHint = 'skipBad (--skip-bad) skips such links.';
 
 /**
  * The images in a folder and its subfolders, by file extension; hidden files and folders (`.name`) are skipped. Links
  * to files and folders are followed, but each folder counts once: links to a folder that is already included are
  * skipped. Uses about 100 bytes of memory per image.
  * @throws {DataError} if the folder is missing, cannot be read, or has no images; if a link is broken or leads to a
- * folder that contains it; or if `maxImages` or `maxDepth` is exceeded
+ * folder that contains it, and `skipBad` is not set; or if `maxImages` or `maxDepth` is exceeded
  */
-export async function listImages(root: string, options: Partial<DataLimits> = {}): Promise<ImageListing> {
+export async function listImages(
+  root: string,
+  options: Partial<DataLimits> = {},
+  { skipBad = false }: ListImagesOptions = {},
+): Promise<ImageListing> {
   const limits = resolveLimits(options);
   const found = await stat(root, { bigint: true }).catch(() => undefined);
   if (!found) throw new DataError(`${root}: no such folder.`, { code: 'DATA_NOT_FOUND' });
@@ -37,8 +49,20 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
   const paths: string[] = [];
   const empty: string[] = [];
   const twice: string[] = [];
+  const skippedLinks: string[] = [];
   const others = createSkippedFiles();
   const seen = new Set<string>();
+
+  const badLink = (error: DataError): undefined => {
+    if (!skipBad) throw new DataError(`${error.message} ${skipBadHint}`, { code: error.code, cause: error });
+    skippedLinks.push(error.message);
+  };
+  /** What a link leads to; undefined if it is skipped. */
+  const target = (path: string): Promise<BigIntStats | undefined> =>
+    follow(path).catch((error: unknown) => {
+      if (error instanceof DataError) return badLink(error);
+      throw error;
+    });
 
   /**
    * `relative` is empty or ends with '/'. `around` are the folders that contain it; `link` is the last link in the path
@@ -52,11 +76,12 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
     seen.add(identity);
     const inside = [...around, { path: folder, identity }];
     const { images, folders, links } = await readFolder(folder, others);
-    const targets = await mapConcurrent(links, CONCURRENT, (name) => follow(join(folder, name)));
-    const linkedFolders = new Set(links.filter((_, i) => targets[i]!.isDirectory()));
+    const targets = await mapConcurrent(links, CONCURRENT, (name) => target(join(folder, name)));
+    const linkedFolders = new Set(links.filter((_, i) => targets[i]?.isDirectory()));
     for (const [i, name] of links.entries()) {
+      if (targets[i] === undefined) continue;
       if (linkedFolders.has(name)) folders.push(name);
-      else if (targets[i]!.isFile() && isImage(name)) images.push(name);
+      else if (targets[i].isFile() && isImage(name)) images.push(name);
       else others.add(name);
     }
     images.sort(compareCodeUnits);
@@ -69,7 +94,13 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
       const identityInside = identityOf(await follow(path));
       const outer = inside.find((one) => one.identity === identityInside);
       const lastLink = linkedFolders.has(name) ? path : link;
-      if (outer) throw new DataError(`${lastLink ?? path} leads back to ${outer.path}. Remove the link.`);
+      if (outer) {
+        const error = new DataError(`${lastLink ?? path} leads back to ${outer.path}. Remove the link.`);
+        // Skipping a folder below the link would keep the rest of what the link leads to.
+        if (lastLink !== path) throw error;
+        badLink(error);
+        continue;
+      }
       // A link to a folder of the dataset may precede that folder.
       if (seen.has(identityInside) || (linkedFolders.has(name) && isWithin(realRoot, await realpath(path)))) {
         twice.push(path);
@@ -86,14 +117,20 @@ export async function listImages(root: string, options: Partial<DataLimits> = {}
   };
   await walk('', identityOf(found), []);
   if (paths.length === 0) {
-    throw new DataError(`${root}: no images in it (looked for ${imageExtensions.join(', ')}, including subfolders).`, {
-      code: 'DATA_EMPTY',
-    });
+    const links = skippedLinks.length === 0 ? '' : ` Links skipped: ${skippedLinks.length}, such as ${skippedLinks[0]}`;
+    throw new DataError(
+      `${root}: no images in it (looked for ${imageExtensions.join(', ')}, including subfolders).${links}`,
+      { code: 'DATA_EMPTY' },
+    );
   }
   const lead = twice.length === 1 ? 'link leads' : 'links lead';
   const twiceNotes =
     twice.length === 0 ? [] : [`${twice.length} ${lead} to folders that are already included, such as ${twice[0]}.`];
-  return { paths, notes: [...others.notes(empty), ...twiceNotes] };
+  return {
+    paths,
+    notes: [...others.notes(empty), ...twiceNotes],
+    skippedLinks: skippedLinks.toSorted(compareCodeUnits),
+  };
 }
 
 interface Folder {

@@ -1,5 +1,6 @@
 import { EvalError } from '../errors.js';
 import type { ExtractorIdentity, FeatureExtractor } from '../extractors/feature-extractor.js';
+import { checkImages } from '../extractors/network-extractor.js';
 import type { Features } from '../metrics/features.js';
 import { concatFloat32 } from '../concat-float32.js';
 import type { ImageSource } from '../sources/image-source.js';
@@ -55,6 +56,7 @@ export async function extractFeatures(
 ): Promise<ImageFeatures> {
   const { batchSize = 64, keepFeatures = false, keepLogits = false, onProgress } = options;
   const { name, shape } = source;
+  checkImages(extractor, shape);
   if (keepLogits && !extractor.hasLogits) {
     throw new EvalError(
       'FEATURES_MISSING',

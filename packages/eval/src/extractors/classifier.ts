@@ -1,4 +1,5 @@
 /** A classifier trained on the user's data, as a file and as an extractor. */
+import { dmCommand } from '@dm/files';
 import { formatSafetensors, transpose } from '@dm/models';
 import { viewFlat, type NdArray } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
@@ -16,8 +17,11 @@ export interface ClassifierOptions extends ExtractorEngineOptions {
 /** How a file was trained; string values, as in safetensors metadata. */
 export type ClassifierRecord = Readonly<Record<string, string>>;
 
-export const classifierHelp =
-  'Train the extractor classifier on your data first: dm eval train-extractor <data set> --out <file>.safetensors.';
+/** How to get the weights of the extractor `classifier`. */
+export function classifierHelp(): string {
+  const command = dmCommand(['eval', 'train-extractor', '<data>'], { out: '<file>.safetensors' });
+  return `Train the extractor classifier on your data first: ${command}`;
+}
 
 const KIND = 'dm classifier 1';
 const SHAPE = 'image_shape';
@@ -47,7 +51,7 @@ export function formatClassifier(of: ClassifierShape, params: Float32Array, reco
  */
 export async function openClassifierExtractor(options: ClassifierOptions): Promise<FeatureExtractor> {
   const { weights: path, ...engine } = options;
-  return createClassifierExtractor(await readWeights(path, classifierHelp), path, engine);
+  return createClassifierExtractor(await readWeights(path, classifierHelp()), path, engine);
 }
 
 /** As `openClassifierExtractor`, for a file already read; `name` is used in messages. */
@@ -74,16 +78,8 @@ export function createClassifierExtractor(
       comparable: false,
       hasLogits: true,
       weights,
-      apply(params, images) {
-        const given = images.shape.slice(1).join('x');
-        if (given !== of.shape.join('x')) {
-          throw new EvalError(
-            'IMAGES_UNSUPPORTED',
-            `The classifier ${name} takes images of ${of.shape.join('x')}, got ${given}.`,
-          );
-        }
-        return classify(params, tf.sub(tf.div(images, 127.5), 1));
-      },
+      imageShape: of.shape,
+      apply: (params, images) => classify(params, tf.sub(tf.div(images, 127.5), 1)),
     },
     { batchSize: 64, ...engine },
   );
@@ -94,7 +90,7 @@ function shapeOf(name: string, metadata: ClassifierRecord): ClassifierShape {
   const classes = Number(metadata[CLASSES]);
   const counts = [...shape, classes];
   if (metadata['kind'] !== KIND || shape.length !== 3 || !counts.every((n) => Number.isInteger(n) && n > 0)) {
-    throw new EvalError('WEIGHTS_INVALID', `${name} is not a classifier written by dm. ${classifierHelp}`);
+    throw new EvalError('WEIGHTS_INVALID', `${name} is not a classifier written by dm. ${classifierHelp()}`);
   }
   return { shape: shape as [number, number, number], classes };
 }

@@ -30,6 +30,8 @@ export interface FeatureExtractor extends ExtractorIdentity {
   readonly hasLogits: boolean;
   /** Whether it provides `spatial`. */
   readonly hasSpatial?: boolean;
+  /** [H, W, C] of the images, if it takes only one shape. */
+  readonly imageShape?: readonly [number, number, number];
   features(images: ImageBytes): Promise<ExtractedBatch>;
   dispose(): Promise<void>;
 }

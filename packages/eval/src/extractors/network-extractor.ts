@@ -18,6 +18,7 @@ export interface Network extends ExtractorIdentity {
   readonly weights: Arrays;
   readonly hasLogits: boolean;
   readonly hasSpatial?: boolean;
+  readonly imageShape?: readonly [number, number, number];
   /** Resizes images for `apply`, if it does not do so itself. */
   readonly prepare?: (images: ImageBytes) => Promise<ImageBytes>;
   /**
@@ -35,13 +36,35 @@ export interface NetworkOutputs {
 }
 
 /**
+ * Checks before any work that an extractor takes images of the shape [H, W, C].
+ * @throws {EvalError} `IMAGES_UNSUPPORTED` if it does not
+ */
+export function checkImages(
+  { name, imageShape }: Pick<FeatureExtractor, 'name' | 'imageShape'>,
+  shape: readonly [number, number, number],
+): void {
+  const given = shape.join('x');
+  if (imageShape !== undefined && given !== imageShape.join('x')) {
+    throw new EvalError(
+      'IMAGES_UNSUPPORTED',
+      `The extractor ${name} takes images of ${imageShape.join('x')} (height x width x channels), got ${given}.`,
+    );
+  }
+  if (shape[2] === 1 || shape[2] === 3) return;
+  throw new EvalError(
+    'IMAGES_UNSUPPORTED',
+    `The extractor ${name} takes gray or RGB images, got ${shape[2]} channels.`,
+  );
+}
+
+/**
  * The extractor of a network. Every run has `batchSize` images, so that the engine compiles once per image size.
  * @throws {RangeError} if the batch size is not a positive integer
  */
 export function createNetworkExtractor(network: Network, options: ExtractorEngineOptions): FeatureExtractor {
   const { engine, batchSize = 16 } = options;
   checkInteger('extractor: batchSize', batchSize, 1);
-  const { name, weightsSha256, resize, dimensions, comparable, hasLogits, hasSpatial = false } = network;
+  const { name, weightsSha256, resize, dimensions, comparable, hasLogits, hasSpatial = false, imageShape } = network;
   const program = engine.compile(
     (state, { images }) => ({ outputs: { ...network.apply(state, images as tf.Tensor4D) } }),
     { name },
@@ -66,19 +89,17 @@ export function createNetworkExtractor(network: Network, options: ExtractorEngin
     comparable,
     hasLogits,
     hasSpatial,
+    ...(imageShape !== undefined && { imageShape }),
     async features(images) {
-      const { shape } = images;
-      const [count, ...imageShape] = shape;
-      if (imageShape[2] !== 1 && imageShape[2] !== 3) {
-        throw new EvalError('IMAGES_UNSUPPORTED', `${name} takes gray or RGB images, got ${imageShape[2]} channels.`);
-      }
-      const size = imageShape.reduce((product, length) => product * length, 1);
+      const [count, ...shape] = images.shape;
+      checkImages({ name, ...(imageShape !== undefined && { imageShape }) }, shape);
+      const size = shape.reduce((product, length) => product * length, 1);
       const parts: Record<keyof ExtractedBatch, Float32Array[]> = { features: [], logits: [], spatial: [] };
       for (let start = 0; start < count; start += batchSize) {
         const n = Math.min(batchSize, count - start);
         const batch = {
           data: images.data.subarray(start * size, (start + n) * size),
-          shape: [n, ...imageShape] as const,
+          shape: [n, ...shape] as const,
         };
         const outputs = await run(network.prepare === undefined ? batch : await network.prepare(batch));
         for (const [key, { data, shape: padded }] of Object.entries(outputs)) {

@@ -42,7 +42,8 @@ export async function openFolderSource(
   const files: string[] = [];
   let first: { readonly path: string; readonly shape: Shape } | undefined;
   const hash = createHash('sha256');
-  const paths = await imagePaths(root, limits);
+  const { paths, skippedLinks } = await imagePaths(root, limits, options);
+  skipped.push(...skippedLinks);
   for (let start = 0; start < paths.length; start += READ_AHEAD) {
     const heads = paths.slice(start, start + READ_AHEAD).map((path) => readHead(path, limits));
     // Wait for all first, so that a rejection is never unhandled; they are inspected below.
@@ -135,9 +136,9 @@ async function decode(
 }
 
 /** Sorted by the bytes of their paths, so that the order is the same on every machine. */
-async function imagePaths(root: string, limits: Partial<DataLimits>): Promise<string[]> {
-  const { paths } = await listImages(root, limits).catch((cause: unknown) => {
+async function imagePaths(root: string, limits: Partial<DataLimits>, options: SourceOptions) {
+  const { paths, skippedLinks } = await listImages(root, limits, options).catch((cause: unknown) => {
     throw cause instanceof DataError ? new EvalError('SET_INVALID', cause.message, { cause }) : cause;
   });
-  return paths.map((path) => join(root, path)).toSorted();
+  return { paths: paths.map((path) => join(root, path)).toSorted(), skippedLinks };
 }

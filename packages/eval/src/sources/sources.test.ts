@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMemoryDataset, writeNpy, writeNpz } from '@dm/data';
@@ -142,9 +142,14 @@ describe('folderSource', () => {
     writeFileSync(join(dir, 'bad.png'), damage(await png(8, 3, 9)));
     const read = async () => readAll(await openFolderSource(dir));
     await expect(read()).rejects.toThrowWith({ code: 'SET_INVALID', contains: ['bad.png', '--skip-bad'] });
+    symlinkSync('gone.png', join(dir, 'broken.png'));
+    await expect(read()).rejects.toThrowWith({ code: 'SET_INVALID', contains: ['broken.png', '--skip-bad'] });
     const source = await openFolderSource(dir, { skipBad: true });
     expect(await readAll(source)).toEqual(Array.from({ length: 3 * 8 * 8 * 3 }, () => 7));
-    expect(source.skipped).toEqual([expect.stringMatching(/bad\.png: cannot be decoded/)]);
+    expect(source.skipped).toEqual([
+      expect.stringContaining(join(dir, 'broken.png')),
+      expect.stringMatching(/bad\.png: cannot be decoded/),
+    ]);
   });
 
   it('refuses mixed sizes and channels, naming two files, and a folder without images', async () => {

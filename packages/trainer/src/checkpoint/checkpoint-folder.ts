@@ -12,6 +12,7 @@ import { lstatSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readBest } from './best.js';
 import { inspectCheckpoint, isDamage, readCheckpoint, type Checkpoint } from './checkpoint.js';
+import type { Manifest } from './manifest.js';
 import { isPartial, listCheckpoints, listSetAside, partialPath, setAside, type ListedCheckpoint } from './layout.js';
 import { expiredSteps, lowestLoss, type RetentionCandidate, type RetentionPolicy } from './policy.js';
 import { smoothedLoss } from '../step/loss-trend.js';
@@ -142,6 +143,20 @@ function removeCheckpoint(path: string): void {
 /** Path of the checkpoint with the lowest training loss, of those that look valid without reading file contents. */
 export function lowestLossCheckpoint(folder: string): string | undefined {
   return lowestLoss(inspectCheckpoints(folder).present)?.path;
+}
+
+/** The manifest of the newest checkpoint that looks valid without reading file contents; undefined if there is none. */
+export function newestManifest(folder: string): Manifest | undefined {
+  for (const { path, complete } of listCheckpoints(folder).toReversed()) {
+    if (!complete) continue;
+    try {
+      checkFolder(path);
+      return inspectCheckpoint(path);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+    }
+  }
+  return undefined;
 }
 
 interface InspectedCheckpoint extends RetentionCandidate {

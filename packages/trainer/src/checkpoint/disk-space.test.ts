@@ -64,23 +64,25 @@ describe('a disk', () => {
 
   it('with room for all is passed over in silence; with less it is said what will not fit', () => {
     const run = runFolder(mkdtempSync(join(tmpdir(), 'dm-room-')));
-    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 5 * bytes())).toBeUndefined();
-    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, 5 * bytes() - 1)).toMatch(
+    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, { free: 5 * bytes() })).toBeUndefined();
+    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 0, { free: 5 * bytes() - 1 })).toMatch(
       /checkpoints.*[\d.]+ MiB.*\b5\b.*keepLast is 3.*--keep-last 1/,
     );
     // Those that are there already need none.
     for (const step of [2, 4]) mkdirSync(join(run.checkpoints, `step-00000${step}`), { recursive: true });
-    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 4, 4 * bytes())).toBeUndefined();
+    expect(checkDiskSpace(run, setup, checkpointPolicy(setup.config), 4, { free: 4 * bytes() })).toBeUndefined();
     rmSync(run.path, { recursive: true });
   });
 
   it('without room for one is refused', () => {
-    expect(() => checkDiskSpace(runFolder(folder), setup, checkpointPolicy(setup.config), 0, bytes() - 1)).toThrowWith({
+    expect(() =>
+      checkDiskSpace(runFolder(folder), setup, checkpointPolicy(setup.config), 0, { free: bytes() - 1 }),
+    ).toThrowWith({
       type: UserError,
       code: 'DISK_FULL',
       contains: [formatMebibytes(bytes()), formatMebibytes(bytes() - 1), runFolder(folder).checkpoints, '--out'],
     });
     // There is nothing to save any more.
-    expect(checkDiskSpace(runFolder(folder), setup, checkpointPolicy(setup.config), 20, 0)).toBeUndefined();
+    expect(checkDiskSpace(runFolder(folder), setup, checkpointPolicy(setup.config), 20, { free: 0 })).toBeUndefined();
   });
 });

@@ -1,15 +1,29 @@
 /** Checks before training whether the disk has space for the checkpoints of a run. */
 import { listCheckpoints } from './layout.js';
-import { formatMebibytes, freeBytes } from '../files/disk.js';
+import { folderBytes, formatMebibytes, freeBytes } from '../files/disk.js';
 import { maxCheckpoints, type CheckpointPolicy } from './policy.js';
 import { UserError } from '../errors.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { tensorBytes } from '../setup/state-table.js';
 
+export interface DiskSpace {
+  readonly free?: number;
+  readonly present?: number;
+}
+
+/** The space for a run whose folder contains another one, which is removed when it begins. */
+export function spaceOfReplaced(run: RunFolder): DiskSpace {
+  return { free: freeBytes(run.path) + folderBytes(run.checkpoints), present: 0 };
+}
+
+function countCheckpoints(run: RunFolder): number {
+  return listCheckpoints(run.checkpoints).filter(({ complete }) => complete).length;
+}
+
 /**
  * A warning if the disk does not have space for all checkpoints that will exist at the same time; otherwise undefined.
- * `free` is the available space in bytes.
+ * `free` is the available space in bytes, and `present` the number of checkpoints that the run begins with.
  *
  * @throws {UserError} `DISK_FULL` if not even one checkpoint fits
  */
@@ -18,7 +32,7 @@ export function checkDiskSpace(
   setup: TrainingSetup,
   policy: CheckpointPolicy,
   step: number,
-  free: number = freeBytes(run.checkpoints),
+  { free = freeBytes(run.path), present = countCheckpoints(run) }: DiskSpace = {},
 ): string | undefined {
   const { config } = setup;
   if (step >= config.totalSteps) return undefined;
@@ -30,7 +44,6 @@ export function checkDiskSpace(
       { code: 'DISK_FULL' },
     );
   }
-  const present = listCheckpoints(run.checkpoints).filter(({ complete }) => complete).length;
   const more = Math.max(0, maxCheckpoints(policy, step, present) - present);
   if (more * bytes <= free) return undefined;
   return (

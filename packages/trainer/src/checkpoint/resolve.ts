@@ -1,5 +1,5 @@
 /** Finds the checkpoint to read, given a run or a checkpoint. */
-import { insideFolder } from '@dm/files';
+import { dmCommand, insideFolder } from '@dm/files';
 import { basename } from 'node:path';
 import { parseBest, type Best } from './best.js';
 import { latestCheckpoint } from './checkpoint-folder.js';
@@ -40,7 +40,7 @@ export function resolveCheckpoint(
   const { checkpoint: latest, skipped } = latestCheckpoint(runFolder(run).checkpoints, only);
   for (const { path, reason } of skipped) onNote(`skipped ${path}: ${reason}`);
   if (latest !== undefined) return latest;
-  throw new UserError(`There is no valid checkpoint in ${run}. Train one: dm train --out ${run}`, {
+  throw new UserError(`There is no valid checkpoint in ${run}. Train one: ${dmCommand(['train'], { out: run })}`, {
     code: 'CHECKPOINT_NOT_FOUND',
   });
 }

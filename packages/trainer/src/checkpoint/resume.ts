@@ -1,5 +1,6 @@
 /** Resuming: finds the checkpoint, and checks that configuration and data match the run. */
 import { existsSync } from 'node:fs';
+import { dmCommand } from '@dm/files';
 import type { Engine } from '@dm/ops';
 import { latestCheckpoint, setDamagedAside, type LatestCheckpoint } from './checkpoint-folder.js';
 import { readBest, removeBest, writeBest, type Best } from './best.js';
@@ -9,7 +10,7 @@ import { isObject } from '../config/json.js';
 import { engineNameNow } from '../config/migration.js';
 import { resolveConfig } from '../config/resolve.js';
 import { isTrainedUnder, savedConfig } from '../config/saved-config.js';
-import { trainingPart } from '../config/schema.js';
+import { trainingPart, type Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import type { MetricsRecord } from '../run/metrics.js';
@@ -25,13 +26,13 @@ import { optimizerFile } from '../setup/state-table.js';
  */
 export function findCheckpoint(
   run: RunFolder,
-  setup: OpenedTrainingSetup,
+  { config, dataset }: Pick<OpenedTrainingSetup, 'config' | 'dataset'>,
   engine: Engine,
   dataSha256: string,
   note: (text: string) => void = () => {},
 ): Checkpoint | undefined {
-  const { checkpoint, skipped } = newestOfTraining(run, setup, dataSha256);
-  if (checkpoint !== undefined) checkSameTraining(run, setup, engine, checkpoint, dataSha256, note);
+  const { checkpoint, skipped } = newestOfTraining(run, config, dataSha256);
+  if (checkpoint !== undefined) checkSameTraining(run, config, engine, checkpoint, dataset.name, dataSha256, note);
   const [unfinished, damaged] = [true, false].map((is) => skipped.filter(({ path }) => isPartial(path) === is));
   for (const { path, reason } of unfinished!) note(`skipped ${path}: ${reason}`);
   for (const text of setDamagedAside(damaged!)) note(text);
@@ -43,12 +44,12 @@ export function findCheckpoint(
  * The manifest of format 1 is not protected by a hash, so a mismatch of the configuration or data hash may be damage: then
  * an older checkpoint has the right one. If none has, the configuration or the data did change.
  */
-function newestOfTraining(run: RunFolder, setup: OpenedTrainingSetup, dataSha256: string): LatestCheckpoint {
+function newestOfTraining(run: RunFolder, config: Config, dataSha256: string): LatestCheckpoint {
   const latest = latestCheckpoint(run.checkpoints);
   const mismatch = ({ manifest, path }: Checkpoint): string | undefined => {
     if (manifest.format > 1) return undefined;
     const isOfData = manifest.dataSha256 === dataSha256;
-    if (isOfData && isTrainedUnder(setup.config, manifest.configSha256, run)) return undefined;
+    if (isOfData && isTrainedUnder(config, manifest.configSha256, run)) return undefined;
     return `${path}/manifest.json is damaged: ${isOfData ? 'configSha256' : 'dataSha256'} differs from earlier checkpoints.`;
   };
   if (latest.checkpoint === undefined || mismatch(latest.checkpoint) === undefined) return latest;
@@ -63,33 +64,27 @@ function newestOfTraining(run: RunFolder, setup: OpenedTrainingSetup, dataSha256
  */
 function checkSameTraining(
   run: RunFolder,
-  setup: OpenedTrainingSetup,
+  config: Config,
   engine: Engine,
   { manifest, path, files }: Checkpoint,
+  data: string,
   dataSha256: string,
-  note: (text: string) => void = () => {},
+  note: (text: string) => void,
 ): void {
   if (!files.has(optimizerFile)) {
     throw new UserError(
       `${path} contains only imported weights, so there is no training run to resume. Start one from these weights in ` +
-        `another folder: dm train --init-from ${run.path} --config ${run.config} --out <folder>.`,
+        `another folder: ${dmCommand(['train'], { config: run.config, 'init-from': run.path, data: '<data>', out: '<folder>' })}`,
       { code: 'RESUME_MISMATCH' },
     );
   }
-  if (!isTrainedUnder(setup.config, manifest.configSha256, run)) {
-    const before = resolveConfig([savedConfig(run)]);
-    const changes = differences(trainingPart(before), trainingPart(setup.config));
-    throw new UserError(
-      `${path} was trained with another configuration, which a resumed run must not change. ` +
-        (changes.length > 0
-          ? `Changed: ${changes.join('; ')}. Do not set these, or start a new run in another folder (--out).`
-          : 'Its config.json has been modified. Start a new run in another folder (--out).'),
-      { code: 'RESUME_MISMATCH' },
-    );
+  if (!isTrainedUnder(config, manifest.configSha256, run)) {
+    const changes = differences(trainingPart(resolveConfig([savedConfig(run)])), trainingPart(config));
+    throw changedError(path, changes);
   }
   if (manifest.dataSha256 !== dataSha256) {
     throw new UserError(
-      `${path} was trained on other data: the SHA-256 of ${setup.dataset.name} is ${dataSha256}, but was ` +
+      `${path} was trained on other data: the SHA-256 of ${data} is ${dataSha256}, but was ` +
         `${manifest.dataSha256}. Use the same data, or start a new run in another folder (--out).`,
       { code: 'RESUME_MISMATCH' },
     );
@@ -100,6 +95,33 @@ function checkSameTraining(
   if (changes.length > 0) {
     note(`resumed on a different engine (${changes.join('; ')}): results may differ in the last bits`);
   }
+}
+
+/**
+ * Checks before anything is opened that a resumed run keeps the configuration `before`. Fields that are left to the data
+ * (null) are checked once they are filled in.
+ *
+ * @throws {UserError} `RESUME_MISMATCH` if the training, or the preset, would be another one; lists all fields that differ
+ */
+export function checkUnchanged(run: RunFolder, before: Config, now: Config): void {
+  const changes = [
+    ...differences({ preset: before.preset }, { preset: now.preset }),
+    ...differences(trainingPart(before), trainingPart(now)),
+  ].filter((change) => !change.startsWith('model.') || !/ -> (null|nothing)$/.test(change));
+  if (changes.length > 0) throw changedError(run.path, changes);
+}
+
+function changedError(path: string, changes: readonly string[]): UserError {
+  const extend = changes.some((change) => change.startsWith('totalSteps: '))
+    ? 'To train a finished run for more steps, use --extend <steps>. '
+    : '';
+  return new UserError(
+    `${path} was trained with another configuration, which a resumed run must not change. ` +
+      (changes.length > 0
+        ? `Changed: ${changes.join('; ')}. ${extend}Do not set these, or start a new run in another folder (--out).`
+        : 'Its config.json has been modified. Start a new run in another folder (--out).'),
+    { code: 'RESUME_MISMATCH' },
+  );
 }
 
 /** `field: before -> now` for each leaf that differs. */

@@ -1,10 +1,12 @@
 /** Flags that set a configuration field. The schema holds their descriptions and validates their values. */
 import type { Command } from 'commander';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { configSchema } from '../config/schema.js';
 import { configFile } from '../config/config-file.js';
 import { assignment, nest, type Layer } from '../config/resolve.js';
-import { fieldOf } from '../config/schema-fields.js';
+import { isObject } from '../config/json.js';
+import { defaultPreset, presets } from '../config/presets.js';
+import { fieldOf, typesOf, unwrapped } from '../config/schema-fields.js';
 import { printWarning } from '../terminal/output.js';
 import { numeric } from './common.js';
 
@@ -61,19 +63,19 @@ export interface ConfigFlags {
 export function withConfigOptions(command: Command, flags: readonly FieldFlag[]): Command {
   command.option(
     '--config <file>',
-    'JSON or YAML file with any subset of the configuration, such as the config.json of a run',
+    'JSON or YAML file with any subset of the configuration, such as the config.json of a run, without its out',
   );
   for (const flag of flags) {
     const [argument, field] = fieldFlags[flag];
     if (argument === null) command.option(`--${flag}`, descriptionOf(field));
-    else command.option(`--${flag} <${argument}>`, descriptionOf(field), numeric);
+    else command.option(`--${flag} <${argument}>`, helpOf(field), numeric);
   }
   return command.option('--set <field=value...>', 'set any configuration field, such as optimizer.maxGradNorm=null');
 }
 
 /** The configuration's layers, lowest precedence first: file, flags, `more`, `--set`. */
 export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: readonly Layer[] = []): Layer[] {
-  const layers: Layer[] = flags.config === undefined ? [] : [configFile(flags.config)];
+  const layers: Layer[] = flags.config === undefined ? [] : [withoutRunFolder(configFile(flags.config))];
   for (const { note } of layers) if (note !== undefined) printWarning(note);
   for (const flag of known) {
     const value = flags[camelCase(flag)];
@@ -83,8 +85,58 @@ export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: 
   return [...layers, ...more, ...(flags.set ?? []).map(assignment)];
 }
 
+/** The config.json of a run configures another run, in another folder: its `out` is dropped. */
+function withoutRunFolder(layer: Layer): Layer {
+  const { out, recorded, ...value } = layer.value;
+  return recorded === undefined || out === undefined ? layer : { ...layer, value };
+}
+
 function camelCase(flag: string): string {
   return flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The description of a field, its allowed values, and its value in the default preset. */
+function helpOf(field: string): string {
+  const description = descriptionOf(field);
+  const values = field === 'preset' ? Object.keys(presets).join(', ') : allowedValues(field);
+  const isListed = values === undefined || values.split(', ').every((value) => description.includes(value));
+  const hasDefault = /default/i.test(description);
+  return description + (isListed ? '' : `: ${values}`) + (hasDefault ? '' : ` (default: ${defaultOf(field)})`);
+}
+
+/** `a, b` for a choice, `1 to 10` or `at least 1` for a number; undefined for other fields. */
+function allowedValues(field: string): string | undefined {
+  const { parent, schema } = schemaOf(field);
+  const types = field.endsWith('.type') ? typesOf(parent) : [];
+  if (types.length > 0) return types.join(', ');
+  const inner = unwrapped(schema);
+  if (inner instanceof z.ZodEnum) return inner.options.join(', ');
+  if (!(inner instanceof z.ZodNumber)) return undefined;
+  const { minimum, exclusiveMinimum, maximum, exclusiveMaximum } = z.toJSONSchema(inner);
+  const low = minimum ?? exclusiveMinimum;
+  const high = maximum ?? exclusiveMaximum;
+  if (low === undefined) return undefined;
+  if (typeof high === 'number' && high < Number.MAX_SAFE_INTEGER) {
+    return `${low} to ${exclusiveMaximum === undefined ? '' : 'below '}${high}`;
+  }
+  return `${minimum === undefined ? 'more than' : 'at least'} ${low}`;
+}
+
+/** The default as text: the value in the default preset. */
+function defaultOf(field: string): string {
+  if (field === 'preset') return defaultPreset;
+  if (field === 'out') return 'runs/<preset>, or the next free runs/<preset>-2, ...';
+  const value = field
+    .split('.')
+    .reduce<unknown>((part, key) => (isObject(part) ? part[key] : undefined), presets[defaultPreset]);
+  return value === null || value === undefined ? 'none' : String(value);
+}
+
+/** The schema of a field, and of the object that has it. */
+function schemaOf(field: string): { readonly parent: unknown; readonly schema: unknown } {
+  const path = field.split('.');
+  const at = (keys: readonly string[]) => keys.reduce<unknown>((schema, key) => fieldOf(schema, key), configSchema);
+  return { parent: at(path.slice(0, -1)), schema: at(path) };
 }
 
 /** The schema's description of a field. A `type` field without a description inherits its parent's. */

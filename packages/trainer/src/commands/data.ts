@@ -18,6 +18,7 @@ import { atomicWriteFile } from '../files/atomic-write.js';
 import { suggestion } from '../config/suggestion.js';
 import { formatDuration } from '../terminal/progress.js';
 import { createScreen, print, printJson, printNote } from '../terminal/output.js';
+import { allowRepeated } from './repeated-options.js';
 import { numeric, withCommonOptions, type CommonFlags } from './common.js';
 
 const fetchers: Readonly<Record<string, (onProgress: (message: string) => void) => Promise<string>>> = {
@@ -67,10 +68,13 @@ function withSourceOptions(command: Command): Command {
     .option('--image-channels <n>', 'image channels, 1 or 3, for image folders and zip archives', numeric)
     .addOption(new Option('--split <name>', 'split of data sets that have both').choices(['train', 'test']))
     .option('--skip-bad', 'skip and list images that cannot be decoded, instead of stopping at the first')
-    .option(
-      '--limit <name=number>',
-      `raise a limit on the decoded size of files, one of ${limitNames.join(', ')}; repeatable`,
-      limit,
+    .addOption(
+      allowRepeated(
+        new Option(
+          '--limit <name=number>',
+          `raise a limit on the decoded size of files, one of ${limitNames.join(', ')}; repeatable`,
+        ).argParser(limit),
+      ),
     );
 }
 

@@ -1,4 +1,5 @@
 /** `dm doctor`: runs a test on every engine to find out which ones work on this machine. */
+import { dmCommand } from '@dm/files';
 import { devices, findRuntimeLibrary, type Device, type RuntimeLibrary } from '@dm/jit';
 import { Command } from 'commander';
 import { engineNames } from '../config/names.js';
@@ -30,7 +31,7 @@ async function run(flags: CommonFlags): Promise<void> {
   }
   const [preferred] = reports;
   if (flags.json === true) printJson({ event: 'doctor', environment: machine, library, engines: reports });
-  else if (preferred!.works) print(['', `Training uses ${preferred!.name}. Next: dm train`]);
+  else if (preferred!.works) print(['', `Training uses ${preferred!.name}. Next: ${dmCommand(['train'])}`]);
   if (!preferred!.works)
     throw new Error(`The default engine, ${preferred!.name}, does not work on this machine; see above.`);
 }

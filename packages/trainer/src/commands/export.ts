@@ -9,8 +9,8 @@ type ExportFlags = CommonFlags & Omit<ExportOptions, 'onNote'>;
 export function exportCommand(): Command {
   const command = new Command('export')
     .description('Export a trained model for use in other programs.')
-    .option('--run <folder>', 'run folder; uses its newest valid checkpoint')
-    .option('--checkpoint <folder>', 'checkpoint folder')
+    .option('--run <folder>', 'run folder; uses its newest valid checkpoint (required, or --checkpoint)')
+    .option('--checkpoint <folder>', 'checkpoint folder (required, or --run)')
     .option('--best', "use the run's checkpoint with the best metric instead of the newest")
     .option(
       '--format <name>',

@@ -1,5 +1,7 @@
 /** `dm import`. */
+import { dmCommand } from '@dm/files';
 import { Command } from 'commander';
+import { join } from 'node:path';
 import { importPipeline } from '../interchange/import.js';
 import { print, printJson, printNote } from '../terminal/output.js';
 import { withCommonOptions, type CommonFlags } from './common.js';
@@ -25,7 +27,8 @@ async function run(folder: string, { json, out }: ImportFlags): Promise<void> {
   if (json === true) printJson({ event: 'end', ...result });
   else {
     print(`${result.model}, ${result.parameters.toLocaleString('en')} parameters: ${result.out}`);
-    print(`next:       dm sample --run ${out} --out samples.png`);
-    print(`            dm train --config ${out}/config.json --init-from ${out} --data <data> --out <new folder>`);
+    const config = join(out, 'config.json');
+    print(`next:       ${dmCommand(['sample'], { run: out, out: 'samples.png' })}`);
+    print(`            ${dmCommand(['train'], { config, 'init-from': out, data: '<data>', out: '<new folder>' })}`);
   }
 }

@@ -2,6 +2,7 @@
 import { ddpmVariances, samplers, spacings } from '@dm/core';
 import { Command } from 'commander';
 import { assignment, nest, type Layer } from '../config/resolve.js';
+import { engineNames } from '../config/names.js';
 import { UserError } from '../errors.js';
 import { checkImageOutput, writeImages } from '../files/images.js';
 import { generateSamples, type GenerateSamplesOptions } from '../sampling/generate-samples.js';
@@ -29,11 +30,11 @@ const samplerFlags = {
 export function sampleCommand(): Command {
   const command = new Command('sample')
     .description('Generate images with a trained model.')
-    .option('--run <folder>', 'run folder; uses its newest valid checkpoint')
-    .option('--checkpoint <folder>', 'checkpoint folder')
+    .option('--run <folder>', 'run folder; uses its newest valid checkpoint (required, or --checkpoint)')
+    .option('--checkpoint <folder>', 'checkpoint folder (required, or --run)')
     .option('--best', "use the run's checkpoint with the best metric instead of the newest")
     .option('--count <n>', 'number of images (default: 64, or as many as --noise has)', numeric)
-    .option('--noise <file.npy>', 'initial noise, float32 [N, H, W, C], instead of noise from --seed')
+    .option('--noise <file.npy>', 'initial noise, float32 [N, H, W, C] (default: noise from --seed)')
     .option('--per-class <n>', 'images of each class, instead of --count', numeric)
     .option(
       '--out <path>',
@@ -43,31 +44,42 @@ export function sampleCommand(): Command {
     )
     .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
     .option('--sampler <name>', `${Object.keys(samplers).join(', ')} (default: the run's)`)
-    .option('--eta <0..1>', 'fresh noise of ddim: 0 is deterministic, 1 as much as ddpm', numeric)
-    .option('--variance <name>', `variance of ddpm: ${ddpmVariances.join(', ')}`)
-    .option('--order <1..3>', 'order of unipc', numeric)
-    .option('--churn <amount>', "S_churn of heun's stochastic sampling", numeric)
-    .option('--path <name>', 'noise levels: discrete, karras, edm, flow')
-    .option('--spacing <name>', `timesteps of the discrete path: ${spacings.join(', ')}`)
-    .option('--steps-offset <n>', 'added to each timestep of leading spacing', numeric)
-    .option('--final <level>', 'level at which the last step ends: clean, or first (the noise of timestep 0)')
-    .option('--clip <max>', 'clip x_0 to [-max, max] at each step; none for no clipping', numeric)
-    .option('--threshold <quantile>', 'dynamic thresholding of x_0 at this quantile', numeric)
+    .option('--eta <0..1>', "fresh noise of ddim: 0 is deterministic, 1 as much as ddpm (default: the run's)", numeric)
+    .option('--variance <name>', `variance of ddpm: ${ddpmVariances.join(', ')} (default: the run's)`)
+    .option('--order <1..3>', "order of unipc (default: the run's)", numeric)
+    .option('--churn <amount>', "S_churn of heun's stochastic sampling (default: the run's)", numeric)
+    .option('--path <name>', "noise levels: discrete, karras, edm, flow (default: the run's)")
+    .option('--spacing <name>', `timesteps of the discrete path: ${spacings.join(', ')} (default: the run's)`)
+    .option('--steps-offset <n>', "added to each timestep of leading spacing (default: the run's)", numeric)
+    .option(
+      '--final <level>',
+      "level at which the last step ends: clean, or first (the noise of timestep 0) (default: the run's)",
+    )
+    .option('--clip <max>', "clip x_0 to [-max, max] at each step; none for no clipping (default: the run's)", numeric)
+    .option(
+      '--threshold <quantile>',
+      "dynamic thresholding of x_0 at this quantile, 0 to 1 (default: the run's)",
+      numeric,
+    )
     .option('--set <sampler.field=value...>', 'set any option of the sampler, such as sampler.path.rho=5')
     .option(
       '--guidance <scale>',
       "classifier-free guidance, for a model trained with label dropout (default: the run's)",
       numeric,
     )
-    .option('--guidance-interval <low,high>', 'apply guidance only while sigma / alpha is in this range', interval)
+    .option(
+      '--guidance-interval <low,high>',
+      "apply guidance only while sigma / alpha is in this range (default: the run's)",
+      interval,
+    )
     .option('--weights <which>', 'ema (default), the name of an entry in extraEmas, or raw')
     .option(
       '--label <classes>',
       'classes to cycle through, by name or number, comma-separated, for a conditional model (default: all)',
     )
     .option('--seed <n>', 'random seed of the noise (default: 0)', numeric)
-    .option('--engine <name>', "compute engine (default: the run's)")
-    .option('--threads <n>', 'number of engine threads', numeric);
+    .option('--engine <name>', `compute engine: ${engineNames.join(', ')} (default: the run's)`)
+    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
   return withCommonOptions(command).action(run);
 }
 

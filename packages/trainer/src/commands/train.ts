@@ -1,8 +1,9 @@
 /** `dm train`. */
-import { Command } from 'commander';
+import { dmCommand } from '@dm/files';
+import { Command, Option } from 'commander';
 import { createDashboard } from '../terminal/dashboard.js';
 import { createProgress, formatDuration, type Progress } from '../terminal/progress.js';
-import { presets } from '../config/presets.js';
+import { defaultPreset } from '../config/presets.js';
 import type { Layer } from '../config/resolve.js';
 import { formatMebibytes } from '../files/disk.js';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +14,7 @@ import type { TrainHooks } from '../session/hooks.js';
 import { trainLayers, type TrainResult } from '../train.js';
 import { exitCodeOf, stopOnEndings } from '../terminal/endings.js';
 import { print, printError, printJson, printNote, printWarning } from '../terminal/output.js';
-import { withCommonOptions, type CommonFlags } from './common.js';
+import { numeric, withCommonOptions, type CommonFlags } from './common.js';
 import { allFieldFlags, layersOf, withConfigOptions, type ConfigFlags } from './config-flags.js';
 
 type TrainFlags = CommonFlags &
@@ -22,6 +23,7 @@ type TrainFlags = CommonFlags &
     readonly skipBad?: boolean;
     readonly ui?: boolean;
     readonly resume?: boolean;
+    readonly extend?: number | string;
     readonly overwrite?: boolean;
     readonly dryRun?: boolean;
     readonly skipMemoryCheck?: boolean;
@@ -29,13 +31,27 @@ type TrainFlags = CommonFlags &
 
 export function trainCommand(): Command {
   const command = new Command('train').description(
-    `Train a model. Presets: ${Object.keys(presets).join(', ')}. Options not given come from the preset.`,
+    `Train a model. Options not given come from the preset; the defaults shown are those of ${defaultPreset}.`,
   );
   withConfigOptions(command, allFieldFlags)
     .option('--no-momentum-decay', 'keep momentum (and learning rate) constant')
     .option('--skip-bad', 'skip and list images that cannot be decoded, instead of stopping at the first')
     .option('--ui', 'show a dashboard instead of a progress line (on a terminal)')
-    .option('--resume', 'resume the run in --out from its newest valid checkpoint')
+    .addOption(
+      new Option(
+        '--resume',
+        'resume the run in --out, or the newest unfinished one (default: start a new run)',
+      ).conflicts(['preset', 'initFrom', 'overwrite', 'extend', 'dryRun']),
+    )
+    .addOption(
+      new Option(
+        '--extend <steps>',
+        'train the finished run in --out, or the newest finished one, for this many more steps; schedules are laid out ' +
+          'again over the new total (default: no extension)',
+      )
+        .argParser(numeric)
+        .conflicts(['preset', 'initFrom', 'steps', 'overwrite', 'dryRun']),
+    )
     .option('--overwrite', 'delete the run in --out first')
     .option('--dry-run', 'print configuration, model, parameters, memory, and the time of a few steps; write nothing')
     .option('--skip-memory-check', "also start a run that exceeds this machine's memory");
@@ -64,6 +80,7 @@ async function run(flags: TrainFlags): Promise<void> {
   try {
     const result = await trainLayers(layersOf(flags, allFieldFlags, switches), {
       resume: flags.resume === true,
+      ...(flags.extend !== undefined && { extend: Number(flags.extend) }),
       overwrite: flags.overwrite === true,
       skipMemoryCheck: flags.skipMemoryCheck === true,
       signal: stop.signal,
@@ -155,9 +172,12 @@ function printResult(result: TrainResult): void {
     print(`lowest loss: ${lowestLossCheckpoint} (to restart from it: --init-from, with a lower --lr)`);
   }
   for (const what of result.unwritten ?? []) print(`not written: ${what}`);
-  const next =
-    status === 'finished' ? `dm sample --run ${result.out} --out samples.png` : `dm train --resume --out ${result.out}`;
-  print(`next:       ${next}`);
+  const { out } = result;
+  if (status !== 'finished') print(`next:       ${dmCommand(['train'], { resume: true, out })}`);
+  else {
+    print(`next:       ${dmCommand(['sample'], { run: out, out: 'samples.png' })}`);
+    print(`            ${dmCommand(['train'], { extend: '<steps>', out })}`);
+  }
 }
 
 /** A dry run answers this many milliseconds after the start of the process, measured or not. */
@@ -189,7 +209,7 @@ function printPlan({ config, model, parameters, memoryBytes, stateBytes, checkpo
 
 function printMeasured({ config, measured, seconds, notMeasured }: DryRun): void {
   if (measured === undefined) {
-    print(`step:       not measured: ${notMeasured}; dm bench measures it`);
+    print(`step:       not measured: ${notMeasured}; to measure it: ${dmCommand(['bench'])} with the same options`);
   } else {
     print(`engine:     ${measured.engine}, ${JSON.stringify(measured.info)}`);
     print(

@@ -1,5 +1,7 @@
 /** The saved configuration of a run, and the hash that identifies it. */
+import { z } from 'zod';
 import { atomicWriteFile } from '../files/atomic-write.js';
+import { checkValue } from '../files/check-value.js';
 import { sha256 } from '../files/hash.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { configFile, readConfigFile } from './config-file.js';
@@ -63,19 +65,39 @@ export function trainingHash(config: Config): string {
 export function isTrainedUnder(config: Config, configSha256: string, run: RunFolder): boolean {
   const hash = trainingHash(config);
   if (configSha256 === hash) return true;
-  return configSha256 === formerTrainingHash(run) && trainingHash(resolveConfig([savedConfig(run)])) === hash;
+  const { formerConfigSha256, extensions = [] } = readHistory(run);
+  const earlier = [formerConfigSha256, ...extensions.map((extension) => extension.configSha256)];
+  return earlier.includes(configSha256) && trainingHash(resolveConfig([savedConfig(run)])) === hash;
 }
 
-/**
- * The hash in checkpoints of the run that were written by versions with the old configuration format; undefined for a
- * run that no such version trained.
- */
-export function formerTrainingHash(run: RunFolder): string | undefined {
+/** Under which configurations, other than that in config.json, checkpoints of the run were written. */
+export interface TrainingHistory {
+  /** The hash in checkpoints by versions with the old configuration format, for a run that such a version trained. */
+  readonly formerConfigSha256?: string;
+  /** The extensions of the run after it had finished, oldest first. */
+  readonly extensions?: readonly Extension[];
+}
+
+const extension = z.object({ totalSteps: z.int().min(1), configSha256: z.string() });
+
+/** `totalSteps` of a run before it was extended, and the hash in its checkpoints up to that step. */
+export type Extension = z.infer<typeof extension>;
+
+const history = z.object({
+  formerConfigSha256: z.string().exactOptional(),
+  extensions: z.array(extension).exactOptional(),
+});
+
+/** The history in `recorded` of the run's config.json. */
+export function readHistory(run: RunFolder): TrainingHistory {
   const config = readConfigFile(run.config);
-  if (isOfFormerShape(config)) return hashOfFormerShape(config);
-  const recorded = config['recorded'];
-  const former = isObject(recorded) ? recorded['formerConfigSha256'] : undefined;
-  return typeof former === 'string' ? former : undefined;
+  if (isOfFormerShape(config)) return { formerConfigSha256: hashOfFormerShape(config) };
+  return checkValue(history, config['recorded'] ?? {}, `${run.config}: recorded`);
+}
+
+/** The history of a run that is extended now. */
+export function withExtension(before: TrainingHistory, now: Extension): TrainingHistory {
+  return { ...before, extensions: [...(before.extensions ?? []), now] };
 }
 
 /** The hash as computed by the versions that wrote the old format. */

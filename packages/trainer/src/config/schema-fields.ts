@@ -39,7 +39,8 @@ export function fieldOf(schema: unknown, key: string): z.core.$ZodType | undefin
   return objectsOf(inner).find(({ shape }) => Object.hasOwn(shape, key))?.shape[key];
 }
 
-function unwrapped(schema: unknown): unknown {
+/** The schema within nullable, optional and default ones. */
+export function unwrapped(schema: unknown): unknown {
   let inner = schema;
   while (
     inner instanceof z.ZodNullable ||

@@ -1,6 +1,7 @@
 /** Periodic evaluation of samples against the training data. */
 import { toBytes } from '@dm/data';
 import {
+  checkImages,
   checkMetrics,
   openDatasetSource,
   evaluate,
@@ -28,7 +29,8 @@ export interface TrainingEvaluator {
  * Opens the evaluator of a run. The reference is a fixed set of as many images of the data as there are samples, chosen by
  * the run's seed; its features are extracted at the first evaluation, on the training engine.
  *
- * @throws {Error} if the extractor or a metric is not available
+ * @throws {Error} if the extractor or a metric is not available, or does not fit the data: the first evaluation, in the
+ *   middle of training, must not be what finds out
  */
 export async function openTrainingEvaluator(
   { config, dataset }: Pick<OpenedTrainingSetup, 'config' | 'dataset'>,
@@ -45,18 +47,16 @@ export async function openTrainingEvaluator(
     ...(resize !== null && { resize }),
   });
   checkMetrics(metrics, extractor);
+  checkImages(extractor, dataset.shape);
+  const images = await openDatasetSource(dataset, { count: Math.min(count, dataset.length), seed });
   const needs = requiredFeatures(metrics);
   let reference: ImageFeatures | undefined;
   return {
     label: metrics[0] === 'kid' ? kernelLabel(extractor) : frechetLabel(extractor),
-    async measure({ images, shape }) {
+    async measure({ images: samples, shape }) {
       const isFirst = reference === undefined;
-      reference ??= await extractFeatures(
-        await openDatasetSource(dataset, { count: Math.min(count, dataset.length), seed }),
-        extractor,
-        needs.reference,
-      );
-      const source = createArraySource('samples', { shape: [...shape], data: toBytes(images) });
+      reference ??= await extractFeatures(images, extractor, needs.reference);
+      const source = createArraySource('samples', { shape: [...shape], data: toBytes(samples) });
       const generated = await extractFeatures(source, extractor, needs.generated);
       const { results, warnings } = evaluate(generated, reference, { metrics, seed });
       if (isFirst) for (const warning of warnings) onNote?.(`evaluation: ${warning}`);

@@ -76,6 +76,13 @@ export function acquireLock(folder: string): Lock {
   return { release: () => release(path, text) };
 }
 
+/** Whether a process holds the lock of `folder`, or may hold it. */
+export function isLocked(folder: string): boolean {
+  const path = join(resolve(folder), 'run.lock');
+  const found = read(path);
+  return found !== undefined && isHeld(path, lastSuccessor(path, found));
+}
+
 function takeAs(own: string, path: string, folder: string): void {
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     if (publish(own, path)) return;

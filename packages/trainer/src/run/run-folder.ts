@@ -1,5 +1,6 @@
 /** The files of a run folder. */
 import { FileError, fileKind, insideFolder, listFolder, makeFolder, removeLeftovers } from '@dm/files';
+import { accessSync, constants, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
 
@@ -38,24 +39,18 @@ export function runFolder(path: string): RunFolder {
 }
 
 /**
- * The folder for a run without an explicit `--out`: `out`, or the first of `out-2`, `out-3`, ... that does not contain a
- * run. With `resume`, the last of these that contains one.
- *
- * @throws {UserError} `RUN_NOT_FOUND` if there is no run to resume
+ * The folder for a new run without an explicit `--out`: `out`, or the first of `out-2`, `out-3`, ... that does not contain
+ * a run.
  */
-export function defaultRunFolder(out: string, resume: boolean): RunFolder {
-  let last: RunFolder | undefined;
+export function defaultRunFolder(out: string): RunFolder {
   for (let n = 1; ; n++) {
     const run = runFolder(n === 1 ? out : `${out}-${n}`);
-    if (hasRun(run)) last = run;
-    else if (!resume) return run;
-    else if (last !== undefined) return last;
-    else throw noRunToResumeError(out);
+    if (!hasRun(run)) return run;
   }
 }
 
-export function noRunToResumeError(out: string): UserError {
-  return new UserError(`There is no run in ${out} to resume. Give its folder with --out.`, { code: 'RUN_NOT_FOUND' });
+export function noRunError(out: string): UserError {
+  return new UserError(`There is no run in ${out} to continue. Give its folder with --out.`, { code: 'RUN_NOT_FOUND' });
 }
 
 /** `samples/step-000500.png` */
@@ -64,14 +59,42 @@ export function samplePath(run: RunFolder, step: number): string {
 }
 
 /**
- * Creates the folder, and removes temporary files left behind by killed processes.
+ * Creates the folder itself, for the lock. Returns a function that removes what was created here, as far as it is empty.
  *
  * @throws {UserError} if it cannot be created
  */
+export function reserveRunFolder(run: RunFolder): () => void {
+  const created = explained(run, () => makeFolder(run.path));
+  return () => {
+    for (const folder of created.toReversed()) {
+      try {
+        rmdirSync(folder);
+      } catch {
+        return; // It is in use: not empty.
+      }
+    }
+  };
+}
+
+/**
+ * Creates the folder with its subfolders, and removes temporary files left behind by killed processes.
+ *
+ * @throws {UserError} if one cannot be created, or must not be written to
+ */
 export function createRunFolder(run: RunFolder): void {
+  const folders = [run.path, run.samples, run.checkpoints];
+  explained(run, () => {
+    for (const folder of folders) {
+      makeFolder(folder);
+      accessSync(folder, constants.W_OK);
+    }
+  });
+  for (const folder of folders) removeLeftovers(folder);
+}
+
+function explained<T>(run: RunFolder, create: () => T): T {
   try {
-    makeFolder(run.samples);
-    makeFolder(run.checkpoints);
+    return create();
   } catch (error) {
     const cause = error instanceof FileError ? (error.cause ?? error) : error;
     throw new UserError(
@@ -79,7 +102,6 @@ export function createRunFolder(run: RunFolder): void {
       { code: 'WRITE_FAILED', cause: error },
     );
   }
-  for (const folder of [run.path, run.samples, run.checkpoints]) removeLeftovers(folder);
 }
 
 /** Whether the folder contains a run. */

@@ -1,4 +1,5 @@
 /** The output of a run between steps: evaluations, log lines, probes, sample grids, and the report. */
+import { dmCommand } from '@dm/files';
 import type { Engine, StateHandle } from '@dm/ops';
 import type { Best } from '../checkpoint/best.js';
 import { lossTrendKey } from '../checkpoint/checkpoint-folder.js';
@@ -30,10 +31,12 @@ export interface ReporterOptions {
   /** Steps done before the session started, and the sums for the next log line at that step. */
   readonly firstStep: number;
   readonly windowState: WindowState | undefined;
+  /** Called after everything that can fail, before the first file is written. */
+  readonly begin: () => void;
   readonly hooks: TrainHooks;
 }
 
-interface ReporterParts extends ReporterOptions {
+interface ReporterParts extends Omit<ReporterOptions, 'begin'> {
   readonly unwritten: Unwritten;
   readonly runLog: RunLog;
   readonly sampler: PreviewSampler;
@@ -42,22 +45,23 @@ interface ReporterParts extends ReporterOptions {
   readonly recorder: DifficultyRecorder | undefined;
 }
 
-/** Opens the log of a session, and compiles the programs for samples, evaluations and probes. */
-export async function openReporter(options: ReporterOptions): Promise<Reporter> {
+/** Compiles the programs for samples, evaluations and probes, then opens the log of a session. */
+export async function openReporter({ begin, ...options }: ReporterOptions): Promise<Reporter> {
   const { run, setup, engine, state, firstStep, hooks } = options;
   const { config } = setup;
   const unwritten = new Unwritten(hooks.onNote);
-  const runLog = createRunLog(run, config, firstStep, unwritten);
   const sampler = createPreviewSampler(setup, engine);
   const evaluator = config.evaluation.every > 0 ? await openTrainingEvaluator(setup, engine, hooks.onNote) : undefined;
   const recorder =
     config.probe.every > 0
       ? await openDifficultyRecorder(run, setup, engine, {
-          onRecord: runLog.addDifficulty,
+          onRecord: (line, setting) => runLog.addDifficulty(line, setting),
           onNote: hooks.onNote,
           unwritten,
         })
       : undefined;
+  begin();
+  const runLog = createRunLog(run, config, firstStep, unwritten);
   await recorder?.begin(firstStep, state);
   return new Reporter({ ...options, unwritten, runLog, sampler, evaluator, recorder });
 }
@@ -205,7 +209,7 @@ export class Reporter {
   /** Writes report.html and returns its path; undefined if it cannot be written. */
   writeReport(): string | undefined {
     const { run, unwritten } = this.parts;
-    const isWritten = unwritten.attempt('report.html', 'run `dm report` to write it', () =>
+    const isWritten = unwritten.attempt('report.html', `to write it: ${dmCommand(['report', run.path])}`, () =>
       writeReport([run], run.report),
     );
     return isWritten ? run.report : undefined;

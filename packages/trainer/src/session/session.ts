@@ -2,12 +2,13 @@
 import { removeTree } from '@dm/files';
 import type { ScheduleState } from '@dm/curriculum';
 import type { Engine } from '@dm/ops';
-import { checkDiskSpace } from '../checkpoint/disk-space.js';
+import { checkDiskSpace, spaceOfReplaced } from '../checkpoint/disk-space.js';
+import { describeExtension, extensionOf, noteOfEarlierSteps } from '../checkpoint/extension.js';
 import { checkpointPolicy } from '../checkpoint/policy.js';
 import { findCheckpoint } from '../checkpoint/resume.js';
 import { initialState, unpackState } from '../checkpoint/state.js';
 import { messageOf } from '../errors.js';
-import { formerTrainingHash, saveConfig } from '../config/saved-config.js';
+import { readHistory, saveConfig, withExtension } from '../config/saved-config.js';
 import { removeEventFiles } from '../logs/event-file.js';
 import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
 import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
@@ -22,25 +23,46 @@ import { openReporter, type Reporter } from './reporter.js';
 export interface SessionOptions {
   /** Continue from the newest valid checkpoint. */
   readonly resume?: boolean;
+  /** To extend a finished run, which `resume` then means: its `totalSteps` so far. */
+  readonly extendedFrom?: number;
+  /** Called when everything has been checked and compiled, before the first file of a new run is written. */
+  readonly onBegin?: () => void;
   readonly hooks?: TrainHooks;
 }
 
-/** Starts a run in its folder or, with `resume`, loads its newest valid checkpoint; compiles all programs of the run. */
+/**
+ * Starts a run in its folder or, with `resume`, loads its newest valid checkpoint; compiles all programs of the run. What
+ * can fail does so before the folder is changed.
+ */
 export async function openTrainingSession(
   run: RunFolder,
   setup: OpenedTrainingSetup,
   engine: Engine,
-  { resume = false, hooks = {} }: SessionOptions,
+  { resume = false, extendedFrom, onBegin, hooks = {} }: SessionOptions,
 ): Promise<TrainingSession> {
   const dataSha256 = await setup.dataset.hash();
-  const resumedFrom = resume ? findCheckpoint(run, setup, engine, dataSha256, hooks.onNote) : undefined;
-  const formerSha256 = resume ? formerTrainingHash(run) : undefined;
-  if (!resume && hasRun(run)) removeRun(run);
+  const config = { ...setup.config, totalSteps: extendedFrom ?? setup.config.totalSteps };
+  const trained = { config, dataset: setup.dataset };
+  const resumedFrom = resume ? findCheckpoint(run, trained, engine, dataSha256, hooks.onNote) : undefined;
+  const history = resume ? readHistory(run) : {};
+  const extension = extendedFrom === undefined ? undefined : extensionOf(run, extendedFrom, resumedFrom);
+  if (extension !== undefined) hooks.onNote?.(describeExtension(setup, extension));
+  const earlier = resumedFrom && noteOfEarlierSteps(resumedFrom, history);
+  if (earlier !== undefined) hooks.onNote?.(earlier);
   const firstStep = resumedFrom?.manifest.step ?? 0;
   const policy = checkpointPolicy(setup.config);
-  const warning = checkDiskSpace(run, setup, policy, firstStep);
+  const isReplaced = !resume && hasRun(run);
+  const warning = checkDiskSpace(run, setup, policy, firstStep, isReplaced ? spaceOfReplaced(run) : {});
   if (warning !== undefined) hooks.onNote?.(warning);
-  saveConfig(run, record(setup, engine, dataSha256, formerSha256));
+  const begin = () => {
+    if (isReplaced) removeRun(run);
+    createRunFolder(run);
+    onBegin?.();
+    saveConfig(
+      run,
+      record(setup, engine, dataSha256, extension === undefined ? history : withExtension(history, extension)),
+    );
+  };
 
   const restored = resumedFrom && unpackState(setup, resumedFrom);
   const curriculumState = restored?.curriculumState ?? setup.curriculum.initialState?.();
@@ -48,7 +70,7 @@ export async function openTrainingSession(
   const { state } = compiledStep;
   const log = resumedFrom?.manifest.log;
   const guard = new NonFiniteGuard(setup.config.maxSkippedSteps, log?.['skipped']);
-  const reporter = await openReporter({ run, setup, engine, state, firstStep, windowState: log, hooks });
+  const reporter = await openReporter({ run, setup, engine, state, firstStep, windowState: log, begin, hooks });
   const checkpointer = new Checkpointer({
     run,
     setup,
@@ -224,11 +246,10 @@ export class TrainingSession {
   }
 }
 
-/** Removes everything that an earlier run left in the folder, except the lock. Keeps files of other programs. */
-function removeRun(run: RunFolder): void {
+/** Removes everything that a run left in the folder, except the lock. Keeps files of other programs. */
+export function removeRun(run: RunFolder): void {
   for (const path of [run.config, run.metrics, run.difficulty, run.report, run.samples, run.checkpoints]) {
     removeTree(path);
   }
   removeEventFiles(run.path);
-  createRunFolder(run);
 }

@@ -52,6 +52,28 @@ export function checkTrainingMemory(estimate: MemoryEstimate, available: number,
 }
 
 /**
+ * Checks the images that samples and evaluations generate at once, float32, besides the rest of the training.
+ *
+ * @throws {UserError} `OUT_OF_MEMORY` if they exceed `available` bytes; the message names the field
+ */
+export function checkSampleMemory(
+  { config: { samples, evaluation }, batches }: Pick<TrainingSetup, 'config' | 'batches'>,
+  available: number,
+): void {
+  const imageBytes = 4 * batches.shape.reduce((product, side) => product * side, 1);
+  const counts = { samples, ...(evaluation.every > 0 && { 'evaluation.samples': evaluation.samples }) };
+  for (const [field, count] of Object.entries(counts)) {
+    const bytes = count * imageBytes;
+    if (bytes <= available || process.env[skipMemoryCheck] === '1') continue;
+    throw new UserError(
+      `${field} is ${count}: the generated images alone take ${formatGibibytes(bytes)} of memory, and this machine has ` +
+        `${formatGibibytes(available)}. Generate fewer. To try anyway: --skip-memory-check or ${skipMemoryCheck}=1.`,
+      { code: 'OUT_OF_MEMORY' },
+    );
+  }
+}
+
+/**
  * Checks an estimate against the available memory.
  *
  * @param available memory of this machine or container, in bytes

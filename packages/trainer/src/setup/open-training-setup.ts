@@ -1,10 +1,12 @@
 /** Training setups for data sets on disk. */
 import { loadBatch, openDataset, type Dataset, type Split } from '@dm/data';
 import type { Engine } from '@dm/ops';
+import type { TrainingHistory } from '../config/saved-config.js';
 import type { Config } from '../config/schema.js';
 import { environment } from '../machine/environment.js';
 import { availableMemory } from '../machine/available-memory.js';
-import { checkTrainingMemory, estimateMemory } from './memory.js';
+import { UserError } from '../errors.js';
+import { checkSampleMemory, checkTrainingMemory, estimateMemory } from './memory.js';
 import { createTrainingSetup, type BatchSource, type TrainingSetup } from './training-setup.js';
 
 /** A setup, and the data set that its batches are read from. */
@@ -51,18 +53,29 @@ export async function openTrainingSetup(
   const dataset = await openData(chosen);
   const setup = createTrainingSetup(chosen, batchSource(dataset), isResumed);
   checkTrainingMemory(estimateMemory(setup), availableMemory(), skipMemoryCheck);
+  if (!skipMemoryCheck) checkSampleMemory(setup, availableMemory());
+  checkEvaluation(setup.config, dataset);
   return { ...setup, dataset };
 }
 
 /**
- * The configuration with recorded facts about the run, for config.json. `formerConfigSha256` is set for a run that an
- * older version started, see `formerTrainingHash`.
+ * @throws {UserError} `DATA_MISMATCH` if the data cannot be compared with samples
  */
+function checkEvaluation({ evaluation }: Config, { name, length }: Dataset): void {
+  if (evaluation.every === 0 || length >= 2) return;
+  throw new UserError(
+    `evaluation.every (--eval-every) is ${evaluation.every}, but ${name} has ${length} image, and the metrics compare at ` +
+      'least 2. Use more images, or omit it.',
+    { code: 'DATA_MISMATCH' },
+  );
+}
+
+/** The configuration with recorded facts about the run, for config.json. */
 export function record(
   setup: OpenedTrainingSetup,
   engine: Engine,
   dataSha256: string,
-  formerConfigSha256?: string,
+  { extensions, ...history }: TrainingHistory = {},
 ): Config {
   const { dataset, layout } = setup;
   return {
@@ -78,7 +91,8 @@ export function record(
         sha256: dataSha256,
       },
       parameters: layout.size,
-      ...(formerConfigSha256 !== undefined && { formerConfigSha256 }),
+      ...history,
+      ...(extensions !== undefined && { extensions: [...extensions] }),
     },
   };
 }

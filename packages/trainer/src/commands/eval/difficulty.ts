@@ -2,6 +2,7 @@
 import { bucketCoordinates, difficulty, type BucketCoordinate } from '@dm/eval';
 import { Command, Option } from 'commander';
 import { atomicWriteFile } from '../../files/atomic-write.js';
+import { engineNames } from '../../config/names.js';
 import { UserError } from '../../errors.js';
 import { readDifficulty, type DifficultyLog } from '../../eval/difficulty/file.js';
 import { difficultyLines } from '../../eval/difficulty/table.js';
@@ -48,8 +49,8 @@ export function difficultyCommand(): Command {
     .addOption(
       new Option('--weights <which>', 'which weights of the checkpoints').choices(['raw', 'ema']).default('raw'),
     )
-    .option('--engine <name>', "compute engine (default: the run's)")
-    .option('--threads <n>', 'number of engine threads', numeric);
+    .option('--engine <name>', `compute engine: ${engineNames.join(', ')} (default: the run's)`)
+    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
   return withCommonOptions(command).action(run);
 }
 

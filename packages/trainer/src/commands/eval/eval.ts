@@ -1,5 +1,6 @@
 /** `dm eval`, `dm eval statistics` and `dm eval consistency`; the other subcommands are in separate files. */
 import { join } from 'node:path';
+import { samplers } from '@dm/core';
 import { defaultCacheDir } from '@dm/data';
 import { metricNames, metricDescriptions, writeStatistics, type FeatureExtractor, type MetricName } from '@dm/eval';
 import { Command, Option } from 'commander';
@@ -18,6 +19,7 @@ import {
 } from '../../eval/sets/open-set.js';
 import type { PreprocessingOptions } from '../../eval/sets/preprocessing.js';
 import { evaluationLines } from '../../eval/sets/table.js';
+import { engineNames } from '../../config/names.js';
 import { UserError } from '../../errors.js';
 import { atomicWriteFile } from '../../files/atomic-write.js';
 import { suggestion } from '../../config/suggestion.js';
@@ -69,7 +71,7 @@ export function evalCommand(): Command {
     )
     .option('--count <n>', 'samples per set (default: 64, or as many as a file has)', numeric)
     .option('--seed <n>', 'random seed of the noise', numeric, 0)
-    .option('--noise <file.npy>', 'initial noise, float32 [N, H, W, C], instead of noise from --seed')
+    .option('--noise <file.npy>', 'initial noise, float32 [N, H, W, C] (default: noise from --seed)')
     .option('--threshold <cosine>', 'pairs above this cosine similarity count as reproduced', numeric, 0.6)
     .option('--levels <n>', 'also compare the denoisers, at this many noise levels', numeric)
     .option('--grid <file.png>', 'write an image grid: one row per noise sample, one column per set')
@@ -92,9 +94,9 @@ function withSamplingOptions(command: Command): Command {
   return command
     .option('--best', 'use the checkpoint with the best metric of a run instead of the newest')
     .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
-    .option('--sampler <name>', "sampler (default: the run's)")
-    .option('--engine <name>', "compute engine for sampling (default: the run's)")
-    .option('--threads <n>', 'number of engine threads', numeric);
+    .option('--sampler <name>', `sampler: ${Object.keys(samplers).join(', ')} (default: the run's)`)
+    .option('--engine <name>', `compute engine for sampling: ${engineNames.join(', ')} (default: the run's)`)
+    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
 }
 
 function withSetOptions(command: Command): Command {

@@ -14,6 +14,7 @@ import {
 } from '@dm/eval';
 import { Command, Option } from 'commander';
 import { atomicWriteFile } from '../../files/atomic-write.js';
+import { engineNames } from '../../config/names.js';
 import { openRunObjective, type RunObjective } from '../../eval/landscape/run-objective.js';
 import { aligned, digits } from '../../eval/sets/table.js';
 import { bucketName } from '../../plot/difficulty-plot.js';
@@ -73,8 +74,8 @@ export function landscapeCommand(): Command {
       new Option('--weights <which>', 'which weights of the checkpoints').choices(['raw', 'ema']).default('raw'),
     )
     .option('--best', 'use the checkpoint with the best metric of a run instead of the newest')
-    .option('--engine <name>', "compute engine (default: the run's)")
-    .option('--threads <n>', 'number of engine threads', numeric)
+    .option('--engine <name>', `compute engine: ${engineNames.join(', ')} (default: the run's)`)
+    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric)
     .option('--out <folder>', 'write line.svg, plane.svg, spectrum.svg and landscape.json to this folder');
   return withCommonOptions(command).action(run);
 }

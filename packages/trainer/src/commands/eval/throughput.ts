@@ -1,5 +1,6 @@
 /** `dm eval throughput`. */
 import { Command } from 'commander';
+import { engineNames } from '../../config/names.js';
 import { openEngine } from '../../setup/engine.js';
 import { openExtractor } from '../../eval/extractors/extractor.js';
 import { measureThroughput, throughputText } from '../../eval/extractors/throughput.js';
@@ -28,8 +29,8 @@ export function throughputCommand(): Command {
     .option('--count <n>', 'number of images', numeric, 1000)
     .option('--image-size <n>', 'image size in pixels', numeric, 32)
     .option('--image-channels <n>', 'image channels: 1 or 3', numeric, 3)
-    .option('--engine <name>', 'compute engine', 'onnx')
-    .option('--threads <n>', 'number of engine threads', numeric);
+    .option('--engine <name>', `compute engine: ${engineNames.join(', ')}`, 'onnx')
+    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
   return withCommonOptions(command).action(run);
 }
 

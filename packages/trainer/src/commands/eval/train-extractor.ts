@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { datasetForms } from '@dm/data';
 import { Command } from 'commander';
 import { atomicWriteFile } from '../../files/atomic-write.js';
+import { engineNames } from '../../config/names.js';
 import { openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { trainExtractor } from '../../eval/extractors/train-extractor.js';
@@ -39,8 +40,8 @@ export function trainExtractorCommand(): Command {
     .option('--seed <n>', 'random seed of the initial weights and of the order of images', numeric, 0)
     .option('--image-size <n>', 'image size in pixels, for image folders', numeric)
     .option('--image-channels <n>', 'image channels, 1 or 3, for image folders', numeric)
-    .option('--engine <name>', 'compute engine', 'onnx')
-    .option('--threads <n>', 'number of engine threads', numeric);
+    .option('--engine <name>', `compute engine: ${engineNames.join(', ')}`, 'onnx')
+    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
   return withCommonOptions(command).action(run);
 }
 

@@ -84,7 +84,7 @@ async function openNetwork(
     },
     classifier() {
       if (options.resize !== undefined) refuse(name, { resize: options.resize });
-      if (weights === undefined) throw new UserError(classifierHelp);
+      if (weights === undefined) throw new UserError(classifierHelp());
       return openClassifierExtractor({ engine, weights });
     },
   };

@@ -1,0 +1,127 @@
+// Whatever cannot work is found before the first step, and changes nothing on disk.
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeNpz } from '@dm/data';
+import { formatSafetensors, parseSafetensors } from '@dm/models';
+import { DmError } from '@dm/ops';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { PartialConfig } from '../config/schema.js';
+import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
+import { train } from '../train.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await tinyFolder();
+  await writeNpz(join(folder, 'large.npz'), {
+    images: { shape: [2, 128, 128, 1], data: new Uint8Array(2 * 128 * 128) },
+    labels: { shape: [2], data: Int32Array.of(0, 1) },
+  });
+  await writeNpz(join(folder, 'one.npz'), { images: { shape: [1, 8, 8, 1], data: new Uint8Array(64) } });
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const quick = (steps: number): PartialConfig => ({
+  ...tinyConfig(folder, steps),
+  model: { type: 'dit', ...tinyDit },
+  batchSize: 2,
+  samples: 1,
+  sampler: { type: 'ddim', steps: 1 },
+});
+
+const evaluation = { every: 2, samples: 4, metrics: ['fid' as const], extractor: 'pixels' as const };
+
+/** Configurations that would fail at the first evaluation, sample, or save, or while training is set up. */
+const failing: readonly [name: string, part: (path: string) => PartialConfig, code: string][] = [
+  [
+    'one image to compare with',
+    (path) => ({ data: join(path, 'one.npz'), conditional: false, evaluation }),
+    'DATA_MISMATCH',
+  ],
+  [
+    'an extractor without weights',
+    (path) => ({ evaluation: { ...evaluation, extractor: { type: 'classifier', weights: join(path, 'none') } } }),
+    'WEIGHTS_NOT_FOUND',
+  ],
+  [
+    'an evaluation larger than the memory',
+    (path) => ({ data: join(path, 'large.npz'), evaluation: { ...evaluation, samples: 10_000_000 } }),
+    'OUT_OF_MEMORY',
+  ],
+  ['a sampler that cannot take so many steps', () => ({ sampler: { steps: 21 } }), 'CONFIG_INVALID'],
+  [
+    'guidance without a null class',
+    () => ({ model: { type: 'dit', ...tinyDit, class_dropout_prob: 0 }, sampler: { steps: 1, guidance: 3 } }),
+    'OPTION_INVALID',
+  ],
+  ['initial weights that are missing', (path) => ({ initFrom: join(path, 'none') }), 'CHECKPOINT_NOT_FOUND'],
+  ['more images for a probe than there are', () => ({ probe: { every: 1, images: 64 } }), 'OPTION_INVALID'],
+];
+
+describe('a configuration that fails', () => {
+  it.each(failing)('%s: leaves no folder', async (_, part, code) => {
+    const out = join(folder, 'runs', 'deep', 'run');
+    let steps = 0;
+    const config = { ...quick(4), ...part(folder), out };
+    const run = train(config, { hooks: { onStep: () => void steps++ } });
+    await expect(run).rejects.toThrowWith({ type: DmError, code });
+    expect(steps).toBe(0);
+    expect(existsSync(join(folder, 'runs'))).toBe(false);
+  });
+
+  it('leaves the run that it was to overwrite', async () => {
+    const config = quick(1);
+    await train(config);
+    const before = filesOf(config.out!);
+    for (const [, part, code] of failing) {
+      const run = train({ ...config, ...part(folder) }, { overwrite: true });
+      await expect(run).rejects.toThrowWith({ type: DmError, code });
+    }
+    expect(filesOf(config.out!)).toEqual(before);
+  });
+
+  it('leaves a folder that was there, and what is in it', async () => {
+    const config = quick(1);
+    mkdirSync(config.out!);
+    writeFileSync(join(config.out!, 'notes.txt'), 'mine');
+    await expect(train({ ...config, sampler: { steps: 21 } })).rejects.toThrow();
+    expect(readdirSync(config.out!)).toEqual(['notes.txt']);
+  });
+
+  it('in its first step leaves no folder; after a step, what was trained', async () => {
+    const diverging = {
+      ...quick(4),
+      optimizer: { lr: 1e30, maxGradNorm: null },
+      maxSkippedSteps: 1,
+      checkpoints: { every: 1 },
+    };
+    await expect(train(diverging)).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
+    expect(readdirSync(join(diverging.out!, 'checkpoints'))).toEqual(['step-000001']);
+    // Weights of which the first step makes an infinite loss.
+    const { tensors } = parseSafetensors(readFileSync(join(diverging.out!, 'checkpoints/step-000001/ema.safetensors')));
+    for (const { data } of Object.values(tensors)) (data as Float32Array).fill(1e30);
+    writeFileSync(join(folder, 'infinite.safetensors'), formatSafetensors(tensors));
+    const out = join(folder, 'first');
+    const run = train({ ...diverging, initFrom: join(folder, 'infinite.safetensors'), out });
+    await expect(run).rejects.toThrowWith({ code: 'LOSS_NOT_FINITE' });
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('cannot write its folder: a file is in the way of the folder, or of its samples', async () => {
+    const config = quick(1);
+    writeFileSync(join(folder, 'file'), '');
+    const out = join(folder, 'file', 'run');
+    await expect(train({ ...config, out })).rejects.toThrowWith({ code: 'WRITE_FAILED', contains: [out, '--out'] });
+    mkdirSync(config.out!);
+    writeFileSync(join(config.out!, 'samples'), '');
+    await expect(train(config)).rejects.toThrowWith({ code: 'WRITE_FAILED', contains: [config.out!, '--out'] });
+    expect(readdirSync(config.out!)).toEqual(['samples']);
+  });
+});
+
+/** The content of every file in a folder, by path. */
+function filesOf(path: string): Record<string, string> {
+  const files = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(
+    files.map(({ parentPath, name }) => [join(parentPath, name), readFileSync(join(parentPath, name), 'base64')]),
+  );
+}
