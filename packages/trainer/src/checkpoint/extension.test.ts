@@ -115,7 +115,7 @@ it('is refused for a run that is not finished, with other options, and for a num
   await train({ out: config.out }, { resume: true });
   for (const part of [
     { totalSteps: 9 },
-    { batchSize: 2 },
+    { batchSize: 3 },
     { seed: 3 },
     { model: 'dit' },
     { preset: 'cifar10' },
