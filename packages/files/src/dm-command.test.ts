@@ -33,6 +33,7 @@ it('is the command that starts dm where the user is', () => {
   expect(of({ script: cli })).toBe(`node ${cli} train --resume`);
   // npx started something else, which started dm.
   expect(of({ script: cli, cwd: clone, env: { npm_lifecycle_event: 'npx' } })).toBe('npm run -s dm -- train --resume');
+  expect(of({ script: cli, env: { npm_lifecycle_event: 'npx' } })).toBe(`node ${cli} train --resume`);
 
   expect(of({})).toBe('npx dm train --resume');
   expect(of({ cwd: join(folder, 'deep/er') })).toBe('npx dm train --resume');

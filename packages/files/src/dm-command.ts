@@ -42,8 +42,8 @@ export function dmProgram(surroundings: DmSurroundings = currentSurroundings()):
   }
   if (script === resolve(cwd, cliInClone)) return cloned;
   const modules = script.indexOf(`${sep}node_modules${sep}`);
-  const isInstalledHere = modules !== -1 && isWithin(script.slice(0, modules), cwd);
-  if (isInstalledHere || env['npm_lifecycle_event'] === 'npx') return installed;
+  const isReachable = () => env['npm_lifecycle_event'] === 'npx' || isWithin(script.slice(0, modules), cwd);
+  if (modules !== -1 && isReachable()) return installed;
   if (!isNamedDm) return `node ${quoteArgument(script, platform)}`;
   const isOnPath = (env['PATH'] ?? '').split(delimiter).includes(dirname(script));
   return isOnPath ? 'dm' : quoteArgument(script, platform);

@@ -82,7 +82,7 @@ describe('a run that is interrupted', () => {
     expect(code).toBe(130);
     expect(stderr).toMatch(/SIGINT: saving a checkpoint/);
     expect(stdout).toMatch(/step \d+ of 100000; /);
-    expect(stdout).toMatch(/next:\s+dm train --resume.*run\n$/);
+    expect(stdout).toMatch(/next:\s+.* train --resume --out run\n$/);
     const step = Number(/Stopped at step (\d+)/.exec(stdout)![1]);
     expect(latestCheckpoint(join(folder, 'run/checkpoints')).checkpoint!.manifest.step).toBe(step);
     expect(existsSync(join(folder, 'run/run.lock'))).toBe(false);
@@ -153,7 +153,7 @@ describe('bad input ends with one message, no stack, and exit code 1', () => {
       ['broken.png'],
     ],
     [['train', '--data', 'folder:pictures', '--image-size', '0'], 'CONFIG_INVALID', ['imageSize', 'got 0']],
-    [['train', '--data', 'cifar10'], 'DATA_NOT_INSTALLED', ['dm data fetch cifar10']],
+    [['train', '--data', 'cifar10'], 'DATA_NOT_INSTALLED', ['data fetch cifar10']],
     [['train', '--engine', 'tfjs-node-gpu'], 'ERROR', ['tfjs-node-gpu', 'not installed', 'npm install']],
     [['train', '--resume', '--out', 'nowhere'], 'RUN_NOT_FOUND', ['nowhere', '--out']],
     [['sample'], 'OPTION_INVALID', ['--run', '--checkpoint']],

@@ -22,7 +22,7 @@ describe('dm train, then dm sample', () => {
     expect(trained.stdout).toMatch(/samples: +run\/samples\/step-000004\.png\n/);
     expect(trained.stdout).toMatch(/report: +run\/report\.html\n/);
     expect(trained.stdout).toMatch(/checkpoint: +run\/checkpoints\/step-000004\n/);
-    const next = /next: +dm (.*)\n/.exec(trained.stdout)![1]!;
+    const next = /next: +.* (sample .*)\n/.exec(trained.stdout)![1]!;
     expect(next.split(' ')).toEqual(['sample', '--run', 'run', '--out', 'samples.png']);
 
     const sampled = await dm([...next.split(' '), '--count', '4'], folder);
@@ -65,12 +65,12 @@ describe('dm train, then dm sample', () => {
     expect(events.at(-1)).toMatchObject({ status: 'finished', step: 3, out: 'run' });
   });
 
-  it('takes the next free folder when none is named, and resumes the last', async () => {
-    const args = tinyTraining(1, 'x').filter((arg) => arg !== '--out' && arg !== 'x');
+  it('takes the next free folder when none is named, and resumes the newest unfinished run', async () => {
+    const args = tinyTraining(2, 'x').filter((arg) => arg !== '--out' && arg !== 'x');
     const config = JSON.parse(readFileSync(join(folder, 'tiny.json'), 'utf8')) as Record<string, unknown>;
     writeFileSync(join(folder, 'tiny.json'), JSON.stringify({ ...config, out: undefined }));
-    await dm(args, folder);
-    const second = await dm([...args, '--json'], folder);
+    await dm([...args, '--step-budget', '1'], folder);
+    const second = await dm([...args, '--json', '--step-budget', '1'], folder);
     expect(second.stdout).toContain('"out":"runs/mnist-2"');
     const resumed = await dm(['train', '--resume', '--json'], folder);
     expect(resumed.stdout).toContain('"out":"runs/mnist-2"');
