@@ -1,13 +1,22 @@
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** Add `toBeAllClose` and `toThrowWith` to `expect`. */
 const matchers = ['all-close.ts', 'throws.ts'].map((file) => fileURLToPath(new URL(file, import.meta.url)));
 
+/** SwiftShader, of Debian's package chromium; the Vulkan loader is in its package libvulkan1. */
+const softwareGpu = '/usr/lib/chromium/vk_swiftshader_icd.json';
+
 /** The one test set-up of every package: sources of the workspace are imported without a build. */
 export function suite() {
   // For the tests that use onnxruntime-node itself; the engine does so for its own sessions.
   process.env['ORT_DISABLE_TELEMETRY'] = '1';
+  // The device "webgpu" is a software GPU in all tests if there is one, so that they do the same on every machine.
+  if (existsSync(softwareGpu)) {
+    process.env['VK_ICD_FILENAMES'] = softwareGpu;
+    process.env['VK_DRIVER_FILES'] = softwareGpu;
+  }
   return defineConfig({
     resolve: {
       alias: {

@@ -2,12 +2,13 @@
 import type { Program } from '@dm/ops';
 import { type Graph, type PortValue, sizeOf, type TensorSpec, type TensorSpecs } from './graph/graph.js';
 import { type Port, type PortKind, portName } from './graph/port.js';
+import { EngineError } from './errors.js';
 import type { Compilation } from './inspect/observer.js';
 import type { LowerOptions } from './lower/context.js';
 import { lowerGraph } from './lower/lower-graph.js';
 import { encodeModel, type OnnxModel } from './onnx/proto.js';
 import { runPipeline } from './passes/pipeline.js';
-import type { RuntimeSession } from './runtime/runtime.js';
+import { findRefusedNode, needsCpu } from './runtime/refused-node.js';
 import { trace } from './trace/trace.js';
 import { isShareable } from './update/shared-memory.js';
 import { type UpdateKernel, updateKernel } from './update/update-kernel.js';
@@ -20,9 +21,14 @@ export interface TensorSlice extends TensorSpec {
   readonly port: Port;
 }
 
-/** A graph compiled to a runtime session. */
-export interface Segment {
-  readonly session: RuntimeSession;
+/** Any session. */
+export interface Releasable {
+  release(): Promise<void>;
+}
+
+/** A graph compiled to a session: of the engine's arrays (`RuntimeSession`), or of a device (`DeviceSession`). */
+export interface Segment<Session> {
+  readonly session: Session;
   readonly reads: readonly TensorSlice[];
   readonly writes: readonly TensorSlice[];
 }
@@ -36,9 +42,9 @@ export interface UpdateSegment extends Omit<UpdateKernel, 'bytes'> {
 export type BufferKind = Exclude<PortKind, 'state' | 'next'>;
 
 /** A program compiled for one signature. */
-export interface Specialization {
+export interface Specialization<Session> {
   /** Computes the outputs, and the new state if the program is not split. */
-  readonly main: Segment;
+  readonly main: Segment<Session>;
   /** Computes the new state of a split program (passes/split-update.ts). */
   readonly update: UpdateSegment | undefined;
   /** State entries that `main` writes to the second of their two buffers; the buffers are swapped after a call. */
@@ -47,9 +53,9 @@ export interface Specialization {
   readonly buffers: Readonly<Record<BufferKind, TensorSpecs>>;
 }
 
-export interface CompilerOptions {
+export interface CompilerOptions<Session> {
   readonly lower: LowerOptions;
-  readonly createSession: (model: Uint8Array) => Promise<RuntimeSession>;
+  readonly createSession: (model: Uint8Array) => Promise<Session>;
   /** Whether states are stored in shared memory when possible, so that threads can update them there. */
   readonly sharedMemory: boolean;
   /** Called with each compiled graph. */
@@ -61,18 +67,18 @@ export interface CompilerOptions {
  * @throws {TraceError} if the program cannot be traced or lowered
  * @throws {EngineError} if the runtime refuses a graph
  */
-export async function compileProgram(
+export async function compileProgram<Session extends Releasable>(
   program: Program,
   name: string,
   state: TensorSpecs,
   inputs: TensorSpecs,
-  options: CompilerOptions,
-): Promise<Specialization> {
+  options: CompilerOptions<Session>,
+): Promise<Specialization<Session>> {
   const lap = stopwatch();
   const traced = trace(program, state, inputs, name);
   const traceMs = lap();
   const graphs = runPipeline(traced, {
-    kind: 'engine',
+    kind: options.lower.target ?? 'cpu',
     block: options.lower.block ?? 0,
     sharedState: options.sharedMemory && isShareable(state),
   });
@@ -83,17 +89,19 @@ export async function compileProgram(
 }
 
 /** Creates the session of a graph. */
-async function compileSegment(
+async function compileSegment<Session extends Releasable>(
   graph: Graph,
   before: Pick<Compilation['ms'], 'trace' | 'optimize'>,
-  { lower, createSession, compiled }: CompilerOptions,
-): Promise<Segment> {
+  { lower, createSession, compiled }: CompilerOptions<Session>,
+): Promise<Segment<Session>> {
   const lap = stopwatch();
   const model = lowerGraph(graph, lower);
   const lowerMs = lap();
   const bytes = encodeModel(model);
   const encodeMs = lap();
-  const session = await createSession(bytes);
+  const session = await createSession(bytes).catch(async (cause: unknown): Promise<never> => {
+    throw needsCpu(cause) ? await refusedError(graph.name, model, createSession, cause) : cause;
+  });
   const sessionMs = lap();
   const ms = { ...before, lower: lowerMs, encode: encodeMs, session: sessionMs };
   compiled({ name: graph.name, graph, format: 'onnx', bytes, ms });
@@ -104,8 +112,36 @@ async function compileSegment(
   };
 }
 
+/** The error for a graph that a device cannot run alone, with the operator that it lacks. */
+async function refusedError<Session extends Releasable>(
+  name: string,
+  model: OnnxModel,
+  createSession: CompilerOptions<Session>['createSession'],
+  cause: unknown,
+): Promise<EngineError> {
+  const node = await findRefusedNode(model, async (part) => {
+    try {
+      await (await createSession(encodeModel(part))).release();
+      return true;
+    } catch (error) {
+      if (needsCpu(error)) return false;
+      throw error;
+    }
+  });
+  const what = node === undefined ? 'one of its operators' : `${node.op} (node "${node.name}")`;
+  return new EngineError(
+    'DEVICE_UNSUPPORTED',
+    `${name}: the device cannot compute ${what}, and the engine does not move work from a device to the CPU. ` +
+      'Write the program without it, or use the device "cpu".',
+    { cause },
+  );
+}
+
 /** Creates the kernel of a graph. */
-async function compileUpdate(graph: Graph, { compiled }: CompilerOptions): Promise<UpdateSegment> {
+async function compileUpdate(
+  graph: Graph,
+  { compiled }: Pick<CompilerOptions<unknown>, 'compiled'>,
+): Promise<UpdateSegment> {
   const lap = stopwatch();
   const { bytes, ...ports } = updateKernel(graph);
   const lowerMs = lap();
@@ -126,12 +162,15 @@ function tensorSlices(infos: OnnxModel['inputs'], values: readonly PortValue[]):
 }
 
 /** Names of the state entries that a segment writes. */
-function statesWrittenBy({ writes }: Segment): string[] {
+function statesWrittenBy({ writes }: Segment<unknown>): string[] {
   return [...new Set(writes.flatMap(({ port }) => (port.kind === 'next' ? [port.name] : [])))];
 }
 
 /** Type and shape of the arrays that are not state. An array passed in slices is a vector. */
-function bufferSpecs({ reads, writes }: Segment, update: UpdateSegment | undefined): Specialization['buffers'] {
+function bufferSpecs(
+  { reads, writes }: Segment<unknown>,
+  update: UpdateSegment | undefined,
+): Specialization<unknown>['buffers'] {
   const buffers: Record<BufferKind, Record<string, TensorSpec>> = { input: {}, output: {}, intermediate: {} };
   const specsOf = ({ kind }: Port) => (kind === 'state' || kind === 'next' ? undefined : buffers[kind]);
   for (const port of update?.scalars ?? []) {

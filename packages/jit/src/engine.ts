@@ -1,17 +1,22 @@
 import { checkInteger, type CompiledProgram, type CompileOptions, type Engine, type Program } from '@dm/ops';
+import { checkDevice } from './device-probe.js';
 import { EngineError } from './errors.js';
-import type { EngineObserver } from './inspect/observer.js';
-import { OnnxProgram } from './execute/program.js';
+import { DeviceExecution } from './execute/device-execution.js';
+import { HostExecution } from './execute/host-execution.js';
+import { OnnxProgram, type ProgramOptions } from './execute/program.js';
+import type { Compilation, EngineObserver } from './inspect/observer.js';
 import { openRuntime } from './runtime/open-runtime.js';
 import { defaultThreads, isNode } from './runtime/processors.js';
-import { probeBlockSize, checkDevice } from './runtime/probes.js';
+import { probeBlockSize } from './runtime/probes.js';
 import {
   type Device,
+  type DeviceMemory,
+  type DeviceRuntime,
   devices,
   type Runtime,
-  type RuntimeSession,
   type RuntimeSessionOptions,
 } from './runtime/runtime.js';
+import { unusableDevice } from './runtime/unusable-device.js';
 
 export interface OnnxEngineOptions {
   /** Threads within one operator, at least 1. Default: the number of physical cores available to the process. */
@@ -22,15 +27,15 @@ export interface OnnxEngineOptions {
    */
   readonly convolutions?: 'auto' | 'plain';
   /**
-   * Compute device, `cpu` by default. Other devices use standard operators only and copy the state in and out on each
-   * call.
+   * Compute device, `cpu` by default. On other devices the state stays in the device's memory; each call copies inputs
+   * and outputs only, and no operator runs on the CPU instead.
    */
   readonly device?: Device;
   /**
-   * The runtime to use, for example `createJavaScriptRuntime(module, name)`. Default: ONNX Runtime's C API in Node,
-   * onnxruntime-node if the C API is unavailable or the device is not the CPU, onnxruntime-web elsewhere.
+   * The runtime to use, for example `createJavaScriptRuntime(module, name)`. Default: ONNX Runtime's C API in Node, or
+   * onnxruntime-node for `cpu` if the C API is unavailable; onnxruntime-web elsewhere.
    */
-  readonly runtime?: Runtime;
+  readonly runtime?: Runtime | DeviceRuntime;
   /** Called after each compilation and each run. */
   readonly observer?: EngineObserver;
   /**
@@ -52,67 +57,112 @@ export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<E
     throw new RangeError(`openOnnxEngine: unknown device "${device as string}"; expected one of ${devices.join(', ')}`);
   }
   if (options.threads !== undefined) checkInteger('openOnnxEngine: threads', options.threads, 1);
+  const { observer = {}, convolutions, profilePrefix } = options;
   const runtime = options.runtime ?? (await openRuntime(device));
-  if (device !== 'cpu') await checkDevice(runtime, device);
-  const block = options.convolutions === 'plain' || device !== 'cpu' ? 0 : await probeBlockSize(runtime);
   const threads = options.threads ?? (await defaultThreads());
-  const info = {
+  const settings: RuntimeSessionOptions = {
+    device,
+    ...(threads !== undefined && { threads }),
+    // Without it, the runtime would silently compute on the CPU what the device cannot.
+    ...(device !== 'cpu' && { deviceOnly: true }),
+  };
+  const observed = { ...settings, ...(profilePrefix !== undefined && { profilePrefix }) };
+  const infoOf = (block: number) => ({
     runtime: runtime.name,
     device,
     threads: threads ?? 'chosen by the runtime',
     block,
+  });
+
+  if ('openDevice' in runtime) {
+    const memory = await openMemory(runtime, device);
+    const probed = new OnnxEngine(infoOf(0), {}, onDevice(memory, settings));
+    try {
+      await checkDevice(probed, device);
+    } catch (error) {
+      await memory.release();
+      throw error;
+    }
+    return new OnnxEngine(infoOf(0), observer, onDevice(memory, observed), () => memory.release());
+  }
+  if (device !== 'cpu') await checkDevice(new OnnxEngine(infoOf(0), {}, onHost(runtime, settings, 0)), device);
+  const block = convolutions === 'plain' || device !== 'cpu' ? 0 : await probeBlockSize(runtime);
+  return new OnnxEngine(infoOf(block), observer, onHost(runtime, observed, block));
+}
+
+/**
+ * Opens the memory of a device.
+ * @throws {EngineError} with the runtime's reason, if that fails
+ */
+async function openMemory(runtime: DeviceRuntime, device: Device): Promise<DeviceMemory> {
+  try {
+    return await runtime.openDevice(device);
+  } catch (cause) {
+    throw unusableDevice(device, cause);
+  }
+}
+
+/** Creates a program of an engine, which owns its states. */
+type CreateProgram = (owner: object, program: Program, options: ProgramOptions) => CompiledProgram;
+
+/** Programs whose graphs run on the engine's own arrays. */
+function onHost(runtime: Runtime, settings: RuntimeSessionOptions, block: number): CreateProgram {
+  const { device, threads = 1 } = settings; // in a browser, state is not in shared memory, so updates are not threaded
+  return (owner, program, options) => {
+    const compiler = {
+      lower: { block, target: device === 'cpu' ? 'cpu' : 'gpu' },
+      createSession: (model: Uint8Array) => runtime.createSession(model, settings),
+      // In a browser, shared memory is available only if the server opts in (cross-origin isolation).
+      sharedMemory: isNode && runtime.sharedArrays,
+      compiled: (compilation: Compilation) => options.observer.compiled?.(compilation),
+    } as const;
+    return new OnnxProgram(program, options, new HostExecution(owner, compiler, threads));
   };
-  return new OnnxEngine(runtime, info, { ...options, threads });
+}
+
+/** Programs whose graphs run on a device, where their states stay. */
+function onDevice(memory: DeviceMemory, settings: RuntimeSessionOptions): CreateProgram {
+  return (owner, program, options) => {
+    const compiler = {
+      lower: { target: 'gpu' },
+      createSession: (model: Uint8Array) => memory.createSession(model, settings),
+      sharedMemory: false,
+      compiled: (compilation: Compilation) => options.observer.compiled?.(compilation),
+    } as const;
+    return new OnnxProgram(program, options, new DeviceExecution(owner, compiler, memory));
+  };
 }
 
 class OnnxEngine implements Engine {
   readonly name = 'onnx';
-  private readonly programs = new Set<OnnxProgram>();
+  private readonly programs = new Set<CompiledProgram>();
   private disposed = false;
 
+  /** `release` frees what all programs share. */
   constructor(
-    private readonly runtime: Runtime,
     readonly info: Readonly<Record<string, string | number | boolean>>,
-    private readonly options: Pick<OnnxEngineOptions, 'device' | 'observer' | 'profilePrefix'> & {
-      readonly threads: number | undefined;
-    },
+    private readonly observer: EngineObserver,
+    private readonly createProgram: CreateProgram,
+    private readonly release?: () => Promise<void>,
   ) {}
 
   compile(program: Program, { name, commitIf }: CompileOptions = {}): CompiledProgram {
     if (this.disposed) throw new EngineError('DISPOSED', 'the engine "onnx" has been disposed of');
-    const { observer = {}, device = 'cpu', threads } = this.options;
-    const compiled = new OnnxProgram(program, {
+    const compiled = this.createProgram(this, program, {
       name: name ?? (program.name || 'program'),
       commitIf,
-      owner: this,
-      threads: threads ?? 1, // in a browser, state is not in shared memory, so updates are not threaded
-      compiler: {
-        lower: { block: this.info['block'] as number, portable: device !== 'cpu' },
-        createSession: (model) => this.createSession(model),
-        // In a browser, shared memory is available only if the server opts in (cross-origin isolation).
-        sharedMemory: isNode && this.runtime.sharedArrays,
-        compiled: (compilation) => observer.compiled?.(compilation),
-      },
-      observer,
-      forget: (disposed) => void this.programs.delete(disposed),
+      observer: this.observer,
+      forget: () => void this.programs.delete(compiled),
     });
     this.programs.add(compiled);
     return compiled;
   }
 
-  /** Frees the sessions of all programs that have not been disposed of. */
+  /** Frees the sessions of all programs that have not been disposed of, and on a device all states. */
   async dispose(): Promise<void> {
+    if (this.disposed) return;
     this.disposed = true;
     await Promise.all([...this.programs].map((program) => program.dispose()));
-  }
-
-  private createSession(model: Uint8Array): Promise<RuntimeSession> {
-    const { threads, device = 'cpu', profilePrefix } = this.options;
-    const settings: RuntimeSessionOptions = {
-      device,
-      ...(threads !== undefined && { threads }),
-      ...(profilePrefix !== undefined && { profilePrefix }),
-    };
-    return this.runtime.createSession(model, settings);
+    await this.release?.();
   }
 }

@@ -16,16 +16,18 @@ export class TraceError extends DmError<'TRACE_FAILED'> {
  * - `RUNTIME_MISSING`: ONNX Runtime is not installed, or its library cannot be loaded.
  * - `RUNTIME_FAILED`: ONNX Runtime refused a graph or settings, or failed in a call.
  * - `DEVICE_UNUSABLE`: the device does not work on this machine.
+ * - `DEVICE_UNSUPPORTED`: the device lacks an operator that a program needs.
  * - `DISPOSED`: the engine, the program, or the state handle has been disposed of.
  * - `STATE_BUSY`: a program is running on the state handle.
  * - `STATE_MISMATCH`: the state handle belongs to another engine, or does not have such an entry.
  * - `STATE_LOST`: an update failed while it was overwriting the state.
- * - `MEMORY_EXHAUSTED`: not enough memory for the state.
+ * - `MEMORY_EXHAUSTED`: not enough memory for the state, or on a device for any tensor.
  */
 export type EngineErrorCode =
   | 'RUNTIME_MISSING'
   | 'RUNTIME_FAILED'
   | 'DEVICE_UNUSABLE'
+  | 'DEVICE_UNSUPPORTED'
   | 'DISPOSED'
   | 'STATE_BUSY'
   | 'STATE_MISMATCH'

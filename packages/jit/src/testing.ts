@@ -37,7 +37,7 @@ export const bools = (values: readonly number[], shape: readonly number[] = [val
   data: Uint8Array.from(values),
 });
 
-const asProgram =
+export const asProgram =
   (fn: Fn): Program =>
   (_, inputs) => {
     const result = fn(inputs);

@@ -100,13 +100,7 @@ class EagerState implements StateHandle {
   }
 
   read(names?: readonly string[]): Promise<Arrays> {
-    return this.exclusively(async (tensors) => {
-      const wanted = names ?? Object.keys(tensors);
-      for (const name of wanted) this.known(name);
-      const copies = onBackend(this.engine.backend, () => clones(wanted.map((name) => [name, tensors[name]!])));
-      for (const copy of Object.values(copies)) tf.keep(copy);
-      return toArrays(copies);
-    });
+    return this.exclusively((tensors) => this.copies(names ?? Object.keys(tensors)));
   }
 
   write(arrays: Arrays): Promise<void> {
@@ -117,6 +111,21 @@ class EagerState implements StateHandle {
       }
       this.replace(keptTensors(this.engine.backend, arrays));
     });
+  }
+
+  update(names: readonly string[], change: (arrays: Arrays) => void | Promise<void>): Promise<void> {
+    return this.exclusively(async () => {
+      const arrays = await this.copies(names);
+      await change(arrays);
+      this.replace(keptTensors(this.engine.backend, arrays));
+    });
+  }
+
+  private copies(names: readonly string[]): Promise<Arrays> {
+    for (const name of names) this.known(name);
+    const copies = onBackend(this.engine.backend, () => clones(names.map((name) => [name, this.tensors[name]!])));
+    for (const copy of Object.values(copies)) tf.keep(copy);
+    return toArrays(copies);
   }
 
   /** Replaces the entries of these names and frees the old tensors. */

@@ -42,6 +42,13 @@ export interface StateHandle {
    * @throws {Error} if a name is unknown, or an array has another dtype or shape than the entry
    */
   write(arrays: Arrays): Promise<void>;
+  /**
+   * Changes the named entries in place: `change` gets their arrays and overwrites elements. The arrays are the engine's
+   * own where that is possible, otherwise copies that are written back; they must not be used after `change` has
+   * settled. If `change` throws, the entries may have been changed or not. Nothing else may use the handle meanwhile.
+   * @throws {Error} on an unknown name
+   */
+  update(names: readonly string[], change: (arrays: Arrays) => void | Promise<void>): Promise<void>;
   /** Frees the state. Using the handle afterwards throws an error. */
   dispose(): void;
 }

@@ -3,12 +3,13 @@ import type { BufferKind, Segment, Specialization, TensorSlice, UpdateSegment } 
 import { sizeOf, type TensorSpec, type TensorSpecs } from '../graph/graph.js';
 import type { Port } from '../graph/port.js';
 import { emptyArray } from '../runtime/arrays.js';
-import type { BoundCall } from '../runtime/runtime.js';
+import type { BoundCall, RuntimeSession } from '../runtime/runtime.js';
 import type { UpdateThreads } from '../update/threads.js';
+import type { Step, StepResult } from './execution.js';
 import { copyOf, type OnnxStateHandle } from './state.js';
 
 /** The calls of one step, bound to the arrays that hold the state now. */
-export interface BoundStep {
+interface BoundStep {
   readonly main: BoundCall;
   readonly update: BoundCall | undefined;
 }
@@ -17,14 +18,14 @@ export interface BoundStep {
  * A compiled program bound to one state handle. The runtime gets the addresses of all arrays once. Inputs and outputs
  * are copied in and out, which costs little compared with a step, so that a step allocates only its outputs.
  */
-export class Binding {
+export class Binding implements Step {
   private readonly buffers: Readonly<Record<BufferKind, Arrays>>;
   /** By the state's buffer position. */
   private readonly steps = new Map<string, BoundStep>();
 
   /** `threads` run the update kernel of a specialization that has one. */
   constructor(
-    private readonly specialization: Specialization,
+    private readonly specialization: Specialization<RuntimeSession>,
     private readonly state: OnnxStateHandle,
     private readonly threads: UpdateThreads | undefined,
   ) {
@@ -39,9 +40,21 @@ export class Binding {
     };
   }
 
-  /** The step for `inputs`, ready to run. */
-  take(inputs: Arrays): BoundStep {
+  async compute(inputs: Arrays): Promise<StepResult> {
     for (const [name, { data }] of Object.entries(this.buffers.input)) data.set(inputs[name]!.data);
+    const { main, update } = this.step();
+    const began = performance.now();
+    await main();
+    const sessionMs = performance.now() - began;
+    // Copies, since the next call overwrites the arrays.
+    const outputs = Object.fromEntries(
+      Object.entries(this.buffers.output).map(([name, array]) => [name, copyOf(array)]),
+    );
+    return { outputs, sessionMs, copiedBytes: 0, update };
+  }
+
+  /** The calls for the buffers in which the state is now. */
+  private step(): BoundStep {
     const { position } = this.state;
     let step = this.steps.get(position);
     if (step === undefined) {
@@ -52,12 +65,7 @@ export class Binding {
     return step;
   }
 
-  /** Copies of the outputs of the last call. */
-  results(): Arrays {
-    return Object.fromEntries(Object.entries(this.buffers.output).map(([name, array]) => [name, copyOf(array)]));
-  }
-
-  private bound({ session, reads, writes }: Segment): BoundCall {
+  private bound({ session, reads, writes }: Segment<RuntimeSession>): BoundCall {
     const arraysOf = (slices: readonly TensorSlice[]): Arrays =>
       Object.fromEntries(
         slices.map(({ name, port, dtype, shape }) => {

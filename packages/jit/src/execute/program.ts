@@ -1,48 +1,35 @@
 import { type Arrays, checkArray, type CompiledProgram, isCommitted, type Program, type StateHandle } from '@dm/ops';
-import { Binding } from './bound-step.js';
-import { compileProgram, type CompilerOptions, type Specialization } from '../compile.js';
+import { compileProgram, type Releasable, type Specialization } from '../compile.js';
 import { EngineError } from '../errors.js';
-import type { TensorSpecs } from '../graph/graph.js';
+import type { TensorSpec, TensorSpecs } from '../graph/graph.js';
 import type { EngineObserver } from '../inspect/observer.js';
-import { OnnxStateHandle } from './state.js';
-import { isShareable, SharedMemory } from '../update/shared-memory.js';
-import { openUpdateThreads, type UpdateThreads } from '../update/threads.js';
-import type { WasmModule } from '../update/wasm-api.js';
+import type { BufferedState } from './buffered-state.js';
+import type { Execution, Step } from './execution.js';
 
 export interface ProgramOptions {
   readonly name: string;
   readonly commitIf: string | undefined;
-  /** Identifies the engine; states must come from the same one. */
-  readonly owner: object;
-  readonly compiler: CompilerOptions;
-  /** Number of threads that run an update. */
-  readonly threads: number;
   readonly observer: EngineObserver;
   /** Called once the program has been disposed of. */
-  readonly forget: (program: OnnxProgram) => void;
+  readonly forget: () => void;
 }
 
 /** A program, compiled once for each signature of state and inputs. */
-export class OnnxProgram implements CompiledProgram {
-  private readonly specializations = new Map<string, Promise<Specialization>>();
-  private readonly bindings = new WeakMap<OnnxStateHandle, Map<Specialization, Binding>>();
-  private readonly threads = new Set<UpdateThreads>();
+export class OnnxProgram<S extends Releasable, State extends BufferedState<TensorSpec>> implements CompiledProgram {
+  private readonly specializations = new Map<string, Promise<Specialization<S>>>();
+  private readonly steps = new WeakMap<State, Map<Specialization<S>, Step>>();
   private readonly runs = new Set<Promise<Arrays>>();
   private disposed = false;
 
   constructor(
     private readonly program: Program,
     private readonly options: ProgramOptions,
+    private readonly execution: Execution<S, State>,
   ) {}
 
   async load(arrays: Arrays): Promise<StateHandle> {
     this.check();
-    const { owner, compiler } = this.options;
-    return new OnnxStateHandle(
-      owner,
-      arrays,
-      compiler.sharedMemory && isShareable(arrays) ? new SharedMemory() : undefined,
-    );
+    return this.execution.load(arrays);
   }
 
   async run(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
@@ -57,8 +44,8 @@ export class OnnxProgram implements CompiledProgram {
   }
 
   private async runOn(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
-    const { name, commitIf, owner, observer } = this.options;
-    if (!(handle instanceof OnnxStateHandle) || handle.owner !== owner) {
+    const { name, commitIf, observer } = this.options;
+    if (!this.execution.owns(handle)) {
       throw new EngineError('STATE_MISMATCH', `${name}: the state handle belongs to another engine`);
     }
     for (const [key, array] of Object.entries(inputs)) checkArray(`input "${key}"`, array);
@@ -67,22 +54,19 @@ export class OnnxProgram implements CompiledProgram {
     handle.running = true;
     try {
       const specialization = await this.specialization(specs, inputs);
-      const binding = await this.bindingOf(specialization, handle);
-      const step = binding.take(inputs);
-      let sessionBegan = performance.now();
-      await step.main();
-      const mainMs = performance.now() - sessionBegan;
-      const outputs = binding.results();
+      const step = await this.stepOf(specialization, handle);
+      const { outputs, sessionMs, copiedBytes, update } = await step.compute(inputs);
       let updateMs = 0;
       if (commitIf === undefined || isCommitted(name, outputs, commitIf)) {
-        if (step.update !== undefined) {
-          sessionBegan = performance.now();
-          await this.updating(step.update, handle);
-          updateMs = performance.now() - sessionBegan;
+        if (update !== undefined) {
+          const updateBegan = performance.now();
+          await this.updating(update, handle);
+          updateMs = performance.now() - updateBegan;
         }
         for (const entry of specialization.swaps) handle.swap(entry);
       }
-      observer.ran?.({ name, ms: performance.now() - began, sessionMs: mainMs + updateMs, updateMs });
+      const ms = performance.now() - began;
+      observer.ran?.({ name, ms, sessionMs: sessionMs + updateMs, updateMs, copiedBytes });
       return outputs;
     } finally {
       handle.running = false;
@@ -92,22 +76,22 @@ export class OnnxProgram implements CompiledProgram {
   /** Waits for pending calls, then frees the sessions. */
   async dispose(): Promise<void> {
     this.disposed = true;
-    this.options.forget(this);
+    this.options.forget();
     await Promise.allSettled(this.runs);
     const specializations = await Promise.allSettled(this.specializations.values());
     this.specializations.clear();
+    await this.execution.dispose();
     for (const specialization of specializations) {
       if (specialization.status === 'rejected') continue;
       await specialization.value.main.session.release();
     }
-    for (const threads of this.threads) threads.dispose();
   }
 
   private check(): void {
     if (this.disposed) throw new EngineError('DISPOSED', `${this.options.name}: this program has been disposed of`);
   }
 
-  private async updating(update: () => Promise<void>, handle: OnnxStateHandle): Promise<void> {
+  private async updating(update: () => Promise<void>, handle: State): Promise<void> {
     try {
       await update();
     } catch (cause) {
@@ -120,29 +104,15 @@ export class OnnxProgram implements CompiledProgram {
     }
   }
 
-  private async bindingOf(specialization: Specialization, handle: OnnxStateHandle): Promise<Binding> {
-    const known = this.bindings.get(handle) ?? new Map<Specialization, Binding>();
-    this.bindings.set(handle, known);
-    let binding = known.get(specialization);
-    if (binding === undefined) {
-      const threads = specialization.update && (await this.start(specialization.update.module, handle));
-      known.set(specialization, (binding = new Binding(specialization, handle, threads)));
-    }
-    return binding;
+  private async stepOf(specialization: Specialization<S>, handle: State): Promise<Step> {
+    const known = this.steps.get(handle) ?? new Map<Specialization<S>, Step>();
+    this.steps.set(handle, known);
+    let step = known.get(specialization);
+    if (step === undefined) known.set(specialization, (step = await this.execution.bind(specialization, handle)));
+    return step;
   }
 
-  /** Threads for updates, until the program or the state is disposed of. */
-  private async start(module: WasmModule, handle: OnnxStateHandle): Promise<UpdateThreads> {
-    const threads = await openUpdateThreads(module, handle.shared!.memory, this.options.threads);
-    this.threads.add(threads);
-    handle.onDispose(() => {
-      this.threads.delete(threads);
-      threads.dispose();
-    });
-    return threads;
-  }
-
-  private specialization(state: TensorSpecs, inputs: TensorSpecs): Promise<Specialization> {
+  private specialization(state: TensorSpecs, inputs: TensorSpecs): Promise<Specialization<S>> {
     const signature = (specs: TensorSpecs) =>
       Object.entries(specs)
         .map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape.join(',')}]`)
@@ -151,7 +121,7 @@ export class OnnxProgram implements CompiledProgram {
     const key = `${signature(state)} | ${signature(inputs)}`;
     let specialization = this.specializations.get(key);
     if (specialization === undefined) {
-      specialization = compileProgram(this.program, this.options.name, state, inputs, this.options.compiler);
+      specialization = compileProgram(this.program, this.options.name, state, inputs, this.execution.compiler);
       this.specializations.set(key, specialization);
       // A failed compilation is not cached: the next call reports it again.
       specialization.catch(() => this.specializations.delete(key));

@@ -66,7 +66,7 @@ export function exportOnnx(program: Program, options: ExportOnnxOptions): Uint8A
     ]);
     return optimize(trace(program, { ...specsOf(weights), ...state }, Object.fromEntries(specs), name));
   };
-  const lowered = (graph: Graph): OnnxModel => lowerGraph(graph, { portable: true });
+  const lowered = (graph: Graph): OnnxModel => lowerGraph(graph, { target: 'file' });
   const graph = optimized(batch === undefined ? 1 : batchSizes[0]);
   checkWeightsUnchanged(graph, weights);
   const model =

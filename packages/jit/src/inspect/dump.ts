@@ -34,7 +34,7 @@ function attributeText(value: unknown): string {
  * The files that show a compilation, by name: `<program>.onnx`, the model given to the runtime (`.wasm` for the update
  * of a split step), and `<program>.txt`, the graph before lowering, as `printGraph` prints it. The ONNX file is meant
  * for viewers and this machine: it may use operators that only ONNX Runtime's CPU provider has. `lowerGraph(graph, {
- * portable: true })` makes a portable one.
+ * target: 'file' })` makes a portable one.
  */
 export function dumpFiles({ name, graph, format, bytes }: Compilation): Readonly<Record<string, Uint8Array | string>> {
   const file = name.replaceAll(/[^\w.-]+/g, '-');

@@ -33,6 +33,8 @@ export interface ProgramRun {
   readonly sessionMs: number;
   /** Milliseconds of `sessionMs` in the update kernel; 0 if the step is not split. */
   readonly updateMs: number;
+  /** Bytes of inputs and outputs copied to and from a device; 0 on `cpu`. */
+  readonly copiedBytes: number;
 }
 
 /** Callbacks for benchmarks, profiles, and dumps. */

@@ -9,13 +9,13 @@ import { type Kernel, type LoweringContext } from './context.js';
 const IN_CACHE = 2 ** 20;
 
 /**
- * Images per group, for q [B, heads, Tq, d] and k [B, heads, Tk, d]. A portable file has a single group, since its B
- * may vary.
+ * Images per group, for q [B, heads, Tq, d] and k [B, heads, Tk, d]. There is a single group in a file, since its B
+ * may vary, and on a device, which has no such cache.
  */
 function groupSizes(q: Value, k: Value, ctx: LoweringContext): number[] {
   const [images, heads, queries] = q.shape as [number, number, number];
   const matrices = heads * queries * k.shape[2]!;
-  const size = ctx.portable ? images : Math.min(images, Math.max(1, Math.floor(IN_CACHE / matrices)));
+  const size = ctx.target !== 'cpu' ? images : Math.min(images, Math.max(1, Math.floor(IN_CACHE / matrices)));
   const whole = Array<number>(Math.floor(images / size)).fill(size);
   return images % size === 0 ? whole : [...whole, images % size];
 }

@@ -1,6 +1,7 @@
 import { conv2d } from '@dm/ops';
 import type { Program } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
+import type { LoweringTarget } from './context.js';
 import { lowerGraph } from './lower-graph.js';
 import { openOnnxEngine } from '../engine.js';
 import { closeTo, floats, runOnnx } from '../testing.js';
@@ -8,15 +9,15 @@ import { trace } from '../trace/trace.js';
 
 const program: Program = (_, { x, w }) => ({ outputs: { y: conv2d(x!, w!) } });
 const inputs = { x: floats([2, 5, 4, 32]), w: floats([3, 3, 32, 16], 2) };
-const domains = (block: number, portable = false, specs = inputs) =>
-  new Set(lowerGraph(trace(program, {}, specs), { block, portable }).nodes.map((node) => node.domain));
+const domains = (block: number, target: LoweringTarget = 'cpu', specs = inputs) =>
+  new Set(lowerGraph(trace(program, {}, specs), { block, target }).nodes.map((node) => node.domain));
 
 describe('blocked convolutions', () => {
-  it('are used if the channels are divisible by the block size, and never in a portable graph', () => {
+  it('are used if the channels are divisible by the block size, and never in a file or on a device', () => {
     expect(domains(16)).toContain('com.microsoft.nchwc');
     expect(domains(0)).toEqual(new Set(['']));
-    expect(domains(16, true)).toEqual(new Set(['']));
-    expect(domains(16, false, { x: floats([1, 4, 4, 24]), w: floats([3, 3, 24, 16]) })).toEqual(new Set(['']));
+    for (const target of ['file', 'gpu'] as const) expect(domains(16, target)).toEqual(new Set(['']));
+    expect(domains(16, 'cpu', { x: floats([1, 4, 4, 24]), w: floats([3, 3, 24, 16]) })).toEqual(new Set(['']));
   });
 
   it('agree with the plain ones, for any result of the probe', async () => {

@@ -34,9 +34,18 @@ const NCHW_TO_NHWC = [0, 2, 3, 1] as const;
 export const inLayout = <T>(layout: Layout, perAxis: readonly T[]): T[] =>
   layout === 'NCHW' ? NHWC_TO_NCHW.map((axis) => perAxis[axis]!) : [...perAxis];
 
+/**
+ * What a graph is lowered for:
+ * - `cpu`: ONNX Runtime's CPU provider in this process, including operators that only it has.
+ * - `gpu`: a session on a device. Standard ONNX operators (opset 20) only; what devices lack or compute wrongly is
+ *   written with other operators.
+ * - `file`: an .onnx file for any runtime. Standard ONNX operators only.
+ */
+export type LoweringTarget = 'cpu' | 'gpu' | 'file';
+
 export interface LowerOptions {
-  /** Use standard ONNX operators (opset 20) only, for a file that other programs read. Default false. */
-  readonly portable?: boolean;
+  /** Default: `cpu`. */
+  readonly target?: LoweringTarget;
   /** Block size of blocked convolutions, as found by the engine's probe; 0 (default) disables them. */
   readonly block?: number;
 }
@@ -51,14 +60,13 @@ export class LoweringContext {
   private readonly names = new Map<Value, Map<Layout, string>>();
   private readonly constants = new Map<Value, Node>();
 
-  /** Use standard ONNX operators only, for portable files. */
-  readonly portable: boolean;
+  readonly target: LoweringTarget;
   /** Channels per block of the runtime's blocked convolutions (see blocked-conv.ts); 0 disables them. */
   readonly block: number;
 
-  constructor({ portable = false, block = 0 }: LowerOptions = {}) {
-    this.portable = portable;
-    this.block = portable ? 0 : block;
+  constructor({ target = 'cpu', block = 0 }: LowerOptions = {}) {
+    this.target = target;
+    this.block = target === 'cpu' ? block : 0;
   }
 
   /** The nodes, constants, and opsets emitted so far. */
@@ -156,7 +164,7 @@ export class LoweringContext {
   /** alpha · op(a) · op(b) over the last two axes, with optional transposes, batched over the other axes. */
   matMul(a: string, b: string, rank: number, { transA = false, transB = false, alpha = 1 } = {}): string {
     if (!transA && !transB && alpha === 1) return this.onnx.op('MatMul', [a, b]);
-    if (!this.portable) {
+    if (this.target === 'cpu') {
       return this.onnx.op('FusedMatMul', [a, b], {
         domain: 'com.microsoft',
         attrs: {

@@ -65,5 +65,5 @@ export function tfGeometry(
 export const convAttrs = ({ strides, dilations, pad }: ConvGeometry) => ({
   strides: { ints: strides },
   dilations: { ints: dilations },
-  pads: { ints: [pad[0][0], pad[1][0], pad[0][1], pad[1][1]] },
+  pads: { ints: [pad[0][0], pad[1][0], pad[0][1], pad[1][1]] as const },
 });

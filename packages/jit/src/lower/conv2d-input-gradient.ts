@@ -1,6 +1,7 @@
 import type { Value } from '../graph/graph.js';
 import { blockable, blockedFilter, convOfBlocks, fromBlocks, toBlocks } from './blocked-conv.js';
 import { convAttrs, type ConvGeometry } from './conv-geometry.js';
+import { plainConv } from './plain-conv.js';
 import type { LoweringContext } from './context.js';
 
 /** Every stride-th pixel along one axis of x. Its gradient is a convolution of dy with some of the filter's taps. */
@@ -38,7 +39,7 @@ function phasesOf(axis: 0 | 1, { strides, dilations, pad, x, filter, y }: ConvGe
  * The input gradient, [N, I, H, W]; with a bias [I], a transposed convolution. With stride 1 it is the convolution of
  * dy with the filter rotated by 180 degrees and its channels swapped, about twice as fast on the CPU provider as
  * ConvTranspose. With stride 2 there are up to four such convolutions, each with the taps that reach its pixels, whose
- * results are interleaved. Everything else uses ConvTranspose.
+ * results are interleaved. Everything else uses ConvTranspose, and so does stride 2 on a device.
  */
 export function inputGradient(
   dy: Value,
@@ -49,7 +50,9 @@ export function inputGradient(
 ): string {
   const [rows, columns] = [phasesOf(0, geometry), phasesOf(1, geometry)];
   const biasName = bias && ctx.get(bias);
-  if (rows === undefined || columns === undefined || rows.length * columns.length > 4) {
+  // Up to four phases, on a device one: its Conv is wrong for some of the kernels and paddings of the others.
+  const maxPhases = ctx.target === 'gpu' ? 1 : 4;
+  if (rows === undefined || columns === undefined || rows.length * columns.length > maxPhases) {
     return transposed(dy, filter, biasName, geometry, ctx);
   }
   const { onnx } = ctx;
@@ -67,7 +70,7 @@ export function inputGradient(
       const biases = biasName === undefined ? [] : [biasName];
       if (!inBlocks) {
         const kernelOIHW = ctx.reshape(ctx.transpose(taps, [1, 2, 0]), [inChannels, outChannels, ...kernel]);
-        return onnx.op('Conv', [image, kernelOIHW, ...biases], { attrs });
+        return plainConv([image, kernelOIHW, ...biases], { kernel, image: geometry.y.slice(1, 3) }, attrs, ctx);
       }
       const blocks = blockedFilter(
         { filter: taps, over: 'out', kernel, inChannels: outChannels, outChannels: inChannels },

@@ -1,13 +1,8 @@
 import type { Value } from '../graph/graph.js';
 import { blockedWeightGradient, hasBlockedWeightGradient } from './blocked-weight-gradient.js';
-import type { ConvGeometry, Pad } from './conv-geometry.js';
+import type { ConvGeometry } from './conv-geometry.js';
 import type { LoweringContext } from './context.js';
-
-/** Pads or crops (if negative) the two spatial axes of an NCHW tensor. */
-function padSpatial(x: string, [[top, bottom], [left, right]]: Pad, ctx: LoweringContext): string {
-  if (top === 0 && bottom === 0 && left === 0 && right === 0) return x;
-  return ctx.onnx.op('Pad', [x, ctx.onnx.ints([0, 0, top, left, 0, 0, bottom, right]), ctx.onnx.float(0)]);
-}
+import { padSpatial } from './plain-conv.js';
 
 /** Pads or crops (if negative) the last axis of [N, C, L]. */
 function padLine(x: string, before: number, after: number, { onnx }: LoweringContext): string {

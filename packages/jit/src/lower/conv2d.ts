@@ -4,6 +4,7 @@ import { weightGradient } from './conv2d-weight-gradient.js';
 import { inputGradient } from './conv2d-input-gradient.js';
 import { convAttrs, type ConvGeometry, dmGeometry, tfGeometry } from './conv-geometry.js';
 import { type Kernel, type LoweringContext } from './context.js';
+import { plainConv } from './plain-conv.js';
 
 /** y = conv(x, filter) + bias, in NCHW. */
 function forward(
@@ -25,7 +26,7 @@ function forward(
     ctx.transpose(ctx.get(filter), [3, 2, 0, 1]),
     ...(biasName === undefined ? [] : [biasName]),
   ];
-  return ctx.onnx.op('Conv', operands, { attrs: convAttrs(geometry) });
+  return plainConv(operands, { kernel: [kh, kw], image: geometry.x.slice(1, 3) }, convAttrs(geometry), ctx);
 }
 
 function convKernel(geometryOf: typeof dmGeometry): Kernel {

@@ -2,6 +2,7 @@ import { input, type KernelCall } from '../graph/graph.js';
 import { blockable, convOverBlocks } from './blocked-conv.js';
 import { convAttrs, type ConvGeometry, tfGeometry } from './conv-geometry.js';
 import { type Kernel } from './context.js';
+import { plainConv } from './plain-conv.js';
 
 const geometryOf = (call: KernelCall): ConvGeometry =>
   tfGeometry(call, input(call, 'x').shape, input(call, 'filter').shape, true);
@@ -27,7 +28,8 @@ const depthwise: Kernel = {
       return;
     }
     const perChannel = ctx.reshape(ctx.transpose(filter, [2, 3, 0, 1]), outShape);
-    ctx.set(node.outputs[0]!, ctx.onnx.op('Conv', [x, perChannel], { attrs }), 'NCHW');
+    const sizes = { kernel: [kh, kw], image: geometry.x.slice(1, 3) };
+    ctx.set(node.outputs[0]!, plainConv([x, perChannel], sizes, attrs, ctx), 'NCHW');
   },
 };
 

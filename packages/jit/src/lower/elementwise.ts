@@ -98,10 +98,11 @@ const atan2: Build = ([y, x], { onnx }) => {
   return onnx.op('Where', [onnx.op('Equal', [x!, zero]), sign, turned]);
 };
 
-const step: Build = ([x], { onnx }, node) => {
+const step: Build = ([x], ctx, node) => {
+  const { onnx } = ctx;
   const positive = onnx.op('Greater', [x!, onnx.float(0)]);
   const result = onnx.op('Where', [positive, onnx.float(1), onnx.float((node.attrs['alpha'] as number) ?? 0)]);
-  return onnx.op('Where', [onnx.op('IsNaN', [x!]), x!, result]);
+  return onnx.op('Where', [isNan([x!], ctx, node), x!, result]);
 };
 
 /** -1, 0, or 1; 0 for NaN, as in TF.js. */
@@ -114,8 +115,34 @@ const sign: Build = ([x], ctx, node) => {
 
 const not: Build = ([x], { onnx }) => onnx.op('Not', [x!]);
 
-const isFinite: Build = ([x], { onnx }) =>
-  onnx.op('Not', [onnx.op('Or', [onnx.op('IsInf', [x!]), onnx.op('IsNaN', [x!])])]);
+/** The largest finite float32. */
+const MAX_FLOAT = 3.4028234663852886e38;
+
+/** Devices have no IsInf and no IsNaN: there, |x| is compared with the largest number, as NaN compares false. */
+const compareMagnitude = (op: 'LessOrEqual' | 'Greater', x: string, { onnx }: LoweringContext): string =>
+  onnx.op(op, [onnx.op('Abs', [x]), onnx.float(MAX_FLOAT)]);
+
+const isFinite: Build = ([x], ctx) => {
+  const { onnx, target } = ctx;
+  if (target === 'gpu') return compareMagnitude('LessOrEqual', x!, ctx);
+  return onnx.op('Not', [onnx.op('Or', [onnx.op('IsInf', [x!]), onnx.op('IsNaN', [x!])])]);
+};
+
+const isInf: Build = ([x], ctx) =>
+  ctx.target === 'gpu' ? compareMagnitude('Greater', x!, ctx) : ctx.onnx.op('IsInf', [x!]);
+
+const isNan: Build = ([x], ctx) => {
+  const { onnx, target } = ctx;
+  if (target !== 'gpu') return onnx.op('IsNaN', [x!]);
+  const finite = compareMagnitude('LessOrEqual', x!, ctx);
+  return onnx.op('Not', [either(finite, compareMagnitude('Greater', x!, ctx), ctx)]);
+};
+
+/** a or b; devices have no Or. */
+function either(a: string, b: string, { onnx, target }: LoweringContext): string {
+  if (target !== 'gpu') return onnx.op('Or', [a, b]);
+  return onnx.op('Not', [onnx.op('And', [onnx.op('Not', [a]), onnx.op('Not', [b])])]);
+}
 
 const square: Build = ([x], { onnx }) => onnx.op('Mul', [x!, x!]);
 
@@ -186,8 +213,8 @@ export const elementwiseKernels: Readonly<Record<string, Kernel>> = {
   Greater: comparison('Greater'),
   GreaterEqual: comparison('GreaterOrEqual'),
   IsFinite: elementwise(isFinite, 'bool'),
-  IsInf: elementwise(op('IsInf'), 'bool'),
-  IsNan: elementwise(op('IsNaN'), 'bool'),
+  IsInf: elementwise(isInf, 'bool'),
+  IsNan: elementwise(isNan, 'bool'),
   LeakyRelu: elementwise(leakyRelu),
   Less: comparison('Less'),
   LessEqual: comparison('LessOrEqual'),
@@ -195,7 +222,7 @@ export const elementwiseKernels: Readonly<Record<string, Kernel>> = {
   Log1p: elementwise(log1p),
   LogicalAnd: comparison('And'),
   LogicalNot: elementwise(not, 'bool'),
-  LogicalOr: comparison('Or'),
+  LogicalOr: elementwise(([a, b], ctx) => either(a!, b!, ctx), 'bool'),
   Maximum: binary('Max'),
   Minimum: binary('Min'),
   Mod: elementwise(floorMod),

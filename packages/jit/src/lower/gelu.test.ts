@@ -16,7 +16,7 @@ describe.each(['none', 'tanh'] as const)('gelu, approximate: %s', (approximate) 
   it('is one standard operator in the forward pass', () => {
     const spec = { x: { dtype: 'float32', shape: [2] } } as const;
     const graph = trace((_, { x }) => ({ outputs: { y: gelu(x!, { approximate }) } }), {}, spec);
-    const [node] = lowerGraph(optimize(graph), { portable: true }).nodes;
+    const [node] = lowerGraph(optimize(graph), { target: 'file' }).nodes;
     expect(node).toMatchObject({ op: 'Gelu', domain: '', attrs: { approximate: { string: approximate } } });
   });
 });

@@ -118,8 +118,20 @@ const splitSizes = (call: KernelCall): { axis: number; sizes: number[] } => {
   return { axis, sizes: given.map((size) => (size < 0 ? total - fixed : size)) };
 };
 
+/** The standard limit of WebGPU is 8 storage buffers per shader; one of them is the input. */
+const MAX_SPLIT_OUTPUTS = 7;
+
+/** Splits along an axis. On a device, a Split with more outputs than a shader can write becomes one Slice per output. */
 function split(name: string, axis: number, sizes: readonly number[], ctx: LoweringContext): readonly string[] {
   if (sizes.length === 1) return [name];
+  if (ctx.target === 'gpu' && sizes.length > MAX_SPLIT_OUTPUTS) {
+    let end = 0;
+    return sizes.map((size) => {
+      const start = end;
+      end += size;
+      return ctx.onnx.op('Slice', [name, ...[start, end, axis].map((value) => ctx.onnx.ints([value]))]);
+    });
+  }
   return ctx.onnx.ops('Split', [name, ctx.onnx.ints(sizes)], { attrs: { axis: { int: axis } }, outputs: sizes.length });
 }
 

@@ -1,9 +1,9 @@
 import { input, specOf } from '../graph/graph.js';
 import { type Kernel, type LoweringContext } from './context.js';
 
-/** x sigmoid(x): QuickGelu with alpha 1 if the file may use it. */
+/** x sigmoid(x): QuickGelu with alpha 1 if the target has it. */
 function silu(x: string, ctx: LoweringContext): string {
-  if (ctx.portable) return ctx.onnx.op('Mul', [x, ctx.onnx.op('Sigmoid', [x])]);
+  if (ctx.target !== 'cpu') return ctx.onnx.op('Mul', [x, ctx.onnx.op('Sigmoid', [x])]);
   return ctx.onnx.op('QuickGelu', [x], { domain: 'com.microsoft', attrs: { alpha: { float: 1 } } });
 }
 

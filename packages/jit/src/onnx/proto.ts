@@ -53,6 +53,11 @@ export interface OnnxModel {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+/** A part of a model: the types of its outputs may be left to the reader to infer. */
+export interface OnnxFragment extends Omit<OnnxModel, 'outputs'> {
+  readonly outputs: readonly (Pick<OnnxValueInfo, 'name'> & Partial<OnnxValueInfo>)[];
+}
+
 type Write = (writer: BinaryWriter) => void;
 
 const message = (writer: BinaryWriter, field: number, write: Write): void => {
@@ -103,13 +108,14 @@ function writeNode(writer: BinaryWriter, node: OnnxNode): void {
   if (node.domain !== '') text(writer, 7, node.domain);
 }
 
-function writeValueInfo(writer: BinaryWriter, info: OnnxValueInfo): void {
-  text(writer, 1, info.name);
-  message(writer, 2, (type) =>
-    message(type, 1, (tensor) => {
-      integer(tensor, 1, dataType[info.type]);
+function writeValueInfo(writer: BinaryWriter, { name, type, dims = [] }: OnnxFragment['outputs'][number]): void {
+  text(writer, 1, name);
+  if (type === undefined) return;
+  message(writer, 2, (value) =>
+    message(value, 1, (tensor) => {
+      integer(tensor, 1, dataType[type]);
       message(tensor, 2, (shape) => {
-        for (const dim of info.dims) {
+        for (const dim of dims) {
           message(shape, 1, (d) => (typeof dim === 'number' ? integer(d, 1, dim) : text(d, 2, dim)));
         }
       });
@@ -118,7 +124,7 @@ function writeValueInfo(writer: BinaryWriter, info: OnnxValueInfo): void {
 }
 
 /** Encodes a ModelProto. */
-export function encodeModel(model: OnnxModel): Uint8Array {
+export function encodeModel(model: OnnxFragment): Uint8Array {
   const writer = new BinaryWriter();
   integer(writer, 1, 10);
   text(writer, 2, '@dm/jit');

@@ -129,9 +129,10 @@ it('the pipeline depends on the target', () => {
   ];
   const last = ['scheduleWeightGradientsFirst', 'chunkVectors', 'sumsOfSquaresAsMatmul', 'eliminateDeadCode'];
   expect(names({ kind: 'file', block: 0, sharedState: false })).toEqual(forAll);
-  expect(names({ kind: 'engine', block: 0, sharedState: false })).toEqual([...forAll, ...last]);
+  expect(names({ kind: 'gpu', block: 0, sharedState: false })).toEqual([...forAll, 'sumsInTwoStages']);
+  expect(names({ kind: 'cpu', block: 0, sharedState: false })).toEqual([...forAll, ...last]);
   const fused = ['fuseUpsampledConvolutions', 'eliminateDeadCode'];
-  expect(names({ kind: 'engine', block: 8, sharedState: true })).toEqual([...forAll, ...fused, 'splitUpdate', ...last]);
+  expect(names({ kind: 'cpu', block: 8, sharedState: true })).toEqual([...forAll, ...fused, 'splitUpdate', ...last]);
 });
 
 describe('all passes together', () => {

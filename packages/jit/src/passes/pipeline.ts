@@ -1,4 +1,5 @@
 import type { Graph } from '../graph/graph.js';
+import type { LoweringTarget } from '../lower/context.js';
 import { chunkVectors } from './chunk-vectors.js';
 import { commonSubexpressions } from './common-subexpressions.js';
 import { constantFold } from './constant-fold.js';
@@ -8,12 +9,12 @@ import { scheduleWeightGradientsFirst } from './schedule-weight-gradients-first.
 import { simplifyAlgebra } from './simplify-algebra.js';
 import { simplifyReshapes } from './simplify-reshapes.js';
 import { splitUpdate } from './split-update.js';
+import { sumsInTwoStages } from './sums-in-two-stages.js';
 import { sumsOfSquaresAsMatmul } from './sums-of-squares-as-matmul.js';
 
 /** What a graph is compiled for. */
 export interface Target {
-  /** `engine`: a session in this process. `file`: an .onnx file for any runtime. */
-  readonly kind: 'engine' | 'file';
+  readonly kind: LoweringTarget;
   /** Block size of the runtime's blocked convolutions (lower/blocked-conv.ts); 0 without them. */
   readonly block: number;
   /** Whether the state's long vectors are in memory shared with threads that can run an update kernel on them. */
@@ -40,7 +41,8 @@ const onMain =
   (pass: (graph: Graph, target: Target) => Graph): Pass['run'] =>
   (module, target) => ({ ...module, main: pass(module.main, target) });
 
-const forEngine = ({ kind }: Target): boolean => kind === 'engine';
+const onCpu = ({ kind }: Target): boolean => kind === 'cpu';
+const onGpu = ({ kind }: Target): boolean => kind === 'gpu';
 const withBlockedConvolutions = ({ block }: Target): boolean => block > 0;
 
 /** All passes over a traced graph, in order. None of them changes what a program computes. */
@@ -100,7 +102,7 @@ const pipeline: readonly Pass[] = [
   {
     name: 'scheduleWeightGradientsFirst',
     reason: 'Frees activations early. After all passes that replace convolutions or remove nodes from `main`.',
-    when: forEngine,
+    when: onCpu,
     run: onMain(scheduleWeightGradientsFirst),
   },
   {
@@ -108,19 +110,25 @@ const pipeline: readonly Pass[] = [
     reason:
       'Operators on long vectors stay in the cache, and state is neither split nor joined. After splitUpdate, which ' +
       'recognizes whole vectors.',
-    when: forEngine,
+    when: onCpu,
     run: onMain((graph) => chunkVectors(graph)),
   },
   {
     name: 'sumsOfSquaresAsMatmul',
     reason: 'Computes a gradient norm in one pass over memory. After chunkVectors, which recognizes squares and sums.',
-    when: forEngine,
+    when: onCpu,
     run: onMain(sumsOfSquaresAsMatmul),
+  },
+  {
+    name: 'sumsInTwoStages',
+    reason: 'A device computes each sum with one thread or workgroup. Last, as no other pass recognizes the result.',
+    when: onGpu,
+    run: onMain(sumsInTwoStages),
   },
   {
     name: 'eliminateDeadCode',
     reason: 'Drops vectors that now exist in chunks only, and squares that are no longer summed.',
-    when: forEngine,
+    when: onCpu,
     run: onMain(eliminateDeadCode),
   },
 ];

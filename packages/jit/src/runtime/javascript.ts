@@ -1,12 +1,18 @@
 /**
- * ONNX Runtime over its JavaScript API, used for onnxruntime-web and, on devices other than the CPU, for
- * onnxruntime-node. Outputs are copied twice: by the binding, and into the engine's arrays.
+ * ONNX Runtime over its JavaScript API, used for onnxruntime-web, and for onnxruntime-node on the CPU if
+ * the C API is unavailable. Outputs are copied twice: by the binding, and into the engine's arrays.
  */
 import type { NdArray } from '@dm/ops';
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
 import { disableBindingEvents } from './c-api/runtime.js';
 import { isNode } from './processors.js';
-import { type Runtime, type RuntimeSessionOptions, DISABLED_OPTIMIZERS, SPIN_DURATION_US } from './runtime.js';
+import {
+  DISABLED_DEVICE_OPTIMIZERS,
+  DISABLED_OPTIMIZERS,
+  type Runtime,
+  type RuntimeSessionOptions,
+  SPIN_DURATION_US,
+} from './runtime.js';
 import { disableTelemetry, isTelemetryWanted } from './telemetry.js';
 
 /** The exports of onnxruntime-node and onnxruntime-web that are used. */
@@ -69,8 +75,9 @@ function sessionOptions({ device, threads, deviceOnly, profilePrefix }: RuntimeS
     // For the reason given in c-api/runtime.ts.
     enableMemPattern: false,
     extra: {
-      // Measured on the CPU only.
-      ...(device === 'cpu' && { optimization: { disable_specified_optimizers: DISABLED_OPTIMIZERS } }),
+      optimization: {
+        disable_specified_optimizers: device === 'cpu' ? DISABLED_OPTIMIZERS : DISABLED_DEVICE_OPTIMIZERS,
+      },
       session: {
         intra_op: { allow_spinning: '1', spin_duration_us: String(SPIN_DURATION_US) },
         ...(deviceOnly === true && { disable_cpu_ep_fallback: '1' }),

@@ -1,21 +1,30 @@
 /** Chooses the runtime of an engine that was not given one. */
 import { EngineError } from '../errors.js';
 import { checkPlatform, currentPlatform } from './c-api/find-library.js';
+import { openDeviceRuntime } from './c-api/device.js';
 import { openCApiRuntime } from './c-api/runtime.js';
 import { createJavaScriptRuntime, type OnnxRuntimeModule } from './javascript.js';
 import { isNode } from './processors.js';
-import type { Device, Runtime } from './runtime.js';
+import type { Device, DeviceRuntime, Runtime } from './runtime.js';
+import { unusableDevice } from './unusable-device.js';
 
 /**
- * In Node, the C API of ONNX Runtime's library for the CPU, and the JavaScript API of onnxruntime-node for other devices;
- * elsewhere onnxruntime-web. If the C API is unavailable and onnxruntime-node is installed, the JavaScript API is used for
- * the CPU too; it is slower and needs more memory, and the runtime's name states the reason.
+ * In Node, the C API of ONNX Runtime's library; elsewhere onnxruntime-web. If the C API is unavailable and
+ * onnxruntime-node is installed, its JavaScript API is used for the CPU; it is slower and needs more memory, and the
+ * runtime's name states the reason. Other devices need the C API: the JavaScript API can neither keep state on a device
+ * nor run without blocking the process.
  * @throws {EngineError} naming the package to install, or another engine if the platform has no library
  */
-export async function openRuntime(device: Device): Promise<Runtime> {
+export async function openRuntime(device: Device): Promise<Runtime | DeviceRuntime> {
   if (!isNode) return javascriptApi('onnxruntime-web', 'web');
   checkPlatform(await currentPlatform());
-  if (device !== 'cpu') return javascriptApi('onnxruntime-node', 'node');
+  if (device !== 'cpu') {
+    try {
+      return await openDeviceRuntime(device);
+    } catch (cause) {
+      throw unusableDevice(device, cause);
+    }
+  }
   try {
     return await openCApiRuntime();
   } catch (error) {

@@ -1,5 +1,6 @@
 /** What the engine needs from a runtime: sessions that read and write the engine's arrays. */
-import type { Arrays } from '@dm/ops';
+import type { Arrays, NdArray } from '@dm/ops';
+import type { TensorSpec } from '../graph/graph.js';
 
 /** Devices, named like the runtime's execution providers. */
 export const devices = ['cpu', 'webgpu', 'cuda'] as const;
@@ -15,6 +16,12 @@ export const SPIN_DURATION_US = 50;
  */
 export const DISABLED_OPTIMIZERS = 'TransposeOptimizer;TransposeOptimizer_CPUExecutionProvider';
 
+/**
+ * The same on devices. It would move the padding that the lowering puts before some convolutions back into them (see
+ * lower/plain-conv.ts).
+ */
+export const DISABLED_DEVICE_OPTIMIZERS = 'Pad_Fusion';
+
 export interface RuntimeSessionOptions {
   readonly device: Device;
   /** Threads within one operator. Default: chosen by the runtime. */
@@ -25,7 +32,7 @@ export interface RuntimeSessionOptions {
   readonly profilePrefix?: string;
 }
 
-/** One graph, ready to run. */
+/** One graph, ready to run on the engine's arrays. */
 export interface RuntimeSession {
   /**
    * Binds arrays to the graph: the returned call reads `inputs` and writes the elements of `outputs`, which must have
@@ -46,4 +53,51 @@ export interface Runtime {
   readonly sharedArrays: boolean;
   /** Rejects with the runtime's message if it refuses the model or the settings. */
   createSession(model: Uint8Array, settings: RuntimeSessionOptions): Promise<RuntimeSession>;
+}
+
+/** A tensor in a device's memory. */
+export type DeviceTensor = TensorSpec;
+
+export type DeviceTensors = Readonly<Record<string, DeviceTensor>>;
+
+/** One graph, ready to run on tensors of a device. */
+export interface DeviceSession {
+  /** Binds tensors to the graph's inputs and outputs. Outputs must not be inputs of the same binding. */
+  bind(inputs: DeviceTensors, outputs: DeviceTensors): Promise<DeviceBinding>;
+  /** Frees the session; its bindings must have been released. Its profile, if any, is written first. */
+  release(): Promise<void>;
+}
+
+/** A graph with its tensors. */
+export interface DeviceBinding {
+  run(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** The memory of a device, and sessions on it. All calls wait for their turn in one queue per process. */
+export interface DeviceMemory {
+  /** Rejects with the runtime's message if it refuses the model or the settings. */
+  createSession(model: Uint8Array, settings: RuntimeSessionOptions): Promise<DeviceSession>;
+  /**
+   * Allocates a tensor of undefined contents.
+   * @throws {EngineError} `MEMORY_EXHAUSTED` if the device cannot hold it, with its size and a size that works
+   */
+  allocate(spec: TensorSpec): Promise<DeviceTensor>;
+  free(tensors: readonly DeviceTensor[]): Promise<void>;
+  /** Copies arrays to tensors of the same types and shapes; the arrays must not change until the promise settles. */
+  upload(arrays: readonly NdArray[], tensors: readonly DeviceTensor[]): Promise<void>;
+  /** Copies tensors to arrays of the same types and shapes. */
+  download(tensors: readonly DeviceTensor[], arrays: readonly NdArray[]): Promise<void>;
+  /** Bytes that `upload` and `download` have copied so far. */
+  readonly copiedBytes: number;
+  /** Frees all tensors, then the memory. Sessions and bindings must have been released. */
+  release(): Promise<void>;
+}
+
+/** A runtime whose state stays on a device. */
+export interface DeviceRuntime {
+  /** As of `Runtime`. */
+  readonly name: string;
+  /** Rejects with the runtime's message if it has no such device. */
+  openDevice(device: Device): Promise<DeviceMemory>;
 }

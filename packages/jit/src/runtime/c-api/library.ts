@@ -23,6 +23,8 @@ export interface Library {
   callAsync(name: FunctionName, ...args: Argument[]): Promise<void>;
   /** Calls a function that creates an object and stores its pointer in its last argument; returns that pointer. */
   make(name: FunctionName, ...args: Argument[]): bigint;
+  /** The memory at an address; it must not be used after it has been freed. */
+  view(address: bigint, byteLength: number): Uint8Array;
   /** Address of the elements of an array. */
   address(array: ArrayBufferView): bigint;
 }
@@ -94,6 +96,7 @@ export async function openLibrary(path: string): Promise<Library> {
       call(name, ...args, out);
       return out[0]!;
     },
+    view: (address, byteLength) => new Uint8Array(koffi.view(address, byteLength)),
     address: (array) => koffi.address(array),
   };
 }

@@ -7,6 +7,7 @@ import { EngineError } from '../../errors.js';
 import { isTelemetryWanted } from '../telemetry.js';
 import {
   type BoundCall,
+  DISABLED_DEVICE_OPTIMIZERS,
   DISABLED_OPTIMIZERS,
   type Runtime,
   type RuntimeSession,
@@ -17,7 +18,7 @@ import { findBindingLibrary, findRuntimeLibrary } from './find-library.js';
 import { type Library, openLibrary } from './library.js';
 import { constants } from './table.js';
 
-interface Api {
+export interface Api {
   readonly library: Library;
   readonly env: bigint;
   /** Describes CPU memory to the runtime. */
@@ -50,7 +51,7 @@ export async function disableBindingEvents(): Promise<void> {
   if (library !== undefined) await apiOf(library.path);
 }
 
-function apiOf(path: string): Promise<Api> {
+export function apiOf(path: string): Promise<Api> {
   const known = opened.get(path);
   if (known !== undefined) return known;
   const made = open(path);
@@ -72,14 +73,7 @@ async function createSession(api: Api, model: Uint8Array, settings: RuntimeSessi
   const { library } = api;
   if (settings.device !== 'cpu')
     throw new EngineError('DEVICE_UNUSABLE', `the C API runs on cpu only, not on ${settings.device}`);
-  const options = sessionOptions(library, settings);
-  const out = offHeap(BigUint64Array, 1);
-  try {
-    await library.callAsync('CreateSessionFromArray', api.env, model, model.byteLength, options, out);
-  } finally {
-    library.call('ReleaseSessionOptions', options);
-  }
-  const session = out[0]!;
+  const session = await openSession(api, model, settings);
   const running = new Set<Promise<void>>();
   return {
     bind(inputs, outputs) {
@@ -102,7 +96,26 @@ async function createSession(api: Api, model: Uint8Array, settings: RuntimeSessi
   };
 }
 
-function sessionOptions(library: Library, { threads, profilePrefix }: RuntimeSessionOptions): bigint {
+/** Creates a session; the caller releases it. */
+export async function openSession(
+  { library, env }: Api,
+  model: Uint8Array,
+  settings: RuntimeSessionOptions,
+): Promise<bigint> {
+  const options = sessionOptions(library, settings);
+  const out = offHeap(BigUint64Array, 1);
+  try {
+    await library.callAsync('CreateSessionFromArray', env, model, model.byteLength, options, out);
+  } finally {
+    library.call('ReleaseSessionOptions', options);
+  }
+  return out[0]!;
+}
+
+function sessionOptions(
+  library: Library,
+  { device, threads, deviceOnly, profilePrefix }: RuntimeSessionOptions,
+): bigint {
   const options = library.make('CreateSessionOptions');
   const set = (name: Parameters<Library['call']>[0], ...args: (number | string)[]) =>
     library.call(name, options, ...args);
@@ -114,10 +127,27 @@ function sessionOptions(library: Library, { threads, profilePrefix }: RuntimeSes
   // shorter than waking up. Endless spinning, the runtime's default, takes the processor from everything else.
   set('AddSessionConfigEntry', 'session.intra_op.allow_spinning', '1');
   set('AddSessionConfigEntry', 'session.intra_op.spin_duration_us', String(SPIN_DURATION_US));
-  set('AddSessionConfigEntry', 'optimization.disable_specified_optimizers', DISABLED_OPTIMIZERS);
+  const disabled = device === 'cpu' ? DISABLED_OPTIMIZERS : DISABLED_DEVICE_OPTIMIZERS;
+  set('AddSessionConfigEntry', 'optimization.disable_specified_optimizers', disabled);
+  if (device !== 'cpu') appendProvider(library, options, device);
+  if (deviceOnly === true) set('AddSessionConfigEntry', 'session.disable_cpu_ep_fallback', '1');
   if (threads !== undefined) set('SetIntraOpNumThreads', threads);
   if (profilePrefix !== undefined) set('EnableProfiling', profilePrefix);
   return options;
+}
+
+/** Makes a session run on a device. */
+function appendProvider(library: Library, options: bigint, device: 'webgpu' | 'cuda'): void {
+  if (device === 'webgpu') {
+    library.call('SessionOptionsAppendExecutionProvider', options, 'WebGPU', null, null, 0);
+    return;
+  }
+  const cuda = library.make('CreateCUDAProviderOptions');
+  try {
+    library.call('SessionOptionsAppendExecutionProvider_CUDA_V2', options, cuda);
+  } finally {
+    library.call('ReleaseCUDAProviderOptions', cuda);
+  }
 }
 
 /**
@@ -154,7 +184,7 @@ const unreachable = new FinalizationRegistry<{ library: Library; made: readonly 
 });
 
 /** A runtime tensor that uses the memory of `array`, which must outlive it. */
-function tensorOver(library: Library, memory: bigint, { dtype, shape, data }: NdArray): bigint {
+export function tensorOver(library: Library, memory: bigint, { dtype, shape, data }: NdArray): bigint {
   return library.make(
     'CreateTensorWithDataAsOrtValue',
     memory,
@@ -190,11 +220,11 @@ function cStrings(
 }
 
 /** An array whose elements do not move. It has at least one element, so that it has an address. */
-function offHeap<T>(Type: new (buffer: ArrayBuffer, offset: number, length: number) => T, length: number): T {
+export function offHeap<T>(Type: new (buffer: ArrayBuffer, offset: number, length: number) => T, length: number): T {
   return new Type(new ArrayBuffer(8 * Math.max(1, length)), 0, length);
 }
 
-function endProfiling(library: Library, session: bigint): void {
+export function endProfiling(library: Library, session: bigint): void {
   const allocator = library.make('GetAllocatorWithDefaultOptions');
   library.call('AllocatorFree', allocator, library.make('SessionEndProfiling', session, allocator));
 }

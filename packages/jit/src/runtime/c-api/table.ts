@@ -6,7 +6,7 @@
  */
 
 /** API version to request. Functions behave as in this version of the header; every later runtime supports it too. */
-export const apiVersion = 22;
+export const apiVersion = 23;
 
 type Argument = 'void *' | 'const char *' | 'path' | 'int' | 'size_t';
 
@@ -33,16 +33,32 @@ export const functions = {
   SetSessionGraphOptimizationLevel: status(23, 'void *', 'int'),
   SetIntraOpNumThreads: status(24, 'void *', 'int'),
   SetInterOpNumThreads: status(25, 'void *', 'int'),
+  CreateTensorAsOrtValue: status(48, 'void *', 'void *', 'size_t', 'int', 'void *'),
   CreateTensorWithDataAsOrtValue: status(49, 'void *', 'void *', 'size_t', 'void *', 'size_t', 'int', 'void *'),
+  GetTensorMutableData: status(51, 'void *', 'void *'),
+  CreateMemoryInfo: status(68, 'const char *', 'int', 'int', 'int', 'void *'),
   CreateCpuMemoryInfo: status(69, 'int', 'int', 'void *'),
   AllocatorFree: status(76, 'void *', 'void *'),
   GetAllocatorWithDefaultOptions: status(78, 'void *'),
   ReleaseStatus: release(93),
+  ReleaseMemoryInfo: release(94),
   ReleaseSession: release(95),
   ReleaseValue: release(96),
   ReleaseSessionOptions: release(100),
   SessionEndProfiling: status(110, 'void *', 'void *', 'void *'),
   AddSessionConfigEntry: status(130, 'void *', 'const char *', 'const char *'),
+  CreateAllocator: status(131, 'void *', 'void *', 'void *'),
+  ReleaseAllocator: release(132),
+  RunWithBinding: status(133, 'void *', 'void *', 'void *'),
+  CreateIoBinding: status(134, 'void *', 'void *'),
+  ReleaseIoBinding: release(135),
+  BindInput: status(136, 'void *', 'const char *', 'void *'),
+  BindOutput: status(137, 'void *', 'const char *', 'void *'),
+  SessionOptionsAppendExecutionProvider_CUDA_V2: status(204, 'void *', 'void *'),
+  CreateCUDAProviderOptions: status(205, 'void *'),
+  ReleaseCUDAProviderOptions: release(208),
+  SessionOptionsAppendExecutionProvider: status(216, 'void *', 'const char *', 'void *', 'void *', 'size_t'),
+  CopyTensors: status(386, 'void *', 'void *', 'void *', 'void *', 'size_t'),
 } as const satisfies Record<string, Signature>;
 
 export type FunctionName = keyof typeof functions;

@@ -1,0 +1,27 @@
+import { EngineError } from '../errors.js';
+import type { Device } from './runtime.js';
+
+/** The error for a device that does not work on this machine, with the runtime's reason and what the device needs. */
+export function unusableDevice(device: Device, cause: unknown): EngineError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  // Some of the runtime's messages begin with a location in its own source and the failed assertion.
+  const reason = message
+    .replace(/^\/\S*onnxruntime\S*:\d+ .* was false\. /s, '')
+    .trim()
+    .replace(/\.$/, '');
+  return new EngineError(
+    'DEVICE_UNUSABLE',
+    `The device "${device}" does not work on this machine: ${reason}. ${hints[device]}`,
+    { cause },
+  );
+}
+
+const hints: Record<Device, string> = {
+  cpu: '',
+  webgpu:
+    'It needs a graphics card and its driver: Vulkan (and its loader, libvulkan1) on Linux, Direct3D 12 on Windows, ' +
+    'Metal on macOS.',
+  cuda:
+    'It needs Linux on x64, an NVIDIA card, CUDA 12 with cuDNN 9, and the part of onnxruntime-node that its install ' +
+    'script fetches: "npm install onnxruntime-node" or "pnpm add --allow-build=onnxruntime-node onnxruntime-node".',
+};
