@@ -119,8 +119,8 @@ const not: Build = ([x], { onnx }) => onnx.op('Not', [x!]);
 const MAX_FLOAT = 3.4028234663852886e38;
 
 /** Devices have no IsInf and no IsNaN: there, |x| is compared with the largest number, as NaN compares false. */
-const compareMagnitude = (op: 'LessOrEqual' | 'Greater', x: string, { onnx }: LoweringContext): string =>
-  onnx.op(op, [onnx.op('Abs', [x]), onnx.float(MAX_FLOAT)]);
+const compareMagnitude = (relation: 'LessOrEqual' | 'Greater', x: string, { onnx }: LoweringContext): string =>
+  onnx.op(relation, [onnx.op('Abs', [x]), onnx.float(MAX_FLOAT)]);
 
 const isFinite: Build = ([x], ctx) => {
   const { onnx, target } = ctx;

@@ -124,8 +124,8 @@ function patterns(program: Program, inputs: Arrays, target: LoweringTarget): Set
   const { nodes, initializers } = lowerGraph(main, { target });
   const found = new Set(nodes.map(({ op }) => op));
   const values = (name: string): number[] => {
-    const { raw, type } = initializers.find((constant) => constant.name === name) ?? { raw: undefined, type: 'bool' };
-    return type === 'int64' ? Array.from(new BigInt64Array(raw!.slice().buffer), Number) : [];
+    const constant = initializers.find((initializer) => initializer.name === name);
+    return constant?.type === 'int64' ? Array.from(new BigInt64Array(constant.raw.slice().buffer), Number) : [];
   };
   for (const { op, attrs, inputs: operands, name } of nodes) {
     const pads = attrs['pads'];
