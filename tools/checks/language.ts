@@ -13,31 +13,31 @@ export interface Phrase {
 }
 
 export const phrases = {
-  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 72 },
+  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 36 },
   'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 4 },
   'says so': {
     pattern: /\b(says?|say) so\b|\b(is|are|was) (said|told)\b/gi,
     instead: 'is logged, is reported, raises',
-    most: 7,
+    most: 6,
   },
-  beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 19 },
-  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 14 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 43 },
+  beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 5 },
+  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 9 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 26 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',
-    most: 5,
+    most: 3,
   },
-  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 13 },
-  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 31 },
+  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 10 },
+  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 29 },
   'a line a step': {
     pattern:
       /\b(a|an|one|two|three|four|ten|[\d.]+) [a-z]+ (a|an) (line|column|row|step|image|run|example|class|call|timestep|session|file|layer)\b/gi,
     instead: 'one line per step',
-    most: 7,
+    most: 6,
   },
-  'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 8 },
-  anew: { pattern: /\banew\b|\bput right\b|\bof which kind\b/gi, instead: 'again', most: 1 },
+  'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 0 },
+  anew: { pattern: /\banew\b|\bput right\b|\bof which kind\b/gi, instead: 'again', most: 0 },
 } as const satisfies Record<string, Phrase>;
 
 export type PhraseName = keyof typeof phrases;
