@@ -1,4 +1,4 @@
-// Twenty steps of the program that the bench times: the same weights, batches and noise on each side.
+// Compares 20 steps of the benchmark's training program between engines, with the same weights, batches, and noise.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,9 +31,9 @@ const unet: Case = {
   },
   batch: 1,
 };
-/** Filter gradients and up-sampling go by blocked convolutions only here: both need a batch of whole blocks, 8 or 16. */
+/** The only case with blocked convolutions for filter gradients and upsampling, which need a batch of 8 or 16. */
 const blocks: Case = {
-  name: 'a UNet of whole blocks',
+  name: 'a UNet with blocked convolutions',
   kind: 'training',
   model: 'UNet2DModel',
   config: {
@@ -66,10 +66,10 @@ const dit: Case = {
   },
   batch: 2,
 };
-/** More than 2^19 parameters: updated piece by piece, in a second graph, in place. */
+/** More than 2^19 parameters: updated in place, in chunks, by a second graph. */
 const longDit: Case = {
   ...dit,
-  name: 'a DiT of long vectors',
+  name: 'a DiT with more than 2^19 parameters',
   config: { ...dit.config, input_size: 8, hidden_size: 128 },
   batch: 1,
 };
@@ -90,7 +90,7 @@ async function train(engine: Engine, benchCase: Case) {
 
 const onOnnx = async (benchCase: Case) => train(await openOnnxEngine({ threads }), benchCase);
 
-/** |a - b| / |b|, in float64. */
+/** Relative distance |a - b| / |b|, in float64. */
 function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   expect(a.length).toBe(b.length);
   let [difference, size] = [0, 0];
@@ -101,13 +101,13 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(difference / size);
 }
 
-/** A bar that the parameters of the start would meet too compares nothing. */
+/** Checks that the parameters moved by more than the tolerance; otherwise comparing them would prove nothing. */
 function expectMoved(benchCase: Case, trained: Arrays) {
   const start = trainingOf(benchCase, optimizer).state();
   expect(distance(trained['params'].data, start['params'].data)).toBeGreaterThan(bar);
 }
 
-it('covers steps in one graph and steps that are parted before the update', async () => {
+it('covers steps in a single graph and steps with a separate update graph', async () => {
   const graphs: string[][] = [];
   for (const benchCase of [unet, dit, longDit]) {
     const names: string[] = [];
@@ -122,7 +122,7 @@ it('covers steps in one graph and steps that are parted before the update', asyn
 });
 
 describe.each([unet, blocks, dit, longDit])(`${steps} steps of $name`, (benchCase) => {
-  it('are the same bits in two runs', async () => {
+  it('are bit-identical in two runs', async () => {
     const [first, second] = [await onOnnx(benchCase), await onOnnx(benchCase)];
     expect(second.losses).toEqual(first.losses);
     for (const [name, { data }] of Object.entries(first.trained)) {

@@ -1,28 +1,28 @@
-/** What is timed: the model as its reference's configuration, the batch, and what is done with them. */
+/** The benchmark cases: a model, configured as its reference implementation, a batch size, and training or sampling. */
 import { unetPresets } from '@dm/models';
 
 /**
  * @typedef {object} Case
  * @property {string} name
- * @property {'training' | 'sampling'} kind `training`: one step; `sampling`: a batch of images, all steps of it.
+ * @property {'training' | 'sampling'} kind `training` times one step, `sampling` a whole batch of images.
  * @property {'UNet2DModel' | 'DiT'} model The class in diffusers or facebookresearch/DiT.
- * @property {Record<string, unknown>} config Its arguments.
+ * @property {Record<string, unknown>} config The arguments of its constructor.
  * @property {number} batch
- * @property {Sampling} [sampling] For `sampling`.
- * @property {true} [small] TF.js's wasm and cpu backends can bear it.
- * @property {true} [compile] For torch.compile too, which takes a minute or two to compile each.
- * @property {true} [extra] Runs only where it is asked for by name.
+ * @property {Sampling} [sampling] For the kind `sampling`.
+ * @property {true} [small] Small enough for TF.js's wasm and cpu backends.
+ * @property {true} [compile] Also runs with torch.compile, which takes one or two minutes to compile it.
+ * @property {true} [extra] Runs only if `--cases` names it.
  */
 
 /**
- * @typedef {object} Sampling DDIM with eta 0 on the linear schedule of DDPM, prediction `epsilon`, x_0 clipped.
+ * @typedef {object} Sampling DDIM with eta 0 and DDPM's linear schedule, prediction `epsilon`, clipped x_0.
  * @property {number} numTimesteps
  * @property {number} betaStart
  * @property {number} betaEnd
- * @property {number} steps Calls of the model.
+ * @property {number} steps Model evaluations.
  */
 
-/** 6 472 195 parameters: the UNet of the design. */
+/** A UNet with 6,472,195 parameters. */
 const unet32 = {
   sample_size: 32,
   in_channels: 3,
@@ -33,11 +33,10 @@ const unet32 = {
   up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D'],
 };
 
-/** The model of the trainer's default preset, `mnist`, without classes. */
+/** The unconditional model of the trainer's default preset `mnist`. */
 const laptop = unetPresets.mnist;
 
-// No share of labels is dropped and no variance is learned: both would make the reference's step random or its loss
-// another one.
+// Label dropout would make the reference's step random, and a learned variance would change its loss.
 const dit = { patch_size: 4, input_size: 32, class_dropout_prob: 0, learn_sigma: false };
 const ditS = { ...dit, in_channels: 3, hidden_size: 384, depth: 12, num_heads: 6, num_classes: 10 };
 const ditB = { ...dit, in_channels: 4, hidden_size: 768, depth: 12, num_heads: 12, num_classes: 1000 };
@@ -70,5 +69,5 @@ export const cases = [
   },
 ];
 
-/** AdamW and the average of the parameters, as every contender runs them. */
+/** The settings of AdamW and EMA, the same for every contender. */
 export const optimizer = { lr: 1e-4, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, emaDecay: 0.999 };

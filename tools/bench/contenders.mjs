@@ -1,4 +1,4 @@
-/** Who runs in a bench: a program of its own each, told what to do on its standard input. */
+/** The contenders of the benchmark. Each is a separate program that reads its task from standard input. */
 import { join } from 'node:path';
 
 const { env, execPath } = process;
@@ -11,14 +11,21 @@ const verbs = { training: 'train', sampling: 'sample' };
 /**
  * @typedef {object} Contender
  * @property {string} name
- * @property {(kind: Case['kind']) => string[]} command Program and arguments for a kind of case, from this folder.
- * @property {Record<string, unknown>} request What it is told besides the case and the pace.
- * @property {number} seconds It is ended, and named as skipped, when it takes longer than this.
- * @property {true} [once] One process, in the first round, with the steps of all: for those that take long.
- * @property {(benchCase: Case) => string | undefined} [unfit] Why it does not run a case.
+ * @property {(kind: Case['kind']) => string[]} command Program and arguments for a kind of case, relative to this
+ * folder.
+ * @property {Record<string, unknown>} request Its input in addition to the case and the repetitions.
+ * @property {number} seconds Time limit; if exceeded, it is killed and reported as skipped.
+ * @property {true} [once] Runs in a single process, in the first round, with the steps of all rounds; for slow
+ * starters.
+ * @property {(benchCase: Case) => string | undefined} [unfit] The reason for skipping a case.
  */
 
-/** @param {string} name @param {string} engine @param {string} [folder] of the benches @returns {Contender} */
+/**
+ * @param {string} name
+ * @param {string} engine
+ * @param {string} [folder] The folder of the benchmark.
+ * @returns {Contender}
+ */
 const ours = (name, engine, folder = '.') => ({
   name,
   command: (kind) => [execPath, join(folder, 'contenders', `${verbs[kind]}.mjs`)],
@@ -26,7 +33,12 @@ const ours = (name, engine, folder = '.') => ({
   seconds: 10 * minutes,
 });
 
-/** @param {string} name @param {Record<string, unknown>} request @param {Contender['unfit']} [unfit] @returns {Contender} */
+/**
+ * @param {string} name
+ * @param {Record<string, unknown>} request
+ * @param {Contender['unfit']} [unfit]
+ * @returns {Contender}
+ */
 const torch = (name, request, unfit) => ({
   name,
   command: (kind) => [python, `contenders/torch_${verbs[kind]}.py`],
@@ -38,16 +50,16 @@ const torch = (name, request, unfit) => ({
 /** @type {Contender['unfit']} */
 const tooLarge = ({ small }) => (small ? undefined : 'too slow for this case');
 
-/** @type {readonly Contender[]} The first is ours; the others are its rivals. */
+/** @type {readonly Contender[]} Our engine first, then those it is compared with. */
 export const contenders = [
   ours('dm', 'onnx'),
   torch('pytorch-eager-contiguous', {}),
   torch('pytorch-eager-channels-last', { layout: 'channels-last' }, ({ model }) =>
-    model === 'DiT' ? 'a transformer has no image layout between its ends' : undefined,
+    model === 'DiT' ? 'a transformer has no image tensors between its patch embedding and its output' : undefined,
   ),
   {
     ...torch('pytorch-compile', { compile: true }, (benchCase) =>
-      benchCase.compile ? undefined : 'compiling takes a minute or more: only for some cases',
+      benchCase.compile ? undefined : 'compiling takes more than a minute; runs on some cases only',
     ),
     once: true,
     seconds: 5 * minutes,
@@ -58,14 +70,14 @@ export const contenders = [
 ];
 
 /**
- * Our engine as another commit has it.
+ * Our engine at another commit.
  *
- * @param {string} checkout A checkout of that commit, built.
+ * @param {string} checkout A built checkout of that commit.
  */
 export const before = (checkout) => ours('dm-before', 'onnx', join(checkout, 'tools/bench'));
 
 /**
- * What all have in their environment: the same number of threads.
+ * The environment of every contender, which sets the number of threads.
  *
  * @param {number} threads
  */
@@ -73,5 +85,5 @@ export const environment = (threads) => ({
   ...env,
   OMP_NUM_THREADS: String(threads),
   TF_NUM_INTRAOP_THREADS: String(threads),
-  TF_CPP_MIN_LOG_LEVEL: '2', // libtensorflow's notes at start
+  TF_CPP_MIN_LOG_LEVEL: '2', // silences libtensorflow's startup messages
 });

@@ -1,5 +1,5 @@
-// Whether memory stays flat: the resident size of this process after step 1000 within 2 % of that after step 100, with a
-// small model on the engine `onnx`. Exit code 1 where it is not. `nx run bench:memory`.
+// Checks for memory leaks: trains a small model on the engine `onnx` and exits with 1 if the resident set size after
+// step 1000 exceeds its value after step 100 by more than 2%. `nx run bench:memory`.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { openOnnxEngine } from '@dm/jit';
@@ -10,19 +10,19 @@ const { values } = parseArgs({
   options: {
     from: { type: 'string', default: '100' },
     to: { type: 'string', default: '1000' },
-    /** Allowed growth, as a part. */
+    /** Allowed relative growth. */
     bar: { type: 'string', default: '0.02' },
     threads: { type: 'string', default: '2' },
   },
 });
 const [from, to, bar, threads] = [values.from, values.to, values.bar, values.threads].map(Number);
 if (!(from >= 1 && to > from))
-  throw new RangeError(`--to must be above --from, and that at least 1, got ${from}, ${to}`);
+  throw new RangeError(`--from must be >= 1 and --to > --from, got --from ${from} --to ${to}`);
 
-/** Resident size now, in MiB, of what is in use: garbage that waits to be collected is not growth. */
+/** Resident set size in MiB, after garbage collection. */
 async function residentMb() {
   globalThis.gc?.();
-  await sleep(100); // buffers of collected arrays are freed on another thread
+  await sleep(100); // array buffers are freed on another thread
   return process.memoryUsage.rss() / 2 ** 20;
 }
 
@@ -37,7 +37,7 @@ let [before, after] = [0, 0];
 const marks = new Set([1, 10, from, to, ...Array.from({ length: 9 }, (_, i) => Math.round((to * (i + 1)) / 10))]);
 console.log(`${benchCase.name}, ${training.layout.size} parameters, ${threads} threads`);
 for (let step = 1; step <= to; step++) {
-  // Another batch with each step, as in training.
+  // A different batch at each step, as in training.
   await program.run(state, { ...training.batch(step), ...training.scalars(step - 1) });
   if (!marks.has(step)) continue;
   const mb = await residentMb();
@@ -50,7 +50,7 @@ await engine.dispose();
 const growth = after / before - 1;
 const flat = growth <= bar;
 console.log(
-  `From step ${from} to ${to} the resident size ${growth < 0 ? 'fell' : 'grew'} by ${(100 * Math.abs(growth)).toFixed(2)} %: ` +
-    `${flat ? 'flat' : `more than the ${100 * bar} % allowed`}.`,
+  `From step ${from} to ${to} the resident set size ${growth < 0 ? 'fell' : 'grew'} by ${(100 * Math.abs(growth)).toFixed(2)}%: ` +
+    `${flat ? 'no leak' : `more than the allowed ${100 * bar}%`}.`,
 );
 if (!flat) process.exitCode = 1;

@@ -1,29 +1,32 @@
-/** Runs one contender on one case in a process of its own. */
+/** Runs one contender on one case in a separate process. */
 import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
 import { environment } from './contenders.mjs';
 
 /**
- * @typedef {object} Timing What a contender prints.
+ * @typedef {object} Timing The output of a contender.
  * @property {number[]} ms Milliseconds of each timed call.
- * @property {number} firstMs Of the first call, compilation included.
- * @property {number} check Loss of the first step, or mean square of the images: the same for all contenders.
+ * @property {number} firstMs Milliseconds of the first call, including compilation.
+ * @property {number} check Loss of the first step, or mean square of the samples; equal for all contenders.
  * @property {number} parameters
  * @property {number} peakMb Largest resident size of the process, in MiB.
- * @property {number} [cpuSeconds] Processor time of the process; left out where it starts others that work for it.
+ * @property {number} [cpuSeconds] CPU time of the process; undefined if it starts helper processes.
  * @property {Record<string, unknown>} versions
  * @property {number} [compileMs]
- * @property {number[]} [javascript] Part of each timed call outside the runtime.
+ * @property {number[]} [javascript] Fraction of each timed call spent outside the runtime, in [0, 1].
  */
 
-/** @typedef {Timing & { othersBusy?: number }} Timed `othersBusy`: cores that other processes kept busy meanwhile, on average. */
+/**
+ * @typedef {Timing & { othersBusy?: number }} Timed `othersBusy`: average number of cores used by other processes
+ * during the run.
+ */
 
-/** Exit code of a contender that is not installed; the reason is on its standard error. */
+/** Exit code of a contender that is not installed; it writes the reason to standard error. */
 const notInstalled = 3;
 
 /**
- * Begins to count what the processors do. Each call of what it returns takes a reading, which tells the cores that are
- * left after one's own seconds.
+ * Starts to measure CPU usage. The returned function takes a reading: a function of a process's own CPU seconds that
+ * returns the average number of cores used by all other processes.
  */
 function busyTime() {
   const busy = () => cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1e3;
@@ -39,12 +42,13 @@ function busyTime() {
 const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
 
 /**
- * The timing, or why there is none. One that fails is told of on standard error too, and makes this process end with 1.
+ * Returns the timing, or the reason why the contender was skipped. A failure is also reported on standard error and
+ * sets this process's exit code to 1.
  *
  * @param {import('./contenders.mjs').Contender} contender
  * @param {import('./cases.mjs').Case} benchCase
- * @param {{ threads: number, scratch: string } & Record<string, unknown>} settings `scratch` is a folder for what
- * compilers keep.
+ * @param {{ threads: number, scratch: string } & Record<string, unknown>} settings `scratch` is a folder for
+ * compiler caches.
  * @returns {Promise<Timed | string>}
  */
 export function runContender(contender, benchCase, { threads, scratch, ...settings }) {
@@ -56,7 +60,7 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
     const child = spawn(command, args, {
       cwd: import.meta.dirname,
       env: { ...environment(threads), TORCHINDUCTOR_CACHE_DIR: scratch },
-      detached: true, // a group of its own, so that a compiler that it started ends with it
+      detached: true, // a new process group, so that compilers it started are killed with it
     });
     let [late, finished] = [false, false];
     const timer = setTimeout(() => {
@@ -73,13 +77,13 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
     let others = reading();
     child.stdout.on('data', (data) => {
       output += data;
-      others = reading(); // what the process does to end is in no figure of its own
+      others = reading(); // excludes the process's own exit, which its cpuSeconds does not include
     });
     child.stderr.on('data', (data) => (errors += data));
     child.on('error', (error) => finish(() => resolve(error.message)));
     child.on('close', (code) =>
       finish(() => {
-        if (late) return resolve(`not done after ${contender.seconds} s`);
+        if (late) return resolve(`timed out after ${contender.seconds} s`);
         if (code === notInstalled) return resolve(lastLine(errors));
         if (code !== 0) {
           console.error(`${contender.name} failed on ${benchCase.name}:\n${errors}`);
@@ -90,7 +94,7 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
         return resolve({ ...timing, ...(timing.cpuSeconds && { othersBusy: others(timing.cpuSeconds) }) });
       }),
     );
-    child.stdin.on('error', () => {}); // a program that is not there reads nothing; 'error' above says why
+    child.stdin.on('error', () => {}); // if the program does not exist; 'error' above reports it
     child.stdin.end(JSON.stringify({ case: benchCase, threads, ...settings, ...contender.request }));
 
     /** @param {() => void} settle */

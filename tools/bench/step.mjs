@@ -1,9 +1,10 @@
-// Times training steps and sampling, ours beside its rivals': each contender in a process of its own, in turn, over
-// several rounds, so that what else the machine does falls on all of them alike. See README.md.
+// Times training steps and sampling with this project's engine, PyTorch, and TensorFlow.js. Contenders run in separate
+// processes, one after another, in several rounds, so that other load on the machine affects all of them equally. See
+// README.md.
 //
 //   nx run bench:step
 //   nx run bench:step --cases dit-s-4-32x32x3-batch-16 --rounds 3
-//   nx run bench:step --against ../before        beside the build of another commit, checked out and built there
+//   nx run bench:step --against ../before        compares with another commit, checked out and built there
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
@@ -20,19 +21,19 @@ const committed = join(here, 'results/step.json');
 
 const { values } = parseArgs({
   options: {
-    /** Names of cases.mjs, comma-separated. Default: all that are not `extra`. */
+    /** Names from cases.mjs, comma-separated. Default: all that are not `extra`. */
     cases: { type: 'string' },
-    /** Names of contenders.mjs: only these run, and nothing is written. */
+    /** Names from contenders.mjs, comma-separated: runs only these, and writes no results. */
     contenders: { type: 'string' },
-    /** A built checkout of another commit: the engine there runs in turn with the one here, and nothing is written. */
+    /** A built checkout of another commit, whose engine is compared with this one. Writes no results. */
     against: { type: 'string' },
     rounds: { type: 'string', default: '2' },
     steps: { type: 'string', default: '5' },
     warmup: { type: 'string', default: '2' },
-    /** A slow contender makes fewer timed calls than `steps`: so many as fit, one at least. */
+    /** Time limit for the timed calls of a process: a slow contender makes fewer than `steps`, but at least one. */
     seconds: { type: 'string', default: '6' },
     threads: { type: 'string', default: '2' },
-    /** Cases in this file that are not run now stay. The default is the committed one, and README.md's table follows. */
+    /** Results of other cases in this file are retained. With the default file, README.md's table is updated too. */
     out: { type: 'string', default: committed },
   },
 });
@@ -48,13 +49,17 @@ function count(name, least) {
 
 /**
  * @template {{ name: string }} T
- * @param {string} flag @param {string} names @param {readonly T[]} all
+ * @param {string} flag
+ * @param {string} names
+ * @param {readonly T[]} all
  */
 function chosen(flag, names, all) {
   const wanted = names.split(',');
   const unknown = wanted.filter((name) => all.every((one) => one.name !== name));
   if (unknown.length > 0) {
-    throw new RangeError(`--${flag}: no ${unknown.join(', ')}; there are ${all.map(({ name }) => name).join(', ')}`);
+    throw new RangeError(
+      `--${flag}: unknown ${unknown.join(', ')}; must be one of ${all.map(({ name }) => name).join(', ')}`,
+    );
   }
   return all.filter(({ name }) => wanted.includes(name));
 }
@@ -71,7 +76,7 @@ const wanted = values.against === undefined ? named : [...named, before(resolve(
 
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) };
 
-/** The commit that is measured, with a plus where files are changed; nothing outside a checkout. */
+/** The commit that is measured, with a plus sign if packages/ has uncommitted changes; {} outside a checkout. */
 function commit() {
   const git = (/** @type {string[]} */ ...args) => spawnSync('git', args, { cwd: here, encoding: 'utf8' });
   const { status, stdout } = git('rev-parse', '--short', 'HEAD');
@@ -106,7 +111,7 @@ async function runCase(benchCase, scratch) {
   const disturbed = Object.entries(summaries).filter(([, s]) => (s.othersBusy ?? 0) > 0.1);
   if (disturbed.length > 0) {
     const list = disturbed.map(([name, s]) => `${name} ${s.othersBusy}`).join(', ');
-    console.warn(`\nNot the figures of an idle machine; cores that other programs kept busy meanwhile: ${list}`);
+    console.warn(`\nThe machine was not idle. Cores used by other programs: ${list}`);
   }
   const versions = Object.assign({}, ...[...timings.values()].flat().map((timing) => timing.versions));
   const parameters = [...timings.values()][0]?.[0]?.parameters;
@@ -127,7 +132,7 @@ function print({ name, parameters, us, rivals, skipped }) {
   }
   if (us?.compileMs !== undefined && us.javascript !== undefined) {
     const part = (100 * us.javascript).toFixed(2);
-    console.log(`  dm compiles in ${us.compileMs} ms; ${part} % of a call is spent outside the runtime, in JavaScript`);
+    console.log(`  dm compiles in ${us.compileMs} ms; ${part}% of a call is spent outside ONNX Runtime, in JavaScript`);
   }
   for (const [contender, reason] of Object.entries(skipped))
     console.log(`  ${contender.padEnd(28)} skipped: ${reason}`);
@@ -139,7 +144,7 @@ try {
     const result = await runCase(benchCase, scratch);
     print(result);
     if (values.contenders !== undefined || values.against !== undefined) continue;
-    // After each case, so that a run that is ended early keeps what it has.
+    // Saved after each case, so that an interrupted run keeps its finished cases.
     const out = resolve(values.out);
     const old = existsSync(out) ? JSON.parse(readFileSync(out, 'utf8')).cases : [];
     const names = cases.map(({ name }) => name);

@@ -1,4 +1,4 @@
-/** From timings to what is kept and shown. */
+/** Summarizes timings for results/step.json and the table. */
 
 /**
  * @typedef {object} Summary
@@ -8,15 +8,15 @@
  * @property {number} q3Ms
  * @property {number} maxMs
  * @property {number} samples
- * @property {number} firstMs Median of the first calls, one a process, compilation included.
- * @property {number} peakMb Largest resident size of all its processes, in MiB.
- * @property {number} [othersBusy] Cores that other processes kept busy meanwhile, on average; 0 on an idle machine.
- * @property {number} [compileMs] Median.
- * @property {number} [javascript] Median part of a call outside the runtime, in [0, 1].
+ * @property {number} firstMs Median over processes of the first call, including compilation.
+ * @property {number} peakMb Largest peak resident set size of its processes, in MiB.
+ * @property {number} [othersBusy] Average number of cores used by other processes; 0 on an idle machine.
+ * @property {number} [compileMs] Median compilation time.
+ * @property {number} [javascript] Median fraction of a call spent outside the runtime, in [0, 1].
  */
 
 /**
- * The value below which the part `q` of the numbers lies, linear between neighbors (type 7 of Hyndman & Fan 1996).
+ * The `q`-quantile with linear interpolation, as `numpy.quantile`.
  *
  * @param {readonly number[]} numbers
  * @param {number} q in [0, 1]
@@ -36,7 +36,7 @@ const median = (numbers) => quantile(numbers, 0.5);
 const round = (digits, value) => Number(value.toFixed(digits));
 
 /**
- * @param {readonly import('./run-contender.mjs').Timed[]} timings of one contender, one a round, at least one
+ * @param {readonly import('./run-contender.mjs').Timed[]} timings of one contender, one per round, at least one
  * @returns {Summary}
  */
 export function summarize(timings) {
@@ -61,10 +61,11 @@ export function summarize(timings) {
 }
 
 /**
- * Throws unless all contenders had the same model, weights and batch: the number of parameters is equal, and what the
- * first call computed agrees with ours to `tolerance`, relative.
+ * Checks that all contenders used the same model, weights, and batch: their numbers of parameters are equal, and the
+ * result of the first call agrees with ours to the relative `tolerance`.
  *
- * @param {string} name of the case
+ * @throws {Error} if they did not
+ * @param {string} name The name of the case.
  * @param {ReadonlyMap<string, readonly Pick<import('./run-contender.mjs').Timing, 'parameters' | 'check'>[]>} timings
  * @param {number} [tolerance]
  */
@@ -84,8 +85,7 @@ export function requireSameWork(name, timings, tolerance = 1e-3) {
 }
 
 /**
- * Puts results in the place of those of the same names; the others stay. Ordered as `names`; a case that is not among
- * them is dropped.
+ * Replaces results by name, and sorts them in the order of `names`. Results whose name is not in `names` are dropped.
  *
  * @template {{ name: string }} T
  * @param {readonly T[]} old

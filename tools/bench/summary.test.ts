@@ -15,15 +15,14 @@ const timing = {
 };
 
 describe('quantiles', () => {
-  // numpy.quantile([1, 2, 4, 8], [0, 0.25, 0.5, 0.75, 1]), which is linear between neighbors
-  it('are those of numpy', () => {
+  it('equal numpy.quantile([1, 2, 4, 8], [0, 0.25, 0.5, 0.75, 1])', () => {
     expect([0, 0.25, 0.5, 0.75, 1].map((q) => quantile([8, 1, 4, 2], q))).toEqual([1, 1.75, 3, 5, 8]);
     expect(quantile([3], 0.25)).toBe(3);
   });
 });
 
 describe('a summary', () => {
-  it('pools the calls of all rounds, and takes the largest memory', () => {
+  it('pools the calls of all rounds and takes the maximum of the peak memory', () => {
     const rounds = [timing, { ...timing, ms: [40, 60], firstMs: 700, peakMb: 130, othersBusy: 0.1 }];
     expect(summarize(rounds)).toEqual({
       medianMs: 30,
@@ -38,29 +37,29 @@ describe('a summary', () => {
     });
   });
 
-  it('has the figures of a compiler where they are given', () => {
+  it('includes compilation times if there are any', () => {
     const compiled = { ...timing, compileMs: 400, javascript: [0.01, 0.03, 0.02] };
     expect(summarize([compiled])).toMatchObject({ compileMs: 400, javascript: 0.02 });
   });
 });
 
-describe('that all did the same work', () => {
+describe('requireSameWork', () => {
   const among = (other: Partial<typeof timing>) =>
     new Map([
       ['dm', [timing]],
       ['rival', [timing, { ...timing, ...other }]],
     ]);
 
-  it('is accepted within the tolerance', () => {
+  it('accepts results within the tolerance', () => {
     expect(() => requireSameWork('case', among({ check: 1.2505 }))).not.toThrow();
   });
 
   it.each([
-    [{ check: 1.26 }, 'case: rival computed 1.26 in its first call, dm 1.25'],
-    [{ check: NaN }, 'case: rival computed NaN in its first call, dm 1.25'],
-    [{ parameters: 8 }, 'case: rival has 8 parameters, dm 7'],
-  ])('is refused with %j', (other, message) => {
-    expect(() => requireSameWork('case', among(other))).toThrow(message);
+    [{ check: 1.26 }, ['rival computed 1.26', 'dm 1.25']],
+    [{ check: NaN }, ['rival computed NaN', 'dm 1.25']],
+    [{ parameters: 8 }, ['rival has 8', 'dm 7']],
+  ])('rejects %j', (other, contains) => {
+    expect(() => requireSameWork('case', among(other))).toThrowWith({ type: Error, contains: ['case: ', ...contains] });
   });
 });
 
@@ -99,22 +98,24 @@ describe('the table', () => {
     ],
   };
 
-  it('has a line for each contender, those that were skipped too', () => {
-    expect(markdownTable(results).split('\n').slice(2)).toEqual([
+  it('has a line for each contender, including skipped ones', () => {
+    const lines = markdownTable(results).split('\n').slice(2);
+    expect(lines.slice(0, 4)).toEqual([
       '| small | dm | 20.0 | 10.0 / 15.0 to 25.0 |  | 100 | 500 |',
       '|  | slow | 2000 | 10.0 / 15.0 to 25.0 | 0.010 | 100 | 500 |',
       '|  | absent | – | skipped: not installed |  |  |  |',
       '',
-      '- small: compiled in 400 ms, JavaScript 1.23 % of a call, other programs kept at most 0.05 cores busy.',
     ]);
+    for (const value of ['small', '400 ms', '1.23%', '0.05 cores']) expect(lines[4]).toContain(value);
   });
 
-  it('takes the place of the one before it', () => {
+  it('replaces the previous table', () => {
     const text = 'a\n<!-- table: written by table.mjs -->\nold\n<!-- end of the table -->\nb\n';
     const once = withTable(text, results);
-    expect(once).toMatch(/^a\n<!--.*-->\n\n\| case [^]*busy\.\n\n<!-- end of the table -->\nb\n$/);
+    expect(once).toMatch(/^a\n<!--.*-->\n\n\| case [^]*\.\n\n<!-- end of the table -->\nb\n$/);
+    expect(once).not.toContain('old');
     expect(withTable(once, results)).toBe(once);
-    expect(() => withTable('no marks', results)).toThrow('the text lacks <!-- table');
+    expect(() => withTable('no markers', results)).toThrowWith({ type: Error, contains: '<!-- table' });
   });
 });
 

@@ -1,4 +1,4 @@
-// Writes the table of results/step.json into README.md, between its two marks. `nx run bench:table`.
+// Writes the table of results/step.json to README.md, between two marker comments. `nx run bench:table`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -19,10 +19,10 @@ import { fileURLToPath } from 'node:url';
 /** @param {number} ms */
 const time = (ms) => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0));
 
-/** A cell that Markdown shows as it is: a reason quotes what another program wrote. @param {string} cell */
+/** Escapes Markdown: the reason in a cell may quote another program's output. @param {string} cell */
 const asText = (cell) => cell.replaceAll(/\s+/g, ' ').replaceAll(/[\\|`<[*]/g, String.raw`\$&`);
 
-/** @param {CaseResult} result @returns {string[]} One line a contender. */
+/** @param {CaseResult} result @returns {string[]} One line per contender. */
 function rows({ name, us, rivals, skipped }) {
   const timed = Object.entries({ dm: us, ...rivals }).map(([contender, s]) => {
     const ratio =
@@ -46,10 +46,10 @@ export function markdownTable({ cases }) {
   const head = ['case', 'contender', 'median ms', 'min / quartiles', 'dm / this', 'peak MiB', 'first call ms'];
   const ours = cases.map(({ name, us, rivals }) => {
     const compiled = us.compileMs === undefined ? [] : [`compiled in ${time(us.compileMs)} ms`];
-    const outside = us.javascript === undefined ? [] : [`JavaScript ${(100 * us.javascript).toFixed(2)} % of a call`];
+    const outside = us.javascript === undefined ? [] : [`${(100 * us.javascript).toFixed(2)}% of a call in JavaScript`];
     const busy = Math.max(...[us, ...Object.values(rivals)].map(({ othersBusy = 0 }) => othersBusy));
-    const idle = busy > 0.1 ? ', so these are not the figures of an idle machine' : '';
-    const others = `other programs kept at most ${busy.toFixed(2)} cores busy${idle}`;
+    const idle = busy > 0.1 ? ' (not an idle machine)' : '';
+    const others = `at most ${busy.toFixed(2)} cores used by other programs${idle}`;
     return `- ${name}: ${[...compiled, ...outside, others].join(', ')}.`;
   });
   return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...cases.flatMap(rows), '', ...ours].join(
@@ -59,10 +59,10 @@ export function markdownTable({ cases }) {
 
 const marks = ['<!-- table: written by table.mjs -->', '<!-- end of the table -->'];
 
-/** Puts the table of `results` between the marks of a text. @param {string} text @param {Results} results */
+/** Replaces the text between the markers by the table of `results`. @param {string} text @param {Results} results */
 export function withTable(text, results) {
   const [begin, end] = marks.map((mark) => text.indexOf(mark));
-  if (begin < 0 || end < begin) throw new Error(`the text lacks ${marks.join(' ... ')}`);
+  if (begin < 0 || end < begin) throw new Error(`the text does not contain ${marks.join(' ... ')}`);
   return `${text.slice(0, begin + marks[0].length)}\n\n${markdownTable(results)}\n\n${text.slice(end)}`;
 }
 

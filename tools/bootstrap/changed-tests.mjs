@@ -1,7 +1,7 @@
-// Which unit tests a change concerns, by the graph of imports.
+// Selects the unit tests affected by a change, from the import graph.
 
 /**
- * @typedef {object} Module a file as dependency-cruiser reports it
+ * @typedef {object} Module a file in dependency-cruiser's report
  * @property {string} source
  * @property {{ resolved: string }[]} dependencies
  */
@@ -10,18 +10,18 @@
 const isUnitTest = (path) => path.endsWith('.test.ts') && !/\.(e2e|long)\.test\.ts$/.test(path);
 
 /**
- * `packages/core` of `packages/core/src/index.ts`.
+ * `packages/core` for `packages/core/src/index.ts`.
  *
  * @param {string} path
  */
 const projectOf = (path) => path.split('/').slice(0, 2).join('/');
 
 /**
- * The unit tests that import a changed file of their own project, directly or through others: the nearest first, in
- * groups of the same distance. A changed test has the distance 0.
+ * The unit tests that import a changed file of the same project, directly or indirectly, grouped by import distance and
+ * nearest first. A changed test has distance 0.
  *
  * @param {readonly Module[]} modules
- * @param {readonly string[]} changed paths from the root, with slashes
+ * @param {readonly string[]} changed paths relative to the root, with slashes
  * @returns {string[][]}
  */
 export function testsByDistance(modules, changed) {

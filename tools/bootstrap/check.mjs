@@ -1,16 +1,16 @@
-// `npm run check`: format, lint, types and boundaries of the whole workspace, and the unit tests nearest to what changed
-// since the branch left its upstream (or since a commit: `npm run check -- HEAD~3`). For use before a commit: under a
-// minute. `npm test` checks everything.
+// `npm run check`: checks formatting, lint, types, and import rules of the whole workspace, and runs the unit tests
+// closest to the files changed since the branch diverged from its upstream (or since a commit: `npm run check --
+// HEAD~3`). Run it before a commit; it takes less than a minute. `npm test` checks everything.
 import './require-node.mjs';
 import { join } from 'node:path';
 import { testsByDistance } from './changed-tests.mjs';
 import { commandOf, root, run } from './commands.mjs';
 import { install } from './set-up.mjs';
 
-/** After this many seconds no more tests are begun. */
+/** No more test files are started after this many seconds. */
 const TEST_SECONDS = 20;
 
-/** Test files in one run of vitest. */
+/** Test files per vitest process. */
 const GROUP = 4;
 
 const formatCache = join(root, 'node_modules', '.cache', 'prettier.json');
@@ -48,7 +48,7 @@ async function git(...args) {
   return status === 0 ? output.trim() : undefined;
 }
 
-/** Paths that differ from the commit where this branch left its upstream, files that git does not know included. */
+/** Paths that differ from the merge base with the upstream branch, including untracked files. */
 async function changedFiles() {
   const base =
     process.argv[2] ?? (await git('merge-base', 'HEAD', '@{upstream}')) ?? (await git('rev-parse', 'HEAD')) ?? 'HEAD';
@@ -56,7 +56,7 @@ async function changedFiles() {
     git('diff', '--name-only', '--no-renames', base),
     git('ls-files', '--others', '--exclude-standard'),
   ]);
-  if (lists[0] === undefined) throw new Error(`git knows no commit "${base}"`);
+  if (lists[0] === undefined) throw new Error(`git found no commit "${base}"`);
   return lists.flatMap((list) => list?.split('\n') ?? []).filter((path) => path !== '');
 }
 
@@ -100,7 +100,7 @@ async function unitTests() {
     await step(`unit tests (${files.join(', ')})`, () => tool('vitest', ['run', ...files]));
   }
   const left = groups.flat().length;
-  if (left > 0) console.log(`${left} more test files import what changed; npm run test:unit runs all.`);
+  if (left > 0) console.log(`${left} more test files import the changed files; npm run test:unit runs them all.`);
 }
 
 if (!(await install())) {

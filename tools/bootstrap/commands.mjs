@@ -1,4 +1,4 @@
-// The outside programs that the bootstrap runs. Neither pnpm nor nx has to be installed globally.
+// Runs external programs. Neither pnpm nor Nx has to be installed globally.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -9,31 +9,31 @@ export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 
 /**
  * @typedef {object} Result
- * @property {number} status exit code; 1 where the command was ended by a signal or could not be started
+ * @property {number} status exit code; 1 if the command was killed by a signal or could not be started
  * @property {string} output stdout and stderr together; empty unless `quiet`
  */
 
-/** Swallows a signal. */
+/** Ignores a signal. */
 const wait = () => {};
 
 /**
- * Runs a program in the root of the workspace and waits for its end.
+ * Runs a program, by default in the root of the workspace, and waits until it exits.
  *
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ quiet?: boolean, cwd?: string }} [options] `quiet` keeps the output back for the caller to show
+ * @param {{ quiet?: boolean, cwd?: string }} [options] `quiet` returns the output instead of printing it
  * @returns {Promise<Result>}
  */
 export function run(program, args, { quiet = false, cwd = root } = {}) {
   return new Promise((done) => {
-    // npx is a script on Windows, which only a shell starts.
+    // On Windows npx is a script, which only a shell can start.
     const shell = process.platform === 'win32' && program === 'npx';
     const child = spawn(program, args, { cwd, shell, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit' });
     /** @type {string[]} */
     const output = [];
     child.stdout?.setEncoding('utf8').on('data', (text) => output.push(text));
     child.stderr?.setEncoding('utf8').on('data', (text) => output.push(text));
-    // The child gets the same signal from the terminal; this process stays to report its exit code.
+    // The terminal sends the signal to the child too; this process stays to report its exit code.
     process.on('SIGINT', wait);
     const end = (/** @type {number} */ status) => {
       process.off('SIGINT', wait);
@@ -49,7 +49,7 @@ export function run(program, args, { quiet = false, cwd = root } = {}) {
 }
 
 /**
- * pnpm at the version that `packageManager` in package.json pins, through npx, which keeps it in npm's cache.
+ * Runs pnpm, in the version pinned by `packageManager` in package.json, with npx, which caches it.
  *
  * @param {readonly string[]} args
  * @param {{ quiet?: boolean, cwd?: string }} [options]
@@ -60,10 +60,10 @@ export function pnpm(args, options) {
 }
 
 /**
- * The file behind a command of one of the workspace's development dependencies, to be run by Node itself.
+ * The script of a command of one of the workspace's development dependencies, to be run with Node.
  *
  * @param {string} dependency
- * @param {string} [command] where it is not named like the dependency
+ * @param {string} [command] default: the dependency's name
  * @returns {string}
  */
 export function commandOf(dependency, command = dependency) {
@@ -73,7 +73,7 @@ export function commandOf(dependency, command = dependency) {
 }
 
 /**
- * The workspace's own Nx.
+ * Runs the workspace's version of Nx.
  *
  * @param {readonly string[]} args
  * @param {{ quiet?: boolean }} [options]

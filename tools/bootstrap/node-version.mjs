@@ -1,10 +1,10 @@
-/** The oldest Node release that the packages run on; `engines` in every package.json says the same. */
+/** The oldest supported major version of Node; the same as `engines` in every package.json. */
 const OLDEST_NODE = 20;
 
 /**
- * What to tell a person whose Node is too old, or nothing when it is recent enough.
+ * The error message for a Node version that is too old; undefined if it is supported.
  *
- * @param {string} version as `process.versions.node` gives it, for example `18.19.1`
+ * @param {string} version as in `process.versions.node`, for example `18.19.1`
  * @returns {string | undefined}
  */
 export function nodeComplaint(version) {

@@ -1,4 +1,4 @@
-// Vitest's JSON reports, one a project, summed. Nx restores them with its cached results, so those count as well.
+// Sums vitest's JSON reports, one per project. Nx restores them with cached results, so those are counted too.
 import { existsSync, readFileSync } from 'node:fs';
 
 /**
@@ -6,11 +6,11 @@ import { existsSync, readFileSync } from 'node:fs';
  * @property {number} passed
  * @property {number} failed tests that failed, and test files that could not be loaded
  * @property {number} skipped
- * @property {string[]} failures one line each
+ * @property {string[]} failures one line per failure
  */
 
 /**
- * @typedef {object} VitestReport the parts of vitest's JSON report that count here
+ * @typedef {object} VitestReport the fields of vitest's JSON report that are used here
  * @property {boolean} success
  * @property {{ name: string, status: string, message?: string,
  *   assertionResults: { status: string, fullName: string }[] }[]} testResults
@@ -20,7 +20,7 @@ import { existsSync, readFileSync } from 'node:fs';
  * Counts one report.
  *
  * @param {VitestReport} report
- * @param {string} from where the report came from, to name what failed outside every test
+ * @param {string} from path of the report, to name failures outside tests
  * @returns {Tally}
  */
 export function tally(report, from) {
@@ -35,13 +35,13 @@ export function tally(report, from) {
         sum.failures.push(`${file.name}: ${test.fullName}`);
       } else sum.skipped += 1;
     }
-    // A file that could not be loaded, or whose hooks failed, has no failed test of its own.
+    // A file that could not be loaded, or whose hooks failed, has no failed test.
     if (file.status === 'failed' && sum.failed === failedBefore) {
       sum.failed += 1;
       sum.failures.push(`${file.name}: ${file.message?.split('\n')[0] || 'could not be run'}`);
     }
   }
-  // An error outside any test, for example a rejection that nobody handled.
+  // An error outside tests, for example an unhandled rejection.
   if (!report.success && sum.failed === 0) {
     sum.failed += 1;
     sum.failures.push(`${from}: an error outside the tests, or no tests; see the output above`);
@@ -50,8 +50,8 @@ export function tally(report, from) {
 }
 
 /**
- * Sums the reports of several projects. A report that is missing or unreadable counts as one failure: its project
- * did not run.
+ * Sums the reports of several projects. A missing or unreadable report counts as one failure, since its project did not
+ * run.
  *
  * @param {readonly string[]} paths
  * @returns {Tally}

@@ -1,4 +1,5 @@
-// Imported first by start.mjs and test.mjs, so that an old Node says this and not a syntax error of a dependency.
+// Imported before anything else, so that an old version of Node gets this message instead of a syntax error in a
+// dependency.
 import { nodeComplaint } from './node-version.mjs';
 
 const complaint = nodeComplaint(process.versions.node);

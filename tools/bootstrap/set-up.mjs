@@ -1,14 +1,14 @@
-// Dependencies and build: what both `npm start` and `npm test` need first.
+// Installs the dependencies and builds the packages, for `npm start` and `npm test`.
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nx, pnpm, root } from './commands.mjs';
 
-/** Left by an install that ended well; holds the fingerprint of what it installed. */
+/** Written after a successful install; contains its fingerprint. */
 const STAMP = join(root, 'node_modules', '.installed');
 
 /**
- * What decides the content of node_modules: the lockfile, the workspace's settings, and the platform.
+ * A hash of everything that determines node_modules: the lockfile, the workspace settings, and the platform.
  *
  * @returns {string} SHA-256 in hexadecimal
  */
@@ -21,9 +21,9 @@ function fingerprint() {
 }
 
 /**
- * Installs the dependencies as the lockfile has them, unless that was done already.
+ * Installs the dependencies from the lockfile, unless they are up to date.
  *
- * @returns {Promise<boolean>} whether the dependencies are there
+ * @returns {Promise<boolean>} whether it succeeded
  */
 export async function install() {
   const wanted = fingerprint();
@@ -34,7 +34,7 @@ export async function install() {
 }
 
 /**
- * Builds every package; Nx skips those that did not change. Shows the output only when the build fails.
+ * Builds every package; Nx skips unchanged ones. Prints the output only if the build fails.
  *
  * @returns {Promise<boolean>}
  */

@@ -1,4 +1,5 @@
-// `npm start`: set up, then train the default preset. What follows `npm start --` goes to `dm train`.
+// `npm start`: installs, builds, and trains the default preset. Arguments after `npm start --` are passed to `dm
+// train`.
 import './require-node.mjs';
 import { join } from 'node:path';
 import { root, run } from './commands.mjs';
@@ -16,5 +17,5 @@ if (!(await build())) {
 }
 const cli = join(root, 'packages', 'trainer', 'dist', 'cli.js');
 const { status } = await run(process.execPath, [cli, 'train', ...process.argv.slice(2)]);
-if (status === 0) console.log('\nIn this folder `dm` is written `npm run -s dm --`, as in: npm run -s dm -- doctor');
+if (status === 0) console.log('\nIn this folder, run `dm` as `npm run -s dm --`, for example: npm run -s dm -- doctor');
 process.exitCode = status;

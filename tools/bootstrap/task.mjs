@@ -1,5 +1,5 @@
-// `npm run build`, `npm run lint` and `npm run test:unit`: set up, then one tool over the whole workspace. What follows
-// `--` goes to the tool, as in `npm run test:unit -- packages/core`.
+// `npm run build`, `npm run lint`, and `npm run test:unit`: installs the dependencies and runs one tool on the whole
+// workspace. Arguments after `--` are passed to the tool, for example `npm run test:unit -- packages/core`.
 import './require-node.mjs';
 import { commandOf, run } from './commands.mjs';
 import { install } from './set-up.mjs';
@@ -13,7 +13,7 @@ const tasks = {
 
 const [name = '', ...more] = process.argv.slice(2);
 const task = tasks[name];
-if (task === undefined) throw new Error(`Unknown task "${name}"; there are ${Object.keys(tasks).join(', ')}.`);
+if (task === undefined) throw new Error(`Unknown task "${name}"; must be one of ${Object.keys(tasks).join(', ')}.`);
 if (await install()) {
   const [tool, ...args] = task;
   process.exitCode = (await run(process.execPath, [commandOf(tool), ...args, ...more])).status;

@@ -1,7 +1,7 @@
-// `npm test`: set up, then check and build everything and run the tests that are done in minutes: units, conformance,
-// smoke runs. `npm run test:long` runs the others: whole programs, exact resume, hostile inputs, packed installs.
-// `npm run test:all` runs both. The last line is `N passed, N failed` over all tests; a step without tests (format,
-// lint, ...) that fails adds one failure.
+// `npm test`: installs the dependencies, checks and builds everything, and runs the tests that take minutes: unit
+// tests, conformance, smoke runs. `npm run test:long` runs the others: whole programs, exact resume, hostile inputs,
+// packed installs. `npm run test:all` runs both. The last line is `N passed, N failed` over all tests; a failed step
+// without tests (format, lint, ...) adds one failure.
 import './require-node.mjs';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,12 +10,12 @@ import { lastLine, sumReports } from './reports.mjs';
 import { install } from './set-up.mjs';
 
 /**
- * One call of Nx.
+ * One invocation of Nx.
  *
  * @typedef {object} Step
  * @property {string[]} targets
- * @property {boolean} [reports] whether the target leaves a report of vitest in each project; `reports/<target>.json`
- * @property {boolean} [alone] one project at a time, since each uses every core
+ * @property {boolean} [reports] whether the target writes vitest's report `reports/<target>.json` in each project
+ * @property {boolean} [alone] runs one project at a time, since each uses all cores
  */
 
 /** @type {Readonly<Record<string, readonly Step[]>>} */
@@ -74,14 +74,14 @@ if (await step('install', install)) {
     const paths = all
       .filter((project) => reports && targets.some((target) => target in project.targets))
       .flatMap((project) => targets.map((target) => join(root, project.root, 'reports', `${target}.json`)));
-    // A report of an earlier run must not stand in for one that was not written; Nx restores those of cached results.
+    // Reports of earlier runs must not be counted if a project writes none; Nx restores the reports of cached results.
     for (const path of paths) rmSync(path, { force: true });
     const passed = await step(name, async () => {
       const flags = ['--output-style=static', ...(alone ? ['--parallel=1'] : [])];
       return (await nx(['run-many', '-t', ...targets, ...flags])).status === 0;
     });
     const tests = sumReports(paths);
-    // Failed tests are counted one by one, not as a failed step too.
+    // Failed tests are counted individually, so the step is not counted as well.
     if (!passed && tests.failed > 0) failedSteps.pop();
     total.passed += tests.passed;
     total.failed += tests.failed;

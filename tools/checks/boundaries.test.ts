@@ -1,4 +1,4 @@
-// Plants imports that the rules forbid in a small workspace and checks that dependency-cruiser refuses each.
+// Creates a small workspace with forbidden imports and checks that dependency-cruiser reports each of them.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ const packages = ['ops', 'files', 'core', 'optim', 'models', 'jit', 'data', 'eva
 
 type Planted = readonly (readonly [file: string, imports: string, rules: readonly string[]])[];
 
-/** File, what it imports (`type ` before it: types only), and the rules that should refuse it (none: a lawful import). */
+/** File, its import (types only after `type `), and the rules that must report it (none if it is allowed). */
 const planted: Planted = [
   ['packages/ops/src/up.ts', '@dm/core', ['floor-ops']],
   ['packages/core/src/beside.ts', '@dm/optim', ['floor-core']],
@@ -30,7 +30,7 @@ const planted: Planted = [
   ['packages/core/src/up.test.ts', '@dm/trainer', ['floor-core']],
   ['packages/core/src/tool.ts', '../../../tools/config/x.js', ['floor-core']],
   ['packages/core/src/a.ts', './b.js', ['no-cycles']],
-  ['packages/core/src/b.ts', './a.js', []], // a circle is reported once, at its first file
+  ['packages/core/src/b.ts', './a.js', []], // a cycle is reported once, at its first file
   ['packages/core/src/type-a.ts', 'type ./type-b.js', ['no-cycles']],
   ['packages/core/src/type-b.ts', 'type ./type-a.js', []],
   ['packages/trainer/src/config/up.ts', '../commands/flags.js', ['trainer-folders']],
@@ -38,7 +38,7 @@ const planted: Planted = [
   ['packages/trainer/src/config/beside.ts', './up.js', []],
   ['packages/trainer/src/config/up.test.ts', '../commands/flags.js', []],
   ['packages/trainer/src/session/x.ts', '../logs/x.js', []],
-  ['packages/trainer/src/logs/x.ts', '../report/x.js', ['trainer-folders']], // of the same floor
+  ['packages/trainer/src/logs/x.ts', '../report/x.js', ['trainer-folders']], // on the same floor
   ['packages/trainer/src/report/x.ts', '../errors.js', []],
   ['packages/trainer/src/errors.ts', '@dm/ops', []],
   ['packages/trainer/src/commands/flags.ts', '../train.js', []],
@@ -56,7 +56,7 @@ const planted: Planted = [
   ['experiments/speed/reach.ts', '../../packages/core/src/index.js', ['public-entry-only-experiments']],
 ];
 
-/** The same of .dependency-cruiser.browser.cjs. */
+/** The same for .dependency-cruiser.browser.cjs. */
 const plantedInCore: Planted = [
   ['packages/trainer/src/step/direct.ts', 'node:fs', ['browser-core']],
   ['packages/trainer/src/step/through.ts', '../files/read.js', ['browser-core']],
@@ -115,7 +115,7 @@ beforeAll(() => {
   refusedInCore = cruise('.dependency-cruiser.browser.cjs', ['packages/trainer']);
 });
 
-/** The names of the rules that refuse an import, by file. */
+/** File → names of the rules that report its import. */
 function cruise(config: string, folders: readonly string[]): Map<string, Set<string>> {
   const { stdout, stderr } = spawnSync(
     process.execPath,

@@ -1,13 +1,13 @@
-// Checks the tarball of the package in the current folder: what is in it (LICENSE, README, no tests), what its
-// package.json promises (publint), and whether TypeScript finds the types under every module system (attw). A package
-// without code (ONNX Runtime's library) holds that library, its notices and nothing else, and stays below a size.
+// Checks the tarball of the package in the current folder: its files (LICENSE, README, no tests), its package.json
+// (publint), and whether TypeScript finds its types under every module system (attw). A package without code (one of
+// the ONNX Runtime packages) must contain the library, its notices, and nothing else, and stay below a size limit.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { unpack } from '@publint/pack';
 import { commandOf, run } from '../bootstrap/commands.mjs';
 
-/** Tests, their data and leftovers of tools. */
+/** Tests, test data, and build leftovers. */
 const UNWANTED = /\.test\.[cm]?[jt]sx?$|\/testing(\.ts$|\/)|\/fixtures\/|\/node_modules\/|\.tsbuildinfo$/;
 
 const folder = join(process.cwd(), 'tarball');
@@ -27,12 +27,12 @@ for (const path of contents.keys()) {
 }
 const packed = new TextDecoder().decode(contents.get('package/package.json'));
 if (packed.includes('"workspace:')) problems.push('package.json still has a workspace: version');
-// `./testing` is for tests of this workspace; `publishConfig.exports` leaves it out, and must leave out nothing else.
+// `./testing` is for this workspace's tests; `publishConfig.exports` omits it, and must not omit anything else.
 const { './testing': _, ...expected } = JSON.parse(readFileSync('package.json', 'utf8')).exports;
 if (!isDeepStrictEqual(JSON.parse(packed).exports, expected)) {
-  problems.push('package.json: the published exports are not those of the workspace without ./testing');
+  problems.push('package.json: publishConfig.exports must equal exports without ./testing');
 }
-// A package with nothing but a native library, named in `exports`, for one operating system.
+// A package without code contains a native library for one operating system, exported as `./library`.
 const { os, scripts = {}, exports: exported } = JSON.parse(packed);
 const hasCode = '.' in exported;
 if (!hasCode) {
@@ -41,11 +41,11 @@ if (!hasCode) {
     library,
     ...['LICENSE', 'THIRD_PARTY_NOTICES', 'README.md', 'package.json'].map((n) => `package/${n}`),
   ]);
-  if (!isDeepStrictEqual(new Set(contents.keys()), wanted)) problems.push(`holds ${[...contents.keys()].join(', ')}`);
+  if (!isDeepStrictEqual(new Set(contents.keys()), wanted))
+    problems.push(`contains ${[...contents.keys()].join(', ')}; expected ${[...wanted].join(', ')}`);
   const megabytes = files.reduce((sum, { data }) => sum + data.byteLength, 0) / 1e6;
   const limit = os[0] === 'win32' ? 75 : 60;
-  if (megabytes >= limit)
-    problems.push(`takes ${megabytes.toFixed(1)} MB unpacked, and should take less than ${limit}`);
+  if (megabytes >= limit) problems.push(`unpacked size is ${megabytes.toFixed(1)} MB, must be below ${limit} MB`);
   if (Object.keys(scripts).length > 0) problems.push('package.json has scripts');
   console.log(`${name}: ${megabytes.toFixed(1)} MB unpacked`);
 }
@@ -62,4 +62,4 @@ const types = hasCode
   : { status: 0, output: '' };
 if (types.status !== 0) console.error(types.output);
 if (problems.length > 0 || lint.status !== 0 || types.status !== 0) process.exitCode = 1;
-else console.log(`${name}: ${contents.size} files, publint${hasCode ? ' and attw have' : ' has'} nothing to say`);
+else console.log(`${name}: ${contents.size} files, publint${hasCode ? ' and attw found' : ' found'} no problems`);

@@ -1,19 +1,19 @@
-// Errors have the right class: `RangeError`, `TypeError` or a subclass of `DmError`, never a plain `Error`.
+// Packages throw `RangeError`, `TypeError`, or subclasses of `DmError`, but not plain `Error`.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { root } from '../bootstrap/commands.mjs';
 
-const INVARIANT = 'a mistake in this program, which no input can cause';
-const NO_CLASS = 'the eager engine has no class of its own yet';
-const NOT_YET = 'not classified yet';
+const INVARIANT = 'an internal error that no input can cause';
+const NO_CLASS = 'the eager engine has no error class yet';
+const NOT_YET = 'not converted yet';
 
-/** Files, or folders that end in a slash, in which a plain `Error` may be made, and why. */
+/** File, or folder with a trailing slash, that may use plain `Error` → the reason. */
 const allowed: Readonly<Record<string, string>> = {
-  'jit/src/graph/': 'the stack of a call, and ' + INVARIANT,
+  'jit/src/graph/': 'records the stack of a call; ' + INVARIANT,
   'jit/src/update/': INVARIANT,
   'jit/src/onnx/builder.ts': INVARIANT,
-  'jit/src/lower/': 'becomes a TraceError, with the place in the program, where it is caught',
+  'jit/src/lower/': 'caught and converted to a TraceError with the source location',
   'jit/src/inspect/profile.ts': NOT_YET,
   'models/src/edm-precond.ts': NOT_YET,
   'models/src/scope.ts': NOT_YET,
@@ -24,7 +24,7 @@ const allowed: Readonly<Record<string, string>> = {
   'ops/src/custom-op.ts': NO_CLASS,
   'ops/src/eager-engine.ts': NO_CLASS,
   'ops/src/eager-backends.ts': NO_CLASS,
-  'trainer/src/errors.ts': 'makes an error of another thread again',
+  'trainer/src/errors.ts': 'recreates an error of another thread',
   'trainer/src/files/': NOT_YET,
   'trainer/src/checkpoint/async-checkpointer.ts': NOT_YET,
   'trainer/src/step/batch.ts': INVARIANT,
@@ -43,10 +43,10 @@ const found = readdirSync(folder)
 
 const covers = (entry: string, path: string) => (entry.endsWith('/') ? path.startsWith(entry) : path === entry);
 
-it('no package makes a plain Error where none is allowed', () => {
+it('no other file uses plain Error', () => {
   expect(found.filter((path) => !Object.keys(allowed).some((entry) => covers(entry, path)))).toEqual([]);
 });
 
-it('every exception is needed', () => {
+it('every listed file uses plain Error', () => {
   expect(Object.keys(allowed).filter((entry) => !found.some((path) => covers(entry, path)))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-// The arrows of `nx graph` go down the floors of tools/config/floors.json and nowhere else.
+// The project graph of Nx has only the dependencies that tools/config/floors.json allows: from a floor to lower floors.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,14 +24,14 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The name that stands in floors.json for a project, or nothing for a tool. */
+/** The name of a project in floors.json; undefined for a tool. */
 function nameOnFloors(project: string) {
   const [first, second] = graph.nodes[project]?.data.root.split('/') ?? [];
   if (first === 'packages') return second;
   return first === 'experiments' ? 'experiments' : undefined;
 }
 
-/** What the experiments share; it may import none of them. */
+/** The library shared by the experiments; it must not import any of them. */
 const experimentsLibrary = 'experiments-lib';
 
 function isExperiment(project: string) {
@@ -55,7 +55,7 @@ it('knows every package', () => {
   expect(packages.filter((name) => name !== undefined && name !== 'experiments').length).toBe(10 + runtimes.length);
 });
 
-it('draws downward arrows only', () => {
+it('only has dependencies on lower floors', () => {
   const edges = Object.values(graph.dependencies)
     .flat()
     .filter(({ target }) => target in graph.nodes);
@@ -66,11 +66,11 @@ it('draws downward arrows only', () => {
     return to === undefined || !mayDependOn(from, to);
   });
   expect(upward.map(({ source, target }) => `${source} -> ${target}`)).toEqual([]);
-  // A graph without arrows would pass the check above and mean that Nx found none.
+  // Makes sure that Nx found the dependencies at all.
   expect(packageEdges.map(({ source, target }) => `${source} -> ${target}`)).toContain('core -> ops');
 });
 
-it('lets development dependencies point downward only, too', () => {
+it('only has development dependencies on lower floors', () => {
   const upward: string[] = [];
   for (const { data } of Object.values(graph.nodes).filter(({ data: { root: at } }) => at.startsWith('packages/'))) {
     const manifest = JSON.parse(readFileSync(join(root, data.root, 'package.json'), 'utf8')) as {
@@ -85,7 +85,7 @@ it('lets development dependencies point downward only, too', () => {
   expect(upward).toEqual([]);
 });
 
-it('gives every folder of the trainer a floor, and has no other file in its root', () => {
+it('assigns a floor to every file and folder in packages/trainer/src', () => {
   const entries = readdirSync(join(root, 'packages/trainer/src')).filter((name) => !name.endsWith('.test.ts'));
   expect(entries.filter((name) => name !== 'testing').toSorted()).toEqual(trainerFolders.floors.flat().toSorted());
   expect(entries.filter((name) => name.endsWith('.ts')).toSorted()).toEqual([

@@ -12,7 +12,7 @@ describe('the language of READMEs, docs, comments and messages', () => {
   });
 });
 
-it('sees comments, messages and Markdown, with their lines; not code', () => {
+it('finds phrases in comments, messages, and Markdown with their lines, but not in code', () => {
   const source =
     "const x = 1;\n/** Kept\n * where x is 1. */\nthrow new Error('stop here where it ends');\nconst where = `a ${x} b`;";
   expect(occurrences('where', sourceProse('a.ts', source))).toEqual(['a.ts:3', 'a.ts:4']);

@@ -1,14 +1,14 @@
-/** Phrases that this project does not use in prose, and how often they occur in it. */
+/** Phrases that this project avoids in prose, with the number of remaining uses. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { root } from '../bootstrap/commands.mjs';
 
-/** A phrase, what to write instead, and how often it may occur. */
+/** A phrase to avoid, its replacement, and the number of allowed uses. */
 export interface Phrase {
   readonly pattern: RegExp;
   readonly instead: string;
-  /** Uses that are right, and those not rewritten yet: this number only ever goes down. */
+  /** Allowed uses: correct ones, and those not rewritten yet. Must only decrease. */
   readonly most: number;
 }
 
@@ -42,7 +42,7 @@ export const phrases = {
 
 export type PhraseName = keyof typeof phrases;
 
-/** One piece of prose and its place. */
+/** A piece of prose and its location. */
 export interface Prose {
   readonly file: string;
   readonly line: number;
@@ -50,7 +50,7 @@ export interface Prose {
 }
 
 const skipped = new Set(['node_modules', 'dist', '.nx', '.git', 'reports', 'runs', 'fixtures', 'results', 'tarball']);
-/** Generated, or a notebook in the words of its time. */
+/** Generated files. */
 const generated = new Set(['docs/experiments.md', 'packages/jit/FEATURES.md']);
 
 function files(folder: string): string[] {
@@ -61,7 +61,7 @@ function files(folder: string): string[] {
   });
 }
 
-/** READMEs and docs; comments, and strings with at least three words, of sources that are no tests. */
+/** Markdown files, and the comments and strings of at least three words in sources, except tests. */
 export function workspaceProse(): Prose[] {
   return files('.').flatMap((file) => {
     if (file.endsWith('.md')) return markdownProse(file, readFileSync(join(root, file), 'utf8'));
@@ -102,10 +102,10 @@ export function sourceProse(file: string, text: string): Prose[] {
   return found;
 }
 
-/** Where a phrase occurs: `file:line`, once per occurrence. */
+/** The occurrences of a phrase, as `file:line`. */
 export function occurrences(name: PhraseName, prose: readonly Prose[]): string[] {
   const { source, flags } = phrases[name].pattern;
-  // A phrase may be wrapped, in a comment with the star of the next line.
+  // A phrase may be wrapped, in a comment with a leading asterisk on the next line.
   const pattern = new RegExp(source.replaceAll(' ', String.raw`\s+(?:\*\s+)?`), flags);
   return prose.flatMap(({ file, line, text }) =>
     [...text.matchAll(pattern)].map((match) => {

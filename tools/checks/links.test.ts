@@ -1,4 +1,4 @@
-// Every relative link of the documentation leads to a file of the repository.
+// Every relative link in Markdown files points to an existing file.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';

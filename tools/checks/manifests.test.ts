@@ -1,4 +1,4 @@
-// What a visitor of a package's page needs: what it is, where it comes from, where to report a bug.
+// Every package.json has the metadata shown on npm: description, keywords, homepage, repository, bug tracker, license.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -16,7 +16,7 @@ it.each(packages)('packages/%s/package.json describes the package', (name) => {
     keywords: expect.arrayContaining(['diffusion-models']),
     homepage: `${site}/tree/main/packages/${name}#readme`,
     bugs: `${site}/issues`,
-    license: name.startsWith('onnxruntime-') ? 'MIT' : 'Apache-2.0', // ONNX Runtime's own
+    license: name.startsWith('onnxruntime-') ? 'MIT' : 'Apache-2.0', // the license of ONNX Runtime
     repository: { type: 'git', url: `git+${site}.git`, directory: `packages/${name}` },
   });
 });

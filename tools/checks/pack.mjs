@@ -1,5 +1,5 @@
-// Packs the package in the current folder into tarball/, as it would be published. pnpm writes the real versions of
-// its workspace dependencies; `npm pack` would leave `workspace:*` in the tarball.
+// Packs the package in the current folder into tarball/, as for publishing. pnpm replaces the `workspace:*` versions of
+// its dependencies; `npm pack` would not.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pnpm } from '../bootstrap/commands.mjs';

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { root } from '../bootstrap/commands.mjs';
 import { pinnedSentences, pinsIn } from './pinned-sentences.js';
 
-/** How many texts of five words or more the tests of each workspace pin: those left over. These numbers only ever go down. */
+/** The number of sentences of five words or more that are still pinned in each workspace. Must only decrease. */
 const most: Readonly<Record<string, number>> = {
   'packages/curriculum': 17,
   'packages/optim': 12,
@@ -29,7 +29,7 @@ describe('tests assert codes, names and values, not sentences', () => {
     expect(pins.length, [advice, ...places].join('\n')).toBeLessThanOrEqual(limit);
   });
 
-  it('every number belongs to a workspace', () => {
+  it('every entry names a workspace', () => {
     expect(Object.keys(most).filter((name) => !workspaces.includes(name))).toEqual([]);
   });
 });
@@ -43,7 +43,7 @@ describe('pinnedSentences', () => {
     ['after rejects', `await expect(f()).rejects.toThrow('${sentence}')`],
     ['after not', `expect(f).not.toThrow('${sentence}')`],
     ['a regular expression with gaps', String.raw`expect(f).toThrow(/^the file \S+ is .*not [a-z]+ there\.$/)`],
-    ['a made regular expression', 'expect(f).toThrow(new RegExp(`the file ${x} is not there, however`))'],
+    ['a constructed regular expression', 'expect(f).toThrow(new RegExp(`the file ${x} is not there, however`))'],
     ['a template', 'expect(text).toBe(`the file ${x} is not there, however`)'],
     ['a sum', `expect(text).toBe('the file ' + x + ' is not there' + ' any longer')`],
     ['in an object', `expect(f).toThrow(expect.objectContaining({ message: '${sentence}' }))`],
@@ -62,14 +62,14 @@ describe('pinnedSentences', () => {
     ['given to a helper', `const refuses = (m) => expect(f).toThrow(m); refuses('${sentence}')`],
     ['made by a function', `function told(x) { return '${sentence}' + x; } expect(e.message).toBe(told(1))`],
     ['made by a helper', `const told = (x) => ({ message: \`${sentence} \${x}\` }); expect(e).toEqual(told(1))`],
-  ])('sees %s', (_, code) => {
+  ])('finds %s', (_, code) => {
     expect(countOf(code)).toBe(1);
   });
 
   it.each([
     ['few words', `expect(f).toThrow('file x.npy: 3 of 4 bytes')`],
     ['fragments', `expect(f).toThrowWith({ code: 'X', contains: ['the file', 'x.npy', 'is not there'] })`],
-    ['what is given to the code', `expect(parse('${sentence}')).toBe(3)`],
+    ['arguments of the code under test', `expect(parse('${sentence}')).toBe(3)`],
     ['a title and a reason', `it('${sentence}', () => expect(1, '${sentence}').toBe(1))`],
     ['another string', `write('${sentence}')`],
     ['inputs in a table', `it.each([['${sentence}', 3]])('%s', (text, n) => { expect(length(text)).toBe(n); })`],
@@ -84,7 +84,7 @@ describe('pinnedSentences', () => {
     expect(countOf(code)).toBe(0);
   });
 
-  it('names file, line and text, each text once', () => {
+  it('returns file, line, and text, each text once', () => {
     const code = `const message = '${sentence}';\nexpect(f).toThrow(message);\nexpect(g).toThrow(message);`;
     expect(pinnedSentences('a.test.ts', code)).toEqual([{ file: 'a.test.ts', line: 1, text: expect.any(String) }]);
   });

@@ -1,16 +1,16 @@
 /**
- * Tests that pin sentences: whoever edits a message then has to edit tests that say nothing about what it must tell. A
- * test asserts the class and code of an error, and the names and values in its message.
+ * Finds tests that compare with whole sentences, which break whenever a message is reworded. Tests should assert the
+ * class and code of an error, and the names and values in its message.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { root } from '../bootstrap/commands.mjs';
 
-/** So many words of prose in one expected text make it a sentence. */
+/** The number of words that make an expected text a sentence. */
 const sentence = 5;
 
-/** An expected text with `sentence` words of prose or more in one of its lines. */
+/** An expected text with at least `sentence` words of prose in one of its lines. */
 export interface Pin {
   readonly file: string;
   readonly line: number;
@@ -27,12 +27,12 @@ function testFiles(folder: string): string[] {
   });
 }
 
-/** The pins in the test files of a folder of the workspace, such as `packages/ops`. */
+/** The pinned sentences in the tests of a folder of the workspace, for example `packages/ops`. */
 export function pinsIn(folder: string): Pin[] {
   return testFiles(folder).flatMap((file) => pinnedSentences(file, readFileSync(join(root, file), 'utf8')));
 }
 
-/** Every text in a test file that an assertion expects and that is a sentence, once each. */
+/** The sentences in a test file that assertions expect, each once. */
 export function pinnedSentences(file: string, code: string): Pin[] {
   const source = ts.createSourceFile(file, code, ts.ScriptTarget.ESNext, true);
   const found = new Map<number, Pin>();
@@ -56,10 +56,10 @@ const functionWords = new Set(
   between here your you`.split(/\s+/),
 );
 
-/** A word of prose, in whatever punctuation; no name of code, number, path or option. */
+/** A word of prose, with surrounding punctuation; not an identifier, number, path, or option. */
 const word = /^["'`([]*(\p{L}+(?:['’-]\p{L}+)*)["'`)\].,:;!?]*$/u;
 
-/** A line of code, of JSON, or of a table: in Markdown, or with its columns set apart by blanks. */
+/** A line of code, of JSON, or of a table in Markdown or with columns separated by spaces. */
 const isFixture = (line: string): boolean =>
   /=>|[{};]\s*$|\s={1,3}\s|^\s*[[{].*[\]}]\s*$|^\s*\|.*\|\s*$|\S {2,}\S/.test(line);
 
@@ -71,15 +71,15 @@ function isSentence(text: string): boolean {
       .split(/[\s\0]+/)
       .map((token) => word.exec(token)?.[1] ?? '')
       .filter((token) => token !== '' && !/\p{Ll}\p{Lu}/u.test(token));
-    // A list of names or a row of a table has none of the words that hold sentences together.
+    // Lists of names and rows of tables contain no function words.
     return words.length >= sentence && words.some((token) => functionWords.has(token.toLowerCase()));
   });
 }
 
-/** Stands in a text for what a template or a regular expression leaves open. */
+/** Placeholder for a template's expression or a regular expression's wildcard. */
 const hole = '\0';
 
-/** The text that a regular expression asks for. */
+/** The literal text of a regular expression. */
 function textOfPattern(pattern: string): string {
   return pattern
     .replaceAll(/(?:\\s| )[*+?]*/g, ' ')
@@ -93,7 +93,7 @@ function textOfPattern(pattern: string): string {
 
 // --- which values an assertion expects ----------------------------------------------------------------------------
 
-/** Methods that look for a text in another: an assertion on their result expects that text. */
+/** Methods that search for a text; an assertion on their result expects that text. */
 const searches = new Set([
   'includes',
   'startsWith',
@@ -109,7 +109,7 @@ const searches = new Set([
 const methodOf = (node: ts.CallExpression): string =>
   ts.isPropertyAccessExpression(node.expression) ? node.expression.name.text : '';
 
-/** `expect(...)`, `expect.soft(...)`, `expect.poll(...)` at the head of `.not.rejects.toThrow`. */
+/** The `expect(...)`, `expect.soft(...)`, or `expect.poll(...)` before `.not.rejects.toThrow`. */
 function expectCall(node: ts.Expression): ts.CallExpression | undefined {
   if (ts.isPropertyAccessExpression(node)) return expectCall(node.expression);
   return ts.isCallExpression(node) && /^expect\b/.test(node.expression.getText()) ? node : undefined;
@@ -142,7 +142,7 @@ interface Text {
   readonly text: string;
 }
 
-/** The literal texts that a value consists of: in arrays and objects, behind names, in the tables of `it.each`. */
+/** The literal texts in a value: in arrays and objects, in variables, and in the tables of `it.each`. */
 function textsIn(node: ts.Expression, seen: Set<ts.Node>): Text[] {
   if (seen.has(node)) return [];
   seen.add(node);
@@ -169,7 +169,7 @@ function textsIn(node: ts.Expression, seen: Set<ts.Node>): Text[] {
   return all([...resolved(node.expression), ...named].flatMap(resultsOf));
 }
 
-/** The text of a string, template, sum of these, or regular expression. */
+/** The text of a string, a template, a concatenation of these, or a regular expression. */
 function literalText(node: ts.Node): string | undefined {
   if (ts.isStringLiteralLike(node)) return node.text;
   if (ts.isTemplateExpression(node)) {
@@ -196,7 +196,7 @@ function valueOfProperty(property: ts.ObjectLiteralElementLike): ts.Expression[]
   return ts.isSpreadAssignment(property) ? [property.expression] : [];
 }
 
-/** What a function returns; nothing if `node` is none. */
+/** The return values of a function; empty if `node` is not a function. */
 function resultsOf(node: ts.Node): ts.Expression[] {
   if (!ts.isArrowFunction(node) && !ts.isFunctionExpression(node) && !ts.isFunctionDeclaration(node)) return [];
   if (node.body === undefined) return [];
@@ -267,7 +267,7 @@ function declarationIn(scope: ts.Node, name: string): ts.Expression[] | undefine
   return undefined;
 }
 
-/** The keys that lead to `name` in a pattern such as `[a, { b }]`; undefined if it is not in it. */
+/** The path of keys to `name` in a pattern such as `[a, { b }]`; undefined if it is not in the pattern. */
 function pathTo(binding: ts.BindingName, name: string): string[] | undefined {
   if (ts.isIdentifier(binding)) return binding.text === name ? [] : undefined;
   for (const [index, element] of binding.elements.entries()) {
@@ -282,7 +282,7 @@ function pathTo(binding: ts.BindingName, name: string): string[] | undefined {
 const follow = (value: ts.Expression, path: readonly string[]): ts.Expression[] =>
   path.reduce((values, key) => values.flatMap((each) => resolved(each)).flatMap((each) => part(each, key)), [value]);
 
-/** What parameter `index` of a function may be: rows of its `it.each`, elements of its array, or its calls' arguments. */
+/** Possible values of parameter `index`: rows of `it.each`, elements of an array, or arguments of calls. */
 function argumentsOf(callee: ts.SignatureDeclaration, index: number): ts.Expression[] {
   const call = callee.parent;
   if (ts.isCallExpression(call)) {

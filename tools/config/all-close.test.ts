@@ -10,7 +10,7 @@ const messageOf = (check: () => void): string => {
 };
 
 describe('toBeAllClose', () => {
-  it('takes plain numbers, typed arrays, shaped arrays, and several by name', () => {
+  it('accepts plain numbers, typed arrays, shaped arrays, and several arrays by name', () => {
     expect([1, 2]).toBeAllClose(new Float32Array([1, 2]), {});
     expect({ shape: [2], data: [1, 2] }).toBeAllClose({ shape: [2], data: [1, 2.001] }, { atol: 0.01 });
     expect({ a: { shape: [1], data: [1] } }).toBeAllClose({ a: { shape: [1], data: [1] } }, {});
@@ -27,14 +27,14 @@ describe('toBeAllClose', () => {
     expect(actual).not.toBeAllClose(expected, narrow);
   });
 
-  it('allows small arrays what is small compared with all arrays', () => {
+  it('rtolOfAll tolerates differences that are small compared with all arrays', () => {
     const [zero, noise, large] = [[0], [1e-7], [1]].map((data) => ({ shape: [1], data }));
     const options = { rtol: 1e-5, relativeTo: 'norm', rtolOfAll: 1e-6 } as const;
     expect({ zero: noise!, large: large! }).toBeAllClose({ zero: zero!, large: large! }, options);
     expect({ zero: noise! }).not.toBeAllClose({ zero: zero! }, options);
   });
 
-  it('takes NaN for NaN and an infinity for itself only', () => {
+  it('treats NaN as equal to NaN, and an infinity as equal to itself only', () => {
     expect([NaN, Infinity, -Infinity]).toBeAllClose([NaN, Infinity, -Infinity], {});
     expect([NaN]).not.toBeAllClose([0], { atol: 1 });
     expect([0]).not.toBeAllClose([NaN], { atol: 1 });
@@ -43,14 +43,14 @@ describe('toBeAllClose', () => {
     expect([1]).not.toBeAllClose([Infinity], { rtol: 1 });
   });
 
-  it('names the worst element, both values, and the tolerance', () => {
+  it('reports the worst element, both values, and the tolerance', () => {
     const message = messageOf(() => expect([1, 2.5, 3.2]).toBeAllClose([1, 2, 3], { atol: 0.1 }));
     expect(message).toContain('[1] is 2.5, expected 2');
     expect(message).toContain('atol 0.1');
     expect(message).toContain('2 of 3');
   });
 
-  it('tells other names, shapes, and dtypes', () => {
+  it('reports different names, shapes, and dtypes', () => {
     const a = { dtype: 'float32', shape: [2], data: [1, 2] };
     expect(messageOf(() => expect({ a }).toBeAllClose({ b: a }, {}))).toContain('a, expected b');
     expect(messageOf(() => expect(a).toBeAllClose({ ...a, shape: [1, 2] }, {}))).toContain(

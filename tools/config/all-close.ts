@@ -1,4 +1,4 @@
-/** `expect(actual).toBeAllClose(expected, ...)`: numbers within a tolerance of each other, for every test. */
+/** The matcher `expect(actual).toBeAllClose(expected, options)`: arrays are equal within a tolerance. */
 import { expect } from 'vitest';
 
 export interface AllCloseOptions {
@@ -7,16 +7,16 @@ export interface AllCloseOptions {
   /** Absolute tolerance. Default 0. */
   readonly atol?: number;
   /**
-   * What `rtol` is relative to: each expected element (default, as in NumPy's `assert_allclose`), the largest finite
-   * element of its array, or the Euclidean norm of its array. With 'norm' the norm of the difference is compared, so one
-   * element may differ more.
+   * The scale of `rtol`: each expected element (default, as in NumPy's `assert_allclose`), the largest finite element
+   * of the expected array, or its Euclidean norm. With 'norm', the norm of the difference is compared, so single
+   * elements may differ more.
    */
   readonly relativeTo?: 'element' | 'largest' | 'norm';
-  /** `rtol` is relative to this at least. Default 0. */
+  /** Lower bound of the scale of `rtol`. Default 0. */
   readonly floor?: number;
   /**
-   * A further tolerance relative to the norm of all arrays together. For results that belong together, such as gradients,
-   * some of which are zero in exact arithmetic. Default 0.
+   * Additional absolute tolerance, relative to the norm of all expected arrays together. For sets of arrays, such as
+   * gradients, of which some are zero in exact arithmetic. Default 0.
    */
   readonly rtolOfAll?: number;
 }
@@ -27,16 +27,19 @@ interface Shaped {
   readonly data: ArrayLike<number>;
 }
 
-/** Numbers, an array with a shape, or several of these by name. */
+/** Plain numbers, an array with a shape, or several arrays by name. */
 export type Comparable = ArrayLike<number> | Shaped | Readonly<Record<string, Shaped>>;
 
 declare module 'vitest' {
-  // oxlint-disable-next-line no-explicit-any -- vitest declares the parameter so, and both declarations must be the same
+  // oxlint-disable-next-line no-explicit-any -- must be identical to vitest's declaration
   interface Matchers<T = any> {
     /**
-     * Same names, shapes, and dtypes, and |actual - expected| <= atol + rtol max(floor, scale) + rtolOfAll |all expected| in
-     * every element, with the scale of `relativeTo`. NaN equals NaN; an infinity equals itself only. A failure names the worst element, both
-     * values, and the tolerance.
+     * Passes if names, shapes, and dtypes are equal, and every element satisfies
+     *
+     *   |actual - expected| <= atol + rtol max(floor, scale) + rtolOfAll |all expected|
+     *
+     * with the scale selected by `relativeTo`. NaN equals NaN, and an infinity equals itself. A failure reports the
+     * worst element, both values, and the tolerance.
      */
     toBeAllClose(expected: Comparable, options: AllCloseOptions): void;
   }
@@ -47,7 +50,7 @@ const isNumbers = (value: Comparable): value is ArrayLike<number> =>
 
 const isShaped = (value: object): value is Shaped => 'shape' in value && 'data' in value;
 
-/** [name, array] of each; the shape of plain numbers is their number. */
+/** [name, array] pairs; plain numbers get the shape [length]. */
 function arraysOf(value: Comparable): [string, Shaped][] {
   if (isNumbers(value)) return [['', { shape: [value.length], data: value }]];
   if (isShaped(value)) return [['', value]];
@@ -55,7 +58,7 @@ function arraysOf(value: Comparable): [string, Shaped][] {
 }
 
 interface Mismatch {
-  /** How many times the tolerance. */
+  /** The difference divided by the tolerance. */
   readonly excess: number;
   readonly message: string;
 }
@@ -72,7 +75,7 @@ function largest(data: ArrayLike<number>): number {
   return most;
 }
 
-/** |actual - expected|; 0 for the same infinity and for NaN twice, infinite if just one is NaN. */
+/** |actual - expected|; 0 if both are NaN or the same infinity, Infinity if only one is NaN. */
 function distance(actual: number, expected: number): number {
   if (Object.is(actual, expected)) return 0;
   const difference = Math.abs(actual - expected);

@@ -36,12 +36,12 @@ describe('toThrowWith', () => {
     ['another value', fails, { code: 'DATA', contains: ['3.png', '29'] }, '["29"]'],
     ['no error', () => 1, { type: Error }, 'returned 1'],
     ['a promise', async () => 1, { type: Error }, 'returned [object Promise]'],
-    ['an error that is only passed', new CodedError('x', 'DATA'), { code: 'DATA' }, 'takes a function'],
+    ['an error that is not thrown', new CodedError('x', 'DATA'), { code: 'DATA' }, 'takes a function'],
   ])('fails on %s', (_, received, expected, reason) => {
     expect(messageOf(() => expect(received).toThrowWith(expected))).toContain(reason);
   });
 
-  it('takes promises after rejects', async () => {
+  it('accepts promises after rejects', async () => {
     await expect((async () => fails())()).rejects.toThrowWith({ code: 'DATA', contains: ['28'] });
     const wrong = async () => expect((async () => fails())()).rejects.toThrowWith({ code: 'FILE' });
     await expect(wrong()).rejects.toThrowWith({ type: Error, contains: 'not DATA' });

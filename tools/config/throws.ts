@@ -1,7 +1,7 @@
-/** A matcher for thrown errors by class, code, and the values in the message, so that rewording breaks no test. */
+/** A matcher for errors by class, code, and values in the message, so that tests do not depend on its wording. */
 import { expect } from 'vitest';
 
-/** What the thrown error must be; at least `type` or `code`, so that an unrelated error cannot pass. */
+/** The expected error. Requires `type` or `code`, so that an unrelated error cannot pass. */
 export type ThrowsExpectation = { readonly contains?: string | readonly string[] } & (
   { readonly code: string; readonly type?: ErrorClass } | { readonly code?: string; readonly type: ErrorClass }
 );
@@ -10,12 +10,12 @@ export type ThrowsExpectation = { readonly contains?: string | readonly string[]
 type ErrorClass = abstract new (...args: any[]) => Error;
 
 declare module 'vitest' {
-  // oxlint-disable-next-line no-explicit-any -- vitest declares the parameter so, and both declarations must be the same
+  // oxlint-disable-next-line no-explicit-any -- must be identical to vitest's declaration
   interface Matchers<T = any> {
     /**
-     * Passes if the function throws (or, after `.rejects`, the promise rejects with) an error that is an instance of
-     * `type`, has this `code`, and has each string of `contains` in its message: the file, field, or number that it must
-     * name. `contains` is for values and a few words, not for sentences.
+     * Passes if the function throws (or, after `.rejects`, the promise rejects with) an instance of `type` with this
+     * `code`, whose message contains each string of `contains`: names of files and fields, values, or a few words, but
+     * not sentences.
      */
     toThrowWith(expected: ThrowsExpectation): void;
   }
@@ -32,7 +32,7 @@ function outcomeOf(received: unknown): Outcome {
   }
 }
 
-/** What is wrong with an error, or undefined if nothing is. */
+/** Describes the mismatch of an error; undefined if it matches. */
 function mismatchOf(error: unknown, { type, code, contains = [] }: ThrowsExpectation): string | undefined {
   if (!(error instanceof Error)) return `threw ${String(error)}, which is not an Error`;
   const found = `got ${error.name}: ${error.message}`;

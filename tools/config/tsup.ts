@@ -1,6 +1,6 @@
 import { defineConfig, type Options } from 'tsup';
 
-/** The one build of every package: ESM, CommonJS and types for both. */
+/** The build configuration of every package: ESM and CommonJS, with types for both. */
 export function library(options: Options = {}) {
   return defineConfig({
     entry: ['src/index.ts'],

@@ -1,7 +1,7 @@
 import { mergeConfig } from 'vitest/config';
 import { suite } from '../../tools/config/vitest.js';
 
-// tfjs-node brings a second copy of the cpu and webgl kernels; TF.js says so once for each of them.
+// tfjs-node contains a second copy of the cpu and webgl kernels, and TF.js logs a message for each of them.
 const noise =
   /you are running TensorFlow.js in Node.js|^The kernel '\w+' for backend|^Platform node has already been set/;
 

@@ -1,11 +1,12 @@
-"""What pytorch-fid's own InceptionV3 computes with weights of a closed formula.
+"""Reference outputs of pytorch-fid's InceptionV3 with weights from a closed formula.
 
     PYTORCH_FID_SRC=<pytorch-fid>/src python tools/extractors/inception_fixture.py
 
-needs torch, torchvision and safetensors; mseitzer/pytorch-fid is taken from PYTORCH_FID_SRC or where it is installed.
-Writes packages/eval/src/extractors/fixtures/inception.safetensors: of two images of 32x32, resized by pytorch-fid, for
-each tap and each image the norm of the map and two projections, the 2048 features, and logits and spatial features by
-norm and projections too.
+Needs torch, torchvision, and safetensors. mseitzer/pytorch-fid is imported from PYTORCH_FID_SRC, or as installed.
+
+Writes packages/eval/src/extractors/fixtures/inception.safetensors, for two images of 32x32 pixels resized by
+pytorch-fid: the 2048 features, and the norm and two projections of each tap, of the logits, and of the spatial
+features.
 """
 
 import os
@@ -30,7 +31,7 @@ from pytorch_fid import inception  # noqa: E402
 
 
 def weights(model):
-    """Gain sqrt(2) for the ReLUs; statistics of the batch norms that change something."""
+    """Sets the weights by the formula: gain sqrt(2) for the ReLUs, and nontrivial batch norm statistics."""
     for name, p in model.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
@@ -45,7 +46,7 @@ def weights(model):
 
 
 def prints(t, name):
-    """[N, 3]: norm and two projections of each image's tensor in NHWC."""
+    """Norm and two projections of each image's tensor in NHWC order: [N, 3]."""
     t = (t.permute(0, 2, 3, 1) if t.dim() == 4 else t).double()
     u = [torch.from_numpy(hashed(f"projection {k} {name}", tuple(t.shape[1:]))) for k in (0, 1)]
     return torch.stack([torch.stack([x.norm(), (x * u[0]).sum(), (x * u[1]).sum()]) for x in t]).float()

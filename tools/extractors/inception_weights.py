@@ -1,10 +1,11 @@
-"""FID's Inception weights for @dm/eval, from pytorch-fid's public file.
+"""Converts pytorch-fid's Inception weights to safetensors, for @dm/eval.
 
     python tools/extractors/inception_weights.py pt_inception-2015-12-05-6726825d.pth inception.safetensors
 
-needs torch and safetensors. The file is in the releases of github.com/mseitzer/pytorch-fid. Its SHA-256 must begin with
-the digits that its name ends in; names and values are kept. Then: dm eval <a> <b> --extractor inception --weights
-inception.safetensors
+Needs torch and safetensors. Download the file from https://github.com/mseitzer/pytorch-fid/releases; its SHA-256 must
+start with the digits at the end of its name. Tensor names and values are unchanged. Usage:
+
+    dm eval <a> <b> --extractor inception --weights inception.safetensors
 """
 
 import hashlib
@@ -18,7 +19,7 @@ def convert(source, target):
     content = Path(source).read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     if not sha256.startswith(PREFIX):
-        raise SystemExit(f"{source} has SHA-256 {sha256}, which does not begin with {PREFIX}: it is not pytorch-fid's file.")
+        raise SystemExit(f"{source} has SHA-256 {sha256}, expected {PREFIX}...: it is not pytorch-fid's file.")
 
     import torch
     from safetensors.torch import save_file

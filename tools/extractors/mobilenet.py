@@ -1,16 +1,16 @@
-"""The weights of the extractor `mobilenet` and what TFLite computes with them.
+"""Creates the weights of the extractor `mobilenet`, and TFLite's reference outputs.
 
     python tools/extractors/mobilenet.py [mediapipe-objectron-0.4.1675468480.tgz]
 
-needs numpy and tensorflow, and npm where no tarball is given. It takes the SSD MobileNetV2 (Open Images v4) of the npm
-package @mediapipe/objectron (Apache-2.0), cuts it behind the ReLU6 of expanded_conv_13/expand, and writes
+Needs numpy and tensorflow, and npm if no tarball is given. Takes the SSD MobileNetV2 (Open Images v4) from the npm
+package @mediapipe/objectron (Apache-2.0), truncates it after the ReLU6 of expanded_conv_13/expand, and writes
 
-- packages/eval/assets/mobilenetv2-openimages.safetensors: the convolutions up to there, their batch norms already folded
-  in by the converter, in PyTorch's layout and in float16, the type that the original stores (nothing is rounded);
-- packages/eval/src/extractors/fixtures/mobilenet.safetensors: the mean over places of the cut TFLite model's output at
-  96x96 for four images of a closed formula.
+- packages/eval/assets/mobilenetv2-openimages.safetensors: the remaining convolutions, with the batch norms folded in by
+  the TFLite converter, in PyTorch's layout and in float16, the type of the original (no rounding);
+- packages/eval/src/extractors/fixtures/mobilenet.safetensors: the spatial mean of the truncated TFLite model's output,
+  for four images of 96x96 pixels from a closed formula.
 
-Run again it writes the same weights byte for byte.
+Running it again writes byte-identical weights.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ from tensorflow.lite.python import schema_py_generated as schema
 EVAL = Path(__file__).resolve().parents[2] / "packages" / "eval"
 PACKAGE = "@mediapipe/objectron@0.4.1675468480"
 ASSETS = "package/objectron_solution_packed_assets.data"
-# Where object_detection_ssd_mobilenetv2_oidv4_fp16.tflite lies in the packed assets, and its SHA-256.
+# Byte range of object_detection_ssd_mobilenetv2_oidv4_fp16.tflite in the packed assets, and its SHA-256.
 PLACE = slice(184, 9_987_912)
 SHA256 = "d0a5255bf8c4f5a0bc4240741a76c41d5e939f7655078f945f50ab53a9375da6"
 INPUT_SIZE = 96
-# Convolutions that the cut keeps: the first, two of expanded_conv, three each of expanded_conv_1 to _12, one of _13.
+# The convolutions of the truncated model: the first, 2 of expanded_conv, 3 each of expanded_conv_1 to _12, 1 of _13.
 NAMES = [
     "conv",
     "expanded_conv.depthwise",
@@ -60,7 +60,7 @@ def fetch(folder):
 
 
 def cut(content):
-    """The model without what follows the last of NAMES, as an object of TFLite's schema."""
+    """The model, truncated after the last convolution in NAMES, as an object of TFLite's schema."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
     codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes]
@@ -74,7 +74,7 @@ def cut(content):
                 break
     last = graph.tensors[seen[-1].outputs[0]]
     if b"expanded_conv_13/expand" not in last.name:
-        raise SystemExit(f"the cut is at {last.name}")
+        raise SystemExit(f"the last layer is {last.name}, expected expanded_conv_13/expand")
     graph.operators = kept
     graph.outputs = [seen[-1].outputs[0]]
     model.signatureDefs = None
@@ -82,7 +82,7 @@ def cut(content):
 
 
 def half_weights(model, convolutions):
-    """name → float16 array in PyTorch's layout. In TFLite each is a float16 constant behind a DEQUANTIZE."""
+    """Name → float16 array in PyTorch's layout. In TFLite, each is a float16 constant followed by a DEQUANTIZE."""
     graph = model.subgraphs[0]
     source = {operator.outputs[0]: operator.inputs[0] for operator in graph.operators if len(operator.inputs) == 1}
     weights = {}

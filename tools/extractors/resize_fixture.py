@@ -1,8 +1,9 @@
-"""What torch.nn.functional.interpolate (bilinear, align_corners=False) makes of images of a closed formula.
+"""Reference outputs of torch.nn.functional.interpolate (bilinear, align_corners=False) for images from a closed
+formula.
 
     python tools/extractors/resize_fixture.py
 
-writes packages/eval/src/extractors/fixtures/resize.safetensors, float32 [N, H, W, C], from 0 to 255.
+Writes packages/eval/src/extractors/fixtures/resize.safetensors: float32 [N, H, W, C] in [0, 255].
 """
 
 from pathlib import Path

@@ -1,12 +1,12 @@
-// Fills the package @dm/onnxruntime-<os>-<cpu> in the current folder before it is packed (`fill`), and empties it
-// afterwards (`empty`): the library comes from the npm package onnxruntime-node, at the version that @dm/jit is tested
-// with, and is never committed. onnxruntime-node's install script is not needed, since its tarball has the library.
+// Copies the library into the package @dm/onnxruntime-<os>-<cpu> in the current folder before packing (`fill`), and
+// removes it afterwards (`empty`). The library is not committed; it comes from the npm package onnxruntime-node, in the
+// version that @dm/jit is tested with. Its tarball contains the library, so its install script is not needed.
 import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { root } from '../bootstrap/commands.mjs';
 
-/** The files that Git ignores: their names in the package, and their sources. */
+/** The files that git ignores: path in the package → source. */
 function files() {
   const { exports, publishConfig } = JSON.parse(readFileSync('package.json', 'utf8'));
   const [[os], [cpu]] = [publishConfig.os, publishConfig.cpu];

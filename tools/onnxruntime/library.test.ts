@@ -1,4 +1,4 @@
-// The packages of ONNX Runtime's library: filled before they are packed, empty afterwards, and complete.
+// Tests the packages that contain ONNX Runtime's library: which platforms they cover, and how they are filled.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -36,12 +36,12 @@ describe.each(packages)('%s', (name) => {
   const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as Manifest;
   const [[os], [cpu]] = [manifest.publishConfig.os, manifest.publishConfig.cpu] as [[string], [string]];
 
-  it('is for the platform in its name, and for glibc under Linux', () => {
+  it('is for the platform in its name, and for glibc on Linux', () => {
     expect(name).toBe(`onnxruntime-${os}-${cpu}`);
     expect(manifest.publishConfig.libc).toEqual(os === 'linux' ? ['glibc'] : undefined);
   });
 
-  it('is filled with the library and its notices, and emptied', () => {
+  it('is filled with the library and its notices, and emptied again', () => {
     copyFileSync(join(root, 'packages', name, 'package.json'), join(folder, 'package.json'));
     library('fill');
     const file = join(folder, manifest.exports['./library']!);
@@ -56,10 +56,10 @@ describe.each(packages)('%s', (name) => {
 });
 
 it.each(['x64', 'arm64'])('onnxruntime.dll for %s needs no other DLL of onnxruntime-node to be loaded', (cpu) => {
-  const beside = readdirSync(join(binaries, 'win32', cpu)).map((file) => file.toLowerCase());
+  const others = readdirSync(join(binaries, 'win32', cpu)).map((file) => file.toLowerCase());
   const imported = importedDlls(readFileSync(join(binaries, 'win32', cpu, 'onnxruntime.dll')));
   expect(imported).toContain('kernel32.dll');
-  expect(imported.filter((dll) => beside.includes(dll))).toEqual([]);
+  expect(imported.filter((dll) => others.includes(dll))).toEqual([]);
 });
 
 it('covers every platform that onnxruntime-node has a library for', () => {
@@ -68,8 +68,9 @@ it('covers every platform that onnxruntime-node has a library for', () => {
 });
 
 /**
- * The DLLs that Windows loads together with a DLL: the import directory of the PE format. Those of the delay-load
- * directory are loaded when they are first called.
+ * The DLLs in a DLL's import directory (PE format,
+ * https://learn.microsoft.com/en-us/windows/win32/debug/pe-format#import-directory-table), which Windows loads together
+ * with it. DLLs in the delay-load directory are loaded later, when first used.
  */
 function importedDlls(file: Buffer): string[] {
   const header = file.readUInt32LE(0x3c); // "PE\0\0", then the COFF header of 20 bytes, then the optional header

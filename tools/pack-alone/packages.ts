@@ -1,4 +1,4 @@
-// The packages of the workspace, their tarballs, and what has to be installed beside each.
+// The packages of the workspace, their tarballs, and their dependencies.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
@@ -32,21 +32,24 @@ export function allPackages(): Map<string, Package> {
   return found;
 }
 
-/** The path of a package's tarball. Throws if it was not packed. */
+/**
+ * The path of a package's tarball.
+ * @throws {Error} if it was not packed
+ */
 export function tarballOf({ name, folder }: Package): string {
   const tarballs = existsSync(join(folder, 'tarball')) ? readdirSync(join(folder, 'tarball')) : [];
   if (tarballs.length !== 1) {
-    throw new Error(`${folder}/tarball holds ${tarballs.length} tarballs instead of one; run nx run ${name}:pack`);
+    throw new Error(`${folder}/tarball must contain one tarball, found ${tarballs.length}; run nx run ${name}:pack`);
   }
   return join(folder, 'tarball', tarballs[0]!);
 }
 
-/** Whether a package has code to import; those with ONNX Runtime's library do not. */
+/** Whether a package has code to import, unlike those that contain ONNX Runtime's library. */
 export function hasCode({ manifest }: Package): boolean {
   return '.' in manifest.exports;
 }
 
-/** A package and everything of the workspace that it depends on, directly or not, for whatever platform. */
+/** A package and its direct and indirect dependencies in the workspace, for all platforms. */
 export function withOwnDependencies(name: string, all: ReadonlyMap<string, Package>): Package[] {
   const found = new Set<Package>();
   const visit = (each: string) => {
@@ -62,7 +65,7 @@ export function withOwnDependencies(name: string, all: ReadonlyMap<string, Packa
   return [...found];
 }
 
-/** What a user has to install beside these packages: the peers that are not optional. */
+/** The peer dependencies of these packages that are not optional. */
 export function requiredPeers(packages: readonly Package[]): Record<string, string> {
   const peers: Record<string, string> = {};
   for (const { manifest } of packages) {

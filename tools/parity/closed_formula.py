@@ -1,10 +1,10 @@
-"""The closed formula that stands for random numbers wherever several programs must have the same; `hashed` of @dm/models."""
+"""A closed formula for pseudorandom numbers that are equal in several programs; the same as `hashed` in @dm/models."""
 
 import numpy as np
 
 
 def hashed(name, shape):
-    """Numbers in [-1, 1): 24 bits of an integer hash of the name and the flat index, in float64."""
+    """Float64 numbers in [-1, 1): 24 bits of an integer hash of the name and the flat index."""
     seed = 0x811C9DC5
     for byte in name.encode():
         seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF

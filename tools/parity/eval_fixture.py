@@ -1,9 +1,9 @@
-"""Reference values for @dm/eval, from scikit-image, SciPy, torchmetrics, scikit-learn and plain NumPy.
+"""Reference values for @dm/eval from scikit-image, SciPy, torchmetrics, scikit-learn, and NumPy.
 
     python tools/parity/eval_fixture.py packages/eval/src/fixtures
 
-Inputs come from one closed formula, repeated in the tests, so that the fixtures hold results only.
-Made with NumPy 2.4.6, SciPy 1.17.1, scikit-image 0.26.0, torchmetrics 1.9.0, scikit-learn 1.9.1.
+The tests compute the inputs from the same closed formula, so the fixtures contain results only. Generated with NumPy
+2.4.6, SciPy 1.17.1, scikit-image 0.26.0, torchmetrics 1.9.0, scikit-learn 1.9.1.
 """
 
 import json
@@ -26,13 +26,13 @@ from torchmetrics.image.kid import poly_mmd  # noqa: E402
 
 
 def numbers(count, phase):
-    """sin of 12.9898 (i + 1) + phase, squared steps mixed in: far from periodic, equal in every language to 1 ulp."""
+    """A sum of sines that is far from periodic and equal in every language to 1 ulp."""
     i = np.arange(1, count + 1, dtype=np.float64)
     return np.sin(12.9898 * i + phase) + 0.5 * np.sin(0.37 * i * i / (1 + phase) + 78.233)
 
 
 def features(n, d, phase, shift=0.0):
-    """Columns of falling scale, as the features of a network have them."""
+    """[n, d] with columns of decreasing scale, as the features of a network."""
     return numbers(n * d, phase).reshape(n, d) / np.sqrt(np.arange(1, d + 1)) + shift
 
 
@@ -61,7 +61,7 @@ def ssim():
 
 
 def frechet_sqrtm(x, y):
-    """pytorch-fid's formula."""
+    """The formula of pytorch-fid."""
     m1, m2 = x.mean(0), y.mean(0)
     c1, c2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     root = scipy.linalg.sqrtm(c1 @ c2)
@@ -69,7 +69,7 @@ def frechet_sqrtm(x, y):
 
 
 def frechet_eigenvalues(x, y):
-    """The same with the eigenvalues of C1 C2 (torchmetrics' formula)."""
+    """The formula of torchmetrics, with the eigenvalues of C1 C2."""
     m1, m2 = x.mean(0), y.mean(0)
     c1, c2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     root = np.sqrt(np.linalg.eigvals(c1 @ c2).astype(np.complex128)).real.sum()
@@ -108,7 +108,7 @@ def mmd2(x, y):
 
 
 def manifold(x, y):
-    """prdc's compute_prdc (Naeem et al. 2020), k = 3 for precision and recall, 5 for density and coverage."""
+    """prdc's compute_prdc (arXiv:2002.09797); k is 3 for precision and recall, 5 for density and coverage."""
 
     def distances(a, b):
         return np.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))
@@ -127,7 +127,7 @@ def manifold(x, y):
 
 
 def manifold_sklearn(x, y):
-    """The same numbers from scikit-learn's neighbors."""
+    """The same with scikit-learn's NearestNeighbors."""
 
     def radii(a, k):
         return NearestNeighbors(n_neighbors=k + 1).fit(a).kneighbors(a)[0][:, k]
@@ -145,7 +145,7 @@ def manifold_sklearn(x, y):
 
 
 def infinity():
-    """Distances of the first N rows for several N, and the line through them over 1/N."""
+    """Distances for the first N rows, for several N, and a linear fit over 1/N."""
     x, y = features(300, 8, 1.0), features(400, 8, 2.0, 0.1)
     counts = np.linspace(40, 400, 7).astype(int)
     distances = [frechet_sqrtm(x, y[:n]) for n in counts]
@@ -159,7 +159,7 @@ def infinity():
 
 
 def inception_score_torchmetrics(logits):
-    """Of one split: torchmetrics puts the images into a random order before it splits them."""
+    """With one split, since torchmetrics shuffles the images before it splits them."""
     metric = InceptionScore(feature=torch.nn.Identity(), splits=1, normalize=False)
     metric.features = [torch.from_numpy(logits)]
     return float(metric.compute()[0])

@@ -1,10 +1,11 @@
-"""Images of one network under schedulers of different settings, for imported pipelines of @dm/trainer.
+"""Images sampled with different scheduler settings, as references for pipelines imported by @dm/trainer.
 
     DIFFUSERS_SRC=<diffusers>/src python tools/parity/import_fixture.py
 
-writes packages/trainer/src/interchange/fixtures/imported-schedulers.json: the network's configuration, and for each
-scheduler its scheduler_config.json as diffusers saves it, the steps, and the images [N, H, W, C] that DDPMPipeline's loop
-makes. Weights and noise are the closed formula. Made with diffusers 0.40.0.dev0, PyTorch 2.13.0.
+Writes packages/trainer/src/interchange/fixtures/imported-schedulers.json: the network's configuration, and for each
+scheduler its scheduler_config.json as saved by diffusers, the number of steps, and the images [N, H, W, C] sampled by
+DDPMPipeline's loop. Weights and noise come from the closed formula. Generated with diffusers 0.40.0.dev0, PyTorch
+2.13.0.
 """
 
 import json
@@ -31,7 +32,7 @@ CONFIG = {
 }
 SHAPE = (2, 8, 8, 1)
 
-# Steps and options of DDIMScheduler.
+# Number of steps, and options of DDIMScheduler.
 CASES = [
     (10, {"clip_sample": False, "timestep_spacing": "trailing", "set_alpha_to_one": False, "steps_offset": 1}),
     (10, {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1, "beta_schedule": "scaled_linear",

@@ -1,5 +1,5 @@
-"""Writes packages/eval/src/landscape/fixtures/network.json: loss, gradient norm and all eigenvalues of the Hessian of a
-small network (4 -> 6 -> 3, tanh, mean squared error) by torch.autograd.functional.hessian in float64.
+"""Writes packages/eval/src/landscape/fixtures/network.json: loss, gradient norm, and all Hessian eigenvalues of a small
+network (4 -> 6 -> 3, tanh, mean squared error), computed with torch.autograd.functional.hessian in float64.
 
     python tools/parity/landscape_fixture.py
 """

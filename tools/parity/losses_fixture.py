@@ -1,8 +1,9 @@
-"""Reference values for @dm/core: the variational bound, by the diffusion package of facebookresearch/DiT.
+"""Reference values of the variational bound for @dm/core, from the diffusion package of facebookresearch/DiT.
 
     python tools/parity/losses_fixture.py <checkout of facebookresearch/DiT> packages/core/src/fixtures
 
-Made with DiT ed81ce2, PyTorch 2.13.0. The network, the images and the noise are closed formulas, repeated in the tests.
+Generated with DiT ed81ce2, PyTorch 2.13.0. The tests implement the same closed formulas of the network, images, and
+noise.
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-SHAPE = (4, 1, 2, 3)  # [N, C, H, W]; with one channel [N, H, W, C] has the same order
+SHAPE = (4, 1, 2, 3)  # [N, C, H, W]; with one channel, [N, H, W, C] has the same element order
 J = torch.arange(math.prod(SHAPE), dtype=torch.float64).reshape(SHAPE)
 BETAS = np.linspace(1e-3, 0.3, 12)
 
@@ -23,7 +24,7 @@ def noise(k):
 
 
 def images():
-    """Pixels 0 to 255, both ends among them, in [-1, 1]."""
+    """Pixels 0 to 255, including both ends, scaled to [-1, 1]."""
     return (torch.round(127.5 + 127.5 * torch.clamp(1.3 * torch.sin(2.1 * J), -1, 1)) / 127.5 - 1).float()
 
 

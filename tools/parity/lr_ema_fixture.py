@@ -1,11 +1,11 @@
-"""Learning rates and decays of averages for @dm/optim, by step, from the code that defines them.
+"""Reference learning rates and EMA decays for @dm/optim at each step, from diffusers and EDM2.
 
     DIFFUSERS_SRC=<diffusers>/src python tools/parity/lr_ema_fixture.py <checkout of NVlabs/edm2>
 
-writes packages/optim/src/fixtures/lr-ema.json. Made with diffusers 0.40.0.dev0, NVlabs/edm2 4bf8162, PyTorch 2.13.0.
+Writes packages/optim/src/fixtures/lr-ema.json. Generated with diffusers 0.40.0.dev0, NVlabs/edm2 4bf8162, PyTorch
+2.13.0.
 
-The decays of EDM2's averages are read off its classes: an average of 0 that is updated with parameters of 1 becomes
-1 - decay.
+EDM2's decays are measured: an EMA of 0 updated with parameters of 1 becomes 1 - decay.
 """
 
 import importlib.util

@@ -1,15 +1,16 @@
-"""Outputs and gradients of the reference models for the cases of @dm/models.
+"""Reference outputs and gradients for the model cases of @dm/models.
 
     DIFFUSERS_SRC=<diffusers>/src DIT_SRC=<DiT> UVIT_SRC=<U-ViT> EDM_SRC=<edm> python tools/parity/models_fixture.py
 
-reads packages/models/src/testing/model-cases.json and writes packages/models/src/fixtures/models.safetensors: for each case the
-output `y` in NHWC and, for each trained tensor in the order of the state dict, the norm of its gradient and two
-projections; the names and file shapes are in the metadata. Also writes diffusers' own config.json files and a small
-safetensors file of Hugging Face's library.
+Reads packages/models/src/testing/model-cases.json and writes packages/models/src/fixtures/models.safetensors: for each
+case the output `y` [N, H, W, C], and for each trainable tensor, in the order of the state dict, the norm of its
+gradient and two projections. The metadata contains the names and shapes. Also writes diffusers' config.json files, and
+a small file saved by Hugging Face's safetensors library.
 
-diffusers (UNet2DModel, DiTTransformer2DModel) is taken from DIFFUSERS_SRC or where it is installed; facebookresearch/DiT
-from DIT_SRC, which needs timm; baofff/U-ViT from UVIT_SRC, which needs einops; EDMPrecond of NVlabs/edm, around the
-models of the cases that have `edm` (their timesteps are sigmas), from EDM_SRC. All weights and inputs are the closed formula of packages/models/src/testing/model-cases.ts.
+diffusers (UNet2DModel, DiTTransformer2DModel) is imported from DIFFUSERS_SRC, or as installed; facebookresearch/DiT
+from DIT_SRC (needs timm); baofff/U-ViT from UVIT_SRC (needs einops); and NVlabs/edm's EDMPrecond from EDM_SRC.
+EDMPrecond wraps the models of the cases with `edm`, whose timesteps are sigmas. Weights and inputs come from the closed
+formula of packages/models/src/testing/model-cases.ts.
 """
 
 import json
@@ -42,7 +43,7 @@ def hashed(name, shape):
 
 
 def fill(model):
-    """All weights by the formula; fixed tables stay as the reference made them."""
+    """Sets all trainable weights by the formula. Constant tables are left as they are."""
     for name, p in model.named_parameters():
         if name == "pos_embed" and not p.requires_grad:
             continue
@@ -55,7 +56,7 @@ def fill(model):
 
 
 class Mask(torch.nn.Module):
-    """Dropout by a mask from the formula, made in NHWC."""
+    """Dropout with a mask from the formula, computed in NHWC order."""
 
     def __init__(self, name, rate):
         super().__init__()

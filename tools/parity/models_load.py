@@ -1,9 +1,9 @@
-"""Opens a UNet that @dm/models wrote, in diffusers, and compares its output.
+"""Loads a UNet written by @dm/models in diffusers, and compares its output.
 
     DIFFUSERS_SRC=<diffusers>/src python tools/parity/models_load.py <folder>
 
-The folder has config.json, diffusion_pytorch_model.safetensors and check.safetensors with x, t and y in NCHW. All names
-must match (strict) and y agree to 1e-4. Run by packages/models/src/python.test.ts where DM_PYTHON names a Python.
+The folder contains config.json, diffusion_pytorch_model.safetensors, and check.safetensors with x, t, and y in NCHW.
+All names must match (strict), and y must agree to 1e-4. Run by packages/models/src/python.test.ts if DM_PYTHON is set.
 """
 
 import sys

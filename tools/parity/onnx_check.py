@@ -1,11 +1,11 @@
-"""Opens denoisers that @dm/trainer exported, with onnx and ONNX Runtime, and compares their output at each batch size.
+"""Loads denoisers exported by @dm/trainer with onnx and ONNX Runtime, and compares their outputs at each batch size.
 
     python tools/parity/onnx_check.py <folder>...
 
-A folder has model.onnx and check.safetensors with <n>/sample, <n>/timestep, <n>/class_labels where there are classes,
-and <n>/out_sample for each batch size n, and weights/<name> of a state dict. All weights must be in the file, equal, and
-outputs agree to 1e-4 of the largest element. Run by
-packages/trainer/src/export where DM_PYTHON names a Python.
+A folder contains model.onnx and check.safetensors: for each batch size n <n>/sample, <n>/timestep, <n>/class_labels (if
+there are classes), and <n>/out_sample; and weights/<name> for each tensor of the state dict. The file must contain
+equal weights, and outputs must agree to 1e-4 of the largest element. Run by
+packages/trainer/src/interchange/onnx-denoiser.test.ts if DM_PYTHON is set.
 """
 
 import os
@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from safetensors.numpy import load_file
 
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when it is imported
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read on import
 import onnxruntime
 
 

@@ -1,9 +1,9 @@
-"""Reference values for @dm/ops: every case of packages/ops/src/cases.ts by PyTorch, in float64.
+"""Reference values for @dm/ops: every case of packages/ops/src/testing/op-cases.ts in PyTorch, in float64.
 
-    python tools/parity/ops_fixture.py     writes packages/ops/src/fixtures/pytorch.json; build @dm/ops before
+    python tools/parity/ops_fixture.py     writes packages/ops/src/fixtures/pytorch.json; build @dm/ops first
 
-For each case: the case itself (so that a test notices when it has changed since), the result, and of each gradient its
-norm and its products with two fixed vectors.
+The fixture contains for each case the case itself (so that a test detects changes to it), the result, and for each
+gradient its norm and its dot products with two fixed vectors.
 """
 
 import json
@@ -19,7 +19,7 @@ PRINT_CASES = "import('./packages/ops/dist/index.js').then((ops) => console.log(
 
 
 def case_values(shape, seed, range=1, shift=0):
-    """caseValues of cases.ts: rounded to float32 as there, then float64."""
+    """As `caseValues` in op-cases.ts: rounded to float32, then converted to float64."""
     i = torch.arange(math.prod(shape), dtype=torch.int64)
     r = ((31 + 7 * seed) * i * i + 4801 * i + 1009 * seed) % 10007
     return (shift + range * (2 * r.double() / 10006 - 1)).float().double().reshape(shape)

@@ -2,13 +2,15 @@
 
     python tools/parity/optim_fixture.py [folder]     writes packages/optim/src/fixtures/optimizers.json
 
-Adam, AdamW, SGD and Muon are torch.optim's (Muon with its bfloat16 cast taken out). Lion, schedule-free AdamW and
-AdEMAMix are the published code, looked for in `folder` as checked out from github.com/lucidrains/lion-pytorch,
-github.com/facebookresearch/schedule_free and github.com/apple/ml-ademamix, one over the other. Momentum decay with
-compensation has no published code that corrects the bias of a changing beta1; its reference is the plain loop below.
+Adam, AdamW, SGD, and Muon are from torch.optim (Muon without its bfloat16 cast). Lion, schedule-free AdamW, and
+AdEMAMix are the published code, imported from `folder`, into which https://github.com/lucidrains/lion-pytorch,
+https://github.com/facebookresearch/schedule_free, and https://github.com/apple/ml-ademamix were copied on top of each
+other. No published code of momentum decay with compensation corrects the bias of a changing beta1, so its reference is
+the plain loop below.
 
-The problem, also in packages/optim/src/testing.ts: p of 17 numbers, a [4, 3] matrix and then 5 more,
-p_i = sin(3 i + 1) at the start, gradient at step k: (0.5 + 0.3 i) (p_i - cos i) + 0.1 p_i^3 + 0.3 sin(0.7 k + i).
+The problem, also in packages/optim/src/testing.ts, has 17 parameters, a [4, 3] matrix and a vector [5], with the
+initial values p_i = sin(3 i + 1) and the gradient (0.5 + 0.3 i) (p_i - cos i) + 0.1 p_i^3 + 0.3 sin(0.7 k + i) at step
+k.
 """
 
 import json
@@ -78,7 +80,7 @@ def momentum_decay(compensate):
 
 
 def muon(**options):
-    """The first 12 numbers are a matrix [in, out] for us, [out, in] for torch; the rest is Adam's."""
+    """The first 12 parameters are a matrix [in, out], transposed for torch; Adam updates the others."""
     torch.Tensor.bfloat16 = lambda self: self.clone()
     matrix = start()[: ROWS * COLS].reshape(ROWS, COLS).T.contiguous().requires_grad_(True)
     rest = start()[ROWS * COLS :].requires_grad_(True)

@@ -1,15 +1,15 @@
-"""Pipelines between @dm/trainer and diffusers.
+"""Checks the exchange of pipelines between @dm/trainer and diffusers.
 
     DIFFUSERS_SRC=<diffusers>/src python tools/parity/pipeline_check.py sample <pipeline> <noise.npy> <samples.npy> <steps>
     DIFFUSERS_SRC=<diffusers>/src python tools/parity/pipeline_check.py write <folder>
 
-`sample` opens a folder by the pipeline class that it names, puts DDIMScheduler in place of its scheduler, and samples
-from the noise (float32 [N, H, W, C]). Classes are given in turn, as `dm sample` does. It prints the largest difference
-from the samples, which are on [-1, 1], and fails above 1e-3. A pipeline without classes is called as a user calls it.
+`sample` loads a pipeline, replaces its scheduler by DDIMScheduler, and samples from the noise (float32 [N, H, W, C]).
+Image i gets class i modulo the number of classes, as in `dm sample`. It prints the largest difference from the samples,
+which are in [-1, 1], and fails above 1e-3. A pipeline without classes is called as a user would.
 
-`write` saves pipelines for the way back: a DDPMPipeline in shards with DDIMScheduler, another in half precision.
+`write` saves pipelines to be imported: a sharded DDPMPipeline with DDIMScheduler, and another one in half precision.
 
-Run by packages/trainer/src/export/pipeline.e2e.test.ts where DM_PYTHON names a Python.
+Run by packages/trainer/src/interchange/pipeline.e2e.test.ts if DM_PYTHON is set.
 """
 
 import json
@@ -41,7 +41,7 @@ def open_pipeline(folder: Path):
 
 @torch.no_grad()
 def sample(pipeline, noise: torch.Tensor, steps: int) -> torch.Tensor:
-    """[N, C, H, W] of noise to images in [-1, 1], or beyond."""
+    """Noise [N, C, H, W] → images [N, C, H, W], nominally in [-1, 1]."""
     model = getattr(pipeline, "unet", None) or pipeline.transformer
     classes = model.config.get("num_class_embeds") or model.config.get("num_embeds_ada_norm")
     if classes is None:
@@ -66,7 +66,7 @@ def check(folder: str, noise: str, samples: str, steps: str) -> None:
     ours = np.load(samples)
     theirs = sample(pipeline, start, int(steps)).permute(0, 2, 3, 1).numpy()
     assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
-    assert ours.std() > 0.05, "the samples are all alike"
+    assert ours.std() > 0.05, "the samples are almost constant"
     difference = float(np.abs(np.clip(ours, -1, 1) - np.clip(theirs, -1, 1)).max())
     kind = f"{type(pipeline).__name__}, {pipeline.scheduler.config.prediction_type}"
     print(f"{kind}: largest difference {difference:.1e}")

@@ -1,14 +1,14 @@
-"""Makes the reference implementations importable. Import this before diffusers, timm or what needs them."""
+"""Makes the reference implementations importable. Import this before diffusers, timm, or anything that needs them."""
 
 import os
 import sys
 
 
 def accept_torchvision() -> None:
-    """Lets a torchvision that was built for another torch be imported.
+    """Makes a torchvision that was built for another version of torch importable.
 
-    Such a one fails on its operators, which the references need for no more than that import: they are declared, without
-    an implementation. A torchvision that fits, or none at all, is left as it is.
+    Its import fails because its operators are missing. The references never call them, so this declares them without an
+    implementation. Does nothing if torchvision is compatible or not installed.
     """
     try:
         import torchvision  # noqa: F401
@@ -19,7 +19,7 @@ def accept_torchvision() -> None:
 
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        # Kept in the module: the declarations go when the library object goes.
+        # A global, since the declarations are removed when the library object is deleted.
         global _library
         _library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
@@ -27,7 +27,7 @@ def accept_torchvision() -> None:
 
 
 def find_diffusers() -> None:
-    """diffusers from the folder that DIFFUSERS_SRC names, else from where it is installed."""
+    """Makes diffusers importable from the folder DIFFUSERS_SRC; without it, the installed diffusers is used."""
     accept_torchvision()
     if os.environ.get("DIFFUSERS_SRC"):
         sys.path.insert(0, os.environ["DIFFUSERS_SRC"])

@@ -1,9 +1,9 @@
-"""What Pillow's Image.resize (BICUBIC and LANCZOS) makes of images of a closed formula.
+"""Reference outputs of Pillow's Image.resize (BICUBIC and LANCZOS) for images from a closed formula.
 
     pip install pillow numpy
     python tools/parity/resample_fixture.py
 
-writes packages/data/src/formats/fixtures/pillow-resample.npz: uint8 [H, W, C] by "<filter> <H>x<W>x<C> to <h>x<w>".
+Writes packages/data/src/formats/fixtures/pillow-resample.npz: uint8 [h, w, C] named "<filter> <H>x<W>x<C> to <h>x<w>".
 """
 
 import io
@@ -20,7 +20,7 @@ from formula import formula_images  # noqa: E402
 
 OUT = ROOT / "packages" / "data" / "src" / "formats" / "fixtures" / "pillow-resample.npz"
 FILTERS = {"bicubic": Image.BICUBIC, "lanczos3": Image.LANCZOS}
-# Height, width and channels; to height and width.
+# (height, width, channels), (new height, new width)
 CASES = [
     ((9, 9, 1), (27, 27)),
     ((32, 32, 3), (96, 96)),
@@ -46,7 +46,7 @@ def main():
                 resized = np.asarray(pil.resize((to_w, to_h), method)).reshape(to_h, to_w, c)
                 stream = io.BytesIO()
                 np.save(stream, resized)
-                # A fixed date, so that the same input makes the same file.
+                # A fixed date, so that the file is reproducible.
                 info = zipfile.ZipInfo(f"{name} {h}x{w}x{c} to {to_h}x{to_w}.npy", (1980, 1, 1, 0, 0, 0))
                 archive.writestr(info, stream.getvalue(), zipfile.ZIP_DEFLATED)
 

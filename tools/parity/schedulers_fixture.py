@@ -1,12 +1,12 @@
-"""Reference values for @dm/core: noise schedules, timesteps and whole sampling trajectories.
+"""Reference values for @dm/core: noise schedules, timesteps, and complete sampling trajectories.
 
     PYTHONPATH=<diffusers>/src python tools/parity/schedulers_fixture.py <checkout of NVlabs/edm> \\
         <checkout of facebookresearch/DiT> packages/core/src/fixtures
 
-Made with diffusers 0.40.0.dev0, NVlabs/edm 008a4e5, PyTorch 2.13.0, NumPy 2.4.6.
+Generated with diffusers 0.40.0.dev0, NVlabs/edm 008a4e5, PyTorch 2.13.0, NumPy 2.4.6.
 
-The network is a closed formula, repeated in the tests, and so is the noise, so that the fixtures hold results only. The
-trajectories of schedulers that work in x / alpha (Euler, Heun) are multiplied by alpha.
+The tests implement the same closed formulas of the network and the noise, so the fixtures contain results only. The
+trajectories of schedulers that work with x / alpha (Euler, Heun) are multiplied by alpha.
 """
 
 import ast
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from diffusers import schedulers as S
 
-SHAPE = (2, 1, 2, 3)  # [N, C, H, W]; with one channel [N, H, W, C] has the same order
+SHAPE = (2, 1, 2, 3)  # [N, C, H, W]; with one channel, [N, H, W, C] has the same element order
 SIZE = math.prod(SHAPE)
 J = torch.arange(SIZE, dtype=torch.float64).reshape(SHAPE)
 
@@ -56,7 +56,7 @@ BETAS = {
 
 
 def patch_noise(scheduler, counter):
-    """diffusers draws its noise by randn_tensor: here it is the formula's, by step."""
+    """Replaces randn_tensor, with which diffusers draws its noise, by the formula's noise of the current step."""
     module = sys.modules[type(scheduler).__module__]
     module.randn_tensor = lambda shape, **_: noise(counter["k"]).reshape(shape)
 
@@ -69,7 +69,7 @@ def discrete(name, steps, prediction="epsilon", schedule="linear", config=None, 
     patch_noise(scheduler, counter)
     scaled = name in ("euler", "euler-ancestral", "heun")
     karras = path is not None and "karras" in path
-    depends_on_t = not karras  # there diffusers rounds what it tells the model
+    depends_on_t = not karras  # with Karras sigmas diffusers rounds the model's timestep
     variance = case.get("learned", False)
 
     def alpha(k):
@@ -136,7 +136,7 @@ def flow(kind, steps, shift):
 
 
 def function_of(path, name):
-    """One function or method out of a file whose imports need more than there is here."""
+    """A function or method from a file that cannot be imported, since its dependencies are not installed."""
     tree = ast.parse(Path(path).read_text())
     tree.body = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == name]
     namespace = {"torch": torch, "np": np}
@@ -192,7 +192,7 @@ def trajectories(repository):
         discrete("ddim", 10, "v", "scaled-linear", config={**plain, "set_alpha_to_one": False, "steps_offset": 1}, path={"steps": 10, "stepsOffset": 1, "final": "first"}),
         discrete("ddim", 5, "x0", "cosine", config={**plain, "timestep_spacing": "trailing"}, path={"steps": 5, "spacing": "trailing"}),
         discrete("ddim", 5, "v", config=zero, path={"steps": 5, "spacing": "trailing"}),
-        # Euler and its relatives
+        # Euler, Euler ancestral, Heun
         discrete("euler", 10),
         discrete("euler", 10, "v", "scaled-linear", config={"timestep_spacing": "trailing"}),
         discrete("euler", 10, config={"use_karras_sigmas": True}, path={"steps": 10, "karras": {}}),
@@ -217,9 +217,9 @@ def trajectories(repository):
         flow("euler", 8, 1.0),
         flow("euler", 8, 3.0),
         flow("heun", 6, 1.0),
-        # Last steps from a timestep above 0 to a clean image: noise of the given variance
+        # Last steps from a timestep above 0 to a clean image, which add noise of the given variance
         *last_steps(),
-        # DDIM of diffusers: a step goes back T / steps, whatever the next timestep is
+        # diffusers' DDIM: each step subtracts T / steps, independent of the next timestep
         *strides(),
     ]
     for case in cases:
@@ -255,7 +255,7 @@ def strides():
 
 
 def guidance(repository):
-    """DiT's forward_with_cfg on a model of six output channels, three of them the variance's."""
+    """DiT's forward_with_cfg on a model with six output channels, three of them for the variance."""
     index = torch.arange(24, dtype=torch.float64).reshape(2, 3, 2, 2)
 
     class Network:
@@ -294,7 +294,7 @@ def timesteps():
 
 
 def rounded(value):
-    """Nine significant digits, those of float32."""
+    """Rounds to nine significant digits, which is sufficient for float32."""
     if isinstance(value, float):
         return float(f"{value:.9g}")
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Prints as JSON what TensorBoard's own reader finds in a folder: scalars, images, histograms, a row a step.
+"""Reads a log folder with TensorBoard's reader and prints scalars, images, and histograms as JSON, one row per step.
 
     python tools/parity/tensorboard_read.py runs/mnist
 
@@ -11,14 +11,14 @@ import sys
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-# 0 keeps everything; the defaults keep a sample.
+# 0 loads everything; the defaults load a sample.
 found = EventAccumulator(sys.argv[1], {"scalars": 0, "images": 0, "histograms": 0})
 found.Reload()
 tags = found.Tags()
 
 
 def image(event):
-    """Size by the PNG itself and by the event, which must agree."""
+    """[step, width, height, bytes]. The sizes in the PNG and in the event must agree."""
     width, height = struct.unpack(">II", event.encoded_image_string[16:24])
     assert (width, height) == (event.width, event.height), event
     return [event.step, width, height, len(event.encoded_image_string)]

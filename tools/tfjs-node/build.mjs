@@ -1,31 +1,31 @@
-// Builds the addon of @tensorflow/tfjs-node against a libtensorflow that you have, where its install script cannot
-// download one or has none for your platform. Linux only; needs npm, a C++ compiler, make and Python 3 (for node-gyp).
+// Builds the native addon of @tensorflow/tfjs-node against an existing libtensorflow, if its install script cannot
+// download one or has none for your platform. Linux only; needs npm, a C++ compiler, make, and Python 3 (for node-gyp).
 //
 //   python3 -m venv ~/tf && ~/tf/bin/pip install tensorflow-cpu
 //   DM_PYTHON=~/tf/bin/python node tools/tfjs-node/build.mjs
 //   DM_TFJS_NODE=$PWD/tools/tfjs-node/build/node_modules/@tensorflow/tfjs-node npm start -- --engine tfjs-node
 //
-//   --libtensorflow <folder>  the TensorFlow package of a Python: `include/`, `libtensorflow_cc.so.2` and
-//                             `libtensorflow_framework.so.2`. Default: where DM_PYTHON, a Python, finds `tensorflow`.
-//   --into <folder>           where the npm package goes. Default: tools/tfjs-node/build, which git ignores.
-//   --nodedir <folder>        Node's headers (`include/node/node_api.h` below it). Default: node-gyp downloads them.
+//   --libtensorflow <folder>  Python's `tensorflow` package, with `include/`, `libtensorflow_cc.so.2`, and
+//                             `libtensorflow_framework.so.2`. Default: the one that the Python in DM_PYTHON finds.
+//   --into <folder>           destination of the npm package. Default: tools/tfjs-node/build, which git ignores.
+//   --nodedir <folder>        Node's headers, with `include/node/node_api.h`. Default: node-gyp downloads them.
 //
-// The addon links to the libraries where they lie, so they must stay there.
+// The addon is linked to the libraries in place, so do not move or delete them.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-const version = '4.22.0'; // of tfjs-core in this workspace: both share one engine
+const version = '4.22.0'; // the workspace's version of tfjs-core, since both share one engine
 
-/** Link that the addon is linked with → the wheel's file, which is also the name that the loader looks for. */
+/** Name for the linker → file in the wheel, whose name the loader uses. */
 const libraries = {
   'libtensorflow.so': 'libtensorflow_cc.so.2',
   'libtensorflow_framework.so': 'libtensorflow_framework.so.2',
 };
 
-/** A failure that is told without a stack. */
+/** An error that is reported without a stack trace. */
 class Missing extends Error {}
 
 /**
@@ -37,22 +37,26 @@ class Missing extends Error {}
 function run(program, args, purpose, cwd) {
   const { status, error } = spawnSync(program, args, { cwd, stdio: 'inherit' });
   if (error) throw new Missing(`${purpose}: "${program}" cannot be run (${error.message})`);
-  if (status !== 0) throw new Missing(`${purpose} failed; ${program} says above why`);
+  if (status !== 0) throw new Missing(`${purpose} failed; see the output of ${program} above`);
 }
 
 /**
- * The folder of the Python package `tensorflow`, without importing it, which takes seconds.
+ * The folder of the Python package `tensorflow`. Does not import it, which would take seconds.
  *
  * @param {string | undefined} python
  */
 function findTensorflow(python) {
   if (!python) {
-    throw new Missing('no libtensorflow: give --libtensorflow <folder>, or DM_PYTHON, a Python that has tensorflow');
+    throw new Missing(
+      'libtensorflow not found: pass --libtensorflow <folder>, or set DM_PYTHON to a Python with tensorflow',
+    );
   }
   const find = 'import importlib.util as u; print(u.find_spec("tensorflow").submodule_search_locations[0])';
   const { status, stdout } = spawnSync(python, ['-c', find], { encoding: 'utf8' });
   if (status !== 0) {
-    throw new Missing(`DM_PYTHON, ${python}, has no tensorflow: "${python} -m pip install tensorflow-cpu"`);
+    throw new Missing(
+      `the Python in DM_PYTHON (${python}) has no tensorflow; run "${python} -m pip install tensorflow-cpu"`,
+    );
   }
   return stdout.trim();
 }
@@ -63,19 +67,19 @@ function checkTensorflow(folder) {
     .filter((path) => !existsSync(join(folder, path)));
   if (absent.length > 0) {
     throw new Missing(
-      `${folder} lacks ${absent.join(', ')}; --libtensorflow is the folder "tensorflow" in a Python's site-packages`,
+      `${folder} does not contain ${absent.join(', ')}; pass the folder "tensorflow" in Python's site-packages as --libtensorflow`,
     );
   }
 }
 
 /**
- * Makes a folder with the npm package in it, whose install script, the download, is not run.
+ * Installs the npm package without running its install script, which would download libtensorflow.
  *
  * @param {string} into
  */
 function install(into) {
   mkdirSync(into, { recursive: true });
-  // npm puts its own node-gyp on the path of a script.
+  // npm adds its copy of node-gyp to the PATH of scripts.
   const scripts = { addon: 'node-gyp rebuild' };
   writeFileSync(join(into, 'package.json'), `${JSON.stringify({ private: true, scripts }, undefined, 2)}\n`);
   const options = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-save', '--loglevel=error'];
@@ -83,9 +87,9 @@ function install(into) {
 }
 
 /**
- * Lays the headers and libraries where tfjs-node's binding.gyp looks.
+ * Links the headers and libraries into the folder in which tfjs-node's binding.gyp looks for them.
  *
- * @param {string} home of the npm package
+ * @param {string} home the folder of the npm package
  * @param {string} tensorflow
  */
 function link(home, tensorflow) {
@@ -98,7 +102,7 @@ function link(home, tensorflow) {
   }
 }
 
-/** Run in a process of its own, from the package's folder: a library that does not fit may end the process. */
+/** Run in a separate process, since an incompatible library may crash it. */
 const smokeTest = `
   const util = require('node:util');
   util.isNullOrUndefined ??= (value) => value == null; // Node 23 and later
@@ -114,11 +118,11 @@ function main() {
   const { values } = parseArgs({
     options: { libtensorflow: { type: 'string' }, into: { type: 'string' }, nodedir: { type: 'string' } },
   });
-  if (process.platform !== 'linux') throw new Missing(`this script knows Linux's libraries, not ${process.platform}'s`);
+  if (process.platform !== 'linux') throw new Missing(`this script supports Linux only, not ${process.platform}`);
   const tensorflow = resolve(values.libtensorflow ?? findTensorflow(process.env['DM_PYTHON']));
   checkTensorflow(tensorflow);
   if (values.nodedir !== undefined && !existsSync(join(values.nodedir, 'include/node/node_api.h'))) {
-    throw new Missing(`--nodedir ${values.nodedir} has no include/node/node_api.h`);
+    throw new Missing(`--nodedir ${values.nodedir} does not contain include/node/node_api.h`);
   }
   const into = values.into === undefined ? fileURLToPath(new URL('build', import.meta.url)) : resolve(values.into);
   const home = join(into, 'node_modules/@tensorflow/tfjs-node');
@@ -134,7 +138,7 @@ function main() {
   ];
   run('npm', ['run', 'addon', '--loglevel=error', '--', ...gyp], 'Building the addon', into);
   run(process.execPath, ['-e', smokeTest, home], 'The smoke test of the addon');
-  console.log(`\nThe engine tfjs-node uses it where this variable is set:\n  export DM_TFJS_NODE=${home}`);
+  console.log(`\nTo use it with the engine tfjs-node, set:\n  export DM_TFJS_NODE=${home}`);
 }
 
 try {

@@ -43,8 +43,8 @@ export function cltsTimeAverage(context: ScheduleContext, options?: Partial<Clts
 }
 
 /**
- * CLTS with importance weights 1 / (T p_t): the expected loss equals that of uniform training, only its variance
- * changes.
+ * CLTS with importance weights 1 / (T p_t): the expected loss is the same as with uniform timesteps; only its variance
+ * differs.
  * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function cltsCorrected(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {

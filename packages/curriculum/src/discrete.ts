@@ -44,8 +44,8 @@ function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
 }
 
 /**
- * Importance weights 1 / (T p_t) of the drawn timesteps [N] → [N]: the expectation of the weighted loss under p equals
- * that of the unweighted loss under the uniform density.
+ * Importance weights 1 / (T p_t) of the drawn timesteps [N] → [N], with which the expected loss is the same as with
+ * uniform timesteps.
  */
 export function importanceWeights(density: Float64Array, timesteps: Int32Array): Float32Array {
   const weights = new Float32Array(timesteps.length);

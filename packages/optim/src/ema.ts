@@ -100,7 +100,7 @@ export interface HalfLifeEmaOptions {
    * `edm2`; Infinity disables the warmup.
    */
   readonly rampUp?: number;
-  /** Whether the images seen exclude (`edm`, the default) or include (`edm2`) those of the current step. */
+  /** Whether the images seen exclude (`edm`, the default) or include (`edm2`) the current step's images. */
   readonly ramp?: 'edm' | 'edm2';
 }
 

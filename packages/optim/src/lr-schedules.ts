@@ -58,8 +58,8 @@ export function inverseSqrtLr(options: { readonly lr: number; readonly decayStep
 }
 
 /**
- * Linear warmup: multiplies the schedule by min(1, (step + 1) / warmupSteps), so the rate is not 0 at step 0. With
- * warmupSteps 0 there is no warmup.
+ * Linear warmup: multiplies the schedule by min(1, (step + 1) / warmupSteps), so the rate is not 0 at step 0.
+ * `warmupSteps` 0 means no warmup.
  * @throws {RangeError} if warmupSteps is not an integer >= 0
  */
 export function withWarmup(schedule: number | StepSchedule, warmupSteps: number): StepSchedule {

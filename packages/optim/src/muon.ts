@@ -125,7 +125,7 @@ export function muon(options: MuonOptions): Optimizer {
 
 /**
  * Approximates the nearest semi-orthogonal matrix by quintic Newton-Schulz iterations, [r, c] → [r, c]; after 5 of them
- * the singular values are between about 0.7 and 1.2. The coefficients are those of `zeropower_via_newtonschulz5` in
+ * the singular values are between about 0.7 and 1.2. The coefficients are from `zeropower_via_newtonschulz5` in
  * https://github.com/KellerJordan/Muon.
  */
 export function orthogonalize(matrix: tf.Tensor, iterations: number): tf.Tensor {

@@ -1,12 +1,12 @@
-/** The engine of a contender of ours or of TF.js, and what it tells of itself. */
+/** Opens the engine of a contender that runs in Node: this project's, or TF.js's. */
 import { openOnnxEngine } from '@dm/jit';
 import { openEagerEngine } from '@dm/ops';
 
-/** Exit code of a contender that cannot run here; the reason is on its standard error. */
+/** Exit code of a contender that is not installed; it writes the reason to standard error. */
 const notInstalled = 3;
 
 /**
- * Opens an engine with counters of what it compiles and runs. Ends the process where the engine is not installed.
+ * Opens an engine, with counters of the time spent compiling and in sessions. Exits if the engine is not installed.
  *
  * @param {'onnx' | 'tfjs-node' | 'tfjs-wasm' | 'tfjs-cpu'} name
  * @param {number} threads

@@ -1,13 +1,14 @@
 /**
- * Weights and inputs by one closed formula in integers, so that every contender has the same bits. formula.py has the same;
- * so does `@dm/models/testing`, which plain Node cannot import: contenders.test.ts compares the two.
+ * Weights and inputs from a closed formula in integer arithmetic, so that they are bit-identical for every contender.
+ * formula.py implements the same formula, and so does `@dm/models/testing`, which plain Node cannot import;
+ * contenders.test.ts compares the two.
  */
 import { bufferLayout, fromTorch, parameterLayout, torchShape } from '@dm/models';
 import { float32 } from '@dm/ops';
 
 /**
- * Element i of the array `name`: an integer hash of both (FNV-1a of the name, then the finalizer of Ettinger's
- * `lowbias32`), of which 24 bits are taken to [-1, 1).
+ * Element i of the array `name`, in [-1, 1): 24 bits of an integer hash of both (FNV-1a of the name, then the finalizer
+ * `lowbias32` of https://github.com/skeeto/hash-prospector).
  *
  * @param {string} name
  * @param {number} size
@@ -26,8 +27,8 @@ function hashed(name, size) {
 }
 
 /**
- * A parameter in PyTorch's layout: of variance 1/fan_in for matrices, kernels and tables, near 1 for the scales of norms,
- * small for biases.
+ * A parameter in PyTorch's layout: variance 1 / fan_in for matrices, convolution kernels, and embedding tables; near 1
+ * for the scales of norms; small for biases.
  *
  * @param {string} name
  * @param {readonly number[]} shape
@@ -39,11 +40,11 @@ function weight(name, shape) {
 }
 
 /**
- * The array `name` of the closed formula, put through `map`.
+ * The array `name` of the closed formula, with `map` applied to each element.
  *
  * @param {string} name
  * @param {readonly number[]} shape
- * @param {(u: number) => number} map of [-1, 1)
+ * @param {(u: number) => number} map A function on [-1, 1).
  */
 function filled(name, shape, map) {
   const size = shape.reduce((product, d) => product * d, 1);
@@ -51,14 +52,14 @@ function filled(name, shape, map) {
 }
 
 /**
- * The model's weights: `params` flat [P], and `buffers` flat [Q], which are the model's own fixed tables.
+ * The model's weights: `params` [P], flat, from the formula, and `buffers` [Q], flat, the model's constant tables.
  *
  * @param {import('@dm/models').Model} model
  */
 export function formulaWeights(model) {
   const layout = parameterLayout(model);
   const params = new Float32Array(layout.size);
-  // One tensor at a time: all of them in both layouts would be in the process's peak memory.
+  // One tensor at a time: converting all at once would raise the process's peak memory.
   for (const { name, offset } of layout.entries) {
     const array = weight(name, torchShape(model.specs[name]));
     params.set(fromTorch(model, { [name]: array })[name].data, offset);
@@ -67,14 +68,14 @@ export function formulaWeights(model) {
   const buffers = new Float32Array(fixed.size);
   for (const { name, offset } of fixed.entries) {
     const { init } = model.specs[name];
-    if (init.kind !== 'constant') throw new Error(`the buffer ${name} is no fixed table`);
+    if (init.kind !== 'constant') throw new Error(`the buffer ${name} is not a constant table`);
     buffers.set(init.values, offset);
   }
   return { params, buffers };
 }
 
 /**
- * Images, noise, timesteps and labels of a batch. Arrays are NHWC.
+ * Images and noise [N, H, W, C], timesteps [N], and labels [N] of a batch.
  *
  * @param {import('@dm/models').Model} model
  * @param {number} batch

@@ -1,4 +1,4 @@
-"""Weights and inputs by one closed formula in integers, so that every contender has the same bits. formula.mjs has the same."""
+"""Weights and inputs from a closed formula in integer arithmetic, bit-identical for every contender; as formula.mjs."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ from closed_formula import hashed  # noqa: E402
 
 
 def fill(model):
-    """All trained weights by the formula; fixed tables stay as the reference made them."""
+    """Sets all trainable weights by the formula. Constant tables are left as they are."""
     for name, p in model.named_parameters():
         if not p.requires_grad:
             continue
@@ -24,12 +24,12 @@ def fill(model):
 
 
 def images(name, shape, scale):
-    """NHWC by the formula → NCHW."""
+    """Images of the formula [N, H, W, C] → [N, C, H, W]."""
     return torch.from_numpy((scale * hashed(name, shape)).astype(np.float32)).permute(0, 3, 1, 2).contiguous()
 
 
 def batch_of(shape, classes, step):
-    """Images and noise [N, C, H, W], timesteps and labels [N] of a batch of `shape` [N, H, W, C]."""
+    """Images and noise [N, C, H, W], timesteps [N], and labels [N] of a batch with the `shape` [N, H, W, C]."""
     rows = range(shape[0])
     return {
         "images": images(f"images {step}", shape, 1.5),

@@ -1,19 +1,19 @@
-/** How every contender times its work, and what it says of its memory. repeat.py has the same. */
+/** Timing and memory measurement of every contender. repeat.py is the same in Python. */
 import { readFileSync } from 'node:fs';
 
 /**
  * @typedef {object} Pace
- * @property {number} warmup Calls that are not timed, after the first one.
- * @property {number} steps Calls that are.
- * @property {number} seconds After half of them the warm-up ends early; after all of them the timed calls do, of which one is made.
+ * @property {number} warmup Number of untimed calls after the first one.
+ * @property {number} steps Number of timed calls.
+ * @property {number} seconds Time limit for the timed calls, of which at least one is made; half of it for the warmup.
  */
 
 /**
- * The first call and the timed ones in milliseconds.
+ * Times a function: the first call, and `steps` later ones, in milliseconds.
  *
  * @param {() => Promise<void>} call
  * @param {Pace} pace
- * @param {() => Promise<void>} [warm] What is called in its place before the timed calls.
+ * @param {() => Promise<void>} [warm] Called instead of `call` before the timed calls.
  */
 export async function repeat(call, { warmup, steps, seconds }, warm = call) {
   /** @param {() => Promise<void>} work */
@@ -32,16 +32,16 @@ export async function repeat(call, { warmup, steps, seconds }, warm = call) {
   return { firstMs, ms };
 }
 
-/** Seconds of processor time that this process has used. */
+/** CPU seconds used by this process. */
 export function cpuSeconds() {
   const { userCPUTime, systemCPUTime } = process.resourceUsage();
   return (userCPUTime + systemCPUTime) / 1e6;
 }
 
-/** Largest resident size of this process so far, in MiB. */
+/** Peak resident set size of this process, in MiB. */
 export function peakMb() {
   try {
-    // Not getrusage's: that one begins with what the parent had.
+    // Not from getrusage, whose value starts at the parent's.
     return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
   } catch {
     return process.resourceUsage().maxRSS / 1024;

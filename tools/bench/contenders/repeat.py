@@ -1,4 +1,4 @@
-"""How every contender times its work, and what it says of its memory. repeat.mjs has the same."""
+"""Timing and memory measurement of every contender. repeat.mjs is the same in JavaScript."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def repeat(call, pace, warm=None):
-    """The first call and the timed ones in milliseconds; `pace` has warmup, steps and seconds, see repeat.mjs."""
+    """Times the first call and later calls in milliseconds. `pace` has warmup, steps, and seconds, as in repeat.mjs."""
 
     def timed(work):
         start = time.perf_counter()
@@ -30,16 +30,16 @@ def repeat(call, pace, warm=None):
 
 
 def cpu_seconds():
-    """Seconds of processor time that this process has used, with those that it started and that ended."""
+    """CPU seconds used by this process and by its finished child processes."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 
 
 def peak_mb():
-    """Largest resident size of this process so far, in MiB."""
+    """Peak resident set size of this process, in MiB."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Not getrusage's: that one begins with what the parent had.
+        # Not from getrusage, whose value starts at the parent's.
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

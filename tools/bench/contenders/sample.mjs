@@ -1,6 +1,6 @@
-// Times sampling a batch of images with a model of ours on one engine.
-// Reads and prints what train.mjs does; `check` is the mean square of x after the warm-up's three calls of the model: with
-// random weights rounding grows by half with each call, so that nobody's last images are another's.
+// Times sampling a batch of images with an `@dm/models` model on one engine. Input and output are as in train.mjs.
+// `check` is the mean square of x after the three model evaluations of the warmup: with random weights, rounding errors
+// grow by half with each evaluation, so the final images cannot be compared.
 import { readFileSync } from 'node:fs';
 import { createSampler, ddim, discretePath, linearSchedule } from '@dm/core';
 import { float32, splitFlat } from '@dm/ops';
@@ -25,11 +25,11 @@ const sampler = createSampler({
   clip: 1,
 });
 const { params } = formulaWeights(model);
-// A handle, so that the weights are copied once, not with each sampling.
+// With a handle the weights are copied once, not for each batch.
 const state = await engine.compile(() => ({ outputs: {} })).load({ params: float32(params) });
 const initialNoise = training.batch(0).noise;
 
-/** Model calls of a warm-up: enough to compile and to touch the memory. */
+/** Model evaluations of a warmup: enough to compile and to allocate memory. */
 const warmCalls = 3;
 class Warm extends Error {}
 

@@ -1,9 +1,9 @@
-"""Trains in PyTorch for some steps and writes the parameters, for agreement.long.test.ts.
+"""Trains in PyTorch for a number of steps and writes the parameters, for agreement.long.test.ts.
 
     python contenders/torch_agree.py <request.json> <out.safetensors>
 
-The request is {case, optimizer, steps, threads}; batch k of the closed formula is that of step k. Prints the losses as
-JSON. Exit code 3 as torch_train.py.
+The request is {case, optimizer, steps, threads}; step k trains on batch k of the closed formula. Prints the losses as
+JSON. Exits with code 3, as torch_train.py, if PyTorch or the reference model is not installed.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The reference models of a case, with the closed formula's weights. Ends the process with code 3 where one is missing."""
+"""The reference model of a case, with the closed formula's weights. Exits with code 3 if it is not installed."""
 
 import os
 import shutil
@@ -9,13 +9,13 @@ NOT_INSTALLED = 3
 
 
 def missing(reason):
-    """The bench then names this contender as skipped, with the reason."""
+    """Exits; the benchmark then reports this contender as skipped, with the reason."""
     print(reason, file=sys.stderr)
     sys.exit(NOT_INSTALLED)
 
 
 def load(case):
-    """(module, call, versions): `call(module, x, t, labels)` is what the model predicts, x in NCHW."""
+    """(module, call, versions): `call(module, x, t, labels)` returns the prediction, x is [N, C, H, W]."""
     try:
         import torch
 
@@ -24,7 +24,7 @@ def load(case):
 
         if case["model"] == "DiT":
             if not os.environ.get("DIT_SRC"):
-                missing("facebookresearch/DiT is not installed: DIT_SRC names its folder")
+                missing("facebookresearch/DiT is not installed; set DIT_SRC to a checkout of it")
             accept_torchvision()
             sys.path.insert(0, os.environ["DIT_SRC"])
             import timm
@@ -51,14 +51,14 @@ def load(case):
 
 
 def shape_of(case):
-    """[N, H, W, C] of the case's images."""
+    """Shape [N, H, W, C] of the case's images."""
     config = case["config"]
     size = config.get("sample_size", config.get("input_size"))
     return case["batch"], size, size, config["in_channels"]
 
 
 def prepare(module, tensors, layout):
-    """Puts a module and image tensors in the layout, `contiguous` or `channels-last`."""
+    """Converts a module and image tensors to a memory layout, `contiguous` or `channels-last`."""
     import torch
 
     if layout == "contiguous":
@@ -68,12 +68,12 @@ def prepare(module, tensors, layout):
 
 
 def compiled(module, enabled):
-    """torch.compile of the module, where it is asked for."""
+    """The module, compiled with torch.compile if `enabled`."""
     import torch
 
     if not enabled:
         return module
     compiler = os.environ.get("CXX", "g++")
     if shutil.which(compiler) is None:
-        missing(f"torch.compile needs a C++ compiler, and there is no {compiler}")
+        missing(f"torch.compile needs a C++ compiler; {compiler} was not found (set CXX)")
     return torch.compile(module, dynamic=False)

@@ -1,5 +1,6 @@
-"""Times sampling a batch of images in PyTorch with diffusers' DDIMScheduler. Reads and prints what torch_train.py does, with the check of
-sample.mjs.
+"""Times sampling a batch of images in PyTorch with diffusers' DDIMScheduler.
+
+Input and output are those of torch_train.py, with the `check` of sample.mjs.
 """
 
 import json
@@ -16,7 +17,7 @@ import torch  # noqa: E402
 from diffusers import DDIMScheduler  # noqa: E402
 from formula import batch_of  # noqa: E402
 
-WARM_CALLS = 3  # of the model: enough to compile and to touch the memory; sample.mjs has the same
+WARM_CALLS = 3  # model evaluations of a warmup, as in sample.mjs
 
 torch.set_num_threads(request["threads"])
 sampling = case["sampling"]
@@ -55,7 +56,7 @@ print(
             "check": checks[0],
             "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
             "peakMb": peak_mb(),
-            # A compiler works in processes of its own.
+            # torch.compile starts helper processes, so the CPU time is not known.
             **({} if request["compile"] else {"cpuSeconds": cpu_seconds()}),
             "versions": versions,
         }

@@ -1,13 +1,13 @@
-"""PyTorch's training step: forward, MSE, backward, gradient norm, AdamW and the average of the parameters."""
+"""The training step in PyTorch: forward pass, MSE, backward pass, gradient norm, AdamW, and EMA."""
 
 import torch
 
 
 def training_step(module, model, call, settings):
-    """`step(batch) -> (loss, gradient norm)`, both floats, and the average's tensors in the order of `parameters()`.
+    """Returns `step(batch) -> (loss, gradient norm)`, both floats, and the EMA tensors in the order of `parameters()`.
 
-    `model` is what is called: `module`, or its compiled form. AdamW is PyTorch's fused one and the average one `foreach`
-    call: the fastest forms of both on a CPU.
+    `model` is `module` or its compiled form. AdamW is fused, and the EMA is one `foreach` call: the fastest variants on
+    a CPU.
     """
     params = [p for p in module.parameters() if p.requires_grad]
     average = [p.detach().clone() for p in params]

@@ -1,8 +1,8 @@
 """Times a training step in PyTorch.
 
-Reads one JSON object on standard input: {case, optimizer, layout, compile, threads, warmup, steps, seconds}; prints one
-JSON line {ms, firstMs, check, parameters, peakMb, cpuSeconds, versions}. Exit code 3 with one line of reason where PyTorch or the
-reference model is not installed.
+Reads a JSON object from standard input: {case, optimizer, layout, compile, threads, warmup, steps, seconds}. Prints a
+line of JSON: {ms, firstMs, check, parameters, peakMb, cpuSeconds, versions}. Exits with code 3 and a one-line reason if
+PyTorch or the reference model is not installed.
 """
 
 import json
@@ -34,7 +34,7 @@ print(
             "check": losses[0],
             "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
             "peakMb": peak_mb(),
-            # A compiler works in processes of its own.
+            # torch.compile starts helper processes, so the CPU time is not known.
             **({} if request["compile"] else {"cpuSeconds": cpu_seconds()}),
             "versions": versions,
         }

@@ -1,6 +1,7 @@
-// Times a training step of ours on one engine.
-// Reads one JSON object on standard input: { case, optimizer, engine, threads, warmup, steps, seconds }; prints one JSON
-// line { ms, firstMs, check, parameters, peakMb, cpuSeconds, versions }, and of the engine `onnx` compileMs and javascript too.
+// Times a training step on one engine.
+// Reads a JSON object from standard input: { case, optimizer, engine, threads, warmup, steps, seconds }. Prints a line
+// of JSON: { ms, firstMs, check, parameters, peakMb, cpuSeconds, versions }, and for the engine `onnx` also compileMs
+// and javascript.
 import { readFileSync } from 'node:fs';
 import { openEngine } from './engine.mjs';
 import { cpuSeconds, peakMb, repeat } from './repeat.mjs';
@@ -15,7 +16,7 @@ const batch = training.batch(0);
 
 /** @type {number[]} */
 const losses = [];
-/** Part of each step that is not inside the runtime. @type {number[]} */
+/** Fraction of each step spent outside the runtime. @type {number[]} */
 const outside = [];
 const { ms, firstMs } = await repeat(async () => {
   const [start, before] = [performance.now(), counters.sessionMs];

@@ -1,4 +1,4 @@
-/** Our training step: forward, MSE, backward, gradient norm, AdamW and the average of the parameters, as one program. */
+/** The training step as one program: forward pass, MSE, backward pass, gradient norm, AdamW, and EMA. */
 import { modelClasses, parameterLayout, bufferLayout } from '@dm/models';
 import { float32, scalar, splitFlat } from '@dm/ops';
 import { adamW, fixedEma, gradientNorm } from '@dm/optim';
@@ -6,8 +6,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { formulaBatch, formulaWeights } from './formula.mjs';
 
 /** @typedef {import('@dm/ops').Arrays} Arrays */
-
-/** @param {Float32Array} data @param {readonly number[]} [shape] */
 
 /**
  * @param {Pick<import('../cases.mjs').Case, 'model' | 'config' | 'batch'>} benchCase
@@ -41,7 +39,7 @@ export function trainingOf({ model: className, config, batch }, settings) {
     model,
     layout,
     program,
-    /** @returns {Arrays} The state at the start. */
+    /** @returns {Arrays} The initial state. */
     state() {
       const { params, buffers } = formulaWeights(model);
       const zeros = float32(new Float32Array(layout.size)); // engines copy what they load
@@ -64,7 +62,7 @@ export function trainingOf({ model: className, config, batch }, settings) {
         ...(model.numClasses > 0 && { cond: float32(cond, [batch, model.condDim]) }),
       };
     },
-    /** @param {number} step @returns {Arrays} What optimizer and average need at optimizer step `step`, from 0. */
+    /** @param {number} step @returns {Arrays} The scalars of the optimizer and EMA at optimizer step `step`, from 0. */
     scalars: (step) =>
       Object.fromEntries(
         Object.entries({ ...optimizer.scalars(step), ...ema.scalars(step) }) //

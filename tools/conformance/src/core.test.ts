@@ -1,4 +1,4 @@
-// Every sampler from noise to image with a small fixed network, and every loss with its gradient, on every engine.
+// Every sampler with a small fixed network, and every loss with its gradient, on every engine.
 import {
   addNoise,
   convertPrediction,
@@ -23,7 +23,7 @@ const shape = [4, 4, 2];
 const noise = (stream: 'noise' | 'sample', count = 3) =>
   normalBatch({ seed: 1, stream, step: 0, indices: Array.from({ length: count }, (_, i) => i) }, shape);
 
-/** Bends x and depends on t, so that no step of a sampler is exact. */
+/** Nonlinear in x and dependent on t, so that no step of a sampler is exact. */
 const predict: Predict = (state, x, t) =>
   tf.add(tf.mul(tf.tanh(x), state['weight']!), tf.reshape(tf.mul(t, 1e-4), [-1, 1, 1, 1]));
 

@@ -1,4 +1,4 @@
-// Which engines the suites of this folder ran on, and, as skipped tests, which they did not.
+// The engines on which the tests of this folder run; engines that are not installed are reported as skipped tests.
 import { expect, it } from 'vitest';
 import { onnxByJavaScript, startEngines } from './engines.js';
 
@@ -12,7 +12,7 @@ it('compares wasm and onnx with cpu on every machine', () => {
 });
 
 for (const { name, reason } of missing) {
-  // oxlint-disable-next-line vitest/expect-expect -- it is there to be seen among the skipped
+  // oxlint-disable-next-line vitest/expect-expect -- reported as skipped
   it(`conformance of ${name}`, ({ skip }) => {
     console.warn(`SKIPPED on ${name}: ${reason}`);
     skip(reason);

@@ -1,27 +1,29 @@
-// The engines that the suites of this folder run on: those that every installation has, and those that a person adds.
+// The engines on which the tests of this folder run: engines that every installation has, and optional ones.
 import { createJavaScriptRuntime, openOnnxEngine } from '@dm/jit';
 import { openEagerEngine, type Engine } from '@dm/ops';
 
-/** What `onnx` is where koffi has nothing for the platform. */
+/** The engine `onnx` on platforms without a koffi binary. */
 export const onnxByJavaScript = 'onnx by the JavaScript API';
 
-/** What `tfjs-cpu`, the reference, is compared with. These have to work; a failure to start one fails the suite. */
+/** Engines that are always compared with the reference `tfjs-cpu`. If one of them does not start, the tests fail. */
 const always: Readonly<Record<string, () => Promise<Engine>>> = {
   'tfjs-wasm': () => openEagerEngine('tfjs-wasm'),
   onnx: () => openOnnxEngine(),
   [onnxByJavaScript]: async () =>
     openOnnxEngine({ runtime: createJavaScriptRuntime(await import('onnxruntime-node'), 'onnxruntime-node') }),
 };
-/** Optional peers: compared where their package is installed, or built by tools/tfjs-node and given by DM_TFJS_NODE. */
+/**
+ * Optional engines: compared if their package is installed, or if DM_TFJS_NODE points to a build of tools/tfjs-node.
+ */
 const optional = ['tfjs-node', 'tfjs-node-gpu', 'tfjs-webgpu'] as const;
 
 export interface Missing {
   readonly name: string;
-  /** One sentence. */
+  /** Why it could not be opened. */
   readonly reason: string;
 }
 
-/** An engine, and what to call it: one engine may be reached by several roads. */
+/** An engine and its name in test titles; the same engine may be opened in several ways. */
 export interface NamedEngine {
   readonly name: string;
   readonly engine: Engine;
@@ -33,7 +35,7 @@ export interface Engines {
   readonly missing: readonly Missing[];
 }
 
-/** Starts every engine that can run here. Throws where one that every installation has does not start. */
+/** Starts all installed engines. Rejects if one that every installation has does not start. */
 export async function startEngines(): Promise<Engines> {
   const others: NamedEngine[] = [];
   const missing: Missing[] = [];
@@ -43,7 +45,8 @@ export async function startEngines(): Promise<Engines> {
       others.push({ name, engine: await openEagerEngine(name) });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      // Only a package that was never installed is nobody's mistake; the two tfjs-node share one name within TF.js.
+      // Not an error if the package is not installed, or if the other tfjs-node was loaded before: TF.js allows only
+      // one.
       if (!/is not installed|has already loaded/.test(reason)) throw error;
       const hint = name === 'tfjs-node' ? ' Or build it: tools/tfjs-node/build.mjs.' : '';
       missing.push({ name, reason: reason + hint });

@@ -1,5 +1,5 @@
-// Every model beside the reference implementation's numbers, output and all parameter gradients, on the engines that run
-// models of full size in seconds. packages/models runs the small ones on `tfjs-cpu`.
+// Compares the output and all parameter gradients of every model with the reference implementation, on the engines that
+// run full-size models in seconds. packages/models tests the small models on `tfjs-cpu`.
 import { readFileSync } from 'node:fs';
 import type { Engine } from '@dm/ops';
 import { parseSafetensors } from '@dm/models';
@@ -34,11 +34,12 @@ async function results(engine: Engine, modelCase: ModelCase) {
 }
 
 const engines = (await startEngines()).others.filter(({ name }) => /^(onnx|tfjs-node)/.test(name));
-/** The same graphs and kernels, reached by another road: those that are quick, of each family. */
+/** The quick cases, for the JavaScript API, which runs the same graphs and kernels. */
 const quick = modelCases.filter(({ heavy }) => heavy !== true);
 
 describe.each(engines)('models on $name', ({ name, engine }) => {
-  // DiT-B/8 takes 17 s and 3 GB here, most of it to make its weights and projections; the others of full size 4 to 6 s.
+  // DiT-B/8 takes 17 s and 3 GB, mostly to create its weights and projections; the other full-size models take 4 to 6
+  // s.
   it.each(name === onnxByJavaScript ? quick : modelCases)('$name', { timeout: 180_000 }, async (modelCase) => {
     const { y, whole, prints } = await results(engine, modelCase);
 
@@ -49,7 +50,7 @@ describe.each(engines)('models on $name', ({ name, engine }) => {
     expect(rows.shape).toEqual([prints.length, 3]);
     const wrong = prints.flatMap((print, i) => {
       const [wantedNorm, ...wanted] = Array.from(rows.data.subarray(3 * i, 3 * i + 3)) as [number, number, number];
-      // A difference d has projections of about |d| / sqrt(3), the vectors being uniform on [-1, 1).
+      // The projection vectors are uniform on [-1, 1), so a difference d has projections of about |d| / sqrt(3).
       const along = print.projections.map((p, k) => (p - wanted[k]!) * Math.sqrt(3));
       const worst = Math.max(...[print.norm - wantedNorm, ...along].map(Math.abs));
       return worst <= 1e-3 * wantedNorm + 1e-6 * whole ? [] : [`${print.name}: ${worst} of ${wantedNorm}`];

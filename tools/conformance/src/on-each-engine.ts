@@ -5,7 +5,7 @@ import { startEngines } from './engines.js';
 const { reference, others } = await startEngines();
 
 /**
- * One suite on every engine of this machine but the reference, which it is given to compare with.
+ * Runs a suite on every installed engine except the reference, which the suite receives for comparison.
  * `engines.test.ts` reports the engines that are not installed.
  */
 export function onEachEngine(title: string, suite: (engine: Engine, reference: Engine) => void) {

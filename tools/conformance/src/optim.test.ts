@@ -1,4 +1,4 @@
-// Every optimizer, ten steps on a quadratic with curvatures from 0.1 to 10, on every engine.
+// Ten steps of every optimizer on a quadratic with curvatures from 0.1 to 10, on every engine.
 import { type Arrays, type Engine, flatLayout, float32, type Program, toScalars } from '@dm/ops';
 import {
   adam,

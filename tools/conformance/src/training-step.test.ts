@@ -1,5 +1,5 @@
-// A whole training step of each kind of model (forward, gradients, AdamW) on every engine: the loss and every gradient
-// of the first step, and the parameters after ten.
+// Complete training steps (forward pass, gradients, AdamW) of each type of model on every engine: compares the loss and
+// all gradients of the first step, and the parameters after ten steps.
 import { mseLoss, normal, normalBatch, weightedMean } from '@dm/core';
 import { bufferLayout, dit, flatten, initialize, type Model, parameterLayout, unet2d, unetPresets } from '@dm/models';
 import { type Arrays, type Engine, float32, type NdArray, type Program, scalar, splitFlat, viewFlat } from '@dm/ops';
@@ -35,7 +35,7 @@ const models: Readonly<Record<string, Model>> = {
   }),
 };
 
-/** The model's start, but no parameter zero: a DiT's blocks have no gradient where their gates are. */
+/** The model's initialization without zeros: zero-initialized gates would make the gradients of a DiT's blocks zero. */
 function start(model: Model) {
   const arrays = initialize(model, 1);
   Object.entries(model.specs).forEach(([name, { init }], index) => {
@@ -106,7 +106,7 @@ async function train(engine: Engine, model: Model, activationCheckpointing = fal
   }
 }
 
-// The reference takes most of the time: plain JavaScript, and every engine shares its result.
+// The reference is slow plain JavaScript, so all engines share its result.
 const references = new Map<string, ReturnType<typeof train>>();
 
 onEachEngine('training', (engine, reference) => {
@@ -125,7 +125,7 @@ onEachEngine('training', (engine, reference) => {
     300_000,
   );
 
-  it('computes blocks again in the gradient without changing it', async () => {
+  it('activation checkpointing does not change the result', async () => {
     const model = models['a DiT with classes and a learned variance']!;
     const [kept, again] = [await train(engine, model), await train(engine, model, true)];
     expect(again.gradients).toBeAllClose(kept.gradients, { rtol: 1e-6, relativeTo: 'norm', rtolOfAll: 1e-6 });

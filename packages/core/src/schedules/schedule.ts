@@ -20,7 +20,7 @@ export interface NoiseSchedule {
 
 /**
  * A schedule with the given betas.
- * @throws {RangeError} if there are no betas, or one is outside (0, 1); the last may be 1
+ * @throws {RangeError} if `betas` is empty, or one is outside (0, 1); the last may be 1
  */
 export function scheduleFromBetas(betas: ArrayLike<number>, name = 'betas'): NoiseSchedule {
   if (betas.length === 0) throw new RangeError(`schedule "${name}": there must be at least one beta`);

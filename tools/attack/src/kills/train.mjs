@@ -193,7 +193,7 @@ function firstStepOf(stdout) {
   return line === undefined ? undefined : JSON.parse(line).step;
 }
 
-/** The last step of the log. Throws if its lines are not of the steps 1, 2, 3, ... @param {string} path */
+/** The last step of the log, which must contain the steps 1, 2, 3, ... in order. @param {string} path */
 function lastLogged(path) {
   const steps = readMetrics(path).map(({ step }) => step);
   const wrong = steps.findIndex((step, i) => step !== i + 1);
