@@ -13,23 +13,23 @@ export interface Phrase {
 }
 
 export const phrases = {
-  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 36 },
-  'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 4 },
+  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 15 },
+  'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 0 },
   'says so': {
     pattern: /\b(says?|say) so\b|\b(is|are|was) (said|told)\b/gi,
     instead: 'is logged, is reported, raises',
-    most: 6,
+    most: 1,
   },
-  beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 5 },
-  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 9 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 26 },
+  beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 0 },
+  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 2 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 19 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',
-    most: 3,
+    most: 1,
   },
-  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 10 },
-  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 29 },
+  'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 9 },
+  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 24 },
   'a line a step': {
     pattern:
       /\b(a|an|one|two|three|four|ten|[\d.]+) [a-z]+ (a|an) (line|column|row|step|image|run|example|class|call|timestep|session|file|layer)\b/gi,
