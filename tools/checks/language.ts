@@ -13,7 +13,7 @@ export interface Phrase {
 }
 
 export const phrases = {
-  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 15 },
+  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 22 },
   'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 0 },
   'says so': {
     pattern: /\b(says?|say) so\b|\b(is|are|was) (said|told)\b/gi,
@@ -21,15 +21,15 @@ export const phrases = {
     most: 1,
   },
   beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 0 },
-  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 2 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 19 },
+  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 3 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 22 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',
     most: 1,
   },
   'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 9 },
-  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 24 },
+  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 23 },
   'a line a step': {
     pattern:
       /\b(a|an|one|two|three|four|ten|[\d.]+) [a-z]+ (a|an) (line|column|row|step|image|run|example|class|call|timestep|session|file|layer)\b/gi,
