@@ -40,7 +40,7 @@ export interface BitsPerDim {
 /**
  * The variational bound on the negative log-likelihood of images, in bits per dimension: T evaluations of the model.
  * Section 3.3 and Eq. 13 of Ho et al. 2020, arXiv:2006.11239.
- * @throws {RangeError} if there are no images, imageIndices has another length, or the prediction does not determine
+ * @throws {RangeError} if `images` is empty, imageIndices has another length, or the prediction does not determine
  * x_0 at every timestep
  */
 export async function bitsPerDim(options: BitsPerDimOptions): Promise<BitsPerDim> {
