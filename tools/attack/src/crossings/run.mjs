@@ -1,5 +1,5 @@
 // Trains with random combinations of features, interrupts each run at random steps, resumes it, and checks that the
-// result equals that of an uninterrupted run.
+// result is the same as without interruptions.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,9 @@ import { randomConfiguration } from './configurations.mjs';
 
 /** Optimizer steps of a run on the engine `onnx`. */
 const steps = 48;
-/** Tolerance ||a - b|| / ||b|| for weights a of a run resumed with other threads, and b of the uninterrupted run. */
+/**
+ * Tolerance ||a - b|| / ||b|| between the weights of the uninterrupted run (b) and of a run resumed with other threads.
+ */
 export const threadsTolerance = 1e-3;
 /** Time limit of a session, in milliseconds. */
 const patienceMs = 120_000;

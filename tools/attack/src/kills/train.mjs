@@ -23,7 +23,9 @@ import { tinyConfig, writeJson, writeTinyData } from '../tiny.mjs';
  * @property {number} interval steps between checkpoints
  */
 
-/** A kill during a save hits one of a session's first three saves, within this many milliseconds of its start. */
+/**
+ * A kill during a save hits one of the first three saves of a session, at most this many milliseconds after its start.
+ */
 const saveMs = 250;
 /** Delay before each chunk of a file, so that a save takes about `saveMs`. */
 const slowWriteMs = 2;
@@ -36,7 +38,7 @@ const patienceMs = 20_000;
  * Checks these guarantees, with N steps between saves:
  *   - whenever the process dies, the newest checkpoint loads, and its hashes match;
  *   - SIGKILL, even during a save, loses at most the N steps after the newest checkpoint; SIGTERM loses none;
- *   - the log (each step once) and the last checkpoint (byte for byte) equal those of an uninterrupted run;
+ *   - the log (each step once) and the last checkpoint (byte for byte) are the same as in an uninterrupted run;
  *   - a finished run contains no partial checkpoint.
  *
  * @param {string} folder
