@@ -13,7 +13,7 @@ export interface Phrase {
 }
 
 export const phrases = {
-  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 22 },
+  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 20 },
   'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 0 },
   'says so': {
     pattern: /\b(says?|say) so\b|\b(is|are|was) (said|told)\b/gi,
@@ -22,19 +22,19 @@ export const phrases = {
   },
   beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 0 },
   'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 3 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 22 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 20 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',
     most: 1,
   },
   'is made of, is kept': { pattern: /\b(is|are) (made of|kept)\b/gi, instead: 'consists of, is saved', most: 9 },
-  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 23 },
+  'is no': { pattern: /\b(is|are|was) no (?!longer\b)[a-z]+/g, instead: 'is not a ...', most: 22 },
   'a line a step': {
     pattern:
       /\b(a|an|one|two|three|four|ten|[\d.]+) [a-z]+ (a|an) (line|column|row|step|image|run|example|class|call|timestep|session|file|layer)\b/gi,
     instead: 'one line per step',
-    most: 6,
+    most: 4,
   },
   'go on': { pattern: /\bgo(es|ne|ing)? on\b/gi, instead: 'continue, resume', most: 0 },
   anew: { pattern: /\banew\b|\bput right\b|\bof which kind\b/gi, instead: 'again', most: 0 },
