@@ -1,16 +1,16 @@
-// Only @dm/files opens, reads, and writes files: a FIFO in place of a file hangs node:fs, and a link leads it elsewhere.
+// Only @dm/files opens, reads, and writes files, since node:fs hangs on FIFOs and follows symbolic links.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { root } from '../bootstrap/commands.mjs';
 import { everything, fileSystemNames } from './file-access.js';
 
-/** Functions that open no file, or take one that is open. */
+/** Functions that do not open files, or that take an open file descriptor. */
 const harmless = /^(?:constants|existsSync|(?:access|f?stat|lstat|statfs|realpath|mkdtemp|close|ftruncate)(?:Sync)?)$/;
 
 const PSEUDO = '/proc and /sys, whose files cannot be replaced and have no size';
 
-/** The other functions that a file may call, and why. */
+/** Source file → the other functions that it may use, and the reason. */
 const allowed: Readonly<Record<string, { readonly names: readonly string[]; readonly why: string }>> = {
   'data/src/image-files/list-images.ts': {
     names: ['opendir'],

@@ -1,10 +1,10 @@
-// What a module takes from Node's file system module.
+// Finds which functions of Node's file system module a source file uses.
 import fs from 'node:fs';
 import ts from 'typescript';
 
 const modules = new Set(['fs', 'node:fs', 'fs/promises', 'node:fs/promises']);
 
-/** A use whose names cannot be told, such as a namespace import. */
+/** Stands for an import whose names are not known, such as a namespace import. */
 export const everything = '*';
 
 /**
