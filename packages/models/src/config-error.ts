@@ -44,7 +44,7 @@ export function checkFields(kind: string, config: unknown, known: readonly strin
   }
 }
 
-/** Upper limit for widths, channels, table rows, and image sides: far above any model, but memory for it can be allocated. */
+/** Upper limit for widths, channels, table rows, and image sides. Far above any model, yet it can be allocated. */
 const largestSize = 2 ** 20;
 /** Upper limit for the number of blocks, since building a model takes time for each block. */
 export const mostBlocks = 1024;

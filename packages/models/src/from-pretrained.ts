@@ -12,9 +12,9 @@ import { parseShards, shardNames } from './safetensors/shards.js';
 const NONE_FOUND: FoundWeights = { name: 'diffusion_pytorch_model.safetensors', isIndex: false };
 
 /**
- * Loads a model from a folder written by `save_pretrained` of diffusers, such as `unet` of a pipeline: `config.json` with
- * a `_class_name`, and the weights that `findWeights` selects. Node only; in a browser, fetch the files and pass their
- * bytes to `parseSafetensors` and `loadWeights`.
+ * Loads a model from a folder written by `save_pretrained` of diffusers, such as `unet` of a pipeline: `config.json`
+ * with a `_class_name`, and the weights that `findWeights` selects. Node only; in a browser, fetch the files and pass
+ * their bytes to `parseSafetensors` and `loadWeights`.
  * @throws {ConfigError} if `_class_name` is not in `modelClasses`, or the configuration is invalid
  * @throws {SafetensorsError} if a weights file is invalid
  * @throws {FileError} if a file is missing or is not a regular file

@@ -4,8 +4,8 @@ import { fromTorch, torchShape } from './torch-layout.js';
 
 /**
  * Converts the tensors of a file (PyTorch's names and layout) to parameters in memory layout, in the order of
- * `model.specs`. Accepts the names that diffusers used for attention layers before version 0.15. Buffers with fixed values
- * may be missing; they are computed.
+ * `model.specs`. Accepts the names that diffusers used for attention layers before version 0.15. Buffers with fixed
+ * values may be missing; they are computed.
  * @throws {DmError} with the code `MODEL_WEIGHTS_MISMATCH` if a tensor is missing, unknown, not float32, or has another
  *   shape; the message lists all of them
  */

@@ -68,8 +68,8 @@ export interface Model<Config = unknown> {
   /** Name of the reference class, such as `UNet2DModel` or `DiT`. */
   readonly kind: string;
   /**
-   * Name prefixes of the input, output, and time or class embedding modules. Optimizers for hidden layers, such as Muon,
-   * leave them to Adam.
+   * Name prefixes of the input, output, and time or class embedding modules. Optimizers for hidden layers, such as
+   * Muon, leave them to Adam.
    */
   readonly outerModules: readonly string[];
   readonly config: Config;

@@ -1,4 +1,5 @@
-// diffusers loads the files that this package writes. Needs DM_PYTHON, a Python with torch and diffusers (or DIFFUSERS_SRC).
+// diffusers loads the files that this package writes. Needs DM_PYTHON, a Python with torch and diffusers (or
+// DIFFUSERS_SRC).
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

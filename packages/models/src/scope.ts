@@ -48,8 +48,8 @@ export function declareCost(scope: Scope, cost: Omit<LayerCost, 'name'>): void {
 }
 
 /**
- * Declares a dropout with a mask of `shape` per image, and returns the lookup function of its mask, which is undefined in
- * a call without masks.
+ * Declares a dropout with a mask of `shape` per image, and returns the lookup function of its mask, which is undefined
+ * in a call without masks.
  */
 export function declareDropout(
   scope: Scope,

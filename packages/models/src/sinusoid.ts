@@ -8,9 +8,10 @@ export interface SinusoidOptions {
 }
 
 /**
- * Sinusoidal timestep embedding, Sec. 3.5 of Vaswani et al. 2017, arXiv:1706.03762, as used by DDPM: sin and cos of
- * t · 10000^(-i / (width/2 - freqShift)) for i = 0, ..., width/2 - 1. t float32 [N] → [N, width]. An odd width is padded
- * with a zero.
+ * Sinusoidal timestep embedding, Sec. 3.5 of Vaswani et al. 2017, arXiv:1706.03762, as used by DDPM:
+ * sin and cos of t · 10000^(-i / (width/2 - freqShift)) for i = 0, ..., width/2 - 1.
+ *
+ * t float32 [N] → [N, width]. An odd width is padded with a zero.
  */
 export function sinusoid(t: tf.Tensor, width: number, { freqShift = 0, cosFirst }: SinusoidOptions): tf.Tensor {
   const half = Math.floor(width / 2);

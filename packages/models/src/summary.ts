@@ -18,8 +18,8 @@ export interface ModelSummary extends ModuleSummary {
 }
 
 /**
- * Counts parameters, multiply-adds and activations of the model and of each module. Module names are truncated to `depth`
- * parts (default 2, such as `down_blocks.0`).
+ * Counts parameters, multiply-adds and activations of the model and of each module. Module names are truncated to
+ * `depth` parts (default 2, such as `down_blocks.0`).
  */
 export function summary(model: Model, { depth = 2 }: { readonly depth?: number } = {}): ModelSummary {
   const modules = new Map<string, { parameters: number; multiplyAdds: number; activations: number }>();

@@ -88,7 +88,9 @@ export function linear(
   };
 }
 
-/** `nn.Embedding` for one-hot labels: [N, rows] → [N, width]. A matrix product, since wasm has no gradient for gather. */
+/**
+ * `nn.Embedding` for one-hot labels: [N, rows] → [N, width]. A matrix product, since wasm has no gradient for gather.
+ */
 export function embedding(scope: Scope, rows: number, width: number, std: number): Unit {
   const kind: ParamKind = 'embedding';
   const weight = declare(scope, 'weight', { kind, shape: [rows, width], init: { kind: 'normal', std } });

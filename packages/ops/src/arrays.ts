@@ -44,8 +44,8 @@ export function oneHot(labels: ArrayLike<number>, depth: number): Float32NdArray
 }
 
 /**
- * Creates tensors on the current backend from named arrays. The data is copied, because some backends keep a reference to
- * the array they receive.
+ * Creates tensors on the current backend from named arrays. The data is copied, because some backends keep a reference
+ * to the array they receive.
  */
 export function toTensors(arrays: Arrays): Tensors {
   return Object.fromEntries(

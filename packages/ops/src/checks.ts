@@ -1,6 +1,6 @@
 /**
- * Argument checks shared by all `@dm` packages. Messages have the form "<name> must be <rule>, got <value>". Names start
- * with the function that was called: `adamW: beta1 must be in [0, 1), got 1`.
+ * Argument checks shared by all `@dm` packages. Messages have the form "<name> must be <rule>, got <value>". Names
+ * start with the function that was called: `adamW: beta1 must be in [0, 1), got 1`.
  */
 import type { Tensor } from '@tensorflow/tfjs-core';
 

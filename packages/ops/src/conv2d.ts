@@ -9,8 +9,8 @@ export interface Conv2DOptions {
   /** One integer, or [height, width]. Default 1. */
   readonly strides?: number | readonly [number, number];
   /**
-   * Zero padding of x: one number for all four sides, or [[top, bottom], [left, right]]. Default `'same'`: (k - 1) / 2 on
-   * each side for odd kernels at any stride, as in PyTorch (TensorFlow's SAME pads differently at stride 2).
+   * Zero padding of x: one number for all four sides, or [[top, bottom], [left, right]]. Default `'same'`: (k - 1) / 2
+   * on each side for odd kernels at any stride, as in PyTorch (TensorFlow's SAME pads differently at stride 2).
    */
   readonly pad?: 'same' | number | readonly [readonly [number, number], readonly [number, number]];
 }
@@ -108,8 +108,8 @@ function padOf(pad: NonNullable<Conv2DOptions['pad']>, [kh, kw]: readonly number
 
 /**
  * dx[i] = Σ_k dy[(i + pad - k) / stride] filterᵀ[k], over the k for which the division is exact. Computed as a "valid"
- * convolution of dy, with stride - 1 zeros inserted after each pixel and padded, with the filter rotated by 180° and its
- * channels swapped.
+ * convolution of dy, with stride - 1 zeros inserted after each pixel and padded, with the filter rotated by 180° and
+ * its channels swapped.
  */
 function gradInput(dy: tf.Tensor, filter: tf.Tensor, strides: [number, number], pad: Pad2D, inputShape: Shape4) {
   const spread = insertZeros(dy, strides);
@@ -121,7 +121,9 @@ function gradInput(dy: tf.Tensor, filter: tf.Tensor, strides: [number, number], 
   return tf.conv2d(padOrCrop(spread, margins) as tf.Tensor4D, turned as tf.Tensor4D, 1, 'valid');
 }
 
-/** [N, H, W, C] → [N, H sh, W sw, C]: inserts zeros after each pixel. Pads rank 4 only, which every backend supports. */
+/**
+ * [N, H, W, C] → [N, H sh, W sw, C]: inserts zeros after each pixel. Pads rank 4 only, which every backend supports.
+ */
 function insertZeros(x: tf.Tensor, [sh, sw]: [number, number]): tf.Tensor {
   const [n, h, w, c] = x.shape as Shape4;
   const stretch = (t: tf.Tensor, shape: Shape4, stride: number) =>

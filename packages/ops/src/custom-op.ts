@@ -5,7 +5,9 @@ type Inputs<K extends DmKernel> = DmKernels[K]['inputs'];
 type Attrs<K extends DmKernel> = DmKernels[K]['attrs'];
 type Outputs<K extends DmKernel> = DmKernels[K]['outputs'];
 
-/** Runs `kernel` if the current backend registers it; otherwise computes its outputs with the TF.js ops of `compose`. */
+/**
+ * Runs `kernel` if the current backend registers it; otherwise computes its outputs with the TF.js ops of `compose`.
+ */
 export function emit<K extends DmKernel>(
   kernel: K,
   inputs: Inputs<K>,
@@ -39,7 +41,7 @@ export function customOp<Saved extends tf.Tensor[] | []>(
         if (tf.engine().state.gradientDepth > 0) {
           throw new Error(`${op}: second derivatives are not supported`);
         }
-        // TF.js frees intermediates only after the whole backward pass; conv2d's patches are too large to wait for that.
+        // Without tidy, TF.js would free intermediates, such as conv2d's patches, only after the whole backward pass.
         return tf.tidy(() => gradient(dy, kept as Saved));
       },
     };

@@ -70,7 +70,9 @@ class EagerEngine implements Engine {
   }
 }
 
-/** Named tensors that `tf.tidy` does not free (`tf.keep`). They live until they are replaced or the handle is disposed. */
+/**
+ * Named tensors that `tf.tidy` does not free (`tf.keep`). They live until they are replaced or the handle is disposed.
+ */
 class EagerState implements StateHandle {
   private tensors: Tensors;
   private running = false;
@@ -270,7 +272,7 @@ function keptTensors(backend: string, arrays: Arrays): Tensors {
   );
 }
 
-/** Clones share their data. Needed because a program may return one tensor under several names, or an input or state entry. */
+/** New handles to the same data, since a program may return a tensor twice, or return an input or a state entry. */
 const clones = (entries: readonly (readonly [string, tf.Tensor])[]): Tensors =>
   Object.fromEntries(entries.map(([name, tensor]) => [name, tf.clone(tensor)]));
 

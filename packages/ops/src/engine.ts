@@ -3,7 +3,9 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 /** Data types of arrays. The elements of `bool` arrays are bytes, 0 or 1. */
 export type DType = 'float32' | 'int32' | 'bool';
 
-/** A typed array and its shape, in row-major order. Everything that goes into or comes out of an engine has this type. */
+/**
+ * A typed array and its shape, in row-major order. Everything that goes into or comes out of an engine has this type.
+ */
 export interface NdArray {
   readonly dtype: DType;
   readonly shape: readonly number[];

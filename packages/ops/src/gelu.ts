@@ -8,8 +8,9 @@ export interface GeluOptions {
 }
 
 /**
- * GELU activation, Sec. 2 of Hendrycks & Gimpel 2016, arXiv:1606.08415: y = x Φ(x) with Φ(x) = (1 + erf(x / sqrt(2))) / 2,
- * or its approximation y = x/2 (1 + tanh(sqrt(2/π) (x + 0.044715 x³))).
+ * GELU activation, Sec. 2 of Hendrycks & Gimpel 2016, arXiv:1606.08415:
+ * y = x Φ(x) with Φ(x) = (1 + erf(x / sqrt(2))) / 2, or its approximation
+ * y = x/2 (1 + tanh(sqrt(2/π) (x + 0.044715 x³))).
  *
  * x float32 of any shape → y of the same shape.
  * @throws {TypeError} if x is not float32

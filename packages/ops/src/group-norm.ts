@@ -10,9 +10,9 @@ export interface GroupNormOptions {
 }
 
 /**
- * Group normalization, Wu and He 2018, arXiv:1803.08494:
- * y = (x - mean) / sqrt(variance + epsilon) * scale + offset, with the mean and the (biased) variance over all positions
- * and channels of each group of each image.
+ * Group normalization, Wu & He 2018, arXiv:1803.08494:
+ * y = (x - mean) / sqrt(variance + epsilon) * scale + offset,
+ * with the mean and the (biased) variance over all positions and channels of each group of each image.
  *
  * x float32 [N, ...spatial, C], scale and offset [C] → y of the shape of x.
  * @throws {TypeError} if a tensor is not float32

@@ -10,8 +10,8 @@ export type Pad2D = [[number, number], [number, number]];
 
 export interface DmKernels {
   /**
-   * x [N, ...spatial, C], scale [C], offset [C] → y of the shape of x, mean [N, groups], invStd [N, groups]. The channels
-   * of a group are consecutive; the variance is biased; invStd = 1 / sqrt(variance + epsilon).
+   * x [N, ...spatial, C], scale [C], offset [C] → y of the shape of x, mean [N, groups], invStd [N, groups]. The
+   * channels of a group are consecutive; the variance is biased; invStd = 1 / sqrt(variance + epsilon).
    */
   DmGroupNorm: {
     inputs: { x: Tensor; scale: Tensor; offset: Tensor };
@@ -30,7 +30,7 @@ export interface DmKernels {
     attrs: { epsilon: number };
     outputs: [y: Tensor, mean: Tensor, invStd: Tensor];
   };
-  /** dy, x, scale (if `DmLayerNorm` had it), mean, invStd → dx of the shape of x, and dscale [C], doffset [C] with scale. */
+  /** dy, x, scale (if given to `DmLayerNorm`), mean, invStd → dx of the shape of x; with scale, dscale and doffset [C]. */
   DmLayerNormGrad: {
     inputs: { dy: Tensor; x: Tensor; scale?: Tensor; mean: Tensor; invStd: Tensor };
     attrs: Record<string, never>;

@@ -62,7 +62,9 @@ function forward(
   return [y, tf.reshape(mean, rows), tf.reshape(invStd, rows)];
 }
 
-/** With xh = (x - mean) invStd, g = scale dy, and E the mean over the last axis: dx = invStd (g - E[g] - xh E[g xh]). */
+/**
+ * With xh = (x - mean) invStd, g = scale dy, and E the mean over the last axis: dx = invStd (g - E[g] - xh E[g xh]).
+ */
 function backward(dy: tf.Tensor, [x, mean, invStd, scale]: Saved): [tf.Tensor] | [tf.Tensor, tf.Tensor, tf.Tensor] {
   const xh = tf.mul(tf.sub(x, column(mean)), column(invStd));
   const g = scale ? tf.mul(dy, scale) : dy;

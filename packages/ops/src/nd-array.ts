@@ -33,8 +33,8 @@ export function copyOf(dtype: DType, shape: readonly number[], values: ArrayLike
 }
 
 /**
- * Whether a run updates the state (`CompileOptions.commitIf`): true if the scalar output of that name is not 0. Messages
- * start with `owner`.
+ * Whether a run updates the state (`CompileOptions.commitIf`): true if the scalar output of that name is not 0.
+ * Messages start with `owner`.
  * @throws {RangeError} if the output is missing or not a scalar
  */
 export function isCommitted(owner: string, outputs: Arrays, commitIf: string): boolean {

@@ -27,7 +27,7 @@ test.each(opCases)("$name: result and gradients are PyTorch's", async (opCase) =
     { rtol: 2e-6, relativeTo: 'norm', rtolOfAll: 1e-6 },
   );
 
-  // If |g - g'| is within the bar, so is the difference of norms, and that of products with a vector v within |v| of it.
+  // If |g - g'| <= bar, the norms differ by at most bar, and the products with a vector v by at most bar |v|.
   const all = Math.hypot(...Object.values(expected.gradients).map(({ norm }) => norm));
   expect(Object.keys(gradients)).toEqual(Object.keys(expected.gradients));
   for (const [name, { shape, data }] of Object.entries(gradients)) {

@@ -27,7 +27,7 @@ export function remat(
     all,
     () => ({ y: tf.tidy(() => fn([...inputs], parameters)), saved: all }),
     (dy, saved: tf.Tensor[]) => {
-      // Without a barrier, a compiler would merge the second run with the first. It must also not start before dy is known.
+      // The barrier keeps a compiler from merging the second run with the first, or starting it before dy is known.
       const late = saved.slice(0, inputs.length).map((x) => optimizationBarrier(x, [dy]));
       const grads = pullBack(
         (xs) => fn(xs.slice(0, inputs.length), named(xs.slice(inputs.length))),
@@ -41,7 +41,9 @@ export function remat(
   );
 }
 
-/** Returns x, which a compiled program makes available only after `others` are computed. Eager engines need no barrier. */
+/**
+ * Returns x, which a compiled program makes available only after `others` are computed. Eager engines need no barrier.
+ */
 function optimizationBarrier(x: tf.Tensor, others: readonly tf.Tensor[]): tf.Tensor {
   const named = Object.fromEntries(others.map((tensor, i) => [`after${i}`, tensor]));
   return others.length === 0 ? x : emit('DmOptimizationBarrier', { x, ...named }, {}, () => [x])[0];

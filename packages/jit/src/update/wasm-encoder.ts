@@ -1,7 +1,7 @@
 /**
  * Encodes a WebAssembly module with one function and one shared memory. Opcodes and sections are from chapter 5 of the
- * WebAssembly Core Specification 2.0 (https://www.w3.org/TR/wasm-core-2/), the limits of a shared memory from the threads
- * proposal (https://github.com/WebAssembly/threads).
+ * WebAssembly Core Specification 2.0 (https://www.w3.org/TR/wasm-core-2/), the limits of a shared memory from the
+ * threads proposal (https://github.com/WebAssembly/threads).
  */
 
 export type Code = readonly number[];

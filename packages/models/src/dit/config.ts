@@ -14,11 +14,13 @@ export interface DiTConfig {
   /** Width of a block's MLP, as a multiple of `hidden_size`. */
   readonly mlp_ratio: number;
   /**
-   * Fraction of labels to replace by the null class in training, in [0, 1). If it is > 0, the model has a null class, the
-   * last one. The model does not replace labels; the caller does.
+   * Fraction of labels to replace by the null class in training, in [0, 1). If it is > 0, the model has a null class,
+   * the last one. The model does not replace labels; the caller does.
    */
   readonly class_dropout_prob: number;
-  /** Number of classes; 0: an unconditional model without label embedding (an extension: the reference needs a class). */
+  /**
+   * Number of classes; 0: an unconditional model without label embedding (an extension: the reference needs a class).
+   */
   readonly num_classes: number;
   /** Whether the model learns the variance: it is the second half of the output channels, which are then doubled. */
   readonly learn_sigma: boolean;

@@ -15,8 +15,8 @@ const timeFrequencies = 256;
 
 /**
  * DiT (Peebles & Xie 2023, arXiv:2212.09748) with the architecture and parameter names of
- * https://github.com/facebookresearch/DiT. The position embedding `pos_embed` is a buffer; `apply` computes it if it is not
- * given.
+ * https://github.com/facebookresearch/DiT. The position embedding `pos_embed` is a buffer; `apply` computes it if it is
+ * not given.
  * @throws {ConfigError} if the configuration is invalid
  */
 export function dit(options: DiTOptions): Model<DiTConfig> {

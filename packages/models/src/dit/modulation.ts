@@ -28,8 +28,8 @@ export interface BlockUnits {
 }
 
 /**
- * x [N, T, D] → [N, T, D]: x + gate · attention(modulate(norm(x))), then x + gate · feedForward(modulate(norm(x))). The six
- * modulations are computed from the conditioning vector c [N, D] (after SiLU).
+ * x [N, T, D] → [N, T, D]: x + gate · attention(modulate(norm(x))), then x + gate · feedForward(modulate(norm(x))). The
+ * six modulations are computed from the conditioning vector c [N, D] (after SiLU).
  */
 export function modulatedBlock(ctx: ForwardContext, units: BlockUnits, x: tf.Tensor, c: tf.Tensor): tf.Tensor {
   const [shift1, scale1, gate1, shift2, scale2, gate2] = units.modulations(ctx, c) as Six;

@@ -17,8 +17,8 @@ const timeFrequencies = 256;
 
 /**
  * DiT (Peebles & Xie 2023, arXiv:2212.09748) with the architecture and parameter names of `DiTTransformer2DModel` of
- * diffusers. Differences from `dit`: each block has its own embedding of timestep and class, the lowest frequency of the
- * timestep embedding is exactly 1/10000, and the norm before the MLP has its own epsilon.
+ * diffusers. Differences from `dit`: each block has its own embedding of timestep and class, the lowest frequency of
+ * the timestep embedding is exactly 1/10000, and the norm before the MLP has its own epsilon.
  * @throws {ConfigError} if the configuration is invalid or not supported
  */
 export function ditTransformer2d(options: Partial<DiTTransformer2DConfig>): Model<DiTTransformer2DConfig> {

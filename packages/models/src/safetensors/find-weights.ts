@@ -13,9 +13,9 @@ export interface FoundWeights {
 }
 
 /**
- * Finds the weights file among the names in a model's folder, by the naming scheme of diffusers. Files without a variant
- * are preferred to `fp16`, and `fp16` to other variants (in alphabetical order); a single file is preferred to an index
- * of shards. Undefined if none are found.
+ * Finds the weights file among the names in a model's folder, by the naming scheme of diffusers. Files without a
+ * variant are preferred to `fp16`, and `fp16` to other variants (in alphabetical order); a single file is preferred to
+ * an index of shards. Undefined if none are found.
  */
 export function findWeights(names: readonly string[]): FoundWeights | undefined {
   if (names.includes(PLAIN)) return { name: PLAIN, isIndex: false };

@@ -12,11 +12,11 @@ export interface SafetensorsFile {
 }
 
 /**
- * Parses a safetensors file (https://github.com/huggingface/safetensors). Tensors are copied: `bytes` may be an unaligned
- * view, and may be reused afterwards. Floats are converted to float32, integers to int32, and BOOL to bool; `notes` lists
- * the conversions.
- * @throws {SafetensorsError} if the file violates the format, has an unsupported dtype, or has an integer that int32 cannot
- *   represent
+ * Parses a safetensors file (https://github.com/huggingface/safetensors). Tensors are copied: `bytes` may be an
+ * unaligned view, and may be reused afterwards. Floats are converted to float32, integers to int32, and BOOL to bool;
+ * `notes` lists the conversions.
+ * @throws {SafetensorsError} if the file violates the format, has an unsupported dtype, or has an integer that int32
+ *   cannot represent
  */
 export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
   const { entries, metadata, dataStart } = parseHeader(bytes);

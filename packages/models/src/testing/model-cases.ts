@@ -1,7 +1,7 @@
 /**
  * Test cases of models and their gradients, for comparing any engine with the reference implementations, whose results
- * come from tools/parity/models_fixture.py. Cases are plain data, and all numbers follow from an integer hash that gives
- * the same bits in every language.
+ * come from tools/parity/models_fixture.py. Cases are plain data, and all numbers follow from an integer hash that
+ * gives the same bits in every language.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -94,8 +94,8 @@ export function modelCaseState(model: Model): Arrays {
 }
 
 /**
- * Inputs of `modelCaseProgram`: images `x`, timesteps `t`, one-hot labels `cond`, dropout masks by name, and the upstream
- * gradient `dy`.
+ * Inputs of `modelCaseProgram`: images `x`, timesteps `t`, one-hot labels `cond`, dropout masks by name, and the
+ * upstream gradient `dy`.
  */
 export function modelCaseInputs(modelCase: ModelCase, model: Model): Arrays {
   const { timesteps, labels } = modelCase;

@@ -38,7 +38,9 @@ interface PatchEmbeddingShape {
   readonly init: LayerInit;
 }
 
-/** timm's `PatchEmbed`: a convolution with stride = kernel size, computed as a matrix product. [N, H, W, C] → [N, T, D]. */
+/**
+ * timm's `PatchEmbed`: a convolution with stride = kernel size, computed as a matrix product. [N, H, W, C] → [N, T, D].
+ */
 export function patchEmbedding(scope: Scope, { channels, patch, hidden, tokens, init }: PatchEmbeddingShape): Unit {
   const fanIn = patch * patch * channels;
   const start = init(fanIn, hidden);

@@ -1,7 +1,7 @@
 /**
  * The fixed 2-D sinusoidal position embedding of DiT and MAE (`get_2d_sincos_pos_embed` of facebookresearch/DiT,
- * https://github.com/facebookresearch/DiT/blob/main/models.py): for each patch, sines and cosines of its column, then of
- * its row, at the frequencies 10000^(-i / (width / 4)), i = 0, ..., width/4 - 1. Returns [side², width] in row-major order.
+ * https://github.com/facebookresearch/DiT/blob/main/models.py): for each patch, sines and cosines of its column, then
+ * of its row, at the frequencies 10000^(-i / (width / 4)), i = 0, ..., width/4 - 1. Returns [side², width], row-major.
  */
 function positionTable(width: number, side: number): Float32Array {
   const quarter = width / 4;

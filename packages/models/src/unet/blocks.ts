@@ -140,7 +140,9 @@ export function midBlock(
 
 // ---- up ------------------------------------------------------------------------------------------------------------
 
-/** Upsampling at the end of a level: nearest neighbor and a convolution, a residual block, or (at the last level) none. */
+/**
+ * Upsampling at the end of a level: nearest neighbor and a convolution, a residual block, or (at the last level) none.
+ */
 export type Upsample = 'conv' | 'resnet' | null;
 
 /** `skips` are outputs of the down path, one per residual block, in the order of their use. */

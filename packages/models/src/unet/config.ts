@@ -90,8 +90,8 @@ const kind = 'UNet2DModel';
 
 /**
  * Validates a configuration and fills in the defaults of diffusers.
- * @throws {ConfigError} if a field is unknown, the configuration is for another class, a value is not supported, or sizes
- *   are inconsistent
+ * @throws {ConfigError} if a field is unknown, the configuration is for another class, a value is not supported, or
+ *   sizes are inconsistent
  */
 export function unet2dConfig(options: unknown): UNet2DConfig {
   checkFields(kind, options, ['sample_size', ...Object.keys(defaults)]);

@@ -10,8 +10,8 @@ import { timeProjection } from './time-embedding.js';
 
 /**
  * The UNet of DDPM (Ho et al. 2020, arXiv:2006.11239) with the architecture and parameter names of `UNet2DModel` of
- * diffusers. `options` may be the parsed `config.json` of such a model. `apply` takes images of any size that the levels
- * can halve, not only `sample_size`.
+ * diffusers. `options` may be the parsed `config.json` of such a model. `apply` takes images of any size that the
+ * levels can halve, not only `sample_size`.
  * @throws {ConfigError} if the configuration is invalid or not supported
  */
 export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
@@ -147,7 +147,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     h = middle?.(ctx, h, temb) ?? h;
     for (const up of upBlocks) h = up(ctx, h, skips.splice(-(layers + 1)).toReversed(), temb);
     const y = named.convOut(ctx, h);
-    // Score models (Song et al. 2021, arXiv:2011.13456): t is a noise level, and the reference divides the output by it.
+    // Score models (Song et al. 2021, arXiv:2011.13456): t is a noise level, by which the reference divides the output.
     return config.time_embedding_type === 'fourier' ? tf.div(y, tf.reshape(t, [-1, 1, 1, 1])) : y;
   });
 }

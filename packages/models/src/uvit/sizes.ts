@@ -2,7 +2,7 @@ import type { UViTConfig } from './config.js';
 
 type Size = Pick<UViTConfig, 'depth' | 'embed_dim' | 'num_heads'>;
 
-/** Sizes of Table 1 of arXiv:2209.12152, to spread into a configuration. (The table's layer counts include the middle block.) */
+/** Sizes of Table 1 of arXiv:2209.12152, to spread into a configuration. `depth` does not count the middle block. */
 export const uvitSizes = {
   'U-ViT-S': { depth: 12, embed_dim: 512, num_heads: 8 },
   'U-ViT-S-Deep': { depth: 16, embed_dim: 512, num_heads: 8 },

@@ -9,7 +9,7 @@ import { checkImageSize, fromPatches, patchEmbedding } from '../transformer/patc
 import { conv, embedding, layerNorm, linear, normalInit, torchInit } from '../units.js';
 import { type UViTConfig, uvitConfig } from './config.js';
 
-/** Initialization of linear layers and positions. The reference truncates at ±2, 100 standard deviations, without effect. */
+/** Initialization of linear layers and positions. (The reference truncates at ±2, which is 100 standard deviations.) */
 const init = normalInit(0.02);
 
 /**
@@ -87,7 +87,7 @@ export function uvit(options: Partial<UViTConfig>): Model<UViTConfig> {
   });
 }
 
-/** A pre-norm transformer block, [N, T, D] → [N, T, D]. With `skip` a linear layer first merges its input with a skip input. */
+/** Pre-norm transformer block, [N, T, D] → [N, T, D]. With `skip`, a linear layer merges its input and a skip input. */
 function block(
   scope: Scope,
   { embed_dim: hidden, num_heads: heads, mlp_ratio, qkv_bias: qkvBias }: UViTConfig,

@@ -10,7 +10,9 @@ const sum = (count: number, term: (i: number) => number): number => {
   return total;
 };
 
-/** erf(x) = 2/sqrt(π) exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!! (https://dlmf.nist.gov/7.6.E2), free of cancellation; 1 for x > 6. */
+/**
+ * erf(x) = 2/sqrt(π) exp(-x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!! (https://dlmf.nist.gov/7.6.E2), free of cancellation; 1 for x > 6.
+ */
 function erf(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x);
   let [term, total] = [x, x];

@@ -1,8 +1,8 @@
 /**
  * The functions of ONNX Runtime's C API that are used, by their indices in its table of function pointers, the struct
  * `OrtApi` of onnxruntime_c_api.h (MIT,
- * https://github.com/microsoft/onnxruntime/blob/main/include/onnxruntime/core/session/onnxruntime_c_api.h). The table is
- * append-only: an index never changes.
+ * https://github.com/microsoft/onnxruntime/blob/main/include/onnxruntime/core/session/onnxruntime_c_api.h). The table
+ * is append-only: an index never changes.
  */
 
 /** API version to request. Functions behave as in this version of the header; every later runtime supports it too. */
