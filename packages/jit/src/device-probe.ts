@@ -1,4 +1,4 @@
-/** Checks that a device computes correctly what has failed on devices before. */
+/** Checks that a device gives correct results for operations that some devices compute wrongly. */
 import { conv2d, type Engine, float32, type NdArray, type Program } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { EngineError } from './errors.js';

@@ -120,7 +120,7 @@ function onHost(runtime: Runtime, settings: RuntimeSessionOptions, block: number
   };
 }
 
-/** Programs whose graphs run on a device, where their states stay. */
+/** Programs whose graphs run on a device, with their states in its memory. */
 function onDevice(memory: DeviceMemory, settings: RuntimeSessionOptions): CreateProgram {
   return (owner, program, options) => {
     const compiler = {

@@ -45,10 +45,10 @@ export interface StateHandle {
    */
   write(arrays: Arrays): Promise<void>;
   /**
-   * Changes the named entries in place: `change` gets their arrays and overwrites elements. The arrays are the engine's
-   * own where that is possible, otherwise copies that are written back; they must not be used after `change` has
-   * settled. If `change` throws, the entries may have been changed or not. Nothing else may use the handle meanwhile.
-   * @throws {Error} on an unknown name
+   * Changes entries in place: `change` gets their arrays and overwrites elements. These are the engine's arrays if
+   * possible, otherwise copies that are written back. They must not be used after `change` has settled. If `change`
+   * throws, the entries may or may not have been changed. Nothing else may use the handle in the meantime.
+   * @throws {Error} if a name is unknown
    */
   update(names: readonly string[], change: (arrays: Arrays) => void | Promise<void>): Promise<void>;
   /** Frees the state. Using the handle afterwards throws an error. */

@@ -7,7 +7,7 @@ import type { DeviceBinding, DeviceMemory, DeviceSession, DeviceTensor, DeviceTe
 import { DeviceState } from './device-state.js';
 import type { Execution, Step, StepResult } from './execution.js';
 
-/** Runs a program's graphs on a device, where the state stays. Each call copies inputs in and outputs out. */
+/** Runs a program's graphs on a device, with the state in its memory. Each call copies inputs in and outputs out. */
 export class DeviceExecution implements Execution<DeviceSession, DeviceState> {
   private readonly steps = new Set<DeviceStep>();
 

@@ -21,7 +21,7 @@ export interface Step {
   compute(inputs: Arrays): Promise<StepResult>;
 }
 
-/** Where a program's arrays are stored and its graphs run: in the engine's own memory, or on a device. */
+/** Stores a program's arrays and runs its graphs, either in the engine's memory or on a device. */
 export interface Execution<Session, State extends BufferedState<TensorSpec>> {
   readonly compiler: CompilerOptions<Session>;
   load(arrays: Arrays): Promise<State>;

@@ -96,7 +96,7 @@ export interface DeviceMemory {
 
 /** A runtime whose state stays on a device. */
 export interface DeviceRuntime {
-  /** As of `Runtime`. */
+  /** The runtime, its version, and its API, as in `Runtime`. */
   readonly name: string;
   /** Rejects with the runtime's message if it has no such device. */
   openDevice(device: Device): Promise<DeviceMemory>;

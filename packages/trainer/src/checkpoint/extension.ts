@@ -1,7 +1,7 @@
 /**
  * Extending a finished run by more steps. Weights, moments, averages, and the order of the data continue. What is scaled to
  * the length of the run (curriculum, learning rate schedule, momentum decay) is laid out again over the new length, and
- * continues at the step that the run has reached. The result is therefore not that of a run of the new length.
+ * continues at the step that the run has reached. So the result differs from a run of the new length.
  */
 import { dmCommand } from '@dm/files';
 import type { Checkpoint } from './checkpoint.js';

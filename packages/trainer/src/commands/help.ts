@@ -64,7 +64,7 @@ export function pathOf(command: Command): string {
   return command.parent === null ? '' : `${pathOf(command.parent)} ${command.name()}`.trim();
 }
 
-/** Commander's description, which has choices and defaults; where it says nothing of a default, that there is none. */
+/** Commander's description with choices and defaults; if an option has no default, the description says that. */
 function describeOption(option: Option): string {
   const description = new Help().optionDescription(option);
   if (option.mandatory && option.defaultValue === undefined) return `${description} (required)`;

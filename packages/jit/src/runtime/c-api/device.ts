@@ -5,7 +5,7 @@
  * - Tensors come from the allocator of a session that lives as long as the device's memory.
  * - Bindings are released before tensors, tensors before the allocator, the allocator before its session. Nothing is
  *   left to the garbage collector, which has no order.
- * - An allocation that fails is only logged, and its result has no memory behind it: each is tried out.
+ * - A failed allocation is only logged, and returns a tensor without memory. So each new tensor is tested.
  */
 import type { NdArray } from '@dm/ops';
 import { EngineError } from '../../errors.js';
@@ -36,7 +36,7 @@ const memoryNames: Readonly<Record<Device, string>> = { cpu: 'Cpu', webgpu: 'Web
  * @throws {EngineError} if the library or koffi is missing or cannot be loaded
  */
 export async function openDeviceRuntime(device: Device): Promise<DeviceRuntime> {
-  // The CUDA provider is a library of its own, which onnxruntime-node's install script puts next to that package's.
+  // The CUDA provider is a separate library, which onnxruntime-node's install script puts next to the package's library.
   const library = (device === 'cuda' ? await findBindingLibrary() : undefined) ?? (await findRuntimeLibrary());
   const api = await apiOf(library.path);
   return {
@@ -53,7 +53,7 @@ interface Allocated extends DeviceTensor {
 class CApiDeviceMemory implements DeviceMemory {
   copiedBytes = 0;
   private readonly tensors = new Set<Allocated>();
-  /** Sessions that try out an allocation, by its rank. The first is also the one whose allocator is used. */
+  /** Sessions that test an allocation, by its rank. Tensors are allocated by the first one's allocator. */
   private readonly trials = new Map<number, bigint>();
 
   private constructor(
@@ -155,7 +155,7 @@ class CApiDeviceMemory implements DeviceMemory {
     };
   }
 
-  /** A tensor whose memory has not been tried out. */
+  /** A tensor whose memory has not been tested. */
   private unchecked({ dtype, shape }: TensorSpec): Allocated {
     const value = this.api.library.make(
       'CreateTensorAsOrtValue',
@@ -173,7 +173,7 @@ class CApiDeviceMemory implements DeviceMemory {
     if (this.tensors.delete(tensor)) this.api.library.call('ReleaseValue', tensor.value);
   }
 
-  /** Whether the last element of a tensor can be written and read. Small tensors are not tried. */
+  /** Whether the last element of a tensor can be written and read. Small tensors are not tested. */
   private async hasMemory(tensor: Allocated): Promise<boolean> {
     const size = sizeOf(tensor.shape);
     if (tensor.dtype !== 'float32' || size < MIN_TRIED) return true;
@@ -229,7 +229,7 @@ class CApiDeviceMemory implements DeviceMemory {
   }
 }
 
-/** Elements of the smallest tensor whose memory is tried out. */
+/** Minimum number of elements of a tensor whose memory is tested. */
 const MIN_TRIED = 2 ** 16;
 const TRIAL_VALUE = 2;
 
