@@ -117,7 +117,7 @@ it('is refused for a run that is not finished, with other options, and for a num
     { totalSteps: 9 },
     { batchSize: 3 },
     { seed: 3 },
-    { model: 'dit' },
+    { model: 'unet' },
     { preset: 'cifar10' },
   ] as PartialConfig[]) {
     await expect(train({ out: config.out, ...part }, { extend: 2 })).rejects.toThrowWith({

@@ -129,7 +129,7 @@ function defaultOf(field: string): string {
   const value = field
     .split('.')
     .reduce<unknown>((part, key) => (isObject(part) ? part[key] : undefined), presets[defaultPreset]);
-  return value === null || value === undefined ? 'none' : String(value);
+  return value === null || value === undefined ? 'none' : typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** The schema of a field, and of the object that has it. */

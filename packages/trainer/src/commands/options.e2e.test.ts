@@ -63,7 +63,7 @@ it('resumes the newest unfinished run, extends the newest finished one, and the 
     code: 'RUN_NOT_FOUND',
     contains: ["train --extend <steps> --out 'runs/my run'"],
   });
-  expect(await dmJson(['train', '--extend', '2'], folder)).toContainEqual(
+  expect(await dmJson(['train', '--extend', '2', '--step-budget', '9'], folder)).toContainEqual(
     expect.objectContaining({ event: 'end', status: 'finished', step: 5, totalSteps: 5, out: 'runs/my run' }),
   );
 

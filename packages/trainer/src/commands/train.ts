@@ -5,6 +5,7 @@ import { createDashboard } from '../terminal/dashboard.js';
 import { createProgress, formatDuration, type Progress } from '../terminal/progress.js';
 import { defaultPreset } from '../config/presets.js';
 import type { Layer } from '../config/resolve.js';
+import { UserError } from '../errors.js';
 import { formatMebibytes } from '../files/disk.js';
 import { fileURLToPath } from 'node:url';
 import { dryRun, type DryRun, type TrainingPlan } from '../bench/dry-run.js';
@@ -23,7 +24,7 @@ type TrainFlags = CommonFlags &
     readonly skipBad?: boolean;
     readonly ui?: boolean;
     readonly resume?: boolean;
-    readonly extend?: number | string;
+    readonly extend?: number;
     readonly overwrite?: boolean;
     readonly dryRun?: boolean;
     readonly skipMemoryCheck?: boolean;
@@ -49,13 +50,19 @@ export function trainCommand(): Command {
         'train the finished run in --out, or the newest finished one, for this many more steps; schedules are laid out ' +
           'again over the new total (default: no extension)',
       )
-        .argParser(numeric)
+        .argParser(stepsToAdd)
         .conflicts(['preset', 'initFrom', 'steps', 'overwrite', 'dryRun']),
     )
     .option('--overwrite', 'delete the run in --out first')
     .option('--dry-run', 'print configuration, model, parameters, memory, and the time of a few steps; write nothing')
     .option('--skip-memory-check', "also start a run that exceeds this machine's memory");
   return withCommonOptions(command).action(run);
+}
+
+function stepsToAdd(text: string): number {
+  const steps = numeric(text);
+  if (typeof steps === 'number') return steps;
+  throw new UserError(`--extend ${text}: must be the number of steps to add, an integer of at least 1.`);
 }
 
 async function run(flags: TrainFlags): Promise<void> {
@@ -80,7 +87,7 @@ async function run(flags: TrainFlags): Promise<void> {
   try {
     const result = await trainLayers(layersOf(flags, allFieldFlags, switches), {
       resume: flags.resume === true,
-      ...(flags.extend !== undefined && { extend: Number(flags.extend) }),
+      ...(flags.extend !== undefined && { extend: flags.extend }),
       overwrite: flags.overwrite === true,
       skipMemoryCheck: flags.skipMemoryCheck === true,
       signal: stop.signal,

@@ -83,7 +83,7 @@ describe('a configuration that fails', () => {
     const config = quick(1);
     mkdirSync(config.out!);
     writeFileSync(join(config.out!, 'notes.txt'), 'mine');
-    await expect(train({ ...config, sampler: { steps: 21 } })).rejects.toThrow();
+    await expect(train({ ...config, sampler: { steps: 21 } })).rejects.toThrowWith({ code: 'CONFIG_INVALID' });
     expect(readdirSync(config.out!)).toEqual(['notes.txt']);
   });
 
