@@ -1,5 +1,15 @@
 /** Creating, listing, and removing folders. */
-import { lstatSync, mkdirSync, readdirSync, realpathSync, rmSync, statfsSync, statSync, type Dirent } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  type Dirent,
+} from 'node:fs';
 import { dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { errnoOf, FileError, readError, writeError } from './errors.js';
 import { fileKind, kindNames } from './kind.js';
@@ -97,6 +107,16 @@ export function removeTree(path: string): void {
     rmSync(path, { recursive: true, force: true });
   } catch (error) {
     throw writeError(path, error);
+  }
+}
+
+/** Removes a folder that is empty. Returns whether it was removed. */
+export function removeIfEmpty(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch {
+    return false; // It is not empty, or no longer there.
   }
 }
 

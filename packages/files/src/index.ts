@@ -25,5 +25,5 @@ export {
   type FileData,
 } from './write.js';
 export { maxJsonDepth, parseJson, readJsonFile, readJsonLines, type JsonLine } from './json.js';
-export { insideFolder, listFolder, makeFolder, removeTree } from './folder.js';
+export { insideFolder, listFolder, makeFolder, removeIfEmpty, removeTree } from './folder.js';
 export { removeLeftovers } from './temporary.js';

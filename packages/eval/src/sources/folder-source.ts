@@ -43,7 +43,7 @@ export async function openFolderSource(
   let first: { readonly path: string; readonly shape: Shape } | undefined;
   const hash = createHash('sha256');
   const { paths, skippedLinks } = await imagePaths(root, limits, options);
-  skipped.push(...skippedLinks);
+  for (const link of skippedLinks) skipped.push(link);
   for (let start = 0; start < paths.length; start += READ_AHEAD) {
     const heads = paths.slice(start, start + READ_AHEAD).map((path) => readHead(path, limits));
     // Wait for all first, so that a rejection is never unhandled; they are inspected below.

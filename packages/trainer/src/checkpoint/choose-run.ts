@@ -81,8 +81,9 @@ function describeRun(run: RunFolder): FoundRun[] {
   const { totalSteps } = resolveConfig([savedConfig(run)]);
   const newest = newestManifest(run.checkpoints);
   if (newest !== undefined && !Object.hasOwn(newest.files, optimizerFile)) return [];
-  const usedAt = [run.config, run.metrics, run.checkpoints].map(
-    (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  const usedAt = [run.config, run.metrics, run.checkpoints].reduce(
+    (latest, path) => Math.max(latest, statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0),
+    0,
   );
-  return [{ run, step: newest?.step ?? 0, totalSteps, usedAt: Math.max(...usedAt) }];
+  return [{ run, step: newest?.step ?? 0, totalSteps, usedAt }];
 }

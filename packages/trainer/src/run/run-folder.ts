@@ -1,6 +1,6 @@
 /** The files of a run folder. */
-import { FileError, fileKind, insideFolder, listFolder, makeFolder, removeLeftovers } from '@dm/files';
-import { accessSync, constants, rmdirSync } from 'node:fs';
+import { FileError, fileKind, insideFolder, listFolder, makeFolder, removeIfEmpty, removeLeftovers } from '@dm/files';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../errors.js';
 
@@ -66,13 +66,7 @@ export function samplePath(run: RunFolder, step: number): string {
 export function reserveRunFolder(run: RunFolder): () => void {
   const created = explained(run, () => makeFolder(run.path));
   return () => {
-    for (const folder of created.toReversed()) {
-      try {
-        rmdirSync(folder);
-      } catch {
-        return; // It is in use: not empty.
-      }
-    }
+    for (const folder of created.toReversed()) if (!removeIfEmpty(folder)) return;
   };
 }
 
