@@ -35,8 +35,8 @@ const steps = 48;
  * Tolerance ||a - b|| / ||b|| between the weights of the uninterrupted run (b) and of a run resumed with other threads.
  */
 export const threadsTolerance = 1e-3;
-/** Time limit of a session, in milliseconds. */
-const patienceMs = 120_000;
+/** A session that takes longer hangs, in milliseconds. */
+const patienceMs = 600_000;
 /** Largest number of configurations drawn for one crossing. */
 const maxDraws = 50;
 

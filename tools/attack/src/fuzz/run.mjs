@@ -25,8 +25,8 @@ import { openState } from '../state.mjs';
  */
 
 const program = fileURLToPath(new URL('worker.mjs', import.meta.url));
-/** Time limit per input, in seconds. */
-const patience = 20;
+/** An input that takes longer hangs, in seconds: ten times what readers may take. */
+const patience = 200;
 const chunk = 500;
 /** Faults that are printed per reader; all are counted. */
 const described = 5;

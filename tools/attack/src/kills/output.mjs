@@ -15,7 +15,7 @@ import { tree, treeChanges } from '../tree.mjs';
 
 /** Delay before each chunk of a file, in half of the attempts, so that a kill is likely to hit a write. */
 const slowWriteMs = 5;
-const patienceMs = 20_000;
+const patienceMs = 200_000;
 
 /**
  * @param {string} folder

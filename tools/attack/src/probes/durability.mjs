@@ -116,11 +116,14 @@ export function locks() {
     'empty and old': ({ write }) => utimesSync(write(lock, ''), 1, 1),
     'empty, of the future': ({ write }) => utimesSync(write(lock, ''), 4e9, 4e9),
   };
+  /** The other processes that find a stale lock. @type {Promise<unknown>[]} */
+  let others = [];
   const outs = ['/proc/dm-attack/x', '/proc/self/x', '/sys/dm-attack', '/dev/dm-attack', '/dev/null/x'];
   return [
     ...Object.entries(stale).map(([name, prepare]) => ({
       kind,
       name,
+      alone: true,
       withRun: true,
       prepare,
       args: resume,
@@ -131,14 +134,17 @@ export function locks() {
       kind,
       name: 'four processes find a stale lock',
       withRun: true,
-      prepare: async ({ work, write }) => {
+      alone: true,
+      prepare: ({ work, write }) => {
         write(lock, { pid: 2 ** 22 - 1, host });
-        const others = Array.from({ length: 3 }, () => startDm(resume, { cwd: work }));
         // They run at the same time as the process under test.
-        others.forEach(({ ended }) => void ended.then(() => {}));
+        others = Array.from({ length: 3 }, () => startDm(resume, { cwd: work }).ended);
       },
       args: resume,
-      check: (place) => (savedStep(place) >= 6 ? undefined : 'no checkpoint holds'),
+      check: async (place) => {
+        await Promise.all(others);
+        return savedStep(place) >= 6 ? undefined : 'no checkpoint holds';
+      },
     },
     ...outs.map((out) => ({
       kind: 'A5 folders of the system',
@@ -257,6 +263,7 @@ export function trainings() {
     },
     ...['onnx', 'tfjs-cpu'].map((engine) => ({
       kind: 'B7 telemetry',
+      alone: true,
       name: `a training with ${engine} leaves nothing in the home and the temporary folder`,
       prepare: async (/** @type {Place} */ { work, write }) => {
         write('config.json', { ...tinyConfig(await writeTinyData(work), 3), engine });
@@ -268,6 +275,7 @@ export function trainings() {
     })),
     {
       kind: 'B7 telemetry',
+      alone: true,
       name: 'doctor',
       args: ['doctor'],
     },

@@ -318,7 +318,7 @@ export function bombs() {
     { curriculum: { type: 'lossSecondMoment', historyPerTimestep: huge } },
   ];
   return [
-    ...Object.entries(files).map(([name, probe]) => ({ kind: 'B11 bombs', name, ...probe })),
+    ...Object.entries(files).map(([name, probe]) => ({ kind: 'B11 bombs', name, alone: true, ...probe })),
     ...configurations.map((fields) => ({
       kind: 'B11 sizes in a configuration',
       name: JSON.stringify(fields).slice(0, 60),
@@ -459,6 +459,7 @@ export function sizes() {
     {
       kind: 'B13 many images',
       name: '200 000 images in one class',
+      alone: true,
       ...inspected('folder:set', ({ work }) => {
         mkdirSync(join(work, 'set', 'a'), { recursive: true });
         for (let i = 0; i < 200_000; i++) writeFileSync(join(work, 'set', 'a', `${i}.png`), '');

@@ -1,10 +1,11 @@
 // Runs the built `dm` on one hostile input, in a fresh set of folders, and returns the faults it found.
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cli } from '../dm.mjs';
 import { tree, treeChanges } from '../tree.mjs';
+/** @import { SharedDm } from './shared.mjs' */
 
 /**
  * @typedef {object} Place
@@ -27,29 +28,24 @@ import { tree, treeChanges } from '../tree.mjs';
  * @property {(child: import('node:child_process').ChildProcess, place: Place, said: () => string) => void} [during]
  * @property {(place: Place, ended: Ended) => string | undefined | Promise<string | undefined>} [check] returns the
  * fault, if any
+ * @property {boolean} [alone] whether it needs its own process, which it may end or fill
  */
 
-/** Limits of a probe. The time limit is for a machine on which `dm --version` takes one second. */
-const patienceMs = 20_000;
+/** A command that takes longer hangs: ten times what the slowest one takes on two cores. */
+const patienceMs = 200_000;
 const maxMessageBytes = 4096;
 const maxKib = 2 ** 20;
 /** Control and format characters, except line breaks and tabs. */
 const raw = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-const faults = /a fault in dm|^\s+at .*:\d+:\d+\)?$|node:internal|FATAL ERROR|Debugger listening/m;
-
-/** The factor by which this machine is slower than expected; at least 1. */
-export function measureSlowness() {
-  const before = performance.now();
-  execFileSync(process.execPath, [cli, '--version']);
-  return Math.max(1, (performance.now() - before) / 1000);
-}
+const faults = /a (?:fault|bug) in dm|^\s+at .*:\d+:\d+\)?$|node:internal|FATAL ERROR|Debugger listening/m;
 
 /**
  * @param {Probe} probe
- * @param {{ run: string, slowness: number }} given `run` is a folder with a run that can be resumed
+ * @param {{ run: string, shared?: SharedDm }} given `run` is a folder with a run that can be resumed; `shared` is the
+ *   process that runs `dm`. Default: a new one
  * @returns {Promise<string[]>} its faults
  */
-export async function runProbe(probe, { run, slowness }) {
+export async function runProbe(probe, { run, shared }) {
   const root = mkdtempSync(join(tmpdir(), 'dm-attack-'));
   const folders = ['work', 'outside', 'home', 'tmp'].map((name) => join(root, name));
   const [work = '', outside = '', home = '', temporary = ''] = folders;
@@ -76,7 +72,11 @@ export async function runProbe(probe, { run, slowness }) {
     await probe.prepare?.(place);
     const guarded = () => [outside, home, temporary].map((folder) => tree(folder));
     const before = guarded();
-    const ended = await start(probe, place, { home, temporary, limitMs: patienceMs * slowness }, found);
+    const env = { HOME: home, TMPDIR: temporary };
+    const ended =
+      shared === undefined
+        ? await runAlone(probe, place, env, found)
+        : await runShared(probe, place, env, found, shared);
     const changed = guarded().flatMap((after, i) => treeChanges(before[i] ?? new Map(), after));
     if (changed.length > 0) found.push(`changed outside of what it was given: ${changed.slice(0, 3).join(', ')}`);
     const wrong = found.length === 0 ? await probe.check?.(place, ended) : undefined;
@@ -84,21 +84,39 @@ export async function runProbe(probe, { run, slowness }) {
   } catch (error) {
     found.push(`the probe failed: ${/** @type {Error} */ (error).stack}`);
   }
-  execFileSync('chmod', ['-R', 'u+rwX', root]);
-  rmSync(root, { recursive: true, force: true });
+  spawnSync('chmod', ['-R', 'u+rwX', root]);
+  rmSync(root, { recursive: true, force: true, maxRetries: 3 });
   return found;
+}
+
+/** @typedef {{ HOME: string, TMPDIR: string }} ProbeEnv */
+
+/**
+ * @param {Probe} probe
+ * @param {Place} place
+ * @param {ProbeEnv} ownEnv
+ * @param {string[]} found
+ * @param {SharedDm} shared
+ * @returns {Promise<Ended>}
+ */
+async function runShared(probe, { work }, ownEnv, found, shared) {
+  const { child, ended } = await shared.run({ args: probe.args, cwd: work, env: { ...ownEnv } });
+  const watch = watchProcess(child);
+  const outcome = await ended;
+  const { code, ...outputs } = outcome ?? { code: null, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  return judge(probe, { code, signal: outcome === undefined ? 'its process' : null, ...outputs }, watch.end(), found);
 }
 
 /**
  * @param {Probe} probe
  * @param {Place} place
- * @param {{ home: string, temporary: string, limitMs: number }} limits
+ * @param {ProbeEnv} ownEnv
  * @param {string[]} found
  * @returns {Promise<Ended>}
  */
-async function start(probe, place, { home, temporary, limitMs }, found) {
+async function runAlone(probe, place, ownEnv, found) {
   const { CI: _ci, DM_CACHE: _cache, XDG_CACHE_HOME: _xdg, ...inherited } = process.env;
-  const env = { ...inherited, HOME: home, TMPDIR: temporary };
+  const env = { ...inherited, ...ownEnv };
   const command = [process.execPath, cli, ...probe.args];
   const redirected = (probe.outputs ?? []).map((target, i) =>
     typeof target === 'string' && target.startsWith('/') ? `${i + 1}>${target}` : '',
@@ -114,28 +132,49 @@ async function start(probe, place, { home, temporary, limitMs }, found) {
   });
   const said = () => Buffer.concat(chunks.flat()).toString();
   probe.during?.(child, place, said);
-  let peakKib = 0;
-  const watch = setInterval(() => {
-    peakKib = Math.max(peakKib, peakMemory(child.pid));
-    if (peakKib > 2 * maxKib) child.kill('SIGKILL');
-  }, 20);
-  let isHung = false;
-  const timer = setTimeout(() => {
-    isHung = true;
-    child.kill('SIGKILL');
-  }, limitMs);
+  const watch = watchProcess(child);
   const { code, signal } = await new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (exit, by) => resolve({ code: exit, signal: by }));
   });
-  clearInterval(watch);
-  clearTimeout(timer);
   const [stdout = Buffer.alloc(0), stderr = Buffer.alloc(0)] = chunks.map((list) => Buffer.concat(list));
+  return judge(probe, { code, signal, stdout, stderr }, watch.end(), found);
+}
+
+/** Ends a process that hangs or takes far too much memory. @param {import('node:child_process').ChildProcess} child */
+function watchProcess(child) {
+  let [peakKib, isHung] = [0, false];
+  const look = () => (peakKib = Math.max(peakKib, peakMemory(child.pid)));
+  const watch = setInterval(() => {
+    if (look() > 2 * maxKib) child.kill('SIGKILL');
+  }, 20);
+  const timer = setTimeout(() => {
+    isHung = true;
+    child.kill('SIGKILL');
+  }, patienceMs);
+  return {
+    end() {
+      clearInterval(watch);
+      clearTimeout(timer);
+      return { peakKib, isHung };
+    },
+  };
+}
+
+/**
+ * @param {Probe} probe
+ * @param {{ code: number | null, signal: string | null, stdout: Uint8Array, stderr: Uint8Array }} ended
+ * @param {{ peakKib: number, isHung: boolean }} seen
+ * @param {string[]} found its faults are appended
+ * @returns {Ended}
+ */
+function judge(probe, { code, signal, ...outputs }, { peakKib, isHung }, found) {
+  const [stdout, stderr] = [Buffer.from(outputs.stdout), Buffer.from(outputs.stderr)];
   const texts = [stdout.toString(), stderr.toString()];
-  if (isHung) found.push(`no end within ${Math.round(limitMs / 1000)} s`);
+  if (isHung) found.push(`no end within ${patienceMs / 1000} s`);
   else if (peakKib > maxKib) found.push(`took ${Math.round(peakKib / 1024)} MiB of memory`);
   else if (signal !== null) found.push(`died of ${signal}`);
-  else if (!(probe.codes ?? [0, 1]).includes(code)) found.push(`exit code ${code}: ${texts[1]?.slice(0, 300)}`);
+  else if (!(probe.codes ?? [0, 1]).includes(code ?? NaN)) found.push(`exit code ${code}: ${texts[1]?.slice(0, 300)}`);
   for (const [text, bytes] of /** @type {const} */ ([
     [texts[0], stdout],
     [texts[1], stderr],

@@ -1,4 +1,4 @@
-// Runs all probes, two at a time.
+// Runs all probes, two at a time, most of them in processes that serve several.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +6,8 @@ import { dm } from '../dm.mjs';
 import { tinyConfig, writeJson, writeTinyData } from '../tiny.mjs';
 import { damage, endings, locks, totalSteps, trainings } from './durability.mjs';
 import { bombs, injections, lines, links, longMessages, sharing, sizes, specialFiles } from './inputs.mjs';
-import { measureSlowness, runProbe } from './probe.mjs';
+import { runProbe } from './probe.mjs';
+import { createSharedDm } from './shared.mjs';
 
 /** @typedef {{ kind: string, inputs: number, faults: string[] }} KindResult */
 
@@ -23,16 +24,17 @@ function allProbes() {
  * @returns {Promise<KindResult[]>}
  */
 export async function probeAll({ only, onProbe = () => {} } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'dm-attack-run-'));
-  const run = await prepareRun(folder);
-  const given = { run, slowness: measureSlowness() };
   /** @type {Map<string, KindResult>} */
   const results = new Map();
   const probes = allProbes().filter(({ kind, name }) => only?.test(`${kind}: ${name}`) !== false);
+  if (probes.length === 0) return [];
+  const folder = mkdtempSync(join(tmpdir(), 'dm-attack-run-'));
+  const run = await prepareRun(folder);
   const lane = async () => {
+    const shared = createSharedDm();
     for (let probe = probes.shift(); probe !== undefined; probe = probes.shift()) {
       const began = performance.now();
-      const faults = await runProbe(probe, given);
+      const faults = await findFaults(probe, run, shared, onProbe);
       const result = results.get(probe.kind) ?? { kind: probe.kind, inputs: 0, faults: [] };
       results.set(probe.kind, result);
       result.inputs++;
@@ -42,10 +44,29 @@ export async function probeAll({ only, onProbe = () => {} } = {}) {
         `${probe.kind}: ${probe.name}: ${faults.length === 0 ? 'right' : `FAULT ${faults.join('; ')}`} (${seconds} s)`,
       );
     }
+    shared.end();
   };
   await Promise.all([lane(), lane()]);
   rmSync(folder, { recursive: true, force: true });
   return [...results.values()].toSorted((a, b) => (a.kind < b.kind ? -1 : 1));
+}
+
+/**
+ * A fault in a shared process counts if it shows in a new one too.
+ *
+ * @param {import('./probe.mjs').Probe} probe
+ * @param {string} run
+ * @param {import('./shared.mjs').SharedDm} shared
+ * @param {(line: string) => void} onProbe
+ */
+async function findFaults(probe, run, shared, onProbe) {
+  const needsProcess = probe.alone === true || (probe.outputs ?? probe.fileLimitKib ?? probe.during) !== undefined;
+  if (!needsProcess) {
+    const seen = await runProbe(probe, { run, shared });
+    if (seen.length === 0) return [];
+    onProbe(`${probe.kind}: ${probe.name}: again in a new process, since in a shared one: ${seen.join('; ')}`);
+  }
+  return runProbe(probe, { run });
 }
 
 /** A run of 12 steps that was stopped after 6, with checkpoints of the steps 2, 4, and 6. @param {string} folder */
