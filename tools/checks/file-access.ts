@@ -4,7 +4,7 @@ import ts from 'typescript';
 
 const modules = new Set(['fs', 'node:fs', 'fs/promises', 'node:fs/promises']);
 
-/** Stands for an import whose names are not known, such as a namespace import. */
+/** Represents an import whose names are not known, such as a namespace import. */
 export const everything = '*';
 
 /**
