@@ -13,7 +13,7 @@ export interface Phrase {
 }
 
 export const phrases = {
-  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 20 },
+  where: { pattern: /\bwhere\b/gi, instead: 'if, when, in which', most: 14 },
   'Throws in a sentence': { pattern: /(?<!@)\bThrows\b/g, instead: '@throws {RangeError} if ...', most: 0 },
   'says so': {
     pattern: /\b(says?|say) so\b|\b(is|are|was) (said|told)\b/gi,
@@ -21,8 +21,8 @@ export const phrases = {
     most: 1,
   },
   beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 0 },
-  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 3 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 20 },
+  'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 2 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 15 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',
