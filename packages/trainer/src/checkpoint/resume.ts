@@ -71,13 +71,7 @@ function checkSameTraining(
   dataSha256: string,
   note: (text: string) => void,
 ): void {
-  if (!files.has(optimizerFile)) {
-    throw new UserError(
-      `${path} contains only imported weights, so there is no training run to resume. Start one from these weights in ` +
-        `another folder: ${dmCommand(['train'], { config: run.config, 'init-from': run.path, data: '<data>', out: '<folder>' })}`,
-      { code: 'RESUME_MISMATCH' },
-    );
-  }
+  if (!files.has(optimizerFile)) throw importedError(path, run);
   if (!isTrainedUnder(config, manifest.configSha256, run)) {
     const changes = differences(trainingPart(resolveConfig([savedConfig(run)])), trainingPart(config));
     throw changedError(path, changes);
@@ -108,7 +102,20 @@ export function checkUnchanged(run: RunFolder, before: Config, now: Config): voi
     ...differences({ preset: before.preset }, { preset: now.preset }),
     ...differences(trainingPart(before), trainingPart(now)),
   ].filter((change) => !change.startsWith('model.') || !/ -> (null|nothing)$/.test(change));
-  if (changes.length > 0) throw changedError(run.path, changes);
+  if (changes.length === 0) return;
+  const { checkpoint } = latestCheckpoint(run.checkpoints, []);
+  if (checkpoint !== undefined && !Object.hasOwn(checkpoint.manifest.files, optimizerFile)) {
+    throw importedError(checkpoint.path, run);
+  }
+  throw changedError(run.path, changes);
+}
+
+function importedError(path: string, run: RunFolder): UserError {
+  return new UserError(
+    `${path} contains only imported weights, so there is no training run to resume. Start one from these weights in ` +
+      `another folder: ${dmCommand(['train'], { config: run.config, 'init-from': run.path, data: '<data>', out: '<folder>' })}`,
+    { code: 'RESUME_MISMATCH' },
+  );
 }
 
 function changedError(path: string, changes: readonly string[]): UserError {
