@@ -92,6 +92,33 @@ describe('a program run eagerly', () => {
     handle.dispose();
   });
 
+  test('does not change the state if an output named by commitIfFinite is not finite', async () => {
+    const divide: Program = ({ w }, { by }) => {
+      const next = tf.div(w!, by!);
+      return { state: { w: next }, outputs: { sum: tf.sum(next) } };
+    };
+    const program = engine.compile(divide, { commitIfFinite: ['sum'] });
+    const handle = await program.load({ w: floats([4, 8]) });
+    await program.run(handle, { by: floats([0], []) });
+    expect(await handle.read()).toEqual({ w: floats([4, 8]) });
+    await program.run(handle, { by: floats([2], []) });
+    expect(await handle.read()).toEqual({ w: floats([2, 4]) });
+    handle.dispose();
+  });
+
+  test('changes entries in place', async () => {
+    const program = engine.compile(({ a }) => ({ outputs: { a: a! } }));
+    const handle = await program.load({ a: floats([1, 2]), b: floats([3]) });
+    await handle.update(['a'], async (arrays) => {
+      expect(Object.keys(arrays)).toEqual(['a']);
+      await expect(handle.read()).rejects.toThrow(Error);
+      arrays['a']!.data[1] = 7;
+    });
+    expect(await handle.read()).toEqual({ a: floats([1, 7]), b: floats([3]) });
+    await expect(handle.update(['c'], () => undefined)).rejects.toThrow('"c"');
+    handle.dispose();
+  });
+
   test('does not change the state if the output named by commitIf is false', async () => {
     const halve: Program = ({ w }, { by }) => {
       const next = tf.div(w!, by!);

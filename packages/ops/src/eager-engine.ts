@@ -57,7 +57,7 @@ class EagerEngine implements Engine {
 
   compile(program: Program, options: CompileOptions = {}): CompiledProgram {
     this.check();
-    return new EagerProgram(this, program, options.name ?? (program.name || 'program'), options.commitIf);
+    return new EagerProgram(this, program, options.name ?? (program.name || 'program'), options);
   }
 
   check(): void {
@@ -170,7 +170,7 @@ class EagerProgram implements CompiledProgram {
     private readonly engine: EagerEngine,
     private readonly program: Program,
     private readonly name: string,
-    private readonly commitIf: string | undefined,
+    private readonly options: CompileOptions,
   ) {}
 
   async load(arrays: Arrays): Promise<StateHandle> {
@@ -187,14 +187,15 @@ class EagerProgram implements CompiledProgram {
     for (const [name, array] of Object.entries(inputs)) checkArray(`${this.name}: input "${name}"`, array);
     return handle.exclusively(async (state) => {
       const { next, outputs } = onBackend(this.engine.backend, () => this.call(handle, state, inputs));
-      if (this.commitIf === undefined) {
+      const { commitIf, commitIfFinite = [] } = this.options;
+      if (commitIf === undefined && commitIfFinite.length === 0) {
         handle.replace(next);
         return toArrays(outputs);
       }
       let kept = false;
       try {
         const arrays = await toArrays(outputs);
-        kept = isCommitted(this.name, arrays, this.commitIf);
+        kept = isCommitted(this.name, arrays, this.options);
         return arrays;
       } finally {
         if (kept) handle.replace(next);

@@ -76,6 +76,11 @@ export interface CompileOptions {
    * bit-identical to what it was before; the outputs are returned in either case. This has no cost: nothing is copied.
    */
   readonly commitIf?: string;
+  /**
+   * Names of scalar outputs; if one of them is infinite or NaN, the run does not update the state either. This is checked
+   * on the CPU: a device may compute `isFinite` wrongly.
+   */
+  readonly commitIfFinite?: readonly string[];
 }
 
 /** Runs programs, either eagerly on a TF.js backend or compiled (`@dm/jit`). */

@@ -1,4 +1,4 @@
-import type { Arrays, DType, NdArray } from './engine.js';
+import type { Arrays, CompileOptions, DType, NdArray } from './engine.js';
 
 const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
 
@@ -33,18 +33,26 @@ export function copyOf(dtype: DType, shape: readonly number[], values: ArrayLike
 }
 
 /**
- * Whether a run updates the state (`CompileOptions.commitIf`): true if the scalar output of that name is not 0.
- * Messages start with `owner`.
- * @throws {RangeError} if the output is missing or not a scalar
+ * Whether a run updates the state: true if the scalar output `commitIf` is not 0, and those of `commitIfFinite` are
+ * finite. Messages start with `owner`.
+ * @throws {RangeError} if an output is missing or not a scalar
  */
-export function isCommitted(owner: string, outputs: Arrays, commitIf: string): boolean {
-  const flag = outputs[commitIf];
-  if (flag === undefined || flag.data.length !== 1) {
-    throw new RangeError(
-      `${owner}: commitIf must name a scalar output, got "${commitIf}"; the outputs are ${describeAll(outputs)}`,
-    );
-  }
-  return flag.data[0] !== 0;
+export function isCommitted(
+  owner: string,
+  outputs: Arrays,
+  { commitIf, commitIfFinite = [] }: Pick<CompileOptions, 'commitIf' | 'commitIfFinite'>,
+): boolean {
+  const scalar = (option: string, name: string): number => {
+    const output = outputs[name];
+    if (output === undefined || output.data.length !== 1) {
+      throw new RangeError(
+        `${owner}: ${option} must name a scalar output, got "${name}"; the outputs are ${describeAll(outputs)}`,
+      );
+    }
+    return output.data[0]!;
+  };
+  const areFinite = commitIfFinite.map((name) => Number.isFinite(scalar('commitIfFinite', name)));
+  return (commitIf === undefined || scalar('commitIf', commitIf) !== 0) && areFinite.every(Boolean);
 }
 
 const describeAll = (arrays: Arrays): string =>

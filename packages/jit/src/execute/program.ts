@@ -1,4 +1,12 @@
-import { type Arrays, checkArray, type CompiledProgram, isCommitted, type Program, type StateHandle } from '@dm/ops';
+import {
+  type Arrays,
+  checkArray,
+  type CompiledProgram,
+  type CompileOptions,
+  isCommitted,
+  type Program,
+  type StateHandle,
+} from '@dm/ops';
 import { compileProgram, type Releasable, type Specialization } from '../compile.js';
 import { EngineError } from '../errors.js';
 import type { TensorSpec, TensorSpecs } from '../graph/graph.js';
@@ -8,7 +16,7 @@ import type { Execution, Step } from './execution.js';
 
 export interface ProgramOptions {
   readonly name: string;
-  readonly commitIf: string | undefined;
+  readonly commit: Pick<CompileOptions, 'commitIf' | 'commitIfFinite'>;
   readonly observer: EngineObserver;
   /** Called once the program has been disposed of. */
   readonly forget: () => void;
@@ -44,7 +52,7 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
   }
 
   private async runOn(handle: StateHandle, inputs: Arrays): Promise<Arrays> {
-    const { name, commitIf, observer } = this.options;
+    const { name, commit, observer } = this.options;
     if (!this.execution.owns(handle)) {
       throw new EngineError('STATE_MISMATCH', `${name}: the state handle belongs to another engine`);
     }
@@ -57,7 +65,7 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
       const step = await this.stepOf(specialization, handle);
       const { outputs, sessionMs, copiedBytes, update } = await step.compute(inputs);
       let updateMs = 0;
-      if (commitIf === undefined || isCommitted(name, outputs, commitIf)) {
+      if (isCommitted(name, outputs, commit)) {
         if (update !== undefined) {
           const updateBegan = performance.now();
           await this.updating(update, handle);

@@ -43,7 +43,8 @@ it('profiles the step of a configuration', async () => {
   const folder = await tinyFolder();
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const config = resolveConfig([{ source: 'test', value: { ...tinyConfig(folder, 2), engine: 'onnx', threads: 1 } }]);
-  const { steps, ops, blocks, total, bestGflops, valuesPeakMb } = await profileStep(config, 2);
+  const { steps, ops, blocks, total, bestGflops, valuesPeakMb, copiedBytes } = await profileStep(config, 2);
+  expect(copiedBytes).toBe(0);
   expect(steps).toBe(2);
   expect(bestGflops).toBeGreaterThan(0);
   expect(valuesPeakMb).toBeGreaterThan(0);

@@ -51,6 +51,8 @@ export interface StepProfile {
   readonly blocks: readonly BlockCost[];
   /** Peak memory of the runtime for intermediate values, in MiB. */
   readonly valuesPeakMb: number;
+  /** Bytes that a step copies to and from the device; 0 on the CPU. */
+  readonly copiedBytes: number;
 }
 
 /** Maximum length of a string in V8: the profile is parsed as one. */
@@ -78,10 +80,16 @@ export async function profileStep(
   const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
   try {
     const updates: number[] = [];
+    let copiedBytes = 0;
     const engine = await openEngine('onnx', {
       ...engineOptions(config),
       profilePrefix: join(folder, 'session'),
-      observer: { ran: ({ updateMs }) => void updates.push(updateMs) },
+      observer: {
+        ran(run) {
+          updates.push(run.updateMs);
+          copiedBytes = run.copiedBytes;
+        },
+      },
     });
     try {
       for await (const _ms of timedSteps(setup, engine, 1 + steps));
@@ -92,7 +100,7 @@ export async function profileStep(
     const text = readTextFile(join(folder, file!.name), { maxBytes: maxProfileBytes });
     const { calls, valuesPeakMb } = parseProfile(text);
     // Skip the first call, which allocates memory.
-    return { ...summarizeCalls(withUpdates(calls, updates).slice(1), bestGflops), valuesPeakMb };
+    return { ...summarizeCalls(withUpdates(calls, updates).slice(1), bestGflops), valuesPeakMb, copiedBytes };
   } finally {
     removeTree(folder);
   }
@@ -112,7 +120,10 @@ export function notProfiledError(engine: string): UserError {
 }
 
 /** Mean costs per step over `calls`. */
-export function summarizeCalls(calls: readonly SessionCall[], bestGflops: number): Omit<StepProfile, 'valuesPeakMb'> {
+export function summarizeCalls(
+  calls: readonly SessionCall[],
+  bestGflops: number,
+): Omit<StepProfile, 'valuesPeakMb' | 'copiedBytes'> {
   const nodes = calls.flatMap((call) => call.nodes);
   const allMs = sum(nodes, (node) => node.ms);
   const perStep = (value: number) => value / calls.length;

@@ -143,7 +143,7 @@ function printResult(result: BenchResult): void {
   print(`first step  ${ms(result.firstStepMs)}, including compilation`);
 }
 
-function printProfile({ total, ops, blocks, bestGflops, stepMs, steps, valuesPeakMb }: StepProfile): void {
+function printProfile({ total, ops, blocks, bestGflops, stepMs, steps, valuesPeakMb, copiedBytes }: StepProfile): void {
   print([
     '',
     `profile     ${steps} steps of ${stepMs.toPrecision(4)} ms each under the profiler; intermediate values of a step: ` +
@@ -153,6 +153,7 @@ function printProfile({ total, ops, blocks, bestGflops, stepMs, steps, valuesPea
     `            ${total.gflop.toPrecision(3)} GFLOP per step; "of best" is relative to a 1024 x 1024 matrix product, ` +
       `which runs at ${bestGflops.toPrecision(3)} GFLOP/s here`,
   );
+  print(`bus         ${copiedBytes.toLocaleString('en')} bytes per step copied to and from the device`);
   print(['', '      ms   share  of best   calls  operator']);
   for (const op of ops) print(`${columns(op)}  ${String(Math.round(op.calls)).padStart(6)}  ${op.op}`);
   print(['', '      ms   share  of best   forward  backward  block']);

@@ -32,7 +32,11 @@ export interface CompiledStep {
  */
 export async function compileStep(setup: TrainingSetup, engine: Engine, arrays: Arrays): Promise<CompiledStep> {
   const { batchSize, gradientAccumulation: count } = setup.config;
-  const last = engine.compile(trainingStep(setup), { name: 'training step', commitIf: 'isFinite' });
+  const last = engine.compile(trainingStep(setup), {
+    name: 'training step',
+    commitIf: 'isFinite',
+    commitIfFinite: finiteOutputs,
+  });
   const first = engine.compile(accumulationStep(setup, 'start'), { name: 'first part of a batch' });
   const further = engine.compile(accumulationStep(setup, 'add'), { name: 'further part of a batch' });
   const programOf = (index: number): CompiledProgram => {
@@ -52,8 +56,9 @@ export async function compileStep(setup: TrainingSetup, engine: Engine, arrays: 
         outputs = await programOf(index).run(state, { ...microBatch(inputs, index, count), lossBefore });
         losses.set(outputs['losses']!.data, (index * batchSize) / count);
       }
-      const { loss, gradNorm, isFinite } = outputs;
-      return { loss: loss!.data[0]!, losses, gradNorm: gradNorm!.data[0]!, isFinite: isFinite!.data[0] !== 0 };
+      const [loss, gradNorm] = finiteOutputs.map((name) => outputs[name]!.data[0]!) as [number, number];
+      const isFinite = outputs['isFinite']!.data[0] !== 0 && Number.isFinite(loss) && Number.isFinite(gradNorm);
+      return { loss, losses, gradNorm, isFinite };
     },
     async dispose() {
       state.dispose();
@@ -61,6 +66,9 @@ export async function compileStep(setup: TrainingSetup, engine: Engine, arrays: 
     },
   };
 }
+
+/** A step with another value in one of these does not count, whatever the device says of them. */
+const finiteOutputs = ['loss', 'gradNorm'] as const;
 
 /** The `index`-th of `count` equal parts of the batch's rows; scalars are the same for all parts. */
 function microBatch(inputs: Arrays, index: number, count: number): Arrays {
