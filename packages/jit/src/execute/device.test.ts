@@ -11,7 +11,7 @@ import { skipLoudly } from '../runtime/testing/index.js';
 import { given } from '../testing.js';
 
 const size = 2 ** 17;
-const ones = () => given(new Array<number>(size).fill(1), [size]);
+const ones = () => given(Array<number>(size).fill(1), [size]);
 
 /** w <- w + m, m <- m / by; counts unless the sum of m is not finite. */
 const step: Program = ({ w, m }, { by }) => {
