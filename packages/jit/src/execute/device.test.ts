@@ -150,6 +150,8 @@ describe.each(['cpu', 'webgpu'] as const)('the memory of %s', (device) => {
         await program.run(state, { by: given([2], []) });
         await other.dispose();
         await expect(program.run(state, { by: given([2], []) })).rejects.toMatchObject({ code: 'DISPOSED' });
+        await expect(state.read()).rejects.toMatchObject({ code: 'DISPOSED' });
+        state.dispose();
       }
     }),
   );

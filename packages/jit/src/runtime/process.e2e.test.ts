@@ -176,6 +176,56 @@ describe('state of 2^19 elements and more', () => {
   });
 });
 
+describe('a device', () => {
+  const onDevice = "{ device: 'webgpu', threads: 1 }";
+
+  it('is refused without koffi, with the reason', () => {
+    const program = `await openOnnxEngine(${onDevice}).catch(({ code, message }) => console.log(code, message));`;
+    const { status, stdout } = run(program, { node: withoutKoffi });
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^DEVICE_UNUSABLE .*koffi/);
+  });
+
+  it('is refused in a worker thread', () => {
+    const program = `if (isMainThread) new Worker(new URL(import.meta.url));
+      else await openOnnxEngine(${onDevice}).catch(({ code, message }) => console.log(code, message));`;
+    const { status, stdout } = run(program);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^DEVICE_UNUSABLE .*worker thread/);
+  });
+
+  /** Each once crashed the process, by SIGSEGV or abort. */
+  it.for<[name: string, program: string]>([
+    ['calls at the same time', `await Promise.all([1, 2, 3].map(() => compute(${onDevice}, 1000)));`],
+    [
+      'state freed during a run',
+      `const { program, handle } = await compute(${onDevice}, 2 ** 18);
+       const other = await program.load({ w: vector(2 ** 18) });
+       const running = program.run(handle, { x: vector(2 ** 18) });
+       other.dispose();
+       await running;`,
+    ],
+    [
+      'garbage collections',
+      `const { program, handle } = await compute(${onDevice}, 2 ** 18);
+       for (let i = 0; i < 10; i++) { gc(); await program.run(handle, { x: vector(2 ** 18) }); await program.load({ w: vector(9) }); gc(); }`,
+    ],
+    [
+      'an engine disposed of before its state',
+      `const { engine, handle } = await compute(${onDevice}, 2 ** 18);
+       await engine.dispose();
+       await handle.read().then(() => console.log('read'), ({ code }) => console.log(code));
+       handle.dispose();`,
+    ],
+    ['the exit of the process with everything open', `await compute(${onDevice}, 2 ** 18); process.exit(0);`],
+  ])('survives %s', ([, program], { skip }) => {
+    const found = run(program, { node: ['--expose-gc'] });
+    if (/DEVICE_UNUSABLE/.test(found.stderr)) return skipLoudly(skip, found.stderr);
+    expect(found).toMatchObject({ status: 0, signal: null, stderr: '' });
+    expect(found.stdout).toMatch(/^right .*C API/);
+  });
+});
+
 describe('threads', () => {
   /** Prints the processors on which each thread may run while an engine computes. */
   const program = (options: string) => `

@@ -38,6 +38,11 @@ const memoryNames: Readonly<Record<Device, string>> = { cpu: 'Cpu', webgpu: 'Web
 export async function openDeviceRuntime(device: Device): Promise<DeviceRuntime> {
   // The CUDA provider is a separate library, which onnxruntime-node's install script puts next to the package's library.
   const library = (device === 'cuda' ? await findBindingLibrary() : undefined) ?? (await findRuntimeLibrary());
+  const { isMainThread } = await import('node:worker_threads');
+  // Each thread has its own queue, and calls of two threads to a device would crash the process.
+  if (!isMainThread) {
+    throw new EngineError('DEVICE_UNUSABLE', `a worker thread cannot use the device "${device}"; use the main thread`);
+  }
   const api = await apiOf(library.path);
   return {
     name: `ONNX Runtime ${api.library.version}, C API`,
@@ -131,6 +136,7 @@ class CApiDeviceMemory implements DeviceMemory {
   ): Promise<void> {
     const { library, env, memory } = this.api;
     if (arrays.length === 0) return;
+    this.checkAllocated(tensors);
     this.copiedBytes += arrays.reduce((bytes, { data }) => bytes + data.byteLength, 0);
     if (this.device === 'cpu') {
       arrays.forEach((array, i) => copyHere(library, direction, array, tensors[i]!));
@@ -148,6 +154,7 @@ class CApiDeviceMemory implements DeviceMemory {
 
   private bind(session: bigint, inputs: DeviceTensors, outputs: DeviceTensors): DeviceBinding {
     const { library } = this.api;
+    this.checkAllocated([...Object.values(inputs), ...Object.values(outputs)]);
     const binding = bound(library, session, inputs, outputs);
     return {
       run: () => onDevice(() => library.callAsync('RunWithBinding', session, null, binding)),
@@ -167,6 +174,16 @@ class CApiDeviceMemory implements DeviceMemory {
     const tensor = { dtype, shape, value };
     this.tensors.add(tensor);
     return tensor;
+  }
+
+  /** @throws {EngineError} `DISPOSED` if a tensor has been freed: the runtime would crash */
+  private checkAllocated(tensors: readonly DeviceTensor[]): void {
+    if (tensors.some((tensor) => !this.tensors.has(tensor as Allocated))) {
+      throw new EngineError(
+        'DISPOSED',
+        `the engine that stored this state on the device "${this.device}" was disposed of`,
+      );
+    }
   }
 
   private release1(tensor: Allocated): void {
