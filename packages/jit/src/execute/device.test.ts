@@ -134,7 +134,7 @@ describe.each(['cpu', 'webgpu'] as const)('the memory of %s', (device) => {
       await expect(memory.allocate({ dtype: 'float32', shape: [2 ** 29] })).rejects.toThrowWith({
         type: EngineError,
         code: 'MEMORY_EXHAUSTED',
-        contains: ['2048.0 MiB', '1024.0 MiB', device],
+        contains: ['2048.0 MiB', 'MiB works', device],
       });
       await memory.release();
     }),
