@@ -1,5 +1,5 @@
 // A process that runs the built `dm` again and again, since loading its libraries takes most of the time of a short
-// command. Each run evaluates the command's own code anew, in another current folder, with its output gathered.
+// command. Each run evaluates the command's own code again, in another current folder, with its output gathered.
 import { randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -78,7 +78,7 @@ function endListeners(code) {
   }
 }
 
-/** The peak is that of the next run, on Linux. */
+/** On Linux, the peak then counts from here on. */
 function forgetPeakMemory() {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
