@@ -1,7 +1,7 @@
 // `npm test`: installs the dependencies, checks and builds everything, and runs the tests that take minutes: unit
-// tests, conformance, smoke runs. `npm run test:long` runs the others: whole programs, exact resume, hostile inputs,
-// packed installs. `npm run test:all` runs both. The last line is `N passed, N failed` over all tests; a failed step
-// without tests (format, lint, ...) adds one failure.
+// tests, conformance, smoke runs. `npm run test:long` runs the others: the experiments at their smallest, whole
+// programs, exact resume, hostile inputs, packed installs. `npm run test:all` runs both. The last line is
+// `N passed, N failed` over all tests; a failed step without tests (format, lint, ...) adds one failure.
 import './require-node.mjs';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,23 +14,22 @@ import { install } from './set-up.mjs';
  *
  * @typedef {object} Step
  * @property {string[]} targets
- * @property {boolean} [reports] whether the target writes vitest's report `reports/<target>.json` in each project
+ * @property {string[]} [reports] those targets that write vitest's report `reports/<target>.json` in each project
  * @property {boolean} [alone] runs one project at a time, since each uses all cores
  */
 
 /** @type {Readonly<Record<string, readonly Step[]>>} */
 const parts = {
   short: [
-    { targets: ['format', 'boundaries', 'unused', 'lint', 'typecheck'] },
-    { targets: ['build'] },
-    { targets: ['test'], reports: true },
-    { targets: ['smoke'], reports: true },
-    { targets: ['experiment'] },
+    { targets: ['format', 'boundaries', 'unused', 'lint', 'typecheck', 'build'] },
+    { targets: ['test'], reports: ['test'] },
+    { targets: ['smoke'], reports: ['smoke'] },
   ],
   long: [
+    { targets: ['experiment'], alone: true },
     { targets: ['check-package'] },
-    { targets: ['test-long'], reports: true, alone: true },
-    { targets: ['exact-resume'], reports: true, alone: true },
+    { targets: ['test-long'], reports: ['test-long'], alone: true },
+    { targets: ['exact-resume'], reports: ['exact-resume'], alone: true },
   ],
 };
 
@@ -69,11 +68,13 @@ if (wanted.length === 0 || unknown !== undefined) {
 const total = { passed: 0, failed: 0, skipped: 0, failures: /** @type {string[]} */ ([]) };
 if (await step('install', install)) {
   const all = await projects();
-  for (const { targets, reports = false, alone = false } of wanted.flatMap((name) => parts[name] ?? [])) {
+  for (const { targets, reports = [], alone = false } of wanted.flatMap((name) => parts[name] ?? [])) {
     const name = targets.join(', ');
-    const paths = all
-      .filter((project) => reports && targets.some((target) => target in project.targets))
-      .flatMap((project) => targets.map((target) => join(root, project.root, 'reports', `${target}.json`)));
+    const paths = all.flatMap((project) =>
+      reports
+        .filter((target) => target in project.targets)
+        .map((target) => join(root, project.root, 'reports', `${target}.json`)),
+    );
     // Reports of earlier runs must not be counted if a project writes none; Nx restores the reports of cached results.
     for (const path of paths) rmSync(path, { force: true });
     const passed = await step(name, async () => {

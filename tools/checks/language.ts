@@ -22,7 +22,7 @@ export const phrases = {
   },
   beside: { pattern: /\bbeside\b/gi, instead: 'alongside, compared with, next to', most: 0 },
   'of its own': { pattern: /\bof (its|their|his|her) own\b/gi, instead: 'its own ...', most: 2 },
-  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 15 },
+  'that of': { pattern: /\b(that|those) of\b/gi, instead: 'a noun', most: 12 },
   'lies, stands': {
     pattern: /\b(lies|lie|lay|stands?|stood) (in|at|on|above|below|there|open|for|under)\b|\bgo(es)? by\b/gi,
     instead: 'is stored in, is defined in, uses',

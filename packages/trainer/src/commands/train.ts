@@ -32,7 +32,7 @@ type TrainFlags = CommonFlags &
 
 export function trainCommand(): Command {
   const command = new Command('train').description(
-    `Train a model. Options not given come from the preset; the defaults shown are those of ${defaultPreset}.`,
+    `Train a model. Options not given come from the preset; the defaults shown belong to ${defaultPreset}.`,
   );
   withConfigOptions(command, allFieldFlags)
     .option('--no-momentum-decay', 'keep momentum (and learning rate) constant')

@@ -189,7 +189,7 @@ function compare(broken, unbroken, what) {
   const [last, expected] = [lastCheckpoint(broken), lastCheckpoint(unbroken)];
   for (const name of readdirSync(expected)) {
     if (!readFileSync(join(last, name)).equals(readFileSync(join(expected, name)))) {
-      throw new Error(`${what}: ${join(last, name)} is not that of the unbroken run`);
+      throw new Error(`${what}: ${join(last, name)} differs from the unbroken run`);
     }
   }
   const [mine, theirs] = [logOf(broken), logOf(unbroken)];

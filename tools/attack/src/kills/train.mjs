@@ -208,11 +208,11 @@ function compareRuns(killed, unbroken, steps) {
   if (lastLogged(runFolder(killed).metrics) !== steps) throw new Error(`${killed}: the log ends too early`);
   const [mine, theirs] = [logOf(killed), logOf(unbroken)];
   const other = mine.findIndex((line, i) => line !== theirs[i]);
-  if (other >= 0) throw new Error(`${killed}: line ${other + 1} of metrics.jsonl is not that of the unbroken run`);
+  if (other >= 0) throw new Error(`${killed}: line ${other + 1} of metrics.jsonl differs from the unbroken run`);
   const [last, expected] = [lastCheckpoint(killed), lastCheckpoint(unbroken)];
   for (const name of readdirSync(expected)) {
     if (!readFileSync(join(last, name)).equals(readFileSync(join(expected, name)))) {
-      throw new Error(`${join(last, name)} is not that of the unbroken run`);
+      throw new Error(`${join(last, name)} differs from the unbroken run`);
     }
   }
   const leftover = [...readdirSync(killed), ...readdirSync(runFolder(killed).checkpoints).filter(isLeftover)].find(
