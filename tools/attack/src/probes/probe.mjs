@@ -31,8 +31,8 @@ import { tree, treeChanges } from '../tree.mjs';
  * @property {boolean} [alone] whether it needs its own process, which it may end or fill
  */
 
-/** A command that takes longer hangs: ten times what the slowest one takes on two cores. */
-const patienceMs = 200_000;
+/** A command that takes longer hangs: at least ten times what the slowest one takes on two cores. */
+const patienceMs = 600_000;
 const maxMessageBytes = 4096;
 const maxKib = 2 ** 20;
 /** Control and format characters, except line breaks and tabs. */
@@ -115,7 +115,8 @@ async function runShared(probe, { work }, ownEnv, found, shared) {
  * @returns {Promise<Ended>}
  */
 async function runAlone(probe, place, ownEnv, found) {
-  const { CI: _ci, DM_CACHE: _cache, XDG_CACHE_HOME: _xdg, ...inherited } = process.env;
+  // `_` names the program that a shell started: under nohup, `dm` ignores SIGHUP.
+  const { CI: _ci, DM_CACHE: _cache, XDG_CACHE_HOME: _xdg, _: _shell, ...inherited } = process.env;
   const env = { ...inherited, ...ownEnv };
   const command = [process.execPath, cli, ...probe.args];
   const redirected = (probe.outputs ?? []).map((target, i) =>

@@ -26,6 +26,10 @@ export function createSharedDm() {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     child = started;
+    // It may die between two runs.
+    started.on('exit', () => {
+      if (child === started) child = undefined;
+    });
     await new Promise((resolve, reject) => {
       started.once('message', resolve);
       started.once('error', reject);
@@ -54,8 +58,10 @@ export function createSharedDm() {
         const onExit = () => settle(undefined);
         running.on('message', /** @type {any} */ (settle));
         running.on('exit', onExit);
+        running.send(task, (error) => {
+          if (error !== null) settle(undefined);
+        });
       });
-      running.send(task);
       return { child: running, ended };
     },
   };
