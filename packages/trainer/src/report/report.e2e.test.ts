@@ -160,7 +160,7 @@ describe.skipIf(executablePath === undefined)(`its page in Chromium${needs}`, ()
     const { page, complaints, others } = await open(['a', 'b', 'c'], 'dark');
     expect(await page.locator('.chart .uplot').count()).toBe(13); // a chart a quarter, of which one has no loss
     expect(await page.locator('.map .uplot').count()).toBe(4); // nothing was drawn in c
-    expect(await page.locator('.grids figure').allTextContents()).toEqual(['a', 'b', 'cNone were made.']);
+    expect(await page.locator('.grids figure').allTextContents()).toEqual(['a', 'b', 'cNo samples yet.']);
     await page.locator('#only-differences').check();
     const rows = page.locator('table.fields').first().locator('tbody tr:visible th');
     expect(await rows.allTextContents()).toEqual(['curriculum.type', 'seed']);

@@ -100,8 +100,7 @@ async function cross(place, data, random, result) {
     rmSync(broken, { recursive: true, force: true });
     args = ['--config', config, '--out', broken];
   }
-  if (args.includes('--resume')) await finish([...args, ...(other ? ['--threads', '2'] : [])]);
-  else if (interruptions > 0) await finish(args);
+  if (interruptions > 0) await finish(broken, args, other && args.includes('--resume') ? ['--threads', '2'] : []);
   result.interruptions += interruptions;
   const what = describe(fields);
   if (other && interruptions > 0) {
@@ -178,10 +177,19 @@ async function interrupt(args, until, random) {
   return { isOver: false };
 }
 
-/** @param {readonly string[]} args */
-async function finish(args) {
-  const { code, signal, stderr } = await session(args).ended;
-  if (code !== 0) throw new Error(`dm train ${args.join(' ')} ended with ${signal ?? code}: ${stderr}`);
+/**
+ * Resumes until the run is finished: a session with a step budget leaves that budget in the run's configuration.
+ *
+ * @param {string} broken
+ * @param {readonly string[]} args of the first session
+ * @param {readonly string[]} options of every session
+ */
+async function finish(broken, args, options) {
+  for (let words = args; ; words = ['--resume', '--out', broken]) {
+    const { code, signal, stdout, stderr } = await session([...words, ...options]).ended;
+    if (code !== 0) throw new Error(`dm train ${words.join(' ')} ended with ${signal ?? code}: ${stderr}`);
+    if (stdout.includes('"status":"finished"')) return;
+  }
 }
 
 /** @param {string} broken @param {string} unbroken @param {string} what */
