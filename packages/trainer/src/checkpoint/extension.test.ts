@@ -7,7 +7,7 @@ import type { PartialConfig } from '../config/schema.js';
 import { readMetrics } from '../run/metrics.js';
 import { runFolder } from '../run/run-folder.js';
 import { generateSamples } from '../sampling/generate-samples.js';
-import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
+import { quickConfig, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 
 let folder: string;
@@ -16,13 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const quick = (steps: number): PartialConfig => ({
-  ...tinyConfig(folder, steps),
-  model: { type: 'dit', ...tinyDit },
-  batchSize: 2,
-  samples: 1,
-  sampler: { type: 'ddim', steps: 1 },
-});
+const quick = (steps: number) => quickConfig(folder, steps);
 
 /** The files of a run's newest checkpoint except the manifest, which has the hash of the configuration. */
 function finalFiles(out: string): Record<string, string> {

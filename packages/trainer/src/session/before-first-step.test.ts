@@ -6,7 +6,7 @@ import { formatSafetensors, parseSafetensors } from '@dm/models';
 import { DmError } from '@dm/ops';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PartialConfig } from '../config/schema.js';
-import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
+import { quickConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 
 let folder: string;
@@ -20,13 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const quick = (steps: number): PartialConfig => ({
-  ...tinyConfig(folder, steps),
-  model: { type: 'dit', ...tinyDit },
-  batchSize: 2,
-  samples: 1,
-  sampler: { type: 'ddim', steps: 1 },
-});
+const quick = (steps: number) => quickConfig(folder, steps);
 
 const evaluation = { every: 2, samples: 4, metrics: ['fid' as const], extractor: 'pixels' as const };
 

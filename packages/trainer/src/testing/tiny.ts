@@ -67,3 +67,14 @@ export const tinyDit = {
   num_classes: 2,
   class_dropout_prob: 0.5,
 };
+
+/** `tinyConfig` with the fastest model, batch, and sampler: for tests of what surrounds the steps. */
+export function quickConfig(folder: string, steps: number): PartialConfig {
+  return {
+    ...tinyConfig(folder, steps),
+    model: { type: 'dit', ...tinyDit },
+    batchSize: 2,
+    samples: 1,
+    sampler: { type: 'ddim', steps: 1 },
+  };
+}
