@@ -10,7 +10,7 @@ export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)));
 /**
  * @typedef {object} Result
  * @property {number} status exit code; 1 if the command was killed by a signal or could not be started
- * @property {string} output stdout and stderr together; empty unless `quiet`
+ * @property {string} output stdout and stderr together; empty unless `quiet` or `tee`
  */
 
 /** Ignores a signal. */
@@ -21,18 +21,23 @@ const wait = () => {};
  *
  * @param {string} program
  * @param {readonly string[]} args
- * @param {{ quiet?: boolean, cwd?: string }} [options] `quiet` returns the output instead of printing it
+ * @param {{ quiet?: boolean, tee?: boolean, cwd?: string }} [options] `quiet` returns the output instead of printing it;
+ *   `tee` does both
  * @returns {Promise<Result>}
  */
-export function run(program, args, { quiet = false, cwd = root } = {}) {
+export function run(program, args, { quiet = false, tee = false, cwd = root } = {}) {
   return new Promise((done) => {
     // On Windows npx is a script, which only a shell can start.
     const shell = process.platform === 'win32' && program === 'npx';
-    const child = spawn(program, args, { cwd, shell, stdio: quiet ? ['ignore', 'pipe', 'pipe'] : 'inherit' });
+    const child = spawn(program, args, { cwd, shell, stdio: quiet || tee ? ['ignore', 'pipe', 'pipe'] : 'inherit' });
     /** @type {string[]} */
     const output = [];
-    child.stdout?.setEncoding('utf8').on('data', (text) => output.push(text));
-    child.stderr?.setEncoding('utf8').on('data', (text) => output.push(text));
+    for (const name of /** @type {const} */ (['stdout', 'stderr'])) {
+      child[name]?.setEncoding('utf8').on('data', (text) => {
+        output.push(text);
+        if (tee) process[name].write(text);
+      });
+    }
     // The terminal sends the signal to the child too; this process stays to report its exit code.
     process.on('SIGINT', wait);
     const end = (/** @type {number} */ status) => {
@@ -76,7 +81,7 @@ export function commandOf(dependency, command = dependency) {
  * Runs the workspace's version of Nx.
  *
  * @param {readonly string[]} args
- * @param {{ quiet?: boolean }} [options]
+ * @param {{ quiet?: boolean, tee?: boolean }} [options]
  */
 export function nx(args, options) {
   return run(process.execPath, [commandOf('nx'), ...args], options);

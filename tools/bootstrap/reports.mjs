@@ -81,6 +81,34 @@ export function sumReports(paths) {
   return total;
 }
 
+const MAX_LINES = 60;
+
+/**
+ * The last lines of the output of each task that Nx names as failed, for a log of which only the end can be read.
+ *
+ * @param {string} output of `nx run-many --output-style=static`
+ * @returns {{ task: string, lines: string[] }[]}
+ */
+export function failedTasks(output) {
+  const lines = output.replaceAll(/\u001B\[[\d;]*m/g, '').split('\n');
+  /** @type {Map<string, string[]>} */
+  const outputs = new Map();
+  /** @type {string[]} */
+  let current = [];
+  for (const line of lines) {
+    const task = /^> nx run (\S+)/.exec(line)?.[1];
+    if (task !== undefined) outputs.set(task, (current = []));
+    current.push(line);
+  }
+  const start = lines.findLastIndex((line) => line.trim() === 'Failed tasks:');
+  if (start < 0) return [];
+  return lines
+    .slice(start)
+    .map((line) => /^\s*- (\S+:\S+)$/.exec(line)?.[1])
+    .filter((task) => task !== undefined)
+    .map((task) => ({ task, lines: (outputs.get(task) ?? []).slice(-MAX_LINES) }));
+}
+
 /**
  * The last line of `npm test`.
  *

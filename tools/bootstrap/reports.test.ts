@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { nodeComplaint } from './node-version.mjs';
-import { lastLine, sumReports, tally } from './reports.mjs';
+import { failedTasks, lastLine, sumReports, tally } from './reports.mjs';
 
 const test = (status: string, fullName = status) => ({ status, fullName });
 
@@ -37,6 +37,26 @@ describe('tally', () => {
     const file = { name: 'd.test.ts', status: 'passed', assertionResults: [test('passed')] };
     expect(tally({ success: false, testResults: [file] }, 'x')).toMatchObject({ passed: 1, failed: 1 });
   });
+});
+
+it('the end of the output of failed tasks is found', () => {
+  const output = [
+    '> nx run a:test',
+    'a passed',
+    '> nx run b:test  [local cache]',
+    ...Array.from({ length: 100 }, (_, i) => `\u001B[31mb ${i}\u001B[39m`),
+    '> nx run c:lint',
+    'c passed',
+    'Failed tasks:',
+    '',
+    '- b:test',
+  ].join('\n');
+  const [only, ...others] = failedTasks(output);
+  expect(only!.task).toBe('b:test');
+  expect(only!.lines.at(-1)).toBe('b 99');
+  expect(only!.lines.length).toBeLessThan(100);
+  expect(others).toEqual([]);
+  expect(failedTasks('> nx run a:test\nFailed to find\n- a:test')).toEqual([]);
 });
 
 describe('sumReports', () => {

@@ -6,7 +6,7 @@ import './require-node.mjs';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { nx, root } from './commands.mjs';
-import { lastLine, sumReports } from './reports.mjs';
+import { failedTasks, lastLine, sumReports } from './reports.mjs';
 import { install } from './set-up.mjs';
 
 /**
@@ -36,6 +36,8 @@ const parts = {
 const started = Date.now();
 /** @type {string[]} */
 const failedSteps = [];
+/** @type {ReturnType<typeof failedTasks>} */
+const failed = [];
 
 /**
  * @param {string} name
@@ -79,7 +81,9 @@ if (await step('install', install)) {
     for (const path of paths) rmSync(path, { force: true });
     const passed = await step(name, async () => {
       const flags = ['--output-style=static', ...(alone ? ['--parallel=1'] : [])];
-      return (await nx(['run-many', '-t', ...targets, ...flags])).status === 0;
+      const { status, output } = await nx(['run-many', '-t', ...targets, ...flags], { tee: true });
+      if (status !== 0) failed.push(...failedTasks(output));
+      return status === 0;
     });
     const tests = sumReports(paths);
     // Failed tests are counted individually, so the step is not counted as well.
@@ -90,6 +94,7 @@ if (await step('install', install)) {
     total.failures.push(...tests.failures);
   }
 }
+for (const { task, lines } of failed) console.log(`\nfailed: the end of ${task}:\n${lines.join('\n')}`);
 for (const failure of total.failures) console.log(`failed: ${failure}`);
 for (const name of failedSteps) console.log(`failed: step ${name}`);
 console.log(`\nAll of it took ${((Date.now() - started) / 1000).toFixed(0)} s.`);
