@@ -27,7 +27,14 @@ export { openIdx, type IdxOptions } from './datasets/idx.js';
 export { parseIdx, readIdx, type IdxArray } from './formats/idx.js';
 export { openImageFolder, type ImageFolderOptions } from './image-files/image-folder.js';
 export { openImageZip, type ImageZipOptions } from './image-files/image-zip.js';
-export { decodeWholeImage, imageExtensions, readImageSize, type DecodedImage } from './formats/decode-image.js';
+export {
+  decodeWholeImage,
+  imageExtensions,
+  imageResizes,
+  readImageSize,
+  type DecodedImage,
+  type ImageResize,
+} from './formats/decode-image.js';
 export { listImages, type ImageListing, type ListImagesOptions } from './image-files/list-images.js';
 export { limitNames, type DataLimits } from './limits.js';
 export { createMemoryDataset, type MemoryDatasetOptions } from './datasets/memory.js';

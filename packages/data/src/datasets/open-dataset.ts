@@ -7,6 +7,7 @@ import { cropDataset, type CropOptions } from './crop.js';
 import type { Dataset } from '../dataset.js';
 import { openEmoji } from './emoji.js';
 import { DataError } from '../errors.js';
+import type { ImageResize } from '../formats/decode-image.js';
 import { openIdx } from './idx.js';
 import { openImageFolder } from '../image-files/image-folder.js';
 import type { ImageFileOptions } from '../image-files/image-set.js';
@@ -22,6 +23,8 @@ export interface OpenDatasetOptions {
   readonly size?: number;
   /** Image folders and zip archives only: 1 or 3. Default 3. */
   readonly channels?: 1 | 3;
+  /** Image folders and zip archives only: how images are resized. Default 'bicubic'. */
+  readonly resize?: ImageResize;
   /**
    * Image folders and zip archives only: skip and report bad images instead of stopping at the first. Default false.
    */
@@ -108,11 +111,17 @@ async function openWhole(spec: string, options: OpenDatasetOptions): Promise<Dat
 
 function imageFileOptions(
   spec: string,
-  { size, channels, skipBad, limits = {} }: OpenDatasetOptions,
+  { size, channels, resize, skipBad, limits = {} }: OpenDatasetOptions,
 ): ImageFileOptions {
   if (size === undefined)
     throw new DataError(`Data set '${spec}': image files need a size, such as 32.`, { code: 'DATA_OPTION' });
-  return { size, limits, ...(channels !== undefined && { channels }), ...(skipBad !== undefined && { skipBad }) };
+  return {
+    size,
+    limits,
+    ...(channels !== undefined && { channels }),
+    ...(resize !== undefined && { resize }),
+    ...(skipBad !== undefined && { skipBad }),
+  };
 }
 
 function pathMissing(spec: string, kind: string): DataError {

@@ -3,19 +3,12 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseNpz } from './npy.js';
 import { resampleImages, type ResampleFilter } from './resample.js';
+import { formulaImage } from '../testing/formula-image.js';
 
 const fixture = await parseNpz(
   readFileSync(new URL('fixtures/pillow-resample.npz', import.meta.url)),
   'pillow-resample.npz',
 );
-
-/** The part of `size` x `size` images of a closed formula that tools/extractors/formula.py has too. */
-function formulaImage(height: number, width: number, channels: number): Uint8Array {
-  return Uint8Array.from({ length: height * width * channels }, (_, i) => {
-    const [c, x, y] = [i % channels, Math.floor(i / channels) % width, Math.floor(i / channels / width)];
-    return Math.floor((x * x + 3 * y * y + 5 * x * y * c) / 16) % 256;
-  });
-}
 
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.max(...Array.from(a, (value, i) => Math.abs(value - b[i]!)));
@@ -49,9 +42,33 @@ describe('resampleImages', () => {
     expect(same.buffer).not.toBe(images.buffer);
   });
 
-  it('refuses impossible sizes and filters', () => {
+  it('computes the part asked for only', () => {
+    const [image, whole] = [formulaImage(20, 30, 3), { shape: [1, 20, 30, 3] as const, filter: 'lanczos3' as const }];
+    for (const [height, width] of [
+      [7, 11],
+      [41, 47],
+      [20, 30],
+    ] as const) {
+      const all = resampleImages(image, { ...whole, height, width });
+      const crop = { top: 2, left: 3, height: 5, width: 8 };
+      const part = resampleImages(image, { ...whole, height, width, crop });
+      const rows = Array.from({ length: 5 }, (_, y) =>
+        all.subarray(((2 + y) * width + 3) * 3, ((2 + y) * width + 11) * 3),
+      );
+      expect([...part]).toEqual(rows.flatMap((row) => [...row]));
+    }
+  });
+
+  it('refuses impossible sizes, filters, and parts', () => {
     const options = { shape: [1, 2, 2, 1], height: 2, width: 2, filter: 'bicubic' } as const;
     expect(() => resampleImages(new Uint8Array(4), { ...options, height: 0 })).toThrow(RangeError);
     expect(() => resampleImages(new Uint8Array(4), { ...options, filter: 'nearest' as never })).toThrow(RangeError);
+    for (const crop of [
+      { top: 1, left: 0, height: 2, width: 2 },
+      { top: 0, left: -1, height: 1, width: 1 },
+      { top: 0, left: 0, height: 0, width: 1 },
+    ]) {
+      expect(() => resampleImages(new Uint8Array(4), { ...options, crop })).toThrow(RangeError);
+    }
   });
 });

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { configSchema } from '../config/schema.js';
 import { configFile } from '../config/config-file.js';
+import { withFormerBehavior } from '../config/saved-config.js';
 import { assignment, nest, type Layer } from '../config/resolve.js';
 import { isObject } from '../config/json.js';
 import { defaultPreset, presets } from '../config/presets.js';
@@ -15,6 +16,7 @@ const fieldFlags = {
   data: ['data', 'data'],
   'image-size': ['pixels', 'imageSize'],
   'image-channels': ['1|3', 'imageChannels'],
+  'image-resize': ['method', 'imageResize'],
   model: ['type', 'model.type'],
   curriculum: ['type', 'curriculum.type'],
   'loss-weighting': ['type', 'lossWeighting.type'],
@@ -75,7 +77,7 @@ export function withConfigOptions(command: Command, flags: readonly FieldFlag[])
 
 /** The configuration's layers, lowest precedence first: file, flags, `more`, `--set`. */
 export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: readonly Layer[] = []): Layer[] {
-  const layers: Layer[] = flags.config === undefined ? [] : [withoutRunFolder(configFile(flags.config))];
+  const layers: Layer[] = flags.config === undefined ? [] : [ofOtherRun(configFile(flags.config))];
   for (const { note } of layers) if (note !== undefined) printWarning(note);
   for (const flag of known) {
     const value = flags[camelCase(flag)];
@@ -85,10 +87,13 @@ export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: 
   return [...layers, ...more, ...(flags.set ?? []).map(assignment)];
 }
 
-/** The config.json of a run configures another run, in another folder: its `out` is dropped. */
-function withoutRunFolder(layer: Layer): Layer {
-  const { out, recorded, ...value } = layer.value;
-  return recorded === undefined || out === undefined ? layer : { ...layer, value };
+/**
+ * The config.json of a run configures another run, in another folder: its `out` is dropped. Fields that are newer than
+ * the run get its behavior.
+ */
+function ofOtherRun(layer: Layer): Layer {
+  const { out: _, recorded, ...value } = layer.value;
+  return recorded === undefined ? layer : { ...layer, value: withFormerBehavior(value) };
 }
 
 function camelCase(flag: string): string {

@@ -11,10 +11,12 @@ import {
   type DataLimits,
   type Dataset,
   type DatasetDescription,
+  type ImageResize,
 } from '@dm/data';
 import { Command, Option } from 'commander';
 import { UserError } from '../errors.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
+import { imageResizeNames } from '../config/names.js';
 import { suggestion } from '../config/suggestion.js';
 import { formatDuration } from '../terminal/progress.js';
 import { createScreen, print, printJson, printNote } from '../terminal/output.js';
@@ -28,6 +30,7 @@ const fetchers: Readonly<Record<string, (onProgress: (message: string) => void) 
 interface SourceFlags extends CommonFlags {
   readonly imageSize?: number | string;
   readonly imageChannels?: number | string;
+  readonly imageResize?: ImageResize;
   readonly split?: 'train' | 'test';
   readonly skipBad?: boolean;
   readonly limit?: Partial<DataLimits>;
@@ -66,6 +69,13 @@ function withSourceOptions(command: Command): Command {
   return withCommonOptions(command)
     .option('--image-size <n>', 'image size in pixels, for image folders, zip archives and emoji', numeric)
     .option('--image-channels <n>', 'image channels, 1 or 3, for image folders and zip archives', numeric)
+    .addOption(
+      new Option(
+        '--image-resize <method>',
+        'how images in folders and zip archives are resized: as by Pillow, or, as in earlier versions, by libvips ' +
+          `(default: ${imageResizeNames[0]})`,
+      ).choices(imageResizeNames),
+    )
     .addOption(new Option('--split <name>', 'split of data sets that have both').choices(['train', 'test']))
     .option('--skip-bad', 'skip and list images that cannot be decoded, instead of stopping at the first')
     .addOption(
@@ -95,10 +105,11 @@ function limit(text: string, before: Partial<DataLimits> = {}): Partial<DataLimi
 
 /** Opens the data set and prints its notes. */
 async function open(spec: string, flags: SourceFlags): Promise<Dataset> {
-  const { imageSize, imageChannels, split, skipBad, limit: limits } = flags;
+  const { imageSize, imageChannels, imageResize, split, skipBad, limit: limits } = flags;
   const dataset = await openDataset(spec, {
     ...(imageSize !== undefined && { size: Number(imageSize) }),
     ...(imageChannels !== undefined && { channels: Number(imageChannels) as 1 | 3 }),
+    ...(imageResize !== undefined && { resize: imageResize }),
     ...(split !== undefined && { split }),
     ...(skipBad !== undefined && { skipBad }),
     ...(limits !== undefined && { limits }),

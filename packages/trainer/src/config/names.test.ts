@@ -1,9 +1,9 @@
 // The names that a configuration may use are those of the packages that open what they name.
-import { datasetForms as formsOfData } from '@dm/data';
+import { datasetForms as formsOfData, imageResizes } from '@dm/data';
 import { resizeMethods } from '@dm/eval';
 import { devices, type Device } from '@dm/jit';
 import { expect, expectTypeOf, it } from 'vitest';
-import { datasetForms, deviceNames, resizeMethodNames } from './names.js';
+import { datasetForms, deviceNames, imageResizeNames, resizeMethodNames } from './names.js';
 
 it('devices are those of @dm/jit, forms of data sets those of @dm/data, resize methods those of @dm/eval', () => {
   expectTypeOf<(typeof deviceNames)[number]>().toEqualTypeOf<Device>();
@@ -11,4 +11,5 @@ it('devices are those of @dm/jit, forms of data sets those of @dm/data, resize m
   expect(deviceNames).toEqual(devices);
   expect(datasetForms).toEqual(formsOfData);
   expect(resizeMethodNames).toEqual(resizeMethods);
+  expect(imageResizeNames).toEqual(imageResizes);
 });

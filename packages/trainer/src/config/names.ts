@@ -23,6 +23,9 @@ export const resizingExtractors = ['mobilenet', 'inception', 'random'] as const;
 /** How an extractor resizes images, as @dm/eval has them. */
 export const resizeMethodNames = ['antialiased', 'bilinear', 'libvips'] as const;
 
+/** How image files are resized, as @dm/data has them; the first is the default. */
+export const imageResizeNames = ['bicubic', 'lanczos3', 'libvips'] as const;
+
 /** Metrics during training; lower is better. The first one that a configuration lists selects the best checkpoint. */
 export const trainingMetrics = ['fid', 'kid'] as const;
 

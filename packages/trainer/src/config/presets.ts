@@ -25,6 +25,7 @@ const ddim: Preset['sampler'] = {
 const method = {
   imageSize: null,
   imageChannels: 3,
+  imageResize: 'bicubic',
   crop: null,
   flip: false,
   skipBad: false,

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { allFieldFlags, layersOf } from '../commands/config-flags.js';
 import { runFolder } from '../run/run-folder.js';
 import { resolveConfig } from './resolve.js';
 import { savedConfig, saveConfig, trainingHash } from './saved-config.js';
@@ -48,6 +49,28 @@ it('runs from before evaluation.extractor.resize continue to resize as they did;
   // A run that a newer version wrote is complete, whatever extractor it names.
   const written = resolveConfig([{ source: 'x', value: { evaluation: { extractor: 'random' } } }]);
   expect(ofRun(written).evaluation.extractor).toEqual({ type: 'random', weights: null, resize: null });
+});
+
+describe('imageResize', () => {
+  it('of a run older than the field is that of its time, and no part of its hash; new runs resize as Pillow', () => {
+    const { imageResize, ...before } = resolveConfig();
+    expect(imageResize).toBe('bicubic');
+    const config = ofRun(before);
+    expect(config.imageResize).toBe('libvips');
+    expect(trainingHash(config)).toBe(trainingHash(before as never));
+    expect(trainingHash(config)).not.toBe(trainingHash(resolveConfig()));
+    const now = resolveConfig([{ source: 'x', value: { imageResize: 'lanczos3' } }]);
+    expect(ofRun(now).imageResize).toBe('lanczos3');
+  });
+
+  it('of a run is used by another that is configured by its config.json', () => {
+    const [ofRunFile, ofUser] = [join(folder, 'config.json'), join(folder, 'mine.yaml')];
+    writeFileSync(ofRunFile, JSON.stringify({ seed: 3, out: 'runs/x', recorded: {} }));
+    writeFileSync(ofUser, 'seed: 3');
+    const resolved = (config: string) => resolveConfig(layersOf({ config }, allFieldFlags));
+    expect(resolved(ofRunFile)).toMatchObject({ seed: 3, imageResize: 'libvips', out: 'runs/mnist' });
+    expect(resolved(ofUser)).toMatchObject({ seed: 3, imageResize: 'bicubic' });
+  });
 });
 
 it('the resize method of a run is no part of its training', () => {

@@ -18,6 +18,7 @@ import { trainingPart, type Config, type PartialConfig } from './schema.js';
  */
 const addedFields: Readonly<Record<string, unknown>> = {
   'optimizer[muon].orthogonalize': 'all',
+  imageResize: 'libvips',
 };
 
 /**
@@ -27,7 +28,12 @@ const addedFields: Readonly<Record<string, unknown>> = {
  */
 export function savedConfig(run: RunFolder): Layer {
   const { source, value } = configFile(run.config);
-  return { source, value: withFormerPath(withFormerResize(withAddedFields(value, addedFields))) };
+  return { source, value: withFormerBehavior(value) };
+}
+
+/** The configuration of a run, with the values that reproduce its behavior for fields that are newer than the run. */
+export function withFormerBehavior(config: PartialConfig): PartialConfig {
+  return withFormerPath(withFormerResize(withAddedFields(config, addedFields)));
 }
 
 /** Runs older than `evaluation.extractor.resize` measured with `libvips`: their metrics stay comparable. */

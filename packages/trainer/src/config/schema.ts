@@ -6,6 +6,7 @@ import {
   datasetForms,
   deviceNames,
   engineNames,
+  imageResizeNames,
   resizeMethodNames,
   resizingExtractors,
   trainingMetrics,
@@ -135,6 +136,11 @@ export const configSchema = z.strictObject({
   imageChannels: z
     .union([z.literal(1), z.literal(3)])
     .describe('1 for grayscale or 3 for RGB, for image folders and zip archives.'),
+  imageResize: z
+    .enum(imageResizeNames)
+    .describe(
+      'How images in folders and zip archives are resized: as by Pillow, or, as in earlier versions, by libvips.',
+    ),
   crop: z
     .strictObject({ size: upTo(16_384), at: z.enum(['center', 'random']) })
     .nullable()

@@ -16,13 +16,14 @@ export interface OpenedTrainingSetup extends TrainingSetup {
 
 /** Opens the data set of a configuration. `split` has no effect on data sets without splits. */
 export function openData(
-  { data, imageSize, imageChannels, crop, skipBad }: Config,
+  { data, imageSize, imageChannels, imageResize, crop, skipBad }: Config,
   split: Split = 'train',
 ): Promise<Dataset> {
   return openDataset(data, {
     split,
     ...(imageSize !== null && { size: imageSize }),
     channels: imageChannels,
+    resize: imageResize,
     skipBad,
     ...(crop !== null && { crop }),
   });

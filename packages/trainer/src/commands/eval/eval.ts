@@ -19,7 +19,7 @@ import {
 } from '../../eval/sets/open-set.js';
 import type { PreprocessingOptions } from '../../eval/sets/preprocessing.js';
 import { evaluationLines } from '../../eval/sets/table.js';
-import { engineNames } from '../../config/names.js';
+import { engineNames, imageResizeNames } from '../../config/names.js';
 import { UserError } from '../../errors.js';
 import { atomicWriteFile } from '../../files/atomic-write.js';
 import { suggestion } from '../../config/suggestion.js';
@@ -109,6 +109,12 @@ function withSetOptions(command: Command): Command {
     .option('--seed <n>', 'random seed of samples, of the choice of images and of subsets', numeric, 0)
     .option('--image-size <pixels>', "size to which image files are resized (default: the run's)", numeric)
     .option('--image-channels <1|3>', "channels of image files (default: the run's, or 3)", numeric)
+    .addOption(
+      new Option(
+        '--image-resize <method>',
+        `how image files are resized (default: as for the run, or ${imageResizeNames[0]})`,
+      ).choices(imageResizeNames),
+    )
     .option('--crop <pixels>', "center crop of files, arrays, and data sets, or none (default: the run's)", numeric)
     .option('--skip-bad', 'skip images that cannot be decoded, and report how many were used')
     .addOption(

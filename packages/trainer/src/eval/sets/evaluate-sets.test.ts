@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataError, imageGrid, openDataset, toFloat, writeNpy } from '@dm/data';
+import { DataError, imageGrid, openDataset, toFloat, writeNpy, type ImageResize } from '@dm/data';
 import { EvalError } from '@dm/eval';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -114,9 +114,10 @@ describe('image files', () => {
   const spec = () => `folder:${photos}`;
   const all = { ...options(), count: undefined };
   /** The images of `dataset` as an array file, which is evaluated as it is. */
-  const arrayOf = async (size: number, crop?: number): Promise<string> => {
-    const set = await openDataset(spec(), { size, channels: 1, ...(crop && { crop: { size: crop, at: 'center' } }) });
-    const file = join(folder, `array-${size}-${crop}.npy`);
+  const arrayOf = async (size: number, crop?: number, resize: ImageResize = 'bicubic'): Promise<string> => {
+    const cropping = crop === undefined ? {} : { crop: { size: crop, at: 'center' } as const };
+    const set = await openDataset(spec(), { size, channels: 1, resize, ...cropping });
+    const file = join(folder, `array-${size}-${crop}-${resize}.npy`);
     const { images } = await set.read(Array.from({ length: set.length }, (_, i) => i));
     await writeNpy(file, { shape: [set.length, ...set.shape], data: images });
     return file;
@@ -152,6 +153,22 @@ describe('image files', () => {
     expect((await evaluateSets(spec(), checkpoint, options12)).generated.shape).toEqual([8, 8, 1]);
     const whole = await evaluateSets(out, spec(), { ...options12, imageSize: 8, crop: 'none' });
     expect(whole.results).toEqual((await evaluateSets(out, await arrayOf(8), options12)).results);
+  });
+
+  it('are resized by the method of the run, or the one given', async () => {
+    const config = { data: spec(), imageSize: 8, imageChannels: 1, imageResize: 'libvips' } as const;
+    const { out } = await train({ ...tinyConfig(folder, 1), ...config, out: join(folder, 'former') });
+    const [former, now] = await Promise.all([arrayOf(8, undefined, 'libvips'), arrayOf(8)]);
+    const options12 = { ...options(), count: 12 };
+    const resultsOf = async (reference: string, more: object = {}) =>
+      (await evaluateSets(out, reference, { ...options12, ...more })).results;
+    expect(await resultsOf(spec())).toEqual(await resultsOf(former));
+    expect(await resultsOf(spec(), { imageResize: 'bicubic' })).toEqual(await resultsOf(now));
+    expect(await resultsOf(former)).not.toEqual(await resultsOf(now));
+    await expect(evaluateAll(data, { imageResize: 'bicubic' })).rejects.toThrowWith({
+      type: UserError,
+      contains: '--image-resize',
+    });
   });
 
   it('are not the only data that a run crops', async () => {

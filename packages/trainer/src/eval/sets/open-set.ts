@@ -70,10 +70,11 @@ export async function kindOfSet(spec: string): Promise<SetKind> {
  */
 export function checkPreprocessing(kinds: readonly SetKind[], options: PreprocessingOptions): void {
   const isOf = (...affected: SetKind[]) => kinds.some((kind) => affected.includes(kind));
-  const { imageSize, imageChannels, crop } = options;
+  const { imageSize, imageChannels, imageResize, crop } = options;
   const unused =
     (imageSize !== undefined && !isOf('folder', 'files', 'data set') && '--image-size') ||
     (imageChannels !== undefined && !isOf('folder', 'files') && '--image-channels') ||
+    (imageResize !== undefined && !isOf('folder', 'files') && '--image-resize') ||
     (crop !== undefined && !isOf('folder', 'files', 'array', 'data set') && '--crop');
   if (unused !== false) {
     throw new UserError(`${unused} has no effect on these sets (${kinds.join(', ')}). Leave it out.`);
@@ -92,7 +93,9 @@ export async function openSet(
   ofRun: Preprocessing = { files: {} },
 ): Promise<OpenedSet> {
   const kind = await kindOfSet(spec);
-  const isGiven = options.imageSize !== undefined || options.imageChannels !== undefined || options.crop !== undefined;
+  const isGiven = (['imageSize', 'imageChannels', 'imageResize', 'crop'] as const).some(
+    (name) => options[name] !== undefined,
+  );
   const preprocessing = withOptions(ofRun, options);
   const { crop } = preprocessing;
   switch (kind) {
@@ -144,7 +147,7 @@ function openFiles(spec: string, options: OpenSetOptions, { files }: Preprocessi
 async function openData(
   spec: string,
   options: OpenSetOptions,
-  { crop, ...shape }: Pick<OpenDatasetOptions, 'size' | 'channels'> & { readonly crop?: number },
+  { crop, ...shape }: Pick<OpenDatasetOptions, 'size' | 'channels' | 'resize'> & { readonly crop?: number },
 ): Promise<ImageSource> {
   const { split, skipBad } = options;
   const dataset = await openDataset(spec, {

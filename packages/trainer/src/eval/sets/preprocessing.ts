@@ -1,4 +1,5 @@
 /** Preprocessing of the images that samples of a run are compared with: by default as the run's own training images. */
+import type { ImageResize } from '@dm/data';
 import { resolve } from 'node:path';
 import { isCheckpoint } from '../../checkpoint/checkpoint.js';
 import { runPathOfCheckpoint } from '../../checkpoint/layout.js';
@@ -13,6 +14,8 @@ export interface PreprocessingOptions {
   readonly imageSize?: number;
   /** Channels of image files, 1 or 3. Default: the run's, or 3. */
   readonly imageChannels?: 1 | 3;
+  /** How image files are resized. Default: as the run's, or bicubic. */
+  readonly imageResize?: ImageResize;
   /** Side in pixels of a center crop, or `none`. Default: the run's. */
   readonly crop?: number | 'none';
 }
@@ -22,6 +25,7 @@ export interface Preprocessing {
   readonly files: {
     readonly size?: number;
     readonly channels?: 1 | 3;
+    readonly resize?: ImageResize;
     readonly crop?: number;
   };
   /** Crop of other data sets. */
@@ -34,12 +38,13 @@ export interface Preprocessing {
 export function preprocessingOfRun(path: string): Preprocessing {
   const run = isCheckpoint(path) ? runPathOfCheckpoint(path) : path;
   const config = resolveConfig([savedConfig(runFolder(run))]);
-  const { imageSize, crop, data } = config;
+  const { imageSize, imageResize, crop, data } = config;
   const [height, width, channels] = openDenoiser(config).model.inputShape;
   const cropSize = crop === null ? {} : { crop: crop.size };
   return {
     files: {
       ...(channels === 1 || channels === 3 ? { channels } : {}),
+      resize: imageResize,
       // A run that was trained on other data than files has its images' size only.
       ...(imageSize !== null ? { size: imageSize, ...cropSize } : height === width ? { size: height } : {}),
     },
@@ -51,7 +56,7 @@ export function preprocessingOfRun(path: string): Preprocessing {
 /** `base` (of a run) with the options given. */
 export function withOptions(
   base: Preprocessing,
-  { imageSize, imageChannels, crop }: PreprocessingOptions,
+  { imageSize, imageChannels, imageResize, crop }: PreprocessingOptions,
 ): Preprocessing {
   const { crop: filesCrop, ...files } = base.files;
   const cropOr = (size: number | undefined) => {
@@ -63,6 +68,7 @@ export function withOptions(
       ...files,
       ...(imageSize !== undefined && { size: imageSize }),
       ...(imageChannels !== undefined && { channels: imageChannels }),
+      ...(imageResize !== undefined && { resize: imageResize }),
       ...cropOr(filesCrop),
     },
     ...cropOr(base.crop),
