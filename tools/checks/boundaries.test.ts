@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commandOf } from '../bootstrap/commands.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
-const packages = ['ops', 'files', 'core', 'optim', 'models', 'jit', 'data', 'eval', 'trainer', 'curriculum'];
+const packages = ['ops', 'mpi', 'files', 'core', 'optim', 'models', 'jit', 'data', 'eval', 'trainer', 'curriculum'];
 
 type Planted = readonly (readonly [file: string, imports: string, rules: readonly string[]])[];
 

@@ -52,7 +52,7 @@ it('knows every package', () => {
   expect(packages.filter((name) => !known.has(name))).toEqual([]);
   const runtimes = packages.filter((name) => name?.startsWith('onnxruntime-'));
   expect(runtimes.length).toBe(5);
-  expect(packages.filter((name) => name !== undefined && name !== 'experiments').length).toBe(10 + runtimes.length);
+  expect(packages.filter((name) => name !== undefined && name !== 'experiments').length).toBe(11 + runtimes.length);
 });
 
 it('only has dependencies on lower floors', () => {

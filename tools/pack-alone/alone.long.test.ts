@@ -19,6 +19,7 @@ const native: Readonly<Record<string, readonly string[]>> = {
   data: ['sharp', '@img/sharp'],
   eval: ['sharp', '@img/sharp'],
   jit: ['@koromix/koffi', runtime],
+  mpi: ['@koromix/koffi'],
   trainer: ['sharp', '@img/sharp', '@koromix/koffi', runtime],
 };
 const withCode = [...packages.values()].filter(hasCode).map(({ name }) => name);

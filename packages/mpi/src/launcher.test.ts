@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { findLauncher } from './launcher.js';
+import { candidates } from './library.js';
+
+const openMpi = { OMPI_COMM_WORLD_SIZE: '4', OMPI_COMM_WORLD_RANK: '3' };
+const hydra = { PMI_SIZE: '2', PMI_RANK: '1' };
+const slurm = { SLURM_STEP_NUM_TASKS: '8', SLURM_PROCID: '5' };
+
+describe('findLauncher', () => {
+  it.each([
+    ['Open MPI', openMpi, 'openmpi', 4, 3],
+    ['MPICH', hydra, 'mpich', 2, 1],
+    ['Slurm', slurm, undefined, 8, 5],
+    ['Slurm with its own PMI', { ...slurm, ...hydra }, undefined, 2, 1],
+    ['Open MPI within an allocation of Slurm', { ...slurm, ...openMpi }, 'openmpi', 4, 3],
+  ] as const)('knows %s by its variables', (_, env, family, size, rank) => {
+    expect(findLauncher(env)).toMatchObject({ family, size, rank });
+  });
+
+  it.each([
+    ['no launcher', {}],
+    ['DM_MPI=off', { ...openMpi, DM_MPI: 'off' }],
+    ['a size without a rank, as in a batch script', { SLURM_STEP_NUM_TASKS: '8' }],
+    ['values that are not numbers', { PMI_SIZE: 'many', PMI_RANK: '0' }],
+  ])('finds none with %s', (_, env) => {
+    expect(findLauncher(env)).toBeUndefined();
+  });
+});
+
+describe('the libraries to try', () => {
+  it('begin with those of the launcher', () => {
+    expect(candidates({ family: 'openmpi' }, {}, 'linux')[0]).toBe('libmpi.so.40');
+    expect(candidates({ family: 'mpich' }, {}, 'linux')[0]).toBe('libmpi.so.12');
+    expect(candidates(undefined, {}, 'darwin')).toContain('/opt/homebrew/lib/libmpi.40.dylib');
+  });
+
+  it('are the one named by DM_MPI_LIBRARY, and no other', () => {
+    expect(candidates({ family: 'mpich' }, { DM_MPI_LIBRARY: '/opt/mpi.so' }, 'linux')).toEqual(['/opt/mpi.so']);
+  });
+});

@@ -1,0 +1,136 @@
+// The built package in processes of mpirun, with every MPI library of this machine.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { launch, mpiLaunchers, type Launched, type TestLauncher } from './testing/index.js';
+
+const built = pathToFileURL(fileURLToPath(new URL('../dist/index.js', import.meta.url))).href;
+const folder = mkdtempSync(join(tmpdir(), 'dm-mpi-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const launchers = mpiLaunchers();
+const libraries = { 'Open MPI': 'libmpi.so.40', MPICH: 'libmpich.so.12' };
+
+let programs = 0;
+
+/** Runs a module in `size` processes. `world` is open in it. */
+function run(
+  launcher: TestLauncher,
+  size: number,
+  body: string,
+  env: Readonly<Record<string, string>> = {},
+): Launched['ended'] {
+  const file = join(folder, `program-${programs++}.mjs`);
+  writeFileSync(
+    file,
+    `import * as mpi from ${JSON.stringify(built)};\nconst world = await mpi.openWorld();\n${body}\n`,
+  );
+  return launch(launcher, size, [file], env).ended;
+}
+
+describe.each(launchers)('under mpirun of $name', (launcher) => {
+  it.each([2, 4])('%i ranks sum, gather and broadcast, also long arrays in shared memory', async (size) => {
+    const body = `
+      const { rank, size } = world;
+      const long = new Float32Array(new SharedArrayBuffer(4 * 5_000_001)).fill(rank + 1);
+      await world.sum(long);
+      const sums = new Set(long);
+      const doubles = Float64Array.of(rank, 0.5);
+      await world.sum(doubles);
+      const most = Int32Array.of(rank);
+      await world.max(most);
+      const lengths = (await world.gather(new Uint8Array(rank * 1500).fill(rank))).map((a) => a.length + ':' + (a.at(-1) ?? 0));
+      const atOne = await world.gather(new Uint8Array(2000), { to: 1 });
+      const sent = new Uint16Array(70_000).fill(rank);
+      await world.broadcast(sent, 1);
+      await world.barrier();
+      const line = JSON.stringify([rank, size, world.localRank, world.localSize, [...sums], [...doubles], most[0], lengths, atOne.length, sent.at(-1)]);
+      const lines = await world.gather(new TextEncoder().encode(line));
+      if (rank === 0) for (const each of lines) console.log(new TextDecoder().decode(each));
+      await world.close();`;
+    const { code, out, error } = await run(launcher, size, body);
+    expect([code, error]).toEqual([0, '']);
+    const total = (size * (size + 1)) / 2;
+    const lengths = Array.from({ length: size }, (_, rank) => `${rank * 1500}:${rank}`);
+    const expected = Array.from({ length: size }, (_, rank) => [
+      rank,
+      size,
+      rank,
+      size,
+      [total],
+      [total - size, size / 2],
+      size - 1,
+      lengths,
+      rank === 1 ? size : 0,
+      1,
+    ]);
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual(expected);
+  });
+
+  it('waits without blocking the event loop, and allows one call at a time', async () => {
+    const body = `
+      let ticks = 0;
+      setInterval(() => ticks++, 10).unref();
+      if (world.rank === 1) await new Promise((resolve) => setTimeout(resolve, 500));
+      const waiting = world.barrier();
+      const busy = await world.barrier().catch((error) => error.code);
+      await waiting;
+      await world.close();
+      const closed = await world.barrier().catch((error) => error.code);
+      if (world.rank === 0) console.log(ticks > 5, busy, closed);`;
+    expect(await run(launcher, 2, body)).toEqual({ code: 0, out: 'true MPI_BUSY MPI_CLOSED\n', error: '' });
+  });
+
+  it.each([
+    ['abort', 'world.abort(7)'],
+    ['an uncaught error', `throw new Error('only here')`],
+    ['the exit code 0', 'process.exit(0)'],
+    ['SIGKILL', `process.kill(process.pid, 'SIGKILL')`],
+  ])('ends all ranks if one ends with %s', async (_, end) => {
+    const { code, out } = await run(
+      launcher,
+      3,
+      `if (world.rank === 1) ${end};\nawait world.barrier();\nconsole.log('went past');`,
+    );
+    expect(code).not.toBe(0);
+    expect(out).not.toContain('went past');
+  });
+
+  it('names a rank that stops answering, and ends', async () => {
+    const body = `
+      world.describe('step 12');
+      if (world.rank === 1) process.kill(process.pid, 'SIGSTOP');
+      await world.barrier();`;
+    const { code, error } = await run(launcher, 3, body, { DM_MPI_STALL_SECONDS: '2' });
+    expect(code).not.toBe(0);
+    for (const part of ['step 12', 'barrier', `rank 1 on ${hostname()}`]) expect(error).toContain(part);
+  });
+
+  it.runIf(launchers.length > 1)('refuses the library of another launcher, and names both', async () => {
+    const other = libraries[launcher.name === 'MPICH' ? 'Open MPI' : 'MPICH'];
+    const { code, error } = await run(launcher, 2, '', { DM_MPI_LIBRARY: other });
+    expect(code).not.toBe(0);
+    expect(error).toMatch(/MPI_MISMATCH/);
+    expect(error).toContain(other);
+    expect(error).toContain(launcher.name);
+  });
+
+  it('reports a library that does not exist', async () => {
+    const { code, error } = await run(launcher, 2, '', { DM_MPI_LIBRARY: '/nowhere/libmpi.so' });
+    expect(code).not.toBe(0);
+    expect(error).toMatch(/MPI_MISSING/);
+  });
+
+  it('makes processes independent with DM_MPI=off, and one process a world without MPI', async () => {
+    const body = 'console.log(world.size, world.library);';
+    expect((await run(launcher, 2, body, { DM_MPI: 'off' })).out).toBe('1 undefined\n1 undefined\n');
+    expect((await run(launcher, 1, body)).out).toBe('1 undefined\n');
+  });
+});

@@ -1,0 +1,65 @@
+import { hostname } from 'node:os';
+
+/** Numbers that ranks can add or compare. Arrays may be in shared memory. */
+export type NumberArray = Float32Array | Float64Array | Int32Array;
+
+export interface GatherOptions {
+  /** The only rank that receives the arrays; the others get an empty list. Default: all ranks receive them. */
+  readonly to?: number;
+}
+
+/**
+ * The processes that one launcher started, and the collective calls that connect them. Every rank must make the same
+ * calls in the same order, one at a time. During a call, timers and other work of this process
+ * continue.
+ */
+export interface World {
+  /** Index of this process, 0 .. size-1. */
+  readonly rank: number;
+  readonly size: number;
+  /** Index of this process among the ranks on its host, 0 .. localSize-1. */
+  readonly localRank: number;
+  readonly localSize: number;
+  /** Host name of each rank. */
+  readonly hosts: readonly string[];
+  /** The MPI library, for example `Open MPI v4.1.4`; undefined in a world without MPI. */
+  readonly library: string | undefined;
+  /** Replaces each element by its sum over all ranks. All ranks get the same bits. */
+  sum(array: NumberArray): Promise<void>;
+  /** Replaces each element by its maximum over all ranks. */
+  max(array: NumberArray): Promise<void>;
+  /** The bytes of every rank, of any length, in the order of ranks. */
+  gather(bytes: Uint8Array, options?: GatherOptions): Promise<Uint8Array[]>;
+  /** Replaces the elements by the ones that rank `root` has (default 0). All ranks must pass an array of the same byte length. */
+  broadcast(array: ArrayBufferView, root?: number): Promise<void>;
+  /** Resolves when all ranks have called it. */
+  barrier(): Promise<void>;
+  /** Names what this process is doing, for the error of the watchdog, such as `step 12`. */
+  describe(activity: string): void;
+  /** Ends the processes of all ranks immediately, this one included. */
+  abort(exitCode?: number): never;
+  /** Leaves the world. All ranks must call it; none may be used afterwards. */
+  close(): Promise<void>;
+}
+
+/** A world with one rank, in which all calls return at once. Nothing is loaded. */
+export function worldOfOne(): World {
+  return {
+    rank: 0,
+    size: 1,
+    localRank: 0,
+    localSize: 1,
+    hosts: [hostname()],
+    library: undefined,
+    async sum() {},
+    async max() {},
+    async gather(bytes) {
+      return [bytes.slice()];
+    },
+    async broadcast() {},
+    async barrier() {},
+    describe() {},
+    abort: (exitCode = 1) => process.exit(exitCode),
+    async close() {},
+  };
+}
