@@ -9,6 +9,8 @@ import { openRuntime } from './runtime/open-runtime.js';
 import { defaultThreads, isNode } from './runtime/processors.js';
 import { probeBlockSize } from './runtime/probes.js';
 import {
+  type ConvolutionLayout,
+  convolutionLayouts,
   type Device,
   type DeviceMemory,
   type DeviceRuntime,
@@ -32,6 +34,11 @@ export interface OnnxEngineOptions {
    */
   readonly device?: Device;
   /**
+   * Layout in which the device `webgpu` computes convolutions: ONNX Runtime transposes images to `NHWC` (its default), or
+   * uses its kernels for `NCHW`. Which one is faster depends on the card and the model.
+   */
+  readonly convolutionLayout?: ConvolutionLayout;
+  /**
    * The runtime to use, for example `createJavaScriptRuntime(module, name)`. Default: ONNX Runtime's C API in Node, or
    * onnxruntime-node for `cpu` if the C API is unavailable; onnxruntime-web elsewhere.
    */
@@ -48,7 +55,8 @@ export interface OnnxEngineOptions {
 /**
  * Opens the compiling engine: it traces a program once per signature of its inputs, lowers it to an ONNX graph, and
  * runs that graph in one session call per step.
- * @throws {RangeError} if `threads` is not a positive integer or `device` is unknown
+ * @throws {RangeError} if `threads` is not a positive integer, `device` or `convolutionLayout` is unknown, or
+ *   `convolutionLayout` is given for another device than `webgpu`
  * @throws {EngineError} if the runtime package is not installed, or the device does not work on this machine
  */
 export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<Engine> {
@@ -57,7 +65,8 @@ export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<E
     throw new RangeError(`openOnnxEngine: unknown device "${device as string}"; expected one of ${devices.join(', ')}`);
   }
   if (options.threads !== undefined) checkInteger('openOnnxEngine: threads', options.threads, 1);
-  const { observer = {}, convolutions, profilePrefix } = options;
+  const { observer = {}, convolutions, convolutionLayout, profilePrefix } = options;
+  if (convolutionLayout !== undefined) checkLayout(convolutionLayout, device);
   const runtime = options.runtime ?? (await openRuntime(device));
   const threads = options.threads ?? (await defaultThreads());
   const settings: RuntimeSessionOptions = {
@@ -65,6 +74,7 @@ export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<E
     ...(threads !== undefined && { threads }),
     // Without it, the runtime would silently compute on the CPU what the device cannot.
     ...(device !== 'cpu' && { deviceOnly: true }),
+    ...(convolutionLayout !== undefined && { convolutionLayout }),
   };
   const observed = { ...settings, ...(profilePrefix !== undefined && { profilePrefix }) };
   const infoOf = (block: number) => ({
@@ -72,6 +82,7 @@ export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<E
     device,
     threads: threads ?? 'chosen by the runtime',
     block,
+    ...(convolutionLayout !== undefined && { convolutionLayout }),
   });
 
   if ('openDevice' in runtime) {
@@ -88,6 +99,17 @@ export async function openOnnxEngine(options: OnnxEngineOptions = {}): Promise<E
   if (device !== 'cpu') await checkDevice(new OnnxEngine(infoOf(0), {}, onHost(runtime, settings, 0)), device);
   const block = convolutions === 'plain' || device !== 'cpu' ? 0 : await probeBlockSize(runtime);
   return new OnnxEngine(infoOf(block), observer, onHost(runtime, observed, block));
+}
+
+function checkLayout(layout: ConvolutionLayout, device: Device): void {
+  if (!convolutionLayouts.includes(layout)) {
+    throw new RangeError(
+      `openOnnxEngine: unknown convolutionLayout "${layout as string}"; expected one of ${convolutionLayouts.join(', ')}`,
+    );
+  }
+  if (device !== 'webgpu') {
+    throw new RangeError(`openOnnxEngine: convolutionLayout is for the device webgpu only, not for ${device}`);
+  }
 }
 
 /**

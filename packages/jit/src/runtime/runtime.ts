@@ -22,12 +22,19 @@ export const DISABLED_OPTIMIZERS = 'TransposeOptimizer;TransposeOptimizer_CPUExe
  */
 export const DISABLED_DEVICE_OPTIMIZERS = 'Pad_Fusion';
 
+/** Layouts in which WebGPU can compute convolutions. */
+export const convolutionLayouts = ['NHWC', 'NCHW'] as const;
+
+export type ConvolutionLayout = (typeof convolutionLayouts)[number];
+
 export interface RuntimeSessionOptions {
   readonly device: Device;
   /** Threads within one operator. Default: chosen by the runtime. */
   readonly threads?: number;
   /** Refuse a graph that needs the CPU in addition to the device. */
   readonly deviceOnly?: boolean;
+  /** Layout in which WebGPU computes convolutions. Default: chosen by the runtime. */
+  readonly convolutionLayout?: ConvolutionLayout;
   /** Prefix of the name of the session's profile, which the runtime writes on release. */
   readonly profilePrefix?: string;
 }

@@ -114,7 +114,7 @@ export async function openSession(
 
 function sessionOptions(
   library: Library,
-  { device, threads, deviceOnly, profilePrefix }: RuntimeSessionOptions,
+  { device, threads, deviceOnly, convolutionLayout, profilePrefix }: RuntimeSessionOptions,
 ): bigint {
   const options = library.make('CreateSessionOptions');
   const set = (name: Parameters<Library['call']>[0], ...args: (number | string)[]) =>
@@ -129,6 +129,10 @@ function sessionOptions(
   set('AddSessionConfigEntry', 'session.intra_op.spin_duration_us', String(SPIN_DURATION_US));
   const disabled = device === 'cpu' ? DISABLED_OPTIMIZERS : DISABLED_DEVICE_OPTIMIZERS;
   set('AddSessionConfigEntry', 'optimization.disable_specified_optimizers', disabled);
+  // Read when the provider is added.
+  if (convolutionLayout !== undefined) {
+    set('AddSessionConfigEntry', 'ep.webgpuexecutionprovider.preferredLayout', convolutionLayout);
+  }
   if (device !== 'cpu') appendProvider(library, options, device);
   if (deviceOnly === true) set('AddSessionConfigEntry', 'session.disable_cpu_ep_fallback', '1');
   if (threads !== undefined) set('SetIntraOpNumThreads', threads);
