@@ -51,6 +51,15 @@ export const cases = [
   { name: 'dit-s-4-32x32x3-batch-16', kind: 'training', model: 'DiT', config: ditS, batch: 16, compile: true },
   { name: 'dit-b-4-32x32x4-batch-4', kind: 'training', model: 'DiT', config: ditB, batch: 4 },
   {
+    name: 'unet-32x32x3-batch-128',
+    kind: 'training',
+    model: 'UNet2DModel',
+    config: unet32,
+    batch: 128,
+    compile: true,
+    extra: true,
+  },
+  {
     name: 'ddim-50-laptop-batch-16',
     kind: 'sampling',
     model: 'UNet2DModel',

@@ -13,6 +13,7 @@ import { environment } from './contenders.mjs';
  * @property {number} [cpuSeconds] CPU time of the process; undefined if it starts helper processes.
  * @property {Record<string, unknown>} versions
  * @property {number} [compileMs]
+ * @property {number} [copiedBytes] Bytes copied to and from the device in the last call.
  * @property {number[]} [javascript] Fraction of each timed call spent outside the runtime, in [0, 1].
  */
 

@@ -6,22 +6,28 @@ import { openEagerEngine } from '@dm/ops';
 const notInstalled = 3;
 
 /**
- * Opens an engine, with counters of the time spent compiling and in sessions. Exits if the engine is not installed.
+ * Opens an engine, with counters of the time spent compiling and in sessions, and of the bytes copied to and from its
+ * device. Exits if the engine is not installed.
  *
  * @param {'onnx' | 'tfjs-node' | 'tfjs-wasm' | 'tfjs-cpu'} name
  * @param {number} threads
+ * @param {Pick<import('@dm/jit').OnnxEngineOptions, 'device' | 'convolutionLayout'>} [options] For `onnx`.
  */
-export async function openEngine(name, threads) {
-  const counters = { compileMs: 0, sessionMs: 0 };
+export async function openEngine(name, threads, options = {}) {
+  const counters = { compileMs: 0, sessionMs: 0, copiedBytes: 0 };
   try {
     const engine =
       name !== 'onnx'
         ? await openEagerEngine(name)
         : await openOnnxEngine({
+            ...options,
             threads,
             observer: {
               compiled: ({ ms }) => void (counters.compileMs += Object.values(ms).reduce((a, b) => a + b)),
-              ran: ({ sessionMs }) => void (counters.sessionMs += sessionMs),
+              ran({ sessionMs, copiedBytes }) {
+                counters.sessionMs += sessionMs;
+                counters.copiedBytes += copiedBytes;
+              },
             },
           });
     return { engine, counters };

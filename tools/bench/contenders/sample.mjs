@@ -13,7 +13,7 @@ const request = JSON.parse(readFileSync(0, 'utf8'));
 const { batch, sampling } = request.case;
 const training = trainingOf(request.case, request.optimizer);
 const { model, layout } = training;
-const { engine, counters } = await openEngine(request.engine, request.threads);
+const { engine, counters } = await openEngine(request.engine, request.threads, request.options);
 const { numTimesteps, betaStart, betaEnd, steps } = sampling;
 const sampler = createSampler({
   engine,
@@ -36,11 +36,13 @@ class Warm extends Error {}
 let check = 0;
 /** @type {number[]} */
 const outside = [];
+let copiedBytes = 0;
 const images = { state, seed: 0, n: batch, initialNoise };
 const { ms, firstMs } = await repeat(
   async () => {
-    const [start, before] = [performance.now(), counters.sessionMs];
+    const [start, before, copied] = [performance.now(), counters.sessionMs, counters.copiedBytes];
     await sampler.sample(images);
+    copiedBytes = counters.copiedBytes - copied;
     outside.push(1 - (counters.sessionMs - before) / (performance.now() - start));
   },
   request,
@@ -68,7 +70,7 @@ console.log(
     peakMb: peakMb(),
     cpuSeconds: cpuSeconds(),
     versions: { node: process.version, [engine.name]: engine.info },
-    ...(engine.name === 'onnx' && { compileMs: counters.compileMs, javascript: outside }),
+    ...(engine.name === 'onnx' && { compileMs: counters.compileMs, javascript: outside, copiedBytes }),
   }),
 );
 await engine.dispose();

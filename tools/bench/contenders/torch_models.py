@@ -57,16 +57,6 @@ def shape_of(case):
     return case["batch"], size, size, config["in_channels"]
 
 
-def prepare(module, tensors, layout):
-    """Converts a module and image tensors to a memory layout, `contiguous` or `channels-last`."""
-    import torch
-
-    if layout == "contiguous":
-        return module, tensors
-    last = torch.channels_last
-    return module.to(memory_format=last), [tensor.to(memory_format=last) for tensor in tensors]
-
-
 def compiled(module, enabled):
     """The module, compiled with torch.compile if `enabled`."""
     import torch

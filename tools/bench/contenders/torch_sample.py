@@ -7,58 +7,62 @@ import json
 import sys
 
 from repeat import cpu_seconds, peak_mb, repeat
-from torch_models import compiled, load, prepare, shape_of
-
-request = json.load(sys.stdin)
-case = request["case"]
-module, call, versions = load(case)
-
-import torch  # noqa: E402
-from diffusers import DDIMScheduler  # noqa: E402
-from formula import batch_of  # noqa: E402
+from torch_models import compiled, load, shape_of
 
 WARM_CALLS = 3  # model evaluations of a warmup, as in sample.mjs
 
-torch.set_num_threads(request["threads"])
-sampling = case["sampling"]
-scheduler = DDIMScheduler(
-    num_train_timesteps=sampling["numTimesteps"],
-    beta_start=sampling["betaStart"],
-    beta_end=sampling["betaEnd"],
-    beta_schedule="linear",
-    prediction_type="epsilon",
-    clip_sample=True,
-)
-noise = batch_of(shape_of(case), 0, 0)["noise"]
-module, (noise,) = prepare(module.eval(), [noise], request["layout"])
-model = compiled(module, request["compile"])
 
+def measure(request, loaded):
+    """Timing of sampling one batch. `loaded` is the result of `load`, whose module is changed."""
+    import torch
+    from diffusers import DDIMScheduler
+    from formula import batch_of
+    from torch_device import pinned, prepare, select_device, to_device
 
-@torch.inference_mode()
-def sample(calls):
-    scheduler.set_timesteps(sampling["steps"])
-    x = noise
-    for t in scheduler.timesteps[:calls]:
-        x = scheduler.step(call(model, x, t, None), t, x).prev_sample
-    return x
-
-
-checks = []
-times = repeat(
-    lambda: sample(sampling["steps"]),
-    request,
-    lambda: checks.append(sample(WARM_CALLS).square().mean().item()),
-)
-print(
-    json.dumps(
-        {
-            **times,
-            "check": checks[0],
-            "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
-            "peakMb": peak_mb(),
-            # torch.compile starts helper processes, so the CPU time is not known.
-            **({} if request["compile"] else {"cpuSeconds": cpu_seconds()}),
-            "versions": versions,
-        }
+    device = select_device(request)
+    module, call, versions = loaded
+    case = request["case"]
+    torch.set_num_threads(request["threads"])
+    sampling = case["sampling"]
+    scheduler = DDIMScheduler(
+        num_train_timesteps=sampling["numTimesteps"],
+        beta_start=sampling["betaStart"],
+        beta_end=sampling["betaEnd"],
+        beta_schedule="linear",
+        prediction_type="epsilon",
+        clip_sample=True,
     )
-)
+    noise = batch_of(shape_of(case), 0, 0)["noise"]
+    module, (noise,) = prepare(module.eval(), [noise], request["layout"], device)
+    host = pinned({"noise": noise}, device)
+    model = compiled(module, request["compile"])
+
+    @torch.inference_mode()
+    def sample(calls):
+        scheduler.set_timesteps(sampling["steps"])
+        x = to_device(host, device)["noise"]
+        for t in scheduler.timesteps[:calls]:
+            x = scheduler.step(call(model, x, t, None), t, x).prev_sample
+        return x.cpu()
+
+    checks = []
+    times = repeat(
+        lambda: sample(sampling["steps"]),
+        request,
+        lambda: checks.append(sample(WARM_CALLS).square().mean().item()),
+    )
+    return {
+        **times,
+        "check": checks[0],
+        "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
+        "peakMb": peak_mb(),
+        **device.measured(),
+        # torch.compile starts helper processes, so the CPU time is not known.
+        **({} if request["compile"] else {"cpuSeconds": cpu_seconds()}),
+        "versions": {**versions, **device.versions()},
+    }
+
+
+if __name__ == "__main__":
+    task = json.load(sys.stdin)
+    print(json.dumps(measure(task, load(task["case"]))))

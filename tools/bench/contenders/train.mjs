@@ -1,7 +1,7 @@
 // Times a training step on one engine.
-// Reads a JSON object from standard input: { case, optimizer, engine, threads, warmup, steps, seconds }. Prints a line
-// of JSON: { ms, firstMs, check, parameters, peakMb, cpuSeconds, versions }, and for the engine `onnx` also compileMs
-// and javascript.
+// Reads a JSON object from standard input: { case, optimizer, engine, options, threads, warmup, steps, seconds };
+// `options` are the device and layout of the engine `onnx`. Prints a line of JSON: { ms, firstMs, check, parameters,
+// peakMb, cpuSeconds, versions }, and for the engine `onnx` also compileMs, javascript, and copiedBytes (per call).
 import { readFileSync } from 'node:fs';
 import { openEngine } from './engine.mjs';
 import { cpuSeconds, peakMb, repeat } from './repeat.mjs';
@@ -9,7 +9,7 @@ import { trainingOf } from './training.mjs';
 
 const request = JSON.parse(readFileSync(0, 'utf8'));
 const training = trainingOf(request.case, request.optimizer);
-const { engine, counters } = await openEngine(request.engine, request.threads);
+const { engine, counters } = await openEngine(request.engine, request.threads, request.options);
 const step = engine.compile(training.program, { name: 'training step' });
 const state = await step.load(training.state());
 const batch = training.batch(0);
@@ -18,10 +18,12 @@ const batch = training.batch(0);
 const losses = [];
 /** Fraction of each step spent outside the runtime. @type {number[]} */
 const outside = [];
+let copiedBytes = 0;
 const { ms, firstMs } = await repeat(async () => {
-  const [start, before] = [performance.now(), counters.sessionMs];
+  const [start, before, copied] = [performance.now(), counters.sessionMs, counters.copiedBytes];
   const { loss } = await step.run(state, { ...batch, ...training.scalars(losses.length) });
   losses.push(loss.data[0]);
+  copiedBytes = counters.copiedBytes - copied;
   outside.push(1 - (counters.sessionMs - before) / (performance.now() - start));
 }, request);
 
@@ -34,7 +36,11 @@ console.log(
     peakMb: peakMb(),
     cpuSeconds: cpuSeconds(),
     versions: { node: process.version, [engine.name]: engine.info },
-    ...(engine.name === 'onnx' && { compileMs: counters.compileMs, javascript: outside.slice(-ms.length) }),
+    ...(engine.name === 'onnx' && {
+      compileMs: counters.compileMs,
+      javascript: outside.slice(-ms.length),
+      copiedBytes,
+    }),
   }),
 );
 await engine.dispose();

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Runs the device check on this machine: Linux on x64 with an NVIDIA card. Needs no network and no Node; PyTorch is
+# timed if python3 (or DM_PYTHON) has it. Options: see README.md, for example --minutes 9 --out results.json.
+set -eu
+kit=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+
+# The Vulkan loader, unless the system has one.
+if ! ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1'; then
+  export LD_LIBRARY_PATH="$kit/vulkan${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+fi
+
+# NVIDIA's driver only: a software driver would be timed instead. A choice made by the caller stands.
+if [ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]; then
+  for folder in /usr/share/vulkan/icd.d /etc/vulkan/icd.d /usr/local/nvidia/share/vulkan/icd.d /usr/local/share/vulkan/icd.d; do
+    if [ -f "$folder/nvidia_icd.json" ]; then
+      export VK_DRIVER_FILES="$folder/nvidia_icd.json" VK_ICD_FILENAMES="$folder/nvidia_icd.json"
+      break
+    fi
+  done
+fi
+
+# The reference models, if the kit has them.
+if [ -d "$kit/python/diffusers" ]; then export DIFFUSERS_SRC="$kit/python"; fi
+if [ -d "$kit/dit" ]; then export DIT_SRC="$kit/dit"; fi
+
+out="$PWD/device-check.json"
+exec "$kit/node" "$kit/bench/check.mjs" --out "$out" "$@"
