@@ -64,9 +64,18 @@ describe('a contender', () => {
       reported.mockRestore();
       process.exitCode = undefined;
     });
-    await expect(run(`throw new Error('broken')`)).resolves.toMatch(/^failed: /);
+    await expect(run(`throw new Error('broken')`)).resolves.toBe('failed: Error: broken');
     for (const text of ['made up', 'tiny', 'broken']) expect(reported.mock.calls[0][0]).toContain(text);
     expect(process.exitCode).toBe(1);
+  });
+
+  it('that a signal ends is reported with the signal', async () => {
+    vi.spyOn(console, 'error').mockImplementation(() => {});
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      process.exitCode = undefined;
+    });
+    await expect(run(`process.kill(process.pid, 'SIGSEGV')`)).resolves.toBe('failed: ended by SIGSEGV');
   });
 
   it('that is unfit for a case is skipped', async () => {

@@ -31,7 +31,9 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const [rate, batch, steps, images, bar] = [values.rate, values.batch, values.steps, values.images, values.bar].map(Number);
+const [rate, batch, steps, images, bar] = [values.rate, values.batch, values.steps, values.images, values.bar].map(
+  Number,
+);
 if (![rate, batch, steps, images, bar].every((value) => value >= 0) || batch < 1 || steps < 1 || images < 1) {
   throw new RangeError('--rate and --bar must be numbers >= 0, and --batch, --steps, and --images integers >= 1');
 }
@@ -90,12 +92,13 @@ try {
   const data = await createShard(folder);
   const model = { type: 'unet', ...(values.model === 'tiny' && tiny) };
   const value = { data, batchSize: batch, totalSteps: steps, model, samples: 1, out: join(folder, 'run') };
-  const setup = await openTrainingSetup(
-    resolveConfig([{ source: 'data-wait', value: /** @type {never} */ (value) }]),
-    { skipMemoryCheck: true },
-  );
+  const setup = await openTrainingSetup(resolveConfig([{ source: 'data-wait', value: /** @type {never} */ (value) }]), {
+    skipMemoryCheck: true,
+  });
   const engine =
-    values.device === undefined ? undefined : await openEngine('onnx', { device: /** @type {never} */ (values.device) });
+    values.device === undefined
+      ? undefined
+      : await openEngine('onnx', { device: /** @type {never} */ (values.device) });
   const step = engine === undefined ? idleStep() : await compileStep(setup, engine, initialState(setup));
   const seconds = /** @type {number[]} */ ([]);
   const waited = /** @type {number[]} */ ([]);

@@ -43,6 +43,13 @@ function busyTime() {
 const lastLine = (text) => text.trim().split('\n').at(-1) ?? '';
 
 /**
+ * The reason in what a failed program wrote: the line that names its error, in JavaScript or Python.
+ *
+ * @param {string} errors
+ */
+const reasonOf = (errors) => errors.match(/^[\w.]*(?:Error|Exception)\b.*$/gm)?.at(-1) ?? lastLine(errors);
+
+/**
  * Returns the timing, or the reason why the contender was skipped. A failure is also reported on standard error and
  * sets this process's exit code to 1.
  *
@@ -82,14 +89,14 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
     });
     child.stderr.on('data', (data) => (errors += data));
     child.on('error', (error) => finish(() => resolve(error.message)));
-    child.on('close', (code) =>
+    child.on('close', (code, signal) =>
       finish(() => {
         if (late) return resolve(`timed out after ${contender.seconds} s`);
         if (code === notInstalled) return resolve(lastLine(errors));
         if (code !== 0) {
           console.error(`${contender.name} failed on ${benchCase.name}:\n${errors}`);
           process.exitCode = 1;
-          return resolve(`failed: ${lastLine(errors)}`);
+          return resolve(`failed: ${signal === null ? reasonOf(errors) : `ended by ${signal}`}`);
         }
         const timing = JSON.parse(lastLine(output));
         return resolve({ ...timing, ...(timing.cpuSeconds && { othersBusy: others(timing.cpuSeconds) }) });

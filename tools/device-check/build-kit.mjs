@@ -1,6 +1,16 @@
 // Builds the kit of the device check: build/device-check.tar.xz, which runs on a bare Linux x64 machine. See README.md.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -13,7 +23,9 @@ const archive = `${folder}.tar.xz`;
 const { env } = process;
 
 if (process.platform !== 'linux' || process.arch !== 'x64') {
-  throw new Error(`the kit contains this machine's Node and libraries, and is for Linux x64, not ${process.platform} ${process.arch}`);
+  throw new Error(
+    `the kit contains this machine's Node and libraries, and is for Linux x64, not ${process.platform} ${process.arch}`,
+  );
 }
 
 /** @param {string} command @param {string[]} args */
@@ -40,13 +52,15 @@ await build({
   target: 'node20',
   external: ['koffi', 'onnxruntime-node', 'onnxruntime-web', 'detect-libc', 'inspector/promises'],
   // CommonJS packages call require.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
   plugins: [
     {
       name: 'without sharp',
-      setup({ onResolve, onLoad }) {
-        onResolve({ filter: /^sharp$/ }, () => ({ path: 'sharp', namespace: 'missing' }));
-        onLoad({ filter: /.*/, namespace: 'missing' }, () => ({
+      setup(builder) {
+        builder.onResolve({ filter: /^sharp$/ }, () => ({ path: 'sharp', namespace: 'missing' }));
+        builder.onLoad({ filter: /.*/, namespace: 'missing' }, () => ({
           contents: 'export default function sharp() { throw new Error("this kit cannot decode image files"); }',
         }));
       },
@@ -56,7 +70,16 @@ await build({
 });
 
 // PyTorch's side: the programs of tools/bench, and the reference models if this machine has them.
-for (const name of ['formula', 'repeat', 'torch_device', 'torch_models', 'torch_sample', 'torch_step', 'torch_train', 'torch_variants']) {
+for (const name of [
+  'formula',
+  'repeat',
+  'torch_device',
+  'torch_models',
+  'torch_sample',
+  'torch_step',
+  'torch_train',
+  'torch_variants',
+]) {
   copyFileSync(join(bench, 'contenders', `${name}.py`), join(folder, 'bench/contenders', `${name}.py`));
 }
 mkdirSync(join(folder, 'parity'));
@@ -84,7 +107,7 @@ for (const [name, source] of [
   ['@koromix/koffi-linux-x64', packageFolder(createRequire(join(koffi, 'index.js')), '@koromix/koffi-linux-x64')],
   ['detect-libc', packageFolder(jit, 'detect-libc')],
 ]) {
-  const needless = ['node_modules', 'src', 'doc', 'musl_x64'].map((part) => join(source, part));
+  const needless = ['node_modules', 'doc', 'vendor', 'musl_x64'].map((part) => join(source, part));
   cpSync(source, join(folder, 'node_modules', name), { recursive: true, filter: (path) => !needless.includes(path) });
 }
 const runtime = dirname(jit.resolve('onnxruntime-node/package.json'));
@@ -111,7 +134,8 @@ writeFileSync(
   join(folder, 'kit.json'),
   `${JSON.stringify(
     {
-      commit: output('git', 'rev-parse', '--short', 'HEAD') + (output('git', 'status', '--porcelain') === '' ? '' : '+'),
+      commit:
+        output('git', 'rev-parse', '--short', 'HEAD') + (output('git', 'status', '--porcelain') === '' ? '' : '+'),
       onnxruntime: runtimeVersion,
       node: process.version,
       diffusers: diffusers !== undefined,
@@ -131,9 +155,13 @@ const tracked = output('git', 'ls-files', '-z')
   .reduce((bytes, path) => bytes + statSync(join(root, path)).size, 0);
 /** What can be sent to a machine in one piece. */
 const limit = 64 * 2 ** 20;
-console.log(`${archive}: ${mib(size)} MiB, ${mib(size + tracked)} MiB with the repository's files (limit ${mib(limit)})`);
-if (diffusers === undefined) console.warn('without diffusers: PyTorch cannot be timed; set DIFFUSERS_SRC, or DM_PYTHON to a Python that has it');
-if (dit === undefined) console.warn('without facebookresearch/DiT: its models cannot be timed in PyTorch; set DIT_SRC to a checkout');
+console.log(
+  `${archive}: ${mib(size)} MiB, ${mib(size + tracked)} MiB with the repository's files (limit ${mib(limit)})`,
+);
+if (diffusers === undefined)
+  console.warn('without diffusers: PyTorch cannot be timed; set DIFFUSERS_SRC, or DM_PYTHON to a Python that has it');
+if (dit === undefined)
+  console.warn('without facebookresearch/DiT: its models cannot be timed in PyTorch; set DIT_SRC to a checkout');
 if (size + tracked > limit) {
   console.error('The archive and the repository are larger than the limit.');
   process.exitCode = 1;
@@ -158,6 +186,7 @@ function packageFolder(from, name) {
 function findVulkan() {
   const places = ['/usr/lib/x86_64-linux-gnu', '/usr/lib64', '/usr/lib'].map((place) => join(place, 'libvulkan.so.1'));
   const found = places.find((path) => existsSync(path));
-  if (found === undefined) throw new Error(`no Vulkan loader: none of ${places.join(', ')} exists. Install libvulkan1.`);
+  if (found === undefined)
+    throw new Error(`no Vulkan loader: none of ${places.join(', ')} exists. Install libvulkan1.`);
   return realpathSync(found);
 }

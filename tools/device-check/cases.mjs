@@ -51,7 +51,12 @@ const dit = {
 /** Small models, one or more per family. */
 const families = [
   training('unet', 'UNet2DModel', unet, 2),
-  training('unet-conditional', 'UNet2DModel', { ...unet, num_class_embeds: 3, resnet_time_scale_shift: 'scale_shift' }, 2),
+  training(
+    'unet-conditional',
+    'UNet2DModel',
+    { ...unet, num_class_embeds: 3, resnet_time_scale_shift: 'scale_shift' },
+    2,
+  ),
   training('dit', 'DiT', dit, 2),
   training(
     'dit-transformer2d',
@@ -87,7 +92,12 @@ export const sizes = {
   tiny: {
     correctness: families,
     timing: [
-      training('unet-tiny', 'UNet2DModel', { ...unet, down_block_types: ['DownBlock2D', 'DownBlock2D'], up_block_types: ['UpBlock2D', 'UpBlock2D'] }, 1),
+      training(
+        'unet-tiny',
+        'UNet2DModel',
+        { ...unet, down_block_types: ['DownBlock2D', 'DownBlock2D'], up_block_types: ['UpBlock2D', 'UpBlock2D'] },
+        1,
+      ),
       {
         ...training('ddim-tiny', 'UNet2DModel', unet, 1),
         kind: 'sampling',

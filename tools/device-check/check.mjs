@@ -29,9 +29,11 @@ const { values } = parseArgs({
 });
 const [minutes, rounds, steps] = [values.minutes, values.rounds, values.steps].map(Number);
 if (!(minutes > 0)) throw new RangeError(`--minutes must be > 0, got ${values.minutes}`);
-if (!Number.isInteger(rounds) || rounds < 1) throw new RangeError(`--rounds must be an integer >= 1, got ${values.rounds}`);
+if (!Number.isInteger(rounds) || rounds < 1)
+  throw new RangeError(`--rounds must be an integer >= 1, got ${values.rounds}`);
 if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`--steps must be an integer >= 1, got ${values.steps}`);
-if (values.size !== 'full' && values.size !== 'tiny') throw new RangeError(`--size must be full or tiny, got ${values.size}`);
+if (values.size !== 'full' && values.size !== 'tiny')
+  throw new RangeError(`--size must be full or tiny, got ${values.size}`);
 const { correctness, timing } = sizes[values.size];
 
 const began = performance.now();
@@ -57,7 +59,12 @@ const report = {
   seconds: 0,
   kit: JSON.parse(readFileSync(join(here, '../kit.json'), 'utf8')),
   card: card(),
-  machine: { cpu: cpus()[0]?.model, cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30), kernel: release() },
+  machine: {
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+  },
   vulkan: Object.fromEntries(
     ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'LD_LIBRARY_PATH'].map((name) => [name, process.env[name] ?? null]),
   ),
@@ -120,7 +127,12 @@ async function runPart(part, contender, benchCase, settings) {
     return undefined;
   }
   const peak = memory.start();
-  const result = await runContender({ ...contender, seconds: round(0, seconds) }, benchCase, { threads, scratch, optimizer, ...settings });
+  const result = await runContender({ ...contender, seconds: round(0, seconds) }, benchCase, {
+    threads,
+    scratch,
+    optimizer,
+    ...settings,
+  });
   const peakDeviceMb = peak();
   if (typeof result === 'string') {
     end(result);
@@ -229,7 +241,9 @@ function summarizeCase({ name, kind, batch }) {
       contender,
       ...summarize(list),
       ms: list.map(({ ms }) => ms.map((value) => round(2, value))),
-      ...(last.peakDeviceMb !== undefined && { peakDeviceMb: round(0, Math.max(...list.map((t) => t.peakDeviceMb ?? 0))) }),
+      ...(last.peakDeviceMb !== undefined && {
+        peakDeviceMb: round(0, Math.max(...list.map((t) => t.peakDeviceMb ?? 0))),
+      }),
       ...(last.copiedBytes !== undefined && { copiedBytes: last.copiedBytes }),
       check: last.check,
       /** Relative difference of the loss of the first step, or of the samples, from the first contender. */
@@ -298,7 +312,12 @@ for (let index = 0; index < rounds; index++) {
 async function waiting() {
   const args = ['--json', '--steps', values.size === 'tiny' ? '6' : '60'];
   const size = values.size === 'tiny' ? ['--images', '64', '--batch', '4'] : ['--images', '20000', '--batch', '128'];
-  const idle = { name: 'idle', seconds: 60, request: {}, command: () => [process.execPath, 'data-wait.mjs', ...args, ...size] };
+  const idle = {
+    name: 'idle',
+    seconds: 60,
+    request: {},
+    command: () => [process.execPath, 'data-wait.mjs', ...args, ...size],
+  };
   const real = {
     ...idle,
     name: values.device,
@@ -312,7 +331,12 @@ async function waiting() {
   };
   report.waiting = {};
   for (const contender of [idle, real]) {
-    report.waiting[contender.name] = (await runPart(`waiting for data, ${contender.name}`, contender, timing[0], {})) ?? {
+    report.waiting[contender.name] = (await runPart(
+      `waiting for data, ${contender.name}`,
+      contender,
+      timing[0],
+      {},
+    )) ?? {
       failed: report.parts.at(-1)?.failed,
     };
     save();
@@ -329,9 +353,15 @@ for (const one of report.timing) {
   console.log(`\n${one.case}`);
   for (const { contender, medianMs, peakDeviceMb } of one.contenders) {
     const ratio = one.relativeThroughput[contender];
-    const columns = [`${medianMs} ms`, peakDeviceMb && `${peakDeviceMb} MiB`, ratio && `our throughput is ${ratio} of it`];
+    const columns = [
+      `${medianMs} ms`,
+      peakDeviceMb && `${peakDeviceMb} MiB`,
+      ratio && `our throughput is ${ratio} of it`,
+    ];
     console.log(`  ${contender.padEnd(34)} ${columns.filter(Boolean).join(', ')}`);
   }
 }
-console.log(`\n${report.correctness.length - wrong.length} of ${report.correctness.length} models correct; results in ${out}`);
+console.log(
+  `\n${report.correctness.length - wrong.length} of ${report.correctness.length} models correct; results in ${out}`,
+);
 process.exitCode = wrong.length === 0 ? 0 : 1;

@@ -11,6 +11,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, type TestContex
 import { latestCheckpoint } from './checkpoint/checkpoint-folder.js';
 import { initialState } from './checkpoint/state.js';
 import { resolveConfig } from './config/resolve.js';
+import { defaultPreset } from './config/presets.js';
 import type { PartialConfig } from './config/schema.js';
 import { runFolder } from './run/run-folder.js';
 import { checkEngine } from './setup/check-engine.js';
@@ -95,6 +96,18 @@ describe('the first steps on the device, with losses and moments of the CPU', ()
       3,
       context,
     ));
+});
+
+it('the first step of the default preset, for which 12.7 kB cross the bus instead of 20.4 MB', async ({ skip }) => {
+  if (reason !== undefined) return skipLoudly(skip, reason);
+  const config: PartialConfig = { preset: defaultPreset, batchSize: 2, totalSteps: 1, out: join(folder, 'run') };
+  const [cpu, gpu] = [await steps(config, 'cpu', 1), await steps(config, 'webgpu', 1)];
+  expect(gpu.losses[0]! / cpu.losses[0]!).toBeCloseTo(1, 5);
+  expect(gpu.gradNorms[0]! / cpu.gradNorms[0]!).toBeCloseTo(1, 4);
+  expect(gpu.moments).toBeAllClose(cpu.moments, { rtol: 1e-4, relativeTo: 'largest' });
+  // Before, the state crossed the bus in both directions.
+  expect(2 * gpu.stateBytes + gpu.copiedBytes).toBeCloseTo(20.4e6, -5);
+  expect(gpu.copiedBytes).toBeLessThan(13_000);
 });
 
 it('trains, samples, saves, is stopped and resumes, with the bits of an uninterrupted run', async ({ skip }) => {
