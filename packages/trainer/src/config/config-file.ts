@@ -1,6 +1,6 @@
 /** Reading configuration files in JSON or YAML. */
-import { parseJson, readTextFile } from '@dm/files';
-import { parse as parseYaml } from 'yaml';
+import { maxJsonDepth, parseJson, readTextFile } from '@dm/files';
+import { CST, Lexer, parse as parseYaml, Parser } from 'yaml';
 import { messageOf, UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
 import { isOfFormerShape, migrateConfig } from './migration.js';
@@ -22,14 +22,44 @@ export function configFile(path: string): Layer {
 /** Largest configuration file that is read, in bytes: 16 MiB. */
 const maxConfigBytes = 2 ** 24;
 
+/** Limits of a YAML file. The time that `yaml` takes is quadratic in the number of keys, and in the number of aliases. */
+const maxYamlTokens = 50_000;
+const maxYamlAliases = 100;
+
+/**
+ * Why a YAML file should not be given to `yaml`, if so. Its composer is recursive, and Node can abort instead of throwing
+ * a RangeError if the stack overflows while a regular expression is compiled; its lexer and its parser are not recursive.
+ */
+function excessOf(text: string): string | undefined {
+  const parser = new Parser();
+  let [tokens, aliases, previous] = [0, 0, ''];
+  for (const lexeme of new Lexer().lex(text)) {
+    for (const _finished of parser.next(lexeme));
+    // A scalar's text, which may begin with any character, follows the scalar token.
+    if (lexeme.startsWith('*') && previous !== CST.SCALAR) aliases++;
+    previous = lexeme;
+    if (++tokens > maxYamlTokens) {
+      return `it has more than ${maxYamlTokens} names, values, and punctuation marks; use a JSON file`;
+    }
+    if (aliases > maxYamlAliases) return `it has more than ${maxYamlAliases} aliases`;
+    // Most levels take one entry of the stack.
+    if (parser.stack.length > 2 * maxJsonDepth) return `it is nested more than ${maxJsonDepth} levels deep`;
+  }
+  return undefined;
+}
+
 /** Converts YAML to JSON text, which also rejects circular aliases. */
 function yamlToJson(text: string, path: string): string {
+  const invalid = (reason: string, cause?: unknown) =>
+    new UserError(`${path} is not valid YAML: ${reason}.`, { code: 'CONFIG_INVALID', cause });
+  const excess = excessOf(text);
+  if (excess !== undefined) throw invalid(excess);
   try {
     return JSON.stringify(parseYaml(text)) ?? 'null';
   } catch (error) {
-    // The first line of a YAML error is the message, the others quote the source. A RangeError is a stack overflow.
-    const [reason] = error instanceof RangeError ? ['it is nested too deeply'] : messageOf(error).split(/:?\n/, 1);
-    throw new UserError(`${path} is not valid YAML: ${reason}.`, { code: 'CONFIG_INVALID', cause: error });
+    // The first line of a YAML error is the message, the others quote the source.
+    const [reason] = messageOf(error).split(/:?\n/, 1);
+    throw invalid(reason!, error);
   }
 }
 

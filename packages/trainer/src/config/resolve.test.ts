@@ -9,6 +9,8 @@ import { configFile } from './config-file.js';
 import { assignment, resolveConfig } from './resolve.js';
 import { UserError } from '../errors.js';
 
+const numbered = (count: number, line: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => line(i)).join('');
 const layer = (value: unknown, source = 'test') => ({ source, value: value as PartialConfig });
 const resolve = (value: unknown) => resolveConfig([layer(value)]);
 const invalid = (...contains: string[]) => ({ type: UserError, code: 'CONFIG_INVALID', contains });
@@ -71,20 +73,30 @@ describe('resolving', () => {
     });
     writeFileSync(yaml, 'optimizer:\n  lr: 1\n lr: 2\n');
     expect(() => configFile(yaml)).toThrowWith(invalid('my.yaml', 'YAML', 'line 3'));
-    for (const [file, hostile] of [
+    for (const [file, hostile, ...reasons] of [
       [yaml, 'model: &a [*a]\n'], // a circle
-      [yaml, `model: ${'['.repeat(50_000)}`],
-      [yaml, `${'- '.repeat(50_000)}a`],
-      [
-        yaml,
-        `a: &a [x,x,x,x,x,x,x,x,x]\n${['b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].map((name, i) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[i]}`).join()}]\n`).join('')}`,
-      ],
-      [path, `{"model":${'['.repeat(1e6)}`],
-      [path, `{"model":${'{"a":'.repeat(5000)}1${'}'.repeat(5001)}`],
+      [yaml, `model: ${'['.repeat(50_000)}`, 'nested'],
+      [yaml, `model: ${'{a: '.repeat(50_000)}`, 'nested'],
+      [yaml, `${'- '.repeat(50_000)}a`, 'nested'],
+      [yaml, `${'? '.repeat(50_000)}a`, 'nested'],
+      [yaml, `model: ${'['.repeat(101)}${']'.repeat(101)}`, 'nested'],
+      // Nested by aliases, each of the one before.
+      [yaml, `a0: &a0 []\n${numbered(2000, (i) => `a${i + 1}: &a${i + 1} [*a${i}]\n`)}`, 'aliases'],
+      [yaml, `a0: &a0 []\n${numbered(90, (i) => `a${i + 1}: &a${i + 1} [[*a${i}]]\n`)}`, 'nested'],
+      // Each is nine of the one before.
+      [yaml, `a0: &a0 [x]\n${numbered(10, (i) => `a${i + 1}: &a${i + 1} [${Array(9).fill(`*a${i}`).join()}]\n`)}`],
+      [yaml, numbered(30_000, (i) => `a${i}: 1\n`), 'JSON file'],
+      [path, `{"model":${'['.repeat(1e6)}`, 'nested'],
+      [path, `{"model":${'{"a":'.repeat(5000)}1${'}'.repeat(5001)}`, 'nested'],
     ] as const) {
       writeFileSync(file, hostile);
-      expect(() => configFile(file)).toThrowWith(invalid(file));
+      expect(() => configFile(file)).toThrowWith(invalid(file, ...reasons));
     }
+    // Brackets that nest nothing, text that only looks like aliases, and 50 aliases.
+    writeFileSync(yaml, `data: "${'['.repeat(300)}" # ${'['.repeat(300)}\n`);
+    expect(configFile(yaml).value.data).toHaveLength(300);
+    writeFileSync(yaml, `a: &a 1\nb: [${Array(50).fill('*a').join()}]\ndata: |\n${'  *a\n'.repeat(300)}`);
+    expect(configFile(yaml).value.data).toBe('*a\n'.repeat(300));
     writeFileSync(yaml, 'optimizer:\n  lrr: 1\n');
     expect(() => resolveConfig([configFile(yaml)])).toThrowWith(unknownField(yaml, '"optimizer.lrr"', 'mean "lr"'));
     writeFileSync(yaml, '- 1\n');

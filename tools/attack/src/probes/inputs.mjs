@@ -443,6 +443,12 @@ export function sizes() {
       args: ['train', '--config', 'config.json', '--out', 'run'],
     }),
   };
+  /** @type {Record<string, (i: number) => string>} */
+  const yamlLines = {
+    keys: (i) => `a${i}: 1\n`,
+    'block sequences': () => '- ',
+    aliases: (i) => `a${i}: &a${i} [${i > 0 ? `*a${i - 1}` : ''}]\n`,
+  };
   const closed = `${deep}${']'.repeat(200_000)}`;
   return [
     ...Object.entries(places).flatMap(([name, probe]) =>
@@ -456,6 +462,13 @@ export function sizes() {
         ...probe(text),
       })),
     ),
+    ...Object.entries(yamlLines).map(([what, line]) => ({
+      kind: 'B13 deep and wide',
+      name: `YAML configuration, ${what}`,
+      prepare: (/** @type {Place} */ { write }) =>
+        void write('config.yaml', Array.from({ length: 50_000 }, (_, i) => line(i)).join('')),
+      args: ['train', '--config', 'config.yaml', '--dry-run'],
+    })),
     {
       kind: 'B13 many images',
       name: '200 000 images in one class',
