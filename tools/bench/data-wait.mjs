@@ -41,11 +41,12 @@ if (![rate, batch, steps, images, bar].every((value) => value >= 0) || batch < 1
 if (values.model !== 'default' && values.model !== 'tiny') {
   throw new RangeError(`--model must be default or tiny, got ${values.model}`);
 }
-/** One block of 8 channels. */
+/** Two blocks of 4 channels, without attention. */
 const tiny = {
-  block_out_channels: [8],
-  down_block_types: ['DownBlock2D'],
-  up_block_types: ['UpBlock2D'],
+  block_out_channels: [4, 4],
+  down_block_types: ['DownBlock2D', 'DownBlock2D'],
+  up_block_types: ['UpBlock2D', 'UpBlock2D'],
+  add_attention: false,
   layers_per_block: 1,
   norm_num_groups: 4,
 };

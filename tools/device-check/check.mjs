@@ -310,8 +310,8 @@ for (let index = 0; index < rounds; index++) {
 
 /** The fraction of a training step spent waiting for its batch. */
 async function waiting() {
-  const args = ['--json', '--steps', values.size === 'tiny' ? '6' : '60'];
-  const size = values.size === 'tiny' ? ['--images', '64', '--batch', '4'] : ['--images', '20000', '--batch', '128'];
+  const args = ['--json', '--steps', values.size === 'tiny' ? '4' : '60'];
+  const size = values.size === 'tiny' ? ['--images', '64', '--batch', '2'] : ['--images', '20000', '--batch', '128'];
   const idle = {
     name: 'idle',
     seconds: 60,

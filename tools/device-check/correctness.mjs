@@ -18,7 +18,7 @@ async function run(options) {
   const state = await program.load(initial);
   /** @type {number[]} */
   const losses = [];
-  /** @type {import('@dm/ops').NdArray | undefined} */
+  /** @type {ArrayLike<number> | undefined} */
   let moments;
   let copiedBytes = 0;
   for (let step = 0; step < request.steps; step++) {
@@ -26,12 +26,12 @@ async function run(options) {
     const { loss } = await program.run(state, { ...training.batch(step), ...training.scalars(step) });
     losses.push(loss.data[0]);
     copiedBytes = counters.copiedBytes - before;
-    moments ??= (await state.read(['m']))['m'];
+    moments ??= (await state.read(['m']))['m'].data;
   }
   const info = engine.info;
   await engine.dispose();
   const stateBytes = Object.values(initial).reduce((bytes, { data }) => bytes + data.byteLength, 0);
-  return { losses, moments: moments?.data ?? [], copiedBytes, stateBytes, ms: performance.now() - began, info };
+  return { losses, moments: moments ?? [], copiedBytes, stateBytes, ms: performance.now() - began, info };
 }
 
 const cpu = await run();

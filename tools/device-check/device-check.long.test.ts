@@ -69,7 +69,7 @@ it(
     expect(status, stdout + stderr).toBe(0);
     const { finished, correctness, timing, waiting } = results();
     expect(finished).toBe(true);
-  expect(statSync(archive).size).toBeLessThan(48 * 2 ** 20);
+    expect(statSync(archive).size).toBeLessThan(48 * 2 ** 20);
     expect(correctness.map(({ case: name, correct }) => [name, correct])).toEqual(
       ['unet', 'unet-conditional', 'dit', 'dit-transformer2d', 'uvit'].map((name) => [name, true]),
     );
