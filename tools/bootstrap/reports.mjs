@@ -1,5 +1,6 @@
 // Sums vitest's JSON reports, one per project. Nx restores them with cached results, so those are counted too.
 import { existsSync, readFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 
 /**
  * @typedef {object} Tally
@@ -90,7 +91,7 @@ const MAX_LINES = 60;
  * @returns {{ task: string, lines: string[] }[]}
  */
 export function failedTasks(output) {
-  const lines = output.replaceAll(/\u001B\[[\d;]*m/g, '').split('\n');
+  const lines = stripVTControlCharacters(output).split('\n');
   /** @type {Map<string, string[]>} */
   const outputs = new Map();
   /** @type {string[]} */

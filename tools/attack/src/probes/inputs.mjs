@@ -462,11 +462,11 @@ export function sizes() {
         ...probe(text),
       })),
     ),
-    ...Object.entries(yamlLines).map(([what, line]) => ({
+    ...Object.entries(yamlLines).map(([what, lineOf]) => ({
       kind: 'B13 deep and wide',
       name: `YAML configuration, ${what}`,
       prepare: (/** @type {Place} */ { write }) =>
-        void write('config.yaml', Array.from({ length: 50_000 }, (_, i) => line(i)).join('')),
+        void write('config.yaml', Array.from({ length: 50_000 }, (_, i) => lineOf(i)).join('')),
       args: ['train', '--config', 'config.yaml', '--dry-run'],
     })),
     {
