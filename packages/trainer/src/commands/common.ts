@@ -1,5 +1,7 @@
 /** Options and argument parsers that all commands share. */
+import { devices, type Device } from '@dm/jit';
 import { Option, type Command } from 'commander';
+import { engineNames } from '../config/names.js';
 import { UserError } from '../errors.js';
 
 export interface CommonFlags {
@@ -12,6 +14,21 @@ export function withCommonOptions(command: Command): Command {
   return command
     .addOption(new Option('--json', 'print JSON Lines, for other programs'))
     .addOption(new Option('--debug', 'print the stack trace of an error'));
+}
+
+export interface EngineFlags {
+  readonly engine?: string;
+  readonly device?: Device;
+  readonly threads?: number;
+}
+
+/** Adds `--engine`, `--device`, and `--threads`; without `engine`, the default is the run's. */
+export function withEngineOptions(command: Command, engine?: string): Command {
+  const ofRun = engine === undefined ? " (default: the run's)" : '';
+  return command
+    .option('--engine <name>', `compute engine: ${engineNames.join(', ')}${ofRun}`, engine)
+    .addOption(new Option('--device <name>', `device of the engine onnx${ofRun}`).choices(devices))
+    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
 }
 
 /** The number that the text spells; otherwise the text itself, which the schema then rejects with the field's name. */

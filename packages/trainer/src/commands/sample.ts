@@ -2,13 +2,12 @@
 import { ddpmVariances, samplers, spacings } from '@dm/core';
 import { Command } from 'commander';
 import { assignment, nest, type Layer } from '../config/resolve.js';
-import { engineNames } from '../config/names.js';
 import { UserError } from '../errors.js';
 import { checkImageOutput, writeImages } from '../files/images.js';
 import { generateSamples, type GenerateSamplesOptions } from '../sampling/generate-samples.js';
 import { formatDuration } from '../terminal/progress.js';
 import { print, printJson, printNote } from '../terminal/output.js';
-import { numeric, withCommonOptions, type CommonFlags } from './common.js';
+import { numeric, withCommonOptions, withEngineOptions, type CommonFlags } from './common.js';
 
 interface SampleFlags extends CommonFlags, Omit<GenerateSamplesOptions, 'onNote' | 'sampling'> {
   readonly out: string;
@@ -77,10 +76,8 @@ export function sampleCommand(): Command {
       '--label <classes>',
       'classes to cycle through, by name or number, comma-separated, for a conditional model (default: all)',
     )
-    .option('--seed <n>', 'random seed of the noise (default: 0)', numeric)
-    .option('--engine <name>', `compute engine: ${engineNames.join(', ')} (default: the run's)`)
-    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
-  return withCommonOptions(command).action(run);
+    .option('--seed <n>', 'random seed of the noise (default: 0)', numeric);
+  return withCommonOptions(withEngineOptions(command)).action(run);
 }
 
 async function run(flags: SampleFlags): Promise<void> {

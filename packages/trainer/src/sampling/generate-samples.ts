@@ -60,6 +60,8 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
   readonly seed?: number;
   /** Compute engine. Default: the run's. */
   readonly engine?: string;
+  /** Device of the engine `onnx`. Default: the run's, or `cpu` if `engine` is given. */
+  readonly device?: string;
   readonly threads?: number;
   /** Receives messages about skipped checkpoints. */
   readonly onNote?: (text: string) => void;
@@ -136,7 +138,7 @@ export function readSelectedCheckpoint({
 /** The run's configuration, overridden by the given options. */
 export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesOptions): Config {
   const layer = (source: string, value: PartialConfig): Layer => ({ source, value });
-  const { steps, sampler, overrides = [], guidance, guidanceInterval, engine, threads } = options;
+  const { steps, sampler, overrides = [], guidance, guidanceInterval, engine, device, threads } = options;
   for (const { source, value } of overrides) {
     const other = Object.keys(value).find((key) => key !== 'sampler');
     if (other !== undefined) {
@@ -156,6 +158,7 @@ export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesO
     ...(engine === undefined
       ? []
       : [layer('--engine', { engine: engine as Config['engine'], threads: null, device: 'cpu' })]),
+    ...(device === undefined ? [] : [layer('--device', { device: device as Config['device'] })]),
     ...(threads === undefined ? [] : [layer('--threads', { threads })]),
   ]);
 }

@@ -2,7 +2,6 @@
 import { bucketCoordinates, difficulty, type BucketCoordinate } from '@dm/eval';
 import { Command, Option } from 'commander';
 import { atomicWriteFile } from '../../files/atomic-write.js';
-import { engineNames } from '../../config/names.js';
 import { UserError } from '../../errors.js';
 import { readDifficulty, type DifficultyLog } from '../../eval/difficulty/file.js';
 import { difficultyLines } from '../../eval/difficulty/table.js';
@@ -10,10 +9,17 @@ import { probeCheckpoints } from '../../eval/difficulty/probe-checkpoints.js';
 import { difficultyPlot } from '../../plot/difficulty-plot.js';
 import { runFolder } from '../../run/run-folder.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
-import { numbers, numeric, withCommonOptions, type CommonFlags } from '../common.js';
+import {
+  numbers,
+  numeric,
+  withCommonOptions,
+  withEngineOptions,
+  type CommonFlags,
+  type EngineFlags,
+} from '../common.js';
 import { createProgressBarFor } from './extractor-flags.js';
 
-interface DifficultyFlags extends CommonFlags {
+interface DifficultyFlags extends CommonFlags, EngineFlags {
   readonly checkpoints?: boolean;
   readonly within: number[];
   readonly window: number;
@@ -23,8 +29,6 @@ interface DifficultyFlags extends CommonFlags {
   readonly images: number;
   readonly seed: number;
   readonly weights: 'raw' | 'ema';
-  readonly engine?: string;
-  readonly threads?: number;
 }
 
 export function difficultyCommand(): Command {
@@ -48,10 +52,8 @@ export function difficultyCommand(): Command {
     .option('--seed <n>', 'random seed of the choice of images and of their noise', numeric, 0)
     .addOption(
       new Option('--weights <which>', 'which weights of the checkpoints').choices(['raw', 'ema']).default('raw'),
-    )
-    .option('--engine <name>', `compute engine: ${engineNames.join(', ')} (default: the run's)`)
-    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
-  return withCommonOptions(command).action(run);
+    );
+  return withCommonOptions(withEngineOptions(command)).action(run);
 }
 
 async function run(path: string, flags: DifficultyFlags): Promise<void> {

@@ -19,12 +19,12 @@ import {
 } from '../../eval/sets/open-set.js';
 import type { PreprocessingOptions } from '../../eval/sets/preprocessing.js';
 import { evaluationLines } from '../../eval/sets/table.js';
-import { engineNames, imageResizeNames } from '../../config/names.js';
+import { imageResizeNames } from '../../config/names.js';
 import { UserError } from '../../errors.js';
 import { atomicWriteFile } from '../../files/atomic-write.js';
 import { suggestion } from '../../config/suggestion.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
-import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
+import { numeric, withCommonOptions, withEngineOptions, type CommonFlags } from '../common.js';
 import {
   extractorOptions,
   createProgressBarFor,
@@ -39,7 +39,10 @@ import { trainExtractorCommand } from './train-extractor.js';
 type SetFlags = CommonFlags &
   ExtractorFlags &
   PreprocessingOptions &
-  Pick<OpenSetOptions, 'count' | 'seed' | 'skipBad' | 'best' | 'split' | 'steps' | 'sampler' | 'engine' | 'threads'> & {
+  Pick<
+    OpenSetOptions,
+    'count' | 'seed' | 'skipBad' | 'best' | 'split' | 'steps' | 'sampler' | 'engine' | 'device' | 'threads'
+  > & {
     /** False after --no-cache. */
     readonly cache: boolean;
   };
@@ -91,12 +94,11 @@ function about(): string {
 }
 
 function withSamplingOptions(command: Command): Command {
-  return command
+  command
     .option('--best', 'use the checkpoint with the best metric of a run instead of the newest')
     .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
-    .option('--sampler <name>', `sampler: ${Object.keys(samplers).join(', ')} (default: the run's)`)
-    .option('--engine <name>', `compute engine for sampling: ${engineNames.join(', ')} (default: the run's)`)
-    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
+    .option('--sampler <name>', `sampler: ${Object.keys(samplers).join(', ')} (default: the run's)`);
+  return withEngineOptions(command);
 }
 
 function withSetOptions(command: Command): Command {
@@ -159,7 +161,7 @@ async function writeSet(
 
 type ConsistencyFlags = CommonFlags &
   ExtractorFlags &
-  Pick<OpenSetOptions, 'count' | 'seed' | 'best' | 'steps' | 'sampler' | 'engine' | 'threads'> & {
+  Pick<OpenSetOptions, 'count' | 'seed' | 'best' | 'steps' | 'sampler' | 'engine' | 'device' | 'threads'> & {
     readonly noise?: string;
     readonly threshold: number;
     readonly levels?: number;

@@ -14,16 +14,15 @@ import {
 } from '@dm/eval';
 import { Command, Option } from 'commander';
 import { atomicWriteFile } from '../../files/atomic-write.js';
-import { engineNames } from '../../config/names.js';
 import { openRunObjective, type RunObjective } from '../../eval/landscape/run-objective.js';
 import { aligned, digits } from '../../eval/sets/table.js';
 import { bucketName } from '../../plot/difficulty-plot.js';
 import { interpolationPlot, planePlot, spectrumPlot } from '../../plot/landscape-plot.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
-import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
+import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
 import { createProgressBarFor } from './extractor-flags.js';
 
-interface LandscapeFlags extends CommonFlags {
+interface LandscapeFlags extends CommonFlags, EngineFlags {
   readonly points: number;
   readonly from: number;
   readonly to: number;
@@ -38,8 +37,6 @@ interface LandscapeFlags extends CommonFlags {
   readonly seed: number;
   readonly weights: 'raw' | 'ema';
   readonly best?: boolean;
-  readonly engine?: string;
-  readonly threads?: number;
   readonly out?: string;
 }
 
@@ -74,10 +71,8 @@ export function landscapeCommand(): Command {
       new Option('--weights <which>', 'which weights of the checkpoints').choices(['raw', 'ema']).default('raw'),
     )
     .option('--best', 'use the checkpoint with the best metric of a run instead of the newest')
-    .option('--engine <name>', `compute engine: ${engineNames.join(', ')} (default: the run's)`)
-    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric)
     .option('--out <folder>', 'write line.svg, plane.svg, spectrum.svg and landscape.json to this folder');
-  return withCommonOptions(command).action(run);
+  return withCommonOptions(withEngineOptions(command)).action(run);
 }
 
 interface Landscape {

@@ -1,11 +1,10 @@
 /** `dm eval throughput`. */
 import { Command } from 'commander';
-import { engineNames } from '../../config/names.js';
 import { openEngine } from '../../setup/engine.js';
 import { openExtractor } from '../../eval/extractors/extractor.js';
 import { measureThroughput, throughputText } from '../../eval/extractors/throughput.js';
 import { print, printJson } from '../../terminal/output.js';
-import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
+import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
 import {
   extractorOptions,
   createProgressBarFor,
@@ -13,12 +12,11 @@ import {
   type ExtractorFlags,
 } from './extractor-flags.js';
 
-interface ThroughputFlags extends CommonFlags, ExtractorFlags {
+interface ThroughputFlags extends CommonFlags, EngineFlags, ExtractorFlags {
   readonly count: number;
   readonly imageSize: number;
   readonly imageChannels: number;
   readonly engine: string;
-  readonly threads?: number;
 }
 
 export function throughputCommand(): Command {
@@ -28,15 +26,13 @@ export function throughputCommand(): Command {
   withExtractorOptions(command)
     .option('--count <n>', 'number of images', numeric, 1000)
     .option('--image-size <n>', 'image size in pixels', numeric, 32)
-    .option('--image-channels <n>', 'image channels: 1 or 3', numeric, 3)
-    .option('--engine <name>', `compute engine: ${engineNames.join(', ')}`, 'onnx')
-    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
-  return withCommonOptions(command).action(run);
+    .option('--image-channels <n>', 'image channels: 1 or 3', numeric, 3);
+  return withCommonOptions(withEngineOptions(command, 'onnx')).action(run);
 }
 
 async function run(flags: ThroughputFlags): Promise<void> {
-  const { count, imageSize, imageChannels, threads, json } = flags;
-  const engine = await openEngine(flags.engine, threads === undefined ? {} : { threads });
+  const { count, imageSize, imageChannels, json } = flags;
+  const engine = await openEngine(flags.engine, flags);
   const progress = createProgressBarFor(flags);
   try {
     const extractor = await openExtractor(flags.extractor, { engine, ...extractorOptions(flags) });

@@ -3,15 +3,14 @@ import { existsSync } from 'node:fs';
 import { datasetForms } from '@dm/data';
 import { Command } from 'commander';
 import { atomicWriteFile } from '../../files/atomic-write.js';
-import { engineNames } from '../../config/names.js';
 import { openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { trainExtractor } from '../../eval/extractors/train-extractor.js';
 import { print, printJson } from '../../terminal/output.js';
-import { numeric, withCommonOptions, type CommonFlags } from '../common.js';
+import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
 import { createProgressBarFor } from './extractor-flags.js';
 
-interface TrainExtractorFlags extends CommonFlags {
+interface TrainExtractorFlags extends CommonFlags, EngineFlags {
   readonly out: string;
   readonly epochs?: number;
   readonly batchSize?: number;
@@ -20,7 +19,6 @@ interface TrainExtractorFlags extends CommonFlags {
   readonly imageSize?: number;
   readonly imageChannels?: number;
   readonly engine: string;
-  readonly threads?: number;
 }
 
 export function trainExtractorCommand(): Command {
@@ -39,17 +37,15 @@ export function trainExtractorCommand(): Command {
     .option('--lr <rate>', 'peak learning rate (default: 0.002)', numeric)
     .option('--seed <n>', 'random seed of the initial weights and of the order of images', numeric, 0)
     .option('--image-size <n>', 'image size in pixels, for image folders', numeric)
-    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders', numeric)
-    .option('--engine <name>', `compute engine: ${engineNames.join(', ')}`, 'onnx')
-    .option('--threads <n>', 'number of engine threads (default: automatic)', numeric);
-  return withCommonOptions(command).action(run);
+    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders', numeric);
+  return withCommonOptions(withEngineOptions(command, 'onnx')).action(run);
 }
 
 async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
-  const { out, epochs, batchSize, lr, seed, imageSize, imageChannels, threads, json } = flags;
+  const { out, epochs, batchSize, lr, seed, imageSize, imageChannels, json } = flags;
   if (existsSync(out))
     throw new UserError(`${out} already exists. Choose another file with --out.`, { code: 'FILE_EXISTS' });
-  const engine = await openEngine(flags.engine, threads === undefined ? {} : { threads });
+  const engine = await openEngine(flags.engine, flags);
   const progress = createProgressBarFor(flags);
   try {
     const { file, sha256, testAccuracy, testImages, steps } = await trainExtractor({

@@ -18,7 +18,10 @@ import { readWeights } from '../../checkpoint/state.js';
 import { namedParameters } from '../../step/denoising-losses.js';
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
-export interface DenoiserOptions extends Pick<GenerateSamplesOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
+export interface DenoiserOptions extends Pick<
+  GenerateSamplesOptions,
+  'best' | 'engine' | 'device' | 'threads' | 'onNote'
+> {
   /** Number of noise levels, evenly spaced in the first model's timesteps. Default: 10. */
   readonly levels?: number;
   /** Number of images, chosen at random from the first run's data. Default: 64. */

@@ -8,7 +8,7 @@ import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface SameNoiseOptions extends Pick<
   GenerateSamplesOptions,
-  'best' | 'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'threads' | 'onNote'
+  'best' | 'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'device' | 'threads' | 'onNote'
 > {
   /** Samples per set. Default: as many as the shortest file of samples has, or 64 if there are no files. */
   readonly count?: number;

@@ -14,7 +14,8 @@ import { measure } from './recorder.js';
 import type { DifficultyLog } from './file.js';
 import { openNoiseProbe, type NoiseProbeOptions } from './noise-probe.js';
 
-export interface ProbeCheckpointsOptions extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'engine' | 'threads'> {
+export interface ProbeCheckpointsOptions
+  extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'engine' | 'device' | 'threads'> {
   /** Default: raw, the weights without averaging. */
   readonly weights?: 'raw' | 'ema';
   /** Receives messages about skipped checkpoints. */

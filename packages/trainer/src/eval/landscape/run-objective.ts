@@ -21,7 +21,7 @@ import {
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface RunObjectiveOptions
-  extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'best' | 'engine' | 'threads' | 'onNote'> {
+  extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'best' | 'engine' | 'device' | 'threads' | 'onNote'> {
   /** Default: raw, the weights without averaging. */
   readonly weights?: 'raw' | 'ema';
 }

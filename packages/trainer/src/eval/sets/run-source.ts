@@ -15,7 +15,7 @@ import { readWeights } from '../../checkpoint/state.js';
 
 export type RunSourceOptions = Pick<
   GenerateSamplesOptions,
-  'run' | 'checkpoint' | 'best' | 'steps' | 'sampler' | 'seed' | 'engine' | 'threads' | 'onNote'
+  'run' | 'checkpoint' | 'best' | 'steps' | 'sampler' | 'seed' | 'engine' | 'device' | 'threads' | 'onNote'
 > & { readonly count: number };
 
 /** A set of images that keeps an engine open until `dispose`. */
