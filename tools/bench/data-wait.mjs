@@ -16,7 +16,7 @@ import { quantile } from './summary.mjs';
 
 const { values } = parseArgs({
   options: {
-    /** Images per second of the step that computes nothing; 0 for a step that takes no time. */
+    /** Images per second of the step that computes nothing; with 0, it takes no time. */
     rate: { type: 'string', default: '2000' },
     /** Runs a training step on this device of the engine `onnx` instead. */
     device: { type: 'string' },

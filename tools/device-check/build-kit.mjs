@@ -1,4 +1,4 @@
-// Builds the kit of the device check: build/device-check.tar.xz, which runs on a bare Linux x64 machine. See README.md.
+// Builds the kit of the device check: dist/device-check.tar.xz, which runs on a bare Linux x64 machine. See README.md.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -18,7 +18,7 @@ import { build } from 'esbuild';
 const here = import.meta.dirname;
 const root = join(here, '../..');
 const bench = join(here, '../bench');
-const folder = join(here, 'build/device-check');
+const folder = join(here, 'dist/device-check');
 const archive = `${folder}.tar.xz`;
 const { env } = process;
 
@@ -31,7 +31,7 @@ if (process.platform !== 'linux' || process.arch !== 'x64') {
 /** @param {string} command @param {string[]} args */
 const output = (command, ...args) => execFileSync(command, args, { encoding: 'utf8', cwd: root }).trim();
 
-rmSync(join(here, 'build'), { recursive: true, force: true });
+rmSync(join(here, 'dist'), { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 
 // Our programs, from the built packages. sharp decodes image files, of which the check has none.

@@ -1,4 +1,4 @@
-/** The cases of the device check: those of tools/bench for timing, and small models of all families for correctness. */
+/** The cases of the device check: cases of tools/bench for timing, and small models of all families for correctness. */
 import { cases as benchCases } from '../bench/cases.mjs';
 
 /** @typedef {import('../bench/cases.mjs').Case} Case */

@@ -1,7 +1,7 @@
 // Compares training steps on a device with the CPU, from the same state: losses, and the first moments after the first
 // step. Parameters are not compared, since the first step of Adam is lr * sign(g), also of tiny gradients.
-// Reads a JSON object from standard input: { case, optimizer, options, threads, steps }; `options` are those of
-// `openOnnxEngine` for the device. Prints a line of JSON.
+// Reads a JSON object from standard input: { case, optimizer, options, threads, steps }; `options` select the
+// device, as in `openOnnxEngine`. Prints one JSON object.
 import { readFileSync } from 'node:fs';
 import { openEngine } from '../bench/contenders/engine.mjs';
 import { trainingOf } from '../bench/contenders/training.mjs';

@@ -13,7 +13,7 @@ const { env } = process;
 const folder = mkdtempSync(join(tmpdir(), 'dm-device-check-test-'));
 const bin = join(folder, 'bin');
 const out = join(folder, 'results.json');
-const archive = join(import.meta.dirname, 'build/device-check.tar.xz');
+const archive = join(import.meta.dirname, 'dist/device-check.tar.xz');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What run.sh calls. */

@@ -1,4 +1,4 @@
-/** Watches the memory in use on the first NVIDIA card, by all processes: WebGPU reports no memory of its own. */
+/** Watches the memory in use on the first NVIDIA card, by all processes: WebGPU does not report its memory. */
 import { spawn } from 'node:child_process';
 
 /** Milliseconds between two readings. */

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 
 const folder = mkdtempSync(join(tmpdir(), 'dm-device-check-kit-'));
 try {
-  execFileSync('tar', ['-xJf', join(import.meta.dirname, 'build/device-check.tar.xz'), '-C', folder]);
-  const out = join(import.meta.dirname, 'build/device-check.json');
+  execFileSync('tar', ['-xJf', join(import.meta.dirname, 'dist/device-check.tar.xz'), '-C', folder]);
+  const out = join(import.meta.dirname, 'dist/device-check.json');
   const { status } = spawnSync(join(folder, 'device-check/run.sh'), ['--out', out, ...process.argv.slice(2)], {
     stdio: 'inherit',
   });
