@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { adamMoments } from './adam-moments.js';
 import { checkNonNegative } from '@dm/ops';
-import { type Optimizer, zeroSlots } from './optimizer.js';
+import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 
 export interface AdamOptions {
@@ -29,7 +29,7 @@ export function adam(options: AdamOptions): Optimizer {
   const { weightDecay = 0 } = options;
   checkNonNegative('adam: weightDecay', weightDecay);
   const moments = adamMoments('adam', options);
-  return {
+  return withCheckedUpdate({
     name: 'adam',
     ...zeroSlots(moments.slots),
     scalars: moments.scalars,
@@ -38,5 +38,5 @@ export function adam(options: AdamOptions): Optimizer {
       const { direction, slots: next } = moments.update(penalized, slots, scalars);
       return { params: tf.sub(params, direction), slots: next };
     },
-  };
+  });
 }

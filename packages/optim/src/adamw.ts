@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { adamMoments } from './adam-moments.js';
-import { type Optimizer, zeroSlots } from './optimizer.js';
+import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
@@ -28,7 +28,7 @@ export interface AdamWOptions {
 export function adamW(options: AdamWOptions): Optimizer {
   const decay = decoupledDecay('adamW', options.weightDecay ?? 0.01);
   const moments = adamMoments('adamW', options);
-  return {
+  return withCheckedUpdate({
     name: 'adamW',
     ...zeroSlots(moments.slots),
     scalars: moments.scalars,
@@ -36,5 +36,5 @@ export function adamW(options: AdamWOptions): Optimizer {
       const { direction, slots: next } = moments.update(grads, slots, scalars);
       return { params: tf.sub(decay(params, scalars.lr!), direction), slots: next };
     },
-  };
+  });
 }

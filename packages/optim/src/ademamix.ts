@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { adamMoments } from './adam-moments.js';
 import { checkInRange, checkInteger, checkNonNegative, checkNumber } from '@dm/ops';
-import { type Optimizer, zeroSlots } from './optimizer.js';
+import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
 import type { StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
@@ -48,7 +48,7 @@ export function adEMAMix(options: AdEMAMixOptions): Optimizer {
     const inverse = (beta1 === 0 ? 0 : (1 - a) / Math.log(beta1)) + a / Math.log(beta3);
     return Math.exp(1 / inverse);
   };
-  return {
+  return withCheckedUpdate({
     name: 'adEMAMix',
     ...zeroSlots([...fast.slots, 'slow']),
     scalars(step) {
@@ -68,5 +68,5 @@ export function adEMAMix(options: AdEMAMixOptions): Optimizer {
         slots: { ...next, slow },
       };
     },
-  };
+  });
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkInRange } from '@dm/ops';
-import { type Optimizer, zeroSlots } from './optimizer.js';
+import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 import { decoupledDecay, type WeightDecay } from './weight-decay.js';
 
@@ -29,7 +29,7 @@ export function lion(options: LionOptions): Optimizer {
   const decay = decoupledDecay('lion', options.weightDecay ?? 0);
   const lr = asSchedule(options.lr);
   const b1 = asSchedule(beta1);
-  return {
+  return withCheckedUpdate({
     name: 'lion',
     ...zeroSlots(['m']),
     scalars: (step) => ({ lr: lr(step), beta1: b1(step), oneMinusBeta1: 1 - b1(step) }),
@@ -39,5 +39,5 @@ export function lion(options: LionOptions): Optimizer {
       const next = tf.sub(decay(params, scalars.lr!), tf.mul(tf.sign(mixed), scalars.lr!));
       return { params: next, slots: { m } };
     },
-  };
+  });
 }

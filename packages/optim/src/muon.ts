@@ -9,7 +9,7 @@ import {
   type Tensors,
 } from '@dm/ops';
 import { adamMoments } from './adam-moments.js';
-import { type Optimizer, zeroSlots } from './optimizer.js';
+import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
 export interface MuonOptions {
@@ -92,7 +92,7 @@ export function muon(options: MuonOptions): Optimizer {
     return { m, p: tf.sub(decayed, tf.mul(tf.reshape(step, [rows * cols]), s.muonLr!)) };
   };
 
-  return {
+  return withCheckedUpdate({
     name: 'muon',
     ...zeroSlots(moments.slots),
     scalars: (step) => ({
@@ -120,7 +120,7 @@ export function muon(options: MuonOptions): Optimizer {
       });
       return { params: tf.concat(p), slots: { m: tf.concat(m), v: tf.concat(v) } };
     },
-  };
+  });
 }
 
 /**

@@ -34,3 +34,23 @@ export function zeroSlots(slots: readonly string[]): Pick<Optimizer, 'slots' | '
     init: (size) => Object.fromEntries(slots.map((name) => [name, float32(new Float32Array(size))])),
   };
 }
+
+/**
+ * `optimizer`, whose `update` checks that it gets all slots and scalars.
+ * @throws {TypeError} from `update` if one is missing; TF.js's own error would not name it
+ */
+export function withCheckedUpdate(optimizer: Optimizer): Optimizer {
+  const { name, slots } = optimizer;
+  const check = (kind: string, given: Tensors, names: readonly string[]) => {
+    const missing = names.filter((one) => given[one] === undefined);
+    if (missing.length > 0) throw new TypeError(`${name}: update: ${kind} lacks ${missing.join(', ')}`);
+  };
+  return {
+    ...optimizer,
+    update(params, grads, given, scalars) {
+      check('slots', given, slots);
+      check('scalars', scalars, Object.keys(optimizer.scalars(0)));
+      return optimizer.update(params, grads, given, scalars);
+    },
+  };
+}

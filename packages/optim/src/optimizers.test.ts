@@ -59,6 +59,22 @@ describe('matches the reference over 100 steps to 1e-5', () => {
   });
 });
 
+it.each(Object.entries(optimizers))('%s names the slots and scalars that its update lacks', (_, optimizer) => {
+  const zeros = () => tf.zeros([layout.size]);
+  const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, zeros()]));
+  const scalars = Object.fromEntries(Object.keys(optimizer.scalars(0)).map((scalar) => [scalar, tf.scalar(1)]));
+  const { [Object.keys(scalars)[0]!]: __, ...fewer } = scalars;
+  expect(() => optimizer.update(zeros(), zeros(), slots, fewer)).toThrowWith({
+    type: TypeError,
+    contains: [optimizer.name, 'scalars', Object.keys(scalars)[0]!],
+  });
+  if (optimizer.slots.length === 0) return;
+  expect(() => optimizer.update(zeros(), zeros(), {}, scalars)).toThrowWith({
+    type: TypeError,
+    contains: [optimizer.name, ...optimizer.slots],
+  });
+});
+
 describe('momentum decay with compensation matches a plain float64 loop over 100 steps to 1e-5', () => {
   const steps = Array.from({ length: 100 }, (_, step) => {
     const tau = step / 100;

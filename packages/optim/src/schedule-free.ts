@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkInRange, checkInteger, checkNonNegative, checkPositive } from '@dm/ops';
-import { type Optimizer, zeroSlots } from './optimizer.js';
+import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
 import { prefixFold } from './step-schedule.js';
 
 export interface ScheduleFreeOptions {
@@ -43,7 +43,7 @@ export function scheduleFreeAdamW(options: ScheduleFreeOptions): Optimizer {
 
   const lrAt = (step: number): number => lr * Math.min(1, (step + 1) / Math.max(1, warmupSteps));
   const sumOfSquares = prefixFold(0, (sum, step) => sum + lrAt(step) ** 2);
-  return {
+  return withCheckedUpdate({
     name: owner,
     ...zeroSlots(['ahead', 'v']),
     scalars(step) {
@@ -66,7 +66,7 @@ export function scheduleFreeAdamW(options: ScheduleFreeOptions): Optimizer {
       const ahead = tf.mul(tf.sub(slots.ahead!, tf.mul(u, scalars.aheadStepSize!)), scalars.oneMinusShare!);
       return { params: tf.sub(pulled, tf.mul(u, scalars.stepSize!)), slots: { ahead, v } };
     },
-  };
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { checkChoice, checkInRange, checkNonNegative } from '@dm/ops';
-import { type Optimizer, zeroSlots } from './optimizer.js';
+import { type Optimizer, withCheckedUpdate, zeroSlots } from './optimizer.js';
 import { asSchedule, type StepSchedule } from './step-schedule.js';
 
 export interface SgdOptions {
@@ -33,7 +33,7 @@ export function sgd(options: SgdOptions): Optimizer {
   checkChoice('sgd: form', form, ['averaged', 'heavyBall']);
   const lr = asSchedule(options.lr);
   const beta = asSchedule(momentum);
-  return {
+  return withCheckedUpdate({
     name: 'sgd',
     ...zeroSlots(['m']),
     scalars: (step) => ({
@@ -48,5 +48,5 @@ export function sgd(options: SgdOptions): Optimizer {
       const direction = nesterov ? tf.add(tf.mul(m, scalars.beta!), gained) : m;
       return { params: tf.sub(params, tf.mul(direction, scalars.lr!)), slots: { m } };
     },
-  };
+  });
 }

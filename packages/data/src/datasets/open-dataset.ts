@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { fileKind } from '@dm/files';
 import { openNpy, openNpz } from './npy.js';
 import { openCifar100, openCifar10Binary } from './cifar-binary.js';
 import { openCifar10 } from './cifar10.js';
@@ -114,7 +115,9 @@ function imageFileOptions(
   { size, channels, resize, skipBad, limits = {} }: OpenDatasetOptions,
 ): ImageFileOptions {
   if (size === undefined)
-    throw new DataError(`Data set '${spec}': image files need a size, such as 32.`, { code: 'DATA_OPTION' });
+    throw new DataError(`Data set '${spec}': image files need a size, such as 32: size (--image-size).`, {
+      code: 'DATA_OPTION',
+    });
   return {
     size,
     limits,
@@ -140,6 +143,18 @@ function findLabels(images: string): string | undefined {
 }
 
 function unknownDataset(spec: string, kind: string): DataError {
+  const found = fileKind(spec);
+  if (found === 'folder') {
+    return new DataError(`Data set '${spec}' is a folder. If it contains images, write folder:${spec}.`, {
+      code: 'DATA_UNKNOWN',
+    });
+  }
+  // A path, rather than a mistyped name or kind.
+  if (found === undefined && /^([A-Za-z]:)?[^:]*[\\/]/.test(spec)) {
+    return new DataError(`Data set '${spec}': no such file or folder, and not one of ${datasetForms.join(', ')}.`, {
+      code: 'DATA_UNKNOWN',
+    });
+  }
   const kinds = [...Object.keys(named), ...Object.keys(byKind)];
   const [nearest] = kinds
     .map((name) => ({ name, distance: editDistance(kind.toLowerCase(), name) }))

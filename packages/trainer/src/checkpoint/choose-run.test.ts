@@ -4,7 +4,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { acquireLock } from '../run/lock.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
+import { UserError } from '../errors.js';
 import { chooseRun } from './choose-run.js';
+import { resolveCheckpoint } from './resolve.js';
 
 let folder: string;
 let runs: string;
@@ -32,6 +34,21 @@ async function run(name: string, steps: 1 | 2, at: number): Promise<void> {
   cpSync(trained, out, { recursive: true });
   for (const file of ['', ...readdirSync(out)]) utimesSync(join(out, file), at, at);
 }
+
+it('names the runs in a folder that is given as a run', async () => {
+  await run('first', 1, 1000);
+  await run('second', 2, 2000);
+  expect(() => resolveCheckpoint({ run: runs }, [])).toThrowWith({
+    type: UserError,
+    code: 'CHECKPOINT_NOT_FOUND',
+    contains: [join(runs, 'first'), '1 more'],
+  });
+  expect(() => resolveCheckpoint({ run: join(runs, 'none') }, [])).toThrowWith({
+    type: UserError,
+    code: 'CHECKPOINT_NOT_FOUND',
+    contains: 'dm',
+  });
+});
 
 it('chooses the most recently used run that is unfinished, or finished, and says which', async () => {
   await run('old', 1, 1000);

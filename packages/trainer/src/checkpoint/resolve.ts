@@ -1,12 +1,12 @@
 /** Finds the checkpoint to read, given a run or a checkpoint. */
-import { dmCommand, insideFolder } from '@dm/files';
-import { basename } from 'node:path';
+import { dmCommand, fileKind, insideFolder, listFolder } from '@dm/files';
+import { basename, join } from 'node:path';
 import { parseBest, type Best } from './best.js';
 import { latestCheckpoint } from './checkpoint-folder.js';
 import { isCheckpoint, isDamage, readCheckpoint, type Checkpoint } from './checkpoint.js';
 import { checkpointPath } from './layout.js';
 import { messageOf, UserError } from '../errors.js';
-import { runFolder } from '../run/run-folder.js';
+import { hasRun, runFolder } from '../run/run-folder.js';
 
 /** Exactly one of `run` and `checkpoint` must be given. */
 export interface CheckpointChoice {
@@ -40,9 +40,16 @@ export function resolveCheckpoint(
   const { checkpoint: latest, skipped } = latestCheckpoint(runFolder(run).checkpoints, only);
   for (const { path, reason } of skipped) onNote(`skipped ${path}: ${reason}`);
   if (latest !== undefined) return latest;
-  throw new UserError(`There is no valid checkpoint in ${run}. Train one: ${dmCommand(['train'], { out: run })}`, {
-    code: 'CHECKPOINT_NOT_FOUND',
-  });
+  throw new UserError(`There is no valid checkpoint in ${run}. ${hintFor(run)}`, { code: 'CHECKPOINT_NOT_FOUND' });
+}
+
+/** What to do if `run` has no checkpoint: it may be the folder in which runs are. */
+function hintFor(run: string): string {
+  const isParent = fileKind(run) === 'folder' && !hasRun(runFolder(run));
+  const runs = isParent ? listFolder(run).map(({ name }) => join(run, name)) : [];
+  const [first, ...more] = runs.filter((path) => hasRun(runFolder(path)));
+  if (first === undefined) return `Train one: ${dmCommand(['train'], { out: run })}`;
+  return `It contains runs. Choose one, such as ${first}${more.length === 0 ? '' : ` (and ${more.length} more)`}.`;
 }
 
 function bestCheckpoint(run: string, only: readonly string[]): Checkpoint {

@@ -67,8 +67,12 @@ export function dataCommand(): Command {
 
 function withSourceOptions(command: Command): Command {
   return withCommonOptions(command)
-    .option('--image-size <n>', 'image size in pixels, for image folders, zip archives and emoji', numeric)
-    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders and zip archives', numeric)
+    .option(
+      '--image-size <n>',
+      'image size in pixels, for image folders, zip archives and emoji (default: 64 for emoji)',
+      numeric,
+    )
+    .option('--image-channels <n>', 'image channels, 1 or 3, for image folders and zip archives (default: 3)', numeric)
     .addOption(
       new Option(
         '--image-resize <method>',
@@ -76,7 +80,9 @@ function withSourceOptions(command: Command): Command {
           `(default: ${imageResizeNames[0]})`,
       ).choices(imageResizeNames),
     )
-    .addOption(new Option('--split <name>', 'split of data sets that have both').choices(['train', 'test']))
+    .addOption(
+      new Option('--split <name>', 'split of data sets that have both (default: train)').choices(['train', 'test']),
+    )
     .option('--skip-bad', 'skip and list images that cannot be decoded, instead of stopping at the first')
     .addOption(
       allowRepeated(
@@ -178,7 +184,7 @@ function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetD
     ...(classes.length === 0
       ? ['no labels']
       : [
-          `${classes.length} classes of ${smallest} to ${largest} images each:`,
+          `${classes.length} classes of ${smallest === largest ? '' : `${smallest} to `}${largest} images each:`,
           ...classes.map(
             (one) =>
               `  ${one.name.padEnd(width)} ${String(one.images).padStart(String(largest).length)} ` +

@@ -14,8 +14,8 @@ export function exportCommand(): Command {
     .option('--best', "use the run's checkpoint with the best metric instead of the newest")
     .option(
       '--format <name>',
-      `${exportFormats.join(', ')}: a pipeline folder for Python's diffusers, the denoiser with a dynamic batch size, the weights`,
-      'diffusers',
+      `${exportFormats.join(', ')}: a pipeline folder for Python's diffusers, the denoiser with a dynamic batch size, ` +
+        'the weights (default: onnx or safetensors if --out ends so, otherwise diffusers)',
     )
     .option('--weights <which>', 'ema (default), the name of an entry in extraEmas, or raw')
     .requiredOption('--out <path>', 'output folder (diffusers) or file; must not exist yet');

@@ -96,7 +96,10 @@ async function run(flags: SampleFlags): Promise<void> {
   if (json === true) printJson({ event: 'end', out, count, classes, checkpoint: result.checkpoint, seconds });
   else {
     print(`${count} images from ${result.checkpoint} in ${formatDuration(seconds)}: ${out}`);
-    if (classes.length > 0) print(classes.map(({ label, name, images }) => `  ${label} ${name}: ${images} images`));
+    if (classes.length > 0)
+      print(
+        classes.map(({ label, name, images }) => `  ${label} ${name}: ${images} ${images === 1 ? 'image' : 'images'}`),
+      );
   }
 }
 

@@ -156,6 +156,20 @@ describe('an error of an option', () => {
     expect(() => resolve(value)).toThrowWith({ type: UserError, code: 'CONFIG_INVALID', contains });
   });
 
+  it.each([
+    [{ imageSize: 30 }, 'imageSize of my.yaml'],
+    [{ imageSize: 32, crop: { size: 30, at: 'center' } }, 'crop.size of my.yaml'],
+  ] as const)('names the size of the images where the model takes it from them: %j', (value, source) => {
+    const config = resolve(value);
+    const { type: _, ...options } = config.model;
+    const create = () => modelTypes.unet.create({ ...options, sample_size: 30 });
+    expect(() => explainPart('model', config, create)).toThrowWith({
+      type: UserError,
+      code: 'CONFIG_INVALID',
+      contains: ['model.sample_size', 'got 30', source],
+    });
+  });
+
   it('that only the whole component shows names the same', () => {
     const dit = resolve({ model: { type: 'dit', hidden_size: 30, num_heads: 4 } });
     const { type, ...options } = dit.model;

@@ -85,13 +85,26 @@ export function explainPart<T>(part: (typeof createdParts)[number], config: Conf
     const [field = ''] = rest.split(' ', 1);
     const isField = objectsOfType(schemaAt([part]), config[part].type).some(({ shape }) => Object.hasOwn(shape, field));
     const layers = sources.get(config[part]) ?? [];
-    const source = (isField ? sourceOf(layers, [part, field]) : undefined) ?? sourceOf(layers, [part]);
+    const source =
+      (isField ? (sourceOf(layers, [part, field]) ?? sizeSource(field, config, layers)) : undefined) ??
+      sourceOf(layers, [part]);
     const text = isField ? `${part}.${rest}` : `${part}: ${owner}: ${rest}`;
     throw new UserError(`${text}${source === undefined ? '' : ` (${source})`}.`, {
       code: 'CONFIG_INVALID',
       cause: error,
     });
   }
+}
+
+/** Fields of models that default to the size of the images. */
+const sizeFields: readonly string[] = ['sample_size', 'input_size', 'img_size'];
+
+/** The field of the configuration that gives a model's images their size, with its source; undefined if none does. */
+function sizeSource(field: string, { crop, imageSize }: Config, layers: readonly NormalizedLayer[]) {
+  if (!sizeFields.includes(field)) return undefined;
+  const path = crop !== null ? ['crop', 'size'] : imageSize !== null ? ['imageSize'] : [];
+  const source = sourceOf(layers, path);
+  return path.length === 0 || source === undefined ? undefined : `${path.join('.')} of ${source}`;
 }
 
 /**

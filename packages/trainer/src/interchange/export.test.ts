@@ -142,6 +142,14 @@ describe('other formats', () => {
     });
   });
 
+  it('are those that the ending of the output names, by default', async () => {
+    const formatOf = async (out: string) => (await exportModel({ run, out: inFolder(out) })).format;
+    expect(await formatOf('default.safetensors')).toBe('safetensors');
+    expect(await formatOf('default.ONNX')).toBe('onnx');
+    expect(await formatOf('default.v2')).toBe('diffusers');
+    expect((await exportModel({ run, format: 'diffusers', out: inFolder('given.onnx') })).format).toBe('diffusers');
+  });
+
   it('takes another average of the run by its name', async () => {
     const extraEmas = { slow: { type: 'fixed', decay: 0.9 } } as const;
     await train({ ...tinyConfig(folder, 2), extraEmas, out: inFolder('averaged') });
@@ -295,7 +303,8 @@ describe('an import', () => {
       ['unet/config.json', 'JSON object'],
     ],
     ['no JSON', (p) => writeFileSync(join(p, 'model_index.json'), '{'), invalid, ['model_index.json', 'JSON']],
-    ['no index', (p) => rmSync(join(p, 'model_index.json')), invalid, ['model_index.json', 'does not exist']],
+    ['no index', (p) => rmSync(join(p, 'model_index.json')), invalid, ['model_index.json']],
+    ['no folder', (p) => rmSync(p, { recursive: true }), 'FILE_NOT_FOUND', ['no such folder']],
     [
       'no scheduler file',
       (p) => rmSync(join(p, 'scheduler'), { recursive: true }),
@@ -350,6 +359,15 @@ describe('an import', () => {
   ])('with %s is refused, and leaves nothing', async (_, change, code, contains) => {
     await expect(importChanged(change)).rejects.toThrowWith({ type: UserError, code, contains });
     expect(readdirSync(folder)).not.toContain(`changed-${count - 1}-run`);
+  });
+
+  it('of a component names the folder above it', async () => {
+    const component = importPipeline({ folder: inFolder('pipeline', 'unet'), out: inFolder('never') });
+    await expect(component).rejects.toThrowWith({
+      type: UserError,
+      code: 'FILE_INVALID',
+      contains: ['model_index.json', 'folder above'],
+    });
   });
 
   it('into a folder that is taken is refused', async () => {

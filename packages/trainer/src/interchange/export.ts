@@ -4,6 +4,7 @@
  *   import { exportModel } from '@dm/trainer';
  *   await exportModel({ run: 'runs/digits', format: 'diffusers', out: 'digits' });
  */
+import { extname } from 'node:path';
 import { formatSafetensors, toTorch } from '@dm/models';
 import { viewFlat, type Arrays } from '@dm/ops';
 import { weightsFile } from '../setup/averages.js';
@@ -32,9 +33,10 @@ export interface ExportOptions {
   readonly best?: boolean;
   /**
    * `diffusers`: a pipeline folder. `onnx`: the denoiser with a dynamic batch size. `safetensors`: only the weights, with
-   * the parameter names of the reference implementation and in PyTorch's layout.
+   * the parameter names of the reference implementation and in PyTorch's layout. Default: `onnx` or `safetensors` if
+   * `out` has that extension, otherwise `diffusers`.
    */
-  readonly format: string;
+  readonly format?: string;
   /** `ema` (default), the name of an entry in `extraEmas`, or `raw` for the weights without averaging. */
   readonly weights?: string;
   /** Folder (for `diffusers`) or file to create. */
@@ -61,7 +63,7 @@ export interface ExportResult {
  */
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
   const { out, weights = 'ema', onNote } = options;
-  const format = chosen('--format', options.format, exportFormats);
+  const format = chosen('--format', options.format ?? formatOf(out), exportFormats);
   checkNotExisting(out);
   const checkpoint = readSelectedCheckpoint(options);
   const denoiser = openDenoiser(samplingConfig(checkpoint, {}));
@@ -82,6 +84,11 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   }
   if (config.diffusion.prediction.type === 'edm') onNote?.(edmNote(config.diffusion));
   return { out, format, model: model.kind, weights, checkpoint: checkpoint.path };
+}
+
+function formatOf(out: string): ExportFormat {
+  const extension = extname(out).slice(1).toLowerCase();
+  return exportFormats.find((format) => format === extension) ?? 'diffusers';
 }
 
 /** How to scale the inputs and outputs of the exported network. */

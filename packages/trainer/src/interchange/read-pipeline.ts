@@ -35,6 +35,7 @@ export interface Pipeline extends ReadScheduler {
  */
 export function readPipeline(folder: string): Pipeline {
   const indexPath = join(folder, pipelineFile);
+  if (fileKind(indexPath) === undefined) throw noPipelineError(folder);
   const index = readFields(indexPath);
   const components = Object.entries(index).filter(([key]) => !key.startsWith('_') && key !== classField);
   const found = components.filter(([, value]) => classOf(value) !== null);
@@ -70,6 +71,17 @@ export function readPipeline(folder: string): Pipeline {
     sampler,
     notes: [...notes, ...conversions],
   };
+}
+
+function noPipelineError(folder: string): UserError {
+  const isComponent = fileKind(join(folder, '..', pipelineFile)) !== undefined;
+  const what =
+    fileKind(folder) === undefined
+      ? 'there is no such folder'
+      : `it has no ${pipelineFile}${isComponent ? ', but the folder above it does' : ', which save_pretrained of a pipeline writes'}`;
+  return new UserError(`${folder} is not a pipeline of diffusers: ${what}.`, {
+    code: fileKind(folder) === undefined ? 'FILE_NOT_FOUND' : 'FILE_INVALID',
+  });
 }
 
 function denoiserOf(components: readonly (readonly [string, unknown])[], source: string): DiffusersDenoiser {

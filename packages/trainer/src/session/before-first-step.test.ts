@@ -1,5 +1,5 @@
 // Whatever cannot work is found before the first step, and changes nothing on disk.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeNpz } from '@dm/data';
 import { formatSafetensors, parseSafetensors } from '@dm/models';
@@ -119,3 +119,16 @@ function filesOf(path: string): Record<string, string> {
     files.map(({ parentPath, name }) => [join(parentPath, name), readFileSync(join(parentPath, name), 'base64')]),
   );
 }
+
+it('a resumed run whose data are gone says how to name their new place', async () => {
+  const config = { ...quick(4), out: join(folder, 'moved'), budgets: { steps: 1 } };
+  await train(config);
+  const data = join(folder, 'data.npz');
+  renameSync(data, join(folder, 'new.npz'));
+  const gone = { type: DmError, code: 'DATA_NOT_FOUND' } as const;
+  await expect(train({ out: config.out }, { resume: true })).rejects.toThrowWith({
+    ...gone,
+    contains: [data, '--data'],
+  });
+  await train({ out: config.out, data: join(folder, 'new.npz') }, { resume: true });
+});

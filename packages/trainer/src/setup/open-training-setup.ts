@@ -1,5 +1,5 @@
 /** Training setups for data sets on disk. */
-import { loadBatch, openDataset, type Dataset, type Split } from '@dm/data';
+import { DataError, loadBatch, openDataset, type Dataset, type Split } from '@dm/data';
 import type { Engine } from '@dm/ops';
 import type { TrainingHistory } from '../config/saved-config.js';
 import type { Config } from '../config/schema.js';
@@ -51,7 +51,9 @@ export async function openTrainingSetup(
   chosen: Config,
   { skipMemoryCheck = false, isResumed = false }: OpenTrainingSetupOptions = {},
 ): Promise<OpenedTrainingSetup> {
-  const dataset = await openData(chosen);
+  const dataset = await openData(chosen).catch((error: unknown) => {
+    throw isResumed ? ofMovedData(error) : error;
+  });
   const setup = createTrainingSetup(chosen, batchSource(dataset), isResumed);
   checkTrainingMemory(estimateMemory(setup), availableMemory(), skipMemoryCheck);
   if (!skipMemoryCheck) checkSampleMemory(setup, availableMemory());
@@ -96,4 +98,11 @@ export function record(
       ...(extensions !== undefined && { extensions: [...extensions] }),
     },
   };
+}
+
+/** The error of opening the data of a resumed run, with what to do if they are at another place now. */
+function ofMovedData(error: unknown): unknown {
+  if (!(error instanceof DataError && error.code === 'DATA_NOT_FOUND')) return error;
+  const text = `${error.message} If the run's data were moved, name the new place: --data.`;
+  return new DataError(text, { code: error.code, cause: error });
 }

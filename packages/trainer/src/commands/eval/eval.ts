@@ -226,7 +226,10 @@ function parseMetrics(text: string): MetricName[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
     if (!(metricNames as readonly string[]).includes(name)) {
-      throw new UserError(`--metrics: unknown metric ${name}. ${suggestion(name, metricNames)}`, {
+      // Such as "precision", which is part of pr.
+      const of = metricNames.find((metric) => metricDescriptions[metric].toLowerCase().includes(name.toLowerCase()));
+      const hint = of === undefined ? '' : `Did you mean ${of} (${metricDescriptions[of]})? `;
+      throw new UserError(`--metrics: unknown metric ${name}. ${hint}${suggestion(name, metricNames)}`, {
         code: 'OPTION_UNKNOWN',
       });
     }

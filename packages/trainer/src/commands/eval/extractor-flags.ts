@@ -9,11 +9,16 @@ export interface ExtractorFlags {
   readonly extractor: string;
   readonly weights?: string;
   readonly resize?: string;
+  readonly engine?: string;
 }
 
 export function withExtractorOptions(command: Command): Command {
   return command
-    .option('--extractor <name>', `feature extractor: ${extractorNames.join(', ')}`, extractorNames[0])
+    .option(
+      '--extractor <name>',
+      `feature extractor: ${extractorNames.join(', ')}; its engine is that of --engine, or onnx`,
+      extractorNames[0],
+    )
     .option('--weights <file>', "the extractor's weights, if they are not bundled")
     .option(
       '--resize <method>',
@@ -22,8 +27,12 @@ export function withExtractorOptions(command: Command): Command {
 }
 
 /** The options of `openExtractor` that the flags set. */
-export function extractorOptions({ weights, resize }: ExtractorFlags): ExtractorOptions {
-  return { ...(weights !== undefined && { weights }), ...(resize !== undefined && { resize }) };
+export function extractorOptions({ weights, resize, engine }: ExtractorFlags): ExtractorOptions {
+  return {
+    ...(weights !== undefined && { weights }),
+    ...(resize !== undefined && { resize }),
+    ...(engine !== undefined && { engineName: engine }),
+  };
 }
 
 /** A progress bar on standard error; silent with `--json`. */

@@ -14,6 +14,19 @@ describe('openExtractor', () => {
     await extractor.dispose();
   });
 
+  it('opens another engine by its name, for machines on which the default does not run', async () => {
+    const data = Uint8Array.from({ length: 2 * 8 * 8 }, (_, i) => (i * 37) % 256);
+    const featuresOn = async (options: object) => {
+      const extractor = await openExtractor('random', options);
+      const { features } = await extractor.features({ data, shape: [2, 8, 8, 1] });
+      await extractor.dispose();
+      return features;
+    };
+    const [onnx, tfjs] = [await featuresOn({}), await featuresOn({ engineName: 'tfjs-wasm' })];
+    expect(tfjs).toBeAllClose(onnx, { rtol: 1e-4, relativeTo: 'norm' });
+    await expect(openExtractor('random', { engineName: 'none' })).rejects.toThrowWith({ type: UserError });
+  });
+
   it('refuses unknown names, and options that an extractor has no use for', async () => {
     const option = { type: UserError, code: 'OPTION_INVALID' } as const;
     await expect(openExtractor('mobilnet')).rejects.toThrowWith({

@@ -22,8 +22,10 @@ export interface ExtractorOptions {
   readonly weights?: string;
   /** Resizing to the network's input size. Default: the extractor's. */
   readonly resize?: string;
-  /** Compute engine, which the caller closes. Default: a new engine `onnx`, which is closed with the extractor. */
+  /** Compute engine, which the caller closes. Default: a new one, which is closed with the extractor. */
   readonly engine?: Engine;
+  /** Name of the new engine. Default: `onnx`. */
+  readonly engineName?: string;
 }
 
 /**
@@ -45,7 +47,7 @@ export async function openExtractor(name: string, options: ExtractorOptions = {}
     refuse(name, options);
     return createPixelExtractor();
   }
-  const engine = options.engine ?? (await openEngine('onnx'));
+  const engine = options.engine ?? (await openEngine(options.engineName ?? 'onnx'));
   try {
     const extractor = await openNetwork(name as Exclude<ExtractorName, 'pixels'>, engine, options);
     if (options.engine !== undefined) return extractor;

@@ -1,0 +1,27 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { writeNpz } from '@dm/data';
+import { tinyFolder } from '../testing/tiny.js';
+import { createProgram } from './program.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await tinyFolder();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => vi.restoreAllMocks());
+
+async function inspected(labels: readonly number[]): Promise<string> {
+  const images = { shape: [labels.length, 1, 1, 1], data: new Uint8Array(labels.length) };
+  const file = join(folder, 'labels.npz');
+  await writeNpz(file, { images, labels: { shape: [labels.length], data: Int32Array.from(labels) } });
+  const output = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  await createProgram().parseAsync(['data', 'inspect', file], { from: 'user' });
+  return output.mock.calls.map(([text]) => String(text)).join('');
+}
+
+it('dm data inspect prints one number if all classes have as many images, otherwise a range', async () => {
+  expect(await inspected([0, 1, 0, 1])).toContain('2 classes of 2 images');
+  expect(await inspected([0, 1, 1])).toContain('2 classes of 1 to 2 images');
+});
