@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { UserError } from '../errors.js';
 import { resolveCheckpoint } from '../checkpoint/resolve.js';
 import { quickConfig, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
@@ -25,8 +26,13 @@ it('another engine or device than that of the run can be chosen', async () => {
   expect(chosen({ device: 'webgpu' })).toEqual({ engine: 'onnx', device: 'webgpu', threads: 1 });
   expect(chosen({ engine: 'tfjs-cpu' })).toEqual({ engine: 'tfjs-cpu', device: 'cpu', threads: null });
   expect(chosen({ engine: 'onnx', device: 'webgpu' })).toEqual({ engine: 'onnx', device: 'webgpu', threads: null });
-  expect(() => chosen({ device: 'gpu' })).toThrowWith({ code: 'CONFIG_INVALID', contains: ['--device', 'webgpu'] });
+  expect(() => chosen({ device: 'gpu' })).toThrowWith({
+    type: UserError,
+    code: 'CONFIG_INVALID',
+    contains: ['--device', 'webgpu'],
+  });
   await expect(generateSamples({ run, count: 1, engine: 'tfjs-cpu', device: 'webgpu' })).rejects.toThrowWith({
+    type: UserError,
     contains: ['tfjs-cpu', '--device'],
   });
 });
