@@ -17,6 +17,7 @@ export class TraceError extends DmError<'TRACE_FAILED'> {
  * - `RUNTIME_FAILED`: ONNX Runtime refused a graph or settings, or failed in a call.
  * - `DEVICE_UNUSABLE`: the device does not work on this machine.
  * - `DEVICE_UNSUPPORTED`: the device lacks an operator that a program needs.
+ * - `DEVICE_FAILED`: a computation or copy on the device failed, for example since the device was lost.
  * - `DISPOSED`: the engine, the program, or the state handle has been disposed of.
  * - `STATE_BUSY`: a program is running on the state handle.
  * - `STATE_MISMATCH`: the state handle belongs to another engine, or does not have such an entry.
@@ -28,6 +29,7 @@ export type EngineErrorCode =
   | 'RUNTIME_FAILED'
   | 'DEVICE_UNUSABLE'
   | 'DEVICE_UNSUPPORTED'
+  | 'DEVICE_FAILED'
   | 'DISPOSED'
   | 'STATE_BUSY'
   | 'STATE_MISMATCH'

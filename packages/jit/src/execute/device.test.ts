@@ -126,6 +126,28 @@ describe.each(['cpu', 'webgpu'] as const)('the memory of %s', (device) => {
     }),
   );
 
+  // WebGPU clamps the index.
+  it.runIf(device === 'cpu')(
+    'says that the device failed, and keeps the state',
+    onEngine(async (own) => {
+      const program = own.compile(({ w }, { at }) => ({
+        state: { w: tf.add(w!, 1) },
+        outputs: { taken: tf.gather(w!, at!) },
+      }));
+      const state = await program.load({ w: ones() });
+      const at = (index: number) => ({ at: { dtype: 'int32' as const, shape: [1], data: Int32Array.of(index) } });
+      await expect(program.run(state, at(size))).rejects.toThrowWith({
+        type: EngineError,
+        code: 'DEVICE_FAILED',
+        contains: [device, 'checkpoint'],
+      });
+      expect((await program.run(state, at(3)))['taken']!.data[0]).toBe(1);
+      expect((await state.read())['w']!.data[3]).toBe(2);
+      state.dispose();
+      await program.dispose();
+    }),
+  );
+
   // The computer's own memory has no such limit.
   it.runIf(device === 'webgpu')(
     'refuses a vector that it cannot hold, with its size and a size that works',

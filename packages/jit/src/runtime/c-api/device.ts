@@ -146,7 +146,7 @@ class CApiDeviceMemory implements DeviceMemory {
     const [inside, outside] = [pointers(tensors.map(({ value }) => value)), pointers(values)];
     const [from, to] = direction === 'in' ? [outside, inside] : [inside, outside];
     try {
-      await library.callAsync('CopyTensors', env, from, to, null, values.length);
+      await this.attempt('a copy', library.callAsync('CopyTensors', env, from, to, null, values.length));
     } finally {
       for (const value of values) library.call('ReleaseValue', value);
     }
@@ -157,9 +157,25 @@ class CApiDeviceMemory implements DeviceMemory {
     this.checkAllocated([...Object.values(inputs), ...Object.values(outputs)]);
     const binding = bound(library, session, inputs, outputs);
     return {
-      run: () => onDevice(() => library.callAsync('RunWithBinding', session, null, binding)),
+      run: () =>
+        onDevice(() => this.attempt('a computation', library.callAsync('RunWithBinding', session, null, binding))),
       release: () => onDevice(() => library.call('ReleaseIoBinding', binding)),
     };
+  }
+
+  /** @throws {EngineError} `DEVICE_FAILED` with the runtime's reason if the call fails */
+  private async attempt(what: string, call: Promise<unknown>): Promise<void> {
+    try {
+      await call;
+    } catch (cause) {
+      throw new EngineError(
+        'DEVICE_FAILED',
+        `The device "${this.device}" failed in ${what}: ${cause instanceof Error ? cause.message : String(cause)}. If ` +
+          'it was lost (its driver was reset, or its memory is full), restart the program; a training continues from ' +
+          'its last checkpoint.',
+        { cause },
+      );
+    }
   }
 
   /** A tensor whose memory has not been tested. */
