@@ -119,9 +119,8 @@ copyFileSync(join(runtime, 'bin/napi-v6/linux/x64/libonnxruntime.so.1'), join(li
 for (const name of ['LICENSE', 'ThirdPartyNotices.txt']) {
   copyFileSync(join(here, '../onnxruntime', name), join(library, name));
 }
-const vulkan = findVulkan();
-mkdirSync(join(folder, 'vulkan'));
-copyFileSync(vulkan, join(folder, 'vulkan/libvulkan.so.1'));
+mkdirSync(join(folder, 'libraries'));
+for (const [name, source] of systemLibraries()) copyFileSync(source, join(folder, 'libraries', name));
 
 // Node, without its symbols.
 copyFileSync(process.execPath, join(folder, 'node'));
@@ -182,11 +181,20 @@ function packageFolder(from, name) {
   return realpathSync(found);
 }
 
-/** This machine's Vulkan loader. */
-function findVulkan() {
-  const places = ['/usr/lib/x86_64-linux-gnu', '/usr/lib64', '/usr/lib'].map((place) => join(place, 'libvulkan.so.1'));
-  const found = places.find((path) => existsSync(path));
-  if (found === undefined)
-    throw new Error(`no Vulkan loader: none of ${places.join(', ')} exists. Install libvulkan1.`);
-  return realpathSync(found);
+/**
+ * This machine's Vulkan loader, and what NVIDIA's driver needs and a machine without a display may lack.
+ *
+ * @returns {[string, string][]}
+ */
+function systemLibraries() {
+  const folders = ['/usr/lib/x86_64-linux-gnu', '/lib/x86_64-linux-gnu', '/usr/lib64', '/usr/lib'];
+  const needed = ['libGLdispatch.so.0', 'libX11.so.6', 'libXext.so.6', 'libxcb.so.1', 'libXau.so.6', 'libXdmcp.so.6'];
+  const more = ['libbsd.so.0', 'libmd.so.0'];
+  return ['libvulkan.so.1', ...needed, ...more].flatMap((name) => {
+    const found = folders.map((place) => join(place, name)).find((path) => existsSync(path));
+    if (found !== undefined) return [/** @type {[string, string]} */ ([name, realpathSync(found)])];
+    if (name === 'libvulkan.so.1') throw new Error(`no Vulkan loader in ${folders.join(', ')}. Install libvulkan1.`);
+    console.warn(`without ${name}, which is not installed here; a card's driver may need it`);
+    return [];
+  });
 }

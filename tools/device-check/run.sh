@@ -4,10 +4,14 @@
 set -eu
 kit=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 
-# The Vulkan loader, unless the system has one.
-if ! ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1'; then
-  export LD_LIBRARY_PATH="$kit/vulkan${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-fi
+# The Vulkan loader and libraries of the driver that the system lacks.
+installed=$(ldconfig -p 2>/dev/null || true)
+mkdir -p "$kit/missing"
+for library in "$kit"/libraries/*; do
+  name=${library##*/}
+  case $installed in *"$name"*) ;; *) ln -sf "$library" "$kit/missing/$name" ;; esac
+done
+export LD_LIBRARY_PATH="$kit/missing${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 
 # NVIDIA's driver only: a software driver would be timed instead. A choice made by the caller stands.
 if [ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]; then
@@ -17,6 +21,7 @@ if [ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]; then
       break
     fi
   done
+  [ -n "${VK_DRIVER_FILES:-}" ] || echo "No nvidia_icd.json was found: the Vulkan driver may be a software one." >&2
 fi
 
 # The reference models, if the kit has them.
