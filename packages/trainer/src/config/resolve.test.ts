@@ -112,6 +112,9 @@ describe('resolving', () => {
       model: { block_out_channels: [8, 16] },
     });
     expect(() => assignment('engine')).toThrowWith(invalid('--set engine', 'field=value'));
+    expect(() => assignment(`${'a.'.repeat(9000)}b=1`)).toThrowWith(invalid('nested'));
+    const deep = `${'['.repeat(9000)}${']'.repeat(9000)}`;
+    expect(() => assignment(`optimizer.betas=${deep}`)).toThrowWith(invalid('--set optimizer.betas', 'nested'));
   });
 
   it('ignores what a run recorded, so that a config.json can be used again', () => {

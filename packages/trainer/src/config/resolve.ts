@@ -1,7 +1,8 @@
 /** Merges a preset, files and flags into one complete, valid configuration. */
+import { maxJsonDepth, parseJson } from '@dm/files';
 import { ConfigError } from '@dm/models';
 import { z } from 'zod';
-import { problemLines, UserError } from '../errors.js';
+import { messageOf, problemLines, UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
 import { isNote } from './model-schema.js';
 import { renamedFields } from './migration.js';
@@ -110,7 +111,7 @@ function sizeSource(field: string, { crop, imageSize }: Config, layers: readonly
 /**
  * Parses the argument of `--set`, `path.to.field=value`. A value that is not valid JSON is taken as a string.
  *
- * @throws {UserError} if there is no `=`
+ * @throws {UserError} if there is no `=`, or the value is nested too deeply
  */
 export function assignment(text: string): Layer {
   const at = text.indexOf('=');
@@ -118,13 +119,25 @@ export function assignment(text: string): Layer {
     throw new UserError(`--set ${text}: must have the form field=value, such as optimizer.lr=0.0002.`, {
       code: 'CONFIG_INVALID',
     });
-  let value: unknown = text.slice(at + 1);
+  const [path, given] = [text.slice(0, at), text.slice(at + 1)];
+  const names = path.split('.');
+  if (names.length > maxJsonDepth)
+    throw new UserError(`--set ${path}: is nested more than ${maxJsonDepth} levels deep.`, { code: 'CONFIG_INVALID' });
+  return { source: `--set ${text}`, value: nest(names, jsonOrText(given, `--set ${path}`)) };
+}
+
+/** Text that is not JSON is a plain string, such as that of engine=tfjs-cpu. */
+function jsonOrText(text: string, source: string): unknown {
   try {
-    value = JSON.parse(value as string);
+    JSON.parse(text);
   } catch {
-    // Not JSON: a plain string, such as engine=tfjs-cpu.
+    return text;
   }
-  return { source: `--set ${text}`, value: nest(text.slice(0, at).split('.'), value) };
+  try {
+    return parseJson(text, source);
+  } catch (cause) {
+    throw new UserError(messageOf(cause), { code: 'CONFIG_INVALID', cause });
+  }
 }
 
 /** `{ a: { b: value } }` for the path `['a', 'b']`. */
