@@ -20,3 +20,25 @@ it.each(packages)('packages/%s/package.json describes the package', (name) => {
     repository: { type: 'git', url: `git+${site}.git`, directory: `packages/${name}` },
   });
 });
+
+it('the README installs all tarballs that the trainer needs, and nx pack trainer packs them', () => {
+  const needed = new Set<string>();
+  const visit = (name: string): void => {
+    if (needed.has(name)) return;
+    needed.add(name);
+    const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as {
+      readonly dependencies?: Readonly<Record<string, string>>;
+    };
+    for (const other of Object.keys(manifest.dependencies ?? {})) {
+      if (other.startsWith('@dm/')) visit(other.slice('@dm/'.length));
+    }
+  };
+  visit('trainer');
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const installed = /packages\/\{([\w,-]+)\}\/tarball/.exec(readme)?.[1]?.split(',');
+  expect(installed?.toSorted()).toEqual([...needed].toSorted());
+  const { targetDefaults } = JSON.parse(readFileSync(join(root, 'nx.json'), 'utf8')) as {
+    readonly targetDefaults: { readonly pack: { readonly dependsOn: readonly string[] } };
+  };
+  expect(targetDefaults.pack.dependsOn).toContain('^pack');
+});

@@ -304,7 +304,7 @@ describe('an import', () => {
     ],
     ['no JSON', (p) => writeFileSync(join(p, 'model_index.json'), '{'), invalid, ['model_index.json', 'JSON']],
     ['no index', (p) => rmSync(join(p, 'model_index.json')), invalid, ['model_index.json']],
-    ['no folder', (p) => rmSync(p, { recursive: true }), 'FILE_NOT_FOUND', ['no such folder']],
+    ['no folder', (p) => rmSync(p, { recursive: true }), 'FILE_NOT_FOUND', ['does not exist']],
     [
       'no scheduler file',
       (p) => rmSync(join(p, 'scheduler'), { recursive: true }),

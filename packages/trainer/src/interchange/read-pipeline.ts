@@ -77,7 +77,7 @@ function noPipelineError(folder: string): UserError {
   const isComponent = fileKind(join(folder, '..', pipelineFile)) !== undefined;
   const what =
     fileKind(folder) === undefined
-      ? 'there is no such folder'
+      ? 'it does not exist'
       : `it has no ${pipelineFile}${isComponent ? ', but the folder above it does' : ', which save_pretrained of a pipeline writes'}`;
   return new UserError(`${folder} is not a pipeline of diffusers: ${what}.`, {
     code: fileKind(folder) === undefined ? 'FILE_NOT_FOUND' : 'FILE_INVALID',

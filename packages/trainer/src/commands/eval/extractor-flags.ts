@@ -16,7 +16,7 @@ export function withExtractorOptions(command: Command): Command {
   return command
     .option(
       '--extractor <name>',
-      `feature extractor: ${extractorNames.join(', ')}; its engine is that of --engine, or onnx`,
+      `feature extractor: ${extractorNames.join(', ')}; computed by --engine, or onnx by default`,
       extractorNames[0],
     )
     .option('--weights <file>', "the extractor's weights, if they are not bundled")
