@@ -8,6 +8,7 @@ import type { ProgramRun } from '@dm/jit';
 import { skipLoudly } from '@dm/jit/testing';
 import type { Arrays } from '@dm/ops';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { profileStep } from './bench/profile.js';
 import { latestCheckpoint } from './checkpoint/checkpoint-folder.js';
 import { initialState } from './checkpoint/state.js';
 import { resolveConfig } from './config/resolve.js';
@@ -108,6 +109,17 @@ it('the first step of the default preset, for which 12.7 kB cross the bus instea
   // Before, the state crossed the bus in both directions.
   expect(2 * gpu.stateBytes + gpu.copiedBytes).toBeCloseTo(20.4e6, -5);
   expect(gpu.copiedBytes).toBeLessThan(13_000);
+});
+
+it('profiles a step: the bytes that it copies, and no fraction of the rate of matrix products', async ({ skip }) => {
+  if (reason !== undefined) return skipLoudly(skip, reason);
+  const value: PartialConfig = { ...tinyConfig(folder, 1), engine: 'onnx', device: 'webgpu', threads: 1 };
+  const { bestGflops, copiedBytes, total } = await profileStep(resolveConfig([{ source: 'test', value }]), 1);
+  expect({ bestGflops, copiedBytes, reached: total.reached }).toEqual({
+    bestGflops: null,
+    copiedBytes: 2221,
+    reached: null,
+  });
 });
 
 it('trains, samples, saves, is stopped and resumes, with the bits of an uninterrupted run', async ({ skip }) => {

@@ -26,6 +26,8 @@ it('sums a profile up by operator and by block, forwards and backwards', () => {
     ['Mul', 1, 1],
   ]);
   expect(ops[1]).toMatchObject({ share: 1 / 8, gflop: 0, reached: null });
+  // On devices, the computation is not timed.
+  expect(summarizeCalls([call], null).total).toEqual({ ms: 8, share: 1, gflop: 1.2, reached: null });
   expect(blocks.map(({ block, forwardMs, backwardMs }) => [block, forwardMs, backwardMs])).toEqual([
     ['down', 3, 4],
     ['', 1, 0],

@@ -20,7 +20,7 @@ export interface Cost {
   readonly share: number;
   /** 10^9 floating-point operations, of matrix products and convolutions. */
   readonly gflop: number;
-  /** GFLOP/s of the nodes with floating-point operations, relative to `bestGflops`; null if there are none. */
+  /** GFLOP/s of the nodes with floating-point operations, relative to `bestGflops`; null if there are none, or on devices. */
   readonly reached: number | null;
 }
 
@@ -42,8 +42,11 @@ export interface StepProfile {
   readonly steps: number;
   /** Median duration of a profiled step in milliseconds, including profiling overhead. */
   readonly stepMs: number;
-  /** GFLOP/s of 1024 x 1024 matrix products, measured at the same time. */
-  readonly bestGflops: number;
+  /**
+   * GFLOP/s of 1024 x 1024 matrix products, measured at the same time. Null on devices, where the times of operators are
+   * how long the CPU takes to submit them.
+   */
+  readonly bestGflops: number | null;
   /** Total of all nodes. */
   readonly total: Cost;
   /** Most expensive first. */
@@ -75,7 +78,7 @@ export async function profileStep(
       `Profiling does not support gradient accumulation: set gradientAccumulation=1 and batchSize=${config.batchSize / config.gradientAccumulation}.`,
     );
   }
-  const bestGflops = await measureMatmulGflops(engineOptions(config));
+  const bestGflops = config.device === 'cpu' ? await measureMatmulGflops(engineOptions(config)) : null;
   const setup = await openTrainingSetup(config, options);
   const folder = mkdtempSync(join(tmpdir(), 'dm-profile-'));
   try {
@@ -122,7 +125,7 @@ export function notProfiledError(engine: string): UserError {
 /** Mean costs per step over `calls`. */
 export function summarizeCalls(
   calls: readonly SessionCall[],
-  bestGflops: number,
+  bestGflops: number | null,
 ): Omit<StepProfile, 'valuesPeakMb' | 'copiedBytes'> {
   const nodes = calls.flatMap((call) => call.nodes);
   const allMs = sum(nodes, (node) => node.ms);
@@ -136,7 +139,7 @@ export function summarizeCalls(
       ms: perStep(ms),
       share: ms / allMs,
       gflop: perStep(flops) / 1e9,
-      reached: countedMs === 0 ? null : flops / (countedMs * 1e6) / bestGflops,
+      reached: countedMs === 0 || bestGflops === null ? null : flops / (countedMs * 1e6) / bestGflops,
     };
   };
   const dearestFirst = (a: Cost, b: Cost) => b.ms - a.ms;

@@ -146,12 +146,15 @@ function printResult(result: BenchResult): void {
 function printProfile({ total, ops, blocks, bestGflops, stepMs, steps, valuesPeakMb, copiedBytes }: StepProfile): void {
   print([
     '',
-    `profile     ${steps} steps of ${stepMs.toPrecision(4)} ms each under the profiler; intermediate values of a step: ` +
-      `${Math.round(valuesPeakMb)} MiB peak`,
+    `profile     ${steps} steps of ${stepMs.toPrecision(4)} ms each under the profiler` +
+      // The runtime reports memory of the CPU only.
+      (valuesPeakMb > 0 ? `; intermediate values of a step: ${Math.round(valuesPeakMb)} MiB peak` : ''),
   ]);
   print(
-    `            ${total.gflop.toPrecision(3)} GFLOP per step; "of best" is relative to a 1024 x 1024 matrix product, ` +
-      `which runs at ${bestGflops.toPrecision(3)} GFLOP/s here`,
+    `            ${total.gflop.toPrecision(3)} GFLOP per step; ` +
+      (bestGflops === null
+        ? 'the times below are how long the CPU takes to submit the operators to the device'
+        : `"of best" is relative to a 1024 x 1024 matrix product, which runs at ${bestGflops.toPrecision(3)} GFLOP/s here`),
   );
   print(`bus         ${copiedBytes.toLocaleString('en')} bytes per step copied to and from the device`);
   print(['', '      ms   share  of best   calls  operator']);
