@@ -10,7 +10,7 @@ export interface GatherOptions {
 
 /**
  * The processes that one launcher started, and the collective calls that connect them. Every rank must make the same
- * calls in the same order, one at a time. During a call, timers and other work of this process
+ * calls in the same order, and await each one. During a call, timers and other work of this process
  * continue.
  */
 export interface World {

@@ -19,6 +19,7 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
  * - `DISK_FULL`, `WRITE_FAILED`: the disk is full; writing failed for another reason.
  * - `PIPELINE_UNSUPPORTED`: a model or scheduler cannot be converted from or to a diffusers pipeline.
  * - `LOSS_NOT_FINITE`: training has diverged.
+ * - `RANKS_DIFFER`: the processes that train together have different data, versions, or weights.
  */
 export type UserErrorCode =
   | 'OPTION_INVALID'
@@ -43,7 +44,8 @@ export type UserErrorCode =
   | 'DISK_FULL'
   | 'WRITE_FAILED'
   | 'PIPELINE_UNSUPPORTED'
-  | 'LOSS_NOT_FINITE';
+  | 'LOSS_NOT_FINITE'
+  | 'RANKS_DIFFER';
 
 /** An error that the user can fix; the message says how. */
 export class UserError extends DmError<UserErrorCode> {

@@ -19,6 +19,7 @@ export { openEngine, type EngineOptions } from './setup/engine.js';
 export { checkEngine, type EngineReport } from './setup/check-engine.js';
 
 export { createDenoiser, type Denoiser } from './setup/denoiser.js';
+export { alone, type Group } from './setup/group.js';
 export { createTrainingSetup } from './setup/training-setup.js';
 export type { BatchRequest, BatchSource, SourceBatch, TrainingSetup } from './setup/training-setup.js';
 export { batchSource, openTrainingSetup, type OpenedTrainingSetup } from './setup/open-training-setup.js';

@@ -9,6 +9,7 @@
  * checkpoint, so a resumed run is bit-identical to an uninterrupted one.
  */
 import { dirname } from 'node:path';
+import type { World } from '@dm/mpi';
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { chooseRun } from './checkpoint/choose-run.js';
 import { secondsSince, trainingSteps } from './step/training-loop.js';
@@ -16,7 +17,8 @@ import { readBest, type Best } from './checkpoint/best.js';
 import { lowestLossCheckpoint } from './checkpoint/checkpoint-folder.js';
 import { checkUnchanged } from './checkpoint/resume.js';
 import type { Config, PartialConfig } from './config/schema.js';
-import { engineOptions, openEngine } from './setup/engine.js';
+import { openEngine } from './setup/engine.js';
+import { alone, fromRankZero, onEveryRank } from './setup/group.js';
 import { messageOf, UserError } from './errors.js';
 import type { TrainHooks } from './session/hooks.js';
 import { acquireLock, type Lock } from './run/lock.js';
@@ -26,6 +28,8 @@ import { openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
 import { savedConfig } from './config/saved-config.js';
 import { defaultRunFolder, hasRun, noRunError, reserveRunFolder, runFolder, type RunFolder } from './run/run-folder.js';
+import { rankEngineOptions } from './session/rank-engine.js';
+import { groupOf } from './session/world-group.js';
 import { openTrainingSession, removeRun, type TrainingSession } from './session/session.js';
 import { roundToFourDigits } from './session/throughput.js';
 
@@ -44,6 +48,12 @@ export interface TrainOptions {
   /** When aborted, training saves a checkpoint after the current step and returns. */
   readonly signal?: AbortSignal;
   readonly hooks?: TrainHooks;
+  /**
+   * The processes that train together (`openWorld` of @dm/mpi), each on its part of every batch; all must call this with the
+   * same configuration. Rank 0 owns the run folder and calls the hooks. All ranks return the result of rank 0. Default: this
+   * process alone.
+   */
+  readonly world?: World;
 }
 
 /** How a session ended: all steps are done, it was stopped by `signal`, or it reached a budget. */
@@ -84,32 +94,43 @@ export async function train(config: PartialConfig = {}, options: TrainOptions = 
 /** `train` with a configuration in layers, whose sources appear in error messages. Used by the command. */
 export async function trainLayers(layers: readonly Layer[], options: TrainOptions = {}): Promise<TrainResult> {
   checkOptions(options);
-  const { skipMemoryCheck, signal, hooks = {} } = options;
+  const { skipMemoryCheck, signal, world } = options;
+  const group = world === undefined ? alone : groupOf(world);
+  // Rank 0 speaks for all.
+  const hooks = group.rank === 0 ? (options.hooks ?? {}) : silentHooks(options.hooks);
   const { onNote } = hooks;
   const resume = isContinued(options);
   return withCleanup(
     async (defer) => {
-      const run = chooseFolder(layers, options);
-      const removeIfEmpty = reserveRunFolder(run);
-      defer(removeIfEmpty);
-      const lock = acquireLock(run.path);
-      defer(() => release(lock, onNote));
-      // A signal ends the process at once until the first step: after the lock's own cleanup, which this follows.
-      process.once('exit', removeIfEmpty);
-      defer(() => void process.off('exit', removeIfEmpty));
+      const began = performance.now();
       let hasBegun = false;
       let stepsDone = () => 0;
-      defer(() => {
-        // The run is not worth keeping if its first step failed.
-        if (hasBegun && !resume && stepsDone() === 0) removeRun(run);
+      const opened = await fromRankZero(group, (): Opened => {
+        const run = chooseFolder(layers, options);
+        const removeIfEmpty = reserveRunFolder(run);
+        defer(removeIfEmpty);
+        const lock = acquireLock(run.path);
+        defer(() => release(lock, onNote));
+        // A signal ends the process at once until the first step: after the lock's own cleanup, which this follows.
+        process.once('exit', removeIfEmpty);
+        defer(() => void process.off('exit', removeIfEmpty));
+        defer(() => {
+          // The run is not worth keeping if its first step failed.
+          if (hasBegun && !resume && stepsDone() === 0) removeRun(run);
+        });
+        const saved = resume ? [savedConfig(run)] : [];
+        return { run, ...resolveChosen(run, saved, layers, options) };
       });
-
-      const began = performance.now();
-      const saved = resume ? [savedConfig(run)] : [];
-      const { config, extendedFrom } = resolveChosen(run, saved, layers, options);
-      const setup = await openTrainingSetup(config, { skipMemoryCheck, isResumed: resume });
-      const engine = await openEngine(config.engine, engineOptions(config));
-      defer(() => engine.dispose());
+      const { run, extendedFrom } = opened;
+      const config = group.size === 1 ? opened.config : withOwnEngine(opened.config, layers);
+      const setup = await onEveryRank(group, () =>
+        openTrainingSetup(config, { skipMemoryCheck, isResumed: resume, group }),
+      );
+      const engine = await onEveryRank(group, async () => {
+        const made = await openEngine(config.engine, await rankEngineOptions(group, config));
+        defer(() => made.dispose());
+        return made;
+      });
       const session = await openTrainingSession(run, setup, engine, {
         resume,
         ...(extendedFrom !== undefined && { extendedFrom }),
@@ -119,11 +140,29 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
       stepsDone = () => session.step;
       defer(() => session.dispose());
       const status = await trainSession(session, began, signal);
-      await session.finish();
-      return resultOf(session, status, secondsSince(began));
+      return fromRankZero(group, async () => {
+        await session.finish();
+        return resultOf(session, status, secondsSince(began));
+      });
     },
     (error) => onNote?.(`cleanup after the error that ended training failed: ${messageOf(error)}`),
   );
+}
+
+/** What rank 0 chose for all. */
+interface Opened extends Chosen {
+  readonly run: RunFolder;
+}
+
+/** Ranks other than 0 only report that training has started. */
+function silentHooks({ onStart }: TrainHooks = {}): TrainHooks {
+  return onStart === undefined ? {} : { onStart };
+}
+
+/** The configuration of rank 0, with the threads and device that the layers of this rank set. */
+function withOwnEngine(config: Config, layers: readonly Layer[]): Config {
+  const { threads, device } = Object.assign({}, ...layers.map(({ value }) => value)) as PartialConfig;
+  return { ...config, ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
 }
 
 /** A lock that cannot be removed is harmless: once its process has ended, the next training takes it over. */
@@ -229,6 +268,7 @@ async function trainUntilStopped(
   began: number,
   signal: AbortSignal | undefined,
 ): Promise<TrainStatus> {
+  const { group } = session.setup;
   for await (const outcome of trainingSteps(session.setup, session.compiledStep, session.continuation())) {
     await session.recordStep(outcome);
 
@@ -237,7 +277,9 @@ async function trainUntilStopped(
 
     // Yield to signals and timers: an engine may run steps without ever returning to the event loop.
     await eventLoopTurn();
-    const reason = reasonToStop(session, secondsSince(began), signal);
+    const reasons = await group.exchange(() => reasonToStop(session, secondsSince(began), signal));
+    // A signal may reach any rank; the budgets are measured by rank 0.
+    const reason = reasons.find((each) => each === 'stopped') ?? reasons[0];
     if (reason !== undefined) {
       await session.save();
       return reason;

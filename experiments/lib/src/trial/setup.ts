@@ -2,7 +2,7 @@
 import { createTimestepSchedule, snrFromAlphasCumprod, lossWeights } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
-import { batchSource, createDenoiser, modelTypes, resolveConfig, type Config, type TrainingSetup } from '@dm/trainer';
+import { alone, batchSource, createDenoiser, modelTypes, resolveConfig, type Config, type TrainingSetup } from '@dm/trainer';
 import type { BatchPhase, TrainingRecipe } from '../recipe/recipe.js';
 import type { Trial } from '../recipe/trial.js';
 import { createArmOptimizer } from './optimizer.js';
@@ -61,6 +61,7 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
     ),
     lossWeights: lossWeights(weighting, { snr: snrFromAlphasCumprod(alphasCumprod), prediction }),
     ...createArmOptimizer(optimizer, denoiser.layout, totalSteps),
+    group: alone,
   };
   let first = 0;
   return batch.map(({ size: batchSize }, i) => {

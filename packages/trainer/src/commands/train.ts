@@ -1,5 +1,6 @@
 /** `dm train`. */
 import { dmCommand } from '@dm/files';
+import { openWorld, type World } from '@dm/mpi';
 import { Command, Option } from 'commander';
 import { createDashboard } from '../terminal/dashboard.js';
 import { createProgress, formatDuration, type Progress } from '../terminal/progress.js';
@@ -12,6 +13,7 @@ import { dryRun, type DryRun, type TrainingPlan } from '../bench/dry-run.js';
 import { measureApart } from '../bench/measure-apart.js';
 import { formatGibibytes } from '../setup/memory.js';
 import type { TrainHooks } from '../session/hooks.js';
+import { isSharedError } from '../session/world-group.js';
 import { trainLayers, type TrainResult } from '../train.js';
 import { exitCodeOf, stopOnEndings } from '../terminal/endings.js';
 import { print, printError, printJson, printNote, printWarning } from '../terminal/output.js';
@@ -76,7 +78,9 @@ async function run(flags: TrainFlags): Promise<void> {
     await runDry(flags, layersOf(flags, allFieldFlags, switches));
     return;
   }
-  const view = viewOf(flags);
+  const world = await openWorld();
+  const isReporting = world.rank === 0;
+  const view = isReporting ? viewOf(flags) : silentView;
   const stop = stopOnEndings({
     warn: view.warn,
     fail: (error) => {
@@ -86,6 +90,7 @@ async function run(flags: TrainFlags): Promise<void> {
   });
   try {
     const result = await trainLayers(layersOf(flags, allFieldFlags, switches), {
+      world,
       resume: flags.resume === true,
       ...(flags.extend !== undefined && { extend: flags.extend }),
       overwrite: flags.overwrite === true,
@@ -100,11 +105,15 @@ async function run(flags: TrainFlags): Promise<void> {
       },
     });
     view.end();
-    if (flags.json === true) printJson({ event: 'end', ...result });
-    else printResult(result);
+    await world.close();
+    if (isReporting) {
+      if (flags.json === true) printJson({ event: 'end', ...result });
+      else printResult(result);
+    }
     const signal = stop.by();
     if (result.status === 'stopped' && signal !== undefined) process.exitCode = exitCodeOf(signal);
   } catch (error) {
+    await leaveAfter(world, error, flags);
     throw stop.uncaught() === undefined ? error : stop.uncaught()!.error;
   } finally {
     view.end();
@@ -112,6 +121,20 @@ async function run(flags: TrainFlags): Promise<void> {
   }
   const uncaught = stop.uncaught();
   if (uncaught !== undefined) throw uncaught.error;
+}
+
+/**
+ * Leaves a world of several ranks after an error. If all ranks have it, they leave together, and rank 0 reports it.
+ * Otherwise the others would wait forever: this one reports it and ends them.
+ */
+async function leaveAfter(world: World, error: unknown, flags: TrainFlags): Promise<void> {
+  if (world.size === 1) return;
+  if (!isSharedError(error)) {
+    printError(error, flags);
+    world.abort();
+  }
+  await world.close();
+  if (world.rank !== 0) process.exit(1);
 }
 
 /** How the progress of a training run is displayed. */
@@ -134,6 +157,9 @@ function viewOf({ json, ui }: TrainFlags): View {
   return { hooks: lineHooks(progress), warn: printWarning, end: () => progress.end() };
 }
 
+/** Of ranks other than 0, which reports for all. */
+const silentView: View = { hooks: {}, warn: () => {}, end: () => {} };
+
 const jsonHooks: TrainHooks = {
   onStart: (started) => printJson({ event: 'start', ...started }),
   onLog: (record) => printJson({ event: 'step', ...record }),
@@ -148,7 +174,8 @@ function lineHooks(progress: Progress): TrainHooks {
       progress.note(
         `${started.model}, ${started.parameters.toLocaleString('en')} parameters, on ${started.engine}; ` +
           `${started.images.toLocaleString('en')} images of ${started.shape.join('x')} from ${started.data}; ` +
-          `steps ${started.step} to ${started.totalSteps}, batch size ${started.batchSize}; output folder ${started.out}`,
+          `steps ${started.step} to ${started.totalSteps}, batch size ${started.batchSize}` +
+          `${started.ranks === undefined ? '' : ` on ${started.ranks} ranks`}; output folder ${started.out}`,
       ),
     onLog: (record, totalSteps) => progress.step(record, totalSteps),
     onSample: ({ path }) => progress.note(`samples: ${path}`),

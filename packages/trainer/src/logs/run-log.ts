@@ -23,6 +23,16 @@ export interface RunLog {
   finish(): void;
 }
 
+/** The log of ranks other than 0, which write nothing. */
+export const silentRunLog: RunLog = {
+  before: [],
+  files: [],
+  add() {},
+  addDifficulty: () => {},
+  addSample() {},
+  finish() {},
+};
+
 /**
  * Opens the log of a session that continues from step `firstStep`; later records are discarded. Subsequent write failures
  * are collected in `unwritten`.

@@ -37,6 +37,12 @@ export interface MetricsRecord {
   readonly imagesPerSecond: number;
   /** Fraction of the step time spent waiting for data, in [0, 1]. */
   readonly dataWait: number;
+  /** With several ranks: their number, and the fraction of the step time spent waiting for others and exchanging gradients. */
+  readonly ranks?: number;
+  readonly exchangeWait?: number;
+  /** With several ranks: the rank whose gradients took longest, and its time relative to the mean of all. */
+  readonly slowestRank?: number;
+  readonly slowdown?: number;
   /** Seconds of training so far, over all sessions of the run. */
   readonly seconds: number;
   /** Peak resident set size of the process so far, in MiB. */
@@ -44,7 +50,16 @@ export interface MetricsRecord {
 }
 
 /** Fields that depend on clocks and the machine. All other fields are reproducible. */
-const measured = ['imagesPerSecond', 'dataWait', 'seconds', 'peakMb'] as const satisfies (keyof MetricsRecord)[];
+const measured = [
+  'imagesPerSecond',
+  'dataWait',
+  'ranks',
+  'exchangeWait',
+  'slowestRank',
+  'slowdown',
+  'seconds',
+  'peakMb',
+] as const satisfies (keyof MetricsRecord)[];
 
 /** A line without measured fields, for comparing two executions of the same training. */
 export function withoutMeasurements(record: MetricsRecord): Omit<MetricsRecord, (typeof measured)[number]> {
@@ -78,6 +93,10 @@ const recordSchema = z.looseObject({
   emaDecay: mean,
   imagesPerSecond: mean,
   dataWait: mean,
+  ranks: z.number().min(1).exactOptional(),
+  exchangeWait: mean.exactOptional(),
+  slowestRank: z.number().min(0).exactOptional(),
+  slowdown: mean.exactOptional(),
   seconds: mean,
   peakMb: mean,
 });

@@ -16,6 +16,7 @@ import type { Config } from '../config/schema.js';
 import { messageOf, UserError } from '../errors.js';
 import { gridPng, type Images } from '../files/images.js';
 import { hasZeroTerminalSnr, predictionOptions, type Denoiser } from '../setup/denoiser.js';
+import { alone, stretchOf, type Group } from '../setup/group.js';
 import { namedParameters } from '../step/denoising-losses.js';
 
 /** Images per model call: enough to use the processor well, few enough to fit in memory. */
@@ -128,31 +129,62 @@ export function classCondition(denoiser: Denoiser, count: number, labels?: Int32
   };
 }
 
-/** Generates images from the same noise (of the run's seed) throughout training. */
+/** Generates images from the same noise (of the run's seed) throughout training, shared among the ranks by their index. */
 export interface PreviewSampler {
-  /** The first `count` images of the run's seed with the weights `ema` of `state`, which is not changed. */
-  images(state: StateHandle, count: number): Promise<Images>;
-  /** A PNG grid of `config.samples` images with the weights `ema` of `state`, which is not changed. */
-  grid(state: StateHandle): Promise<Uint8Array>;
+  /**
+   * The first `count` images of the run's seed with the weights `ema` of `state`, which is not changed; undefined on ranks
+   * other than 0.
+   */
+  images(state: StateHandle, count: number): Promise<Images | undefined>;
+  /** A PNG grid of `config.samples` images, as of `images`. */
+  grid(state: StateHandle): Promise<Uint8Array | undefined>;
   dispose(): Promise<void>;
 }
 
-export function createPreviewSampler(denoiser: Denoiser, engine: Engine): PreviewSampler {
+export function createPreviewSampler(denoiser: Denoiser, engine: Engine, group: Group = alone): PreviewSampler {
   const { config, model } = denoiser;
   const sampler = createDenoiserSampler(denoiser, engine, 'ema');
-  const images = async (state: StateHandle, count: number): Promise<Images> => {
-    const { data } = await sampler.sample({
-      state,
-      seed: config.seed,
-      n: count,
-      batchSize: samplingBatchSize,
-      ...classCondition(denoiser, count),
-    });
-    return { images: data, shape: [count, ...model.inputShape] };
+  const images = async (state: StateHandle, total: number): Promise<Images | undefined> => {
+    const { first, count } = stretchOf(group, total);
+    const indices = Array.from({ length: count }, (_, i) => first + i);
+    const parts = await group.exchange(
+      async () => {
+        if (count === 0) return new Float32Array(0);
+        const { data } = await sampler.sample({
+          state,
+          seed: config.seed,
+          imageIndices: indices,
+          batchSize: samplingBatchSize,
+          ...classCondition(denoiser, count, labelsOf(denoiser, indices)),
+        });
+        return data;
+      },
+      { to: 0 },
+    );
+    if (group.rank !== 0) return undefined;
+    return { images: parts.length === 1 ? parts[0]! : joined(parts), shape: [total, ...model.inputShape] };
   };
   return {
     images,
-    grid: async (state) => gridPng(await images(state, config.samples)),
+    async grid(state) {
+      const made = await images(state, config.samples);
+      return made && gridPng(made);
+    },
     dispose: () => sampler.dispose(),
   };
+}
+
+/** The class of each image: all classes in turn. */
+function labelsOf({ classes }: Denoiser, indices: readonly number[]): Int32Array {
+  return Int32Array.from(indices, (index) => (classes === 0 ? 0 : index % classes));
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
 }

@@ -85,12 +85,10 @@ export class Checkpointer {
     });
   }
 
-  /** Saves if the policy says so. */
-  async saveIfDue(snapshot: RunSnapshot): Promise<void> {
-    const { step, best, isSkipping } = snapshot;
+  /** Whether the policy wants a save now. */
+  isDue({ step, best, isSkipping }: RunSnapshot): boolean {
     const minutesSinceSave = (performance.now() - this.savedAt) / 60_000;
-    const context = { step, minutesSinceSave, isBest: best?.step === step, isSkipping };
-    if (shouldSave(this.options.policy.save, context)) await this.save(snapshot);
+    return shouldSave(this.options.policy.save, { step, minutesSinceSave, isBest: best?.step === step, isSkipping });
   }
 
   /**

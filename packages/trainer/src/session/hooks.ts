@@ -23,6 +23,8 @@ export interface RunStarted {
   readonly images: number;
   readonly shape: readonly number[];
   readonly batchSize: number;
+  /** Number of processes, if there are several. */
+  readonly ranks?: number;
   /** Steps already done. */
   readonly step: number;
   readonly totalSteps: number;

@@ -8,7 +8,7 @@ import { restoreBest } from '../checkpoint/resume.js';
 import { openDifficultyRecorder, type DifficultyRecorder } from '../eval/difficulty/recorder.js';
 import { openTrainingEvaluator, type TrainingEvaluator } from '../eval/during-training.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
-import { createRunLog, type RunLog } from '../logs/run-log.js';
+import { createRunLog, silentRunLog, type RunLog } from '../logs/run-log.js';
 import { peakMemoryMb } from '../machine/peak-memory.js';
 import { writeReport } from '../report/report.js';
 import type { MetricsRecord } from '../run/metrics.js';
@@ -19,6 +19,7 @@ import { divergenceMultiple, LossTrend, type Divergence } from '../step/loss-tre
 import type { StepOutcome } from '../step/training-loop.js';
 import type { TrainHooks } from './hooks.js';
 import { LogWindow, type WindowState } from './log-window.js';
+import { StragglerMeter } from './stragglers.js';
 import { roundToFourDigits, ThroughputMeter } from './throughput.js';
 import { Unwritten } from '../files/unwritten.js';
 
@@ -50,8 +51,10 @@ export async function openReporter({ begin, ...options }: ReporterOptions): Prom
   const { run, setup, engine, state, firstStep, hooks } = options;
   const { config } = setup;
   const unwritten = new Unwritten(hooks.onNote);
-  const sampler = createPreviewSampler(setup, engine);
-  const evaluator = config.evaluation.every > 0 ? await openTrainingEvaluator(setup, engine, hooks.onNote) : undefined;
+  const isRoot = setup.group.rank === 0;
+  const sampler = createPreviewSampler(setup, engine, setup.group);
+  const evaluator =
+    isRoot && config.evaluation.every > 0 ? await openTrainingEvaluator(setup, engine, hooks.onNote) : undefined;
   const recorder =
     config.probe.every > 0
       ? await openDifficultyRecorder(run, setup, engine, {
@@ -61,11 +64,12 @@ export async function openReporter({ begin, ...options }: ReporterOptions): Prom
         })
       : undefined;
   begin();
-  const runLog = createRunLog(run, config, firstStep, unwritten);
+  const runLog = isRoot ? createRunLog(run, config, firstStep, unwritten) : silentRunLog;
   await recorder?.begin(firstStep, state);
   return new Reporter({ ...options, unwritten, runLog, sampler, evaluator, recorder });
 }
 
+/** On ranks other than 0 it takes part in sampling and probing, and writes and reports nothing. */
 export class Reporter {
   /** The best evaluation so far, if the run evaluates. */
   best: Best | undefined;
@@ -74,6 +78,7 @@ export class Reporter {
   private readonly window: LogWindow;
   private readonly trend: LossTrend;
   private readonly throughput: ThroughputMeter;
+  private readonly stragglers = new StragglerMeter();
 
   constructor(private readonly parts: ReporterParts) {
     const { run, setup, runLog, evaluator, firstStep, windowState, hooks } = parts;
@@ -111,6 +116,7 @@ export class Reporter {
       images: dataset.length,
       shape: dataset.shape,
       batchSize: config.batchSize,
+      ...(setup.group.size > 1 && { ranks: setup.group.size }),
       step: firstStep,
       totalSteps: config.totalSteps,
     });
@@ -124,7 +130,8 @@ export class Reporter {
       this.window.add({ ...result, timesteps: sample.timesteps });
       this.watchDivergence(step, result.loss);
     }
-    this.throughput.add(seconds, secondsWaited);
+    this.throughput.add(seconds, secondsWaited, result.exchange?.seconds);
+    if (result.exchange !== undefined) this.stragglers.add(result.exchange.computed);
     if (skipped !== undefined) hooks.onNote?.(skipped);
     hooks.onStep?.(step, result.loss);
   }
@@ -145,12 +152,14 @@ export class Reporter {
     }
   }
 
-  /** Evaluates samples if due; may update `best`. */
+  /** Evaluates samples if due; may update `best`. The result is empty on ranks other than 0. */
   async evaluate(step: number): Promise<MetricsRecord['eval']> {
     const { evaluator, sampler, state, setup } = this.parts;
-    if (evaluator === undefined || this.window.isEmpty || !this.isDue(step, setup.config.evaluation.every))
-      return undefined;
-    const evaluated = await evaluator.measure(await sampler.images(state, setup.config.evaluation.samples));
+    const { every, samples } = setup.config.evaluation;
+    if (every === 0 || this.window.isEmpty || !this.isDue(step, every)) return undefined;
+    const images = await sampler.images(state, samples);
+    if (images === undefined || evaluator === undefined) return {};
+    const evaluated = await evaluator.measure(images);
     const value = evaluated[evaluator.label];
     if (value !== undefined && (this.best === undefined || value < this.best.value)) {
       this.best = { step, metric: evaluator.label, value };
@@ -168,7 +177,10 @@ export class Reporter {
     const { divergence } = this.trend;
     const isLogged = this.isDue(step, config.logEvery) || evaluated !== undefined;
     if (!isLogged || this.window.isEmpty) {
-      if (step === firstStep + 1) this.throughput.restart();
+      if (step === firstStep + 1) {
+        this.throughput.restart();
+        this.stragglers.restart();
+      }
       return;
     }
     const line: MetricsRecord = {
@@ -182,6 +194,7 @@ export class Reporter {
       beta1: momentum(step - 1),
       emaDecay: averages[0]!.decay(step - 1),
       ...this.throughput.take(),
+      ...(setup.group.size > 1 && { ranks: setup.group.size, ...this.stragglers.take() }),
       peakMb: Math.round(peakMemoryMb()),
     };
     runLog.add(line);
@@ -200,6 +213,7 @@ export class Reporter {
     if (!this.isDue(step, setup.config.sampleEvery)) return;
     const path = samplePath(run, step);
     const png = await sampler.grid(state);
+    if (png === undefined) return;
     runLog.addSample(step, png);
     if (!unwritten.attempt('the sample grid', `step ${step}`, () => atomicWriteFile(path, png))) return;
     this.samples = path;

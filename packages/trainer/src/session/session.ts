@@ -1,10 +1,12 @@
 /** One session of a run: its starting point, and the work between its steps. */
 import { removeTree } from '@dm/files';
 import type { ScheduleState } from '@dm/curriculum';
-import type { Engine } from '@dm/ops';
+import type { Arrays, Engine } from '@dm/ops';
 import { checkDiskSpace, spaceOfReplaced } from '../checkpoint/disk-space.js';
 import { describeExtension, extensionOf, noteOfEarlierSteps } from '../checkpoint/extension.js';
-import { checkpointPolicy } from '../checkpoint/policy.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { ManifestFields } from '../checkpoint/manifest.js';
+import { checkpointPolicy, shouldSave } from '../checkpoint/policy.js';
 import { findCheckpoint } from '../checkpoint/resume.js';
 import { initialState, unpackState } from '../checkpoint/state.js';
 import { messageOf } from '../errors.js';
@@ -12,10 +14,13 @@ import { readHistory, saveConfig, withExtension } from '../config/saved-config.j
 import { removeEventFiles } from '../logs/event-file.js';
 import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
 import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
+import { fromRankZero, onEveryRank } from '../setup/group.js';
+import { emptyState } from '../setup/state-table.js';
 import { compileStep, type CompiledStep } from '../step/compiled-step.js';
 import type { Divergence } from '../step/loss-trend.js';
 import { NonFiniteGuard } from '../step/non-finite-guard.js';
 import type { StepOutcome, TrainingStepsOptions } from '../step/training-loop.js';
+import { checkSameInputs, checkSameState } from './agreement.js';
 import { Checkpointer, type RunSnapshot } from './checkpointer.js';
 import type { TrainHooks } from './hooks.js';
 import { openReporter, type Reporter } from './reporter.js';
@@ -38,50 +43,48 @@ export async function openTrainingSession(
   run: RunFolder,
   setup: OpenedTrainingSetup,
   engine: Engine,
-  { resume = false, extendedFrom, onBegin, hooks = {} }: SessionOptions,
+  options: SessionOptions,
 ): Promise<TrainingSession> {
-  const dataSha256 = await setup.dataset.hash();
-  const config = { ...setup.config, totalSteps: extendedFrom ?? setup.config.totalSteps };
-  const trained = { config, dataset: setup.dataset };
-  const resumedFrom = resume ? findCheckpoint(run, trained, engine, dataSha256, hooks.onNote) : undefined;
-  const history = resume ? readHistory(run) : {};
-  const extension = extendedFrom === undefined ? undefined : extensionOf(run, extendedFrom, resumedFrom);
-  if (extension !== undefined) hooks.onNote?.(describeExtension(setup, extension));
-  const earlier = resumedFrom && noteOfEarlierSteps(resumedFrom, history);
-  if (earlier !== undefined) hooks.onNote?.(earlier);
-  const firstStep = resumedFrom?.manifest.step ?? 0;
-  const policy = checkpointPolicy(setup.config);
-  const isReplaced = !resume && hasRun(run);
-  const warning = checkDiskSpace(run, setup, policy, firstStep, isReplaced ? spaceOfReplaced(run) : {});
-  if (warning !== undefined) hooks.onNote?.(warning);
-  const begin = () => {
-    if (isReplaced) removeRun(run);
-    createRunFolder(run);
-    onBegin?.();
-    saveConfig(
-      run,
-      record(setup, engine, dataSha256, extension === undefined ? history : withExtension(history, extension)),
-    );
-  };
-
-  const restored = resumedFrom && unpackState(setup, resumedFrom);
-  const curriculumState = restored?.curriculumState ?? setup.curriculum.initialState?.();
-  const compiledStep = await compileStep(setup, engine, restored?.arrays ?? initialState(setup, hooks.onNote));
-  const { state } = compiledStep;
-  const log = resumedFrom?.manifest.log;
-  const guard = new NonFiniteGuard(setup.config.maxSkippedSteps, log?.['skipped']);
-  const reporter = await openReporter({ run, setup, engine, state, firstStep, windowState: log, begin, hooks });
-  const checkpointer = new Checkpointer({
-    run,
-    setup,
-    engine,
-    policy,
-    dataSha256,
-    resumedFrom: resumedFrom && { path: resumedFrom.path, step: firstStep, isGood: !guard.isSkipping },
-    logFiles: reporter.files,
-    onLogFailed: (error) => reporter.warnOfLog(error),
-    hooks,
+  const { onBegin, hooks = {} } = options;
+  const { group } = setup;
+  const dataSha256 = await onEveryRank(group, () => setup.dataset.hash());
+  if (group.size > 1) await checkSameInputs(group, engine, dataSha256);
+  const opened = await onEveryRank(group, () =>
+    group.rank === 0 ? openFolder(run, setup, engine, dataSha256, options) : undefined,
+  );
+  const start = await fromRankZero(group, (): Start => {
+    const { resumedFrom, curriculumState } = opened!;
+    const { step = 0, log } = resumedFrom?.manifest ?? {};
+    return { firstStep: step, log, curriculumState };
   });
+  const { firstStep, log } = start;
+  const curriculumState = start.curriculumState ?? setup.curriculum.initialState?.();
+
+  const arrays = opened?.arrays ?? emptyState(setup);
+  if (group.size > 1) {
+    for (const { data } of Object.values(arrays)) await group.broadcast(data as Float32Array);
+  }
+  const compiledStep = await onEveryRank(group, () => compileStep(setup, engine, arrays));
+  const { state } = compiledStep;
+  const guard = new NonFiniteGuard(setup.config.maxSkippedSteps, log?.['skipped']);
+  const begin = opened?.begin ?? (() => onBegin?.());
+  const reporter = await onEveryRank(group, () =>
+    openReporter({ run, setup, engine, state, firstStep, windowState: log, begin, hooks }),
+  );
+  const policy = checkpointPolicy(setup.config);
+  const checkpointer =
+    opened &&
+    new Checkpointer({
+      run,
+      setup,
+      engine,
+      policy,
+      dataSha256,
+      resumedFrom: opened.resumedFrom && { path: opened.resumedFrom.path, step: firstStep, isGood: !guard.isSkipping },
+      logFiles: reporter.files,
+      onLogFailed: (error) => reporter.warnOfLog(error),
+      hooks,
+    });
   reporter.announce();
   return new TrainingSession({
     run,
@@ -96,6 +99,60 @@ export async function openTrainingSession(
   });
 }
 
+/** What all ranks start from. */
+interface Start {
+  readonly firstStep: number;
+  readonly log: ManifestFields['log'] | undefined;
+  /** The state of an adaptive curriculum in a checkpoint. */
+  readonly curriculumState: ScheduleState | undefined;
+}
+
+interface OpenedFolder {
+  readonly resumedFrom: Checkpoint | undefined;
+  readonly arrays: Arrays;
+  readonly curriculumState: ScheduleState | undefined;
+  /** Writes the first files of the session. */
+  readonly begin: () => void;
+}
+
+/** Reads what a session starts from, and checks that it can be saved. Changes nothing before `begin`. */
+function openFolder(
+  run: RunFolder,
+  setup: OpenedTrainingSetup,
+  engine: Engine,
+  dataSha256: string,
+  { resume = false, extendedFrom, onBegin, hooks = {} }: SessionOptions,
+): OpenedFolder {
+  const config = { ...setup.config, totalSteps: extendedFrom ?? setup.config.totalSteps };
+  const trained = { config, dataset: setup.dataset };
+  const resumedFrom = resume ? findCheckpoint(run, trained, engine, dataSha256, hooks.onNote) : undefined;
+  const history = resume ? readHistory(run) : {};
+  const extension = extendedFrom === undefined ? undefined : extensionOf(run, extendedFrom, resumedFrom);
+  if (extension !== undefined) hooks.onNote?.(describeExtension(setup, extension));
+  const earlier = resumedFrom && noteOfEarlierSteps(resumedFrom, history);
+  if (earlier !== undefined) hooks.onNote?.(earlier);
+  const firstStep = resumedFrom?.manifest.step ?? 0;
+  const policy = checkpointPolicy(setup.config);
+  const isReplaced = !resume && hasRun(run);
+  const warning = checkDiskSpace(run, setup, policy, firstStep, isReplaced ? spaceOfReplaced(run) : {});
+  if (warning !== undefined) hooks.onNote?.(warning);
+  const restored = resumedFrom && unpackState(setup, resumedFrom);
+  return {
+    resumedFrom,
+    arrays: restored?.arrays ?? initialState(setup, hooks.onNote),
+    curriculumState: restored?.curriculumState,
+    begin() {
+      if (isReplaced) removeRun(run);
+      createRunFolder(run);
+      onBegin?.();
+      saveConfig(
+        run,
+        record(setup, engine, dataSha256, extension === undefined ? history : withExtension(history, extension)),
+      );
+    },
+  };
+}
+
 interface SessionParts {
   readonly run: RunFolder;
   readonly setup: OpenedTrainingSetup;
@@ -105,7 +162,8 @@ interface SessionParts {
   readonly compiledStep: CompiledStep;
   readonly guard: NonFiniteGuard;
   readonly reporter: Reporter;
-  readonly checkpointer: Checkpointer;
+  /** On rank 0 only. */
+  readonly checkpointer: Checkpointer | undefined;
   readonly hooks: TrainHooks;
 }
 
@@ -136,14 +194,19 @@ export class TrainingSession {
   continuation(): TrainingStepsOptions {
     const { step, curriculumState } = this;
     const { guard, checkpointer } = this.parts;
-    return { firstStep: step, curriculumState, guard, lastGoodCheckpoint: () => checkpointer.lastGoodCheckpoint() };
+    return {
+      firstStep: step,
+      curriculumState,
+      guard,
+      lastGoodCheckpoint: async () => checkpointer?.lastGoodCheckpoint(),
+    };
   }
 
   /** Records a completed step; first waits for the save in flight if necessary (see `Checkpointer.beforeStep`). */
   async recordStep(outcome: StepOutcome): Promise<void> {
     const { step, curriculumState } = outcome;
     const { checkpointer, reporter } = this.parts;
-    await checkpointer.beforeStep(step);
+    await checkpointer?.beforeStep(step);
     this.step = step;
     this.curriculumState = curriculumState;
     reporter.addStep(outcome);
@@ -151,17 +214,32 @@ export class TrainingSession {
 
   /** Work between two steps, whatever is due. The results of an evaluation go into the log line of its step. */
   async betweenSteps(): Promise<void> {
-    const { step } = this;
+    const { step, setup } = this;
     const { checkpointer, reporter, guard } = this.parts;
-    reporter.log(step, await reporter.evaluate(step), guard.total);
-    await reporter.probe(step);
-    await reporter.sample(step);
-    await checkpointer.saveIfDue(this.snapshot());
+    const isEvaluated = await onEveryRank(setup.group, async () => {
+      const evaluated = await reporter.evaluate(step);
+      reporter.log(step, evaluated, guard.total);
+      await reporter.probe(step);
+      await reporter.sample(step);
+      return evaluated !== undefined;
+    });
+    // Rank 0 knows the time since the last save and the best evaluation; the rest is the same on all ranks.
+    const isDue = () => checkpointer?.isDue(this.snapshot()) ?? false;
+    const save = setup.group.size === 1 ? isDue() : await this.isSaveDue(isEvaluated, isDue);
+    if (save) await this.save();
+  }
+
+  private async isSaveDue(isEvaluated: boolean, isDueOnRankZero: () => boolean): Promise<boolean> {
+    const { step, setup } = this;
+    if (setup.config.checkpoints.minutes !== null || isEvaluated) return fromRankZero(setup.group, isDueOnRankZero);
+    const { isSkipping } = this.parts.guard;
+    const context = { step, minutesSinceSave: 0, isBest: false, isSkipping };
+    return shouldSave(checkpointPolicy(setup.config).save, context);
   }
 
   /** Paths of the newest checkpoint and sample grid. */
   get newest(): { readonly checkpoint: string | undefined; readonly samples: string | undefined } {
-    return { checkpoint: this.parts.checkpointer.newest, samples: this.parts.reporter.samples };
+    return { checkpoint: this.parts.checkpointer?.newest, samples: this.parts.reporter.samples };
   }
 
   /** The loss relative to its minimum, if training has diverged. */
@@ -169,9 +247,10 @@ export class TrainingSession {
     return this.parts.reporter.divergence;
   }
 
-  /** Saves a checkpoint of this step, unless there is one. */
+  /** Saves a checkpoint of this step, unless there is one. All ranks must call it; they compare their states. */
   async save(): Promise<void> {
-    await this.parts.checkpointer.save(this.snapshot());
+    await checkSameState(this.setup, this.compiledStep.state, this.step);
+    await this.parts.checkpointer?.save(this.snapshot());
   }
 
   /**
@@ -180,12 +259,13 @@ export class TrainingSession {
    */
   async rescue(): Promise<void> {
     const { step, firstStep, stepOfState } = this;
-    const { onNote } = this.parts.hooks;
-    if (step === firstStep || stepOfState !== step) return;
+    const { checkpointer, hooks } = this.parts;
+    const { onNote } = hooks;
+    if (checkpointer === undefined || step === firstStep || stepOfState !== step) return;
     try {
       // The log line of the step, in case the error came before it: a resumed run does not repeat the step.
       this.parts.reporter.log(step, undefined, this.parts.guard.total);
-      await this.save();
+      await checkpointer.save(this.snapshot());
       await this.finish();
       onNote?.(`training ends because of an error; step ${step} was saved, and --resume continues from there`);
     } catch (error) {
@@ -198,8 +278,8 @@ export class TrainingSession {
    *
    * @throws {Error} the error of the last save, if it failed
    */
-  finish(): Promise<void> {
-    return this.parts.checkpointer.finish(this.snapshot());
+  async finish(): Promise<void> {
+    await this.parts.checkpointer?.finish(this.snapshot());
   }
 
   /** Writes report.html and returns its path; undefined if it cannot be written. */
@@ -214,7 +294,7 @@ export class TrainingSession {
 
   async dispose(): Promise<void> {
     const { checkpointer, reporter, compiledStep } = this.parts;
-    await checkpointer.dispose();
+    await checkpointer?.dispose();
     await reporter.dispose();
     await compiledStep.dispose();
   }

@@ -3,6 +3,7 @@
 interface Totals {
   readonly seconds: number;
   readonly secondsWaited: number;
+  readonly secondsExchanged: number;
   readonly steps: number;
 }
 
@@ -10,12 +11,14 @@ export interface Throughput {
   readonly imagesPerSecond: number;
   /** Fraction of the step time spent waiting for data, in [0, 1]. */
   readonly dataWait: number;
+  /** With several ranks: fraction of the step time of rank 0 spent waiting for other ranks and exchanging gradients, in [0, 1]. */
+  readonly exchangeWait?: number;
   /** Seconds of training so far, over all sessions of the run. */
   readonly seconds: number;
 }
 
 export class ThroughputMeter {
-  private totals: Totals = { seconds: 0, secondsWaited: 0, steps: 0 };
+  private totals: Totals = { seconds: 0, secondsWaited: 0, secondsExchanged: 0, steps: 0 };
   private totalsBefore = this.totals;
 
   /** `secondsBefore`: training time of earlier sessions, in seconds. */
@@ -24,12 +27,13 @@ export class ThroughputMeter {
     private readonly secondsBefore: number,
   ) {}
 
-  /** Adds a step that took `seconds`, of which it waited `secondsWaited` for its batch. */
-  add(seconds: number, secondsWaited: number): void {
+  /** Adds a step that took `seconds`: `secondsWaited` for its batch, `secondsExchanged` for other ranks. */
+  add(seconds: number, secondsWaited: number, secondsExchanged = 0): void {
     const { totals } = this;
     this.totals = {
       seconds: totals.seconds + seconds,
       secondsWaited: totals.secondsWaited + secondsWaited,
+      secondsExchanged: totals.secondsExchanged + secondsExchanged,
       steps: totals.steps + 1,
     };
   }
@@ -43,10 +47,12 @@ export class ThroughputMeter {
   take(): Throughput {
     const { totals, totalsBefore } = this;
     const seconds = totals.seconds - totalsBefore.seconds;
+    const exchanged = totals.secondsExchanged - totalsBefore.secondsExchanged;
     this.restart();
     return {
       imagesPerSecond: roundToFourDigits(((totals.steps - totalsBefore.steps) * this.batchSize) / seconds),
       dataWait: roundToFourDigits((totals.secondsWaited - totalsBefore.secondsWaited) / seconds),
+      ...(totals.secondsExchanged > 0 && { exchangeWait: roundToFourDigits(exchanged / seconds) }),
       seconds: roundToFourDigits(this.secondsBefore + totals.seconds),
     };
   }

@@ -1,7 +1,7 @@
 /** Lower bounds of the memory that training or sampling needs, computed before anything is allocated. */
 import { bufferLayout, parameterLayout, summary, type Model } from '@dm/models';
 import { UserError } from '../errors.js';
-import { stateBytes } from './state-table.js';
+import { keepsGradients, stateBytes } from './state-table.js';
 import type { TrainingSetup } from './training-setup.js';
 
 export interface MemoryEstimate {
@@ -16,14 +16,17 @@ export interface MemoryEstimate {
  * activation checkpointing.
  */
 export function estimateMemory(setup: TrainingSetup): MemoryEstimate {
-  const { config, model, layout, batches } = setup;
+  const { config, model, layout, batches, group } = setup;
   const { batchSize, gradientAccumulation, activationCheckpointing } = config;
   const pixels = batches.shape.reduce((product, side) => product * side, 1);
-  const microBatch = Math.ceil(batchSize / gradientAccumulation);
+  const microBatch = Math.ceil(batchSize / (gradientAccumulation * group.size));
   const activations = activationCheckpointing ? 0 : (summary(model).activations * microBatch) / 2;
   // Gradients exist during the step even without accumulation.
-  const gradients = gradientAccumulation > 1 ? 0 : layout.size;
-  return { parameters: layout.size, bytes: stateBytes(setup) + 4 * (gradients + activations + batchSize * pixels) };
+  const gradients = keepsGradients(setup) ? 0 : layout.size;
+  return {
+    parameters: layout.size,
+    bytes: stateBytes(setup) + 4 * (gradients + activations + (batchSize / group.size) * pixels),
+  };
 }
 
 /** Lower bound for sampling `images` images with this model: weights, images, and the largest layer output. */

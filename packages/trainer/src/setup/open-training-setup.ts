@@ -7,6 +7,7 @@ import { environment } from '../machine/environment.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { UserError } from '../errors.js';
 import { checkSampleMemory, checkTrainingMemory, estimateMemory } from './memory.js';
+import { alone, type Group } from './group.js';
 import { createTrainingSetup, type BatchSource, type TrainingSetup } from './training-setup.js';
 
 /** A setup, and the data set that its batches are read from. */
@@ -40,6 +41,8 @@ export interface OpenTrainingSetupOptions {
   readonly skipMemoryCheck?: boolean | undefined;
   /** Whether a run is resumed; some checks apply to new runs only. */
   readonly isResumed?: boolean;
+  /** The processes that train together. Default: this one alone. */
+  readonly group?: Group;
 }
 
 /**
@@ -49,12 +52,12 @@ export interface OpenTrainingSetupOptions {
  */
 export async function openTrainingSetup(
   chosen: Config,
-  { skipMemoryCheck = false, isResumed = false }: OpenTrainingSetupOptions = {},
+  { skipMemoryCheck = false, isResumed = false, group = alone }: OpenTrainingSetupOptions = {},
 ): Promise<OpenedTrainingSetup> {
   const dataset = await openData(chosen).catch((error: unknown) => {
     throw isResumed ? ofMovedData(error) : error;
   });
-  const setup = createTrainingSetup(chosen, batchSource(dataset), isResumed);
+  const setup = createTrainingSetup(chosen, batchSource(dataset), isResumed, group);
   checkTrainingMemory(estimateMemory(setup), availableMemory(), skipMemoryCheck);
   if (!skipMemoryCheck) checkSampleMemory(setup, availableMemory());
   checkEvaluation(setup.config, dataset);

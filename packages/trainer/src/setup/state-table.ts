@@ -11,7 +11,7 @@ import { uncertaintyChannels } from './uncertainty.js';
 /** The parts of a setup that determine the table. */
 export type StateSetup = Pick<
   TrainingSetup,
-  'config' | 'layout' | 'bufferLayout' | 'averages' | 'optimizer' | 'uncertainty'
+  'config' | 'layout' | 'bufferLayout' | 'averages' | 'optimizer' | 'uncertainty' | 'group'
 >;
 
 /** A vector of the state, float32 [size]. */
@@ -81,9 +81,14 @@ export function trainedEntries({
   return [model, head];
 }
 
-/** The complete table; it includes gradients if they are accumulated over micro-batches. */
+/** Whether the gradient is an entry of the state: if micro-batches or other ranks add to it. */
+export function keepsGradients({ config, group }: Pick<StateSetup, 'config' | 'group'>): boolean {
+  return config.gradientAccumulation > 1 || group.size > 1;
+}
+
+/** The complete table; it includes gradients if they are accumulated over micro-batches or ranks. */
 export function stateEntries(setup: StateSetup): readonly StateEntry[] {
-  const { config, layout, bufferLayout, averages } = setup;
+  const { layout, bufferLayout, averages } = setup;
   const trained = trainedEntries(setup);
   const [model, ...heads] = trained;
   const tensors = { layout, prefix: '' };
@@ -113,7 +118,7 @@ export function stateEntries(setup: StateSetup): readonly StateEntry[] {
     ...modelSlots,
     ...(bufferLayout.size > 0 ? [buffers] : []),
     ...headEntries,
-    ...(config.gradientAccumulation > 1 ? gradients : []),
+    ...(keepsGradients(setup) ? gradients : []),
   ];
 }
 
@@ -158,6 +163,12 @@ export function startingState(
   return Object.fromEntries(
     saved.map(({ name, size, init }) => [name, init === 'zeros' ? zeros(size) : weights[init]!]),
   );
+}
+
+/** Separate zeros for the entries that are in checkpoints, to receive their values from another rank. */
+export function emptyState(setup: StateSetup): Arrays {
+  const saved = stateEntries(setup).filter(({ files }) => files.length > 0);
+  return Object.fromEntries(saved.map(({ name, size }) => [name, zeros(size)]));
 }
 
 /** Zeros for the entries that are not in checkpoints. */

@@ -18,6 +18,7 @@ import {
   type Denoiser,
 } from './denoiser.js';
 import { UserError } from '../errors.js';
+import { alone, type Group } from './group.js';
 import { fitModel } from '../config/model-types.js';
 import { explainPart } from '../config/resolve.js';
 import { createOptimizer } from './optimizers.js';
@@ -66,19 +67,26 @@ export interface TrainingSetup extends Denoiser {
   readonly momentum: StepSchedule;
   /** Averages of the weights; the first one is used for samples during training. */
   readonly averages: readonly Average[];
+  /** The processes that train together, each on its rows of every batch. */
+  readonly group: Group;
 }
 
 /**
  * Creates the training setup for images of `batches`. Missing fields that depend on the data are filled in. `isResumed`
- * disables the checks that apply only to new runs.
+ * disables the checks that apply only to new runs. `group` are the processes that train together; default: this one alone.
  *
  * @throws {UserError} if model, data and options contradict each other
  */
-export function createTrainingSetup(chosen: Config, batches: BatchSource, isResumed = false): TrainingSetup {
+export function createTrainingSetup(
+  chosen: Config,
+  batches: BatchSource,
+  isResumed = false,
+  group: Group = alone,
+): TrainingSetup {
   const denoiser = explainPart('model', chosen, () => createDenoiser(withDataShape(chosen, batches)));
   const { config, noiseSchedule } = denoiser;
   checkFit(denoiser, batches);
-  checkParts(config);
+  checkParts(config, group);
   if (!isResumed) checkPrediction(denoiser);
 
   const { totalSteps, diffusion } = config;
@@ -96,6 +104,7 @@ export function createTrainingSetup(chosen: Config, batches: BatchSource, isResu
     ...(uncertainty !== undefined && { uncertainty }),
     ...scheduled,
     averages: createAverages(config, scheduled.optimizer),
+    group,
   };
 }
 
@@ -162,10 +171,18 @@ function checkPrediction({ config, noiseSchedule }: Denoiser): void {
   );
 }
 
-function checkParts({ batchSize, gradientAccumulation }: Config): void {
-  if (batchSize % gradientAccumulation === 0) return;
+function checkParts({ batchSize, gradientAccumulation }: Config, { size }: Group): void {
+  const parts = gradientAccumulation * size;
+  if (batchSize % parts === 0) return;
+  const below = Math.floor(batchSize / parts) * parts;
+  const nearest = [...(below > 0 ? [below] : []), below + parts].join(' and ');
+  const divisor =
+    size === 1
+      ? `gradientAccumulation is ${gradientAccumulation}, which does`
+      : `${size} ranks times gradientAccumulation ${gradientAccumulation} do`;
   throw new UserError(
-    `gradientAccumulation is ${gradientAccumulation}, which does not divide batchSize ${batchSize}: all micro-batches must have the same size.`,
+    `${divisor} not divide batchSize ${batchSize}: all micro-batches must have the same size. The nearest values of batchSize ` +
+      `that can be divided: ${nearest}.`,
     { code: 'CONFIG_INVALID' },
   );
 }

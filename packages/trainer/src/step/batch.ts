@@ -14,6 +14,7 @@ import type { TimestepSample, ScheduleState } from '@dm/curriculum';
 import { type Arrays, float32, type NdArray, oneHot, toScalars } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { predictionOptions } from '../setup/denoiser.js';
+import { stretchOf, type Stretch } from '../setup/group.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import { trainedEntries } from '../setup/state-table.js';
 import { uncertaintyInputs } from '../setup/uncertainty.js';
@@ -28,12 +29,15 @@ export interface Batch {
   readonly [mask: `mask.${string}`]: NdArray;
 }
 
-/** Images and noise of optimizer step `step` (from 0). */
+/** Images and noise of optimizer step `step` (from 0): the rows of this rank, [B / ranks, ...] each. */
 export async function fetchBatch(setup: TrainingSetup, step: number): Promise<Batch> {
-  const { config, batches, model } = setup;
-  const { seed, batchSize, flip } = config;
-  const { images, labels } = await batches.read({ seed, step, batchSize, flip });
-  const indices = examples(batchSize);
+  const { config, batches, model, group } = setup;
+  const { seed, flip } = config;
+  const { first, count: batchSize } = ownRows(setup);
+  // The order of examples does not depend on the batch size, so the rows of a rank are a smaller batch of a later step.
+  const own = { seed, step: step * group.size + group.rank, batchSize, flip };
+  const { images, labels } = await batches.read(own);
+  const indices = Array.from({ length: batchSize }, (_, i) => first + i);
   const noise = normalBatch({ seed, stream: 'noise', step, indices }, batches.shape);
   const masks = model.dropouts.map(({ name, shape, rate }, lane) => [
     `mask.${name}`,
@@ -42,7 +46,7 @@ export async function fetchBatch(setup: TrainingSetup, step: number): Promise<Ba
   return {
     images: float32(images, [batchSize, ...batches.shape]),
     noise,
-    ...(model.numClasses > 0 && { cond: condition(setup, step, labels!) }),
+    ...(model.numClasses > 0 && { cond: condition(setup, step, labels!, indices) }),
     ...Object.fromEntries(masks),
   };
 }
@@ -71,10 +75,10 @@ function condition(
   { config, model, nullClass, labelDropout }: TrainingSetup,
   step: number,
   labels: Int32Array,
+  indices: readonly number[],
 ): NdArray {
   const given = Int32Array.from(labels);
   if (nullClass !== undefined) {
-    const indices = examples(labels.length);
     const u = uniformEach({ seed: config.seed, stream: 'labelDropout', step, indices });
     u.forEach((value, i) => {
       if (value < labelDropout) given[i] = nullClass;
@@ -83,29 +87,53 @@ function condition(
   return oneHot(given, model.condDim);
 }
 
-/** The timesteps of optimizer step `step` and the importance weights of their losses, sampled from the curriculum. */
+/**
+ * The timesteps of optimizer step `step` and the importance weights of their losses, sampled from the curriculum, for the
+ * whole batch on every rank.
+ */
 export function drawTimesteps(setup: TrainingSetup, step: number, state: ScheduleState | undefined): TimestepSample {
   const { config, curriculum } = setup;
-  const u = uniformEach({ seed: config.seed, stream: 'timesteps', step, indices: examples(config.batchSize) });
+  const indices = Array.from({ length: config.batchSize }, (_, i) => i);
+  const u = uniformEach({ seed: config.seed, stream: 'timesteps', step, indices });
   return curriculum.sample(step, u, state);
 }
 
+/** The rows of each batch that this rank computes. */
+function ownRows({ config, group }: Pick<TrainingSetup, 'config' | 'group'>): Stretch {
+  return stretchOf(group, config.batchSize);
+}
+
 /**
- * All inputs of optimizer step `step` (from 0). The weight of an example is its importance weight times the weight of its noise
- * level.
+ * All inputs of optimizer step `step` (from 0) for the rows of this rank; `sample` is of the whole batch. The weight of an
+ * example is its importance weight times the weight of its noise level.
  */
 export function stepInputs(setup: TrainingSetup, batch: Batch, sample: TimestepSample, step: number): Arrays {
-  const { noiseSchedule, lossWeights, config, averages, uncertainty } = setup;
-  const { timesteps } = sample;
+  const { noiseSchedule, lossWeights, config, uncertainty } = setup;
+  const own = ownSample(setup, sample);
+  const { timesteps } = own;
   const levels = noiseLevels(noiseSchedule, timesteps);
-  const weights = sample.weights.map((w, i) => w * lossWeights[timesteps[i]!]!);
+  const weights = own.weights.map((w, i) => w * lossWeights[timesteps[i]!]!);
   return {
     ...batch,
     ...noiseLevelInputs(config.diffusion, levels),
     weights: float32(weights),
-    ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, sample)),
-    ...optimizerScalars(setup, step),
-    ...Object.assign({}, ...averages.map((average) => toScalars(average.scalars(step)))),
+    ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, own)),
+    ...updateScalars(setup, step),
+  };
+}
+
+/** The inputs of optimizers and averages at optimizer step `step` (from 0). */
+export function updateScalars(setup: TrainingSetup, step: number): Arrays {
+  const averages = setup.averages.map((average) => toScalars(average.scalars(step)));
+  return { ...optimizerScalars(setup, step), ...Object.assign({}, ...averages) } as Arrays;
+}
+
+function ownSample(setup: TrainingSetup, sample: TimestepSample): TimestepSample {
+  if (setup.group.size === 1) return sample;
+  const { first, count } = ownRows(setup);
+  return {
+    timesteps: sample.timesteps.slice(first, first + count),
+    weights: sample.weights.slice(first, first + count),
   };
 }
 
@@ -137,9 +165,4 @@ export function noiseLevelInputs(diffusion: Config['diffusion'], levels: readonl
     targetX0: target.x0,
     targetNoise: target.noise,
   };
-}
-
-/** The indices of a batch's examples: 0 .. B-1. */
-function examples(batchSize: number): number[] {
-  return Array.from({ length: batchSize }, (_, i) => i);
 }

@@ -27,25 +27,43 @@ import { uncertaintyObjective, uncertaintyWeights } from '../setup/uncertainty.j
  * others, `gradients` [P] in the state, and their part of the loss, the input `lossBefore`, are added.
  */
 export function trainingStep(setup: TrainingSetup): Program {
-  const { averages, config } = setup;
-  const trained = trainedEntries(setup);
   return (state, inputs) => {
     const { loss, losses, gradients } = lossAndGradients(setup, state, inputs);
-    const whole = config.gradientAccumulation === 1 ? gradients : added(state, gradients);
-    const clipped = trained.map((entry) => ({ entry, ...clippedGradient(entry, whole) }));
-    const [model, ...heads] = clipped.map(({ entry, grads }) => updated(entry, grads, state, inputs));
-    const averaged = averages.map(
-      ({ name, update }) => [name, update(state[name]!, model!['params']!, model!, inputs)] as const,
-    );
-    return {
-      state: Object.assign({}, model, Object.fromEntries(averaged), ...heads) as Tensors,
-      outputs: {
-        loss,
-        losses,
-        gradNorm: clipped[0]!.norm,
-        isFinite: tf.isFinite(clipped.reduce((sum, { norm }) => tf.add(sum, norm), loss)),
-      },
-    };
+    const whole = setup.config.gradientAccumulation === 1 ? gradients : added(state, gradients);
+    const { state: next, outputs } = updateWith(setup, state, whole, loss, inputs);
+    return { state: next, outputs: { loss, losses, gradNorm: outputs['gradNorm']!, isFinite: outputs['isFinite']! } };
+  };
+}
+
+/**
+ * The second half of a step of several ranks, after the gradients of all micro-batches and ranks have been summed in the
+ * state. Inputs: `loss`, their sum as well, and the scalars of optimizer and averages. Outputs as of `trainingStep`, without
+ * `losses`.
+ */
+export function updateStep(setup: TrainingSetup): Program {
+  return (state, inputs) => updateWith(setup, state, state, inputs['loss']!, inputs);
+}
+
+/** Clips `gradients` and updates the trained entries and their averages. */
+function updateWith(
+  setup: TrainingSetup,
+  state: Tensors,
+  gradients: Tensors,
+  loss: tf.Tensor,
+  inputs: Tensors,
+): { readonly state: Tensors; readonly outputs: Tensors } {
+  const clipped = trainedEntries(setup).map((entry) => ({ entry, ...clippedGradient(entry, gradients) }));
+  const [model, ...heads] = clipped.map(({ entry, grads }) => updated(entry, grads, state, inputs));
+  const averaged = setup.averages.map(
+    ({ name, update }) => [name, update(state[name]!, model!['params']!, model!, inputs)] as const,
+  );
+  return {
+    state: Object.assign({}, model, Object.fromEntries(averaged), ...heads) as Tensors,
+    outputs: {
+      loss,
+      gradNorm: clipped[0]!.norm,
+      isFinite: tf.isFinite(clipped.reduce((sum, { norm }) => tf.add(sum, norm), loss)),
+    },
   };
 }
 
@@ -82,7 +100,7 @@ function scalarsOf(prefix: string, inputs: Tensors): Tensors {
 }
 
 /**
- * The step for all micro-batches except the last: writes the gradient to `gradients` [P] of the state (`start`) or adds it
+ * The step for all micro-batches except the last (and, with several ranks, for all): writes the gradient to `gradients` [P] of the state (`start`) or adds it
  * (`add`). Inputs as for `trainingStep`; outputs are `loss`, the accumulated part of the loss up to this
  * micro-batch, and its `losses`.
  */
@@ -109,9 +127,10 @@ function lossAndGradients(
   state: Tensors,
   inputs: Tensors,
 ): { readonly loss: tf.Tensor; readonly losses: tf.Tensor; readonly gradients: Tensors } {
-  const { config, uncertainty } = setup;
+  const { config, uncertainty, group } = setup;
   const { images, weights } = inputs;
-  const count = images!.shape[0] * config.gradientAccumulation;
+  const parts = config.gradientAccumulation * group.size;
+  const count = images!.shape[0] * parts;
   // Per-example losses are outputs too, so differentiate the vector: the gradient of its weighted mean is the
   // vector-Jacobian product with dy_i = weight_i / B.
   const lossesOf = (params: tf.Tensor): tf.Tensor => denoisingLosses(setup, params, state, inputs);
@@ -127,8 +146,7 @@ function lossAndGradients(
     }),
   };
   const mean = weightedMean(losses, weights!);
-  const loss =
-    config.gradientAccumulation === 1 ? mean : tf.add(inputs['lossBefore']!, tf.div(mean, config.gradientAccumulation));
+  const loss = parts === 1 ? mean : tf.add(inputs['lossBefore']!, tf.div(mean, parts));
   return { loss, losses, gradients };
 }
 

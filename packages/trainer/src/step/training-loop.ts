@@ -96,7 +96,7 @@ export async function* trainingSteps(
 
     // Fetch data, which was requested during the previous step.
     if (!prefetch) prefetcher.request(step);
-    const read = await prefetcher.next();
+    const read = await prefetcher.next().catch(setup.group.fail);
     const batch = transformBatch === undefined ? read : transformBatch(read);
     const secondsWaited = secondsSince(began);
 
@@ -109,7 +109,12 @@ export async function* trainingSteps(
 
     // Skip or abort.
     const lastGood = done.result.isFinite ? undefined : await lastGoodCheckpoint?.();
-    const skipped = guard.add(step + 1, done.result, lastGood);
+    let skipped: string | undefined;
+    try {
+      skipped = guard.add(step + 1, done.result, lastGood);
+    } catch (error) {
+      return await setup.group.fail(error); // all ranks have the same result
+    }
 
     yield { ...done, step: step + 1, seconds, secondsWaited, skipped };
   }

@@ -3,6 +3,7 @@
  * so it imports only Node modules.
  *
  *   SIGINT, SIGTERM, SIGQUIT, SIGHUP   with `stopOnEndings`, training saves and exits with 128 + the signal's number
+ *   SIGUSR2                            the same: batch systems announce the end of a job with it
  *   SIGHUP under nohup                 ignored
  *   SIGUSR1                            ignored: Node would open its inspector
  *   closed pipe (EPIPE)                ignored: the command runs to completion
@@ -71,7 +72,7 @@ function readProc(path: string): string {
   }
 }
 
-const stopSignals = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGBREAK'] as const;
+const stopSignals = ['SIGINT', 'SIGTERM', 'SIGQUIT', 'SIGHUP', 'SIGBREAK', 'SIGUSR2'] as const;
 
 /**
  * Signals this soon after the first are the same request: `npx` and other launchers forward signals that the terminal has

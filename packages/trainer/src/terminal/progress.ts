@@ -33,8 +33,19 @@ export function progressLine(record: MetricsRecord, totalSteps: number): string 
     `loss ${record.loss.toFixed(4)}`,
     ...Object.entries(record.eval ?? {}).map(([name, value]) => `${name} ${value.toPrecision(4)}`),
     `${record.imagesPerSecond.toPrecision(3)} images/s`,
+    ...ranksOf(record),
     `ETA ${formatDuration(etaSeconds(record, totalSteps))}`,
   ].join('  ');
+}
+
+/** `4 ranks, 21.3 images/s each`, `exchange 6 %`, and `rank 2 slow by 30 %` if it slows the others down by more than 10 %. */
+function ranksOf({ ranks, imagesPerSecond, exchangeWait, slowestRank, slowdown = 1 }: MetricsRecord): string[] {
+  if (ranks === undefined) return [];
+  return [
+    `${ranks} ranks, ${(imagesPerSecond / ranks).toPrecision(3)} images/s each`,
+    ...(exchangeWait === undefined ? [] : [`exchange ${Math.round(100 * exchangeWait)} %`]),
+    ...(slowdown > 1.1 ? [`rank ${slowestRank} slow by ${Math.round(100 * (slowdown - 1))} %`] : []),
+  ];
 }
 
 /** Estimated seconds for the remaining steps, at the speed of this record. */

@@ -1,6 +1,7 @@
 /** Writes difficulty.jsonl during training. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Engine, StateHandle } from '@dm/ops';
+import { alone, stretchOf, type Group } from '../../setup/group.js';
 import type { TrainingSetup } from '../../setup/training-setup.js';
 import { LogFile } from '../../files/log-file.js';
 import type { RunFolder } from '../../run/run-folder.js';
@@ -42,14 +43,17 @@ export async function openDifficultyRecorder(
   const { buckets, images } = setup.config.probe;
   const probe = await openNoiseProbe(setup, engine, 'params', { buckets, images });
   const { setting } = probe;
+  const { group } = setup;
   const file = new LogFile(run.difficulty, 'difficulty.jsonl', unwritten);
   const record = async (step: number, state: StateHandle) => {
-    const line = await measure(probe, step, state);
+    const line = await measure(probe, step, state, group);
+    if (group.rank !== 0) return;
     file.append(`step ${step}`, difficultyLine(line));
     onRecord?.(line, setting);
   };
   return {
     async begin(step, state) {
+      if (group.rank !== 0) return step === 0 ? record(step, state) : undefined;
       const written = step === 0 ? undefined : readDifficulty(run.difficulty);
       const isSame = written !== undefined && isDeepStrictEqual(written.setting, setting);
       if (step > 0 && !isSame) {
@@ -68,14 +72,22 @@ export async function openDifficultyRecorder(
   };
 }
 
-/** Measures loss and gradient norm of every bucket. */
-export async function measure(probe: NoiseProbe, step: number, state: StateHandle): Promise<DifficultyRecord> {
-  const losses: number[] = [];
-  const gradNorm: number[] = [];
-  for (const bucket of probe.setting.buckets.keys()) {
-    const { loss, gradient } = await probe.gradient(state, bucket);
-    losses.push(loss);
-    gradNorm.push(Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0)));
-  }
-  return { step, loss: losses, gradNorm };
+/** Measures loss and gradient norm of every bucket; the ranks of `group` share the buckets. */
+export async function measure(
+  probe: NoiseProbe,
+  step: number,
+  state: StateHandle,
+  group: Group = alone,
+): Promise<DifficultyRecord> {
+  const { first, count } = stretchOf(group, probe.setting.buckets.length);
+  const parts = await group.exchange(async () => {
+    const values: { readonly loss: number; readonly gradNorm: number }[] = [];
+    for (let bucket = first; bucket < first + count; bucket++) {
+      const { loss, gradient } = await probe.gradient(state, bucket);
+      values.push({ loss, gradNorm: Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0)) });
+    }
+    return values;
+  });
+  const values = parts.flat();
+  return { step, loss: values.map(({ loss }) => loss), gradNorm: values.map(({ gradNorm }) => gradNorm) };
 }
