@@ -1,9 +1,11 @@
 /** `dm doctor`: runs a test on every engine to find out which ones work on this machine. */
 import { dmCommand } from '@dm/files';
 import { devices, findRuntimeLibrary, type Device, type RuntimeLibrary } from '@dm/jit';
+import { findLauncher, findMpiLibrary, openWorld, type World } from '@dm/mpi';
 import { Command } from 'commander';
 import { engineNames } from '../config/names.js';
 import { environment } from '../machine/environment.js';
+import { messageOf } from '../errors.js';
 import { checkEngine, type EngineReport } from '../setup/check-engine.js';
 import { print, printJson } from '../terminal/output.js';
 import { withCommonOptions, type CommonFlags } from './common.js';
@@ -15,12 +17,15 @@ export function doctorCommand(): Command {
 }
 
 async function run(flags: CommonFlags): Promise<void> {
+  const mpi = await checkMpi();
+  if (mpi.rank > 0) return; // rank 0 reports for all
   const machine = environment();
   // If there is none, the report of the onnx engine gives the reason.
   const library = await findRuntimeLibrary().catch(() => null);
   if (flags.json !== true) {
     for (const [key, value] of Object.entries(machine)) print(`${key.padEnd(12)} ${value}`);
     print(`${'onnxruntime'.padEnd(12)} ${library === null ? 'none' : describeLibrary(library)}`);
+    for (const [key, value] of Object.entries(mpi.lines)) print(`${key.padEnd(12)} ${value}`);
     print('');
   }
   const reports: EngineReport[] = [];
@@ -30,7 +35,8 @@ async function run(flags: CommonFlags): Promise<void> {
     if (flags.json !== true) print(`${(device === 'cpu' ? name : `${name} ${device}`).padEnd(14)} ${describe(report)}`);
   }
   const [preferred] = reports;
-  if (flags.json === true) printJson({ event: 'doctor', environment: machine, library, engines: reports });
+  if (flags.json === true)
+    printJson({ event: 'doctor', environment: machine, library, mpi: mpi.lines, engines: reports });
   else if (preferred!.works) print(['', `Training uses ${preferred!.name}. Next: ${dmCommand(['train'])}`]);
   if (!preferred!.works)
     throw new Error(`The default engine, ${preferred!.name}, does not work on this machine; see above.`);
@@ -40,6 +46,45 @@ async function run(flags: CommonFlags): Promise<void> {
 const contenders = engineNames.flatMap((name): (readonly [engine: string, device: Device])[] =>
   (name === 'onnx' ? devices : (['cpu'] as const)).map((device) => [name, device]),
 );
+
+/** MPI on this machine: what to print, and the rank of this process. */
+async function checkMpi(): Promise<{ readonly rank: number; readonly lines: Readonly<Record<string, string>> }> {
+  const launcher = findLauncher();
+  if (launcher === undefined || launcher.size === 1) {
+    const found = await findMpiLibrary(launcher).catch(messageOf);
+    const text = typeof found === 'string' ? `none, so one process only (${found})` : `${found.version}, ${found.path}`;
+    return { rank: 0, lines: { mpi: text } };
+  }
+  const world = await openWorld();
+  const { rank, size, library, hosts } = world;
+  const perHost = [...new Set(hosts)].map((host) => `${host} (${hosts.filter((other) => other === host).length})`);
+  const lines = {
+    mpi: library ?? 'none',
+    launcher: launcher.name,
+    ranks: String(size),
+    hosts: perHost.join(', '),
+    'all-reduce': await measureSum(world),
+  };
+  await world.close();
+  return { rank, lines };
+}
+
+/** The gradients of a model with 6.5 million parameters: 26 MB. */
+const gradientElements = 6_500_000;
+
+/** Time and bandwidth of the fastest of three sums; in a ring, each rank sends 2 (N - 1) / N times the data. */
+async function measureSum(world: World): Promise<string> {
+  const array = new Float32Array(gradientElements);
+  let fastest = Infinity;
+  for (let i = 0; i < 3; i++) {
+    await world.barrier();
+    const began = performance.now();
+    await world.sum(array);
+    fastest = Math.min(fastest, performance.now() - began);
+  }
+  const sent = (2 * (world.size - 1) * array.byteLength) / world.size;
+  return `${fastest.toFixed(1)} ms for 26 MB, ${(sent / fastest / 1e6).toPrecision(3)} GB/s per rank`;
+}
 
 function describeLibrary(library: RuntimeLibrary): string {
   return `${library.package} ${library.version}, ${library.path}`;

@@ -80,7 +80,7 @@ async function run(flags: TrainFlags): Promise<void> {
   }
   const world = await openWorld();
   const isReporting = world.rank === 0;
-  const view = isReporting ? viewOf(flags) : silentView;
+  const view = isReporting ? viewOf(flags, world.size) : silentView;
   const stop = stopOnEndings({
     warn: view.warn,
     fail: (error) => {
@@ -147,13 +147,15 @@ interface View {
 }
 
 /** JSON Lines with `--json`, the dashboard with `--ui` on a terminal, otherwise a progress line and plain lines. */
-function viewOf({ json, ui }: TrainFlags): View {
+function viewOf({ json, ui }: TrainFlags, ranks: number): View {
   if (json === true) return { hooks: jsonHooks, warn: printWarning, end: () => {} };
-  if (ui === true && process.stdout.isTTY) {
+  // Launchers merge the outputs of all ranks, and give each its own terminal.
+  const isTerminal = process.stdout.isTTY && ranks === 1;
+  if (ui === true && isTerminal) {
     const { hooks, note, end } = createDashboard(process.stdout);
     return { hooks, warn: note, end };
   }
-  const progress = createProgress(process.stdout);
+  const progress = createProgress(isTerminal ? process.stdout : { write: (text) => process.stdout.write(text) });
   return { hooks: lineHooks(progress), warn: printWarning, end: () => progress.end() };
 }
 

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { acquireLock } from './lock.js';
 import { processStart } from './process-start.js';
 import { UserError } from '../errors.js';
@@ -71,6 +71,27 @@ describe('is taken over', () => {
     writeFileSync(path, JSON.stringify({ pid, host, started: '9999999999' }));
     acquireLock(folder).release();
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('from an earlier attempt of the same Slurm job, also on another host, but not from this attempt or another job', () => {
+    const lockOf = (job: string, attempt: number) =>
+      JSON.stringify({ pid: 1, host: 'elsewhere', id: 'x', job, attempt });
+    vi.stubEnv('SLURM_CLUSTER_NAME', 'big');
+    vi.stubEnv('SLURM_JOB_ID', '7');
+    vi.stubEnv('SLURM_RESTART_COUNT', '2');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    for (const [job, attempt] of [
+      ['big/7', 2],
+      ['big/8', 1],
+      ['other/7', 1],
+    ] as const) {
+      writeFileSync(path, lockOf(job, attempt));
+      expect(() => acquireLock(folder)).toThrow(locked);
+    }
+    writeFileSync(path, lockOf('big/7', 1));
+    const lock = acquireLock(folder);
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ host: hostname(), job: 'big/7', attempt: 2 });
+    lock.release();
   });
 
   it('from an earlier process with the id of this one', () => {

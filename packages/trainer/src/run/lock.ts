@@ -52,14 +52,21 @@ const maxAttempts = 100;
 
 /**
  * Acquires `folder/run.lock`. A lock left behind by a process of this host that is gone, or with an impossible owner, is
- * taken over. Processes on other hosts cannot be checked, so their locks remain until somebody removes the file.
+ * taken over, and so is a lock of an earlier attempt of the same Slurm job. Other processes on other hosts cannot be checked,
+ * so their locks remain until somebody removes the file.
  *
  * @throws {UserError} `RUN_LOCKED` if another process holds it (the message names the owner), or if run.lock is not a lock
  *   file; `DISK_FULL` or `WRITE_FAILED` if it cannot be written
  */
 export function acquireLock(folder: string): Lock {
   const path = join(resolve(folder), 'run.lock');
-  const owner = { pid: process.pid, host: hostname(), started: processStart(process.pid), id: randomUUID() };
+  const owner = {
+    pid: process.pid,
+    host: hostname(),
+    started: processStart(process.pid),
+    id: randomUUID(),
+    ...batchJob(),
+  };
   const text = JSON.stringify(owner);
   const own = `${path}.${owner.id}`;
   try {
@@ -146,6 +153,25 @@ interface Owner {
   readonly started?: string;
   /** Unique; missing in locks of old versions. */
   readonly id?: string;
+  /** The job of a batch system, and how often it was requeued before. */
+  readonly job?: string;
+  readonly attempt?: number;
+}
+
+/** The job of Slurm that this process belongs to, if any. */
+function batchJob(env: NodeJS.ProcessEnv = process.env): Pick<Owner, 'job' | 'attempt'> {
+  const id = env['SLURM_JOB_ID'];
+  if (id === undefined || id === '') return {};
+  return {
+    job: `${env['SLURM_CLUSTER_NAME'] ?? ''}/${id}`,
+    attempt: Number(env['SLURM_RESTART_COUNT'] ?? 0),
+  };
+}
+
+/** Whether the owner belongs to an earlier attempt of this process's job: Slurm requeues a job only after it has ended. */
+function isEarlierAttempt({ job, attempt = 0 }: Owner): boolean {
+  const own = batchJob();
+  return job !== undefined && job === own.job && attempt < own.attempt!;
 }
 
 function read(path: string): Found | undefined {
@@ -177,9 +203,16 @@ function ownerOf(text: string): Owner | undefined {
   } catch {
     return undefined;
   }
-  const { pid, host, started, id } = (value ?? {}) as Partial<Record<keyof Owner, unknown>>;
+  const { pid, host, started, id, job, attempt } = (value ?? {}) as Partial<Record<keyof Owner, unknown>>;
   if (typeof pid !== 'number' || typeof host !== 'string') return undefined;
-  return { pid, host, ...(typeof started === 'string' && { started }), ...(typeof id === 'string' && { id }) };
+  return {
+    pid,
+    host,
+    ...(typeof started === 'string' && { started }),
+    ...(typeof id === 'string' && { id }),
+    ...(typeof job === 'string' && { job }),
+    ...(typeof attempt === 'number' && { attempt }),
+  };
 }
 
 /** An id that distinguishes a lock from all earlier ones at its path. */
@@ -203,7 +236,7 @@ function lastSuccessor(path: string, found: Found): Found {
 function isHeld(path: string, { owner, stats }: Found): boolean {
   if (owner === undefined) return Math.abs(Date.now() - stats.mtimeMs) < writingMs;
   const { pid, host, started } = owner;
-  if (!isProcessId(pid)) return false;
+  if (!isProcessId(pid) || isEarlierAttempt(owner)) return false;
   if (host !== hostname()) return true;
   if (!isAlive(pid)) return false;
   const actual = processStart(pid);

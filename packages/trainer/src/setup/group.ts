@@ -30,7 +30,9 @@ export const alone: Group = {
   size: 1,
   nameOf: () => 'rank 0',
   exchange: async (work) => [await work()],
-  fail: (error) => Promise.reject(error as Error),
+  fail: async (error) => {
+    throw error;
+  },
   sum: async () => {},
   broadcast: async () => {},
   describe: () => {},

@@ -113,7 +113,7 @@ export async function* trainingSteps(
     try {
       skipped = guard.add(step + 1, done.result, lastGood);
     } catch (error) {
-      return await setup.group.fail(error); // all ranks have the same result
+      await setup.group.fail(error); // all ranks have the same result
     }
 
     yield { ...done, step: step + 1, seconds, secondsWaited, skipped };
