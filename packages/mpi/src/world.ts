@@ -10,8 +10,7 @@ export interface GatherOptions {
 
 /**
  * The processes that one launcher started, and the collective calls that connect them. Every rank must make the same
- * calls in the same order, and await each one. During a call, timers and other work of this process
- * continue.
+ * calls in the same order, and await each of them before the next. Waiting does not block the event loop.
  */
 export interface World {
   /** Index of this process, 0 .. size-1. */

@@ -20,12 +20,12 @@ export class StragglerMeter {
     this.totals = [];
   }
 
-  /** The slowest rank since the last call or `restart`; empty if there was no step. */
+  /** The slowest rank since the last call or `restart`; empty if no step was added. */
   take(): Straggler | Record<string, never> {
     const { totals } = this;
     if (totals.length === 0) return {};
     this.restart();
-    const most = Math.max(...totals);
+    const most = totals.reduce((max, seconds) => Math.max(max, seconds), 0);
     const mean = totals.reduce((sum, seconds) => sum + seconds, 0) / totals.length;
     return { slowestRank: totals.indexOf(most), slowdown: mean > 0 ? roundToFourDigits(most / mean) : 1 };
   }

@@ -14,7 +14,7 @@ export interface Group {
    * only that rank receives the results, and the others an empty list; errors are still thrown on all.
    */
   exchange<T>(this: void, work: () => T | Promise<T>, options?: { readonly to?: number }): Promise<T[]>;
-  /** Throws `error` on all ranks. Either all call it, or one instead of the next `exchange` of the others. */
+  /** Raises `error` on all ranks. Either all call it, or one instead of the next `exchange` of the others. */
   fail(this: void, error: unknown): Promise<never>;
   /** Replaces each element by its sum over all ranks. */
   sum(this: void, array: Float32Array): Promise<void>;
