@@ -43,7 +43,7 @@ export interface StepProfile {
   /** Median duration of a profiled step in milliseconds, including profiling overhead. */
   readonly stepMs: number;
   /**
-   * GFLOP/s of 1024 x 1024 matrix products, measured at the same time. Null on devices, where the times of operators are
+   * GFLOP/s of 1024 x 1024 matrix products, measured at the same time. Null on devices, for which the times of operators are
    * how long the CPU takes to submit them.
    */
   readonly bestGflops: number | null;
