@@ -77,8 +77,25 @@ export async function loadLibrary(launcher: Launcher | undefined): Promise<Loade
   return (loaded ??= await load(candidates(launcher)));
 }
 
+/**
+ * koffi accepts no settings once it has loaded a library, and this package may be the first to do so: other packages of the
+ * process, such as an inference runtime, need more stack than koffi's default for their asynchronous calls. This package
+ * makes none, so nothing is done if it is not the first.
+ */
+function reserveStack(koffi: typeof Koffi): void {
+  if (Number(koffi.config()['async_stack_size']) >= stackBytes) return;
+  try {
+    koffi.config({ async_stack_size: stackBytes });
+  } catch {
+    // Another package has loaded a library, with its own settings.
+  }
+}
+
+const stackBytes = 8 * 2 ** 20;
+
 async function load(names: readonly string[]): Promise<LoadedLibrary> {
   const { default: koffi } = await import('koffi');
+  reserveStack(koffi);
   const c = koffi.load(null);
   const dlopen = c.func('void *dlopen(const char *, int)');
   const dlerror = c.func('const char *dlerror()');

@@ -1,5 +1,6 @@
 // The built package in processes of mpirun, with every MPI library of this machine.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -120,6 +121,15 @@ describe.each(launchers)('under mpirun of $name', (launcher) => {
     expect(error).toMatch(/MPI_MISMATCH/);
     expect(error).toContain(other);
     expect(error).toContain(launcher.name);
+  });
+
+  it('leaves other packages a large stack for asynchronous calls of koffi', async () => {
+    const koffi = pathToFileURL(createRequire(import.meta.url).resolve('koffi')).href;
+    const body = `
+      const { default: koffi } = await import(${JSON.stringify(koffi)});
+      if (world.rank === 0) console.log(koffi.config().async_stack_size >= 4 * 2 ** 20);
+      await world.close();`;
+    expect(await run(launcher, 2, body)).toEqual({ code: 0, out: 'true\n', error: '' });
   });
 
   it('reports a library that does not exist', async () => {

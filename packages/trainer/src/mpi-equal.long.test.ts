@@ -62,6 +62,8 @@ describe.each(mpiLaunchers())('under mpirun of $name', (launcher) => {
     const two = await trainIn(launcher, 2, rankConfig(folder, 'two', { ...engine, ...part }));
     const one = await train(rankConfig(folder, 'one', { ...engine, ...part, gradientAccumulation: 2 }));
     expect(checkpointFiles(two)).toEqual(checkpointFiles(one.checkpoint));
+    // Through the C API as in a single process: MPI and ONNX Runtime are both called through koffi.
+    expect(readFileSync(join(folder, 'two', 'config.json'), 'utf8')).not.toContain('JavaScript API');
     expect(reproducibleLog(join(folder, 'two'))).toEqual(reproducibleLog(one.out));
   });
 
