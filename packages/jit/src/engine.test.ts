@@ -296,6 +296,11 @@ it('reports each compilation and each call to an observer', async () => {
   const watched = await openOnnxEngine({
     threads: 1,
     observer: {
+      compiling: (name) => void seen.push(`compiling ${name}`),
+      compileEnded: (name, ms) => {
+        seen.push(`ended ${name}`);
+        expect(ms).toBeGreaterThan(0);
+      },
       compiled: ({ name, graph, format, bytes, ms }) => {
         seen.push(`compiled ${name}`);
         expect(format).toBe('onnx');
@@ -315,5 +320,5 @@ it('reports each compilation and each call to an observer', async () => {
   await program.run(handle, batch);
   await program.run(handle, batch);
   await watched.dispose();
-  expect(seen).toEqual(['compiled descent', 'ran descent', 'ran descent']);
+  expect(seen).toEqual(['compiling descent', 'compiled descent', 'ended descent', 'ran descent', 'ran descent']);
 });

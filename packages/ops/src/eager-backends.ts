@@ -53,7 +53,10 @@ async function start(name: EagerName, load: (() => Promise<unknown>) | undefined
   const former = tf.getBackend() as string | undefined;
   try {
     if (!tf.findBackendFactory(backend)) {
-      if (native) await restoreIsNullOrUndefined();
+      if (native) {
+        await restoreIsNullOrUndefined();
+        quietTensorflow();
+      }
       try {
         await (load === undefined ? importPackage(name) : load());
       } catch (cause) {
@@ -72,6 +75,12 @@ async function start(name: EagerName, load: (() => Promise<unknown>) | undefined
   }
   if (native) checkPackage(name);
   return backend;
+}
+
+/** Leaves only errors of libtensorflow, which otherwise prints which instructions it uses, unless the user set a level. */
+function quietTensorflow(): void {
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  if (process?.env !== undefined) process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
 }
 
 /** Folder of a locally built package, from the engine's environment variable. */

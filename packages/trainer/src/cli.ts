@@ -1,7 +1,11 @@
 #!/usr/bin/env node
 /** Entry point of the `dm` command: installs signal handlers before the slow imports (about a second). */
 import { guardSignals } from './terminal/endings.js';
+import { showLoading } from './terminal/loading.js';
 
 guardSignals();
+const loaded = showLoading(process.stderr);
 // A separate bundle, loaded only after the handlers are installed. The computed URL keeps the bundler from inlining it.
-await import(String(new URL('./main.js', import.meta.url)));
+const { main } = (await import(String(new URL('./main.js', import.meta.url)))) as { main: () => Promise<void> };
+loaded();
+await main();

@@ -16,6 +16,7 @@ import { secondsSince, trainingSteps } from './step/training-loop.js';
 import { readBest, type Best } from './checkpoint/best.js';
 import { lowestLossCheckpoint } from './checkpoint/checkpoint-folder.js';
 import { checkUnchanged } from './checkpoint/resume.js';
+import { noteOfHours } from './config/preset-hours.js';
 import type { Config, PartialConfig } from './config/schema.js';
 import { openEngine } from './setup/engine.js';
 import { alone, fromRankZero, onEveryRank } from './setup/group.js';
@@ -98,7 +99,7 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
   const group = world === undefined ? alone : groupOf(world);
   // Rank 0 speaks for all.
   const hooks = group.rank === 0 ? (options.hooks ?? {}) : silentHooks(options.hooks);
-  const { onNote } = hooks;
+  const { onNote, onPhase } = hooks;
   const resume = isContinued(options);
   return withCleanup(
     async (defer) => {
@@ -123,11 +124,13 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
       });
       const { run, extendedFrom } = opened;
       const config = group.size === 1 ? opened.config : withOwnEngine(opened.config, layers);
+      const hours = noteOfHours(config);
+      if (hours !== undefined) onNote?.(hours);
       const setup = await onEveryRank(group, () =>
-        openTrainingSetup(config, { skipMemoryCheck, isResumed: resume, group }),
+        openTrainingSetup(config, { skipMemoryCheck, isResumed: resume, group, onPhase }),
       );
       const engine = await onEveryRank(group, async () => {
-        const made = await openEngine(config.engine, await rankEngineOptions(group, config));
+        const made = await openEngine(config.engine, { ...(await rankEngineOptions(group, config)), onPhase });
         defer(() => made.dispose());
         return made;
       });

@@ -129,11 +129,22 @@ export class OnnxProgram<S extends Releasable, State extends BufferedState<Tenso
     const key = `${signature(state)} | ${signature(inputs)}`;
     let specialization = this.specializations.get(key);
     if (specialization === undefined) {
-      specialization = compileProgram(this.program, this.options.name, state, inputs, this.execution.compiler);
+      specialization = this.compile(state, inputs);
       this.specializations.set(key, specialization);
       // A failed compilation is not cached: the next call reports it again.
       specialization.catch(() => this.specializations.delete(key));
     }
     return specialization;
+  }
+
+  private async compile(state: TensorSpecs, inputs: TensorSpecs): Promise<Specialization<S>> {
+    const { name, observer } = this.options;
+    observer.compiling?.(name);
+    const began = performance.now();
+    try {
+      return await compileProgram(this.program, name, state, inputs, this.execution.compiler);
+    } finally {
+      observer.compileEnded?.(name, performance.now() - began);
+    }
   }
 }

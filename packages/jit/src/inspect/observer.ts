@@ -37,8 +37,12 @@ export interface ProgramRun {
   readonly copiedBytes: number;
 }
 
-/** Callbacks for benchmarks, profiles, and dumps. */
+/** Callbacks for progress, benchmarks, profiles, and dumps. */
 export interface EngineObserver {
+  /** Before a program is compiled for a new signature, with the program's name. */
+  readonly compiling?: (name: string) => void;
+  /** After that, whether or not it succeeded, with its duration in milliseconds. */
+  readonly compileEnded?: (name: string, ms: number) => void;
   readonly compiled?: (compilation: Compilation) => void;
   readonly ran?: (run: ProgramRun) => void;
 }

@@ -66,12 +66,16 @@ async function silenceBinding(): Promise<void> {
   }
 }
 
+const LOG_FATAL = 4;
+
 function sessionOptions({ device, threads, deviceOnly, profilePrefix }: RuntimeSessionOptions) {
   return {
     executionProviders: [device],
     executionMode: 'sequential',
     interOpNumThreads: 1,
     graphOptimizationLevel: 'all',
+    // Errors are thrown. The library would also print them, in color and bypassing the program's output.
+    logSeverityLevel: LOG_FATAL,
     // For the reason given in c-api/runtime.ts.
     enableMemPattern: false,
     extra: {

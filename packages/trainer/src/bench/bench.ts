@@ -7,6 +7,7 @@ import type { Compilation, ProgramRun } from '@dm/jit';
 import type { Config } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
+import type { OnPhase } from '../setup/phases.js';
 import { peakMemoryMb } from '../machine/peak-memory.js';
 import { spread, type Spread } from './spread.js';
 import { timedSteps } from './timed-steps.js';
@@ -22,6 +23,7 @@ export interface BenchOptions {
   readonly onStep?: (done: number, of: number) => void;
   /** Time a training that is larger than this machine's memory too. */
   readonly skipMemoryCheck?: boolean | undefined;
+  readonly onPhase?: OnPhase;
 }
 
 export interface BenchResult {
@@ -53,15 +55,16 @@ export interface BenchResult {
  * @throws {RangeError} if a count is out of range
  */
 export async function bench(config: Config, options: BenchOptions = {}): Promise<BenchResult> {
-  const { steps = 20, warmup = 3, onStep, onCompiled, skipMemoryCheck } = options;
+  const { steps = 20, warmup = 3, onStep, onCompiled, skipMemoryCheck, onPhase } = options;
   checkInteger('steps', steps, 1);
   checkInteger('warmup', warmup, 0);
-  const setup = await openTrainingSetup(config, { skipMemoryCheck });
+  const setup = await openTrainingSetup(config, { skipMemoryCheck, onPhase });
   const { model, layout, dataset } = setup;
   const compilations: Compilation['ms'][] = [];
   const runs: ProgramRun[] = [];
   const engine = await openEngine(config.engine, {
     ...engineOptions(config),
+    onPhase,
     observer: {
       compiled(compilation) {
         compilations.push(compilation.ms);

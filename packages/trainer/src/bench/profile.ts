@@ -86,6 +86,7 @@ export async function profileStep(
     let copiedBytes = 0;
     const engine = await openEngine('onnx', {
       ...engineOptions(config),
+      onPhase: options.onPhase,
       profilePrefix: join(folder, 'session'),
       observer: {
         ran(run) {

@@ -10,7 +10,8 @@ import { atomicWriteFile } from '../files/atomic-write.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
-import { createScreen, print, printJson } from '../terminal/output.js';
+import { createProgressBar } from '../terminal/progress-bar.js';
+import { print, printJson } from '../terminal/output.js';
 import { numeric, withCommonOptions, type CommonFlags } from './common.js';
 import { layersOf, withConfigOptions, type ConfigFlags, type FieldFlag } from './config-flags.js';
 
@@ -65,7 +66,7 @@ async function run(flags: BenchFlags): Promise<void> {
     if (flags.profile === true) throw notProfiledError(config.engine);
   }
   const dumped: string[] = [];
-  const screen = createScreen(process.stderr);
+  const progress = createProgressBar(process.stderr);
   const options: BenchOptions = {
     steps: flags.steps,
     warmup: flags.warmup,
@@ -73,10 +74,10 @@ async function run(flags: BenchFlags): Promise<void> {
     ...(flags.dump !== undefined && {
       onCompiled: (compilation: Compilation) => void dumped.push(...dump(compilation, flags.dump!)),
     }),
-    ...(flags.json !== true && { onStep: (done: number, of: number) => screen.live(`step ${done}/${of}`) }),
+    onPhase: progress.onPhase,
+    onStep: (done, of) => progress('timing', done, of, 'steps'),
   };
-  const result = await bench(config, options);
-  screen.end('clear');
+  const result = await bench(config, options).finally(() => progress.end());
   if (flags.json !== true) {
     printResult(result);
     for (const path of dumped) print(`dumped      ${path}`);
@@ -85,7 +86,8 @@ async function run(flags: BenchFlags): Promise<void> {
     flags.profile === true
       ? await profileStep(config, Math.min(flags.steps, profiledSteps), {
           skipMemoryCheck: flags.skipMemoryCheck === true,
-        })
+          onPhase: progress.onPhase,
+        }).finally(() => progress.end())
       : undefined;
   if (flags.json === true) {
     printJson({

@@ -12,14 +12,17 @@ import {
   type Dataset,
   type DatasetDescription,
   type ImageResize,
+  type OpenDatasetOptions,
 } from '@dm/data';
 import { Command, Option } from 'commander';
 import { UserError } from '../errors.js';
+import { inPhase, type OnPhase } from '../setup/phases.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { imageResizeNames } from '../config/names.js';
 import { suggestion } from '../config/suggestion.js';
-import { formatDuration } from '../terminal/progress.js';
-import { createScreen, print, printJson, printNote } from '../terminal/output.js';
+import { formatDuration } from '../terminal/duration.js';
+import { createProgressBar } from '../terminal/progress-bar.js';
+import { print, printJson, printNote } from '../terminal/output.js';
 import { allowRepeated } from './repeated-options.js';
 import { numeric, withCommonOptions, type CommonFlags } from './common.js';
 
@@ -109,17 +112,35 @@ function limit(text: string, before: Partial<DataLimits> = {}): Partial<DataLimi
   return { ...before, [name]: number };
 }
 
+/** Does `work` on the opened data set, with progress on standard error. */
+async function withData<T>(
+  spec: string,
+  flags: SourceFlags,
+  name: string,
+  work: (dataset: Dataset, onProgress: (done: number) => void) => Promise<T>,
+): Promise<T> {
+  const progress = createProgressBar(process.stderr);
+  const { onPhase } = progress;
+  try {
+    const dataset = await open(spec, flags, onPhase);
+    return await inPhase(onPhase, name, () => work(dataset, (done) => progress(name, done, dataset.length)));
+  } finally {
+    progress.end();
+  }
+}
+
 /** Opens the data set and prints its notes. */
-async function open(spec: string, flags: SourceFlags): Promise<Dataset> {
+async function open(spec: string, flags: SourceFlags, onPhase: OnPhase): Promise<Dataset> {
   const { imageSize, imageChannels, imageResize, split, skipBad, limit: limits } = flags;
-  const dataset = await openDataset(spec, {
+  const options: OpenDatasetOptions = {
     ...(imageSize !== undefined && { size: Number(imageSize) }),
     ...(imageChannels !== undefined && { channels: Number(imageChannels) as 1 | 3 }),
     ...(imageResize !== undefined && { resize: imageResize }),
     ...(split !== undefined && { split }),
     ...(skipBad !== undefined && { skipBad }),
     ...(limits !== undefined && { limits }),
-  });
+  };
+  const dataset = await inPhase(onPhase, `opening data ${spec}`, () => openDataset(spec, options));
   for (const text of dataset.notes ?? []) printNote(text, flags);
   return dataset;
 }
@@ -145,9 +166,10 @@ async function prepare(spec: string, flags: PrepareFlags): Promise<void> {
     });
   }
   const began = performance.now();
-  const dataset = await open(spec, flags);
-  const onProgress = counter(dataset.length, flags);
-  const { name, length, shape, classes, labeled, sha256 } = await convertToShard(dataset, out, { onProgress });
+  const prepared = await withData(spec, flags, 'converting', (dataset, onProgress) =>
+    convertToShard(dataset, out, { onProgress }),
+  );
+  const { name, length, shape, classes, labeled, sha256 } = prepared;
   const seconds = Number(((performance.now() - began) / 1000).toPrecision(3));
   if (flags.json === true) printJson({ event: 'prepared', out, name, length, shape, classes, sha256, seconds });
   else {
@@ -159,15 +181,25 @@ async function prepare(spec: string, flags: PrepareFlags): Promise<void> {
 }
 
 async function inspect(spec: string, flags: InspectFlags): Promise<void> {
-  const dataset = await open(spec, flags);
-  const { sheet, ...description } = await describeDataset(dataset, { onProgress: counter(dataset.length, flags) });
+  const {
+    sheet: _,
+    picture,
+    ...description
+  } = await withData(spec, flags, 'reading', async (dataset, onProgress) => {
+    const described = await describeDataset(dataset, { onProgress });
+    return { ...described, ...(flags.sheet !== undefined && { picture: await contactSheet(dataset, described) }) };
+  });
   if (flags.json === true) printJson({ event: 'inspected', ...description });
   else print(lines(description));
-  if (flags.sheet !== undefined) {
-    const { images } = await dataset.read(sheet.indices);
-    atomicWriteFile(flags.sheet, await imageGrid(images, { shape: dataset.shape, columns: sheet.columns }));
+  if (flags.sheet !== undefined && picture !== undefined) {
+    atomicWriteFile(flags.sheet, picture);
     if (flags.json !== true) print(`contact sheet: ${flags.sheet}`);
   }
+}
+
+async function contactSheet(dataset: Dataset, { sheet }: DatasetDescription): Promise<Uint8Array> {
+  const { images } = await dataset.read(sheet.indices);
+  return imageGrid(images, { shape: dataset.shape, columns: sheet.columns });
 }
 
 function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetDescription, 'sheet'>): string[] {
@@ -195,13 +227,3 @@ function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetD
 }
 
 const largestOf = (values: readonly number[]): number => values.reduce((most, value) => Math.max(most, value), 0);
-
-/** Shows the count on a line that is updated in place; silent without a terminal. */
-function counter(length: number, flags: CommonFlags): (done: number) => void {
-  if (flags.json === true) return () => {};
-  const screen = createScreen(process.stderr);
-  return (done) => {
-    screen.live(`${done}/${length} images`);
-    if (done === length) screen.end('keep');
-  };
-}

@@ -5,11 +5,12 @@ import { assignment, nest, type Layer } from '../config/resolve.js';
 import { UserError } from '../errors.js';
 import { checkImageOutput, writeImages } from '../files/images.js';
 import { generateSamples, type GenerateSamplesOptions } from '../sampling/generate-samples.js';
-import { formatDuration } from '../terminal/progress.js';
+import { formatDuration } from '../terminal/duration.js';
+import { createProgressBar } from '../terminal/progress-bar.js';
 import { print, printJson, printNote } from '../terminal/output.js';
 import { numeric, withCommonOptions, withEngineOptions, type CommonFlags } from './common.js';
 
-interface SampleFlags extends CommonFlags, Omit<GenerateSamplesOptions, 'onNote' | 'sampling'> {
+interface SampleFlags extends CommonFlags, Omit<GenerateSamplesOptions, 'onNote' | 'onPhase' | 'onSamplingStep'> {
   readonly out: string;
   readonly set?: readonly string[];
 }
@@ -84,11 +85,14 @@ async function run(flags: SampleFlags): Promise<void> {
   const { json, debug: _debug, out, set = [], ...given } = flags;
   checkImageOutput(out);
   const began = performance.now();
+  const progress = createProgressBar(process.stderr);
   const result = await generateSamples({
     ...given,
     overrides: overridesOf({ ...flags }, set),
     onNote: (text) => printNote(text, { json }),
-  });
+    onPhase: progress.onPhase,
+    onSamplingStep: (done, of) => progress('sampling', done, of, 'steps'),
+  }).finally(() => progress.end());
   await writeImages(out, result);
   const seconds = (performance.now() - began) / 1000;
   const [count] = result.shape;

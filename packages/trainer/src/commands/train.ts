@@ -3,7 +3,9 @@ import { dmCommand } from '@dm/files';
 import { openWorld, type World } from '@dm/mpi';
 import { Command, Option } from 'commander';
 import { createDashboard } from '../terminal/dashboard.js';
-import { createProgress, formatDuration, type Progress } from '../terminal/progress.js';
+import { createEstimate } from '../terminal/estimate.js';
+import { formatDuration } from '../terminal/duration.js';
+import { createProgress, type Progress } from '../terminal/progress.js';
 import { defaultPreset } from '../config/presets.js';
 import type { Layer } from '../config/resolve.js';
 import { UserError } from '../errors.js';
@@ -148,12 +150,24 @@ interface View {
 
 /** JSON Lines with `--json`, the dashboard with `--ui` on a terminal, otherwise a progress line and plain lines. */
 function viewOf({ json, ui }: TrainFlags, ranks: number): View {
-  if (json === true) return { hooks: jsonHooks, warn: printWarning, end: () => {} };
+  if (json === true) return { hooks: jsonHooks(), warn: printWarning, end: () => {} };
   // Launchers merge the outputs of all ranks, and give each its own terminal.
   const isTerminal = process.stdout.isTTY && ranks === 1;
   if (ui === true && isTerminal) {
     const { hooks, note, end } = createDashboard(process.stdout);
-    return { hooks, warn: note, end };
+    const estimate = createEstimate((seconds) => note(estimateText(seconds)));
+    return {
+      hooks: {
+        ...hooks,
+        onStart: (started) => {
+          estimate.start(started);
+          hooks.onStart?.(started);
+        },
+        onStep: (step) => estimate.step(step),
+      },
+      warn: note,
+      end,
+    };
   }
   const progress = createProgress(isTerminal ? process.stdout : { write: (text) => process.stdout.write(text) });
   return { hooks: lineHooks(progress), warn: printWarning, end: () => progress.end() };
@@ -162,29 +176,50 @@ function viewOf({ json, ui }: TrainFlags, ranks: number): View {
 /** Of ranks other than 0, which reports for all. */
 const silentView: View = { hooks: {}, warn: () => {}, end: () => {} };
 
-const jsonHooks: TrainHooks = {
-  onStart: (started) => printJson({ event: 'start', ...started }),
-  onLog: (record) => printJson({ event: 'step', ...record }),
-  onSample: (sample) => printJson({ event: 'sample', ...sample }),
-  onCheckpoint: (checkpoint) => printJson({ event: 'checkpoint', ...checkpoint }),
-  onNote: (text) => printNote(text, { json: true }),
-};
+function jsonHooks(): TrainHooks {
+  const estimate = createEstimate((seconds) => printJson({ event: 'estimate', seconds: Math.round(seconds) }));
+  return {
+    onStart: (started) => {
+      estimate.start(started);
+      printJson({ event: 'start', ...started });
+    },
+    onStep: (step) => estimate.step(step),
+    onLog: (record) => printJson({ event: 'step', ...record }),
+    onSample: (sample) => printJson({ event: 'sample', ...sample }),
+    onCheckpoint: (checkpoint) => printJson({ event: 'checkpoint', ...checkpoint }),
+    onNote: (text) => printNote(text, { json: true }),
+    onPhase: (phase) => printJson({ event: 'phase', ...phase }),
+  };
+}
 
 function lineHooks(progress: Progress): TrainHooks {
+  let totalSteps = 0;
+  const estimate = createEstimate((seconds) => progress.note(estimateText(seconds)));
   return {
-    onStart: (started) =>
+    onStart: (started) => {
+      ({ totalSteps } = started);
+      estimate.start(started);
       progress.note(
         `${started.model}, ${started.parameters.toLocaleString('en')} parameters, on ${started.engine}; ` +
           `${started.images.toLocaleString('en')} images of ${started.shape.join('x')} from ${started.data}; ` +
           `steps ${started.step} to ${started.totalSteps}, batch size ${started.batchSize}` +
           `${started.ranks === undefined ? '' : ` on ${started.ranks} ranks`}; output folder ${started.out}`,
-      ),
-    onLog: (record, totalSteps) => progress.step(record, totalSteps),
+      );
+    },
+    onStep: (step, loss) => {
+      estimate.step(step);
+      progress.tick(step, loss, totalSteps);
+    },
+    onLog: (record) => progress.step(record, totalSteps),
     onSample: ({ path }) => progress.note(`samples: ${path}`),
     onCheckpoint: ({ path }) => progress.note(`checkpoint: ${path}`),
     onNote: (text) => progress.note(text),
+    onPhase: progress.onPhase,
   };
 }
+
+const estimateText = (seconds: number): string =>
+  `about ${formatDuration(seconds)} for the remaining steps at the speed of the first ones`;
 
 function printResult(result: TrainResult): void {
   const { status, step, totalSteps, seconds } = result;

@@ -4,6 +4,7 @@
  *   import { generateSamples, writeImages } from '@dm/trainer';
  *   await writeImages('digits.png', await generateSamples({ run: 'runs/digits', count: 16 }));
  */
+import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { readNpy } from '@dm/data';
 import { float32, type NdArray } from '@dm/ops';
 import { weightsFile, weightsName } from '../setup/averages.js';
@@ -16,6 +17,7 @@ import { UserError } from '../errors.js';
 import type { Images } from '../files/images.js';
 import type { Denoiser } from '../setup/denoiser.js';
 import { openDenoiser } from '../setup/open-denoiser.js';
+import { inPhase, type OnPhase } from '../setup/phases.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
@@ -65,6 +67,10 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
   readonly threads?: number;
   /** Receives messages about skipped checkpoints. */
   readonly onNote?: (text: string) => void;
+  /** Receives the start of the engine and compilations. */
+  readonly onPhase?: OnPhase;
+  /** Called after each sampling step of each batch, with the steps done and those of all batches. */
+  readonly onSamplingStep?: (done: number, of: number) => void;
 }
 
 export interface GeneratedSamples extends Images {
@@ -82,7 +88,7 @@ export interface GeneratedSamples extends Images {
 export async function generateSamples(options: GenerateSamplesOptions): Promise<GeneratedSamples> {
   const checkpoint = readSelectedCheckpoint(options);
   const config = samplingConfig(checkpoint, options);
-  const { weights, seed = 0, label, perClass } = options;
+  const { weights, seed = 0, label, perClass, onPhase, onSamplingStep } = options;
   const file = weightsFile(config, weights);
   const denoiser = openDenoiser(config, options.count);
   const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
@@ -93,17 +99,25 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
   const condition = classCondition(denoiser, count, labels);
   const state = readWeights(denoiser, checkpoint, file);
 
-  const engine = await openEngine(config.engine, engineOptions(config));
+  const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase });
   try {
     const sampler = createDenoiserSampler(denoiser, engine, 'params');
-    const { data } = await sampler.sample({
-      state,
-      seed,
-      n: count,
-      batchSize: samplingBatchSize,
-      ...condition,
-      ...(initialNoise !== undefined && { initialNoise }),
-    });
+    const { data } = await inPhase(onPhase, 'sampling', () =>
+      sampler.sample({
+        state,
+        seed,
+        n: count,
+        batchSize: samplingBatchSize,
+        ...condition,
+        onStep: async ({ first, step, steps }) => {
+          const batches = Math.ceil(count / samplingBatchSize);
+          onSamplingStep?.(Math.floor(first / samplingBatchSize) * steps + step, batches * steps);
+          // An engine may run steps without ever returning to the event loop, which signals and timers need.
+          await eventLoopTurn();
+        },
+        ...(initialNoise !== undefined && { initialNoise }),
+      }),
+    );
     await sampler.dispose();
     return {
       images: data,

@@ -1,4 +1,5 @@
 /** Sampling images from a denoiser with the samplers of @dm/core. */
+import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import {
   createSampler,
   discretePath,
@@ -156,6 +157,8 @@ export function createPreviewSampler(denoiser: Denoiser, engine: Engine, group: 
           imageIndices: indices,
           batchSize: samplingBatchSize,
           ...classCondition(denoiser, count, labelsOf(denoiser, indices)),
+          // An engine may run steps without ever returning to the event loop, which signals and timers need.
+          onStep: () => eventLoopTurn(),
         });
         return data;
       },

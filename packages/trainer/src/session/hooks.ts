@@ -1,5 +1,6 @@
 /** Callbacks of training. */
 import type { MetricsRecord } from '../run/metrics.js';
+import type { OnPhase } from '../setup/phases.js';
 
 export interface TrainHooks {
   /** Called once, before the first step. */
@@ -12,6 +13,8 @@ export interface TrainHooks {
   readonly onCheckpoint?: (checkpoint: { readonly step: number; readonly path: string }) => void;
   /** Notes for the user, such as a skipped checkpoint, a different engine than before, or a skipped update. */
   readonly onNote?: (text: string) => void;
+  /** Parts that may take long before there is a result: reading and hashing data, compiling, the first step, sampling. */
+  readonly onPhase?: OnPhase;
 }
 
 export interface RunStarted {

@@ -15,6 +15,7 @@ import type { MetricsRecord } from '../run/metrics.js';
 import { samplePath, type RunFolder } from '../run/run-folder.js';
 import { createPreviewSampler, type PreviewSampler } from '../sampling/sampler.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
+import { inPhase } from '../setup/phases.js';
 import { divergenceMultiple, LossTrend, type Divergence } from '../step/loss-trend.js';
 import type { StepOutcome } from '../step/training-loop.js';
 import type { TrainHooks } from './hooks.js';
@@ -154,12 +155,14 @@ export class Reporter {
 
   /** Evaluates samples if due; may update `best`. The result is empty on ranks other than 0. */
   async evaluate(step: number): Promise<MetricsRecord['eval']> {
-    const { evaluator, sampler, state, setup } = this.parts;
+    const { evaluator, sampler, state, setup, hooks } = this.parts;
     const { every, samples } = setup.config.evaluation;
     if (every === 0 || this.window.isEmpty || !this.isDue(step, every)) return undefined;
-    const images = await sampler.images(state, samples);
-    if (images === undefined || evaluator === undefined) return {};
-    const evaluated = await evaluator.measure(images);
+    const evaluated = await inPhase(hooks.onPhase, `evaluating ${samples} samples`, async () => {
+      const images = await sampler.images(state, samples);
+      return images === undefined ? undefined : evaluator?.measure(images);
+    });
+    if (evaluated === undefined || evaluator === undefined) return {};
     const value = evaluated[evaluator.label];
     if (value !== undefined && (this.best === undefined || value < this.best.value)) {
       this.best = { step, metric: evaluator.label, value };
@@ -203,8 +206,9 @@ export class Reporter {
 
   /** Measures loss and gradient per noise bucket if due. */
   async probe(step: number): Promise<void> {
-    const { recorder, setup, state } = this.parts;
-    if (this.isDue(step, setup.config.probe.every)) await recorder?.record(step, state);
+    const { recorder, setup, state, hooks } = this.parts;
+    if (recorder === undefined || !this.isDue(step, setup.config.probe.every)) return;
+    await inPhase(hooks.onPhase, 'measuring loss by noise', () => recorder.record(step, state));
   }
 
   /** Writes a grid of samples if due. */
@@ -212,7 +216,7 @@ export class Reporter {
     const { run, setup, sampler, state, runLog, unwritten, hooks } = this.parts;
     if (!this.isDue(step, setup.config.sampleEvery)) return;
     const path = samplePath(run, step);
-    const png = await sampler.grid(state);
+    const png = await inPhase(hooks.onPhase, `generating ${setup.config.samples} samples`, () => sampler.grid(state));
     if (png === undefined) return;
     runLog.addSample(step, png);
     if (!unwritten.attempt('the sample grid', `step ${step}`, () => atomicWriteFile(path, png))) return;

@@ -15,6 +15,7 @@ import { removeEventFiles } from '../logs/event-file.js';
 import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
 import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { fromRankZero, onEveryRank } from '../setup/group.js';
+import { inPhase } from '../setup/phases.js';
 import { emptyState } from '../setup/state-table.js';
 import { compileStep, type CompiledStep } from '../step/compiled-step.js';
 import type { Divergence } from '../step/loss-trend.js';
@@ -47,7 +48,9 @@ export async function openTrainingSession(
 ): Promise<TrainingSession> {
   const { onBegin, hooks = {} } = options;
   const { group } = setup;
-  const dataSha256 = await onEveryRank(group, () => setup.dataset.hash());
+  const dataSha256 = await onEveryRank(group, () =>
+    inPhase(hooks.onPhase, `hashing data ${setup.dataset.name}`, () => setup.dataset.hash()),
+  );
   if (group.size > 1) await checkSameInputs(group, engine, dataSha256);
   const opened = await onEveryRank(group, () =>
     group.rank === 0 ? openFolder(run, setup, engine, dataSha256, options) : undefined,
@@ -301,11 +304,14 @@ export class TrainingSession {
 
   /** `step`, with `stepOfState` kept up to date: an error may leave the engine's state between two steps. */
   private observed(step: CompiledStep): CompiledStep {
+    const { firstStep, hooks } = this.parts;
+    const { onPhase } = hooks;
     return {
       ...step,
       run: async (index, batch, sample) => {
         this.stepOfState = undefined;
-        const result = await step.run(index, batch, sample);
+        const run = () => step.run(index, batch, sample);
+        const result = index === firstStep ? await inPhase(onPhase, 'first step', run) : await run();
         this.stepOfState = index + 1;
         return result;
       },

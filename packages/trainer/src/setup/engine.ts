@@ -4,6 +4,7 @@ import { openEagerEngine, type Engine } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { engineNames, type EngineName } from '../config/names.js';
 import { UserError } from '../errors.js';
+import { inPhase, withCompilationPhases, type OnPhase } from './phases.js';
 import { suggestion } from '../config/suggestion.js';
 
 export interface EngineOptions {
@@ -13,6 +14,8 @@ export interface EngineOptions {
   readonly device?: Device;
   /** Receives the compilations and calls of `onnx`; not used by the eager engines. */
   readonly observer?: EngineObserver;
+  /** Receives the start of the engine and, of `onnx`, compilations. */
+  readonly onPhase?: OnPhase | undefined;
   /** For `onnx`: path prefix of the runtime's profiles, see `OnnxEngineOptions`. */
   readonly profilePrefix?: string;
 }
@@ -25,8 +28,14 @@ export interface EngineOptions {
 export async function openEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
   if (!isEngineName(name))
     throw new UserError(`Unknown engine "${name}". ${suggestion(name, engineNames)}`, { code: 'OPTION_UNKNOWN' });
-  if (name === 'onnx') return openOnnxEngine(options);
-  const { threads, device = 'cpu' } = options;
+  const { threads, device = 'cpu', onPhase, observer = {}, ...others } = options;
+  const phase = `starting engine ${name}${device === 'cpu' ? '' : ` on ${device}`}`;
+  if (name === 'onnx') {
+    const settings = { ...others, device, ...(threads !== undefined && { threads }) };
+    return inPhase(onPhase, phase, () =>
+      openOnnxEngine({ ...settings, observer: withCompilationPhases(observer, onPhase) }),
+    );
+  }
   if (device !== 'cpu')
     throw new UserError(`The engine ${name} has no devices to choose from: leave out --device.`, {
       code: 'ENGINE_UNSUITABLE',
@@ -35,7 +44,7 @@ export async function openEngine(name: string, options: EngineOptions = {}): Pro
     throw new UserError(`The engine ${name} chooses its own threads: leave out --threads.`, {
       code: 'ENGINE_UNSUITABLE',
     });
-  return openEagerEngine(name);
+  return inPhase(onPhase, phase, () => openEagerEngine(name));
 }
 
 /** The engine options of a configuration. */

@@ -8,6 +8,7 @@ import { availableMemory } from '../machine/available-memory.js';
 import { UserError } from '../errors.js';
 import { checkSampleMemory, checkTrainingMemory, estimateMemory } from './memory.js';
 import { alone, type Group } from './group.js';
+import { inPhase, type OnPhase } from './phases.js';
 import { createTrainingSetup, type BatchSource, type TrainingSetup } from './training-setup.js';
 
 /** A setup, and the data set that its batches are read from. */
@@ -43,6 +44,7 @@ export interface OpenTrainingSetupOptions {
   readonly isResumed?: boolean;
   /** The processes that train together. Default: this one alone. */
   readonly group?: Group;
+  readonly onPhase?: OnPhase | undefined;
 }
 
 /**
@@ -52,9 +54,10 @@ export interface OpenTrainingSetupOptions {
  */
 export async function openTrainingSetup(
   chosen: Config,
-  { skipMemoryCheck = false, isResumed = false, group = alone }: OpenTrainingSetupOptions = {},
+  { skipMemoryCheck = false, isResumed = false, group = alone, onPhase }: OpenTrainingSetupOptions = {},
 ): Promise<OpenedTrainingSetup> {
-  const dataset = await openData(chosen).catch((error: unknown) => {
+  const opening = inPhase(onPhase, `opening data ${chosen.data}`, () => openData(chosen));
+  const dataset = await opening.catch((error: unknown) => {
     throw isResumed ? ofMovedData(error) : error;
   });
   const setup = createTrainingSetup(chosen, batchSource(dataset), isResumed, group);

@@ -8,6 +8,8 @@ export interface DashboardState {
   readonly losses: readonly number[];
   /** The last logged step. */
   readonly latest?: MetricsRecord;
+  /** The innermost phase, such as `compiling training step`; empty between phases. */
+  readonly phase?: string;
   readonly checkpoint?: WrittenFile;
   readonly sample?: WrittenFile;
 }

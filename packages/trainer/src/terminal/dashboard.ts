@@ -22,6 +22,7 @@ export function createDashboard(stream: NodeJS.WriteStream): Dashboard {
   const screen = createLogUpdate(canvas);
   let state: DashboardState = initialDashboardState;
   let isOver = false;
+  const phases: string[] = [];
   const draw = () => screen(renderDashboard(state, stream.columns ?? 80, stream.rows ?? 24));
   const show = (change: Partial<DashboardState>) => {
     state = { ...state, ...change };
@@ -41,6 +42,11 @@ export function createDashboard(stream: NodeJS.WriteStream): Dashboard {
       onCheckpoint: (checkpoint) => show({ checkpoint }),
       onSample: (sample) => show({ sample }),
       onNote: note,
+      onPhase: ({ name, seconds }) => {
+        if (seconds === undefined) phases.push(name);
+        else phases.splice(phases.lastIndexOf(name), 1);
+        show({ phase: phases.at(-1) ?? '' });
+      },
     },
     note,
     end() {

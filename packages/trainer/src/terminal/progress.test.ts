@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import type { MetricsRecord } from '../run/metrics.js';
-import { createProgress, formatDuration, progressLine } from './progress.js';
+import { formatDuration } from './duration.js';
+import { createProgress, progressLine } from './progress.js';
 
 const record: MetricsRecord = {
   step: 250,

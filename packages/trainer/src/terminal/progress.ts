@@ -1,8 +1,14 @@
 /** Progress of a run: one live line on a terminal, otherwise plain lines. */
 import type { MetricsRecord } from '../run/metrics.js';
+import type { OnPhase } from '../setup/phases.js';
+import { formatDuration } from './duration.js';
 import { createScreen, type TextStream } from './output.js';
+import { createPhaseView, silenceMs } from './phase-view.js';
 
 export interface Progress {
+  readonly onPhase: OnPhase;
+  /** Shows a step of which there may be no log line yet; without a terminal only after 20 s of silence. */
+  tick(step: number, loss: number, totalSteps: number): void;
   /** Shows a logged step. */
   step(record: MetricsRecord, totalSteps: number): void;
   /** Prints a permanent message, such as a checkpoint, samples or a warning. */
@@ -14,23 +20,48 @@ export interface Progress {
 /** Creates a live line on a terminal; otherwise prints one line per record. */
 export function createProgress(stream: TextStream): Progress {
   const screen = createScreen(stream);
-  return {
-    step(record, totalSteps) {
-      const line = progressLine(record, totalSteps);
-      if (screen.isTerminal) screen.live(line);
-      else screen.note(line);
-    },
-    note: (text) => screen.note(text),
-    end: () => screen.end('keep'),
+  let [line, printedAt, isLogged] = ['', performance.now(), false];
+  const phases = createPhaseView(screen, { redraw: () => screen.live(line) });
+  const note = (text: string) => {
+    printedAt = performance.now();
+    screen.note(text);
   };
+  const show = (text: string) => {
+    line = text;
+    if (screen.isTerminal) screen.live(line);
+    else note(line);
+  };
+  return {
+    onPhase: phases.onPhase,
+    tick(step, loss, totalSteps) {
+      const isSilent = performance.now() - printedAt >= silenceMs;
+      if (isSilent || (screen.isTerminal && !isLogged)) show(stepText(step, loss, totalSteps));
+    },
+    step(record, totalSteps) {
+      isLogged = true;
+      show(progressLine(record, totalSteps));
+    },
+    note,
+    end() {
+      phases.end();
+      screen.end('keep');
+    },
+  };
+}
+
+/** `step 120/1000  12 %  loss 0.1234` */
+function stepText(step: number, loss: number, totalSteps: number): string {
+  return [
+    `step ${String(step).padStart(String(totalSteps).length)}/${totalSteps}`,
+    `${String(Math.floor((100 * step) / totalSteps)).padStart(3)} %`,
+    `loss ${loss.toFixed(4)}`,
+  ].join('  ');
 }
 
 /** `step 120/1000  12 %  loss 0.1234  85.1 images/s  ETA 2 min 10 s` */
 export function progressLine(record: MetricsRecord, totalSteps: number): string {
   return [
-    `step ${String(record.step).padStart(String(totalSteps).length)}/${totalSteps}`,
-    `${String(Math.floor((100 * record.step) / totalSteps)).padStart(3)} %`,
-    `loss ${record.loss.toFixed(4)}`,
+    stepText(record.step, record.loss, totalSteps),
     ...Object.entries(record.eval ?? {}).map(([name, value]) => `${name} ${value.toPrecision(4)}`),
     `${record.imagesPerSecond.toPrecision(3)} images/s`,
     ...ranksOf(record),
@@ -51,13 +82,4 @@ function ranksOf({ ranks, imagesPerSecond, exchangeWait, slowestRank, slowdown =
 /** Estimated seconds for the remaining steps, at the speed of this record. */
 export function etaSeconds({ step, images, imagesPerSecond }: MetricsRecord, totalSteps: number): number {
   return ((totalSteps - step) * (images / step)) / imagesPerSecond;
-}
-
-/** `3 h 05 min`, `2 min 10 s`, `9 s`. */
-export function formatDuration(seconds: number): string {
-  const s = Math.round(seconds);
-  const two = (n: number) => String(n).padStart(2, '0');
-  if (s >= 3600) return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;
-  if (s >= 60) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
-  return `${s} s`;
 }

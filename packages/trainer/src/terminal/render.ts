@@ -2,7 +2,8 @@
 import sparkly from 'sparkly';
 import type { MetricsRecord } from '../run/metrics.js';
 import { escapeText } from '../text/escape.js';
-import { formatDuration, etaSeconds } from './progress.js';
+import { formatDuration } from './duration.js';
+import { etaSeconds } from './progress.js';
 import type { DashboardState, WrittenFile } from './dashboard-state.js';
 
 /** Width of the name column, in characters. */
@@ -12,14 +13,15 @@ const smallestBar = 10;
 /** Lines of at most `columns` characters, without colors, for a terminal with `rows` lines. */
 export function renderDashboard(state: DashboardState, columns: number, rows: number): string {
   const { started, latest } = state;
-  if (started === undefined) return '';
+  const { phase = '' } = state;
+  if (started === undefined) return phase === '' ? '' : escapeText(`${phase} ...`).slice(0, Math.max(columns - 1, 1));
   const width = Math.max(columns - 1, nameWidth);
   const { model, parameters, engine, out, step, totalSteps } = started;
   const lines = [
     `${model}, ${parameters.toLocaleString('en')} parameters, on ${engine}; output folder ${out}`,
     progressBar(latest?.step ?? step, totalSteps, width),
     ...(latest === undefined
-      ? [row('', 'waiting for the first logged step')]
+      ? [row('', phase === '' ? 'waiting for the first logged step' : `${phase} ...`)]
       : recordLines(latest, state.losses, totalSteps, width)),
     row('checkpoint', written(state.checkpoint)),
     row('samples', written(state.sample)),

@@ -25,6 +25,7 @@ import type {
 import { onDevice } from './device-queue.js';
 import { findBindingLibrary, findRuntimeLibrary } from './find-library.js';
 import type { Library } from './library.js';
+import { withoutNativeNoise } from './native-output.js';
 import { type Api, apiOf, endProfiling, offHeap, openSession, tensorOver } from './runtime.js';
 import { constants } from './table.js';
 
@@ -46,7 +47,10 @@ export async function openDeviceRuntime(device: Device): Promise<DeviceRuntime> 
   const api = await apiOf(library.path);
   return {
     name: `ONNX Runtime ${api.library.version}, C API`,
-    openDevice: (name) => onDevice(() => CApiDeviceMemory.open(api, name)),
+    openDevice: (name) =>
+      onDevice(() =>
+        name === 'cpu' ? CApiDeviceMemory.open(api, name) : withoutNativeNoise(() => CApiDeviceMemory.open(api, name)),
+      ),
   };
 }
 

@@ -17,7 +17,7 @@ import {
   type CommonFlags,
   type EngineFlags,
 } from '../common.js';
-import { createProgressBarFor } from './extractor-flags.js';
+import { createProgressBar } from '../../terminal/progress-bar.js';
 
 interface DifficultyFlags extends CommonFlags, EngineFlags {
   readonly checkpoints?: boolean;
@@ -79,12 +79,13 @@ async function logOf(path: string, flags: DifficultyFlags): Promise<DifficultyLo
       `${path} has no difficulty measurements. Measure its checkpoints (--checkpoints), or train with --probe-every.`,
     );
   }
-  const progress = createProgressBarFor(flags);
+  const progress = createProgressBar(process.stderr);
   try {
     return await probeCheckpoints(path, {
       ...flags,
       onNote: (text) => printNote(text, flags, 'note: '),
       onProgress: progress,
+      onPhase: progress.onPhase,
     });
   } finally {
     progress.end();

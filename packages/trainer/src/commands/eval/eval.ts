@@ -6,7 +6,7 @@ import { metricNames, metricDescriptions, writeStatistics, type FeatureExtractor
 import { Command, Option } from 'commander';
 import { compareSets } from '../../eval/consistency/compare-sets.js';
 import { comparisonLines } from '../../eval/consistency/table.js';
-import type { ProgressBar } from '../../terminal/progress-bar.js';
+import { createProgressBar, type ProgressBar } from '../../terminal/progress-bar.js';
 import { evaluateSets, featuresOf, type EvaluateSetsOptions } from '../../eval/sets/evaluate-sets.js';
 import { openExtractor } from '../../eval/extractors/extractor.js';
 import { consistencyGrid } from '../../eval/consistency/grid.js';
@@ -25,12 +25,7 @@ import { atomicWriteFile } from '../../files/atomic-write.js';
 import { suggestion } from '../../config/suggestion.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
 import { numeric, withCommonOptions, withEngineOptions, type CommonFlags } from '../common.js';
-import {
-  extractorOptions,
-  createProgressBarFor,
-  withExtractorOptions,
-  type ExtractorFlags,
-} from './extractor-flags.js';
+import { extractorOptions, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
 import { difficultyCommand } from './difficulty.js';
 import { landscapeCommand } from './landscape.js';
 import { throughputCommand } from './throughput.js';
@@ -178,6 +173,7 @@ async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> 
       ...options,
       extractor,
       onProgress: progress,
+      onPhase: progress.onPhase,
       onNote: (text) => printNote(text, flags, 'note: '),
     });
     progress.end();
@@ -192,13 +188,13 @@ async function compare(specs: string[], flags: ConsistencyFlags): Promise<void> 
   });
 }
 
-/** Opens the extractor and a progress bar on standard error, and closes both afterwards. */
+/** Opens a progress bar on standard error and the extractor, and closes both afterwards. */
 async function withExtractor(
   flags: ExtractorFlags & CommonFlags,
   work: (extractor: FeatureExtractor, progress: ProgressBar) => Promise<void>,
 ): Promise<void> {
-  const extractor = await openExtractor(flags.extractor, extractorOptions(flags));
-  const progress = createProgressBarFor(flags);
+  const progress = createProgressBar(process.stderr);
+  const extractor = await openExtractor(flags.extractor, { ...extractorOptions(flags), onPhase: progress.onPhase });
   try {
     await work(extractor, progress);
   } finally {
@@ -210,13 +206,14 @@ async function withExtractor(
 function setOptions(
   flags: SetFlags,
   extractor: FeatureExtractor,
-  onProgress: NonNullable<EvaluateSetsOptions['onProgress']>,
+  progress: ProgressBar,
 ): Omit<EvaluateSetsOptions, 'metrics'> {
   const { json: _json, debug: _debug, extractor: _name, weights: _weights, resize: _resize, cache, ...options } = flags;
   return {
     ...options,
     extractor,
-    onProgress,
+    onProgress: progress,
+    onPhase: progress.onPhase,
     onNote: (text) => printNote(text, flags, 'note: '),
     ...(cache && { cache: join(defaultCacheDir(), 'eval') }),
   };

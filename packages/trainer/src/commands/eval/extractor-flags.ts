@@ -1,9 +1,7 @@
 /** Flags shared by the commands that use a feature extractor. */
 import type { Command } from 'commander';
-import { createProgressBar, type ProgressBar } from '../../terminal/progress-bar.js';
 import { extractorNames, resizeMethodNames } from '../../config/names.js';
 import type { ExtractorOptions } from '../../eval/extractors/extractor.js';
-import type { CommonFlags } from '../common.js';
 
 export interface ExtractorFlags {
   readonly extractor: string;
@@ -33,9 +31,4 @@ export function extractorOptions({ weights, resize, engine }: ExtractorFlags): E
     ...(resize !== undefined && { resize }),
     ...(engine !== undefined && { engineName: engine }),
   };
-}
-
-/** A progress bar on standard error; silent with `--json`. */
-export function createProgressBarFor({ json }: CommonFlags): ProgressBar {
-  return createProgressBar(json === true ? { write: () => {} } : process.stderr);
 }

@@ -20,7 +20,7 @@ import { bucketName } from '../../plot/difficulty-plot.js';
 import { interpolationPlot, planePlot, spectrumPlot } from '../../plot/landscape-plot.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
 import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
-import { createProgressBarFor } from './extractor-flags.js';
+import { createProgressBar, type ProgressBar } from '../../terminal/progress-bar.js';
 
 interface LandscapeFlags extends CommonFlags, EngineFlags {
   readonly points: number;
@@ -86,7 +86,7 @@ interface Landscape {
 
 async function run(first: string, other: string | undefined, flags: LandscapeFlags): Promise<void> {
   const runs = other === undefined ? [first] : [first, other];
-  const progress = createProgressBarFor(flags);
+  const progress = createProgressBar(process.stderr);
   let landscape: Landscape;
   try {
     landscape = await measure(runs, flags, progress);
@@ -98,16 +98,13 @@ async function run(first: string, other: string | undefined, flags: LandscapeFla
   else print([...landscapeLines(landscape), ...(flags.out === undefined ? [] : ['', `plots: ${flags.out}`])]);
 }
 
-async function measure(
-  runs: readonly string[],
-  flags: LandscapeFlags,
-  progress: (name: string, done: number, of: number) => void,
-): Promise<Landscape> {
+async function measure(runs: readonly string[], flags: LandscapeFlags, progress: ProgressBar): Promise<Landscape> {
   const { seed, points, from, to, range, probes, top } = flags;
+  const { onPhase } = progress;
   const told = (name: string) => (done: number, of: number) => progress(name, done, of);
   // Line and plane use all noise levels, like the training loss.
   const onNote = (text: string) => printNote(text, flags, 'note: ');
-  const whole = await openRunObjective(runs, { ...flags, buckets: 1, onNote });
+  const whole = await openRunObjective(runs, { ...flags, buckets: 1, onNote, onPhase });
   let result: Landscape;
   try {
     const objective = whole.objective(0);

@@ -4,13 +4,9 @@ import { openEngine } from '../../setup/engine.js';
 import { openExtractor } from '../../eval/extractors/extractor.js';
 import { measureThroughput, throughputText } from '../../eval/extractors/throughput.js';
 import { print, printJson } from '../../terminal/output.js';
+import { createProgressBar } from '../../terminal/progress-bar.js';
 import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
-import {
-  extractorOptions,
-  createProgressBarFor,
-  withExtractorOptions,
-  type ExtractorFlags,
-} from './extractor-flags.js';
+import { extractorOptions, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
 
 interface ThroughputFlags extends CommonFlags, EngineFlags, ExtractorFlags {
   readonly count: number;
@@ -32,8 +28,9 @@ export function throughputCommand(): Command {
 
 async function run(flags: ThroughputFlags): Promise<void> {
   const { count, imageSize, imageChannels, json } = flags;
-  const engine = await openEngine(flags.engine, flags);
-  const progress = createProgressBarFor(flags);
+  const progress = createProgressBar(process.stderr);
+  const { onPhase } = progress;
+  const engine = await openEngine(flags.engine, { ...flags, onPhase });
   try {
     const extractor = await openExtractor(flags.extractor, { engine, ...extractorOptions(flags) });
     const measured = await measureThroughput(extractor, {

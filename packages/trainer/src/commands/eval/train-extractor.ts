@@ -8,7 +8,7 @@ import { UserError } from '../../errors.js';
 import { trainExtractor } from '../../eval/extractors/train-extractor.js';
 import { print, printJson } from '../../terminal/output.js';
 import { numeric, withCommonOptions, withEngineOptions, type CommonFlags, type EngineFlags } from '../common.js';
-import { createProgressBarFor } from './extractor-flags.js';
+import { createProgressBar } from '../../terminal/progress-bar.js';
 
 interface TrainExtractorFlags extends CommonFlags, EngineFlags {
   readonly out: string;
@@ -45,8 +45,9 @@ async function run(data: string, flags: TrainExtractorFlags): Promise<void> {
   const { out, epochs, batchSize, lr, seed, imageSize, imageChannels, json } = flags;
   if (existsSync(out))
     throw new UserError(`${out} already exists. Choose another file with --out.`, { code: 'FILE_EXISTS' });
-  const engine = await openEngine(flags.engine, flags);
-  const progress = createProgressBarFor(flags);
+  const progress = createProgressBar(process.stderr);
+  const { onPhase } = progress;
+  const engine = await openEngine(flags.engine, { ...flags, onPhase });
   try {
     const { file, sha256, testAccuracy, testImages, steps } = await trainExtractor({
       data,

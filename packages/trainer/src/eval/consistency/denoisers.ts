@@ -20,7 +20,7 @@ import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface DenoiserOptions extends Pick<
   GenerateSamplesOptions,
-  'best' | 'engine' | 'device' | 'threads' | 'onNote'
+  'best' | 'engine' | 'device' | 'threads' | 'onNote' | 'onPhase'
 > {
   /** Number of noise levels, evenly spaced in the first model's timesteps. Default: 10. */
   readonly levels?: number;
@@ -60,7 +60,7 @@ export async function denoiserAgreement(
   specs: readonly string[],
   options: DenoiserOptions = {},
 ): Promise<LevelAgreement[]> {
-  const { levels = 10, count = 64, seed = 0, onProgress } = options;
+  const { levels = 10, count = 64, seed = 0, onPhase, onProgress } = options;
   if (!Number.isInteger(levels) || levels < 1) throw new UserError(`--levels must be at least 1, got ${levels}.`);
   const models = specs.map((spec) => open(spec, options));
   const first = models[0]!.denoiser;
@@ -81,7 +81,7 @@ export async function denoiserAgreement(
   const outputs: SampleSet[][] = chosen.map(() => []);
   for (const { name, denoiser, weights } of models) {
     const { config, model, noiseSchedule } = denoiser;
-    const engine = await openEngine(config.engine, engineOptions(config));
+    const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase });
     try {
       const program = engine.compile(
         (state, inputs) => {

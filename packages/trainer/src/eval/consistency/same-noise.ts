@@ -2,13 +2,14 @@
 import { extname } from 'node:path';
 import { readNpy, toFloat } from '@dm/data';
 import type { SampleSet } from '@dm/eval';
+import { inPhase } from '../../setup/phases.js';
 import { UserError } from '../../errors.js';
 import { generateSamples, type GenerateSamplesOptions } from '../../sampling/generate-samples.js';
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface SameNoiseOptions extends Pick<
   GenerateSamplesOptions,
-  'best' | 'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'device' | 'threads' | 'onNote'
+  'best' | 'noise' | 'seed' | 'steps' | 'sampler' | 'engine' | 'device' | 'threads' | 'onNote' | 'onPhase'
 > {
   /** Samples per set. Default: as many as the shortest file of samples has, or 64 if there are no files. */
   readonly count?: number;
@@ -51,11 +52,9 @@ export async function openSameNoise(specs: readonly string[], options: SameNoise
       continue;
     }
     onSet?.(spec);
-    const { images, shape } = await generateSamples({
-      ...sampling,
-      ...runOrCheckpoint(spec),
-      ...(count !== undefined && { count }),
-    });
+    const { images, shape } = await inPhase(sampling.onPhase, `sampling ${spec}`, () =>
+      generateSamples({ ...sampling, ...runOrCheckpoint(spec), ...(count !== undefined && { count }) }),
+    );
     sets.push({ name: spec, samples: images, shape: shape.slice(1) });
   }
   const [first] = sets;

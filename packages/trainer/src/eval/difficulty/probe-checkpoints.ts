@@ -15,7 +15,7 @@ import type { DifficultyLog } from './file.js';
 import { openNoiseProbe, type NoiseProbeOptions } from './noise-probe.js';
 
 export interface ProbeCheckpointsOptions
-  extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'engine' | 'device' | 'threads'> {
+  extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'engine' | 'device' | 'threads' | 'onPhase'> {
   /** Default: raw, the weights without averaging. */
   readonly weights?: 'raw' | 'ema';
   /** Receives messages about skipped checkpoints. */
@@ -29,7 +29,7 @@ export interface ProbeCheckpointsOptions
  * @throws {UserError} if there are fewer than two
  */
 export async function probeCheckpoints(run: string, options: ProbeCheckpointsOptions = {}): Promise<DifficultyLog> {
-  const { weights = 'raw', onNote, onProgress } = options;
+  const { weights = 'raw', onNote, onPhase, onProgress } = options;
   const which = weightsName(weights);
   const read = (path: string, only: readonly string[]): Checkpoint[] => {
     try {
@@ -47,7 +47,7 @@ export async function probeCheckpoints(run: string, options: ProbeCheckpointsOpt
   if (first === undefined || checkpoints.length < 2) throw tooFew(run, checkpoints.length);
   const records: DifficultyRecord[] = [];
   const denoiser = openDenoiser(samplingConfig(first, options));
-  const engine = await openEngine(denoiser.config.engine, engineOptions(denoiser.config));
+  const engine = await openEngine(denoiser.config.engine, { ...engineOptions(denoiser.config), onPhase });
   try {
     const probe = await openNoiseProbe(denoiser, engine, 'params', options);
     for (const { path } of checkpoints) {

@@ -13,6 +13,7 @@ import {
 } from '@dm/eval';
 import type { Engine } from '@dm/ops';
 import { openEngine } from '../../setup/engine.js';
+import type { OnPhase } from '../../setup/phases.js';
 import { UserError } from '../../errors.js';
 import { extractorNames, type ExtractorName } from '../../config/names.js';
 import { suggestion } from '../../config/suggestion.js';
@@ -26,6 +27,8 @@ export interface ExtractorOptions {
   readonly engine?: Engine;
   /** Name of the new engine. Default: `onnx`. */
   readonly engineName?: string;
+  /** Receives the start of that new engine and its compilations. */
+  readonly onPhase?: OnPhase;
 }
 
 /**
@@ -47,7 +50,7 @@ export async function openExtractor(name: string, options: ExtractorOptions = {}
     refuse(name, options);
     return createPixelExtractor();
   }
-  const engine = options.engine ?? (await openEngine(options.engineName ?? 'onnx'));
+  const engine = options.engine ?? (await openEngine(options.engineName ?? 'onnx', { onPhase: options.onPhase }));
   try {
     const extractor = await openNetwork(name as Exclude<ExtractorName, 'pixels'>, engine, options);
     if (options.engine !== undefined) return extractor;

@@ -21,7 +21,9 @@ import {
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface RunObjectiveOptions
-  extends NoiseProbeOptions, Pick<GenerateSamplesOptions, 'best' | 'engine' | 'device' | 'threads' | 'onNote'> {
+  extends
+    NoiseProbeOptions,
+    Pick<GenerateSamplesOptions, 'best' | 'engine' | 'device' | 'threads' | 'onNote' | 'onPhase'> {
   /** Default: raw, the weights without averaging. */
   readonly weights?: 'raw' | 'ema';
 }
@@ -73,7 +75,10 @@ export async function openRunObjective(
     }
   }
   const { denoiser, arrays } = first;
-  const engine = await openEngine(denoiser.config.engine, engineOptions(denoiser.config));
+  const engine = await openEngine(denoiser.config.engine, {
+    ...engineOptions(denoiser.config),
+    onPhase: options.onPhase,
+  });
   try {
     return await objectiveOn(engine, denoiser, arrays, options, opened);
   } catch (error) {

@@ -229,7 +229,7 @@ describe('image files', () => {
 });
 
 describe('createProgressBar', () => {
-  it('counts on a terminal and is silent elsewhere', () => {
+  it('counts on a terminal, elsewhere not at once', () => {
     const written: string[] = [];
     const write = (text: string) => void written.push(text);
     createProgressBar({ write })('a', 1, 2);

@@ -13,6 +13,7 @@ import {
   type MetricName,
 } from '@dm/eval';
 import { checkPreprocessing, kindOfSet, openSet, type OpenSetOptions } from './open-set.js';
+import { inPhase } from '../../setup/phases.js';
 import { preprocessingOfRun, type Preprocessing } from './preprocessing.js';
 
 export interface EvaluateSetsOptions extends OpenSetOptions {
@@ -58,8 +59,8 @@ export async function featuresOf(
   options: EvaluateSetsOptions,
   ofRun?: Preprocessing,
 ): Promise<ImageFeatures> {
-  const { extractor, cache, onNote, onProgress } = options;
-  const opened = await openSet(spec, extractor, options, ofRun);
+  const { extractor, cache, onNote, onPhase, onProgress } = options;
+  const opened = await inPhase(onPhase, `opening ${spec}`, () => openSet(spec, extractor, options, ofRun));
   if (opened.kind === 'statistics') return opened.set;
   const { source } = opened;
   try {
@@ -71,10 +72,12 @@ export async function featuresOf(
       });
       if (kept !== undefined) return { ...kept, name: source.name };
     }
-    const set = await extractFeatures(source, extractor, {
-      ...needs,
-      ...(onProgress !== undefined && { onProgress: (done, of) => onProgress(source.name, done, of) }),
-    });
+    const set = await inPhase(onPhase, source.name, () =>
+      extractFeatures(source, extractor, {
+        ...needs,
+        ...(onProgress !== undefined && { onProgress: (done, of) => onProgress(source.name, done, of) }),
+      }),
+    );
     if (canBeKept) await writeStatistics(statisticsPath(cache, source.sha256, extractor), set);
     return set;
   } finally {

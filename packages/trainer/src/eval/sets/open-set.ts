@@ -33,7 +33,10 @@ export const SET_FORMS = [
 export interface OpenSetOptions
   extends
     PreprocessingOptions,
-    Pick<GenerateSamplesOptions, 'best' | 'steps' | 'sampler' | 'engine' | 'device' | 'threads' | 'onNote'> {
+    Pick<
+      GenerateSamplesOptions,
+      'best' | 'steps' | 'sampler' | 'engine' | 'device' | 'threads' | 'onNote' | 'onPhase'
+    > {
   /** Images to use, generated or chosen at random. Default: `defaultSamples` for a run, all images otherwise. */
   readonly count?: number;
   /** Random seed of samples and choices. Default: 0. */

@@ -1,4 +1,5 @@
 /** Samples of a run as a set of images, generated on reading. */
+import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { toBytes } from '@dm/data';
 import type { ImageSource } from '@dm/eval';
 import { type Arrays, float32, type NdArray } from '@dm/ops';
@@ -15,7 +16,7 @@ import { readWeights } from '../../checkpoint/state.js';
 
 export type RunSourceOptions = Pick<
   GenerateSamplesOptions,
-  'run' | 'checkpoint' | 'best' | 'steps' | 'sampler' | 'seed' | 'engine' | 'device' | 'threads' | 'onNote'
+  'run' | 'checkpoint' | 'best' | 'steps' | 'sampler' | 'seed' | 'engine' | 'device' | 'threads' | 'onNote' | 'onPhase'
 > & { readonly count: number };
 
 /** A set of images that keeps an engine open until `dispose`. */
@@ -40,7 +41,7 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
     throw new UserError(`${checkpoint.path} generates arrays with ${shape[2]} channels, but images have 1 or 3.`);
   }
   const conditions = classCondition(denoiser, count);
-  const engine = await openEngine(config.engine, engineOptions(config));
+  const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase: options.onPhase });
   const sampler = createDenoiserSampler(denoiser, engine, 'params');
   const state = readWeights(denoiser, checkpoint, 'ema');
   const { type, steps } = config.sampler;
@@ -56,7 +57,14 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
         const imageIndices = Array.from({ length: rows }, (_, i) => Math.min(start + i, count - 1));
         const inputs = rowsOf(conditions.inputs, imageIndices);
         const unconditional = rowsOf(conditions.unconditional, imageIndices);
-        const { data } = await sampler.sample({ state, seed, imageIndices, inputs, unconditional });
+        const { data } = await sampler.sample({
+          state,
+          seed,
+          imageIndices,
+          inputs,
+          unconditional,
+          onStep: () => eventLoopTurn(), // for signals and timers
+        });
         yield toBytes(data.subarray(0, (data.length / rows) * wanted));
       }
     },
