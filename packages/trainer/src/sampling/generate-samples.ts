@@ -69,7 +69,7 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
   readonly onNote?: (text: string) => void;
   /** Receives the start of the engine and compilations. */
   readonly onPhase?: OnPhase;
-  /** Called after each sampling step of each batch, with the steps done and those of all batches. */
+  /** Called after each sampling step of each batch, with the steps done and the number of steps in all batches. */
   readonly onSamplingStep?: (done: number, of: number) => void;
 }
 

@@ -51,7 +51,7 @@ export async function withoutNativeNoise<T>(work: () => Promise<T>): Promise<T> 
 
 const STDERR = 2;
 
-/** Redirects descriptor 2 to a file. `end` undoes that, prints what is not noise, and returns the lines that are. */
+/** Redirects descriptor 2 to a file. `end` restores it, prints the rest, and returns the noise. */
 async function redirectStderr(): Promise<{ readonly end: () => readonly string[] }> {
   const [fs, os, path, koffi] = await Promise.all([
     import('node:fs'),
