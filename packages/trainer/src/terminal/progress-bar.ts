@@ -5,7 +5,7 @@ import { createPhaseView, silenceMs } from './phase-view.js';
 import { formatDuration } from './duration.js';
 
 export interface ProgressBar {
-  /** Shows the count `done` of `total` images (or other units) for `name`. */
+  /** Shows the count: `done` of `total` images, or of another unit. */
   (name: string, done: number, total: number, unit?: string): void;
   /** Shows a phase, with the count so far. */
   readonly onPhase: OnPhase;

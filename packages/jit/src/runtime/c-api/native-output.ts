@@ -29,7 +29,7 @@ export function splitNativeOutput(text: string): { readonly noise: readonly stri
 
 /**
  * Does `work` without the noise that native code prints meanwhile; everything else printed to standard error appears
- * afterwards. If `work` fails, the noise becomes part of the error's message. Does nothing special on Windows, where each
+ * afterwards. If `work` fails, the noise becomes part of the error's message. Does nothing special on Windows, since each
  * C library has its own descriptors.
  */
 export async function withoutNativeNoise<T>(work: () => Promise<T>): Promise<T> {
@@ -53,27 +53,23 @@ const STDERR = 2;
 
 /** Redirects descriptor 2 to a file. `end` restores it, prints the rest, and returns the noise. */
 async function redirectStderr(): Promise<{ readonly end: () => readonly string[] }> {
-  const [fs, os, path, koffi] = await Promise.all([
-    import('node:fs'),
-    import('node:os'),
-    import('node:path'),
-    loadKoffi(),
-  ]);
+  const { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } = await import('node:fs');
+  const [os, path, koffi] = await Promise.all([import('node:os'), import('node:path'), loadKoffi()]);
   const c = koffi.load(null);
   const dup = c.func('int dup(int)') as (fd: number) => number;
   const dup2 = c.func('int dup2(int, int)') as (from: number, to: number) => number;
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'dm-output-'));
-  const file = fs.openSync(path.join(folder, 'stderr'), 'wx+');
-  fs.rmSync(folder, { recursive: true }); // the open file remains
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'dm-output-'));
+  const file = openSync(path.join(folder, 'stderr'), 'wx+');
+  rmSync(folder, { recursive: true }); // the open file remains
   const saved = dup(STDERR);
   dup2(file, STDERR);
   return {
     end() {
       dup2(saved, STDERR);
-      fs.closeSync(saved);
-      const bytes = Buffer.alloc(fs.fstatSync(file).size);
-      fs.readSync(file, bytes, 0, bytes.length, 0);
-      fs.closeSync(file);
+      closeSync(saved);
+      const bytes = Buffer.alloc(fstatSync(file).size);
+      readSync(file, bytes, 0, bytes.length, 0);
+      closeSync(file);
       const { noise: found, rest } = splitNativeOutput(bytes.toString('utf8'));
       if (rest !== '') process.stderr.write(rest);
       return found;
