@@ -126,7 +126,7 @@ export function assignment(text: string): Layer {
   return { source: `--set ${text}`, value: nest(names, jsonOrText(given, `--set ${path}`)) };
 }
 
-/** Text that is not JSON is a plain string, such as that of engine=tfjs-cpu. */
+/** Text that is not JSON is a plain string, such as tfjs-cpu in engine=tfjs-cpu. */
 function jsonOrText(text: string, source: string): unknown {
   try {
     JSON.parse(text);
