@@ -48,8 +48,8 @@ const parts: Readonly<Record<string, PartialConfig>> = {
   sgd: { optimizer: { type: 'sgd' } },
   lion: { optimizer: { type: 'lion' } },
   muon: { optimizer: { type: 'muon' } },
-  adEMAMix: { optimizer: { type: 'adEMAMix' } },
-  scheduleFreeAdamW: { optimizer: { type: 'scheduleFreeAdamW' }, ema: { type: 'scheduleFree' } },
+  adEMAMix: { optimizer: { type: 'adEMAMix', momentumDecay: null } },
+  scheduleFreeAdamW: { optimizer: { type: 'scheduleFreeAdamW', momentumDecay: null }, ema: { type: 'scheduleFree' } },
   'learned uncertainty, labels, flips': { uncertainty: { lr: 0.01 }, conditional: true, flip: true },
   'a curriculum with a state, a second average': {
     curriculum: { type: 'lossSecondMoment' },
