@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { uniform } from '@dm/core';
 import { launch, mpiLaunchers } from '@dm/mpi/testing';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { latestCheckpoint } from './checkpoint/checkpoint-folder.js';
 import { train } from './train.js';
+import { isLocked } from './run/lock.js';
 import { rankConfig } from './testing/ranks.js';
 import { tinyFolder } from './testing/tiny.js';
 
@@ -62,6 +63,8 @@ describe.each(mpiLaunchers())(`under mpirun of $name (seed ${seed})`, (launcher)
     const { code, error } = await launch(launcher, 3, args, { DM_MPI_STALL_SECONDS: '3' }).ended;
     expect(code, error).not.toBe(0);
     expect(error).toContain(name === 'stops' ? `rank ${rank} on` : '');
+    // The launcher may end a moment before the processes that it kills.
+    await vi.waitUntil(() => !isLocked(config.out!), { timeout: 60_000, interval: 100 });
     const { checkpoint } = latestCheckpoint(join(config.out!, 'checkpoints'), []);
     expect(checkpoint).toBeDefined();
     const { step } = checkpoint!.manifest;
