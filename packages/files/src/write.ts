@@ -2,22 +2,13 @@
  * Crash-safe (atomic) writes: write to a temporary file next to the target (opened exclusively), fsync, rename, fsync
  * the folder. After a crash or power failure the target is the old or the new version. Never writes through links.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { errnoOf, FileError, isSystemError, writeError } from './errors.js';
 import { makeFolder, removeTree, requireRealFolder } from './folder.js';
 import { fileKind, kindNames, kindOfEntry } from './kind.js';
+import { renameOver } from './rename.js';
 import { sweepOnce, temporaryPath } from './temporary.js';
 
 /** Bytes, text (written as UTF-8), or an iterable of chunks. */
@@ -39,7 +30,7 @@ export function atomicWriteFile(path: string, data: FileData, { overwrite = true
   const temporary = prepareTarget(path, overwrite);
   try {
     writeChunks(temporary, chunksOf(data));
-    renameSync(temporary, path);
+    renameOver(temporary, path);
     fsyncFolder(dirname(path));
   } catch (error) {
     discard(temporary);
@@ -67,7 +58,7 @@ export async function atomicWriteFileAsync<T>(
     } finally {
       await file.close();
     }
-    renameSync(temporary, path);
+    renameOver(temporary, path);
     fsyncFolder(dirname(path));
     return result;
   } catch (error) {
@@ -119,11 +110,11 @@ function replaceFolder(temporary: string, path: string, overwrite: boolean): voi
     const old = temporaryPath(path);
     const exists = fileKind(path, { followLinks: false }) !== undefined;
     if (exists && !overwrite && !isEmptyFolder(path)) throw existsError(path);
-    if (exists) renameSync(path, old);
+    if (exists) renameOver(path, old);
     try {
-      renameSync(temporary, path);
+      renameOver(temporary, path);
     } catch (error) {
-      if (exists) renameSync(old, path);
+      if (exists) renameOver(old, path);
       throw error;
     }
     fsyncFolder(dirname(path));
