@@ -51,7 +51,7 @@ export async function withoutNativeNoise<T>(work: () => Promise<T>): Promise<T> 
 
 const STDERR = 2;
 
-/** Redirects descriptor 2 to a file until `end` is called, which prints everything but the noise and returns the noise. */
+/** Redirects standard error to a file. `end` restores it, prints all but the noise, and returns the noise. */
 async function redirectStderr(): Promise<{ readonly end: () => readonly string[] }> {
   const { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync } = await import('node:fs');
   const [os, path, koffi] = await Promise.all([import('node:os'), import('node:path'), loadKoffi()]);
