@@ -14,6 +14,6 @@ export function noteOfHours({ preset, model, totalSteps, batchSize }: Config): s
   if (scaled < 1) return undefined;
   return (
     `${preset}: ${totalSteps.toLocaleString('en')} steps of ${batchSize} images take about ${Math.round(scaled)} hours on ` +
-    `${hoursMeasuredOn} (measured step time, engine onnx); the estimate for this machine follows after the first steps.`
+    `${hoursMeasuredOn} (engine onnx, extrapolated from single steps); the estimate for this machine follows after the first steps.`
   );
 }
