@@ -22,19 +22,14 @@ const allowed: Readonly<Record<string, { readonly names: readonly string[]; read
   },
   'jit/src/runtime/processors.ts': { names: ['readFileSync'], why: PSEUDO },
   'trainer/src/checkpoint/checkpoint.ts': {
-    names: ['mkdirSync', 'renameSync'],
-    why: 'a new folder, which fails if the name is taken, and the rename that completes a checkpoint',
+    names: ['mkdirSync'],
+    why: 'a new folder, which fails if the name is taken',
   },
-  'trainer/src/checkpoint/checkpoint-folder.ts': {
-    names: ['renameSync'],
-    why: 'the rename before a checkpoint is removed',
-  },
-  'trainer/src/checkpoint/layout.ts': { names: ['renameSync'], why: 'the rename of a damaged checkpoint' },
   'trainer/src/files/log-file.ts': { names: ['writeFileSync'], why: 'writes to a descriptor of openForAppend' },
   'trainer/src/machine/processors.ts': { names: ['readFileSync'], why: PSEUDO },
   'trainer/src/machine/peak-memory.ts': { names: ['readFileSync'], why: PSEUDO },
   'trainer/src/run/lock.ts': {
-    names: ['copyFileSync', 'linkSync', 'readSync', 'renameSync', 'rmSync'],
+    names: ['copyFileSync', 'linkSync', 'readSync', 'rmSync'],
     why: 'the hard links of the lock; reads a descriptor of openRegularFile',
   },
   'trainer/src/run/process-start.ts': { names: ['readFileSync'], why: PSEUDO },

@@ -26,4 +26,5 @@ export {
 } from './write.js';
 export { maxJsonDepth, parseJson, readJsonFile, readJsonLines, type JsonLine } from './json.js';
 export { insideFolder, listFolder, makeFolder, removeIfEmpty, removeTree } from './folder.js';
+export { renameOver, type RenameSystem } from './rename.js';
 export { removeLeftovers } from './temporary.js';

@@ -19,7 +19,12 @@ const thisSystem: RenameSystem = {
   wait: (ms) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
 };
 
-/** `rename`, which on Windows is repeated for a while if another program has the file open. */
+/**
+ * Renames a file or folder; an existing file at `to` is replaced. On Windows it is repeated for up to 1.3 s while another
+ * program has one of them open.
+ *
+ * @throws {Error} the error of `rename`
+ */
 export function renameOver(from: string, to: string, { platform, rename, wait }: RenameSystem = thisSystem): void {
   for (let attempt = 0; ; attempt++) {
     try {

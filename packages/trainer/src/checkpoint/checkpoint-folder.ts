@@ -7,8 +7,8 @@
  * A damaged checkpoint counts neither as the newest nor as one of those to keep, and is renamed. A checkpoint written by a
  * newer version is never changed, and raises an error instead of being skipped.
  */
-import { removeTree } from '@dm/files';
-import { lstatSync, renameSync } from 'node:fs';
+import { removeTree, renameOver } from '@dm/files';
+import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readBest } from './best.js';
 import { inspectCheckpoint, isDamage, readCheckpoint, type Checkpoint } from './checkpoint.js';
@@ -136,7 +136,7 @@ export function pruneCheckpoints(folder: string, retention: RetentionPolicy, kee
 function removeCheckpoint(path: string): void {
   const removed = partialPath(path);
   removeTree(removed);
-  renameSync(path, removed);
+  renameOver(path, removed);
   removeTree(removed);
 }
 

@@ -19,8 +19,9 @@ import {
   readRegularFile,
   removeTree,
   splitIntoChunks,
+  renameOver,
 } from '@dm/files';
-import { lstatSync, mkdirSync, renameSync } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { transpose } from '@dm/models';
 import type { NdArray } from '@dm/ops';
@@ -73,7 +74,7 @@ export function writeCheckpoint(
     createFile(join(partial, manifestName), formatManifest({ ...fields, files: entries }));
     fsyncFolder(partial);
     if (isThere) setAside(path);
-    renameSync(partial, path);
+    renameOver(partial, path);
     fsyncFolder(folder);
   } catch (error) {
     discard(partial);

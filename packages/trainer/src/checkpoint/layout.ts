@@ -8,8 +8,7 @@
  *
  * All other names belong to other programs and are ignored.
  */
-import { fileKind, fsyncFolder, listFolder } from '@dm/files';
-import { renameSync } from 'node:fs';
+import { fileKind, fsyncFolder, listFolder, renameOver } from '@dm/files';
 import { dirname, join } from 'node:path';
 
 /** `step-000500` in `folder`. */
@@ -64,7 +63,7 @@ export function setAside(path: string): string {
   const name = (n: number) => `${path}.damaged${n === 1 ? '' : `-${n}`}`;
   let n = 1;
   while (fileKind(name(n), { followLinks: false }) !== undefined) n++;
-  renameSync(path, name(n));
+  renameOver(path, name(n));
   fsyncFolder(dirname(path));
   return name(n);
 }

@@ -11,18 +11,8 @@
  * that still finds the same run.lock after linking has not missed a replacement.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createFile, FileError, listFolder, openRegularFile } from '@dm/files';
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  fstatSync,
-  linkSync,
-  readSync,
-  renameSync,
-  rmSync,
-  type Stats,
-} from 'node:fs';
+import { createFile, FileError, listFolder, openRegularFile, renameOver } from '@dm/files';
+import { closeSync, constants, copyFileSync, fstatSync, linkSync, readSync, rmSync, type Stats } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { writeError } from '../files/atomic-write.js';
@@ -105,7 +95,7 @@ function takeAs(own: string, path: string, folder: string): void {
       continue;
     }
     try {
-      renameSync(own, path);
+      renameOver(own, path);
     } catch (error) {
       removeQuietly(successor);
       throw error;

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { EngineError } from '../../errors.js';
 import { splitNativeOutput, withoutNativeNoise } from './native-output.js';
 
@@ -27,4 +27,13 @@ it.skipIf(process.platform === 'win32')('makes the noise of work that fails part
     contains: ['No supported adapters', 'Found no drivers!'],
   });
   await expect(withoutNativeNoise(async () => 3)).resolves.toBe(3);
+});
+
+it('works without a folder for temporary files', async () => {
+  vi.stubEnv('TMPDIR', '/nowhere');
+  try {
+    await expect(withoutNativeNoise(async () => 3)).resolves.toBe(3);
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });

@@ -58,9 +58,14 @@ async function redirectStderr(): Promise<{ readonly end: () => readonly string[]
   const c = koffi.load(null);
   const dup = c.func('int dup(int)') as (fd: number) => number;
   const dup2 = c.func('int dup2(int, int)') as (from: number, to: number) => number;
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'dm-output-'));
-  const file = openSync(path.join(folder, 'stderr'), 'wx+');
-  rmSync(folder, { recursive: true }); // the open file remains
+  let file: number;
+  try {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'dm-output-'));
+    file = openSync(path.join(folder, 'stderr'), 'wx+');
+    rmSync(folder, { recursive: true }); // the open file remains
+  } catch {
+    return { end: () => [] }; // without a temporary folder, the noise is printed
+  }
   const saved = dup(STDERR);
   dup2(file, STDERR);
   return {
