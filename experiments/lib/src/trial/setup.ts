@@ -2,7 +2,15 @@
 import { createTimestepSchedule, snrFromAlphasCumprod, lossWeights } from '@dm/curriculum';
 import type { Dataset } from '@dm/data';
 import { halfLifeEma, scheduleFreeAverage, type Optimizer } from '@dm/optim';
-import { alone, batchSource, createDenoiser, modelTypes, resolveConfig, type Config, type TrainingSetup } from '@dm/trainer';
+import {
+  alone,
+  batchSource,
+  createDenoiser,
+  modelTypes,
+  resolveConfig,
+  type Config,
+  type TrainingSetup,
+} from '@dm/trainer';
 import type { BatchPhase, TrainingRecipe } from '../recipe/recipe.js';
 import type { Trial } from '../recipe/trial.js';
 import { createArmOptimizer } from './optimizer.js';

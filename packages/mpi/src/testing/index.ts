@@ -42,7 +42,15 @@ export function launch(
 ): Launched {
   const child = spawn(program, [...args, '-n', String(size), process.execPath, ...nodeArgs], {
     // Open MPI refuses to run as root unless these are set.
-    env: { ...process.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1', NO_COLOR: '1', ...env },
+    env: {
+      ...process.env,
+      OMPI_ALLOW_RUN_AS_ROOT: '1',
+      OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1',
+      // Nx sets it, and Node warns if both are set.
+      FORCE_COLOR: undefined,
+      NO_COLOR: '1',
+      ...env,
+    },
   });
   let [out, error] = ['', ''];
   child.stdout.on('data', (data: Buffer) => (out += data));

@@ -28,7 +28,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('dm report', () => {
   it('writes a page into the folder of a run, compares several, and writes logs as CSV', async () => {
-    expect(await dm(['report', 'a'], folder)).toEqual({
+    expect(await dm(['report', 'a'], folder)).toMatchObject({
       code: 0,
       signal: null,
       stdout: 'report: a/report.html\n',

@@ -34,13 +34,13 @@ it(
   'dm sample shows phases on standard error, and only its result on standard output',
   { timeout: 120_000 },
   async () => {
-    const { code, stdout, stderr } = await dm(
+    const { code, stdout, phases } = await dm(
       ['sample', '--run', 'run', '--count', '2', '--steps', '2', '--out', 'x.png', '--json'],
       folder,
     );
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ event: 'end', count: 2 });
-    expect(stderr).toMatch(/^starting engine onnx \.\.\.$/m);
-    expect(stderr).toMatch(/^compiling .* \.\.\.$/m);
+    expect(phases).toMatch(/^starting engine onnx \.\.\.$/m);
+    expect(phases).toMatch(/^compiling .* \.\.\.$/m);
   },
 );

@@ -10,7 +10,10 @@ export interface Finished {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
+  /** Without the lines of `phases`. */
   readonly stderr: string;
+  /** The lines of standard error that show phases of the work, which depend on how long they take. */
+  readonly phases: string;
 }
 
 export interface Running {
@@ -35,6 +38,9 @@ function startNode(args: readonly string[], cwd: string, options: SpawnOptions =
   return startProgram(process.execPath, args, cwd, options);
 }
 
+/** `compiling training step ...`, later also with a count or the time so far; `compiling training step: 8 s`. */
+const phaseLine = /^.* \.\.\.(?: {2}.*)?\n|^.*: (?:\d+ (?:h|min|s) ?)+\n/gm;
+
 function startProgram(program: string, args: readonly string[], cwd: string, options: SpawnOptions = {}): Running {
   const child = spawn(program, args, { ...options, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
@@ -43,7 +49,10 @@ function startProgram(program: string, args: readonly string[], cwd: string, opt
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   const finished = new Promise<Finished>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+    child.on('close', (code, signal) => {
+      const phases = [...stderr.matchAll(phaseLine)].join('');
+      resolve({ code, signal, stdout, stderr: stderr.replaceAll(phaseLine, ''), phases });
+    });
   });
   const said = (text: string) =>
     new Promise<void>((resolve, reject) => {
