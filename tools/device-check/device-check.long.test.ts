@@ -88,12 +88,15 @@ it(
 
 it('without a device or time left, the results have the reasons', { timeout: 600_000 }, ({ skip }) => {
   if (!hasSoftwareGpu) skipLoudly(skip, 'no software GPU: install chromium and libvulkan1');
-  const { status } = run('--device', 'cuda', '--rounds', '1', '--steps', '1', '--minutes', '0.2');
-  expect(status).toBe(1);
-  const { finished, correctness, parts } = results();
-  expect(finished).toBe(true);
-  expect(correctness[0]).toMatchObject({ correct: false, failed: expect.stringContaining('cuda') });
-  expect(parts.at(-1)?.failed).toContain('0.2 minutes');
+  expect(run('--device', 'cuda', '--rounds', '1', '--steps', '1', '--minutes', '5').status).toBe(1);
+  const withoutDevice = results();
+  expect(withoutDevice.finished).toBe(true);
+  expect(withoutDevice.correctness[0]).toMatchObject({ correct: false, failed: expect.stringContaining('cuda') });
+
+  expect(run('--rounds', '1', '--steps', '1', '--minutes', '0.001').status).toBe(1);
+  const withoutTime = results();
+  expect(withoutTime.finished).toBe(true);
+  expect(withoutTime.parts.at(-1)?.failed).toContain('0.001 minutes');
 });
 
 /** Prints that PyTorch was not timed, with the reason in the results. */

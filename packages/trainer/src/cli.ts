@@ -4,6 +4,8 @@ import { guardSignals } from './terminal/endings.js';
 import { showLoading } from './terminal/loading.js';
 
 guardSignals();
+// The loading line may fail as any output may; the main bundle handles errors of its own outputs.
+process.stderr.on('error', () => {});
 const loaded = showLoading(process.stderr);
 // A separate bundle, loaded only after the handlers are installed. The computed URL keeps the bundler from inlining it.
 const { main } = (await import(String(new URL('./main.js', import.meta.url)))) as { main: () => Promise<void> };
