@@ -75,7 +75,10 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
       late = true;
       end();
     }, 1000 * contender.seconds);
-    const end = () => void process.kill(-(child.pid ?? 0), 'SIGKILL');
+    const end = () => {
+      // A program that could not be started has no process; 0 would be this one's group.
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    };
     const interrupted = () => {
       end();
       process.exit(130);

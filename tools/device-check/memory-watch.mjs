@@ -30,6 +30,9 @@ export function watchMemory() {
       peak = used ?? 0;
       return () => (before === undefined ? undefined : Math.max(0, peak - before));
     },
-    stop: () => void child.kill(),
+    stop: () => {
+      // Without nvidia-smi there is no process, and Node would signal its own process group.
+      if (child.pid !== undefined) child.kill();
+    },
   };
 }
