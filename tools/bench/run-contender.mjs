@@ -76,7 +76,7 @@ export function runContender(contender, benchCase, { threads, scratch, ...settin
       end();
     }, 1000 * contender.seconds);
     const end = () => {
-      // A program that could not be started has no process; 0 would be this one's group.
+      // A program that could not be started has no process id; 0 would mean this process group.
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     };
     const interrupted = () => {

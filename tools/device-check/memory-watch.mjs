@@ -31,7 +31,7 @@ export function watchMemory() {
       return () => (before === undefined ? undefined : Math.max(0, peak - before));
     },
     stop: () => {
-      // Without nvidia-smi there is no process, and Node would signal its own process group.
+      // If nvidia-smi could not be started, there is nothing to stop, and Node would signal this process group.
       if (child.pid !== undefined) child.kill();
     },
   };

@@ -4,7 +4,7 @@ import { guardSignals } from './terminal/endings.js';
 import { showLoading } from './terminal/loading.js';
 
 guardSignals();
-// The loading line may fail as any output may; the main bundle handles errors of its own outputs.
+// Writing the loading line may fail. The main bundle has separate handlers for later output.
 process.stderr.on('error', () => {});
 const loaded = showLoading(process.stderr);
 // A separate bundle, loaded only after the handlers are installed. The computed URL keeps the bundler from inlining it.
