@@ -7,7 +7,7 @@ import { openOnnxEngine } from '@dm/jit';
 import { flatten, fromTorch, parseSafetensors } from '@dm/models';
 import { openEagerEngine, type Arrays, type Engine } from '@dm/ops';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type Case, optimizer } from './cases.mjs';
+import { type Case, optimizer, smallUnet } from './cases.mjs';
 import { trainingOf } from './contenders/training.mjs';
 
 const steps = 20;
@@ -18,17 +18,7 @@ const unet: Case = {
   name: 'a UNet at 16 x 16',
   kind: 'training',
   model: 'UNet2DModel',
-  config: {
-    sample_size: 16,
-    in_channels: 3,
-    out_channels: 3,
-    layers_per_block: 1,
-    block_out_channels: [8, 16],
-    down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
-    up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
-    norm_num_groups: 4,
-    attention_head_dim: 8,
-  },
+  config: { ...smallUnet, sample_size: 16 },
   batch: 1,
 };
 /** The only case with blocked convolutions for filter gradients and upsampling, which need a batch of 8 or 16. */

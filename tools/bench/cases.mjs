@@ -22,6 +22,19 @@ import { unetPresets } from '@dm/models';
  * @property {number} steps Model evaluations.
  */
 
+/** A UNet for checks of correctness, with attention on one of two levels. */
+export const smallUnet = {
+  sample_size: 8,
+  in_channels: 3,
+  out_channels: 3,
+  layers_per_block: 1,
+  block_out_channels: [8, 16],
+  down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
+  up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
+  norm_num_groups: 4,
+  attention_head_dim: 8,
+};
+
 /** A UNet with 6,472,195 parameters. */
 const unet32 = {
   sample_size: 32,

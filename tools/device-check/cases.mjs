@@ -1,5 +1,5 @@
 /** The cases of the device check: cases of tools/bench for timing, and small models of all families for correctness. */
-import { cases as benchCases } from '../bench/cases.mjs';
+import { cases as benchCases, smallUnet } from '../bench/cases.mjs';
 
 /** @typedef {import('../bench/cases.mjs').Case} Case */
 
@@ -25,17 +25,6 @@ function benchCase(name) {
   return found;
 }
 
-const unet = {
-  sample_size: 8,
-  in_channels: 3,
-  out_channels: 3,
-  layers_per_block: 1,
-  block_out_channels: [8, 16],
-  down_block_types: ['DownBlock2D', 'AttnDownBlock2D'],
-  up_block_types: ['AttnUpBlock2D', 'UpBlock2D'],
-  norm_num_groups: 4,
-  attention_head_dim: 8,
-};
 const dit = {
   input_size: 8,
   patch_size: 4,
@@ -50,11 +39,11 @@ const dit = {
 
 /** Small models, one or more per family. */
 const families = [
-  training('unet', 'UNet2DModel', unet, 2),
+  training('unet', 'UNet2DModel', smallUnet, 2),
   training(
     'unet-conditional',
     'UNet2DModel',
-    { ...unet, num_class_embeds: 3, resnet_time_scale_shift: 'scale_shift' },
+    { ...smallUnet, num_class_embeds: 3, resnet_time_scale_shift: 'scale_shift' },
     2,
   ),
   training('dit', 'DiT', dit, 2),
@@ -95,11 +84,11 @@ export const sizes = {
       training(
         'unet-tiny',
         'UNet2DModel',
-        { ...unet, down_block_types: ['DownBlock2D', 'DownBlock2D'], up_block_types: ['UpBlock2D', 'UpBlock2D'] },
+        { ...smallUnet, down_block_types: ['DownBlock2D', 'DownBlock2D'], up_block_types: ['UpBlock2D', 'UpBlock2D'] },
         1,
       ),
       {
-        ...training('ddim-tiny', 'UNet2DModel', unet, 1),
+        ...training('ddim-tiny', 'UNet2DModel', smallUnet, 1),
         kind: 'sampling',
         sampling: { numTimesteps: 1000, betaStart: 1e-4, betaEnd: 0.02, steps: 4 },
       },

@@ -2,6 +2,8 @@
 
 import torch
 
+from repeat import cpu_seconds, peak_mb
+
 
 class Device:
     """A device. With `tf32`, its matrix products and convolutions may round their inputs to TF32."""
@@ -19,6 +21,19 @@ class Device:
     def measured(self):
         """Peak memory of PyTorch's allocator on the GPU, in MiB, since the device was selected."""
         return {} if self.name == "cpu" else {"peakDeviceMb": torch.cuda.max_memory_reserved() / 2**20}
+
+    def result(self, times, check, module, request, versions):
+        """What a contender prints, see torch_train.py."""
+        return {
+            **times,
+            "check": check,
+            "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
+            "peakMb": peak_mb(),
+            **self.measured(),
+            # torch.compile starts helper processes, so the CPU time is not known.
+            **({} if request["compile"] else {"cpuSeconds": cpu_seconds()}),
+            "versions": {**versions, **self.versions()},
+        }
 
     def versions(self):
         if self.name == "cpu":

@@ -6,7 +6,7 @@ Input and output are those of torch_train.py, with the `check` of sample.mjs.
 import json
 import sys
 
-from repeat import cpu_seconds, peak_mb, repeat
+from repeat import repeat
 from torch_models import compiled, load, shape_of
 
 WARM_CALLS = 3  # model evaluations of a warmup, as in sample.mjs
@@ -51,16 +51,7 @@ def measure(request, loaded):
         request,
         lambda: checks.append(sample(WARM_CALLS).square().mean().item()),
     )
-    return {
-        **times,
-        "check": checks[0],
-        "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
-        "peakMb": peak_mb(),
-        **device.measured(),
-        # torch.compile starts helper processes, so the CPU time is not known.
-        **({} if request["compile"] else {"cpuSeconds": cpu_seconds()}),
-        "versions": {**versions, **device.versions()},
-    }
+    return device.result(times, checks[0], module, request, versions)
 
 
 if __name__ == "__main__":

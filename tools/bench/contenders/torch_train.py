@@ -9,7 +9,7 @@ installed.
 import json
 import sys
 
-from repeat import cpu_seconds, peak_mb, repeat
+from repeat import repeat
 from torch_models import compiled, load, shape_of
 
 
@@ -33,16 +33,7 @@ def measure(request, loaded):
     losses = []
     # As in train.mjs, the batch is copied to the device in each step; reading the loss waits for the device.
     times = repeat(lambda: losses.append(step(to_device(host, device))[0]), request)
-    return {
-        **times,
-        "check": losses[0],
-        "parameters": sum(p.numel() for p in module.parameters() if p.requires_grad),
-        "peakMb": peak_mb(),
-        **device.measured(),
-        # torch.compile starts helper processes, so the CPU time is not known.
-        **({} if request["compile"] else {"cpuSeconds": cpu_seconds()}),
-        "versions": {**versions, **device.versions()},
-    }
+    return device.result(times, losses[0], module, request, versions)
 
 
 if __name__ == "__main__":
