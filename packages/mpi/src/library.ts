@@ -93,9 +93,18 @@ function reserveStack(koffi: typeof Koffi): void {
 
 const stackBytes = 8 * 2 ** 20;
 
+/**
+ * Settings of UCX, the transport below most MPI libraries, which it reads when it is loaded. By default, UCX overwrites the
+ * first instructions of brk and mmap in the C library, and tests this by moving the end of the heap up and down by a page,
+ * although the threads of V8 allocate at the same time: a page of theirs can be unmapped. It also replaces V8's handler of
+ * SIGSEGV, which turns out-of-bounds accesses of WebAssembly into exceptions. Values that the user set win.
+ */
+const ucxSettings = { UCX_MEM_EVENTS: 'n', UCX_HANDLE_ERRORS: 'none' };
+
 async function load(names: readonly string[]): Promise<LoadedLibrary> {
   const { default: koffi } = await import('koffi');
   reserveStack(koffi);
+  for (const [name, value] of Object.entries(ucxSettings)) process.env[name] ??= value;
   const c = koffi.load(null);
   const dlopen = c.func('void *dlopen(const char *, int)');
   const dlerror = c.func('const char *dlerror()');

@@ -132,6 +132,26 @@ describe.each(launchers)('under mpirun of $name', (launcher) => {
     expect(await run(launcher, 2, body)).toEqual({ code: 0, out: 'true\n', error: '' });
   });
 
+  it.runIf(process.platform === 'linux')(
+    'changes neither the C library nor the exceptions of WebAssembly',
+    async () => {
+      // (module (memory 1) (func (export "load") (result i32) i32.const -4 i32.load))
+      const module = '0061736d010000000105016000017f030201000503010001070801046c6f616400000a09010700417c2802000b';
+      const body = `
+      import { readFileSync } from 'node:fs';
+      const maps = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+      const code = maps.filter((text) => /r-xp.*[/]libc[.-]/.test(text));
+      const changed = code.reduce((sum, text) => sum + Number(/Private_Dirty: +(\\d+)/.exec(text)[1]), 0);
+      const bytes = Buffer.from('${module}', 'hex');
+      const { load } = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports;
+      let caught;
+      try { load(); } catch (error) { caught = error.name; }
+      if (world.rank === 0) console.log(code.length > 0, changed, caught);
+      await world.close();`;
+      expect(await run(launcher, 2, body)).toEqual({ code: 0, out: 'true 0 RuntimeError\n', error: '' });
+    },
+  );
+
   it('reports a library that does not exist', async () => {
     const { code, error } = await run(launcher, 2, '', { DM_MPI_LIBRARY: '/nowhere/libmpi.so' });
     expect(code).not.toBe(0);
