@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { root, run } from './commands.mjs';
 import { build, install } from './set-up.mjs';
 
+console.log(`Installs the dependencies, builds the packages, and trains a diffusion model on images.
+The first two take a few minutes the first time, then seconds. Training shows how long it will take.
+`);
 console.log('Setting up: dependencies');
 if (!(await install())) {
   console.error('The dependencies could not be installed; see the message above.');

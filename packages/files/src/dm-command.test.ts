@@ -21,13 +21,14 @@ const here = (part: Partial<DmSurroundings>): DmSurroundings => ({
 
 it('is the command that starts dm where the user is', () => {
   const clone = join(folder, 'clone');
+  const bin = join(clone, 'packages/trainer/bin/dm.js');
   const cli = join(clone, 'packages/trainer/dist/cli.js');
-  mkdirSync(dirname(cli), { recursive: true });
-  writeFileSync(cli, '');
+  mkdirSync(dirname(bin), { recursive: true });
+  writeFileSync(bin, '');
   const of = (part: Partial<DmSurroundings>) => dmCommand(['train'], { resume: true }, here(part));
-  const installed = join(folder, 'node_modules/@dm/trainer/dist/cli.js');
+  const installed = join(folder, 'node_modules/@dm/trainer/bin/dm.js');
 
-  expect(of({ script: cli, cwd: clone })).toBe('npm run -s dm -- train --resume');
+  for (const script of [bin, cli]) expect(of({ script, cwd: clone })).toBe('npm run -s dm -- train --resume');
   expect(of({ env: { npm_lifecycle_event: 'dm' } })).toBe('npm run -s dm -- train --resume');
   expect(of({ script: '/elsewhere/program.js', cwd: clone })).toBe('npm run -s dm -- train --resume');
   expect(of({ script: cli })).toBe(`node ${cli} train --resume`);

@@ -36,11 +36,11 @@ export function dmProgram(surroundings: DmSurroundings = currentSurroundings()):
   const isNamedDm = basename(script) === 'dm';
   // npm sets the name of the script that it runs.
   if (env['npm_lifecycle_event'] === 'dm') return cloned;
-  if (!isNamedDm && !script.endsWith(join('trainer', 'dist', 'cli.js'))) {
+  if (!isNamedDm && !scripts.some((file) => script.endsWith(join('trainer', file)))) {
     // A program that uses the packages.
-    return existsSync(join(cwd, cliInClone)) ? cloned : installed;
+    return existsSync(join(cwd, trainerInClone, 'bin', 'dm.js')) ? cloned : installed;
   }
-  if (script === resolve(cwd, cliInClone)) return cloned;
+  if (scripts.some((file) => script === resolve(cwd, trainerInClone, file))) return cloned;
   const modules = script.indexOf(`${sep}node_modules${sep}`);
   const isReachable = () => env['npm_lifecycle_event'] === 'npx' || isWithin(script.slice(0, modules), cwd);
   if (modules !== -1 && isReachable()) return installed;
@@ -49,7 +49,9 @@ export function dmProgram(surroundings: DmSurroundings = currentSurroundings()):
   return isOnPath ? 'dm' : quoteArgument(script, platform);
 }
 
-const cliInClone = join('packages', 'trainer', 'dist', 'cli.js');
+/** What starts `dm` in the folder of @dm/trainer: its `bin`, and the built file that it loads. */
+const scripts = [join('bin', 'dm.js'), join('dist', 'cli.js')];
+const trainerInClone = join('packages', 'trainer');
 
 function currentSurroundings(): DmSurroundings {
   return { script: process.argv[1] ?? '', env: process.env, cwd: workingFolder(), platform: process.platform };

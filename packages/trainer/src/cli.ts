@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** Entry point of the `dm` command: installs signal handlers before the slow imports (about a second). */
 import { guardSignals } from './terminal/endings.js';
 import { showLoading } from './terminal/loading.js';
