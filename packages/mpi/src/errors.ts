@@ -4,7 +4,7 @@
  * - `MPI_UNSUPPORTED`: this platform or this MPI library is not supported.
  * - `MPI_FAILED`: an MPI function returned an error code.
  * - `MPI_STALLED`: ranks have stopped answering.
- * - `MPI_BUSY`: a call was made while another one was pending.
+ * - `MPI_BUSY`: a call was made while another one was pending, or a world was opened twice.
  * - `MPI_CLOSED`: the world was used after `close`.
  */
 export type MpiErrorCode =

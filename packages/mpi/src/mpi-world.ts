@@ -25,6 +25,9 @@ const maxBroadcast = 2 ** 26;
 const maxInline = 1020;
 const header = 4;
 
+/** The largest length that a header can state, and the largest number that MPI can count to (a C int). */
+const [maxLength, maxTotal] = [2 ** 32 - 1, 2 ** 31 - 1];
+
 /** Polls without a pause for this long: the other ranks of a step are rarely further behind. */
 const spinMs = 2;
 /** Plus the time that data takes at this rate, in bytes per millisecond, since a pause would delay its next part. */
@@ -88,20 +91,21 @@ class MpiWorld implements World {
     return this.exclusively('gather', async () => {
       const { rank, size, mpi } = this;
       const own = new Uint8Array(header + maxInline);
-      new DataView(own.buffer).setUint32(0, bytes.length, true);
+      new DataView(own.buffer).setUint32(0, Math.min(bytes.length, maxLength), true);
       if (bytes.length <= maxInline) own.set(bytes, header);
       const all = new Uint8Array(own.length * size);
       await this.finished(mpi.startAllGather(own, all), all.length);
-      const lengths = Int32Array.from({ length: size }, (_, i) =>
-        new DataView(all.buffer).getUint32(i * own.length, true),
-      );
+      const counts = Array.from({ length: size }, (_, i) => new DataView(all.buffer).getUint32(i * own.length, true));
       const isReceiver = to === undefined || to === rank;
-      if (lengths.every((length) => length <= maxInline)) {
+      if (counts.every((count) => count <= maxInline)) {
         if (!isReceiver) return [];
-        return Array.from(lengths, (length, i) => all.slice(i * own.length + header).subarray(0, length));
+        return counts.map((count, i) => all.slice(i * own.length + header).subarray(0, count));
       }
-      const total = lengths.reduce((sum, length) => sum + length, 0);
-      if (total >= 2 ** 31) throw new RangeError(`gather: ${total} bytes from all ranks, but MPI counts to 2^31 - 1`);
+      const total = counts.reduce((sum, count) => sum + count, 0);
+      if (total > maxTotal) {
+        throw new RangeError(`gather: at least ${total} bytes from all ranks, but MPI counts up to ${maxTotal}`);
+      }
+      const lengths = Int32Array.from(counts);
       const offsets = lengths.map((_, i) => lengths.subarray(0, i).reduce((sum, length) => sum + length, 0));
       const data = new Uint8Array(isReceiver ? total : 0);
       const request =
@@ -133,7 +137,7 @@ class MpiWorld implements World {
 
   abort(exitCode = 1): never {
     process.off('exit', this.abortAtExit);
-    this.mpi.abort(exitCode);
+    if (!this.isClosed) this.mpi.abort(exitCode);
     process.exit(exitCode);
   }
 

@@ -21,13 +21,17 @@ export interface OpenWorldOptions {
 
 const stallVariable = 'DM_MPI_STALL_SECONDS';
 
+/** MPI can be initialized once per process. */
+let isOpened = false;
+
 /**
  * Joins the processes that were started along with this one by `mpirun`, `mpiexec` or `srun`. Without such a launcher, or
  * if it started one process, this is a world of one, and no library is loaded. May be called once per process, on the main
  * thread.
  *
  * @throws {MpiError} `MPI_MISSING` if there is no MPI library; `MPI_MISMATCH` if it does not belong to the launcher;
- *   `MPI_UNSUPPORTED` on Windows, or if its binary interface is unknown
+ *   `MPI_UNSUPPORTED` on Windows, or if its binary interface is unknown; `MPI_BUSY` if a launcher started several processes
+ *   and this one called it before
  * @throws {RangeError} if `stallSeconds` is not a positive number
  */
 export async function openWorld({
@@ -39,6 +43,8 @@ export async function openWorld({
   }
   const launcher = findLauncher();
   if (launcher === undefined || launcher.size === 1) return worldOfOne();
+  if (isOpened) throw new MpiError('MPI_BUSY', 'openWorld was called twice in this process: pass the first world on');
+  isOpened = true;
   const library = await loadLibrary(launcher);
   if (launcher.family !== undefined && !isOfFamily(library, launcher.family)) throw mismatch(launcher, library);
   const mpi = mpiFunctions(library);
@@ -73,10 +79,14 @@ function isOfFamily({ abi }: LoadedLibrary, family: 'openmpi' | 'mpich'): boolea
   return abi === 'MPI 5 ABI' || (abi === 'Open MPI') === (family === 'openmpi');
 }
 
-function mismatch({ name, variable, size }: Launcher, { path, version }: LoadedLibrary, found = 1): MpiError {
+function mismatch({ name, family, variable, size }: Launcher, { path, version }: LoadedLibrary, found = 1): MpiError {
+  const start =
+    family === undefined
+      ? 'Start them through the PMI that the library was built with (srun --mpi=pmix or --mpi=pmi2; srun --mpi=list shows them)'
+      : 'Start them with the mpirun of that library';
   return new MpiError(
     'MPI_MISMATCH',
     `The processes were started by ${name} (${variable}=${size}), but the MPI library is ${path} (${version}), which would ` +
-      `see ${found} of them. Start them with the mpirun of that library, or set ${libraryVariable} to the library of the launcher.`,
+      `see ${found} of them. ${start}, or set ${libraryVariable} to the library of the launcher.`,
   );
 }

@@ -1,4 +1,5 @@
 // The built package in processes of mpirun, with every MPI library of this machine.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname, tmpdir } from 'node:os';
@@ -121,6 +122,41 @@ describe.each(launchers)('under mpirun of $name', (launcher) => {
     expect(error).toMatch(/MPI_MISMATCH/);
     expect(error).toContain(other);
     expect(error).toContain(launcher.name);
+  });
+
+  it('refuses arrays that are too long for MPI on all ranks, and continues', async () => {
+    const body = `
+      const bytes = new Uint8Array(world.rank === 0 ? 2 ** 31 : 1);
+      const error = await world.gather(bytes).catch((thrown) => thrown);
+      const next = await world.gather(new Uint8Array(3));
+      const all = await world.gather(new TextEncoder().encode(error.name + next.length));
+      if (world.rank === 0) console.log(all.map((each) => new TextDecoder().decode(each)).join(' '));
+      await world.close();`;
+    expect(await run(launcher, 2, body)).toEqual({ code: 0, out: 'RangeError2 RangeError2\n', error: '' });
+  });
+
+  it('opens a world once, and can end a process after it is closed', async () => {
+    const body = `
+      const again = await mpi.openWorld().catch((error) => error.code);
+      if (world.rank === 0) console.log(again);
+      await world.close();
+      world.abort(0);`;
+    expect(await run(launcher, 2, body)).toEqual({ code: 0, out: 'MPI_BUSY\n', error: '' });
+  });
+
+  it('tells a process of srun without PMI how to start it', async () => {
+    const file = join(folder, 'alone.mjs');
+    writeFileSync(
+      file,
+      `import { openWorld } from ${JSON.stringify(built)};
+       const error = await openWorld().catch((thrown) => thrown);
+       console.log(JSON.stringify([error.code, error.message]));`,
+    );
+    const slurm = { SLURM_STEP_NUM_TASKS: '2', SLURM_PROCID: '0', DM_MPI_LIBRARY: libraries[launcher.name] };
+    const { status, stdout } = spawnSync(process.execPath, [file], { env: { ...process.env, ...slurm } });
+    const [code, message] = JSON.parse(String(stdout)) as [string, string];
+    expect([status, code]).toEqual([0, 'MPI_MISMATCH']);
+    for (const part of ['srun', 'SLURM_STEP_NUM_TASKS=2', launcher.name, '--mpi=']) expect(message).toContain(part);
   });
 
   it('leaves other packages a large stack for asynchronous calls of koffi', async () => {
