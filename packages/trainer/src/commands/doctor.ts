@@ -1,7 +1,7 @@
 /** `dm doctor`: runs a test on every engine to find out which ones work on this machine. */
 import { dmCommand } from '@dm/files';
 import { devices, findRuntimeLibrary, type Device, type RuntimeLibrary } from '@dm/jit';
-import { findLauncher, findMpiLibrary, openWorld, type World } from '@dm/mpi';
+import { findLauncher, findMpiLibrary, openWorld, type Launcher, type World } from '@dm/mpi';
 import { Command } from 'commander';
 import { engineNames } from '../config/names.js';
 import { environment } from '../machine/environment.js';
@@ -40,6 +40,7 @@ async function run(flags: CommonFlags): Promise<void> {
   else if (preferred!.works) print(['', `Training uses ${preferred!.name}. Next: ${dmCommand(['train'])}`]);
   if (!preferred!.works)
     throw new Error(`The default engine, ${preferred!.name}, does not work on this machine; see above.`);
+  if (mpi.failure !== undefined) throw mpi.failure;
 }
 
 /** Every engine, and the default engine once per device. */
@@ -47,26 +48,46 @@ const contenders = engineNames.flatMap((name): (readonly [engine: string, device
   (name === 'onnx' ? devices : (['cpu'] as const)).map((device) => [name, device]),
 );
 
-/** MPI on this machine: what to print, and the rank of this process. */
-async function checkMpi(): Promise<{ readonly rank: number; readonly lines: Readonly<Record<string, string>> }> {
+interface MpiReport {
+  /** The rank of this process; 0 without a launcher. */
+  readonly rank: number;
+  readonly lines: Readonly<Record<string, string>>;
+  /** The error with which the processes of a launcher do not find each other. */
+  readonly failure?: unknown;
+}
+
+/** MPI on this machine. */
+async function checkMpi(): Promise<MpiReport> {
   const launcher = findLauncher();
   if (launcher === undefined || launcher.size === 1) {
     const found = await findMpiLibrary(launcher).catch(messageOf);
     const text = typeof found === 'string' ? `none, so one process only (${found})` : `${found.version}, ${found.path}`;
     return { rank: 0, lines: { mpi: text } };
   }
-  const world = await openWorld();
-  const { rank, size, library, hosts } = world;
+  let world: World;
+  try {
+    world = await openWorld();
+  } catch (failure) {
+    const { rank, name, size } = launcher;
+    const lines = { mpi: `does not work: ${messageOf(failure)}`, launcher: name, ranks: String(size) };
+    return { rank, lines, failure };
+  }
+  const { rank } = world;
+  const lines = await describeWorld(world, launcher);
+  await world.close();
+  return { rank, lines };
+}
+
+async function describeWorld(world: World, launcher: Launcher): Promise<MpiReport['lines']> {
+  const { size, library, hosts } = world;
   const perHost = [...new Set(hosts)].map((host) => `${host} (${hosts.filter((other) => other === host).length})`);
-  const lines = {
+  return {
     mpi: library ?? 'none',
     launcher: launcher.name,
     ranks: String(size),
     hosts: perHost.join(', '),
     'all-reduce': await measureSum(world),
   };
-  await world.close();
-  return { rank, lines };
 }
 
 /** The gradients of a model with 6.5 million parameters: 26 MB. */
