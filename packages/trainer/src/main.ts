@@ -1,5 +1,6 @@
 /** The `dm` command: runs it (`createProgram`) and prints errors. */
 import { enableProdMode } from '@tensorflow/tfjs-core';
+import { findLauncher } from '@dm/mpi';
 import { CommanderError } from 'commander';
 import { createProgram } from './commands/program.js';
 import { outputError, watchOutputs } from './terminal/endings.js';
@@ -30,7 +31,10 @@ export async function main(): Promise<void> {
     else {
       // Commander puts the hint on a separate line.
       if (error instanceof CommanderError) error.message = error.message.replace(/\n(?=\(Did you mean )/, ' ');
-      printError(error, { json: process.argv.includes('--json'), debug: process.argv.includes('--debug') });
+      // All ranks have the same command line.
+      const isReported = error instanceof CommanderError && (findLauncher()?.rank ?? 0) > 0;
+      if (!isReported)
+        printError(error, { json: process.argv.includes('--json'), debug: process.argv.includes('--debug') });
       process.exitCode = 1;
     }
   }

@@ -94,9 +94,9 @@ export async function train(config: PartialConfig = {}, options: TrainOptions = 
 
 /** `train` with a configuration in layers, whose sources appear in error messages. Used by the command. */
 export async function trainLayers(layers: readonly Layer[], options: TrainOptions = {}): Promise<TrainResult> {
-  checkOptions(options);
   const { skipMemoryCheck, signal, world } = options;
   const group = world === undefined ? alone : groupOf(world);
+  await onEveryRank(group, () => checkOptions(options));
   // Rank 0 speaks for all.
   const hooks = group.rank === 0 ? (options.hooks ?? {}) : silentHooks(options.hooks);
   const { onNote, onPhase } = hooks;

@@ -5,7 +5,8 @@ import type { Config } from '../config/schema.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig, type Layer } from '../config/resolve.js';
 import { availableMemory } from '../machine/available-memory.js';
-import { checkTrainingMemory, estimateMemory } from '../setup/memory.js';
+import { alone } from '../setup/group.js';
+import { checkTrainingMemory, estimateMemory, type MemoryEstimate } from '../setup/memory.js';
 import { stateBytes, tensorBytes } from '../setup/state-table.js';
 
 /** Facts about a training that are computed, without allocating the model. */
@@ -37,6 +38,8 @@ export interface DryRunOptions {
   readonly onPlan?: (plan: TrainingPlan) => void;
   /** Measure even if training needs more memory than this machine has. */
   readonly skipMemoryCheck?: boolean;
+  /** Number of processes that would train together; the plan is the one of each. Default: 1. */
+  readonly ranks?: number;
   /** Measures steps of a configuration, or returns why it cannot. Default: two timed steps in this process. */
   readonly measure?: (config: Config) => Promise<BenchResult | string>;
 }
@@ -53,8 +56,9 @@ const measuredAtMostBytes = 2 ** 29;
  * @throws {UserError} in the cases of `train`, such as `OUT_OF_MEMORY` if training needs more memory than this machine has
  */
 export async function dryRun(layers: readonly Layer[], options: DryRunOptions = {}): Promise<DryRun> {
-  const { onPlan, skipMemoryCheck = false, measure = (config) => bench(config, dryRunSteps) } = options;
-  const setup = await openTrainingSetup(resolveConfig(layers), { skipMemoryCheck: true });
+  const { onPlan, skipMemoryCheck = false, ranks = 1, measure = (config) => bench(config, dryRunSteps) } = options;
+  const group = { ...alone, size: ranks };
+  const setup = await openTrainingSetup(resolveConfig(layers), { skipMemoryCheck: true, group });
   const { config, model, layout } = setup;
   const estimate = estimateMemory(setup);
   const plan: TrainingPlan = {
@@ -67,8 +71,12 @@ export async function dryRun(layers: readonly Layer[], options: DryRunOptions = 
   };
   onPlan?.(plan);
   checkTrainingMemory(estimate, availableMemory(), skipMemoryCheck);
-  const measured =
-    estimate.bytes > measuredAtMostBytes ? 'a training of this size takes long to compile' : await measure(config);
+  const measured = reasonNotToMeasure(estimate, ranks) ?? (await measure(config));
   if (typeof measured === 'string') return { ...plan, notMeasured: measured };
   return { ...plan, measured, seconds: (config.totalSteps * measured.stepMs.median) / 1000 };
+}
+
+function reasonNotToMeasure({ bytes }: MemoryEstimate, ranks: number): string | undefined {
+  if (ranks > 1) return `a step of ${ranks} ranks depends on their exchange of gradients`;
+  return bytes > measuredAtMostBytes ? 'a training of this size takes long to compile' : undefined;
 }

@@ -1,6 +1,6 @@
 /** `dm train`. */
 import { dmCommand } from '@dm/files';
-import { openWorld, type World } from '@dm/mpi';
+import { findLauncher, openWorld, type World } from '@dm/mpi';
 import { Command, Option } from 'commander';
 import { createDashboard } from '../terminal/dashboard.js';
 import { createEstimate } from '../terminal/estimate.js';
@@ -15,7 +15,8 @@ import { dryRun, type DryRun, type TrainingPlan } from '../bench/dry-run.js';
 import { measureApart } from '../bench/measure-apart.js';
 import { formatGibibytes } from '../setup/memory.js';
 import type { TrainHooks } from '../session/hooks.js';
-import { isSharedError } from '../session/world-group.js';
+import { groupOf, isSharedError } from '../session/world-group.js';
+import { onEveryRank } from '../setup/group.js';
 import { trainLayers, type TrainResult } from '../train.js';
 import { exitCodeOf, stopOnEndings } from '../terminal/endings.js';
 import { print, printError, printJson, printNote, printWarning } from '../terminal/output.js';
@@ -76,8 +77,11 @@ async function run(flags: TrainFlags): Promise<void> {
       : []),
     ...(flags.skipBad === true ? [{ source: '--skip-bad', value: { skipBad: true } }] : []),
   ];
+  const readLayers = () => layersOf(flags, allFieldFlags, switches);
   if (flags.dryRun === true) {
-    await runDry(flags, layersOf(flags, allFieldFlags, switches));
+    const { size: ranks = 1, rank = 0 } = findLauncher() ?? {};
+    // All ranks would report the same.
+    if (rank === 0) await runDry(flags, readLayers(), ranks);
     return;
   }
   const world = await openWorld();
@@ -91,7 +95,8 @@ async function run(flags: TrainFlags): Promise<void> {
     },
   });
   try {
-    const result = await trainLayers(layersOf(flags, allFieldFlags, switches), {
+    const layers = await onEveryRank(groupOf(world), readLayers);
+    const result = await trainLayers(layers, {
       world,
       resume: flags.resume === true,
       ...(flags.extend !== undefined && { extend: flags.extend }),
@@ -107,16 +112,19 @@ async function run(flags: TrainFlags): Promise<void> {
       },
     });
     view.end();
-    await world.close();
+    // Before the world is closed: a launcher may end this process as soon as another one exits with 140 after a signal.
     if (isReporting) {
       if (flags.json === true) printJson({ event: 'end', ...result });
       else printResult(result);
     }
+    await world.close();
     const signal = stop.by();
     if (result.status === 'stopped' && signal !== undefined) process.exitCode = exitCodeOf(signal);
   } catch (error) {
-    await leaveAfter(world, error, flags);
-    throw stop.uncaught() === undefined ? error : stop.uncaught()!.error;
+    view.end();
+    const first = stop.uncaught() === undefined ? error : stop.uncaught()!.error;
+    if (world.size > 1) await leaveAfter(world, first, isSharedError(error), flags);
+    throw first;
   } finally {
     view.end();
     stop.dispose();
@@ -129,14 +137,12 @@ async function run(flags: TrainFlags): Promise<void> {
  * Leaves a world of several ranks after an error. If all ranks have it, they leave together, and rank 0 reports it.
  * Otherwise the others would wait forever: this one reports it and ends them.
  */
-async function leaveAfter(world: World, error: unknown, flags: TrainFlags): Promise<void> {
-  if (world.size === 1) return;
-  if (!isSharedError(error)) {
-    printError(error, flags);
-    world.abort();
-  }
+async function leaveAfter(world: World, error: unknown, isShared: boolean, flags: TrainFlags): Promise<never> {
+  // Before the world is closed: a launcher may end this process as soon as another one exits.
+  if (!isShared || world.rank === 0) printError(error, flags);
+  if (!isShared) world.abort();
   await world.close();
-  if (world.rank !== 0) process.exit(1);
+  process.exit(1);
 }
 
 /** How the progress of a training run is displayed. */
@@ -254,12 +260,13 @@ function printResult(result: TrainResult): void {
 /** A dry run answers this many milliseconds after the start of the process, measured or not. */
 const dryRunMs = 17_000;
 
-async function runDry(flags: TrainFlags, layers: readonly Layer[]): Promise<void> {
+async function runDry(flags: TrainFlags, layers: readonly Layer[], ranks: number): Promise<void> {
   const isJson = flags.json === true;
   // Built next to this file's bundle.
   const cli = fileURLToPath(new URL('./cli.js', import.meta.url));
   const result = await dryRun(layers, {
     skipMemoryCheck: flags.skipMemoryCheck === true,
+    ranks,
     onPlan: isJson ? ({ parameters, memoryBytes }) => printJson({ event: 'plan', parameters, memoryBytes }) : printPlan,
     measure: (config) => measureApart(cli, config, Math.max(1000, dryRunMs - performance.now())),
   });

@@ -1,7 +1,10 @@
 // Several ranks within this process: how they stop and fail together.
 import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { serialize } from 'node:v8';
 import { localWorlds, type World } from '@dm/mpi';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { latestCheckpoint } from '../checkpoint/checkpoint-folder.js';
 import { UserError } from '../errors.js';
 import { rankConfig, trainedOn, trainOn } from '../testing/ranks.js';
 import { tinyFolder } from '../testing/tiny.js';
@@ -50,6 +53,36 @@ describe('an error of one rank', () => {
     }).toThrowWith({ type: UserError, code: 'CONFIG_INVALID', contains: ['3 ranks', 'batchSize 8', '6 and 9'] });
     expect(readdirSync(folder)).not.toContain('run');
   });
+});
+
+it('an error of one rank during a step saves the last complete one', async () => {
+  const worlds = localWorlds(2).map((world): World => {
+    let isFailing = false;
+    return {
+      ...world,
+      describe: (activity) => void (isFailing = world.rank === 1 && activity === 'step 3'),
+      gather: (bytes, options) =>
+        world.gather(
+          isFailing ? serialize({ error: { name: 'Error', message: 'a broken engine', stack: '' } }) : bytes,
+          options,
+        ),
+    };
+  });
+  const config = rankConfig(folder, 'run', { checkpoints: { every: 100, keepLast: 9 } });
+  const results = await Promise.allSettled(worlds.map((world) => train(config, { world })));
+  expect((results[0] as PromiseRejectedResult).reason).toMatchObject({
+    message: expect.stringMatching(/rank 1 .*a broken engine/) as string,
+  });
+  expect(latestCheckpoint(join(folder, 'run', 'checkpoints')).checkpoint?.manifest.step).toBe(2);
+});
+
+it('options that contradict each other are an error that all ranks share', async () => {
+  const results = await trainOn(2, rankConfig(folder, 'run', {}), () => ({ resume: true, overwrite: true }));
+  for (const result of results) {
+    const { reason } = result as PromiseRejectedResult;
+    expect(reason).toMatchObject({ code: 'OPTION_INVALID' });
+    expect(isSharedError(reason)).toBe(true);
+  }
 });
 
 it('weights that differ between ranks are found at the next checkpoint', async () => {

@@ -15,6 +15,7 @@ import { removeEventFiles } from '../logs/event-file.js';
 import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
 import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { fromRankZero, onEveryRank } from '../setup/group.js';
+import { isSharedError } from './world-group.js';
 import { inPhase } from '../setup/phases.js';
 import { emptyState } from '../setup/state-table.js';
 import { compileStep, type CompiledStep } from '../step/compiled-step.js';
@@ -311,9 +312,15 @@ export class TrainingSession {
       run: async (index, batch, sample) => {
         this.stepOfState = undefined;
         const run = () => step.run(index, batch, sample);
-        const result = index === firstStep ? await inPhase(onPhase, 'first step', run) : await run();
-        this.stepOfState = index + 1;
-        return result;
+        try {
+          const result = index === firstStep ? await inPhase(onPhase, 'first step', run) : await run();
+          this.stepOfState = index + 1;
+          return result;
+        } catch (error) {
+          // Ranks share an error before any of them updates its state.
+          if (isSharedError(error)) this.stepOfState = index;
+          throw error;
+        }
       },
     };
   }
