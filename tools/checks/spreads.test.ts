@@ -20,6 +20,7 @@ const allowed: Readonly<Record<string, string>> = {
   'trainer/src/eval/consistency/denoisers.ts': 'runs on a command line',
   'trainer/src/eval/sets/table.ts': 'sets on a command line',
   'trainer/src/commands/bench.ts': 'lines about a program',
+  'trainer/src/interchange/density-lines.ts': 'rows and columns of a small table',
   'trainer/src/bench/matmul-rate.ts': 'a few sessions',
 };
 

@@ -2,9 +2,9 @@
  * Variants of CLTS: two experimental controls (`cltsReversed`, `cltsTimeAverage`), CLTS with an unbiased objective, and
  * CLTS in logSNR. All take the options of `clts`.
  */
-import { clts, cltsDefaults, cltsDensity, cltsParts, type CltsOptions } from './clts.js';
+import { clts, cltsDefaults, cltsParts, type CltsOptions } from './clts.js';
 import type { ScheduleContext } from './context.js';
-import { discreteSchedule, importanceWeights, staticSchedule } from './discrete.js';
+import { importanceWeights, mixtureDensity, mixtureSchedule, staticSchedule } from './discrete.js';
 import { resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
@@ -17,11 +17,10 @@ export function cltsReversed(context: ScheduleContext, options?: Partial<CltsOpt
   const resolved = resolveOptions('cltsReversed', cltsDefaults, options);
   const { gaussian, lambda } = cltsParts(context, resolved);
   const last = context.totalSteps - 1;
-  return discreteSchedule({
-    name: 'cltsReversed',
-    numTimesteps: context.numTimesteps,
-    density: (step) => cltsDensity(gaussian, lambda(Math.max(0, last - step))),
-    ...(resolved.importanceCorrection && { weights: importanceWeights }),
+  return mixtureSchedule('cltsReversed', {
+    density: gaussian,
+    lambda: (step) => lambda(Math.max(0, last - step)),
+    isImportanceCorrected: resolved.importanceCorrection,
   });
 }
 
@@ -37,7 +36,7 @@ export function cltsTimeAverage(context: ScheduleContext, options?: Partial<Clts
   for (let step = 0; step < context.totalSteps; step++) sum += lambda(step);
   return staticSchedule(
     'cltsTimeAverage',
-    cltsDensity(gaussian, sum / context.totalSteps),
+    mixtureDensity(gaussian, sum / context.totalSteps),
     resolved.importanceCorrection ? importanceWeights : undefined,
   );
 }

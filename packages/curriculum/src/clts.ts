@@ -18,7 +18,7 @@
  */
 import { requireContext, type ScheduleContext } from './context.js';
 import { coordinateOf, coordinates, type Coordinate } from './coordinates.js';
-import { discreteSchedule, importanceWeights, normalize } from './discrete.js';
+import { mixtureSchedule, normalize } from './discrete.js';
 import { checkChoice, checkInRange, checkInteger, checkNumber, checkPositive, resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
@@ -91,12 +91,6 @@ export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsP
   return { gaussian, lambda: (step) => lambdaMax * rampShape[ramp](Math.min(1, step / rampSteps)) };
 }
 
-/** The mixture (1 - lambda) / T + lambda g(t): [T], sums to 1. */
-export function cltsDensity(gaussian: Float64Array, lambda: number): Float64Array {
-  const floor = (1 - lambda) / gaussian.length;
-  return gaussian.map((g) => floor + lambda * g);
-}
-
 /**
  * CLTS: p(t) = (1 - lambda) / T + lambda g(t), with a Gaussian g over a coordinate of difficulty and a lambda that
  * grows from 0 to `lambdaMax` over `rampSteps`. A reconstruction of arXiv:2404.07946: the comment at the top of this
@@ -106,10 +100,9 @@ export function cltsDensity(gaussian: Float64Array, lambda: number): Float64Arra
 export function clts(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const resolved = resolveOptions('clts', cltsDefaults, options);
   const { gaussian, lambda } = cltsParts(context, resolved);
-  return discreteSchedule({
-    name: 'clts',
-    numTimesteps: context.numTimesteps,
-    density: (step) => cltsDensity(gaussian, lambda(step)),
-    ...(resolved.importanceCorrection && { weights: importanceWeights }),
+  return mixtureSchedule('clts', {
+    density: gaussian,
+    lambda,
+    isImportanceCorrected: resolved.importanceCorrection,
   });
 }

@@ -1,4 +1,4 @@
-import type { TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
+import type { Mixture, TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
 
 /**
  * Divides by the sum, in place, and returns the same array.
@@ -63,6 +63,8 @@ export interface DiscreteSchedule {
   readonly weights?: (density: Float64Array, timesteps: Int32Array) => Float32Array;
   readonly initialState?: () => ScheduleState;
   readonly update?: TimestepSchedule['update'];
+  /** The density as a mixture, if it is one. */
+  readonly mixture?: Mixture;
 }
 
 /**
@@ -70,7 +72,7 @@ export interface DiscreteSchedule {
  * compared with a training step.
  */
 export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
-  const { name, numTimesteps, density, weights, initialState, update } = parts;
+  const { name, numTimesteps, density, weights, initialState, update, mixture } = parts;
   return {
     name,
     numTimesteps,
@@ -82,7 +84,29 @@ export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
     },
     ...(initialState && { initialState }),
     ...(update && { update }),
+    ...(mixture && { mixture }),
   };
+}
+
+/** The mixture (1 - lambda) / T + lambda g(t): [T], sums to 1. */
+export function mixtureDensity(g: Float64Array, lambda: number): Float64Array {
+  const floor = (1 - lambda) / g.length;
+  return g.map((mass) => floor + lambda * mass);
+}
+
+/** A schedule that is a mixture of the uniform density and `mixture.density`. */
+export function mixtureSchedule(
+  name: string,
+  { density, lambda, isImportanceCorrected }: Omit<Mixture, 'weights'>,
+): TimestepSchedule {
+  const numTimesteps = density.length;
+  return discreteSchedule({
+    name,
+    numTimesteps,
+    density: (step) => mixtureDensity(density, lambda(step)),
+    mixture: { density, lambda, isImportanceCorrected, weights: new Float64Array(numTimesteps).fill(1) },
+    ...(isImportanceCorrected && { weights: importanceWeights }),
+  });
 }
 
 /** A schedule whose density [T] is the same at every step. */
@@ -91,10 +115,20 @@ export function staticSchedule(
   density: Float64Array,
   weights?: DiscreteSchedule['weights'],
 ): TimestepSchedule {
+  const numTimesteps = density.length;
+  const isImportanceCorrected = weights === importanceWeights;
+  const each = Int32Array.from({ length: numTimesteps }, (_, t) => t);
+  const constants = isImportanceCorrected ? undefined : weights?.(density, each);
   return discreteSchedule({
     name,
-    numTimesteps: density.length,
+    numTimesteps,
     density: () => density.slice(),
+    mixture: {
+      density,
+      lambda: () => 1,
+      isImportanceCorrected,
+      weights: constants === undefined ? new Float64Array(numTimesteps).fill(1) : Float64Array.from(constants),
+    },
     ...(weights && { weights }),
   });
 }

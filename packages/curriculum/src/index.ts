@@ -1,4 +1,4 @@
-export type { TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
+export type { Mixture, TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
 export type { ScheduleContext, ScheduleFactory } from './context.js';
 
 // CLTS and its controls.
@@ -41,4 +41,11 @@ export {
 } from './loss-weights.js';
 export type { WeightedPrediction, LossWeighting } from './loss-weights.js';
 export { discreteSchedule, importanceWeights, staticSchedule, type DiscreteSchedule } from './discrete.js';
+export {
+  curriculumTable,
+  effectiveSampleSize,
+  summarizeDensity,
+  type CurriculumTable,
+  type DensitySummary,
+} from './table.js';
 export { densityByMass, type DensityCoordinate } from './transfer.js';

@@ -10,6 +10,21 @@ export interface TimestepSample {
 export type ScheduleState = Readonly<Record<string, Float32Array | Float64Array | Int32Array>>;
 
 /**
+ * A schedule as a mixture of the uniform density and one other: p(step) = (1 - lambda(step)) / T + lambda(step) density.
+ * A schedule that never changes has lambda 1.
+ */
+export interface Mixture {
+  /** The density g that is mixed with the uniform one: [T], sums to 1. */
+  readonly density: Float64Array;
+  /** The share of `density` at an optimizer step (from 0), in [0, 1]. */
+  readonly lambda: (step: number) => number;
+  /** Whether losses are weighted by 1 / (T p_t). */
+  readonly isImportanceCorrected: boolean;
+  /** Loss weight of each timestep, at every step, in addition to these: [T]. */
+  readonly weights: Float64Array;
+}
+
+/**
  * A distribution over timesteps that may change during training. Its methods are pure functions: random numbers and
  * state are arguments.
  */
@@ -24,6 +39,8 @@ export interface TimestepSchedule {
   sample(step: number, u: ArrayLike<number>, state?: ScheduleState): TimestepSample;
   /** Probability of each timestep at `step`: [T], sums to 1. */
   density(step: number, state?: ScheduleState): Float64Array;
+  /** The schedule as a mixture; undefined if it adapts to losses, or is not of this form. */
+  readonly mixture?: Mixture;
   /** The state before training. Only defined for schedules that adapt to losses. */
   initialState?(): ScheduleState;
   /** The state after observing the losses [N] at `timesteps` [N]. Only defined for schedules that adapt to losses. */

@@ -49,10 +49,22 @@ const fieldFlags = {
   'checkpoint-minutes': ['minutes', 'checkpoints.minutes'],
   'keep-last': ['n', 'checkpoints.keepLast'],
   out: ['folder', 'out'],
-} as const satisfies Record<string, readonly [argument: string | null, field: string]>;
+} as const satisfies FieldFlags;
 
-export type FieldFlag = keyof typeof fieldFlags;
+/** Flags of commands that make tables of schedules. */
+const tableFlags = {
+  schedule: ['type', 'curriculum.type'],
+  timesteps: ['n', 'diffusion.timesteps'],
+  'noise-schedule': ['type', 'diffusion.schedule.type'],
+} as const satisfies FieldFlags;
 
+type FieldFlags = Record<string, readonly [argument: string | null, field: string]>;
+
+const flagFields = { ...fieldFlags, ...tableFlags };
+
+export type FieldFlag = keyof typeof flagFields;
+
+/** The flags of `dm train`. */
 export const allFieldFlags = Object.keys(fieldFlags) as FieldFlag[];
 
 export interface ConfigFlags {
@@ -68,7 +80,7 @@ export function withConfigOptions(command: Command, flags: readonly FieldFlag[])
     'JSON or YAML file with any subset of the configuration, such as the config.json of a run, without its out',
   );
   for (const flag of flags) {
-    const [argument, field] = fieldFlags[flag];
+    const [argument, field] = flagFields[flag];
     if (argument === null) command.option(`--${flag}`, descriptionOf(field));
     else command.option(`--${flag} <${argument}>`, helpOf(field), numeric);
   }
@@ -82,7 +94,7 @@ export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: 
   for (const flag of known) {
     const value = flags[camelCase(flag)];
     if (value === undefined) continue;
-    layers.push({ source: `--${flag}`, value: nest(fieldFlags[flag][1].split('.'), value) });
+    layers.push({ source: `--${flag}`, value: nest(flagFields[flag][1].split('.'), value) });
   }
   return [...layers, ...more, ...(flags.set ?? []).map(assignment)];
 }

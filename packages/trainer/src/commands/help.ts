@@ -41,6 +41,17 @@ export const examples: Readonly<Record<string, readonly [string, string]>> = {
   'data inspect': ['data inspect mnist --sheet sheet.png', 'data inspect folder:photos --image-size 32'],
   config: ['config schema', 'config schema > dm.schema.json'],
   'config schema': ['config schema', 'config schema > dm.schema.json'],
+  curriculum: ['curriculum plot --schedule clts', 'curriculum table --schedule clts --out clts.npz'],
+  'curriculum table': [
+    'curriculum table --schedule clts --steps 9000 --out clts.npz',
+    'curriculum table --schedule edm --out edm.json',
+  ],
+  'curriculum plot': ['curriculum plot --schedule clts', 'curriculum plot --run runs/mnist --out density.svg'],
+  optim: ['optim table --lr 2e-4 --out mdlrc.npz', 'optim table --run runs/mnist --out mdlrc.json'],
+  'optim table': [
+    'optim table --lr 2e-4 --steps 50000 --out mdlrc.npz',
+    'optim table --run runs/mnist --out mdlrc.json',
+  ],
   bench: ['bench --preset mnist-dit --steps 50', 'bench --run runs/mnist --profile'],
   doctor: ['doctor', 'doctor --json'],
 };

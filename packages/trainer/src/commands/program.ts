@@ -3,12 +3,14 @@ import { Command } from 'commander';
 import { environment } from '../machine/environment.js';
 import { benchCommand } from './bench.js';
 import { configCommand } from './config.js';
+import { curriculumCommand } from './curriculum.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval/eval.js';
 import { exportCommand } from './export.js';
 import { withHelp } from './help.js';
 import { importCommand } from './import.js';
+import { optimCommand } from './optim.js';
 import { refuseRepeated } from './repeated-options.js';
 import { reportCommand } from './report.js';
 import { sampleCommand } from './sample.js';
@@ -28,6 +30,8 @@ export function createProgram(): Command {
     importCommand(),
     reportCommand(),
     dataCommand(),
+    curriculumCommand(),
+    optimCommand(),
     configCommand(),
     benchCommand(),
     doctorCommand(),

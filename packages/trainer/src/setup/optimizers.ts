@@ -74,8 +74,8 @@ const optimizerTypes: { readonly [N in OptimizerName]: OptimizerType<N> } = {
   },
   muon: {
     create: ({ options, layout, schedules, totalSteps }) => {
-      const { betas, eps, weightDecay, matrixLr, matrixMomentum, iterations, adjustLr, orthogonalize } = options;
-      const own = schedulesOf({ ...options, lr: matrixLr, betas: [matrixMomentum, betas[1]] }, totalSteps);
+      const { betas, eps, weightDecay, iterations, adjustLr, orthogonalize } = options;
+      const own = schedulesOf(ofMatrices(options), totalSteps);
       return muon({
         layout,
         lr: own.lr,
@@ -127,12 +127,7 @@ const refusals = {
  * @throws {UserError} if the optimizer does not support an option
  */
 export function createOptimizer(options: OptimizerOptions, totalSteps: number, layout: FlatLayout): ScheduledOptimizer {
-  const { create, refuses = [] } = optimizerTypes[options.type] as OptimizerType<OptimizerName>;
-  for (const refused of refuses) {
-    if (refusals[refused].isAsked(options)) {
-      throw new UserError(`The optimizer ${options.type} ${refusals[refused].message}.`, { code: 'CONFIG_INVALID' });
-    }
-  }
+  const { create } = supported(options);
   const schedules = schedulesOf(options, totalSteps);
   const { lr, beta1 } = schedules;
   return {
@@ -140,6 +135,52 @@ export function createOptimizer(options: OptimizerOptions, totalSteps: number, l
     lr,
     momentum: typeof beta1 === 'number' ? () => beta1 : beta1,
   };
+}
+
+/**
+ * The optimizer type of `options`.
+ *
+ * @throws {UserError} if it does not support an option
+ */
+function supported(options: OptimizerOptions): OptimizerType<OptimizerName> {
+  const type = optimizerTypes[options.type] as OptimizerType<OptimizerName>;
+  for (const refused of type.refuses ?? []) {
+    if (refusals[refused].isAsked(options)) {
+      throw new UserError(`The optimizer ${options.type} ${refusals[refused].message}.`, { code: 'CONFIG_INVALID' });
+    }
+  }
+  return type;
+}
+
+/**
+ * The learning rate and beta1 (or momentum) at each step of a run: [totalSteps] each, by name. For Muon also the
+ * values of its matrices.
+ *
+ * @throws {UserError} if the optimizer does not support an option, or it has its own schedule
+ */
+export function optimizerTable(options: OptimizerOptions, totalSteps: number): Readonly<Record<string, Float64Array>> {
+  supported(options);
+  if (options.type === 'scheduleFreeAdamW') {
+    throw new UserError('The optimizer scheduleFreeAdamW has no schedule that a table could hold.', {
+      code: 'CONFIG_INVALID',
+    });
+  }
+  const valuesOf = (value: StepSchedule | number) =>
+    Float64Array.from({ length: totalSteps }, (_, step) => (typeof value === 'number' ? value : value(step)));
+  const { lr, beta1 } = schedulesOf(options, totalSteps);
+  if (options.type !== 'muon') return { lr: valuesOf(lr), beta1: valuesOf(beta1) };
+  const matrices = schedulesOf(ofMatrices(options), totalSteps);
+  return {
+    lr: valuesOf(lr),
+    beta1: valuesOf(beta1),
+    matrixLr: valuesOf(matrices.lr),
+    matrixMomentum: valuesOf(matrices.beta1),
+  };
+}
+
+/** Muon's options with the learning rate and momentum of its matrices. */
+function ofMatrices(options: Extract<OptimizerOptions, { readonly type: 'muon' }>): OptimizerOptions {
+  return { ...options, lr: options.matrixLr, betas: [options.matrixMomentum, options.betas[1]] };
 }
 
 /** Learning rate (warm-up times schedule) and beta1, with momentum decay applied if configured. */

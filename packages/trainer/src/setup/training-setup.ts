@@ -116,7 +116,7 @@ export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): Tim
 }
 
 /** The loss weighting of a configuration, in the form that @dm/curriculum takes. */
-function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): LossWeighting {
+export function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): LossWeighting {
   return { name: type, ...options };
 }
 

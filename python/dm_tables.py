@@ -1,0 +1,100 @@
+"""Timestep schedules and momentum decay of @dm for PyTorch, from tables that `dm` writes. NumPy only; copy this file.
+
+    dm curriculum table --schedule clts --timesteps 1000 --steps 50000 --out clts.npz
+    dm optim table --lr 1e-4 --steps 50000 --out mdlrc.npz
+    sampler, mdlrc = Sampler("clts.npz"), MDLRC(optimizer, "mdlrc.npz")
+    timesteps, weights = sampler.sample(mdlrc.step, batch_size, np.random.default_rng(seed))
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+
+def read_table(path, kind):
+    """The arrays of a .npz or .json table by name, and `meta`."""
+    if str(path).lower().endswith(".json"):
+        content = json.loads(Path(path).read_text("utf-8"))
+        table = {"meta": content["meta"], **{name: np.array(v, np.float64) for name, v in content["arrays"].items()}}
+    else:
+        table = dict(np.load(path))
+        table["meta"] = json.loads(table["meta"].tobytes())
+    if (table["meta"]["kind"], table["meta"]["version"]) != (kind, 1):
+        raise ValueError(f"{path} must be a {kind}, version 1, got {table['meta']['kind']}, {table['meta']['version']}")
+    return table
+
+
+class Sampler:
+    """Timesteps and the weights of their losses. `prediction` (epsilon, x0, v, or edm) includes the table's loss weights
+    for it; None leaves them out. `stratified` draws one timestep from each of n equal parts of the distribution."""
+
+    def __init__(self, table, prediction=None, stratified=False):
+        self.table, self.stratified = read_table(table, "dm-curriculum-table"), stratified
+        self.num_timesteps, self.weights = len(self.table["density"]), self.table["weights"]
+        if prediction is not None:  # a KeyError means that the table has no loss weights for it
+            self.weights = self.weights * self.table[f"lossWeights.{prediction}"]
+
+    def density(self, step):
+        """Probability of each timestep at `step` (from 0): [T]. Steps after the end of the table use its last row."""
+        share = self.table["lambda"][min(step, len(self.table["lambda"]) - 1)]
+        return (1 - share) / self.num_timesteps + share * self.table["density"]
+
+    def at(self, step, u):
+        """The timesteps (int64) and weights (float64) of uniform numbers u [n] in [0, 1), by inverse CDF."""
+        p = self.density(step)
+        t = np.minimum(np.searchsorted(np.cumsum(p), u, side="right"), np.flatnonzero(p)[-1])
+        return t, self.weights[t] / (len(p) * p[t] if self.table["meta"]["importanceCorrected"] else 1)
+
+    def sample(self, step, n, rng):
+        """n timesteps and weights; `rng` is a numpy.random.Generator."""
+        u = rng.random(n)
+        return self.at(step, rng.permutation(np.arange(n) + u) / n if self.stratified else u)
+
+
+class ScheduleSampler:
+    """Like guided-diffusion's, for its TrainLoop; `step` is a function: lambda: loop.step + loop.resume_step."""
+
+    def __init__(self, sampler, step, seed=0):
+        self.sampler, self.step, self.rng = sampler, step, np.random.default_rng(seed)
+
+    def weights(self):
+        return self.sampler.density(self.step())
+
+    def sample(self, batch_size, device):
+        import torch
+        t, weights = self.sampler.sample(self.step(), batch_size, self.rng)
+        return torch.from_numpy(t).to(device), torch.from_numpy(weights).float().to(device)
+
+
+def hook_randint(source):
+    """For diffusers' scripts: their torch.randint(0, T, (n,), ...) takes the timesteps from `source`, a ScheduleSampler."""
+    import torch
+    original, sampler = torch.randint, source.sampler
+    if sampler.table["meta"]["importanceCorrected"] or np.any(sampler.weights != 1):
+        raise ValueError("the table has loss weights: call sample() in the script, and multiply the losses by them")
+    def randint(*args, **options):
+        if args[:2] != (0, sampler.num_timesteps) or len(args) != 3 or len(args[2]) != 1:
+            return original(*args, **options)
+        return source.sample(args[2][0], options.get("device"))[0]
+    torch.randint = randint
+
+
+class MDLRC:
+    """Sets lr and betas (momentum of SGD) of all groups just before each optimizer.step(), after any scheduler."""
+
+    def __init__(self, optimizer, table, step=0):
+        self.table, self.step = read_table(table, "dm-optimizer-table"), step
+        getattr(optimizer, "optimizer", optimizer).register_step_pre_hook(lambda inner, *_: self.apply(inner))
+
+    def apply(self, optimizer):
+        table, k = self.table, min(self.step, len(self.table["lr"]) - 1)
+        lr, momentum = table.get("matrixLr", table["lr"])[k], table.get("matrixMomentum", table["beta1"])[k]
+        for group in optimizer.param_groups:
+            if "betas" in group:
+                group.update(lr=float(table["lr"][k]), betas=(float(table["beta1"][k]), *group["betas"][1:]))
+            else:  # SGD, or Muon's matrices
+                group.update(lr=float(lr), momentum=float(momentum))
+                if table["meta"]["optimizer"].get("form") == "averaged":  # SGD with momentum in averaged form
+                    group["dampening"] = float(momentum)
+        self.step += 1
