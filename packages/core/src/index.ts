@@ -48,6 +48,7 @@ export {
   type Prediction,
   type PredictionOptions,
   predictions,
+  squaredErrorScale,
   targetCoefficients,
 } from './process/prediction.js';
 export { forwardInputs, networkInputs, noiseLevels, targetInputs } from './process/coefficients.js';

@@ -79,6 +79,8 @@ const forms: Readonly<Record<TimestepScheduleName, (step: number, rounds: number
     logitNormal: () => byMass(flowTime, (s) => bell(Math.log(s / (1 - s)), 0, 1) / (s * (1 - s))),
     mode: () => byMass(flowTime, (s) => modeDensity(s)),
     cosmap: () => byMass(flowTime, (s) => 2 / (Math.PI - 2 * Math.PI * s + 2 * Math.PI * s * s)),
+    sigmoid: () => byMass(flowTime, (s) => 1 / (1 + Math.exp(-4 * (s - 0.5)))),
+    invertedParabola: () => byMass(flowTime, (s) => 2 - 8 * (s - 0.5) ** 2),
     speed: () => timesteps.map((t) => (t < 700 ? 5 : 1) / (T + 700 * 4)),
     beta: () => timesteps.map((t) => ((t + 1) / T) ** 0.8 - (t / T) ** 0.8),
   };

@@ -21,6 +21,7 @@ export function cltsReversed(context: ScheduleContext, options?: Partial<CltsOpt
     density: gaussian,
     lambda: (step) => lambda(Math.max(0, last - step)),
     isImportanceCorrected: resolved.importanceCorrection,
+    continuous: context.continuous,
   });
 }
 
@@ -34,11 +35,10 @@ export function cltsTimeAverage(context: ScheduleContext, options?: Partial<Clts
   const { gaussian, lambda } = cltsParts(context, resolved);
   let sum = 0;
   for (let step = 0; step < context.totalSteps; step++) sum += lambda(step);
-  return staticSchedule(
-    'cltsTimeAverage',
-    mixtureDensity(gaussian, sum / context.totalSteps),
-    resolved.importanceCorrection ? importanceWeights : undefined,
-  );
+  return staticSchedule('cltsTimeAverage', mixtureDensity(gaussian, sum / context.totalSteps), {
+    continuous: context.continuous,
+    ...(resolved.importanceCorrection && { weights: importanceWeights }),
+  });
 }
 
 /**

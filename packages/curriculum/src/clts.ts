@@ -104,5 +104,6 @@ export function clts(context: ScheduleContext, options?: Partial<CltsOptions>): 
     density: gaussian,
     lambda,
     isImportanceCorrected: resolved.importanceCorrection,
+    continuous: context.continuous,
   });
 }

@@ -1,4 +1,5 @@
 import { checkInteger } from './checks.js';
+import { cellAlphasCumprod, checkLevels, type ContinuousLevels } from './continuous.js';
 import type { TimestepSchedule } from './schedule.js';
 
 /**
@@ -16,23 +17,30 @@ export interface ScheduleContext {
    * function of the noise level (SNR, sigma, flow time).
    */
   readonly alphasCumprod?: ArrayLike<number>;
+  /**
+   * Continuous noise levels instead of timesteps of a discrete schedule: a range of noise levels, divided into
+   * `numTimesteps` cells of equal width, which take the place of timesteps. `alphasCumprod` is not needed.
+   */
+  readonly continuous?: ContinuousLevels | undefined;
 }
 
 /** Creates a schedule. Unknown fields in `options` are an error. */
 export type ScheduleFactory<Options> = (context: ScheduleContext, options?: Partial<Options>) => TimestepSchedule;
 
-/** @throws {RangeError} if numTimesteps or totalSteps is not an integer >= 1 */
+/** @throws {RangeError} if numTimesteps or totalSteps is not an integer >= 1, or `continuous` is invalid */
 export function requireContext(owner: string, context: ScheduleContext): void {
   checkInteger(`${owner}: numTimesteps`, context.numTimesteps, 1);
   checkInteger(`${owner}: totalSteps`, context.totalSteps, 1);
+  if (context.continuous) checkLevels(owner, context.continuous);
 }
 
 /**
- * Returns the context's alphasCumprod.
+ * Returns the context's alphasCumprod; with continuous noise levels those at the centers of the cells.
  * @throws {RangeError} if it is missing, its length is not T, or it is not strictly decreasing within [0, 1]
  */
 export function requireAlphasCumprod(owner: string, context: ScheduleContext): ArrayLike<number> {
-  const { alphasCumprod: abar, numTimesteps } = context;
+  const { alphasCumprod: abar, numTimesteps, continuous } = context;
+  if (continuous) return cellAlphasCumprod(continuous, numTimesteps);
   if (abar === undefined) {
     throw new RangeError(`${owner}: the density depends on the noise level; pass alphasCumprod in the context`);
   }

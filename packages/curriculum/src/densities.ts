@@ -4,10 +4,12 @@
  * `alphasCumprod` in the context.
  */
 import { requireContext, type ScheduleContext, type ScheduleFactory } from './context.js';
+import { checkNonNegative, checkNumber, checkPositive, resolveOptions } from './checks.js';
+import { type ClosedForm, normalQuantile } from './continuous.js';
 import { staticSchedule } from './discrete.js';
-import { checkNumber, checkPositive, resolveOptions } from './checks.js';
+import { incompleteBeta } from './incomplete-beta.js';
 import type { TimestepSchedule } from './schedule.js';
-import { densityByMass } from './transfer.js';
+import { densityByMass, type DensityCoordinate } from './transfer.js';
 
 // Uniform
 // --------------------------------------------------------------------------------------------------------------
@@ -19,8 +21,8 @@ import { densityByMass } from './transfer.js';
 export const uniformTimesteps: ScheduleFactory<Record<string, never>> = (context, options) => {
   requireContext('uniform', context);
   resolveOptions('uniform', {}, options);
-  const { numTimesteps } = context;
-  return staticSchedule('uniform', new Float64Array(numTimesteps).fill(1 / numTimesteps));
+  const { numTimesteps, continuous } = context;
+  return staticSchedule('uniform', new Float64Array(numTimesteps).fill(1 / numTimesteps), { continuous });
 };
 
 // Normal in ln sigma: EDM and EDM2
@@ -61,7 +63,7 @@ function logNormal(name: string, context: ScheduleContext, { mean, std }: LogNor
   checkNumber(`${name}: mean`, mean);
   checkPositive(`${name}: std`, std);
   const density = (x: number): number => Math.exp(-((x - mean) ** 2) / (2 * std ** 2));
-  return staticSchedule(name, densityByMass(name, context, 'lnSigma', density));
+  return byMass(name, context, 'lnSigma', density, (u) => mean + std * normalQuantile(u));
 }
 
 // Laplace in logSNR
@@ -86,9 +88,12 @@ export function laplaceTimesteps(context: ScheduleContext, options?: Partial<Lap
   const { mu, b } = resolveOptions('laplace', laplaceDefaults, options);
   checkNumber('laplace: mu', mu);
   checkPositive('laplace: b', b);
-  return staticSchedule(
+  return byMass(
     'laplace',
-    densityByMass('laplace', context, 'logSnr', (x) => Math.exp(-Math.abs(x - mu) / b)),
+    context,
+    'logSnr',
+    (x) => Math.exp(-Math.abs(x - mu) / b),
+    (u) => (u < 0.5 ? mu - b * Math.log(2 * u) : mu + b * Math.log(2 * (1 - u))),
   );
 }
 
@@ -125,7 +130,13 @@ export function logitNormalTimesteps(
     const logit = Math.log(s) - Math.log1p(-s);
     return Math.exp(-((logit - mean) ** 2) / (2 * std ** 2)) / (s * (1 - s));
   };
-  return staticSchedule('logitNormal', densityByMass('logitNormal', context, 'flowTime', density));
+  return byMass(
+    'logitNormal',
+    context,
+    'flowTime',
+    density,
+    (u) => 1 / (1 + Math.exp(-mean - std * normalQuantile(u))),
+  );
 }
 
 export interface ModeOptions {
@@ -160,7 +171,7 @@ export function modeTimesteps(context: ScheduleContext, options?: Partial<ModeOp
     }
     return 1 / Math.abs(-1 - scale + scale * (Math.PI / 2) * Math.sin((Math.PI * (low + high)) / 2));
   };
-  return staticSchedule('mode', densityByMass('mode', context, 'flowTime', density));
+  return byMass('mode', context, 'flowTime', density, (u) => f(1 - u));
 }
 
 /**
@@ -171,32 +182,107 @@ export function modeTimesteps(context: ScheduleContext, options?: Partial<ModeOp
 export function cosmapTimesteps(context: ScheduleContext, options?: Record<string, never>): TimestepSchedule {
   requireContext('cosmap', context);
   resolveOptions('cosmap', {}, options);
-  return staticSchedule(
+  return byMass(
     'cosmap',
-    densityByMass('cosmap', context, 'flowTime', (s) => 2 / (Math.PI * (1 - 2 * s + 2 * s * s))),
+    context,
+    'flowTime',
+    (s) => 2 / (Math.PI * (1 - 2 * s + 2 * s * s)),
+    (u) => 1 - 1 / (Math.tan((Math.PI / 2) * u) + 1),
   );
+}
+
+// Flow time s: sigmoid and inverted parabola, as in OneTrainer
+// ----------------------------------------------------------------
+
+// https://github.com/Nerogar/OneTrainer, modules/modelSetup/mixin/ModelSetupNoiseMixin.py: the weight and the bias are its
+// noising weight and noising bias.
+
+export interface WeightBiasOptions {
+  /** How much the density varies, >= 0; 0 is uniform. */
+  readonly weight: number;
+  /** Offset of the center from s = 0.5; positive values move it to the noise end. Default 0. */
+  readonly bias: number;
+}
+
+/** Rises by a factor of 7.4 from s = 0 to 1. Our choice; OneTrainer's default weight 0 is uniform. */
+export const sigmoidDefaults: WeightBiasOptions = { weight: 4, bias: 0 };
+/** 6 s (1 - s), that is Beta(2, 2). Our choice; OneTrainer's default weight 0 is uniform. */
+export const invertedParabolaDefaults: WeightBiasOptions = { weight: 8, bias: 0 };
+
+/**
+ * Flow times with a density ∝ 1 / (1 + exp(-weight (s - 0.5 - bias))), which favors the noise end. Not to be confused
+ * with the sigmoid of a normal variable, which is `logitNormal`. Needs `alphasCumprod`.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
+ */
+export function sigmoidTimesteps(context: ScheduleContext, options?: Partial<WeightBiasOptions>): TimestepSchedule {
+  requireContext('sigmoid', context);
+  const { weight, bias } = weightAndBias('sigmoid', sigmoidDefaults, options);
+  return byMass('sigmoid', context, 'flowTime', (s) => 1 / (1 + Math.exp(-weight * (s - 0.5 - bias))));
+}
+
+/**
+ * Flow times with a density ∝ max(0, 2 - weight (s - 0.5 - bias)^2), which favors the center. Needs `alphasCumprod`.
+ * @throws {RangeError} if the context is invalid, an option is unknown or out of range, or the density is 0 everywhere
+ */
+export function invertedParabolaTimesteps(
+  context: ScheduleContext,
+  options?: Partial<WeightBiasOptions>,
+): TimestepSchedule {
+  requireContext('invertedParabola', context);
+  const { weight, bias } = weightAndBias('invertedParabola', invertedParabolaDefaults, options);
+  return byMass('invertedParabola', context, 'flowTime', (s) => Math.max(0, 2 - weight * (s - 0.5 - bias) ** 2));
+}
+
+function weightAndBias(
+  name: string,
+  defaults: WeightBiasOptions,
+  options: Partial<WeightBiasOptions> | undefined,
+): WeightBiasOptions {
+  const resolved = resolveOptions(name, defaults, options);
+  checkNonNegative(`${name}: weight`, resolved.weight);
+  checkNumber(`${name}: bias`, resolved.bias);
+  return resolved;
 }
 
 // Beta in t / T
 // --------------------------------------------------------------------------------------------------------
 
 export interface BetaOptions {
-  /** First parameter of the Beta distribution, > 0; values below 1 favor small t, 1 is uniform. Default 0.8. */
+  /** First parameter of the Beta distribution, > 0; values below 1 favor small t, 1 with b 1 is uniform. Default 0.8. */
   readonly a: number;
+  /** Second parameter, > 0; values below 1 favor large t. Default 1. */
+  readonly b: number;
 }
 
-export const betaDefaults: BetaOptions = { a: 0.8 };
+export const betaDefaults: BetaOptions = { a: 0.8, b: 1 };
 
 /**
- * Timesteps with t / T ~ Beta(a, 1), integrated over each timestep: p_t = ((t + 1) / T)^a - (t / T)^a. B-TTDM, Zheng et
- * al. 2024, https://doi.org/10.1007/978-3-031-72646-0_7, uses a < 1; the default 0.8 is our choice.
+ * Timesteps with t / T ~ Beta(a, b), integrated over each timestep: p_t = ((t + 1) / T)^a - (t / T)^a for b = 1. B-TTDM,
+ * Zheng et al. 2024, https://doi.org/10.1007/978-3-031-72646-0_7, uses a < 1 and b = 1; the default 0.8 is our choice.
  * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function betaTimesteps(context: ScheduleContext, options?: Partial<BetaOptions>): TimestepSchedule {
   requireContext('beta', context);
-  const { a } = resolveOptions('beta', betaDefaults, options);
+  const { a, b } = resolveOptions('beta', betaDefaults, options);
   checkPositive('beta: a', a);
-  const { numTimesteps: T } = context;
-  const density = Float64Array.from({ length: T }, (_, t) => ((t + 1) / T) ** a - (t / T) ** a);
-  return staticSchedule('beta', density);
+  checkPositive('beta: b', b);
+  const { numTimesteps: T, continuous } = context;
+  const cdf = (x: number): number => (b === 1 ? x ** a : incompleteBeta(x, a, b));
+  const density = Float64Array.from({ length: T }, (_, t) => cdf((t + 1) / T) - cdf(t / T));
+  return staticSchedule('beta', density, { continuous });
+}
+
+/** A static schedule by mass, with exact quantiles over continuous noise levels if they have a closed form. */
+function byMass(
+  name: string,
+  context: ScheduleContext,
+  coordinate: DensityCoordinate,
+  density: (c: number) => number,
+  quantile?: ClosedForm['quantile'],
+): TimestepSchedule {
+  const { continuous } = context;
+  return staticSchedule(name, densityByMass(name, context, coordinate, density), {
+    continuous,
+    ...(quantile && { closedForm: { coordinate, quantile } }),
+  });
 }

@@ -66,6 +66,7 @@ export function difficultyCurriculum(
   return discreteSchedule({
     name,
     numTimesteps: T,
+    continuous: context.continuous,
     initialState,
     density(_step, state) {
       const first = Math.round((T * (clusters - read(state).stage)) / clusters);

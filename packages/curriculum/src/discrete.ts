@@ -1,3 +1,4 @@
+import { atFraction, cellOf, type ClosedForm, closedFormQuantile, type ContinuousLevels } from './continuous.js';
 import type { Mixture, TimestepSample, ScheduleState, TimestepSchedule } from './schedule.js';
 
 /**
@@ -14,12 +15,23 @@ export function normalize(owner: string, masses: Float64Array): Float64Array {
   return masses;
 }
 
+/** @throws {RangeError} if a number is not in [0, 1) */
+function checkUniforms(u: ArrayLike<number>): void {
+  for (let n = 0; n < u.length; n++) {
+    const x = u[n]!;
+    if (!(x >= 0 && x < 1)) throw new RangeError(`sample: uniform numbers must be in [0, 1), entry ${n} is ${x}`);
+  }
+}
+
 /**
- * Inverse-CDF sampling: for each u in [0, 1) the smallest t with P(timestep <= t) > u. `density` [T] sums to 1 up to
- * rounding; a u above its sum gives the last timestep that has mass.
- * @throws {RangeError} if a u is not in [0, 1)
+ * Inverse-CDF sampling: for each u in [0, 1) the smallest t with P(timestep <= t) > u, and how far u lies within the
+ * probability of t, in [0, 1). `density` [T] sums to 1 up to rounding; a u above its sum gives the last timestep that
+ * has mass.
  */
-function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
+function inverseCdf(
+  density: Float64Array,
+  u: ArrayLike<number>,
+): { readonly timesteps: Int32Array; readonly within: Float64Array } {
   const cdf = new Float64Array(density.length);
   let sum = 0;
   let last = 0;
@@ -28,9 +40,9 @@ function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
     cdf[t] = sum += density[t]!;
   }
   const timesteps = new Int32Array(u.length);
+  const within = new Float64Array(u.length);
   for (let n = 0; n < u.length; n++) {
     const x = u[n]!;
-    if (!(x >= 0 && x < 1)) throw new RangeError(`sample: uniform numbers must be in [0, 1), entry ${n} is ${x}`);
     let low = 0;
     let high = last;
     while (low < high) {
@@ -39,8 +51,9 @@ function inverseCdf(density: Float64Array, u: ArrayLike<number>): Int32Array {
       else low = middle + 1;
     }
     timesteps[n] = low;
+    within[n] = Math.min(1 - 2 ** -53, Math.max(0, (x - (cdf[low]! - density[low]!)) / density[low]!));
   }
-  return timesteps;
+  return { timesteps, within };
 }
 
 /**
@@ -65,6 +78,10 @@ export interface DiscreteSchedule {
   readonly update?: TimestepSchedule['update'];
   /** The density as a mixture, if it is one. */
   readonly mixture?: Mixture;
+  /** With continuous noise levels: `continuous` of the context. */
+  readonly continuous?: ContinuousLevels | undefined;
+  /** With continuous noise levels: the exact quantiles, if they do not change. Default: by the density of the cells. */
+  readonly closedForm?: ClosedForm;
 }
 
 /**
@@ -72,19 +89,43 @@ export interface DiscreteSchedule {
  * compared with a training step.
  */
 export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
-  const { name, numTimesteps, density, weights, initialState, update, mixture } = parts;
+  const { name, numTimesteps, density, weights, initialState, update, mixture, continuous } = parts;
+  const weightsOf = (p: Float64Array, timesteps: Int32Array): Float32Array =>
+    weights?.(p, timesteps) ?? new Float32Array(timesteps.length).fill(1);
+  const more = { ...(initialState && { initialState }), ...(update && { update }), ...(mixture && { mixture }) };
+  if (continuous === undefined) {
+    return {
+      name,
+      numTimesteps,
+      density,
+      sample(step, u, state): TimestepSample {
+        checkUniforms(u);
+        const p = density(step, state);
+        const { timesteps } = inverseCdf(p, u);
+        return { timesteps, weights: weightsOf(p, timesteps) };
+      },
+      ...more,
+    };
+  }
+  const quantile = (p: Float64Array, u: ArrayLike<number>): Float64Array => {
+    checkUniforms(u);
+    const { closedForm } = parts;
+    if (closedForm) return Float64Array.from(u, (x) => closedFormQuantile(closedForm, continuous, x));
+    const { timesteps, within } = inverseCdf(p, u);
+    return within.map((part, n) => atFraction(continuous, (timesteps[n]! + part) / numTimesteps));
+  };
   return {
     name,
     numTimesteps,
     density,
+    quantile: (step, u, state) => quantile(density(step, state), u),
     sample(step, u, state): TimestepSample {
       const p = density(step, state);
-      const timesteps = inverseCdf(p, u);
-      return { timesteps, weights: weights?.(p, timesteps) ?? new Float32Array(timesteps.length).fill(1) };
+      const positions = quantile(p, u);
+      const timesteps = Int32Array.from(positions, (x) => cellOf(continuous, numTimesteps, x));
+      return { timesteps, weights: weightsOf(p, timesteps), positions };
     },
-    ...(initialState && { initialState }),
-    ...(update && { update }),
-    ...(mixture && { mixture }),
+    ...more,
   };
 }
 
@@ -97,7 +138,12 @@ export function mixtureDensity(g: Float64Array, lambda: number): Float64Array {
 /** A schedule that is a mixture of the uniform density and `mixture.density`. */
 export function mixtureSchedule(
   name: string,
-  { density, lambda, isImportanceCorrected }: Omit<Mixture, 'weights'>,
+  {
+    density,
+    lambda,
+    isImportanceCorrected,
+    continuous,
+  }: Omit<Mixture, 'weights'> & Pick<DiscreteSchedule, 'continuous'>,
 ): TimestepSchedule {
   const numTimesteps = density.length;
   return discreteSchedule({
@@ -105,6 +151,7 @@ export function mixtureSchedule(
     numTimesteps,
     density: (step) => mixtureDensity(density, lambda(step)),
     mixture: { density, lambda, isImportanceCorrected, weights: new Float64Array(numTimesteps).fill(1) },
+    continuous,
     ...(isImportanceCorrected && { weights: importanceWeights }),
   });
 }
@@ -113,8 +160,9 @@ export function mixtureSchedule(
 export function staticSchedule(
   name: string,
   density: Float64Array,
-  weights?: DiscreteSchedule['weights'],
+  more: Pick<DiscreteSchedule, 'weights' | 'continuous' | 'closedForm'> = {},
 ): TimestepSchedule {
+  const { weights } = more;
   const numTimesteps = density.length;
   const isImportanceCorrected = weights === importanceWeights;
   const each = Int32Array.from({ length: numTimesteps }, (_, t) => t);
@@ -129,6 +177,6 @@ export function staticSchedule(
       isImportanceCorrected,
       weights: constants === undefined ? new Float64Array(numTimesteps).fill(1) : Float64Array.from(constants),
     },
-    ...(weights && { weights }),
+    ...more,
   });
 }

@@ -6,6 +6,8 @@ export { clts, ramps } from './clts.js';
 export type { CltsOptions, Ramp } from './clts.js';
 export { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-controls.js';
 export { coordinates, type Coordinate } from './coordinates.js';
+export { continuousCoordinates } from './continuous.js';
+export type { ClosedForm, ContinuousCoordinate, ContinuousLevels } from './continuous.js';
 
 // Baselines.
 export {
@@ -13,12 +15,21 @@ export {
   cosmapTimesteps,
   edm2Timesteps,
   edmTimesteps,
+  invertedParabolaTimesteps,
   laplaceTimesteps,
   logitNormalTimesteps,
   modeTimesteps,
+  sigmoidTimesteps,
   uniformTimesteps,
 } from './densities.js';
-export type { BetaOptions, LaplaceOptions, LogitNormalOptions, LogNormalOptions, ModeOptions } from './densities.js';
+export type {
+  BetaOptions,
+  LaplaceOptions,
+  LogitNormalOptions,
+  LogNormalOptions,
+  ModeOptions,
+  WeightBiasOptions,
+} from './densities.js';
 export { lossSecondMoment, type LossSecondMomentOptions } from './loss-second-moment.js';
 export { difficultyCurriculum } from './difficulty-curriculum.js';
 export type { DifficultyCurriculumOptions } from './difficulty-curriculum.js';

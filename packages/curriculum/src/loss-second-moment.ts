@@ -57,6 +57,7 @@ export function lossSecondMoment(
     name,
     numTimesteps: T,
     weights: importanceWeights,
+    continuous: context.continuous,
     initialState,
     density(_step, state) {
       const { losses, counts } = read(state);

@@ -109,7 +109,10 @@ describe('lossWeights', () => {
     [() => lossWeights({ name: 'minSnr', gamma: 0 }, { snr, prediction: 'v' }), ['"minSnr"', 'gamma', 'got 0']],
     [() => lossWeights({ name: 'minSnr' }, { snr: [-1], prediction: 'v' }), ['snr[0]', 'got -1']],
     [() => lossWeights({ name: 'x' } as unknown as LossWeighting, { snr, prediction: 'v' }), ['rule', '"x"']],
-    [() => lossWeights({ name: 'p2' }, { snr, prediction: 'eps' as 'epsilon' }), ['epsilon, x0, v, edm', '"eps"']],
+    [
+      () => lossWeights({ name: 'p2' }, { snr, prediction: 'eps' as 'epsilon' }),
+      ['epsilon, x0, v, flow, edm', '"eps"'],
+    ],
     [() => lossWeights({ name: 'edm' }, { snr, prediction: 'edm', sigmaData: 0 }), ['sigmaData', '> 0', 'got 0']],
   ])('rejects values out of range %#', (act, contains) => {
     expect(act).toThrowWith({ type: RangeError, contains });

@@ -6,6 +6,7 @@
  *
  *   w_epsilon = w_x0 / SNR,    w_v = w_x0 / (SNR + 1) = w_epsilon SNR / (SNR + 1),
  *   w_F = w_x0 sd^2 / (1 + sd^2 SNR)    for EDM's F
+ *   w_flow = w_x0 / (1 + sqrt(SNR))^2   for the velocity epsilon - x0 of rectified flow
  *
  * (EDM: D = c_skip x + c_out F with c_out^2 = sigma^2 sd^2 / (sigma^2 + sd^2)). sigma is the noise-to-signal ratio, SNR
  * = 1 / sigma^2, and sd is sigmaData. The formulas are simplified so that they are finite at SNR 0 (zero terminal SNR)
@@ -14,10 +15,11 @@
 import { checkChoice, checkInRange, checkNonNegative, checkPositive } from './checks.js';
 
 /**
- * What the network predicts: the noise, the clean image, v = sqrt(abar) epsilon - sqrt(1 - abar) x0, or EDM's F (Karras
- * et al. 2022, arXiv:2206.00364, Eq. 7).
+ * What the network predicts: the noise, the clean image, v = sqrt(abar) epsilon - sqrt(1 - abar) x0 (for
+ * variance-preserving processes), the velocity epsilon - x0 of rectified flow, or EDM's F (Karras et al. 2022,
+ * arXiv:2206.00364, Eq. 7).
  */
-export const weightedPredictions = ['epsilon', 'x0', 'v', 'edm'] as const;
+export const weightedPredictions = ['epsilon', 'x0', 'v', 'flow', 'edm'] as const;
 export type WeightedPrediction = (typeof weightedPredictions)[number];
 
 /** A loss weighting, as plain data that can be stored in a configuration. */
@@ -142,6 +144,8 @@ function convertWeight(prediction: WeightedPrediction, sigmaData: number, weight
       return weight;
     case 'v':
       return (snr) => weight(snr) / (snr + 1);
+    case 'flow':
+      return (snr) => weight(snr) / (1 + Math.sqrt(snr)) ** 2;
     case 'edm':
       return (snr) => (weight(snr) * sigmaData ** 2) / (1 + sigmaData ** 2 * snr);
     case 'epsilon':

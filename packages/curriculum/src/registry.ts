@@ -9,12 +9,16 @@ import {
   edm2Timesteps,
   edmDefaults,
   edmTimesteps,
+  invertedParabolaDefaults,
+  invertedParabolaTimesteps,
   laplaceDefaults,
   laplaceTimesteps,
   logitNormalDefaults,
   logitNormalTimesteps,
   modeDefaults,
   modeTimesteps,
+  sigmoidDefaults,
+  sigmoidTimesteps,
   uniformTimesteps,
 } from './densities.js';
 import { difficultyCurriculum, difficultyCurriculumDefaults } from './difficulty-curriculum.js';
@@ -38,6 +42,8 @@ export const timestepSchedules = {
   logitNormal: logitNormalTimesteps,
   mode: modeTimesteps,
   cosmap: cosmapTimesteps,
+  sigmoid: sigmoidTimesteps,
+  invertedParabola: invertedParabolaTimesteps,
   speed,
   beta: betaTimesteps,
 } as const;
@@ -66,6 +72,8 @@ export const timestepScheduleDefaults: {
   logitNormal: logitNormalDefaults,
   mode: modeDefaults,
   cosmap: {},
+  sigmoid: sigmoidDefaults,
+  invertedParabola: invertedParabolaDefaults,
   speed: speedDefaults,
   beta: betaDefaults,
 };

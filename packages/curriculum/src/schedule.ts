@@ -4,6 +4,11 @@ export interface TimestepSample {
   readonly timesteps: Int32Array;
   /** Loss weights: [N]. */
   readonly weights: Float32Array;
+  /**
+   * With continuous noise levels: the coordinate of each level (`continuous.coordinate` of the context), [N];
+   * `timesteps` are then the cells that they belong to.
+   */
+  readonly positions?: Float64Array;
 }
 
 /** State of a schedule that adapts to losses, as plain arrays that can be saved in a checkpoint. */
@@ -41,6 +46,12 @@ export interface TimestepSchedule {
   density(step: number, state?: ScheduleState): Float64Array;
   /** The schedule as a mixture; undefined if it adapts to losses, or is not of this form. */
   readonly mixture?: Mixture;
+  /**
+   * The quantile function at `step` over continuous noise levels: the coordinate (`continuous.coordinate` of the context)
+   * of each number in `u` [N]. Only defined if the context has `continuous`.
+   * @throws {RangeError} if a number is not in [0, 1), or the state is invalid
+   */
+  quantile?(step: number, u: ArrayLike<number>, state?: ScheduleState): Float64Array;
   /** The state before training. Only defined for schedules that adapt to losses. */
   initialState?(): ScheduleState;
   /** The state after observing the losses [N] at `timesteps` [N]. Only defined for schedules that adapt to losses. */

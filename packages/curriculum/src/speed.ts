@@ -28,7 +28,7 @@ export const speedDefaults: SpeedOptions = { k: 5, tau: null, weightCeiling: 0.6
  */
 export function speed(context: ScheduleContext, options?: Partial<SpeedOptions>): TimestepSchedule {
   requireContext('speed', context);
-  const { numTimesteps: T } = context;
+  const { numTimesteps: T, continuous } = context;
   const { k, weightCeiling, ...given } = resolveOptions('speed', speedDefaults, options);
   const tau = given.tau ?? Math.max(1, Math.round(0.7 * T));
   checkNumber('speed: k', k, 'a number >= 1', (v) => v >= 1);
@@ -36,11 +36,14 @@ export function speed(context: ScheduleContext, options?: Partial<SpeedOptions>)
   checkNumber('speed: tau', tau, `at most T = ${T}`, (v) => v <= T);
   const total = T + tau * (k - 1);
   const density = Float64Array.from({ length: T }, (_, t) => (t < tau ? k : 1) / total);
-  if (weightCeiling === null) return staticSchedule('speed', density);
+  if (weightCeiling === null) return staticSchedule('speed', density, { continuous });
 
   checkInRange('speed: weightCeiling', weightCeiling, '[0.5, 1]');
   const weight = changeAwareWeights(requireAlphasCumprod('speed', context), weightCeiling);
-  return staticSchedule('speed', density, (_, timesteps) => Float32Array.from(timesteps, (t) => weight[t]!));
+  return staticSchedule('speed', density, {
+    weights: (_, timesteps) => Float32Array.from(timesteps, (t) => weight[t]!),
+    continuous,
+  });
 }
 
 /** The rate of change of 1 - abar, mapped affinely to [1 - ceiling, ceiling]; all `ceiling` if the rate is constant. */

@@ -1,9 +1,10 @@
-import { requireAlphasCumprod, type ScheduleContext } from './context.js';
+import type { ScheduleContext } from './context.js';
+import type { ContinuousCoordinate } from './continuous.js';
 import { coordinateOf } from './coordinates.js';
 import { normalize } from './discrete.js';
 
 /** Coordinates of the noise level over which published training densities are defined. */
-export type DensityCoordinate = 'lnSigma' | 'logSnr' | 'flowTime';
+export type DensityCoordinate = ContinuousCoordinate;
 
 /**
  * Converts a density over a continuous noise level to the timesteps of a discrete schedule, by mass: [T], sums to 1.
@@ -24,7 +25,7 @@ export function densityByMass(
   coordinate: DensityCoordinate,
   density: (c: number) => number,
 ): Float64Array {
-  const c = densityCoordinate(owner, coordinate, context);
+  const c = coordinateOf(owner, coordinate, context);
   const at = (t: number): number => c[t] ?? NaN;
   const mass = c.map((here, t) => {
     if (!Number.isFinite(here)) return 0;
@@ -37,15 +38,4 @@ export function densityByMass(
     return density(here) * Math.abs(width);
   });
   return normalize(owner, mass);
-}
-
-function densityCoordinate(owner: string, coordinate: DensityCoordinate, context: ScheduleContext): Float64Array {
-  if (coordinate === 'flowTime') {
-    return Float64Array.from(requireAlphasCumprod(owner, context), (abar) => {
-      const noise = Math.sqrt(1 - abar);
-      return noise / (Math.sqrt(abar) + noise);
-    });
-  }
-  const logSnr = coordinateOf(owner, 'logSnr', context);
-  return coordinate === 'logSnr' ? logSnr : logSnr.map((x) => -x / 2);
 }

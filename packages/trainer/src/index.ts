@@ -8,6 +8,7 @@ export { importPipeline, type ImportOptions, type ImportResult } from './interch
 export { writeImages, type Images } from './files/images.js';
 
 export { configSchema, type Config, type PartialConfig } from './config/schema.js';
+export { objectives } from './config/objectives.js';
 export { presets } from './config/presets.js';
 export { configJsonSchema } from './config/json-schema.js';
 export { dryRun, type DryRun, type DryRunOptions, type TrainingPlan } from './bench/dry-run.js';

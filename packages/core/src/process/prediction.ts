@@ -104,6 +104,26 @@ export function conversion(
 }
 
 /**
+ * The factor by which the squared error grows when the network's output is converted from `from` to `to`: |to error|^2 =
+ * scale |from error|^2, since x_t is known. It is the square of `conversion`'s `output`, and Infinity if F does not
+ * determine `to`.
+ * @throws {RangeError} if a prediction is unknown, or sigmaData is not > 0
+ */
+export function squaredErrorScale(
+  from: Prediction,
+  to: Prediction,
+  { alpha, sigma }: Levels,
+  { sigmaData = 0.5 }: PredictionOptions = {},
+): number {
+  checkChoice('prediction', from, predictions);
+  checkChoice('prediction', to, predictions);
+  checkPositive('sigmaData', sigmaData);
+  if (from === to) return 1;
+  const [denominator, numerator] = [from, to].map((type) => forms[type].determinant(alpha, sigma, sigmaData));
+  return denominator === 0 ? Infinity : (numerator! / denominator!) ** 2;
+}
+
+/**
  * The factor of the network's input x_t: c_in = 1 / sqrt(sigma^2 + sigmaData^2 alpha^2) for `edm` (Table 1 of Karras et
  * al. 2022, arXiv:2206.00364), 1 for all others.
  */

@@ -5,6 +5,7 @@
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { objectives } from '../config/objectives.js';
 import type { PartialConfig } from '../config/schema.js';
 import { readMetrics, withoutMeasurements } from '../run/metrics.js';
 import { dm, start } from '../testing/command.js';
@@ -12,6 +13,7 @@ import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
 import { train } from '../train.js';
 
 const plain = { momentumDecay: null } as const;
+const continuous = { loss: null, variance: null } as const;
 
 const cases: Readonly<Record<string, PartialConfig>> = {
   // The optimizers, with momentum decay where they have it.
@@ -56,6 +58,26 @@ const cases: Readonly<Record<string, PartialConfig>> = {
       prediction: { type: 'edm', sigmaData: 0.4 },
     },
     lossWeighting: { type: 'edm', sigmaData: 0.4 },
+  },
+  'rectified flow, CLTS in flow time, shift': {
+    ...objectives['flow'],
+    diffusion: { ...continuous, schedule: { type: 'flow', shift: 2 }, prediction: { type: 'flow' } },
+    curriculum: { type: 'clts', coordinate: 'flowTime', mu: 0.4 },
+  },
+  'x0 of a flow with the loss in the velocity': { ...objectives['flow-x0'], curriculum: { type: 'sigmoid' } },
+  'EDM in continuous time': { ...objectives['edm'], gradientAccumulation: 2 },
+  'EDM2 in continuous time': { ...objectives['edm2'] },
+  'EDM in continuous time, a curriculum that learns': {
+    ...objectives['edm'],
+    diffusion: { ...continuous, schedule: { type: 'edm' }, prediction: { type: 'edm' }, timesteps: 4 },
+    curriculum: { type: 'lossSecondMoment', historyPerTimestep: 1 },
+  },
+  'x0 with the loss in v': { diffusion: { prediction: { type: 'x0' }, loss: { type: 'v' } } },
+  'learned variance': {
+    model: { type: 'dit', ...tinyDit, learn_sigma: true },
+    diffusion: { prediction: { type: 'epsilon' }, variance: { type: 'learnedRange' } },
+    sampler: { type: 'ddpm', variance: 'learnedRange', steps: 2 },
+    gradientAccumulation: 2,
   },
   // Of importance weights, and a batch in parts, which sums its gradient too.
   'learned uncertainty': {

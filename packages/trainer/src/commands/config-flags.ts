@@ -3,6 +3,9 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { configSchema } from '../config/schema.js';
 import { configFile } from '../config/config-file.js';
+import { objectives } from '../config/objectives.js';
+import { suggestion } from '../config/suggestion.js';
+import { UserError } from '../errors.js';
 import { withFormerBehavior } from '../config/saved-config.js';
 import { assignment, nest, type Layer } from '../config/resolve.js';
 import { isObject } from '../config/json.js';
@@ -69,6 +72,7 @@ export const allFieldFlags = Object.keys(fieldFlags) as FieldFlag[];
 
 export interface ConfigFlags {
   readonly config?: string;
+  readonly objective?: string;
   readonly set?: readonly string[];
   readonly [flag: string]: unknown;
 }
@@ -84,19 +88,34 @@ export function withConfigOptions(command: Command, flags: readonly FieldFlag[])
     if (argument === null) command.option(`--${flag}`, descriptionOf(field));
     else command.option(`--${flag} <${argument}>`, helpOf(field), numeric);
   }
+  command.option(
+    '--objective <name>',
+    `what is predicted, with which loss and noise levels, and how it is sampled: ${Object.keys(objectives).join(', ')} ` +
+      "(default: the preset's)",
+  );
   return command.option('--set <field=value...>', 'set any configuration field, such as optimizer.maxGradNorm=null');
 }
 
-/** The configuration's layers, lowest precedence first: file, flags, `more`, `--set`. */
+/** The configuration's layers, lowest precedence first: file, `--objective`, flags, `more`, `--set`. */
 export function layersOf(flags: ConfigFlags, known: readonly FieldFlag[], more: readonly Layer[] = []): Layer[] {
   const layers: Layer[] = flags.config === undefined ? [] : [ofOtherRun(configFile(flags.config))];
   for (const { note } of layers) if (note !== undefined) printWarning(note);
+  if (flags.objective !== undefined) layers.push(objectiveLayer(flags.objective));
   for (const flag of known) {
     const value = flags[camelCase(flag)];
     if (value === undefined) continue;
     layers.push({ source: `--${flag}`, value: nest(flagFields[flag][1].split('.'), value) });
   }
   return [...layers, ...more, ...(flags.set ?? []).map(assignment)];
+}
+
+function objectiveLayer(name: string): Layer {
+  if (!Object.hasOwn(objectives, name)) {
+    throw new UserError(`--objective ${name} is unknown. ${suggestion(name, Object.keys(objectives))}`, {
+      code: 'OPTION_UNKNOWN',
+    });
+  }
+  return { source: `--objective ${name}`, value: objectives[name]! };
 }
 
 /**

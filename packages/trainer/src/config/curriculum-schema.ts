@@ -18,7 +18,9 @@ const clts = {
   coordinate: z
     .enum(coordinates)
     .exactOptional()
-    .describe('Measure of difficulty: t / T (time), or the noise level by standard deviation, variance, or log SNR.'),
+    .describe(
+      'Measure of difficulty: t / T (time), or the noise level by standard deviation, variance, log SNR, ln sigma, or flow time.',
+    ),
   mu: z.number().exactOptional().describe('Center of the Gaussian, in units of the coordinate.'),
   sigma: positive.exactOptional().describe('Standard deviation of the Gaussian, in units of the coordinate.'),
   lambdaMax: z
@@ -39,6 +41,11 @@ const logNormal = {
   mean: z.number().exactOptional().describe('Mean of ln sigma.'),
   std: positive.exactOptional().describe('Standard deviation of ln sigma.'),
 } satisfies FieldsOf<'edm'>;
+
+const weightAndBias = {
+  weight: z.number().min(0).exactOptional().describe('How much the density over flow time varies; 0 is uniform.'),
+  bias: z.number().exactOptional().describe('Offset of the center from flow time 0.5; more favors the noise.'),
+} satisfies FieldsOf<'sigmoid'>;
 
 /** Options by schedule, without defaults, which @dm/curriculum defines. */
 const options = {
@@ -83,6 +90,8 @@ const options = {
       .describe('0 is uniform in flow time; more favors the middle, less the ends.'),
   } satisfies FieldsOf<'mode'>,
   cosmap: {},
+  sigmoid: weightAndBias,
+  invertedParabola: weightAndBias,
   speed: {
     k: z.number().min(1).exactOptional().describe('How many times more likely the first tau timesteps are.'),
     tau: count.nullable().exactOptional().describe('Number of favored timesteps, at most T; null for 0.7 T.'),
@@ -96,6 +105,7 @@ const options = {
   } satisfies FieldsOf<'speed'>,
   beta: {
     a: positive.exactOptional().describe('First parameter of the Beta distribution; less than 1 favors small t.'),
+    b: positive.exactOptional().describe('Second parameter of the Beta distribution; less than 1 favors large t.'),
   } satisfies FieldsOf<'beta'>,
 } satisfies Readonly<Record<TimestepScheduleName, object>>;
 
@@ -131,6 +141,8 @@ export const curriculumSchema = z.discriminatedUnion('type', [
   schedule('logitNormal'),
   schedule('mode'),
   schedule('cosmap'),
+  schedule('sigmoid'),
+  schedule('invertedParabola'),
   schedule('speed'),
   schedule('beta'),
 ]);

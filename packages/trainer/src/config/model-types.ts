@@ -11,6 +11,8 @@ export interface DataShape {
   readonly numClasses: number;
   /** Fraction of labels to drop; null for the model's default. */
   readonly labelDropout: number | null;
+  /** Whether the model has twice the channels in its output, for a learned variance. */
+  readonly learnedVariance?: boolean;
 }
 
 interface ModelType {
@@ -41,7 +43,7 @@ export const modelTypes = {
     fromData: (data) => ({
       sample_size: data.height === data.width ? data.height : [data.height, data.width],
       in_channels: data.channels,
-      out_channels: data.channels,
+      out_channels: data.learnedVariance === true ? 2 * data.channels : data.channels,
       num_class_embeds: data.numClasses > 0 ? withNullClass(data) : null,
     }),
     sizeFields: [
@@ -59,10 +61,10 @@ export const modelTypes = {
   },
   dit: {
     create: (config) => dit(config),
-    fromData: ({ height, channels, numClasses, labelDropout }) => ({
+    fromData: ({ height, channels, numClasses, labelDropout, learnedVariance = false }) => ({
       input_size: height,
       in_channels: channels,
-      learn_sigma: false,
+      learn_sigma: learnedVariance,
       num_classes: numClasses,
       ...(labelDropout !== null && { class_dropout_prob: labelDropout }),
     }),
@@ -72,7 +74,7 @@ export const modelTypes = {
   },
   'dit-diffusers': {
     create: (config) => ditTransformer2d(config),
-    fromData: ({ height, channels, numClasses }) => {
+    fromData: ({ height, channels, numClasses, learnedVariance }) => {
       if (numClasses === 0) {
         throw new UserError(
           'The model type dit-diffusers is always class-conditional, as in diffusers. Train it on data with classes and ' +
@@ -80,7 +82,12 @@ export const modelTypes = {
           { code: 'CONFIG_INVALID' },
         );
       }
-      return { sample_size: height, in_channels: channels, num_embeds_ada_norm: numClasses };
+      return {
+        sample_size: height,
+        in_channels: channels,
+        num_embeds_ada_norm: numClasses,
+        ...(learnedVariance === true && { out_channels: 2 * channels }),
+      };
     },
     sizeFields: ['patch_size', 'num_layers', 'num_attention_heads', 'attention_head_dim'],
     defaultSize: ditTransformer2dSize,
@@ -88,11 +95,20 @@ export const modelTypes = {
   },
   uvit: {
     create: (config) => uvit(config),
-    fromData: (data) => ({
-      img_size: data.height,
-      in_chans: data.channels,
-      num_classes: data.numClasses > 0 ? withNullClass(data) : -1,
-    }),
+    fromData: (data) => {
+      if (data.learnedVariance === true) {
+        throw new UserError(
+          'The model type uvit has no channels for a learned variance. Set diffusion.variance=null, or choose unet, dit or ' +
+            'dit-diffusers.',
+          { code: 'CONFIG_INVALID' },
+        );
+      }
+      return {
+        img_size: data.height,
+        in_chans: data.channels,
+        num_classes: data.numClasses > 0 ? withNullClass(data) : -1,
+      };
+    },
     sizeFields: ['patch_size', 'embed_dim', 'depth', 'num_heads', 'mlp_ratio'],
     defaultSize: uvitSize,
     hasNullClass: false,

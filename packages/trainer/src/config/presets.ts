@@ -11,6 +11,9 @@ function unet(options: UNet2DOptions): Preset['model'] {
   return { type: 'unet', ...config } as Preset['model'];
 }
 
+/** Diffusion in 1000 steps with the loss on the prediction itself. */
+const process = { timesteps: 1000, loss: null, variance: null } as const;
+
 /** DDIM with 50 steps on timesteps of the noise schedule, with x_0 clipped to the image range. */
 const ddim: Preset['sampler'] = {
   type: 'ddim',
@@ -72,7 +75,7 @@ const mnist: Preset = {
   data: 'mnist',
   model: unet(unetPresets.mnist),
   // With few sampling steps, small errors of epsilon-prediction near pure noise become gray backgrounds.
-  diffusion: { schedule: { type: 'cosine' }, timesteps: 1000, prediction: { type: 'v' } },
+  diffusion: { ...process, schedule: { type: 'cosine' }, prediction: { type: 'v' } },
   optimizer: { ...method.optimizer, lr: 4e-3 },
   ema: { type: 'power', decay: 0.995, power: 2 / 3 },
   batchSize: 32,
@@ -92,7 +95,7 @@ const mnist: Preset = {
  */
 const mnistFast: Preset = {
   ...mnist,
-  diffusion: { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: 'v' } },
+  diffusion: { ...process, schedule: { type: 'linear' }, prediction: { type: 'v' } },
   curriculum: { type: 'cltsTimeAverage' },
   optimizer: {
     ...method.optimizer,
@@ -111,13 +114,33 @@ const mnistFast: Preset = {
   out: 'runs/mnist-fast',
 };
 
+/** `mnist` as a rectified flow with logit-normal times: Esser et al. 2024, arXiv:2403.03206. */
+const mnistFlow: Preset = {
+  ...mnist,
+  diffusion: { ...process, schedule: { type: 'flow' }, prediction: { type: 'flow' } },
+  curriculum: { type: 'logitNormal' },
+  sampler: { ...ddim, type: 'euler', path: { type: 'flow' }, clipping: null },
+  out: 'runs/mnist-flow',
+};
+
+/** `mnist` with the preconditioning, the noise levels, and the learned uncertainty of EDM2, in continuous time. */
+const mnistEdm2: Preset = {
+  ...mnist,
+  diffusion: { ...process, schedule: { type: 'edm' }, prediction: { type: 'edm', sigmaData: 0.5 } },
+  curriculum: { type: 'edm2' },
+  lossWeighting: { type: 'edm', sigmaData: 0.5 },
+  uncertainty: { lr: 0.01 },
+  sampler: { ...ddim, type: 'heun', steps: 32, path: { type: 'edm' }, clipping: null },
+  out: 'runs/mnist-edm2',
+};
+
 /** Color photographs, 32x32, in ten classes: hours, not minutes, on a laptop. */
 const cifar10: Preset = {
   ...method,
   data: 'cifar10',
   flip: true,
   model: unet(unetPresets['cifar10-small']),
-  diffusion: { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: 'epsilon' } },
+  diffusion: { ...process, schedule: { type: 'linear' }, prediction: { type: 'epsilon' } },
   optimizer: { ...method.optimizer, lr: 2e-4, warmup: 500 },
   ema: { type: 'power', decay: 0.9999, power: 2 / 3 },
   batchSize: 64,
@@ -161,6 +184,8 @@ export const presets: Readonly<Record<string, Preset>> = {
   'mnist-fast': mnistFast,
   'mnist-dit': mnistDit,
   'mnist-uvit': mnistUvit,
+  'mnist-flow': mnistFlow,
+  'mnist-edm2': mnistEdm2,
   cifar10,
   'cifar10-dit': cifar10Dit,
 };

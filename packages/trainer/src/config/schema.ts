@@ -44,17 +44,54 @@ const noiseSchedule = z.discriminatedUnion('type', [
     betas: z.array(z.number().gt(0).max(1)).max(100_000).describe('One beta per timestep.'),
     zeroTerminalSnr,
   }),
+  z
+    .strictObject({
+      type: z.literal('flow'),
+      shift: positive
+        .exactOptional()
+        .describe(
+          'Shift of the times, in training and by default in sampling; more than 1 for more noise (default: 1).',
+        ),
+      timeScale: positive
+        .exactOptional()
+        .describe('The network is told the time s in [0, 1] times this (default: 1000).'),
+    })
+    .describe('Rectified flow in continuous time: x = (1 - s) x_0 + s epsilon.'),
+  z
+    .strictObject({
+      type: z.literal('edm'),
+      sigmaMin: positive.exactOptional().describe('Smallest sigma of sampling and of curricula (default: 0.002).'),
+      sigmaMax: positive.exactOptional().describe('Largest sigma of sampling and of curricula (default: 80).'),
+    })
+    .describe('EDM in continuous time: x = x_0 + sigma epsilon; the network is told ln(sigma) / 4.'),
 ]);
+
+const sigmaData = positive.exactOptional().describe('Standard deviation of the data (default: 0.5).');
 
 const prediction = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('epsilon') }),
   z.strictObject({ type: z.literal('x0') }),
   z.strictObject({ type: z.literal('v') }),
-  z.strictObject({
-    type: z.literal('edm'),
-    sigmaData: positive.exactOptional().describe('Standard deviation of the data (default: 0.5).'),
-  }),
+  z.strictObject({ type: z.literal('flow') }).describe('The velocity epsilon - x_0 of rectified flow.'),
+  z.strictObject({ type: z.literal('edm'), sigmaData }),
 ]);
+
+const maxWeight = positive
+  .exactOptional()
+  .describe('Upper bound of the factor between the two squared errors (default: none); 400 is that of JiT.');
+
+const lossSpace = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('epsilon'), maxWeight }),
+  z.strictObject({ type: z.literal('x0'), maxWeight }),
+  z.strictObject({ type: z.literal('v'), maxWeight }),
+  z.strictObject({ type: z.literal('flow'), maxWeight }),
+  z.strictObject({ type: z.literal('edm'), maxWeight, sigmaData }),
+]);
+
+const variance = z.strictObject({
+  type: z.literal('learnedRange'),
+  lambda: positive.exactOptional().describe('Weight of the variational bound L_vlb in the loss (default: 0.001).'),
+});
 
 /** Options of diffusers' EMAModel. */
 const emaModel = {
@@ -165,11 +202,27 @@ export const configSchema = z.strictObject({
       'diffusers) or uvit, and its options.',
   ),
   diffusion: z.strictObject({
-    schedule: noiseSchedule.describe('Noise schedule; the type betas takes an explicit list.'),
-    timesteps: z.int().min(2).max(100_000).describe('T, the number of diffusion steps.'),
+    schedule: noiseSchedule.describe(
+      'Noise schedule; the type betas takes an explicit list; flow and edm are in continuous time.',
+    ),
+    timesteps: z
+      .int()
+      .min(2)
+      .max(100_000)
+      .describe('T, the number of diffusion steps; in continuous time, of cells for curricula and logs.'),
     prediction: prediction.describe(
       'Prediction type; edm is F of Karras et al. 2022, with the input scaled to unit variance.',
     ),
+    loss: lossSpace
+      .nullable()
+      .describe(
+        'Quantity whose squared error is the loss, such as v for a network that predicts x0; null for the prediction.',
+      ),
+    variance: variance
+      .nullable()
+      .describe(
+        'learnedRange trains a variance of 2C output channels with the hybrid loss of Nichol & Dhariwal 2021; null for none.',
+      ),
   }),
   curriculum: curriculumSchema.describe('Timestep schedule, which chooses the timesteps to train on, and its options.'),
   lossWeighting: z

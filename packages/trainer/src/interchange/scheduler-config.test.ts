@@ -7,10 +7,16 @@ import { readScheduler, writeScheduler } from './scheduler-config.js';
 
 type Diffusion = Config['diffusion'];
 
-const plain: Diffusion = { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: 'epsilon' } };
+const plain: Diffusion = {
+  schedule: { type: 'linear' },
+  timesteps: 1000,
+  prediction: { type: 'epsilon' },
+  loss: null,
+  variance: null,
+};
 const names = Object.keys(noiseSchedules).filter((name) => name !== 'betas') as Exclude<
   Diffusion['schedule']['type'],
-  'betas'
+  'betas' | 'flow' | 'edm'
 >[];
 
 const cases: Diffusion[] = [
@@ -146,5 +152,60 @@ describe('is refused by name', () => {
       code: 'PIPELINE_UNSUPPORTED',
       contains: ['x.json', ...contains],
     });
+  });
+});
+
+describe('continuous time', () => {
+  const flow: Diffusion = { ...plain, schedule: { type: 'flow', shift: 3 }, prediction: { type: 'flow' } };
+  const onFlow = { ...sampler, type: 'euler', steps: 20, path: { type: 'flow' }, clipping: null } as const;
+  const edm: Diffusion = {
+    ...plain,
+    schedule: { type: 'edm', sigmaMax: 40 },
+    prediction: { type: 'edm', sigmaData: 0.4 },
+  };
+  const onEdm = { ...sampler, type: 'euler', path: { type: 'edm', rho: 5 }, clipping: null } as const;
+
+  it('a flow is FlowMatchEulerDiscreteScheduler, with the times to give', () => {
+    const { className, fields, notes } = writeScheduler(flow, onFlow);
+    expect(className).toBe('FlowMatchEulerDiscreteScheduler');
+    expect(fields).toEqual({ num_train_timesteps: 1000, shift: 3 });
+    expect(notes).toEqual([expect.stringContaining('numpy.linspace(1, 1 / 20, 20)')]);
+    expect(writeScheduler(flow, { ...onFlow, path: { type: 'flow', shift: 2 } }).fields).toMatchObject({ shift: 2 });
+  });
+
+  it('EDM is EDMEulerScheduler, whose input must be scaled', () => {
+    const { className, fields, notes } = writeScheduler(edm, onEdm);
+    expect(className).toBe('EDMEulerScheduler');
+    expect(fields).toMatchObject({
+      sigma_min: 0.002,
+      sigma_max: 40,
+      sigma_data: 0.4,
+      rho: 5,
+      prediction_type: 'epsilon',
+    });
+    expect(notes).toEqual([expect.stringContaining('scale_model_input')]);
+  });
+
+  it('notes another sampler, and clipping', () => {
+    const { notes } = writeScheduler(flow, { ...onFlow, type: 'heun', clipping: { type: 'range' } });
+    expect(notes).toEqual(expect.arrayContaining([expect.stringContaining('heun'), expect.stringContaining('clip')]));
+  });
+
+  it.each<[Diffusion, string[]]>([
+    [{ ...flow, prediction: { type: 'x0' } }, ['x0', 'FlowMatchEulerDiscreteScheduler', 'velocity', 'onnx']],
+    [{ ...flow, schedule: { type: 'flow', timeScale: 0.5 } }, ['timeScale 0.5', 'integer', 'onnx']],
+    [{ ...plain, prediction: { type: 'flow' } }, ['flow', 'linear', 'diffusion.schedule=flow']],
+  ])('refuses %j', (diffusion, contains) => {
+    expect(() => writeScheduler(diffusion, onFlow)).toThrowWith({
+      type: UserError,
+      code: 'PIPELINE_UNSUPPORTED',
+      contains,
+    });
+  });
+
+  it('a learned variance is that of DDPMScheduler', () => {
+    const { className, fields } = writeScheduler({ ...plain, variance: { type: 'learnedRange' } }, sampler);
+    expect(className).toBe('DDPMScheduler');
+    expect(fields).toMatchObject({ variance_type: 'learned_range' });
   });
 });

@@ -4,11 +4,15 @@ import type { Config, PartialConfig } from '../config/schema.js';
 import { problemLines, UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
 import { defaultSpacing } from '../sampling/sampler.js';
-import { createNoiseSchedule } from '../setup/denoiser.js';
+import { createNoiseSchedule, predictionOptions } from '../setup/denoiser.js';
+import { edmRange } from '../setup/noise-process.js';
 
 type Diffusion = Config['diffusion'];
 type SamplerPart = Config['sampler'];
-type ScheduleType = Diffusion['schedule']['type'];
+/** The discrete noise schedules. */
+type ScheduleType = Exclude<Diffusion['schedule']['type'], 'flow' | 'edm'>;
+type ContinuousSchedule = Extract<Diffusion['schedule'], { readonly type: 'flow' | 'edm' }>;
+type DiscreteSchedule = Exclude<Diffusion['schedule'], ContinuousSchedule>;
 type Fields = Readonly<Record<string, unknown>>;
 
 /** The fields of all noise schedules. */
@@ -32,7 +36,7 @@ const betaSchedules: Readonly<
   sigmoid: { name: 'sigmoid', start: 1e-4, end: 0.02 },
 };
 
-const predictionTypes: Readonly<Record<Exclude<Diffusion['prediction']['type'], 'edm'>, string>> = {
+const predictionTypes: Readonly<Record<Exclude<Diffusion['prediction']['type'], 'edm' | 'flow'>, string>> = {
   epsilon: 'epsilon',
   x0: 'sample',
   v: 'v_prediction',
@@ -40,6 +44,8 @@ const predictionTypes: Readonly<Record<Exclude<Diffusion['prediction']['type'], 
 
 /** Scheduler classes of diffusers that can be read and written. */
 type SchedulerClass = 'DDPMScheduler' | 'DDIMScheduler';
+/** Scheduler classes that can be written, for continuous time. */
+type ContinuousClass = 'FlowMatchEulerDiscreteScheduler' | 'EDMEulerScheduler';
 
 /** Defaults in diffusers of the sampling fields that both classes have. */
 const samplingFields = {
@@ -78,29 +84,35 @@ const trainingFields = {
 } as const;
 
 export interface WrittenScheduler {
-  readonly className: SchedulerClass;
+  readonly className: SchedulerClass | ContinuousClass;
   readonly fields: Fields;
   /** Differences between the run's sampling and the sampling of diffusers with these fields. */
   readonly notes: readonly string[];
 }
 
 /**
- * The diffusers scheduler that samples like a run: DDIMScheduler for the sampler ddim, otherwise DDPMScheduler.
+ * The diffusers scheduler that samples like a run: DDIMScheduler for the sampler ddim, otherwise DDPMScheduler; in
+ * continuous time FlowMatchEulerDiscreteScheduler or EDMEulerScheduler.
  *
- * @throws {UserError} if the prediction is edm, which these schedulers do not support
+ * @throws {UserError} if diffusers has no scheduler for the noise schedule and the prediction
  */
 export function writeScheduler(diffusion: Diffusion, sampler: SamplerPart): WrittenScheduler {
-  // DDIMScheduler has no sigmoid schedule.
+  const { schedule: given, variance: learned } = diffusion;
+  if (given.type === 'flow') return writeFlow(given, diffusion, sampler);
+  if (given.type === 'edm') return writeEdm(given, diffusion, sampler);
+  // DDIMScheduler has no sigmoid schedule, and does not take a learned variance.
   const className =
-    sampler.type === 'ddim' && diffusion.schedule.type !== 'sigmoid' ? 'DDIMScheduler' : 'DDPMScheduler';
+    sampler.type === 'ddim' && given.type !== 'sigmoid' && learned === null ? 'DDIMScheduler' : 'DDPMScheduler';
   const { path, clipping } = sampler;
   const schedule = createNoiseSchedule(diffusion);
   const discrete = path.type === 'discrete' ? path : undefined;
   const spacing = discrete?.spacing ?? defaultSpacing(schedule);
   const ends = { clean: true, first: false };
-  const variance = sampler.type === 'ddpm' ? sampler.variance : undefined;
+  const ofSampler = sampler.type === 'ddpm' ? sampler.variance : undefined;
+  // Without it DDPMScheduler would take all 2C channels for the prediction.
+  const variance = learned === null ? ofSampler : learned.type;
   const fields = {
-    ...trainingFieldsOf(diffusion),
+    ...trainingFieldsOf(given, diffusion),
     clip_sample: clipping?.type === 'range',
     clip_sample_range: clipping?.type === 'range' ? (clipping.max ?? 1) : 1,
     thresholding: clipping?.type === 'threshold',
@@ -113,6 +125,75 @@ export function writeScheduler(diffusion: Diffusion, sampler: SamplerPart): Writ
       : { variance_type: keyOf(variance ?? 'fixedSmall', Object.entries(varianceTypes), 'sampler.variance') }),
   };
   return { className, fields, notes: differences(sampler, className, spacing, diffusion.timesteps) };
+}
+
+/** The note for a sampler other than the scheduler's, Euler's method. */
+function otherSampler({ type, clipping }: SamplerPart, className: ContinuousClass): readonly string[] {
+  return [
+    ...(type === 'euler' ? [] : [`the run samples with ${type}, ${className} with Euler's method`]),
+    ...(clipping === null ? [] : [`the run clips x_0 while it samples (sampler.clipping), ${className} does not`]),
+  ];
+}
+
+/** Rectified flow: the model is told the time times `num_train_timesteps`. */
+function writeFlow(
+  { shift = 1, timeScale = 1000 }: Extract<ContinuousSchedule, { readonly type: 'flow' }>,
+  { prediction }: Diffusion,
+  sampler: SamplerPart,
+): WrittenScheduler {
+  const className = 'FlowMatchEulerDiscreteScheduler';
+  if (prediction.type !== 'flow') {
+    throw new UserError(
+      `The prediction ${prediction.type} of a rectified flow cannot be exported to diffusers: its ${className} takes the ` +
+        'velocity only. Use the format onnx or safetensors, or train diffusion.prediction=flow.',
+      { code: 'PIPELINE_UNSUPPORTED' },
+    );
+  }
+  if (!Number.isInteger(timeScale)) {
+    throw new UserError(
+      `diffusion.schedule.timeScale ${timeScale} cannot be exported to diffusers: the num_train_timesteps of its ` +
+        `${className} is an integer. Use the format onnx or safetensors.`,
+      { code: 'PIPELINE_UNSUPPORTED' },
+    );
+  }
+  const { path, steps } = sampler;
+  return {
+    className,
+    fields: { num_train_timesteps: timeScale, shift: (path.type === 'flow' ? path.shift : undefined) ?? shift },
+    notes: [
+      ...otherSampler(sampler, className),
+      `${className} spaces its times from 1 to 1 / ${timeScale}; for those of the run call ` +
+        `scheduler.set_timesteps(sigmas=numpy.linspace(1, 1 / ${steps}, ${steps}))`,
+    ],
+  };
+}
+
+/** EDM: the model is told ln(sigma) / 4, and its input is scaled by `scale_model_input`. */
+function writeEdm(
+  { sigmaMin = edmRange.sigmaMin, sigmaMax = edmRange.sigmaMax }: Extract<ContinuousSchedule, { readonly type: 'edm' }>,
+  diffusion: Diffusion,
+  sampler: SamplerPart,
+): WrittenScheduler {
+  const className = 'EDMEulerScheduler';
+  const { path } = sampler;
+  return {
+    className,
+    fields: {
+      sigma_min: (path.type === 'edm' ? path.sigmaMin : undefined) ?? sigmaMin,
+      sigma_max: (path.type === 'edm' ? path.sigmaMax : undefined) ?? sigmaMax,
+      sigma_data: predictionOptions(diffusion).sigmaData ?? 0.5,
+      sigma_schedule: 'karras',
+      rho: ('rho' in path ? path.rho : undefined) ?? 7,
+      num_train_timesteps: 1000,
+      prediction_type: 'epsilon', // here: F
+      final_sigmas_type: 'zero',
+    },
+    notes: [
+      ...otherSampler(sampler, className),
+      'DDPMPipeline does not scale its images as EDM does: start with noise * pipe.scheduler.init_noise_sigma, and call ' +
+        'pipe.scheduler.scale_model_input(x, t) before pipe.unet and pipe.scheduler.step',
+    ],
+  };
 }
 
 /** Sampling options for which DDPMScheduler and DDIMScheduler have no field. */
@@ -143,16 +224,24 @@ function differences(
 }
 
 /** The fields that describe training. */
-function trainingFieldsOf(diffusion: Diffusion): Fields {
-  const { schedule, timesteps, prediction, ...others } = diffusion;
+function trainingFieldsOf(schedule: DiscreteSchedule, diffusion: Diffusion): Fields {
+  // The loss and its variance are matters of training alone; `writeScheduler` writes the variance's type.
+  const { schedule: _, timesteps, prediction, loss: _loss, variance: _variance, ...others } = diffusion;
   const { type, betaStart, betaEnd, betas, zeroTerminalSnr = false }: ScheduleFields = schedule;
   // Fails to compile if the configuration has new fields, which must be handled or rejected here.
   others satisfies Record<string, never>;
-  true satisfies [Exclude<KeyOfAny<Diffusion['schedule']>, keyof ScheduleFields>] extends [never] ? true : never;
+  true satisfies [Exclude<KeyOfAny<DiscreteSchedule>, keyof ScheduleFields>] extends [never] ? true : never;
   if (prediction.type === 'edm') {
     throw new UserError(
       "The prediction edm cannot be exported to diffusers: its DDPMScheduler and DDIMScheduler do not scale the network's " +
         'input, as c_in of EDM does. Use the format onnx or safetensors.',
+      { code: 'PIPELINE_UNSUPPORTED' },
+    );
+  }
+  if (prediction.type === 'flow') {
+    throw new UserError(
+      `The prediction flow on the noise schedule ${type} cannot be exported to diffusers: its schedulers take a velocity ` +
+        'only with rectified flow. Use the format onnx or safetensors, or train diffusion.schedule=flow.',
       { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
@@ -215,6 +304,8 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
         `${source}: prediction_type`,
       ) as keyof typeof predictionTypes,
     },
+    loss: null,
+    variance: null,
   };
   // As in diffusers, null means the default.
   const set = Object.entries(fields).filter(([key, value]) => key in sampling && value !== null);
@@ -272,7 +363,7 @@ function flagOf(fields: Fields, key: string, source: string): boolean {
 }
 
 /** The explicit betas if the file has them, otherwise the named schedule. */
-function readBetas(given: Fields, source: string): Diffusion['schedule'] {
+function readBetas(given: Fields, source: string): DiscreteSchedule {
   const betas = given['trained_betas'];
   if (betas !== null) {
     const timesteps = given['num_train_timesteps'];

@@ -17,6 +17,7 @@ import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { createNoiseSchedule, predictionOptions } from '../setup/denoiser.js';
+import { continuousProcess } from '../setup/noise-process.js';
 import { optimizerTable } from '../setup/optimizers.js';
 import { curriculumOf, weightRule } from '../setup/training-setup.js';
 
@@ -30,10 +31,17 @@ export interface Table {
  * `CurriculumTable`, and `lossWeights.<prediction>` [T], the configured loss weighting for each prediction for which it is
  * finite.
  *
- * @throws {UserError} if the schedule adapts to losses, or an option is invalid
+ * @throws {UserError} if the schedule adapts to losses, the noise levels are continuous, or an option is invalid
  */
 export function tableOfCurriculum(config: Config): Table {
   const { diffusion, totalSteps, curriculum, lossWeighting } = config;
+  if (continuousProcess(diffusion) !== undefined) {
+    throw new UserError(
+      `diffusion.schedule is ${diffusion.schedule.type}, in continuous time, but a table is of timesteps. Set a discrete ` +
+        'diffusion.schedule, such as linear.',
+      { code: 'CONFIG_INVALID' },
+    );
+  }
   const schedule = explainPart('curriculum', config, () => curriculumOf(config));
   if (schedule.mixture === undefined) throw adaptiveError(curriculum.type);
   const { isImportanceCorrected, ...arrays } = curriculumTable(schedule, totalSteps);

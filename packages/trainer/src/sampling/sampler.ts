@@ -3,6 +3,8 @@ import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import {
   createSampler,
   discretePath,
+  edmPath,
+  flowPath,
   samplerFromConfig,
   type ImageSampler,
   type NoisePath,
@@ -18,6 +20,7 @@ import { messageOf, UserError } from '../errors.js';
 import { gridPng, type Images } from '../files/images.js';
 import { hasZeroTerminalSnr, predictionOptions, type Denoiser } from '../setup/denoiser.js';
 import { alone, stretchOf, type Group } from '../setup/group.js';
+import { edmRange } from '../setup/noise-process.js';
 import { namedParameters } from '../step/denoising-losses.js';
 
 /** Images per model call: enough to use the processor well, few enough to fit in memory. */
@@ -31,7 +34,7 @@ export const samplingBatchSize = 64;
  *   together
  */
 export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
-  const { model, noiseSchedule, config } = denoiser;
+  const { model, config } = denoiser;
   const { guidance, guidanceInterval } = config.sampler;
   if (guidance !== 1 && denoiser.nullClass === undefined) {
     throw new UserError(`Guidance ${guidance} needs a model with a null class: train it with --label-dropout 0.1.`);
@@ -54,7 +57,7 @@ export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weight
     }),
   };
   try {
-    const path = pathOf(config.sampler, noiseSchedule);
+    const path = samplingPath(denoiser);
     return createSampler({ ...options, sampler: samplerFromConfig(ownOptions(config.sampler)), path });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -73,7 +76,23 @@ function ownOptions(sampler: SamplerPart): SamplerConfig {
   return { name, ...own };
 }
 
-/** The noise levels of a configuration's sampler on this schedule. */
+/** The noise levels of a denoiser's sampler. */
+function samplingPath({ config: { sampler, diffusion }, noiseSchedule }: Denoiser): NoisePath {
+  const { path, steps } = sampler;
+  const { schedule } = diffusion;
+  if (schedule.type === 'flow') {
+    const { shift, timeScale } = { ...schedule, ...(path.type === 'flow' && path) };
+    return flowPath({ steps, ...(shift !== undefined && { shift }), ...(timeScale !== undefined && { timeScale }) });
+  }
+  if (schedule.type === 'edm') {
+    const { type: _, ...range } = schedule;
+    const { type: _path, final: _final, ...own } = path as Extract<SamplerPart['path'], { readonly type: 'edm' }>;
+    return edmPath({ steps, ...range, ...own });
+  }
+  return pathOf(sampler, noiseSchedule);
+}
+
+/** The noise levels of a configuration's sampler on a discrete schedule. */
 export function pathOf({ path, steps }: Pick<SamplerPart, 'path' | 'steps'>, schedule: NoiseSchedule): NoisePath {
   switch (path.type) {
     case 'discrete': {
@@ -83,7 +102,7 @@ export function pathOf({ path, steps }: Pick<SamplerPart, 'path' | 'steps'>, sch
     case 'karras':
     case 'edm': {
       const { type, final = 'clean', ...options } = path;
-      const range = type === 'edm' ? { sigmaMin: 0.002, sigmaMax: 80 } : {};
+      const range = type === 'edm' ? edmRange : {};
       return discretePath(schedule, { steps, final, karras: { ...range, ...options } });
     }
     default: {

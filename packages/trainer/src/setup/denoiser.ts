@@ -2,6 +2,7 @@
 import {
   noiseScheduleFromConfig,
   type NoiseSchedule,
+  type Prediction,
   type PredictionOptions,
   type NoiseScheduleConfig,
 } from '@dm/core';
@@ -10,9 +11,11 @@ import type { FlatLayout } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { modelTypes } from '../config/model-types.js';
+import { checkObjective } from './check-objective.js';
+import { cellSchedule, continuousProcess, type NoiseProcess } from './noise-process.js';
 
 /** The objects that sampling needs. */
-export interface Denoiser {
+export interface Denoiser extends NoiseProcess {
   /** Complete configuration, including the model's image size and channels. */
   readonly config: Config;
   readonly model: Model;
@@ -20,7 +23,6 @@ export interface Denoiser {
   readonly layout: FlatLayout;
   /** Layout of the model's fixed tables (buffers) in a second vector; of size 0 for most models. */
   readonly bufferLayout: FlatLayout;
-  readonly noiseSchedule: NoiseSchedule;
   /** Number of classes, excluding the null class; 0 for an unconditional model. */
   readonly classes: number;
   /** Index of the null class in `cond`, if the model has one. */
@@ -31,7 +33,9 @@ export interface Denoiser {
 
 /** Creates the denoiser of a configuration. */
 export function createDenoiser(config: Config): Denoiser {
+  checkObjective(config);
   const { type, ...options } = config.model;
+  const continuous = continuousProcess(config.diffusion);
   const model: Model = modelTypes[type].create(options);
   return {
     // Includes the model's defaults, so that a run keeps its meaning when they change.
@@ -40,6 +44,7 @@ export function createDenoiser(config: Config): Denoiser {
     layout: parameterLayout(model),
     bufferLayout: bufferLayout(model),
     noiseSchedule: createNoiseSchedule(config.diffusion),
+    ...(continuous !== undefined && { continuous }),
     ...labelsOf(config, model),
   };
 }
@@ -69,9 +74,11 @@ function labelsOf(
   return { classes, nullClass: isLast ? classes : undefined, labelDropout: rate };
 }
 
-/** The noise schedule of a configuration. */
+/** The noise schedule of a configuration; in continuous time, the cells that curricula and logs divide the levels into. */
 export function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedule {
   const { schedule, timesteps } = diffusion;
+  const continuous = continuousProcess(diffusion);
+  if (continuous !== undefined) return cellSchedule(continuous, schedule.type, timesteps);
   const { type: name, ...options } = schedule;
   if (schedule.type !== 'betas') {
     return noiseScheduleFromConfig({ name, numTimesteps: timesteps, ...options } as NoiseScheduleConfig);
@@ -91,7 +98,14 @@ export function hasZeroTerminalSnr({ alphasCumprod, numTimesteps }: NoiseSchedul
   return alphasCumprod[numTimesteps - 1] === 0;
 }
 
-/** The prediction as options of functions of @dm/core. */
-export function predictionOptions({ prediction }: Config['diffusion']): PredictionOptions {
-  return prediction.type !== 'edm' || prediction.sigmaData === undefined ? {} : { sigmaData: prediction.sigmaData };
+/** The prediction, and the quantity whose error is the loss, as options of functions of @dm/core. */
+export function predictionOptions({ prediction, loss }: Config['diffusion']): PredictionOptions {
+  const ofEdm = [prediction, loss].find((part) => part?.type === 'edm');
+  const sigmaData = ofEdm?.type === 'edm' ? ofEdm.sigmaData : undefined;
+  return sigmaData === undefined ? {} : { sigmaData };
+}
+
+/** The quantity whose squared error is the loss. */
+export function lossSpaceOf({ prediction, loss }: Config['diffusion']): Prediction {
+  return loss?.type ?? prediction.type;
 }

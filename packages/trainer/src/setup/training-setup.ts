@@ -14,6 +14,7 @@ import {
   createDenoiser,
   createNoiseSchedule,
   hasZeroTerminalSnr,
+  lossSpaceOf,
   predictionOptions,
   type Denoiser,
 } from './denoiser.js';
@@ -22,6 +23,7 @@ import { alone, type Group } from './group.js';
 import { fitModel } from '../config/model-types.js';
 import { explainPart } from '../config/resolve.js';
 import { createOptimizer } from './optimizers.js';
+import { continuousProcess } from './noise-process.js';
 import { createUncertainty, type Uncertainty } from './uncertainty.js';
 
 /** The images of one batch, and their classes. */
@@ -57,7 +59,7 @@ export interface BatchSource {
 export interface TrainingSetup extends Denoiser {
   readonly batches: BatchSource;
   readonly curriculum: TimestepSchedule;
-  /** Weight of the loss at each timestep, [T]. */
+  /** Weight of the loss at each timestep, [T]; in continuous time, see `levelWeights`. */
   readonly lossWeights: Float64Array;
   /** The uncertainty head, if configured. */
   readonly uncertainty?: Uncertainty;
@@ -89,18 +91,14 @@ export function createTrainingSetup(
   checkParts(config, group);
   if (!isResumed) checkPrediction(denoiser);
 
-  const { totalSteps, diffusion } = config;
+  const { totalSteps } = config;
   const scheduled = createOptimizer(config.optimizer, totalSteps, denoiser.layout);
   const uncertainty = createUncertainty(config, noiseSchedule);
   return {
     ...denoiser,
     batches,
     curriculum: explainPart('curriculum', config, () => curriculumOf(config)),
-    lossWeights: lossWeights(weightRule(config), {
-      snr: snrFromAlphasCumprod(noiseSchedule.alphasCumprod),
-      prediction: diffusion.prediction.type,
-      ...predictionOptions(diffusion),
-    }),
+    lossWeights: levelWeights(config, snrFromAlphasCumprod(noiseSchedule.alphasCumprod)),
     ...(uncertainty !== undefined && { uncertainty }),
     ...scheduled,
     averages: createAverages(config, scheduled.optimizer),
@@ -112,7 +110,18 @@ export function createTrainingSetup(
 export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): TimestepSchedule {
   const { numTimesteps, alphasCumprod } = createNoiseSchedule(diffusion);
   const { type, ...options } = curriculum;
-  return createTimestepSchedule<TimestepScheduleName>(type, { numTimesteps, totalSteps, alphasCumprod }, options);
+  const continuous = continuousProcess(diffusion)?.levels;
+  const context = { numTimesteps, totalSteps, alphasCumprod, continuous };
+  return createTimestepSchedule<TimestepScheduleName>(type, context, options);
+}
+
+/** The loss weights of noise levels with these signal-to-noise ratios: [N] → [N]. */
+export function levelWeights(
+  { lossWeighting, diffusion }: Pick<Config, 'lossWeighting' | 'diffusion'>,
+  snr: ArrayLike<number>,
+): Float64Array {
+  const prediction = lossSpaceOf(diffusion);
+  return lossWeights(weightRule({ lossWeighting }), { snr, prediction, ...predictionOptions(diffusion) });
 }
 
 /** The loss weighting of a configuration, in the form that @dm/curriculum takes. */
@@ -124,7 +133,8 @@ export function weightRule({ lossWeighting: { type, ...options } }: Pick<Config,
 function withDataShape(config: Config, { shape, classes }: BatchSource): Config {
   const [height, width, channels] = shape;
   const numClasses = config.conditional ? classes.length : 0;
-  const data = { height, width, channels, numClasses, labelDropout: config.labelDropout };
+  const learnedVariance = config.diffusion.variance !== null;
+  const data = { height, width, channels, numClasses, labelDropout: config.labelDropout, learnedVariance };
   return { ...config, model: fitModel(config.model, data) };
 }
 
@@ -134,7 +144,7 @@ function withDataShape(config: Config, { shape, classes }: BatchSource): Config 
  * @throws {UserError} if their image shapes or classes differ
  */
 function checkFit(denoiser: Denoiser, batches: BatchSource): void {
-  const { model } = denoiser;
+  const { model, config } = denoiser;
   const { name, shape, classes } = batches;
   if (model.inputShape.join('x') !== shape.join('x')) {
     throw new UserError(
@@ -143,10 +153,14 @@ function checkFit(denoiser: Denoiser, batches: BatchSource): void {
       { code: 'DATA_MISMATCH' },
     );
   }
-  if (model.outChannels !== shape[2]) {
+  const learnsVariance = config.diffusion.variance !== null;
+  const outChannels = learnsVariance ? 2 * shape[2] : shape[2];
+  if (model.outChannels !== outChannels) {
     throw new UserError(
-      `The model has ${model.outChannels} output channels, but must have ${shape[2]}, as the images of ${name}. Training a ` +
-        'learned variance is not supported.',
+      `The model has ${model.outChannels} output channels, but must have ${outChannels}, as the images of ${name}` +
+        (learnsVariance
+          ? " and their learned variance (diffusion.variance). Omit the model's output channels, which default to that."
+          : '. For a learned variance, which needs twice as many, set diffusion.variance=learnedRange.'),
       { code: 'DATA_MISMATCH' },
     );
   }

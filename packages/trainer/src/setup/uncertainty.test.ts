@@ -71,9 +71,10 @@ describe('the features of noise levels', () => {
     const setup = await recipeOf({ uncertainty: { lr: 0.01 }, seed: 3 });
     const { frequencies, phases, features } = setup.uncertainty!;
     const timesteps = [0, 7, 19];
-    const { shape, data } = features(timesteps);
+    const levels = noiseLevels(setup.noiseSchedule, timesteps);
+    const { shape, data } = features(levels);
     expect(shape).toEqual([3, C]);
-    noiseLevels(setup.noiseSchedule, timesteps).forEach(({ alpha, sigma }, i) => {
+    levels.forEach(({ alpha, sigma }, i) => {
       for (const j of [0, 1, C - 1]) {
         const phi = Math.SQRT2 * Math.cos((frequencies[j]! * Math.log(sigma / alpha)) / 4 + phases[j]!);
         expect(data[i * C + j]! * Math.sqrt(C)).toBeCloseTo(phi, 5);
@@ -144,7 +145,7 @@ describe.each(['tfjs-cpu', 'onnx'] as const)('a step on %s', (engine) => {
     const from = { ...zero, uncertainty: { ...zero['uncertainty']!, data: Float32Array.from(weight) } };
     const { draw, result, state } = await step(engine, setup, 2, from);
     const n = draw.timesteps.length;
-    const phi = numbers(features(draw.timesteps));
+    const phi = numbers(features(noiseLevels(setup.noiseSchedule, draw.timesteps)));
     const u = Array.from({ length: n }, (_, i) => weight.reduce((sum, a, j) => sum + a * phi[i * C + j]!, 0));
     expect(Math.max(...u.map(Math.abs))).toBeGreaterThan(0.3);
 
@@ -198,7 +199,7 @@ it('goes to ln of what a level loses', async () => {
     });
   }
   const weight = numbers((await stepper.state.read(['uncertainty']))['uncertainty']);
-  const phi = numbers(learned.uncertainty!.features([0, 1, 2, 3]));
+  const phi = numbers(learned.uncertainty!.features(noiseLevels(learned.noiseSchedule, [0, 1, 2, 3])));
   await stepper.dispose();
   await engine.dispose();
   sums.forEach(([sum, count], t) => {

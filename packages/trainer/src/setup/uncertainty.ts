@@ -1,6 +1,5 @@
 /** EDM2's learned uncertainty u(sigma): a head that is trained along with the model and used only in training. */
-import { halfLogSnr, noiseLevels, normal, uniform, type NoiseSchedule } from '@dm/core';
-import type { TimestepSample } from '@dm/curriculum';
+import { halfLogSnr, normal, uniform, type NoiseLevel, type NoiseSchedule } from '@dm/core';
 import { type Arrays, float32, type NdArray, type Tensors } from '@dm/ops';
 import { adam, type Optimizer } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
@@ -30,8 +29,8 @@ export interface Uncertainty {
   readonly frequencies: Float32Array;
   readonly phases: Float32Array;
   readonly optimizer: Optimizer;
-  /** phi of each timestep, [N, C]. */
-  features(this: void, timesteps: ArrayLike<number>): NdArray;
+  /** phi of each noise level, [N, C]. */
+  features(this: void, levels: readonly NoiseLevel[]): NdArray;
 }
 
 /**
@@ -59,9 +58,9 @@ export function createUncertainty(
     frequencies,
     phases,
     optimizer: adam({ lr: uncertainty.lr, beta1, beta2 }),
-    features(timesteps) {
+    features(levels) {
       const scale = Math.sqrt(2 / uncertaintyChannels);
-      const rows = noiseLevels(schedule, timesteps).map((level) => {
+      const rows = levels.map((level) => {
         const noise = -halfLogSnr(level) / 4; // EDM's c_noise
         return Array.from(frequencies, (f, j) => scale * Math.cos(f * noise + phases[j]!));
       });
@@ -74,8 +73,12 @@ export function createUncertainty(
  * Inputs of the training step: `uncertainty.features` [N, C], and `importance` [N], the importance weights of the sampled
  * timesteps, which (unlike the weights of the noise levels) also apply to u.
  */
-export function uncertaintyInputs({ features }: Uncertainty, { timesteps, weights }: TimestepSample): Arrays {
-  return { 'uncertainty.features': features(timesteps), importance: float32(weights) };
+export function uncertaintyInputs(
+  { features }: Uncertainty,
+  levels: readonly NoiseLevel[],
+  importance: Float32Array,
+): Arrays {
+  return { 'uncertainty.features': features(levels), importance: float32(importance) };
 }
 
 /** The effective loss weights w importance exp(-u), [N]. `head` is the weight a [C]; the input `weights` is w importance. */

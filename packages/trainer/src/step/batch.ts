@@ -1,21 +1,25 @@
 /** The inputs of a training step: images, noise and timesteps, all functions of (seed, step). */
 import {
+  boundInputs,
   dropoutMask,
   forwardInputs,
   inputScale,
   networkInputs,
-  noiseLevels,
   normalBatch,
+  squaredErrorScale,
   targetInputs,
   uniformEach,
   type NoiseLevel,
+  type NoiseSchedule,
+  type Prediction,
 } from '@dm/core';
 import type { TimestepSample, ScheduleState } from '@dm/curriculum';
 import { type Arrays, float32, type NdArray, oneHot, toScalars } from '@dm/ops';
 import type { Config } from '../config/schema.js';
-import { predictionOptions } from '../setup/denoiser.js';
+import { lossSpaceOf, predictionOptions, type Denoiser } from '../setup/denoiser.js';
 import { stretchOf, type Stretch } from '../setup/group.js';
-import type { TrainingSetup } from '../setup/training-setup.js';
+import { sampledLevels } from '../setup/noise-process.js';
+import { levelWeights, type TrainingSetup } from '../setup/training-setup.js';
 import { trainedEntries } from '../setup/state-table.js';
 import { uncertaintyInputs } from '../setup/uncertainty.js';
 
@@ -108,18 +112,24 @@ function ownRows({ config, group }: Pick<TrainingSetup, 'config' | 'group'>): St
  * example is its importance weight times the weight of its noise level.
  */
 export function stepInputs(setup: TrainingSetup, batch: Batch, sample: TimestepSample, step: number): Arrays {
-  const { noiseSchedule, lossWeights, config, uncertainty } = setup;
+  const { continuous, lossWeights, config, uncertainty } = setup;
   const own = ownSample(setup, sample);
-  const { timesteps } = own;
-  const levels = noiseLevels(noiseSchedule, timesteps);
-  const weights = own.weights.map((w, i) => w * lossWeights[timesteps[i]!]!);
+  const levels = sampledLevels(setup, own);
+  const ofLevels =
+    continuous === undefined
+      ? Array.from(own.timesteps, (t) => lossWeights[t]!)
+      : levelWeights(config, levels.map(snrOf));
   return {
     ...batch,
-    ...noiseLevelInputs(config.diffusion, levels),
-    weights: float32(weights),
-    ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, own)),
+    ...noiseLevelInputs(setup, levels),
+    weights: float32(own.weights.map((w, i) => w * ofLevels[i]!)),
+    ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, levels, own.weights)),
     ...updateScalars(setup, step),
   };
+}
+
+function snrOf({ alpha, sigma }: NoiseLevel): number {
+  return (alpha / sigma) ** 2;
 }
 
 /** The inputs of optimizers and averages at optimizer step `step` (from 0). */
@@ -131,9 +141,11 @@ export function updateScalars(setup: TrainingSetup, step: number): Arrays {
 function ownSample(setup: TrainingSetup, sample: TimestepSample): TimestepSample {
   if (setup.group.size === 1) return sample;
   const { first, count } = ownRows(setup);
+  const { timesteps, weights, positions } = sample;
   return {
-    timesteps: sample.timesteps.slice(first, first + count),
-    weights: sample.weights.slice(first, first + count),
+    timesteps: timesteps.slice(first, first + count),
+    weights: weights.slice(first, first + count),
+    ...(positions !== undefined && { positions: positions.slice(first, first + count) }),
   };
 }
 
@@ -149,9 +161,13 @@ function optimizerScalars(setup: TrainingSetup, step: number): Arrays {
  * Inputs that depend on the noise level, one level per example, float32 [N] each: `t`; `alpha` and `sigma`, from which
  * `addNoise` computes the network's input; `targetX0` and `targetNoise`. For the prediction `edm`, alpha and sigma include
  * the factor c_in, which scales the input to unit variance (Table 1 of Karras et al. 2022, arXiv:2206.00364); for other
- * predictions the input is x_t itself.
+ * predictions the input is x_t itself. If the loss is the error of another quantity than the prediction, `lossScale`; with
+ * a learned variance, `bound.<name>` of `boundInputs`.
  */
-export function noiseLevelInputs(diffusion: Config['diffusion'], levels: readonly NoiseLevel[]): Arrays {
+export function noiseLevelInputs(
+  { config: { diffusion }, noiseSchedule }: Pick<Denoiser, 'config' | 'noiseSchedule'>,
+  levels: readonly NoiseLevel[],
+): Arrays {
   const prediction = diffusion.prediction.type;
   const options = predictionOptions(diffusion);
   const target = targetInputs(prediction, levels, options);
@@ -164,5 +180,27 @@ export function noiseLevelInputs(diffusion: Config['diffusion'], levels: readonl
     ...forwardInputs(scaled),
     targetX0: target.x0,
     targetNoise: target.noise,
+    ...lossScaleInput(diffusion, levels),
+    ...(diffusion.variance !== null && varianceInputs(noiseSchedule, prediction, levels)),
   };
+}
+
+/** The factor from the squared error of the prediction to that of the loss. */
+function lossScaleInput(diffusion: Config['diffusion'], levels: readonly NoiseLevel[]): Arrays {
+  const [from, to] = [diffusion.prediction.type, lossSpaceOf(diffusion)];
+  if (from === to) return {};
+  const { maxWeight = Infinity } = diffusion.loss!;
+  const options = predictionOptions(diffusion);
+  return {
+    lossScale: float32(levels.map((level) => Math.min(maxWeight, squaredErrorScale(from, to, level, options)))),
+  };
+}
+
+function varianceInputs(schedule: NoiseSchedule, prediction: Prediction, levels: readonly NoiseLevel[]): Arrays {
+  const bound = boundInputs(
+    schedule,
+    levels.map(({ t }) => t),
+    prediction,
+  );
+  return Object.fromEntries(Object.entries(bound).map(([name, values]) => [`bound.${name}`, values]));
 }

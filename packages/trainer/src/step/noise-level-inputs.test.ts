@@ -5,14 +5,26 @@ import { createDenoiser } from '../setup/denoiser.js';
 import { resolveConfig } from '../config/resolve.js';
 import { UserError } from '../errors.js';
 
+function configOf(diffusion: object) {
+  const config = resolveConfig([{ source: 'test', value: { diffusion } }]);
+  const model = {
+    type: 'unet' as const,
+    sample_size: 8,
+    block_out_channels: [32],
+    down_block_types: ['DownBlock2D' as const],
+    up_block_types: ['UpBlock2D' as const],
+  };
+  return { ...config, model };
+}
+
 const levels = [0, 300, 999].map((t) => levelAt(linearSchedule(), t));
-const base = { schedule: { type: 'linear' }, timesteps: 1000 } as const;
+const denoiserOf = (diffusion: object) => createDenoiser(configOf(diffusion));
 
 describe('what the network is given and should predict', () => {
   it("is EDM's, with the noise-to-signal ratio for its sigma", () => {
     const sd = 0.4;
     const { t, alpha, sigma, targetX0, targetNoise } = noiseLevelInputs(
-      { ...base, prediction: { type: 'edm', sigmaData: sd } },
+      denoiserOf({ schedule: 'linear', prediction: { type: 'edm', sigmaData: sd } }),
       levels,
     );
     const [x0, noise] = [0.7, -1.3];
@@ -31,7 +43,7 @@ describe('what the network is given and should predict', () => {
 
   it('is x_t itself for the other predictions', () => {
     const { alpha, sigma, targetX0, targetNoise } = noiseLevelInputs(
-      { ...base, prediction: { type: 'epsilon' } },
+      denoiserOf({ schedule: 'linear', prediction: 'epsilon' }),
       levels,
     );
     expect([...alpha!.data]).toEqual(levels.map((l) => Math.fround(l.alpha)));
@@ -44,22 +56,8 @@ describe('what the network is given and should predict', () => {
 });
 
 describe('the noise schedule of a configuration', () => {
-  const denoiser = (diffusion: object) => {
-    const config = resolveConfig([{ source: 'test', value: { diffusion } }]);
-    return createDenoiser({
-      ...config,
-      model: {
-        type: 'unet',
-        sample_size: 8,
-        block_out_channels: [32],
-        down_block_types: ['DownBlock2D'],
-        up_block_types: ['UpBlock2D'],
-      },
-    });
-  };
-
   it('may be betas of its own', () => {
-    const { noiseSchedule } = denoiser({ schedule: { type: 'betas', betas: [0.1, 0.5] }, timesteps: 2 });
+    const { noiseSchedule } = denoiserOf({ schedule: { type: 'betas', betas: [0.1, 0.5] }, timesteps: 2 });
     expect([...noiseSchedule.alphasCumprod]).toEqual([0.9, 0.45]);
   });
 
@@ -74,6 +72,6 @@ describe('the noise schedule of a configuration', () => {
     [{ prediction: { type: 'v', sigmaData: 0.3 } }, unknown, ['"diffusion.prediction.sigmaData"']],
     [{ prediction: { sigmaData: 0.3 } }, invalid, ['diffusion.prediction', 'type v', '"sigmaData"']],
   ])('is refused: %j', (diffusion, code, contains) => {
-    expect(() => denoiser(diffusion)).toThrowWith({ type: UserError, code, contains });
+    expect(() => denoiserOf(diffusion)).toThrowWith({ type: UserError, code, contains });
   });
 });

@@ -1,5 +1,5 @@
 /** Agreement of denoisers at each noise level on the same noisy images, independent of any sampler. */
-import { addNoise, conversion, inputScale, levelAt, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
+import { addNoise, conversion, inputScale, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
 import { toFloat } from '@dm/data';
 import { selectIndices, consistency, type PairReport, type SampleSet } from '@dm/eval';
 import { type Arrays, float32, type NdArray, oneHot } from '@dm/ops';
@@ -7,6 +7,7 @@ import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import * as tf from '@tensorflow/tfjs-core';
 import { predictionOptions, type Denoiser } from '../../setup/denoiser.js';
+import { levelOfLogSnr } from '../../setup/noise-process.js';
 import { openDenoiser } from '../../setup/open-denoiser.js';
 import { openData } from '../../setup/open-training-setup.js';
 import {
@@ -15,7 +16,7 @@ import {
   type GenerateSamplesOptions,
 } from '../../sampling/generate-samples.js';
 import { readWeights } from '../../checkpoint/state.js';
-import { namedParameters } from '../../step/denoising-losses.js';
+import { namedParameters, outputParts } from '../../step/denoising-losses.js';
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface DenoiserOptions extends Pick<
@@ -80,7 +81,7 @@ export async function denoiserAgreement(
   // outputs[level][model]. One engine at a time, since two of them compete for the processor.
   const outputs: SampleSet[][] = chosen.map(() => []);
   for (const { name, denoiser, weights } of models) {
-    const { config, model, noiseSchedule } = denoiser;
+    const { config, model } = denoiser;
     const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase });
     try {
       const program = engine.compile(
@@ -91,12 +92,10 @@ export async function denoiserAgreement(
           return {
             outputs: {
               x,
-              output: model.apply(
-                namedParameters(denoiser, state['params']!, state),
-                tf.mul(x, inputs['scale']!),
-                t!,
-                cond,
-              ),
+              output: outputParts(
+                model.apply(namedParameters(denoiser, state['params']!, state), tf.mul(x, inputs['scale']!), t!, cond),
+                x,
+              )[0],
             },
           };
         },
@@ -105,7 +104,7 @@ export async function denoiserAgreement(
       const handle = await program.load(weights);
       const cond = conditions(denoiser, labels);
       for (const [k, logSnr] of chosen.entries()) {
-        const level = levelAt(noiseSchedule, timestepOfLogSnr(noiseSchedule, logSnr));
+        const level = levelOfLogSnr(denoiser, logSnr);
         const each = (value: number) => float32(new Float32Array(count).fill(value));
         const prediction = config.diffusion.prediction.type;
         const ofPrediction = predictionOptions(config.diffusion);

@@ -1,5 +1,5 @@
 /** Loss and gradient of a denoiser per noise range, on fixed images, noise and timesteps. */
-import { noiseLevels, normalBatch, permutation } from '@dm/core';
+import { normalBatch, permutation } from '@dm/core';
 import { toFloat, type Dataset } from '@dm/data';
 import { selectIndices, noiseBuckets, stratifiedTimesteps, type BucketCoordinate, type NoiseBucket } from '@dm/eval';
 import {
@@ -15,6 +15,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../../errors.js';
 import { noiseLevelInputs } from '../../step/batch.js';
 import type { Denoiser } from '../../setup/denoiser.js';
+import { timestepLevels } from '../../setup/noise-process.js';
 import { openData } from '../../setup/open-training-setup.js';
 import { denoisingLosses } from '../../step/denoising-losses.js';
 
@@ -157,12 +158,11 @@ async function examples(
 }
 
 /** The inputs that depend on the bucket. */
-function levelsOf({ noiseSchedule, config }: Denoiser, bucket: NoiseBucket, count: number, seed: number): Arrays {
+function levelsOf(denoiser: Denoiser, bucket: NoiseBucket, count: number, seed: number): Arrays {
   // Data sets are often sorted by class: the random order decorrelates timesteps and classes.
   const even = stratifiedTimesteps(bucket, count);
   const timesteps = Int32Array.from(permutation({ seed, stream: 'evaluation', lane: 1 }, count), (i) => even[i]!);
-  const levels = noiseLevels(noiseSchedule, timesteps);
-  return noiseLevelInputs(config.diffusion, levels);
+  return noiseLevelInputs(denoiser, timestepLevels(denoiser, timesteps));
 }
 
 function chunksOf(batch: Arrays): Arrays[] {
