@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { setImmediate as eventLoopTurn, setTimeout as delay } from 'node:timers/promises';
 import { MpiError } from './errors.js';
+import { finalize } from './finalize.js';
 import type { MpiFunctions, Request } from './functions.js';
 import { bytesOf } from './local-worlds.js';
 import { Watchdog } from './watchdog.js';
@@ -151,7 +152,7 @@ class MpiWorld implements World {
     this.isClosed = true;
     this.watchdog.stop();
     process.off('exit', this.abortAtExit);
-    this.mpi.finalize();
+    finalize({ mpi: this.mpi, library: this.library, hosts: this.hosts });
   }
 
   /** A process that ends without `close` would leave the others waiting: not all launchers end them. */

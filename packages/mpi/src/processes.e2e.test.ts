@@ -188,6 +188,17 @@ describe.each(launchers)('under mpirun of $name', (launcher) => {
     },
   );
 
+  it('sums over a ring under Open MPI, unless the user chose something else', async () => {
+    const variable = 'OMPI_MCA_coll_libnbc_iallreduce_algorithm';
+    const body = `
+      const values = new Float64Array([world.rank, 1]); // fewer elements than ranks
+      await world.sum(values);
+      if (world.rank === 0) console.log(process.env.${variable}, values.join());
+      await world.close();`;
+    expect(await run(launcher, 3, body)).toEqual({ code: 0, out: '1 3,3\n', error: '' });
+    expect(await run(launcher, 3, body, { [variable]: '2' })).toEqual({ code: 0, out: '2 3,3\n', error: '' });
+  });
+
   it('reports a library that does not exist', async () => {
     const { code, error } = await run(launcher, 2, '', { DM_MPI_LIBRARY: '/nowhere/libmpi.so' });
     expect(code).not.toBe(0);
