@@ -41,14 +41,14 @@ function checkpointsOf(run: string): string[] {
 describe.skipIf(missing !== undefined)('two hosts', () => {
   let folder: string;
   let data: string;
-  let pair: ReturnType<typeof createHosts>;
+  let pair: Awaited<ReturnType<typeof createHosts>>;
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'dm-hosts-test-'));
     data = await writeTinyData(folder);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  beforeEach(() => {
-    pair = createHosts({ gbits: 1 });
+  beforeEach(async () => {
+    pair = await createHosts({ gbits: 1 });
   });
   afterEach(() => pair.remove());
 
@@ -84,14 +84,14 @@ describe.skipIf(missing !== undefined)('two hosts', () => {
       });
       await vi.waitUntil(() => checkpointsOf(out).length > 0, { timeout: 120_000, interval: 20 });
       const [after] = uniform({ seed, stream: 'order', step: 0, index: 0 }, 1);
-      await new Promise((resolve) => setTimeout(resolve, 1000 * after!));
+      await new Promise((resolve) => setTimeout(resolve, 1000 * after));
       pair.cut();
       const { code, error } = await running;
       expect(code).not.toBe(0);
       for (const part of ['step ', `rank 1 on ${hosts[1]}`]) expect(error).toContain(part);
       await pair.idle(60);
       const [saved] = checkpointsOf(out).toSorted().slice(-1);
-      pair.mend();
+      await pair.mend();
       const resumed = await pair.run(launcher, [
         cli,
         'train',
@@ -104,7 +104,7 @@ describe.skipIf(missing !== undefined)('two hosts', () => {
       ]);
       expect(resumed.code, resumed.error).toBe(0);
       const { step } = JSON.parse(resumed.out.trim().split('\n').at(-1)!) as { readonly step: number };
-      expect(step).toBe(Number(saved!.slice('step-'.length)) + 2);
+      expect(step).toBe(Number(saved.slice('step-'.length)) + 2);
       await pair.idle(30);
       expect(readdirSync(out)).not.toContain('run.lock');
     });

@@ -32,31 +32,31 @@ export function hostLaunchers() {
     {
       name: 'Open MPI',
       program: 'mpirun.openmpi',
-      args: (/** @type {string} */ remoteShell) => [
-        ...['--oversubscribe', '--bind-to', 'none', '--host', hosts.map((host) => `${host}:1`).join(',')],
-        ...['--mca', 'plm_rsh_agent', remoteShell, '--mca', 'oob_tcp_if_include', cable],
-        // Its daemons would wait for each other over a cut cable for minutes.
-        ...['--mca', 'oob_tcp_keepalive_time', '5', '--mca', 'oob_tcp_keepalive_intvl', '1'],
-        ...['--mca', 'oob_tcp_keepalive_probes', '3', '--mca', 'btl', 'tcp,self'],
-        ...['--mca', 'btl_tcp_if_include', cable],
-      ],
+      args: (/** @type {string} */ remoteShell) =>
+        [
+          `--oversubscribe --bind-to none --host ${hosts.map((host) => `${host}:1`).join(',')}`,
+          `--mca plm_rsh_agent ${remoteShell} --mca oob_tcp_if_include ${cable}`,
+          // Its daemons would wait for each other over a cut cable for minutes.
+          '--mca oob_tcp_keepalive_time 5 --mca oob_tcp_keepalive_intvl 1 --mca oob_tcp_keepalive_probes 3',
+          `--mca pml ob1 --mca btl tcp,self --mca btl_tcp_if_include ${cable}`,
+        ].join(' '),
     },
     {
       name: 'MPICH',
       program: 'mpirun.mpich',
-      args: (/** @type {string} */ remoteShell) => [
-        ...['-launcher', 'ssh', '-launcher-exec', remoteShell, '-iface', cable, '-hosts', hosts.join(','), '-ppn', '1'],
-      ],
+      args: (/** @type {string} */ remoteShell) =>
+        `-launcher ssh -launcher-exec ${remoteShell} -iface ${cable} -hosts ${hosts.join(',')} -ppn 1`,
     },
   ].filter(({ program }) => spawnSync(program, ['--version']).status === 0);
 }
 
 /** @typedef {ReturnType<typeof hostLaunchers>[number]} HostLauncher */
 
-/** @param {string} program @param {readonly string[]} args */
-function command(program, ...args) {
+/** @param {string} line a program and its arguments, none of which contains spaces @returns its output */
+function command(line) {
+  const [program, ...args] = line.split(' ');
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${stderr.trim()}`);
+  if (status !== 0) throw new Error(`${line} failed: ${stderr.trim()}`);
   return stdout;
 }
 
@@ -64,7 +64,7 @@ function command(program, ...args) {
 const namespaceOf = (host, pid = process.pid) => `${host}-of-${pid}`;
 
 /** Process ids in the namespace of a host. @param {string} namespace @returns {number[]} */
-const processesIn = (namespace) => command('ip', 'netns', 'pids', namespace).split(/\s+/).filter(Boolean).map(Number);
+const processesIn = (namespace) => command(`ip netns pids ${namespace}`).split(/\s+/).filter(Boolean).map(Number);
 
 /** @param {string} namespace */
 function removeNamespace(namespace) {
@@ -75,12 +75,12 @@ function removeNamespace(namespace) {
       // It has just ended.
     }
   }
-  command('ip', 'netns', 'delete', namespace); // and the cable with it
+  command(`ip netns delete ${namespace}`); // and the cable with it
 }
 
 /** Removes what killed runs have left. */
 function removeStale() {
-  for (const line of command('ip', 'netns', 'list').split('\n')) {
+  for (const line of command('ip netns list').split('\n')) {
     const [namespace] = line.split(' ');
     const owner = /^dm-[ab]-of-(\d+)$/.exec(namespace)?.[1];
     if (owner === undefined) continue;
@@ -97,7 +97,7 @@ function removeStale() {
  *
  * @param {{ gbits: number }} options rate of the cable in each direction, in Gbit/s
  */
-export function createHosts({ gbits }) {
+export async function createHosts({ gbits }) {
   removeStale();
   const folder = mkdtempSync(join(tmpdir(), 'dm-hosts-'));
   /** Runs a program on a host: `on-host <namespace> <host> <program> ...`. */
@@ -117,27 +117,32 @@ export function createHosts({ gbits }) {
   const namespaces = hosts.map((host) => namespaceOf(host));
 
   const remove = () => {
-    const left = command('ip', 'netns', 'list');
+    const left = command('ip netns list');
     for (const namespace of namespaces) if (left.includes(namespace)) removeNamespace(namespace);
     rmSync(folder, { recursive: true, force: true });
     process.off('exit', remove);
   };
   process.on('exit', remove);
 
-  for (const namespace of namespaces) command('ip', 'netns', 'add', namespace);
-  command(
-    'ip',
-    ...['link', 'add', cable, 'netns', namespaces[0], 'type', 'veth', 'peer', 'name', cable, 'netns', namespaces[1]],
-  );
+  for (const namespace of namespaces) command(`ip netns add ${namespace}`);
+  const [first, second] = namespaces;
+  command(`ip link add ${cable} netns ${first} type veth peer name ${cable} netns ${second}`);
   for (const [i, namespace] of namespaces.entries()) {
-    command('ip', '-n', namespace, 'address', 'add', `10.99.0.${i + 1}/24`, 'dev', cable);
-    command('ip', '-n', namespace, 'link', 'set', 'lo', 'up');
-    command('ip', '-n', namespace, 'link', 'set', cable, 'up');
+    command(`ip -n ${namespace} address add 10.99.0.${i + 1}/24 dev ${cable}`);
+    command(`ip -n ${namespace} link set lo up`);
+    command(`ip -n ${namespace} link set ${cable} up`);
     // Gives up a connection after 5 instead of 15 repeats, in seconds instead of a quarter of an hour.
-    command('ip', 'netns', 'exec', namespace, 'sh', '-c', 'echo 5 > /proc/sys/net/ipv4/tcp_retries2');
-    const limits = ['rate', `${gbits}gbit`, 'burst', '256kb', 'latency', '50ms'];
-    command('tc', '-n', namespace, 'qdisc', 'add', 'dev', cable, 'root', 'tbf', ...limits);
+    command(`ip netns exec ${namespace} sysctl -qw net.ipv4.tcp_retries2=5`);
+    command(`tc -n ${namespace} qdisc add dev ${cable} root tbf rate ${gbits}gbit burst 256kb latency 50ms`);
   }
+
+  /** @param {string} namespace */
+  const linkOf = (namespace) => JSON.parse(command(`ip -n ${namespace} -s -j link show ${cable}`))[0];
+  // UCX takes an interface without a carrier for missing.
+  const connected = async () => {
+    while (namespaces.some((namespace) => linkOf(namespace).operstate !== 'UP')) await sleep(20);
+  };
+  await connected();
 
   return {
     remove,
@@ -148,7 +153,14 @@ export function createHosts({ gbits }) {
      * @returns {Promise<Ended>}
      */
     async run({ program, args: launcherArgs }, args, env = {}) {
-      const line = [program, ...launcherArgs(remoteShell), '-n', String(hosts.length), process.execPath, ...args];
+      const line = [
+        program,
+        ...launcherArgs(remoteShell).split(' '),
+        '-n',
+        String(hosts.length),
+        process.execPath,
+        ...args,
+      ];
       const child = spawn(onHost, [namespaces[0], hosts[0], ...line], {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: {
@@ -171,17 +183,14 @@ export function createHosts({ gbits }) {
       return { code, out, error };
     },
     /** Cuts the cable: the first host, with the launcher, loses the carrier; its own address stays reachable. */
-    cut: () => void command('ip', '-n', namespaces[1], 'link', 'set', cable, 'down'),
+    cut: () => void command(`ip -n ${second} link set ${cable} down`),
     /** Repairs the cable. */
-    mend: () => void command('ip', '-n', namespaces[1], 'link', 'set', cable, 'up'),
+    async mend() {
+      command(`ip -n ${second} link set ${cable} up`);
+      await connected();
+    },
     /** Bytes that each host has sent over the cable, without what the token bucket dropped. @returns {number[]} */
-    sentBytes: () =>
-      namespaces.map((namespace) => {
-        const [link] = JSON.parse(command('ip', '-n', namespace, '-s', '-j', 'link', 'show', cable));
-        return link.stats64.tx.bytes;
-      }),
-    /** Processes that run on the hosts. */
-    processes: () => namespaces.flatMap(processesIn),
+    sentBytes: () => namespaces.map((namespace) => linkOf(namespace).stats64.tx.bytes),
     /** Waits until no process runs on the hosts. @param {number} seconds */
     async idle(seconds) {
       for (const began = performance.now(); namespaces.flatMap(processesIn).length > 0; await sleep(100)) {

@@ -59,12 +59,15 @@ export function markdownTable({ cases }) {
 
 const marks = ['<!-- table: written by table.mjs -->', '<!-- end of the table -->'];
 
-/** Replaces the text between the markers by the table of `results`. @param {string} text @param {Results} results */
-export function withTable(text, results) {
-  const [begin, end] = marks.map((mark) => text.indexOf(mark));
-  if (begin < 0 || end < begin) throw new Error(`the text does not contain ${marks.join(' ... ')}`);
-  return `${text.slice(0, begin + marks[0].length)}\n\n${markdownTable(results)}\n\n${text.slice(end)}`;
+/** Replaces what is between two markers. @param {string} text @param {readonly string[]} markers @param {string} content */
+export function withText(text, [first, last], content) {
+  const [begin, end] = [first, last].map((mark) => text.indexOf(mark));
+  if (begin < 0 || end < begin) throw new Error(`the text does not contain ${first} ... ${last}`);
+  return `${text.slice(0, begin + first.length)}\n\n${content}\n\n${text.slice(end)}`;
 }
+
+/** Replaces the text between the markers by the table of `results`. @param {string} text @param {Results} results */
+export const withTable = (text, results) => withText(text, marks, markdownTable(results));
 
 export function writeTable() {
   const readme = new URL('README.md', import.meta.url);

@@ -23,7 +23,7 @@ const hydra = () => ({ MPI_LOCALNRANKS: '1', PMI_FD: String(fd) });
 it.each(['MPICH 3.4.1', 'MPICH 4.0.2', 'MPICH 4.1'])(
   'tells the launcher that a rank of %s on two hosts is done',
   (library) => {
-    const mpi = { finalize: vi.fn() };
+    const mpi = { finalize: vi.fn<() => void>() };
     finalize({ mpi, library, hosts: ['a', 'b', 'a'], env: hydra() });
     expect(mpi.finalize).not.toHaveBeenCalled();
     expect(readFileSync(file, 'utf8')).toBe('cmd=finalize\n');
@@ -37,7 +37,7 @@ it.each([
   ['Open MPI', 'Open MPI v4.1.4', ['a', 'b'], hydra],
   ['another launcher', 'MPICH 4.0.2', ['a', 'b'], () => ({ PMI_FD: String(fd) })],
 ])('calls MPI_Finalize: %s', (_, library, hosts, env) => {
-  const mpi = { finalize: vi.fn() };
+  const mpi = { finalize: vi.fn<() => void>() };
   finalize({ mpi, library, hosts, env: env() });
   expect(mpi.finalize).toHaveBeenCalledTimes(1);
   expect(readFileSync(file, 'utf8')).toBe('');

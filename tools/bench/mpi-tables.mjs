@@ -1,0 +1,130 @@
+/** The tables of docs/several-machines.md about the exchange of gradients: one of measured, one of computed figures. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { efficiency } from './ring-model.mjs';
+import { withText } from './table.mjs';
+
+/**
+ * @typedef {object} ExchangeResult
+ * @property {string} fabric `shared`, or the rate of a cable, such as `1gbit`.
+ * @property {string} library
+ * @property {number} ranks
+ * @property {number} parameters
+ * @property {number} medianSeconds
+ * @property {number} minSeconds
+ * @property {number} maxSeconds
+ * @property {number} modelSeconds
+ * @property {number} rate Of the model, in bytes per second.
+ * @property {number} latency Of the model, in seconds.
+ * @property {number} [sentBytes] Bytes on the cable per parameter.
+ * @property {number} repeats
+ * @property {number} load Load average of the machine; 0 if it is idle.
+ * @property {string} machine
+ * @property {string} date
+ */
+
+/**
+ * Fabrics of the computed table. The rates and latencies are assumptions, not measurements: what one process reaches on
+ * the fabric in practice, including the additions.
+ *
+ * @type {readonly import('./ring-model.mjs').Fabric[]}
+ */
+const paperFabrics = [
+  { name: '10 GbE', rate: 1.1e9, latency: 30e-6 },
+  { name: '25 GbE', rate: 2.4e9, latency: 30e-6 },
+  { name: '100 GbE, TCP', rate: 4e9, latency: 30e-6 },
+  { name: 'HDR200', rate: 10.5e9, latency: 2e-6 },
+];
+const paperRanks = [8, 64, 512];
+const paperParameters = [6.5e6, 130e6];
+const paperAccumulation = [1, 4];
+const paperJitter = 0.02;
+const stepSeconds = 1;
+
+/** @param {readonly string[]} head @param {readonly (readonly string[])[]} rows */
+const table = (head, rows) =>
+  [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows.map((row) => `| ${row.join(' | ')} |`)].join(
+    '\n',
+  );
+
+const millions = (/** @type {number} */ parameters) => `${parameters / 1e6} M`;
+const percent = (/** @type {number} */ fraction) => (100 * fraction).toFixed(0);
+const milliseconds = (/** @type {number} */ seconds) => (1000 * seconds).toPrecision(3).replace(/e.*/, '');
+
+/** Efficiency in % of training with a step of 1 s, without and with jitter. */
+function computedTable() {
+  const rows = paperFabrics.flatMap((fabric) =>
+    paperParameters.flatMap((parameters) =>
+      paperAccumulation.map((accumulation) => {
+        const of = (/** @type {number} */ jitter) =>
+          paperRanks.map((ranks) =>
+            percent(efficiency({ fabric, ranks, parameters, stepSeconds, accumulation, jitter })),
+          );
+        const rate = `${fabric.rate / 1e9} GB/s, ${(fabric.latency * 1e6).toFixed(0)} µs`;
+        return [fabric.name, rate, millions(parameters), String(accumulation), ...of(0), ...of(paperJitter)];
+      }),
+    ),
+  );
+  const ranks = paperRanks.map((count) => `${count} ranks`);
+  const late = paperRanks.map((count) => `${count}, jitter ${percent(paperJitter)} %`);
+  return table(['fabric', 'assumed', 'parameters', 'accumulation', ...ranks, ...late], rows);
+}
+
+/** @param {readonly ExchangeResult[]} results */
+function measuredTable(results) {
+  const rows = results.map((result) => {
+    const { fabric, library, ranks, parameters, medianSeconds, minSeconds, maxSeconds, modelSeconds, load } = result;
+    const deviation = 100 * (medianSeconds / modelSeconds - 1);
+    return [
+      fabric === 'shared' ? 'shared memory' : `${fabric.replace('gbit', '')} Gbit/s`,
+      library,
+      String(ranks),
+      millions(parameters),
+      milliseconds(medianSeconds),
+      `${milliseconds(minSeconds)} to ${milliseconds(maxSeconds)}`,
+      milliseconds(modelSeconds),
+      `${deviation < 0 ? '−' : '+'}${Math.abs(deviation).toFixed(0)} %`,
+      result.sentBytes === undefined ? '' : result.sentBytes.toFixed(2),
+      percent(stepSeconds / (stepSeconds + medianSeconds)),
+      String(load),
+    ];
+  });
+  const head = [
+    'fabric',
+    'library',
+    'ranks',
+    'parameters',
+    'median ms',
+    'range ms',
+    'model ms',
+    'measured − model',
+    'bytes sent per parameter',
+    'efficiency %, step of 1 s',
+    'load average',
+  ];
+  const machines = [...new Set(results.map(({ machine, date }) => `${machine}, ${date}`))];
+  return `${table(head, rows)}\n\nMachine: ${machines.join('; ')}.`;
+}
+
+const tables = /** @type {const} */ ([
+  ['measured', measuredTable],
+  ['computed', computedTable],
+]);
+/** @param {string} name */
+const marksOf = (name) => [`<!-- ${name}: written by bench:mpi -->`, `<!-- end of ${name} -->`];
+
+/** Replaces the tables in `text`. @param {string} text @param {readonly ExchangeResult[]} results */
+export function withMpiTables(text, results) {
+  return tables.reduce((now, [name, create]) => withText(now, marksOf(name), create(results)), text);
+}
+
+/**
+ * Writes the tables to the documentation, and returns them.
+ *
+ * @param {readonly ExchangeResult[]} results
+ * @param {{ dryRun: boolean }} options
+ */
+export function writeMpiTables(results, { dryRun }) {
+  const page = new URL('../../docs/several-machines.md', import.meta.url);
+  if (!dryRun) writeFileSync(page, withMpiTables(readFileSync(page, 'utf8'), results));
+  return tables.map(([, create]) => create(results)).join('\n\n');
+}

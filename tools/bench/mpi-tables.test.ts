@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { withMpiTables, type ExchangeResult } from './mpi-tables.mjs';
+
+const page = readFileSync(new URL('../../docs/several-machines.md', import.meta.url), 'utf8');
+const results = JSON.parse(readFileSync(new URL('results/mpi.json', import.meta.url), 'utf8')) as ExchangeResult[];
+
+it('docs/several-machines.md has the tables of the model and of results/mpi.json', () => {
+  expect(withMpiTables(page, results)).toBe(page);
+});
+
+it('the computed table has the efficiency of each fabric', () => {
+  // 130 M parameters in 31 parts, 8 ranks, 10 GbE: 910 MB at 1.1 GB/s and 31 times 14 steps of 30 microseconds: 0.840 s.
+  // With jitter of 2 %, ranks wait for 1.42 times 0.02 s. Four micro-batches: 4 / 4.840, and twice that wait.
+  const rows = page.split('\n').filter((line) => line.startsWith('| 10 GbE |') && line.includes('130 M'));
+  const cells = rows.map((row) => row.split('|').map((cell) => cell.trim()));
+  expect(cells.map((row) => [row[4], row[5], row[8]])).toEqual([
+    ['1', '54', '54'],
+    ['4', '83', '82'],
+  ]);
+});
+
+it('a measurement is compared with the model', () => {
+  const [row] = withMpiTables(page, [
+    {
+      fabric: '2.5gbit',
+      library: 'MPICH 4.0.2',
+      ranks: 2,
+      parameters: 6.5e6,
+      medianSeconds: 0.25,
+      minSeconds: 0.2,
+      maxSeconds: 0.3,
+      modelSeconds: 0.2,
+      rate: 1,
+      latency: 0,
+      sentBytes: 4.012,
+      repeats: 3,
+      load: 0.5,
+      machine: 'a machine',
+      date: '2026-01-02',
+    },
+  ])
+    .split('\n')
+    .filter((line) => line.startsWith('| 2.5 Gbit/s'));
+  expect(row).toBe('| 2.5 Gbit/s | MPICH 4.0.2 | 2 | 6.5 M | 250 | 200 to 300 | 200 | +25 % | 4.01 | 80 | 0.5 |');
+});
