@@ -1,6 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findLauncher } from './launcher.js';
 import { candidates } from './library.js';
+import { openWorld } from './open-world.js';
 
 const openMpi = { OMPI_COMM_WORLD_SIZE: '4', OMPI_COMM_WORLD_RANK: '3' };
 const hydra = { PMI_SIZE: '2', PMI_RANK: '1' };
@@ -37,4 +38,11 @@ describe('the libraries to try', () => {
   it('are the one named by DM_MPI_LIBRARY, and no other', () => {
     expect(candidates({ family: 'mpich' }, { DM_MPI_LIBRARY: '/opt/mpi.so' }, 'linux')).toEqual(['/opt/mpi.so']);
   });
+});
+
+it('a time limit that is not a number of seconds is refused, with what was given', async () => {
+  vi.stubEnv('DM_MPI_STALL_SECONDS', 'soon');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  await expect(openWorld()).rejects.toThrowWith({ type: RangeError, contains: ['DM_MPI_STALL_SECONDS', 'soon'] });
+  await expect(openWorld({ stallSeconds: -1 })).rejects.toThrowWith({ type: RangeError, contains: ['-1'] });
 });

@@ -34,6 +34,9 @@ const spinMs = 2;
 /** Plus the time that data takes at this rate, in bytes per millisecond, since a pause would delay its next part. */
 const spinRate = 100_000;
 
+/** Pause before all processes are ended: MPICH's launcher drops what it has not read yet of their outputs. */
+const lastWordsMs = 300;
+
 /** Opens the world of an initialized library. */
 export async function openMpiWorld(options: MpiWorldOptions): Promise<World> {
   const world = new MpiWorld(options);
@@ -138,7 +141,7 @@ class MpiWorld implements World {
 
   abort(exitCode = 1): never {
     process.off('exit', this.abortAtExit);
-    if (!this.isClosed) this.mpi.abort(exitCode);
+    if (!this.isClosed) this.abortAll(exitCode);
     process.exit(exitCode);
   }
 
@@ -156,7 +159,12 @@ class MpiWorld implements World {
   }
 
   /** A process that ends without `close` would leave the others waiting: not all launchers end them. */
-  private readonly abortAtExit = (exitCode: number): void => this.mpi.abort(exitCode === 0 ? 1 : exitCode);
+  private readonly abortAtExit = (exitCode: number): void => this.abortAll(exitCode === 0 ? 1 : exitCode);
+
+  private abortAll(exitCode: number): void {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lastWordsMs);
+    this.mpi.abort(exitCode);
+  }
 
   private reduce(op: 'sum' | 'max', array: NumberArray): Promise<void> {
     return this.exclusively(op, async () => {

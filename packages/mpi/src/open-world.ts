@@ -39,7 +39,8 @@ export async function openWorld({
   onStalled,
 }: OpenWorldOptions = {}): Promise<World> {
   if (!(stallSeconds > 0 && stallSeconds < 2 ** 20)) {
-    throw new RangeError(`stallSeconds (${stallVariable}) must be a positive number of seconds, got ${stallSeconds}`);
+    const given = Number.isNaN(stallSeconds) ? (process.env[stallVariable] ?? 'NaN') : stallSeconds;
+    throw new RangeError(`stallSeconds (${stallVariable}) must be a positive number of seconds, got ${given}`);
   }
   const launcher = findLauncher();
   if (launcher === undefined || launcher.size === 1) return worldOfOne();
@@ -62,7 +63,7 @@ export async function openWorld({
   });
   /** The lowest rank that notices reports first; the others end with it, or report themselves if it cannot. */
   const report = async (error: MpiError): Promise<void> => {
-    await delay(Math.min(200 * world.rank, 2000));
+    await delay(Math.min(500 * world.rank, 3000));
     if (onStalled !== undefined) return onStalled(error);
     process.stderr.write(`error: ${error.message}\n`);
     world.abort();

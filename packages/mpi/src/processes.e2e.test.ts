@@ -105,6 +105,24 @@ describe.each(launchers)('under mpirun of $name', (launcher) => {
     expect(out).not.toContain('went past');
   });
 
+  it('passes on the last words of a rank that ends all', async () => {
+    // The launcher, which reads them, is paused for a moment.
+    const body = `
+      import { spawn } from 'node:child_process';
+      if (world.rank === 1) {
+        const { ppid } = process;
+        const script = 'kill -STOP ' + ppid + '; echo; sleep 0.1; kill -CONT ' + ppid;
+        const helper = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
+        await new Promise((resolve) => helper.stdout.once('data', resolve));
+        process.stderr.write('last words');
+        world.abort(3);
+      }
+      await world.barrier();`;
+    const { code, error } = await run(launcher, 3, body);
+    expect(code).not.toBe(0);
+    expect(error).toContain('last words');
+  });
+
   it('names a rank that stops answering, and ends', async () => {
     const body = `
       world.describe('step 12');

@@ -27,7 +27,11 @@ export interface World {
   sum(array: NumberArray): Promise<void>;
   /** Replaces each element by its maximum over all ranks. */
   max(array: NumberArray): Promise<void>;
-  /** The bytes of every rank, of any length, in the order of ranks. */
+  /**
+   * The bytes of every rank, of any length, in the order of ranks.
+   *
+   * @throws {RangeError} on all ranks if they are 2 GiB or more in total
+   */
   gather(bytes: Uint8Array, options?: GatherOptions): Promise<Uint8Array[]>;
   /** Replaces the elements by the ones that rank `root` has (default 0). All ranks must pass an array of the same byte length. */
   broadcast(array: ArrayBufferView, root?: number): Promise<void>;
@@ -35,7 +39,7 @@ export interface World {
   barrier(): Promise<void>;
   /** Names what this process is doing, for the error of the watchdog, such as `step 12`. */
   describe(activity: string): void;
-  /** Ends the processes of all ranks immediately, this one included. */
+  /** Ends the processes of all ranks, this one included, after a pause in which launchers read their output. */
   abort(exitCode?: number): never;
   /** Leaves the world. All ranks must call it; none may be used afterwards. */
   close(): Promise<void>;
