@@ -23,6 +23,8 @@ describe('bestRecipe', () => {
       schedule: { type: schedule },
       timesteps: 1000,
       prediction: { type: prediction },
+      loss: null,
+      variance: null,
     });
     expect(config.curriculum).toEqual({ type: curriculum.name });
     expect(config.lossWeighting).toEqual({ type: weighting.name });

@@ -102,6 +102,6 @@ function read(path: string): AnyResult {
 
 /** Writes a file and renames it, so that a killed process does not leave a partial file. */
 export function writeJson(path: string, value: unknown): void {
-  writeFileSync(`${path}.part`, `${JSON.stringify(value, null, 1)}\n`);
+  writeFileSync(`${path}.part`, `${JSON.stringify(value)}\n`);
   renameSync(`${path}.part`, path);
 }
