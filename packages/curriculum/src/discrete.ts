@@ -87,6 +87,7 @@ export interface DiscreteSchedule {
 /**
  * Builds a schedule from a density, with inverse-CDF sampling. `sample` takes O(T + N log T): microseconds, negligible
  * compared with a training step.
+ * @throws {RangeError} from its methods, if a uniform number is not in [0, 1)
  */
 export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
   const { name, numTimesteps, density, weights, initialState, update, mixture, continuous } = parts;

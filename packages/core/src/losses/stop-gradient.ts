@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 export function stopGradient(x: tf.Tensor): tf.Tensor {
   return tf.customGrad((input) => ({
     value: tf.clone(input as tf.Tensor),
-    gradFunc: () => tf.zerosLike(input as tf.Tensor),
+    // Not of the input, which may be disposed by then.
+    gradFunc: (dy) => tf.zerosLike(dy as tf.Tensor),
   }))(x);
 }

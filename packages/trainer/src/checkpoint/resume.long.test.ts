@@ -66,7 +66,7 @@ const cases: Readonly<Record<string, PartialConfig>> = {
   },
   'x0 of a flow with the loss in the velocity': { ...objectives['flow-x0'], curriculum: { type: 'sigmoid' } },
   'EDM in continuous time': { ...objectives['edm'], gradientAccumulation: 2 },
-  'EDM2 in continuous time': { ...objectives['edm2'] },
+  'with uncertainty, EDM in continuous time': { ...objectives['edm2'] },
   'EDM in continuous time, a curriculum that learns': {
     ...objectives['edm'],
     diffusion: { ...continuous, schedule: { type: 'edm' }, prediction: { type: 'edm' }, timesteps: 4 },

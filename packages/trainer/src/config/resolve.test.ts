@@ -138,7 +138,11 @@ describe('errors', () => {
   it.each([
     [
       { preset: 'mnits' },
-      ['preset "mnits"', 'mean "mnist"', 'mnist, mnist-fast, mnist-dit, mnist-uvit, mnist-flow, mnist-edm2, cifar10, cifar10-dit'],
+      [
+        'preset "mnits"',
+        'mean "mnist"',
+        'mnist, mnist-fast, mnist-dit, mnist-uvit, mnist-flow, mnist-edm2, cifar10, cifar10-dit',
+      ],
     ],
     [{ engine: 'onx' }, ['engine', 'onnx, tfjs-node-gpu, tfjs-node', 'did you mean "onnx"', 'got "onx" (test)']],
     [{ batchSize: 0 }, ['batchSize', 'at least 1', 'got 0 (test)']],

@@ -54,7 +54,7 @@ const noiseSchedule = z.discriminatedUnion('type', [
         ),
       timeScale: positive
         .exactOptional()
-        .describe('The network is told the time s in [0, 1] times this (default: 1000).'),
+        .describe('Factor of the time s in [0, 1] that the network receives (default: 1000).'),
     })
     .describe('Rectified flow in continuous time: x = (1 - s) x_0 + s epsilon.'),
   z
@@ -63,7 +63,7 @@ const noiseSchedule = z.discriminatedUnion('type', [
       sigmaMin: positive.exactOptional().describe('Smallest sigma of sampling and of curricula (default: 0.002).'),
       sigmaMax: positive.exactOptional().describe('Largest sigma of sampling and of curricula (default: 80).'),
     })
-    .describe('EDM in continuous time: x = x_0 + sigma epsilon; the network is told ln(sigma) / 4.'),
+    .describe('EDM in continuous time: x = x_0 + sigma epsilon; the network receives ln(sigma) / 4.'),
 ]);
 
 const sigmaData = positive.exactOptional().describe('Standard deviation of the data (default: 0.5).');
@@ -78,7 +78,7 @@ const prediction = z.discriminatedUnion('type', [
 
 const maxWeight = positive
   .exactOptional()
-  .describe('Upper bound of the factor between the two squared errors (default: none); 400 is that of JiT.');
+  .describe('Upper bound of the factor between the two squared errors (default: none); JiT uses 400.');
 
 const lossSpace = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('epsilon'), maxWeight }),

@@ -203,7 +203,7 @@ describe('continuous time', () => {
     });
   });
 
-  it('a learned variance is that of DDPMScheduler', () => {
+  it('a learned variance needs DDPMScheduler', () => {
     const { className, fields } = writeScheduler({ ...plain, variance: { type: 'learnedRange' } }, sampler);
     expect(className).toBe('DDPMScheduler');
     expect(fields).toMatchObject({ variance_type: 'learned_range' });

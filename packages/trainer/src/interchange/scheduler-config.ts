@@ -135,7 +135,7 @@ function otherSampler({ type, clipping }: SamplerPart, className: ContinuousClas
   ];
 }
 
-/** Rectified flow: the model is told the time times `num_train_timesteps`. */
+/** Rectified flow: the model receives the time times `num_train_timesteps`. */
 function writeFlow(
   { shift = 1, timeScale = 1000 }: Extract<ContinuousSchedule, { readonly type: 'flow' }>,
   { prediction }: Diffusion,
@@ -162,13 +162,13 @@ function writeFlow(
     fields: { num_train_timesteps: timeScale, shift: (path.type === 'flow' ? path.shift : undefined) ?? shift },
     notes: [
       ...otherSampler(sampler, className),
-      `${className} spaces its times from 1 to 1 / ${timeScale}; for those of the run call ` +
+      `${className} spaces its times from 1 to 1 / ${timeScale}; for the run's call ` +
         `scheduler.set_timesteps(sigmas=numpy.linspace(1, 1 / ${steps}, ${steps}))`,
     ],
   };
 }
 
-/** EDM: the model is told ln(sigma) / 4, and its input is scaled by `scale_model_input`. */
+/** EDM: the model receives ln(sigma) / 4, and its input is scaled by `scale_model_input`. */
 function writeEdm(
   { sigmaMin = edmRange.sigmaMin, sigmaMax = edmRange.sigmaMax }: Extract<ContinuousSchedule, { readonly type: 'edm' }>,
   diffusion: Diffusion,

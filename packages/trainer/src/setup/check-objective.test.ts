@@ -137,7 +137,7 @@ describe('the noise levels in continuous time', () => {
     expect(abar / (1 - abar)).toBeCloseTo((0.7 / 0.3) ** 2, 10);
   });
 
-  it('of EDM: sigma, told as ln(sigma) / 4', () => {
+  it('of EDM: sigma, given to the network as ln(sigma) / 4', () => {
     const { continuous } = denoiserOf(objectives['edm']!);
     expect(continuous!.levels).toEqual({ coordinate: 'lnSigma', min: Math.log(0.002), max: Math.log(80) });
     expect(continuous!.levelAt(-1.2)).toEqual({ t: -0.3, alpha: 1, sigma: Math.exp(-1.2) });

@@ -25,7 +25,7 @@ const checkPrediction: Check = ({ diffusion: { schedule, prediction } }) => {
   }
   if (schedule.type === 'flow' && type === 'epsilon') {
     return (
-      'diffusion.schedule is flow, which starts at pure noise, where epsilon is the input itself and says nothing about the ' +
+      'diffusion.schedule is flow, which starts at pure noise: there, epsilon is the input itself and says nothing about the ' +
       'image. Set diffusion.prediction=flow (or x0, v), or a discrete diffusion.schedule such as linear.'
     );
   }
@@ -44,7 +44,7 @@ const checkLoss: Check = ({ diffusion: { schedule, prediction, loss }, lossWeigh
   if (schedule.type !== 'flow' || loss === null || loss.maxWeight !== undefined) return undefined;
   if (prediction.type !== 'x0' || loss.type === 'x0') return undefined;
   return (
-    `The error of ${loss.type} is that of diffusion.prediction x0 times a factor without bound near the clean end of ` +
+    `The error of ${loss.type} is the error of diffusion.prediction x0 times a factor without bound near the clean end of ` +
     `diffusion.schedule flow. Set diffusion.loss.maxWeight, such as 400 (JiT's), or diffusion.loss=null.`
   );
 };

@@ -31,7 +31,11 @@ export interface Denoiser extends NoiseProcess {
   readonly labelDropout: number;
 }
 
-/** Creates the denoiser of a configuration. */
+/**
+ * Creates the denoiser of a configuration.
+ *
+ * @throws {UserError} if its parts contradict each other
+ */
 export function createDenoiser(config: Config): Denoiser {
   checkObjective(config);
   const { type, ...options } = config.model;

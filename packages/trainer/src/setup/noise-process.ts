@@ -49,7 +49,7 @@ export function continuousProcess({ schedule }: Diffusion): ContinuousProcess | 
 }
 
 function flowProcess({ shift = 1, timeScale = 1000 }: ScheduleOf<'flow'>): ContinuousProcess {
-  // At s = 0 there is no noise to predict, and at 1 no image: the ends themselves are left out, by less than a rounding.
+  // Without the ends themselves: s = 0 has no noise to predict, and s = 1 has no image.
   const inside = (s: number): number => Math.min(1 - 2 ** -53, Math.max(2 ** -53, s));
   return {
     levels: { coordinate: 'flowTime', min: 0, max: 1 },

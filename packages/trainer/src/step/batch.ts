@@ -185,7 +185,7 @@ export function noiseLevelInputs(
   };
 }
 
-/** The factor from the squared error of the prediction to that of the loss. */
+/** The factor between the squared errors of the prediction and of the loss. */
 function lossScaleInput(diffusion: Config['diffusion'], levels: readonly NoiseLevel[]): Arrays {
   const [from, to] = [diffusion.prediction.type, lossSpaceOf(diffusion)];
   if (from === to) return {};
