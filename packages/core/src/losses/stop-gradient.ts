@@ -5,6 +5,6 @@ export function stopGradient(x: tf.Tensor): tf.Tensor {
   return tf.customGrad((input) => ({
     value: tf.clone(input as tf.Tensor),
     // Not of the input, which may be disposed by then.
-    gradFunc: (dy) => tf.zerosLike(dy as tf.Tensor),
+    gradFunc: (dy) => tf.zerosLike(dy),
   }))(x);
 }
