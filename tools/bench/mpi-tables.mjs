@@ -48,7 +48,8 @@ const table = (head, rows) =>
 
 const millions = (/** @type {number} */ parameters) => `${parameters / 1e6} M`;
 const percent = (/** @type {number} */ fraction) => (100 * fraction).toFixed(0);
-const milliseconds = (/** @type {number} */ seconds) => (1000 * seconds).toPrecision(3).replace(/e.*/, '');
+const milliseconds = (/** @type {number} */ seconds) =>
+  seconds < 0.1 ? (1000 * seconds).toFixed(1) : (1000 * seconds).toFixed(0);
 
 /** Efficiency in % of training with a step of 1 s, without and with jitter. */
 function computedTable() {

@@ -63,7 +63,8 @@ function resultsOf(fabric, ranks, out, parametersOf, sentBytes) {
   const median = (/** @type {number[]} */ seconds) => quantile(seconds, 0.5);
   const [one, part] = timings.slice(0, calibration.length).map(([, seconds]) => median(seconds));
   const { rate, latency } = parametersOf(one / (2 * (ranks - 1)), part);
-  const total = timings.reduce((sum, [parameters]) => sum + parameters, 0);
+  // Each once more, before its repeats.
+  const total = timings.reduce((sum, [parameters, { length }]) => sum + parameters * (length + 1), 0);
   return timings.slice(calibration.length).map(([parameters, seconds]) => ({
     fabric,
     library,
@@ -75,7 +76,7 @@ function resultsOf(fabric, ranks, out, parametersOf, sentBytes) {
     modelSeconds: round(ringSeconds({ rate, latency }, ranks, parameters)),
     rate: round(rate),
     latency: round(latency),
-    ...(sentBytes && { sentBytes: Math.max(...sentBytes) / (total * (repeats + 1)) }),
+    ...(sentBytes && { sentBytes: round(Math.max(...sentBytes) / total) }),
     ...run(),
   }));
 }
@@ -154,11 +155,15 @@ for (const fabric of fabrics) {
   else fresh.push(...(fabric === 'shared' ? inSharedMemory() : await betweenHosts(Number(fabric.replace('gbit', '')))));
 }
 
+/** Of the rows. */
+const order = ['shared', '1gbit', '2.5gbit'];
 const file = new URL('results/mpi.json', import.meta.url);
 const keyOf = (/** @type {ExchangeResult} */ { fabric, library, ranks, parameters }) =>
   [fabric, library.split(' ')[0], ranks, parameters].join();
 /** @type {ExchangeResult[]} */
 const old = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
-const all = [...new Map([...old, ...fresh].map((result) => [keyOf(result), result])).values()];
+const all = [...new Map([...old, ...fresh].map((result) => [keyOf(result), result])).values()].toSorted(
+  (a, b) => order.indexOf(a.fabric) - order.indexOf(b.fabric) || a.ranks - b.ranks || a.parameters - b.parameters,
+);
 if (!values['dry-run']) writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
 console.log(writeMpiTables(values['dry-run'] ? fresh : all, { dryRun: values['dry-run'] }));
