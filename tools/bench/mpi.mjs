@@ -136,7 +136,7 @@ async function betweenHosts(gbits) {
     try {
       const { code, out, error } = await pair.run(launcher, programArgs);
       if (code !== 0) throw new Error(`${launcher.program} failed: ${error}`);
-      // The rate is that of the cable: nothing is fitted but the latency.
+      // The cable's rate is known: only the latency is measured.
       const rate = ((gbits * 1e9) / 8) * payloadFraction;
       results.push(...resultsOf(`${gbits}gbit`, 2, out, (latency) => ({ rate, latency }), pair.sentBytes()));
     } finally {

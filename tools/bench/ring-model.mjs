@@ -40,7 +40,7 @@ export function ringSeconds({ rate, latency }, ranks, parameters) {
 
 /**
  * Expected maximum of `n` independent samples of the standard normal distribution, from the integral of 1 - F(x)^n over
- * the positive and of -F(x)^n over the negative numbers, where F is the distribution function.
+ * the positive and of -F(x)^n over the negative numbers. F is the distribution function.
  *
  * @param {number} n
  */
@@ -67,8 +67,7 @@ export function expectedMaximum(n) {
  */
 
 /**
- * Fraction of the time in which ranks compute, in (0, 1]: images per second, divided by those of N ranks that exchange
- * nothing.
+ * Fraction of the time in which ranks compute, in (0, 1]: images per second, as a fraction of the rate without an exchange.
  *
  * @param {Training} training
  */
