@@ -7,7 +7,7 @@ import { resolveConfig } from '../config/resolve.js';
 import { UserError } from '../errors.js';
 import { createDenoiser, createNoiseSchedule } from '../setup/denoiser.js';
 import { continuousProcess } from '../setup/noise-process.js';
-import { createDenoiserSampler, pathOf } from './sampler.js';
+import { createDenoiserSampler, pathOf, samplingPath } from './sampler.js';
 
 const schedule = linearSchedule();
 const zero = rescaleZeroTerminalSnr(schedule);
@@ -109,5 +109,39 @@ describe('the sampler of a configuration', () => {
       contains,
     });
     await engine.dispose();
+  });
+});
+
+describe('the path in continuous time', () => {
+  const pathIn = (value: PartialConfig) => {
+    const config = resolveConfig([{ source: 'test', value }]);
+    return samplingPath({ config, noiseSchedule: createNoiseSchedule(config.diffusion) });
+  };
+
+  it('of a flow has the times of diffusers', () => {
+    // FlowMatchEulerDiscreteScheduler(shift=3).set_timesteps(sigmas=np.linspace(1, 1 / 4, 4)), diffusers 58eb52c
+    const path = { preset: 'mnist-flow', diffusion: { schedule: { shift: 3 } }, sampler: { steps: 4 } } as const;
+    expect(timesteps(pathIn(path)).slice(0, 4)).toBeAllClose([1000, 900, 750, 500], { rtol: 1e-6 });
+    const own = pathIn({ ...path, sampler: { steps: 2, path: { shift: 1 } } });
+    expect(own.levels.map(({ sigma }) => sigma)).toEqual([1, 0.5, 0]);
+  });
+
+  it("of EDM is diffusers' too, with c_noise", () => {
+    // EDMEulerScheduler(sigma_max=80).set_timesteps(4), diffusers 58eb52c
+    const { levels } = pathIn({ preset: 'mnist-edm2', sampler: { steps: 4 } });
+    expect(levels.map(({ sigma }) => sigma)).toBeAllClose([80, 9.723201751708984, 0.46997904777526855, 0.002, 0], {
+      rtol: 1e-6,
+    });
+    expect(timesteps({ levels: levels.slice(0, 4), initialScale: 80 })).toBeAllClose(
+      [1.0955066680908203, 0.56862872838974, -0.18876679241657257, -1.553652048110962],
+      { rtol: 1e-6 },
+    );
+    const narrow = pathIn({
+      preset: 'mnist-edm2',
+      diffusion: { schedule: { sigmaMax: 40 } },
+      sampler: { steps: 2, path: { sigmaMin: 0.01 } },
+    });
+    expect(narrow.levels.map(({ sigma }) => sigma)).toBeAllClose([40, 0.01, 0], { rtol: 1e-9 });
+    expect(narrow.initialScale).toBeCloseTo(40, 10);
   });
 });

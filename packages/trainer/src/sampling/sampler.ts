@@ -77,7 +77,10 @@ function ownOptions(sampler: SamplerPart): SamplerConfig {
 }
 
 /** The noise levels of a denoiser's sampler. */
-function samplingPath({ config: { sampler, diffusion }, noiseSchedule }: Denoiser): NoisePath {
+export function samplingPath({
+  config: { sampler, diffusion },
+  noiseSchedule,
+}: Pick<Denoiser, 'config' | 'noiseSchedule'>): NoisePath {
   const { path, steps } = sampler;
   const { schedule } = diffusion;
   if (schedule.type === 'flow') {
