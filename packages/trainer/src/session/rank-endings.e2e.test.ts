@@ -93,16 +93,20 @@ describe.skipIf(process.platform === 'win32')('SIGUSR2', () => {
 describe.each(mpiLaunchers())('under mpirun of $name, SIGUSR2', (launcher) => {
   const resume = [cli, 'train', '--resume', '--out'];
 
-  it.each([0, 1])('to rank %i saves and ends all with 140; the run resumes bit-identically', async (rank) => {
-    const stopped = launch(launcher, 2, [...signaling(rank, firstSave), cli, ...training('run')]);
-    const { code } = await stopped.ended;
-    expect(code).toBe(140);
-    expect(savedStep()).toBeLessThan(steps);
-    expect(readdirSync(join(folder, 'run'))).not.toContain('run.lock');
-    expect((await launch(launcher, 2, [...resume, join(folder, 'run')]).ended).code).toBe(0);
-    expect((await launch(launcher, 2, [cli, ...training('whole')]).ended).code).toBe(0);
-    expect(lastOf('run')).toEqual(lastOf('whole'));
-  });
+  it.each([0, 1])(
+    'to rank %i saves and ends all with 140; the run resumes bit-identically',
+    { timeout: 600_000 },
+    async (rank) => {
+      const stopped = launch(launcher, 2, [...signaling(rank, firstSave), cli, ...training('run')]);
+      const { code } = await stopped.ended;
+      expect(code).toBe(140);
+      expect(savedStep()).toBeLessThan(steps);
+      expect(readdirSync(join(folder, 'run'))).not.toContain('run.lock');
+      expect((await launch(launcher, 2, [...resume, join(folder, 'run')]).ended).code).toBe(0);
+      expect((await launch(launcher, 2, [cli, ...training('whole')]).ended).code).toBe(0);
+      expect(lastOf('run')).toEqual(lastOf('whole'));
+    },
+  );
 
   // Neither launcher forwards both without ending the ranks soon afterwards.
   const [signal, exitCode] = launcher.name === 'MPICH' ? (['SIGTERM', 143] as const) : (['SIGUSR2', 140] as const);
