@@ -1,28 +1,35 @@
-// The core of the trainer, which also runs in a browser: what it imports at run time, its packages included, is free of
-// Node. Only imports of types may lead elsewhere, since compiling removes them: this run does not see them.
+// What runs in a browser: the packages as the condition `browser` resolves them, and the trainer's core. What they import
+// at run time, other packages included, is free of Node. Only imports of types may lead elsewhere, since compiling removes
+// them: this run does not see them.
 const { builtinModules } = require('node:module');
 const { options } = require('./.dependency-cruiser.cjs');
+
+/** Entries of the packages in a browser. */
+const entries = ['ops', 'core', 'curriculum', 'optim', 'models']
+  .map((name) => `packages/${name}/src/index[.]ts`)
+  .concat(['files', 'jit', 'data', 'eval'].map((name) => `packages/${name}/src/browser[.]ts`))
+  .concat('packages/trainer/src/core[.]ts', 'packages/trainer/src/step/');
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     {
-      name: 'browser-core',
+      name: 'browser',
       severity: 'error',
-      comment: 'A browser runs the training step: no module of Node, no native module, no readers of files',
-      from: {
-        path: '^packages/trainer/src/(step/|setup/(optimizers|averages|denoiser|uncertainty)[.]ts$|config/schema[.]ts$)',
-        pathNot: '[.]test[.]ts$',
-      },
+      comment: 'A browser runs this: no module of Node, no native module, no readers of files',
+      from: { path: `^(${entries.join('|')})`, pathNot: '[.]test[.]ts$' },
       to: {
-        path: [
-          `^(node:)?(${builtinModules.join('|')})$`,
-          '(^|/)node_modules/(sharp|koffi|onnxruntime-node)/',
-          '^packages/(data|files)/src/index[.]ts$',
-        ],
+        path: [`^(node:)?(${builtinModules.join('|')})$`, '(^|/)node_modules/(sharp|koffi|onnxruntime-node|yauzl|tar)/'],
         reachable: true,
       },
     },
   ],
-  options: { ...options, tsPreCompilationDeps: false },
+  options: {
+    ...options,
+    tsPreCompilationDeps: false,
+    enhancedResolveOptions: {
+      ...options.enhancedResolveOptions,
+      conditionNames: ['browser', '@dm/source', 'import', 'default', 'types'],
+    },
+  },
 };

@@ -1,3 +1,3 @@
-import { library } from '../../tools/config/tsup.js';
+import { browserEntry, keepBrowser, library } from '../../tools/config/tsup.js';
 
-export default library();
+export default [library({ clean: keepBrowser }), browserEntry()];

@@ -12,3 +12,11 @@ export function library(options: Options = {}) {
     ...options,
   });
 }
+
+/** The build of the entry for browsers, `src/browser.ts`, next to that of `library({ clean: keepBrowser })`. */
+export function browserEntry() {
+  return library({ entry: ['src/browser.ts'], format: ['esm'], platform: 'browser', target: 'es2022', clean: false });
+}
+
+/** Leaves the entry for browsers, which is built at the same time, where it is. */
+export const keepBrowser = ['!browser.*'];

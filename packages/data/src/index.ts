@@ -37,12 +37,14 @@ export {
 } from './formats/decode-image.js';
 export { listImages, type ImageListing, type ListImagesOptions } from './image-files/list-images.js';
 export { limitNames, type DataLimits } from './limits.js';
-export { createMemoryDataset, type MemoryDatasetOptions } from './datasets/memory.js';
+export { createMemoryDataset } from './datasets/memory.js';
+export type { MemoryDatasetOptions } from './datasets/memory-dataset.js';
 export { openNpy, openNpz } from './datasets/npy.js';
 export { openShard, verifyShard } from './shard/open-shard.js';
 export { convertToShard, writeShard, type ShardContent } from './shard/write-shard.js';
 export type { ShardDescription } from './shard/format.js';
-export { cropDataset, type CropOptions } from './datasets/crop.js';
+export { cropDataset } from './datasets/crop.js';
+export type { CropOptions } from './datasets/cropped-dataset.js';
 export { describeDataset, type ChannelStatistics, type DatasetDescription } from './datasets/describe.js';
 export { batchIndices, epochOrder, type BatchOptions, type EpochOptions } from './batch/order.js';
 export { loadBatch, type LoadBatchOptions, type TrainingBatch } from './batch/load-batch.js';
@@ -50,14 +52,5 @@ export { cropOffsets, flipImages, horizontalFlips } from './batch/augment.js';
 export { toBytes, toFloat } from './batch/pixels.js';
 export { resampleImages, type ResampleFilter, type ResampleOptions } from './formats/resample.js';
 export { imageGrid, type ImageGridOptions } from './formats/image-grid.js';
-export {
-  formatNpy,
-  parseNpy,
-  parseNpz,
-  readNpy,
-  readNpz,
-  writeNpy,
-  writeNpz,
-  type NpyArray,
-  type NpyData,
-} from './formats/npy.js';
+export { formatNpy, parseNpy, type NpyArray, type NpyData } from './formats/npy.js';
+export { parseNpz, readNpy, readNpz, writeNpy, writeNpz } from './formats/npy-files.js';

@@ -24,7 +24,8 @@ export {
   type AtomicWriteOptions,
   type FileData,
 } from './write.js';
-export { maxJsonDepth, parseJson, readJsonFile, readJsonLines, type JsonLine } from './json.js';
+export { readJsonFile, readJsonLines, type JsonLine } from './json.js';
+export { maxJsonDepth, parseJson } from './parse-json.js';
 export { insideFolder, listFolder, makeFolder, removeIfEmpty, removeTree } from './folder.js';
 export { renameOver, type RenameSystem } from './rename.js';
 export { removeLeftovers } from './temporary.js';

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { maxJsonDepth, parseJson, readJsonFile, readJsonLines } from './json.js';
+import { readJsonFile, readJsonLines } from './json.js';
+import { maxJsonDepth, parseJson } from './parse-json.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'dm-json-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -15,6 +15,7 @@ export class TraceError extends DmError<'TRACE_FAILED'> {
  * Codes of `EngineError`:
  * - `RUNTIME_MISSING`: ONNX Runtime is not installed, or its library cannot be loaded.
  * - `RUNTIME_FAILED`: ONNX Runtime refused a graph or settings, or failed in a call.
+ * - `THREADS_UNAVAILABLE`: a page in a browser cannot have that many threads.
  * - `DEVICE_UNUSABLE`: the device does not work on this machine.
  * - `DEVICE_UNSUPPORTED`: the device lacks an operator that a program needs.
  * - `DEVICE_FAILED`: a computation or copy on the device failed, for example since the device was lost.
@@ -27,6 +28,7 @@ export class TraceError extends DmError<'TRACE_FAILED'> {
 export type EngineErrorCode =
   | 'RUNTIME_MISSING'
   | 'RUNTIME_FAILED'
+  | 'THREADS_UNAVAILABLE'
   | 'DEVICE_UNUSABLE'
   | 'DEVICE_UNSUPPORTED'
   | 'DEVICE_FAILED'

@@ -1,4 +1,5 @@
-export { openOnnxEngine, type OnnxEngineOptions } from './engine.js';
+export { openOnnxEngine } from './engine.js';
+export type { OnnxEngineOptions } from './onnx-engine.js';
 export { EngineError, type EngineErrorCode, TraceError } from './errors.js';
 export { dumpFiles, printGraph } from './inspect/dump.js';
 export { exportOnnx, type ExportOnnxOptions, type OnnxInput } from './export/export-onnx.js';
@@ -9,6 +10,7 @@ export { encodeModel, type OnnxModel } from './onnx/proto.js';
 export { type NodeCall, parseProfile, type SessionCall } from './inspect/profile.js';
 export { optimize } from './passes/pipeline.js';
 export { findRuntimeLibrary, type Platform, type RuntimeLibrary } from './runtime/c-api/find-library.js';
-export { createJavaScriptRuntime, type OnnxRuntimeModule } from './runtime/javascript.js';
+export type { OnnxRuntimeModule } from './runtime/javascript.js';
+export { createJavaScriptRuntime } from './runtime/node-javascript.js';
 export { type Device, devices, type Runtime } from './runtime/runtime.js';
 export { trace } from './trace/trace.js';

@@ -1,14 +1,6 @@
-import { createHash } from 'node:crypto';
-import type { Dataset, ImageBatch } from '../dataset.js';
-import { cropImages } from '../batch/crop-images.js';
-import { DataError } from '../errors.js';
-
-export interface CropOptions {
-  /** Side of the square crop, at most the shorter side of the images. */
-  readonly size: number;
-  /** `center`; or `random`, at another position each time an example is used in training. */
-  readonly at: 'center' | 'random';
-}
+import type { Dataset } from '../dataset.js';
+import { sha256 } from '../sha256.js';
+import { croppedDataset, type CropOptions } from './cropped-dataset.js';
 
 /**
  * Crops the images of a dataset to [size, size, C]. `read` crops the center; `at: 'random'` adds `readCrops`, which
@@ -16,34 +8,6 @@ export interface CropOptions {
  * parts of the images.
  * @throws {DataError} if size is not an integer from 1 to the shorter side of the images
  */
-export function cropDataset(dataset: Dataset, { size, at }: CropOptions): Dataset {
-  const [height, width, channels] = dataset.shape;
-  if (!Number.isInteger(size) || size < 1 || size > Math.min(height, width)) {
-    throw new DataError(
-      `${dataset.name}: a crop of ${size} out of ${height}x${width} images; it must be an integer from 1 to ` +
-        `${Math.min(height, width)}.`,
-      { code: 'DATA_OPTION' },
-    );
-  }
-  const readCrops = async (indices: ArrayLike<number>, offsets: ArrayLike<number>): Promise<ImageBatch> => {
-    const batch = await dataset.read(indices);
-    return { ...batch, images: cropImages(batch.images, dataset.shape, size, offsets) };
-  };
-  // Half of the free rows (columns) above (left), rounded down.
-  const middle = (free: number): number => Math.floor(free / 2) / (free + 1);
-  const center = [middle(height - size), middle(width - size)] as const;
-  return {
-    ...dataset,
-    shape: [size, size, channels],
-    hash: async () =>
-      createHash('sha256')
-        .update(`${await dataset.hash()} crop ${size}`)
-        .digest('hex'),
-    read: (indices) =>
-      readCrops(
-        indices,
-        Array.from({ length: 2 * indices.length }, (_, i) => center[(i % 2) as 0 | 1]),
-      ),
-    ...(at === 'random' && { readCrops }),
-  };
+export function cropDataset(dataset: Dataset, options: CropOptions): Dataset {
+  return croppedDataset(dataset, options, sha256);
 }

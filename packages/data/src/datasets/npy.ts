@@ -10,10 +10,10 @@ import {
   NPY_PREFIX_BYTES,
   npyHeaderBytes,
   parseNpyHeader,
-  readNpz,
   type NpyArray,
   type NpyHeader,
 } from '../formats/npy.js';
+import { readNpz } from '../formats/npy-files.js';
 import { readRawImages } from '../io/raw-images.js';
 
 const IMAGE_NAMES = ['images', 'x', 'arr_0'];

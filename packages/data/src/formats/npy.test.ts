@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { describe, expect, it, vi } from 'vitest';
 import { createMemoryDataset } from '../datasets/memory.js';
-import { formatNpy, parseNpy, parseNpz, readNpz, writeNpy, writeNpz, type NpyData } from './npy.js';
+import { formatNpy, parseNpy, type NpyData } from './npy.js';
+import { parseNpz, readNpz, writeNpy, writeNpz } from './npy-files.js';
 import { openDataset } from '../datasets/open-dataset.js';
 
 // Written by NumPy 2.4.6; the header is 128 bytes, 118 of them text.

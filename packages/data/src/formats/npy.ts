@@ -1,9 +1,4 @@
-import { atomicWriteFile } from '@dm/files';
-import { zipSync } from 'fflate';
 import { DataError } from '../errors.js';
-import { readBytes } from '../io/read-file.js';
-import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
-import { listZipBytes, readZipEntryBytes } from './zip.js';
 
 // NumPy's format, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Own implementation because
 // npyjs 1.2.0 does not check the shape against the number of bytes, and aligns the data to 8 bytes instead of 64.
@@ -54,40 +49,6 @@ const MAX_HEADER_BYTES = 10_000;
 const MAX_DIMENSIONS = 64;
 const HEADER =
   /^\{\s*'descr'\s*:\s*'([^']*)'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*'shape'\s*:\s*\(([\d\s,]*)\)\s*(?:,\s*)?\}\s*\n$/;
-
-/**
- * Reads a .npy file.
- * @throws {DataError} if the file is missing, damaged, or unsupported; the message names it
- */
-export async function readNpy(path: string): Promise<NpyArray> {
-  return parseNpy(await readBytes(path), path);
-}
-
-/**
- * Writes a .npy file.
- * @throws {RangeError} if the shape does not fit the data
- */
-export async function writeNpy(path: string, array: NpyArray): Promise<void> {
-  atomicWriteFile(path, formatNpy(array));
-}
-
-/**
- * Reads the arrays of a .npz file by name (without `.npy`).
- * @throws {DataError} if the file is missing, damaged, or unsupported, or its arrays together have more than
- * `limits.maxUnpackedBytes`; the message names it
- */
-export async function readNpz(path: string, limits: Partial<DataLimits> = {}): Promise<Record<string, NpyArray>> {
-  return parseNpz(await readBytes(path), path, limits);
-}
-
-/** The date of each entry, as NumPy writes it (midnight in local time, which is what zip stores): equal arrays, equal files. */
-const zipEpoch = new Date(1980, 0, 1);
-
-/** Writes a .npz file, uncompressed as `numpy.savez`. */
-export async function writeNpz(path: string, arrays: Readonly<Record<string, NpyArray>>): Promise<void> {
-  const entries = Object.entries(arrays).map(([name, array]) => [`${name}.npy`, formatNpy(array)] as const);
-  atomicWriteFile(path, zipSync(Object.fromEntries(entries), { level: 0, mtime: zipEpoch }));
-}
 
 /** Header of a .npy file. */
 export interface NpyHeader {
@@ -203,34 +164,6 @@ export function formatNpy(array: NpyArray): Uint8Array {
   bytes.set(new TextEncoder().encode(`${text.padEnd(dataStart - prefix - 1)}\n`), prefix);
   bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), dataStart);
   return bytes;
-}
-
-/**
- * Parses a .npz file, checking the CRC-32 of each entry; `source` names it in errors.
- * @throws {DataError} if the archive is damaged, contains a file that is not a .npy, or unpacks to more than
- * `limits.maxUnpackedBytes`
- */
-export async function parseNpz(
-  bytes: Uint8Array,
-  source: string,
-  limits: Partial<DataLimits> = {},
-): Promise<Record<string, NpyArray>> {
-  const arrays = new Map<string, NpyArray>();
-  const resolved = resolveLimits(limits, bytes.length);
-  const entries = await listZipBytes(bytes, source, resolved);
-  const unpacked = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-  checkLimit(`${source}: unpacked bytes of all arrays`, unpacked, resolved, 'maxUnpackedBytes');
-  for (const entry of entries) {
-    const { name } = entry;
-    if (!name.endsWith('.npy')) throw new DataError(`${source}: contains ${name}, which is not a .npy file.`);
-    const key = name.slice(0, -4);
-    // Assigning this name to a plain object would change its prototype.
-    if (key === '__proto__' || arrays.has(key)) {
-      throw new DataError(`${source}: the name ${name} is not allowed, or occurs twice.`);
-    }
-    arrays.set(key, parseNpy(await readZipEntryBytes(bytes, source, entry), `${source}/${name}`));
-  }
-  return Object.fromEntries(arrays);
 }
 
 function parseShape(dims: string, source: string): number[] {

@@ -1,7 +1,7 @@
 // Against Pillow 12.3: tools/parity/resample_fixture.py.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseNpz } from './npy.js';
+import { parseNpz } from './npy-files.js';
 import { resampleImages, type ResampleFilter } from './resample.js';
 import { formulaImage } from '../testing/formula-image.js';
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openDataset, type OpenDatasetOptions } from '../datasets/open-dataset.js';
 import { DataError } from '../errors.js';
 import type { ImageResize } from '../formats/decode-image.js';
-import { parseNpz } from '../formats/npy.js';
+import { parseNpz } from '../formats/npy-files.js';
 import { formulaImage } from '../testing/formula-image.js';
 
 const fixture = await parseNpz(

@@ -5,7 +5,8 @@ import { atomicWriteFileAsync, FileError, makeFolder } from '@dm/files';
 import type { Dataset } from '../dataset.js';
 import { DataError } from '../errors.js';
 import { checkLabels, imageBytes } from '../checks.js';
-import { createContentHash, labelBytes } from '../content-hash.js';
+import { createContentHash } from '../content-hash.js';
+import { labelBytes } from '../label-bytes.js';
 import { formatShard, PREAMBLE_BYTES, type ShardDescription } from './format.js';
 
 export interface ShardContent {

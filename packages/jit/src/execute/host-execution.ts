@@ -2,7 +2,7 @@ import type { Arrays, StateHandle } from '@dm/ops';
 import type { CompilerOptions, Specialization } from '../compile.js';
 import type { RuntimeSession } from '../runtime/runtime.js';
 import { isShareable, SharedMemory } from '../update/shared-memory.js';
-import { openUpdateThreads, type UpdateThreads } from '../update/threads.js';
+import type { OpenUpdateThreads, UpdateThreads } from '../update/threads.js';
 import type { WasmModule } from '../update/wasm-api.js';
 import { Binding } from './bound-step.js';
 import type { Execution, Step } from './execution.js';
@@ -12,11 +12,15 @@ import { OnnxStateHandle } from './state.js';
 export class HostExecution implements Execution<RuntimeSession, OnnxStateHandle> {
   private readonly threads = new Set<UpdateThreads>();
 
-  /** `owner` is the engine; `threadCount` is the number of threads that run an update. */
+  /**
+   * `owner` is the engine; `threadCount` is the number of threads that run an update. `openThreads` is needed if the
+   * compiler puts states into shared memory.
+   */
   constructor(
     private readonly owner: object,
     readonly compiler: CompilerOptions<RuntimeSession>,
     private readonly threadCount: number,
+    private readonly openThreads: OpenUpdateThreads | undefined,
   ) {}
 
   async load(arrays: Arrays): Promise<OnnxStateHandle> {
@@ -39,7 +43,7 @@ export class HostExecution implements Execution<RuntimeSession, OnnxStateHandle>
 
   /** Threads for updates, until the program or the state is disposed of. */
   private async start(module: WasmModule, state: OnnxStateHandle): Promise<UpdateThreads> {
-    const threads = await openUpdateThreads(module, state.shared!.memory, this.threadCount);
+    const threads = await this.openThreads!(module, state.shared!.memory, this.threadCount);
     this.threads.add(threads);
     state.onDispose(() => {
       this.threads.delete(threads);

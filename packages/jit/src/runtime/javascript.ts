@@ -4,8 +4,6 @@
  */
 import type { NdArray } from '@dm/ops';
 import type { InferenceSession, Tensor as OrtTensor, TypedTensor } from 'onnxruntime-common';
-import { disableBindingEvents } from './c-api/runtime.js';
-import { isNode } from './processors.js';
 import {
   DISABLED_DEVICE_OPTIMIZERS,
   DISABLED_OPTIMIZERS,
@@ -13,7 +11,6 @@ import {
   type RuntimeSessionOptions,
   SPIN_DURATION_US,
 } from './runtime.js';
-import { disableTelemetry, isTelemetryWanted } from './telemetry.js';
 
 /** The exports of onnxruntime-node and onnxruntime-web that are used. */
 export interface OnnxRuntimeModule {
@@ -21,16 +18,35 @@ export interface OnnxRuntimeModule {
     create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
   };
   readonly Tensor: new (type: string, data: NdArray['data'], dims: readonly number[]) => OrtTensor;
+  readonly env?: {
+    readonly versions?: { readonly node?: string; readonly web?: string; readonly common?: string };
+    /** onnxruntime-web starts so many threads with its first session. */
+    readonly wasm?: { numThreads?: number };
+    readonly webgpu?: { readonly device?: unknown };
+  };
 }
 
-/** Creates a runtime from such a module; `name` is shown in the engine's `info`. */
-export function createJavaScriptRuntime({ InferenceSession, Tensor }: OnnxRuntimeModule, name: string): Runtime {
+/** The version of a module. */
+export function moduleVersion({ env }: OnnxRuntimeModule): string {
+  const versions = env?.versions ?? {};
+  return versions.node ?? versions.web ?? versions.common ?? 'of unknown version';
+}
+
+/**
+ * Creates a runtime from such a module; `name` is shown in the engine's `info`. `prepare` is awaited before each session
+ * is created.
+ */
+export function javaScriptRuntime(
+  { InferenceSession, Tensor }: OnnxRuntimeModule,
+  name: string,
+  prepare?: () => Promise<void>,
+): Runtime {
   return {
     name,
     // Node-API, through which the binding reads arrays, does not accept shared memory.
     sharedArrays: false,
     async createSession(model, settings) {
-      if (isNode) await silenceBinding();
+      await prepare?.();
       const session = await InferenceSession.create(model, sessionOptions(settings));
       return {
         bind(inputs, outputs) {
@@ -55,20 +71,10 @@ export function createJavaScriptRuntime({ InferenceSession, Tensor }: OnnxRuntim
   };
 }
 
-/** Turns the binding's telemetry off. The binding creates its environment with its first session. */
-async function silenceBinding(): Promise<void> {
-  await disableTelemetry();
-  if (process.platform !== 'win32' || isTelemetryWanted()) return;
-  try {
-    await disableBindingEvents(); // in the environment of the library that the binding uses
-  } catch {
-    // Without koffi, the system's own settings decide about events (see the README).
-  }
-}
-
 const LOG_FATAL = 4;
 
-function sessionOptions({ device, threads, deviceOnly, profilePrefix }: RuntimeSessionOptions) {
+/** The session options of onnxruntime-node and onnxruntime-web. */
+export function sessionOptions({ device, threads, deviceOnly, profilePrefix }: RuntimeSessionOptions) {
   return {
     executionProviders: [device],
     executionMode: 'sequential',

@@ -1,22 +1,31 @@
-/** Chooses the runtime of an engine that was not given one. */
+/** Chooses the runtime of an engine in Node that was not given one. */
 import { EngineError } from '../errors.js';
 import { checkPlatform, currentPlatform } from './c-api/find-library.js';
 import { openDeviceRuntime } from './c-api/device.js';
 import { openCApiRuntime } from './c-api/runtime.js';
-import { createJavaScriptRuntime, type OnnxRuntimeModule } from './javascript.js';
-import { isNode } from './processors.js';
+import { moduleVersion, type OnnxRuntimeModule } from './javascript.js';
+import { createJavaScriptRuntime } from './node-javascript.js';
 import type { Device, DeviceRuntime, Runtime } from './runtime.js';
 import { unusableDevice } from './unusable-device.js';
 
 /**
- * In Node, the C API of ONNX Runtime's library; elsewhere onnxruntime-web. If the C API is unavailable and
+ * A runtime on the module `ort`, if given; otherwise the C API of ONNX Runtime's library. If that is unavailable and
  * onnxruntime-node is installed, its JavaScript API is used for the CPU; it is slower and needs more memory, and the
  * runtime's name states the reason. Other devices need the C API: the JavaScript API can neither keep state on a device
  * nor run without blocking the process.
  * @throws {EngineError} naming the package to install, or another engine if the platform has no library
  */
-export async function openRuntime(device: Device): Promise<Runtime | DeviceRuntime> {
-  if (!isNode) return javascriptApi('onnxruntime-web', 'web');
+export async function openRuntime(device: Device, ort?: OnnxRuntimeModule): Promise<Runtime | DeviceRuntime> {
+  if (ort !== undefined) {
+    if (device !== 'cpu') {
+      throw new EngineError(
+        'DEVICE_UNUSABLE',
+        `The device "${device}" does not work with the option "ort" in Node: the module computes on "cpu" only. Leave ` +
+          'out "ort".',
+      );
+    }
+    return createJavaScriptRuntime(ort, `ONNX Runtime ${moduleVersion(ort)}, JavaScript API`);
+  }
   checkPlatform(await currentPlatform());
   if (device !== 'cpu') {
     try {
@@ -28,21 +37,19 @@ export async function openRuntime(device: Device): Promise<Runtime | DeviceRunti
   try {
     return await openCApiRuntime();
   } catch (error) {
-    const runtime = await javascriptApi('onnxruntime-node', 'node').catch(() => undefined);
+    const runtime = await onnxruntimeNode().catch(() => undefined);
     if (runtime === undefined) throw error;
     const reason = error instanceof Error ? error.message.split('\n')[0]! : String(error);
     return { ...runtime, name: `${runtime.name} (C API unavailable: ${reason})` };
   }
 }
 
-async function javascriptApi(name: string, versionKey: string): Promise<Runtime> {
-  type Module = OnnxRuntimeModule & { env?: { versions?: Record<string, string> } };
+async function onnxruntimeNode(): Promise<Runtime> {
+  const name = 'onnxruntime-node';
   try {
-    const imported = (await import(name)) as { default?: Module } & Module;
+    const imported = (await import(name)) as { default?: OnnxRuntimeModule } & OnnxRuntimeModule;
     const module = imported.default ?? imported;
-    const versions = module.env?.versions ?? {};
-    const version = versions[versionKey] ?? versions['common'] ?? 'of unknown version';
-    return createJavaScriptRuntime(module, `${name} ${version}, JavaScript API`);
+    return createJavaScriptRuntime(module, `${name} ${moduleVersion(module)}, JavaScript API`);
   } catch (cause) {
     throw new EngineError(
       'RUNTIME_MISSING',

@@ -1,15 +1,11 @@
-/** Detects Node and the processors available to this process. */
-
-/** Whether this is Node, with its threads, rather than a browser. */
-export const isNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
+/** Detects the processors available to this process. */
 
 /**
  * Default number of threads: one per physical core available to this process; one per logical processor if the cores
- * are unknown; undefined in a browser. In Node the runtime always gets a number: by default it uses all cores of the
+ * are unknown. The runtime always gets a number: by default it uses all cores of the
  * machine and pins a thread to each, whatever this process has been bound to.
  */
-export async function defaultThreads(): Promise<number | undefined> {
-  if (!isNode) return undefined;
+export async function defaultThreads(): Promise<number> {
   const [{ availableParallelism }, { readFileSync }] = await Promise.all([import('node:os'), import('node:fs')]);
   const processors = availableParallelism();
   if (process.platform !== 'linux') return processors;

@@ -105,6 +105,8 @@ export interface DeviceMemory {
 export interface DeviceRuntime {
   /** The runtime, its version, and its API, as in `Runtime`. */
   readonly name: string;
+  /** What its devices need, for the error about one that does not work. Default: what they need in Node. */
+  readonly deviceHint?: string;
   /** Rejects with the runtime's message if it has no such device. */
   openDevice(device: Device): Promise<DeviceMemory>;
 }

@@ -12,6 +12,9 @@ export interface UpdateThreads {
   dispose(): void;
 }
 
+/** Starts `count` threads. */
+export type OpenUpdateThreads = (module: WasmModule, memory: WasmMemory, count: number) => Promise<UpdateThreads>;
+
 /**
  * The code of a thread: it answers each call when it is done. A string, so that it needs no separate file in the
  * package.
@@ -25,7 +28,7 @@ parentPort.on('message', (args) => {
 });`;
 
 /** Starts `count` threads. They do not keep the process alive while they wait. */
-export async function openUpdateThreads(module: WasmModule, memory: WasmMemory, count: number): Promise<UpdateThreads> {
+export const openUpdateThreads: OpenUpdateThreads = async (module, memory, count) => {
   const { Worker } = await import('node:worker_threads');
   const workers = Array.from({ length: count }, () => {
     const worker = new Worker(program, { eval: true, workerData: { module, memory } });
@@ -39,7 +42,7 @@ export async function openUpdateThreads(module: WasmModule, memory: WasmMemory, 
     },
     dispose: () => workers.forEach((worker) => void worker.terminate()),
   };
-}
+};
 
 /** Splits `bytes` into up to `count` ranges [begin, end) of whole 16-byte lanes. */
 function parts(bytes: number, count: number): [begin: number, end: number][] {

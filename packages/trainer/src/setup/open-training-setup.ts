@@ -1,5 +1,5 @@
 /** Training setups for data sets on disk. */
-import { DataError, loadBatch, openDataset, type Dataset, type Split } from '@dm/data';
+import { DataError, openDataset, type Dataset, type Split } from '@dm/data';
 import type { Engine } from '@dm/ops';
 import type { TrainingHistory } from '../config/saved-config.js';
 import type { Config } from '../config/schema.js';
@@ -7,9 +7,10 @@ import { environment } from '../machine/environment.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { UserError } from '../errors.js';
 import { checkSampleMemory, checkTrainingMemory, estimateMemory } from './memory.js';
+import { batchSource } from './batch-source.js';
 import { alone, type Group } from './group.js';
 import { inPhase, type OnPhase } from './phases.js';
-import { createTrainingSetup, type BatchSource, type TrainingSetup } from './training-setup.js';
+import { createTrainingSetup, type TrainingSetup } from './training-setup.js';
 
 /** A setup, and the data set that its batches are read from. */
 export interface OpenedTrainingSetup extends TrainingSetup {
@@ -29,12 +30,6 @@ export function openData(
     skipBad,
     ...(crop !== null && { crop }),
   });
-}
-
-/** Batches of `dataset`, reshuffled every epoch (`loadBatch`). */
-export function batchSource(dataset: Dataset): BatchSource {
-  const { name, shape, classes } = dataset;
-  return { name, shape, classes, read: (request) => loadBatch(dataset, request) };
 }
 
 export interface OpenTrainingSetupOptions {

@@ -22,7 +22,7 @@ import type {
   DeviceTensors,
   RuntimeSessionOptions,
 } from '../runtime.js';
-import { onDevice } from './device-queue.js';
+import { onDevice } from '../device-queue.js';
 import { findBindingLibrary, findRuntimeLibrary } from './find-library.js';
 import type { Library } from './library.js';
 import { withoutNativeNoise } from './native-output.js';

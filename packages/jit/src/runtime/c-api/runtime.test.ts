@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { encodeModel, type OnnxModel } from '../../onnx/proto.js';
 import { floats, given } from '../../testing.js';
 import { emptyArray } from '../arrays.js';
-import { createJavaScriptRuntime } from '../javascript.js';
+import { createJavaScriptRuntime } from '../node-javascript.js';
 import { openCApiRuntime } from './runtime.js';
 
 /** y = x w and total = sum of y, for square matrices of `size`. */
