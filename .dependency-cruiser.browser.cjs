@@ -19,7 +19,10 @@ module.exports = {
       comment: 'A browser runs this: no module of Node, no native module, no readers of files',
       from: { path: `^(${entries.join('|')})`, pathNot: '[.]test[.]ts$' },
       to: {
-        path: [`^(node:)?(${builtinModules.join('|')})$`, '(^|/)node_modules/(sharp|koffi|onnxruntime-node|yauzl|tar)/'],
+        path: [
+          `^(node:)?(${builtinModules.join('|')})$`,
+          '(^|/)node_modules/(sharp|koffi|onnxruntime-node|yauzl|tar)/',
+        ],
         reachable: true,
       },
     },

@@ -8,9 +8,12 @@ import type { Sha256 } from './sha256.js';
 const sha256: Sha256 = async (parts) => {
   const { crypto } = globalThis as { readonly crypto?: { readonly subtle?: typeof globalThis.crypto.subtle } };
   if (crypto?.subtle === undefined) {
-    throw new DataError('A dataset is identified by its SHA-256, which this page cannot compute: serve it over https.', {
-      code: 'DATA_UNSUPPORTED',
-    });
+    throw new DataError(
+      'A dataset is identified by its SHA-256, which this page cannot compute: serve it over https.',
+      {
+        code: 'DATA_UNSUPPORTED',
+      },
+    );
   }
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let end = 0;

@@ -17,7 +17,8 @@ const browser: Platform = {
     }
     const name = `onnxruntime-web ${moduleVersion(ort)}`;
     if (device === 'cpu') return javaScriptRuntime(ort, name);
-    if (device !== 'webgpu') throw unusableDevice(device, new Error('browsers do not have it'), 'Use "cpu" or "webgpu".');
+    if (device !== 'webgpu')
+      throw unusableDevice(device, new Error('browsers do not have it'), 'Use "cpu" or "webgpu".');
     if (!isWebGpuModule(ort)) {
       throw unusableDevice(device, new Error('this build of onnxruntime-web does not support it'), webGpuHint);
     }

@@ -110,7 +110,8 @@ export async function openEngineOn(platform: Platform, options: OnnxEngineOption
     }
     return new OnnxEngine(infoOf(0), observer, onDevice(memory, observed), () => memory.release());
   }
-  if (device !== 'cpu') await checkDevice(new OnnxEngine(infoOf(0), {}, onHost(runtime, settings, 0, platform)), device);
+  if (device !== 'cpu')
+    await checkDevice(new OnnxEngine(infoOf(0), {}, onHost(runtime, settings, 0, platform)), device);
   const block = convolutions === 'plain' || device !== 'cpu' ? 0 : await probeBlockSize(runtime);
   return new OnnxEngine(infoOf(block), observer, onHost(runtime, observed, block, platform));
 }

@@ -24,7 +24,9 @@ export async function fromPretrained(
   folder: string,
 ): Promise<{ readonly model: Model; readonly params: Record<string, Float32NdArray> }> {
   const module = '@dm/files'; // a variable, so that bundlers for browsers do not resolve the import
-  const { listFolder, readRegularFileAsync } = (await import(/* @vite-ignore */ module)) as typeof files;
+  const { listFolder, readRegularFileAsync } = (await import(
+    /* @vite-ignore */ /* webpackIgnore: true */ module
+  )) as typeof files;
   const read = (name: string) => readRegularFileAsync(`${folder}/${name}`, { maxBytes: Infinity });
   const text = async (name: string) => new TextDecoder().decode(await read(name));
   const config = parseConfig(await text('config.json'), `${folder}/config.json`);

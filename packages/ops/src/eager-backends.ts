@@ -93,12 +93,11 @@ function givenFolder(name: EagerName): string | undefined {
 /** A local package may bring its own copy of tfjs-core: all copies in a process share one global engine. */
 async function importPackage(name: EagerName): Promise<unknown> {
   const folder = givenFolder(name);
-  if (folder === undefined) return import(/* @vite-ignore */ eagerBackends[name].package);
+  if (folder === undefined) return import(/* @vite-ignore */ /* webpackIgnore: true */ eagerBackends[name].package);
   const modules = ['node:module', 'node:path']; // variables, so that bundlers for browsers do not resolve the imports
-  const [module, path] = (await Promise.all(modules.map((each) => import(/* @vite-ignore */ each)))) as [
-    typeof NodeModule,
-    typeof NodePath,
-  ];
+  const [module, path] = (await Promise.all(
+    modules.map((each) => import(/* @vite-ignore */ /* webpackIgnore: true */ each)),
+  )) as [typeof NodeModule, typeof NodePath];
   const absolute = path.resolve(folder);
   return module.createRequire(path.join(absolute, 'package.json'))(absolute) as unknown;
 }
@@ -154,6 +153,8 @@ function loadError(name: EagerName, cause: unknown, folder: string | undefined):
 /** tfjs-node 4.22 calls `util.isNullOrUndefined`, which Node 23 removed. */
 async function restoreIsNullOrUndefined(): Promise<void> {
   const module = 'node:util'; // a variable, so that bundlers for browsers do not resolve the import
-  const { default: util } = (await import(/* @vite-ignore */ module)) as { default: Record<string, unknown> };
+  const { default: util } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ module)) as {
+    default: Record<string, unknown>;
+  };
   util['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
 }

@@ -30,8 +30,7 @@ export function croppedDataset(dataset: Dataset, { size, at }: CropOptions, sha2
   return {
     ...dataset,
     shape: [size, size, channels],
-    hash: async () =>
-sha256([new TextEncoder().encode(`${await dataset.hash()} crop ${size}`)]),
+    hash: async () => sha256([new TextEncoder().encode(`${await dataset.hash()} crop ${size}`)]),
     read: (indices) =>
       readCrops(
         indices,

@@ -6,13 +6,7 @@ import { toLabels } from '../checks.js';
 import { createContentHash } from '../content-hash.js';
 import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { createMemoryDataset } from './memory.js';
-import {
-  NPY_PREFIX_BYTES,
-  npyHeaderBytes,
-  parseNpyHeader,
-  type NpyArray,
-  type NpyHeader,
-} from '../formats/npy.js';
+import { NPY_PREFIX_BYTES, npyHeaderBytes, parseNpyHeader, type NpyArray, type NpyHeader } from '../formats/npy.js';
 import { readNpz } from '../formats/npy-files.js';
 import { readRawImages } from '../io/raw-images.js';
 

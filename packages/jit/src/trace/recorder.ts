@@ -12,6 +12,7 @@ import {
   type Value,
 } from '../graph/graph.js';
 import { kernels } from '../lower/index.js';
+import { tfjsKernels } from './kernel-names.js';
 
 /** TF.js backend on which programs are traced: each kernel call becomes a node of the current graph. */
 export const RECORDER = 'dm-recorder';
@@ -157,8 +158,7 @@ export function recorder(): RecorderBackend {
 
 /** All kernels that TF.js names, with or without a lowering, and the kernels of @dm/ops. */
 export function kernelNames(): string[] {
-  const exported = Object.entries(tf).filter(([key, value]) => /^[_A-Z]/.test(key) && key === value);
-  return [...new Set([...Object.keys(kernels), ...exported.map(([key]) => key)])].toSorted();
+  return [...new Set([...Object.keys(kernels), ...tfjsKernels])].toSorted();
 }
 
 interface TfKernelCall {

@@ -2,6 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import type { Program } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
+import { tfjsKernels } from './kernel-names.js';
 import { trace } from './trace.js';
 
 const double: Program = (_state, { x }) => ({ outputs: { y: tf.mul(x!, 2) } });
@@ -23,4 +24,9 @@ describe('the TF.js backend after a trace', () => {
     expect(tf.getBackend()).toBe('cpu');
     expect(traceOps()).toContain('Multiply');
   });
+});
+
+it('knows all kernels that TF.js exports', () => {
+  const exported = Object.entries(tf).filter(([key, value]) => /^[_A-Z]/.test(key) && key === value);
+  expect(exported.map(([key]) => key).toSorted()).toEqual([...tfjsKernels].toSorted());
 });

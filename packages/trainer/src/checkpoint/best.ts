@@ -1,7 +1,7 @@
 /** `checkpoints/best.json`, which names the checkpoint with the best metric so far. That checkpoint is never pruned. */
 import { FileError, fileKind, readJsonFile, removeTree } from '@dm/files';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { checkValue } from '../files/check-value.js';
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { FileError, parseJson } from '@dm/files';
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf, UserError } from '../errors.js';
 import { firstProblem } from '../files/check-value.js';
 

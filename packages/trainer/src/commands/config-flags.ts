@@ -1,6 +1,6 @@
 /** Flags that set a configuration field. The schema holds their descriptions and validates their values. */
 import type { Command } from 'commander';
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from '../config/schema.js';
 import { configFile } from '../config/config-file.js';
 import { objectives } from '../config/objectives.js';

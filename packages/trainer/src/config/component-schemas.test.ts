@@ -1,7 +1,7 @@
 // The options of models and timestep schedules in the schema, compared with the packages that define them.
 import { createTimestepSchedule, timestepScheduleDefaults, type TimestepScheduleName } from '@dm/curriculum';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { UserError } from '../errors.js';
 import { curriculumSchema } from './curriculum-schema.js';
 import { modelSchema } from './model-schema.js';

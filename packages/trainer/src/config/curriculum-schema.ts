@@ -6,7 +6,7 @@ import {
   type TimestepScheduleName,
   type TimestepScheduleOptions,
 } from '@dm/curriculum';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A schema for each option of a schedule. */
 type FieldsOf<N extends TimestepScheduleName> = Readonly<Record<keyof TimestepScheduleOptions<N>, z.core.$ZodType>>;

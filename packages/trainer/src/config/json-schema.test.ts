@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { configJsonSchema } from './json-schema.js';
 import { presets } from './presets.js';
 

@@ -1,5 +1,5 @@
 /** JSON Schema of configuration files, with which editors complete and validate them. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { configSchema } from './schema.js';
 import { commonFields, fieldOf, typesOf } from './schema-fields.js';
 import { defaultPreset, presets } from './presets.js';

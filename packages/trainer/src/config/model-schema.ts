@@ -9,7 +9,7 @@ import {
   type UNet2DConfig,
   type UViTConfig,
 } from '@dm/models';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The fields of a class's configuration, without notes such as `_class_name`. */
 type FieldsOf<C> = Readonly<Record<Exclude<keyof C, `_${string}`>, z.core.$ZodType>>;

@@ -1,6 +1,6 @@
 /** The optimizer part of a configuration. */
 import { muonLrAdjustments } from '@dm/optim';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Parameter groups, as defined by `parameterLayout` of @dm/models. */
 export const decayGroups = ['matrix', 'vector', 'embedding'] as const;

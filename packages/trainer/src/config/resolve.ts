@@ -1,7 +1,7 @@
 /** Merges a preset, files and flags into one complete, valid configuration. */
 import { maxJsonDepth, parseJson } from '@dm/files';
 import { ConfigError } from '@dm/models';
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf, problemLines, UserError } from '../errors.js';
 import { isObject, type Json } from './json.js';
 import { isNote } from './model-schema.js';

@@ -1,6 +1,6 @@
 /** The sampler part of a configuration. */
 import { ddpmVariances, spacings } from '@dm/core';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const positive = z.number().positive();
 const nonNegative = z.number().min(0);

@@ -1,5 +1,5 @@
 /** The saved configuration of a run, and the hash that identifies it. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { checkValue } from '../files/check-value.js';
 import { sha256 } from '../files/hash.js';

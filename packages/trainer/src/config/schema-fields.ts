@@ -1,5 +1,5 @@
 /** Introspection of the configuration schema: its fields, and the types of its components. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * The object schemas within `schema`: one per type of a component, one for a plain object, otherwise none.

@@ -1,5 +1,5 @@
 /** The configuration of a run: one schema for configuration files, presets, flags and the TypeScript API. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { curriculumSchema } from './curriculum-schema.js';
 import { modelSchema } from './model-schema.js';
 import {

@@ -1,7 +1,7 @@
 /** Reads the results.json files of the experiments: experiments/<name>/results/<configuration>/. */
 import { fileKind, insideFolder, listFolder, readJsonFile } from '@dm/files';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf, UserError } from '../errors.js';
 import { checkValue, firstProblem } from '../files/check-value.js';
 

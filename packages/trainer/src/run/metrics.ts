@@ -1,6 +1,6 @@
 /** metrics.jsonl, the append-only log from which reports and plots are made: one JSON object per logged step. */
 import { fileKind } from '@dm/files';
-import { z } from 'zod';
+import * as z from 'zod';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { checkValue } from '../files/check-value.js';
 import { readJsonLines } from '../files/json-lines.js';

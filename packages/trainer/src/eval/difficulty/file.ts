@@ -1,7 +1,7 @@
 /** difficulty.jsonl of a run: a header with the setting, then one line per measurement. */
 import { bucketCoordinates, type DifficultyRecord } from '@dm/eval';
 import { FileError } from '@dm/files';
-import { z } from 'zod';
+import * as z from 'zod';
 import { atomicWriteFile } from '../../files/atomic-write.js';
 import { checkValue } from '../../files/check-value.js';
 import { readJsonLines } from '../../files/json-lines.js';
