@@ -90,6 +90,7 @@ it('assigns a floor to every file and folder in packages/trainer/src', () => {
   expect(entries.filter((name) => name !== 'testing').toSorted()).toEqual(trainerFolders.floors.flat().toSorted());
   expect(entries.filter((name) => name.endsWith('.ts')).toSorted()).toEqual([
     'cli.ts',
+    'core.ts',
     'errors.ts',
     'index.ts',
     'main.ts',

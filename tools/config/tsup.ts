@@ -13,10 +13,10 @@ export function library(options: Options = {}) {
   });
 }
 
-/** The build of the entry for browsers, `src/browser.ts`, next to that of `library({ clean: keepBrowser })`. */
+/** The build of the entry for browsers, `src/browser.ts`, in addition to `library({ clean: keepBrowser })`. */
 export function browserEntry() {
   return library({ entry: ['src/browser.ts'], format: ['esm'], platform: 'browser', target: 'es2022', clean: false });
 }
 
-/** Leaves the entry for browsers, which is built at the same time, where it is. */
+/** `clean` that does not delete the entry for browsers, which is built at the same time. */
 export const keepBrowser = ['!browser.*'];

@@ -28,7 +28,7 @@ export interface OnnxEngineOptions {
    */
   readonly threads?: number;
   /**
-   * ONNX Runtime's JavaScript module. Required in a browser, where the page chooses the build that it loads:
+   * ONNX Runtime's JavaScript module. Required in a browser: the page chooses the build that it loads:
    * `onnxruntime-web/wasm` for the device `cpu`, `onnxruntime-web/jspi` or `onnxruntime-web/webgpu` for both devices. In
    * Node the default is the C API; a module given there, such as onnxruntime-node, computes on `cpu` only.
    */
@@ -62,7 +62,7 @@ export interface OnnxEngineOptions {
   readonly profilePrefix?: string;
 }
 
-/** What depends on where the engine runs: Node or a browser. */
+/** The parts that differ between Node and a browser. */
 export interface Platform {
   /** Opens the runtime of an engine that was not given one. */
   openRuntime(device: Device, ort: OnnxRuntimeModule | undefined): Promise<Runtime | DeviceRuntime>;

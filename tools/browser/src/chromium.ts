@@ -8,17 +8,17 @@ import { chromium, type Browser, type BrowserContext, type Page } from 'playwrig
 const names = ['chromium', 'chromium-browser', 'google-chrome'];
 const folders = (process.env['PATH'] ?? '').split(delimiter);
 
-/** Path of the browser; undefined if there is none. */
-export const executablePath =
+/** Path of the browser, if one is installed. */
+const executablePath =
   process.env['DM_CHROMIUM'] ?? names.flatMap((name) => folders.map((f) => join(f, name))).find((p) => existsSync(p));
 
 /**
- * Whether tests run; false if there is no browser and `npm run test:all` asked to skip them.
- * @throws {Error} if there is no browser
+ * Whether tests run; false without a browser if `npm run test:all` asked to skip them.
+ * @throws {Error} without a browser, if not asked to skip
  */
 export function hasChromium(): boolean {
   if (executablePath !== undefined) return true;
-  const text = 'There is no Chromium: install it (apt-get install chromium), or set DM_CHROMIUM to its path.';
+  const text = 'Chromium was not found: install it (apt-get install chromium), or set DM_CHROMIUM to its path.';
   if (process.env['DM_BROWSER'] !== 'optional') throw new Error(text);
   // oxlint-disable-next-line no-console
   console.warn(`SKIPPED: ${text}`);

@@ -1,7 +1,7 @@
 import * as ort from 'onnxruntime-web/wasm';
 import { serve } from './worker-task.js';
 
-// Files of their own: the runtime's threads load the first one, which cannot be part of this bundle.
+// Separate files: the runtime's threads load the first one, so it cannot be part of a bundle.
 ort.env.wasm.wasmPaths = {
   mjs: new URL('onnxruntime-web/ort-wasm-simd-threaded.mjs', import.meta.url).href,
   wasm: new URL('onnxruntime-web/ort-wasm-simd-threaded.wasm', import.meta.url).href,

@@ -142,7 +142,7 @@ class WebDeviceMemory implements DeviceMemory {
         const sizes = tensors.map(paddedBytes);
         const total = sizes.reduce((sum, size) => sum + size, 0);
         const staging = await this.buffer(total, gpuUsage.mapRead | gpuUsage.copyDestination);
-        if (staging === undefined) throw new Error(`there is no memory for a copy of ${total} bytes`);
+        if (staging === undefined) throw new Error(`not enough memory for a copy of ${total} bytes`);
         try {
           const encoder = this.gpu.createCommandEncoder();
           let end = 0;
