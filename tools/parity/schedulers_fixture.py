@@ -44,6 +44,9 @@ DISCRETE = {
     "heun": S.HeunDiscreteScheduler,
     "dpmpp-2m": S.DPMSolverMultistepScheduler,
     "dpmpp-2m-sde": S.DPMSolverMultistepScheduler,
+    "dpmpp-3m": S.DPMSolverMultistepScheduler,
+    "lms": S.LMSDiscreteScheduler,
+    "dpm-2": S.KDPM2DiscreteScheduler,
     "unipc": S.UniPCMultistepScheduler,
 }
 PREDICTION = {"epsilon": "epsilon", "x0": "sample", "v": "v_prediction", "flow": "flow_prediction"}
@@ -67,9 +70,9 @@ def discrete(name, steps, prediction="epsilon", schedule="linear", config=None, 
     scheduler.set_timesteps(steps)
     counter = {"k": 0}
     patch_noise(scheduler, counter)
-    scaled = name in ("euler", "euler-ancestral", "heun")
-    karras = path is not None and "karras" in path
-    depends_on_t = not karras  # with Karras sigmas diffusers rounds the model's timestep
+    scaled = name in ("euler", "euler-ancestral", "heun", "lms", "dpm-2")
+    # With such sigmas some of diffusers' schedulers round the model's timestep.
+    depends_on_t = path is None or not {"karras", "exponential", "beta"} & set(path)
     variance = case.get("learned", False)
 
     def alpha(k):

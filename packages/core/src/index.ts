@@ -37,7 +37,15 @@ export {
 export { halfLogSnr, levelAt, type NoiseLevel, type NoisePath, vpLevelFromSigma } from './levels/level.js';
 export { spacedTimesteps, type Spacing, type SpacingOptions, spacings } from './levels/spacing.js';
 export { edmLevel, edmPath, type KarrasOptions, karrasSigmas } from './levels/edm.js';
-export { flowLevel, flowPath, type FlowPathOptions, shiftFlowTime } from './levels/flow.js';
+export {
+  type DynamicShift,
+  dynamicFlowShift,
+  flowLevel,
+  flowPath,
+  type FlowPathOptions,
+  flowSpacings,
+  shiftFlowTime,
+} from './levels/flow.js';
 export { discretePath, type DiscretePathOptions } from './levels/path.js';
 
 export {
@@ -68,11 +76,22 @@ export { type BitsPerDim, bitsPerDim, type BitsPerDimOptions } from './losses/bi
 export type { LinearForm, Sampler, SamplerPlan, Stage } from './samplers/sampler.js';
 export { ddpm, type DdpmOptions, ddpmVariances } from './samplers/ddpm.js';
 export { ddim, type DdimOptions } from './samplers/ddim.js';
-export { euler } from './samplers/euler.js';
-export { eulerAncestral } from './samplers/euler-ancestral.js';
-export { type ChurnOptions, heun, type HeunOptions } from './samplers/heun.js';
-export { dpmSolver2M, dpmSolver2MSde, type DpmSolverOptions } from './samplers/dpm-solver.js';
-export { uniPc, type UniPcOptions } from './samplers/unipc.js';
+export type { ChurnOptions } from './samplers/churn.js';
+export { euler, type EulerOptions } from './samplers/euler.js';
+export { type AncestralOptions, eulerAncestral } from './samplers/euler-ancestral.js';
+export { heun, type HeunOptions } from './samplers/heun.js';
+export { lms, type LmsOptions } from './samplers/lms.js';
+export { dpm2, dpm2Ancestral, type Dpm2Options, dpmSolver2SAncestral } from './samplers/midpoint.js';
+export {
+  dpmSolver2M,
+  dpmSolver2MSde,
+  dpmSolver3M,
+  dpmSolver3MSde,
+  type DpmSolverOptions,
+  dpmSolverTypes,
+  type SdeOptions,
+} from './samplers/dpm-solver.js';
+export { uniPc, type UniPcOptions, uniPcTypes } from './samplers/unipc.js';
 export { samplerFromConfig, type SamplerConfig, type SamplerName, samplers } from './samplers/registry.js';
 export { withChurn, samplerStep, stageInputs } from './samplers/step.js';
 export type { Guidance } from './samplers/guidance.js';

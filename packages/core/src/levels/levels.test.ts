@@ -3,6 +3,7 @@ import fixture from '../fixtures/timesteps.json' with { type: 'json' };
 import { edmSigmas } from '../schedules/accessors.js';
 import { linearSchedule } from '../schedules/linear.js';
 import { rescaleZeroTerminalSnr } from '../schedules/zero-terminal-snr.js';
+import { betaQuantile } from './beta-quantile.js';
 import { edmLevel, edmPath, karrasSigmas } from './edm.js';
 import { flowLevel, flowPath, shiftFlowTime } from './flow.js';
 import { halfLogSnr, levelAt, vpLevelFromSigma } from './level.js';
@@ -87,12 +88,16 @@ describe('a discrete path', () => {
     [{ timesteps: [1000] }, ['timestep', '0 to 999', 'got 1000']],
     [{ timesteps: [10], karras: {} }, ['karras', 'steps']],
     [{ timesteps: [10], flow: {} }, ['flow', 'steps']],
-    [{ steps: 3, karras: {}, flow: {} }, ['karras or flow']],
+    [{ steps: 3, karras: {}, flow: {} }, ['karras and flow']],
+    [{ timesteps: [10], beta: {} }, ['beta', 'steps']],
+    [{ steps: 3, beta: { alpha: 0 } }, ['a must be', '> 0', 'got 0']],
+    [{ steps: 3, exponential: { sigmaMin: 2, sigmaMax: 1 } }, ['exponential.sigmaMax', 'sigmaMin, 2']],
+    [{ steps: 600, spacing: 'leading-dpm', stepsOffset: 500 }, ['stepsOffset', 'got 500']],
     [{ steps: 3, karras: { sigmaMin: 2, sigmaMax: 1 } }, ['sigmaMax', 'sigmaMin, 2']],
     [{ steps: 3, stepEnd: 'stride', flow: {} }, ['"stride"', 'steps']],
     [{ steps: 3, stepEnd: 'last' }, ['stepEnd', 'next, stride', '"last"']],
     [{ steps: 3, final: 'last' }, ['final', 'clean, first', '"last"']],
-    [{ steps: 1000, flow: { shift: 5 } }, ['step 1 of 1000', 'shift 5']],
+    [{ steps: 1000, flow: { shift: 5 } }, ['step 1 of 1000', '"shift":5']],
   ])('refuses %j', (options, contains) => {
     expect(() => discretePath(schedule, options)).toThrowWith({ type: RangeError, contains });
   });
@@ -164,6 +169,16 @@ describe('EDM', () => {
 });
 
 describe('rectified flow', () => {
+  test.each<[object, string[]]>([
+    [{ spacing: 'log' }, ['spacing', 'even, flow-match-euler', '"log"']],
+    [{ shift: 2, dynamicShift: { tokens: 4 } }, ['shift or dynamicShift']],
+    [{ dynamicShift: { tokens: 0 } }, ['tokens', 'got 0']],
+    [{ dynamicShift: { token: 4 } }, ['"token"']],
+    [{ dynamicShift: { tokens: 4, maxTokens: 256 } }, ['maxTokens', 'baseTokens, 256']],
+  ])('refuses %j', (wrong, contains) => {
+    expect(() => flowPath({ steps: 3, ...wrong })).toThrowWith({ type: RangeError, contains });
+  });
+
   test('path from noise to image', () => {
     const { levels } = flowPath({ steps: 4 });
     expect(levels.map((l) => l.t)).toEqual([1000, 750, 500, 250, 0]);
@@ -176,4 +191,17 @@ describe('rectified flow', () => {
     expect(() => shiftFlowTime(0.5, 0)).toThrowWith({ type: RangeError, contains: ['shift', '> 0', 'got 0'] });
     expect(() => flowLevel(1.5)).toThrowWith({ type: RangeError, contains: ['[0, 1]', 'got 1.5'] });
   });
+});
+
+// scipy.stats.beta.ppf, SciPy 1.17.1
+test.each([
+  [0.1, 0.6, 0.6, 0.03958440558878085],
+  [0.5, 0.6, 0.6, 0.5000000000000001],
+  [0.93, 0.6, 0.6, 0.978056165310785],
+  [0.2, 2, 5, 0.1398806882699578],
+  [0.001, 0.3, 4, 1.9049653210024112e-11],
+  [0, 0.6, 0.6, 0.0],
+  [1, 0.6, 0.6, 1.0],
+])('the %f quantile of Beta(%f, %f)', (p, a, b, x) => {
+  expect(betaQuantile(p, a, b)).toBeCloseTo(x, 12);
 });

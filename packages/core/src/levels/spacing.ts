@@ -7,14 +7,20 @@ import { checkChoice, checkInteger } from '@dm/ops';
  * - `leading`: multiples of floor(T / steps), from 0 up; excludes the noisiest timestep.
  * - `trailing`: from T - 1 down in strides of T / steps; recommended by the paper for zero terminal SNR with few steps.
  * - `linspace`: evenly from T - 1 to 0, both included.
+ *
+ * Other schedulers of diffusers give some of these names to other timesteps:
+ *
+ * - `leading-dpm`, `linspace-dpm`: of DPMSolverMultistepScheduler and UniPCMultistepScheduler; steps + 1 timesteps as by
+ *   `leading` or `linspace`, without the last.
+ * - `linspace-euler`: of EulerDiscreteScheduler, EulerAncestral, Heun, LMS and KDPM2; `linspace` without rounding.
  */
-export const spacings = ['leading', 'trailing', 'linspace'] as const;
+export const spacings = ['leading', 'trailing', 'linspace', 'leading-dpm', 'linspace-dpm', 'linspace-euler'] as const;
 export type Spacing = (typeof spacings)[number];
 
 export interface SpacingOptions {
   /** Default `leading`. */
   readonly spacing?: Spacing;
-  /** Added to each timestep of `leading`. Default 0; Stable Diffusion uses 1. */
+  /** Added to each timestep of `leading` and `leading-dpm`. Default 0; Stable Diffusion uses 1. */
   readonly stepsOffset?: number;
 }
 
@@ -30,15 +36,35 @@ export function spacedTimesteps(
   checkInteger('sampler steps', steps, 1, numTimesteps);
   checkChoice('timestep spacing', spacing, spacings);
   const ascending = Array.from({ length: steps }, (_, i) => i);
-  if (spacing === 'linspace') {
-    return ascending.map((i) => roundHalfEven(steps === 1 ? 0 : (i * (numTimesteps - 1)) / (steps - 1))).toReversed();
+  switch (spacing) {
+    case 'linspace':
+      return evenly(numTimesteps, steps).map(roundHalfEven);
+    case 'linspace-euler':
+      return evenly(numTimesteps, steps);
+    case 'linspace-dpm':
+      return evenly(numTimesteps, steps + 1)
+        .map(roundHalfEven)
+        .slice(0, steps);
+    case 'trailing':
+      return ascending.map((i) => roundHalfEven(numTimesteps - (i * numTimesteps) / steps) - 1);
+    case 'leading-dpm': {
+      const stride = Math.floor(numTimesteps / (steps + 1));
+      checkInteger('stepsOffset', stepsOffset, 0, numTimesteps - 1 - steps * stride);
+      return ascending.map((i) => (i + 1) * stride + stepsOffset).toReversed();
+    }
+    default: {
+      const stride = Math.floor(numTimesteps / steps);
+      checkInteger('stepsOffset', stepsOffset, 0, numTimesteps - 1 - (steps - 1) * stride);
+      return ascending.map((i) => i * stride + stepsOffset).toReversed();
+    }
   }
-  if (spacing === 'trailing') {
-    return ascending.map((i) => roundHalfEven(numTimesteps - (i * numTimesteps) / steps) - 1);
-  }
-  const stride = Math.floor(numTimesteps / steps);
-  checkInteger('stepsOffset', stepsOffset, 0, numTimesteps - 1 - (steps - 1) * stride);
-  return ascending.map((i) => i * stride + stepsOffset).toReversed();
+}
+
+/** `count` numbers from T - 1 down to 0; 0 alone for one. */
+function evenly(numTimesteps: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) =>
+    count === 1 ? 0 : (i * (numTimesteps - 1)) / (count - 1),
+  ).toReversed();
 }
 
 /** Rounds half to even, as NumPy does in the reference. */

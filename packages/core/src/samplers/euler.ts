@@ -1,4 +1,10 @@
+import { type ChurnOptions, checkChurn, churnedLevel } from './churn.js';
 import { planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
+
+export interface EulerOptions {
+  /** Fresh noise before each step: Algorithm 2 of Karras et al. 2022, with Euler steps. Default: none. */
+  readonly churn?: ChurnOptions;
+}
 
 /**
  * Euler's method on the probability-flow ODE d(x / alpha) / d(sigma / alpha) = epsilon: Algorithm 1 of Karras et al.
@@ -12,13 +18,24 @@ import { planOfSteps, ratioOfStep, type Sampler } from './sampler.js';
  *       const epsilon = (x - from.alpha * x0) / from.sigma;
  *       x = to.alpha * x0 + to.sigma * epsilon;
  *     }
+ *
+ * With churn each step starts at a noisier level, as in `heun`.
+ * @throws {RangeError} if an option is out of range; the plan throws if churn is set and the path has no
+ * `levelFromSigma`
  */
-export function euler(): Sampler {
+export function euler({ churn }: EulerOptions = {}): Sampler {
+  if (churn) checkChurn('euler', churn);
   return {
     name: 'euler',
-    plan: (path) =>
-      planOfSteps(path, (from, to) => ({
-        next: { x: to.sigma / from.sigma, x0: to.alpha * (1 - ratioOfStep(from, to)) },
-      })),
+    plan(path) {
+      const steps = path.levels.length - 1;
+      return planOfSteps(path, (level, to) => {
+        const { from, added } = churnedLevel('euler', level, path, steps, churn);
+        return {
+          next: { x: to.sigma / from.sigma, x0: to.alpha * (1 - ratioOfStep(from, to)) },
+          ...(added && { level: from, churn: added }),
+        };
+      });
+    },
   };
 }

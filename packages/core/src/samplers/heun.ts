@@ -1,21 +1,7 @@
-import { checkChoice, checkNonNegative, checkOptions, checkPositive } from '@dm/ops';
-import type { NoiseLevel, NoisePath } from '../levels/level.js';
+import { checkChoice } from '@dm/ops';
+import type { NoiseLevel } from '../levels/level.js';
+import { type ChurnOptions, checkChurn, churnedLevel } from './churn.js';
 import { checkContiguous, planOf, type Sampler, type Stage } from './sampler.js';
-
-/**
- * Noise added before each step, which corrects errors of earlier steps. Section 4 of Karras et al. 2022,
- * arXiv:2206.00364.
- */
-export interface ChurnOptions {
-  /** S_churn, the total amount over all steps; at least 0. */
-  readonly amount: number;
-  /** S_min: no churn if sigma / alpha is below it. Default 0. */
-  readonly min?: number;
-  /** S_max: no churn if sigma / alpha is above it. Default Infinity. */
-  readonly max?: number;
-  /** S_noise, the standard deviation of the noise. Default 1; the paper uses 1.003 to 1.007. */
-  readonly std?: number;
-}
 
 export interface HeunOptions {
   /**
@@ -50,7 +36,10 @@ export interface HeunOptions {
  */
 export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
   checkChoice('heun: variable', variable, ['ratio', 'flow']);
-  if (churn) checkChurn(churn, variable);
+  if (churn) {
+    if (variable !== 'ratio') throw new RangeError('heun: churn requires the variable "ratio"');
+    checkChurn('heun', churn);
+  }
   const scaleOf = ({ alpha, sigma }: NoiseLevel): number => (variable === 'ratio' ? alpha : alpha + sigma);
   const timeOf = (level: NoiseLevel): number => level.sigma / scaleOf(level);
 
@@ -65,7 +54,7 @@ export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
             'heun: sigma / alpha is infinite at the start of this path (SNR 0); use the variable "flow"',
           );
         }
-        const { from, added } = churnedLevel(level, path, steps, churn);
+        const { from, added } = churnedLevel('heun', level, path, steps, churn);
         const to = path.levels[step + 1]!;
         const ratio = timeOf(to) / timeOf(from);
         const euler: Stage = {
@@ -96,32 +85,4 @@ export function heun({ variable = 'ratio', churn }: HeunOptions = {}): Sampler {
       return planOf(stages, ['start', 'startX0']);
     },
   };
-}
-
-/** The level after churn, and the factors of x and of fresh noise that lead to it. */
-function churnedLevel(
-  level: NoiseLevel,
-  path: NoisePath,
-  steps: number,
-  churn: ChurnOptions | undefined,
-): { from: NoiseLevel; added?: { x: number; noise: number } } {
-  if (!churn) return { from: level };
-  const { amount, min = 0, max = Infinity, std = 1 } = churn;
-  const ratio = level.sigma / level.alpha;
-  const gamma = ratio >= min && ratio <= max ? Math.min(amount / steps, Math.SQRT2 - 1) : 0;
-  if (gamma === 0) return { from: level };
-  if (!path.levelFromSigma) throw new RangeError('heun: churn needs a path with `levelFromSigma`');
-  const from = path.levelFromSigma(ratio * (1 + gamma));
-  const gained = ratio * Math.sqrt((1 + gamma) ** 2 - 1);
-  return { from, added: { x: from.alpha / level.alpha, noise: from.alpha * gained * std } };
-}
-
-function checkChurn(churn: ChurnOptions, variable: string): void {
-  checkOptions('heun: churn', churn, ['amount', 'min', 'max', 'std']);
-  if (variable !== 'ratio') throw new RangeError('heun: churn requires the variable "ratio"');
-  checkNonNegative('heun: churn.amount', churn.amount);
-  checkNonNegative('heun: churn.min', churn.min ?? 0);
-  checkPositive('heun: churn.std', churn.std ?? 1);
-  const { min = 0, max = Infinity } = churn;
-  if (!(max >= min)) throw new RangeError(`heun: churn.max must be at least churn.min, ${min}, got ${max}`);
 }

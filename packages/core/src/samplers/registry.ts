@@ -1,10 +1,19 @@
 import { checkOptions } from '@dm/ops';
 import { ddim, type DdimOptions } from './ddim.js';
 import { ddpm, type DdpmOptions } from './ddpm.js';
-import { dpmSolver2M, dpmSolver2MSde, type DpmSolverOptions } from './dpm-solver.js';
-import { eulerAncestral } from './euler-ancestral.js';
-import { euler } from './euler.js';
+import {
+  dpmSolver2M,
+  dpmSolver2MSde,
+  dpmSolver3M,
+  dpmSolver3MSde,
+  type DpmSolverOptions,
+  type SdeOptions,
+} from './dpm-solver.js';
+import { type AncestralOptions, eulerAncestral } from './euler-ancestral.js';
+import { euler, type EulerOptions } from './euler.js';
 import { heun, type HeunOptions } from './heun.js';
+import { lms, type LmsOptions } from './lms.js';
+import { dpm2, dpm2Ancestral, type Dpm2Options, dpmSolver2SAncestral } from './midpoint.js';
 import type { Sampler } from './sampler.js';
 import { uniPc, type UniPcOptions } from './unipc.js';
 
@@ -12,14 +21,21 @@ import { uniPc, type UniPcOptions } from './unipc.js';
 export type SamplerConfig =
   | ({ readonly name: 'ddpm' } & DdpmOptions)
   | ({ readonly name: 'ddim' } & DdimOptions)
-  | { readonly name: 'euler' }
-  | { readonly name: 'euler-ancestral' }
+  | ({ readonly name: 'euler' } & EulerOptions)
+  | ({ readonly name: 'euler-ancestral' } & AncestralOptions)
   | ({ readonly name: 'heun' } & HeunOptions)
-  | ({ readonly name: 'dpmpp-2m' } & DpmSolverOptions)
-  | ({ readonly name: 'dpmpp-2m-sde' } & DpmSolverOptions)
+  | ({ readonly name: 'lms' } & LmsOptions)
+  | ({ readonly name: 'dpm-2' } & Dpm2Options)
+  | ({ readonly name: 'dpm-2-ancestral' | 'dpmpp-2s-ancestral' } & AncestralOptions)
+  | ({ readonly name: 'dpmpp-2m' | 'dpmpp-3m' } & DpmSolverOptions)
+  | ({ readonly name: 'dpmpp-2m-sde' } & DpmSolverOptions & SdeOptions)
+  | ({ readonly name: 'dpmpp-3m-sde' } & SdeOptions)
   | ({ readonly name: 'unipc' } & UniPcOptions);
 
 export type SamplerName = SamplerConfig['name'];
+
+const ancestral = ['eta', 'noiseStd'];
+const dpmSolver = ['lowerOrderFinal', 'eulerAtFinal', 'solverType'];
 
 /** All samplers by name, with the names of their options. */
 export const samplers: Readonly<
@@ -27,12 +43,18 @@ export const samplers: Readonly<
 > = {
   ddpm: { options: ['variance'], create: ddpm },
   ddim: { options: ['eta', 'useClippedOutput'], create: ddim },
-  euler: { options: [], create: euler },
-  'euler-ancestral': { options: [], create: eulerAncestral },
+  euler: { options: ['churn'], create: euler },
+  'euler-ancestral': { options: ancestral, create: eulerAncestral },
   heun: { options: ['variable', 'churn'], create: heun },
-  'dpmpp-2m': { options: ['lowerOrderFinal'], create: dpmSolver2M },
-  'dpmpp-2m-sde': { options: ['lowerOrderFinal'], create: dpmSolver2MSde },
-  unipc: { options: ['order'], create: uniPc },
+  lms: { options: ['order'], create: lms },
+  'dpm-2': { options: ['churn'], create: dpm2 },
+  'dpm-2-ancestral': { options: ancestral, create: dpm2Ancestral },
+  'dpmpp-2s-ancestral': { options: ancestral, create: dpmSolver2SAncestral },
+  'dpmpp-2m': { options: dpmSolver, create: dpmSolver2M },
+  'dpmpp-3m': { options: dpmSolver, create: dpmSolver3M },
+  'dpmpp-2m-sde': { options: [...dpmSolver, ...ancestral], create: dpmSolver2MSde },
+  'dpmpp-3m-sde': { options: ancestral, create: dpmSolver3MSde },
+  unipc: { options: ['order', 'solverType', 'disableCorrector'], create: uniPc },
 };
 
 /**

@@ -56,19 +56,24 @@ export interface Sampler {
 }
 
 /**
- * The plan of a sampler with one evaluation per step: calls `stage` for the two levels of each step.
+ * The plan of a sampler with one evaluation per step: calls `stage` for the two levels of each step. The model is
+ * evaluated at the first, or at the `level` of the stage.
  * @throws {RangeError} if there is a history and a step of the path does not end at the start of the next one
  */
 export function planOfSteps(
   path: NoisePath,
-  stage: (from: NoiseLevel, to: NoiseLevel, step: number) => Omit<Stage, 'level' | 'step' | 'endsStep'>,
+  stage: (
+    from: NoiseLevel,
+    to: NoiseLevel,
+    step: number,
+  ) => Omit<Stage, 'level' | 'step' | 'endsStep'> & Partial<Pick<Stage, 'level'>>,
   history: readonly string[] = [],
 ): SamplerPlan {
   if (history.length > 0) checkContiguous(path);
   return planOf(
     path.levels.slice(0, -1).map((from, step) => ({
-      ...stage(from, (path.ends ?? path.levels.slice(1))[step]!, step),
       level: from,
+      ...stage(from, (path.ends ?? path.levels.slice(1))[step]!, step),
       step,
       endsStep: true,
     })),

@@ -33,15 +33,20 @@ const paths: [string, NoisePath][] = [
   ['Karras', discretePath(linearSchedule(), { steps: 6, karras: {} })],
   ["EDM's range of Karras", discretePath(linearSchedule(), { steps: 6, karras: { sigmaMin: 0.002, sigmaMax: 80 } })],
   ['flow times of a discrete schedule', discretePath(linearSchedule(), { steps: 6, flow: { shift: 0.8 } })],
+  ['exponential', discretePath(linearSchedule(), { steps: 6, exponential: {} })],
+  ['beta', discretePath(linearSchedule(), { steps: 6, beta: {} })],
+  ['linspace of Euler', discretePath(linearSchedule(), { steps: 6, spacing: 'linspace-euler' })],
   ['EDM', edmPath({ steps: 8 })],
   ['flow', flowPath({ steps: 6 })],
 ];
 
 /** A network that knows: all images are `image`, so at (x, level) it says what is exactly true. */
 const image = 0.6;
-function knows(path: NoisePath, prediction: Prediction): Predict {
+function knows(path: NoisePath, prediction: Prediction, sampler: Sampler): Predict {
   // It tells the level by t. F = a x_0 + b epsilon with epsilon = (x - alpha x_0) / sigma.
-  const known = path.levels.slice(0, -1).map((level) => {
+  const visited = sampler.plan(path, prediction).stages.map(({ level }) => level);
+  const levels = visited.filter((a, i) => visited.findIndex((b) => Math.abs(a.t - b.t) < 1e-4) === i);
+  const known = levels.map((level) => {
     const { x0, noise } = targetCoefficients(prediction, level);
     return {
       t: level.t,
@@ -73,7 +78,7 @@ function imagesOf(path: NoisePath, name: SamplerConfig['name'], prediction: Pred
   const sampler = samplerFromConfig(config);
   return sampleImages({
     engine,
-    predict: knows(path, prediction),
+    predict: knows(path, prediction, sampler),
     prediction,
     path,
     shape,
@@ -113,7 +118,11 @@ describe('a last step', () => {
     ['ddpm', ddpm()],
     ['ddpm, large variance', ddpm({ variance: 'fixedLarge' })],
     ['ddim, eta 1', ddim({ eta: 1 })],
-    ...names.map((name) => [name, samplerFromConfig({ name })] as [string, Sampler]),
+    // The last step of lms uses earlier evaluations too, as in k-diffusion.
+    ...names.filter((name) => name !== 'lms').map((name) => [name, samplerFromConfig({ name })] as [string, Sampler]),
+    ['lms, order 1', samplerFromConfig({ name: 'lms', order: 1 })],
+    ['unipc, bh1', samplerFromConfig({ name: 'unipc', solverType: 'bh1' })],
+    ['unipc, without a corrector', samplerFromConfig({ name: 'unipc', disableCorrector: [0, 1, 2, 3] })],
   ])('returns x_0, clipped and without noise: %s', (_, sampler) => {
     const { next } = sampler.plan(path, 'epsilon').stages.at(-1)!;
     const nonzero = Object.entries(next).filter(([, value]) => value !== 0);
@@ -230,7 +239,18 @@ describe('bad input', () => {
 
   test.each<[object, string[]]>([
     [{ name: 'ddim', et: 1 }, ['"ddim"', '"et"', 'eta, useClippedOutput']],
-    [{ name: 'euler', eta: 1 }, ['"euler"', '"eta"', 'none']],
+    [{ name: 'euler', eta: 1 }, ['"euler"', '"eta"', 'churn']],
+    [{ name: 'euler', churn: { amount: -1 } }, ['euler: churn.amount', '>= 0', 'got -1']],
+    [{ name: 'dpm-2', churn: { amount: 1, sMin: 0 } }, ['dpm-2: churn', '"sMin"']],
+    [{ name: 'euler-ancestral', eta: 2 }, ['euler-ancestral: eta', '[0, 1]', 'got 2']],
+    [{ name: 'dpmpp-2s-ancestral', noiseStd: -1 }, ['dpmpp-2s-ancestral: noiseStd', '>= 0', 'got -1']],
+    [{ name: 'dpm-2-ancestral', eta: -1 }, ['dpm-2-ancestral: eta', 'got -1']],
+    [{ name: 'dpmpp-3m-sde', eta: -1 }, ['dpmpp-3m-sde: eta', 'got -1']],
+    [{ name: 'dpmpp-3m', solverType: 'bh1' }, ['solverType', 'midpoint, heun', '"bh1"']],
+    [{ name: 'dpmpp-2m', eulerAtFinal: 'yes' }, ['eulerAtFinal', '"yes"']],
+    [{ name: 'lms', order: 5 }, ['lms: order', '1 to 4', 'got 5']],
+    [{ name: 'unipc', solverType: 'heun' }, ['solverType', 'bh1, bh2', '"heun"']],
+    [{ name: 'unipc', disableCorrector: [-1] }, ['disableCorrector[0]', 'got -1']],
     [{ name: 'ddim', eta: 2 }, ['eta', '[0, 1]', 'got 2']],
     [{ name: 'ddpm', variance: 'big' }, ['variance', 'fixedSmall, fixedLarge, learnedRange', '"big"']],
     [{ name: 'unipc', order: 4 }, ['order', '1 to 3', 'got 4']],
@@ -244,7 +264,8 @@ describe('bad input', () => {
     expect(() => samplerFromConfig(config as SamplerConfig)).toThrowWith({ type: RangeError, contains });
   });
 
-  test.each(['heun', 'dpmpp-2m', 'dpmpp-2m-sde', 'unipc'] as const)('%s refuses steps that end elsewhere', (name) => {
+  const independent = ['ddpm', 'ddim', 'euler', 'euler-ancestral'];
+  test.each(names.filter((name) => !independent.includes(name)))('%s refuses steps that end elsewhere', (name) => {
     const stride = discretePath(linearSchedule(), { steps: 3, stepEnd: 'stride' });
     expect(() => samplerFromConfig({ name }).plan(stride, 'epsilon')).toThrowWith({
       type: RangeError,

@@ -1,11 +1,15 @@
-/** Whole trajectories against diffusers and NVlabs/edm: tools/parity/schedulers_fixture.py. */
+/**
+ * Whole trajectories against diffusers, NVlabs/edm and k-diffusion: tools/parity/schedulers_fixture.py and
+ * samplers_fixture.py.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { openEagerEngine, float32, type Tensors } from '@dm/ops';
 import { beforeAll, expect, test } from 'vitest';
-import cases from '../fixtures/trajectories.json' with { type: 'json' };
+import finals from '../fixtures/samplers.json' with { type: 'json' };
+import trajectories from '../fixtures/trajectories.json' with { type: 'json' };
 import { edmPath } from '../levels/edm.js';
-import { flowLevel, flowPath } from '../levels/flow.js';
+import { flowLevel, flowPath, type FlowPathOptions } from '../levels/flow.js';
 import type { NoisePath } from '../levels/level.js';
 import { discretePath, type DiscretePathOptions } from '../levels/path.js';
 import { inputScale, type Prediction } from '../process/prediction.js';
@@ -22,7 +26,7 @@ interface Case {
   /** One of these says which levels are gone through. */
   readonly path?: DiscretePathOptions;
   readonly edm?: { readonly steps: number };
-  readonly flow?: { readonly steps: number; readonly shift: number };
+  readonly flow?: FlowPathOptions;
   readonly flowTimes?: readonly number[];
   readonly dependsOnT: boolean;
   readonly learned?: boolean;
@@ -105,7 +109,8 @@ beforeAll(() => tf.setBackend('cpu'));
 
 const tolerance = { rtol: 1e-4, relativeTo: 'largest', floor: 1 } as const;
 
-const named = (cases as unknown as Case[]).map((given, i) => {
+const cases = [...trajectories, ...finals] as unknown as Case[];
+const named = cases.map((given, i) => {
   const { sampler, prediction, schedule, path, edm, flow, flowTimes, clip, threshold } = given;
   const levels = path?.timesteps ? { ...path, timesteps: path.timesteps.length } : (path ?? edm ?? flow ?? flowTimes);
   return [`${i} ${JSON.stringify({ sampler, prediction, schedule, levels, clip, threshold })}`, given] as const;

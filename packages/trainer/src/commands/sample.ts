@@ -1,5 +1,5 @@
 /** `dm sample`. */
-import { ddpmVariances, samplers, spacings } from '@dm/core';
+import { ddpmVariances, dpmSolverTypes, flowSpacings, samplers, spacings, uniPcTypes } from '@dm/core';
 import { Command } from 'commander';
 import { assignment, nest, type Layer } from '../config/resolve.js';
 import { UserError } from '../errors.js';
@@ -20,6 +20,8 @@ const samplerFlags = {
   eta: 'eta',
   variance: 'variance',
   order: 'order',
+  noiseStd: 'noiseStd',
+  solverType: 'solverType',
   churn: 'churn.amount',
   path: 'path.type',
   spacing: 'path.spacing',
@@ -44,12 +46,24 @@ export function sampleCommand(): Command {
     )
     .option('--steps <n>', "number of sampling steps (default: the run's)", numeric)
     .option('--sampler <name>', `${Object.keys(samplers).join(', ')} (default: the run's)`)
-    .option('--eta <0..1>', "fresh noise of ddim: 0 is deterministic, 1 as much as ddpm (default: the run's)", numeric)
+    .option(
+      '--eta <0..1>',
+      "fresh noise of ddim, of ancestral and of SDE samplers: 0 is deterministic, 1 as much as ddpm (default: the run's)",
+      numeric,
+    )
+    .option('--noise-std <number>', "standard deviation of that noise, s_noise (default: the run's)", numeric)
     .option('--variance <name>', `variance of ddpm: ${ddpmVariances.join(', ')} (default: the run's)`)
-    .option('--order <1..3>', "order of unipc (default: the run's)", numeric)
-    .option('--churn <amount>', "S_churn of heun's stochastic sampling (default: the run's)", numeric)
-    .option('--path <name>', "noise levels: discrete, karras, edm, flow (default: the run's)")
-    .option('--spacing <name>', `timesteps of the discrete path: ${spacings.join(', ')} (default: the run's)`)
+    .option('--order <n>', "order of unipc, or of lms, up to 4 (default: the run's)", numeric)
+    .option(
+      '--solver-type <name>',
+      `${dpmSolverTypes.join(', ')} of dpmpp samplers; ${uniPcTypes.join(', ')} of unipc (default: the run's)`,
+    )
+    .option('--churn <amount>', "S_churn of heun, euler and dpm-2 (default: the run's)", numeric)
+    .option('--path <name>', "noise levels: discrete, karras, exponential, beta, edm, flow (default: the run's)")
+    .option(
+      '--spacing <name>',
+      `timesteps of the discrete path: ${spacings.join(', ')}; of flow: ${flowSpacings.join(', ')} (default: the run's)`,
+    )
     .option('--steps-offset <n>', "added to each timestep of leading spacing (default: the run's)", numeric)
     .option(
       '--final <level>',

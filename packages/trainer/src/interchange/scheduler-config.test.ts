@@ -54,7 +54,7 @@ it.each<Partial<Config['sampler']>>([
     path: discrete,
   },
 ])('the sampler %j comes back', (part) => {
-  const whole = { ...sampler, ...part };
+  const whole = { ...sampler, ...part } as Config['sampler'];
   expect(writeScheduler(plain, whole).notes).toEqual([]);
   const { guidance: _, guidanceInterval: _i, ...wanted } = whole;
   expect(readScheduler(file(plain, {}, whole), 'x.json').sampler).toEqual(wanted);
@@ -65,11 +65,12 @@ it.each<[Partial<Config['sampler']>, RegExp]>([
   [{ path: { type: 'karras' } }, /path karras/],
   [{ type: 'ddpm', path: { ...discrete, final: 'first' } }, /clean/],
   [{ path: { ...discrete, spacing: 'linspace' } }, /stepEnd/],
+  [{ path: { ...discrete, spacing: 'leading-dpm' } }, /leading-dpm.* leading/],
   [{ steps: 30, path: { ...discrete, spacing: 'trailing' } }, /stepEnd/],
   [{ type: 'ddim', eta: 0.5 }, /eta=0.5/],
   [{ type: 'ddim', useClippedOutput: true }, /use_clipped_model_output/],
 ])('notes what a scheduler of diffusers cannot say: %j', (part, message) => {
-  const { notes } = writeScheduler(plain, { ...sampler, ...part });
+  const { notes } = writeScheduler(plain, { ...sampler, ...part } as Config['sampler']);
   expect(notes).toEqual([expect.stringMatching(message)]);
 });
 

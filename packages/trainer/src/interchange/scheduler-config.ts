@@ -119,7 +119,7 @@ export function writeScheduler(diffusion: Diffusion, sampler: SamplerPart): Writ
     dynamic_thresholding_ratio: clipping?.type === 'threshold' ? (clipping.quantile ?? 0.995) : 0.995,
     sample_max_value: clipping?.type === 'threshold' ? (clipping.max ?? 1) : 1,
     steps_offset: discrete?.stepsOffset ?? 0,
-    timestep_spacing: spacing,
+    timestep_spacing: writtenSpacing(spacing),
     ...(className === 'DDIMScheduler'
       ? { set_alpha_to_one: ends[path.final ?? 'clean'] }
       : { variance_type: keyOf(variance ?? 'fixedSmall', Object.entries(varianceTypes), 'sampler.variance') }),
@@ -196,6 +196,9 @@ function writeEdm(
   };
 }
 
+/** The spacing of DDPMScheduler and DDIMScheduler: those of other schedulers have a suffix, as in `linspace-euler`. */
+const writtenSpacing = (spacing: Spacing): string => spacing.replace(/-.*/, '');
+
 /** Sampling options for which DDPMScheduler and DDIMScheduler have no field. */
 function differences(
   sampler: SamplerPart,
@@ -209,6 +212,9 @@ function differences(
     notes.push(`the run samples with ${type}, ${className} does not`);
   if (path.type !== 'discrete')
     notes.push(`the run samples on the path ${path.type}, ${className} on spaced timesteps`);
+  if (writtenSpacing(spacing) !== spacing) {
+    notes.push(`the run samples with the spacing ${spacing}, ${className} has only ${writtenSpacing(spacing)}`);
+  }
   if (path.final === 'first' && className === 'DDPMScheduler') notes.push(`${className} always ends at a clean image`);
   const strides = spacing === 'linspace' || (spacing === 'trailing' && timesteps % steps !== 0);
   if (className === 'DDIMScheduler' && strides && path.type === 'discrete' && path.stepEnd !== 'stride') {

@@ -67,6 +67,17 @@ const samplers: PartialConfig['sampler'][] = [
   { type: 'dpmpp-2m-sde', clipping: { type: 'threshold', quantile: 0.9, max: 2 } },
   { type: 'unipc', order: 3, path: { type: 'edm', sigmaMax: 20 } },
   { type: 'euler-ancestral', clipping: { type: 'range', max: 0.5 } },
+  { type: 'euler-ancestral', eta: 0.5, noiseStd: 1.1, path: { type: 'exponential', sigmaMax: 20 } },
+  { type: 'euler', churn: { amount: 2, std: 1.003 }, path: { type: 'beta', alpha: 0.5, beta: 0.7 } },
+  { type: 'lms', order: 3, path: { spacing: 'linspace-euler' } },
+  { type: 'dpm-2', churn: { amount: 1 } },
+  { type: 'dpm-2-ancestral', eta: 0.5, noiseStd: 1 },
+  { type: 'dpmpp-2s-ancestral', eta: 0, path: { type: 'flow', spacing: 'flow-match-euler', shift: 2 } },
+  { type: 'dpmpp-2m', eulerAtFinal: true, solverType: 'heun', path: { spacing: 'linspace-dpm' } },
+  { type: 'dpmpp-3m', lowerOrderFinal: 'never', path: { spacing: 'leading-dpm', stepsOffset: 1 } },
+  { type: 'dpmpp-2m-sde', eta: 0.5, noiseStd: 1.1, solverType: 'heun' },
+  { type: 'dpmpp-3m-sde', eta: 2, path: { type: 'flow', dynamicShift: { tokens: 64 } } },
+  { type: 'unipc', solverType: 'bh1', disableCorrector: [0] },
 ];
 
 const configOf = (sampler: PartialConfig['sampler'], diffusion: PartialConfig['diffusion'] = {}) => {
@@ -100,6 +111,9 @@ describe('the sampler of a configuration', () => {
     [{ type: 'heun' }, { schedule: { zeroTerminalSnr: true } }, ['SNR 0', '"flow"']],
     [{}, { prediction: 'epsilon', schedule: { zeroTerminalSnr: true } }, ['epsilon', 'SNR 0']],
     [{ type: 'heun', churn: { amount: 1, min: 2, max: 1 } }, {}, ['churn.max', 'got 1']],
+    [{ path: { type: 'exponential' } }, { schedule: { zeroTerminalSnr: true } }, ['exponential', 'SNR 0']],
+    [{ path: { type: 'beta', sigmaMin: 3, sigmaMax: 2 } }, {}, ['beta.sigmaMax', 'sigmaMin, 3']],
+    [{ path: { type: 'flow', shift: 2, dynamicShift: { tokens: 9 } } }, {}, ['shift or dynamicShift']],
   ])('that does not fit together is an error of the configuration: %j %j', async (sampler, diffusion, contains) => {
     const engine = await openEagerEngine('tfjs-cpu');
     const denoiser = createDenoiser(configOf(sampler, diffusion));

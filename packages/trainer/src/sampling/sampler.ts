@@ -73,7 +73,8 @@ type SamplerPart = Config['sampler'];
 /** The sampler in the form of @dm/core, without the options that all samplers share. */
 function ownOptions(sampler: SamplerPart): SamplerConfig {
   const { type: name, steps: _, guidance: _g, guidanceInterval: _i, path: _p, clipping: _c, ...own } = sampler;
-  return { name, ...own };
+  // TypeScript does not relate a rest of so many types; tests create each of them.
+  return { name, ...own } as SamplerConfig;
 }
 
 /** The noise levels of a denoiser's sampler. */
@@ -84,8 +85,15 @@ export function samplingPath({
   const { path, steps } = sampler;
   const { schedule } = diffusion;
   if (schedule.type === 'flow') {
-    const { shift, timeScale } = { ...schedule, ...(path.type === 'flow' && path) };
-    return flowPath({ steps, ...(shift !== undefined && { shift }), ...(timeScale !== undefined && { timeScale }) });
+    const { shift, timeScale } = schedule;
+    // Other paths are refused by `checkObjective`.
+    const { type: _, final: _final, ...own } = path as Extract<SamplerPart['path'], { readonly type: 'flow' }>;
+    return flowPath({
+      steps,
+      ...(timeScale !== undefined && { timeScale }),
+      ...(shift !== undefined && !('dynamicShift' in own) && { shift }),
+      ...own,
+    });
   }
   if (schedule.type === 'edm') {
     const { type: _, ...range } = schedule;
@@ -107,6 +115,14 @@ export function pathOf({ path, steps }: Pick<SamplerPart, 'path' | 'steps'>, sch
       const { type, final = 'clean', ...options } = path;
       const range = type === 'edm' ? edmRange : {};
       return discretePath(schedule, { steps, final, karras: { ...range, ...options } });
+    }
+    case 'exponential': {
+      const { type: _, final = 'clean', ...options } = path;
+      return discretePath(schedule, { steps, final, exponential: options });
+    }
+    case 'beta': {
+      const { type: _, final = 'clean', ...options } = path;
+      return discretePath(schedule, { steps, final, beta: options });
     }
     default: {
       const { type: _, final = 'clean', ...options } = path;
