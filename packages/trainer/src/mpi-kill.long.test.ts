@@ -50,10 +50,11 @@ describe.each(mpiLaunchers())(`under mpirun of $name (seed ${seed})`, (launcher)
     // Loaded before the command: once there is a checkpoint, the chosen rank fails.
     writeFileSync(
       join(folder, 'fail.mjs'),
-      `import { existsSync } from 'node:fs';
+      `import { existsSync, readdirSync } from 'node:fs';
+       const folder = ${JSON.stringify(join(config.out!, 'checkpoints'))};
        const rank = process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK;
        const poll = rank !== '${rank}' ? undefined : setInterval(() => {
-         if (!existsSync(${JSON.stringify(join(config.out!, 'checkpoints', 'step-000002'))})) return;
+         if (!existsSync(folder) || !readdirSync(folder).some((name) => /^step-\\d+$/.test(name))) return;
          clearInterval(poll);
          setTimeout(() => { ${failures[name]} }, ${after});
        }, 20);
