@@ -57,7 +57,10 @@ describe.each(mpiLaunchers())('two ranks on one device under mpirun of $name', (
     expect(code).toBe(1);
     const errors = out.split('\n').filter((line) => line.includes('"event":"error"'));
     expect(errors.map((line) => JSON.parse(line) as unknown)).toEqual([
-      expect.objectContaining({ code: 'ENGINE_UNSUITABLE', message: expect.stringMatching(/webgpu.*DM_SHARE_DEVICE=1/) }),
+      expect.objectContaining({
+        code: 'ENGINE_UNSUITABLE',
+        message: expect.stringMatching(/webgpu.*DM_SHARE_DEVICE=1/),
+      }),
     ]);
     expect(existsSync(join(folder, 'two'))).toBe(false);
   });
