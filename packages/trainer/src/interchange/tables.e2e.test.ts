@@ -58,7 +58,7 @@ it('dm curriculum table: density, lambda and loss weights of each prediction', a
   }
   expect(weights).toEqual(Array.from({ length: 100 }, () => 1));
   const snr = snrFromAlphasCumprod(linearSchedule({ numTimesteps: 100 }).alphasCumprod);
-  for (const prediction of ['epsilon', 'x0', 'v', 'edm'] as const) {
+  for (const prediction of ['epsilon', 'x0', 'v', 'flow', 'edm'] as const) {
     expect(arrays[`lossWeights.${prediction}`]).toEqual(
       Array.from(lossWeights({ name: 'minSnr' }, { snr, prediction })),
     );
@@ -71,7 +71,7 @@ it('dm curriculum table: a schedule that does not change has one row; infinite l
   );
   expect(meta).toMatchObject({ importanceCorrected: true });
   expect(Object.keys(arrays).toSorted()).toEqual(
-    ['density', 'lambda', 'weights', 'lossWeights.x0', 'lossWeights.v', 'lossWeights.edm'].toSorted(),
+    ['density', 'lambda', 'weights', ...['x0', 'v', 'flow', 'edm'].map((name) => `lossWeights.${name}`)].toSorted(),
   );
   const still = await tableOf('curriculum table --schedule speed --steps 30');
   expect(still.arrays['lambda']).toEqual([1]);
