@@ -1,3 +1,7 @@
-import { library } from '../../tools/config/tsup.js';
+import { browserEntry, keepBrowser, library } from '../../tools/config/tsup.js';
 
-export default library({ noExternal: [/register_all_gradients/] });
+export default [
+  library({ noExternal: [/register_all_gradients/], clean: keepBrowser }),
+  // Bundlers, unlike Node, can import the gradients of TF.js from its package, where they share modules with the rest.
+  browserEntry({ entry: { browser: 'src/index.ts' }, dts: false }),
+];

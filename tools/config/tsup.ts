@@ -14,8 +14,15 @@ export function library(options: Options = {}) {
 }
 
 /** The build of the entry for browsers, `src/browser.ts`, in addition to `library({ clean: keepBrowser })`. */
-export function browserEntry() {
-  return library({ entry: ['src/browser.ts'], format: ['esm'], platform: 'browser', target: 'es2022', clean: false });
+export function browserEntry(options: Options = {}) {
+  return library({
+    entry: ['src/browser.ts'],
+    format: ['esm'],
+    platform: 'browser',
+    target: 'es2022',
+    clean: false,
+    ...options,
+  });
 }
 
 /** `clean` that does not delete the entry for browsers, which is built at the same time. */

@@ -21,7 +21,7 @@ export function suite() {
     resolve: {
       alias: {
         // Registers the same gradients as the file that the build bundles, and loads five times faster unbundled.
-        '@tensorflow/tfjs-core/dist/register_all_gradients': '@tensorflow/tfjs-layers',
+        '@tensorflow/tfjs-core/dist/register_all_gradients.js': '@tensorflow/tfjs-layers',
       },
     },
     ssr: { resolve: { conditions: ['@dm/source', 'node', 'import', 'default'] } },

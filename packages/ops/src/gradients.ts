@@ -5,4 +5,4 @@
  */
 // The real package comes first, so that the global engine is created by it and not by the bundled copy.
 import '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-core/dist/register_all_gradients';
+import '@tensorflow/tfjs-core/dist/register_all_gradients.js';
