@@ -111,7 +111,7 @@ function connect(namespaces, gbits) {
     // Gives up a connection after 5 instead of 15 repeats, in seconds instead of a quarter of an hour.
     command(`ip netns exec ${namespace} sysctl -qw net.ipv4.tcp_retries2=5`);
     command(`tc -n ${namespace} qdisc add dev ${cable} root tbf rate ${gbits}gbit burst 256kb latency 50ms`);
-    // A host name of its own: see `onHost`.
+    // Another host name: see `onHost`.
     command(`ip netns exec ${namespace} unshare --uts --ipc true`);
   }
 }
