@@ -162,6 +162,7 @@ export async function createHosts({ gbits }) {
   process.on('exit', remove);
 
   connect(namespaces, gbits);
+  const second = namespaces[1];
 
   /** @param {string} namespace */
   const linkOf = (namespace) => JSON.parse(command(`ip -n ${namespace} -s -j link show ${cable}`))[0];
