@@ -1,6 +1,7 @@
 /** Named base configurations. To add a preset, define a constant and list it in `presets`. */
 import { unetPresets, type UNet2DOptions } from '@dm/models';
 import { ditSize, uvitSize } from './default-sizes.js';
+import { edm2, rectifiedFlow } from './objectives.js';
 import type { Config } from './schema.js';
 
 type Preset = Omit<Config, 'preset' | 'recorded'>;
@@ -12,7 +13,7 @@ function unet(options: UNet2DOptions): Preset['model'] {
 }
 
 /** Diffusion in 1000 steps with the loss on the prediction itself. */
-const process = { timesteps: 1000, loss: null, variance: null } as const;
+const commonDiffusion = { timesteps: 1000, loss: null, variance: null } as const;
 
 /** DDIM with 50 steps on timesteps of the noise schedule, with x_0 clipped to the image range. */
 const ddim: Preset['sampler'] = {
@@ -75,7 +76,7 @@ const mnist: Preset = {
   data: 'mnist',
   model: unet(unetPresets.mnist),
   // With few sampling steps, small errors of epsilon-prediction near pure noise become gray backgrounds.
-  diffusion: { ...process, schedule: { type: 'cosine' }, prediction: { type: 'v' } },
+  diffusion: { ...commonDiffusion, schedule: { type: 'cosine' }, prediction: { type: 'v' } },
   optimizer: { ...method.optimizer, lr: 4e-3 },
   ema: { type: 'power', decay: 0.995, power: 2 / 3 },
   batchSize: 32,
@@ -95,7 +96,7 @@ const mnist: Preset = {
  */
 const mnistFast: Preset = {
   ...mnist,
-  diffusion: { ...process, schedule: { type: 'linear' }, prediction: { type: 'v' } },
+  diffusion: { ...commonDiffusion, schedule: { type: 'linear' }, prediction: { type: 'v' } },
   curriculum: { type: 'cltsTimeAverage' },
   optimizer: {
     ...method.optimizer,
@@ -114,23 +115,21 @@ const mnistFast: Preset = {
   out: 'runs/mnist-fast',
 };
 
-/** `mnist` as a rectified flow with logit-normal times: Esser et al. 2024, arXiv:2403.03206. */
+/** `mnist` as a rectified flow. */
 const mnistFlow: Preset = {
   ...mnist,
-  diffusion: { ...process, schedule: { type: 'flow' }, prediction: { type: 'flow' } },
-  curriculum: { type: 'logitNormal' },
-  sampler: { ...ddim, type: 'euler', path: { type: 'flow' }, clipping: null },
+  ...rectifiedFlow,
+  diffusion: { ...commonDiffusion, ...rectifiedFlow.diffusion },
+  sampler: { ...ddim, ...rectifiedFlow.sampler },
   out: 'runs/mnist-flow',
 };
 
 /** `mnist` with the preconditioning, the noise levels, and the learned uncertainty of EDM2, in continuous time. */
 const mnistEdm2: Preset = {
   ...mnist,
-  diffusion: { ...process, schedule: { type: 'edm' }, prediction: { type: 'edm', sigmaData: 0.5 } },
-  curriculum: { type: 'edm2' },
-  lossWeighting: { type: 'edm', sigmaData: 0.5 },
-  uncertainty: { lr: 0.01 },
-  sampler: { ...ddim, type: 'heun', steps: 32, path: { type: 'edm' }, clipping: null },
+  ...edm2,
+  diffusion: { ...commonDiffusion, ...edm2.diffusion },
+  sampler: { ...ddim, ...edm2.sampler },
   out: 'runs/mnist-edm2',
 };
 
@@ -140,7 +139,7 @@ const cifar10: Preset = {
   data: 'cifar10',
   flip: true,
   model: unet(unetPresets['cifar10-small']),
-  diffusion: { ...process, schedule: { type: 'linear' }, prediction: { type: 'epsilon' } },
+  diffusion: { ...commonDiffusion, schedule: { type: 'linear' }, prediction: { type: 'epsilon' } },
   optimizer: { ...method.optimizer, lr: 2e-4, warmup: 500 },
   ema: { type: 'power', decay: 0.9999, power: 2 / 3 },
   batchSize: 64,
