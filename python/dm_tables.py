@@ -26,8 +26,8 @@ def read_table(path, kind):
 
 
 class Sampler:
-    """Timesteps and the weights of their losses. `prediction` (epsilon, x0, v, or edm) includes the table's loss weights
-    for it; None leaves them out. `stratified` draws one timestep from each of n equal parts of the distribution."""
+    """Timesteps and the weights of their losses. With a `prediction` (epsilon, x0, v, flow, or edm), these include the
+    table's loss weights for it. `stratified` draws one timestep from each of n equal parts of the distribution."""
 
     def __init__(self, table, prediction=None, stratified=False):
         self.table, self.stratified = read_table(table, "dm-curriculum-table"), stratified

@@ -1,12 +1,12 @@
 import type { Engine } from '@dm/ops';
 import { EngineError } from './errors.js';
-import { type OnnxEngineOptions, openEngineOn, type Platform } from './onnx-engine.js';
+import { type EnginePlatform, type OnnxEngineOptions, openEngineOn } from './onnx-engine.js';
 import { javaScriptRuntime, moduleVersion } from './runtime/javascript.js';
 import { createWebDeviceRuntime, isWebGpuModule, webGpuHint } from './runtime/web/device.js';
 import { setThreads } from './runtime/web/threads.js';
 import { unusableDevice } from './runtime/unusable-device.js';
 
-const browser: Platform = {
+const browser: EnginePlatform = {
   async openRuntime(device, ort) {
     if (ort === undefined) {
       throw new EngineError(

@@ -1,10 +1,10 @@
 import type { Engine } from '@dm/ops';
-import { type OnnxEngineOptions, openEngineOn, type Platform } from './onnx-engine.js';
+import { type OnnxEngineOptions, openEngineOn, type EnginePlatform } from './onnx-engine.js';
 import { openRuntime } from './runtime/open-runtime.js';
 import { defaultThreads } from './runtime/processors.js';
 import { openUpdateThreads } from './update/threads.js';
 
-const node: Platform = { openRuntime, threads: async (wanted) => wanted ?? defaultThreads(), openUpdateThreads };
+const node: EnginePlatform = { openRuntime, threads: async (wanted) => wanted ?? defaultThreads(), openUpdateThreads };
 
 /**
  * Opens the compiling engine: it traces a program once per signature of its inputs, lowers it to an ONNX graph, and

@@ -63,7 +63,7 @@ export interface OnnxEngineOptions {
 }
 
 /** The parts that differ between Node and a browser. */
-export interface Platform {
+export interface EnginePlatform {
   /** Opens the runtime of an engine that was not given one. */
   openRuntime(device: Device, ort: OnnxRuntimeModule | undefined): Promise<Runtime | DeviceRuntime>;
   /** The number of threads if `wanted` are asked for; undefined leaves it to the runtime. */
@@ -73,7 +73,7 @@ export interface Platform {
 }
 
 /** Opens the compiling engine; see `openOnnxEngine`. */
-export async function openEngineOn(platform: Platform, options: OnnxEngineOptions): Promise<Engine> {
+export async function openEngineOn(platform: EnginePlatform, options: OnnxEngineOptions): Promise<Engine> {
   const { device = 'cpu' } = options;
   if (!devices.includes(device)) {
     throw new RangeError(`openOnnxEngine: unknown device "${device as string}"; expected one of ${devices.join(', ')}`);
@@ -147,7 +147,7 @@ function onHost(
   runtime: Runtime,
   settings: RuntimeSessionOptions,
   block: number,
-  { openUpdateThreads }: Platform,
+  { openUpdateThreads }: EnginePlatform,
 ): CreateProgram {
   const { device, threads = 1 } = settings;
   return (owner, program, options) => {

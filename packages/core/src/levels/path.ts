@@ -30,8 +30,8 @@ export interface DiscretePathOptions extends SpacingOptions {
    */
   readonly karras?: { readonly rho?: number; readonly sigmaMin?: number; readonly sigmaMax?: number };
   /**
-   * Use the `steps` rectified-flow times s = sigma / (alpha + sigma) of `flowPath` instead of timesteps. The model receives fractional timesteps. Times beyond the schedule's
-   * noisiest level are clamped to it.
+   * Use the `steps` rectified-flow times s = sigma / (alpha + sigma) of `flowPath` instead of timesteps. The model
+   * receives fractional timesteps. Times beyond the schedule's noisiest level are clamped to it.
    */
   readonly flow?: Omit<FlowPathOptions, 'steps' | 'timeScale'>;
   /**

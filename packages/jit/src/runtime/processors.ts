@@ -2,8 +2,8 @@
 
 /**
  * Default number of threads: one per physical core available to this process; one per logical processor if the cores
- * are unknown. The runtime always gets a number: by default it uses all cores of the
- * machine and pins a thread to each, whatever this process has been bound to.
+ * are unknown. The runtime always gets a number: by default it uses all cores of the machine and pins a thread to each,
+ * whatever this process has been bound to.
  */
 export async function defaultThreads(): Promise<number> {
   const [{ availableParallelism }, { readFileSync }] = await Promise.all([import('node:os'), import('node:fs')]);

@@ -21,8 +21,8 @@ export type ConvertPrediction = (output: tf.Tensor, x: tf.Tensor) => tf.Tensor;
  * arXiv:2102.09672, lambda 0.001 by default.
  *
  * `params` [P] are the trained parameters; `buffers` in `state` are the model's buffers. Inputs: `images` and `noise`
- * [B, H, W, C]; `t`, `alpha`, `sigma`, `targetX0`, `targetNoise`, `lossScale`, `bound.<name>` [B]; `cond` [B, condDim] for a conditional model;
- * `mask.<name>` [B, ...] of each dropout (no dropout if absent).
+ * [B, H, W, C]; `t`, `alpha`, `sigma`, `targetX0`, `targetNoise`, `lossScale`, `bound.<name>` [B]; `cond` [B, condDim]
+ * for a conditional model; `mask.<name>` [B, ...] of each dropout (no dropout if absent).
  */
 export function denoisingLosses(
   denoiser: LossDenoiser,

@@ -101,8 +101,8 @@ function scalarsOf(prefix: string, inputs: Tensors): Tensors {
 
 /**
  * The step for all micro-batches except the last (and, with several ranks, for all): writes the gradient to `gradients`
- * [P] of the state (`start`) or adds it (`add`). Inputs as for `trainingStep`; outputs are `loss`, the accumulated part of the loss up to this
- * micro-batch, and its `losses`.
+ * [P] of the state (`start`) or adds it (`add`). Inputs as for `trainingStep`; outputs are `loss`, the accumulated part
+ * of the loss up to this micro-batch, and its `losses`.
  */
 export function accumulationStep(setup: TrainingSetup, kind: 'start' | 'add'): Program {
   return (state, inputs) => {

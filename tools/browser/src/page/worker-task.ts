@@ -13,7 +13,7 @@ export interface Result extends Trained {
   readonly info: Readonly<Record<string, string | number | boolean>>;
   /** Milliseconds of each step after the first two. */
   readonly msPerStep: readonly number[];
-  /** Bytes of JavaScript's heap and of all WebAssembly memories after each hundredth step. */
+  /** Bytes of all WebAssembly memories after each hundredth step. */
   readonly memory: readonly number[];
 }
 

@@ -27,7 +27,7 @@ export interface WebGpuModule extends OnnxRuntimeModule {
   };
 }
 
-/** Whether a module may have WebGPU; the build with wasm alone does, until a session is created. */
+/** Whether a module may have WebGPU. The build without it has this function too, and fails when a session is created. */
 export const isWebGpuModule = (ort: OnnxRuntimeModule): ort is WebGpuModule => 'fromGpuBuffer' in ort.Tensor;
 
 export const webGpuHint =
