@@ -39,6 +39,7 @@ await build({
   entryPoints: {
     check: join(here, 'check.mjs'),
     correctness: join(here, 'correctness.mjs'),
+    profile: join(here, 'profile.mjs'),
     'data-wait': join(bench, 'data-wait.mjs'),
     'contenders/train': join(bench, 'contenders/train.mjs'),
     'contenders/sample': join(bench, 'contenders/sample.mjs'),

@@ -59,7 +59,13 @@ const families = [
 /** @param {string} name @param {number} batch */
 const smaller = (name, batch) => ({ ...benchCase(name), name: name.replace(/batch-\d+$/, `batch-${batch}`), batch });
 
-/** @type {Readonly<Record<'full' | 'tiny', { correctness: readonly Case[], timing: readonly Case[] }>>} */
+/**
+ * `profiled` are names of timed training steps.
+ *
+ * @type {Readonly<
+ *   Record<'full' | 'tiny', { correctness: readonly Case[]; timing: readonly Case[]; profiled: readonly string[] }>
+ * >}
+ */
 export const sizes = {
   full: {
     correctness: [
@@ -76,6 +82,12 @@ export const sizes = {
       'laptop-28x28x1-batch-64',
       'ddim-50-laptop-batch-16',
     ].map(benchCase),
+    profiled: [
+      'unet-32x32x3-batch-128',
+      'unet-32x32x3-batch-16',
+      'dit-s-4-32x32x3-batch-16',
+      'laptop-28x28x1-batch-64',
+    ],
   },
   /** For software GPUs and tests. */
   tiny: {
@@ -93,5 +105,6 @@ export const sizes = {
         sampling: { numTimesteps: 1000, betaStart: 1e-4, betaEnd: 0.02, steps: 4 },
       },
     ],
+    profiled: ['unet-tiny'],
   },
 };

@@ -34,7 +34,7 @@ if (!Number.isInteger(rounds) || rounds < 1)
 if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`--steps must be an integer >= 1, got ${values.steps}`);
 if (values.size !== 'full' && values.size !== 'tiny')
   throw new RangeError(`--size must be full or tiny, got ${values.size}`);
-const { correctness, timing } = sizes[values.size];
+const { correctness, timing, profiled } = sizes[values.size];
 
 const began = performance.now();
 const elapsed = () => (performance.now() - began) / 1000;
@@ -77,6 +77,8 @@ const report = {
   timing: [],
   /** @type {Record<string, unknown> | null} */
   waiting: null,
+  /** GPU time of operators and shaders, by case. @type {Record<string, unknown>} */
+  profiles: {},
 };
 
 /** Name, driver, and memory of the card according to nvidia-smi; null without it. */
@@ -303,8 +305,25 @@ for (let index = 0; index < rounds; index++) {
   }
   if (index > 0) continue;
   await waiting();
+  await profile();
   for (const benchCase of timing.filter(({ compile }) => compile)) {
     for (const tf32 of [false, true]) await time(benchCase, compiled(tf32), index);
+  }
+}
+
+/** The GPU time of operators and shaders, with the faster of our layouts. */
+async function profile() {
+  for (const benchCase of timing.filter(({ name }) => profiled.includes(name))) {
+    const fastest = (/** @type {Contender} */ { name }) =>
+      Math.min(...(timings.get(benchCase.name)?.get(name) ?? []).flatMap(({ ms }) => ms));
+    const contender = ours(benchCase).reduce((best, one) => (fastest(one) < fastest(best) ? one : best));
+    report.profiles[benchCase.name] = (await runPart(
+      `profile ${benchCase.name}, ${contender.name}`,
+      { ...contender, command: () => [process.execPath, 'profile.mjs'] },
+      benchCase,
+      { steps: values.size === 'tiny' ? 2 : 5 },
+    )) ?? { failed: report.parts.at(-1)?.failed };
+    save();
   }
 }
 

@@ -47,6 +47,9 @@ interface Results {
     readonly failed: Readonly<Record<string, string>>;
   }[];
   readonly waiting: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  readonly profiles: Readonly<
+    Record<string, { readonly gpuMs: number; readonly ops: readonly { readonly op: string }[] }>
+  >;
 }
 
 const hasSoftwareGpu = env['VK_DRIVER_FILES'] !== undefined;
@@ -67,7 +70,7 @@ it(
     const torch = env['DM_PYTHON'] !== undefined && existsSync(join(folder, 'device-check/python/diffusers'));
     const { status, stdout, stderr } = run('--rounds', '1', '--steps', '1', '--minutes', '25', '--torch-device', 'cpu');
     expect(status, stdout + stderr).toBe(0);
-    const { finished, correctness, timing, waiting } = results();
+    const { finished, correctness, timing, waiting, profiles } = results();
     expect(finished).toBe(true);
     expect(statSync(archive).size).toBeLessThan(48 * 2 ** 20);
     expect(correctness.map(({ case: name, correct }) => [name, correct])).toEqual(
@@ -82,6 +85,8 @@ it(
       expect(timed, JSON.stringify(failed)).toHaveLength(torch ? 4 : 0);
       if (!torch) printSkip(failed['pytorch-eager']);
     }
+    expect(profiles['unet-tiny'].gpuMs).toBeGreaterThan(0);
+    expect(profiles['unet-tiny'].ops.map(({ op }) => op)).toContain('Conv');
     for (const kind of ['idle', 'webgpu']) expect(waiting[kind]['waited']).toBeLessThanOrEqual(1);
   },
 );
