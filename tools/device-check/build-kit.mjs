@@ -189,9 +189,17 @@ function packageFolder(from, name) {
  */
 function systemLibraries() {
   const folders = ['/usr/lib/x86_64-linux-gnu', '/lib/x86_64-linux-gnu', '/usr/lib64', '/usr/lib'];
-  const needed = ['libGLdispatch.so.0', 'libX11.so.6', 'libXext.so.6', 'libxcb.so.1', 'libXau.so.6', 'libXdmcp.so.6'];
-  const more = ['libbsd.so.0', 'libmd.so.0'];
-  return ['libvulkan.so.1', ...needed, ...more].flatMap((name) => {
+  const glvnd = ['libEGL.so.1', 'libGLX.so.0', 'libGLdispatch.so.0', 'libGL.so.1', 'libGLESv2.so.2', 'libOpenGL.so.0'];
+  const x11 = [
+    'libX11.so.6',
+    'libXext.so.6',
+    'libxcb.so.1',
+    'libXau.so.6',
+    'libXdmcp.so.6',
+    'libbsd.so.0',
+    'libmd.so.0',
+  ];
+  return ['libvulkan.so.1', ...glvnd, ...x11].flatMap((name) => {
     const found = folders.map((place) => join(place, name)).find((path) => existsSync(path));
     if (found !== undefined) return [/** @type {[string, string]} */ ([name, realpathSync(found)])];
     if (name === 'libvulkan.so.1') throw new Error(`no Vulkan loader in ${folders.join(', ')}. Install libvulkan1.`);

@@ -17,7 +17,7 @@ const archive = join(import.meta.dirname, 'dist/device-check.tar.xz');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What run.sh calls. */
-const programs = ['sh', 'dirname', 'mkdir', 'ln', 'ldconfig'];
+const programs = ['sh', 'dirname', 'mkdir', 'ln', 'ldconfig', 'sed'];
 const find = (program: string) =>
   execFileSync('sh', ['-c', `PATH=$PATH:/sbin:/usr/sbin command -v ${program}`], { encoding: 'utf8' }).trim();
 /** Runs the unpacked kit with nothing else on PATH. */

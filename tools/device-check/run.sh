@@ -17,7 +17,10 @@ export LD_LIBRARY_PATH="$kit/missing${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 if [ -z "${VK_DRIVER_FILES:-}${VK_ICD_FILENAMES:-}" ]; then
   for folder in /usr/share/vulkan/icd.d /etc/vulkan/icd.d /usr/local/nvidia/share/vulkan/icd.d /usr/local/share/vulkan/icd.d; do
     if [ -f "$folder/nvidia_icd.json" ]; then
-      export VK_DRIVER_FILES="$folder/nvidia_icd.json" VK_ICD_FILENAMES="$folder/nvidia_icd.json"
+      # On a machine without a display the driver may work through EGL only.
+      sed 's/libGLX_nvidia/libEGL_nvidia/' "$folder/nvidia_icd.json" > "$kit/nvidia_egl_icd.json"
+      export VK_DRIVER_FILES="$folder/nvidia_icd.json:$kit/nvidia_egl_icd.json"
+      export VK_ICD_FILENAMES="$VK_DRIVER_FILES"
       break
     fi
   done
