@@ -14,6 +14,8 @@ export interface Dataset {
   readonly shape: readonly [number, number, number];
   /** Names of the classes; empty without labels. */
   readonly classes: readonly string[];
+  /** Only with images in files: the path of an image, for messages. */
+  readonly nameOf?: (index: number) => string;
   /** Notes for the user, such as skipped files; one sentence each. */
   readonly notes?: readonly string[];
   /**

@@ -1,6 +1,7 @@
 export type { Dataset, ImageBatch } from './dataset.js';
 export { DataError, type DataErrorCode } from './errors.js';
-export { datasetForms, openDataset, type OpenDatasetOptions } from './datasets/open-dataset.js';
+export { datasetForms, hasTestImages, openDataset, type OpenDatasetOptions } from './datasets/open-dataset.js';
+export type { HoldOutOptions } from './datasets/hold-out.js';
 export {
   openFashionMnist,
   openMnist,

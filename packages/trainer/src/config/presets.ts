@@ -31,6 +31,7 @@ const method = {
   imageChannels: 3,
   imageResize: 'bicubic',
   crop: null,
+  holdOut: null,
   flip: false,
   skipBad: false,
   conditional: true,

@@ -19,6 +19,7 @@ import { trainingPart, type Config, type PartialConfig } from './schema.js';
 const addedFields: Readonly<Record<string, unknown>> = {
   'optimizer[muon].orthogonalize': 'all',
   imageResize: 'libvips',
+  holdOut: null,
   'diffusion.loss': null,
   'diffusion.variance': null,
 };

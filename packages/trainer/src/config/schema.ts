@@ -187,6 +187,14 @@ export const configSchema = z.strictObject({
     .describe(
       'Skip images in folders and archives that cannot be decoded, and report them; false raises an error instead.',
     ),
+  holdOut: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .nullable()
+    .describe(
+      'Fraction of the images to hold out from training, for validation, chosen by their content; null for none.',
+    ),
   flip: z.boolean().describe('Random horizontal flips (probability 0.5); not for digits and letters.'),
   conditional: z
     .boolean()

@@ -17,13 +17,17 @@ export interface OpenedTrainingSetup extends TrainingSetup {
   readonly dataset: Dataset;
 }
 
-/** Opens the data set of a configuration. `split` has no effect on data sets without splits. */
+/**
+ * Opens the data set of a configuration. The split `test` is the images that it holds out; if it holds out none, the test
+ * images of a data set that has them, and all images of any other.
+ */
 export function openData(
-  { data, imageSize, imageChannels, imageResize, crop, skipBad }: Config,
+  { data, imageSize, imageChannels, imageResize, crop, skipBad, holdOut }: Config,
   split: Split = 'train',
 ): Promise<Dataset> {
   return openDataset(data, {
-    split,
+    split: holdOut === null ? split : 'train',
+    ...(holdOut !== null && { holdOut: { share: holdOut, part: split === 'train' ? 'rest' : 'heldOut' } as const }),
     ...(imageSize !== null && { size: imageSize }),
     channels: imageChannels,
     resize: imageResize,

@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeNpz } from '@dm/data';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { trainingHash } from '../config/saved-config.js';
+import { resolveConfig } from '../config/resolve.js';
+import type { PartialConfig } from '../config/schema.js';
+import { openData } from './open-training-setup.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'dm-open-data-'));
+const data = join(folder, 'images.npz');
+beforeAll(() =>
+  writeNpz(data, { images: { shape: [100, 2, 2], data: Uint8Array.from({ length: 400 }, (_, i) => (i * i) % 251) } }),
+);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const configOf = (value: PartialConfig) => resolveConfig([{ source: 'test', value: { data, ...value } }]);
+
+it('trains on the images that are not held out, and tests on the others', async () => {
+  const whole = await openData(configOf({}));
+  const [train, test] = await Promise.all([
+    openData(configOf({ holdOut: 0.2 }), 'train'),
+    openData(configOf({ holdOut: 0.2 }), 'test'),
+  ]);
+  expect(whole.length).toBe(100);
+  expect(test.length).toBeGreaterThan(5);
+  expect(train.length + test.length).toBe(100);
+});
+
+it('is part of the training configuration only if images are held out', () => {
+  const { holdOut: _, ...former } = configOf({});
+  expect(trainingHash(configOf({}))).toBe(trainingHash(former as ReturnType<typeof configOf>));
+  expect(trainingHash(configOf({ holdOut: 0.2 }))).not.toBe(trainingHash(configOf({})));
+});
