@@ -47,8 +47,14 @@ function weight(name, shape) {
  * @param {(u: number) => number} map A function on [-1, 1).
  */
 function filled(name, shape, map) {
-  const size = shape.reduce((product, d) => product * d, 1);
-  return float32(Float32Array.from(hashed(name, size), map), shape);
+  const all = hashed(
+    name,
+    shape.reduce((product, d) => product * d, 1),
+  );
+  // `Float32Array.from(all, map)` takes 20 times as long.
+  const values = new Float32Array(all.length);
+  for (let i = 0; i < values.length; i++) values[i] = map(all[i]);
+  return float32(values, shape);
 }
 
 /**
