@@ -19,8 +19,8 @@ export function unusableDevice(device: Device, cause: unknown, hint = hints[devi
 const hints: Record<Device, string> = {
   cpu: '',
   webgpu:
-    'It needs a graphics card and its driver: Vulkan (and its loader, libvulkan1) on Linux, Direct3D 12 on Windows, ' +
-    'Metal on macOS.',
+    'It needs a graphics card and its driver: Vulkan on Linux (with libvulkan1, and for NVIDIA libegl1 and libgl1), ' +
+    'Direct3D 12 on Windows, Metal on macOS.',
   cuda:
     'It needs Linux on x64, an NVIDIA card, CUDA 12 with cuDNN 9, and the part of onnxruntime-node that its install ' +
     'script fetches: "npm install onnxruntime-node" or "pnpm add --allow-build=onnxruntime-node onnxruntime-node".',
