@@ -25,6 +25,9 @@ const { values } = parseArgs({
     /** Rounds of the timing; each contender runs once per round. */
     rounds: { type: 'string', default: '3' },
     steps: { type: 'string', default: '20' },
+    /** Only these parts, and of their cases only these. */
+    parts: { type: 'string', default: 'correctness,timing,waiting,profile,variants' },
+    cases: { type: 'string' },
   },
 });
 const [minutes, rounds, steps] = [values.minutes, values.rounds, values.steps].map(Number);
@@ -34,7 +37,20 @@ if (!Number.isInteger(rounds) || rounds < 1)
 if (!Number.isInteger(steps) || steps < 1) throw new RangeError(`--steps must be an integer >= 1, got ${values.steps}`);
 if (values.size !== 'full' && values.size !== 'tiny')
   throw new RangeError(`--size must be full or tiny, got ${values.size}`);
-const { correctness, timing, profiled } = sizes[values.size];
+const parts = values.parts.split(',');
+const known = ['correctness', 'timing', 'waiting', 'profile', 'variants'];
+const unknown = parts.filter((part) => !known.includes(part));
+if (unknown.length > 0) throw new RangeError(`--parts must be among ${known.join(', ')}, got ${unknown.join(', ')}`);
+const all = sizes[values.size];
+const chosen = values.cases?.split(',');
+const names = [...all.correctness, ...all.timing].map(({ name }) => name);
+const unknownCases = chosen?.filter((name) => !names.includes(name)) ?? [];
+if (unknownCases.length > 0)
+  throw new RangeError(`--cases must be among ${names.join(', ')}, got ${unknownCases.join(', ')}`);
+const among = (/** @type {readonly Case[]} */ cases) => cases.filter(({ name }) => chosen?.includes(name) ?? true);
+const correctness = parts.includes('correctness') ? among(all.correctness) : [];
+const timing = among(all.timing);
+const { profiled } = all;
 
 const began = performance.now();
 const elapsed = () => (performance.now() - began) / 1000;
@@ -209,18 +225,15 @@ const torch = (name, seconds, variants) => ({
   seconds: values.size === 'tiny' ? 600 : seconds,
 });
 
-/** @param {Case} benchCase */
-const eager = (benchCase) =>
-  torch('pytorch-eager', 60, [
-    { name: 'pytorch-eager', tf32: false },
-    { name: 'pytorch-eager-tf32', tf32: true },
-    ...(isTransformer(benchCase)
-      ? []
-      : [
-          { name: 'pytorch-eager-channels-last', tf32: false, layout: 'channels-last' },
-          { name: 'pytorch-eager-channels-last-tf32', tf32: true, layout: 'channels-last' },
-        ]),
-  ]);
+const eager = torch('pytorch-eager', 90, [
+  { name: 'pytorch-eager', tf32: false },
+  { name: 'pytorch-eager-tf32', tf32: true },
+]);
+
+const channelsLast = torch('pytorch-eager-channels-last', 90, [
+  { name: 'pytorch-eager-channels-last', tf32: false, layout: 'channels-last' },
+  { name: 'pytorch-eager-channels-last-tf32', tf32: true, layout: 'channels-last' },
+]);
 
 /** @param {boolean} tf32 */
 const compiled = (tf32) => {
@@ -300,12 +313,16 @@ async function time(benchCase, contender, index) {
 // Rounds take turns, so that changes of clocks and of other load affect all contenders. What takes long to start comes
 // after the first round, so that a run that is cut off has a number for each case.
 for (let index = 0; index < rounds; index++) {
-  for (const benchCase of timing) {
-    for (const contender of [...ours(benchCase), eager(benchCase)]) await time(benchCase, contender, index);
+  if (parts.includes('timing')) {
+    for (const benchCase of timing) {
+      for (const contender of [...ours(benchCase), eager]) await time(benchCase, contender, index);
+    }
   }
   if (index > 0) continue;
-  await waiting();
-  await profile();
+  if (parts.includes('profile')) await profile();
+  if (parts.includes('waiting')) await waiting();
+  if (!parts.includes('variants')) continue;
+  for (const benchCase of timing.filter((one) => !isTransformer(one))) await time(benchCase, channelsLast, index);
   for (const benchCase of timing.filter(({ compile }) => compile)) {
     for (const tf32 of [false, true]) await time(benchCase, compiled(tf32), index);
   }

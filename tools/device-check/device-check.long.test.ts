@@ -68,6 +68,8 @@ it(
   ({ skip }) => {
     if (!hasSoftwareGpu) skipLoudly(skip, 'no software GPU: install chromium and libvulkan1');
     const torch = env['DM_PYTHON'] !== undefined && existsSync(join(folder, 'device-check/python/diffusers'));
+    expect(run('--parts', 'speed').stderr).toContain('timing');
+    expect(run('--cases', 'unet,resnet').stderr).toContain('resnet');
     const { status, stdout, stderr } = run('--rounds', '1', '--steps', '1', '--minutes', '25', '--torch-device', 'cpu');
     expect(status, stdout + stderr).toBe(0);
     const { finished, correctness, timing, waiting, profiles } = results();

@@ -11,7 +11,7 @@ const notInstalled = 3;
  *
  * @param {'onnx' | 'tfjs-node' | 'tfjs-wasm' | 'tfjs-cpu'} name
  * @param {number} threads
- * @param {Pick<import('@dm/jit').OnnxEngineOptions, 'device' | 'convolutionLayout'>} [options] For `onnx`.
+ * @param {Pick<import('@dm/jit').OnnxEngineOptions, 'device' | 'convolutionLayout' | 'profilePrefix'>} [options] For `onnx`.
  */
 export async function openEngine(name, threads, options = {}) {
   const counters = { compileMs: 0, sessionMs: 0, copiedBytes: 0 };
