@@ -111,3 +111,12 @@ export {
   type SpectralDensity,
   type SpectrumOptions,
 } from './landscape/spectrum.js';
+export {
+  geometricMean,
+  type LogSnrBucket,
+  logSnrBuckets,
+  stratifiedLogSnrs,
+  validationRange,
+} from './bounds/log-snr-buckets.js';
+export { type DenoiserLoss, wienerLoss } from './bounds/wiener.js';
+export { type ImageRows, posteriorMeanLosses, type PosteriorMeanOptions } from './bounds/posterior-mean.js';

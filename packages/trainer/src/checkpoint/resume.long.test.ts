@@ -97,7 +97,11 @@ const cases: Readonly<Record<string, PartialConfig>> = {
   },
   // The batch.
   'accumulation, flips': { gradientAccumulation: 4, flip: true },
-  'images held out': { holdOut: 0.3 },
+  'images held out, with their loss': {
+    holdOut: 0.3,
+    validation: { every: 2, images: 5, draws: 2, bounds: true },
+    labelDropout: 0.5,
+  },
   'label dropout': { labelDropout: 0.5 },
   'UNet with label dropout and dropout': {
     model: { type: 'unet', ...tinyUnet, dropout: 0.3 },

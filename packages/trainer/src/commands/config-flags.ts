@@ -49,6 +49,7 @@ const fieldFlags = {
   'eval-every': ['n', 'evaluation.every'],
   'eval-samples': ['n', 'evaluation.samples'],
   'probe-every': ['n', 'probe.every'],
+  'validate-every': ['n', 'validation.every'],
   'checkpoint-every': ['n', 'checkpoints.every'],
   'checkpoint-minutes': ['minutes', 'checkpoints.minutes'],
   'keep-last': ['n', 'checkpoints.keepLast'],

@@ -24,6 +24,11 @@ export const examples: Readonly<Record<string, readonly [string, string]>> = {
     'eval difficulty runs/mnist --checkpoints --buckets 20',
   ],
   'eval landscape': ['eval landscape runs/a runs/b --out landscape', 'eval landscape runs/a --plane 21 --lanczos 0'],
+  'eval bound': ['eval bound mnist', 'eval bound folder:photos --image-size 32'],
+  'eval loss': [
+    'eval loss runs/mnist mnist --worst 50 --sheet worst.png',
+    'eval loss runs/photos folder:photos --json',
+  ],
   'eval train-extractor': [
     'eval train-extractor mnist --out digits.safetensors',
     'eval train-extractor mnist --epochs 5 --out x.safetensors',

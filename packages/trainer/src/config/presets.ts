@@ -65,6 +65,7 @@ const method = {
     extractor: { type: 'mobilenet', weights: null, resize: null },
   },
   probe: { every: 0, buckets: 10, images: 32 },
+  validation: { every: 0, images: 1000, draws: 1, bounds: true },
   seed: 0,
   engine: 'onnx',
   device: 'cpu',

@@ -316,6 +316,16 @@ export const configSchema = z.strictObject({
   probe: z
     .strictObject({ every: z.int().min(0), buckets: upTo(1000), images: z.int().min(2).max(1_000_000) })
     .describe('Loss and gradient per noise bucket on fixed images, every this many steps; 0 for never.'),
+  validation: z
+    .strictObject({
+      every: z.int().min(0).describe('Steps between measurements of the validation loss; 0 for none.'),
+      images: upTo(1_000_000).describe('Held-out images to measure it on, at most.'),
+      draws: upTo(1000).describe('Draws of noise per image and noise range.'),
+      bounds: z
+        .boolean()
+        .describe('Also compute the losses of the Wiener filter and of the posterior mean, once, to compare it with.'),
+    })
+    .describe('Validation loss of the averaged weights, by noise range, on images that are held out or test images.'),
   checkpoints: z
     .strictObject({
       every: z.int().min(0).describe('Steps between checkpoints; 0 for one at the end only.'),
@@ -382,6 +392,7 @@ export const freeOnResume = [
   'sampler',
   'evaluation',
   'probe',
+  'validation',
   'checkpoints',
   'out',
 ] as const;

@@ -1,5 +1,5 @@
 /** TensorBoard summaries of the lines of metrics.jsonl. Tags with the same prefix are grouped under one heading. */
-import type { DifficultyRecord, NoiseBucket } from '@dm/eval';
+import { logSnrBuckets, type DifficultyRecord, type NoiseBucket } from '@dm/eval';
 import type { MetricsRecord } from '../run/metrics.js';
 import type { SummaryValue } from './event.js';
 
@@ -16,6 +16,7 @@ export function summaryOf(record: MetricsRecord, numTimesteps: number): SummaryV
     'train/skipped_updates': record.skipped ?? 0,
     ...Object.fromEntries(quarters.map((name, q) => [`loss_by_quarter/${name}`, record.lossByQuarter[q] ?? null])),
     ...Object.fromEntries(Object.entries(record.eval ?? {}).map(([name, value]) => [`eval/${name}`, value])),
+    ...validationScalars(record),
     'speed/images_per_second': record.imagesPerSecond,
     'speed/data_wait': record.dataWait,
     'speed/peak_mib': record.peakMb,
@@ -24,6 +25,16 @@ export function summaryOf(record: MetricsRecord, numTimesteps: number): SummaryV
     ...Object.entries(scalars).flatMap(([tag, scalar]) => (scalar === null ? [] : [{ tag, scalar }])),
     ...histograms(record, numTimesteps),
   ];
+}
+
+/** `validation/geometric_mean`, and `validation/01_log-snr_-5.0_to_-3.8` and so on, from noisy to clean. */
+function validationScalars({ validation }: MetricsRecord): Record<string, number | null> {
+  if (validation === undefined) return {};
+  const ranges = logSnrBuckets(validation.buckets.length).map(({ from, to }, b) => [
+    `validation/${String(b + 1).padStart(2, '0')}_log-snr_${from.toFixed(1)}_to_${to.toFixed(1)}`,
+    validation.buckets[b]!,
+  ]);
+  return { 'validation/geometric_mean': validation.geometricMean, ...Object.fromEntries(ranges) };
 }
 
 /**

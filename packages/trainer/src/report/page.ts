@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { readTextFile } from '@dm/files';
 import { renderReport, formatNumber, smoothed, viridis, type PageData } from './browser.js';
 import { compareConfigs } from './config-table.js';
-import type { ProbeData, RunData } from './run-data.js';
+import type { ProbeData, RunData, ValidationData } from './run-data.js';
 import { style } from './style.js';
 
 /** The HTML of the page about one run, or comparing several. */
@@ -61,6 +61,7 @@ ${section(
   maps(runs, 'density'),
 )}
 ${difficulties(runs)}
+${validations(runs)}
 ${evaluations(runs)}
 ${section(
   'Learning rate and momentum',
@@ -232,6 +233,38 @@ function evaluations(runs: readonly RunData[]): string {
     'Samples compared with the data; lower is better.',
     two(...names.map((name) => chart(name, { unit: name.slice('eval '.length) }))),
   );
+}
+
+/** The geometric mean over training, by noise range for a single run, and a table of the newest losses and the bounds. */
+function validations(runs: readonly RunData[]): string {
+  const validated = runs.flatMap(({ validation }, r) => (validation === undefined ? [] : [{ validation, r }]));
+  if (validated.length === 0) return '';
+  const about = [...new Set(validated.map(({ validation }) => validation.about))].join('; ');
+  const { ranges } = validated[0]!.validation;
+  const byRange = chart(ranges.map((_, b) => `validation${b + 1}`).join('|'), { unit: 'loss', labels: ranges });
+  const mean = chart('validation', { unit: 'geometric mean' });
+  return section(
+    'Validation loss',
+    `${escapeHtml(about)}. Geometric mean: every range counts the same. A network below the Wiener filter has learned more ` +
+      'than mean and covariance.',
+    (runs.length === 1 ? two(mean, byRange) : mean) + validated.map((one) => validationTable(runs, one)).join(''),
+  );
+}
+
+function validationTable(
+  runs: readonly RunData[],
+  { validation: { ranges, rows }, r }: { readonly validation: ValidationData; readonly r: number },
+): string {
+  const heads = Object.keys(rows).map((name) => `<th>${escapeHtml(name)}</th>`);
+  const cell = (value: number | null | undefined) => `<td>${value == null ? '–' : formatNumber(value)}</td>`;
+  const lines = [...ranges, 'geometric mean'].map(
+    (title, b) =>
+      `<tr><th>${title}</th>${Object.values(rows)
+        .map((losses) => cell(losses[b]))
+        .join('')}</tr>`,
+  );
+  return `<figure>${caption(runs, r)}<div class="scroll"><table class="validation"><thead><tr><th>log-SNR</th>${heads.join('')}</tr></thead>
+<tbody>${lines.join('')}</tbody></table></div></figure>`;
 }
 
 interface ChartOptions {

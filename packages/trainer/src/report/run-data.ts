@@ -3,6 +3,8 @@ import { fileKind, listFolder, readRegularFile } from '@dm/files';
 import { basename, join, resolve } from 'node:path';
 import { difficulty, type DifficultyRecord } from '@dm/eval';
 import type { Config } from '../config/schema.js';
+import { boundRows, bucketTitle } from '../eval/validation/table.js';
+import { readValidation } from '../eval/validation/file.js';
 import { readDifficulty } from '../eval/difficulty/file.js';
 import { UserError } from '../errors.js';
 import { readMetrics, type MetricsRecord } from '../run/metrics.js';
@@ -24,6 +26,8 @@ export interface RunData {
   readonly columns: Readonly<Record<string, Column>>;
   /** Columns of the probe, if the run has one: `step`, `images`, `minutes`, and per noise range `loss1`, `gradNorm1`, ... */
   readonly probe?: ProbeData;
+  /** The validation loss, if the run measured it. */
+  readonly validation?: ValidationData;
   readonly density: HeatMap;
   readonly loss: HeatMap;
   readonly grids: readonly { readonly step: number; readonly dataUri: string }[];
@@ -32,6 +36,15 @@ export interface RunData {
   /** Fields of the configuration and of the recorded environment, by path. */
   readonly config: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface ValidationData {
+  /** Ranges of log-SNR, from noisy to clean. */
+  readonly ranges: readonly string[];
+  /** Losses by range, then their geometric mean: the newest of the run, and the bounds if they were computed. */
+  readonly rows: Readonly<Record<string, readonly (number | null)[]>>;
+  /** What was measured, and on which images, for a caption. */
+  readonly about: string;
 }
 
 export interface ProbeData {
@@ -79,6 +92,7 @@ export function readRun(run: RunFolder, { includePaths = false }: ReportOptions 
     name: basename(resolve(run.path)),
     columns: columns(downsample(records, maxPoints)),
     ...probeData(run, config, records, includePaths),
+    ...validationData(run, records, includePaths),
     density: densityMap(config, records),
     loss: lossMap(config, records),
     grids: grids(run.samples),
@@ -99,6 +113,7 @@ function facts(records: readonly MetricsRecord[], config: Config): RunData['fact
     ['steps', `${last.step} of ${config.totalSteps}`],
     ['images seen', last.images.toLocaleString('en')],
     ['last loss', last.loss.toPrecision(3)],
+    ...validationFact(records),
     ...((last.skipped ?? 0) > 0 ? [['skipped updates', String(last.skipped)] as const] : []),
     ...divergenceFact(records),
     ...Object.entries(records.findLast((r) => r.eval !== undefined)?.eval ?? {}).map(
@@ -110,6 +125,11 @@ function facts(records: readonly MetricsRecord[], config: Config): RunData['fact
     ['memory', `${last.peakMb} MiB`],
     ['engine', config.engine],
   ];
+}
+
+function validationFact(records: readonly MetricsRecord[]): RunData['facts'] {
+  const last = records.findLast((r) => r.validation !== undefined)?.validation;
+  return last === undefined ? [] : [['validation loss', last.geometricMean.toPrecision(3)]];
 }
 
 /** The steps at which the loss was far above its minimum, if any. */
@@ -128,6 +148,7 @@ function columns(records: readonly MetricsRecord[]): RunData['columns'] {
       const v = value(record);
       return v == null ? null : Number(v.toPrecision(5));
     });
+  const ranges = records.find((r) => r.validation !== undefined)?.validation?.buckets ?? [];
   const metrics = [...new Set(records.flatMap((r) => Object.keys(r.eval ?? {})))];
   return {
     step: records.map((r) => r.step),
@@ -141,6 +162,8 @@ function columns(records: readonly MetricsRecord[]): RunData['columns'] {
     beta1: column((r) => r.beta1),
     imagesPerSecond: column((r) => r.imagesPerSecond),
     dataWait: column((r) => 100 * r.dataWait),
+    ...(ranges.length > 0 && { validation: column((r) => r.validation?.geometricMean) }),
+    ...Object.fromEntries(ranges.map((_, b) => [`validation${b + 1}`, column((r) => r.validation?.buckets[b])])),
     ...Object.fromEntries(metrics.map((name) => [`eval ${name}`, column((r) => r.eval?.[name])])),
   };
 }
@@ -172,6 +195,31 @@ function probeData(
       },
       buckets: buckets.map(({ from, to }, b) => ({ from, to, learnedBy: times[b]?.times[0]!.ofDrop ?? null })),
       about: `the unweighted loss of ${prediction} on ${images} images of ${includePaths ? data : withoutDataPath(data)}`,
+    },
+  };
+}
+
+function validationData(
+  run: RunFolder,
+  records: readonly MetricsRecord[],
+  includePaths: boolean,
+): { validation?: ValidationData } {
+  const last = records.findLast((r) => r.validation !== undefined);
+  const file = readValidation(run.validation);
+  if (last?.validation === undefined || file === undefined) return {};
+  const { setting, bounds } = file;
+  const { data, images, draws } = setting;
+  const losses = { [`step ${last.step}`]: last.validation, ...(bounds !== null && boundRows(bounds)) };
+  return {
+    validation: {
+      ranges: setting.buckets.map(bucketTitle),
+      rows: Object.fromEntries(
+        Object.entries(losses).map(([name, loss]) => [name, [...loss.buckets, loss.geometricMean]]),
+      ),
+      about:
+        `Mean squared error of epsilon, with the EMA weights, on ${images} images of ` +
+        `${includePaths ? data : withoutDataPath(data)} that were not trained on, ${draws} ` +
+        `${draws === 1 ? 'draw' : 'draws'} of noise each, by range of log-SNR`,
     },
   };
 }

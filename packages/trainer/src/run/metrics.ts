@@ -22,6 +22,11 @@ export interface MetricsRecord {
   readonly gradNorm: number;
   /** Metrics of samples by name, such as `FD-pixels`, with the weights after this step; present if they were evaluated. */
   readonly eval?: Readonly<Record<string, number>>;
+  /**
+   * Validation loss of the averaged weights after this step, if it was measured: the mean squared error of epsilon in each
+   * range of log-SNR, from noisy to clean (null where the noise schedule has no timestep), and their geometric mean.
+   */
+  readonly validation?: { readonly geometricMean: number; readonly buckets: readonly (number | null)[] };
   /** Updates skipped since the start of the run because of a non-finite loss or gradient; absent if there are none. */
   readonly skipped?: number;
   /**
@@ -86,6 +91,7 @@ const recordSchema = z.looseObject({
   drawsByLevel: z.array(z.number().min(0)).max(1000).exactOptional(),
   gradNorm: mean,
   eval: z.record(z.string().max(200), mean).exactOptional(),
+  validation: z.object({ geometricMean: mean, buckets: means }).exactOptional(),
   skipped: z.number().min(0).exactOptional(),
   lossOverMinimum: mean.exactOptional(),
   lr: mean,

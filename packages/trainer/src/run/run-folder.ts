@@ -12,6 +12,8 @@ export interface RunFolder {
   readonly metrics: string;
   /** Loss and gradient per noise bucket, see eval/difficulty/file.ts. */
   readonly difficulty: string;
+  /** What the validation loss is measured on, see eval/validation/file.ts. */
+  readonly validation: string;
   /** Sample grids, step-000500.png. */
   readonly samples: string;
   /** step-000500/, see checkpoint.ts. */
@@ -32,6 +34,7 @@ export function runFolder(path: string): RunFolder {
     config: insideFolder(path, 'config.json'),
     metrics: insideFolder(path, 'metrics.jsonl'),
     difficulty: insideFolder(path, 'difficulty.jsonl'),
+    validation: insideFolder(path, 'validation.json'),
     samples: insideFolder(path, 'samples'),
     checkpoints: insideFolder(path, 'checkpoints'),
     report: insideFolder(path, 'report.html'),

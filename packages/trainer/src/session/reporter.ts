@@ -6,6 +6,7 @@ import { lossTrendKey } from '../checkpoint/checkpoint-folder.js';
 import { isDue } from '../checkpoint/policy.js';
 import { restoreBest } from '../checkpoint/resume.js';
 import { openDifficultyRecorder, type DifficultyRecorder } from '../eval/difficulty/recorder.js';
+import { openRunValidator, type RunValidator } from '../eval/validation/run-validator.js';
 import { openTrainingEvaluator, type TrainingEvaluator } from '../eval/during-training.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { createRunLog, silentRunLog, type RunLog } from '../logs/run-log.js';
@@ -42,8 +43,9 @@ interface ReporterParts extends Omit<ReporterOptions, 'begin'> {
   readonly unwritten: Unwritten;
   readonly runLog: RunLog;
   readonly sampler: PreviewSampler;
-  /** Present if the run evaluates, or probes. */
+  /** Present if the run evaluates, measures a validation loss, or probes. */
   readonly evaluator: TrainingEvaluator | undefined;
+  readonly validator: RunValidator | undefined;
   readonly recorder: DifficultyRecorder | undefined;
 }
 
@@ -64,13 +66,24 @@ export async function openReporter({ begin, ...options }: ReporterOptions): Prom
           unwritten,
         })
       : undefined;
+  const validator =
+    config.validation.every > 0
+      ? await openRunValidator(run, setup, engine, { firstStep, unwritten, ...hooks })
+      : undefined;
   begin();
   const runLog = isRoot ? createRunLog(run, config, firstStep, unwritten) : silentRunLog;
+  validator?.begin();
   await recorder?.begin(firstStep, state);
-  return new Reporter({ ...options, unwritten, runLog, sampler, evaluator, recorder });
+  return new Reporter({ ...options, unwritten, runLog, sampler, evaluator, validator, recorder });
 }
 
-/** On ranks other than 0 it takes part in sampling and probing, and writes and reports nothing. */
+/** What was measured after a step, if it was due. */
+export interface Measured {
+  readonly evaluated?: MetricsRecord['eval'];
+  readonly validated?: MetricsRecord['validation'];
+}
+
+/** On ranks other than 0 it takes part in sampling, validating and probing, and writes and reports nothing. */
 export class Reporter {
   /** The best evaluation so far, if the run evaluates. */
   best: Best | undefined;
@@ -170,15 +183,23 @@ export class Reporter {
     return evaluated;
   }
 
+  /** Measures the validation loss if due. */
+  async validate(step: number): Promise<MetricsRecord['validation']> {
+    const { validator, setup, state, hooks } = this.parts;
+    if (validator === undefined || this.window.isEmpty || !this.isDue(step, setup.config.validation.every))
+      return undefined;
+    return inPhase(hooks.onPhase, 'measuring validation loss', () => validator.measure(state));
+  }
+
   /**
    * Writes a line of metrics.jsonl if one is due, unless all updates since the last one were skipped. `skipped` counts
    * skipped updates since the start of the run.
    */
-  log(step: number, evaluated: MetricsRecord['eval'], skipped: number): void {
+  log(step: number, { evaluated, validated }: Measured, skipped: number): void {
     const { setup, runLog, firstStep, hooks } = this.parts;
     const { config, lr, momentum, averages } = setup;
     const { divergence } = this.trend;
-    const isLogged = this.isDue(step, config.logEvery) || evaluated !== undefined;
+    const isLogged = this.isDue(step, config.logEvery) || evaluated !== undefined || validated !== undefined;
     if (!isLogged || this.window.isEmpty) {
       if (step === firstStep + 1) {
         this.throughput.restart();
@@ -191,6 +212,7 @@ export class Reporter {
       images: step * config.batchSize,
       ...this.window.take(),
       ...(evaluated !== undefined && { eval: evaluated }),
+      ...(validated !== undefined && { validation: validated }),
       ...(skipped > 0 && { skipped }),
       ...(divergence !== undefined && { lossOverMinimum: roundToFourDigits(divergence.smoothed / divergence.minimum) }),
       lr: lr(step - 1),
@@ -247,8 +269,9 @@ export class Reporter {
   }
 
   async dispose(): Promise<void> {
-    const { recorder, evaluator, sampler } = this.parts;
+    const { recorder, evaluator, validator, sampler } = this.parts;
     await recorder?.dispose();
+    await validator?.dispose();
     await evaluator?.dispose();
     await sampler.dispose();
   }

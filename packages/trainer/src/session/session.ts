@@ -222,7 +222,8 @@ export class TrainingSession {
     const { checkpointer, reporter, guard } = this.parts;
     const isEvaluated = await onEveryRank(setup.group, async () => {
       const evaluated = await reporter.evaluate(step);
-      reporter.log(step, evaluated, guard.total);
+      const validated = await reporter.validate(step);
+      reporter.log(step, { evaluated, validated }, guard.total);
       await reporter.probe(step);
       await reporter.sample(step);
       return evaluated !== undefined;
@@ -268,7 +269,7 @@ export class TrainingSession {
     if (checkpointer === undefined || step === firstStep || stepOfState !== step) return;
     try {
       // The log line of the step, in case the error came before it: a resumed run does not repeat the step.
-      this.parts.reporter.log(step, undefined, this.parts.guard.total);
+      this.parts.reporter.log(step, {}, this.parts.guard.total);
       await checkpointer.save(this.snapshot());
       await this.finish();
       onNote?.(`training ends because of an error; step ${step} was saved, and --resume continues from there`);
@@ -341,7 +342,15 @@ export class TrainingSession {
 
 /** Removes everything that a run left in the folder, except the lock. Keeps files of other programs. */
 export function removeRun(run: RunFolder): void {
-  for (const path of [run.config, run.metrics, run.difficulty, run.report, run.samples, run.checkpoints]) {
+  for (const path of [
+    run.config,
+    run.metrics,
+    run.difficulty,
+    run.validation,
+    run.report,
+    run.samples,
+    run.checkpoints,
+  ]) {
     removeTree(path);
   }
   removeEventFiles(run.path);

@@ -26,8 +26,10 @@ import { suggestion } from '../../config/suggestion.js';
 import { print, printJson, printNote } from '../../terminal/output.js';
 import { numeric, withCommonOptions, withEngineOptions, type CommonFlags } from '../common.js';
 import { extractorOptions, withExtractorOptions, type ExtractorFlags } from './extractor-flags.js';
+import { boundCommand } from './bound.js';
 import { difficultyCommand } from './difficulty.js';
 import { landscapeCommand } from './landscape.js';
+import { lossCommand } from './loss.js';
 import { throughputCommand } from './throughput.js';
 import { trainExtractorCommand } from './train-extractor.js';
 
@@ -80,6 +82,8 @@ export function evalCommand(): Command {
   return command
     .addCommand(difficultyCommand())
     .addCommand(landscapeCommand())
+    .addCommand(boundCommand())
+    .addCommand(lossCommand())
     .addCommand(trainExtractorCommand())
     .addCommand(throughputCommand());
 }
