@@ -2,7 +2,7 @@
  * Training over two hosts, which are network namespaces joined by a cable of 1 Gbit/s. `nx run mpi:hosts` requires root,
  * iproute2, and MPI. DM_MPI_SEED repeats the time of a failure.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { tinyConfig, tinyDit, writeJson, writeTinyData } from '../attack/src/tiny.mjs';
 import { createHosts, hostLaunchers, hosts, missingForHosts } from './hosts.mjs';
 
+const mpi = new URL('../../packages/mpi/dist/index.js', import.meta.url).href;
 const cli = fileURLToPath(new URL('../../packages/trainer/dist/cli.js', import.meta.url));
 const seed = Number(process.env['DM_MPI_SEED'] ?? Date.now() % 1_000_000);
 const stallSeconds = 4;
@@ -74,6 +75,24 @@ describe.skipIf(missing !== undefined)('two hosts', () => {
       const one = await train({ ...config(join(folder, `${launcher.name}-one`), 4), gradientAccumulation: 2 });
       const last = checkpointsOf(two).toSorted().at(-1)!;
       expect(filesOf(join(two, 'checkpoints', last))).toEqual(filesOf(one.checkpoint));
+    });
+
+    it('UCX sends long messages without rendezvous', async () => {
+      const program = join(folder, 'settings.mjs');
+      writeFileSync(
+        program,
+        `import { openWorld } from ${JSON.stringify(mpi)};
+         const world = await openWorld();
+         const own = String(process.env.UCX_RNDV_THRESH);
+         const all = await world.gather(new TextEncoder().encode(own));
+         if (world.rank === 0) console.log(all.map((bytes) => new TextDecoder().decode(bytes)).join());
+         await world.close();`,
+      );
+      const valueOf = async (env: Record<string, string>) => (await pair.run(launcher, [program], env)).out.trim();
+      expect(await valueOf({})).toBe('inf,inf');
+      // The value of the user, which Open MPI does not pass on to other hosts.
+      expect(await valueOf({ UCX_RNDV_THRESH: 'auto' })).toMatch(/^auto,/);
+      await pair.idle(30);
     });
 
     it(`a cut cable ends all processes and names the lost rank and its host (seed ${seed})`, async () => {

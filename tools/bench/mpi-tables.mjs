@@ -70,11 +70,23 @@ function computedTable() {
   return table(['fabric', 'assumed', 'parameters', 'accumulation', ...ranks, ...late], rows);
 }
 
+/** Difference to the model in %, from which on the table gives a reason. */
+export const explainedAbove = 20;
+
+/** @param {ExchangeResult} result */
+export const deviationOf = ({ medianSeconds, modelSeconds }) => 100 * (medianSeconds / modelSeconds - 1);
+
+/** Why a measurement differs from the model; empty if it does not, or if the reason is unknown. @param {ExchangeResult} result */
+export function reasonOf(result) {
+  if (Math.abs(deviationOf(result)) <= explainedAbove) return '';
+  return result.fabric === 'shared' && result.ranks > parseInt(result.machine) ? 'more ranks than cores' : '';
+}
+
 /** @param {readonly ExchangeResult[]} results */
 function measuredTable(results) {
   const rows = results.map((result) => {
     const { fabric, library, ranks, parameters, medianSeconds, minSeconds, maxSeconds, modelSeconds, load } = result;
-    const deviation = 100 * (medianSeconds / modelSeconds - 1);
+    const deviation = deviationOf(result);
     return [
       fabric === 'shared' ? 'shared memory' : `${fabric.replace('gbit', '')} Gbit/s`,
       library,
@@ -84,6 +96,7 @@ function measuredTable(results) {
       `${milliseconds(minSeconds)} to ${milliseconds(maxSeconds)}`,
       milliseconds(modelSeconds),
       `${deviation < 0 ? '−' : '+'}${Math.abs(deviation).toFixed(0)} %`,
+      reasonOf(result),
       result.sentBytes === undefined ? '' : result.sentBytes.toFixed(2),
       percent(stepSeconds / (stepSeconds + medianSeconds)),
       String(load),
@@ -98,6 +111,7 @@ function measuredTable(results) {
     'range ms',
     'model ms',
     'measured − model',
+    'reason',
     'bytes sent per parameter',
     'efficiency %, step of 1 s',
     'load average',

@@ -1,12 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { withMpiTables, type ExchangeResult } from './mpi-tables.mjs';
+import { deviationOf, explainedAbove, reasonOf, withMpiTables, type ExchangeResult } from './mpi-tables.mjs';
 
 const page = readFileSync(new URL('../../docs/several-machines.md', import.meta.url), 'utf8');
 const results = JSON.parse(readFileSync(new URL('results/mpi.json', import.meta.url), 'utf8')) as ExchangeResult[];
 
 it('docs/several-machines.md has the tables of the model and of results/mpi.json', () => {
   expect(withMpiTables(page, results)).toBe(page);
+});
+
+it('gives a reason for each measurement that differs from the model by more than 20 %', () => {
+  const unexplained = results.filter((one) => Math.abs(deviationOf(one)) > explainedAbove && reasonOf(one) === '');
+  expect(unexplained).toEqual([]);
+  const [four] = results.filter(({ fabric, ranks }) => fabric === 'shared' && ranks === 4);
+  const late = { ...four, medianSeconds: 2 * four.modelSeconds };
+  expect(reasonOf(late)).toBe('more ranks than cores');
+  expect(
+    [
+      { ...late, ranks: 2 },
+      { ...late, fabric: '1gbit' },
+      { ...late, medianSeconds: late.modelSeconds },
+    ].map(reasonOf),
+  ).toEqual(['', '', '']);
 });
 
 it('the computed table has the efficiency of each fabric', () => {
@@ -42,5 +57,5 @@ it('a measurement is compared with the model', () => {
   ])
     .split('\n')
     .filter((line) => line.startsWith('| 2.5 Gbit/s'));
-  expect(row).toBe('| 2.5 Gbit/s | MPICH 4.0.2 | 2 | 6.5 M | 250 | 200 to 300 | 200 | +25 % | 4.01 | 80 | 0.5 |');
+  expect(row).toBe('| 2.5 Gbit/s | MPICH 4.0.2 | 2 | 6.5 M | 250 | 200 to 300 | 200 | +25 % |  | 4.01 | 80 | 0.5 |');
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { findLauncher } from './launcher.js';
 import { candidates } from './library.js';
+import { librarySettings } from './library-settings.js';
 import { openWorld } from './open-world.js';
 
 const openMpi = { OMPI_COMM_WORLD_SIZE: '4', OMPI_COMM_WORLD_RANK: '3' };
@@ -25,6 +26,29 @@ describe('findLauncher', () => {
     ['values that are not numbers', { PMI_SIZE: 'many', PMI_RANK: '0' }],
   ])('finds none with %s', (_, env) => {
     expect(findLauncher(env)).toBeUndefined();
+  });
+});
+
+describe('processes on several hosts', () => {
+  it.each([
+    ['Open MPI', { ...openMpi, OMPI_COMM_WORLD_LOCAL_SIZE: '2' }, { ...openMpi, OMPI_COMM_WORLD_LOCAL_SIZE: '4' }],
+    ['MPICH', { ...hydra, MPI_LOCALNRANKS: '1' }, { ...hydra, MPI_LOCALNRANKS: '2' }],
+    ['Slurm', { ...slurm, SLURM_STEP_NUM_NODES: '2' }, { ...slurm, SLURM_STEP_NUM_NODES: '1' }],
+    ['Slurm with its own PMI', { ...slurm, ...hydra, SLURM_STEP_NUM_NODES: '2' }, { ...slurm, ...hydra }],
+  ])('are known under %s', (_, several, one) => {
+    expect([several, one].map((env) => findLauncher(env)?.spansHosts)).toEqual([true, false]);
+  });
+
+  it('send long messages without rendezvous, if only TCP connects them', () => {
+    const rendezvous = (spansHosts: boolean, hasRdma: boolean) =>
+      librarySettings({ spansHosts }, hasRdma)['UCX_RNDV_THRESH'];
+    expect([rendezvous(true, false), rendezvous(true, true), rendezvous(false, false)]).toEqual([
+      'inf',
+      undefined,
+      undefined,
+    ]);
+    expect(librarySettings(undefined, false)).toMatchObject({ UCX_MEM_EVENTS: 'n' });
+    expect(librarySettings(undefined, false)).not.toHaveProperty('UCX_RNDV_THRESH');
   });
 });
 

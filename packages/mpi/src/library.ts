@@ -4,6 +4,7 @@ import type Koffi from 'koffi';
 import { mpichAbi, openMpiAbi, standardAbi, type Abi } from './abi.js';
 import { MpiError } from './errors.js';
 import type { Launcher } from './launcher.js';
+import { librarySettings } from './library-settings.js';
 
 /** The MPI library of this machine. */
 export interface FoundLibrary {
@@ -74,7 +75,7 @@ export async function loadLibrary(launcher: Launcher | undefined): Promise<Loade
       'Several processes are not supported on Windows: MPI libraries are loaded by dlopen. Use WSL 2, or one process.',
     );
   }
-  return (loaded ??= await load(candidates(launcher)));
+  return (loaded ??= await load(launcher));
 }
 
 /**
@@ -93,24 +94,11 @@ function reserveStack(koffi: typeof Koffi): void {
 
 const stackBytes = 8 * 2 ** 20;
 
-/**
- * Settings of UCX, the transport below most MPI libraries, which it reads when it is loaded. By default, UCX overwrites the
- * first instructions of brk and mmap in the C library, and tests this by moving the end of the heap up and down by a page,
- * although the threads of V8 allocate at the same time: a page of theirs can be unmapped. It also replaces V8's handler of
- * SIGSEGV, which turns out-of-bounds accesses of WebAssembly into exceptions. Values that the user set win.
- */
-const ucxSettings = { UCX_MEM_EVENTS: 'n', UCX_HANDLE_ERRORS: 'none' };
-
-/**
- * Sums in place by a ring (1), in which every rank sends 2 (N-1)/N times the array. For sums in place, Open MPI uses a
- * binomial tree otherwise, in which the array is sent 2 log2(N) times, one after another. Values that the user set win.
- */
-const openMpiSettings = { OMPI_MCA_coll_libnbc_iallreduce_algorithm: '1' };
-
-async function load(names: readonly string[]): Promise<LoadedLibrary> {
+async function load(launcher: Launcher | undefined): Promise<LoadedLibrary> {
+  const names = candidates(launcher);
   const { default: koffi } = await import('koffi');
   reserveStack(koffi);
-  for (const [name, value] of Object.entries({ ...ucxSettings, ...openMpiSettings })) process.env[name] ??= value;
+  for (const [name, value] of Object.entries(librarySettings(launcher))) process.env[name] ??= value;
   const c = koffi.load(null);
   const dlopen = c.func('void *dlopen(const char *, int)');
   const dlerror = c.func('const char *dlerror()');
