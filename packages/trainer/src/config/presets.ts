@@ -84,7 +84,7 @@ const mnist: Preset = {
   batchSize: 32,
   totalSteps: 1300,
   logEvery: 20,
-  sampleEvery: 650,
+  sampleEvery: 325,
   samples: 100, // ten rows of 0 to 9
   sampler: ddim,
   checkpoints: { every: 650, minutes: null, overlap: 1, keepLast: 2 },
