@@ -60,6 +60,7 @@ const forms: Readonly<Record<TimestepScheduleName, (step: number, rounds: number
     cltsTimeAverage: () => mixture(plainTime, 0.3, 0.2, (0.8 * (totalSteps - 1)) / 2 / totalSteps),
     cltsCorrected: (step) => mixture(plainTime, 0.3, 0.2, (0.8 * step) / totalSteps),
     cltsLogSnr: (step) => mixture(logSnr, 0, 2, (0.8 * step) / totalSteps),
+    cltsWide: (step) => mixture(plainTime, 0.3, 0.5, Math.min(1, step / (0.75 * totalSteps))),
     lossSecondMoment: (_step, rounds) => {
       if (rounds < 10) return timesteps.map(() => 1 / T);
       const roots = timesteps.map((t) => {

@@ -1,6 +1,6 @@
 /**
- * Variants of CLTS: two experimental controls (`cltsReversed`, `cltsTimeAverage`), CLTS with an unbiased objective, and
- * CLTS in logSNR. All take the options of `clts`.
+ * Variants of CLTS: two experimental controls (`cltsReversed`, `cltsTimeAverage`), CLTS with an unbiased objective, CLTS
+ * in logSNR, and CLTS with the values of a public port (`cltsWide`). All take the options of `clts`.
  */
 import { clts, cltsDefaults, cltsParts, type CltsOptions } from './clts.js';
 import type { ScheduleContext } from './context.js';
@@ -61,4 +61,21 @@ export const cltsLogSnrDefaults: CltsOptions = { ...cltsDefaults, ...inLogSnr };
  */
 export function cltsLogSnr(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   return { ...clts(context, { ...inLogSnr, ...options }), name: 'cltsLogSnr' };
+}
+
+const wide: Partial<CltsOptions> = { sigma: 0.5, lambdaMax: 1, rampShare: 0.75 };
+
+export const cltsWideDefaults: CltsOptions = { ...cltsDefaults, ...wide };
+
+/**
+ * CLTS with the values of a third-party port, for text diffusion: a wide Gaussian (sigma 0.5), and a ramp to lambda 1 that
+ * ends after 75 % of the run. Of the readings of arXiv:2404.07946, the one nearest to public code.
+ * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
+ */
+export function cltsWide(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
+  const isTimed = options?.rampSteps != null && options.rampShare === undefined;
+  return {
+    ...clts(context, { ...wide, ...(isTimed && { rampShare: null }), ...options }),
+    name: 'cltsWide',
+  };
 }

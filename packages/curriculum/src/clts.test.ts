@@ -112,6 +112,8 @@ describe('clts', () => {
     [{ sigma: NaN }, ['sigma', '> 0', 'got NaN']],
     [{ lambdaMax: 1.5 }, ['lambdaMax', '[0, 1]', 'got 1.5']],
     [{ rampSteps: 0 }, ['rampSteps', '>= 1', 'got 0']],
+    [{ rampShare: 1.5 }, ['rampShare', '(0, 1]', '1.5']],
+    [{ rampShare: 0.5, rampSteps: 10 }, ['rampShare 0.5', 'rampSteps 10']],
     [{ mu: 50 }, ['total mass 0']],
     [{ coordinate: 'snr' } as unknown as Partial<CltsOptions>, ['coordinate', 'time, noiseStd', '"snr"']],
     [{ sigmas: 1 } as unknown as Partial<CltsOptions>, ['"sigmas"', 'coordinate, mu']],

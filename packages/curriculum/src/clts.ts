@@ -46,8 +46,10 @@ export interface CltsOptions {
   readonly lambdaMax: number;
   /** How lambda grows. Default `linear`. */
   readonly ramp: Ramp;
-  /** Optimizer steps until lambda = lambdaMax, >= 1. Default null: the run's `totalSteps`. */
+  /** Optimizer steps until lambda = lambdaMax, >= 1. Default null: `rampShare` of the run. */
   readonly rampSteps: number | null;
+  /** The same as a fraction of the run's `totalSteps`, in (0, 1]. Default null: `rampSteps`, or the whole run. */
+  readonly rampShare: number | null;
   /** Weight losses by 1 / (T p_t), which leaves the expected loss as in uniform training. Default false. */
   readonly importanceCorrection: boolean;
 }
@@ -59,6 +61,7 @@ export const cltsDefaults: CltsOptions = {
   lambdaMax: 0.8,
   ramp: 'linear',
   rampSteps: null,
+  rampShare: null,
   importanceCorrection: false,
 };
 
@@ -75,13 +78,18 @@ export interface CltsParts {
 export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsParts {
   requireContext('clts', context);
   const { coordinate, mu, sigma, lambdaMax, ramp } = options;
-  const rampSteps = options.rampSteps ?? context.totalSteps;
+  const rampSteps = options.rampSteps ?? rampStepsOf(options.rampShare, context.totalSteps);
   checkChoice('clts: coordinate', coordinate, coordinates);
   checkNumber('clts: mu', mu);
   checkPositive('clts: sigma', sigma);
   checkInRange('clts: lambdaMax', lambdaMax, '[0, 1]');
   checkChoice('clts: ramp', ramp, ramps);
   checkInteger('clts: rampSteps', rampSteps, 1);
+  if (options.rampSteps !== null && options.rampShare !== null) {
+    throw new RangeError(
+      `clts: rampShare ${options.rampShare} contradicts rampSteps ${rampSteps}; set one of them to null`,
+    );
+  }
 
   const c = coordinateOf('clts', coordinate, context);
   const gaussian = normalize(
@@ -89,6 +97,12 @@ export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsP
     c.map((x) => Math.exp(-((x - mu) ** 2) / (2 * sigma ** 2))),
   );
   return { gaussian, lambda: (step) => lambdaMax * rampShape[ramp](Math.min(1, step / rampSteps)) };
+}
+
+function rampStepsOf(share: number | null, totalSteps: number): number {
+  if (share === null) return totalSteps;
+  checkInRange('clts: rampShare', share, '(0, 1]');
+  return Math.max(1, Math.round(share * totalSteps));
 }
 
 /**

@@ -4,7 +4,7 @@ export type { ScheduleContext, ScheduleFactory } from './context.js';
 // CLTS and its controls.
 export { clts, ramps } from './clts.js';
 export type { CltsOptions, Ramp } from './clts.js';
-export { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-controls.js';
+export { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage, cltsWide } from './clts-controls.js';
 export { coordinates, type Coordinate } from './coordinates.js';
 export { continuousCoordinates } from './continuous.js';
 export type { ClosedForm, ContinuousCoordinate, ContinuousLevels } from './continuous.js';

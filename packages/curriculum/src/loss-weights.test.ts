@@ -118,3 +118,23 @@ describe('lossWeights', () => {
     expect(act).toThrowWith({ type: RangeError, contains });
   });
 });
+
+describe('zeroSnrWeight', () => {
+  it.each([
+    ['epsilon', 1],
+    ['x0', 0],
+    ['v', 0],
+  ] as const)('replaces the weight of %s at SNR 0, %d in closed form, and no other', (prediction, closed) => {
+    const snr = [0, 1e-9, 2, 50];
+    const [plain, replaced] = [undefined, 1].map((zeroSnrWeight) =>
+      lossWeights({ name: 'minSnr', ...(zeroSnrWeight !== undefined && { zeroSnrWeight }) }, { snr, prediction }),
+    );
+    expect(plain![0]).toBe(closed);
+    expect([...replaced!]).toEqual([1, ...plain!.slice(1)]);
+  });
+
+  it('refuses a negative weight', () => {
+    const weigh = () => lossWeights({ name: 'minSnr', zeroSnrWeight: -1 }, { snr: [0], prediction: 'v' });
+    expect(weigh).toThrowWith({ type: RangeError, contains: ['zeroSnrWeight', '-1'] });
+  });
+});

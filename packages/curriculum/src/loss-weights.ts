@@ -26,8 +26,12 @@ export type WeightedPrediction = (typeof weightedPredictions)[number];
 export type LossWeighting =
   /** 1 on the network's target: plain MSE. */
   | { readonly name: 'constant' }
-  /** w_x0 = min(SNR, gamma), default gamma 5. Min-SNR-gamma, Hang et al. 2023, arXiv:2303.09556. */
-  | { readonly name: 'minSnr'; readonly gamma?: number }
+  /**
+   * w_x0 = min(SNR, gamma), default gamma 5. Min-SNR-gamma, Hang et al. 2023, arXiv:2303.09556. At SNR 0 the closed form
+   * is 0 for x0 and v; `zeroSnrWeight` replaces it for every prediction, by 1 as in the authors' code,
+   * https://github.com/TiankaiHang/Min-SNR-Diffusion-Training.
+   */
+  | { readonly name: 'minSnr'; readonly gamma?: number; readonly zeroSnrWeight?: number }
   /** w_x0 = 1 / (sigma^2 + sigmaData^2), default sigmaData 0.5. Soft Min-SNR, Crowson et al. 2024, arXiv:2401.11605. */
   | { readonly name: 'softMinSnr'; readonly sigmaData?: number }
   /** w_epsilon = 1 / (k + SNR)^gamma, default k 1, gamma 1. P2, Choi et al. 2022, arXiv:2204.00227. */
@@ -105,11 +109,14 @@ function weightFunction(
     case 'constant':
       return () => 1;
     case 'minSnr': {
-      const { gamma = 5 } = rule;
+      const { gamma = 5, zeroSnrWeight } = rule;
       requirePositive(rule.name, 'gamma', gamma);
       // Not min(SNR, gamma) / SNR, which is 0 / 0 at SNR 0.
-      if (prediction === 'epsilon') return (snr) => Math.min(1, gamma / snr);
-      return fromX0((snr) => Math.min(snr, gamma));
+      const closed: Weight =
+        prediction === 'epsilon' ? (snr) => Math.min(1, gamma / snr) : fromX0((snr) => Math.min(snr, gamma));
+      if (zeroSnrWeight === undefined) return closed;
+      checkNonNegative('lossWeights "minSnr": zeroSnrWeight', zeroSnrWeight);
+      return (snr) => (snr === 0 ? zeroSnrWeight : closed(snr));
     }
     case 'softMinSnr': {
       const { sigmaData = 0.5 } = rule;

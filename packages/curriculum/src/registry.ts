@@ -1,4 +1,12 @@
-import { cltsCorrected, cltsLogSnr, cltsLogSnrDefaults, cltsReversed, cltsTimeAverage } from './clts-controls.js';
+import {
+  cltsCorrected,
+  cltsLogSnr,
+  cltsLogSnrDefaults,
+  cltsReversed,
+  cltsTimeAverage,
+  cltsWide,
+  cltsWideDefaults,
+} from './clts-controls.js';
 import { clts, cltsDefaults } from './clts.js';
 import type { ScheduleContext } from './context.js';
 import {
@@ -34,6 +42,7 @@ export const timestepSchedules = {
   cltsTimeAverage,
   cltsCorrected,
   cltsLogSnr,
+  cltsWide,
   lossSecondMoment,
   difficultyCurriculum,
   edm: edmTimesteps,
@@ -64,6 +73,7 @@ export const timestepScheduleDefaults: {
   cltsTimeAverage: cltsDefaults,
   cltsCorrected: { ...cltsDefaults, importanceCorrection: true },
   cltsLogSnr: cltsLogSnrDefaults,
+  cltsWide: cltsWideDefaults,
   lossSecondMoment: lossSecondMomentDefaults,
   difficultyCurriculum: difficultyCurriculumDefaults,
   edm: edmDefaults,

@@ -1,7 +1,13 @@
 export type { Optimizer, Scalars } from './optimizer.js';
 
 // Momentum decay with learning-rate compensation.
-export { momentumDecay, demon, type MomentumDecayOptions } from './momentum-decay.js';
+export {
+  momentumDecay,
+  demon,
+  type MomentumDecayOptions,
+  type MomentumShape,
+  momentumShapes,
+} from './momentum-decay.js';
 export { biasCorrection } from './bias-correction.js';
 
 // Optimizers.

@@ -17,11 +17,17 @@
  * The second form of lr is an identity: MDLRC is Demon plus a LINEAR learning-rate decay to (1 - b0) lr0, so it must be
  * compared with this learning-rate decay alone.
  *
+ * A third-party port, for language models, instead decays the momentum linearly from 0.9 to 0.5, with the same compensation:
+ * `shape: 'linear', finalBeta: 0.5`.
+ *
  * It applies to momentum in averaged form, m <- beta m + (1 - beta) g: Adam's beta1, or `sgd` with form `averaged`. In
  * heavy-ball form, m <- beta m + g, the same method is Demon with a constant learning rate.
  */
-import { checkInRange, checkInteger } from '@dm/ops';
+import { checkChoice, checkInRange, checkInteger } from '@dm/ops';
 import { asSchedule, progress, type StepSchedule } from './step-schedule.js';
+
+export const momentumShapes = ['demon', 'linear'] as const;
+export type MomentumShape = (typeof momentumShapes)[number];
 
 export interface MomentumDecayOptions {
   /** Learning rate before compensation: a number, or a schedule such as `withWarmup`. */
@@ -30,6 +36,12 @@ export interface MomentumDecayOptions {
   readonly totalSteps: number;
   /** Momentum at step 0, in (0, 1). Default 0.9. */
   readonly b0?: number;
+  /** Momentum at `totalSteps`, in [0, b0]. Default 0. */
+  readonly finalBeta?: number;
+  /** How the momentum decays: `demon`, slowly at first, or `linear`. Default `demon`. */
+  readonly shape?: MomentumShape;
+  /** Steps at the beginning during which the momentum is b0; tau counts from then on. Default 0. */
+  readonly delaySteps?: number;
   /** Lower the learning rate together with the momentum. Default true; false gives Demon alone. */
   readonly compensate?: boolean;
 }
@@ -39,13 +51,17 @@ export interface MomentumDecayOptions {
  *
  *     adamW({ ...momentumDecay({ lr: 2e-4, totalSteps: 10_000 }) })
  *
- * @throws {RangeError} if totalSteps is not an integer >= 1, or b0 is not in (0, 1)
+ * @throws {RangeError} if totalSteps is not an integer >= 1, delaySteps not one in [0, totalSteps), b0 not in (0, 1),
+ *   finalBeta not in [0, b0], or the shape is unknown
  */
 export function momentumDecay(options: MomentumDecayOptions): { lr: StepSchedule; beta1: StepSchedule } {
-  const { totalSteps, b0 = 0.9, compensate = true } = options;
+  const { totalSteps, b0 = 0.9, finalBeta = 0, shape = 'demon', delaySteps = 0, compensate = true } = options;
   check('momentumDecay', totalSteps, b0);
+  checkInRange('momentumDecay: finalBeta', finalBeta, `[0, ${b0}]`);
+  checkChoice('momentumDecay: shape', shape, momentumShapes);
+  checkInteger('momentumDecay: delaySteps', delaySteps, 0, totalSteps - 1);
   const lr0 = asSchedule(options.lr);
-  const beta1 = demon({ b0, totalSteps });
+  const beta1 = momentumOf(b0, finalBeta, shape, totalSteps - delaySteps, delaySteps);
   if (!compensate) return { lr: lr0, beta1 };
   return { lr: (step) => (lr0(step) * (1 - b0)) / (1 - beta1(step)), beta1 };
 }
@@ -62,6 +78,25 @@ export function demon(options: { readonly totalSteps: number; readonly b0?: numb
     const left = b0 * (1 - progress(step, totalSteps));
     return left / (1 - b0 + left);
   };
+}
+
+function momentumOf(
+  b0: number,
+  finalBeta: number,
+  shape: MomentumShape,
+  totalSteps: number,
+  delaySteps: number,
+): StepSchedule {
+  const toZero = shape === 'demon' ? demon({ b0, totalSteps }) : linearToZero(b0, totalSteps);
+  const share = (b0 - finalBeta) / b0;
+  return (step) => {
+    const beta = toZero(Math.max(0, step - delaySteps));
+    return finalBeta === 0 ? beta : finalBeta + share * beta;
+  };
+}
+
+function linearToZero(b0: number, totalSteps: number): StepSchedule {
+  return (step) => b0 * (1 - progress(step, totalSteps));
 }
 
 function check(owner: string, totalSteps: number, b0: number): void {

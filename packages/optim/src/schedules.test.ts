@@ -48,7 +48,38 @@ describe('momentumDecay', () => {
     expect(beta1(5000)).toBe(0);
   });
 
+  it('decays linearly to finalBeta, with the learning rate lr0 (1 - b0) / (1 - beta)', () => {
+    const { lr, beta1 } = momentumDecay({ lr: 2, totalSteps, b0: 0.9, finalBeta: 0.5, shape: 'linear' });
+    for (const [step, beta] of [
+      [0, 0.9],
+      [250, 0.8],
+      [500, 0.7],
+      [1000, 0.5],
+      [2000, 0.5],
+    ] as const) {
+      expect(beta1(step)).toBeCloseTo(beta, 12);
+      expect(lr(step)).toBeCloseTo((2 * 0.1) / (1 - beta), 12);
+    }
+  });
+
+  it('scales Demon between b0 and finalBeta', () => {
+    const { beta1 } = momentumDecay({ lr: 1, totalSteps, finalBeta: 0.3 });
+    for (const step of [0, 300, 1000]) {
+      expect(beta1(step)).toBeCloseTo(0.3 + (0.6 / 0.9) * demon({ totalSteps })(step), 12);
+    }
+  });
+
+  it('decays over the steps after delaySteps', () => {
+    const { beta1 } = momentumDecay({ lr: 1, totalSteps, delaySteps: 200 });
+    expect(beta1(200)).toBe(beta1(0));
+    expect(beta1(600)).toBe(demon({ totalSteps: 800 })(400));
+    expect(beta1(1000)).toBe(0);
+  });
+
   it.each<[() => unknown, string[]]>([
+    [() => momentumDecay({ lr: 1, totalSteps, finalBeta: 0.95 }), ['finalBeta', '0.95']],
+    [() => momentumDecay({ lr: 1, totalSteps, delaySteps: 1000 }), ['delaySteps', '1000']],
+    [() => momentumDecay({ lr: 1, totalSteps, shape: 'cubic' as 'linear' }), ['shape', 'cubic']],
     [() => momentumDecay({ lr: 1, totalSteps, b0: 1 }), ['momentumDecay: b0', '(0, 1)', 'got 1']],
     [() => momentumDecay({ lr: 1, totalSteps: 0 }), ['totalSteps', '>= 1', 'got 0']],
     [() => demon({ totalSteps, b0: 2 }), ['demon: b0', '(0, 1)', 'got 2']],

@@ -97,6 +97,12 @@ const cases: Readonly<Record<string, PartialConfig>> = {
   },
   // The batch.
   'accumulation, flips': { gradientAccumulation: 4, flip: true },
+  'linear momentum decay after a warm-up share, stratified timesteps, a wide CLTS': {
+    curriculum: { type: 'cltsWide' },
+    timestepDraws: 'stratified',
+    lossWeighting: { type: 'minSnr', zeroSnrWeight: 1 },
+    optimizer: { warmupShare: 0.4, momentumDecay: { type: 'linear', finalBeta: 0.5, afterWarmup: true } },
+  },
   'images held out, with their loss': {
     holdOut: 0.3,
     validation: { every: 2, images: 5, draws: 2, bounds: true },

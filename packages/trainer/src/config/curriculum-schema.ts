@@ -31,6 +31,13 @@ const clts = {
     .describe('Fraction of the Gaussian at the end of the ramp; the rest of the density stays uniform.'),
   ramp: z.enum(ramps).exactOptional().describe('How the fraction of the Gaussian grows.'),
   rampSteps: count.nullable().exactOptional().describe('Optimizer steps of the ramp; null for totalSteps.'),
+  rampShare: z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullable()
+    .exactOptional()
+    .describe('The same as a fraction of totalSteps; null for rampSteps.'),
   importanceCorrection: z
     .boolean()
     .exactOptional()
@@ -55,6 +62,7 @@ const options = {
   cltsTimeAverage: clts,
   cltsCorrected: clts,
   cltsLogSnr: clts,
+  cltsWide: clts,
   lossSecondMoment: {
     historyPerTimestep: count.max(1e7).exactOptional().describe('Losses remembered per timestep; at most 10^7 / T.'),
     uniformShare: z.number().gt(0).max(1).exactOptional().describe('Fraction of the density that stays uniform.'),
@@ -133,6 +141,7 @@ export const curriculumSchema = z.discriminatedUnion('type', [
   schedule('cltsTimeAverage'),
   schedule('cltsCorrected'),
   schedule('cltsLogSnr'),
+  schedule('cltsWide'),
   schedule('lossSecondMoment'),
   schedule('difficultyCurriculum'),
   schedule('edm'),

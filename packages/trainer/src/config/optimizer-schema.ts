@@ -1,5 +1,5 @@
 /** The optimizer part of a configuration. */
-import { muonLrAdjustments } from '@dm/optim';
+import { momentumShapes, muonLrAdjustments } from '@dm/optim';
 import * as z from 'zod';
 
 /** Parameter groups, as defined by `parameterLayout` of @dm/models. */
@@ -36,6 +36,12 @@ const common = {
     .max(decayGroups.length)
     .describe('Parameter groups that weight decay applies to, such as ["matrix"] for matrices and filters only.'),
   warmup: z.int().min(0).describe('Warm-up steps of the learning rate.'),
+  warmupShare: z
+    .number()
+    .min(0)
+    .lt(1)
+    .exactOptional()
+    .describe('Warm-up as a fraction of totalSteps instead, rounded to steps; needs warmup 0.'),
   warmupRule: z
     .enum(['overlap', 'diffusers'])
     .exactOptional()
@@ -49,11 +55,20 @@ const common = {
   ),
   momentumDecay: z
     .strictObject({
-      type: z.literal('demon'),
+      type: z.enum(momentumShapes),
+      finalBeta: momentum
+        .exactOptional()
+        .describe('beta1 at the end of the run, at most its initial value (default: 0).'),
+      afterWarmup: z
+        .boolean()
+        .exactOptional()
+        .describe('Decay over the steps after the warm-up only (default: false, over the whole run).'),
       compensate: z.boolean().default(true).describe('Decay the learning rate along with the momentum (MDLRC).'),
     })
     .nullable()
-    .describe('Momentum decay: demon decays beta1 to 0 over the run; null keeps it constant.'),
+    .describe(
+      'Momentum decay: beta1 decays to finalBeta over the run, slowly at first (demon) or linearly (linear); null keeps it constant.',
+    ),
   maxGradNorm: positive.nullable().describe('Gradient clipping by global norm; null for no clipping.'),
 };
 

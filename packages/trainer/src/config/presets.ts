@@ -36,6 +36,7 @@ const method = {
   skipBad: false,
   conditional: true,
   curriculum: { type: 'clts' },
+  timestepDraws: 'independent',
   lossWeighting: { type: 'constant' },
   uncertainty: null,
   labelDropout: null,

@@ -20,6 +20,7 @@ const addedFields: Readonly<Record<string, unknown>> = {
   'optimizer[muon].orthogonalize': 'all',
   imageResize: 'libvips',
   holdOut: null,
+  timestepDraws: 'independent',
   'diffusion.loss': null,
   'diffusion.variance': null,
 };

@@ -233,10 +233,24 @@ export const configSchema = z.strictObject({
       ),
   }),
   curriculum: curriculumSchema.describe('Timestep schedule, which chooses the timesteps to train on, and its options.'),
+  timestepDraws: z
+    .enum(['independent', 'stratified'])
+    .describe(
+      'Uniform numbers from which the timesteps of a batch are drawn: independent, or stratified, one in each of batchSize ' +
+        'equal parts of [0, 1), which reduces the variance of the loss.',
+    ),
   lossWeighting: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('constant') }),
-      z.strictObject({ type: z.literal('minSnr'), gamma: positive.exactOptional() }),
+      z.strictObject({
+        type: z.literal('minSnr'),
+        gamma: positive.exactOptional(),
+        zeroSnrWeight: z
+          .number()
+          .min(0)
+          .exactOptional()
+          .describe("Weight at SNR 0 instead of the closed form (0 for x0 and v); 1 as in the authors' code."),
+      }),
       z.strictObject({ type: z.literal('softMinSnr'), sigmaData: positive.exactOptional() }),
       z.strictObject({ type: z.literal('p2'), k: positive.exactOptional(), gamma: z.number().min(0).exactOptional() }),
       z.strictObject({ type: z.literal('edm'), sigmaData: positive.exactOptional() }),

@@ -145,3 +145,23 @@ describe('refused', () => {
     expect(() => scheduled(options)).toThrowWith({ type: UserError, code, contains });
   });
 });
+
+describe('warm-up and momentum decay', () => {
+  it('decays linearly to finalBeta over the steps after a warm-up that is a share of the run', () => {
+    const { lr, momentum } = scheduled({
+      warmupShare: 0.4,
+      momentumDecay: { type: 'linear', finalBeta: 0.5, afterWarmup: true },
+    });
+    expect([0, 4, 7, 10].map(momentum)).toEqual([0.9, 0.9, 0.7, 0.5].map((beta) => expect.closeTo(beta, 12) as number));
+    expect(lr(1)).toBeCloseTo(0.1 * 0.5, 12);
+    expect(lr(7)).toBeCloseTo((0.1 * 0.1) / (1 - 0.7), 12);
+  });
+
+  it.each<[Options, string[]]>([
+    [{ warmup: 2, warmupShare: 0.1 }, ['warmupShare', '0.1', 'warmup is 2']],
+    [{ momentumDecay: { type: 'demon', finalBeta: 0.95 } }, ['finalBeta', '0.95', '0.9']],
+    [{ warmup: 10, momentumDecay: { type: 'demon', afterWarmup: true } }, ['afterWarmup', '10 of 10']],
+  ])('refuses %j', (optimizer, contains) => {
+    expect(() => scheduled(optimizer)).toThrowWith({ code: 'CONFIG_INVALID', contains, type: UserError });
+  });
+});

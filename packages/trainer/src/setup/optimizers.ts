@@ -126,8 +126,9 @@ const refusals = {
  *
  * @throws {UserError} if the optimizer does not support an option
  */
-export function createOptimizer(options: OptimizerOptions, totalSteps: number, layout: FlatLayout): ScheduledOptimizer {
-  const { create } = supported(options);
+export function createOptimizer(given: OptimizerOptions, totalSteps: number, layout: FlatLayout): ScheduledOptimizer {
+  const { create } = supported(given);
+  const options = withWarmupSteps(given, totalSteps);
   const schedules = schedulesOf(options, totalSteps);
   const { lr, beta1 } = schedules;
   return {
@@ -158,8 +159,9 @@ function supported(options: OptimizerOptions): OptimizerType<OptimizerName> {
  *
  * @throws {UserError} if the optimizer does not support an option, or it has its own schedule
  */
-export function optimizerTable(options: OptimizerOptions, totalSteps: number): Readonly<Record<string, Float64Array>> {
-  supported(options);
+export function optimizerTable(given: OptimizerOptions, totalSteps: number): Readonly<Record<string, Float64Array>> {
+  supported(given);
+  const options = withWarmupSteps(given, totalSteps);
   if (options.type === 'scheduleFreeAdamW') {
     throw new UserError('The optimizer scheduleFreeAdamW has no schedule that a table could hold.', {
       code: 'CONFIG_INVALID',
@@ -178,6 +180,24 @@ export function optimizerTable(options: OptimizerOptions, totalSteps: number): R
   };
 }
 
+/**
+ * The options with the warm-up in steps.
+ *
+ * @throws {UserError} `CONFIG_INVALID` if it is also given as a share
+ */
+function withWarmupSteps(options: OptimizerOptions, totalSteps: number): OptimizerOptions {
+  const { warmup, warmupShare } = options;
+  if (warmupShare === undefined) return options;
+  if (warmup > 0) {
+    throw new UserError(
+      `optimizer.warmupShare is ${warmupShare}, but optimizer.warmup is ${warmup} steps: set optimizer.warmup=0, or omit ` +
+        'optimizer.warmupShare.',
+      { code: 'CONFIG_INVALID' },
+    );
+  }
+  return { ...options, warmup: Math.round(warmupShare * totalSteps) };
+}
+
 /** Muon's options with the learning rate and momentum of its matrices. */
 function ofMatrices(options: Extract<OptimizerOptions, { readonly type: 'muon' }>): OptimizerOptions {
   return { ...options, lr: options.matrixLr, betas: [options.matrixMomentum, options.betas[1]] };
@@ -185,14 +205,40 @@ function ofMatrices(options: Extract<OptimizerOptions, { readonly type: 'muon' }
 
 /** Learning rate (warm-up times schedule) and beta1, with momentum decay applied if configured. */
 function schedulesOf(options: OptimizerOptions, totalSteps: number): Schedules {
-  const { betas, warmup } = options;
+  const { betas, warmup, momentumDecay: decay } = options;
   const lr =
     options.warmupRule === 'diffusers'
       ? afterWarmup(lrOf(options, Math.max(1, totalSteps - warmup)), warmup)
       : withWarmup(lrOf(options, totalSteps), warmup);
   // A momentum of 0 cannot decay.
-  if (options.momentumDecay === null || betas[0] === 0) return { lr, beta1: betas[0] };
-  return momentumDecay({ lr, totalSteps, b0: betas[0], compensate: options.momentumDecay.compensate });
+  if (decay === null || betas[0] === 0) return { lr, beta1: betas[0] };
+  const { type: shape, finalBeta = 0, afterWarmup: isDelayed = false, compensate } = decay;
+  checkMomentumDecay(options, totalSteps);
+  return momentumDecay({
+    lr,
+    totalSteps,
+    b0: betas[0],
+    finalBeta,
+    shape,
+    delaySteps: isDelayed ? warmup : 0,
+    compensate,
+  });
+}
+
+/** @throws {UserError} `CONFIG_INVALID` if the momentum would rise, or has no steps to decay in */
+function checkMomentumDecay({ betas, warmup, momentumDecay: decay }: OptimizerOptions, totalSteps: number): void {
+  const { finalBeta = 0, afterWarmup: isDelayed = false } = decay!;
+  const [problem] = [
+    finalBeta > betas[0]
+      ? `optimizer.momentumDecay.finalBeta is ${finalBeta}, above the initial momentum ${betas[0]}: lower it, or raise ` +
+        'optimizer.betas (for muon also matrixMomentum)'
+      : [],
+    isDelayed && warmup >= totalSteps
+      ? `optimizer.momentumDecay.afterWarmup leaves no steps to decay in: the warm-up has ${warmup} of ${totalSteps} steps. ` +
+        'Shorten it, or set optimizer.momentumDecay.afterWarmup=false'
+      : [],
+  ].flat();
+  if (problem !== undefined) throw new UserError(`${problem}.`, { code: 'CONFIG_INVALID' });
 }
 
 function lrOf({ lr, lrSchedule }: OptimizerOptions, totalSteps: number): StepSchedule {

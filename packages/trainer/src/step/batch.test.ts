@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fetchBatch } from './batch.js';
+import { drawTimesteps, fetchBatch } from './batch.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
 import { classCondition } from '../sampling/sampler.js';
@@ -42,3 +42,18 @@ it.each<[string, object, table: string]>([
     expect([...unconditional['cond']!.data]).toEqual([0, 0, 1]);
   },
 );
+
+it('draws one timestep in each equal part of a uniform density if stratified, in another order at each step', async () => {
+  const drawn = async (timestepDraws: 'independent' | 'stratified') => {
+    const value = { ...tinyConfig(folder, 1), curriculum: 'uniform', timestepDraws, batchSize: 20 } as const;
+    const setup = await openTrainingSetup(resolveConfig([{ source: 'test', value }]));
+    return [0, 1].map((step) => [...drawTimesteps(setup, step, undefined).timesteps]);
+  };
+  const [first, second] = await drawn('stratified');
+  for (const timesteps of [first!, second!]) {
+    expect(timesteps.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, t) => t));
+  }
+  expect(first).not.toEqual(second);
+  const [independent] = await drawn('independent');
+  expect(new Set(independent).size).toBeLessThan(20);
+});

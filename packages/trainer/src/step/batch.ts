@@ -6,6 +6,7 @@ import {
   inputScale,
   networkInputs,
   normalBatch,
+  permutation,
   squaredErrorScale,
   targetInputs,
   uniformEach,
@@ -99,7 +100,13 @@ export function drawTimesteps(setup: TrainingSetup, step: number, state: Schedul
   const { config, curriculum } = setup;
   const indices = Array.from({ length: config.batchSize }, (_, i) => i);
   const u = uniformEach({ seed: config.seed, stream: 'timesteps', step, indices });
-  return curriculum.sample(step, u, state);
+  return curriculum.sample(step, config.timestepDraws === 'stratified' ? stratified(u, config.seed, step) : u, state);
+}
+
+/** Uniform numbers moved into equal parts of [0, 1), one in each, in random order: [B] → [B]. */
+function stratified(u: Float64Array | Float32Array, seed: number, step: number): Float64Array {
+  const order = permutation({ seed, stream: 'timesteps', step, lane: 1 }, u.length);
+  return Float64Array.from(u, (value, i) => Math.min(1 - 2 ** -53, (order[i]! + value) / u.length));
 }
 
 /** The rows of each batch that this rank computes. */
