@@ -46,7 +46,7 @@ const table = (head, rows) =>
     '\n',
   );
 
-const millions = (/** @type {number} */ parameters) => `${parameters / 1e6} M`;
+const millions = (/** @type {number} */ parameters) => `${Number((parameters / 1e6).toPrecision(2))} M`;
 const percent = (/** @type {number} */ fraction) => (100 * fraction).toFixed(0);
 const milliseconds = (/** @type {number} */ seconds) =>
   seconds < 0.1 ? (1000 * seconds).toFixed(1) : (1000 * seconds).toFixed(0);
@@ -116,21 +116,82 @@ function measuredTable(results) {
     'efficiency %, step of 1 s',
     'load average',
   ];
-  const machines = [...new Set(results.map(({ machine, date }) => `${machine}, ${date}`))];
-  return `${table(head, rows)}\n\nMachine: ${machines.join('; ')}.`;
+  return `${table(head, rows)}\n\nMachine: ${machinesOf(results)}.`;
 }
 
-const tables = /** @type {const} */ ([
-  ['measured', measuredTable],
-  ['computed', computedTable],
-]);
-/** @param {string} name */
-const marksOf = (name) => [`<!-- ${name}: written by bench:mpi -->`, `<!-- end of ${name} -->`];
+/**
+ * Training with one or more ranks on one machine.
+ *
+ * @typedef {object} TrainingResult
+ * @property {string} model
+ * @property {number} parameters
+ * @property {number} batchSize Of all ranks together.
+ * @property {string} library MPI's; `none` for a single process.
+ * @property {number} ranks
+ * @property {number} threads Of each rank.
+ * @property {number} imagesPerSecond Median over steps.
+ * @property {number} minImagesPerSecond
+ * @property {number} maxImagesPerSecond
+ * @property {number} exchangeWait Median fraction of a step that rank 0 spends waiting for others and exchanging.
+ * @property {number} steps
+ * @property {number} load
+ * @property {string} machine
+ * @property {string} date
+ */
 
-/** Replaces the tables in `text`. @param {string} text @param {readonly ExchangeResult[]} results */
+/** @param {readonly TrainingResult[]} results */
+export function trainingTable(results) {
+  const rate = (/** @type {number} */ value) => value.toPrecision(3);
+  const rows = results.map((one) => {
+    const alone = results.find(({ model, ranks, threads }) => model === one.model && ranks === 1 && threads === 1);
+    return [
+      `${one.model}, ${millions(one.parameters)}`,
+      String(one.batchSize),
+      one.library,
+      String(one.ranks),
+      String(one.threads),
+      rate(one.imagesPerSecond),
+      `${rate(one.minImagesPerSecond)} to ${rate(one.maxImagesPerSecond)}`,
+      alone === undefined ? '' : (one.imagesPerSecond / alone.imagesPerSecond).toFixed(2),
+      percent(one.exchangeWait),
+      String(one.load),
+    ];
+  });
+  const head = [
+    'model, parameters',
+    'batch size',
+    'library',
+    'ranks',
+    'threads per rank',
+    'images/s',
+    'range',
+    'of one thread',
+    'exchange and waiting %',
+    'load average',
+  ];
+  return `${table(head, rows)}\n\nMachine: ${machinesOf(results)}.`;
+}
+
+/** @param {readonly { readonly machine: string, readonly date: string }[]} results */
+function machinesOf(results) {
+  return [...new Set(results.map(({ machine, date }) => `${machine}, ${date}`))].join('; ');
+}
+
+/** @param {string} name @param {string} program */
+const marksOf = (name, program) => [`<!-- ${name}: written by ${program} -->`, `<!-- end of ${name} -->`];
+
+/** Replaces the tables of the exchange in `text`. @param {string} text @param {readonly ExchangeResult[]} results */
 export function withMpiTables(text, results) {
-  return tables.reduce((now, [name, create]) => withText(now, marksOf(name), create(results)), text);
+  const measured = withText(text, marksOf('measured', 'bench:mpi'), measuredTable(results));
+  return withText(measured, marksOf('computed', 'bench:mpi'), computedTable());
 }
+
+/** Replaces the table of training in `text`. @param {string} text @param {readonly TrainingResult[]} results */
+export function withTrainingTable(text, results) {
+  return withText(text, marksOf('training', 'bench:mpi-training'), trainingTable(results));
+}
+
+const page = new URL('../../docs/several-machines.md', import.meta.url);
 
 /**
  * Writes the tables to the documentation, and returns them.
@@ -139,7 +200,12 @@ export function withMpiTables(text, results) {
  * @param {{ dryRun: boolean }} options
  */
 export function writeMpiTables(results, { dryRun }) {
-  const page = new URL('../../docs/several-machines.md', import.meta.url);
   if (!dryRun) writeFileSync(page, withMpiTables(readFileSync(page, 'utf8'), results));
-  return tables.map(([, create]) => create(results)).join('\n\n');
+  return [measuredTable(results), computedTable()].join('\n\n');
+}
+
+/** Writes the table of training to the documentation, and returns it. @param {readonly TrainingResult[]} results */
+export function writeTrainingTable(results) {
+  writeFileSync(page, withTrainingTable(readFileSync(page, 'utf8'), results));
+  return trainingTable(results);
 }

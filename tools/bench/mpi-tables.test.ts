@@ -1,12 +1,50 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { deviationOf, explainedAbove, reasonOf, withMpiTables, type ExchangeResult } from './mpi-tables.mjs';
+import {
+  deviationOf,
+  explainedAbove,
+  reasonOf,
+  trainingTable,
+  withMpiTables,
+  withTrainingTable,
+  type ExchangeResult,
+  type TrainingResult,
+} from './mpi-tables.mjs';
 
 const page = readFileSync(new URL('../../docs/several-machines.md', import.meta.url), 'utf8');
 const results = JSON.parse(readFileSync(new URL('results/mpi.json', import.meta.url), 'utf8')) as ExchangeResult[];
 
 it('docs/several-machines.md has the tables of the model and of results/mpi.json', () => {
   expect(withMpiTables(page, results)).toBe(page);
+});
+
+it('docs/several-machines.md has the table of results/mpi-training.json', () => {
+  const training = JSON.parse(
+    readFileSync(new URL('results/mpi-training.json', import.meta.url), 'utf8'),
+  ) as TrainingResult[];
+  expect(training.map(({ ranks }) => ranks)).toContain(2);
+  expect(withTrainingTable(page, training)).toBe(page);
+});
+
+it('training is compared with one process of one thread', () => {
+  const one: TrainingResult = {
+    model: 'a model',
+    parameters: 6_472_195,
+    batchSize: 16,
+    library: 'none',
+    ranks: 1,
+    threads: 1,
+    imagesPerSecond: 4,
+    minImagesPerSecond: 3,
+    maxImagesPerSecond: 5,
+    exchangeWait: 0,
+    steps: 3,
+    load: 0.5,
+    machine: 'a machine',
+    date: '2026-01-02',
+  };
+  const table = trainingTable([one, { ...one, library: 'MPICH', ranks: 2, imagesPerSecond: 7, exchangeWait: 0.081 }]);
+  expect(table).toContain('| a model, 6.5 M | 16 | MPICH | 2 | 1 | 7.00 | 3.00 to 5.00 | 1.75 | 8 | 0.5 |');
 });
 
 it('gives a reason for each measurement that differs from the model by more than 20 %', () => {

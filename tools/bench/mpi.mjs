@@ -5,10 +5,10 @@
 //   nx run bench:mpi -- --fabrics shared --parameters 6500000   some of it; the results file keeps the rest
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { availableParallelism, cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createHosts, hostLaunchers, missingForHosts, payloadFraction } from './hosts.mjs';
+import { localLaunchers, machine, round } from './mpi-machine.mjs';
 import { writeMpiTables } from './mpi-tables.mjs';
 import { ringSeconds } from './ring-model.mjs';
 import { quantile } from './summary.mjs';
@@ -47,7 +47,6 @@ const calibration = [1, 2 ** 22];
 
 const program = fileURLToPath(new URL('exchange-rank.mjs', import.meta.url));
 const programArgs = [program, '--parameters', [...calibration, ...lengths].join(), '--repeats', String(repeats)];
-const round = (/** @type {number} */ value) => Number(value.toPrecision(4));
 
 /**
  * @param {string} fabric
@@ -84,17 +83,8 @@ function resultsOf(fabric, ranks, out, parametersOf, sentBytes) {
 /** How it was measured. */
 const run = () => ({
   repeats,
-  load: round(loadavg()[0]),
-  machine: `${availableParallelism()} cores of ${cpus()[0].model.trim()}${isRealTime() ? ', at real-time priority' : ''}`,
-  date: new Date().toISOString().slice(0, 10),
+  ...machine(),
 });
-
-/** Whether `chrt` started this process, so that other programs delay the ranks less. */
-function isRealTime() {
-  const stat = process.platform === 'linux' ? readFileSync('/proc/self/stat', 'utf8') : '';
-  // Fields after the name of the program; the 39th is the scheduling policy: 0 is the normal one.
-  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38] ?? 0) > 0;
-}
 
 /** @returns {ExchangeResult[]} */
 function inSharedMemory() {
@@ -118,13 +108,6 @@ function inSharedMemory() {
       }),
     )
     .flat();
-}
-
-function localLaunchers() {
-  return [
-    { name: 'Open MPI', command: 'mpirun.openmpi', args: ['--oversubscribe', '--bind-to', 'none'] },
-    { name: 'MPICH', command: 'mpirun.mpich', args: [] },
-  ].filter(({ command }) => spawnSync(command, ['--version']).status === 0);
 }
 
 /** @param {number} gbits @returns {Promise<ExchangeResult[]>} */
