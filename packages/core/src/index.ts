@@ -36,7 +36,7 @@ export {
 
 export { halfLogSnr, levelAt, type NoiseLevel, type NoisePath, vpLevelFromSigma } from './levels/level.js';
 export { spacedTimesteps, type Spacing, type SpacingOptions, spacings } from './levels/spacing.js';
-export { edmLevel, edmPath, type KarrasOptions, karrasSigmas } from './levels/edm.js';
+export { edmLevel, edmPath, edmRange, type KarrasOptions, karrasSigmas } from './levels/edm.js';
 export {
   type DynamicShift,
   dynamicFlowShift,
@@ -47,6 +47,13 @@ export {
   shiftFlowTime,
 } from './levels/flow.js';
 export { discretePath, type DiscretePathOptions } from './levels/path.js';
+export {
+  type ContinuousScheduleConfig,
+  defaultSpacing,
+  hasZeroTerminalSnr,
+  noisePathFromConfig,
+  type NoisePathConfig,
+} from './levels/registry.js';
 
 export {
   type Conversion,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { ConfigError } from './config-error.js';
 import { diffusersJson } from './diffusers-json.js';
-import { fromPretrained } from './from-pretrained.js';
+import { loadModel } from './from-pretrained.js';
 import { initialize } from './initialize.js';
 import { formatSafetensors } from './safetensors/format.js';
 import { toTorch } from './torch-layout.js';
@@ -29,7 +29,7 @@ beforeAll(async () => {
 
 it('loads a model from one file', async () => {
   await writeFile(join(folder, 'diffusion_pytorch_model.safetensors'), formatSafetensors(toTorch(model, start)));
-  const { model: read, params } = await fromPretrained(folder);
+  const { model: read, params } = await loadModel(folder);
   expect(read.specs).toEqual(model.specs);
   expect(params).toEqual(start);
 });
@@ -48,7 +48,7 @@ it('loads a sharded model', async () => {
   }
   const index = JSON.stringify({ metadata: { total_size: 0 }, weight_map: weightMap });
   await writeFile(join(unet, 'diffusion_pytorch_model.safetensors.index.json'), index);
-  expect((await fromPretrained(unet)).params).toEqual(start);
+  expect((await loadModel(unet)).params).toEqual(start);
 });
 
 it('loads a variant from one file or from shards', async () => {
@@ -71,14 +71,14 @@ it('loads a variant from one file or from shards', async () => {
     const unet = await mkdtemp(join(tmpdir(), 'dm-models-'));
     await writeFile(join(unet, 'config.json'), diffusersJson(model.kind, model.config));
     for (const [name, content] of Object.entries(files)) await writeFile(join(unet, name), content);
-    expect((await fromPretrained(unet)).params).toEqual(start);
+    expect((await loadModel(unet)).params).toEqual(start);
   }
 });
 
 it('refuses a folder without weights', async () => {
   const empty = await mkdtemp(join(tmpdir(), 'dm-models-'));
   await writeFile(join(empty, 'config.json'), diffusersJson(model.kind, model.config));
-  await expect(fromPretrained(empty)).rejects.toThrowWith({
+  await expect(loadModel(empty)).rejects.toThrowWith({
     code: 'FILE_NOT_FOUND',
     contains: 'diffusion_pytorch_model.safetensors',
   });
@@ -87,24 +87,24 @@ it('refuses a folder without weights', async () => {
 it('refuses an unsupported class', async () => {
   const other = await mkdtemp(join(tmpdir(), 'dm-models-'));
   await writeFile(join(other, 'config.json'), diffusersJson('AutoencoderKL', {}));
-  await expect(fromPretrained(other)).rejects.toThrowWith({
+  await expect(loadModel(other)).rejects.toThrowWith({
     type: ConfigError,
     contains: ['_class_name', 'UNet2DModel', 'AutoencoderKL'],
   });
 });
 
 it.each([
-  ['null', 'null'],
-  ['a list', '[]'],
-  ['a string', '"UNet2DModel"'],
-  ['half a document', '{"_class_name":'],
-  ['a class that is a list', '{"_class_name":["UNet2DModel"]}'],
-  ['a deep class', `{"_class_name":${'['.repeat(1e5)}${']'.repeat(1e5)}}`],
-])('refuses a config.json that is %s, naming the file', async (_, text) => {
+  ['null', 'null', 'FILE_INVALID'],
+  ['a list', '[]', 'FILE_INVALID'],
+  ['a string', '"UNet2DModel"', 'FILE_INVALID'],
+  ['half a document', '{"_class_name":', 'FILE_INVALID'],
+  ['a class that is a list', '{"_class_name":["UNet2DModel"]}', 'MODEL_CONFIG_INVALID'],
+  ['a deep class', `{"_class_name":${'['.repeat(1e5)}${']'.repeat(1e5)}}`, 'FILE_INVALID'],
+])('refuses a config.json that is %s, naming the file', async (_, text, code) => {
   const other = await mkdtemp(join(tmpdir(), 'dm-models-'));
   await writeFile(join(other, 'config.json'), text);
-  await expect(fromPretrained(other)).rejects.toThrowWith({
-    type: ConfigError,
+  await expect(loadModel(other)).rejects.toThrowWith({
+    code,
     contains: `${other}/config.json`,
   });
 });

@@ -14,11 +14,38 @@ export { uvitConfig, type UViTConfig } from './uvit/config.js';
 export { uvitSizes } from './uvit/sizes.js';
 export { edmPrecond, type EdmPrecondConfig } from './edm-precond.js';
 export { type ModelClass, modelClasses } from './model-classes.js';
-export { bufferLayout, parameterLayout, type ParamGroup } from './layout.js';
+export { bufferLayout, namedParameters, parameterLayout, type ParamGroup } from './layout.js';
 export { flatten, initialize, initializeFlat } from './initialize.js';
 export { fromTorch, fromTorchTensors, torchAxes, torchShape, toTorch, transpose } from './torch-layout.js';
 export { loadWeights } from './load-weights.js';
-export { fromPretrained } from './from-pretrained.js';
+export {
+  type ClassLabel,
+  fromPretrained,
+  type LoadedModel,
+  loadModel,
+  type LoadOptions,
+  type PretrainedModel,
+  type SampleRequest,
+} from './from-pretrained.js';
+export { type FileSource, folderSource, urlSource } from './pipeline/file-source.js';
+export { type Pipeline, readPipeline } from './pipeline/read-pipeline.js';
+export { type PipelineContent, pipelineFiles, type PipelineFiles } from './pipeline/pipeline-files.js';
+export { PipelineError, type PipelineErrorCode } from './pipeline/pipeline-error.js';
+export {
+  readScheduler,
+  type ReadScheduler,
+  writeScheduler,
+  type WrittenScheduler,
+} from './pipeline/scheduler-config.js';
+export {
+  type ClippingConfig,
+  type DiffusionConfig,
+  discreteSchedule,
+  type DiscreteScheduleConfig,
+  type SamplingConfig,
+} from './pipeline/diffusion-config.js';
+export { createModelSampler, type ModelSamplerOptions, samplingBatchSize } from './pipeline/model-sampler.js';
+export { classCondition, type ClassCondition, type ClassLabels } from './pipeline/class-condition.js';
 export { SafetensorsError, type SafetensorsErrorCode } from './safetensors/header.js';
 export { parseSafetensors, type SafetensorsFile } from './safetensors/parse.js';
 export { formatSafetensors, safetensorsHeader } from './safetensors/format.js';

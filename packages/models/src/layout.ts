@@ -1,4 +1,5 @@
-import { flatLayout, type FlatLayout } from '@dm/ops';
+import { flatLayout, type FlatLayout, splitFlat, type Tensors } from '@dm/ops';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { Model, ParamKind } from './model.js';
 
 /** Parameter groups, for example for weight decay. */
@@ -26,4 +27,14 @@ function layoutOf({ specs, outerModules }: Model, trained: boolean): FlatLayout 
         return { name, shape, group: groups[kind], ...(isOuter(name) && { outer: true as const }) };
       }),
   );
+}
+
+/** The model's parameters by name, from a flat vector [P] and the buffers in `state`. */
+export function namedParameters(
+  { layout, bufferLayout: buffers }: { readonly layout: FlatLayout; readonly bufferLayout: FlatLayout },
+  params: tf.Tensor,
+  state: Tensors,
+): Tensors {
+  const trained = splitFlat(params, layout);
+  return buffers.size === 0 ? trained : { ...trained, ...splitFlat(state['buffers']!, buffers) };
 }

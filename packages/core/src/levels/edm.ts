@@ -11,6 +11,9 @@ export function edmLevel(sigma: number): NoiseLevel {
   return { t: Math.log(sigma) / 4, alpha: 1, sigma };
 }
 
+/** EDM's range of sigma, Table 1 of Karras et al. 2022, arXiv:2206.00364. */
+export const edmRange = { sigmaMin: 0.002, sigmaMax: 80 } as const;
+
 export interface KarrasOptions {
   readonly steps: number;
   /** Default 0.002. */
@@ -26,7 +29,12 @@ export interface KarrasOptions {
  * Eq. 5 of Karras et al. 2022, arXiv:2206.00364.
  * @throws {RangeError} if steps < 1, or 0 < sigmaMin < sigmaMax or rho > 0 does not hold
  */
-export function karrasSigmas({ steps, sigmaMin = 0.002, sigmaMax = 80, rho = 7 }: KarrasOptions): number[] {
+export function karrasSigmas({
+  steps,
+  sigmaMin = edmRange.sigmaMin,
+  sigmaMax = edmRange.sigmaMax,
+  rho = 7,
+}: KarrasOptions): number[] {
   checkInteger('karrasSigmas: steps', steps, 1);
   checkPositive('karrasSigmas: sigmaMin', sigmaMin);
   checkNumber('karrasSigmas: sigmaMax', sigmaMax, `greater than sigmaMin, ${sigmaMin}`, (s) => s > sigmaMin);

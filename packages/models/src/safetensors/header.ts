@@ -38,7 +38,7 @@ export interface Header {
 }
 
 /** Largest header in bytes, as in the reference library. */
-const headerLimit = 100_000_000n;
+export const headerLimit = 100_000_000n;
 
 const metadataKey = '__metadata__';
 

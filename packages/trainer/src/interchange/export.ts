@@ -5,7 +5,7 @@
  *   await exportModel({ run: 'runs/digits', format: 'diffusers', out: 'digits' });
  */
 import { extname } from 'node:path';
-import { formatSafetensors, toTorch } from '@dm/models';
+import { formatSafetensors, PipelineError, pipelineFiles, type PipelineFiles, toTorch } from '@dm/models';
 import { viewFlat, type Arrays } from '@dm/ops';
 import { weightsFile } from '../setup/averages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
@@ -17,7 +17,6 @@ import { openDenoiser } from '../setup/open-denoiser.js';
 import { readSelectedCheckpoint, samplingConfig } from '../sampling/generate-samples.js';
 import { readWeights } from '../checkpoint/state.js';
 import { classNames } from '../sampling/class-labels.js';
-import { diffusersFolder } from './write-pipeline.js';
 import { denoiserOnnx } from './onnx-denoiser.js';
 import { checkNotExisting, writeNewFile, writeNewFolder } from '../files/write-new.js';
 
@@ -71,7 +70,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const arrays = torchWeights(denoiser, checkpoint, weightsFile(config, weights));
   switch (format) {
     case 'diffusers': {
-      const { files, notes } = diffusersFolder(model, config, arrays, classNames(config, denoiser.classes));
+      const { files, notes } = diffusersFolder(denoiser, arrays);
       await writeNewFolder(out, files);
       for (const note of notes) onNote?.(note);
       break;
@@ -84,6 +83,27 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   }
   if (config.diffusion.prediction.type === 'edm') onNote?.(edmNote(config.diffusion));
   return { out, format, model: model.kind, weights, checkpoint: checkpoint.path };
+}
+
+/** The files of a pipeline folder. */
+function diffusersFolder({ model, config, classes, nullClass }: Denoiser, weights: Arrays): PipelineFiles {
+  // The loss is a matter of training alone. Fails to compile if the configuration has new fields, which must be exported or
+  // rejected.
+  const { loss: _, schedule, timesteps, prediction, variance, ...others } = config.diffusion;
+  others satisfies Record<string, never>;
+  try {
+    return pipelineFiles({
+      model,
+      weights,
+      diffusion: { schedule, timesteps, prediction, variance },
+      sampler: config.sampler,
+      classNames: classNames(config, classes),
+      nullClass,
+    });
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error;
+    throw new UserError(error.message, { code: error.code, cause: error });
+  }
 }
 
 function formatOf(out: string): ExportFormat {

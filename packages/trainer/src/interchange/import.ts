@@ -5,13 +5,22 @@
  *   const { out } = await importPipeline({ folder: 'ddpm-cifar10-32', out: 'runs/ddpm' });
  *   const images = await generateSamples({ run: out, count: 16 });
  */
-import { createFile } from '@dm/files';
-import { formatSafetensors, loadWeights, parameterLayout, toTorch, type Model } from '@dm/models';
+import { join } from 'node:path';
+import { createFile, fileKind } from '@dm/files';
+import {
+  folderSource,
+  formatSafetensors,
+  loadWeights,
+  parameterLayout,
+  type Pipeline,
+  readPipeline,
+  toTorch,
+} from '@dm/models';
 import { writeCheckpoint } from '../checkpoint/checkpoint.js';
 import { checkpointPath } from '../checkpoint/layout.js';
 import { sha256 } from '../files/hash.js';
 import type { PartialConfig } from '../config/schema.js';
-import { messageOf, UserError } from '../errors.js';
+import { codeOf, messageOf, UserError } from '../errors.js';
 import { buildNewFolder, checkNotExisting } from '../files/write-new.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { checkMemory, estimateSampling } from '../setup/memory.js';
@@ -20,7 +29,6 @@ import { resolveConfig } from '../config/resolve.js';
 import { trainingHash } from '../config/saved-config.js';
 import { createRunFolder, runFolder } from '../run/run-folder.js';
 import { emaFile, modelFile } from '../setup/state-table.js';
-import { readPipeline, type Pipeline } from './read-pipeline.js';
 
 export interface ImportOptions {
   /** The pipeline folder, with model_index.json and the folders of model and scheduler. */
@@ -48,17 +56,22 @@ export interface ImportResult {
  */
 export async function importPipeline({ folder, out, onNote }: ImportOptions): Promise<ImportResult> {
   checkNotExisting(out);
-  const pipeline = readPipeline(folder);
-  const model = createModel(pipeline, folder);
+  checkIsPipeline(folder);
+  const pipeline = await explained('', async () => readPipeline(await folderSource(folder)));
+  const type = modelTypeOf[pipeline.className];
+  const model = await explained(`${folder}: `, () =>
+    modelTypes[type].create({ _class_name: pipeline.className, ...pipeline.config }),
+  );
   checkMemory(estimateSampling(model, 1), availableMemory(), `Check the configuration in ${folder}.`);
-  const weights = toTorch(model, loadChecked(model, pipeline, folder));
+  const { tensors, notes } = await explained('', () => pipeline.readWeights(model));
+  const weights = toTorch(model, await explained(`${folder}: `, () => loadWeights(model, tensors)));
   const file = formatSafetensors(weights);
 
   const config: PartialConfig = {
-    model: { type: pipeline.type, ...(model.config as object) },
-    diffusion: pipeline.diffusion,
+    model: { type, ...(model.config as object) },
+    diffusion: { ...pipeline.diffusion, loss: null } as NonNullable<PartialConfig['diffusion']>,
     conditional: model.numClasses > 0,
-    sampler: pipeline.sampler,
+    sampler: pipeline.sampler as NonNullable<PartialConfig['sampler']>,
   };
   const resolved = resolveConfig([{ source: folder, value: config }]);
   await buildNewFolder(out, (temporary) => {
@@ -81,23 +94,38 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
     createFile(run.config, `${JSON.stringify({ ...config, ...recorded }, null, 2)}\n`);
   });
   const checkpoint = checkpointPath(runFolder(out).checkpoints, 0);
-  for (const note of pipeline.notes) onNote?.(note);
+  for (const note of [...pipeline.notes, ...notes]) onNote?.(note);
   return { out, checkpoint, model: model.kind, parameters: parameterLayout(model).size };
 }
 
-function createModel({ type, className, config }: Pipeline, folder: string): Model {
-  const given = { _class_name: className, ...config };
-  return explained(folder, () => modelTypes[type].create(given));
+/** The type in a configuration of each model class. */
+const modelTypeOf = {
+  UNet2DModel: 'unet',
+  DiTTransformer2DModel: 'dit-diffusers',
+} as const satisfies Readonly<Record<Pipeline['className'], keyof typeof modelTypes>>;
+
+const indexFile = 'model_index.json';
+
+function checkIsPipeline(folder: string): void {
+  if (fileKind(join(folder, indexFile)) !== undefined) return;
+  const exists = fileKind(folder) !== undefined;
+  const isComponent = fileKind(join(folder, '..', indexFile)) !== undefined;
+  const above = isComponent ? ', but the folder above it does' : ', which save_pretrained of a pipeline writes';
+  const what = exists ? `it has no ${indexFile}${above}` : 'it does not exist';
+  throw new UserError(`${folder} is not a pipeline of diffusers: ${what}.`, {
+    code: exists ? 'FILE_INVALID' : 'FILE_NOT_FOUND',
+  });
 }
 
-function loadChecked(model: Model, { weights }: Pipeline, folder: string): ReturnType<typeof loadWeights> {
-  return explained(folder, () => loadWeights(model, weights));
-}
+/** Codes that an error of reading a pipeline keeps. */
+const specific = ['PIPELINE_UNSUPPORTED', 'FILE_NOT_FOUND'] as const;
 
-function explained<T>(folder: string, make: () => T): T {
+/** Converts what `read` throws to a `UserError`; `prefix` starts its message. */
+async function explained<T>(prefix: string, read: () => T | Promise<T>): Promise<T> {
   try {
-    return make();
+    return await read();
   } catch (error) {
-    throw new UserError(`${folder}: ${messageOf(error)}`, { code: 'FILE_INVALID' });
+    const code = specific.find((known) => known === codeOf(error)) ?? 'FILE_INVALID';
+    throw new UserError(`${prefix}${messageOf(error)}`, { code, cause: error });
   }
 }

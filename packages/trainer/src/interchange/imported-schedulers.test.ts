@@ -3,14 +3,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeNpy } from '@dm/data';
-import { formatSafetensors, unet2d } from '@dm/models';
+import { formatSafetensors, readScheduler, unet2d } from '@dm/models';
 import { caseWeights, hashed } from '@dm/models/testing';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { generateSamples } from '../sampling/generate-samples.js';
 import { exportModel } from './export.js';
 import fixture from './fixtures/imported-schedulers.json' with { type: 'json' };
 import { importPipeline } from './import.js';
-import { readScheduler } from './scheduler-config.js';
 
 let folder: string;
 const weights = formatSafetensors(caseWeights(unet2d(fixture.config as never)), { format: 'pt' });

@@ -6,6 +6,7 @@
  */
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { readNpy } from '@dm/data';
+import { classCondition, samplingBatchSize } from '@dm/models';
 import { float32, type NdArray } from '@dm/ops';
 import { weightsFile, weightsName } from '../setup/averages.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
@@ -29,7 +30,7 @@ import {
   type ClassChoice,
   type ClassCount,
 } from './class-labels.js';
-import { classCondition, samplingBatchSize, createDenoiserSampler } from './sampler.js';
+import { createDenoiserSampler } from './sampler.js';
 import { readWeights } from '../checkpoint/state.js';
 import { fileOf } from '../setup/state-table.js';
 

@@ -1,4 +1,4 @@
-import { discretePath, edmSigmas, linearSchedule, rescaleZeroTerminalSnr } from '@dm/core';
+import { discretePath, edmSigmas, linearSchedule, noisePathFromConfig, rescaleZeroTerminalSnr } from '@dm/core';
 import { openEagerEngine } from '@dm/ops';
 import { describe, expect, it } from 'vitest';
 import type { PartialConfig } from '../config/schema.js';
@@ -7,18 +7,18 @@ import { resolveConfig } from '../config/resolve.js';
 import { UserError } from '../errors.js';
 import { createDenoiser, createNoiseSchedule } from '../setup/denoiser.js';
 import { continuousProcess } from '../setup/noise-process.js';
-import { createDenoiserSampler, pathOf, samplingPath } from './sampler.js';
+import { createDenoiserSampler, samplingPath } from './sampler.js';
 
 const schedule = linearSchedule();
 const zero = rescaleZeroTerminalSnr(schedule);
-const timesteps = (path: ReturnType<typeof pathOf>) => path.levels.map(({ t }) => t);
+const timesteps = (path: ReturnType<typeof noisePathFromConfig>) => path.levels.map(({ t }) => t);
 
 describe('the path of a configuration', () => {
   it('is by default that of all runs so far, with x_0 in [-1, 1]', () => {
     for (const [preset, { diffusion }] of Object.entries(presets)) {
       if (continuousProcess(diffusion) !== undefined) continue;
       const { sampler } = resolveConfig([{ source: 'test', value: { preset } }]);
-      const { levelFromSigma: _, ...path } = pathOf(sampler, schedule);
+      const { levelFromSigma: _, ...path } = noisePathFromConfig(sampler, schedule);
       expect(path).toEqual({ ...discretePath(schedule, { steps: sampler.steps }), levelFromSigma: undefined });
       expect(sampler).toMatchObject({ clipping: { type: 'range', max: 1 } });
     }
@@ -26,34 +26,37 @@ describe('the path of a configuration', () => {
 
   it('is leading, or trailing with zero terminal SNR, unless it says otherwise', () => {
     const path = { type: 'discrete' } as const;
-    expect(timesteps(pathOf({ steps: 4, path }, schedule))).toEqual([750, 500, 250, 0, -1]);
-    expect(timesteps(pathOf({ steps: 4, path }, zero))).toEqual([999, 749, 499, 249, -1]);
+    expect(timesteps(noisePathFromConfig({ steps: 4, path }, schedule))).toEqual([750, 500, 250, 0, -1]);
+    expect(timesteps(noisePathFromConfig({ steps: 4, path }, zero))).toEqual([999, 749, 499, 249, -1]);
     const leading = { ...path, spacing: 'leading' } as const;
-    expect(timesteps(pathOf({ steps: 4, path: leading }, zero))).toEqual([750, 500, 250, 0, -1]);
+    expect(timesteps(noisePathFromConfig({ steps: 4, path: leading }, zero))).toEqual([750, 500, 250, 0, -1]);
     // A last beta of 1 is zero terminal SNR too.
     const betas = resolveConfig([
       { source: 'test', value: { diffusion: { schedule: { type: 'betas', betas: [0.1, 0.5, 1] }, timesteps: 3 } } },
     ]);
-    expect(timesteps(pathOf({ steps: 1, path }, createNoiseSchedule(betas.diffusion)))).toEqual([2, -1]);
+    expect(timesteps(noisePathFromConfig({ steps: 1, path }, createNoiseSchedule(betas.diffusion)))).toEqual([2, -1]);
   });
 
   it('has every option of @dm/core', () => {
     const steps = 5;
     const options = { spacing: 'leading', stepsOffset: 1, final: 'first', stepEnd: 'stride' } as const;
-    expect(timesteps(pathOf({ steps, path: { type: 'discrete', ...options } }, schedule))).toEqual(
+    expect(timesteps(noisePathFromConfig({ steps, path: { type: 'discrete', ...options } }, schedule))).toEqual(
       timesteps(discretePath(schedule, { steps, ...options })),
     );
     const first = edmSigmas(schedule)[0]!;
     const ratio = ({ alpha, sigma }: { alpha: number; sigma: number }) => sigma / alpha;
-    const karras = pathOf({ steps, path: { type: 'karras', rho: 5, final: 'first' } }, schedule);
+    const karras = noisePathFromConfig({ steps, path: { type: 'karras', rho: 5, final: 'first' } }, schedule);
     expect(karras.levels.map(ratio)).toEqual(
       discretePath(schedule, { steps, karras: { rho: 5 }, final: 'first' }).levels.map(ratio),
     );
-    const edm = pathOf({ steps, path: { type: 'edm' } }, schedule).levels.map(ratio);
+    const edm = noisePathFromConfig({ steps, path: { type: 'edm' } }, schedule).levels.map(ratio);
     expect([edm[0], edm[4]]).toEqual([expect.closeTo(80, 8), expect.closeTo(first, 8)]);
-    const narrow = pathOf({ steps, path: { type: 'edm', sigmaMin: 0.1, sigmaMax: 10 } }, schedule).levels.map(ratio);
+    const narrow = noisePathFromConfig(
+      { steps, path: { type: 'edm', sigmaMin: 0.1, sigmaMax: 10 } },
+      schedule,
+    ).levels.map(ratio);
     expect([narrow[0], narrow[4]]).toEqual([expect.closeTo(10, 8), expect.closeTo(0.1, 8)]);
-    const flow = pathOf({ steps, path: { type: 'flow', shift: 2 } }, schedule).levels.map(ratio);
+    const flow = noisePathFromConfig({ steps, path: { type: 'flow', shift: 2 } }, schedule).levels.map(ratio);
     expect(flow[1]! / (1 + flow[1]!)).toBeCloseTo(1.6 / 1.8, 8);
   });
 });

@@ -1,12 +1,6 @@
 /** The network, its noise schedule and its class labels: the part of the setup that sampling needs. */
-import {
-  noiseScheduleFromConfig,
-  type NoiseSchedule,
-  type Prediction,
-  type PredictionOptions,
-  type NoiseScheduleConfig,
-} from '@dm/core';
-import { bufferLayout, parameterLayout, type Model } from '@dm/models';
+import type { NoiseSchedule, Prediction, PredictionOptions } from '@dm/core';
+import { bufferLayout, type DiscreteScheduleConfig, discreteSchedule, parameterLayout, type Model } from '@dm/models';
 import type { FlatLayout } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
@@ -83,23 +77,14 @@ export function createNoiseSchedule(diffusion: Config['diffusion']): NoiseSchedu
   const { schedule, timesteps } = diffusion;
   const continuous = continuousProcess(diffusion);
   if (continuous !== undefined) return cellSchedule(continuous, schedule.type, timesteps);
-  const { type: name, ...options } = schedule;
-  if (schedule.type !== 'betas') {
-    return noiseScheduleFromConfig({ name, numTimesteps: timesteps, ...options } as NoiseScheduleConfig);
-  }
-  if (schedule.betas.length !== timesteps) {
+  if (schedule.type === 'betas' && schedule.betas.length !== timesteps) {
     throw new UserError(
       `The noise schedule has ${schedule.betas.length} betas for ${timesteps} timesteps: give one beta per timestep ` +
         `(diffusion.schedule.betas), or set diffusion.timesteps to the number of betas.`,
       { code: 'CONFIG_INVALID' },
     );
   }
-  return noiseScheduleFromConfig({ name, ...options } as NoiseScheduleConfig);
-}
-
-/** Whether the last timestep is pure noise. */
-export function hasZeroTerminalSnr({ alphasCumprod, numTimesteps }: NoiseSchedule): boolean {
-  return alphasCumprod[numTimesteps - 1] === 0;
+  return discreteSchedule(schedule as DiscreteScheduleConfig, timesteps);
 }
 
 /** The prediction, and the quantity whose error is the loss, as options of functions of @dm/core. */

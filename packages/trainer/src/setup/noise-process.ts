@@ -1,6 +1,7 @@
 /** The noise levels of a configuration: a discrete schedule, rectified flow, or EDM, both in continuous time. */
 import {
   edmLevel,
+  edmRange,
   flowLevel,
   type NoiseLevel,
   noiseLevels,
@@ -15,9 +16,6 @@ import type { Config } from '../config/schema.js';
 
 type Diffusion = Config['diffusion'];
 type ScheduleOf<T> = Extract<Diffusion['schedule'], { readonly type: T }>;
-
-/** EDM's range of sigma, Table 1 of Karras et al. 2022, arXiv:2206.00364. */
-export const edmRange = { sigmaMin: 0.002, sigmaMax: 80 } as const;
 
 /** Noise levels in continuous time, by a coordinate: the flow time before the shift, or ln sigma. */
 export interface ContinuousProcess {

@@ -1,4 +1,5 @@
 /** Creates the objects of a configuration: model, noise schedule, curriculum, optimizer, averages. Data is a `BatchSource`. */
+import { hasZeroTerminalSnr } from '@dm/core';
 import {
   createTimestepSchedule,
   snrFromAlphasCumprod,
@@ -10,14 +11,7 @@ import {
 import type { Optimizer, StepSchedule } from '@dm/optim';
 import { createAverages, type Average } from './averages.js';
 import type { Config } from '../config/schema.js';
-import {
-  createDenoiser,
-  createNoiseSchedule,
-  hasZeroTerminalSnr,
-  lossSpaceOf,
-  predictionOptions,
-  type Denoiser,
-} from './denoiser.js';
+import { createDenoiser, createNoiseSchedule, lossSpaceOf, predictionOptions, type Denoiser } from './denoiser.js';
 import { UserError } from '../errors.js';
 import { alone, type Group } from './group.js';
 import { fitModel } from '../config/model-types.js';

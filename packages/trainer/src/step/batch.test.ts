@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
+import { classCondition } from '@dm/models';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { drawTimesteps, fetchBatch } from './batch.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
-import { classCondition } from '../sampling/sampler.js';
 import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
 
 let folder: string;

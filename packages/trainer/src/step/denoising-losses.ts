@@ -1,6 +1,7 @@
 /** The denoising loss per example, used by the training step, probes and validation. */
 import { addNoise, type BoundInputs, learnedVarianceLoss, mseLoss, predictionTarget } from '@dm/core';
-import { scope, splitFlat, type Tensors } from '@dm/ops';
+import { namedParameters } from '@dm/models';
+import { scope, type Tensors } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import type { Denoiser } from '../setup/denoiser.js';
 
@@ -67,14 +68,4 @@ function boundOf(inputs: Tensors): BoundInputs<tf.Tensor> {
   return Object.fromEntries(
     own.map(([name, tensor]) => [name.slice('bound.'.length), tensor]),
   ) as BoundInputs<tf.Tensor>;
-}
-
-/** The model's parameters by name, from a flat vector [P] and the buffers in `state`. */
-export function namedParameters(
-  { layout, bufferLayout }: Pick<Denoiser, 'layout' | 'bufferLayout'>,
-  params: tf.Tensor,
-  state: Tensors,
-): Tensors {
-  const trained = splitFlat(params, layout);
-  return bufferLayout.size === 0 ? trained : { ...trained, ...splitFlat(state['buffers']!, bufferLayout) };
 }

@@ -15,7 +15,7 @@ import {
   verifyShard,
 } from '@dm/data';
 import { readStatistics } from '@dm/eval';
-import { fromPretrained, parseSafetensors, parseShards } from '@dm/models';
+import { loadModel, parseSafetensors, parseShards } from '@dm/models';
 import {
   configFile,
   importPipeline,
@@ -221,7 +221,7 @@ function pipelineReaders(folder, write) {
       write(join('pipeline', name), bytes);
       const out = join(folder, `imported-${runs++}`);
       try {
-        if (name.startsWith('unet/')) await fromPretrained(join(root, 'unet'));
+        if (name.startsWith('unet/')) await loadModel(join(root, 'unet'));
         return (await importPipeline({ folder: root, out })).parameters;
       } finally {
         rmSync(out, { recursive: true, force: true });

@@ -2,6 +2,7 @@
 import { addNoise, conversion, inputScale, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
 import { toFloat } from '@dm/data';
 import { selectIndices, consistency, type PairReport, type SampleSet } from '@dm/eval';
+import { namedParameters } from '@dm/models';
 import { type Arrays, float32, type NdArray, oneHot } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
@@ -16,7 +17,7 @@ import {
   type GenerateSamplesOptions,
 } from '../../sampling/generate-samples.js';
 import { readWeights } from '../../checkpoint/state.js';
-import { namedParameters, outputParts } from '../../step/denoising-losses.js';
+import { outputParts } from '../../step/denoising-losses.js';
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface DenoiserOptions extends Pick<

@@ -2,6 +2,7 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { toBytes } from '@dm/data';
 import type { ImageSource } from '@dm/eval';
+import { classCondition } from '@dm/models';
 import { type Arrays, float32, type NdArray } from '@dm/ops';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
@@ -11,7 +12,7 @@ import {
   samplingConfig,
   type GenerateSamplesOptions,
 } from '../../sampling/generate-samples.js';
-import { classCondition, createDenoiserSampler } from '../../sampling/sampler.js';
+import { createDenoiserSampler } from '../../sampling/sampler.js';
 import { readWeights } from '../../checkpoint/state.js';
 
 export type RunSourceOptions = Pick<

@@ -1,18 +1,17 @@
-/** Conversion between `diffusion` and `sampler` of a configuration and the `scheduler_config.json` of diffusers. */
-import { spacings, type Spacing } from '@dm/core';
-import type { Config, PartialConfig } from '../config/schema.js';
-import { problemLines, UserError } from '../errors.js';
-import { suggestion } from '../config/suggestion.js';
-import { defaultSpacing } from '../sampling/sampler.js';
-import { createNoiseSchedule, predictionOptions } from '../setup/denoiser.js';
-import { edmRange } from '../setup/noise-process.js';
+/** Conversion between noise schedule, prediction, and sampler, and the `scheduler_config.json` of diffusers. */
+import { type ContinuousScheduleConfig, defaultSpacing, edmRange, spacings, type Spacing } from '@dm/core';
+import {
+  type DiffusionConfig,
+  type DiscreteScheduleConfig,
+  discreteSchedule,
+  mostTimesteps,
+  predictionOptionsOf,
+  type SamplingConfig,
+} from './diffusion-config.js';
+import { PipelineError } from './pipeline-error.js';
 
-type Diffusion = Config['diffusion'];
-type SamplerPart = Config['sampler'];
 /** The discrete noise schedules. */
-type ScheduleType = Exclude<Diffusion['schedule']['type'], 'flow' | 'edm'>;
-type ContinuousSchedule = Extract<Diffusion['schedule'], { readonly type: 'flow' | 'edm' }>;
-type DiscreteSchedule = Exclude<Diffusion['schedule'], ContinuousSchedule>;
+type ScheduleType = DiscreteScheduleConfig['type'];
 type Fields = Readonly<Record<string, unknown>>;
 
 /** The fields of all noise schedules. */
@@ -36,15 +35,15 @@ const betaSchedules: Readonly<
   sigmoid: { name: 'sigmoid', start: 1e-4, end: 0.02 },
 };
 
-const predictionTypes: Readonly<Record<Exclude<Diffusion['prediction']['type'], 'edm' | 'flow'>, string>> = {
+const predictionTypes: Readonly<Record<Exclude<DiffusionConfig['prediction']['type'], 'edm' | 'flow'>, string>> = {
   epsilon: 'epsilon',
   x0: 'sample',
   v: 'v_prediction',
 };
 
-/** Scheduler classes of diffusers that can be read and written. */
-type SchedulerClass = 'DDPMScheduler' | 'DDIMScheduler';
-/** Scheduler classes that can be written, for continuous time. */
+/** Scheduler classes of diffusers for discrete schedules. */
+type DiscreteClass = 'DDPMScheduler' | 'DDIMScheduler';
+/** Scheduler classes of diffusers for continuous time. */
 type ContinuousClass = 'FlowMatchEulerDiscreteScheduler' | 'EDMEulerScheduler';
 
 /** Defaults in diffusers of the sampling fields that both classes have. */
@@ -62,7 +61,7 @@ const samplingFields = {
 const ownFields = {
   DDPMScheduler: { variance_type: 'fixed_small' },
   DDIMScheduler: { set_alpha_to_one: true },
-} as const satisfies Readonly<Record<SchedulerClass, Fields>>;
+} as const satisfies Readonly<Record<DiscreteClass, Fields>>;
 
 /** Supported variance types. With `fixed_large_log` diffusers produces no images, and `learned` needs another model. */
 const varianceTypes = {
@@ -83,8 +82,55 @@ const trainingFields = {
   rescale_betas_zero_snr: false,
 } as const;
 
+/**
+ * Defaults in diffusers of the fields of the classes for continuous time. Only those in `continuousFields` may have other
+ * values.
+ */
+const continuousDefaults = {
+  FlowMatchEulerDiscreteScheduler: {
+    num_train_timesteps: 1000,
+    shift: 1,
+    use_dynamic_shifting: false,
+    base_shift: 0.5,
+    max_shift: 1.15,
+    base_image_seq_len: 256,
+    max_image_seq_len: 4096,
+    invert_sigmas: false,
+    shift_terminal: null,
+    use_karras_sigmas: false,
+    use_exponential_sigmas: false,
+    use_beta_sigmas: false,
+    time_shift_type: 'exponential',
+    stochastic_sampling: false,
+  },
+  EDMEulerScheduler: {
+    sigma_min: edmRange.sigmaMin,
+    sigma_max: edmRange.sigmaMax,
+    sigma_data: 0.5,
+    sigma_schedule: 'karras',
+    rho: 7,
+    num_train_timesteps: 1000,
+    prediction_type: 'epsilon',
+    final_sigmas_type: 'zero',
+  },
+} as const satisfies Readonly<Record<ContinuousClass, Fields>>;
+
+/** The fields of those classes that may differ from their defaults, and those that have no effect. */
+const continuousFields: Readonly<Record<ContinuousClass, readonly string[]>> = {
+  FlowMatchEulerDiscreteScheduler: [
+    'num_train_timesteps',
+    'shift',
+    'base_shift',
+    'max_shift',
+    'base_image_seq_len',
+    'max_image_seq_len',
+    'time_shift_type',
+  ],
+  EDMEulerScheduler: ['sigma_min', 'sigma_max', 'sigma_data', 'rho', 'num_train_timesteps'],
+};
+
 export interface WrittenScheduler {
-  readonly className: SchedulerClass | ContinuousClass;
+  readonly className: DiscreteClass | ContinuousClass;
   readonly fields: Fields;
   /** Differences between the run's sampling and the sampling of diffusers with these fields. */
   readonly notes: readonly string[];
@@ -94,9 +140,9 @@ export interface WrittenScheduler {
  * The diffusers scheduler that samples like a run: DDIMScheduler for the sampler ddim, otherwise DDPMScheduler; in
  * continuous time FlowMatchEulerDiscreteScheduler or EDMEulerScheduler.
  *
- * @throws {UserError} if diffusers has no scheduler for the noise schedule and the prediction
+ * @throws {PipelineError} if diffusers has no scheduler for the noise schedule and the prediction
  */
-export function writeScheduler(diffusion: Diffusion, sampler: SamplerPart): WrittenScheduler {
+export function writeScheduler(diffusion: DiffusionConfig, sampler: SamplingConfig): WrittenScheduler {
   const { schedule: given, variance: learned } = diffusion;
   if (given.type === 'flow') return writeFlow(given, diffusion, sampler);
   if (given.type === 'edm') return writeEdm(given, diffusion, sampler);
@@ -104,7 +150,7 @@ export function writeScheduler(diffusion: Diffusion, sampler: SamplerPart): Writ
   const className =
     sampler.type === 'ddim' && given.type !== 'sigmoid' && learned === null ? 'DDIMScheduler' : 'DDPMScheduler';
   const { path, clipping } = sampler;
-  const schedule = createNoiseSchedule(diffusion);
+  const schedule = discreteSchedule(given, diffusion.timesteps);
   const discrete = path.type === 'discrete' ? path : undefined;
   const spacing = discrete?.spacing ?? defaultSpacing(schedule);
   const ends = { clean: true, first: false };
@@ -128,7 +174,7 @@ export function writeScheduler(diffusion: Diffusion, sampler: SamplerPart): Writ
 }
 
 /** The note for a sampler other than the scheduler's, Euler's method. */
-function otherSampler({ type, clipping }: SamplerPart, className: ContinuousClass): readonly string[] {
+function otherSampler({ type, clipping }: SamplingConfig, className: ContinuousClass): readonly string[] {
   return [
     ...(type === 'euler' ? [] : [`the run samples with ${type}, ${className} with Euler's method`]),
     ...(clipping === null ? [] : [`the run clips x_0 while it samples (sampler.clipping), ${className} does not`]),
@@ -137,23 +183,21 @@ function otherSampler({ type, clipping }: SamplerPart, className: ContinuousClas
 
 /** Rectified flow: the model receives the time times `num_train_timesteps`. */
 function writeFlow(
-  { shift = 1, timeScale = 1000 }: Extract<ContinuousSchedule, { readonly type: 'flow' }>,
-  { prediction }: Diffusion,
-  sampler: SamplerPart,
+  { shift = 1, timeScale = 1000 }: Extract<ContinuousScheduleConfig, { readonly type: 'flow' }>,
+  { prediction }: DiffusionConfig,
+  sampler: SamplingConfig,
 ): WrittenScheduler {
   const className = 'FlowMatchEulerDiscreteScheduler';
   if (prediction.type !== 'flow') {
-    throw new UserError(
+    throw new PipelineError(
       `The prediction ${prediction.type} of a rectified flow cannot be exported to diffusers: its ${className} takes the ` +
         'velocity only. Use the format onnx or safetensors, or train diffusion.prediction=flow.',
-      { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
   if (!Number.isInteger(timeScale)) {
-    throw new UserError(
+    throw new PipelineError(
       `diffusion.schedule.timeScale ${timeScale} cannot be exported to diffusers: the num_train_timesteps of its ` +
         `${className} is an integer. Use the format onnx or safetensors.`,
-      { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
   const { path, steps } = sampler;
@@ -170,9 +214,12 @@ function writeFlow(
 
 /** EDM: the model receives ln(sigma) / 4, and its input is scaled by `scale_model_input`. */
 function writeEdm(
-  { sigmaMin = edmRange.sigmaMin, sigmaMax = edmRange.sigmaMax }: Extract<ContinuousSchedule, { readonly type: 'edm' }>,
-  diffusion: Diffusion,
-  sampler: SamplerPart,
+  {
+    sigmaMin = edmRange.sigmaMin,
+    sigmaMax = edmRange.sigmaMax,
+  }: Extract<ContinuousScheduleConfig, { readonly type: 'edm' }>,
+  diffusion: DiffusionConfig,
+  sampler: SamplingConfig,
 ): WrittenScheduler {
   const className = 'EDMEulerScheduler';
   const { path } = sampler;
@@ -181,7 +228,7 @@ function writeEdm(
     fields: {
       sigma_min: (path.type === 'edm' ? path.sigmaMin : undefined) ?? sigmaMin,
       sigma_max: (path.type === 'edm' ? path.sigmaMax : undefined) ?? sigmaMax,
-      sigma_data: predictionOptions(diffusion).sigmaData ?? 0.5,
+      sigma_data: predictionOptionsOf(diffusion).sigmaData ?? 0.5,
       sigma_schedule: 'karras',
       rho: ('rho' in path ? path.rho : undefined) ?? 7,
       num_train_timesteps: 1000,
@@ -201,8 +248,8 @@ const writtenSpacing = (spacing: Spacing): string => spacing.replace(/-.*/, '');
 
 /** Sampling options for which DDPMScheduler and DDIMScheduler have no field. */
 function differences(
-  sampler: SamplerPart,
-  className: SchedulerClass,
+  sampler: SamplingConfig,
+  className: DiscreteClass,
   spacing: Spacing,
   timesteps: number,
 ): readonly string[] {
@@ -230,25 +277,20 @@ function differences(
 }
 
 /** The fields that describe training. */
-function trainingFieldsOf(schedule: DiscreteSchedule, diffusion: Diffusion): Fields {
-  // The loss and its variance are matters of training alone; `writeScheduler` writes the variance's type.
-  const { schedule: _, timesteps, prediction, loss: _loss, variance: _variance, ...others } = diffusion;
+function trainingFieldsOf(schedule: DiscreteScheduleConfig, { timesteps, prediction }: DiffusionConfig): Fields {
   const { type, betaStart, betaEnd, betas, zeroTerminalSnr = false }: ScheduleFields = schedule;
   // Fails to compile if the configuration has new fields, which must be handled or rejected here.
-  others satisfies Record<string, never>;
-  true satisfies [Exclude<KeyOfAny<DiscreteSchedule>, keyof ScheduleFields>] extends [never] ? true : never;
+  true satisfies [Exclude<KeyOfAny<DiscreteScheduleConfig>, keyof ScheduleFields>] extends [never] ? true : never;
   if (prediction.type === 'edm') {
-    throw new UserError(
+    throw new PipelineError(
       "The prediction edm cannot be exported to diffusers: its DDPMScheduler and DDIMScheduler do not scale the network's " +
         'input, as c_in of EDM does. Use the format onnx or safetensors.',
-      { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
   if (prediction.type === 'flow') {
-    throw new UserError(
+    throw new PipelineError(
       `The prediction flow on the noise schedule ${type} cannot be exported to diffusers: its schedulers take a velocity ` +
         'only with rectified flow. Use the format onnx or safetensors, or train diffusion.schedule=flow.',
-      { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
   // In diffusers, trained_betas takes precedence over the other fields.
@@ -266,43 +308,64 @@ function trainingFieldsOf(schedule: DiscreteSchedule, diffusion: Diffusion): Fie
 }
 
 export interface ReadScheduler {
-  readonly diffusion: Diffusion;
+  readonly diffusion: DiffusionConfig;
   /** Sampler, steps, path, and clipping of a pipeline with this scheduler by default. */
-  readonly sampler: Exclude<PartialConfig['sampler'], string>;
+  readonly sampler: SamplingConfig;
   /** Sampling options of this file that diffusers applies and this package does not. */
   readonly notes: readonly string[];
 }
 
+/** A sampler without guidance, which schedulers of diffusers do not describe. */
+const unguided = { guidance: 1, guidanceInterval: null } as const;
+
+/** Default number of steps of DDIM and of Euler's method in pipelines of diffusers. */
+const defaultSteps = 50;
+
 /**
- * The inverse of `writeScheduler`, for DDPMScheduler and DDIMScheduler.
+ * The inverse of `writeScheduler`. `source` (the path of the file) starts error messages.
  *
- * @throws {UserError} if the class is another one, a field is unknown, or a value is not supported
+ * @throws {PipelineError} if the class is another one, a field is unknown, or a value is not supported
  */
 export function readScheduler(fields: Fields, source: string): ReadScheduler {
   const className = fields['_class_name'];
-  if (className !== 'DDPMScheduler' && className !== 'DDIMScheduler') {
-    throw new UserError(
-      `${source}: the scheduler is ${typeof className === 'string' ? className : JSON.stringify(className)}, but only ` +
-        `${Object.keys(ownFields).join(' and ')} are supported. In Python, convert it with ` +
-        'DDPMScheduler.from_config(pipeline.scheduler.config).',
-      { code: 'PIPELINE_UNSUPPORTED' },
-    );
+  switch (className) {
+    case 'DDPMScheduler':
+    case 'DDIMScheduler':
+      return readDiscrete(className, fields, source);
+    case 'FlowMatchEulerDiscreteScheduler':
+      return readFlow(continuousOf(className, fields, source), source);
+    case 'EDMEulerScheduler':
+      return readEdm(continuousOf(className, fields, source), source);
+    default:
+      throw new PipelineError(
+        `${source}: the scheduler is ${typeof className === 'string' ? className : shortJson(className)}, but only ` +
+          `${Object.keys(ownFields).join(', ')} and ${Object.keys(continuousDefaults).join(', ')} are supported. In ` +
+          'Python, convert it with DDPMScheduler.from_config(pipeline.scheduler.config).',
+      );
   }
-  const sampling: Fields = { ...samplingFields, ...ownFields[className] };
-  const known = [...Object.keys(trainingFields), ...Object.keys(sampling)];
+}
+
+/** Most unknown fields that an error lists. */
+const listed = 20;
+
+function checkKnown(fields: Fields, className: string, known: readonly string[], source: string): void {
   const unknown = Object.keys(fields).filter((key) => !key.startsWith('_') && !known.includes(key));
-  if (unknown.length > 0) {
-    const lines = problemLines(
-      unknown,
-      (key) => `${source}: unknown field "${key}" of ${className}. ${suggestion(key, known)}`,
-    );
-    throw new UserError(lines, { code: 'PIPELINE_UNSUPPORTED' });
-  }
+  if (unknown.length === 0) return;
+  const named = unknown.slice(0, listed).map((key) => `unknown field "${key}"`);
+  const more = unknown.length > listed ? `, and ${unknown.length - listed} more` : '';
+  throw new PipelineError(
+    `${source}: ${className} has no ${named.join(', ')}${more}. Its fields are ${known.join(', ')}.`,
+  );
+}
+
+function readDiscrete(className: DiscreteClass, fields: Fields, source: string): ReadScheduler {
+  const sampling: Fields = { ...samplingFields, ...ownFields[className] };
+  checkKnown(fields, className, [...Object.keys(trainingFields), ...Object.keys(sampling)], source);
   const given: Fields = { ...trainingFields, ...fields };
   const zeroTerminalSnr = flagOf(given, 'rescale_betas_zero_snr', source);
-  const diffusion: Diffusion = {
+  const diffusion: DiffusionConfig = {
     schedule: { ...readBetas(given, source), ...(zeroTerminalSnr && { zeroTerminalSnr }) },
-    timesteps: numberOf(given, 'num_train_timesteps', source),
+    timesteps: timestepsOf(given, source),
     prediction: {
       type: keyOf(
         given['prediction_type'],
@@ -310,7 +373,6 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
         `${source}: prediction_type`,
       ) as keyof typeof predictionTypes,
     },
-    loss: null,
     variance: null,
   };
   // As in diffusers, null means the default.
@@ -318,10 +380,85 @@ export function readScheduler(fields: Fields, source: string): ReadScheduler {
   return { diffusion, ...readSampling(className, { ...sampling, ...Object.fromEntries(set) }, diffusion, source) };
 }
 
+/** The fields of a class for continuous time, with defaults. Null means the default. */
+function continuousOf(className: ContinuousClass, fields: Fields, source: string): Fields {
+  const defaults: Fields = continuousDefaults[className];
+  checkKnown(fields, className, Object.keys(defaults), source);
+  const set = Object.entries(fields).filter(([key, value]) => Object.hasOwn(defaults, key) && value !== null);
+  const given = { ...defaults, ...Object.fromEntries(set) };
+  for (const [key, value] of Object.entries(defaults)) {
+    if (continuousFields[className].includes(key) || given[key] === value) continue;
+    throw refused(source, key, given[key], `${JSON.stringify(value)}, the only value that is supported`);
+  }
+  return given;
+}
+
+function readFlow(given: Fields, source: string): ReadScheduler {
+  const timeScale = numberOf(given, 'num_train_timesteps', source);
+  const shift = numberOf(given, 'shift', source);
+  const isDefault = timeScale === continuousDefaults.FlowMatchEulerDiscreteScheduler.num_train_timesteps;
+  return {
+    diffusion: {
+      schedule: { type: 'flow', ...(shift !== 1 && { shift }), ...(!isDefault && { timeScale }) },
+      timesteps: 1000,
+      prediction: { type: 'flow' },
+      variance: null,
+    },
+    sampler: {
+      type: 'euler',
+      steps: defaultSteps,
+      path: { type: 'flow', ...(isDefault && { spacing: 'flow-match-euler' as const }) },
+      clipping: null,
+      ...unguided,
+    },
+    notes: isDefault
+      ? []
+      : [
+          `num_train_timesteps is ${timeScale} in ${source}; the times are evenly spaced, which diffusers does for 1000 only`,
+        ],
+  };
+}
+
+function readEdm(given: Fields, source: string): ReadScheduler {
+  const [sigmaMin, sigmaMax, sigmaData, rho] = ['sigma_min', 'sigma_max', 'sigma_data', 'rho'].map((key) =>
+    numberOf(given, key, source),
+  ) as [number, number, number, number];
+  const defaults = continuousDefaults.EDMEulerScheduler;
+  return {
+    diffusion: {
+      schedule: {
+        type: 'edm',
+        ...(sigmaMin !== defaults.sigma_min && { sigmaMin }),
+        ...(sigmaMax !== defaults.sigma_max && { sigmaMax }),
+      },
+      timesteps: 1000,
+      prediction: { type: 'edm', sigmaData },
+      variance: null,
+    },
+    sampler: {
+      type: 'euler',
+      steps: defaultSteps,
+      path: { type: 'edm', ...(rho !== defaults.rho && { rho }) },
+      clipping: null,
+      ...unguided,
+    },
+    notes: [],
+  };
+}
+
+/** Whether `writeScheduler` writes these fields for this sampler, so that nobody has changed them since. */
+export function isWrittenFor(fields: Fields, diffusion: DiffusionConfig, sampler: SamplingConfig): boolean {
+  // The variance is not part of what `readScheduler` returns as the diffusion.
+  const variance = fields['variance_type'] === 'learned_range' ? ({ type: 'learnedRange' } as const) : null;
+  const written = writeScheduler({ ...diffusion, variance }, sampler);
+  const own = Object.entries({ _class_name: written.className, ...written.fields });
+  return own.every(([key, value]) => JSON.stringify(fields[key]) === JSON.stringify(value));
+}
+
 function readSampling(
-  className: SchedulerClass,
+  className: DiscreteClass,
   given: Fields,
-  { timesteps }: Diffusion,
+  { timesteps }: DiffusionConfig,
   source: string,
 ): Pick<ReadScheduler, 'sampler' | 'notes'> {
   const spacing = spacings.find((name) => name === given['timestep_spacing']);
@@ -335,9 +472,10 @@ function readSampling(
     const final = flagOf(given, 'set_alpha_to_one', source) ? 'clean' : 'first';
     const sampler = {
       type: 'ddim',
-      steps: Math.min(50, most),
+      steps: Math.min(defaultSteps, most),
       path: { ...path, final, stepEnd: 'stride' },
       clipping,
+      ...unguided,
     } as const;
     return { sampler, notes: [] };
   }
@@ -345,15 +483,15 @@ function readSampling(
   const isKnown = typeof type === 'string' && Object.hasOwn(varianceTypes, type);
   const variance = isKnown ? varianceTypes[type as keyof typeof varianceTypes] : 'fixedSmall';
   return {
-    sampler: { type: 'ddpm', steps: Math.min(1000, most), path, clipping, variance },
+    sampler: { type: 'ddpm', steps: Math.min(1000, most), path, clipping, variance, ...unguided },
     notes: isKnown
       ? []
-      : [`variance_type is ${JSON.stringify(type)} in ${source}; dm samples with "fixed_small" instead`],
+      : [`variance_type is ${JSON.stringify(type)} in ${source}; it samples with "fixed_small" instead`],
   };
 }
 
 /** Thresholding takes precedence over clipping. */
-function readClipping(given: Fields, source: string): SamplerPart['clipping'] {
+function readClipping(given: Fields, source: string): SamplingConfig['clipping'] {
   if (flagOf(given, 'thresholding', source)) {
     const quantile = numberOf(given, 'dynamic_thresholding_ratio', source);
     return { type: 'threshold', quantile, max: numberOf(given, 'sample_max_value', source) };
@@ -369,7 +507,7 @@ function flagOf(fields: Fields, key: string, source: string): boolean {
 }
 
 /** The explicit betas if the file has them, otherwise the named schedule. */
-function readBetas(given: Fields, source: string): DiscreteSchedule {
+function readBetas(given: Fields, source: string): DiscreteScheduleConfig {
   const betas = given['trained_betas'];
   if (betas !== null) {
     const timesteps = given['num_train_timesteps'];
@@ -397,6 +535,12 @@ function betaRange(
   return betaStart === start && betaEnd === end ? {} : { betaStart, betaEnd };
 }
 
+function timestepsOf(given: Fields, source: string): number {
+  const value = numberOf(given, 'num_train_timesteps', source);
+  if (Number.isInteger(value) && value >= 1 && value <= mostTimesteps) return value;
+  throw refused(source, 'num_train_timesteps', value, `an integer from 1 to ${mostTimesteps}`);
+}
+
 function numberOf(fields: Fields, key: string, source: string): number {
   const value = fields[key];
   if (typeof value !== 'number') throw refused(source, key, value, 'a number');
@@ -407,16 +551,14 @@ function numberOf(fields: Fields, key: string, source: string): number {
 function keyOf(value: unknown, pairs: readonly (readonly [string, string])[], field: string): string {
   const pair = pairs.find(([, theirs]) => theirs === value);
   if (pair !== undefined) return pair[0];
-  throw new UserError(
-    `${field} is ${JSON.stringify(value)}, but must be one of ${pairs.map(([, p]) => p).join(', ')}.`,
-    {
-      code: 'PIPELINE_UNSUPPORTED',
-    },
-  );
+  throw new PipelineError(`${field} is ${shortJson(value)}, but must be one of ${pairs.map(([, p]) => p).join(', ')}.`);
 }
 
-function refused(source: string, field: string, value: unknown, right: string): UserError {
+function refused(source: string, field: string, value: unknown, right: string): PipelineError {
+  return new PipelineError(`${source}: ${field} must be ${right}, got ${shortJson(value)}.`);
+}
+
+function shortJson(value: unknown): string {
   const text = JSON.stringify(value) ?? 'nothing';
-  const short = text.length > 60 ? `${text.slice(0, 60)}...` : text;
-  return new UserError(`${source}: ${field} must be ${right}, got ${short}.`, { code: 'PIPELINE_UNSUPPORTED' });
+  return text.length > 60 ? `${text.slice(0, 60)}...` : text;
 }

@@ -1,10 +1,7 @@
 /** The model classes that diffusers implements as the same function of the same weights. */
-import type { Config } from '../config/schema.js';
-
 export interface DiffusersDenoiser {
   /** Class name, here and in diffusers. */
   readonly className: 'UNet2DModel' | 'DiTTransformer2DModel';
-  readonly type: Config['model']['type'];
   /** Component name in the pipeline, and name of its folder. */
   readonly component: string;
   /** Pipeline class of exported folders. */
@@ -14,10 +11,9 @@ export interface DiffusersDenoiser {
 }
 
 export const diffusersDenoisers: readonly DiffusersDenoiser[] = [
-  { className: 'UNet2DModel', type: 'unet', component: 'unet', pipeline: 'DDPMPipeline', absent: [] },
+  { className: 'UNet2DModel', component: 'unet', pipeline: 'DDPMPipeline', absent: [] },
   {
     className: 'DiTTransformer2DModel',
-    type: 'dit-diffusers',
     component: 'transformer',
     pipeline: 'DiTPipeline',
     absent: ['vae'],
@@ -31,3 +27,8 @@ export const schedulerFile = 'scheduler_config.json';
 export const weightsFile = 'diffusion_pytorch_model.safetensors';
 /** Field of the pipeline's file with the names of the classes by their numbers. */
 export const classField = 'id2label';
+/**
+ * Field of the pipeline's file with what diffusers has no field for: the run's sampler, and the null class. diffusers
+ * ignores names that begin with an underscore.
+ */
+export const ownField = '_dm';

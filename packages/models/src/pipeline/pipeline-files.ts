@@ -1,18 +1,22 @@
-import { diffusersJson, formatSafetensors, type Model } from '@dm/models';
+/** The files of a pipeline folder of diffusers, to write. */
 import type { Arrays } from '@dm/ops';
-import type { Config } from '../config/schema.js';
+import { diffusersJson } from '../diffusers-json.js';
+import type { Model } from '../model.js';
+import { formatSafetensors } from '../safetensors/format.js';
 import {
   classField,
   diffusersDenoisers,
   modelConfigFile,
+  ownField,
   pipelineFile,
   schedulerFile,
   weightsFile,
-} from './denoiser-config.js';
+} from './components.js';
+import type { DiffusionConfig, SamplingConfig } from './diffusion-config.js';
+import { PipelineError } from './pipeline-error.js';
 import { writeScheduler } from './scheduler-config.js';
-import { UserError } from '../errors.js';
 
-export interface DiffusersFolder {
+export interface PipelineFiles {
   /** File contents by path in the folder. */
   readonly files: Readonly<Record<string, Uint8Array | string>>;
   /** Messages for users of the pipeline. */
@@ -27,25 +31,40 @@ const reasons: Readonly<Record<string, string>> = {
   UViT: 'diffusers has no U-ViT with this architecture',
 };
 
+/** A trained model, and how it was trained and is sampled. */
+export interface PipelineContent {
+  readonly model: Model;
+  /** By name, in PyTorch's layout. */
+  readonly weights: Arrays;
+  readonly diffusion: DiffusionConfig;
+  readonly sampler: SamplingConfig;
+  /** Names of the classes, which become the pipeline's `id2label`. */
+  readonly classNames?: readonly string[] | undefined;
+  /** Index of the null class, if the model has one. */
+  readonly nullClass?: number | undefined;
+}
+
 /**
  * The files of a pipeline that Python's `DDPMPipeline.from_pretrained` opens (for diffusers' DiT:
- * `DiTPipeline.from_pretrained(folder, vae=None)`). `weights` are keyed by name, in PyTorch's layout; `classNames` become
- * the pipeline's `id2label`.
+ * `DiTPipeline.from_pretrained(folder, vae=None)`). model_index.json also has the sampler and the null class, for
+ * `fromPretrained`, in a field that diffusers ignores.
  *
- * @throws {UserError} if diffusers does not have the model class
+ * @throws {PipelineError} if diffusers does not have the model class, or a scheduler for the noise schedule and the
+ *   prediction
  */
-export function diffusersFolder(
-  model: Model,
-  { diffusion, sampler }: Pick<Config, 'diffusion' | 'sampler'>,
-  weights: Arrays,
-  classNames?: readonly string[],
-): DiffusersFolder {
+export function pipelineFiles({
+  model,
+  weights,
+  diffusion,
+  sampler,
+  classNames,
+  nullClass,
+}: PipelineContent): PipelineFiles {
   const denoiser = diffusersDenoisers.find(({ className }) => className === model.kind);
   if (denoiser === undefined) {
-    throw new UserError(
+    throw new PipelineError(
       `${model.kind} cannot be exported to diffusers: ${reasons[model.kind] ?? 'diffusers does not have this class'}. ` +
         'The formats onnx and safetensors support every model.',
-      { code: 'PIPELINE_UNSUPPORTED' },
     );
   }
   const { className, component, pipeline, absent } = denoiser;
@@ -58,6 +77,7 @@ export function diffusersFolder(
     ...(classNames !== undefined && {
       [pipeline === 'DiTPipeline' ? classField : `_${classField}`]: Object.fromEntries(classNames.entries()),
     }),
+    [ownField]: sorted({ sampler, ...(nullClass !== undefined && { nullClass }) }),
   };
   return {
     files: {
@@ -77,4 +97,11 @@ export function diffusersFolder(
         : []),
     ],
   };
+}
+
+/** Plain data with sorted keys, so that equal values give equal files. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
 }
