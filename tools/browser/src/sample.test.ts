@@ -136,7 +136,7 @@ describe.skipIf(!hasChromium())('sampling in Chromium', () => {
     });
   });
 
-  it('a page that only samples has at most 100 kB of our code, compressed, and neither trainer nor native modules', async () => {
+  it('a page that only samples has at most 110 kB of our code, compressed, and neither trainer nor native modules', async () => {
     const { outputFiles, metafile } = await esbuild({
       entryPoints: [join(page, 'worker.js')],
       bundle: true,
@@ -156,6 +156,6 @@ describe.skipIf(!hasChromium())('sampling in Chromium', () => {
     });
     // oxlint-disable-next-line no-console -- for the table in docs/browser.md
     console.log(`our code of a page that samples: ${length} bytes`);
-    expect(length).toBeLessThanOrEqual(100_000);
+    expect(length).toBeLessThanOrEqual(110_000);
   });
 });
