@@ -7,7 +7,7 @@ export interface FileSource {
   /** The folder's name, for messages. */
   readonly name: string;
   /**
-   * The content of a file by its path in the folder, such as `unet/config.json`; undefined if there is no such file.
+   * The content of a file by its path in the folder, such as `unet/config.json`; undefined if it does not exist.
    * @throws {FileError} `FILE_TOO_LARGE` if it has more than `maxBytes` bytes, or another code if it cannot be read
    */
   read(path: string, maxBytes: number): Promise<Uint8Array | undefined>;

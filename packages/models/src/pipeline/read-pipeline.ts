@@ -112,7 +112,7 @@ function notFound(source: FileSource, path: string): FileError {
 function noSchedulerError(source: FileSource, components: readonly (readonly [string, unknown])[]): Error {
   const fix = 'It says which noise the model was trained with. In Python, pipeline.save_pretrained(folder) writes it.';
   return components.some(([name]) => name === 'scheduler')
-    ? new FileError(source.name, `has no scheduler: there is no scheduler/${schedulerFile}. ${fix}`, {
+    ? new FileError(source.name, `has no scheduler: scheduler/${schedulerFile} does not exist. ${fix}`, {
         code: 'FILE_NOT_FOUND',
       })
     : new PipelineError(`${source.name} has no scheduler: its ${pipelineFile} names none. ${fix}`);
@@ -265,7 +265,7 @@ function noWeightsError(source: FileSource, folder: string, names: readonly stri
   });
 }
 
-/** The JSON object in a file; undefined if there is no such file. */
+/** The JSON object in a file; undefined if it does not exist. */
 export async function readFields(source: FileSource, path: string): Promise<Fields | undefined> {
   const bytes = await source.read(path, maxJsonBytes);
   if (bytes === undefined) return undefined;
