@@ -105,7 +105,7 @@ const cases: Readonly<Record<string, PartialConfig>> = {
   },
   'images held out, with their loss': {
     holdOut: 0.3,
-    validation: { every: 2, images: 5, draws: 2, bounds: true },
+    validation: { every: 6, images: 5, draws: 2, bounds: true },
     labelDropout: 0.5,
   },
   'label dropout': { labelDropout: 0.5 },
