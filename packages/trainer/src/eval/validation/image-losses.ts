@@ -41,7 +41,7 @@ export interface ImageLoss {
   /** Path of its file, if it has one. */
   readonly name?: string;
   readonly label?: number;
-  /** Mean over the noise ranges of its loss, divided by the mean loss of all images in that range. */
+  /** Its loss divided by the mean loss of all images in a noise range, averaged over the ranges. */
   readonly relativeLoss: number;
 }
 

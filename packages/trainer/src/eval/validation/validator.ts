@@ -25,7 +25,7 @@ export interface ValidationSetting {
 export interface ValidationLoss {
   /** Geometric mean over the buckets that the noise schedule reaches. */
   readonly geometricMean: number;
-  /** Mean squared error of epsilon in each bucket, from noisy to clean; null where the noise schedule has no timestep. */
+  /** Mean squared error of epsilon in each bucket, from noisy to clean; null if the noise schedule has no timestep in it. */
   readonly buckets: readonly (number | null)[];
 }
 
@@ -37,7 +37,7 @@ export interface ValidationSet {
   readonly labels: Int32Array | undefined;
   /** Noise of draw `draw` for `count` images from `first` on. The same in all buckets. */
   noise(first: number, count: number, draw: number): Float32Array;
-  /** Of each bucket, [draws x images]; undefined where there is no timestep. */
+  /** Of each bucket, [draws x images]; undefined if the noise schedule has no timestep in it. */
   readonly levels: readonly (readonly NoiseLevel[] | undefined)[];
 }
 
