@@ -24,7 +24,7 @@ export interface MetricsRecord {
   readonly eval?: Readonly<Record<string, number>>;
   /**
    * Validation loss of the averaged weights after this step, if it was measured: the mean squared error of epsilon in each
-   * range of log-SNR, from noisy to clean (null where the noise schedule has no timestep), and their geometric mean.
+   * range of log-SNR, from noisy to clean (null if the noise schedule has no timestep in it), and their geometric mean.
    */
   readonly validation?: { readonly geometricMean: number; readonly buckets: readonly (number | null)[] };
   /** Updates skipped since the start of the run because of a non-finite loss or gradient; absent if there are none. */
