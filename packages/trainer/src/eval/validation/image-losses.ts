@@ -55,8 +55,8 @@ export interface ImageLosses {
 }
 
 /**
- * Measures every image of a data set with the same noise at the same noise levels, and returns those with the largest
- * losses. The noise ranges are those of the validation loss, and all count the same.
+ * Measures every image of a data set with the same noise at the same noise levels, and returns the images with the
+ * largest losses. The noise ranges are the ones of the validation loss, and all count the same.
  *
  * @throws {UserError} if the data does not fit the model
  */
