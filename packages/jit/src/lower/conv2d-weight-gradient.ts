@@ -54,9 +54,12 @@ export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx:
   const product = (a: string, b: string, rows: number, columns: number, space: number): string => {
     const left = ctx.reshape(a, [n!, rows, space]);
     const right = ctx.reshape(b, [n!, columns, space]);
-    const perImage = ctx.reshape(ctx.matMul(left, right, 3, { transB: true }), [n!, rows * columns]);
+    const perImage = ctx.matMul(left, right, 3, { transB: true });
+    // On a GPU, a product with one row uses one of 32 rows of a tile.
+    if (ctx.target === 'gpu') return ctx.onnx.op('ReduceSum', [perImage, ctx.onnx.ints([0])]);
     // The sum over images is a product with ones, which runs at memory bandwidth; the runtime's ReduceSum does not.
-    return ctx.onnx.op('MatMul', [ctx.onnx.floats(new Float32Array(n!).fill(1), [1, n!]), perImage]);
+    const ones = ctx.onnx.floats(new Float32Array(n!).fill(1), [1, n!]);
+    return ctx.onnx.op('MatMul', [ones, ctx.reshape(perImage, [n!, rows * columns])]);
   };
   if (strides.every((s) => s === 1) && dilations.every((d) => d === 1)) {
     const shiftedX = upTo(kw!).map((tap) => {

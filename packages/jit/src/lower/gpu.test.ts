@@ -85,6 +85,20 @@ const cases: readonly Case[] = [
     without: ['Concat of phases'],
   },
   {
+    name: 'the weight gradient of a convolution, summed over images',
+    fn: ({ x, w }) => conv2d(x!, w!, { pad: 1 }),
+    inputs: image(6),
+    grad: true,
+    without: ['MatMul by ones'],
+  },
+  {
+    name: 'the weight gradient of a convolution with stride 2, summed over images',
+    fn: ({ x, w }) => conv2d(x!, w!, { strides: 2, pad: 1 }),
+    inputs: image(8),
+    grad: true,
+    without: ['MatMul by ones'],
+  },
+  {
     name: 'recomputation',
     fn: twice,
     inputs: { x: floats([2, 4, 4, 3]), w: floats([3, 3, 3, 3], 2) },
@@ -127,6 +141,10 @@ function patterns(program: Program, inputs: Arrays, target: LoweringTarget): Set
     const constant = initializers.find((initializer) => initializer.name === name);
     return constant?.type === 'int64' ? Array.from(new BigInt64Array(constant.raw.slice().buffer), Number) : [];
   };
+  const isOnes = (name: string): boolean => {
+    const constant = initializers.find((initializer) => initializer.name === name);
+    return constant?.type === 'float32' && new Float32Array(constant.raw.slice().buffer).every((value) => value === 1);
+  };
   for (const { op, attrs, inputs: operands, name } of nodes) {
     const pads = attrs['pads'];
     if (op === 'Conv' && pads !== undefined && 'ints' in pads && pads.ints.some((pad) => pad > 0)) {
@@ -135,6 +153,7 @@ function patterns(program: Program, inputs: Arrays, target: LoweringTarget): Set
     if (op === 'Concat' && /GradInput/.test(name)) found.add('Concat of phases');
     if (op === 'Concat' && /OptimizationBarrier/.test(name)) found.add('Concat with nothing');
     const [x, axes] = operands;
+    if (op === 'MatMul' && isOnes(x!)) found.add('MatMul by ones');
     if (
       op === 'ReduceSum' &&
       values(axes!).join() === '0' &&
