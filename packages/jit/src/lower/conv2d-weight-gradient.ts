@@ -32,6 +32,29 @@ const stack = (parts: readonly string[], { onnx }: LoweringContext, axis = 1): s
 const upTo = (n: number): number[] => [...Array(n).keys()];
 
 /**
+ * Sizes for which the WebGPU provider's ReduceSum has one thread per output, which reads neighbors of other threads. For
+ * other sizes a workgroup makes one output, after a transpose. (`ReduceKernel` in onnxruntime/core/providers/webgpu,
+ * reduction_ops.cc.)
+ */
+const THREAD_PER_OUTPUT = { maxTerms: 31, minOutputs: 1025 } as const;
+
+/** The sum of [n, rows, columns] over the first axis. */
+function sumOverImages(x: string, [n, rows, columns]: readonly [number, number, number], ctx: LoweringContext): string {
+  const { onnx, target } = ctx;
+  const { maxTerms, minOutputs } = THREAD_PER_OUTPUT;
+  const terms = upTo(Math.min(n, maxTerms) + 1).findLast((count) => n % count === 0)!;
+  if (target !== 'gpu' || rows * columns < minOutputs || terms === 1) {
+    // A product with ones, which runs at memory bandwidth on the CPU; the runtime's ReduceSum does not. On a GPU it uses
+    // one of the 32 rows of a tile.
+    const ones = onnx.floats(new Float32Array(n).fill(1), [1, n]);
+    return onnx.op('MatMul', [ones, ctx.reshape(x, [n, rows * columns])]);
+  }
+  const groups = ctx.reshape(x, [terms, n / terms, rows, columns]);
+  const sum = onnx.op('ReduceSum', [groups, onnx.ints([0])], { attrs: { keepdims: { int: 0 } } });
+  return terms === n ? sum : sumOverImages(sum, [n / terms, rows, columns], ctx);
+}
+
+/**
  * The weight gradient, [kh, kw, I, O]: on blocked tensors if they apply, otherwise as batched matrix products.
  *
  * With stride 1, all shifts of x along the width, stacked, are multiplied with dy shifted along the height: a product
@@ -55,11 +78,7 @@ export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx:
     const left = ctx.reshape(a, [n!, rows, space]);
     const right = ctx.reshape(b, [n!, columns, space]);
     const perImage = ctx.matMul(left, right, 3, { transB: true });
-    // On a GPU, a product with one row uses one of 32 rows of a tile.
-    if (ctx.target === 'gpu') return ctx.onnx.op('ReduceSum', [perImage, ctx.onnx.ints([0])]);
-    // The sum over images is a product with ones, which runs at memory bandwidth; the runtime's ReduceSum does not.
-    const ones = ctx.onnx.floats(new Float32Array(n!).fill(1), [1, n!]);
-    return ctx.onnx.op('MatMul', [ones, ctx.reshape(perImage, [n!, rows * columns])]);
+    return ctx.reshape(sumOverImages(perImage, [n!, rows, columns], ctx), [1, rows * columns]);
   };
   if (strides.every((s) => s === 1) && dilations.every((d) => d === 1)) {
     const shiftedX = upTo(kw!).map((tap) => {
