@@ -56,7 +56,7 @@ export interface ImageLosses {
 
 /**
  * Measures every image of a data set with the same noise at the same noise levels, and returns the images with the
- * largest losses. The noise ranges are the ones of the validation loss, and all count the same.
+ * largest losses. The validation loss has the same noise ranges; all count the same.
  *
  * @throws {UserError} if the data does not fit the model
  */
