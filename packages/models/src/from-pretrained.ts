@@ -120,8 +120,8 @@ export interface PretrainedModel extends LoadedModel {
 
 /**
  * Loads a pipeline of diffusers (model_index.json, a UNet2DModel or DiTTransformer2DModel, and a scheduler) to generate
- * images on `engine`. For a folder exported by `dm export`, images equal those of `dm sample` with the same seed and
- * options.
+ * images on `engine`. For a folder exported by `dm export`, `dm sample` generates the same images with the same seed
+ * and options.
  *
  * `place` is as for `loadModel`.
  * @throws {PipelineError} if a component or scheduler is not supported

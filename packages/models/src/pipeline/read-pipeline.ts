@@ -38,7 +38,7 @@ export interface Pipeline extends ReadScheduler {
   /** Index of the null class, if the pipeline names one. */
   readonly nullClass?: number;
   /**
-   * Reads the weights, of which no file may be larger than those of `model` can be.
+   * Reads the weights. No file may be larger than the weights of `model` can be.
    *
    * @throws {FileError} if a file is missing, too large, or cannot be read
    * @throws {SafetensorsError} if a file is invalid
@@ -197,7 +197,7 @@ function fieldsOf(value: unknown, what: string): Fields {
   throw new RangeError(`${what} must be an object`);
 }
 
-/** Reads the weights in a folder of the source, of which no file may be larger than those of `model` can be. */
+/** Reads the weights in a folder of the source. No file may be larger than the weights of `model` can be. */
 export async function readWeights(
   source: FileSource,
   folder: string,

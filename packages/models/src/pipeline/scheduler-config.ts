@@ -243,7 +243,7 @@ function writeEdm(
   };
 }
 
-/** The spacing of DDPMScheduler and DDIMScheduler: those of other schedulers have a suffix, as in `linspace-euler`. */
+/** The spacing of DDPMScheduler and DDIMScheduler; other schedulers' names have a suffix, as in `linspace-euler`. */
 const writtenSpacing = (spacing: Spacing): string => spacing.replace(/-.*/, '');
 
 /** Sampling options for which DDPMScheduler and DDIMScheduler have no field. */
