@@ -30,8 +30,6 @@ export interface GraphModule {
 
 export interface Pass {
   readonly name: string;
-  /** What the pass gains, and why it runs at this point of the pipeline. */
-  readonly reason: string;
   /** Whether it applies to a target. Default: always. */
   readonly when?: (target: Target) => boolean;
   readonly run: (module: GraphModule, target: Target) => GraphModule;
@@ -45,89 +43,88 @@ const onCpu = ({ kind }: Target): boolean => kind === 'cpu';
 const onGpu = ({ kind }: Target): boolean => kind === 'gpu';
 const withBlockedConvolutions = ({ block }: Target): boolean => block > 0;
 
-/** All passes over a traced graph, in order. None of them changes what a program computes. */
+/**
+ * All passes over a traced graph, in order, each with what it gains and why it runs at this point. None of them changes
+ * what a program computes.
+ */
 const pipeline: readonly Pass[] = [
+  // The gradient tape records unused gradients. First, so that the other passes have less to do.
   {
     name: 'eliminateDeadCode',
-    reason: 'The gradient tape records unused gradients. First, so that the other passes have less to do.',
     run: onMain(eliminateDeadCode),
   },
+  // A gradient tape starts from ones, zeros and scale factors. Before simplifyAlgebra, which looks for them.
   {
     name: 'constantFold',
-    reason: 'A gradient tape starts from ones, zeros and scale factors. Before simplifyAlgebra, which looks for them.',
     run: onMain(constantFold),
   },
+  // Broadcasting leaves chains of reshapes. Before simplifyAlgebra, which looks only at the producer of an operand.
   {
     name: 'simplifyReshapes',
-    reason:
-      'Broadcasting leaves chains of reshapes. Before simplifyAlgebra, which looks only at the producer of an operand.',
     run: onMain(simplifyReshapes),
   },
+  // Removes x · 1, x + 0, and similar. After constantFold, which creates the ones and zeros.
   {
     name: 'simplifyAlgebra',
-    reason: 'Removes x · 1, x + 0, and similar. After constantFold, which creates the ones and zeros.',
     run: onMain(simplifyAlgebra),
   },
+  // The forward and backward passes compute some values twice. After the simplifications, which make calls equal.
   {
     name: 'commonSubexpressions',
-    reason:
-      'The forward and backward passes compute some values twice. After the simplifications, which make calls equal.',
     run: onMain(commonSubexpressions),
   },
+  // Drops the nodes that the previous passes replaced.
   {
     name: 'eliminateDeadCode',
-    reason: 'Drops the nodes that the previous passes replaced.',
     run: onMain(eliminateDeadCode),
   },
+  // Needs 4/9 of the multiplications and enlarges no image. Faster only with blocked convolutions.
   {
     name: 'fuseUpsampledConvolutions',
-    reason: 'Needs 4/9 of the multiplications and enlarges no image. Faster only with blocked convolutions.',
     when: withBlockedConvolutions,
     run: onMain((graph, { block }) => fuseUpsampledConvolutions(graph, block)),
   },
+  // Drops the upsampling nodes that were fused.
   {
     name: 'eliminateDeadCode',
-    reason: 'Drops the upsampling nodes that were fused.',
     when: withBlockedConvolutions,
     run: onMain(eliminateDeadCode),
   },
+  // The optimizer update becomes one in-place loop, which is skipped if a step is discarded. Before the passes that
+  // prepare `main` for the runtime, which does not run the update.
   {
     name: 'splitUpdate',
-    reason:
-      'The optimizer update becomes one in-place loop, which is skipped if a step is discarded. Before the ' +
-      'passes that prepare `main` for the runtime, which does not run the update.',
     when: ({ sharedState }) => sharedState,
     run: ({ main }) => splitUpdate(main) ?? { main },
   },
+  // Frees activations early. After all passes that replace convolutions or remove nodes from `main`.
   {
     name: 'scheduleWeightGradientsFirst',
-    reason: 'Frees activations early. After all passes that replace convolutions or remove nodes from `main`.',
     when: onCpu,
     run: onMain(scheduleWeightGradientsFirst),
   },
+  // Operators on long vectors stay in the cache, and state is neither split nor joined. After splitUpdate, which
+  // recognizes whole vectors.
   {
     name: 'chunkVectors',
-    reason:
-      'Operators on long vectors stay in the cache, and state is neither split nor joined. After splitUpdate, which ' +
-      'recognizes whole vectors.',
     when: onCpu,
     run: onMain((graph) => chunkVectors(graph)),
   },
+  // Computes a gradient norm in one pass over memory. After chunkVectors, which recognizes squares and sums.
   {
     name: 'sumsOfSquaresAsMatmul',
-    reason: 'Computes a gradient norm in one pass over memory. After chunkVectors, which recognizes squares and sums.',
     when: onCpu,
     run: onMain(sumsOfSquaresAsMatmul),
   },
+  // A device computes each sum with one thread or workgroup. Last, as no other pass recognizes the result.
   {
     name: 'sumsInTwoStages',
-    reason: 'A device computes each sum with one thread or workgroup. Last, as no other pass recognizes the result.',
     when: onGpu,
     run: onMain(sumsInTwoStages),
   },
+  // Drops vectors that now exist in chunks only, and squares that are no longer summed.
   {
     name: 'eliminateDeadCode',
-    reason: 'Drops vectors that now exist in chunks only, and squares that are no longer summed.',
     when: onCpu,
     run: onMain(eliminateDeadCode),
   },

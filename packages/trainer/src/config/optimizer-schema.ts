@@ -46,8 +46,7 @@ const common = {
     .enum(['overlap', 'diffusers'])
     .exactOptional()
     .describe(
-      'overlap (default): the schedule runs from step 0 and is multiplied by (step + 1) / warmup. diffusers: step / warmup, ' +
-        'then the schedule over the remaining steps, as get_cosine_schedule_with_warmup.',
+      'overlap (default): the schedule from step 0, times (step + 1) / warmup. diffusers: step / warmup, then the schedule.',
     ),
   lrSchedule: lrSchedule.describe(
     'Learning rate schedule over the run: linear or cosine decay to finalRatio (default: 0) of the initial rate, or ' +

@@ -48,10 +48,7 @@ const path = z.discriminatedUnion('type', [
     .describe("Karras et al.'s sigmas over EDM's range."),
   z
     .strictObject({ type: z.literal('exponential'), ...range, final })
-    .describe(
-      'Sigmas evenly spaced in their logarithm, over the range of the noise schedule (use_exponential_sigmas and ' +
-        'use_lu_lambdas in diffusers).',
-    ),
+    .describe('Sigmas evenly spaced in their logarithm (use_exponential_sigmas and use_lu_lambdas in diffusers).'),
   z
     .strictObject({
       type: z.literal('beta'),

@@ -126,8 +126,7 @@ const average = z.discriminatedUnion('type', [
       .nullable()
       .exactOptional()
       .describe(
-        'Warm-up: largest half-life as a fraction of the images seen (default: 0.05, or 0.09 with ramp edm2); null for ' +
-          'no warm-up.',
+        'Largest half-life as a fraction of the images seen (default: 0.05, or 0.09 with ramp edm2); null for no limit.',
       ),
     ramp: z
       .enum(['edm', 'edm2'])
@@ -235,10 +234,7 @@ export const configSchema = z.strictObject({
   curriculum: curriculumSchema.describe('Timestep schedule, which chooses the timesteps to train on, and its options.'),
   timestepDraws: z
     .enum(['independent', 'stratified'])
-    .describe(
-      'Uniform numbers from which the timesteps of a batch are drawn: independent, or stratified, one in each of batchSize ' +
-        'equal parts of [0, 1), which reduces the variance of the loss.',
-    ),
+    .describe('Draws of timesteps: independent, or stratified, one in each of batchSize equal parts.'),
   lossWeighting: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('constant') }),
@@ -263,7 +259,7 @@ export const configSchema = z.strictObject({
     })
     .nullable()
     .describe(
-      "EDM2's learned uncertainty u(sigma): a head, trained along with the model, that equalizes the contribution of " +
+      "EDM2's learned uncertainty u(sigma), which equalizes the contribution of " +
         'the noise levels to the loss; null to disable.',
     ),
   optimizer: optimizerSchema.describe('Optimizer of @dm/optim and its options.'),
