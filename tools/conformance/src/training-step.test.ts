@@ -16,7 +16,7 @@ const models: Readonly<Record<string, Model>> = {
   'the UNet of the default preset, at half its width and 8 x 8': unet2d({
     ...unetPresets.mnist,
     sample_size: 8,
-    block_out_channels: unetPresets.mnist.block_out_channels!.map((channels) => channels / 2),
+    block_out_channels: unetPresets.mnist.block_out_channels.map((channels) => channels / 2),
   }),
   'a UNet with classes, scale and shift, resampling blocks, several heads': unet2d({
     sample_size: 8,
