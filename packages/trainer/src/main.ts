@@ -1,10 +1,14 @@
 /** The `dm` command: runs it (`createProgram`) and prints errors. */
+import { setTimeout } from 'node:timers/promises';
 import { enableProdMode } from '@tensorflow/tfjs-core';
 import { findLauncher } from '@dm/mpi';
 import { CommanderError } from 'commander';
 import { createProgram } from './commands/program.js';
 import { outputError, watchOutputs } from './terminal/endings.js';
 import { guardOutput, printError, printWarning } from './terminal/output.js';
+
+/** Milliseconds that the first rank has to report an error of the command line. */
+const reportMs = 5000;
 
 /** Runs the command that the process was started with. */
 export async function main(): Promise<void> {
@@ -31,10 +35,11 @@ export async function main(): Promise<void> {
     else {
       // Commander puts the hint on a separate line.
       if (error instanceof CommanderError) error.message = error.message.replace(/\n(?=\(Did you mean )/, ' ');
-      // All ranks have the same command line.
+      // All ranks have the same command line, so the first one reports its errors. The others wait for it, since mpirun
+      // kills all ranks when one of them fails.
       const isReported = error instanceof CommanderError && (findLauncher()?.rank ?? 0) > 0;
-      if (!isReported)
-        printError(error, { json: process.argv.includes('--json'), debug: process.argv.includes('--debug') });
+      if (isReported) await setTimeout(reportMs);
+      else printError(error, { json: process.argv.includes('--json'), debug: process.argv.includes('--debug') });
       process.exitCode = 1;
     }
   }

@@ -162,6 +162,16 @@ describe.each(mpiLaunchers())('under mpirun of $name', (launcher) => {
     expect(readdirSync(folder)).not.toContain('run');
   });
 
+  it('an unknown option is reported even if the first rank is the slowest', async () => {
+    const slow = join(folder, 'slow.mjs');
+    const wait = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)';
+    writeFileSync(slow, `if ((process.env.OMPI_COMM_WORLD_RANK ?? process.env.PMI_RANK) === '0') ${wait};`);
+    const args = ['--import', pathToFileURL(slow).href, cli, ...training('run'), '--nonsense'];
+    const { code, error } = await launch(launcher, 3, args).ended;
+    expect(code).toBe(1);
+    expect(error.match(/^error: .*$/gm)).toEqual([expect.stringContaining('--nonsense')]);
+  });
+
   it('a dry run is reported once, and refuses a batch that the ranks do not divide', async () => {
     const args = [cli, ...training('run'), '--dry-run', '--json'];
     const { code, out } = await launch(launcher, 2, args).ended;
