@@ -49,7 +49,7 @@ try {
  */
 
 /**
- * Costs per step, over all steps.
+ * Costs per step, over all steps. A node's operations count for each shader that it dispatches.
  *
  * @param {readonly string[]} profiles One per session.
  * @param {readonly number[]} stepMs

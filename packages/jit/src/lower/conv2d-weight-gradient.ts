@@ -32,26 +32,25 @@ const stack = (parts: readonly string[], { onnx }: LoweringContext, axis = 1): s
 const upTo = (n: number): number[] => [...Array(n).keys()];
 
 /**
- * Sizes for which the WebGPU provider's ReduceSum has one thread per output, which reads neighbors of other threads. For
- * other sizes a workgroup makes one output, after a transpose. (`ReduceKernel` in onnxruntime/core/providers/webgpu,
- * reduction_ops.cc.)
+ * Sizes for which WebGPU's ReduceSum uses one thread per output, so that neighboring threads read neighboring values. For
+ * other sizes a workgroup computes each output, after a transpose. See `ReduceKernel::ComputeInternal` in ONNX Runtime,
+ * onnxruntime/core/providers/webgpu/reduction/reduction_ops.cc.
  */
 const THREAD_PER_OUTPUT = { maxTerms: 31, minOutputs: 1025 } as const;
 
-/** The sum of [n, rows, columns] over the first axis. */
-function sumOverImages(x: string, [n, rows, columns]: readonly [number, number, number], ctx: LoweringContext): string {
+/** The sum over images: [n, ...], with `size` values per image, → [1, size]. */
+function sumOverImages(x: string, n: number, size: number, ctx: LoweringContext): string {
   const { onnx, target } = ctx;
   const { maxTerms, minOutputs } = THREAD_PER_OUTPUT;
   const terms = upTo(Math.min(n, maxTerms) + 1).findLast((count) => n % count === 0)!;
-  if (target !== 'gpu' || rows * columns < minOutputs || terms === 1) {
+  if (target !== 'gpu' || size < minOutputs || terms === 1) {
     // A product with ones, which runs at memory bandwidth on the CPU; the runtime's ReduceSum does not. On a GPU it uses
     // one of the 32 rows of a tile.
-    const ones = onnx.floats(new Float32Array(n).fill(1), [1, n]);
-    return onnx.op('MatMul', [ones, ctx.reshape(x, [n, rows * columns])]);
+    return onnx.op('MatMul', [onnx.floats(new Float32Array(n).fill(1), [1, n]), ctx.reshape(x, [n, size])]);
   }
-  const groups = ctx.reshape(x, [terms, n / terms, rows, columns]);
-  const sum = onnx.op('ReduceSum', [groups, onnx.ints([0])], { attrs: { keepdims: { int: 0 } } });
-  return terms === n ? sum : sumOverImages(sum, [n / terms, rows, columns], ctx);
+  const groups = ctx.reshape(x, [terms, n / terms, size]);
+  const sums = onnx.op('ReduceSum', [groups, onnx.ints([0])], { attrs: { keepdims: { int: 0 } } });
+  return terms === n ? sums : sumOverImages(sums, n / terms, size, ctx);
 }
 
 /**
@@ -78,7 +77,7 @@ export function weightGradient(x: Value, dy: Value, geometry: ConvGeometry, ctx:
     const left = ctx.reshape(a, [n!, rows, space]);
     const right = ctx.reshape(b, [n!, columns, space]);
     const perImage = ctx.matMul(left, right, 3, { transB: true });
-    return ctx.reshape(sumOverImages(perImage, [n!, rows, columns], ctx), [1, rows * columns]);
+    return sumOverImages(perImage, n!, rows * columns, ctx);
   };
   if (strides.every((s) => s === 1) && dilations.every((d) => d === 1)) {
     const shiftedX = upTo(kw!).map((tap) => {
