@@ -1,4 +1,5 @@
 /** Means over a few seeds, with confidence intervals. */
+import jstat from 'jstat';
 
 export interface ConfidenceInterval {
   readonly mean: number;
@@ -9,23 +10,16 @@ export interface ConfidenceInterval {
 }
 
 /**
- * Student's t, two-sided 95 %, for 1, 2, ... degrees of freedom:
- * https://www.itl.nist.gov/div898/handbook/eda/section3/eda3672.htm
- */
-const T95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262] as const;
-
-/**
- * Mean and 95 % confidence interval (Student's t) of 1 to 10 values.
- * @throws {RangeError} if `values` is empty or has more than 10 elements
+ * Mean and 95 % confidence interval (Student's t).
+ * @throws {RangeError} if `values` is empty
  */
 export function confidenceInterval(values: readonly number[]): ConfidenceInterval {
   const n = values.length;
-  if (n < 1 || n > T95.length + 1)
-    throw new RangeError(`confidenceInterval: got ${n} values, expected 1 to ${T95.length + 1}.`);
+  if (n < 1) throw new RangeError('confidenceInterval: got 0 values.');
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   if (n === 1) return { mean, n };
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  const half = T95[n - 2]! * Math.sqrt(variance / n);
+  const half = jstat.studentt.inv(0.975, n - 1) * Math.sqrt(variance / n);
   return { mean, low: mean - half, high: mean + half, n };
 }
 

@@ -2,10 +2,12 @@
  * The command line of an experiment: `node dist/main.js --scale laptop [--minutes 20] [--workers 2] [--threads 1]
  * [--engine onnx] [--report]`.
  */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readJsonFile } from '@dm/files';
 import { scales, type Scale } from '../recipe/sizes.js';
 import type { AnyResult, AnyTrial, Trial } from '../recipe/trial.js';
 import type { StageResults, TrialResult } from '../trial/result.js';
@@ -73,9 +75,10 @@ async function command<T extends AnyTrial, R extends AnyResult>(
   const all: R[] = [];
   const stages: RunAccount['stages'][number][] = [];
   let isOpen = true;
+  let trained = 0;
   for (const { name, about, trials } of experiment.stages) {
     const planned: readonly T[] | undefined = isOpen ? trials(scale, finished) : undefined;
-    if (planned !== undefined) await finish(planned, store, summarize, { workers, engine, until });
+    if (planned !== undefined) trained += await finish(planned, store, summarize, { workers, engine, until });
     const results: readonly R[] = (planned ?? []).flatMap((trial) => store.find(trial) ?? []);
     finished[name] = byArm(results);
     all.push(...results);
@@ -87,7 +90,7 @@ async function command<T extends AnyTrial, R extends AnyResult>(
     stages,
     seeds: [...new Set(all.map(({ seed }) => seed))].toSorted((a, b) => a - b),
     trialMinutes: all.reduce((sum, { seconds }) => sum + seconds.training + seconds.measuring, 0) / 60,
-    machine: machine(),
+    machine: (trained === 0 ? recordedMachine(store.folder) : undefined) ?? machine(),
   };
   await writeResults(store.folder, experiment, experiment.conclude(finished, scale), account);
   console.log(`${experiment.name}, ${scale}: ${join(store.folder, 'README.md')}`);
@@ -114,15 +117,17 @@ function isTraining(result: AnyResult): result is TrialResult {
   return 'points' in result && 'trainingLoss' in result && 'size' in result;
 }
 
+/** Runs the unfinished trials of a stage until the time limit, and returns how many it finished. */
 async function finish<T extends AnyTrial, R extends AnyResult>(
   planned: readonly T[],
   store: Store<T, R>,
   summarize: TrialRunner<T, R>['summarize'],
   how: Omit<WorkerOptions<T, R>, 'onDone'>,
-): Promise<void> {
+): Promise<number> {
   const open = planned.filter((trial) => store.find(trial) === undefined);
-  if (open.length === 0) return;
-  let done = planned.length - open.length;
+  if (open.length === 0) return 0;
+  const before = planned.length - open.length;
+  let done = before;
   await runTrials<T, R>(open, {
     ...how,
     workers: Math.min(how.workers, open.length),
@@ -135,6 +140,7 @@ async function finish<T extends AnyTrial, R extends AnyResult>(
       );
     },
   });
+  return done - before;
 }
 
 function byArm<R extends AnyResult>(results: readonly R[]): StageResults<R> {
@@ -153,6 +159,13 @@ function positive(name: string, text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new Error(`--${name} must be a number above 0, got ${text}.`);
   return value;
+}
+
+/** The machine of the last run that trained: a report may be written on another one. */
+function recordedMachine(folder: string): RunAccount['machine'] | undefined {
+  const path = join(folder, 'results.json');
+  if (!existsSync(path)) return undefined;
+  return (readJsonFile(path) as { readonly machine?: RunAccount['machine'] } | null)?.machine;
 }
 
 function machine(): RunAccount['machine'] {
