@@ -48,7 +48,7 @@ export { createModelSampler, type ModelSamplerOptions, samplingBatchSize } from 
 export { classCondition, type ClassCondition, type ClassLabels } from './pipeline/class-condition.js';
 export { SafetensorsError, type SafetensorsErrorCode } from './safetensors/header.js';
 export { parseSafetensors, type SafetensorsFile } from './safetensors/parse.js';
-export { formatSafetensors, safetensorsHeader } from './safetensors/format.js';
+export { formatSafetensors, safetensorsHeader, type SafetensorsOptions } from './safetensors/format.js';
 export { findWeights, type FoundWeights } from './safetensors/find-weights.js';
 export { parseShards, shardNames } from './safetensors/shards.js';
 export { type ModelSummary, type ModuleSummary, summary, summaryText } from './summary.js';

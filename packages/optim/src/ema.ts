@@ -126,13 +126,22 @@ export function halfLifeEma(options: HalfLifeEmaOptions): Ema {
 /**
  * Power-function EMA, Section 3.1 of Karras et al. 2024, arXiv:2312.02696 (EDM2): decay = (1 - 1 / n)^(gamma + 1) at
  * step n = 1, 2, ..., so that at any time the average spans the same fraction of the training so far. `relativeStd` in
- * (0, 0.28] is the standard deviation of its weights, relative to the length of training, sigma_rel = sqrt((gamma + 1)
- * / ((gamma + 2)^2 (gamma + 3))); the paper uses 0.05 and 0.1.
+ * (0, 0.28] is the standard deviation of its weights, relative to the length of training; the paper uses 0.05 and 0.1.
+ * `postHocEmaCoefficients` combines several of these to an average of another width.
  * @throws {RangeError} if relativeStd is not in (0, 0.28]
  */
 export function karrasEma(options: { readonly relativeStd: number }): Ema {
-  const { relativeStd } = options;
-  checkInRange('karrasEma: relativeStd', relativeStd, '(0, 0.28]');
+  const gamma = powerFunctionExponent('karrasEma', options.relativeStd);
+  return fromDecay((step) => (1 - 1 / (step + 1)) ** (gamma + 1));
+}
+
+/**
+ * The exponent gamma of a power-function average with this relative standard deviation, sigma_rel = sqrt((gamma + 1) /
+ * ((gamma + 2)^2 (gamma + 3))): Eq. 123 of the same paper, inverted.
+ * @throws {RangeError} if relativeStd is not in (0, 0.28]; the message begins with `owner`
+ */
+export function powerFunctionExponent(owner: string, relativeStd: number): number {
+  checkInRange(`${owner}: relativeStd`, relativeStd, '(0, 0.28]');
   // Bisection: the width decreases from 0.2887 at gamma = 0, and is about 1 / gamma for large gamma.
   let low = 0;
   let high = 2 / relativeStd;
@@ -141,7 +150,7 @@ export function karrasEma(options: { readonly relativeStd: number }): Ema {
     if (profileWidth(middle) > relativeStd) low = middle;
     else high = middle;
   }
-  return fromDecay((step) => (1 - 1 / (step + 1)) ** (low + 1));
+  return low;
 }
 
 /** sigma_rel of an exponent gamma. */

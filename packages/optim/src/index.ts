@@ -28,3 +28,5 @@ export type { DecayOptions } from './lr-schedules.js';
 export { product, type StepSchedule } from './step-schedule.js';
 export { fixedEma, halfLifeEma, karrasEma, powerEma, rationalEma } from './ema.js';
 export type { Ema, EmaModelOptions, HalfLifeEmaOptions, PowerEmaOptions } from './ema.js';
+export { postHocEmaCoefficients } from './post-hoc-ema.js';
+export type { EmaProfile, PostHocCoefficients } from './post-hoc-ema.js';

@@ -4,6 +4,11 @@ export type { RunStarted, TrainHooks } from './session/hooks.js';
 export { generateSamples, type GenerateSamplesOptions, type GeneratedSamples } from './sampling/generate-samples.js';
 export { exportModel, type ExportFormat, type ExportOptions, type ExportResult } from './interchange/export.js';
 export { denoiserOnnx, type DenoiserOnnxOptions } from './interchange/onnx-denoiser.js';
+export {
+  reconstructEma,
+  type ReconstructEmaOptions,
+  type ReconstructEmaResult,
+} from './interchange/reconstruct-ema.js';
 export { importPipeline, type ImportOptions, type ImportResult } from './interchange/import.js';
 export { writeImages, type Images } from './files/images.js';
 

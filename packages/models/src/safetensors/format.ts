@@ -1,36 +1,67 @@
 import type { Arrays, DType, NdArray } from '@dm/ops';
+import { numberToHalf } from './dtypes.js';
 import { SafetensorsError } from './header.js';
 
-const storedNames: Readonly<Record<DType, string>> = { float32: 'F32', int32: 'I32', bool: 'BOOL' };
+/** Types of tensors in a file; float32 may be rounded to float16. */
+type FileType = DType | 'float16';
 
-const itemBytes: Readonly<Record<DType, number>> = { float32: 4, int32: 4, bool: 1 };
+const storedNames: Readonly<Record<FileType, string>> = { float32: 'F32', int32: 'I32', float16: 'F16', bool: 'BOOL' };
+
+const itemBytes: Readonly<Record<FileType, number>> = { float32: 4, int32: 4, float16: 2, bool: 1 };
 
 /** Wider types come first, so that every tensor is aligned to its item size. */
-const order: readonly DType[] = ['float32', 'int32', 'bool'];
+const order: readonly FileType[] = ['float32', 'int32', 'float16', 'bool'];
 
 /** The properties of a tensor that the header needs. */
-type Described = Pick<NdArray, 'dtype' | 'shape'>;
+interface Described extends Pick<NdArray, 'shape'> {
+  readonly dtype: FileType;
+}
+
+export interface SafetensorsOptions {
+  /** How float32 tensors are stored; float16 rounds to the nearest, ties to even. Default: float32. */
+  readonly floats?: 'float32' | 'float16';
+}
 
 /**
  * Serializes tensors as a safetensors file, byte for byte as the reference library does: tensors are sorted by type and
  * name, and the header has no whitespace except for padding to a multiple of 8 bytes. Equal contents give equal bytes.
- * @throws {SafetensorsError} if a name or dtype is not allowed, or if shape and data are inconsistent
+ * @throws {SafetensorsError} if a name or dtype is not allowed, if shape and data are inconsistent, or if a finite value
+ *   is out of the range of float16 and `floats` asks for it
  */
-export function formatSafetensors(tensors: Arrays, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+export function formatSafetensors(
+  tensors: Arrays,
+  metadata: Readonly<Record<string, string>> = {},
+  { floats = 'float32' }: SafetensorsOptions = {},
+): Uint8Array {
   for (const [name, array] of Object.entries(tensors)) checkSize(name, array);
-  const { bytes: header, order: names } = safetensorsHeader(tensors, metadata);
-  const file = new Uint8Array(names.reduce((bytes, name) => bytes + tensors[name]!.data.byteLength, header.length));
+  const typeOf = ({ dtype }: NdArray): FileType => (dtype === 'float32' ? floats : dtype);
+  const described = Object.entries(tensors).map(([name, array]) => {
+    return [name, { dtype: typeOf(array), shape: array.shape }] as const;
+  });
+  const { bytes: header, order: names } = safetensorsHeader(Object.fromEntries(described), metadata);
+  const bytesOf = (array: NdArray): number => itemBytes[typeOf(array)] * array.data.length;
+  const file = new Uint8Array(names.reduce((bytes, name) => bytes + bytesOf(tensors[name]!), header.length));
   const view = new DataView(file.buffer);
   file.set(header);
   let at = header.length;
   for (const name of names) {
-    const { dtype, data } = tensors[name]!;
+    const { data } = tensors[name]!;
+    const dtype = typeOf(tensors[name]!);
     if (dtype === 'float32') for (let i = 0; i < data.length; i++) view.setFloat32(at + 4 * i, data[i]!, true);
     else if (dtype === 'int32') for (let i = 0; i < data.length; i++) view.setInt32(at + 4 * i, data[i]!, true);
+    else if (dtype === 'float16')
+      for (let i = 0; i < data.length; i++) view.setUint16(at + 2 * i, half(name, data[i]!), true);
     else file.set(data, at);
-    at += data.byteLength;
+    at += bytesOf(tensors[name]!);
   }
   return file;
+}
+
+/** @throws {SafetensorsError} if a finite value would become infinite */
+function half(name: string, value: number): number {
+  if (Number.isFinite(value) && Math.abs(value) >= 65520)
+    throw failure(name, `${value} is out of the range of float16`);
+  return numberToHalf(value);
 }
 
 /**
@@ -79,7 +110,7 @@ const elements = (shape: readonly number[]) => shape.reduce((product, d) => prod
 
 const failure = (name: string, what: string) => new SafetensorsError(`tensor ${JSON.stringify(name)}: ${what}`);
 
-function checkName(name: string, dtype: DType): void {
+function checkName(name: string, dtype: FileType): void {
   if (name === '__metadata__' || name === '__proto__') throw failure(name, 'this name is not allowed');
   if (!Object.hasOwn(storedNames, dtype)) throw failure(name, `dtype ${dtype as string} cannot be written`);
 }

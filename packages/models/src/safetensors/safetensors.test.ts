@@ -1,7 +1,7 @@
 // Files as literal bytes: those that the specification requires a reader to refuse, and unusual ones that are valid.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { bfloatToNumber, halfToNumber } from './dtypes.js';
+import { bfloatToNumber, halfToNumber, numberToHalf } from './dtypes.js';
 import { formatSafetensors } from './format.js';
 import { SafetensorsError, type SafetensorsErrorCode } from './header.js';
 import { parseSafetensors } from './parse.js';
@@ -270,6 +270,47 @@ describe('writing', () => {
     expect(() => formatSafetensors({ a: { ...a, shape: [3] } })).toThrowWith({
       type: SafetensorsError,
       contains: ['tensor "a"', '[3]', 'got 2'],
+    });
+  });
+});
+
+describe('float16', () => {
+  it('every number is written as it is read', () => {
+    const wrong: number[] = [];
+    for (let bits = 0; bits < 0x10000; bits++) {
+      const value = halfToNumber(bits);
+      if (!Number.isNaN(value) && numberToHalf(value) !== bits) wrong.push(bits);
+    }
+    expect(wrong).toEqual([]);
+    expect(halfToNumber(numberToHalf(NaN))).toBeNaN();
+  });
+
+  // numpy.float16(numpy.float32(x)) of NumPy 2.4
+  it.each([
+    [0.1, 0.0999755859375],
+    [-0.3333333, -0.333251953125],
+    [1e-8, 0],
+    [3e-8, 5.960464477539063e-8],
+    [6.1e-5, 6.097555160522461e-5],
+    [6.2e-5, 6.198883056640625e-5],
+    [1234.567, 1235],
+    [2049, 2048],
+    [2051, 2052],
+    [65519, 65504],
+  ])('rounds %s to %s, as NumPy', (value, expected) => {
+    expect(halfToNumber(numberToHalf(value))).toBe(expected);
+  });
+
+  it('files are half as large, and are read as float32', () => {
+    const a = { dtype: 'float32', shape: [3], data: Float32Array.of(1, 0.1, -2) } as const;
+    const b = { dtype: 'bool', shape: [1], data: Uint8Array.of(1) } as const;
+    const { tensors, notes } = parseSafetensors(formatSafetensors({ b, a }, {}, { floats: 'float16' }));
+    expect(tensors).toEqual({ a: { ...a, data: Float32Array.of(1, 0.0999755859375, -2) }, b });
+    expect(notes).toEqual([expect.stringMatching(/^1 .*F16/)]);
+    const large = { a: { ...a, data: Float32Array.of(1, 7e4, 0) } };
+    expect(() => formatSafetensors(large, {}, { floats: 'float16' })).toThrowWith({
+      type: SafetensorsError,
+      contains: ['tensor "a"', '70000', 'float16'],
     });
   });
 });

@@ -1,4 +1,5 @@
 /** Checks before training whether the disk has space for the checkpoints of a run. */
+import { emaSnapshotBytes } from './ema-snapshots.js';
 import { listCheckpoints } from './layout.js';
 import { folderBytes, formatMebibytes, freeBytes } from '../files/disk.js';
 import { maxCheckpoints, type CheckpointPolicy } from './policy.js';
@@ -14,7 +15,7 @@ export interface DiskSpace {
 
 /** The space for a run whose folder contains another one, which is removed when it begins. */
 export function spaceOfReplaced(run: RunFolder): DiskSpace {
-  return { free: freeBytes(run.path) + folderBytes(run.checkpoints), present: 0 };
+  return { free: freeBytes(run.path) + folderBytes(run.checkpoints) + folderBytes(run.emaSnapshots), present: 0 };
 }
 
 function countCheckpoints(run: RunFolder): number {
@@ -45,11 +46,14 @@ export function checkDiskSpace(
     );
   }
   const more = Math.max(0, maxCheckpoints(policy, step, present) - present);
-  if (more * bytes <= free) return undefined;
+  const snapshots = emaSnapshotBytes(setup, step);
+  if (more * bytes + snapshots <= free) return undefined;
   return (
     `the disk of ${run.checkpoints} has ${formatMebibytes(free)} left, but up to ${more} more checkpoints of ` +
     `${formatMebibytes(bytes)} will exist at a time (checkpoints.keepLast is ${policy.retention.keepLast}, plus one being ` +
     `written, one with the lowest training loss${policy.save.onBest ? ', one with the best metric' : ''}` +
-    `${step > 0 ? ', one that this session resumed from' : ''}): free some space, or keep fewer (--keep-last 1)`
+    `${step > 0 ? ', one that this session resumed from' : ''})` +
+    (snapshots > 0 ? `, and EMA snapshots of ${formatMebibytes(snapshots)} will be stored` : '') +
+    ': free some space, or keep fewer (--keep-last 1)'
   );
 }

@@ -2,11 +2,12 @@
 //
 // `npm run test:long` lets most runs die by an error thrown between two steps, in this process: nothing is saved, and the resumed
 // run is made anew from the files alone. `nx run trainer:exact-resume` kills the built command with SIGKILL, case by case.
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { objectives } from '../config/objectives.js';
 import type { PartialConfig } from '../config/schema.js';
+import { sha256 } from '../files/hash.js';
 import { readMetrics, withoutMeasurements } from '../run/metrics.js';
 import { dm, start } from '../testing/command.js';
 import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
@@ -95,6 +96,10 @@ const cases: Readonly<Record<string, PartialConfig>> = {
       karras: { type: 'karras', relativeStd: 0.1 },
     },
   },
+  'snapshots of averages, in float16': {
+    emaSnapshots: { every: 2, relativeStds: [0.05, 0.1, 0.2], dtype: 'float16' },
+    extraEmas: { slow: { type: 'fixed', decay: 0.9 } },
+  },
   // The batch.
   'accumulation, flips': { gradientAccumulation: 4, flip: true },
   'linear momentum decay after a warm-up share, stratified timesteps, a wide CLTS': {
@@ -172,6 +177,13 @@ function finalFiles(out: string): Record<string, string> {
   return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString('base64')]));
 }
 
+/** SHA-256 of each snapshot of an average. */
+function snapshots(out: string): Record<string, string> {
+  const path = join(out, 'ema-snapshots');
+  const names = existsSync(path) ? readdirSync(path) : [];
+  return Object.fromEntries(names.map((name) => [name, sha256(readFileSync(join(path, name)))]));
+}
+
 /** The log without what clocks measured. */
 function log(out: string) {
   return readMetrics(join(out, 'metrics.jsonl')).map(withoutMeasurements);
@@ -186,6 +198,7 @@ describe.each(engines)('on %s', (engine) => {
     await (byKill ? dieByKill(broken) : dieHere(broken));
     expect(await (byKill ? resumeByCommand(broken.out!) : resumeHere(broken.out!))).toBe('finished');
     expect(finalFiles(broken.out!)).toEqual(finalFiles(unbroken.out!));
+    expect(snapshots(broken.out!)).toEqual(snapshots(unbroken.out!));
     const whole = log(unbroken.out!);
     expect(whole.map(({ step }) => step)).toEqual(Array.from({ length: total / 2 }, (_, i) => 2 * (i + 1)));
     expect(log(broken.out!)).toEqual(whole);

@@ -135,7 +135,12 @@ export function readWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: s
   return explained(`${checkpoint.path}/${file}`, () => weightsState(denoiser, readTensors(checkpoint, file)));
 }
 
-function weightsState({ model, layout, bufferLayout }: Denoiser, file: Arrays): Arrays {
+/**
+ * The tensors of a file with weights as state entries `params` and `buffers`.
+ *
+ * @throws {Error} if they do not fit the model
+ */
+export function weightsState({ model, layout, bufferLayout }: Denoiser, file: Arrays): Arrays {
   const tensors = loadWeights(model, file);
   return {
     params: float32(flatten(tensors, layout)),

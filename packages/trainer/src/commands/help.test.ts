@@ -44,7 +44,7 @@ describe.each(commands.map((command) => [pathOf(command), command] as const))('d
   it('has two examples with options that exist', () => {
     const help = helpOf(command);
     // Its examples are of its subcommands.
-    const isGroup = ['', 'data', 'curriculum', 'optim'].includes(path);
+    const isGroup = ['', 'data', 'curriculum', 'ema', 'optim'].includes(path);
     const flags = new Set(commands.flatMap(({ options }) => options.map(({ long }) => long)));
     for (const example of examples[path]!) {
       expect(help).toContain(` ${example}\n`);

@@ -34,6 +34,14 @@ export const examples: Readonly<Record<string, readonly [string, string]>> = {
     'eval train-extractor mnist --epochs 5 --out x.safetensors',
   ],
   'eval throughput': ['eval throughput --count 200', 'eval throughput --extractor random --image-size 64'],
+  ema: [
+    'ema reconstruct --run a --relative-std 0.07 --out b',
+    'ema reconstruct --run a --relative-std 0.1 --step 9 --out b',
+  ],
+  'ema reconstruct': [
+    'ema reconstruct --run a --relative-std 0.07 --out b',
+    'ema reconstruct --run a --relative-std 0.1 --step 9 --out b',
+  ],
   export: ['export --run runs/mnist --out digits', 'export --run runs/mnist --format onnx --out digits.onnx'],
   import: ['import ddpm-cifar10-32 --out runs/ddpm', 'import pipeline --out runs/imported --json'],
   report: ['report runs/mnist', 'report runs/a runs/b --out compare.html'],

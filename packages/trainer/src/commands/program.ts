@@ -6,6 +6,7 @@ import { configCommand } from './config.js';
 import { curriculumCommand } from './curriculum.js';
 import { dataCommand } from './data.js';
 import { doctorCommand } from './doctor.js';
+import { emaCommand } from './ema.js';
 import { evalCommand } from './eval/eval.js';
 import { exportCommand } from './export.js';
 import { withHelp } from './help.js';
@@ -26,6 +27,7 @@ export function createProgram(): Command {
     trainCommand(),
     sampleCommand(),
     evalCommand(),
+    emaCommand(),
     exportCommand(),
     importCommand(),
     reportCommand(),

@@ -53,6 +53,7 @@ const method = {
     maxGradNorm: 1,
   },
   extraEmas: {},
+  emaSnapshots: null,
   activationCheckpointing: false,
   tensorboard: true,
   gradientAccumulation: 1,

@@ -21,6 +21,7 @@ const addedFields: Readonly<Record<string, unknown>> = {
   imageResize: 'libvips',
   holdOut: null,
   timestepDraws: 'independent',
+  emaSnapshots: null,
   'diffusion.loss': null,
   'diffusion.variance': null,
 };

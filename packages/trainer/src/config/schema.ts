@@ -269,6 +269,19 @@ export const configSchema = z.strictObject({
     .describe(
       'Additional named averages, for --weights <name> of dm sample and dm export; saved as ema-<name>.safetensors.',
     ),
+  emaSnapshots: z
+    .strictObject({
+      every: count.describe('Steps between snapshots.'),
+      relativeStds: z
+        .array(z.number().min(0.01).max(0.28))
+        .min(1)
+        .max(8)
+        .exactOptional()
+        .describe('Widths of the averages (default: 0.05 and 0.1).'),
+      dtype: z.enum(['float32', 'float16']).exactOptional().describe('Type in the files (default: float32).'),
+    })
+    .nullable()
+    .describe('Snapshots of averages of type karras, for dm ema reconstruct; null for none.'),
   activationCheckpointing: z
     .boolean()
     .describe('Recompute the activations of blocks in the backward pass: less memory, more time.'),

@@ -8,7 +8,6 @@ import { extname } from 'node:path';
 import { formatSafetensors, PipelineError, pipelineFiles, type PipelineFiles, toTorch } from '@dm/models';
 import { viewFlat, type Arrays } from '@dm/ops';
 import { weightsFile } from '../setup/averages.js';
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import { suggestion } from '../config/suggestion.js';
@@ -67,7 +66,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const checkpoint = readSelectedCheckpoint(options);
   const denoiser = openDenoiser(samplingConfig(checkpoint, {}));
   const { model, config } = denoiser;
-  const arrays = torchWeights(denoiser, checkpoint, weightsFile(config, weights));
+  const arrays = torchWeights(denoiser, readWeights(denoiser, checkpoint, weightsFile(config, weights)));
   switch (format) {
     case 'diffusers': {
       const { files, notes } = diffusersFolder(denoiser, arrays);
@@ -120,10 +119,8 @@ function edmNote(diffusion: Config['diffusion']): string {
   );
 }
 
-/** The weights of a checkpoint by name, in PyTorch's layout. */
-function torchWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string): Arrays {
-  const { model, layout, bufferLayout } = denoiser;
-  const { params, buffers } = readWeights(denoiser, checkpoint, which);
+/** Weights as of `readWeights`, by name, in PyTorch's layout. */
+export function torchWeights({ model, layout, bufferLayout }: Denoiser, { params, buffers }: Arrays): Arrays {
   return toTorch(model, {
     ...viewFlat(params!.data as Float32Array, layout),
     ...(buffers !== undefined && viewFlat(buffers.data as Float32Array, bufferLayout)),
@@ -131,7 +128,7 @@ function torchWeights(denoiser: Denoiser, checkpoint: Checkpoint, which: string)
 }
 
 /** Metadata that describes the weights, for files that contain only weights. */
-function metadataOf({ model, config, classes }: Denoiser, weights: string): Record<string, string> {
+export function metadataOf({ model, config, classes }: Denoiser, weights: string): Record<string, string> {
   const names = classNames(config, classes);
   return {
     model: model.kind,

@@ -18,6 +18,8 @@ export interface RunFolder {
   readonly samples: string;
   /** step-000500/, see checkpoint.ts. */
   readonly checkpoints: string;
+  /** Snapshots of averages, see checkpoint/ema-snapshots.ts. */
+  readonly emaSnapshots: string;
   readonly report: string;
 }
 
@@ -37,6 +39,7 @@ export function runFolder(path: string): RunFolder {
     validation: insideFolder(path, 'validation.json'),
     samples: insideFolder(path, 'samples'),
     checkpoints: insideFolder(path, 'checkpoints'),
+    emaSnapshots: insideFolder(path, 'ema-snapshots'),
     report: insideFolder(path, 'report.html'),
   };
 }

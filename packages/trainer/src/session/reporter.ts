@@ -3,6 +3,7 @@ import { dmCommand } from '@dm/files';
 import type { Engine, StateHandle } from '@dm/ops';
 import type { Best } from '../checkpoint/best.js';
 import { lossTrendKey } from '../checkpoint/checkpoint-folder.js';
+import { emaSnapshotEntries, writeEmaSnapshots } from '../checkpoint/ema-snapshots.js';
 import { isDue } from '../checkpoint/policy.js';
 import { restoreBest } from '../checkpoint/resume.js';
 import { openDifficultyRecorder, type DifficultyRecorder } from '../eval/difficulty/recorder.js';
@@ -244,6 +245,15 @@ export class Reporter {
     if (!unwritten.attempt('the sample grid', `step ${step}`, () => atomicWriteFile(path, png))) return;
     this.samples = path;
     hooks.onSample?.({ step, path });
+  }
+
+  /** Stores snapshots of averages if due. Training continues without those that cannot be written. */
+  async storeEmaSnapshots(step: number): Promise<void> {
+    const { run, setup, state, unwritten } = this.parts;
+    const { emaSnapshots } = setup.config;
+    if (emaSnapshots === null || setup.group.rank !== 0 || !this.isDue(step, emaSnapshots.every)) return;
+    const arrays = await state.read(emaSnapshotEntries(setup));
+    unwritten.attempt('the EMA snapshot', `step ${step}`, () => writeEmaSnapshots(run, setup, step, arrays));
   }
 
   /** Writes report.html and returns its path; undefined if it cannot be written. */

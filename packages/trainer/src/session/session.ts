@@ -226,6 +226,7 @@ export class TrainingSession {
       reporter.log(step, { evaluated, validated }, guard.total);
       await reporter.probe(step);
       await reporter.sample(step);
+      await reporter.storeEmaSnapshots(step);
       return evaluated !== undefined;
     });
     // Rank 0 knows the time since the last save and the best evaluation; the rest is the same on all ranks.
@@ -268,8 +269,9 @@ export class TrainingSession {
     const { onNote } = hooks;
     if (checkpointer === undefined || step === firstStep || stepOfState !== step) return;
     try {
-      // The log line of the step, in case the error came before it: a resumed run does not repeat the step.
+      // The log line and the snapshots of the step, in case the error came before them: a resumed run does not repeat it.
       this.parts.reporter.log(step, {}, this.parts.guard.total);
+      await this.parts.reporter.storeEmaSnapshots(step);
       await checkpointer.save(this.snapshot());
       await this.finish();
       onNote?.(`training ends because of an error; step ${step} was saved, and --resume continues from there`);
@@ -350,6 +352,7 @@ export function removeRun(run: RunFolder): void {
     run.report,
     run.samples,
     run.checkpoints,
+    run.emaSnapshots,
   ]) {
     removeTree(path);
   }

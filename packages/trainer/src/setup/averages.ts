@@ -19,7 +19,7 @@ import { suggestion } from '../config/suggestion.js';
 
 /** An average of the weights. Its initial value is a copy of the parameters. */
 export interface Average {
-  /** Name of its vector [P] in the state and of its file: `ema` for the first, `ema-<name>` for the others. */
+  /** Name of its vector [P] in the state and of its file: `ema` for the first, `ema-<name>` or `snapshot-<width>`. */
   readonly name: string;
   /** EMA decay at optimizer step `step` (from 0). */
   decay(this: void, step: number): number;
@@ -53,15 +53,28 @@ export function weightsName(which = 'ema'): string {
 }
 
 /**
- * The averages: `ema` first, then the entries of `extraEmas` in their order.
+ * The averages: `ema` first, then the entries of `extraEmas` in their order, then the `emaSnapshots`.
  *
  * @throws {UserError} if the optimizer does not support the type of an average
  */
 export function createAverages(config: Config, optimizer: Optimizer): readonly Average[] {
   const named = [['ema', config.ema] as const, ...Object.entries(config.extraEmas)];
   checkScheduleFree(config);
-  return named.map(([name, options]) => createAverage(averageName(name), options, config, optimizer));
+  return [
+    ...named.map(([name, options]) => createAverage(averageName(name), options, config, optimizer)),
+    ...snapshotWidths(config).map((relativeStd) =>
+      createAverage(snapshotName(relativeStd), { type: 'karras', relativeStd }, config, optimizer),
+    ),
+  ];
 }
+
+/** Relative standard deviations of the averages that are stored as snapshots. */
+export function snapshotWidths({ emaSnapshots }: Pick<Config, 'emaSnapshots'>): readonly number[] {
+  return emaSnapshots === null ? [] : [...new Set(emaSnapshots.relativeStds ?? [0.05, 0.1])];
+}
+
+/** The name in the state, and of its file in a checkpoint, of an average that is stored as snapshots. */
+export const snapshotName = (relativeStd: number): string => `snapshot-${relativeStd}`;
 
 function createAverage(name: string, options: Config['ema'], config: Config, optimizer: Optimizer): Average {
   if (options.type === 'scheduleFree') return scheduleFreeOf(name, config, optimizer);
