@@ -57,6 +57,8 @@ export { profileStep, type BlockCost, type Cost, type OpCost, type StepProfile }
 export { spread, type Spread } from './bench/spread.js';
 export { evaluateSets, type EvaluateSetsOptions } from './eval/sets/evaluate-sets.js';
 export { compareSets, type CompareSetsOptions, type SetsComparison } from './eval/consistency/compare-sets.js';
+export { validationLoss, type ValidationLossOptions } from './eval/validation/validation-loss.js';
+export type { ValidationLoss, ValidationSetting } from './eval/validation/validator.js';
 export { denoiserAgreement, type DenoiserOptions, type LevelAgreement } from './eval/consistency/denoisers.js';
 export { openExtractor, type ExtractorOptions } from './eval/extractors/extractor.js';
 export {

@@ -30,6 +30,7 @@ import { boundCommand } from './bound.js';
 import { difficultyCommand } from './difficulty.js';
 import { landscapeCommand } from './landscape.js';
 import { lossCommand } from './loss.js';
+import { validationCommand } from './validation.js';
 import { throughputCommand } from './throughput.js';
 import { trainExtractorCommand } from './train-extractor.js';
 
@@ -83,6 +84,7 @@ export function evalCommand(): Command {
     .addCommand(difficultyCommand())
     .addCommand(landscapeCommand())
     .addCommand(boundCommand())
+    .addCommand(validationCommand())
     .addCommand(lossCommand())
     .addCommand(trainExtractorCommand())
     .addCommand(throughputCommand());

@@ -16,9 +16,9 @@ import { openDenoiser } from '../../setup/open-denoiser.js';
 import { openData } from '../../setup/open-training-setup.js';
 import type { Split } from '@dm/data';
 import type { Images } from '../../files/images.js';
-import { UserError } from '../../errors.js';
 import { bucketLevels } from './noise-levels.js';
 import { createLossMeter, mostRows } from './loss-meter.js';
+import { checkShape } from './validation-loss.js';
 
 export interface ImageLossesOptions extends Pick<
   GenerateSamplesOptions,
@@ -146,13 +146,4 @@ function relativeLosses(losses: readonly Float64Array[]): Float64Array {
     for (let i = 0; i < relative.length; i++) relative[i]! += ofRange[i]! / mean / losses.length;
   }
   return relative;
-}
-
-function checkShape({ model }: Denoiser, { name, shape }: Dataset): void {
-  if (model.inputShape.join('x') === shape.join('x')) return;
-  throw new UserError(
-    `The model takes images of ${model.inputShape.join('x')} (height x width x channels), but the images of ${name} are ` +
-      `${shape.join('x')}. Give data of that size.`,
-    { code: 'DATA_MISMATCH' },
-  );
 }

@@ -1,6 +1,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readMetrics } from '../../run/metrics.js';
+import type { ValidationLoss } from './validator.js';
 import { dm, dmJson } from '../../testing/command.js';
 import { tinyArguments, tinyFolder } from '../../testing/tiny.js';
 
@@ -36,6 +38,30 @@ describe('dm eval bound', () => {
     const { code, stderr } = await dm(['eval', 'bound', data, '--draws', 'many'], folder);
     expect(code).toBe(1);
     expect(stderr).toContain('--draws');
+  });
+});
+
+describe('dm eval validation', () => {
+  it('measures the loss that was logged during training', async () => {
+    const logged = (await readMetrics(join(out, 'metrics.jsonl'))).findLast(
+      ({ validation }) => validation !== undefined,
+    )!;
+    const [own] = await dmJson(['eval', 'validation', out], folder);
+    const measured = own as { setting: { images: number }; loss: ValidationLoss };
+    expect(measured.setting.images).toBe(6);
+    expect(measured.loss.geometricMean).toBeCloseTo((logged.validation as ValidationLoss).geometricMean, 3);
+    const [other] = await dmJson(
+      ['eval', 'validation', out, '--data', data, '--weights', 'raw', '--images', '9'],
+      folder,
+    );
+    expect((other as typeof measured).setting.images).toBe(9);
+    expect((other as typeof measured).loss.geometricMean).not.toBe(measured.loss.geometricMean);
+  });
+
+  it('refuses images of another size', async () => {
+    const { code, stderr } = await dm(['eval', 'validation', out, '--data', 'mnist'], folder);
+    expect(code).toBe(1);
+    expect(stderr).toContain('28x28x1');
   });
 });
 

@@ -2,7 +2,7 @@
 import { normalBatch, type NoiseLevel } from '@dm/core';
 import { hasTestImages, toFloat, type Dataset } from '@dm/data';
 import { geometricMean, logSnrBuckets, selectIndices, type LogSnrBucket } from '@dm/eval';
-import type { Engine, StateHandle } from '@dm/ops';
+import type { Arrays, Engine, StateHandle } from '@dm/ops';
 import type { Config } from '../../config/schema.js';
 import { UserError } from '../../errors.js';
 import type { Denoiser } from '../../setup/denoiser.js';
@@ -83,6 +83,8 @@ export async function createValidationSet(
 
 export interface Validator {
   readonly set: ValidationSet;
+  /** Loads weights that are not part of a training state, under the name given to `createValidator`. */
+  load(weights: Arrays): Promise<StateHandle>;
   /** The loss of the weights in `state`, which is not changed. All ranks of the group must call it, and share the work. */
   measure(state: StateHandle): Promise<ValidationLoss>;
   dispose(): Promise<void>;
@@ -124,6 +126,7 @@ export function createValidator(
 
   return {
     set,
+    load: (weights) => meter.load(weights),
     async measure(state) {
       const { first, count } = stretchOf(group, chunks);
       const parts = await group.exchange(async () => {
