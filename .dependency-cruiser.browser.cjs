@@ -1,4 +1,4 @@
-// What runs in a browser: the packages as the condition `browser` resolves them, and the trainer's core. What they import
+// What runs in a browser: the packages as the condition `browser` resolves them, and the trainer's `core` and `browser`. What they import
 // at run time, other packages included, is free of Node. Only imports of types may lead elsewhere, since compiling removes
 // them: this run does not see them.
 const { builtinModules } = require('node:module');
@@ -8,7 +8,7 @@ const { options } = require('./.dependency-cruiser.cjs');
 const entries = ['ops', 'core', 'curriculum', 'optim', 'models']
   .map((name) => `packages/${name}/src/index[.]ts`)
   .concat(['files', 'jit', 'data', 'eval'].map((name) => `packages/${name}/src/browser[.]ts`))
-  .concat('packages/trainer/src/core[.]ts', 'packages/trainer/src/step/');
+  .concat('packages/trainer/src/(core|browser)[.]ts', 'packages/trainer/src/(browser|step)/');
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {

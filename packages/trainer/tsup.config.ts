@@ -4,7 +4,7 @@ import { library } from '../../tools/config/tsup.js';
 export default [
   // `shims`: import.meta.url in the CommonJS build too, from where uPlot and the versions are found.
   library({
-    entry: ['src/index.ts', 'src/core.ts'],
+    entry: ['src/index.ts', 'src/core.ts', 'src/browser.ts'],
     shims: true,
     clean: ['!cli.*', '!main.*', '!checkpoint-worker.*'],
   }),

@@ -64,6 +64,8 @@ const plantedInBrowser: Planted = [
   ['packages/trainer/src/step/direct.test.ts', 'node:fs', []],
   ['packages/trainer/src/step/pure.ts', '@dm/ops', []],
   ['packages/trainer/src/core.ts', './setup/optimizers.js', ['browser']],
+  ['packages/trainer/src/browser.ts', './setup/engine.js', ['browser']],
+  ['packages/trainer/src/browser/store.ts', 'node:fs', ['browser']],
   ['packages/trainer/src/setup/optimizers.ts', 'sharp', []],
   ['packages/trainer/src/setup/engine.ts', 'node:os', []],
   ['packages/models/src/index.ts', 'node:os', ['browser']],

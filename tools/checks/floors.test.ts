@@ -89,6 +89,7 @@ it('assigns a floor to every file and folder in packages/trainer/src', () => {
   const entries = readdirSync(join(root, 'packages/trainer/src')).filter((name) => !name.endsWith('.test.ts'));
   expect(entries.filter((name) => name !== 'testing').toSorted()).toEqual(trainerFolders.floors.flat().toSorted());
   expect(entries.filter((name) => name.endsWith('.ts')).toSorted()).toEqual([
+    'browser.ts',
     'cli.ts',
     'core.ts',
     'errors.ts',

@@ -4,6 +4,7 @@ import { croppedDataset, type CropOptions } from './datasets/cropped-dataset.js'
 import { memoryDataset, type MemoryDatasetOptions } from './datasets/memory-dataset.js';
 import { DataError } from './errors.js';
 import type { Sha256 } from './sha256.js';
+import { datasetOf, shardOf } from './shard/shard-bytes.js';
 
 const sha256: Sha256 = async (parts) => {
   const { crypto } = globalThis as { readonly crypto?: { readonly subtle?: typeof globalThis.crypto.subtle } };
@@ -39,4 +40,20 @@ export function createMemoryDataset(options: MemoryDatasetOptions): Dataset {
  */
 export function cropDataset(dataset: Dataset, options: CropOptions): Dataset {
   return croppedDataset(dataset, options, sha256);
+}
+
+/**
+ * The bytes of a shard of the whole dataset, which is read into memory: the same file as `dm data prepare` writes.
+ * @throws {DataError} if an image cannot be read
+ */
+export function formatShard(dataset: Dataset): Promise<Uint8Array> {
+  return shardOf(dataset, sha256);
+}
+
+/**
+ * The dataset of a shard in memory; its bytes are not copied. Every byte is checked. `source` names it in errors.
+ * @throws {DataError} if it is not a shard, or is damaged
+ */
+export function parseShard(bytes: Uint8Array, source: string): Promise<Dataset> {
+  return datasetOf(bytes, source, sha256);
 }

@@ -2,7 +2,7 @@
 export type { Dataset, ImageBatch } from './dataset.js';
 export { DataError, type DataErrorCode } from './errors.js';
 export { parseCifar, type CifarRecordLayout } from './formats/cifar-binary.js';
-export { createMemoryDataset, cropDataset } from './browser-datasets.js';
+export { createMemoryDataset, cropDataset, formatShard, parseShard } from './browser-datasets.js';
 export type { MemoryDatasetOptions } from './datasets/memory-dataset.js';
 export type { CropOptions } from './datasets/cropped-dataset.js';
 export { describeDataset, type ChannelStatistics, type DatasetDescription } from './datasets/describe.js';

@@ -41,6 +41,7 @@ export { limitNames, type DataLimits } from './limits.js';
 export { createMemoryDataset } from './datasets/memory.js';
 export type { MemoryDatasetOptions } from './datasets/memory-dataset.js';
 export { openNpy, openNpz } from './datasets/npy.js';
+export { formatShard, parseShard } from './shard/memory.js';
 export { openShard, verifyShard } from './shard/open-shard.js';
 export { convertToShard, writeShard, type ShardContent } from './shard/write-shard.js';
 export type { ShardDescription } from './shard/format.js';

@@ -12,6 +12,7 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
  * - `CLASS_UNKNOWN`: the model does not have this class.
  * - `SETS_MISMATCH`: models or samples cannot be compared: their shapes, predictions, or architectures differ.
  * - `RUN_EXISTS`, `RUN_NOT_FOUND`, `RUN_LOCKED`: the folder already contains a run, contains none, or is in use.
+ * - `RUN_CLOSED`: the training in a browser was aborted.
  * - `RESUME_MISMATCH`: the run cannot be resumed with this configuration or this data.
  * - `CHECKPOINT_NOT_FOUND`, `CHECKPOINT_INVALID`: there is no (valid) checkpoint; it is damaged or incomplete.
  * - `CHECKPOINT_NEWER`: the checkpoint was written by a newer version.
@@ -34,6 +35,7 @@ export type UserErrorCode =
   | 'RUN_EXISTS'
   | 'RUN_NOT_FOUND'
   | 'RUN_LOCKED'
+  | 'RUN_CLOSED'
   | 'RESUME_MISMATCH'
   | 'CHECKPOINT_NOT_FOUND'
   | 'CHECKPOINT_INVALID'

@@ -41,10 +41,11 @@ export type { StepOutcome, TrainingStepsOptions, TrainStepResult } from './step/
 export { initialState } from './checkpoint/state.js';
 
 export { readCheckpoint, writeCheckpoint } from './checkpoint/checkpoint.js';
-export type { Checkpoint, FileContent, FilePart } from './checkpoint/checkpoint.js';
+export type { Checkpoint, FileContent, FilePart } from './checkpoint/content.js';
 export { latestCheckpoint, type LatestCheckpoint, type SkippedCheckpoint } from './checkpoint/checkpoint-folder.js';
-export type { Manifest } from './checkpoint/manifest.js';
-export { readMetrics, withoutMeasurements, type MetricsRecord } from './run/metrics.js';
+export type { Manifest } from './checkpoint/manifest-format.js';
+export { readMetrics, withoutMeasurements } from './run/metrics.js';
+export type { MetricsRecord } from './run/metrics-record.js';
 export { metricsCsv } from './logs/csv.js';
 export { writeReport } from './report/report.js';
 export type { ReportOptions } from './report/run-data.js';

@@ -14,7 +14,7 @@ import type { PartialConfig } from './config/schema.js';
 import { messageOf, UserError } from './errors.js';
 import { atomicWriteFile } from './files/atomic-write.js';
 import { markdownTable } from './report/markdown.js';
-import { createDenoiserSampler } from './sampling/sampler.js';
+import { createDenoiserSampler } from './sampling/denoiser-sampler.js';
 import { openEngine } from './setup/engine.js';
 import { createTrainingSetup, type BatchSource, type TrainingSetup } from './setup/training-setup.js';
 import { compileStep } from './step/compiled-step.js';

@@ -29,6 +29,7 @@ import { openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
 import { savedConfig } from './config/saved-config.js';
 import { defaultRunFolder, hasRun, noRunError, reserveRunFolder, runFolder, type RunFolder } from './run/run-folder.js';
+import { reachedBudget } from './session/budgets.js';
 import { rankEngineOptions } from './session/rank-engine.js';
 import { groupOf } from './session/world-group.js';
 import { openTrainingSession, removeRun, type TrainingSession } from './session/session.js';
@@ -298,13 +299,9 @@ function reasonToStop(
   signal: AbortSignal | undefined,
 ): TrainStatus | undefined {
   const { step, firstStep, setup } = session;
-  const { budgets, batchSize, totalSteps } = setup.config;
-  if (step === totalSteps) return undefined;
+  if (step === setup.config.totalSteps) return undefined;
   if (signal?.aborted === true) return 'stopped';
-  if (budgets.seconds !== null && seconds >= budgets.seconds) return 'timeBudget';
-  if (budgets.steps !== null && step - firstStep >= budgets.steps) return 'stepBudget';
-  if (budgets.images !== null && (step - firstStep) * batchSize >= budgets.images) return 'imageBudget';
-  return undefined;
+  return reachedBudget(setup.config, step - firstStep, seconds);
 }
 
 function resultOf(session: TrainingSession, status: TrainStatus, seconds: number): TrainResult {

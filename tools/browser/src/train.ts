@@ -1,5 +1,4 @@
 /** A tiny training that Node and a page run alike. */
-import { createMemoryDataset } from '@dm/data';
 import type { Engine } from '@dm/ops';
 import {
   batchSource,
@@ -10,6 +9,7 @@ import {
   startingState,
   trainingSteps,
 } from '@dm/trainer/core';
+import { formulaDataset } from './run.js';
 
 export const models = {
   unet: {
@@ -26,18 +26,6 @@ export const models = {
 
 export type ModelName = keyof typeof models;
 
-const [side, count, classes] = [8, 32, 4] as const;
-
-/** Images by a formula, [32, 8, 8, 1], of 4 classes. */
-function dataset() {
-  const images = Uint8Array.from({ length: count * side * side }, (_, i) => {
-    const [n, y, x] = [Math.floor(i / (side * side)), Math.floor(i / side) % side, i % side];
-    return Math.round(127.5 * (1 + Math.sin((n % classes) + 0.7 * x * ((n % 3) + 1) + 0.4 * y)));
-  });
-  const labels = Array.from({ length: count }, (_, n) => n % classes);
-  return createMemoryDataset({ name: 'formula', images, shape: [side, side, 1], labels });
-}
-
 export interface Trained {
   /** Of each step. */
   readonly losses: readonly number[];
@@ -53,7 +41,7 @@ export async function train(
   steps: number,
   onStep: (step: number) => void | Promise<void> = () => {},
 ): Promise<Trained> {
-  const data = dataset();
+  const data = formulaDataset();
   const value = { model: models[model], batchSize: 4, totalSteps: steps, optimizer: { lr: 1e-3 } } as PartialConfig;
   const config = resolveConfig([{ source: 'test', value }]);
   const setup = createTrainingSetup(config, batchSource(data));

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { DataError, reasonOf } from '../errors.js';
 import { checkLabels, imageBytes } from '../checks.js';
+import type { Sha256 } from '../sha256.js';
 
 // A shard is one file. Integers are little-endian.
 //
@@ -44,14 +44,20 @@ export interface Preamble {
 }
 
 /** The bytes of the preamble and the description; `dataBytes` is the size of images and labels. */
-export function formatShard(description: ShardDescription, dataBytes: number): { preamble: Buffer; text: Buffer } {
-  const text = Buffer.from(`${JSON.stringify(description)}\n`);
-  const preamble = Buffer.alloc(PREAMBLE_BYTES);
+export async function formatHead(
+  description: ShardDescription,
+  dataBytes: number,
+  sha256: Sha256,
+): Promise<{ readonly preamble: Uint8Array; readonly text: Uint8Array }> {
+  const text = new TextEncoder().encode(`${JSON.stringify(description)}\n`);
+  const preamble = new Uint8Array(PREAMBLE_BYTES);
+  const view = new DataView(preamble.buffer);
   preamble.set(MAGIC);
-  preamble.writeUInt32LE(SHARD_VERSION, 8);
-  preamble.writeBigUInt64LE(BigInt(PREAMBLE_BYTES + dataBytes), 16);
-  preamble.writeBigUInt64LE(BigInt(text.length), 24);
-  preamble.set(createHash('sha256').update(text).digest(), 32);
+  view.setUint32(8, SHARD_VERSION, true);
+  view.setBigUint64(16, BigInt(PREAMBLE_BYTES + dataBytes), true);
+  view.setBigUint64(24, BigInt(text.length), true);
+  const digest = await sha256([text]);
+  for (let i = 0; i < 32; i++) preamble[32 + i] = Number.parseInt(digest.slice(2 * i, 2 * i + 2), 16);
   return { preamble, text };
 }
 
@@ -59,11 +65,12 @@ export function formatShard(description: ShardDescription, dataBytes: number): {
  * Parses the preamble of a shard of `fileBytes` bytes.
  * @throws {DataError} if it is not a shard, truncated, damaged, or of another version; the message names the file
  */
-export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): Preamble {
+export function parsePreamble(bytes: Uint8Array, path: string, fileBytes: number): Preamble {
   if (MAGIC.some((byte, i) => bytes[i] !== byte)) throw new DataError(`${path}: not a shard: its first bytes differ.`);
   if (bytes.length < PREAMBLE_BYTES)
     throw new DataError(`${path}: truncated within its first ${PREAMBLE_BYTES} bytes.`, { code: 'DATA_CORRUPT' });
-  const version = bytes.readUInt32LE(8);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const version = view.getUint32(8, true);
   if (version !== SHARD_VERSION) {
     throw new DataError(
       `${path}: a shard of version ${version}; this program reads version ${SHARD_VERSION} and the folders of version 1. ` +
@@ -71,7 +78,7 @@ export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): P
       { code: 'DATA_UNSUPPORTED' },
     );
   }
-  const [start, length] = [bytes.readBigUInt64LE(16), bytes.readBigUInt64LE(24)];
+  const [start, length] = [view.getBigUint64(16, true), view.getBigUint64(24, true)];
   if (start + length > BigInt(fileBytes)) {
     throw new DataError(
       `${path}: truncated: it has ${fileBytes} of ${start + length} bytes. Copy or prepare it again.`,
@@ -79,7 +86,7 @@ export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): P
     );
   }
   if (
-    bytes.readUInt32LE(12) !== 0 ||
+    view.getUint32(12, true) !== 0 ||
     start < BigInt(PREAMBLE_BYTES) ||
     length > BigInt(MAX_DESCRIPTION_BYTES) ||
     start + length !== BigInt(fileBytes)
@@ -89,23 +96,28 @@ export function parsePreamble(bytes: Buffer, path: string, fileBytes: number): P
       { code: 'DATA_CORRUPT' },
     );
   }
-  return { start: Number(start), bytes: Number(length), sha256: bytes.toString('hex', 32, PREAMBLE_BYTES) };
+  const sha256 = Array.from(bytes.subarray(32, PREAMBLE_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return { start: Number(start), bytes: Number(length), sha256 };
 }
 
 /**
  * Parses the description of a shard and checks it against the size of the data.
  * @throws {DataError} if it is damaged or does not match
  */
-export function parseDescription(text: Buffer, path: string, preamble: Preamble): ShardDescription {
-  const found = createHash('sha256').update(text).digest('hex');
-  if (found !== preamble.sha256) {
+export async function parseDescription(
+  text: Uint8Array,
+  path: string,
+  preamble: Preamble,
+  sha256: Sha256,
+): Promise<ShardDescription> {
+  if ((await sha256([text])) !== preamble.sha256) {
     throw new DataError(`${path}: damaged: the SHA-256 of its description does not match. Prepare it again.`, {
       code: 'DATA_CORRUPT',
     });
   }
   let json: Partial<ShardDescription> | null;
   try {
-    json = JSON.parse(text.toString()) as Partial<ShardDescription> | null;
+    json = JSON.parse(new TextDecoder('utf-8', { ignoreBOM: true }).decode(text)) as Partial<ShardDescription> | null;
   } catch (cause) {
     throw new DataError(`${path}: its description is not JSON (${reasonOf(cause)}).`, { cause });
   }
@@ -143,8 +155,9 @@ export function checkedDescription(json: Partial<ShardDescription> | null, path:
  * Parses the labels of a shard.
  * @throws {DataError} if a label is out of range
  */
-export function parseLabels(bytes: Buffer, path: string, length: number, classes: readonly string[]): Int32Array {
-  const labels = Int32Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => bytes.readInt32LE(i * 4));
+export function parseLabels(bytes: Uint8Array, path: string, length: number, classes: readonly string[]): Int32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const labels = Int32Array.from({ length: Math.floor(bytes.length / 4) }, (_, i) => view.getInt32(i * 4, true));
   checkLabels(path, labels, length, classes);
   return labels;
 }

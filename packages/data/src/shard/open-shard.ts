@@ -4,6 +4,7 @@ import type { Dataset } from '../dataset.js';
 import { DataError } from '../errors.js';
 import { fileError, readAt, readPieces, withFile } from '../io/read-file.js';
 import { imageBytes } from '../checks.js';
+import { sha256 as hashOf } from '../sha256.js';
 import { readRawImages, type RawImagesFile } from '../io/raw-images.js';
 import { openShardFolder } from './version-1.js';
 import {
@@ -62,7 +63,8 @@ async function readHead(path: string): Promise<{ description: ShardDescription; 
   return withFile(path, async (file) => {
     const { size } = await file.stat();
     const preamble = parsePreamble(await readAt(file, path, 0, Math.min(size, PREAMBLE_BYTES)), path, size);
-    const description = parseDescription(await readAt(file, path, preamble.start, preamble.bytes), path, preamble);
+    const text = await readAt(file, path, preamble.start, preamble.bytes);
+    const description = await parseDescription(text, path, preamble, hashOf);
     const { length, classes, labeled } = description;
     const labels = labeled
       ? parseLabels(await readAt(file, path, preamble.start - 4 * length, 4 * length), path, length, classes)

@@ -8,7 +8,8 @@ import { DataError } from '../errors.js';
 import { createMemoryDataset } from '../datasets/memory.js';
 import { openDataset } from '../datasets/open-dataset.js';
 import { openShard, verifyShard } from './open-shard.js';
-import { formatShard, PREAMBLE_BYTES } from './format.js';
+import { sha256 } from '../sha256.js';
+import { formatHead, PREAMBLE_BYTES } from './format.js';
 import { convertToShard, writeShard } from './write-shard.js';
 
 const images = Uint8Array.from({ length: 5 * 12 }, (_, i) => i);
@@ -91,9 +92,13 @@ describe('a shard', () => {
   it('says what is wrong with a file, and what helps', async () => {
     await convertToShard(source, path);
     const bytes = await readFile(path);
-    const check = async (change: (copy: Buffer) => Buffer | void, code: string, ...contains: string[]) => {
+    const check = async (
+      change: (copy: Buffer) => Buffer | void | Promise<Buffer>,
+      code: string,
+      ...contains: string[]
+    ) => {
       const copy = Buffer.from(bytes);
-      await writeFile(path, change(copy) ?? copy);
+      await writeFile(path, (await change(copy)) ?? copy);
       await expect(openShard(path).then((shard) => shard.hash())).rejects.toThrowWith({ code, contains });
     };
     await check((copy) => void (copy[PREAMBLE_BYTES + 7]! ^= 4), 'DATA_CORRUPT', 'set.shard: damaged', 'SHA-256');
@@ -101,9 +106,9 @@ describe('a shard', () => {
     await check((copy) => copy.subarray(0, 100), 'DATA_CORRUPT', '100 of ');
     await check(() => Buffer.from('PK\u0003\u0004'), 'DATA_INVALID', 'not a shard');
     await check(() => Buffer.alloc(0), 'DATA_INVALID', 'not a shard');
-    const described = (change: object) => () => {
+    const described = (change: object) => async () => {
       const description = { name: 'x', length: 5, shape, classes: ['a', 'b'], labeled: true, sha256: '', ...change };
-      const { preamble, text } = formatShard(description, 80);
+      const { preamble, text } = await formatHead(description, 80, sha256);
       return Buffer.concat([preamble, bytes.subarray(PREAMBLE_BYTES, PREAMBLE_BYTES + 80), text]);
     };
     await check(described({ length: 6 }), 'DATA_INVALID', '6 images', '2x2x3 with labels', '96 bytes');
@@ -138,9 +143,10 @@ describe('a shard', () => {
     // A file with a hole: 256 MB of zeros that take no room on the disk.
     const side = 128;
     const length = 2 ** 28 / side ** 2;
-    const { preamble, text } = formatShard(
+    const { preamble, text } = await formatHead(
       { name: 'hole', length, shape: [side, side, 1], classes: [], labeled: false, sha256: '' },
       2 ** 28,
+      sha256,
     );
     const file = await open(path, 'w');
     await file.write(preamble, 0, preamble.length, 0);

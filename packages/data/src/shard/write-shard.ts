@@ -7,7 +7,8 @@ import { DataError } from '../errors.js';
 import { checkLabels, imageBytes } from '../checks.js';
 import { createContentHash } from '../content-hash.js';
 import { labelBytes } from '../label-bytes.js';
-import { formatShard, PREAMBLE_BYTES, type ShardDescription } from './format.js';
+import { sha256 } from '../sha256.js';
+import { formatHead, PREAMBLE_BYTES, type ShardDescription } from './format.js';
 
 export interface ShardContent {
   readonly name: string;
@@ -92,7 +93,7 @@ async function writeContent(file: FileHandle, content: ShardContent): Promise<Sh
   }
   const labeled = labels !== undefined;
   const description: ShardDescription = { name, length, shape, classes, labeled, sha256: hash.digest(labels) };
-  const { preamble, text } = formatShard(description, bytes + (labeled ? 4 * length : 0));
+  const { preamble, text } = await formatHead(description, bytes + (labeled ? 4 * length : 0), sha256);
   await file.writeFile(text);
   await file.write(preamble, 0, preamble.length, 0);
   return description;

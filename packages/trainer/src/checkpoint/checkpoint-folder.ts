@@ -11,11 +11,13 @@ import { removeTree, renameOver } from '@dm/files';
 import { lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readBest } from './best.js';
-import { inspectCheckpoint, isDamage, readCheckpoint, type Checkpoint } from './checkpoint.js';
-import type { Manifest } from './manifest.js';
+import { inspectCheckpoint, readCheckpoint } from './checkpoint.js';
+import type { Checkpoint } from './content.js';
+import { isDamage } from './damage.js';
+import type { Manifest } from './manifest-format.js';
 import { isPartial, listCheckpoints, listSetAside, partialPath, setAside, type ListedCheckpoint } from './layout.js';
 import { expiredSteps, lowestLoss, type RetentionCandidate, type RetentionPolicy } from './policy.js';
-import { smoothedLoss } from '../step/loss-trend.js';
+import { lossTrendKey, smoothedLoss } from '../step/loss-trend.js';
 import { UserError } from '../errors.js';
 
 export interface LatestCheckpoint {
@@ -183,6 +185,3 @@ function inspectCheckpoints(folder: string): {
   }
   return { present, damaged };
 }
-
-/** The name of the state of `LossTrend` in a checkpoint's log. */
-export const lossTrendKey = 'lossTrend';

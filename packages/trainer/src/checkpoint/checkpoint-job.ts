@@ -2,8 +2,9 @@
 import type { Arrays } from '@dm/ops';
 import { writeBest, type Best } from './best.js';
 import { pruneCheckpoints } from './checkpoint-folder.js';
-import { writeCheckpoint, type FileContent } from './checkpoint.js';
-import type { ManifestFields } from './manifest.js';
+import { writeCheckpoint } from './checkpoint.js';
+import type { FileContent } from './content.js';
+import type { ManifestFields } from './manifest-format.js';
 import type { RetentionPolicy } from './policy.js';
 import { fsyncFile } from '@dm/files';
 import { serializeError, type SerializedError } from '../errors.js';

@@ -14,7 +14,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { latestCheckpoint, pruneCheckpoints } from './checkpoint-folder.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { checkpointPath } from './layout.js';
-import { formatManifest, type ManifestFields } from './manifest.js';
+import { formatManifest } from './manifest.js';
+import type { ManifestFields } from './manifest-format.js';
 import { sha256 } from '../files/hash.js';
 import { UserError } from '../errors.js';
 

@@ -23,28 +23,15 @@ import {
 } from '@dm/files';
 import { lstatSync, mkdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { transpose } from '@dm/models';
-import type { NdArray } from '@dm/ops';
-import { checkpointPath, partialPath, setAside, stepOfName } from './layout.js';
-import { formatManifest, parseManifest, type Manifest, type ManifestFields } from './manifest.js';
+import { stepOfName } from './checkpoint-name.js';
+import { checkHash, contentSize, partBytes, type Checkpoint, type FileContent, type FileEntry } from './content.js';
+import { damaged } from './damage.js';
+import { checkpointPath, partialPath, setAside } from './layout.js';
+import { manifestName, maxManifestBytes, type Manifest, type ManifestFields } from './manifest-format.js';
+import { formatManifest, parseManifest } from './manifest.js';
 import { writeError } from '../files/atomic-write.js';
 import { formatMebibytes, freeBytes } from '../files/disk.js';
 import { codeOf, messageOf, UserError } from '../errors.js';
-
-/**
- * The content of a file as a sequence of parts. An array with `axes` is transposed (`transpose` of @dm/models) only when
- * it is written, to avoid a second copy of a large state. Plain data that can be sent to another thread.
- */
-export type FileContent = readonly FilePart[];
-export type FilePart = Uint8Array | { readonly array: NdArray; readonly axes: readonly number[] };
-
-/** A checkpoint with a valid manifest; the files read with it match their sizes and hashes in the manifest. */
-export interface Checkpoint {
-  readonly path: string;
-  readonly manifest: Manifest;
-  /** All files of the manifest, or the requested ones. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
-}
 
 /**
  * Writes one checkpoint atomically and returns its path. If something of that name exists, it is renamed, not lost.
@@ -92,9 +79,7 @@ function writeFile(path: string, content: FileContent): { bytes: number; sha256:
   let bytes = 0;
   const hashed = function* () {
     for (const part of content) {
-      for (const chunk of splitIntoChunks(
-        part instanceof Uint8Array ? part : rawBytes(transpose(part.array, part.axes)),
-      )) {
+      for (const chunk of splitIntoChunks(partBytes(part))) {
         hash.update(chunk);
         bytes += chunk.length;
         yield chunk;
@@ -105,19 +90,12 @@ function writeFile(path: string, content: FileContent): { bytes: number; sha256:
   return { bytes, sha256: hash.digest('hex') };
 }
 
-/** The bytes of an array in memory order; all platforms with engines are little-endian. */
-export function rawBytes({ data }: NdArray): Uint8Array {
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-}
-
 /** Typical block size of file systems, in bytes. */
 const block = 4096;
 
 /** Upper estimate of the disk space for these files and the manifest, in bytes. */
 function bytesOnDisk(files: Readonly<Record<string, FileContent>>): number {
-  const sizes = Object.values(files).map((content) =>
-    content.reduce((sum, part) => sum + (part instanceof Uint8Array ? part : part.array.data).byteLength, 0),
-  );
+  const sizes = Object.values(files).map(contentSize);
   return [...sizes, 16 * block].reduce((sum, bytes) => sum + Math.ceil(bytes / block) * block, 0);
 }
 
@@ -191,10 +169,6 @@ export function inspectCheckpoint(path: string): Manifest {
   return manifest;
 }
 
-const manifestName = 'manifest.json';
-/** Larger than the manifest of any model, in bytes. */
-const maxManifestBytes = 2 ** 24;
-
 /** Whether the folder is a checkpoint, valid or damaged. */
 export function isCheckpoint(path: string): boolean {
   return fileKind(join(path, manifestName), { followLinks: false }) !== undefined;
@@ -220,8 +194,6 @@ function readManifest(folder: string): Manifest {
   return manifest;
 }
 
-type FileEntry = Manifest['files'][string];
-
 function readVerified(folder: string, name: string, expected: FileEntry): Uint8Array {
   const path = fileIn(folder, name);
   checkSize(path, expected.bytes);
@@ -235,10 +207,6 @@ function readVerified(folder: string, name: string, expected: FileEntry): Uint8A
   );
   checkHash(path, hash.digest('hex'), expected);
   return bytes;
-}
-
-function checkHash(path: string, found: string, { sha256 }: FileEntry): void {
-  if (found !== sha256) throw damaged(`${path} is damaged: its SHA-256 differs from the one in the manifest.`);
 }
 
 /** The path of a file named in a manifest; names with folders, which could lead out of the checkpoint, are rejected. */
@@ -272,13 +240,4 @@ function readOrRefuse<T>(path: string, read: () => T): T {
     }
     throw damaged(`${path} cannot be read (${messageOf(error)}).`);
   }
-}
-
-function damaged(message: string): UserError {
-  return new UserError(message, { code: 'CHECKPOINT_INVALID' });
-}
-
-/** Whether an error of `readCheckpoint` means that the checkpoint is damaged. */
-export function isDamage(error: unknown): error is UserError {
-  return error instanceof UserError && ['CHECKPOINT_INVALID', 'CHECKPOINT_NOT_FOUND'].includes(error.code);
 }

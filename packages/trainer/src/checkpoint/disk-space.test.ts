@@ -11,7 +11,8 @@ import { checkDiskSpace } from './disk-space.js';
 import { checkpointPolicy, maxCheckpoints } from './policy.js';
 import { formatMebibytes } from '../files/disk.js';
 import { runFolder } from '../run/run-folder.js';
-import { initialState, packState } from './state.js';
+import { initialState } from './state.js';
+import { packState } from './pack-state.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { UserError } from '../errors.js';
 

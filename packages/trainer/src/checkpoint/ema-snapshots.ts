@@ -16,7 +16,7 @@ import type { RunFolder } from '../run/run-folder.js';
 import { snapshotName, snapshotWidths } from '../setup/averages.js';
 import type { Denoiser } from '../setup/denoiser.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
-import { weightsState } from './state.js';
+import { weightsState } from './pack-state.js';
 
 /** A stored snapshot. */
 export interface EmaSnapshot {

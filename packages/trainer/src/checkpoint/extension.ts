@@ -4,7 +4,7 @@
  * continues at the step that the run has reached. So the result differs from a run of the new length.
  */
 import { dmCommand } from '@dm/files';
-import type { Checkpoint } from './checkpoint.js';
+import type { Checkpoint } from './content.js';
 import type { Extension, TrainingHistory } from '../config/saved-config.js';
 import { UserError } from '../errors.js';
 import type { RunFolder } from '../run/run-folder.js';

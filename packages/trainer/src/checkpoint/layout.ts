@@ -10,21 +10,11 @@
  */
 import { fileKind, fsyncFolder, listFolder, renameOver } from '@dm/files';
 import { dirname, join } from 'node:path';
+import { checkpointName, stepOfName } from './checkpoint-name.js';
 
 /** `step-000500` in `folder`. */
 export function checkpointPath(folder: string, step: number): string {
-  return join(folder, nameOf(step));
-}
-
-function nameOf(step: number): string {
-  return `step-${String(step).padStart(6, '0')}`;
-}
-
-/** The step in the folder name of a complete checkpoint; undefined for other names. */
-export function stepOfName(name: string): number | undefined {
-  const digits = /^step-(\d+)$/.exec(name)?.[1];
-  const step = Number(digits);
-  return digits !== undefined && nameOf(step) === name ? step : undefined;
+  return join(folder, checkpointName(step));
 }
 
 export interface ListedCheckpoint {

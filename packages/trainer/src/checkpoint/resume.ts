@@ -4,16 +4,18 @@ import { dmCommand } from '@dm/files';
 import type { Engine } from '@dm/ops';
 import { latestCheckpoint, setDamagedAside, type LatestCheckpoint } from './checkpoint-folder.js';
 import { readBest, removeBest, writeBest, type Best } from './best.js';
-import { isDamage, verifyCheckpoint, type Checkpoint } from './checkpoint.js';
+import type { Checkpoint } from './content.js';
+import { isDamage } from './damage.js';
+import { verifyCheckpoint } from './checkpoint.js';
 import { checkpointPath, isPartial } from './layout.js';
-import { isObject } from '../config/json.js';
+import { differences } from '../config/differences.js';
 import { engineNameNow } from '../config/migration.js';
 import { resolveConfig } from '../config/resolve.js';
 import { isTrainedUnder, savedConfig } from '../config/saved-config.js';
 import { trainingPart, type Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { optimizerFile } from '../setup/state-table.js';
 
@@ -129,16 +131,6 @@ function changedError(path: string, changes: readonly string[]): UserError {
         : 'Its config.json has been modified. Start a new run in another folder (--out).'),
     { code: 'RESUME_MISMATCH' },
   );
-}
-
-/** `field: before -> now` for each leaf that differs. */
-function differences(before: unknown, now: unknown, path = ''): string[] {
-  if (isObject(before) && isObject(now)) {
-    const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
-    return keys.flatMap((key) => differences(before[key], now[key], path === '' ? key : `${path}.${key}`));
-  }
-  const [a, b] = [JSON.stringify(before) ?? 'nothing', JSON.stringify(now) ?? 'nothing'];
-  return a === b ? [] : [`${path}: ${a} -> ${b}`];
 }
 
 /**

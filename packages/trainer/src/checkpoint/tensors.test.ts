@@ -10,7 +10,7 @@ import { sha256 } from '../files/hash.js';
 import { createDenoiser } from '../setup/denoiser.js';
 import { tinyUnet } from '../testing/tiny.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
-import { readWeights } from './state.js';
+import { readWeights } from './pack-state.js';
 
 const model = { type: 'unet', sample_size: 8, in_channels: 1, out_channels: 1, ...tinyUnet } as const;
 const denoiser = createDenoiser(resolveConfig([{ source: 'the test', value: { model } }]));

@@ -6,7 +6,7 @@ import { configFile } from '../config/config-file.js';
 import { objectives } from '../config/objectives.js';
 import { suggestion } from '../config/suggestion.js';
 import { UserError } from '../errors.js';
-import { withFormerBehavior } from '../config/saved-config.js';
+import { withFormerBehavior } from '../config/training-text.js';
 import { assignment, nest, type Layer } from '../config/resolve.js';
 import { isObject } from '../config/json.js';
 import { defaultPreset, presets } from '../config/presets.js';

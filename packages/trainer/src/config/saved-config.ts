@@ -5,26 +5,11 @@ import { checkValue } from '../files/check-value.js';
 import { sha256 } from '../files/hash.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { configFile, readConfigFile } from './config-file.js';
-import { isObject, type Json } from './json.js';
+import type { Json } from './json.js';
 import { isOfFormerShape } from './migration.js';
 import { resolveConfig, type Layer } from './resolve.js';
-import { trainingPart, type Config, type PartialConfig } from './schema.js';
-
-/**
- * Fields that affect the weights and were added after the first checkpoints were written, by path, with the value that
- * reproduces the behavior before the field existed. An older run is read as if it had that value, and a field with that
- * value is left out of the hash, so the run's checkpoints still match its configuration. Every new field of this kind
- * needs an entry; the test of old checkpoints fails without it. A path `part[type].field` applies to that type only.
- */
-const addedFields: Readonly<Record<string, unknown>> = {
-  'optimizer[muon].orthogonalize': 'all',
-  imageResize: 'libvips',
-  holdOut: null,
-  timestepDraws: 'independent',
-  emaSnapshots: null,
-  'diffusion.loss': null,
-  'diffusion.variance': null,
-};
+import type { Config } from './schema.js';
+import { textOf, trainingText, withFormerBehavior, withoutAddedFields } from './training-text.js';
 
 /**
  * The configuration that the run was started with, migrated if an older version wrote it.
@@ -36,40 +21,14 @@ export function savedConfig(run: RunFolder): Layer {
   return { source, value: withFormerBehavior(value) };
 }
 
-/** The configuration of a run, with the values that reproduce its behavior for fields that are newer than the run. */
-export function withFormerBehavior(config: PartialConfig): PartialConfig {
-  return withFormerPath(withFormerResize(withAddedFields(config, addedFields)));
-}
-
-/** Runs older than `evaluation.extractor.resize` measured with `libvips`: their metrics stay comparable. */
-function withFormerResize(config: PartialConfig): PartialConfig {
-  const { evaluation } = config;
-  const extractor = isObject(evaluation) ? evaluation.extractor : undefined;
-  if (!isObject(extractor) || Object.hasOwn(extractor, 'resize')) return config;
-  const wasAntialiased = extractor['type'] === 'mobilenet' || extractor['type'] === 'random';
-  return wasAntialiased
-    ? { ...config, evaluation: { ...evaluation, extractor: { ...extractor, resize: 'libvips' } } }
-    : config;
-}
-
-/** Runs older than `sampler.path` keep leading spacing, even with zero terminal SNR, so that their images stay the same. */
-function withFormerPath(config: PartialConfig): PartialConfig {
-  const { sampler } = config;
-  if (!isObject(sampler) || Object.hasOwn(sampler, 'path')) return config;
-  return { ...config, sampler: { ...sampler, path: { type: 'discrete', spacing: 'leading' } } };
-}
-
 /** Writes the config.json of a run. */
 export function saveConfig(run: RunFolder, config: Config): void {
   atomicWriteFile(run.config, `${JSON.stringify(config, null, 2)}\n`);
 }
 
-/**
- * SHA-256 of the part of the configuration that determines the weights. It does not depend on the order of fields or on
- * added fields (see `addedFields`) that have their original behavior.
- */
+/** SHA-256 of the part of the configuration that determines the weights; see `trainingText`. */
 export function trainingHash(config: Config): string {
-  return hashOf(withoutAddedFields(trainingPart(config), addedFields));
+  return sha256(trainingText(config));
 }
 
 /** Whether a checkpoint of the run, with `configSha256` from its manifest, was trained with `config`. */
@@ -114,7 +73,7 @@ export function withExtension(before: TrainingHistory, now: Extension): Training
 /** The hash as computed by the versions that wrote the old format. */
 function hashOfFormerShape(config: Json): string {
   const part = Object.entries(config).filter(([key]) => !formerlyFreeOnResume.includes(key));
-  return hashOf(withoutAddedFields(Object.fromEntries(part), formerlyAddedFields));
+  return sha256(textOf(withoutAddedFields(Object.fromEntries(part), formerlyAddedFields)));
 }
 
 /** `freeOnResume` of the old format, and fields that did not affect training. */
@@ -162,51 +121,3 @@ const formerlyAddedFields: Readonly<Record<string, unknown>> = {
   'ema.type': 'power',
   emas: {},
 };
-
-function hashOf(part: object): string {
-  return sha256(JSON.stringify(sorted(part)));
-}
-
-/** `config` with the `added` fields that it lacks, if it has the object that they belong to. */
-export function withAddedFields<T extends object>(config: T, added: Readonly<Record<string, unknown>>): T {
-  const filled = structuredClone(config);
-  for (const [path, value] of Object.entries(added)) {
-    const { parent, key } = placeOf(filled, path);
-    if (parent !== undefined && !Object.hasOwn(parent, key)) parent[key] = value;
-  }
-  return filled;
-}
-
-/** `config` without the `added` fields that have the value given there. */
-export function withoutAddedFields<T extends object>(config: T, added: Readonly<Record<string, unknown>>): T {
-  const rest = structuredClone(config);
-  for (const [path, value] of Object.entries(added)) {
-    const { parent, key } = placeOf(rest, path);
-    if (parent !== undefined && JSON.stringify(parent[key]) === JSON.stringify(value)) delete parent[key];
-  }
-  return rest;
-}
-
-/** The last name of `path`, and the object in `config` that has it as a field (undefined if there is none). */
-function placeOf(config: object, path: string): { parent: Record<string, unknown> | undefined; key: string } {
-  const names = path.split('.');
-  const key = names.pop()!;
-  const parent = names.reduce<unknown>(partOf, config);
-  return { parent: isObject(parent) ? parent : undefined, key };
-}
-
-/** The field `name` of an object, or of `name[type]` if it is a part of that type. */
-function partOf(value: unknown, name: string): unknown {
-  const [key = '', type] = name.split(/[[\]]/);
-  const part = isObject(value) ? value[key] : undefined;
-  return type === undefined || (isObject(part) && part['type'] === type) ? part : undefined;
-}
-
-function sorted(value: unknown): unknown {
-  if (!isObject(value)) return value;
-  return Object.fromEntries(
-    Object.keys(value)
-      .toSorted()
-      .map((key) => [key, sorted(value[key])]),
-  );
-}

@@ -1,12 +1,7 @@
 /** Validation of values read from files. */
 import { FileError } from '@dm/files';
 import type { z } from 'zod';
-
-/** The first problem that a schema found, as `field: problem`. */
-export function firstProblem({ issues }: z.core.$ZodError): string {
-  const [issue] = issues;
-  return [issue!.path.join('.'), issue!.message].filter(Boolean).join(': ');
-}
+import { firstProblem } from './first-problem.js';
 
 /**
  * The value, validated by the schema. `source` (a path, or a path and a line) starts the message.

@@ -14,7 +14,7 @@ import { suggestion } from '../config/suggestion.js';
 import { predictionOptions, type Denoiser } from '../setup/denoiser.js';
 import { openDenoiser } from '../setup/open-denoiser.js';
 import { readSelectedCheckpoint, samplingConfig } from '../sampling/generate-samples.js';
-import { readWeights } from '../checkpoint/state.js';
+import { readWeights } from '../checkpoint/pack-state.js';
 import { classNames } from '../sampling/class-labels.js';
 import { denoiserOnnx } from './onnx-denoiser.js';
 import { checkNotExisting, writeNewFile, writeNewFolder } from '../files/write-new.js';

@@ -1,6 +1,6 @@
 /** The log as CSV, for spreadsheets. */
 import { stringify } from 'csv-stringify/sync';
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 
 /**
  * CSV with one row per line of metrics.jsonl and one column per value: `lossByQuarter.1` to `.4`, `eval.<name>`. Missing

@@ -1,5 +1,6 @@
 /** The log of a run: metrics.jsonl and, if configured, TensorBoard event files. */
-import { metricsLine, truncateMetrics, type MetricsRecord } from '../run/metrics.js';
+import { truncateMetrics } from '../run/metrics.js';
+import { metricsLine, type MetricsRecord } from '../run/metrics-record.js';
 import type { Config } from '../config/schema.js';
 import type { RunFolder } from '../run/run-folder.js';
 import type { Unwritten } from '../files/unwritten.js';

@@ -1,6 +1,6 @@
 /** TensorBoard summaries of the lines of metrics.jsonl. Tags with the same prefix are grouped under one heading. */
 import { logSnrBuckets, type DifficultyRecord, type NoiseBucket } from '@dm/eval';
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 import type { SummaryValue } from './event.js';
 
 const quarters = ['1_cleanest', '2', '3', '4_noisiest'] as const;

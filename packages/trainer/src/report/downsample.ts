@@ -1,5 +1,5 @@
 /** Downsampling of long logs for plots. */
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 
 /** Splits `items` into at most `max` groups of consecutive items; all but the last have equal size. */
 export function groups<T>(items: readonly T[], max: number): T[][] {

@@ -3,7 +3,8 @@ import { fileKind, insideFolder, listFolder, readJsonFile } from '@dm/files';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { messageOf, UserError } from '../errors.js';
-import { checkValue, firstProblem } from '../files/check-value.js';
+import { checkValue } from '../files/check-value.js';
+import { firstProblem } from '../files/first-problem.js';
 
 // All limits are far above what an experiment writes; they keep a page of untrusted results readable.
 const shortText = z.string().max(200);

@@ -1,6 +1,6 @@
 /** Heat maps of timestep density and loss over the steps of a run. */
 import type { Config } from '../config/schema.js';
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 import { curriculumOf } from '../setup/training-setup.js';
 import { groups } from './downsample.js';
 

@@ -9,7 +9,7 @@ import { readNpy } from '@dm/data';
 import { classCondition, samplingBatchSize } from '@dm/models';
 import { float32, type NdArray } from '@dm/ops';
 import { weightsFile, weightsName } from '../setup/averages.js';
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../checkpoint/content.js';
 import { runPathOfCheckpoint } from '../checkpoint/layout.js';
 import { resolveCheckpoint, type CheckpointChoice } from '../checkpoint/resolve.js';
 import type { Config, PartialConfig } from '../config/schema.js';
@@ -30,8 +30,8 @@ import {
   type ClassChoice,
   type ClassCount,
 } from './class-labels.js';
-import { createDenoiserSampler } from './sampler.js';
-import { readWeights } from '../checkpoint/state.js';
+import { createDenoiserSampler } from './denoiser-sampler.js';
+import { readWeights } from '../checkpoint/pack-state.js';
 import { fileOf } from '../setup/state-table.js';
 
 export interface GenerateSamplesOptions extends CheckpointChoice {

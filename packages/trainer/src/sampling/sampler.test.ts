@@ -7,7 +7,7 @@ import { resolveConfig } from '../config/resolve.js';
 import { UserError } from '../errors.js';
 import { createDenoiser, createNoiseSchedule } from '../setup/denoiser.js';
 import { continuousProcess } from '../setup/noise-process.js';
-import { createDenoiserSampler, samplingPath } from './sampler.js';
+import { createDenoiserSampler, samplingPath } from './denoiser-sampler.js';
 
 const schedule = linearSchedule();
 const zero = rescaleZeroTerminalSnr(schedule);

@@ -1,66 +1,11 @@
-/** Sampling images from a denoiser with the samplers of @dm/core. */
+/** Samples during training. */
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
-import {
-  type ContinuousScheduleConfig,
-  type ImageSampler,
-  noisePathFromConfig,
-  type NoisePath,
-  type NoiseSchedule,
-} from '@dm/core';
-import { classCondition, createModelSampler, samplingBatchSize } from '@dm/models';
+import { classCondition, samplingBatchSize } from '@dm/models';
 import type { Engine, StateHandle } from '@dm/ops';
-import { messageOf, UserError } from '../errors.js';
 import { gridPng, type Images } from '../files/images.js';
-import { predictionOptions, type Denoiser } from '../setup/denoiser.js';
+import type { Denoiser } from '../setup/denoiser.js';
 import { alone, stretchOf, type Group } from '../setup/group.js';
-
-/**
- * Compiles a sampler over the state `weights` [P] (`params`, or an average's name) and `buffers`, as in a training
- * state.
- *
- * @throws {UserError} if guidance is used with a model without a null class, or if sampler, path, and prediction do not fit
- *   together
- */
-export function createDenoiserSampler(denoiser: Denoiser, engine: Engine, weights: string): ImageSampler {
-  const { model, layout, bufferLayout, config } = denoiser;
-  const { guidance } = config.sampler;
-  if (guidance !== 1 && denoiser.nullClass === undefined) {
-    throw new UserError(`Guidance ${guidance} needs a model with a null class: train it with --label-dropout 0.1.`);
-  }
-  try {
-    return createModelSampler({
-      engine,
-      model,
-      layout,
-      bufferLayout,
-      prediction: config.diffusion.prediction,
-      predictionOptions: predictionOptions(config.diffusion),
-      schedule: samplingSchedule(denoiser),
-      sampler: config.sampler,
-      weights,
-    });
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new UserError(`The configuration's sampler cannot be used: ${messageOf(error)}.`, {
-      code: 'CONFIG_INVALID',
-      cause: error,
-    });
-  }
-}
-
-/** The noise levels that a denoiser is sampled on. */
-function samplingSchedule({
-  config,
-  noiseSchedule,
-}: Pick<Denoiser, 'config' | 'noiseSchedule'>): NoiseSchedule | ContinuousScheduleConfig {
-  const { schedule } = config.diffusion;
-  return schedule.type === 'flow' || schedule.type === 'edm' ? schedule : noiseSchedule;
-}
-
-/** The noise levels of a denoiser's sampler. */
-export function samplingPath(denoiser: Pick<Denoiser, 'config' | 'noiseSchedule'>): NoisePath {
-  return noisePathFromConfig(denoiser.config.sampler, samplingSchedule(denoiser));
-}
+import { createDenoiserSampler, labelsOf } from './denoiser-sampler.js';
 
 /** Generates images from the same noise (of the run's seed) throughout training, shared among the ranks by their index. */
 export interface PreviewSampler {
@@ -107,11 +52,6 @@ export function createPreviewSampler(denoiser: Denoiser, engine: Engine, group: 
     },
     dispose: () => sampler.dispose(),
   };
-}
-
-/** The class of each image: all classes in turn. */
-function labelsOf({ classes }: Denoiser, indices: readonly number[]): Int32Array {
-  return Int32Array.from(indices, (index) => (classes === 0 ? 0 : index % classes));
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

@@ -11,7 +11,7 @@ import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
 import { runFolder } from '../run/run-folder.js';
 import { generateSamples } from '../sampling/generate-samples.js';
-import { readWeights } from '../checkpoint/state.js';
+import { readWeights } from '../checkpoint/pack-state.js';
 import { tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
 import { UserError } from '../errors.js';

@@ -1,5 +1,5 @@
 /** Callbacks of training. */
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 import type { OnPhase } from '../setup/phases.js';
 
 export interface TrainHooks {

@@ -2,7 +2,6 @@
 import { dmCommand } from '@dm/files';
 import type { Engine, StateHandle } from '@dm/ops';
 import type { Best } from '../checkpoint/best.js';
-import { lossTrendKey } from '../checkpoint/checkpoint-folder.js';
 import { emaSnapshotEntries, writeEmaSnapshots } from '../checkpoint/ema-snapshots.js';
 import { isDue } from '../checkpoint/policy.js';
 import { restoreBest } from '../checkpoint/resume.js';
@@ -13,17 +12,17 @@ import { atomicWriteFile } from '../files/atomic-write.js';
 import { createRunLog, silentRunLog, type RunLog } from '../logs/run-log.js';
 import { peakMemoryMb } from '../machine/peak-memory.js';
 import { writeReport } from '../report/report.js';
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 import { samplePath, type RunFolder } from '../run/run-folder.js';
 import { createPreviewSampler, type PreviewSampler } from '../sampling/sampler.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { inPhase } from '../setup/phases.js';
-import { divergenceMultiple, LossTrend, type Divergence } from '../step/loss-trend.js';
+import type { Divergence } from '../step/loss-trend.js';
 import type { StepOutcome } from '../step/training-loop.js';
 import type { TrainHooks } from './hooks.js';
-import { LogWindow, type WindowState } from './log-window.js';
+import type { WindowState } from './log-window.js';
+import { StepLog } from './step-log.js';
 import { StragglerMeter } from './stragglers.js';
-import { roundToFourDigits, ThroughputMeter } from './throughput.js';
 import { Unwritten } from '../files/unwritten.js';
 
 export interface ReporterOptions {
@@ -90,16 +89,12 @@ export class Reporter {
   best: Best | undefined;
   /** Path of the newest sample grid. */
   samples: string | undefined;
-  private readonly window: LogWindow;
-  private readonly trend: LossTrend;
-  private readonly throughput: ThroughputMeter;
+  private readonly steps: StepLog;
   private readonly stragglers = new StragglerMeter();
 
   constructor(private readonly parts: ReporterParts) {
     const { run, setup, runLog, evaluator, firstStep, windowState, hooks } = parts;
-    this.window = new LogWindow(setup.curriculum.numTimesteps, windowState);
-    this.trend = new LossTrend(windowState?.[lossTrendKey]);
-    this.throughput = new ThroughputMeter(setup.config.batchSize, runLog.before.at(-1)?.seconds ?? 0);
+    this.steps = new StepLog(setup, windowState, runLog.before.at(-1)?.seconds ?? 0);
     this.best = evaluator && restoreBest(run.checkpoints, runLog.before, evaluator.label, firstStep, hooks.onNote);
   }
 
@@ -110,12 +105,12 @@ export class Reporter {
 
   /** The state of the log window, for a checkpoint. */
   windowState(): WindowState {
-    return { ...this.window.state(), [lossTrendKey]: this.trend.state() };
+    return this.steps.state();
   }
 
   /** The loss relative to its minimum, if training has diverged. */
   get divergence(): Divergence | undefined {
-    return this.trend.divergence;
+    return this.steps.divergence;
   }
 
   /** Calls `onStart`. */
@@ -138,40 +133,22 @@ export class Reporter {
     for (const note of dataset.notes ?? []) hooks.onNote?.(note);
   }
 
-  /** Adds a step to the next log line; the loss only if its update was not skipped. */
-  addStep({ step, sample, result, seconds, secondsWaited, skipped }: StepOutcome): void {
+  /** Adds a step to the next log line. */
+  addStep(outcome: StepOutcome): void {
+    const { step, result, skipped } = outcome;
     const { hooks } = this.parts;
-    if (result.isFinite) {
-      this.window.add({ ...result, timesteps: sample.timesteps });
-      this.watchDivergence(step, result.loss);
-    }
-    this.throughput.add(seconds, secondsWaited, result.exchange?.seconds);
+    const diverged = this.steps.addStep(outcome);
+    if (diverged !== undefined) hooks.onNote?.(diverged);
     if (result.exchange !== undefined) this.stragglers.add(result.exchange.computed);
     if (skipped !== undefined) hooks.onNote?.(skipped);
     hooks.onStep?.(step, result.loss);
-  }
-
-  /** Warns once when the loss has risen far above its minimum, and reports when it is back. */
-  private watchDivergence(step: number, loss: number): void {
-    const { trend } = this;
-    const change = trend.add(loss);
-    if (change === undefined) return;
-    const { onNote } = this.parts.hooks;
-    if (trend.divergence === undefined) onNote?.(`step ${step}: the loss is back near its minimum.`);
-    else {
-      onNote?.(
-        `warning: at step ${step} ${describeDivergence(trend.divergence)}, above the limit of ${divergenceMultiple}: ` +
-          'training has probably diverged. The checkpoint with the lowest loss will not be deleted. Lower the ' +
-          'learning rate (--lr), clip the gradient (--set optimizer.maxGradNorm=1), or warm up (--set optimizer.warmup=500).',
-      );
-    }
   }
 
   /** Evaluates samples if due; may update `best`. The result is empty on ranks other than 0. */
   async evaluate(step: number): Promise<MetricsRecord['eval']> {
     const { evaluator, sampler, state, setup, hooks } = this.parts;
     const { every, samples } = setup.config.evaluation;
-    if (every === 0 || this.window.isEmpty || !this.isDue(step, every)) return undefined;
+    if (every === 0 || this.steps.isEmpty || !this.isDue(step, every)) return undefined;
     const evaluated = await inPhase(hooks.onPhase, `evaluating ${samples} samples`, async () => {
       const images = await sampler.images(state, samples);
       return images === undefined ? undefined : evaluator?.measure(images);
@@ -187,7 +164,7 @@ export class Reporter {
   /** Measures the validation loss if due. */
   async validate(step: number): Promise<MetricsRecord['validation']> {
     const { validator, setup, state, hooks } = this.parts;
-    if (validator === undefined || this.window.isEmpty || !this.isDue(step, setup.config.validation.every))
+    if (validator === undefined || this.steps.isEmpty || !this.isDue(step, setup.config.validation.every))
       return undefined;
     return inPhase(hooks.onPhase, 'measuring validation loss', () => validator.measure(state));
   }
@@ -198,31 +175,24 @@ export class Reporter {
    */
   log(step: number, { evaluated, validated }: Measured, skipped: number): void {
     const { setup, runLog, firstStep, hooks } = this.parts;
-    const { config, lr, momentum, averages } = setup;
-    const { divergence } = this.trend;
+    const { config } = setup;
     const isLogged = this.isDue(step, config.logEvery) || evaluated !== undefined || validated !== undefined;
-    if (!isLogged || this.window.isEmpty) {
+    if (!isLogged || this.steps.isEmpty) {
       if (step === firstStep + 1) {
-        this.throughput.restart();
+        this.steps.restart();
         this.stragglers.restart();
       }
       return;
     }
-    const line: MetricsRecord = {
-      step,
-      images: step * config.batchSize,
-      ...this.window.take(),
-      ...(evaluated !== undefined && { eval: evaluated }),
-      ...(validated !== undefined && { validation: validated }),
-      ...(skipped > 0 && { skipped }),
-      ...(divergence !== undefined && { lossOverMinimum: roundToFourDigits(divergence.smoothed / divergence.minimum) }),
-      lr: lr(step - 1),
-      beta1: momentum(step - 1),
-      emaDecay: averages[0]!.decay(step - 1),
-      ...this.throughput.take(),
-      ...(setup.group.size > 1 && { ranks: setup.group.size, ...this.stragglers.take() }),
+    const line = this.steps.take(step, {
+      measured: {
+        ...(evaluated !== undefined && { eval: evaluated }),
+        ...(validated !== undefined && { validation: validated }),
+      },
+      skipped,
+      ranks: setup.group.size > 1 ? { ranks: setup.group.size, ...this.stragglers.take() } : {},
       peakMb: Math.round(peakMemoryMb()),
-    };
+    });
     runLog.add(line);
     hooks.onLog?.(line, config.totalSteps);
   }
@@ -289,12 +259,4 @@ export class Reporter {
   private isDue(step: number, every: number): boolean {
     return isDue(step, every, this.parts.setup.config.totalSteps);
   }
-}
-
-/** Such as `the loss (302, averaged over 20 steps) is 275 times its minimum so far (1.1)`. */
-function describeDivergence({ smoothed, minimum }: Divergence): string {
-  const [now, lowest, ratio] = [smoothed, minimum, smoothed / minimum].map((value) =>
-    String(Number(value.toPrecision(3))),
-  );
-  return `the loss (${now}, averaged over about 20 steps) is ${ratio} times its minimum so far (${lowest})`;
 }

@@ -4,16 +4,19 @@ import type { ScheduleState } from '@dm/curriculum';
 import type { Arrays, Engine } from '@dm/ops';
 import { checkDiskSpace, spaceOfReplaced } from '../checkpoint/disk-space.js';
 import { describeExtension, extensionOf, noteOfEarlierSteps } from '../checkpoint/extension.js';
-import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import type { ManifestFields } from '../checkpoint/manifest.js';
+import type { Checkpoint } from '../checkpoint/content.js';
+import type { ManifestFields } from '../checkpoint/manifest-format.js';
 import { checkpointPolicy, shouldSave } from '../checkpoint/policy.js';
 import { findCheckpoint } from '../checkpoint/resume.js';
-import { initialState, unpackState } from '../checkpoint/state.js';
+import { initialState } from '../checkpoint/state.js';
+import { unpackState } from '../checkpoint/pack-state.js';
 import { messageOf } from '../errors.js';
 import { readHistory, saveConfig, withExtension } from '../config/saved-config.js';
 import { removeEventFiles } from '../logs/event-file.js';
+import { environment } from '../machine/environment.js';
 import { createRunFolder, hasRun, type RunFolder } from '../run/run-folder.js';
-import { record, type OpenedTrainingSetup } from '../setup/open-training-setup.js';
+import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
+import { record } from '../setup/record.js';
 import { fromRankZero, onEveryRank } from '../setup/group.js';
 import { isSharedError } from './world-group.js';
 import { inPhase } from '../setup/phases.js';
@@ -149,10 +152,8 @@ function openFolder(
       if (isReplaced) removeRun(run);
       createRunFolder(run);
       onBegin?.();
-      saveConfig(
-        run,
-        record(setup, engine, dataSha256, extension === undefined ? history : withExtension(history, extension)),
-      );
+      const now = extension === undefined ? history : withExtension(history, extension);
+      saveConfig(run, record(setup, engine, dataSha256, environment(), now));
     },
   };
 }

@@ -1,9 +1,6 @@
 /** Training setups for data sets on disk. */
 import { DataError, openDataset, type Dataset, type Split } from '@dm/data';
-import type { Engine } from '@dm/ops';
-import type { TrainingHistory } from '../config/saved-config.js';
 import type { Config } from '../config/schema.js';
-import { environment } from '../machine/environment.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { UserError } from '../errors.js';
 import { checkSampleMemory, checkTrainingMemory, estimateMemory } from './memory.js';
@@ -76,33 +73,6 @@ function checkEvaluation({ evaluation }: Config, { name, length }: Dataset): voi
       'least 2. Use more images, or omit it.',
     { code: 'DATA_MISMATCH' },
   );
-}
-
-/** The configuration with recorded facts about the run, for config.json. */
-export function record(
-  setup: OpenedTrainingSetup,
-  engine: Engine,
-  dataSha256: string,
-  { extensions, ...history }: TrainingHistory = {},
-): Config {
-  const { dataset, layout } = setup;
-  return {
-    ...setup.config,
-    recorded: {
-      environment: environment(),
-      engine: { name: engine.name, info: { ...engine.info } },
-      data: {
-        name: dataset.name,
-        images: dataset.length,
-        shape: [...dataset.shape],
-        classes: [...dataset.classes],
-        sha256: dataSha256,
-      },
-      parameters: layout.size,
-      ...history,
-      ...(extensions !== undefined && { extensions: [...extensions] }),
-    },
-  };
 }
 
 /** The error of opening the data of a resumed run, with what to do if they are at another place now. */

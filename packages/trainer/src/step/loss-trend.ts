@@ -62,3 +62,6 @@ export class LossTrend {
 export function smoothedLoss([sum, weight]: readonly number[] = []): number | undefined {
   return sum === undefined || weight === undefined ? undefined : sum / weight;
 }
+
+/** The name of the state of `LossTrend` in a checkpoint's log. */
+export const lossTrendKey = 'lossTrend';

@@ -1,6 +1,6 @@
 /** The state of the dashboard as plain data; each training event produces the next state. */
 import type { RunStarted } from '../session/hooks.js';
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 
 export interface DashboardState {
   readonly started?: RunStarted;

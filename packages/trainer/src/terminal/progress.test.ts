@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 import { formatDuration } from './duration.js';
 import { createProgress, progressLine } from './progress.js';
 

@@ -1,5 +1,5 @@
 /** Progress of a run: one live line on a terminal, otherwise plain lines. */
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 import type { OnPhase } from '../setup/phases.js';
 import { formatDuration } from './duration.js';
 import { createScreen, type TextStream } from './output.js';

@@ -1,6 +1,6 @@
 /** Renders the dashboard: a pure function of the state of training and the size of the terminal. */
 import sparkly from 'sparkly';
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 import { escapeText } from '../text/escape.js';
 import { formatDuration } from './duration.js';
 import { etaSeconds } from './progress.js';

@@ -1,5 +1,5 @@
 import { appendFileSync } from 'node:fs';
-import { metricsLine, type MetricsRecord } from '../run/metrics.js';
+import { metricsLine, type MetricsRecord } from '../run/metrics-record.js';
 
 /** Adds a line to the log at `path`. */
 export function appendMetrics(path: string, record: MetricsRecord): void {

@@ -4,7 +4,7 @@ import { imageGrid } from '@dm/data';
 import type { PartialConfig } from '../config/schema.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { writeDifficulty } from '../eval/difficulty/file.js';
-import type { MetricsRecord } from '../run/metrics.js';
+import type { MetricsRecord } from '../run/metrics-record.js';
 import { resolveConfig } from '../config/resolve.js';
 import { saveConfig } from '../config/saved-config.js';
 import { createRunFolder, runFolder, samplePath, type RunFolder } from '../run/run-folder.js';

@@ -16,7 +16,7 @@ import {
   samplingConfig,
   type GenerateSamplesOptions,
 } from '../../sampling/generate-samples.js';
-import { readWeights } from '../../checkpoint/state.js';
+import { readWeights } from '../../checkpoint/pack-state.js';
 import { outputParts } from '../../step/denoising-losses.js';
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 

@@ -1,14 +1,16 @@
 /** Difficulty per noise bucket, measured on the saved checkpoints of a run. */
 import type { DifficultyRecord } from '@dm/eval';
 import { weightsName } from '../../setup/averages.js';
-import { isDamage, readCheckpoint, type Checkpoint } from '../../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../../checkpoint/content.js';
+import { isDamage } from '../../checkpoint/damage.js';
+import { readCheckpoint } from '../../checkpoint/checkpoint.js';
 import { listCheckpoints } from '../../checkpoint/layout.js';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { UserError } from '../../errors.js';
 import { openDenoiser } from '../../setup/open-denoiser.js';
 import { runFolder } from '../../run/run-folder.js';
 import { samplingConfig, type GenerateSamplesOptions } from '../../sampling/generate-samples.js';
-import { readWeights } from '../../checkpoint/state.js';
+import { readWeights } from '../../checkpoint/pack-state.js';
 import { fileOf } from '../../setup/state-table.js';
 import { measure } from './recorder.js';
 import type { DifficultyLog } from './file.js';

@@ -11,7 +11,7 @@ import {
   samplingConfig,
   type GenerateSamplesOptions,
 } from '../../sampling/generate-samples.js';
-import { readWeights } from '../../checkpoint/state.js';
+import { readWeights } from '../../checkpoint/pack-state.js';
 import {
   openNoiseProbe,
   type NoiseProbe,

@@ -12,8 +12,8 @@ import {
   samplingConfig,
   type GenerateSamplesOptions,
 } from '../../sampling/generate-samples.js';
-import { createDenoiserSampler } from '../../sampling/sampler.js';
-import { readWeights } from '../../checkpoint/state.js';
+import { createDenoiserSampler } from '../../sampling/denoiser-sampler.js';
+import { readWeights } from '../../checkpoint/pack-state.js';
 
 export type RunSourceOptions = Pick<
   GenerateSamplesOptions,

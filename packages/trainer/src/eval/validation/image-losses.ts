@@ -8,7 +8,7 @@ import {
   samplingConfig,
   type GenerateSamplesOptions,
 } from '../../sampling/generate-samples.js';
-import { readWeights } from '../../checkpoint/state.js';
+import { readWeights } from '../../checkpoint/pack-state.js';
 import { weightsFile } from '../../setup/averages.js';
 import type { Denoiser } from '../../setup/denoiser.js';
 import { engineOptions, openEngine } from '../../setup/engine.js';

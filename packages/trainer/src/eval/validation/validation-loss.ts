@@ -1,6 +1,6 @@
 /** The validation loss of a checkpoint. */
 import type { Dataset, Split } from '@dm/data';
-import { readWeights } from '../../checkpoint/state.js';
+import { readWeights } from '../../checkpoint/pack-state.js';
 import { UserError } from '../../errors.js';
 import {
   readSelectedCheckpoint,

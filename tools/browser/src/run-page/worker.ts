@@ -1,0 +1,86 @@
+/** What the worker of the test page does with a run in a browser. */
+import {
+  createBrowserTraining,
+  listOpfsRuns,
+  listIndexedDbRuns,
+  openIndexedDbStore,
+  openOpfsStore,
+  type BrowserTraining,
+  type RunStore,
+} from '@dm/trainer/browser';
+import * as ort from 'onnxruntime-web/wasm';
+import { formulaDataset, sixSteps } from '../run.js';
+
+// Separate files: the runtime's threads load the first one, so it cannot be part of a bundle.
+ort.env.wasm.wasmPaths = {
+  mjs: new URL('onnxruntime-web/ort-wasm-simd-threaded.mjs', import.meta.url).href,
+  wasm: new URL('onnxruntime-web/ort-wasm-simd-threaded.wasm', import.meta.url).href,
+};
+
+export interface RunTask {
+  /** `steps` makes `count` steps, `finish` the rest; both leave the run open. */
+  readonly do: 'steps' | 'finish' | 'abort' | 'files' | 'runs';
+  readonly store: 'opfs' | 'indexeddb';
+  readonly name: string;
+  readonly count?: number;
+}
+
+interface Scope {
+  addEventListener(
+    type: 'message',
+    listener: (event: { readonly data: { readonly id: number; readonly task: RunTask } }) => void,
+  ): void;
+  postMessage(message: object): void;
+}
+
+const scope = globalThis as unknown as Scope;
+
+scope.addEventListener('message', ({ data: { id, task } }) => {
+  perform(task).then(
+    (result) => scope.postMessage({ id, result }),
+    (error: Error & { readonly code?: string }) => scope.postMessage({ id, error: `${error.code} ${error.stack}` }),
+  );
+});
+
+const trainings = new Map<string, { readonly training: BrowserTraining; readonly losses: number[] }>();
+
+async function perform({ do: action, store: kind, name, count = 0 }: RunTask): Promise<unknown> {
+  if (action === 'runs') return kind === 'opfs' ? listOpfsRuns() : listIndexedDbRuns();
+  const store = await (kind === 'opfs' ? openOpfsStore(name) : openIndexedDbStore(name));
+  if (action === 'files') return hashesOf(store);
+  const { training, losses } = trainings.get(name) ?? open(store);
+  if (action === 'abort') {
+    trainings.delete(name);
+    return training.abort();
+  }
+  const { step: firstStep } = await training.open();
+  for (let n = 0; n < count; n++) await training.step();
+  if (action === 'finish') await training.run();
+  return { firstStep, losses };
+}
+
+function open(store: RunStore) {
+  const losses: number[] = [];
+  const training = createBrowserTraining(sixSteps, {
+    store,
+    ort,
+    dataset: formulaDataset(),
+    onStep: ({ result }) => losses.push(result.loss),
+  });
+  trainings.set(store.name, { training, losses });
+  return { training, losses };
+}
+
+/** SHA-256 of each file of the run's checkpoints. */
+async function hashesOf(store: RunStore): Promise<Record<string, string>> {
+  const hashes: Record<string, string> = {};
+  for (const { path } of await store.list()) {
+    if (!path.startsWith('checkpoints/')) continue;
+    const digest = await globalThis.crypto.subtle.digest(
+      'SHA-256',
+      (await store.read(path)) as Uint8Array<ArrayBuffer>,
+    );
+    hashes[path] = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  }
+  return hashes;
+}
