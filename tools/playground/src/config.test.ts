@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { defaultConfig, formatFragment, parseFragment, type PlaygroundConfig } from './config.js';
+
+describe('the address of the page', () => {
+  it('round-trips every field', () => {
+    const config: PlaygroundConfig = {
+      data: 'mnist28',
+      model: 'dit',
+      curriculum: 'uniform',
+      momentum: 'constant',
+      device: 'webgpu',
+      lr: 0.0005,
+      batch: 16,
+      steps: 500,
+      seed: 42,
+      twins: true,
+    };
+    expect(parseFragment(formatFragment(config))).toEqual({ config, problems: [] });
+    expect(Object.keys(config).filter((name) => !formatFragment(config).includes(`${name}=`))).toEqual([]);
+  });
+
+  it('is empty for the default configuration', () => {
+    expect(formatFragment(defaultConfig)).toBe('#');
+    expect(parseFragment('')).toEqual({ config: defaultConfig, problems: [] });
+  });
+
+  it.each([
+    'data=__proto__',
+    '__proto__=1',
+    'constructor=1',
+    'toString=x',
+    'model=<img src=x onerror=alert(1)>',
+    'seed=-1',
+    'seed=1.5',
+    'seed=Infinity',
+    'seed=1e9',
+    'seed=0x10',
+    'lr=0',
+    'lr=NaN',
+    'lr=1',
+    'batch=129',
+    'steps=99999999999999999999',
+    'twins=yes',
+    'seed=1&seed=2',
+    'data=mnist14&data=mnist28',
+    `seed=${'1'.repeat(5000)}`,
+    'seed=%E0%A4%A',
+    'seed=',
+    'seed',
+  ])('refuses %s, and uses nothing of it', (hostile) => {
+    const { config, problems } = parseFragment(`#steps=77&${hostile}`);
+    expect(config).toEqual(defaultConfig);
+    expect(problems.length).toBeGreaterThan(0);
+    for (const problem of problems) expect(problem.length).toBeLessThan(250);
+  });
+});

@@ -1,0 +1,174 @@
+/** The built page in Chromium. */
+import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, launch, serveFolder } from '../../browser/src/chromium.js';
+
+const folder = fileURLToPath(new URL('../dist', import.meta.url));
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** A run that takes seconds. */
+const small = '#batch=4&steps=200';
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+describe.skipIf(!hasChromium())('the playground in Chromium', () => {
+  let browser: Browser;
+  let server: Server;
+  let isolatedServer: Server;
+  let urls: { readonly plain: string; readonly isolated: string };
+  let context: BrowserContext | undefined;
+  let messages: string[];
+
+  beforeAll(async () => {
+    browser = await launch();
+    const plain = await serveFolder(folder, false);
+    const isolated = await serveFolder(folder, true);
+    [server, isolatedServer] = [plain.server, isolated.server];
+    urls = { plain: plain.url, isolated: isolated.url };
+  });
+  afterEach(async () => {
+    await context?.close();
+    context = undefined;
+  });
+  afterAll(async () => {
+    await browser?.close();
+    server?.close();
+    isolatedServer?.close();
+  });
+
+  async function open(url: string, options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+    context = await browser.newContext(options);
+    const page = await context.newPage();
+    messages = [];
+    page.on('console', (message) => messages.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => messages.push(`thrown: ${error.message}`));
+    await page.goto(url);
+    return page;
+  }
+
+  const stepsDone = async (page: Page): Promise<number> =>
+    Number((await page.locator('#fact-step').textContent())!.split(' ')[0]!.replace(',', ''));
+  const waitForSteps = (page: Page, steps: number) =>
+    page.waitForFunction(
+      `Number(document.getElementById('fact-step').textContent.split(' ')[0].replace(',', '')) >= ${steps}`,
+    );
+  const waitForState = (page: Page, state: string) =>
+    page.waitForFunction(`document.body.dataset.state === '${state}'`);
+  const waitForPictures = (page: Page, step: number) =>
+    page.waitForFunction(`document.body.dataset.pictures === '${step}'`);
+  const pictures = (page: Page) => page.evaluate<string>(`document.getElementById('pictures-0').toDataURL()`);
+
+  it('trains five steps, changes its pictures, pauses, makes one step, and resets', async () => {
+    const page = await open(`${urls.isolated}${small}`, { reducedMotion: 'reduce' });
+    // With reduced motion nothing starts by itself.
+    await waitForPictures(page, 0);
+    expect(await page.locator('#state').textContent()).toBe('Paused');
+    expect(await page.locator('#fact-device').textContent()).toMatch(/^CPU, [2-8] threads$/);
+    const untrained = await pictures(page);
+
+    await page.click('#play');
+    await waitForSteps(page, 5);
+    await page.click('#play');
+    await waitForState(page, 'paused');
+    await page.waitForTimeout(500); // for the step and the pictures that were on their way
+    const paused = await stepsDone(page);
+    expect(paused).toBeGreaterThanOrEqual(5);
+    expect(await pictures(page)).not.toBe(untrained);
+    await page.waitForTimeout(500);
+    expect(await stepsDone(page)).toBe(paused);
+
+    await page.click('#step');
+    await waitForPictures(page, paused + 1);
+    expect(await stepsDone(page)).toBe(paused + 1);
+
+    await page.selectOption('#ask [name=label]', '3');
+    await page.fill('#ask [name=steps]', '4');
+    await page.click('#ask-draw');
+    await page.waitForFunction(`document.getElementById('frame').max === '3'`);
+    expect(await page.locator('#frame-label').textContent()).toMatch(/^Step 4 of 4/);
+
+    const downloading = page.waitForEvent('download');
+    await page.click('#download');
+    const file = readFileSync(await (await downloading).path());
+    const header = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString()) as object;
+    expect(header).toHaveProperty(['conv_in.weight', 'shape'], [16, 1, 3, 3]);
+
+    await page.click('#reset');
+    await page.waitForFunction(`document.getElementById('fact-step').textContent.startsWith('0 of')`);
+    await waitForPictures(page, 0);
+    // The same seed draws the same pictures.
+    expect(await pictures(page)).toBe(untrained);
+    expect(messages).toEqual([]);
+  });
+
+  it('isolates itself with its service worker, and works without a network afterwards', async () => {
+    const page = await open(`${urls.plain}${small}`, { reducedMotion: 'reduce' });
+    await page.waitForFunction('crossOriginIsolated', undefined, { timeout: 60_000 });
+    await waitForPictures(page, 0);
+    expect(await page.locator('#fact-device').textContent()).toMatch(/^CPU, [2-8] threads$/);
+    await context!.setOffline(true);
+    await page.reload();
+    await page.click('#play');
+    await waitForSteps(page, 1);
+    expect(messages).toEqual([]);
+  });
+
+  it('trains two networks from one noise, and measures their agreement', async () => {
+    const page = await open(`${urls.isolated}${small}&twins=1&model=dit`);
+    await waitForPictures(page, 1);
+    await page.click('#play');
+    expect(await page.locator('#second').isVisible()).toBe(true);
+    expect(await page.locator('#agreement-chart canvas').count()).toBe(1);
+    expect(messages).toEqual([]);
+  });
+
+  it('refuses a hostile address, and uses the default settings', async () => {
+    const page = await open(`${urls.isolated}#batch=100000&data=<img src=x onerror=alert(1)>&__proto__=1&steps=50`, {
+      reducedMotion: 'reduce',
+    });
+    await waitForPictures(page, 0);
+    const notice = (await page.locator('#notice').textContent())!;
+    for (const part of ['batch', 'data', '__proto__']) expect(notice).toContain(part);
+    expect(await page.locator('#notice img').count()).toBe(0);
+    expect(await page.inputValue('[name=batch]')).toBe('32');
+    expect(await page.locator('#fact-step').textContent()).toBe('0 of 3,000');
+    expect(await page.evaluate('location.hash')).toBe('');
+    expect(messages).toEqual([]);
+  });
+
+  it.each([
+    ['light', 1280],
+    ['dark', 390],
+  ] as const)(
+    'has no accessibility violations and no sideways scrolling, %s, %i pixels wide',
+    async (colorScheme, width) => {
+      const page = await open(`${urls.isolated}${small}&data=drawings`, {
+        colorScheme,
+        viewport: { width, height: 800 },
+      });
+      await waitForState(page, 'waiting');
+      // Draws a line with the keyboard.
+      await page.focus('#board');
+      for (const key of ['Space', 'ArrowRight', 'Space', 'ArrowDown', 'Space']) await page.keyboard.press(key);
+      await page.click('#board-add');
+      await page.click('#board-train');
+      await waitForPictures(page, 1);
+      await page.click('#play');
+      expect(await page.locator('#examples-caption').textContent()).toContain('25 images');
+      for (const summary of await page.locator('summary').all()) await summary.click();
+      await page.evaluate(axeSource);
+      const violations = await page.evaluate<Violation[]>('axe.run().then(({ violations }) => violations)');
+      expect(violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0]?.html}`)).toEqual([]);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+      expect(messages).toEqual([]);
+    },
+  );
+});

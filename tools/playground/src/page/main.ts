@@ -1,0 +1,487 @@
+/** The page: connects the controls, the training worker, and everything that is drawn. */
+import { defaultConfig, formatFragment, parseFragment, type PlaygroundConfig, samplerNames } from '../config.js';
+import type { DrawOptions, Frame, Report, TrainingImages } from '../worker/messages.js';
+import { createBoard } from './board.js';
+import { lineChart } from './charts.js';
+import { createControls } from './controls.js';
+import { drawnImages, fetchImages, readImageFiles } from './data.js';
+import { densityOverTraining, paintDensity } from './density-map.js';
+import { byId, clock, setOptions, setText } from './dom.js';
+import { failureMessage } from './failure.js';
+import { prepareIsolation } from './isolation.js';
+import { firstImages, paintImages, type Shape } from './pixels.js';
+import { TrainingRun } from './training-run.js';
+
+type Ready = Extract<Report, { type: 'ready' }>;
+type State = 'waiting' | 'loading' | 'running' | 'paused' | 'finished' | 'failed';
+
+const playButton = byId('play', HTMLButtonElement);
+const stepButton = byId('step', HTMLButtonElement);
+const resetButton = byId('reset', HTMLButtonElement);
+const downloadButton = byId('download', HTMLButtonElement);
+const askForm = byId('ask', HTMLFormElement);
+const askButton = byId('ask-draw', HTMLButtonElement);
+const frameSlider = byId('frame', HTMLInputElement);
+const forwardSlider = byId('forward', HTMLInputElement);
+const trainOnDrawings = byId('board-train', HTMLButtonElement);
+
+const lossChart = lineChart(byId('loss-chart', HTMLElement), [
+  { label: 'Loss', color: '--quiet', width: 0.5 },
+  { label: 'Running mean', color: '--accent' },
+  { label: 'Second network', color: '--second' },
+]);
+const ratesChart = lineChart(byId('rates-chart', HTMLElement), [
+  { label: 'Momentum', color: '--accent', scale: 'momentum' },
+  { label: 'Learning rate', color: '--second', scale: 'lr' },
+]);
+const agreementChart = lineChart(
+  byId('agreement-chart', HTMLElement),
+  [
+    { label: 'Same noise', color: '--accent' },
+    { label: 'Shuffled pairs (control)', color: '--quiet', dash: [4, 4] },
+  ],
+  [-0.3, 1],
+);
+
+let config: PlaygroundConfig = defaultConfig;
+let data: TrainingImages | undefined;
+let run: TrainingRun | undefined;
+let ready: Ready | undefined;
+let state: State = 'loading';
+let step = 0;
+let seconds = 0;
+let recentSpeed = 0;
+let frames: readonly Frame[] = [];
+let losses: { step: number[]; loss: number[]; mean: number[]; second: (number | null)[] };
+let agreements: { step: number[]; same: number[]; shuffled: number[] };
+let densities: Readonly<Record<'clts' | 'uniform', number[][]>>;
+/** Whether training starts by itself. People who ask for less motion start it. */
+let autoplay = !matchMedia('(prefers-reduced-motion: reduce)').matches;
+/** Data of the user, which a change of other settings keeps. */
+const own: Partial<Record<PlaygroundConfig['data'], TrainingImages>> = {};
+/** Numbers the runs, so that what an older run loads late is not used. */
+let current = 0;
+
+const stateTexts: Readonly<Record<State, string>> = {
+  waiting: 'Needs pictures to learn from',
+  loading: 'Loading the network…',
+  running: 'Training',
+  paused: 'Paused',
+  finished: 'Finished. Reset to start again.',
+  failed: 'Stopped',
+};
+
+function setState(next: State): void {
+  state = next;
+  setText('state', stateTexts[state]);
+  playButton.textContent = state === 'running' ? 'Pause' : 'Play';
+  playButton.disabled = state !== 'running' && state !== 'paused';
+  stepButton.disabled = state !== 'paused' && state !== 'running';
+  document.body.dataset['state'] = state;
+}
+
+function notify(message: string | undefined): void {
+  const notice = byId('notice', HTMLElement);
+  notice.textContent = message ?? '';
+  notice.hidden = message === undefined;
+}
+
+function shapeOf({ shape }: TrainingImages): Shape {
+  return shape;
+}
+
+/** Starts a new run of the configuration. */
+async function start(): Promise<void> {
+  const mine = ++current;
+  run?.stop();
+  run = undefined;
+  ready = undefined;
+  [step, seconds, recentSpeed] = [0, 0, 0];
+  losses = { step: [], loss: [], mean: [], second: [] };
+  agreements = { step: [], same: [], shuffled: [] };
+  frames = [];
+  history.replaceState(null, '', formatFragment(config));
+  densities = {
+    clts: densityOverTraining('clts', config.steps, 1000),
+    uniform: densityOverTraining('uniform', config.steps, 1000),
+  };
+  for (const [id, name] of [
+    ['drawing', 'drawings'],
+    ['files', 'files'],
+  ] as const) {
+    byId(id, HTMLElement).hidden = config.data !== name;
+  }
+  byId('emoji-credit', HTMLElement).hidden = config.data !== 'emoji16';
+  byId('second', HTMLElement).hidden = !config.twins;
+  document.body.classList.toggle('one-model', !config.twins);
+  byId('models', HTMLElement).classList.toggle('two', config.twins);
+  byId('twins-off', HTMLElement).hidden = config.twins;
+  byId('agreement-chart', HTMLElement).hidden = !config.twins;
+  [frameSlider.disabled, askButton.disabled, downloadButton.disabled] = [true, true, true];
+  setText('caption-0', 'Waiting for the first pictures…');
+  setState('loading');
+  showFacts();
+  showCharts();
+  showDensities();
+
+  data = own[config.data] ?? (await loadImages(config.data));
+  if (mine !== current) return;
+  showExamples();
+  if (data === undefined) {
+    setState('waiting');
+    return;
+  }
+  run = new TrainingRun(config, data, (report) => {
+    if (mine === current) receive(report);
+  });
+}
+
+async function loadImages(name: PlaygroundConfig['data']): Promise<TrainingImages | undefined> {
+  if (name === 'drawings' || name === 'files') return undefined;
+  try {
+    const images = await fetchImages(name);
+    if (images === undefined) {
+      notify('This copy of the page was built without these pictures: they need “npm run playground -- --emoji”.');
+    }
+    return images;
+  } catch (error) {
+    notify(`The pictures could not be loaded: ${error instanceof Error ? error.message : String(error)}.`);
+    return undefined;
+  }
+}
+
+function receive(report: Report): void {
+  switch (report.type) {
+    case 'ready':
+      ready = report;
+      showReady(report);
+      setState('paused');
+      if (autoplay) play();
+      break;
+    case 'step':
+      showStep(report);
+      break;
+    case 'pictures':
+      showPictures(report);
+      break;
+    case 'drawn':
+      ({ frames } = report);
+      frameSlider.max = String(frames.length - 1);
+      frameSlider.value = frameSlider.max;
+      [frameSlider.disabled, askButton.disabled] = [false, false];
+      showFrame();
+      break;
+    case 'weights':
+      save(report.bytes, `playground-${config.data}-${config.model}-step-${report.step}.safetensors`);
+      break;
+    case 'finished':
+      setState('finished');
+      break;
+    case 'failed':
+      run?.stop();
+      [askButton.disabled, downloadButton.disabled] = [true, true];
+      setState('failed');
+      notify(failureMessage(report.message, report.code));
+  }
+}
+
+function play(): void {
+  run?.request('play');
+  setState('running');
+}
+
+function showReady({ classes, parameters, device, threads, lr, momentum }: Ready): void {
+  setText('fact-parameters', parameters.toLocaleString('en-US'));
+  setText('fact-device', device === 'cpu' ? `CPU, ${threads === '1' ? '1 thread' : `${threads} threads`}` : 'GPU');
+  const label = askForm.elements.namedItem('label') as HTMLSelectElement;
+  const names = data?.classes ?? [];
+  setOptions(label, Object.fromEntries(names.slice(0, classes).map((text, i) => [String(i), text])));
+  byId('ask-class', HTMLElement).hidden = classes === 0;
+  byId('ask-guidance', HTMLElement).hidden = classes === 0;
+  const points = Array.from(lr, (_, i) => (i * config.steps) / (lr.length - 1));
+  ratesChart.setData([points, [...momentum], [...lr]]);
+  [askButton.disabled, downloadButton.disabled] = [false, false];
+  showForward();
+}
+
+function showStep({
+  step: done,
+  losses: ofModels,
+  levels,
+  seconds: took,
+  skipped,
+}: Extract<Report, { type: 'step' }>): void {
+  step = done;
+  seconds += took;
+  const speed = (config.batch * ofModels.length) / took;
+  recentSpeed = recentSpeed === 0 ? speed : 0.9 * recentSpeed + 0.1 * speed;
+  const [loss = Number.NaN, second] = ofModels;
+  const before = losses.mean.at(-1);
+  losses.step.push(done);
+  losses.loss.push(loss);
+  losses.mean.push(runningMean(before, loss, losses.step.length));
+  losses.second.push(
+    second === undefined ? null : runningMean(losses.second.at(-1) ?? undefined, second, losses.step.length),
+  );
+  if (skipped !== undefined) notify(skipped);
+  showFacts();
+  showCharts();
+  showLevels(levels);
+  if (done % 20 === 0) showDensities();
+}
+
+/** The mean of the `count` values so far, and of about the last 30 once there are more. */
+function runningMean(before: number | undefined, value: number, count: number): number {
+  return before === undefined ? value : before + (value - before) / Math.min(count, 30);
+}
+
+function showFacts(): void {
+  setText('fact-step', `${step.toLocaleString('en-US')} of ${config.steps.toLocaleString('en-US')}`);
+  setText('fact-speed', recentSpeed === 0 ? '–' : Math.round(recentSpeed).toLocaleString('en-US'));
+  setText('fact-time', clock(seconds));
+  byId('progress', HTMLProgressElement).value = step / config.steps;
+}
+
+function showCharts(): void {
+  lossChart.setData([losses.step, losses.loss, losses.mean, losses.second]);
+  agreementChart.setData([agreements.step, agreements.same, agreements.shuffled]);
+}
+
+function showDensities(): void {
+  for (const name of ['clts', 'uniform'] as const) {
+    paintDensity(byId(`density-${name}`, HTMLCanvasElement), densities[name], step / config.steps);
+    const title = name === 'clts' ? 'CLTS' : 'uniform';
+    setText(`density-${name}-caption`, name === config.curriculum ? `${title} (this run)` : title);
+  }
+}
+
+function showLevels(levels: Float32Array): void {
+  const bars = byId('levels', HTMLElement);
+  if (bars.childElementCount !== levels.length) {
+    bars.replaceChildren(...Array.from(levels, () => document.createElement('div')));
+  }
+  const largest = Math.max(...Array.from(levels).filter((value) => !Number.isNaN(value)), 1e-9);
+  Array.from(bars.children).forEach((bar, i) => {
+    (bar as HTMLElement).style.height = `${(100 * (Number.isNaN(levels[i]) ? 0 : levels[i]!)) / largest}%`;
+  });
+  const texts = Array.from(levels, (value) => (Number.isNaN(value) ? 'none yet' : value.toFixed(3)));
+  bars.setAttribute('aria-label', `Loss by noise level, from little noise to pure noise: ${texts.join(', ')}`);
+}
+
+function showPictures({ step: at, pictures, agreement }: Extract<Report, { type: 'pictures' }>): void {
+  if (data === undefined) return;
+  for (const [i, images] of pictures.entries()) {
+    const canvas = byId(`pictures-${i}`, HTMLCanvasElement);
+    paintImages(canvas, images, shapeOf(data), 4);
+    const which = pictures.length === 1 ? '' : i === 0 ? 'First network, ' : 'Second network, ';
+    const when = at === 0 ? 'before training' : `after ${at.toLocaleString('en-US')} ${at === 1 ? 'step' : 'steps'}`;
+    canvas.setAttribute('aria-label', `16 pictures drawn ${when}`);
+    setText(`caption-${i}`, pictures.length === 1 ? `Drawn ${when}, always from the same noise` : `${which}${when}`);
+  }
+  document.body.dataset['pictures'] = String(at);
+  if (agreement === undefined) return;
+  agreements.step.push(at);
+  agreements.same.push(agreement.same);
+  agreements.shuffled.push(agreement.shuffled);
+  showCharts();
+}
+
+function showExamples(): void {
+  const canvas = byId('examples', HTMLCanvasElement);
+  byId('examples-caption', HTMLElement).hidden = canvas.hidden = data === undefined;
+  if (data === undefined) return;
+  const shape = shapeOf(data);
+  const count = data.images.length / shape.reduce((a, b) => a * b);
+  paintImages(canvas, firstImages(data.images, shape, 12), shape, 12);
+  setText('examples-caption', `It learns from ${count.toLocaleString('en-US')} images like these.`);
+}
+
+function showFrame(): void {
+  const frame = frames[Number(frameSlider.value)];
+  if (frame === undefined || data === undefined) return;
+  paintImages(byId('frame-x', HTMLCanvasElement), frame.x, shapeOf(data), 1);
+  paintImages(byId('frame-x0', HTMLCanvasElement), frame.x0, shapeOf(data), 1);
+  setText('frame-label', `Step ${Number(frameSlider.value) + 1} of ${frames.length}, timestep ${Math.round(frame.t)}`);
+}
+
+function showForward(): void {
+  if (ready === undefined || data === undefined) return;
+  const shape = shapeOf(data);
+  const abar = ready.alphasCumprod[Number(forwardSlider.value)]!;
+  const image = firstImages(data.images, shape, 1);
+  const mixed = Float32Array.from(
+    image,
+    (byte, i) => Math.sqrt(abar) * (byte / 127.5 - 1) + Math.sqrt(1 - abar) * ready!.noise[i]!,
+  );
+  paintImages(byId('forward-image', HTMLCanvasElement), mixed, shape, 1);
+  setText('forward-caption', `timestep ${forwardSlider.value}: ${Math.round(100 * Math.sqrt(abar))} % of the image`);
+}
+
+function save(bytes: Uint8Array<ArrayBuffer>, name: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** The integer in an input, moved into its range. */
+function integerOf(name: string): number {
+  const input = askForm.elements.namedItem(name) as HTMLInputElement;
+  const value = Math.min(Number(input.max), Math.max(Number(input.min), Math.round(Number(input.value) || 0)));
+  input.value = String(value);
+  return value;
+}
+
+function askForPicture(): void {
+  const field = (name: string) => (askForm.elements.namedItem(name) as HTMLInputElement | HTMLSelectElement).value;
+  const options: DrawOptions = {
+    sampler: samplerNames.find((name) => name === field('sampler')) ?? 'ddim',
+    steps: integerOf('steps'),
+    noise: integerOf('noise'),
+    guidance: Number(field('guidance')),
+    label: Number(field('label')) || 0,
+  };
+  askButton.disabled = true;
+  run?.draw(options);
+}
+
+function connect(): void {
+  playButton.addEventListener('click', () => {
+    if (state === 'running') {
+      run?.request('pause');
+      setState('paused');
+    } else play();
+  });
+  stepButton.addEventListener('click', () => {
+    run?.request('pause');
+    run?.request('step');
+    setState('paused');
+  });
+  resetButton.addEventListener('click', () => {
+    notify(undefined);
+    // A reset keeps what the user chose: a paused run stays paused.
+    autoplay = state === 'running' || state === 'finished' || state === 'failed';
+    void start();
+  });
+  downloadButton.addEventListener('click', () => run?.request('weights'));
+  byId('share', HTMLButtonElement).addEventListener('click', () => {
+    navigator.clipboard.writeText(location.href).then(
+      () => setText('shared', 'Copied. The link contains these settings only, no pictures and no weights.'),
+      () => setText('shared', `Copy this address: ${location.href}`),
+    );
+  });
+
+  setOptions(askForm.elements.namedItem('sampler') as HTMLSelectElement, {
+    ddim: 'DDIM',
+    ddpm: 'DDPM',
+    heun: 'Heun',
+    'dpmpp-2m': 'DPM-Solver++ 2M',
+    'euler-ancestral': 'Euler ancestral',
+  });
+  askForm.addEventListener('submit', (event) => {
+    event.preventDefault();
+    askForPicture();
+  });
+  const guidance = askForm.elements.namedItem('guidance') as HTMLInputElement;
+  guidance.addEventListener('input', () => setText('guidance-value', guidance.value));
+  guidance.addEventListener('change', () => {
+    if (!askButton.disabled) askForPicture();
+  });
+  frameSlider.addEventListener('input', showFrame);
+  forwardSlider.addEventListener('input', showForward);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showDensities);
+
+  const change = (next: PlaygroundConfig): void => {
+    config = next;
+    autoplay ||= state === 'running';
+    notify(undefined);
+    void start();
+  };
+  const controls = createControls(change, notify);
+  const show = (shown: PlaygroundConfig): void => controls.show(shown);
+  byId('twins-on', HTMLButtonElement).addEventListener('click', () => {
+    const next = { ...config, twins: true };
+    show(next);
+    change(next);
+    byId('stage', HTMLElement).focus();
+  });
+  const open = (): void => {
+    const parsed = parseFragment(location.hash);
+    ({ config } = parsed);
+    notify(
+      parsed.problems.length > 0
+        ? `The settings in the address were refused: ${parsed.problems.join('; ')}. These are the default settings.`
+        : undefined,
+    );
+    show(config);
+  };
+  globalThis.addEventListener('hashchange', () => {
+    open();
+    void start();
+  });
+  open();
+  connectDrawing();
+  connectFiles(show);
+}
+
+function connectDrawing(): void {
+  const board = createBoard(byId('board', HTMLCanvasElement));
+  const drawings: Uint8Array[] = [];
+  byId('board-clear', HTMLButtonElement).addEventListener('click', () => board.clear());
+  byId('board-add', HTMLButtonElement).addEventListener('click', () => {
+    if (board.pixels.every((value) => value === 0)) {
+      setText('board-state', 'The board is empty: draw something first.');
+      return;
+    }
+    drawings.push(board.pixels.slice());
+    board.clear();
+    const count = `${drawings.length} ${drawings.length === 1 ? 'drawing' : 'drawings'}`;
+    setText('board-state', `Added. ${count} so far.`);
+    trainOnDrawings.textContent = `Train on ${count}`;
+    trainOnDrawings.disabled = false;
+  });
+  trainOnDrawings.addEventListener('click', () => {
+    own.drawings = drawnImages(drawings);
+    autoplay = true;
+    void start();
+  });
+}
+
+function connectFiles(show: (config: PlaygroundConfig) => void): void {
+  const use = async (files: readonly File[]): Promise<void> => {
+    const { images, refused } = await readImageFiles(files);
+    if (images === undefined) {
+      notify('None of these files is an image that this browser can read.');
+      return;
+    }
+    notify(refused === 0 ? undefined : `${refused} of ${files.length} files were left out: not images, or too large.`);
+    own.files = images;
+    config = { ...config, data: 'files' };
+    show(config);
+    autoplay = true;
+    await start();
+  };
+  const input = byId('files-input', HTMLInputElement);
+  input.addEventListener('change', () => void use([...(input.files ?? [])]));
+  const mark = (isOver: boolean): void => void document.body.classList.toggle('dropping', isOver);
+  document.addEventListener('dragover', (event) => {
+    event.preventDefault();
+    mark(true);
+  });
+  document.addEventListener('dragleave', () => mark(false));
+  document.addEventListener('drop', (event) => {
+    event.preventDefault();
+    mark(false);
+    void use([...(event.dataTransfer?.files ?? [])]);
+  });
+}
+
+async function openPage(): Promise<void> {
+  connect();
+  const problem = await prepareIsolation();
+  if (problem !== undefined && byId('notice', HTMLElement).hidden) notify(problem);
+  await start();
+}
+
+void openPage();

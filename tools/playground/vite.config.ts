@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { DataError, openEmoji, openMnist } from '@dm/data';
+import { defineConfig, type Plugin } from 'vite';
+import { halveImages } from './src/data/average.js';
+import { formatImages } from './src/data/format.js';
+import type { TrainingImages } from './src/worker/messages.js';
+
+/** The headers of a page that may use threads. */
+const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+
+async function digits(count: number): Promise<TrainingImages> {
+  const mnist = await openMnist({ from: import.meta.url });
+  const { shape, classes } = mnist;
+  const { images, labels } = await mnist.read(Array.from({ length: count }, (_, i) => i));
+  return {
+    name: 'MNIST, 28x28',
+    images: Uint8Array.from(images),
+    shape: [shape[0], shape[1], shape[2]],
+    labels: Uint8Array.from(labels!),
+    classes,
+  };
+}
+
+async function smallDigits(count: number): Promise<TrainingImages> {
+  const { images, ...large } = await digits(count);
+  return { ...large, name: 'MNIST, 14x14', images: halveImages(images, 28, 28), shape: [14, 14, 1] };
+}
+
+/** The emoji in one list without classes, or undefined if their npm package (74 MB) is not installed. */
+async function emoji(): Promise<TrainingImages | undefined> {
+  try {
+    const data = await openEmoji({ size: 16, from: new URL('.cache/emoji', import.meta.url).href });
+    const { images } = await data.read(Array.from({ length: data.length }, (_, i) => i));
+    return { name: 'Emoji, 16x16', images: Uint8Array.from(images), shape: [16, 16, 3], classes: [] };
+  } catch (error) {
+    if (error instanceof DataError && error.code === 'DATA_NOT_INSTALLED') return undefined;
+    throw error;
+  }
+}
+
+/** Adds the data sets as files `data/<name>.images`. */
+function dataSets(): Plugin {
+  return {
+    name: 'playground-data',
+    apply: 'build',
+    async generateBundle() {
+      const sets = { mnist14: await smallDigits(6000), mnist28: await digits(4000), emoji16: await emoji() };
+      for (const [name, images] of Object.entries(sets)) {
+        if (images === undefined) {
+          this.info('emoji are left out: they need npm run playground -- --emoji');
+          continue;
+        }
+        this.emitFile({
+          type: 'asset',
+          fileName: `data/${name}.images`,
+          source: gzipSync(formatImages(images), { level: 9 }),
+        });
+      }
+    },
+  };
+}
+
+/** Adds the service worker, with the list of all files that it stores. The WebGPU runtime is stored when first used. */
+function serviceWorker(): Plugin {
+  return {
+    name: 'playground-service-worker',
+    apply: 'build',
+    enforce: 'post',
+    generateBundle(_options, bundle) {
+      const files = Object.keys(bundle)
+        .filter((file) => !/webgpu|jspi|\.map$/.test(file))
+        .toSorted();
+      const version = createHash('sha256');
+      for (const file of files) {
+        const entry = bundle[file]!;
+        version.update(file).update(entry.type === 'chunk' ? entry.code : entry.source);
+      }
+      const source = readFileSync(new URL('src/service-worker.js', import.meta.url), 'utf8')
+        .replace('__VERSION__', version.digest('hex').slice(0, 16))
+        .replace("['__FILES__']", JSON.stringify(['./', ...files]));
+      this.emitFile({ type: 'asset', fileName: 'service-worker.js', source });
+    },
+  };
+}
+
+export default defineConfig({
+  base: './',
+  plugins: [dataSets(), serviceWorker()],
+  worker: { format: 'es' },
+  build: { target: 'es2022', emptyOutDir: true, chunkSizeWarningLimit: 2000 },
+  preview: { headers: isolation },
+});
