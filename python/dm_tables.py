@@ -27,13 +27,14 @@ def read_table(path, kind):
 
 class Sampler:
     """Timesteps and the weights of their losses. With a `prediction` (epsilon, x0, v, flow, or edm), these include the
-    table's loss weights for it. `stratified` draws one timestep from each of n equal parts of the distribution."""
+    table's loss weights for it, and their scale if they are normalized. `stratified` draws one timestep from each of n equal parts of the distribution."""
 
     def __init__(self, table, prediction=None, stratified=False):
         self.table, self.stratified = read_table(table, "dm-curriculum-table"), stratified
         self.num_timesteps, self.weights = len(self.table["density"]), self.table["weights"]
         if prediction is not None:  # a KeyError means that the table has no loss weights for it
             self.weights = self.weights * self.table[f"lossWeights.{prediction}"]
+        self.scale = self.table.get(f"lossScale.{prediction}", np.ones(1))
 
     def density(self, step):
         """Probability of each timestep at `step` (from 0): [T]. Steps after the end of the table use its last row."""
@@ -44,7 +45,8 @@ class Sampler:
         """The timesteps (int64) and weights (float64) of uniform numbers u [n] in [0, 1), by inverse CDF."""
         p = self.density(step)
         t = np.minimum(np.searchsorted(np.cumsum(p), u, side="right"), np.flatnonzero(p)[-1])
-        return t, self.weights[t] / (len(p) * p[t] if self.table["meta"]["importanceCorrected"] else 1)
+        scale = self.scale[min(step, len(self.scale) - 1)]
+        return t, scale * self.weights[t] / (len(p) * p[t] if self.table["meta"]["importanceCorrected"] else 1)
 
     def sample(self, step, n, rng):
         """n timesteps and weights; `rng` is a numpy.random.Generator."""

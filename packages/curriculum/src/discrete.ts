@@ -93,7 +93,12 @@ export function discreteSchedule(parts: DiscreteSchedule): TimestepSchedule {
   const { name, numTimesteps, density, weights, initialState, update, mixture, continuous } = parts;
   const weightsOf = (p: Float64Array, timesteps: Int32Array): Float32Array =>
     weights?.(p, timesteps) ?? new Float32Array(timesteps.length).fill(1);
-  const more = { ...(initialState && { initialState }), ...(update && { update }), ...(mixture && { mixture }) };
+  const more = {
+    ...(weights === importanceWeights && { isImportanceCorrected: true }),
+    ...(initialState && { initialState }),
+    ...(update && { update }),
+    ...(mixture && { mixture }),
+  };
   if (continuous === undefined) {
     return {
       name,

@@ -49,6 +49,7 @@ export {
   snrFromSigma,
   lossWeightings,
   lossWeights,
+  lossWeightScale,
 } from './loss-weights.js';
 export type { WeightedPrediction, LossWeighting } from './loss-weights.js';
 export { discreteSchedule, importanceWeights, staticSchedule, type DiscreteSchedule } from './discrete.js';

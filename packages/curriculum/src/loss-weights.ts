@@ -98,6 +98,21 @@ export function lossWeights(
   });
 }
 
+/**
+ * The factor 1 / sum_t p_t w_t that scales loss weights w [T] to mean 1 under the sampling density p [T]. Without `density`,
+ * p is uniform, as with importance weights 1 / (T p_t). 1 if the mean is 0, and exactly 1 if all weights are 1.
+ */
+export function lossWeightScale(weights: ArrayLike<number>, density?: ArrayLike<number>): number {
+  let [mean, mass, isOne] = [0, 0, true];
+  for (let t = 0; t < weights.length; t++) {
+    const p = density === undefined ? 1 : density[t]!;
+    isOne &&= weights[t] === 1;
+    mean += p * weights[t]!;
+    mass += p;
+  }
+  return isOne || mean === 0 ? 1 : mass / mean;
+}
+
 type Weight = (snr: number) => number;
 
 function weightFunction(

@@ -44,6 +44,8 @@ export interface TimestepSchedule {
   sample(step: number, u: ArrayLike<number>, state?: ScheduleState): TimestepSample;
   /** Probability of each timestep at `step`: [T], sums to 1. */
   density(step: number, state?: ScheduleState): Float64Array;
+  /** Whether `sample` weights losses by 1 / (T p_t), so that the expected loss is the same as with uniform timesteps. */
+  readonly isImportanceCorrected?: boolean;
   /** The schedule as a mixture; undefined if it adapts to losses, or is not of this form. */
   readonly mixture?: Mixture;
   /**

@@ -21,7 +21,7 @@ export {
   type SourceBatch,
   type TrainingSetup,
 } from './setup/training-setup.js';
-export { drawTimesteps, fetchBatch, stepInputs, type Batch } from './step/batch.js';
+export { drawTimesteps, fetchBatch, stepInputs, type Batch, type DrawnTimesteps } from './step/batch.js';
 export { denoisingLosses, type ConvertPrediction, type LossDenoiser } from './step/denoising-losses.js';
 export { trainingStep } from './step/step-program.js';
 export { compileStep, type CompiledStep, type StepResult } from './step/compiled-step.js';

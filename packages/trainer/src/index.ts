@@ -31,7 +31,7 @@ export type { BatchRequest, BatchSource, SourceBatch, TrainingSetup } from './se
 export { batchSource } from './setup/batch-source.js';
 export { openTrainingSetup, type OpenedTrainingSetup } from './setup/open-training-setup.js';
 export { modelTypes, type ModelTypeName } from './config/model-types.js';
-export { drawTimesteps, fetchBatch, stepInputs, type Batch } from './step/batch.js';
+export { drawTimesteps, fetchBatch, stepInputs, type Batch, type DrawnTimesteps } from './step/batch.js';
 export { denoisingLosses, type ConvertPrediction, type LossDenoiser } from './step/denoising-losses.js';
 export { trainingStep } from './step/step-program.js';
 export { compileStep, type CompiledStep, type StepResult } from './step/compiled-step.js';

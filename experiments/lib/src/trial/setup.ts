@@ -49,6 +49,7 @@ export function createPhases({ arm, size, seed }: Trial, dataset: Dataset): read
         value: {
           seed,
           conditional: false,
+          normalizeLossWeights: false,
           totalSteps,
           // Skipped steps would distort the comparison, so the first non-finite update ends the run.
           maxSkippedSteps: 1,

@@ -51,6 +51,11 @@ const cases: Readonly<Record<string, PartialConfig>> = {
     curriculum: { type: 'lossSecondMoment', historyPerTimestep: 1 },
   },
   'difficulty curriculum': { curriculum: { type: 'difficultyCurriculum', patience: 1 } },
+  'loss weights normalized over a density that changes': {
+    curriculum: { type: 'difficultyCurriculum', patience: 1, clusters: 4 },
+    lossWeighting: { type: 'minSnr' },
+    normalizeLossWeights: true,
+  },
   // What is predicted, and of what.
   'prediction edm, betas of its own': {
     diffusion: {

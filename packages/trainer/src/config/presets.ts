@@ -38,6 +38,7 @@ const method = {
   curriculum: { type: 'clts' },
   timestepDraws: 'independent',
   lossWeighting: { type: 'constant' },
+  normalizeLossWeights: null,
   uncertainty: null,
   labelDropout: null,
   optimizer: {

@@ -253,6 +253,10 @@ export const configSchema = z.strictObject({
       z.strictObject({ type: z.literal('truncatedSnr') }),
     ])
     .describe('Loss weight per noise level; constant is the plain MSE.'),
+  normalizeLossWeights: z
+    .boolean()
+    .nullable()
+    .describe('Scale the loss weights to mean 1 over the timesteps drawn; null for discrete schedules only.'),
   uncertainty: z
     .strictObject({
       lr: positive.describe("Learning rate of the head, which is trained with Adam; EDM2's is about 0.01."),

@@ -14,6 +14,7 @@ const addedFields: Readonly<Record<string, unknown>> = {
   holdOut: null,
   timestepDraws: 'independent',
   emaSnapshots: null,
+  normalizeLossWeights: false,
   'diffusion.loss': null,
   'diffusion.variance': null,
 };

@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { linearSchedule, uniformEach } from '@dm/core';
-import { createTimestepSchedule, lossWeights, snrFromAlphasCumprod, type TimestepScheduleName } from '@dm/curriculum';
+import {
+  createTimestepSchedule,
+  lossWeights,
+  lossWeightScale,
+  snrFromAlphasCumprod,
+  type TimestepScheduleName,
+} from '@dm/curriculum';
 import { writeNpy } from '@dm/data';
 import { momentumDecay } from '@dm/optim';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -74,7 +80,10 @@ describe.skipIf(python === undefined)(`in Python${needs}`, () => {
       for (const [i, step] of moments.entries()) {
         const own = schedule.sample(step, u);
         expect(timesteps[i]).toEqual(Array.from(own.timesteps));
-        const expected = Array.from(own.weights, (w, n) => (prediction === 'v' ? w * minSnr[own.timesteps[n]!]! : w));
+        const scale = lossWeightScale(minSnr, name === 'cltsCorrected' ? undefined : schedule.density(step));
+        const expected = Array.from(own.weights, (w, n) =>
+          prediction === 'v' ? scale * w * minSnr[own.timesteps[n]!]! : w,
+        );
         expect(Float32Array.from(weights[i]!)).toBeAllClose(expected, { rtol: 1e-6 });
       }
     }

@@ -65,13 +65,33 @@ it('dm curriculum table: density, lambda and loss weights of each prediction', a
   }
 });
 
+it('dm curriculum table: the scale of normalized loss weights at each step', async () => {
+  const command = 'curriculum table --schedule clts --timesteps 50 --steps 6 --loss-weighting minSnr';
+  const { arrays } = await tableOf(command);
+  const { density, lambda } = arrays;
+  const weights = arrays['lossWeights.v']!;
+  const expected = lambda!.map(
+    (share) => 1 / weights.reduce((sum, w, t) => sum + w * ((1 - share) / 50 + share * density![t]!), 0),
+  );
+  expect(arrays['lossScale.v']).toBeAllClose(expected, { rtol: 1e-12 });
+  const plain = await tableOf(`${command} --set normalizeLossWeights=false`);
+  expect(Object.keys(plain.arrays).filter((name) => name.startsWith('lossScale'))).toEqual([]);
+});
+
 it('dm curriculum table: a schedule that does not change has one row; infinite loss weights are left out', async () => {
   const { meta, arrays } = await tableOf(
     'curriculum table --schedule cltsCorrected --steps 30 --loss-weighting edm --set diffusion.schedule.zeroTerminalSnr=true curriculum.rampSteps=1',
   );
   expect(meta).toMatchObject({ importanceCorrected: true });
   expect(Object.keys(arrays).toSorted()).toEqual(
-    ['density', 'lambda', 'weights', ...['x0', 'v', 'flow', 'edm'].map((name) => `lossWeights.${name}`)].toSorted(),
+    [
+      'density',
+      'lambda',
+      'weights',
+      ...['x0', 'v', 'flow', 'edm'].map((name) => `lossWeights.${name}`),
+      // All weights of EDM's F are 1.
+      ...['x0', 'v', 'flow'].map((name) => `lossScale.${name}`),
+    ].toSorted(),
   );
   const still = await tableOf('curriculum table --schedule speed --steps 30');
   expect(still.arrays['lambda']).toEqual([1]);

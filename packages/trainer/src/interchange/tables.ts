@@ -8,6 +8,7 @@ import {
   curriculumTable,
   lossWeights,
   snrFromAlphasCumprod,
+  type TimestepSchedule,
   weightedPredictions,
   type WeightedPrediction,
 } from '@dm/curriculum';
@@ -19,7 +20,7 @@ import { atomicWriteFile } from '../files/atomic-write.js';
 import { createNoiseSchedule, predictionOptions } from '../setup/denoiser.js';
 import { continuousProcess } from '../setup/noise-process.js';
 import { optimizerTable } from '../setup/optimizers.js';
-import { curriculumOf, weightRule } from '../setup/training-setup.js';
+import { curriculumOf, weightRule, weightScaleAt } from '../setup/training-setup.js';
 
 export interface Table {
   readonly meta: Readonly<Record<string, unknown>>;
@@ -29,7 +30,7 @@ export interface Table {
 /**
  * The table of a configuration's timestep schedule: `density` [T], `lambda` [totalSteps] or [1] and `weights` [T] as in
  * `CurriculumTable`, and `lossWeights.<prediction>` [T], the configured loss weighting for each prediction for which it is
- * finite.
+ * finite. With `normalizeLossWeights`, also `lossScale.<prediction>` [totalSteps] or [1], the factor of these weights.
  *
  * @throws {UserError} if the schedule adapts to losses, the noise levels are continuous, or an option is invalid
  */
@@ -49,7 +50,12 @@ export function tableOfCurriculum(config: Config): Table {
   const snr = snrFromAlphasCumprod(alphasCumprod);
   const weights = weightedPredictions.flatMap((prediction) => {
     const values = finiteWeights(config, prediction, snr);
-    return values === undefined ? [] : [[`lossWeights.${prediction}`, values] as const];
+    if (values === undefined) return [];
+    const scales = scalesOf(config, schedule, values, arrays.lambda.length);
+    return [
+      [`lossWeights.${prediction}`, values] as const,
+      ...(scales === undefined ? [] : [[`lossScale.${prediction}`, scales] as const]),
+    ];
   });
   return {
     meta: {
@@ -64,6 +70,18 @@ export function tableOfCurriculum(config: Config): Table {
     },
     arrays: { ...arrays, ...Object.fromEntries(weights) },
   };
+}
+
+/** The factors that normalize loss weights at each of the first `steps` optimizer steps; undefined if they are all 1. */
+function scalesOf(
+  config: Config,
+  curriculum: TimestepSchedule,
+  weights: Float64Array,
+  steps: number,
+): Float64Array | undefined {
+  const setup = { config, curriculum, lossWeights: weights };
+  const scales = Float64Array.from({ length: steps }, (_, step) => weightScaleAt(setup, step, undefined));
+  return scales.every((scale) => scale === 1) ? undefined : scales;
 }
 
 /** The loss weights of a prediction; undefined if one is infinite, as of epsilon at SNR 0 with some weightings. */

@@ -4,6 +4,8 @@ import {
   createTimestepSchedule,
   snrFromAlphasCumprod,
   lossWeights,
+  lossWeightScale,
+  type ScheduleState,
   type TimestepSchedule,
   type TimestepScheduleName,
   type LossWeighting,
@@ -117,6 +119,21 @@ export function levelWeights(
   const prediction = lossSpaceOf(diffusion);
   return lossWeights(weightRule({ lossWeighting }), { snr, prediction, ...predictionOptions(diffusion) });
 }
+
+/**
+ * The factor of all loss weights at optimizer step `step` (from 0) that makes their mean 1 under the density of the
+ * curriculum, if the configuration asks for it; in continuous time, over the cells.
+ */
+export function weightScaleAt(
+  { config, curriculum, lossWeights: weights, continuous }: WeightedSetup,
+  step: number,
+  state: ScheduleState | undefined,
+): number {
+  if (!(config.normalizeLossWeights ?? continuous === undefined) || config.lossWeighting.type === 'constant') return 1;
+  return lossWeightScale(weights, curriculum.isImportanceCorrected ? undefined : curriculum.density(step, state));
+}
+
+type WeightedSetup = Pick<TrainingSetup, 'config' | 'curriculum' | 'lossWeights' | 'continuous'>;
 
 /** The loss weighting of a configuration, in the form that @dm/curriculum takes. */
 export function weightRule({ lossWeighting: { type, ...options } }: Pick<Config, 'lossWeighting'>): LossWeighting {

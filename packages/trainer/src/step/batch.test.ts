@@ -1,7 +1,9 @@
 import { rmSync } from 'node:fs';
 import { classCondition } from '@dm/models';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { drawTimesteps, fetchBatch } from './batch.js';
+import { objectives } from '../config/objectives.js';
+import type { PartialConfig } from '../config/schema.js';
+import { drawTimesteps, fetchBatch, stepInputs } from './batch.js';
 import { openTrainingSetup } from '../setup/open-training-setup.js';
 import { resolveConfig } from '../config/resolve.js';
 import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
@@ -42,6 +44,52 @@ it.each<[string, object, table: string]>([
     expect([...unconditional['cond']!.data]).toEqual([0, 0, 1]);
   },
 );
+
+it.each([
+  ['uniform', 'minSnr', null, false],
+  ['clts', 'p2', true, false],
+  ['cltsCorrected', 'minSnr', null, true],
+] as const)(
+  'normalizes loss weights to mean 1 over the timesteps that %s draws, with %s',
+  async (curriculum, lossWeighting, normalizeLossWeights, isCorrected) => {
+    const value = { ...tinyConfig(folder, 10), curriculum, lossWeighting, normalizeLossWeights };
+    const setup = await openTrainingSetup(resolveConfig([{ source: 'test', value }]));
+    for (const step of [0, 7]) {
+      const { weightScale } = drawTimesteps(setup, step, undefined);
+      const p = setup.curriculum.density(step);
+      const mean = p.reduce((sum, mass, t) => {
+        return sum + mass * setup.lossWeights[t]! * weightScale! * (isCorrected ? 1 / (20 * mass) : 1);
+      }, 0);
+      expect(mean).toBeCloseTo(1, 12);
+    }
+  },
+);
+
+it.each<[string, PartialConfig]>([
+  ['configured off', { lossWeighting: 'minSnr', normalizeLossWeights: false }],
+  ['constant', { normalizeLossWeights: true }],
+  ['in continuous time', { ...objectives['edm'] }],
+])('leaves loss weights as they are if %s', async (_, part) => {
+  const setup = await openTrainingSetup(
+    resolveConfig([{ source: 'test', value: { ...tinyConfig(folder, 10), diffusion: { timesteps: 20 }, ...part } }]),
+  );
+  const sample = drawTimesteps(setup, 3, undefined);
+  expect(sample.weightScale).toBe(1);
+  const batch = await fetchBatch(setup, 3);
+  const { weights } = stepInputs(setup, batch, sample, 3);
+  const { weightScale: _scale, ...unscaled } = sample;
+  expect(weights).toEqual(stepInputs(setup, batch, unscaled, 3)['weights']);
+});
+
+it('the weights of a step contain the scale', async () => {
+  const value = { ...tinyConfig(folder, 10), lossWeighting: 'minSnr', curriculum: 'uniform' } as const;
+  const setup = await openTrainingSetup(resolveConfig([{ source: 'test', value }]));
+  const sample = drawTimesteps(setup, 0, undefined);
+  expect(sample.weightScale).toBeCloseTo(20 / setup.lossWeights.reduce((sum, w) => sum + w, 0), 12);
+  const { weights } = stepInputs(setup, await fetchBatch(setup, 0), sample, 0);
+  const expected = Array.from(sample.timesteps, (t) => setup.lossWeights[t]! * sample.weightScale!);
+  expect(weights!.data).toBeAllClose(expected, { rtol: 1e-6 });
+});
 
 it('draws one timestep in each equal part of a uniform density if stratified, in another order at each step', async () => {
   const drawn = async (timestepDraws: 'independent' | 'stratified') => {

@@ -20,7 +20,7 @@ import type { Config } from '../config/schema.js';
 import { lossSpaceOf, predictionOptions, type Denoiser } from '../setup/denoiser.js';
 import { stretchOf, type Stretch } from '../setup/group.js';
 import { sampledLevels } from '../setup/noise-process.js';
-import { levelWeights, type TrainingSetup } from '../setup/training-setup.js';
+import { levelWeights, weightScaleAt, type TrainingSetup } from '../setup/training-setup.js';
 import { trainedEntries } from '../setup/state-table.js';
 import { uncertaintyInputs } from '../setup/uncertainty.js';
 
@@ -92,15 +92,21 @@ function condition(
   return oneHot(given, model.condDim);
 }
 
+/** Timesteps, and the factor that scales the weights of their noise levels (default: 1). */
+export interface DrawnTimesteps extends TimestepSample {
+  readonly weightScale?: number;
+}
+
 /**
  * The timesteps of optimizer step `step` and the importance weights of their losses, sampled from the curriculum, for the
  * whole batch on every rank.
  */
-export function drawTimesteps(setup: TrainingSetup, step: number, state: ScheduleState | undefined): TimestepSample {
+export function drawTimesteps(setup: TrainingSetup, step: number, state: ScheduleState | undefined): DrawnTimesteps {
   const { config, curriculum } = setup;
   const indices = Array.from({ length: config.batchSize }, (_, i) => i);
   const u = uniformEach({ seed: config.seed, stream: 'timesteps', step, indices });
-  return curriculum.sample(step, config.timestepDraws === 'stratified' ? stratified(u, config.seed, step) : u, state);
+  const drawn = config.timestepDraws === 'stratified' ? stratified(u, config.seed, step) : u;
+  return { ...curriculum.sample(step, drawn, state), weightScale: weightScaleAt(setup, step, state) };
 }
 
 /** Uniform numbers moved into equal parts of [0, 1), one in each, in random order: [B] → [B]. */
@@ -118,9 +124,10 @@ function ownRows({ config, group }: Pick<TrainingSetup, 'config' | 'group'>): St
  * All inputs of optimizer step `step` (from 0) for the rows of this rank; `sample` is of the whole batch. The weight of an
  * example is its importance weight times the weight of its noise level.
  */
-export function stepInputs(setup: TrainingSetup, batch: Batch, sample: TimestepSample, step: number): Arrays {
+export function stepInputs(setup: TrainingSetup, batch: Batch, sample: DrawnTimesteps, step: number): Arrays {
   const { continuous, lossWeights, config, uncertainty } = setup;
   const own = ownSample(setup, sample);
+  const { weightScale = 1 } = sample;
   const levels = sampledLevels(setup, own);
   const ofLevels =
     continuous === undefined
@@ -129,7 +136,7 @@ export function stepInputs(setup: TrainingSetup, batch: Batch, sample: TimestepS
   return {
     ...batch,
     ...noiseLevelInputs(setup, levels),
-    weights: float32(own.weights.map((w, i) => w * ofLevels[i]!)),
+    weights: float32(own.weights.map((w, i) => w * ofLevels[i]! * weightScale)),
     ...(uncertainty !== undefined && uncertaintyInputs(uncertainty, levels, own.weights)),
     ...updateScalars(setup, step),
   };

@@ -1,7 +1,6 @@
 /** The compiled training step, with its state in the engine. */
-import type { TimestepSample } from '@dm/curriculum';
 import { type Arrays, type CompiledProgram, type Engine, type NdArray, scalar, type StateHandle } from '@dm/ops';
-import { stepInputs, updateScalars, type Batch } from './batch.js';
+import { stepInputs, updateScalars, type Batch, type DrawnTimesteps } from './batch.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import { accumulationStep, trainingStep, updateStep } from './step-program.js';
 import { gradientName, trainedEntries, unsavedState } from '../setup/state-table.js';
@@ -23,7 +22,7 @@ export interface CompiledStep {
   /** Parameters, averages and slots (see `initialState`), and gradients if they are accumulated. */
   readonly state: StateHandle;
   /** Runs one optimizer step, `step` counted from 0, on a full batch. */
-  run(step: number, batch: Batch, sample: TimestepSample): Promise<StepResult>;
+  run(step: number, batch: Batch, sample: DrawnTimesteps): Promise<StepResult>;
   dispose(): Promise<void>;
 }
 
@@ -81,7 +80,7 @@ async function compileTogether(setup: TrainingSetup, engine: Engine, arrays: Arr
   const gradients = trainedEntries(setup).map(({ prefix }) => gradientName(prefix));
 
   /** The part of the loss and the losses of this rank's rows; their gradient is in the state afterwards. */
-  const compute = async (step: number, batch: Batch, sample: TimestepSample) => {
+  const compute = async (step: number, batch: Batch, sample: DrawnTimesteps) => {
     const inputs = stepInputs(setup, batch, sample, step);
     const losses = new Float32Array(rows);
     let loss: NdArray = scalar(0);

@@ -1,12 +1,12 @@
 /** One optimizer step (`trainStep`), and the training loop (`trainingSteps`), which all training uses. */
-import type { TimestepSample, ScheduleState } from '@dm/curriculum';
-import { drawTimesteps, Prefetcher, type Batch } from './batch.js';
+import type { ScheduleState } from '@dm/curriculum';
+import { drawTimesteps, Prefetcher, type Batch, type DrawnTimesteps } from './batch.js';
 import type { CompiledStep, StepResult } from './compiled-step.js';
 import { NonFiniteGuard } from './non-finite-guard.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 
 export interface TrainStepResult {
-  readonly sample: TimestepSample;
+  readonly sample: DrawnTimesteps;
   readonly result: StepResult;
   /** State of the curriculum after the step, from which the next timesteps are drawn. */
   readonly curriculumState: ScheduleState | undefined;
