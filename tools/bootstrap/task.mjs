@@ -1,5 +1,5 @@
-// `npm run build`, `npm run lint`, and `npm run test:unit`: installs the dependencies and runs one tool on the whole
-// workspace. Arguments after `--` are passed to the tool, for example `npm run test:unit -- packages/core`.
+// `npm run build`, `npm run lint`, `npm run test:unit`, and `npm run experiments:...`: installs the dependencies and runs
+// one tool on the whole workspace. Arguments after `--` are passed to the tool, for example `npm run test:unit -- packages/core`.
 import './require-node.mjs';
 import { commandOf, run } from './commands.mjs';
 import { install } from './set-up.mjs';
@@ -9,6 +9,9 @@ const tasks = {
   build: ['nx', 'run-many', '-t', 'build', '--output-style=static'],
   lint: ['oxlint', '--type-aware', '--deny-warnings'],
   'test:unit': ['vitest', 'run'],
+  'experiments:next': ['nx', 'run', 'experiment-primary:next'],
+  'experiments:status': ['nx', 'run', 'experiment-primary:status'],
+  'experiments:report': ['nx', 'run', 'experiment-primary:report'],
 };
 
 const [name = '', ...more] = process.argv.slice(2);

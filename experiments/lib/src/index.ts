@@ -50,3 +50,6 @@ export { stepsToTargetByArm, stepsToTargetTable } from './report/steps-to-target
 export { formatSpeedup, type StepsToTarget } from './report/steps-to-target.js';
 export type { Experiment } from './run/experiment.js';
 export { runExperiment, trainingRunner } from './run/run-experiment.js';
+export { logSpeedup, type LogSpeedup, type MetricFloor } from './statistics/log-speedup.js';
+export { holm, pValue, type Interval } from './statistics/recipe-table.js';
+export { fitSpeedups, power, type SpeedupEstimate } from './statistics/speedup-table.js';

@@ -59,7 +59,9 @@ export { spread, type Spread } from './bench/spread.js';
 export { evaluateSets, type EvaluateSetsOptions } from './eval/sets/evaluate-sets.js';
 export { compareSets, type CompareSetsOptions, type SetsComparison } from './eval/consistency/compare-sets.js';
 export { validationLoss, type ValidationLossOptions } from './eval/validation/validation-loss.js';
-export type { ValidationLoss, ValidationSetting } from './eval/validation/validator.js';
+export { createValidationSet } from './eval/validation/validator.js';
+export type { ValidationLoss, ValidationSet, ValidationSetting } from './eval/validation/validator.js';
+export { computeBounds, type Bounds } from './eval/validation/bounds.js';
 export { denoiserAgreement, type DenoiserOptions, type LevelAgreement } from './eval/consistency/denoisers.js';
 export { openExtractor, type ExtractorOptions } from './eval/extractors/extractor.js';
 export {

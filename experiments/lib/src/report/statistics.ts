@@ -1,5 +1,5 @@
 /** Means over a few seeds, with confidence intervals. */
-import jstat from 'jstat';
+import { tQuantile } from '../statistics/student-t.js';
 
 export interface ConfidenceInterval {
   readonly mean: number;
@@ -19,7 +19,7 @@ export function confidenceInterval(values: readonly number[]): ConfidenceInterva
   const mean = values.reduce((sum, value) => sum + value, 0) / n;
   if (n === 1) return { mean, n };
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  const half = jstat.studentt.inv(0.975, n - 1) * Math.sqrt(variance / n);
+  const half = tQuantile(0.975, n - 1) * Math.sqrt(variance / n);
   return { mean, low: mean - half, high: mean + half, n };
 }
 

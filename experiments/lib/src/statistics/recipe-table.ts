@@ -1,5 +1,5 @@
 /** Intervals and tests for a table of values, recipes x seeds. */
-import jstat from 'jstat';
+import { tCdf, tQuantile } from './student-t.js';
 
 /**
  * Least squares for value = recipe + seed + residual, with random seed effects: values of the same seed share the noise of
@@ -9,7 +9,7 @@ export interface RecipeTable {
   readonly seeds: number;
   /** Mean of each recipe. */
   readonly means: readonly number[];
-  /** Variance of the residuals, with (recipes - 1)(seeds - 1) degrees of freedom. */
+  /** Variance of the residuals, with (recipes - 1)(seeds - 1) degrees of freedom; 0 if there is one recipe. */
   readonly residualVariance: number;
   /** Variance between the means of the seeds x recipes, with seeds - 1 degrees of freedom. */
   readonly seedVariance: number;
@@ -30,13 +30,13 @@ export interface Interval extends Estimate {
 /**
  * Fits the table `values[recipe][seed]`.
  *
- * @throws {RangeError} if there are fewer than two recipes or seeds, or if a recipe lacks a seed
+ * @throws {RangeError} if there are no recipes or fewer than two seeds, or if a recipe lacks a seed
  */
 export function fitRecipeTable(values: readonly (readonly number[])[]): RecipeTable {
   const [recipes, seeds] = [values.length, values[0]?.length ?? 0];
-  if (recipes < 2 || seeds < 2 || values.some((row) => row.length !== seeds)) {
+  if (recipes < 1 || seeds < 2 || values.some((row) => row.length !== seeds)) {
     throw new RangeError(
-      `A table needs two or more recipes, each with the same two or more seeds: got rows of ${values.map((row) => row.length).join(', ') || 'no'} seeds.`,
+      `A table needs recipes, each with the same two or more seeds: got rows of ${values.map((row) => row.length).join(', ') || 'no'} seeds.`,
     );
   }
   const means = values.map(mean);
@@ -50,7 +50,7 @@ export function fitRecipeTable(values: readonly (readonly number[])[]): RecipeTa
   return {
     seeds,
     means,
-    residualVariance: residuals / ((recipes - 1) * (seeds - 1)),
+    residualVariance: recipes === 1 ? 0 : residuals / ((recipes - 1) * (seeds - 1)),
     seedVariance: (recipes * between) / (seeds - 1),
   };
 }
@@ -63,7 +63,8 @@ export function recipeMean(table: RecipeTable, recipe: number): Estimate {
   const { means, seeds, residualVariance, seedVariance } = table;
   const others = means.length - 1;
   const [ofSeeds, ofResiduals] = [seedVariance / means.length, (others * residualVariance) / means.length];
-  const df = (ofSeeds + ofResiduals) ** 2 / (ofSeeds ** 2 / (seeds - 1) + ofResiduals ** 2 / (others * (seeds - 1)));
+  const ofMeanSquares = ofSeeds ** 2 + (others === 0 ? 0 : ofResiduals ** 2 / others);
+  const df = ofMeanSquares === 0 ? seeds - 1 : ((seeds - 1) * (ofSeeds + ofResiduals) ** 2) / ofMeanSquares;
   return { value: means[recipe]!, standardError: Math.sqrt((ofSeeds + ofResiduals) / seeds), df };
 }
 
@@ -78,13 +79,13 @@ export function recipeDifference({ means, seeds, residualVariance }: RecipeTable
 
 /** Two-sided confidence interval (Student's t). `level` is in (0, 1). */
 export function interval(estimate: Estimate, level = 0.95): Interval {
-  const half = jstat.studentt.inv((1 + level) / 2, estimate.df) * estimate.standardError;
+  const half = tQuantile((1 + level) / 2, estimate.df) * estimate.standardError;
   return { ...estimate, low: estimate.value - half, high: estimate.value + half };
 }
 
 /** Two-sided p-value of the hypothesis that the estimated quantity is `expected`. */
 export function pValue({ value, standardError, df }: Estimate, expected = 0): number {
-  return 2 * jstat.studentt.cdf(-Math.abs(value - expected) / standardError, df);
+  return 2 * tCdf(-Math.abs(value - expected) / standardError, df);
 }
 
 /** p-values adjusted for multiplicity by Holm's method (Holm 1979), in the order of `values`. */

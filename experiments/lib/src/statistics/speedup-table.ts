@@ -1,5 +1,4 @@
 /** The log speed-ups of several recipes, paired by seed: estimates, intervals, bounds, and power. */
-import jstat from 'jstat';
 import type { LogSpeedup } from './log-speedup.js';
 import {
   fitRecipeTable,
@@ -9,6 +8,7 @@ import {
   type Interval,
   type RecipeTable,
 } from './recipe-table.js';
+import { noncentralTCdf, tQuantile } from './student-t.js';
 
 export interface SpeedupEstimate extends Interval {
   /** Seeds of which only a bound is known. */
@@ -16,7 +16,7 @@ export interface SpeedupEstimate extends Interval {
 }
 
 export interface SpeedupTable {
-  /** Recipes whose speed-up is known for all seeds; only these determine the variances. */
+  /** The recipes whose speed-up is known for all seeds determine the variances, or all if there are none. */
   readonly fit: RecipeTable;
   /** The mean log speed-up of a recipe, with its interval. */
   estimate(recipe: string, level?: number): SpeedupEstimate;
@@ -30,13 +30,14 @@ export interface SpeedupTable {
  * Fits the log speed-ups of all recipes, by name, each with the same seeds in the same order. A seed of which only a lower
  * bound is known counts with that bound, and the interval of its recipe has no upper end (and the other way round).
  *
- * @throws {RangeError} if fewer than two recipes are known for all seeds, if seeds are missing, or if the name of a recipe
- *   is unknown
+ * @throws {RangeError} if there are fewer than two seeds, if seeds are missing, or if the name of a recipe is unknown
  */
 export function fitSpeedups(speedups: Readonly<Record<string, readonly LogSpeedup[]>>): SpeedupTable {
   const names = Object.keys(speedups);
   const known = names.filter((name) => speedups[name]!.every(({ bound }) => bound === undefined));
-  const fit = fitRecipeTable(known.map((name) => speedups[name]!.map(({ value }) => value)));
+  const fit = fitRecipeTable(
+    (known.length > 0 ? known : names).map((name) => speedups[name]!.map(({ value }) => value)),
+  );
   const missing = names.filter((name) => speedups[name]!.length !== fit.seeds);
   if (missing.length > 0) throw new RangeError(`${missing.join(', ')}: expected ${fit.seeds} seeds.`);
   const find = (name: string) => {
@@ -79,5 +80,5 @@ export function power(options: {
   readonly level?: number;
 }): number {
   const { actual, above, standardError, df, level = 0.95 } = options;
-  return 1 - jstat.noncentralt.cdf(jstat.studentt.inv((1 + level) / 2, df), df, (actual - above) / standardError);
+  return 1 - noncentralTCdf(tQuantile((1 + level) / 2, df), df, (actual - above) / standardError);
 }

@@ -96,7 +96,12 @@ describe('a table of recipes and seeds', () => {
     expect(pValue(recipeDifference(pair, 1, 0))).toBeCloseTo(0.002036930727122037, 9);
   });
 
-  it.each([[[[1, 2]]], [[[1], [2]]], [[[1, 2], [1]]]])('refuses %j', (bad) => {
+  it("is Student's interval if there is one recipe (scipy.stats.t.interval(.95, 2, loc=2, scale=1/sqrt(3)))", () => {
+    const { low, high, df } = interval(recipeMean(fitRecipeTable([[1, 2, 3]]), 0));
+    expect([low, high, df]).toEqual([expect.closeTo(-0.4841377, 6), expect.closeTo(4.4841377, 6), 2]);
+  });
+
+  it.each([[[]], [[[1], [2]]], [[[1, 2], [1]]]])('refuses %j', (bad) => {
     expect(() => fitRecipeTable(bad)).toThrow(RangeError);
   });
 
@@ -126,6 +131,11 @@ describe('speed-ups with bounds', () => {
     expect(table.difference('a', 'c')).toBeUndefined();
     expect(table.difference('b', 'a')!.value).toBeCloseTo(0.3325, 12);
     expect(() => table.estimate('d')).toThrow(/d.*a, b, c/);
+  });
+
+  it('needs no recipe that is known for all seeds', () => {
+    const bound = { value: 1, bound: 'atLeast' as const };
+    expect(fitSpeedups({ c: [bound, bound] }).estimate('c')).toMatchObject({ low: 1, high: Infinity, bounds: 2 });
   });
 
   it('refuses recipes that lack a seed', () => {

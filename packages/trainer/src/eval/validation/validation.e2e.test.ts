@@ -43,9 +43,7 @@ describe('dm eval bound', () => {
 
 describe('dm eval validation', () => {
   it('measures the loss that was logged during training', async () => {
-    const logged = (await readMetrics(join(out, 'metrics.jsonl'))).findLast(
-      ({ validation }) => validation !== undefined,
-    )!;
+    const logged = readMetrics(join(out, 'metrics.jsonl')).findLast(({ validation }) => validation !== undefined)!;
     const [own] = await dmJson(['eval', 'validation', out], folder);
     const measured = own as { setting: { images: number }; loss: ValidationLoss };
     expect(measured.setting.images).toBe(6);

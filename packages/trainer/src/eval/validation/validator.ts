@@ -126,7 +126,7 @@ export function createValidator(
 
   return {
     set,
-    load: (weights) => meter.load(weights),
+    load: (arrays) => meter.load(arrays),
     async measure(state) {
       const { first, count } = stretchOf(group, chunks);
       const parts = await group.exchange(async () => {

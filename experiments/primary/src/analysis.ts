@@ -1,0 +1,190 @@
+/** The analysis of PREREG.md: speed-ups of the recipes over the baseline, with intervals, tests, and the gate. */
+import {
+  fitSpeedups,
+  holm,
+  logSpeedup,
+  pValue,
+  type Interval,
+  type LogSpeedup,
+  type MetricFloor,
+  type SpeedupEstimate,
+} from '@dm/experiments';
+import { baseline, finalRecipes, linearDecay, method, type Prediction } from './recipes.js';
+import type { BoundsResult, FloorResult, Point, TrialResult } from './results.js';
+import type { Size } from './sizes.js';
+
+export type Endpoint = 'E1' | 'KD' | 'FD';
+export const endpoints: readonly Endpoint[] = ['E1', 'KD', 'FD'];
+const predictions: readonly Prediction[] = ['epsilon', 'v'];
+
+/** Of a point; undefined if it was not measured, or if KD's unbiased estimate is not positive. */
+export function valueOfPoint(point: Point, endpoint: Endpoint): number | undefined {
+  const value = { E1: point.losses['ema']!.geometricMean, KD: point.kd, FD: point.fd }[endpoint];
+  return value !== undefined && value > 0 ? value : undefined;
+}
+
+export interface SpeedupRow {
+  readonly prediction: Prediction;
+  readonly endpoint: Endpoint;
+  readonly recipe: string;
+  readonly estimate: SpeedupEstimate;
+  /** p-value of a speed-up of 1, adjusted by Holm's method; of the primary tests only. */
+  readonly adjustedP?: number;
+  readonly verdict?: string;
+}
+
+export interface Analysis {
+  /** Seeds of which all finals are done. */
+  readonly seeds: readonly number[];
+  readonly rows: readonly SpeedupRow[];
+  /** The method over linear decay at an equal number of images, with its 90 % interval. */
+  readonly overDecay: readonly {
+    readonly prediction: Prediction;
+    readonly endpoint: Endpoint;
+    readonly ratio: Interval;
+  }[];
+  readonly gate: readonly GateRow[];
+}
+
+/** Loss of the baseline over the Wiener filter's in each noise range, from noisy to clean. */
+export interface GateRow {
+  readonly prediction: Prediction;
+  /** Length of the run as a multiple of N. */
+  readonly length: number;
+  readonly ratios: readonly (number | null)[];
+  readonly passes: boolean;
+}
+
+/** Largest ratios to the Wiener filter above and below log SNR -3, and in every range above 0. */
+const gate = { above: 1.2, below: 2, clean: 0.95, split: -3 };
+
+/** Noise ranges are 10 of equal width over log SNR -5 to 7. */
+const ranges = { from: -5, width: 1.2 };
+
+/** Analyzes the finals. Returns no rows with fewer than two complete seeds. */
+export function analyze(
+  results: readonly TrialResult[],
+  size: Size,
+  bounds: BoundsResult | undefined,
+  floor: FloorResult | undefined,
+): Analysis {
+  const seeds = completeSeeds(results, size);
+  const gateRows = bounds === undefined ? [] : predictions.flatMap((one) => gateOf(results, one, size, bounds));
+  if (seeds.length < 2) return { seeds, rows: [], overDecay: [], gate: gateRows };
+  const rows: SpeedupRow[] = [];
+  const overDecay: Analysis['overDecay'][number][] = [];
+  const tests: { readonly row: number; readonly p: number }[] = [];
+  for (const prediction of predictions) {
+    for (const endpoint of endpoints) {
+      const speedups = speedupsOf(results, prediction, endpoint, size, seeds, floorOf(floor, endpoint));
+      const table = fitSpeedups(speedups);
+      for (const recipe of Object.keys(speedups)) {
+        const estimate = table.estimate(recipe);
+        const isPrimary = recipe === method.name && endpoint !== 'FD';
+        if (isPrimary && estimate.bounds === 0) tests.push({ row: rows.length, p: pValue(estimate) });
+        rows.push({ prediction, endpoint, recipe, estimate, ...(isPrimary && { verdict: verdictOf(estimate) }) });
+      }
+      const ratio = table.difference(method.name, linearDecay.name, 0.9);
+      if (ratio !== undefined) overDecay.push({ prediction, endpoint, ratio });
+    }
+  }
+  const adjusted = holm(tests.map(({ p }) => p));
+  tests.forEach(({ row }, i) => (rows[row] = { ...rows[row]!, adjustedP: adjusted[i]! }));
+  return { seeds, rows, overDecay, gate: gateRows };
+}
+
+/** Supported: above 1.5 with the whole interval, and at least 2. Refuted at this scale: below 2 with the whole interval. */
+export function verdictOf({ value, low, high }: Pick<Interval, 'value' | 'low' | 'high'>): string {
+  if (low > Math.log(1.5) && value >= Math.LN2) return 'supported';
+  if (high < Math.LN2) return 'refuted at this scale';
+  return 'undecided';
+}
+
+/** The log speed-ups at N of all recipes, by name, with `seeds` in order. */
+function speedupsOf(
+  results: readonly TrialResult[],
+  prediction: Prediction,
+  endpoint: Endpoint,
+  size: Size,
+  seeds: readonly number[],
+  floor: MetricFloor | undefined,
+): Record<string, LogSpeedup[]> {
+  const of = (recipe: string, seed: number) =>
+    results.find(
+      (one) =>
+        one.stage === 'finals' &&
+        one.prediction === prediction &&
+        one.recipe === recipe &&
+        one.seed === seed &&
+        one.steps === (recipe === baseline.name ? 4 : 1) * size.steps,
+    )!;
+  return Object.fromEntries(
+    finalRecipes[prediction].map(({ name }) => [
+      name,
+      seeds.map((seed): LogSpeedup => {
+        const curve = of(baseline.name, seed).points.flatMap((point) => {
+          const metric = valueOfPoint(point, endpoint);
+          return metric === undefined ? [] : [{ images: point.images, metric }];
+        });
+        const last = of(name, seed).points.at(-1);
+        const metric = last && valueOfPoint(last, endpoint);
+        const images = size.steps * size.batchSize;
+        // A diverged run reached nothing: at most as fast as the start of the curve.
+        if (metric === undefined) return { value: Math.log(curve[0]!.images / images), bound: 'atMost' };
+        return logSpeedup(
+          { images: curve.map((point) => point.images), metric: curve.map((point) => point.metric) },
+          { metric, images },
+          floor,
+        );
+      }),
+    ]),
+  );
+}
+
+function floorOf(floor: FloorResult | undefined, endpoint: Endpoint): MetricFloor | undefined {
+  if (floor === undefined || endpoint === 'E1') return undefined;
+  const found = endpoint === 'KD' ? floor.kd : floor.fd;
+  // The unbiased kernel distance of two sets of real images is about 0, and may be negative.
+  return { value: Math.max(0, found.value), spread: found.spread };
+}
+
+function completeSeeds(results: readonly TrialResult[], size: Size): number[] {
+  const isDone = (seed: number) =>
+    predictions.every((prediction) =>
+      [baseline, ...finalRecipes[prediction]].every((recipe) =>
+        results.some(
+          (one) =>
+            one.stage === 'finals' &&
+            one.seed === seed &&
+            one.prediction === prediction &&
+            one.recipe === recipe.name &&
+            one.steps >= size.steps,
+        ),
+      ),
+    );
+  return [...new Set(results.filter(({ stage }) => stage === 'finals').map(({ seed }) => seed))].filter(isDone);
+}
+
+/** The gate at N, 2N and 4N, with the mean loss over the seeds at hand. */
+function gateOf(results: readonly TrialResult[], prediction: Prediction, size: Size, bounds: BoundsResult): GateRow[] {
+  const runs = results.filter(
+    (one) =>
+      one.stage === 'finals' && one.prediction === prediction && one.recipe === baseline.name && !one.hasDiverged,
+  );
+  if (runs.length === 0) return [];
+  return [1, 2, 4].map((length) => {
+    const points = runs.map((run) => run.points.find(({ step }) => step === length * size.steps)!);
+    const ratios = bounds.wiener.buckets.map((wiener, bucket) => {
+      if (wiener === null) return null;
+      const losses = points.map((point) => point.losses['ema']!.buckets[bucket]!);
+      return losses.reduce((sum, loss) => sum + loss, 0) / losses.length / wiener;
+    });
+    const passes = ratios.every((ratio, bucket) => {
+      if (ratio === null) return true;
+      const low = ranges.from + bucket * ranges.width;
+      const most = low >= 0 ? gate.clean : low >= gate.split ? gate.above : gate.below;
+      return ratio <= most;
+    });
+    return { prediction, length, ratios, passes };
+  });
+}

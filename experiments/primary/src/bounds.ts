@@ -1,0 +1,62 @@
+/** What the results are compared with: the bounds of E1 and the floor of E2, on the test images. */
+import { openDataset } from '@dm/data';
+import {
+  computeBounds,
+  createDenoiser,
+  createValidationSet,
+  evaluateSets,
+  openEngine,
+  resolveConfig,
+} from '@dm/trainer';
+import { CHANNELS, holdOut, SIDE } from './data.js';
+import type { BoundsResult, FloorResult } from './results.js';
+import { valueOf, type TrialContext } from './run-trial.js';
+import { configOf, firstTuning } from './trials.js';
+
+/** Choices of images that the spread of the floor is taken from. */
+const floorChoices = 5;
+
+/** Losses of the Wiener filter and of the posterior mean, fitted to the training images, on the test images. */
+export async function measureBounds({ size, data }: TrialContext): Promise<BoundsResult> {
+  // All trials have the same noise schedule.
+  const { model, ...value } = configOf(firstTuning(size)[0]!, size, data.train, 'unused');
+  const shaped = { ...(model as object), sample_size: SIDE, in_channels: CHANNELS, out_channels: CHANNELS };
+  const config = resolveConfig([{ source: 'the plan', value: { ...value, model: shaped } }]);
+  const denoiser = createDenoiser(config);
+  const train = await openDataset(`shard:${data.train}`, { holdOut: { share: holdOut, part: 'rest' } });
+  const test = await openDataset(`shard:${data.test}`, {});
+  const set = await createValidationSet(denoiser, test, {
+    images: size.validationImages,
+    draws: size.validationDraws,
+  });
+  const engine = await openEngine('onnx');
+  try {
+    return await computeBounds(train, set, engine);
+  } finally {
+    await engine.dispose();
+  }
+}
+
+/** FD and KD of training images to test images: mean and standard deviation over choices of images. */
+export async function measureFloor(context: TrialContext, choices = floorChoices): Promise<FloorResult> {
+  const { data, size } = context;
+  const extractor = await context.extractor();
+  const [fd, kd]: [number[], number[]] = [[], []];
+  for (let seed = 0; seed < choices; seed++) {
+    const { results } = await evaluateSets(`shard:${data.train}`, `shard:${data.test}`, {
+      extractor,
+      metrics: ['fid', 'kid'],
+      count: size.samples,
+      seed,
+    });
+    fd.push(valueOf(results, 'FD'));
+    kd.push(valueOf(results, 'KD'));
+  }
+  return { fd: summary(fd), kd: summary(kd) };
+}
+
+function summary(values: readonly number[]) {
+  const value = values.reduce((sum, one) => sum + one, 0) / values.length;
+  const variance = values.reduce((sum, one) => sum + (one - value) ** 2, 0) / (values.length - 1);
+  return { value, spread: Math.sqrt(variance) };
+}

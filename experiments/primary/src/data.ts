@@ -1,0 +1,69 @@
+/** CIFAR-10 averaged 2x2 to 16x16, as two shards in a cache folder. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { openDataset, writeShard, type Split } from '@dm/data';
+import { makeFolder } from '@dm/files';
+import type { Size } from './sizes.js';
+
+/** Height and width of the images, and their channels. */
+export const SIDE = 16;
+export const CHANNELS = 3;
+const CHUNK = 1000;
+
+/** Fraction of the 50 000 training images that tuning is validated on, chosen by their content. */
+export const holdOut = 0.1;
+
+/** Paths of the training and the test images; they are created if they are missing. */
+export async function prepareData(cache: string, size: Size): Promise<Readonly<Record<Split, string>>> {
+  const folder = join(cache, size.name);
+  makeFolder(folder);
+  const of = async (split: Split) => {
+    const path = join(folder, `${split}.shard`);
+    if (!existsSync(path)) await (size.name === 'smoke' ? writeStripes(path, split) : writeCifar(path, split));
+    return path;
+  };
+  return { train: await of('train'), test: await of('test') };
+}
+
+async function writeCifar(path: string, split: Split): Promise<void> {
+  const full = await openDataset('cifar10', { split });
+  async function* images() {
+    for (let start = 0; start < full.length; start += CHUNK) {
+      const count = Math.min(CHUNK, full.length - start);
+      yield halved((await full.read(Array.from({ length: count }, (_, i) => start + i))).images);
+    }
+  }
+  await writeShard(path, {
+    name: `${full.name} at ${SIDE}x${SIDE}`,
+    shape: [SIDE, SIDE, CHANNELS],
+    classes: [],
+    images: images(),
+  });
+}
+
+/** Images of stripes, all different: for the smoke run, which must not download anything. */
+async function writeStripes(path: string, split: Split): Promise<void> {
+  const count = split === 'train' ? 240 : 60;
+  const images = Uint8Array.from({ length: count * SIDE * SIDE * CHANNELS }, (_, i) => {
+    const image = Math.floor(i / (SIDE * SIDE * CHANNELS)) + (split === 'train' ? 0 : 240);
+    return (i * (1 + (image % 7)) + image * 53) % 256;
+  });
+  await writeShard(path, { name: `stripes, ${split}`, shape: [SIDE, SIDE, CHANNELS], classes: [], images: [images] });
+}
+
+/** Means of 2x2 pixels, rounded: uint8 [N, 32, 32, 3] -> uint8 [N, 16, 16, 3]. */
+export function halved(images: Uint8Array): Uint8Array {
+  const row = 2 * SIDE * CHANNELS;
+  const small = new Uint8Array(images.length / 4);
+  for (let i = 0; i < small.length; i++) {
+    const channel = i % CHANNELS;
+    const x = Math.floor(i / CHANNELS) % SIDE;
+    // The rows of all images are consecutive, so the image number needs no separate treatment.
+    const y = Math.floor(i / (CHANNELS * SIDE));
+    const at = 2 * y * row + 2 * x * CHANNELS + channel;
+    small[i] = Math.round(
+      (images[at]! + images[at + CHANNELS]! + images[at + row]! + images[at + row + CHANNELS]!) / 4,
+    );
+  }
+  return small;
+}

@@ -1,0 +1,145 @@
+/**
+ * The command line: `node dist/main.js next --minutes 60`, `status`, `report`, or `smoke`.
+ */
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { openExtractor } from '@dm/trainer';
+import { measureBounds, measureFloor } from './bounds.js';
+import { prepareData } from './data.js';
+import { frozenCommit, isFrozen, runAt } from './frozen.js';
+import { planOf, statusLines } from './plan.js';
+import { writeReport } from './report.js';
+import { method } from './recipes.js';
+import { openResults, rounded, type Results } from './results.js';
+import { runTrial, type TrialContext } from './run-trial.js';
+import { laptop, smoke, type Size } from './sizes.js';
+import { finals, firstTuning, trialName, type Rates } from './trials.js';
+
+const usage = 'Use: main.js next [--minutes <n>] | status | report | smoke';
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { minutes: { type: 'string', default: '60' } },
+});
+const [command, ...more] = positionals;
+const here = fileURLToPath(new URL('..', import.meta.url));
+const home = process.env['DM_PRIMARY_HOME'] ?? here;
+const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dm', 'primary');
+
+try {
+  const minutes = Number(values.minutes);
+  if (more.length > 0) throw new Error(usage);
+  if (!(minutes > 0)) throw new Error(`--minutes must be above 0, got ${values.minutes}.`);
+  switch (command) {
+    case 'next':
+      process.exitCode = await next(minutes);
+      break;
+    case 'status':
+      console.log(statusLines(planOf(laptop, openResults(home, laptop))).join('\n'));
+      break;
+    case 'report':
+      console.log(writeReport(openResults(home, laptop), laptop));
+      break;
+    case 'smoke':
+      await smokeRun();
+      break;
+    default:
+      throw new Error(usage);
+  }
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
+
+/** Runs the next trials for some minutes. Commits nothing. */
+async function next(minutes: number): Promise<number> {
+  const until = performance.now() + minutes * 60_000;
+  const results = openResults(home, laptop);
+  for (;;) {
+    const { next: trial } = planOf(laptop, results);
+    if (trial !== undefined && trial.stage !== 'tuning') {
+      const commit = await frozenCommit(home, results);
+      if (!isFrozen(here, commit)) {
+        const left = (until - performance.now()) / 60_000;
+        return left <= 0 ? 0 : runAt(commit, home, cache, ['next', '--minutes', String(left)]);
+      }
+    }
+    if (trial === undefined || performance.now() >= until) {
+      console.log(statusLines(planOf(laptop, results)).join('\n'));
+      return 0;
+    }
+    await withContext(laptop, home, cache, until, async (context) => {
+      if (results.read('bounds') === undefined) await results.write('bounds', rounded(await measureBounds(context)));
+      if (results.read('floor') === undefined) await results.write('floor', rounded(await measureFloor(context)));
+      await runNext(results, context);
+    });
+    writeReport(results, laptop);
+  }
+}
+
+/** Runs trials until the time is over, or until one of another stage is next. */
+async function runNext(results: Results, context: TrialContext): Promise<void> {
+  const stage = planOf(context.size, results).next?.stage;
+  for (;;) {
+    const { next: trial } = planOf(context.size, results);
+    if (trial === undefined || trial.stage !== stage || performance.now() >= context.until) return;
+    const result = await runTrial(trial, context);
+    if (result === undefined) return;
+    await results.save(result);
+    const last = result.points.at(-1);
+    const seconds = result.seconds.training + result.seconds.measuring;
+    console.log(
+      `${trialName(trial)}: ${last === undefined ? 'diverged' : `E1 ${last.losses['ema']!.geometricMean.toPrecision(4)}`}` +
+        `${last?.kd === undefined ? '' : `, KD ${last.kd.toPrecision(3)}, FD ${last.fd!.toPrecision(3)}`}, ${seconds.toFixed(0)} s`,
+    );
+  }
+}
+
+/** A trial of each kind in small, on images that need no download. The results are not kept. */
+async function smokeRun(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));
+  const rates: Rates = { epsilon: { constant: 1e-3, decayed: 1e-3 }, v: { constant: 1e-3, decayed: 1e-3 } };
+  const trials = finals(smoke, rates, [101]);
+  const chosen = [firstTuning(smoke)[0]!, trials[0]!, trials.findLast(({ recipe }) => recipe === method)!];
+  try {
+    const results = openResults(folder, smoke);
+    await withContext(smoke, here, folder, Infinity, async (context) => {
+      for (const trial of chosen) {
+        const result = await runTrial(trial, context);
+        await results.save(result!);
+        console.log(JSON.stringify(results.find(trial)));
+      }
+      console.log(JSON.stringify(await measureBounds(context)));
+      console.log(JSON.stringify(await measureFloor(context, 2)));
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function withContext(
+  size: Size,
+  planHome: string,
+  folder: string,
+  until: number,
+  use: (context: TrialContext) => Promise<void>,
+): Promise<void> {
+  const data = await prepareData(folder, size);
+  let extractor: ReturnType<typeof openExtractor> | undefined;
+  const context: TrialContext = {
+    home: planHome,
+    cache: folder,
+    size,
+    data,
+    until,
+    extractor: () => (extractor ??= openExtractor('mobilenet')),
+  };
+  try {
+    await use(context);
+  } finally {
+    await (await extractor)?.dispose();
+  }
+}

@@ -1,0 +1,72 @@
+/** Which trials are done, and which come next. */
+import type { Results, TrialResult } from './results.js';
+import type { Size } from './sizes.js';
+import {
+  finals,
+  firstTuning,
+  secondary,
+  secondTuning,
+  trialName,
+  tunedRates,
+  type Rates,
+  type Trial,
+} from './trials.js';
+
+/** A part of the plan. Its trials are known once the parts before it are complete. */
+export interface Part {
+  readonly name: string;
+  readonly trials: readonly Trial[];
+  readonly done: readonly TrialResult[];
+}
+
+export interface Plan {
+  /** The parts known so far; all but the last are complete. */
+  readonly parts: readonly Part[];
+  /** Known once tuning is complete. */
+  readonly rates?: Rates;
+  readonly next?: Trial;
+}
+
+/** E1 of a tuning trial; a diverged one is the worst. */
+const scoreOf = ({ points }: TrialResult) => points.at(-1)?.losses['ema']?.geometricMean ?? Infinity;
+
+/** Additional seeds of the finals, if the intervals are too wide (PREREG.md). */
+export type Seeds = readonly number[] | undefined;
+
+export function planOf(size: Size, results: Results, seeds: Seeds = results.read('seeds') as Seeds): Plan {
+  const parts: Part[] = [];
+  const add = (name: string, trials: readonly Trial[]): Part => {
+    const part = { name, trials, done: trials.flatMap((trial) => results.find(trial) ?? []) };
+    parts.push(part);
+    return part;
+  };
+  const isComplete = ({ trials, done }: Part) => trials.length === done.length;
+  const next = () => parts.flatMap(({ trials }) => trials).find((trial) => results.find(trial) === undefined);
+  const first = add('tuning at N/4', firstTuning(size));
+  const upTo = (extra: object = {}): Plan => {
+    const trial = next();
+    return { parts, ...extra, ...(trial !== undefined && { next: trial }) };
+  };
+  if (!isComplete(first)) return upTo();
+  const scores = new Map(first.done.map((result) => [result.name, scoreOf(result)]));
+  const second = add('tuning at N/2', secondTuning(size, scores));
+  if (!isComplete(second)) return upTo();
+  for (const result of second.done) scores.set(result.name, scoreOf(result));
+  const rates = tunedRates(second.trials, scores);
+  add('finals', finals(size, rates, seeds));
+  add('secondary', secondary(size, rates));
+  return upTo({ rates });
+}
+
+/** One line per part, and the next trial. */
+export function statusLines({ parts, rates, next }: Plan): string[] {
+  const hours = (results: readonly TrialResult[]) =>
+    results.reduce((sum, { seconds }) => sum + seconds.training + seconds.measuring, 0) / 3600;
+  return [
+    ...parts.map(
+      ({ name, trials, done }) => `${name}: ${done.length} of ${trials.length} trials, ${hours(done).toFixed(1)} hours`,
+    ),
+    ...(rates === undefined ? [] : [`learning rates: ${JSON.stringify(rates)}`]),
+    next === undefined ? 'all trials are done' : `next: ${trialName(next)}`,
+  ];
+}

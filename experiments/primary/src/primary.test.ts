@@ -1,0 +1,187 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { resolveConfig } from '@dm/trainer';
+import { analyze, verdictOf } from './analysis.js';
+import { halved } from './data.js';
+import { planOf } from './plan.js';
+import { baseline, finalRecipes, linearDecay, method, type Prediction } from './recipes.js';
+import { reportText } from './report.js';
+import { openResults, preregHash, type Point, type Results, type TrialResult } from './results.js';
+import { laptop } from './sizes.js';
+import { configOf, finals, firstTuning, secondary, secondTuning, trialName, tunedRates, type Trial } from './trials.js';
+
+const home = fileURLToPath(new URL('..', import.meta.url));
+const rates = { epsilon: { constant: 1e-3, decayed: 2e-3 }, v: { constant: 1e-3, decayed: 4e-3 } };
+const edges = Array.from({ length: 10 }, (_, i) => i);
+
+describe('the plan', () => {
+  it('is valid for the trainer, and every name is unique', () => {
+    const trials = [...firstTuning(laptop), ...finals(laptop, rates), ...secondary(laptop, rates)];
+    for (const trial of trials) {
+      const { model: _model, ...config } = configOf(trial, laptop, 'data.shard', 'out');
+      expect(resolveConfig([{ source: 'the plan', value: config }]).totalSteps).toBe(trial.steps);
+    }
+    expect(new Set(trials.map(trialName)).size).toBe(trials.length);
+  });
+
+  it('trains whole blocks of a seed, the baseline four times as long', () => {
+    const trials = finals(laptop, rates);
+    const perSeed = 2 + 2 * (finalRecipes.epsilon.length + finalRecipes.v.length);
+    expect(trials.map(({ seed }) => seed)).toEqual(
+      [101, 102, 103, 104].flatMap((seed) => Array<number>(perSeed).fill(seed)),
+    );
+    expect(trials[0]).toMatchObject({ recipe: baseline, steps: 32_000, measureAt: [4000, 8000, 16_000, 32_000] });
+  });
+
+  it('tunes again around the best two rates, and chooses the best', () => {
+    const first = firstTuning(laptop);
+    // The lower the distance to 1.1e-3, the better.
+    const score = (trial: Trial) => Math.abs(Math.log(trial.lr / 1.1e-3));
+    const scores = new Map(first.map((trial) => [trialName(trial), score(trial)]));
+    const second = secondTuning(laptop, scores);
+    const ofOne = second.filter(({ prediction, recipe }) => prediction === 'v' && recipe === linearDecay);
+    expect(ofOne.map(({ lr }) => lr)).toEqual([7.07e-4, 1e-3, 1.41e-3, 2e-3, 2.83e-3]);
+    for (const trial of second) scores.set(trialName(trial), score(trial));
+    expect(tunedRates(second, scores).v).toEqual({ constant: 1e-3, decayed: 1e-3 });
+  });
+});
+
+it('averages 2x2 pixels', () => {
+  const images = new Uint8Array(2 * 32 * 32 * 3);
+  const set = (n: number, y: number, x: number, c: number, value: number) =>
+    (images[((n * 32 + y) * 32 + x) * 3 + c] = value);
+  set(1, 30, 2, 2, 100);
+  set(1, 31, 3, 2, 41);
+  const small = halved(images);
+  expect(small).toHaveLength(2 * 16 * 16 * 3);
+  expect(small[((16 + 15) * 16 + 1) * 3 + 2]).toBe(35);
+  expect(small.reduce((sum, value) => sum + value, 0)).toBe(35);
+});
+
+/** Results in which recipes other than the baseline are `speedup` times as fast, and linear decay 1.3 times. */
+function simulated(speedup: number, seeds: readonly number[]): TrialResult[] {
+  const loss = (steps: number) => 0.0545 + 0.0219 * (steps / 1000) ** -0.6;
+  return finals(laptop, rates, seeds).map((trial, i): TrialResult => {
+    const own = trial.recipe === baseline ? 1 : trial.recipe === linearDecay ? 1.3 : speedup;
+    const noise = 1 + 0.0005 * Math.sin(i * 12.9898);
+    const point = (step: number): Point => {
+      const value = loss(step * own) * noise;
+      const losses = { ema: { geometricMean: value, buckets: edges.map((k) => value * (1 + k)) } };
+      return { step, images: step * 64, losses, fd: 1000 * value, kd: value / 10 };
+    };
+    return {
+      name: trialName(trial),
+      stage: trial.stage,
+      prediction: trial.prediction,
+      recipe: trial.recipe.name,
+      lr: trial.lr,
+      seed: trial.seed,
+      steps: trial.steps,
+      size: 'laptop',
+      measuredOn: 'test',
+      points: trial.measureAt.map(point),
+      seconds: { training: 1, measuring: 1 },
+      machine: 'none',
+      code: 'none',
+      prereg: 'none',
+    };
+  });
+}
+
+describe('the analysis', () => {
+  const wiener = { geometricMean: 1, buckets: edges.map((k) => 0.062 * (1 + k)) };
+  const bounds = { wiener, posteriorMean: wiener };
+
+  it('finds the speed-up, its verdict, and what the decay contributes', () => {
+    const { rows, overDecay, seeds } = analyze(simulated(2.4, [101, 102, 103]), laptop, bounds, undefined);
+    expect(seeds).toEqual([101, 102, 103]);
+    const find = (prediction: Prediction, recipe: string) =>
+      rows.find((row) => row.prediction === prediction && row.recipe === recipe && row.endpoint === 'E1')!;
+    for (const prediction of ['epsilon', 'v'] as const) {
+      const { estimate, verdict, adjustedP } = find(prediction, method.name);
+      expect(Math.exp(estimate.value)).toBeCloseTo(2.4, 1);
+      expect(verdict).toBe('supported');
+      expect(adjustedP).toBeLessThan(0.05);
+      expect(find(prediction, linearDecay.name).verdict).toBeUndefined();
+    }
+    expect(rows.filter(({ adjustedP }) => adjustedP !== undefined)).toHaveLength(4);
+    expect(Math.exp(overDecay[0]!.ratio.value)).toBeCloseTo(2.4 / 1.3, 1);
+  });
+
+  it('refutes a speed-up of 1.2 at this scale', () => {
+    const { rows } = analyze(simulated(1.2, [101, 102, 103]), laptop, bounds, undefined);
+    expect(rows.filter(({ verdict }) => verdict === 'refuted at this scale')).toHaveLength(4);
+    expect(verdictOf({ value: 0.7, low: 0.3, high: 1.1 })).toBe('undecided');
+  });
+
+  it('counts complete seeds only', () => {
+    const results = simulated(2, [101, 102]).slice(0, -1);
+    expect(analyze(results, laptop, bounds, undefined)).toMatchObject({ seeds: [101], rows: [] });
+  });
+
+  it('reads the gate at N, 2N, and 4N', () => {
+    // The Wiener filter's loss is between the baseline's at N (0.0608 / 0.95) and at 2N.
+    const { gate } = analyze(simulated(2, [101]), laptop, bounds, undefined);
+    const ofOne = gate.filter(({ prediction }) => prediction === 'v');
+    expect(ofOne.map(({ length, passes }) => [length, passes])).toEqual([
+      [1, false],
+      [2, true],
+      [4, true],
+    ]);
+  });
+});
+
+describe('the committed results', () => {
+  const results = openResults(home, laptop);
+
+  it('of the finals carry the hash of the plan and one commit', () => {
+    const files = existsSync(results.folder)
+      ? readdirSync(results.folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.includes('seed-'))
+      : [];
+    const read = files.map((path) => JSON.parse(readFileSync(join(results.folder, path), 'utf8')) as TrialResult);
+    const measuredOnTest = read.filter(({ stage }) => stage !== 'tuning');
+    const hash = preregHash(home);
+    expect(measuredOnTest.filter(({ prereg }) => prereg !== hash).map(({ name }) => name)).toEqual([]);
+    const commit = (results.read('code') as { commit: string } | undefined)?.commit;
+    expect(measuredOnTest.filter(({ code }) => code !== commit).map(({ name }) => name)).toEqual([]);
+    expect(files.map((path) => path.replaceAll('\\', '/').replace(/\.json$/, '')).toSorted()).toEqual(
+      read.map(({ name }) => name).toSorted(),
+    );
+  });
+
+  it('are what the page shows', () => {
+    const page = join(results.folder, 'README.md');
+    if (!existsSync(results.folder)) return;
+    expect(readFileSync(page, 'utf8')).toBe(reportText(results, laptop));
+  });
+});
+
+describe('the folder of results', () => {
+  let folder: string;
+  let results: Results;
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('tells what is next, part by part', async () => {
+    folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));
+    results = openResults(folder, laptop);
+    expect(planOf(laptop, results).next).toMatchObject({ stage: 'tuning', steps: 2000 });
+    const save = async (trials: readonly Trial[]) => {
+      for (const trial of trials) {
+        const { name, ...rest } = simulated(1, [101])[0]!;
+        await results.save({ ...rest, name: trialName(trial), stage: trial.stage });
+        expect(name).not.toBe(trialName(trial));
+      }
+    };
+    await save(firstTuning(laptop));
+    const { next, parts } = planOf(laptop, results);
+    expect(next).toMatchObject({ stage: 'tuning', steps: 4000 });
+    await save(parts[1]!.trials);
+    const plan = planOf(laptop, results);
+    expect(plan.next).toMatchObject({ stage: 'finals', seed: 101, recipe: baseline });
+    expect(plan.rates).toBeDefined();
+    expect(reportText(results, laptop)).toContain('finals: 0 of');
+  });
+});

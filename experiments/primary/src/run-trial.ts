@@ -1,0 +1,106 @@
+/** Trains and measures one trial. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import type { Split } from '@dm/data';
+import type { FeatureExtractor, MetricValue } from '@dm/eval';
+import { evaluateSets, train, UserError, validationLoss } from '@dm/trainer';
+import { preregHash, rounded, type Point, type RangeLosses, type TrialResult } from './results.js';
+import type { Size } from './sizes.js';
+import { configOf, extraAverages, trialName, type Trial } from './trials.js';
+
+export interface TrialContext {
+  readonly home: string;
+  readonly cache: string;
+  readonly size: Size;
+  readonly data: Readonly<Record<Split, string>>;
+  /** Opened when a trial needs it. */
+  readonly extractor: () => Promise<FeatureExtractor>;
+  /** Training stops at this time of `performance.now()`, and continues in the next session. */
+  readonly until: number;
+}
+
+/** The seed of the samples: the same noise for all models. */
+const sampleSeed = 0;
+
+/**
+ * Runs a trial, or continues it. Returns undefined if the time was over before it was trained; measuring may take longer
+ * than that.
+ */
+export async function runTrial(trial: Trial, context: TrialContext): Promise<TrialResult | undefined> {
+  const { cache, size, data, until, home } = context;
+  const out = join(cache, size.name, 'runs', trialName(trial).replaceAll('/', '.'));
+  const config = configOf(trial, size, data.train, out);
+  const isStarted = existsSync(join(out, 'config.json'));
+  const began = performance.now();
+  let hasDiverged = false;
+  try {
+    const budgets = until === Infinity ? {} : { seconds: Math.max(1, (until - began) / 1000) };
+    const { status, step } = await train({ ...config, budgets }, { resume: isStarted });
+    if (status !== 'finished') return undefined;
+    if (step !== trial.steps) throw new Error(`${out} finished after ${step} of ${trial.steps} steps.`);
+  } catch (error) {
+    if (!(error instanceof UserError && error.code === 'LOSS_NOT_FINITE')) throw error;
+    hasDiverged = true;
+  }
+  const trained = performance.now();
+  const points: Point[] = [];
+  for (const step of hasDiverged ? [] : trial.measureAt) points.push(await measure(trial, context, out, step));
+  const result: TrialResult = rounded({
+    name: trialName(trial),
+    stage: trial.stage,
+    prediction: trial.prediction,
+    recipe: trial.recipe.name,
+    lr: trial.lr,
+    seed: trial.seed,
+    steps: trial.steps,
+    size: size.name,
+    measuredOn: trial.stage === 'tuning' ? ('validation' as const) : ('test' as const),
+    points,
+    ...(hasDiverged && { hasDiverged }),
+    seconds: { training: (trained - began) / 1000, measuring: (performance.now() - trained) / 1000 },
+    machine: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
+    code: commit(home),
+    prereg: preregHash(home),
+  });
+  rmSync(out, { recursive: true, force: true });
+  return result;
+}
+
+/** E1 and E2 of the checkpoint after `step` steps: on held-out training images in tuning, on test images in the finals. */
+async function measure(trial: Trial, context: TrialContext, out: string, step: number): Promise<Point> {
+  const { size, data, cache } = context;
+  const isTuning = trial.stage === 'tuning';
+  const checkpoint = join(out, 'checkpoints', `step-${String(step).padStart(6, '0')}`);
+  const losses: Record<string, RangeLosses> = {};
+  for (const weights of ['ema', ...Object.keys(extraAverages)]) {
+    const { loss } = await validationLoss({
+      checkpoint,
+      weights,
+      ...(!isTuning && { data: `shard:${data.test}` }),
+      images: size.validationImages,
+      draws: weights === 'ema' ? size.validationDraws : 1,
+    });
+    losses[weights] = loss;
+  }
+  const point = { step, images: step * size.batchSize, losses };
+  if (isTuning) return point;
+  const { results } = await evaluateSets(checkpoint, `shard:${data.test}`, {
+    extractor: await context.extractor(),
+    metrics: ['fid', 'kid'],
+    count: size.samples,
+    seed: sampleSeed,
+    cache: join(cache, 'features'),
+  });
+  return { ...point, fd: valueOf(results, 'FD'), kd: valueOf(results, 'KD') };
+}
+
+/** The value whose label starts with `FD` or `KD`. */
+export function valueOf(results: readonly MetricValue[], label: 'FD' | 'KD'): number {
+  return results.find((result) => result.label.startsWith(`${label}-`))!.value;
+}
+
+function commit(home: string): string {
+  return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: home, encoding: 'utf8' }).trim();
+}

@@ -1,0 +1,195 @@
+/** The trials in the order in which they are run, and their configurations. */
+import type { PartialConfig } from '@dm/trainer';
+import { holdOut } from './data.js';
+import {
+  baseline,
+  finalRecipes,
+  linearDecay,
+  secondaryRecipes,
+  type Family,
+  type Prediction,
+  type Recipe,
+} from './recipes.js';
+import type { Size } from './sizes.js';
+
+export type Stage = 'tuning' | 'finals' | 'secondary';
+
+export interface Trial {
+  readonly stage: Stage;
+  readonly prediction: Prediction;
+  readonly recipe: Recipe;
+  readonly lr: number;
+  readonly seed: number;
+  /** Steps of the whole run, which its schedules are scaled to. */
+  readonly steps: number;
+  /** Steps after which the averages are measured, ascending; the last one is `steps`. */
+  readonly measureAt: readonly number[];
+}
+
+/** Learning rates of the first round of tuning. */
+export const learningRates = [5e-4, 1e-3, 2e-3, 4e-3] as const;
+
+/** Seeds of tuning, and of the finals: they are disjoint. */
+export const tuningSeed = 1;
+export const finalSeeds = [101, 102, 103, 104] as const;
+export const secondarySeeds = [101, 102] as const;
+
+/** Tuned learning rates. */
+export type Rates = Readonly<Record<Prediction, Readonly<Record<Family, number>>>>;
+
+const predictions = ['epsilon', 'v'] as const;
+const families = ['constant', 'decayed'] as const;
+
+/** The recipe that a family is tuned with: none of the paper's ideas, so that no choice favors them. */
+const tunedWith: Readonly<Record<Family, Recipe>> = { constant: baseline, decayed: linearDecay };
+
+/** Unique among all trials, and the name of its files. */
+export function trialName({ stage, prediction, recipe, lr, seed, steps }: Trial): string {
+  const rate = stage === 'tuning' ? `.lr-${lr}` : '';
+  return `${stage}/${prediction}.${recipe.name}${rate}.steps-${steps}.seed-${seed}`;
+}
+
+/** First round of tuning: all learning rates at N / 4. */
+export function firstTuning(size: Size): Trial[] {
+  const steps = size.steps / 4;
+  return tuning(steps, () => learningRates);
+}
+
+/**
+ * Second round at N / 2: the best two rates of the first round, and their neighbors by half an octave. `scores` are E1 by
+ * the trial's name.
+ */
+export function secondTuning(size: Size, scores: ReadonlyMap<string, number>): Trial[] {
+  return tuning(
+    size.steps / 2,
+    (first) => {
+      const [a, b] = first.toSorted((x, y) => scores.get(trialName(x))! - scores.get(trialName(y))!);
+      const best = [a!.lr, b!.lr].toSorted((x, y) => x - y);
+      return [best[0]! / Math.SQRT2, best[0]!, best[0]! * Math.SQRT2, best[1]!, best[1]! * Math.SQRT2]
+        .map((rate) => Number(rate.toPrecision(3)))
+        .filter((rate, i, all) => all.indexOf(rate) === i);
+    },
+    firstTuning(size),
+  );
+}
+
+function tuning(steps: number, ratesOf: (first: readonly Trial[]) => readonly number[], first: readonly Trial[] = []) {
+  return predictions.flatMap((prediction) =>
+    families.flatMap((family) => {
+      const recipe = tunedWith[family];
+      const same = first.filter((trial) => trial.prediction === prediction && trial.recipe === recipe);
+      return ratesOf(same).map((lr): Trial => ({
+        stage: 'tuning',
+        prediction,
+        recipe,
+        lr,
+        seed: tuningSeed,
+        steps,
+        measureAt: [steps],
+      }));
+    }),
+  );
+}
+
+/** The rate with the lowest E1 of the second round, per prediction type and family. */
+export function tunedRates(second: readonly Trial[], scores: ReadonlyMap<string, number>): Rates {
+  const best = (prediction: Prediction, family: Family) =>
+    second
+      .filter((trial) => trial.prediction === prediction && trial.recipe === tunedWith[family])
+      .toSorted((a, b) => scores.get(trialName(a))! - scores.get(trialName(b))!)[0]!.lr;
+  const of = (prediction: Prediction) => ({
+    constant: best(prediction, 'constant'),
+    decayed: best(prediction, 'decayed'),
+  });
+  return { epsilon: of('epsilon'), v: of('v') };
+}
+
+/** The finals: whole blocks of a seed, the baseline first. */
+export function finals(size: Size, rates: Rates, seeds: readonly number[] = finalSeeds): Trial[] {
+  return seeds.flatMap((seed) =>
+    predictions.flatMap((prediction) => [
+      baselineTrial(size, prediction, rates, seed),
+      ...finalRecipes[prediction].flatMap((recipe) =>
+        [size.steps / 2, size.steps].map((steps) => trialOf('finals', prediction, recipe, rates, seed, steps)),
+      ),
+    ]),
+  );
+}
+
+/** Variants of the method, at N. */
+export function secondary(size: Size, rates: Rates): Trial[] {
+  return secondarySeeds.flatMap((seed) =>
+    secondaryRecipes.map((recipe) => trialOf('secondary', 'epsilon', recipe, rates, seed, size.steps)),
+  );
+}
+
+function baselineTrial(size: Size, prediction: Prediction, rates: Rates, seed: number): Trial {
+  const steps = 4 * size.steps;
+  const measureAt = [steps / 8, steps / 4, steps / 2, steps];
+  return { ...trialOf('finals', prediction, baseline, rates, seed, steps), measureAt };
+}
+
+function trialOf(
+  stage: Stage,
+  prediction: Prediction,
+  recipe: Recipe,
+  rates: Rates,
+  seed: number,
+  steps: number,
+): Trial {
+  return { stage, prediction, recipe, lr: rates[prediction][recipe.family], seed, steps, measureAt: [steps] };
+}
+
+/** Averages besides `ema`, whose half-life is 5 % of the images seen at every step. */
+export const extraAverages = { 'half-1': 0.01, 'half-20': 0.2 } as const;
+
+/** The configuration of a trial, for the training images in the shard `data`. */
+export function configOf(trial: Trial, size: Size, data: string, out: string): PartialConfig {
+  const { prediction, recipe, lr, seed, steps, measureAt } = trial;
+  // A half-life that is always limited by the ramp-up.
+  const average = (rampUp: number) => ({ type: 'halfLife', images: 1e12, rampUp }) as const;
+  return {
+    preset: 'cifar10',
+    data: `shard:${data}`,
+    holdOut,
+    flip: true,
+    conditional: false,
+    model: {
+      type: 'unet',
+      block_out_channels: [...size.channels],
+      layers_per_block: 1,
+      down_block_types: ['DownBlock2D', 'AttnDownBlock2D', 'DownBlock2D'],
+      up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'UpBlock2D'],
+      attention_head_dim: 8,
+      norm_num_groups: 8,
+    },
+    diffusion: { schedule: { type: 'linear' }, timesteps: 1000, prediction: { type: prediction } },
+    curriculum: recipe.curriculum,
+    timestepDraws: 'stratified',
+    lossWeighting: { type: 'constant' },
+    optimizer: {
+      type: 'adamW',
+      lr,
+      betas: [0.9, 0.999],
+      weightDecay: 0,
+      warmup: size.warmup,
+      maxGradNorm: 1,
+      ...recipe.optimizer,
+    },
+    ema: average(0.05),
+    extraEmas: Object.fromEntries(Object.entries(extraAverages).map(([name, share]) => [name, average(share)])),
+    batchSize: size.batchSize,
+    totalSteps: steps,
+    maxSkippedSteps: 1,
+    seed,
+    sampleEvery: 0,
+    samples: 16,
+    sampler: { type: 'ddim', steps: size.samplerSteps },
+    evaluation: { every: 0 },
+    validation: { every: 0 },
+    tensorboard: false,
+    logEvery: Math.max(1, Math.round(size.steps / 80)),
+    checkpoints: { every: measureAt[0], minutes: 10, overlap: 1, keepLast: 1000 },
+    out,
+  };
+}
