@@ -54,5 +54,6 @@ export { cropOffsets, flipImages, horizontalFlips } from './batch/augment.js';
 export { toBytes, toFloat } from './batch/pixels.js';
 export { resampleImages, type ResampleFilter, type ResampleOptions } from './formats/resample.js';
 export { imageGrid, type ImageGridOptions } from './formats/image-grid.js';
+export { listZip, readZipEntry, type ZipEntry } from './formats/zip.js';
 export { formatNpy, parseNpy, type NpyArray, type NpyData } from './formats/npy.js';
 export { parseNpz, readNpy, readNpz, writeNpy, writeNpz } from './formats/npy-files.js';

@@ -17,5 +17,6 @@ export type { BrowserDevice, OrtChoice } from './browser/open-engine.js';
 export { createMemoryStore, type RunStore, type StoredFile } from './browser/run-store.js';
 export { listOpfsRuns, openOpfsStore } from './browser/opfs-store.js';
 export { listIndexedDbRuns, openIndexedDbStore } from './browser/indexed-db-store.js';
+export { exportRunZip, importRunZip } from './browser/run-zip.js';
 export { requestPersistence, type StorageQuota } from './browser/quota.js';
 export { UserError, type UserErrorCode } from './errors.js';

@@ -2,6 +2,7 @@ export { train } from './train.js';
 export type { TrainOptions, TrainResult, TrainStatus } from './train.js';
 export type { RunStarted, TrainHooks } from './session/hooks.js';
 export { generateSamples, type GenerateSamplesOptions, type GeneratedSamples } from './sampling/generate-samples.js';
+export { exportRun, type ExportedRun, type ExportRunOptions } from './interchange/export-run.js';
 export { exportModel, type ExportFormat, type ExportOptions, type ExportResult } from './interchange/export.js';
 export { denoiserOnnx, type DenoiserOnnxOptions } from './interchange/onnx-denoiser.js';
 export {

@@ -8,7 +8,7 @@
  * Randomness is a function of (seed, stream, step, index), and all other state that a step depends on is in the
  * checkpoint, so a resumed run is bit-identical to an uninterrupted one.
  */
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { World } from '@dm/mpi';
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { chooseRun } from './checkpoint/choose-run.js';
@@ -22,6 +22,7 @@ import { openEngine } from './setup/engine.js';
 import { alone, fromRankZero, onEveryRank } from './setup/group.js';
 import { messageOf, UserError } from './errors.js';
 import type { TrainHooks } from './session/hooks.js';
+import { runNameOf, unpackRun } from './interchange/unpack-run.js';
 import { acquireLock, type Lock } from './run/lock.js';
 import { withCleanup } from './run/with-cleanup.js';
 import { peakMemoryMb } from './machine/peak-memory.js';
@@ -36,8 +37,11 @@ import { openTrainingSession, removeRun, type TrainingSession } from './session/
 import { roundToFourDigits } from './session/throughput.js';
 
 export interface TrainOptions {
-  /** Resume the run in `out`, or else the newest unfinished one, from its newest valid checkpoint. */
-  readonly resume?: boolean;
+  /**
+   * Resume the run in `out`, or else the newest unfinished one, from its newest valid checkpoint. The path of a run's zip,
+   * as a browser exports it, is unpacked into `out` first, which must not exist; default: `runs/<name of the zip>`.
+   */
+  readonly resume?: boolean | string;
   /**
    * Train the finished run in `out`, or else the newest finished one, for this many more steps, with its moments and
    * averages. Schedules that are scaled to `totalSteps` are laid out again over the new total.
@@ -107,8 +111,8 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
       const began = performance.now();
       let hasBegun = false;
       let stepsDone = () => 0;
-      const opened = await fromRankZero(group, (): Opened => {
-        const run = chooseFolder(layers, options);
+      const opened = await fromRankZero(group, async (): Promise<Opened> => {
+        const run = await openRunFolder(layers, options);
         const removeIfEmpty = reserveRunFolder(run);
         defer(removeIfEmpty);
         const lock = acquireLock(run.path);
@@ -181,7 +185,19 @@ function release(lock: Lock, onNote: TrainHooks['onNote']): void {
 }
 
 function isContinued({ resume = false, extend }: TrainOptions): boolean {
-  return resume || extend !== undefined;
+  return resume !== false || extend !== undefined;
+}
+
+/** The folder of the run; with a zip, after unpacking it. */
+async function openRunFolder(layers: readonly Layer[], options: TrainOptions): Promise<RunFolder> {
+  const { resume, hooks } = options;
+  if (typeof resume !== 'string') return chooseFolder(layers, options);
+  const { out } = resolveConfig(layers);
+  const isNamed = layers.some(({ value }) => value.out !== undefined);
+  const { path } = isNamed ? runFolder(out) : defaultRunFolder(join(dirname(out), runNameOf(resume)));
+  const run = await unpackRun(resume, path);
+  hooks?.onNote?.(`unpacked ${resume} into ${run.path}`);
+  return run;
 }
 
 /** @throws {UserError} if options contradict each other */
@@ -192,12 +208,12 @@ function checkOptions(options: TrainOptions): void {
       `extend (--extend) must be the number of steps to add, an integer of at least 1, got ${extend}.`,
     );
   }
-  if (resume && extend !== undefined) {
+  if (resume !== false && extend !== undefined) {
     throw new UserError('resume and extend contradict each other: resume an unfinished run, extend a finished one.');
   }
   if (overwrite && isContinued(options)) {
     throw new UserError(
-      `overwrite deletes the run that ${resume ? 'resume' : 'extend'} would continue: omit one of them.`,
+      `overwrite deletes the run that ${extend === undefined ? 'resume' : 'extend'} would continue: omit one of them.`,
     );
   }
 }

@@ -1,14 +1,59 @@
 /** Runs in Chromium: stored, reloaded, and shared by two tabs. */
-import { rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseSafetensors } from '@dm/models';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildPage } from './build-page.js';
 import { hasChromium, launch, serveFolder } from './chromium.js';
+import { sixSteps } from './run.js';
 import type { RunTask } from './run-page/worker.js';
 
 interface Done {
   readonly firstStep: number;
   readonly losses: readonly number[];
+}
+
+const command = fileURLToPath(new URL('../../../packages/trainer/bin/dm.js', import.meta.url));
+
+/** Runs the built `dm` in a folder. */
+function dm(cwd: string, ...args: string[]): void {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], { cwd, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`dm ${args.join(' ')}: ${stdout}${stderr}`);
+}
+
+/** The logged losses of a run. */
+function lossesOf(run: string): number[] {
+  const lines = readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n');
+  return lines.map((line) => (JSON.parse(line) as { readonly loss: number }).loss);
+}
+
+/** Largest relative difference. */
+const relative = (a: readonly number[], b: readonly number[]): number =>
+  Math.max(...b.map((value, i) => Math.abs(value - (a[i] ?? NaN)) / Math.abs(value)));
+
+/** Norm of the difference of the weights of two runs after six steps, relative to the norm of the weights. */
+function weightDifference(one: string, other: string): number {
+  const tensorsOf = (run: string) =>
+    parseSafetensors(readFileSync(join(run, 'checkpoints/step-000006/model.safetensors'))).tensors;
+  const [a, b] = [tensorsOf(one), tensorsOf(other)];
+  let [difference, norm] = [0, 0];
+  for (const [name, { data }] of Object.entries(b)) {
+    for (let i = 0; i < data.length; i++) {
+      difference += (a[name]!.data[i]! - data[i]!) ** 2;
+      norm += data[i]! ** 2;
+    }
+  }
+  return Math.sqrt(difference / norm);
+}
+
+/** Shown in the output of the tests, for docs/browser.md. */
+function report(text: string): void {
+  // oxlint-disable-next-line no-console
+  console.log(text);
 }
 
 describe.skipIf(!hasChromium())('a run in Chromium', () => {
@@ -59,6 +104,40 @@ describe.skipIf(!hasChromium())('a run in Chromium', () => {
     expect(Object.keys(files)).toContain('checkpoints/step-000006/optimizer.safetensors');
     expect(files).toEqual(await call(page, { do: 'files', store, name: 'whole' }));
     expect(await call(page, { do: 'runs', store, name: '' })).toEqual(['reloaded', 'whole']);
+  });
+
+  it('continues in Node from its zip, which equals a run in Node, and in a page from a zip of Node', async () => {
+    const page = await openTab();
+    const task = { store: 'opfs', name: 'moved' } as const;
+    const { losses } = await call<Done>(page, { ...task, do: 'steps', count: 3 });
+    const work = mkdtempSync(join(tmpdir(), 'dm-run-'));
+    try {
+      const zip = join(work, 'moved.zip');
+      writeFileSync(zip, Uint8Array.from(await call<number[]>(page, { ...task, do: 'export' })));
+      dm(work, 'train', '--resume', zip, '--threads', '1');
+      const continued = join(work, 'runs', 'moved');
+
+      // The same run in Node alone, on the data that the zip has.
+      const config = join(work, 'six.json');
+      writeFileSync(config, JSON.stringify({ ...sixSteps, data: join(continued, 'data.shard') }));
+      dm(work, 'train', '--config', config, '--out', 'alone', '--threads', '1');
+      const alone = lossesOf(join(work, 'alone'));
+      expect(relative([...losses, ...lossesOf(continued).slice(3)], alone)).toBeLessThan(1e-5);
+      const difference = weightDifference(continued, join(work, 'alone'));
+      report(`weights after 3 steps in Chromium and 3 in Node, against 6 in Node: relative difference ${difference}`);
+      expect(difference).toBeLessThan(1e-5);
+
+      // And back.
+      dm(work, 'train', '--config', config, '--out', 'half', '--threads', '1', '--step-budget', '3');
+      dm(work, 'export', '--run', 'half', '--out', 'half.zip');
+      const back = { store: 'opfs', name: 'back' } as const;
+      await call(page, { ...back, do: 'import', zip: [...readFileSync(join(work, 'half.zip'))] });
+      const rest = await call<Done>(page, { ...back, do: 'finish' });
+      expect(rest.firstStep).toBe(3);
+      expect(relative(rest.losses, alone.slice(3))).toBeLessThan(1e-5);
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+    }
   });
 
   it('is refused in a second tab while it is open in the first', async () => {

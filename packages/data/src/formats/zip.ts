@@ -4,7 +4,7 @@ import crc32 from 'crc-32';
 import { fromBufferPromise, fromRandomAccessReaderPromise, RandomAccessReader, type Entry, type ZipFile } from 'yauzl';
 import { DataError, reasonOf } from '../errors.js';
 import { readAt, withFile } from '../io/read-file.js';
-import { checkLimit, type DataLimits } from '../limits.js';
+import { checkLimit, resolveLimits, type DataLimits } from '../limits.js';
 import { PIECE_BYTES, unzipPieces } from './unzip-pieces.js';
 
 // yauzl reads the directory of a zip archive. Entries are read here by position, in any order and concurrently, and
@@ -42,7 +42,7 @@ const HEADER_SIGNATURE = 0x04034b50;
  * @throws {DataError} if the archive is damaged, or files overlap (one piece of compressed data could represent any
  * number of files); the message names the archive
  */
-export async function listZip(path: string, limits: DataLimits): Promise<ZipEntry[]> {
+export async function listZip(path: string, limits: DataLimits = resolveLimits()): Promise<ZipEntry[]> {
   return withFile(path, async (file) => {
     const { size } = await file.stat();
     return directory(

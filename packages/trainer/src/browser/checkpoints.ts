@@ -17,14 +17,22 @@ import {
 import { expiredSteps, type RetentionPolicy } from '../checkpoint/policy.js';
 import { lossTrendKey, smoothedLoss } from '../step/loss-trend.js';
 import { codeOf, UserError } from '../errors.js';
-import { storeError, type RunStore, type StoredFile } from './run-store.js';
+import { storeError, type RunStore } from './run-store.js';
 import { sha256 } from './sha256.js';
 
 const folder = 'checkpoints';
 
+/** What reading needs of a store. */
+export type ReadableStore = Pick<RunStore, 'read' | 'list'>;
+
 /** `checkpoints/step-000500` */
 export function checkpointPath(step: number): string {
   return `${folder}/${checkpointName(step)}`;
+}
+
+/** `checkpoints/step-000500/manifest.json` */
+export function manifestPath(step: number): string {
+  return `${checkpointPath(step)}/${manifestName}`;
 }
 
 /**
@@ -100,7 +108,7 @@ async function removeCheckpoint(store: RunStore, step: number): Promise<void> {
  * @throws {UserError} `CHECKPOINT_NOT_FOUND` if there is no manifest, `CHECKPOINT_INVALID` if something is damaged,
  *   `CHECKPOINT_NEWER` if a newer version wrote it
  */
-export async function loadCheckpoint(store: RunStore, step: number): Promise<Checkpoint> {
+export async function loadCheckpoint(store: ReadableStore, step: number): Promise<Checkpoint> {
   const path = checkpointPath(step);
   const manifest = await loadManifest(store, step);
   const files = new Map<string, Uint8Array>();
@@ -114,7 +122,7 @@ export async function loadCheckpoint(store: RunStore, step: number): Promise<Che
   return { path, manifest, files };
 }
 
-async function loadManifest(store: RunStore, step: number): Promise<Manifest> {
+async function loadManifest(store: ReadableStore, step: number): Promise<Manifest> {
   const path = `${checkpointPath(step)}/${manifestName}`;
   const bytes = await store.read(path);
   if (bytes === undefined) {
@@ -130,9 +138,9 @@ async function loadManifest(store: RunStore, step: number): Promise<Manifest> {
   return manifest;
 }
 
-/** Steps of all folders of checkpoints, complete or not, in ascending order. */
-function checkpointSteps(files: readonly StoredFile[]): number[] {
-  const steps = files.flatMap(({ path }) => {
+/** Steps of all folders of checkpoints among these files, complete or not, in ascending order. */
+export function checkpointSteps(paths: readonly string[]): number[] {
+  const steps = paths.flatMap((path) => {
     const [first, name] = path.split('/');
     const step = first === folder && name !== undefined ? stepOfName(name) : undefined;
     return step === undefined ? [] : [step];
@@ -140,12 +148,16 @@ function checkpointSteps(files: readonly StoredFile[]): number[] {
   return [...new Set(steps)].toSorted((a, b) => a - b);
 }
 
+async function storedSteps(store: ReadableStore): Promise<number[]> {
+  return checkpointSteps((await store.list()).map(({ path }) => path));
+}
+
 /** The newest valid checkpoint, if there is one, and the reasons why newer ones were skipped. */
 export async function latestCheckpoint(
-  store: RunStore,
+  store: ReadableStore,
 ): Promise<{ readonly checkpoint: Checkpoint | undefined; readonly skipped: readonly string[] }> {
   const skipped: string[] = [];
-  for (const step of checkpointSteps(await store.list()).toReversed()) {
+  for (const step of (await storedSteps(store)).toReversed()) {
     try {
       return { checkpoint: await loadCheckpoint(store, step), skipped };
     } catch (error) {
@@ -158,12 +170,12 @@ export async function latestCheckpoint(
 
 /** Steps of the checkpoints whose manifests are valid and whose files have the right sizes, in ascending order. */
 export async function validSteps(
-  store: RunStore,
+  store: ReadableStore,
 ): Promise<readonly { readonly step: number; readonly loss: number | undefined }[]> {
   const listed = await store.list();
   const sizes = new Map(listed.map(({ path, bytes }) => [path, bytes]));
   const valid: { step: number; loss: number | undefined }[] = [];
-  for (const step of checkpointSteps(listed)) {
+  for (const step of checkpointSteps(listed.map(({ path }) => path))) {
     try {
       const { files, log } = await loadManifest(store, step);
       const isComplete = Object.entries(files).every(
@@ -189,7 +201,7 @@ export async function pruneCheckpoints(
   const valid = await validSteps(store);
   const expired = expiredSteps(retention, valid);
   const known = new Set(valid.map(({ step }) => step));
-  for (const step of checkpointSteps(await store.list())) {
+  for (const step of await storedSteps(store)) {
     if (keep.includes(step) || (known.has(step) && !expired.has(step))) continue;
     try {
       await removeCheckpoint(store, step);

@@ -8,7 +8,7 @@ import { messageOf, UserError } from '../errors.js';
 import { metricsLine, type MetricsRecord } from '../run/metrics-record.js';
 import type { RunStore } from './run-store.js';
 
-const configFile = 'config.json';
+export const configFile = 'config.json';
 const metricsFile = 'metrics.jsonl';
 /** The training images and labels, so that a run continues without the page's help, and in Node. */
 export const dataFile = 'data.shard';
@@ -21,9 +21,17 @@ const bestFile = 'checkpoints/best.json';
  */
 export async function readConfig(store: RunStore): Promise<PartialConfig | undefined> {
   const bytes = await store.read(configFile);
-  if (bytes === undefined) return undefined;
+  return bytes === undefined ? undefined : parseConfig(bytes, store.name);
+}
+
+/**
+ * Parses the config.json of the run `name`.
+ *
+ * @throws {UserError} in the cases of `readConfig`
+ */
+export function parseConfig(bytes: Uint8Array, name: string): PartialConfig {
   const invalid = (why: string) =>
-    new UserError(`${configFile} of the run ${store.name} ${why}.`, { code: 'CONFIG_INVALID' });
+    new UserError(`${configFile} of the run ${name} ${why}.`, { code: 'CONFIG_INVALID' });
   let json: unknown;
   try {
     json = parseJson(new TextDecoder().decode(bytes), configFile);
@@ -31,8 +39,9 @@ export async function readConfig(store: RunStore): Promise<PartialConfig | undef
     throw invalid(`is damaged: ${messageOf(error)}`);
   }
   if (!isObject(json)) throw invalid('does not contain an object');
-  if (isOfFormerShape(json))
+  if (isOfFormerShape(json)) {
     throw invalid('has field names of an older version: resume it in Node first, which converts it');
+  }
   const { $schema: _forEditors, ...fields } = json;
   return withFormerBehavior(fields);
 }

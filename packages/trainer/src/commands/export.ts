@@ -1,5 +1,7 @@
 /** `dm export`. */
 import { Command } from 'commander';
+import { UserError } from '../errors.js';
+import { exportRun } from '../interchange/export-run.js';
 import { exportFormats, exportModel, type ExportOptions } from '../interchange/export.js';
 import { print, printJson, printNote } from '../terminal/output.js';
 import { withCommonOptions, type CommonFlags } from './common.js';
@@ -14,8 +16,9 @@ export function exportCommand(): Command {
     .option('--best', "use the run's checkpoint with the best metric instead of the newest")
     .option(
       '--format <name>',
-      `${exportFormats.join(', ')}: a pipeline folder for Python's diffusers, the denoiser with a dynamic batch size, ` +
-        'the weights (default: onnx or safetensors if --out ends so, otherwise diffusers)',
+      `${exportFormats.join(', ')}, run: a pipeline folder for Python's diffusers, the denoiser with a dynamic batch size, ` +
+        'the weights, a zip of the run with its checkpoints and data (default: onnx or safetensors if --out ends so, run ' +
+        'for .zip, otherwise diffusers)',
     )
     .option('--weights <which>', 'ema (default), the name of an entry in extraEmas, or raw')
     .requiredOption('--out <path>', 'output folder (diffusers) or file; must not exist yet');
@@ -23,6 +26,9 @@ export function exportCommand(): Command {
 }
 
 async function run({ json, debug: _debug, ...options }: ExportFlags): Promise<void> {
+  if (options.format === 'run' || (options.format === undefined && /\.zip$/i.test(options.out))) {
+    return exportWholeRun(options, json);
+  }
   const result = await exportModel({
     ...options,
     onNote: (text) => printNote(text, { json }, 'note: '),
@@ -32,4 +38,14 @@ async function run({ json, debug: _debug, ...options }: ExportFlags): Promise<vo
     const { out, format, model, weights, checkpoint } = result;
     print(`${model} (${weights} weights) of ${checkpoint} as ${format}: ${out}`);
   }
+}
+
+async function exportWholeRun(options: ExportOptions, json: boolean | undefined): Promise<void> {
+  const { run: path, out } = options;
+  const other = (['checkpoint', 'best', 'weights'] as const).find((name) => options[name] !== undefined);
+  if (other !== undefined) throw new UserError(`--${other} chooses weights; a zip has all of the run. Leave it out.`);
+  if (path === undefined) throw new UserError('Give the run to export: --run <run folder>.');
+  const result = await exportRun({ run: path, out, onNote: (text) => printNote(text, { json }, 'note: ') });
+  if (json === true) printJson({ event: 'end', format: 'run', ...result });
+  else print(`${path} with ${result.checkpoints.length} checkpoints and ${result.images} images: ${out}`);
 }

@@ -28,7 +28,7 @@ type TrainFlags = CommonFlags &
     readonly momentumDecay?: boolean;
     readonly skipBad?: boolean;
     readonly ui?: boolean;
-    readonly resume?: boolean;
+    readonly resume?: boolean | string;
     readonly extend?: number;
     readonly overwrite?: boolean;
     readonly dryRun?: boolean;
@@ -45,8 +45,9 @@ export function trainCommand(): Command {
     .option('--ui', 'show a dashboard instead of a progress line (on a terminal)')
     .addOption(
       new Option(
-        '--resume',
-        'resume the run in --out, or the newest unfinished one (default: start a new run)',
+        '--resume [zip]',
+        'resume the run in --out, or the newest unfinished one; or unpack the zip of a run, as a browser exports it, to --out ' +
+          'and resume it (default: start a new run)',
       ).conflicts(['preset', 'initFrom', 'overwrite', 'extend', 'dryRun']),
     )
     .addOption(
@@ -98,7 +99,7 @@ async function run(flags: TrainFlags): Promise<void> {
     const layers = await onEveryRank(groupOf(world), readLayers);
     const result = await trainLayers(layers, {
       world,
-      resume: flags.resume === true,
+      resume: flags.resume ?? false,
       ...(flags.extend !== undefined && { extend: flags.extend }),
       overwrite: flags.overwrite === true,
       skipMemoryCheck: flags.skipMemoryCheck === true,

@@ -1,6 +1,8 @@
 /** What the worker of the test page does with a run in a browser. */
 import {
   createBrowserTraining,
+  exportRunZip,
+  importRunZip,
   listOpfsRuns,
   listIndexedDbRuns,
   openIndexedDbStore,
@@ -19,10 +21,12 @@ ort.env.wasm.wasmPaths = {
 
 export interface RunTask {
   /** `steps` makes `count` steps, `finish` the rest; both leave the run open. */
-  readonly do: 'steps' | 'finish' | 'abort' | 'files' | 'runs';
+  readonly do: 'steps' | 'finish' | 'abort' | 'files' | 'runs' | 'export' | 'import';
   readonly store: 'opfs' | 'indexeddb';
   readonly name: string;
   readonly count?: number;
+  /** The bytes of the zip to import. */
+  readonly zip?: readonly number[];
 }
 
 interface Scope {
@@ -44,10 +48,12 @@ scope.addEventListener('message', ({ data: { id, task } }) => {
 
 const trainings = new Map<string, { readonly training: BrowserTraining; readonly losses: number[] }>();
 
-async function perform({ do: action, store: kind, name, count = 0 }: RunTask): Promise<unknown> {
+async function perform({ do: action, store: kind, name, count = 0, zip = [] }: RunTask): Promise<unknown> {
   if (action === 'runs') return kind === 'opfs' ? listOpfsRuns() : listIndexedDbRuns();
   const store = await (kind === 'opfs' ? openOpfsStore(name) : openIndexedDbStore(name));
   if (action === 'files') return hashesOf(store);
+  if (action === 'export') return [...new Uint8Array(await (await exportRunZip(store)).arrayBuffer())];
+  if (action === 'import') return importRunZip(store, Uint8Array.from(zip));
   const { training, losses } = trainings.get(name) ?? open(store);
   if (action === 'abort') {
     trainings.delete(name);

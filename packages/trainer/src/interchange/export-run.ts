@@ -1,0 +1,107 @@
+/**
+ * A run as a zip archive with its data, for another machine or a browser.
+ *
+ *   await exportRun({ run: 'runs/digits', out: 'digits.zip' });
+ */
+import { convertToShard } from '@dm/data';
+import { atomicWriteFileAsync, fileKind, readRegularFile, removeTree } from '@dm/files';
+import { mkdtempSync, writeSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { readCheckpoint } from '../checkpoint/checkpoint.js';
+import { isDamage } from '../checkpoint/damage.js';
+import { listCheckpoints } from '../checkpoint/layout.js';
+import { manifestName } from '../checkpoint/manifest-format.js';
+import { readConfigFile } from '../config/config-file.js';
+import { resolveConfig } from '../config/resolve.js';
+import { savedConfig } from '../config/saved-config.js';
+import { UserError } from '../errors.js';
+import { writeError } from '../files/atomic-write.js';
+import { checkNotExisting } from '../files/write-new.js';
+import { hasRun, noRunError, runFolder } from '../run/run-folder.js';
+import { openData } from '../setup/open-training-setup.js';
+import { createZipWriter } from './write-zip.js';
+
+export interface ExportRunOptions {
+  /** Run folder. */
+  readonly run: string;
+  /** The archive to create. */
+  readonly out: string;
+  /** Receives messages about damaged checkpoints, which are left out. */
+  readonly onNote?: ((text: string) => void) | undefined;
+}
+
+export interface ExportedRun {
+  readonly out: string;
+  /** Steps of the checkpoints in the archive. */
+  readonly checkpoints: readonly number[];
+  readonly images: number;
+}
+
+/**
+ * Writes the configuration, log, valid checkpoints, and training images of a run into a zip archive.
+ *
+ * @throws {UserError} `RUN_NOT_FOUND` if there is no run, `FILE_EXISTS` if `out` exists, `CONFIG_INVALID` if its data are
+ *   chosen or cropped while they are read
+ */
+export async function exportRun({ run: path, out, onNote }: ExportRunOptions): Promise<ExportedRun> {
+  checkNotExisting(out);
+  const run = runFolder(path);
+  if (!hasRun(run)) throw noRunError(path);
+  const config = resolveConfig([savedConfig(run)]);
+  const field = (['crop', 'holdOut'] as const).find((name) => config[name] !== null);
+  if (field !== undefined) {
+    throw new UserError(
+      `${path} trains with ${field}, so its images are not those of its data, and a zip cannot contain them. Copy the folder.`,
+      { code: 'CONFIG_INVALID' },
+    );
+  }
+  const dataset = await openData(config);
+  // A shard is written in pieces, so the data may be larger than memory; it is next to the archive, on a disk with space.
+  const work = mkdtempSync(join(dirname(resolve(out)), '.dm-export-'));
+  try {
+    const shard = join(work, 'data.shard');
+    await convertToShard(dataset, shard);
+    const checkpoints: number[] = [];
+    await atomicWriteFileAsync(
+      out,
+      async ({ fd }) => {
+        const zip = createZipWriter((bytes) => writeAll(fd, bytes));
+        const add = (name: string, from: string) => zip.add(name, readRegularFile(from, { maxBytes: Infinity }));
+        // Without the paths of this machine.
+        const portable = { ...readConfigFile(run.config), data: 'data.shard', out: `runs/${basename(resolve(path))}` };
+        zip.add('config.json', Buffer.from(`${JSON.stringify(portable, null, 2)}\n`));
+        add('data.shard', shard);
+        for (const from of [run.metrics, run.difficulty, run.validation]) {
+          if (fileKind(from) !== undefined) add(basename(from), from);
+        }
+        const best = join(run.checkpoints, 'best.json');
+        if (fileKind(best, { followLinks: false }) !== undefined) add('checkpoints/best.json', best);
+        for (const { path: from, step, complete } of listCheckpoints(run.checkpoints)) {
+          if (!complete) continue;
+          try {
+            const { files } = readCheckpoint(from);
+            const folder = `checkpoints/${basename(from)}`;
+            const manifest = readRegularFile(join(from, manifestName), { maxBytes: Infinity, followLinks: false });
+            for (const [name, bytes] of files) zip.add(`${folder}/${name}`, bytes);
+            zip.add(`${folder}/${manifestName}`, manifest);
+            checkpoints.push(step);
+          } catch (error) {
+            if (!isDamage(error)) throw error;
+            onNote?.(`left out ${from}: ${error.message}`);
+          }
+        }
+        zip.end();
+      },
+      { overwrite: false },
+    );
+    return { out, checkpoints, images: dataset.length };
+  } catch (error) {
+    throw writeError(out, error);
+  } finally {
+    removeTree(work);
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
+}
