@@ -1,11 +1,11 @@
-// Fails if the tracked files are larger than 14 MiB, or than the MiB given as an argument: the archive of tools/device-check is sent to machines together with
-// the repository, in at most 64 MiB.
+// Fails if the tracked files are larger than 16 MiB, or than the MiB given as an argument: the archive of tools/device-check is sent
+// to machines together with the repository, in at most 64 MiB.
 import { execFileSync } from 'node:child_process';
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../bootstrap/commands.mjs';
 
-const limit = Number(process.argv[2] ?? 14) * 2 ** 20;
+const limit = Number(process.argv[2] ?? 16) * 2 ** 20;
 
 const files = execFileSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 26 })
   .split('\0')

@@ -1,5 +1,5 @@
 /**
- * The finals run from one commit, in a worktree of its own, so that later commits change neither the code nor the engine
+ * The finals run from one commit, in a separate worktree, so that later commits change neither the code nor the engine
  * that they are trained with.
  */
 import { execFileSync, spawnSync } from 'node:child_process';

@@ -1,7 +1,7 @@
 /** What is compared: the recipes of PREREG.md, as configurations of @dm/trainer. */
 import type { PartialConfig } from '@dm/trainer';
 
-/** The prediction types, each of which is a comparison of its own. */
+/** The prediction types, compared separately. */
 export type Prediction = 'epsilon' | 'v';
 
 /** A family has one learning rate per prediction type, tuned for all its recipes. */
