@@ -121,10 +121,32 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     expect(messages).toEqual([]);
   });
 
-  it('trains two networks from one noise, and measures their agreement', async () => {
-    const page = await open(`${urls.isolated}${small}&twins=1&model=dit`);
+  it('continues after a reload', async () => {
+    const page = await open(`${urls.isolated}#batch=4&steps=12`, { reducedMotion: 'reduce' });
+    await waitForPictures(page, 0);
+    await page.click('#step');
     await waitForPictures(page, 1);
-    await page.click('#play');
+    const before = await pictures(page);
+    await page.reload();
+    await waitForPictures(page, 1);
+    expect(await stepsDone(page)).toBe(1);
+    // The weights are those that were saved.
+    expect(await pictures(page)).toBe(before);
+    await page.click('#step');
+    await waitForPictures(page, 2);
+    expect(messages).toEqual([]);
+  });
+
+  it('trains two networks from one noise, and measures their agreement', async () => {
+    const page = await open(`${urls.isolated}${small}&twins=1&model=dit`, { reducedMotion: 'reduce' });
+    await waitForPictures(page, 0);
+    await page.click('#step');
+    await waitForPictures(page, 1);
+    const [first, second] = await page.evaluate<string[]>(
+      `[0, 1].map((i) => document.getElementById('pictures-' + i).toDataURL())`,
+    );
+    expect(first).not.toBe(second);
+    expect(Number(await page.getAttribute('body', 'data-agreement'))).toBeGreaterThan(0.5);
     expect(await page.locator('#second').isVisible()).toBe(true);
     expect(await page.locator('#agreement-chart canvas').count()).toBe(1);
     expect(messages).toEqual([]);

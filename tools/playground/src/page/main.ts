@@ -90,8 +90,11 @@ function shapeOf({ shape }: TrainingImages): Shape {
   return shape;
 }
 
-/** Starts a new run of the configuration. */
-async function start(): Promise<void> {
+/** Key of the settings of the stored run. */
+const storedKey = 'playground-run';
+
+/** Starts a run of the configuration: the stored one if `resume` and it has these settings, otherwise a new one. */
+async function start(resume = false): Promise<void> {
   const mine = ++current;
   run?.stop();
   run = undefined;
@@ -127,13 +130,32 @@ async function start(): Promise<void> {
   data = own[config.data] ?? (await loadImages(config.data));
   if (mine !== current) return;
   showExamples();
-  if (data === undefined) {
+  const isSame = resume && readStored() === formatFragment(config);
+  // Drawings and dropped images are stored with the run.
+  const isInStore = isSame && (config.data === 'drawings' || config.data === 'files');
+  if (data === undefined && !isInStore) {
     setState('waiting');
     return;
   }
-  run = new TrainingRun(config, data, (report) => {
+  run = new TrainingRun(config, data, isSame, (report) => {
     if (mine === current) receive(report);
   });
+}
+
+function readStored(): string | null {
+  try {
+    return localStorage.getItem(storedKey);
+  } catch {
+    return null; // a browser may refuse all storage
+  }
+}
+
+function writeStored(fragment: string): void {
+  try {
+    localStorage.setItem(storedKey, fragment);
+  } catch {
+    // Then a reload starts again.
+  }
 }
 
 async function loadImages(name: PlaygroundConfig['data']): Promise<TrainingImages | undefined> {
@@ -152,6 +174,9 @@ async function loadImages(name: PlaygroundConfig['data']): Promise<TrainingImage
 
 function receive(report: Report): void {
   switch (report.type) {
+    case 'needsImages':
+      setState('waiting');
+      break;
     case 'ready':
       ready = report;
       showReady(report);
@@ -190,7 +215,24 @@ function play(): void {
   setState('running');
 }
 
-function showReady({ classes, parameters, device, threads, lr, momentum }: Ready): void {
+function showReady({ classes, parameters, device, threads, lr, momentum, ...report }: Ready): void {
+  if (report.data !== undefined) {
+    own[config.data] = data = report.data;
+    showExamples();
+  }
+  if (report.isStored === true) writeStored(formatFragment(config));
+  setText(
+    'saved',
+    report.isStored === true
+      ? 'Saved in this browser with each new set of pictures: a reload continues the run.'
+      : `Not saved: a reload starts again. (${report.isStored})`,
+  );
+  ({ step } = report);
+  seconds = report.history.at(-1)?.seconds ?? 0;
+  for (const { step: at, loss } of report.history) addLoss(at, loss, undefined);
+  showFacts();
+  showCharts();
+  showDensities();
   setText('fact-parameters', parameters.toLocaleString('en-US'));
   setText('fact-device', device === 'cpu' ? `CPU, ${threads === '1' ? '1 thread' : `${threads} threads`}` : 'GPU');
   const label = askForm.elements.namedItem('label') as HTMLSelectElement;
@@ -216,18 +258,19 @@ function showStep({
   const speed = (config.batch * ofModels.length) / took;
   recentSpeed = recentSpeed === 0 ? speed : 0.9 * recentSpeed + 0.1 * speed;
   const [loss = Number.NaN, second] = ofModels;
-  const before = losses.mean.at(-1);
-  losses.step.push(done);
-  losses.loss.push(loss);
-  losses.mean.push(runningMean(before, loss, losses.step.length));
-  losses.second.push(
-    second === undefined ? null : runningMean(losses.second.at(-1) ?? undefined, second, losses.step.length),
-  );
+  addLoss(done, loss, second);
   if (skipped !== undefined) notify(skipped);
   showFacts();
   showCharts();
   showLevels(levels);
   if (done % 20 === 0) showDensities();
+}
+
+function addLoss(at: number, loss: number, second: number | undefined): void {
+  const count = losses.step.push(at);
+  losses.loss.push(loss);
+  losses.mean.push(runningMean(losses.mean.at(-1), loss, count));
+  losses.second.push(second === undefined ? null : runningMean(losses.second.at(-1) ?? undefined, second, count));
 }
 
 /** The mean of the `count` values so far, and of about the last 30 once there are more. */
@@ -280,6 +323,7 @@ function showPictures({ step: at, pictures, agreement }: Extract<Report, { type:
   }
   document.body.dataset['pictures'] = String(at);
   if (agreement === undefined) return;
+  document.body.dataset['agreement'] = String(agreement.same);
   agreements.step.push(at);
   agreements.same.push(agreement.same);
   agreements.shuffled.push(agreement.shuffled);
@@ -406,7 +450,7 @@ function connect(): void {
     change(next);
     byId('stage', HTMLElement).focus();
   });
-  const open = (): void => {
+  const readAddress = (): void => {
     const parsed = parseFragment(location.hash);
     ({ config } = parsed);
     notify(
@@ -417,10 +461,10 @@ function connect(): void {
     show(config);
   };
   globalThis.addEventListener('hashchange', () => {
-    open();
+    readAddress();
     void start();
   });
-  open();
+  readAddress();
   connectDrawing();
   connectFiles(show);
 }
@@ -481,7 +525,7 @@ async function openPage(): Promise<void> {
   connect();
   const problem = await prepareIsolation();
   if (problem !== undefined && byId('notice', HTMLElement).hidden) notify(problem);
-  await start();
+  await start(true);
 }
 
 void openPage();

@@ -5,7 +5,12 @@ import type { DrawOptions, Report, Request, TrainingImages } from '../worker/mes
 export class TrainingRun {
   private readonly worker: Worker;
 
-  constructor(config: PlaygroundConfig, data: TrainingImages, listener: (report: Report) => void) {
+  constructor(
+    config: PlaygroundConfig,
+    data: TrainingImages | undefined,
+    resume: boolean,
+    listener: (report: Report) => void,
+  ) {
     // Bundlers find a worker by this expression, so there is one for each build of ONNX Runtime.
     this.worker =
       config.device === 'webgpu'
@@ -15,7 +20,7 @@ export class TrainingRun {
     this.worker.addEventListener('error', ({ message }) =>
       listener({ type: 'failed', message: message || 'The training worker could not be loaded.', code: undefined }),
     );
-    this.send({ type: 'start', config, data });
+    this.send({ type: 'start', config, data, resume });
   }
 
   request(type: 'play' | 'pause' | 'step' | 'weights'): void {

@@ -28,7 +28,14 @@ export interface DrawOptions {
 }
 
 export type Request =
-  | { readonly type: 'start'; readonly config: PlaygroundConfig; readonly data: TrainingImages }
+  | {
+      readonly type: 'start';
+      readonly config: PlaygroundConfig;
+      /** Undefined to use the images of the stored run. */
+      readonly data: TrainingImages | undefined;
+      /** Continue the stored run, if it is this training; otherwise it is replaced. */
+      readonly resume: boolean;
+    }
   | { readonly type: 'play' | 'pause' | 'step' | 'weights' }
   | { readonly type: 'draw'; readonly options: DrawOptions };
 
@@ -49,6 +56,15 @@ export interface Agreement {
   readonly shuffled: number;
 }
 
+/** A line of the log of a stored run. */
+export interface HistoryPoint {
+  readonly step: number;
+  /** Mean loss since the previous line. */
+  readonly loss: number;
+  /** Seconds of training up to this step. */
+  readonly seconds: number;
+}
+
 export type Report =
   | {
       readonly type: 'ready';
@@ -64,9 +80,18 @@ export type Report =
       readonly momentum: Float64Array;
       /** Standard normal noise of one image, [H, W, C]. */
       readonly noise: Float32Array;
+      /** True if a reload continues this run; otherwise the reason why not. */
+      readonly isStored: true | string;
+      /** Images of the stored run, if the page did not send any. */
+      readonly data?: TrainingImages;
+      /** Steps done, and the log, of the stored run; 0 and empty for a new one. */
+      readonly step: number;
+      readonly history: readonly HistoryPoint[];
       /** Seconds since the worker received the request. */
       readonly seconds: number;
     }
+  /** There are no images: none were sent, and none are stored. */
+  | { readonly type: 'needsImages' }
   | {
       readonly type: 'step';
       /** Steps done. */

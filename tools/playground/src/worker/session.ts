@@ -1,27 +1,13 @@
 /** Trains in a worker: answers the page's requests between optimizer steps. */
 import { normal } from '@dm/core';
-import { createMemoryDataset } from '@dm/data';
 import { consistency } from '@dm/eval';
 import { openOnnxEngine, type OnnxRuntimeModule } from '@dm/jit';
-import { classCondition, createModelSampler, formatSafetensors, toTorch } from '@dm/models';
-import { DmError, type Engine, viewFlat } from '@dm/ops';
-import {
-  batchSource,
-  compileStep,
-  type Config,
-  type CompiledStep,
-  createTrainingSetup,
-  resolveConfig,
-  startingState,
-  type StepOutcome,
-  type TrainingSetup,
-  trainingSteps,
-} from '@dm/trainer/core';
-import type { PlaygroundConfig } from '../config.js';
+import { DmError } from '@dm/ops';
+import type { StepOutcome } from '@dm/trainer/core';
 import { LossByLevel } from './loss-by-level.js';
-import type { Agreement, DrawOptions, Frame, Report, Request, TrainingImages } from './messages.js';
+import type { Agreement, Report, Request } from './messages.js';
+import { createSampler, Model, samplingSeed, storedImages } from './model.js';
 import { PictureSchedule } from './picture-schedule.js';
-import { trainingConfig } from './training-config.js';
 
 /** The global scope of a worker. */
 export interface WorkerScope {
@@ -29,16 +15,8 @@ export interface WorkerScope {
   postMessage(message: Report, transfer?: Transferable[]): void;
 }
 
-const pictures = 16;
-const samplingSeed = 1;
-
-interface Model {
-  readonly setup: TrainingSetup;
-  readonly compiled: CompiledStep;
-  readonly outcomes: AsyncGenerator<StepOutcome, void, undefined>;
-}
-
-type Sampler = ReturnType<typeof createModelSampler>;
+/** Largest fraction of the time that pictures and saving take. */
+const pictureShare = 0.2;
 
 /** Serves the page on this build of ONNX Runtime. A failure ends the session; the page then starts another worker. */
 export function serve(scope: WorkerScope, ort: OnnxRuntimeModule): void {
@@ -69,24 +47,36 @@ async function run(
   await next();
   const start = requests.shift();
   if (start?.type !== 'start') throw new TypeError('the first request must be "start"');
-  const { config, data } = start;
+  const { config } = start;
   const began = performance.now();
-  const engine = await openOnnxEngine({ ort, device: config.device });
-  const models = await createModels(engine, config, data);
+  const data = start.data ?? (await storedImages());
+  if (data === undefined) {
+    scope.postMessage({ type: 'needsImages' });
+    return;
+  }
+  const models = await openModels(start.resume, { config, data, ort });
   const [first] = models as [Model, ...Model[]];
+  const engine = await openOnnxEngine({ ort, device: config.device });
   const sampler = createSampler(engine, first.setup, first.setup.config.sampler);
-  scope.postMessage({ type: 'ready', ...describe(engine, first.setup), seconds: secondsSince(began) });
+  let { step } = first.run;
+  scope.postMessage({
+    type: 'ready',
+    ...describe(first),
+    ...(start.data === undefined && { data }),
+    step,
+    history: await first.history(),
+    seconds: secondsSince(began),
+  });
 
   const levels = new LossByLevel(10, first.setup.noiseSchedule.numTimesteps, 0.95);
-  const schedule = new PictureSchedule(0.2);
+  const schedule = new PictureSchedule(pictureShare);
   let isPlaying = false;
   let stepsWanted = 0;
-  let step = 0;
 
   const draw = async (): Promise<void> => {
     const drawing = performance.now();
-    const drawn = [];
-    for (const model of models) drawn.push(await drawPictures(sampler, model));
+    const drawn: Float32Array[] = [];
+    for (const model of models) drawn.push(await model.drawPictures(sampler));
     const seconds = secondsSince(drawing);
     schedule.addDrawing(step, seconds);
     const agreement = drawn.length === 2 ? agreementOf(drawn[0]!, drawn[1]!, data.shape) : undefined;
@@ -96,17 +86,16 @@ async function run(
 
   for (;;) {
     await eventLoopTurn();
-    const isIdle = !isPlaying && stepsWanted === 0;
-    if (isIdle) await next();
+    if (!isPlaying && stepsWanted === 0) await next();
     for (let request = requests.shift(); request !== undefined; request = requests.shift()) {
       if (request.type === 'play') isPlaying = step < config.steps;
       else if (request.type === 'pause') isPlaying = false;
       else if (request.type === 'step') stepsWanted = step < config.steps ? stepsWanted + 1 : 0;
       else if (request.type === 'draw') {
-        const frames = await drawFrames(engine, first, request.options);
+        const frames = await first.drawFrames(engine, request.options);
         scope.postMessage({ type: 'drawn', options: request.options, frames, step });
       } else if (request.type === 'weights') {
-        const bytes = await weightsFile(first);
+        const bytes = await first.weightsFile();
         scope.postMessage({ type: 'weights', bytes, step }, [bytes.buffer]);
       } else throw new TypeError(`the request "${request.type}" is not expected here`);
     }
@@ -114,9 +103,9 @@ async function run(
 
     const stepping = performance.now();
     const outcomes: StepOutcome[] = [];
-    for (const { outcomes: steps } of models) {
-      const { value } = await steps.next();
-      if (value !== undefined) outcomes.push(value);
+    for (const model of models) {
+      const outcome = await model.step();
+      if (outcome !== undefined) outcomes.push(outcome);
     }
     step++;
     const seconds = secondsSince(stepping);
@@ -143,63 +132,19 @@ async function run(
   }
 }
 
-async function createModels(engine: Engine, config: PlaygroundConfig, data: TrainingImages): Promise<Model[]> {
-  const dataset = createMemoryDataset({ ...data, ...(data.labels && { labels: data.labels }) });
+/** Opens the networks; those that were stored after different numbers of steps start again together. */
+async function openModels(
+  resume: boolean,
+  options: Pick<Parameters<typeof Model.open>[0], 'config' | 'data' | 'ort'>,
+): Promise<Model[]> {
   const models: Model[] = [];
-  for (let index = 0; index < (config.twins ? 2 : 1); index++) {
-    const resolved = resolveConfig([{ source: 'page', value: trainingConfig(config, data, index) }]);
-    const setup = createTrainingSetup(resolved, batchSource(dataset));
-    const compiled = await compileStep(setup, engine, startingState(setup));
-    models.push({ setup, compiled, outcomes: trainingSteps(setup, compiled) });
+  for (let index = 0; index < (options.config.twins ? 2 : 1); index++) {
+    models.push(await Model.open({ ...options, index, resume }));
   }
-  return models;
-}
-
-function createSampler(engine: Engine, setup: TrainingSetup, sampler: Config['sampler']): Sampler {
-  const { model, layout, bufferLayout, config, noiseSchedule: schedule } = setup;
-  const { prediction } = config.diffusion;
-  return createModelSampler({ engine, model, layout, bufferLayout, prediction, schedule, sampler, weights: 'ema' });
-}
-
-/** Draws the pictures of a model from the noises that all pictures start from: [16, H, W, C]. */
-async function drawPictures(sampler: Sampler, { setup, compiled }: Model): Promise<Float32Array> {
-  const { data } = await sampler.sample({
-    state: compiled.state,
-    seed: samplingSeed,
-    imageIndices: Array.from({ length: pictures }, (_, i) => i),
-    batchSize: pictures,
-    ...classCondition(setup, pictures),
-  });
-  return data;
-}
-
-/** Draws one image and returns each step. */
-async function drawFrames(engine: Engine, { setup, compiled }: Model, options: DrawOptions): Promise<Frame[]> {
-  const { config } = setup;
-  const guidance = setup.nullClass === undefined ? 1 : options.guidance;
-  const { path, clipping, guidanceInterval } = config.sampler;
-  const sampler = createSampler(engine, setup, {
-    type: options.sampler,
-    steps: options.steps,
-    guidance,
-    guidanceInterval,
-    path,
-    clipping,
-  });
-  const frames: Frame[] = [];
-  try {
-    await sampler.sample({
-      state: compiled.state,
-      seed: samplingSeed,
-      imageIndices: [options.noise],
-      batchSize: 1,
-      ...classCondition(setup, 1, [options.label]),
-      onStep: ({ level, x, x0 }) => void frames.push({ t: level.t, x: x.data.slice(), x0: x0.data.slice() }),
-    });
-  } finally {
-    await sampler.dispose();
-  }
-  return frames;
+  const isTogether = models.every(({ run: { step } }) => step === models[0]!.run.step);
+  if (isTogether) return models;
+  for (const model of models) await model.close();
+  return openModels(false, options);
 }
 
 function agreementOf(a: Float32Array, b: Float32Array, shape: readonly number[]): Agreement | undefined {
@@ -217,19 +162,13 @@ function agreementOf(a: Float32Array, b: Float32Array, shape: readonly number[])
   }
 }
 
-/** The averaged weights as a safetensors file, with the names and layout of PyTorch. */
-async function weightsFile({ setup, compiled }: Model): Promise<Uint8Array<ArrayBuffer>> {
-  const { ema } = await compiled.state.read(['ema']);
-  const tensors = toTorch(setup.model, viewFlat(ema!.data as Float32Array, setup.layout));
-  return formatSafetensors(tensors, { format: 'pt' }) as Uint8Array<ArrayBuffer>;
-}
-
-function describe(engine: Engine, { config, layout, classes, noiseSchedule, lr, momentum, batches }: TrainingSetup) {
+function describe({ run: { config, engine, parameters }, setup, isStored }: Model) {
+  const { classes, noiseSchedule, lr, momentum, batches } = setup;
   const points = Array.from({ length: 201 }, (_, i) => Math.min(config.totalSteps - 1, (i * config.totalSteps) / 200));
   return {
-    device: String(engine.info['device']),
-    threads: String(engine.info['threads']),
-    parameters: layout.size,
+    device: String(engine['device']),
+    threads: String(engine['threads']),
+    parameters,
     classes,
     alphasCumprod: Float64Array.from(noiseSchedule.alphasCumprod),
     lr: Float64Array.from(points, (step) => lr(Math.floor(step))),
@@ -238,6 +177,7 @@ function describe(engine: Engine, { config, layout, classes, noiseSchedule, lr, 
       { seed: samplingSeed, stream: 'sample' },
       batches.shape.reduce((a, b) => a * b),
     ),
+    isStored,
   };
 }
 

@@ -44,6 +44,11 @@ export function trainingConfig(config: PlaygroundConfig, data: TrainingImages, m
     ema: { type: 'power', decay: 0.995, power: 2 / 3 },
     batchSize: config.batch,
     totalSteps: config.steps,
+    logEvery: 5,
+    // The worker saves whenever it draws pictures, and draws them with its own sampler.
+    sampleEvery: 0,
+    samples: 1,
+    checkpoints: { every: 0, minutes: null, keepLast: 1 },
     seed: config.seed + 1_000_000 * model,
     sampler: { type: 'ddim', steps: 8, guidance: 1, path: { type: 'discrete', spacing: 'trailing' } },
   };

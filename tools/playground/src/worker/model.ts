@@ -1,0 +1,183 @@
+/** One network in training: its run in the browser's storage, and its sampler. */
+import { createMemoryDataset, parseShard } from '@dm/data';
+import type { OnnxRuntimeModule } from '@dm/jit';
+import { classCondition, createModelSampler, flatten, loadWeights, parseSafetensors } from '@dm/models';
+import { type Arrays, DmError, type Engine, float32 } from '@dm/ops';
+import {
+  type BrowserRun,
+  type BrowserTraining,
+  createBrowserTraining,
+  createMemoryStore,
+  openOpfsStore,
+  type RunStore,
+} from '@dm/trainer/browser';
+import { batchSource, type Config, createTrainingSetup, type StepOutcome, type TrainingSetup } from '@dm/trainer/core';
+import type { PlaygroundConfig } from '../config.js';
+import type { DrawOptions, Frame, HistoryPoint, TrainingImages } from './messages.js';
+import { trainingConfig } from './training-config.js';
+
+type Sampler = ReturnType<typeof createModelSampler>;
+
+/** Pictures per drawing. */
+const pictures = 16;
+/** All pictures of all networks start from the noises of this seed. */
+export const samplingSeed = 1;
+
+export interface OpenOptions {
+  readonly config: PlaygroundConfig;
+  readonly data: TrainingImages;
+  /** Index of the network. */
+  readonly index: number;
+  readonly ort: OnnxRuntimeModule;
+  /** Continue the stored run, if it is the same training; otherwise it is replaced. */
+  readonly resume: boolean;
+}
+
+/** The images of the stored run, which the page does not have after a reload if they were drawn or dropped. */
+export async function storedImages(): Promise<TrainingImages | undefined> {
+  try {
+    const store = await openOpfsStore(runName(0));
+    const bytes = await store.read('data.shard');
+    if (bytes === undefined) return undefined;
+    const dataset = await parseShard(bytes, 'data.shard');
+    const { name, shape, classes, length } = dataset;
+    const { images, labels } = await dataset.read(Array.from({ length }, (_, i) => i));
+    return {
+      name,
+      images: Uint8Array.from(images),
+      shape: [shape[0], shape[1], shape[2]],
+      classes,
+      ...(labels && { labels: Uint8Array.from(labels) }),
+    };
+  } catch {
+    return undefined; // damaged, or this browser stores nothing: the page asks for images
+  }
+}
+
+function runName(index: number): string {
+  return `playground-${index}`;
+}
+
+export class Model {
+  private constructor(
+    readonly run: BrowserRun,
+    readonly setup: TrainingSetup,
+    /** Whether a reload continues this run; otherwise the reason why not. */
+    readonly isStored: true | string,
+    private readonly training: BrowserTraining,
+    private readonly store: RunStore,
+  ) {}
+
+  static async open({ config, data, index, ort, resume }: OpenOptions): Promise<Model> {
+    const dataset = createMemoryDataset({ ...data, ...(data.labels && { labels: data.labels }) });
+    const start = async (store: RunStore, overwrite: boolean, isStored: true | string): Promise<Model> => {
+      const given = trainingConfig(config, data, index);
+      const training = createBrowserTraining(given, { store, dataset, ort, device: config.device, overwrite });
+      const run = await training.open();
+      return new Model(run, createTrainingSetup(run.config, batchSource(dataset), true), isStored, training, store);
+    };
+    let store: RunStore;
+    try {
+      store = await openOpfsStore(runName(index));
+    } catch (error) {
+      return start(createMemoryStore(runName(index)), true, messageOf(error));
+    }
+    try {
+      return await start(store, !resume, true);
+    } catch (error) {
+      const code = error instanceof DmError ? error.code : undefined;
+      // Another tab has the run, or there is no space: this one trains without storing anything.
+      if (code === 'RUN_LOCKED' || code === 'DISK_FULL') {
+        return start(createMemoryStore(runName(index)), true, messageOf(error));
+      }
+      if (!resume) throw error;
+      return start(store, true, true); // another training, or damaged
+    }
+  }
+
+  /** Frees the run, so that it can be opened again. */
+  close(): Promise<void> {
+    return this.training.abort();
+  }
+
+  /** Makes a step; undefined if all are done. */
+  step(): Promise<StepOutcome | undefined> {
+    return this.training.step();
+  }
+
+  /** The averaged weights as a safetensors file, from a checkpoint of this step. */
+  async weightsFile(): Promise<Uint8Array<ArrayBuffer>> {
+    const { path } = await this.training.checkpoint();
+    return (await this.store.read(`${path}/ema.safetensors`)) as Uint8Array<ArrayBuffer>;
+  }
+
+  /** Saves the run, and returns the state that samplers use: the averaged weights. */
+  async averagedWeights(): Promise<Arrays> {
+    const { model, layout, bufferLayout } = this.setup;
+    const weights = loadWeights(model, parseSafetensors(await this.weightsFile()).tensors);
+    return {
+      ema: float32(flatten(weights, layout)),
+      ...(bufferLayout.size > 0 && { buffers: float32(flatten(weights, bufferLayout)) }),
+    };
+  }
+
+  /** The losses that earlier sessions logged. */
+  async history(): Promise<HistoryPoint[]> {
+    const bytes = await this.store.read('metrics.jsonl');
+    const lines = bytes === undefined ? [] : new TextDecoder().decode(bytes).split('\n').slice(0, -1);
+    return lines
+      .map((line) => JSON.parse(line) as HistoryPoint)
+      .filter(({ step }) => step <= this.run.step)
+      .map(({ step, loss, seconds }) => ({ step, loss, seconds }));
+  }
+
+  /** Draws the pictures: [16, H, W, C]. */
+  async drawPictures(sampler: Sampler): Promise<Float32Array> {
+    const { data } = await sampler.sample({
+      state: await this.averagedWeights(),
+      seed: samplingSeed,
+      imageIndices: Array.from({ length: pictures }, (_, i) => i),
+      batchSize: pictures,
+      ...classCondition(this.setup, pictures),
+    });
+    return data;
+  }
+
+  /** Draws one image and returns each step. */
+  async drawFrames(engine: Engine, options: DrawOptions): Promise<Frame[]> {
+    const { setup } = this;
+    const { path, clipping, guidanceInterval } = setup.config.sampler;
+    const sampler = createSampler(engine, setup, {
+      type: options.sampler,
+      steps: options.steps,
+      guidance: setup.nullClass === undefined ? 1 : options.guidance,
+      guidanceInterval,
+      path,
+      clipping,
+    });
+    const frames: Frame[] = [];
+    try {
+      await sampler.sample({
+        state: await this.averagedWeights(),
+        seed: samplingSeed,
+        imageIndices: [options.noise],
+        batchSize: 1,
+        ...classCondition(setup, 1, [options.label]),
+        onStep: ({ level, x, x0 }) => void frames.push({ t: level.t, x: x.data.slice(), x0: x0.data.slice() }),
+      });
+    } finally {
+      await sampler.dispose();
+    }
+    return frames;
+  }
+}
+
+export function createSampler(engine: Engine, setup: TrainingSetup, sampler: Config['sampler']): Sampler {
+  const { model, layout, bufferLayout, config, noiseSchedule: schedule } = setup;
+  const { prediction } = config.diffusion;
+  return createModelSampler({ engine, model, layout, bufferLayout, prediction, schedule, sampler, weights: 'ema' });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
