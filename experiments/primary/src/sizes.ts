@@ -18,7 +18,7 @@ export interface Size {
 /** The experiment itself. */
 export const laptop: Size = {
   name: 'laptop',
-  channels: [32, 48, 64],
+  channels: [16, 32, 64],
   batchSize: 64,
   steps: 8000,
   warmup: 160,
