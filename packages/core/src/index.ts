@@ -11,6 +11,7 @@ export {
   uniformEach,
   uniformU32,
 } from './random/draw.js';
+export { nearestNoise } from './random/nearest-noise.js';
 
 export { type NoiseSchedule, scheduleFromBetas } from './schedules/schedule.js';
 export { type BetaRange, linearSchedule } from './schedules/linear.js';

@@ -26,12 +26,12 @@ const mixture = (coordinate: readonly number[], mu: number, sigma: number, lambd
 const plainTime = timesteps.map((t) => t / T);
 
 /** p_t ∝ p(c_t) times the width of t's cell, which ends halfway to its neighbors; the end cells are symmetric. */
-const byMass = (c: readonly number[], density: (c: number) => number): number[] =>
+const byMass = (c: readonly number[], density: (c: number, t: number) => number): number[] =>
   normalized(
     c.map((here, t) => {
       const gap = (a: number): number => Math.abs((c[a + 1] ?? NaN) - (c[a] ?? NaN)) / 2;
       const [below, above] = [gap(t - 1), gap(t)];
-      return density(here) * ((Number.isNaN(below) ? above : below) + (Number.isNaN(above) ? below : above));
+      return density(here, t) * ((Number.isNaN(below) ? above : below) + (Number.isNaN(above) ? below : above));
     }),
   );
 const bell = (x: number, mean: number, std: number): number => Math.exp(-0.5 * ((x - mean) / std) ** 2);
@@ -50,6 +50,22 @@ function modeDensity(s: number, scale = 1.29): number {
 
 /** The losses passed to stateful schedules: one per timestep and round. */
 const shownLoss = (t: number, round: number): number => 0.05 + 1 / (1 + t / 50) + round / 100;
+
+/** The mean of the shown losses in the interval of t, of 50, with decay .99 per loss. */
+function runningMean(t: number, rounds: number): number {
+  const first = 20 * Math.floor(t / 20);
+  let [sum, weight] = [0, 0];
+  // The latest loss has the largest weight; older ones than these do not change the mean.
+  let factor = 1;
+  for (let round = rounds - 1; round >= Math.max(0, rounds - 250); round--) {
+    for (let s = first + 19; s >= first; s--) {
+      sum += factor * shownLoss(s, round);
+      weight += factor;
+      factor *= 0.99;
+    }
+  }
+  return sum / weight;
+}
 
 /** The closed form of each schedule's density at a step; for stateful schedules, after `rounds` rounds of losses. */
 const forms: Readonly<Record<TimestepScheduleName, (step: number, rounds: number, state?: ScheduleState) => number[]>> =
@@ -73,6 +89,19 @@ const forms: Readonly<Record<TimestepScheduleName, (step: number, rounds: number
       const [stage, clusters] = [(state!['stage'] as Int32Array)[0]!, 20];
       const first = T - (stage * T) / clusters;
       return timesteps.map((t) => (t >= first ? 1 / (T - first) : 0));
+    },
+    curriculumSampling: (step) =>
+      step < 0.6 * totalSteps
+        ? byMass(flowTime, (s) => bell(Math.log(s / (1 - s)), 0, 1) / (s * (1 - s)))
+        : timesteps.map(() => 1 / T),
+    infoNoise: (_step, rounds) => {
+      if (rounds === 0) return timesteps.map(() => 1 / T);
+      // Of the prediction epsilon, SNR mmse is the loss itself.
+      return byMass(logSnr, (_c, t) => runningMean(t, rounds)).map((p) => 0.9 * p + 0.1 / T);
+    },
+    excessLoss: (_step, rounds) => {
+      if (rounds === 0) return timesteps.map(() => 1 / T);
+      return normalized(timesteps.map((t) => runningMean(t, rounds))).map((p) => 0.9 * p + 0.1 / T);
     },
     edm: () => byMass(lnSigma, (x) => bell(x, -1.2, 1.2)),
     edm2: () => byMass(lnSigma, (x) => bell(x, -0.4, 1)),

@@ -1,5 +1,6 @@
 import { checkInteger } from './checks.js';
 import { cellAlphasCumprod, checkLevels, type ContinuousLevels } from './continuous.js';
+import type { WeightedPrediction } from './loss-weights.js';
 import type { TimestepSchedule } from './schedule.js';
 
 /**
@@ -22,6 +23,10 @@ export interface ScheduleContext {
    * `numTimesteps` cells of equal width, which take the place of timesteps. `alphasCumprod` is not needed.
    */
   readonly continuous?: ContinuousLevels | undefined;
+  /** What the losses given to `update` are squared errors of. Default epsilon. */
+  readonly prediction?: WeightedPrediction;
+  /** Standard deviation of the data, of the prediction `edm`. Default 0.5. */
+  readonly sigmaData?: number;
 }
 
 /** Creates a schedule. Unknown fields in `options` are an error. */

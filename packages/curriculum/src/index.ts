@@ -33,6 +33,10 @@ export type {
 export { lossSecondMoment, type LossSecondMomentOptions } from './loss-second-moment.js';
 export { difficultyCurriculum } from './difficulty-curriculum.js';
 export type { DifficultyCurriculumOptions } from './difficulty-curriculum.js';
+export { curriculumSampling, type CurriculumSamplingOptions } from './curriculum-sampling.js';
+export { infoNoise } from './info-noise.js';
+export { excessLoss, type ExcessLossOptions } from './excess-loss.js';
+export type { AdaptiveOptions } from './adaptive-density.js';
 export { speed, type SpeedOptions } from './speed.js';
 export {
   createTimestepSchedule,

@@ -160,7 +160,7 @@ function weightFunction(
 }
 
 /** Converts a weight on the squared error of x0 to a weight on the squared error of the prediction. */
-function convertWeight(prediction: WeightedPrediction, sigmaData: number, weight: Weight): Weight {
+export function convertWeight(prediction: WeightedPrediction, sigmaData: number, weight: Weight): Weight {
   switch (prediction) {
     case 'x0':
       return weight;

@@ -9,6 +9,10 @@ import {
 } from './clts-controls.js';
 import { clts, cltsDefaults } from './clts.js';
 import type { ScheduleContext } from './context.js';
+import { adaptiveDefaults } from './adaptive-density.js';
+import { curriculumSampling, curriculumSamplingDefaults } from './curriculum-sampling.js';
+import { excessLoss, excessLossDefaults } from './excess-loss.js';
+import { infoNoise } from './info-noise.js';
 import {
   betaDefaults,
   betaTimesteps,
@@ -43,8 +47,11 @@ export const timestepSchedules = {
   cltsCorrected,
   cltsLogSnr,
   cltsWide,
+  curriculumSampling,
   lossSecondMoment,
   difficultyCurriculum,
+  infoNoise,
+  excessLoss,
   edm: edmTimesteps,
   edm2: edm2Timesteps,
   laplace: laplaceTimesteps,
@@ -74,8 +81,11 @@ export const timestepScheduleDefaults: {
   cltsCorrected: { ...cltsDefaults, importanceCorrection: true },
   cltsLogSnr: cltsLogSnrDefaults,
   cltsWide: cltsWideDefaults,
+  curriculumSampling: curriculumSamplingDefaults,
   lossSecondMoment: lossSecondMomentDefaults,
   difficultyCurriculum: difficultyCurriculumDefaults,
+  infoNoise: adaptiveDefaults,
+  excessLoss: excessLossDefaults,
   edm: edmDefaults,
   edm2: edm2Defaults,
   laplace: laplaceDefaults,

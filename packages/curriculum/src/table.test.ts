@@ -4,7 +4,7 @@ import { curriculumTable, effectiveSampleSize, summarizeDensity } from './table.
 import { linearAlphasCumprod, uniforms } from './testing.js';
 
 const context = { numTimesteps: 200, totalSteps: 50, alphasCumprod: linearAlphasCumprod(200) };
-const adaptive = ['lossSecondMoment', 'difficultyCurriculum'];
+const adaptive = ['lossSecondMoment', 'difficultyCurriculum', 'infoNoise', 'excessLoss'];
 const each = Float64Array.from({ length: 200 }, (_, t) => t);
 
 it.each(timestepScheduleNames.filter((name) => !adaptive.includes(name)))(

@@ -26,8 +26,21 @@ export function densityByMass(
   density: (c: number) => number,
 ): Float64Array {
   const c = coordinateOf(owner, coordinate, context);
+  const width = cellWidths(owner, context, coordinate);
+  return normalize(
+    owner,
+    c.map((here, t) => (Number.isFinite(here) ? density(here) * width[t]! : 0)),
+  );
+}
+
+/**
+ * |c_(t+1/2) - c_(t-1/2)| of each timestep, as in `densityByMass`; 0 if its coordinate is infinite: [T].
+ * @throws {RangeError} if the context has no valid `alphasCumprod`
+ */
+export function cellWidths(owner: string, context: ScheduleContext, coordinate: DensityCoordinate): Float64Array {
+  const c = coordinateOf(owner, coordinate, context);
   const at = (t: number): number => c[t] ?? NaN;
-  const mass = c.map((here, t) => {
+  return c.map((here, t) => {
     if (!Number.isFinite(here)) return 0;
     const below = (here - at(t - 1)) / 2;
     const above = (at(t + 1) - here) / 2;
@@ -35,7 +48,6 @@ export function densityByMass(
     const hasAbove = Number.isFinite(above);
     // A single finite timestep has no neighbor that determines the width of its cell, and gets all the mass.
     const width = hasBelow || hasAbove ? (hasBelow ? below : above) + (hasAbove ? above : below) : 1;
-    return density(here) * Math.abs(width);
+    return Math.abs(width);
   });
-  return normalize(owner, mass);
 }

@@ -56,6 +56,21 @@ const cases: Readonly<Record<string, PartialConfig>> = {
     lossWeighting: { type: 'minSnr' },
     normalizeLossWeights: true,
   },
+  'InfoNoise, of v, with the nearest of three noises': {
+    diffusion: { timesteps: 4, prediction: { type: 'v' } },
+    curriculum: { type: 'infoNoise', decay: 0.9 },
+    noiseCandidates: 3,
+  },
+  'excess loss': {
+    diffusion: { timesteps: 4 },
+    curriculum: { type: 'excessLoss', reference: [0.1, 0.2] },
+  },
+  'InfoNoise in continuous time': {
+    ...objectives['edm'],
+    diffusion: { ...continuous, schedule: { type: 'edm' }, prediction: { type: 'edm' }, timesteps: 6 },
+    curriculum: { type: 'infoNoise', bins: 3 },
+  },
+  'curriculum sampling': { curriculum: { type: 'curriculumSampling', share: 0.5 } },
   // What is predicted, and of what.
   'prediction edm, betas of its own': {
     diffusion: {

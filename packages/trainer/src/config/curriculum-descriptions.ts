@@ -27,6 +27,12 @@ const weightAndBias = {
   bias: 'Offset of the center from flow time 0.5; more favors the noise.',
 } satisfies TextsOf<'sigmoid'>;
 
+const adaptive = {
+  bins: 'Number of equal intervals of timesteps that have a running mean of losses each; at most T are used.',
+  decay: 'Decay of the running means per observed loss.',
+  uniformShare: 'Fraction of the density that stays uniform.',
+} satisfies TextsOf<'infoNoise'>;
+
 const descriptions: { readonly [N in TimestepScheduleName]: TextsOf<N> } = {
   uniform: {},
   clts,
@@ -43,6 +49,16 @@ const descriptions: { readonly [N in TimestepScheduleName]: TextsOf<N> } = {
     clusters: 'Number of equal intervals of timesteps, at most T.',
     patience: 'Consecutive updates without a lower loss after which the next interval is added.',
     smoothing: 'Weight of the previous value in the running loss; 0 compares the losses of single batches.',
+  },
+  curriculumSampling: {
+    mean: 'Mean of logit(s) in the first part of the run.',
+    std: 'Standard deviation of logit(s) in the first part of the run.',
+    share: 'Fraction of the run with the logit-normal density; the rest is uniform.',
+  },
+  infoNoise: adaptive,
+  excessLoss: {
+    ...adaptive,
+    reference: 'Loss that training can reach at best in each interval, from the cleanest; null for 0.',
   },
   edm: logNormal,
   edm2: logNormal,

@@ -32,6 +32,12 @@ const weightAndBias = {
   bias: z.number().exactOptional(),
 } satisfies FieldsOf<'sigmoid'>;
 
+const adaptive = {
+  bins: count.exactOptional(),
+  decay: z.number().min(0).lt(1).exactOptional(),
+  uniformShare: z.number().gt(0).max(1).exactOptional(),
+} satisfies FieldsOf<'infoNoise'>;
+
 /** Options by schedule, without defaults, which @dm/curriculum defines. */
 const options = {
   uniform: {},
@@ -50,6 +56,16 @@ const options = {
     patience: count.exactOptional(),
     smoothing: z.number().min(0).lt(1).exactOptional(),
   } satisfies FieldsOf<'difficultyCurriculum'>,
+  curriculumSampling: {
+    mean: z.number().exactOptional(),
+    std: positive.exactOptional(),
+    share: z.number().min(0).max(1).exactOptional(),
+  } satisfies FieldsOf<'curriculumSampling'>,
+  infoNoise: adaptive,
+  excessLoss: {
+    ...adaptive,
+    reference: z.array(z.number().min(0)).min(1).max(100_000).nullable().exactOptional(),
+  } satisfies FieldsOf<'excessLoss'>,
   edm: logNormal,
   edm2: logNormal,
   laplace: {
@@ -97,8 +113,11 @@ export const curriculumSchema = z.discriminatedUnion('type', [
   schedule('cltsCorrected'),
   schedule('cltsLogSnr'),
   schedule('cltsWide'),
+  schedule('curriculumSampling'),
   schedule('lossSecondMoment'),
   schedule('difficultyCurriculum'),
+  schedule('infoNoise'),
+  schedule('excessLoss'),
   schedule('edm'),
   schedule('edm2'),
   schedule('laplace'),

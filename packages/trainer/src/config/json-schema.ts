@@ -1,6 +1,7 @@
 /** JSON Schema of configuration files, with which editors complete and validate them. */
 import * as z from 'zod';
 import { describeCurricula } from './curriculum-descriptions.js';
+import { describeSamplers } from './sampler-descriptions.js';
 import { configSchema } from './schema.js';
 import { commonFields, fieldOf, typesOf } from './schema-fields.js';
 import { defaultPreset, presets } from './presets.js';
@@ -11,6 +12,7 @@ import { defaultPreset, presets } from './presets.js';
  */
 export function configJsonSchema(): Record<string, unknown> {
   describeCurricula();
+  describeSamplers();
   const schema = z.toJSONSchema(configSchema, { io: 'input' }) as JsonObject;
   const fields = partial(schema, configSchema, { preset: defaultPreset, ...presets[defaultPreset] });
   // Editors find the schema by this field, which `dm` ignores.

@@ -37,6 +37,7 @@ const method = {
   conditional: true,
   curriculum: { type: 'clts' },
   timestepDraws: 'independent',
+  noiseCandidates: 1,
   lossWeighting: { type: 'constant' },
   normalizeLossWeights: null,
   uncertainty: null,

@@ -235,6 +235,7 @@ export const configSchema = z.strictObject({
   timestepDraws: z
     .enum(['independent', 'stratified'])
     .describe('Draws of timesteps: independent, or stratified, one in each of batchSize equal parts.'),
+  noiseCandidates: upTo(64).describe('Noises drawn per image, of which the nearest to it is used; 1 for plain noise.'),
   lossWeighting: z
     .discriminatedUnion('type', [
       z.strictObject({ type: z.literal('constant') }),

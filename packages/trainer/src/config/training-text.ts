@@ -15,6 +15,7 @@ const addedFields: Readonly<Record<string, unknown>> = {
   timestepDraws: 'independent',
   emaSnapshots: null,
   normalizeLossWeights: false,
+  noiseCandidates: 1,
   'diffusion.loss': null,
   'diffusion.variance': null,
 };

@@ -19,6 +19,15 @@ describe('two ranks', () => {
     ['SGD', { optimizer: { type: 'sgd' } }],
     ['a learned uncertainty, dropout, flips', { uncertainty: { lr: 0.01 }, flip: true, conditional: true }],
     ['a curriculum that learns from the losses', { curriculum: { type: 'lossSecondMoment' } }],
+    [
+      'InfoNoise, normalized loss weights, the nearest of four noises',
+      {
+        curriculum: { type: 'infoNoise', bins: 2 },
+        lossWeighting: { type: 'minSnr' },
+        noiseCandidates: 4,
+        diffusion: { prediction: { type: 'v' } },
+      },
+    ],
   ])('train as one process with two micro-batches, to the bit: %s', async (_, part) => {
     const together = await trainedOn(2, rankConfig(folder, 'together', part));
     const [one] = await trainedOn(1, rankConfig(folder, 'alone', { ...part, gradientAccumulation: 2 }));

@@ -107,7 +107,8 @@ export function curriculumOf({ curriculum, totalSteps, diffusion }: Config): Tim
   const { numTimesteps, alphasCumprod } = createNoiseSchedule(diffusion);
   const { type, ...options } = curriculum;
   const continuous = continuousProcess(diffusion)?.levels;
-  const context = { numTimesteps, totalSteps, alphasCumprod, continuous };
+  const prediction = lossSpaceOf(diffusion);
+  const context = { numTimesteps, totalSteps, alphasCumprod, continuous, prediction, ...predictionOptions(diffusion) };
   return createTimestepSchedule<TimestepScheduleName>(type, context, options);
 }
 

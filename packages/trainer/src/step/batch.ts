@@ -5,7 +5,7 @@ import {
   forwardInputs,
   inputScale,
   networkInputs,
-  normalBatch,
+  nearestNoise,
   permutation,
   squaredErrorScale,
   targetInputs,
@@ -43,14 +43,14 @@ export async function fetchBatch(setup: TrainingSetup, step: number): Promise<Ba
   const own = { seed, step: step * group.size + group.rank, batchSize, flip };
   const { images, labels } = await batches.read(own);
   const indices = Array.from({ length: batchSize }, (_, i) => first + i);
-  const noise = normalBatch({ seed, stream: 'noise', step, indices }, batches.shape);
   const masks = model.dropouts.map(({ name, shape, rate }, lane) => [
     `mask.${name}`,
     dropoutMask({ seed, stream: 'dropout', step, indices, lane }, shape, rate),
   ]);
+  const x0 = float32(images, [batchSize, ...batches.shape]);
   return {
-    images: float32(images, [batchSize, ...batches.shape]),
-    noise,
+    images: x0,
+    noise: nearestNoise({ seed, stream: 'noise', step, indices }, x0, config.noiseCandidates),
     ...(model.numClasses > 0 && { cond: condition(setup, step, labels!, indices) }),
     ...Object.fromEntries(masks),
   };
