@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defaultConfig, formatFragment, parseFragment, type PlaygroundConfig } from './config.js';
+import { defaultConfig, formatFragment, parseFragment, type PlaygroundConfig, withModelLr } from './config.js';
 
 describe('the address of the page', () => {
   it('round-trips every field', () => {
@@ -52,5 +52,16 @@ describe('the address of the page', () => {
     expect(config).toEqual(defaultConfig);
     expect(problems.length).toBeGreaterThan(0);
     for (const problem of problems) expect(problem.length).toBeLessThan(250);
+  });
+});
+
+describe('withModelLr', () => {
+  it("changes the usual learning rate with the model, but not the user's", () => {
+    const dit = withModelLr(defaultConfig, { ...defaultConfig, model: 'dit' });
+    expect(dit.lr).toBe(0.001);
+    expect(withModelLr(dit, { ...dit, model: 'unet' })).toEqual(defaultConfig);
+    const chosen = { ...defaultConfig, lr: 0.01 };
+    expect(withModelLr(chosen, { ...chosen, model: 'dit' }).lr).toBe(0.01);
+    expect(withModelLr(defaultConfig, { ...defaultConfig, model: 'dit', lr: 0.02 }).lr).toBe(0.02);
   });
 });

@@ -23,18 +23,27 @@ export interface PlaygroundConfig {
   readonly twins: boolean;
 }
 
+/** Learning rates that suit the models: a transformer diverges at the rate of a UNet. */
+const modelLr: Readonly<Record<PlaygroundConfig['model'], number>> = { unet: 0.003, dit: 0.001 };
+
 export const defaultConfig: PlaygroundConfig = {
   data: 'mnist14',
   model: 'unet',
   curriculum: 'clts',
   momentum: 'demon',
   device: 'cpu',
-  lr: 0.003,
+  lr: modelLr.unet,
   batch: 32,
   steps: 3000,
   seed: 0,
   twins: false,
 };
+
+/** `next` with the usual learning rate of its model, if `before` had the usual one of another model. */
+export function withModelLr(before: PlaygroundConfig, next: PlaygroundConfig): PlaygroundConfig {
+  const isUsual = next.lr === before.lr && before.lr === modelLr[before.model];
+  return isUsual ? { ...next, lr: modelLr[next.model] } : next;
+}
 
 interface Field {
   /** Returns undefined for a text that is not allowed. */

@@ -16,7 +16,7 @@ export interface LineChart {
   setData(data: readonly (readonly (number | null)[])[]): void;
 }
 
-const height = 170;
+const height = 160;
 
 function cssColor(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -57,7 +57,12 @@ export function lineChart(
           ),
         },
         axes: [
-          { stroke: cssColor('--quiet'), grid: { stroke: cssColor('--line'), width: 1 }, ticks: { show: false } },
+          {
+            size: 28,
+            stroke: cssColor('--quiet'),
+            grid: { stroke: cssColor('--line'), width: 1 },
+            ticks: { show: false },
+          },
           ...scales.map((scale, i): uPlot.Axis => ({
             scale,
             // oxlint-disable-next-line typescript/no-unsafe-enum-assignment -- left and right; the enum exists in types only

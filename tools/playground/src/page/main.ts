@@ -1,5 +1,12 @@
 /** The page: connects the controls, the training worker, and everything that is drawn. */
-import { defaultConfig, formatFragment, parseFragment, type PlaygroundConfig, samplerNames } from '../config.js';
+import {
+  defaultConfig,
+  formatFragment,
+  parseFragment,
+  type PlaygroundConfig,
+  samplerNames,
+  withModelLr,
+} from '../config.js';
 import type { DrawOptions, Frame, Report, TrainingImages } from '../worker/messages.js';
 import { createBoard } from './board.js';
 import { lineChart } from './charts.js';
@@ -89,6 +96,9 @@ function notify(message: string | undefined): void {
 function shapeOf({ shape }: TrainingImages): Shape {
   return shape;
 }
+
+/** Steps after which a picture is first drawn step by step. */
+const firstTrajectory = 50;
 
 /** Key of the settings of the stored run. */
 const storedKey = 'playground-run';
@@ -319,9 +329,14 @@ function showPictures({ step: at, pictures, agreement }: Extract<Report, { type:
     const which = pictures.length === 1 ? '' : i === 0 ? 'First network, ' : 'Second network, ';
     const when = at === 0 ? 'before training' : `after ${at.toLocaleString('en-US')} ${at === 1 ? 'step' : 'steps'}`;
     canvas.setAttribute('aria-label', `16 pictures drawn ${when}`);
-    setText(`caption-${i}`, pictures.length === 1 ? `Drawn ${when}, always from the same noise` : `${which}${when}`);
+    setText(
+      `caption-${i}`,
+      pictures.length === 1 ? `Drawn ${when}, always from the same noise. Click one to see how.` : `${which}${when}`,
+    );
   }
   document.body.dataset['pictures'] = String(at);
+  // The first digits that are worth a look are taken apart without being asked for.
+  if (at >= firstTrajectory && frames.length === 0 && !askButton.disabled) askForPicture();
   if (agreement === undefined) return;
   document.body.dataset['agreement'] = String(agreement.same);
   agreements.step.push(at);
@@ -432,12 +447,23 @@ function connect(): void {
   guidance.addEventListener('change', () => {
     if (!askButton.disabled) askForPicture();
   });
+  byId('pictures-0', HTMLCanvasElement).addEventListener('click', (event) => {
+    const { left, top, width, height } = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    const column = Math.floor((4 * (event.clientX - left)) / width);
+    const row = Math.floor((4 * (event.clientY - top)) / height);
+    const number = Math.min(15, Math.max(0, 4 * row + column));
+    const label = askForm.elements.namedItem('label') as HTMLSelectElement;
+    (askForm.elements.namedItem('noise') as HTMLInputElement).value = String(number);
+    if (label.options.length > 0) label.selectedIndex = number % label.options.length;
+    if (!askButton.disabled) askForPicture();
+  });
   frameSlider.addEventListener('input', showFrame);
   forwardSlider.addEventListener('input', showForward);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showDensities);
 
   const change = (next: PlaygroundConfig): void => {
-    config = next;
+    config = withModelLr(config, next);
+    controls.show(config);
     autoplay ||= state === 'running';
     notify(undefined);
     void start();

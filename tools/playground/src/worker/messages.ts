@@ -90,7 +90,7 @@ export type Report =
       /** Seconds since the worker received the request. */
       readonly seconds: number;
     }
-  /** There are no images: none were sent, and none are stored. */
+  /** Neither the page nor the stored run has images. */
   | { readonly type: 'needsImages' }
   | {
       readonly type: 'step';

@@ -86,7 +86,7 @@ export class Model {
       return await start(store, !resume, true);
     } catch (error) {
       const code = error instanceof DmError ? error.code : undefined;
-      // Another tab has the run, or there is no space: this one trains without storing anything.
+      // Another tab has the run, or the storage is full: this one trains without storing anything.
       if (code === 'RUN_LOCKED' || code === 'DISK_FULL') {
         return start(createMemoryStore(runName(index)), true, messageOf(error));
       }
