@@ -2,10 +2,9 @@
  * Variants of CLTS: two experimental controls (`cltsReversed`, `cltsTimeAverage`), CLTS with an unbiased objective, CLTS
  * in logSNR, and CLTS with the values of a public port (`cltsWide`). All take the options of `clts`.
  */
-import { clts, cltsDefaults, cltsParts, type CltsOptions } from './clts.js';
+import { clts, cltsDefaults, cltsParts, resolveCltsOptions, type CltsOptions } from './clts.js';
 import type { ScheduleContext } from './context.js';
 import { importanceWeights, mixtureDensity, mixtureSchedule, staticSchedule } from './discrete.js';
-import { resolveOptions } from './checks.js';
 import type { TimestepSchedule } from './schedule.js';
 
 /**
@@ -14,7 +13,7 @@ import type { TimestepSchedule } from './schedule.js';
  * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function cltsReversed(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
-  const resolved = resolveOptions('cltsReversed', cltsDefaults, options);
+  const resolved = resolveCltsOptions('cltsReversed', options);
   const { gaussian, lambda } = cltsParts(context, resolved);
   const last = context.totalSteps - 1;
   return mixtureSchedule('cltsReversed', {
@@ -31,7 +30,7 @@ export function cltsReversed(context: ScheduleContext, options?: Partial<CltsOpt
  * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function cltsTimeAverage(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
-  const resolved = resolveOptions('cltsTimeAverage', cltsDefaults, options);
+  const resolved = resolveCltsOptions('cltsTimeAverage', options);
   const { gaussian, lambda } = cltsParts(context, resolved);
   let sum = 0;
   for (let step = 0; step < context.totalSteps; step++) sum += lambda(step);
@@ -63,7 +62,7 @@ export function cltsLogSnr(context: ScheduleContext, options?: Partial<CltsOptio
   return { ...clts(context, { ...inLogSnr, ...options }), name: 'cltsLogSnr' };
 }
 
-const wide: Partial<CltsOptions> = { sigma: 0.5, lambdaMax: 1, rampShare: 0.75 };
+const wide = { sigma: 0.5, lambdaMax: 1, rampShare: 0.75 } satisfies Partial<CltsOptions>;
 
 export const cltsWideDefaults: CltsOptions = { ...cltsDefaults, ...wide };
 
@@ -74,8 +73,9 @@ export const cltsWideDefaults: CltsOptions = { ...cltsDefaults, ...wide };
  */
 export function cltsWide(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
   const isTimed = options?.rampSteps != null && options.rampShare === undefined;
+  const { sigma } = resolveCltsOptions('cltsWide', options, wide.sigma / cltsDefaults.sigma);
   return {
-    ...clts(context, { ...wide, ...(isTimed && { rampShare: null }), ...options }),
+    ...clts(context, { ...wide, ...(isTimed && { rampShare: null }), ...options, sigma }),
     name: 'cltsWide',
   };
 }

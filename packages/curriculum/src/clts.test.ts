@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { clts, cltsDefaults } from './clts.js';
-import { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage } from './clts-controls.js';
+import { clts, cltsDefaults, cltsGaussians } from './clts.js';
+import { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage, cltsWide } from './clts-controls.js';
+import { coordinates } from './coordinates.js';
 import type { CltsOptions } from './clts.js';
 import { uniformTimesteps } from './densities.js';
-import { cosineAlphasCumprod, linearAlphasCumprod, uniforms } from './testing.js';
+import { cosineAlphasCumprod, linearAlphasCumprod, uniforms, wideAlphasCumprod } from './testing.js';
 
 const T = 1000;
 const totalSteps = 10_000;
@@ -177,5 +178,40 @@ describe('controls of clts', () => {
     // The relative effective sample size of weights 1 / (T p) under p is 1 / sum(1 / (T^2 p)).
     const share = 1 / density.reduce((total, p) => total + 1 / (T * T * p), 0);
     expect(share).toBeCloseTo(0.073, 3);
+  });
+});
+
+describe('the default Gaussians of coordinates', () => {
+  const others = coordinates.filter((coordinate) => coordinate !== 'time');
+  const defaults = { coordinateDefaults: true, rampSteps: 1, lambdaMax: 1 };
+  // logSNR from 0.2 to -0.2.
+  const near = { numTimesteps: 401, totalSteps: 10, alphasCumprod: wideAlphasCumprod(401, -0.1, 0.1) };
+
+  it.each(others)('of %s is exp(-logSNR^2 / 8) near equal signal and noise', (coordinate) => {
+    const g = clts(near, { ...defaults, coordinate }).density(1);
+    const logSnr = Array.from(near.alphasCumprod, (abar) => Math.log(abar / (1 - abar)));
+    const expected = logSnr.map((x) => Math.exp(-(x ** 2) / 8));
+    const middle = g[200]!;
+    expect(g.map((p) => p / middle)).toBeAllClose(expected, { atol: 1e-3 });
+    expect(expected[0]).toBeLessThan(0.996);
+  });
+
+  it('are those of t / T for every coordinate without coordinateDefaults', () => {
+    for (const coordinate of coordinates) {
+      const explicit = clts(context, { coordinate, mu: 0.3, sigma: 0.2 });
+      expect(clts(context, { coordinate }).density(5000)).toEqual(explicit.density(5000));
+    }
+    expect(clts(context, { coordinateDefaults: true }).density(5000)).toEqual(clts(context).density(5000));
+  });
+
+  it('are used by the variants, and replaced by explicit values', () => {
+    const options = { coordinate: 'logSnr', coordinateDefaults: true } as const;
+    const inLogSnr = (more: object) => clts(context, { coordinate: 'logSnr', mu: 0, sigma: 2, ...more }).density(5000);
+    expect(cltsCorrected(context, options).density(5000)).toEqual(inLogSnr({}));
+    expect(clts(context, { ...options, sigma: 1 }).density(5000)).toEqual(inLogSnr({ sigma: 1 }));
+    const wide = { lambdaMax: 1, rampShare: 0.75 };
+    expect(cltsWide(context, options).density(5000)).toEqual(inLogSnr({ ...wide, sigma: 5 }));
+    expect(cltsWide(context).density(5000)).toEqual(clts(context, { ...wide, sigma: 0.5 }).density(5000));
+    expect(cltsGaussians.logSnr).toEqual({ mu: 0, sigma: 2 });
   });
 });

@@ -38,10 +38,15 @@ const rampShape: Record<Ramp, (x: number) => number> = {
 export interface CltsOptions {
   /** The measure of difficulty c_t. Default `time`; all others need `alphasCumprod` in the context. */
   readonly coordinate: Coordinate;
-  /** Mean of the Gaussian, in units of the coordinate. Default 0.3. */
+  /** Mean of the Gaussian, in units of the coordinate. Default 0.3; see `coordinateDefaults`. */
   readonly mu: number;
-  /** Standard deviation of the Gaussian, in units of the coordinate, > 0. Default 0.2. */
+  /** Standard deviation of the Gaussian, in units of the coordinate, > 0. Default 0.2; see `coordinateDefaults`. */
   readonly sigma: number;
+  /**
+   * Whether the defaults of mu and sigma depend on the coordinate (`cltsGaussians`). Default false: those of `time` for all
+   * coordinates, as in earlier versions, although 0.3 +- 0.2 in logSNR is a few timesteps.
+   */
+  readonly coordinateDefaults: boolean;
   /** Final weight of the Gaussian, in [0, 1]; the uniform part keeps the weight 1 - lambdaMax. Default 0.8. */
   readonly lambdaMax: number;
   /** How lambda grows. Default `linear`. */
@@ -58,12 +63,37 @@ export const cltsDefaults: CltsOptions = {
   coordinate: 'time',
   mu: 0.3,
   sigma: 0.2,
+  coordinateDefaults: false,
   lambdaMax: 0.8,
   ramp: 'linear',
   rampSteps: null,
   rampShare: null,
   importanceCorrection: false,
 };
+
+/**
+ * Default Gaussian of each coordinate, ours and not the authors': of `time` as above; of logSNR, 0 and 2; of the others the
+ * same center, equal signal and noise, with the width that logSNR 2 has there to first order.
+ */
+export const cltsGaussians: Readonly<Record<Coordinate, { readonly mu: number; readonly sigma: number }>> = {
+  time: { mu: 0.3, sigma: 0.2 },
+  noiseStd: { mu: Math.SQRT1_2, sigma: Math.SQRT1_2 / 2 },
+  noiseVariance: { mu: 0.5, sigma: 0.5 },
+  logSnr: { mu: 0, sigma: 2 },
+  lnSigma: { mu: 0, sigma: 1 },
+  flowTime: { mu: 0.5, sigma: 0.25 },
+};
+
+/**
+ * The options with their defaults. The width of the default Gaussian is multiplied by `widthFactor`.
+ * @throws {RangeError} if an option is unknown, or the coordinate is
+ */
+export function resolveCltsOptions(name: string, options: Partial<CltsOptions> = {}, widthFactor = 1): CltsOptions {
+  const { coordinate = cltsDefaults.coordinate, coordinateDefaults } = options;
+  checkChoice('clts: coordinate', coordinate, coordinates);
+  const { mu, sigma } = cltsGaussians[coordinateDefaults === true ? coordinate : 'time'];
+  return resolveOptions(name, { ...cltsDefaults, mu, sigma: sigma * widthFactor }, options);
+}
 
 /** The parts of CLTS's mixture: the Gaussian g [T], and its weight lambda at each optimizer step. */
 export interface CltsParts {
@@ -77,11 +107,12 @@ export interface CltsParts {
  */
 export function cltsParts(context: ScheduleContext, options: CltsOptions): CltsParts {
   requireContext('clts', context);
-  const { coordinate, mu, sigma, lambdaMax, ramp } = options;
+  const { coordinate, mu, sigma, coordinateDefaults, lambdaMax, ramp } = options;
   const rampSteps = options.rampSteps ?? rampStepsOf(options.rampShare, context.totalSteps);
   checkChoice('clts: coordinate', coordinate, coordinates);
   checkNumber('clts: mu', mu);
   checkPositive('clts: sigma', sigma);
+  checkChoice('clts: coordinateDefaults', coordinateDefaults, [true, false]);
   checkInRange('clts: lambdaMax', lambdaMax, '[0, 1]');
   checkChoice('clts: ramp', ramp, ramps);
   checkInteger('clts: rampSteps', rampSteps, 1);
@@ -112,7 +143,7 @@ function rampStepsOf(share: number | null, totalSteps: number): number {
  * @throws {RangeError} if the context is invalid, or an option is unknown or out of range
  */
 export function clts(context: ScheduleContext, options?: Partial<CltsOptions>): TimestepSchedule {
-  const resolved = resolveOptions('clts', cltsDefaults, options);
+  const resolved = resolveCltsOptions('clts', options);
   const { gaussian, lambda } = cltsParts(context, resolved);
   return mixtureSchedule('clts', {
     density: gaussian,

@@ -2,7 +2,7 @@ export type { Mixture, TimestepSample, ScheduleState, TimestepSchedule } from '.
 export type { ScheduleContext, ScheduleFactory } from './context.js';
 
 // CLTS and its controls.
-export { clts, ramps } from './clts.js';
+export { clts, cltsGaussians, ramps } from './clts.js';
 export type { CltsOptions, Ramp } from './clts.js';
 export { cltsCorrected, cltsLogSnr, cltsReversed, cltsTimeAverage, cltsWide } from './clts-controls.js';
 export { coordinates, type Coordinate } from './coordinates.js';

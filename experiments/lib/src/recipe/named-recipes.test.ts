@@ -26,7 +26,7 @@ describe('bestRecipe', () => {
       loss: null,
       variance: null,
     });
-    expect(config.curriculum).toEqual({ type: curriculum.name });
+    expect(config.curriculum).toEqual({ type: curriculum.name, coordinateDefaults: true });
     expect(config.lossWeighting).toEqual({ type: weighting.name });
     expect(config.ema).toEqual({ type: 'halfLife', images: emaHalfLife, rampUp: 0.05 });
     expect(coupling).toBe('independent');

@@ -8,8 +8,10 @@ type TextsOf<N extends TimestepScheduleName> = Readonly<Record<keyof TimestepSch
 const clts = {
   coordinate:
     'Measure of difficulty: t / T (time), or the noise level by standard deviation, variance, log SNR, ln sigma, or flow time.',
-  mu: 'Center of the Gaussian, in units of the coordinate.',
-  sigma: 'Standard deviation of the Gaussian, in units of the coordinate.',
+  mu: 'Center of the Gaussian, in units of the coordinate; see coordinateDefaults.',
+  sigma: 'Standard deviation of the Gaussian, in units of the coordinate; see coordinateDefaults.',
+  coordinateDefaults:
+    'Whether mu and sigma default to the Gaussian of the coordinate; false for that of t / T in every coordinate.',
   lambdaMax: 'Fraction of the Gaussian at the end of the ramp; the rest of the density stays uniform.',
   ramp: 'How the fraction of the Gaussian grows.',
   rampSteps: 'Optimizer steps of the ramp; null for totalSteps.',
@@ -95,7 +97,9 @@ export function describeCurricula(): void {
     const texts: Readonly<Record<string, string>> = descriptions[name];
     const defaults: Readonly<Record<string, unknown>> = timestepScheduleDefaults[name];
     for (const [field, schema] of Object.entries(fields)) {
-      z.globalRegistry.add(schema, { description: texts[field]!, default: defaults[field] });
+      // A default of the schema itself is that of configurations, which may differ from the one of @dm/curriculum.
+      const own = schema instanceof z.ZodDefault ? schema.def.defaultValue : defaults[field];
+      z.globalRegistry.add(schema, { description: texts[field]!, default: own });
     }
   }
 }

@@ -15,6 +15,8 @@ const clts = {
   coordinate: z.enum(coordinates).exactOptional(),
   mu: z.number().exactOptional(),
   sigma: positive.exactOptional(),
+  // New runs; addedFields has the value of older ones.
+  coordinateDefaults: z.boolean().default(true),
   lambdaMax: z.number().min(0).max(1).exactOptional(),
   ramp: z.enum(ramps).exactOptional(),
   rampSteps: count.nullable().exactOptional(),

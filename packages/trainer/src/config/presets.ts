@@ -35,7 +35,7 @@ const method = {
   flip: false,
   skipBad: false,
   conditional: true,
-  curriculum: { type: 'clts' },
+  curriculum: { type: 'clts', coordinateDefaults: true },
   timestepDraws: 'independent',
   noiseCandidates: 1,
   lossWeighting: { type: 'constant' },
@@ -103,7 +103,7 @@ const mnist: Preset = {
 const mnistFast: Preset = {
   ...mnist,
   diffusion: { ...commonDiffusion, schedule: { type: 'linear' }, prediction: { type: 'v' } },
-  curriculum: { type: 'cltsTimeAverage' },
+  curriculum: { type: 'cltsTimeAverage', coordinateDefaults: true },
   optimizer: {
     ...method.optimizer,
     type: 'muon',

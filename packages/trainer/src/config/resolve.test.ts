@@ -51,7 +51,7 @@ describe('resolving', () => {
     const lion = resolve({ optimizer: { type: 'lion', lr: 1 } });
     expect(lion.optimizer).toEqual({ ...presets['mnist']!.optimizer, type: 'lion', lr: 1 });
     const same = resolveConfig([layer({ curriculum: { mu: 0.4 } }), layer({ curriculum: { type: 'clts' } })]);
-    expect(same.curriculum).toEqual({ type: 'clts', mu: 0.4 });
+    expect(same.curriculum).toEqual({ type: 'clts', mu: 0.4, coordinateDefaults: true });
   });
 
   it('reads files and assignments', () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { allFieldFlags, layersOf } from '../commands/config-flags.js';
 import { runFolder } from '../run/run-folder.js';
+import { curriculumOf } from '../setup/training-setup.js';
 import { resolveConfig } from './resolve.js';
 import { savedConfig, saveConfig, trainingHash } from './saved-config.js';
 
@@ -37,6 +38,27 @@ it('a run with Muon older than orthogonalize keeps its grouping, and its hash', 
   const { orthogonalize: _, ...optimizer } = config.optimizer as { readonly orthogonalize: string };
   expect(trainingHash({ ...config, optimizer } as never)).toBe(trainingHash(config));
 });
+
+it.each(['clts', 'cltsReversed', 'cltsTimeAverage', 'cltsCorrected', 'cltsWide'] as const)(
+  'a run with %s older than coordinateDefaults keeps its Gaussian, and its hash',
+  (type) => {
+    const given = resolveConfig([{ source: 'test', value: { curriculum: { type, coordinate: 'logSnr' } } }]);
+    expect(given.curriculum).toMatchObject({ coordinateDefaults: true });
+    const { coordinateDefaults: _newer, ...older } = given.curriculum as typeof given.curriculum & {
+      coordinateDefaults?: boolean;
+    };
+    const run = runFolder(folder);
+    writeFileSync(run.config, JSON.stringify({ ...given, curriculum: older }));
+    const saved = resolveConfig([savedConfig(run)]);
+    const former = { coordinate: 'logSnr', mu: 0.3, sigma: type === 'cltsWide' ? 0.5 : 0.2 } as const;
+    const explicit = resolveConfig([{ source: 'test', value: { curriculum: { type, ...former } } }]);
+    expect(curriculumOf(saved).density(100)).toEqual(curriculumOf(explicit).density(100));
+    expect(curriculumOf(given).density(100)).not.toEqual(curriculumOf(explicit).density(100));
+    const hashed = { ...saved, curriculum: older as typeof saved.curriculum };
+    expect(trainingHash(saved)).toBe(trainingHash(hashed));
+    expect(trainingHash(saved)).not.toBe(trainingHash(given));
+  },
+);
 
 it('runs from before evaluation.extractor.resize continue to resize as they did; new ones with their default', () => {
   const of = (extractor: object) => ofRun({ evaluation: { extractor } }).evaluation.extractor;

@@ -16,6 +16,12 @@ const addedFields: Readonly<Record<string, unknown>> = {
   emaSnapshots: null,
   normalizeLossWeights: false,
   noiseCandidates: 1,
+  'curriculum[clts].coordinateDefaults': false,
+  'curriculum[cltsReversed].coordinateDefaults': false,
+  'curriculum[cltsTimeAverage].coordinateDefaults': false,
+  'curriculum[cltsCorrected].coordinateDefaults': false,
+  'curriculum[cltsLogSnr].coordinateDefaults': false,
+  'curriculum[cltsWide].coordinateDefaults': false,
   'diffusion.loss': null,
   'diffusion.variance': null,
 };
