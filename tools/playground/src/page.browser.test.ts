@@ -1,8 +1,10 @@
 /** The built page in Chromium. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { brotliCompressSync, constants } from 'node:zlib';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launch, serveFolder } from '../../browser/src/chromium.js';
@@ -109,6 +111,18 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     expect(messages).toEqual([]);
   });
 
+  it('has at most 4.5 MB, compressed, without the runtime for WebGPU and the emoji', () => {
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => !/webgpu|jspi|emoji/.test(file))
+      .map((file) => join(folder, file))
+      .filter((file) => statSync(file).isFile());
+    const params = { [constants.BROTLI_PARAM_QUALITY]: 9 };
+    const size = files.reduce((sum, file) => sum + brotliCompressSync(readFileSync(file), { params }).length, 0);
+    // For the table in docs/browser.md.
+    console.log(`playground: ${size} bytes`);
+    expect(size).toBeLessThanOrEqual(4_500_000);
+  });
+
   it('isolates itself with its service worker, and works without a network afterwards', async () => {
     const page = await open(`${urls.plain}${small}`, { reducedMotion: 'reduce' });
     await page.waitForFunction('crossOriginIsolated', undefined, { timeout: 60_000 });
@@ -121,19 +135,29 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     expect(messages).toEqual([]);
   });
 
-  it('continues after a reload', async () => {
-    const page = await open(`${urls.isolated}#batch=4&steps=12`, { reducedMotion: 'reduce' });
-    await waitForPictures(page, 0);
+  it('trains on image files, and continues after a reload', async () => {
+    const page = await open(`${urls.isolated}#batch=4&steps=12&data=files`, { reducedMotion: 'reduce' });
+    await waitForState(page, 'waiting');
+    await page.setInputFiles('#files-input', [
+      fileURLToPath(new URL('../../../docs/images/mnist.png', import.meta.url)),
+      fileURLToPath(new URL('../package.json', import.meta.url)),
+    ]);
+    await waitForSteps(page, 1); // files that were chosen are trained on at once
+    await page.click('#play');
+    await waitForState(page, 'paused');
+    expect(await page.locator('#notice').textContent()).toMatch(/^1 of 2 files/);
+    await page.waitForTimeout(500); // for the step and the pictures that were on their way
+    const done = (await stepsDone(page)) + 1;
     await page.click('#step');
-    await waitForPictures(page, 1);
+    await waitForPictures(page, done);
     const before = await pictures(page);
     await page.reload();
-    await waitForPictures(page, 1);
-    expect(await stepsDone(page)).toBe(1);
-    // The weights are those that were saved.
+    // The images come from the stored run, and the weights are those that were saved.
+    await waitForPictures(page, done);
     expect(await pictures(page)).toBe(before);
+    expect(await stepsDone(page)).toBe(done);
     await page.click('#step');
-    await waitForPictures(page, 2);
+    await waitForPictures(page, done + 1);
     expect(messages).toEqual([]);
   });
 

@@ -352,7 +352,8 @@ function showExamples(): void {
   const shape = shapeOf(data);
   const count = data.images.length / shape.reduce((a, b) => a * b);
   paintImages(canvas, firstImages(data.images, shape, 12), shape, 12);
-  setText('examples-caption', `It learns from ${count.toLocaleString('en-US')} images like these.`);
+  const images = count === 1 ? 'one image, this one' : `${count.toLocaleString('en-US')} images like these`;
+  setText('examples-caption', `It learns from ${images}.`);
 }
 
 function showFrame(): void {
