@@ -43,8 +43,8 @@ export interface CltsOptions {
   /** Standard deviation of the Gaussian, in units of the coordinate, > 0. Default 0.2; see `coordinateDefaults`. */
   readonly sigma: number;
   /**
-   * Whether the defaults of mu and sigma depend on the coordinate (`cltsGaussians`). Default false: those of `time` for all
-   * coordinates, as in earlier versions, although 0.3 +- 0.2 in logSNR is a few timesteps.
+   * Whether the defaults of mu and sigma depend on the coordinate (`cltsGaussians`). Default false: 0.3 and 0.2 for
+   * all coordinates, as in earlier versions, although 0.3 +- 0.2 in logSNR is a few timesteps.
    */
   readonly coordinateDefaults: boolean;
   /** Final weight of the Gaussian, in [0, 1]; the uniform part keeps the weight 1 - lambdaMax. Default 0.8. */

@@ -34,7 +34,7 @@ export interface PostHocCoefficients {
 /**
  * The coefficients with which the parameters of `snapshots` [N] sum to the average `wanted`, as
  * `solve_posthoc_coefficients` of https://github.com/NVlabs/edm2 computes them.
- * @throws {RangeError} if there are no snapshots, a time is not > 0, a relativeStd is not in (0, 0.28], or two snapshots
+ * @throws {RangeError} if `snapshots` is empty, a time is not > 0, a relativeStd is not in (0, 0.28], or two snapshots
  * are the same
  */
 export function postHocEmaCoefficients(snapshots: readonly EmaProfile[], wanted: EmaProfile): PostHocCoefficients {

@@ -11,7 +11,7 @@ const clts = {
   mu: 'Center of the Gaussian, in units of the coordinate; see coordinateDefaults.',
   sigma: 'Standard deviation of the Gaussian, in units of the coordinate; see coordinateDefaults.',
   coordinateDefaults:
-    'Whether mu and sigma default to the Gaussian of the coordinate; false for that of t / T in every coordinate.',
+    'Whether mu and sigma default to the Gaussian of the coordinate; false for 0.3 and 0.2 in every coordinate.',
   lambdaMax: 'Fraction of the Gaussian at the end of the ramp; the rest of the density stays uniform.',
   ramp: 'How the fraction of the Gaussian grows.',
   rampSteps: 'Optimizer steps of the ramp; null for totalSteps.',
@@ -97,7 +97,7 @@ export function describeCurricula(): void {
     const texts: Readonly<Record<string, string>> = descriptions[name];
     const defaults: Readonly<Record<string, unknown>> = timestepScheduleDefaults[name];
     for (const [field, schema] of Object.entries(fields)) {
-      // A default of the schema itself is that of configurations, which may differ from the one of @dm/curriculum.
+      // The default in configurations may differ from the one of @dm/curriculum.
       const own = schema instanceof z.ZodDefault ? schema.def.defaultValue : defaults[field];
       z.globalRegistry.add(schema, { description: texts[field]!, default: own });
     }
