@@ -14,6 +14,13 @@ export type {
   SavedCheckpoint,
 } from './browser/run-options.js';
 export type { BrowserDevice, OrtChoice } from './browser/open-engine.js';
+export {
+  connectTraining,
+  serveTraining,
+  type TrainingPort,
+  type TrainingRequest,
+  type TrainingResponse,
+} from './browser/connect.js';
 export { createMemoryStore, type RunStore, type StoredFile } from './browser/run-store.js';
 export { listOpfsRuns, openOpfsStore } from './browser/opfs-store.js';
 export { listIndexedDbRuns, openIndexedDbStore } from './browser/indexed-db-store.js';

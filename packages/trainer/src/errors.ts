@@ -12,7 +12,7 @@ import { DmError, type DmErrorOptions } from '@dm/ops';
  * - `CLASS_UNKNOWN`: the model does not have this class.
  * - `SETS_MISMATCH`: models or samples cannot be compared: their shapes, predictions, or architectures differ.
  * - `RUN_EXISTS`, `RUN_NOT_FOUND`, `RUN_LOCKED`: the folder already contains a run, contains none, or is in use.
- * - `RUN_CLOSED`: the training in a browser was aborted.
+ * - `RUN_CLOSED`: the training in a browser was aborted, or its worker has failed.
  * - `RESUME_MISMATCH`: the run cannot be resumed with this configuration or this data.
  * - `CHECKPOINT_NOT_FOUND`, `CHECKPOINT_INVALID`: there is no (valid) checkpoint; it is damaged or incomplete.
  * - `CHECKPOINT_NEWER`: the checkpoint was written by a newer version.

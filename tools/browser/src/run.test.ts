@@ -140,6 +140,75 @@ describe.skipIf(!hasChromium())('a run in Chromium', () => {
     }
   });
 
+  interface Trained {
+    readonly opened: {
+      readonly step: number;
+      readonly device: string;
+      readonly config: { readonly recorded?: Record<string, unknown> };
+    };
+    readonly losses: readonly number[];
+    readonly logged: readonly number[];
+    readonly notes: readonly string[];
+    readonly sampled: number;
+    readonly storage: { readonly quota?: number; readonly usage?: number };
+  }
+
+  /** Trains in a worker that the page is connected to by typed messages. */
+  async function train(page: Page, task: object): Promise<Trained> {
+    await page.waitForFunction('"train" in globalThis');
+    return (await page.evaluate(
+      (given) => (globalThis as unknown as { train(task: unknown): Promise<unknown> }).train(given),
+      task,
+    )) as Trained;
+  }
+
+  it('measures both devices once, records them, and keeps the faster one after a reload', async () => {
+    const page = await openTab();
+    const begun = await train(page, { name: 'measured', device: 'cpu', steps: 4 });
+    expect(begun).toMatchObject({ opened: { step: 0 }, logged: [1, 2, 3, 4], notes: [], sampled: 64 });
+    expect(begun.storage.usage).toBeGreaterThan(10_000);
+    expect(begun.storage.quota).toBeGreaterThan(begun.storage.usage!);
+    await page.reload();
+    const resumed = await train(page, { name: 'measured', device: 'cpu' });
+    expect(resumed).toMatchObject({ opened: { step: 3, device: begun.opened.device }, logged: [4, 5, 6], notes: [] });
+    const { cpu, webgpu } = resumed.opened.config.recorded!['deviceProbe'] as { cpu: number; webgpu: number };
+    report(`ms of a step: cpu ${cpu}, webgpu (software) ${webgpu}`);
+    expect(begun.opened.device).toBe(webgpu < cpu ? 'webgpu' : 'cpu');
+    expect(resumed.losses[0]).toBe(begun.losses[3]);
+  });
+
+  it('survives a reload bit-identically on WebGPU', async () => {
+    const page = await openTab();
+    const whole = await train(page, { name: 'whole', device: 'webgpu' });
+    expect(whole.opened.device).toBe('webgpu');
+    await train(page, { name: 'reloaded', device: 'webgpu', steps: 4 });
+    await page.reload();
+    const rest = await train(page, { name: 'reloaded', device: 'webgpu' });
+    expect(rest.opened).toMatchObject({ step: 3, device: 'webgpu' });
+    expect(rest.losses).toEqual(whole.losses.slice(3));
+    const filesOf = (name: string) => call(page, { do: 'files', store: 'opfs', name });
+    const [a, b] = (await Promise.all(['reloaded', 'whole'].map(filesOf))) as Record<string, string>[];
+    const file = 'checkpoints/step-000006/model.safetensors';
+    expect(a![file]).toMatch(/^[0-9a-f]{64}$/);
+    expect(a![file]).toBe(b![file]);
+  });
+
+  // Chromium's override of the quota does not limit IndexedDB.
+  it('keeps the last checkpoint when the quota is exceeded', async () => {
+    const page = await openTab();
+    const task = { store: 'opfs', name: 'full' } as const;
+    await call(page, { ...task, do: 'steps', count: 4 });
+    const before = await call<Record<string, string>>(page, { ...task, do: 'files' });
+    const session = await context.newCDPSession(page);
+    const { origin } = new URL(served.url);
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1000 });
+    await expect(call(page, { ...task, do: 'finish' })).rejects.toThrow(/DISK_FULL.*step 6 was not saved/);
+    expect(await call(page, { ...task, do: 'files' })).toEqual(before);
+    await session.send('Storage.overrideQuotaForOrigin', { origin });
+    await page.reload();
+    expect(await call<Done>(page, { ...task, do: 'finish' })).toMatchObject({ firstStep: 3 });
+  });
+
   it('is refused in a second tab while it is open in the first', async () => {
     const [first, second] = [await openTab(), await openTab()];
     const task = { do: 'steps', store: 'opfs', name: 'shared', count: 1 } as const;

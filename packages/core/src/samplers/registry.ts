@@ -36,6 +36,8 @@ export type SamplerName = SamplerConfig['name'];
 
 const ancestral = ['eta', 'noiseStd'];
 const dpmSolver = ['lowerOrderFinal', 'eulerAtFinal', 'solverType'];
+// Written out: bundlers keep the whole table, used or not, if it is made by a spread.
+const dpmSolverSde = ['lowerOrderFinal', 'eulerAtFinal', 'solverType', 'eta', 'noiseStd'];
 
 /** All samplers by name, with the names of their options. */
 export const samplers: Readonly<
@@ -52,7 +54,7 @@ export const samplers: Readonly<
   'dpmpp-2s-ancestral': { options: ancestral, create: dpmSolver2SAncestral },
   'dpmpp-2m': { options: dpmSolver, create: dpmSolver2M },
   'dpmpp-3m': { options: dpmSolver, create: dpmSolver3M },
-  'dpmpp-2m-sde': { options: [...dpmSolver, ...ancestral], create: dpmSolver2MSde },
+  'dpmpp-2m-sde': { options: dpmSolverSde, create: dpmSolver2MSde },
   'dpmpp-3m-sde': { options: ancestral, create: dpmSolver3MSde },
   unipc: { options: ['order', 'solverType', 'disableCorrector'], create: uniPc },
 };

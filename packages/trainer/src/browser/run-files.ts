@@ -6,7 +6,7 @@ import type { Config, PartialConfig } from '../config/schema.js';
 import { withFormerBehavior } from '../config/training-text.js';
 import { messageOf, UserError } from '../errors.js';
 import { metricsLine, type MetricsRecord } from '../run/metrics-record.js';
-import type { RunStore } from './run-store.js';
+import { storeError, type RunStore } from './run-store.js';
 
 export const configFile = 'config.json';
 const metricsFile = 'metrics.jsonl';
@@ -97,7 +97,11 @@ export class MetricsFile {
 
   async save(): Promise<void> {
     if (this.isStored) return;
-    await this.store.write(metricsFile, encoded(this.lines.join('')));
+    try {
+      await this.store.write(metricsFile, encoded(this.lines.join('')));
+    } catch (error) {
+      throw storeError(metricsFile, error);
+    }
     this.isStored = true;
   }
 }

@@ -59,8 +59,9 @@ export interface BrowserTrainingOptions extends BrowserTrainingHooks {
   /** ONNX Runtime's module. Required in a browser; a function receives the device, to load the build for it. */
   readonly ort?: OrtChoice | undefined;
   /**
-   * `cpu` (WebAssembly, default), `webgpu`, or `auto`: WebGPU if a training step is faster there, which is measured once,
-   * when the run begins, and recorded in its config.json. A run that continues keeps its device unless another is given.
+   * `cpu` (WebAssembly), `webgpu`, or `auto`: WebGPU if a training step is faster there, which is measured once,
+   * when the run begins, and recorded in its config.json. Default: `config.device`, which is
+   * `cpu` unless set. A run that continues keeps its device unless another is given.
    */
   readonly device?: BrowserDevice | 'auto' | undefined;
   /** Delete a run in the store when the new one begins. */

@@ -142,14 +142,14 @@ async function findCheckpoint(
 async function chooseEngine(
   setup: TrainingSetup,
   isResumed: boolean,
-  { device = isResumed ? 'auto' : 'cpu', ort, onNote }: BrowserTrainingOptions,
+  { device, ort, onNote }: BrowserTrainingOptions,
 ): Promise<ChosenEngine> {
-  const { threads, device: before } = setup.config;
+  const { threads, device: configured } = setup.config;
   const options = { ort, threads };
   if (device === 'auto' && !isResumed) return fasterEngine(setup, options, onNote);
   // A run of Node may have been on a device that browsers do not have.
-  const recorded: BrowserDevice = before === 'webgpu' ? 'webgpu' : 'cpu';
-  const chosen = device === 'auto' ? recorded : device;
+  const recorded: BrowserDevice = configured === 'webgpu' ? 'webgpu' : 'cpu';
+  const chosen = device === undefined || device === 'auto' ? recorded : device;
   return { device: chosen, engine: await openBrowserEngine(chosen, options) };
 }
 
@@ -266,8 +266,8 @@ export class Session {
     const path = checkpointPath(step);
     if (this.savedStep === step) return { step, path };
     const arrays: Arrays = await compiledStep.state.read();
-    // The log first, so that no checkpoint is ahead of it.
-    await metrics.save();
+    // The log first, so that no checkpoint is ahead of it; but the state is saved even if its log is not.
+    await metrics.save().catch((error: unknown) => options.onNote?.(messageOf(error)));
     await saveCheckpoint(
       store,
       {

@@ -188,6 +188,17 @@ describe('a store that fails', () => {
     },
   );
 
+  it('saves the state even if the log cannot be saved, and reports it', async () => {
+    const store = createMemoryStore('log');
+    const notes: string[] = [];
+    const onNote = (text: string) => notes.push(text);
+    const training = createBrowserTraining(sixSteps, { store: full(store, /^metrics/), dataset, onNote });
+    await expect(training.run()).resolves.toMatchObject({ status: 'finished' });
+    await training.abort();
+    expect((await validSteps(store)).map(({ step }) => step)).toEqual([3, 6]);
+    expect(notes).toEqual([expect.stringContaining('metrics.jsonl'), expect.stringContaining('metrics.jsonl')]);
+  });
+
   it('continues from an older checkpoint if the newest is damaged or incomplete, and says so', async () => {
     const { store: whole } = await unbroken();
     const path = `${checkpointPath(6)}/optimizer.safetensors`;

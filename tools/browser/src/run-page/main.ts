@@ -1,4 +1,6 @@
 /** The test page of runs: `call(task)` passes a task to its worker, which lives as long as the page. */
+import { connectTraining, requestPersistence } from '@dm/trainer/browser';
+import { sixSteps } from '../run.js';
 import type { RunTask } from './worker.js';
 
 interface Message {
@@ -33,4 +35,33 @@ function call(task: RunTask): Promise<unknown> {
   });
 }
 
-Object.assign(globalThis, { call });
+interface Task {
+  readonly name: string;
+  /** `cpu` measures. */
+  readonly device: 'cpu' | 'webgpu';
+  /** Steps to make one by one; without it, the run is trained to its end. */
+  readonly steps?: number;
+}
+
+/** Trains a run in a worker of its own, connected by typed messages; returns what it reported. */
+async function train({ name, device, steps }: Task): Promise<object> {
+  const own = new Worker(new URL('./connected-worker.ts', import.meta.url), { type: 'module' });
+  const [losses, logged, notes]: [number[], number[], string[]] = [[], [], []];
+  const training = connectTraining(
+    own as never,
+    { ...sixSteps, out: name, device },
+    {
+      onStep: ({ result }) => losses.push(result.loss),
+      onLog: ({ step }) => logged.push(step),
+      onNote: (text) => notes.push(text),
+    },
+  );
+  const opened = await training.open();
+  for (let n = 0; n < (steps ?? 0); n++) await training.step();
+  const result = steps === undefined ? await training.run() : undefined;
+  const { data } = await training.sample(1);
+  const storage = await requestPersistence();
+  return { opened, result, losses, logged, notes, sampled: data.length, storage };
+}
+
+Object.assign(globalThis, { call, train });

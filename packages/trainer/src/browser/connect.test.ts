@@ -1,0 +1,79 @@
+import { MessageChannel } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+import { barsDataset, sixSteps } from '../testing/browser-run.js';
+import { connectTraining, serveTraining, type TrainingPort } from './connect.js';
+import { createMemoryStore, type RunStore } from './run-store.js';
+import { createBrowserTraining } from './training.js';
+
+/** The two ends of a channel that copies what it carries, as between a page and its worker. */
+function channel() {
+  const { port1, port2 } = new MessageChannel();
+  const portOf = (port: typeof port1) => port as unknown as TrainingPort<unknown, never>;
+  return { page: portOf(port1), worker: portOf(port2), close: () => port1.close() };
+}
+
+/** Serves runs of `store` on a channel, and connects to it. */
+function connected(store: RunStore, config: object, hooks = {}) {
+  const { page, worker, close } = channel();
+  serveTraining((given, events) => createBrowserTraining(given, { store, dataset: barsDataset(), ...events }), worker);
+  return { training: connectTraining(page, config, hooks), close };
+}
+
+describe('connectTraining', () => {
+  it('runs, pauses, samples, and reports as in the worker itself', async () => {
+    const events: string[] = [];
+    const hooks = {
+      onStart: ({ step }: { step: number }) => events.push(`start ${step}`),
+      onStep: ({ step, result }: { step: number; result: { loss: number } }) =>
+        events.push(`step ${step} ${Number.isFinite(result.loss)}`),
+      onLog: ({ step }: { step: number }) => events.push(`log ${step}`),
+      onSamples: ({ step, data }: { step: number; data: Float32Array }) =>
+        events.push(`samples ${step} ${data.length}`),
+      onCheckpoint: ({ path }: { path: string }) => events.push(path),
+    };
+    const store = createMemoryStore('connected');
+    const { training, close } = connected(store, { ...sixSteps, sampleEvery: 3, totalSteps: 3 }, hooks);
+    expect(await training.open()).toMatchObject({ name: 'connected', step: 0, totalSteps: 3, device: 'cpu' });
+    expect(await training.step()).toMatchObject({ step: 1 });
+    await training.pause();
+    training.resume();
+    expect(await training.run()).toEqual({ status: 'finished', step: 3, totalSteps: 3 });
+    const { data, shape } = await training.sample(1);
+    expect([data.constructor, data.length, shape]).toEqual([Float32Array, 64, [1, 8, 8, 1]]);
+    expect(await training.checkpoint()).toEqual({ step: 3, path: 'checkpoints/step-000003' });
+    await training.abort();
+    expect(events).toEqual([
+      'start 0',
+      'step 1 true',
+      'step 2 true',
+      'log 2',
+      'step 3 true',
+      'log 3',
+      'samples 3 128',
+      'checkpoints/step-000003',
+    ]);
+    close();
+  });
+
+  it('passes on errors with their codes', async () => {
+    const store = createMemoryStore('locked');
+    const unlock = await store.lock();
+    const { training, close } = connected(store, sixSteps);
+    await expect(training.run()).rejects.toThrowWith({ code: 'RUN_LOCKED', contains: 'locked' });
+    unlock();
+    close();
+    const other = connected(store, { ...sixSteps, batchSise: 1 });
+    await expect(other.training.open()).rejects.toThrowWith({ code: 'CONFIG_UNKNOWN_FIELD', contains: 'batchSise' });
+    other.close();
+  });
+
+  it('rejects what waits for a worker that fails', async () => {
+    const { page, close } = channel();
+    const training = connectTraining(page, sixSteps);
+    const opening = training.open();
+    const event = Object.assign(new Event('error'), { message: 'out of memory' });
+    (page as unknown as EventTarget).dispatchEvent(event);
+    await expect(opening).rejects.toThrowWith({ code: 'RUN_CLOSED', contains: 'out of memory' });
+    close();
+  });
+});
