@@ -1,4 +1,4 @@
-// `npm run build`, `npm run lint`, `npm run test:unit`, and `npm run experiments:...`: installs the dependencies and runs
+// `npm run build`, `npm run lint`, `npm run test:unit`, `npm run docs`, and so on: installs the dependencies and runs
 // one tool on the whole workspace. Arguments after `--` are passed to the tool, for example `npm run test:unit -- packages/core`.
 import './require-node.mjs';
 import { commandOf, run } from './commands.mjs';
@@ -9,6 +9,8 @@ const tasks = {
   build: ['nx', 'run-many', '-t', 'build', '--output-style=static'],
   lint: ['oxlint', '--type-aware', '--deny-warnings'],
   'test:unit': ['vitest', 'run'],
+  docs: ['nx', 'run', 'docs:serve'],
+  'docs:build': ['nx', 'run', 'docs:site'],
   'experiments:next': ['nx', 'run', 'experiment-primary:next'],
   'experiments:status': ['nx', 'run', 'experiment-primary:status'],
   'experiments:report': ['nx', 'run', 'experiment-primary:report'],

@@ -14,11 +14,11 @@ import type { BoundsResult, FloorResult, Point, TrialResult } from './results.js
 import type { Size } from './sizes.js';
 
 export type Endpoint = 'E1' | 'KD' | 'FD';
-export const endpoints: readonly Endpoint[] = ['E1', 'KD', 'FD'];
+const endpoints: readonly Endpoint[] = ['E1', 'KD', 'FD'];
 const predictions: readonly Prediction[] = ['epsilon', 'v'];
 
 /** Of a point; undefined if it was not measured, or if KD's unbiased estimate is not positive. */
-export function valueOfPoint(point: Point, endpoint: Endpoint): number | undefined {
+function valueOfPoint(point: Point, endpoint: Endpoint): number | undefined {
   const value = { E1: point.losses['ema']!.geometricMean, KD: point.kd, FD: point.fd }[endpoint];
   return value !== undefined && value > 0 ? value : undefined;
 }

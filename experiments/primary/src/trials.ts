@@ -27,12 +27,12 @@ export interface Trial {
 }
 
 /** Learning rates of the first round of tuning. */
-export const learningRates = [5e-4, 1e-3, 2e-3, 4e-3] as const;
+const learningRates = [5e-4, 1e-3, 2e-3, 4e-3] as const;
 
 /** Seeds of tuning, and of the finals: they are disjoint. */
-export const tuningSeed = 1;
-export const finalSeeds = [101, 102, 103, 104] as const;
-export const secondarySeeds = [101, 102] as const;
+const tuningSeed = 1;
+const finalSeeds = [101, 102, 103, 104] as const;
+const secondarySeeds = [101, 102] as const;
 
 /** Tuned learning rates. */
 export type Rates = Readonly<Record<Prediction, Readonly<Record<Family, number>>>>;

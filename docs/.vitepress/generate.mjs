@@ -1,0 +1,74 @@
+// Writes the generated pages of the site: the READMEs of the packages (packages/*.md) and the API reference (api/), from
+// the doc comments. Both are ignored by Git.
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Application } from 'typedoc';
+import { packages } from './packages.mjs';
+
+const docs = dirname(dirname(fileURLToPath(import.meta.url)));
+const root = dirname(docs);
+
+for (const folder of ['packages', 'api']) rmSync(join(docs, folder), { recursive: true, force: true });
+mkdirSync(join(docs, 'packages'));
+for (const name of packages) {
+  copyFileSync(join(root, 'packages', name, 'README.md'), join(docs, 'packages', `${name}.md`));
+}
+
+/** Options of typedoc-plugin-markdown. */
+const ofMarkdown = {
+  fileExtension: '.md',
+  hideBreadcrumbs: true,
+  hidePageHeader: true,
+  useCodeBlocks: true,
+  sanitizeComments: true,
+  router: 'module',
+  modulesFileName: 'index',
+  entryFileName: 'index',
+  parametersFormat: 'table',
+  propertyMembersFormat: 'table',
+  interfacePropertiesFormat: 'table',
+};
+
+const app = await Application.bootstrapWithPlugins({
+  plugin: ['typedoc-plugin-markdown'],
+  entryPoints: packages.map((name) => join(root, 'packages', name, 'src', 'index.ts')),
+  tsconfig: join(docs, 'tsconfig.json'),
+  basePath: root,
+  readme: 'none',
+  excludePrivate: true,
+  excludeInternal: true,
+  // Errors of types are found by the type check.
+  skipErrorChecking: true,
+  logLevel: 'Error',
+  ...ofMarkdown,
+});
+const project = await app.convert();
+if (project === undefined) throw new Error('The API reference could not be made; see the messages above.');
+// A page per package, with its name instead of the path of its entry.
+for (const entry of project.children ?? []) {
+  // The inferred type of the schema fills a thousand pages; `dm config schema` prints it as JSON Schema.
+  for (const child of entry.children ?? []) if (child.name === 'configSchema') project.removeReflection(child);
+  entry.name = entry.name.replace(/^(packages\/)?([a-z]+)\/src.*$/, '$2');
+}
+await app.outputs.writeOutput({ name: 'markdown', path: join(docs, 'api') }, project);
+
+// Types inferred from the schema of configurations are written out wherever they occur; `Config` describes them once.
+const trainer = join(docs, 'api', 'trainer.md');
+const isOfSchema = (/** @type {string} */ line) => /^\| `[^`]*\..*src\/config\/schema\.ts/.test(line);
+const lines = readFileSync(trainer, 'utf8').split('\n');
+writeFileSync(
+  trainer,
+  lines
+    .filter((line) => !isOfSchema(line))
+    .map(shortened)
+    .join('\n'),
+);
+
+/** A table row or a paragraph whose type is longer than a page, with a reference instead of the type. @param {string} line */
+function shortened(line) {
+  if (line.length < 4000) return line;
+  const cells = line.split(' | ');
+  return cells.map((cell) => (cell.length < 1000 ? cell : 'see `dm config schema`')).join(' | ');
+}
+if (app.logger.hasErrors()) process.exitCode = 1;
