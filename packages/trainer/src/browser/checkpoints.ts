@@ -1,6 +1,6 @@
 /**
  * Checkpoints in a store: the same files as in Node, in `checkpoints/step-000500`. The manifest is written last and removed
- * first, and a folder without a valid one is no checkpoint, so a page that is closed meanwhile leaves only complete ones.
+ * first, and a folder without a valid one does not count, so a page that is closed meanwhile leaves only complete ones.
  */
 import { checkHash, contentSize, partBytes, type Checkpoint, type FileContent } from '../checkpoint/content.js';
 import { checkpointName, stepOfName } from '../checkpoint/checkpoint-name.js';
@@ -105,7 +105,7 @@ async function removeCheckpoint(store: RunStore, step: number): Promise<void> {
 /**
  * Reads and verifies a checkpoint.
  *
- * @throws {UserError} `CHECKPOINT_NOT_FOUND` if there is no manifest, `CHECKPOINT_INVALID` if something is damaged,
+ * @throws {UserError} `CHECKPOINT_NOT_FOUND` if the manifest is missing, `CHECKPOINT_INVALID` if something is damaged,
  *   `CHECKPOINT_NEWER` if a newer version wrote it
  */
 export async function loadCheckpoint(store: ReadableStore, step: number): Promise<Checkpoint> {
@@ -190,7 +190,7 @@ export async function validSteps(
 }
 
 /**
- * Removes the valid checkpoints that `retention` does not keep, except those of the steps in `keep`, and incomplete ones.
+ * Removes the valid checkpoints that `retention` does not keep, except the steps in `keep`, and incomplete ones.
  * Checkpoints of a newer version are not changed.
  */
 export async function pruneCheckpoints(

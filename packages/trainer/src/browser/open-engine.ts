@@ -15,7 +15,7 @@ export type BrowserDevice = 'cpu' | 'webgpu';
 export type OrtChoice = OnnxRuntimeModule | ((device: BrowserDevice) => OnnxRuntimeModule | Promise<OnnxRuntimeModule>);
 
 export interface OpenEngineOptions {
-  /** Omitted in Node, where the engine has its own runtime. */
+  /** Omitted in Node, since the engine has its own runtime there. */
   readonly ort?: OrtChoice | undefined;
   readonly threads: number | null;
 }

@@ -100,8 +100,9 @@ async function placeOf(
 async function filesOf(folder: DirectoryHandle, prefix: string): Promise<StoredFile[]> {
   const files: StoredFile[] = [];
   for await (const [name, handle] of folder.entries()) {
-    if (handle.kind === 'directory') files.push(...(await filesOf(handle, `${prefix}${name}/`)));
-    else files.push({ path: prefix + name, bytes: (await handle.getFile()).size });
+    if (handle.kind === 'directory') {
+      for (const file of await filesOf(handle, `${prefix}${name}/`)) files.push(file);
+    } else files.push({ path: prefix + name, bytes: (await handle.getFile()).size });
   }
   return files;
 }

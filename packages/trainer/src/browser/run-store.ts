@@ -1,4 +1,4 @@
-/** Where a run in a browser is stored: the files of a run folder, under the paths that they have in Node. */
+/** Storage of a run in a browser: the files of a run folder, under the paths that they have in Node. */
 import { UserError } from '../errors.js';
 
 /** A file of a run. */

@@ -60,7 +60,7 @@ export async function exportRunZip(store: RunStore): Promise<Blob> {
  * Unpacks the archive of a run into a store that has none. Checks names, sizes, configuration, data, and the newest
  * checkpoint first, and stores nothing if one of them is invalid.
  *
- * @throws {UserError} `FILE_INVALID` or `CONFIG_INVALID` if the archive is not one of a run, or is damaged; `RUN_EXISTS` if
+ * @throws {UserError} `FILE_INVALID` or `CONFIG_INVALID` if the archive is damaged, or has something else; `RUN_EXISTS` if
  *   the store has a run; `RUN_LOCKED` if another tab uses it; `DISK_FULL` if the browser has no space for it
  */
 export async function importRunZip(store: RunStore, zip: Blob | Uint8Array): Promise<void> {

@@ -132,7 +132,7 @@ async function findCheckpoint(
     new UserError(`${path} ${what}. Start a new run with another name, or with overwrite.`, {
       code: 'RESUME_MISMATCH',
     });
-  if (!files.has(optimizerFile)) throw mismatch('contains only imported weights, so there is no training to resume');
+  if (!files.has(optimizerFile)) throw mismatch('contains only imported weights, which cannot be resumed');
   if (manifest.dataSha256 !== dataSha256) throw mismatch('was trained on other data');
   if (manifest.configSha256 !== configSha256) throw mismatch('was trained with another configuration');
   return checkpoint;

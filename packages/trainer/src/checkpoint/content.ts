@@ -34,7 +34,7 @@ export function rawBytes({ data }: NdArray): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Size and SHA-256 of a file, in a manifest. */
+/** An entry of a manifest: size and SHA-256. */
 export type FileEntry = Manifest['files'][string];
 
 /** @throws {UserError} `CHECKPOINT_INVALID` if the SHA-256 `found` is not the one in the manifest */

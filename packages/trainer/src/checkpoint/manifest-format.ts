@@ -1,5 +1,5 @@
 /**
- * The format of manifest.json, which lists the content of a checkpoint. Its last field is the SHA-256 of its own bytes,
+ * The format of manifest.json, which lists the content of a checkpoint. Its last field is the SHA-256 of the manifest,
  * computed with 64 zeros in place of that field, so that any change of the manifest is detected. The hashes themselves are
  * computed elsewhere: synchronously in Node (manifest.ts), by WebCrypto in a browser.
  */
@@ -104,7 +104,7 @@ export function readManifest(bytes: Uint8Array, path: string): UncheckedManifest
 
 /** The bytes with zeros in place of the hash at their end, and that hash. The rest may be any bytes, valid UTF-8 or not. */
 function blanked(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly sha256: string | undefined } {
-  const tail = String.fromCharCode(...bytes.subarray(-endingBytes));
+  const tail = new TextDecoder('latin1').decode(bytes.subarray(-endingBytes));
   const sha256 = ending.exec(tail)?.[1];
   if (sha256 === undefined) return { bytes, sha256 };
   const zeroed = bytes.slice();

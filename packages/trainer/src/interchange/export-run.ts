@@ -5,7 +5,7 @@
  */
 import { convertToShard } from '@dm/data';
 import { atomicWriteFileAsync, fileKind, readRegularFile, removeTree } from '@dm/files';
-import { mkdtempSync, writeSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { readCheckpoint } from '../checkpoint/checkpoint.js';
 import { isDamage } from '../checkpoint/damage.js';
@@ -40,7 +40,7 @@ export interface ExportedRun {
 /**
  * Writes the configuration, log, valid checkpoints, and training images of a run into a zip archive.
  *
- * @throws {UserError} `RUN_NOT_FOUND` if there is no run, `FILE_EXISTS` if `out` exists, `CONFIG_INVALID` if its data are
+ * @throws {UserError} `RUN_NOT_FOUND` if the folder has no run, `FILE_EXISTS` if `out` exists, `CONFIG_INVALID` if its data are
  *   chosen or cropped while they are read
  */
 export async function exportRun({ run: path, out, onNote }: ExportRunOptions): Promise<ExportedRun> {
@@ -51,7 +51,7 @@ export async function exportRun({ run: path, out, onNote }: ExportRunOptions): P
   const field = (['crop', 'holdOut'] as const).find((name) => config[name] !== null);
   if (field !== undefined) {
     throw new UserError(
-      `${path} trains with ${field}, so its images are not those of its data, and a zip cannot contain them. Copy the folder.`,
+      `${path} trains with ${field}, so it does not use the images as they are, and a zip cannot contain them. Copy the folder.`,
       { code: 'CONFIG_INVALID' },
     );
   }
@@ -64,8 +64,12 @@ export async function exportRun({ run: path, out, onNote }: ExportRunOptions): P
     const checkpoints: number[] = [];
     await atomicWriteFileAsync(
       out,
-      async ({ fd }) => {
-        const zip = createZipWriter((bytes) => writeAll(fd, bytes));
+      async (file) => {
+        const pieces: Uint8Array[] = [];
+        const zip = createZipWriter((bytes) => void pieces.push(bytes));
+        const flush = async () => {
+          for (const piece of pieces.splice(0)) await file.writeFile(piece);
+        };
         const add = (name: string, from: string) => zip.add(name, readRegularFile(from, { maxBytes: Infinity }));
         // Without the paths of this machine.
         const portable = { ...readConfigFile(run.config), data: 'data.shard', out: `runs/${basename(resolve(path))}` };
@@ -85,12 +89,14 @@ export async function exportRun({ run: path, out, onNote }: ExportRunOptions): P
             for (const [name, bytes] of files) zip.add(`${folder}/${name}`, bytes);
             zip.add(`${folder}/${manifestName}`, manifest);
             checkpoints.push(step);
+            await flush();
           } catch (error) {
             if (!isDamage(error)) throw error;
             onNote?.(`left out ${from}: ${error.message}`);
           }
         }
         zip.end();
+        await flush();
       },
       { overwrite: false },
     );
@@ -100,8 +106,4 @@ export async function exportRun({ run: path, out, onNote }: ExportRunOptions): P
   } finally {
     removeTree(work);
   }
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;) done += writeSync(fd, bytes, done);
 }

@@ -43,7 +43,7 @@ export function belongsInZip(path: string): boolean {
 /**
  * Checks the entries of the archive `source`, which has `zipBytes` bytes.
  *
- * @throws {UserError} `FILE_INVALID` if a name is not that of a file of a run, or is there twice, if files are missing, or
+ * @throws {UserError} `FILE_INVALID` if a run has no file of a name, or is there twice, if files are missing, or
  *   if there are more files or bytes than a run has; the message names the entry
  */
 export function checkZip(members: readonly ZipMember[], source: string, zipBytes: number): void {

@@ -4,7 +4,7 @@ import type { TrainingHistory } from '../config/saved-config.js';
 import type { Config } from '../config/schema.js';
 import type { TrainingSetup } from './training-setup.js';
 
-/** The configuration with recorded facts about the run, for config.json. `environment` is that of the program. */
+/** The configuration with recorded facts about the run, for config.json. `environment` describes the program. */
 export function record(
   { config, layout, dataset }: Pick<TrainingSetup, 'config' | 'layout'> & { readonly dataset: Dataset },
   engine: Pick<Engine, 'name' | 'info'>,

@@ -43,7 +43,7 @@ interface Task {
   readonly steps?: number;
 }
 
-/** Trains a run in a worker of its own, connected by typed messages; returns what it reported. */
+/** Trains a run in a separate worker, connected by typed messages; returns what it reported. */
 async function train({ name, device, steps }: Task): Promise<object> {
   const own = new Worker(new URL('./connected-worker.ts', import.meta.url), { type: 'module' });
   const [losses, logged, notes]: [number[], number[], string[]] = [[], [], []];
