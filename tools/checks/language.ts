@@ -53,10 +53,13 @@ const skipped = new Set(['node_modules', 'dist', '.nx', '.git', 'reports', 'runs
 /** Generated files. */
 const generated = new Set(['docs/experiments.md', 'packages/jit/FEATURES.md']);
 
+/** Pages of the site that are copies of READMEs, or written from doc comments. */
+export const generatedFolders = new Set(['docs/api', 'docs/packages']);
+
 function files(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === '.' ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return skipped.has(entry.name) ? [] : files(path);
+    if (entry.isDirectory()) return skipped.has(entry.name) || generatedFolders.has(path) ? [] : files(path);
     return generated.has(path) ? [] : [path];
   });
 }
