@@ -25,6 +25,10 @@ export const examples: Readonly<Record<string, readonly [string, string]>> = {
   ],
   'eval landscape': ['eval landscape runs/a runs/b --out landscape', 'eval landscape runs/a --plane 21 --lanczos 0'],
   'eval bound': ['eval bound mnist', 'eval bound folder:photos --image-size 32'],
+  'eval validation': [
+    'eval validation runs/mnist --weights raw',
+    'eval validation runs/photos --data folder:other --images 500',
+  ],
   'eval loss': [
     'eval loss runs/mnist mnist --worst 50 --sheet worst.png',
     'eval loss runs/photos folder:photos --json',
