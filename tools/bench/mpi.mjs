@@ -36,14 +36,10 @@ function numbers(name, least) {
 }
 const [lengths, sizes, [repeats]] = [numbers('parameters', 1), numbers('ranks', 2), numbers('repeats', 1)];
 
-/**
- * The latency and the rates of shared memory are taken from these: a single number, a vector that may fit into the last
- * cache, since @dm/mpi exchanges it in one part, and one that is read from memory.
- */
-const calibration = [1, 2 ** 22, 2 ** 26];
+/** The rate and the latency of shared memory are taken from these: a single number, and a vector larger than the caches. */
+const calibration = [1, 2 ** 26];
 
 /** @typedef {import('./mpi-tables.mjs').ExchangeResult} ExchangeResult */
-/** @typedef {{ parameters: number, seconds: number }} Calibration */
 /** @typedef {{ library: string, timings: [number, number[]][] }} Output */
 
 const program = fileURLToPath(new URL('exchange-rank.mjs', import.meta.url));
@@ -53,42 +49,32 @@ const programArgs = [program, '--parameters', [...calibration, ...lengths].join(
  * @param {string} fabric
  * @param {number} ranks
  * @param {string} out the output of rank 0
- * @param {(latency: number, long: readonly Calibration[], parameters: number) => { rate: number, latency: number }}
- *   parametersOf from the median seconds of the calibrations
+ * @param {(latency: number, long: number) => { rate: number, latency: number }} parametersOf from the median seconds of
+ *   the two calibrations
  * @param {number[]} [sentBytes] by each host, in all
  * @returns {ExchangeResult[]}
  */
 function resultsOf(fabric, ranks, out, parametersOf, sentBytes) {
   const { library, timings } = /** @type {Output} */ (JSON.parse(out));
   const median = (/** @type {number[]} */ seconds) => quantile(seconds, 0.5);
-  const [one, ...long] = timings
-    .slice(0, calibration.length)
-    .map(([parameters, seconds]) => ({ parameters, seconds: median(seconds) }));
+  const [one, long] = timings.slice(0, calibration.length).map(([, seconds]) => median(seconds));
+  const { rate, latency } = parametersOf(one / (2 * (ranks - 1)), long);
   // Each once more, before its repeats.
   const total = timings.reduce((sum, [parameters, { length }]) => sum + parameters * (length + 1), 0);
-  return timings.slice(calibration.length).map(([parameters, seconds]) => {
-    const { rate, latency } = parametersOf(one.seconds / (2 * (ranks - 1)), long, parameters);
-    return {
-      fabric,
-      library,
-      ranks,
-      parameters,
-      medianSeconds: round(median(seconds)),
-      minSeconds: round(Math.min(...seconds)),
-      maxSeconds: round(Math.max(...seconds)),
-      modelSeconds: round(ringSeconds({ rate, latency }, ranks, parameters)),
-      rate: round(rate),
-      latency: round(latency),
-      ...(sentBytes && { sentBytes: round(Math.max(...sentBytes) / total) }),
-      ...run(),
-    };
-  });
-}
-
-/** The calibration whose length is nearest by ratio. @param {readonly Calibration[]} long @param {number} parameters */
-function nearest(long, parameters) {
-  const ratio = (/** @type {Calibration} */ one) => Math.abs(Math.log(one.parameters / parameters));
-  return long.toSorted((a, b) => ratio(a) - ratio(b))[0];
+  return timings.slice(calibration.length).map(([parameters, seconds]) => ({
+    fabric,
+    library,
+    ranks,
+    parameters,
+    medianSeconds: round(median(seconds)),
+    minSeconds: round(Math.min(...seconds)),
+    maxSeconds: round(Math.max(...seconds)),
+    modelSeconds: round(ringSeconds({ rate, latency }, ranks, parameters)),
+    rate: round(rate),
+    latency: round(latency),
+    ...(sentBytes && { sentBytes: round(Math.max(...sentBytes) / total) }),
+    ...run(),
+  }));
 }
 
 /** How it was measured. */
@@ -112,10 +98,9 @@ function inSharedMemory() {
           },
         );
         if (status !== 0) throw new Error(`${command} failed: ${stderr}`);
-        return resultsOf('shared', ranks, stdout, (latency, long, parameters) => {
-          const { parameters: length, seconds } = nearest(long, parameters);
-          const bytes = ((2 * (ranks - 1)) / ranks) * 4 * length;
-          return { latency, rate: bytes / (seconds - 2 * (ranks - 1) * latency) };
+        return resultsOf('shared', ranks, stdout, (latency, long) => {
+          const bytes = ((2 * (ranks - 1)) / ranks) * 4 * calibration[1];
+          return { latency, rate: bytes / (long - 2 * (ranks - 1) * latency) };
         });
       }),
     )
