@@ -24,13 +24,13 @@ export async function frozenCommit(home: string, results: Results): Promise<stri
   if (recorded !== undefined) return recorded.commit;
   const changed = git(home, 'status', '--porcelain', '--', ':/', ':!results');
   if (changed !== '') throw new Error(`The finals run from a commit, but there are uncommitted changes:\n${changed}`);
-  const commit = git(home, 'rev-parse', 'HEAD');
+  const commit = commitOf(home);
   await results.write('code', { commit } satisfies Frozen);
   return commit;
 }
 
-/** Whether this program is that commit's. */
-export const isFrozen = (home: string, commit: string): boolean => git(home, 'rev-parse', 'HEAD') === commit;
+/** The commit that the folder `project` is checked out from. */
+export const commitOf = (project: string): string => git(project, 'rev-parse', 'HEAD');
 
 /**
  * Runs this program at a commit, in a worktree below `cache` that is created, installed, and built if it is missing.

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { openExtractor } from '@dm/trainer';
 import { measureBounds, measureFloor } from './bounds.js';
 import { prepareData } from './data.js';
-import { frozenCommit, isFrozen, runAt } from './frozen.js';
+import { commitOf, frozenCommit, runAt } from './frozen.js';
 import { planOf, statusLines } from './plan.js';
 import { writeReport } from './report.js';
 import { method } from './recipes.js';
@@ -62,7 +62,7 @@ async function next(minutes: number): Promise<number> {
     const { next: trial } = planOf(laptop, results);
     if (trial !== undefined && trial.stage !== 'tuning') {
       const commit = await frozenCommit(home, results);
-      if (!isFrozen(here, commit)) {
+      if (commitOf(here) !== commit) {
         const left = (until - performance.now()) / 60_000;
         return left <= 0 ? 0 : runAt(commit, home, cache, ['next', '--minutes', String(left)]);
       }
@@ -71,7 +71,7 @@ async function next(minutes: number): Promise<number> {
       console.log(statusLines(planOf(laptop, results)).join('\n'));
       return 0;
     }
-    await withContext(laptop, home, cache, until, async (context) => {
+    await withContext(laptop, cache, until, async (context) => {
       if (results.read('bounds') === undefined) await results.write('bounds', rounded(await measureBounds(context)));
       if (results.read('floor') === undefined) await results.write('floor', rounded(await measureFloor(context)));
       await runNext(results, context);
@@ -106,7 +106,7 @@ async function smokeRun(): Promise<void> {
   const chosen = [firstTuning(smoke)[0]!, trials[0]!, trials.findLast(({ recipe }) => recipe === method)!];
   try {
     const results = openResults(folder, smoke);
-    await withContext(smoke, here, folder, Infinity, async (context) => {
+    await withContext(smoke, folder, Infinity, async (context) => {
       for (const trial of chosen) {
         const result = await runTrial(trial, context);
         await results.save(result!);
@@ -122,7 +122,6 @@ async function smokeRun(): Promise<void> {
 
 async function withContext(
   size: Size,
-  planHome: string,
   folder: string,
   until: number,
   use: (context: TrialContext) => Promise<void>,
@@ -130,7 +129,7 @@ async function withContext(
   const data = await prepareData(folder, size);
   let extractor: ReturnType<typeof openExtractor> | undefined;
   const context: TrialContext = {
-    home: planHome,
+    project: here,
     cache: folder,
     size,
     data,

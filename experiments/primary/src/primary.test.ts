@@ -1,11 +1,13 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { resolveConfig } from '@dm/trainer';
 import { analyze, verdictOf } from './analysis.js';
 import { halved } from './data.js';
+import { commitOf, frozenCommit } from './frozen.js';
 import { planOf } from './plan.js';
 import { baseline, finalRecipes, linearDecay, method, type Prediction } from './recipes.js';
 import { reportText } from './report.js';
@@ -183,5 +185,33 @@ describe('the folder of results', () => {
     expect(plan.next).toMatchObject({ stage: 'finals', seed: 101, recipe: baseline });
     expect(plan.rates).toBeDefined();
     expect(reportText(results, laptop)).toContain('finals: 0 of');
+  });
+});
+
+describe('the commit of the finals', () => {
+  let folder: string;
+  const run = (...args: string[]) => execFileSync('git', args, { cwd: folder, encoding: 'utf8' }).trim();
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));
+    run('init', '-q');
+    writeFileSync(join(folder, 'code.ts'), '1');
+    run('add', '.');
+    run('-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-qm', 'first');
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is recorded once, and stays when others follow', async () => {
+    const results = openResults(folder, laptop);
+    const commit = await frozenCommit(folder, results);
+    expect(commit).toBe(commitOf(folder));
+    // Results may be uncommitted.
+    run('-c', 'user.name=a', '-c', 'user.email=a@b', 'commit', '-q', '--allow-empty', '-m', 'second');
+    expect(await frozenCommit(folder, results)).toBe(commit);
+    expect(commitOf(folder)).not.toBe(commit);
+  });
+
+  it('is refused while code is changed', async () => {
+    writeFileSync(join(folder, 'code.ts'), '2');
+    await expect(frozenCommit(folder, openResults(folder, laptop))).rejects.toThrow('code.ts');
   });
 });

@@ -1,17 +1,18 @@
 /** Trains and measures one trial. */
-import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import type { Split } from '@dm/data';
 import type { FeatureExtractor, MetricValue } from '@dm/eval';
 import { evaluateSets, train, UserError, validationLoss } from '@dm/trainer';
+import { commitOf } from './frozen.js';
 import { preregHash, rounded, type Point, type RangeLosses, type TrialResult } from './results.js';
 import type { Size } from './sizes.js';
 import { configOf, extraAverages, trialName, type Trial } from './trials.js';
 
 export interface TrialContext {
-  readonly home: string;
+  /** This project in the tree that the program was built from, whose commit and plan results are marked with. */
+  readonly project: string;
   readonly cache: string;
   readonly size: Size;
   readonly data: Readonly<Record<Split, string>>;
@@ -29,7 +30,7 @@ const sampleSeed = 0;
  * than that.
  */
 export async function runTrial(trial: Trial, context: TrialContext): Promise<TrialResult | undefined> {
-  const { cache, size, data, until, home } = context;
+  const { cache, size, data, until, project } = context;
   const out = join(cache, size.name, 'runs', trialName(trial).replaceAll('/', '.'));
   const config = configOf(trial, size, data.train, out);
   const isStarted = existsSync(join(out, 'config.json'));
@@ -61,8 +62,8 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     ...(hasDiverged && { hasDiverged }),
     seconds: { training: (trained - began) / 1000, measuring: (performance.now() - trained) / 1000 },
     machine: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
-    code: commit(home),
-    prereg: preregHash(home),
+    code: commitOf(project),
+    prereg: preregHash(project),
   });
   rmSync(out, { recursive: true, force: true });
   return result;
@@ -99,8 +100,4 @@ async function measure(trial: Trial, context: TrialContext, out: string, step: n
 /** The value whose label starts with `FD` or `KD`. */
 export function valueOf(results: readonly MetricValue[], label: 'FD' | 'KD'): number {
   return results.find((result) => result.label.startsWith(`${label}-`))!.value;
-}
-
-function commit(home: string): string {
-  return execFileSync('git', ['rev-parse', 'HEAD'], { cwd: home, encoding: 'utf8' }).trim();
 }
