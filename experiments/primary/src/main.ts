@@ -1,5 +1,5 @@
 /**
- * The command line: `node dist/main.js next --minutes 60`, `status`, `report`, or `smoke`.
+ * The command line: `node dist/main.js next --minutes 60`, `status`, `report`, or, for a test, `--scale smoke`.
  */
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,11 +18,11 @@ import { runTrial, type TrialContext } from './run-trial.js';
 import { laptop, smoke, type Size } from './sizes.js';
 import { finals, firstTuning, trialName, type Rates } from './trials.js';
 
-const usage = 'Use: main.js next [--minutes <n>] | status | report | smoke';
+const usage = 'Use: main.js next [--minutes <n>] | status | report | --scale smoke';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { minutes: { type: 'string', default: '60' } },
+  options: { minutes: { type: 'string', default: '60' }, scale: { type: 'string' } },
 });
 const [command, ...more] = positionals;
 const here = fileURLToPath(new URL('..', import.meta.url));
@@ -43,7 +43,8 @@ try {
     case 'report':
       console.log(writeReport(openResults(home, laptop), laptop));
       break;
-    case 'smoke':
+    case undefined:
+      if (values.scale !== 'smoke') throw new Error(usage);
       await smokeRun();
       break;
     default:
