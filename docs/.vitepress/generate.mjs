@@ -28,6 +28,7 @@ const ofMarkdown = {
   parametersFormat: 'table',
   propertyMembersFormat: 'table',
   interfacePropertiesFormat: 'table',
+  tableColumnSettings: { hideModifiers: true },
 };
 
 const app = await Application.bootstrapWithPlugins({
@@ -38,6 +39,7 @@ const app = await Application.bootstrapWithPlugins({
   readme: 'none',
   excludePrivate: true,
   excludeInternal: true,
+  groupOrder: ['Functions', 'Variables', 'Classes', 'Interfaces', 'Type Aliases', '*'],
   // Errors of types are found by the type check.
   skipErrorChecking: true,
   logLevel: 'Error',
@@ -53,17 +55,29 @@ for (const entry of project.children ?? []) {
 }
 await app.outputs.writeOutput({ name: 'markdown', path: join(docs, 'api') }, project);
 
-// Types inferred from the schema of configurations are written out wherever they occur; `Config` describes them once.
-const trainer = join(docs, 'api', 'trainer.md');
-const isOfSchema = (/** @type {string} */ line) => /^\| `[^`]*\..*src\/config\/schema\.ts/.test(line);
-const lines = readFileSync(trainer, 'utf8').split('\n');
-writeFileSync(
-  trainer,
-  lines
-    .filter((line) => !isOfSchema(line))
-    .map(shortened)
-    .join('\n'),
-);
+for (const name of packages) {
+  const path = join(docs, 'api', `${name}.md`);
+  const lines = readFileSync(path, 'utf8').split('\n');
+  const kept = lines.filter((line) => !isOfSchema(line) && !line.startsWith('Defined in: '));
+  writeFileSync(path, `# @dm/${name}\n${kept.slice(1).map(withoutSource).map(shortened).join('\n')}`);
+}
+
+/**
+ * Whether a table row is a field of the configuration: types that are inferred from its schema are written out wherever
+ * they occur, and `Config` describes them once.
+ *
+ * @param {string} line
+ */
+function isOfSchema(line) {
+  return /^\| `[^`]*\..*src\/config\/schema\.ts/.test(line);
+}
+
+/** A table row without the column of source files. @param {string} line @param {number} at @param {string[]} lines */
+function withoutSource(line, at, lines) {
+  const isRule = line.startsWith('| ---') && lines[at - 1]?.endsWith('| Defined in |');
+  if (isRule) return line.replace(/ \| -+ \|$/, ' |');
+  return line.replace(/ \| (Defined in|(packages|node_modules)\/[^|]*) \|$/, ' |');
+}
 
 /** A table row or a paragraph whose type is longer than a page, with a reference instead of the type. @param {string} line */
 function shortened(line) {
