@@ -163,7 +163,7 @@ describe.skipIf(executablePath === undefined)(`its page in Chromium${needs}`, ()
     expect(await page.locator('.grids figure').allTextContents()).toEqual(['a', 'b', 'cNo samples yet.']);
     await page.locator('#only-differences').check();
     const rows = page.locator('table.fields').first().locator('tbody tr:visible th');
-    expect(await rows.allTextContents()).toEqual(['curriculum.type', 'seed']);
+    expect(await rows.allTextContents()).toEqual(['curriculum.type', 'curriculum.coordinateDefaults', 'seed']);
     await page.setViewportSize({ width: 420, height: 800 });
     // The charts follow when the window tells them.
     await expect.poll(() => page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(420);
