@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { DataError, openEmoji, openMnist } from '@dm/data';
+import { DataError, halveImages, openEmoji, openMnist } from '@dm/data';
 import { defineConfig, type Plugin } from 'vite';
-import { halveImages } from './src/data/average.js';
 import { formatImages } from './src/data/format.js';
 import type { TrainingImages } from './src/worker/messages.js';
 
@@ -25,7 +24,7 @@ async function digits(count: number): Promise<TrainingImages> {
 
 async function smallDigits(count: number): Promise<TrainingImages> {
   const { images, ...large } = await digits(count);
-  return { ...large, name: 'MNIST, 14x14', images: halveImages(images, 28, 28), shape: [14, 14, 1] };
+  return { ...large, name: 'MNIST, 14x14', images: halveImages(images, large.shape), shape: [14, 14, 1] };
 }
 
 /** The emoji in one list without classes, or undefined if their npm package (74 MB) is not installed. */

@@ -1,7 +1,7 @@
 /** CIFAR-10 averaged 2x2 to 16x16, as two shards in a cache folder. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDataset, writeShard, type Split } from '@dm/data';
+import { halveImages, openDataset, writeShard, type Split } from '@dm/data';
 import { makeFolder } from '@dm/files';
 import type { Size } from './sizes.js';
 
@@ -30,7 +30,8 @@ async function writeCifar(path: string, split: Split): Promise<void> {
   async function* images() {
     for (let start = 0; start < full.length; start += CHUNK) {
       const count = Math.min(CHUNK, full.length - start);
-      yield halved((await full.read(Array.from({ length: count }, (_, i) => start + i))).images);
+      const batch = await full.read(Array.from({ length: count }, (_, i) => start + i));
+      yield halveImages(batch.images, full.shape);
     }
   }
   await writeShard(path, {
@@ -49,21 +50,4 @@ async function writeStripes(path: string, split: Split): Promise<void> {
     return (i * (1 + (image % 7)) + image * 53) % 256;
   });
   await writeShard(path, { name: `stripes, ${split}`, shape: [SIDE, SIDE, CHANNELS], classes: [], images: [images] });
-}
-
-/** Means of 2x2 pixels, rounded: uint8 [N, 32, 32, 3] -> uint8 [N, 16, 16, 3]. */
-export function halved(images: Uint8Array): Uint8Array {
-  const row = 2 * SIDE * CHANNELS;
-  const small = new Uint8Array(images.length / 4);
-  for (let i = 0; i < small.length; i++) {
-    const channel = i % CHANNELS;
-    const x = Math.floor(i / CHANNELS) % SIDE;
-    // The rows of all images are consecutive, so the image number needs no separate treatment.
-    const y = Math.floor(i / (CHANNELS * SIDE));
-    const at = 2 * y * row + 2 * x * CHANNELS + channel;
-    small[i] = Math.round(
-      (images[at]! + images[at + CHANNELS]! + images[at + row]! + images[at + row + CHANNELS]!) / 4,
-    );
-  }
-  return small;
 }

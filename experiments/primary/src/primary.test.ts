@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { resolveConfig } from '@dm/trainer';
 import { analyze, verdictOf } from './analysis.js';
-import { halved } from './data.js';
 import { commitOf, frozenCommit } from './frozen.js';
 import { planOf } from './plan.js';
 import { baseline, finalRecipes, linearDecay, method, type Prediction } from './recipes.js';
@@ -49,18 +48,6 @@ describe('the plan', () => {
     for (const trial of second) scores.set(trialName(trial), score(trial));
     expect(tunedRates(second, scores).v).toEqual({ constant: 1e-3, decayed: 1e-3 });
   });
-});
-
-it('averages 2x2 pixels', () => {
-  const images = new Uint8Array(2 * 32 * 32 * 3);
-  const set = (n: number, y: number, x: number, c: number, value: number) =>
-    (images[((n * 32 + y) * 32 + x) * 3 + c] = value);
-  set(1, 30, 2, 2, 100);
-  set(1, 31, 3, 2, 41);
-  const small = halved(images);
-  expect(small).toHaveLength(2 * 16 * 16 * 3);
-  expect(small[((16 + 15) * 16 + 1) * 3 + 2]).toBe(35);
-  expect(small.reduce((sum, value) => sum + value, 0)).toBe(35);
 });
 
 /** Results in which recipes other than the baseline are `speedup` times as fast, and linear decay 1.3 times. */

@@ -53,6 +53,7 @@ export { loadBatch, type LoadBatchOptions, type TrainingBatch } from './batch/lo
 export { cropOffsets, flipImages, horizontalFlips } from './batch/augment.js';
 export { toBytes, toFloat } from './batch/pixels.js';
 export { resampleImages, type ResampleFilter, type ResampleOptions } from './formats/resample.js';
+export { halveImages } from './formats/halve-images.js';
 export { imageGrid, type ImageGridOptions } from './formats/image-grid.js';
 export { listZip, readZipEntry, type ZipEntry } from './formats/zip.js';
 export { formatNpy, parseNpy, type NpyArray, type NpyData } from './formats/npy.js';

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { shiftedImages } from './augment.js';
-import { halveImages } from './average.js';
 import { formatImages, parseImages } from './format.js';
 
 describe('image files', () => {
@@ -20,12 +19,6 @@ describe('image files', () => {
     const bytes = formatImages({ ...images, shape: [2, 2, 1], classes: [] });
     expect(() => parseImages(bytes.slice(0, -1))).toThrow(RangeError);
   });
-});
-
-it('averages squares of 2x2 pixels', () => {
-  // Two images of 2x4: means 2.5 (rounded up), 250, 0.25 (rounded down), 7.
-  const pixels = [1, 2, 250, 250, 3, 4, 250, 250, 0, 1, 7, 7, 0, 0, 7, 7];
-  expect([...halveImages(Uint8Array.from(pixels), 2, 4)]).toEqual([3, 250, 0, 7]);
 });
 
 it('shifts images in all directions', () => {
