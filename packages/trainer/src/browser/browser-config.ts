@@ -3,7 +3,7 @@ import { differences } from '../config/differences.js';
 import { resolveConfig } from '../config/resolve.js';
 import { trainingPart, type Config, type PartialConfig } from '../config/schema.js';
 import { UserError } from '../errors.js';
-import { dataFile } from './run-files.js';
+import { dataFile } from '../interchange/run-zip.js';
 
 /** What a browser does not do, over the values of presets. */
 const withoutNode: PartialConfig = {

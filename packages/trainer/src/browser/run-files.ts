@@ -10,8 +10,6 @@ import { storeError, type RunStore } from './run-store.js';
 
 export const configFile = 'config.json';
 const metricsFile = 'metrics.jsonl';
-/** The training images and labels, so that a run continues without the page's help, and in Node. */
-export const dataFile = 'data.shard';
 const bestFile = 'checkpoints/best.json';
 
 /**

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatShard } from '@dm/data';
@@ -93,6 +93,11 @@ describe('a run as a zip', () => {
       expect(Buffer.compare(bytes, (await store.read(`checkpoints/step-000006/${name}`))!), name).toBe(0);
     }
     await expect(exportRun({ run: out, out: path })).rejects.toThrowWith({ code: 'FILE_EXISTS', contains: path });
+    const linked = join(folder, 'linked.zip');
+    writeFileSync(join(folder, 'secret'), 'secret');
+    symlinkSync(join(folder, 'secret'), join(out, 'checkpoints', 'best.json'));
+    await expect(exportRun({ run: out, out: linked })).rejects.toThrow('best.json');
+    expect(existsSync(linked)).toBe(false);
     await expect(exportRun({ run: folder, out: join(folder, 'x.zip') })).rejects.toThrowWith({ code: 'RUN_NOT_FOUND' });
   });
 

@@ -11,7 +11,7 @@ import { unzipSync } from 'fflate';
 import { isDamage } from '../checkpoint/damage.js';
 import { resolveConfig } from '../config/resolve.js';
 import { messageOf, UserError } from '../errors.js';
-import { belongsInZip, checkZip, maxFiles, type ZipMember } from '../interchange/run-zip.js';
+import { belongsInZip, checkZip, dataFile, maxFiles, type ZipMember } from '../interchange/run-zip.js';
 import { createZipWriter } from '../interchange/write-zip.js';
 import {
   checkpointPath,
@@ -21,7 +21,7 @@ import {
   manifestPath,
   type ReadableStore,
 } from './checkpoints.js';
-import { configFile, dataFile, parseConfig } from './run-files.js';
+import { configFile, parseConfig } from './run-files.js';
 import type { RunStore } from './run-store.js';
 
 /**

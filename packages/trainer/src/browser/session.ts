@@ -10,6 +10,7 @@ import { differences } from '../config/differences.js';
 import type { Config, PartialConfig } from '../config/schema.js';
 import { trainingText } from '../config/training-text.js';
 import { messageOf, UserError } from '../errors.js';
+import { dataFile } from '../interchange/run-zip.js';
 import { createDenoiserSampler, labelsOf } from '../sampling/denoiser-sampler.js';
 import { StepLog } from '../session/step-log.js';
 import { batchSource } from '../setup/batch-source.js';
@@ -24,7 +25,7 @@ import { latestCheckpoint, pruneCheckpoints, saveCheckpoint, checkpointPath } fr
 import { navigatorOf } from './navigator.js';
 import { checkQuota, requestPersistence, type StorageQuota } from './quota.js';
 import { fasterEngine, openBrowserEngine, type BrowserDevice, type ChosenEngine } from './open-engine.js';
-import { bestStep, dataFile, MetricsFile, readConfig, writeConfig } from './run-files.js';
+import { bestStep, MetricsFile, readConfig, writeConfig } from './run-files.js';
 import type { BrowserRun, BrowserSamples, BrowserTrainingOptions, SavedCheckpoint } from './run-options.js';
 import type { RunStore } from './run-store.js';
 import { sha256 } from './sha256.js';

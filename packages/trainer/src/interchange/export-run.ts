@@ -4,13 +4,13 @@
  *   await exportRun({ run: 'runs/digits', out: 'digits.zip' });
  */
 import { convertToShard } from '@dm/data';
-import { atomicWriteFileAsync, fileKind, readRegularFile, removeTree } from '@dm/files';
+import { atomicWriteFileAsync, fileKind, insideFolder, readRegularFile, removeTree } from '@dm/files';
 import { mkdtempSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { readCheckpoint } from '../checkpoint/checkpoint.js';
 import { isDamage } from '../checkpoint/damage.js';
 import { listCheckpoints } from '../checkpoint/layout.js';
-import { manifestName } from '../checkpoint/manifest-format.js';
+import { manifestName, maxManifestBytes } from '../checkpoint/manifest-format.js';
 import { readConfigFile } from '../config/config-file.js';
 import { resolveConfig } from '../config/resolve.js';
 import { savedConfig } from '../config/saved-config.js';
@@ -19,6 +19,7 @@ import { writeError } from '../files/atomic-write.js';
 import { checkNotExisting } from '../files/write-new.js';
 import { hasRun, noRunError, runFolder } from '../run/run-folder.js';
 import { openData } from '../setup/open-training-setup.js';
+import { dataFile, maxZipBytes } from './run-zip.js';
 import { createZipWriter } from './write-zip.js';
 
 export interface ExportRunOptions {
@@ -56,10 +57,10 @@ export async function exportRun({ run: path, out, onNote }: ExportRunOptions): P
     );
   }
   const dataset = await openData(config);
-  // A shard is written in pieces, so the data may be larger than memory; it is next to the archive, on a disk with space.
+  // Next to the archive, on a disk that has space for the data.
   const work = mkdtempSync(join(dirname(resolve(out)), '.dm-export-'));
   try {
-    const shard = join(work, 'data.shard');
+    const shard = join(work, dataFile);
     await convertToShard(dataset, shard);
     const checkpoints: number[] = [];
     await atomicWriteFileAsync(
@@ -70,22 +71,27 @@ export async function exportRun({ run: path, out, onNote }: ExportRunOptions): P
         const flush = async () => {
           for (const piece of pieces.splice(0)) await file.writeFile(piece);
         };
-        const add = (name: string, from: string) => zip.add(name, readRegularFile(from, { maxBytes: Infinity }));
+        const add = (name: string, from: string) =>
+          zip.add(name, readRegularFile(from, { maxBytes: maxZipBytes }));
         // Without the paths of this machine.
-        const portable = { ...readConfigFile(run.config), data: 'data.shard', out: `runs/${basename(resolve(path))}` };
+        const portable = { ...readConfigFile(run.config), data: dataFile, out: `runs/${basename(resolve(path))}` };
         zip.add('config.json', Buffer.from(`${JSON.stringify(portable, null, 2)}\n`));
-        add('data.shard', shard);
+        add(dataFile, shard);
         for (const from of [run.metrics, run.difficulty, run.validation]) {
           if (fileKind(from) !== undefined) add(basename(from), from);
         }
-        const best = join(run.checkpoints, 'best.json');
-        if (fileKind(best, { followLinks: false }) !== undefined) add('checkpoints/best.json', best);
+        // The folder may come from anybody: a link in it must not carry another file into the archive.
+        const best = insideFolder(run.checkpoints, 'best.json');
+        if (fileKind(best) !== undefined) add('checkpoints/best.json', best);
         for (const { path: from, step, complete } of listCheckpoints(run.checkpoints)) {
           if (!complete) continue;
           try {
             const { files } = readCheckpoint(from);
             const folder = `checkpoints/${basename(from)}`;
-            const manifest = readRegularFile(join(from, manifestName), { maxBytes: Infinity, followLinks: false });
+            const manifest = readRegularFile(join(from, manifestName), {
+              maxBytes: maxManifestBytes,
+              followLinks: false,
+            });
             for (const [name, bytes] of files) zip.add(`${folder}/${name}`, bytes);
             zip.add(`${folder}/${manifestName}`, manifest);
             checkpoints.push(step);

@@ -12,19 +12,22 @@ export interface ZipMember {
   readonly bytes: number;
 }
 
+/** The training images and labels, so that a run continues without its data set. */
+export const dataFile = 'data.shard';
+
 /** The files that an archive may contain; those that no one lists are files of a checkpoint. */
 const files: readonly string[] = [
   'config.json',
   'metrics.jsonl',
   'difficulty.jsonl',
   'validation.json',
-  'data.shard',
+  dataFile,
   'checkpoints/best.json',
 ];
 const checkpointFile = /^checkpoints\/step-\d{6,15}\/[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.(?:json|safetensors|npy)$/;
 
 /** Files that every archive has. */
-const required = ['config.json', 'data.shard'];
+const required = ['config.json', dataFile];
 
 export const maxFiles = 10_000;
 

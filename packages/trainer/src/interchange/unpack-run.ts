@@ -9,9 +9,7 @@ import { UserError } from '../errors.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
 import { buildNewFolder, checkNotExisting } from '../files/write-new.js';
 import { runFolder, type RunFolder } from '../run/run-folder.js';
-import { checkZip } from './run-zip.js';
-
-const dataName = 'data.shard';
+import { checkZip, dataFile } from './run-zip.js';
 
 /** The name of the run in an archive: its file name without the extension. */
 export function runNameOf(zip: string): string {
@@ -34,10 +32,10 @@ export async function unpackRun(zip: string, out: string): Promise<RunFolder> {
       makeFolder(dirname(path));
       createFile(path, await explained(zip, () => readZipEntry(zip, entry)));
     }
-    await explained(zip, () => verifyShard(join(folder, dataName)));
+    await explained(zip, () => verifyShard(join(folder, dataFile)));
     const config = join(folder, 'config.json');
     resolveConfig([configFile(config)]);
-    const moved = { ...readConfigFile(config), data: join(out, dataName), out };
+    const moved = { ...readConfigFile(config), data: join(out, dataFile), out };
     atomicWriteFile(config, `${JSON.stringify(moved, null, 2)}\n`);
   });
   return runFolder(out);
