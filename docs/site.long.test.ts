@@ -21,6 +21,11 @@ describe('the site', () => {
     expect(pages.toSorted()).toEqual(expected.toSorted());
   });
 
+  it('has all packages', () => {
+    const folders = readdirSync(join(import.meta.dirname, '..', 'packages'));
+    expect([...packages].toSorted()).toEqual(folders.filter((name) => !name.startsWith('onnxruntime-')));
+  });
+
   it('documents exported functions in the API reference', () => {
     expect(read('api/curriculum.html')).toContain('createTimestepSchedule');
     expect(read('api/trainer.html')).toContain('generateSamples');

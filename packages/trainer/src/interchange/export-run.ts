@@ -71,8 +71,7 @@ export async function exportRun({ run: path, out, onNote }: ExportRunOptions): P
         const flush = async () => {
           for (const piece of pieces.splice(0)) await file.writeFile(piece);
         };
-        const add = (name: string, from: string) =>
-          zip.add(name, readRegularFile(from, { maxBytes: maxZipBytes }));
+        const add = (name: string, from: string) => zip.add(name, readRegularFile(from, { maxBytes: maxZipBytes }));
         // Without the paths of this machine.
         const portable = { ...readConfigFile(run.config), data: dataFile, out: `runs/${basename(resolve(path))}` };
         zip.add('config.json', Buffer.from(`${JSON.stringify(portable, null, 2)}\n`));
