@@ -55,6 +55,7 @@ export default defineConfig({
         items: [
           link('Your own training loop', '/training-loop'),
           link('Timestep tables for Python', '/python'),
+          link('Latent diffusion', '/latents'),
           link('Several machines', '/several-machines'),
           link('In a browser', '/browser'),
           link('Engines', '/engines'),

@@ -6,6 +6,17 @@ export interface ImageBatch {
   readonly labels?: Int32Array;
 }
 
+/** Types of floats in files. Values are converted to float32 when they are read. */
+export type FloatType = 'float16' | 'float32';
+
+/** Floats with their labels. */
+export interface FloatBatch {
+  /** float32 [N, H, W, C]. */
+  readonly values: Float32Array;
+  /** Class of each array; absent if the dataset has no labels. */
+  readonly labels?: Int32Array;
+}
+
 /** Images of one size with random access by index. */
 export interface Dataset {
   readonly name: string;
@@ -19,10 +30,18 @@ export interface Dataset {
   /** Notes for the user, such as skipped files; one sentence each. */
   readonly notes?: readonly string[];
   /**
-   * SHA-256 (hex) of the images in order, followed by the labels as little-endian int32. A run records it, and a resume
+   * SHA-256 (hex) of the images (or float32 values) in order, followed by the labels as little-endian int32. A run records it, and a resume
    * compares it. `cropDataset` changes it.
    */
   hash(): Promise<string>;
+  /**
+   * Only with arrays of floats, such as latents, which may have any number of channels: reads them as `read` reads images.
+   * `read` raises a DataError then.
+   */
+  readonly floats?: {
+    readonly dtype: FloatType;
+    read(indices: ArrayLike<number>): Promise<FloatBatch>;
+  };
   /**
    * Reads the images at `indices`, in that order.
    * @throws {RangeError} if an index is outside [0, length)

@@ -1,4 +1,4 @@
-export type { Dataset, ImageBatch } from './dataset.js';
+export type { Dataset, FloatBatch, FloatType, ImageBatch } from './dataset.js';
 export { DataError, type DataErrorCode } from './errors.js';
 export { datasetForms, hasTestImages, openDataset, type OpenDatasetOptions } from './datasets/open-dataset.js';
 export type { HoldOutOptions } from './datasets/hold-out.js';
@@ -40,7 +40,9 @@ export { listImages, type ImageListing, type ListImagesOptions } from './image-f
 export { limitNames, type DataLimits } from './limits.js';
 export { createMemoryDataset } from './datasets/memory.js';
 export type { MemoryDatasetOptions } from './datasets/memory-dataset.js';
-export { openNpy, openNpz } from './datasets/npy.js';
+export { floatLayouts, openNpy, openNpz, type FloatLayout } from './datasets/npy.js';
+export { channelsFirst } from './datasets/float-dataset.js';
+export { denormalizeFloats, normalizeDataset, type ChannelScaling } from './datasets/normalize.js';
 export { formatShard, parseShard } from './shard/memory.js';
 export { openShard, verifyShard } from './shard/open-shard.js';
 export { convertToShard, writeShard, type ShardContent } from './shard/write-shard.js';
@@ -51,6 +53,7 @@ export { describeDataset, type ChannelStatistics, type DatasetDescription } from
 export { batchIndices, epochOrder, type BatchOptions, type EpochOptions } from './batch/order.js';
 export { loadBatch, type LoadBatchOptions, type TrainingBatch } from './batch/load-batch.js';
 export { cropOffsets, flipImages, horizontalFlips } from './batch/augment.js';
+export { readValues, type ValueBatch } from './batch/read-values.js';
 export { toBytes, toFloat } from './batch/pixels.js';
 export { resampleImages, type ResampleFilter, type ResampleOptions } from './formats/resample.js';
 export { halveImages } from './formats/halve-images.js';

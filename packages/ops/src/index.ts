@@ -18,6 +18,7 @@ export { type Pad2D, type DmKernels, type DmKernel, dmKernels } from './kernels.
 export { attention, type AttentionOptions } from './attention.js';
 export { conv2d, type Conv2DOptions } from './conv2d.js';
 export { gelu, type GeluOptions } from './gelu.js';
+export { halfToNumber, numberToHalf } from './half.js';
 export { groupNorm, type GroupNormOptions } from './group-norm.js';
 export { layerNorm, type LayerNormOptions } from './layer-norm.js';
 export { remat } from './remat.js';

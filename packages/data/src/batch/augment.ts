@@ -1,5 +1,4 @@
 import { uniform } from '@dm/core';
-import type { ImageBatch } from '../dataset.js';
 import { firstExample, type BatchOptions } from './order.js';
 
 /** Each augmentation has its own lane of the random stream `augment`. */
@@ -36,18 +35,18 @@ export function cropOffsets(options: Omit<BatchOptions, 'length'>): Float64Array
 }
 
 /**
- * Mirrors image n horizontally, in place, if `flips[n]` is true. `images` is uint8 [N, H, W, C].
+ * Mirrors image n horizontally, in place, if `flips[n]` is true. `images` is uint8 or float32 [N, H, W, C].
  * @throws {RangeError} if the sizes of `images`, `shape` and `flips` do not match
  */
 export function flipImages(
-  images: ImageBatch['images'],
+  images: Uint8Array | Float32Array,
   shape: readonly [number, number, number],
   flips: readonly boolean[],
 ): void {
   const [height, width, channels] = shape;
   const rowBytes = width * channels;
   if (images.length !== flips.length * height * rowBytes) {
-    throw new RangeError(`${images.length} bytes are not ${flips.length} images of ${shape.join('x')}.`);
+    throw new RangeError(`${images.length} numbers are not ${flips.length} images of ${shape.join('x')}.`);
   }
   flips.forEach((flip, n) => {
     if (!flip) return;

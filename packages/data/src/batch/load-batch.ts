@@ -9,7 +9,7 @@ export interface LoadBatchOptions extends Omit<BatchOptions, 'length'> {
 }
 
 export interface TrainingBatch {
-  /** float32 [N, H, W, C] in [-1, 1]. */
+  /** float32 [N, H, W, C]: images in [-1, 1], or the floats of the dataset. */
   readonly images: Float32Array;
   /** Class of each image; absent if the dataset has no labels. */
   readonly labels?: Int32Array;
@@ -27,6 +27,11 @@ export interface TrainingBatch {
 export async function loadBatch(dataset: Dataset, options: LoadBatchOptions): Promise<TrainingBatch> {
   const { seed, step, batchSize, flip = false } = options;
   const indices = batchIndices({ seed, step, batchSize, length: dataset.length });
+  if (dataset.floats !== undefined) {
+    const { values, labels } = await dataset.floats.read(indices);
+    if (flip) flipImages(values, dataset.shape, horizontalFlips({ seed, step, batchSize }));
+    return { images: values, indices, ...(labels && { labels }) };
+  }
   const { images, labels } = await (dataset.readCrops?.(indices, cropOffsets({ seed, step, batchSize })) ??
     dataset.read(indices));
   if (flip) flipImages(images, dataset.shape, horizontalFlips({ seed, step, batchSize }));

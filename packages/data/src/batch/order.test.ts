@@ -94,7 +94,7 @@ describe('flips', () => {
     expect([...odd]).toEqual([3, 2, 1, 6, 5, 4]);
     expect(() => flipImages(images, [1, 2, 3], [true])).toThrowWith({
       type: RangeError,
-      contains: ['12 bytes', '1 images', '1x2x3'],
+      contains: ['12 numbers', '1 images', '1x2x3'],
     });
   });
 });

@@ -13,6 +13,11 @@ export interface CropOptions {
 /** Crops the images of a dataset; see `cropDataset`. */
 export function croppedDataset(dataset: Dataset, { size, at }: CropOptions, sha256: Sha256): Dataset {
   const [height, width, channels] = dataset.shape;
+  if (dataset.floats !== undefined) {
+    throw new DataError(`${dataset.name}: latents cannot be cropped. Crop the images before they are encoded.`, {
+      code: 'DATA_OPTION',
+    });
+  }
   if (!Number.isInteger(size) || size < 1 || size > Math.min(height, width)) {
     throw new DataError(
       `${dataset.name}: a crop of ${size} out of ${height}x${width} images; it must be an integer from 1 to ` +

@@ -1,7 +1,8 @@
-import type { Dataset } from '../dataset.js';
+import { readValues } from '../batch/read-values.js';
+import type { Dataset, FloatType } from '../dataset.js';
 
 export interface ChannelStatistics {
-  /** Mean of the values in [0, 1]: bytes / 255. */
+  /** Mean of the values: bytes / 255 in [0, 1], or floats as they are. */
   readonly mean: number;
   /** Standard deviation over all pixels of all images. */
   readonly std: number;
@@ -14,6 +15,8 @@ export interface DatasetDescription {
   readonly length: number;
   /** [H, W, C]. */
   readonly shape: readonly [number, number, number];
+  /** Only with data of floats, such as latents. */
+  readonly dtype?: FloatType;
   readonly channels: readonly ChannelStatistics[];
   /** Number of images per class, in label order; empty without labels. */
   readonly classes: readonly { readonly name: string; readonly images: number }[];
@@ -42,16 +45,22 @@ export async function describeDataset(
 ): Promise<DatasetDescription> {
   const { name, length, shape, classes, notes = [] } = dataset;
   const [height, width, channels] = shape;
+  const { floats } = dataset;
   // Counts of byte values are exact for any number of images.
-  const histograms = Array.from({ length: channels }, () => new Float64Array(256));
+  const histograms = floats === undefined ? Array.from({ length: channels }, () => new Float64Array(256)) : [];
+  const sums = Array.from({ length: channels }, () => new FloatStatistics());
   const counts = classes.map(() => 0);
   const firstOfClass = classes.map((): number[] => []);
   const perRead = Math.max(1, Math.floor(PASS_BYTES / (height * width * channels)));
   for (let start = 0; start < length; start += perRead) {
     const count = Math.min(perRead, length - start);
-    const { images, labels } = await dataset.read(Array.from({ length: count }, (_, i) => start + i));
+    const chosen = Array.from({ length: count }, (_, i) => start + i);
+    const { images, labels } = await (floats === undefined ? dataset.read(chosen) : readValues(dataset, chosen));
     for (let i = 0; i < images.length; i += channels) {
-      for (let c = 0; c < channels; c++) histograms[c]![images[i + c]!]!++;
+      for (let c = 0; c < channels; c++) {
+        if (floats === undefined) histograms[c]![images[i + c]!]!++;
+        else sums[c]!.add(images[i + c]!);
+      }
     }
     labels?.forEach((label, i) => {
       counts[label]!++;
@@ -66,7 +75,8 @@ export async function describeDataset(
     name,
     length,
     shape,
-    channels: histograms.map(statistics),
+    ...(floats !== undefined && { dtype: floats.dtype }),
+    channels: floats === undefined ? histograms.map(statistics) : sums.map((sum) => sum.finish()),
     classes: counts.some((count) => count > 0) ? classes.map((of, i) => ({ name: of, images: counts[i]! })) : [],
     notes,
     sha256: await dataset.hash(),
@@ -75,6 +85,26 @@ export async function describeDataset(
       columns: SHEET_COLUMNS,
     },
   };
+}
+
+/** Sums in double precision, which are exact to about 1e-12 for the millions of values of a data set. */
+class FloatStatistics {
+  private readonly about = { count: 0, sum: 0, squares: 0, min: Infinity, max: -Infinity };
+
+  add(value: number): void {
+    const { about } = this;
+    about.count++;
+    about.sum += value;
+    about.squares += value ** 2;
+    about.min = Math.min(about.min, value);
+    about.max = Math.max(about.max, value);
+  }
+
+  finish(): ChannelStatistics {
+    const { count, sum, squares, min, max } = this.about;
+    const mean = sum / count;
+    return { mean, std: Math.sqrt(Math.max(0, squares / count - mean ** 2)), min, max };
+  }
 }
 
 /** Mean and standard deviation of bytes / 255 from a histogram. */

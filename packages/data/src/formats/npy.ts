@@ -1,3 +1,4 @@
+import { halfToNumber } from '@dm/ops';
 import { DataError } from '../errors.js';
 
 // NumPy's format, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Own implementation because
@@ -18,10 +19,12 @@ export type NpyData =
 export interface NpyArray {
   /** [] is a scalar. */
   readonly shape: readonly number[];
-  /** Elements in C order (last index fastest). */
+  /** Elements in C order (last index fastest). float16 is read as float32. */
   readonly data: NpyData;
   /** Set for NumPy's bool, whose `data` is a Uint8Array of 0 and 1; any other type follows from `data`. */
   readonly isBool?: true;
+  /** Set for float16, whose `data` is a Float32Array. Written as float32. */
+  readonly isHalf?: true;
 }
 
 type Constructor = { new (buffer: ArrayBuffer): NpyData; readonly BYTES_PER_ELEMENT: number; readonly name: string };
@@ -36,11 +39,14 @@ const TYPES: Readonly<Record<string, Constructor>> = {
   '<u4': Uint32Array,
   '<i8': BigInt64Array,
   '<u8': BigUint64Array,
+  '<f2': Uint16Array,
   '<f4': Float32Array,
   '<f8': Float64Array,
   '|b1': Uint8Array,
 };
 const BOOL = '|b1';
+/** float16, which JavaScript has no array of: stored as Uint16Array, and converted to float32 when it is parsed. */
+const HALF = '<f2';
 const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
 const ALIGNMENT = 64;
 /** NumPy's `max_header_size`; headers written here have 128 bytes. */
@@ -80,6 +86,7 @@ export function parseNpy(bytes: Uint8Array, source: string): NpyArray {
   // Copied: a typed array must start at a multiple of its item size, and `bytes` may be a view of a larger buffer. By a
   // constructor, since slice() of a Node Buffer does not copy.
   const data = new type(new Uint8Array(bytes.subarray(dataStart)).buffer);
+  if (descr === HALF) return { shape, data: floatsFromHalves(data as Uint16Array), isHalf: true };
   // NumPy treats every non-zero byte as true.
   return isBool ? { shape, data: (data as Uint8Array).map((byte) => Number(byte !== 0)), isBool } : { shape, data };
 }
@@ -138,6 +145,17 @@ export function parseNpyHeader(bytes: Uint8Array, source: string): NpyHeader {
   return { descr, type, shape: parseShape(dims, source), dataStart, ...(descr === BOOL && { isBool: true }) };
 }
 
+/** float32 of each of the 2^16 float16 numbers. */
+let halves: Float32Array | undefined;
+
+/** Converts the bits of float16 numbers to float32. */
+export function floatsFromHalves(bits: Uint16Array): Float32Array {
+  halves ??= Float32Array.from({ length: 2 ** 16 }, (_, i) => halfToNumber(i));
+  const out = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) out[i] = halves[bits[i]!]!;
+  return out;
+}
+
 /**
  * The bytes of a .npy file, version 1.
  * @throws {RangeError} if the shape does not fit the data, or bool data has values other than 0 and 1
@@ -151,7 +169,7 @@ export function formatNpy(array: NpyArray): Uint8Array {
   if (isBool && !(data instanceof Uint8Array && data.every((value) => value <= 1))) {
     throw new RangeError('npy: bool data must be a Uint8Array of 0 and 1.');
   }
-  const descr = isBool ? BOOL : Object.entries(TYPES).find(([, type]) => data instanceof type)![0];
+  const descr = isBool ? BOOL : Object.entries(TYPES).find(([name, type]) => name !== HALF && data instanceof type)![0];
   // Python's 1-tuples have a comma: (3,).
   const tuple = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${tuple}), }`;

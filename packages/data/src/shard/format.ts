@@ -1,3 +1,4 @@
+import type { FloatType } from '../dataset.js';
 import { DataError, reasonOf } from '../errors.js';
 import { checkLabels, imageBytes } from '../checks.js';
 import type { Sha256 } from '../sha256.js';
@@ -11,7 +12,8 @@ import type { Sha256 } from '../sha256.js';
 //   16            8          position of the description, uint64
 //   24            8          bytes of the description, uint64
 //   32            32         SHA-256 of the description
-//   64            N H W C    images, uint8 [N, H, W, C]
+//   64            N H W C    images, uint8 [N, H, W, C]; or floats, float32 or float16 [N, H, W, C], if the description
+//                            has a dtype
 //   .             4 N        labels, int32 [N]; only if the dataset has labels
 //   .             .          description, JSON: `ShardDescription`; at the end of the file
 //
@@ -25,6 +27,8 @@ export interface ShardDescription {
   readonly shape: readonly [number, number, number];
   readonly classes: readonly string[];
   readonly labeled: boolean;
+  /** Only with data of floats, such as latents. */
+  readonly dtype?: FloatType;
   /** SHA-256 (hex) of images and labels: `Dataset.hash()` of the original dataset. */
   readonly sha256: string;
 }
@@ -123,7 +127,7 @@ export async function parseDescription(
   }
   const description = checkedDescription(json, path);
   const { length, shape, labeled } = description;
-  const dataBytes = length * imageBytes(path, shape) + (labeled ? 4 * length : 0);
+  const dataBytes = length * exampleBytes(path, description) + (labeled ? 4 * length : 0);
   if (preamble.start !== PREAMBLE_BYTES + dataBytes) {
     throw new DataError(
       `${path}: ${length} images of ${shape.join('x')}${labeled ? ' with labels' : ''} take ${dataBytes} bytes, ` +
@@ -133,9 +137,17 @@ export async function parseDescription(
   return description;
 }
 
+/**
+ * Bytes of one image, or of one array of floats.
+ * @throws {DataError} if the shape is not [H, W, C]
+ */
+export function exampleBytes(path: string, { shape, dtype }: Pick<ShardDescription, 'shape' | 'dtype'>): number {
+  return imageBytes(path, shape) * (dtype === undefined ? 1 : dtype === 'float16' ? 2 : 4);
+}
+
 /** @throws {DataError} if a field is missing or has another type */
 export function checkedDescription(json: Partial<ShardDescription> | null, path: string): ShardDescription {
-  const { name, length, shape, classes, labeled, sha256 } = json ?? {};
+  const { name, length, shape, classes, labeled, dtype, sha256 } = json ?? {};
   if (
     typeof name !== 'string' ||
     !Number.isSafeInteger(length) ||
@@ -143,12 +155,13 @@ export function checkedDescription(json: Partial<ShardDescription> | null, path:
     !Array.isArray(shape) ||
     !isTexts(classes) ||
     typeof labeled !== 'boolean' ||
+    (dtype !== undefined && dtype !== 'float32' && dtype !== 'float16') ||
     typeof sha256 !== 'string'
   ) {
     throw new DataError(`${path}: name, length, shape, classes, labels or SHA-256 are missing or have another type.`);
   }
   imageBytes(path, shape);
-  return { name, length: length!, shape, classes, labeled, sha256 };
+  return { name, length: length!, shape, classes, labeled, ...(dtype !== undefined && { dtype }), sha256 };
 }
 
 /**

@@ -3,11 +3,13 @@ import { stat } from 'node:fs/promises';
 import type { Dataset } from '../dataset.js';
 import { DataError } from '../errors.js';
 import { fileError, readAt, readPieces, withFile } from '../io/read-file.js';
-import { imageBytes } from '../checks.js';
 import { sha256 as hashOf } from '../sha256.js';
 import { readRawImages, type RawImagesFile } from '../io/raw-images.js';
 import { openShardFolder } from './version-1.js';
+import { floatDataset } from '../datasets/float-dataset.js';
+import { floatsOfBytes, hashOfFloats } from '../datasets/npy.js';
 import {
+  exampleBytes,
   parseDescription,
   parseLabels,
   parsePreamble,
@@ -27,14 +29,22 @@ export async function openShard(path: string): Promise<Dataset> {
   });
   if (found.isDirectory()) return openShardFolder(path);
   const { description, labels } = await readHead(path);
-  const { name, length, shape, classes, sha256 } = description;
+  const { name, length, shape, classes, dtype, sha256 } = description;
   const layout: RawImagesFile = {
     path,
     start: PREAMBLE_BYTES,
-    imageBytes: imageBytes(path, shape),
+    imageBytes: exampleBytes(path, description),
     length,
     labels,
   };
+  if (dtype !== undefined) {
+    const read = async (indices: ArrayLike<number>) => {
+      const batch = await readRawImages(layout, indices);
+      return { values: floatsOfBytes(batch.images, dtype), ...(batch.labels && { labels: batch.labels }) };
+    };
+    const about = { name, length, shape, classes, dtype };
+    return floatDataset({ ...about, read, hash: () => checkFloats(path, description, read) });
+  }
   let hash: Promise<string> | undefined;
   return {
     name,
@@ -80,12 +90,22 @@ async function checkBytes(path: string, expected: string): Promise<string> {
   });
   const sha = createHash('sha256');
   await readPieces(path, (piece) => sha.update(piece), { start: PREAMBLE_BYTES, end: start });
-  const found = sha.digest('hex');
-  if (found !== expected) {
-    throw new DataError(
-      `${path}: damaged: the SHA-256 of its images and labels is ${found}, expected ${expected}. Prepare it again.`,
-      { code: 'DATA_CORRUPT' },
-    );
-  }
-  return found;
+  return checkedHash(path, sha.digest('hex'), expected);
+}
+
+/** The same for floats, whose hash is computed from their float32 values, also if the file has float16. */
+async function checkFloats(
+  path: string,
+  { length, sha256: expected }: ShardDescription,
+  read: Parameters<typeof hashOfFloats>[1],
+): Promise<string> {
+  return checkedHash(path, await hashOfFloats(length, read), expected);
+}
+
+function checkedHash(path: string, found: string, expected: string): string {
+  if (found === expected) return found;
+  throw new DataError(
+    `${path}: damaged: the SHA-256 of its images and labels is ${found}, expected ${expected}. Prepare it again.`,
+    { code: 'DATA_CORRUPT' },
+  );
 }

@@ -28,7 +28,13 @@ export async function shardOf(dataset: Dataset, sha256: Sha256): Promise<Uint8Ar
 export async function datasetOf(bytes: Uint8Array, source: string, sha256: Sha256): Promise<Dataset> {
   const preamble = parsePreamble(bytes.subarray(0, PREAMBLE_BYTES), source, bytes.length);
   const text = bytes.subarray(preamble.start);
-  const { name, length, shape, classes, labeled, ...expected } = await parseDescription(text, source, preamble, sha256);
+  const description = await parseDescription(text, source, preamble, sha256);
+  const { name, length, shape, classes, labeled, dtype, ...expected } = description;
+  if (dtype !== undefined) {
+    throw new DataError(`${source}: a shard of ${dtype} latents, which is read from a file only (openShard, --data).`, {
+      code: 'DATA_UNSUPPORTED',
+    });
+  }
   const end = PREAMBLE_BYTES + length * imageBytes(source, shape);
   const labels = labeled ? parseLabels(bytes.subarray(end, preamble.start), source, length, classes) : undefined;
   const images = bytes.subarray(PREAMBLE_BYTES, end);

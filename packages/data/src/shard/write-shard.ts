@@ -2,20 +2,25 @@ import { existsSync } from 'node:fs';
 import { statfs, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { atomicWriteFileAsync, FileError, makeFolder } from '@dm/files';
-import type { Dataset } from '../dataset.js';
+import { numberToHalf } from '@dm/ops';
+import type { Dataset, FloatType, ImageBatch } from '../dataset.js';
 import { DataError } from '../errors.js';
-import { checkLabels, imageBytes } from '../checks.js';
+import { checkLabels } from '../checks.js';
 import { createContentHash } from '../content-hash.js';
+import { bytesOfFloats } from '../datasets/float-dataset.js';
+import { floatsOfBytes } from '../datasets/npy.js';
 import { labelBytes } from '../label-bytes.js';
 import { sha256 } from '../sha256.js';
-import { formatHead, PREAMBLE_BYTES, type ShardDescription } from './format.js';
+import { exampleBytes, formatHead, PREAMBLE_BYTES, type ShardDescription } from './format.js';
 
 export interface ShardContent {
   readonly name: string;
   /** [H, W, C]. */
   readonly shape: readonly [number, number, number];
   readonly classes: readonly string[];
-  /** Image bytes in order, in chunks of any size. */
+  /** Only for data of floats, such as latents. */
+  readonly dtype?: FloatType;
+  /** Image bytes in order, in chunks of any size; of floats, little-endian, in chunks of whole numbers. */
   readonly images: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
   /** One label per image; read only after the last image was written. */
   readonly labels?: Int32Array;
@@ -35,13 +40,19 @@ export async function convertToShard(
   path: string,
   options: { readonly onProgress?: (written: number) => void } = {},
 ): Promise<ShardDescription> {
-  const { name, shape, classes, length } = dataset;
-  const pixels = imageBytes(name, shape);
-  await checkSpace(path, length * (pixels + 4));
-  const perRead = Math.max(1, Math.floor(COPY_BYTES / pixels));
+  const { name, shape, classes, length, floats } = dataset;
+  const dtype = floats?.dtype;
+  const bytes = exampleBytes(name, { shape, ...(dtype !== undefined && { dtype }) });
+  await checkSpace(path, length * (bytes + 4));
+  const perRead = Math.max(1, Math.floor(COPY_BYTES / bytes));
+  const readBytes = async (indices: number[]): Promise<ImageBatch> => {
+    if (floats === undefined) return dataset.read(indices);
+    const { values, labels: given } = await floats.read(indices);
+    return { images: encodeFloats(values, floats.dtype), ...(given && { labels: given }) };
+  };
   const read = (start: number) =>
-    dataset.read(Array.from({ length: Math.max(0, Math.min(perRead, length - start)) }, (_, i) => start + i));
-  const labels = (await dataset.read([0])).labels && new Int32Array(length);
+    readBytes(Array.from({ length: Math.max(0, Math.min(perRead, length - start)) }, (_, i) => start + i));
+  const labels = (await readBytes([0])).labels && new Int32Array(length);
   async function* pieces(): AsyncGenerator<Uint8Array> {
     let next = read(0);
     for (let start = 0; start < length; start += perRead) {
@@ -55,7 +66,20 @@ export async function convertToShard(
     }
   }
   // `labels` is filled while the images are written, and is written after them.
-  return writeShard(path, { name, shape, classes, images: pieces(), ...(labels && { labels }) });
+  return writeShard(path, {
+    name,
+    shape,
+    classes,
+    ...(dtype !== undefined && { dtype }),
+    images: pieces(),
+    ...(labels && { labels }),
+  });
+}
+
+/** Little-endian bytes. Values that were read from float16 are exact in it. */
+function encodeFloats(values: Float32Array, dtype: FloatType): Uint8Array {
+  if (dtype === 'float32') return bytesOfFloats(values);
+  return new Uint8Array(Uint16Array.from(values, numberToHalf).buffer);
 }
 
 /**
@@ -73,26 +97,34 @@ export async function writeShard(path: string, content: ShardContent): Promise<S
 }
 
 async function writeContent(file: FileHandle, content: ShardContent): Promise<ShardDescription> {
-  const { name, shape, classes, labels } = content;
-  const pixels = imageBytes(name, shape);
+  const { name, shape, classes, labels, dtype } = content;
+  const perExample = exampleBytes(name, content);
   const hash = createContentHash();
   await file.writeFile(Buffer.alloc(PREAMBLE_BYTES)); // filled in at the end
   let bytes = 0;
   for await (const piece of content.images) {
-    hash.add(piece);
+    hash.add(dtype === 'float16' ? bytesOfFloats(floatsOfBytes(piece, dtype)) : piece);
     bytes += piece.length;
     await file.writeFile(piece);
   }
-  if (bytes === 0 || bytes % pixels !== 0) {
+  if (bytes === 0 || bytes % perExample !== 0) {
     throw new DataError(`${name}: ${bytes} bytes are not a positive multiple of the image shape ${shape.join('x')}.`);
   }
-  const length = bytes / pixels;
+  const length = bytes / perExample;
   if (labels) {
     checkLabels(name, labels, length, classes);
     await file.writeFile(labelBytes(labels));
   }
   const labeled = labels !== undefined;
-  const description: ShardDescription = { name, length, shape, classes, labeled, sha256: hash.digest(labels) };
+  const description: ShardDescription = {
+    name,
+    length,
+    shape,
+    classes,
+    labeled,
+    ...(dtype !== undefined && { dtype }),
+    sha256: hash.digest(labels),
+  };
   const { preamble, text } = await formatHead(description, bytes + (labeled ? 4 * length : 0), sha256);
   await file.writeFile(text);
   await file.write(preamble, 0, preamble.length, 0);

@@ -1,5 +1,4 @@
-import type { Arrays, DType, NdArray } from '@dm/ops';
-import { numberToHalf } from './dtypes.js';
+import { numberToHalf, type Arrays, type DType, type NdArray } from '@dm/ops';
 import { SafetensorsError } from './header.js';
 
 /** Types of tensors in a file; float32 may be rounded to float16. */

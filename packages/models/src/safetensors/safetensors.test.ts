@@ -1,7 +1,8 @@
 // Files as literal bytes: those that the specification requires a reader to refuse, and unusual ones that are valid.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { bfloatToNumber, halfToNumber, numberToHalf } from './dtypes.js';
+import { halfToNumber, numberToHalf } from '@dm/ops';
+import { bfloatToNumber } from './dtypes.js';
 import { formatSafetensors } from './format.js';
 import { SafetensorsError, type SafetensorsErrorCode } from './header.js';
 import { parseSafetensors } from './parse.js';

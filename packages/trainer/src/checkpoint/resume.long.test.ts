@@ -10,7 +10,7 @@ import type { PartialConfig } from '../config/schema.js';
 import { sha256 } from '../files/hash.js';
 import { readMetrics, withoutMeasurements } from '../run/metrics.js';
 import { dm, start } from '../testing/command.js';
-import { tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
+import { addTinyLatents, tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
 import { train } from '../train.js';
 
 const plain = { momentumDecay: null } as const;
@@ -133,6 +133,13 @@ const cases: Readonly<Record<string, PartialConfig>> = {
     validation: { every: 6, images: 5, draws: 2, bounds: true },
     labelDropout: 0.5,
   },
+  'latents of four channels, scaled by their statistics, held out, and flipped': {
+    data: 'latents.npz',
+    latents: { flip: true },
+    holdOut: 0.3,
+    model: { type: 'dit', ...tinyDit, patch_size: 8 },
+    validation: { every: 6, images: 3, draws: 1, bounds: false },
+  },
   'label dropout': { labelDropout: 0.5 },
   'UNet with label dropout and dropout': {
     model: { type: 'unet', ...tinyUnet, dropout: 0.3 },
@@ -146,6 +153,7 @@ const byKill = process.env['DM_EXACT_RESUME'] === 'kill';
 let folder: string;
 beforeAll(async () => {
   folder = await tinyFolder();
+  await addTinyLatents(folder);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -160,6 +168,7 @@ function configOf(out: string, engine: (typeof engines)[number], part: PartialCo
     logEvery: 2,
     checkpoints: { every: saved },
     ...part,
+    ...(part.data !== undefined && { data: join(folder, part.data) }),
     out: join(folder, out),
   };
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import {
   convertToShard,
+  floatLayouts,
   datasetForms,
   describeDataset,
   fetchCifar10,
@@ -10,6 +11,7 @@ import {
   openDataset,
   type DataLimits,
   type Dataset,
+  type FloatLayout,
   type DatasetDescription,
   type ImageResize,
   type OpenDatasetOptions,
@@ -35,6 +37,7 @@ interface SourceFlags extends CommonFlags {
   readonly imageChannels?: number | string;
   readonly imageResize?: ImageResize;
   readonly split?: 'train' | 'test';
+  readonly floatLayout?: FloatLayout;
   readonly skipBad?: boolean;
   readonly limit?: Partial<DataLimits>;
 }
@@ -86,6 +89,12 @@ function withSourceOptions(command: Command): Command {
     .addOption(
       new Option('--split <name>', 'split of data sets that have both (default: train)').choices(['train', 'test']),
     )
+    .addOption(
+      new Option(
+        '--float-layout <axes>',
+        'order of the axes of floats, such as latents, in .npz and .npy (default: NCHW)',
+      ).choices(floatLayouts),
+    )
     .option('--skip-bad', 'skip and list images that cannot be decoded, instead of stopping at the first')
     .addOption(
       allowRepeated(
@@ -131,12 +140,13 @@ async function withData<T>(
 
 /** Opens the data set and prints its notes. */
 async function open(spec: string, flags: SourceFlags, onPhase: OnPhase): Promise<Dataset> {
-  const { imageSize, imageChannels, imageResize, split, skipBad, limit: limits } = flags;
+  const { imageSize, imageChannels, imageResize, split, floatLayout, skipBad, limit: limits } = flags;
   const options: OpenDatasetOptions = {
     ...(imageSize !== undefined && { size: Number(imageSize) }),
     ...(imageChannels !== undefined && { channels: Number(imageChannels) as 1 | 3 }),
     ...(imageResize !== undefined && { resize: imageResize }),
     ...(split !== undefined && { split }),
+    ...(floatLayout !== undefined && { floatLayout }),
     ...(skipBad !== undefined && { skipBad }),
     ...(limits !== undefined && { limits }),
   };
@@ -202,7 +212,7 @@ async function contactSheet(dataset: Dataset, { sheet }: DatasetDescription): Pr
   return imageGrid(images, { shape: dataset.shape, columns: sheet.columns });
 }
 
-function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetDescription, 'sheet'>): string[] {
+function lines({ name, length, shape, dtype, channels, classes, sha256 }: Omit<DatasetDescription, 'sheet'>): string[] {
   const fixed = (values: number[]) => values.map((value) => value.toFixed(4)).join(', ');
   const range = channels.map(({ min, max }) => `${min.toFixed(2)} to ${max.toFixed(2)}`).join(', ');
   // One very long name must not widen the column for all others.
@@ -210,8 +220,8 @@ function lines({ name, length, shape, channels, classes, sha256 }: Omit<DatasetD
   const largest = largestOf(classes.map(({ images }) => images));
   const smallest = classes.reduce((least, { images }) => Math.min(least, images), largest);
   return [
-    `${name}: ${length} images of ${shape.join('x')}, SHA-256 ${sha256}`,
-    `channels in [0, 1]: mean ${fixed(channels.map(({ mean }) => mean))}; std ` +
+    `${name}: ${length} ${dtype === undefined ? 'images' : `arrays (${dtype})`} of ${shape.join('x')}, SHA-256 ${sha256}`,
+    `${dtype === undefined ? 'channels in [0, 1]' : 'channels'}: mean ${fixed(channels.map(({ mean }) => mean))}; std ` +
       `${fixed(channels.map(({ std }) => std))}; range ${range}`,
     ...(classes.length === 0
       ? ['no labels']

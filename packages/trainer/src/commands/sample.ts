@@ -102,6 +102,7 @@ async function run(flags: SampleFlags): Promise<void> {
   const progress = createProgressBar(process.stderr);
   const result = await generateSamples({
     ...given,
+    out,
     overrides: overridesOf({ ...flags }, set),
     onNote: (text) => printNote(text, { json }),
     onPhase: progress.onPhase,

@@ -32,6 +32,7 @@ const method = {
   imageResize: 'bicubic',
   crop: null,
   holdOut: null,
+  latents: null,
   flip: false,
   skipBad: false,
   conditional: true,

@@ -194,6 +194,34 @@ export const configSchema = z.strictObject({
     .describe(
       'Fraction of the images to hold out from training, for validation, chosen by their content; null for none.',
     ),
+  latents: z
+    .strictObject({
+      layout: z
+        .enum(['NCHW', 'NHWC'])
+        .exactOptional()
+        .describe('Order of the axes in .npz and .npy files, and of samples (default: NCHW).'),
+      mean: z
+        .array(z.number())
+        .min(1)
+        .max(65_536)
+        .exactOptional()
+        .describe("Subtracted from each channel (default: the data's mean, or 0 if scale is given)."),
+      scale: z
+        .union([positive, z.array(positive).min(1).max(65_536)])
+        .exactOptional()
+        .describe(
+          'Factor after that, one number or one per channel (default: 1 / standard deviation of the data, or sigmaData / it ' +
+            'for prediction edm).',
+        ),
+      flip: z
+        .boolean()
+        .exactOptional()
+        .describe('Random horizontal flips of latents (default: false); flip is for images.'),
+    })
+    .nullable()
+    .describe(
+      'Scaling of data of floats, such as latents of an autoencoder; recorded in the run. null for the defaults, and for images.',
+    ),
   flip: z.boolean().describe('Random horizontal flips (probability 0.5); not for digits and letters.'),
   conditional: z
     .boolean()

@@ -12,6 +12,7 @@ const addedFields: Readonly<Record<string, unknown>> = {
   'optimizer[muon].orthogonalize': 'all',
   imageResize: 'libvips',
   holdOut: null,
+  latents: null,
   timestepDraws: 'independent',
   emaSnapshots: null,
   normalizeLossWeights: false,

@@ -18,7 +18,7 @@ import { UserError } from '../errors.js';
 import { writeError } from '../files/atomic-write.js';
 import { checkNotExisting } from '../files/write-new.js';
 import { hasRun, noRunError, runFolder } from '../run/run-folder.js';
-import { openData } from '../setup/open-training-setup.js';
+import { openUnscaledData } from '../setup/open-training-setup.js';
 import { dataFile, maxZipBytes } from './run-zip.js';
 import { createZipWriter } from './write-zip.js';
 
@@ -56,7 +56,7 @@ export async function exportRun({ run: path, out, onNote }: ExportRunOptions): P
       { code: 'CONFIG_INVALID' },
     );
   }
-  const dataset = await openData(config);
+  const dataset = await openUnscaledData(config);
   // Next to the archive, on a disk that has space for the data.
   const work = mkdtempSync(join(dirname(resolve(out)), '.dm-export-'));
   try {

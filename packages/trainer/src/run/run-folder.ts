@@ -14,7 +14,7 @@ export interface RunFolder {
   readonly difficulty: string;
   /** What the validation loss is measured on, see eval/validation/file.ts. */
   readonly validation: string;
-  /** Sample grids, step-000500.png. */
+  /** Sample grids, step-000500.png; of latents also the arrays, step-000500.npz. */
   readonly samples: string;
   /** step-000500/, see checkpoint.ts. */
   readonly checkpoints: string;
@@ -62,6 +62,11 @@ export function noRunError(out: string): UserError {
 /** `samples/step-000500.png` */
 export function samplePath(run: RunFolder, step: number): string {
   return join(run.samples, `step-${String(step).padStart(6, '0')}.png`);
+}
+
+/** `samples/step-000500.npz` */
+export function latentSamplePath(run: RunFolder, step: number): string {
+  return samplePath(run, step).replace(/png$/, 'npz');
 }
 
 /**

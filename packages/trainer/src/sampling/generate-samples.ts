@@ -15,7 +15,8 @@ import { resolveCheckpoint, type CheckpointChoice } from '../checkpoint/resolve.
 import type { Config, PartialConfig } from '../config/schema.js';
 import { engineOptions, openEngine } from '../setup/engine.js';
 import { UserError } from '../errors.js';
-import type { Images } from '../files/images.js';
+import { checkLatentOutput, type Images } from '../files/images.js';
+import { finishedSamples } from '../setup/latents.js';
 import type { Denoiser } from '../setup/denoiser.js';
 import { openDenoiser } from '../setup/open-denoiser.js';
 import { inPhase, type OnPhase } from '../setup/phases.js';
@@ -66,6 +67,8 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
   /** Device of the engine `onnx`. Default: the run's, or `cpu` if `engine` is given. */
   readonly device?: string;
   readonly threads?: number;
+  /** File that the samples will be written to, checked before any computation: latents cannot be written as PNG. */
+  readonly out?: string;
   /** Receives messages about skipped checkpoints. */
   readonly onNote?: (text: string) => void;
   /** Receives the start of the engine and compilations. */
@@ -89,7 +92,8 @@ export interface GeneratedSamples extends Images {
 export async function generateSamples(options: GenerateSamplesOptions): Promise<GeneratedSamples> {
   const checkpoint = readSelectedCheckpoint(options);
   const config = samplingConfig(checkpoint, options);
-  const { weights, seed = 0, label, perClass, onPhase, onSamplingStep } = options;
+  const { weights, seed = 0, label, perClass, out, onPhase, onSamplingStep } = options;
+  if (config.latents !== null && out !== undefined) checkLatentOutput(out);
   const file = weightsFile(config, weights);
   const denoiser = openDenoiser(config, options.count);
   const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
@@ -121,8 +125,7 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
     );
     await sampler.dispose();
     return {
-      images: data,
-      shape: [count, ...denoiser.model.inputShape],
+      ...finishedSamples(config, { images: data, shape: [count, ...denoiser.model.inputShape] }),
       ...(labels !== undefined && { labels }),
       checkpoint: checkpoint.path,
       classes: labels === undefined ? [] : classCounts(labels, classNames(config, denoiser.classes)),

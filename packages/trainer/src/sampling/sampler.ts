@@ -2,8 +2,9 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises';
 import { classCondition, samplingBatchSize } from '@dm/models';
 import type { Engine, StateHandle } from '@dm/ops';
-import { gridPng, type Images } from '../files/images.js';
+import type { Images } from '../files/images.js';
 import type { Denoiser } from '../setup/denoiser.js';
+import { finishedSamples } from '../setup/latents.js';
 import { alone, stretchOf, type Group } from '../setup/group.js';
 import { createDenoiserSampler, labelsOf } from './denoiser-sampler.js';
 
@@ -14,8 +15,6 @@ export interface PreviewSampler {
    * other than 0.
    */
   images(state: StateHandle, count: number): Promise<Images | undefined>;
-  /** A PNG grid of `config.samples` images, as of `images`. */
-  grid(state: StateHandle): Promise<Uint8Array | undefined>;
   dispose(): Promise<void>;
 }
 
@@ -42,14 +41,11 @@ export function createPreviewSampler(denoiser: Denoiser, engine: Engine, group: 
       { to: 0 },
     );
     if (group.rank !== 0) return undefined;
-    return { images: parts.length === 1 ? parts[0]! : joined(parts), shape: [total, ...model.inputShape] };
+    const made = parts.length === 1 ? parts[0]! : joined(parts);
+    return finishedSamples(config, { images: made, shape: [total, ...model.inputShape] });
   };
   return {
     images,
-    async grid(state) {
-      const made = await images(state, config.samples);
-      return made && gridPng(made);
-    },
     dispose: () => sampler.dispose(),
   };
 }

@@ -9,11 +9,12 @@ import { openDifficultyRecorder, type DifficultyRecorder } from '../eval/difficu
 import { openRunValidator, type RunValidator } from '../eval/validation/run-validator.js';
 import { openTrainingEvaluator, type TrainingEvaluator } from '../eval/during-training.js';
 import { atomicWriteFile } from '../files/atomic-write.js';
+import { gridPng, writeImages } from '../files/images.js';
 import { createRunLog, silentRunLog, type RunLog } from '../logs/run-log.js';
 import { peakMemoryMb } from '../machine/peak-memory.js';
 import { writeReport } from '../report/report.js';
 import type { MetricsRecord } from '../run/metrics-record.js';
-import { samplePath, type RunFolder } from '../run/run-folder.js';
+import { latentSamplePath, samplePath, type RunFolder } from '../run/run-folder.js';
 import { createPreviewSampler, type PreviewSampler } from '../sampling/sampler.js';
 import type { OpenedTrainingSetup } from '../setup/open-training-setup.js';
 import { inPhase } from '../setup/phases.js';
@@ -209,8 +210,17 @@ export class Reporter {
     const { run, setup, sampler, state, runLog, unwritten, hooks } = this.parts;
     if (!this.isDue(step, setup.config.sampleEvery)) return;
     const path = samplePath(run, step);
-    const png = await inPhase(hooks.onPhase, `generating ${setup.config.samples} samples`, () => sampler.grid(state));
-    if (png === undefined) return;
+    const { samples } = setup.config;
+    const made = await inPhase(hooks.onPhase, `generating ${samples} samples`, () => sampler.images(state, samples));
+    if (made === undefined) return;
+    if (made.latents !== undefined) {
+      const arrays = latentSamplePath(run, step);
+      await writeImages(arrays, made).catch((error: unknown) => unwritten.warn('the samples', error as Error));
+      if (this.samples === undefined) {
+        hooks.onNote?.(`samples are latents: ${arrays} has the arrays, ${path} shows their first channels`);
+      }
+    }
+    const png = await gridPng(made);
     runLog.addSample(step, png);
     if (!unwritten.attempt('the sample grid', `step ${step}`, () => atomicWriteFile(path, png))) return;
     this.samples = path;

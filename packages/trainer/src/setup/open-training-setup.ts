@@ -3,6 +3,7 @@ import { DataError, openDataset, type Dataset, type Split } from '@dm/data';
 import type { Config } from '../config/schema.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { UserError } from '../errors.js';
+import { scaledData, withLatents } from './latents.js';
 import { checkSampleMemory, checkTrainingMemory, estimateMemory } from './memory.js';
 import { batchSource } from './batch-source.js';
 import { alone, type Group } from './group.js';
@@ -16,10 +17,15 @@ export interface OpenedTrainingSetup extends TrainingSetup {
 
 /**
  * Opens the data set of a configuration. The split `test` is the images that it holds out; if it holds out none, the test
- * images of a data set that has them, and all images of any other.
+ * images of a data set that has them, and all images of any other. Floats are scaled if the configuration has their scale.
  */
-export function openData(
-  { data, imageSize, imageChannels, imageResize, crop, skipBad, holdOut }: Config,
+export async function openData(config: Config, split: Split = 'train'): Promise<Dataset> {
+  return scaledData(config, await openUnscaledData(config, split));
+}
+
+/** `openData` without the scaling of floats. */
+export function openUnscaledData(
+  { data, imageSize, imageChannels, imageResize, crop, skipBad, holdOut, latents }: Config,
   split: Split = 'train',
 ): Promise<Dataset> {
   return openDataset(data, {
@@ -30,6 +36,7 @@ export function openData(
     resize: imageResize,
     skipBad,
     ...(crop !== null && { crop }),
+    ...(latents?.layout !== undefined && { floatLayout: latents.layout }),
   });
 }
 
@@ -52,11 +59,15 @@ export async function openTrainingSetup(
   chosen: Config,
   { skipMemoryCheck = false, isResumed = false, group = alone, onPhase }: OpenTrainingSetupOptions = {},
 ): Promise<OpenedTrainingSetup> {
-  const opening = inPhase(onPhase, `opening data ${chosen.data}`, () => openData(chosen));
-  const dataset = await opening.catch((error: unknown) => {
+  const opening = inPhase(onPhase, `opening data ${chosen.data}`, () => openUnscaledData(chosen));
+  const unscaled = await opening.catch((error: unknown) => {
     throw isResumed ? ofMovedData(error) : error;
   });
-  const setup = createTrainingSetup(chosen, batchSource(dataset), isResumed, group);
+  const isOfFloats = unscaled.floats !== undefined;
+  checkLatents(chosen, unscaled);
+  const config = isOfFloats ? await inPhase(onPhase, 'measuring latents', () => withLatents(chosen, unscaled)) : chosen;
+  const dataset = scaledData(config, unscaled);
+  const setup = createTrainingSetup(config, batchSource(dataset, config.latents?.flip), isResumed, group);
   checkTrainingMemory(estimateMemory(setup), availableMemory(), skipMemoryCheck);
   if (!skipMemoryCheck) checkSampleMemory(setup, availableMemory());
   checkEvaluation(setup.config, dataset);
@@ -66,11 +77,31 @@ export async function openTrainingSetup(
 /**
  * @throws {UserError} `DATA_MISMATCH` if the data cannot be compared with samples
  */
-function checkEvaluation({ evaluation }: Config, { name, length }: Dataset): void {
+function checkEvaluation({ evaluation }: Config, { name, length, floats }: Dataset): void {
+  if (evaluation.every > 0 && floats !== undefined) {
+    throw new UserError(
+      `evaluation.every (--eval-every) is ${evaluation.every}, but ${name} has latents, and the metrics compare images. ` +
+        'Omit it, and use the validation loss (validation.every, with holdOut), or decode samples and images and compare ' +
+        'them with dm eval.',
+      { code: 'DATA_MISMATCH' },
+    );
+  }
   if (evaluation.every === 0 || length >= 2) return;
   throw new UserError(
     `evaluation.every (--eval-every) is ${evaluation.every}, but ${name} has ${length} image, and the metrics compare at ` +
       'least 2. Use more images, or omit it.',
+    { code: 'DATA_MISMATCH' },
+  );
+}
+
+/**
+ * @throws {UserError} `DATA_MISMATCH` if there is a scale of latents for data of images
+ */
+function checkLatents({ latents }: Config, { name, floats }: Dataset): void {
+  if (latents === null || floats !== undefined) return;
+  throw new UserError(
+    `latents is set, but ${name} has images, whose bytes are always scaled to [-1, 1]. Set latents=null, or use an array of ` +
+      'float32 or float16.',
     { code: 'DATA_MISMATCH' },
   );
 }

@@ -68,6 +68,21 @@ export const tinyDit = {
   class_dropout_prob: 0.5,
 };
 
+/** Adds `latents.npz` to the folder: float32 [23, 4, 32, 32] with labels, each channel with its own mean and scale. */
+export async function addTinyLatents(folder: string): Promise<string> {
+  const path = join(folder, 'latents.npz');
+  const size = 32 * 32;
+  const data = Float32Array.from({ length: images * 4 * size }, (_, i) => {
+    const [n, channel, pixel] = [Math.floor(i / (4 * size)), Math.floor(i / size) % 4, i % size];
+    return channel - 2 + 2 * (channel + 1) * Math.sin(0.37 * n + (0.1 + 0.2 * (n % 2)) * pixel);
+  });
+  await writeNpz(path, {
+    latents: { shape: [images, 4, 32, 32], data },
+    labels: { shape: [images], data: Int32Array.from({ length: images }, (_, n) => n % 2) },
+  });
+  return path;
+}
+
 /** `tinyConfig` with the fastest model, batch, and sampler: for tests of what surrounds the steps. */
 export function quickConfig(folder: string, steps: number): PartialConfig {
   return {

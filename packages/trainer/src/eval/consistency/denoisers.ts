@@ -1,6 +1,6 @@
 /** Agreement of denoisers at each noise level on the same noisy images, independent of any sampler. */
 import { addNoise, conversion, inputScale, logSnrs, normalBatch, timestepOfLogSnr } from '@dm/core';
-import { toFloat } from '@dm/data';
+import { readValues } from '@dm/data';
 import { selectIndices, consistency, type PairReport, type SampleSet } from '@dm/eval';
 import { namedParameters } from '@dm/models';
 import { type Arrays, float32, type NdArray, oneHot } from '@dm/ops';
@@ -167,8 +167,8 @@ async function dataOf(
   seed: number,
 ): Promise<{ images: NdArray; labels: Int32Array | undefined }> {
   const dataset = await openData(config);
-  const { images, labels } = await dataset.read(selectIndices(dataset.name, dataset.length, { count, seed }));
-  return { images: float32(toFloat(images), [count, ...dataset.shape]), labels };
+  const { images, labels } = await readValues(dataset, selectIndices(dataset.name, dataset.length, { count, seed }));
+  return { images: float32(images, [count, ...dataset.shape]), labels };
 }
 
 /** The classes of the images as one-hot rows; empty for an unconditional model. */

@@ -1,6 +1,6 @@
 /** Loss and gradient of a denoiser per noise range, on fixed images, noise and timesteps. */
 import { normalBatch, permutation } from '@dm/core';
-import { toFloat, type Dataset } from '@dm/data';
+import { readValues, type Dataset } from '@dm/data';
 import { selectIndices, noiseBuckets, stratifiedTimesteps, type BucketCoordinate, type NoiseBucket } from '@dm/eval';
 import {
   type Arrays,
@@ -142,7 +142,7 @@ async function examples(
   if (dataset.length < count) {
     throw new UserError(`A probe of ${count} images, but ${dataset.name} has ${dataset.length}: take fewer.`);
   }
-  const { images, labels } = await dataset.read(selectIndices(dataset.name, dataset.length, { count, seed }));
+  const { images, labels } = await readValues(dataset, selectIndices(dataset.name, dataset.length, { count, seed }));
   if (model.numClasses > 0 && labels === undefined) {
     throw new UserError(`The model is conditional, but ${dataset.name} has no labels.`);
   }
@@ -150,7 +150,7 @@ async function examples(
   return {
     name: dataset.name,
     batch: {
-      images: float32(toFloat(images), [count, ...dataset.shape]),
+      images: float32(images, [count, ...dataset.shape]),
       noise: normalBatch({ seed, stream: 'evaluation', indices }, dataset.shape),
       ...(model.numClasses > 0 && { cond: oneHot(labels!, model.condDim) }),
     },

@@ -1,5 +1,6 @@
 /** Training of the extractor `classifier`. */
 import { openDataset, type Dataset } from '@dm/data';
+import { UserError } from '../../errors.js';
 import { trainClassifier, type TrainClassifierOptions, type TrainedClassifier } from '@dm/eval';
 
 export interface TrainExtractorOptions extends Omit<TrainClassifierOptions, 'train' | 'test'> {
@@ -19,6 +20,11 @@ export async function trainExtractor(options: TrainExtractorOptions): Promise<Tr
   const { data, size, channels, ...training } = options;
   const common = { ...(size !== undefined && { size }), ...(channels !== undefined && { channels }) };
   const train = await openDataset(data, { ...common, split: 'train' });
+  if (train.floats !== undefined) {
+    throw new UserError(`${train.name} has latents, but an extractor is trained on images. Give the images as data.`, {
+      code: 'DATA_MISMATCH',
+    });
+  }
   const test = await openDataset(data, { ...common, split: 'test' });
   if (train.name !== test.name) return trainClassifier({ ...training, train, test });
   // The data set has no splits: both are the same.

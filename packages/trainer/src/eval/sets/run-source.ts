@@ -36,6 +36,13 @@ export async function openRunSource(options: RunSourceOptions): Promise<RunSourc
   if (!Number.isInteger(count) || count < 2) {
     throw new UserError(`--count must be an integer of at least 2, got ${count}.`);
   }
+  if (config.latents !== null) {
+    throw new UserError(
+      `${checkpoint.path} generates latents, but the metrics compare images. Write them (dm sample --out samples.npz), decode ` +
+        'them, and compare the images.',
+      { code: 'DATA_MISMATCH' },
+    );
+  }
   const denoiser = openDenoiser(config);
   const shape = denoiser.model.inputShape;
   if (shape[2] !== 1 && shape[2] !== 3) {

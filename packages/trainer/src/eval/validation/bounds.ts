@@ -1,5 +1,5 @@
 /** Losses that a validation loss is compared with: the Wiener filter's, and the posterior mean's. */
-import { toFloat, type Dataset } from '@dm/data';
+import { readValues, type Dataset } from '@dm/data';
 import { createStatisticsAccumulator, geometricMean, posteriorMeanLosses, wienerLoss, type ImageRows } from '@dm/eval';
 import type { Engine } from '@dm/ops';
 import { logSnrOf } from './noise-levels.js';
@@ -36,8 +36,10 @@ export async function computeBounds(
   async function* blocks(): AsyncGenerator<ImageRows> {
     for (let start = 0; start < train.length; start += blockSize) {
       const count = Math.min(blockSize, train.length - start);
-      const batch = await train.read(Array.from({ length: count }, (_, i) => start + i));
-      const values = toFloat(batch.images);
+      const { images: values } = await readValues(
+        train,
+        Array.from({ length: count }, (_, i) => start + i),
+      );
       statistics.add({ values, dimension });
       yield { values, dimension };
       onProgress?.(start + count, train.length);

@@ -1,6 +1,6 @@
 /** The loss of single images, to find bad data. */
 import { normalBatch, type NoiseLevel } from '@dm/core';
-import { toFloat, type Dataset } from '@dm/data';
+import { readValues, type Dataset } from '@dm/data';
 import { logSnrBuckets } from '@dm/eval';
 import type { Engine } from '@dm/ops';
 import {
@@ -78,7 +78,7 @@ export async function imageLosses(options: ImageLossesOptions): Promise<ImageLos
     const relative = relativeLosses(losses);
     const order = Array.from(relative.keys()).toSorted((a, b) => relative[b]! - relative[a]!);
     const indices = order.slice(0, worst);
-    const { images, labels } = await dataset.read(indices);
+    const { images, labels } = await readValues(dataset, indices);
     return {
       checkpoint: checkpoint.path,
       data: dataset.name,
@@ -89,7 +89,11 @@ export async function imageLosses(options: ImageLossesOptions): Promise<ImageLos
         ...(labels && { label: labels[i]! }),
         relativeLoss: relative[index]!,
       })),
-      pixels: { images: toFloat(images), shape: [indices.length, ...dataset.shape] },
+      pixels: {
+        images,
+        shape: [indices.length, ...dataset.shape],
+        ...(dataset.floats && { latents: { layout: 'NCHW' } }),
+      },
     };
   } finally {
     await engine.dispose();
@@ -120,8 +124,11 @@ async function lossesOf(
   try {
     for (let first = 0; first < dataset.length; first += rows) {
       const count = Math.min(rows, dataset.length - first);
-      const batch = await dataset.read(Array.from({ length: count }, (_, i) => first + i));
-      const images = { images: toFloat(batch.images), labels: batch.labels };
+      const batch = await readValues(
+        dataset,
+        Array.from({ length: count }, (_, i) => first + i),
+      );
+      const images = { images: batch.images, labels: batch.labels };
       const size = images.images.length / count;
       for (const [bucket, ofBucket] of levels.entries()) {
         for (const [draw, level] of ofBucket.entries()) {

@@ -1,6 +1,6 @@
 /** The validation loss: on fixed held-out images, noise and noise levels, by noise bucket and as geometric mean. */
 import { normalBatch, type NoiseLevel } from '@dm/core';
-import { hasTestImages, toFloat, type Dataset } from '@dm/data';
+import { hasTestImages, readValues, type Dataset } from '@dm/data';
 import { geometricMean, logSnrBuckets, selectIndices, type LogSnrBucket } from '@dm/eval';
 import type { Arrays, Engine, StateHandle } from '@dm/ops';
 import type { Config } from '../../config/schema.js';
@@ -67,11 +67,11 @@ export async function createValidationSet(
   { images: most, draws }: { readonly images: number; readonly draws: number },
 ): Promise<ValidationSet> {
   const count = Math.min(most, dataset.length);
-  const batch = await dataset.read(selectIndices(dataset.name, dataset.length, { count, seed }));
+  const batch = await readValues(dataset, selectIndices(dataset.name, dataset.length, { count, seed }));
   const buckets = logSnrBuckets();
   return {
     setting: { buckets, data: dataset.name, images: count, draws },
-    images: toFloat(batch.images),
+    images: batch.images,
     labels: batch.labels,
     noise: (first, rows, draw) => {
       const indices = Array.from({ length: rows }, (_, i) => draw * count + first + i);

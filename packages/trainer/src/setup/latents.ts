@@ -1,0 +1,69 @@
+/** Data of floats of any number of channels, such as latents of an autoencoder. */
+import { denormalizeFloats, describeDataset, normalizeDataset, type ChannelScaling, type Dataset } from '@dm/data';
+import type { Config } from '../config/schema.js';
+import { UserError } from '../errors.js';
+import type { Images } from '../files/images.js';
+
+type Latents = NonNullable<Config['latents']>;
+
+/**
+ * The configuration for data of floats: with the mean and scale of each channel that it leaves to the data, and without
+ * clipping of samples, whose range [-1, 1] is of images. Reads the data once if it needs their statistics.
+ *
+ * @throws {UserError} `DATA_MISMATCH` if the data has values that are not finite, or a channel is constant
+ */
+export async function withLatents(config: Config, dataset: Dataset): Promise<Config> {
+  const latents = config.latents ?? {};
+  return {
+    ...config,
+    latents: { layout: 'NCHW', ...latents, ...(await measured(config, latents, dataset)) },
+    sampler: { ...config.sampler, clipping: null },
+  };
+}
+
+/** Mean and scale, if they are not given. */
+async function measured(
+  { diffusion }: Config,
+  { mean, scale }: Latents,
+  dataset: Dataset,
+): Promise<Pick<Latents, 'mean' | 'scale'>> {
+  const channels = dataset.shape[2];
+  if (scale !== undefined) return { mean: mean ?? Array<number>(channels).fill(0), scale };
+  const { prediction } = diffusion;
+  const target = prediction.type === 'edm' ? (prediction.sigmaData ?? 0.5) : 1;
+  const { channels: found } = await describeDataset(dataset);
+  found.forEach(({ std }, c) => {
+    if (Number.isFinite(std) && std > 0) return;
+    throw new UserError(
+      Number.isFinite(std)
+        ? `${dataset.name}: channel ${c} is constant. Set latents.scale, such as 1, or leave the channel out.`
+        : `${dataset.name}: channel ${c} has values that are not finite. Encode the images again, in float32.`,
+      { code: 'DATA_MISMATCH' },
+    );
+  });
+  return { mean: mean ?? found.map((channel) => channel.mean), scale: found.map(({ std }) => target / std) };
+}
+
+/** Mean and scale of each channel; undefined for images, and if the configuration leaves them to the data. */
+export function scalingOf({ latents }: Config): ChannelScaling | undefined {
+  if (latents?.mean === undefined || latents.scale === undefined) return undefined;
+  const { mean, scale } = latents;
+  return { mean, scale: typeof scale === 'number' ? mean.map(() => scale) : scale };
+}
+
+/** The data, scaled if it is of floats and the configuration has their mean and scale. */
+export function scaledData(config: Config, dataset: Dataset): Dataset {
+  const scaling = scalingOf(config);
+  return dataset.floats === undefined || scaling === undefined ? dataset : normalizeDataset(dataset, scaling);
+}
+
+/** Samples of the model: of latents, with the scale undone. */
+export function finishedSamples(config: Config, made: Images): Images {
+  const scaling = scalingOf(config);
+  if (scaling === undefined) return made;
+  return {
+    ...made,
+    images: denormalizeFloats(made.images, scaling),
+    latents: { layout: config.latents?.layout ?? 'NCHW' },
+  };
+}
