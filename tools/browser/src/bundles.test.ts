@@ -114,12 +114,9 @@ describe.skipIf(!hasChromium())('bundles', () => {
     expect(new Set(losses.values()).size).toBe(1);
   });
 
-  it.each([
-    { worker: 'worker.js', what: 'our code', limit: 150_000 },
-    { worker: 'run-worker.js', what: 'our code with stored runs, samples, and zips', limit: 175_000 },
-  ])('$what has at most $limit bytes, compressed, TensorFlow.js included', async ({ worker, what, limit }) => {
+  it('our code has at most 150 kB, compressed, TensorFlow.js included', async () => {
     const { outputFiles } = await esbuild({
-      entryPoints: [join(page, worker)],
+      entryPoints: [join(page, 'worker.js')],
       bundle: true,
       format: 'esm',
       minify: true,
@@ -127,8 +124,35 @@ describe.skipIf(!hasChromium())('bundles', () => {
       external: ['onnxruntime-web/*'],
     });
     const size = compressed(outputFiles[0]!.contents, 11);
-    report(`${what}: ${size} bytes`);
-    expect(size).toBeLessThanOrEqual(limit);
+    report(`our code: ${size} bytes`);
+    expect(size).toBeLessThanOrEqual(150_000);
+  });
+
+  it('with stored runs, our code has at most 150 kB in the first load, and 156 kB with zips, compressed', async () => {
+    const built = await vite({
+      root: page,
+      configFile: false,
+      logLevel: 'warn',
+      build: {
+        write: false,
+        rollupOptions: {
+          input: join(page, 'run-worker.js'),
+          external: [/^onnxruntime-web/],
+          preserveEntrySignatures: false, // a worker exports nothing
+        },
+      },
+    });
+    const chunks = [built].flat().flatMap((result) => ('output' in result ? result.output : []));
+    const sizes = chunks.map((chunk) => ({
+      isFirst: chunk.type === 'chunk' && chunk.isEntry,
+      size: chunk.type === 'chunk' ? compressed(Buffer.from(chunk.code), 11) : 0,
+    }));
+    const first = sizes.filter(({ isFirst }) => isFirst).reduce((sum, { size }) => sum + size, 0);
+    const all = sizes.reduce((sum, { size }) => sum + size, 0);
+    report(`our code with stored runs: ${first} bytes in the first load, ${all} with zips`);
+    expect(all).toBeGreaterThan(first);
+    expect(first).toBeLessThanOrEqual(150_000);
+    expect(all).toBeLessThanOrEqual(156_000);
   });
 
   it('the first load of a page has at most 3.5 MB, compressed', () => {

@@ -11,7 +11,9 @@ import {
   type RunStore,
 } from '@dm/trainer/browser';
 import * as ort from 'onnxruntime-web/wasm';
+import type { PartialConfig } from '@dm/trainer/core';
 import { formulaDataset, sixSteps } from '../run.js';
+import { memoryBytes } from '../wasm-memory.js';
 
 // Separate files: the runtime's threads load the first one, so it cannot be part of a bundle.
 ort.env.wasm.wasmPaths = {
@@ -21,10 +23,12 @@ ort.env.wasm.wasmPaths = {
 
 export interface RunTask {
   /** `steps` makes `count` steps, `finish` the rest; both leave the run open. */
-  readonly do: 'steps' | 'finish' | 'abort' | 'files' | 'runs' | 'export' | 'import';
+  readonly do: 'steps' | 'finish' | 'abort' | 'files' | 'runs' | 'memory' | 'export' | 'import';
   readonly store: 'opfs' | 'indexeddb';
   readonly name: string;
   readonly count?: number;
+  /** Changes of `sixSteps`. */
+  readonly config?: PartialConfig;
   /** The bytes of the zip to import. */
   readonly zip?: readonly number[];
 }
@@ -48,13 +52,14 @@ scope.addEventListener('message', ({ data: { id, task } }) => {
 
 const trainings = new Map<string, { readonly training: BrowserTraining; readonly losses: number[] }>();
 
-async function perform({ do: action, store: kind, name, count = 0, zip = [] }: RunTask): Promise<unknown> {
+async function perform({ do: action, store: kind, name, count = 0, config = {}, zip = [] }: RunTask): Promise<unknown> {
   if (action === 'runs') return kind === 'opfs' ? listOpfsRuns() : listIndexedDbRuns();
+  if (action === 'memory') return memoryBytes();
   const store = await (kind === 'opfs' ? openOpfsStore(name) : openIndexedDbStore(name));
   if (action === 'files') return hashesOf(store);
   if (action === 'export') return [...new Uint8Array(await (await exportRunZip(store)).arrayBuffer())];
   if (action === 'import') return importRunZip(store, Uint8Array.from(zip));
-  const { training, losses } = trainings.get(name) ?? open(store);
+  const { training, losses } = trainings.get(name) ?? open(store, config);
   if (action === 'abort') {
     trainings.delete(name);
     return training.abort();
@@ -65,14 +70,17 @@ async function perform({ do: action, store: kind, name, count = 0, zip = [] }: R
   return { firstStep, losses };
 }
 
-function open(store: RunStore) {
+function open(store: RunStore, config: PartialConfig) {
   const losses: number[] = [];
-  const training = createBrowserTraining(sixSteps, {
-    store,
-    ort,
-    dataset: formulaDataset(),
-    onStep: ({ result }) => losses.push(result.loss),
-  });
+  const training = createBrowserTraining(
+    { ...sixSteps, ...config },
+    {
+      store,
+      ort,
+      dataset: formulaDataset(),
+      onStep: ({ result }) => losses.push(result.loss),
+    },
+  );
   trainings.set(store.name, { training, losses });
   return { training, losses };
 }
