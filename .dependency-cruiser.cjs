@@ -24,7 +24,7 @@ const floorRules = everyone.map((name) => {
       ? `${name} may import only ${below(name).join(', ')} (tools/config/floors.json)`
       : `${name} imports nothing of this workspace (tools/config/floors.json)`,
     from: { path: `^${folder(name)}/`, pathNot: '[.]config[.]ts$' },
-    to: { path: '^(packages|experiments|tools)/', pathNot: [`^${folder(name)}/`, ...allowed] },
+    to: { path: '^(packages|experiments|examples|tools)/', pathNot: [`^${folder(name)}/`, ...allowed] },
   };
 });
 
@@ -63,6 +63,13 @@ module.exports = {
       to: { path: '^packages/', dependencyTypes: ['local'] },
     },
     {
+      name: 'examples-alone',
+      severity: 'error',
+      comment: 'An example imports packages by name, as a user would, and nothing else of this workspace',
+      from: { path: '^examples/([^/]+)/' },
+      to: { path: '^(packages|experiments|examples|tools)/', pathNot: '^examples/$1/', dependencyTypes: ['local'] },
+    },
+    {
       name: 'no-cycles',
       severity: 'error',
       comment: 'Modules that import each other in a circle, types included, cannot be read in any order',
@@ -81,7 +88,7 @@ module.exports = {
       severity: 'error',
       comment:
         'Everything imported stands in the package.json of the importing package; the test tools stand at the root',
-      from: { path: '^(packages|experiments)/' },
+      from: { path: '^(packages|experiments|examples)/' },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], pathNot: '(^|/)node_modules/(vitest|typescript)/' },
     },
     {

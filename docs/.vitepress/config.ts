@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitepress';
 import { packages } from './packages.mjs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { siteLink, sourceOf } from './links.mjs';
 
@@ -20,6 +21,17 @@ export default defineConfig({
   },
   markdown: {
     config(md) {
+      // A paragraph that only links to a program of examples/ shows it.
+      md.core.ruler.push('examples', ({ tokens, Token }) => {
+        for (let i = 0; i + 2 < tokens.length; i++) {
+          const path = /^\[[^\]]+\]\(\.\.\/(examples\/[\w./-]+\.(ts|js|py))\)$/.exec(tokens[i + 1]!.content);
+          if (tokens[i]!.type !== 'paragraph_open' || path === null) continue;
+          const code = new Token('fence', 'code', 0);
+          code.content = readFileSync(new URL(`../../${path[1]}`, import.meta.url), 'utf8');
+          code.info = path[2]!;
+          tokens.splice(i, 3, code);
+        }
+      });
       // Links of Markdown files are written for the repository.
       md.core.ruler.push('repository-links', ({ tokens, env }) => {
         const page = (env as { readonly relativePath?: string }).relativePath ?? '';

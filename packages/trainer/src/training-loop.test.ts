@@ -6,15 +6,14 @@ import { tinyFolder, tinyUnet } from './testing/tiny.js';
 
 afterEach(() => vi.restoreAllMocks());
 
-it('the loop in docs/training-loop.md trains and samples, with a smaller model and data', async () => {
-  const page = readFileSync(new URL('../../../docs/training-loop.md', import.meta.url), 'utf8');
+it('the loop of docs/training-loop.md, examples/mnist-loop, trains and samples, with a smaller model and data', async () => {
+  const program = readFileSync(new URL('../../../examples/mnist-loop/main.ts', import.meta.url), 'utf8');
   const folder = await tinyFolder();
-  const code = /```ts\n(.*?)```/s
-    .exec(page)![1]!
+  const code = program
     .replaceAll(/from '(@[^']+)'/g, (_, name: string) => `from '${fileURLToPath(import.meta.resolve(name))}'`)
     .replace("'mnist'", `'${join(folder, 'data.npz')}'`)
     .replace('(unetPresets.mnist)', `({ ...unetPresets.mnist, ...${JSON.stringify(tinyUnet)}, sample_size: 8 })`)
-    .replace('totalSteps = 1300', 'totalSteps = 3')
+    .replace("process.argv.includes('--smoke') ? 10 : 1300", '3')
     .replace('n % 50', 'n % 1')
     .replace("'digits.png'", `'${join(folder, 'digits.png')}'`);
   writeFileSync(join(folder, 'loop.ts'), code);

@@ -139,7 +139,7 @@ describe.skipIf(!hasChromium())('sampling in Chromium', () => {
 
   it('a page that only samples has at most 110 kB of our code, compressed, and neither trainer nor native modules', async () => {
     const { outputFiles, metafile } = await esbuild({
-      entryPoints: [join(page, 'worker.js')],
+      entryPoints: [fileURLToPath(new URL('../../../examples/sample-in-page/worker.js', import.meta.url))],
       bundle: true,
       format: 'esm',
       minify: true,

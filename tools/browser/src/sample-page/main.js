@@ -1,9 +1,19 @@
-// A page that generates images with an exported model, in a module worker.
-const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+// Sends requests to the worker of examples/sample-in-page, one after another, for the test.
+const worker = new Worker(new URL('../../../../examples/sample-in-page/worker.js', import.meta.url), {
+  type: 'module',
+});
 
-globalThis.run = (/** @type {unknown} */ task) =>
+/** @param {unknown} task @returns {Promise<{ data: Float32Array, error?: string }>} */
+const answer = (task) =>
   new Promise((resolve, reject) => {
     worker.addEventListener('message', ({ data }) => resolve(data), { once: true });
     worker.addEventListener('error', ({ message }) => reject(new Error(message)), { once: true });
     worker.postMessage(task);
   });
+
+globalThis.run = async (/** @type {{ url: string, requests: readonly unknown[] }} */ { url, requests }) => {
+  const answers = [];
+  // oxlint-disable-next-line no-await-in-loop -- one worker
+  for (const request of requests) answers.push(await answer({ url, request }));
+  return answers.find(({ error }) => error) ?? { ...answers[0], images: answers.map(({ data }) => [...data]) };
+};
