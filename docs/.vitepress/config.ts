@@ -24,8 +24,8 @@ export default defineConfig({
       // A paragraph that only links to a program of examples/ shows it.
       md.core.ruler.push('examples', ({ tokens, Token }) => {
         for (let i = 0; i + 2 < tokens.length; i++) {
-          const path = /^\[[^\]]+\]\(\.\.\/(examples\/[\w./-]+\.(ts|js|py))\)$/.exec(tokens[i + 1]!.content);
-          if (tokens[i]!.type !== 'paragraph_open' || path === null) continue;
+          const path = /^\[[^\]]+\]\(\.\.\/(examples\/[\w./-]+\.(ts|js|py))\)$/.exec(tokens[i + 1].content);
+          if (tokens[i].type !== 'paragraph_open' || path === null) continue;
           const code = new Token('fence', 'code', 0);
           code.content = readFileSync(new URL(`../../${path[1]}`, import.meta.url), 'utf8');
           code.info = path[2]!;
