@@ -14,10 +14,14 @@ import {
 
 /** A model and how it is trained. */
 export interface ModelRecipe {
-  readonly model: { readonly kind: 'diffusion'; readonly training: TrainingRecipe } | GanRecipe | VaeRecipe;
+  readonly model:
+    | { readonly kind: 'diffusion'; readonly training: TrainingRecipe }
+    | { readonly kind: 'gaussian' }
+    | GanRecipe
+    | VaeRecipe;
   /** Training images: all, or one of two disjoint halves. */
   readonly data: 'all' | 'half 0' | 'half 1';
-  /** False for a control with the initial weights. */
+  /** False for a control with the initial weights, and for the Gaussian denoiser. */
   readonly isTrained: boolean;
 }
 
@@ -40,6 +44,9 @@ export const sizes: Readonly<Record<Scale, ConsistencySize>> = {
   laptop: { ...finalSize.laptop, validations: 1, samples: 500, samplerSteps: 25, ddpmSteps: 100, kept: 128 },
   full: { ...finalSize.full, validations: 1, samplerSteps: 100, ddpmSteps: 1000, kept: 128 },
 };
+
+/** The arm without randomness: it has one seed only. */
+export const gaussianArm = 'gaussian';
 
 export const seeds: Readonly<Record<Scale, readonly number[]>> = { smoke: [0, 1], laptop: [0, 1, 2], full: [0, 1, 2] };
 
@@ -84,6 +91,11 @@ export function arms(scale: Scale): Arm[] {
     diffusion('half-1', 'the UNet, trained on the other images', convolutional, { data: 'half 1' }),
     diffusion('x0', 'the UNet, predicts x0', { ...convolutional, prediction: 'x0' }),
     diffusion('v', 'the UNet, predicts v', { ...convolutional, prediction: 'v' }),
+    {
+      name: gaussianArm,
+      about: 'the optimal denoiser for Gaussian data of the same mean and covariance, which is linear; no training',
+      recipe: { model: { kind: 'gaussian' }, data: 'all', isTrained: false },
+    },
     diffusion('untrained-unet', 'the UNet at its start', convolutional, { isTrained: false }),
     contrast('untrained-gan', 'the generator of the GAN at its start', ganRecipe, false),
     diffusion('wide', 'the UNet with twice the channels', {

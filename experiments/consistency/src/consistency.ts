@@ -1,4 +1,5 @@
 /** Do different diffusion models generate the same images from the same noise, in contrast to GANs and VAEs? */
+import type { PairMetricName } from '@dm/eval';
 import {
   intervalFigure,
   formatInterval,
@@ -11,9 +12,10 @@ import {
   type StageResults,
   type Table,
 } from '@dm/experiments';
-import { arms, seeds, sizes, type ConsistencyTrial } from './arms.js';
+import { arms, gaussianArm, seeds, sizes, type ConsistencyTrial } from './arms.js';
 import type { ConsistencyResult } from './run-trial.js';
-import { groups, similarity, type PairGroup, type Similarity } from './pairs.js';
+import { groups, similarity, type PairGroup, type Similarity, type Space } from './pairs.js';
+import type { PrefixSwap } from './prefix-swap.js';
 import { decodeBytes } from './encoding.js';
 
 type Results = StageResults<ConsistencyResult>;
@@ -23,7 +25,7 @@ const COLUMNS = 16;
 /** Arms that take several times as long as the UNet. */
 const COSTLY_ARMS = ['wide', 'dit', 'uvit'];
 /** Arms of a smoke run. */
-const SMOKE_ARMS = ['unet', 'gan', 'vae'];
+const SMOKE_ARMS = ['unet', 'gan', 'vae', gaussianArm];
 
 export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResult> = {
   name: 'consistency',
@@ -42,9 +44,14 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
         `(${ddpmSteps} steps, also with the same noise in each step). Sample n of every GAN and VAE uses the same latent. ` +
         `${kept} samples are compared. Cosine is the cosine similarity of the pixels, after subtracting the mean image of both ` +
         'sets: 1 for equal images, 0 for unrelated ones. Feature cosine is the same in the feature space of FD-classifier.',
+      'The Gaussian denoiser is the optimal one for Gaussian data with the mean and covariance of the training images. It is ' +
+        'linear, and needs no training. Its agreement with a network is what second-order statistics explain. Residual cosine ' +
+        'is the cosine of what is left of two samples, relative to the mean images, after subtracting their projections onto ' +
+        'the sample of the Gaussian denoiser from the same noise.',
       'Controls: `random` compares with the samples of the other model in random order; `nearest other` with its nearest ' +
         'sample, excluding the one from the same noise; `found` is the fraction of samples for which the sample from the same ' +
-        `noise is the nearest of all (1/${kept} by chance); and models with their initial weights.`,
+        `noise is the nearest of all (1/${kept} by chance); and models with their initial weights. A measure is void if ` +
+        'the untrained UNets are not clearly less similar by it than the trained ones.',
       'Intervals are 95 % confidence intervals over pairs (Student). Pairs that share a model are not independent, so the ' +
         `intervals are too narrow. FD-classifier uses ${samples} samples.`,
     ];
@@ -56,7 +63,9 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
       trials: (scale) => {
         const models = arms(scale).filter(({ name }) => scale !== 'smoke' || SMOKE_ARMS.includes(name));
         const all = seeds[scale].flatMap((seed) =>
-          models.map((arm) => ({ stage: 'models', arm, size: sizes[scale], seed })),
+          models
+            .filter(({ name }) => name !== gaussianArm || seed === seeds[scale][0])
+            .map((arm) => ({ stage: 'models', arm, size: sizes[scale], seed })),
         );
         // Two seeds of the cheap models come first, so that an interrupted run already has pairs.
         const rank = ({ arm, seed }: ConsistencyTrial) => (seed < 2 ? 0 : 2) + (COSTLY_ARMS.includes(arm.name) ? 1 : 0);
@@ -67,105 +76,171 @@ export const consistencyExperiment: Experiment<ConsistencyTrial, ConsistencyResu
   conclude,
 };
 
-/** A group with its similarities. `pixels` contains cosine, SSIM, and MAE. */
+/** What is measured of each pair of models, and the title of its table. */
+const measures = [
+  {
+    name: 'residual',
+    title: 'Residual cosine: without what the Gaussian denoiser explains',
+    space: 'residual',
+    metric: 'cosine',
+  },
+  { name: 'cosine', title: 'Cosine, DDIM or latent', space: 'final', metric: 'cosine' },
+  { name: 'ddpm', title: 'Cosine, DDPM with shared noise at each step', space: 'ddpm', metric: 'cosine' },
+  { name: 'ssim', title: 'SSIM, DDIM or latent', space: 'final', metric: 'ssim' },
+  {
+    name: 'mae',
+    title: 'MAE in gray levels (0 to 255), DDIM or latent (lower is closer)',
+    space: 'final',
+    metric: 'mae',
+  },
+  { name: 'features', title: 'Feature cosine, DDIM or latent', space: 'features', metric: 'cosine' },
+  { name: 'early', title: 'Cosine after a quarter of the training, DDIM or latent', space: 'early', metric: 'cosine' },
+] as const satisfies readonly { name: string; title: string; space: Space; metric: PairMetricName }[];
+
+type MeasureName = (typeof measures)[number]['name'];
+
+/** A group with its similarities. Some models lack some of them: GANs have no DDPM. */
 interface Measured {
   readonly group: PairGroup;
-  readonly pixels: readonly Similarity[];
-  readonly features: Similarity;
-  readonly ddpm?: Similarity;
-  readonly early?: Similarity;
+  readonly values: Readonly<Partial<Record<MeasureName, Similarity>>>;
 }
 
 function conclude(all: Readonly<Record<string, Results>>, scale: Scale): Conclusion {
   const results = all['models']!;
   const measured = groups.flatMap((group): Measured[] => {
-    const pixels = similarity(group, results, 'final', ['cosine', 'ssim', 'mae']);
-    if (pixels === undefined) return [];
-    const [features] = similarity(group, results, 'features', ['cosine'])!;
-    const [ddpm] = similarity(group, results, 'ddpm', ['cosine']) ?? [];
-    const [early] = similarity(group, results, 'early', ['cosine']) ?? [];
-    return [{ group, pixels, features: features!, ...(ddpm && { ddpm }), ...(early && { early }) }];
+    const values = measures
+      // The Gaussian denoiser has no residual, and the latents of GANs and VAEs have nothing to do with its noise.
+      .filter(({ name }) => name !== 'residual' || (group.kind !== 'gaussian' && isDiffusion(group)))
+      .flatMap(({ name, space, metric }) => {
+        const [value] = similarity(group, results, space, [metric]) ?? [];
+        return value === undefined ? [] : [[name, value] as const];
+      });
+    return values.length === 0 ? [] : [{ group, values: Object.fromEntries(values) }];
   });
+  const [gaussian] = results.get(gaussianArm) ?? [];
   return {
     ...judgment(measured, results, scale),
     tables: [
-      similarityTable('Cosine, DDIM or latent', measured, ({ pixels }) => pixels[0]),
-      similarityTable('Cosine, DDPM with shared noise at each step', measured, ({ ddpm }) => ddpm),
-      similarityTable('SSIM, DDIM or latent', measured, ({ pixels }) => pixels[1]),
-      similarityTable(
-        'MAE in gray levels (0 to 255), DDIM or latent (lower is closer)',
-        measured,
-        ({ pixels }) => pixels[2],
-      ),
-      similarityTable('Feature cosine, DDIM or latent', measured, ({ features }) => features),
-      similarityTable('Cosine after a quarter of the training, DDIM or latent', measured, ({ early }) => early),
+      ...measures.map((measure) => similarityTable(measure, measured)),
+      prefixTable(gaussian?.prefixSwap ?? []),
       modelTable(results),
     ].filter(({ rows }) => rows.length > 0),
     figures: measured.length === 0 ? [] : [similarityFigure(measured)],
     pictures: samplePicture(results),
-    numbers: { groups: measured.map(({ group, ...rest }) => ({ ...group, ...rest })) },
+    numbers: {
+      groups: measured.map(({ group, values }) => ({ ...group, ...values })),
+      ...(gaussian?.prefixSwap && { prefixSwap: gaussian.prefixSwap }),
+    },
   };
 }
 
-/**
- * Whether samples from the same noise are closer than the nearest other sample, closer than random pairs, or neither.
- */
-type Agreement = 'reproduced' | 'more alike than chance' | 'unrelated' | 'undecided';
+/** Whether the models of a group start from noise of the size of an image. */
+const isDiffusion = ({ arms: [arm] }: PairGroup): boolean => !/gan|vae/.test(arm);
 
-function agreementOf({ overNearest, overRandom }: Similarity): Agreement {
+/**
+ * Whether samples from the same noise are closer than the nearest other sample, closer than random pairs, or neither. Void
+ * if untrained networks are as close.
+ */
+type Agreement = 'reproduced' | 'more alike than chance' | 'unrelated' | 'undecided' | 'void';
+
+function agreementOf(
+  { kind }: PairGroup,
+  { same, overNearest, overRandom }: Similarity,
+  control?: Similarity,
+): Agreement {
   if (overNearest.low === undefined || overRandom.low === undefined) return 'undecided';
+  if (kind === 'diffusion' && control !== undefined && !isClearlyCloser(same, control)) return 'void';
   if (overNearest.low > 0) return 'reproduced';
   return overRandom.low > 0 ? 'more alike than chance' : 'unrelated';
 }
 
+/** Whether an interval is on the closer side of the control's, without overlap. */
+function isClearlyCloser(same: ConfidenceInterval, { metric, same: control }: Similarity): boolean {
+  const [inner, outer] = metric === 'mae' ? [control.low, same.high] : [same.low, control.high];
+  return inner !== undefined && outer !== undefined && inner > outer;
+}
+
+/** The similarity of untrained UNets. */
+const controlOf = (measured: readonly Measured[], name: MeasureName): Similarity | undefined =>
+  measured.find(({ group }) => group.kind === 'untrained' && isDiffusion(group))?.values[name];
+
+/** The agreements that decide: by residual cosine between diffusion models, and by cosine between GANs and VAEs. */
 function judgment(
   measured: readonly Measured[],
   results: Results,
   scale: Scale,
 ): Pick<Conclusion, 'verdict' | 'key' | 'sentences'> {
-  const of = (kind: PairGroup['kind']) => measured.filter(({ group }) => group.kind === kind);
-  const cosines = ({ pixels, ddpm }: Measured) => [pixels[0]!, ...(ddpm ? [ddpm] : [])];
-  const diffusion = of('diffusion').flatMap((one) => cosines(one).map(agreementOf));
-  const contrast = of('contrast').flatMap((one) => cosines(one).map(agreementOf));
-  const isOpen =
-    measured.length < groups.length || [...diffusion, ...contrast].some((agreement) => agreement === 'undecided');
-  const all = (list: readonly Agreement[], which: Agreement) => list.every((one) => one === which);
-  const none = (list: readonly Agreement[], which: Agreement) => !list.includes(which);
+  const of = (kind: PairGroup['kind'], name: MeasureName) =>
+    measured.flatMap(({ group, values }) => {
+      const value = values[name];
+      if (group.kind !== kind || value === undefined) return [];
+      return [{ group, value, agreement: agreementOf(group, value, controlOf(measured, name)) }];
+    });
+  const residual = of('diffusion', 'residual');
+  const cosine = of('diffusion', 'cosine');
+  const contrast = of('contrast', 'cosine');
+  const gaussian = of('gaussian', 'cosine');
+  const deciding = [...residual, ...contrast].map(({ agreement }) => agreement);
+  const isOpen = measured.length < groups.length || deciding.includes('undecided');
+  const all = (list: typeof residual, which: Agreement) => list.every(({ agreement }) => agreement === which);
+  const none = (list: typeof residual, which: Agreement) => list.every(({ agreement }) => agreement !== which);
   const verdict = isOpen
     ? 'open'
-    : all(diffusion, 'reproduced') && none(contrast, 'reproduced')
+    : all(residual, 'reproduced') && none(contrast, 'reproduced')
       ? 'holds'
-      : none(diffusion, 'reproduced') && none(diffusion, 'more alike than chance')
+      : none(residual, 'reproduced') && none(residual, 'more alike than chance')
         ? 'does not hold'
         : 'depends';
-  const groupSentence = ({ group, pixels: [cosine] }: Measured) =>
-    `${group.name}: cosine ${formatInterval(cosine!.same)} for the same noise, ${formatInterval(cosine!.random)} for random pairs, ` +
-    `${formatInterval(cosine!.nearest)} for the nearest other sample (${agreementOf(cosine!)}).`;
-  const countText = (list: readonly Agreement[]) =>
-    (['reproduced', 'more alike than chance', 'unrelated', 'undecided'] as const)
-      .map((which) => [list.filter((one) => one === which).length, which] as const)
+  const sentence = (measure: string, { group, value, agreement }: (typeof residual)[number]) =>
+    `${group.name}: ${measure} ${formatInterval(value.same)} for the same noise, ${formatInterval(value.random)} for random pairs, ` +
+    `${formatInterval(value.nearest)} for the nearest other sample (${agreement}).`;
+  const countText = (list: typeof residual) =>
+    (['reproduced', 'more alike than chance', 'unrelated', 'undecided', 'void'] as const)
+      .map((which) => [list.filter(({ agreement }) => agreement === which).length, which] as const)
       .filter(([count]) => count > 0)
       .map(([count, which]) => `${count} ${which}`)
       .join(', ') || 'none';
-  const range = (list: readonly Measured[]) => {
-    const means = list.map(({ pixels: [cosine] }) => cosine!.same.mean).toSorted((a, b) => a - b);
+  const range = (list: typeof residual) => {
+    const means = list.map(({ value }) => value.same.mean).toSorted((a, b) => a - b);
     return `${means[0]!.toFixed(2)} to ${means.at(-1)!.toFixed(2)}`;
   };
-  const isCompared = of('diffusion').length > 0 && of('contrast').length > 0;
+  const isCompared = [residual, cosine, contrast, gaussian].every((list) => list.length > 0);
   return {
     verdict,
     ...(isCompared && {
-      key: `cosine ${range(of('diffusion'))} between diffusion models, ${range(of('contrast'))} between GANs or VAEs`,
+      key:
+        `cosine ${range(cosine)} between diffusion models, ${range(gaussian)} between them and a linear denoiser, ` +
+        `${range(residual)} without what it explains; ${range(contrast)} between GANs or VAEs`,
     }),
     sentences: [
       ...(isOpen ? ['Undecided: a group of pairs is missing, or has only one pair and therefore no interval.'] : []),
-      `Of ${diffusion.length} comparisons of trained diffusion models (groups of pairs, DDIM and DDPM), ${countText(diffusion)}; ` +
-        `of ${contrast.length} of GANs and VAEs, ${countText(contrast)}. Reproduced means closer than the nearest other sample.`,
-      ...[...of('diffusion'), ...of('contrast'), ...of('untrained')].map(groupSentence),
+      ...(isCompared
+        ? [
+            `The Gaussian denoiser, which needs no training, agrees with the networks at cosine ${range(gaussian)}; the networks ` +
+              `agree with each other at ${range(cosine)}, and at ${range(residual)} without what the Gaussian denoiser explains.`,
+          ]
+        : []),
+      `By residual cosine, of ${residual.length} groups of pairs of trained diffusion models ${countText(residual)}; by cosine, of ` +
+        `${contrast.length} of GANs and VAEs ${countText(contrast)}. Reproduced means closer than the nearest other sample.`,
+      ...voidSentences(measured),
+      ...residual.map((one) => sentence('residual cosine', one)),
+      ...[...cosine, ...gaussian, ...contrast, ...of('untrained', 'cosine')].map((one) => sentence('cosine', one)),
       ...qualitySentences(results),
       scaleCaveats[scale],
     ],
   };
+}
+
+/** Measures by which untrained UNets are as similar as some trained networks. */
+function voidSentences(measured: readonly Measured[]): string[] {
+  return measures.flatMap(({ name, title }) => {
+    const control = controlOf(measured, name);
+    const count = measured.filter(
+      ({ group, values }) => values[name] && agreementOf(group, values[name], control) === 'void',
+    ).length;
+    if (control === undefined || count === 0) return [];
+    return [`${title}: void for ${count} groups, because untrained UNets reach ${formatInterval(control.same)}.`];
+  });
 }
 
 /** Sample quality, because bad samples could be similar too. */
@@ -174,28 +249,33 @@ function qualitySentences(results: Results): string[] {
     const values = (results.get(arm) ?? []).map(({ quality }) => quality.fd);
     return values.length === 0 ? undefined : values.reduce((a, b) => a + b, 0) / values.length;
   };
-  const fdByArm = ['unet', 'dit', 'gan', 'vae', 'untrained-unet']
+  const fdByArm = ['unet', 'dit', gaussianArm, 'gan', 'vae', 'untrained-unet']
     .map((arm) => [arm, fd(arm)] as const)
     .filter(([, value]) => value !== undefined)
     .map(([arm, value]) => `${arm} ${value!.toPrecision(3)}`);
   return [`Sample quality, FD-classifier (lower is better): ${fdByArm.join(', ')}.`];
 }
 
-function similarityTable(
-  title: string,
-  measured: readonly Measured[],
-  pick: (one: Measured) => Similarity | undefined,
-): Table {
+function similarityTable({ name, title }: (typeof measures)[number], measured: readonly Measured[]): Table {
   return {
     title,
     columns: ['models', 'pairs', 'same noise', 'random', 'nearest other', 'found', 'agreement'],
-    rows: measured.flatMap((one) => {
-      const values = pick(one);
-      if (values === undefined) return [];
-      const { same, random, nearest, retrieved } = values;
-      const cells = [same, random, nearest, retrieved].map((value) => formatInterval(value));
-      return [[one.group.name, String(same.n), ...cells, agreementOf(values)]];
+    rows: measured.flatMap(({ group, values }) => {
+      const value = values[name];
+      if (value === undefined) return [];
+      const { same, random, nearest, retrieved } = value;
+      const cells = [same, random, nearest, retrieved].map((interval) => formatInterval(interval));
+      return [[group.name, String(same.n), ...cells, agreementOf(group, value, controlOf(measured, name))]];
     }),
+  };
+}
+
+function prefixTable(swaps: readonly PrefixSwap[]): Table {
+  return {
+    title:
+      'Samples of the posterior mean over the training images that stay the same if the Gaussian denoiser is used at t >= tau',
+    columns: ['tau', 'same'],
+    rows: swaps.map(({ from, same }) => [String(from), same.toFixed(3)]),
   };
 }
 
@@ -239,13 +319,13 @@ function similarityFigure(measured: readonly Measured[]) {
   return intervalFigure({
     name: 'cosine',
     caption:
-      'Cosine similarity of the samples of two models, after subtracting the mean image, for the same noise (DDIM, DDPM, or the latent of a GAN or VAE) and for the controls; intervals over pairs',
+      'Cosine similarity of the samples of two models, after subtracting the mean image, for the same noise (DDIM, DDPM, or the latent of a GAN or VAE), without what the Gaussian denoiser explains (residual), and for the controls; intervals over pairs',
     xTitle: 'cosine (1: equal)',
-    rows: measured.flatMap(({ group, pixels: [cosine], ddpm }) => [
-      row(group.name, 'DDIM, or latent', cosine!.same),
+    rows: measured.flatMap(({ group, values: { cosine, ddpm, residual } }) => [
+      ...(residual ? [row(group.name, 'residual', residual.same)] : []),
+      ...(cosine ? [row(group.name, 'DDIM, or latent', cosine.same)] : []),
       ...(ddpm ? [row(group.name, 'DDPM', ddpm.same)] : []),
-      row(group.name, 'nearest other', cosine!.nearest),
-      row(group.name, 'random', cosine!.random),
+      ...(cosine ? [row(group.name, 'nearest other', cosine.nearest), row(group.name, 'random', cosine.random)] : []),
     ]),
     reference: 0,
   });

@@ -1,8 +1,8 @@
 import { createMemoryDataset } from '@dm/data';
 import { expect, it } from 'vitest';
 import type { ConsistencyResult } from './run-trial.js';
-import { nearestCosines } from './nearest-training.js';
-import { groups, similarity, pairsOf } from './pairs.js';
+import { nearestTraining } from './nearest-training.js';
+import { groups, similarity, pairsOf, withoutGaussian } from './pairs.js';
 import { dequantize, encodeBytes, quantize } from './encoding.js';
 
 /** Samples of 2x2 pixels: eight patterns, plus an offset that depends on `seed`. */
@@ -58,8 +58,26 @@ it('finds the training image of which a sample is a brighter copy', async () => 
   const train = createMemoryDataset({ name: 'corners', images, shape: [2, 2, 1] });
   // The mean is 25 everywhere, which is the second sample.
   const samples = Uint8Array.of(0, 200, 0, 0, 25, 25, 25, 25);
-  const [copy, blank] = await nearestCosines(samples, train);
+  const [copy, blank] = (await nearestTraining(samples, train)).cosines;
   // cos((-25, 175, -25, -25), (-25, 75, -25, -25))
   expect(copy).toBeCloseTo((175 * 75 + 3 * 625) / (Math.hypot(175, 25, 25, 25) * Math.hypot(75, 25, 25, 25)), 6);
   expect(blank).toBe(0);
+});
+
+it('subtracts what another set of samples explains, from each sample by itself', () => {
+  // Relative to the means, the samples are +-(a g + b h) with g orthogonal to h.
+  const g = [10, 10, -10, -10];
+  const h = [4, -4, 4, -4];
+  const gaussian = Uint8Array.from([1, -1].flatMap((sign) => g.map((value) => 100 + sign * value)));
+  const samples = Uint8Array.from([1, -1].flatMap((sign) => g.map((value, i) => 90 + sign * (2 * value + h[i]!))));
+  expect([...withoutGaussian(samples, gaussian, 4)]).toEqual([...h, ...h.map((value) => -value)]);
+});
+
+it('pairs the Gaussian denoiser, which has one seed, with all seeds', () => {
+  const results = new Map([
+    ['gaussian', [model('gaussian', 0, (n) => n)]],
+    ['unet', [0, 1, 2].map((seed) => model('unet', seed, (n) => n))],
+  ]);
+  const group = groups.find(({ kind, arms: [, arm] }) => kind === 'gaussian' && arm === 'unet')!;
+  expect(pairsOf(group, results)).toHaveLength(3);
 });

@@ -1,15 +1,16 @@
 /** Similarity of the samples of two models from the same noise, and of controls, averaged over groups of pairs. */
 import { consistency, type MetricReport, type PairMetricName } from '@dm/eval';
 import { confidenceInterval, type ConfidenceInterval, type StageResults } from '@dm/experiments';
+import { gaussianArm } from './arms.js';
 import type { ConsistencyResult, Samples } from './run-trial.js';
 import { decodeBytes, dequantize } from './encoding.js';
 
 type Results = StageResults<ConsistencyResult>;
 
-/** All pairs of models from two arms with different seeds. */
+/** All pairs of models from two arms with different seeds; the Gaussian denoiser has one seed, and pairs with all. */
 export interface PairGroup {
   readonly name: string;
-  readonly kind: 'diffusion' | 'contrast' | 'untrained';
+  readonly kind: 'diffusion' | 'contrast' | 'untrained' | 'gaussian';
   readonly arms: readonly [string, string];
 }
 
@@ -22,14 +23,23 @@ export const groups: readonly PairGroup[] = [
   { name: 'UNets that predict epsilon and x0', kind: 'diffusion', arms: ['unet', 'x0'] },
   { name: 'UNets that predict epsilon and v', kind: 'diffusion', arms: ['unet', 'v'] },
   { name: 'UNets of disjoint halves of the data', kind: 'diffusion', arms: ['half-0', 'half-1'] },
+  { name: 'Gaussian denoiser and UNet', kind: 'gaussian', arms: [gaussianArm, 'unet'] },
+  { name: 'Gaussian denoiser and the wide UNet', kind: 'gaussian', arms: [gaussianArm, 'wide'] },
+  { name: 'Gaussian denoiser and DiT', kind: 'gaussian', arms: [gaussianArm, 'dit'] },
+  { name: 'Gaussian denoiser and U-ViT', kind: 'gaussian', arms: [gaussianArm, 'uvit'] },
+  { name: 'Gaussian denoiser and a UNet that predicts x0', kind: 'gaussian', arms: [gaussianArm, 'x0'] },
+  { name: 'Gaussian denoiser and a UNet that predicts v', kind: 'gaussian', arms: [gaussianArm, 'v'] },
   { name: 'GAN, another seed', kind: 'contrast', arms: ['gan', 'gan'] },
   { name: 'VAE, another seed', kind: 'contrast', arms: ['vae', 'vae'] },
   { name: 'untrained UNet, another seed', kind: 'untrained', arms: ['untrained-unet', 'untrained-unet'] },
   { name: 'untrained GAN, another seed', kind: 'untrained', arms: ['untrained-gan', 'untrained-gan'] },
 ];
 
-/** What to compare: pixels of one kind of samples, or features of the final samples. */
-export type Space = keyof Samples | 'features';
+/**
+ * What to compare: pixels of one kind of samples, features of the final samples, or the part of the final samples that is
+ * not explained by those of the Gaussian denoiser (`withoutGaussian`).
+ */
+export type Space = keyof Samples | 'features' | 'residual';
 
 /** A similarity metric over the pairs of a group: means with 95 % confidence intervals over pairs. */
 export interface Similarity {
@@ -48,11 +58,11 @@ export interface Similarity {
 }
 
 /** The finished pairs of a group. */
-export function pairsOf({ arms: [a, b] }: PairGroup, results: Results): [ConsistencyResult, ConsistencyResult][] {
+export function pairsOf({ kind, arms: [a, b] }: PairGroup, results: Results): [ConsistencyResult, ConsistencyResult][] {
   const [ofA, ofB] = [results.get(a) ?? [], results.get(b) ?? []];
   return ofA.flatMap((one) =>
     ofB
-      .filter(({ seed }) => (a === b ? one.seed < seed : one.seed !== seed))
+      .filter(({ seed }) => kind === 'gaussian' || (a === b ? one.seed < seed : one.seed !== seed))
       .map((other): [ConsistencyResult, ConsistencyResult] => [one, other]),
   );
 }
@@ -64,8 +74,9 @@ export function similarity(
   space: Space,
   metrics: readonly PairMetricName[],
 ): readonly Similarity[] | undefined {
+  const [gaussian] = results.get(gaussianArm) ?? [];
   const reports = pairsOf(group, results).flatMap((pair) => {
-    const sets = pair.map((one) => samplesOf(one, space));
+    const sets = pair.map((one) => samplesOf(one, space, gaussian));
     if (sets[0] === undefined || sets[1] === undefined) return [];
     const shape = space === 'features' ? [pair[0].dimensions] : pair[0].shape;
     const named = sets.map((samples, i) => ({ name: `${pair[i]!.arm}, seed ${pair[i]!.seed}`, samples: samples! }));
@@ -89,8 +100,41 @@ export function similarity(
   });
 }
 
-function samplesOf({ samples, features }: ConsistencyResult, space: Space): Uint8Array | Float32Array | undefined {
+function samplesOf(
+  { samples, features, shape }: ConsistencyResult,
+  space: Space,
+  gaussian: ConsistencyResult | undefined,
+): Uint8Array | Float32Array | undefined {
   if (space === 'features') return dequantize(features);
+  if (space === 'residual') {
+    const dimension = shape.reduce((product, side) => product * side, 1);
+    return gaussian && withoutGaussian(decodeBytes(samples.final), decodeBytes(gaussian.samples.final), dimension);
+  }
   const text = samples[space];
   return text === undefined ? undefined : decodeBytes(text);
+}
+
+/**
+ * Samples [N, D] minus their projections onto the Gaussian denoiser's samples from the same noise [N, D], both relative to
+ * the mean of their set: r = x - (x · g / g · g) g.
+ */
+export function withoutGaussian(samples: Uint8Array, gaussian: Uint8Array, dimension: number): Float32Array {
+  const [x, g] = [centered(samples, dimension), centered(gaussian, dimension)];
+  for (let n = 0; n < x.length; n += dimension) {
+    let [product, square] = [0, 0];
+    for (let i = n; i < n + dimension; i++) {
+      product += x[i]! * g[i]!;
+      square += g[i]! ** 2;
+    }
+    for (let i = n; i < n + dimension; i++) x[i]! -= (product / square) * g[i]!;
+  }
+  return x;
+}
+
+/** Samples [N, D] minus their mean. */
+function centered(samples: Uint8Array, dimension: number): Float32Array {
+  const count = samples.length / dimension;
+  const mean = new Float64Array(dimension);
+  samples.forEach((value, i) => (mean[i % dimension]! += value / count));
+  return Float32Array.from(samples, (value, i) => value - mean[i % dimension]!);
 }

@@ -23,7 +23,9 @@ import {
 } from '@dm/experiments';
 import { initialState } from '@dm/trainer';
 import type { ConsistencyTrial, ModelRecipe } from './arms.js';
-import { nearestCosines } from './nearest-training.js';
+import { createClosedFormSampler } from './gaussian.js';
+import { nearestTraining } from './nearest-training.js';
+import { prefixSwap, type PrefixSwap } from './prefix-swap.js';
 import { encodeBytes, quantize, type Quantized } from './encoding.js';
 
 /**
@@ -52,7 +54,9 @@ export interface ConsistencyResult extends AnyResult {
   readonly quality: SampleQuality;
   /** Diffusion models only: unweighted MSE of the network's own prediction. */
   readonly validation?: Validation;
-  /** Mean cosine of the final samples with their nearest training images, see `nearestCosines`. */
+  /** The Gaussian denoiser only. */
+  readonly prefixSwap?: readonly PrefixSwap[];
+  /** Mean cosine of the final samples with their nearest training images, see `nearestTraining`. */
   readonly nearestTraining: number;
   readonly extractor: { readonly name: string; readonly weightsSha256: string };
 }
@@ -66,6 +70,7 @@ interface GeneratedImages {
   readonly final: Pixels;
   readonly ddpm?: Pixels;
   readonly validation?: Validation;
+  readonly prefixSwap?: readonly PrefixSwap[];
   /** Training time in seconds. */
   readonly training: number;
 }
@@ -78,7 +83,9 @@ export async function runModelTrial(trial: ConsistencyTrial, context: TrialConte
   const { model } = recipe;
   const generated = await (model.kind === 'diffusion'
     ? sampleDiffusion(trial, model.training, train, context)
-    : sampleDecoder(trial, model, train, context));
+    : model.kind === 'gaussian'
+      ? sampleGaussian(trial, train, context)
+      : sampleDecoder(trial, model, train, context));
   const kept = (images: Pixels) => toBytes(images.data.slice(0, trial.size.kept * pixelsOf(train)) as Float32Array);
   const final = kept(generated.final);
   const { extractor } = context.sampleMetric;
@@ -97,7 +104,8 @@ export async function runModelTrial(trial: ConsistencyTrial, context: TrialConte
     dimensions: extractor.dimensions,
     quality: await context.sampleMetric.evaluate(generated.final),
     ...(generated.validation && { validation: generated.validation }),
-    nearestTraining: mean(await nearestCosines(final, train)),
+    ...(generated.prefixSwap && { prefixSwap: generated.prefixSwap }),
+    nearestTraining: mean((await nearestTraining(final, train)).cosines),
     extractor: { name: extractor.name, weightsSha256: extractor.weightsSha256 },
     seconds: { training, measuring: (performance.now() - began) / 1000 - training },
   };
@@ -148,6 +156,24 @@ async function sampleDiffusion(
   await ddim.dispose();
   await ddpm.dispose();
   return generated;
+}
+
+/** Samples of the closed-form denoisers. */
+async function sampleGaussian(
+  { size }: ConsistencyTrial,
+  train: Dataset,
+  { engine }: TrialContext,
+): Promise<GeneratedImages> {
+  const sampler = await createClosedFormSampler(train, engine);
+  const values = pixelsOf(train);
+  return {
+    // Mean and covariance.
+    parameters: values + (values * (values + 1)) / 2,
+    final: await sampler.samples(size.samples, size.samplerSteps),
+    ddpm: await sampler.samples(size.kept, size.ddpmSteps, { name: 'ddpm' }),
+    prefixSwap: await prefixSwap(sampler, train, size.kept, size.samplerSteps),
+    training: 0,
+  };
 }
 
 async function sampleDecoder(

@@ -1,7 +1,14 @@
 /** Distances between samples and held-out images in the features of a small network. */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { createSampler, discretePath, samplerFromConfig, type SamplerConfig } from '@dm/core';
+import {
+  createSampler,
+  discretePath,
+  samplerFromConfig,
+  type NoiseSchedule,
+  type SamplerConfig,
+  type SamplerOptions,
+} from '@dm/core';
 import type { Dataset } from '@dm/data';
 import {
   openClassifierExtractor,
@@ -14,7 +21,7 @@ import {
   type FeatureExtractor,
   type Features,
 } from '@dm/eval';
-import { splitFlat, type Engine, type NdArray } from '@dm/ops';
+import { splitFlat, type Arrays, type Engine, type NdArray } from '@dm/ops';
 import type { Denoiser } from '@dm/trainer';
 import type { Size } from '../recipe/sizes.js';
 
@@ -83,25 +90,55 @@ const BATCH = 250;
 /** Seed of the noise. */
 const SEED = 79_462_404;
 
-/** A sampler with `steps` trailing steps, by default DDIM with eta 0; x0 is clipped to [-1, 1]. */
+/** A denoiser in closed form, or a network. */
+export interface Predictor extends Pick<SamplerOptions, 'predict' | 'prediction' | 'shape'> {
+  readonly noiseSchedule: NoiseSchedule;
+}
+
+/**
+ * A sampler with `steps` trailing steps, by default DDIM with eta 0; x0 is clipped to [-1, 1]. `samples` takes the state
+ * that `predict` uses; initial and per-step noise are the same for every sampler.
+ */
+export function createSharedNoiseSampler(
+  { predict, prediction, noiseSchedule, shape }: Predictor,
+  steps: number,
+  engine: Engine,
+  config: SamplerConfig = { name: 'ddim' },
+) {
+  const sampler = createSampler({
+    engine,
+    predict,
+    prediction,
+    sampler: samplerFromConfig(config),
+    path: discretePath(noiseSchedule, { steps, spacing: 'trailing' }),
+    shape,
+    clip: 1,
+  });
+  return {
+    samples: (state: Arrays, count: number): Promise<NdArray> =>
+      sampler.sample({ state, seed: SEED, n: count, batchSize: BATCH }),
+    dispose: () => sampler.dispose(),
+  };
+}
+
+/** The sampler of a network, with the noise of `createSharedNoiseSampler`. */
 export function createImageSampler(
   denoiser: Denoiser,
   steps: number,
   engine: Engine,
-  config: SamplerConfig = { name: 'ddim' },
+  config?: SamplerConfig,
 ): ImageSampler {
   const { model, layout, noiseSchedule } = denoiser;
-  const sampler = createSampler({
+  const { samples, dispose } = createSharedNoiseSampler(
+    {
+      predict: (state, x, t) => model.apply(splitFlat(state['weights']!, layout), x, t, {}),
+      prediction: denoiser.config.diffusion.prediction.type,
+      noiseSchedule,
+      shape: model.inputShape,
+    },
+    steps,
     engine,
-    predict: (state, x, t) => model.apply(splitFlat(state['weights']!, layout), x, t, {}),
-    prediction: denoiser.config.diffusion.prediction.type,
-    sampler: samplerFromConfig(config),
-    path: discretePath(noiseSchedule, { steps, spacing: 'trailing' }),
-    shape: model.inputShape,
-    clip: 1,
-  });
-  return {
-    samples: (weights, count) => sampler.sample({ state: { weights }, seed: SEED, n: count, batchSize: BATCH }),
-    dispose: () => sampler.dispose(),
-  };
+    config,
+  );
+  return { samples: (weights, count) => samples({ weights }, count), dispose };
 }
