@@ -197,7 +197,7 @@ function sweepTable(sweep: StageResults): Table {
     ...base,
     columns: [...base.columns, 'lowest mean cosine between displacements'],
     rows: base.rows.map((row) => {
-      const value = lowestCosine(sweep.get(row[0]!)!);
+      const value = lowestCosine(sweep.get(row[0]!) ?? []);
       return [...row, value === undefined ? '' : value.toFixed(3)];
     }),
   };

@@ -1,7 +1,10 @@
 /** Building blocks of experiments: grids of trials, selection of arms, tables, comparisons. */
+import { geometricMean } from '@dm/eval';
 import type { Size } from '../recipe/sizes.js';
 import type { Arm, Trial } from '../recipe/trial.js';
 import type { StageResults } from '../trial/result.js';
+import type { Validation } from '../trial/validation.js';
+import { validationBounds } from './bounds.js';
 import type { Table } from './conclusion.js';
 import {
   finalInterval,
@@ -42,15 +45,21 @@ export function bestArm(arms: readonly Arm[], results: StageResults, metric: Met
 const columns: readonly (readonly [Metric, Weights])[] = [
   ['validation', 'raw'],
   ['validation', 'ema'],
+  ['geometric', 'ema'],
   ['fd', 'raw'],
   ['fd', 'ema'],
   ['kd', 'ema'],
 ];
 
-/** One row per arm: final values with 95 % intervals over seeds and, given a baseline, paired ratios to it. */
+const isLoss = (metric: Metric): boolean => metric === 'validation' || metric === 'geometric';
+
+/**
+ * One row per arm: final values with 95 % intervals over seeds and, given a baseline, paired ratios to it. The last rows
+ * are denoisers without training.
+ */
 export function armTable(title: string, results: StageResults, baselineName?: string): Table {
   const base = baselineName === undefined ? undefined : results.get(baselineName);
-  const compared = base === undefined ? [] : (['validation', 'fd'] as const);
+  const compared = base === undefined ? [] : (['validation', 'geometric', 'fd'] as const);
   return {
     title,
     columns: [
@@ -60,20 +69,43 @@ export function armTable(title: string, results: StageResults, baselineName?: st
       ...columns.map(([metric, weights]) => `${metricTitles[metric]}, ${weights === 'ema' ? 'EMA' : 'raw'}`),
       ...compared.map((metric) => `${metricTitles[metric]} EMA over ${baselineName}`),
     ],
-    rows: [...results].map(([name, trials]) => [
-      name,
-      trials[0]!.about,
-      String(trials.length),
-      ...columns.map(([metric, weights]) => {
-        const found = finalInterval(trials, metric, weights);
-        return found === undefined ? 'diverged' : formatInterval(found, metric === 'validation' ? 4 : 3);
-      }),
-      ...compared.map((metric) => {
-        const ratio = name === baselineName ? undefined : pairedRatio(trials, base!, metric, 'ema');
-        return ratio === undefined ? '' : formatInterval(ratio);
-      }),
-    ]),
+    rows: [
+      ...[...results].map(([name, trials]) => [
+        name,
+        trials[0]!.about,
+        String(trials.length),
+        ...columns.map(([metric, weights]) => {
+          const found = finalInterval(trials, metric, weights);
+          return found === undefined ? 'diverged' : formatInterval(found, isLoss(metric) ? 4 : 3);
+        }),
+        ...compared.map((metric) => {
+          const ratio = name === baselineName ? undefined : pairedRatio(trials, base!, metric, 'ema');
+          return ratio === undefined ? '' : formatInterval(ratio);
+        }),
+      ]),
+      ...(results.size === 0 ? [] : boundRows(compared.length)),
+    ],
   };
+}
+
+/** Rows of the bounds, with empty cells for what only a network has. */
+function boundRows(ratios: number): string[][] {
+  const { wiener, posteriorMean } = validationBounds();
+  const row = (name: string, about: string, { loss, quarters }: Validation) => [
+    name,
+    about,
+    '',
+    ...columns.map(([metric, weights]) =>
+      weights === 'raw' || !isLoss(metric)
+        ? ''
+        : (metric === 'validation' ? loss : geometricMean(quarters)).toPrecision(4),
+    ),
+    ...Array.from({ length: ratios }, () => ''),
+  ];
+  return [
+    row('Wiener filter', 'optimal linear denoiser, no training', wiener),
+    row('posterior mean', 'optimal for the training images, no training', posteriorMean),
+  ];
 }
 
 export type Judgment = 'better' | 'worse' | 'no clear difference' | 'mixed' | 'not measured';

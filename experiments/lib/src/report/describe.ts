@@ -8,6 +8,8 @@ import { metricCurve, metricTitles, type Metric, type Weights } from './metrics.
 export function measurementMethod({ samples, samplerSteps, validationImages }: Size): string {
   return (
     `Validation loss: unweighted MSE of epsilon on ${validationImages} held-out images with fixed noise and timesteps, uniform over t. ` +
+    'Its geometric mean over the four quarters of t gives the noisy ones the same weight; t < 250 dominates the mean. ' +
+    'The Wiener filter and the posterior mean are denoisers in closed form, fitted to all training images. ' +
     `FD-classifier and KD-classifier: Fréchet and kernel distances between ${samples} samples (DDIM, ${samplerSteps} steps) and ` +
     'the held-out images, in the features of a small classifier trained on the same data. They are not FID and KID.'
   );

@@ -1,20 +1,24 @@
 /** Metrics of finished trials. Lower is better for all of them. */
+import { geometricMean } from '@dm/eval';
 import type { Point, TrialResult } from '../trial/result.js';
 import { confidenceInterval, type ConfidenceInterval } from './statistics.js';
 
-export const metricNames = ['validation', 'fd', 'kd'] as const;
+export const metricNames = ['validation', 'geometric', 'fd', 'kd'] as const;
 export type Metric = (typeof metricNames)[number];
 export type Weights = 'raw' | 'ema';
 
 /** Names in tables. They are not FID and KID, which are defined with another network. */
 export const metricTitles: Readonly<Record<Metric, string>> = {
   validation: 'validation loss',
+  geometric: 'geometric mean over quarters of t',
   fd: 'FD-classifier',
   kd: 'KD-classifier',
 };
 
 function valueAt(point: Point, metric: Metric, weights: Weights): number | undefined {
-  return metric === 'validation' ? point.validation?.[weights].loss : point.samples?.[weights][metric];
+  if (metric === 'validation') return point.validation?.[weights].loss;
+  if (metric === 'geometric') return point.validation && geometricMean(point.validation[weights].quarters);
+  return point.samples?.[weights][metric];
 }
 
 /** The value after the last step; undefined if the run diverged. */
