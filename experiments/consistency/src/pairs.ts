@@ -37,7 +37,7 @@ export const groups: readonly PairGroup[] = [
 
 /**
  * What to compare: pixels of one kind of samples, features of the final samples, or the part of the final samples that is
- * not explained by those of the Gaussian denoiser (`withoutGaussian`).
+ * not explained by samples of the Gaussian denoiser (`withoutGaussian`).
  */
 export type Space = keyof Samples | 'features' | 'residual';
 

@@ -35,7 +35,7 @@ export interface SpeedResult {
   readonly ms?: readonly number[];
   /** Loss of the second step, which shows that all compute the same. */
   readonly loss?: number;
-  /** Why there are no times. */
+  /** Why nothing was timed. */
   readonly error?: string;
 }
 
