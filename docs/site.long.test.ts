@@ -31,6 +31,10 @@ describe('the site', () => {
     expect(read('api/trainer.html')).toContain('generateSamples');
   });
 
+  it('shows the types of errors, which TypeDoc ignores', () => {
+    expect(read('api/files.html')).toMatch(/<code>FileError<\/code> if /);
+  });
+
   it('has every anchor that a page links to', () => {
     const missing = pages.flatMap((page) =>
       [...read(page).matchAll(/href="(\/[^"#]*)?#([^"]+)"/g)].flatMap(([, path, anchor = '']) => {

@@ -84,7 +84,7 @@ export default defineConfig({
       },
       { text: 'Packages', items: packages.map((name) => link(`@dm/${name}`, `/packages/${name}`)) },
       { text: 'API reference', items: packages.map((name) => link(`@dm/${name}`, `/api/${name}`)) },
-      { text: 'Contribute', items: [link('Development', '/development')] },
+      { text: 'Contribute', items: [link('Development', '/development'), link('Releases', '/release')] },
     ],
   },
 });

@@ -3,7 +3,8 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Application } from 'typedoc';
+import ts from 'typescript';
+import { Application, Converter } from 'typedoc';
 import { packages } from './packages.mjs';
 
 const docs = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -44,6 +45,15 @@ const app = await Application.bootstrapWithPlugins({
   skipErrorChecking: true,
   logLevel: 'Error',
   ...ofMarkdown,
+});
+// TypeDoc ignores the types of `@throws {RangeError} if ...`, and has no option to show them.
+app.converter.on(Converter.EVENT_CREATE_SIGNATURE, (_, signature, declaration) => {
+  const written = declaration === undefined ? [] : ts.getJSDocTags(declaration).filter(ts.isJSDocThrowsTag);
+  const shown = signature.comment?.blockTags.filter(({ tag }) => tag === '@throws') ?? [];
+  for (const [at, tag] of shown.entries()) {
+    const type = written[at]?.typeExpression?.type.getText();
+    if (type !== undefined) tag.content.unshift({ kind: 'code', text: `\`${type}\`` }, { kind: 'text', text: ' ' });
+  }
 });
 const project = await app.convert();
 if (project === undefined) throw new Error('The API reference could not be made; see the messages above.');

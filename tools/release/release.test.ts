@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { root } from '../bootstrap/commands.mjs';
+import { nodeComplaint } from '../bootstrap/node-version.mjs';
 import { isAllowed, licenseProblems } from './licenses.mjs';
 import { npm, pnpm, yarn } from './managers.mjs';
 import {
@@ -16,6 +17,7 @@ import {
 import { cleanEnvironment } from './processes.mjs';
 
 const packages = allPackages(root);
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
 describe('READMEs', () => {
   it.each([...packages.values()].filter(hasCode))('@dm/$name: its example imports only what it installs', (one) => {
@@ -33,7 +35,7 @@ describe('READMEs', () => {
       '@dm/a',
       'b@1.2.6',
     ]);
-    expect(() => firstExample('```sh\nls\n```')).toThrow('no TypeScript example');
+    expect(() => firstExample('```sh\nls\n```')).toThrowWith({ type: Error, contains: 'TypeScript' });
   });
 });
 
@@ -45,7 +47,7 @@ describe('packages', () => {
     expect(requiredPeers([packages.get('ops')!, packages.get('jit')!])).toEqual({
       '@tensorflow/tfjs-core': packages.get('ops')!.manifest.peerDependencies!['@tensorflow/tfjs-core'],
     });
-    expect(() => withOwnDependencies('nothing', packages)).toThrow('no package nothing');
+    expect(() => withOwnDependencies('nothing', packages)).toThrowWith({ type: Error, contains: 'nothing' });
   });
 });
 
@@ -115,4 +117,18 @@ it('entries of changelogs have the text of the changeset, and one line for updat
     '- Updated dependencies: @dm/ops 0.1.0, @dm/core 0.1.0',
   );
   expect(await changelog.getDependencyReleaseLine([], [])).toBe('');
+});
+
+it('the workflow rehearses before it publishes, with the commands of the rehearsal', () => {
+  const workflow = read('.github/workflows/release.yml');
+  expect(workflow.indexOf('nx run release:rehearse -c full')).toBeGreaterThan(0);
+  expect(workflow).toMatch(/release:\n\s+needs: rehearse/);
+  expect(workflow).toContain('version: pnpm exec changeset version');
+  expect(workflow).toContain('publish: pnpm exec changeset publish');
+  expect(read('tools/release/publish.mjs')).toMatch(/'version'\][^]*'publish', /);
+});
+
+it('every package needs the Node version that the page names', () => {
+  expect(read('docs/release.md')).toContain('Node 20 or later');
+  expect([nodeComplaint('19.9.0'), nodeComplaint('20.0.0')]).toEqual([expect.stringContaining('Node 20'), undefined]);
 });

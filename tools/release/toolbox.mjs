@@ -24,7 +24,7 @@ const YARN = '4.18.1';
  * @typedef {object} Setting one column of the matrix
  * @property {string} node version
  * @property {string} program path of Node
- * @property {string[]} path folders with the commands `node` and those of the package manager
+ * @property {string[]} path folders with the command `node` and the commands of the package manager
  * @property {Manager} manager
  */
 

@@ -53,7 +53,7 @@ const systems = [
  */
 function exampleOf({ folder }) {
   return firstExample(readFileSync(join(folder, 'README.md'), 'utf8'))
-    .replace("preset: 'mnist',", "preset: 'mnist', totalSteps: 3, batchSize: 4,")
+    .replace("preset: 'mnist',", "preset: 'mnist', totalSteps: 3, batchSize: 4, samples: 4,")
     .replace('count: 16', 'count: 1');
 }
 
