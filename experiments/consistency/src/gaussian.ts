@@ -83,7 +83,7 @@ function halfSquares(values: Float32Array, dimension: number): Float32Array {
 
 /** E[x_0 | x_t] of x_t [N, H, W, C] at timesteps t [N]. */
 function closedForm(state: Tensors, x: tf.Tensor, t: tf.Tensor, from: number): tf.Tensor {
-  const rows = x.shape[0]!;
+  const rows = x.shape[0];
   const flat = tf.reshape(x, [rows, -1]);
   const alphaSquared = tf.reshape(tf.gather(state['alphasCumprod']!, tf.cast(t, 'int32')), [rows, 1]);
   const alpha = tf.sqrt(alphaSquared);
@@ -91,17 +91,14 @@ function closedForm(state: Tensors, x: tf.Tensor, t: tf.Tensor, from: number): t
 
   const { mean, vectors, variances } = state;
   const gain = tf.div(tf.mul(alpha, variances!), tf.add(tf.mul(alphaSquared, variances!), sigmaSquared));
-  const z = tf.matMul(tf.sub(flat, tf.mul(alpha, mean!)) as tf.Tensor2D, vectors as tf.Tensor2D);
-  const linear = tf.add(mean!, tf.matMul(tf.mul(gain, z) as tf.Tensor2D, vectors as tf.Tensor2D, false, true));
+  const z = tf.matMul(tf.sub(flat, tf.mul(alpha, mean!)), vectors!);
+  const linear = tf.add(mean!, tf.matMul(tf.mul(gain, z), vectors!, false, true));
   if (from === 0) return tf.reshape(linear, x.shape);
 
   // log w_j = SNR (y · x_j - |x_j|^2 / 2) + const, with y = x_t / alpha.
-  const scores = tf.sub(
-    tf.matMul(tf.div(flat, alpha) as tf.Tensor2D, state['images'] as tf.Tensor2D, false, true),
-    state['halfSquares']!,
-  );
+  const scores = tf.sub(tf.matMul(tf.div(flat, alpha), state['images']!, false, true), state['halfSquares']!);
   const weights = tf.softmax(tf.mul(tf.div(alphaSquared, sigmaSquared), scores));
-  const posterior = tf.matMul(weights as tf.Tensor2D, state['images'] as tf.Tensor2D);
+  const posterior = tf.matMul(weights, state['images'] as tf.Tensor2D);
   const isEarly = tf.greaterEqual(tf.reshape(t, [rows, 1]), from);
   return tf.reshape(tf.where(isEarly, linear, posterior), x.shape);
 }
