@@ -6,11 +6,12 @@ const canvas = /** @type {HTMLCanvasElement} */ (document.getElementById('image'
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
-  const { label, seed } = Object.fromEntries(new FormData(form));
+  const { label, seed, device } = Object.fromEntries(new FormData(form));
   status.textContent = 'Generating';
   worker.postMessage({
     url: new URL('model/', location.href).href,
     request: { label: Number(label), seed: Number(seed), n: 1 },
+    device,
   });
 });
 

@@ -49,10 +49,11 @@ const types: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 };
 
-/** Serves a folder, with the headers of cross-origin isolation if `isolated`. */
+/** Serves a folder, with the headers of cross-origin isolation if `isolated`, and `headers`. */
 export async function serveFolder(
   folder: string,
   isolated: boolean,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly url: string; readonly server: Server }> {
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? '/', 'http://x').pathname);
@@ -65,6 +66,7 @@ export async function serveFolder(
             'Cross-Origin-Opener-Policy': 'same-origin',
             'Cross-Origin-Embedder-Policy': 'require-corp',
           }),
+          ...headers,
         });
         response.end(bytes);
       },

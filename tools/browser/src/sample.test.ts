@@ -93,6 +93,7 @@ describe.skipIf(!hasChromium())('sampling in Chromium', () => {
     readonly images: readonly (readonly number[])[];
     readonly classes: readonly string[];
     readonly notes: readonly string[];
+    readonly info: Readonly<Record<string, string | number | boolean>>;
     readonly error?: string;
     readonly code?: string;
     /** What the page printed. */
@@ -100,13 +101,13 @@ describe.skipIf(!hasChromium())('sampling in Chromium', () => {
   }
 
   /** Samples in a page that has been opened for it. */
-  async function sampled(path: string): Promise<Answer> {
-    const { url, server } = await serveFolder(join(folder, 'page'), false);
+  async function sampled(path: string, { device = 'cpu', threads = 1 } = {}): Promise<Answer> {
+    const { url, server } = await serveFolder(join(folder, 'page'), threads > 1);
     const { page: opened, context, messages } = await openPage(browser, url);
     try {
       const answer = await opened.evaluate(
         (task) => (globalThis as unknown as { run(task: unknown): Promise<unknown> }).run(task),
-        { url: new URL(path, url).href, requests },
+        { url: new URL(path, url).href, requests, device, threads },
       );
       return { ...(answer as Answer), messages };
     } finally {
@@ -115,19 +116,29 @@ describe.skipIf(!hasChromium())('sampling in Chromium', () => {
     }
   }
 
-  it.each(Object.keys(pipelines))('%s: the images equal those of Node', async (name) => {
-    const { images, classes, notes, error, messages } = await sampled(name);
-    expect(error).toBeUndefined();
-    expect([classes, notes, messages]).toEqual([['0', '1'], [], []]);
-    const engine = await openOnnxEngine({ convolutions: 'plain', threads: 1 });
-    const model = await fromPretrained(join(folder, 'page', name), { engine });
-    for (const [i, request] of requests.entries()) {
+  describe.each(Object.keys(pipelines))('%s: the images equal those of Node', (name) => {
+    const wanted: number[][] = [];
+
+    beforeAll(async () => {
+      const engine = await openOnnxEngine({ convolutions: 'plain', threads: 1 });
+      const model = await fromPretrained(join(folder, 'page', name), { engine });
       // oxlint-disable-next-line no-await-in-loop -- one model
-      const wanted = await model.sample(request);
-      expect(images[i]).toBeAllClose([...wanted.data], { atol: 1e-3 });
-    }
-    await model.dispose();
-    await engine.dispose();
+      for (const request of requests) wanted.push([...(await model.sample(request)).data]);
+      await model.dispose();
+      await engine.dispose();
+    });
+
+    it.each([
+      { device: 'cpu', threads: 1 },
+      { device: 'cpu', threads: 2 },
+      { device: 'webgpu', threads: 1 },
+    ])('on $device, $threads threads', async (options) => {
+      const { images, classes, notes, info, error, messages } = await sampled(name, options);
+      expect(error).toBeUndefined();
+      expect(info).toMatchObject(options);
+      expect([classes, notes, messages]).toEqual([['0', '1'], [], []]);
+      for (const [i, values] of wanted.entries()) expect(images[i]).toBeAllClose(values, { atol: 1e-3 });
+    });
   });
 
   it('names the file that is missing', async () => {

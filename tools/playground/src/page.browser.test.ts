@@ -58,14 +58,17 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
 
   const stepsDone = async (page: Page): Promise<number> =>
     Number((await page.locator('#fact-step').textContent())!.split(' ')[0]!.replace(',', ''));
-  const waitForSteps = (page: Page, steps: number) =>
+  const waitForSteps = (page: Page, steps: number, timeout = 60_000) =>
     page.waitForFunction(
       `Number(document.getElementById('fact-step').textContent.split(' ')[0].replace(',', '')) >= ${steps}`,
+      undefined,
+      { timeout },
     );
   const waitForState = (page: Page, state: string) =>
     page.waitForFunction(`document.body.dataset.state === '${state}'`);
-  const waitForPictures = (page: Page, step: number) =>
-    page.waitForFunction(`document.body.dataset.pictures === '${step}'`);
+  // By a locator, since a content security policy does not let the page evaluate a text.
+  const waitForPictures = (page: Page, step: number, timeout = 60_000) =>
+    page.locator(`body[data-pictures="${step}"]`).waitFor({ timeout });
   const pictures = (page: Page) => page.evaluate<string>(`document.getElementById('pictures-0').toDataURL()`);
 
   it('trains five steps, changes its pictures, pauses, makes one step, and resets', async () => {
@@ -108,6 +111,66 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     await waitForPictures(page, 0);
     // The same seed draws the same pictures.
     expect(await pictures(page)).toBe(untrained);
+    expect(messages).toEqual([]);
+  });
+
+  it('works under the content security policy of the documentation', async () => {
+    const docs = readFileSync(new URL('../../../docs/browser.md', import.meta.url), 'utf8');
+    const policy = /^Content-Security-Policy: (.+)$/m.exec(docs)![1]!;
+    const strict = await serveFolder(folder, true, { 'Content-Security-Policy': policy });
+    try {
+      const page = await open(`${strict.url}${small}`, { reducedMotion: 'reduce' });
+      await waitForPictures(page, 0);
+      expect(await page.locator('#fact-device').textContent()).toMatch(/^CPU, [2-8] threads$/);
+      await page.click('#step');
+      await waitForPictures(page, 1);
+      // The policy is in force: a script in the page is refused.
+      await page.evaluate(
+        `document.head.append(Object.assign(document.createElement('script'), { text: 'ran = true' }))`,
+      );
+      expect(await page.evaluate(`'ran' in globalThis`)).toBe(false);
+      expect(messages).toHaveLength(1);
+      expect(messages[0]).toMatch(/Content Security Policy/);
+    } finally {
+      strict.server.close();
+    }
+  });
+
+  it('trains on WebGPU', async () => {
+    // SwiftShader computes a step in seconds.
+    const page = await open(`${urls.plain}#batch=2&steps=20&model=dit&device=webgpu`, { reducedMotion: 'reduce' });
+    await waitForPictures(page, 0, 200_000);
+    expect(await page.locator('#fact-device').textContent()).toBe('GPU');
+    await page.click('#step');
+    await waitForSteps(page, 1, 200_000);
+    expect(await page.locator('#state').textContent()).toBe('Paused');
+    expect(await page.locator('#notice').isHidden()).toBe(true);
+    expect(messages).toEqual([]);
+  });
+
+  it('shows the pictures of earlier steps, also after a reload', async () => {
+    const page = await open(`${urls.isolated}#batch=4&steps=40&model=dit`, { reducedMotion: 'reduce' });
+    await waitForPictures(page, 0);
+    for (const step of [1, 2, 3]) {
+      await page.click('#step');
+      await waitForPictures(page, step);
+    }
+    const look = async (index: number) => {
+      await page.locator('#earlier').evaluate((slider, value) => {
+        Object.assign(slider, { value });
+        slider.dispatchEvent(new Event('input'));
+      }, String(index));
+      return [await page.locator('#earlier-step').textContent(), await pictures(page)];
+    };
+    const before = [await look(0), await look(2), await look(3)];
+    expect(before.map(([step]) => step)).toEqual(['0', '2', '3']);
+    expect(new Set(before.map(([, image]) => image)).size).toBe(3);
+    // The worker stores the pictures after it has sent them.
+    await page.waitForTimeout(500);
+    await page.reload();
+    await waitForPictures(page, 3);
+    expect([await look(0), await look(2), await look(3)]).toEqual(before);
+    expect(await page.locator('#caption-0').textContent()).toMatch(/after 3 steps/);
     expect(messages).toEqual([]);
   });
 

@@ -11,9 +11,11 @@ const answer = (task) =>
     worker.postMessage(task);
   });
 
-globalThis.run = async (/** @type {{ url: string, requests: readonly unknown[] }} */ { url, requests }) => {
+/** @typedef {{ url: string, requests: readonly unknown[], device?: 'cpu' | 'webgpu', threads?: number }} Task */
+
+globalThis.run = async (/** @type {Task} */ { requests, ...options }) => {
   const answers = [];
   // oxlint-disable-next-line no-await-in-loop -- one worker
-  for (const request of requests) answers.push(await answer({ url, request }));
+  for (const request of requests) answers.push(await answer({ ...options, request }));
   return answers.find(({ error }) => error) ?? { ...answers[0], images: answers.map(({ data }) => [...data]) };
 };

@@ -8,6 +8,7 @@ import {
   withModelLr,
 } from '../config.js';
 import type { DrawOptions, Frame, Report, TrainingImages } from '../worker/messages.js';
+import { type Drawing, toBytes, withDrawing } from '../data/picture-history.js';
 import { createBoard } from './board.js';
 import { lineChart } from './charts.js';
 import { createControls } from './controls.js';
@@ -29,6 +30,7 @@ const downloadButton = byId('download', HTMLButtonElement);
 const askForm = byId('ask', HTMLFormElement);
 const askButton = byId('ask-draw', HTMLButtonElement);
 const frameSlider = byId('frame', HTMLInputElement);
+const earlierSlider = byId('earlier', HTMLInputElement);
 const forwardSlider = byId('forward', HTMLInputElement);
 const trainOnDrawings = byId('board-train', HTMLButtonElement);
 
@@ -59,6 +61,7 @@ let step = 0;
 let seconds = 0;
 let recentSpeed = 0;
 let frames: readonly Frame[] = [];
+let drawings: readonly Drawing[] = [];
 let losses: { step: number[]; loss: number[]; mean: number[]; second: (number | null)[] };
 let agreements: { step: number[]; same: number[]; shuffled: number[] };
 let densities: Readonly<Record<'clts' | 'uniform', number[][]>>;
@@ -100,6 +103,9 @@ function shapeOf({ shape }: TrainingImages): Shape {
 /** Steps after which a picture is first drawn step by step. */
 const firstTrajectory = 50;
 
+/** Before this step the caption says that the pictures are not finished. */
+const shapesAfter = 200;
+
 /** Key of the settings of the stored run. */
 const storedKey = 'playground-run';
 
@@ -113,6 +119,8 @@ async function start(resume = false): Promise<void> {
   losses = { step: [], loss: [], mean: [], second: [] };
   agreements = { step: [], same: [], shuffled: [] };
   frames = [];
+  drawings = [];
+  showEarlierSlider(true);
   history.replaceState(null, '', formatFragment(config));
   densities = {
     clts: densityOverTraining('clts', config.steps, 1000),
@@ -239,6 +247,9 @@ function showReady({ classes, parameters, device, threads, lr, momentum, ...repo
   );
   ({ step } = report);
   seconds = report.history.at(-1)?.seconds ?? 0;
+  ({ drawings } = report);
+  for (const { step: at, agreement } of drawings) if (agreement !== undefined) addAgreement(at, agreement);
+  showEarlierSlider(true);
   for (const { step: at, loss } of report.history) addLoss(at, loss, undefined);
   showFacts();
   showCharts();
@@ -292,7 +303,16 @@ function showFacts(): void {
   setText('fact-step', `${step.toLocaleString('en-US')} of ${config.steps.toLocaleString('en-US')}`);
   setText('fact-speed', recentSpeed === 0 ? '–' : Math.round(recentSpeed).toLocaleString('en-US'));
   setText('fact-time', clock(seconds));
+  setText('fact-left', recentSpeed === 0 ? '–' : remaining());
   byId('progress', HTMLProgressElement).value = step / config.steps;
+}
+
+/** Pictures take at most a fifth of the time. */
+function remaining(): string {
+  const perStep = ((config.twins ? 2 : 1) * config.batch) / recentSpeed;
+  const minutes = ((config.steps - step) * perStep) / 0.8 / 60;
+  if (minutes < 1) return step === config.steps ? 'none' : 'under 1 min';
+  return minutes < 100 ? `about ${Math.round(minutes)} min` : `about ${Math.round(minutes / 60)} h`;
 }
 
 function showCharts(): void {
@@ -323,26 +343,54 @@ function showLevels(levels: Float32Array): void {
 
 function showPictures({ step: at, pictures, agreement }: Extract<Report, { type: 'pictures' }>): void {
   if (data === undefined) return;
-  for (const [i, images] of pictures.entries()) {
-    const canvas = byId(`pictures-${i}`, HTMLCanvasElement);
-    paintImages(canvas, images, shapeOf(data), 4);
-    const which = pictures.length === 1 ? '' : i === 0 ? 'First network, ' : 'Second network, ';
-    const when = at === 0 ? 'before training' : `after ${at.toLocaleString('en-US')} ${at === 1 ? 'step' : 'steps'}`;
-    canvas.setAttribute('aria-label', `16 pictures drawn ${when}`);
-    setText(
-      `caption-${i}`,
-      pictures.length === 1 ? `Drawn ${when}, always from the same noise. Click one to see how.` : `${which}${when}`,
-    );
-  }
+  const isNewest = earlierSlider.value === earlierSlider.max;
+  const isRedrawn = drawings.at(-1)?.step === at;
+  drawings = withDrawing(drawings, { step: at, pictures: pictures.map(toBytes), ...(agreement && { agreement }) });
+  // Who looks back is not interrupted by new pictures.
+  if (showEarlierSlider(isNewest)) showDrawing();
   document.body.dataset['pictures'] = String(at);
   // The first digits that are worth a look are taken apart without being asked for.
   if (at >= firstTrajectory && frames.length === 0 && !askButton.disabled) askForPicture();
   if (agreement === undefined) return;
   document.body.dataset['agreement'] = String(agreement.same);
-  agreements.step.push(at);
-  agreements.same.push(agreement.same);
-  agreements.shuffled.push(agreement.shuffled);
+  if (!isRedrawn) addAgreement(at, agreement);
   showCharts();
+}
+
+/** Fits the slider of earlier pictures to `drawings`, moved to the newest one if asked to; returns whether it is there. */
+function showEarlierSlider(isNewest: boolean): boolean {
+  const last = Math.max(0, drawings.length - 1);
+  earlierSlider.max = String(last);
+  if (isNewest) earlierSlider.value = String(last);
+  byId('earlier-row', HTMLElement).hidden = drawings.length < 2;
+  setText('earlier-step', (drawings[Number(earlierSlider.value)]?.step ?? 0).toLocaleString('en-US'));
+  return isNewest;
+}
+
+/** Shows the pictures that the slider points to: the newest ones, unless somebody looks back. */
+function showDrawing(): void {
+  const drawing = drawings[Number(earlierSlider.value)];
+  if (drawing === undefined || data === undefined) return;
+  const { step: at, pictures } = drawing;
+  const when = at === 0 ? 'before training' : `after ${at.toLocaleString('en-US')} ${at === 1 ? 'step' : 'steps'}`;
+  for (const [i, images] of pictures.entries()) {
+    const canvas = byId(`pictures-${i}`, HTMLCanvasElement);
+    paintImages(canvas, images, shapeOf(data), 4);
+    canvas.setAttribute('aria-label', `16 pictures drawn ${when}`);
+    const which = i === 0 ? 'First network, ' : 'Second network, ';
+    const hint = at < shapesAfter ? ' Shapes take a few hundred steps.' : ' Click one to see how.';
+    setText(
+      `caption-${i}`,
+      pictures.length === 1 ? `Drawn ${when}, always from the same noise.${hint}` : `${which}${when}`,
+    );
+  }
+  setText('earlier-step', at.toLocaleString('en-US'));
+}
+
+function addAgreement(at: number, { same, shuffled }: { readonly same: number; readonly shuffled: number }): void {
+  agreements.step.push(at);
+  agreements.same.push(same);
+  agreements.shuffled.push(shuffled);
 }
 
 function showExamples(): void {
@@ -374,7 +422,10 @@ function showForward(): void {
     (byte, i) => Math.sqrt(abar) * (byte / 127.5 - 1) + Math.sqrt(1 - abar) * ready!.noise[i]!,
   );
   paintImages(byId('forward-image', HTMLCanvasElement), mixed, shape, 1);
-  setText('forward-caption', `timestep ${forwardSlider.value}: ${Math.round(100 * Math.sqrt(abar))} % of the image`);
+  setText(
+    'forward-caption',
+    `${Math.round(100 * Math.sqrt(abar))} % image, ${Math.round(100 * Math.sqrt(1 - abar))} % noise (timestep ${forwardSlider.value})`,
+  );
 }
 
 function save(bytes: Uint8Array<ArrayBuffer>, name: string): void {
@@ -460,6 +511,7 @@ function connect(): void {
   });
   frameSlider.addEventListener('input', showFrame);
   forwardSlider.addEventListener('input', showForward);
+  earlierSlider.addEventListener('input', showDrawing);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', showDensities);
 
   const change = (next: PlaygroundConfig): void => {

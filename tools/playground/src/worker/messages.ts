@@ -1,5 +1,6 @@
 /** Messages between the page and its training worker. */
 import type { PlaygroundConfig, samplerNames } from '../config.js';
+import type { Drawing } from '../data/picture-history.js';
 
 /** Images to train on, as bytes. */
 export interface TrainingImages {
@@ -87,6 +88,8 @@ export type Report =
       /** Steps done, and the log, of the stored run; 0 and empty for a new one. */
       readonly step: number;
       readonly history: readonly HistoryPoint[];
+      /** Pictures of earlier steps of the stored run. */
+      readonly drawings: readonly Drawing[];
       /** Seconds since the worker received the request. */
       readonly seconds: number;
     }

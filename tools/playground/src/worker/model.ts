@@ -13,6 +13,7 @@ import {
 } from '@dm/trainer/browser';
 import { batchSource, type Config, createTrainingSetup, type StepOutcome, type TrainingSetup } from '@dm/trainer/core';
 import type { PlaygroundConfig } from '../config.js';
+import { type Drawing, formatDrawings, parseDrawings } from '../data/picture-history.js';
 import type { DrawOptions, Frame, HistoryPoint, TrainingImages } from './messages.js';
 import { trainingConfig } from './training-config.js';
 
@@ -20,6 +21,8 @@ type Sampler = ReturnType<typeof createModelSampler>;
 
 /** Pictures per drawing. */
 const pictures = 16;
+/** File of the run, which its zip does not contain. */
+const drawingsFile = 'pictures.bin';
 /** All pictures of all networks start from the noises of this seed. */
 export const samplingSeed = 1;
 
@@ -129,6 +132,19 @@ export class Model {
       .map((line) => JSON.parse(line) as HistoryPoint)
       .filter(({ step }) => step <= this.run.step)
       .map(({ step, loss, seconds }) => ({ step, loss, seconds }));
+  }
+
+  /** Pictures of earlier steps, which `storeDrawings` has written. */
+  async drawings(): Promise<readonly Drawing[]> {
+    const bytes = await this.store.read(drawingsFile);
+    if (bytes === undefined) return [];
+    const size = pictures * this.setup.batches.shape.reduce((a, b) => a * b);
+    return parseDrawings(bytes, size).filter(({ step }) => step <= this.run.step);
+  }
+
+  /** Stores them with the run. Without space, a reload has fewer. */
+  async storeDrawings(drawings: readonly Drawing[]): Promise<void> {
+    await this.store.write(drawingsFile, formatDrawings(drawings)).catch(() => {});
   }
 
   /** Draws the pictures: [16, H, W, C]. */

@@ -4,6 +4,7 @@ import { consistency } from '@dm/eval';
 import { openOnnxEngine, type OnnxRuntimeModule } from '@dm/jit';
 import { DmError } from '@dm/ops';
 import type { StepOutcome } from '@dm/trainer/core';
+import { toBytes, withDrawing } from '../data/picture-history.js';
 import { LossByLevel } from './loss-by-level.js';
 import type { Agreement, Report, Request } from './messages.js';
 import { createSampler, Model, samplingSeed, storedImages } from './model.js';
@@ -59,12 +60,14 @@ async function run(
   const engine = await openOnnxEngine({ ort, device: config.device });
   const sampler = createSampler(engine, first.setup, first.setup.config.sampler);
   let { step } = first.run;
+  let drawings = await first.drawings();
   scope.postMessage({
     type: 'ready',
     ...describe(first),
     ...(start.data === undefined && { data }),
     step,
     history: await first.history(),
+    drawings,
     seconds: secondsSince(began),
   });
 
@@ -81,6 +84,8 @@ async function run(
     schedule.addDrawing(step, seconds);
     const agreement = drawn.length === 2 ? agreementOf(drawn[0]!, drawn[1]!, data.shape) : undefined;
     scope.postMessage({ type: 'pictures', step, pictures: drawn, ...(agreement && { agreement }), seconds });
+    drawings = withDrawing(drawings, { step, pictures: drawn.map(toBytes), ...(agreement && { agreement }) });
+    await first.storeDrawings(drawings);
   };
   await draw();
 
