@@ -550,22 +550,22 @@ function connect(): void {
 
 function connectDrawing(): void {
   const board = createBoard(byId('board', HTMLCanvasElement));
-  const drawings: Uint8Array[] = [];
+  const made: Uint8Array[] = [];
   byId('board-clear', HTMLButtonElement).addEventListener('click', () => board.clear());
   byId('board-add', HTMLButtonElement).addEventListener('click', () => {
     if (board.pixels.every((value) => value === 0)) {
       setText('board-state', 'The board is empty: draw something first.');
       return;
     }
-    drawings.push(board.pixels.slice());
+    made.push(board.pixels.slice());
     board.clear();
-    const count = `${drawings.length} ${drawings.length === 1 ? 'drawing' : 'drawings'}`;
+    const count = `${made.length} ${made.length === 1 ? 'drawing' : 'drawings'}`;
     setText('board-state', `Added. ${count} so far.`);
     trainOnDrawings.textContent = `Train on ${count}`;
     trainOnDrawings.disabled = false;
   });
   trainOnDrawings.addEventListener('click', () => {
-    own.drawings = drawnImages(drawings);
+    own.drawings = drawnImages(made);
     autoplay = true;
     void start();
   });
