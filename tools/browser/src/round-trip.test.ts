@@ -58,7 +58,7 @@ describe.skipIf(!hasChromium() || python === undefined)(`from a page to Python${
     const sampling = await buildPage('sample-page');
     pages.push(trained, sampling);
     // A UNet without classes, which diffusers opens as a DDPMPipeline. The learning rate makes its images differ clearly
-    // from those of the initial weights.
+    // from the images of the initial weights.
     const config = { model: models.unet, conditional: false, optimizer: { lr: 3e-3 }, totalSteps: 60 } as const;
     const zip = await inPage(trained, async (page) => {
       const call = async (task: RunTask): Promise<unknown> => {

@@ -37,7 +37,7 @@ const models = {
   dit: { type: 'dit', patch_size: 2, hidden_size: 96, depth: 4, num_heads: 4 },
 } as const satisfies Readonly<Record<string, PartialConfig['model']>>;
 
-/** A step on an engine: the trainer's own (AdamW, averaged weights), or the block's. */
+/** A step on an engine: the trainer's own (AdamW, averaged weights), or gradient descent on the block. */
 export async function openStep(engine: Engine, work: Work): Promise<Step> {
   return work === 'block' ? openBlockStep(engine) : openTrainingStep(engine, work);
 }
