@@ -61,7 +61,7 @@ export function run(program, args, { quiet = false, tee = false, cwd = root } = 
  */
 export function pnpm(args, options) {
   const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  return run('npx', ['--yes', '--prefer-offline', packageManager, ...args], options);
+  return run('npx', ['--yes', '--prefer-offline', '--no-update-notifier', packageManager, ...args], options);
 }
 
 /**

@@ -78,6 +78,8 @@ export function yarn(version, script) {
         npmPreapprovedPackages: ['@dm/*'], // published a minute ago
         unsafeHttpWhitelist: ['localhost'],
         enableTelemetry: false,
+        // Yarn's cache does not tell apart the packages of two rehearsals, whose versions are the same.
+        globalFolder: join(project, '../yarn'),
       };
       writeFileSync(join(project, '.yarnrc.yml'), JSON.stringify(settings)); // JSON is YAML
     },

@@ -18,7 +18,9 @@ import { usePackage } from './use-package.mjs';
 
 const SCOPES = /** @type {const} */ (['short', 'plain', 'full']);
 
-const { values } = parseArgs({ options: { scope: { type: 'string', default: 'plain' }, only: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { scope: { type: 'string', default: 'plain' }, only: { type: 'string' }, manager: { type: 'string' } },
+});
 const scope = SCOPES.find((each) => each === values.scope);
 if (scope === undefined) throw new Error(`--scope ${values.scope}: must be one of ${SCOPES.join(', ')}`);
 
@@ -80,8 +82,9 @@ try {
   /** @type {{ node: string, manager: string, package: string, seconds: number, done: string[], error?: string }[]} */
   const results = [];
   const wanted = names.filter((name) => !values.only || values.only.split(',').includes(name));
-  const jobs = wanted.flatMap((name) => toolbox.settings.map((setting) => ({ setting, name })));
-  const first = toolbox.settings[0];
+  const settings = toolbox.settings.filter(({ manager }) => !values.manager || manager.name === values.manager);
+  const jobs = wanted.flatMap((name) => settings.map((setting) => ({ setting, name })));
+  const first = settings[0];
   const worker = async () => {
     for (let job = jobs.shift(); job; job = jobs.shift()) {
       const { setting, name } = job;
