@@ -1,13 +1,18 @@
 // The site in .vitepress/dist, which the target `site` builds: that build fails on links to missing pages.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import type { Server } from 'node:http';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, launch, openPage, serveFolder } from '../tools/browser/src/chromium.js';
 import { packages } from './.vitepress/packages.mjs';
 import { siteLink, sourceOf } from './.vitepress/links.mjs';
 
 const site = join(import.meta.dirname, '.vitepress', 'dist');
 const files = readdirSync(site, { recursive: true, encoding: 'utf8' }).map((path) => path.replaceAll('\\', '/'));
-const pages = files.filter((path) => path.endsWith('.html') && path !== '404.html');
+const pages = files.filter(
+  (path) => path.endsWith('.html') && path !== '404.html' && !path.startsWith('playground-app/'),
+);
 const read = (path: string) => readFileSync(join(site, path), 'utf8');
 
 describe('the site', () => {
@@ -56,6 +61,83 @@ describe('the site', () => {
       [...read(page).matchAll(/<(?:script|link|img)[^>]*?(?:src|href)="(https?:[^"]+)"/g)].map(([, url]) => url),
     );
     expect(sources).toEqual([]);
+  });
+});
+
+describe('formulas', () => {
+  const concepts = ['noise-schedules', 'clts', 'momentum-decay', 'consistency'];
+
+  it.each(concepts)('%s: all are rendered', (page) => {
+    const html = read(`${page}.html`);
+    expect(html).toContain('class="katex"');
+    expect(html).not.toContain('katex-error');
+    const text = html.replaceAll(/<(script|annotation)[^>]*>.*?<\/\1>/gs, '').replaceAll(/<[^>]*>/g, '');
+    expect(text).not.toMatch(/\$|\\frac/);
+  });
+
+  it('use fonts of the site', () => {
+    expect(files.some((path) => /KaTeX_Main-Regular.*woff2$/.test(path))).toBe(true);
+    const css = files.filter((path) => path.endsWith('.css')).map(read);
+    expect(css.flatMap((text) => text.match(/url\(["']?https?:[^)]*/g) ?? [])).toEqual([]);
+  });
+});
+
+describe.skipIf(!hasChromium())('in Chromium', () => {
+  let browser: Browser;
+  let server: Server;
+  let url: string;
+  beforeAll(async () => {
+    browser = await launch();
+    ({ url, server } = await serveFolder(site, false));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    server?.close();
+  });
+
+  /** Opens a page at the width of a phone, and passes it on; requests to other hosts and console messages are errors. */
+  async function visit(path: string, look: (page: Page) => Promise<void>): Promise<void> {
+    const { page, context, messages } = await openPage(browser, 'about:blank');
+    const foreign: string[] = [];
+    page.on('request', (request) => {
+      if (!request.url().startsWith(url) && !/^(data|blob|about):/.test(request.url())) foreign.push(request.url());
+    });
+    try {
+      await page.emulateMedia({ reducedMotion: 'reduce' });
+      await page.setViewportSize({ width: 390, height: 800 });
+      await page.goto(new URL(path, url).href);
+      await look(page);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+      expect([foreign, messages]).toEqual([[], []]);
+    } finally {
+      await context.close();
+    }
+  }
+
+  it.each([
+    ['noise-schedules', 'noise-schedules'],
+    ['noise-schedules', 'forward'],
+    ['clts', 'clts'],
+    ['momentum-decay', 'momentum'],
+  ])('%s: the figure %s follows the keyboard', async (path, name) => {
+    await visit(`${path}.html`, async (page) => {
+      const figure = page.locator(`[data-figure="${name}"]`);
+      await figure.waitFor();
+      const before = await figure.locator('figcaption').textContent();
+      await figure.locator('input').focus();
+      for (let i = 0; i < 20; i++) await page.keyboard.press('ArrowRight');
+      expect(await figure.locator('figcaption').textContent()).not.toBe(before);
+      expect(await figure.locator('polyline, canvas').count()).toBeGreaterThan(0);
+    });
+  });
+
+  // oxlint-disable-next-line vitest/expect-expect -- in `visit`; it waits for the picture
+  it('the playground of the site draws its first picture', async () => {
+    await visit('playground.html', async (page) => {
+      const href = await page.locator('a.dm-playground').getAttribute('href');
+      await page.goto(`${new URL(href!, url).href}#batch=4&steps=200`);
+      await page.waitForFunction(`document.body.dataset.pictures === '0'`, undefined, { timeout: 120_000 });
+    });
   });
 });
 

@@ -1,6 +1,8 @@
+import { katex } from '@mdit/plugin-katex';
 import { defineConfig } from 'vitepress';
 import { packages } from './packages.mjs';
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { siteLink, sourceOf } from './links.mjs';
 
@@ -12,8 +14,14 @@ export default defineConfig({
   // The path at which the site is served, such as `/dm/`.
   base: process.env['DM_SITE_BASE'] ?? '/',
   cleanUrls: false,
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   lastUpdated: false,
   srcExclude: ['README.md'],
+  // The playground, which `playground:build` wrote.
+  buildEnd({ outDir }) {
+    const playground = fileURLToPath(new URL('../../tools/playground/dist', import.meta.url));
+    cpSync(playground, join(outDir, 'playground-app'), { recursive: true });
+  },
   vite: {
     publicDir: fileURLToPath(new URL('../images', import.meta.url)),
     // The API reference of a package is one page.
@@ -21,11 +29,17 @@ export default defineConfig({
   },
   markdown: {
     config(md) {
+      // Vue must not interpret braces in the source of formulas.
+      // The cast: the plugin has its own, newer types of markdown-it.
+      katex(md as unknown as Parameters<typeof katex>[0], {
+        output: 'htmlAndMathml',
+        transformer: (html) => html.replace(/^<(\w+)/, '<$1 v-pre'),
+      });
       // A paragraph that only links to a program of examples/ shows it.
       md.core.ruler.push('examples', ({ tokens, Token }) => {
         for (let i = 0; i + 2 < tokens.length; i++) {
-          const path = /^\[[^\]]+\]\(\.\.\/(examples\/[\w./-]+\.(ts|js|py))\)$/.exec(tokens[i + 1].content);
-          if (tokens[i].type !== 'paragraph_open' || path === null) continue;
+          const path = /^\[[^\]]+\]\(\.\.\/(examples\/[\w./-]+\.(ts|js|py))\)$/.exec(tokens[i + 1]!.content);
+          if (tokens[i]!.type !== 'paragraph_open' || path === null) continue;
           const code = new Token('fence', 'code', 0);
           code.content = readFileSync(new URL(`../../${path[1]}`, import.meta.url), 'utf8');
           code.info = path[2]!;
@@ -48,7 +62,8 @@ export default defineConfig({
     outline: [2, 3],
     nav: [
       link('Quick start', '/quick-start'),
-      link('Guides', '/training-loop'),
+      link('Guides', '/own-images'),
+      link('Concepts', '/noise-schedules'),
       link('Packages', '/packages/trainer'),
       link('The paper', '/paper'),
       link('API', '/api/'),
@@ -59,18 +74,34 @@ export default defineConfig({
         items: [
           link('Quick start', '/quick-start'),
           link('From PyTorch and diffusers', '/from-pytorch'),
+          link('Playground', '/playground'),
+          link('Questions', '/faq'),
           link('Troubleshooting', '/troubleshooting'),
         ],
       },
       {
         text: 'Guides',
         items: [
+          link('Your own images', '/own-images'),
+          link('Resume', '/resume'),
+          link('Evaluation', '/evaluation'),
+          link('Weights to and from Python', '/interchange'),
+          link('Recipes and your own parts', '/recipes'),
           link('Your own training loop', '/training-loop'),
           link('Timestep tables for Python', '/python'),
           link('Latent diffusion', '/latents'),
           link('Several machines', '/several-machines'),
           link('In a browser', '/browser'),
           link('Engines', '/engines'),
+        ],
+      },
+      {
+        text: 'Concepts',
+        items: [
+          link('Noise schedules', '/noise-schedules'),
+          link('CLTS', '/clts'),
+          link('Momentum decay', '/momentum-decay'),
+          link('Consistency', '/consistency'),
         ],
       },
       {

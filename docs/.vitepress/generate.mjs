@@ -35,7 +35,7 @@ const ofMarkdown = {
 const app = await Application.bootstrapWithPlugins({
   plugin: ['typedoc-plugin-markdown'],
   entryPoints: packages.map((name) => join(root, 'packages', name, 'src', 'index.ts')),
-  tsconfig: join(docs, 'tsconfig.json'),
+  tsconfig: join(docs, 'tsconfig.api.json'),
   basePath: root,
   readme: 'none',
   excludePrivate: true,
