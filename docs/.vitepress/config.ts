@@ -74,6 +74,7 @@ export default defineConfig({
         items: [
           link('Quick start', '/quick-start'),
           link('From PyTorch and diffusers', '/from-pytorch'),
+          link('Examples', 'https://github.com/dm-diffusion/dm/tree/main/examples'),
           link('Playground', '/playground'),
           link('Questions', '/faq'),
           link('Troubleshooting', '/troubleshooting'),
