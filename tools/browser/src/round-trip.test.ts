@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium() || python === undefined)(`from a page to Python${
     }
   }
 
-  it('equals in Node, in the page, and in diffusers', { timeout: 180_000 }, async () => {
+  it('equals in Node, in the page, and in diffusers', { timeout: 400_000 }, async () => {
     const trained = await buildPage('run-page');
     const sampling = await buildPage('sample-page');
     pages.push(trained, sampling);
