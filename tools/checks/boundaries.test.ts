@@ -54,6 +54,12 @@ const planted: Planted = [
   ['packages/core/src/peer.ts', 'peer', []],
   ['experiments/speed/run.ts', '@dm/trainer', []],
   ['experiments/speed/reach.ts', '../../packages/core/src/index.js', ['public-entry-only-experiments']],
+  ['examples/roll/main.ts', '@dm/trainer', []],
+  ['examples/roll/reach.ts', '../../packages/core/src/index.js', ['examples-alone']],
+  ['examples/roll/other.ts', '../loop/main.js', ['examples-alone']],
+  ['examples/loop/main.ts', './draw.js', []],
+  ['examples/loop/draw.ts', '@dm/data', []],
+  ['packages/core/src/example.ts', '../../../examples/loop/draw.js', ['floor-core']],
 ];
 
 /** The same for .dependency-cruiser.browser.cjs. */
@@ -109,7 +115,7 @@ beforeAll(() => {
     for (const entry of ['index', 'browser']) write(`packages/${name}/src/${entry}.ts`, 'export const here = 1;\n');
     symlinkSync(join(workspace, 'packages', name), join(workspace, 'node_modules/@dm', name), 'dir');
   }
-  write('experiments/speed/package.json', '{}');
+  for (const name of ['experiments/speed', 'examples/roll', 'examples/loop']) write(`${name}/package.json`, '{}');
   write('tools/config/x.ts', 'export const here = 1;\n');
   for (const name of ['undeclared', 'dev-only', 'peer', 'sharp', '@tensorflow/tfjs'])
     writeModule(`node_modules/${name}`, name);
@@ -118,7 +124,7 @@ beforeAll(() => {
     const statement = module === undefined ? `import '${imports}'` : `import type * as types from '${module}'`;
     write(file, `${statement};\nexport const here = 1;\n`);
   }
-  refused = cruise('.dependency-cruiser.cjs', ['packages', 'experiments']);
+  refused = cruise('.dependency-cruiser.cjs', ['packages', 'experiments', 'examples']);
   refusedInBrowser = cruise('.dependency-cruiser.browser.cjs', ['packages']);
 });
 
