@@ -174,6 +174,29 @@ def inception_score(logits, splits):
     return {"mean": float(np.mean(scores)), "std": float(np.std(scores))}
 
 
+def sliced_wasserstein(x, y, directions):
+    """Squared W2 along each direction, from the quantiles of both sets at the midpoints of lcm(n, m) equal parts."""
+    parts = np.lcm(len(x), len(y))
+    values = []
+    for u in directions / np.linalg.norm(directions, axis=1, keepdims=True):
+        a, b = (np.repeat(np.sort(z @ u), parts // len(z)) for z in (x, y))
+        values.append(((a - b) ** 2).mean())
+    return float(np.mean(values))
+
+
+def vendi(x):
+    """As vendi_score.score_dual and vendi_score.score_K."""
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    values = np.linalg.eigvalsh(x @ x.T / len(x))
+    values = values[values > 0]
+    return float(np.exp(-(values * np.log(values)).sum()))
+
+
+def memorized(training, generated, ratio):
+    distances = NearestNeighbors(n_neighbors=2).fit(training).kneighbors(generated)[0]
+    return float((distances[:, 0] < ratio * distances[:, 1]).mean())
+
+
 def main():
     out = Path(sys.argv[1])
     x, y = features(60, 8, 1.0), 1.2 * features(45, 8, 2.0, 0.2)
@@ -184,6 +207,9 @@ def main():
         "mmd2Torchmetrics": float(poly_mmd(torch.from_numpy(x[:45]), torch.from_numpy(y))),
         "manifold": manifold(x, y),
         "manifoldSklearn": manifold_sklearn(x, y),
+        "slicedWasserstein": sliced_wasserstein(x, y, features(50, 8, 4.0)),
+        "vendi": [vendi(features(60, 8, 1.0)), vendi(features(20, 48, 1.0))],
+        "memorized": [memorized(x, y, ratio) for ratio in (0.5, 0.8)],
         "infinity": infinity(),
         "inceptionScore": {str(k): inception_score(3 * features(60, 8, 1.0), k) for k in (1, 5)},
         "inceptionScoreTorchmetrics": inception_score_torchmetrics(3 * features(60, 8, 1.0)),

@@ -27,6 +27,9 @@ export {
 } from './metrics/frechet-infinity.js';
 export { kernelDistance, unbiasedMmd2, type KidOptions } from './metrics/kid.js';
 export { densityCoverage, precisionRecall, type ManifoldOptions } from './metrics/manifold.js';
+export { memorizedShare, type MemorizationOptions } from './metrics/memorization.js';
+export { slicedWasserstein, type SlicedWassersteinOptions } from './metrics/sliced-wasserstein.js';
+export { vendiScore } from './metrics/vendi.js';
 export { inceptionScore, type InceptionScoreOptions } from './metrics/inception-score.js';
 export {
   type ExtractedBatch,

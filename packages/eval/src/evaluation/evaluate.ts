@@ -6,6 +6,9 @@ import { frechetDistance } from '../metrics/frechet.js';
 import { inceptionScore } from '../metrics/inception-score.js';
 import { kernelDistance } from '../metrics/kid.js';
 import { densityCoverage, precisionRecall } from '../metrics/manifold.js';
+import { memorizedShare } from '../metrics/memorization.js';
+import { slicedWasserstein } from '../metrics/sliced-wasserstein.js';
+import { vendiScore } from '../metrics/vendi.js';
 
 /** A metric's value. */
 export interface MetricValue {
@@ -134,6 +137,31 @@ const METRICS = {
     measure(generated, reference) {
       const { density, coverage } = densityCoverage(reference.features!, generated.features!);
       return { results: [higher('density', density), higher('coverage', coverage)] };
+    },
+  },
+  mind: {
+    description: 'squared sliced 2-Wasserstein distance (as MIND)',
+    generated: 'features',
+    reference: 'features',
+    measure(generated, reference, seed) {
+      const value = slicedWasserstein(reference.features!, generated.features!, { seed });
+      return { results: [{ label: `SW2-${generated.extractor.name}`, value, better: 'lower' }] };
+    },
+  },
+  vendi: {
+    description: 'Vendi score of the generated images: the effective number of different ones',
+    generated: 'features',
+    measure(generated) {
+      return { results: [higher(`Vendi-${generated.extractor.name}`, vendiScore(generated.features!))] };
+    },
+  },
+  memorization: {
+    description: 'fraction of generated images that are copies of reference images, which must be the training images',
+    generated: 'features',
+    reference: 'features',
+    measure(generated, reference) {
+      const value = memorizedShare(reference.features!, generated.features!);
+      return { results: [{ label: 'memorized', value, better: 'lower' }] };
     },
   },
 } as const satisfies Readonly<Record<string, Metric>>;

@@ -3,6 +3,9 @@ import { rowsAt } from './features.js';
 import { inceptionScore } from './inception-score.js';
 import { kernelDistance, unbiasedMmd2 } from './kid.js';
 import { densityCoverage, precisionRecall } from './manifold.js';
+import { memorizedShare } from './memorization.js';
+import { slicedWasserstein, wasserstein2Along } from './sliced-wasserstein.js';
+import { vendiScore } from './vendi.js';
 import { features, reference } from '../testing/reference.js';
 import { randomSubset } from '../random.js';
 
@@ -133,6 +136,68 @@ describe('inceptionScore', () => {
     expect(() => inceptionScore(logits, { splits: 61 })).toThrowWith({
       type: RangeError,
       contains: ['splits', '1 to 60', 'got 61'],
+    });
+  });
+});
+
+describe('sliced Wasserstein distance', () => {
+  it('equals NumPy along given directions, for sets of different sizes', () => {
+    const { values } = features(50, 8, 4);
+    let sum = 0;
+    for (let k = 0; k < 50; k++) sum += wasserstein2Along(real, generated, values.subarray(8 * k, 8 * k + 8));
+    expect(Math.abs(sum / 50 / reference.slicedWasserstein - 1)).toBeLessThan(1e-9);
+  });
+
+  it('of a shifted set is the mean squared component of the shift, and depends on the seed only', () => {
+    const shifted = { ...real, values: real.values.map((value, i) => value + (i % 8 === 0 ? 2 : 0)) };
+    const distance = slicedWasserstein(real, shifted);
+    // E[(u·s)^2] = |s|^2 / d
+    expect(Math.abs(distance / (4 / 8) - 1)).toBeLessThan(0.1);
+    expect(slicedWasserstein(real, shifted)).toBe(distance);
+    expect(slicedWasserstein(real, shifted, { seed: 1 })).not.toBe(distance);
+    expect(slicedWasserstein(real, real)).toBe(0);
+  });
+
+  it('refuses zero directions and other dimensions', () => {
+    expect(() => slicedWasserstein(real, generated, { directions: 0 })).toThrowWith({
+      type: RangeError,
+      contains: ['directions', 'got 0'],
+    });
+    expect(() => slicedWasserstein(real, features(10, 4, 1))).toThrowWith({
+      code: 'EXTRACTOR_MISMATCH',
+      contains: ['8', '4'],
+    });
+  });
+});
+
+describe('Vendi score', () => {
+  it('equals NumPy with more and with fewer images than dimensions', () => {
+    const [many, few] = reference.vendi;
+    expect(Math.abs(vendiScore(real) / many - 1)).toBeLessThan(1e-9);
+    expect(Math.abs(vendiScore(features(20, 48, 1)) / few - 1)).toBeLessThan(1e-9);
+  });
+
+  it('counts different images', () => {
+    const values = Float64Array.from({ length: 6 * 3 }, (_, i) => (i % 3 === Math.floor(i / 3) % 3 ? 5 : 0));
+    expect(vendiScore({ values, dimension: 3 })).toBeCloseTo(3, 12);
+    expect(() => vendiScore({ values: new Float64Array(6), dimension: 3 })).toThrowWith({
+      code: 'SET_INVALID',
+      contains: ['image 0'],
+    });
+  });
+});
+
+describe('memorization', () => {
+  it('equals scikit-learn', () => {
+    expect([0.5, 0.8].map((ratio) => memorizedShare(real, generated, { ratio }))).toEqual(reference.memorized);
+  });
+
+  it('finds copies, and refuses a ratio that cannot be', () => {
+    const copies = { ...real, values: real.values.slice(0, 20 * 8).map((value, i) => (i < 80 ? value : -value)) };
+    expect(memorizedShare(real, copies)).toBe(0.5);
+    expect(() => memorizedShare(real, generated, { ratio: 1 })).toThrowWith({
+      type: RangeError,
+      contains: ['ratio', '1'],
     });
   });
 });
