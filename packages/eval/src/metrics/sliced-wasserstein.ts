@@ -43,7 +43,7 @@ function projected({ values, dimension }: Features, direction: ArrayLike<number>
     for (let i = 0; i < dimension; i++) sum += values[n * dimension + i]! * direction[i]!;
     products[n] = sum;
   }
-  return products.sort();
+  return products.toSorted();
 }
 
 /** Squared W_2 of two sorted samples: the integral over q in [0, 1] of the squared difference of their quantiles. */
