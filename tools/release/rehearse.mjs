@@ -92,7 +92,8 @@ try {
       const start = performance.now();
       // Types and bundles depend on the layout of node_modules, but not on the version of Node.
       const compiles = node === first?.node;
-      const sbom = setting === first && scope !== 'short' ? join(sboms, `${name}.cdx.json`) : undefined;
+      const sbom =
+        setting === first && manager.name === 'npm' && scope !== 'short' ? join(sboms, `${name}.cdx.json`) : undefined;
       /** @type {string[]} */
       let done = [];
       /** @type {string | undefined} */

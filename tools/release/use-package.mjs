@@ -215,8 +215,8 @@ async function typecheck({ name, project, source, script, env }) {
   const use =
     `import * as dm from '@dm/${name}';\n` +
     `type IsAny<T> = 0 extends 1 & T ? true : false;\n` +
-    `export const typed: IsAny<typeof dm> = false;\n` +
-    `export const names: readonly (keyof typeof dm)[] = [];\n`;
+    `export const isTyped: IsAny<typeof dm> = false;\n` +
+    `export const exportedNames: readonly (keyof typeof dm)[] = [];\n`;
   writeFileSync(join(project, 'use.cts'), use);
   writeFileSync(
     join(project, 'example.mts'),
