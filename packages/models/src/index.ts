@@ -12,6 +12,11 @@ export { ditTransformer2dConfig, type DiTTransformer2DConfig } from './dit/trans
 export { uvit } from './uvit/uvit.js';
 export { uvitConfig, type UViTConfig } from './uvit/config.js';
 export { uvitSizes } from './uvit/sizes.js';
+export { songUNet } from './nvlabs/song-unet.js';
+export { songUNetConfig, type SongUNetConfig, type SongUNetOptions } from './nvlabs/song-unet-config.js';
+export { edm2UNet } from './nvlabs/edm2-unet.js';
+export { edm2UNetConfig, type Edm2UNetConfig, type Edm2UNetOptions } from './nvlabs/edm2-unet-config.js';
+export { hasNormalizedWeights, normalizedWeights, normalizeWeights } from './nvlabs/normalize-weights.js';
 export { edmPrecond, type EdmPrecondConfig } from './edm-precond.js';
 export { type ModelClass, modelClasses } from './model-classes.js';
 export { bufferLayout, namedParameters, parameterLayout, type ParamGroup } from './layout.js';

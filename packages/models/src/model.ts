@@ -22,6 +22,11 @@ export interface ParamSpec {
   readonly init: Init;
   /** False for buffers such as DiT's fixed position table. */
   readonly trainable?: false;
+  /**
+   * True for weights that training replaces by `normalizeWeights` before each step, because the model has only their
+   * direction: of each output, all elements together. The last axis in memory is the output.
+   */
+  readonly normalized?: true;
 }
 
 /** A dropout layer. */

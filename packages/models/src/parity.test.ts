@@ -34,7 +34,9 @@ describe.each(modelCases)('$name', (modelCase) => {
     await engine.dispose();
 
     const expected = fixture.tensors[`${modelCase.name}/y`]!;
-    expect(y!).toBeAllClose(expected, { rtol: 1e-4, relativeTo: 'norm' });
+    // The networks of NVlabs agree to 1e-5.
+    const rtol = /SongUNet|EDM2UNet/.test(modelCase.model) ? 1e-5 : 1e-4;
+    expect(y!).toBeAllClose(expected, { rtol, relativeTo: 'norm' });
 
     const prints = gradientPrints(model, gradient!.data as Float32Array);
     const rows = fixture.tensors[`${modelCase.name}/gradient`]!;

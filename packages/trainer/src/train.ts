@@ -84,6 +84,8 @@ export interface TrainResult {
   readonly best?: Best;
   /** Present if the final loss is far above its minimum: their ratio, and the checkpoint with the lowest loss. */
   readonly diverged?: { readonly lossOverMinimum: number; readonly lowestLossCheckpoint: string };
+  /** Set if the samples are latents, which only .npz and .npy hold. */
+  readonly isOfLatents?: true;
   /** The newest sample grid; absent if the run stopped before the first one. */
   readonly samples?: string;
 }
@@ -339,6 +341,7 @@ function resultOf(session: TrainingSession, status: TrainStatus, seconds: number
     ...(report !== undefined && { report }),
     ...(unwritten.length > 0 && { unwritten }),
     ...(samples !== undefined && { samples }),
+    ...(setup.config.latents !== null && { isOfLatents: true as const }),
     ...(best !== undefined && { best }),
     ...(divergence !== undefined &&
       lowest !== undefined && {

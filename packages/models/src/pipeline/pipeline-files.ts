@@ -28,6 +28,8 @@ const reasons: Readonly<Record<string, string>> = {
   DiT:
     'diffusers has only its own variant of the DiT of facebookresearch, with other frequencies in the timestep embedding, ' +
     'so the same weights would give other outputs. Train the model type dit-diffusers instead',
+  SongUNet: 'diffusers has no SongUNet of NVlabs/edm',
+  EDM2UNet: 'diffusers has no network of NVlabs/edm2',
   UViT: 'diffusers has no U-ViT with this architecture',
 };
 

@@ -10,11 +10,13 @@ import type { PartialConfig } from '../config/schema.js';
 import { sha256 } from '../files/hash.js';
 import { readMetrics, withoutMeasurements } from '../run/metrics.js';
 import { dm, start } from '../testing/command.js';
-import { addTinyLatents, tinyConfig, tinyDit, tinyFolder, tinyUnet } from '../testing/tiny.js';
+import { addTinyLatents, tinyConfig, tinyDit, tinyFolder, tinySongUnet, tinyUnet } from '../testing/tiny.js';
 import { train } from '../train.js';
 
 const plain = { momentumDecay: null } as const;
 const continuous = { loss: null, variance: null } as const;
+
+const fewSteps = { type: 'euler', steps: 2, path: { type: 'edm' }, clipping: null } as const;
 
 const cases: Readonly<Record<string, PartialConfig>> = {
   // The optimizers, with momentum decay where they have it.
@@ -141,6 +143,17 @@ const cases: Readonly<Record<string, PartialConfig>> = {
     validation: { every: 6, images: 3, draws: 1, bounds: false },
   },
   'label dropout': { labelDropout: 0.5 },
+  'SongUNet of EDM, with dropout and label dropout': {
+    ...objectives['edm'],
+    sampler: fewSteps,
+    model: { type: 'song-unet', ...tinySongUnet, dropout: 0.3, label_dropout: 0.5 },
+  },
+  "EDM2's network, whose weights are normalized after each update": {
+    ...objectives['edm2'],
+    sampler: fewSteps,
+    model: { type: 'edm2-unet', ...tinySongUnet, channels_per_head: 4 },
+    gradientAccumulation: 2,
+  },
   'UNet with label dropout and dropout': {
     model: { type: 'unet', ...tinyUnet, dropout: 0.3 },
     labelDropout: 0.5,

@@ -57,6 +57,15 @@ describe('the options of a model', () => {
     dit: { hidden_size: 16, num_heads: 1, depth: 1, input_size: 16 },
     'dit-diffusers': { num_attention_heads: 1, attention_head_dim: 16, num_layers: 1, sample_size: 16 },
     uvit: { embed_dim: 16, num_heads: 1, depth: 2, img_size: 16 },
+    'song-unet': {
+      img_resolution: 16,
+      in_channels: 3,
+      out_channels: 3,
+      model_channels: 32,
+      channel_mult: [1],
+      num_blocks: 1,
+    },
+    'edm2-unet': { img_resolution: 16, img_channels: 3, model_channels: 64, channel_mult: [1], num_blocks: 1 },
   };
 
   it.each(modelSchema.options.map((option) => [typeOf(option), option] as const))(

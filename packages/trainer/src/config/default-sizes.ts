@@ -2,7 +2,14 @@
  * Default model sizes for a configuration that sets only the type (`--model dit`): below 50 million parameters for images
  * of up to 256 x 256. The reference classes default to their largest model (DiT-XL: 674 million) or to 224 x 224 images.
  */
-import { unetPresets, type DiTConfig, type UNet2DOptions, type UViTConfig } from '@dm/models';
+import {
+  unetPresets,
+  type DiTConfig,
+  type Edm2UNetConfig,
+  type SongUNetConfig,
+  type UNet2DOptions,
+  type UViTConfig,
+} from '@dm/models';
 import { UserError } from '../errors.js';
 
 interface ImageShape {
@@ -77,6 +84,35 @@ export function ditTransformer2dSize(data: ImageShape): Record<string, number> {
 export function uvitSize(data: ImageShape): Pick<UViTConfig, 'patch_size' | 'embed_dim' | 'depth' | 'num_heads'> {
   const { patch, width, depth, heads } = transformerSize(data);
   return { patch_size: patch, embed_dim: width, depth, num_heads: heads };
+}
+
+/** Levels, channels and blocks of the networks of NVlabs: as many levels as the images can be halved, at most four. */
+function nvlabsSize({ height, width }: ImageShape) {
+  const side = Math.max(height, width);
+  const isSmall = side <= 28;
+  const mults = isSmall ? [1, 2, 2] : [1, 2, 2, 2];
+  let possible = 1;
+  while (side % 2 ** possible === 0) possible++;
+  return {
+    model_channels: isSmall ? 32 : 64,
+    channel_mult: mults.slice(0, possible),
+    num_blocks: isSmall ? 1 : 2,
+    attn_resolutions: isSmall ? [] : [attentionSide],
+  };
+}
+
+/** Size of `song-unet`. */
+export function songUNetSize(
+  data: ImageShape,
+): Pick<SongUNetConfig, 'model_channels' | 'channel_mult' | 'num_blocks' | 'attn_resolutions'> {
+  return nvlabsSize(data);
+}
+
+/** Size of `edm2-unet`. */
+export function edm2UNetSize(
+  data: ImageShape,
+): Pick<Edm2UNetConfig, 'model_channels' | 'channel_mult' | 'num_blocks' | 'attn_resolutions' | 'channels_per_head'> {
+  return { ...nvlabsSize(data), channels_per_head: 32 };
 }
 
 type UNetSize = Omit<UNet2DOptions, 'sample_size'>;

@@ -1,7 +1,18 @@
 /** The model types of a configuration: how to create each one, and which of its fields default to the data's shape. */
-import { dit, ditTransformer2d, unet2d, uvit, type Model, type UNet2DOptions } from '@dm/models';
+import {
+  dit,
+  ditTransformer2d,
+  edm2UNet,
+  songUNet,
+  unet2d,
+  uvit,
+  type Edm2UNetOptions,
+  type Model,
+  type SongUNetOptions,
+  type UNet2DOptions,
+} from '@dm/models';
 import { UserError } from '../errors.js';
-import { ditSize, ditTransformer2dSize, unetSize, uvitSize } from './default-sizes.js';
+import { ditSize, ditTransformer2dSize, edm2UNetSize, songUNetSize, unetSize, uvitSize } from './default-sizes.js';
 
 /** The properties of the data that a model depends on. `numClasses` is 0 for an unconditional model. */
 export interface DataShape {
@@ -111,6 +122,35 @@ export const modelTypes = {
     },
     sizeFields: ['patch_size', 'embed_dim', 'depth', 'num_heads', 'mlp_ratio'],
     defaultSize: uvitSize,
+    hasNullClass: false,
+  },
+  'song-unet': {
+    create: (config) => songUNet(config as SongUNetOptions),
+    fromData: ({ height, channels, numClasses, labelDropout, learnedVariance }) => ({
+      img_resolution: height,
+      in_channels: channels,
+      out_channels: learnedVariance === true ? 2 * channels : channels,
+      label_dim: numClasses,
+      ...(labelDropout !== null && { label_dropout: labelDropout }),
+    }),
+    sizeFields: ['model_channels', 'channel_mult', 'channel_mult_emb', 'num_blocks', 'attn_resolutions'],
+    defaultSize: songUNetSize,
+    hasNullClass: true,
+  },
+  'edm2-unet': {
+    create: (config) => edm2UNet(config as Edm2UNetOptions),
+    fromData: (data) => {
+      if (data.learnedVariance === true) {
+        throw new UserError(
+          'The model type edm2-unet has no channels for a learned variance. Set diffusion.variance=null, or choose unet, ' +
+            'song-unet or dit.',
+          { code: 'CONFIG_INVALID' },
+        );
+      }
+      return { img_resolution: data.height, img_channels: data.channels, label_dim: withNullClass(data) };
+    },
+    sizeFields: ['model_channels', 'channel_mult', 'num_blocks', 'attn_resolutions', 'channels_per_head'],
+    defaultSize: edm2UNetSize,
     hasNullClass: false,
   },
 } as const satisfies Readonly<Record<string, ModelType>>;

@@ -234,7 +234,7 @@ export const configSchema = z.strictObject({
     ),
   model: modelSchema.describe(
     'Model: unet (UNet2DModel of diffusers), dit (facebookresearch/DiT), dit-diffusers (DiTTransformer2DModel of ' +
-      'diffusers) or uvit, and its options.',
+      'diffusers), uvit, song-unet (SongUNet of NVlabs/edm) or edm2-unet (NVlabs/edm2), and its options.',
   ),
   diffusion: z.strictObject({
     schedule: noiseSchedule.describe(

@@ -53,11 +53,13 @@ function labelsOf(
   model: Model,
 ): Pick<Denoiser, 'classes' | 'nullClass' | 'labelDropout'> {
   const { numClasses, condDim } = model;
-  const own = (model.config as { class_dropout_prob?: number }).class_dropout_prob;
+  const names = ['class_dropout_prob', 'label_dropout'] as const;
+  const field = names.find((name) => Object.hasOwn(model.config as object, name));
+  const own = field && (model.config as { readonly [name in typeof field]: number })[field];
   const rate = labelDropout ?? (numClasses > 0 ? own : undefined) ?? 0;
   if (own !== undefined && numClasses > 0 && rate !== own) {
     throw new UserError(
-      `labelDropout is ${rate}, but the model's class_dropout_prob is ${own}: omit one of them, or set both to the same value.`,
+      `labelDropout is ${rate}, but the model's ${field} is ${own}: omit one of them, or set both to the same value.`,
       { code: 'CONFIG_INVALID' },
     );
   }

@@ -2,8 +2,8 @@
  * The training state as a table of entries: initial value, checkpoint file and optimizer of each. Initialization, training
  * step, gradient accumulation, checkpoints and their size all iterate over it.
  */
-import { initializeFlat } from '@dm/models';
-import { type Arrays, float32, type FlatLayout } from '@dm/ops';
+import { hasNormalizedWeights, initializeFlat, normalizedWeights } from '@dm/models';
+import { type Arrays, float32, type FlatLayout, type NdArray } from '@dm/ops';
 import type { Optimizer } from '@dm/optim';
 import type { TrainingSetup } from './training-setup.js';
 import { uncertaintyChannels } from './uncertainty.js';
@@ -160,9 +160,8 @@ export function startingState(
   weights: Arrays = seedWeights(setup),
 ): Arrays {
   const saved = stateEntries(setup).filter(({ files }) => files.length > 0);
-  return Object.fromEntries(
-    saved.map(({ name, size, init }) => [name, init === 'zeros' ? zeros(size) : weights[init]!]),
-  );
+  const start = hasNormalizedWeights(setup.model) ? { ...weights, params: normalizedParams(setup, weights) } : weights;
+  return Object.fromEntries(saved.map(({ name, size, init }) => [name, init === 'zeros' ? zeros(size) : start[init]!]));
 }
 
 /** Separate zeros for the entries that are in checkpoints, to receive their values from another rank. */
@@ -180,6 +179,10 @@ export function unsavedState(setup: StateSetup): Arrays {
 function seedWeights({ model, config }: Pick<TrainingSetup, 'model' | 'config'>): Arrays {
   const { params, buffers } = initializeFlat(model, config.seed);
   return { params: float32(params), ...(buffers.length > 0 && { buffers: float32(buffers) }) };
+}
+
+function normalizedParams({ model, layout }: StateSetup & Pick<TrainingSetup, 'model'>, weights: Arrays): NdArray {
+  return float32(normalizedWeights(model, weights['params']!.data as Float32Array, layout));
 }
 
 function zeros(size: number): Arrays[string] {

@@ -1,5 +1,6 @@
 /** The training step as programs on flat vectors, which an engine compiles. */
 import { weightedMean } from '@dm/core';
+import { hasNormalizedWeights, normalizeWeights } from '@dm/models';
 import { scope, type Program, type Tensors } from '@dm/ops';
 import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
@@ -17,7 +18,9 @@ import { uncertaintyObjective, uncertaintyWeights } from '../setup/uncertainty.j
  * added; the output `loss` is unchanged.
  *
  * State: `params` [P], the averages and the optimizer's slots [P] each, and `buffers` [Q] if the model has any;
- * `uncertainty` and its moments [C] each.
+ * `uncertainty` and its moments [C] each. Weights that the model marks as normalized (EDM2) have unit magnitude: each update
+ * is followed by their normalization. Averages take the weights before it, as in NVlabs's code, which normalizes them at the
+ * beginning of the next step.
  * Inputs: `images` and `noise` float32 [B, H, W, C], images in [-1, 1]; `t`, `alpha`, `sigma`, `targetX0`,
  * `targetNoise`, `weights` float32 [B]; `cond` one-hot [B, classes] for a conditional model; `mask.<name>` [B, ...] of
  * each dropout; the scalars of optimizer and averages. Outputs: `loss`, the weighted mean; `losses` [B], unweighted;
@@ -58,13 +61,19 @@ function updateWith(
     ({ name, update }) => [name, update(state[name]!, model!['params']!, model!, inputs)] as const,
   );
   return {
-    state: Object.assign({}, model, Object.fromEntries(averaged), ...heads) as Tensors,
+    state: Object.assign({}, model, normalizedParams(setup, model!), Object.fromEntries(averaged), ...heads) as Tensors,
     outputs: {
       loss,
       gradNorm: clipped[0]!.norm,
       isFinite: tf.isFinite(clipped.reduce((sum, { norm }) => tf.add(sum, norm), loss)),
     },
   };
+}
+
+/** The updated parameters with forced weight normalization, if the model has it. */
+function normalizedParams({ model, layout }: TrainingSetup, updatedState: Tensors): Tensors {
+  if (!hasNormalizedWeights(model)) return {};
+  return { params: scope('normalize weights', () => normalizeWeights(model, updatedState['params']!, layout)) };
 }
 
 /** The clipped gradient of an entry, and its norm before clipping. */

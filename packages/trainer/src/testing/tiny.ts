@@ -58,6 +58,9 @@ export const tinyUnet = {
   norm_num_groups: 4,
 };
 
+/** Size of `song-unet` and `edm2-unet`. */
+export const tinySongUnet = { model_channels: 4, channel_mult: [1], num_blocks: 1, attn_resolutions: [] };
+
 /** A DiT that is conditional on the two classes, with a null class. */
 export const tinyDit = {
   patch_size: 4,
