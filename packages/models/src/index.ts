@@ -1,4 +1,13 @@
-export type { ApplyOptions, DropoutSpec, Init, LayerCost, Model, ParamKind, ParamSpec } from './model.js';
+export type {
+  ApplyOptions,
+  DropoutSpec,
+  Init,
+  LayerCost,
+  Model,
+  ParamKind,
+  ParamSpec,
+  WeightNormalization,
+} from './model.js';
 export { ConfigError, type ConfigErrorCode } from './config-error.js';
 export { unet2d } from './unet/unet2d.js';
 export { diffusersJson } from './diffusers-json.js';
@@ -13,10 +22,19 @@ export { uvit } from './uvit/uvit.js';
 export { uvitConfig, type UViTConfig } from './uvit/config.js';
 export { uvitSizes } from './uvit/sizes.js';
 export { songUNet } from './nvlabs/song-unet.js';
-export { songUNetConfig, type SongUNetConfig, type SongUNetOptions } from './nvlabs/song-unet-config.js';
+export {
+  songUNetConfig,
+  songUNetDefaults,
+  type SongUNetConfig,
+  type SongUNetOptions,
+} from './nvlabs/song-unet-config.js';
 export { edm2UNet } from './nvlabs/edm2-unet.js';
-export { edm2UNetConfig, type Edm2UNetConfig, type Edm2UNetOptions } from './nvlabs/edm2-unet-config.js';
-export { hasNormalizedWeights, normalizedWeights, normalizeWeights } from './nvlabs/normalize-weights.js';
+export {
+  edm2UNetConfig,
+  edm2UNetDefaults,
+  type Edm2UNetConfig,
+  type Edm2UNetOptions,
+} from './nvlabs/edm2-unet-config.js';
 export { edmPrecond, type EdmPrecondConfig } from './edm-precond.js';
 export { type ModelClass, modelClasses } from './model-classes.js';
 export { bufferLayout, namedParameters, parameterLayout, type ParamGroup } from './layout.js';

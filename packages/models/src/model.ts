@@ -1,5 +1,5 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { Tensors } from '@dm/ops';
+import type { FlatLayout, Tensors } from '@dm/ops';
 
 /** Initialization of a parameter. `bound` and `std` already include the scaling by fan-in and fan-out. */
 export type Init =
@@ -23,8 +23,7 @@ export interface ParamSpec {
   /** False for buffers such as DiT's fixed position table. */
   readonly trainable?: false;
   /**
-   * True for weights that training replaces by `normalizeWeights` before each step, because the model has only their
-   * direction: of each output, all elements together. The last axis in memory is the output.
+   * True for weights that `Model.normalization` scales to unit magnitude per output, the last axis in memory.
    */
   readonly normalized?: true;
 }
@@ -65,6 +64,14 @@ export interface ApplyOptions {
   readonly activationCheckpointing?: boolean;
 }
 
+/** Replaces weights of which the model has only the direction by ones of unit magnitude. */
+export interface WeightNormalization {
+  /** In a program: params [P] in the layout → [P]. */
+  inProgram(this: void, params: Tensor, layout: FlatLayout): Tensor;
+  /** Of an array [P], as a new array. */
+  ofArray(this: void, params: Float32Array, layout: FlatLayout): Float32Array;
+}
+
 /**
  * A model: plain data and a pure function, without hidden state. `specs` has the names and the order of the state dict
  * of the reference implementation, so weights can be converted in both directions.
@@ -89,6 +96,8 @@ export interface Model<Config = unknown> {
   readonly condDim: number;
   /** In the order of execution. Empty for a model without dropout. */
   readonly dropouts: readonly DropoutSpec[];
+  /** Only for models whose weights training normalizes after each update, such as EDM2's. */
+  readonly normalization?: WeightNormalization;
   /** In the order of `specs`. */
   readonly layers: readonly LayerCost[];
   /**

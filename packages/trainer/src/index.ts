@@ -25,9 +25,9 @@ export { engineNames, extractorNames, type EngineName } from './config/names.js'
 export { openEngine, type EngineOptions } from './setup/engine.js';
 export { checkEngine, type EngineReport } from './setup/check-engine.js';
 
-export { createDenoiser, type Denoiser } from './setup/denoiser.js';
+export type { Denoiser } from './setup/denoiser.js';
 export { alone, type Group } from './setup/group.js';
-export { createTrainingSetup } from './setup/training-setup.js';
+export { createDenoiser, createTrainingSetup } from './setup/node-setup.js';
 export type { BatchRequest, BatchSource, SourceBatch, TrainingSetup } from './setup/training-setup.js';
 export { batchSource } from './setup/batch-source.js';
 export { openTrainingSetup, type OpenedTrainingSetup } from './setup/open-training-setup.js';

@@ -37,7 +37,8 @@ export interface Edm2UNetConfig {
 /** `img_resolution` and `img_channels` are required. */
 export type Edm2UNetOptions = Partial<Edm2UNetConfig> & Pick<Edm2UNetConfig, 'img_resolution' | 'img_channels'>;
 
-const defaults: Omit<Edm2UNetConfig, 'img_resolution' | 'img_channels'> = {
+/** Defaults of the optional fields, as in the reference. */
+export const edm2UNetDefaults: Omit<Edm2UNetConfig, 'img_resolution' | 'img_channels'> = {
   label_dim: 0,
   model_channels: 192,
   channel_mult: [1, 2, 3, 4],
@@ -63,8 +64,8 @@ const kind = 'EDM2UNet';
  *   sizes are inconsistent
  */
 export function edm2UNetConfig(options: unknown): Edm2UNetConfig {
-  checkFields(kind, options, ['img_resolution', 'img_channels', ...Object.keys(defaults)]);
-  const config = { ...defaults, ...options } as unknown as Edm2UNetConfig;
+  checkFields(kind, options, ['img_resolution', 'img_channels', ...Object.keys(edm2UNetDefaults)]);
+  const config = { ...edm2UNetDefaults, ...options } as unknown as Edm2UNetConfig;
   const check = fieldChecks(kind, config as unknown as Record<string, unknown>);
   for (const field of ['img_channels', 'model_channels', 'channels_per_head']) check.integer(field, 1);
   check.integer('img_resolution', 1, 2 ** 16);

@@ -15,6 +15,7 @@ import {
 } from '../scope.js';
 import { edm2UNetConfig, type Edm2UNetConfig, type Edm2UNetOptions } from './edm2-unet-config.js';
 import { mpConcat, mpSilu, mpSum, normalize } from './magnitude.js';
+import { weightNormalization } from './normalize-weights.js';
 import { downsample, upsample } from './resample.js';
 
 /** A layer with an optional gain, a scalar. */
@@ -121,7 +122,7 @@ function mpAttention(
  * The magnitude-preserving network of EDM2 (Karras et al. 2024, arXiv:2312.02696; configuration G), `UNet` of
  * NVlabs/edm2, with the parameter names of its state dict. t is the noise label ln(sigma) / 4. Weights are scaled to unit
  * magnitude in the forward pass; training must in addition replace them by scaled ones before each step
- * (`normalizeWeights`). At its initialization the output is 0. Images are square, of `img_resolution`.
+ * (`Model.normalization`). At its initialization the output is 0. Images are square, of `img_resolution`.
  * @throws {ConfigError} if the configuration is invalid or not supported
  */
 export function edm2UNet(options: Edm2UNetOptions): Model<Edm2UNetConfig> {
@@ -204,6 +205,7 @@ export function edm2UNet(options: Edm2UNetOptions): Model<Edm2UNetConfig> {
     outChannels: img_channels,
     numClasses: label_dim,
     condDim: label_dim,
+    normalization: weightNormalization(scope.declared.specs),
   };
   return buildModel(scope, description, config, (ctx, x, t, cond) => {
     if (x.shape[1] !== resolution || x.shape[2] !== resolution) {

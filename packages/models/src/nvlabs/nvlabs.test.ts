@@ -7,7 +7,6 @@ import { initializeFlat } from '../initialize.js';
 import { bufferLayout, parameterLayout } from '../layout.js';
 import { caseModel, modelCaseInputs, modelCases, modelCaseState } from '../testing/model-cases.js';
 import { edm2UNet } from './edm2-unet.js';
-import { hasNormalizedWeights, normalizedWeights, normalizeWeights } from './normalize-weights.js';
 import { songUNet } from './song-unet.js';
 
 const song = { img_resolution: 8, in_channels: 1, out_channels: 1, model_channels: 8, num_blocks: 1 };
@@ -30,7 +29,7 @@ describe('forced weight normalization', () => {
 
   it('scales the weights of each output to unit magnitude, and keeps scalars', () => {
     const params = modelCaseState(model)['params']!.data as Float32Array;
-    const normalized = normalizedWeights(model, params, layout);
+    const normalized = model.normalization!.ofArray(params, layout);
     const gains = layout.entries.filter(({ shape }) => shape.length === 0).map(({ offset }) => offset);
     expect(gains.map((at) => normalized[at])).toEqual(gains.map((at) => params[at]));
     for (const { name, offset, size, shape } of layout.entries) {
@@ -46,9 +45,9 @@ describe('forced weight normalization', () => {
 
   it('is the same in a program, and does not change the output', async () => {
     const params = modelCaseState(model)['params']!.data as Float32Array;
-    const normalized = normalizedWeights(model, params, layout);
+    const normalized = model.normalization!.ofArray(params, layout);
     const engine = await openEagerEngine('tfjs-cpu');
-    const program = engine.compile(({ params: p }) => ({ outputs: { p: normalizeWeights(model, p!, layout) } }));
+    const program = engine.compile(({ params: p }) => ({ outputs: { p: model.normalization!.inProgram(p!, layout) } }));
     const handle = await program.load({ params: { dtype: 'float32', shape: [params.length], data: params } });
     expect((await program.run(handle, {}))['p']!).toBeAllClose(
       { dtype: 'float32', shape: [params.length], data: normalized },
@@ -63,8 +62,7 @@ describe('forced weight normalization', () => {
   });
 
   it('concerns EDM2 only, at whose initialization the output is 0', () => {
-    expect(hasNormalizedWeights(model)).toBe(true);
-    expect(hasNormalizedWeights(songUNet(song))).toBe(false);
+    expect(songUNet(song).normalization).toBeUndefined();
     const small = edm2UNet(edm2);
     const { params } = initializeFlat(small, 0);
     const names = parameterLayout(small).entries.filter(({ shape }) => shape.length === 0);

@@ -35,7 +35,8 @@ export interface SongUNetConfig {
 export type SongUNetOptions = Partial<SongUNetConfig> &
   Pick<SongUNetConfig, 'img_resolution' | 'in_channels' | 'out_channels'>;
 
-const defaults: Omit<SongUNetConfig, 'img_resolution' | 'in_channels' | 'out_channels'> = {
+/** Defaults of the optional fields, as in the reference. */
+export const songUNetDefaults: Omit<SongUNetConfig, 'img_resolution' | 'in_channels' | 'out_channels'> = {
   label_dim: 0,
   augment_dim: 0,
   model_channels: 128,
@@ -64,8 +65,8 @@ export const groupsOf = (channels: number): number => Math.min(32, Math.floor(ch
  *   sizes are inconsistent
  */
 export function songUNetConfig(options: unknown): SongUNetConfig {
-  checkFields(kind, options, ['img_resolution', 'in_channels', 'out_channels', ...Object.keys(defaults)]);
-  const config = { ...defaults, ...options } as unknown as SongUNetConfig;
+  checkFields(kind, options, ['img_resolution', 'in_channels', 'out_channels', ...Object.keys(songUNetDefaults)]);
+  const config = { ...songUNetDefaults, ...options } as unknown as SongUNetConfig;
   const check = fieldChecks(kind, config as unknown as Record<string, unknown>);
   for (const field of ['in_channels', 'out_channels', 'channel_mult_emb', 'channel_mult_noise'])
     check.integer(field, 1);

@@ -20,14 +20,18 @@ import { bufferLayout, parameterLayout } from '../layout.js';
 import { loadWeights } from '../load-weights.js';
 import cases from './model-cases.json' with { type: 'json' };
 import type { Model } from '../model.js';
-import { type ModelClass, modelClasses } from '../model-classes.js';
+import { modelClasses } from '../model-classes.js';
+import { edm2UNet } from '../nvlabs/edm2-unet.js';
+import { songUNet } from '../nvlabs/song-unet.js';
 import { toTorch, torchShape } from '../torch-layout.js';
+
+const functions = { ...modelClasses, SongUNet: songUNet, EDM2UNet: edm2UNet };
 
 export interface ModelCase {
   /** Unique. */
   readonly name: string;
-  readonly model: ModelClass;
-  /** Argument of the function in `modelClasses`. */
+  readonly model: keyof typeof functions;
+  /** Argument of the function of the model. */
   readonly config: object;
   /** Wraps the model in `edmPrecond`; `timesteps` are then sigmas. */
   readonly edm?: { readonly sigma_data: number };
@@ -43,7 +47,7 @@ export const modelCases = cases as readonly ModelCase[];
 
 /** Builds the model of a case. */
 export function caseModel({ model: name, config, edm }: ModelCase): Model {
-  const model: Model = modelClasses[name](config as never);
+  const model: Model = functions[name](config as never);
   return edm === undefined ? model : edmPrecond(model, edm);
 }
 

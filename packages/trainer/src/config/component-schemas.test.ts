@@ -6,6 +6,7 @@ import { UserError } from '../errors.js';
 import { describeCurricula } from './curriculum-descriptions.js';
 import { curriculumSchema } from './curriculum-schema.js';
 import { modelSchema } from './model-schema.js';
+import { createAnyModel } from './all-models.js';
 import { modelTypes, type ModelTypeName } from './model-types.js';
 import { explainPart, resolveConfig } from './resolve.js';
 import type { PartialConfig } from './schema.js';
@@ -41,7 +42,7 @@ describe('the options of a model', () => {
 
   const creates = (type: string, config: object): boolean => {
     try {
-      modelTypes[type as ModelTypeName].create(config);
+      createAnyModel({ ...config, type: type as ModelTypeName });
       return true;
     } catch {
       return false;

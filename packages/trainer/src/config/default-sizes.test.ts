@@ -2,6 +2,7 @@ import { parameterLayout, unetPresets, type Model } from '@dm/models';
 import { expect, it } from 'vitest';
 import { createTrainingSetup } from '../setup/training-setup.js';
 import { unetSize } from './default-sizes.js';
+import { createAnyModel } from './all-models.js';
 import { fitModel, modelTypes, type ModelTypeName } from './model-types.js';
 import { presets } from './presets.js';
 import { resolveConfig } from './resolve.js';
@@ -12,7 +13,7 @@ const types = Object.keys(modelTypes) as ModelTypeName[];
 function modelFor(type: ModelTypeName, side: number, channels: number): Model {
   const data = { height: side, width: side, channels, numClasses: 10, labelDropout: null };
   const { type: _type, ...config } = fitModel({ type }, data);
-  return modelTypes[type].create(config);
+  return createAnyModel({ ...config, type });
 }
 
 function parametersOf(value: PartialConfig, shape: readonly [number, number, number], name: string): number {

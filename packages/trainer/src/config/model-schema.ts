@@ -2,8 +2,8 @@
 import {
   ditConfig,
   ditTransformer2dConfig,
-  edm2UNetConfig,
-  songUNetConfig,
+  edm2UNetDefaults,
+  songUNetDefaults,
   unet2dConfig,
   uvitConfig,
   type DiTConfig,
@@ -235,14 +235,12 @@ const uvit = {
   skip: option(z.boolean(), 'Long skip connections.', uvitDefaults.skip),
 } satisfies FieldsOf<UViTConfig>;
 
-const songDefaults = songUNetConfig({ img_resolution: 32, in_channels: 3, out_channels: 3 });
-const edm2Defaults = edm2UNetConfig({ img_resolution: 64, img_channels: 4 });
 const filter = z.array(z.number()).min(2).max(16);
 const mults = z.array(z.int().min(1).max(1024)).min(1).max(16);
 const resolutions = z.array(sides).max(16);
 
 /** Fields of both networks of NVlabs. */
-const nvlabs = (defaults: SongUNetConfig | Edm2UNetConfig) => ({
+const nvlabs = (defaults: typeof songUNetDefaults | typeof edm2UNetDefaults) => ({
   img_resolution: fromData(sides, 'Height and width of the images, which must be square.'),
   label_dim: fromData(z.int().min(0).max(largestSize), 'Number of classes; 0 for an unconditional model.'),
   model_channels: sized(size, 'Channels that the levels are multiples of.', defaults.model_channels),
@@ -258,57 +256,57 @@ const nvlabs = (defaults: SongUNetConfig | Edm2UNetConfig) => ({
 });
 
 const songUnet = {
-  ...nvlabs(songDefaults),
+  ...nvlabs(songUNetDefaults),
   in_channels: fromData(size, 'Channels of the input.'),
   out_channels: fromData(size, 'Channels of the output.'),
   augment_dim: option(
     z.int().min(0).max(largestSize),
-    'Width of the augmentation labels of a checkpoint, which are taken to be zero.',
-    songDefaults.augment_dim,
+    'Width of the augmentation labels, which are taken to be zero.',
+    songUNetDefaults.augment_dim,
   ),
-  channel_mult_emb: sized(size, 'Width of the embedding over model_channels.', songDefaults.channel_mult_emb),
+  channel_mult_emb: sized(size, 'Width of the embedding over model_channels.', songUNetDefaults.channel_mult_emb),
   label_dropout: option(
     fraction,
     'Fraction of labels that training replaces by the null class; with 0 there is no null class.',
-    songDefaults.label_dropout,
+    songUNetDefaults.label_dropout,
   ),
   embedding_type: option(
     z.enum(['positional', 'fourier']),
-    'Embedding of the noise level: positional for DDPM++, fourier for NCSN++.',
-    songDefaults.embedding_type,
+    'positional for DDPM++, fourier for NCSN++.',
+    songUNetDefaults.embedding_type,
   ),
-  channel_mult_noise: option(size, 'Width of that embedding over model_channels.', songDefaults.channel_mult_noise),
+  channel_mult_noise: option(size, 'Width of that embedding over model_channels.', songUNetDefaults.channel_mult_noise),
   encoder_type: option(
     z.enum(['standard', 'skip', 'residual']),
-    'How the encoder sees the smaller image: standard for DDPM++, residual for NCSN++.',
-    songDefaults.encoder_type,
+    'standard for DDPM++, residual for NCSN++.',
+    songUNetDefaults.encoder_type,
   ),
   decoder_type: option(
     z.enum(['standard', 'skip']),
-    'Whether each level of the decoder adds to the output (skip).',
-    songDefaults.decoder_type,
+    'skip: each level adds to the output.',
+    songUNetDefaults.decoder_type,
   ),
 } satisfies FieldsOf<SongUNetConfig>;
 
 const edm2Unet = {
-  ...nvlabs(edm2Defaults),
+  ...nvlabs(edm2UNetDefaults),
   img_channels: fromData(size, 'Channels of the images.'),
   channel_mult_noise: option(
     size.nullable(),
-    'Width of the noise embedding over model_channels; null for the width of the first level.',
-    edm2Defaults.channel_mult_noise,
+    'Width of the noise embedding over model_channels; null for the first level.',
+    edm2UNetDefaults.channel_mult_noise,
   ),
   channel_mult_emb: option(
     size.nullable(),
-    'Width of the embedding of noise and class over model_channels; null for the largest width of a level.',
-    edm2Defaults.channel_mult_emb,
+    'Width of the embedding over model_channels; null for the widest level.',
+    edm2UNetDefaults.channel_mult_emb,
   ),
-  label_balance: option(fraction, 'Share of the class embedding.', edm2Defaults.label_balance),
-  concat_balance: option(fraction, 'Share of the skip connections.', edm2Defaults.concat_balance),
-  channels_per_head: sized(size, 'Channels per attention head.', edm2Defaults.channels_per_head),
-  res_balance: option(fraction, 'Share of the residual branches.', edm2Defaults.res_balance),
-  attn_balance: option(fraction, 'Share of the attention branches.', edm2Defaults.attn_balance),
-  clip_act: option(positive.nullable(), 'Limit of activations; null for none.', edm2Defaults.clip_act),
+  label_balance: option(fraction, 'Share of the class embedding.', edm2UNetDefaults.label_balance),
+  concat_balance: option(fraction, 'Share of the skip connections.', edm2UNetDefaults.concat_balance),
+  channels_per_head: sized(size, 'Channels per attention head.', edm2UNetDefaults.channels_per_head),
+  res_balance: option(fraction, 'Share of the residual branches.', edm2UNetDefaults.res_balance),
+  attn_balance: option(fraction, 'Share of the attention branches.', edm2UNetDefaults.attn_balance),
+  clip_act: option(positive.nullable(), 'Limit of activations; null for none.', edm2UNetDefaults.clip_act),
 } satisfies FieldsOf<Edm2UNetConfig>;
 
 /** The model types and their options; `model-types.ts` creates them. */

@@ -1,16 +1,5 @@
 /** The model types of a configuration: how to create each one, and which of its fields default to the data's shape. */
-import {
-  dit,
-  ditTransformer2d,
-  edm2UNet,
-  songUNet,
-  unet2d,
-  uvit,
-  type Edm2UNetOptions,
-  type Model,
-  type SongUNetOptions,
-  type UNet2DOptions,
-} from '@dm/models';
+import { dit, ditTransformer2d, unet2d, uvit, type Model, type UNet2DOptions } from '@dm/models';
 import { UserError } from '../errors.js';
 import { ditSize, ditTransformer2dSize, edm2UNetSize, songUNetSize, unetSize, uvitSize } from './default-sizes.js';
 
@@ -46,6 +35,21 @@ interface ModelType {
 function withNullClass({ numClasses, labelDropout }: DataShape): number {
   return numClasses > 0 && labelDropout !== null && labelDropout > 0 ? numClasses + 1 : numClasses;
 }
+
+/** The networks of NVlabs are made by all-models.ts, so that pages that train do not contain them. */
+function notHere(type: string): never {
+  throw new UserError(
+    `The model type ${type} is not part of the code for browsers. Choose unet, or train it in Node.`,
+    {
+      code: 'CONFIG_INVALID',
+    },
+  );
+}
+
+/** Creates the model of a configuration: in a browser, of all types except the networks of NVlabs. */
+export type CreateModel = (model: { readonly type: ModelTypeName }) => Model;
+
+export const createModel: CreateModel = ({ type, ...options }) => modelTypes[type].create(options);
 
 /** Model types by their name in `model.type`. To add an architecture, add an entry. */
 export const modelTypes = {
@@ -125,7 +129,7 @@ export const modelTypes = {
     hasNullClass: false,
   },
   'song-unet': {
-    create: (config) => songUNet(config as SongUNetOptions),
+    create: () => notHere('song-unet'),
     fromData: ({ height, channels, numClasses, labelDropout, learnedVariance }) => ({
       img_resolution: height,
       in_channels: channels,
@@ -138,7 +142,7 @@ export const modelTypes = {
     hasNullClass: true,
   },
   'edm2-unet': {
-    create: (config) => edm2UNet(config as Edm2UNetOptions),
+    create: () => notHere('edm2-unet'),
     fromData: (data) => {
       if (data.learnedVariance === true) {
         throw new UserError(

@@ -4,7 +4,7 @@ import { bufferLayout, type DiscreteScheduleConfig, discreteSchedule, parameterL
 import type { FlatLayout } from '@dm/ops';
 import type { Config } from '../config/schema.js';
 import { UserError } from '../errors.js';
-import { modelTypes } from '../config/model-types.js';
+import { createModel, modelTypes, type CreateModel } from '../config/model-types.js';
 import { checkObjective } from './check-objective.js';
 import { cellSchedule, continuousProcess, type NoiseProcess } from './noise-process.js';
 
@@ -26,15 +26,15 @@ export interface Denoiser extends NoiseProcess {
 }
 
 /**
- * Creates the denoiser of a configuration.
+ * Creates the denoiser of a configuration. `create` makes the model; default: of the types that pages contain.
  *
  * @throws {UserError} if its parts contradict each other
  */
-export function createDenoiser(config: Config): Denoiser {
+export function createDenoiser(config: Config, create: CreateModel = createModel): Denoiser {
   checkObjective(config);
-  const { type, ...options } = config.model;
+  const { type } = config.model;
   const continuous = continuousProcess(config.diffusion);
-  const model: Model = modelTypes[type].create(options);
+  const model: Model = create(config.model);
   return {
     // Includes the model's defaults, so that a run keeps its meaning when they change.
     config: { ...config, model: { ...(model.config as object), type } },

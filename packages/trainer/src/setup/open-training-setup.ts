@@ -1,5 +1,6 @@
 /** Training setups for data sets on disk. */
 import { DataError, openDataset, type Dataset, type Split } from '@dm/data';
+import { createAnyModel } from '../config/all-models.js';
 import type { Config } from '../config/schema.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { UserError } from '../errors.js';
@@ -67,7 +68,13 @@ export async function openTrainingSetup(
   checkLatents(chosen, unscaled);
   const config = isOfFloats ? await inPhase(onPhase, 'measuring latents', () => withLatents(chosen, unscaled)) : chosen;
   const dataset = scaledData(config, unscaled);
-  const setup = createTrainingSetup(config, batchSource(dataset, config.latents?.flip), isResumed, group);
+  const setup = createTrainingSetup(
+    config,
+    batchSource(dataset, config.latents?.flip),
+    isResumed,
+    group,
+    createAnyModel,
+  );
   checkTrainingMemory(estimateMemory(setup), availableMemory(), skipMemoryCheck);
   if (!skipMemoryCheck) checkSampleMemory(setup, availableMemory());
   checkEvaluation(setup.config, dataset);

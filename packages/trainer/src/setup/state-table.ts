@@ -2,7 +2,7 @@
  * The training state as a table of entries: initial value, checkpoint file and optimizer of each. Initialization, training
  * step, gradient accumulation, checkpoints and their size all iterate over it.
  */
-import { hasNormalizedWeights, initializeFlat, normalizedWeights } from '@dm/models';
+import { initializeFlat } from '@dm/models';
 import { type Arrays, float32, type FlatLayout, type NdArray } from '@dm/ops';
 import type { Optimizer } from '@dm/optim';
 import type { TrainingSetup } from './training-setup.js';
@@ -160,7 +160,7 @@ export function startingState(
   weights: Arrays = seedWeights(setup),
 ): Arrays {
   const saved = stateEntries(setup).filter(({ files }) => files.length > 0);
-  const start = hasNormalizedWeights(setup.model) ? { ...weights, params: normalizedParams(setup, weights) } : weights;
+  const start: Arrays = { ...weights, params: normalizedParams(setup, weights['params']!) };
   return Object.fromEntries(saved.map(({ name, size, init }) => [name, init === 'zeros' ? zeros(size) : start[init]!]));
 }
 
@@ -181,8 +181,9 @@ function seedWeights({ model, config }: Pick<TrainingSetup, 'model' | 'config'>)
   return { params: float32(params), ...(buffers.length > 0 && { buffers: float32(buffers) }) };
 }
 
-function normalizedParams({ model, layout }: StateSetup & Pick<TrainingSetup, 'model'>, weights: Arrays): NdArray {
-  return float32(normalizedWeights(model, weights['params']!.data as Float32Array, layout));
+function normalizedParams({ model, layout }: StateSetup & Pick<TrainingSetup, 'model'>, params: NdArray): NdArray {
+  const { normalization } = model;
+  return normalization === undefined ? params : float32(normalization.ofArray(params.data as Float32Array, layout));
 }
 
 function zeros(size: number): Arrays[string] {

@@ -16,7 +16,7 @@ import type { Config } from '../config/schema.js';
 import { createDenoiser, createNoiseSchedule, lossSpaceOf, predictionOptions, type Denoiser } from './denoiser.js';
 import { UserError } from '../errors.js';
 import { alone, type Group } from './group.js';
-import { fitModel } from '../config/model-types.js';
+import { fitModel, type CreateModel } from '../config/model-types.js';
 import { explainPart } from '../config/resolve.js';
 import { createOptimizer } from './optimizers.js';
 import { continuousProcess } from './noise-process.js';
@@ -71,7 +71,8 @@ export interface TrainingSetup extends Denoiser {
 
 /**
  * Creates the training setup for images of `batches`. Missing fields that depend on the data are filled in. `isResumed`
- * disables the checks that apply only to new runs. `group` are the processes that train together; default: this one alone.
+ * disables the checks that apply only to new runs. `group` are the processes that train together; default: this one alone. `create` makes the model,
+ * as of `createDenoiser`.
  *
  * @throws {UserError} if model, data and options contradict each other
  */
@@ -80,8 +81,9 @@ export function createTrainingSetup(
   batches: BatchSource,
   isResumed = false,
   group: Group = alone,
+  create?: CreateModel,
 ): TrainingSetup {
-  const denoiser = explainPart('model', chosen, () => createDenoiser(withDataShape(chosen, batches)));
+  const denoiser = explainPart('model', chosen, () => createDenoiser(withDataShape(chosen, batches), create));
   const { config, noiseSchedule } = denoiser;
   checkFit(denoiser, batches);
   checkParts(config, group);

@@ -1,6 +1,5 @@
 /** The training step as programs on flat vectors, which an engine compiles. */
 import { weightedMean } from '@dm/core';
-import { hasNormalizedWeights, normalizeWeights } from '@dm/models';
 import { scope, type Program, type Tensors } from '@dm/ops';
 import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
@@ -72,8 +71,9 @@ function updateWith(
 
 /** The updated parameters with forced weight normalization, if the model has it. */
 function normalizedParams({ model, layout }: TrainingSetup, updatedState: Tensors): Tensors {
-  if (!hasNormalizedWeights(model)) return {};
-  return { params: scope('normalize weights', () => normalizeWeights(model, updatedState['params']!, layout)) };
+  const { normalization } = model;
+  if (normalization === undefined) return {};
+  return { params: scope('normalize weights', () => normalization.inProgram(updatedState['params']!, layout)) };
 }
 
 /** The clipped gradient of an entry, and its norm before clipping. */
