@@ -130,7 +130,10 @@ export function edm2UNet(options: Edm2UNetOptions): Model<Edm2UNetConfig> {
   const { img_resolution: resolution, img_channels, label_dim, model_channels, num_blocks, concat_balance } = config;
   const widths = config.channel_mult.map((mult) => mult * model_channels);
   const noiseChannels = config.channel_mult_noise === null ? widths[0]! : model_channels * config.channel_mult_noise;
-  const embChannels = config.channel_mult_emb === null ? Math.max(...widths) : model_channels * config.channel_mult_emb;
+  const embChannels =
+    config.channel_mult_emb === null
+      ? widths.reduce((most, width) => Math.max(most, width))
+      : model_channels * config.channel_mult_emb;
   const scope = root();
 
   const outGain = declare(scope, 'out_gain', { kind: 'vector', shape: [], init: { kind: 'zeros' } });
@@ -209,7 +212,7 @@ export function edm2UNet(options: Edm2UNetOptions): Model<Edm2UNetConfig> {
   };
   return buildModel(scope, description, config, (ctx, x, t, cond) => {
     if (x.shape[1] !== resolution || x.shape[2] !== resolution) {
-      throw new Error(
+      throw new RangeError(
         `EDM2UNet: x must be [N, ${resolution}, ${resolution}, ${img_channels}], got [${x.shape.join(', ')}]`,
       );
     }

@@ -17,7 +17,7 @@ export interface SongUNetConfig {
   readonly num_blocks: number;
   readonly attn_resolutions: readonly number[];
   readonly dropout: number;
-  /** Fraction of labels that training replaces by the null class (all zeros); with 0 there is no null class. */
+  /** Fraction of labels that training replaces by the null class (all zeros); 0 for a model without a null class. */
   readonly label_dropout: number;
   /** `positional` for DDPM++, `fourier` for NCSN++. */
   readonly embedding_type: 'positional' | 'fourier';

@@ -344,7 +344,7 @@ export function songUNet(options: SongUNetOptions): Model<SongUNetConfig> {
   };
   return buildModel(scope, description, config, (ctx, x, t, cond) => {
     if (x.shape[1] !== resolution || x.shape[2] !== resolution) {
-      throw new Error(
+      throw new RangeError(
         `SongUNet: x must be [N, ${resolution}, ${resolution}, ${in_channels}], got [${x.shape.join(', ')}]`,
       );
     }

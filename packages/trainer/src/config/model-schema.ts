@@ -267,7 +267,7 @@ const songUnet = {
   channel_mult_emb: sized(size, 'Width of the embedding over model_channels.', songUNetDefaults.channel_mult_emb),
   label_dropout: option(
     fraction,
-    'Fraction of labels that training replaces by the null class; with 0 there is no null class.',
+    'Fraction of labels that training replaces by the null class; 0 for none.',
     songUNetDefaults.label_dropout,
   ),
   embedding_type: option(
