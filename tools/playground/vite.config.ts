@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { DataError, halveImages, openEmoji, openMnist } from '@dm/data';
+import sharp from 'sharp';
 import { defineConfig, type Plugin } from 'vite';
 import { formatImages } from './src/data/format.js';
 import type { TrainingImages } from './src/worker/messages.js';
@@ -27,6 +29,43 @@ async function smallDigits(count: number): Promise<TrainingImages> {
   return { ...large, name: 'MNIST, 14x14', images: halveImages(images, large.shape), shape: [14, 14, 1] };
 }
 
+/** Names of Fashion-MNIST's classes, in their order. */
+const garments = [
+  'T-shirt',
+  'trousers',
+  'pullover',
+  'dress',
+  'coat',
+  'sandal',
+  'shirt',
+  'sneaker',
+  'bag',
+  'ankle boot',
+] as const;
+
+/** The images of the sprite that `fashion-sprite.mjs` wrote: image n has class n % 10. */
+async function fashion(): Promise<TrainingImages> {
+  const side = 14;
+  const sprite = sharp(fileURLToPath(new URL('assets/fashion-mnist-14.png', import.meta.url)));
+  const { data, info } = await sprite.raw().toBuffer({ resolveWithObject: true });
+  const columns = info.width / side;
+  const count = (columns * info.height) / side;
+  const images = new Uint8Array(count * side ** 2);
+  for (let n = 0; n < count; n++) {
+    for (let y = 0; y < side; y++) {
+      const at = (Math.floor(n / columns) * side + y) * info.width + (n % columns) * side;
+      images.set(data.subarray(at, at + side), (n * side + y) * side);
+    }
+  }
+  return {
+    name: 'Fashion-MNIST, 14x14',
+    images,
+    shape: [side, side, 1],
+    labels: Uint8Array.from({ length: count }, (_, n) => n % garments.length),
+    classes: garments,
+  };
+}
+
 /** The emoji in one list without classes, or undefined if their npm package (74 MB) is not installed. */
 async function emoji(): Promise<TrainingImages | undefined> {
   try {
@@ -45,7 +84,12 @@ function dataSets(): Plugin {
     name: 'playground-data',
     apply: 'build',
     async generateBundle() {
-      const sets = { mnist14: await smallDigits(6000), mnist28: await digits(4000), emoji16: await emoji() };
+      const sets = {
+        mnist14: await smallDigits(6000),
+        fashion14: await fashion(),
+        mnist28: await digits(4000),
+        emoji16: await emoji(),
+      };
       for (const [name, images] of Object.entries(sets)) {
         if (images === undefined) {
           this.info('emoji are left out: they need npm run playground -- --emoji');

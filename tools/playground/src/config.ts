@@ -1,6 +1,6 @@
 /** What the controls of the page set, and its form in the page's address. */
 
-export const dataNames = ['mnist14', 'mnist28', 'emoji16', 'drawings', 'files'] as const;
+export const dataNames = ['mnist14', 'fashion14', 'mnist28', 'emoji16', 'drawings', 'files'] as const;
 export const modelNames = ['unet', 'dit'] as const;
 export const curriculumNames = ['clts', 'uniform'] as const;
 export const momentumNames = ['demon', 'constant'] as const;

@@ -13,6 +13,7 @@ import { byId, setOptions } from './dom.js';
 
 const labels: Readonly<Record<string, string>> = {
   mnist14: 'Digits, 14×14 (fast)',
+  fashion14: 'Clothes, 14×14 (fast)',
   mnist28: 'Digits, 28×28',
   emoji16: 'Emoji, 16×16',
   drawings: 'Draw your own',

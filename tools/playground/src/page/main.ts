@@ -132,6 +132,7 @@ async function start(resume = false): Promise<void> {
   ] as const) {
     byId(id, HTMLElement).hidden = config.data !== name;
   }
+  byId('fashion-credit', HTMLElement).hidden = config.data !== 'fashion14';
   byId('emoji-credit', HTMLElement).hidden = config.data !== 'emoji16';
   byId('second', HTMLElement).hidden = !config.twins;
   document.body.classList.toggle('one-model', !config.twins);
