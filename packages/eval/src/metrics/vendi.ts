@@ -14,7 +14,9 @@ export function vendiScore(features: Features): number {
   const rows = new Matrix(count, dimension);
   for (let n = 0; n < count; n++) {
     const row = features.values.subarray(n * dimension, (n + 1) * dimension);
-    const norm = Math.sqrt(row.reduce((sum: number, value) => sum + value ** 2, 0));
+    let square = 0;
+    for (const value of row) square += value ** 2;
+    const norm = Math.sqrt(square);
     if (norm === 0) throw new EvalError('SET_INVALID', `vendiScore: the features of image ${n} are all zero.`);
     for (let i = 0; i < dimension; i++) rows.set(n, i, row[i]! / norm);
   }

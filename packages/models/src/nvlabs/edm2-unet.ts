@@ -90,7 +90,7 @@ function mpBlock(scope: Scope, shape: BlockShape, config: Edm2UNetConfig): Block
   });
 }
 
-/** Attention of vectors of unit magnitude. The channels of each head are those of q, k and v in turn. */
+/** Attention of vectors of unit magnitude. The channels of each head alternate: q, k, v. */
 function mpAttention(
   scope: Scope,
   channels: number,
