@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 const dm = join(import.meta.dirname, '..', 'packages', 'trainer', 'dist', 'cli.js');
 const guides = ['own-images', 'resume', 'evaluation', 'interchange', 'recipes', 'faq'];
 
-/** Combined with the options of each `dm train`, except to resume. */
+/** Combined with the options of each `dm train` that begins a run without a configuration. */
 const tiny = {
   model: {
     type: 'unet',
@@ -49,12 +49,21 @@ async function prepare(page: string): Promise<string> {
   return cwd;
 }
 
+/** The command with numbers that fit the tiny run; the guides have those of real ones. */
+const scaled = (command: string): string =>
+  command
+    .replaceAll(/(?<=--(?:step-budget|extend|validate-every|eval-every) )\d+/g, '2')
+    .replaceAll(/(?<=--steps )\d+/g, '4')
+    .replaceAll(/(?<=--count )\d+/g, (count) => String(Math.min(16, Number(count))))
+    .replaceAll(/(?<=--hold-out )[\d.]+/g, '0.2')
+    .replaceAll(/(?<=emaSnapshots\.every=)\d+/g, '1');
+
 /** Runs a command of a guide; returns its exit code and output. */
 async function run(cwd: string, command: string): Promise<{ code: unknown; output: string }> {
-  const [words, out] = command.split(' > ');
+  const [words, out] = scaled(command).split(' > ');
   const [, name = '', ...args] = words!.split(/\s+/);
-  const isNewRun = name === 'train' && !args.includes('--resume') && !args.includes('--extend');
-  const all = [dm, name, ...(isNewRun ? ['--config', 'tiny.json'] : []), ...args];
+  const takesTiny = name === 'train' && !['--resume', '--extend', '--config'].some((option) => args.includes(option));
+  const all = [dm, name, ...(takesTiny ? ['--config', 'tiny.json'] : []), ...args];
   const child = spawn(process.execPath, all, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (text: Buffer) => (stdout += text.toString()));

@@ -1,7 +1,16 @@
 import { normal, uniform } from '@dm/core';
 
 /** Lanes of the stream `probe`, one per use, so that no two uses share random numbers; other packages use lane 0. */
-const LANES = { pairing: 1, bootstrap: 2, subset: 3, images: 4, direction: 5, product: 6, lanczos: 7, slice: 8 } as const;
+const LANES = {
+  pairing: 1,
+  bootstrap: 2,
+  subset: 3,
+  images: 4,
+  direction: 5,
+  product: 6,
+  lanczos: 7,
+  slice: 8,
+} as const;
 
 /** `count` uniform numbers in [0, 1); each `index` gives an independent draw. */
 export function draws(use: keyof typeof LANES, seed: number, index: number, count: number): Float64Array {

@@ -56,8 +56,8 @@ export function curveFigure(results: StageResults, metric: Metric, weights: Weig
 export function regimeNotice(scale: Scale): string | undefined {
   return scale === 'full'
     ? undefined
-    : 'These results decide nothing about the paper. The runs are so short that the baseline has not yet reached the loss ' +
-        "of a linear (Wiener) filter of the data, which needs no training; the baseline's learning rate was not tuned at its " +
+    : 'These results decide nothing about the paper. The runs are so short that at t >= 250 the baseline has not yet ' +
+        "reached the loss of a linear (Wiener) filter of the data, which needs no training; the baseline's learning rate was not tuned at its " +
         'final length; the intervals come from three seeds; and the timesteps below 250 dominate the validation loss. The ' +
         'results only show that the experiments work. A pre-registered experiment on CIFAR-10 at 16x16 will replace them, ' +
         'with a tuned baseline, the Wiener filter as a bound at every noise level, and statistics paired by seed.';

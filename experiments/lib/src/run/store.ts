@@ -54,11 +54,14 @@ export function openStore<T extends AnyTrial, R extends AnyResult>(
   };
 }
 
+/** Experiments that store their results in another format. */
+const otherKinds = new Set(['primary']);
+
 /** Paths of the finished trials of all experiments at this scale, by key. */
 function finishedTrials(folder: string, accepts: (result: AnyResult) => boolean): Map<string, string> {
   const home = dirname(dirname(folder));
   const paths = readdirSync(dirname(home), { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && !otherKinds.has(entry.name))
     .map(({ name }) => join(dirname(home), name, 'results', basename(folder)))
     .filter((results) => existsSync(results))
     .flatMap((results) =>

@@ -43,7 +43,8 @@ export function normalizeDataset(dataset: Dataset, { mean, scale }: ChannelScali
     for (let i = 0; i < values.length; i++) scaled[i] = (values[i]! - mean[i % channels]!) * scale[i % channels]!;
     return { values: scaled, ...(labels && { labels }) };
   };
-  return { ...dataset, floats: { dtype: floats.dtype, read } };
+  // The scaled values are not exact in float16.
+  return { ...dataset, floats: { dtype: 'float32', read } };
 }
 
 /**

@@ -58,12 +58,13 @@ export function resumedConfig(name: string, saved: PartialConfig, given: Partial
 }
 
 function checkNew(config: Config): void {
-  const { engine, initFrom, crop, holdOut, evaluation, probe, validation, tensorboard, emaSnapshots } = config;
+  const { engine, initFrom, crop, holdOut, evaluation, probe, validation, tensorboard, emaSnapshots, latents } = config;
   const refused: readonly (readonly [boolean, field: string, remedy: string])[] = [
     [engine !== 'onnx', `engine ${engine}`, 'a browser has only the engine onnx'],
     [initFrom !== undefined, 'initFrom', 'begin a run from weights in Node, and import its zip'],
     [crop !== null, 'crop', 'crop the dataset that you pass: cropDataset of @dm/data'],
     [holdOut !== null, 'holdOut', 'leave the images out of the dataset that you pass'],
+    [latents !== null, 'latents', 'train in Node'],
     [evaluation.every > 0, 'evaluation.every', 'evaluate in Node: export the zip of the run'],
     [probe.every > 0, 'probe.every', 'measure it in Node: export the zip of the run'],
     [validation.every > 0, 'validation.every', 'measure it in Node: export the zip of the run'],

@@ -253,7 +253,9 @@ function printResult(result: TrainResult): void {
   const { out } = result;
   if (status !== 'finished') print(`next:       ${dmCommand(['train'], { resume: true, out })}`);
   else {
-    print(`next:       ${dmCommand(['sample'], { run: out, out: result.isOfLatents === true ? 'samples.npz' : 'samples.png' })}`);
+    print(
+      `next:       ${dmCommand(['sample'], { run: out, out: result.isOfLatents === true ? 'samples.npz' : 'samples.png' })}`,
+    );
     print(`            ${dmCommand(['train'], { extend: '<steps>', out })}`);
   }
 }

@@ -55,6 +55,18 @@ it('the weights of edm2-unet are normalized after each update, and have unit mag
   expect(ema['dec.8x8_block0.conv_res1.weight']!.data).not.toEqual(data);
 });
 
+it('edm2-unet cannot be trained with scheduleFreeAdamW, whose state is relative to weights before normalization', async () => {
+  const folder = await tiny();
+  const model = { type: 'edm2-unet', ...configs['edm2-unet'] } as const;
+  const optimizer = { type: 'scheduleFreeAdamW' } as const;
+  const run = train({ ...tinyConfig(folder, 1), model, optimizer, ema: { type: 'scheduleFree' } });
+  await expect(run).rejects.toThrowWith({
+    type: UserError,
+    code: 'CONFIG_INVALID',
+    contains: ['edm2-unet', 'scheduleFreeAdamW'],
+  });
+});
+
 it('song-unet has a null class, the label zero, with labelDropout', async () => {
   const folder = await tiny();
   const model = { type: 'song-unet', ...configs['song-unet'] } as const;

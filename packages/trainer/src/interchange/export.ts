@@ -72,6 +72,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
       const { files, notes } = diffusersFolder(denoiser, arrays);
       await writeNewFolder(out, files);
       for (const note of notes) onNote?.(note);
+      if (config.latents !== null) onNote?.(latentsNote(config.latents));
       break;
     }
     case 'onnx':
@@ -135,8 +136,17 @@ export function metadataOf({ model, config, classes }: Denoiser, weights: string
     config: JSON.stringify(model.config),
     diffusion: JSON.stringify(config.diffusion),
     weights,
+    ...(config.latents !== null && { latents: JSON.stringify(config.latents) }),
     ...(names !== undefined && { classes: JSON.stringify(names) }),
   };
+}
+
+/** Diffusers' pipelines without an autoencoder clip to [-1, 1] and return pictures. */
+function latentsNote({ mean, scale }: NonNullable<Config['latents']>): string {
+  return (
+    'The model generates scaled latents, which the pipeline would clip: call pipe.unet or pipe.transformer, and ' +
+    `pipe.scheduler, and compute x / scale + mean, with mean ${JSON.stringify(mean)} and scale ${JSON.stringify(scale)}.`
+  );
 }
 
 function chosen<T extends string>(flag: string, value: string, known: readonly T[]): T {

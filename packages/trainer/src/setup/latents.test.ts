@@ -8,13 +8,17 @@ import type { Config, PartialConfig } from '../config/schema.js';
 import { resolveConfig } from '../config/resolve.js';
 import { trainingHash } from '../config/saved-config.js';
 import { UserError } from '../errors.js';
+import { newConfig } from '../browser/browser-config.js';
+import { compareSets } from '../eval/consistency/compare-sets.js';
+import { openRunObjective } from '../eval/landscape/run-objective.js';
 import { evaluateSets } from '../eval/sets/evaluate-sets.js';
+import { validationLoss } from '../eval/validation/validation-loss.js';
 import { writeImages } from '../files/images.js';
 import { exportModel } from '../interchange/export.js';
 import { generateSamples } from '../sampling/generate-samples.js';
 import { addTinyLatents, tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
-import { openTrainingSetup } from './open-training-setup.js';
+import { openData, openTrainingSetup } from './open-training-setup.js';
 
 let folder: string;
 let data: string;
@@ -107,8 +111,9 @@ describe('a run on latents', () => {
     await exportModel({ run, format: 'safetensors', out });
     await exportModel({ run, format: 'onnx', out: join(folder, 'model.onnx') });
     expect(existsSync(join(folder, 'model.onnx'))).toBe(true);
-    const { tensors } = parseSafetensors(readFileSync(out));
+    const { tensors, metadata } = parseSafetensors(readFileSync(out));
     expect(tensors['x_embedder.proj.weight']!.shape).toEqual([16, 4, 8, 8]);
+    expect(JSON.parse(metadata!['latents']!)).toEqual(readConfig().latents);
   });
 });
 
@@ -174,14 +179,41 @@ describe('is refused:', () => {
     );
   });
 
+  it('data of another kind than the run was trained on, and floats without a run', async () => {
+    const pixels = join(folder, 'four.npz');
+    await writeNpz(pixels, { images: { shape: [4, 32, 32, 3], data: new Uint8Array(4 * 32 * 32 * 3) } });
+    await expect(validationLoss({ run, data: pixels })).rejects.toThrowWith(
+      refused('DATA_MISMATCH', 'images', 'floats'),
+    );
+    const config = resolveConfig([{ source: 'test', value: configOf() }]);
+    await expect(openData(config)).rejects.toThrowWith(refused('DATA_MISMATCH', 'floats', 'run'));
+  });
+
+  it('comparison of images', async () => {
+    await expect(compareSets([run, join(run, 'checkpoints', 'step-000004')])).rejects.toThrowWith(
+      refused('DATA_MISMATCH', 'latents', '.npy'),
+    );
+  });
+
+  it('a loss landscape between runs of different scales', async () => {
+    const other = join(folder, 'other-scale');
+    await train(configOf({ out: other, totalSteps: 1, latents: { scale: 2 } }));
+    await expect(openRunObjective([run, other])).rejects.toThrowWith(refused('SETS_MISMATCH', 'latents'));
+  });
+
+  it('a run in a browser', () => {
+    expect(() => newConfig('x', { latents: { scale: 2 } })).toThrowWith(refused('CONFIG_INVALID', 'latents'));
+  });
+
   it('a channel that is constant or not finite', async () => {
     for (const [value, word] of [
-      [1, 'constant'],
+      // The computed deviation of these values is not 0.
+      [Math.fround(-2.2), 'constant'],
       [Infinity, 'finite'],
     ] as const) {
       const path = join(folder, `${word}.npz`);
-      const values = new Float32Array(4 * 64).fill(value);
-      await writeNpz(path, { latents: { shape: [4, 1, 8, 8], data: values } });
+      const values = new Float32Array(16 * 64).fill(value);
+      await writeNpz(path, { latents: { shape: [16, 1, 8, 8], data: values } });
       await expect(setupOf({ data: path })).rejects.toThrowWith(refused('DATA_MISMATCH', 'channel 0', word));
     }
   });

@@ -32,8 +32,9 @@ async function measured(
   const { prediction } = diffusion;
   const target = prediction.type === 'edm' ? (prediction.sigmaData ?? 0.5) : 1;
   const { channels: found } = await describeDataset(dataset);
-  found.forEach(({ std }, c) => {
-    if (Number.isFinite(std) && std > 0) return;
+  found.forEach(({ std, min, max }, c) => {
+    // The computed deviation of equal values is not always 0.
+    if (Number.isFinite(std) && min < max) return;
     throw new UserError(
       Number.isFinite(std)
         ? `${dataset.name}: channel ${c} is constant. Set latents.scale, such as 1, or leave the channel out.`
@@ -51,10 +52,21 @@ function scalingOf({ latents }: Config): ChannelScaling | undefined {
   return { mean, scale: typeof scale === 'number' ? mean.map(() => scale) : scale };
 }
 
-/** The data, scaled if it is of floats and the configuration has their mean and scale. */
+/**
+ * The data, scaled if it is of floats.
+ *
+ * @throws {UserError} `DATA_MISMATCH` if the data is of floats and the configuration has no scale, or the other way round
+ */
 export function scaledData(config: Config, dataset: Dataset): Dataset {
   const scaling = scalingOf(config);
-  return dataset.floats === undefined || scaling === undefined ? dataset : normalizeDataset(dataset, scaling);
+  if (dataset.floats !== undefined && scaling !== undefined) return normalizeDataset(dataset, scaling);
+  if (dataset.floats === undefined && scaling === undefined) return dataset;
+  throw new UserError(
+    scaling === undefined
+      ? `${dataset.name} has floats, whose scale only a run trained on them has. Give such a run, or data of images.`
+      : `${dataset.name} has images, but the run was trained on floats. Give data of floats.`,
+    { code: 'DATA_MISMATCH' },
+  );
 }
 
 /** Samples of the model: of latents, with the scale undone. */

@@ -65,6 +65,7 @@ export async function openTrainingSetup(
     throw isResumed ? ofMovedData(error) : error;
   });
   const isOfFloats = unscaled.floats !== undefined;
+  checkNormalization(chosen);
   checkLatents(chosen, unscaled);
   const config = isOfFloats ? await inPhase(onPhase, 'measuring latents', () => withLatents(chosen, unscaled)) : chosen;
   const dataset = scaledData(config, unscaled);
@@ -98,6 +99,20 @@ function checkEvaluation({ evaluation }: Config, { name, length, floats }: Datas
     `evaluation.every (--eval-every) is ${evaluation.every}, but ${name} has ${length} image, and the metrics compare at ` +
       'least 2. Use more images, or omit it.',
     { code: 'DATA_MISMATCH' },
+  );
+}
+
+/**
+ * Schedule-free training stores z relative to y, which forced weight normalization changes after each step.
+ *
+ * @throws {UserError} `CONFIG_INVALID` for schedule-free training of a network with forced weight normalization
+ */
+function checkNormalization({ model, optimizer }: Config): void {
+  if (model.type !== 'edm2-unet' || optimizer.type !== 'scheduleFreeAdamW') return;
+  throw new UserError(
+    'The weights of edm2-unet are normalized after each step, which the optimizer scheduleFreeAdamW does not allow: choose ' +
+      'another one (--optimizer adamW).',
+    { code: 'CONFIG_INVALID' },
   );
 }
 

@@ -4,7 +4,12 @@ import { readNpy, toFloat } from '@dm/data';
 import type { SampleSet } from '@dm/eval';
 import { inPhase } from '../../setup/phases.js';
 import { UserError } from '../../errors.js';
-import { generateSamples, type GenerateSamplesOptions } from '../../sampling/generate-samples.js';
+import {
+  generateSamples,
+  readSelectedCheckpoint,
+  samplingConfig,
+  type GenerateSamplesOptions,
+} from '../../sampling/generate-samples.js';
 import { runOrCheckpoint } from '../../checkpoint/resolve.js';
 
 export interface SameNoiseOptions extends Pick<
@@ -35,6 +40,7 @@ export async function openSameNoise(specs: readonly string[], options: SameNoise
   const repeated = specs.find((spec, i) => specs.indexOf(spec) !== i);
   if (repeated !== undefined) throw new UserError(`${repeated} is given twice.`);
   const { count: asked, onSet, ...sampling } = options;
+  for (const spec of specs) if (!isFile(spec)) checkImages(spec, options);
   const files = new Map<string, { data: Float32Array; shape: readonly number[] }>();
   for (const spec of specs) if (isFile(spec)) files.set(spec, await readSamples(spec));
   // Files determine how many samples a run has to generate.
@@ -69,6 +75,18 @@ export async function openSameNoise(specs: readonly string[], options: SameNoise
   const [height, width, channels] = first!.shape;
   const shape = [height!, width!, channels!] as const;
   return { sets, shape, count: first!.samples.length / (height! * width! * channels!) };
+}
+
+/** Features and PSNR need images in [-1, 1]. */
+function checkImages(spec: string, { onNote: _, ...options }: SameNoiseOptions): void {
+  const asked = { ...options, ...runOrCheckpoint(spec) };
+  if (samplingConfig(readSelectedCheckpoint(asked), asked).latents === null) return;
+  throw new UserError(
+    `${spec} generates latents, but only images are compared. Decode samples of both, as .npy files.`,
+    {
+      code: 'DATA_MISMATCH',
+    },
+  );
 }
 
 function isFile(spec: string): boolean {

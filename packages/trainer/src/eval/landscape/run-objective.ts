@@ -67,6 +67,12 @@ export async function openRunObjective(
         { code: 'SETS_MISMATCH' },
       );
     }
+    if (JSON.stringify(denoiser.config.latents) !== JSON.stringify(first.denoiser.config.latents)) {
+      throw new UserError(
+        `${spec} and ${first.spec} scale their data differently (latents), so their losses are not comparable.`,
+        { code: 'SETS_MISMATCH' },
+      );
+    }
     if (predicts(denoiser) !== predicts(first.denoiser)) {
       throw new UserError(
         `${spec} predicts ${predicts(denoiser)} and ${first.spec} ${predicts(first.denoiser)}, so their losses are not comparable.`,

@@ -78,6 +78,15 @@ describe('evaluateSets', () => {
     );
   });
 
+  it('looks for copies of training images among all of them', async () => {
+    const bytes = Uint8Array.from({ length: 30 * 64 }, (_, i) => (i * i * 7 + (i >> 6) * 31) % 251);
+    const file = join(folder, 'training.npy');
+    await writeNpy(file, { shape: [30, 8, 8], data: toFloat(bytes) });
+    const report = await evaluateSets(file, file, { ...options(), metrics: ['memorization'] });
+    expect([report.generated.count, report.reference.count]).toEqual([11, 30]);
+    expect(report.results).toEqual([{ label: 'memorized', value: 1, better: 'lower' }]);
+  });
+
   it('refuses what it cannot take, by name', async () => {
     await expect(evaluateSets(run, 'mnits', options())).rejects.toThrowWith({
       type: DataError,

@@ -27,7 +27,8 @@ export interface EvaluateSetsOptions extends OpenSetOptions {
 
 /**
  * Evaluates `generated` against `reference`, each one of `SET_FORMS`. If one of them is a run, image files and data sets
- * are preprocessed as its training data by default.
+ * are preprocessed as its training data by default. With the metric `memorization`, all reference images are used, whatever
+ * `count` is.
  *
  * @throws {Error} if a set cannot be used; the message names the set and the problem
  */
@@ -45,7 +46,9 @@ export async function evaluateSets(
   const run = sets.find((_, i) => kinds[i] === 'run');
   const ofRun = run === undefined ? undefined : preprocessingOfRun(run);
   const a = await featuresOf(generated, needs.generated, options, ofRun);
-  const b = await featuresOf(reference, needs.reference, options, ofRun);
+  // A copy of a training image is found only if the image is in the reference.
+  const { count: _, ...all } = options;
+  const b = await featuresOf(reference, needs.reference, metrics.includes('memorization') ? all : options, ofRun);
   return evaluate(a, b, { metrics, seed });
 }
 
