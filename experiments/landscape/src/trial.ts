@@ -57,7 +57,7 @@ const resolution: Readonly<Record<Scale, Resolution>> = {
   full: { probeImages: 256, buckets: 4, line: 31, directions: 3, slice: 21, plane: 21, lanczos: 40 },
 };
 
-/** Every type of model with every seed. */
+/** Every type of model with every seed. GAN and VAE have lower learning rates than the recipes in @dm/experiments. */
 export function trials(scale: Scale): LandscapeTrial[] {
   const batch = { batchSize: batchSize[scale] };
   const arms: LandscapeTrial['arm'][] = [
@@ -66,8 +66,8 @@ export function trials(scale: Scale): LandscapeTrial[] {
       about: 'UNet, predicts epsilon, AdamW with lr 0.01 falling linearly to a tenth',
       recipe: { kind: 'diffusion', training: recipeAtScale(scale, { optimizer: { decay: { linearTo: 0.1 } } }) },
     },
-    { name: 'gan', about: 'generator and discriminator, Adam', recipe: { ...ganRecipe, ...batch } },
-    { name: 'vae', about: 'encoder and decoder, Adam', recipe: { ...vaeRecipe, ...batch } },
+    { name: 'gan', about: 'generator and discriminator, Adam', recipe: { ...ganRecipe, lr: 1e-3, ...batch } },
+    { name: 'vae', about: 'encoder and decoder, Adam', recipe: { ...vaeRecipe, lr: 2e-3, ...batch } },
     {
       name: 'classifier',
       about: "the discriminator's network with ten outputs, supervised, Adam",
