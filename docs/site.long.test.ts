@@ -135,6 +135,8 @@ describe.skipIf(!hasChromium())('in Chromium', () => {
   it('the playground of the site draws its first picture', async () => {
     await visit('playground.html', async (page) => {
       const href = await page.locator('a.dm-playground').getAttribute('href');
+      // Prefetched pages; leaving would cancel them.
+      await page.waitForLoadState('networkidle');
       await page.goto(`${new URL(href!, url).href}#batch=4&steps=200`);
       await page.waitForFunction(`document.body.dataset.pictures === '0'`, undefined, { timeout: 120_000 });
     });

@@ -4,7 +4,7 @@ import { drawShapes } from './draw-shapes.js';
 
 const isSmoke = process.argv.includes('--smoke');
 const given = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
-const folder = given ?? (await drawShapes('runs/shapes', isSmoke ? 20 : 500));
+const folder = given ?? (await drawShapes('runs/shapes', isSmoke ? 100 : 500));
 
 const run = await train({
   data: `folder:${folder}`, // jpg, png, webp, gif, of any size

@@ -23,7 +23,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 async function run(name: string, args: readonly string[]): Promise<{ cwd: string; output: string }> {
   const cwd = join(folder, name);
   mkdirSync(cwd);
-  const child = spawn(process.execPath, [...args, '--smoke'], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  // Nx forces colors, which would be part of printed numbers.
+  const env = { ...process.env, FORCE_COLOR: '0' };
+  const child = spawn(process.execPath, [...args, '--smoke'], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => (output += text.toString()));
   const code = await new Promise((resolve) => child.on('close', resolve));

@@ -18,7 +18,8 @@ const SETTINGS =
  */
 export function cleanEnvironment(more, path = []) {
   const kept = Object.entries(process.env).filter(([name]) => !SETTINGS.test(name));
-  const env = { ...Object.fromEntries(kept), ...more };
+  // Nx forces colors, which would be part of printed numbers.
+  const env = { ...Object.fromEntries(kept), FORCE_COLOR: '0', ...more };
   return { ...env, PATH: [...path, env['PATH']].join(delimiter) };
 }
 

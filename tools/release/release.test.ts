@@ -101,6 +101,7 @@ it('passes no settings of npm, Nx, or Node to an empty project, but the registry
     A: 'b',
     PATH: expect.stringMatching(/^\/first[:;]/),
     npm_config_registry: expect.any(String),
+    FORCE_COLOR: '0',
   });
   expect(env).not.toHaveProperty('npm_config_test');
   expect(env).not.toHaveProperty('NX_TEST');
