@@ -19,6 +19,7 @@ const SETTINGS =
 export function cleanEnvironment(more, path = []) {
   const kept = Object.entries(process.env).filter(([name]) => !SETTINGS.test(name));
   // Nx forces colors, which would be part of printed numbers.
+  /** @type {NodeJS.ProcessEnv} */
   const env = { ...Object.fromEntries(kept), FORCE_COLOR: '0', ...more };
   return { ...env, PATH: [...path, env['PATH']].join(delimiter) };
 }
