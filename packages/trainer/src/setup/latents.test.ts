@@ -113,7 +113,7 @@ describe('a run on latents', () => {
     expect(existsSync(join(folder, 'model.onnx'))).toBe(true);
     const { tensors, metadata } = parseSafetensors(readFileSync(out));
     expect(tensors['x_embedder.proj.weight']!.shape).toEqual([16, 4, 8, 8]);
-    expect(JSON.parse(metadata!['latents']!)).toEqual(readConfig().latents);
+    expect(JSON.parse(metadata['latents']!)).toEqual(readConfig().latents);
   });
 });
 

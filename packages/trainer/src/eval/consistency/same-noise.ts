@@ -78,8 +78,9 @@ export async function openSameNoise(specs: readonly string[], options: SameNoise
 }
 
 /** Features and PSNR need images in [-1, 1]. */
-function checkImages(spec: string, { onNote: _, ...options }: SameNoiseOptions): void {
-  const asked = { ...options, ...runOrCheckpoint(spec) };
+function checkImages(spec: string, options: SameNoiseOptions): void {
+  const { onNote: _, ...silent } = options;
+  const asked = { ...silent, ...runOrCheckpoint(spec) };
   if (samplingConfig(readSelectedCheckpoint(asked), asked).latents === null) return;
   throw new UserError(
     `${spec} generates latents, but only images are compared. Decode samples of both, as .npy files.`,
