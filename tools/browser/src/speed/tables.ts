@@ -78,8 +78,9 @@ function speedTables(file: SpeedFile): string {
       ),
     ]),
     wrapped(
-      `Medians of ${rounds} rounds in turn, in ${browser}, on ${machine}, ${date}. The machine was not idle: its load average was ` +
-        `${load.map((value) => value.toFixed(1)).join(' before and ')} after, so other runs may differ by a factor of two.`,
+      `Medians of ${rounds} rounds in turn, in ${browser}, on ${machine}, ${date}. The load average was ` +
+        `${load.map((value) => value.toFixed(1)).join(' before and ')} after` +
+        (load[0] < 0.5 ? '.' : ': the machine was not idle, so other runs may differ by a factor of two.'),
     ),
     ...(failures.length > 0 ? [wrapped(`Failures: ${failures.join('; ')}.`)] : []),
     wrapped(
