@@ -1,6 +1,7 @@
 import { cropOffsets, flipImages, horizontalFlips } from './augment.js';
 import { toFloat } from './pixels.js';
 import type { Dataset } from '../dataset.js';
+import { readValues } from './read-values.js';
 import { batchIndices, type BatchOptions } from './order.js';
 
 export interface LoadBatchOptions extends Omit<BatchOptions, 'length'> {
@@ -28,9 +29,9 @@ export async function loadBatch(dataset: Dataset, options: LoadBatchOptions): Pr
   const { seed, step, batchSize, flip = false } = options;
   const indices = batchIndices({ seed, step, batchSize, length: dataset.length });
   if (dataset.floats !== undefined) {
-    const { values, labels } = await dataset.floats.read(indices);
-    if (flip) flipImages(values, dataset.shape, horizontalFlips({ seed, step, batchSize }));
-    return { images: values, indices, ...(labels && { labels }) };
+    const batch = await readValues(dataset, indices);
+    if (flip) flipImages(batch.images, dataset.shape, horizontalFlips({ seed, step, batchSize }));
+    return { ...batch, indices };
   }
   const { images, labels } = await (dataset.readCrops?.(indices, cropOffsets({ seed, step, batchSize })) ??
     dataset.read(indices));

@@ -40,33 +40,26 @@ export function bytesOfFloats(values: Float32Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
+type Shape = readonly [height: number, width: number, channels: number];
+
 /** Converts floats [N, C, H, W] to [N, H, W, C]. */
-export function channelsLast(
-  values: Float32Array,
-  [height, width, channels]: readonly [number, number, number],
-): Float32Array {
-  const pixels = height * width;
-  const size = pixels * channels;
-  const out = new Float32Array(values.length);
-  for (let start = 0; start < values.length; start += size) {
-    for (let c = 0; c < channels; c++) {
-      for (let i = 0; i < pixels; i++) out[start + i * channels + c] = values[start + c * pixels + i]!;
-    }
-  }
-  return out;
+export function channelsLast(values: Float32Array, [height, width, channels]: Shape): Float32Array {
+  return transposed(values, channels, height * width);
 }
 
 /** Converts floats [N, H, W, C] to [N, C, H, W]; the inverse of `channelsLast`. */
-export function channelsFirst(
-  values: Float32Array,
-  [height, width, channels]: readonly [number, number, number],
-): Float32Array {
-  const pixels = height * width;
-  const size = pixels * channels;
+export function channelsFirst(values: Float32Array, [height, width, channels]: Shape): Float32Array {
+  return transposed(values, height * width, channels);
+}
+
+/** Converts [N, rows, columns] to [N, columns, rows]. */
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(values.length);
-  for (let start = 0; start < values.length; start += size) {
-    for (let c = 0; c < channels; c++) {
-      for (let i = 0; i < pixels; i++) out[start + c * pixels + i] = values[start + i * channels + c]!;
+  for (let start = 0; start < values.length; start += rows * columns) {
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        out[start + column * rows + row] = values[start + row * columns + column]!;
+      }
     }
   }
   return out;
