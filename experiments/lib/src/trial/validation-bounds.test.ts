@@ -34,6 +34,7 @@ it('the bounds of two gray levels, by quarter of t', async () => {
   expect(posteriorMean.quarters[3]! / wiener.quarters[3]!).toBeCloseTo(1, 1);
 });
 
+// tools/parity/bounds_check.py
 it('the committed bounds of t in [250, 500) are those of NumPy on 1,200 test images, within their standard error of 2 %', () => {
   const { wiener, posteriorMean } = validationBounds();
   expect(Math.abs(wiener.quarters[1]! / 0.0672 - 1)).toBeLessThan(0.04);
