@@ -3,6 +3,7 @@
     python tools/parity/tables_check.py sample <table> <u.npy> <prediction or none> <step>...
     python tools/parity/tables_check.py histogram <table> <count> <step>...
     python tools/parity/tables_check.py draws <table> <batch size> <steps> <seed>
+    python tools/parity/tables_check.py method <clts table> <mdlrc table> <steps> <lr>
     python tools/parity/tables_check.py optimizer <table> <AdamW | SGD | Muon> <steps>
     DIFFUSERS_SRC=<diffusers>/src python tools/parity/tables_check.py train <curriculum> <optimizer> <folder> <seed>
 
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+import check_method  # noqa: E402
 import dm_tables  # noqa: E402
 
 OPTIMIZER_LINE = "    # Get the datasets: you can either provide your own training and evaluation files"
@@ -50,6 +52,42 @@ def draws(table, batch_size, steps, seed):
     """The timesteps of a run."""
     sampler, rng = dm_tables.Sampler(table), np.random.default_rng(int(seed))
     return [sampler.sample(step, int(batch_size), rng)[0].tolist() for step in range(int(steps))]
+
+
+def method(clts, mdlrc, steps, lr):
+    """What python/check_method.py says about the tables, and about the slips of public implementations."""
+    steps, lr, rng = int(steps), float(lr), np.random.default_rng(3)
+    t = np.arange(1000)
+    share = lambda step: 0.8 * step / steps
+
+    def slipped_gaussian(step, n):  # divides by 2, and then multiplies by sigma**2
+        g = np.exp(-((t / 1000 - 0.3) ** 2) / 2 * 0.2**2)
+        return rng.choice(1000, n, p=(1 - share(step)) / 1000 + share(step) * g / g.sum())
+
+    def mixed_samples(step, n):  # mixes the draws instead of the densities
+        normal = np.clip(rng.normal(300, 200, n), 0, 999)
+        return ((1 - share(step)) * rng.integers(0, 1000, n) + share(step) * normal).astype(int)
+
+    table = dm_tables.read_table(mdlrc, "dm-optimizer-table")
+    sampler = dm_tables.Sampler(clts)
+    cases = {
+        "clts": lambda: check_method.check_clts(lambda step, n: sampler.sample(step, n, rng)[0], steps),
+        "clts: slipped Gaussian": lambda: check_method.check_clts(slipped_gaussian, steps),
+        "clts: mixed samples": lambda: check_method.check_clts(mixed_samples, steps),
+        "mdlrc": lambda: check_method.check_mdlrc(lambda k: (table["lr"][k], table["beta1"][k]), steps, lr),
+        "mdlrc: without compensation": lambda: check_method.check_mdlrc(lambda k: (lr, table["beta1"][k]), steps, lr),
+        "minSnr: epsilon": lambda: check_method.check_min_snr(lambda snr: min(snr, 5) / snr),
+        "minSnr: v": lambda: check_method.check_min_snr(lambda snr: min(snr, 5) / (snr + 1), "v"),
+        "minSnr: 5 / (1 + SNR)": lambda: check_method.check_min_snr(lambda snr: 5 / (1 + snr)),
+    }
+    found = {}
+    for name, check in cases.items():
+        try:
+            check()
+            found[name] = None
+        except AssertionError as error:
+            found[name] = str(error)
+    return found
 
 
 def optimizer(table, name, steps):
@@ -144,5 +182,5 @@ def train(curriculum, optimizer, folder, seed):
 
 
 if __name__ == "__main__":
-    commands = {command.__name__: command for command in (sample, histogram, draws, optimizer, train)}
+    commands = {command.__name__: command for command in (sample, histogram, draws, method, optimizer, train)}
     print(json.dumps(commands[sys.argv[1]](*sys.argv[2:])))

@@ -107,6 +107,22 @@ describe.skipIf(python === undefined)(`in Python${needs}`, () => {
     }
   });
 
+  it('check_method.py accepts the tables and finds the slips of other implementations', async () => {
+    await table('curriculum', 'table', '--schedule', 'clts', '--steps', '1000', '--out', 'checked.npz');
+    await table('optim', 'table', '--lr', '0.002', '--steps', '1000', '--out', 'checked-optim.npz');
+    expect(run('method', 'checked.npz', 'checked-optim.npz', 1000, 0.002)).toEqual({
+      clts: null,
+      // Uniform in effect.
+      'clts: slipped Gaussian': expect.stringMatching(/^step 250: /),
+      'clts: mixed samples': expect.stringMatching(/^step 250: /),
+      mdlrc: null,
+      'mdlrc: without compensation': expect.stringMatching(/^step 200: lr 0.002, expected 0.00164/),
+      'minSnr: epsilon': null,
+      'minSnr: v': null,
+      'minSnr: 5 / (1 + SNR)': expect.stringMatching(/^SNR 0.01: weight 4.95/),
+    });
+  });
+
   it.each(['AdamW', 'SGD', 'Muon'])('MDLRC sets lr and momentum of %s after the scheduler', async (name) => {
     const type = { AdamW: 'adamW', SGD: 'sgd', Muon: 'muon' }[name]!;
     await table('optim', 'table', '--optimizer', type, '--lr', '0.002', '--steps', '8', '--out', `${name}.npz`);
