@@ -1,5 +1,5 @@
-// `npm start`: installs, builds, and trains the default preset. Arguments after `npm start --` are passed to `dm
-// train`.
+// `npm start`: installs, builds, and trains the preset `mnist-fast`. Arguments after `npm start --` are passed to `dm
+// train`; the preset is not chosen for other data, another configuration, or a run that exists.
 import './require-node.mjs';
 import { join } from 'node:path';
 import { root, run } from './commands.mjs';
@@ -19,6 +19,10 @@ if (!(await build())) {
   process.exit(1);
 }
 const cli = join(root, 'packages', 'trainer', 'dist', 'cli.js');
-const { status } = await run(process.execPath, [cli, 'train', ...process.argv.slice(2)]);
+const given = process.argv.slice(2);
+const choices = ['--preset', '--config', '--data', '--resume', '--extend', '--help', '-h'];
+const isChosen = given.some((arg) => choices.includes(arg.split('=')[0] ?? arg));
+const preset = isChosen ? [] : ['--preset', 'mnist-fast'];
+const { status } = await run(process.execPath, [cli, 'train', ...preset, ...given]);
 if (status === 0) console.log('\nIn this folder, run `dm` as `npm run -s dm --`, for example: npm run -s dm -- doctor');
 process.exitCode = status;

@@ -16,6 +16,7 @@ import { secondsSince, trainingSteps } from './step/training-loop.js';
 import { readBest, type Best } from './checkpoint/best.js';
 import { lowestLossCheckpoint } from './checkpoint/checkpoint-folder.js';
 import { checkUnchanged } from './checkpoint/resume.js';
+import { guidanceNote } from './sampling/guidance-note.js';
 import { noteOfHours } from './config/preset-hours.js';
 import type { Config, PartialConfig } from './config/schema.js';
 import { openEngine } from './setup/engine.js';
@@ -131,8 +132,7 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
       });
       const { run, extendedFrom } = opened;
       const config = group.size === 1 ? opened.config : withOwnEngine(opened.config, layers);
-      const hours = noteOfHours(config);
-      if (hours !== undefined) onNote?.(hours);
+      for (const note of [noteOfHours(config), guidanceNote(config.sampler)]) if (note !== undefined) onNote?.(note);
       const setup = await onEveryRank(group, () =>
         openTrainingSetup(config, { skipMemoryCheck, isResumed: resume, group, onPhase }),
       );

@@ -32,6 +32,7 @@ import {
   type ClassCount,
 } from './class-labels.js';
 import { createDenoiserSampler } from './denoiser-sampler.js';
+import { guidanceNote } from './guidance-note.js';
 import { readWeights } from '../checkpoint/pack-state.js';
 import { fileOf } from '../setup/state-table.js';
 
@@ -69,7 +70,7 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
   readonly threads?: number;
   /** File that the samples will be written to, checked before any computation: latents cannot be written as PNG. */
   readonly out?: string;
-  /** Receives messages about skipped checkpoints. */
+  /** Receives messages about skipped checkpoints, and about options that do not go together. */
   readonly onNote?: (text: string) => void;
   /** Receives the start of the engine and compilations. */
   readonly onPhase?: OnPhase;
@@ -92,6 +93,8 @@ export interface GeneratedSamples extends Images {
 export async function generateSamples(options: GenerateSamplesOptions): Promise<GeneratedSamples> {
   const checkpoint = readSelectedCheckpoint(options);
   const config = samplingConfig(checkpoint, options);
+  const note = guidanceNote(config.sampler);
+  if (note !== undefined) options.onNote?.(note);
   const { weights, seed = 0, label, perClass, out, onPhase, onSamplingStep } = options;
   if (config.latents !== null && out !== undefined) checkLatentOutput(out);
   const file = weightsFile(config, weights);

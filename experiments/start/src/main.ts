@@ -1,0 +1,110 @@
+/**
+ * The command line: `node dist/main.js --scale laptop` runs the trials whose results are missing; `--scale smoke` runs one
+ * tiny trial and keeps nothing.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { openDataset } from '@dm/data';
+import { featureStatistics } from '@dm/eval';
+import { atomicWriteFileAsync, makeFolder, readJsonFile } from '@dm/files';
+import { allImages, checkRule, openDigitClassifier, readDigits } from './classifier.js';
+import { recipes, samplerSettings } from './recipes.js';
+import { measureSteps, type StepTimes } from './step-times.js';
+import { runTrial } from './trial.js';
+
+const { values } = parseArgs({ options: { scale: { type: 'string', default: 'smoke' } } });
+const here = fileURLToPath(new URL('..', import.meta.url));
+const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dm', 'start');
+
+/** Seed of the choice of recipes, and seeds of the comparison of those chosen. */
+const SCREENING_SEED = 11;
+const finalSeeds = [101, 102, 103];
+const finalists = ['mnist', 'mnist-fast', 'flow-muon', 'x0-v'];
+
+switch (values.scale) {
+  case 'smoke':
+    await smoke();
+    break;
+  case 'laptop':
+    await laptop();
+    break;
+  default:
+    console.error('Use: main.js --scale smoke | laptop');
+    process.exitCode = 1;
+}
+
+async function laptop(): Promise<void> {
+  const folder = join(here, 'results', 'laptop');
+  const saved = async <T>(name: string, compute: () => Promise<T>): Promise<T> => {
+    const path = join(folder, `${name}.json`);
+    if (existsSync(path)) return readJsonFile(path) as T;
+    const value = await compute();
+    makeFolder(dirname(path));
+    await atomicWriteFileAsync(path, (file) => file.writeFile(`${JSON.stringify(value)}\n`));
+    return value;
+  };
+  const times = await saved<StepTimes>('step-times', () => measureSteps(recipes));
+  const classifier = await openDigitClassifier(join(cache, 'classifier.safetensors'));
+  try {
+    const test = await openDataset('mnist', { split: 'test' });
+    const rule = await saved('rule', () => checkRule(classifier, test));
+    console.log('rule', rule);
+    const { images, labels } = await allImages(test);
+    const { features } = await readDigits(classifier, { data: images, shape: [test.length, ...test.shape] }, labels);
+    const reference = featureStatistics({ values: features, dimension: classifier.dimensions });
+    const trials = [
+      ...Object.keys(recipes).map((recipe) => ({
+        stage: 'screening',
+        recipe,
+        seed: SCREENING_SEED,
+        settings: Object.keys(samplerSettings),
+      })),
+      ...finalSeeds.flatMap((seed) =>
+        finalists.map((recipe) => ({ stage: 'finals', recipe, seed, settings: ['plain', 'guidance 1.5'] })),
+      ),
+    ];
+    for (const { stage, ...trial } of trials) {
+      const name = `${stage}/${trial.recipe}.seed-${trial.seed}`;
+      await saved(name, () =>
+        runTrial({
+          ...trial,
+          images: 500,
+          steps: times.steps[trial.recipe]!,
+          classifier,
+          reference,
+          folder: join(cache, name),
+        }),
+      );
+    }
+  } finally {
+    await classifier.dispose();
+  }
+}
+
+/** One trial of a few steps: that everything runs. */
+async function smoke(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'dm-start-'));
+  const classifier = await openDigitClassifier(join(folder, 'classifier.safetensors'), { split: 'test', epochs: 1 });
+  try {
+    const random = Uint8Array.from({ length: 40 * 28 * 28 }, (_, i) => (i * 7919) % 256);
+    const { features } = await readDigits(classifier, { data: random, shape: [40, 28, 28, 1] }, new Int32Array(40));
+    const reference = featureStatistics({ values: features, dimension: classifier.dimensions });
+    const trial = {
+      recipe: 'mnist',
+      seed: 1,
+      steps: 2,
+      images: 100,
+      settings: ['plain'],
+      classifier,
+      reference,
+      folder,
+    };
+    console.log(JSON.stringify(await runTrial(trial)));
+  } finally {
+    await classifier.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

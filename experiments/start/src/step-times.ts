@@ -1,0 +1,34 @@
+/** Numbers of steps that take the recipes equally long. */
+import { bench, resolveConfig, spread, type Config } from '@dm/trainer';
+import type { Recipe } from './recipes.js';
+
+export interface StepTimes {
+  /** Median time of a training step in ms, by recipe, measured in turn. */
+  readonly ms: Readonly<Record<string, number>>;
+  /** Steps in the time of the preset `mnist`, rounded to ten. */
+  readonly steps: Readonly<Record<string, number>>;
+}
+
+const ROUNDS = 5;
+const BASELINE = 'mnist';
+
+export async function measureSteps(recipes: Readonly<Record<string, Recipe>>): Promise<StepTimes> {
+  const configs = Object.entries(recipes).map(([name, { config }]): [string, Config] => [
+    name,
+    resolveConfig([{ source: name, value: config }]),
+  ]);
+  const measured = new Map<string, number[]>(configs.map(([name]) => [name, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, config] of configs) {
+      const { stepMs } = await bench(config, { steps: 10 });
+      measured.get(name)!.push(stepMs.median);
+    }
+  }
+  const ms = Object.fromEntries([...measured].map(([name, times]) => [name, spread(times).median]));
+  const { totalSteps } = Object.fromEntries(configs)[BASELINE]!;
+  const steps = Object.entries(ms).map(([name, time]) => [
+    name,
+    10 * Math.round((totalSteps * ms[BASELINE]!) / time / 10),
+  ]);
+  return { ms, steps: Object.fromEntries(steps) };
+}

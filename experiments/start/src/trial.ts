@@ -1,0 +1,75 @@
+/** One training of a recipe, and what its samples look like to the classifier. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { toBytes } from '@dm/data';
+import { featureStatistics, frechetDistance, type FeatureExtractor, type FeatureStatistics } from '@dm/eval';
+import { generateSamples, resolveConfig, train, writeImages } from '@dm/trainer';
+import { readDigits } from './classifier.js';
+import { recipes, samplerSettings } from './recipes.js';
+
+export interface SampledQuality {
+  /** Fraction of samples that the classifier reads as their class. */
+  readonly readable: number;
+  /** Fréchet distance to the test images in the classifier's features. */
+  readonly fd: number;
+}
+
+export interface TrialResult {
+  readonly recipe: string;
+  readonly seed: number;
+  readonly steps: number;
+  readonly images: number;
+  /** By sampler setting. */
+  readonly samples: Readonly<Record<string, SampledQuality>>;
+}
+
+export interface TrialOptions {
+  readonly recipe: string;
+  readonly seed: number;
+  readonly steps: number;
+  /** Number of samples; a multiple of the number of classes. */
+  readonly images: number;
+  readonly classifier: FeatureExtractor;
+  readonly reference: FeatureStatistics;
+  /** Names of the sampler settings to measure. */
+  readonly settings: readonly string[];
+  /** Folder for the run and a grid of samples of each setting. */
+  readonly folder: string;
+}
+
+export async function runTrial(options: TrialOptions): Promise<TrialResult> {
+  const { recipe, seed, steps, images, settings, classifier, reference, folder } = options;
+  const run = join(folder, 'run');
+  const { config } = recipes[recipe]!;
+  rmSync(run, { recursive: true, force: true });
+  await train({
+    ...config,
+    totalSteps: steps,
+    seed,
+    out: run,
+    sampleEvery: 0,
+    logEvery: 100,
+    checkpoints: { every: steps },
+    tensorboard: false,
+  });
+  const samples: Record<string, SampledQuality> = {};
+  for (const name of settings) {
+    const setting = samplerSettings[name]!;
+    if (setting.guidance !== 1 && resolveConfig([{ source: recipe, value: config }]).labelDropout === null) continue;
+    const generated = await generateSamples({ run, count: images, seed: 1, ...setting });
+    const grid = {
+      ...generated,
+      images: generated.images.subarray(0, 100 * 28 * 28),
+      shape: [100, 28, 28, 1] as const,
+    };
+    await writeImages(join(folder, `${name.replaceAll(' ', '-')}.png`), { images: grid.images, shape: grid.shape });
+    const bytes = { data: toBytes(generated.images), shape: generated.shape };
+    const { readable, features } = await readDigits(classifier, bytes, generated.labels!);
+    const statistics = featureStatistics({ values: features, dimension: classifier.dimensions });
+    samples[name] = { readable, fd: frechetDistance(reference, statistics).distance };
+    console.log(
+      `${recipe}, seed ${seed}, ${name}: ${(100 * readable).toFixed(1)} % readable, FD ${samples[name].fd.toFixed(3)}`,
+    );
+  }
+  return { recipe, seed, steps, images, samples };
+}
