@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs';
+import { conv2d } from '@dm/ops';
+import { trace, optimize } from '@dm/jit';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect, it } from 'vitest';
+import { goalMs, withRooflineTable, type Roofline } from './roofline-table.mjs';
+import { rooflineMs, workOfGraph } from './work.mjs';
+
+const results = JSON.parse(readFileSync(new URL('results/roofline.json', import.meta.url), 'utf8')) as Roofline;
+
+it('docs/engine.md has the table of results/roofline.json', () => {
+  const page = readFileSync(new URL('../../docs/engine.md', import.meta.url), 'utf8');
+  expect(withRooflineTable(page, results)).toBe(page);
+});
+
+it('each time of results/roofline.json follows from work and rates', () => {
+  const { machineRates, cases } = results as Roofline & { machineRates: { gflops: number; gbytes: number } };
+  for (const one of cases) expect(rooflineMs(one, machineRates).rooflineMs).toBeCloseTo(one.rooflineMs, 1);
+});
+
+// 2 x 3 x 5 x 4 multiply-adds, and relu reads and writes 2 x 4 floats.
+it('counts the operations of a product and the traffic of an operator', () => {
+  const graph = trace(
+    (_, { a, b }) => ({ outputs: { y: tf.relu(tf.matMul(a, b)) } }),
+    {},
+    { a: { dtype: 'float32', shape: [2, 3] }, b: { dtype: 'float32', shape: [3, 4] } },
+    'product',
+  );
+  expect(workOfGraph(optimize(graph))).toEqual({ flops: 2 * 2 * 3 * 4, bytes: 4 * 2 * 8 });
+});
+
+// A 3x3 convolution of 2 images of 4x4 from 3 to 5 channels has 2 x 16 x 9 x 3 x 5 multiply-adds in the forward pass
+// and as many in each of its two gradients.
+it('counts a convolution and its gradients', () => {
+  const graph = trace(
+    (_, { x, filter }) => {
+      const [dx, df] = tf.grads((image, weights) =>
+        tf.sum(tf.square(conv2d(image as tf.Tensor4D, weights as tf.Tensor4D))),
+      )([x, filter]);
+      return { outputs: { dx: dx, df: df } };
+    },
+    {},
+    { x: { dtype: 'float32', shape: [2, 4, 4, 3] }, filter: { dtype: 'float32', shape: [3, 3, 3, 5] } },
+    'convolution',
+  );
+  expect(workOfGraph(optimize(graph)).flops).toBe(3 * 2 * 2 * 16 * 9 * 3 * 5);
+});
+
+it('refuses a product that it cannot count', () => {
+  const node = {
+    op: 'DepthwiseConv2dNative',
+    inputs: [],
+    inputNames: [],
+    attrs: {},
+    outputs: [{ id: 0, shape: [], dtype: 'float32' }],
+  };
+  const graph = { name: 'g', inputs: [], nodes: [node], outputs: [] } as unknown as ReturnType<typeof trace>;
+  expect(() => workOfGraph(graph)).toThrow('DepthwiseConv2dNative');
+});
+
+it('the goal is bounded by the roofline', () => {
+  const one = results.cases[0];
+  expect(goalMs({ ...one, pytorchMs: 100, rooflineMs: 45 })).toBeCloseTo(67);
+  expect(goalMs({ ...one, pytorchMs: 100, rooflineMs: 81 })).toBeCloseTo(90);
+});
