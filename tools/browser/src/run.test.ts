@@ -211,14 +211,19 @@ describe.skipIf(!hasChromium())('a run in Chromium', () => {
     expect(last.stored).toBeLessThan(2 * first.stored);
   });
 
-  /** Resident memory of the largest renderer process, in bytes. */
-  async function residentBytes(): Promise<number> {
+  /** Process IDs of the tabs. */
+  async function renderers(): Promise<number[]> {
     const session = await browser.newBrowserCDPSession();
     const { processInfo } = await session.send('SystemInfo.getProcessInfo');
     await session.detach();
-    const sizes = processInfo
-      .filter(({ type }) => type === 'renderer')
-      .map(({ id }) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1] ?? 0));
+    return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
+  }
+
+  /** Resident memory of the largest renderer process, in bytes. */
+  async function residentBytes(): Promise<number> {
+    const sizes = (await renderers()).map((id) =>
+      Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1] ?? 0),
+    );
     return 1024 * Math.max(...sizes);
   }
 
@@ -236,6 +241,47 @@ describe.skipIf(!hasChromium())('a run in Chromium', () => {
     await session.send('Storage.overrideQuotaForOrigin', { origin });
     await page.reload();
     expect(await call<Done>(page, { ...task, do: 'finish' })).toMatchObject({ firstStep: 3 });
+  });
+
+  it.each(['opfs', 'indexeddb'] as const)(
+    'continues bit-identically in %s after its tab was killed during a save',
+    async (store) => {
+      const page = await openTab();
+      const whole = await call<Done>(page, { do: 'finish', store, name: 'whole' });
+      const wholeFiles = await call<Record<string, string>>(page, { do: 'files', store, name: 'whole' });
+      await page.close();
+
+      const killed = await openTab();
+      const half = 'checkpoints/step-000006/optimizer.safetensors';
+      const task = { store, name: 'killed' } as const;
+      call(killed, { ...task, do: 'finish', stallAt: half }).catch(() => {}); // it never returns
+      const filesOf = (tab: Page) => call<Record<string, string>>(tab, { ...task, do: 'files' });
+      await expect.poll(async () => Object.keys(await filesOf(killed)), { timeout: 20_000 }).toContain(half);
+      const crashed = killed.waitForEvent('crash');
+      for (const pid of await renderers()) process.kill(pid, 'SIGKILL');
+      await crashed;
+      await killed.close();
+
+      const reopened = await openTab();
+      const left = await filesOf(reopened);
+      expect(left[half]).not.toBe(wholeFiles[half]);
+      expect(Object.keys(left)).toContain('checkpoints/step-000003/manifest.json');
+      expect(Object.keys(left)).not.toContain('checkpoints/step-000006/manifest.json');
+      const rest = await call<Done>(reopened, { ...task, do: 'finish' });
+      expect(rest).toEqual({ firstStep: 3, losses: whole.losses.slice(3) });
+      expect(await filesOf(reopened)).toEqual(wholeFiles);
+    },
+  );
+
+  it('continues in a new worker after its worker crashed', async () => {
+    const page = await openTab();
+    const whole = await train(page, { name: 'whole', device: 'webgpu' });
+    const errors = await page.evaluate<string[]>('crash({ name: "crashed", steps: 4 })');
+    expect(errors).toHaveLength(2);
+    for (const error of errors) expect(error).toMatch(/^RUN_CLOSED .*crashed on request.* new worker continues/);
+    const rest = await train(page, { name: 'crashed', device: 'webgpu' });
+    expect(rest.opened).toMatchObject({ step: 3 });
+    expect(rest.losses).toEqual(whole.losses.slice(3));
   });
 
   it('is refused in a second tab while it is open in the first', async () => {

@@ -67,13 +67,14 @@ describe('connectTraining', () => {
     other.close();
   });
 
-  it('rejects what waits for a worker that fails', async () => {
+  it('rejects what waits for a worker that fails, and later calls', async () => {
     const { page, close } = channel();
     const training = connectTraining(page, sixSteps);
     const opening = training.open();
     const event = Object.assign(new Event('error'), { message: 'out of memory' });
     (page as unknown as EventTarget).dispatchEvent(event);
     await expect(opening).rejects.toThrowWith({ code: 'RUN_CLOSED', contains: 'out of memory' });
+    await expect(training.step()).rejects.toThrowWith({ code: 'RUN_CLOSED', contains: 'out of memory' });
     close();
   });
 });

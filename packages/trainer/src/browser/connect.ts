@@ -100,7 +100,7 @@ function ownScope(): TrainingPort<TrainingResponse, TrainingRequest> {
 
 /**
  * The training in a worker that calls `serveTraining`. Values of methods and hooks are copies. Errors keep their messages
- * and codes. `run` also asks the browser to keep what the page stores, which a worker cannot.
+ * and codes. After an error outside of the training, such as of loading the worker, all methods reject with `RUN_CLOSED`. `run` also asks the browser to keep what the page stores, which a worker cannot.
  */
 export function connectTraining(
   port: TrainingPort<TrainingRequest, TrainingResponse>,
@@ -109,6 +109,7 @@ export function connectTraining(
 ): BrowserTraining {
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let calls = 0;
+  let failure: UserError | undefined;
   port.addEventListener('message', ({ data }) => {
     if (data.kind === 'event') {
       (hooks[data.hook] as ((value: unknown) => void) | undefined)?.(data.value);
@@ -120,14 +121,21 @@ export function connectTraining(
     else call?.resolve(data.value);
   });
   port.addEventListener('error', ({ message = 'it could not be loaded' }) => {
-    const error = new UserError(`The worker that trains has failed: ${message}`, { code: 'RUN_CLOSED' });
-    for (const { reject } of waiting.values()) reject(error);
+    failure = new UserError(
+      `The worker that trains has failed: ${message}. Terminate it; a new worker continues from the last checkpoint.`,
+      { code: 'RUN_CLOSED' },
+    );
+    for (const { reject } of waiting.values()) reject(failure);
     waiting.clear();
   });
   port.postMessage({ kind: 'create', config });
 
   const call = <T>(method: Method, ...args: readonly unknown[]): Promise<T> =>
     new Promise((resolve, reject) => {
+      if (failure !== undefined) {
+        reject(failure);
+        return;
+      }
       const id = calls++;
       waiting.set(id, { resolve: resolve as (value: unknown) => void, reject });
       port.postMessage({ kind: 'call', id, method, args });

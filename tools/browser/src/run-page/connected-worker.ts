@@ -31,3 +31,8 @@ serveTraining(async ({ out, device, ...config }, hooks) =>
     device: device === 'webgpu' ? 'webgpu' : 'auto',
   }),
 );
+
+// An error outside of the training, when the page asks for it.
+(globalThis as unknown as EventTarget).addEventListener('message', (event) => {
+  if ((event as Event & { readonly data: unknown }).data === 'crash') throw new Error('crashed on request');
+});

@@ -9,7 +9,8 @@ interface Message {
 interface PageWorker {
   addEventListener(type: 'message', listener: (message: Message) => void): void;
   addEventListener(type: 'error', listener: (event: { readonly message?: string }) => void): void;
-  postMessage(message: { readonly id: number; readonly task: RunTask }): void;
+  postMessage(message: { readonly id: number; readonly task: RunTask } | 'crash'): void;
+  terminate(): void;
 }
 declare const Worker: new (url: URL, options: { readonly type: 'module' }) => PageWorker;
 
@@ -64,4 +65,17 @@ async function train({ name, device, steps }: Task): Promise<object> {
   return { opened, result, losses, logged, notes, sampled: data.length, storage };
 }
 
-Object.assign(globalThis, { call, train });
+/** Trains a run until its worker crashes after `steps` steps; returns the error of the page, and whether a later call fails. */
+async function crash({ name, steps }: { readonly name: string; readonly steps: number }): Promise<object> {
+  const own = new Worker(new URL('./connected-worker.ts', import.meta.url), { type: 'module' });
+  const training = connectTraining(own as never, { ...sixSteps, out: name, device: 'webgpu' });
+  for (let n = 0; n < steps; n++) await training.step();
+  const describe = ({ code, message }: Error & { readonly code?: string }) => `${code} ${message}`;
+  const running = training.run().then(() => 'finished', describe);
+  own.postMessage('crash');
+  const errors = [await running, await training.step().then(() => 'made a step', describe)];
+  own.terminate();
+  return errors;
+}
+
+Object.assign(globalThis, { call, crash, train });

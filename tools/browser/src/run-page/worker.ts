@@ -27,6 +27,8 @@ export interface RunTask {
   readonly store: 'opfs' | 'indexeddb';
   readonly name: string;
   readonly count?: number;
+  /** Path of a file of which only the first half is written; its save then never ends. */
+  readonly stallAt?: string;
   /** Changes of `sixSteps`. */
   readonly config?: PartialConfig;
   /** The bytes of the zip to import. */
@@ -52,14 +54,15 @@ scope.addEventListener('message', ({ data: { id, task } }) => {
 
 const trainings = new Map<string, { readonly training: BrowserTraining; readonly losses: number[] }>();
 
-async function perform({ do: action, store: kind, name, count = 0, config = {}, zip = [] }: RunTask): Promise<unknown> {
+async function perform(task: RunTask): Promise<unknown> {
+  const { do: action, store: kind, name, count = 0, config = {}, stallAt, zip = [] } = task;
   if (action === 'runs') return kind === 'opfs' ? listOpfsRuns() : listIndexedDbRuns();
   if (action === 'memory') return memoryBytes();
   const store = await (kind === 'opfs' ? openOpfsStore(name) : openIndexedDbStore(name));
   if (action === 'files') return hashesOf(store);
   if (action === 'export') return [...new Uint8Array(await (await exportRunZip(store)).arrayBuffer())];
   if (action === 'import') return importRunZip(store, Uint8Array.from(zip));
-  const { training, losses } = trainings.get(name) ?? open(store, config);
+  const { training, losses } = trainings.get(name) ?? open(stalling(store, stallAt), config);
   if (action === 'abort') {
     trainings.delete(name);
     return training.abort();
@@ -83,6 +86,19 @@ function open(store: RunStore, config: PartialConfig) {
   );
   trainings.set(store.name, { training, losses });
   return { training, losses };
+}
+
+/** The store, which writes half of the file `path` and then nothing. */
+function stalling(store: RunStore, path: string | undefined): RunStore {
+  if (path === undefined) return store;
+  return {
+    ...store,
+    async write(written, bytes) {
+      if (written !== path) return store.write(written, bytes);
+      await store.write(written, bytes.subarray(0, bytes.length >> 1));
+      return new Promise(() => {});
+    },
+  };
 }
 
 /** SHA-256 of each file of the run's checkpoints. */
