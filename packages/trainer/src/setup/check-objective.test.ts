@@ -15,6 +15,7 @@ const source = {
 };
 const setupOf = (...parts: PartialConfig[]) =>
   createTrainingSetup(resolveConfig(parts.map((value) => ({ source: 'test', value }))), source);
+const labeled = { ...source, classes: ['0', '1', '2'] };
 
 const dit: PartialConfig = { model: { type: 'dit' }, conditional: false };
 
@@ -29,8 +30,18 @@ describe('objectives', () => {
   });
 
   it.each(Object.entries(presets))('the preset %s', (_, { model: _model, ...preset }) => {
-    const config = resolveConfig([{ source: 'test', value: { ...preset, ...dit } }]);
-    expect(() => createTrainingSetup(config, source)).not.toThrow();
+    const config = resolveConfig([{ source: 'test', value: { ...preset, model: { type: 'dit' } } }]);
+    expect(() => createTrainingSetup(config, labeled)).not.toThrow();
+  });
+
+  it('the guided preset names what to change for data without classes', () => {
+    expect(() => setupOf({ preset: 'mnist-fast' }, dit)).toThrowWith({
+      type: UserError,
+      contains: ['labelDropout to null', 'sampler.guidance to 1'],
+    });
+    expect(() =>
+      setupOf({ preset: 'mnist-fast' }, dit, { labelDropout: null, sampler: { guidance: 1 } }),
+    ).not.toThrow();
   });
 });
 

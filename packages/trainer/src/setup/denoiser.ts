@@ -49,7 +49,7 @@ export function createDenoiser(config: Config, create: CreateModel = createModel
 
 /** The null class is the model's own, or its last class if it has none and labels are dropped. */
 function labelsOf(
-  { labelDropout, model: { type } }: Config,
+  { labelDropout, model: { type }, sampler }: Config,
   model: Model,
 ): Pick<Denoiser, 'classes' | 'nullClass' | 'labelDropout'> {
   const { numClasses, condDim } = model;
@@ -64,7 +64,8 @@ function labelsOf(
     );
   }
   if (rate > 0 && numClasses === 0) {
-    throw new UserError(`labelDropout is ${rate}, but the model has no classes: set labelDropout to null.`, {
+    const guidance = sampler.guidance === 1 ? '' : ', and sampler.guidance to 1';
+    throw new UserError(`labelDropout is ${rate}, but the model has no classes: set labelDropout to null${guidance}.`, {
       code: 'CONFIG_INVALID',
     });
   }
