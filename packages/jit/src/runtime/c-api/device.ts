@@ -23,6 +23,7 @@ import type {
   RuntimeSessionOptions,
 } from '../runtime.js';
 import { onDevice } from '../device-queue.js';
+import { findCudaLibrary } from './find-cuda.js';
 import { findBindingLibrary, findRuntimeLibrary } from './find-library.js';
 import type { Library } from './library.js';
 import { withoutNativeNoise } from './native-output.js';
@@ -37,14 +38,13 @@ const memoryNames: Readonly<Record<Device, string>> = { cpu: 'Cpu', webgpu: 'Web
  * @throws {EngineError} if the library or koffi is missing or cannot be loaded
  */
 export async function openDeviceRuntime(device: Device): Promise<DeviceRuntime> {
-  // The CUDA provider is a separate library, which onnxruntime-node's install script puts next to the package's library.
-  const library = (device === 'cuda' ? await findBindingLibrary() : undefined) ?? (await findRuntimeLibrary());
+  const path = await libraryFor(device);
   const { isMainThread } = await import('node:worker_threads');
   // Each thread has its own queue, and calls of two threads to a device would crash the process.
   if (!isMainThread) {
     throw new EngineError('DEVICE_UNUSABLE', `a worker thread cannot use the device "${device}"; use the main thread`);
   }
-  const api = await apiOf(library.path);
+  const api = await apiOf(path);
   return {
     name: `ONNX Runtime ${api.library.version}, C API`,
     openDevice: (name) =>
@@ -52,6 +52,13 @@ export async function openDeviceRuntime(device: Device): Promise<DeviceRuntime> 
         name === 'cpu' ? CApiDeviceMemory.open(api, name) : withoutNativeNoise(() => CApiDeviceMemory.open(api, name)),
       ),
   };
+}
+
+/** The CUDA provider is a separate library, which has to be next to the core library. */
+async function libraryFor(device: Device): Promise<string> {
+  if (device === 'cuda' && process.platform === 'linux' && process.arch === 'x64') return findCudaLibrary();
+  const library = (device === 'cuda' ? await findBindingLibrary() : undefined) ?? (await findRuntimeLibrary());
+  return library.path;
 }
 
 /** A tensor that the runtime has allocated. */
