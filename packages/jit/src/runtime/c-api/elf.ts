@@ -14,7 +14,8 @@ const DT_STRSZ = 10n;
  * @throws {EngineError} `DEVICE_UNUSABLE` if the file is not a library in this format
  */
 export async function neededLibraries(path: string): Promise<string[]> {
-  const { closeSync, openSync, readSync } = await import('node:fs');
+  const { closeSync, openSync, readSync, statSync } = await import('node:fs');
+  if (!statSync(path).isFile()) throw notALibrary(path);
   const file = openSync(path, 'r');
   const read = (offset: number, length: number): Buffer => {
     const bytes = Buffer.alloc(length);

@@ -10,22 +10,22 @@ const providerFiles = ['libonnxruntime_providers_cuda.so', 'libonnxruntime_provi
 /**
  * Path of the core library to open for the device `cuda`, on Linux x64. The core library loads providers from its own
  * folder only, so all three files must be in one folder: `folder`, by default the value of the environment variable
- * `DM_CUDA_PROVIDER`, or that of onnxruntime-node's library. Nothing of ONNX Runtime is loaded here. Node only.
+ * `DM_CUDA_PROVIDER`, or the folder of onnxruntime-node's library. Nothing of ONNX Runtime is loaded here. Node only.
  * @throws {EngineError} `DEVICE_UNUSABLE` naming each missing file or NVIDIA library, and how to get it
  */
 export async function findCudaLibrary(folder = process.env['DM_CUDA_PROVIDER']): Promise<string> {
-  const [{ existsSync }, { dirname, join }] = await Promise.all([import('node:fs'), import('node:path')]);
-  const path = folder === undefined || folder === '' ? await bindingPath() : await corePath(folder);
-  const place = dirname(path);
-  const absent = providerFiles.filter((file) => !existsSync(join(place, file)));
+  const [{ existsSync }, path] = await Promise.all([import('node:fs'), import('node:path')]);
+  const core = folder === undefined || folder === '' ? await bindingPath() : await corePath(folder);
+  const place = path.dirname(core);
+  const absent = providerFiles.filter((file) => !existsSync(path.join(place, file)));
   if (absent.length > 0) throw missing(`${place} has no ${absent.join(' and no ')}. ${getProvider}`);
   const [provider] = providerFiles;
-  const needed = (await neededLibraries(join(place, provider))).filter((name) => /^lib(cu|nv)/.test(name));
+  const needed = (await neededLibraries(path.join(place, provider))).filter((name) => /^lib(cu|nv)/.test(name));
   // The CUDA runtime opens the driver's library by its name, without being linked with it.
   const libraries = [...new Set([...needed, driver])];
   const koffi = await loadKoffi();
-  const lost = libraries.filter((name) => !existsSync(join(place, name)) && !canLoad(koffi, name));
-  if (lost.length === 0) return path;
+  const lost = libraries.filter((name) => !existsSync(path.join(place, name)) && !canLoad(koffi, name));
+  if (lost.length === 0) return core;
   const cuda = /^libcudart\.so\.(\d+)/.exec(needed.find((name) => name.startsWith('libcudart')) ?? '')?.[1];
   throw missing(
     `these libraries are missing or do not load: ${lost.map((name) => `${name} (${originOf(name, cuda)})`).join(', ')}. ` +
@@ -49,7 +49,7 @@ async function bindingPath(): Promise<string> {
 }
 
 async function corePath(folder: string): Promise<string> {
-  const [{ existsSync, readdirSync }, { join }] = await Promise.all([import('node:fs'), import('node:path')]);
+  const [{ existsSync, readdirSync }, path] = await Promise.all([import('node:fs'), import('node:path')]);
   if (!existsSync(folder)) throw missing(`the folder ${folder} (DM_CUDA_PROVIDER) does not exist. ${getProvider}`);
   const names = readdirSync(folder).filter((name) => /^libonnxruntime\.so(\.\d+)*$/.test(name));
   const versions = new Set(names.flatMap((name) => /\.so\.(\d+\.\d+\.\d+)$/.exec(name)?.[1] ?? []));
@@ -63,7 +63,7 @@ async function corePath(folder: string): Promise<string> {
   if (name === undefined) {
     throw missing(`the folder ${folder} (DM_CUDA_PROVIDER) has no core library, libonnxruntime.so.1. ${getProvider}`);
   }
-  return join(folder, name);
+  return path.join(folder, name);
 }
 
 function canLoad(koffi: Awaited<ReturnType<typeof loadKoffi>>, name: string): boolean {
