@@ -8,7 +8,7 @@ import { openOnnxEngine } from '@dm/jit';
 import { openExtractor } from '@dm/trainer';
 
 /** A digit is readable if the classifier gives its label at least this probability. */
-export const READABLE = 0.98;
+const READABLE = 0.98;
 
 const BATCH = 250;
 
