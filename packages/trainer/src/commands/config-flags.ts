@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import * as z from 'zod';
 import { configSchema } from '../config/schema.js';
 import { configFile } from '../config/config-file.js';
+import { describeConfig } from '../config/describe-config.js';
 import { objectives } from '../config/objectives.js';
 import { suggestion } from '../config/suggestion.js';
 import { UserError } from '../errors.js';
@@ -81,6 +82,7 @@ export interface ConfigFlags {
 
 /** Adds `--config`, the given flags and `--set`. */
 export function withConfigOptions(command: Command, flags: readonly FieldFlag[]): Command {
+  describeConfig();
   command.option(
     '--config <file>',
     'JSON or YAML file with any subset of the configuration, such as the config.json of a run, without its out',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { texts } from './describe-config.js';
 import { configJsonSchema } from './json-schema.js';
 import { presets } from './presets.js';
 
@@ -46,6 +47,11 @@ describe('the JSON Schema of a configuration', () => {
     { curriculum: { type: 'clts', sigma: -1 } },
     { curriculum: { type: 'laplace', sigma: 1 } },
   ])('refuses %j', (value) => expect(accepts(value)).toBe(false));
+
+  it('contains every description', () => {
+    const json = JSON.stringify(schema);
+    expect(Object.entries(texts).filter(([, text]) => !json.includes(JSON.stringify(text)))).toEqual([]);
+  });
 
   it('says of each field what it is, and of most what they are where left out', () => {
     const fields = schema['properties'] as Record<string, Record<string, unknown>>;

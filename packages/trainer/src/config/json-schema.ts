@@ -1,7 +1,6 @@
 /** JSON Schema of configuration files, with which editors complete and validate them. */
 import * as z from 'zod';
-import { describeCurricula } from './curriculum-descriptions.js';
-import { describeSamplers } from './sampler-descriptions.js';
+import { describeConfig } from './describe-config.js';
 import { configSchema } from './schema.js';
 import { commonFields, fieldOf, typesOf } from './schema-fields.js';
 import { defaultPreset, presets } from './presets.js';
@@ -11,8 +10,7 @@ import { defaultPreset, presets } from './presets.js';
  * Each field has its description and, as its default, its value in the default preset.
  */
 export function configJsonSchema(): Record<string, unknown> {
-  describeCurricula();
-  describeSamplers();
+  describeConfig();
   const schema = z.toJSONSchema(configSchema, { io: 'input' }) as JsonObject;
   const fields = partial(schema, configSchema, { preset: defaultPreset, ...presets[defaultPreset] });
   // Editors find the schema by this field, which `dm` ignores.

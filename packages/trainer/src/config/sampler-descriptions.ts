@@ -1,4 +1,4 @@
-/** Descriptions of options that some samplers or paths have, for the JSON Schema. */
+/** Descriptions of the options of samplers and paths, for help and for the JSON Schema. */
 import * as z from 'zod';
 import { samplerPathSchema, samplerSchema } from './sampler-schema.js';
 
@@ -101,7 +101,32 @@ const samplers: Texts = {
   },
 };
 
-/** Adds the descriptions to the fields of the schema, from which zod writes them to a JSON Schema. */
+/** Options of every sampler and groups of options, by path as in schema-descriptions.ts. */
+export const samplerTexts: Readonly<Record<string, string>> = {
+  'sampler.steps': 'Number of sampling steps.',
+  'sampler.guidance':
+    'Classifier-free guidance scale: 1 for none; larger values need a model trained with label dropout.',
+  'sampler.guidanceInterval': 'Range of sigma / alpha in which guidance is applied; null for all.',
+  'sampler.path': 'Noise levels that the sampler visits.',
+  'sampler.path.dynamicShift': 'Shift by the size of the image (use_dynamic_shifting in diffusers), in place of shift.',
+  'sampler.path.dynamicShift.tokens': 'Tokens of an image: its patches.',
+  'sampler.path.dynamicShift.baseTokens': 'Tokens with baseShift (default: 256).',
+  'sampler.path.dynamicShift.maxTokens': 'Tokens with maxShift (default: 4096).',
+  'sampler.path.dynamicShift.baseShift': 'mu at baseTokens; the shift is e^mu (default: 0.5).',
+  'sampler.path.dynamicShift.maxShift': 'mu at maxTokens (default: 1.15).',
+  'sampler.clipping': 'Clipping of the predicted x_0 at each step; null for none.',
+  'sampler.clipping(range).max': 'x_0 is clipped to [-max, max] (default: 1, the range of images).',
+  'sampler.clipping(threshold)': 'Dynamic thresholding of Saharia et al. 2022.',
+  'sampler.clipping.quantile': 'Quantile of |x_0| of an image that becomes its range (default: 0.995).',
+  'sampler.clipping(threshold).max': 'Upper limit of that range (default: 1).',
+  'sampler.churn': "Noise added before each step, as in EDM's stochastic sampler (default: none).",
+  'sampler.churn.amount': 'S_churn.',
+  'sampler.churn.min': 'S_min (default: 0).',
+  'sampler.churn.max': 'S_max (default: no limit).',
+  'sampler.churn.std': 'S_noise (default: 1).',
+};
+
+/** Adds the descriptions of `paths` and `samplers` to the fields of the schema, from which zod writes them to a JSON Schema. */
 export function describeSamplers(): void {
   describeTypes(samplerPathSchema, paths);
   describeTypes(samplerSchema, samplers);

@@ -1,4 +1,4 @@
-/** The sampler part of a configuration. Descriptions of options that one type has are in sampler-descriptions.ts. */
+/** The sampler part of a configuration. Descriptions are in sampler-descriptions.ts, which training does not load. */
 import { ddpmVariances, dpmSolverTypes, flowSpacings, spacings, uniPcTypes } from '@dm/core';
 import * as z from 'zod';
 
@@ -44,14 +44,13 @@ export const samplerPathSchema = z.discriminatedUnion('type', [
     shift: positive.exactOptional(),
     dynamicShift: z
       .strictObject({
-        tokens: positive.describe('Tokens of an image: its patches.'),
-        baseTokens: positive.exactOptional().describe('Tokens with baseShift (default: 256).'),
-        maxTokens: positive.exactOptional().describe('Tokens with maxShift (default: 4096).'),
-        baseShift: z.number().exactOptional().describe('mu at baseTokens; the shift is e^mu (default: 0.5).'),
-        maxShift: z.number().exactOptional().describe('mu at maxTokens (default: 1.15).'),
+        tokens: positive.clone(),
+        baseTokens: positive.exactOptional(),
+        maxTokens: positive.exactOptional(),
+        baseShift: z.number().exactOptional(),
+        maxShift: z.number().exactOptional(),
       })
-      .exactOptional()
-      .describe('Shift by the size of the image (use_dynamic_shifting in diffusers), in place of shift.'),
+      .exactOptional(),
     spacing: z.enum(flowSpacings).exactOptional(),
     final,
   }),
@@ -60,45 +59,32 @@ export const samplerPathSchema = z.discriminatedUnion('type', [
 const clipping = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('range'),
-    max: positive.exactOptional().describe('x_0 is clipped to [-max, max] (default: 1, the range of images).'),
+    max: positive.exactOptional(),
   }),
-  z
-    .strictObject({
-      type: z.literal('threshold'),
-      quantile: z
-        .number()
-        .gt(0)
-        .lt(1)
-        .exactOptional()
-        .describe('Quantile of |x_0| of an image that becomes its range (default: 0.995).'),
-      max: z.number().min(1).exactOptional().describe('Upper limit of that range (default: 1).'),
-    })
-    .describe('Dynamic thresholding of Saharia et al. 2022.'),
+  z.strictObject({
+    type: z.literal('threshold'),
+    quantile: z.number().gt(0).lt(1).exactOptional(),
+    max: z.number().min(1).exactOptional(),
+  }),
 ]);
 
 /** Options of every sampler; a layer that selects another sampler does not discard them. */
 const common = {
-  steps: z.int().min(1).max(100_000).describe('Number of sampling steps.'),
-  guidance: nonNegative.describe(
-    'Classifier-free guidance scale: 1 for none; larger values need a model trained with label dropout.',
-  ),
-  guidanceInterval: z
-    .tuple([nonNegative, nonNegative])
-    .nullable()
-    .describe('Range of sigma / alpha in which guidance is applied; null for all.'),
-  path: samplerPathSchema.describe('Noise levels that the sampler visits.'),
-  clipping: clipping.nullable().describe('Clipping of the predicted x_0 at each step; null for none.'),
+  steps: z.int().min(1).max(100_000),
+  guidance: nonNegative.clone(),
+  guidanceInterval: z.tuple([nonNegative, nonNegative]).nullable(),
+  path: samplerPathSchema,
+  clipping: clipping.nullable(),
 };
 
 const churn = z
   .strictObject({
-    amount: nonNegative.describe('S_churn.'),
-    min: nonNegative.exactOptional().describe('S_min (default: 0).'),
-    max: nonNegative.exactOptional().describe('S_max (default: no limit).'),
-    std: positive.exactOptional().describe('S_noise (default: 1).'),
+    amount: nonNegative.clone(),
+    min: nonNegative.exactOptional(),
+    max: nonNegative.exactOptional(),
+    std: positive.exactOptional(),
   })
-  .exactOptional()
-  .describe("Noise added before each step, as in EDM's stochastic sampler (default: none).");
+  .exactOptional();
 
 const noiseStd = nonNegative.exactOptional();
 const ancestral = {
