@@ -5,7 +5,7 @@ export const modelNames = ['unet', 'dit'] as const;
 export const curriculumNames = ['clts', 'uniform'] as const;
 export const momentumNames = ['demon', 'constant'] as const;
 export const samplerNames = ['ddim', 'ddpm', 'heun', 'dpmpp-2m', 'euler-ancestral'] as const;
-export const deviceNames = ['cpu', 'webgpu'] as const;
+export const deviceNames = ['cpu', 'webgpu', 'auto'] as const;
 
 export interface PlaygroundConfig {
   readonly data: (typeof dataNames)[number];

@@ -26,6 +26,7 @@ const labels: Readonly<Record<string, string>> = {
   constant: 'Constant',
   cpu: 'CPU (WebAssembly)',
   webgpu: 'GPU (WebGPU)',
+  auto: 'Whichever is faster (measured)',
 };
 
 const choices = {

@@ -15,6 +15,7 @@ import { createControls } from './controls.js';
 import { drawnImages, fetchImages, readImageFiles } from './data.js';
 import { densityOverTraining, paintDensity } from './density-map.js';
 import { byId, clock, setOptions, setText } from './dom.js';
+import { deviceText } from './device-text.js';
 import { failureMessage } from './failure.js';
 import { prepareIsolation } from './isolation.js';
 import { firstImages, paintImages, type Shape } from './pixels.js';
@@ -234,7 +235,7 @@ function play(): void {
   setState('running');
 }
 
-function showReady({ classes, parameters, device, threads, lr, momentum, ...report }: Ready): void {
+function showReady({ classes, parameters, device, deviceProbe, threads, lr, momentum, ...report }: Ready): void {
   if (report.data !== undefined) {
     own[config.data] = data = report.data;
     showExamples();
@@ -256,7 +257,7 @@ function showReady({ classes, parameters, device, threads, lr, momentum, ...repo
   showCharts();
   showDensities();
   setText('fact-parameters', parameters.toLocaleString('en-US'));
-  setText('fact-device', device === 'cpu' ? `CPU, ${threads === '1' ? '1 thread' : `${threads} threads`}` : 'GPU');
+  setText('fact-device', deviceText(device, threads, deviceProbe));
   const label = askForm.elements.namedItem('label') as HTMLSelectElement;
   const names = data?.classes ?? [];
   setOptions(label, Object.fromEntries(names.slice(0, classes).map((text, i) => [String(i), text])));

@@ -11,11 +11,7 @@ export class TrainingRun {
     resume: boolean,
     listener: (report: Report) => void,
   ) {
-    // Bundlers find a worker by this expression, so there is one for each build of ONNX Runtime.
-    this.worker =
-      config.device === 'webgpu'
-        ? new Worker(new URL('../worker/webgpu.ts', import.meta.url), { type: 'module' })
-        : new Worker(new URL('../worker/wasm.ts', import.meta.url), { type: 'module' });
+    this.worker = new Worker(new URL('../worker/worker.ts', import.meta.url), { type: 'module' });
     this.worker.addEventListener('message', ({ data: report }: MessageEvent<Report>) => listener(report));
     this.worker.addEventListener('error', ({ message }) =>
       listener({ type: 'failed', message: message || 'The training worker could not be loaded.', code: undefined }),

@@ -57,6 +57,9 @@ export interface Agreement {
   readonly shuffled: number;
 }
 
+/** What a run that began with the device `auto` measured. */
+export type DeviceProbe = Readonly<Record<string, number | string>>;
+
 /** A line of the log of a stored run. */
 export interface HistoryPoint {
   readonly step: number;
@@ -70,6 +73,8 @@ export type Report =
   | {
       readonly type: 'ready';
       readonly device: string;
+      /** Milliseconds of a training step on each device, or why the GPU failed, if they were measured. */
+      readonly deviceProbe: DeviceProbe | undefined;
       readonly threads: string;
       readonly parameters: number;
       /** Number of classes to choose from; 0 for an unconditional model. */

@@ -1,14 +1,15 @@
 /** One network in training: its run in the browser's storage, and its sampler. */
 import { createMemoryDataset, parseShard } from '@dm/data';
-import type { OnnxRuntimeModule } from '@dm/jit';
 import { classCondition, createModelSampler, flatten, loadWeights, parseSafetensors } from '@dm/models';
 import { type Arrays, DmError, type Engine, float32 } from '@dm/ops';
 import {
+  type BrowserDevice,
   type BrowserRun,
   type BrowserTraining,
   createBrowserTraining,
   createMemoryStore,
   openOpfsStore,
+  type OrtChoice,
   type RunStore,
 } from '@dm/trainer/browser';
 import { batchSource, type Config, createTrainingSetup, type StepOutcome, type TrainingSetup } from '@dm/trainer/core';
@@ -31,7 +32,8 @@ export interface OpenOptions {
   readonly data: TrainingImages;
   /** Index of the network. */
   readonly index: number;
-  readonly ort: OnnxRuntimeModule;
+  readonly ort: OrtChoice;
+  readonly device: BrowserDevice | 'auto';
   /** Continue the stored run, if it is the same training; otherwise it is replaced. */
   readonly resume: boolean;
 }
@@ -71,11 +73,11 @@ export class Model {
     private readonly store: RunStore,
   ) {}
 
-  static async open({ config, data, index, ort, resume }: OpenOptions): Promise<Model> {
+  static async open({ config, data, device, index, ort, resume }: OpenOptions): Promise<Model> {
     const dataset = createMemoryDataset({ ...data, ...(data.labels && { labels: data.labels }) });
     const start = async (store: RunStore, overwrite: boolean, isStored: true | string): Promise<Model> => {
       const given = trainingConfig(config, data, index);
-      const training = createBrowserTraining(given, { store, dataset, ort, device: config.device, overwrite });
+      const training = createBrowserTraining(given, { store, dataset, ort, device, overwrite });
       const run = await training.open();
       return new Model(run, createTrainingSetup(run.config, batchSource(dataset), true), isStored, training, store);
     };

@@ -3,10 +3,11 @@ import { normal } from '@dm/core';
 import { consistency } from '@dm/eval';
 import { openOnnxEngine, type OnnxRuntimeModule } from '@dm/jit';
 import { DmError } from '@dm/ops';
+import type { BrowserDevice } from '@dm/trainer/browser';
 import type { StepOutcome } from '@dm/trainer/core';
 import { toBytes, withDrawing } from '../data/picture-history.js';
 import { LossByLevel } from './loss-by-level.js';
-import type { Agreement, Report, Request } from './messages.js';
+import type { Agreement, DeviceProbe, Report, Request } from './messages.js';
 import { createSampler, Model, samplingSeed, storedImages } from './model.js';
 import { PictureSchedule } from './picture-schedule.js';
 
@@ -19,8 +20,11 @@ export interface WorkerScope {
 /** Largest fraction of the time that pictures and saving take. */
 const pictureShare = 0.2;
 
-/** Serves the page on this build of ONNX Runtime. A failure ends the session; the page then starts another worker. */
-export function serve(scope: WorkerScope, ort: OnnxRuntimeModule): void {
+/** Loads the build of ONNX Runtime for a device. */
+type LoadRuntime = (device: BrowserDevice) => Promise<OnnxRuntimeModule>;
+
+/** Serves the page. A failure ends the session; the page then starts another worker. */
+export function serve(scope: WorkerScope, ort: LoadRuntime): void {
   const requests: Request[] = [];
   let wake: () => void = () => {};
   const next = async (): Promise<void> => {
@@ -41,7 +45,7 @@ export function serve(scope: WorkerScope, ort: OnnxRuntimeModule): void {
 
 async function run(
   scope: WorkerScope,
-  ort: OnnxRuntimeModule,
+  ort: LoadRuntime,
   requests: Request[],
   next: () => Promise<void>,
 ): Promise<void> {
@@ -57,7 +61,8 @@ async function run(
   }
   const models = await openModels(start.resume, { config, data, ort });
   const [first] = models as [Model, ...Model[]];
-  const engine = await openOnnxEngine({ ort, device: config.device });
+  const { device } = first.run;
+  const engine = await openOnnxEngine({ ort: await ort(device), device });
   const sampler = createSampler(engine, first.setup, first.setup.config.sampler);
   let { step } = first.run;
   let drawings = await first.drawings();
@@ -144,7 +149,9 @@ async function openModels(
 ): Promise<Model[]> {
   const models: Model[] = [];
   for (let index = 0; index < (options.config.twins ? 2 : 1); index++) {
-    models.push(await Model.open({ ...options, index, resume }));
+    // Both on one device, which the first one may have measured.
+    const device = models[0]?.run.device ?? options.config.device;
+    models.push(await Model.open({ ...options, device, index, resume }));
   }
   const isTogether = models.every(({ run: { step } }) => step === models[0]!.run.step);
   if (isTogether) return models;
@@ -172,6 +179,7 @@ function describe({ run: { config, engine, parameters }, setup, isStored }: Mode
   const points = Array.from({ length: 201 }, (_, i) => Math.min(config.totalSteps - 1, (i * config.totalSteps) / 200));
   return {
     device: String(engine['device']),
+    deviceProbe: config.recorded?.deviceProbe as DeviceProbe | undefined,
     threads: String(engine['threads']),
     parameters,
     classes,
