@@ -148,6 +148,24 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     expect(messages).toEqual([]);
   });
 
+  it('measures both devices once, takes the faster one, and keeps it after a reload', async () => {
+    const page = await open(`${urls.plain}#batch=2&steps=20&model=dit&device=auto`, { reducedMotion: 'reduce' });
+    await waitForPictures(page, 0, 200_000);
+    const chosen = await page.locator('#fact-device').textContent();
+    // SwiftShader computes a step in seconds, WebAssembly in milliseconds.
+    const times = /^CPU, \d threads? \(a step: CPU (\d+) ms, GPU (\d+) ms\)$/;
+    expect(chosen).toMatch(times);
+    const [, cpu, gpu] = times.exec(chosen!)!;
+    expect(Number(gpu)).toBeGreaterThan(Number(cpu));
+    await page.click('#step');
+    await waitForPictures(page, 1);
+    await page.waitForTimeout(500); // for the files of the pictures
+    await page.reload();
+    await waitForPictures(page, 1);
+    expect(await page.locator('#fact-device').textContent()).toBe(chosen);
+    expect(messages).toEqual([]);
+  });
+
   it('shows the pictures of earlier steps, also after a reload', async () => {
     const page = await open(`${urls.isolated}#batch=4&steps=40&model=dit`, { reducedMotion: 'reduce' });
     await waitForPictures(page, 0);

@@ -15,7 +15,7 @@ import {
 import { batchSource, type Config, createTrainingSetup, type StepOutcome, type TrainingSetup } from '@dm/trainer/core';
 import type { PlaygroundConfig } from '../config.js';
 import { type Drawing, formatDrawings, parseDrawings } from '../data/picture-history.js';
-import type { DrawOptions, Frame, HistoryPoint, TrainingImages } from './messages.js';
+import type { DeviceProbe, DrawOptions, Frame, HistoryPoint, TrainingImages } from './messages.js';
 import { trainingConfig } from './training-config.js';
 
 type Sampler = ReturnType<typeof createModelSampler>;
@@ -124,6 +124,13 @@ export class Model {
       ema: float32(flatten(weights, layout)),
       ...(bufferLayout.size > 0 && { buffers: float32(flatten(weights, bufferLayout)) }),
     };
+  }
+
+  /** What was measured when the run began with the device `auto`. */
+  async deviceProbe(): Promise<DeviceProbe | undefined> {
+    const bytes = await this.store.read('config.json');
+    const saved = JSON.parse(new TextDecoder().decode(bytes)) as Config;
+    return saved.recorded?.deviceProbe as DeviceProbe | undefined;
   }
 
   /** The losses that earlier sessions logged. */

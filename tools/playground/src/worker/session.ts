@@ -7,7 +7,7 @@ import type { BrowserDevice } from '@dm/trainer/browser';
 import type { StepOutcome } from '@dm/trainer/core';
 import { toBytes, withDrawing } from '../data/picture-history.js';
 import { LossByLevel } from './loss-by-level.js';
-import type { Agreement, DeviceProbe, Report, Request } from './messages.js';
+import type { Agreement, Report, Request } from './messages.js';
 import { createSampler, Model, samplingSeed, storedImages } from './model.js';
 import { PictureSchedule } from './picture-schedule.js';
 
@@ -69,6 +69,7 @@ async function run(
   scope.postMessage({
     type: 'ready',
     ...describe(first),
+    deviceProbe: await first.deviceProbe(),
     ...(start.data === undefined && { data }),
     step,
     history: await first.history(),
@@ -179,7 +180,6 @@ function describe({ run: { config, engine, parameters }, setup, isStored }: Mode
   const points = Array.from({ length: 201 }, (_, i) => Math.min(config.totalSteps - 1, (i * config.totalSteps) / 200));
   return {
     device: String(engine['device']),
-    deviceProbe: config.recorded?.deviceProbe as DeviceProbe | undefined,
     threads: String(engine['threads']),
     parameters,
     classes,
