@@ -130,7 +130,13 @@ def run(case):
         if case["model"] in NVLABS:
             classes = config["label_dim"] if "labels" in case else 0
             return model(x, t, torch.nn.functional.one_hot(labels, classes).float() if classes > 0 else None)
-        y = model(x, t, labels)
+        classes = labels
+        if config.get("class_embed_type") == "identity":
+            width = config.get("time_embedding_dim") or 4 * config["block_out_channels"][0]
+            classes = torch.nn.functional.one_hot(labels, width).float()
+        # An embedding accepts only integers.
+        time = t.long() if config.get("time_embedding_type") == "learned" else t
+        y = model(x, time, classes)
         return y if torch.is_tensor(y) else y.sample
 
     if "edm" in case:

@@ -27,7 +27,8 @@ for name, value in model.state_dict().items():
 
 check = load_file(folder / "check.safetensors")
 with torch.no_grad():
-    y = opened(check["x"], check["t"]).sample
+    learned = config.get("time_embedding_type") == "learned"  # accepts only integers
+    y = opened(check["x"], check["t"].long() if learned else check["t"]).sample
 difference = ((y - check["y"]).norm() / check["y"].norm()).item()
 print(f"difference {difference:.1e}")
 assert difference < 1e-4, difference

@@ -7,7 +7,7 @@ import { ditTransformer2d } from './dit/transformer2d.js';
 import { initializeFlat } from './initialize.js';
 import { parameterLayout } from './layout.js';
 import type { Model } from './model.js';
-import { unet2d } from './unet/unet2d.js';
+import { unet2d } from './unet/extended.js';
 import { uvit } from './uvit/uvit.js';
 
 beforeAll(() => tf.setBackend('cpu'));

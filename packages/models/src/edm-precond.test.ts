@@ -9,7 +9,7 @@ import { dit } from './dit/dit.js';
 import { edmPrecond } from './edm-precond.js';
 import type { Model } from './model.js';
 import { caseModel, modelCases } from './testing/model-cases.js';
-import { unet2d } from './unet/unet2d.js';
+import { unet2d } from './unet/extended.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 

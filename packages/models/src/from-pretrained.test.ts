@@ -8,7 +8,7 @@ import { loadModel } from './from-pretrained.js';
 import { initialize } from './initialize.js';
 import { formatSafetensors } from './safetensors/format.js';
 import { toTorch } from './torch-layout.js';
-import { unet2d } from './unet/unet2d.js';
+import { unet2d } from './unet/extended.js';
 
 const model = unet2d({
   sample_size: 8,

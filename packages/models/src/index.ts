@@ -9,9 +9,10 @@ export type {
   WeightNormalization,
 } from './model.js';
 export { ConfigError, type ConfigErrorCode } from './config-error.js';
-export { unet2d } from './unet/unet2d.js';
+export { basicUNet2d } from './unet/unet2d.js';
+export { unet2d, unet2dConfig } from './unet/extended.js';
 export { diffusersJson } from './diffusers-json.js';
-export { unet2dConfig, type UNet2DConfig, type UNet2DOptions } from './unet/config.js';
+export { unet2dDefaults, type UNet2DConfig, type UNet2DOptions } from './unet/config.js';
 export { unetPresets } from './unet/presets.js';
 export { dit } from './dit/dit.js';
 export { ditConfig, type DiTConfig, type DiTOptions } from './dit/config.js';

@@ -4,7 +4,7 @@ import { ditTransformer2d } from './dit/transformer2d.js';
 import { parameterLayout } from './layout.js';
 import type { Model } from './model.js';
 import { uvit } from './uvit/uvit.js';
-import { unet2d } from './unet/unet2d.js';
+import { unet2d } from './unet/extended.js';
 import { unetPresets } from './unet/presets.js';
 
 const matrices = (model: Model, isOuter: boolean) =>

@@ -1,7 +1,7 @@
 import { dit } from './dit/dit.js';
 import { ditTransformer2d } from './dit/transformer2d.js';
 import type { Model } from './model.js';
-import { unet2d } from './unet/unet2d.js';
+import { unet2d } from './unet/extended.js';
 import { uvit } from './uvit/uvit.js';
 
 /**

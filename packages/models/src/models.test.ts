@@ -11,9 +11,10 @@ import { initialize } from './initialize.js';
 import { parameterLayout } from './layout.js';
 import type { Model } from './model.js';
 import { summary, summaryText } from './summary.js';
-import { unet2dConfig } from './unet/config.js';
+import { unet2dConfig } from './unet/extended.js';
 import { unetPresets } from './unet/presets.js';
-import { unet2d } from './unet/unet2d.js';
+import { unet2d } from './unet/extended.js';
+import { basicUNet2d } from './unet/unet2d.js';
 import { uvitSizes } from './uvit/sizes.js';
 import { uvit } from './uvit/uvit.js';
 
@@ -112,10 +113,21 @@ describe('configurations', () => {
     contains,
   });
 
+  const three = { in_channels: 3, out_channels: 3 };
+  const deep = {
+    ...three,
+    block_out_channels: [8, 8, 8],
+    up_block_types: ['UpBlock2D', 'UpBlock2D', 'UpBlock2D'],
+  };
+
   it.each<Refused>([
     [{ _class_name: 'UNet2DConditionModel' }, ['"UNet2DConditionModel"'], otherClass],
     [{ blockOutChannels: [8] }, ['blockOutChannels', 'sample_size, in_channels'], unknown],
-    [{ down_block_types: ['DownBlock2D', 'SkipDownBlock2D'] }, ['down_block_types', '"SkipDownBlock2D"']],
+    [{ down_block_types: ['DownBlock2D', 'KDownBlock2D'] }, ['down_block_types', '"KDownBlock2D"']],
+    [{ ...three, up_block_types: ['SkipUpBlock2D', 'UpBlock2D'] }, ['up_block_types', 'first skip block']],
+    [{ ...deep, down_block_types: ['DownBlock2D', 'SkipDownBlock2D', 'DownBlock2D'] }, ['to a skip block']],
+    [{ ...three, down_block_types: ['AttnSkipDownBlock2D', 'DownBlock2D'] }, ['block_out_channels', 'multiples of 32']],
+    [{ in_channels: 1, down_block_types: ['SkipDownBlock2D', 'DownBlock2D'] }, ['in_channels 3']],
     [{ up_block_types: ['UpBlock2D'] }, ['up_block_types', '2', 'got ["UpBlock2D"]']],
     [{ sample_size: 7 }, ['sample_size', 'multiple of 2', 'got 7']],
     [{ sample_size: [8, 6, 2] }, ['sample_size', '65536', 'got [8,6,2]']],
@@ -123,9 +135,19 @@ describe('configurations', () => {
     [{ norm_num_groups: 3 }, ['norm_num_groups', '(8, 8)', 'got 3']],
     [{ attention_head_dim: 16 }, ['attention_head_dim', '8', 'got 16']],
     [{ attn_norm_num_groups: 3 }, ['attn_norm_num_groups', 'null', '8', 'got 3']],
-    [{ act_fn: 'mish' }, ['act_fn', '"silu", "swish"', 'got "mish"']],
+    [{ act_fn: 'elu' }, ['act_fn', '"silu", "swish", "gelu", "mish", "relu"', 'got "elu"']],
     [{ resnet_time_scale_shift: 'spatial' }, ['resnet_time_scale_shift', 'got "spatial"']],
-    [{ class_embed_type: 'timestep' }, ['class_embed_type', 'null', 'got "timestep"']],
+    [{ class_embed_type: 'projection' }, ['class_embed_type', 'null', 'got "projection"']],
+    [{ class_embed_type: 'timestep' }, ['num_class_embeds', 'number of classes', 'got null']],
+    [{ class_embed_type: 'timestep', num_class_embeds: 3, time_embedding_type: 'fourier' }, ['class 0', 'positional']],
+    [{ class_embed_type: 'identity', num_class_embeds: 1000 }, ['num_class_embeds', 'at most', 'got 1000']],
+    [{ time_embedding_type: 'learned' }, ['num_train_timesteps', 'got null']],
+    [{ time_embedding_type: 'learned', num_train_timesteps: 2.5 }, ['num_train_timesteps', 'got 2.5']],
+    [
+      { time_embedding_type: 'learned', num_train_timesteps: 4, class_embed_type: 'timestep', num_class_embeds: 5 },
+      ['num_class_embeds', 'at most num_train_timesteps, 4', 'got 5'],
+    ],
+    [{ norm_num_groups: null }, ['norm_num_groups', 'got null']],
     [{ dropout: 1 }, ['dropout', '>= 0', '< 1', 'got 1']],
     [{ dropout: null }, ['dropout', 'got null']],
     [{ layers_per_block: 0 }, ['layers_per_block', 'from 1', 'got 0']],
@@ -139,6 +161,15 @@ describe('configurations', () => {
     [{ norm_eps: 0 }, ['norm_eps', '> 0', 'got 0']],
   ])('%j is refused', (change, contains, options) => {
     expect(() => unet2dConfig({ ...tiny, ...change })).toThrowWith(refused(contains, options));
+  });
+
+  it.each<Refused>([
+    [{ act_fn: 'mish' }, ['act_fn', '"silu", "swish"', 'got "mish"']],
+    [{ time_embedding_type: 'learned', num_train_timesteps: 9 }, ['time_embedding_type', 'got "learned"']],
+    [{ class_embed_type: 'identity' }, ['class_embed_type', 'null', 'got "identity"']],
+    [{ down_block_types: ['DownBlock2D', 'SkipDownBlock2D'] }, ['down_block_types', '"SkipDownBlock2D"']],
+  ])('%j is refused by the basic UNet', (change, contains) => {
+    expect(() => basicUNet2d({ ...tiny, ...change })).toThrowWith(refused(contains));
   });
 
   it.each<Refused>([

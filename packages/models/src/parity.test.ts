@@ -34,8 +34,8 @@ describe.each(modelCases)('$name', (modelCase) => {
     await engine.dispose();
 
     const expected = fixture.tensors[`${modelCase.name}/y`]!;
-    // The networks of NVlabs agree to 1e-5.
-    const rtol = /SongUNet|EDM2UNet/.test(modelCase.model) ? 1e-5 : 1e-4;
+    // UNets agree to 1e-5.
+    const rtol = /UNet/.test(modelCase.model) ? 1e-5 : 1e-4;
     expect(y!).toBeAllClose(expected, { rtol, relativeTo: 'norm' });
 
     const prints = gradientPrints(model, gradient!.data as Float32Array);

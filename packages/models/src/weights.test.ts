@@ -10,7 +10,7 @@ import { caseModel, caseWeights, modelCases } from './testing/model-cases.js';
 import { formatSafetensors } from './safetensors/format.js';
 import { parseSafetensors } from './safetensors/parse.js';
 import { toTorch, transpose } from './torch-layout.js';
-import { unet2d } from './unet/unet2d.js';
+import { unet2d } from './unet/extended.js';
 
 const small = { block_out_channels: [8, 8], norm_num_groups: 4, layers_per_block: 1, sample_size: 8 } as const;
 const levels = {

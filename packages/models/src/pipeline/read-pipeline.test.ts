@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { fromPretrained } from '../from-pretrained.js';
 import { initialize } from '../initialize.js';
 import { toTorch } from '../torch-layout.js';
-import { unet2d } from '../unet/unet2d.js';
+import { unet2d } from '../unet/extended.js';
 import type { DiffusionConfig, SamplingConfig } from './diffusion-config.js';
 import type { FileSource } from './file-source.js';
 import { PipelineError } from './pipeline-error.js';

@@ -9,15 +9,22 @@ import { resnet, type ResnetSettings, type TimedUnit } from './resnet.js';
 /** Image size, [H, W]. */
 export type Size = readonly [number, number];
 
+/** The image that skip blocks pass on at each resolution; undefined before the first block of the up path. */
+export interface SkippedImage {
+  x: tf.Tensor | undefined;
+}
+
 /** Settings shared by all blocks of a UNet. */
 export interface BlockSettings {
   readonly resnet: ResnetSettings;
   readonly headDim: number | null;
 }
 
-interface LevelShape {
+export interface LevelShape {
   /** [H, W] of the level. */
   readonly size: Size;
+  /** Name of the block in diffusers. */
+  readonly type: string;
   readonly outChannels: number;
   /** Number of residual blocks. */
   readonly layers: number;
@@ -25,7 +32,7 @@ interface LevelShape {
 }
 
 export const half = ([height, width]: Size): Size => [height / 2, width / 2];
-const double = ([height, width]: Size): Size => [2 * height, 2 * width];
+export const double = ([height, width]: Size): Size => [2 * height, 2 * width];
 
 /** An attention layer after a residual block. */
 const levelAttention = (scope: Scope, { outChannels, size }: LevelShape, settings: BlockSettings) => {
@@ -47,13 +54,11 @@ const levelAttentions = (scope: Scope, level: LevelShape, settings: BlockSetting
 export type Downsample = { readonly by: 'conv'; readonly padding: number } | { readonly by: 'resnet' } | null;
 
 /** Returns the outputs for the skip connections. The last one is the input of the next level. */
-export type DownBlock = (ctx: ForwardContext, x: tf.Tensor, temb: tf.Tensor) => tf.Tensor[];
+export type DownBlock = (ctx: ForwardContext, x: tf.Tensor, temb: tf.Tensor, image: SkippedImage) => tf.Tensor[];
 
-export function downBlock(
-  scope: Scope,
-  level: LevelShape & { readonly inChannels: number; readonly downsample: Downsample },
-  settings: BlockSettings,
-): DownBlock {
+export type DownLevel = LevelShape & { readonly inChannels: number; readonly downsample: Downsample };
+
+export function downBlock(scope: Scope, level: DownLevel, settings: BlockSettings): DownBlock {
   const { inChannels, outChannels, size, layers, downsample } = level;
   const attentions = levelAttentions(scope, level, settings);
   const resnets = Array.from({ length: layers }, (_, i) =>
@@ -146,18 +151,22 @@ export function midBlock(
 export type Upsample = 'conv' | 'resnet' | null;
 
 /** `skips` are outputs of the down path, one per residual block, in the order of their use. */
-export type UpBlock = (ctx: ForwardContext, x: tf.Tensor, skips: readonly tf.Tensor[], temb: tf.Tensor) => tf.Tensor;
+export type UpBlock = (
+  ctx: ForwardContext,
+  x: tf.Tensor,
+  skips: readonly tf.Tensor[],
+  temb: tf.Tensor,
+  image: SkippedImage,
+) => tf.Tensor;
 
-export function upBlock(
-  scope: Scope,
-  level: LevelShape & {
-    readonly inChannels: number;
-    /** Channels of the skip connections, one per residual block. */
-    readonly skipChannels: readonly number[];
-    readonly upsample: Upsample;
-  },
-  settings: BlockSettings,
-): UpBlock {
+export type UpLevel = LevelShape & {
+  readonly inChannels: number;
+  /** Channels of the skip connections, one per residual block. */
+  readonly skipChannels: readonly number[];
+  readonly upsample: Upsample;
+};
+
+export function upBlock(scope: Scope, level: UpLevel, settings: BlockSettings): UpBlock {
   const { inChannels, skipChannels, outChannels, size, upsample } = level;
   const attentions = levelAttentions(scope, level, settings);
   const resnets = skipChannels.map((channels, i) =>

@@ -1,7 +1,20 @@
 import { checkFields, fieldChecks, refuse } from '../config-error.js';
 
-export const downBlockTypes = ['DownBlock2D', 'AttnDownBlock2D', 'ResnetDownsampleBlock2D'] as const;
-export const upBlockTypes = ['UpBlock2D', 'AttnUpBlock2D', 'ResnetUpsampleBlock2D'] as const;
+/** Values of fields that `basicUNet2d` supports. `unet2d` supports more of them. */
+const basicChoices = {
+  down_block_types: ['DownBlock2D', 'AttnDownBlock2D', 'ResnetDownsampleBlock2D'],
+  up_block_types: ['UpBlock2D', 'AttnUpBlock2D', 'ResnetUpsampleBlock2D'],
+  time_embedding_type: ['positional', 'fourier'],
+  act_fn: ['silu', 'swish'],
+  class_embed_type: [null],
+} as const;
+
+/** Values of fields to accept. */
+export type UNetChoices = {
+  readonly [Field in keyof typeof basicChoices]: readonly (
+    string | (Field extends 'class_embed_type' ? null : never)
+  )[];
+};
 
 /** Fields of `UNet2DModel` of diffusers, with the same names and defaults. */
 export interface UNet2DConfig {
@@ -11,15 +24,22 @@ export interface UNet2DConfig {
   readonly out_channels: number;
   /** Whether to map inputs from [0, 1] to [-1, 1]. */
   readonly center_input_sample: boolean;
-  /** `fourier`: random Fourier features of ln t; the output is divided by t, a noise level > 0. */
-  readonly time_embedding_type: 'positional' | 'fourier';
+  /**
+   * `fourier`: random Fourier features of ln t; the output is divided by t, a noise level > 0. `learned`: a table with
+   * one row per timestep, for integers from 0 to `num_train_timesteps` - 1.
+   */
+  readonly time_embedding_type: 'positional' | 'fourier' | 'learned';
   /** Default: 4 block_out_channels[0]. */
   readonly time_embedding_dim: number | null;
   readonly freq_shift: number;
   readonly flip_sin_to_cos: boolean;
-  readonly down_block_types: readonly (typeof downBlockTypes)[number][];
+  readonly down_block_types: readonly (
+    (typeof basicChoices.down_block_types)[number] | 'SkipDownBlock2D' | 'AttnSkipDownBlock2D'
+  )[];
   readonly mid_block_type: 'UNetMidBlock2D' | null;
-  readonly up_block_types: readonly (typeof upBlockTypes)[number][];
+  readonly up_block_types: readonly (
+    (typeof basicChoices.up_block_types)[number] | 'SkipUpBlock2D' | 'AttnSkipUpBlock2D'
+  )[];
   readonly block_out_channels: readonly number[];
   /** Residual blocks per level of the down path. Levels of the up path have one more. */
   readonly layers_per_block: number;
@@ -30,19 +50,28 @@ export interface UNet2DConfig {
   readonly downsample_type: 'conv' | 'resnet';
   readonly upsample_type: 'conv' | 'resnet';
   readonly dropout: number;
-  readonly act_fn: 'silu' | 'swish';
+  readonly act_fn: 'silu' | 'swish' | 'gelu' | 'mish' | 'relu';
   /** Channels per attention head; null: a single head. */
   readonly attention_head_dim: number | null;
-  readonly norm_num_groups: number;
+  /** Null: a quarter of the channels, at most 32. Only if all blocks are skip blocks, which always use that. */
+  readonly norm_num_groups: number | null;
   /** Groups of the norm in the middle block's attention; null: `norm_num_groups`, or no norm with `scale_shift`. */
   readonly attn_norm_num_groups: number | null;
   readonly norm_eps: number;
   readonly resnet_time_scale_shift: 'default' | 'scale_shift';
   /** Whether the middle block has attention. */
   readonly add_attention: boolean;
-  readonly class_embed_type: null;
-  /** Rows of the class embedding, including any null class; null: unconditional. */
+  /**
+   * Null: a table. `timestep`: the time projection of the class's number, and an MLP. `identity`: the labels themselves,
+   * padded with zeros to the width of the time embedding.
+   */
+  readonly class_embed_type: 'timestep' | 'identity' | null;
+  /**
+   * Classes, including any null class; null: unconditional, or with `identity` the width of the time embedding. The
+   * reference ignores it if `class_embed_type` is not null.
+   */
   readonly num_class_embeds: number | null;
+  /** Rows of the learned time embedding. */
   readonly num_train_timesteps: number | null;
   /** Fields that begin with `_` (`_class_name`, `_diffusers_version`) are passed through unchanged. */
   readonly [note: `_${string}`]: unknown;
@@ -51,7 +80,8 @@ export interface UNet2DConfig {
 /** `sample_size` is required. The other fields have the defaults of diffusers. */
 export type UNet2DOptions = Partial<UNet2DConfig> & Pick<UNet2DConfig, 'sample_size'>;
 
-const defaults: Omit<UNet2DConfig, 'sample_size'> = {
+/** The defaults of diffusers. */
+export const unet2dDefaults: Omit<UNet2DConfig, 'sample_size'> = {
   in_channels: 3,
   out_channels: 3,
   center_input_sample: false,
@@ -89,28 +119,26 @@ const mostLayersPerBlock = 64;
 const kind = 'UNet2DModel';
 
 /**
- * Validates a configuration and fills in the defaults of diffusers.
+ * Validates a configuration and fills in the defaults of diffusers. The rare options are checked in extended.ts.
  * @throws {ConfigError} if a field is unknown, the configuration is for another class, a value is not supported, or
  *   sizes are inconsistent
  */
-export function unet2dConfig(options: unknown): UNet2DConfig {
-  checkFields(kind, options, ['sample_size', ...Object.keys(defaults)]);
-  const config = { ...defaults, ...options } as unknown as UNet2DConfig;
+export function checkedConfig(options: unknown, choices: UNetChoices = basicChoices): UNet2DConfig {
+  checkFields(kind, options, ['sample_size', ...Object.keys(unet2dDefaults)]);
+  const config = { ...unet2dDefaults, ...options } as unknown as UNet2DConfig;
   const check = fieldChecks(kind, config as unknown as Record<string, unknown>);
 
   for (const field of ['in_channels', 'out_channels', 'norm_num_groups']) check.integer(field, 1);
   check.integer('layers_per_block', 1, mostLayersPerBlock);
   check.integers('block_out_channels', 1, mostLevels);
   const levels = config.block_out_channels.length;
-  check.listOf('down_block_types', downBlockTypes, levels);
-  check.listOf('up_block_types', upBlockTypes, levels);
+  for (const field of ['down_block_types', 'up_block_types'] as const) check.listOf(field, choices[field], levels);
   check.oneOf('mid_block_type', ['UNetMidBlock2D', null]);
-  check.oneOf('time_embedding_type', ['positional', 'fourier']);
+  for (const field of ['time_embedding_type', 'act_fn', 'class_embed_type'] as const)
+    check.oneOf(field, choices[field]);
   check.oneOf('downsample_type', ['conv', 'resnet']);
   check.oneOf('upsample_type', ['conv', 'resnet']);
-  check.oneOf('act_fn', ['silu', 'swish']);
   check.oneOf('resnet_time_scale_shift', ['default', 'scale_shift']);
-  check.oneOf('class_embed_type', [null]);
   check.oneOf('downsample_padding', [0, 1]);
   for (const field of ['center_input_sample', 'flip_sin_to_cos', 'add_attention']) check.boolean(field);
   for (const field of ['time_embedding_dim', 'attention_head_dim', 'attn_norm_num_groups', 'num_class_embeds']) {
@@ -146,7 +174,7 @@ function checkSize(config: UNet2DConfig): void {
 
 function checkWidths(config: UNet2DConfig): void {
   const { block_out_channels: channels, norm_num_groups: groups, attention_head_dim: head } = config;
-  if (channels.some((c) => c % groups !== 0)) {
+  if (channels.some((c) => c % groups! !== 0)) {
     throw refuse(kind, 'norm_num_groups', groups, `a divisor of all block_out_channels (${channels.join(', ')})`);
   }
   const middleGroups = config.attn_norm_num_groups;
@@ -160,8 +188,8 @@ function checkWidths(config: UNet2DConfig): void {
   }
   const withAttention = channels.filter(
     (_, i) =>
-      config.down_block_types[i] === 'AttnDownBlock2D' ||
-      config.up_block_types[channels.length - 1 - i] === 'AttnUpBlock2D' ||
+      config.down_block_types[i]!.startsWith('Attn') ||
+      config.up_block_types[channels.length - 1 - i]!.startsWith('Attn') ||
       (i === channels.length - 1 && config.mid_block_type !== null && config.add_attention),
   );
   const narrow = withAttention.filter((c) => head !== null && c < head);

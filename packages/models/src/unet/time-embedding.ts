@@ -4,8 +4,13 @@ import { sinusoid } from '../sinusoid.js';
 import type { Unit } from '../units.js';
 import type { UNet2DConfig } from './config.js';
 
-/** The fixed part of the time embedding: t float32 [N] → [N, width]. */
-export function timeProjection(scope: Scope, config: UNet2DConfig): { readonly width: number; readonly project: Unit } {
+/** The first part of the time embedding: t float32 [N] → [N, width]. */
+export interface TimeProjection {
+  readonly width: number;
+  readonly project: Unit;
+}
+
+export function timeProjection(scope: Scope, config: UNet2DConfig): TimeProjection {
   const channels = config.block_out_channels[0]!;
   const { freq_shift: freqShift, flip_sin_to_cos: cosFirst } = config;
   if (config.time_embedding_type === 'positional') {

@@ -1,26 +1,78 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { silu } from '@dm/ops';
 import type { Model } from '../model.js';
-import { child, block, type ForwardContext, buildModel, root } from '../scope.js';
+import { child, block, type ForwardContext, buildModel, root, type Scope } from '../scope.js';
 import { timeMlp } from '../time-mlp.js';
-import { conv, embedding, groupNorm } from '../units.js';
-import { type BlockSettings, downBlock, half, midBlock, type Size, upBlock } from './blocks.js';
-import { imageSize, type UNet2DConfig, unet2dConfig, type UNet2DOptions } from './config.js';
-import { timeProjection } from './time-embedding.js';
+import { conv, embedding, groupNorm, type Unit } from '../units.js';
+import {
+  type BlockSettings,
+  type DownBlock,
+  downBlock,
+  type DownLevel,
+  half,
+  midBlock,
+  type Size,
+  type SkippedImage,
+  type UpBlock,
+  upBlock,
+  type UpLevel,
+} from './blocks.js';
+import { checkedConfig, imageSize, type UNet2DConfig, type UNet2DOptions } from './config.js';
+import type { Activation } from './resnet.js';
+import { type TimeProjection, timeProjection } from './time-embedding.js';
+
+/** The parts of a UNet that options choose. `unet2d` has more options than `basicUNet2d`. */
+export interface UNetParts {
+  /** Validates the configuration and fills in the defaults. */
+  readonly config: (options: unknown) => UNet2DConfig;
+  readonly activation: (name: UNet2DConfig['act_fn']) => Activation;
+  readonly timeProjection: (scope: Scope, config: UNet2DConfig) => TimeProjection;
+  /** The number of classes, and their embedding if there are any; `width` is the width of the time embedding. */
+  readonly classEmbedding: (
+    scope: Scope,
+    config: UNet2DConfig,
+    width: number,
+    time: TimeProjection,
+  ) => readonly [classes: number, embed?: Unit];
+  readonly downBlock: (scope: Scope, level: DownLevel, settings: BlockSettings) => DownBlock;
+  readonly upBlock: (scope: Scope, level: UpLevel, settings: BlockSettings) => UpBlock;
+  /** Groups of the norms in the middle and at the end. */
+  readonly groupsOf: (config: UNet2DConfig, channels: number) => number;
+}
+
+/** A table with one row per class. */
+export const classEmbedding: UNetParts['classEmbedding'] = (scope, { num_class_embeds: classes }, width) =>
+  classes === null ? [0] : [classes, embedding(scope, classes, width, 1)];
+
+const basicParts: UNetParts = {
+  config: checkedConfig,
+  activation: () => silu,
+  timeProjection,
+  classEmbedding,
+  downBlock,
+  upBlock,
+  groupsOf: (config) => config.norm_num_groups!,
+};
 
 /**
  * The UNet of DDPM (Ho et al. 2020, arXiv:2006.11239) with the architecture and parameter names of `UNet2DModel` of
- * diffusers. `options` may be the parsed `config.json` of such a model. `apply` takes images of any size that the
- * levels can halve, not only `sample_size`.
+ * diffusers, without the options that only few checkpoints use: `unet2d` has those too. Code for browsers that trains
+ * is smaller with this one. `options` may be the parsed `config.json` of such a model. `apply` takes images of any size
+ * that the levels can halve, not only `sample_size`.
  * @throws {ConfigError} if the configuration is invalid or not supported
  */
-export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
-  const config = unet2dConfig(options);
-  const { block_out_channels: channels, layers_per_block: layers, norm_num_groups: groups, norm_eps: epsilon } = config;
+export const basicUNet2d = (options: UNet2DOptions): Model<UNet2DConfig> => buildUNet2d(options, basicParts);
+
+/** A UNet of these parts; see `basicUNet2d`. */
+export function buildUNet2d(options: UNet2DOptions, parts: UNetParts): Model<UNet2DConfig> {
+  const config = parts.config(options);
+  const { block_out_channels: channels, layers_per_block: layers, norm_eps: epsilon } = config;
+  const groups = parts.groupsOf(config, channels[0]!);
   const levels = channels.length;
   const sizes: Size[] = [imageSize(config)];
   while (sizes.length < levels) sizes.push(half(sizes.at(-1)!));
   const tembWidth = config.time_embedding_dim ?? 4 * channels[0]!;
+  const activation = parts.activation(config.act_fn);
   const settings: BlockSettings = {
     resnet: {
       tembWidth,
@@ -28,6 +80,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
       epsilon,
       timeScaleShift: config.resnet_time_scale_shift,
       dropout: config.dropout,
+      activation,
     },
     headDim: config.attention_head_dim,
   };
@@ -40,26 +93,26 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     size: sizes[0]!,
   });
 
-  const time = timeProjection(child(scope, 'time_proj'), config);
+  const time = parts.timeProjection(child(scope, 'time_proj'), config);
   const timeEmbedding = timeMlp(child(scope, 'time_embedding'), {
     from: time.width,
     to: tembWidth,
     names: ['linear_1', 'linear_2'],
   });
-  const classes = config.num_class_embeds ?? 0;
-  const classEmbedding = classes > 0 ? embedding(child(scope, 'class_embedding'), classes, tembWidth, 1) : undefined;
+  const [classes, embedClass] = parts.classEmbedding(child(scope, 'class_embedding'), config, tembWidth, time);
 
   const skipChannels = [channels[0]!];
   const downBlocks = config.down_block_types.map((type, i) => {
     const outChannels = channels[i]!;
     const last = i === levels - 1;
-    const attention = type === 'AttnDownBlock2D';
+    const attention = type.startsWith('Attn');
     const byResnet = type === 'ResnetDownsampleBlock2D' || (attention && config.downsample_type === 'resnet');
     const by = byResnet ? ({ by: 'resnet' } as const) : ({ by: 'conv', padding: config.downsample_padding } as const);
     skipChannels.push(...Array<number>(last ? layers : layers + 1).fill(outChannels));
-    return downBlock(
+    return parts.downBlock(
       child(child(scope, 'down_blocks'), i),
       {
+        type,
         inChannels: channels[Math.max(i - 1, 0)]!,
         outChannels,
         size: sizes[i]!,
@@ -73,11 +126,12 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
 
   const upBlocks = config.up_block_types.map((type, i) => {
     const level = levels - 1 - i;
-    const attention = type === 'AttnUpBlock2D';
+    const attention = type.startsWith('Attn');
     const byResnet = type === 'ResnetUpsampleBlock2D' || (attention && config.upsample_type === 'resnet');
-    return upBlock(
+    return parts.upBlock(
       child(child(scope, 'up_blocks'), i),
       {
+        type,
         inChannels: channels[Math.min(level + 1, levels - 1)]!,
         skipChannels: skipChannels.splice(-(layers + 1)).toReversed(),
         outChannels: channels[level]!,
@@ -90,7 +144,8 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
     );
   });
 
-  const groupsOfPlainMiddle = config.resnet_time_scale_shift === 'default' ? groups : null;
+  const middleGroups = parts.groupsOf(config, channels.at(-1)!);
+  const groupsOfPlainMiddle = config.resnet_time_scale_shift === 'default' ? middleGroups : null;
   const middle =
     config.mid_block_type === null
       ? undefined
@@ -103,7 +158,7 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
             attention: config.add_attention,
             attentionGroups: config.attn_norm_num_groups ?? groupsOfPlainMiddle,
           },
-          settings,
+          { ...settings, resnet: { ...settings.resnet, groups: middleGroups } },
         );
 
   const [height, width] = sizes[0]!;
@@ -135,18 +190,21 @@ export function unet2d(options: UNet2DOptions): Model<UNet2DConfig> {
   return buildModel(scope, description, config, (ctx, x, t, cond) => {
     checkHalvable(x, levels);
     let emb = timeEmbedding(ctx, time.project(ctx, t));
-    if (classEmbedding !== undefined) emb = tf.add(emb, classEmbedding(ctx, cond!));
-    const temb = silu(emb);
+    if (embedClass !== undefined) emb = tf.add(emb, embedClass(ctx, cond!));
+    const temb = activation(emb);
 
-    let h: tf.Tensor = named.convIn(ctx, config.center_input_sample ? tf.sub(tf.mul(x, 2), 1) : x);
+    const image: SkippedImage = { x: config.center_input_sample ? tf.sub(tf.mul(x, 2), 1) : x };
+    let h: tf.Tensor = named.convIn(ctx, image.x!);
     const skips = [h];
     for (const down of downBlocks) {
-      skips.push(...down(ctx, h, temb));
+      skips.push(...down(ctx, h, temb, image));
       h = skips.at(-1)!;
     }
     h = middle?.(ctx, h, temb) ?? h;
-    for (const up of upBlocks) h = up(ctx, h, skips.splice(-(layers + 1)).toReversed(), temb);
-    const y = named.convOut(ctx, h);
+    image.x = undefined;
+    for (const up of upBlocks) h = up(ctx, h, skips.splice(-(layers + 1)).toReversed(), temb, image);
+    let y = named.convOut(ctx, h);
+    if (image.x !== undefined) y = tf.add(y, image.x);
     // Score models (Song et al. 2021, arXiv:2011.13456): t is a noise level, by which the reference divides the output.
     return config.time_embedding_type === 'fourier' ? tf.div(y, tf.reshape(t, [-1, 1, 1, 1])) : y;
   });

@@ -82,7 +82,7 @@ describe('the options of a model', () => {
           isCreated: creates(type, { ...base[type], [field]: value }),
         })),
       );
-      // The class accepts any value of num_train_timesteps, which has no effect.
+      // The class accepts any value of num_train_timesteps, which only the learned time embedding uses.
       const isChecked = (field: string) => field !== 'num_train_timesteps';
       expect(cases.filter((c) => isChecked(c.field) && c.isCreated && !c.isAccepted)).toEqual([]);
       // Other values may fit or not, depending on other fields.

@@ -4,7 +4,7 @@ import {
   ditTransformer2dConfig,
   edm2UNetDefaults,
   songUNetDefaults,
-  unet2dConfig,
+  unet2dDefaults as unetDefaults,
   uvitConfig,
   type DiTConfig,
   type DiTTransformer2DConfig,
@@ -42,8 +42,6 @@ function sized(description: string, value: unknown): Text {
     description: `${description} Default: a size that fits the images, or ${other} if another size field is set.`,
   };
 }
-
-const unetDefaults = unet2dConfig({ sample_size: 32 });
 
 const unet = {
   sample_size: fromData('Height and width of the images, or one number for both.'),
@@ -87,7 +85,7 @@ const unet = {
     'Channels per attention head; null for one head of all channels.',
     unetDefaults.attention_head_dim,
   ),
-  norm_num_groups: sized('Groups of the group norms.', unetDefaults.norm_num_groups),
+  norm_num_groups: sized('Groups of the group norms; null with skip blocks.', unetDefaults.norm_num_groups),
   attn_norm_num_groups: option(
     "Groups of the middle attention's norm; null for norm_num_groups, or for no norm with scale_shift.",
     unetDefaults.attn_norm_num_groups,
@@ -98,11 +96,17 @@ const unet = {
     unetDefaults.resnet_time_scale_shift,
   ),
   add_attention: sized('Attention in the middle block.', unetDefaults.add_attention),
-  class_embed_type: option('Always null.', unetDefaults.class_embed_type),
+  class_embed_type: option(
+    'Class embedding: timestep embeds the number of the class as a time, identity is the one-hot label; null for a table.',
+    unetDefaults.class_embed_type,
+  ),
   num_class_embeds: fromData(
     'Rows of the class embedding, including the null class if there is one; null for an unconditional model.',
   ),
-  num_train_timesteps: option('Has no effect.', unetDefaults.num_train_timesteps),
+  num_train_timesteps: option(
+    'Rows of the learned time embedding; no effect with others.',
+    unetDefaults.num_train_timesteps,
+  ),
 } satisfies TextsOf<UNet2DConfig>;
 
 const ditDefaults = ditConfig({});

@@ -47,18 +47,20 @@ const unet = {
   in_channels: size.exactOptional(),
   out_channels: size.exactOptional(),
   center_input_sample: z.boolean().exactOptional(),
-  time_embedding_type: z.enum(['positional', 'fourier']).exactOptional(),
+  time_embedding_type: z.enum(['positional', 'fourier', 'learned']).exactOptional(),
   time_embedding_dim: size.nullable().exactOptional(),
   freq_shift: z.number().exactOptional(),
   flip_sin_to_cos: z.boolean().exactOptional(),
   down_block_types: z
-    .array(z.enum(['DownBlock2D', 'AttnDownBlock2D', 'ResnetDownsampleBlock2D']))
+    .array(
+      z.enum(['DownBlock2D', 'AttnDownBlock2D', 'ResnetDownsampleBlock2D', 'SkipDownBlock2D', 'AttnSkipDownBlock2D']),
+    )
     .min(1)
     .max(16)
     .exactOptional(),
   mid_block_type: z.literal(['UNetMidBlock2D', null]).exactOptional(),
   up_block_types: z
-    .array(z.enum(['UpBlock2D', 'AttnUpBlock2D', 'ResnetUpsampleBlock2D']))
+    .array(z.enum(['UpBlock2D', 'AttnUpBlock2D', 'ResnetUpsampleBlock2D', 'SkipUpBlock2D', 'AttnSkipUpBlock2D']))
     .min(1)
     .max(16)
     .exactOptional(),
@@ -69,14 +71,14 @@ const unet = {
   downsample_type: z.enum(['conv', 'resnet']).exactOptional(),
   upsample_type: z.enum(['conv', 'resnet']).exactOptional(),
   dropout: fraction.exactOptional(),
-  act_fn: z.enum(['silu', 'swish']).exactOptional(),
+  act_fn: z.enum(['silu', 'swish', 'gelu', 'mish', 'relu']).exactOptional(),
   attention_head_dim: size.nullable().exactOptional(),
-  norm_num_groups: size.exactOptional(),
+  norm_num_groups: size.nullable().exactOptional(),
   attn_norm_num_groups: size.nullable().exactOptional(),
   norm_eps: positive.exactOptional(),
   resnet_time_scale_shift: z.enum(['default', 'scale_shift']).exactOptional(),
   add_attention: z.boolean().exactOptional(),
-  class_embed_type: z.null().exactOptional(),
+  class_embed_type: z.literal(['timestep', 'identity', null]).exactOptional(),
   num_class_embeds: size.nullable().exactOptional(),
   num_train_timesteps: z.number().nullable().exactOptional(),
 } satisfies FieldsOf<UNet2DConfig>;

@@ -1,5 +1,5 @@
 /** The model types of a configuration: how to create each one, and which of its fields default to the data's shape. */
-import { dit, ditTransformer2d, unet2d, uvit, type Model, type UNet2DOptions } from '@dm/models';
+import { basicUNet2d, dit, ditTransformer2d, uvit, type Model, type UNet2DOptions } from '@dm/models';
 import { UserError } from '../errors.js';
 import { ditSize, ditTransformer2dSize, edm2UNetSize, songUNetSize, unetSize, uvitSize } from './default-sizes.js';
 
@@ -36,7 +36,7 @@ function withNullClass({ numClasses, labelDropout }: DataShape): number {
   return numClasses > 0 && labelDropout !== null && labelDropout > 0 ? numClasses + 1 : numClasses;
 }
 
-/** The networks of NVlabs are made by all-models.ts, so that pages that train do not contain them. */
+/** The networks of NVlabs and rare options of UNets are made by all-models.ts, so that pages that train do not contain them. */
 function notHere(type: string): never {
   throw new UserError(
     `The model type ${type} is not part of the code for browsers. Choose unet, or train it in Node.`,
@@ -46,7 +46,7 @@ function notHere(type: string): never {
   );
 }
 
-/** Creates the model of a configuration: in a browser, of all types except the networks of NVlabs. */
+/** Creates the model of a configuration: in a browser, of all types except the networks of NVlabs, and without rare options of UNets. */
 export type CreateModel = (model: { readonly type: ModelTypeName }) => Model;
 
 export const createModel: CreateModel = ({ type, ...options }) => modelTypes[type].create(options);
@@ -54,7 +54,7 @@ export const createModel: CreateModel = ({ type, ...options }) => modelTypes[typ
 /** Model types by their name in `model.type`. To add an architecture, add an entry. */
 export const modelTypes = {
   unet: {
-    create: (config) => unet2d(config as UNet2DOptions),
+    create: (config) => basicUNet2d(config as UNet2DOptions),
     fromData: (data) => ({
       sample_size: data.height === data.width ? data.height : [data.height, data.width],
       in_channels: data.channels,

@@ -24,7 +24,8 @@ import { codeOf, messageOf, UserError } from '../errors.js';
 import { buildNewFolder, checkNotExisting } from '../files/write-new.js';
 import { availableMemory } from '../machine/available-memory.js';
 import { checkMemory, estimateSampling } from '../setup/memory.js';
-import { modelTypes } from '../config/model-types.js';
+import { createAnyModel } from '../config/all-models.js';
+import type { ModelTypeName } from '../config/model-types.js';
 import { resolveConfig } from '../config/resolve.js';
 import { trainingHash } from '../config/saved-config.js';
 import { createRunFolder, runFolder } from '../run/run-folder.js';
@@ -60,7 +61,7 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
   const pipeline = await explained('', async () => readPipeline(await folderSource(folder)));
   const type = modelTypeOf[pipeline.className];
   const model = await explained(`${folder}: `, () =>
-    modelTypes[type].create({ _class_name: pipeline.className, ...pipeline.config }),
+    createAnyModel(Object.assign({ _class_name: pipeline.className, ...pipeline.config }, { type })),
   );
   checkMemory(estimateSampling(model, 1), availableMemory(), `Check the configuration in ${folder}.`);
   const { tensors, notes } = await explained('', () => pipeline.readWeights(model));
@@ -102,7 +103,7 @@ export async function importPipeline({ folder, out, onNote }: ImportOptions): Pr
 const modelTypeOf = {
   UNet2DModel: 'unet',
   DiTTransformer2DModel: 'dit-diffusers',
-} as const satisfies Readonly<Record<Pipeline['className'], keyof typeof modelTypes>>;
+} as const satisfies Readonly<Record<Pipeline['className'], ModelTypeName>>;
 
 const indexFile = 'model_index.json';
 
