@@ -85,6 +85,26 @@ describe('refused, with the remedy', () => {
       ['learnedRange', 'schedule is edm', 'diffusion.variance=null'],
     ],
     [
+      'a table of timesteps on a flow',
+      [flow, { model: { type: 'unet', time_embedding_type: 'learned', num_train_timesteps: 1000 } }],
+      ['time_embedding_type is learned', 'schedule is flow', 'time_embedding_type=positional'],
+    ],
+    [
+      'a table of timesteps on edm',
+      [edm, { model: { type: 'unet', time_embedding_type: 'learned', num_train_timesteps: 1000 } }],
+      ['time_embedding_type is learned', 'schedule is edm', 'schedule such as linear'],
+    ],
+    [
+      'more timesteps than rows',
+      [
+        {
+          model: { type: 'unet', time_embedding_type: 'learned', num_train_timesteps: 99 },
+          diffusion: { timesteps: 100 },
+        },
+      ],
+      ['timesteps is 100', '99 rows', 'num_train_timesteps=100', 'at most 99'],
+    ],
+    [
       'a learned variance of a scaled input',
       [{ diffusion: { prediction: 'edm', variance: 'learnedRange' } }],
       ['learnedRange', 'prediction edm', 'epsilon, x0 or v'],

@@ -1,15 +1,20 @@
-/** Combinations of noise schedule, prediction, loss, variance, and sampling path that cannot be trained or sampled. */
+/**
+ * Combinations of noise schedule, prediction, loss, variance, time embedding, and sampling path that cannot be trained or
+ * sampled.
+ */
 import { UserError } from '../errors.js';
 import type { Config } from '../config/schema.js';
 
-type Objective = Pick<Config, 'diffusion' | 'lossWeighting' | 'sampler'>;
+type Objective = Pick<Config, 'model' | 'diffusion' | 'lossWeighting' | 'sampler'>;
 
 /**
  * @throws {UserError} `CONFIG_INVALID` if the parts of the objective contradict each other; names the fields and the
  *   remedy
  */
 export function checkObjective(config: Objective): void {
-  const problem = [checkPrediction, checkLoss, checkVariance, checkPath].flatMap((check) => check(config) ?? [])[0];
+  const problem = [checkPrediction, checkLoss, checkVariance, checkTimeEmbedding, checkPath].flatMap(
+    (check) => check(config) ?? [],
+  )[0];
   if (problem !== undefined) throw new UserError(problem, { code: 'CONFIG_INVALID' });
 }
 
@@ -61,6 +66,22 @@ const checkVariance: Check = ({ diffusion: { schedule, prediction, variance } })
   return (
     'diffusion.variance is learnedRange, whose bound takes x_t itself, but diffusion.prediction edm scales the input of the ' +
     'network. Set diffusion.prediction to epsilon, x0 or v, or diffusion.variance=null.'
+  );
+};
+
+const checkTimeEmbedding: Check = ({ model, diffusion: { schedule, timesteps } }) => {
+  if (model.type !== 'unet' || model.time_embedding_type !== 'learned') return undefined;
+  if (schedule.type === 'flow' || schedule.type === 'edm') {
+    return (
+      `model.time_embedding_type is learned, a table with one row per timestep, but diffusion.schedule is ${schedule.type}, in ` +
+      'continuous time. Set model.time_embedding_type=positional, or a discrete diffusion.schedule such as linear.'
+    );
+  }
+  const rows = model.num_train_timesteps ?? timesteps;
+  if (rows >= timesteps) return undefined;
+  return (
+    `diffusion.timesteps is ${timesteps}, but the learned time embedding has ${rows} rows. Set model.num_train_timesteps=` +
+    `${timesteps}, or diffusion.timesteps to at most ${rows}.`
   );
 };
 
