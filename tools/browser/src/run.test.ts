@@ -275,11 +275,12 @@ describe.skipIf(!hasChromium())('a run in Chromium', () => {
 
   it('continues in a new worker after its worker crashed', async () => {
     const page = await openTab();
-    const whole = await train(page, { name: 'whole', device: 'webgpu' });
+    const device = { device: 'cpu', threads: 1 };
+    const whole = await train(page, { name: 'whole', ...device });
     const errors = await page.evaluate<string[]>('crash({ name: "crashed", steps: 4 })');
     expect(errors).toHaveLength(2);
     for (const error of errors) expect(error).toMatch(/^RUN_CLOSED .*crashed on request/);
-    const rest = await train(page, { name: 'crashed', device: 'webgpu' });
+    const rest = await train(page, { name: 'crashed', ...device });
     expect(rest.opened).toMatchObject({ step: 3 });
     expect(rest.losses).toEqual(whole.losses.slice(3));
   });

@@ -1,4 +1,4 @@
-/** A worker that a page controls by `connectTraining`. It chooses the device. */
+/** A worker that a page controls by `connectTraining`. It chooses the device, unless the page names the threads. */
 import type { OnnxRuntimeModule } from '@dm/jit';
 import { createBrowserTraining, openOpfsStore, serveTraining } from '@dm/trainer/browser';
 import { formulaDataset } from '../run.js';
@@ -21,14 +21,14 @@ async function load(device: 'cpu' | 'webgpu'): Promise<OnnxRuntimeModule> {
   return ort;
 }
 
-// The page names the run by `out`, and asks for WebGPU or a measurement by `device`.
+// The page names the run by `out`, asks for WebGPU or a measurement by `device`, and for WebAssembly by `threads`.
 serveTraining(async ({ out, device, ...config }, hooks) =>
   createBrowserTraining(config, {
     ...hooks,
     store: await openOpfsStore(out!),
     dataset: formulaDataset(),
     ort: load,
-    device: device === 'webgpu' ? 'webgpu' : 'auto',
+    device: device === 'webgpu' ? 'webgpu' : config.threads === 1 ? 'cpu' : 'auto',
   }),
 );
 

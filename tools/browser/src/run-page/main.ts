@@ -38,19 +38,20 @@ function call(task: RunTask): Promise<unknown> {
 
 interface Task {
   readonly name: string;
-  /** `cpu` measures. */
+  /** `cpu` measures, unless `threads` is given. */
   readonly device: 'cpu' | 'webgpu';
+  readonly threads?: 1;
   /** Steps to make one by one; without it, the run is trained to its end. */
   readonly steps?: number;
 }
 
 /** Trains a run in a separate worker, connected by typed messages; returns what it reported. */
-async function train({ name, device, steps }: Task): Promise<object> {
+async function train({ name, device, steps, ...threads }: Task): Promise<object> {
   const own = new Worker(new URL('./connected-worker.ts', import.meta.url), { type: 'module' });
   const [losses, logged, notes]: [number[], number[], string[]] = [[], [], []];
   const training = connectTraining(
     own as never,
-    { ...sixSteps, out: name, device },
+    { ...sixSteps, ...threads, out: name, device },
     {
       onStep: ({ result }) => losses.push(result.loss),
       onLog: ({ step }) => logged.push(step),
@@ -68,7 +69,7 @@ async function train({ name, device, steps }: Task): Promise<object> {
 /** Trains a run until its worker crashes after `steps` steps; returns the error of the page, and whether a later call fails. */
 async function crash({ name, steps }: { readonly name: string; readonly steps: number }): Promise<object> {
   const own = new Worker(new URL('./connected-worker.ts', import.meta.url), { type: 'module' });
-  const training = connectTraining(own as never, { ...sixSteps, out: name, device: 'webgpu' });
+  const training = connectTraining(own as never, { ...sixSteps, out: name, threads: 1 });
   for (let n = 0; n < steps; n++) await training.step();
   const describe = ({ code, message }: Error & { readonly code?: string }) => `${code} ${message}`;
   const running = training.run().then(() => 'finished', describe);
