@@ -57,12 +57,10 @@ export async function runTrial(options: TrialOptions): Promise<TrialResult> {
     const setting = samplerSettings[name]!;
     if (setting.guidance !== 1 && resolveConfig([{ source: recipe, value: config }]).labelDropout === null) continue;
     const generated = await generateSamples({ run, count: images, seed: 1, ...setting });
-    const grid = {
-      ...generated,
+    await writeImages(join(folder, `${name.replaceAll(' ', '-')}.png`), {
       images: generated.images.subarray(0, 100 * 28 * 28),
-      shape: [100, 28, 28, 1] as const,
-    };
-    await writeImages(join(folder, `${name.replaceAll(' ', '-')}.png`), { images: grid.images, shape: grid.shape });
+      shape: [100, 28, 28, 1],
+    });
     const bytes = { data: toBytes(generated.images), shape: generated.shape };
     const { readable, features } = await readDigits(classifier, bytes, generated.labels!);
     const statistics = featureStatistics({ values: features, dimension: classifier.dimensions });

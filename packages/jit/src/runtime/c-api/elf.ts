@@ -3,11 +3,15 @@ import { EngineError } from '../../errors.js';
 
 // Names and layout of the ELF-64 object file format: https://refspecs.linuxfoundation.org/elf/gabi4+/ch5.dynamic.html
 const HEADER_BYTES = 64;
+const PROGRAM_HEADER_BYTES = 56;
 const PT_LOAD = 1;
 const PT_DYNAMIC = 2;
 const DT_NEEDED = 1n;
 const DT_STRTAB = 5n;
 const DT_STRSZ = 10n;
+
+/** The tables that are read take kilobytes; a damaged file may claim any size. */
+const mostBytes = 2 ** 24;
 
 /**
  * The file names of the libraries that the loader needs for the ELF-64 library at `path` (`DT_NEEDED`), in its order. Node only.
@@ -18,6 +22,7 @@ export async function neededLibraries(path: string): Promise<string[]> {
   if (!statSync(path).isFile()) throw notALibrary(path);
   const file = openSync(path, 'r');
   const read = (offset: number, length: number): Buffer => {
+    if (length > mostBytes) throw notALibrary(path);
     const bytes = Buffer.alloc(length);
     if (readSync(file, bytes, 0, length, offset) < length) throw notALibrary(path);
     return bytes;
@@ -27,6 +32,7 @@ export async function neededLibraries(path: string): Promise<string[]> {
     // The magic number, 64 bits, little-endian.
     if (header.toString('latin1', 0, 6) !== '\x7fELF\x02\x01') throw notALibrary(path);
     const [size, count] = [header.readUInt16LE(54), header.readUInt16LE(56)];
+    if (size < PROGRAM_HEADER_BYTES) throw notALibrary(path);
     const table = read(Number(header.readBigUInt64LE(32)), size * count);
     const segments = Array.from({ length: count }, (_, i) => ({
       type: table.readUInt32LE(i * size),

@@ -61,6 +61,18 @@ const refused = (...parts: string[]) => ({
 });
 
 describe('findCudaLibrary', () => {
+  it('refuses a library with impossible sizes', async () => {
+    const [sizeOfHeader, sizeOfDynamic] = [54, 64 + 56 + 32];
+    const [headers, dynamic] = [elf([]), elf([])];
+    headers.writeUInt16LE(8, sizeOfHeader);
+    dynamic.writeBigUInt64LE(2n ** 60n, sizeOfDynamic);
+    for (const damaged of [headers, dynamic]) {
+      putProvider([]);
+      put('libonnxruntime_providers_cuda.so', damaged);
+      await expect(findCudaLibrary(folder)).rejects.toMatchObject(refused('providers_cuda'));
+    }
+  });
+
   it('names what a folder lacks, and the variable that names the folder', async () => {
     await expect(findCudaLibrary(join(folder, 'none'))).rejects.toMatchObject(refused('none', 'DM_CUDA_PROVIDER'));
     await expect(findCudaLibrary(folder)).rejects.toMatchObject(refused('DM_CUDA_PROVIDER', 'libonnxruntime.so.1'));

@@ -20,7 +20,9 @@ export async function findCudaLibrary(folder = process.env['DM_CUDA_PROVIDER']):
   const absent = providerFiles.filter((file) => !existsSync(path.join(place, file)));
   if (absent.length > 0) throw missing(`${place} has no ${absent.join(' and no ')}. ${getProvider}`);
   const [provider] = providerFiles;
-  const needed = (await neededLibraries(path.join(place, provider))).filter((name) => /^lib(cu|nv)/.test(name));
+  const needed = (await neededLibraries(path.join(place, provider))).filter((name) =>
+    /^lib(cu|nv)[\w.+-]*$/.test(name),
+  );
   // The CUDA runtime opens the driver's library by its name, without being linked with it.
   const libraries = [...new Set([...needed, driver])];
   const koffi = await loadKoffi();
