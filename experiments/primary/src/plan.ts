@@ -25,6 +25,8 @@ export interface Plan {
   /** Known once tuning is complete. */
   readonly rates?: Rates;
   readonly next?: Trial;
+  /** The unfinished trials of the first incomplete part, in order; they do not depend on each other. */
+  readonly pending: readonly Trial[];
 }
 
 /** E1 of a tuning trial; a diverged one is the worst. */
@@ -41,11 +43,13 @@ export function planOf(size: Size, results: Results, seeds: Seeds = results.read
     return part;
   };
   const isComplete = ({ trials, done }: Part) => trials.length === done.length;
-  const next = () => parts.flatMap(({ trials }) => trials).find((trial) => results.find(trial) === undefined);
+  const pending = () =>
+    parts.find((part) => !isComplete(part))?.trials.filter((trial) => results.find(trial) === undefined) ?? [];
   const first = add('tuning at N/4', firstTuning(size));
   const upTo = (extra: object = {}): Plan => {
-    const trial = next();
-    return { parts, ...extra, ...(trial !== undefined && { next: trial }) };
+    const open = pending();
+    const [trial] = open;
+    return { parts, ...extra, pending: open, ...(trial !== undefined && { next: trial }) };
   };
   if (!isComplete(first)) return upTo();
   const scores = new Map(first.done.map((result) => [result.name, scoreOf(result)]));

@@ -157,6 +157,7 @@ describe('the folder of results', () => {
     folder = mkdtempSync(join(tmpdir(), 'dm-primary-'));
     results = openResults(folder, laptop);
     expect(planOf(laptop, results).next).toMatchObject({ stage: 'tuning', steps: 2000 });
+    expect(planOf(laptop, results).pending).toEqual(firstTuning(laptop));
     const save = async (trials: readonly Trial[]) => {
       for (const trial of trials) {
         const { name, ...rest } = simulated(1, [101])[0]!;
@@ -164,6 +165,8 @@ describe('the folder of results', () => {
         expect(name).not.toBe(trialName(trial));
       }
     };
+    await save(firstTuning(laptop).slice(0, 5));
+    expect(planOf(laptop, results).pending).toEqual(firstTuning(laptop).slice(5));
     await save(firstTuning(laptop));
     const { next, parts } = planOf(laptop, results);
     expect(next).toMatchObject({ stage: 'tuning', steps: 4000 });

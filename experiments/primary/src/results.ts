@@ -38,6 +38,8 @@ export interface TrialResult {
   readonly hasDiverged?: true;
   readonly seconds: { readonly training: number; readonly measuring: number };
   readonly machine: string;
+  /** Threads of the engine; absent or null if it chose their number. */
+  readonly threads?: number | null;
   /** Commit of the code, and the SHA-256 of PREREG.md. */
   readonly code: string;
   readonly prereg: string;

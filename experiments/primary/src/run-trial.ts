@@ -20,6 +20,8 @@ export interface TrialContext {
   readonly extractor: () => Promise<FeatureExtractor>;
   /** Training stops at this time of `performance.now()`, and continues in the next session. */
   readonly until: number;
+  /** Threads of the engine; null leaves the number to it. */
+  readonly threads: number | null;
 }
 
 /** The seed of the samples: the same noise for all models. */
@@ -30,7 +32,7 @@ const sampleSeed = 0;
  * than that.
  */
 export async function runTrial(trial: Trial, context: TrialContext): Promise<TrialResult | undefined> {
-  const { cache, size, data, until, project } = context;
+  const { cache, size, data, until, project, threads } = context;
   const out = join(cache, size.name, 'runs', trialName(trial).replaceAll('/', '.'));
   const config = configOf(trial, size, data.train, out);
   const isStarted = existsSync(join(out, 'config.json'));
@@ -38,7 +40,7 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
   let hasDiverged = false;
   try {
     const budgets = until === Infinity ? {} : { seconds: Math.max(1, (until - began) / 1000) };
-    const { status, step } = await train({ ...config, budgets }, { resume: isStarted });
+    const { status, step } = await train({ ...config, budgets, threads }, { resume: isStarted });
     if (status !== 'finished') return undefined;
     if (step !== trial.steps) throw new Error(`${out} finished after ${step} of ${trial.steps} steps.`);
   } catch (error) {
@@ -62,6 +64,7 @@ export async function runTrial(trial: Trial, context: TrialContext): Promise<Tri
     ...(hasDiverged && { hasDiverged }),
     seconds: { training: (trained - began) / 1000, measuring: (performance.now() - trained) / 1000 },
     machine: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`,
+    threads,
     code: commitOf(project),
     prereg: preregHash(project),
   });

@@ -1,6 +1,6 @@
 /**
- * The command line: `node dist/main.js --scale laptop` runs the trials whose results are missing; `--scale smoke` runs one
- * tiny trial and keeps nothing.
+ * The command line: `node dist/main.js --scale laptop` runs the trials whose results are missing and writes
+ * results/laptop/README.md; `--scale smoke` runs one tiny trial and keeps nothing.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
@@ -11,18 +11,16 @@ import { openDataset } from '@dm/data';
 import { featureStatistics } from '@dm/eval';
 import { atomicWriteFileAsync, makeFolder, readJsonFile } from '@dm/files';
 import { allImages, checkRule, openDigitClassifier, readDigits } from './classifier.js';
-import { recipes, samplerSettings } from './recipes.js';
+import { recipes } from './recipes.js';
 import { measureSteps, type StepTimes } from './step-times.js';
-import { runTrial } from './trial.js';
+import { resultsPage } from './page.js';
+import { runTrial, type TrialResult } from './trial.js';
 
 const { values } = parseArgs({ options: { scale: { type: 'string', default: 'smoke' } } });
 const here = fileURLToPath(new URL('..', import.meta.url));
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dm', 'start');
 
-/** Seed of the choice of recipes, and seeds of the comparison of those chosen. */
-const SCREENING_SEED = 11;
-const finalSeeds = [101, 102, 103];
-const finalists = ['mnist', 'mnist-fast', 'flow-muon', 'x0-v'];
+const seeds = [101, 102, 103];
 
 switch (values.scale) {
   case 'smoke':
@@ -55,29 +53,26 @@ async function laptop(): Promise<void> {
     const { images, labels } = await allImages(test);
     const { features } = await readDigits(classifier, { data: images, shape: [test.length, ...test.shape] }, labels);
     const reference = featureStatistics({ values: features, dimension: classifier.dimensions });
-    const trials = [
-      ...Object.keys(recipes).map((recipe) => ({
-        stage: 'screening',
-        recipe,
-        seed: SCREENING_SEED,
-        settings: Object.keys(samplerSettings),
-      })),
-      ...finalSeeds.flatMap((seed) =>
-        finalists.map((recipe) => ({ stage: 'finals', recipe, seed, settings: ['plain', 'guidance 1.5'] })),
-      ),
-    ];
-    for (const { stage, ...trial } of trials) {
-      const name = `${stage}/${trial.recipe}.seed-${trial.seed}`;
-      await saved(name, () =>
-        runTrial({
-          ...trial,
-          images: 500,
-          steps: times.steps[trial.recipe]!,
-          classifier,
-          reference,
-          folder: join(cache, name),
-        }),
-      );
+    const trials: TrialResult[] = [];
+    for (const seed of seeds) {
+      for (const recipe of Object.keys(recipes)) {
+        const name = `finals/${recipe}.seed-${seed}`;
+        const trial = await saved(name, () =>
+          runTrial({
+            recipe,
+            seed,
+            settings: ['plain', 'guidance 1.5'],
+            images: 500,
+            steps: times.steps[recipe]!,
+            classifier,
+            reference,
+            folder: join(cache, name),
+          }),
+        );
+        trials.push(trial);
+        const page = resultsPage({ times, rule, trials, seeds });
+        await atomicWriteFileAsync(join(folder, 'README.md'), (file) => file.writeFile(page));
+      }
     }
   } finally {
     await classifier.dispose();

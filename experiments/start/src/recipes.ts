@@ -19,15 +19,6 @@ export const recipes: Readonly<Record<string, Recipe>> = {
       'average density of CLTS, Muon with linear decay, v-prediction on the linear schedule (preset mnist-fast)',
     config: { preset: 'mnist-fast', ...ddim },
   },
-  'muon-cosine': {
-    description: 'uniform timesteps, Muon with linear decay, v-prediction on the cosine schedule',
-    config: {
-      preset: 'mnist-fast',
-      ...ddim,
-      diffusion: { schedule: { type: 'cosine' } },
-      curriculum: { type: 'uniform' },
-    },
-  },
   'x0-v': {
     description: 'x0-prediction with the loss in v, otherwise as mnist-fast',
     config: { preset: 'mnist-fast', ...ddim, ...objectives['x0-v'] },
@@ -50,5 +41,4 @@ export interface SamplerSetting {
 export const samplerSettings: Readonly<Record<string, SamplerSetting>> = {
   plain: { steps: 50, guidance: 1 },
   'guidance 1.5': { sampler: 'dpmpp-2m', steps: 25, guidance: 1.5 },
-  'guidance 2': { sampler: 'dpmpp-2m', steps: 25, guidance: 2 },
 };

@@ -1,33 +1,39 @@
-// results/laptop/README.md has the numbers of the committed results.
+// results/laptop/README.md is the page of the committed results.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { resultRows, resultsPage, type Results } from './page.js';
 import { recipes } from './recipes.js';
-import { resultRows } from './table.js';
+import type { StepTimes } from './step-times.js';
 import type { TrialResult } from './trial.js';
 
 const folder = join(import.meta.dirname, '..', 'results', 'laptop');
 const read = (path: string): unknown => JSON.parse(readFileSync(join(folder, path), 'utf8'));
-const finals = readdirSync(join(folder, 'finals'))
-  .toSorted()
-  .map((name) => read(join('finals', name)) as TrialResult);
-const page = readFileSync(join(folder, 'README.md'), 'utf8').replaceAll(/ +/g, ' ');
+const rule = read('rule.json') as Results['rule'];
+const seeds = [101, 102, 103];
+const order = Object.keys(recipes);
+const trials = readdirSync(join(folder, 'finals'))
+  .map((name) => read(join('finals', name)) as TrialResult)
+  .toSorted((a, b) => a.seed - b.seed || order.indexOf(a.recipe) - order.indexOf(b.recipe));
 
-it('the page has a row for each recipe and sampler setting', () => {
-  expect(resultRows(finals).length).toBeGreaterThan(3);
-  for (const row of resultRows(finals)) expect(page).toContain(row);
-  for (const { recipe } of finals) expect(Object.keys(recipes)).toContain(recipe);
+it('the page has the committed results', () => {
+  const page = readFileSync(join(folder, 'README.md'), 'utf8');
+  expect(resultsPage({ times: read('step-times.json') as StepTimes, rule, trials, seeds })).toBe(page);
 });
 
-it('the rule for readable digits holds, and the page has its figures', () => {
-  const { testImages, averages } = read('rule.json') as { readonly testImages: number; readonly averages: number };
-  expect(testImages).toBeGreaterThan(0.95);
-  expect(averages).toBeLessThan(0.2);
-  for (const value of [testImages, averages]) expect(page).toContain(`${(100 * value).toFixed(1)} %`);
+it('the rule for readable digits holds', () => {
+  expect(rule.testImages).toBeGreaterThan(0.95);
+  expect(rule.averages).toBeLessThan(0.2);
 });
 
-it('means are over the seeds', () => {
+it('rows have means and ranges over the seeds; missing trials are counted', () => {
   const one = { recipe: 'a', seed: 1, steps: 1, images: 1, samples: { plain: { readable: 0.5, fd: 1 } } };
-  const rows = resultRows([one, { ...one, samples: { plain: { readable: 1, fd: 4 } } }]);
-  expect(rows).toEqual(['| `a` | plain | 2 | 75.0 % | 2.5 |']);
+  expect(resultRows([one])).toEqual(['| `a` | plain | 1 | 50.0 % | 1.0 |']);
+  const two = [one, { ...one, samples: { plain: { readable: 1, fd: 4 } } }];
+  expect(resultRows(two)).toEqual(['| `a` | plain | 2 | 75.0 % (50.0 to 100.0) | 2.5 (1.0 to 4.0) |']);
+  const times = {
+    ms: Object.fromEntries(order.map((n) => [n, 1])),
+    steps: Object.fromEntries(order.map((n) => [n, 1])),
+  };
+  expect(resultsPage({ times, rule, trials: two, seeds })).toContain('**10 of 12 trials are missing.**');
 });
