@@ -10,13 +10,30 @@ import type { PartialConfig } from '../config/schema.js';
 import { sha256 } from '../files/hash.js';
 import { readMetrics, withoutMeasurements } from '../run/metrics.js';
 import { dm, start } from '../testing/command.js';
-import { addTinyLatents, tinyConfig, tinyDit, tinyFolder, tinySongUnet, tinyUnet } from '../testing/tiny.js';
+import {
+  addTinyColors,
+  addTinyLatents,
+  tinyConfig,
+  tinyDit,
+  tinyFolder,
+  tinySongUnet,
+  tinyUnet,
+} from '../testing/tiny.js';
 import { train } from '../train.js';
 
 const plain = { momentumDecay: null } as const;
 const continuous = { loss: null, variance: null } as const;
 
 const fewSteps = { type: 'euler', steps: 2, path: { type: 'edm' }, clipping: null } as const;
+
+const oneLevel = {
+  block_out_channels: [8],
+  down_block_types: ['DownBlock2D' as const],
+  up_block_types: ['UpBlock2D' as const],
+  layers_per_block: 1,
+  norm_num_groups: 4,
+  add_attention: false,
+};
 
 const cases: Readonly<Record<string, PartialConfig>> = {
   // The optimizers, with momentum decay where they have it.
@@ -143,6 +160,43 @@ const cases: Readonly<Record<string, PartialConfig>> = {
     validation: { every: 6, images: 3, draws: 1, bounds: false },
   },
   'label dropout': { labelDropout: 0.5 },
+  // Options of UNet2DModel that few checkpoints use.
+  'UNet with a learned time embedding, class numbers, and Mish; guided samples during training': {
+    model: {
+      type: 'unet',
+      ...oneLevel,
+      time_embedding_type: 'learned',
+      num_train_timesteps: 20,
+      class_embed_type: 'timestep',
+      act_fn: 'mish',
+    },
+    batchSize: 2,
+    labelDropout: 0.5,
+    sampleEvery: 3,
+    samples: 2,
+    sampler: { type: 'ddim', steps: 2, guidance: 2 },
+  },
+  'UNet with class vectors, GELU, and stochastic samples during training': {
+    model: { type: 'unet', ...oneLevel, class_embed_type: 'identity', act_fn: 'gelu' },
+    batchSize: 2,
+    sampleEvery: 3,
+    samples: 2,
+    sampler: { type: 'ddpm', steps: 2 },
+  },
+  'UNet with skip blocks of NCSN++ and ReLU': {
+    data: 'colors.npz',
+    batchSize: 2,
+    model: {
+      type: 'unet',
+      block_out_channels: [32, 32],
+      down_block_types: ['SkipDownBlock2D', 'AttnSkipDownBlock2D'],
+      up_block_types: ['AttnSkipUpBlock2D', 'SkipUpBlock2D'],
+      layers_per_block: 1,
+      norm_num_groups: null,
+      add_attention: false,
+      act_fn: 'relu',
+    },
+  },
   'SongUNet of EDM, with dropout and label dropout': {
     ...objectives['edm'],
     sampler: fewSteps,
@@ -166,6 +220,7 @@ const byKill = process.env['DM_EXACT_RESUME'] === 'kill';
 let folder: string;
 beforeAll(async () => {
   folder = await tinyFolder();
+  await addTinyColors(folder);
   await addTinyLatents(folder);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -219,9 +274,9 @@ function finalFiles(out: string): Record<string, string> {
   return Object.fromEntries(readdirSync(path).map((name) => [name, readFileSync(join(path, name)).toString('base64')]));
 }
 
-/** SHA-256 of each snapshot of an average. */
-function snapshots(out: string): Record<string, string> {
-  const path = join(out, 'ema-snapshots');
+/** SHA-256 of each file in a folder of the run, if it exists: snapshots of averages, and samples during training. */
+function hashes(out: string, inner: 'ema-snapshots' | 'samples'): Record<string, string> {
+  const path = join(out, inner);
   const names = existsSync(path) ? readdirSync(path) : [];
   return Object.fromEntries(names.map((name) => [name, sha256(readFileSync(join(path, name)))]));
 }
@@ -240,7 +295,9 @@ describe.each(engines)('on %s', (engine) => {
     await (byKill ? dieByKill(broken) : dieHere(broken));
     expect(await (byKill ? resumeByCommand(broken.out!) : resumeHere(broken.out!))).toBe('finished');
     expect(finalFiles(broken.out!)).toEqual(finalFiles(unbroken.out!));
-    expect(snapshots(broken.out!)).toEqual(snapshots(unbroken.out!));
+    for (const inner of ['ema-snapshots', 'samples'] as const) {
+      expect(hashes(broken.out!, inner)).toEqual(hashes(unbroken.out!, inner));
+    }
     const whole = log(unbroken.out!);
     expect(whole.map(({ step }) => step)).toEqual(Array.from({ length: total / 2 }, (_, i) => 2 * (i + 1)));
     expect(log(broken.out!)).toEqual(whole);

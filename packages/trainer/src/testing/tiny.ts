@@ -86,6 +86,17 @@ export async function addTinyLatents(folder: string): Promise<string> {
   return path;
 }
 
+/** Adds `colors.npz` to the folder: uint8 [23, 4, 4, 3] with labels. */
+export async function addTinyColors(folder: string): Promise<string> {
+  const path = join(folder, 'colors.npz');
+  const data = Uint8Array.from({ length: images * 48 }, (_, i) => 127.5 + 127 * Math.sin(0.7 * (i % 48) + i / 48));
+  await writeNpz(path, {
+    images: { shape: [images, 4, 4, 3], data },
+    labels: { shape: [images], data: Int32Array.from({ length: images }, (_, n) => n % 2) },
+  });
+  return path;
+}
+
 /** `tinyConfig` with the fastest model, batch, and sampler: for tests of what surrounds the steps. */
 export function quickConfig(folder: string, steps: number): PartialConfig {
   return {
