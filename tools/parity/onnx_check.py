@@ -4,7 +4,7 @@
 
 A folder contains model.onnx and check.safetensors: for each batch size n <n>/sample, <n>/timestep, <n>/class_labels (if
 there are classes), and <n>/out_sample; and weights/<name> for each tensor of the state dict. The file must contain
-equal weights, and outputs must agree to 1e-4 of the largest element. Run by
+equal weights (except for fixed filters), and outputs must agree to 1e-5 of the largest element. Run by
 packages/trainer/src/interchange/onnx-denoiser.test.ts if DM_PYTHON is set.
 """
 
@@ -37,7 +37,11 @@ def check(folder: Path) -> str:
     arrays = load_file(folder / "check.safetensors")
     held = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for name in [name for name in arrays if name.startswith("weights/")]:
-        np.testing.assert_array_equal(held[name.removeprefix("weights/")], arrays.pop(name))
+        weight = arrays.pop(name)
+        # The filters of EDM's networks are buffers with fixed values, which the graph has as constants.
+        if name.endswith("resample_filter"):
+            continue
+        np.testing.assert_array_equal(held[name.removeprefix("weights/")], weight)
     batches = sorted({int(name.split("/")[0]) for name in arrays})
     worst = 0.0
     for n in batches:
@@ -46,7 +50,7 @@ def check(folder: Path) -> str:
         expected = arrays[f"{n}/out_sample"]
         assert actual.shape == expected.shape, (actual.shape, expected.shape)
         worst = max(worst, float(np.abs(actual - expected).max() / np.abs(expected).max()))
-    assert worst <= 1e-4, worst
+    assert worst <= 1e-5, worst
     return f"{folder.name}: batches {', '.join(map(str, batches))}, largest difference {worst:.1e}"
 
 
