@@ -27,6 +27,7 @@ import { runNameOf, unpackRun } from './interchange/unpack-run.js';
 import { acquireLock, type Lock } from './run/lock.js';
 import { withCleanup } from './run/with-cleanup.js';
 import { peakMemoryMb } from './machine/peak-memory.js';
+import { clippingNote } from './setup/latents.js';
 import { openTrainingSetup } from './setup/open-training-setup.js';
 import { resolveConfig, type Layer } from './config/resolve.js';
 import { savedConfig } from './config/saved-config.js';
@@ -132,10 +133,14 @@ export async function trainLayers(layers: readonly Layer[], options: TrainOption
       });
       const { run, extendedFrom } = opened;
       const config = group.size === 1 ? opened.config : withOwnEngine(opened.config, layers);
-      for (const note of [noteOfHours(config), guidanceNote(config.sampler)]) if (note !== undefined) onNote?.(note);
+      const notes = (...texts: readonly (string | undefined)[]) => {
+        for (const text of texts) if (text !== undefined) onNote?.(text);
+      };
+      notes(noteOfHours(config));
       const setup = await onEveryRank(group, () =>
         openTrainingSetup(config, { skipMemoryCheck, isResumed: resume, group, onPhase }),
       );
+      notes(guidanceNote(setup.config.sampler), clippingNote(config, setup.config));
       const engine = await onEveryRank(group, async () => {
         const made = await openEngine(config.engine, { ...(await rankEngineOptions(group, config)), onPhase });
         defer(() => made.dispose());

@@ -18,6 +18,7 @@ import { exportModel } from '../interchange/export.js';
 import { generateSamples } from '../sampling/generate-samples.js';
 import { addTinyLatents, tinyConfig, tinyDit, tinyFolder } from '../testing/tiny.js';
 import { train } from '../train.js';
+import { clippingNote } from './latents.js';
 import { openData, openTrainingSetup } from './open-training-setup.js';
 
 let folder: string;
@@ -133,6 +134,30 @@ describe('options', () => {
     const { mean, scale } = config.latents!;
     const first = typeof scale === 'number' ? scale : scale![0]!;
     expect(of[0]).toBeCloseTo((from[0]! - mean![0]!) * first, 5);
+  });
+
+  it('a clipping to another range than that of images is used; that of images is removed, with a note', async () => {
+    const clippingOf = async (sampler: PartialConfig['sampler']) =>
+      (await setupOf({ sampler: { type: 'ddim', steps: 2, ...(sampler as object) } })).config.sampler.clipping;
+    expect(await clippingOf({ clipping: { type: 'range', max: 1 } })).toBeNull();
+    expect(await clippingOf({ clipping: { type: 'range', max: 3 } })).toEqual({ type: 'range', max: 3 });
+    const threshold = { type: 'threshold', quantile: 0.9, max: 4 } as const;
+    expect(await clippingOf({ clipping: threshold })).toEqual(threshold);
+    expect(notes.filter((text) => text.includes('sampler.clipping') && text.includes('"max":4'))).toHaveLength(1);
+
+    const config = resolveConfig([{ source: 'test', value: configOf() }]);
+    const clipped = { ...config, sampler: { ...config.sampler, clipping: threshold } };
+    expect(clippingNote(clipped, clipped)).toBeUndefined();
+  });
+
+  it('samples are clipped in the scale of the model', async () => {
+    const { mean, scale } = readConfig().latents!;
+    const clipping = { type: 'range', max: 0.5 } as const;
+    const overrides = [{ source: 'test', value: { sampler: { clipping } } }];
+    const { images } = await generateSamples({ run, count: 2, steps: 2, overrides });
+    const scaled = images.map((value, i) => (value - mean![i % 4]!) * (scale as number[])[i % 4]!);
+    const largest = scaled.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    expect(largest).toBeCloseTo(0.5, 4);
   });
 
   it('for prediction edm, the scaled data has the standard deviation sigmaData', async () => {

@@ -6,9 +6,15 @@ import type { Images } from '../files/images.js';
 
 type Latents = NonNullable<Config['latents']>;
 
+/** Whether this is the clipping of presets, to the range of images. */
+function isImageRange(clipping: Config['sampler']['clipping']): boolean {
+  return clipping?.type === 'range' && (clipping.max ?? 1) === 1;
+}
+
 /**
  * The configuration for data of floats: with the mean and scale of each channel that it leaves to the data, and without
- * clipping of samples, whose range [-1, 1] is of images. Reads the data once if it needs their statistics.
+ * clipping of samples to [-1, 1], the range of images. Any other clipping applies to the scaled latents, as diffusers
+ * applies what the scheduler's configuration has. Reads the data once if it needs their statistics.
  *
  * @throws {UserError} `DATA_MISMATCH` if the data has values that are not finite, or a channel is constant
  */
@@ -17,8 +23,17 @@ export async function withLatents(config: Config, dataset: Dataset): Promise<Con
   return {
     ...config,
     latents: { layout: 'NCHW', ...latents, ...(await measured(config, latents, dataset)) },
-    sampler: { ...config.sampler, clipping: null },
+    sampler: isImageRange(config.sampler.clipping) ? { ...config.sampler, clipping: null } : config.sampler,
   };
+}
+
+/** A note if `withLatents` has removed the clipping of the chosen configuration; otherwise undefined. */
+export function clippingNote(chosen: Config, opened: Config): string | undefined {
+  if (chosen.sampler.clipping === null || opened.sampler.clipping !== null) return undefined;
+  return (
+    'sampler.clipping to [-1, 1] is removed, since latents exceed that range; to clip scaled latents, set another range, ' +
+    'such as --set \'sampler.clipping={"type":"range","max":4}\''
+  );
 }
 
 /** Mean and scale, if they are not given. */
