@@ -161,9 +161,13 @@ def run(case):
     return y.detach().permute(0, 2, 3, 1).contiguous(), torch.tensor(prints, dtype=torch.float32), shapes
 
 
+def read_cases():
+    return json.loads((ROOT / "testing" / "model-cases.json").read_text())
+
+
 def main():
     FIXTURES.mkdir(exist_ok=True)
-    cases = json.loads((ROOT / "testing" / "model-cases.json").read_text())
+    cases = read_cases()
     chosen = sys.argv[1:] or [case["name"] for case in cases]
     tensors, metadata = {}, {}
     if sys.argv[1:]:

@@ -1,5 +1,5 @@
 /** Compiles a program for one signature into runtime sessions and, if the step is split, an update kernel. */
-import type { Program } from '@dm/ops';
+import type { Precision, Program } from '@dm/ops';
 import { type Graph, type PortValue, sizeOf, type TensorSpec, type TensorSpecs } from './graph/graph.js';
 import { type Port, type PortKind, portName } from './graph/port.js';
 import { EngineError } from './errors.js';
@@ -58,6 +58,8 @@ export interface CompilerOptions<Session> {
   readonly createSession: (model: Uint8Array) => Promise<Session>;
   /** Whether states are stored in shared memory when possible, so that threads can update them there. */
   readonly sharedMemory: boolean;
+  /** Rejects if the engine's device cannot compute products in this precision; not called for `f32`. */
+  readonly checkPrecision: (precision: Precision) => Promise<void>;
   /** Called with each compiled graph. */
   readonly compiled: (compilation: Compilation) => void;
 }
@@ -65,7 +67,7 @@ export interface CompilerOptions<Session> {
 /**
  * Traces, optimizes, and lowers `program`, and creates the runtime sessions.
  * @throws {TraceError} if the program cannot be traced or lowered
- * @throws {EngineError} if the runtime refuses a graph
+ * @throws {EngineError} if the runtime refuses a graph, or the device a precision of the program
  */
 export async function compileProgram<Session extends Releasable>(
   program: Program,
@@ -76,6 +78,9 @@ export async function compileProgram<Session extends Releasable>(
 ): Promise<Specialization<Session>> {
   const lap = stopwatch();
   const traced = trace(program, state, inputs, name);
+  for (const precision of new Set(traced.nodes.map((node) => node.precision))) {
+    if (precision !== undefined) await options.checkPrecision(precision);
+  }
   const traceMs = lap();
   const graphs = runPipeline(traced, {
     kind: options.lower.target ?? 'cpu',

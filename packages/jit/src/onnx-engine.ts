@@ -1,4 +1,5 @@
 import { checkInteger, type CompiledProgram, type CompileOptions, type Engine, type Program } from '@dm/ops';
+import type { CompilerOptions } from './compile.js';
 import { checkDevice } from './device-probe.js';
 import { EngineError } from './errors.js';
 import { DeviceExecution } from './execute/device-execution.js';
@@ -6,6 +7,7 @@ import { HostExecution } from './execute/host-execution.js';
 import { OnnxProgram, type ProgramOptions } from './execute/program.js';
 import type { Compilation, EngineObserver } from './inspect/observer.js';
 import type { OnnxRuntimeModule } from './runtime/javascript.js';
+import { checkCpuPrecision, precisionChecker } from './precision-probe.js';
 import { probeBlockSize } from './runtime/probes.js';
 import {
   type ConvolutionLayout,
@@ -108,7 +110,8 @@ export async function openEngineOn(platform: EnginePlatform, options: OnnxEngine
       await memory.release();
       throw error;
     }
-    return new OnnxEngine(infoOf(0), observer, onDevice(memory, observed), () => memory.release());
+    const checkPrecision = precisionChecker(probed, device);
+    return new OnnxEngine(infoOf(0), observer, onDevice(memory, observed, checkPrecision), () => memory.release());
   }
   if (device !== 'cpu')
     await checkDevice(new OnnxEngine(infoOf(0), {}, onHost(runtime, settings, 0, platform)), device);
@@ -155,19 +158,25 @@ function onHost(
       lower: { block, target: device === 'cpu' ? 'cpu' : 'gpu' },
       createSession: (model: Uint8Array) => runtime.createSession(model, settings),
       sharedMemory: openUpdateThreads !== undefined && runtime.sharedArrays,
+      checkPrecision: checkCpuPrecision,
       compiled: (compilation: Compilation) => options.observer.compiled?.(compilation),
     } as const;
     return new OnnxProgram(program, options, new HostExecution(owner, compiler, threads, openUpdateThreads));
   };
 }
 
-/** Programs whose graphs run on a device, with their states in its memory. */
-function onDevice(memory: DeviceMemory, settings: RuntimeSessionOptions): CreateProgram {
+/** Programs whose graphs run on a device, with their states in its memory. Default: every precision may be tried. */
+function onDevice(
+  memory: DeviceMemory,
+  settings: RuntimeSessionOptions,
+  checkPrecision: CompilerOptions<unknown>['checkPrecision'] = async () => {},
+): CreateProgram {
   return (owner, program, options) => {
     const compiler = {
       lower: { target: 'gpu' },
       createSession: (model: Uint8Array) => memory.createSession(model, settings),
       sharedMemory: false,
+      checkPrecision,
       compiled: (compilation: Compilation) => options.observer.compiled?.(compilation),
     } as const;
     return new OnnxProgram(program, options, new DeviceExecution(owner, compiler, memory));

@@ -1,6 +1,6 @@
 /** Layers shared by all architectures, equivalent to the PyTorch modules of the same names. */
 import * as tf from '@tensorflow/tfjs-core';
-import { conv2d, type Conv2DOptions, groupNorm as groupNormOp, layerNorm as layerNormOp } from '@dm/ops';
+import { autocast, conv2d, type Conv2DOptions, groupNorm as groupNormOp, layerNorm as layerNormOp } from '@dm/ops';
 import type { Init, ParamKind } from './model.js';
 import { type ForwardContext, declare, declareCost, type Scope } from './scope.js';
 
@@ -95,7 +95,8 @@ export function embedding(scope: Scope, rows: number, width: number, std: number
   const kind: ParamKind = 'embedding';
   const weight = declare(scope, 'weight', { kind, shape: [rows, width], init: { kind: 'normal', std } });
   declareCost(scope, { kind, multiplyAdds: rows * width, outputs: width });
-  return (ctx, oneHot) => tf.matMul(oneHot, weight(ctx));
+  // A lookup of rows, which does not round.
+  return (ctx, oneHot) => autocast('f32', () => tf.matMul(oneHot, weight(ctx)));
 }
 
 /** `nn.GroupNorm` on [N, H, W, channels]. `positions` is H W, to count outputs. */

@@ -15,6 +15,7 @@ export { DmError, type DmErrorOptions } from './errors.js';
 export { float32, type Float32NdArray, oneHot, scalar, toScalars, toTensors } from './arrays.js';
 export { type FlatEntry, type FlatLayout, flatLayout, splitFlat, viewFlat } from './flat.js';
 export { type Pad2D, type DmKernels, type DmKernel, dmKernels } from './kernels.js';
+export { autocast, currentPrecision, type Precision, precisions } from './autocast.js';
 export { attention, type AttentionOptions } from './attention.js';
 export { conv2d, type Conv2DOptions } from './conv2d.js';
 export { gelu, type GeluOptions } from './gelu.js';

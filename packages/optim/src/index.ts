@@ -21,6 +21,7 @@ export { muon, muonLrAdjustments, type MuonOptions } from './muon.js';
 export { createTfOptimizer } from './tf-optimizer.js';
 export type { WeightDecay } from './weight-decay.js';
 export { clipByGlobalNorm, gradientNorm } from './clip.js';
+export { GradScaler, type GradScalerOptions } from './grad-scaler.js';
 
 // Learning-rate schedules and EMA.
 export { afterWarmup, constantLr, cosineLr, inverseSqrtLr, linearLr, withWarmup } from './lr-schedules.js';

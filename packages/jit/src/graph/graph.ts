@@ -1,4 +1,4 @@
-import type { DType } from '@dm/ops';
+import type { DType, Precision } from '@dm/ops';
 import type { CallSite } from './call-site.js';
 import type { Port } from './port.js';
 
@@ -32,6 +32,8 @@ export interface KernelCall {
   readonly callSite?: CallSite | undefined;
   /** The name set by `scope` of @dm/ops: the block of the model. */
   readonly scope?: string | undefined;
+  /** Of a product or convolution: the precision set by `autocast` of @dm/ops. Default: `f32`. */
+  readonly precision?: Precision | undefined;
 }
 
 /** One kernel call. */

@@ -74,12 +74,12 @@ export const toBlocks = (x: string, { onnx }: LoweringContext): string =>
 export const fromBlocks = (x: string, channels: number, { onnx }: LoweringContext): string =>
   onnx.op('ReorderOutput', [x], { domain: DOMAIN, attrs: { channels: { int: channels } } });
 
-/** Convolves an image with a filter, both blocked, and adds an optional bias; the result is blocked. */
+/** Convolves an image with a filter, both blocked, and adds an optional bias, in the node's precision; the result is blocked. */
 export const convOfBlocks = (
   operands: readonly string[],
   attrs: Readonly<Record<string, OnnxAttr>>,
-  { onnx }: LoweringContext,
-): string => onnx.op('Conv', operands, { domain: DOMAIN, attrs });
+  ctx: LoweringContext,
+): string => ctx.product('Conv', operands, { domain: DOMAIN, attrs });
 
 /**
  * A tiny convolution computed both ways: inputs `x` and `filter` of the given shapes, outputs `plain` and `blocked`.

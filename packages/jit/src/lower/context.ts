@@ -7,7 +7,8 @@ import {
   type TensorSpec,
   type Value,
 } from '../graph/graph.js';
-import { OnnxBuilder } from '../onnx/builder.js';
+import type { Precision } from '@dm/ops';
+import { OnnxBuilder, type OpOptions } from '../onnx/builder.js';
 import type { OnnxModel } from '../onnx/proto.js';
 
 /**
@@ -63,6 +64,9 @@ export class LoweringContext {
   readonly target: LoweringTarget;
   /** Channels per block of the runtime's blocked convolutions (see blocked-conv.ts); 0 disables them. */
   readonly block: number;
+
+  /** Precision of the products of the node that is being lowered; files are always float32. */
+  precision: Precision = 'f32';
 
   constructor({ target = 'cpu', block = 0 }: LowerOptions = {}) {
     this.target = target;
@@ -148,8 +152,8 @@ export class LoweringContext {
     return this.onnx.op('Reshape', [name, this.onnx.ints(shape)], { attrs: { allowzero: { int: 1 } } });
   }
 
-  cast(name: string, dtype: TensorSpec['dtype']): string {
-    return this.onnx.op('Cast', [name], { attrs: { to: { int: { float32: 1, int32: 6, bool: 9 }[dtype] } } });
+  cast(name: string, dtype: keyof typeof castTypes): string {
+    return this.onnx.op('Cast', [name], { attrs: { to: { int: castTypes[dtype] } } });
   }
 
   sum(name: string, axes: readonly number[], keepDims: boolean): string {
@@ -161,11 +165,35 @@ export class LoweringContext {
     return this.onnx.op('ReduceMean', [name, this.onnx.ints(axes)], { attrs: { keepdims: { int: keepDims ? 1 : 0 } } });
   }
 
+  /**
+   * Emits a product of float32 operands, such as MatMul or Conv, in the node's precision: the operands are cast to the
+   * type, and the result to float32. To emulate the type, operands and result are rounded to it by casts both ways. Sums
+   * that are written as products must not use this.
+   */
+  product(op: string, operands: readonly string[], options: OpOptions = {}): string {
+    if (!this.isHalf) return this.onnx.op(op, operands, options);
+    const type = this.precision.startsWith('bf16') ? 'bfloat16' : 'float16';
+    const half = (name: string) => this.cast(name, type);
+    const rounded = (name: string) => this.cast(half(name), 'float32');
+    return this.precision.endsWith('emulated')
+      ? rounded(this.onnx.op(op, operands.map(rounded), options))
+      : this.cast(this.onnx.op(op, operands.map(half), options), 'float32');
+  }
+
+  private get isHalf(): boolean {
+    return this.precision !== 'f32' && this.target !== 'file';
+  }
+
   /** alpha · op(a) · op(b) over the last two axes, with optional transposes, batched over the other axes. */
   matMul(a: string, b: string, rank: number, { transA = false, transB = false, alpha = 1 } = {}): string {
-    if (!transA && !transB && alpha === 1) return this.onnx.op('MatMul', [a, b]);
+    if (alpha !== 1 && this.isHalf) {
+      // Before the product, which could overflow. Not a factor of a: the forward and the backward product of attention
+      // would become equal, see lower/attention.ts.
+      return this.matMul(a, this.onnx.op('Mul', [b, this.onnx.float(alpha)]), rank, { transA, transB });
+    }
+    if (!transA && !transB && alpha === 1) return this.product('MatMul', [a, b]);
     if (this.target === 'cpu') {
-      return this.onnx.op('FusedMatMul', [a, b], {
+      return this.product('FusedMatMul', [a, b], {
         domain: 'com.microsoft',
         attrs: {
           transA: { int: transA ? 1 : 0 },
@@ -176,7 +204,7 @@ export class LoweringContext {
     }
     const swap = [...Array(rank).keys()];
     [swap[rank - 2], swap[rank - 1]] = [rank - 1, rank - 2];
-    const product = this.onnx.op('MatMul', [
+    const product = this.product('MatMul', [
       transA ? this.transpose(a, swap) : a,
       transB ? this.transpose(b, swap) : b,
     ]);
@@ -191,6 +219,9 @@ export class LoweringContext {
     return this.onnx.op('Expand', [scalar, this.onnx.ints(value.shape)]);
   }
 }
+
+/** TensorProto.DataType of the types that a cast can have. */
+const castTypes = { float32: 1, int32: 6, bool: 9, float16: 10, bfloat16: 16 } as const;
 
 export function typedArray({ dtype }: { dtype: TensorSpec['dtype'] }, values: readonly number[]): ConstData {
   if (dtype === 'float32') return Float32Array.from(values);

@@ -117,7 +117,7 @@ function transposed(
     ctx.transpose(ctx.get(filter), [3, 2, 0, 1]),
     ...(bias === undefined ? [] : [bias]),
   ];
-  return ctx.onnx.op('ConvTranspose', operands, {
+  return ctx.product('ConvTranspose', operands, {
     attrs: { ...convAttrs(geometry), output_padding: { ints: missing } },
   });
 }

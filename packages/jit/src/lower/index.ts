@@ -16,6 +16,11 @@ import { reduceKernels } from './reduce.js';
 import { siluKernels } from './silu.js';
 import { upsampleKernels } from './upsample.js';
 
+/** Kernels that `autocast` of @dm/ops applies to. */
+export const productKernels: ReadonlySet<string> = new Set(
+  [attentionKernels, conv2dKernels, depthwiseKernels, matmulKernels].flatMap((family) => Object.keys(family)),
+);
+
 /** All supported TF.js kernels, by name. To add a family of kernels, add a file and a line here. */
 export const kernels: Readonly<Record<string, Kernel>> = {
   ...attentionKernels,

@@ -14,6 +14,7 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
   for (const { port, value } of graph.inputs) ctx.set(value, portName(port));
   for (const node of graph.nodes) {
     ctx.onnx.scope = node.scope === undefined || node.scope === '' ? node.op : `${node.scope}/${node.op}`;
+    ctx.precision = node.precision ?? 'f32';
     withKernelErrors(node, () => kernels[node.op]!.lower(node, ctx));
   }
   const sources = graph.outputs.map(({ port, value }) => ({ name: portName(port), source: ctx.get(value) }));

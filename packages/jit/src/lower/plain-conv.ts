@@ -8,7 +8,7 @@ export interface ConvSizes {
 }
 
 /**
- * A standard Conv of `operands`: image [N, I, H, W], filter, and optionally a bias.
+ * A standard Conv of `operands`, in the node's precision: image [N, I, H, W], filter, and optionally a bias.
  *
  * ONNX Runtime's WebGPU provider computes a convolution with a 1x1 kernel, or with one as large as the image, as a
  * matrix product if top and left are not padded. It does not check bottom and right, and the result is wrong if those
@@ -24,7 +24,7 @@ export function plainConv(
   const isPoint = kernel.every((size) => size === 1);
   const isWhole = kernel.every((size, i) => size === image[i]);
   const isMisread = top === 0 && left === 0 && (bottom > 0 || right > 0) && (isPoint || isWhole);
-  if (ctx.target !== 'gpu' || !isMisread) return ctx.onnx.op('Conv', operands, { attrs });
+  if (ctx.target !== 'gpu' || !isMisread) return ctx.product('Conv', operands, { attrs });
   const [x, ...others] = operands as [string, ...string[]];
   const padded = padSpatial(
     x,
@@ -34,7 +34,7 @@ export function plainConv(
     ],
     ctx,
   );
-  return ctx.onnx.op('Conv', [padded, ...others], { attrs: { ...attrs, pads: { ints: [0, 0, 0, 0] } } });
+  return ctx.product('Conv', [padded, ...others], { attrs: { ...attrs, pads: { ints: [0, 0, 0, 0] } } });
 }
 
 /** Pads or crops (if negative) the two spatial axes of an NCHW tensor. */

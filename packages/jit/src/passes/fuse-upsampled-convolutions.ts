@@ -69,7 +69,8 @@ export function fuseUpsampledConvolutions(graph: Graph, block: number): Graph {
       const filter = input(byLarge, 'filter');
       if (!fits(byLarge, filter.shape, block)) return undefined;
       const inputs = { x: input(byLarge, 'dy'), filter: filterOf(filter) };
-      return [emit('DmConv2D', inputs, { strides, pad }, node.outputs[0]!.shape)];
+      const convolve = emitterAs({ ...node, precision: byLarge.precision }, builder);
+      return [convolve('DmConv2D', inputs, { strides, pad }, node.outputs[0]!.shape)];
     }
     if (node.op === 'DmConv2DGradFilter') {
       const small = beforeDoubling(input(node, 'x'), builder);
@@ -108,13 +109,16 @@ type Emit = (
   shape: readonly number[],
 ) => Value;
 
-/** Adds nodes with one float32 output that inherit the scope and call site of `node`. */
+/**
+ * Adds nodes with one float32 output that inherit the scope and call site of `node`, and if they are convolutions its
+ * precision. The products with `spread` are sums, and remain float32.
+ */
 const emitterAs =
-  ({ callSite, scope }: Node, builder: GraphBuilder): Emit =>
+  ({ callSite, scope, precision }: Node, builder: GraphBuilder): Emit =>
   (op, inputs, attrs, shape) => {
     const output: TensorSpec = { shape, dtype: 'float32' };
-    const inputNames = Object.keys(inputs);
-    return builder.emit({ op, inputs: Object.values(inputs), inputNames, attrs, callSite, scope }, [output])[0]!;
+    const call = { op, inputs: Object.values(inputs), inputNames: Object.keys(inputs), attrs, callSite, scope };
+    return builder.emit(op.startsWith('DmConv2D') ? { ...call, precision } : call, [output])[0]!;
   };
 
 /** [3, 3, I, O] → [4, 4, O, I]. */

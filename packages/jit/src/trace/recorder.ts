@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { currentScope, type DType } from '@dm/ops';
+import { currentPrecision, currentScope, type DType } from '@dm/ops';
 import { TraceError, unsupportedKernel, withKernelErrors } from '../errors.js';
 import { atCallSite, captureCallSite } from '../graph/call-site.js';
 import {
@@ -11,7 +11,7 @@ import {
   sizeOf,
   type Value,
 } from '../graph/graph.js';
-import { kernels } from '../lower/index.js';
+import { kernels, productKernels } from '../lower/index.js';
 import { tfjsKernels } from './kernel-names.js';
 
 /** TF.js backend on which programs are traced: each kernel call becomes a node of the current graph. */
@@ -180,6 +180,7 @@ function record(op: string, call: TfKernelCall): tf.TensorInfo | tf.TensorInfo[]
     attrs: call.attrs ?? {},
     callSite,
     scope: currentScope(),
+    ...(productKernels.has(op) && currentPrecision() !== 'f32' && { precision: currentPrecision() }),
   };
   const kernel = kernels[op];
   if (kernel === undefined) throw unsupportedKernel(recordedCall);
