@@ -87,6 +87,7 @@ export default defineConfig({
           link('Resume', '/resume'),
           link('Evaluation', '/evaluation'),
           link('Weights to and from Python', '/interchange'),
+          link('Presets', '/presets'),
           link('Recipes and your own parts', '/recipes'),
           link('Your own training loop', '/training-loop'),
           link('Timestep tables for Python', '/python'),
