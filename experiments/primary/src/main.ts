@@ -113,7 +113,7 @@ async function runPart(results: Results, parallel: number, minutesLeft: () => nu
       if (status !== 0) throw new Error(`The trial ${name} failed.`);
     }
   };
-  // A lane that fails does not end the others, whose trainings go on.
+  // A lane that fails does not end the trainings of the others.
   const lanes = Array.from({ length: parallel }, lane);
   await Promise.allSettled(lanes);
   await Promise.all(lanes);
