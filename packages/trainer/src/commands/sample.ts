@@ -91,7 +91,18 @@ export function sampleCommand(): Command {
       '--label <classes>',
       'classes to cycle through, by name or number, comma-separated, for a conditional model (default: all)',
     )
-    .option('--seed <n>', 'random seed of the noise (default: 0)', numeric);
+    .option('--seed <n>', 'random seed of the noise (default: 0)', numeric)
+    .option(
+      '--decoder <file.onnx>',
+      'decodes latents to images: input latent_sample [B, C, h, w], output sample [B, 3, H, W] in [-1, 1] (default: none, ' +
+        'latents are written to .npz or .npy)',
+    )
+    .option(
+      '--decoder-scale <number>',
+      'factor by which the latents of the data were multiplied, which is undone before decoding, such as 0.18215 ' +
+        '(default: 1)',
+      numeric,
+    );
   return withCommonOptions(withEngineOptions(command)).action(run);
 }
 

@@ -65,7 +65,8 @@ export function checkLatentOutput(path: string): void {
   const format = formatOf(path);
   if (format === '.npz' || format === '.npy') return;
   throw new UserError(
-    `${path}: the model generates latents, which are not images. Name a .npz (latents and labels) or a .npy, and decode them.`,
+    `${path}: the model generates latents, which are not images. Give a decoder (--decoder), or name a .npz ` +
+      '(latents and labels) or a .npy.',
     { code: 'OPTION_INVALID' },
   );
 }

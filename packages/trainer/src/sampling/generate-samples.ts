@@ -31,6 +31,7 @@ import {
   type ClassChoice,
   type ClassCount,
 } from './class-labels.js';
+import { openDecoder, type LatentDecoder } from './decoder.js';
 import { createDenoiserSampler } from './denoiser-sampler.js';
 import { guidanceNote } from './guidance-note.js';
 import { readWeights } from '../checkpoint/pack-state.js';
@@ -68,6 +69,17 @@ export interface GenerateSamplesOptions extends CheckpointChoice {
   /** Device of the engine `onnx`. Default: the run's, or `cpu` if `engine` is given. */
   readonly device?: string;
   readonly threads?: number;
+  /**
+   * Path of an .onnx file that decodes the samples of a run on latents to images: input `latent_sample` float32
+   * [B, C, h, w], output `sample` float32 [B, 3, H, W] in [-1, 1], as Optimum exports decoders. It runs on the CPU.
+   * Default: latents are returned.
+   */
+  readonly decoder?: string;
+  /**
+   * Factor by which the latents of the data were multiplied before training, such as diffusers' `scaling_factor` 0.18215:
+   * samples are divided by it before they are decoded. The run's own `latents.scale` is always undone. Default: 1.
+   */
+  readonly decoderScale?: number;
   /** File that the samples will be written to, checked before any computation: latents cannot be written as PNG. */
   readonly out?: string;
   /** Receives messages about skipped checkpoints, and about options that do not go together. */
@@ -96,7 +108,8 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
   const note = guidanceNote(config.sampler);
   if (note !== undefined) options.onNote?.(note);
   const { weights, seed = 0, label, perClass, out, onPhase, onSamplingStep } = options;
-  if (config.latents !== null && out !== undefined) checkLatentOutput(out);
+  checkDecoderOptions(config, options);
+  if (config.latents !== null && options.decoder === undefined && out !== undefined) checkLatentOutput(out);
   const file = weightsFile(config, weights);
   const denoiser = openDenoiser(config, options.count);
   const initialNoise = options.noise === undefined ? undefined : await readNoise(options.noise, denoiser);
@@ -107,35 +120,72 @@ export async function generateSamples(options: GenerateSamplesOptions): Promise<
   const condition = classCondition(denoiser, count, labels);
   const state = readWeights(denoiser, checkpoint, file);
 
-  const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase });
+  const sampled = async (): Promise<Images> => {
+    const engine = await openEngine(config.engine, { ...engineOptions(config), onPhase });
+    try {
+      const sampler = createDenoiserSampler(denoiser, engine, 'params');
+      const { data } = await inPhase(onPhase, 'sampling', () =>
+        sampler.sample({
+          state,
+          seed,
+          n: count,
+          batchSize: samplingBatchSize,
+          ...condition,
+          onStep: async ({ first, step, steps }) => {
+            const batches = Math.ceil(count / samplingBatchSize);
+            onSamplingStep?.(Math.floor(first / samplingBatchSize) * steps + step, batches * steps);
+            // An engine may run steps without ever returning to the event loop, which signals and timers need.
+            await eventLoopTurn();
+          },
+          ...(initialNoise !== undefined && { initialNoise }),
+        }),
+      );
+      await sampler.dispose();
+      return finishedSamples(config, { images: data, shape: [count, ...denoiser.model.inputShape] });
+    } finally {
+      await engine.dispose();
+    }
+  };
+
+  const decoder = await openRunDecoder(denoiser, options);
   try {
-    const sampler = createDenoiserSampler(denoiser, engine, 'params');
-    const { data } = await inPhase(onPhase, 'sampling', () =>
-      sampler.sample({
-        state,
-        seed,
-        n: count,
-        batchSize: samplingBatchSize,
-        ...condition,
-        onStep: async ({ first, step, steps }) => {
-          const batches = Math.ceil(count / samplingBatchSize);
-          onSamplingStep?.(Math.floor(first / samplingBatchSize) * steps + step, batches * steps);
-          // An engine may run steps without ever returning to the event loop, which signals and timers need.
-          await eventLoopTurn();
-        },
-        ...(initialNoise !== undefined && { initialNoise }),
-      }),
-    );
-    await sampler.dispose();
+    const made = await sampled();
     return {
-      ...finishedSamples(config, { images: data, shape: [count, ...denoiser.model.inputShape] }),
+      ...(decoder === undefined ? made : await inPhase(onPhase, 'decoding', () => decoder.decode(made))),
       ...(labels !== undefined && { labels }),
       checkpoint: checkpoint.path,
       classes: labels === undefined ? [] : classCounts(labels, classNames(config, denoiser.classes)),
     };
   } finally {
-    await engine.dispose();
+    decoder?.dispose();
   }
+}
+
+/**
+ * @throws {UserError} if a decoder is given for a run on images, or its scale is invalid or given without it
+ */
+function checkDecoderOptions({ latents }: Config, { decoder, decoderScale }: GenerateSamplesOptions): void {
+  if (decoder !== undefined && latents === null) {
+    throw new UserError('--decoder: the samples of this run are images, not latents. Leave it out.');
+  }
+  if (decoderScale === undefined) return;
+  if (decoder === undefined) throw new UserError('--decoder-scale is for latents to decode. Give --decoder, too.');
+  if (!Number.isFinite(decoderScale) || decoderScale <= 0) {
+    throw new UserError(`--decoder-scale must be a number above 0, such as 0.18215, got ${decoderScale}.`);
+  }
+}
+
+async function openRunDecoder(
+  { model, config }: Denoiser,
+  { decoder, decoderScale = 1, onPhase }: GenerateSamplesOptions,
+): Promise<LatentDecoder | undefined> {
+  if (decoder === undefined) return undefined;
+  const options = {
+    shape: model.inputShape,
+    scale: decoderScale,
+    ...(config.threads !== null && { threads: config.threads }),
+  };
+  return inPhase(onPhase, `opening decoder ${decoder}`, () => openDecoder(decoder, options));
 }
 
 /** The checkpoint that the options select. Only its weights file is read and verified. */

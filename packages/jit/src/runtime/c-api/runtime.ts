@@ -203,7 +203,7 @@ export function tensorOver(library: Library, memory: bigint, { dtype, shape, dat
 }
 
 /** Null-terminated strings in one buffer, and the address of each. */
-function cStrings(
+export function cStrings(
   library: Library,
   strings: readonly string[],
 ): { readonly pointers: BigUint64Array; readonly text: Uint8Array } {
