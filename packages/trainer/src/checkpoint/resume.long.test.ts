@@ -188,13 +188,23 @@ const cases: Readonly<Record<string, PartialConfig>> = {
     batchSize: 2,
     model: {
       type: 'unet',
-      block_out_channels: [32, 32],
-      down_block_types: ['SkipDownBlock2D', 'AttnSkipDownBlock2D'],
-      up_block_types: ['AttnSkipUpBlock2D', 'SkipUpBlock2D'],
-      layers_per_block: 1,
+      ...tinyUnet,
+      down_block_types: ['SkipDownBlock2D', 'SkipDownBlock2D'],
+      up_block_types: ['SkipUpBlock2D', 'SkipUpBlock2D'],
       norm_num_groups: null,
       add_attention: false,
       act_fn: 'relu',
+    },
+  },
+  'UNet with skip blocks with attention': {
+    data: 'colors.npz',
+    batchSize: 1,
+    model: {
+      type: 'unet',
+      ...oneLevel,
+      block_out_channels: [32],
+      down_block_types: ['AttnSkipDownBlock2D'],
+      up_block_types: ['AttnSkipUpBlock2D'],
     },
   },
   'SongUNet of EDM, with dropout and label dropout': {
