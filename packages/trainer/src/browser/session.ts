@@ -52,9 +52,9 @@ export async function openSession(given: PartialConfig, options: BrowserTraining
     const { arrays, curriculumState } = resumedFrom
       ? unpackState(setup, resumedFrom)
       : { arrays: startingState(setup) };
-    const compiledStep = await compileStep(setup, engine, arrays);
-    if (saved === undefined) await begin(store, setup, dataset, dataSha256, opened);
     const { step = 0, log } = resumedFrom?.manifest ?? {};
+    const compiledStep = await compileStep(setup, engine, arrays, log?.['gradScaler']);
+    if (saved === undefined) await begin(store, setup, dataset, dataSha256, opened);
     const metrics = await MetricsFile.open(store, step);
     const session = new Session({
       options,
@@ -265,6 +265,7 @@ export class Session {
     const { options, engine, compiledStep, metrics, hashes, firstStep } = this.parts;
     const { store } = options;
     const path = checkpointPath(step);
+    const { gradScaler } = compiledStep;
     if (this.savedStep === step) return { step, path };
     const arrays: Arrays = await compiledStep.state.read();
     // The log first, so that no checkpoint is ahead of it; but the state is saved even if its log is not.
@@ -275,7 +276,11 @@ export class Session {
         step,
         ...hashes,
         engine: { name: engine.name, info: { ...engine.info } },
-        log: { ...this.stepLog.state(), skipped: this.guard.state() },
+        log: {
+          ...this.stepLog.state(),
+          skipped: this.guard.state(),
+          ...(gradScaler !== undefined && { gradScaler: gradScaler.state() }),
+        },
       },
       packState(setup, arrays, curriculumState),
     );

@@ -28,6 +28,7 @@ const fieldFlags: readonly FieldFlag[] = [
   'engine',
   'device',
   'threads',
+  'precision',
 ];
 
 type BenchFlags = CommonFlags &

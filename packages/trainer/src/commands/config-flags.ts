@@ -41,6 +41,7 @@ const fieldFlags = {
   engine: ['name', 'engine'],
   device: ['name', 'device'],
   threads: ['n', 'threads'],
+  precision: ['type', 'precision'],
   'log-every': ['n', 'logEvery'],
   'sample-every': ['n', 'sampleEvery'],
   samples: ['n', 'samples'],

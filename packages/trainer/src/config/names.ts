@@ -12,6 +12,9 @@ export type EngineName = (typeof engineNames)[number];
 /** Devices of the engine `onnx`; the same as in @dm/jit. */
 export const deviceNames = ['cpu', 'webgpu', 'cuda'] as const;
 
+/** Precisions of products and convolutions, as @dm/ops has them; the first is the default. */
+export const precisionNames = ['f32', 'f16', 'bf16', 'f16-emulated', 'bf16-emulated'] as const;
+
 /** Feature extractors; the first is the default. */
 export const extractorNames = ['mobilenet', 'inception', 'classifier', 'random', 'pixels'] as const;
 

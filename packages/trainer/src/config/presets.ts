@@ -75,6 +75,8 @@ const method = {
   engine: 'onnx',
   device: 'cpu',
   threads: null,
+  precision: 'f32',
+  gradScaler: {},
 } satisfies Partial<Preset>;
 
 /** Handwritten digits, 28x28 grayscale: a few minutes on two cores. */

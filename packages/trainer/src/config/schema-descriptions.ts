@@ -103,6 +103,13 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   engine: 'Compute engine.',
   device: 'Device of the engine onnx.',
   threads: 'Number of threads of the engine onnx; null for automatic.',
+  precision:
+    'Type of the products and convolutions of training, with float32 weights and sums. f16 and bf16 need a device that has them; the emulated ones round in float32.',
+  gradScaler: 'Dynamic scaling of the loss with a precision of float16, as by torch.amp.GradScaler; null for none.',
+  'gradScaler.initialScale': 'First scale of the loss (default: 65536).',
+  'gradScaler.growthFactor': 'Factor by which the scale grows (default: 2).',
+  'gradScaler.backoffFactor': 'Factor by which the scale shrinks after an overflow (default: 0.5).',
+  'gradScaler.growthInterval': 'Steps without an overflow after which the scale grows (default: 2000).',
   logEvery: 'Steps per line of metrics.jsonl.',
   tensorboard: 'Also write TensorBoard event files to the run folder.',
   sampleEvery: 'Steps between sample grids; 0 for one at the end only.',

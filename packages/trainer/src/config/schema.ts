@@ -10,6 +10,7 @@ import {
   deviceNames,
   engineNames,
   imageResizeNames,
+  precisionNames,
   resizeMethodNames,
   resizingExtractors,
   trainingMetrics,
@@ -203,6 +204,15 @@ export const configSchema = z.strictObject({
   engine: z.enum(engineNames),
   device: z.enum(deviceNames),
   threads: upTo(4096).nullable(),
+  precision: z.enum(precisionNames),
+  gradScaler: z
+    .strictObject({
+      initialScale: positive.clone().exactOptional(),
+      growthFactor: z.number().gt(1).exactOptional(),
+      backoffFactor: beta.clone().exactOptional(),
+      growthInterval: count.clone().exactOptional(),
+    })
+    .nullable(),
   logEvery: count.clone(),
   tensorboard: z.boolean(),
   sampleEvery: z.int().min(0),

@@ -25,6 +25,8 @@ const addedFields: Readonly<Record<string, unknown>> = {
   'curriculum[cltsWide].coordinateDefaults': false,
   'diffusion.loss': null,
   'diffusion.variance': null,
+  precision: 'f32',
+  gradScaler: {},
 };
 
 /** The configuration of a run, with the values that reproduce its behavior for fields that are newer than the run. */

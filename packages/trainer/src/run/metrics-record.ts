@@ -24,6 +24,8 @@ export interface MetricsRecord {
   readonly validation?: { readonly geometricMean: number; readonly buckets: readonly (number | null)[] };
   /** Updates skipped since the start of the run because of a non-finite loss or gradient; absent if there are none. */
   readonly skipped?: number;
+  /** The scale of the loss after this step; present if the loss is scaled (precision f16). */
+  readonly gradScale?: number;
   /**
    * While training has diverged: the smoothed loss after this step, divided by its minimum so far (see `LossTrend`).
    * Otherwise absent.

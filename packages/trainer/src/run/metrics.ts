@@ -41,6 +41,7 @@ const recordSchema = z.looseObject({
   eval: z.record(z.string().max(200), mean).exactOptional(),
   validation: z.object({ geometricMean: mean, buckets: means }).exactOptional(),
   skipped: z.number().min(0).exactOptional(),
+  gradScale: z.number().positive().exactOptional(),
   lossOverMinimum: mean.exactOptional(),
   lr: mean,
   beta1: mean,

@@ -71,7 +71,7 @@ export async function openTrainingSession(
   if (group.size > 1) {
     for (const { data } of Object.values(arrays)) await group.broadcast(data as Float32Array);
   }
-  const compiledStep = await onEveryRank(group, () => compileStep(setup, engine, arrays));
+  const compiledStep = await onEveryRank(group, () => compileStep(setup, engine, arrays, log?.['gradScaler']));
   const { state } = compiledStep;
   const guard = new NonFiniteGuard(setup.config.maxSkippedSteps, log?.['skipped']);
   const begin = opened?.begin ?? (() => onBegin?.());
@@ -332,11 +332,16 @@ export class TrainingSession {
   private snapshot(): RunSnapshot {
     const { step, curriculumState } = this;
     const { compiledStep, reporter, guard } = this.parts;
+    const { gradScaler } = compiledStep;
     return {
       step,
       state: compiledStep.state,
       curriculumState,
-      log: { ...reporter.windowState(), skipped: guard.state() },
+      log: {
+        ...reporter.windowState(),
+        skipped: guard.state(),
+        ...(gradScaler !== undefined && { gradScaler: gradScaler.state() }),
+      },
       best: reporter.best,
       isSkipping: guard.isSkipping,
     };

@@ -21,6 +21,7 @@ export class StepLog {
   private readonly window: LogWindow;
   private readonly trend: LossTrend;
   private readonly throughput: ThroughputMeter;
+  private gradScale: number | undefined;
 
   /** `state` continues an earlier log; `secondsBefore` is the training time of earlier sessions, in seconds. */
   constructor(
@@ -49,6 +50,7 @@ export class StepLog {
    */
   addStep({ step, sample, result, seconds, secondsWaited }: StepOutcome): string | undefined {
     this.throughput.add(seconds, secondsWaited, result.exchange?.seconds);
+    this.gradScale = result.gradScale?.next;
     if (!result.isFinite) return undefined;
     this.window.add({ ...result, timesteps: sample.timesteps });
     const change = this.trend.add(result.loss);
@@ -77,6 +79,7 @@ export class StepLog {
       ...this.window.take(),
       ...measured,
       ...(skipped > 0 && { skipped }),
+      ...(this.gradScale !== undefined && { gradScale: this.gradScale }),
       ...(divergence !== undefined && { lossOverMinimum: roundToFourDigits(divergence.smoothed / divergence.minimum) }),
       lr: lr(step - 1),
       beta1: momentum(step - 1),

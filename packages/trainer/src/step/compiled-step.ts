@@ -1,7 +1,9 @@
 /** The compiled training step, with its state in the engine. */
 import { type Arrays, type CompiledProgram, type Engine, type NdArray, scalar, type StateHandle } from '@dm/ops';
+import type { GradScaler } from '@dm/optim';
 import { stepInputs, updateScalars, type Batch, type DrawnTimesteps } from './batch.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
+import { checkPrecision, createGradScaler } from './precision.js';
 import { accumulationStep, trainingStep, updateStep } from './step-program.js';
 import { gradientName, trainedEntries, unsavedState } from '../setup/state-table.js';
 
@@ -14,6 +16,8 @@ export interface StepResult {
   readonly gradNorm: number;
   /** Whether loss and gradient are finite. If not, the step did not change the state. */
   readonly isFinite: boolean;
+  /** If the loss is scaled: its factor in this step, and in the next one. */
+  readonly gradScale?: { readonly used: number; readonly next: number };
   /** With several ranks: seconds that this one waited for others and exchanged data, and each rank's seconds before that. */
   readonly exchange?: { readonly seconds: number; readonly computed: readonly number[] };
 }
@@ -21,6 +25,8 @@ export interface StepResult {
 export interface CompiledStep {
   /** Parameters, averages and slots (see `initialState`), and gradients if they are accumulated. */
   readonly state: StateHandle;
+  /** The scale of the loss, with a precision of float16. */
+  readonly gradScaler?: GradScaler;
   /** Runs one optimizer step, `step` counted from 0, on a full batch. */
   run(step: number, batch: Batch, sample: DrawnTimesteps): Promise<StepResult>;
   dispose(): Promise<void>;
@@ -29,13 +35,45 @@ export interface CompiledStep {
 /**
  * Compiles the step on `engine` and loads `arrays` as its state. With gradient accumulation, the batch is split into
  * `config.gradientAccumulation` equal micro-batches, whose gradients are summed in the engine. Examples, noise and
- * timesteps are the same as without it, so only the order of summation and the memory differ.
+ * timesteps are the same as without it, so only the order of summation and the memory differ. If the loss is scaled,
+ * `scalerState` continues the scaler of an earlier step.
+ *
+ * @throws {UserError} `ENGINE_UNSUITABLE` if the engine or its device cannot compute in `config.precision`
  */
-export async function compileStep(setup: TrainingSetup, engine: Engine, arrays: Arrays): Promise<CompiledStep> {
-  return setup.group.size === 1 ? compileAlone(setup, engine, arrays) : compileTogether(setup, engine, arrays);
+export async function compileStep(
+  setup: TrainingSetup,
+  engine: Engine,
+  arrays: Arrays,
+  scalerState?: readonly number[],
+): Promise<CompiledStep> {
+  checkPrecision(setup.config, engine);
+  const gradScaler = createGradScaler(setup.config, scalerState);
+  const compile = setup.group.size === 1 ? compileAlone : compileTogether;
+  if (gradScaler === undefined) return compile(setup, engine, arrays);
+  const step = await compile(setup, engine, arrays, () => ({ gradScale: scalar(gradScaler.scale) }));
+  return {
+    ...step,
+    gradScaler,
+    async run(...call) {
+      const { scale } = gradScaler;
+      const result = await step.run(...call);
+      gradScaler.update(result.isFinite);
+      return { ...result, gradScale: { used: scale, next: gradScaler.scale } };
+    },
+  };
 }
 
-async function compileAlone(setup: TrainingSetup, engine: Engine, arrays: Arrays): Promise<CompiledStep> {
+/** Further inputs of each program of a step. */
+type MoreInputs = () => Arrays;
+
+const none: MoreInputs = () => ({});
+
+async function compileAlone(
+  setup: TrainingSetup,
+  engine: Engine,
+  arrays: Arrays,
+  more: MoreInputs = none,
+): Promise<CompiledStep> {
   const { batchSize, gradientAccumulation: count } = setup.config;
   const last = engine.compile(trainingStep(setup), { name: 'training step', ...committing });
   const { first, further } = accumulationPrograms(setup, engine);
@@ -48,7 +86,7 @@ async function compileAlone(setup: TrainingSetup, engine: Engine, arrays: Arrays
   return {
     state,
     async run(step, batch, sample) {
-      const inputs = stepInputs(setup, batch, sample, step);
+      const inputs = { ...stepInputs(setup, batch, sample, step), ...more() };
       const losses = new Float32Array(batchSize);
       let outputs: Arrays = { loss: scalar(0) };
       for (let index = 0; index < count; index++) {
@@ -70,7 +108,12 @@ async function compileAlone(setup: TrainingSetup, engine: Engine, arrays: Arrays
  * own memory; then all ranks make the same update. With two ranks this adds what two micro-batches would, so the result is
  * bit-identical to a single process with twice the accumulation; with more, the order of addition differs.
  */
-async function compileTogether(setup: TrainingSetup, engine: Engine, arrays: Arrays): Promise<CompiledStep> {
+async function compileTogether(
+  setup: TrainingSetup,
+  engine: Engine,
+  arrays: Arrays,
+  more: MoreInputs = none,
+): Promise<CompiledStep> {
   const { group } = setup;
   const { batchSize, gradientAccumulation: count } = setup.config;
   const rows = batchSize / group.size;
@@ -81,7 +124,7 @@ async function compileTogether(setup: TrainingSetup, engine: Engine, arrays: Arr
 
   /** The part of the loss and the losses of this rank's rows; their gradient is in the state afterwards. */
   const compute = async (step: number, batch: Batch, sample: DrawnTimesteps) => {
-    const inputs = stepInputs(setup, batch, sample, step);
+    const inputs = { ...stepInputs(setup, batch, sample, step), ...more() };
     const losses = new Float32Array(rows);
     let loss: NdArray = scalar(0);
     for (let index = 0; index < count; index++) {
@@ -110,7 +153,7 @@ async function compileTogether(setup: TrainingSetup, engine: Engine, arrays: Arr
       const losses = new Float32Array(batchSize);
       for (const [rank, part] of parts.entries()) losses.set(part.losses, rank * rows);
       const loss = parts.reduce((sum, part) => Math.fround(sum + part.loss), 0);
-      const outputs = await update.run(state, { ...updateScalars(setup, step), loss: scalar(loss) });
+      const outputs = await update.run(state, { ...updateScalars(setup, step), ...more(), loss: scalar(loss) });
       return { losses, ...resultOf(outputs), exchange: { seconds, computed: parts.map(({ computed }) => computed) } };
     },
     async dispose() {

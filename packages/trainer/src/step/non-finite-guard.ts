@@ -2,7 +2,8 @@ import { UserError } from '../errors.js';
 import type { StepResult } from './compiled-step.js';
 
 /**
- * Policy for a non-finite loss or gradient: the update is skipped and counted; too many in a row end the run.
+ * Policy for a non-finite loss or gradient: the update is skipped and counted; too many in a row end the run. A gradient
+ * that overflows only because the loss is scaled is not counted: the scale is lowered instead.
  *
  * @throws {UserError} after too many consecutive skipped updates
  */
@@ -35,9 +36,13 @@ export class NonFiniteGuard {
       this.inRow = 0;
       return undefined;
     }
+    const { loss, gradNorm, gradScale } = result;
+    if (Number.isFinite(loss) && gradScale !== undefined && gradScale.next < gradScale.used) {
+      const { used, next } = gradScale;
+      return `The gradient overflowed at step ${step} with a loss scale of ${used}: its update was skipped; the scale is now ${next}.`;
+    }
     this.total++;
     this.inRow++;
-    const { loss, gradNorm } = result;
     const what = Number.isFinite(loss) ? `The norm of the gradient is ${gradNorm}` : `The loss is ${loss}`;
     if (this.inRow < this.limit) {
       return `${what} at step ${step}: its update was skipped (${this.inRow} in a row; the run ends after ${this.limit}).`;

@@ -1,9 +1,10 @@
 /** The training step as programs on flat vectors, which an engine compiles. */
 import { weightedMean } from '@dm/core';
-import { scope, type Program, type Tensors } from '@dm/ops';
+import { autocast, scope, type Program, type Tensors } from '@dm/ops';
 import { clipByGlobalNorm, gradientNorm } from '@dm/optim';
 import * as tf from '@tensorflow/tfjs-core';
 import { denoisingLosses } from './denoising-losses.js';
+import { scalesLoss } from './precision.js';
 import type { TrainingSetup } from '../setup/training-setup.js';
 import { gradientName, trainedEntries, type TrainedEntry } from '../setup/state-table.js';
 import { uncertaintyObjective, uncertaintyWeights } from '../setup/uncertainty.js';
@@ -11,7 +12,7 @@ import { uncertaintyObjective, uncertaintyWeights } from '../setup/uncertainty.j
 /**
  * One optimizer step on a batch, with B examples and P parameters.
  *
- *   loss = mean_i weight_i loss_i                            loss_i of `denoisingLosses`
+ *   loss = sharei weight_i loss_i                            loss_i of `denoisingLosses`
  *
  * With a learned uncertainty, the objective of `Uncertainty` is minimized instead and the inputs of `uncertaintyInputs` are
  * added; the output `loss` is unchanged.
@@ -24,6 +25,10 @@ import { uncertaintyObjective, uncertaintyWeights } from '../setup/uncertainty.j
  * `targetNoise`, `weights` float32 [B]; `cond` one-hot [B, classes] for a conditional model; `mask.<name>` [B, ...] of
  * each dropout; the scalars of optimizer and averages. Outputs: `loss`, the weighted mean; `losses` [B], unweighted;
  * `gradNorm` before clipping; `isFinite`, whether loss and gradient are finite, on which committing the new state depends.
+ *
+ * Products and convolutions of the model and its gradient are computed in `config.precision`. If the loss is scaled, the
+ * gradients in the state, and those of the model's activations, are those of `gradScale` (an input, scalar) times the loss;
+ * `gradNorm` is without that factor.
  *
  * With gradient accumulation, this is the last of `config.gradientAccumulation` equal micro-batches: the gradient of the
  * others, `gradients` [P] in the state, and their part of the loss, the input `lossBefore`, are added.
@@ -54,7 +59,8 @@ function updateWith(
   loss: tf.Tensor,
   inputs: Tensors,
 ): { readonly state: Tensors; readonly outputs: Tensors } {
-  const clipped = trainedEntries(setup).map((entry) => ({ entry, ...clippedGradient(entry, gradients) }));
+  const unscaled = unscaledGradients(setup, gradients, inputs);
+  const clipped = trainedEntries(setup).map((entry) => ({ entry, ...clippedGradient(entry, unscaled) }));
   const [model, ...heads] = clipped.map(({ entry, grads }) => updated(entry, grads, state, inputs));
   const averaged = setup.averages.map(
     ({ name, update }) => [name, update(state[name]!, model!['params']!, model!, inputs)] as const,
@@ -67,6 +73,13 @@ function updateWith(
       isFinite: tf.isFinite(clipped.reduce((sum, { norm }) => tf.add(sum, norm), loss)),
     },
   };
+}
+
+/** The gradients of the loss itself. A learned uncertainty's is computed in float32, and is not scaled. */
+function unscaledGradients({ config }: TrainingSetup, gradients: Tensors, inputs: Tensors): Tensors {
+  if (!scalesLoss(config)) return gradients;
+  const { gradients: scaled } = gradients;
+  return { ...gradients, gradients: scope('unscale', () => tf.div(scaled!, inputs['gradScale']!)) };
 }
 
 /** The updated parameters with forced weight normalization, if the model has it. */
@@ -129,7 +142,7 @@ function added(state: Tensors, gradients: Tensors): Tensors {
 
 /**
  * The gradients, `gradients` [P] and with a learned uncertainty `uncertainty.gradients` [C], are this micro-batch's
- * contribution to those of the full batch: dy_i = weight_i / (parts B).
+ * contribution to those of the full batch: dy_i = weight_i / (parts B), times `gradScale` if the loss is scaled.
  */
 function lossAndGradients(
   setup: TrainingSetup,
@@ -142,12 +155,15 @@ function lossAndGradients(
   const count = images!.shape[0] * parts;
   // Per-example losses are outputs too, so differentiate the vector: the gradient of its weighted mean is the
   // vector-Jacobian product with dy_i = weight_i / B.
-  const lossesOf = (params: tf.Tensor): tf.Tensor => denoisingLosses(setup, params, state, inputs);
+  const lossesOf = (params: tf.Tensor): tf.Tensor =>
+    autocast(config.precision, () => denoisingLosses(setup, params, state, inputs));
   // The objective is linear in the losses, so a learned uncertainty only changes the weights of the examples.
   const counted = uncertainty
     ? scope('uncertainty', () => uncertaintyWeights(state['uncertainty']!, inputs))
     : weights!;
-  const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, tf.div(counted, count));
+  const share = tf.div(counted, count);
+  const dy = scalesLoss(config) ? tf.mul(share, inputs['gradScale']!) : share;
+  const { value: losses, grad } = tf.valueAndGrad(lossesOf)(state['params']!, dy);
   const gradients: Tensors = {
     gradients: grad,
     ...(uncertainty && {
