@@ -20,6 +20,7 @@ const optionNames = ['initialScale', 'growthFactor', 'backoffFactor', 'growthInt
  * loss is multiplied by `scale` before the gradients are computed, and the gradients are divided by it. If they are not
  * finite, the step is skipped and the scale shrinks; after `growthInterval` finite steps in a row it grows. The scale is a
  * float32, and does not grow to infinity.
+ * @throws {RangeError} if an option is unknown or out of range
  */
 export class GradScaler {
   private readonly growthFactor: number;
@@ -29,10 +30,7 @@ export class GradScaler {
   private current: number;
   private finiteSteps: number;
 
-  /**
-   * `state` continues an earlier scaler, instead of `initialScale`.
-   * @throws {RangeError} if an option is unknown or out of range
-   */
+  /** `state` continues an earlier scaler, instead of `initialScale`. */
   constructor(options: GradScalerOptions = {}, state: readonly number[] = []) {
     checkOptions('GradScaler', options, optionNames);
     const {

@@ -26,9 +26,8 @@ import { uncertaintyObjective, uncertaintyWeights } from '../setup/uncertainty.j
  * each dropout; the scalars of optimizer and averages. Outputs: `loss`, the weighted mean; `losses` [B], unweighted;
  * `gradNorm` before clipping; `isFinite`, whether loss and gradient are finite, on which committing the new state depends.
  *
- * Products and convolutions of the model and its gradient are computed in `config.precision`. If the loss is scaled, the
- * gradients in the state, and those of the model's activations, are those of `gradScale` (an input, scalar) times the loss;
- * `gradNorm` is without that factor.
+ * Products and convolutions of the model and its gradient are computed in `config.precision`. If the loss is scaled, it is
+ * differentiated times `gradScale`, a scalar input, and the gradients in the state have that factor; `gradNorm` does not.
  *
  * With gradient accumulation, this is the last of `config.gradientAccumulation` equal micro-batches: the gradient of the
  * others, `gradients` [P] in the state, and their part of the loss, the input `lossBefore`, are added.
