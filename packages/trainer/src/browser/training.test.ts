@@ -20,14 +20,24 @@ async function unbroken(config = {}) {
   return { store, losses, result };
 }
 
+/** The scale is doubled after each step whose gradient does not overflow. */
+const halves = {
+  precision: 'f16-emulated',
+  gradScaler: { initialScale: 2 ** 18, growthInterval: 1, backoffFactor: 0.25 },
+} as const;
+
 describe('createBrowserTraining', () => {
-  it('continues after a reload bit-identically, from the last checkpoint', async () => {
-    const whole = await unbroken();
+  it.each([
+    ['float32', {}],
+    ['emulated float16, with an overflow at step 2', halves],
+  ])('continues after a reload bit-identically, from the last checkpoint, in %s', async (_, precision) => {
+    const config = { ...sixSteps, ...precision };
+    const whole = await unbroken(precision);
     expect(whole.result).toEqual({ status: 'finished', step: 6, totalSteps: 6 });
 
     // The page is closed after step 5.
     const store = createMemoryStore('reloaded');
-    const first = createBrowserTraining(sixSteps, { store, dataset });
+    const first = createBrowserTraining(config, { store, dataset });
     for (let n = 0; n < 5; n++) await first.step();
     const reloaded = await copyOf(store);
     await first.abort();
@@ -35,7 +45,7 @@ describe('createBrowserTraining', () => {
 
     // Without the dataset, which is in the store.
     const losses: number[] = [];
-    const second = createBrowserTraining(sixSteps, {
+    const second = createBrowserTraining(config, {
       store: reloaded,
       onStep: ({ step, result }) => void (losses[step - 1] = result.loss),
     });
