@@ -7,7 +7,8 @@
 Image i gets class i modulo the number of classes, as in `dm sample`. It prints the largest difference from the samples,
 which are in [-1, 1], and fails above 1e-3. A pipeline without classes is called as a user would.
 
-`write` saves pipelines to be imported: a sharded DDPMPipeline with DDIMScheduler, and another one in half precision.
+`write` saves pipelines to be imported: a sharded DDPMPipeline with DDIMScheduler, another one in half precision, and one
+with the configuration of google/ddpm-cifar10-32 (a quarter of its channels, as in cifar_fixture.py).
 
 Run by packages/trainer/src/interchange/pipeline.e2e.test.ts if DM_PYTHON is set.
 """
@@ -92,6 +93,13 @@ def write(folder: str) -> None:
     pipeline.save_pretrained(f"{folder}/shards", max_shard_size="50KB")
     assert len(list(Path(f"{folder}/shards/unet").glob("*.safetensors"))) > 1
     pipeline.to(torch.float16).save_pretrained(f"{folder}/half")
+
+    path = Path(__file__).resolve().parents[2] / "packages/trainer/src/interchange/fixtures/ddpm-cifar10.json"
+    fixture = json.loads(path.read_text())
+    unet = diffusers.UNet2DModel.from_config(fixture["model"])
+    unet.conv_out.weight.data *= 0.03  # DDIM would multiply rounding errors, see cifar_fixture.py
+    scheduler = diffusers.DDPMScheduler.from_config(fixture["scheduler"])
+    diffusers.DDPMPipeline(unet, scheduler).save_pretrained(f"{folder}/cifar")
 
 
 {"sample": check, "write": write}[sys.argv[1]](*sys.argv[2:])

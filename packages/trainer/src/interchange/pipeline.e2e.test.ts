@@ -35,11 +35,11 @@ function checked(...args: string[]): string {
   return stdout;
 }
 
-/** Samples of a run from the noise, by DDIM, beside those of a pipeline. */
-async function compared(run: string, pipeline: string): Promise<string> {
+/** Samples of a run from the noise, by DDIM, compared with those of a pipeline. */
+async function compared(run: string, pipeline: string, noise = 'noise.npy'): Promise<string> {
   const sampler = ['--sampler', 'ddim', '--steps', String(steps)];
-  await command('sample', '--run', run, '--noise', 'noise.npy', '--out', 'samples.npy', ...sampler);
-  return checked('sample', pipeline, 'noise.npy', 'samples.npy', String(steps));
+  await command('sample', '--run', run, '--noise', noise, '--out', 'samples.npy', ...sampler);
+  return checked('sample', pipeline, noise, 'samples.npy', String(steps));
 }
 
 const dit = { patch_size: 4, num_layers: 2, num_attention_heads: 2, attention_head_dim: 8 };
@@ -78,13 +78,18 @@ it.skipIf(python === undefined).each(Object.entries(cases))(
 );
 
 it.skipIf(python === undefined)(
-  `a pipeline from Python, in shards or in half precision, is imported and sampled the same${needs}`,
-  { timeout: 120_000 },
+  `a pipeline from Python, in shards, in half precision, or of 32x32 RGB, is imported and sampled the same${needs}`,
+  { timeout: 240_000 },
   async () => {
     checked('write', '.');
     expect(await command('import', 'shards', '--out', 'run-shards')).not.toContain('note');
     expect(await compared('run-shards', 'shards')).toMatch(/^DDPMPipeline, sample: /);
     expect(await command('import', 'half', '--out', 'run-half')).toMatch(/note: \d+ tensors .*F16/);
     expect(await compared('run-half', 'half')).toMatch(/^DDPMPipeline, sample: /);
+
+    const noise = normalBatch({ seed: 6, stream: 'sample', indices: [0, 1] }, [32, 32, 3]);
+    await writeNpy(join(folder, 'cifar-noise.npy'), { shape: [...noise.shape], data: noise.data });
+    expect(await command('import', 'cifar', '--out', 'run-cifar')).not.toContain('note');
+    expect(await compared('run-cifar', 'cifar', 'cifar-noise.npy')).toMatch(/epsilon: .*e-0[5-9]$/m);
   },
 );
