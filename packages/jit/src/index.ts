@@ -1,4 +1,4 @@
-export { openOnnxEngine } from './engine.js';
+export { type DeviceName, type NodeEngineOptions, openOnnxEngine } from './engine.js';
 export type { OnnxEngineOptions } from './onnx-engine.js';
 export { EngineError, type EngineErrorCode, TraceError } from './errors.js';
 export { dumpFiles, printGraph } from './inspect/dump.js';

@@ -70,6 +70,8 @@ export interface EnginePlatform {
   openRuntime(device: Device, ort: OnnxRuntimeModule | undefined): Promise<Runtime | DeviceRuntime>;
   /** The number of threads if `wanted` are asked for; undefined leaves it to the runtime. */
   threads(wanted: number | undefined, ort: OnnxRuntimeModule | undefined): Promise<number | undefined>;
+  /** Settings of sessions that only this platform has. */
+  readonly deviceSettings?: Pick<RuntimeSessionOptions, 'deviceIndex' | 'tf32' | 'graphCapture'>;
   /** Starts threads for updates of state in shared memory; without it, states are in ordinary memory. */
   readonly openUpdateThreads?: OpenUpdateThreads;
 }
@@ -91,6 +93,7 @@ export async function openEngineOn(platform: EnginePlatform, options: OnnxEngine
     // Without it, the runtime would silently compute on the CPU what the device cannot.
     ...(device !== 'cpu' && { deviceOnly: true }),
     ...(convolutionLayout !== undefined && { convolutionLayout }),
+    ...platform.deviceSettings,
   };
   const observed = { ...settings, ...(profilePrefix !== undefined && { profilePrefix }) };
   const infoOf = (block: number) => ({
@@ -99,10 +102,11 @@ export async function openEngineOn(platform: EnginePlatform, options: OnnxEngine
     threads: threads ?? 'chosen by the runtime',
     block,
     ...(convolutionLayout !== undefined && { convolutionLayout }),
+    ...platform.deviceSettings,
   });
 
   if ('openDevice' in runtime) {
-    const memory = await openMemory(runtime, device);
+    const memory = await openMemory(runtime, device, platform.deviceSettings?.deviceIndex);
     const probed = new OnnxEngine(infoOf(0), {}, onDevice(memory, settings));
     try {
       await checkDevice(probed, device);
@@ -134,11 +138,11 @@ function checkLayout(layout: ConvolutionLayout, device: Device): void {
  * Opens the memory of a device.
  * @throws {EngineError} with the runtime's reason, if that fails
  */
-async function openMemory(runtime: DeviceRuntime, device: Device): Promise<DeviceMemory> {
+async function openMemory(runtime: DeviceRuntime, device: Device, index?: number): Promise<DeviceMemory> {
   try {
-    return await runtime.openDevice(device);
+    return await runtime.openDevice(device, index);
   } catch (cause) {
-    throw unusableDevice(device, cause, runtime.deviceHint);
+    throw unusableDevice(device, cause, runtime.deviceHint, index);
   }
 }
 

@@ -35,6 +35,14 @@ export interface RuntimeSessionOptions {
   readonly deviceOnly?: boolean;
   /** Layout in which WebGPU computes convolutions. Default: chosen by the runtime. */
   readonly convolutionLayout?: ConvolutionLayout;
+  /** Which card `cuda` uses, counted from 0. Default: 0. */
+  readonly deviceIndex?: number;
+  /** Whether `cuda` rounds the operands of float32 products to TF32. Default: false. */
+  readonly tf32?: boolean;
+  /**
+   * Records the commands of each binding's first run on `webgpu` or `cuda`, and replays them later. Default: false.
+   */
+  readonly graphCapture?: boolean;
   /** Prefix of the name of the session's profile, which the runtime writes on release. */
   readonly profilePrefix?: string;
 }
@@ -107,6 +115,8 @@ export interface DeviceRuntime {
   readonly name: string;
   /** What its devices need, for the error about one that does not work. Default: what they need in Node. */
   readonly deviceHint?: string;
-  /** Rejects with the runtime's message if it has no such device. */
-  openDevice(device: Device): Promise<DeviceMemory>;
+  /**
+   * Opens a device, `index` (default 0) of several. Rejects with the runtime's message if it has no such device.
+   */
+  openDevice(device: Device, index?: number): Promise<DeviceMemory>;
 }

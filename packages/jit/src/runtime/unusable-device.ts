@@ -2,7 +2,7 @@ import { EngineError } from '../errors.js';
 import type { Device } from './runtime.js';
 
 /** The error for a device that does not work on this machine, with the runtime's reason and what the device needs. */
-export function unusableDevice(device: Device, cause: unknown, hint = hints[device]): EngineError {
+export function unusableDevice(device: Device, cause: unknown, hint = hints[device], index?: number): EngineError {
   const message = cause instanceof Error ? cause.message : String(cause);
   // Some of the runtime's messages begin with a location in its own source and the failed assertion.
   const reason = message
@@ -11,7 +11,7 @@ export function unusableDevice(device: Device, cause: unknown, hint = hints[devi
     .replace(/\.$/, '');
   return new EngineError(
     'DEVICE_UNUSABLE',
-    `The device "${device}" does not work on this machine: ${reason}. ${hint}`,
+    `The device "${device}${index === undefined ? '' : `:${index}`}" does not work on this machine: ${reason}. ${hint}`,
     { cause },
   );
 }

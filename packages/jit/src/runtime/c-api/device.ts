@@ -47,9 +47,11 @@ export async function openDeviceRuntime(device: Device): Promise<DeviceRuntime> 
   const api = await apiOf(path);
   return {
     name: `ONNX Runtime ${api.library.version}, C API`,
-    openDevice: (name) =>
+    openDevice: (name, index = 0) =>
       onDevice(() =>
-        name === 'cpu' ? CApiDeviceMemory.open(api, name) : withoutNativeNoise(() => CApiDeviceMemory.open(api, name)),
+        name === 'cpu'
+          ? CApiDeviceMemory.open(api, name, index)
+          : withoutNativeNoise(() => CApiDeviceMemory.open(api, name, index)),
       ),
   };
 }
@@ -75,6 +77,7 @@ class CApiDeviceMemory implements DeviceMemory {
   private constructor(
     private readonly api: Api,
     private readonly device: Device,
+    private readonly index: number,
     private readonly keeper: bigint,
     private readonly info: bigint,
     private readonly allocator: bigint,
@@ -82,22 +85,28 @@ class CApiDeviceMemory implements DeviceMemory {
     this.trials.set(1, keeper);
   }
 
-  static async open(api: Api, device: Device): Promise<CApiDeviceMemory> {
+  static async open(api: Api, device: Device, index: number): Promise<CApiDeviceMemory> {
     const { library } = api;
-    const keeper = await openSession(api, encodeModel(allocationTrial(1)), settingsFor(device));
+    const keeper = await openSession(api, encodeModel(allocationTrial(1)), settingsFor(device, index));
     const info = library.make(
       'CreateMemoryInfo',
       memoryNames[device],
       constants.deviceAllocator,
-      0,
+      index,
       constants.memTypeDefault,
     );
-    return new CApiDeviceMemory(api, device, keeper, info, library.make('CreateAllocator', keeper, info));
+    return new CApiDeviceMemory(api, device, index, keeper, info, library.make('CreateAllocator', keeper, info));
   }
 
   async createSession(model: Uint8Array, settings: RuntimeSessionOptions): Promise<DeviceSession> {
     const { api } = this;
     const { library } = api;
+    if (settings.graphCapture === true) {
+      const open = () => this.openCapturing(model, settings);
+      return new CapturingSession(library, await onDevice(open), open, (handle, inputs, outputs, id) =>
+        this.bind(handle, inputs, outputs, id),
+      );
+    }
     const session = await onDevice(() => openSession(api, model, settings));
     return {
       bind: (inputs, outputs) => onDevice(() => this.bind(session, inputs, outputs)),
@@ -163,14 +172,35 @@ class CApiDeviceMemory implements DeviceMemory {
     }
   }
 
-  private bind(session: bigint, inputs: DeviceTensors, outputs: DeviceTensors): DeviceBinding {
+  /** @throws {EngineError} `DEVICE_UNUSABLE` with the runtime's reason if it cannot capture the graph */
+  private async openCapturing(model: Uint8Array, settings: RuntimeSessionOptions): Promise<bigint> {
+    try {
+      return await openSession(this.api, model, settings);
+    } catch (cause) {
+      throw new EngineError(
+        'DEVICE_UNUSABLE',
+        `The runtime refuses a graph for graph capture on "${this.device}": ` +
+          `${cause instanceof Error ? cause.message : String(cause)}. Try without graphCapture.`,
+        { cause },
+      );
+    }
+  }
+
+  /** `graphId` identifies the captured graph of this binding in its session; undefined captures none. */
+  private bind(session: bigint, inputs: DeviceTensors, outputs: DeviceTensors, graphId?: number): DeviceBinding {
     const { library } = this.api;
     this.checkAllocated([...Object.values(inputs), ...Object.values(outputs)]);
+    const options = graphId === undefined ? null : library.make('CreateRunOptions');
+    if (options !== null) library.call('AddRunConfigEntry', options, 'gpu_graph_id', String(graphId));
     const binding = bound(library, session, inputs, outputs);
+    const what = options === null ? 'a computation' : 'a computation with graphCapture (try without it)';
     return {
-      run: () =>
-        onDevice(() => this.attempt('a computation', library.callAsync('RunWithBinding', session, null, binding))),
-      release: () => onDevice(() => library.call('ReleaseIoBinding', binding)),
+      run: () => onDevice(() => this.attempt(what, library.callAsync('RunWithBinding', session, options, binding))),
+      release: () =>
+        onDevice(() => {
+          library.call('ReleaseIoBinding', binding);
+          if (options !== null) library.call('ReleaseRunOptions', options);
+        }),
     };
   }
 
@@ -247,7 +277,11 @@ class CApiDeviceMemory implements DeviceMemory {
   private async trialOf(rank: number): Promise<bigint> {
     const known = this.trials.get(rank);
     if (known !== undefined) return known;
-    const session = await openSession(this.api, encodeModel(allocationTrial(rank)), settingsFor(this.device));
+    const session = await openSession(
+      this.api,
+      encodeModel(allocationTrial(rank)),
+      settingsFor(this.device, this.index),
+    );
     this.trials.set(rank, session);
     return session;
   }
@@ -270,6 +304,75 @@ class CApiDeviceMemory implements DeviceMemory {
       `The device "${this.device}" cannot hold a tensor of ${mib(wanted)} ([${shape.join(', ')}]); ${instead}. ` +
         'Its memory is full, or it limits the size of a buffer. Use a smaller model or batch, or another device.',
     );
+  }
+}
+
+/** Captured graphs per session; two are enough for a state, whose entries are in one of two buffers each. */
+const MAX_CAPTURED_GRAPHS = 16;
+
+/** A session, the number of graphs captured in it, and its bindings that have not been released. */
+interface CaptureSession {
+  readonly handle: bigint;
+  captured: number;
+  bindings: number;
+}
+
+/**
+ * A session whose bindings are captured: the runtime records the commands of a binding's first run and replays them
+ * later, without looking at the binding again. So each binding has an id that no other one of its session ever has. The
+ * runtime frees captured graphs with their session only. After `MAX_CAPTURED_GRAPHS` a new session replaces the old one,
+ * which is released with its last binding.
+ */
+export class CapturingSession implements DeviceSession {
+  private current: CaptureSession;
+
+  constructor(
+    private readonly library: Library,
+    handle: bigint,
+    /** Opens another session of the same model; called in the queue. */
+    private readonly open: () => Promise<bigint>,
+    private readonly bindTo: (
+      handle: bigint,
+      inputs: DeviceTensors,
+      outputs: DeviceTensors,
+      graphId: number,
+    ) => DeviceBinding,
+  ) {
+    this.current = { handle, captured: 0, bindings: 0 };
+  }
+
+  bind(inputs: DeviceTensors, outputs: DeviceTensors): Promise<DeviceBinding> {
+    return onDevice(async () => {
+      if (this.current.captured === MAX_CAPTURED_GRAPHS) {
+        const full = this.current;
+        this.current = { handle: await this.open(), captured: 0, bindings: 0 };
+        this.releaseIfUnused(full);
+      }
+      const session = this.current;
+      // Ids begin at 1: without one, the runtime uses 0, and it does not capture -1.
+      const binding = this.bindTo(session.handle, inputs, outputs, session.captured + 1);
+      session.captured++;
+      session.bindings++;
+      return {
+        run: () => binding.run(),
+        release: async () => {
+          await binding.release();
+          await onDevice(() => {
+            session.bindings--;
+            this.releaseIfUnused(session);
+          });
+        },
+      };
+    });
+  }
+
+  release(): Promise<void> {
+    return onDevice(() => this.library.call('ReleaseSession', this.current.handle));
+  }
+
+  /** Releases a session that has been replaced and has no bindings. */
+  private releaseIfUnused(session: CaptureSession): void {
+    if (session !== this.current && session.bindings === 0) this.library.call('ReleaseSession', session.handle);
   }
 }
 
@@ -319,8 +422,9 @@ function allocationTrial(rank: number): OnnxModel {
   };
 }
 
-const settingsFor = (device: Device): RuntimeSessionOptions => ({
+const settingsFor = (device: Device, deviceIndex: number): RuntimeSessionOptions => ({
   device,
+  deviceIndex,
   deviceOnly: device !== 'cpu',
   threads: 1,
 });

@@ -112,10 +112,9 @@ export async function openSession(
   return out[0]!;
 }
 
-function sessionOptions(
-  library: Library,
-  { device, threads, deviceOnly, convolutionLayout, profilePrefix }: RuntimeSessionOptions,
-): bigint {
+/** The options of a session; the caller releases them. */
+export function sessionOptions(library: Library, settings: RuntimeSessionOptions): bigint {
+  const { device, threads, deviceOnly, convolutionLayout, profilePrefix } = settings;
   const options = library.make('CreateSessionOptions');
   const set = (name: Parameters<Library['call']>[0], ...args: (number | string)[]) =>
     library.call(name, options, ...args);
@@ -133,7 +132,10 @@ function sessionOptions(
   if (convolutionLayout !== undefined) {
     set('AddSessionConfigEntry', 'ep.webgpuexecutionprovider.preferredLayout', convolutionLayout);
   }
-  if (device !== 'cpu') appendProvider(library, options, device);
+  if (device === 'webgpu' && settings.graphCapture === true) {
+    set('AddSessionConfigEntry', 'ep.webgpuexecutionprovider.enableGraphCapture', '1');
+  }
+  if (device !== 'cpu') appendProvider(library, options, device, settings);
   if (deviceOnly === true) set('AddSessionConfigEntry', 'session.disable_cpu_ep_fallback', '1');
   if (threads !== undefined) set('SetIntraOpNumThreads', threads);
   if (profilePrefix !== undefined) set('EnableProfiling', profilePrefix);
@@ -141,18 +143,45 @@ function sessionOptions(
 }
 
 /** Makes a session run on a device. */
-function appendProvider(library: Library, options: bigint, device: 'webgpu' | 'cuda'): void {
+function appendProvider(
+  library: Library,
+  options: bigint,
+  device: 'webgpu' | 'cuda',
+  settings: RuntimeSessionOptions,
+): void {
   if (device === 'webgpu') {
     library.call('SessionOptionsAppendExecutionProvider', options, 'WebGPU', null, null, 0);
     return;
   }
   const cuda = library.make('CreateCUDAProviderOptions');
   try {
+    const entries = Object.entries(cudaProviderOptions(settings));
+    const [keys, values] = [0, 1].map((i) =>
+      cStrings(
+        library,
+        entries.map((entry) => entry[i]!),
+      ),
+    ) as [CStrings, CStrings];
+    library.call('UpdateCUDAProviderOptions', cuda, keys.pointers, values.pointers, entries.length);
     library.call('SessionOptionsAppendExecutionProvider_CUDA_V2', options, cuda);
   } finally {
     library.call('ReleaseCUDAProviderOptions', cuda);
   }
 }
+
+/**
+ * Options of the CUDA provider, see https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html. TF32 is
+ * the provider's default, so it is always set.
+ */
+const cudaProviderOptions = ({
+  deviceIndex = 0,
+  tf32 = false,
+  graphCapture = false,
+}: Pick<RuntimeSessionOptions, 'deviceIndex' | 'tf32' | 'graphCapture'>): Readonly<Record<string, string>> => ({
+  device_id: String(deviceIndex),
+  use_tf32: tf32 ? '1' : '0',
+  enable_cuda_graph: graphCapture ? '1' : '0',
+});
 
 /**
  * Creates names, tensors, and their addresses once for all calls. The tensors are released after the bound call has
@@ -202,11 +231,13 @@ export function tensorOver(library: Library, memory: bigint, { dtype, shape, dat
   );
 }
 
+interface CStrings {
+  readonly pointers: BigUint64Array;
+  readonly text: Uint8Array;
+}
+
 /** Null-terminated strings in one buffer, and the address of each. */
-export function cStrings(
-  library: Library,
-  strings: readonly string[],
-): { readonly pointers: BigUint64Array; readonly text: Uint8Array } {
+export function cStrings(library: Library, strings: readonly string[]): CStrings {
   const encoded = strings.map((string) => new TextEncoder().encode(`${string}\0`));
   const text = offHeap(
     Uint8Array,
