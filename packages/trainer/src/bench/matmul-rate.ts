@@ -1,4 +1,4 @@
-import { openOnnxEngine, type OnnxEngineOptions } from '@dm/jit';
+import { openOnnxEngine, type NodeEngineOptions } from '@dm/jit';
 import { float32 } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -10,7 +10,7 @@ const calls = 8;
  * The reference rate of profiles: GFLOP/s of float32 products of two 1024 x 1024 matrices on the engine `onnx`. The best of
  * eight calls of four products each; takes about a second.
  */
-export async function measureMatmulGflops(options: Pick<OnnxEngineOptions, 'threads' | 'device'>): Promise<number> {
+export async function measureMatmulGflops(options: Pick<NodeEngineOptions, 'threads' | 'device'>): Promise<number> {
   const sessionMs: number[] = [];
   const engine = await openOnnxEngine({ ...options, observer: { ran: (run) => void sessionMs.push(run.sessionMs) } });
   try {

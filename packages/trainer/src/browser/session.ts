@@ -145,7 +145,12 @@ async function chooseEngine(
   isResumed: boolean,
   { device, ort, onNote }: BrowserTrainingOptions,
 ): Promise<ChosenEngine> {
-  const { threads, device: configured } = setup.config;
+  const { threads, device: configured, graphCapture, tf32 } = setup.config;
+  if (graphCapture || tf32) {
+    throw new UserError('graphCapture and tf32 do not work in a browser: set both to false.', {
+      code: 'ENGINE_UNSUITABLE',
+    });
+  }
   const options = { ort, threads };
   if (device === 'auto' && !isResumed) return fasterEngine(setup, options, onNote);
   // A run of Node may have been on a device that browsers do not have.

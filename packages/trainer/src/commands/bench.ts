@@ -28,6 +28,8 @@ const fieldFlags: readonly FieldFlag[] = [
   'engine',
   'device',
   'threads',
+  'graph-capture',
+  'tf32',
   'precision',
 ];
 

@@ -41,6 +41,8 @@ const fieldFlags = {
   engine: ['name', 'engine'],
   device: ['name', 'device'],
   threads: ['n', 'threads'],
+  'graph-capture': [null, 'graphCapture'],
+  tf32: [null, 'tf32'],
   precision: ['type', 'precision'],
   'log-every': ['n', 'logEvery'],
   'sample-every': ['n', 'sampleEvery'],

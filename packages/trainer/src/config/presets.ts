@@ -75,6 +75,8 @@ const method = {
   engine: 'onnx',
   device: 'cpu',
   threads: null,
+  graphCapture: false,
+  tf32: false,
   precision: 'f32',
   gradScaler: {},
 } satisfies Partial<Preset>;

@@ -103,6 +103,9 @@ export const schemaTexts: Readonly<Record<string, string>> = {
   engine: 'Compute engine.',
   device: 'Device of the engine onnx.',
   threads: 'Number of threads of the engine onnx; null for automatic.',
+  graphCapture:
+    'Record the commands of the engine onnx on webgpu or cuda in the first run of each program, and replay them later.',
+  tf32: 'Let cuda round the operands of float32 products to TF32, which is faster and less exact.',
   precision:
     'Type of the products and convolutions of training, with float32 weights and sums. f16 and bf16 need a device that has them; the emulated ones round in float32.',
   gradScaler: 'Dynamic scaling of the loss with a precision of float16, as by torch.amp.GradScaler; null for none.',

@@ -204,6 +204,8 @@ export const configSchema = z.strictObject({
   engine: z.enum(engineNames),
   device: z.enum(deviceNames),
   threads: upTo(4096).nullable(),
+  graphCapture: z.boolean(),
+  tf32: z.boolean(),
   precision: z.enum(precisionNames),
   gradScaler: z
     .strictObject({
@@ -277,6 +279,8 @@ export const freeOnResume = [
   'engine',
   'device',
   'threads',
+  'graphCapture',
+  'tf32',
   'logEvery',
   'tensorboard',
   'sampleEvery',

@@ -228,8 +228,18 @@ export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesO
     // Threads and device are specific to an engine, so another engine does not use the run's.
     ...(engine === undefined
       ? []
-      : [layer('--engine', { engine: engine as Config['engine'], threads: null, device: 'cpu' })]),
-    ...(device === undefined ? [] : [layer('--device', { device: device as Config['device'] })]),
+      : [
+          layer('--engine', {
+            engine: engine as Config['engine'],
+            threads: null,
+            device: 'cpu',
+            graphCapture: false,
+            tf32: false,
+          }),
+        ]),
+    ...(device === undefined
+      ? []
+      : [layer('--device', { device: device as Config['device'], graphCapture: false, tf32: false })]),
     ...(threads === undefined ? [] : [layer('--threads', { threads })]),
   ]);
 }

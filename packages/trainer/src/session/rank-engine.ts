@@ -11,19 +11,25 @@ const shareVariable = 'DM_SHARE_DEVICE';
 
 /**
  * The engine options of this rank. Without `threads`, ranks of a host that share the same processors divide them; a rank
- * that is bound to its own uses all of them.
+ * that is bound to its own uses all of them. With `cuda`, the ranks of a host use its cards `cuda:0`, `cuda:1`, ...; a
+ * host with fewer cards than ranks fails when the engine opens.
  *
  * @throws {UserError} `ENGINE_UNSUITABLE` if ranks of a host would share a device
  */
 export async function rankEngineOptions(group: Group, config: Config): Promise<EngineOptions> {
   const options = engineOptions(config);
   if (group.size === 1) return options;
-  const own = { host: hostname(), processors: allowedProcessors(), device: config.device };
+  const own = { host: hostname(), processors: allowedProcessors(), device: config.device, rank: group.rank };
   const local = (await group.exchange(() => own)).filter(({ host }) => host === own.host);
-  const onDevice = local.filter(({ device }) => device === own.device).length;
-  if (own.device !== 'cpu' && onDevice > 1 && process.env[shareVariable] !== '1') {
+  const onDevice = local.filter(({ device }) => device === own.device);
+  const isShared = process.env[shareVariable] === '1';
+  // Ranks of a host take its cards in the order of ranks.
+  if (own.device === 'cuda' && !isShared) {
+    return { ...options, device: `cuda:${onDevice.findIndex(({ rank }) => rank === own.rank)}` };
+  }
+  if (own.device !== 'cpu' && onDevice.length > 1 && !isShared) {
     throw new UserError(
-      `${onDevice} ranks on ${own.host} would share the device ${own.device}: start one per host, or set ${shareVariable}=1.`,
+      `${onDevice.length} ranks on ${own.host} would share the device ${own.device}: start one per host, or set ${shareVariable}=1.`,
       { code: 'ENGINE_UNSUITABLE' },
     );
   }
