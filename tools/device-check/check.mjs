@@ -214,6 +214,23 @@ const ours = (benchCase) =>
   }));
 
 /**
+ * Our contenders with options of the device that are off by default. Each is timed in the first round only.
+ *
+ * @param {Case} benchCase
+ */
+const withOptions = (benchCase) =>
+  [
+    { suffix: 'capture', options: { graphCapture: true } },
+    ...(values.device === 'cuda' ? [{ suffix: 'tf32', options: { tf32: true } }] : []),
+  ].flatMap(({ suffix, options }) =>
+    ours(benchCase).map((one) => ({
+      ...one,
+      name: `${one.name}-${suffix}`,
+      request: { ...one.request, options: { ...one.request.options, ...options } },
+    })),
+  );
+
+/**
  * @param {string} name
  * @param {number} seconds
  * @param {readonly Record<string, unknown>[]} variants
@@ -266,7 +283,9 @@ function summarizeCase({ name, kind, batch }) {
     };
   });
   const times = Object.fromEntries(contenders.map(({ contender, medianMs }) => [contender, medianMs]));
-  const best = Math.min(...contenders.filter((one) => one.contender.startsWith('dm-')).map(({ medianMs }) => medianMs));
+  const best = Math.min(
+    ...contenders.filter((one) => /^dm-\w+-N\w+$/.test(one.contender)).map(({ medianMs }) => medianMs),
+  );
   return {
     case: name,
     kind,
@@ -322,6 +341,9 @@ for (let index = 0; index < rounds; index++) {
   if (parts.includes('profile')) await profile();
   if (parts.includes('waiting')) await waiting();
   if (!parts.includes('variants')) continue;
+  for (const benchCase of timing) {
+    for (const contender of withOptions(benchCase)) await time(benchCase, contender, index);
+  }
   for (const benchCase of timing.filter((one) => !isTransformer(one))) await time(benchCase, channelsLast, index);
   for (const benchCase of timing.filter(({ compile }) => compile)) {
     for (const tf32 of [false, true]) await time(benchCase, compiled(tf32), index);

@@ -11,7 +11,8 @@ const notInstalled = 3;
  *
  * @param {'onnx' | 'tfjs-node' | 'tfjs-wasm' | 'tfjs-cpu'} name
  * @param {number} threads
- * @param {Pick<import('@dm/jit').OnnxEngineOptions, 'device' | 'convolutionLayout' | 'profilePrefix'>} [options] For `onnx`.
+ * @param {Pick<import('@dm/jit').NodeEngineOptions, 'device' | 'convolutionLayout' | 'profilePrefix' | 'graphCapture' | 'tf32'>} [options]
+ *   For `onnx`.
  */
 export async function openEngine(name, threads, options = {}) {
   const counters = { compileMs: 0, sessionMs: 0, copiedBytes: 0 };
