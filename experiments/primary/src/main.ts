@@ -21,7 +21,7 @@ import { runTrial, type TrialContext } from './run-trial.js';
 import { laptop, smoke, type Size } from './sizes.js';
 import { finals, firstTuning, trialName, type Rates } from './trials.js';
 
-const usage = 'Use: main.js next [--minutes <n>] [--parallel <n>] | status | report | --scale smoke';
+const usage = 'Use: main.js next [--minutes <n>] [--parallel <n>] [--threads <n>] | status | report | --scale smoke';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -48,7 +48,7 @@ try {
   }
   switch (command) {
     case 'next':
-      process.exitCode = await next(minutes, parallel);
+      process.exitCode = await next(minutes, parallel, threads);
       break;
     case 'trial':
       await oneTrial(more[0] ?? '', minutes, threads);
@@ -71,8 +71,8 @@ try {
   process.exitCode = 1;
 }
 
-/** Runs the next trials for some minutes, `parallel` at a time. Commits nothing. */
-async function next(minutes: number, parallel: number): Promise<number> {
+/** Runs the next trials for some minutes, `parallel` at a time, with this many threads each. Commits nothing. */
+async function next(minutes: number, parallel: number, threads: number): Promise<number> {
   const until = performance.now() + minutes * 60_000;
   const minutesLeft = () => (until - performance.now()) / 60_000;
   const results = openResults(home, laptop);
@@ -81,7 +81,15 @@ async function next(minutes: number, parallel: number): Promise<number> {
     if (trial !== undefined && trial.stage !== 'tuning') {
       const commit = await frozenCommit(home, results);
       if (commitOf(here) !== commit) {
-        const args = ['next', '--minutes', String(minutesLeft()), '--parallel', String(parallel)];
+        const args = [
+          'next',
+          '--minutes',
+          String(minutesLeft()),
+          '--parallel',
+          `${parallel}`,
+          '--threads',
+          `${threads}`,
+        ];
         return minutesLeft() <= 0 ? 0 : runAt(commit, home, cache, args);
       }
     }
@@ -92,31 +100,40 @@ async function next(minutes: number, parallel: number): Promise<number> {
     await withContext(laptop, cache, { until, threads: null }, async (context) => {
       if (trial.stage !== 'tuning') await measureReferences(results, context);
     });
-    await runPart(results, parallel, minutesLeft);
+    await runPart(results, { parallel, threads, minutesLeft });
     writeReport(results, laptop);
   }
 }
 
-/** Runs trials of the first incomplete part until the time is over, or none is left. */
-async function runPart(results: Results, parallel: number, minutesLeft: () => number): Promise<void> {
+interface PartOptions {
+  readonly parallel: number;
+  readonly threads: number;
+  readonly minutesLeft: () => number;
+}
+
+/**
+ * Runs trials of the first incomplete part until the time is over, or none is left.
+ *
+ * @throws {Error} afterwards, if some failed
+ */
+async function runPart(results: Results, { parallel, threads, minutesLeft }: PartOptions): Promise<void> {
   const part = new Set(planOf(laptop, results).pending.map(trialName));
+  const failed: string[] = [];
   const lane = async () => {
     for (const name of part) {
       if (minutesLeft() <= 0) return;
       part.delete(name);
-      const args = ['trial', name, '--minutes', String(minutesLeft())];
+      const args = ['trial', name, '--minutes', String(minutesLeft()), '--threads', String(threads)];
       const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...args], {
         stdio: 'inherit',
         env: { ...process.env, DM_PRIMARY_HOME: home },
       });
       const [status] = (await once(child, 'exit')) as [number | null];
-      if (status !== 0) throw new Error(`The trial ${name} failed.`);
+      if (status !== 0) failed.push(name);
     }
   };
-  // A lane that fails does not end the trainings of the others.
-  const lanes = Array.from({ length: parallel }, lane);
-  await Promise.allSettled(lanes);
-  await Promise.all(lanes);
+  await Promise.all(Array.from({ length: parallel }, lane));
+  if (failed.length > 0) throw new Error(`These trials failed: ${failed.join(', ')}.`);
 }
 
 /** Measures what the finals are compared with, once. It uses test images, so not before tuning is complete. */

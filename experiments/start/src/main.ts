@@ -11,7 +11,7 @@ import { openDataset } from '@dm/data';
 import { featureStatistics } from '@dm/eval';
 import { atomicWriteFileAsync, makeFolder, readJsonFile } from '@dm/files';
 import { allImages, checkRule, openDigitClassifier, readDigits } from './classifier.js';
-import { recipes } from './recipes.js';
+import { recipes, seeds } from './recipes.js';
 import { measureSteps, type StepTimes } from './step-times.js';
 import { resultsPage } from './page.js';
 import { runTrial, type TrialResult } from './trial.js';
@@ -19,8 +19,6 @@ import { runTrial, type TrialResult } from './trial.js';
 const { values } = parseArgs({ options: { scale: { type: 'string', default: 'smoke' } } });
 const here = fileURLToPath(new URL('..', import.meta.url));
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dm', 'start');
-
-const seeds = [101, 102, 103];
 
 switch (values.scale) {
   case 'smoke':

@@ -1,6 +1,9 @@
 /** The recipes compared. All have the network, the batch size, and the data of the preset `mnist`. */
 import { objectives, type PartialConfig } from '@dm/trainer';
 
+/** Seeds of the comparison. */
+export const seeds = [101, 102, 103] as const;
+
 export interface Recipe {
   readonly description: string;
   readonly config: PartialConfig;

@@ -3,14 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { resultRows, resultsPage, type Results } from './page.js';
-import { recipes } from './recipes.js';
+import { recipes, seeds } from './recipes.js';
 import type { StepTimes } from './step-times.js';
 import type { TrialResult } from './trial.js';
 
 const folder = join(import.meta.dirname, '..', 'results', 'laptop');
 const read = (path: string): unknown => JSON.parse(readFileSync(join(folder, path), 'utf8'));
 const rule = read('rule.json') as Results['rule'];
-const seeds = [101, 102, 103];
 const order = Object.keys(recipes);
 const trials = readdirSync(join(folder, 'finals'))
   .map((name) => read(join('finals', name)) as TrialResult)
@@ -32,6 +31,7 @@ it('rows have means and ranges over the seeds; missing trials are counted', () =
   const two = [one, { ...one, samples: { plain: { readable: 1, fd: 4 } } }];
   expect(resultRows(two)).toEqual(['| `a` | plain | 2 | 75.0 % (50.0 to 100.0) | 2.5 (1.0 to 4.0) |']);
   const times = {
+    machine: 'none',
     ms: Object.fromEntries(order.map((n) => [n, 1])),
     steps: Object.fromEntries(order.map((n) => [n, 1])),
   };

@@ -1,8 +1,11 @@
 /** Numbers of steps that take the recipes equally long. */
+import { cpus } from 'node:os';
 import { bench, resolveConfig, spread, type Config } from '@dm/trainer';
 import type { Recipe } from './recipes.js';
 
 export interface StepTimes {
+  /** Processor and number of cores. */
+  readonly machine: string;
   /** Median time of a training step in ms, by recipe, measured in turn. */
   readonly ms: Readonly<Record<string, number>>;
   /** Steps in the time of the preset `mnist`, rounded to twenty. */
@@ -32,5 +35,6 @@ export async function measureSteps(recipes: Readonly<Record<string, Recipe>>): P
     name,
     ROUND_TO * Math.round((totalSteps * ms[BASELINE]!) / time / ROUND_TO),
   ]);
-  return { ms, steps: Object.fromEntries(steps) };
+  const machine = `${cpus()[0]?.model.trim() ?? 'unknown'}, ${cpus().length} cores`;
+  return { machine, ms, steps: Object.fromEntries(steps) };
 }

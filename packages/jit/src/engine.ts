@@ -17,7 +17,7 @@ export interface NodeEngineOptions extends Omit<OnnxEngineOptions, 'device'> {
   readonly device?: DeviceName;
   /**
    * On `webgpu` or `cuda`: records the device's commands of a program's first run on a state, and replays them in later
-   * runs, which saves the time to prepare each command. A state has two recordings, one for each of its double buffers.
+   * runs, which saves the time to prepare each command. There is one recording for each combination of a state's buffers, usually two.
    * Default: false.
    */
   readonly graphCapture?: boolean;

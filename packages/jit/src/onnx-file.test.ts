@@ -52,6 +52,16 @@ describe('a file', () => {
     file.dispose();
   });
 
+  it('returns the outputs that are asked for', async () => {
+    const bool = [...nonZero.outputs, { name: 'isSet', type: 'bool' as const, dims: ['count'] }];
+    const file = await openOnnxFile(encodeModel({ ...nonZero, outputs: bool }), { threads: 1 });
+    const inputs = { x: given([3, 0]), n: ints([1], []) };
+    expect(await file.run(inputs, ['twice'])).toEqual({ twice: ints([2], []) });
+    await expect(file.run(inputs)).rejects.toThrow(RangeError);
+    await expect(file.run(inputs, ['z'])).rejects.toThrow('z');
+    file.dispose();
+  });
+
   it('returns outputs whose shapes the values determine', async () => {
     const file = await openOnnxFile(encodeModel(nonZero), { threads: 1 });
     const run = (values: number[]) => file.run({ x: given(values), n: ints([values.length], []) });

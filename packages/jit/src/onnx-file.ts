@@ -11,11 +11,11 @@ export interface OnnxFileOptions {
 /** An .onnx file, ready to run on the CPU. */
 export interface OnnxFile extends OnnxPorts {
   /**
-   * Runs the file on its inputs by name; returns all its outputs by name. Calls may overlap.
-   * @throws {RangeError} if an output is neither float32 nor int32
+   * Runs the file on its inputs by name; returns its outputs, or those in `names`, by name. Calls may overlap.
+   * @throws {RangeError} if one of these outputs does not exist, or is neither float32 nor int32
    * @throws {EngineError} with the runtime's message, if an input is missing or does not fit, or the call fails
    */
-  run(inputs: Arrays): Promise<Arrays>;
+  run(inputs: Arrays, names?: readonly string[]): Promise<Arrays>;
   /** Frees the file; calls must have ended. */
   dispose(): void;
 }
@@ -33,17 +33,26 @@ export async function openOnnxFile(file: Uint8Array, options: OnnxFileOptions = 
   const { threads = await defaultThreads() } = options;
   checkInteger('openOnnxFile: threads', threads, 1);
   const session = await openFileSession(file, { device: 'cpu', threads });
-  const ports = readPorts(file);
+  let ports: OnnxPorts;
+  try {
+    ports = readPorts(file);
+  } catch (error) {
+    session.release();
+    throw error;
+  }
   return {
     ...ports,
-    async run(inputs) {
-      const other = ports.outputs.find(({ dtype }) => dtype !== 'float32' && dtype !== 'int32');
-      if (other !== undefined) {
-        throw new RangeError(`the output ${other.name} is ${other.dtype}; only float32 and int32 can be read`);
-      }
-      const names = ports.outputs.map(({ name }) => name);
+    async run(inputs, names = ports.outputs.map(({ name }) => name)) {
+      const wanted = names.map((name) => {
+        const port = ports.outputs.find((output) => output.name === name);
+        if (port === undefined) throw new RangeError(`the file has no output ${name}`);
+        if (port.dtype !== 'float32' && port.dtype !== 'int32') {
+          throw new RangeError(`the output ${name} is ${port.dtype}; only float32 and int32 can be read`);
+        }
+        return port;
+      });
       const results = await session.run(inputs, names);
-      return Object.fromEntries(ports.outputs.map((port, i) => [port.name, arrayOf(port, results[i]!)]));
+      return Object.fromEntries(wanted.map((port, i) => [port.name, arrayOf(port, results[i]!)]));
     },
     dispose: () => session.release(),
   };

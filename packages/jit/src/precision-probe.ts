@@ -20,9 +20,14 @@ export function precisionChecker(engine: Engine, device: Device): (precision: Pr
   return (precision) => {
     const check = checks.get(precision) ?? probe(engine, device, precision);
     checks.set(precision, check);
+    // The next program tries again: the device may have failed for another reason.
+    check.catch(() => checks.delete(precision));
     return check;
   };
 }
+
+/** Failures that do not show whether the device has the precision. */
+const otherFailures: ReadonlySet<string> = new Set(['DEVICE_FAILED', 'DISPOSED', 'MEMORY_EXHAUSTED']);
 
 async function probe(engine: Engine, device: Device, precision: Precision): Promise<void> {
   if (device === 'webgpu' && precision.startsWith('bf16')) {
@@ -37,6 +42,7 @@ async function probe(engine: Engine, device: Device, precision: Precision): Prom
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     const lacksHalf = message.includes('requires f16 but the device does not support it');
+    if (!lacksHalf && cause instanceof EngineError && otherFailures.has(cause.code)) throw cause;
     throw unsupported(device, precision, lacksHalf ? 'it lacks the feature shader-f16' : message, cause);
   } finally {
     await compiled.dispose();

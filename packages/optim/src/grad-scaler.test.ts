@@ -41,6 +41,8 @@ it('does not shrink below minScale, nor raise a smaller initial scale to it', ()
 
 it.each([
   [{ initialScale: 0 }, 'initialScale'],
+  [{ initialScale: 1e39 }, 'initialScale'],
+  [{ initialScale: 1e-46 }, 'initialScale'],
   [{ growthFactor: 1 }, 'growthFactor'],
   [{ backoffFactor: 1 }, 'backoffFactor'],
   [{ growthInterval: 0.5 }, 'growthInterval'],

@@ -1,4 +1,4 @@
-import { checkInRange, checkInteger, checkNonNegative, checkNumber, checkOptions, checkPositive } from '@dm/ops';
+import { checkInRange, checkInteger, checkNonNegative, checkNumber, checkOptions } from '@dm/ops';
 
 export interface GradScalerOptions {
   /** The first scale. Default 65536. */
@@ -40,7 +40,8 @@ export class GradScaler {
       growthInterval = 2000,
       minScale = 0,
     } = options;
-    checkPositive('GradScaler: initialScale', initialScale);
+    const isScale = (value: number) => value > 0 && Math.fround(value) > 0 && Number.isFinite(Math.fround(value));
+    checkNumber('GradScaler: initialScale', initialScale, 'a float32 above 0', isScale);
     checkNumber('GradScaler: growthFactor', growthFactor, 'a number > 1', (value) => value > 1);
     checkInRange('GradScaler: backoffFactor', backoffFactor, '(0, 1)');
     checkInteger('GradScaler: growthInterval', growthInterval, 1);

@@ -174,10 +174,16 @@ function silentHooks({ onStart }: TrainHooks = {}): TrainHooks {
   return onStart === undefined ? {} : { onStart };
 }
 
-/** The configuration of rank 0, with the threads and device that the layers of this rank set. */
+/**
+ * The configuration of rank 0, with the threads, the device, and its options that the layers of this rank set. The options
+ * of rank 0's device are not taken over by another device.
+ */
 function withOwnEngine(config: Config, layers: readonly Layer[]): Config {
-  const { threads, device } = Object.assign({}, ...layers.map(({ value }) => value)) as PartialConfig;
-  return { ...config, ...(threads !== undefined && { threads }), ...(device !== undefined && { device }) };
+  const own = Object.assign({}, ...layers.map(({ value }) => value)) as PartialConfig;
+  const { threads = config.threads, device = config.device } = own;
+  const isOther = device !== config.device;
+  const { graphCapture = !isOther && config.graphCapture, tf32 = !isOther && config.tf32 } = own;
+  return { ...config, threads, device, graphCapture, tf32 };
 }
 
 /** A lock that cannot be removed is harmless: once its process has ended, the next training takes it over. */

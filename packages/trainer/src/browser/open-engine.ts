@@ -52,12 +52,17 @@ export async function fasterEngine(
   if (!(await hasWebGpu())) return { device: 'cpu', engine };
   let other: Engine | undefined;
   try {
-    const cpu = await stepMs(setup, engine);
+    // Infinite if only the other device can compute the step, such as one in half precision.
+    const cpu = await stepMs(setup, engine).catch(() => Infinity);
     other = await openBrowserEngine('webgpu', options);
     const webgpu = await stepMs(setup, other);
     const [chosen, unused] = webgpu < cpu ? [other, engine] : [engine, other];
     await unused.dispose();
-    return { device: webgpu < cpu ? 'webgpu' : 'cpu', engine: chosen, deviceProbe: { cpu, webgpu } };
+    return {
+      device: webgpu < cpu ? 'webgpu' : 'cpu',
+      engine: chosen,
+      deviceProbe: { ...(cpu < Infinity && { cpu }), webgpu },
+    };
   } catch (error) {
     onNote?.(`training on the CPU, since a step on WebGPU failed: ${messageOf(error)}`);
     await other?.dispose();

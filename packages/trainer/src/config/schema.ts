@@ -209,7 +209,11 @@ export const configSchema = z.strictObject({
   precision: z.enum(precisionNames),
   gradScaler: z
     .strictObject({
-      initialScale: positive.clone().exactOptional(),
+      initialScale: z
+        .number()
+        .min(2 ** -126)
+        .max(2 ** 127)
+        .exactOptional(),
       growthFactor: z.number().gt(1).exactOptional(),
       backoffFactor: beta.clone().exactOptional(),
       growthInterval: count.clone().exactOptional(),

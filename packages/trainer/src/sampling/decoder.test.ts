@@ -33,12 +33,13 @@ interface Ports {
   readonly dims?: readonly (number | string)[];
   readonly output?: string;
   readonly outDims?: readonly (number | string)[];
+  readonly blockSize?: number;
 }
 
 /** A decoder that arranges four channels as blocks of 2x2 pixels, as in docs/latents.md: its sizes are unknown by default. */
 function blocks(name: string, ports: Ports = {}): string {
   const { input = 'latent_sample', type = 'float32', dims = ['batch', 'c', 'h', 'w'], output = 'sample' } = ports;
-  const { outDims = ['batch', 'channels', 'height', 'width'] } = ports;
+  const { outDims = ['batch', 'channels', 'height', 'width'], blockSize = 2 } = ports;
   const node = (op: string, from: string, to: string, attrs: OnnxModel['nodes'][number]['attrs']) => ({
     op,
     domain: '',
@@ -49,7 +50,7 @@ function blocks(name: string, ports: Ports = {}): string {
   });
   const nodes = [
     node('Cast', input, 'floats', { to: { int: 1 } }),
-    node('DepthToSpace', 'floats', output, { blocksize: { int: 2 }, mode: { string: 'CRD' } }),
+    node('DepthToSpace', 'floats', output, { blocksize: { int: blockSize }, mode: { string: 'CRD' } }),
   ];
   const [inputs, outputs] = [
     [{ name: input, type, dims }],
@@ -172,6 +173,7 @@ describe('is refused:', () => {
     ['latents of another size', { dims: ['batch', 4, 64, 64] }, ['latent_sample float32 [batch, 4, 64, 64]', '4, 32']],
     ['integers', { type: 'int32' }, ['latent_sample int32', 'float32']],
     ['another output', { output: 'images' }, ['outputs images float32', 'sample float32 [B, 3, H, W]']],
+    ['16 channels that it does not describe', { blockSize: 4 }, ['cannot decode latents [1, 4, 32, 32]']],
     ['two channels of images', { outDims: ['batch', 2, 64, 64] }, ['sample float32 [batch, 2, 64, 64]', '3, H, W']],
   ])('a file with %s, before sampling, with a remedy', async (name, ports, contains) => {
     const onSamplingStep = vi.fn<() => void>();

@@ -1,6 +1,6 @@
 /** Decoding latents to images with an .onnx file, such as the vae_decoder.onnx that Optimum exports. */
 import { readRegularFileAsync } from '@dm/files';
-import { openOnnxFile, type OnnxFile, type OnnxPort } from '@dm/jit';
+import { EngineError, openOnnxFile, type OnnxFile, type OnnxPort } from '@dm/jit';
 import { transpose } from '@dm/models';
 import { float32 } from '@dm/ops';
 import { messageOf, UserError } from '../errors.js';
@@ -31,7 +31,8 @@ export interface LatentDecoder {
 }
 
 /**
- * Opens a decoder: one input `latent_sample` float32 [B, C, h, w], and an output `sample` float32 [B, 1 or 3, H, W].
+ * Opens a decoder, and decodes one latent of zeros: one input `latent_sample` float32 [B, C, h, w], and an output `sample`
+ * float32 [B, 1 or 3, H, W].
  *
  * @throws {UserError} `FILE_INVALID` if it cannot be run, or has other inputs, outputs, or shapes
  */
@@ -39,17 +40,23 @@ export async function openDecoder(path: string, options: DecoderOptions): Promis
   const bytes = await readRegularFileAsync(path, { maxBytes });
   const { shape, scale, threads } = options;
   const file = await openOnnxFile(bytes, threads === undefined ? {} : { threads }).catch((error: unknown) => {
+    // Other errors are not the file's fault: the runtime is missing, for example.
+    if (!(error instanceof EngineError && error.code === 'RUNTIME_FAILED')) throw error;
     throw invalid(path, `cannot be run: ${messageOf(error)}. Its weights must be inside the file`, error);
   });
+  // Fixed in some files. Otherwise one image at a time, which needs the least memory and is as fast.
+  const [size] = file.inputs[0]?.shape ?? [];
+  const batch = typeof size === 'number' ? size : 1;
   try {
     checkPorts(path, file, shape);
+    // A file can refuse sizes that its description allows. Better now than after hours of sampling.
+    const [h, w, channels] = shape as [number, number, number];
+    const zeros: Images = { images: new Float32Array(h * w * channels), shape: [1, h, w, channels] };
+    await decodeBatches(path, file, zeros, { batch, scale });
   } catch (error) {
     file.dispose();
     throw error;
   }
-  // Fixed in some files. Otherwise one image at a time, which needs the least memory and is as fast.
-  const [size] = file.inputs[0]!.shape ?? [];
-  const batch = typeof size === 'number' ? size : 1;
   return {
     decode: (latents) => decodeBatches(path, file, latents, { batch, scale }),
     dispose: () => file.dispose(),
@@ -105,7 +112,7 @@ async function decodeBatches(
     part.set(latents.subarray(first * size, Math.min(first + batch, count) * size).map((value) => value / scale));
     const input = transpose(float32(part, [batch, ...latentShape]), [0, 3, 1, 2]);
     // oxlint-disable-next-line no-await-in-loop -- one batch at a time, to save memory
-    const { [outputName]: output } = await file.run({ [inputName]: input }).catch((error: unknown) => {
+    const { [outputName]: output } = await file.run({ [inputName]: input }, [outputName]).catch((error: unknown) => {
       throw invalid(path, `cannot decode latents [${input.shape.join(', ')}]: ${messageOf(error)}`, error);
     });
     const [n, channels, height, width] = output!.shape;

@@ -209,7 +209,7 @@ export function readSelectedCheckpoint({
 /** The run's configuration, overridden by the given options. */
 export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesOptions): Config {
   const layer = (source: string, value: PartialConfig): Layer => ({ source, value });
-  const { steps, sampler, overrides = [], guidance, guidanceInterval, engine, device, threads } = options;
+  const { steps, sampler, overrides = [], guidance, guidanceInterval } = options;
   for (const { source, value } of overrides) {
     const other = Object.keys(value).find((key) => key !== 'sampler');
     if (other !== undefined) {
@@ -225,23 +225,27 @@ export function samplingConfig(checkpoint: Checkpoint, options: GenerateSamplesO
     ...(guidanceInterval === undefined
       ? []
       : [layer('--guidance-interval', { sampler: { guidanceInterval: [...guidanceInterval] } })]),
-    // Threads and device are specific to an engine, so another engine does not use the run's.
-    ...(engine === undefined
-      ? []
-      : [
-          layer('--engine', {
-            engine: engine as Config['engine'],
-            threads: null,
-            device: 'cpu',
-            graphCapture: false,
-            tf32: false,
-          }),
-        ]),
-    ...(device === undefined
-      ? []
-      : [layer('--device', { device: device as Config['device'], graphCapture: false, tf32: false })]),
-    ...(threads === undefined ? [] : [layer('--threads', { threads })]),
+    ...engineLayers(options),
   ]);
+}
+
+/** The layers that replace a run's engine. Threads and options of a device are not taken over by another engine or device. */
+export function engineLayers({
+  engine,
+  device,
+  threads,
+}: {
+  readonly engine?: string | undefined;
+  readonly device?: string | undefined;
+  readonly threads?: number | null | undefined;
+}): Layer[] {
+  const ofDevice = { graphCapture: false, tf32: false } as const;
+  const layers: [source: string, given: unknown, value: PartialConfig][] = [
+    ['--engine', engine, { engine: engine as Config['engine'], threads: null, device: 'cpu', ...ofDevice }],
+    ['--device', device, { device: device as Config['device'], ...ofDevice }],
+    ['--threads', threads, { threads: threads ?? null }],
+  ];
+  return layers.filter(([, given]) => given !== undefined).map(([source, , value]) => ({ source, value }));
 }
 
 function countOf(count: number | undefined, noise: NdArray | undefined): number {

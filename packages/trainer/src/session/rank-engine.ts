@@ -11,8 +11,8 @@ const shareVariable = 'DM_SHARE_DEVICE';
 
 /**
  * The engine options of this rank. Without `threads`, ranks of a host that share the same processors divide them; a rank
- * that is bound to its own uses all of them. With `cuda`, the ranks of a host use its cards `cuda:0`, `cuda:1`, ...; a
- * host with fewer cards than ranks fails when the engine opens.
+ * that is bound to its own uses all of them. With `cuda`, the ranks of a host use its cards `cuda:0`, `cuda:1`, ..., or the
+ * one in CUDA_VISIBLE_DEVICES; a host with fewer cards than ranks fails when the engine opens.
  *
  * @throws {UserError} `ENGINE_UNSUITABLE` if ranks of a host would share a device
  */
@@ -23,9 +23,16 @@ export async function rankEngineOptions(group: Group, config: Config): Promise<E
   const local = (await group.exchange(() => own)).filter(({ host }) => host === own.host);
   const onDevice = local.filter(({ device }) => device === own.device);
   const isShared = process.env[shareVariable] === '1';
-  // Ranks of a host take its cards in the order of ranks.
+  const sharing = local.filter(({ processors }) => processors === own.processors).length;
+  const isDivided = sharing > 1 && config.threads === null && config.engine === 'onnx';
+  const divided = {
+    ...options,
+    ...(isDivided && { threads: Math.max(1, Math.floor(availableParallelism() / sharing)) }),
+  };
+  // Ranks of a host take its cards in the order of ranks, unless the launcher has given each its own.
+  const hasOwnCard = /^[^,]+$/.test(process.env['CUDA_VISIBLE_DEVICES'] ?? '');
   if (own.device === 'cuda' && !isShared) {
-    return { ...options, device: `cuda:${onDevice.findIndex(({ rank }) => rank === own.rank)}` };
+    return hasOwnCard ? divided : { ...divided, device: `cuda:${onDevice.findIndex(({ rank }) => rank === own.rank)}` };
   }
   if (own.device !== 'cpu' && onDevice.length > 1 && !isShared) {
     throw new UserError(
@@ -33,7 +40,5 @@ export async function rankEngineOptions(group: Group, config: Config): Promise<E
       { code: 'ENGINE_UNSUITABLE' },
     );
   }
-  const sharing = local.filter(({ processors }) => processors === own.processors).length;
-  if (sharing === 1 || config.threads !== null || config.engine !== 'onnx') return options;
-  return { ...options, threads: Math.max(1, Math.floor(availableParallelism() / sharing)) };
+  return divided;
 }

@@ -1,6 +1,6 @@
 // Graph capture, TF32, and the cards of ranks: what the configuration gives to the engine, and what is refused.
-import { hostname } from 'node:os';
-import { describe, expect, it } from 'vitest';
+import { availableParallelism, hostname } from 'node:os';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { resolveConfig } from '../config/resolve.js';
 import type { PartialConfig } from '../config/schema.js';
 import { UserError } from '../errors.js';
@@ -34,15 +34,33 @@ describe('are refused, with the remedy', () => {
   });
 });
 
-it('ranks of a host use its cards in their order, and those of another host begin at cuda:0', async () => {
+describe('ranks with cuda', () => {
   const hosts = [hostname(), 'other', hostname(), hostname()];
   const config = configOf({ device: 'cuda' });
-  const deviceOf = async (rank: number) => {
+  const optionsOf = (rank: number) => {
     const exchange: Group['exchange'] = async (work) => {
       const own = await work();
       return hosts.map((host, other) => ({ ...own, host, rank: other }));
     };
-    return (await rankEngineOptions({ ...alone, rank, size: hosts.length, exchange }, config)).device;
+    return rankEngineOptions({ ...alone, rank, size: hosts.length, exchange }, config);
   };
-  expect([await deviceOf(0), await deviceOf(2), await deviceOf(3)]).toEqual(['cuda:0', 'cuda:1', 'cuda:2']);
+  const devices = async () => [await optionsOf(0), await optionsOf(2), await optionsOf(3)].map(({ device }) => device);
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('use the cards of a host in their order, and those of another host begin at cuda:0', async () => {
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', undefined);
+    expect(await devices()).toEqual(['cuda:0', 'cuda:1', 'cuda:2']);
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', '4,5,7');
+    expect(await devices()).toEqual(['cuda:0', 'cuda:1', 'cuda:2']);
+  });
+
+  it('use the only card that the launcher made visible to each', async () => {
+    vi.stubEnv('CUDA_VISIBLE_DEVICES', '3');
+    expect(await devices()).toEqual(['cuda', 'cuda', 'cuda']);
+  });
+
+  it('divide the processors that they share', async () => {
+    const threads = Math.max(1, Math.floor(availableParallelism() / 3));
+    expect(await optionsOf(2)).toMatchObject({ threads });
+  });
 });

@@ -12,7 +12,7 @@ import { uncertaintyObjective, uncertaintyWeights } from '../setup/uncertainty.j
 /**
  * One optimizer step on a batch, with B examples and P parameters.
  *
- *   loss = sharei weight_i loss_i                            loss_i of `denoisingLosses`
+ *   loss = mean_i weight_i loss_i                            loss_i of `denoisingLosses`
  *
  * With a learned uncertainty, the objective of `Uncertainty` is minimized instead and the inputs of `uncertaintyInputs` are
  * added; the output `loss` is unchanged.

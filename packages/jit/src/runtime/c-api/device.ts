@@ -307,7 +307,7 @@ class CApiDeviceMemory implements DeviceMemory {
   }
 }
 
-/** Captured graphs per session; two are enough for a state, whose entries are in one of two buffers each. */
+/** Captured graphs per session. A state needs one for each combination of its buffers, usually two. */
 const MAX_CAPTURED_GRAPHS = 16;
 
 /** A session, the number of graphs captured in it, and its bindings that have not been released. */

@@ -10,6 +10,7 @@ import { computeBounds } from '../../eval/validation/bounds.js';
 import { boundRows, validationLines } from '../../eval/validation/table.js';
 import { createValidationSet, openValidationData } from '../../eval/validation/validator.js';
 import { hasRun, runFolder } from '../../run/run-folder.js';
+import { engineLayers } from '../../sampling/generate-samples.js';
 import { createNoiseSchedule } from '../../setup/denoiser.js';
 import { engineOptions, openEngine } from '../../setup/engine.js';
 import { continuousProcess } from '../../setup/noise-process.js';
@@ -90,8 +91,9 @@ async function run(data: string, flags: BoundFlags): Promise<void> {
 }
 
 function ofRun(path: string, { engine, device, threads, holdOut, skipBad }: BoundFlags): Config {
-  const value = { engine, device, threads, holdOut, skipBad } as PartialConfig;
-  return resolveConfig([savedConfig(runFolder(path)), { source: 'the command line', value }]);
+  const value = { holdOut, skipBad } as PartialConfig;
+  const layers = engineLayers({ engine, device, threads });
+  return resolveConfig([savedConfig(runFolder(path)), ...layers, { source: 'the command line', value }]);
 }
 
 function ofData(data: string, flags: BoundFlags): Config {
