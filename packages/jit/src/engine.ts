@@ -2,7 +2,7 @@ import type { Engine } from '@dm/ops';
 import { type OnnxEngineOptions, openEngineOn, type EnginePlatform } from './onnx-engine.js';
 import { openRuntime } from './runtime/open-runtime.js';
 import { defaultThreads } from './runtime/processors.js';
-import type { Device, RuntimeSessionOptions } from './runtime/runtime.js';
+import type { Device } from './runtime/runtime.js';
 import { openUpdateThreads } from './update/threads.js';
 
 /** A device, or one of several cards: `cuda:1` is the second one. */
@@ -17,8 +17,8 @@ export interface NodeEngineOptions extends Omit<OnnxEngineOptions, 'device'> {
   readonly device?: DeviceName;
   /**
    * On `webgpu` or `cuda`: records the device's commands of a program's first run on a state, and replays them in later
-   * runs, which saves the time to prepare each command. There is one recording for each combination of a state's buffers, usually two.
-   * Default: false.
+   * runs, which saves the time to prepare each command. There is one recording for each combination of a state's
+   * buffers, usually two. Default: false.
    */
   readonly graphCapture?: boolean;
   /**
@@ -56,7 +56,7 @@ export async function openOnnxEngine(options: NodeEngineOptions = {}): Promise<E
   if (tf32 && device !== 'cuda') {
     throw new RangeError(`openOnnxEngine: tf32 is for the device cuda only, not for ${device}`);
   }
-  const deviceSettings: RuntimeSessionSettings = {
+  const deviceSettings: EnginePlatform['deviceSettings'] = {
     ...(index !== undefined && { deviceIndex: index }),
     ...(graphCapture && { graphCapture }),
     // Recorded even if it is off, since cards compute differently with it.
@@ -64,8 +64,6 @@ export async function openOnnxEngine(options: NodeEngineOptions = {}): Promise<E
   };
   return openEngineOn({ ...node, deviceSettings }, { ...others, device });
 }
-
-type RuntimeSessionSettings = Pick<RuntimeSessionOptions, 'deviceIndex' | 'tf32' | 'graphCapture'>;
 
 /** Splits `cuda:1` into device and index. Other names are returned as they are. */
 function parseDevice(name: DeviceName): { readonly device: Device; readonly index?: number } {

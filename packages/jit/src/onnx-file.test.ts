@@ -5,24 +5,15 @@ import { EngineError } from './errors.js';
 import { exportOnnx } from './export/export-onnx.js';
 import { encodeModel, type OnnxModel } from './onnx/proto.js';
 import { openOnnxFile } from './onnx-file.js';
-import { closeTo, floats, given, ints, runCpu } from './testing.js';
-
-const node = (op: string, inputs: string[], output: string, attrs: OnnxModel['nodes'][number]['attrs'] = {}) => ({
-  op,
-  domain: '',
-  inputs,
-  outputs: [output],
-  attrs,
-  name: op,
-});
+import { closeTo, floats, given, ints, onnxNode, runCpu } from './testing.js';
 
 /** y = the elements of x that differ from 0, [count]: a shape that depends on values; n = their doubled number. */
 const nonZero: OnnxModel = {
   name: 'non-zero',
   nodes: [
-    node('Cast', ['x'], 'isSet', { to: { int: 9 } }),
-    node('Compress', ['x', 'isSet'], 'y'),
-    node('Mul', ['n', 'two'], 'twice'),
+    onnxNode('Cast', ['x'], 'isSet', { to: { int: 9 } }),
+    onnxNode('Compress', ['x', 'isSet'], 'y'),
+    onnxNode('Mul', ['n', 'two'], 'twice'),
   ],
   inputs: [
     { name: 'x', type: 'float32', dims: ['count'] },

@@ -5,9 +5,18 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'vitest';
 import { openOnnxEngine } from './engine.js';
 import { sizeOf } from './graph/graph.js';
+import type { OnnxNode } from './onnx/proto.js';
 
 /** A function of tensors that tests of lowerings run on the engine `onnx` and on TF.js's `cpu` backend. */
 export type Fn = (inputs: Tensors) => tf.Tensor | tf.Tensor[];
+
+/** A node of the standard domain with one output, for models that tests write themselves. */
+export const onnxNode = (
+  op: string,
+  inputs: readonly string[],
+  output: string,
+  attrs: OnnxNode['attrs'] = {},
+): OnnxNode => ({ op, domain: '', inputs, outputs: [output], attrs, name: op });
 
 /** A float32 array with elements from -2 to 2, determined by the seed. */
 export function floats(shape: readonly number[], seed = 1, scale = 2): NdArray {

@@ -1,5 +1,5 @@
 import { checkChoice } from './checks.js';
-import { type Enter, withGradientsIn } from './on-tape.js';
+import { contextValue, withGradientsIn } from './on-tape.js';
 
 /**
  * Types in which products can be computed: `f16` (IEEE binary16) and `bf16` (bfloat16) on a device that has them, and
@@ -10,7 +10,7 @@ export const precisions = ['f32', 'f16', 'bf16', 'f16-emulated', 'bf16-emulated'
 
 export type Precision = (typeof precisions)[number];
 
-let current: Precision = 'f32';
+const active = contextValue<Precision>('f32');
 
 /**
  * Runs `body` with mixed precision (similar to `torch.autocast`) and returns its result. Matrix products, convolutions,
@@ -21,21 +21,9 @@ let current: Precision = 'f32';
  */
 export function autocast<T>(precision: Precision, body: () => T): T {
   checkChoice('autocast: precision', precision, precisions);
-  const enter = under(precision);
+  const enter = active.enter(precision);
   return withGradientsIn(enter, enter, body);
 }
 
 /** The precision of the innermost `autocast`; `f32` outside any. */
-export const currentPrecision = (): Precision => current;
-
-const under =
-  (precision: Precision): Enter =>
-  (body) => {
-    const outer = current;
-    current = precision;
-    try {
-      return body();
-    } finally {
-      current = outer;
-    }
-  };
+export const currentPrecision = (): Precision => active.current();

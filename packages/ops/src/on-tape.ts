@@ -3,6 +3,26 @@ import * as tf from '@tensorflow/tfjs-core';
 /** Runs a function in a context, such as a scope, and returns its result. */
 export type Enter = <T>(body: () => T) => T;
 
+/** A value that holds while a function runs: `enter(value)` sets it, and restores the outer one afterwards. */
+export function contextValue<Value>(initial: Value): {
+  readonly current: () => Value;
+  readonly enter: (value: Value) => Enter;
+} {
+  let current = initial;
+  return {
+    current: () => current,
+    enter: (value) => (body) => {
+      const outer = current;
+      current = value;
+      try {
+        return body();
+      } finally {
+        current = outer;
+      }
+    },
+  };
+}
+
 /**
  * Runs `body` in the context `forward`, and later the gradients of all that it records on the gradient tape in
  * `backward`: TF.js computes them in the backward pass, outside any context. In nested calls the innermost applies.

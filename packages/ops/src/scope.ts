@@ -1,26 +1,14 @@
-import { type Enter, withGradientsIn } from './on-tape.js';
+import { contextValue, withGradientsIn } from './on-tape.js';
 
-let current = '';
+const names = contextValue('');
 
 /**
  * Runs `body` in a named scope (similar to `jax.named_scope`) and returns its result. Kernels recorded in it get the
  * name, and the kernels of their gradients get `gradient of <name>`. In nested scopes the innermost name applies.
  */
 export function scope<T>(name: string, body: () => T): T {
-  return withGradientsIn(under(name), under(`gradient of ${name}`), body);
+  return withGradientsIn(names.enter(name), names.enter(`gradient of ${name}`), body);
 }
 
 /** Name of the innermost active scope; '' outside any scope. */
-export const currentScope = (): string => current;
-
-const under =
-  (name: string): Enter =>
-  (body) => {
-    const outer = current;
-    current = name;
-    try {
-      return body();
-    } finally {
-      current = outer;
-    }
-  };
+export const currentScope = (): string => names.current();

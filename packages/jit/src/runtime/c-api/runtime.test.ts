@@ -1,24 +1,16 @@
 import type { NdArray } from '@dm/ops';
 import { describe, expect, it, vi } from 'vitest';
-import { encodeModel, type OnnxModel } from '../../onnx/proto.js';
-import { floats, given } from '../../testing.js';
+import { encodeModel } from '../../onnx/proto.js';
+import { floats, given, onnxNode } from '../../testing.js';
 import { emptyArray } from '../arrays.js';
 import { createJavaScriptRuntime } from '../node-javascript.js';
 import { openCApiRuntime } from './runtime.js';
 
 /** y = x w and total = sum of y, for square matrices of `size`. */
 function product(size: number): Uint8Array {
-  const node = (op: string, inputs: string[], output: string, attrs: OnnxModel['nodes'][number]['attrs'] = {}) => ({
-    op,
-    domain: '',
-    inputs,
-    outputs: [output],
-    attrs,
-    name: op,
-  });
   return encodeModel({
     name: 'product',
-    nodes: [node('MatMul', ['x', 'w'], 'y'), node('ReduceSum', ['y'], 'total', { keepdims: { int: 0 } })],
+    nodes: [onnxNode('MatMul', ['x', 'w'], 'y'), onnxNode('ReduceSum', ['y'], 'total', { keepdims: { int: 0 } })],
     inputs: ['x', 'w'].map((name) => ({ name, type: 'float32', dims: [size, size] })),
     outputs: [
       { name: 'y', type: 'float32', dims: [size, size] },
