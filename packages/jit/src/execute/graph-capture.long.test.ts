@@ -1,9 +1,10 @@
 /** Graph capture on a device, if there is one: the bits of runs that are not captured, whatever happens to the state. */
+import { opCaseInputs, opCaseProgram, opCases } from '@dm/ops/testing';
 import { conv2d, type Arrays, type Engine, groupNorm, type Program, silu } from '@dm/ops';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
 import { openOnnxEngine } from '../engine.js';
-import { floats, given } from '../testing.js';
+import { asProgram, type Fn, floats, given, ints } from '../testing.js';
 import { skipLoudly } from '../runtime/testing/index.js';
 
 const size = 3 * 3 * 4 * 4;
@@ -85,3 +86,65 @@ it(
     expect(await train(captured, 10)).toEqual(expected);
   }),
 );
+
+/** Outputs of a run that comes after one with other inputs, which is the one that is captured. */
+async function later(engine: Engine, program: Program, inputs: Arrays): Promise<Arrays> {
+  const compiled = engine.compile(program);
+  const state = await compiled.load({});
+  const others = Object.entries(inputs).map(([name, { dtype, shape, data }]) => {
+    const changed = dtype === 'float32' ? Float32Array.from(data, (value) => 0.5 - value / 3) : data.toReversed();
+    return [name, { dtype, shape, data: changed }] as const;
+  });
+  await compiled.run(state, Object.fromEntries(others) as Arrays);
+  const outputs = await compiled.run(state, inputs);
+  state.dispose();
+  await compiled.dispose();
+  return outputs;
+}
+
+const x = floats([3, 4]);
+/** Graphs whose outputs or whose nodes the runtime could compute by copying, which it does not capture. */
+const copies: Readonly<Record<string, { readonly fn: Fn; readonly inputs: Arrays }>> = {
+  'a reshaped result': { fn: ({ x }) => tf.reshape(tf.matMul(x!, tf.transpose(x!)), [9]), inputs: { x } },
+  'a reshaped input': { fn: ({ x }) => tf.reshape(x!, [2, 6]), inputs: { x } },
+  'an input': { fn: ({ x }) => x!, inputs: { x } },
+  'one result three times': { fn: ({ x }) => [tf.exp(x!), tf.exp(x!), tf.exp(x!)], inputs: { x } },
+  'an input three times': { fn: ({ x }) => [x!, x!, x!], inputs: { x } },
+  'a reshaped result twice': {
+    fn: ({ x }) => [tf.reshape(tf.exp(x!), [12]), tf.reshape(tf.exp(x!), [12])],
+    inputs: { x },
+  },
+  'a result and its shape': {
+    fn: ({ x }) => {
+      const y = tf.exp(x!);
+      return [y, tf.reshape(y, [12])];
+    },
+    inputs: { x },
+  },
+  'integers, reshaped': { fn: ({ x }) => tf.reshape(x!, [2, 2]), inputs: { x: ints([1, 2, 3, 4]) } },
+  'a slice of everything': { fn: ({ x }) => tf.slice(x!, [0, 0], [3, 4]), inputs: { x } },
+  'a pad by nothing': {
+    fn: ({ x }) =>
+      tf.pad(x!, [
+        [0, 0],
+        [0, 0],
+      ]),
+    inputs: { x },
+  },
+  'a tile of one': { fn: ({ x }) => tf.tile(x!, [1, 1]), inputs: { x } },
+  'a concatenation of one': { fn: ({ x }) => tf.concat([x!], 0), inputs: { x } },
+  'a transposition of one axis': { fn: ({ x }) => tf.transpose(x!, [0]), inputs: { x: floats([5]) } },
+  'a sum over one element': { fn: ({ x }) => tf.sum(x!, 1), inputs: { x: floats([5, 1]) } },
+};
+
+it.for(Object.entries(copies))('captures %s', async ([, { fn, inputs }], { skip }) => {
+  if (plain === undefined) return skipLoudly(skip, reason);
+  const program = asProgram(fn);
+  expect(await later(captured, program, inputs)).toEqual(await later(plain, program, inputs));
+});
+
+it.for(opCases)('captures $name, and its gradients', async (opCase, { skip }) => {
+  if (plain === undefined) return skipLoudly(skip, reason);
+  const [program, inputs] = [opCaseProgram(opCase), opCaseInputs(opCase)];
+  expect(await later(captured, program, inputs)).toEqual(await later(plain, program, inputs));
+});

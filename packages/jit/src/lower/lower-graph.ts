@@ -19,9 +19,10 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
   }
   const sources = graph.outputs.map(({ port, value }) => ({ name: portName(port), source: ctx.get(value) }));
 
+  const copied = options.target === 'gpu' ? copyOnDevice(sources, ctx) : sources;
   const { nodes, initializers, ...model } = ctx.model(graph.name);
   const { kept, used } = liveNodes(
-    nameOutputs(nodes, sources),
+    nameOutputs(nodes, copied),
     graph.outputs.map(({ port }) => portName(port)),
   );
   const info = ({ port, value }: PortValue) => ({ name: portName(port), type: value.dtype, dims: value.shape });
@@ -32,6 +33,32 @@ export function lowerGraph(graph: Graph, options: LowerOptions = {}): OnnxModel 
     inputs: graph.inputs.filter(({ port }) => used.has(portName(port))).map(info),
     outputs: graph.outputs.map(info),
   };
+}
+
+interface NamedOutput {
+  readonly name: string;
+  readonly source: string;
+}
+
+/** Operators whose result shares memory with their input, unless it is an output. */
+const copying = new Set(['Reshape', 'Identity']);
+
+/**
+ * Makes a kernel write each output that the runtime would otherwise copy from another tensor: graph capture records
+ * kernels only, so a replay would leave the output as it was. The kernel is a `Where` whose condition is always true,
+ * which the runtime does not recognize as a copy.
+ */
+function copyOnDevice(outputs: readonly NamedOutput[], { onnx }: LoweringContext): readonly NamedOutput[] {
+  const always = onnx.constant('bool', [], Uint8Array.of(1));
+  const written = new Set(onnx.nodes.flatMap(({ op, outputs: made }) => (copying.has(op) ? [] : made)));
+  const latest = new Map<string, string>();
+  return outputs.map(({ name, source }) => {
+    const from = latest.get(source) ?? source;
+    onnx.scope = `output/${name}`;
+    const own = from === source && written.delete(source) ? source : onnx.op('Where', [always, from, from]);
+    latest.set(source, own);
+    return { name, source: own };
+  });
 }
 
 /**
@@ -53,7 +80,7 @@ export function liveNodes(nodes: readonly OnnxNode[], outputs: readonly string[]
  * Gives values the names by which the graph's caller knows them. The node that computes a value writes the output
  * directly, and other nodes read it there. A value that is already an input, constant, or output is copied.
  */
-function nameOutputs(nodes: readonly OnnxNode[], outputs: readonly { name: string; source: string }[]): OnnxNode[] {
+function nameOutputs(nodes: readonly OnnxNode[], outputs: readonly NamedOutput[]): OnnxNode[] {
   const made = new Set(nodes.flatMap((node) => node.outputs));
   const names = new Map<string, string>();
   const copies: OnnxNode[] = [];
