@@ -1,7 +1,9 @@
 /** The built page in Chromium. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants } from 'node:zlib';
@@ -105,6 +107,26 @@ describe.skipIf(!hasChromium())('the playground in Chromium', () => {
     const file = readFileSync(await (await downloading).path());
     const header = JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString()) as object;
     expect(header).toHaveProperty(['conv_in.weight', 'shape'], [16, 1, 3, 3]);
+
+    // The run continues in Node.
+    const packing = page.waitForEvent('download');
+    await page.click('#download-run');
+    const download = await packing;
+    expect(download.suggestedFilename()).toBe(`playground-mnist14-unet-step-${paused + 1}.zip`);
+    expect(await page.locator('#shared').textContent()).toContain('npm start -- --resume');
+    const temporary = mkdtempSync(join(tmpdir(), 'dm-playground-'));
+    try {
+      const zip = join(temporary, download.suggestedFilename());
+      await download.saveAs(zip);
+      const dm = fileURLToPath(new URL('../../../packages/trainer/bin/dm.js', import.meta.url));
+      const output = execFileSync(process.execPath, [dm, 'train', '--resume', zip, '--out', join(temporary, 'run')], {
+        encoding: 'utf8',
+      });
+      expect(output).toContain(`step ${paused + 1}`);
+      expect(readdirSync(join(temporary, 'run', 'checkpoints')).at(-1)).toBe('step-000200');
+    } finally {
+      rmSync(temporary, { recursive: true });
+    }
 
     await page.click('#reset');
     await page.waitForFunction(`document.getElementById('fact-step').textContent.startsWith('0 of')`);

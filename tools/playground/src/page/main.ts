@@ -28,6 +28,7 @@ const playButton = byId('play', HTMLButtonElement);
 const stepButton = byId('step', HTMLButtonElement);
 const resetButton = byId('reset', HTMLButtonElement);
 const downloadButton = byId('download', HTMLButtonElement);
+const downloadRunButton = byId('download-run', HTMLButtonElement);
 const askForm = byId('ask', HTMLFormElement);
 const askButton = byId('ask-draw', HTMLButtonElement);
 const frameSlider = byId('frame', HTMLInputElement);
@@ -140,7 +141,8 @@ async function start(resume = false): Promise<void> {
   byId('models', HTMLElement).classList.toggle('two', config.twins);
   byId('twins-off', HTMLElement).hidden = config.twins;
   byId('agreement-chart', HTMLElement).hidden = !config.twins;
-  [frameSlider.disabled, askButton.disabled, downloadButton.disabled] = [true, true, true];
+  frameSlider.disabled = true;
+  enableRequests(false);
   setText('caption-0', 'Waiting for the first pictures…');
   setState('loading');
   showFacts();
@@ -217,14 +219,21 @@ function receive(report: Report): void {
       showFrame();
       break;
     case 'weights':
-      save(report.bytes, `playground-${config.data}-${config.model}-step-${report.step}.safetensors`);
+      save(
+        new Blob([report.bytes], { type: 'application/octet-stream' }),
+        `${fileName()}-step-${report.step}.safetensors`,
+      );
+      break;
+    case 'run':
+      save(report.zip, `${fileName()}-step-${report.step}.zip`);
+      setText('shared', `To continue it in a clone of the repository: npm start -- --resume <file>.zip`);
       break;
     case 'finished':
       setState('finished');
       break;
     case 'failed':
       run?.stop();
-      [askButton.disabled, downloadButton.disabled] = [true, true];
+      enableRequests(false);
       setState('failed');
       notify(failureMessage(report.message, report.code));
   }
@@ -265,7 +274,7 @@ function showReady({ classes, parameters, device, deviceProbe, threads, lr, mome
   byId('ask-guidance', HTMLElement).hidden = classes === 0;
   const points = Array.from(lr, (_, i) => (i * config.steps) / (lr.length - 1));
   ratesChart.setData([points, [...momentum], [...lr]]);
-  [askButton.disabled, downloadButton.disabled] = [false, false];
+  enableRequests(true);
   showForward();
 }
 
@@ -430,9 +439,15 @@ function showForward(): void {
   );
 }
 
-function save(bytes: Uint8Array<ArrayBuffer>, name: string): void {
+function enableRequests(enabled: boolean): void {
+  for (const button of [askButton, downloadButton, downloadRunButton]) button.disabled = !enabled;
+}
+
+const fileName = (): string => `playground-${config.data}-${config.model}`;
+
+function save(file: Blob, name: string): void {
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
+  link.href = URL.createObjectURL(file);
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
@@ -478,6 +493,7 @@ function connect(): void {
     void start();
   });
   downloadButton.addEventListener('click', () => run?.request('weights'));
+  downloadRunButton.addEventListener('click', () => run?.request('run'));
   byId('share', HTMLButtonElement).addEventListener('click', () => {
     navigator.clipboard.writeText(location.href).then(
       () => setText('shared', 'Copied. The link contains these settings only, no pictures and no weights.'),

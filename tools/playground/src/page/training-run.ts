@@ -19,7 +19,7 @@ export class TrainingRun {
     this.send({ type: 'start', config, data, resume });
   }
 
-  request(type: 'play' | 'pause' | 'step' | 'weights'): void {
+  request(type: 'play' | 'pause' | 'step' | 'weights' | 'run'): void {
     this.send({ type });
   }
 

@@ -37,7 +37,7 @@ export type Request =
       /** Continue the stored run, if it is this training; otherwise it is replaced. */
       readonly resume: boolean;
     }
-  | { readonly type: 'play' | 'pause' | 'step' | 'weights' }
+  | { readonly type: 'play' | 'pause' | 'step' | 'weights' | 'run' }
   | { readonly type: 'draw'; readonly options: DrawOptions };
 
 /** One step of the path from noise to an image. */
@@ -122,5 +122,7 @@ export type Report =
     }
   | { readonly type: 'drawn'; readonly options: DrawOptions; readonly frames: readonly Frame[]; readonly step: number }
   | { readonly type: 'weights'; readonly bytes: Uint8Array<ArrayBuffer>; readonly step: number }
+  /** The run as a zip archive. */
+  | { readonly type: 'run'; readonly zip: Blob; readonly step: number }
   | { readonly type: 'finished' }
   | { readonly type: 'failed'; readonly message: string; readonly code: string | undefined };

@@ -8,6 +8,7 @@ import {
   type BrowserTraining,
   createBrowserTraining,
   createMemoryStore,
+  exportRunZip,
   openOpfsStore,
   type OrtChoice,
   type RunStore,
@@ -114,6 +115,12 @@ export class Model {
   async weightsFile(): Promise<Uint8Array<ArrayBuffer>> {
     const { path } = await this.training.checkpoint();
     return (await this.store.read(`${path}/ema.safetensors`)) as Uint8Array<ArrayBuffer>;
+  }
+
+  /** The run as a zip archive, with its data and a checkpoint of this step. */
+  async zip(): Promise<Blob> {
+    await this.training.checkpoint();
+    return exportRunZip(this.store);
   }
 
   /** Saves the run, and returns the state that samplers use: the averaged weights. */

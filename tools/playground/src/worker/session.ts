@@ -108,6 +108,8 @@ async function run(
       } else if (request.type === 'weights') {
         const bytes = await first.weightsFile();
         scope.postMessage({ type: 'weights', bytes, step }, [bytes.buffer]);
+      } else if (request.type === 'run') {
+        scope.postMessage({ type: 'run', zip: await first.zip(), step });
       } else throw new TypeError(`the request "${request.type}" is not expected here`);
     }
     if (!isPlaying && stepsWanted === 0) continue;
